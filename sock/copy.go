@@ -273,64 +273,26 @@ func (d *end) Drain(p relay.Pipe) (total int, err error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	if a.Own() {
-		total, err = c.drain(p)
-	} else {
-		total, err = drainForeign(a, p)
-	}
+	total, err = c.drain(a, p)
 	return total, c.failed("write", err)
 }
 
-// drain splices what is in a pipe, for a task of the loop that has access.
-func (c *Conn) drain(p relay.Pipe) (total int, err error) {
+// drain splices what is in a pipe, for a caller that has access.
+func (c *Conn) drain(a handle.Access, p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
-		if err := c.core.State(handle.Out); err != nil {
-			return total, err
-		}
-		o := &c.local.splice
-		o.Code, o.FD, o.Limit, o.Other = op.SpliceOut, c.core.FD(), uint32(p.Held), p.R
-		res, ok := c.l.Try(o)
-		if !ok {
-			if res, err = c.drainSlowly(p); err != nil {
-				return total, err
-			}
-		}
-		if res < 0 {
-			return total, callError("write", res)
-		}
-		total += int(res)
-		p.Held -= int(res)
-	}
-	return total, nil
-}
-
-// drainSlowly waits until there is room for some of what is in a pipe.
-func (c *Conn) drainSlowly(p relay.Pipe) (int32, error) {
-	o, err := c.newSend(op.SpliceOut)
-	if err != nil {
-		return 0, err
-	}
-	o.Limit, o.Other = uint32(p.Held), p.R
-	if res := c.awaitSend(o); res > 0 {
-		return res, nil
-	}
-	return 0, c.core.Why(handle.Out, "write")
-}
-
-// drainForeign splices what is in a pipe, for a foreign caller that has access.
-func drainForeign(a handle.Access, p relay.Pipe) (total int, err error) {
-	for p.Held > 0 {
-		o := a.Op()
-		o.Code, o.Limit, o.Other = op.SpliceOut, uint32(p.Held), p.R
-		res, err := a.Do()
+		o := c.opFor(a, op.SpliceOut)
+		o.Limit, o.Other = uint32(p.Held), p.R
+		res, err := c.do(a, o)
 		switch {
 		case err != nil:
 			return total, err
+		case res == -sys.EAGAIN:
 		case res < 0:
 			return total, callError("splice", res)
+		default:
+			total += int(res)
+			p.Held -= int(res)
 		}
-		total += int(res)
-		p.Held -= int(res)
 	}
 	return total, nil
 }

@@ -182,7 +182,7 @@ func (c *Conn) writeWhole(p []byte) (int, error) {
 		return 0, err
 	}
 	if c.records() {
-		return c.sendMessage(&message{p: p})
+		return c.sendMessage(handle.OfTask(handle.Out), "write", &message{p: p})
 	}
 	return c.writeLent(p)
 }
@@ -318,4 +318,39 @@ func (c *Conn) newSend(code op.Code) (*op.Op, error) {
 func (c *Conn) awaitSend(o *op.Op) int32 {
 	c.in.stall(c)
 	return c.core.Await(handle.Out, o)
+}
+
+// opFor is an op for a call of the caller that has access.
+func (c *Conn) opFor(a handle.Access, code op.Code) *op.Op {
+	if a.Own() {
+		return call(c.l, code)
+	}
+	o := a.Op()
+	o.Code = code
+	return o
+}
+
+// opExtFor is opFor with memory for more than a slice.
+func (c *Conn) opExtFor(a handle.Access, code op.Code) *op.Op {
+	if a.Own() {
+		return callExt(c.l, code)
+	}
+	o := a.OpExt()
+	o.Code = code
+	return o
+}
+
+// do makes the call of an op that sends, and waits for room if there is none.
+func (c *Conn) do(a handle.Access, o *op.Op) (int32, error) {
+	if !a.Own() {
+		return a.Do()
+	}
+	if err := c.core.State(handle.Out); err != nil {
+		return 0, err
+	}
+	if res, ok := c.try(o); ok {
+		return res, nil
+	}
+	c.in.stall(c)
+	return c.core.Later(o, "write")
 }

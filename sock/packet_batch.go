@@ -184,7 +184,7 @@ func (c *PacketConn) sendBatch(a handle.Access, ms []Message) (int, error) {
 		res, err = a.Do()
 	}
 	if b.Release(count); !ok {
-		res, err = c.sendFirst(&ms[0])
+		res, err = c.sendFirst(a, &ms[0])
 	}
 	switch {
 	case err != nil:
@@ -231,7 +231,7 @@ func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 }
 
 // sendFirst waits until one message has gone. The result is 1, or an error.
-func (c *PacketConn) sendFirst(m *Message) (int32, error) {
+func (c *PacketConn) sendFirst(a handle.Access, m *Message) (int32, error) {
 	to := sendmsg{oob: m.OOB, named: !c.connected, to: m.Addr}
 	if to.named {
 		c.suit(&to) // as load has seen
@@ -241,7 +241,7 @@ func (c *PacketConn) sendFirst(m *Message) (int32, error) {
 	} else {
 		to.p = slices.Concat(m.Buffers...)
 	}
-	res, err := c.sendLater(&to)
+	res, err := c.transmit(a, &to)
 	if res >= 0 && err == nil {
 		res = 1 // also of no bytes
 	}

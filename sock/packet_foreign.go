@@ -49,11 +49,3 @@ func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error 
 	}
 	return nil
 }
-
-// sendForeign sends for a foreign caller that has access: the result of the call.
-func (c *packet) sendForeign(a handle.Access, m *sendmsg) (int32, error) {
-	o := a.Op()
-	m.fill(o)
-	defer unfill(o)
-	return a.Do()
-}

@@ -85,12 +85,7 @@ func (c *packet) send(call string, m *sendmsg) error {
 	if err != nil {
 		return c.failTo(m, err)
 	}
-	var res int32
-	if a.Own() {
-		res, err = c.sendOwn(m)
-	} else {
-		res, err = c.sendForeign(a, m)
-	}
+	res, err := c.transmit(a, m)
 	c.core.Leave(a)
 	if err == nil && res < 0 {
 		err = callError(call, res)
@@ -121,48 +116,34 @@ func (c *packet) mayGoOn() error {
 	return c.l.Cause()
 }
 
-// sendOwn sends for a task of the loop that has access, without waiting if it can. The
-// result is that of the call.
-func (c *packet) sendOwn(m *sendmsg) (int32, error) {
-	res, ok := c.trySend(m)
-	if !ok {
-		return c.sendLater(m)
-	}
-	return res, nil
-}
-
-// trySend makes a plain call.
-func (c *packet) trySend(m *sendmsg) (res int32, ok bool) {
-	pl := c.local.packets()
-	m.fill(&pl.send)
-	pl.send.FD = c.core.FD()
-	res, ok = c.l.Try(&pl.send)
-	unfill(&pl.send)
-	return res, ok
-}
-
-// sendLater waits for room. It is apart so that a socket that has room has a smaller
-// stack: BenchmarkIdleMemory shows the like for connections.
-//
-//go:noinline
-func (c *packet) sendLater(m *sendmsg) (int32, error) {
-	for {
-		if c.l.Canceled() {
-			return 0, c.l.Cause()
-		}
-		o := c.l.NewOp(op.Send)
-		if o == nil {
-			return -sys.ENOBUFS, nil
-		}
-		c.l.NewExt(o)
+// transmit sends for a caller that has access, and waits for room if there is none. The result is that of the call.
+func (c *packet) transmit(a handle.Access, m *sendmsg) (res int32, err error) {
+	for res = -sys.EAGAIN; err == nil && res == -sys.EAGAIN; {
+		o := c.sendOp(a)
 		m.fill(o)
-		if res := c.core.Await(handle.Out, o); res != -sys.ECANCELED {
-			return res, nil
-		}
-		if err := c.core.Why(handle.Out, "write"); err != nil {
-			return 0, err
-		}
+		res, err = c.do(a, o)
+		unfill(o)
 	}
+	return res, err
+}
+
+// sendOp is an op for a datagram of the caller's.
+func (c *packet) sendOp(a handle.Access) *op.Op {
+	if a.Own() {
+		return &c.local.packets().send
+	}
+	return a.Op()
+}
+
+// do makes the call of an op, and waits for room if there is none.
+func (c *packet) do(a handle.Access, o *op.Op) (int32, error) {
+	if !a.Own() {
+		return a.Do()
+	}
+	if res, ok := c.try(o); ok {
+		return res, nil
+	}
+	return c.core.Later(o, "write")
 }
 
 // errWrongAddress is the error of an address of another type, as in package net.

@@ -66,7 +66,11 @@ func (v *packetEvents) TrySend(p []byte, to netip.AddrPort) (bool, error) {
 	if err != nil {
 		return false, c.failTo(&m, err)
 	}
-	switch res, ok := c.trySend(&m); {
+	o := &c.local.packets().send
+	m.fill(o)
+	res, ok := c.try(o)
+	unfill(o)
+	switch {
 	case !ok:
 		return false, nil
 	case res < 0:

@@ -5,7 +5,6 @@ import (
 
 	"ringo/internal/fd"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -17,8 +16,6 @@ type unixEnds struct {
 	local, remote net.UnixAddr
 	records       bool          // a read gives one record, a write sends one
 	from          *acceptCounts // of the listener that accepted it; nil: none did
-
-	in, out *op.Ext // of foreign callers that read and write messages, who have their turns
 }
 
 // peer is the remote address as reads give it: nil if it has no name.

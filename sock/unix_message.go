@@ -189,7 +189,13 @@ func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 			return nil
 		}
 	}
-	res, err := doMessage(a, &c.unix.in, op.Recvmsg, m)
+	o := c.opExtFor(a, op.Recvmsg)
+	m.load(o.Ext)
+	res, err := a.Do()
+	if err != nil {
+		res = -sys.ECANCELED
+	}
+	m.unload(o.Ext, res)
 	switch {
 	case err != nil:
 		return err
@@ -201,24 +207,6 @@ func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 		return io.EOF
 	}
 	return nil
-}
-
-// doMessage runs a foreign caller's message op, in memory that the direction keeps.
-func doMessage(a handle.Access, ext **op.Ext, code op.Code, m *message) (int32, error) {
-	if *ext == nil {
-		*ext = new(op.Ext)
-	}
-	o := a.Op()
-	was := o.Code
-	o.Code, o.Ext = code, *ext
-	m.load(*ext)
-	res, err := a.Do()
-	if err != nil {
-		res = -sys.ECANCELED
-	}
-	m.unload(*ext, res)
-	o.Code, o.Ext = was, nil
-	return res, err
 }
 
 // WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does.
@@ -249,11 +237,7 @@ func (c *Conn) writeMessage(m *message, full bool) (n int, err error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	if a.Own() {
-		n, err = c.sendMessage(m)
-	} else {
-		n, err = c.sendMessageForeign(a, m)
-	}
+	n, err = c.sendMessage(a, "sendmsg", m)
 	if err == nil && full && n < len(m.p) {
 		var rest int
 		if a.Own() {
@@ -266,39 +250,17 @@ func (c *Conn) writeMessage(m *message, full bool) (n int, err error) {
 	return n, c.failed("write", err)
 }
 
-// sendMessage sends a message, and parks until the socket takes it.
-func (c *Conn) sendMessage(m *message) (int, error) {
-	if err := c.core.State(handle.Out); err != nil {
-		return 0, err
+// sendMessage sends a message for a caller that has access, and waits until the socket takes it.
+func (c *Conn) sendMessage(a handle.Access, call string, m *message) (int, error) {
+	res, err := int32(-sys.EAGAIN), error(nil)
+	for err == nil && res == -sys.EAGAIN {
+		o := c.opExtFor(a, op.Sendmsg)
+		m.load(o.Ext)
+		res, err = c.do(a, o)
+		m.unload(o.Ext, -1)
 	}
-	o := callExt(c.l, op.Sendmsg)
-	m.load(o.Ext)
-	res, ok := c.try(o)
-	m.unload(o.Ext, -1)
-	for !ok {
-		o, err := c.newSend(op.Sendmsg)
-		if err != nil {
-			return 0, err
-		}
-		m.load(c.l.NewExt(o))
-		res = c.awaitSend(o)
-		if ok = res >= 0; !ok {
-			if err := c.core.Why(handle.Out, "write"); err != nil {
-				return 0, err
-			}
-		}
-	}
-	if res < 0 {
-		return 0, callError("write", res)
-	}
-	return int(res), nil
-}
-
-// sendMessageForeign is sendMessage for a foreign caller that has access.
-func (c *Conn) sendMessageForeign(a handle.Access, m *message) (int, error) {
-	res, err := doMessage(a, &c.unix.out, op.Sendmsg, m)
 	if err == nil && res < 0 {
-		err = callError("sendmsg", res)
+		err = callError(call, res)
 	}
 	return int(max(res, 0)), err
 }

@@ -7,20 +7,6 @@ import (
 	"ringo/internal/op"
 )
 
-// exts is memory for the vectors of foreign callers, each in use for one call.
-var exts = sync.Pool{New: func() any { return new(op.Ext) }}
-
-// vectoredOp lets a foreign caller that has access use its op for slices, until done.
-func vectoredOp(o *op.Op, code op.Code) (done func()) {
-	before := o.Code
-	o.Code, o.Ext = code, exts.Get().(*op.Ext)
-	return func() {
-		unload(o.Ext)
-		exts.Put(o.Ext)
-		o.Code, o.Ext = before, nil
-	}
-}
-
 // readVForeign gives what was left by the loop, or what the kernel has.
 func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
@@ -32,8 +18,7 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 	} else if here {
 		return copyToV(a.Input(), nil, &v), nil
 	}
-	o := a.Op()
-	defer vectoredOp(o, op.Recvmsg)()
+	o := c.opExtFor(a, op.Recvmsg)
 	v.load(o.Ext, nil)
 	res, err := a.Do()
 	if err != nil {
@@ -46,28 +31,19 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 // gathers is memory in which foreign callers gather slices, each in use for one call.
 var gathers = sync.Pool{New: func() any { return new([gatherMax]byte) }}
 
-// send sends the next slices for a foreign caller that has access.
-func (v *vector) send(a handle.Access, o *op.Op) (int32, error) {
-	if v.many() {
-		memory := gathers.Get().(*[gatherMax]byte)
-		defer gathers.Put(memory)
-		o.Buf = v.gather(memory[:])
-		defer func() { o.Buf = nil }()
-	} else {
-		defer vectoredOp(o, op.Sendmsg)()
-		v.load(o.Ext, nil)
-	}
-	return a.Do()
-}
-
 // writeVForeign is WriteV for a foreign caller that has access.
 func (c *Conn) writeVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
-	v, o := vector{rest: bufs}, a.Op()
-	if v.done() {
-		return 0, nil
-	}
-	for {
-		res, err := v.send(a, o)
+	for v := (vector{rest: bufs}); !v.done(); {
+		var res int32
+		if v.many() {
+			memory := gathers.Get().(*[gatherMax]byte)
+			res, err = a.Move(v.gather(memory[:]))
+			gathers.Put(memory)
+		} else {
+			o := c.opExtFor(a, op.Sendmsg)
+			v.load(o.Ext, nil)
+			res, err = a.Do()
+		}
 		switch {
 		case err != nil:
 			return total, err
@@ -76,8 +52,6 @@ func (c *Conn) writeVForeign(a handle.Access, bufs [][]byte) (total int64, err e
 		}
 		total += int64(res)
 		v.skip(int(res))
-		if v.done() {
-			return total, nil
-		}
 	}
+	return total, nil
 }

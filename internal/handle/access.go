@@ -1,6 +1,8 @@
 package handle
 
 import (
+	"sync"
+
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/stream"
@@ -20,6 +22,9 @@ type Access struct{ h *half }
 
 // own is the access of tasks of the loop.
 var own = [2]half{{dir: In}, {dir: Out}}
+
+// OfTask is the access that a task of the loop has.
+func OfTask(dir Dir) Access { return Access{&own[dir&1]} }
 
 // Enter waits for access to a direction, in order of arrival. Any caller; a task parks.
 func (c *Core) Enter(dir Dir) (Access, error) {
@@ -88,6 +93,18 @@ func (a Access) Op() *op.Op {
 	return a.h.op
 }
 
+// exts is memory for what is more than a slice, each in use for one access.
+var exts = sync.Pool{New: func() any { return new(op.Ext) }}
+
+// OpExt is Op with such memory.
+func (a Access) OpExt() *op.Op {
+	o := a.Op()
+	if o.Ext == nil {
+		o.Ext = exts.Get().(*op.Ext)
+	}
+	return o
+}
+
 // Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.
 func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
 
@@ -97,7 +114,8 @@ func (a Access) Move(p []byte) (int32, error) {
 	h := a.h
 	bare := h.f.c.l.OpLess()
 	if bare == nil {
-		a.Op().Buf = p
+		o := a.Op()
+		o.Buf, o.Code = p, plain[h.dir&1]
 		return a.Do()
 	}
 	h.buf, h.bare = p, bare
@@ -105,6 +123,9 @@ func (a Access) Move(p []byte) (int32, error) {
 	h.buf, h.bare = nil, nil
 	return res, err
 }
+
+// plain is what receives into a slice, and what sends it.
+var plain = [2]op.Code{In: op.Recv, Out: op.Send}
 
 // Flush is the error of a send of the loop's that no foreign caller was told; all that was accepted was sent before the
 // direction was theirs.

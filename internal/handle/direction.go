@@ -225,6 +225,34 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	return d.res
 }
 
+// Later has an op do in time what a plain call by o could not at once, for the running task, which has access to the
+// output and parks. The result is that of the call, which is to be made anew, with an op that says it again, if it is
+// -EAGAIN; the error is why the caller must not wait. o may be another task's meanwhile. It is apart so that what need
+// not wait has a smaller stack: BenchmarkIdleMemory of sock.
+//
+//go:noinline
+func (c *Core) Later(o *op.Op, call string) (int32, error) {
+	if c.l.Canceled() {
+		return 0, c.l.Cause()
+	}
+	n := c.l.NewOp(o.Code)
+	if n == nil {
+		return -sys.ENOBUFS, nil
+	}
+	n.Buf, n.CallFlags, n.Off, n.Limit, n.Other, n.Events = o.Buf, o.CallFlags, o.Off, o.Limit, o.Other, o.Events
+	if o.Buf = nil; o.Ext != nil {
+		c.l.NewExt(n).Copy(o.Ext)
+		o.Ext.Clear()
+	}
+	if res := c.Await(Out, n); res != -sys.ECANCELED {
+		return res, nil
+	}
+	if err := c.Why(Out, call); err != nil {
+		return 0, err
+	}
+	return -sys.EAGAIN, nil
+}
+
 // shut reports whether ops are no longer begun.
 func (c *Core) shut() bool { return c.state != open }
 

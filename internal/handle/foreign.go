@@ -165,10 +165,7 @@ func (h *half) prepare() {
 		return
 	}
 	h.op = ops.Get().(*op.Op)
-	h.op.FD, h.op.Code = &h.f.c.fd, op.Send
-	if h.dir == In {
-		h.op.Code = op.Recv
-	}
+	h.op.FD, h.op.Code = &h.f.c.fd, plain[h.dir&1]
 }
 
 // enter waits for access to a direction for a foreign caller.
@@ -273,6 +270,10 @@ func (f *foreign) leave(h *half) {
 	case h.keepsOp:
 		h.op.Buf = nil
 	default:
+		if x := h.op.Ext; x != nil {
+			x.Clear()
+			exts.Put(x)
+		}
 		*h.op = op.Op{}
 		ops.Put(h.op)
 		h.op = nil

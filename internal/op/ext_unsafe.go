@@ -20,6 +20,20 @@ func (x *Ext) SetVector(bufs [][]byte) {
 	}
 }
 
+// Copy makes x what a call's memory says that is to be made again by another op: its vector, addresses and control
+// messages.
+func (x *Ext) Copy(from *Ext) {
+	x.Addr, x.Named, x.Control = from.Addr, from.Named, from.Control
+	x.SetVector(from.Bufs[:from.Msg.Iovlen])
+}
+
+// Clear lets go of what Copy copies.
+func (x *Ext) Clear() {
+	x.SetVector(nil)
+	clear(x.Bufs[:])
+	x.Control, x.Named = nil, false
+}
+
 // SetVec makes Vec name the slices, but for the first skip bytes; empty ones are left
 // out, and those past VecMax.
 func (x *Ext) SetVec(bufs [][]byte, skip int) {
