@@ -22,3 +22,12 @@ func TestPoison(t *testing.T) {
 		t.Errorf("a released buffer still has %q", mem)
 	}
 }
+
+// So does who reads memory that a connection has given back.
+func TestPoisonOfSpare(t *testing.T) {
+	var s bufs.Spare
+	mem := append(s.Get(16), "somebody's bytes"...)
+	if !s.Put(mem) || bytes.Contains(mem, []byte("bytes")) {
+		t.Errorf("what was given back still has %q", mem)
+	}
+}

@@ -1,5 +1,7 @@
 package bufs
 
+import "ringo/internal/invariant"
+
 // Spare keeps pieces of memory of all sizes for those who need some next, up to a bound. The zero Spare is empty. It
 // belongs to one thread.
 type Spare struct {
@@ -38,6 +40,9 @@ func (s *Spare) Get(n int) []byte {
 func (s *Spare) Put(b []byte) bool {
 	if len(s.free)+len(s.old) >= SpareMax || cap(b) > spareSize || cap(b) == 0 {
 		return false
+	}
+	if invariant.Enabled {
+		poison(b[:cap(b)])
 	}
 	s.free = append(s.free, b[:0])
 	return true
