@@ -10,20 +10,16 @@ import (
 	"ringo/internal/loop"
 )
 
-// ErrClosed says that a Chan was closed.
+// ErrClosed is returned by operations on a closed Chan.
 var ErrClosed = errors.New("ringo: the Chan is closed")
 
-// Chan is a channel that parks a task which has to wait, where a Go channel would stop
-// its loop. Tasks of any loop and ordinary goroutines may use one together: it hands
-// values from one loop to another, and between tasks and goroutines. Values come out
-// in the order in which they were sent, and callers that wait are served in order of
-// arrival. NewChan makes it;
-// the zero Chan holds nothing, as NewChan(0).
+// A Chan is a channel that parks tasks that have to wait, where a Go channel would stop their loop. Tasks of any loop
+// and ordinary goroutines can share one. Values are received in the order in which they were sent, and waiting callers
+// are served in order of arrival. NewChan makes it; the zero Chan is unbuffered, like NewChan(0).
 //
-// A value is delivered once or not at all, and the error says which: Send returns nil
-// exactly if the value is in the channel or with a receiver, and Recv that returns an
-// error has taken none. A cancel or timeout that comes after the delivery is too late,
-// and the next wait is told of it.
+// A value is delivered once or not at all, and the error says which: Send returns nil if and only if the value is in
+// the channel or was received, and a Recv that returns an error has taken none. A cancel or timeout that comes after
+// the delivery is too late; the next wait fails instead.
 type Chan[T any] struct {
 	id        atomic.Uint64 // the order in which Select takes the locks, see order
 	mu        sync.Mutex
@@ -37,8 +33,8 @@ type Chan[T any] struct {
 
 var chans atomic.Uint64
 
-// NewChan makes a channel that holds so many values that nobody has received yet. With
-// 0 each Send waits for its receiver. It panics if capacity is negative.
+// NewChan makes a channel that buffers up to capacity values. With 0 each Send waits for its receiver. It panics if
+// capacity is negative.
 func NewChan[T any](capacity int) *Chan[T] {
 	if capacity < 0 {
 		panic(fmt.Sprintf("ringo: NewChan(%d)", capacity))
@@ -46,11 +42,10 @@ func NewChan[T any](capacity int) *Chan[T] {
 	return &Chan[T]{buffer: make([]T, capacity)}
 }
 
-// Send sends v, and waits for room or for a receiver: a task parks, a goroutine
-// blocks. ErrClosed after Close, also if it comes while Send waits. A task's wait may
-// also end with context.Canceled, or in a Loop.WithTimeout or WithContext that is over
-// with what that says; goroutines wait on. A cancelled task can still send what need not
-// wait. Any goroutine may call it.
+// Send sends v, and waits for room or for a receiver: a task parks, a goroutine blocks. It fails with ErrClosed after
+// Close, even if Close comes while it waits. A task's wait also ends with context.Canceled when it is cancelled, and
+// with their errors when a Loop.WithTimeout or WithContext ends; a goroutine's does not. A cancelled task can still
+// send if it need not wait. Any goroutine may call it.
 func (c *Chan[T]) Send(v T) error {
 	if c == nil {
 		return ofNil("Chan.Send")
@@ -70,9 +65,8 @@ func (c *Chan[T]) Send(v T) error {
 	return err
 }
 
-// SendContext is Send with a wait that ends, too, when ctx is done, with an error as that
-// of Mutex.LockContext. With a ctx that is done it sends nothing. A nil ctx never ends.
-// Any goroutine may call it.
+// SendContext is like Send, but also returns when ctx is done, with the same errors as Mutex.LockContext. If ctx is
+// already done, it sends nothing. A nil ctx never ends. Any goroutine may call it.
 func (c *Chan[T]) SendContext(ctx context.Context, v T) error {
 	if c == nil {
 		return ofNil("Chan.SendContext")
@@ -92,9 +86,8 @@ func (c *Chan[T]) SendContext(ctx context.Context, v T) error {
 	return err
 }
 
-// Recv takes the oldest value, and waits until there is one: a task parks, a goroutine
-// blocks. After Close it returns what is left, then ErrClosed. A task's wait may also end
-// as that of Send. Any goroutine may call it.
+// Recv takes the oldest value, and waits until there is one: a task parks, a goroutine blocks. After Close it returns
+// the remaining values, then ErrClosed. A task's wait can also end as described at Send. Any goroutine may call it.
 func (c *Chan[T]) Recv() (v T, err error) {
 	if c == nil {
 		return v, ofNil("Chan.Recv")
@@ -114,9 +107,8 @@ func (c *Chan[T]) Recv() (v T, err error) {
 	return v, err
 }
 
-// RecvContext is Recv with a wait that ends, too, when ctx is done, with an error as that
-// of Mutex.LockContext. With a ctx that is done it takes nothing. A nil ctx never ends.
-// Any goroutine may call it.
+// RecvContext is like Recv, but also returns when ctx is done, with the same errors as Mutex.LockContext. If ctx is
+// already done, it takes nothing. A nil ctx never ends. Any goroutine may call it.
 func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
 	if c == nil {
 		return v, ofNil("Chan.RecvContext")
@@ -136,8 +128,8 @@ func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// TrySend sends v if that need not wait, and reports whether it did; so not after
-// Close. Any goroutine may call it.
+// TrySend sends v if that need not wait, and reports whether it did; after Close it returns false. Any goroutine may
+// call it.
 func (c *Chan[T]) TrySend(v T) bool {
 	loop.Charge()
 	if c == nil {
@@ -168,10 +160,8 @@ func (c *Chan[T]) TryRecv() (v T, ok bool) {
 	return v, done && err == nil
 }
 
-// Close ends the sending: callers that wait in Send, or call it later, get ErrClosed,
-// and those in Recv once there is nothing left to receive. What is in the channel stays
-// to be received. It does not wait, and closing again does nothing. Any goroutine may
-// call it.
+// Close closes the channel. Present and later calls of Send fail with ErrClosed; those of Recv do so once all buffered
+// values have been received. It does not wait. Closing again does nothing. Any goroutine may call it.
 func (c *Chan[T]) Close() {
 	if c == nil {
 		panic(ofNil("Chan.Close"))
@@ -189,7 +179,7 @@ func (c *Chan[T]) Close() {
 	refused.wake()
 }
 
-// Len is how many values are in the channel, unreceived. Any goroutine may call it.
+// Len returns how many values are buffered in the channel. Any goroutine may call it.
 func (c *Chan[T]) Len() int {
 	if c == nil {
 		return 0
@@ -199,7 +189,7 @@ func (c *Chan[T]) Len() int {
 	return c.n
 }
 
-// Cap is how many values the channel holds. Any goroutine may call it.
+// Cap returns how many values the channel can hold. Any goroutine may call it.
 func (c *Chan[T]) Cap() int {
 	if c == nil {
 		return 0

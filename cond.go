@@ -7,9 +7,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// Cond lets callers wait until a condition that a Mutex guards is true, as sync.Cond does with a
-// sync.Mutex. Tasks of any loop and ordinary goroutines may wait at one together. NewCond makes it;
-// it must not be copied.
+// Cond lets callers wait until a condition that a Mutex guards is true, as sync.Cond does with a sync.Mutex. Tasks of
+// any loop and ordinary goroutines can share one. NewCond makes it; it must not be copied.
 type Cond struct {
 	// L is held while the condition is looked at or changed.
 	L *Mutex
@@ -22,15 +21,15 @@ type Cond struct {
 // NewCond makes a Cond with its Mutex.
 func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 
-// Wait unlocks c.L, waits for Signal or Broadcast, a task by parking, and locks c.L
-// again before it returns. Somebody may have come in between, so callers look again:
+// Wait unlocks c.L, waits for Signal or Broadcast (a task parks), and locks c.L again before it returns. The condition
+// may have changed in between, so callers check it again:
 //
 //	for !ready {
 //		c.Wait()
 //	}
 //
-// Nothing else ends it: a cancelled task waits on. Where nobody may come any more, use
-// WaitContext. It panics if c is nil or c.L is not locked. Any goroutine may call it.
+// Nothing else ends it: a cancelled task keeps waiting. If a signal may never come, use WaitContext. It panics if c is
+// nil or c.L is not locked. Any goroutine may call it.
 func (c *Cond) Wait() {
 	if c == nil {
 		panic(ofNil("Cond.Wait"))
@@ -41,9 +40,8 @@ func (c *Cond) Wait() {
 	c.leave(w)
 }
 
-// WaitContext is Wait that ends, too, when ctx is done, or when the caller is a task that
-// is cancelled or whose Loop.WithTimeout or WithContext is over; c.L is locked in any
-// case:
+// WaitContext is like Wait, but also returns when ctx is done, and to a task when it is cancelled or its
+// Loop.WithTimeout or WithContext ends. c.L is locked in any case:
 //
 //	for !ready {
 //		if err := c.WaitContext(ctx); err != nil {
@@ -51,8 +49,8 @@ func (c *Cond) Wait() {
 //		}
 //	}
 //
-// The error is as that of Mutex.LockContext. A Signal that came before it counts, and
-// returns nil; one that came after it goes to another waiter. Any goroutine may call it.
+// The errors are those of Mutex.LockContext. If a Signal came first, WaitContext returns nil; if it comes later,
+// another waiter gets it. Any goroutine may call it.
 func (c *Cond) WaitContext(ctx context.Context) error {
 	if c == nil {
 		return ofNil("Cond.WaitContext")
@@ -95,8 +93,8 @@ func (c *Cond) leave(w *waiter[struct{}]) {
 	c.L.Lock()
 }
 
-// Signal wakes the one that waits for longest, if there is one. It does not wait, nor
-// does the caller have to hold c.L. Any goroutine may call it.
+// Signal wakes the caller that has waited longest, if there is one. It does not wait; the caller need not hold c.L. Any
+// goroutine may call it.
 func (c *Cond) Signal() {
 	if c == nil {
 		return // nobody waits
@@ -109,8 +107,7 @@ func (c *Cond) Signal() {
 	}
 }
 
-// Broadcast wakes all that wait. It does not wait, nor does the caller have to hold
-// c.L. Any goroutine may call it.
+// Broadcast wakes all callers of Wait. It does not wait; the caller need not hold c.L. Any goroutine may call it.
 func (c *Cond) Broadcast() {
 	if c == nil {
 		return

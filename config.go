@@ -17,110 +17,96 @@ import (
 	"ringo/internal/loop"
 )
 
-// Config says how to run. The zero value of each field is its default, and a nil
-// *Config is all defaults. Run checks it once and reports all mistakes together.
+// Config configures Run. The zero value of each field means its default; a nil *Config means all defaults. Run checks
+// it once and reports all mistakes together.
 type Config struct {
-	// Driver is what runs the operations: "auto" (the default), "uring",
-	// "uring-poll", "epoll", "poll" or "select". auto takes io_uring where it works
-	// and costs less than epoll, which is from Linux 6.1 on, else the first of the last
-	// three that does work; Loop.Info says which, and why. If a driver
-	// that is named can't run here, Run fails. The environment variable RINGO_DRIVER overrides it,
-	// with the same words. Goroutines that use package file share io_uring rings whatever
-	// Driver says; RINGO_DRIVER other than auto and uring turns these off, too.
+	// Driver selects how operations run: "auto" (the default), "uring", "uring-poll", "epoll", "poll" or "select". auto
+	// takes io_uring from Linux 6.1 on, where it works and costs less than epoll, otherwise the first of the last three
+	// that works; Loop.Info says which, and why. Run fails if a named driver can't run here. The environment variable
+	// RINGO_DRIVER overrides Driver with the same values. Goroutines that use package file share io_uring rings
+	// whatever Driver says; a RINGO_DRIVER other than auto and uring turns these off as well.
 	Driver string
-	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
-	// which knows of cgroup limits, as it is without other Runs. More loops, in all Runs
-	// together, than the process may use CPUs only cost: that is reported on stderr, once.
+	// Loops is the number of loops, 1 to 1024; the default is GOMAXPROCS, which respects cgroup limits, not counting
+	// what other Runs have added. More loops, in all Runs together, than CPUs that the process may use only cost time;
+	// this is reported once on stderr.
 	Loops int
-	// Pin binds loop i to the i-th CPU that the process may use. More loops than
-	// CPUs are an error.
+	// Pin binds loop i to the i-th CPU that the process may use. Run fails if there are more loops than CPUs.
 	Pin bool
-	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to
-	// a power of two; the default is 1024. Drivers: uring. With auto a loop takes
-	// half, down to 32, when the kernel refuses memory.
+	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to a power of two; the default is 1024.
+	// Only the uring driver uses it. With auto, a loop halves it, down to 32, if the kernel refuses the memory.
 	Entries int
-	// Buffers is how many buffers a loop has to receive into, up to 32768, rounded
-	// up to a power of two; the default is 256.
+	// Buffers is the number of receive buffers of a loop, up to 32768, rounded up to a power of two; the default is
+	// 256.
 	Buffers int
-	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384. What is not received on
-	// io_uring comes in buffers that are an eighth larger, and where more comes at once than a buffer holds
-	// what follows comes in buffers that are four times as large, as long as that goes on.
+	// BufferSize is the size of each in bytes, 64 to 1 MiB; the default is 16384. Buffers are an eighth larger where
+	// data is not received through io_uring. While more data arrives at once than fits one buffer, buffers of four
+	// times the size are used.
 	BufferSize int
-	// Leases is how many buffers one connection may hold, read or unread, 1 to Buffers; the default
-	// is 4; one of them may be a large one. Next fails at the bound, and receiving stops there: what
-	// arrives later stays in the kernel. What arrives at once, before the loop looks, may exceed it:
-	// by 4 times as many bytes, 16 times on a connection that has been read without delay, and before
-	// Linux 6.17, where a receive on io_uring can't be limited, by 64 buffers.
+	// Leases is how many buffers one connection may hold, read or unread, 1 to Buffers; the default is 4; one of them
+	// may be a large one. At the bound Next fails and receiving stops: later data stays in the kernel. Data that
+	// arrives in one turn may exceed the bound: by 4 times as many bytes, 16 times on a connection that has been read
+	// without delay, and before Linux 6.17, where a receive on io_uring can't be limited, by 64 buffers.
 	Leases int
-	// Budget is how many tasks are resumed in a turn before the kernel is asked
-	// again, 1 to 65536; the default is 256. It bounds the other parts of a turn,
-	// too: as many timers fire and tasks start from outside, four times as many
-	// completions are told, and tasks make 16 times as many calls that need not wait.
+	// Budget is how many tasks are resumed in a turn before the loop polls the kernel again, 1 to 65536; the default is
+	// 256. It also bounds the other parts of a turn: timers that fire and tasks started from outside (once Budget
+	// each), completions handled (4 times), and calls of tasks that need not wait (16 times).
 	Budget int
-	// Spin is how long a loop may look for work before it sleeps, at most 1 s; 0,
-	// the default, is not at all. It buys latency for processor time: the loop
-	// adapts, and looks only briefly while looking finds nothing.
+	// Spin is how long a loop may busy-poll before it sleeps, at most 1 s; 0, the default, is not at all. It trades CPU
+	// time for latency. The loop adapts: it spins only briefly while spinning finds nothing.
 	Spin time.Duration
-	// SQPoll has a thread of the kernel's take the entries of each loop's ring, so that a busy loop submits without
-	// a system call, and look for them for so long before it sleeps: 1 ms to 10 s, in whole milliseconds; 0, the
-	// default, is no such thread. It is for machines with a processor to spare for each loop: the thread takes all of
-	// one while it looks, what the loop saves is less than that, and completions interrupt the loop where otherwise it
-	// collects them in the call that submits. Measure before you keep it; where both share a processor all is slower.
-	// It is a feature of io_uring (Linux 5.11, 5.13 without privileges): other drivers do without, and Loop.Info says
-	// whether it is in use. See io_uring_setup(2), IORING_SETUP_SQPOLL.
+	// SQPoll makes a kernel thread take the entries of each loop's ring, so that a busy loop submits without a system
+	// call. It is how long that thread polls before it sleeps: 1 ms to 10 s, in whole milliseconds; 0, the default,
+	// means no thread. Use it only with a spare CPU for each loop: the thread uses a whole CPU while it polls, more
+	// than the loop saves, and completions interrupt the loop, which otherwise collects them when it submits. Measure
+	// before you keep it; if loop and thread share a CPU everything is slower. Only the uring driver uses it (Linux
+	// 5.11, 5.13 without privileges); Loop.Info says whether it is in use. See io_uring_setup(2), IORING_SETUP_SQPOLL.
 	SQPoll time.Duration
-	// NoBatching has each write go out by a call of its own. Otherwise small writes of tasks travel
-	// together at the end of the loop's turn, see sock.Conn.Write.
+	// NoBatching makes each write a system call of its own. Otherwise small writes of tasks are sent together at the
+	// end of the loop's turn; see sock.Conn.Write.
 	NoBatching bool
-	// Grace is the time to drain after Run's context ended; the default is 5 s,
-	// negative is none. When it is over, what still runs is reported to stderr, in a line,
-	// and cancelled.
+	// Grace is how long the drain may last after Run's context has ended; the default is 5 s, negative is none. After
+	// that, remaining tasks are reported on stderr, in a line, and cancelled.
 	Grace time.Duration
-	// Offload is how many Loop.Offload calls may run at once, in all loops
-	// together, up to 65536; the default is 256. More queue. Look-ups of names, and
-	// calls of package file, have slots of their own.
+	// Offload is how many Loop.Offload calls may run at once, in all loops together, up to 65536; the default is 256.
+	// Further calls queue. Name look-ups and calls of package file have slots of their own.
 	Offload int
-	// StallLimit is how long a turn may take, in which one task after the other
-	// runs; the default is 100 ms, negative is no limit. Longer turns are counted
-	// in Stats, and reported while they last, once a turn: that is when the stack
-	// shows what breaks the rule that a task may wait only through Ringo, or
-	// computes for so long. A turn that is long because the machine did not run
-	// the loop's thread, or had stopped the program, is counted and not reported. Callbacks of package event that park,
-	// so that others behind them wait for so long, count and are reported as one.
+	// StallLimit is how long a turn of the loop may take; the default is 100 ms, negative is no limit. Longer turns are
+	// counted in Stats and reported once, while they last, when the stack still shows the task that blocks outside
+	// Ringo or computes for too long. Turns that are long because the thread was not scheduled or the program was
+	// stopped are counted but not reported. A callback of package event that parks, and delays others for that long,
+	// counts as a stall and is reported like one.
 	StallLimit time.Duration
-	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
-	// the stack of what holds the loop, with a line behind it if small writes of its tasks
-	// are held as well (see sock.Conn.Flush). nil: a report goes to stderr, at most one
-	// in 10 s of each loop. To take the stack stops the program for some 10 µs for
-	// each task there is. No task is there to take a panic in OnStall: it ends the
-	// program.
+	// OnStall is called for such turns, on an ordinary goroutine, with the duration so far and the stack of the task
+	// that holds the loop, followed by a line if small writes of its tasks are delayed as well (see sock.Conn.Flush).
+	// If it is nil, a report goes to stderr, at most one per loop in 10 s. Taking the stack stops the program for about
+	// 10 µs for each task. A panic in OnStall ends the program.
 	OnStall func(l *Loop, d time.Duration, stack []byte)
-	// HoldLimit is how long a task may hold its loop before that is noted with its place, see Loop.Holds, at least
-	// 1 ms; the default is 5 ms; negative is no limit, as is the default if StallLimit is negative. When the holds of a
-	// task in one place come to 4 × HoldLimit, all of the loop are reported on stderr, at most once a minute and at the
-	// end of Run.
-	// RINGO_DEBUG=stall=2ms in the environment overrides it, and has all of them reported.
+	// HoldLimit is how long a task may hold its loop before that is recorded with its location (see Loop.Holds), at
+	// least 1 ms; the default is 5 ms, negative is no limit. If StallLimit is negative, the default is no limit. When
+	// the holds at one location add up to 4 × HoldLimit, all holds of the loop are reported on stderr, at most once a
+	// minute and at the end of Run. RINGO_DEBUG=stall=2ms in the environment overrides HoldLimit, and reports every
+	// hold.
 	//
-	// What it costs: for 10 s after a hold a goroutine looks at the loops every half of HoldLimit, or once in
-	// HoldLimit while they rest, which takes up to 100 µs with its wake: 2 % of a processor by default. To see where a
-	// task computes all goroutines are stopped for a moment, for one percent of the time at most. Where the task can't
-	// be looked at alone, on other processors than amd64 and arm64 or where the kernel refuses process_vm_readv, the
-	// stacks of all goroutines are taken within the same bound, if they are 800 at most.
+	// Its cost: for 10 s after a hold a goroutine samples the loops every half HoldLimit, or every HoldLimit while they
+	// are idle; a sample takes up to 100 µs including the wake, so 2 % of a CPU by default. Finding out where a task
+	// computes stops all goroutines briefly, for at most 1 % of the time. Where a single task can't be sampled, on
+	// architectures other than amd64 and arm64 or where the kernel refuses process_vm_readv, the stacks of all
+	// goroutines are taken within the same bound, if there are at most 800.
 	HoldLimit time.Duration
-	// LabelTasks has all tasks begin with two labels of runtime/pprof, so that profiles are split by them: "task", the
-	// name as Loop.Tasks has it, and "loop", the loop's Index. Tasks of Loop.GoNamed have them anyway. What a task
-	// starts inherits them, as all labels. To begin a task costs four times as much.
+	// LabelTasks gives each task two runtime/pprof labels, to split profiles by: "task", its name as in Loop.Tasks, and
+	// "loop", the loop's Index. Tasks of Loop.GoNamed always have them. Tasks and goroutines that a task starts inherit
+	// them, as with all labels. Starting a task costs four times as much.
 	LabelTasks bool
-	// Logger is told, at debug level, of what begins and ends: loops, with their drivers and why these were chosen, the
-	// drain, and if it is enabled for that level when Run is called, each task. At warn level it is told what stderr
-	// would be otherwise, each as "report": stalls, holds, deadlocks, calls that wait for a slot, accepts that are put
-	// off, what the drain did not wait for; and of each stall that OnStall is told of. nil, the default: stderr is. It
-	// is called on the loops' threads, where a handler that waits stops a loop: one of package logs does not; of stalls
-	// on another. In a test, slog.NewTextHandler(t.Output(), nil) keeps the reports with the test.
+	// Logger receives start and end events at debug level: loops, with their drivers and why these were chosen, the
+	// drain, and each task if that level is enabled when Run is called. At warn level it receives the reports that
+	// otherwise go to stderr, each with the attribute "report": stalls, holds, deadlocks, calls that wait for a slot,
+	// delayed accepts, tasks that the drain did not wait for; and each stall that OnStall is called for. If it is nil,
+	// the default, reports go to stderr. Except for stalls it runs on loop threads, where a handler that blocks stops
+	// the loop: use one that does not, such as package logs'. In a test, slog.NewTextHandler(t.Output(), nil) keeps the
+	// reports with the test.
 	Logger *slog.Logger
-	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
-	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a
-	// goroutine makes it.
+	// OnPanic is called with the value of a panic in a task and the task's stack. It runs as a task. If it is nil, or
+	// panics itself, the program crashes as with a panic in a goroutine.
 	OnPanic func(l *Loop, v any, stack []byte)
 }
 

@@ -1,8 +1,7 @@
 package ringo
 
-// Draining is a channel that nobody sends to, and that is closed when the drain begins, and at the latest when Run
-// ends: what waits for something else looks at it in a Select, or waits for it alone. All loops of a Run have the same
-// one. Any goroutine may call it.
+// Draining returns a channel that is closed when the drain begins, at the latest when Run ends, and that carries no
+// values. Use it in a Select, or wait for it alone. All loops of a Run share it. Any goroutine may call it.
 //
 //	var job Job
 //	switch i, err := ringo.Select(ringo.RecvInto(jobs, &job), ringo.RecvInto(l.Draining(), &none)); {
@@ -33,11 +32,11 @@ func closedChan() *Chan[struct{}] {
 	return c
 }
 
-// OnDrain starts fn as a task of the loop when the drain begins; soon, if it has begun. It is how to have something
-// end that does not look by itself: to close a client's connection, to tell peers. stop reports whether fn will not
-// be started, as that of context.AfterFunc does. fn is not started if Run ends without a drain, nor does it keep the
-// loop alive before. Where all tasks are cancelled at once, because of an error, it runs as a cancelled task. Any
-// goroutine may call OnDrain and stop; neither parks.
+// OnDrain starts fn as a task of the loop when the drain begins, or soon if it has begun. Use it to end what does not
+// watch for the drain itself: to close a client's connection, or notify peers. stop reports whether it has kept fn from
+// being started, as with context.AfterFunc. fn is not started if Run ends without a drain, and does not keep the loop
+// alive. If all tasks are cancelled at once because of an error, fn runs as a cancelled task. Any goroutine may call
+// OnDrain and stop; neither parks.
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
 	wantFunc(fn != nil, "Loop.OnDrain")
 	return l.engine().OnDrain(fn)

@@ -9,36 +9,31 @@ import (
 )
 
 var (
-	// ErrNotTask says that a call that only a task of the loop may make came
-	// from somewhere else.
+	// ErrNotTask is returned by methods that only a task of the loop may call, to other callers.
 	ErrNotTask = loop.ErrNotTask
-	// ErrEnded says that the loop has ended.
+	// ErrEnded is returned once the loop has ended.
 	ErrEnded = loop.ErrEnded
-	// ErrDraining says that the program drains, and the caller does not have to wait
-	// for more; see sock.Conn.SetIdle. errors.Is finds net.ErrClosed in it, which ends
-	// what would end if the peer's side of a connection was closed.
+	// ErrDraining is returned to readers of idle connections when the drain begins; see sock.Conn.SetIdle. It matches
+	// net.ErrClosed (errors.Is), so code that ends on a closed connection ends on it as well.
 	ErrDraining = loop.ErrDraining
-	// ErrBubble says that Run was called in a bubble of testing/synctest, where time goes on
-	// only while all goroutines wait for each other, and a loop waits in the kernel. Loops of
-	// a Run outside may be used by goroutines in a bubble: what they wait for there takes
-	// as long as it does outside. errors.Is finds errors.ErrUnsupported in it.
+	// ErrBubble is returned by Run in a bubble of testing/synctest: time advances there only while all goroutines wait
+	// for each other, and a loop waits in the kernel. Goroutines in a bubble may use loops of a Run outside; such waits
+	// take real time. It matches errors.ErrUnsupported (errors.Is).
 	ErrBubble = loop.ErrBubble
-	// ErrGoexit says that a task ended by runtime.Goexit, as t.FailNow does. Run
-	// returns it when the task was one of its functions.
+	// ErrGoexit is the error of a task that called runtime.Goexit, as t.FailNow does. Run returns it when the task was
+	// one of its functions.
 	ErrGoexit = loop.ErrGoexit
 )
 
-// PanicError is a panic in a task. Task.Wait, Group.Wait and Run return it when there
-// is a Config.OnPanic; a task whose Offload or Compute call panicked is made to
-// panic with one.
+// A PanicError is a panic in a task. Task.Wait, Group.Wait and Run return it if Config.OnPanic is set. If an Offload or
+// Compute call panics, the task that called it panics with one.
 type PanicError struct {
-	// Value is what panic was called with. Unwrap returns it if it is an error.
+	// Value is the argument of panic. Unwrap returns it if it is an error.
 	Value any
-	// Stack is of where it happened, as debug.Stack writes it. Behind that of an
-	// Offload or Compute call comes the stack of the task that waited for it, if
-	// that task did not recover.
+	// Stack is the stack of the panic, in the format of debug.Stack. For an Offload or Compute call, the stack of the
+	// task that waited for it follows, if that task did not recover.
 	Stack []byte
-	// In is what panicked: "a task", "Offload" or "Compute".
+	// In says where: in "a task", "Offload" or "Compute".
 	In string
 }
 
@@ -57,16 +52,15 @@ func shownPanic(v any) *loop.PanicError {
 	return (*loop.PanicError)(p)
 }
 
-// SetupError says why a driver can't run here. errors.As finds it in what Run returns.
+// A SetupError says why a driver can't run here. errors.As finds it in Run's error.
 type SetupError struct {
-	// Driver is which, as in Config.Driver.
+	// Driver is the driver, as in Config.Driver.
 	Driver string
-	// Step is what was being done: a system call, as a rule.
+	// Step is what failed: usually a system call.
 	Step string
-	// Hint is the likely cause, and what to change: a seccomp filter,
-	// kernel.io_uring_disabled, RLIMIT_MEMLOCK. It may be empty.
+	// Hint is the likely cause and remedy: a seccomp filter, kernel.io_uring_disabled, RLIMIT_MEMLOCK. It may be empty.
 	Hint string
-	// Err is the error of the step, a syscall.Errno as a rule. Unwrap returns it.
+	// Err is the error of the step, usually a syscall.Errno. Unwrap returns it.
 	Err error
 }
 

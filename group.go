@@ -8,9 +8,8 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// Group runs tasks of one loop that belong together, as golang.org/x/sync's
-// errgroup does with goroutines. Only tasks of the loop may use it. NewGroup or
-// GroupWithContext makes it.
+// A Group runs related tasks of one loop, as golang.org/x/sync's errgroup does with goroutines. Only tasks of the loop
+// may use it. NewGroup or GroupWithContext makes it.
 type Group struct {
 	l      *Loop
 	tasks  []*member // those that have not ended
@@ -34,18 +33,17 @@ type member struct {
 // NewGroup makes a group on a loop.
 func NewGroup(l *Loop) *Group { return &Group{l: l} }
 
-// GroupWithContext makes a group on a loop whose tasks run in a Loop.WithContext of the
-// context that it returns. That is derived from ctx, and done when a task fails, with its
-// error as the cause, or when Wait returns. So the waits of the others end with an error
-// that says which was the first. Any goroutine may call it.
+// GroupWithContext makes a group on a loop whose tasks run in a Loop.WithContext of the returned context. That context
+// is derived from ctx, and done when Wait returns or a task fails, with the task's error as its cause. So the waits of
+// the other tasks end with an error that has the first one as its cause. Any goroutine may call it.
 func GroupWithContext(ctx context.Context, l *Loop) (*Group, context.Context) {
 	g := NewGroup(l)
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	return g, g.ctx
 }
 
-// SetLimit has the group run n tasks at once at most; with a negative n there is no limit,
-// as from the start. It panics while tasks of the group run.
+// SetLimit limits the group to n tasks at a time. A negative n, the default, means no limit. It panics while tasks of
+// the group run.
 func (g *Group) SetLimit(n int) {
 	g.loop().task("Group.SetLimit")
 	if g.active > 0 {
@@ -54,9 +52,8 @@ func (g *Group) SetLimit(n int) {
 	g.limited, g.limit = n >= 0, n
 }
 
-// Go starts fn as a task of the group. With as many tasks as SetLimit allows it parks
-// until one has ended, and a cancel does not shorten that; if there may be none at all it
-// panics. The first error cancels the others, also those that are started later.
+// Go starts fn as a task of the group. At SetLimit's limit it parks until a task has ended, even if the caller is
+// cancelled; it panics if the limit is 0. The first error cancels the other tasks, including those started later.
 func (g *Group) Go(fn func() error) {
 	l := g.loop().task("Group.Go")
 	wantFunc(fn != nil, "Group.Go")
@@ -81,7 +78,7 @@ func (r *groupRoom) CancelWait(t *loop.Task) { t.WaitOn(r) }
 // DescribeWait names the call.
 func (r *groupRoom) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "Group.Go" }
 
-// TryGo is Go if it need not wait, and reports whether it did.
+// TryGo is like Go, but does nothing if it would have to wait. It reports whether it started fn.
 func (g *Group) TryGo(fn func() error) bool {
 	l := g.loop().task("Group.TryGo")
 	wantFunc(fn != nil, "Group.TryGo")
@@ -140,9 +137,8 @@ func (g *Group) ended(m *member, end error) {
 	}
 }
 
-// Wait parks until all tasks of the group have ended, also those that they
-// started in it, and returns the first error. A task that panicked or called
-// runtime.Goexit counts as one that failed with what Task.Wait says.
+// Wait parks until all tasks of the group have ended, including those that they started in it, and returns the first
+// error. A task that panicked or called runtime.Goexit counts as failed, with the error that Task.Wait returns.
 func (g *Group) Wait() error {
 	g.loop().task("Group.Wait")
 	for len(g.tasks) > 0 {

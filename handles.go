@@ -9,32 +9,30 @@ import (
 
 // HandleInfo describes something open on a loop, see Loop.Handles.
 type HandleInfo struct {
-	// Kind is "conn", "listener", "packet" for a socket of datagrams, "pollable", or "tail" for
-	// bytes that a closed connection has left to be sent.
+	// Kind is "conn", "listener", "packet" for a datagram socket, "pollable", or "tail" for unsent bytes of a closed
+	// connection.
 	Kind    string
-	Network string // "tcp", "udp", "unix" and so on, "" if it has none
-	State   string // "open", "closing", or "detached": goroutines use it, and no task of its loop has
+	Network string // "tcp", "udp", "unix" and so on; may be ""
+	State   string // "open", "closing", or "detached": only goroutines have used it
 
 	FD     int    // of the descriptor
 	Local  string // its address, or of a "pollable" its name
 	Remote string // the peer's, "" if there is none
 
-	// Reading and Writing tell who is in a call: "task", a task of the loop; "foreign", a
-	// goroutine or a task of another loop; "armed", nobody, but the loop watches for input, or
-	// sends what was written; "", nobody.
+	// Reading and Writing say which caller is in a call: "task", a task of the loop; "foreign", a goroutine or a task
+	// of another loop; "armed", none, but the loop waits for input or sends written data; "", none.
 	Reading, Writing string
 
-	Age    time.Duration // to a sixtieth of a second; 0: not known, of what goroutines or package event have accepted
-	Unread int           // bytes that came and were not read; of a listener connections that nobody has asked for
-	Unsent int           // bytes that were written, and that the kernel has not taken
+	Age    time.Duration // to a sixtieth of a second; 0 if unknown: accepted by goroutines or package event
+	Unread int           // received bytes not yet read; of a listener, connections not yet accepted
+	Unsent int           // written bytes that the kernel has not taken yet
 	Leases int           // buffers of it that the program holds
 }
 
-// Handles lists what is open on the loop, the youngest first: connections, listeners, sockets of
-// datagrams, pollables. The loop makes the list in pieces, 64 handles in a turn, so what opens and
-// closes meanwhile may be in it or not. Of a loop that is held for a tenth of a second, or that has
-// ended, it is empty. Any goroutine may call it, and waits for the list; a task parks, and if it is
-// cancelled the list is empty.
+// Handles lists the open handles of the loop, youngest first: connections, listeners, datagram sockets, pollables. The
+// loop makes the list in pieces, 64 handles in a turn, so handles that open or close meanwhile may be missing. The list
+// is empty if the loop has ended or does not answer within 100 ms. Any goroutine may call it and waits for the list; a
+// task parks, and gets an empty list if it is cancelled.
 func (l *Loop) Handles() []HandleInfo {
 	var all []HandleInfo
 	if !l.engine().EachHandleInfo(func(i *loop.HandleInfo) { all = append(all, handleInfoOf(i)) }) {

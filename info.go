@@ -7,12 +7,12 @@ import (
 	"ringo/internal/loop"
 )
 
-// Info describes a loop's driver. Its slices are not to be modified.
+// Info describes a loop's driver. Callers must not modify its slices.
 type Info struct {
 	Run      int      // the number of the loop's Run, from 1; Loop.Index tells its loops apart
 	Name     string   // as in Config.Driver
-	Reason   string   // why it was chosen: who asked for it, or what the better one lacked
-	Features []string // what it uses of what the kernel offers
+	Reason   string   // why it was chosen: what asked for it, or what the better one lacks
+	Features []string // the kernel features that it uses
 	Entries  int      // size of the submission queue, 0 if there is none
 	Ways     []Way    // how each operation is run, where there is a choice
 	Lends    bool     // received bytes come in buffers that the kernel picks, so that Next copies nothing
@@ -22,74 +22,72 @@ type Info struct {
 type Way struct {
 	Op    string // "accept", "accept, multishot"
 	Way   string // "multishot entry"
-	Lacks string // what a better way would have needed; empty: this is the best
+	Lacks string // what the best way needs and the kernel lacks; empty: this is the best
 }
 
-// Stats count what a loop did since it began, and what there is on it now.
+// Stats count what a loop has done since it began, and what it has now.
 type Stats struct {
 	Turns       uint64 // rounds of the loop
-	Parks       uint64 // times that a task gave the thread away
-	Yields      uint64 // those of tasks whose calls never had to wait
+	Parks       uint64 // times that a task parked
+	Yields      uint64 // forced yields of tasks whose calls never had to wait
 	Mails       uint64 // messages from outside: posts, results of Offload, cancels
-	WakesSpared uint64 // messages for which the loop had not to be woken, because it was awake
+	WakesSpared uint64 // messages that needed no wake, because the loop was awake
 	Stalls      uint64 // turns longer than Config.StallLimit, and callbacks of package event that parked for as long
-	Backoffs    uint64 // times that Accept waited for a shortage to pass, of descriptors or memory, which is reported
+	Backoffs    uint64 // times that Accept waited because descriptors or memory were short; this is reported
 
 	InTasks  time.Duration // time in turns: tasks, and the loop's own work between them
 	InKernel time.Duration // time between turns: asleep, or in the driver's calls
-	Spinning time.Duration // time of looking for work before a sleep, see Config.Spin
+	Spinning time.Duration // busy-polling before a sleep, see Config.Spin
 	Longest  time.Duration // the longest turn
 	Recent   time.Duration // the longest turn of the last 30 to 60 s
 
-	// Held is how long the loop's present turn has lasted, if the loop did not answer within a tenth of a second: a
-	// task holds it, maybe for good. 0: it answered. InTasks, Longest, Recent and Stalls then count that turn as if it
-	// had ended; all else but Lanes is as it was when the loop last answered, or half a minute before the turn at most.
+	// Held is how long the loop's present turn has lasted, if the loop did not answer within 100 ms because a task
+	// holds it; 0 if it answered. InTasks, Longest, Recent and Stalls then count that turn as if it had ended;
+	// everything else except Lanes is as of the loop's last answer, or at most half a minute before the turn.
 	Held time.Duration
 
-	TurnTimes Histogram // of all turns; what was long of them has its place in Loop.Holds
+	TurnTimes Histogram // of all turns; Loop.Holds shows where long ones were spent
 
 	Tasks   int // tasks that have not finished
 	Workers int // coroutines: running, parked and idle
 	Slots   int // operations in use
 	Buffers int // buffers that connections and leases hold
 	Leases  int // those of them that the program holds, see sock.Conn.Next
-	Timers  int // timers that are set, with some that were stopped lately
+	Timers  int // timers that are set, and some that were stopped recently
 
-	// Delays is how long what was ready to run has waited for its loop, of one in 64 tasks that became ready. It begins
-	// when the loop has learned of it: what came while a turn was long is not ready before the next, see InTasks and
-	// Longest.
+	// Delays is how long ready tasks have waited to run, sampled from one in 64. It counts from when the loop notices:
+	// an event that arrives during a long turn makes its task ready only in the next; see InTasks and Longest.
 	Delays Histogram
 
 	Pools   []PoolStats   // of buffers
-	Handles []HandleStats // what was opened, by kind, of those that there were
+	Handles []HandleStats // by kind, for kinds that were opened
 
-	Ops    []OpStats // by kind of operation, those that there were
+	Ops    []OpStats // by kind, for operations that were used
 	Driver DriverStats
 
-	Lanes []LaneStats // what runs on ordinary goroutines in place of tasks, of all loops of the Run
+	Lanes []LaneStats // calls that run on ordinary goroutines, for all loops of the Run
 }
 
-// LaneStats count calls of one sort that run on ordinary goroutines, each of which takes a slot. Each sort has slots of
-// its own.
+// LaneStats count calls of one kind that run on ordinary goroutines, each in a slot. Each kind has its own slots.
 type LaneStats struct {
 	Name    string        // "offload", "compute", "names", "files", or "stand-ins" for handles of other loops
 	Max     int           // slots; of "offload", Config.Offload
 	Running int           // calls that have one
 	Waiting int           // calls that wait for one
-	Oldest  time.Duration // how long the first of these has
-	Waited  uint64        // calls that have waited, and have run since
+	Oldest  time.Duration // how long the first of these has waited
+	Waited  uint64        // calls that had to wait and have run since
 	Longest time.Duration // the longest of their waits
-	Waits   Histogram     // the waits of all calls that have begun; one that had a slot at once has waited for 0
+	Waits   Histogram     // waits of all calls that have begun; 0 for calls that got a slot at once
 }
 
-// PoolStats is how much there is of a pool of buffers.
+// PoolStats describe a pool of buffers.
 type PoolStats struct {
-	Pool  string // "ring", from which the kernel takes them, "plain", or "large", for those to whom much comes
+	Pool  string // "ring", from which the kernel picks; "plain"; or "large", for connections that receive much
 	Size  int    // bytes of each
-	Max   int    // how many there may be
-	Made  int    // how many have memory
-	InUse int    // how many connections and leases hold
-	Lent  int    // how many are the kernel's to fill
+	Max   int    // the maximum number
+	Made  int    // how many are allocated
+	InUse int    // how many are held by connections and leases
+	Lent  int    // how many are with the kernel, to be filled
 }
 
 // HandleStats count the handles of one kind.
@@ -102,30 +100,29 @@ type HandleStats struct {
 // OpStats count the operations of one kind.
 type OpStats struct {
 	Op        string // "recv"
-	Tried     uint64 // plain calls, made by tasks; most end there
+	Tried     uint64 // plain calls by tasks; most succeed there
 	Submitted uint64 // handed to the driver, to be waited for
 
-	// Times is how long those have taken that were handed to the driver, by the clock of turns, Loop.Now: from the
-	// turn in which they were until the turn that had the result. Those that stay armed and bring many results, as
-	// the receives and accepts of a loop do where the driver can, are not among them.
+	// Times is how long submitted operations took, by Loop.Now: from the turn that submitted them to the turn that got
+	// the result. Multishot operations, as receives and accepts are where the driver supports it, are not included.
 	Times Histogram
 }
 
 // DriverStats count what a loop's driver did since it was opened.
 type DriverStats struct {
-	Enters       uint64 // waits and flushes that entered the kernel
+	Enters       uint64 // waits and flushes that made a system call
 	Submitted    uint64 // operations handed to the kernel, or to the poller
 	Completions  uint64 // results that came back; a multishot operation has many
 	Queued       uint64 // operations that found the submission queue full
 	ShortSubmits uint64 // enters after which the kernel had not taken all entries
 	Overflows    uint64 // times that the completion queue had overflowed
 	NoBuffers    uint64 // receives that found the buffer ring dry
-	Fallbacks    uint64 // operations that took another way than their first
+	Fallbacks    uint64 // operations that fell back from their preferred way
 	Stale        uint64 // events for operations or descriptors that were gone
-	Sends        uint64 // sends that the turn had accepted, see sock.Conn.Write
-	ShortSends   uint64 // those of them that met an error, or too little room
+	Sends        uint64 // sends of batched writes, see sock.Conn.Write
+	ShortSends   uint64 // those of them that failed or were incomplete
 	Wakes        uint64 // wakes that ended a sleep
-	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
+	WakesSent    uint64 // wakes that took a system call; for the others the driver was awake
 }
 
 func infoOf(i driver.Info, run int) Info {

@@ -7,13 +7,12 @@ import (
 	"ringo/internal/loop"
 )
 
-// Mutex is a lock that parks a task which has to wait, where a sync.Mutex would stop
-// its loop. Tasks of any loop and ordinary goroutines may use one together, and pass
-// it on in order of arrival: Unlock passes it to the first caller that waits. The zero
-// value is unlocked. It must not be copied after its first use. It is a sync.Locker.
+// A Mutex is a lock that parks tasks that have to wait, where a sync.Mutex would stop their loop. Tasks of any loop and
+// ordinary goroutines can share one; Unlock passes it to the caller that has waited longest. The zero value is
+// unlocked. It must not be copied after its first use. It is a sync.Locker.
 //
-// Tasks of one loop need it only for what must not change while they park: between
-// two waits a task has its loop to itself.
+// Tasks of one loop need it only for state that must not change while they park: between two waits a task has its loop
+// to itself.
 type Mutex struct {
 	mu      sync.Mutex
 	held    bool
@@ -24,10 +23,9 @@ type Mutex struct {
 
 var _ sync.Locker = (*Mutex)(nil)
 
-// Lock takes the lock, and waits for it: a task parks, a goroutine blocks. It returns
-// with the lock in any case, so nothing ends its wait: a cancelled task waits on, in a
-// Loop.WithTimeout too, and whoever has the lock must not wait for that task. LockContext
-// gives up. Any goroutine may call it.
+// Lock waits for the lock and takes it: a task parks, a goroutine blocks. It always returns with the lock, so nothing
+// ends its wait early: a cancelled task keeps waiting, also in a Loop.WithTimeout, so the holder must not wait for that
+// task. LockContext gives up. Any goroutine may call it.
 func (m *Mutex) Lock() {
 	if m == nil {
 		panic(ofNil("Mutex.Lock"))
@@ -43,15 +41,13 @@ func (m *Mutex) Lock() {
 	m.mu.Unlock()
 }
 
-// LockContext is Lock with a wait that ends: when ctx is done, or the caller is a task
-// that is cancelled or whose Loop.WithTimeout or WithContext is over. nil means that the
-// caller has the lock, anything else that it has not, and is the reason: context.Canceled,
-// os.ErrDeadlineExceeded, the context's cause. With a ctx that is done it fails even if
-// the lock is free; a cancelled task still gets one that is free, if its ctx is another
-// than its Loop.Context. A nil ctx never ends. Any goroutine may call it.
+// LockContext is like Lock, but also returns when ctx is done, and to a task when it is cancelled or its
+// Loop.WithTimeout or WithContext ends. If it returns nil the caller has the lock; otherwise it has not, and the error
+// matches context.Canceled, os.ErrDeadlineExceeded or the context's cause. If ctx is already done it fails even if the
+// lock is free. A cancelled task still gets a free lock, unless ctx is its Loop.Context. A nil ctx never ends. Any
+// goroutine may call it.
 //
-// It does not allocate if ctx is nil, can't be done, as context.Background, or is the
-// task's Loop.Context.
+// It does not allocate if ctx is nil, can't be done (such as context.Background), or is the task's Loop.Context.
 func (m *Mutex) LockContext(ctx context.Context) error {
 	if m == nil {
 		return ofNil("Mutex.LockContext")
@@ -92,9 +88,9 @@ func (m *Mutex) TryLock() bool {
 	return true
 }
 
-// Unlock passes the lock to the first caller that waits, or leaves it free. It does not
-// wait, and works in a task that was cancelled. As with sync, another task or goroutine
-// may unlock than the one that locked. It panics if the lock is free. Any goroutine may call it.
+// Unlock passes the lock to the first waiting caller, or leaves it free. It does not wait, and works in a cancelled
+// task. As with sync.Mutex, a task or goroutine other than the one that locked may unlock. It panics if the lock is
+// free. Any goroutine may call it.
 func (m *Mutex) Unlock() {
 	if m == nil {
 		panic(ofNil("Mutex.Unlock"))

@@ -1,10 +1,10 @@
 package ringo
 
-// TasksOnQuit has the program print its tasks to stderr when it is sent SIGQUIT, before the runtime prints its
-// goroutines and ends the program, as ever: of each loop what its tasks run and wait for, those that are alike in one
-// line, 20 lines at most. The environment variable RINGO_DEBUG with quit=1 does so in every Run.
+// TasksOnQuit makes the program print its tasks to stderr on SIGQUIT, before the runtime prints the goroutines and ends
+// the program as usual: for each loop what its tasks run and wait for, like tasks on one line, at most 20 lines.
+// RINGO_DEBUG=quit=1 in the environment does the same in every Run.
 //
-// It is for programs that do nothing about SIGQUIT themselves: os/signal can't tell whether others listen, and those
-// who do would hear of the signal twice. stop takes it back. Where there is no SIGQUIT it does nothing. Any goroutine
-// may call it; it does not wait.
+// It is for programs that do not handle SIGQUIT themselves: os/signal can't tell whether others listen, and they would
+// receive the signal twice. stop undoes it. On systems without SIGQUIT it does nothing. Any goroutine may call it; it
+// does not wait.
 func TasksOnQuit() (stop func()) { return watchQuit() }

@@ -10,26 +10,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// Run makes the loops, then calls fn once per loop, at the same time on each, as
-// that loop's first task; what fn captures is shared between threads. It returns
-// when every fn and every task has ended. Any goroutine may call it, several at a
-// time; it waits, so a task, whose loop would stop meanwhile, gets an error, and
-// so does a goroutine in a bubble of testing/synctest: ErrBubble.
+// Run makes the loops, then calls fn once per loop, at the same time on each, as that loop's first task; what fn
+// captures is shared between threads. Run returns once every fn and every task has ended. Any goroutine may call it,
+// several at a time. A task may not: its loop would stop meanwhile, so it gets an error. A goroutine in a bubble of
+// testing/synctest gets ErrBubble.
 //
-// When ctx ends, accepts stop, what is open has Config.Grace to end, then all
-// tasks are cancelled, and 5 s later Run gives up with an error that names the
-// tasks left. The first error of any fn cancels all tasks at once and is
-// returned; once ctx has ended, net.ErrClosed and the contexts' errors from fn
-// count as an orderly end, which is nil. A loop that can't be made fails Run
-// before any fn starts, with a *SetupError. At its end a loop closes what was
-// left open on it, also what goroutines still use: they keep no loop alive, so a
-// server that runs on some is waited for in Offload (see package sock).
+// When ctx ends, listeners stop, open connections have Config.Grace to finish, then all tasks are cancelled; 5 s later
+// Run gives up with an error that names the remaining tasks. The first error of any fn cancels all tasks at once and is
+// returned; once ctx has ended, net.ErrClosed and the contexts' errors from fn count as an orderly end, and Run returns
+// nil. If a loop can't be made, Run fails with a *SetupError before any fn starts. When a loop ends it closes all
+// handles still open on it, even those that goroutines use. Goroutines do not keep a loop alive: wait in Offload for a
+// server that runs on goroutines (see package sock).
 //
-// What Ringo itself has to say goes to Config.Logger, or else to stderr. No loop waits for stderr: what it does not
-// take is kept, up to 256 KiB, then dropped and counted. The end of Run waits 1 s for it at most.
+// Ringo's own messages go to Config.Logger, or else to stderr through a 256 KiB buffer that no loop waits for; messages
+// that do not fit are dropped and counted. Run waits at most 1 s at its end for the rest to be written.
 //
-// While loops run, GOMAXPROCS is raised by their number, because a loop that
-// sleeps in the kernel holds a processor of the scheduler for a while.
+// While loops run, GOMAXPROCS is raised by their number, because a loop that sleeps in the kernel keeps one of the
+// scheduler's Ps for a while.
 func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 	if l, _ := loop.Current(); l != nil {
 		return errRunInTask
@@ -54,7 +51,7 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or " +
 	"in Loop.Offload")
 
-// Loop is one thread with its tasks. Run makes it.
+// A Loop is one thread and its tasks. Run makes it.
 type Loop loop.Loop
 
 func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
@@ -76,26 +73,24 @@ func wantHere(l *loop.Loop, method string) {
 	}
 }
 
-// Go starts fn as a task, after Go has returned. fn runs even if the task is
-// cancelled before it starts, so that its deferred functions do. Any goroutine
-// may call it; on a loop that has ended the task's Wait returns ErrEnded. As a goroutine,
-// the task has the labels of runtime/pprof that its starter has, and of a task's
-// Context the values.
+// Go starts fn as a task; fn begins after Go has returned. It runs even if the task is cancelled before it starts, so
+// that its deferred functions run. Any goroutine may call it; on a loop that has ended the task's Wait returns
+// ErrEnded. The task inherits the runtime/pprof labels of its starter, as goroutines do, and the values of a task's
+// Context.
 func (l *Loop) Go(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.Go")
 	return (*Task)(l.engine().Go(fn))
 }
 
-// GoNamed is Go of a task that has a name, by which Loop.Tasks, also of a loop that is held, reports, crashes and Run's
-// error show it. Loop.Holds counts by place in the code, and goes by the function. Any goroutine may call it.
+// GoNamed is like Go, but names the task. Loop.Tasks, reports, crashes and Run's error show the name; Loop.Holds, which
+// counts by place in the code, shows the function. Any goroutine may call it.
 func (l *Loop) GoNamed(name string, fn func()) *Task {
 	wantFunc(fn != nil, "Loop.GoNamed")
 	return (*Task)(l.engine().GoNamed(name, fn))
 }
 
-// Post starts fn as a task, without a handle and without allocating in steady
-// state. The posts of one sender start in order. Any goroutine may call it. It
-// returns ErrEnded when the loop has ended.
+// Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
+// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended.
 func (l *Loop) Post(fn func()) error {
 	if fn == nil {
 		return noFunc("Loop.Post")
@@ -103,15 +98,13 @@ func (l *Loop) Post(fn func()) error {
 	return l.engine().Post(fn)
 }
 
-// Context is the running task's context: it has the values of Run's context, before them
-// those that it had where the task was started, and in a WithContext those of that; it
-// is done when the task is cancelled or has ended, not when Run's context ends. In a
-// WithTimeout it has that deadline. Only a task may call it.
+// Context returns the running task's context. It has the values of an enclosing WithContext, of the context where the
+// task was started, and of Run's context, in this order. It is done when the task is cancelled or has ended, not when
+// Run's context ends. In a WithTimeout it has that deadline. Only a task may call it.
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
-// Sleep parks the running task for d at least. It returns context.Canceled if the
-// task is cancelled, os.ErrDeadlineExceeded at the end of a WithTimeout around it,
-// ErrNotTask to other callers.
+// Sleep parks the running task for at least d. It returns context.Canceled if the task is cancelled and
+// os.ErrDeadlineExceeded at the end of an enclosing WithTimeout. Callers that are not tasks of the loop get ErrNotTask.
 func (l *Loop) Sleep(d time.Duration) error {
 	if !l.engine().IsCurrent() {
 		return l.stranger()
@@ -122,19 +115,18 @@ func (l *Loop) Sleep(d time.Duration) error {
 	return nil
 }
 
-// Yield parks the running task until all others that are ready, and the kernel, have had
-// a turn: for long work between waits. A cancel does not shorten it. Only a task may call
-// it. Calls that need not wait do so by themselves after a while.
+// Yield parks the running task until all other ready tasks have run and the loop has polled the kernel: for long work
+// between waits. A cancel does not shorten it. Only a task may call it. Tasks whose calls never need to wait yield by
+// themselves after a while.
 func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
 
-// Call runs fn as a task of the loop, and waits for its end: a task parks, a goroutine
-// blocks. It returns fn's error, or what Task.Wait says of a task that did not return,
-// ErrEnded if the loop had ended and fn never ran. Any goroutine may call it.
+// Call runs fn as a task of the loop and waits until it has ended: a task parks, a goroutine blocks. It returns fn's
+// error, the error of Task.Wait if fn did not return, or ErrEnded if the loop had ended and fn never ran. Any goroutine
+// may call it.
 //
-// If a task calls, of this or another loop, fn runs in a Loop.WithContext of the caller's
-// Loop.Context: its waits end when the caller is cancelled or its time is over, with the
-// same error, and Call awaits its end in any case. Goroutines bound it by a WithContext
-// inside fn.
+// If the caller is a task, of this or another loop, fn runs in a Loop.WithContext of the caller's Loop.Context: its
+// waits end when the caller is cancelled or timed out, with the same error. Call always waits for fn's end. Goroutines
+// can limit fn by a WithContext inside it.
 func (l *Loop) Call(fn func() error) error {
 	if fn == nil {
 		return noFunc("Loop.Call")
@@ -156,8 +148,8 @@ func (l *Loop) Call(fn func() error) error {
 	return err
 }
 
-// Now is the loop's clock, read once a turn: good for deadlines, too coarse to
-// measure with. Only a task may call it.
+// Now returns the loop's clock, which is read once a turn: good for deadlines, too coarse for measurements. Only a task
+// may call it.
 func (l *Loop) Now() time.Time { return l.task("Loop.Now").Now() }
 
 // AfterFunc runs fn as a task after d. Only a task may call it. A timer that has
@@ -168,14 +160,13 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	return (*Timer)(e.AfterFunc(d, fn))
 }
 
-// Offload is for calls that wait in other ways than through Ringo. It runs fn on
-// an ordinary goroutine, parks the task meanwhile, and returns when fn has, with
-// its error, so fn may write to captured variables. ctx is the task's: fn should
-// return when it is done. At most Config.Offload calls run at once, more queue;
-// cancelled while queued, fn is not run and the error is context.Canceled, or one that
-// says that no slot came free within a WithTimeout. Calls that have queued for a second
-// are reported to stderr, with what has the slots; Stats.Lanes counts them. A panic of
-// fn is raised in the task, as a *PanicError. ErrNotTask to other callers.
+// Offload runs a function that blocks in other ways than through Ringo. It runs fn on an ordinary goroutine, parks the
+// task meanwhile, and returns fn's error once fn has returned, so fn may write to captured variables. ctx is the
+// task's: fn should return when it is done. At most Config.Offload calls run at once; further ones queue. If the task
+// is cancelled while queued, fn does not run and the error is context.Canceled; if a WithTimeout ends, the error says
+// that no slot came free. Calls queued for a second are reported on stderr, with the calls that have the slots;
+// Stats.Lanes counts them. A panic of fn is raised in the task as a *PanicError. Only a task may call Offload; other
+// callers get ErrNotTask.
 func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 	if err := l.checkCall(fn != nil, "Loop.Offload"); err != nil {
 		return err
@@ -183,8 +174,7 @@ func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 	return l.engine().Offload(fn)
 }
 
-// Compute is Offload for work that keeps a processor busy: at most as many at
-// once as GOMAXPROCS has over the number of loops, one at least.
+// Compute is Offload for CPU-bound work: at most GOMAXPROCS less the number of loops run at once, and at least one.
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
 	if err := l.checkCall(fn != nil, "Loop.Compute"); err != nil {
 		return err
@@ -202,14 +192,14 @@ func (l *Loop) checkCall(fn bool, method string) error {
 	return nil
 }
 
-// Index is the loop's number in its Run, from 0. Any goroutine may call it.
+// Index returns the loop's number in its Run, from 0. Any goroutine may call it.
 func (l *Loop) Index() int { return l.engine().Index() }
 
-// Loops are the loops of this Run, by index. Any goroutine may call it.
+// Loops returns the loops of this Run, by index. Any goroutine may call it.
 func (l *Loop) Loops() []*Loop { return loopsOf(l.engine().Set().Loops()) }
 
-// Loops returns all loops of the process that run now, of every Run, in the order in which they began, for those who
-// look at a program from inside. [Info] tells the Runs apart. Any goroutine may call it, and it does not park.
+// Loops returns all running loops of the process, of every Run, in the order in which they began; it is meant for
+// diagnostics. [Info] tells the Runs apart. Any goroutine may call it; it does not park.
 func Loops() []*Loop { return loopsOf(loop.Running()) }
 
 func loopsOf(engines []*loop.Loop) []*Loop {
@@ -220,16 +210,15 @@ func loopsOf(engines []*loop.Loop) []*Loop {
 	return loops
 }
 
-// Info describes the loop's driver, and why it was chosen. Any goroutine may call it.
+// Info returns the loop's driver, and why it was chosen. Any goroutine may call it.
 func (l *Loop) Info() Info { return infoOf(l.engine().Info(), l.engine().Set().Number()) }
 
-// Stats returns the loop's counters as of its last turn. Any goroutine may call it.
-// Others than this loop's tasks wait for its answer, a task by parking, and if that
-// takes a tenth of a second or the task is cancelled, they get what is known, see
-// Stats.Held.
+// Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
+// tasks wait for its answer (a task parks). If that takes 100 ms, or the task is cancelled, they get the last known
+// values; see Stats.Held.
 func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
 
-// Timer is what AfterFunc makes. Its methods are for tasks of its loop.
+// A Timer starts a function later; Loop.AfterFunc makes it. Only tasks of its loop may call its methods.
 type Timer loop.Timer
 
 func (t *Timer) engine(method string) *loop.Timer {
@@ -238,24 +227,21 @@ func (t *Timer) engine(method string) *loop.Timer {
 	return e
 }
 
-// Stop keeps the function from being started; false if it was started or stopped
-// before.
+// Stop keeps the function from being started. It returns false if it was started or stopped before.
 func (t *Timer) Stop() bool { return t.engine("Stop").Stop() }
 
-// Reset arms the timer anew for d from now; false if it was not armed. Moving a
-// timer later costs next to nothing.
+// Reset sets the timer to fire after d, and returns false if it was not set. Moving a timer later costs almost nothing.
 func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) }
 
-// Task is a function that runs on a loop, or ran: what Loop.Go returns. It is
-// never used again for another task.
+// A Task is a function that runs, or ran, on a loop; Loop.Go returns it. It is never reused for another task.
 type Task loop.Task
 
-// Wait joins the task. Any goroutine may call it, a task parks; a task that waits
-// for itself panics. The join goes on even if the waiter is cancelled. It returns
-// nil when fn has returned, cancelled or not; ErrGoexit; ErrEnded if the loop had
-// ended and fn never ran, and of the zero Task; a *PanicError where Config.OnPanic is set.
+// Wait waits until the task has ended. Any goroutine may call it; a task parks, even if it is cancelled, and panics if
+// it waits for itself. Wait returns nil if fn has returned, cancelled or not; ErrGoexit if it called runtime.Goexit; a
+// *PanicError if it panicked and Config.OnPanic is set; ErrEnded if the loop had ended and fn never ran, and for the
+// zero Task.
 func (t *Task) Wait() error { return (*loop.Task)(t).Wait() }
 
-// Cancel makes the task's present and later waits fail with context.Canceled.
-// Close, Wait and the like still work in it. Any goroutine may call it.
+// Cancel makes the task's present and later waits fail with context.Canceled. Calls that can't fail, such as Close and
+// Wait, still work in it. Any goroutine may call it.
 func (t *Task) Cancel() { (*loop.Task)(t).Cancel() }

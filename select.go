@@ -6,17 +6,16 @@ import (
 	"ringo/internal/loop"
 )
 
-// Case is one way for a Select to go on. RecvInto and SendFrom make it; it is a value
-// and may be used again. The zero Case never comes true, which turns a case off.
+// A Case is one send or receive of a Select; RecvInto and SendFrom make it. It is a value and can be reused. The zero
+// Case never proceeds, which turns a case off.
 type Case struct {
 	ch   selectable
 	elem any // *T
 	send bool
 }
 
-// RecvInto is the case in which a value is received from c. It is stored in *v, which
-// belongs to the Select until that returns, and stays as it was if another case comes
-// true. With a nil c the case never comes true.
+// RecvInto returns a case that receives a value from c into *v. The Select owns *v until it returns, and leaves it
+// unchanged if another case proceeds. With a nil c the case never proceeds.
 func RecvInto[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -24,8 +23,7 @@ func RecvInto[T any](c *Chan[T], v *T) Case {
 	return Case{ch: c, elem: v}
 }
 
-// SendFrom is the case in which *v is sent to c, as it is when Select is called. With a nil c the
-// case never comes true.
+// SendFrom returns a case that sends *v, as it is when Select is called, to c. With a nil c the case never proceeds.
 func SendFrom[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -49,11 +47,9 @@ type selectable interface {
 	leave(send bool, elem, in any, chosen bool) error
 }
 
-// Select waits until one of the cases comes true, a task by parking, and returns its
-// number in the list. If several are, it takes one at random. The error is ErrClosed if
-// the case's channel was closed, with the number of the case. If the wait of a task is
-// ended by a cancel, a Loop.WithTimeout or a WithContext the number is -1, and no case
-// came true. Any goroutine may call it.
+// Select waits until one of the cases can proceed, and returns its index; a task parks. If several can, it picks one at
+// random. The error is ErrClosed if that case's channel is closed. If a cancel, a Loop.WithTimeout or a WithContext
+// ends a task's wait, the index is -1 and no case has proceeded. Any goroutine may call it.
 //
 //	var req Request
 //	var done struct{}
@@ -63,8 +59,8 @@ type selectable interface {
 //		…
 //	}
 //
-// Select does not allocate for up to eight cases. The variables that cases refer to
-// are on the heap, so declare them outside of the loop.
+// Select does not allocate for up to eight cases. Variables that cases refer to are on the heap, so declare them
+// outside the loop.
 func Select(cases ...Case) (int, error) {
 	if err := loop.ChargeAndYield(); err != nil {
 		return -1, err
@@ -83,9 +79,8 @@ func Select(cases ...Case) (int, error) {
 	return i, err
 }
 
-// SelectContext is Select with a wait that ends, too, when ctx is done: with -1 and an
-// error as that of Mutex.LockContext. With a ctx that is done no case comes true. A nil
-// ctx never ends. Any goroutine may call it.
+// SelectContext is like Select, but also returns when ctx is done, with -1 and the same errors as Mutex.LockContext. If
+// ctx is already done, no case proceeds. A nil ctx never ends. Any goroutine may call it.
 func SelectContext(ctx context.Context, cases ...Case) (int, error) {
 	if err := chargeIn(ctx); err != nil {
 		return -1, err

@@ -8,9 +8,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// Semaphore hands out a number of units to callers that need one or several, in order
-// of arrival: a caller that needs many is not passed by later ones that need few. Tasks
-// of any loop and ordinary goroutines may use one together. NewSemaphore makes it; it
+// A Semaphore hands out units to callers that need one or several, in order of arrival: later callers that need few do
+// not overtake one that needs many. Tasks of any loop and ordinary goroutines can share one. NewSemaphore makes it; it
 // must not be copied.
 type Semaphore struct {
 	size    int64
@@ -28,13 +27,11 @@ func NewSemaphore(n int64) *Semaphore {
 	return &Semaphore{size: n}
 }
 
-// Acquire takes n units, and waits for them: a task parks, a goroutine blocks. nil
-// means that the caller has them, anything else that it has none. The wait ends when ctx
-// is done, or when the caller is a task that is cancelled or whose Loop.WithTimeout or
-// WithContext is over, with an error as that of Mutex.LockContext. With a ctx that is
-// done it fails even if units are free; where they are and nobody waits, a cancelled task
-// gets them too, if its ctx is another than its Loop.Context. For more units than there
-// are it fails at once. A nil ctx never ends. It panics if n is negative. Any goroutine
+// Acquire waits for n units and takes them: a task parks, a goroutine blocks. If it returns nil the caller has all n,
+// otherwise none. It also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or
+// WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails even if units are free.
+// A cancelled task still gets units if they are free and no caller waits, unless ctx is its Loop.Context. It fails at
+// once if the semaphore has fewer than n units in all. A nil ctx never ends. It panics if n is negative. Any goroutine
 // may call it.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	checkUnits("Acquire", n)
@@ -62,8 +59,8 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	return err
 }
 
-// TryAcquire takes n units if they are there and nobody waits, and reports whether it
-// did. It does not wait. It panics if n is negative. Any goroutine may call it.
+// TryAcquire takes n units if they are free and no caller waits, and reports whether it did. It does not wait. It
+// panics if n is negative. Any goroutine may call it.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	checkUnits("TryAcquire", n)
 	loop.Charge()
@@ -75,8 +72,8 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	return s.tryAcquire(n)
 }
 
-// Release returns n units. It does not wait, and works in a task that was cancelled. It panics if n
-// is negative or more than were acquired. Any goroutine may call it.
+// Release gives n units back. It does not wait, and works in a cancelled task. It panics if n is negative or more than
+// were acquired. Any goroutine may call it.
 func (s *Semaphore) Release(n int64) {
 	checkUnits("Release", n)
 	if s == nil {

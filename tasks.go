@@ -8,51 +8,51 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// TaskInfo is a task as it was when Loop.Tasks looked at it.
+// TaskInfo describes a task as Loop.Tasks found it.
 type TaskInfo struct {
-	// ID is the task's number among those of its loop, in order of their beginning, from 1 on, and anew after four
-	// billion. 0: it has not begun, or its loop is held and it has no name.
+	// ID numbers the tasks of a loop in the order in which they began, from 1; it wraps after four billion. It is 0 if
+	// the task has not begun, or if its loop is held and it has no name.
 	ID   uint64
 	Loop int    // the loop's Index
-	Name string // what GoNamed has called it, else the function that it runs: "main.(*server).handle"
+	Name string // the name of GoNamed, or the function that it runs: "main.(*server).handle"
 	At   string // "/src/store/main.go:81", where that function begins; "" of a method value
 
-	Began time.Time // zero if it has not
-	// State is "new": it has not begun; "ready": what it waited for has come, or it has just begun, and it runs when
-	// its turn comes; "running": it holds its loop; "yielded": it has let others run, and is ready again; "parked": it
-	// waits; "unknown": its loop is held.
+	Began time.Time // zero if it has not begun
+	// State is "new": it has not begun; "ready": its wait has ended, or it has just begun, and it runs when its turn
+	// comes; "running"; "yielded": it has let others run, and is ready again; "parked": it waits; "unknown": its loop
+	// is held.
 	State string
-	// Since is how long ago it parked, or if it has not parked yet, began.
+	// Since is how long ago it parked, or began if it has not parked yet.
 	Since    time.Duration
 	Canceled bool // all its waits fail
-	Stack    int  // the bytes of its stack; 0 if that can't be told
+	Stack    int  // the size of its stack in bytes; 0 if unknown
 
-	// Wait says what a parked task waits for, in a line for people: "recv, fd 12, peer 10.0.0.5:4411". Of one whose
-	// loop is held it says how the loop is. What is in it is in the following, too.
+	// Wait says what a parked task waits for, in a line for people: "recv, fd 12, peer 10.0.0.5:4411". If the loop is
+	// held it describes the loop. The following fields have the same information.
 	Wait   string
 	WaitOp string    // "recv", "Sleep", "Mutex.Lock"
 	FD     int       // the descriptor; -1 for none
 	Peer   string    // of the connection; "" for none
-	Until  time.Time // when the wait ends by itself, by a deadline or a time; zero: never
+	Until  time.Time // when the wait ends by itself; zero: never
 
-	// Holder is whom it waits for: the task that has the Mutex, or that it joins. HolderLoop is that task's loop, or
-	// one that it waits for; -1 for none. HolderID is the ID there; 0 where that is not known.
+	// Holder is the task that it waits for: the one that has the Mutex, or whose end it waits for. HolderLoop is the
+	// Index of that task's loop, or of a loop that it waits for; -1 for none. HolderID is that task's ID; 0 if unknown.
 	Holder     string
 	HolderLoop int
 	HolderID   uint64
 }
 
-// Tasks are the loop's tasks that have not ended, in the order in which they began; those that have not begun are
-// last. Coroutines that wait for work are no tasks. After the loop's end there are none.
+// Tasks returns the loop's tasks that have not ended, in the order in which they began; those that have not begun come
+// last. After the loop's end there are none.
 //
-// The loop answers in pieces, 256 tasks in a turn, so that tens of thousands of them don't stop it: each is as it was
-// when its turn came, and those that begin or end meanwhile may be in the list or not. Times are to within 17 ms.
+// The loop answers in pieces, 256 tasks in a turn, so that tens of thousands of them don't stop it: each is shown as of
+// that turn, and tasks that begin or end meanwhile may be missing. Times are accurate to 17 ms.
 //
-// A loop that is held by a task answers nothing. After a tenth of a second the list is made of the goroutines' stacks,
-// for which the program is stopped for some 6 us for each: it has names and states, and the one that holds the loop is
+// A loop that is held by a task does not answer. After 100 ms the list is made from the goroutines' stacks, which stops
+// the program for some 6 µs for each of them. It then has names and states only; the task that holds the loop is
 // "running". With more than 16384 goroutines it has one entry, of state "unknown", that says so.
 //
-// Any goroutine may call it, and waits for the answer; a task parks, in which a cancel does not disturb it.
+// Any goroutine may call it, and waits for the answer; a task parks, even if it is cancelled.
 func (l *Loop) Tasks() []TaskInfo {
 	me, _ := loop.Current()
 	if me == nil || me.Staged() { // on a stage nothing holds a loop, whose tasks are asked as any are

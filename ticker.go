@@ -7,22 +7,19 @@ import (
 	"ringo/internal/loop"
 )
 
-// Ticker sends the time again and again, as a time.Ticker does, whose channel would stop
-// the loop of a task that receives. Loop.NewTicker makes it. Its methods are for tasks of
-// its loop.
+// A Ticker sends the time at intervals on a Chan, where the channel of a time.Ticker would stop the loop of a task that
+// receives. Loop.NewTicker makes it. Only tasks of its loop may call its methods.
 type Ticker struct {
-	// C is where the ticks come. It holds one: what is not received by the next tick is
-	// the last for a while, since others are dropped, as with a time.Ticker. Any goroutine
-	// may receive; nobody else should send, or close it.
+	// C delivers the ticks. It buffers one; while that is not received, further ticks are dropped, as with a
+	// time.Ticker. Any goroutine may receive; callers must not send to it or close it.
 	C *Chan[time.Time]
 
 	t *loop.Ticker
 }
 
-// NewTicker makes a Ticker that ticks every d, by the loop's clock, as Loop.Now. Where the
-// loop is late the ticks between are dropped, and those after keep to the beat. It panics
-// if d is not positive. Only a task may call it. It does not keep the loop alive, and the
-// loop keeps it until Stop.
+// NewTicker makes a Ticker that ticks every d by the loop's clock, Loop.Now. If the loop is late, missed ticks are
+// dropped and later ones keep the schedule. It panics if d is not positive. Only a task may call it. A Ticker does not
+// keep the loop alive; the loop keeps it until Stop.
 func (l *Loop) NewTicker(d time.Duration) *Ticker {
 	e := l.task("Loop.NewTicker")
 	wantPeriod(d, "Loop.NewTicker")
@@ -41,15 +38,14 @@ func (t *Ticker) tick(now time.Time) {
 	}
 }
 
-// Stop ends the ticks. None that came before it is received after it, C is not closed,
-// and Reset begins anew.
+// Stop stops the ticker. No earlier tick is received after it. C is not closed, and Reset restarts the ticker.
 func (t *Ticker) Stop() {
 	t.engine("Stop").Stop()
 	t.C.TryRecv()
 }
 
-// Reset begins anew with ticks every d, the first after d. No earlier one is received
-// after it. It panics if d is not positive.
+// Reset restarts the ticker with ticks every d, the first after d. No earlier tick is received after it. It panics if d
+// is not positive.
 func (t *Ticker) Reset(d time.Duration) {
 	e := t.engine("Reset")
 	wantPeriod(d, "Ticker.Reset")

@@ -9,12 +9,11 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// WaitGroup waits for a number of tasks and goroutines to end, as sync.WaitGroup does,
-// which would stop the loop of a task that waits. Tasks of any loop and ordinary
-// goroutines may use one together. The zero value waits for none. It must not be copied
-// after its first use, and may be used again when all have ended.
+// A WaitGroup waits for a number of tasks and goroutines to end, like sync.WaitGroup, which would stop the loop of a
+// task that waits. Tasks of any loop and ordinary goroutines can share one. The zero value waits for none. It must not
+// be copied after its first use, and can be reused once all have ended.
 //
-// Errors, and a cancel of the others, are a Group's.
+// To collect errors, or cancel the others, use a Group.
 type WaitGroup struct {
 	mu      sync.Mutex
 	n       int
@@ -22,9 +21,8 @@ type WaitGroup struct {
 	spare   waiterPool[struct{}]
 }
 
-// Go runs fn, which counts until it ends, by a panic or runtime.Goexit too: called by a
-// task, as a task of the same loop; otherwise on a goroutine. It does not wait. Any
-// goroutine may call it.
+// Go runs fn and counts it until it ends, even by a panic or runtime.Goexit. Called by a task, fn runs as a task of the
+// same loop, otherwise on a goroutine. It does not wait. Any goroutine may call it.
 func (g *WaitGroup) Go(fn func()) {
 	wantFunc(fn != nil, "WaitGroup.Go")
 	g.Add(1)
@@ -42,9 +40,9 @@ func (g *WaitGroup) Go(fn func()) {
 	go counted()
 }
 
-// Add adds n, which may be negative, to the number that is waited for. At 0 callers
-// that wait go on. It panics below. It does not wait. As with sync, an Add from 0 on comes
-// before the Wait that is to count it. Any goroutine may call it.
+// Add adds n, which may be negative, to the counter. At 0 waiting callers go on; it panics below 0. It does not wait.
+// As with sync.WaitGroup, an Add when the counter is 0 must come before the Wait that is to count it. Any goroutine may
+// call it.
 func (g *WaitGroup) Add(n int) {
 	if g == nil {
 		panic(ofNil("WaitGroup.Add"))
@@ -67,8 +65,8 @@ func (g *WaitGroup) Add(n int) {
 // Done is Add(-1).
 func (g *WaitGroup) Done() { g.Add(-1) }
 
-// Wait waits until the number is 0: a task parks, a goroutine blocks. Nothing else ends
-// it: a cancelled task waits on. Any goroutine may call it.
+// Wait waits until the counter is 0: a task parks, a goroutine blocks. Nothing else ends it: a cancelled task keeps
+// waiting. Any goroutine may call it.
 func (g *WaitGroup) Wait() {
 	if g == nil {
 		panic(ofNil("WaitGroup.Wait"))
@@ -81,9 +79,9 @@ func (g *WaitGroup) Wait() {
 	g.mu.Unlock()
 }
 
-// WaitContext is Wait that ends, too, when ctx is done, or when the caller is a task that
-// is cancelled or whose Loop.WithTimeout or WithContext is over. The error is as that of
-// Mutex.LockContext; what was waited for goes on. Any goroutine may call it.
+// WaitContext is like Wait, but also returns when ctx is done, and to a task when it is cancelled or its
+// Loop.WithTimeout or WithContext ends. The errors are those of Mutex.LockContext; the tasks that it waited for go on.
+// Any goroutine may call it.
 func (g *WaitGroup) WaitContext(ctx context.Context) error {
 	if g == nil {
 		return ofNil("WaitGroup.WaitContext")
