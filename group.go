@@ -47,7 +47,7 @@ func GroupWithContext(ctx context.Context, l *Loop) (*Group, context.Context) {
 func (g *Group) SetLimit(n int) {
 	g.loop().task("Group.SetLimit")
 	if g.active > 0 {
-		panic(fmt.Sprintf("ringo: Group.SetLimit with %d tasks that run", g.active))
+		panic(fmt.Sprintf("ringo: Group.SetLimit while %d tasks run", g.active))
 	}
 	g.limited, g.limit = n >= 0, n
 }

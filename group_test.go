@@ -148,7 +148,7 @@ func TestGroupLimit(t *testing.T) {
 			}
 			equal(t, "TryGo without", g.TryGo(held), false)
 			equal(t, "SetLimit", panics(func() { g.SetLimit(5) }),
-				any("ringo: Group.SetLimit with 3 tasks that run"))
+				any("ringo: Group.SetLimit while 3 tasks run"))
 			begun := false
 			waits := l.Go(func() { g.Go(func() error { return io.EOF }); begun = true })
 			l.Sleep(0)

@@ -42,7 +42,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 		return ofNil("Semaphore.Acquire")
 	}
 	if n > s.size {
-		return fmt.Errorf("ringo: Semaphore.Acquire of %d units, of which there are %d", n, s.size)
+		return fmt.Errorf("ringo: Semaphore.Acquire of %d units: there are only %d", n, s.size)
 	}
 	s.mu.Lock()
 	if s.tryAcquire(n) {

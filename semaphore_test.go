@@ -98,7 +98,7 @@ func TestSemaphoreOrder(t *testing.T) {
 
 func TestSemaphoreMisuse(t *testing.T) {
 	s := ringo.NewSemaphore(2)
-	if err := s.Acquire(nil, 3); err == nil || !strings.Contains(err.Error(), "3 units, of which there are 2") {
+	if err := s.Acquire(nil, 3); err == nil || !strings.Contains(err.Error(), "3 units: there are only 2") {
 		t.Errorf("Acquire of more than there are: %v", err)
 	}
 	if s.TryAcquire(3) {

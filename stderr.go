@@ -48,7 +48,7 @@ func (n *notices) say(text string) {
 // keep is for who has the lock.
 func (n *notices) keep(text string) {
 	if n.dropped > 0 {
-		text = fmt.Sprintf("ringo: %d reports were dropped here: stderr did not take them\n", n.dropped) + text
+		text = fmt.Sprintf("ringo: %d reports were dropped here: stderr was too slow\n", n.dropped) + text
 		n.dropped = 0
 	}
 	n.texts = append(n.texts, text)

@@ -51,7 +51,7 @@ func (g *WaitGroup) Add(n int) {
 	if g.n+n < 0 {
 		was := g.n
 		g.mu.Unlock()
-		panic(fmt.Sprintf("ringo: WaitGroup.Add(%d) with %d that are waited for", n, was))
+		panic(fmt.Sprintf("ringo: WaitGroup.Add(%d) with a counter of %d", n, was))
 	}
 	g.n += n
 	var all claimedWaiters[struct{}]

@@ -58,9 +58,9 @@ func TestWaitGroup(t *testing.T) {
 
 func TestWaitGroupMisuse(t *testing.T) {
 	var g ringo.WaitGroup
-	equal(t, "Done", panics(g.Done), any("ringo: WaitGroup.Add(-1) with 0 that are waited for"))
+	equal(t, "Done", panics(g.Done), any("ringo: WaitGroup.Add(-1) with a counter of 0"))
 	g.Add(2)
-	equal(t, "Add", panics(func() { g.Add(-3) }), any("ringo: WaitGroup.Add(-3) with 2 that are waited for"))
+	equal(t, "Add", panics(func() { g.Add(-3) }), any("ringo: WaitGroup.Add(-3) with a counter of 2"))
 	g.Add(-2)
 	g.Wait()
 }

@@ -11,23 +11,20 @@ import (
 	"ringo/internal/loop"
 )
 
-// Activated returns the sockets that the program was started with by socket activation,
-// in their order: systemd (see sd_listen_fds(3)) and others pass them from descriptor 3
-// on, and name them by LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. The Name of each file
-// is the one that it has there (FileDescriptorName= in systemd.socket(5)), which several
-// may share, or "LISTEN_FD_3" and so on. Without activation, or if it was another
-// process that is meant, there are none.
+// Activated returns the sockets that the program was started with by socket activation, in their order: systemd (see
+// sd_listen_fds(3)) and others pass them from descriptor 3 on, and name them by LISTEN_FDS, LISTEN_FDNAMES and
+// LISTEN_PID. The Name of each file is its name there (FileDescriptorName= in systemd.socket(5)), which several may
+// share, or "LISTEN_FD_3" and so on. Without activation, or if the variables are for another process, the result is
+// empty.
 //
-// What they are is up to the configuration of the activation: a listening socket is for
-// AdoptListener or AdoptSet, an accepted one (Accept=yes) for Adopt, datagrams are for AdoptPacket
-// and AdoptUnixgram; anything else is a file as it is. systemd passes sockets in blocking mode
-// unless NonBlocking=yes is set. It accepts no connections while the program runs, so set
-// AdoptConfig.Exclusive if no other process of the service uses the socket.
+// Their types depend on the configuration of the activation: pass a listening socket to AdoptListener or AdoptSet, an
+// accepted one (Accept=yes) to Adopt, datagram sockets to AdoptPacket or AdoptUnixgram; use anything else as a file.
+// systemd passes sockets in blocking mode unless NonBlocking=yes is set. systemd accepts no connections while the
+// program runs, so set AdoptConfig.Exclusive if no other process of the service uses the socket.
 //
-// The variables are unset, and the descriptors made close-on-exec, so that children
-// don't take them for theirs. So there are sockets for the first call only, whose
-// caller has to close them. An error says what is wrong with the variables; then no
-// file is open. Any goroutine may call it, early in the program.
+// Activated unsets the variables and makes the descriptors close-on-exec, so that child processes don't use them. So
+// only the first call returns sockets, and its caller has to close them. An error says what is wrong with the
+// variables; then no file is returned. Any goroutine may call it, early in the program.
 func Activated() ([]*os.File, error) {
 	if loop.World() != nil {
 		return nil, fmt.Errorf("sock: activation: %w", errWorld)

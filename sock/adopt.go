@@ -11,67 +11,58 @@ import (
 	"ringo/internal/loop"
 )
 
-// AdoptConfig is how to adopt a socket that was made elsewhere. The zero value is good.
+// AdoptConfig configures the adoption of a socket that was made elsewhere. The zero value is ready to use.
 type AdoptConfig struct {
-	// Unread are bytes that were read from a connection already, into a bufio.Reader
-	// say. The connection returns them first. They are copied. Of no meaning for other sockets.
+	// Unread are bytes that were already read from a connection, for example into a bufio.Reader. The connection
+	// returns them first. They are copied. Other sockets ignore it.
 	Unread []byte
-	// Exclusive says that no other process or thread uses this socket, by its own or by
-	// an inherited descriptor. Then it may be put into non-blocking mode, which is for
-	// all of them; without this a socket in blocking mode can't be adopted. And the
-	// loop of a listener accepts ahead; without, it takes a connection from the others
-	// only when somebody asks it for one.
+	// Exclusive says that no other process or thread uses this socket, through its own or an inherited descriptor. Then
+	// it may be put into non-blocking mode, which would affect all users; without Exclusive a socket in blocking mode
+	// can't be adopted. And the loop of a listener accepts ahead; without Exclusive it takes a connection only when
+	// Accept is called.
 	Exclusive bool
 }
 
-// Adopt makes a connection of this loop of a socket from elsewhere: of package net (a
-// *net.TCPConn or *net.UnixConn, also as a net.Conn), or an *os.File; a mere descriptor
-// is one by os.NewFile. TCP, Unix stream and Unix seqpacket sockets that are connected
-// can be adopted, or were and have bytes or an end to be read. What wraps a connection,
-// such as a *tls.Conn, can't.
+// Adopt turns a socket made elsewhere into a connection of l: one of package net (a *net.TCPConn or *net.UnixConn, also
+// as a net.Conn), or an *os.File; for a bare descriptor use os.NewFile. It accepts TCP, Unix stream and Unix seqpacket
+// sockets that are connected, or were and have data or an end of stream to read. It does not accept wrappers such as a
+// *tls.Conn.
 //
-// The socket is taken over: when Adopt returns without an error, s has been closed, and
-// the Conn has another descriptor of the same socket, close-on-exec, and the options
-// that it had. Callers that wait in s get an error. If Adopt fails, s is as before.
+// Adopt takes the socket over: if it succeeds, s is closed, and the Conn has another descriptor of the same socket,
+// close-on-exec, with the options that it had. Calls that wait on s fail. If Adopt fails, s is unchanged.
 //
-// Any goroutine may call it; one that is no task of l waits for the loop.
+// Any goroutine may call it; callers other than tasks of l wait for the loop.
 func Adopt(l *ringo.Loop, s io.Closer) (*Conn, error) { return new(AdoptConfig).Adopt(l, s) }
 
-// AdoptListener makes a listener of this loop of a listening socket from elsewhere: of
-// package net (a *net.TCPListener or *net.UnixListener, also as a net.Listener), or an
-// *os.File. TCP, Unix stream and Unix seqpacket sockets can be adopted. For several
-// loops see AdoptSet. See Adopt for what becomes of s.
+// AdoptListener turns a listening socket made elsewhere into a listener of l: one of package net (a *net.TCPListener or
+// *net.UnixListener, also as a net.Listener), or an *os.File. It accepts TCP, Unix stream and Unix seqpacket sockets.
+// For several loops see AdoptSet. It takes s over as Adopt does.
 //
-// The file of a Unix socket is left where it is when the listener is closed, unless
-// SetUnlinkOnClose says otherwise. Any goroutine may call it; one that is no task of l
-// waits for the loop.
+// Closing the listener does not remove the file of a Unix socket, unless SetUnlinkOnClose is called. Any goroutine may
+// call it; callers other than tasks of l wait for the loop.
 func AdoptListener(l *ringo.Loop, s io.Closer) (*Listener, error) {
 	return new(AdoptConfig).AdoptListener(l, s)
 }
 
-// AdoptSet makes a set of a listening socket from elsewhere, from which each loop takes
-// a listener; these share the one socket. See AdoptListener. Any goroutine may call it,
-// before or during Run.
+// AdoptSet turns a listening socket made elsewhere into a set from which each loop takes a listener; all share the one
+// socket. See AdoptListener. Any goroutine may call it, before or during Run.
 func AdoptSet(s io.Closer) (*ListenerSet, error) { return new(AdoptConfig).AdoptSet(s) }
 
-// AdoptPacket makes a PacketConn of this loop of a UDP socket from elsewhere: a
-// *net.UDPConn, also as a net.PacketConn or net.Conn, or an *os.File. It may be
-// connected. See Adopt for what becomes of s. Any goroutine may call it; one that is no
-// task of l waits for the loop.
+// AdoptPacket turns a UDP socket made elsewhere into a PacketConn of l: a *net.UDPConn, also as a net.PacketConn or
+// net.Conn, or an *os.File. It may be connected. It takes s over as Adopt does. Any goroutine may call it; callers
+// other than tasks of l wait for the loop.
 func AdoptPacket(l *ringo.Loop, s io.Closer) (*PacketConn, error) {
 	return new(AdoptConfig).AdoptPacket(l, s)
 }
 
-// AdoptUnixgram makes a UnixPacketConn of this loop of a Unix socket of datagrams from
-// elsewhere: a *net.UnixConn, also as a net.PacketConn or net.Conn, or an *os.File. It
-// may be connected, and the file of its name is left when it is closed. See Adopt for
-// what becomes of s. Any goroutine may call it; one that is no task of l waits for the
-// loop.
+// AdoptUnixgram turns a Unix datagram socket made elsewhere into a UnixPacketConn of l: a *net.UnixConn, also as a
+// net.PacketConn or net.Conn, or an *os.File. It may be connected. Close does not remove the file of its name. It takes
+// s over as Adopt does. Any goroutine may call it; callers other than tasks of l wait for the loop.
 func AdoptUnixgram(l *ringo.Loop, s io.Closer) (*UnixPacketConn, error) {
 	return new(AdoptConfig).AdoptUnixgram(l, s)
 }
 
-// Adopt is the function Adopt with this configuration.
+// Adopt is like the function Adopt, with this configuration.
 func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, own bool) error {
 		c = newConn(e, a.fd.Take())
@@ -92,7 +83,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	return c, err
 }
 
-// AdoptListener is the function AdoptListener with this configuration.
+// AdoptListener is like the function AdoptListener, with this configuration.
 func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket, _ bool) (err error) {
 		n := a.fd.Take() // it is closed if this fails
@@ -108,7 +99,7 @@ func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, 
 	return ln, nil
 }
 
-// AdoptSet is the function AdoptSet with this configuration.
+// AdoptSet is like the function AdoptSet, with this configuration.
 func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	if err := noWayOut(loop.World()); err != nil {
 		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
@@ -132,7 +123,7 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	return set, nil
 }
 
-// AdoptPacket is the function AdoptPacket with this configuration.
+// AdoptPacket is like the function AdoptPacket, with this configuration.
 func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, own bool) error {
 		local, err := socket{kernel.Host{}, a.fd.Sys()}.addrPort()
@@ -152,7 +143,7 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 	return c, err
 }
 
-// AdoptUnixgram is the function AdoptUnixgram with this configuration.
+// AdoptUnixgram is like the function AdoptUnixgram, with this configuration.
 func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, own bool) error {
 		var peer *net.UnixAddr

@@ -12,10 +12,9 @@ import (
 	"ringo/internal/stream"
 )
 
-// Conn is a connection of TCP or between Unix sockets: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
-// belongs to one loop, and is at its fastest in tasks of that loop; any other task
-// and any goroutine may use it too, at the same time. A goroutine that has to wait
-// waits as with package net. It is never used again for another connection.
+// A Conn is a TCP or Unix socket connection: a net.Conn, an io.ReaderFrom and an io.WriterTo. It belongs to one loop,
+// and is fastest in tasks of that loop; other tasks and goroutines may use it too, at the same time. Goroutines wait as
+// with package net. A Conn is never reused for another connection.
 //
 // One caller may read while another writes; several readers, or several writers,
 // take turns in order of arrival.
@@ -87,10 +86,10 @@ func (c *Conn) equip(h *atHand) {
 	c.atHand = h
 }
 
-// Loop is the loop that the connection belongs to. Any goroutine may call it.
+// Loop returns the loop that the connection belongs to. Any goroutine may call it.
 func (c *Conn) Loop() *ringo.Loop { return (*ringo.Loop)(c.l) }
 
-// Value is what SetValue has stored, nil at first. Any goroutine may call it.
+// Value returns what SetValue has stored, nil at first. Any goroutine may call it.
 func (c *Conn) Value() any {
 	if v := c.value.Load(); v != nil {
 		return *v
@@ -98,12 +97,11 @@ func (c *Conn) Value() any {
 	return nil
 }
 
-// SetValue stores something that belongs to the connection: in a Handler there is
-// no stack to keep it on. Any goroutine may call it.
+// SetValue stores a value with the connection, such as state that a Handler needs across requests. Any goroutine may
+// call it.
 func (c *Conn) SetValue(v any) { c.value.Store(&v) }
 
-// LocalAddr is the address of this end, a *net.TCPAddr or a *net.UnixAddr. Any
-// goroutine may call it.
+// LocalAddr returns the address of this end, a *net.TCPAddr or a *net.UnixAddr. Any goroutine may call it.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.local
@@ -111,9 +109,8 @@ func (c *Conn) LocalAddr() net.Addr {
 	return &c.tcpEnds().local
 }
 
-// RemoteAddr is the address of the peer, a *net.TCPAddr, unspecified if the peer
-// had gone before the connection was accepted; or a *net.UnixAddr, whose name is "@"
-// if the peer has none. Any goroutine may call it.
+// RemoteAddr returns the address of the peer: a *net.TCPAddr, unspecified if the peer had gone before the connection
+// was accepted, or a *net.UnixAddr, whose name is "@" if the peer has none. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.remote
@@ -121,12 +118,11 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return &c.tcpEnds().remote
 }
 
-// Close closes the connection. It ends the calls in flight, which return net.ErrClosed, a
-// Write with the count of what went out, and waits until they are done with the descriptor;
-// a task parks, also one that was cancelled. What was written is still sent, see SetLinger; the error is that
-// of an accepted write (see Write) that failed, if no other call was told.
-// Closing again waits for the first Close and returns net.ErrClosed; the first returns nil also where the connection
-// was closed otherwise before. Bytes from Peek are gone; leases stay. Any goroutine may call it.
+// Close closes the connection. Calls in flight return net.ErrClosed, a Write with the count of bytes sent; Close waits
+// until they have released the descriptor. A task parks, even if it is cancelled. Written bytes are still sent, see
+// SetLinger. Close returns the error of a buffered write (see Write) that failed, if no other call has returned it.
+// Closing again waits for the first Close and returns net.ErrClosed; the first returns nil even if the connection was
+// closed in another way before. Bytes from Peek become invalid; leases stay valid. Any goroutine may call it.
 func (c *Conn) Close() error {
 	err := c.core.Close()
 	switch {
@@ -138,10 +134,10 @@ func (c *Conn) Close() error {
 	return c.fail("write", err)
 }
 
-// CloseSoon begins a Close, and does not wait for it: it never parks. Later calls fail, those in flight are ended, and
-// once they are done with the descriptor it is closed. Called by a task of the connection's loop it has begun when it
-// returns; for others it begins a little later. A Close after it waits for the end, and has the error. Any goroutine
-// may call it, again too.
+// CloseSoon starts a Close without waiting for it; it never parks. Later calls fail, calls in flight end, and once they
+// have released the descriptor it is closed. For a task of the connection's loop this has begun when CloseSoon returns;
+// for other callers it begins a little later. A Close after it waits for the end and returns the error. Any goroutine
+// may call it, repeatedly too.
 func (c *Conn) CloseSoon() {
 	if c.l != nil {
 		c.core.CloseSoon()

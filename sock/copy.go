@@ -12,17 +12,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// WriteTo writes everything that comes to w, until the peer's end of stream, and
-// returns the count of what went out. io.Copy uses it. If that ends early, what did not go out is unread
-// still, also if w panics: the next read gives it, or the connection that this one has become by MoveTo or
-// Detach, which wait for w. Close does not. The bytes go from the buffers in
-// which they came; when full buffers keep coming and w is a Conn, a *net.TCPConn or a
-// *net.UnixConn, the kernel moves them by splice(2), and they are in no memory of ours.
-// An error of reading is this connection's, one of writing is w's.
+// WriteTo writes all incoming bytes to w, until the end of the stream, and returns the count of bytes written. io.Copy
+// uses it. If it ends early, even because w panics, bytes that were not written stay unread: the next read returns
+// them, or the connection that MoveTo or Detach makes of this one, which wait for w; Close does not. The bytes are
+// written from the buffers in which they arrived. When full buffers keep coming and w is a Conn, a *net.TCPConn or a
+// *net.UnixConn, the kernel moves them by splice(2), without copying them to the program. A read error is this
+// connection's, a write error is w's.
 //
-// Any goroutine may call it. From a task, what a connection of package net has to wait for
-// is waited for on a goroutine (Loop.Offload); to cancel the task then leaves that
-// connection's deadline in the past.
+// Any goroutine may call it. If w is a connection of package net, a task waits for it on a goroutine (Loop.Offload);
+// cancelling the task then leaves that connection's deadline in the past.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if c.records() {
 		return c.copyRecords(w)
@@ -75,15 +73,13 @@ func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 	return relay.Plain{Writer: w}
 }
 
-// ReadFrom writes everything that r holds, until its end, and returns the count of what went
-// out. io.Copy uses it. If r is a Conn, a *net.TCPConn or a *net.UnixConn, see
-// Conn.WriteTo; what was read of one of package net, or of any other r, and could not be written is lost, as with
-// io.Copy there. From a task, one of package net is waited for on a goroutine (Loop.Offload),
-// which to cancel the task ends as it does there. If it is a regular *os.File or
-// *file.File, also in one or more *io.LimitedReader, its bytes go by sendfile(2), from its
-// position on, and what is not in the page cache is waited for on a goroutine
-// (Loop.Offload). Any other r is read by the calling task, so it must not wait in other ways
-// than through Ringo.
+// ReadFrom writes everything from r until its end, and returns the count of bytes sent. io.Copy uses it. If r is a
+// Conn, a *net.TCPConn or a *net.UnixConn, see Conn.WriteTo. Bytes read from a connection of package net, or from any
+// other r, that could not be written are lost, as with io.Copy. If a task has to wait for a connection of package net,
+// it does so on a goroutine (Loop.Offload); cancelling the task ends that wait as described at WriteTo. If r is a
+// regular *os.File or *file.File, also inside one or more *io.LimitedReader, its bytes are sent by sendfile(2), from
+// its position on; for those that are not in the page cache a goroutine waits (Loop.Offload). Any other r is read by
+// the calling task, so it must not block outside Ringo.
 //
 // Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {

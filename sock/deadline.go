@@ -2,16 +2,15 @@ package sock
 
 import "time"
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
+// SetDeadline sets both the read and the write deadline. Any goroutine may call it.
 func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
 
-// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero
-// time is none. Bytes that came in time are not lost. It costs next to nothing: a
-// deadline that moves later touches no timer. Any goroutine may call it.
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero time means no deadline. Bytes that
+// came in time are not lost. It is cheap: moving a deadline later touches no timer. Any goroutine may call it.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
 
-// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on, with
-// the count that went out; the zero time is none. Any goroutine may call it.
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on, with the count of bytes sent; the zero time
+// means no deadline. Any goroutine may call it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *Conn) setDeadlines(t time.Time, in, out bool) error {

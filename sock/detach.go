@@ -14,15 +14,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// File returns a file of another descriptor of the socket, close-on-exec, as the File
-// method of package net does. The connection goes on, and closing one does not affect
-// the other: the peer sees the end when both are closed. What is set on the socket,
-// options and non-blocking mode, holds for both.
+// File returns a file with another descriptor of the socket, close-on-exec, as package net's File methods do. The
+// connection stays usable, and closing one does not affect the other: the peer sees the end when both are closed. They
+// share options and the non-blocking mode.
 //
-// Bytes that were received and that nobody has read would be missing in the file, so
-// with some File fails with ErrUnread. Afterwards none are received until somebody
-// reads: when the connection is closed then, or left alone, all that is still to
-// come can be read from the file. With a reader at it, which gets what comes, File does not wait.
+// Received bytes that have not been read would be missing in the file, so if there are any, File fails with ErrUnread.
+// After File the connection receives nothing until a reader asks: if it is closed or left alone, everything that
+// follows can be read from the file. File does not wait for a reader that is in a call; that reader gets the next
+// bytes.
 //
 // Any goroutine may call it; a task of another loop parks.
 func (c *Conn) File() (f *os.File, err error) {
@@ -85,11 +84,9 @@ func (c *Conn) disarmed() error {
 	return nil
 }
 
-// File returns a file of another descriptor of the listening socket, close-on-exec, as
-// the File method of package net does: to hand it to a program that goes on listening.
-// Closing one does not affect the other, and peers are refused when both are closed.
-// Connections that the loop has accepted already stay the listener's. Any goroutine may
-// call it.
+// File returns a file with another descriptor of the listening socket, close-on-exec, as package net's File methods do,
+// to pass it to a program that continues to listen. Closing one does not affect the other; peers are refused when both
+// are closed. Connections that the loop has already accepted stay with the listener. Any goroutine may call it.
 func (ln *Listener) File() (*os.File, error) {
 	if ln.l == nil {
 		return nil, errZero
@@ -110,19 +107,18 @@ func (ln *Listener) File() (*os.File, error) {
 	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", ln.Addr().Network(), ln.Addr())), nil
 }
 
-// Detach takes the socket out of Ringo. The caller gets the descriptor, which is
-// close-on-exec, in non-blocking mode and the caller's to close; and the bytes that were received and not read,
-// in order, before all that the kernel still has. Of a "unixpacket" connection that was
-// peeked into these are records without their boundaries.
+// Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the
+// caller has to close, and the bytes that were received but not read; these come before everything that the kernel
+// still has. For a "unixpacket" connection that was peeked into they are records without their boundaries.
 //
-// For everybody else the connection is closed: callers that wait on it get net.ErrClosed,
-// writers with the count that went out. The socket itself is not shut down, and leases
-// stay valid. In a Handler the connection ends as one that the handler closed.
+// To all other callers the connection is closed: waiting calls return net.ErrClosed, writes with the count of bytes
+// sent. The socket itself is not shut down, and leases stay valid. A Handler sees the connection end as if it had
+// closed it.
 //
-// What was written before is sent first, also where the calling task is cancelled: if a slow peer has not taken it
-// after 10 s, or when Grace ends, the error is ErrUnsent, and the connection is reset. If a send has failed of which no
-// call was told, the error is that one's, and the connection is gone. A copy of it (io.Copy, WriteTo) that waits for
-// its writer is waited for as by MoveTo. That holds for DetachConn, DetachTCP and DetachUnix, too.
+// Bytes written before are sent first, even if the calling task is cancelled: if a slow peer has not taken them after
+// 10 s, or when Grace ends, the error is ErrUnsent and the connection is reset. If an earlier send has failed and no
+// call has returned its error, Detach returns it and the connection is lost. Detach waits for a copy (io.Copy, WriteTo)
+// from the connection as MoveTo does. All this also applies to DetachConn, DetachTCP and DetachUnix.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
@@ -144,10 +140,10 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	return fd, unread, c.failOnOwner("detach", err)
 }
 
-// DetachConn is Detach to a connection of package net, which returns the unread bytes
-// first. It is a *net.TCPConn or a *net.UnixConn if there are none, and the connection
-// is not known to have failed; otherwise a net.Conn of another type, that has their
-// CloseRead and CloseWrite. If it fails otherwise than by a send the connection is as before.
+// DetachConn is like Detach, but returns a connection of package net, which returns the unread bytes first. It is a
+// *net.TCPConn or *net.UnixConn if there are no unread bytes and the connection is not known to have failed; otherwise
+// another net.Conn that has CloseRead and CloseWrite as well. If it fails, except by a failed send, the connection is
+// unchanged.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) DetachConn() (conn net.Conn, err error) {
@@ -173,20 +169,20 @@ func (c *Conn) detachConn() (net.Conn, error) {
 	return conn, nil
 }
 
-// DetachTCP is Detach to a *net.TCPConn, for code that takes nothing else: DetachConn gives another type where bytes
-// are unread. Here the caller gets these: they were received and not read, and come before all that conn reads. What
-// was written before is sent first, as with Detach. Of a connection that is known to have failed there is no conn, but
-// the bytes that came before, and the error of the failure. On a connection of another network it fails with
-// EOPNOTSUPP, and that is as before.
+// DetachTCP is like Detach, but returns a *net.TCPConn, for code that takes nothing else: DetachConn returns another
+// type if there are unread bytes. The unread bytes come before everything that conn reads. Bytes written before are
+// sent first, as with Detach. If the connection is known to have failed, conn is nil, and DetachTCP returns the bytes
+// that came before and the failure's error. On a connection of another network it fails with EOPNOTSUPP and changes
+// nothing.
 //
-// Any goroutine may call it; a task parks until the operations in flight have ended. conn is package net's: Read and
-// Write of it would hold up the loop of a task.
+// Any goroutine may call it; a task parks until the operations in flight have ended. conn belongs to package net: its
+// Read and Write would stop the loop of a task.
 func (c *Conn) DetachTCP() (conn *net.TCPConn, unread []byte, err error) {
 	return detachAs[*net.TCPConn](c, c.unix == nil)
 }
 
-// DetachUnix is DetachTCP to a *net.UnixConn, of a connection between Unix sockets. Of a "unixpacket" connection that
-// was peeked into the unread bytes are records without their boundaries.
+// DetachUnix is like DetachTCP, but for a connection between Unix sockets, and returns a *net.UnixConn. For a
+// "unixpacket" connection that was peeked into, the unread bytes are records without their boundaries.
 func (c *Conn) DetachUnix() (conn *net.UnixConn, unread []byte, err error) {
 	return detachAs[*net.UnixConn](c, c.unix != nil)
 }

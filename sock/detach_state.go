@@ -118,6 +118,6 @@ func (p *detachState) send(c *Conn) error {
 // unsentMax is how long the peer may take.
 const unsentMax = 10 * time.Second
 
-// ErrUnsent is the error of Detach and its like if a peer does not take what was written before, which nobody could
-// send any more afterwards.
-var ErrUnsent = errors.New("sock: the peer has not taken what was written before (see Conn.Flush)")
+// ErrUnsent is returned by Detach and its variants if the peer does not take bytes that were written before: they could
+// no longer be sent afterwards.
+var ErrUnsent = errors.New("sock: the peer has not taken all bytes written before (see Conn.Flush)")

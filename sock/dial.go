@@ -18,74 +18,68 @@ import (
 	"ringo/internal/timer"
 )
 
-// Dialer is how to connect. The zero value is good.
+// A Dialer contains options for connecting. The zero value is ready to use.
 type Dialer struct {
-	// Timeout bounds the whole of a dial, the look-up of names included. 0: the
-	// system's, minutes. The error of a dial that takes longer is a timeout as in
-	// package net: its Timeout method says so, and errors.Is finds
-	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
-	// way; there both are found, since net sometimes returns one and sometimes the other.
+	// Timeout bounds the whole dial, including name look-ups. 0 means the system's limit, minutes. A dial that takes
+	// longer fails with a timeout as in package net: the error's Timeout method returns true, and it matches
+	// context.DeadlineExceeded (errors.Is); if a connect was under way it also matches os.ErrDeadlineExceeded, since
+	// package net sometimes returns one and sometimes the other.
 	Timeout time.Duration
-	// Deadline, if not zero, is when a dial must be done, as Timeout is; the earlier of the two counts.
+	// Deadline, if not zero, bounds the dial by a point in time; the earlier of Timeout and Deadline counts.
 	Deadline time.Time
-	// LocalAddr, if not nil, is this end's address. A *net.TCPAddr: port 0 is any, and
-	// of the peer's addresses only those of its family are tried, but all if it has no IP
-	// or that for all addresses. A *net.UnixAddr of
-	// the network dialled: a path becomes a file, which nobody removes.
+	// LocalAddr, if not nil, is the local address. In a *net.TCPAddr port 0 means any port; only addresses of its
+	// family are tried, or all if it has no IP or an unspecified one. A *net.UnixAddr has to be of the network dialled;
+	// a path becomes a file, which is not removed.
 	LocalAddr net.Addr
-	// FallbackDelay is how long an attempt to connect to one of a name's addresses may
-	// take before the next is begun beside it, as in RFC 8305; 0 is 250 ms. With little
-	// time it is less, so that all addresses are tried. Negative: they are tried one after the other.
+	// FallbackDelay is how long an attempt to connect to one of a name's addresses may take before the next one is
+	// started beside it, as in RFC 8305; 0 means 250 ms. If time is short it is less, so that all addresses are tried.
+	// If it is negative they are tried one after the other.
 	FallbackDelay time.Duration
-	// Resolver, if not nil, looks names up in place of net.DefaultResolver. It is called
-	// on goroutines.
+	// Resolver, if not nil, is used instead of net.DefaultResolver. It is called on goroutines.
 	Resolver *net.Resolver
-	// Control, if not nil, is called with each socket that is made, before it is bound
-	// or connected: to set what there is no field for. Only the Control method of its
-	// argument works. An error of it fails the attempt. It runs on the loop and must not
-	// wait.
+	// Control, if not nil, is called with each new socket before it is bound or connected, to set options that there is
+	// no field for. Only the Control method of its argument works. If it returns an error, the attempt fails. It runs
+	// on the loop and must not wait.
 	Control func(network, address string, c syscall.RawConn) error
-	// ControlContext, if not nil, is called in place of Control, with the context of DialContext.
+	// ControlContext, if not nil, is called instead of Control, with the context of DialContext.
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
-	// KeepAlive is how long a connection of TCP may be idle before the first keep-alive probe. 0: 15 s, as package net
-	// has it; negative: no probes.
+	// KeepAlive is how long a TCP connection may be idle before the first keep-alive probe. 0 means 15 s, as in package
+	// net; negative means no probes.
 	KeepAlive time.Duration
-	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
+	// KeepAliveConfig, if its Enable is true, replaces KeepAlive; see Conn.SetKeepAliveConfig.
 	KeepAliveConfig net.KeepAliveConfig
-	// MultipathTCP asks for Multipath TCP (Linux 5.6), to which the peer may agree; where the kernel has it not, or
-	// net.mptcp.enabled is 0, it is TCP.
+	// MultipathTCP asks for Multipath TCP (Linux 5.6), which is used if the peer supports it. If the kernel does not
+	// support it, or net.mptcp.enabled is 0, plain TCP is used.
 	MultipathTCP bool
-	// FastOpen has the first write travel with the handshake (TCP Fast Open, RFC 7413, tcp(7), TCP_FASTOPEN_CONNECT,
-	// Linux 4.11) to peers that were connected to before, which saves a round trip. Then a dial returns at once, and
-	// whether there is somebody, the first Write or Read is told: another address of the name is not tried. Until
-	// something is written nothing is sent, so it is for protocols in which this end speaks first. The peer may get
-	// the first bytes twice: let them be what may be done twice. It has effect where net.ipv4.tcp_fastopen has the bit
-	// 1, as it has by default, and where the peer's ListenConfig.FastOpen or the like allows it; elsewhere a
-	// dial is as without. Unix sockets can't, and refuse it.
+	// FastOpen sends the first write with the handshake (TCP Fast Open, RFC 7413, tcp(7), TCP_FASTOPEN_CONNECT, Linux
+	// 4.11) to peers that were connected to before, which saves a round trip. The dial then returns at once; if the
+	// peer can't be reached the first Write or Read fails, and other addresses of the name are not tried. Nothing is
+	// sent until the first write, so it is for protocols in which the client speaks first. The peer may receive the
+	// first bytes twice, so they must be idempotent. It has an effect if bit 1 of net.ipv4.tcp_fastopen is set, as it
+	// is by default, and the peer allows it (ListenConfig.FastOpen or the like). Dials of Unix sockets fail if it is
+	// set.
 	FastOpen bool
 }
 
-// Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up
-// beside the loop, and its addresses race (Happy Eyeballs, RFC 8305), those of IPv6 and
-// IPv4 in turn, each next one when the one before has failed or is slow; the first to
-// connect wins. Or it is "unix", a stream between Unix sockets, or "unixpacket", records
-// between them (SOCK_SEQPACKET), where the address is a path, or an abstract name behind
-// an @. It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit it. The
-// connection belongs to l. Any goroutine may call it; a task parks.
+// Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up without stopping the loop, and
+// its addresses race (Happy Eyeballs, RFC 8305), IPv6 and IPv4 in turn: the next is tried when the one before has
+// failed or is slow, and the first to connect wins. Or it is "unix" for a stream between Unix sockets, or "unixpacket"
+// for records (SOCK_SEQPACKET); the address is then a path, or "@" and an abstract name. It may take minutes;
+// [Dialer.Timeout] and [Dialer.DialContext] limit it. The connection belongs to l. Any goroutine may call it; a task
+// parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)
 }
 
-// Dial is the function Dial with this configuration.
+// Dial is like the function Dial, with these options.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return d.DialContext(context.Background(), l, network, address)
 }
 
-// DialContext is Dial that ends with the context: the error is then context.Canceled or
-// context.DeadlineExceeded for errors.Is, and the context's cause. Its values go along to
-// the resolver, and net/http/httptrace is told of look-ups and connects; of the latter on the loop, so that
-// ConnectStart and ConnectDone must not wait. The connection belongs to l. Any
-// goroutine may call it; a task parks.
+// DialContext is like Dial, but ends with the context: the error then matches context.Canceled or
+// context.DeadlineExceeded, and the context's cause (errors.Is). The resolver gets the context's values, and
+// net/http/httptrace sees look-ups and connects; ConnectStart and ConnectDone run on the loop and must not wait. The
+// connection belongs to l. Any goroutine may call it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)
@@ -97,7 +91,7 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
 }
 
-// Func returns DialContext for a loop in the shape that other packages ask for, such as
+// Func returns DialContext for a loop as a function of the type that other packages use, such as
 // http.Transport.DialContext.
 func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

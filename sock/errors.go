@@ -12,17 +12,16 @@ import (
 	"ringo/internal/sys"
 )
 
-// ErrNoReturn is what Handler.Closed gets if Open or Request panicked or called
-// runtime.Goexit. It is event.ErrNoReturn, too.
+// ErrNoReturn is passed to Handler.Closed if Open or Request panicked or called runtime.Goexit. event.ErrNoReturn is
+// the same value.
 var ErrNoReturn = handle.ErrNoReturn
 
-// ErrLeases is the error of Conn.Next where as many buffers of the connection are held as ringo.Config.Leases: release
-// one first.
+// ErrLeases is returned by Conn.Next while the program holds ringo.Config.Leases buffers of the connection: release one
+// first.
 var ErrLeases = handle.ErrLeases
 
-// ErrUnread is the error of a call that would pass over bytes which the connection has
-// received and nobody has read: RawConn.Read, and File. Read them first: there are
-// Buffered of them. It is event.ErrUnread, too.
+// ErrUnread is returned by File and RawConn.Read if the connection has received bytes that have not been read, and that
+// these calls would skip. Read them first; Buffered returns their number. event.ErrUnread is the same value.
 var ErrUnread = handle.ErrUnread
 
 // callName is the system call that an error of a method names, as in package net. (A map

@@ -1,14 +1,14 @@
 package sock
 
-// SetIdle says whether nothing is under way on the connection, so that it need not be waited for when the program
-// drains: then a Read, or whatever else waits for input, fails with ringo.ErrDraining, at once if the drain has begun.
-// What has come by then is read first, and nothing is closed: the caller may still say goodbye. A server that does
-// not say so waits for its peers until ringo.Config.Grace ends. Say both: false when a request has come, true when it
-// is answered, unless the next is in the caller's own buffer. Until the first false, a peer that was accepted may have
-// a request on its way, and so may one of which something was read, or looked at, since: of each, a call that asks for
-// more waits five seconds once the drain has begun, as long as Serve and package net/http do, and Grace at most. A copy
-// (WriteTo) is told at once. Who says false because a part of the next request is in its own buffer waits for the rest
-// as any that is busy, until Grace ends: a read deadline bounds it.
+// SetIdle marks the connection idle or busy. When the program drains, calls that wait for input on an idle connection
+// fail with ringo.ErrDraining; bytes that have arrived are read first, and nothing is closed, so the caller may still
+// say goodbye. A server that does not call SetIdle waits for its peers until ringo.Config.Grace ends. Call it both
+// ways: with false when a request has come, with true when it is answered, unless the next one is in your own buffer.
+// An accepted peer may have a request on its way until the first SetIdle(false), and so may one from which something
+// was read or peeked at since the connection was marked idle: a call that asks such a peer for more waits five seconds
+// after the start of the drain, as Serve and net/http do, and at most Grace. A copy (WriteTo) fails at once. A
+// connection marked busy because your buffer has part of the next request waits for the rest like any busy one, until
+// Grace ends; a read deadline bounds that.
 //
 //	for {
 //		c.SetIdle(r.Buffered() == 0)
@@ -20,8 +20,8 @@ package sock
 //		...
 //	}
 //
-// Any goroutine may call it; it does not park. Connections of Serve need it only within Request: between two they
-// are idle by themselves.
+// Any goroutine may call it; it does not park. Connections of Serve need it only within Request: between two requests
+// they are idle anyway.
 func (c *Conn) SetIdle(idle bool) error {
 	if err := c.core.SetIdle(idle); err != nil {
 		return c.fail("set", err)

@@ -26,15 +26,15 @@ type importedSocket struct {
 // errBlocking is why a socket is not adopted. A plain accept after readiness waits
 // for as long as nobody comes if somebody else was faster, and so does a splice; and
 // goroutines can't wait in Go's netpoller.
-var errBlocking = errors.New("the socket is in blocking mode, for all who share it: " +
-	"set AdoptConfig.Exclusive if nobody else uses it, or O_NONBLOCK (systemd: NonBlocking=yes)")
+var errBlocking = errors.New("the socket is in blocking mode: set O_NONBLOCK (systemd: NonBlocking=yes), " +
+	"or AdoptConfig.Exclusive if no other process uses it")
 
 // importSocket makes a descriptor of our own of what is to be adopted, and looks at it.
 func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	a := new(importedSocket)
 	a.fd.Init(-1)
 	if _, ok := s.(interface{ Loop() *ringo.Loop }); ok {
-		return a, errors.New("it has a loop: a Conn can be moved to another, by MoveTo")
+		return a, errors.New("a Conn already has a loop: use MoveTo")
 	}
 	has, ok := s.(syscall.Conn)
 	if !ok {

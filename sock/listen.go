@@ -18,59 +18,56 @@ import (
 	"ringo/internal/sys"
 )
 
-// ListenConfig is how to listen. The zero value is good.
+// ListenConfig contains options for listening. The zero value is ready to use.
 type ListenConfig struct {
-	// AllowShared lets other processes serve the same port of TCP, and lets this one
-	// join them: the address is not first bound for this process alone.
+	// AllowShared lets other processes listen on the same TCP port, and this one join them: the address is not bound
+	// exclusively first.
 	AllowShared bool
-	// Backlog is how many connections may wait to be accepted; the kernel takes no more
-	// than net.core.somaxconn. 0: as many as that.
+	// Backlog is how many connections may wait to be accepted; the kernel limits it to net.core.somaxconn. 0 means that
+	// limit.
 	Backlog int
-	// DeferAccept, if positive, is how long the kernel keeps a connection to itself on
-	// which no data has come, in seconds, rounded up: tcp(7), TCP_DEFER_ACCEPT. For
-	// servers whose peers speak first; Accept returns no connection that says nothing. Unix
-	// sockets can't, and refuse it.
+	// DeferAccept, if positive, is how long the kernel holds back a connection on which no data has arrived, rounded up
+	// to seconds: tcp(7), TCP_DEFER_ACCEPT. It is for servers whose peers speak first; Accept returns no silent
+	// connections. Listening on a Unix socket fails if it is set.
 	DeferAccept time.Duration
-	// FastOpen, if positive, is how many peers may be in a handshake that brings data along (TCP Fast Open, RFC 7413,
-	// tcp(7), TCP_FASTOPEN): for those that were here before it saves a round trip. Such data may come twice. It has
-	// effect where net.ipv4.tcp_fastopen has the bit 2. Unix sockets can't, and refuse it.
+	// FastOpen, if positive, is how many handshakes that carry data may be pending (TCP Fast Open, RFC 7413, tcp(7),
+	// TCP_FASTOPEN): it saves peers that have connected before a round trip. Such data may arrive twice. It has an
+	// effect if bit 2 of net.ipv4.tcp_fastopen is set. Listening on a Unix socket fails if it is set.
 	FastOpen int
-	// Control, if not nil, is called with each socket that is made, before it is bound:
-	// to set what there is no field for. Only the Control method of its argument works.
-	// An error of it fails the call. It may be called from any goroutine. SO_REUSEPORT
-	// set there, and SO_REUSEADDR for UDP, is what it is with package net: AllowShared for
-	// all who set it, a loop's second socket included.
+	// Control, if not nil, is called with each new socket before it is bound, to set options that there is no field
+	// for. Only the Control method of its argument works. If it returns an error, the call fails. It may be called from
+	// any goroutine. SO_REUSEPORT set there, or SO_REUSEADDR for UDP, works as with package net: all sockets that set
+	// it share the address, including a second one of the same loop.
 	Control func(network, address string, c syscall.RawConn) error
-	// KeepAlive is how long an accepted connection of TCP may be idle before the first keep-alive probe. 0: 15 s, as
-	// package net has it; negative: no probes.
+	// KeepAlive is how long an accepted TCP connection may be idle before the first keep-alive probe. 0 means 15 s, as
+	// in package net; negative means no probes.
 	KeepAlive time.Duration
-	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
+	// KeepAliveConfig, if its Enable is true, replaces KeepAlive; see Conn.SetKeepAliveConfig.
 	KeepAliveConfig net.KeepAliveConfig
-	// MultipathTCP lets peers that ask for it use Multipath TCP (Linux 5.6); where the kernel has it not, or
-	// net.mptcp.enabled is 0, the socket is one of TCP. Package net's listeners have it on by default, and these off:
-	// every call on such a connection costs more.
+	// MultipathTCP lets peers use Multipath TCP (Linux 5.6). If the kernel does not support it, or net.mptcp.enabled is
+	// 0, plain TCP is used. It is on by default in package net's listeners and off here, because every call on such a
+	// connection costs more.
 	MultipathTCP bool
 }
 
-// Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
-// see ListenerSet for several loops on one Unix socket; or "tcp", "tcp4" or "tcp6"; for "tcp" an address without a
-// host, 0.0.0.0 and :: are all addresses of both families, as in package net. Loops of one Run may share an address,
-// and the kernel spreads the peers over them (SO_REUSEPORT). If somebody else has it, or the same loop
-// listens on it twice, the error is EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
-// share see Reserve. Only a task of l may call it; a host name parks it.
+// Listen makes a listener of l with a socket of its own. network is "tcp", "tcp4" or "tcp6"; for "tcp" an address
+// without a host, 0.0.0.0 and :: mean all addresses of both families, as in package net. Or it is "unix" or
+// "unixpacket"; for several loops on one Unix socket see ListenerSet. Loops of one Run may share an address; the kernel
+// then spreads the peers over them (SO_REUSEPORT). If another program has the address, or the same loop listens on it
+// twice, the error is EADDRINUSE. Port 0 is a new port for this socket; for one that all loops share see Reserve. Only
+// a task of l may call it; it parks while a host name is looked up.
 func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	return new(ListenConfig).Listen(l, network, address)
 }
 
-// Reserve listens at once, before Run or during it: peers queue from now on. The
-// set makes a listener for each loop. It is the way to one port 0 for all loops, and
-// to know the address early. Any goroutine may call it; a host name is looked up,
-// for which a task parks.
+// Reserve listens at once, before Run or during it: peers queue from now on. The set makes a listener for each loop.
+// Use it to get one port 0 for all loops, or to know the address early. Any goroutine may call it; a task parks while a
+// host name is looked up.
 func Reserve(network, address string) (*ListenerSet, error) {
 	return new(ListenConfig).Reserve(network, address)
 }
 
-// Listen is the function Listen with this configuration.
+// Listen is like the function Listen, with these options.
 func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
@@ -95,7 +92,7 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	return newListener(e, network, fd, nil, func() { j.leave(e, ap) })
 }
 
-// Reserve is the function Reserve with this configuration.
+// Reserve is like the function Reserve, with these options.
 func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err := loop.Astray("ListenConfig.Reserve"); err != nil {
 		return nil, listenError(network, nil, err)
@@ -135,7 +132,7 @@ func (s *ListenerSet) nameTCP() (err error) {
 	return err
 }
 
-// ListenerSet is a reserved address, from which each loop takes a listener.
+// A ListenerSet is a reserved address, from which each loop takes a listener.
 type ListenerSet struct {
 	lc      ListenConfig
 	k       kernel.Kernel // whose sockets these are
@@ -154,11 +151,10 @@ type ListenerSet struct {
 	taken  map[*loop.Loop]bool
 }
 
-// Listen makes the loop's listener. Of a TCP address the first call takes the reserved
-// socket, and the others open siblings, over which the kernel spreads the peers. Where
-// there can be no siblings the listeners share the socket: each takes a connection only
-// when somebody asks it for one, and one that closes leaves the peers to the others.
-// Only a task of l may call it, once a loop while that listener is open.
+// Listen makes the loop's listener. For a TCP address the first call takes the reserved socket and further calls open
+// sockets beside it, over which the kernel spreads the peers. Where that is impossible the listeners share the socket:
+// each takes a connection only when its Accept is called, and when one closes the others get the peers. Only a task of
+// l may call it, once per loop while that listener is open.
 func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	e := (*loop.Loop)(l)
 	switch {
@@ -234,7 +230,7 @@ func (s *ListenerSet) closedOn(l *loop.Loop) {
 	}
 }
 
-// Addr is the address, with the real port, and always the same pointer. Any goroutine may call it.
+// Addr returns the address with the real port, always as the same pointer. Any goroutine may call it.
 func (s *ListenerSet) Addr() net.Addr {
 	switch {
 	case s.unix != nil:
@@ -245,8 +241,8 @@ func (s *ListenerSet) Addr() net.Addr {
 	return s.tcp
 }
 
-// Close gives the reservation up; listeners that were made go on. Any goroutine
-// may call it. Closing again returns net.ErrClosed.
+// Close gives up the reservation; listeners made from it stay open. Any goroutine may call it. Closing again returns
+// net.ErrClosed.
 func (s *ListenerSet) Close() error {
 	if s.network == "" {
 		return errZero // and the descriptor 0 is not its own

@@ -16,8 +16,8 @@ import (
 	"ringo/internal/timer"
 )
 
-// Listener is a listening socket of one loop: a net.Listener. Any goroutine may use
-// it; connections belong to its loop all the same.
+// A Listener is a listening socket of one loop: a net.Listener. Any goroutine may use it; connections belong to its
+// loop in any case.
 type Listener struct {
 	l     *loop.Loop
 	core  handle.Core
@@ -102,8 +102,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	return ln, nil
 }
 
-// Addr is the address that the listener has, a *net.TCPAddr or a *net.UnixAddr. Any
-// goroutine may call it.
+// Addr returns the listener's address, a *net.TCPAddr or a *net.UnixAddr. Any goroutine may call it.
 func (ln *Listener) Addr() net.Addr {
 	if ln.unix != nil {
 		return ln.unix
@@ -114,14 +113,12 @@ func (ln *Listener) Addr() net.Addr {
 	return ln.tcp
 }
 
-// Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
-// ENOMEM, and ENOSPC, which is of fs.epoll.max_user_watches) it waits out by itself, which
-// is reported, see ringo.Stats.Backoffs; and what was wrong with one peer alone, such as
-// ECONNABORTED, EPROTO or EPERM (see accept(2)), it leaves at that. net.ErrClosed after Close, and
-// when Run's context has ended and all who had connected by then were accepted. Any
-// goroutine may call it; one that is no task of the loop waits without keeping the loop
-// alive. Callers take turns in order of arrival. As long as no task calls it, goroutines
-// don't need the loop for it.
+// Accept parks until there is a connection. It waits out shortages (EMFILE, ENFILE, ENOBUFS, ENOMEM, and ENOSPC, which
+// means fs.epoll.max_user_watches), reports them, and counts them in ringo.Stats.Backoffs. It ignores errors of a
+// single peer, such as ECONNABORTED, EPROTO or EPERM (see accept(2)). It returns net.ErrClosed after Close, and once
+// Run's context has ended and all peers that had connected by then were accepted. Any goroutine may call it; callers
+// that are not tasks of the loop do not keep the loop alive. Callers take turns in order of arrival. As long as no task
+// calls it, goroutines accept without involving the loop.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -130,10 +127,12 @@ func (ln *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// AcceptTCP is AcceptConn by the name that it has for a *net.TCPListener. A Unix listener refuses it, with EOPNOTSUPP.
+// AcceptTCP is AcceptConn under the name that it has in a *net.TCPListener. On a Unix listener it fails with
+// EOPNOTSUPP.
 func (ln *Listener) AcceptTCP() (*Conn, error) { return ln.acceptOf(ln.unix == nil) }
 
-// AcceptUnix is AcceptConn by the name that it has for a *net.UnixListener. A TCP listener refuses it, with EOPNOTSUPP.
+// AcceptUnix is AcceptConn under the name that it has in a *net.UnixListener. On a TCP listener it fails with
+// EOPNOTSUPP.
 func (ln *Listener) AcceptUnix() (*Conn, error) { return ln.acceptOf(ln.unix != nil) }
 
 func (ln *Listener) acceptOf(network bool) (*Conn, error) {
@@ -143,8 +142,8 @@ func (ln *Listener) acceptOf(network bool) (*Conn, error) {
 	return ln.AcceptConn()
 }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded from t on, also the calls that wait; the zero time is
-// none. Peers that come meanwhile wait to be accepted. Any goroutine may call it; it does not park.
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded from t on, including calls that are waiting; the zero time
+// means no deadline. Peers that connect meanwhile wait to be accepted. Any goroutine may call it; it does not park.
 func (ln *Listener) SetDeadline(t time.Time) error {
 	if err := ln.core.SetDeadline(t, true, false); err != nil {
 		return ln.fail("set", err)
@@ -152,7 +151,7 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// AcceptConn is Accept with the type.
+// AcceptConn is Accept, but returns a *Conn.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a, err := ln.core.Enter(handle.In)
 	if err != nil {
@@ -411,10 +410,9 @@ type listenerAlarm Listener
 // Fire ends a pause.
 func (a *listenerAlarm) Fire(*timer.Timer) { a.core.Wake() }
 
-// Close stops listening. It ends the calls of Accept in flight, which return net.ErrClosed,
-// and waits until they are done with the descriptor; a task parks, also one that was
-// cancelled. Connections that were accepted go on, those that nobody asked for are closed.
-// Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call it.
+// Close stops listening. Calls of Accept in flight return net.ErrClosed; Close waits until they have released the
+// descriptor. A task parks, even if it is cancelled. Accepted connections stay open; those not yet returned by Accept
+// are closed. Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call it.
 func (ln *Listener) Close() error {
 	if err := ln.core.Close(); err != nil {
 		return ln.fail("close", err)

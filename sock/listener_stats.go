@@ -9,21 +9,21 @@ import (
 	"ringo"
 )
 
-// ListenerStats count what a listener did since it was made.
+// ListenerStats count what a listener has done since it was made.
 type ListenerStats struct {
-	Accepted uint64 // connections that Accept and Serve were given
-	Errors   uint64 // accepts that failed for the listener, and not for their peers
-	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory, or behind errors
-	Open     int    // connections that it accepted and that are open, on whatever loop
-	Ahead    int    // connections that the loop has accepted and nobody has asked for
+	Accepted uint64 // connections returned by Accept or taken by Serve
+	Errors   uint64 // failed accepts, except those that failed because of the peer
+	Backoffs uint64 // times that accepting paused because descriptors or memory were short, or after errors
+	Open     int    // accepted connections that are open, on any loop
+	Ahead    int    // connections that the loop has accepted ahead
 
-	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: what comes beyond it is
-	// dropped, and tried again by the peer. Listeners that share a socket share the queue. Both are -1 where the kernel
-	// does not tell, as of Unix sockets.
+	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: further ones are dropped,
+	// and tried again by the peer. Listeners that share a socket share the queue. Both are -1 if unknown, as for Unix
+	// sockets.
 	Queue, QueueMax int
 }
 
-// Stats gives the counts, which go on with the connections when the listener is closed; only the queue is not known
+// Stats returns the counts. They keep counting the listener's connections after it is closed; only the queue is unknown
 // then. Any goroutine may call it; it does not wait.
 func (ln *Listener) Stats() ListenerStats {
 	s := ListenerStats{Queue: -1, QueueMax: -1}
@@ -57,7 +57,7 @@ func (ln *Listener) askQueue(s *ListenerStats) {
 	}
 }
 
-// Loop is the loop that the listener belongs to. Any goroutine may call it.
+// Loop returns the loop that the listener belongs to. Any goroutine may call it.
 func (ln *Listener) Loop() *ringo.Loop { return (*ringo.Loop)(ln.l) }
 
 // acceptCounts is what a listener counts. Its connections refer to it, and not to the listener.
@@ -106,8 +106,8 @@ func (s *listenerList) remove(ln *Listener) {
 	s.all = slices.DeleteFunc(s.all, func(o *Listener) bool { return o == ln })
 }
 
-// Listeners returns all listeners of the process that are open, in the order in which they were made, for those who
-// look at a program from inside. Any goroutine may call it; it does not park.
+// Listeners returns all open listeners of the process, in the order in which they were made; it is meant for
+// diagnostics. Any goroutine may call it; it does not park.
 func Listeners() []*Listener {
 	listening.mu.Lock()
 	defer listening.mu.Unlock()

@@ -7,24 +7,22 @@ import (
 	"ringo/internal/loop"
 )
 
-// MoveTo moves the connection to another loop, of the same Run or another, with its
-// unread bytes, deadlines, value and SetIdle: to a loop that has less to do, or to the one that
-// has the state which the connection turned out to be for. What it returns is the
-// connection from now on, usually used by a task that is started on that loop next.
+// MoveTo moves the connection to another loop, of the same Run or another, with its unread bytes, deadlines, value and
+// SetIdle state: to a less busy loop, for example, or to the one that has the state that the connection needs. Use the
+// returned Conn from now on, usually in a new task on that loop.
 //
-// The old Conn is closed for everybody: callers that wait on it get net.ErrClosed, writers
-// with the count that went out, and in a Handler it ends as one that the handler
-// closed. Leases of it stay valid, and count no more. No byte is lost or sent twice,
-// while the peer goes on sending. To move to the loop that it belongs to does nothing,
-// and returns the same Conn.
+// The old Conn is closed: waiting calls return net.ErrClosed, writes with the count of bytes sent, and a Handler sees
+// it end as if it had closed it. Its leases stay valid, and no longer count against the limit. No byte is lost or sent
+// twice, even while the peer sends. Moving to the loop that the connection belongs to does nothing and returns the same
+// Conn.
 //
-// If the other loop has ended, which is ringo.ErrEnded, or its driver can't wait for this descriptor, MoveTo
-// fails and the connection is as before; if it ends at that very moment the connection
-// is closed with it.
+// If the other loop has ended (ringo.ErrEnded), or its driver can't wait for this descriptor, MoveTo fails and the
+// connection is unchanged; if the loop ends during the move, the connection is closed with it.
 //
-// A copy of it (io.Copy, WriteTo) that waits for its writer is waited for, so that what the writer does not take is
-// not lost, but for a writer that calls MoveTo itself in a task of the loop. If that takes 10 s the error is
-// syscall.EBUSY; then, and if the calling task is cancelled meanwhile, the connection is as before.
+// If a copy from the connection (io.Copy, WriteTo) is waiting for its writer, MoveTo waits for the copy, so that bytes
+// that the writer does not take are not lost; it does not if the writer itself calls MoveTo in a task of the loop. If
+// that takes 10 s the error is syscall.EBUSY; then, and if the calling task is cancelled meanwhile, the connection is
+// unchanged.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) MoveTo(l *ringo.Loop) (moved *Conn, err error) {

@@ -22,9 +22,9 @@ func newTCPSocket(k kernel.Kernel, family int, multipath bool) (socket, error) {
 	return newSocket(k, family, sys.SockStream)
 }
 
-// MultipathTCP reports whether the connection uses Multipath TCP, which takes both peers: see Dialer.MultipathTCP and
-// ListenConfig.MultipathTCP. Before Linux 5.16 the kernel does not say, and
-// it is false. Any goroutine may call it; it does not park.
+// MultipathTCP reports whether the connection uses Multipath TCP, which both peers have to support: see
+// Dialer.MultipathTCP and ListenConfig.MultipathTCP. Before Linux 5.16, where the kernel does not tell, it returns
+// false. Any goroutine may call it; it does not park.
 func (c *Conn) MultipathTCP() (bool, error) {
 	if c.unix != nil {
 		return false, c.refuse("get", callError("getsockopt", -sys.EOPNOTSUPP))

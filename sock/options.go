@@ -35,12 +35,12 @@ const (
 	shutWrite      = 1
 )
 
-// CloseRead shuts the reading side down: reads return io.EOF once what has come is
-// read. Any goroutine may call it.
+// CloseRead shuts down the reading side: reads return io.EOF once all received bytes have been read. Any goroutine may
+// call it.
 func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 
-// CloseWrite shuts the writing side down: the peer reads the end of the stream
-// after all that was written. A Write beside it writes before that, or fails. Any goroutine may call it.
+// CloseWrite shuts down the writing side: the peer reads the end of the stream after all written bytes. A concurrent
+// Write either comes before it or fails. Any goroutine may call it.
 func (c *Conn) CloseWrite() error {
 	switch {
 	case c.l == nil:
@@ -91,8 +91,7 @@ func (c *Conn) shutdown(how int) error {
 	return err
 }
 
-// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on. Any
-// goroutine may call it.
+// SetNoDelay turns Nagle's algorithm off (true, the default) or on. Any goroutine may call it.
 func (c *Conn) SetNoDelay(noDelay bool) error {
 	return c.setOption(protoTCP, tcpNodelay, boolInt(noDelay))
 }
@@ -117,15 +116,14 @@ func (c *Conn) SetKeepAlive(keepalive bool) error {
 	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))
 }
 
-// SetKeepAlivePeriod sets how long the connection may be idle before the first
-// probe; 0 is 15 s. Any goroutine may call it.
+// SetKeepAlivePeriod sets how long the connection may be idle before the first probe; 0 means 15 s. Any goroutine may
+// call it.
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
 	return c.setIfPositive(tcpKeepidle, keepSeconds(d))
 }
 
-// SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields are
-// 15 s, 15 s and 9 probes, negative ones are left as they are, and parts of a
-// second round up. Any goroutine may call it.
+// SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields mean 15 s, 15 s and 9 probes, negative
+// ones keep the current setting, and parts of a second round up. Any goroutine may call it.
 func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	if err := c.SetKeepAlive(config.Enable); err != nil {
 		return err
@@ -173,11 +171,11 @@ func seconds(d time.Duration) int {
 	return int(min(n, math.MaxInt32))
 }
 
-// SetLinger says what Close does with bytes that are not sent yet. Negative, the
-// default: the kernel sends them in the background. 0: it drops them and resets
-// the connection. More: Close waits for them, at most so many seconds; the end of the loop, which
-// closes what was left open, does not. A cancel does not end that wait, so a task in a long one holds
-// up the end of its Run, as long as Run waits for tasks that were cancelled. Any goroutine may call it.
+// SetLinger sets what Close does with unsent bytes. If sec is negative, the default, the kernel sends them in the
+// background. If it is 0, the kernel drops them and resets the connection. If it is positive, Close waits up to sec
+// seconds until they are sent; when the loop ends and closes open connections, it does not wait. Cancelling the task
+// does not end that wait, so a long one delays the end of its Run, for as long as Run waits for cancelled tasks. Any
+// goroutine may call it.
 func (c *Conn) SetLinger(sec int) error {
 	if c.unix != nil { // what is written is with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))

@@ -7,14 +7,13 @@ import (
 	"ringo/internal/sys"
 )
 
-// Write writes all of p, or fails with the count that went out. It parks while the
-// peer is slow; p is lent to the kernel until it returns. Several writers take
-// turns, each with all of its bytes. Any goroutine may call it; one that is no task
-// waits as in package net.
+// Write writes all of p, or fails with the count of bytes sent. It waits while the peer is slow; the kernel may use p
+// until Write returns. Several writers take turns, each with all of its bytes. Any goroutine may call it, and waits as
+// in package net; a task parks.
 //
-// A task's write of up to 4096 bytes is accepted as a rule: p is copied, and sent at the end of the loop's turn,
-// together with what else was written to the connection. See Flush, SetBatching, and "Small writes" in the
-// package's documentation. What such a send meets is the error of the connection's next Write, Flush or Close.
+// A task's write of up to 4096 bytes is usually buffered: p is copied, and sent at the end of the loop's turn, together
+// with other writes to the connection. See Flush, SetBatching, and "Small writes" in the package documentation. If that
+// send fails, the connection's next Write, Flush or Close returns the error.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	a, err := c.enterOutput()
 	if err != nil {
@@ -32,12 +31,12 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// TryWrite writes what can be written of p without waiting, and returns the count: as much as the socket has room for,
-// and 0 while another writes, or while what was accepted before waits for room. It never parks, so that one slow
-// peer of many holds up no task; Write waits for the rest. Up to 4096 bytes are accepted as by Write, all of them
-// or none. An error is as Write's: of a send before, of a deadline that has passed, or of a connection that is closed.
-// A record ("unixpacket") goes out whole or not at all. Only a task of the connection's loop may call it, others
-// get ringo.ErrNotTask; a task that was cancelled too.
+// TryWrite writes as much of p as possible without waiting, and returns the count: as much as the socket has room for,
+// and 0 while another caller writes or buffered writes wait for room. It never parks, so one slow peer of many does not
+// delay a task; Write waits for the rest. Up to 4096 bytes are buffered as by Write, all of them or none. Errors are
+// those of Write: of an earlier send, of a deadline that has passed, or of a closed connection. A record ("unixpacket")
+// is sent whole or not at all. Only a task of the connection's loop may call it, even if it is cancelled; other callers
+// get ringo.ErrNotTask.
 func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	switch {
 	case c.l == nil:
@@ -121,9 +120,9 @@ func (c *Conn) acceptsAtFirst() int32 {
 	return acceptMax
 }
 
-// SetBatching says whether small writes of tasks are accepted, and sent at the end of the loop's turn, as they are
-// from the start but for Config.NoBatching; otherwise each is sent at once. What was accepted is not
-// affected. Records ("unixpacket") are always sent at once. Any goroutine may call it.
+// SetBatching sets whether small writes of tasks are buffered and sent at the end of the loop's turn, which is the
+// default without Config.NoBatching, or each is sent at once. Writes that are already buffered are not affected.
+// Records ("unixpacket") are always sent at once. Any goroutine may call it.
 func (c *Conn) SetBatching(on bool) error {
 	if c.l == nil {
 		return errZero
@@ -137,10 +136,10 @@ func (c *Conn) SetBatching(on bool) error {
 	return nil
 }
 
-// Flush has what was accepted sent at once, and returns when all of it is sent: it parks while the peer is slow, as
-// Write does, with the same deadline. The error may be that of a send that was made before. Without it all is
-// sent at the end of the turn, so a task needs it only before it computes for long, or to know that the socket has
-// taken everything. Any goroutine may call it.
+// Flush sends buffered writes at once, and returns when all are sent: it parks while the peer is slow, as Write does,
+// with the same deadline. It may return the error of an earlier send. Everything is sent at the end of the turn anyway,
+// so a task needs Flush only before it computes for long, or to know that the socket has taken all bytes. Any goroutine
+// may call it.
 func (c *Conn) Flush() error {
 	a, err := c.enterWrite()
 	if err != nil {

@@ -47,14 +47,13 @@ func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.in.ready = true // for all that is known
 }
 
-// Loop is the loop that the socket belongs to. Any goroutine may call it.
+// Loop returns the loop that the socket belongs to. Any goroutine may call it.
 func (c *packet) Loop() *ringo.Loop { return (*ringo.Loop)(c.l) }
 
-// LocalAddr is the address of this end. Any goroutine may call it.
+// LocalAddr returns the address of this end. Any goroutine may call it.
 func (c *packet) LocalAddr() net.Addr { return c.laddr }
 
-// RemoteAddr is the address that the socket is connected to, nil if it is not. Any
-// goroutine may call it.
+// RemoteAddr returns the address that the socket is connected to, or nil. Any goroutine may call it.
 func (c *packet) RemoteAddr() net.Addr { return c.raddr }
 
 // fail wraps an error as package net does.
@@ -77,10 +76,9 @@ func (c *packet) failed(name string, err error) error {
 	return c.fail(name, err)
 }
 
-// Close closes the socket. It ends the calls in flight, which return net.ErrClosed, and waits until
-// they are done with the descriptor; a task parks, also one that was cancelled. Datagrams that nobody
-// has read are lost. Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call
-// it.
+// Close closes the socket. Calls in flight return net.ErrClosed; Close waits until they have released the descriptor. A
+// task parks, even if it is cancelled. Unread datagrams are lost. Closing again waits for the first Close and returns
+// net.ErrClosed. Any goroutine may call it.
 func (c *packet) Close() error { return c.failed("close", c.core.Close()) }
 
 // detach gives a new socket to the foreign callers for whom it was made.

@@ -9,30 +9,29 @@ import (
 	"ringo/internal/sys"
 )
 
-// Message is a datagram of ReadBatch and WriteBatch. It has the fields of the Message
-// of golang.org/x/net/ipv4 and ipv6, with an address that needs no allocation.
+// A Message is a datagram of ReadBatch and WriteBatch. It has the fields of the Message types of golang.org/x/net/ipv4
+// and ipv6, with an address that needs no allocation.
 type Message struct {
-	Buffers [][]byte       // the bytes, or room for them, which is filled in order
-	OOB     []byte         // control messages, or room for them: see Control
-	Addr    netip.AddrPort // the sender, or where it goes; not looked at when a connected socket sends
+	Buffers [][]byte       // the bytes, or buffers to fill in order
+	OOB     []byte         // control messages, or a buffer for them: see Control
+	Addr    netip.AddrPort // the sender or receiver; ignored when a connected socket sends
 
-	N     int // bytes that were read or written
-	NN    int // bytes of OOB that were
-	Flags int // what was read: MSG_TRUNC, MSG_CTRUNC
+	N     int // bytes read or written
+	NN    int // bytes of OOB read or written
+	Flags int // of a message read: MSG_TRUNC, MSG_CTRUNC
 }
 
-// MessagesMax is how many messages a ReadBatch reads at most. More than that in one
-// WriteBatch take more than one call of the kernel.
+// MessagesMax is the maximum number of messages that a ReadBatch reads. A WriteBatch of more takes several system
+// calls.
 const MessagesMax = 64
 
 const _ = -uint(MessagesMax ^ sys.BatchMax) // compiles if both are the same
 
-// ReadBatch reads up to len(ms) datagrams, and returns how many it read, at least one:
-// it parks until there is one, and takes what there is then, or about twice as many as
-// the last time, in one call of the kernel. Of each message it fills Buffers and OOB, and sets the other fields. Flags
-// tells of a datagram that was longer than its buffers. With SetGRO a message may be
-// several datagrams, see Control.Segment. What ms names is lent to the kernel until
-// it returns. An empty ms is 0 at once. Any goroutine may call it.
+// ReadBatch reads up to len(ms) datagrams, and returns how many it read: it parks until there is one, then takes those
+// that are available, up to about twice as many as the last time, in one system call. For each message it fills Buffers
+// and OOB, and sets the other fields. Flags reports a datagram that was longer than its buffers. With SetGRO a message
+// may be several datagrams, see Control.Segment. The kernel may use the buffers in ms until ReadBatch returns. With an
+// empty ms it returns 0 at once. Any goroutine may call it.
 func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 	ms = ms[:min(len(ms), MessagesMax)]
 	if len(ms) == 0 {
@@ -140,10 +139,9 @@ func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 	b.Release(len(ms))
 }
 
-// WriteBatch sends each message as a datagram, and returns how many it sent: fewer than
-// len(ms) only with an error, which is that of the message behind them. It parks
-// while the socket has no room. N and NN of what was sent are set. What ms names is
-// lent to the kernel until it returns. Any goroutine may call it.
+// WriteBatch sends each message as a datagram, and returns how many it sent: fewer than len(ms) only with an error,
+// which is that of the next message. It parks while the socket has no room. It sets N and NN of the messages sent. The
+// kernel may use the buffers in ms until WriteBatch returns. Any goroutine may call it.
 func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
 	a, err := c.enterWrite()
 	if err != nil {

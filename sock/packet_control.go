@@ -8,41 +8,36 @@ import (
 	"ringo/internal/sys"
 )
 
-// Control is what travels beside a datagram in control messages, in the order of bytes that the
-// kernel has: ParseControl reads it, Append writes it. A zero field was not there, or is not sent,
-// unless its comment says otherwise.
+// Control is the content of a datagram's control messages: ParseControl decodes them, Append encodes them, in the
+// kernel's byte order. A zero field was not present, or is not sent, unless its comment says otherwise.
 type Control struct {
-	// Local is the address of this host to which the datagram was sent; in one that
-	// is sent, from which of its addresses it goes. Interface is the index of the
-	// interface through which it came, or is to go.
+	// Local is this host's address that a received datagram was sent to, or that a sent one comes from. Interface is
+	// the index of the interface that it came through, or is sent through.
 	Local     netip.Addr
 	Interface uint32
 
-	// TOS is the type of service, or the traffic class of IPv6; its two low bits are
-	// ECN. HasTOS says that it is there, as 0 is a value.
+	// TOS is the type of service, or the traffic class of IPv6; its two low bits are ECN. HasTOS says whether it is
+	// present, since 0 is a valid value.
 	TOS    uint8
 	HasTOS bool
 
-	// TTL is the time to live, or the hop limit, with which the datagram came, or is
-	// to go.
+	// TTL is the time to live, or the hop limit, of the datagram.
 	TTL uint8
 
 	// Time is when the kernel received the datagram.
 	Time time.Time
 
-	// Segment is the size of the datagrams that came joined, all of one sender, of
-	// which the last may be shorter: see SetGRO. In what is sent it is the size of the
-	// datagrams into which the kernel cuts it (UDP_SEGMENT, Linux 4.18): see
-	// WriteSegments, which needs no Control.
+	// Segment is the size of received datagrams that were joined, all from one sender, of which the last may be
+	// shorter: see SetGRO. In a message that is sent it is the size of the datagrams into which the kernel cuts it
+	// (UDP_SEGMENT, Linux 4.18): see WriteSegments, which needs no Control.
 	Segment int
 }
 
-// ControlMax is room for all control messages of one datagram, in bytes.
+// ControlMax is the space, in bytes, that all control messages of one datagram need.
 const ControlMax = 256
 
-// ParseControl reads the control messages of ReadMsgUDP or of a Message. It skips messages that it
-// does not know, and stops at what is no message, such as the rest of one for which there was no
-// room. It allocates nothing.
+// ParseControl decodes the control messages of ReadMsgUDP or of a Message. It skips messages that it does not know, and
+// stops at malformed ones, such as a truncated one. It does not allocate.
 func ParseControl(oob []byte) (c Control) {
 	for m, rest, ok := cmsg.Next(oob); ok; m, rest, ok = cmsg.Next(rest) {
 		if info, ok := m.Info(); ok {
@@ -64,9 +59,8 @@ func ParseControl(oob []byte) (c Control) {
 	return c
 }
 
-// Append appends the control messages of a datagram that goes to an address of dst's family, which
-// matters on a socket of both. Time can't be sent. With ControlMax bytes of capacity it allocates
-// nothing.
+// Append appends the control messages for a datagram to an address of dst's family, which matters on a dual-stack
+// socket. Time can't be sent. If oob has ControlMax bytes of free capacity it does not allocate.
 func (c *Control) Append(oob []byte, dst netip.Addr) []byte {
 	v6 := !dst.Unmap().Is4()
 	if c.Local.IsValid() || c.Interface != 0 {
@@ -84,10 +78,10 @@ func (c *Control) Append(oob []byte, dst netip.Addr) []byte {
 	return oob
 }
 
-// ControlFlags name what SetControl asks for.
+// ControlFlags select what SetControl asks for.
 type ControlFlags uint8
 
-// What the kernel reports of datagrams if it is asked.
+// What the kernel reports about datagrams on request.
 const (
 	ControlLocal ControlFlags = 1 << iota // Control.Local and Interface
 	ControlTOS                            // Control.TOS
@@ -95,8 +89,8 @@ const (
 	ControlTime                           // Control.Time
 )
 
-// SetControl says whether the kernel reports these things of datagrams that come from
-// now on, in control messages for ReadMsgUDP and ReadBatch. Any goroutine may call it.
+// SetControl sets whether the kernel adds these control messages to datagrams from now on, for ReadMsgUDP and
+// ReadBatch. Any goroutine may call it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	type option struct{ level, name int }
 	v4, v6 := map[ControlFlags]option{

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Detach takes the socket out of Ringo. The caller gets the descriptor, which is close-on-exec, in non-blocking mode
-// and the caller's to close; and the datagrams that were fetched and not read, as ReadBatch has them, which came before
-// all that the kernel still has. For everybody else the socket is closed: callers that wait on it get net.ErrClosed.
-// Any goroutine may call it; a task parks until the operations in flight have ended.
+// Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the
+// caller has to close, and the datagrams that were fetched but not read, in the form of ReadBatch; they came before all
+// that the kernel still has. To all other callers the socket is closed: waiting calls return net.ErrClosed. Any
+// goroutine may call it; a task parks until the operations in flight have ended.
 func (c *PacketConn) Detach() (fd int, unread []Message, err error) {
 	fd = -1
 	err = c.onOwner(func() error {
@@ -22,11 +22,11 @@ func (c *PacketConn) Detach() (fd int, unread []Message, err error) {
 	return fd, unread, err
 }
 
-// DetachUDP is Detach to a *net.UDPConn, for code that takes nothing else, as the PacketConns of golang.org/x/net do,
-// whose ReadFrom fails with everything else for ever. If it fails the socket is as before.
+// DetachUDP is like Detach, but returns a *net.UDPConn, for code that takes nothing else, such as the PacketConns of
+// golang.org/x/net, whose ReadFrom always fails with other types. If DetachUDP fails the socket is unchanged.
 //
-// Any goroutine may call it; a task parks until the operations in flight have ended. conn is package net's: Read of it
-// would hold up the loop of a task.
+// Any goroutine may call it; a task parks until the operations in flight have ended. conn belongs to package net: its
+// Read would stop the loop of a task.
 func (c *PacketConn) DetachUDP() (conn *net.UDPConn, unread []Message, err error) {
 	err = c.onOwner(func() error {
 		if err := c.core.Check(); err != nil {

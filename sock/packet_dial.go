@@ -12,23 +12,21 @@ import (
 	"ringo/internal/sys"
 )
 
-// DialPacket makes a UDP socket that is connected: it sends to the address, and gets
-// datagrams of that address only. network is as for ListenPacket. A name's addresses
-// are tried one after the other. The socket belongs to l. Any goroutine may call it; a
-// task parks for a host name, or if it is another loop's.
+// DialPacket makes a connected UDP socket: it sends to address, and receives datagrams from it only. network is as for
+// ListenPacket. A name's addresses are tried one after the other. The socket belongs to l. Any goroutine may call it; a
+// task parks while a host name is looked up, or if it belongs to another loop.
 func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	return new(Dialer).DialPacket(l, network, address)
 }
 
-// DialPacket is the function DialPacket with this configuration, where LocalAddr is a
-// *net.UDPAddr.
+// DialPacket is like the function DialPacket, with these options, where LocalAddr is a *net.UDPAddr.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	return d.DialPacketContext(context.Background(), l, network, address)
 }
 
-// DialPacketContext is DialPacket that ends with the context, as DialContext does. Its values go along to the
-// resolver. The socket belongs to l. Any goroutine may call it; a task parks for a host name, or if it is another
-// loop's.
+// DialPacketContext is like DialPacket, but ends with the context, as DialContext does. The resolver gets the context's
+// values. The socket belongs to l. Any goroutine may call it; a task parks while a host name is looked up, or if it
+// belongs to another loop.
 func (d *Dialer) DialPacketContext(ctx context.Context, l *ringo.Loop, network, address string) (*PacketConn, error) {
 	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)

@@ -47,10 +47,10 @@ type recvmsg struct {
 // unaskedMax bounds the news that a poll may bring while nobody reads.
 const unaskedMax = 16
 
-// Read reads a datagram into p. p is lent to the kernel until it returns. It parks until there is one. A read deadline
-// that has passed fails the call even if one is there, which stays unread. On a connected socket it fails with what the
-// network has told of datagrams sent before, such as ECONNREFUSED. Any goroutine may call it; one that is no task waits
-// as in package net.
+// Read reads a datagram into p, and waits until there is one. The kernel may use p until Read returns. After the read
+// deadline it fails even if a datagram is available, which stays unread. On a connected socket it fails with errors
+// that the network has reported for datagrams sent before, such as ECONNREFUSED. Any goroutine may call it, and waits
+// as in package net; a task parks.
 func (c *packet) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		_, err := c.plain("read", nothing) // it may be closed

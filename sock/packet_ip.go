@@ -12,20 +12,20 @@ import (
 	"ringo/internal/sys"
 )
 
-// IPConn is a raw IP socket, such as one of network "ip4:icmp": a net.PacketConn and a net.Conn with the methods of
-// *net.IPConn. AdoptIP makes it of a socket of package net, which has the names of protocols. What PacketConn says of
-// loops, tasks and goroutines holds here, too.
+// An IPConn is a raw IP socket, such as one of network "ip4:icmp": a net.PacketConn and a net.Conn with the methods of
+// *net.IPConn. AdoptIP makes one from a socket of package net, which knows the names of protocols. Loops, tasks and
+// goroutines may use it as described at PacketConn.
 //
 // As with package net, datagrams of IPv4 come with their header in Read and ReadMsgIP, and without it in ReadFrom and
 // ReadFromIP.
 type IPConn struct{ packet }
 
-// AdoptIP makes an IPConn of this loop of a raw IP socket from elsewhere: a *net.IPConn, also as a net.PacketConn or
-// net.Conn, or an *os.File. It may be connected. See Adopt for what becomes of s. Any goroutine may call it; one that
-// is no task of l waits for the loop.
+// AdoptIP turns a raw IP socket made elsewhere into an IPConn of l: a *net.IPConn, also as a net.PacketConn or
+// net.Conn, or an *os.File. It may be connected. It takes s over as Adopt does. Any goroutine may call it; callers
+// other than tasks of l wait for the loop.
 func AdoptIP(l *ringo.Loop, s io.Closer) (*IPConn, error) { return new(AdoptConfig).AdoptIP(l, s) }
 
-// AdoptIP is the function AdoptIP with this configuration.
+// AdoptIP is like the function AdoptIP, with this configuration.
 func (ac *AdoptConfig) AdoptIP(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantIP, func(e *loop.Loop, a *importedSocket, own bool) error {
 		name, err := socket{kernel.Host{}, a.fd.Sys()}.name()
@@ -64,7 +64,7 @@ func ipAddr(a netip.Addr) *net.IPAddr {
 	return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}
 }
 
-// ReadFrom is ReadFromIP with the sender as a net.Addr.
+// ReadFrom is ReadFromIP, but returns the sender as a net.Addr.
 func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromIP(p)
 	if a == nil {
@@ -73,8 +73,8 @@ func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, a, err
 }
 
-// ReadFromIP reads a datagram into p, without the header of IPv4, which needs room in p nevertheless, and says who has
-// sent it. It waits as Read does. Any goroutine may call it.
+// ReadFromIP reads a datagram into p, without the IPv4 header, which needs room in p nevertheless, and returns the
+// sender. It waits as Read does. Any goroutine may call it.
 func (c *IPConn) ReadFromIP(p []byte) (int, *net.IPAddr, error) {
 	d := recvmsg{p: p}
 	if err := c.receive("recvfrom", &d); err != nil {
@@ -100,7 +100,7 @@ func stripHeader(p []byte, n int) int {
 	return copy(p, p[header:n])
 }
 
-// ReadMsgIP reads a datagram into b, of IPv4 with its header, and the control messages that came with it into oob.
+// ReadMsgIP reads a datagram into b, including an IPv4 header, and the control messages that came with it into oob.
 // flags has MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. It waits as Read does. Any goroutine may call it.
 func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr, err error) {
 	d := recvmsg{p: b, oob: oob}
@@ -119,7 +119,7 @@ func (c *IPConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.WriteToIP(p, a)
 }
 
-// WriteToIP is Write to an address, on a socket that is not connected.
+// WriteToIP is like Write, but to addr, on an unconnected socket.
 func (c *IPConn) WriteToIP(p []byte, addr *net.IPAddr) (int, error) {
 	m := sendmsg{p: p}
 	if err := c.addressIP(&m, addr); err != nil {

@@ -11,25 +11,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// ListenPacket binds this loop's own socket to a UDP address. network is "udp", "udp4"
-// or "udp6"; for "udp" an address without a host, 0.0.0.0 and :: are all addresses of
-// both families, as in package net. Loops of one Run may share an address, and the
-// kernel spreads the peers over them (SO_REUSEPORT); somebody else there, or the same
-// loop twice, fails with EADDRINUSE. Port 0 is a port of this socket's own, which other
-// loops may then share by its number. A multicast address is, as in package net, all addresses of
-// its family, at a port that any number of such sockets may have (SO_REUSEADDR); what is sent to a group
-// reaches those that joined it, by JoinGroup. The socket belongs to l. Any goroutine may call
-// it; a task parks for a host name, or if it is another loop's.
+// ListenPacket makes a UDP socket of l, bound to address. network is "udp", "udp4" or "udp6"; for "udp" an address
+// without a host, 0.0.0.0 and :: mean all addresses of both families, as in package net. Loops of one Run may share an
+// address; the kernel then spreads the peers over them (SO_REUSEPORT). If another program has the address, or the same
+// loop binds it twice, the error is EADDRINUSE. Port 0 is a new port for this socket, which other loops may then share
+// by its number. A multicast address means, as in package net, all addresses of its family, at a port that any number
+// of such sockets may share (SO_REUSEADDR); datagrams to a group reach the sockets that joined it, by JoinGroup. The
+// socket belongs to l. Any goroutine may call it; a task parks while a host name is looked up, or if it belongs to
+// another loop.
 //
-// The end of Run's context leaves the socket open: tasks that wait for a datagram are cancelled
-// when Config.Grace is over. A server that is to end at once has another task wait for
-// that context in Loop.Offload, as in the example of Dial, and close the socket.
+// The end of Run's context does not close the socket: tasks that wait for a datagram are cancelled when Config.Grace is
+// over. For a server that ends at once, let another task wait for that context in Loop.Offload, as in the example of
+// Dial, and close the socket.
 func ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	return new(ListenConfig).ListenPacket(l, network, address)
 }
 
-// ListenPacket is the function ListenPacket with this configuration, of which Backlog
-// has no meaning here.
+// ListenPacket is like the function ListenPacket, with these options; Backlog is ignored.
 func (lc *ListenConfig) ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	fail := func(err error) error { return listenError(network, nil, err) }
 	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {

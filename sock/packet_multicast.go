@@ -24,15 +24,14 @@ const (
 	ipv6Leave         = 21
 )
 
-// JoinGroup has the socket receive what is sent to a multicast group through an
-// interface; nil is the one of the kernel's choice. The group's port is the socket's
-// own. Other sockets of the host may join, too, if all set SO_REUSEADDR before they
-// are bound: see ListenConfig.Control. Any goroutine may call it.
+// JoinGroup makes the socket receive datagrams sent to a multicast group through ifi; with nil the kernel chooses the
+// interface. The group's port is the socket's own. Other sockets of the host may join too, if all set SO_REUSEADDR
+// before they are bound: see ListenConfig.Control. Any goroutine may call it.
 func (c *PacketConn) JoinGroup(ifi *net.Interface, group netip.Addr) error {
 	return c.member(ipJoin, ipv6Join, ifi, group)
 }
 
-// LeaveGroup takes JoinGroup back. Any goroutine may call it.
+// LeaveGroup undoes JoinGroup. Any goroutine may call it.
 func (c *PacketConn) LeaveGroup(ifi *net.Interface, group netip.Addr) error {
 	return c.member(ipLeave, ipv6Leave, ifi, group)
 }
@@ -60,8 +59,8 @@ func indexOf(ifi *net.Interface) uint32 {
 	return uint32(ifi.Index)
 }
 
-// SetMulticastInterface says through which interface multicasts go; nil is that of
-// the kernel's choice. Any goroutine may call it.
+// SetMulticastInterface sets the interface that multicasts are sent through; with nil the kernel chooses it. Any
+// goroutine may call it.
 func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
 	index := binary.NativeEndian.AppendUint32(nil, indexOf(ifi))
 	err := c.setOptionBytes(cmsg.LevelIP, ipMulticastIf, append(make([]byte, 8), index...))
@@ -71,14 +70,14 @@ func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
 	return err
 }
 
-// SetMulticastLoopback says whether members on this host receive what the socket
-// sends to a group, as they do from the start. Any goroutine may call it.
+// SetMulticastLoopback sets whether group members on this host receive the socket's multicasts; by default they do. Any
+// goroutine may call it.
 func (c *PacketConn) SetMulticastLoopback(on bool) error {
 	return c.setBoth(ipMulticastLoop, ipv6MulticastLoop, boolInt(on))
 }
 
-// SetMulticastTTL sets the time to live, or hop limit, of multicasts: 1 from the
-// start, which is this network only. Any goroutine may call it.
+// SetMulticastTTL sets the time to live, or hop limit, of multicasts; the default is 1, this network only. Any
+// goroutine may call it.
 func (c *PacketConn) SetMulticastTTL(ttl int) error {
 	return c.setBoth(ipMulticastTTL, ipv6MulticastHops, ttl)
 }

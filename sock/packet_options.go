@@ -6,13 +6,12 @@ import (
 	"ringo/internal/kernel"
 )
 
-// SetReadBuffer sets the kernel's receive buffer, in bytes: the bound of what is not
-// read yet. The kernel doubles it for its own needs, and takes no more than
-// net.core.rmem_max. Any goroutine may call it.
+// SetReadBuffer sets the size of the kernel's receive buffer in bytes, which bounds unread datagrams. The kernel
+// doubles it for its own needs, and limits it to net.core.rmem_max. Any goroutine may call it.
 func (c *packet) SetReadBuffer(bytes int) error { return c.setOption(solSocket, soRcvbuf, bytes) }
 
-// SetWriteBuffer sets the kernel's send buffer, in bytes, of which it takes no more
-// than net.core.wmem_max. Any goroutine may call it.
+// SetWriteBuffer sets the size of the kernel's send buffer in bytes; the kernel limits it to net.core.wmem_max. Any
+// goroutine may call it.
 func (c *packet) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
 
 func (c *packet) setOption(level, option, value int) error {
@@ -40,15 +39,13 @@ const (
 	meminfoWords = 9
 )
 
-// Drops is how many datagrams the kernel has dropped that were for this socket, because
-// its queue was full or their checksum was wrong; the count wraps. It asks the kernel
-// (SO_MEMINFO, Linux 4.12), so that nothing is paid for it with each datagram. Any
+// Drops returns how many datagrams for this socket the kernel has dropped, because its queue was full or their checksum
+// was wrong; the count wraps. It asks the kernel (SO_MEMINFO, Linux 4.12), so it adds no cost to each datagram. Any
 // goroutine may call it.
 func (c *PacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 
-// Drops is how many datagrams for this socket the kernel has counted as dropped; the count
-// wraps. A full queue drops none: there the sender waits. It asks the kernel (SO_MEMINFO,
-// Linux 4.12). Any goroutine may call it.
+// Drops returns how many datagrams for this socket the kernel has counted as dropped; the count wraps. A full queue
+// drops none: the sender waits. It asks the kernel (SO_MEMINFO, Linux 4.12). Any goroutine may call it.
 func (c *UnixPacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 
 // Drops is that of both kinds.

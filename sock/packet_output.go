@@ -55,8 +55,8 @@ func unfill(o *op.Op) {
 	x.Bufs[0], x.Iov[0], x.Control = nil, sys.Iovec{}, nil
 }
 
-// Write sends p as one datagram to the address that the socket is connected to. It parks while the socket has no room;
-// p is lent to the kernel until it returns. Any goroutine may call it; one that is no task waits as in package net.
+// Write sends p as one datagram to the address that the socket is connected to. It waits while the socket has no room;
+// the kernel may use p until Write returns. Any goroutine may call it, and waits as in package net; a task parks.
 func (c *packet) Write(p []byte) (int, error) { return c.writeTo("write", &sendmsg{p: p}) }
 
 // writeTo sends, and says how much of a sendmsg went.

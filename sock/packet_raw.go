@@ -8,19 +8,15 @@ import (
 	"ringo/internal/handle"
 )
 
-// SyscallConn passes the descriptor to functions of the caller's, for system calls
-// that there is no method for: what Conn.SyscallConn says holds here, too. Libraries
-// for QUIC send and receive by it. Datagrams that were fetched already are out of the
-// reach of Read's function: with some unread it fails with ErrUnread. From this call on
-// nothing is fetched that was not asked for, so that the two ways to read can be mixed.
-// Any goroutine may call it.
+// SyscallConn gives access to the descriptor, for system calls that there is no method for, as described at
+// Conn.SyscallConn. QUIC libraries use it to send and receive. Read's function can't see datagrams that were already
+// fetched: if some are unread, Read fails with ErrUnread. From this call on none are fetched ahead, so the two ways to
+// read can be mixed. Any goroutine may call it.
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
 
-// SyscallConn passes the descriptor to functions of the caller's, for system calls
-// that there is no method for: what Conn.SyscallConn says holds here, too. Datagrams
-// that were fetched already are out of the reach of Read's function: with some unread it
-// fails with ErrUnread. From this call on nothing is fetched that was not asked for, so
-// that the two ways to read can be mixed. Any goroutine may call it.
+// SyscallConn gives access to the descriptor, for system calls that there is no method for, as described at
+// Conn.SyscallConn. Read's function can't see datagrams that were already fetched: if some are unread, Read fails with
+// ErrUnread. From this call on none are fetched ahead, so the two ways to read can be mixed. Any goroutine may call it.
 func (c *UnixPacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
 
 // SyscallConn is that of both kinds.
@@ -32,11 +28,10 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
 }
 
-// File returns a file of another descriptor of the socket, close-on-exec, as the File method of
-// package net does: closing one does not affect the other, what is set on the socket holds for
-// both, and each gets the datagrams that it reads. Those that were fetched already stay this
-// socket's; from this call on nothing is fetched that was not asked for. The file of a Unix socket's name
-// stays when either is closed, unless SetUnlinkOnClose says otherwise after this. Any goroutine may call it.
+// File returns a file with another descriptor of the socket, close-on-exec, as package net's File methods do: closing
+// one does not affect the other, they share options, and each gets the datagrams that it reads. Datagrams that were
+// already fetched stay with this socket; from now on it fetches none ahead. Closing either does not remove the file of
+// a Unix socket's name, unless SetUnlinkOnClose is called after File. Any goroutine may call it.
 func (c *packet) File() (*os.File, error) {
 	if err := noWayOut(c.l); err != nil {
 		return nil, c.fail("file", err)

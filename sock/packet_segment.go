@@ -9,10 +9,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// SetGRO has the kernel join datagrams of one sender that come one behind the other
-// and have the same size (UDP_GRO, Linux 5.0). The ReadMsg methods and ReadBatch return
-// them as one, with their size in Control.Segment; they need buffers of 64 KiB, or
-// lose what is beyond them. The other reads take them apart. Any goroutine may call it.
+// SetGRO sets whether the kernel joins consecutive datagrams of the same sender and size (UDP_GRO, Linux 5.0). The
+// ReadMsg methods and ReadBatch return them as one, with their size in Control.Segment, and need buffers of 64 KiB: the
+// rest is lost. The other reads return them one by one. Any goroutine may call it.
 func (c *PacketConn) SetGRO(on bool) error {
 	err := c.setOption(cmsg.LevelUDP, cmsg.GRO, boolInt(on))
 	if err == nil && on {
@@ -28,12 +27,11 @@ const (
 	segmentBytes = 65535 - 40 - 8
 )
 
-// WriteSegments sends p as datagrams of size bytes, of which the last may be shorter, to an
-// address, which is the zero value on a connected socket. It returns how many bytes went; fewer
-// than len(p) only with an error. Where it can, the kernel does the cutting (GSO, Linux 4.18),
-// which costs a fraction. If the interface can't, the kernel's first error shows it: then the
-// datagrams are sent one by one, now and from then on, and GSO says so. It parks while the socket
-// has no room; p is lent to the kernel until it returns. Any goroutine may call it.
+// WriteSegments sends p as datagrams of size bytes, of which the last may be shorter, to addr, the zero value on a
+// connected socket. It returns how many bytes were sent, fewer than len(p) only with an error. If possible the kernel
+// cuts p (GSO, Linux 4.18), which costs a fraction. If the interface does not support that, the first send fails; from
+// then on the datagrams, including these, are sent one by one, and GSO returns false. It parks while the socket has no
+// room; the kernel may use p until WriteSegments returns. Any goroutine may call it.
 func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int, error) {
 	if size <= 0 || size > segmentBytes {
 		return 0, c.failTo(&sendmsg{}, callError("sendmsg", -sys.EMSGSIZE))
@@ -84,6 +82,6 @@ func (c *PacketConn) cutter(size int) []byte {
 	return last.oob
 }
 
-// GSO reports whether WriteSegments leaves the cutting to the kernel: until an
-// interface has been found that can't. Any goroutine may call it.
+// GSO reports whether WriteSegments lets the kernel cut datagrams; it does until an interface turns out not to support
+// that. Any goroutine may call it.
 func (c *PacketConn) GSO() bool { return !c.out.plainly.Load() }

@@ -9,18 +9,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// PacketConn is a UDP socket: a net.PacketConn and a net.Conn with the methods of
-// *net.UDPConn. It belongs to one loop, and is at its fastest in tasks of that loop;
-// any other task and any goroutine may use it too, at the same time. A goroutine that
-// has to wait waits as with package net.
+// A PacketConn is a UDP socket: a net.PacketConn and a net.Conn with the methods of *net.UDPConn. It belongs to one
+// loop, and is fastest in tasks of that loop; other tasks and goroutines may use it too, at the same time. Goroutines
+// wait as with package net.
 //
-// One caller may read while another writes; several readers, or several writers,
-// take turns in order of arrival. A read returns one datagram; where its buffer is too
-// short the rest is lost, of which the ReadMsg methods and ReadBatch tell. A datagram
-// may be empty, so a count of 0 is no end.
+// One caller may read while another writes; several readers, or several writers, take turns in order of arrival. A read
+// returns one datagram; if the buffer is too short the rest is lost, which the ReadMsg methods and ReadBatch report. A
+// datagram may be empty, so a count of 0 does not mean the end.
 //
-// The kernel queues what is not read up to its bound (SetReadBuffer), and drops and
-// counts the rest (Drops).
+// The kernel queues unread datagrams up to a bound (SetReadBuffer), and drops and counts further ones (Drops).
 type PacketConn struct{ packet }
 
 // newPacketConn makes a PacketConn of a descriptor. It is connected to peer if that
@@ -43,7 +40,7 @@ func unmapped(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// ReadFrom is Read with the sender, a *net.UDPAddr.
+// ReadFrom is like Read, and returns the sender, a *net.UDPAddr.
 func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromUDP(p)
 	if a == nil {
@@ -52,7 +49,7 @@ func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, a, err
 }
 
-// ReadFromUDP is Read with the sender.
+// ReadFromUDP is like Read, and returns the sender.
 func (c *PacketConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
 	return c.readFromUDP(p, new(net.UDPAddr))
 }
@@ -67,13 +64,13 @@ func (c *PacketConn) readFromUDP(p []byte, a *net.UDPAddr) (int, *net.UDPAddr, e
 	return n, a, nil
 }
 
-// ReadFromUDPAddrPort is Read with the sender, and allocates nothing. On a socket of
-// both families IPv4 addresses are mapped into IPv6, as in package net.
+// ReadFromUDPAddrPort is like Read, returns the sender, and does not allocate. On a dual-stack socket IPv4 addresses
+// are mapped into IPv6, as in package net.
 func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) {
 	return c.readFrom("recvfrom", p)
 }
 
-// ReadFromAddrPort is ReadFromUDPAddrPort, under the name by which pion/ice asks for it.
+// ReadFromAddrPort is ReadFromUDPAddrPort, under the name that pion/ice uses.
 func (c *PacketConn) ReadFromAddrPort(p []byte) (int, netip.AddrPort, error) {
 	return c.ReadFromUDPAddrPort(p)
 }
@@ -84,10 +81,9 @@ func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error
 	return d.n, d.from, err
 }
 
-// ReadMsgUDP reads a datagram into b, and the control messages that came with it into
-// oob: see Control, which reads them, and SetControl, which asks for them. flags has
-// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. With SetGRO it returns what
-// came as one. Any goroutine may call it.
+// ReadMsgUDP reads a datagram into b, and the control messages that came with it into oob: see ParseControl, which
+// decodes them, and SetControl, which asks for them. flags has MSG_TRUNC if b was too short and MSG_CTRUNC if oob was.
+// With SetGRO it returns joined datagrams as one. Any goroutine may call it.
 func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
 	n, oobn, flags, from, err := c.ReadMsgUDPAddrPort(b, oob)
 	if err == nil {
@@ -96,7 +92,7 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 	return n, oobn, flags, addr, err
 }
 
-// ReadMsgUDPAddrPort is ReadMsgUDP with the sender as ReadFromUDPAddrPort has it.
+// ReadMsgUDPAddrPort is like ReadMsgUDP, with the sender as in ReadFromUDPAddrPort.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	d := recvmsg{p: b, oob: oob, joined: true}
 	err = c.receive("recvmsg", &d)
@@ -112,7 +108,7 @@ func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.WriteToUDP(p, a)
 }
 
-// WriteToUDP is Write to an address, on a socket that is not connected.
+// WriteToUDP is like Write, but to addr, on an unconnected socket.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	m := sendmsg{p: p}
 	if err := c.address(&m, addr); err != nil {
@@ -121,7 +117,7 @@ func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	return c.writeTo("sendto", &m)
 }
 
-// WriteToUDPAddrPort is WriteToUDP with the address as a value, and allocates nothing.
+// WriteToUDPAddrPort is like WriteToUDP, with the address as a value, and does not allocate.
 func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, error) {
 	m := sendmsg{p: p, named: true, to: addr}
 	if err := c.suit(&m); err != nil {
@@ -130,13 +126,13 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, err
 	return c.writeTo("sendto", &m)
 }
 
-// WriteToAddrPort is WriteToUDPAddrPort, under the name by which pion/ice asks for it.
+// WriteToAddrPort is WriteToUDPAddrPort, under the name that pion/ice uses.
 func (c *PacketConn) WriteToAddrPort(p []byte, addr netip.AddrPort) (int, error) {
 	return c.WriteToUDPAddrPort(p, addr)
 }
 
-// WriteMsgUDP sends b as one datagram with control messages: see Control, which makes
-// them. addr is nil on a connected socket. Any goroutine may call it.
+// WriteMsgUDP sends b as one datagram with control messages: see Control.Append, which makes them. addr is nil on a
+// connected socket. Any goroutine may call it.
 func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {
@@ -147,8 +143,7 @@ func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int,
 	return c.writeMsg(&m)
 }
 
-// WriteMsgUDPAddrPort is WriteMsgUDP with the address as a value, which is the zero
-// value on a connected socket.
+// WriteMsgUDPAddrPort is like WriteMsgUDP, with the address as a value, the zero value on a connected socket.
 func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob, named: true, to: addr}
 	if m.named = addr.IsValid() || !c.connected; m.named {

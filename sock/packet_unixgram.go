@@ -12,25 +12,22 @@ import (
 	"ringo/internal/sys"
 )
 
-// UnixPacketConn is a Unix socket of datagrams, network "unixgram": a net.PacketConn
-// and a net.Conn with the methods of *net.UnixConn that such a socket has. It is a
-// type of its own, because a program that finds the methods of UDP takes a socket for
-// UDP. What PacketConn says of loops, tasks and goroutines holds here, too.
+// A UnixPacketConn is a Unix datagram socket, network "unixgram": a net.PacketConn and a net.Conn with the methods of
+// *net.UnixConn that apply to it. It is a type of its own because programs take a type with UDP methods for UDP. Loops,
+// tasks and goroutines may use it as described at PacketConn.
 //
-// Nothing is lost on the way: a writer waits for room in the receiver's queue.
+// No datagrams are lost: a writer waits for room in the receiver's queue.
 type UnixPacketConn struct{ packet }
 
 const unixgram = "unixgram"
 
-// ListenUnixgram makes a socket with a name: a path, or "@" and an abstract name; with
-// "" the kernel chooses one. A path's file is made here, and removed by Close. The
-// socket belongs to l. Any goroutine may call it.
+// ListenUnixgram makes a Unix datagram socket with a name: a path, or "@" and an abstract name; with "" the kernel
+// chooses one. It creates a path's file, and Close removes it. The socket belongs to l. Any goroutine may call it.
 func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	return new(ListenConfig).ListenUnixgram(l, name)
 }
 
-// ListenUnixgram is the function ListenUnixgram with this configuration, of which
-// Control counts.
+// ListenUnixgram is like the function ListenUnixgram, with these options, of which only Control is used.
 func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return listenError(unixgram, addr, err) }
@@ -54,15 +51,15 @@ func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketC
 	})
 }
 
-// DialUnixgram makes a socket that is connected to the one with a name: it sends
-// there, and others can't send to it. It has a name of its own, and can be answered,
-// if Dialer.LocalAddr says so. The socket belongs to l. Any goroutine may call it.
+// DialUnixgram makes a socket that is connected to the one called name: it sends there, and other sockets can't send to
+// it. To be answered it needs a name of its own, from Dialer.LocalAddr. The socket belongs to l. Any goroutine may call
+// it.
 func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	return new(Dialer).DialUnixgram(l, name)
 }
 
-// DialUnixgram is the function DialUnixgram with this configuration, where LocalAddr
-// is a *net.UnixAddr of network "unixgram", whose file Close removes.
+// DialUnixgram is like the function DialUnixgram, with these options, where LocalAddr is a *net.UnixAddr of network
+// "unixgram", whose file Close removes.
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	d = d.with(context.Background())
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
@@ -123,7 +120,7 @@ func newUnixPacketConn(l *loop.Loop, n int32, peer *net.UnixAddr, file *socketFi
 	return c
 }
 
-// ReadFrom is Read with the sender, a *net.UnixAddr; nil if that has no name.
+// ReadFrom is like Read, and returns the sender, a *net.UnixAddr, nil if it has no name.
 func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromUnix(p)
 	if a == nil {
@@ -132,18 +129,18 @@ func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, a, err
 }
 
-// ReadFromUnix is ReadFrom with the type.
+// ReadFromUnix is ReadFrom, but returns a *net.UnixAddr.
 func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 	d := recvmsg{p: p}
 	err := c.receive("recvfrom", &d)
 	return d.n, c.sender(&d), err
 }
 
-// CloseRead shuts the reading side down: reads return 0 bytes once what has come is read, and who sends there gets
-// EPIPE. Any goroutine may call it; it does not park.
+// CloseRead shuts down the reading side: reads return 0 bytes once all received datagrams have been read, and sends to
+// the socket fail with EPIPE. Any goroutine may call it; it does not park.
 func (c *UnixPacketConn) CloseRead() error { return c.shutdown(shutRead) }
 
-// CloseWrite shuts the writing side down: writes fail with EPIPE. Any goroutine may call it; it does not park.
+// CloseWrite shuts down the writing side: writes fail with EPIPE. Any goroutine may call it; it does not park.
 func (c *UnixPacketConn) CloseWrite() error { return c.shutdown(shutWrite) }
 
 func (c *UnixPacketConn) shutdown(how int) error {
@@ -154,10 +151,9 @@ func (c *UnixPacketConn) shutdown(how int) error {
 	return err
 }
 
-// ReadMsgUnix reads a datagram into b, and its control messages into oob: flags has
-// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. Descriptors that come in
-// oob are the caller's, and CLOEXEC; those for which there was no room, and those of
-// the other reads, the kernel has closed. Any goroutine may call it.
+// ReadMsgUnix reads a datagram into b, and its control messages into oob: flags has MSG_TRUNC if b was too short and
+// MSG_CTRUNC if oob was. Descriptors received in oob are CLOEXEC, and the caller has to close them. The kernel closes
+// those that do not fit, and those that other reads receive. Any goroutine may call it.
 func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	d := recvmsg{p: b, oob: oob}
 	err = c.receive("recvmsg", &d)
@@ -183,7 +179,7 @@ func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.WriteToUnix(p, a)
 }
 
-// WriteToUnix is Write to a name, of a socket that is not connected.
+// WriteToUnix is like Write, but to addr, on an unconnected socket.
 func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) {
 	m := sendmsg{p: p}
 	if err := c.addressUnix(&m, addr); err != nil {
@@ -223,8 +219,8 @@ func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	return nil
 }
 
-// SetUnlinkOnClose says whether Close removes the file of the socket's name, as it
-// does at first. Any goroutine may call it.
+// SetUnlinkOnClose sets whether Close removes the file of the socket's name; by default it does. Any goroutine may call
+// it.
 func (c *UnixPacketConn) SetUnlinkOnClose(unlink bool) {
 	if c.file != nil {
 		c.file.own(unlink)

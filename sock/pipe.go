@@ -9,18 +9,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// Pipe makes two connections of l that are each other's peers: what one writes the other reads. It is for tests of code
-// that takes a Conn, and needs no listener and no address. Both ends have all that a Conn has, deadlines, half-close,
-// leases and buffers that fill among them, on whatever driver and kernel the loop has; of a loop in a simulated world
-// they are in that world.
+// Pipe makes two connections of l that are each other's peers. It is for tests of code that takes a Conn, and needs no
+// listener and no address. Both ends are full Conns, with deadlines, half-close, leases and buffers that fill up, on
+// the loop's driver and kernel; on a loop in a simulated world they are part of that world.
 //
-// They are Unix sockets of a pair (socketpair(2), network "unix") without names. In this they are not as TCP: what is
-// written is with the peer at once; a write to an end that was closed, or whose reading side was, fails with EPIPE
-// the first time; options of TCP don't apply.
+// They are a pair of unnamed Unix sockets (socketpair(2), network "unix"). They differ from TCP: written bytes are with
+// the peer at once; the first write after the peer has closed, or has closed its reading side, already fails with
+// EPIPE; TCP options don't apply.
 //
-// Any goroutine may call it; one that is no task of l waits for the loop. Errors are those of a full table of
-// descriptors, and net.ErrClosed once the loop has ended. A write of more than the buffers hold waits for a reader, so
-// that the two ends are for two tasks.
+// Any goroutine may call it; callers other than tasks of l wait for the loop. It fails if the process is out of
+// descriptors, and with net.ErrClosed once the loop has ended. A write of more than the buffers hold waits for a
+// reader, so use the two ends in two tasks.
 func Pipe(l *ringo.Loop) (a, b *Conn, err error) {
 	e := (*loop.Loop)(l)
 	own := e.IsCurrent()

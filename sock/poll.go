@@ -15,32 +15,28 @@ import (
 	"ringo/internal/sys"
 )
 
-// Interest is what a descriptor can be ready for, as bits.
+// Interest is a set of events that a descriptor can be ready for.
 type Interest uint32
 
-// What to wait for. The last three are reported in any case.
+// The events to wait for. The last three are always reported.
 const (
 	Readable Interest = 0x1    // POLLIN: a read would not wait
-	Urgent   Interest = 0x2    // POLLPRI: something out of the ordinary, see poll(2)
+	Urgent   Interest = 0x2    // POLLPRI: an exceptional condition, see poll(2)
 	Writable Interest = 0x4    // POLLOUT: there is room to write
-	Failed   Interest = 0x8    // POLLERR; of a pipe's end to write: nobody reads
+	Failed   Interest = 0x8    // POLLERR: an error; for the write end of a pipe, no reader
 	HungUp   Interest = 0x10   // POLLHUP: the other end is gone
-	PeerDone Interest = 0x2000 // POLLRDHUP: the peer of a socket writes no more
+	PeerDone Interest = 0x2000 // POLLRDHUP: a socket's peer has shut down its writing side
 )
 
-// Pollable is a descriptor that can be waited for and that is not a socket of this
-// package's: an eventfd, timerfd, pidfd, signalfd or inotify, a pipe, FIFO or terminal, a
-// tun device, a socket of another family, such as AF_VSOCK or AF_NETLINK. It belongs to one
-// loop, which closes it at its end. Any goroutine and any
-// task may call any method, also several at once; a task parks. While its call waits, the
-// loop that the Pollable belongs to watches the descriptor.
+// A Pollable is a descriptor that can be polled and is not one of this package's sockets: an eventfd, timerfd, pidfd,
+// signalfd or inotify, a pipe, FIFO or terminal, a tun device, a socket of another family, such as AF_VSOCK or
+// AF_NETLINK. It belongs to one loop, which closes it at its end. Any goroutine and any task may call its methods,
+// several at once too; a task parks. The Pollable's loop watches the descriptor while they wait.
 //
-// Others may share the open file, as everybody shares a terminal, so it is left in the
-// mode in which it is: O_NONBLOCK is never set. In blocking mode calls are told not to
-// wait, one by one (RWF_NOWAIT). Where this sort of file knows no such thing, FIFOs and
-// terminals among them, a call comes after a look at its readiness, on a thread of
-// its own: if another process was faster then only the caller waits, for what comes next,
-// and can't be cancelled until then.
+// Other processes may share the open file, such as a terminal, so its mode is not changed: O_NONBLOCK is never set. In
+// blocking mode each call asks not to wait (RWF_NOWAIT). For files without support for this, such as FIFOs and
+// terminals, a call is made once the descriptor is ready, on a thread of its own: if another process takes the data
+// first, only that caller waits, for the next data, and can't be cancelled until then.
 type Pollable struct {
 	l    *loop.Loop
 	core handle.Core
@@ -48,12 +44,10 @@ type Pollable struct {
 	name string
 }
 
-// Poll makes a Pollable of a file, or of anything else that has a descriptor; a mere
-// one is a file by os.NewFile. It works on a duplicate, close-on-exec, so that the file
-// stays the caller's to close; other readers of it take its bytes. Files that
-// are always ready, on a disk, are refused: their calls wait for the disk, and go
-// through ringo.Loop.Offload. Any goroutine may call it; one that is no task of l waits
-// for the loop.
+// Poll makes a Pollable from a file, or anything else that has a descriptor; for a bare descriptor use os.NewFile. It
+// works on a close-on-exec duplicate, so the caller still has to close the file. Other readers of the file compete for
+// its bytes. Poll fails for files on a disk, which are always ready: their calls wait for the disk, and belong in
+// ringo.Loop.Offload. Any goroutine may call it; callers other than tasks of l wait for the loop.
 func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	p := &Pollable{l: (*loop.Loop)(l), name: "fd"}
 	if file, ok := f.(*os.File); f == nil || ok && file == nil {
@@ -117,13 +111,12 @@ func onDisk(mode fs.FileMode) bool {
 	return mode.IsRegular() || mode.IsDir() || mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }
 
-// Loop is the loop that it belongs to.
+// Loop returns the loop that it belongs to.
 func (p *Pollable) Loop() *ringo.Loop { return (*ringo.Loop)(p.l) }
 
-// Read reads what there is into b, once, and waits until there is something. b is lent
-// to the kernel until it returns. io.EOF is bare; everything else is an *fs.PathError.
-// Several readers take turns. What a read returns, and how large b must be, depends on the
-// file: see eventfd(2), timerfd_create(2), inotify(7).
+// Read reads once into b, and waits until there is something to read. The kernel may use b until Read returns. io.EOF
+// is returned bare; any other error is an *fs.PathError. Several readers take turns. What a read returns, and how large
+// b must be, depends on the file: see eventfd(2), timerfd_create(2), inotify(7).
 func (p *Pollable) Read(b []byte) (int, error) {
 	a, err := p.enter(handle.In)
 	if err != nil {
@@ -140,8 +133,8 @@ func (p *Pollable) Read(b []byte) (int, error) {
 	return int(res), nil
 }
 
-// Write writes all of b, or fails with the count that went out, and waits while there is
-// no room. b is lent to the kernel until it returns. Several writers take turns.
+// Write writes all of b, or fails with the count of bytes written, and waits while there is no room. The kernel may use
+// b until Write returns. Several writers take turns.
 func (p *Pollable) Write(b []byte) (n int, err error) {
 	a, err := p.enter(handle.Out)
 	if err != nil {
@@ -162,10 +155,9 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 	}
 }
 
-// Wait waits until the descriptor is ready for something of interest, or has hung up or
-// failed, and says what it is ready for. It reads nothing, so that the next Wait will
-// find the same unless somebody does. It waits for no other caller. The deadlines of the
-// directions that are waited for count.
+// Wait waits until the descriptor is ready for any event in interest, or has hung up or failed, and returns the events.
+// It reads nothing, so the next Wait returns the same unless some reader does. It does not queue behind other callers.
+// The deadlines of the directions in interest apply.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
 	if err == nil {
@@ -177,16 +169,15 @@ func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	return 0, p.fail("wait", err)
 }
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline.
+// SetDeadline sets both the read and the write deadline.
 func (p *Pollable) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
 
-// SetReadDeadline makes Read, and Wait for Readable or Urgent, fail with
-// os.ErrDeadlineExceeded from t on; the zero time is none. It counts for calls that
-// wait already.
+// SetReadDeadline makes Read, and Wait for Readable or Urgent, fail with os.ErrDeadlineExceeded from t on; the zero
+// time means no deadline. It also applies to calls that are waiting.
 func (p *Pollable) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, true, false) }
 
-// SetWriteDeadline makes Write, and Wait for Writable, fail with os.ErrDeadlineExceeded
-// from t on; the zero time is none. It counts for calls that wait already.
+// SetWriteDeadline makes Write, and Wait for Writable, fail with os.ErrDeadlineExceeded from t on; the zero time means
+// no deadline. It also applies to calls that are waiting.
 func (p *Pollable) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, false, true) }
 
 func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
@@ -196,9 +187,9 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 	return nil
 }
 
-// Close closes the duplicate. It ends the calls in flight, which return net.ErrClosed, and
-// waits until they are done with the descriptor; a task parks, also one that was cancelled.
-// Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call it.
+// Close closes the duplicate. Calls in flight return net.ErrClosed; Close waits until they have released the
+// descriptor. A task parks, even if it is cancelled. Closing again waits for the first Close and returns net.ErrClosed.
+// Any goroutine may call it.
 func (p *Pollable) Close() error {
 	if err := p.core.Close(); err != nil {
 		return p.fail("close", err)

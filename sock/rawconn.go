@@ -8,26 +8,21 @@ import (
 	"ringo/internal/posix"
 )
 
-// SyscallConn passes the descriptor to functions of the caller's, for system calls
-// that there is no method for; see syscall.RawConn. Any goroutine and any task may use
-// it, which parks a task, and not its loop.
+// SyscallConn gives access to the descriptor, for system calls that there is no method for; see syscall.RawConn. Any
+// goroutine and any task may use it; a task parks.
 //
-// Control calls f at once, whatever else is under way, if nothing that was accepted (see Conn.Write) is to be sent
-// first: for that it waits while the peer is slow, until the write deadline. Read and Write take their turn in
-// their direction, behind the readers or writers that came before. Then nothing of
-// the loop's is armed there, so that what f finds is what the kernel has: while f
-// reports false they wait for the socket to become ready and call it again, until it
-// reports true. If it is ready already they do so at once, also where f has not looked,
-// for which package net would wait until more comes: a task whose f refuses what is there
-// turns until it does not. f must not wait: its calls have to be non-blocking ones
-// (MSG_DONTWAIT). A deadline that has passed ends them with os.ErrDeadlineExceeded, and
-// Close with net.ErrClosed; f itself must not close the connection, since Close waits for f.
-// What f is given stays this connection's descriptor, which f must neither keep nor
-// close. For a task of another loop f may run on another goroutine.
+// Control calls f at once, whatever other calls are in flight, but first sends buffered writes (see Conn.Write), for
+// which it waits while the peer is slow, until the write deadline. Read and Write wait for the readers or writers that
+// came before them. Then the loop has no operation in that direction, so f finds exactly what the kernel has. While f
+// returns false they wait until the socket is ready and call f again, until it returns true. If the socket is ready
+// already they call f again at once, even if f has not read anything, where package net would wait for more: a task
+// whose f does not take what is available busy-loops. f must not wait: its calls have to be non-blocking
+// (MSG_DONTWAIT). A deadline ends Read and Write with os.ErrDeadlineExceeded, and Close with net.ErrClosed; f itself
+// must not close the connection, since Close waits for f. The descriptor stays the connection's: f must neither keep
+// nor close it. For a task of another loop f may run on another goroutine.
 //
-// Bytes that were received already are out of f's reach: with some unread, Read fails
-// with ErrUnread and calls nothing. As reads do, it ends the validity of bytes from
-// Peek.
+// f can't see bytes that the connection has already received: if some are unread, Read fails with ErrUnread and does
+// not call f. Like other reads, it invalidates bytes from Peek.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if c.l == nil {
 		return nil, errZero
@@ -35,11 +30,9 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
 }
 
-// SyscallConn passes the listening descriptor to functions of the caller's, see
-// syscall.RawConn. As in package net only Control works, which calls its function at
-// once: what there is to read on a listener is connections, and those are the loop's
-// to accept. f must neither keep nor close the descriptor, nor close the listener. Any
-// goroutine may call it.
+// SyscallConn gives access to the listening descriptor, see syscall.RawConn. As in package net only Control works,
+// which calls its function at once. That function must neither keep nor close the descriptor, nor close the listener.
+// Any goroutine may call it.
 func (ln *Listener) SyscallConn() (syscall.RawConn, error) {
 	if ln.l == nil {
 		return nil, errZero

@@ -11,12 +11,11 @@ import (
 	"ringo/internal/sys"
 )
 
-// Read reads what there is into p, at least one byte, and waits until then: a task of
-// any loop parks, and fails if it is cancelled; a goroutine waits as in package net. An
-// empty p returns at once. p is lent to the kernel until it returns. io.EOF is bare;
-// everything else is a *net.OpError. A read deadline that has passed fails the call even
-// if bytes are there, which stay unread, but those of which the task was told in the same turn, in time. Any goroutine
-// may call it.
+// Read reads available bytes into p, and waits until there is at least one: a task of any loop parks, and fails if it
+// is cancelled; a goroutine waits as in package net. An empty p returns at once. The kernel may use p until Read
+// returns. io.EOF is returned bare; any other error is a *net.OpError. After the read deadline Read fails even if bytes
+// are available, which stay unread, except for bytes that arrived in time and whose arrival woke the task in the same
+// turn. Any goroutine may call it.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	a, err := c.enterRead()
 	if err != nil {
@@ -105,10 +104,9 @@ func (c *Conn) some() error {
 	}
 }
 
-// Next returns the next unread bytes in the buffer in which they came, without a
-// copy. The caller owns them until Release. It parks until there are some. With
-// Config.Leases of this connection's leases held it fails at once.
-// Any goroutine may call it.
+// Next returns the next unread bytes in the buffer in which they arrived, without a copy. The caller owns the buffer
+// until Release. It parks until there are some. If the program already holds Config.Leases leases of this connection,
+// it fails at once with ErrLeases. Any goroutine may call it.
 func (c *Conn) Next() (lease buf.Lease, err error) {
 	a, err := c.beginNext()
 	if err != nil {
@@ -175,8 +173,8 @@ func (c *Conn) nextBuffer() *bufs.Buffer {
 	return b
 }
 
-// Buffered is how many unread bytes are here now. It waits for no reader: bytes that somebody else is
-// reading just then don't count. A closed connection has none. Any goroutine may call it.
+// Buffered returns the number of received, unread bytes. It does not wait: bytes that another caller is reading don't
+// count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
 	if c.core.Runs() && !c.core.Own(handle.In).Lent() {
 		return c.in.Unread()
@@ -204,11 +202,10 @@ func (c *Conn) peekMax(a handle.Access) int {
 	return unreadMax
 }
 
-// Peek returns the next n unread bytes in one piece without reading them, fewer only
-// with an error. It parks until they are here, so not if n <= Buffered(). The bytes
-// are valid until the next Read, Next, Peek, Discard or Close; Write keeps them.
-// More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull
-// unless they are here already.
+// Peek returns the next n unread bytes in one piece without consuming them, fewer only with an error. It parks until
+// they have arrived; it does not park if n <= Buffered(). The bytes are valid until the next Read, Next, Peek, Discard
+// or Close, but not affected by Write. More than Handler.Unread bytes, 65536 without Serve, fail with
+// bufio.ErrBufferFull unless they have already arrived.
 func (c *Conn) Peek(n int) (p []byte, err error) {
 	if n < 0 {
 		return nil, bufio.ErrNegativeCount
@@ -286,9 +283,8 @@ func piece(in *stream.In, t *stream.Tools, n int) []byte {
 	return in.Mem()[:n:n]
 }
 
-// Discard drops the next n bytes, and parks until they were here; so not if
-// n <= Buffered(). It returns how many it dropped, fewer than n only with an error.
-// Any goroutine may call it.
+// Discard skips the next n bytes, and parks until they have arrived; it does not park if n <= Buffered(). It returns
+// how many it skipped, fewer than n only with an error. Any goroutine may call it.
 func (c *Conn) Discard(n int) (done int, err error) {
 	if n < 0 {
 		return 0, bufio.ErrNegativeCount

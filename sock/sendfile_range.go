@@ -12,23 +12,20 @@ import (
 	"ringo/internal/sys"
 )
 
-// SendFile writes head, all of it, and then bytes of a regular file, an *os.File or a
-// *file.File, from off on by sendfile(2): up to n, as many as the socket has room for. It
-// returns how many of the file's they were, without head. If those are fewer than n, it
-// waits until there is room for more; the count may be 0 then, and the caller goes on from
-// there, without head. head and the bytes behind it share a segment if they fit, and
-// nothing of another writer's comes between. head is lent until SendFile returns. The
-// file's position is neither used nor moved.
+// SendFile writes all of head and then up to n bytes of a regular file, an *os.File or a *file.File, from off on by
+// sendfile(2), as many as the socket has room for. It returns the number of bytes from the file, without head. If they
+// are fewer than n, even 0, SendFile has waited until there is room for more, and the caller should continue from
+// there, without head. head and the file's bytes share a segment if they fit, and no other writer's bytes come between.
+// The kernel may use head until SendFile returns. The file's position is neither used nor moved.
 //
-// Any goroutine may call it; a task parks. In a task of the connection's loop the bytes
-// should be in memory (file.File.Cached), since the loop waits for the disk if they are
-// not: ReadFrom, and with it io.Copy, looks by itself. Everybody else may wait for the
-// disk; for a task of another loop a goroutine does (Loop.Offload).
+// Any goroutine may call it; a task parks. In a task of the connection's loop the bytes should be in memory
+// (file.File.Cached), otherwise the loop waits for the disk; ReadFrom, and with it io.Copy, checks this itself. Other
+// callers may wait for the disk; for a task of another loop a goroutine does (Loop.Offload).
 //
-// The end of the file is io.ErrUnexpectedEOF. errors.ErrUnsupported says that such a file
-// can't be sent so, or over such a connection, and a copy can; head is out then, unless the
-// connection is one of records ("unixpacket"). Errors of the file, such as fs.ErrClosed,
-// are inside the connection's; those of the connection and deadlines are those of Write.
+// At the end of the file the error is io.ErrUnexpectedEOF. errors.ErrUnsupported means that sendfile does not work for
+// this file or this connection: copy the bytes instead; head has been sent then, unless the connection carries records
+// ("unixpacket"). Errors of the file, such as fs.ErrClosed, are wrapped in the connection's; errors of the connection
+// and deadlines are those of Write.
 func (c *Conn) SendFile(head []byte, file syscall.Conn, off, n int64) (sent int, err error) {
 	a, err := c.enterOutput()
 	if err != nil {

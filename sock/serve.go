@@ -13,19 +13,17 @@ import (
 	"ringo/internal/timer"
 )
 
-// ListenAndServe runs loops that accept connections on one address, and calls
-// serve for each in a task of its own. The connection is closed when serve
-// returns; whether its last answer could be sent it may ask before, by Conn.Flush. When
-// the program drains, a serve that waits for its peer has until Config.Grace ends, unless
-// it has said that the connection is idle: Conn.SetIdle. ListenAndServe returns nil after an
-// orderly end, as ringo.Run does. With port 0 all loops share one port; see Reserve to
-// learn which. Any goroutine may call it; it waits, so a task, whose loop would stop
-// meanwhile, gets an error.
+// ListenAndServe runs loops that accept connections on one address, and calls serve for each in a task of its own. The
+// connection is closed when serve returns; to learn whether the last answer could be sent, call Conn.Flush before. When
+// the program drains, a serve that waits for its peer has until Config.Grace ends, unless it has marked the connection
+// idle (Conn.SetIdle). ListenAndServe returns nil after an orderly end, as ringo.Run does. With port 0 all loops share
+// one port; see Reserve to learn which. Any goroutine may call it. A task may not: its loop would stop meanwhile, so it
+// gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
 	return new(ListenConfig).ListenAndServe(ctx, cfg, network, address, serve)
 }
 
-// ListenAndServe is the function ListenAndServe with this configuration.
+// ListenAndServe is like the function ListenAndServe, with these options.
 func (lc *ListenConfig) ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string,
 	serve func(c *Conn)) error {
 	if err := checkServe("ListenAndServe", serve); err != nil {
@@ -38,16 +36,16 @@ func (lc *ListenConfig) ListenAndServe(ctx context.Context, cfg *ringo.Config, n
 	return serveSets(ctx, cfg, []*ListenerSet{set}, serve)
 }
 
-// ServeSets is ListenAndServe for sockets that listen already, one or more, of any network: what Reserve and
-// ListenConfig.Reserve have made, with configurations of their own, or AdoptSet. They are closed when it returns. Of
-// which a connection is, its LocalAddr says. One that can't accept any more ends the program, with its error. Any
-// goroutine may call it; it waits, so a task gets an error.
+// ServeSets is like ListenAndServe, but for one or more sockets of any network that listen already, made by Reserve,
+// ListenConfig.Reserve or AdoptSet. It closes them when it returns. A connection's LocalAddr says which socket accepted
+// it. If a socket can't accept any more, the program ends with its error. Any goroutine may call it; a task gets an
+// error.
 func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serve func(c *Conn)) error {
 	if err := checkServe("ServeSets", serve); err != nil {
 		return err
 	}
 	if len(sets) == 0 || slices.Contains(sets, nil) {
-		return errors.New("sock: ServeSets of no ListenerSet, or of one that is nil")
+		return errors.New("sock: ServeSets without a ListenerSet, or with a nil one")
 	}
 	return serveSets(ctx, cfg, sets, serve)
 }
@@ -124,28 +122,24 @@ func (t *connTask) Run() {
 // Code is that of the program's function.
 func (t *connTask) Code() code.Func { return code.Of(t.serve.conn) }
 
-// Handler is what Serve does with connections. All loops may share one.
+// A Handler handles the connections of Serve. All loops may share one.
 type Handler struct {
-	// Open, if not nil, is called once, before any Request: to greet, to set a
-	// value or a deadline. An error closes the connection.
+	// Open, if not nil, is called once, before any Request, for example to greet the peer, or to set a value or a
+	// deadline. If it returns an error, the connection is closed.
 	Open func(c *Conn) error
-	// Request is called when there is input that it has not been shown: bytes, the
-	// end of the stream, an error or a deadline. Never two at once for one
-	// connection. It runs as a task and may park. What it leaves unread is kept,
-	// and it is called again when more has come, also while it ran; now and then
-	// it may be called for nothing new. An error closes the connection, and so
-	// does returning after the end of the stream, an error or a passed read
-	// deadline. A read deadline goes on counting between requests.
+	// Request is called when there is new input: bytes, the end of the stream, an error or a passed deadline. It is
+	// never called concurrently for one connection. It runs as a task and may park. Bytes that it leaves unread are
+	// kept, and it is called again once more have come, even if that was while it ran; occasionally it is called with
+	// nothing new. The connection is closed if Request returns an error, or returns after the end of the stream, an
+	// error or a passed read deadline. Read deadlines also apply between requests.
 	Request func(c *Conn) error
-	// Closed, if not nil, is called once for each connection whose Open was or
-	// would have been called, last, when everything on it has ended. err says
-	// why: io.EOF, the error of Open or Request, os.ErrDeadlineExceeded, ErrNoReturn if
-	// Open or Request panicked, or net.ErrClosed when the program drains. If an answer that was accepted (see
-	// Conn.Write) could not be sent, and no other call was told, err wraps why, too: so compare it by errors.Is.
+	// Closed, if not nil, is called once for each connection, last, when all calls on it have ended, even if Open is
+	// nil. err is the reason: io.EOF, the error of Open or Request, os.ErrDeadlineExceeded, ErrNoReturn if Open or
+	// Request panicked, or net.ErrClosed when the program drains. If a buffered write (see Conn.Write) failed and no
+	// other call has returned its error, err wraps that error too, so compare it with errors.Is.
 	Closed func(c *Conn, err error)
-	// Unread is how many bytes may stay unread; the default is 65536. A Request
-	// that leaves more closes the connection, with bufio.ErrBufferFull. Of network
-	// unixpacket it has to take its record.
+	// Unread is how many bytes Request may leave unread; the default is 65536. If it leaves more, the connection is
+	// closed with bufio.ErrBufferFull. On network unixpacket it has to read its record.
 	Unread int
 }
 
@@ -161,15 +155,13 @@ type server struct {
 	patience timer.Timer // once the drain has begun: with those who have not spoken
 }
 
-// Serve accepts connections and has h handle their requests, until the accepts
-// stop and the last connection is closed; then it returns nil. A connection between
-// requests keeps no stack. When the program drains, idle connections are closed at
-// once; busy ones are ended when Request returns, and closed when the peer has ended
-// its side too, a second later at most. Peers whose first request, or the rest of one, is
-// still to come are served first: those that have connected in the last five seconds,
-// and those of whom Request has left bytes unread. A Request that has not returned when
-// ringo.Config.Grace is over is cancelled, as the task that it is. Only a task of l may
-// call it; it parks.
+// Serve accepts connections and calls h for their requests. It returns nil once accepting has stopped and the last
+// connection is closed. A connection between requests needs no stack. When the program drains, idle connections are
+// closed at once. Busy ones are shut down when Request returns, and closed when the peer has ended its side too, at
+// most a second later. Two kinds are served first: connections accepted in the last five seconds whose first request
+// has not come, and those of which Request has left bytes unread, because the rest of a request is to come. A Request
+// that has not returned when ringo.Config.Grace is over is cancelled, like any task. Only a task of l may call Serve;
+// it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln == nil {
 		return errors.New("sock: Serve of a nil Listener")

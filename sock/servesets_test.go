@@ -94,9 +94,9 @@ func TestServeSets(t *testing.T) {
 func TestServeSetsMisuse(t *testing.T) {
 	fn := func(*sock.Conn) {}
 	for want, got := range map[string]error{
-		"ServeSets of a nil function":  sock.ServeSets(t.Context(), nil, []*sock.ListenerSet{{}}, nil),
-		"ServeSets of no ListenerSet,": sock.ServeSets(t.Context(), nil, nil, fn),
-		"of one that is nil":           sock.ServeSets(t.Context(), nil, []*sock.ListenerSet{nil}, fn),
+		"ServeSets of a nil function":     sock.ServeSets(t.Context(), nil, []*sock.ListenerSet{{}}, nil),
+		"ServeSets without a ListenerSet": sock.ServeSets(t.Context(), nil, nil, fn),
+		"or with a nil one":               sock.ServeSets(t.Context(), nil, []*sock.ListenerSet{nil}, fn),
 	} {
 		if got == nil || !strings.Contains(got.Error(), want) {
 			t.Errorf("%v, want %q", got, want)

@@ -10,36 +10,36 @@ import (
 	"ringo/internal/sys"
 )
 
-// TCPInfo is what the kernel knows of a TCP connection, as of the moment it was
-// asked: tcp(7), TCP_INFO. What a kernel is too old to tell is zero.
+// TCPInfo is the kernel's information about a TCP connection at the time of the call: tcp(7), TCP_INFO. Fields that the
+// kernel does not have are zero.
 type TCPInfo struct {
 	State TCPState
 
 	RTT    time.Duration // smoothed round trip time
 	RTTVar time.Duration // its mean deviation
-	MinRTT time.Duration // the smallest that was seen of late; Linux 4.6
-	RTO    time.Duration // after which what is not acknowledged is sent again
+	MinRTT time.Duration // the recent minimum; Linux 4.6
+	RTO    time.Duration // retransmission timeout
 
-	MSS      uint32 // bytes of a segment that is sent
-	PathMTU  uint32 // bytes of a packet
+	MSS      uint32 // maximum size of sent segments
+	PathMTU  uint32 // maximum size of packets
 	CWnd     uint32 // congestion window, in segments
 	SSThresh uint32 // slow start threshold, in segments
 
-	Unacked     uint32 // segments that are sent and not acknowledged
-	Lost        uint32 // of those, taken for lost
-	Retransmits uint8  // timeouts in a row, with no acknowledgement between
+	Unacked     uint32 // segments sent and not acknowledged
+	Lost        uint32 // of those, presumed lost
+	Retransmits uint8  // consecutive timeouts without an acknowledgement
 	Retransmit  uint32 // segments sent again since the connection began
 	NotSent     uint32 // bytes that wait in the send buffer; Linux 4.6
 
 	BytesAcked         uint64 // Linux 4.1
 	BytesReceived      uint64 // Linux 4.1
-	BytesSent          uint64 // with those that were sent again; Linux 4.19
+	BytesSent          uint64 // including retransmissions; Linux 4.19
 	BytesRetransmitted uint64 // Linux 4.19
 	SegmentsOut        uint32 // Linux 4.2
 	SegmentsIn         uint32 // Linux 4.2
 
 	DeliveryRate uint64 // bytes a second, the latest measurement; Linux 4.9
-	PacingRate   uint64 // bytes a second that may be sent; Linux 3.15
+	PacingRate   uint64 // bytes a second, the limit for sending; Linux 3.15
 
 	LastSent     time.Duration // since data was sent
 	LastReceived time.Duration // since data was received
@@ -78,8 +78,8 @@ func (s TCPState) String() string {
 	return "TCPState(" + strconv.Itoa(int(s)) + ")"
 }
 
-// TCPInfo asks the kernel about the connection. On one that is not TCP it fails. It
-// does not wait. Any goroutine may call it.
+// TCPInfo returns the kernel's information about the connection. It fails if that is not TCP. It does not wait. Any
+// goroutine may call it.
 func (c *Conn) TCPInfo() (TCPInfo, error) {
 	raw := make([]byte, tcpInfoSize)
 	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
@@ -119,11 +119,10 @@ func tcpInfoOf(raw []byte) TCPInfo {
 	return info
 }
 
-// SetUserTimeout sets how long sent data may stay without an acknowledgement, or a
-// window closed, before the kernel gives the connection up: reads and writes then
-// fail with ETIMEDOUT. Parts of a millisecond round up; 0 is the system's way, some
-// 15 minutes. With it keep-alive probes end after that time too: tcp(7),
-// TCP_USER_TIMEOUT. Any goroutine may call it.
+// SetUserTimeout sets how long sent data may stay unacknowledged, or the peer's window closed, before the kernel gives
+// up the connection: reads and writes then fail with ETIMEDOUT. Parts of a millisecond round up; 0 means the system's
+// default, some 15 minutes. Keep-alive probes end after that time too; see tcp(7), TCP_USER_TIMEOUT. Any goroutine may
+// call it.
 func (c *Conn) SetUserTimeout(d time.Duration) error {
 	ms := int64(d / time.Millisecond)
 	if d%time.Millisecond > 0 {

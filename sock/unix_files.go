@@ -15,21 +15,21 @@ import (
 var errFilesLost = errors.New("more descriptors were passed than asked for, or than the process may have " +
 	"(RLIMIT_NOFILE); all of them were closed")
 
-// SendFiles writes all of p and passes the files with its first bytes (SCM_RIGHTS, see
-// unix(7)). The receiver gets descriptors of its own; the files stay the caller's to
-// close, also at once. p must not be empty, since files travel with bytes, and at
-// most 253 files do. It returns how many bytes went out, with which the files went too.
+// SendFiles writes all of p and passes the files with its first bytes (SCM_RIGHTS, see unix(7)). The receiver gets its
+// own descriptors; the caller still has to close the files, and may do so at once. p must not be empty, since files
+// travel with bytes; the limit is 253 files. It returns how many bytes were sent; if any were, the files were sent with
+// them.
 //
-// It is for connections between Unix sockets. The mode of the files is left as it is.
-// Any goroutine may call it; it waits as Write does.
+// It is for connections between Unix sockets. The files' blocking mode does not change. Any goroutine may call it; it
+// waits as Write does.
 func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 	switch {
 	case c.unix == nil:
 		return 0, c.refuse("write", notUnix("sendmsg"))
 	case len(p) == 0 && len(files) > 0:
-		return 0, c.refuse("write", errors.New("files go with bytes, and there are none"))
+		return 0, c.refuse("write", errors.New("files can only be sent with at least one byte"))
 	case len(files) > cmsg.RightsMax:
-		return 0, c.refuse("write", fmt.Errorf("%d files: %d at most go with one message", len(files), cmsg.RightsMax))
+		return 0, c.refuse("write", fmt.Errorf("%d files: one message carries at most %d", len(files), cmsg.RightsMax))
 	case len(files) == 0:
 		return c.Write(p)
 	case c.l.Staged():
@@ -76,15 +76,13 @@ func duplicates(files []*os.File) (fds []int32, err error) {
 	return fds, nil
 }
 
-// RecvFiles reads bytes into p as Read does, and takes the files that were passed with
-// them, max at most. The files are the caller's to close; they are CLOEXEC, and in the
-// mode in which the sender has them. If more were passed, or the process may not have
-// so many, all of them are closed and the error says so; the bytes are in p all the
-// same. On a stream a read ends behind the bytes that files came with.
+// RecvFiles reads bytes into p as Read does, and returns the files that were passed with them, at most max. The caller
+// has to close the files; they are CLOEXEC, and in the sender's blocking mode. If more were passed, or the process is
+// out of descriptors, all of them are closed and RecvFiles returns an error; the bytes are in p all the same. On a
+// stream a read ends after the bytes that files came with.
 //
-// It is for connections between Unix sockets. Plain reads close what was passed, and
-// so do Peek, Next and Serve with the bytes that they fetch. Any goroutine may call it;
-// it waits as Read does.
+// It is for connections between Unix sockets. Plain reads close passed files, and so do Peek, Next and Serve for the
+// bytes that they fetch. Any goroutine may call it; it waits as Read does.
 func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error) {
 	if max < 0 || len(p) == 0 {
 		return 0, nil, c.refuse("read",
@@ -120,9 +118,9 @@ func rights(control []byte) (fds []int32) {
 	return fds
 }
 
-// PeerCred returns the process at the other end and its user and group, as they were when the
-// connection was made (SO_PEERCRED, see unix(7)). A process of another PID namespace is 0. It is
-// for connections between Unix sockets. Any goroutine may call it; it does not wait.
+// PeerCred returns the process at the other end and its user and group, as they were when the connection was made
+// (SO_PEERCRED, see unix(7)). pid is 0 if the process is in another PID namespace. It is for connections between Unix
+// sockets. Any goroutine may call it; it does not wait.
 func (c *Conn) PeerCred() (pid, uid, gid int, err error) {
 	if c.unix == nil {
 		return 0, 0, 0, c.refuse("get", notUnix("getsockopt"))

@@ -101,12 +101,10 @@ func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, err
 // NUL in it.
 func noUnixName(call string) error { return callError(call, -sys.EINVAL) }
 
-// SetUnlinkOnClose says whether closing a Unix listener removes its file, as with
-// package net. At first it does, unless the socket came from elsewhere; then the file
-// that is there when this is called is the one to remove. A file that has taken its
-// place stays. Of listeners that share a socket the last to close removes it, and what
-// was said to any counts for all. Without a file it does nothing. Any goroutine may
-// call it.
+// SetUnlinkOnClose sets whether closing a Unix listener removes its file, as with package net. By default it does,
+// unless the socket was adopted; then the file to remove is the one that exists when this is called. A file that has
+// taken its place is not removed. If listeners share a socket, the setting is shared and the last to close removes the
+// file. Without a file it does nothing. Any goroutine may call it.
 func (ln *Listener) SetUnlinkOnClose(unlink bool) {
 	if ln.file != nil {
 		ln.file.own(unlink)

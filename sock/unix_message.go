@@ -47,16 +47,13 @@ func notUnix(call string) error {
 	return fmt.Errorf("%w: the connection is not one between Unix sockets", callError(call, -sys.EOPNOTSUPP))
 }
 
-// ReadMsgUnix reads bytes into b and the control messages that came with them into
-// oob, as net.UnixConn does: descriptors that were passed are CLOEXEC and the caller's
-// to close. flags has MSG_TRUNC if a record was longer than b, and MSG_CTRUNC if
-// control messages were lost for want of room, or descriptors for want of numbers.
-// addr is the peer's, nil if it has no name. If b is empty and oob is not, one byte is
-// read and counted. io.EOF is bare.
+// ReadMsgUnix reads bytes into b and the control messages that came with them into oob, as net.UnixConn does:
+// descriptors that were passed are CLOEXEC, and the caller has to close them. flags has MSG_TRUNC if a record was
+// longer than b, and MSG_CTRUNC if control messages did not fit, or the process was out of descriptors. addr is the
+// peer's, nil if it has no name. If b is empty and oob is not, one byte is read and counted. io.EOF is returned bare.
 //
-// Control messages come with the bytes they were sent with: what Peek, Next or Serve
-// fetched has lost its own, and is read first. Any goroutine may call it; it waits as
-// Read does.
+// Control messages come with the bytes that they were sent with. Bytes that Peek, Next or Serve have fetched have lost
+// theirs, and are read first. Any goroutine may call it; it waits as Read does.
 func (c *Conn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	m := newMessage(b, oob)
 	if err = c.readMessage(&m); err != nil {
@@ -65,9 +62,9 @@ func (c *Conn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAdd
 	return m.n, m.controls, int(m.flags), c.unix.peer(), nil
 }
 
-// ReadFromUnix is Read with the peer's address, nil if it has no name, as net.UnixConn has it: also io.EOF is inside
-// an error of package net's. It is for connections between Unix sockets. Any goroutine may call it; it waits as Read
-// does.
+// ReadFromUnix is like Read, but also returns the peer's address, nil if it has no name. As with net.UnixConn, even
+// io.EOF is wrapped in a *net.OpError. It is for connections between Unix sockets. Any goroutine may call it; it waits
+// as Read does.
 func (c *Conn) ReadFromUnix(b []byte) (n int, addr *net.UnixAddr, err error) {
 	if c.unix == nil {
 		return 0, nil, c.refuse("read", notUnix("recvfrom"))
@@ -82,8 +79,8 @@ func (c *Conn) ReadFromUnix(b []byte) (n int, addr *net.UnixAddr, err error) {
 	return n, addr, err
 }
 
-// WriteToUnix fails with net.ErrWriteToConnected, as net.UnixConn's does that is connected: Write is for those. Any
-// goroutine may call it; it does not park.
+// WriteToUnix fails with net.ErrWriteToConnected, as that of a connected net.UnixConn does: use Write. Any goroutine
+// may call it; it does not park.
 func (c *Conn) WriteToUnix(b []byte, addr *net.UnixAddr) (int, error) {
 	if c.unix == nil {
 		return 0, c.refuse("write", notUnix("sendto"))
@@ -209,12 +206,10 @@ func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 	return nil
 }
 
-// WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does.
-// Descriptors that oob passes stay the caller's as well. On a stream fewer bytes than
-// b may go out, with all of oob; a record goes out whole, or fails with EMSGSIZE. If b
-// is empty and oob is not, they go with a byte of zero, which is not counted. addr has
-// to be nil: the connection has its peer. Any goroutine may call it; it waits as Write
-// does.
+// WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does. The caller still owns descriptors that
+// oob passes. On a stream fewer bytes than b may be sent, with all of oob; a record is sent whole, or fails with
+// EMSGSIZE. If b is empty and oob is not, oob is sent with one zero byte, which is not counted. addr has to be nil: the
+// connection has its peer. Any goroutine may call it; it waits as Write does.
 func (c *Conn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	switch {
 	case c.unix == nil:

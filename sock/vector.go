@@ -8,13 +8,12 @@ import (
 	"ringo/internal/stream"
 )
 
-// ReadV reads what there is into the slices, one after the other, at least one byte,
-// and parks until then: Read into parts that are kept apart, such as a header and a body.
-// The slices are lent to the kernel until it returns; bufs itself is not changed. One
-// call to the kernel fills up to 8 slices that are not empty, so a short count says nothing
-// about what is left. Deadlines and errors are those of Read.
+// ReadV reads available bytes into the slices, one after the other, and parks until there is at least one: it is Read
+// into separate parts, such as a header and a body. The kernel may use the slices until ReadV returns; bufs itself is
+// not changed. One system call fills up to 8 non-empty slices, so a short count does not mean that nothing is left.
+// Deadlines and errors are those of Read.
 //
-// Any goroutine may call it; one that is no task waits as in package net.
+// Any goroutine may call it, and waits as in package net; a task parks.
 func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.readVRecord(bufs)
@@ -86,14 +85,13 @@ func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 	return in.Took(&c.local.Tools, res, ok, asked, c.way())
 }
 
-// WriteV writes all bytes of the slices in their order, or fails with the count that
-// went out: what net.Buffers is for connections of package net, whose WriteTo makes a Write
-// of each slice here. Neither bufs nor the slices are changed, and they are lent to the kernel until
-// it returns. Eight slices go out in one call to the kernel; where there are more, and they
-// are small, they are put together in other memory first, 16 KiB for a call. On a connection of
-// network "unixpacket" they are one record. Deadlines, errors and turns are those of Write.
+// WriteV writes all bytes of the slices in order, or fails with the count of bytes sent. It is what net.Buffers is for
+// connections of package net; WriteTo of a net.Buffers calls Write for each slice here. bufs and the slices are not
+// changed; the kernel may use them until WriteV returns. One system call sends eight slices; if there are more, small
+// ones are copied together first, 16 KiB per call. On a connection of network "unixpacket" they are one record.
+// Deadlines, errors and the order of writers are those of Write.
 //
-// Any goroutine may call it; one that is no task waits as in package net.
+// Any goroutine may call it, and waits as in package net; a task parks.
 func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.writeVRecord(bufs)
@@ -179,13 +177,12 @@ func (c *Conn) sendV(v *vector) (n int, err error) {
 	return int(res), nil
 }
 
-// WriteLease writes a lease's bytes and releases it, when they have gone out or an error
-// says that they will not: it is Write and Release in one, for a lease of this connection
-// or of any other. The caller must not use the lease any more. A lease of the loop's
-// buffers does not wait for a slow peer: what is left of it is copied first, so that its
-// buffer is there for others. Deadlines, errors and turns are those of Write.
+// WriteLease writes a lease's bytes and then releases it, even if the write fails: it is Write and Release in one, for
+// a lease of this connection or of any other. The caller must not use the lease any more. If the peer is slow, the rest
+// of a lease of the loop's buffers is copied first, so that the buffer can be used for other connections. Deadlines,
+// errors and the order of writers are those of Write.
 //
-// Any goroutine may call it; one that is no task waits as in package net.
+// Any goroutine may call it, and waits as in package net; a task parks.
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
 	if !c.l.IsCurrent() || c.records() || !c.isLoops(bufs.Lease(b)) {

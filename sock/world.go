@@ -8,7 +8,7 @@ import (
 )
 
 // errWorld is the error of what would take a descriptor into a simulated world, or out of it.
-var errWorld = fmt.Errorf("%w: what is open in a simulated world is of no use outside, nor the other way round",
+var errWorld = fmt.Errorf("%w: handles of a simulated world can't be used outside of it, nor others inside",
 	errors.ErrUnsupported)
 
 // noWayOut is errWorld for a handle of a loop in a simulated world. G.

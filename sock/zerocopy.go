@@ -11,16 +11,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// SetZeroCopy makes the kernel send writes of at least so many bytes from the memory that
-// they are in, without a copy of its own; 0, which it is from the start, makes it copy
-// again. It pays for large writes to a network card that can; on the loopback the kernel
-// copies all the same.
+// SetZeroCopy makes the kernel send writes of at least the given size directly from the caller's memory, without a
+// copy; 0, the default, turns this off. It pays off for large writes to a network card that supports it; on loopback
+// the kernel copies anyway.
 //
-// The memory is lent until nobody needs it any more, and Write returns only then: when the
-// peer's kernel has acknowledged all of it. So deadlines bound that, too; and because the memory
-// is the caller's again when Write returns, one that a deadline, a cancel or Close ends before
-// that resets the connection. Only Write and WriteLease by tasks of the connection's loop make use
-// of it; all other writes are copied.
+// The kernel uses the memory until the peer's kernel has acknowledged all of it, and Write returns only then. So
+// deadlines also cover that time. The memory belongs to the caller again when Write returns, so a Write that ends
+// earlier, by a deadline, a cancel or Close, resets the connection. Only Write and WriteLease by tasks of the
+// connection's loop send without a copy; all other writes copy.
 //
 // It needs the uring driver, Linux 6.0 and a TCP connection; otherwise the error is
 // errors.ErrUnsupported. A write that turns out to be impossible without a copy is sent with one.
@@ -49,8 +47,7 @@ func (c *Conn) SetZeroCopy(bytes int) error {
 	return nil
 }
 
-// ZeroCopy is from how many bytes on writes are sent without a copy, 0 if they are not. Any
-// goroutine may call it.
+// ZeroCopy returns the size from which on writes are sent without a copy, 0 if none are. Any goroutine may call it.
 func (c *Conn) ZeroCopy() int { return int(c.lendFrom.Load()) }
 
 // lacksZeroCopy is why the loop's driver sends nothing without a copy.
