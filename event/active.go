@@ -10,8 +10,8 @@ type activity struct {
 	unref      bool // nobody waits for it
 }
 
-// Unref has Loop.Wait, and with it Run, not wait for it any more: a loop of which nothing else is active ends, and Run
-// stops it then. All else goes on as before. It may be called at any time, also while it is not active, and again.
+// Unref makes Loop.Wait, and with it Run, not wait for it: once nothing else is active the loop is stopped. Everything
+// else stays as it is. It may be called at any time, even while not active, and repeatedly.
 func (a *activity) Unref() {
 	a.e.here("Unref")
 	if a.isActive() {
@@ -21,7 +21,7 @@ func (a *activity) Unref() {
 	a.e.settle()
 }
 
-// Ref takes Unref back.
+// Ref undoes Unref.
 func (a *activity) Ref() {
 	a.e.here("Ref")
 	if !a.unref {

@@ -9,9 +9,10 @@ import (
 	"ringo/sock"
 )
 
-// Adopt makes a connection of one that tasks have used, of the same loop: h is called from now on, first OnOpen. What
-// was received and not read it is shown, and what was written and not sent goes out first. For all others c is closed.
-// Only a task may call it, no callback; it parks until the operations in flight have ended. If it fails c is as before.
+// Adopt turns a connection of package sock, of the same loop, into a Conn: h is called from now on, first OnOpen. h
+// gets the bytes that were received but not read, and unsent bytes are sent first. To all other callers c is closed.
+// Only a task may call it, not a callback; it parks until the operations in flight have ended. If it fails c is
+// unchanged.
 func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	e.taskHere("Loop.Adopt")
 	needHandler("Loop.Adopt", h)
@@ -36,12 +37,12 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	return n, nil
 }
 
-// Detach makes a connection of package sock of this one, for tasks: what came and OnData has not used they read first,
-// and what was written and not sent goes out first; of WriteThen, the functions are told that it is. OnClose is called,
-// with ErrDetached. Only a task may call it, no callback, which starts one for it; it parks until the operations in
-// flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, while SendFile or ReadFull
-// is at work, or while records of unixpacket wait for room; then the connection is as before. Of a connection that
-// Abort ends meanwhile it is net.ErrClosed; Close does nothing meanwhile.
+// Detach turns the connection into one of package sock, for tasks. Tasks first read the bytes that OnData has not used,
+// and unsent bytes are sent first; functions of WriteThen are called as if theirs were sent. OnClose is called with
+// ErrDetached. Only a task may call it; a callback has to start one. It parks until the operations in flight have
+// ended, and keeps bytes that arrive meanwhile. It fails after CloseWrite, during SendFile or ReadFull, and while
+// records of unixpacket are unsent; then the connection is unchanged. If Abort ends the connection meanwhile it fails
+// with net.ErrClosed; Close does nothing meanwhile.
 func (c *Conn) Detach() (*sock.Conn, error) {
 	e := c.e
 	e.taskHere("Conn.Detach")

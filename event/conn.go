@@ -12,8 +12,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Conn is a connection of TCP or between Unix sockets whose events a Handler is called for. It belongs to the thread of
-// its loop, as all of a Loop does.
+// A Conn is a TCP or Unix socket connection whose events go to a Handler. It belongs to the thread of its loop.
 type Conn struct {
 	e      *Loop
 	h      Handler
@@ -154,19 +153,19 @@ func (c *Conn) run() {
 // here panics for callers that are not on the loop's thread.
 func (c *Conn) here(method string) *Loop { return c.e.here(method) }
 
-// Loop is the loop that the connection belongs to. Any goroutine may call it.
+// Loop returns the loop that the connection belongs to. Any goroutine may call it.
 func (c *Conn) Loop() *Loop { return c.e }
 
-// Value is what SetValue has stored, nil at first.
+// Value returns what SetValue has stored, nil at first.
 func (c *Conn) Value() any { return c.value }
 
-// SetValue stores something that belongs to the connection.
+// SetValue stores a value with the connection.
 func (c *Conn) SetValue(v any) { c.value = v }
 
-// Handler is who is called for the connection's events.
+// Handler returns the connection's handler.
 func (c *Conn) Handler() Handler { return c.h }
 
-// SetHandler has another be called for the events that follow: for protocols that change on the way.
+// SetHandler replaces the handler for later events: for connections that switch protocols.
 func (c *Conn) SetHandler(h Handler) {
 	c.here("Conn.SetHandler")
 	if h == nil {
@@ -175,8 +174,8 @@ func (c *Conn) SetHandler(h Handler) {
 	c.h = h
 }
 
-// LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr; nil if there is none, as
-// before OnOpen. Of a connection that is closed it is what it was.
+// LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr. It returns nil if there is
+// none, as before OnOpen; a closed connection keeps its address.
 func (c *Conn) LocalAddr() net.Addr {
 	e := c.here("Conn.LocalAddr")
 	if c.state == closed || c.set.local != nil {
@@ -188,7 +187,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	return e.addr(c)
 }
 
-// RemoteAddr is LocalAddr of the peer.
+// RemoteAddr returns the peer's address, as LocalAddr does for this end.
 func (c *Conn) RemoteAddr() net.Addr {
 	e := c.here("Conn.RemoteAddr")
 	if c.state == closed || c.set.remote != nil {
@@ -266,15 +265,16 @@ func (c *Conn) notOpen(name string) error {
 	return c.opError(name, net.ErrClosed)
 }
 
-// Close ends the connection, and returns at once: nothing more is shown, what was written is sent, for a minute at
-// most if the peer does not take it, then the descriptor is closed and OnClose is called. Closing again does nothing.
+// Close ends the connection, and returns at once: the handler gets no more data, written bytes are sent, for at most a
+// minute if the peer does not take them, then the descriptor is closed and OnClose is called. Closing again does
+// nothing.
 func (c *Conn) Close() {
 	c.here("Conn.Close")
 	c.end(byCall)
 }
 
-// Abort is Close that sends nothing more: what waits for room is dropped. While Detach is under way Close does nothing,
-// since the connection is about to be a task's; Abort ends it, and has Detach fail.
+// Abort is like Close, but drops unsent bytes. While Detach is under way Close does nothing, since a task is about to
+// own the connection; Abort ends it, and makes Detach fail.
 func (c *Conn) Abort() {
 	c.here("Conn.Abort")
 	c.end(byCall)
@@ -373,9 +373,8 @@ func (c *Conn) release() {
 	}
 }
 
-// Unref has Loop.Wait, and with it Run, not wait for the connection any more: a loop of which nothing else is active
-// ends, and Run stops it then, as for an idle connection of a client that is kept for later. All else goes on as
-// before.
+// Unref makes Loop.Wait, and with it Run, not wait for the connection: once nothing else is active the loop is stopped.
+// It is for connections such as a client's idle ones. Everything else stays as it is.
 func (c *Conn) Unref() {
 	if e := c.here("Conn.Unref"); c.state != closed && !c.set.unref {
 		c.own().unref = true
@@ -384,7 +383,7 @@ func (c *Conn) Unref() {
 	}
 }
 
-// Ref takes Unref back.
+// Ref undoes Unref.
 func (c *Conn) Ref() {
 	if e := c.here("Conn.Ref"); c.state != closed && c.set.unref {
 		c.set.unref = false

@@ -9,15 +9,14 @@ import (
 // none is the number of a connection that has no descriptor.
 const none = -1
 
-// Dial makes a connection to an address, of a network that sock.Dial takes; names are looked up beside the loop, and
-// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or OnClose alone, with
-// the error of sock.Dial, or ErrNoReturn if a Dialer's Control did not return. Conn.Close ends the dial; nothing can be
-// written before OnOpen.
+// Dial connects to an address. network and name look-ups are as for sock.Dial. It returns at once: h's OnOpen is called
+// once the connection is established, or OnClose alone with the error of sock.Dial, or ErrNoReturn if a Dialer's
+// Control did not return. Conn.Close ends the dial; nothing can be written before OnOpen.
 func (e *Loop) Dial(network, address string, h Handler) *Conn {
 	return e.DialBy(new(sock.Dialer), network, address, h)
 }
 
-// DialBy is Dial with the options of a Dialer.
+// DialBy is like Dial, with the options of a Dialer.
 func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn {
 	e.here("Loop.Dial")
 	needHandler("Loop.Dial", h)

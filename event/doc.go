@@ -1,5 +1,5 @@
-// Package event is the classic event loop, of callbacks and handles, on Ringo's loops: for servers of very many
-// connections, which have no stack each here, and for programs that were written for libuv, libevent, libev or gnet.
+// Package event provides a classic callback event loop on Ringo's loops: for servers with very many connections, which
+// need no stack each here, and for programs that were written for libuv, libevent, libev or gnet.
 //
 //	err := event.Run(ctx, nil, func(l *event.Loop) error {
 //		_, err := l.Listen("tcp", ":7000", echo{})
@@ -21,39 +21,38 @@
 //
 // # Threads
 //
-// A Loop, and all that it makes, belongs to the thread of its ringo.Loop. Callbacks and tasks of that loop may use it,
-// also an iterator that such a one runs; others get there by Loop.Post, and panic where they call something else.
+// A Loop and everything that it makes belong to the thread of its ringo.Loop. Only callbacks and tasks of that loop,
+// and iterators that they run, may use it; other callers use Loop.Post, and panic if they call anything else.
 //
-// All callbacks of a loop run in one task, one after the other. So what a task may do they may do: start tasks, use
-// what belongs to tasks. They must not wait: a callback that parks, as in sock.Conn.Read, holds up all other callbacks
-// of its loop, which is reported as a stall (ringo.Config.StallLimit), and one that waits otherwise holds up the loop;
-// ringovet finds both.
-// A panic in a callback goes where a task's goes, see ringo.Config.OnPanic, and ends the connection that it was called
-// for, with ErrNoReturn.
+// All callbacks of a loop run in one task, one after the other, and may do what a task may do, such as start tasks.
+// They must not wait: a callback that parks, as in sock.Conn.Read, delays all other callbacks of its loop, which is
+// reported as a stall (ringo.Config.StallLimit), and one that blocks outside Ringo stops the loop; ringovet finds both.
+// A panic in a callback is handled like a panic in a task, see ringo.Config.OnPanic, and ends the connection that it
+// was called for with ErrNoReturn.
 //
-// # Who is called when
+// # Order of callbacks
 //
-// Nobody is called from within a call of his own: what a method leads to is told later, in the same turn of the loop or
-// the next. A callback may start, stop and close anything, also what it was called for, and in the middle of its data.
-// Behind Conn.Close nothing but OnClose is called for that connection, and behind OnClose nothing at all; a Timer that
-// was stopped does not call. Connections of which much comes take turns with the others, as tasks do.
+// Callbacks are never re-entrant: methods call none; the callbacks that they cause come later, in the same turn of the
+// loop or the next. A callback may start, stop and close anything, including the object that it was called for, in the
+// middle of its data. After Conn.Close only OnClose is called for that connection, and after OnClose nothing; a stopped
+// Timer does not call. Connections that receive much take turns with the others, as tasks do.
 //
 // # The end
 //
-// Loop.Wait, and with it Run, returns when nothing is active any more: no connection, no listener, no timer, nothing
-// else that may still call somebody, but for that of which Unref was called. Loop.Stop ends all of that at once,
-// and what is begun then, as by a client that dials again when its connection has ended, is refused with ErrStopped.
-// When Run's context ends nobody is accepted any more, who is connected has ringo.Config.Grace to end, and what never
-// ends by itself, as a timer of Every or a Waker, goes on until there is nothing else.
+// Loop.Wait, and with it Run, returns once nothing is active any more: no connection, listener, timer or other source
+// of callbacks, except those with Unref. Loop.Stop ends all of them at once; anything started then, as by a client that
+// dials again when its connection has ended, fails with ErrStopped. When Run's context ends, listeners stop and open
+// connections get ringo.Config.Grace; timers of Every, Wakers and other sources that never end run until the rest has
+// finished.
 //
 // # Memory
 //
-// The bytes that OnData is shown are its own until it returns, or longer by Conn.Keep. Where the driver lends buffers
-// to the kernel a connection has none until something comes, and the bytes are shown in the buffer that the kernel has
-// put them in. What OnData does not use is copied, and kept until there is more. What Conn.Write is given is copied if
-// it can't be sent at once; Conn.WriteThen borrows it instead.
+// OnData owns the bytes passed to it until it returns, or longer with Conn.Keep. Where the kernel picks receive
+// buffers, a connection has none until something arrives, and OnData gets the bytes in the buffer in which they
+// arrived. Bytes that OnData does not use are copied and kept until there are more. Conn.Write copies bytes that can't
+// be sent at once; Conn.WriteThen borrows them instead.
 //
-// Everything has a bound: Conn.SetUnreadMax for what is not used, Conn.SetMarks, PacketConn.SetUnsentMax and
-// Loop.SetUnsentMax for what waits to be sent, files included, ringo.Config.Leases for what is kept. At a bound there
-// is an error, and nobody waits. Conn.SetTimeouts is for peers that say nothing, or take nothing.
+// Everything has a bound: Conn.SetUnreadMax for unused bytes, Conn.SetMarks, PacketConn.SetUnsentMax and
+// Loop.SetUnsentMax for unsent bytes and files, ringo.Config.Leases for kept buffers. At a bound calls fail; none
+// waits. Conn.SetTimeouts is for peers that send nothing or read nothing.
 package event

@@ -11,31 +11,31 @@ import (
 )
 
 var (
-	// ErrFull is the error of a write that finds as many bytes waiting for room as there may be: see Conn.SetMarks and
-	// Loop.SetUnsentMax. Nothing of it was taken.
-	ErrFull = errors.New("event: too much was written that the peer has not taken")
-	// ErrUnread is why a connection ends whose handler has left more bytes unused than there may be. It is
-	// sock.ErrUnread, too.
+	// ErrFull is returned by a write if too many bytes are unsent: see Conn.SetMarks and Loop.SetUnsentMax. The write
+	// has taken nothing.
+	ErrFull = errors.New("event: too many unsent bytes: the peer does not take them")
+	// ErrUnread ends a connection whose handler has left too many bytes unused: see Conn.SetUnreadMax. It is the same
+	// value as sock.ErrUnread.
 	ErrUnread = sock.ErrUnread
-	// ErrLeases is the error of Conn.Keep at the bound of ringo.Config.Leases. It is sock.ErrLeases, too.
+	// ErrLeases is returned by Conn.Keep at the bound of ringo.Config.Leases. It is the same value as sock.ErrLeases.
 	ErrLeases = sock.ErrLeases
-	// ErrNoReturn is why a connection ends of which a callback panicked or called runtime.Goexit. It is
-	// sock.ErrNoReturn, too.
+	// ErrNoReturn ends a connection if one of its callbacks panicked or called runtime.Goexit. It is the same value as
+	// sock.ErrNoReturn.
 	ErrNoReturn = sock.ErrNoReturn
-	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends, and why something is refused
-	// that is begun then: see Loop.Stop.
+	// ErrStopped ends connections that are open when their loop is stopped or ends, and is the error of calls that
+	// start something then: see Loop.Stop.
 	ErrStopped error = stoppedError{}
 
-	// ErrDetached is what OnClose is told when Conn.Detach has made a connection of package sock of this one.
+	// ErrDetached is passed to OnClose after Conn.Detach has turned the connection into one of package sock.
 	ErrDetached = errors.New("event: the connection was detached")
 
 	errTaking      = errors.New("event: there is a ReadFull already")
-	errRecords     = errors.New("event: a connection of unixpacket carries records, and no stream")
-	errUnsent      = errors.New("event: records wait for room, which a detached connection would make one of")
+	errRecords     = errors.New("event: a unixpacket connection carries records, not a stream")
+	errUnsent      = errors.New("event: unsent records: a detached connection would join them")
 	errOtherLoop   = errors.New("event: the connection belongs to another loop")
 	errBusy        = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")
 	errUnsupported = fmt.Errorf("event: in a simulated world: %w", errors.ErrUnsupported)
-	errNothing     = errors.New("event: Keep where nothing is being shown, or for the second time")
+	errNothing     = errors.New("event: Keep outside of OnData, or for the second time")
 	errNotOpen     = errors.New("event: the connection is not open yet")
 	errDirection   = errors.New("event: the writing side is closed")
 )

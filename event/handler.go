@@ -8,37 +8,36 @@ import (
 	"ringo/internal/bufs"
 )
 
-// Handler is what becomes of a connection's events. One value may serve many connections: what belongs to one of
-// them is in Conn.SetValue, or in a Handler of its own. All methods are called on the loop's thread, one at a time for
-// all of the loop's callbacks; they must not wait, see the package's documentation. Embed Base for those that are not
-// needed.
+// A Handler receives a connection's events. One value may serve many connections: keep the state of one with
+// Conn.SetValue, or in a Handler of its own. All methods are called on the loop's thread, one callback of the loop at a
+// time; they must not wait, see the package documentation. Embed Base for methods that you do not need.
 type Handler interface {
-	// OnOpen is called once, first, when the connection is accepted or has been made, also if it has ended by then, as
-	// by Loop.Stop. Only a dial that fails has an OnClose alone.
+	// OnOpen is called once, first, when the connection is established, even if it has ended by then, for example by
+	// Loop.Stop. Only for a failed dial OnClose is called alone.
 	OnOpen(c *Conn)
-	// OnData is called with bytes that have come, and returns how many of them it has used: the rest is shown again,
-	// with what comes behind it, when there is more, or by Conn.Resume. p is the callee's until it returns, and may be
-	// written to; Conn.Keep is for a handler that wants it longer. More than Conn.SetUnreadMax bytes that are not used
-	// end the connection, but for an OnData that has called Conn.Pause.
-	// Of unixpacket p is one record, and any byte that is not used ends the connection. A record of no bytes is shown;
-	// behind the peer's close it looks like the end, and counts as that.
+	// OnData is called with received bytes, and returns how many of them it has used: it gets the rest again, with the
+	// bytes that follow, when more arrive or after Conn.Resume. p is valid until OnData returns, and may be written to;
+	// Conn.Keep keeps it longer. The connection ends if more than Conn.SetUnreadMax bytes are left unused and OnData
+	// has not called Conn.Pause. On unixpacket p is one record, which must be used completely, or the connection ends.
+	// An empty record is passed on too; after the peer's close it can't be told from the end of the stream, and counts
+	// as that.
 	OnData(c *Conn, p []byte) (used int)
-	// OnEnd is called once, when the peer has ended its side and all that came before was shown. This side may still
-	// write; Base closes it.
+	// OnEnd is called once, when the peer has ended its side and OnData has got all bytes before. The connection can
+	// still write; Base closes it.
 	OnEnd(c *Conn)
-	// OnWritable is called when what waited for room in the socket has been sent but for half of the high-water mark,
-	// after Conn.Congested was true; see Conn.Write.
+	// OnWritable is called after Conn.Congested was true, once unsent bytes are down to half of the high-water mark;
+	// see Conn.Write.
 	OnWritable(c *Conn)
-	// OnTimeout is called when nothing has come, or nothing was sent of what waits, for as long as Conn.SetTimeouts has
-	// said. Base ends the connection, and drops what waits; OnClose is told os.ErrDeadlineExceeded then.
+	// OnTimeout is called at a timeout of Conn.SetTimeouts. Base ends the connection, and drops unsent bytes; OnClose
+	// then gets os.ErrDeadlineExceeded.
 	OnTimeout(c *Conn, what Timeout)
-	// OnClose is called once, last: the descriptor is closed, and nothing of the connection is under way. err says why:
-	// nil if Close or Abort was called, io.EOF if the peer had ended its side by then, and otherwise what has failed.
+	// OnClose is called once, last, when the descriptor is closed and all operations have ended. err is the reason: nil
+	// if Close or Abort was called, io.EOF if the peer had ended its side by then, and otherwise the failure.
 	OnClose(c *Conn, err error)
 }
 
-// Base is a Handler to be embedded in others: it drops what comes, closes a connection whose peer has ended its side,
-// and does nothing else.
+// Base is a Handler to embed in others: it drops received bytes, closes a connection whose peer has ended its side, and
+// does nothing else.
 type Base struct{}
 
 var _ Handler = Base{}
@@ -46,7 +45,7 @@ var _ Handler = Base{}
 // OnOpen does nothing.
 func (Base) OnOpen(*Conn) {}
 
-// OnData uses all there is.
+// OnData drops all bytes.
 func (Base) OnData(_ *Conn, p []byte) int { return len(p) }
 
 // OnEnd closes the connection.
@@ -110,10 +109,9 @@ func (c *Conn) why() error {
 	return nil
 }
 
-// Keep gives the bytes that OnData is being shown to the caller, until Release, so that they outlast its return. All of
-// them count as held, also those that OnData says it has not used; of these the connection has a copy. It is an error
-// if as many leases of the connection are held as ringo.Config.Leases, or if there is nothing to keep: outside of
-// OnData, or a second time.
+// Keep lets the caller keep the bytes passed to OnData until Release, after OnData has returned. It keeps all of them;
+// of those that OnData does not use the connection has a copy. It fails if ringo.Config.Leases leases of the connection
+// are held, outside of OnData, and if called a second time.
 func (c *Conn) Keep() (buf.Lease, error) {
 	e := c.here("Conn.Keep")
 	s := &e.shown

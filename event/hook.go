@@ -2,7 +2,7 @@ package event
 
 import "slices"
 
-// Hook calls a function once a turn, until Stop.
+// A Hook calls a function once a turn, until Stop.
 type Hook struct {
 	activity
 	fn   func()
@@ -18,15 +18,15 @@ const (
 	hookKinds
 )
 
-// Idle has fn be called once a turn, behind what else there is to call. As long as there is such a hook the loop does
-// not sleep, but looks for what has come and calls again: for work in small pieces.
+// Idle calls fn once a turn, after all other callbacks. While there is such a hook the loop does not sleep, but polls
+// for events and calls again: for work in small pieces.
 func (e *Loop) Idle(fn func()) *Hook { return e.hook("Loop.Idle", idles, fn) }
 
-// Prepare has fn be called at the end of each turn's callbacks, before the loop may sleep. A task that runs behind it,
-// and what that has called, may bring another call in the same turn.
+// Prepare calls fn after the other callbacks of each turn, before the loop may sleep. If a task that runs later causes
+// further callbacks, fn may be called again in the same turn.
 func (e *Loop) Prepare(fn func()) *Hook { return e.hook("Loop.Prepare", prepares, fn) }
 
-// Check has fn be called once a turn, before its other callbacks: when the loop has slept, or looked for what has come.
+// Check calls fn once a turn, before its other callbacks, after the loop has slept or polled for events.
 func (e *Loop) Check(fn func()) *Hook { return e.hook("Loop.Check", checks, fn) }
 
 func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
@@ -46,7 +46,7 @@ func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
 	return h
 }
 
-// Stop ends the calls. Doing so again does nothing.
+// Stop ends the calls. Stopping again does nothing.
 func (h *Hook) Stop() {
 	h.e.here("Hook.Stop")
 	h.stop()

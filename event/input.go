@@ -187,7 +187,7 @@ func (c *Conn) show(b *bufs.Buffer) {
 	e.shown = shown{c: c, b: b}
 	used := c.h.OnData(c, p)
 	if used < 0 || used > len(p) {
-		panic(fmt.Sprintf("event: OnData has used %d of %d bytes", used, len(p)))
+		panic(fmt.Sprintf("event: OnData returned %d for %d bytes", used, len(p)))
 	}
 	kept := e.shown.kept
 	e.shown = shown{}
@@ -246,9 +246,9 @@ func (c *Conn) dropInput() {
 	}
 }
 
-// Pause has nothing more be shown until Resume: what the peer sends then stays with the kernel, and the peer has to
-// wait. What has been received by then stays with the connection. So OnData may take one message, pause, and leave the
-// rest, however much it is: that is not held against it (see SetUnreadMax), and Resume has it shown again.
+// Pause stops calls of OnData until Resume. Bytes that the peer sends stay in the kernel, and the peer has to wait;
+// bytes received before stay with the connection. So OnData may take one message, pause, and leave any amount unused,
+// without regard to SetUnreadMax; Resume passes it to OnData again.
 func (c *Conn) Pause() {
 	c.here("Conn.Pause")
 	if c.state != open || c.flags&paused != 0 {
@@ -269,7 +269,7 @@ func (c *Conn) spill() {
 	}
 }
 
-// Resume ends a Pause. What OnData has not used is shown again, also when nothing more has come.
+// Resume ends a Pause. OnData gets unused bytes again, even if no more have arrived.
 func (c *Conn) Resume() {
 	c.here("Conn.Resume")
 	if c.flags&paused != 0 {
@@ -282,9 +282,9 @@ func (c *Conn) Resume() {
 	}
 }
 
-// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection; but an
-// OnData that pauses it may leave all that it was shown. Of a record, as on a connection of unixpacket, it may leave
-// none. Less than 0 panics.
+// SetUnreadMax sets how many bytes OnData may leave unused, by default 65536. If it leaves more, the connection ends
+// with ErrUnread; an OnData that calls Pause may leave any number. It must use all of a record, as on a unixpacket
+// connection. SetUnreadMax panics if n is negative.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
 	wantBound("Conn.SetUnreadMax", n)

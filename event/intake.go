@@ -18,10 +18,10 @@ type intake struct {
 // out of the loop's buffers, which costs less than to begin a receive anew.
 const directMin = 32 << 10
 
-// ReadFull has the next len(p) bytes be put into p, and then be called, with OnData and OnEnd silent meanwhile: for
-// bodies whose length is known. Bytes that OnData does not use are the first. Where many are missing the kernel puts
-// them into p itself. p is lent until then is called: with an error if fewer have come, which is io.ErrUnexpectedEOF
-// where the peer has ended its side, and otherwise why the connection closes. There is one ReadFull at a time.
+// ReadFull reads the next len(p) bytes into p and then calls then: for bodies of known length. OnData and OnEnd are not
+// called meanwhile. Bytes that OnData has not used come first. If many are missing the kernel writes them directly into
+// p. p is borrowed until then is called. If fewer bytes arrive, err is io.ErrUnexpectedEOF if the peer has ended its
+// side, and otherwise the reason why the connection closes. There can be one ReadFull at a time.
 func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 	e := c.here("Conn.ReadFull")
 	switch {

@@ -10,7 +10,7 @@ import (
 	"ringo/sock"
 )
 
-// Listener accepts connections for a Handler.
+// A Listener accepts connections for a Handler.
 type Listener struct {
 	activity
 	ln   *sock.Listener
@@ -20,9 +20,9 @@ type Listener struct {
 	network string
 }
 
-// Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. Each loop may
-// listen at an address once, beside the other loops of the Run, whose peers the kernel divides among them; a second
-// listener of the same loop there is EADDRINUSE. An error is that of sock.Listen, or ErrStopped.
+// Listen accepts connections at an address, with a network as for sock.Listen, and calls h for them. Loops of one Run
+// may share an address, and the kernel spreads the peers over them; a second listener of the same loop there fails with
+// EADDRINUSE. Errors are those of sock.Listen, or ErrStopped.
 func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	e.here("Loop.Listen")
 	needHandler("Loop.Listen", h)
@@ -36,11 +36,11 @@ func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	return e.Accept(ln, h), nil
 }
 
-// Accept has h be called for all that connect at a listener of package sock, as of a sock.ListenerSet or a
-// sock.ListenConfig with options of its own, which has to be the same loop's; nobody else should accept from it.
-// Accepts are bounded, go on behind shortages and errors of single peers, and end in a drain, as with sock.Serve. A
-// listener has a task that accepts, so that it keeps its loop from ending. An error that ends it is OnClose's, or where
-// there is none Wait's.
+// Accept calls h for all connections to a listener of package sock, for example one of a sock.ListenerSet, or of a
+// sock.ListenConfig with options. It must belong to the same loop, and others should not accept from it. Accepting is
+// bounded, continues after shortages and errors of single peers, and ends in a drain, as with sock.Serve. It runs in a
+// task, which keeps the loop from ending. An error that ends it goes to the function of OnClose; without one, Wait
+// returns it.
 func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	e.here("Loop.Accept")
 	needHandler("Loop.Accept", h)
@@ -71,10 +71,10 @@ func needHandler(method string, h Handler) {
 	}
 }
 
-// Addr is the address of the listener. Any goroutine may call it.
+// Addr returns the listener's address. Any goroutine may call it.
 func (ln *Listener) Addr() net.Addr { return ln.ln.Addr() }
 
-// Close stops listening. Connections that were accepted go on.
+// Close stops listening. Accepted connections stay open.
 func (ln *Listener) Close() {
 	ln.e.here("Listener.Close")
 	ln.stop()
@@ -82,8 +82,9 @@ func (ln *Listener) Close() {
 
 func (ln *Listener) stop() { handle.Sockets.CloseSoon(ln.ln) }
 
-// OnClose has fn be called when the listener has ended, with an error that is net.ErrClosed after Close and in a drain,
-// and ErrStopped if Accept was refused: see Loop.Stop. Its connections go on.
+// OnClose sets a function that is called when the listener has ended, with net.ErrClosed after Close and in a drain,
+// with ErrStopped if the loop was being stopped when Accept was called (see Loop.Stop), or with the failure. Accepted
+// connections stay open.
 func (ln *Listener) OnClose(fn func(error)) {
 	ln.e.here("Listener.OnClose")
 	ln.then = fn

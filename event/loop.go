@@ -11,8 +11,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Loop is the callbacks' side of a ringo.Loop: what On returns for it. All of it, and of what it makes, belongs to the
-// loop's thread: callbacks and tasks of the loop may use it, and nobody else, but where a method says so.
+// A Loop runs callbacks on a ringo.Loop; On returns it. It and everything that it makes belong to the loop's thread:
+// only callbacks and tasks of the loop may use them, unless a method says otherwise.
 type Loop struct {
 	l       *loop.Loop
 	queue   queue
@@ -52,7 +52,7 @@ type Loop struct {
 // unsentMax is what Loop.SetUnsentMax says at first.
 const unsentMax = 64 << 20
 
-// On returns the Loop of l, the same each time. Only a task of l may call it; others panic.
+// On returns the Loop of l, always the same one. Only a task of l may call it; for other callers it panics.
 func On(l *ringo.Loop) *Loop {
 	inner := (*loop.Loop)(l)
 	if !inner.IsCurrent() {
@@ -71,11 +71,10 @@ func On(l *ringo.Loop) *Loop {
 	return e
 }
 
-// Run runs loops, as ringo.Run does, and calls fn on each, as a task, to begin what is to be done by callbacks. It
-// returns when nothing is active any more, as Wait does on each loop, and no task is left that may begin something, or
-// with the first error of any fn. When ctx ends the loops drain: see ringo.Run, and for what is waited for then
-// Loop.Wait. Config.Loops is how many loops there are, one for each processor if nothing is said. Any goroutine may
-// call it; it waits, so a task gets an error.
+// Run runs loops, as ringo.Run does, and calls fn on each, as a task, to set up callbacks. It returns once nothing is
+// active any more on any loop (see Loop.Wait) and no task is left, or with the first error of any fn. When ctx ends the
+// loops drain: see ringo.Run and Loop.Wait. Config.Loops is the number of loops, by default one per CPU. Any goroutine
+// may call it; a task gets an error.
 func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		e := On(l)
@@ -91,19 +90,19 @@ func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 	})
 }
 
-// Ringo is the loop that has the thread: for its tasks, clock and statistics. Any goroutine may call it.
+// Ringo returns the loop that has the thread, for its tasks, clock and statistics. Any goroutine may call it.
 func (e *Loop) Ringo() *ringo.Loop { return (*ringo.Loop)(e.l) }
 
 // Post starts fn as a task of the loop, as ringo.Loop.Post does. Any goroutine may call it. It returns ringo.ErrEnded
 // when the loop has ended.
 func (e *Loop) Post(fn func()) error { return e.Ringo().Post(fn) }
 
-// Wait parks until nothing is active on the loop any more: listeners, connections, timers and all else that may still
-// call somebody. In a drain, as ringo.Run begins when its context ends, listeners end by themselves, and connections,
-// AfterFunc and Go are waited for; what goes on for ever, which is Every, hooks, Wakers, Signals and Polls, Wait stops
-// when nothing else is active. It does what Stop does when its task is cancelled, as is done when Config.Grace is over,
-// and then returns why. Otherwise an error is that of a listener that has ended and has no OnClose. Only a task may
-// call it.
+// Wait parks until nothing is active on the loop any more: no listener, connection, timer or other source of callbacks.
+// In a drain, which ringo.Run begins when its context ends, listeners end by themselves, and Wait waits for
+// connections, AfterFunc and Go; once nothing else is active it stops the sources that never end: Every, hooks, Wakers,
+// Signals and Polls. When its task is cancelled, as happens when Config.Grace is over, it does what Stop does, and
+// returns the cause. Otherwise it returns the error of a listener that has ended and has no OnClose, if any. Only a
+// task may call it.
 func (e *Loop) Wait() error {
 	e.taskHere("Loop.Wait")
 	err := e.wait()
@@ -143,9 +142,9 @@ func (e *Loop) wait() (err error) {
 	}
 }
 
-// SetUnsentMax bounds what may wait for room in the sockets of all of the loop's connections together, in bytes; 64 MiB
-// if nothing is said; each write that waits by itself has 64 beside its own. Beyond it writes to a connection that has
-// something waiting are ErrFull. Less than 0 panics.
+// SetUnsentMax bounds the unsent bytes of all of the loop's connections together; the default is 64 MiB. Each write
+// that waits separately counts 64 bytes more than its own. Beyond the bound writes to a connection that has unsent
+// bytes fail with ErrFull. It panics if n is negative.
 func (e *Loop) SetUnsentMax(n int) {
 	e.here("Loop.SetUnsentMax")
 	wantBound("Loop.SetUnsentMax", n)

@@ -51,12 +51,12 @@ const acceptMax = 4096
 // closeMax is how long the peer may take what was written before a Close.
 const closeMax = time.Minute
 
-// Write sends p, which is the caller's again when it returns. It never waits, and calls nobody: up to 4096 bytes are
-// copied, and sent at the end of the loop's turn, together with what else was written to the connection; what the
-// socket has no room for is copied, and sent when there is. Then Congested tells when it is time to stop, and
-// OnWritable when to go on. The error is ErrFull at the bound, and then nothing of p was taken, and OnWritable will be
-// called; net.ErrClosed when the connection closes; or that of a send, with which the connection ends. Of unixpacket p
-// is one record, also where it has no bytes; of a stream no bytes are nothing.
+// Write sends p; the caller may reuse p once it returns. It never waits, and makes no callbacks: up to 4096 bytes are
+// copied, and sent at the end of the loop's turn, together with other writes to the connection; bytes that the socket
+// has no room for are copied, and sent when it has. Stop writing when Congested returns true, and continue when
+// OnWritable is called. The error is ErrFull at the bound: then nothing of p was taken, and OnWritable will be called.
+// It is net.ErrClosed when the connection closes, or that of a send, which ends the connection. On unixpacket p is one
+// record, even if empty; on a stream an empty p does nothing.
 func (c *Conn) Write(p []byte) error {
 	e := c.here("Conn.Write")
 	if c.state != open || c.flags&finished != 0 {
@@ -71,8 +71,8 @@ func (c *Conn) Write(p []byte) error {
 	return err
 }
 
-// WriteThen is Write that does not copy p, which is lent until then is called: when the kernel has taken all of it, or
-// with the error for which it never will. Where WriteThen itself returns an error, then is not called.
+// WriteThen is like Write, but does not copy p: it borrows p until then is called, once the kernel has taken all of it,
+// or with the error that prevents this. If WriteThen itself returns an error, then is not called.
 func (c *Conn) WriteThen(p []byte, then func(error)) error {
 	e := c.here("Conn.WriteThen")
 	if c.state != open || c.flags&finished != 0 {
@@ -83,8 +83,8 @@ func (c *Conn) WriteThen(p []byte, then func(error)) error {
 	return err
 }
 
-// WriteLease is Write of a lease's bytes, which it releases in any case: those in one of the loop's buffers, as of
-// Conn.Keep, are sent from where they are.
+// WriteLease writes a lease's bytes as Write does, and releases it in any case. Bytes in one of the loop's buffers, as
+// from Conn.Keep, are sent without a copy.
 func (c *Conn) WriteLease(lease buf.Lease) error {
 	e := c.here("Conn.WriteLease")
 	large := bufs.Lease(lease).From(e.l.Large()) // which is warm, and to stay so: it is not lent until the turn's end
@@ -113,7 +113,7 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 	return err
 }
 
-// WriteV is Write of several slices, one behind the other: all of them, or with an error none.
+// WriteV is like Write for several slices in order. If it fails it has taken none.
 func (c *Conn) WriteV(bufs ...[]byte) error {
 	e := c.here("Conn.WriteV")
 	size := 0
@@ -464,7 +464,7 @@ func (s *sender) Unsent(res int32, rest []byte) {
 	c.out.submit()
 }
 
-// Unsent is how many bytes wait for room in the socket.
+// Unsent returns the number of bytes that wait for room in the socket.
 func (c *Conn) Unsent() int {
 	c.here("Conn.Unsent")
 	if c.out == nil {
@@ -473,17 +473,17 @@ func (c *Conn) Unsent() int {
 	return c.out.size
 }
 
-// Congested reports whether the high-water mark was reached, or a write was ErrFull, and OnWritable has not told since
-// that it is time to go on.
+// Congested reports whether unsent bytes have reached the high-water mark, or a write has failed with ErrFull, and
+// OnWritable has not been called since.
 func (c *Conn) Congested() bool {
 	c.here("Conn.Congested")
 	return c.flags&congested != 0
 }
 
-// SetMarks says how many bytes that wait for room in the socket are the high-water mark, 65536 if nothing is said, and
-// with how many nothing more is taken, 1 MiB: a Write is ErrFull then. What is taken is taken whole, so that they may
-// be as many more as a Write brings. Of files, records and what was lent no more than 1024 wait, whatever their size:
-// then all writes are ErrFull, and Congested is true, until half of them are sent. Less than 0 panics.
+// SetMarks sets the high-water mark for unsent bytes, by default 65536, and the number of unsent bytes from which on
+// Write fails with ErrFull, by default 1 MiB. A write is taken whole, so one may exceed max. At most 1024 files,
+// records and borrowed slices wait, whatever their size: at that number all writes fail with ErrFull, and Congested is
+// true, until half of them are sent. It panics if a mark is negative.
 func (c *Conn) SetMarks(high, max int) {
 	c.here("Conn.SetMarks")
 	wantBound("Conn.SetMarks", min(high, max))
@@ -491,8 +491,8 @@ func (c *Conn) SetMarks(high, max int) {
 	s.high, s.max = high, max
 }
 
-// CloseWrite ends this side of the connection, once all that was written is sent: the peer reads the end of the stream.
-// This side may still read.
+// CloseWrite shuts down the writing side once all written bytes are sent: the peer then reads the end of the stream.
+// The connection can still read.
 func (c *Conn) CloseWrite() error {
 	e := c.here("Conn.CloseWrite")
 	if c.state != open || c.flags&finished != 0 {

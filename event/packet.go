@@ -11,8 +11,8 @@ import (
 	"ringo/sock"
 )
 
-// PacketConn is a UDP socket whose events a PacketHandler is called for. It belongs to the thread of its loop. It is
-// one of package sock's, which has its options, and which nobody else should read from.
+// A PacketConn is a UDP socket whose events go to a PacketHandler. It belongs to the thread of its loop. Socket returns
+// the underlying socket of package sock, for its options; others should not read from that.
 type PacketConn struct {
 	activity
 	h     PacketHandler
@@ -41,34 +41,34 @@ const (
 	packetWritable // OnWritable is to be called
 )
 
-// Datagram is one that has come.
+// A Datagram is a received datagram.
 type Datagram struct {
-	Bytes   []byte         // the callee's, until it returns
+	Bytes   []byte         // valid until OnDatagram returns
 	From    netip.AddrPort // as sock.PacketConn.ReadFromUDPAddrPort has it
-	Control []byte         // control messages, if sock.PacketConn.SetControl has asked for them: see sock.ParseControl
+	Control []byte         // control messages asked for by sock.PacketConn.SetControl: see sock.ParseControl
 	Flags   int            // MSG_CTRUNC
 }
 
-// PacketHandler is what becomes of a PacketConn's events. The rules are those of Handler; embed PacketBase for methods
-// that are not needed.
+// A PacketHandler receives a PacketConn's events. The rules are those of Handler; embed PacketBase for methods that you
+// do not need.
 type PacketHandler interface {
 	// OnOpen is called once, first.
 	OnOpen(c *PacketConn)
-	// OnDatagram is called with each datagram that has come, which is never cut: with sock.PacketConn.SetGRO on, too,
-	// it is one.
+	// OnDatagram is called with each received datagram, which is never truncated. It is a single one even with
+	// sock.PacketConn.SetGRO.
 	OnDatagram(c *PacketConn, d Datagram)
-	// OnError is called with what the network has told of datagrams sent before, such as ECONNREFUSED on a connected
-	// socket, or with why one that had waited for room was not sent. The socket goes on.
+	// OnError is called with errors that the network reports for datagrams sent before, such as ECONNREFUSED on a
+	// connected socket, or when a datagram that had waited for room could not be sent. The socket stays usable.
 	OnError(c *PacketConn, err error)
-	// OnWritable is called when all has been sent that waited for room, after a write that was ErrFull, or after
-	// Congested was true.
+	// OnWritable is called once no datagrams wait for room any more, if a write has failed with ErrFull or Congested
+	// was true.
 	OnWritable(c *PacketConn)
-	// OnClose is called once, last. err is nil if Close was called, ErrStopped if the loop has ended it, and otherwise
-	// what has failed, as a dial.
+	// OnClose is called once, last. err is nil if Close was called, ErrStopped if the loop was stopped, and otherwise
+	// the failure, such as that of a dial.
 	OnClose(c *PacketConn, err error)
 }
 
-// PacketBase is a PacketHandler to be embedded in others. It does nothing.
+// PacketBase is a PacketHandler to embed in others. It does nothing.
 type PacketBase struct{}
 
 var _ PacketHandler = PacketBase{}
@@ -91,8 +91,7 @@ func (PacketBase) OnClose(*PacketConn, error) {}
 // datagramsMax is how many datagrams are shown before others have their turn.
 const datagramsMax = 64
 
-// ListenPacket binds a UDP socket, as sock.ListenPacket does, and has h be called for it. A drain does not end it:
-// see Wait.
+// ListenPacket binds a UDP socket, as sock.ListenPacket does, and calls h for it. A drain does not end it: see Wait.
 func (e *Loop) ListenPacket(network, address string, h PacketHandler) (*PacketConn, error) {
 	e.here("Loop.ListenPacket")
 	needPacketHandler("Loop.ListenPacket", h)
@@ -106,8 +105,8 @@ func (e *Loop) ListenPacket(network, address string, h PacketHandler) (*PacketCo
 	return e.Receive(c, h), nil
 }
 
-// Receive has h be called for a socket of package sock of the same loop, as of a sock.ListenConfig, or one with
-// options. It closes the socket in the end.
+// Receive calls h for a socket of package sock of the same loop, for example one of a sock.ListenConfig, or one with
+// options set. The PacketConn closes the socket in the end.
 func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 	e.here("Loop.Receive")
 	if s == nil {
@@ -125,9 +124,9 @@ func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 	return c
 }
 
-// DialPacket makes a UDP socket that is connected to an address, as sock.DialPacket does: it sends to that alone, and
-// gets datagrams of that alone. It returns at once: OnOpen is called when there is one, or OnClose alone. Nothing can
-// be written before.
+// DialPacket makes a connected UDP socket, as sock.DialPacket does: it sends to address, and receives datagrams from it
+// only. It returns at once: OnOpen is called once the socket is connected, or OnClose alone with the error. Nothing can
+// be written before OnOpen.
 func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn {
 	e.here("Loop.DialPacket")
 	c := e.newPacketConn("Loop.DialPacket", h)
@@ -263,7 +262,8 @@ func (c *PacketConn) failed(err error) {
 	}
 }
 
-// Pause has nothing more be shown until Resume: what comes stays with the kernel, which drops what it has no room for.
+// Pause stops calls of OnDatagram until Resume: datagrams stay in the kernel, which drops those that it has no room
+// for.
 func (c *PacketConn) Pause() {
 	c.e.here("PacketConn.Pause")
 	c.flags |= packetPaused
@@ -278,14 +278,14 @@ func (c *PacketConn) Resume() {
 	}
 }
 
-// Loop is the loop that the socket belongs to. Any goroutine may call it.
+// Loop returns the loop that the socket belongs to. Any goroutine may call it.
 func (c *PacketConn) Loop() *Loop { return c.e }
 
-// Socket is the socket as package sock has it, for options and statistics; nil before OnOpen. What waits for room is
-// not its, so nobody else should write to it either.
+// Socket returns the underlying socket of package sock, for options and statistics; nil before OnOpen. Do not read from
+// it or write to it: it does not know of unsent datagrams.
 func (c *PacketConn) Socket() *sock.PacketConn { return c.sock }
 
-// LocalAddr is the address of this end; nil before OnOpen.
+// LocalAddr returns the address of this end; nil before OnOpen.
 func (c *PacketConn) LocalAddr() net.Addr {
 	if c.sock == nil {
 		return nil
@@ -293,13 +293,13 @@ func (c *PacketConn) LocalAddr() net.Addr {
 	return c.sock.LocalAddr()
 }
 
-// Value is what SetValue has stored, nil at first.
+// Value returns what SetValue has stored, nil at first.
 func (c *PacketConn) Value() any { return c.value }
 
-// SetValue stores something that belongs to the socket.
+// SetValue stores a value with the socket.
 func (c *PacketConn) SetValue(v any) { c.value = v }
 
-// SetHandler has another be called for the events that follow.
+// SetHandler replaces the handler for later events.
 func (c *PacketConn) SetHandler(h PacketHandler) {
 	c.e.here("PacketConn.SetHandler")
 	if h == nil {
@@ -308,8 +308,8 @@ func (c *PacketConn) SetHandler(h PacketHandler) {
 	c.h = h
 }
 
-// Close ends the socket, and returns at once: nothing more is shown, what waits for room is dropped, and OnClose is
-// called when it is closed. Closing again does nothing.
+// Close closes the socket, and returns at once: the handler gets no more datagrams, unsent ones are dropped, and
+// OnClose is called when the socket is closed. Closing again does nothing.
 func (c *PacketConn) Close() {
 	c.e.here("PacketConn.Close")
 	c.end(nil)

@@ -28,12 +28,13 @@ const (
 	packetCost = 64
 )
 
-// Write sends a datagram to the address that the socket is connected to; p is the caller's again when it returns. It
-// never waits: what the socket has no room for is copied, and sent when there is. The error is ErrFull at the bound,
-// net.ErrClosed when the socket closes, or that of the send; a datagram that has waited OnError is told of instead.
+// Write sends a datagram to the address that the socket is connected to; the caller may reuse p once it returns. It
+// never waits: if the socket has no room the datagram is copied, and sent when there is. The error is ErrFull at the
+// bound, net.ErrClosed when the socket closes, or that of the send; if a datagram that has waited can't be sent,
+// OnError is called.
 func (c *PacketConn) Write(p []byte) error { return c.write("PacketConn.Write", p, netip.AddrPort{}) }
 
-// WriteTo is Write to an address, on a socket that is not connected.
+// WriteTo is like Write, but to an address, on an unconnected socket.
 func (c *PacketConn) WriteTo(p []byte, to netip.AddrPort) error {
 	return c.write("PacketConn.WriteTo", p, to)
 }
@@ -68,7 +69,7 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 	return nil
 }
 
-// Congested reports whether something waits for room: OnWritable is called when it is gone.
+// Congested reports whether datagrams wait for room in the socket: OnWritable is called once they are sent.
 func (c *PacketConn) Congested() bool {
 	c.e.here("PacketConn.Congested")
 	if c.out.any() {
@@ -77,8 +78,9 @@ func (c *PacketConn) Congested() bool {
 	return c.out.any()
 }
 
-// SetUnsentMax bounds what may wait for room, in bytes, of which each datagram has 64 beside its own; 256 KiB if
-// nothing is said. At the bound a write is ErrFull. Loop.SetUnsentMax counts it as well. Less than 0 panics.
+// SetUnsentMax bounds the bytes that wait for room in the socket; the default is 256 KiB. Each datagram counts 64 bytes
+// more than its own. At the bound writes fail with ErrFull. The bytes also count in Loop.SetUnsentMax. It panics if n
+// is negative.
 func (c *PacketConn) SetUnsentMax(n int) {
 	c.e.here("PacketConn.SetUnsentMax")
 	wantBound("PacketConn.SetUnsentMax", n)

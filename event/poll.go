@@ -11,7 +11,7 @@ import (
 	"ringo/sock"
 )
 
-// Poll calls a function when a descriptor is ready.
+// A Poll calls a function when a descriptor is ready.
 type Poll struct {
 	activity
 	fn       func(sock.Interest, error)
@@ -23,11 +23,11 @@ type Poll struct {
 	stopped  bool
 }
 
-// Poll has fn be called when a file, or anything else that has a descriptor, is ready for one of what interest says;
-// again and again, as long as it is. It works on a duplicate, so that f stays the caller's to close, and in the mode in
-// which it is. Files on a disk are always ready. fn is told which it is ready for, Failed and HungUp in any case; or an
-// error, behind which it is called no more. The Poll is active until Stop. In a simulated world it is for what belongs
-// to that, such as the ends of a file.Pipe, and an error for the system's files.
+// Poll calls fn whenever f, a file or anything else that has a descriptor, is ready for any event in interest
+// (level-triggered). It works on a duplicate, so the caller still has to close f, whose blocking mode does not change.
+// Files on a disk are always ready. fn gets the events that f is ready for, always including Failed and HungUp, or an
+// error, after which it is not called again. The Poll is active until Stop. In a simulated world it works for that
+// world's files, such as the ends of a file.Pipe, and fails for files of the real system.
 func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interest, error)) (*Poll, error) {
 	e.here("Loop.Poll")
 	if fn == nil {
@@ -46,7 +46,7 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 	}
 	switch {
 	case n == -sys.EBADF && e.l.Staged():
-		return nil, fmt.Errorf("event: Loop.Poll of what is not of the simulated world: %w", errors.ErrUnsupported)
+		return nil, fmt.Errorf("event: Loop.Poll of a file outside the simulated world: %w", errors.ErrUnsupported)
 	case n < 0:
 		return nil, callError("fcntl", n)
 	}
@@ -117,7 +117,7 @@ func (p *Poll) again() {
 	}
 }
 
-// SetInterest changes what the descriptor is to be ready for.
+// SetInterest changes the events to poll for.
 func (p *Poll) SetInterest(interest sock.Interest) {
 	p.e.here("Poll.SetInterest")
 	if p.interest == interest || p.stopped {

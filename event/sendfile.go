@@ -13,7 +13,7 @@ import (
 // fileMax is how many bytes of a file are sent in one call, or brought into memory before.
 const fileMax = 256 << 10
 
-// File is what Conn.SendFile sends: an *os.File or, which is all that there is in a simulated world, a *file.File.
+// A File is what Conn.SendFile sends: an *os.File or a *file.File; in a simulated world only a *file.File.
 type File interface {
 	io.ReaderAt
 	syscall.Conn
@@ -29,12 +29,12 @@ type fileSource struct {
 	err  error // that was met when they were brought there
 }
 
-// SendFile sends n bytes of a regular file from off on, behind what was written before: by sendfile(2), without a copy
-// in the program, and never waits for the disk on the loop's thread. f is lent until then is called, as with WriteThen.
-// If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole, and then is
-// told why. The bytes don't count for Conn.Unsent; it is ErrFull, as Write, if too many files wait, see SetMarks, or at
-// the bound of Loop.SetUnsentMax. Where SendFile itself returns an error, then is not called. In a simulated world it
-// is an error for files of the system's.
+// SendFile sends n bytes of a regular file from off on, after the bytes written before: by sendfile(2), without a copy
+// in the program, and without waiting for the disk on the loop's thread. f is borrowed until then is called, as with
+// WriteThen. If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole,
+// and then gets the error. The bytes don't count in Conn.Unsent. Like Write it fails with ErrFull if too many files
+// wait, see SetMarks, or at the bound of Loop.SetUnsentMax. If SendFile itself returns an error, then is not called. In
+// a simulated world it fails for files of the real system.
 func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	e := c.here("Conn.SendFile")
 	switch {

@@ -7,7 +7,7 @@ import (
 	"os/signal"
 )
 
-// Signal calls a function for signals of the process.
+// A Signal calls a function for signals of the process.
 type Signal struct {
 	activity
 	fn   func(os.Signal)
@@ -20,8 +20,8 @@ type Signal struct {
 // does with one that is pending.
 const signalsMax = 64
 
-// Signal has fn be called for each of these signals that comes, as os/signal.Notify tells of them. It is active until
-// Stop. In a simulated world, which has no signals, it is an error.
+// Signal calls fn for each of these signals that arrives, as os/signal.Notify reports them. It is active until Stop. In
+// a simulated world, which has no signals, it fails.
 func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error) {
 	e.here("Loop.Signal")
 	switch {
@@ -73,7 +73,7 @@ func (s *Signal) run() {
 	}
 }
 
-// Stop ends the calls, and has the signals do what they do by themselves, if nobody else asked for them.
+// Stop ends the calls, and restores the signals' default action if the program has no other handler for them.
 func (s *Signal) Stop() {
 	s.e.here("Signal.Stop")
 	s.stop()

@@ -1,12 +1,11 @@
 package event
 
-// Stop ends what is active: connections are closed, with what was written to them dropped where there is no room for
-// it, and their OnClose is told ErrStopped. Then Wait returns. What is begun before it has, as a dial by an OnClose, is
-// refused, so that nothing keeps the loop from ending: what returns an error returns ErrStopped; of a Dial, a
-// DialPacket, an Accept or a Receive OnClose alone is called, and of Go the function for the result, with ErrStopped;
-// timers, hooks and Wakers are none, and never call. What is begun in turn by who is told of that is refused as well,
-// and nobody is told. Where nobody is in Wait, all that lasts until what was active has ended; on a loop of Run, and
-// when Config.Grace is over, it is for good.
+// Stop ends everything that is active: connections are closed, bytes that the sockets have no room for are dropped, and
+// OnClose is called with ErrStopped. Then Wait returns. Anything started before Wait has returned, such as a dial by an
+// OnClose, fails, so that the loop ends: methods that return an error return ErrStopped; for Dial, DialPacket, Accept
+// and Receive only OnClose is called, and for Go the function for the result, with ErrStopped; timers, hooks and Wakers
+// never call. Anything that these callbacks start fails as well, without a callback. If no task is in Wait, this lasts
+// until everything that was active has ended; on a loop of Run, and when Config.Grace is over, it is permanent.
 func (e *Loop) Stop() {
 	e.here("Loop.Stop")
 	e.closeAll()

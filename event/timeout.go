@@ -8,13 +8,13 @@ import (
 	"ringo/internal/timer"
 )
 
-// Timeout says what has not gone on.
+// Timeout says which direction has timed out.
 type Timeout uint8
 
-// What may time out, see Conn.SetTimeouts. Both may at once.
+// The timeouts of Conn.SetTimeouts. Both may be set.
 const (
-	ReadTimeout  Timeout = 1 << iota // nothing came
-	WriteTimeout                     // nothing of what waits for room was taken
+	ReadTimeout  Timeout = 1 << iota // no byte has arrived
+	WriteTimeout                     // no unsent byte was sent
 )
 
 // timeouts are a connection's. One timer looks at both when one of them may be over; what goes on only notes when.
@@ -31,11 +31,10 @@ const (
 	writes
 )
 
-// SetTimeouts has OnTimeout be called when no byte has come for as long as read, or when bytes that Write has taken
-// wait for room in the socket and none was sent for as long as write; 0 is no matter. That goes on, so that OnTimeout
-// is called again after another such while. While the connection is paused, and when the peer has ended its side,
-// nothing has to come; a Resume begins anew, and so do OnOpen and SetTimeouts. Both are precise to a turn of the loop,
-// and cost a connection on which something goes on next to nothing.
+// SetTimeouts makes the loop call OnTimeout when no byte has arrived for the duration read, or when there are unsent
+// bytes and none was sent for the duration write; 0 means no timeout. OnTimeout is called again after each further such
+// period. There is no read timeout while the connection is paused or after the peer has ended its side; Resume, OnOpen
+// and SetTimeouts restart it. Both are accurate to a turn of the loop, and cost almost nothing on an active connection.
 func (c *Conn) SetTimeouts(read, write time.Duration) {
 	e := c.here("Conn.SetTimeouts")
 	if c.state >= closing {

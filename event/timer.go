@@ -7,7 +7,7 @@ import (
 	"ringo/internal/timer"
 )
 
-// Timer calls a function after a while, once or again and again.
+// A Timer calls a function later, once or repeatedly.
 type Timer struct {
 	activity
 	fn    func()
@@ -17,13 +17,12 @@ type Timer struct {
 	stale bool // for a time that is none any more
 }
 
-// AfterFunc has fn be called after d. The timer is active until then.
+// AfterFunc calls fn after d. The timer is active until then.
 func (e *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	return e.here("Loop.AfterFunc").newTimer("Loop.AfterFunc", d, 0, fn)
 }
 
-// Every has fn be called every d, until Stop. A loop that is late makes up for no call that it has missed, and keeps to
-// the beat.
+// Every calls fn every d, until Stop. If the loop is late, missed calls are dropped and later ones keep the schedule.
 func (e *Loop) Every(d time.Duration, fn func()) *Timer {
 	if d <= 0 {
 		panic("event: Loop.Every of no time")
@@ -80,7 +79,7 @@ func (t *Timer) run() {
 	t.fn()
 }
 
-// Stop keeps the timer from calling; false if it was not active.
+// Stop keeps the timer from calling. It returns false if the timer was not active.
 func (t *Timer) Stop() bool {
 	t.e.here("Timer.Stop")
 	was := t.isActive()
@@ -93,9 +92,8 @@ func (t *Timer) stop() {
 	t.e.done(&t.activity)
 }
 
-// Reset has the timer call after d from now, instead of at the time that was set before; one of Every goes on from
-// there with the same period. When the loop was stopped it does nothing. It reports whether it was active. Moving a
-// timer later costs next to nothing.
+// Reset sets the timer to call after d; one of Every continues from there with the same period. If the loop was stopped
+// it does nothing. It reports whether the timer was active. Moving a timer later costs almost nothing.
 func (t *Timer) Reset(d time.Duration) bool {
 	t.e.here("Timer.Reset")
 	was := t.isActive()

@@ -2,7 +2,7 @@ package event
 
 import "sync/atomic"
 
-// Waker calls a function on its loop when anybody asks for that.
+// A Waker calls a function on its loop on request of any goroutine.
 type Waker struct {
 	activity
 	fn     func()
@@ -24,8 +24,8 @@ func (e *Loop) NewWaker(fn func()) *Waker {
 	return w
 }
 
-// Wake has the function be called soon. Calls that come before it are told by one; what was done before Wake it sees.
-// Any goroutine may call it, also when the Waker was stopped, or the loop has ended; then it does nothing.
+// Wake makes the loop call the function soon. Several Wakes may lead to one call, which sees everything done before
+// them. Any goroutine may call it; if the Waker was stopped or the loop has ended it does nothing.
 func (w *Waker) Wake() {
 	if !w.asked.Swap(true) {
 		w.e.l.Call(w.arrive)
@@ -38,7 +38,7 @@ func (w *Waker) run() {
 	}
 }
 
-// Stop keeps the function from being called any more.
+// Stop ends the calls.
 func (w *Waker) Stop() {
 	w.e.here("Waker.Stop")
 	w.stop()

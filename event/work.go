@@ -2,7 +2,7 @@ package event
 
 import "ringo/internal/loop"
 
-// Work is what Go has begun.
+// Work is a running function of Go.
 type Work struct {
 	activity
 	task *loop.Task
@@ -10,9 +10,9 @@ type Work struct {
 	over bool
 }
 
-// Go has fn run as a task of the loop, and then be called with what it returned. So whatever parks ends in a callback:
-// the calls of package file, and by ringo.Loop.Offload and Compute all that waits or computes for long. fn has a stack
-// while it waits. If it does not return, then is told ErrNoReturn.
+// Go runs fn as a task of the loop, and then calls then with its results. It turns calls that park into callbacks:
+// those of package file, and, with ringo.Loop.Offload and Compute, everything that blocks or computes for long. fn
+// needs a stack while it waits. If it panics or calls runtime.Goexit, then gets ErrNoReturn.
 func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {
 	l.here("Go")
 	if fn == nil || then == nil {
@@ -42,7 +42,8 @@ func (w *Work) run() {
 	}
 }
 
-// Cancel has the waits of fn fail, as ringo.Task.Cancel does. What it returns then is told.
+// Cancel makes the waits of fn fail, as ringo.Task.Cancel does. The results that fn then returns are passed on as
+// usual.
 func (w *Work) Cancel() {
 	w.e.here("Work.Cancel")
 	w.task.Cancel()

@@ -18,7 +18,7 @@ func stranger(home *loop.Loop) error {
 }
 
 // errWorld is the error of what would take a file into a simulated world, or out of it.
-var errWorld = fmt.Errorf("%w: what is open in a simulated world is of no use outside, nor the other way round",
+var errWorld = fmt.Errorf("%w: files of a simulated world can't be used outside of it, nor others inside",
 	errors.ErrUnsupported)
 
 // errWorldFIFO is the error of an open that would have to wait there.

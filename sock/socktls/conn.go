@@ -12,8 +12,8 @@ import (
 	"ringo"
 )
 
-// Conn is a secured connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and
-// goroutines may call all of them at the same time. It is never used again for another connection.
+// A Conn is a TLS connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and goroutines
+// may call them at the same time. It is never reused for another connection.
 //
 // Readers take turns in order of arrival, and so do writers, each with all of its bytes.
 type Conn struct {
@@ -33,8 +33,8 @@ type Conn struct {
 	out output
 }
 
-// Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn that waits as one
-// does. config must not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
+// Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn that parks tasks. config must
+// not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
 func Client(conn net.Conn, config *tls.Config) *Conn {
 	c := &Conn{conn: conn}
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
@@ -44,21 +44,20 @@ func Client(conn net.Conn, config *tls.Config) *Conn {
 	return c
 }
 
-// Server returns the server's side of TLS over conn: a *sock.Conn, or another net.Conn that waits as one
-// does. config must not be nil and must have a certificate, or a way to get one. Any goroutine may call it; it
-// does not wait.
+// Server returns the server's side of TLS over conn: a *sock.Conn, or another net.Conn that parks tasks. config must
+// not be nil and must have a certificate, or a way to get one. Any goroutine may call it; it does not wait.
 func Server(conn net.Conn, config *tls.Config) *Conn {
 	c := &Conn{conn: conn}
 	c.tls = tls.Server((*below)(c), config)
 	return c
 }
 
-// Handshake does the handshake if it has not been done: the first Read or Write would, too. It parks; deadlines and
-// Close end it. An error is final, and every later call's. Any goroutine may call it.
+// Handshake does the handshake if it has not been done; otherwise the first Read or Write does. It parks; deadlines and
+// Close end it. An error is final: every later call returns it. Any goroutine may call it.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
-// HandshakeContext is Handshake that ends with the context, which then closes the connection. Once it is done
-// the context has no meaning. Any goroutine may call it.
+// HandshakeContext is like Handshake, but if ctx ends first it closes the connection. Once the handshake is done ctx
+// has no effect. Any goroutine may call it.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.done.Load() {
 		return nil
@@ -105,9 +104,9 @@ func (c *Conn) noTurn(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-// Read reads what there is into p, at least one byte, and parks until then. It does the handshake if need be. At the
-// peer's close_notify it is io.EOF. A deadline that has passed, or a cancel of the task, ends the call, and reading may
-// go on later; all other errors are final. Any goroutine may call it.
+// Read reads available bytes into p, and parks until there is at least one. It does the handshake if necessary. After
+// the peer's close_notify it returns io.EOF. After a deadline or a cancel of the task reading can continue later; all
+// other errors are final. Any goroutine may call it.
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -128,10 +127,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of p, or fails with a count of bytes that went out. It parks while the peer is slow, but for
-// what a sock.Conn accepts (see sock.Conn.Write), and does the handshake if need be. p is not kept. A failed
-// Write, be it by a deadline, leaves the stream with a hole: all later ones fail with its error. Any goroutine may call
-// it.
+// Write writes all of p, or fails with a count of bytes sent. It parks while the peer is slow, except for small writes
+// that a sock.Conn buffers (see sock.Conn.Write), and does the handshake if necessary. p is not kept. A failed Write,
+// even by a deadline, breaks the stream: all later ones fail with its error. Any goroutine may call it.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
@@ -155,9 +153,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the connection
-// below stays as it is. As in crypto/tls it waits five seconds at most, has to come after the handshake, and moves the
-// write deadline. Any goroutine may call it; it parks.
+// CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the underlying
+// connection is not shut down. As in crypto/tls it waits five seconds at most, has to come after the handshake, and
+// changes the write deadline. Any goroutine may call it; it parks.
 func (c *Conn) CloseWrite() error {
 	if !c.done.Load() {
 		return errEarlyCloseWrite
@@ -189,9 +187,9 @@ func (c *Conn) notifyClose() error {
 	return err
 }
 
-// Close closes the connection: it sends close_notify, waiting five seconds at most, and closes the connection
-// below. It ends the calls in flight; if one of them is a Write, close_notify is left out, as in crypto/tls.
-// Closing again returns net.ErrClosed. Any goroutine may call it; a task parks, also one that was cancelled.
+// Close sends close_notify, waiting five seconds at most, and closes the underlying connection. It ends the calls in
+// flight; if one of them is a Write, it does not send close_notify, as in crypto/tls. Closing again returns
+// net.ErrClosed. Any goroutine may call it; a task parks, even if it is cancelled.
 func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
@@ -222,22 +220,22 @@ func (c *Conn) lockToClose() bool {
 	return c.writing.LockContext(context.Background()) == nil
 }
 
-// ConnectionState says what the handshake has agreed on; while it is under way the call waits. In a task that
-// is cancelled meanwhile, it is that of a connection without a handshake. Any goroutine may call it.
+// ConnectionState returns the result of the handshake, and waits for one that is under way. If the task is cancelled
+// meanwhile, it returns the state before the handshake. Any goroutine may call it.
 func (c *Conn) ConnectionState() (s tls.ConnectionState) {
 	c.asked(func() error { s = c.tls.ConnectionState(); return nil })
 	return s
 }
 
-// OCSPResponse returns the stapled response of the server, if there is any. It waits as ConnectionState does. Any
-// goroutine may call it.
+// OCSPResponse returns the stapled response of the server, if any. It waits as ConnectionState does. Any goroutine may
+// call it.
 func (c *Conn) OCSPResponse() (response []byte) {
 	c.asked(func() error { response = c.tls.OCSPResponse(); return nil })
 	return response
 }
 
-// VerifyHostname says why the peer's certificate is not valid for a host; nil if it is. It is for clients, and waits
-// as ConnectionState does. Any goroutine may call it.
+// VerifyHostname returns nil if the peer's certificate is valid for host, otherwise an error that says why not. It is
+// for clients, and waits as ConnectionState does. Any goroutine may call it.
 func (c *Conn) VerifyHostname(host string) error {
 	return c.asked(func() error { return c.tls.VerifyHostname(host) })
 }
@@ -253,26 +251,27 @@ func (c *Conn) asked(ask func() error) error {
 	return ask()
 }
 
-// NetConn returns the connection below. To read from it or write to it breaks the stream. Any goroutine may call it.
+// NetConn returns the underlying connection. Reading from it or writing to it corrupts the stream. Any goroutine may
+// call it.
 func (c *Conn) NetConn() net.Conn { return c.conn }
 
-// LocalAddr is the address of this end. Any goroutine may call it.
+// LocalAddr returns the address of this end. Any goroutine may call it.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
-// RemoteAddr is the address of the peer. Any goroutine may call it.
+// RemoteAddr returns the address of the peer. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
+// SetDeadline sets both the read and the write deadline. Any goroutine may call it.
 func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
-// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; zero is never. The handshake needs both
-// deadlines. Any goroutine may call it.
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero time means no deadline. To bound the
+// handshake set both deadlines. Any goroutine may call it.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
 
-// SetIdle says whether nothing is under way on the connection, as sock.Conn.SetIdle does: a Read that waits then fails
-// with ringo.ErrDraining when the program drains. It is the last Read of the connection, as crypto/tls has it, which
-// can still be written to. While a part of a record is here the connection is not idle, whatever is said. It fails on
-// connections of other packages. Any goroutine may call it.
+// SetIdle marks the connection idle or busy, as sock.Conn.SetIdle does: when the program drains, a waiting Read on an
+// idle connection fails with ringo.ErrDraining. As in crypto/tls such an error ends reading; the connection can still
+// be written to. While part of a record has arrived the connection is never idle. SetIdle fails on connections of other
+// packages. Any goroutine may call it.
 func (c *Conn) SetIdle(idle bool) error {
 	below, ok := c.conn.(interface{ SetIdle(bool) error })
 	if !ok {
@@ -281,6 +280,6 @@ func (c *Conn) SetIdle(idle bool) error {
 	return below.SetIdle(idle && !c.came.within.Load())
 }
 
-// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on; zero is never. A Write that has failed
-// by it is the last. Any goroutine may call it.
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on; the zero time means no deadline. After a
+// Write has failed with it all later ones fail. Any goroutine may call it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }

@@ -10,11 +10,11 @@ import (
 	"ringo/sock"
 )
 
-// Dialer is how to connect and to secure the connection. The zero value is good.
+// A Dialer contains options for connecting and for TLS. The zero value is ready to use.
 type Dialer struct {
-	// NetDialer, if not nil, connects. Its Timeout bounds the handshake, too.
+	// NetDialer, if not nil, has the options for connecting. Its Timeout also bounds the handshake.
 	NetDialer *sock.Dialer
-	// Config is for Client. Without a ServerName that is the address's host. nil: the zero value.
+	// Config is passed to Client. If its ServerName is empty the address's host is used. nil means the zero value.
 	Config *tls.Config
 }
 
@@ -24,13 +24,13 @@ func Dial(l *ringo.Loop, network, address string, config *tls.Config) (*Conn, er
 	return (&Dialer{Config: config}).Dial(l, network, address)
 }
 
-// Dial is the function Dial with this configuration.
+// Dial is like the function Dial, with these options.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return d.DialContext(context.Background(), l, network, address)
 }
 
-// DialContext is Dial that ends with the context; once it has returned the context has no meaning. Any goroutine may
-// call it; a task parks.
+// DialContext is like Dial, but ends with the context; once it has returned ctx has no effect. Any goroutine may call
+// it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	var connect sock.Dialer
 	if d.NetDialer != nil {
@@ -70,7 +70,8 @@ func (d *Dialer) config(address string) *tls.Config {
 	return config
 }
 
-// Func returns DialContext for a loop in the shape that other packages ask for, such as http.Transport.DialTLSContext.
+// Func returns DialContext for a loop as a function of the type that other packages use, such as
+// http.Transport.DialTLSContext.
 func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := d.DialContext(ctx, l, network, address)

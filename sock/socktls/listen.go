@@ -10,20 +10,20 @@ import (
 	"ringo/sock"
 )
 
-// Listener is a listener whose connections are secured: a net.Listener. Any goroutine may use it.
+// A Listener accepts TLS connections; it is a net.Listener. Any goroutine may use it.
 type Listener struct {
 	net.Listener
 	config *tls.Config
 }
 
-// NewListener returns a listener that accepts from inner, a *sock.Listener or another, and secures what it accepts, by
+// NewListener returns a listener that accepts from inner, a *sock.Listener or another, and passes each connection to
 // Server. config is as for Server. Any goroutine may call it; it does not wait.
 func NewListener(inner net.Listener, config *tls.Config) *Listener {
 	return &Listener{Listener: inner, config: config}
 }
 
-// Listen makes the loop's own socket on an address, as sock.Listen does, for secured connections. config must
-// have a certificate, or a way to get one. For the loop's tasks.
+// Listen is sock.Listen for TLS connections. config must have a certificate, or a way to get one. Only a task of l may
+// call it.
 func Listen(l *ringo.Loop, network, address string, config *tls.Config) (*Listener, error) {
 	if err := check(config); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (ln *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// AcceptConn is Accept with the type.
+// AcceptConn is Accept, but returns a *Conn.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	c, err := ln.Listener.Accept()
 	if err != nil {
@@ -63,9 +63,9 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	return Server(c, ln.config), nil
 }
 
-// ListenAndServe is sock.ListenAndServe for secured connections: it calls serve for each in a task of its
-// own, and closes it when serve returns. The first Read, Write or Handshake in serve does the handshake, for which a
-// peer takes its time: set a deadline. Any goroutine may call it; it waits, so a task gets an error.
+// ListenAndServe is sock.ListenAndServe for TLS connections: it calls serve for each in a task of its own, and closes
+// it when serve returns. The first Read, Write or Handshake in serve does the handshake, in which the peer may be slow:
+// set a deadline. Any goroutine may call it; a task gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, config *tls.Config,
 	serve func(c *Conn)) error {
 	if err := check(config); err != nil {
@@ -77,8 +77,8 @@ func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address str
 	return sock.ListenAndServe(ctx, cfg, network, address, secured(config, serve))
 }
 
-// ServeSets is sock.ServeSets for secured connections, as ListenAndServe is: for several addresses, and for sockets of
-// a sock.ListenConfig. Any goroutine may call it; it waits, so a task gets an error.
+// ServeSets is sock.ServeSets for TLS connections: like ListenAndServe, but for several addresses, and for sockets of a
+// sock.ListenConfig. Any goroutine may call it; a task gets an error.
 func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet, config *tls.Config,
 	serve func(c *Conn)) error {
 	if err := check(config); err != nil {

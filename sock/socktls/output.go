@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// PieceMax is how many bytes of one Write are secured, and then sent, at a time.
+	// PieceMax is how many bytes of one Write are encrypted and then sent at a time.
 	PieceMax = 1 << 16
-	// RepliesMax is how many bytes of replies, secured, wait for a peer that doesn't take them: 37 to KeyUpdates. Of
-	// those no peer wants as many in a row: OpenSSL ends the connection at 32, crypto/tls at 16.
+	// RepliesMax is how many encrypted bytes of replies are kept for a peer that doesn't take them: 37 replies to
+	// KeyUpdates. No real peer asks for that many in a row: OpenSSL ends the connection at 32, crypto/tls at 16.
 	RepliesMax = 1024
 
 	// overhead is how much longer than itself a piece may become. Of the first records, which are small, 50 make one.
 	overhead = 8192
 )
 
-// ErrReplies is the error of all calls of a connection whose peer has asked for more replies than it takes: tls
-// answers to KeyUpdates and the like, and such a peer would have it use memory without end.
+// ErrReplies is returned by all calls on a connection whose peer has asked for replies, such as those to KeyUpdates,
+// and does not read them: they would need unbounded memory.
 var ErrReplies = errors.New("socktls: the peer asks for replies and does not read them")
 
 // output is what tls has written and nobody has sent.
