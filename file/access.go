@@ -5,26 +5,26 @@ import (
 	"ringo/internal/sys"
 )
 
-// AccessMode is what Access asks for: any of these, joined by |.
+// AccessMode is what Access checks: any of these, combined with |.
 type AccessMode uint32
 
-// What a process may do with a file, as in access(2). Of a directory AccessExec is to look names up in it, and
-// AccessWrite to make and remove some.
+// Rights to a file, as in access(2). For a directory AccessExec is the right to look up names in it, and AccessWrite
+// that to create and remove them.
 const (
-	AccessExist AccessMode = 0 // nothing: is it there?
+	AccessExist AccessMode = 0 // existence only
 	AccessExec  AccessMode = 1
 	AccessWrite AccessMode = 2
 	AccessRead  AccessMode = 4
 )
 
-// Access returns nil if the process may use a file, or what a link leads to, as mode says. It asks as an open would:
-// for the effective user and group (AT_EACCESS of faccessat2(2), Linux 5.8), where access(2) and the shell's test ask
-// for the real ones. Before 5.8, or where a filter has no faccessat2, faccessat(2) is asked if the real ones are the
-// same, and else the error is that of faccessat2.
+// Access returns nil if the process may use a file, or the target of a link, as mode says. It checks the effective user
+// and group, as an open would (AT_EACCESS of faccessat2(2), Linux 5.8); access(2) and the shell's test check the real
+// ones. Before 5.8, or where a filter blocks faccessat2, it uses faccessat(2) if the real ones are the same, and
+// otherwise returns the error of faccessat2.
 //
-// Without permission the error is fs.ErrPermission; to write on a file system that is mounted read-only, EROFS; the
-// program that runs as a file, ETXTBSY. Root may read and write almost all. It may be different when Access has
-// returned: to use a file, open it, and look at the error. It may wait; a task parks.
+// Without permission the error is fs.ErrPermission; for writing to a read-only file system it is EROFS, and to a
+// running program's file ETXTBSY. Root may read and write almost everything. The answer may be outdated when Access
+// returns: to use a file, open it, and check the error. It may wait; a task parks.
 func Access(name string, mode AccessMode) error {
 	return pathError("access", name, accessAt(noFD, name, mode, sys.AtEaccess))
 }

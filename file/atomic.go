@@ -12,8 +12,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// AtomicFile is a file that gets its name only when it is complete and on the disk: an open
-// of that name, also after a crash, finds all of the old content or all of the new.
+// An AtomicFile is a file that gets its name only once it is complete and on the disk: an open of that name, even after
+// a crash, finds either the old content or the new.
 //
 //	f, err := file.CreateAtomic("state.json", 0o644)
 //	...
@@ -21,8 +21,7 @@ import (
 //	json.NewEncoder(f).Encode(state)
 //	return f.Commit()
 //
-// Until then it has a temporary name in the same directory. A process that is killed
-// leaves that behind.
+// Until then it has a temporary name in the same directory, which a killed process leaves behind.
 type AtomicFile struct {
 	*File
 	dir        *Dir
@@ -31,9 +30,8 @@ type AtomicFile struct {
 	done       bool
 }
 
-// CreateAtomic begins a file that will replace the one with this name; a symbolic link is
-// replaced itself. perm is the new file's mode, before the umask, also if there is a file
-// already. It may wait; a task parks.
+// CreateAtomic makes a file that will replace the one with this name; a symbolic link is replaced itself. perm is the
+// new file's mode, before the umask, even if the old file exists. It may wait; a task parks.
 func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	switch {
 	case name == "":
@@ -61,10 +59,9 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	return nil, pathError("open", name, fs.ErrExist)
 }
 
-// Commit syncs the file, renames it, syncs the directory and closes. If it fails, the new
-// file is removed and the old one stays, unless the error's Op is "syncdir": then the name
-// is the new file's, and a crash may undo that. It may wait; a task parks, and a cancel
-// does not interrupt the rename.
+// Commit syncs the file, renames it, syncs the directory and closes the file. If it fails, the new file is removed and
+// the old one stays, unless the error's Op is "syncdir": then the new file has the name, but a crash may undo that. It
+// may wait; a task parks, and a cancel does not interrupt the rename.
 func (a *AtomicFile) Commit() error {
 	if a.done {
 		return pathError("commit", a.name, os.ErrClosed)
@@ -86,8 +83,7 @@ func (a *AtomicFile) Commit() error {
 	return pathError("syncdir", a.name, withoutPath(a.dir.Sync()))
 }
 
-// Abort removes the file and closes, also in a cancelled task. After Commit it does
-// nothing. It may wait; a task parks.
+// Abort removes and closes the file, even in a cancelled task. After Commit it does nothing. It may wait; a task parks.
 func (a *AtomicFile) Abort() error {
 	if a.done {
 		return nil
@@ -122,11 +118,9 @@ func (a *AtomicFile) drop() error {
 	return err
 }
 
-// WriteFileAtomic makes data all that a file holds, at once: whoever opens the name,
-// also after a crash, finds what it was before or all of data. When it returns nil, the
-// latter is so. perm is the file's, before the umask, also if there is one already; a
-// link is replaced. On failure nothing is left behind, see Commit. It may wait; a task
-// parks.
+// WriteFileAtomic makes data the content of a file atomically: an open of that name, even after a crash, finds the old
+// content or all of data, and all of data once it has returned nil. The file gets the mode perm, before the umask, even
+// if it exists already; a link is replaced. On failure nothing is left behind, see Commit. It may wait; a task parks.
 func WriteFileAtomic(name string, data []byte, perm fs.FileMode) error {
 	a, err := CreateAtomic(name, perm)
 	if err != nil {

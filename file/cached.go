@@ -12,15 +12,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// ReadCached is ReadAt of what is in memory: it waits for no disk. It returns how many
-// bytes it has read: up to the first that are not in memory, which may be none, up to the
-// file's end, and a MiB at most. At the end it returns 0 and io.EOF. The kernel may begin
-// to read what is missing. p is lent until it returns.
+// ReadCached is ReadAt for bytes in memory: it never waits for the disk. It returns how many bytes it has read: up to
+// the first ones that are not in memory, maybe 0, up to the file's end, and at most a MiB. At the end it returns 0 and
+// io.EOF. The kernel may start reading the missing bytes. The kernel may use p until ReadCached returns.
 //
-// It is preadv2(2) with RWF_NOWAIT, since Linux 4.14, and a plain read of what tmpfs has,
-// or of what mincore(2) tells of an overlayfs. Of other file systems that refuse the flag,
-// of what is no file on a disk, and with Direct, the error is errors.ErrUnsupported. Any
-// goroutine may call it; a task parks at most for the first question to a file system.
+// It is preadv2(2) with RWF_NOWAIT, since Linux 4.14, a plain read on tmpfs, and a plain read of bytes that mincore(2)
+// reports on overlayfs. On other file systems that do not support the flag, for files that are not on a disk, and with
+// Direct, the error is errors.ErrUnsupported. Any goroutine may call it; a task parks at most for the first call on a
+// file system.
 func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
 	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)
@@ -99,16 +98,14 @@ func nowError(res int32) error {
 	return posix.Errno(-res)
 }
 
-// Cached reports whether n bytes of the file from off on are in memory, so that to read
-// them or to send them (sock.Conn.SendFile) waits for no disk. It says what is so now: the
-// kernel takes back what nobody uses. A page that is on its way from the disk counts for
-// the kernel as one that is there, and only of the last one that is looked at more
-// closely; so true is sure of bytes that were read before, or sent, and are not read ahead.
+// Cached reports whether n bytes of the file from off on are in memory, so that reading or sending them
+// (sock.Conn.SendFile) does not wait for the disk. The answer may change: the kernel frees unused pages. The kernel
+// also counts pages that are still being read from the disk; Cached excludes this only for the last one. So true is
+// reliable for bytes that were read or sent before, not for bytes being read ahead.
 //
-// It is cachestat(2), since Linux 6.5, and from 6.14 on for files that the caller owns or
-// may write; on overlayfs it is mincore(2), for the same callers. Where neither tells, the
-// error is errors.ErrUnsupported: ReadCached of a byte in each page is another way to know.
-// Any goroutine may call it; a task parks at most for the first question to a file system.
+// It is cachestat(2), since Linux 6.5, and from 6.14 on for files that the caller owns or may write; on overlayfs it is
+// mincore(2), for the same callers. Without either, the error is errors.ErrUnsupported: ReadCached of a byte in each
+// page can tell then. Any goroutine may call it; a task parks at most for the first call on a file system.
 func (f *File) Cached(off, n int64) (bool, error) {
 	if off < 0 && f != nil {
 		return false, f.fail("cached", errNegative)

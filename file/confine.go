@@ -10,8 +10,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// ErrEscapes is the error of a name that would lead out of its Dir.
-// Its text is that of os.Root.
+// ErrEscapes is the error for a name that would lead out of its Dir. Its text is that of os.Root.
 var ErrEscapes = errors.New("path escapes from parent")
 
 // errEmpty is os.Root's error of a name that is "", whose text is all that there is of it.

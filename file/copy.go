@@ -20,13 +20,12 @@ const copyStep = 8 << 20
 // copyBuffer is the size of the buffer where the kernel doesn't copy by itself.
 const copyBuffer = 256 << 10
 
-// Copy copies what src holds from its position on to dst's position, and moves both on:
-// within the kernel where the file systems can (copy_file_range), which may share
-// blocks and so take no room, and else by reads and writes, with the same result. It
-// returns how much it copied. Within one file, open twice, it copies towards the beginning alone: to a
-// position behind src's it fails with EINVAL, since src's end would move on for ever. It may wait; a task
-// parks, and a cancelled one stops between two steps: another Copy goes on from there. Only from one
-// FIFO to another what was read last may be lost then, 256 KiB at most.
+// Copy copies from src's position to its end, to dst's position, and advances both: within the kernel if the file
+// systems support it (copy_file_range), which may share blocks and so need no space, and otherwise by reads and writes,
+// with the same result. It returns the number of bytes copied. Within one file, opened twice, it copies only towards
+// the beginning: to a position after src's it fails with EINVAL, since src's end would move forever. It may wait; a
+// task parks, and a cancelled one stops between two steps: another Copy continues from there. Only between two FIFOs
+// the bytes read last may be lost then, 256 KiB at most.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
 		return 0, src.fail("copy", posix.EINVAL)
@@ -230,12 +229,10 @@ func (f *File) get(p []byte) (n int, end bool, err error) {
 	return n, end, err
 }
 
-// CopyFile makes dst a copy of src: of its content and its permissions, before the
-// umask. Where the file system can, the two share their blocks until one is changed
-// (FICLONE); else holes stay holes, so that it takes no more room than src. What dst
-// held before is gone; a copy that fails stays as far as it came. Of a file to itself
-// it fails with EINVAL, and leaves it as it is. It may wait; a task parks, and a
-// cancelled one stops between two steps.
+// CopyFile makes dst a copy of src: of its content and its permissions, before the umask. If the file system supports
+// it, the two share their blocks until one is changed (FICLONE); otherwise holes stay holes, so that dst takes no more
+// space than src. It replaces dst's content; if it fails, the part copied so far stays. Copying a file to itself fails
+// with EINVAL and changes nothing. It may wait; a task parks, and a cancelled one stops between two steps.
 func CopyFile(dst, src string) (n int64, err error) {
 	from, err := Open(src)
 	if err != nil {

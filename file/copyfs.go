@@ -7,12 +7,11 @@ import (
 	"path/filepath"
 )
 
-// CopyFS copies all that is in fsys into a directory, which it makes if need be, as os.CopyFS does: directories with
-// the permissions 0777 before the umask, files with those of the ones that they are copied from and at least 0666
-// before the umask, links as they are. It replaces nothing: it fails with fs.ErrExist. It stops at the first error, and
-// what was copied by then stays. Files of package file, as of DirFS and Dir.FS, are copied within the kernel, as by
-// Copy; another fsys must not wait for anything if a task calls. It may wait; a task parks, and a
-// cancelled one stops at the next step.
+// CopyFS copies everything in fsys into a directory, which it makes if necessary, as os.CopyFS does: directories with
+// permissions 0777 before the umask, files with those of the originals and at least 0666 before the umask, links
+// unchanged. It replaces no files: it fails with fs.ErrExist. It stops at the first error, and leaves the files copied
+// so far. Files of package file, as of DirFS and Dir.FS, are copied within the kernel, as by Copy; if a task calls it,
+// another fsys must not block. It may wait; a task parks, and a cancelled one stops at the next step.
 func CopyFS(dir string, fsys fs.FS) error {
 	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

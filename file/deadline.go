@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it; it does not park.
+// SetDeadline sets both the read and the write deadline. Any goroutine may call it; it does not park.
 func (f *File) SetDeadline(t time.Time) error { return f.setDeadlines("SetDeadline", t, true, true) }
 
-// SetReadDeadline makes calls that wait for something to read fail with os.ErrDeadlineExceeded from t on, in tasks and
-// goroutines alike, also those under way; the zero time is none. As with package os, it is for what is waited for by
-// readiness: pipes, FIFOs, terminals and such devices, eventfds and the like. On another File, one on a
+// SetReadDeadline makes calls that wait for data to read fail with os.ErrDeadlineExceeded from t on, in tasks and
+// goroutines, including calls in flight; the zero time means no deadline. As with package os, it is for files that can
+// be polled: pipes, FIFOs, terminals and similar devices, eventfds and the like. For other Files, such as those on a
 // disk, it fails with os.ErrNoDeadline. Any goroutine may call it; it does not park.
 func (f *File) SetReadDeadline(t time.Time) error {
 	return f.setDeadlines("SetReadDeadline", t, true, false)
 }
 
-// SetWriteDeadline is SetReadDeadline for calls that wait for room: a Write returns what went out by then, too.
+// SetWriteDeadline is like SetReadDeadline, for calls that wait for room: a Write also returns the number of bytes
+// written by then.
 func (f *File) SetWriteDeadline(t time.Time) error {
 	return f.setDeadlines("SetWriteDeadline", t, false, true)
 }

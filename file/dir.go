@@ -9,19 +9,16 @@ import (
 	"ringo/internal/sys"
 )
 
-// Dir is an open directory. The names that its methods take start there and can't lead out
-// of it: not by "..", not as an absolute name, not by symbolic links, even if somebody
-// makes them while the name is looked up, and not by the links of /proc. Such a name fails
-// with ErrEscapes. Links that stay inside are followed. Mounts inside are part of the
-// directory.
+// A Dir is an open directory. Names passed to its methods are relative to it and can't lead out of it: not by "..",
+// absolute names, the links of /proc, or symbolic links, even if those are made while the name is looked up. Such names
+// fail with ErrEscapes. Links that stay inside are followed. Mounts inside are part of the directory.
 //
-// It is os.Root for tasks and goroutines: any of them may call any method at any time, also
-// several at once. Errors have os.Root's words for the operation. The directory may be
-// renamed meanwhile. A Dir that is dropped without Close is closed by the garbage
-// collector.
+// It is os.Root for tasks and goroutines: any of them may call any method at any time, several at once too. Errors have
+// os.Root's names for the operations. The directory may be renamed meanwhile. The garbage collector closes a Dir that
+// is dropped without Close.
 //
-// Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they
-// are walked part by part, with the same result; for a task this is done on a goroutine.
+// Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they are resolved part by part,
+// with the same result; for a task this runs on a goroutine.
 type Dir struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)
@@ -37,8 +34,7 @@ func newDir(name string, n int32) *Dir {
 	return d
 }
 
-// OpenDir opens a directory. It need not be readable, but for ReadDir and Sync. It may
-// wait; a task parks.
+// OpenDir opens a directory. It need not be readable, except for ReadDir and Sync. It may wait; a task parks.
 func OpenDir(name string) (*Dir, error) {
 	n, err := openAt(noFD, name, sys.OPath|sys.ODirectory, 0, 0)
 	if err != nil {
@@ -47,7 +43,7 @@ func OpenDir(name string) (*Dir, error) {
 	return newDir(name, n), nil
 }
 
-// Name is the name that the directory was opened with.
+// Name returns the name that the directory was opened with.
 func (d *Dir) Name() string { return d.name }
 
 // Close closes the directory. It waits for the calls in flight; files that were opened
@@ -110,10 +106,10 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 // join is a name as error messages and File.Name have it.
 func (d *Dir) join(name string) string { return d.name + "/" + name }
 
-// Stat describes a file, or what a link leads to. It may wait; a task parks.
+// Stat describes a file, or a link's target. It may wait; a task parks.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
 
-// Lstat is Stat that describes a link itself.
+// Lstat is like Stat, but describes a link itself.
 func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
 	return d.stat("statat", name, sys.ONofollow)
 }

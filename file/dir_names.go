@@ -27,8 +27,7 @@ func (d *Dir) MkdirAll(name string, perm fs.FileMode) error {
 // Remove removes a file or an empty directory. It may wait; a task parks.
 func (d *Dir) Remove(name string) error { return d.in("removeat", name, removeAt) }
 
-// RemoveAll removes a file, or a directory with all that is in it; see RemoveAll. It
-// may wait; a task parks.
+// RemoveAll removes a file, or a directory and everything in it; see the function RemoveAll. It may wait; a task parks.
 func (d *Dir) RemoveAll(name string) error {
 	if name == "" {
 		return pathError("RemoveAll", name, errEmpty)
@@ -70,8 +69,7 @@ func (d *Dir) Mkfifo(name string, perm fs.FileMode) error {
 	})
 }
 
-// Symlink makes newname in d a symbolic link to oldname, whatever that is. It may wait;
-// a task parks.
+// Symlink makes newname in d a symbolic link to oldname, which need not exist. It may wait; a task parks.
 func (d *Dir) Symlink(oldname, newname string) error {
 	if err := d.begin("symlinkat", newname); err != nil {
 		return linkError("symlinkat", oldname, newname, withoutPath(err))
@@ -82,7 +80,7 @@ func (d *Dir) Symlink(oldname, newname string) error {
 	}))
 }
 
-// ReadLink returns what a symbolic link leads to. It may wait; a task parks.
+// ReadLink returns the target of a symbolic link. It may wait; a task parks.
 func (d *Dir) ReadLink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
 		return d.withObject(name, sys.ONofollow, func(n int32) error {
@@ -96,8 +94,7 @@ func (d *Dir) ReadLink(name string) (to string, err error) {
 	return to, err
 }
 
-// Chmod changes the mode of a file, or of what a link leads to. It may wait; a task
-// parks.
+// Chmod changes the mode of a file, or of a link's target. It may wait; a task parks.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	return d.on("chmodat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {
@@ -110,11 +107,11 @@ func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	})
 }
 
-// Chown changes the owner and the group of a file, or of what a link leads to; -1 leaves
-// one as it is. It may wait; a task parks.
+// Chown changes the owner and group of a file, or of a link's target; -1 keeps one unchanged. It may wait; a task
+// parks.
 func (d *Dir) Chown(name string, uid, gid int) error { return d.chown("chownat", name, uid, gid, 0) }
 
-// Lchown is Chown that changes a link itself.
+// Lchown is like Chown, but changes a link itself.
 func (d *Dir) Lchown(name string, uid, gid int) error {
 	return d.chown("lchownat", name, uid, gid, sys.ONofollow)
 }
@@ -125,8 +122,8 @@ func (d *Dir) chown(what, name string, uid, gid, flags int) error {
 	})
 }
 
-// Chtimes changes when a file, or what a link leads to, was last read and written; a
-// zero time leaves what is there. It may wait; a task parks.
+// Chtimes changes the access and modification times of a file, or of a link's target; a zero time keeps one unchanged.
+// It may wait; a task parks.
 func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
 	return d.on("chtimesat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {

@@ -9,17 +9,16 @@ import (
 	"ringo/internal/sys"
 )
 
-// Open opens a file in d to read it. It may wait; a task parks.
+// Open opens a file in d for reading. It may wait; a task parks.
 func (d *Dir) Open(name string) (*File, error) { return d.OpenFile(name, os.O_RDONLY, 0) }
 
-// Create makes a file in d, or empties the one that is there, to read and write it. It
-// may wait; a task parks.
+// Create makes a file in d, or empties an existing one, for reading and writing. It may wait; a task parks.
 func (d *Dir) Create(name string) (*File, error) {
 	return d.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
-// OpenFile opens a file in d with os's flags, and Direct. perm is of a file that it
-// makes, before the umask. It may wait; a task parks.
+// OpenFile opens a file in d with os's flags, and Direct. perm is the mode of a new file, before the umask. It may
+// wait; a task parks.
 func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, flag, modeBits(perm))
@@ -40,7 +39,7 @@ func (d *Dir) entries(n int32, dir string) *entries {
 	return &entries{n: n, lstat: func(name string) (fs.FileInfo, error) { return d.Lstat(dir + "/" + name) }}
 }
 
-// ReadFile returns all that a file in d holds. It may wait; a task parks.
+// ReadFile returns the content of a file in d. It may wait; a task parks.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
 	f, err := d.Open(name)
 	if err != nil {
@@ -50,8 +49,7 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	return f.readAll()
 }
 
-// WriteFile makes data all that a file in d holds; see WriteFile. It may wait; a task
-// parks.
+// WriteFile makes data the content of a file in d; see the function WriteFile. It may wait; a task parks.
 func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
@@ -60,9 +58,9 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return f.writeAll(data)
 }
 
-// Temp makes a file in d that has no name (O_TMPFILE, Linux 3.11), to read and write it: it
-// goes with its Close, unless LinkTo gives it a name. Older kernels and some file systems
-// have no such files: the error is errors.ErrUnsupported. It may wait; a task parks.
+// Temp makes a file in d without a name (O_TMPFILE, Linux 3.11), for reading and writing: Close removes it, unless
+// LinkTo has given it a name. Where the kernel or the file system does not support this, the error is
+// errors.ErrUnsupported. It may wait; a task parks.
 func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := os.O_RDWR | sys.OTmpfile
@@ -79,8 +77,8 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	return f, err
 }
 
-// LinkTo makes a name in d for f, which is a file of Temp's or has names already. It fails with
-// fs.ErrExist if something has it. It may wait; a task parks.
+// LinkTo makes a name in d for f, which comes from Temp or has other names. It fails with fs.ErrExist if the name
+// exists. It may wait; a task parks.
 func (d *Dir) LinkTo(f *File, name string) error {
 	if err := f.begin("linkat"); err != nil {
 		return err
@@ -109,8 +107,7 @@ func linkByProc(n, dir int32, base string) error {
 	return onNames(op.Linkat, proc, magicLink(n)[len("/proc/self/fd/"):], dir, base, sys.AtSymlinkFollow)
 }
 
-// List opens a directory in d to read its entries, in no order. It may wait; a task
-// parks.
+// List opens a directory in d to read its entries, in no particular order. It may wait; a task parks.
 func (d *Dir) List(name string) (l *Listing, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, sys.ODirectory, 0)
@@ -132,8 +129,8 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 	return l.all()
 }
 
-// Sync has the names in d last: without it a file that was made, renamed or removed
-// may be as before after a crash. It may wait; a task parks.
+// Sync makes changes of names in d durable: without it a crash may undo the creation, renaming or removal of a file. It
+// may wait; a task parks.
 func (d *Dir) Sync() error {
 	return d.on("sync", d.name, func() error {
 		n, err := d.open(".", sys.ODirectory, 0)

@@ -8,8 +8,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Rename gives a file in d another name there: a file that has it is replaced, a
-// directory is not. It may wait; a task parks.
+// Rename renames a file in d: it replaces an existing file of that name, but not a directory. It may wait; a task
+// parks.
 func (d *Dir) Rename(oldname, newname string) error {
 	return d.two("renameat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		// Without the slash that would have a link followed.
@@ -28,16 +28,15 @@ func (d *Dir) Rename(oldname, newname string) error {
 	})
 }
 
-// RenameTo gives a file in d a name in another directory, or in the same, as
-// RenameWith does. It may wait; a task parks.
+// RenameTo moves a file in d to a name in another directory, or in the same, as RenameWith does. It may wait; a task
+// parks.
 func (d *Dir) RenameTo(oldname string, to *Dir, newname string, flags RenameFlags) error {
 	return d.two("renameat", oldname, to, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		return onNames(op.Renameat, dir, base, toDir, toBase, uint32(flags))
 	})
 }
 
-// Link gives a file in d a second name there; of a link it makes a second link. It may
-// wait; a task parks.
+// Link gives a file in d a second name there; for a symbolic link it makes a second one. It may wait; a task parks.
 func (d *Dir) Link(oldname, newname string) error {
 	return d.two("linkat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		if strings.HasSuffix(base, "/") { // which would follow a link

@@ -6,10 +6,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// DirectAlign returns the alignment in bytes that Direct needs: of addresses, and of
-// offsets and lengths. It asks the kernel (since Linux 6.1); where the file system does
-// not say, it returns 4096 for both, which is enough everywhere. 0 means that this file
-// can't be opened with Direct. It may wait; a task parks.
+// DirectAlign returns the alignment in bytes that Direct needs: of addresses, and of offsets and lengths. It asks the
+// kernel (since Linux 6.1); if unknown it returns 4096 for both, which is always enough. 0 means that this file can't
+// be opened with Direct. It may wait; a task parks.
 func (f *File) DirectAlign() (mem, off int) {
 	if f.begin("stat") != nil {
 		return 0, 0
@@ -25,14 +24,13 @@ func (f *File) DirectAlign() (mem, off int) {
 // directAlignMax does for all disks.
 const directAlignMax = 4096
 
-// AlignError is the error of a transfer with Direct that was not aligned. It is EINVAL by
-// errors.Is.
+// An AlignError is the error of an unaligned transfer with Direct. It matches EINVAL (errors.Is).
 type AlignError struct {
-	Mem, Off int // what is asked of the address, and of offset and length
+	Mem, Off int // the alignment required of the address, and of offset and length
 	Err      error
 }
 
-// Error says what is asked.
+// Error says which alignment is required.
 func (e *AlignError) Error() string {
 	return fmt.Sprintf("%v (open with Direct: memory at a multiple of %d, offset and length multiples of %d)", e.Err,
 		e.Mem, e.Off)

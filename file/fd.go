@@ -8,9 +8,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// NewFile makes a File of an open descriptor, which is the File's from now on; name is
-// for errors. What is waited for by readiness, as a pipe or an eventfd, is set to non-blocking for all who share the
-// open file. It returns nil for what is no open descriptor, as os.NewFile does.
+// NewFile makes a File from an open descriptor, which the File then owns; name is for errors. Descriptors that can be
+// polled, such as a pipe or an eventfd, are set to non-blocking mode, which all users of the open file share. It
+// returns nil if fd is not an open descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File {
 	flags := loop.Kernel().Getfl(int32(fd))
 	if flags < 0 {
@@ -19,8 +19,8 @@ func NewFile(fd uintptr, name string) *File {
 	return newFile(int32(fd), name, int(flags))
 }
 
-// Adopt makes a File of one of package os, which it closes: the descriptor is another,
-// the open file with its position and locks is the same.
+// Adopt turns a file of package os into a File, and closes the former: the descriptor is a new one, the open file with
+// its position and locks is the same.
 func Adopt(g *os.File) (*File, error) {
 	if loop.World() != nil {
 		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: errWorld}
@@ -46,8 +46,8 @@ func Adopt(g *os.File) (*File, error) {
 	return f, nil
 }
 
-// Fd is the descriptor, which stays the File's, or -1 as an unsigned number after Close.
-// The File must be kept open while it is used: SyscallConn sees to that.
+// Fd returns the descriptor, which the File still owns, or -1 as an unsigned number after Close. The File must stay
+// open while the descriptor is used; SyscallConn ensures that.
 func (f *File) Fd() uintptr {
 	if f.isZero() || !f.refs.acquire() {
 		return ^uintptr(0)
@@ -56,8 +56,8 @@ func (f *File) Fd() uintptr {
 	return uintptr(f.n)
 }
 
-// SyscallConn passes the descriptor to functions, while the file is kept open. What
-// they call may hold up the loop of a task.
+// SyscallConn gives access to the descriptor, and keeps the file open meanwhile. In a task, system calls that wait stop
+// the loop.
 func (f *File) SyscallConn() (syscall.RawConn, error) {
 	if err := f.begin("SyscallConn"); err != nil {
 		return nil, err

@@ -18,10 +18,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// File is an open file, with os.File's methods and errors; the package documentation names
-// the differences. It belongs to no loop: any goroutine and any task may call any method at
-// any time, also several at once. A File that is dropped without Close is closed by the
-// garbage collector. Methods of the zero File return fs.ErrInvalid.
+// A File is an open file, with os.File's methods and errors; the package documentation names the differences. It
+// belongs to no loop: any goroutine and any task may call any method at any time, several at once too. The garbage
+// collector closes a File that is dropped without Close. Methods of the zero File return fs.ErrInvalid.
 type File struct {
 	name      string
 	n         int32 // the descriptor
@@ -51,19 +50,18 @@ var _ interface {
 	syscall.Conn
 } = (*File)(nil)
 
-// Open opens a file to read it, as os.Open does. The caller closes it; it belongs to no
-// loop. It may wait; a task parks.
+// Open opens a file for reading, as os.Open does. The caller has to close it. It may wait; a task parks.
 func Open(name string) (*File, error) { return OpenFile(name, os.O_RDONLY, 0) }
 
-// Create makes a file, or empties the one that is there, to read and write it, as
-// os.Create does. It may wait; a task parks.
+// Create makes a file, or empties an existing one, for reading and writing, as os.Create does. It may wait; a task
+// parks.
 func Create(name string) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
-// OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is the mode
-// of a new file, before the umask. It may wait; a task parks. The open of a FIFO waits for
-// the other end without holding up other calls; a cancel of the task ends the wait.
+// OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is the mode of a new file, before the
+// umask. It may wait; a task parks. Opening a FIFO waits for the other end without delaying other calls; cancelling the
+// task ends the wait.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	n, err := openAt(noFD, name, flag, modeBits(perm), 0)
 	if err != nil {
@@ -143,12 +141,11 @@ var masked = sync.OnceValue(func() facts {
 	return 0
 })
 
-// Name is the name that the file was opened with.
+// Name returns the name that the file was opened with.
 func (f *File) Name() string { return f.name }
 
-// Close closes the file. It waits for the calls in flight, also in a cancelled task;
-// later ones return fs.ErrClosed, as a second Close does. Callers that wait for a FIFO or
-// a terminal get fs.ErrClosed at once.
+// Close closes the file. It waits for the calls in flight, even in a cancelled task; later calls, including a second
+// Close, return fs.ErrClosed. Calls that wait for a pipe, FIFO or terminal return fs.ErrClosed at once.
 func (f *File) Close() error {
 	if f.isZero() {
 		return os.ErrInvalid

@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// FS is the directory as an fs.FS, for any goroutine and any task: with fs.ReadDirFS,
-// fs.StatFS, fs.ReadFileFS, fs.SubFS and fs.ReadLinkFS. It lives as long as d.
+// FS returns the directory as an fs.FS, for any goroutine and any task: with fs.ReadDirFS, fs.StatFS, fs.ReadFileFS,
+// fs.SubFS and fs.ReadLinkFS. It is usable until d is closed.
 func (d *Dir) FS() fs.FS { return dirFS{d, "."} }
 
 // dirFS is a part of a Dir.

@@ -12,9 +12,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Listing is a directory that is being read, in steps and in as much memory as a step
-// takes, however large it is. It is an fs.ReadDirFile. One caller uses it at a time,
-// but any goroutine or task may.
+// A Listing reads a directory in steps, with memory for one step, however large it is. It is an fs.ReadDirFile. Any
+// goroutine or task may use it, one at a time.
 type Listing struct {
 	name    string
 	refs    refs
@@ -32,7 +31,7 @@ func newListing(name string, e *entries) *Listing {
 
 var _ fs.ReadDirFile = (*Listing)(nil)
 
-// List opens a directory to read its entries, in no order. It may wait; a task parks.
+// List opens a directory to read its entries, in no particular order. It may wait; a task parks.
 func List(name string) (*Listing, error) {
 	n, err := openAt(noFD, name, sys.ODirectory, 0, 0)
 	if err != nil {
@@ -41,9 +40,8 @@ func List(name string) (*Listing, error) {
 	return newListing(name, newEntries(n, name)), nil
 }
 
-// ReadDir returns the next entries, n at most, or all that are left if n is not
-// positive, as os.File.ReadDir does: with n, io.EOF says that there
-// are no more. It may wait; a task parks.
+// ReadDir returns the next entries, at most n, or all remaining ones if n is not positive, as os.File.ReadDir does:
+// with a positive n followed by io.EOF. It may wait; a task parks.
 func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
 	if err := stranger(l.home); err != nil {
 		return nil, pathError("readdirent", l.name, err)

@@ -10,11 +10,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// Stat describes a file, as os.Stat does. In a task it does not wait for what is in
-// memory, and else parks.
+// Stat describes a file, as os.Stat does. A task parks unless the information is in memory.
 func Stat(name string) (fs.FileInfo, error) { return stat("stat", name, 0) }
 
-// Lstat is Stat that describes a link itself, as os.Lstat does.
+// Lstat is like Stat, but describes a link itself, as os.Lstat does.
 func Lstat(name string) (fs.FileInfo, error) { return stat("lstat", name, sys.AtSymlinkNofollow) }
 
 func stat(what, name string, flags uint32) (fs.FileInfo, error) {
@@ -46,13 +45,12 @@ func Chmod(name string, mode fs.FileMode) error {
 	return pathError("chmod", name, chmodAt(noFD, name, modeBits(mode), 0))
 }
 
-// Chown changes a file's owner and group, as os.Chown does; -1 leaves one as it is. It may
-// wait; a task parks.
+// Chown changes a file's owner and group, as os.Chown does; -1 keeps one unchanged. It may wait; a task parks.
 func Chown(name string, uid, gid int) error {
 	return pathError("chown", name, chownAt(noFD, name, uid, gid, 0))
 }
 
-// Lchown is Chown that changes a link itself, as os.Lchown does.
+// Lchown is like Chown, but changes a link itself, as os.Lchown does.
 func Lchown(name string, uid, gid int) error {
 	return pathError("lchown", name, chownAt(noFD, name, uid, gid, sys.AtSymlinkNofollow))
 }
@@ -63,8 +61,8 @@ func chownAt(dir int32, name string, uid, gid int, flags uint32) error {
 	})
 }
 
-// Chtimes changes when a file was last read and written, as os.Chtimes does; a zero
-// time leaves what is there. It may wait; a task parks.
+// Chtimes changes a file's access and modification times, as os.Chtimes does; a zero time keeps one unchanged. It may
+// wait; a task parks.
 func Chtimes(name string, atime, mtime time.Time) error {
 	return pathError("chtimes", name, chtimesAt(noFD, name, atime, mtime, 0))
 }
@@ -85,8 +83,7 @@ func timePair(atime, mtime time.Time) (pair sys.TimePair) {
 	return pair
 }
 
-// Truncate makes a file so many bytes long, as os.Truncate does. It may wait; a task
-// parks.
+// Truncate changes a file's size, as os.Truncate does. It may wait; a task parks.
 func Truncate(name string, size int64) error {
 	return pathError("truncate", name, doAt(name, func(k kernel.Kernel, path []byte) int32 {
 		return k.Truncate(path, size)

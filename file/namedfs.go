@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// DirFS is the files below a directory as an fs.FS, as os.DirFS is, for any goroutine and any task: with fs.ReadDirFS,
-// fs.StatFS, fs.ReadFileFS and fs.ReadLinkFS. The directory is looked up by its name at each call, and links are
-// followed wherever they lead; Dir.FS has neither. Its calls may wait; a task parks.
+// DirFS returns the files below a directory as an fs.FS, as os.DirFS does, for any goroutine and any task: with
+// fs.ReadDirFS, fs.StatFS, fs.ReadFileFS and fs.ReadLinkFS. Each call looks up the directory by its name, and follows
+// links wherever they lead; those of Dir.FS do neither. Calls may wait; a task parks.
 func DirFS(dir string) fs.FS { return namedFS(dir) }
 
 // namedFS is the name of the directory.
@@ -94,8 +94,8 @@ func (s namedFS) ReadLink(name string) (string, error) {
 	return to, seen(err, "readlink", name)
 }
 
-// OpenInRoot opens a file in a directory to read it, and follows no link out of that, as os.OpenInRoot does. For
-// several files OpenDir is the way. It may wait; a task parks.
+// OpenInRoot opens a file in a directory for reading, and follows no link out of that, as os.OpenInRoot does. For
+// several files use OpenDir. It may wait; a task parks.
 func OpenInRoot(dir, name string) (*File, error) {
 	d, err := OpenDir(dir)
 	if err != nil {

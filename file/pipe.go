@@ -6,9 +6,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// Pipe makes a pipe, as os.Pipe does: what is written to w is read from r. A read of an
-// empty pipe and a write to a full one wait without a thread; a cancel of the task ends the
-// wait. Processes that are started don't inherit the ends.
+// Pipe makes a pipe, as os.Pipe does: bytes written to w are read from r. Reads of an empty pipe and writes to a full
+// one wait without a thread; cancelling the task ends the wait. Child processes don't inherit the ends.
 func Pipe() (r, w *File, err error) {
 	if err := loop.Astray("file.Pipe"); err != nil {
 		return nil, nil, err

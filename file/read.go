@@ -7,8 +7,8 @@ import (
 	"ringo/internal/op"
 )
 
-// Read reads up to len(p) bytes at the position, which moves on, as os.File.Read does.
-// p is lent until it returns. It may wait; a task parks.
+// Read reads up to len(p) bytes at the position and advances it, as os.File.Read does. The kernel may use p until Read
+// returns. It may wait; a task parks.
 func (f *File) Read(p []byte) (int, error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
@@ -54,10 +54,9 @@ func unlessMoved(n int, err error) error {
 	return err
 }
 
-// ReadAt reads len(p) bytes from off on, as os.File.ReadAt does: fewer only with an
-// error, which at the file's end is io.EOF. It does not use the position. p is lent
-// until it returns. It may wait; a task parks, and a cancelled one waits until a read that
-// has begun is over.
+// ReadAt reads len(p) bytes from off on, as os.File.ReadAt does: fewer only with an error, which at the file's end is
+// io.EOF. It does not use the position. The kernel may use p until ReadAt returns. It may wait; a task parks, and even
+// a cancelled one waits for the end of a read that has begun.
 func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)
@@ -79,9 +78,8 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// ReadVAt is ReadAt into several slices, one after the other, in as few calls as the
-// kernel allows: preadv(2). ps and the slices are lent until it returns. It may wait; a
-// task parks.
+// ReadVAt is like ReadAt for several slices, one after the other, in as few calls as the kernel allows: preadv(2). The
+// kernel may use ps and the slices until ReadVAt returns. It may wait; a task parks.
 func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)

@@ -10,10 +10,10 @@ import (
 
 var _ fs.ReadDirFile = (*File)(nil)
 
-// ReadDir returns the next entries of a directory, n at most, or all that are left if n is not positive, as
-// os.File.ReadDir does: in no order, and with n, io.EOF says that there are no more. Seek(0, io.SeekStart) begins anew.
-// Callers take turns. An entry's Info asks by its name, also when the file is closed. Any goroutine may call it. It may
-// wait; a task parks.
+// ReadDir returns the next entries of a directory, at most n, or all remaining ones if n is not positive, as
+// os.File.ReadDir does: in no particular order, and with a positive n followed by io.EOF. Seek(0, io.SeekStart) starts
+// again. Callers take turns. An entry's Info looks up its name, and works even if the file is closed. Any goroutine may
+// call it. It may wait; a task parks.
 func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 	e, err := f.beginEntries()
 	if err != nil {
@@ -23,8 +23,8 @@ func (f *File) ReadDir(n int) ([]fs.DirEntry, error) {
 	return take(n, f.name, e, e.entry)
 }
 
-// Readdir is ReadDir with all that Lstat says of each entry, as os.File.Readdir is. Each is asked for by itself, beside
-// a loop where memory does not know it: ReadDir is cheaper. Any goroutine may call it. It may wait; a task parks.
+// Readdir is like ReadDir, but returns the result of Lstat for each entry, as os.File.Readdir does. This takes a call
+// for each entry: ReadDir is cheaper. Any goroutine may call it. It may wait; a task parks.
 func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 	e, err := f.beginEntries()
 	if err != nil {
@@ -40,8 +40,8 @@ func (f *File) Readdir(n int) ([]fs.FileInfo, error) {
 	})
 }
 
-// Readdirnames is ReadDir with the names alone, as os.File.Readdirnames is. Any goroutine may call it. It may wait; a
-// task parks.
+// Readdirnames is like ReadDir, but returns names only, as os.File.Readdirnames does. Any goroutine may call it. It may
+// wait; a task parks.
 func (f *File) Readdirnames(n int) ([]string, error) {
 	e, err := f.beginEntries()
 	if err != nil {

@@ -6,13 +6,12 @@ import (
 	"io/fs"
 )
 
-// Reader reads a file from an offset on and ahead of its caller: several blocks are in
-// flight, and come out in order. One task or goroutine at a time may use it, now this
-// one and now another. NewReader makes it.
+// A Reader reads a file sequentially and ahead of its caller: several blocks are in flight, and are returned in order.
+// Any task or goroutine may use it, one at a time. NewReader makes it.
 //
-// An error comes behind the last byte before it. The Read that follows tries again from
-// there, as with a File: so after io.EOF it returns what was appended meanwhile. The
-// Reader begins with one block and goes to its depth as those turn out to be full.
+// An error is returned after the last byte before it. The next Read tries again from there, as with a File: so after
+// io.EOF it returns bytes appended meanwhile. The Reader begins with one block in flight and increases to its depth
+// while blocks are full.
 type Reader struct {
 	s      *stream
 	head   int   // the block that is next for the caller
@@ -22,11 +21,10 @@ type Reader struct {
 	off    int64 // what the caller reads next
 }
 
-// NewReader makes a Reader of f, which is a File, or anything else that may be read by
-// several at once. It begins at f's position, or at 0 if f has none (io.Seeker), and does
-// not move it. It reads nothing yet. The file stays the caller's: close the Reader
-// first. The error names all mistakes in cfg. Any goroutine may call it; a task
-// may park while others use the position.
+// NewReader makes a Reader of f, a File or anything else that allows concurrent reads. It begins at f's position, or at
+// 0 if f has none (io.Seeker), and does not move it. It reads nothing yet. The caller still has to close f, after the
+// Reader. The error names all mistakes in cfg. Any goroutine may call it; a task may park while other callers use the
+// position.
 func NewReader(f io.ReaderAt, cfg *StreamConfig) (*Reader, error) {
 	at, err := positionOf(f)
 	if err != nil {
@@ -35,7 +33,7 @@ func NewReader(f io.ReaderAt, cfg *StreamConfig) (*Reader, error) {
 	return NewReaderAt(f, at, cfg)
 }
 
-// NewReaderAt is NewReader from an offset on, wherever the position is. Any goroutine may call it.
+// NewReaderAt is like NewReader, but begins at an offset, whatever f's position. Any goroutine may call it.
 func NewReaderAt(f io.ReaderAt, off int64, cfg *StreamConfig) (*Reader, error) {
 	s, err := newStream(f, off, cfg, false, func(b *block) (int, error) { return readFull(f, b.mem, b.at) })
 	if err != nil {
@@ -61,11 +59,11 @@ func readFull(f io.ReaderAt, p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Offset is where in the file the next Read begins.
+// Offset returns where in the file the next Read begins.
 func (r *Reader) Offset() int64 { return r.off }
 
-// Read reads what is there of the present block, or waits for it: a task parks. A cancel
-// of that task ends the wait and loses nothing.
+// Read reads from the current block, and waits for it if necessary: a task parks. Cancelling the task ends the wait and
+// loses no data.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 && !r.s.closed {
 		return 0, nil
@@ -76,8 +74,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo writes the rest of the file to w, block by block and without a copy, until
-// its end or an error: io.Copy calls it. Blocks are read while w takes its time.
+// WriteTo writes the rest of the file to w, block by block and without a copy, until its end or an error; io.Copy uses
+// it. It reads further blocks while w writes.
 func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
 	for {
 		b, err := r.front()
@@ -99,8 +97,8 @@ func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
 	}
 }
 
-// Close waits for what is in flight, in a cancelled task too. Later calls return
-// fs.ErrClosed; closing again does nothing.
+// Close waits for the reads in flight, even in a cancelled task. Later calls return fs.ErrClosed; closing again does
+// nothing.
 func (r *Reader) Close() error {
 	r.s.closed = true
 	r.s.waitAll()

@@ -10,11 +10,10 @@ import (
 	"ringo/internal/relay"
 )
 
-// ReadFrom writes all that r holds, until its end, as os.File.ReadFrom does; io.Copy uses it.
-// What a File holds, also behind an *io.LimitedReader, is copied within the kernel where the
-// file systems can (copy_file_range), unless this file is open with O_APPEND. It may wait; a
-// task parks, and a cancelled one stops between two steps. Any other r is read by the
-// caller, so in a task it must not wait in other ways than through Ringo.
+// ReadFrom writes everything from r until its end, as os.File.ReadFrom does; io.Copy uses it. If r is a File, even in
+// an *io.LimitedReader, it copies within the kernel if the file systems support it (copy_file_range), unless f is open
+// with O_APPEND. It may wait; a task parks, and a cancelled one stops between two steps. Any other r is read by the
+// caller, so in a task it must not block outside Ringo.
 func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
 	if f.isZero() {
 		return 0, os.ErrInvalid
@@ -27,9 +26,8 @@ func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
 	return n + m, err
 }
 
-// WriteTo writes all from the position on to w, as os.File.WriteTo does; io.Copy uses it. A
-// w that has a ReadFrom is left to it: a File and a connection have the kernel move the
-// bytes. It may wait; a task parks.
+// WriteTo writes everything from the position on to w, as os.File.WriteTo does; io.Copy uses it. If w has a ReadFrom
+// method it calls that: for a File or a connection the kernel moves the bytes. It may wait; a task parks.
 func (f *File) WriteTo(w io.Writer) (n int64, err error) {
 	if f.isZero() {
 		return 0, os.ErrInvalid

@@ -15,10 +15,9 @@ import (
 // parks.
 func Remove(name string) error { return pathError("remove", name, removeAt(noFD, name)) }
 
-// RemoveAll removes a file, or a directory with all that is in it, as os.RemoveAll
-// does: it follows no link, also where somebody puts links in its way meanwhile. What
-// is not there is no error. It may wait; a task parks, and a cancelled one stops between
-// two files.
+// RemoveAll removes a file, or a directory and everything in it, as os.RemoveAll does: it never follows links, even if
+// another process makes them meanwhile. A missing file is not an error. It may wait; a task parks, and a cancelled one
+// stops between two files.
 func RemoveAll(path string) error {
 	if path == "" {
 		return nil

@@ -9,21 +9,21 @@ import (
 	"ringo/internal/sys"
 )
 
-// RenameFlags are ways of renaming, one at most; 0 replaces what has the new name. They are
-// RENAME_ of renameat2(2), Linux 3.15. EINVAL says that the file system has no such way.
+// RenameFlags select how to rename: 0 replaces a file with the new name; at most one flag may be set. They are RENAME_
+// of renameat2(2), Linux 3.15. The error is EINVAL if the file system does not support the flag.
 type RenameFlags uint32
 
 const (
-	// NoReplace fails with fs.ErrExist if something has the new name.
+	// NoReplace fails with fs.ErrExist if the new name exists.
 	NoReplace RenameFlags = 1
-	// Exchange gives each of two the other's name, at once.
+	// Exchange swaps the two names atomically.
 	Exchange RenameFlags = 2
 )
 
 const _ = -uint(NoReplace ^ sys.RenameNoreplace | Exchange ^ sys.RenameExchange) // compiles if both are the same
 
-// Rename gives a file another name, as os.Rename does: a file that has it is replaced,
-// a directory is not. It may wait; a task parks.
+// Rename renames a file, as os.Rename does: it replaces an existing file of that name, but not a directory. It may
+// wait; a task parks.
 func Rename(oldname, newname string) error {
 	if info, err := Lstat(newname); err == nil && info.IsDir() {
 		old, err := Lstat(oldname)
@@ -46,9 +46,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// RenameWith gives a file another name, as renameat2(2) does: without flags a directory
-// takes the place of an empty one. File systems that don't know a flag fail with EINVAL. It
-// may wait; a task parks.
+// RenameWith renames a file, as renameat2(2) does: without flags a directory replaces an empty one. It fails with
+// EINVAL if the file system does not support a flag. It may wait; a task parks.
 func RenameWith(oldname, newname string, flags RenameFlags) error {
 	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, uint32(flags)))
 }
@@ -64,8 +63,7 @@ func Symlink(oldname, newname string) error {
 	return linkError("symlink", oldname, newname, onNames(op.Symlinkat, noFD, newname, noFD, oldname, 0))
 }
 
-// ReadLink returns what a symbolic link leads to, as os.Readlink does. It may wait; a
-// task parks.
+// ReadLink returns the target of a symbolic link, as os.Readlink does. It may wait; a task parks.
 func ReadLink(name string) (string, error) {
 	to, err := readlinkAt(noFD, name)
 	return to, pathError("readlink", name, err)

@@ -7,9 +7,8 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Seek sets the position for the next Read or Write, as os.File.Seek does: whence is one
-// of io's Seek constants. It may wait for the disk; a task parks. Of a file that is open
-// with O_APPEND it is that of reads only.
+// Seek sets the position for the next Read or Write, as os.File.Seek does: whence is one of io's Seek constants. It may
+// wait for the disk; a task parks. For a file that is open with O_APPEND it affects reads only.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if err := f.begin("seek"); err != nil {
 		return 0, err
@@ -49,8 +48,8 @@ func (f *File) seekFar(offset int64, whence int) (at int64, err error) {
 	return at, err
 }
 
-// The two more places to seek from: the next data at or behind an offset, and the next
-// hole. At the end there is a hole. Behind the last data or the end the error is ENXIO.
+// More values for Seek's whence: the next data at or after an offset, and the next hole. There is a hole at the end of
+// the file. Beyond the last data, or beyond the end, the error is ENXIO.
 const (
 	SeekData = 3
 	SeekHole = 4

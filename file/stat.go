@@ -8,17 +8,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// Info is what a file system says of a file: an fs.FileInfo, and what statx(2) has
-// beside. Its Sys is a *syscall.Stat_t, as that of os's is. Package os's SameFile knows infos of its own only, and says
-// false of all others: SameFile here knows both.
+// Info describes a file: it is an fs.FileInfo with the additional fields of statx(2). Its Sys is a *syscall.Stat_t, as
+// in package os. os.SameFile returns false for any Info; use this package's SameFile.
 type Info struct {
 	name string
 	st   sys.Statx
 	os   osFacts
 }
 
-// Stat asks about the file. The Info is an *Info. It may wait, on network file systems as
-// a rule; a task parks.
+// Stat describes the file. The result is an *Info. It may wait, usually on network file systems; a task parks.
 func (f *File) Stat() (fs.FileInfo, error) {
 	if err := f.begin("stat"); err != nil {
 		return nil, err
@@ -31,28 +29,28 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	return newInfo(path.Base(f.name), &st), nil
 }
 
-// Name is the last element of the name that the file was opened with.
+// Name returns the last element of the name that the file was opened with.
 func (i *Info) Name() string { return i.name }
 
-// Size is the length in bytes, of a symbolic link that of its target's name.
+// Size returns the length in bytes; for a symbolic link that of its target's name.
 func (i *Info) Size() int64 { return int64(i.st.Size) }
 
-// Mode is the sort of file and its permissions.
+// Mode returns the file's type and permissions.
 func (i *Info) Mode() fs.FileMode { return modeOf(uint32(i.st.Mode)) }
 
-// ModTime is when the content changed last.
+// ModTime returns when the content last changed.
 func (i *Info) ModTime() time.Time { return timeOf(i.st.Mtime) }
 
-// IsDir is Mode().IsDir().
+// IsDir returns Mode().IsDir().
 func (i *Info) IsDir() bool { return i.Mode().IsDir() }
 
-// AccessTime is when the content was read last, as far as the file system keeps that.
+// AccessTime returns when the content was last read, as far as the file system records that.
 func (i *Info) AccessTime() time.Time { return timeOf(i.st.Atime) }
 
-// ChangeTime is when anything about the file changed last, its name excepted.
+// ChangeTime returns when the file's content or metadata, except its name, last changed.
 func (i *Info) ChangeTime() time.Time { return timeOf(i.st.Ctime) }
 
-// BirthTime is when the file was made; the zero Time where the file system does not say.
+// BirthTime returns when the file was made; the zero Time if unknown.
 func (i *Info) BirthTime() time.Time {
 	if i.st.Mask&sys.StatxBtime == 0 {
 		return time.Time{}
@@ -60,28 +58,29 @@ func (i *Info) BirthTime() time.Time {
 	return timeOf(i.st.Btime)
 }
 
-// Device and Inode name the file in the whole system for as long as it is there.
+// Device returns the number of the file's device. Device and Inode together identify the file in the system as long as
+// it exists.
 func (i *Info) Device() uint64 { return device(i.st.DevMajor, i.st.DevMinor) }
 
-// Inode is the file's number on its Device.
+// Inode returns the file's number on its Device.
 func (i *Info) Inode() uint64 { return i.st.Ino }
 
-// Links is how many names the file has.
+// Links returns how many names (hard links) the file has.
 func (i *Info) Links() int { return int(i.st.Nlink) }
 
-// Owner is the user and the group that the file belongs to.
+// Owner returns the user and the group that the file belongs to.
 func (i *Info) Owner() (uid, gid int) { return int(i.st.UID), int(i.st.GID) }
 
-// Allocated is how many bytes of the disk it takes: fewer than Size with holes.
+// Allocated returns the disk space of the file in bytes: less than Size if it has holes.
 func (i *Info) Allocated() int64 { return int64(i.st.Blocks) * 512 }
 
-// Attributes are STATX_ATTR_ bits of statx(2), for those that the file system knows.
+// Attributes returns the STATX_ATTR_ bits of statx(2), and which of them the file system supports.
 func (i *Info) Attributes() (set, known uint64) { return i.st.Attributes, i.st.AttributesMask }
 
-// Mount is the number of the mount that the file was found in; 0 before Linux 5.8.
+// Mount returns the number of the mount that the file was found in; 0 before Linux 5.8.
 func (i *Info) Mount() uint64 { return i.st.MntID }
 
-// SameFile reports whether two infos, of this package or of os, are about one file.
+// SameFile reports whether two infos, of this package or of os, describe the same file.
 func SameFile(a, b fs.FileInfo) bool {
 	devA, inoA, ok := identity(a)
 	devB, inoB, also := identity(b)

@@ -12,7 +12,7 @@ import (
 // osFacts is what Info.Sys points to.
 type osFacts = syscall.Stat_t
 
-// Sys is a *syscall.Stat_t, the same one each time: what a program writes there the next one finds, as with os's.
+// Sys returns a *syscall.Stat_t, the same one each time, so changes to it persist, as in package os.
 func (i *Info) Sys() any { return &i.os }
 
 // fill makes an osFacts of what statx(2) has said.

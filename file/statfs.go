@@ -5,26 +5,26 @@ import (
 	"ringo/internal/sys"
 )
 
-// FSInfo is what a mounted file system says of itself; see statfs(2).
+// FSInfo describes a mounted file system; see statfs(2).
 type FSInfo struct {
-	Type      int64  // its sort's number: 0xef53 of ext2 to ext4, 0x58465342 of XFS, 0x1021994 of tmpfs, ...
+	Type      int64  // 0xef53 for ext2 to ext4, 0x58465342 for XFS, 0x1021994 for tmpfs, ... ...
 	BlockSize int64  // Size, Free and Available are multiples of it
-	Size      uint64 // bytes; 0 of what has no disk, such as /proc
-	Free      uint64 // bytes that nothing takes
-	Available uint64 // of Free, what programs without privileges may take
-	Files     uint64 // how many files it has room for; 0 where that is not fixed, as on btrfs
-	FilesFree uint64 // of Files, how many more there can be
+	Size      uint64 // bytes; 0 without a disk, as for /proc
+	Free      uint64 // unused bytes
+	Available uint64 // of Free, the part for programs without privileges
+	Files     uint64 // how many files it can hold; 0 if that is not fixed, as on btrfs
+	FilesFree uint64 // of Files, how many can still be made
 	NameMax   int    // bytes of the longest name
 	Flags     int64  // ST_ bits of statfs(2)
 }
 
-// ReadOnly reports whether it is mounted so that nothing can be written.
+// ReadOnly reports whether the file system is mounted read-only.
 func (i *FSInfo) ReadOnly() bool { return i.Flags&stRdonly != 0 }
 
 const stRdonly = 1 // ST_RDONLY
 
-// Statfs asks the file system that a file is on, or what a link leads to. It may wait, on network file systems as a
-// rule; a task parks.
+// Statfs describes the file system of a file, or of a link's target. It may wait, usually on network file systems; a
+// task parks.
 func Statfs(name string) (*FSInfo, error) {
 	st := new(sys.Statfs)
 	err := doAt(name, func(k kernel.Kernel, path []byte) int32 { return k.Statfs(path, st) })
@@ -34,7 +34,7 @@ func Statfs(name string) (*FSInfo, error) {
 	return newFSInfo(st), nil
 }
 
-// Statfs asks the file system that the file is on. It may wait; a task parks.
+// Statfs describes the file system that the file is on. It may wait; a task parks.
 func (f *File) Statfs() (*FSInfo, error) {
 	st := new(sys.Statfs)
 	if _, err := f.do("statfs", func(k kernel.Kernel) int32 { return k.Fstatfs(f.n, st) }); err != nil {
@@ -43,7 +43,7 @@ func (f *File) Statfs() (*FSInfo, error) {
 	return newFSInfo(st), nil
 }
 
-// Statfs asks the file system that a file in d is on, or what a link leads to. It may wait; a task parks.
+// Statfs describes the file system of a file in d, or of a link's target. It may wait; a task parks.
 func (d *Dir) Statfs(name string) (*FSInfo, error) {
 	st := new(sys.Statfs)
 	err := d.on("statfsat", name, func() error {

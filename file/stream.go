@@ -12,14 +12,13 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// StreamConfig is how a Reader or a Writer goes about its file. Zero fields mean the
-// default, nil all of them.
+// StreamConfig configures a Reader or a Writer. Zero fields mean the default; a nil *StreamConfig means all defaults.
 type StreamConfig struct {
-	// Depth is how many blocks are in flight, at most: 4; 1 to 1024. A Writer that appends has 1.
+	// Depth is the maximum number of blocks in flight, 1 to 1024; the default is 4. A Writer that appends uses 1.
 	Depth int
-	// Size is a block's bytes: 128 KiB; 1 byte to 64 MiB, and for a file that was opened
-	// with Direct a multiple of what File.DirectAlign says of lengths. The buffers, one
-	// more than Depth, are made as they are needed, aligned for Direct.
+	// Size is the size of a block, 1 byte to 64 MiB; the default is 128 KiB. For a file that was opened with Direct it
+	// must be a multiple of the length alignment of File.DirectAlign. The buffers, one more than Depth, are allocated
+	// as needed, aligned for Direct.
 	Size int
 }
 

@@ -21,26 +21,25 @@ func (f *File) about(name string, code op.Code, off, n int64, flags uint32) erro
 	return nil
 }
 
-// Sync puts all of the file onto its disk, as os.File.Sync does: fsync(2). After an
-// error nothing is known of what was written since the last one that succeeded, and a
-// second Sync may lie: the kernel tells each error once. It waits; a task parks.
+// Sync writes the whole file to its disk, as os.File.Sync does: fsync(2). After an error the state of everything
+// written since the last successful Sync is unknown, and a second Sync may wrongly succeed: the kernel reports each
+// error once. It waits; a task parks.
 func (f *File) Sync() error { return f.about("sync", op.Sync, 0, 0, 0) }
 
-// Datasync is Sync without what is not needed to read the data again, such as times:
-// fdatasync(2). It waits; a task parks.
+// Datasync is like Sync, but skips metadata that is not needed to read the data again, such as times: fdatasync(2). It
+// waits; a task parks.
 func (f *File) Datasync() error { return f.about("datasync", op.Sync, 0, 0, op.DataOnly) }
 
-// What SyncRange does, as bits: SYNC_FILE_RANGE_ of sync_file_range(2).
+// Flags of SyncRange: SYNC_FILE_RANGE_ of sync_file_range(2).
 const (
-	SyncWaitBefore = 1 << iota // wait for writes that are under way
-	SyncWrite                  // begin to write what is not
+	SyncWaitBefore = 1 << iota // wait for writes in progress
+	SyncWrite                  // start writing the other dirty pages
 	SyncWaitAfter              // wait for all writes
 )
 
-// SyncRange has n bytes from off on written to the disk, to the end if n is 0, and no
-// more than that: neither is the disk told to keep them, nor are length and place
-// written. It is no Datasync, only good for spreading the work of one. It may wait; a
-// task parks.
+// SyncRange writes n bytes from off on, or all to the end if n is 0, to the disk, and does no more: it neither flushes
+// the disk's cache nor writes the file's length and block map. It does not replace a Datasync, but can spread the work
+// of one. It may wait; a task parks.
 func (f *File) SyncRange(off, n int64, flags int) error {
 	_, err := f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, flags) })
 	return err
@@ -50,43 +49,41 @@ func (f *File) SyncRange(off, n int64, flags int) error {
 // parks.
 func (f *File) Truncate(size int64) error { return f.about("truncate", op.Ftruncate, size, 0, 0) }
 
-// How Allocate does it, as bits: FALLOC_FL_ of fallocate(2). PunchHole goes with
-// KeepSize only.
+// Modes of Allocate: FALLOC_FL_ of fallocate(2). PunchHole requires KeepSize.
 const (
-	KeepSize      = 0x01 // the length stays, though there is room behind it
-	PunchHole     = 0x02 // give the room back; it reads as zeros
-	CollapseRange = 0x08 // take it out: what is behind it moves up
-	ZeroRange     = 0x10 // it reads as zeros
-	InsertRange   = 0x20 // make room: what is behind it moves down
+	KeepSize      = 0x01 // keep the length, even if space beyond it is allocated
+	PunchHole     = 0x02 // free the space; it reads as zeros
+	CollapseRange = 0x08 // remove the range: the data after it moves up
+	ZeroRange     = 0x10 // make the range read as zeros
+	InsertRange   = 0x20 // insert space: the data after it moves down
 )
 
-// Allocate has the disk set room aside for n bytes from off on, so that no write there
-// will fail for want of it, or what mode says; 0 makes the file longer where it has to.
-// File systems differ in what they can do: errors.ErrUnsupported. It may wait; a task
-// parks.
+// Allocate reserves disk space for n bytes from off on, so that no write there fails because the disk is full, or does
+// what mode says. With mode 0 it extends the file if necessary. It fails with errors.ErrUnsupported if the file system
+// does not support it. It may wait; a task parks.
 func (f *File) Allocate(mode int, off, n int64) error {
 	return f.about("allocate", op.Allocate, off, n, uint32(mode))
 }
 
-// PunchHole gives back the room of n bytes from off on, which then read as zeros; the
-// length stays. It is Allocate with those bits.
+// PunchHole frees the space of n bytes from off on, which then read as zeros; the length stays. It is Allocate with the
+// modes PunchHole and KeepSize.
 func (f *File) PunchHole(off, n int64) error { return f.Allocate(PunchHole|KeepSize, off, n) }
 
 // Advice says how a file will be used: POSIX_FADV_ of posix_fadvise(2).
 type Advice int
 
-// What a program can say.
+// The kinds of advice.
 const (
 	AdviceNormal Advice = iota
 	AdviceRandom
 	AdviceSequential
 	AdviceWillNeed // read it into the page cache now, without waiting for it
-	AdviceDontNeed // drop what is clean from the page cache
+	AdviceDontNeed // drop clean pages from the page cache
 	AdviceNoReuse
 )
 
-// Advise tells the kernel how n bytes from off on, to the end if n is 0, will be used.
-// It may wait; a task parks.
+// Advise tells the kernel how n bytes from off on, or all to the end if n is 0, will be used. It may wait; a task
+// parks.
 func (f *File) Advise(advice Advice, off, n int64) error {
 	_, err := f.do("advise", func(k kernel.Kernel) int32 { return k.Advise(f.n, off, n, int(advice)) })
 	if advice == AdviceDontNeed {

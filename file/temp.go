@@ -16,10 +16,9 @@ const triesMax = 10000
 
 var errPattern = errors.New("pattern contains path separator")
 
-// CreateTemp makes a file with a name that nothing else has, to read and write it, as
-// os.CreateTemp does: in dir, or os.TempDir if that is "", with a number in place of
-// the last * of pattern, or behind it. Whoever makes it removes it. It may wait; a task
-// parks.
+// CreateTemp makes a file with a new, unique name, for reading and writing, as os.CreateTemp does: in dir, or
+// os.TempDir if that is "", with a number in place of the last * of pattern, or after it. The caller has to remove it.
+// It may wait; a task parks.
 func CreateTemp(dir, pattern string) (f *File, err error) {
 	err = tryNames("createtemp", dir, pattern, func(name string) error {
 		f, err = OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -28,8 +27,7 @@ func CreateTemp(dir, pattern string) (f *File, err error) {
 	return f, err
 }
 
-// MkdirTemp makes a directory with a name that nothing else has, as os.MkdirTemp does;
-// see CreateTemp. It may wait; a task parks.
+// MkdirTemp makes a directory with a new, unique name, as os.MkdirTemp does; see CreateTemp. It may wait; a task parks.
 func MkdirTemp(dir, pattern string) (made string, err error) {
 	err = tryNames("mkdirtemp", dir, pattern, func(name string) error {
 		err := Mkdir(name, 0o700)

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// ReadFile returns all that a file holds, as os.ReadFile does. It may wait; a task parks.
+// ReadFile returns a file's content, as os.ReadFile does. It may wait; a task parks.
 func ReadFile(name string) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
@@ -35,9 +35,8 @@ func (f *File) readAll() ([]byte, error) {
 	}
 }
 
-// WriteFile makes data the content of a file, as os.WriteFile does; perm is the mode of a
-// new file. A reader sees a part meanwhile, as after a crash; see
-// WriteFileAtomic. It may wait; a task parks.
+// WriteFile makes data the content of a file, as os.WriteFile does; perm is the mode of a new file. Readers may see a
+// part of data meanwhile, or after a crash; see WriteFileAtomic. It may wait; a task parks.
 func WriteFile(name string, data []byte, perm fs.FileMode) error {
 	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {

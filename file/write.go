@@ -9,13 +9,12 @@ import (
 	"ringo/internal/op"
 )
 
-// Write writes p at the position, which moves on, or at the end of a file that is open
-// with O_APPEND, as os.File.Write does: fewer bytes only with an error. p is lent until
-// it returns. It may wait; a task parks.
+// Write writes p at the position and advances it, or at the end of a file that is open with O_APPEND, as os.File.Write
+// does: fewer bytes only with an error. The kernel may use p until Write returns. It may wait; a task parks.
 //
-// A task's Write goes by another thread where the file system can't be told not to wait, as
-// ext4: that costs some 5 µs, however little is written. For many small writes
-// take a Writer, which costs less than bufio over os.File.
+// If the file system does not support writes that don't wait, as ext4, a task's Write runs on another thread, which
+// costs some 5 µs, however little is written. For many small writes use a Writer, which costs less than bufio over
+// os.File.
 func (f *File) Write(p []byte) (n int, err error) {
 	if err := f.begin("write"); err != nil {
 		return 0, err
@@ -54,9 +53,9 @@ func (f *File) put(p []byte, off int64) (n int, err error) {
 // errAppend is os's error of the same case, whose text is all that there is of it.
 var errAppend = errors.New("os: invalid use of WriteAt on file opened with O_APPEND")
 
-// WriteAt writes p from off on, as os.File.WriteAt does: fewer bytes only with an error.
-// It does not use the position. Of a file that is open with O_APPEND it is an error, as
-// with os. p is lent until it returns. It may wait; a task parks.
+// WriteAt writes p from off on, as os.File.WriteAt does: fewer bytes only with an error. It does not use the position.
+// It fails for a file that is open with O_APPEND, as in package os. The kernel may use p until WriteAt returns. It may
+// wait; a task parks.
 func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err
@@ -68,7 +67,7 @@ func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	return f.put(p, off)
 }
 
-// WriteString is Write of a string.
+// WriteString is like Write, for a string.
 func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
 // beginAt begins a write at an offset.
@@ -84,9 +83,8 @@ func (f *File) beginAt(off int64) error {
 	return f.begin("write")
 }
 
-// WriteVAt is WriteAt of several slices, one after the other, in as few calls as the
-// kernel allows: pwritev(2). ps and the slices are lent until it returns. It may wait; a
-// task parks.
+// WriteVAt is like WriteAt for several slices, one after the other, in as few calls as the kernel allows: pwritev(2).
+// The kernel may use ps and the slices until WriteVAt returns. It may wait; a task parks.
 func (f *File) WriteVAt(ps [][]byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err

@@ -10,22 +10,19 @@ import (
 	"sync/atomic"
 )
 
-// Writer writes to a file behind its caller: Write copies into blocks, of which several are in
-// flight. It is how a task makes many small writes, of a log say: a block costs it one trip
-// through the loop, where a File's Write is one each. Any task and any goroutine may use it, also
-// several at once, and what one Write writes stays together. NewWriter makes it; Close ends it,
-// or else bytes are lost.
+// A Writer writes to a file in the background: Write copies into blocks, of which several are in flight. It is for
+// tasks that make many small writes, as to a log: a block costs one trip through the loop, where each Write of a File
+// costs one. Any task and any goroutine may use it, several at once too, and the bytes of one Write stay together.
+// NewWriter makes it; call Close, otherwise bytes are lost.
 //
-// What Write has accepted is in memory, and reaches the file when its block is full, 128 KiB if
-// nothing else was said, or by a Flush, in order. No time limit sees to that: a log that is to be
-// read while it is written, or to outlive a killed process, needs a Flush now and then. The first
-// error, by place and not by time, is told by the call that follows, and all calls return it from
-// then on. Blocks behind it may have been written; up to Written all have.
+// Written bytes stay in memory until their block is full, by default 128 KiB, or until Flush, and reach the file in
+// order. There is no time limit: call Flush regularly for a log that is read while it is written, or that has to
+// survive a killed process. The next call returns the first error, by place in the file, and so do all later calls.
+// Blocks after it may have been written; all bytes up to Written have.
 //
-// A Writer to a File that is open with O_APPEND appends. Others may append beside it: a Write goes
-// to the end in one piece, with nobody's bytes in between. One block is in flight while the next is
-// filled, so that the file always has a beginning of what was written, and no more of it is missing
-// than two blocks.
+// A Writer to a File that is open with O_APPEND appends. Others may append at the same time: each Write is appended in
+// one piece, with no other bytes in between. One block is in flight while the next is filled, so the file always has a
+// prefix of the bytes written, and lacks at most two blocks.
 type Writer struct {
 	s       *stream
 	f       io.WriterAt
@@ -43,13 +40,11 @@ type Writer struct {
 	told     int64     // where that was moved to
 }
 
-// NewWriter makes a Writer to f, which is a File, or anything else that may be written by
-// several at once. It begins at f's position, or at 0 if f has none (io.Seeker), and moves
-// that on to Written when Flush, Sync or Close return; until then nobody else is to use the
-// position. It writes nothing yet, and does not change the file's size but by
-// writing. The file stays the caller's: close the Writer first. The error names all mistakes in
-// cfg. Of a File that is open with O_APPEND there is a Depth of 1, and it must not be
-// Direct. Any goroutine may call it; a task may park while others use the position.
+// NewWriter makes a Writer to f, a File or anything else that allows concurrent writes. It begins at f's position, or
+// at 0 if f has none (io.Seeker), and advances it to Written when Flush, Sync or Close return; until then other callers
+// must not use the position. It writes nothing yet, and changes the file's size only by writing. The caller still has
+// to close f, after the Writer. The error names all mistakes in cfg. If f is open with O_APPEND, Depth must be 1 or 0,
+// and f must not be Direct. Any goroutine may call it; a task may park while other callers use the position.
 func NewWriter(f io.WriterAt, cfg *StreamConfig) (*Writer, error) {
 	if f, ours := f.(*File); ours && f.appends() {
 		c, err := appending(f, cfg)
@@ -75,8 +70,8 @@ func NewWriter(f io.WriterAt, cfg *StreamConfig) (*Writer, error) {
 	return w, nil
 }
 
-// NewWriterAt is NewWriter from an offset on, wherever the position is, which stays there. Of a File that is
-// open with O_APPEND it is an error, as WriteAt is. Any goroutine may call it.
+// NewWriterAt is like NewWriter, but begins at an offset, and neither uses nor moves f's position. It fails for a File
+// that is open with O_APPEND, as WriteAt does. Any goroutine may call it.
 func NewWriterAt(f io.WriterAt, off int64, cfg *StreamConfig) (*Writer, error) {
 	if f, ours := f.(*File); ours && f.appends() {
 		return nil, errAppend
@@ -130,15 +125,14 @@ func writeFull(f io.WriterAt, p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Written is the offset up to which all bytes are in the file, as far as the Writer has
-// heard: after Flush or Close without an error, all of them. Of a Writer that appends it is how
-// many of its bytes are. Any goroutine may call it.
+// Written returns the offset up to which all bytes are known to be in the file: after Flush or Close without an error,
+// all of them. For a Writer that appends it returns how many of its bytes are. Any goroutine may call it.
 func (w *Writer) Written() int64 { return w.written.Load() }
 
-// Write copies p into blocks, and waits when all are in flight: a task parks. It returns fewer
-// bytes than p has only with an error, which may be that of an earlier Write's bytes. A cancel of
-// the task, or a timeout, ends the wait: what counts as written by then will be, and others may go
-// on. While nothing has to wait a cancelled task can write. Any goroutine may call it.
+// Write copies p into blocks, and waits while all are in flight: a task parks. It returns less than len(p) only with an
+// error, which may be that of an earlier Write's bytes. Cancelling the task, or a timeout, ends the wait: the bytes
+// counted by then will be written, and other callers can continue. A cancelled task can still write if it need not
+// wait. Any goroutine may call it.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	if err := w.mine.lock(); err != nil {
 		return 0, err
@@ -201,8 +195,8 @@ func (w *Writer) writeThrough(p []byte) (n int, err error) {
 	return n, err
 }
 
-// ReadFrom writes all that r has, and reads right into blocks: io.Copy calls it. Others who want to
-// use the Writer wait until r ends. Any goroutine may call it.
+// ReadFrom writes everything from r, reading directly into blocks; io.Copy uses it. Other callers of the Writer wait
+// until r ends. Any goroutine may call it.
 func (w *Writer) ReadFrom(r io.Reader) (sum int64, err error) {
 	if err := w.mine.lock(); err != nil {
 		return 0, err
@@ -229,10 +223,9 @@ func (w *Writer) ReadFrom(r io.Reader) (sum int64, err error) {
 	return sum, io.ErrNoProgress
 }
 
-// Flush hands over what was written so far and waits until all of it is in the file. With
-// Direct and an end that is not aligned, zeros go out behind it and are cut off again.
-// The error is the first of all; or what ended the wait of a task, which may try again. Any
-// goroutine may call it.
+// Flush writes all bytes so far to the file, and waits until they are there. With Direct and an unaligned end it writes
+// zeros after the end and truncates them again. It returns the first error of all, or what ended the wait of a task,
+// which may try again. Any goroutine may call it.
 func (w *Writer) Flush() error {
 	if err := w.mine.lock(); err != nil {
 		return err
@@ -277,10 +270,9 @@ func (w *Writer) flushBlocks() error {
 	return w.err
 }
 
-// Sync is Flush, and then what File.Sync does: what was written before survives a crash of the
-// machine if it returns nil. Others may write meanwhile. Where the sync fails nobody knows what of
-// all that was written is on the disk, so that the Writer has failed, too. The error is
-// errors.ErrUnsupported for what has no Sync. Any goroutine may call it.
+// Sync is Flush followed by File.Sync: if it returns nil, all bytes written before survive a crash of the machine.
+// Other callers may write meanwhile. If the sync fails it is unknown which bytes are on the disk, so the Writer has
+// failed, too. The error is errors.ErrUnsupported if f has no Sync method. Any goroutine may call it.
 func (w *Writer) Sync() error {
 	f, ok := w.f.(interface{ Sync() error })
 	if !ok {
@@ -313,9 +305,8 @@ func (w *Writer) failLater(err error) error {
 	return err
 }
 
-// Close flushes, in a cancelled task too, and waits for all that is in flight. The error
-// is the first of all. Later calls return fs.ErrClosed; closing again does nothing. The
-// file stays open. Any goroutine may call it.
+// Close flushes, even in a cancelled task, and waits for all writes in flight. It returns the first error of all. Later
+// calls return fs.ErrClosed; closing again does nothing. The file stays open. Any goroutine may call it.
 func (w *Writer) Close() (err error) {
 	shielded(func() {
 		if err = w.mine.lock(); err != nil {

@@ -35,23 +35,22 @@ func grow(get func(p []byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// Xattr returns the extended attribute with this name, such as "user.comment". Without one
-// the error is ENODATA; where the file system has none, errors.ErrUnsupported. It may
-// wait, as the others on attributes; a task parks.
+// Xattr returns the extended attribute with this name, such as "user.comment". If there is none the error is ENODATA;
+// if the file system does not support attributes it is errors.ErrUnsupported. It may wait; a task parks.
 func (f *File) Xattr(name string) ([]byte, error) {
 	return grow(func(p []byte) (int, error) {
 		return f.attr("getxattr", name, func(k kernel.Kernel, name []byte) int32 { return k.Fgetxattr(f.n, name, p) })
 	})
 }
 
-// What SetXattr wants to find: XATTR_ of setxattr(2).
+// Flags of SetXattr: XATTR_ of setxattr(2).
 const (
-	XattrCreate  = 1 // none with this name, or the error is EEXIST
-	XattrReplace = 2 // one, or the error is ENODATA
+	XattrCreate  = 1 // fail with EEXIST if the attribute exists
+	XattrReplace = 2 // fail with ENODATA if it does not exist
 )
 
-// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. value is
-// lent until it returns. It may wait; a task parks. See setxattr(2).
+// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. The kernel may use value until SetXattr
+// returns. It may wait; a task parks. See setxattr(2).
 func (f *File) SetXattr(name string, value []byte, flags int) error {
 	_, err := f.attr("setxattr", name, func(k kernel.Kernel, name []byte) int32 {
 		return k.Fsetxattr(f.n, name, value, flags)
@@ -59,8 +58,7 @@ func (f *File) SetXattr(name string, value []byte, flags int) error {
 	return err
 }
 
-// RemoveXattr removes an extended attribute. Without one the error is ENODATA. It may
-// wait; a task parks.
+// RemoveXattr removes an extended attribute. If there is none the error is ENODATA. It may wait; a task parks.
 func (f *File) RemoveXattr(name string) error {
 	_, err := f.attr("removexattr", name, func(k kernel.Kernel, name []byte) int32 {
 		return k.Fremovexattr(f.n, name)
