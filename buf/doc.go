@@ -1,5 +1,5 @@
-// Package buf holds what programs meet of a loop's buffers: leases, by which they hold one for a while, with the bytes
-// that came in it, and memory that is aligned for direct I/O.
+// Package buf provides leases, by which a program holds a loop's buffer with the bytes received in it, and memory that
+// is aligned for direct I/O.
 //
-// How many buffers a loop has, and of what size, ringo.Config.Buffers and BufferSize say.
+// ringo.Config.Buffers and BufferSize set the number and size of a loop's buffers.
 package buf

@@ -2,13 +2,12 @@ package buf
 
 import "ringo/internal/bufs"
 
-// Lease is a buffer in the user's hands, with the bytes that came in it. It is a
-// value: copies stand for the same buffer, and it must be released once. The
-// zero Lease is empty.
+// A Lease is a buffer that the program holds, with the bytes received in it. It is a value: copies refer to the same
+// buffer, which must be released once. The zero Lease is empty.
 type Lease bufs.Lease
 
-// Bytes is what came. The caller may read and write it until Release; afterwards
-// the memory belongs to somebody else. Any goroutine may call it.
+// Bytes returns the received bytes. The caller may read and write them until Release; afterwards the memory is used for
+// other connections. Any goroutine may call it.
 func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 
 // Release gives the buffer back. Any goroutine may call it, also after the loop
@@ -16,6 +15,6 @@ func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 // panics, because by then it may hold another connection's bytes.
 func (b Lease) Release() { bufs.Lease(b).Release() }
 
-// Of makes a lease of plain memory, for sock.Conn.WriteLease and the like. Releasing
-// it gives nothing back. Any goroutine may call it.
+// Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Releasing it does nothing. Any goroutine
+// may call it.
 func Of(p []byte) Lease { return Lease(bufs.Of(p, nil)) }

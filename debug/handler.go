@@ -37,9 +37,9 @@ var answers = map[string]func(*query) (any, error){
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler serves the console and its API below the path at which it is mounted, which must end in a slash. It may be
-// used by many requests at a time, on goroutines and in tasks. Requests that come over loopback must be for localhost
-// or an address: see the package's word on that.
+// Handler returns a handler for the console and its API, below the path at which it is mounted, which must end in a
+// slash. It may serve many requests at a time, on goroutines and in tasks. Requests over loopback must be for localhost
+// or an address: see the package documentation.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {

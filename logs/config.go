@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Config says how a Writer goes about it. Zero fields mean the default, nil all of them.
+// Config configures a Writer. Zero fields mean the default; a nil *Config means all defaults.
 type Config struct {
-	// Size is how many bytes a Writer holds that are not written yet: 1 MiB; 4096 to 1 GiB. Each write counts
-	// for 32 bytes more than it has. What has no room is dropped.
+	// Size is how many unwritten bytes a Writer buffers, 4096 to 1 GiB; the default is 1 MiB. Each write counts 32
+	// bytes more than its own. Writes that do not fit are dropped.
 	Size int
-	// Patience is how long the end of a Run, a crash, and Close wait until what is held has been written: 1 s;
-	// negative, not at all. What takes longer may be lost with the process.
+	// Patience is how long the end of a Run, a crash, and Close wait until the buffer has been written; the default is
+	// 1 s, negative means not at all. Bytes that take longer may be lost with the process.
 	Patience time.Duration
-	// Dropped makes the text that stands for writes that were dropped, of so many bytes in all. It runs on the Writer's
-	// goroutine. nil: a line in English.
+	// Dropped returns the text to write in place of dropped writes, given their number and bytes. It runs on the
+	// Writer's goroutine. If it is nil, the text is a line in English.
 	Dropped func(writes, bytes uint64) []byte
 }
 

@@ -1,25 +1,25 @@
-// Package logs is logging that never stops a loop.
+// Package logs provides logging that never blocks a loop.
 //
-// A logger that writes to stderr waits while that is a pipe that nobody reads, or a terminal that was stopped; one that
-// writes to a file waits for the disk. In a task that stops all tasks of its loop. A Writer takes what is written to it
-// into memory, and a goroutine of its own writes it on:
+// A logger that writes to stderr blocks if that is a pipe without a reader, or a stopped terminal; one that writes to a
+// file waits for the disk. In a task that stops all tasks of its loop. A Writer buffers writes in memory, and its own
+// goroutine writes them to the output:
 //
 //	log.SetOutput(logs.NewWriter(os.Stderr, nil))
 //	slog.SetDefault(slog.New(logs.NewJSONHandler(os.Stdout, nil, nil)))
 //
 // # What is bounded
 //
-// The memory: a Writer holds Config.Size bytes at most. A write for which there is no room is dropped as a whole. It
-// is counted, and where the missing lines would be a line says how many there were and of how many bytes.
+// Memory: a Writer buffers at most Config.Size bytes. A write that does not fit is dropped as a whole and counted; in
+// place of dropped writes a line tells their number and bytes.
 //
-// The end: when a Run's loops have ended, and before a panic in a task crashes the program, what Writers hold is
-// written out; each may take Config.Patience for it. Between Runs a Writer is as what it writes to: Write returns when
-// the bytes are written. So log.Fatal at the end of main loses nothing.
+// The end: when a Run's loops have ended, and before a panic in a task crashes the program, Writers write out their
+// buffers; each may take Config.Patience for it. Outside of a Run, Write returns only when the bytes are written. So
+// log.Fatal at the end of main loses nothing.
 //
 // # Order
 //
-// Writes come out in the order in which they were made: those of one task or goroutine in its own order, and what one
-// has written before it woke another is before what that one writes.
+// Writes are written in the order in which they were made: those of one task or goroutine in its own order, and those
+// made before waking another task before that task's.
 //
-// What os.Exit ends, log.Fatal in a task for one, or a panic in a goroutine, is not waited for.
+// os.Exit, as by log.Fatal in a task, and a panic in a goroutine do not wait for Writers.
 package logs

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Handler is a handler of log/slog with a Writer behind it. Handle formats the record in its caller, so that what the
-// record refers to may change afterwards, and does not wait. Tasks of any loop and any goroutine may use it.
+// A Handler is a log/slog handler that writes to a Writer. Handle formats the record before it returns, so values in
+// the record may change afterwards, and does not wait. Tasks of any loop and any goroutine may use it.
 type Handler struct {
 	slog.Handler
 	*Writer
 }
 
-// NewJSONHandler makes a Handler that writes JSON to out, as slog.NewJSONHandler does. Records that were dropped are
-// told by a record, "log records dropped", with their number and their bytes.
+// NewJSONHandler makes a Handler that writes JSON to out, as slog.NewJSONHandler does. Dropped records are reported by
+// a record, "log records dropped", with their number and bytes.
 func NewJSONHandler(out io.Writer, opts *slog.HandlerOptions, cfg *Config) *Handler {
 	return newHandler(out, cfg, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, opts) })
 }
 
-// NewTextHandler makes a Handler that writes lines of key=value to out, as slog.NewTextHandler does, and otherwise is
-// as that of NewJSONHandler.
+// NewTextHandler makes a Handler that writes lines of key=value to out, as slog.NewTextHandler does; otherwise it is
+// like NewJSONHandler.
 func NewTextHandler(out io.Writer, opts *slog.HandlerOptions, cfg *Config) *Handler {
 	return newHandler(out, cfg, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, opts) })
 }

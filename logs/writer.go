@@ -14,8 +14,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// Writer takes what is written to it into memory, and writes it to another writer on a goroutine of its own. Tasks of
-// any loop and any goroutine may use one together. NewWriter makes it.
+// A Writer buffers writes in memory, and writes them to another writer, its output, on its own goroutine. Tasks of any
+// loop and any goroutine can share one. NewWriter makes it.
 type Writer struct {
 	out   io.Writer
 	cfg   Config
@@ -58,20 +58,19 @@ type waiter struct {
 	tell    func()
 }
 
-// Stats counts what a Writer has done. Written, Dropped and Failed are all that was ever written to it, but for what it
-// holds.
+// Stats count a Writer's writes: each is Written, Dropped or Failed, or still Held.
 type Stats struct {
-	Written, WrittenBytes uint64 // writes that have gone out
-	Dropped, DroppedBytes uint64 // writes for which there was no room
-	Failed, FailedBytes   uint64 // writes that the writer below has refused
-	Held                  int    // writes that have not gone out yet
-	Err                   error  // the last error of the writer below
+	Written, WrittenBytes uint64 // writes to the output
+	Dropped, DroppedBytes uint64 // writes that did not fit the buffer
+	Failed, FailedBytes   uint64 // writes that the output returned an error for
+	Held                  int    // writes in the buffer
+	Err                   error  // the last error of the output
 }
 
-// NewWriter makes a Writer to out, which it calls from one goroutine, never twice at once, and each time with one write
-// or, if out is an *os.File, with several whole ones in up to 4096 bytes, which a pipe keeps together. out must not
-// write to the Writer. It panics if Config.Size is out of range. Any goroutine may call it, but a task would wait while
-// a Run ends, for its Writers; Close ends it.
+// NewWriter makes a Writer to out. It calls out from one goroutine, with one write at a time or, if out is an *os.File,
+// with several whole ones in up to 4096 bytes, which a pipe keeps together. out must not write to the Writer. It panics
+// if Config.Size is out of range. Any goroutine may call it, but a task would block while the Writers of an ending Run
+// are written out. Close ends the Writer.
 func NewWriter(out io.Writer, cfg *Config) *Writer {
 	w := &Writer{out: out, cfg: cfg.resolve(), ended: make(chan struct{})}
 	w.work.L = &w.mu
@@ -85,9 +84,9 @@ func NewWriter(out io.Writer, cfg *Config) *Writer {
 	return w
 }
 
-// Write takes p, whole or not at all. While a Run runs it does not wait: without room p is dropped and counted, and
-// Write returns as if it had been written, since a logger that reports an error does so to stderr. Without a Run it
-// waits until p is written, or until one begins. After Close the error is fs.ErrClosed. Any goroutine may call it.
+// Write buffers p, whole or not at all. During a Run it does not wait: if p does not fit it is dropped and counted, and
+// Write returns success, since loggers report errors to stderr. Without a Run it waits until p is written, or a Run
+// begins. After Close it fails with fs.ErrClosed. Any goroutine may call it.
 func (w *Writer) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -134,8 +133,8 @@ func (w *Writer) drop(size int) {
 	last.bytes += uint64(size)
 }
 
-// Flush waits until what was written before has gone out: a task parks. The error is what ended the wait: ctx, or the
-// end of the task, or of a Loop.WithTimeout. Any goroutine may call it.
+// Flush waits until all earlier writes have been written: a task parks. It returns an error if ctx, a cancel of the
+// task, or a Loop.WithTimeout ends the wait. Any goroutine may call it.
 func (w *Writer) Flush(ctx context.Context) error {
 	gone := ringo.NewChan[struct{}](1)
 	told := w.tell(func() { gone.TrySend(struct{}{}) })
@@ -147,9 +146,9 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return err
 }
 
-// Close refuses further writes, waits until what is held has gone out, for Config.Patience at most, and ends the
-// goroutine. A task parks; one that is cancelled does not wait. What has not gone out yet is an error, and goes out as
-// soon as it can. Closing again waits again. It does not close the writer below. Any goroutine may call it.
+// Close makes further writes fail, waits until the buffer is written, for at most Config.Patience, and ends the
+// goroutine. A task parks; a cancelled one does not wait. If bytes remain it returns an error; they are still written
+// as soon as possible. Closing again waits again. It does not close the output. Any goroutine may call it.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true

@@ -12,9 +12,9 @@ import (
 	"ringo/sock"
 )
 
-// Each calls f with a sample of each metric and set of labels that there is, those of one metric together, in the order
-// of All. Loops that have ended are told of by what they have counted, and by nothing of what there is now. A goroutine
-// waits for loops that are held, for some 100 ms at most; a task parks, for each.
+// Each calls f with a sample for each metric and set of labels, those of one metric together, in the order of All.
+// Loops that have ended keep their counters and histograms, but have no gauges. A goroutine waits at most some 100 ms
+// in all for loops that do not answer; a task parks, for each loop.
 func Each(f func(Sample)) {
 	loops := askLoops()
 	for i := range ofLoops {
@@ -179,5 +179,5 @@ func (p *putter) times(h *hist.Histogram, labels ...string) {
 // begun is when the counts of the process began, nearly.
 var begun = time.Now()
 
-// Begun is when the process began to count.
+// Begun returns when the process began to count.
 func Begun() time.Time { return begun }

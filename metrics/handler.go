@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Handler serves all metrics in Prometheus' text format, version 0.0.4, for programs that have no registry: nothing but
-// the standard library is behind it. It writes what it has read at once, and is for an http.Server of package net/http
-// on ordinary goroutines.
+// Handler returns a handler that serves all metrics in Prometheus' text format, version 0.0.4, for programs without a
+// registry; it needs only the standard library. Use it in an http.Server of package net/http on ordinary goroutines.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -5,32 +5,32 @@ import (
 	"strings"
 )
 
-// Kind says how a metric behaves.
+// Kind is the kind of a metric.
 type Kind uint8
 
-// The kinds. A counter never goes down while the process runs, but for those of listeners, which begin anew where a
-// listener is made at the address of one that was closed.
+// The kinds. A counter never decreases while the process runs, except for a listener's: it restarts when a new listener
+// is made at the address of a closed one.
 const (
 	Counter Kind = iota
 	Gauge
 	Histogram
 )
 
-// String is the kind as Prometheus' text format has it.
+// String returns the kind's name in Prometheus' text format.
 func (k Kind) String() string { return [...]string{"counter", "gauge", "histogram"}[k] }
 
-// Metric describes one metric. It is not to be modified.
+// A Metric describes one metric. Callers must not modify it.
 type Metric struct {
 	Name   string // "ringo_op_submitted_total"
 	Help   string // one sentence
-	Unit   string // "seconds", "bytes", or empty: a number of things
+	Unit   string // "seconds", "bytes", or empty for a count
 	Kind   Kind
 	Labels []string
-	Bounds []float64 // of a histogram, in seconds; what is more than the last is in no bucket but in the count
+	Bounds []float64 // of a histogram, in seconds; values above the last are only in the count
 }
 
-// Dotted is the name by OpenTelemetry's conventions, without unit and type: "ringo.op.submitted". A histogram of times
-// ends in duration.
+// Dotted returns the name by OpenTelemetry's conventions, without unit and type: "ringo.op.submitted". A histogram of
+// times ends in duration.
 func (m *Metric) Dotted() string {
 	name := strings.TrimSuffix(m.Name, "_total")
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "_seconds"), "_bytes")
@@ -44,20 +44,19 @@ func (m *Metric) Dotted() string {
 	return name
 }
 
-// Sample is the value of one metric with one set of labels.
+// A Sample is the value of one metric with one set of labels.
 type Sample struct {
 	Metric *Metric
-	Labels []string // values, in the order of Metric.Labels; not to be kept
+	Labels []string // values, in the order of Metric.Labels; valid until f returns
 	Value  float64  // of counters and gauges
 
-	// Of histograms: how many there are, their sum in seconds, and how many are at most each of Metric.Bounds. Times
-	// are whole nanoseconds, and one of exactly a bound is in the next bucket.
+	// For histograms: the number of values, their sum in seconds, and how many are below each of Metric.Bounds.
 	Count   uint64
 	Sum     float64
-	Buckets []uint64 // not to be kept
+	Buckets []uint64 // valid until f returns
 }
 
-// All are the metrics, in the order of Each.
+// All returns the metrics, in the order of Each.
 func All() []*Metric {
 	var all []*Metric
 	for i := range ofLoops {

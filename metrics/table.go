@@ -50,51 +50,51 @@ type (
 var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 	{Metric{Name: "ringo_loop_info", Help: "1 for each loop that runs, with its driver.", Kind: Gauge,
 		Labels: []string{"driver"}}, nil}, // Each knows the driver
-	{Metric{Name: "ringo_loop_turn_seconds", Help: "How long turns of the loop took.", Kind: Histogram,
+	{Metric{Name: "ringo_loop_turn_seconds", Help: "Durations of the loop's turns.", Kind: Histogram,
 		Unit: "seconds", Bounds: doublings}, func(s *stats, p put) { p.times(&s.TurnTimes) }},
 	{Metric{Name: "ringo_loop_longest_turn_seconds", Help: "The longest turn of the last 30 to 60 seconds.",
 		Kind: Gauge, Unit: "seconds"}, func(s *stats, p put) { p.value(seconds(s.Recent)) }},
 	{Metric{Name: "ringo_loop_held_seconds",
-		Help: "How long the present turn has lasted, of a loop that does not answer; 0 of one that does.", Kind: Gauge,
+		Help: "How long the present turn of a loop that does not answer has lasted; 0 if it answers.", Kind: Gauge,
 		Unit: "seconds"}, func(s *stats, p put) { p.value(seconds(s.Held)) }},
 	{Metric{Name: "ringo_loop_delay_seconds",
-		Help: "How long what was ready waited for the loop, of one in 64 that became ready.", Kind: Histogram,
+		Help: "How long ready tasks waited to run, sampled from one in 64.", Kind: Histogram,
 		Unit: "seconds", Bounds: doublings}, func(s *stats, p put) { p.times(&s.Delays) }},
 	{Metric{Name: "ringo_loop_time_seconds_total",
-		Help: "Time of the loop, by what it did: tasks, kernel, where it sleeps too, or spinning.", Kind: Counter,
+		Help: "Time of the loop in tasks, in the kernel including sleep, and spinning.", Kind: Counter,
 		Unit: "seconds", Labels: []string{"in"}}, func(s *stats, p put) {
 		p.value(seconds(s.InTasks), "tasks")
 		p.value(seconds(s.InKernel), "kernel")
 		p.value(seconds(s.Spinning), "spinning")
 	}},
 	count("ringo_loop_stalls_total", "Turns longer than Config.StallLimit.", func(s *stats) uint64 { return s.Stalls }),
-	count("ringo_loop_parks_total", "Times that a task gave the thread away.",
+	count("ringo_loop_parks_total", "Times that a task parked.",
 		func(s *stats) uint64 { return s.Parks }),
-	count("ringo_loop_yields_total", "Those parks of tasks whose calls never had to wait.",
+	count("ringo_loop_yields_total", "Forced yields of tasks whose calls never had to wait.",
 		func(s *stats) uint64 { return s.Yields }),
 	count("ringo_loop_mails_total", "Messages from other threads.", func(s *stats) uint64 { return s.Mails }),
-	count("ringo_loop_wakes_spared_total", "Messages that found the loop awake.",
+	count("ringo_loop_wakes_spared_total", "Messages that needed no wake, because the loop was awake.",
 		func(s *stats) uint64 { return s.WakesSpared }),
-	count("ringo_loop_backoffs_total", "Times that accepting waited for a shortage to pass.",
+	count("ringo_loop_backoffs_total", "Times that accepting waited for descriptors or memory.",
 		func(s *stats) uint64 { return s.Backoffs }),
 	level("ringo_loop_tasks", "Tasks that have not finished.", func(s *stats) int { return s.Tasks }),
 	level("ringo_loop_coroutines", "Coroutines: running, parked and idle.", func(s *stats) int { return s.Workers }),
-	level("ringo_loop_timers", "Timers that are set, and some that were stopped lately.",
+	level("ringo_loop_timers", "Timers that are set, and some that were stopped recently.",
 		func(s *stats) int { return s.Timers }),
 	level("ringo_loop_leases", "Buffers that the program holds.", func(s *stats) int { return s.Leases }),
-	{Metric{Name: "ringo_loop_handles", Help: "What is open, by kind.", Kind: Gauge, Labels: []string{"kind"}},
+	{Metric{Name: "ringo_loop_handles", Help: "Open handles, by kind.", Kind: Gauge, Labels: []string{"kind"}},
 		func(s *stats, p put) {
 			for _, h := range s.Handles {
 				p.value(float64(h.Open), h.Kind)
 			}
 		}},
-	{Metric{Name: "ringo_loop_handles_opened_total", Help: "What was opened, or moved to the loop, by kind.",
+	{Metric{Name: "ringo_loop_handles_opened_total", Help: "Handles opened on the loop, or moved to it, by kind.",
 		Kind: Counter, Labels: []string{"kind"}}, func(s *stats, p put) {
 		for _, h := range s.Handles {
 			p.value(float64(h.Opened), h.Kind)
 		}
 	}},
-	{Metric{Name: "ringo_pool_buffers", Help: "Buffers that have memory, by who has them: program, kernel or nobody.",
+	{Metric{Name: "ringo_pool_buffers", Help: "Allocated buffers, by holder: program, kernel or nobody.",
 		Kind: Gauge, Labels: []string{"pool", "holder"}}, func(s *stats, p put) {
 		for _, b := range s.Pools {
 			p.value(float64(b.InUse), b.Pool, "program")
@@ -102,7 +102,7 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 			p.value(float64(b.Made-b.InUse-b.Lent), b.Pool, "nobody")
 		}
 	}},
-	{Metric{Name: "ringo_pool_max_buffers", Help: "How many buffers there may be.", Kind: Gauge,
+	{Metric{Name: "ringo_pool_max_buffers", Help: "Maximum number of buffers.", Kind: Gauge,
 		Labels: []string{"pool"}}, func(s *stats, p put) {
 		for _, b := range s.Pools {
 			p.value(float64(b.Max), b.Pool)
@@ -114,7 +114,7 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 			p.value(float64(b.Size), b.Pool)
 		}
 	}},
-	level("ringo_op_slots", "Operations in use: armed, or waited for.", func(s *stats) int { return s.Slots }),
+	level("ringo_op_slots", "Operation slots in use.", func(s *stats) int { return s.Slots }),
 	{Metric{Name: "ringo_op_tried_total", Help: "Plain calls of tasks, by operation.", Kind: Counter,
 		Labels: []string{"op"}}, func(s *stats, p put) {
 		for _, o := range s.Ops {
@@ -128,7 +128,7 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 		}
 	}},
 	{Metric{Name: "ringo_op_seconds",
-		Help: "How long operations took that somebody waited for, from their Submit to their end.", Kind: Histogram,
+		Help: "Durations of operations that a task waited for, from submission to completion.", Kind: Histogram,
 		Unit: "seconds", Labels: []string{"op"}, Bounds: quadruplings}, func(s *stats, p put) {
 		for i := range s.Ops {
 			if o := &s.Ops[i]; o.Times.Count() > 0 {
@@ -136,27 +136,27 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 			}
 		}
 	}},
-	count("ringo_driver_enters_total", "Waits and flushes that entered the kernel.",
+	count("ringo_driver_enters_total", "Waits and flushes that made a system call.",
 		func(s *stats) uint64 { return s.Driver.Enters }),
 	count("ringo_driver_submitted_total", "Operations handed to the kernel, or to the poller.",
 		func(s *stats) uint64 { return s.Driver.Submitted }),
-	count("ringo_driver_completions_total", "Results that came back.",
+	count("ringo_driver_completions_total", "Completions received.",
 		func(s *stats) uint64 { return s.Driver.Completions }),
 	count("ringo_driver_queued_total", "Operations that found the submission queue full.",
 		func(s *stats) uint64 { return s.Driver.Queued }),
-	count("ringo_driver_short_submits_total", "Enters after which the kernel had not taken all entries.",
+	count("ringo_driver_short_submits_total", "System calls after which the kernel had not taken all entries.",
 		func(s *stats) uint64 { return s.Driver.ShortSubmits }),
-	count("ringo_driver_overflows_total", "Times that the completion queue had overflowed.",
+	count("ringo_driver_overflows_total", "Overflows of the completion queue.",
 		func(s *stats) uint64 { return s.Driver.Overflows }),
 	count("ringo_driver_no_buffers_total", "Receives that found the buffer ring dry.",
 		func(s *stats) uint64 { return s.Driver.NoBuffers }),
-	count("ringo_driver_fallbacks_total", "Operations that took another way than their first.",
+	count("ringo_driver_fallbacks_total", "Operations that fell back from their preferred way.",
 		func(s *stats) uint64 { return s.Driver.Fallbacks }),
 	count("ringo_driver_stale_total", "Events for operations or descriptors that were gone.",
 		func(s *stats) uint64 { return s.Driver.Stale }),
-	count("ringo_driver_sends_total", "Sends that a turn had accepted, see sock.Conn.Write.",
+	count("ringo_driver_sends_total", "Sends of batched writes, see sock.Conn.Write.",
 		func(s *stats) uint64 { return s.Driver.Sends }),
-	count("ringo_driver_short_sends_total", "Those of them that met an error, or too little room.",
+	count("ringo_driver_short_sends_total", "Sends of batched writes that failed or were incomplete.",
 		func(s *stats) uint64 { return s.Driver.ShortSends }),
 	count("ringo_driver_wakes_total", "Wakes that ended a sleep.", func(s *stats) uint64 { return s.Driver.Wakes }),
 	count("ringo_driver_wakes_sent_total", "Wakes that took a system call.",
@@ -166,34 +166,36 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats]{
 })
 
 var ofLanes = of([]string{"run", "lane"}, []row[laneStats]{
-	{Metric{Name: "ringo_lane_wait_seconds", Help: "How long calls waited for a slot, 0 if they had one at once.",
+	{Metric{Name: "ringo_lane_wait_seconds", Help: "How long calls waited for a slot; 0 if they got one at once.",
 		Kind: Histogram, Unit: "seconds", Bounds: quadruplings}, func(s *laneStats, p put) { p.times(&s.Waits) }},
 	count("ringo_lane_waited_total", "Calls that had to wait for a slot.",
 		func(s *laneStats) uint64 { return s.Waited }),
-	level("ringo_lane_slots", "How many calls may run at a time.", func(s *laneStats) int { return s.Max }),
-	level("ringo_lane_running", "Calls that run.", func(s *laneStats) int { return s.Running }),
-	level("ringo_lane_waiting", "Calls that wait for a slot.", func(s *laneStats) int { return s.Waiting }),
-	{Metric{Name: "ringo_lane_oldest_wait_seconds", Help: "How long the first of those that wait has.", Kind: Gauge,
+	level("ringo_lane_slots", "Maximum number of running calls.", func(s *laneStats) int { return s.Max }),
+	level("ringo_lane_running", "Running calls.", func(s *laneStats) int { return s.Running }),
+	level("ringo_lane_waiting", "Calls waiting for a slot.", func(s *laneStats) int { return s.Waiting }),
+	{Metric{Name: "ringo_lane_oldest_wait_seconds", Help: "How long the first waiting call has waited.", Kind: Gauge,
 		Unit: "seconds"}, func(s *laneStats, p put) { p.value(seconds(s.Oldest)) }},
 })
 
 var ofListeners = of([]string{"run", "loop", "network", "address"}, []row[listenerStats]{
-	count("ringo_listener_accepted_total", "Connections that Accept and Serve were given.",
+	count("ringo_listener_accepted_total", "Connections returned by Accept or taken by Serve.",
 		func(s *listenerStats) uint64 { return s.Accepted }),
-	count("ringo_listener_errors_total", "Accepts that failed.", func(s *listenerStats) uint64 { return s.Errors }),
-	count("ringo_listener_backoffs_total", "Times that accepting waited for a shortage to pass.",
+	count("ringo_listener_errors_total", "Failed accepts, except those that failed because of the peer.",
+		func(s *listenerStats) uint64 { return s.Errors }),
+	count("ringo_listener_backoffs_total", "Times that accepting waited for descriptors or memory.",
 		func(s *listenerStats) uint64 { return s.Backoffs }),
-	level("ringo_listener_connections", "Connections that it accepted and that are open.",
+	level("ringo_listener_connections", "Accepted connections that are open.",
 		func(s *listenerStats) int { return s.Open }),
-	level("ringo_listener_ahead", "Connections that the loop has accepted and nobody has asked for.",
+	level("ringo_listener_ahead", "Connections that the loop has accepted ahead.",
 		func(s *listenerStats) int { return s.Ahead }),
-	{Metric{Name: "ringo_listener_queue", Help: "Connections that wait in the kernel to be accepted, of TCP.",
+	{Metric{Name: "ringo_listener_queue", Help: "TCP connections waiting in the kernel to be accepted.",
 		Kind: Gauge}, func(s *listenerStats, p put) {
 		if s.Queue >= 0 {
 			p.value(float64(s.Queue))
 		}
 	}},
-	{Metric{Name: "ringo_listener_queue_max", Help: "How many may wait there.", Kind: Gauge},
+	{Metric{Name: "ringo_listener_queue_max", Help: "Maximum number of TCP connections waiting in the kernel.",
+		Kind: Gauge},
 		func(s *listenerStats, p put) {
 			if s.QueueMax >= 0 {
 				p.value(float64(s.QueueMax))
