@@ -214,8 +214,8 @@ func loopsOf(engines []*loop.Loop) []*Loop {
 func (l *Loop) Info() Info { return infoOf(l.engine().Info(), l.engine().Set().Number()) }
 
 // Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
-// tasks wait for its answer (a task parks). If that takes 100 ms, or the task is cancelled, they get the last known
-// values; see Stats.Held.
+// tasks wait for its answer. If that takes 100 ms, or the task is cancelled, they get the last known values; see
+// Stats.Held.
 func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
 
 // A Timer starts a function later; Loop.AfterFunc makes it. Only tasks of its loop may call its methods.

@@ -82,7 +82,7 @@ func TestGoroutinesAcceptWithoutTheLoop(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return (&sock.AdoptConfig{Exclusive: true}).AdoptListener(l, ln)
+			return sock.Adopt[*sock.Listener](l, ln, &sock.AdoptConfig{Exclusive: true})
 		},
 		"of a set": func(l *ringo.Loop) (*sock.Listener, error) {
 			set, err := sock.Reserve("tcp", "127.0.0.1:0")

@@ -17,8 +17,8 @@ import (
 // share, or "LISTEN_FD_3" and so on. Without activation, or if the variables are for another process, the result is
 // empty.
 //
-// Their types depend on the configuration of the activation: pass a listening socket to AdoptListener or AdoptSet, an
-// accepted one (Accept=yes) to Adopt, datagram sockets to AdoptPacket or AdoptUnixgram; use anything else as a file.
+// Their types depend on the configuration of the activation: pass a socket to Adopt,
+// or a listening one to AdoptSet; use anything else as a file.
 // systemd passes sockets in blocking mode unless NonBlocking=yes is set. systemd accepts no connections while the
 // program runs, so set AdoptConfig.Exclusive if no other process of the service uses the socket.
 //

@@ -23,47 +23,61 @@ type AdoptConfig struct {
 	Exclusive bool
 }
 
-// Adopt turns a socket made elsewhere into a connection of l: one of package net (a *net.TCPConn or *net.UnixConn, also
-// as a net.Conn), or an *os.File; for a bare descriptor use os.NewFile. It accepts TCP, Unix stream and Unix seqpacket
-// sockets that are connected, or were and have data or an end of stream to read. It does not accept wrappers such as a
-// *tls.Conn.
+// Adopted is a handle that Adopt makes of a socket.
+type Adopted interface {
+	*Conn | *Listener | *PacketConn | *IPConn | *UnixPacketConn
+}
+
+// Adopt turns a socket made elsewhere into a handle of l, as in Adopt[*sock.Conn](l, s, nil): one of package net, also
+// as a net.Conn, net.Listener or net.PacketConn, or an *os.File; for a bare descriptor use os.NewFile. It does not
+// accept wrappers such as a *tls.Conn. A nil cfg means the zero AdoptConfig.
 //
-// Adopt takes the socket over: if it succeeds, s is closed, and the Conn has another descriptor of the same socket,
+//   - A *Conn is made of a TCP, Unix stream or Unix seqpacket socket that is connected, or was and has data or an end
+//     of stream to read.
+//   - A *Listener is made of such a socket that listens; for several loops see AdoptSet. Closing it does not remove the
+//     file of a Unix socket, unless SetUnlinkOnClose is called.
+//   - A *PacketConn is made of a UDP socket, a *UnixPacketConn of a Unix datagram socket, an *IPConn of a raw IP
+//     socket. It may be connected. Close does not remove the file of a Unix socket's name.
+//
+// Adopt takes the socket over: if it succeeds, s is closed, and the handle has another descriptor of the same socket,
 // close-on-exec, with the options that it had. Calls that wait on s fail. If Adopt fails, s is unchanged.
 //
 // Any goroutine may call it; callers other than tasks of l wait for the loop.
-func Adopt(l *ringo.Loop, s io.Closer) (*Conn, error) { return new(AdoptConfig).Adopt(l, s) }
-
-// AdoptListener turns a listening socket made elsewhere into a listener of l: one of package net (a *net.TCPListener or
-// *net.UnixListener, also as a net.Listener), or an *os.File. It accepts TCP, Unix stream and Unix seqpacket sockets.
-// For several loops see AdoptSet. It takes s over as Adopt does.
-//
-// Closing the listener does not remove the file of a Unix socket, unless SetUnlinkOnClose is called. Any goroutine may
-// call it; callers other than tasks of l wait for the loop.
-func AdoptListener(l *ringo.Loop, s io.Closer) (*Listener, error) {
-	return new(AdoptConfig).AdoptListener(l, s)
+func Adopt[H Adopted](l *ringo.Loop, s io.Closer, cfg *AdoptConfig) (H, error) {
+	var made, none H
+	var err error
+	ac := cfg.orZero()
+	switch h := any(&made).(type) {
+	case **Conn:
+		*h, err = ac.conn(l, s)
+	case **Listener:
+		*h, err = ac.listener(l, s)
+	case **PacketConn:
+		*h, err = ac.packet(l, s)
+	case **IPConn:
+		*h, err = ac.ip(l, s)
+	case **UnixPacketConn:
+		*h, err = ac.unixgram(l, s)
+	}
+	if err != nil {
+		return none, err
+	}
+	return made, nil
 }
 
 // AdoptSet turns a listening socket made elsewhere into a set from which each loop takes a listener; all share the one
-// socket. See AdoptListener. Any goroutine may call it, before or during Run.
-func AdoptSet(s io.Closer) (*ListenerSet, error) { return new(AdoptConfig).AdoptSet(s) }
+// socket. See Adopt. Any goroutine may call it, before or during Run.
+func AdoptSet(s io.Closer, cfg *AdoptConfig) (*ListenerSet, error) { return cfg.orZero().set(s) }
 
-// AdoptPacket turns a UDP socket made elsewhere into a PacketConn of l: a *net.UDPConn, also as a net.PacketConn or
-// net.Conn, or an *os.File. It may be connected. It takes s over as Adopt does. Any goroutine may call it; callers
-// other than tasks of l wait for the loop.
-func AdoptPacket(l *ringo.Loop, s io.Closer) (*PacketConn, error) {
-	return new(AdoptConfig).AdoptPacket(l, s)
+func (ac *AdoptConfig) orZero() *AdoptConfig {
+	if ac == nil {
+		return new(AdoptConfig)
+	}
+	return ac
 }
 
-// AdoptUnixgram turns a Unix datagram socket made elsewhere into a UnixPacketConn of l: a *net.UnixConn, also as a
-// net.PacketConn or net.Conn, or an *os.File. It may be connected. Close does not remove the file of its name. It takes
-// s over as Adopt does. Any goroutine may call it; callers other than tasks of l wait for the loop.
-func AdoptUnixgram(l *ringo.Loop, s io.Closer) (*UnixPacketConn, error) {
-	return new(AdoptConfig).AdoptUnixgram(l, s)
-}
-
-// Adopt is like the function Adopt, with this configuration.
-func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
+// conn adopts a connection.
+func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, own bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
@@ -83,8 +97,8 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	return c, err
 }
 
-// AdoptListener is like the function AdoptListener, with this configuration.
-func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
+// listener adopts a listener.
+func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket, _ bool) (err error) {
 		n := a.fd.Take() // it is closed if this fails
 		ln, err = newListener(e, a.network, n, nil, func() {})
@@ -99,8 +113,8 @@ func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, 
 	return ln, nil
 }
 
-// AdoptSet is like the function AdoptSet, with this configuration.
-func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
+// set adopts a set.
+func (ac *AdoptConfig) set(s io.Closer) (*ListenerSet, error) {
 	if err := noWayOut(loop.World()); err != nil {
 		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
 	}
@@ -123,8 +137,8 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	return set, nil
 }
 
-// AdoptPacket is like the function AdoptPacket, with this configuration.
-func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
+// packet adopts a socket of UDP.
+func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, own bool) error {
 		local, err := socket{kernel.Host{}, a.fd.Sys()}.addrPort()
 		if err != nil {
@@ -143,8 +157,8 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 	return c, err
 }
 
-// AdoptUnixgram is like the function AdoptUnixgram, with this configuration.
-func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
+// unixgram adopts a Unix socket of datagrams.
+func (ac *AdoptConfig) unixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, own bool) error {
 		var peer *net.UnixAddr
 		if a.connected() {

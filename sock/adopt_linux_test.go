@@ -96,7 +96,7 @@ func TestAdoptEnded(t *testing.T) {
 								if as == "file" {
 									s = asFile(t, a, false)
 								}
-								c, err := sock.Adopt(l, s)
+								c, err := sock.Adopt[*sock.Conn](l, s, nil)
 								if err != nil {
 									t.Fatal(err)
 								}
@@ -141,7 +141,7 @@ func TestDetachAndAdoptEnded(t *testing.T) {
 						return
 					}
 					ac := &sock.AdoptConfig{Unread: unread}
-					back, err := ac.Adopt(l, os.NewFile(uintptr(fd), "detached"))
+					back, err := sock.Adopt[*sock.Conn](l, os.NewFile(uintptr(fd), "detached"), ac)
 					if err != nil {
 						t.Errorf("Adopt: %v", err)
 						return
@@ -255,7 +255,7 @@ func echoOn(l *ringo.Loop, f *os.File) error {
 	own := &sock.AdoptConfig{Exclusive: true}
 	switch kind, _, _ := strings.Cut(f.Name(), "-"); kind {
 	case "listener":
-		ln, err := own.AdoptListener(l, f)
+		ln, err := sock.Adopt[*sock.Listener](l, f, own)
 		if err != nil {
 			return err
 		}
@@ -268,7 +268,7 @@ func echoOn(l *ringo.Loop, f *os.File) error {
 		_, err = io.Copy(c, c)
 		return err
 	case "conn":
-		c, err := own.Adopt(l, f)
+		c, err := sock.Adopt[*sock.Conn](l, f, own)
 		if err != nil {
 			return err
 		}
@@ -276,13 +276,13 @@ func echoOn(l *ringo.Loop, f *os.File) error {
 		_, err = io.Copy(c, c)
 		return err
 	case "udp":
-		c, err := own.AdoptPacket(l, f)
+		c, err := sock.Adopt[*sock.PacketConn](l, f, own)
 		if err != nil {
 			return err
 		}
 		return echoPacket(c)
 	case "unixgram":
-		c, err := own.AdoptUnixgram(l, f)
+		c, err := sock.Adopt[*sock.UnixPacketConn](l, f, own)
 		if err != nil {
 			return err
 		}

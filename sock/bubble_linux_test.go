@@ -303,7 +303,7 @@ func bubbleCases() map[string]func(b *bubble) {
 			defer peer.Close()
 			n, err := ln.Accept()
 			b.ok(err)
-			c, err := sock.Adopt(b.l, n)
+			c, err := sock.Adopt[*sock.Conn](b.l, n, nil)
 			b.ok(err)
 			b.both(func() { b.ok(read(c)) }, func() { b.say(peer) })
 			b.ok(c.Close())

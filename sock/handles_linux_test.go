@@ -747,7 +747,7 @@ func TestAdopt(t *testing.T) {
 							run(func() {
 								b.SetDeadline(patience.Deadline())
 								ac := &sock.AdoptConfig{Unread: []byte("before "), Exclusive: as == "exclusive file"}
-								c, err := ac.Adopt(l, s)
+								c, err := sock.Adopt[*sock.Conn](l, s, ac)
 								if as == "blocking file" {
 									if err == nil || !strings.Contains(err.Error(), "Exclusive") {
 										t.Errorf("Adopt: %v", err)
@@ -847,22 +847,22 @@ func TestAdoptRefuses(t *testing.T) {
 				"TLS":    tls.Client(a, nil),
 				"closed": closed, "a Conn": own,
 			} {
-				_, err := sock.Adopt(l, s)
+				_, err := sock.Adopt[*sock.Conn](l, s, nil)
 				var oe *net.OpError
 				if !errors.As(err, &oe) || oe.Op != "adopt" {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
 			for name, s := range map[string]io.Closer{"UDP": udp.(*net.UDPConn), "a connection": a, "a file": file} {
-				if _, err := sock.AdoptListener(l, s); err == nil {
+				if _, err := sock.Adopt[*sock.Listener](l, s, nil); err == nil {
 					t.Errorf("%s is a listener", name)
 				}
 			}
-			_, err := sock.Adopt(l, file)
+			_, err := sock.Adopt[*sock.Conn](l, file, nil)
 			if !errors.Is(err, syscall.ENOTSOCK) {
 				t.Errorf("a file: %v", err)
 			}
-			_, err = (&sock.AdoptConfig{Exclusive: true}).Adopt(l, lone) // in blocking mode
+			_, err = sock.Adopt[*sock.Conn](l, lone, &sock.AdoptConfig{Exclusive: true}) // in blocking mode
 			flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(raw), syscall.F_GETFL, 0)
 			if err == nil || flags&syscall.O_NONBLOCK != 0 {
 				t.Errorf("not connected, to have for itself: %v, flags %#x", err, flags)
@@ -908,7 +908,8 @@ func TestAdoptListener(t *testing.T) {
 					}
 					defer s.Close()
 					onLoop(t, cfg, func(l *ringo.Loop) {
-						ln, err := (&sock.AdoptConfig{Exclusive: as == "exclusive file"}).AdoptListener(l, s)
+						ac := &sock.AdoptConfig{Exclusive: as == "exclusive file"}
+						ln, err := sock.Adopt[*sock.Listener](l, s, ac)
 						if as == "blocking file" {
 							if err == nil || !strings.Contains(err.Error(), "Exclusive") {
 								t.Errorf("a listener in blocking mode: %v", err)
@@ -969,7 +970,7 @@ func TestAdoptSet(t *testing.T) {
 				t.Fatal(err)
 			}
 			addr = ln.Addr().String()
-			set, err := sock.AdoptSet(ln)
+			set, err := sock.AdoptSet(ln, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -1009,7 +1010,7 @@ func TestAdoptSet(t *testing.T) {
 			if n := sockets(t); n != before {
 				t.Errorf("%s: %d sockets, %d before", network, n, before)
 			}
-			if _, err := sock.AdoptSet(ln); err == nil {
+			if _, err := sock.AdoptSet(ln, nil); err == nil {
 				t.Error("a closed listener was adopted")
 			}
 		}
@@ -1029,7 +1030,7 @@ func TestAdoptSetEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			set, err := sock.AdoptSet(original)
+			set, err := sock.AdoptSet(original, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

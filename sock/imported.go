@@ -166,7 +166,7 @@ func (a *importedSocket) wantConn() error {
 	case !a.streams():
 		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
 	case a.listens:
-		return errors.New("the socket listens: use AdoptListener")
+		return errors.New("the socket listens: use Adopt[*sock.Listener]")
 	case !a.connected() && !a.ended():
 		return errors.New("the socket is not connected")
 	}

@@ -240,7 +240,7 @@ func TestReadFromUnixAsNet(t *testing.T) {
 	theirs.Close()
 	onLoop(t, ringo.Config{}, func(l *ringo.Loop) {
 		c, peer := connect()
-		ours, err := sock.Adopt(l, c)
+		ours, err := sock.Adopt[*sock.Conn](l, c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +329,7 @@ func TestMultipathTCP(t *testing.T) {
 			t.Logf("this kernel makes no such connections: want %v of one that asked for %v", want, multi)
 		}
 		onLoop(t, ringo.Config{}, func(l *ringo.Loop) {
-			ours, err := sock.Adopt(l, c)
+			ours, err := sock.Adopt[*sock.Conn](l, c, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

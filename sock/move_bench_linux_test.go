@@ -91,7 +91,7 @@ func newBouncer(t testing.TB, loops []*ringo.Loop, size int, move bool) *bouncer
 		}
 		peer, accepted := tcpPair(t)
 		var err error
-		if x.conns[i], err = sock.Adopt(l, accepted); err != nil {
+		if x.conns[i], err = sock.Adopt[*sock.Conn](l, accepted, nil); err != nil {
 			t.Fatal(err)
 		}
 		fd := -1

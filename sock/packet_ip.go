@@ -13,20 +13,15 @@ import (
 )
 
 // An IPConn is a raw IP socket, such as one of network "ip4:icmp": a net.PacketConn and a net.Conn with the methods of
-// *net.IPConn. AdoptIP makes one from a socket of package net, which knows the names of protocols. Loops, tasks and
+// *net.IPConn. Adopt makes one from a socket of package net, which knows the names of protocols. Loops, tasks and
 // goroutines may use it as described at PacketConn.
 //
 // As with package net, datagrams of IPv4 come with their header in Read and ReadMsgIP, and without it in ReadFrom and
 // ReadFromIP.
 type IPConn struct{ packet }
 
-// AdoptIP turns a raw IP socket made elsewhere into an IPConn of l: a *net.IPConn, also as a net.PacketConn or
-// net.Conn, or an *os.File. It may be connected. It takes s over as Adopt does. Any goroutine may call it; callers
-// other than tasks of l wait for the loop.
-func AdoptIP(l *ringo.Loop, s io.Closer) (*IPConn, error) { return new(AdoptConfig).AdoptIP(l, s) }
-
-// AdoptIP is like the function AdoptIP, with this configuration.
-func (ac *AdoptConfig) AdoptIP(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
+// ip adopts a raw IP socket.
+func (ac *AdoptConfig) ip(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantIP, func(e *loop.Loop, a *importedSocket, own bool) error {
 		name, err := socket{kernel.Host{}, a.fd.Sys()}.name()
 		if err != nil {

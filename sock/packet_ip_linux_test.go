@@ -136,7 +136,7 @@ func TestIPConn(t *testing.T) {
 			want := network(ipCalls(rawIP(t, address), self))
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
-					c, err := sock.AdoptIP(l, rawIP(t, address))
+					c, err := sock.Adopt[*sock.IPConn](l, rawIP(t, address), nil)
 					if err != nil {
 						return err
 					}
@@ -144,7 +144,7 @@ func TestIPConn(t *testing.T) {
 						t.Errorf("a task:%s", d)
 					}
 					return l.Offload(func(context.Context) error {
-						c, err := sock.AdoptIP(l, rawIP(t, address))
+						c, err := sock.Adopt[*sock.IPConn](l, rawIP(t, address), nil)
 						if err != nil {
 							return err
 						}
@@ -172,7 +172,7 @@ func TestIPConnConnected(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := sock.AdoptIP(l, std)
+			c, err := sock.Adopt[*sock.IPConn](l, std, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,16 +220,17 @@ func TestIPConnOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer udp.Close()
-		if _, err := sock.AdoptIP(l, udp); err == nil || !strings.Contains(err.Error(), "want a raw IP one") {
-			t.Errorf("AdoptIP of a UDP socket: %v", err)
+		_, err = sock.Adopt[*sock.IPConn](l, udp, nil)
+		if err == nil || !strings.Contains(err.Error(), "want a raw IP one") {
+			t.Errorf("an IPConn of a UDP socket: %v", err)
 		}
 		if _, err := udp.WriteTo([]byte("x"), udp.LocalAddr()); err != nil {
 			t.Errorf("the socket that was refused: %v", err)
 		}
 		raw := rawIP(t, "127.0.0.1")
 		defer raw.Close()
-		if _, err := sock.AdoptPacket(l, raw); err == nil {
-			t.Error("AdoptPacket took a raw socket")
+		if _, err := sock.Adopt[*sock.PacketConn](l, raw, nil); err == nil {
+			t.Error("a PacketConn was made of a raw socket")
 		}
 		var zero sock.IPConn
 		for name, err := range map[string]error{"Close": zero.Close(), "Write": errOf(zero.Write(nil)),

@@ -70,13 +70,21 @@ func TestNilLoop(t *testing.T) {
 		},
 		"ListenPacket":   func(l *ringo.Loop) error { return second(sock.ListenPacket(l, "udp", "127.0.0.1:0")) },
 		"ListenUnixgram": func(l *ringo.Loop) error { return second(sock.ListenUnixgram(l, path)) },
-		"Adopt":          func(l *ringo.Loop) error { return second(sock.Adopt(l, conn)) },
-		"AdoptListener":  func(l *ringo.Loop) error { return second(sock.AdoptListener(l, ln)) },
-		"AdoptPacket":    func(l *ringo.Loop) error { return second(sock.AdoptPacket(l, udp)) },
-		"AdoptUnixgram":  func(l *ringo.Loop) error { return second(sock.AdoptUnixgram(l, unixgram)) },
-		"AdoptIP":        func(l *ringo.Loop) error { return second(sock.AdoptIP(l, udp)) },
-		"Poll":           func(l *ringo.Loop) error { return second(sock.Poll(l, unixgram)) },
-		"Serve":          func(l *ringo.Loop) error { return sock.Serve(l, new(sock.Listener), new(sock.Handler)) },
+		"Adopt":          func(l *ringo.Loop) error { return second(sock.Adopt[*sock.Conn](l, conn, nil)) },
+		"AdoptListener": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.Listener](l, ln, nil))
+		},
+		"AdoptPacket": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.PacketConn](l, udp, nil))
+		},
+		"AdoptUnixgram": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.UnixPacketConn](l, unixgram, nil))
+		},
+		"AdoptIP": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.IPConn](l, udp, nil))
+		},
+		"Poll":  func(l *ringo.Loop) error { return second(sock.Poll(l, unixgram)) },
+		"Serve": func(l *ringo.Loop) error { return sock.Serve(l, new(sock.Listener), new(sock.Handler)) },
 
 		"Dialer.Dial":        func(l *ringo.Loop) error { return second(d.Dial(l, "unix", path)) },
 		"Dialer.DialContext": func(l *ringo.Loop) error { return second(d.DialContext(ctx, l, "tcp", "localhost:9")) },
@@ -92,11 +100,21 @@ func TestNilLoop(t *testing.T) {
 		"ListenConfig.ListenUnixgram": func(l *ringo.Loop) error { return second(lc.ListenUnixgram(l, path)) },
 		"ListenerSet.Listen":          func(l *ringo.Loop) error { return second(set.Listen(l)) },
 
-		"AdoptConfig.Adopt":         func(l *ringo.Loop) error { return second(ac.Adopt(l, conn)) },
-		"AdoptConfig.AdoptListener": func(l *ringo.Loop) error { return second(ac.AdoptListener(l, ln)) },
-		"AdoptConfig.AdoptPacket":   func(l *ringo.Loop) error { return second(ac.AdoptPacket(l, udp)) },
-		"AdoptConfig.AdoptUnixgram": func(l *ringo.Loop) error { return second(ac.AdoptUnixgram(l, unixgram)) },
-		"AdoptConfig.AdoptIP":       func(l *ringo.Loop) error { return second(ac.AdoptIP(l, udp)) },
+		"AdoptConfig.Adopt": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.Conn](l, conn, ac))
+		},
+		"AdoptConfig.AdoptListener": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.Listener](l, ln, ac))
+		},
+		"AdoptConfig.AdoptPacket": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.PacketConn](l, udp, ac))
+		},
+		"AdoptConfig.AdoptUnixgram": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.UnixPacketConn](l, unixgram, ac))
+		},
+		"AdoptConfig.AdoptIP": func(l *ringo.Loop) error {
+			return second(sock.Adopt[*sock.IPConn](l, udp, ac))
+		},
 
 		"Conn.MoveTo": func(l *ringo.Loop) (err error) {
 			onLoop(t, ringo.Config{Driver: "poll"}, func(here *ringo.Loop) {

@@ -33,8 +33,8 @@ type Conn struct {
 	out output
 }
 
-// Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn that parks tasks. config must
-// not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
+// Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn in which tasks can wait. config
+// must not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
 func Client(conn net.Conn, config *tls.Config) *Conn {
 	c := &Conn{conn: conn}
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
@@ -44,8 +44,8 @@ func Client(conn net.Conn, config *tls.Config) *Conn {
 	return c
 }
 
-// Server returns the server's side of TLS over conn: a *sock.Conn, or another net.Conn that parks tasks. config must
-// not be nil and must have a certificate, or a way to get one. Any goroutine may call it; it does not wait.
+// Server returns the server's side of TLS over conn: a *sock.Conn, or another net.Conn in which tasks can wait. config
+// must not be nil and must have a certificate, or a way to get one. Any goroutine may call it; it does not wait.
 func Server(conn net.Conn, config *tls.Config) *Conn {
 	c := &Conn{conn: conn}
 	c.tls = tls.Server((*below)(c), config)

@@ -290,7 +290,7 @@ func (c ringoConn) Leave(to, n int, offload func(f func() error) error) (p []byt
 		left.Close()
 		return p, nil, err
 	}
-	adopted, err := sock.Adopt(l, left)
+	adopted, err := sock.Adopt[*sock.Conn](l, left, nil)
 	back, err = conned(adopted, err)
 	return append(p, rest...), back, err
 }

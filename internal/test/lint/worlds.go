@@ -135,7 +135,7 @@ var waysOut = map[string]wayOut{
 	"sock/imported.go":      {map[string]int{"kernel.Host": 10}, "refused in a world"},
 	"sock/listen.go":        {once("kernel.Host"), "for goroutines; who gives a world's turns is refused"},
 	"sock/packet_ip.go": {once("kernel.Host"),
-		"AdoptIP, which is refused in a world"},
+		"Adopt of a raw socket, which is refused in a world"},
 	"sock/packet_raw.go": {once("os.NewFile"), "refused in a world"},
 	"sock/unix_file.go":  {once("filepath.Abs"), "the other case is a world's"},
 	"sock/unix_files.go": {map[string]int{"kernel.Host": 2, "os.NewFile": 1}, "refused in a world, as Poll is"},

@@ -131,11 +131,11 @@ func (system) connect(w *runs, n *network, full, loose bool) (e *ends, err error
 	if err == nil {
 		switch n.name {
 		case "udp":
-			e.c, err = as[handle](sock.AdoptPacket(l, ours))
+			e.c, err = as[handle](sock.Adopt[*sock.PacketConn](l, ours, nil))
 		case "unixgram":
-			e.c, err = as[handle](sock.AdoptUnixgram(l, ours))
+			e.c, err = as[handle](sock.Adopt[*sock.UnixPacketConn](l, ours, nil))
 		default:
-			e.c, err = as[handle](sock.Adopt(l, ours))
+			e.c, err = as[handle](sock.Adopt[*sock.Conn](l, ours, nil))
 		}
 	}
 	if err != nil {

@@ -61,12 +61,12 @@ var groups = []group{
 			"LookupSRV LookupTXT"},
 	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.conn)", "Read Write"},
 	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.TCPConn)", "ReadFrom WriteTo"},
-	{waits, "sock.PacketConn; sock.AdoptPacket takes one over", "(*net.UDPConn)", "ReadFrom ReadFromUDP " +
+	{waits, "sock.PacketConn; sock.Adopt takes one over", "(*net.UDPConn)", "ReadFrom ReadFromUDP " +
 		"ReadFromUDPAddrPort ReadMsgUDP WriteTo WriteToUDP WriteToUDPAddrPort WriteMsgUDP"},
 	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.UnixConn)", "ReadFrom ReadFromUnix ReadMsgUnix WriteTo " +
 		"WriteToUnix WriteMsgUnix"},
-	{waits, "sock.Listener; sock.AdoptListener takes one over", "(*net.TCPListener)", "Accept AcceptTCP"},
-	{waits, "sock.Listener; sock.AdoptListener takes one over", "(*net.UnixListener)", "Accept AcceptUnix"},
+	{waits, "sock.Listener; sock.Adopt takes one over", "(*net.TCPListener)", "Accept AcceptTCP"},
+	{waits, "sock.Listener; sock.Adopt takes one over", "(*net.UnixListener)", "Accept AcceptUnix"},
 	{waits, "socktls.Dial", "crypto/tls", "Dial DialWithDialer"},
 	{waits, "socktls.Dial", "(*crypto/tls.Dialer)", "Dial DialContext"},
 	{readsFiles, offload + ", before the first connection", "crypto/tls", "LoadX509KeyPair"},
