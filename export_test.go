@@ -19,6 +19,9 @@ func SetHardStop(d time.Duration) (restore func()) {
 	return func() { hardStop = old }
 }
 
+// Add counts a duration in ns.
+func (h *Histogram) Add(ns int64) { h.engine().Add(ns) }
+
 // Draining reports whether the loop knows that Run's context has ended.
 func Draining(l *Loop) bool { return l.engine().Draining() }
 
