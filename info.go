@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"net/netip"
 	"time"
 
 	"ringo/internal/driver"
@@ -160,4 +161,92 @@ func statsOf(s loop.Stats) Stats {
 			Histogram(o.Waits)}
 	}
 	return stats
+}
+
+// A Hold is a place where tasks have held a loop for longer than Config.HoldLimit at a time, by blocking outside Ringo
+// or by computing. Its String is a line for people.
+//
+// Holds are found by sampling the loop from outside, every half of the limit. Times are as exact as that, and the first
+// hold after a quiet time may end before it is sampled: its State is "not seen".
+type Hold struct {
+	// Task is the task's function, such as main.handle, and At the place in it that made the call, such as store.go:81.
+	// Task is empty if no single task was responsible, and "others" for holds at further places once a loop has
+	// recorded 100.
+	Task string
+	At   string
+	// In is the calls that it was in, innermost first, up to four: sync.(*Mutex).Lock <- main.get. It is empty if the
+	// task computed in its own function.
+	In string
+	// State is "running" if the task computed; "blocked" if it waited in Go's runtime: for a sync.Mutex, a channel,
+	// time.Sleep; "system call" if it slept in the kernel. Without a Task it is "runnable" if the machine, Go's
+	// scheduler or the garbage collector did not run the loop, "shared" if many tasks did a little each, or "not seen".
+	State   string
+	Times   uint64        // how often
+	Total   time.Duration // how long in all
+	Longest time.Duration // the longest of them
+}
+
+// String describes the hold in a line.
+func (h Hold) String() string { return loop.Hold(h).String() }
+
+// Holds returns where the loop has been held since it began, the longest total first, without holds that still last. It
+// is empty if Config.HoldLimit is negative, and stays available after the loop's end. Any goroutine may call it; it
+// does not park.
+func (l *Loop) Holds() []Hold {
+	all := l.engine().Holds()
+	holds := make([]Hold, len(all))
+	for i, h := range all {
+		holds[i] = Hold(h)
+	}
+	return holds
+}
+
+// HandleInfo describes something open on a loop, see Loop.Handles.
+type HandleInfo struct {
+	// Kind is "conn", "listener", "packet" for a datagram socket, "pollable", or "tail" for unsent bytes of a closed
+	// connection.
+	Kind    string
+	Network string // "tcp", "udp", "unix" and so on; may be ""
+	State   string // "open", "closing", or "detached": only goroutines have used it
+
+	FD     int    // of the descriptor
+	Local  string // its address, or of a "pollable" its name
+	Remote string // the peer's, "" if there is none
+
+	// Reading and Writing say which caller is in a call: "task", a task of the loop; "foreign", a goroutine or a task
+	// of another loop; "armed", none, but the loop waits for input or sends written data; "", none.
+	Reading, Writing string
+
+	Age    time.Duration // to a sixtieth of a second; 0 if unknown: accepted by goroutines or package event
+	Unread int           // received bytes not yet read; of a listener, connections not yet accepted
+	Unsent int           // written bytes that the kernel has not taken yet
+	Leases int           // buffers of it that the program holds
+}
+
+// Handles lists the open handles of the loop, youngest first: connections, listeners, datagram sockets, pollables. The
+// loop makes the list in pieces, 64 handles in a turn, so handles that open or close meanwhile may be missing. The list
+// is empty if the loop has ended or does not answer within 100 ms. Any goroutine may call it and waits for the list; a
+// task parks, and gets an empty list if it is cancelled.
+func (l *Loop) Handles() []HandleInfo {
+	var all []HandleInfo
+	if !l.engine().EachHandleInfo(func(i *loop.HandleInfo) { all = append(all, handleInfoOf(i)) }) {
+		return nil
+	}
+	return all
+}
+
+func handleInfoOf(i *loop.HandleInfo) HandleInfo {
+	return HandleInfo{
+		Kind: i.Kind, Network: i.Network, State: i.State, FD: int(i.FD),
+		Local: nameOfEnd(i.Local, i.LocalName), Remote: nameOfEnd(i.Remote, i.RemoteName),
+		Reading: i.In, Writing: i.Out, Age: i.Age, Unread: i.Unread, Unsent: i.Unsent, Leases: i.Leases,
+	}
+}
+
+// nameOfEnd is an address as text, or a name.
+func nameOfEnd(ap netip.AddrPort, name string) string {
+	if name == "" && ap.IsValid() {
+		return ap.String()
+	}
+	return name
 }
