@@ -99,7 +99,7 @@ func (h *Host) checks() {
 	}
 	h.right = settings{h.Disk, h.Calls, h.Names}
 	if err := h.right.check(); err != nil {
-		h.w.fail(fmt.Sprintf("what is set for %s can't be: %v", h.name, err))
+		h.w.fail(fmt.Sprintf("the host %s is misconfigured: %v", h.name, err))
 	}
 }
 
@@ -110,7 +110,7 @@ func (w *World) checkLink() {
 	}
 	w.rightLink = w.Link
 	if err := w.Link.check(); err != nil {
-		w.fail(fmt.Sprintf("World.Link can't be: %v", err))
+		w.fail(fmt.Sprintf("World.Link is invalid: %v", err))
 	}
 }
 
@@ -124,7 +124,7 @@ func wantRight(call string, err error) {
 // wantFunc panics where a call was given no function.
 func wantFunc(ok bool, call string) {
 	if !ok {
-		panic("sim: " + call + ": nil is no function")
+		panic("sim: " + call + ": the function is nil")
 	}
 }
 
@@ -133,7 +133,7 @@ func (w *World) wantOwn(call string, hosts ...*Host) {
 	for _, h := range hosts {
 		switch {
 		case h == nil:
-			panic("sim: " + call + ": nil is no host or program")
+			panic("sim: " + call + ": a host or program is nil")
 		case h.w != w:
 			panic(fmt.Sprintf("sim: %s: the host %q is of another world", call, h.name))
 		}

@@ -136,7 +136,7 @@ func TestTimePassesForTheScript(t *testing.T) {
 		} {
 			t.Run(c.what+" in "+in.where, func(t *testing.T) {
 				s, _ := plays(t, func(s *stage) { sim.Run(s, 1, in.play) })
-				if !strings.Contains(s.text, c.what+" is for the script alone") {
+				if !strings.Contains(s.text, c.what+" is for the script only") {
 					t.Errorf("it is told: %s", s.text)
 				}
 			})

@@ -12,31 +12,31 @@ import (
 	"ringo/internal/sys"
 )
 
-// Disk is what a host's disk does beside what it should. The zero Disk takes no time and never fails, and a crash keeps
-// of it what was synced: each sector of 512 bytes that was not is there or not, each change of a name is.
+// Disk configures the delays and faults of a host's disk. The zero Disk takes no time and never fails. A crash keeps
+// synced data; each sector of 512 bytes and each change of a name that was not synced may be lost or kept.
 //
-// A read of the disk is one of a File, by whatever call: Read and ReadAt, a sendfile to a connection, the half of
-// CopyFile that reads. A write is one of a File, or what comes from a connection or a copy. A sync is one of Sync,
-// Datasync, SyncRange that waits, and of each write to a file that is open with O_SYNC or O_DSYNC, which takes Latency
-// and Sync. Opens, Stat, Chmod, Truncate, Allocate, attributes, lists and all else about names take Latency, and fail
-// for want of room alone. What Allocate was given is used, and is there for writes until it is punched out, cut off or
-// removed; on a disk without room for all of it nothing changes. Seek, Conn.SendFile, locks, Advise and Close take no
+// Reads are those of a File, by any call: Read and ReadAt, a sendfile to a connection, the reading half of CopyFile.
+// Writes are those of a File, including copies from a connection or file. Syncs are Sync, Datasync, a SyncRange that
+// waits, and each write to a file that is open with O_SYNC or O_DSYNC, which takes Latency and Sync. Opens, Stat,
+// Chmod, Truncate, Allocate, attributes, lists and other calls on names take Latency, and fail only if the disk is
+// full. Space that Allocate has reserved counts as used, and is available for writes until it is punched out, truncated
+// or removed; if the disk has too little space nothing changes. Seek, Conn.SendFile, locks, Advise and Close take no
 // time.
 //
-// Statfs tells Capacity and what is left of it. What a removal, or a cut, has given back has room for others at once,
-// also before a sync; but where that room is needed the disk first writes all changes of names, and the files that were
-// cut, as one with a journal does. So files never have more than Capacity together, after a crash either.
+// Statfs reports Capacity and how much of it is free. Space freed by a removal or truncation is free at once, even
+// before a sync; but when it is needed the disk first writes all changes of names and the truncated files, as a
+// journaling file system does. So files never have more than Capacity together, not even after a crash.
 type Disk struct {
-	Latency   time.Duration // of a read, a write or a call about a name
+	Latency   time.Duration // of a read, a write or a call on a name
 	Sync      time.Duration // of a sync
-	Jitter    time.Duration // more than that, up to this, by chance
-	Capacity  int64         // bytes: beyond it is ENOSPC; 0: any number
-	Quota     int64         // bytes: beyond it is EDQUOT; 0: any number
-	FailRead  float64       // the part of reads that ends with EIO
+	Jitter    time.Duration // random addition, up to this
+	Capacity  int64         // bytes, beyond which the error is ENOSPC; 0: no limit
+	Quota     int64         // bytes, beyond which the error is EDQUOT; 0: no limit
+	FailRead  float64       // fraction of reads that fail with EIO
 	FailWrite float64       // of writes
-	FailSync  float64       // of syncs, after which what was to be written is not, and the next one does not say so
-	Short     float64       // the part of reads and writes that ends in the middle
-	Decay     float64       // of reads, where a sector has become unreadable, which it stays until it is overwritten
+	FailSync  float64       // of syncs; the data is not written, and the next sync does not report that
+	Short     float64       // fraction of reads and writes that are short
+	Decay     float64       // of reads that find a sector unreadable, from then on until it is overwritten
 }
 
 // diskTime is how long the disk takes for an op.
@@ -102,11 +102,11 @@ func (h *Host) decays() bool { return h.w.faults.happens(FaultDecay, h, h.Disk.D
 // lacks reports whether there is no memory for a descriptor.
 func (h *Host) lacks() bool { return h.w.faults.happens(FaultShortage, h, h.Calls.Shortage) }
 
-// Calls is what a host's kernel does to calls beside what is asked of it.
+// Calls configures faults of a host's system calls.
 type Calls struct {
-	// ShortSend is the part of sends on streams that take less than there is room for.
+	// ShortSend is the fraction of sends on streams that take less than there is room for.
 	ShortSend float64
-	// Shortage is the part of the calls that make a descriptor, sockets, accepts and files, that find no memory:
+	// Shortage is the fraction of calls that make a descriptor (sockets, accepts, files) and fail for lack of memory:
 	// ENOBUFS or ENOMEM.
 	Shortage float64
 }

@@ -81,9 +81,9 @@ func TestFailsWithItsSeed(t *testing.T) {
 			w.RunFor(time.Minute)
 		}, "a task of there has called t.Fatal"},
 		{"Errorf in the script", true, func(s *stage, _ *sim.World) { s.Errorf("by the script") },
-			"by other means than World.Errorf"},
+			"but not by World.Errorf"},
 		{"a panic in the script", true, func(*stage, *sim.World) { panic("of the script") },
-			"the script, or what it has happen, has panicked: of the script"},
+			"the script, or an event of it, has panicked: of the script"},
 		{"a panic in an event", true, func(_ *stage, w *sim.World) {
 			w.After(time.Second, func() { panic("of an event") })
 			w.RunFor(time.Minute)
@@ -251,7 +251,7 @@ func TestShrinkingHasABound(t *testing.T) {
 	if played != 301 {
 		t.Errorf("%d worlds were played", played)
 	}
-	tb.want(t, "201 faults came before", "(300 worlds were played to find the fewest faults; there may be fewer)")
+	tb.want(t, "201 faults came before", "(300 worlds were run to find the fewest faults; there may be fewer)")
 }
 
 // Scripts that call t.Fatal are shrunk as others are, though the log has what each of their worlds says.
@@ -267,5 +267,5 @@ func TestFatalIsShrunk(t *testing.T) {
 	if returns {
 		t.Error("the test goes on")
 	}
-	s.want(t, "0 faults came before", "worlds were played to find the fewest faults", "RINGO_SIM_FAULTS= go test")
+	s.want(t, "0 faults came before", "worlds were run to find the fewest faults", "RINGO_SIM_FAULTS= go test")
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// FaultKind is a way in which something goes wrong by chance. Its String says which.
+// FaultKind is a kind of random fault. Its String describes it.
 type FaultKind uint8
 
-// What may go wrong, and what says how often.
+// The kinds of faults, and the fields that set their frequency.
 const (
 	FaultLoss      FaultKind = iota // of a packet: Link.Loss
 	FaultDuplicate                  // of a datagram: Link.Duplicate
@@ -26,35 +26,35 @@ const (
 	FaultKill                       // the host crashes within a turn: Storm.MidTurn
 	FaultCrash                      // the host crashes: Storm.Crash
 	FaultPartition                  // the host is cut off: Storm.Partition
-	FaultPause                      // the host stands still: Storm.Pause
+	FaultPause                      // the host is paused: Storm.Pause
 	FaultClock                      // the host's wall clock is stepped: Storm.Clock
 	FaultReset                      // all connections of the host are reset: Storm.Reset
-	FaultSplit                      // a segment comes in two: Link.Split
+	FaultSplit                      // a segment is split in two: Link.Split
 	FaultShortSend                  // a send takes a part of the bytes: Calls.ShortSend
 	FaultDecay                      // a sector of a file can't be read any more: Disk.Decay
 	FaultShortage                   // a call that makes a descriptor has no memory: Calls.Shortage
 )
 
-var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a datagram comes twice",
+var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a datagram arrives twice",
 	FaultReorder: "a datagram is overtaken", FaultRead: "a read fails", FaultWrite: "a write fails",
 	FaultSync: "an fsync fails", FaultShort: "a read or write is short", FaultNames: "a look-up fails",
-	FaultWrongName: "a look-up gives another host", FaultKill: "the host crashes in mid-turn",
-	FaultCrash: "the host crashes", FaultPartition: "the host is cut off", FaultPause: "the host stands still",
+	FaultWrongName: "a look-up returns another host", FaultKill: "the host crashes during a turn",
+	FaultCrash: "the host crashes", FaultPartition: "the host is cut off", FaultPause: "the host is paused",
 	FaultClock: "the clock is stepped", FaultReset: "all connections are reset",
-	FaultSplit: "a segment comes in two", FaultShortSend: "a send is short",
-	FaultDecay: "a sector has become unreadable", FaultShortage: "there is no memory for a descriptor"}
+	FaultSplit: "a segment is split in two", FaultShortSend: "a send is short",
+	FaultDecay: "a sector has become unreadable", FaultShortage: "no memory for a descriptor"}
 
-// String says what happens.
+// String describes the fault.
 func (k FaultKind) String() string { return faultNames[k] }
 
-// FaultID is which of a world's faults one is: whether it comes does not depend on the others.
+// FaultID identifies a fault of a world: whether it occurs does not depend on the others.
 type FaultID struct {
 	Kind FaultKind
 	Host int // from 1
 	N    uint64
 }
 
-// Fault is one that came.
+// A Fault is a fault that has occurred.
 type Fault struct {
 	FaultID
 	At time.Duration // since the world began
@@ -122,22 +122,22 @@ func mix(x uint64) uint64 {
 	return hi ^ lo
 }
 
-// Storm is what befalls hosts again and again, by chance: each at the mean interval given, 0 for never.
+// Storm configures random faults of hosts: each recurs at the given mean interval; 0 means never.
 type Storm struct {
-	Hosts     []*Host       // nil: all that there are when it begins
-	Crash     time.Duration // between two crashes of a host, which restarts after Down
-	Down      time.Duration // how long it is, on the average; 0: a second
-	MidTurn   float64       // the part of calls in the midst of which the host crashes; of several storms the largest
-	Partition time.Duration // between two times that a host is cut off from all others, for Cut
+	Hosts     []*Host       // nil: all that exist when it begins
+	Crash     time.Duration // mean time between crashes of a host, which restarts after Down
+	Down      time.Duration // its mean duration; 0: a second
+	MidTurn   float64       // fraction of calls during which the host crashes; of several storms the largest
+	Partition time.Duration // between partitions of a host from all others, for Cut
 	Cut       time.Duration // 0: a second
-	Pause     time.Duration // between two times that a host stands still, for Still
+	Pause     time.Duration // between pauses of a host, for Still
 	Still     time.Duration // 0: a second
-	Reset     time.Duration // between two times that all connections of a host with others are reset
-	Clock     time.Duration // between two steps of a host's wall clock, by up to Step
+	Reset     time.Duration // between resets of all connections of a host with others
+	Clock     time.Duration // between steps of a host's wall clock, by up to Step
 	Step      time.Duration // 0: a minute
 }
 
-// Storm begins one, which ends after d.
+// Storm begins a storm, which ends after d.
 func (w *World) Storm(d time.Duration, s Storm) {
 	w.wantOwn("World.Storm", s.Hosts...)
 	wantRight("World.Storm", s.check())
@@ -228,7 +228,7 @@ func (w *World) again(kind FaultKind, h *Host, mean time.Duration, end int64, fn
 	next()
 }
 
-// Faults are those that have come so far.
+// Faults returns the faults that have occurred so far.
 func (w *World) Faults() []Fault { return w.faults.came }
 
 // describe says a fault of the world.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Fuzz has Go's fuzzer choose the seed, and the first chances of the world. A failure is told as Run tells it; while
-// the fuzzer looks for others, without a search for the fewest faults, which the command that is told does.
+// Fuzz lets Go's fuzzer choose the seed and the first random choices of the world. A failure is reported as Run does;
+// while fuzzing, the search for the fewest faults is left to the reported command.
 func Fuzz(f *testing.F, script func(w *World)) {
 	f.Helper()
 	wantFunc(script != nil, "Fuzz")

@@ -22,16 +22,16 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// Host is a machine of a world: a kernel with its descriptors and addresses, a disk, a clock.
+// A Host is a machine of a world: a kernel with its descriptors and addresses, a disk, a clock.
 type Host struct {
-	// Disk is what its disk does beside what it should.
+	// Disk configures the delays and faults of its disk.
 	Disk Disk
-	// Calls is what its kernel does to calls beside what they ask for.
+	// Calls configures faults of its system calls.
 	Calls Calls
-	// Names is what its look-ups of names do.
+	// Names configures the delays and faults of its name look-ups.
 	Names Names
-	// Lends has programs that begin from then on receive from TCP as on io_uring, in buffers that the kernel fills
-	// before anybody reads, and not as on epoll.
+	// Lends makes programs that start later receive from TCP as on io_uring, in buffers that the kernel fills before
+	// the program reads, instead of as on epoll.
 	Lends bool
 
 	w      *World
@@ -65,8 +65,8 @@ type actor struct {
 	p *Program
 }
 
-// Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on. No other has the name, as
-// look-ups have it.
+// Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on. It panics if another host has
+// the name, ignoring case.
 func (w *World) Host(name string) *Host {
 	if h := w.named[plain(name)]; h != nil {
 		panic(fmt.Sprintf("sim: World.Host: %q: host %d has the name %q", name, h.index, h.name))
@@ -88,16 +88,16 @@ func (w *World) Host(name string) *Host {
 	return h
 }
 
-// Hosts are the hosts of the world, in the order in which they were made.
+// Hosts returns the hosts of the world, in the order in which they were made.
 func (w *World) Hosts() []*Host { return w.hosts }
 
-// Name is what the host is called.
+// Name returns the host's name.
 func (h *Host) Name() string { return h.name }
 
-// Addr is its IPv4 address; it has a second one, and those of the loopback.
+// Addr returns its IPv4 address. It also has an IPv6 address and the loopback addresses.
 func (h *Host) Addr() netip.Addr { return h.addrs[0] }
 
-// Program is what runs on a host, or ran: what is given to ringo.Run.
+// A Program is a program that runs, or ran, on a host; see Host.Run.
 type Program struct {
 	host *Host
 	cfg  *ringo.Config
@@ -107,9 +107,8 @@ type Program struct {
 	err  error // that kept it from running
 }
 
-// Run has the host run a program, at once and again whenever the host is restarted. cfg and fn are those of ringo.Run;
-// of cfg the driver, Pin, Spin, and what watches over loops are of no meaning. The program runs when the script lets
-// time pass.
+// Run starts a program on the host, now and whenever the host is restarted. cfg and fn are those of ringo.Run; Driver,
+// Pin, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	wantFunc(fn != nil, "Host.Run")
 	p := &Program{host: h, cfg: cfg, fn: fn}
@@ -124,13 +123,13 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	return p
 }
 
-// ErrCrashed is the error of a program that did not end, since its host has crashed and was not restarted.
+// ErrCrashed is the error of a program that did not end because its host has crashed and was not restarted.
 var ErrCrashed = errors.New("sim: the host has crashed")
 
-// ErrOutside is the error of calls on what belongs to a world that don't come from a task on its host.
+// ErrOutside is returned by calls on a world's loops and handles that don't come from a task on the same host.
 var ErrOutside = loop.ErrLeft
 
-// Err is what ringo.Run would return, once the program has ended, or ErrCrashed.
+// Err returns what ringo.Run would return, once the program has ended, or ErrCrashed.
 func (p *Program) Err() error {
 	if p.dead {
 		return ErrCrashed
@@ -152,7 +151,7 @@ func (p *Program) of() *Host {
 	return p.host
 }
 
-// Drain has the program end as the end of ringo.Run's context does.
+// Drain ends the program as the end of ringo.Run's context does.
 func (p *Program) Drain() {
 	if p.p != nil && !p.Ended() {
 		p.p.Drain()
@@ -279,9 +278,9 @@ func (h *Host) unwind() {
 	}
 }
 
-// Crash has the host lose power. Its tasks run no further, but for their deferred functions, which reach nobody. Its
-// peers hear nothing, and of its disk there is what was synced, and of the rest what chance has left. A crash by a task
-// of the host itself, or in the midst of its call, comes true at the end of that call.
+// Crash makes the host lose power. Its tasks stop, except for their deferred functions, which have no effect outside.
+// Its peers get no notice. Its disk keeps synced data and a random part of the rest. A crash by a task of the host
+// itself, or during its call, takes effect at the end of that call.
 func (h *Host) Crash() {
 	if h.k.Down() {
 		return
@@ -299,8 +298,8 @@ func (h *Host) Crash() {
 // Down reports whether the host has crashed and was not restarted.
 func (h *Host) Down() bool { return h.k.Down() }
 
-// Restart has a host that has crashed begin anew, with nothing but its disk: all its programs are started. After the
-// script's end it stays down.
+// Restart starts a crashed host again, with only its disk: all its programs are started. After the script's end it
+// stays down.
 func (h *Host) Restart() {
 	h.w.after(0, func() { // when what ran has ended
 		if !h.k.Down() || h.w.over {
@@ -315,15 +314,16 @@ func (h *Host) Restart() {
 	})
 }
 
-// Pause has the host's loops stand still for d, as a machine that swaps or is suspended, or until it is
-// restarted. What comes in meanwhile waits.
+// Pause stops the host's loops for d, as on a machine that swaps or is suspended, or until it is restarted. Incoming
+// packets wait meanwhile.
 func (h *Host) Pause(d time.Duration) {
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
 	h.paused = max(h.paused, h.w.w.Later(d))
 	h.w.w.Interrupt() // it may be one of the host's tasks that says so
 }
 
-// SetDescriptors bounds how many descriptors the host may have open: EMFILE. 0 is the default, a million.
+// SetDescriptors bounds how many descriptors the host may have open; more fail with EMFILE. 0 means the default, a
+// million.
 func (h *Host) SetDescriptors(most int) {
 	if most <= 0 {
 		most = 1 << 20
@@ -331,8 +331,8 @@ func (h *Host) SetDescriptors(most int) {
 	h.k.SetDescriptors(most)
 }
 
-// SetPorts bounds how many ports the host has for sockets that ask for none, such as those of Dial: EADDRNOTAVAIL. As
-// on Linux one serves connections to several addresses. 0 is the default, 28232.
+// SetPorts bounds how many ephemeral ports the host has for sockets such as those of Dial; more fail with
+// EADDRNOTAVAIL. As on Linux connections to different addresses may share a port. 0 means the default, 28232.
 func (h *Host) SetPorts(most int) { h.k.SetPorts(most) }
 
 // clock is the host's wall clock.
@@ -340,7 +340,7 @@ func (h *Host) clock() time.Time {
 	return h.w.Now().Add(h.wall).Add(h.drifted())
 }
 
-// StepClock moves the host's wall clock, and not its monotonic one. Loops see it within a second.
+// StepClock moves the host's wall clock, but not its monotonic clock. Loops see it within a second.
 func (h *Host) StepClock(d time.Duration) {
 	h.w.note(Event{Kind: ClockStepped, Host: h.index, N: int64(d)})
 	h.wall = sum(h.wall, d)
@@ -358,23 +358,23 @@ func (h *Host) drifted() time.Duration {
 	return time.Duration(gained)
 }
 
-// DriftClock has the host's wall clock gain rate seconds a second from now on; less than 0: lose.
+// DriftClock makes the host's wall clock gain rate seconds a second from now on, or lose them if rate is negative.
 func (h *Host) DriftClock(rate float64) {
 	if math.IsNaN(rate) {
-		panic("sim: Host.DriftClock: NaN is no rate")
+		panic("sim: Host.DriftClock: the rate is NaN")
 	}
 	h.wall = sum(h.wall, h.drifted())
 	h.drift, h.since = rate, h.w.w.Now()
 }
 
-// Clock is what the host's wall clock says.
+// Clock returns the time on the host's wall clock.
 func (h *Host) Clock() time.Time { return h.clock() }
 
-// Names is what look-ups of names do on a host.
+// Names configures the delays and faults of a host's name look-ups.
 type Names struct {
 	Latency time.Duration // of each
-	Fail    float64       // the part of them that fails, as if no server had answered
-	Wrong   float64       // the part of them that gives another host's address
+	Fail    float64       // fraction of look-ups that fail, as if no server had answered
+	Wrong   float64       // fraction of look-ups that return another host's address
 }
 
 // lookup is the host's look-up of a name, in a task.
@@ -412,10 +412,10 @@ func (w *World) exits(l *loop.Loop) {
 	}
 }
 
-var errOutside = errors.New("a goroutine, or the script, can't use what is in the world")
+var errOutside = errors.New("goroutines and the script can't use a world's loops and handles")
 
-// FailDriver has the drivers of the host's loops die of an error, as those of a real system may. The programs end with
-// it, as ringo.Run does.
+// FailDriver makes the drivers of the host's loops fail with an error, as those of a real system may. The programs end
+// with it, as ringo.Run does.
 func (h *Host) FailDriver(err error) {
 	h.fault = err
 	for _, a := range h.actors {
@@ -423,5 +423,5 @@ func (h *Host) FailDriver(err error) {
 	}
 }
 
-// Open is how many descriptors the host's programs have open.
+// Open returns how many descriptors the host's programs have open.
 func (h *Host) Open() int { return h.k.Open() }

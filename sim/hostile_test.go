@@ -103,7 +103,7 @@ func TestPlaysAgain(t *testing.T) {
 	}
 	for _, of := range []string{"RINGO_SIM_TRACE=" + trace, "RINGO_SIM_FAULTS=10.1.0", "RINGO_SIM_TAPE=00"} {
 		for _, run := range []string{"^TestOfAnother$", "^FuzzOfAnother$"} {
-			if text := play(t, run, of); !strings.Contains(text, "is of one world: RINGO_SIM_SEED must say of which") {
+			if text := play(t, run, of); !strings.Contains(text, "applies to one world: set RINGO_SIM_SEED too") {
 				t.Errorf("%s without a seed:\n%s", of, text)
 			}
 		}

@@ -9,34 +9,34 @@ import (
 	"ringo/internal/sim/memkernel"
 )
 
-// Link is what lies between two hosts, one way. Segments of a stream travel, and are traced, as offload hands them on
-// (GSO), of up to 64 KiB; they get lost as the packets of MTU do that they are sent as.
+// Link configures the network from one host to another. Segments of a stream travel, and are traced, in units of up to
+// 64 KiB, as with segmentation offload (GSO); they are lost like the packets of MTU size that they consist of.
 type Link struct {
 	Latency   time.Duration // of each packet
-	Jitter    time.Duration // more than that, up to this, by chance
-	Bandwidth int64         // bytes a second; 0: any number
-	Loss      float64       // the part of packets, of up to MTU, that get lost; a stream sends them again
-	Duplicate float64       // the part of datagrams that come twice
-	Reorder   float64       // the part of datagrams that wait for a later one to overtake them, if one comes in time
-	Split     float64       // the part of a stream's segments that come in two, so that reads are short
+	Jitter    time.Duration // random addition, up to this
+	Bandwidth int64         // bytes a second; 0: no limit
+	Loss      float64       // fraction of packets, of up to MTU, that are lost; a stream sends them again
+	Duplicate float64       // fraction of datagrams that arrive twice
+	Reorder   float64       // fraction of datagrams that a later one overtakes, if one comes in time
+	Split     float64       // fraction of a stream's segments that are split in two, so that reads are short
 	MTU       int           // of a packet, with its headers; 0: 1500
 }
 
-// Connect has the way from one host to another be as link says, and not as World.Link; the way back is another.
+// Connect sets the link from one host to another, instead of World.Link. It does not change the opposite direction.
 func (w *World) Connect(from, to *Host, link Link) {
 	w.wantOwn("World.Connect", from, to)
 	wantRight("World.Connect", link.check())
 	w.links[[2]*Host{from, to}] = link
 }
 
-// Cut has nothing pass from one host to another. Streams send again what gets lost, for fifteen minutes, and idle ones
-// find it by their keep-alive probes. A way that is cut twice is as one that is cut once.
+// Cut drops everything from one host to another. Streams retransmit for fifteen minutes, and idle ones notice by their
+// keep-alive probes. Cutting twice has no further effect.
 func (w *World) Cut(from, to *Host) {
 	w.wantOwn("World.Cut", from, to)
 	w.cut(from, to, nil)
 }
 
-// Mend ends a Cut. What a storm has cut as well stays so until the storm mends it.
+// Mend ends a Cut. If a storm has cut the direction as well, it stays cut until the storm ends that.
 func (w *World) Mend(from, to *Host) {
 	w.wantOwn("World.Mend", from, to)
 	w.mend(from, to, nil)
@@ -73,8 +73,8 @@ func (w *World) opens(way [2]*Host) {
 	delete(w.cuts, way)
 }
 
-// Reset ends the connections of TCP between two hosts, as what lies between them may: both ends hear of it at once. It
-// returns how many there were.
+// Reset resets the TCP connections between two hosts, as a device between them may: both ends see it at once. It
+// returns their number.
 func (w *World) Reset(a, b *Host) int {
 	w.wantOwn("World.Reset", a, b)
 	n := w.net.Reset(a.k, b.k)
@@ -82,7 +82,7 @@ func (w *World) Reset(a, b *Host) int {
 	return n
 }
 
-// Partition cuts all ways, both ways, between some hosts and all others.
+// Partition cuts both directions between some hosts and all others.
 func (w *World) Partition(some ...*Host) {
 	w.wantOwn("World.Partition", some...)
 	for _, a := range some {
@@ -95,7 +95,7 @@ func (w *World) Partition(some ...*Host) {
 	}
 }
 
-// MendAll ends every Cut, those of storms as well.
+// MendAll ends every Cut, including those of storms.
 func (w *World) MendAll() {
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {

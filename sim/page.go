@@ -28,8 +28,8 @@ const (
 	pageRow  = 14
 )
 
-// WritePage writes what has happened last as a page of HTML: a lane for each host, arrows for what they sent, and a
-// line for each thing that befell them. Time goes downwards, by event and not by the clock.
+// WritePage writes the last events as an HTML page: a lane for each host, arrows for packets, and a line for each
+// event. Time goes downwards, by event and not by the clock.
 func (w *World) WritePage(to io.Writer) error {
 	events := w.Events()
 	if len(events) > pageMost {
@@ -59,7 +59,7 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 		}
 		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(strings.Map(visible, text)))
 	}
-	fmt.Fprintf(b, `<svg width="%d" height="%d" role="img" aria-label="what the hosts sent, and what befell them">
+	fmt.Fprintf(b, `<svg width="%d" height="%d" role="img" aria-label="packets and events of the hosts">
 <defs><marker id="a" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto">
 <path d="M0 0L6 3L0 6z" fill="#3b82c4"/></marker></defs>
 `, x(len(w.hosts)+1), height)

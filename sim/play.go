@@ -44,7 +44,7 @@ func (w *World) plays(script func(w *World)) {
 		v := recover()
 		switch {
 		case v != nil && v != any(errScriptEnds):
-			w.panicked("the script, or what it has happen,", v)
+			w.panicked("the script, or an event of it,", v)
 		case v == nil && !returned:
 			w.leaves("the script", goesBy())
 		}
@@ -64,7 +64,7 @@ func (w *World) leaves(who string, how exit) {
 	w.quit, w.stopped = true, true
 	w.w.Interrupt()
 	if how != exitsBySkip {
-		w.fail(who + " has called t.Fatal, t.FailNow or runtime.Goexit; what World.Errorf is told is told here")
+		w.fail(who + " has called t.Fatal, t.FailNow or runtime.Goexit; World.Errorf would be reported here")
 	}
 }
 
@@ -105,7 +105,7 @@ func (r *outcome) ends(o *options, before bool) {
 	}
 	r.skips = w.quit && w.failure == nil
 	if w.failure == nil && !before && !o.many && o.t.Failed() {
-		w.fail("the test has failed by other means than World.Errorf, which would tell why beside the seed")
+		w.fail("the test has failed, but not by World.Errorf, which would report the reason with the seed")
 	}
 	if r.failure = w.failure; r.failure != nil {
 		r.failure.Faults = w.faults.came
@@ -132,6 +132,6 @@ func (w *World) drain() {
 	if w.stopped || running() == 0 {
 		return
 	}
-	w.fail(fmt.Sprintf("programs have not ended %v after the script's end, though they were told to:", drainMost) +
+	w.fail(fmt.Sprintf("programs have not ended %v after the script's end and their drain:", drainMost) +
 		w.running())
 }

@@ -42,14 +42,14 @@ func report(t testing.TB, r *outcome, script func(w *World)) {
 	r = sh.least
 	text := r.text()
 	if sh.tries > 0 {
-		text += fmt.Sprintf("\n(%d worlds were played to find the fewest faults%s)", sh.tries, sh.short)
+		text += fmt.Sprintf("\n(%d worlds were run to find the fewest faults%s)", sh.tries, sh.short)
 		if r.world.quit {
-			text += "\n(what they have said by t.Fatal, each, stands above)"
+			text += "\n(their messages of t.Fatal are above)"
 		}
 	}
-	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), r.command())
+	text += fmt.Sprintf("\nto run it again: %s %s", r.variables(), r.command())
 	if n := len(r.failure.Faults); n > faultsShown && !r.o.looks {
-		text += fmt.Sprintf("\n(which plays all faults of the seed: these %d are too many for a command)", n)
+		text += fmt.Sprintf("\n(which runs all faults of the seed: these %d are too many for a command)", n)
 	}
 	if page, err := r.page(t.Name()); err != nil {
 		text += fmt.Sprintf("\nno page of it: %v", err)

@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// Failure is how a world failed.
+// A Failure describes how a world failed.
 type Failure struct {
 	Seed   uint64
 	At     time.Duration // since the world began
 	Text   string
-	Faults []Fault // without any of which it does not fail
+	Faults []Fault // the faults that are needed for the failure
 }
 
-// Run plays a script in the world of a seed, lets its programs end as Program.Drain has them, and fails the test if
-// anything did. Then it says the seed, the fewest faults with which it still fails, and the command that plays it
-// again, and writes a page that shows what happened.
+// Run runs a script in the world of a seed, ends its programs as Program.Drain does, and fails the test if anything
+// failed. Then it reports the seed, the fewest faults with which it still fails, and the command that runs it again,
+// and writes a page that shows what happened.
 //
-// A script or a task that calls t.Fatal fails its world, with the seed, and ends the test; what it says by World.Errorf
-// is told beside the seed, and by t.Errorf is not.
+// If the script or a task calls t.Fatal, its world fails, with the seed, and the test ends. Messages of World.Errorf
+// are reported with the seed, those of t.Errorf are not.
 func Run(t testing.TB, seed uint64, script func(w *World)) {
 	t.Helper()
 	wantFunc(script != nil, "Run")
@@ -39,9 +39,9 @@ func Run(t testing.TB, seed uint64, script func(w *World)) {
 	}
 }
 
-// Explore plays a script in the worlds of n seeds, from 1 on, on all processors, and reports the first that fails as
-// Run does. In the environment RINGO_SIM_FIRST is another first seed, so that a long exploration can be done in parts,
-// and RINGO_SIM_SEED has it play that one alone.
+// Explore runs a script in the worlds of n seeds, from 1 on, on all CPUs, and reports the first that fails as Run does.
+// In the environment RINGO_SIM_FIRST sets another first seed, so that a long exploration can be done in parts, and
+// RINGO_SIM_SEED runs a single seed.
 func Explore(t testing.TB, n int, script func(w *World)) {
 	t.Helper()
 	wantFunc(script != nil, "Explore")
@@ -64,8 +64,8 @@ func Explore(t testing.TB, n int, script func(w *World)) {
 		conclude(t, e.found, script)
 	case len(e.suspects) > 0:
 		slices.Sort(e.suspects)
-		t.Errorf("sim: the test has failed by other means than World.Errorf, in the world of one of these seeds: %v\n"+
-			"to play one again: %s=%d %s", e.suspects, seedVariable, e.suspects[0], command(t.Name()))
+		t.Errorf("sim: the test has failed, but not by World.Errorf, in the world of one of these seeds: %v\n"+
+			"to run one again: %s=%d %s", e.suspects, seedVariable, e.suspects[0], command(t.Name()))
 	}
 }
 
@@ -121,7 +121,7 @@ const (
 func ofNoSeed(t testing.TB) (ok bool) {
 	for _, v := range []string{faultsVariable, traceVariable, tapeVariable} {
 		if _, set := os.LookupEnv(v); set {
-			t.Errorf("sim: %s is of one world: %s must say of which", v, seedVariable)
+			t.Errorf("sim: %s applies to one world: set %s too", v, seedVariable)
 			return false
 		}
 	}
@@ -151,7 +151,7 @@ func fromEnvironment(o *options) (ok bool) {
 		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' }) {
 			var id FaultID
 			if _, err := fmt.Sscanf(word, "%d.%d.%d", &id.Kind, &id.Host, &id.N); err != nil {
-				t.Errorf("sim: %s: %q is no fault", faultsVariable, word)
+				t.Errorf("sim: %s: %q is not a fault", faultsVariable, word)
 				return false
 			}
 			o.only[id] = true

@@ -60,7 +60,7 @@ func (s *shrinker) goesOn() bool {
 	case s.tries >= shrinkWorlds, s.tries >= shrinkFatals && s.first.world.quit, s.events >= shrinkEvents:
 		s.short = "; there may be fewer"
 	case !s.until.IsZero() && time.Now().After(s.until):
-		s.short = "; there may be fewer, but half of what was left of the test's time is over"
+		s.short = "; there may be fewer, but half of the test's remaining time was used"
 	}
 	return s.short == ""
 }

@@ -15,10 +15,10 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// EventKind is what happened.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
-// What happens, and what an Event's other fields say of it.
+// The kinds of events, and the meaning of an Event's other fields.
 const (
 	TurnBegan    EventKind = iota // of loop N
 	OpEnded                       // with result N
@@ -42,16 +42,16 @@ var eventNames = [...]string{TurnBegan: "turn", OpEnded: "op", PacketSent: "pack
 	ClockStepped: "clock step", WayCut: "cut", WayMended: "mended", FaultCame: "fault", Noted: "note",
 	WayReset: "reset"}
 
-// String names it.
+// String returns the kind's name.
 func (k EventKind) String() string { return eventNames[k] }
 
-// Event is something that happened in a world.
+// An Event is something that happened in a world.
 type Event struct {
 	At      time.Duration // since the world began
 	Arrives time.Duration // of a packet
 	N       int64
 	Host    int    // from 1
-	Peer    int    // the host that a packet is for; 0: none
+	Peer    int    // the host that a packet is sent to; 0: none
 	What    string // an op's name, or a note
 	Kind    EventKind
 }
@@ -115,7 +115,7 @@ func (w *World) noteOp(h *Host, o *op.Op, res int32) {
 	w.note(Event{Kind: OpEnded, Host: h.index, N: int64(res), What: o.Def().Name})
 }
 
-// Note adds what a program or the script has to say to the events.
+// Note adds a text to the events.
 func (w *World) Note(h *Host, what string) {
 	e := Event{Kind: Noted, What: what}
 	if h != nil {
@@ -125,11 +125,11 @@ func (w *World) Note(h *Host, what string) {
 	w.note(e)
 }
 
-// Hash is of all that has happened so far, turn by turn and op by op. Two worlds of one seed, and of one script, have
-// the same.
+// Hash returns a hash of everything that has happened so far, turn by turn and op by op. Worlds of the same seed and
+// script have the same hash.
 func (w *World) Hash() uint64 { return w.trace.hash }
 
-// Events are the last that happened, up to 16384, without turns and ops.
+// Events returns the last events, up to 16384, without turns and ops.
 func (w *World) Events() []Event {
 	t := &w.trace
 	if len(t.last) < eventsMax {
@@ -139,8 +139,8 @@ func (w *World) Events() []Event {
 	return append(append([]Event(nil), t.last[at:]...), t.last[:at]...)
 }
 
-// TraceTo has each event written to to, a line each, from now on. If a write fails, so does the test, at the world's
-// end, and nothing more is written.
+// TraceTo writes each event to to, a line each, from now on. If a write fails, nothing more is written and the test
+// fails at the world's end.
 func (w *World) TraceTo(to io.Writer) { w.trace.to, w.trace.names = to, w.eventText }
 
 func (w *World) eventText(e Event) string {

@@ -79,7 +79,7 @@ func (d *watchdog) look() {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	fmt.Fprintf(os.Stderr, "sim: seed %d: a task of %s has left the world: it has held it for more than %v of real "+
-		"time. A task waits only through Ringo. To play it again: %s=%d %s\nThe stacks of all goroutines, among them "+
+		"time. A task waits only through Ringo. To run it again: %s=%d %s\nThe stacks of all goroutines, among them "+
 		"its own:\n%s\n", d.w.seed, h.name, stuckAfter, seedVariable, d.w.seed, command(d.w.t.Name()), stacks)
 	os.Exit(2)
 }

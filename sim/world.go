@@ -19,11 +19,12 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't
-// say otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone
-// and panic where a task, the function of an event or a condition calls them.
+// A World is a simulated world. The script, functions of its events and, unless a method says otherwise, tasks of its
+// programs may call its methods, which do not park. Only the script may call Wait, RunFor and RunUntil; they panic if a
+// task, an event's function or a condition calls them.
 type World struct {
-	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
+	// Link configures the network between hosts for which Connect was not called. The zero Link delivers everything at
+	// once.
 	Link Link
 
 	t         testing.TB
@@ -54,7 +55,7 @@ type World struct {
 	happening bool
 }
 
-// Start is what the wall clocks of a world's hosts say at its beginning.
+// Start is the time on the wall clocks of a world's hosts when the world begins.
 var Start = time.Unix(memkernel.WallStart, 0).UTC()
 
 // newWorld makes a world that is the calling goroutine's until end.
@@ -107,19 +108,19 @@ func (w *World) end() {
 	}
 }
 
-// Seed is what decides everything in this world.
+// Seed returns the world's seed.
 func (w *World) Seed() uint64 { return w.seed }
 
-// Rand is chance of the world's own. What it gives depends on the order in which it is asked, which the seed decides.
+// Rand returns the world's random generator. Its numbers depend on the order of calls, which the seed decides.
 func (w *World) Rand() *rand.Rand { return w.w.Rand() }
 
-// Now is the world's time, which no host's clock need have.
+// Now returns the world's time, from which hosts' clocks may differ.
 func (w *World) Now() time.Time { return Start.Add(w.Elapsed()) }
 
-// Elapsed is the time since the world began.
+// Elapsed returns the time since the world began.
 func (w *World) Elapsed() time.Duration { return time.Duration(w.w.Now() - world.Start) }
 
-// After has fn called when d has passed, on no loop: it may not park.
+// After calls fn when d has passed, not on a loop: it must not park.
 func (w *World) After(d time.Duration, fn func()) { w.after(d, fn) }
 
 func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
@@ -128,8 +129,7 @@ func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
 	return func() bool { return w.w.Drop(e) }
 }
 
-// RunFor lets time pass. A world has 292 years; what was to come after them never does, and a script that waits longer
-// fails.
+// RunFor lets time pass. A world lasts 292 years; later events never happen, and a script that waits longer fails.
 func (w *World) RunFor(d time.Duration) {
 	w.forScript("World.RunFor")
 	end := w.w.Later(d)
@@ -137,8 +137,8 @@ func (w *World) RunFor(d time.Duration) {
 	w.w.MoveTo(end)
 }
 
-// RunUntil lets time pass until cond reports true, which is asked after each event, or for d. It reports whether cond
-// did.
+// RunUntil lets time pass until cond, called after each event, returns true, but at most for d. It reports whether cond
+// returned true.
 func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 	w.forScript("World.RunUntil")
 	wantFunc(cond != nil, "World.RunUntil")
@@ -163,7 +163,7 @@ func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 // forScript panics where what lets time pass is called by what happens in that time.
 func (w *World) forScript(what string) {
 	if w.happening {
-		panic("sim: " + what + " is for the script alone, and not for what is called as time passes")
+		panic("sim: " + what + " is for the script only, not for tasks, events and conditions")
 	}
 }
 
@@ -179,7 +179,7 @@ func (w *World) happens() (end func()) {
 func (w *World) step(limit int64, done func() bool) bool {
 	defer w.happens()()
 	if w.w.Now() == world.Never {
-		w.fail("the world's time is over: there is no number for a later one")
+		w.fail("the world's time is over: the clock would overflow")
 	}
 	for {
 		if w.stopped {
@@ -189,7 +189,7 @@ func (w *World) step(limit int64, done func() bool) bool {
 			return false
 		}
 		if w.late.Load() {
-			w.fail("the test's time is about to be over, and this world goes on:" + w.running())
+			w.fail("the test's time is about to be over, and this world still runs:" + w.running())
 		}
 		if done() {
 			return true
@@ -209,9 +209,9 @@ var (
 	waitEvents uint64 = 1_000_000
 )
 
-// Wait lets time pass until programs have ended or their hosts are down, and gives their errors, joined. The test fails
-// if they wait for what will never happen; if a year was not enough; or, where other things happen meanwhile, if after
-// a day and a million events of these they still run. RunUntil has no such bound.
+// Wait lets time pass until programs have ended or their hosts are down, and returns their errors, joined. The test
+// fails if the programs wait for events that will never happen, if they take longer than a year, or, while other events
+// happen, if they still run after a day and a million of those. RunUntil has no such bound.
 func (w *World) Wait(programs ...*Program) error {
 	w.forScript("World.Wait")
 	for _, p := range programs {
@@ -238,7 +238,7 @@ func (w *World) Wait(programs ...*Program) error {
 		if _, more := w.w.Next(); more {
 			w.fail(fmt.Sprintf("after %v they still run:", waitMost) + w.running())
 		} else {
-			w.fail("deadlock: all tasks wait, and nothing will ever happen:" + w.running())
+			w.fail("deadlock: all tasks wait, and no event will ever happen:" + w.running())
 		}
 	}
 	var errs []error
@@ -262,7 +262,7 @@ func (w *World) running() string {
 // Failed reports whether the test has failed in this world.
 func (w *World) Failed() bool { return w.failure != nil }
 
-// Errorf fails the test. The world stops at its next event: the first failure is the one that is told.
+// Errorf fails the test. The world stops at its next event: only the first failure is reported.
 func (w *World) Errorf(format string, args ...any) { w.fail(fmt.Sprintf(format, args...)) }
 
 // Check fails the test if err is not nil, and reports whether it is nil.
@@ -273,7 +273,7 @@ func (w *World) Check(err error) bool {
 	return err == nil
 }
 
-// Logf notes what is told if the test fails: the last 40 lines, and how many there were before.
+// Logf logs a line that is reported if the test fails: the last 40 lines, and how many came before.
 func (w *World) Logf(format string, args ...any) {
 	line := fmt.Sprintf("%12v  ", w.Elapsed()) + fmt.Sprintf(format, args...)
 	if w.logged++; len(w.logs) == logsShown {
@@ -293,8 +293,8 @@ func (w *World) fail(text string) {
 	w.w.Interrupt()
 }
 
-// Name has look-ups of a name give the addresses of the host that is so called, wherever in the world they are made.
-// Names of hosts are known without. As with all names case counts for nothing, nor does a dot at the end.
+// Name makes look-ups of name, anywhere in the world, return the addresses of the host called host. Hosts can always be
+// looked up by their own names. Look-ups ignore case and a final dot.
 func (w *World) Name(name, host string) { w.names[plain(name)] = host }
 
 // plain is the one name of all that mean the same.

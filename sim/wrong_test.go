@@ -40,29 +40,29 @@ func TestWrongArguments(t *testing.T) {
 		}
 	}
 	for want, script := range map[string]func(w *sim.World, h *sim.Host){
-		"World.Connect: Link.Latency is -1h0m0s":      link(sim.Link{Latency: -time.Hour}),
-		"World.Connect: Link.Jitter is -1ns":          link(sim.Link{Jitter: -1}),
-		"World.Connect: Link.Bandwidth is -1":         link(sim.Link{Bandwidth: -1}),
-		"World.Connect: Link.Loss is NaN":             link(sim.Link{Loss: math.NaN()}),
-		"World.Connect: Link.Duplicate is -0.1":       link(sim.Link{Duplicate: -0.1}),
-		"World.Connect: Link.Reorder is 2":            link(sim.Link{Reorder: 2}),
-		"World.Connect: Link.Split is +Inf":           link(sim.Link{Split: math.Inf(1)}),
-		"World.Connect: Link.MTU is -5":               link(sim.Link{MTU: -5}),
-		"World.Link can't be: Link.Loss is NaN":       links(sim.Link{Loss: math.NaN()}),
-		"World.Link can't be: Link.Latency is -1s":    links(sim.Link{Latency: -time.Second}),
-		"World.Storm: Storm.Down is -1ns":             storm(sim.Storm{Crash: time.Minute, Down: -1}),
-		"World.Storm: Storm.Crash is -1s":             storm(sim.Storm{Crash: -time.Second}),
-		"World.Storm: Storm.Step is -1s":              storm(sim.Storm{Clock: time.Minute, Step: -time.Second}),
-		"World.Storm: Storm.MidTurn is NaN":           storm(sim.Storm{MidTurn: math.NaN()}),
-		"set for here can't be: Disk.Latency is -1ns": disk(sim.Disk{Latency: -1}),
-		"set for here can't be: Disk.FailSync is NaN": disk(sim.Disk{FailSync: math.NaN()}),
-		"set for here can't be: Disk.Short is 2":      disk(sim.Disk{Short: 2}),
-		"set for here can't be: Disk.Capacity is -1":  disk(sim.Disk{Capacity: -1}),
-		"set for here can't be: Calls.ShortSend is 1.5": func(w *sim.World, h *sim.Host) {
+		"World.Connect: Link.Latency is -1h0m0s":           link(sim.Link{Latency: -time.Hour}),
+		"World.Connect: Link.Jitter is -1ns":               link(sim.Link{Jitter: -1}),
+		"World.Connect: Link.Bandwidth is -1":              link(sim.Link{Bandwidth: -1}),
+		"World.Connect: Link.Loss is NaN":                  link(sim.Link{Loss: math.NaN()}),
+		"World.Connect: Link.Duplicate is -0.1":            link(sim.Link{Duplicate: -0.1}),
+		"World.Connect: Link.Reorder is 2":                 link(sim.Link{Reorder: 2}),
+		"World.Connect: Link.Split is +Inf":                link(sim.Link{Split: math.Inf(1)}),
+		"World.Connect: Link.MTU is -5":                    link(sim.Link{MTU: -5}),
+		"World.Link is invalid: Link.Loss is NaN":          links(sim.Link{Loss: math.NaN()}),
+		"World.Link is invalid: Link.Latency is -1s":       links(sim.Link{Latency: -time.Second}),
+		"World.Storm: Storm.Down is -1ns":                  storm(sim.Storm{Crash: time.Minute, Down: -1}),
+		"World.Storm: Storm.Crash is -1s":                  storm(sim.Storm{Crash: -time.Second}),
+		"World.Storm: Storm.Step is -1s":                   storm(sim.Storm{Clock: time.Minute, Step: -time.Second}),
+		"World.Storm: Storm.MidTurn is NaN":                storm(sim.Storm{MidTurn: math.NaN()}),
+		"host here is misconfigured: Disk.Latency is -1ns": disk(sim.Disk{Latency: -1}),
+		"host here is misconfigured: Disk.FailSync is NaN": disk(sim.Disk{FailSync: math.NaN()}),
+		"host here is misconfigured: Disk.Short is 2":      disk(sim.Disk{Short: 2}),
+		"host here is misconfigured: Disk.Capacity is -1":  disk(sim.Disk{Capacity: -1}),
+		"host here is misconfigured: Calls.ShortSend is 1.5": func(w *sim.World, h *sim.Host) {
 			h.Calls.ShortSend = 1.5
 			disk(sim.Disk{})(w, h)
 		},
-		"set for here can't be: Names.Fail is -1": func(w *sim.World, h *sim.Host) {
+		"host here is misconfigured: Names.Fail is -1": func(w *sim.World, h *sim.Host) {
 			h.Names.Fail = -1
 			disk(sim.Disk{})(w, h)
 		},
@@ -82,25 +82,25 @@ func TestWrongArguments(t *testing.T) {
 			w.Note(foreign, "x")
 		},
 		"World.Wait: the host \"elsewhere\"": func(w *sim.World, _ *sim.Host) { w.Wait(program) },
-		"World.Wait: nil is no host or program": func(w *sim.World, _ *sim.Host) {
+		"World.Wait: a host or program is nil": func(w *sim.World, _ *sim.Host) {
 			w.Wait(nil)
 		},
-		"World.Cut: nil is no host or program": func(w *sim.World, h *sim.Host) {
+		"World.Cut: a host or program is nil": func(w *sim.World, h *sim.Host) {
 			w.Cut(nil, h)
 		},
 		"World.Host: \"HERE.\": host 1 has the name \"here\"": func(w *sim.World, _ *sim.Host) {
 			w.Host("HERE.")
 		},
-		"Host.Run: nil is no function": func(w *sim.World, h *sim.Host) {
+		"Host.Run: the function is nil": func(w *sim.World, h *sim.Host) {
 			w.Wait(h.Run(nil, nil))
 		},
-		"World.After: nil is no function": func(w *sim.World, _ *sim.Host) {
+		"World.After: the function is nil": func(w *sim.World, _ *sim.Host) {
 			w.After(time.Second, nil)
 		},
-		"World.RunUntil: nil is no function": func(w *sim.World, _ *sim.Host) {
+		"World.RunUntil: the function is nil": func(w *sim.World, _ *sim.Host) {
 			w.RunUntil(time.Second, nil)
 		},
-		"Host.DriftClock: NaN is no rate": func(_ *sim.World, h *sim.Host) {
+		"Host.DriftClock: the rate is NaN": func(_ *sim.World, h *sim.Host) {
 			h.DriftClock(math.NaN())
 		},
 	} {
@@ -114,7 +114,7 @@ func TestWrongArguments(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if v := recover(); v != "sim: "+name+": nil is no function" {
+				if v := recover(); v != "sim: "+name+": the function is nil" {
 					t.Errorf("%s of nothing: %v", name, v)
 				}
 			}()

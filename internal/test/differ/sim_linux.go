@@ -84,7 +84,7 @@ func (t *told) FailNow() {}
 // Errorf leaves out how the world alone is played again, since a program is.
 func (t *told) Errorf(_ string, args ...any) {
 	for _, text := range args {
-		said, _, _ := strings.Cut(text.(string), "\nto play it again")
+		said, _, _ := strings.Cut(text.(string), "\nto run it again")
 		t.err = errors.Join(t.err, errors.New(said))
 	}
 }
