@@ -34,16 +34,16 @@ func registerBlind(k sys.Uring, step string, op uint32, arg unsafe.Pointer, n ui
 	}
 }
 
-// SendMsgRing puts a CQE with this user data and result into the ring with descriptor fd, and wakes its owner,
-// as PrepMsgRing does, but without a ring of the sender's. EBADF and EBADFD: no ring, or one that is not enabled;
-// EOVERFLOW: its CQ is full, and lost messages count there (Ring.Lost).
+// SendMsgRing puts a CQE with this user data and result into the ring with descriptor fd, and wakes its owner, as
+// PrepMsgRing does, but without a ring of the sender's. EBADF and EBADFD: fd is not a ring, or one that is not enabled;
+// EOVERFLOW: its CQ is full, and the message counts as lost there (Ring.Lost).
 //
 // Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
 func SendMsgRing(fd int, res int32, userData uint64) error {
 	return sendMsgRing(nil, fd, res, userData, 0, false)
 }
 
-// SendMsgRingFlags is SendMsgRing with the CQE's flags; those whose meaning is the kernel's are EINVAL.
+// SendMsgRingFlags is like SendMsgRing, with the CQE's flags. EINVAL: flags that have a meaning for the kernel.
 //
 // Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
 func SendMsgRingFlags(fd int, res int32, userData uint64, flags uint32) error {
@@ -60,8 +60,8 @@ func sendMsgRing(k sys.Uring, fd int, res int32, userData uint64, flags uint32, 
 	return err
 }
 
-// Support is what a kernel says it knows, by Query. That it knows a thing does not say that the thing may be used here:
-// Probe tries.
+// Support is what a kernel supports, as reported by Query. Something that it supports may still be blocked here: Probe
+// tries.
 type Support struct {
 	Ops         int // opcodes: 0 to Ops-1
 	RegisterOps int // register calls: 0 to RegisterOps-1
@@ -72,7 +72,7 @@ type Support struct {
 	Queries     int // kinds of queries
 }
 
-// Query asks the kernel what it knows of io_uring. It answers also where rings may not be made.
+// Query asks the kernel what it supports of io_uring. It works even where rings can't be made.
 //
 // Any goroutine may call it. Since Linux 6.18. See io_uring_register_query(3).
 func Query() (Support, error) { return query(nil) }
@@ -85,7 +85,7 @@ func query(k sys.Uring) (Support, error) {
 		SQEFlags: SQEFlags(q.Sqe_flags), Queries: int(q.Nr_query_opcodes)}, err
 }
 
-// ZCRXSupport is what a kernel knows of receiving without copies.
+// ZCRXSupport is what a kernel supports of zero-copy receive.
 type ZCRXSupport struct {
 	RegisterFlags, AreaFlags uint64
 	Controls                 int // kinds of control calls
@@ -93,7 +93,7 @@ type ZCRXSupport struct {
 	HeaderSize, HeaderAlign  int // of the refill ring
 }
 
-// QueryZCRX asks for that. EINVAL: a kernel that cannot be asked.
+// QueryZCRX returns what the kernel supports of zero-copy receive. EINVAL: an older kernel.
 //
 // Any goroutine may call it. Since Linux 6.19. See io_uring_register_query(3).
 func QueryZCRX() (ZCRXSupport, error) { return queryZCRX(nil) }
@@ -105,8 +105,8 @@ func queryZCRX(k sys.Uring) (ZCRXSupport, error) {
 		Features: q.Features, HeaderSize: int(q.Rq_hdr_size), HeaderAlign: int(q.Rq_hdr_alignment)}, err
 }
 
-// QueryRings asks how many bytes of Config.Memory the words of both rings take, and how they are aligned. EINVAL: a
-// kernel that cannot be asked; these take 64.
+// QueryRings returns how many bytes of Config.Memory the control words of both rings need, and their alignment. EINVAL:
+// the kernel is older; then they need 64.
 //
 // Any goroutine may call it. Since Linux 6.19. See io_uring_register_query(3).
 func QueryRings() (size, align int, err error) { return queryRings(nil) }

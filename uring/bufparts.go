@@ -3,7 +3,7 @@ package uring
 import "fmt"
 
 // Covers returns how many buffers a CQE has taken from the ring: none without CQEBuffer, one, or more for a bundle
-// (Linux 6.10). It is for rings with buffers of their own that are not incremental: there Parts tells.
+// (Linux 6.10). It is for rings with buffers of their own that are not incremental; for those use Parts.
 //
 // Only the ring's owner may call it.
 func (b *BufRing) Covers(c CQE) int {
@@ -13,7 +13,7 @@ func (b *BufRing) Covers(c CQE) int {
 	return max(1, (int(c.Res)+b.size-1)/b.size)
 }
 
-// BufParts are what a CQE has brought, buffer by buffer; see BufRing.Parts.
+// BufParts are the bytes of a CQE, buffer by buffer; see BufRing.Parts.
 type BufParts struct {
 	b    *BufRing
 	id   uint16 // of the next part's buffer
@@ -22,11 +22,11 @@ type BufParts struct {
 	more bool   // the last buffer's rest is still the kernel's
 }
 
-// Parts tells where the bytes of a CQE are: in one buffer, in several after a bundle, which fills buffers in the order
-// in which they were lent, in a part of one after an incremental receive. It is for rings with buffers of their own, of
-// others it panics. Of a bundle, Next panics where the ring was opened without BufRingConfig.Bundles: it does not know
-// in what order they were lent. Of an incremental ring Parts must be called for each CQE with CQEBuffer, in their
-// order, and be read to its end; else the count goes wrong.
+// Parts returns where the bytes of a CQE are: in one buffer, in several after a bundle, which fills buffers in the
+// order in which they were lent, or in a part of one after an incremental receive. It is for rings with buffers of
+// their own, and panics for others. For a bundle, Next panics if the ring was opened without BufRingConfig.Bundles: it
+// does not know in what order the buffers were lent. For an incremental ring call Parts for each CQE with CQEBuffer, in
+// order, and read all parts; otherwise the count becomes wrong.
 //
 //	for p := b.Parts(c); ; {
 //		id, part, done, ok := p.Next()
@@ -35,8 +35,8 @@ type BufParts struct {
 //		if done { b.Return(id) }
 //	}
 //
-// Incremental receives of files are never done before a buffer's end, and kernels of 6.12 to 6.18 may leave CQEBufMore
-// out at a stream's end: then a buffer is done although there is room left, which does no harm.
+// Incremental reads of files are never done before a buffer's end, and Linux 6.12 to 6.18 may omit CQEBufMore at a
+// stream's end: then a buffer is done although it has room left, which is harmless.
 //
 // Only the ring's owner may call it. It does not allocate.
 func (b *BufRing) Parts(c CQE) BufParts {
@@ -50,9 +50,9 @@ func (b *BufRing) Parts(c CQE) BufParts {
 	return BufParts{b: b, id: c.BufID(), left: max(0, int(c.Res)), any: true, more: c.Flags&CQEBufMore != 0}
 }
 
-// Next returns the next part, and the id of its buffer. done: the buffer is the program's, to be returned when the part
-// has been used; else the kernel will go on in it behind the part. ok is false when there is no part any more. Like all
-// of BufRing.Bytes, the part is gone after the BufRing's Close.
+// Next returns the next part, and the id of its buffer. If done is true the program owns the buffer, and has to return
+// it once it has used the part; otherwise the kernel continues in it after the part. ok is false when there are no more
+// parts. Like all of BufRing.Bytes, the part is invalid after the BufRing's Close.
 func (p *BufParts) Next() (id uint16, part []byte, done, ok bool) {
 	if !p.any {
 		return 0, nil, false, false

@@ -40,12 +40,12 @@ type BufRing struct {
 
 const bufSize = 16
 
-// The most that a buffer ring can hold.
+// BufRingMax is the maximum number of buffers in a buffer ring.
 const BufRingMax = 32768
 
-// BufRingConfig says what a buffer ring should be like.
+// BufRingConfig configures a buffer ring.
 type BufRingConfig struct {
-	// Group is the number that SQEs pick from the ring by: the caller's choice.
+	// Group is the number by which SQEs pick from the ring, chosen by the caller.
 	Group uint16
 
 	// Entries is how many buffers can be lent at a time, a power of two from 2 to BufRingMax. 0: enough for Buffers.
@@ -55,24 +55,25 @@ type BufRingConfig struct {
 	// at once; their ids are 0 to Buffers-1. 0: none, the caller adds its own.
 	Buffers, Size int
 
-	// Incremental has the kernel take of a buffer only what it needs, and go on there (Linux 6.12): CQEBufMore in a CQE
-	// says that the rest is still the kernel's. Parts keeps count. See BufRing.Parts for the kernels that are wrong.
+	// Incremental makes the kernel use only the part of a buffer that it needs, and continue there (Linux 6.12):
+	// CQEBufMore in a CQE says that the kernel still owns the rest. Parts keeps count. See BufRing.Parts for kernels
+	// with a bug.
 	Incremental bool
 
-	// MinLeft is with how few bytes left an incremental buffer is done with (Linux 7.1, and 6.18's stable releases): so
-	// that no message header meets a rest of three bytes.
+	// MinLeft is the number of remaining bytes below which an incremental buffer is done (Linux 7.1, and 6.18's stable
+	// releases), so that a message header does not get a rest of three bytes.
 	MinLeft int
 
-	// Bundles has Parts know in what order buffers were lent, which receives into more than one of them need
-	// (SQE.SetBundle). It is for rings with Buffers.
+	// Bundles makes the ring remember in what order buffers were lent, which Parts needs for receives into several of
+	// them (SQE.SetBundle). It is for rings with Buffers.
 	Bundles bool
 
-	// Mapped has the kernel allocate the ring itself, and Open map it (Linux 6.4). It makes no difference in use, only
-	// to what counts against RLIMIT_MEMLOCK. A ring that has closed its descriptor cannot.
+	// Mapped makes the kernel allocate the ring, which Open maps (Linux 6.4). It makes no difference in use, only to
+	// what counts against RLIMIT_MEMLOCK. It does not work for a Ring that has closed its descriptor.
 	Mapped bool
 }
 
-// RegisterBufRing makes an empty buffer ring for the group with room for so many entries, a power of two from 2 to
+// RegisterBufRing makes an empty buffer ring for the group with the given number of entries, a power of two from 2 to
 // BufRingMax. EEXIST: the ring has this group already; EINVAL: an older kernel.
 //
 // Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_setup_buf_ring(3).
@@ -191,15 +192,16 @@ const maxArena = 1 << 30
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// Group is the number that SQEs pick from this ring by.
+// Group returns the number by which SQEs pick from this ring.
 func (b *BufRing) Group() uint16 { return b.group }
 
-// Entries is how many buffers can be lent at a time.
+// Entries returns how many buffers can be lent at a time.
 func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 
-// Add puts a buffer behind those lent, under an id for the CQE. The kernel does not see it before Commit. No Go pointer
-// is kept: mem must be on the heap or off it, reachable, and left alone until a CQE has brought the id back or the
-// BufRing is closed; then it panics. No more than Entries may be lent at a time; the caller counts.
+// Add appends a buffer, with an id for the CQE. The kernel does not see it before Commit. No Go pointer is kept: mem
+// must be on the Go heap or outside of Go's memory, and stay reachable and unused until a CQE has returned the id or
+// the BufRing is closed. At most Entries buffers may be lent at a time; the caller has to count. Add panics after
+// Close.
 func (b *BufRing) Add(mem []byte, bid uint16) {
 	if b.after != nil {
 		if int(bid) >= b.count {
@@ -222,7 +224,7 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 	e.Bid = bid
 }
 
-// Commit shows the kernel what was added.
+// Commit makes the added buffers available to the kernel.
 //
 // The tail is 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
 // this side writes, so both go out at once. The store releases the entries; the kernel acquires the tail.
@@ -237,8 +239,8 @@ func (b *BufRing) Commit() {
 	(*atomic.Uint32)(unsafe.Add(b.entries, bufSize-4)).Store(word)
 }
 
-// Bytes is the buffer with this id; only of a ring with buffers of its own. It is the kernel's from Return until a CQE
-// brings the id back, and gone after the BufRing's Close: unmapped, as an SQE after that of its Ring.
+// Bytes returns the buffer with this id, for rings with buffers of their own. The kernel owns it from Return until a
+// CQE returns the id. It is unmapped by the BufRing's Close, like an SQE by that of its Ring.
 func (b *BufRing) Bytes(bid uint16) []byte {
 	if int(bid) >= b.count {
 		b.panicID(bid)
@@ -254,17 +256,17 @@ func (b *BufRing) panicID(bid uint16) {
 	panic(fmt.Sprintf("uring: buffer %d of group %d, which has %d", bid, b.group, b.count))
 }
 
-// Return lends the buffer with this id to the kernel again, at once. It must have come back in a CQE, and be returned
-// once. For many, Add(b.Bytes(id), id) each and one Commit are cheaper.
+// Return lends the buffer with this id to the kernel again, at once. A CQE must have returned it before, and it must be
+// lent only once. For many buffers, Add(b.Bytes(id), id) for each and one Commit are cheaper.
 func (b *BufRing) Return(bid uint16) {
 	b.Add(b.Bytes(bid), bid)
 	b.Commit()
 }
 
-// Close takes the group away and frees the memory. It may be called more than once, before the Ring's Close or after.
+// Close removes the group and frees the memory. It may be called more than once, before the Ring's Close or after.
 // Requests that pick from the group must have ended: the kernel could still write into a buffer that one of them took.
-// If the kernel does not give the group up, the memory stays, and the ring may be used and closed again: EEXIST on
-// another thread, EACCES where the Ring's restrictions forbid it; there Close comes after the Ring's.
+// If the kernel does not release the group, the memory stays, and the ring may be used and closed again: EEXIST on
+// another thread, EACCES if the Ring's restrictions forbid it; then call Close after the Ring's.
 //
 // Only the ring's owner may call it. Since Linux 5.19. See io_uring_unregister_buf_ring(3).
 func (b *BufRing) Close() error {
@@ -293,8 +295,8 @@ func (b *BufRing) Close() error {
 	return err
 }
 
-// Status returns the kernel's head: how many buffers it has taken so far, a counter of 16 bits as the tail's. What was
-// committed and lies behind it is lent and unused. EBADF: the ring, or the BufRing, is closed.
+// Status returns the kernel's head: how many buffers it has taken so far, a 16-bit counter like the tail. Committed
+// buffers after it are lent and unused. EBADF: the ring, or the BufRing, is closed.
 //
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_head(3) and io_uring_register(2),
 // IORING_REGISTER_PBUF_STATUS.
@@ -308,7 +310,7 @@ func (b *BufRing) Status() (head uint16, err error) {
 	return uint16(reg.Head), err
 }
 
-// Available returns how many buffers are lent and unused: what Commit has shown, less what the kernel has taken.
+// Available returns how many buffers are lent and unused: those committed, less those that the kernel has taken.
 //
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_available(3).
 func (b *BufRing) Available() (int, error) {

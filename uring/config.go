@@ -12,61 +12,61 @@ import (
 
 // The kernel's limits on a ring's size.
 const (
-	EntriesMin   = 2     // ours: a ring of one entry could not even link two
+	EntriesMin   = 2     // this package's: a ring of one entry could not even link two
 	EntriesMax   = 32768 // IORING_MAX_ENTRIES
 	CQEntriesMax = 65536 // IORING_MAX_CQ_ENTRIES
 )
 
-// Config says what a ring should be like. The zero value and nil are good.
+// Config configures a ring. nil and the zero value mean the defaults.
 type Config struct {
 	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0: four
 	// times the SQ. Kernel 5.5; before it only 0 is possible, and means twice the SQ.
 	CQEntries int
 
-	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: no SINGLE_ISSUER, no
-	// DEFER_TASKRUN, no registered descriptor. Slower; for rings that belong to no loop. There may be a lock for each
-	// side: one for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and NeedsEnter
-	// need none.
+	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: without SINGLE_ISSUER,
+	// DEFER_TASKRUN and a registered descriptor. It is slower, and for rings that belong to no loop. Each side may have
+	// its own lock: one for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and
+	// NeedsEnter need none.
 	AnyThread bool
 
-	// KeepP has a thread that waits keep its P, as a thread of a C program keeps its processor: Go's scheduler is told
-	// of a wait only when it has lasted for some 10 ms. Where waits are short, as with a fast disk, telling it takes a
-	// fifth of the processor time (BenchmarkWaits). Meanwhile no goroutine runs on that P, so GOMAXPROCS should be
-	// larger than the number of such threads; the garbage collector interrupts the wait. It is for threads of which
-	// the program has few, with nothing else to do. It is Enter's and Wait's, and has no effect with SQPoll;
-	// of a wait without a time limit the first signal is taken for the collector's, and the wait goes on.
+	// KeepP lets a waiting thread keep its P: Go's scheduler learns of a wait only when it has lasted for some 10 ms.
+	// If waits are short, as with a fast disk, telling it costs a fifth of the CPU time (BenchmarkWaits). Meanwhile no
+	// goroutine runs on that P, so GOMAXPROCS should be larger than the number of such threads; the garbage collector
+	// interrupts the wait. It is for a few threads with nothing else to do. It affects Enter and Wait, and has no
+	// effect with SQPoll. In a wait without a time limit the first signal is assumed to be the collector's, and the
+	// wait continues.
 	KeepP bool
 
-	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs
-	// a core, and excludes what defers or batches completions. SQPollIdle is how long that thread looks before it
-	// sleeps, in milliseconds, rounded up; 0: the kernel's second. Kernel 5.13 without privilege.
+	// SQPoll makes a kernel thread poll for entries, so that submitting needs no system call while it is awake. It uses
+	// a core, and excludes the flags that defer or batch completions. SQPollIdle is how long that thread polls before
+	// it sleeps, in milliseconds, rounded up; 0 means the kernel's default, a second. Kernel 5.13 without privilege.
 	SQPoll     bool
 	SQPollIdle time.Duration
 
 	// SQPollCPU is the processor that the kernel's thread stays on, if With has SetupSQAff.
 	SQPollCPU int
 
-	// Attach is an open ring whose kernel thread this one, with SQPoll, is to share. Kernel 5.6; without SQPoll it asks
-	// for nothing since 5.12.
+	// Attach is an open ring whose kernel thread this one, with SQPoll, shares. Kernel 5.6; without SQPoll it has no
+	// effect since 5.12.
 	Attach *Ring
 
-	// IOPoll has completions polled for. Only reads and writes of O_DIRECT files on queues made for it work on such a
-	// ring; the others end with EINVAL or EOPNOTSUPP. A time limit does not end a wait there: the kernel polls until it
-	// has the completions.
+	// IOPoll makes the kernel poll for completions. Only reads and writes of O_DIRECT files on queues made for polling
+	// work on such a ring; others end with EINVAL or EOPNOTSUPP. A time limit does not end a wait there: the kernel
+	// polls until it has the completions.
 	IOPoll bool
 
-	// With are setup flags that the ring must have: none of them is given up, the error is EINVAL then. For those that
-	// Open asks for by itself it makes them a condition.
+	// With are setup flags that the ring must have: if the kernel lacks one, Open fails with EINVAL. This includes
+	// flags that Open asks for anyway, but would do without.
 	With SetupFlags
 
-	// Memory is where the rings are to lie, page-aligned and of MemorySize bytes at least: mapped memory, of huge pages
-	// say, and not the Go heap's. It is the kernel's until the ring is closed and for a moment longer: unmap it then,
-	// if at all, and use it for nothing else. nil: the kernel's own, mapped by Open. Kernel 6.5; memory of more than a
-	// page must lie in one huge page before 6.10.
+	// Memory is memory for the rings, page-aligned and of at least MemorySize bytes: mapped memory, such as huge pages,
+	// not from the Go heap. The kernel uses it until the ring is closed and for a moment longer: unmap it only then,
+	// and use it for nothing else. nil: the kernel allocates it and Open maps it. Kernel 6.5; before 6.10 memory of
+	// more than a page must lie in one huge page.
 	Memory []byte
 
-	// Without are setup flags never to be asked for, WithoutFeatures are features to be treated as missing, and
-	// WithoutRingFD keeps the ring's descriptor from being registered: so a new kernel tests what an old one would do.
+	// Without are setup flags that Open must not ask for, WithoutFeatures are features to treat as missing, and
+	// WithoutRingFD keeps the ring's descriptor from being registered: to test the behaviour on older kernels.
 	Without         SetupFlags
 	WithoutFeatures Features
 	WithoutRingFD   bool

@@ -21,9 +21,9 @@ func (r *Ring) at(i uint32) *CQE {
 	return (*CQE)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*r.cqSize))
 }
 
-// CQE takes the oldest completion. It is a copy: its place in the ring is the kernel's again. On a ring with SetupCQE32
-// it is a completion's first half, and CQE32 takes both. On one with SetupCQEMixed it finds nothing, ever: only CQE32,
-// Drain32, Peek and CQEs know both sizes, so that this costs no other ring anything.
+// CQE removes and returns the oldest completion, as a copy. On a ring with SetupCQE32 it returns a completion's first
+// half; CQE32 returns both. On one with SetupCQEMixed it never finds any: only CQE32, Drain32, Peek and CQEs support
+// both sizes, so that other rings do not pay for it.
 //
 // Only the owner may call it. It never waits and makes no system call, so with SetupDeferTaskrun it sees only what the
 // last Enter let the kernel make; see NeedsEnter.
@@ -46,8 +46,8 @@ func (r *Ring) lookForCQEs() bool {
 	return r.cqTail != r.cqHead
 }
 
-// Drain takes completions, oldest first, until there are none or into is full, and returns their number. It moves the
-// head once, so it is the cheaper way to take many. Like CQE it is not for SetupCQEMixed.
+// Drain moves completions, oldest first, to into until there are none or into is full, and returns their number. It
+// moves the head once, so it is cheaper for many. Like CQE it does not support SetupCQEMixed.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Drain(into []CQE) int {
@@ -66,8 +66,8 @@ func (r *Ring) Drain(into []CQE) int {
 	return len(into)
 }
 
-// CQEs takes completions, oldest first, for a range loop, until there are none or the loop is left. Inside it Enter may
-// be called, and CQE. The kernel is shown once, at the end, how many places are its own again.
+// CQEs removes and returns completions, oldest first, in a range loop, until there are none or the loop ends. The loop
+// may call Enter and CQE. The places in the ring are returned to the kernel once, at the end.
 //
 //	for c := range r.CQEs() { … }
 //
@@ -95,7 +95,7 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 }
 
 // Peek copies completions, oldest first, until there are no more or into is full, and returns their number. They stay
-// in the ring: Advance takes them out.
+// in the ring until Advance.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Peek(into []CQE) int {
@@ -110,8 +110,7 @@ func (r *Ring) Peek(into []CQE) int {
 	return len(into)
 }
 
-// Advance takes the n oldest completions out of the ring, as Peek counts them; their places are the kernel's again. It
-// panics if there are not so many.
+// Advance removes the n oldest completions, as counted by Peek, from the ring. It panics if there are fewer.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Advance(n int) {
@@ -138,28 +137,28 @@ func (r *Ring) give(head uint32) {
 	show(r.cqShown.head, head)
 }
 
-// CQReady returns how many completions are in the ring, to be taken without a system call. With SetupCQEMixed one of 32
-// bytes counts as two, and what fills the CQ's end as one.
+// CQReady returns how many completions are in the ring, available without a system call. With SetupCQEMixed one of 32
+// bytes counts as two, and padding at the CQ's end as one.
 func (r *Ring) CQReady() int { return int(r.cqMade.Load() - r.cqHead) }
 
-// NeedsEnter says whether the kernel has completions that it shows only at an Enter with getEvents: work deferred to
-// that moment (needs SetupTaskrunFlag), or CQEs that found the CQ full. One load; call it before going without Enter.
+// NeedsEnter reports whether the kernel has completions that it posts only at an Enter with getEvents: deferred work
+// (needs SetupTaskrunFlag), or CQEs that found the CQ full. It is a single load; call it before skipping an Enter.
 func (r *Ring) NeedsEnter() bool {
 	return r.sqShown.flags.Load()&(abi.IORING_SQ_TASKRUN|abi.IORING_SQ_CQ_OVERFLOW) != 0
 }
 
-// Overflowed says whether CQEs wait in the kernel because the CQ is full. With FeatNoDrop none is lost: take some, then
-// Enter with getEvents, until this is false.
+// Overflowed reports whether CQEs wait in the kernel because the CQ is full. With FeatNoDrop none is lost: take some,
+// then Enter with getEvents, until this is false.
 func (r *Ring) Overflowed() bool {
 	return r.sqShown.flags.Load()&abi.IORING_SQ_CQ_OVERFLOW != 0
 }
 
-// Lost returns how many CQEs the kernel threw away, a counter that wraps. With FeatNoDrop it stays 0 but for want of
-// memory in the kernel.
+// Lost returns how many CQEs the kernel has dropped; the counter wraps. With FeatNoDrop it stays 0 unless the kernel
+// runs out of memory.
 func (r *Ring) Lost() uint32 { return r.cqShown.overflow.Load() }
 
-// SetEventfd switches the signals of the registered eventfd off and on again, without a system call (Linux 5.8; a
-// *FeatureError before). They are on at first. What completes while they are off is signalled never.
+// SetEventfd turns the signals of the registered eventfd off and on, without a system call (Linux 5.8; a *FeatureError
+// before). By default they are on. Completions while they are off are never signalled.
 //
 // Only the owner may call it. See io_uring_register(2), IORING_REGISTER_EVENTFD, and IORING_CQ_EVENTFD_DISABLED there.
 func (r *Ring) SetEventfd(on bool) error {
@@ -175,7 +174,7 @@ func (r *Ring) SetEventfd(on bool) error {
 	return nil
 }
 
-// EventfdOn says whether the registered eventfd, if there is one, is signalled; see SetEventfd.
+// EventfdOn reports whether signals of the registered eventfd are on; see SetEventfd.
 func (r *Ring) EventfdOn() bool {
 	f := r.cqShown.flags
 	return f == nil || f.Load()&abi.IORING_CQ_EVENTFD_DISABLED == 0

@@ -2,7 +2,7 @@ package uring
 
 import "ringo/internal/abi"
 
-// A CQE is a completion queue entry: what one request came to.
+// A CQE is a completion queue entry: a result of one request.
 type CQE struct {
 	UserData uint64 // the SQE's
 	Res      int32  // ≥ 0: the op's result; < 0: a negated errno
@@ -13,9 +13,9 @@ type CQE struct {
 const (
 	// CQEBuffer is IORING_CQE_F_BUFFER (Linux 5.7): a buffer was taken from the group, CQE.BufID says which.
 	CQEBuffer = abi.IORING_CQE_F_BUFFER
-	// CQEMore is IORING_CQE_F_MORE (Linux 5.13): the request lives on and will make more CQEs.
+	// CQEMore is IORING_CQE_F_MORE (Linux 5.13): the request continues and will make more CQEs.
 	CQEMore = abi.IORING_CQE_F_MORE
-	// CQESockNonempty is IORING_CQE_F_SOCK_NONEMPTY (Linux 5.19): the socket holds more, or its end.
+	// CQESockNonempty is IORING_CQE_F_SOCK_NONEMPTY (Linux 5.19): the socket has more data, or its end.
 	CQESockNonempty = abi.IORING_CQE_F_SOCK_NONEMPTY
 	// CQENotif is IORING_CQE_F_NOTIF (Linux 6.0): the buffer of a zero-copy send is free.
 	CQENotif = abi.IORING_CQE_F_NOTIF
@@ -23,8 +23,8 @@ const (
 	CQEBufMore = abi.IORING_CQE_F_BUF_MORE
 )
 
-// BufID is the id of the buffer that the kernel picked; it means something only with CQEBuffer.
+// BufID returns the id of the buffer that the kernel picked; it is valid only with CQEBuffer.
 func (c CQE) BufID() uint16 { return uint16(c.Flags >> abi.IORING_CQE_BUFFER_SHIFT) }
 
-// More says whether the request lives on. Without it this is its last CQE, and its memory is the caller's again.
+// More reports whether the request continues. If not, this is its last CQE, and the caller owns its memory again.
 func (c CQE) More() bool { return c.Flags&CQEMore != 0 }

@@ -6,15 +6,15 @@ import (
 	"ringo/internal/abi"
 )
 
-// A CQE32 is a completion of 32 bytes: what some ops have to say beyond a result, as OpUringCmd of NVMe and OpRecvZC.
-// Extra is zero where the completion had 16.
+// A CQE32 is a completion of 32 bytes, with which some ops, such as OpUringCmd of NVMe and OpRecvZC, return more than a
+// result. Extra is zero if the completion had 16.
 type CQE32 struct {
 	CQE
 	Extra [2]uint64
 }
 
-// CQE32 is CQE for completions of 32 bytes, which a ring has that was opened with SetupCQE32 (Linux 5.19), or beside
-// those of 16 with SetupCQEMixed (Linux 6.18). It may be called on every ring.
+// CQE32 is like CQE for completions of 32 bytes: those of rings with SetupCQE32 (Linux 5.19), and some of rings with
+// SetupCQEMixed (Linux 6.18). It may be called on every ring.
 //
 // Only the owner may call it. It never waits and makes no system call.
 func (r *Ring) CQE32() (CQE32, bool) {
@@ -25,7 +25,7 @@ func (r *Ring) CQE32() (CQE32, bool) {
 	return c, ok
 }
 
-// Drain32 is Drain for completions of 32 bytes.
+// Drain32 is like Drain, for completions of 32 bytes.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Drain32(into []CQE32) int {

@@ -1,8 +1,8 @@
-// Package uring is the raw io_uring: rings, entries and the three system calls, in pure Go, on Linux.
+// Package uring provides raw io_uring in pure Go: rings, entries and the three system calls, on Linux.
 //
-// It plays the role that liburing plays in C and goes no further: no goroutines, no callbacks, no buffers but those
-// asked for, no policy. It needs nothing else of this module. Programs that would rather block, in goroutines that cost
-// little, want package ringo above it.
+// It plays the role that liburing plays in C and goes no further: no goroutines, no callbacks, no buffers except those
+// asked for, no policy. It needs nothing else of this module. For programs that block, in cheap coroutines, use package
+// ringo on top of it.
 //
 // # The model
 //
@@ -23,16 +23,16 @@
 //	}
 //
 // A request ends with exactly one [CQE] that has no CQEMore flag. Multishot requests make any number of CQEs with the
-// flag before. A CQE without it may carry data, too: look at the result and at the flag, each by itself.
+// flag before. A CQE without it may carry data, too: check the result and the flag separately.
 //
-// [Ring.Submit] and [Ring.Wait] are for everybody; [Ring.Enter] is the bare call, for loops that count nanoseconds and
-// handle every errno themselves.
+// [Ring.Submit] and [Ring.Wait] are for general use; [Ring.Enter] is the bare call, for loops that count nanoseconds
+// and handle every errno themselves.
 //
 // # What to do with it
 //
 // An entry is filled in by one Prep method, which says what is to be done, and by Set methods after it, which say how:
-// with a registered file or buffer, into the ring's table of files, linked to the next. What a ring's kernel does not
-// have ends with EINVAL in the CQE; [Ring.ProbeOps] knows before.
+// with a registered file or buffer, into the ring's table of files, linked to the next. An op that the kernel does not
+// have ends with EINVAL in the CQE; [Ring.ProbeOps] tells in advance.
 //
 //   - Read and write files: [SQE.PrepRead], [SQE.PrepReadv], [SQE.PrepWrite], [SQE.PrepWritev], at an offset or where
 //     the file is; with memory registered once, [SQE.PrepReadFixed] and its like; into a buffer that the kernel picks,
@@ -47,10 +47,11 @@
 //     them at once. [SQE.PrepSend], [SQE.PrepSendmsg], [SQE.SetAddr]; without a copy [SQE.PrepSendZC],
 //     [SQE.PrepSendmsgZC], [SQE.SetFixedBuf].
 //   - Move bytes without seeing them: [SQE.PrepSplice], [SQE.PrepTee], [SQE.PrepPipe].
-//   - Link: [SQELink] and [SQEHardLink] have the next entry wait for this one, [SQEDrain] for all before it.
+//   - Link: with [SQELink] and [SQEHardLink] the next entry waits for this one; with [SQEDrain] this one waits for all
+//     before it.
 //   - Time out: [SQE.PrepLinkTimeout] limits the entry before it, [SQE.PrepTimeout] is a timer of its own,
-//     [SQE.PrepTimeoutUpdate] and [SQE.PrepTimeoutRemove] change their mind. [SQE.PrepCancel], [SQE.PrepCancelFD] and
-//     [SQE.PrepCancelMatching] end what has begun.
+//     [SQE.PrepTimeoutUpdate] and [SQE.PrepTimeoutRemove] change or remove it. [SQE.PrepCancel], [SQE.PrepCancelFD] and
+//     [SQE.PrepCancelMatching] cancel requests.
 //   - Share buffers: [Ring.BufRing], [SQE.SetBufGroup]; on old kernels [SQE.PrepProvideBuffers],
 //     [SQE.PrepRemoveBuffers].
 //   - Hand over descriptors: [Ring.RegisterFiles] and [SQEFixedFile]; [SQE.SetDirect], [SQE.PrepCloseDirect],
@@ -63,10 +64,10 @@
 //   - Command drivers: [SQE.PrepUringCmd] with [SQE.Command]; of sockets [SQE.PrepGetsockopt], [SQE.PrepSetsockopt],
 //     [SQE.PrepSockUnread], [SQE.PrepTxTimestamp]; of block devices [SQE.PrepDiscard].
 //
-// Who knows liburing finds io_uring_queue_init in [Open], get_sqe in [Ring.SQE], sqe_set_data64 in [SQE.SetUserData],
-// submit in [Ring.Submit], submit_and_wait, wait_cqe and submit_and_wait_timeout in [Ring.Wait], for_each_cqe in
-// [Ring.CQEs], peek_batch_cqe and cq_advance in [Ring.Peek] and [Ring.Advance], queue_exit in [Ring.Close]. There is no
-// cqe_seen: a CQE is a copy. The page docs/uring-parity.md has all the rest by its names, with the tests.
+// If you know liburing: io_uring_queue_init is [Open], get_sqe is [Ring.SQE], sqe_set_data64 is [SQE.SetUserData],
+// submit is [Ring.Submit], submit_and_wait, wait_cqe and submit_and_wait_timeout are [Ring.Wait], for_each_cqe is
+// [Ring.CQEs], peek_batch_cqe and cq_advance are [Ring.Peek] and [Ring.Advance], queue_exit is [Ring.Close]. There is
+// no cqe_seen: a CQE is a copy. docs/uring-parity.md lists all the others, with their tests.
 //
 // Programs to begin with, each short and complete, are in the folder examples/uring:
 //
@@ -82,24 +83,24 @@
 //
 // # Disks
 //
-// Requests run in any order, also two writes to the same place, and a sync does not wait for writes in flight. What has
-// to come after a write is linked to it by [SQELink], or begins when the write's CQE is there; after one that was short
-// the rest of a chain is cancelled. So a write is durable when a [SQE.PrepFsync] linked behind it has succeeded, or the
-// write itself that had RWF_DSYNC by [SQE.SetRWFlags].
+// Requests run in any order, even two writes to the same place, and a sync does not wait for writes in flight. To run a
+// request after a write, link it to the write by [SQELink], or start it when the write's CQE has arrived; after a short
+// write the rest of a chain is cancelled. So a write is durable when a [SQE.PrepFsync] linked after it has succeeded,
+// or when a write with RWF_DSYNC ([SQE.SetRWFlags]) has.
 //
-// With O_DIRECT the memory, the offset and the length are multiples of what the device wants (statx(2),
-// STATX_DIOALIGN); memory of unix.Mmap is aligned to a page, which does. Many such reads on their way are what a fast
-// device wants: as many as the SQ has entries go with one call, and more may be in flight, as many as the CQ has places
-// for. [Ring.RegisterFiles] and [Ring.RegisterBuffers] save a look-up and the pinning of pages at each request.
+// With O_DIRECT the memory, the offset and the length must be multiples of the device's alignment (statx(2),
+// STATX_DIOALIGN); memory of unix.Mmap is aligned to a page, which is enough. Fast devices need many reads in flight:
+// one call submits as many as the SQ has entries, and as many may be in flight as the CQ has entries.
+// [Ring.RegisterFiles] and [Ring.RegisterBuffers] save a look-up and the pinning of pages for each request.
 //
-// Reads and writes of the page cache are made inside the call that submits them, if they need not wait, and then it
-// takes as long as they do. Submit and Flush tell Go's scheduler. Wait and Enter do so only when they come to wait:
-// what they submit before that is taken to be short for as long as it has been, see [Ring.Enter], and if it is not, the
-// garbage collector waits for it. So for large reads and writes of the page cache call Submit, and then Wait. What must
-// wait goes to worker threads of the kernel, at once with [SQEAsync]; [Ring.IOWQMaxWorkers] bounds them.
+// Reads and writes of the page cache that need not wait are done inside the call that submits them, which then takes as
+// long as they do. Submit and Flush tell Go's scheduler that they may take long. Wait and Enter do so only when they
+// wait: they assume that submitting is short as long as it has been (see [Ring.Enter]), and if it is not, the garbage
+// collector waits for it. So for large reads and writes of the page cache call Submit, and then Wait. Requests that
+// must wait go to worker threads of the kernel, at once with [SQEAsync]; [Ring.IOWQMaxWorkers] bounds them.
 //
-// A device whose queues can be polled (NVMe with nvme.poll_queues) is waited for without interrupts by Config.IOPoll,
-// with SetupHybridIOPoll at less of a processor.
+// Config.IOPoll waits without interrupts for a device whose queues can be polled (NVMe with nvme.poll_queues);
+// SetupHybridIOPoll does so with less CPU time.
 //
 // # One thread
 //
@@ -109,31 +110,30 @@
 // It also means that the CQ can look empty while the kernel has work to show; [Ring.NeedsEnter] tells. A thread that
 // ends takes its ring's requests with it: they are cancelled, or never answered.
 //
-// No method may be called by two goroutines at once, and none but the owner may call any, except FD. Calls from another
-// thread fail with EEXIST; that check is the kernel's and not complete, so builds with -race or the invariants tag
-// make it before every Enter. [Config].AnyThread gives up the cheapest mode for a ring that any thread may use in turn,
-// under a lock.
+// Only the owner may call methods, one at a time, except FD. Calls from another thread fail with EEXIST; the kernel's
+// check is incomplete, so builds with -race or the invariants tag check before every Enter. [Config].AnyThread gives up
+// the cheapest mode for a ring that any thread may use, one at a time under a lock.
 //
 // # Memory that the kernel uses
 //
 // The memory named in an SQE belongs to the kernel until the request's last CQE, cancelled or not: it may be read and
 // written at any time until then. An SQE holds addresses as numbers, which keep nothing alive. So the memory must stay
 // reachable by other means for that long, for instance from the table that the user data is an index of. It need not be
-// pinned: Go does not move heap objects, and the Prep methods see to it that what they are given is on the heap.
-// Exceptions, which the kernel copies when it consumes the entry: timespecs, the sockaddr of a connect, iovecs and the
-// msghdr of a sendmsg (Linux 5.5).
+// pinned: Go does not move heap objects, and the Prep methods make their arguments escape to the heap. Exceptions,
+// which the kernel copies when it consumes the entry: timespecs, the sockaddr of a connect, iovecs and the msghdr of a
+// sendmsg (Linux 5.5).
 //
-// User data must not be a pointer: use an index, and a count of its reuses, so that a late CQE finds nobody.
+// User data must not be a pointer: use an index and a count of its reuses, so that a late CQE can be recognised.
 //
-// Closing a descriptor ends no request on it: cancel, wait for the last CQE, then close. Closing the ring with
-// requests in flight returns before the kernel has let go of their memory. [Ring.CancelAll] helps to come to an end.
+// Closing a descriptor ends no request on it: cancel, wait for the last CQE, then close. Closing the ring with requests
+// in flight returns before the kernel has released their memory. [Ring.CancelAll] helps to end them.
 //
 // # Memory of the ring
 //
-// What methods return is safe to keep, but for what lies in mapped memory, which is no longer there when its owner is
-// closed: an [SQE] or [SQE128] after [Ring.Close] and [Ring.Resize], [Region.Bytes] of the kernel's after [Ring.Close],
-// [BufRing.Bytes] and what [BufParts.Next] gives after [BufRing.Close]. To touch it then is a fault that nothing
-// recovers. The methods of all but an SQE know that their ring is closed, and say so.
+// Results of methods are safe to keep, except for those in mapped memory, which is unmapped when its owner is closed:
+// an [SQE] or [SQE128] after [Ring.Close] and [Ring.Resize], [Region.Bytes] in the kernel's memory after Ring.Close,
+// [BufRing.Bytes] and the parts of [BufParts.Next] after [BufRing.Close]. Accessing them then is a fault that can't be
+// recovered. All methods except an SQE's detect that their ring is closed, and report it.
 //
 // # Memory order
 //
@@ -147,11 +147,11 @@
 //	SQ flags  loaded                                             the kernel stores them
 //
 // With a polling kernel thread (Config.SQPoll) the store of the SQ tail comes before the load of the SQ flags, in that
-// order for all to see: Go's atomics are sequentially consistent. A buffer ring's tail goes out together with the id in
-// its first entry, see [BufRing.Commit].
+// order for all observers: Go's atomics are sequentially consistent. A buffer ring's tail is stored together with the
+// id in its first entry, see [BufRing.Commit].
 //
-// The race detector sees none of this: what one goroutine hands to another through a socket needs an ordering that it
-// knows.
+// The race detector sees none of this: data that one goroutine passes to another through a socket needs an ordering
+// that it knows.
 //
 // # Beyond reading and writing
 //
@@ -171,11 +171,11 @@
 //
 // # Kernels
 //
-// Nothing is decided by a version number: distributions carry features back. [Open] asks for the best and gives up,
-// newest first, what the kernel answers with EINVAL. [Ring.ProbeOps] asks for the opcodes. [Probe] tries everything
-// this package knows and says what works here, also when a container or the system's administrator forbids io_uring:
-// then the report names the call that was refused and the likely cause. On other systems everything compiles, and Open
-// fails with an error that is errors.ErrUnsupported.
+// Nothing is decided by a version number: distributions backport features. [Open] asks for the best and drops, newest
+// first, flags for which the kernel returns EINVAL. [Ring.ProbeOps] returns the opcodes. [Probe] tries everything this
+// package knows and reports what works here. If a container or the administrator forbids io_uring, the report names the
+// call that failed and the likely cause. On other systems everything compiles, and Open fails with an error that
+// matches errors.ErrUnsupported.
 //
 // Releases in parentheses are the first mainline ones. The manual pages are io_uring(7), io_uring_setup(2),
 // io_uring_enter(2), io_uring_register(2), and one in section 3 per Prep method, under liburing's name.

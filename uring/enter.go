@@ -11,26 +11,26 @@ import (
 )
 
 // Enter shows the kernel all pending entries, has it consume them, and waits until at least min CQEs are in the ring.
-// It is the one call a loop needs per turn, and the thin one: it never allocates, never tries again, and hands every
-// errno, a syscall.Errno, to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
+// It is the only call that a loop needs per turn, and a thin one: it never allocates, never retries, and returns every
+// errno, including EINTR, EAGAIN, EBUSY and ETIME.
 //
-// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it
-// has deferred or could not place. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one does not.
-// To only look, use min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs
-// later (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse
-// that submits nothing and returns EINVAL; use a PrepTimeout entry there.
+// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, makes the kernel post the CQEs
+// that it has deferred or had no room for. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one
+// does not. To check without waiting, use min 0 and getEvents: with a timeout of 0 the kernel still sleeps, for some 20
+// µs (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 submits nothing
+// and returns EINVAL; use a PrepTimeout entry there.
 //
-// consumed is what the kernel took, read from the SQ's head and true also with an errno; what it did not take stays
-// pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not
-// report how the wait ended when it took something. So always look at the CQ afterwards, and never conclude from errno
-// 0 that min CQEs are there.
+// consumed is how many entries the kernel took, read from the SQ's head and valid even with an errno; the others stay
+// pending, in order, for the next Enter. The kernel does not wait if it could not take everything, and does not report
+// how the wait ended if it took something. So always check the CQ afterwards, and never conclude from errno 0 that min
+// CQEs are there.
 //
 // A call that waits tells the scheduler so, see also Config.KeepP. One that does not wait is a RawSyscall: cheap, but
-// entries that do slow work at once, such as large buffered reads of files, hold up the garbage collector meanwhile;
-// use Submit for those. Where completions have mostly been there by the time that the entries were submitted, a call
-// that waits begins with such a one. One in 64 of these is timed, and after one that took more than 50 µs it is left
-// out for a while: so up to 64 calls with slow entries, and one in some 64 from then on, hold up the collector, each
-// for as long as its entries take.
+// entries that do slow work at once, such as large buffered reads of files, delay the garbage collector meanwhile; use
+// Submit for those. If completions were mostly available as soon as the entries were submitted, a call that waits
+// begins with a RawSyscall. One in 64 of these is timed, and after one that took more than 50 µs they are omitted for a
+// while: so up to 64 calls with slow entries, and from then on one in some 64, delay the collector, each for as long as
+// its entries take.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno Errno) {
@@ -171,8 +171,8 @@ func (r *Ring) explain(errno posix.Errno) posix.Errno {
 	return errno
 }
 
-// Flush is Enter with min 0 for entries that may do slow work at once: it tells the scheduler. It makes the call once,
-// hands every errno to the caller, and leaves the CQ alone.
+// Flush is Enter with min 0, for entries that may do slow work at once: it tells the scheduler. It makes the call once,
+// returns every errno, and does not access the CQ.
 //
 // Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
 func (r *Ring) Flush() (consumed int, errno Errno) {
@@ -182,18 +182,18 @@ func (r *Ring) Flush() (consumed int, errno Errno) {
 	return r.enterSlow(0, false, -1)
 }
 
-// Submit has the kernel consume all pending entries and returns their number. It does not wait for completions, but
-// takes its time if the entries do, and the scheduler knows. Entries that it cannot consume stay pending; then the
-// error tells why. With Config.SQPoll the kernel's thread consumes them in its own time, and the number is what it had
-// got to.
+// Submit makes the kernel consume all pending entries and returns their number. It does not wait for completions, but
+// may take long if the entries do; the scheduler knows. Entries that can't be consumed stay pending; then the error
+// says why. With Config.SQPoll the kernel's thread consumes them later, and the number is how many it has consumed so
+// far.
 //
 // Only the owner may call it.
 func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }
 
-// Wait has the kernel consume all pending entries and waits until n CQEs are in the ring, to be taken with CQE or
-// Drain. It returns how many entries were consumed. A negative timeout waits for ever; else, when it has passed, the
-// error is ETIME. A signal does not end the wait. The scheduler knows of the wait, but, as with Enter, not always of
-// what is submitted before it: for entries that do slow work at once call Submit, and then Wait.
+// Wait makes the kernel consume all pending entries and waits until n CQEs are in the ring, for CQE or Drain. It
+// returns how many entries were consumed. A negative timeout means no limit; otherwise, when it has passed, the error
+// is ETIME. A signal does not end the wait. The scheduler knows of the wait, but, as with Enter, not always of the
+// submission before it: for entries that do slow work at once call Submit, and then Wait.
 //
 // Only the owner may call it.
 func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {

@@ -4,5 +4,5 @@ package uring
 
 import "syscall"
 
-// Errno is the kernel's answer to a call that enters the ring; 0 is none.
+// Errno is the error of a call that enters the ring; 0 means none.
 type Errno = syscall.Errno

@@ -9,11 +9,11 @@ import (
 
 // A SetupError says at which step a ring, or something registered with one, failed, and the likely cause.
 type SetupError struct {
-	Step string // the system call, with what it was asked for
-	Hint string // the likely cause; "" if there is nothing to say beyond the error
+	Step string // the system call, with its arguments
+	Hint string // the likely cause; may be ""
 	Err  error  // a syscall.Errno, or errors.ErrUnsupported where the OS has no io_uring
 
-	Advice []string // what to change about the system, if that would help: a sentence each
+	Advice []string // changes to the system that would help, a sentence each
 }
 
 func (e *SetupError) Error() string {
@@ -29,8 +29,8 @@ func (e *SetupError) Unwrap() error { return e.Err }
 
 // A FeatureError says that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.
 type FeatureError struct {
-	Name  string // as the kernel names it
-	Since string // first Linux release that has it; empty: not a matter of one release
+	Name  string // the kernel's name
+	Since string // first Linux release that has it; may be empty
 }
 
 func (e *FeatureError) Error() string {

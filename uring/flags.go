@@ -11,8 +11,8 @@ import (
 // SetupFlags are the flags of io_uring_setup(2).
 type SetupFlags uint32
 
-// The setup flags. Open asks by itself for those that serve a ring of one owner, and for others that Config has a field
-// for; Config.With asks for the rest.
+// The setup flags. Open asks for those that suit a ring with one owner, and for those that have a field in Config;
+// Config.With is for the others.
 const (
 	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): completions of O_DIRECT files are polled for. Config.IOPoll.
 	SetupIOPoll SetupFlags = abi.IORING_SETUP_IOPOLL
@@ -22,7 +22,7 @@ const (
 	// SetupSQAff is IORING_SETUP_SQ_AFF (Linux 5.1): that thread stays on the processor Config.SQPollCPU. By
 	// Config.With.
 	SetupSQAff SetupFlags = abi.IORING_SETUP_SQ_AFF
-	// SetupCQSize is IORING_SETUP_CQSIZE (Linux 5.5): the CQ's size is ours to choose. By Open.
+	// SetupCQSize is IORING_SETUP_CQSIZE (Linux 5.5): the CQ's size can be chosen. By Open.
 	SetupCQSize SetupFlags = abi.IORING_SETUP_CQSIZE
 	// SetupClamp is IORING_SETUP_CLAMP (Linux 5.6): sizes over the kernel's limit become the limit. By Open.
 	SetupClamp SetupFlags = abi.IORING_SETUP_CLAMP
@@ -31,26 +31,28 @@ const (
 	// SetupRDisabled is IORING_SETUP_R_DISABLED (Linux 5.10): the ring takes no entries before Ring.Enable, and until
 	// then may be restricted. By Config.With.
 	SetupRDisabled SetupFlags = abi.IORING_SETUP_R_DISABLED
-	// SetupSubmitAll is IORING_SETUP_SUBMIT_ALL (Linux 5.18): a bad SQE does not hold up those behind it. By Open.
+	// SetupSubmitAll is IORING_SETUP_SUBMIT_ALL (Linux 5.18): an invalid SQE does not stop the submission of later
+	// ones. By Open.
 	SetupSubmitAll SetupFlags = abi.IORING_SETUP_SUBMIT_ALL
 	// SetupCoopTaskrun is IORING_SETUP_COOP_TASKRUN (Linux 5.19): completions do not interrupt the running thread. By
 	// Open.
 	SetupCoopTaskrun SetupFlags = abi.IORING_SETUP_COOP_TASKRUN
-	// SetupTaskrunFlag is IORING_SETUP_TASKRUN_FLAG (Linux 5.19): the SQ's flags say when the kernel has work for us.
+	// SetupTaskrunFlag is IORING_SETUP_TASKRUN_FLAG (Linux 5.19): the SQ's flags say when the kernel has deferred work.
 	// By Open.
 	SetupTaskrunFlag SetupFlags = abi.IORING_SETUP_TASKRUN_FLAG
-	// SetupSQE128 is IORING_SETUP_SQE128 (Linux 5.19): each SQE has 128 bytes, Ring.SQE128 hands it out whole. By
+	// SetupSQE128 is IORING_SETUP_SQE128 (Linux 5.19): each SQE has 128 bytes, Ring.SQE128 returns all of it. By
 	// Config.With.
 	SetupSQE128 SetupFlags = abi.IORING_SETUP_SQE128
-	// SetupCQE32 is IORING_SETUP_CQE32 (Linux 5.19): each CQE has 32 bytes, Ring.CQE32 takes it whole. By Config.With.
+	// SetupCQE32 is IORING_SETUP_CQE32 (Linux 5.19): each CQE has 32 bytes, Ring.CQE32 returns all of it. By
+	// Config.With.
 	SetupCQE32 SetupFlags = abi.IORING_SETUP_CQE32
 	// SetupSingleIssuer is IORING_SETUP_SINGLE_ISSUER (Linux 6.0): only the thread that made the ring may use it. By
 	// Open.
 	SetupSingleIssuer SetupFlags = abi.IORING_SETUP_SINGLE_ISSUER
-	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are made when we ask for them, all at
-	// once. By Open.
+	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are posted only at an Enter that asks
+	// for them, all at once. By Open.
 	SetupDeferTaskrun SetupFlags = abi.IORING_SETUP_DEFER_TASKRUN
-	// SetupNoMmap is IORING_SETUP_NO_MMAP (Linux 6.5): the rings lie in memory of ours. Config.Memory.
+	// SetupNoMmap is IORING_SETUP_NO_MMAP (Linux 6.5): the rings lie in the program's memory. Config.Memory.
 	SetupNoMmap SetupFlags = abi.IORING_SETUP_NO_MMAP
 	// SetupRegisteredFDOnly is IORING_SETUP_REGISTERED_FD_ONLY (Linux 6.5): the ring has no descriptor, only an index
 	// of its thread's. Needs Config.Memory. By Config.With.
@@ -58,14 +60,14 @@ const (
 	// SetupNoSQArray is IORING_SETUP_NO_SQARRAY (Linux 6.6): the SQ holds the entries themselves, not indices of them.
 	// By Open.
 	SetupNoSQArray SetupFlags = abi.IORING_SETUP_NO_SQARRAY
-	// SetupHybridIOPoll is IORING_SETUP_HYBRID_IOPOLL (Linux 6.13): the polling sleeps first, for half of what such
+	// SetupHybridIOPoll is IORING_SETUP_HYBRID_IOPOLL (Linux 6.13): polling sleeps first, for half the time that such
 	// requests took so far. Needs Config.IOPoll. By Config.With.
 	SetupHybridIOPoll SetupFlags = abi.IORING_SETUP_HYBRID_IOPOLL
-	// SetupCQEMixed is IORING_SETUP_CQE_MIXED (Linux 6.18): CQEs have 16 bytes, and 32 where the op has more to say.
-	// Excludes SetupCQE32. By Config.With.
+	// SetupCQEMixed is IORING_SETUP_CQE_MIXED (Linux 6.18): CQEs have 16 bytes, or 32 if the op returns more. Excludes
+	// SetupCQE32. By Config.With.
 	SetupCQEMixed SetupFlags = abi.IORING_SETUP_CQE_MIXED
-	// SetupSQEMixed is IORING_SETUP_SQE_MIXED (Linux 6.19): SQEs have 64 bytes, and Ring.SQE128 hands out two places as
-	// one, for ops made for that. Excludes SetupSQE128. By Config.With.
+	// SetupSQEMixed is IORING_SETUP_SQE_MIXED (Linux 6.19): SQEs have 64 bytes, and Ring.SQE128 returns two places as
+	// one, for ops of that size. Excludes SetupSQE128. By Config.With.
 	SetupSQEMixed SetupFlags = abi.IORING_SETUP_SQE_MIXED
 	// SetupSQRewind is IORING_SETUP_SQ_REWIND (Linux 7.0): each Enter finds its entries at the SQ's beginning, which
 	// stays in the processor's cache. Needs SetupNoSQArray, excludes Config.SQPoll. By Config.With.
@@ -81,7 +83,7 @@ var setupNames = []string{
 // String lists the flags by their kernel names, joined by |.
 func (f SetupFlags) String() string { return bitNames(uint64(f), setupNames) }
 
-// Features are what the kernel said about itself when the ring was made; see io_uring_setup(2).
+// Features are the features that the kernel reported when the ring was made; see io_uring_setup(2).
 type Features uint32
 
 // The features, each with the release that has it first.

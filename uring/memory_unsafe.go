@@ -13,9 +13,9 @@ import (
 // been 64 bytes ever since there is NO_MMAP.
 const ringHeader = 64
 
-// MemorySize returns how many bytes Config.Memory needs for a ring of so many entries, by the rest of the
-// configuration, which may be nil. It is a multiple of the page's size. Where Memory is no huge page, it also says what
-// RLIMIT_MEMLOCK is charged for a ring. Any goroutine may call it.
+// MemorySize returns how many bytes Config.Memory needs for a ring with the given entries and configuration; cfg may be
+// nil. It is a multiple of the page size. If Memory is not a huge page, this is also what counts against RLIMIT_MEMLOCK
+// for a ring. Any goroutine may call it.
 func MemorySize(entries int, cfg *Config) (int, error) {
 	if cfg == nil {
 		cfg = &Config{}

@@ -9,8 +9,8 @@ import (
 // Op is an opcode, IORING_OP_. See io_uring_enter(2), and io_uring_prep_<op>(3) of liburing for each.
 type Op uint8
 
-// The opcodes, each with the release that has it first; whether this kernel has one ProbeOps says. Each has a Prep
-// method, and more than one where it has several uses.
+// The opcodes, each with the first release that has it; ProbeOps tells whether this kernel does. Each has one or more
+// Prep methods.
 const (
 	OpNop            Op = abi.IORING_OP_NOP              // 5.1
 	OpReadv          Op = abi.IORING_OP_READV            // 5.1
@@ -101,10 +101,10 @@ func (o Op) String() string {
 // OpSet is a set of opcodes. It is a plain value; == compares.
 type OpSet [4]uint64
 
-// Has says whether the set holds the opcode.
+// Has reports whether the set contains the opcode.
 func (s OpSet) Has(o Op) bool { return s[o>>6]&(1<<(o&63)) != 0 }
 
-// With returns the set with the opcodes added.
+// With returns a copy of the set with the opcodes added.
 func (s OpSet) With(ops ...Op) OpSet {
 	for _, o := range ops {
 		s[o>>6] |= 1 << (o & 63)
@@ -112,7 +112,7 @@ func (s OpSet) With(ops ...Op) OpSet {
 	return s
 }
 
-// Without returns the set with the opcodes taken out.
+// Without returns a copy of the set with the opcodes removed.
 func (s OpSet) Without(ops ...Op) OpSet {
 	for _, o := range ops {
 		s[o>>6] &^= 1 << (o & 63)

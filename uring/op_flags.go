@@ -8,34 +8,34 @@ import "ringo/internal/abi"
 // Flags of PrepNopFlags.
 const (
 	NopInject      = abi.IORING_NOP_INJECT_RESULT // 6.10: the result is Len
-	NopFile        = abi.IORING_NOP_FILE          // 6.13: look FD up, EBADF if there is none
+	NopFile        = abi.IORING_NOP_FILE          // 6.13: look up FD, EBADF if there is none
 	NopFixedFile   = abi.IORING_NOP_FIXED_FILE    // 6.13: with NopFile, FD is an index of the table of files
 	NopFixedBuffer = abi.IORING_NOP_FIXED_BUFFER  // 6.13: look for the buffer BufIndex, EFAULT if there is none
-	NopTaskWork    = abi.IORING_NOP_TW            // 6.16: complete as what has waited does
+	NopTaskWork    = abi.IORING_NOP_TW            // 6.16: complete like a request that has waited
 	NopCQE32       = abi.IORING_NOP_CQE32         // 6.18: make a CQE of 32 bytes, with Off and Addr in the second half
 )
 
 // Flags of PrepTimeout, PrepTimeoutUpdate and PrepLinkTimeout.
 const (
-	TimeoutAbs          = abi.IORING_TIMEOUT_ABS           // the time is a moment of the clock, and not from now
+	TimeoutAbs          = abi.IORING_TIMEOUT_ABS           // the time is absolute, not from now
 	TimeoutBoottime     = abi.IORING_TIMEOUT_BOOTTIME      // 5.15: CLOCK_BOOTTIME, which goes on in a suspend
 	TimeoutRealtime     = abi.IORING_TIMEOUT_REALTIME      // 5.15: CLOCK_REALTIME
 	TimeoutETimeSuccess = abi.IORING_TIMEOUT_ETIME_SUCCESS // 5.16: ETIME breaks no link, and SQECQESkipSuccess hides it
-	TimeoutMultishot    = abi.IORING_TIMEOUT_MULTISHOT     // 6.4: again and again, count times, 0: without end
+	TimeoutMultishot    = abi.IORING_TIMEOUT_MULTISHOT     // 6.4: repeat count times, 0: forever
 	TimeoutImmediate    = abi.IORING_TIMEOUT_IMMEDIATE_ARG // 7.1: Addr holds the nanoseconds, and Len is 0
 	TimeoutLinked       = abi.IORING_LINK_TIMEOUT_UPDATE   // 5.15, PrepTimeoutUpdate: the timer is a PrepLinkTimeout
 )
 
-// Flags of PrepPollUpdate. The manual has one more, that makes a multishot poll of one that is not: Linux 6.18 takes it
-// and does nothing.
+// Flags of PrepPollUpdate. The manual has one more, which turns a poll into a multishot one: Linux 6.18 accepts it
+// without effect.
 const (
 	PollUpdateEvents   = abi.IORING_POLL_UPDATE_EVENTS    // the events are new
 	PollUpdateUserData = abi.IORING_POLL_UPDATE_USER_DATA // the user data is new
 )
 
-// Flags of PrepCancelMatching. Those but CancelAll say what a request must have to match, all of it together.
+// Flags of PrepCancelMatching. Except for CancelAll, each names a criterion; a request must match all of them.
 const (
-	CancelAll      = abi.IORING_ASYNC_CANCEL_ALL      // 5.19: each that matches, and not the first one found
+	CancelAll      = abi.IORING_ASYNC_CANCEL_ALL      // 5.19: all that match, not only the first one found
 	CancelFD       = abi.IORING_ASYNC_CANCEL_FD       // 5.19: the descriptor
 	CancelAny      = abi.IORING_ASYNC_CANCEL_ANY      // 5.19: everything matches
 	CancelFixed    = abi.IORING_ASYNC_CANCEL_FD_FIXED // 6.0, with CancelFD: it is an index of the table of files
@@ -51,5 +51,5 @@ const (
 )
 
 // NotifCopied is IORING_NOTIF_USAGE_ZC_COPIED: the bit of the result of a CQE with CQENotif that says, after
-// SetReportUsage, that bytes were copied after all. As an int32 the result is negative, and no error.
+// SetReportUsage, that bytes were copied after all. As an int32 the result is negative, but not an error.
 const NotifCopied = uint32(abi.IORING_NOTIF_USAGE_ZC_COPIED)

@@ -10,18 +10,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// Open makes a ring with room for so many entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may be
-// nil.
+// Open makes a ring with the given number of entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may
+// be nil.
 //
 // It asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude one
-// another), and gives up a flag, newest first, only when the kernel answers EINVAL; Ring.Flags says what is left. It
-// registers the ring's descriptor with the thread if the kernel can do that. With SetupRDisabled in Config.With it
-// waits for Enable with that, and the ring belongs to the thread that calls Enable.
+// another), and drops flags, newest first, only if the kernel returns EINVAL; Ring.Flags returns the remaining ones. It
+// registers the ring's descriptor with the thread if the kernel supports that; with SetupRDisabled in Config.With
+// Enable does so, and the ring belongs to the thread that calls Enable.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
-// set. Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
-// Kernel: 5.1 in principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See
-// io_uring_setup(2).
+// set. Errors are *SetupError, which wraps an errno, or a plain one that lists all invalid arguments. Kernel: 5.1 in
+// principle; for anything newer a program must check Flags, Features and ProbeOps. See io_uring_setup(2).
 //
 // To test a program on what older kernels have, set RINGO_MASK in its environment (kernel=5.10; docs/testing.md).
 func Open(entries int, cfg *Config) (*Ring, error) {
@@ -160,13 +159,12 @@ func (r *Ring) unregisterFD() posix.Errno {
 	return errno
 }
 
-// Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out
-// no entry and finds no CQE. The queues are unmapped: no entry that SQE or SQE128 has handed out may be touched any
-// more, see SQE, nor what Region.Bytes has given of the kernel's memory. CQEs are copies and stay; buffer rings have a
-// Close of their own.
+// Close closes the ring. It may be called more than once; later calls fail with EBADF, and return no entries or CQEs.
+// The queues are unmapped: entries from SQE or SQE128 (see SQE) and the kernel's memory from Region.Bytes must not be
+// accessed any more. CQEs are copies and stay valid; buffer rings have their own Close.
 //
-// Requests in flight are cancelled, but the kernel does so after Close has returned: memory lent to them must
-// stay alive and unused. Cancel and drain first.
+// The kernel cancels requests in flight, but only after Close has returned: their memory must stay alive and unused.
+// Cancel and drain first.
 //
 // Only the owner may call it. On another thread the ring is closed, too, but the kernel keeps it until the owner's
 // thread has ended, because of the registered descriptor; the error, EEXIST, says so.
@@ -211,22 +209,22 @@ func (r *Ring) free() error {
 	return first
 }
 
-// FD is the ring's descriptor, -1 once closed, by Close or CloseFD, and of a ring that never had one. Another ring's
-// PrepMsgRing takes it; a poll finds it readable when the CQ is not empty, or work is deferred. Any goroutine may call
-// it while the ring is open.
+// FD returns the ring's descriptor, or -1 after Close or CloseFD, or if it never had one. Another ring's PrepMsgRing
+// takes it; it polls readable when the CQ is not empty, or work is deferred. Any goroutine may call it while the ring
+// is open.
 func (r *Ring) FD() int { return r.fd }
 
-// Flags are the setup flags that the kernel has accepted.
+// Flags returns the setup flags that the kernel has accepted.
 func (r *Ring) Flags() SetupFlags { return r.setup }
 
-// Features are the kernel's, less Config.WithoutFeatures.
+// Features returns the kernel's features, less Config.WithoutFeatures.
 func (r *Ring) Features() Features { return r.features }
 
-// RingFD says whether Enter uses a registered descriptor.
+// RingFD reports whether Enter uses a registered descriptor.
 func (r *Ring) RingFD() bool { return r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 }
 
-// SQEntries is the SQ's size, as rounded up.
+// SQEntries returns the SQ's size, as rounded up.
 func (r *Ring) SQEntries() int { return int(r.sqMask) + 1 }
 
-// CQEntries is the CQ's size, as rounded up.
+// CQEntries returns the CQ's size, as rounded up.
 func (r *Ring) CQEntries() int { return int(r.cqMask) + 1 }

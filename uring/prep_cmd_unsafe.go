@@ -8,15 +8,15 @@ import (
 
 // # Commands to drivers, sockets and block devices
 
-// PrepUringCmd fills in a command that the driver of the file defines (Linux 5.19): that of NVMe, of ublk or of FUSE,
-// or of the system. Command is where its own bytes go. The results are the driver's; EOPNOTSUPP: the file has no such
+// PrepUringCmd fills in a command that the driver of the file defines (Linux 5.19): that of NVMe, ublk, FUSE or the
+// system. Command returns the place for its bytes. The results are the driver's; EOPNOTSUPP: the file has no such
 // commands. See io_uring_prep_uring_cmd(3).
 func (e *SQE) PrepUringCmd(fd int, cmd uint32) {
 	e.prep(OpUringCmd, fd, 0, 0, cmdOp(cmd), 0)
 }
 
-// PrepUringCmd128 is PrepUringCmd in an entry of 128 bytes on a ring that has entries of both sizes (Linux 6.19). On
-// one that has only such entries it is PrepUringCmd. See io_uring_prep_uring_cmd128(3).
+// PrepUringCmd128 is PrepUringCmd in an entry of 128 bytes, on a ring with entries of both sizes (Linux 6.19). On a
+// ring with only such entries use PrepUringCmd. See io_uring_prep_uring_cmd128(3).
 func (e *SQE) PrepUringCmd128(fd int, cmd uint32) {
 	e.prep(OpUringCmd128, fd, 0, 0, cmdOp(cmd), 0)
 }
@@ -29,17 +29,16 @@ func cmdOp(cmd uint32) uint64 {
 	return uint64(cmd)
 }
 
-// Command is the bytes of an entry that commands have to themselves: 16 of them, the entry's own memory, which goes
-// with it by Ring.Close and Ring.Resize.
+// Command returns the 16 bytes of an entry that are for a command. They are the entry's own memory, which Ring.Close
+// and Ring.Resize unmap.
 func (e *SQE) Command() *[16]byte { return (*[16]byte)(unsafe.Pointer(&e.Addr3)) }
 
-// PrepSockUnread asks how many bytes a TCP connection, or the next datagram of a UDP socket, has that nobody has read,
-// as SIOCINQ does (Linux 6.7). They are the result. EOPNOTSUPP: a Unix socket. See io_uring_prep_cmd_sock(3).
+// PrepSockUnread returns as its result how many unread bytes a TCP connection, or the next datagram of a UDP socket,
+// has, as SIOCINQ does (Linux 6.7). EOPNOTSUPP: a Unix socket. See io_uring_prep_cmd_sock(3).
 func (e *SQE) PrepSockUnread(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_SIOCINQ) }
 
-// PrepSockUnsent asks how many bytes a TCP connection has that the peer has not acknowledged, or a UDP socket that have
-// not left, as SIOCOUTQ does (Linux 6.7). They are the result. EOPNOTSUPP: a Unix socket. See
-// io_uring_prep_cmd_sock(3).
+// PrepSockUnsent returns as its result how many unacknowledged bytes a TCP connection, or unsent bytes a UDP socket,
+// has, as SIOCOUTQ does (Linux 6.7). EOPNOTSUPP: a Unix socket. See io_uring_prep_cmd_sock(3).
 func (e *SQE) PrepSockUnsent(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_SIOCOUTQ) }
 
 // PrepGetsockopt fills in a getsockopt(2) of level SOL_SOCKET, for others the error is EOPNOTSUPP (Linux 6.7). val
@@ -63,9 +62,9 @@ func (e *SQE) prepSockopt(fd int, cmd, level, name uint32, val []byte) {
 	e.Addr3, e.FileIndex = bytesOf(val)
 }
 
-// PrepTxTimestamp has a socket with SO_TIMESTAMPING tell when its packets went out: a CQE each, of 32 bytes, for as
-// long as they have CQEMore set (Linux 6.17). The result is the number of the packet, or of its last byte in a stream.
-// It needs a ring with CQEs of 32 bytes. See io_uring_prep_cmd_sock(3).
+// PrepTxTimestamp makes a socket with SO_TIMESTAMPING report when its packets were sent: a CQE each, of 32 bytes, for
+// as long as they have CQEMore set (Linux 6.17). The result is the number of the packet, or of its last byte in a
+// stream. It needs a ring with CQEs of 32 bytes. See io_uring_prep_cmd_sock(3).
 func (e *SQE) PrepTxTimestamp(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_TX_TIMESTAMP) }
 
 // PrepGetsockname fills in a getsockname(2), or with peer a getpeername(2) (Linux 6.19). sa has room for *salen bytes,
@@ -80,7 +79,7 @@ func (e *SQE) PrepGetsockname(fd int, sa unsafe.Pointer, salen *uint32, peer boo
 	}
 }
 
-// PrepDiscard has a block device forget n bytes from off, both multiples of its sectors' size (Linux 6.12). They must
+// PrepDiscard makes a block device discard n bytes from off, both multiples of its sector size (Linux 6.12). They must
 // not be read or written meanwhile. See io_uring_prep_cmd_discard(3).
 func (e *SQE) PrepDiscard(fd int, off, n uint64) {
 	e.PrepUringCmd(fd, abi.BLOCK_URING_CMD_DISCARD)
@@ -88,6 +87,6 @@ func (e *SQE) PrepDiscard(fd int, off, n uint64) {
 	e.Addr3 = n
 }
 
-// PrepZoneResetAll has a zoned block device empty all its zones that must be written in sequence (Linux 7.0). Nothing
-// else may be under way on it. See io_uring_prep_cmd_zone_reset_all(3).
+// PrepZoneResetAll makes a zoned block device empty all its sequential-write zones (Linux 7.0). No other request may be
+// in flight on it. See io_uring_prep_cmd_zone_reset_all(3).
 func (e *SQE) PrepZoneResetAll(fd int) { e.PrepUringCmd(fd, abi.BLOCK_URING_CMD_ZONE_RESET_ALL) }

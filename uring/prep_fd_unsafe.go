@@ -12,14 +12,14 @@ import (
 // set takes FD for an index of the table, and one with SetDirect puts there what it opens. Such files are out of reach
 // for all but the ring, until PrepFixedFDInstall.
 
-// DirectAlloc, in place of an index, has the kernel choose a free place of the table (Linux 5.19).
+// DirectAlloc, in place of an index, makes the kernel choose a free place in the table (Linux 5.19).
 const DirectAlloc = abi.IORING_FILE_INDEX_ALLOC
 
-// SetDirect has the op of PrepOpenat, PrepOpenat2, PrepAccept, PrepSocket or PrepPipe, called before, put what it opens
-// into the ring's table of files at this index, and not among the process's descriptors (Linux 5.15). The result is 0
-// then; with DirectAlloc it is the index. O_CLOEXEC and SOCK_CLOEXEC are not allowed. What was at the index is closed.
-// A multishot accept needs DirectAlloc, and a pipe takes the index and the one behind it. ENXIO: there is no table;
-// ENFILE: it is full; EINVAL: it has no such index. See io_uring_prep_openat_direct(3).
+// SetDirect makes the op of PrepOpenat, PrepOpenat2, PrepAccept, PrepSocket or PrepPipe, called before, put the file
+// into the ring's table of files at this index, instead of returning a descriptor of the process (Linux 5.15). The
+// result is 0 then; with DirectAlloc it is the index. O_CLOEXEC and SOCK_CLOEXEC are not allowed. A file at the index
+// is closed. A multishot accept needs DirectAlloc, and a pipe uses the index and the next one. ENXIO: there is no
+// table; ENFILE: it is full; EINVAL: it has no such index. See io_uring_prep_openat_direct(3).
 func (e *SQE) SetDirect(index uint32) {
 	if index != DirectAlloc {
 		index++
@@ -27,8 +27,8 @@ func (e *SQE) SetDirect(index uint32) {
 	e.FileIndex = index
 }
 
-// PrepClose fills in a close(2) (Linux 5.6). It does not cancel what is in flight on the descriptor: those requests
-// hold the file open. EBADF, too, for a ring. See io_uring_prep_close(3).
+// PrepClose fills in a close(2) (Linux 5.6). It does not cancel requests in flight on the descriptor: they keep the
+// file open. It also fails with EBADF for a ring. See io_uring_prep_close(3).
 func (e *SQE) PrepClose(fd int) {
 	e.prep(OpClose, fd, 0, 0, 0, 0)
 }

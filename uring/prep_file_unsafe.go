@@ -90,12 +90,12 @@ func (e *SQE) PrepWritevFixed(fd int, vec unsafe.Pointer, n int, off int64, buff
 }
 
 // SetRWFlags gives a read or write, prepared before, the RWF_ flags of preadv2(2): RWF_NOWAIT, RWF_DSYNC and the like
-// (Linux 5.1). EOPNOTSUPP: the file does not have that.
+// (Linux 5.1). EOPNOTSUPP: the file does not support it.
 func (e *SQE) SetRWFlags(flags uint32) { e.OpFlags = flags }
 
-// SetIntegrity gives a read or write with O_DIRECT, prepared before, the protection information of its blocks (Linux
-// 6.14, FeatRWAttr). The kernel copies pi when it consumes the entry; the bytes that it names belong to the kernel
-// until the CQE. EINVAL: the device has none.
+// SetIntegrity sets the protection information of an O_DIRECT read or write, prepared before (Linux 6.14, FeatRWAttr).
+// The kernel copies pi when it consumes the entry; the bytes that it names belong to the kernel until the CQE. EINVAL:
+// the device does not support it.
 func (e *SQE) SetIntegrity(pi *Integrity) {
 	e.Addr3 = ptr(unsafe.Pointer(pi))
 	e.AttrMask = abi.IORING_RW_ATTR_FLAG_PI
@@ -112,7 +112,7 @@ type Integrity struct {
 	_      uint64
 }
 
-// SetInfo has the protection information lie in p, which belongs to the kernel until the CQE.
+// SetInfo makes p the protection information; p belongs to the kernel until the CQE.
 func (pi *Integrity) SetInfo(p []byte) { pi.Addr, pi.Len = bytesOf(p) }
 
 // PrepFsync fills in an fsync(2) of the whole file (Linux 5.1), or with dataOnly an fdatasync(2). It does not wait for
@@ -126,8 +126,8 @@ func (e *SQE) PrepFsync(fd int, dataOnly bool) {
 }
 
 // PrepSyncFileRange fills in a sync_file_range(2) of n bytes from off, n 0: to the end (Linux 5.2). It starts the
-// writing of pages, or waits for it, as the SYNC_FILE_RANGE_ flags say, and makes nothing durable that is not the
-// pages' bytes. See io_uring_prep_sync_file_range(3).
+// writing of pages, or waits for it, as the SYNC_FILE_RANGE_ flags say, and makes only the pages' bytes durable. See
+// io_uring_prep_sync_file_range(3).
 func (e *SQE) PrepSyncFileRange(fd int, off int64, n uint32, flags uint32) {
 	e.prep(OpSyncFileRange, fd, 0, n, uint64(off), flags)
 }

@@ -9,8 +9,8 @@ func (e *SQE) PrepNop() {
 	e.prep(OpNop, -1, 0, 0, 0, 0)
 }
 
-// PrepNopFlags is PrepNop that plays a part of what other ops do, for tests (Linux 6.10). flags are Nop constants; the
-// fields that they speak of are set afterwards.
+// PrepNopFlags is like PrepNop, but imitates parts of other ops, for tests (Linux 6.10). flags are Nop constants; set
+// the fields that they mention afterwards.
 func (e *SQE) PrepNopFlags(flags uint32) {
 	e.prep(OpNop, -1, 0, 0, 0, flags)
 }
@@ -22,7 +22,7 @@ func (e *SQE) PrepNop128() {
 }
 
 // PrepMsgRing fills in a message to another ring (Linux 5.18): a CQE with this user data and result appears there and
-// wakes whoever waits. ringFD is the other ring's FD. EBADFD: that is not a ring; EOVERFLOW: its CQ is full. See
+// wakes a waiting thread. ringFD is the other ring's FD. EBADFD: that is not a ring; EOVERFLOW: its CQ is full. See
 // io_uring_prep_msg_ring(3).
 func (e *SQE) PrepMsgRing(ringFD int, res int32, userData uint64) {
 	e.prep(OpMsgRing, ringFD, abi.IORING_MSG_DATA, uint32(res), userData, 0)

@@ -11,15 +11,15 @@ import "unsafe"
 const openHowSize = 24
 
 // PrepOpenat fills in an openat(2) (Linux 5.6); the result is the descriptor, or SetDirect says where it goes. Unlike
-// os.Open it adds no O_CLOEXEC. A file that is not in the kernel's caches, or is made or cut, is opened by a thread of
-// the kernel's. See io_uring_prep_openat(3).
+// os.Open it adds no O_CLOEXEC. A file that is not in the kernel's caches, or is created or truncated, is opened by a
+// kernel thread. See io_uring_prep_openat(3).
 func (e *SQE) PrepOpenat(dir int, path []byte, flags, mode uint32) {
 	addr, _ := bytesOf(path)
 	e.prep(OpOpenat, dir, addr, mode, 0, flags)
 }
 
 // PrepOpenat2 fills in an openat2(2) (Linux 5.6), otherwise as PrepOpenat. how is the address of a struct open_how,
-// which the kernel has for as long as the path. See io_uring_prep_openat2(3).
+// which the kernel uses for as long as the path. See io_uring_prep_openat2(3).
 func (e *SQE) PrepOpenat2(dir int, path []byte, how unsafe.Pointer) {
 	addr, _ := bytesOf(path)
 	e.prep(OpOpenat2, dir, addr, openHowSize, ptr(how), 0)

@@ -17,7 +17,7 @@ func (e *SQE) PrepPollAdd(fd int, events uint32) {
 }
 
 // PrepPollMultishot is PrepPollAdd that makes a CQE at every new event for as long as they have CQEMore set (Linux
-// 5.13). It tells of edges: what was ready before and still is makes none. See io_uring_prep_poll_multishot(3).
+// 5.13). It is edge-triggered: a state that persists makes no further CQE. See io_uring_prep_poll_multishot(3).
 func (e *SQE) PrepPollMultishot(fd int, events uint32) {
 	e.prep(OpPollAdd, fd, 0, abi.IORING_POLL_ADD_MULTI, 0, pollMask(events))
 }

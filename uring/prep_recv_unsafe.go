@@ -37,14 +37,14 @@ func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
 	e.BufIndex = group
 }
 
-// SetBundle has a receive or send that picks buffers from a buffer ring, prepared before, use more than one of them for
-// one CQE (Linux 6.10, FeatRecvSendBundle). The result is the bytes of all; they lie in the buffers that follow the one
-// in CQE.BufID in the order in which they were lent, each filled but the last. A receive need not take all that is
-// there. A send's n must be 0, and it takes all buffers that there are.
+// SetBundle lets a receive or send that picks buffers from a buffer ring, prepared before, use several of them for one
+// CQE (Linux 6.10, FeatRecvSendBundle). The result is the total number of bytes; they are in the buffer of CQE.BufID
+// and those lent after it, in order, each full except the last. A receive need not take all available bytes. A send's n
+// must be 0, and it sends all available buffers.
 func (e *SQE) SetBundle() { e.IOPrio |= abi.IORING_RECVSEND_BUNDLE }
 
-// LimitRecv has a receive of PrepRecvMultishot, called before, end by itself when it has brought n bytes, or a buffer's
-// worth more (Linux 6.17; EINVAL before). The CQE that reaches n is its last one.
+// LimitRecv makes a receive of PrepRecvMultishot, called before, end after n bytes, or up to a buffer's size more
+// (Linux 6.17; EINVAL before). The CQE that reaches n is its last one.
 func (e *SQE) LimitRecv(n uint32) { e.FileIndex = n }
 
 // PrepRecvmsg fills in a recvmsg(2) (Linux 5.3). msg, a struct msghdr, is written to: it and all it points to belong to

@@ -33,8 +33,9 @@ func (e *SQE) PrepSendv(fd int, vec unsafe.Pointer, n int, flags uint32) {
 	e.IOPrio = abi.IORING_SEND_VECTORIZED
 }
 
-// SetAddr has a send of PrepSend (Linux 6.1) or PrepSendZC (Linux 6.0), called before, go to the sockaddr sa of salen
-// bytes, as sendto(2) does. The kernel copies it when it consumes the entry. See io_uring_prep_send_set_addr(3).
+// SetAddr sets the destination of a send of PrepSend (Linux 6.1) or PrepSendZC (Linux 6.0), called before, to the
+// sockaddr sa of salen bytes, as sendto(2) does. The kernel copies it when it consumes the entry. See
+// io_uring_prep_send_set_addr(3).
 func (e *SQE) SetAddr(sa unsafe.Pointer, salen uint16) {
 	e.Off = ptr(sa)
 	e.FileIndex = uint32(salen)
@@ -43,11 +44,11 @@ func (e *SQE) SetAddr(sa unsafe.Pointer, salen uint16) {
 	}
 }
 
-// PrepSendZC fills in a send(2) that does not copy (Linux 6.0). Its first CQE has the count or an error and, with
-// CQEMore, says that a second one follows: with CQENotif, when the kernel, the network and whoever acknowledges are
-// done with p, which is theirs until then, also after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on
-// this kind of socket; ENOMEM: the pages count against RLIMIT_MEMLOCK. Where the receiver is on the same machine the
-// kernel copies all the same. See io_uring_prep_send_zc(3).
+// PrepSendZC fills in a zero-copy send(2) (Linux 6.0). Its first CQE has the count or an error and, with CQEMore, says
+// that a second one follows: with CQENotif, once the kernel and the network have released p, which belongs to them
+// until then, even after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on this kind of socket; ENOMEM: the
+// pages count against RLIMIT_MEMLOCK. If the receiver is on the same machine the kernel copies anyway. See
+// io_uring_prep_send_zc(3).
 func (e *SQE) PrepSendZC(fd int, p []byte, flags uint32) {
 	addr, n := bytesOf(p)
 	e.prep(OpSendZC, fd, addr, n, 0, flags)
@@ -59,15 +60,15 @@ func (e *SQE) PrepSendvZC(fd int, vec unsafe.Pointer, n int, flags uint32) {
 	e.IOPrio = abi.IORING_SEND_VECTORIZED
 }
 
-// PrepSendmsgZC is PrepSendmsg that does not copy (Linux 6.1), with CQEs as for PrepSendZC: what msg points to belongs
-// to the kernel until the notification. See io_uring_prep_sendmsg_zc(3).
+// PrepSendmsgZC is PrepSendmsg without a copy (Linux 6.1), with CQEs as for PrepSendZC: what msg points to belongs to
+// the kernel until the notification. See io_uring_prep_sendmsg_zc(3).
 func (e *SQE) PrepSendmsgZC(fd int, msg unsafe.Pointer, flags uint32) {
 	e.prep(OpSendmsgZC, fd, ptr(msg), 1, 0, flags)
 }
 
-// SetFixedBuf has a send that does not copy (Linux 6.0, of PrepSendmsgZC 6.15, of PrepSendvZC none so far) or a command
-// of a driver's (Linux 6.0), prepared before, use memory inside the registered buffer with this index; a plain send,
-// too, in kernels of 7.2, and EINVAL in those of 6.18. Of a send all pieces must lie in it, or the error is EFAULT. See
+// SetFixedBuf makes a zero-copy send (Linux 6.0, of PrepSendmsgZC 6.15, of PrepSendvZC none so far) or a driver command
+// (Linux 6.0), prepared before, use memory inside the registered buffer with this index. It also works for a plain send
+// in Linux 7.2, with EINVAL in 6.18. All pieces of a send must lie in the buffer, otherwise the error is EFAULT. See
 // io_uring_prep_send_zc_fixed(3).
 func (e *SQE) SetFixedBuf(buffer uint16) {
 	e.BufIndex = buffer
@@ -78,8 +79,8 @@ func (e *SQE) SetFixedBuf(buffer uint16) {
 	e.IOPrio |= abi.IORING_RECVSEND_FIXED_BUF
 }
 
-// SetReportUsage has the notification of a send that does not copy, prepared before, say whether that came true: the
-// result has NotifCopied set if bytes were copied (Linux 6.2).
+// SetReportUsage makes the notification of a zero-copy send, prepared before, report whether bytes were copied after
+// all: its result then has NotifCopied set (Linux 6.2).
 func (e *SQE) SetReportUsage() { e.IOPrio |= abi.IORING_SEND_ZC_REPORT_USAGE }
 
 // PrepSendmsg fills in a sendmsg(2) (Linux 5.3). msg is a struct msghdr (syscall.Msghdr on Linux); it may be reused

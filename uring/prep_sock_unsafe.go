@@ -40,18 +40,18 @@ func (e *SQE) PrepAcceptAddr(fd int, sa unsafe.Pointer, salen *uint32, flags uin
 	e.prep(OpAccept, fd, ptr(sa), 0, ptr(unsafe.Pointer(salen)), flags)
 }
 
-// PrepAcceptMultishot fills in an accept that makes one CQE per connection for as long as they have CQEMore set
-// (Linux 5.19). Ask getpeername(2) for the address. See io_uring_prep_multishot_accept(3).
+// PrepAcceptMultishot fills in an accept that makes one CQE per connection for as long as they have CQEMore set (Linux
+// 5.19). Use getpeername(2) to get the address. See io_uring_prep_multishot_accept(3).
 func (e *SQE) PrepAcceptMultishot(fd int, flags uint32) {
 	e.prep(OpAccept, fd, 0, 0, 0, flags)
 	e.IOPrio = abi.IORING_ACCEPT_MULTISHOT
 }
 
-// SetDontWait has an accept, prepared before, fail with EAGAIN where it would wait (Linux 6.10).
+// SetDontWait makes an accept, prepared before, fail with EAGAIN instead of waiting (Linux 6.10).
 func (e *SQE) SetDontWait() { e.IOPrio |= abi.IORING_ACCEPT_DONTWAIT }
 
-// SetPollFirst has an accept (Linux 6.10), receive or send (Linux 5.19), prepared before, wait for readiness at once
-// and not try first: cheaper where CQESockNonempty was not set last time.
+// SetPollFirst makes an accept (Linux 6.10), receive or send (Linux 5.19), prepared before, wait for readiness without
+// trying first: cheaper if CQESockNonempty was not set last time.
 func (e *SQE) SetPollFirst() {
 	if e.Op == OpAccept {
 		e.IOPrio |= abi.IORING_ACCEPT_POLL_FIRST

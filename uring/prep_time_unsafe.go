@@ -23,8 +23,8 @@ func (e *SQE) PrepTimeoutRemove(userData uint64) {
 	e.prep(OpTimeoutRemove, -1, userData, 0, 0, 0)
 }
 
-// PrepTimeoutUpdate has the timer with this user data fire at another time (Linux 5.11): 0, ENOENT, or EALREADY when it
-// is just firing. flags are 0 or TimeoutAbs, and TimeoutLinked if it is one of PrepLinkTimeout (Linux 5.15). The clock
+// PrepTimeoutUpdate changes the time of the timer with this user data (Linux 5.11): 0, ENOENT, or EALREADY if it is
+// just firing. flags are 0 or TimeoutAbs, and TimeoutLinked if it is one of PrepLinkTimeout (Linux 5.15). The clock
 // stays as it was. See io_uring_prep_timeout_update(3).
 func (e *SQE) PrepTimeoutUpdate(userData uint64, ts *Timespec, flags uint32) {
 	e.prep(OpTimeoutRemove, -1, userData, 0, ptr(unsafe.Pointer(ts)), flags|abi.IORING_TIMEOUT_UPDATE)

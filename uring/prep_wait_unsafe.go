@@ -5,8 +5,8 @@ import "unsafe"
 // # Wait for processes and futexes
 
 // PrepWaitid fills in a waitid(2) (Linux 6.7). idType is P_PID, P_PGID, P_PIDFD or P_ALL, options are WEXITED and the
-// like. info, a struct siginfo, is written to and belongs to the kernel until the CQE; nil: no use for it. No thread of
-// the kernel's waits. ECHILD: there is no such child. See io_uring_prep_waitid(3).
+// like. info, a struct siginfo, is written to and belongs to the kernel until the CQE; nil: not needed. No kernel
+// thread waits. ECHILD: there is no such child. See io_uring_prep_waitid(3).
 func (e *SQE) PrepWaitid(idType, id int, info unsafe.Pointer, options uint32) {
 	e.prep(OpWaitid, id, 0, uint32(idType), ptr(info), 0)
 	e.FileIndex = options
@@ -15,22 +15,22 @@ func (e *SQE) PrepWaitid(idType, id int, info unsafe.Pointer, options uint32) {
 // Flags of futexes, FUTEX2_ of linux/futex.h.
 const (
 	FutexU32     = 0x02 // the word has 32 bits: must be set
-	FutexPrivate = 0x80 // all who use the word are in this process
+	FutexPrivate = 0x80 // all users of the word are in this process
 
 	FutexAnyone = 0xffffffff // the mask that matches every mask
 )
 
 // PrepFutexWait fills in a wait until a futex is woken (Linux 6.7), provided that the word is still val when the kernel
 // looks: else the error is EAGAIN. Only wakes whose mask shares a bit with this one count. flags are Futex constants.
-// The word belongs to both until the CQE, and is to be reached by atomics only; a futex(2) wakes it, too. Limit the
+// The kernel and the program share the word until the CQE; access it by atomics only. futex(2) also wakes it. Limit the
 // time with PrepLinkTimeout. See io_uring_prep_futex_wait(3).
 func (e *SQE) PrepFutexWait(word *uint32, val, mask uint32, flags uint32) {
 	e.prep(OpFutexWait, int(flags), ptr(unsafe.Pointer(word)), 0, uint64(val), 0)
 	e.Addr3 = uint64(mask)
 }
 
-// PrepFutexWake wakes at most n of those that wait for the futex with a mask that shares a bit with this one (Linux
-// 6.7), whether by this op or by futex(2). The result is how many. See io_uring_prep_futex_wake(3).
+// PrepFutexWake wakes at most n waiters of the futex whose mask shares a bit with this one (Linux 6.7), whether they
+// wait by an op or by futex(2). The result is their number. See io_uring_prep_futex_wake(3).
 func (e *SQE) PrepFutexWake(word *uint32, n, mask uint32, flags uint32) {
 	e.prep(OpFutexWake, int(flags), ptr(unsafe.Pointer(word)), 0, uint64(n), 0)
 	e.Addr3 = uint64(mask)
@@ -43,7 +43,7 @@ func (e *SQE) PrepFutexWaitv(waiters []FutexWaiter) {
 	e.prep(OpFutexWaitv, 0, ptr(unsafe.Pointer(unsafe.SliceData(waiters))), uint32(len(waiters)), 0, 0)
 }
 
-// A FutexWaiter is the kernel's struct futex_waitv: a futex, and the value that it must have.
+// A FutexWaiter is the kernel's struct futex_waitv: a futex, and its expected value.
 type FutexWaiter struct {
 	Val   uint64
 	Addr  uint64 // of the word
@@ -51,7 +51,7 @@ type FutexWaiter struct {
 	_     uint32
 }
 
-// Set fills the waiter in. The word must stay reachable by other means until the CQE.
+// Set sets the fields. The word must stay reachable by other means until the CQE.
 func (w *FutexWaiter) Set(word *uint32, val, flags uint32) {
 	*w = FutexWaiter{Val: uint64(val), Addr: ptr(unsafe.Pointer(word)), Flags: flags}
 }

@@ -27,11 +27,11 @@ const (
 	CheckSyncCancel      = "sync_cancel"      // CancelAll
 )
 
-// A Report is what Probe found out. Its JSON form is stable; String is for people and bug reports.
+// A Report is the result of Probe. Its JSON form is stable; String is for people and bug reports.
 type Report struct {
 	System  string   `json:"system"`            // "linux 6.18.44 amd64"
 	Usable  bool     `json:"usable"`            // setup, enter and register all work
-	Refusal *Refusal `json:"refusal,omitempty"` // why not
+	Refusal *Refusal `json:"refusal,omitempty"` // why it is not usable
 
 	// kernel.io_uring_disabled; absent: no such sysctl (before 6.6)
 	DisabledSysctl *int   `json:"io_uring_disabled,omitempty"`
@@ -39,7 +39,7 @@ type Report struct {
 	MemlockSoft    *int64 `json:"memlock_soft,omitempty"` // RLIMIT_MEMLOCK in bytes, -1: unlimited
 	MemlockHard    *int64 `json:"memlock_hard,omitempty"`
 
-	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a ring of its own
+	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a separate ring
 	Features   Features `json:"-"`
 	FeatureSet []string `json:"features,omitempty"` // Features, as names
 	Ops        OpSet    `json:"-"`
@@ -53,41 +53,41 @@ type Report struct {
 	CQEntriesMax int `json:"cq_entries_max,omitempty"`
 }
 
-// A Refusal says which system call was denied, and the likely cause.
+// A Refusal says which system call failed, and the likely cause.
 type Refusal struct {
 	Step  string `json:"step"`
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
 
-	Advice []string `json:"advice,omitempty"` // what to change about the system
+	Advice []string `json:"advice,omitempty"` // changes to the system that would help
 
 	err error
 }
 
-// Err returns the refusal as an error, a *SetupError; nil in a report that was read from JSON.
+// Err returns the refusal as an error, a *SetupError, or nil if the report was read from JSON.
 func (r *Refusal) Err() error { return r.err }
 
-// An Offer is one thing that the kernel has or has not.
+// An Offer is a feature that the kernel may have.
 type Offer struct {
 	Name  string `json:"name"`
 	Since string `json:"since,omitempty"` // the first mainline release that has it
 	OK    bool   `json:"ok"`
-	Error string `json:"error,omitempty"` // what came instead
+	Error string `json:"error,omitempty"` // the error if not
 
 	err error
 }
 
-// Probe finds out what io_uring is here by asking the kernel: by setting rings up, registering, and running small
-// programs on sockets, all on a thread of its own that ends with it. It takes some ten milliseconds, most of them for
-// the largest ring there can be. Any goroutine may call it.
+// Probe finds out what io_uring can do here by trying: it sets up rings, registers, and runs small programs on sockets,
+// all on a separate thread that ends with it. It takes some ten milliseconds, most of them for the largest possible
+// ring. Any goroutine may call it.
 //
-// A kernel, container or machine that refuses io_uring makes a Report that says so, in Refusal; so does an OS that has
-// none. An error means that even asking was not possible.
+// If the kernel, the container or the machine blocks io_uring, or the OS has none, the Report's Refusal says so. An
+// error means that Probe could not even try.
 func Probe() (*Report, error) { return probe(&Config{}, (*Report).askAll) }
 
-// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, besides those
-// that show whether io_uring may be used at all, and the report has nothing beyond their results, the features and the
-// opcodes, as a ring that cfg describes has them; nil is the best. Ask the report by Require.
+// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, and those that
+// show whether io_uring may be used at all. The report has only their results, and the features and opcodes of a ring
+// with this configuration; nil means the best. Evaluate the report with Require.
 func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -95,8 +95,7 @@ func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	return probe(cfg, func(r *Report) { r.ask(checks) })
 }
 
-// Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that
-// failed.
+// Require returns nil if all the named checks passed, otherwise the refusal, or a *FeatureError for each that failed.
 func (r *Report) Require(checks ...string) error {
 	if r.Refusal != nil {
 		return r.Refusal.err
@@ -161,7 +160,7 @@ func offered(name, since string, err error) Offer {
 	return o
 }
 
-// String is the report for people, a line per subject.
+// String returns the report for people, a line per subject.
 func (r *Report) String() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
@@ -199,7 +198,7 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// String is the refusal in one line.
+// String returns the refusal in one line.
 func (r *Refusal) String() string {
 	s := r.Step + ": " + r.Error
 	if r.Hint != "" {

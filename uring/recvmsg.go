@@ -2,17 +2,17 @@ package uring
 
 import "encoding/binary"
 
-// RecvmsgHeader is the size of what stands first in a buffer of PrepRecvmsgMultishot, struct io_uring_recvmsg_out.
+// RecvmsgHeader is the size of the header in a buffer of PrepRecvmsgMultishot, struct io_uring_recvmsg_out.
 const RecvmsgHeader = 16
 
-// A Message is what a PrepRecvmsgMultishot has received into one buffer, of which the slices are parts.
+// A Message is a message that PrepRecvmsgMultishot has received into one buffer. Its slices are parts of the buffer.
 //
 //	┌────────┬──────────────────┬─────────────────────┬────────────┐
 //	│ header │ room for a name  │ room for control    │ Payload    │
 //	│   16   │ Name ... unused  │ Control ... unused  │            │
 //	└────────┴──────────────────┴─────────────────────┴────────────┘
 type Message struct {
-	Name    []byte // who sent it, a sockaddr; empty if nobody is known
+	Name    []byte // the sender, a sockaddr; empty if unknown
 	Control []byte // control messages
 	Payload []byte
 	// NameLen is more than len(Name) if there was no room for all of it.
@@ -23,8 +23,8 @@ type Message struct {
 	Flags uint32
 }
 
-// ParseRecvmsg reads the bytes of a buffer, as many as the CQE's result says. The rooms are the lengths that the msghdr
-// of the entry had. It is false for what no kernel writes: too few bytes, or lengths that lead out of them.
+// ParseRecvmsg parses the bytes of a buffer, as many as the CQE's result says. nameRoom and controlRoom are the lengths
+// in the msghdr of the entry. ok is false if b is invalid: too short, or with lengths beyond its end.
 func ParseRecvmsg(b []byte, nameRoom, controlRoom int) (m Message, ok bool) {
 	if nameRoom < 0 || controlRoom < 0 || len(b) < RecvmsgHeader || len(b)-RecvmsgHeader < nameRoom ||
 		len(b)-RecvmsgHeader-nameRoom < controlRoom {

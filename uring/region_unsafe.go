@@ -10,8 +10,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// A Region is memory that both sides know for as long as the ring is open. So far it has one use: Waits, the ends of
-// waits that Enter names by a number, where else they would be copied and checked at each call.
+// A Region is memory shared with the kernel while the ring is open. So far it has one use: waits that Enter names by
+// number, which otherwise are copied and checked at each call.
 type Region struct {
 	r     *Ring
 	mem   []byte
@@ -20,14 +20,14 @@ type Region struct {
 	absolute []bool // of each wait, what lies in no memory of the region: EnterWait has it as a flag
 }
 
-// RegionConfig says what region to register.
+// RegionConfig configures a region.
 type RegionConfig struct {
-	// Size is how many bytes, a multiple of the page's size.
+	// Size is the size in bytes, a multiple of the page size.
 	Size int
-	// Memory is the memory to use, page-aligned and of Size bytes; mapped, not the Go heap's. It is the kernel's until
-	// the ring is closed and for a moment longer. nil: the kernel's own.
+	// Memory is the memory to use, page-aligned and of Size bytes; mapped, not from the Go heap. The kernel uses it
+	// until the ring is closed and for a moment longer. nil: the kernel allocates it.
 	Memory []byte
-	// Waits has the region hold waits. The ring must have been opened with SetupRDisabled, and not be enabled.
+	// Waits makes the region hold waits. The ring must have been opened with SetupRDisabled, and not be enabled yet.
 	Waits bool
 }
 
@@ -73,8 +73,7 @@ func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 	return g, nil
 }
 
-// Bytes is the region's memory. If it is the kernel's it is gone, unmapped, after the Ring's Close; from then on Bytes
-// is nil.
+// Bytes returns the region's memory. The Ring's Close unmaps the kernel's memory; from then on Bytes returns nil.
 func (g *Region) Bytes() []byte {
 	if g.r.closed {
 		return nil
@@ -82,9 +81,9 @@ func (g *Region) Bytes() []byte {
 	return g.mem
 }
 
-// Waits is how many waits there are, for numbers from 0 on; 0 if the region is not for waits. The last 64 bytes are
-// none: who names them waits by the first wait (Linux 6.13 to 6.18 at least), because the offset is bounded one place
-// too low against speculation: https://github.com/torvalds/linux/blob/v6.18/io_uring/io_uring.c, io_get_ext_arg_reg.
+// Waits returns the number of waits, numbered from 0; 0 if the region is not for waits. The last 64 bytes are not used:
+// there Linux, 6.13 to 6.18 at least, would take the first wait instead, because its guard against speculation bounds
+// the offset one place too low: https://github.com/torvalds/linux/blob/v6.18/io_uring/io_uring.c, io_get_ext_arg_reg.
 func (g *Region) Waits() int {
 	if !g.waits || g.r.closed {
 		return 0
@@ -92,8 +91,8 @@ func (g *Region) Waits() int {
 	return len(g.mem)/waitSize - 1
 }
 
-// SetWait writes a wait, for EnterWait by its number. It may be changed whenever no Enter waits by it. It panics if
-// there is no wait of this number.
+// SetWait sets the wait with number i, for EnterWait. It may be changed while no Enter uses it. It panics if there is
+// no such wait.
 //
 // Only the ring's owner may call it.
 func (g *Region) SetWait(i int, w Wait) {
@@ -114,25 +113,25 @@ func (g *Region) SetWait(i int, w Wait) {
 
 // A Wait says how Enter is to wait.
 type Wait struct {
-	// Timeout bounds the wait; its error is ETIME then. 0, or negative as for Enter: no bound. With Absolute it is a
-	// point in time of the ring's clock (RegisterClock): since boot, and over if negative. Needs FeatExtArg, Linux
+	// Timeout bounds the wait, which then ends with ETIME. 0, or negative as for Enter, means no bound. With Absolute
+	// it is a time of the ring's clock (RegisterClock), since boot; a negative one has passed. Needs FeatExtArg, Linux
 	// 5.11; Absolute Linux 6.12.
 	Timeout  time.Duration
 	Absolute bool
 
-	// MinWait is for how long to wait for all the CQEs that are asked for; when it is over, one is enough. In
-	// microseconds' precision, up to 71 minutes; negative: not at all. Needs FeatMinTimeout, Linux 6.12.
+	// MinWait is how long to wait for all the CQEs that were asked for; after that one is enough. It has microsecond
+	// precision, and is at most 71 minutes; negative means not at all. Needs FeatMinTimeout, Linux 6.12.
 	MinWait time.Duration
 
-	// Signals is the mask of signals that the thread has while it waits, as for pselect(2): those in it are held back.
-	// It must stay where it is until the wait is over, or for as long as a Region has it.
+	// Signals is the thread's signal mask while it waits, as for pselect(2): signals in it are blocked. It must stay
+	// reachable until the wait is over, or for as long as a Region refers to it.
 	Signals *SignalSet
 }
 
 // A SignalSet is a set of signals in the kernel's form.
 type SignalSet uint64
 
-// With returns the set with a signal added.
+// With returns a copy of the set with a signal added.
 func (s SignalSet) With(signal int) SignalSet { return s | 1<<(signal-1) }
 
 // limit is Timeout for the kernel.
@@ -145,9 +144,9 @@ func (w *Wait) limit() (ts Timespec, bounded bool) {
 
 func (w *Wait) minWait() uint32 { return uint32(min(max(0, w.MinWait)/time.Microsecond, 1<<32-1)) }
 
-// EnterFor is Enter for a wait that is more than a time limit: until min CQEs are there, or the wait is over by what w
-// says. Like Enter it makes the call once and hands every errno to the caller: ETIME when the time was up, EINTR after
-// a signal, and EINVAL, with nothing submitted, for what the kernel lacks.
+// EnterFor is like Enter, but waits as w says: until min CQEs are there, or the wait ends by w. Like Enter it makes the
+// call once and returns every errno: ETIME if the time has passed, EINTR after a signal, and EINVAL, with nothing
+// submitted, if the kernel lacks something that w needs.
 //
 // Only the owner may call it. It tells the scheduler that it waits. See io_uring_submit_and_wait_min_timeout(3) and
 // io_uring_enter(2), IORING_ENTER_EXT_ARG and IORING_ENTER_ABS_TIMER.
@@ -172,7 +171,7 @@ func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno Errno) {
 	return consumed, errno
 }
 
-// EnterWait is EnterFor by a wait that lies in the ring's region, see RegisterRegion: one copy and one check less.
+// EnterWait is like EnterFor, with a wait in the ring's region, see RegisterRegion: this saves a copy and a check.
 //
 // Only the owner may call it. It tells the scheduler that it waits. Since Linux 6.13. See
 // io_uring_submit_and_wait_reg(3).
@@ -204,9 +203,9 @@ func (r *Ring) WaitSQ() error {
 	return nil
 }
 
-// SetIOWait says whether a thread that waits in Enter counts as waiting for a disk, as it did before Linux 6.15: some
-// governors of processors' clocks go by that. At first it does not. A *FeatureError on a kernel without FeatNoIOWait,
-// where it always does.
+// SetIOWait sets whether a thread that waits in Enter counts as waiting for a disk (iowait), which some CPU frequency
+// governors consider. By default it does not. Before Linux 6.15, without FeatNoIOWait, it always does, and SetIOWait
+// returns a *FeatureError.
 //
 // Only the owner may call it. Since Linux 6.15. See io_uring_set_iowait(3).
 func (r *Ring) SetIOWait(on bool) error {

@@ -49,8 +49,8 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 	return err
 }
 
-// RegisterBuffersTagged is RegisterBuffers with a tag for each place. When a buffer has left its place, and the last
-// request with it has ended, the ring gets a CQE with the tag as user data; 0: none.
+// RegisterBuffersTagged is RegisterBuffers with a tag for each place. When a buffer is removed and the last request
+// with it has ended, the ring gets a CQE with the tag as user data; 0 means none.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_tags(3) and io_uring_register(2),
 // IORING_REGISTER_BUFFERS2.
@@ -73,9 +73,9 @@ func (r *Ring) RegisterBuffersTagged(bufs [][]byte, tags []uint64) error {
 }
 
 // UpdateBuffers changes places of the table from off on, with the tags of the new buffers, see RegisterBuffersTagged,
-// or nil for none; it returns how many. A buffer without bytes empties its place. The ring keeps the new ones alive,
-// and lets go of the old ones: these are the kernel's until their tags have come, or the last request with them has
-// ended. ENXIO: there is no table.
+// or nil for none; it returns how many. An empty buffer empties its place. The ring keeps the new ones alive, and no
+// longer the old ones: the kernel owns these until their tags have arrived, or the last request with them has ended.
+// ENXIO: there is no table.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_update_tag(3) and io_uring_register(2),
 // IORING_REGISTER_BUFFERS_UPDATE.
@@ -116,18 +116,19 @@ func (r *Ring) UnregisterBuffers() error {
 	return err
 }
 
-// A BufferRange says which of another ring's buffers CloneBuffers takes, and where to. The zero value is all of them.
+// A BufferRange says which of another ring's buffers CloneBuffers takes, and where it puts them. The zero value means
+// all of them.
 type BufferRange struct {
 	From, To int  // the first place, there and here
 	N        int  // how many; 0: all from From on
-	Replace  bool // what is at To makes room; else buffers that are here already are an error
+	Replace  bool // replace buffers at To; otherwise existing ones are an error
 }
 
 // CloneBuffers gives this ring the registered buffers of another, pinned once for both. They stay pinned until both
-// have unregistered them, and this ring keeps them alive, too. The other ring may be used meanwhile, by its owner. What
-// makes room is the kernel's until the last request with it has ended. EBUSY: there are buffers already, and Replace is
-// not set. ENXIO: the other ring has none. EOVERFLOW and EINVAL: it has not so many. Of another thread's ring, EEXIST:
-// it has SINGLE_ISSUER, which newer kernels refuse; EBADF: it has no descriptor, see CloseFD.
+// have unregistered them, and this ring keeps them alive, too. The other ring's owner may use it meanwhile. The kernel
+// owns replaced buffers until the last request with them has ended. EBUSY: there are buffers already, and Replace is
+// not set. ENXIO: the other ring has none. EOVERFLOW and EINVAL: it has fewer. For another thread's ring, EEXIST: it
+// has SINGLE_ISSUER, which newer kernels refuse; EBADF: it has no descriptor, see CloseFD.
 //
 // Only the owner may call it. Since Linux 6.12, all at once, ranges and Replace 6.13. See io_uring_clone_buffers(3).
 func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {

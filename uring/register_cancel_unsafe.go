@@ -19,13 +19,13 @@ type CancelMatch struct {
 	Op       *Op     // those of this opcode. Linux 6.6
 
 	All bool // all that match, not only the first
-	Any bool // all there are: nothing else may be set but All
+	Any bool // all requests: only All may be set as well
 }
 
-// SyncCancel cancels requests and waits until they have ended, at most timeout; negative: without a bound. Their CQEs
-// come all the same, and memory is the kernel's until then. One that a disk is at, or a thread of the kernel's that
-// cannot be stopped, is waited for. It returns how many were told to end, where the kernel counts them: with All or
-// Any. ENOENT: none matches; ETIME: the time was up; EINVAL: a match that the kernel does not know.
+// SyncCancel cancels requests and waits until they have ended, at most timeout, or without a bound if that is negative.
+// They still get their CQEs, and the kernel owns their memory until then. It waits for requests that a disk, or a
+// kernel thread that can't be stopped, works on. It returns how many were cancelled if the kernel counts them: with All
+// or Any. ENOENT: none matches; ETIME: the timeout has passed; EINVAL: a criterion that the kernel does not have.
 //
 // Only the owner may call it. It tells the scheduler that it may wait. Since Linux 6.0. See
 // io_uring_register_sync_cancel(3).
@@ -72,11 +72,10 @@ func (m *CancelMatch) fill(reg *abi.Io_uring_sync_cancel_reg_op) {
 	}
 }
 
-// CancelAll cancels every request of the ring that waits for readiness, for time or for its turn. One that
-// a thread of the kernel's or a disk is at goes on, and nil does not say that there is none. All CQEs are to be taken
-// as always, and memory is the kernel's until then. The call waits for as long as the kernel likes, at most timeout;
-// negative: without a bound. It returns nil, too, if there was nothing to cancel; ETIME when the time was up, EINVAL on
-// older kernels. A signal ends it with EINTR.
+// CancelAll cancels every request of the ring that waits for readiness, for time or for its turn. A request that a
+// kernel thread or a disk works on continues, even if CancelAll returns nil. All requests still get their CQEs, and the
+// kernel owns their memory until then. The call waits at most timeout, without a bound if that is negative. It also
+// returns nil if there was nothing to cancel. ETIME: the timeout has passed; EINVAL: an older kernel; EINTR: a signal.
 //
 // Only the owner may call it. Since Linux 6.0. See io_uring_register_sync_cancel(3).
 func (r *Ring) CancelAll(timeout time.Duration) error {

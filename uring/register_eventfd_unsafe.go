@@ -6,16 +6,16 @@ import (
 	"ringo/internal/abi"
 )
 
-// RegisterEventfd has the kernel add one to the eventfd whenever it posts completions; with SetupDeferTaskrun already
-// when there is work to be done for them. SetEventfd stops that for a while. EBUSY: there is one already.
+// RegisterEventfd makes the kernel add one to the eventfd whenever it posts completions; with SetupDeferTaskrun already
+// when work for them is deferred. SetEventfd turns the signals off and on. EBUSY: there is one already.
 //
 // Only the owner may call it. Since Linux 5.2. See io_uring_register_eventfd(3).
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.registerEventfd("io_uring_register(EVENTFD)", abi.IORING_REGISTER_EVENTFD, fd)
 }
 
-// RegisterEventfdAsync is RegisterEventfd for completions that the kernel's worker threads make, alone. What completes
-// within Enter is not signalled, nor is what a poll was waited for: so it is no way to be woken by sockets.
+// RegisterEventfdAsync is like RegisterEventfd, but only for completions of the kernel's worker threads. Completions
+// within Enter and those that waited by poll are not signalled, so it can't be used to wait for sockets.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_register_eventfd_async(3).
 func (r *Ring) RegisterEventfdAsync(fd int) error {
@@ -31,7 +31,7 @@ func (r *Ring) registerEventfd(step string, op uint32, fd int) error {
 	return err
 }
 
-// UnregisterEventfd undoes both. ENXIO: there is none.
+// UnregisterEventfd undoes RegisterEventfd and RegisterEventfdAsync. ENXIO: there is none.
 //
 // Only the owner may call it. Since Linux 5.2. See io_uring_unregister_eventfd(3).
 func (r *Ring) UnregisterEventfd() error {

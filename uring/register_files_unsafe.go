@@ -9,12 +9,12 @@ import (
 	"ringo/internal/posix"
 )
 
-// FileSkip, in place of a descriptor, has an update leave that place of the table alone (Linux 5.12).
+// FileSkip, in place of a descriptor, makes an update leave that place of the table unchanged (Linux 5.12).
 const FileSkip = abi.IORING_REGISTER_FILES_SKIP
 
 // RegisterFiles gives the ring a table of descriptors, -1 for an empty place, to be used with SQEFixedFile. The ring
-// holds the files open by itself. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already; EBADF: a
-// descriptor that is none, or an io_uring's.
+// keeps the files open. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already; EBADF: an invalid
+// descriptor, or an io_uring's.
 //
 // Only the owner may call it. Since Linux 5.1, empty places 5.5. See io_uring_register(2), IORING_REGISTER_FILES.
 func (r *Ring) RegisterFiles(fds []int) error {
@@ -44,8 +44,8 @@ func (r *Ring) RegisterFilesSparse(n int) error {
 	return err
 }
 
-// RegisterFilesTagged is RegisterFiles with a tag for each place. When a file has left its place, and the last request
-// with it has ended, the ring gets a CQE with the tag as user data; 0: none.
+// RegisterFilesTagged is RegisterFiles with a tag for each place. When a file is removed and the last request with it
+// has ended, the ring gets a CQE with the tag as user data; 0 means none.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_files_tags(3) and io_uring_register(2),
 // IORING_REGISTER_FILES2.
@@ -67,7 +67,7 @@ func (r *Ring) RegisterFilesTagged(fds []int, tags []uint64) error {
 }
 
 // UpdateFiles changes places of the table from off on and returns how many. -1 empties a place, FileSkip leaves it
-// alone; requests that use the old file keep it. ENXIO: there is no table; EINVAL: the places are not all in it.
+// unchanged; requests that use the old file keep it. ENXIO: there is no table; EINVAL: the places are not all in it.
 //
 // Only the owner may call it. Since Linux 5.5. See io_uring_register(2), IORING_REGISTER_FILES_UPDATE.
 func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
@@ -82,8 +82,8 @@ func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
 	return n, err
 }
 
-// UpdateFilesTagged is UpdateFiles with the tags of the new files, see RegisterFilesTagged; those of the old ones come.
-// A tag for an empty place is EINVAL.
+// UpdateFilesTagged is like UpdateFiles, with the tags of the new files, see RegisterFilesTagged; the old files' tags
+// arrive. EINVAL: a tag for an empty place.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_files_update_tag(3) and io_uring_register(2),
 // IORING_REGISTER_FILES_UPDATE2.
@@ -104,7 +104,7 @@ func (r *Ring) UpdateFilesTagged(off int, fds []int, tags []uint64) (int, error)
 	return n, err
 }
 
-// UnregisterFiles takes the table away. ENXIO: there is none.
+// UnregisterFiles removes the table. ENXIO: there is none.
 //
 // Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_UNREGISTER_FILES.
 func (r *Ring) UnregisterFiles() error {
@@ -112,8 +112,8 @@ func (r *Ring) UnregisterFiles() error {
 	return err
 }
 
-// RegisterFileAllocRange bounds the places that the kernel picks for requests that let it, to n from off on; the others
-// are for those that name one. EINVAL: they are not all in the table.
+// RegisterFileAllocRange restricts the places that the kernel picks (DirectAlloc) to n from off on; the others are for
+// requests that name one. EINVAL: they are not all in the table.
 //
 // Only the owner may call it. Since Linux 6.0. See io_uring_register_file_alloc_range(3).
 func (r *Ring) RegisterFileAllocRange(off, n int) error {

@@ -13,15 +13,15 @@ import (
 
 // A Filter is a program of classic BPF that decides which entries of one op may be submitted. It reads, from offset 0
 // on: the user data (8 bytes), the op, the entry's flags, how many bytes follow (1 each), 5 bytes of zero; and at 16
-// what the op has to say: for SOCKET family, type and protocol (4 bytes each), for OPENAT and OPENAT2 flags, mode and
+// the op's arguments: for SOCKET family, type and protocol (4 bytes each), for OPENAT and OPENAT2 flags, mode and
 // resolve (8 each). It returns 0 to refuse, and the entry ends with EACCES.
 type Filter struct {
 	Op      Op
 	Payload uint8 // bytes of the op that the program expects; see FilterSizeError
 	Program []FilterStep
 
-	DenyRest bool // ops that have no filter are refused
-	Strict   bool // a Payload smaller than the kernel's is an error, too
+	DenyRest bool // refuse ops that have no filter
+	Strict   bool // also fail if Payload is smaller than the kernel's
 }
 
 // A FilterStep is an instruction of classic BPF, struct sock_filter; see bpf(4) of the BSDs, and
@@ -34,7 +34,7 @@ type FilterStep struct {
 
 var _ [8]byte = [unsafe.Sizeof(FilterStep{})]byte{}
 
-// A FilterSizeError says that a filter expects more bytes of its op than the kernel has, or others if it is Strict.
+// A FilterSizeError says that a filter expects more bytes of its op than the kernel has, or with Strict another number.
 type FilterSizeError struct {
 	Op            Op
 	Payload, Have uint8
@@ -48,8 +48,8 @@ func (e *FilterSizeError) Error() string {
 // Unwrap returns the errno.
 func (e *FilterSizeError) Unwrap() error { return e.Err }
 
-// RegisterFilter adds a filter to the ring, for good. Of several for one op all must agree. A *FilterSizeError if the
-// kernel has other bytes for it. The program is copied.
+// RegisterFilter adds a filter to the ring, permanently. If an op has several filters, all must allow the entry. It
+// fails with a *FilterSizeError if the kernel has another number of bytes for the op. The program is copied.
 //
 // Only the owner may call it. Since Linux 7.0. See io_uring_register_bpf_filter(3).
 func (r *Ring) RegisterFilter(f *Filter) error {
@@ -59,8 +59,8 @@ func (r *Ring) RegisterFilter(f *Filter) error {
 	})
 }
 
-// RegisterTaskFilter adds a filter to each ring that the calling thread will make, and its children, for good. The
-// goroutine must be locked to its thread, and the thread end with it, if others shall not be bound.
+// RegisterTaskFilter adds a filter to each ring that the calling thread and its children will make, permanently. To
+// restrict no other goroutines, lock the goroutine to its thread and let the thread end with it.
 //
 // Any goroutine may call it. Since Linux 7.0. See io_uring_register_bpf_filter_task(3).
 func RegisterTaskFilter(f *Filter) error { return registerTaskFilter(nil, f) }
@@ -90,9 +90,8 @@ func (f *Filter) register(call func(step string, arg unsafe.Pointer) error) erro
 	return err
 }
 
-// RegisterTaskRestrictions is Ring.RegisterRestrictions for each ring that the calling thread will make, and its
-// children, for good. The goroutine must be locked to its thread, and the thread end with it, if others shall not be
-// bound.
+// RegisterTaskRestrictions is Ring.RegisterRestrictions for each ring that the calling thread and its children will
+// make, permanently. To restrict no other goroutines, lock the goroutine to its thread and let the thread end with it.
 //
 // Any goroutine may call it. Since Linux 7.0. See io_uring_register(2), IORING_REGISTER_RESTRICTIONS.
 func RegisterTaskRestrictions(allowed []Restriction) error {

@@ -8,22 +8,22 @@ import (
 	"ringo/internal/abi"
 )
 
-// NAPI is how a ring polls the receive queues of network cards while it waits, instead of being woken by an interrupt:
-// shorter answers for a processor that does nothing else meanwhile.
+// NAPI configures how a ring polls the receive queues of network cards while it waits, instead of being woken by an
+// interrupt: lower latency, at the cost of a busy CPU.
 type NAPI struct {
 	BusyPoll time.Duration // for how long at a time, in microseconds' precision
-	Prefer   bool          // interrupts are put off while somebody polls; see SO_PREFER_BUSY_POLL in socket(7)
+	Prefer   bool          // delay interrupts while polling; see SO_PREFER_BUSY_POLL in socket(7)
 	Tracking NAPITracking
 }
 
-// NAPITracking says how a ring knows the queues to poll.
+// NAPITracking says which queues a ring polls.
 type NAPITracking uint32
 
-// The ways to know the queues.
+// The values of NAPITracking.
 const (
 	NAPIDynamic  NAPITracking = abi.IO_URING_NAPI_TRACKING_DYNAMIC  // those that its sockets have received from
 	NAPIStatic   NAPITracking = abi.IO_URING_NAPI_TRACKING_STATIC   // those named by AddNAPI. Linux 6.13
-	NAPIInactive NAPITracking = abi.IO_URING_NAPI_TRACKING_INACTIVE // none; what RegisterNAPI returns at first
+	NAPIInactive NAPITracking = abi.IO_URING_NAPI_TRACKING_INACTIVE // none; the default
 )
 
 // RegisterNAPI sets how the ring polls network queues, and returns how it did before. EINVAL: a ring with
@@ -39,20 +39,20 @@ func (r *Ring) RegisterNAPI(n NAPI) (old NAPI, err error) {
 	return r.napi(fmt.Sprintf("io_uring_register(NAPI, %+v)", n), abi.IORING_REGISTER_NAPI, &reg)
 }
 
-// UnregisterNAPI ends that and returns how it was.
+// UnregisterNAPI ends polling and returns the previous settings.
 //
 // Only the owner may call it. Since Linux 6.9. See io_uring_unregister_napi(3).
 func (r *Ring) UnregisterNAPI() (old NAPI, err error) {
 	return r.napi("io_uring_unregister(NAPI)", abi.IORING_UNREGISTER_NAPI, &abi.Io_uring_napi{})
 }
 
-// AddNAPI adds a queue to be polled, by the id that SO_INCOMING_NAPI_ID has for a socket. EINVAL: the ring does not
-// have NAPIStatic, or the number is none of a queue's; EEXIST: it is polled already.
+// AddNAPI adds a queue to poll, by the id that SO_INCOMING_NAPI_ID returns for a socket. EINVAL: the ring does not have
+// NAPIStatic, or there is no such queue; EEXIST: it is polled already.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
 func (r *Ring) AddNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_ADD_ID, id) }
 
-// DropNAPI takes a queue out again. ENOENT: it is not polled.
+// DropNAPI undoes AddNAPI for a queue. ENOENT: it is not polled.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
 func (r *Ring) DropNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_DEL_ID, id) }

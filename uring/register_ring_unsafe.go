@@ -11,8 +11,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// RegisterPersonality takes down the credentials of the calling thread and returns the number by which SQEs may ask to
-// be done with them, SQE.Personality, whoever submits.
+// RegisterPersonality registers the credentials of the calling thread and returns a number for SQE.Personality:
+// requests with it run with these credentials.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_register_personality(3).
 func (r *Ring) RegisterPersonality() (uint16, error) {
@@ -20,7 +20,8 @@ func (r *Ring) RegisterPersonality() (uint16, error) {
 	return uint16(n), err
 }
 
-// UnregisterPersonality forgets credentials. Requests that have them keep them. EINVAL: there are none of this number.
+// UnregisterPersonality removes credentials. Requests that have them keep them. EINVAL: there are none with this
+// number.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_unregister_personality(3).
 func (r *Ring) UnregisterPersonality(id uint16) error {
@@ -29,7 +30,7 @@ func (r *Ring) UnregisterPersonality(id uint16) error {
 	return err
 }
 
-// A Restriction is one thing that a restricted ring may do, or must.
+// A Restriction is something that a restricted ring may or must do.
 type Restriction struct {
 	kind  uint16
 	value uint32 // of 8 bits; what is larger is refused, not cut
@@ -48,7 +49,7 @@ func AllowFlags(f SQEFlags) Restriction {
 	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, uint32(f)}
 }
 
-// RequireFlags has each entry need these flags; they are allowed, too.
+// RequireFlags makes these flags mandatory for each entry, and allows them.
 func RequireFlags(f SQEFlags) Restriction {
 	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, uint32(f)}
 }
@@ -64,9 +65,9 @@ func restrictions(list []Restriction) ([]abi.Io_uring_restriction, error) {
 	return res, nil
 }
 
-// RegisterRestrictions forbids the ring everything that is not in the list, from Enable on and for good: entries end,
-// and register calls fail, with EACCES. The ring must have been opened with SetupRDisabled; EBADFD: it is enabled.
-// EBUSY: it is restricted already. Such a ring has no registered descriptor.
+// RegisterRestrictions forbids everything that is not in the list, permanently, from Enable on: entries end, and
+// register calls fail, with EACCES. The ring must have been opened with SetupRDisabled; EBADFD: it is enabled. EBUSY:
+// it is restricted already. Such a ring has no registered descriptor.
 //
 // Only the owner may call it. Since Linux 5.10. See io_uring_register_restrictions(3).
 func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
@@ -82,8 +83,8 @@ func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
 	return err
 }
 
-// Enable lets a ring begin that was opened with SetupRDisabled. The ring belongs to the calling thread from then on,
-// which must be locked as for Open. EBADFD: it is enabled already.
+// Enable enables a ring that was opened with SetupRDisabled. From then on the ring belongs to the calling thread, which
+// must be locked as for Open. EBADFD: it is enabled already.
 //
 // Any thread may call it, while no other uses the ring. Since Linux 5.10. See io_uring_enable_rings(3).
 func (r *Ring) Enable() error {
@@ -98,9 +99,9 @@ func (r *Ring) Enable() error {
 	return nil
 }
 
-// RegisterRingFD gives the ring a short cut from this thread: an index in place of the descriptor saves each Enter the
-// look into the process's table of files. Open does so by itself, so this is for rings opened with
-// Config.WithoutRingFD. A thread has 16 of them; EBUSY: there is none left; EEXIST: the ring has one.
+// RegisterRingFD registers the ring's descriptor with this thread: with an index instead of the descriptor, Enter saves
+// a look-up in the process's table of files. Open does so itself, so this is for rings opened with
+// Config.WithoutRingFD. A thread has 16 places; EBUSY: there is none left; EEXIST: the ring has one.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_register_ring_fd(3).
 func (r *Ring) RegisterRingFD() error {
@@ -114,8 +115,8 @@ func (r *Ring) RegisterRingFD() error {
 	return nil
 }
 
-// UnregisterRingFD gives the short cut back; Close does so by itself. ENXIO: the ring has none, EBADF: nothing else to
-// be reached by.
+// UnregisterRingFD undoes RegisterRingFD; Close does so itself. ENXIO: the ring has none; EBADF: the ring has no other
+// descriptor.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_unregister_ring_fd(3).
 func (r *Ring) UnregisterRingFD() error {
@@ -134,10 +135,10 @@ func (r *Ring) UnregisterRingFD() error {
 	return nil
 }
 
-// CloseFD closes the ring's descriptor and goes on with the registered one: the process has one descriptor less, and
-// nobody else can get at the ring. Needs a registered descriptor and FeatRegRegRing. Another ring cannot send it
-// messages any more, nothing can poll it, and the kernel's memory cannot be mapped: Resize, buffer rings with Mapped
-// and regions without Memory end with EBADF.
+// CloseFD closes the ring's descriptor and continues with the registered one: the process needs one descriptor less,
+// and no one else can access the ring. It needs a registered descriptor and FeatRegRegRing. Other rings can't send it
+// messages any more, it can't be polled, and the kernel's memory can't be mapped: Resize, buffer rings with Mapped and
+// regions without Memory fail with EBADF.
 //
 // Only the owner may call it. Since Linux 6.3. See io_uring_close_ring_fd(3).
 func (r *Ring) CloseFD() error {
@@ -165,17 +166,17 @@ func arrayOffset(cqes, cqEntries uint32, f SetupFlags) uint32 {
 	return (cqes + cqEntries<<cqeShift(f) + line - 1) / line * line
 }
 
-// A Clock is what the time limits of a ring's waits are measured by.
+// A Clock is the clock for the time limits of a ring's waits.
 type Clock uint32
 
 // The clocks that a ring may have.
 const (
-	ClockMonotonic Clock = 1 // CLOCK_MONOTONIC, which stands still while the machine sleeps: a ring's at first
-	ClockBoottime  Clock = 7 // CLOCK_BOOTTIME, which does not
+	ClockMonotonic Clock = 1 // CLOCK_MONOTONIC, which stops while the machine sleeps; the default
+	ClockBoottime  Clock = 7 // CLOCK_BOOTTIME, which does not stop
 )
 
-// RegisterClock sets the clock that time limits of Enter and of Wait are measured by, relative and absolute ones.
-// EINVAL: a clock that is neither of the two.
+// RegisterClock sets the clock for relative and absolute time limits of Enter and Wait. EINVAL: c is not one of the
+// Clock constants.
 //
 // Only the owner may call it. Since Linux 6.12. See io_uring_register_clock(3).
 func (r *Ring) RegisterClock(c Clock) error {
@@ -185,10 +186,10 @@ func (r *Ring) RegisterClock(c Clock) error {
 	return err
 }
 
-// Resize gives the ring queues of other sizes, as for Open and Config.CQEntries; 0 for the CQ is four times the SQ.
-// What is in the queues stays there; entries handed out by SQE before and not yet submitted are to be prepared by now,
-// and not to be touched any more. EOVERFLOW: the new queue has no room for that. EINVAL: a ring without DEFER_TASKRUN.
-// EBADF: one without a descriptor, see CloseFD.
+// Resize changes the sizes of the queues, as for Open and Config.CQEntries; 0 for the CQ means four times the SQ. The
+// queues keep their contents. Entries that SQE has returned must be prepared before, and must not be accessed after.
+// EOVERFLOW: the new queue is too small for its contents. EINVAL: a ring without DEFER_TASKRUN. EBADF: one without a
+// descriptor, see CloseFD.
 //
 // If the kernel has changed the queues and they cannot be mapped, the ring is closed; the error says so.
 //
@@ -204,8 +205,8 @@ func (r *Ring) Resize(entries, cqEntries int) error {
 	return r.resize(entries, &Config{CQEntries: cqEntries})
 }
 
-// ResizeMemory is Resize for a ring with Config.Memory. mem is where the new queues are to lie, under the rules of
-// Config.Memory and as large as MemorySize says; what they lay in before is the caller's again.
+// ResizeMemory is like Resize, for a ring with Config.Memory. mem is the memory for the new queues, under the rules of
+// Config.Memory and of MemorySize bytes; the caller owns the previous memory again.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_resize_rings(3).
 func (r *Ring) ResizeMemory(entries, cqEntries int, mem []byte) error {

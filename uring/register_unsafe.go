@@ -10,8 +10,8 @@ import (
 
 // Register makes a register call that has no method here: one newer than this package. arg and n mean what
 // io_uring_register(2) says for op; the memory that arg points to, and that points on, must be on the heap or off it
-// and stay reachable while the call lasts, or for as long as the kernel keeps it. The result is the call's; errors are
-// *SetupError. A call that waits for something may end with EINTR.
+// and stay reachable while the call lasts, or for as long as the kernel keeps it. It returns the call's result; errors
+// are *SetupError. A call that waits may end with EINTR.
 //
 // Only the owner may call it. Since Linux 5.1. See io_uring_register(2).
 func (r *Ring) Register(op RegisterOp, arg unsafe.Pointer, n uint32) (int, error) {
@@ -36,8 +36,8 @@ func (r *Ring) register(step string, op uint32, arg unsafe.Pointer, n int) (int,
 	}
 }
 
-// ProbeOps returns the opcodes that the kernel has (Linux 5.6; EINVAL before). That an op is there does not say which
-// of its flags are.
+// ProbeOps returns the opcodes that the kernel has (Linux 5.6; EINVAL before). An opcode does not imply all of its
+// flags.
 //
 // Only the owner may call it. See io_uring_register(2), IORING_REGISTER_PROBE.
 func (r *Ring) ProbeOps() (OpSet, error) {

@@ -8,7 +8,7 @@ import (
 )
 
 // IOWQMaxWorkers bounds the kernel's worker threads of this thread's rings: bounded ones serve files and block devices,
-// unbounded ones everything else that cannot wait by poll. 0 leaves a bound alone. It returns the bounds that were.
+// unbounded ones everything else that cannot wait by poll. 0 keeps a bound. It returns the previous bounds.
 //
 // Only the owner may call it. Since Linux 5.15. See io_uring_register_iowq_max_workers(3).
 func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
@@ -39,7 +39,7 @@ func (r *Ring) RegisterIOWQAffinity(cpus []int) error {
 // on machines of 64 bits and on small-endian ones of 32.
 const cpuMax = 1024
 
-// UnregisterIOWQAffinity lets those threads run anywhere again.
+// UnregisterIOWQAffinity undoes RegisterIOWQAffinity.
 //
 // Only the owner may call it. Since Linux 5.14. See io_uring_unregister_iowq_aff(3).
 func (r *Ring) UnregisterIOWQAffinity() error {

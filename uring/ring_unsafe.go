@@ -12,8 +12,8 @@ import (
 
 // A Ring is one io_uring: a submission queue, a completion queue, and the descriptor they hang on.
 //
-// It belongs to the thread that opened it (see the package's text), and must not be copied. No method waits but Enter
-// and Wait, and those only when told to.
+// It belongs to the thread that opened it (see the package documentation), and must not be copied. Unless a method says
+// so, only Enter and Wait wait, and only if asked to.
 type Ring struct {
 	_ noCopy
 

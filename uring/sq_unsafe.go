@@ -2,10 +2,10 @@ package uring
 
 import "unsafe"
 
-// SQE returns the next free entry of the submission queue, zeroed, or nil when all are taken: Enter first, then. The
-// entry is the kernel's from the next Enter on, in the order of the calls. It must be prepared by then; one left alone
-// is a NOP. Close and Resize take the memory that it lies in, see the type's text. On a ring with SetupSQE128 it is the
-// first half of an entry whose second half is not zeroed; SQE128 hands out both.
+// SQE returns the next free entry of the submission queue, zeroed, or nil if all are taken: then call Enter first. The
+// next Enter submits the entries, in the order of the calls. An entry must be prepared by then; a zeroed one is a NOP.
+// Close and Resize unmap its memory, see type SQE. On a ring with SetupSQE128 it is the first half of an entry whose
+// second half is not zeroed; SQE128 returns both.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE() *SQE {
@@ -31,9 +31,9 @@ func sqeShift(f SetupFlags) uint8 {
 	return 6
 }
 
-// An SQE128 is an entry of 128 bytes: an SQE, whose Prep methods are its own, and as much again. Linux has two uses for
-// it, commands of drivers (OpUringCmd, NVMe's among them) and NOPs for tests. Like an SQE it is not to be touched
-// behind Ring.Close and Ring.Resize.
+// An SQE128 is an entry of 128 bytes: an SQE with its Prep methods, and 64 bytes more. Linux uses it for driver
+// commands (OpUringCmd, such as NVMe's) and NOPs for tests. Like an SQE it must not be accessed after Ring.Close and
+// Ring.Resize.
 type SQE128 struct {
 	SQE
 	Rest [64]byte
@@ -44,15 +44,15 @@ var _ [2 * sqeSize]byte = [unsafe.Sizeof(SQE128{})]byte{}
 // whole is the entry of 128 bytes that begins here.
 func whole(e *SQE) *SQE128 { return (*SQE128)(unsafe.Pointer(e)) }
 
-// Command is the room that an entry of 128 bytes has for a driver's command: what follows the first 48 bytes. It is the
-// entry's own memory, and goes with it by Close and Resize.
+// Command returns the bytes of an entry of 128 bytes that are for a driver's command: those after the first 48. They
+// are the entry's own memory, which Close and Resize unmap.
 func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr3)) }
 
-// SQE128 is SQE for an entry of 128 bytes: zeroed, or nil when there is no room. The ring must have been opened with
-// SetupSQE128 (Linux 5.19), whose entries all are so large, or with SetupSQEMixed (Linux 6.19), where it takes two
+// SQE128 is like SQE, for an entry of 128 bytes: zeroed, or nil if there is no room. The ring must have been opened
+// with SetupSQE128 (Linux 5.19), whose entries all are so large, or with SetupSQEMixed (Linux 6.19), where it takes two
 // places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
-// only an op for such entries (NOP128, URING_CMD128) is right, and SQE128 is wrong for all others. On another ring it
-// panics. Close and Resize take the memory of the entry, as that of SQE.
+// such an entry must have an op for this size (NOP128, URING_CMD128). On other rings SQE128 panics. Close and Resize
+// unmap the entry's memory, as for SQE.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE128() *SQE128 {
@@ -85,11 +85,11 @@ func (r *Ring) SQE128() *SQE128 {
 	return e
 }
 
-// SQSpace returns how many entries SQE can still hand out before the next Enter.
+// SQSpace returns how many entries SQE can still return before the next Enter.
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
-// SQPending returns how many entries were handed out and had not been consumed by the kernel when Enter last looked.
-// The next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
+// SQPending returns how many entries SQE has returned that the kernel had not consumed at the last Enter. The next
+// Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
 func (r *Ring) SQPending() int {
 	if r.closed {
 		return 0 // it is full, see detach, of entries that are gone
@@ -97,9 +97,9 @@ func (r *Ring) SQPending() int {
 	return int(r.sqTail - r.sqHead)
 }
 
-// EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see
-// of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile. It ends if f closes the
-// ring, and e is gone behind that Close.
+// EachPending calls f for each entry that SQPending counts, the oldest first: the entries that the kernel will never
+// see if Enter fails permanently. With Config.SQPoll the kernel's thread may take them meanwhile. It ends if f closes
+// the ring, which also invalidates e.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail && !r.closed; i++ {
 		e := r.sqeAt(i)

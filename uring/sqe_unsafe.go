@@ -13,8 +13,8 @@ type SQEFlags uint8
 const (
 	// SQEFixedFile is IOSQE_FIXED_FILE (Linux 5.1): FD is an index into the registered files.
 	SQEFixedFile SQEFlags = abi.IOSQE_FIXED_FILE
-	// SQEDrain is IOSQE_IO_DRAIN (Linux 5.2): starts after everything before it has ended, and holds up what follows;
-	// before Linux 6.16 that may overtake it.
+	// SQEDrain is IOSQE_IO_DRAIN (Linux 5.2): starts after everything before it has ended, and delays later entries;
+	// before Linux 6.16 those may overtake it.
 	SQEDrain SQEFlags = abi.IOSQE_IO_DRAIN
 	// SQELink is IOSQE_IO_LINK (Linux 5.3): the next entry starts after this one has succeeded, in full.
 	SQELink SQEFlags = abi.IOSQE_IO_LINK
@@ -24,14 +24,14 @@ const (
 	SQEAsync SQEFlags = abi.IOSQE_ASYNC
 	// SQEBufferSelect is IOSQE_BUFFER_SELECT (Linux 5.7): the kernel picks a buffer from the group in BufIndex.
 	SQEBufferSelect SQEFlags = abi.IOSQE_BUFFER_SELECT
-	// SQECQESkipSuccess is IOSQE_CQE_SKIP_SUCCESS (Linux 5.17): only failure makes a CQE, and of those linked behind
-	// it, cancelled by that, none does.
+	// SQECQESkipSuccess is IOSQE_CQE_SKIP_SUCCESS (Linux 5.17): makes a CQE only if it fails; linked entries that this
+	// cancels make none.
 	SQECQESkipSuccess SQEFlags = abi.IOSQE_CQE_SKIP_SUCCESS
 )
 
-// An SQE is a submission queue entry: one request to the kernel, in the kernel's own layout. Ring.SQE hands out
-// the entry in the ring itself; a Prep method fills it. Fields that share a place in the kernel's struct have one
-// name here, the second line says the others.
+// An SQE is a submission queue entry: one request to the kernel, in the kernel's own layout. Ring.SQE returns the entry
+// in the ring itself; a Prep method fills it. Fields that share a place in the kernel's struct have one name here; the
+// comments list the others.
 //
 //	 0 Op      1 Flags   2 IOPrio   4 FD          8 Off
 //	16 Addr                        24 Len        28 OpFlags
@@ -40,13 +40,13 @@ const (
 //
 // Fields that an op does not use must be zero, or it fails with EINVAL.
 //
-// Only the ring's owner fills an entry in, and only until the next Enter. A Prep method sets every field but UserData,
-// so flags, and what else there is a Set method for, come after it; the user data may be set before or after. None
-// waits or fails: what is wrong with an entry shows in its CQE.
+// Only the ring's owner may fill an entry, and only until the next Enter. A Prep method sets every field except
+// UserData, so call Set methods after it; only the user data may be set before. No method waits or fails: errors show
+// in the CQE.
 //
-// An entry lies in the ring's memory, which Ring.Close and Ring.Resize unmap: behind them a pointer to it is wild. To
-// read or to write there, as each of the methods does, is a fault that ends the program and that nothing recovers, or
-// hits what has been mapped at that place since. Keep no entry for longer than until the next Enter, or copy it.
+// An entry lies in the ring's memory, which Ring.Close and Ring.Resize unmap; after them a pointer to it dangles.
+// Accessing it, as each method does, is a fault that ends the program and can't be recovered, or affects other memory
+// that was mapped there since. Keep no entry beyond the next Enter, or copy it.
 type SQE struct {
 	Op          Op
 	Flags       SQEFlags
@@ -98,8 +98,8 @@ func (e *SQE) prep(op Op, fd int, addr uint64, n uint32, off uint64, opFlags uin
 	e.AttrMask = 0
 }
 
-// SetUserData sets what the CQE will carry. The kernel does not look at it. It must not be a Go pointer: nothing would
-// keep the object alive, and nothing says it stays where it is.
+// SetUserData sets the user data that the CQE will carry. The kernel does not interpret it. It must not be a Go
+// pointer: nothing would keep the object alive or in place.
 func (e *SQE) SetUserData(u uint64) { e.UserData = u }
 
 // SetFlags adds flags to those that the Prep method has set.
@@ -117,8 +117,8 @@ type Timespec struct {
 	Nsec int64
 }
 
-// NewTimespec turns a duration into the kernel's form. A negative one, of a time that is over, becomes 0: the kernel
-// refuses what is negative.
+// NewTimespec converts a duration to the kernel's form. A negative one becomes 0, because the kernel refuses negative
+// times.
 func NewTimespec(d time.Duration) Timespec {
 	d = max(0, d)
 	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}

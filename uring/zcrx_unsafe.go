@@ -9,16 +9,16 @@ import (
 	"ringo/internal/abi"
 )
 
-// ZCRXConfig says how to receive without copies: a network card writes what one of its receive queues gets straight
-// into an area of the program's memory. The card must split headers from data, its queue must get no other traffic
-// (ethtool's flow rules), and the ring have SetupCQE32 or SetupCQEMixed, and DEFER_TASKRUN.
+// ZCRXConfig configures zero-copy receive: a network card writes packets of one of its receive queues directly into an
+// area of the program's memory. The card must split headers from data, its queue must get no other traffic (ethtool's
+// flow rules), and the ring have SetupCQE32 or SetupCQEMixed, and DEFER_TASKRUN.
 type ZCRXConfig struct {
 	Interface uint32 // index of the card
 	Queue     uint32 // its receive queue
-	Entries   int    // of the refill ring, a power of two: buffers that are on their way back
+	Entries   int    // of the refill ring, for returned buffers; a power of two
 
-	// Area is the memory that is written to, page-aligned and mapped, not the Go heap's. It is the kernel's until the
-	// ring is closed, but for what CQEs have named and Return has not given back.
+	// Area is the memory to receive into, page-aligned and mapped, not from the Go heap. The kernel owns it until the
+	// ring is closed, except for data of CQEs that Return has not given back.
 	Area []byte
 
 	BufferSize int    // of each buffer; 0: a page. Linux 6.19
@@ -28,10 +28,10 @@ type ZCRXConfig struct {
 // Flags of ZCRXConfig, ZCRX_REG_.
 const (
 	ZCRXImport = abi.ZCRX_REG_IMPORT // shares what another ring has exported (Linux 6.19)
-	ZCRXNoCard = abi.ZCRX_REG_NODEV  // there is no card, and the kernel copies: to try programs out (Linux 7.0)
+	ZCRXNoCard = abi.ZCRX_REG_NODEV  // without a card, the kernel copies: to try out programs (Linux 7.0)
 )
 
-// A ZCRX is such a queue, for PrepRecvZC by its ID. It belongs to its ring's owner.
+// A ZCRX is a receive queue for PrepRecvZC, see ZCRXConfig. It belongs to its ring's owner.
 type ZCRX struct {
 	r     *Ring
 	id    uint32
@@ -44,8 +44,8 @@ type ZCRX struct {
 	next       uint32 // entries added
 }
 
-// RegisterZCRX takes a receive queue for the ring. EPERM: needs CAP_NET_ADMIN; ENODEV and EOPNOTSUPP: no such card, or
-// one that can't; EINVAL: the ring's flags.
+// RegisterZCRX assigns a receive queue to the ring. EPERM: needs CAP_NET_ADMIN; ENODEV and EOPNOTSUPP: no such card, or
+// one without support; EINVAL: the ring's flags.
 //
 // Only the owner may call it. Since Linux 6.15. See io_uring_register_ifq(3).
 func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
@@ -82,11 +82,11 @@ func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
 	return z, nil
 }
 
-// ID names the queue in an SQE: its FileIndex.
+// ID returns the queue's number for an SQE, its FileIndex.
 func (z *ZCRX) ID() uint32 { return z.id }
 
-// Data is what a CQE of a receive without copies has brought, in the area. It is the program's until Return, and
-// outlasts the Ring's Close, as the area does. Nil for a CQE without data, or one that does not fit the area.
+// Data returns the received bytes of a CQE, in the area. The program owns them until Return, even after the Ring's
+// Close. It returns nil for a CQE without data, or with data outside the area.
 func (z *ZCRX) Data(c CQE32) []byte {
 	at := c.Extra[0] & (1<<abi.IORING_ZCRX_AREA_SHIFT - 1)
 	if c.Res <= 0 || at > uint64(len(z.area)) || uint64(c.Res) > uint64(len(z.area))-at {
@@ -95,11 +95,12 @@ func (z *ZCRX) Data(c CQE32) []byte {
 	return z.area[at : at+uint64(c.Res) : at+uint64(c.Res)]
 }
 
-// Return gives the data of a CQE back to the card, at once. False: the refill ring is full; Flush, and try again.
+// Return gives the data of a CQE back to the card, at once. It returns false if the refill ring is full: call Flush,
+// and try again.
 //
-// The card takes from the refill ring when it needs memory. Where the kernel copies, for want of a card or of packets
-// that came by it, only Flush does: a receive that finds no memory ends with ENOMEM, and can be asked for again after
-// a Flush.
+// The card takes from the refill ring when it needs memory. If the kernel copies, without a card or for packets that
+// did not come by it, only Flush does: a receive that finds no memory ends with ENOMEM, and can be repeated after a
+// Flush.
 func (z *ZCRX) Return(c CQE32) bool {
 	if z.r.closed || z.next-z.head.Load() > z.mask {
 		return false
@@ -112,8 +113,8 @@ func (z *ZCRX) Return(c CQE32) bool {
 	return true
 }
 
-// Flush has the kernel take what is in the refill ring now. After a receive that ended with ENOMEM it makes room for
-// the next.
+// Flush makes the kernel take the buffers in the refill ring now. After a receive that ended with ENOMEM it makes room
+// for the next.
 //
 // Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
 func (z *ZCRX) Flush() error {
@@ -121,8 +122,8 @@ func (z *ZCRX) Flush() error {
 	return err
 }
 
-// Export returns a descriptor by which another ring can share the queue (ZCRXConfig.Flags, import). It is the caller's
-// to close.
+// Export returns a descriptor by which another ring can share the queue (ZCRXConfig.Flags, import). The caller has to
+// close it.
 //
 // Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
 func (z *ZCRX) Export() (fd int, err error) {
