@@ -98,8 +98,8 @@ func (r *Ring) SQPending() int {
 }
 
 // EachPending calls f for each entry that SQPending counts, the oldest first: the entries that the kernel will never
-// see if Enter fails permanently. With Config.SQPoll the kernel's thread may take them meanwhile. It ends if f closes
-// the ring, which also invalidates e.
+// see if Enter fails permanently. With Config.SQPoll the kernel's thread may take them meanwhile. It ends if f calls
+// Close, which also invalidates e.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail && !r.closed; i++ {
 		e := r.sqeAt(i)
