@@ -51,9 +51,6 @@ type sighting struct {
 	next   int64 // how long the turn must take to be judged
 	done   bool  // the turn was reported, or is not to be
 
-	locked     bool  // the turn was looked at for a deadlock
-	lastLocked int64 // when one was reported; 0: none was
-
 	longs  int64 // stallWatch.longs, of which is known
 	holder holder
 
@@ -193,7 +190,7 @@ func (w *watcher) look(l *Loop, s *sighting, fine time.Duration) (soon bool) {
 	}
 	now := w.set.elapsed()
 	if turn != s.turn {
-		s.turn, s.looks, s.done, s.locked = turn, 0, false, false
+		s.turn, s.looks, s.done = turn, 0, false
 		s.first, s.looked, s.next = now, now, int64(w.limit)
 		s.cpu, _ = kernel.ThreadCPU(l.tid)
 		return false
@@ -201,9 +198,6 @@ func (w *watcher) look(l *Loop, s *sighting, fine time.Duration) (soon bool) {
 	if now-s.looked >= int64(fine)*3/4 { // it may be looked at more often, for holds
 		s.looks++
 		s.looked = now
-	}
-	if s.looks >= looksMin {
-		w.lookForDeadlock(l, s, now)
 	}
 	if s.done {
 		return false
