@@ -15,6 +15,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/rt/sched"
 )
 
 // Config configures Run. The zero value of each field means its default; a nil *Config means all defaults. Run checks
@@ -134,7 +135,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		return v
 	}
 	out := &loop.Config{
-		Loops:      number("Loops", c.Loops, min(loop.Procs(), 1024), 1, 1024),
+		Loops:      number("Loops", c.Loops, min(sched.Procs(), 1024), 1, 1024),
 		Pin:        c.Pin,
 		Entries:    powerOfTwo(number("Entries", c.Entries, 1024, 2, 32768)),
 		Buffers:    powerOfTwo(number("Buffers", c.Buffers, 256, 2, 32768)),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo/internal/rt/code"
+	"ringo/internal/rt/stacks"
 )
 
 // TaskInfo is a task as it was when somebody looked.
@@ -216,18 +217,18 @@ func (l *Loop) tasksWhileHeld() []TaskInfo {
 		return []TaskInfo{unknown}
 	}
 	var tasks []TaskInfo
-	t := takeTrace()
-	holder := t.workerOf(l, t.holder(l.goid))
-	for _, g := range t.workers(l) {
+	t := stacks.Take()
+	holder := t.WorkerOf(l.goid, t.Holder(l.goid))
+	for _, g := range t.Workers(l.goid) {
 		i := unknown
-		if i.Named = g.task(); i.Named == "" {
+		if i.Named = g.Task(); i.Named == "" {
 			continue // idle
 		}
 		if tag, ok := l.names.of(g); ok {
 			i.ID, i.Named, i.Code = tag.id, tag.name, tag.code
 		}
 		if i.Held = "its loop is held"; g == holder {
-			i.State, i.Held = TaskRunning, "holds its loop ["+t.holder(l.goid).state()+"]"
+			i.State, i.Held = TaskRunning, "holds its loop ["+t.Holder(l.goid).State()+"]"
 		}
 		tasks = append(tasks, i)
 	}

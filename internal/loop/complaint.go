@@ -5,46 +5,28 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"ringo/internal/rt/stacks"
 )
 
-// waits reports whether a goroutine that does not run waits for something that its
-// function asked for; otherwise it waits for the scheduler or the garbage collector.
-func (g *goroutine) waits() bool {
-	switch state := g.state(); {
-	case state == "running", state == "runnable", state == "preempted", state == "waiting":
-		return false
-	default:
-		return !strings.HasPrefix(state, "GC ")
-	}
-}
-
-// state is what a trace says in brackets, such as "chan receive".
-func (g *goroutine) state() string {
-	head, _, _ := bytes.Cut(g.stack, []byte("\n"))
-	_, state, _ := bytes.Cut(head, []byte("["))
-	state, _, _ = bytes.Cut(state, []byte("]"))
-	state, _, _ = bytes.Cut(state, []byte(","))
-	return string(state)
-}
-
-// text is the goroutine's stack, or why there is none.
-func (g *goroutine) text() []byte {
+// textOf is the goroutine's stack, or why there is none.
+func textOf(g *stacks.Goroutine) []byte {
 	if g == nil {
 		return fmt.Appendf(nil, "No stack: there are too many tasks. Config.OnStall gets those of up to %d MiB in all.",
-			traceMax>>20)
+			stacks.TraceMax>>20)
 	}
-	return g.stack
+	return g.Stack
 }
 
 // complaint is what a stall looks like to those who did not ask.
-func complaint(l *Loop, took time.Duration, t trace, g *goroutine, computes bool, unsaid int) string {
+func complaint(l *Loop, took time.Duration, t stacks.Trace, g *stacks.Goroutine, computes bool, unsaid int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ringo: loop %d stands still for %v: %s", l.index, took.Round(time.Millisecond), t.name(l, g))
+	fmt.Fprintf(&b, "ringo: loop %d stands still for %v: %s", l.index, took.Round(time.Millisecond), nameIn(t, l, g))
 	switch {
 	case computes:
 		b.WriteString(" computes")
 	case g != nil:
-		fmt.Fprintf(&b, " waits [%s]", g.state())
+		fmt.Fprintf(&b, " waits [%s]", g.State())
 	default:
 		b.WriteString(" waits")
 	}
@@ -56,7 +38,7 @@ belong in Loop.Offload, long computations in Loop.Compute. Config.StallLimit is 
 	if unsaid > 0 {
 		fmt.Fprintf(&b, "Since the last report %d more turns of this loop took longer.\n", unsaid)
 	}
-	b.Write(bytes.TrimSpace(g.text()))
+	b.Write(bytes.TrimSpace(textOf(g)))
 	b.WriteByte('\n')
 	return b.String()
 }
@@ -69,15 +51,15 @@ func held(l *Loop) string {
 	return "What its tasks have written before waits as well: sock.Conn.Flush sends it at once.\n"
 }
 
-// name names the task that a goroutine of the loop runs, or runs for.
-func (t trace) name(l *Loop, g *goroutine) string {
-	for g != nil && g.by != 0 && g.by != l.goid {
-		g = t[g.by]
+// nameIn names the task that a goroutine of the loop runs, or runs for.
+func nameIn(t stacks.Trace, l *Loop, g *stacks.Goroutine) string {
+	for g != nil && g.By != 0 && g.By != l.goid {
+		g = t[g.By]
 	}
 	switch {
 	case g == nil:
 		return "a task"
-	case g.id == l.goid:
+	case g.ID == l.goid:
 		return "the loop itself"
 	}
 	if name := l.nameOf(g); name != "" {

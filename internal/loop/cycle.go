@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo/internal/rt/gmark"
+	"ringo/internal/rt/stacks"
 )
 
 // Tasks that wait for locks of each other, in a circle, wait for ever, on one loop or on several. A lock knows which
@@ -267,9 +268,9 @@ func (w *watcher) circleText(c []lockWait, now int64) string {
 		c = c[:inCircleMax]
 	}
 	b.WriteString("That ends only if somebody else unlocks. LockContext is Lock with a wait that can be ended.\n")
-	var t trace
+	var t stacks.Trace
 	if !peeks() && runtime.NumGoroutine() <= stacksMax {
-		t = takeTrace()
+		t = stacks.Take()
 	}
 	for _, o := range c {
 		fmt.Fprintf(&b, "\ntask %s on loop %d:\n%s", o.name, o.loop, w.stackOf(o, t))
@@ -282,18 +283,18 @@ func lockAge(o lockWait, now int64) time.Duration {
 }
 
 // stackOf is the stack of a task that is parked, as text.
-func (w *watcher) stackOf(o lockWait, t trace) string {
+func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 	if t != nil {
-		return t.lockStack(o)
+		return lockStack(t, o)
 	}
 	_, pcs := w.peeker.At(o.g)
-	s := stack{pcs: pcs}
+	s := stacks.Stack{PCs: pcs}
 	var b strings.Builder
-	for _, f := range s.all() {
-		if b.Len() > 0 || f.name == "ringo.(*Mutex).Lock" { // not how it parks
-			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.name, f.file, f.line)
+	for _, f := range s.All() {
+		if b.Len() > 0 || f.Name == "ringo.(*Mutex).Lock" { // not how it parks
+			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Name, f.File, f.Line)
 		}
-		if f.name == serveFunction {
+		if f.Name == stacks.Serve {
 			break
 		}
 	}
@@ -304,10 +305,10 @@ func (w *watcher) stackOf(o lockWait, t trace) string {
 }
 
 // lockStack is the stack of one that waits for a lock: of several that run the same the first.
-func (t trace) lockStack(o lockWait) string {
+func lockStack(t stacks.Trace, o lockWait) string {
 	for _, g := range t {
-		if g.by == o.goid && g.task() == o.runs && strings.Contains(string(g.stack), "ringo.(*Mutex).Lock(") {
-			return string(g.stack) + "\n"
+		if g.By == o.goid && g.Task() == o.runs && strings.Contains(string(g.Stack), "ringo.(*Mutex).Lock(") {
+			return string(g.Stack) + "\n"
 		}
 	}
 	return "its stack is not known\n"

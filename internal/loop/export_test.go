@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/rt/stacks"
 )
 
 // Driver gives the tests what the loop runs on.
@@ -93,7 +94,9 @@ func Stalls(l *Loop) uint64 { return l.stats.Stalls }
 type HoldList struct{ h holds }
 
 // Add counts one of a task.
-func (h *HoldList) Add(task string, took time.Duration) { h.h.add(place{task: task}, 1, took, took) }
+func (h *HoldList) Add(task string, took time.Duration) {
+	h.h.add(place{Place: stacks.Place{Task: task}}, 1, took, took)
+}
 
 // List gives them.
 func (h *HoldList) List() []Hold { return h.h.list() }
@@ -125,7 +128,7 @@ func (h *HoldList) ChargeTurn(began, ended, limit time.Duration, pcs []uintptr, 
 	o.restAt, o.restCPU = int64(looks[0].At), int64(looks[0].CPU)
 	o.begin(int64(began))
 	for _, g := range looks[1:] {
-		o.note(part{nth: g.Nth, state: g.State, stack: stack{pcs: pcs}}, int64(g.At), int64(g.CPU), limit/2)
+		o.note(part{nth: g.Nth, state: g.State, stack: stacks.Stack{PCs: pcs}}, int64(g.At), int64(g.CPU), limit/2)
 	}
 	o.charge(&h.h, ended-began, limit, limit/2, int64(after))
 }
@@ -137,7 +140,7 @@ func LookAtHolds(l *Loop) (look func()) {
 	return func() { w.lookForHolds(l, &w.seen[0]) }
 }
 
-func placeOf(o Hold) place { return place{o.Task, o.At, o.In, o.State} }
+func placeOf(o Hold) place { return place{stacks.Place{Task: o.Task, At: o.At, In: o.In}, o.State} }
 
 // Metered reports whether the running turn of the loop is measured by task. T.
 func Metered(l *Loop) bool { return l.meter != nil }

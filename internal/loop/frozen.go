@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
 )
 
 // TellFrozen counts and tells of a task that is parked and must not park, since behind it others wait, and have done so
@@ -20,7 +21,7 @@ func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 	at := "its stack is not known\n"
 	if peeks() {
 		_, pcs := peeker.At(t.w.g)
-		at = (&stack{pcs: pcs}).parkedAt()
+		at = (&stacks.Stack{PCs: pcs}).ParkedAt()
 	}
 	in := t.frozenIn()
 	text := fmt.Sprintf("ringo: a callback of loop %d is parked in %s, and %d others wait: its turn has taken %v\n",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
 )
 
 // A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which
@@ -96,51 +97,51 @@ func (l *Loop) PresentHold() (h Hold, held bool) {
 	if l.watch.since.Load() != turn {
 		return Hold{}, false // it has ended meanwhile
 	}
-	at := place{}
-	if stack.known() {
-		at = stack.place()
+	at := stacks.Place{}
+	if stack.Known() {
+		at = stack.Place()
 	} else {
 		state = holdUnseen
 	}
-	return Hold{Task: at.task, At: at.at, In: at.in, State: state, Times: 1, Total: lasts, Longest: lasts}, true
+	return Hold{Task: at.Task, At: at.At, In: at.In, State: state, Times: 1, Total: lasts, Longest: lasts}, true
 }
 
 // heldBy is what a loop does that is held.
-func (l *Loop) heldBy() (state string, at stack) {
+func (l *Loop) heldBy() (state string, at stacks.Stack) {
 	if peeks() {
 		var peeker peek.Peeker
-		var kinds pcKinds
+		var kinds stacks.Kinds
 		if g, _, ok := peek.Mark(&l.mark); ok && g != 0 {
 			does, pcs := peeker.At(g)
-			at.pcs = pcs
+			at.PCs = pcs
 			switch {
-			case does == peek.Waiting && len(pcs) > 0 && !kinds.switched(&at) && !kinds.collects(&at):
+			case does == peek.Waiting && len(pcs) > 0 && !kinds.Switched(&at) && !kinds.Collects(&at):
 				return holdBlocked, at
 			case does == peek.Syscall && len(pcs) > 0:
 				return holdSyscall, at
 			}
 		}
-		at = stack{}
+		at = stacks.Stack{}
 	}
 	if runtime.NumGoroutine() > stacksMax {
 		return holdUnseen, at
 	}
-	t := takeTrace()
-	g := t.holder(l.goid)
+	t := stacks.Take()
+	g := t.Holder(l.goid)
 	if g == nil {
 		return holdUnseen, at
 	}
 	switch {
-	case g.state() == "syscall":
+	case g.State() == "syscall":
 		state = holdSyscall
-	case g.waits():
+	case g.Waits():
 		state = holdBlocked
 	default:
 		state = holdRunning
 	}
-	for ; g != nil; g = t[g.by] { // an iterator's coroutine; below it is the task
-		at.functions = append(at.functions, g.functions()...)
-		if g.by == 0 || g.by == l.goid {
+	for ; g != nil; g = t[g.By] { // an iterator's coroutine; below it is the task
+		at.Functions = append(at.Functions, g.Functions()...)
+		if g.By == 0 || g.By == l.goid {
 			break
 		}
 	}

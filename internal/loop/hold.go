@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ringo/internal/rt/stacks"
 )
 
 // Hold is what has held a loop in one place, as ringo.Hold.
@@ -31,7 +33,10 @@ const (
 )
 
 // place is what tells one Hold from another.
-type place struct{ task, at, in, state string }
+type place struct {
+	stacks.Place
+	state string
+}
 
 // placesMax bounds the places of a loop. What comes when there are so many is told of together, as othersHold.
 const placesMax = 100
@@ -54,11 +59,11 @@ func (h *holds) add(p place, times uint64, total, longest time.Duration) {
 		h.all, h.unsaid = map[place]Hold{}, map[place]Hold{}
 	}
 	if _, ok := h.all[p]; !ok && len(h.all) >= placesMax {
-		p = place{task: othersHold}
+		p = place{Place: stacks.Place{Task: othersHold}}
 	}
 	for _, m := range []map[place]Hold{h.all, h.unsaid} {
 		o := m[p]
-		o.Task, o.At, o.In, o.State = p.task, p.at, p.in, p.state
+		o.Task, o.At, o.In, o.State = p.Task, p.At, p.In, p.state
 		o.Times += times
 		o.Total += total
 		o.Longest = max(o.Longest, longest)
@@ -81,7 +86,7 @@ func (h *holds) takeUnsaid(worth time.Duration) []Hold {
 	defer h.mu.Unlock()
 	tells := false
 	for p, o := range h.unsaid {
-		tells = tells || p.byTask() && o.Total >= worth && (p.at != "" || worth == 0)
+		tells = tells || p.byTask() && o.Total >= worth && (p.At != "" || worth == 0)
 	}
 	if !tells {
 		return nil
@@ -137,7 +142,7 @@ type part struct {
 	nth    uint64 // which of all that the loop has run; 0 if nobody could tell
 	state  string // empty if it could not be told
 	sleeps bool   // but that the thread slept could, so that it was not the machine that did not let it run
-	stack  stack
+	stack  stacks.Stack
 	took   time.Duration
 	looks  int
 }
@@ -171,15 +176,15 @@ func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 	if n := len(h.parts); n > 0 {
 		last := &h.parts[n-1]
 		if n == partsMax || last.nth == p.nth && last.state == p.state && last.sleeps == p.sleeps &&
-			last.stack.equal(&p.stack) {
+			last.stack.Equal(&p.stack) {
 			last.took += p.took
 			last.looks++
 			return
 		}
 	}
 	from := len(h.pcs)
-	h.pcs = append(h.pcs, p.stack.pcs...)
-	p.stack.pcs = h.pcs[from:len(h.pcs):len(h.pcs)]
+	h.pcs = append(h.pcs, p.stack.PCs...)
+	p.stack.PCs = h.pcs[from:len(h.pcs):len(h.pcs)]
 	h.parts = append(h.parts, p)
 }
 
@@ -235,12 +240,12 @@ func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) 
 				return true
 			}
 			sum += p.took
-			if p.state != "" && p.stack.known() && !p.stack.stale {
+			if p.state != "" && p.stack.Known() && !p.stack.Stale {
 				h.add(to.places.of(&p), p.took)
 				return true
 			}
 			dark.took += p.took // it most likely was where it was seen
-			if p.stack.known() {
+			if p.stack.Known() {
 				dark.stack = p.stack
 			}
 			if p.state != "" {
@@ -294,7 +299,7 @@ const knownMax = 512
 
 // of is the place of a part.
 func (m *places) of(p *part) place {
-	if len(p.stack.functions) > 0 {
+	if len(p.stack.Functions) > 0 {
 		return p.place()
 	}
 	if m.known == nil {
@@ -302,9 +307,9 @@ func (m *places) of(p *part) place {
 	}
 	var h maphash.Hash
 	h.SetSeed(m.seed)
-	maphash.WriteComparable(&h, p.stack.stale)
+	maphash.WriteComparable(&h, p.stack.Stale)
 	h.WriteString(p.state)
-	for _, pc := range p.stack.pcs {
+	for _, pc := range p.stack.PCs {
 		maphash.WriteComparable(&h, pc)
 	}
 	key := h.Sum64()
@@ -320,7 +325,5 @@ func (m *places) of(p *part) place {
 }
 
 func (p *part) place() place {
-	at := p.stack.place()
-	at.state = p.state
-	return at
+	return place{p.stack.Place(), p.state}
 }

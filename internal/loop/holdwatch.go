@@ -2,11 +2,11 @@ package loop
 
 import (
 	"runtime"
-	"strings"
 	"time"
 
 	"ringo/internal/kernel"
 	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
 )
 
 // How the watcher finds out what holds a loop for longer than Config.Hold, be it for a few milliseconds. A loop notes
@@ -111,15 +111,15 @@ func (w *watcher) see(l *Loop, s *sighting, now int64) (p part, cpu int64) {
 		g = l.self
 	}
 	state, pcs := w.peeker.At(g)
-	p.stack.pcs = pcs
+	p.stack.PCs = pcs
 	switch state {
 	case peek.Waiting:
-		if w.kinds.switched(&p.stack) { // to an iterator's coroutine, which is not to be found so
+		if w.kinds.Switched(&p.stack) { // to an iterator's coroutine, which is not to be found so
 			p = w.trace(l, computes)
 			p.nth = nth
 			return p, cpu
 		}
-		if p.state = holdBlocked; w.kinds.collects(&p.stack) {
+		if p.state = holdBlocked; w.kinds.Collects(&p.stack) {
 			p.state = holdRunnable
 		}
 	case peek.Syscall:
@@ -130,16 +130,16 @@ func (w *watcher) see(l *Loop, s *sighting, now int64) (p part, cpu int64) {
 		p.state = holdRunnable
 	case peek.Running:
 		p.state, p.stack = w.running(l, s, nth, computes, rests || !known)
-		if p.state == holdRunning && !p.stack.known() && now-h.turn > int64(w.hold) && w.mayStop(pauseTakes) {
+		if p.state == holdRunning && !p.stack.Known() && now-h.turn > int64(w.hold) && w.mayStop(pauseTakes) {
 			began := w.set.elapsed()
 			peek.Pause()
 			if _, pcs := w.peeker.At(g); len(pcs) > 0 {
-				p.stack.pcs = pcs
+				p.stack.PCs = pcs
 			}
 			w.stopped(began)
 		}
-		if !p.stack.known() {
-			p.stack.pcs, p.stack.stale = w.peeker.Beginning(g, serveFunction), true
+		if !p.stack.Known() {
+			p.stack.PCs, p.stack.Stale = w.peeker.Beginning(g, stacks.Serve), true
 		}
 	}
 	return p, cpu
@@ -149,7 +149,7 @@ func (w *watcher) see(l *Loop, s *sighting, now int64) (p part, cpu int64) {
 const pauseTakes = 50 * time.Microsecond
 
 // running tells apart what has a thread. A task that computes is looked at once, since it must be stopped for that.
-func (w *watcher) running(l *Loop, s *sighting, nth uint64, computes, rests bool) (state string, at stack) {
+func (w *watcher) running(l *Loop, s *sighting, nth uint64, computes, rests bool) (state string, at stacks.Stack) {
 	h := &s.holder
 	if rests {
 		switch kernel.ThreadState(l.tid) {
@@ -167,72 +167,11 @@ func (w *watcher) running(l *Loop, s *sighting, nth uint64, computes, rests bool
 		return "", at // at the first look it may not be known
 	}
 	for i := len(h.parts) - 1; i >= 0 && h.parts[i].nth == nth; i-- {
-		if o := &h.parts[i]; o.state == holdRunning && o.stack.known() && !o.stack.stale {
+		if o := &h.parts[i]; o.state == holdRunning && o.stack.Known() && !o.stack.Stale {
 			return holdRunning, o.stack
 		}
 	}
 	return holdRunning, at
-}
-
-// pcKind is what an address on a stack says of what the goroutine waits for.
-type pcKind uint8
-
-const (
-	programPC  pcKind = iota // it has called what is further in
-	runtimePC                // the runtime has
-	collectsPC               // for the collector
-	switchesPC               // to switch to another coroutine
-)
-
-// kindsMax bounds the addresses that are remembered. At the bound all are forgotten.
-const kindsMax = 1024
-
-// pcKinds remembers them: to find one out allocates.
-type pcKinds struct{ known map[uintptr]pcKind }
-
-func (m *pcKinds) of(pc uintptr) pcKind {
-	k, ok := m.known[pc]
-	if ok {
-		return k
-	}
-	if m.known == nil {
-		m.known = map[uintptr]pcKind{}
-	}
-	if len(m.known) >= kindsMax {
-		clear(m.known)
-	}
-	k = runtimePC
-	for _, f := range (&stack{pcs: []uintptr{pc}}).all() {
-		switch {
-		case packageOf(f.name) != "runtime":
-			k = programPC
-		case strings.HasPrefix(f.name, "runtime.gc"), strings.HasPrefix(f.name, "runtime.stopTheWorld"):
-			k = collectsPC
-		case f.name == "runtime.coroswitch", f.name == "runtime.coroswitch_m":
-			k = switchesPC
-		}
-		if k != runtimePC {
-			break
-		}
-	}
-	m.known[pc] = k
-	return k
-}
-
-// switched reports whether a stack ends in a switch to another coroutine.
-func (m *pcKinds) switched(s *stack) bool { return len(s.pcs) > 0 && m.of(s.pcs[0]) == switchesPC }
-
-// collects reports whether a goroutine waits for the garbage collector, or works for it.
-func (m *pcKinds) collects(s *stack) bool {
-	for _, pc := range s.pcs {
-		switch m.of(pc) {
-		case programPC:
-			return false
-		case collectsPC:
-			return true
-		}
-	}
-	return false
 }
 
 // trace finds it out by all stacks.
@@ -241,25 +180,25 @@ func (w *watcher) trace(l *Loop, computes bool) (p part) {
 		return p
 	}
 	began := w.set.elapsed()
-	t := takeTrace()
+	t := stacks.Take()
 	w.stopped(began)
-	g := t.holder(l.goid)
+	g := t.Holder(l.goid)
 	if g == nil {
 		return p
 	}
-	p.stack.functions = g.functions()
-	for g != nil && g.by != 0 && g.by != l.goid { // an iterator's coroutine; below it is the task
-		if g = t[g.by]; g != nil {
-			p.stack.functions = append(p.stack.functions, g.functions()...)
+	p.stack.Functions = g.Functions()
+	for g != nil && g.By != 0 && g.By != l.goid { // an iterator's coroutine; below it is the task
+		if g = t[g.By]; g != nil {
+			p.stack.Functions = append(p.stack.Functions, g.Functions()...)
 		}
 	}
-	g = t.holder(l.goid)
+	g = t.Holder(l.goid)
 	switch {
 	case computes:
 		p.state = holdRunning
-	case g.state() == "syscall":
+	case g.State() == "syscall":
 		p.state = holdSyscall
-	case g.waits():
+	case g.Waits():
 		p.state = holdBlocked
 	default:
 		p.state = holdRunnable

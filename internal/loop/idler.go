@@ -1,10 +1,12 @@
 package loop
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"ringo/internal/rt/labels"
+	"ringo/internal/rt/sched"
 )
 
 // idleAfter is for how long no loop has run a task when they are taken for idle: so
@@ -21,12 +23,55 @@ const firstLook = 50 // in idleAfter
 //
 // Idle it waits for a loop's word, and costs nothing once there is nothing to trim.
 type idler struct {
-	runs       int // loops that want it; under procs
+	runs       int // loops that want it; under idlers
 	after      time.Duration
 	quit, gone chan struct{}
 	over       chan struct{} // has room for the one word that there is
 	look       *time.Timer
 }
+
+// idlers has the one of the loops that run.
+var idlers struct {
+	sync.Mutex
+	now *idler
+}
+
+// raiseProcs makes room for the goroutines beside n more loops, until release, and has the idler look at those.
+func raiseProcs(n int, warn func(string, ...any)) (release func()) {
+	idlers.Lock()
+	defer idlers.Unlock()
+	lower := sched.RaiseProcs(n, warn)
+	if idlers.now == nil {
+		idlers.now = startIdler()
+	}
+	idlers.now.runs += n
+	return sync.OnceFunc(func() {
+		lower()
+		idlers.Lock()
+		last := idlers.now
+		if last.runs -= n; last.runs > 0 {
+			last = nil
+		} else {
+			idlers.now = nil
+		}
+		idlers.Unlock()
+		if last != nil {
+			last.stop()
+		}
+	})
+}
+
+// lendProcs has GOMAXPROCS count the loops or not. An idler that ends says nothing of the loops that came since.
+func (i *idler) lendProcs(lent bool) {
+	idlers.Lock()
+	defer idlers.Unlock()
+	if idlers.now == i {
+		sched.LendProcs(lent)
+	}
+}
+
+// computeMax is how many CPU-bound calls may run beside the loops.
+func computeMax(loops int) int { return max(1, sched.Procs()-loops) }
 
 // idle is the idler that waits for the loops' word, nil if none does. One that ends may
 // still be there when the next begins.

@@ -3,7 +3,6 @@ package loop
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"ringo/internal/hist"
 	"ringo/internal/offload"
+	"ringo/internal/rt/code"
 )
 
 // Lane is where calls of one sort run on ordinary goroutines. Each has slots of its own, which all loops of a Run
@@ -146,7 +146,7 @@ func (n *lane) holders() []string {
 		if d := runs[b] - runs[a]; d != 0 {
 			return d
 		}
-		return strings.Compare(funcName(a), funcName(b))
+		return strings.Compare(code.Func(a).WithPlace(), code.Func(b).WithPlace())
 	})
 	var lines []string
 	for i, what := range kinds {
@@ -154,22 +154,12 @@ func (n *lane) holders() []string {
 			lines = append(lines, fmt.Sprintf("and %d others", len(kinds)-i))
 			break
 		}
-		lines = append(lines, fmt.Sprintf("%d × %s", runs[what], funcName(what)))
+		lines = append(lines, fmt.Sprintf("%d × %s", runs[what], code.Func(what).WithPlace()))
 	}
 	return lines
 }
 
 const holdersMax = 5
-
-// funcName is a function with its place.
-func funcName(pc uintptr) string {
-	f := runtime.FuncForPC(pc)
-	if f == nil {
-		return "a function"
-	}
-	file, line := f.FileLine(pc)
-	return fmt.Sprintf("%s (%s:%d)", f.Name(), file[strings.LastIndexByte(file, '/')+1:], line)
-}
 
 // LaneStats is how much a lane has to do.
 type LaneStats struct {

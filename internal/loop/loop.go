@@ -16,6 +16,7 @@ import (
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
 	"ringo/internal/rt/labels"
+	"ringo/internal/rt/sched"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -32,9 +33,9 @@ type Loop struct {
 	kernel kernel.Kernel
 	info   driver.Info
 	slab   *op.Slab
-	tid    int32  // of its thread
-	seat   seat   // the same thread, to be compared with a caller's
-	goid   uint64 // of its goroutine, as stack traces call it
+	tid    int32      // of its thread
+	seat   sched.Seat // the same thread, to be compared with a caller's
+	goid   uint64     // of its goroutine, as stack traces call it
 	self   gmark.G
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
@@ -69,7 +70,7 @@ type Loop struct {
 	wallAt    int64 // when that was read
 	accounted int64 // up to when the time is
 	spin      spinner
-	lastYield yieldClock
+	lastYield sched.YieldClock
 	stats     Stats
 	turnTimes hist.Histogram
 	recent    recent
@@ -127,13 +128,13 @@ func (l *Loop) IsCurrent() bool {
 	if l == nil {
 		return false
 	}
-	if thread := l.seat.thread; thread != 0 { // which tells both at once
+	if thread := l.seat.Thread; thread != 0 { // which tells both at once
 		return gmark.CurrentThread() == thread && !l.ended.Load()
 	}
 	if s := l.stage(); s != nil {
 		return l.mark.IsCurrent() || s.here() && s.current == l && !l.ended.Load()
 	}
-	return l.mark.IsCurrent() || l.seat.isCurrent() && !l.ended.Load()
+	return l.mark.IsCurrent() || l.seat.IsCurrent() && !l.ended.Load()
 }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.

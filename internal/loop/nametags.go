@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"ringo/internal/rt/code"
+	"ringo/internal/rt/stacks"
 )
 
 // nameTags are the names of a loop's tasks that have begun and have one, for those who look from outside while the
@@ -28,7 +29,7 @@ func (l *Loop) tag(w *worker, name string) {
 	n := &l.names
 	id, ok := n.goids[w]
 	if !ok {
-		id = goid()
+		id = stacks.GoroutineID()
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -56,18 +57,18 @@ func (l *Loop) untagWorker(w *worker) {
 }
 
 // of is what is known of the task that a goroutine runs. G.
-func (n *nameTags) of(g *goroutine) (tag nameTag, ok bool) {
+func (n *nameTags) of(g *stacks.Goroutine) (tag nameTag, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	tag, ok = n.by[g.id]
+	tag, ok = n.by[g.ID]
 	return tag, ok
 }
 
 // nameOf is what the task of one of the loop's workers is called, by GoNamed or as goroutine.task; empty if there is
 // none. G.
-func (l *Loop) nameOf(g *goroutine) string {
+func (l *Loop) nameOf(g *stacks.Goroutine) string {
 	if tag, ok := l.names.of(g); ok {
 		return tag.name
 	}
-	return g.task()
+	return g.Task()
 }

@@ -3,6 +3,8 @@ package loop
 import (
 	"runtime"
 	"testing"
+
+	"ringo/internal/rt/sched"
 )
 
 // unsaid is a warning that nobody wants.
@@ -18,9 +20,9 @@ func wantProcs(t *testing.T, when string, want int) {
 
 // currentIdler is the idler of those who run.
 func currentIdler() *idler {
-	procs.Lock()
-	defer procs.Unlock()
-	return procs.idler
+	idlers.Lock()
+	defer idlers.Unlock()
+	return idlers.now
 }
 
 // What the idler of loops that have ended still says does not count for those that run.
@@ -64,8 +66,8 @@ func TestProcsOfRunsThatOverlap(t *testing.T) {
 	third()
 	fourth()
 	wantProcs(t, "set by the program, with none", before+7)
-	if Procs() != before+7 {
-		t.Errorf("Procs is %d, want %d", Procs(), before+7)
+	if sched.Procs() != before+7 {
+		t.Errorf("Procs is %d, want %d", sched.Procs(), before+7)
 	}
 	if currentIdler() != nil {
 		t.Error("the idler is left")

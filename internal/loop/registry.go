@@ -5,32 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"ringo/internal/kernel"
 	"ringo/internal/rt/gmark"
+	"ringo/internal/rt/sched"
 )
-
-// seat is a thread: as the runtime knows it, or where that can't be told as the kernel does.
-type seat struct {
-	thread gmark.Thread
-	tid    int32
-}
-
-// currentSeat is the thread that the caller has locked.
-func currentSeat() seat {
-	if gmark.ThreadsKnown() {
-		return seat{thread: gmark.CurrentThread()}
-	}
-	return seat{tid: kernel.ThreadID()}
-}
-
-// isCurrent reports whether the caller runs on the thread. Of a loop that is still to begin nobody
-// does. G.
-func (s *seat) isCurrent() bool {
-	if s.tid != 0 {
-		return kernel.ThreadID() == s.tid
-	}
-	return s.thread != 0 && gmark.CurrentThread() == s.thread
-}
 
 // running is all loops of the process, so that a call that was given none can
 // find the task it runs in. What is looked at is beside each other and changes only when
@@ -41,7 +18,7 @@ var running struct {
 }
 
 type seated struct {
-	seat seat
+	seat sched.Seat
 	l    *Loop
 }
 
@@ -82,7 +59,7 @@ func Current() (*Loop, *Task) {
 	if (p == nil || len(*p) == 0) && staged == nil {
 		return nil, nil
 	}
-	mine := currentSeat()
+	mine := sched.CurrentSeat()
 	if p != nil {
 		for i := range *p {
 			if s := &(*p)[i]; s.seat == mine {

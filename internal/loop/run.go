@@ -17,6 +17,8 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
+	"ringo/internal/rt/sched"
+	"ringo/internal/rt/stacks"
 )
 
 // Set is the loops of one Run.
@@ -76,7 +78,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	if kernel.InBubble() {
 		return ErrBubble
 	}
-	if err := startNetpoll(); err != nil {
+	if err := sched.StartNetpoll(); err != nil {
 		return err
 	}
 	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(),
@@ -247,7 +249,7 @@ func (l *Loop) open() error {
 		}
 	}
 	if l.cfg.Stage == nil { // which has one thread for all its loops
-		l.tid, l.seat, l.goid = kernel.ThreadID(), currentSeat(), goid()
+		l.tid, l.seat, l.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
 	l.tick()
 	l.slab = op.NewSlab(0)

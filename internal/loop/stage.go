@@ -15,6 +15,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/rt/labels"
+	"ringo/internal/rt/sched"
 )
 
 // Stage is one thread on which the loops of any number of Runs take turns, in a world that has a clock of its own. All
@@ -31,7 +32,7 @@ type Stage struct {
 	// Exits is told of a task that ends itself by runtime.Goexit. nil: nobody is.
 	Exits func(l *Loop)
 
-	seat seat
+	seat sched.Seat
 	// current is the loop that has its turn; nil: none has.
 	current *Loop
 	turns   uint64 // of its loops
@@ -49,7 +50,7 @@ var stages struct {
 
 // Open has the calling goroutine, which has locked its thread, be the stage's.
 func (s *Stage) Open() {
-	s.seat = currentSeat()
+	s.seat = sched.CurrentSeat()
 	stages.Lock()
 	defer stages.Unlock()
 	var list []*Stage
@@ -69,10 +70,10 @@ func (s *Stage) Close() {
 }
 
 // here reports whether the caller is on the stage's thread. G.
-func (s *Stage) here() bool { return s.seat.isCurrent() }
+func (s *Stage) here() bool { return s.seat.IsCurrent() }
 
 // stageHere is the stage on whose thread the caller is; nil: none.
-func stageHere(mine seat) *Stage {
+func stageHere(mine sched.Seat) *Stage {
 	if p := stages.list.Load(); p != nil {
 		for _, s := range *p {
 			if s.seat == mine {

@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/rt/sched"
 )
 
 // What callers that may be in a simulated world use in place of what reaches the system's kernel, a goroutine, the
@@ -70,7 +71,7 @@ func Astray(what string) error {
 	if l, _ := Current(); l != nil {
 		return nil
 	}
-	if s := stageHere(currentSeat()); s != nil {
+	if s := stageHere(sched.CurrentSeat()); s != nil {
 		return s.leaves(fmt.Sprintf("%s, for which a host is wanted,", what))
 	}
 	return nil

@@ -47,7 +47,7 @@ func Summary(tasks []TaskInfo) string {
 			break
 		}
 		left -= o.n
-		name := funcName(uintptr(o.code))
+		name := o.code.WithPlace()
 		if o.name != "" {
 			name = o.name
 		}

@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
 )
 
 // The watcher is one goroutine of a Run that looks at its loops from outside,
@@ -38,7 +39,7 @@ type watcher struct {
 	noticed  int64 // when there was something to tell; 0: there is not
 	slept    int64 // since when all loops were found asleep; 0: one was not
 	locks    lockWatch
-	kinds    pcKinds
+	kinds    stacks.Kinds
 }
 
 // sighting is what the watcher knows of a loop.
@@ -227,25 +228,25 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 	// To take the stacks stops the program for a moment. That is quick only because
 	// this thread is known to run, or to sleep where it need not be waited for, and
 	// if there are not too many.
-	var t trace
+	var t stacks.Trace
 	if w.set.cfg.OnStall != nil || runtime.NumGoroutine() <= stacksMax {
-		t = takeTrace()
+		t = stacks.Take()
 	}
-	g := t.holder(l.goid)
+	g := t.Holder(l.goid)
 	if l.watch.since.Load() != s.turn {
 		return // the turn has ended meanwhile
 	}
-	if after, _ := kernel.ThreadCPU(l.tid); !computes && (after != cpu || g != nil && !g.waits()) {
+	if after, _ := kernel.ThreadCPU(l.tid); !computes && (after != cpu || g != nil && !g.Waits()) {
 		s.next = 2 * (now - s.turn) // it has run meanwhile, or waits for the scheduler to let it
 		return
 	}
 	s.done = true
 	took := time.Duration(now - s.turn)
-	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("name", t.name(l, g)),
+	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("name", nameIn(t, l, g)),
 		slog.Bool("computes", computes), slog.Int("unsaid", s.unsaid)}
 	if w.set.cfg.OnStall != nil {
 		w.set.cfg.warn("stall", about...)
-		w.set.cfg.OnStall(l, took, append(g.text(), held(l)...))
+		w.set.cfg.OnStall(l, took, append(textOf(g), held(l)...))
 		return
 	}
 	w.set.cfg.tell("stall", complaint(l, took, t, g, computes, s.unsaid), about...)

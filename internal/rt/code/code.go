@@ -37,6 +37,16 @@ func (f Func) Place() string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
+// WithPlace is the function with where it begins, in a few words: "main.handle (main.go:81)".
+func (f Func) WithPlace() string {
+	fn := runtime.FuncForPC(uintptr(f))
+	if fn == nil {
+		return "a function"
+	}
+	file, line := fn.FileLine(uintptr(f))
+	return fmt.Sprintf("%s (%s:%d)", fn.Name(), file[strings.LastIndexByte(file, '/')+1:], line)
+}
+
 // called has the names of functions that their own says nothing to a user.
 var called sync.Map
 

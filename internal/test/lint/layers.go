@@ -17,13 +17,14 @@ type layer struct {
 // import those written above it, and none beside or below it.
 var order = []layer{
 	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
-		"internal/rt/gmark", "internal/rt/labels", "internal/rt/code", "internal/invariant", "internal/hist",
-		"internal/sim/world"},
+		"internal/rt/gmark", "internal/rt/labels", "internal/rt/code", "internal/rt/stacks",
+		"internal/invariant", "internal/hist", "internal/sim/world"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
 	{[]string{"internal/kernel"}, "the door to the kernel for what is no op"},
-	{[]string{"internal/rt/peek"}, "where another goroutine stands"},
+	{[]string{"internal/rt/peek", "internal/rt/sched"},
+		"where another goroutine stands, and what loops are to Go's scheduler"},
 	{[]string{"internal/mask"}, "an older kernel, for tests"},
 	{[]string{"internal/seam"}, "what stands between a ring and the kernel, for tests"},
 	{[]string{"uring"}, "the raw ring, for users who want no runtime"},

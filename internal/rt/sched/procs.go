@@ -1,4 +1,4 @@
-package loop
+package sched
 
 import (
 	"runtime"
@@ -9,7 +9,7 @@ import (
 // it back, after 20 µs to 10 ms. So goroutines beside the loops need Ps of their
 // own: while loops run, GOMAXPROCS is raised by their number. Loops that have run no
 // task for a while, as where all that they have is used by goroutines, sleep for so long
-// that they need none; then it is as it was, until one does (see idler).
+// that they need none; then it is as it was, until one does.
 //
 // What the program sets meanwhile stands: the loops that run then have no part in
 // it any more, and those that come later are added to it. An era is the time
@@ -21,41 +21,25 @@ var procs struct {
 	old   int  // what it was before them
 	set   int  // what we set last
 	lent  bool // old, for as long as the loops are idle
-	idler *idler
 }
 
-// raiseProcs makes room for n more loops and says what it did; release takes it back.
-func raiseProcs(n int, warn func(string, ...any)) (release func()) {
+// RaiseProcs makes room for n more loops and says what it did; lower takes it back.
+func RaiseProcs(n int, warn func(string, ...any)) (lower func()) {
 	procs.Lock()
 	defer procs.Unlock()
 	if !ours() {
 		procs.old = runtime.GOMAXPROCS(0)
 	}
 	procs.lent = false
-	if procs.idler == nil {
-		procs.idler = startIdler()
-	}
-	procs.idler.runs += n
 	era := procs.era
 	addProcs(n)
 	warn("GOMAXPROCS raised from %d to %d, so that goroutines have processors while loops sleep", procs.old, procs.set)
-	return sync.OnceFunc(func() { lowerProcs(n, era) })
-}
-
-func lowerProcs(n int, era uint64) {
-	procs.Lock()
-	if ours() && era == procs.era {
-		addProcs(-n)
-	}
-	last := procs.idler
-	if last.runs -= n; last.runs > 0 {
-		last = nil
-	} else {
-		procs.idler = nil
-	}
-	procs.Unlock()
-	if last != nil {
-		last.stop()
+	return func() {
+		procs.Lock()
+		defer procs.Unlock()
+		if ours() && era == procs.era {
+			addProcs(-n)
+		}
 	}
 }
 
@@ -85,18 +69,17 @@ func setProcs() {
 	}
 }
 
-// lendProcs has GOMAXPROCS count the loops or not, unless the program has set it. An idler that
-// ends says nothing of the loops that came since.
-func (i *idler) lendProcs(lent bool) {
+// LendProcs has GOMAXPROCS count the loops or not, unless the program has set it.
+func LendProcs(lent bool) {
 	procs.Lock()
 	defer procs.Unlock()
-	if procs.idler == i && ours() && procs.lent != lent {
+	if ours() && procs.lent != lent {
 		procs.lent = lent
 		setProcs()
 	}
 }
 
-// Procs is GOMAXPROCS without what was added for loops. G.
+// Procs is GOMAXPROCS without what was added for loops.
 func Procs() int {
 	procs.Lock()
 	defer procs.Unlock()
@@ -105,6 +88,3 @@ func Procs() int {
 	}
 	return runtime.GOMAXPROCS(0)
 }
-
-// computeMax is how many CPU-bound calls may run beside the loops.
-func computeMax(loops int) int { return max(1, Procs()-loops) }

@@ -1,4 +1,4 @@
-package loop
+package sched
 
 import (
 	"fmt"
@@ -13,12 +13,12 @@ var netpoll struct {
 	started bool
 }
 
-// startNetpoll makes the network poller of Go's runtime exist. Otherwise the first
+// StartNetpoll makes the network poller of Go's runtime exist. Otherwise the first
 // timer makes it, and if there is no descriptor left then, the runtime ends the
 // program ("netpollinit failed"): a server that has run out of descriptors would
 // die of the timer that its own drain arms. The poller keeps its two descriptors
 // for the rest of the program's life.
-func startNetpoll() error {
+func StartNetpoll() error {
 	netpoll.Lock()
 	defer netpoll.Unlock()
 	if netpoll.started {

@@ -1,0 +1,152 @@
+package stacks
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Stack is where a goroutine was, from the innermost function on: as addresses, or as functions if it was read from a
+// trace.
+type Stack struct {
+	PCs       []uintptr
+	Functions []Function
+	Stale     bool // only the outermost functions are certain, and calls may have ended
+}
+
+// Function is one on a stack.
+type Function struct {
+	Name string
+	File string
+	Line int
+}
+
+// Equal reports whether two are the same.
+func (s *Stack) Equal(o *Stack) bool {
+	return slices.Equal(s.PCs, o.PCs) && slices.Equal(s.Functions, o.Functions)
+}
+
+// Known reports whether anything is known.
+func (s *Stack) Known() bool { return len(s.PCs)+len(s.Functions) > 0 }
+
+// All gives the functions.
+func (s *Stack) All() []Function {
+	if s.Functions != nil || len(s.PCs) == 0 {
+		return s.Functions
+	}
+	var all []Function
+	frames := runtime.CallersFrames(s.PCs)
+	for {
+		f, more := frames.Next()
+		if f.Function != "" {
+			all = append(all, Function{f.Function, f.File, f.Line})
+		}
+		if !more {
+			return all
+		}
+	}
+}
+
+// ParkedAt is the stack of a task that is parked, as text.
+func (s *Stack) ParkedAt() string {
+	all := s.All()
+	all = all[slices.IndexFunc(all, func(f Function) bool { return f.Name == Park })+1:]
+	var b strings.Builder
+	for _, f := range all {
+		if f.Name == Serve {
+			break
+		}
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Name, f.File, f.Line)
+	}
+	return b.String()
+}
+
+// Park is above all that a task does by which it parks.
+const Park = "ringo/internal/loop.(*Loop).Park"
+
+// Place is what a task was in: its function, the place in that, and what that has called, the innermost first.
+type Place struct{ Task, At, In string }
+
+// Place says which task a stack belongs to, and what it is in.
+func (s *Stack) Place() Place {
+	all := s.All()
+	if len(all) == 0 {
+		return Place{Task: "a task"}
+	}
+	if s.Stale {
+		if task := outermost(all); task >= 0 {
+			return Place{Task: all[task].Name, At: all[task].at()}
+		}
+		return Place{Task: "a task"}
+	}
+	task := len(all)
+	p := Place{Task: "the loop itself"}
+	if i := slices.IndexFunc(all, func(f Function) bool { return f.Name == Serve }); i >= 0 {
+		p.Task = "a task"
+		if task = outermost(all[:i]); task >= 0 {
+			p.Task, p.At = all[task].Name, all[task].at()
+		} else {
+			task = i
+		}
+	}
+	p.In = calls(all[:task])
+	return p
+}
+
+// Serve is below each task.
+const Serve = "ringo/internal/loop.(*worker).serve"
+
+// outermost is which function a task is named by: the program's outermost. A task that this module makes, as
+// ListenAndServe does, may have none; it is named by the outermost function of ours that users can know. -1 if there is
+// none of either.
+func outermost(functions []Function) int {
+	ours := -1
+	for i, f := range slices.Backward(functions) {
+		switch pkg := PackageOf(f.Name); {
+		case pkg == "ringo" || pkg == "ringo/sock" || pkg == "ringo/file":
+			// ringo.Run only calls what the others pass
+			if ours < 0 || PackageOf(functions[ours].Name) == "ringo" && pkg != "ringo" {
+				ours = i
+			}
+		case !engine(pkg):
+			return i
+		}
+	}
+	return ours
+}
+
+// at is "store.go:81".
+func (f *Function) at() string { return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line) }
+
+// callsMax bounds the calls that are named; those nearest to the task are left out.
+const callsMax = 4
+
+// calls says what a task is in, the innermost call first, without what the runtime does for it.
+func calls(functions []Function) string {
+	var names []string
+	for _, f := range functions {
+		name := f.Name
+		if known := waitsOfRuntime[name]; known != "" {
+			name = known
+		} else if pkg := PackageOf(name); len(names) == 0 && (pkg == "runtime" || strings.HasPrefix(pkg, "internal/") ||
+			strings.HasPrefix(name, "sync.runtime_") || strings.Contains(name, "RawSyscall")) {
+			continue
+		}
+		if len(names) == callsMax {
+			return strings.Join(names, " <- ") + " <- ..."
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " <- ")
+}
+
+// waitsOfRuntime are functions that the compiler puts in the place of what the program says.
+var waitsOfRuntime = map[string]string{
+	"runtime.chanrecv1": "receive from a channel",
+	"runtime.chanrecv2": "receive from a channel",
+	"runtime.chansend1": "send to a channel",
+	"runtime.selectgo":  "select",
+	"runtime.block":     "select",
+}
