@@ -16,6 +16,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/rt/sched"
+	"ringo/internal/watch"
 )
 
 // Config configures Run. The zero value of each field means its default; a nil *Config means all defaults. Run checks
@@ -157,6 +158,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		HardStop:   hardStop,
 		Warn:       debugf,
 		Complain:   onStderr.say,
+		Observe:    watch.Observe,
 	}
 	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
 	if c.Spin < 0 || c.Spin > time.Second {

@@ -4,8 +4,9 @@ import (
 	"net/netip"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/driver"
-	"ringo/internal/loop"
+	"ringo/internal/watch"
 )
 
 // Info describes a loop's driver. Callers must not modify its slices.
@@ -137,7 +138,7 @@ func infoOf(i driver.Info, run int) Info {
 	return info
 }
 
-func statsOf(s loop.Stats) Stats {
+func statsOf(s census.Stats) Stats {
 	stats := Stats{
 		Turns: s.Turns, Parks: s.Parks, Yields: s.Yields, Mails: s.Mails, WakesSpared: s.WakesSpared,
 		Stalls: s.Stalls, Backoffs: s.Backoffs, InTasks: s.InTasks, InKernel: s.InKernel,
@@ -187,13 +188,13 @@ type Hold struct {
 }
 
 // String describes the hold in a line.
-func (h Hold) String() string { return loop.Hold(h).String() }
+func (h Hold) String() string { return watch.Hold(h).String() }
 
 // Holds returns where the loop has been held since it began, the longest total first, without holds that still last. It
 // is empty if Config.HoldLimit is negative, and stays available after the loop's end. Any goroutine may call it; it
 // does not park.
 func (l *Loop) Holds() []Hold {
-	all := l.engine().Holds()
+	all := watch.Holds(l.engine())
 	holds := make([]Hold, len(all))
 	for i, h := range all {
 		holds[i] = Hold(h)
@@ -229,13 +230,13 @@ type HandleInfo struct {
 // task parks, and gets an empty list if it is cancelled.
 func (l *Loop) Handles() []HandleInfo {
 	var all []HandleInfo
-	if !l.engine().EachHandleInfo(func(i *loop.HandleInfo) { all = append(all, handleInfoOf(i)) }) {
+	if !census.EachHandle(l.engine(), func(i *census.HandleInfo) { all = append(all, handleInfoOf(i)) }) {
 		return nil
 	}
 	return all
 }
 
-func handleInfoOf(i *loop.HandleInfo) HandleInfo {
+func handleInfoOf(i *census.HandleInfo) HandleInfo {
 	return HandleInfo{
 		Kind: i.Kind, Network: i.Network, State: i.State, FD: int(i.FD),
 		Local: nameOfEnd(i.Local, i.LocalName), Remote: nameOfEnd(i.Remote, i.RemoteName),

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/census"
 	"ringo/internal/driver"
 	"ringo/internal/hist"
-	"ringo/internal/loop"
 	"ringo/internal/test/patience"
 )
 
@@ -80,7 +80,7 @@ func leaves(v reflect.Value, path string, all map[string]string) map[string]stri
 // and forgotten above fails here. kept are those that are the engine's business.
 func TestPublicStructsAreWhole(t *testing.T) {
 	var n int
-	var stats loop.Stats
+	var stats census.Stats
 	filler(reflect.ValueOf(&stats).Elem(), &n)
 	whole(t, stats, ringo.StatsOf(stats))
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"syscall"
 
-	"ringo/internal/loop"
+	"ringo/internal/census"
 )
 
 // quitWatch is who wants the tasks told at SIGQUIT: however many there are, they are told once.
@@ -45,7 +45,7 @@ func tellAtQuit() (stop func()) {
 			return
 		case <-heard:
 		}
-		loop.WriteTasks(onStderr.say)
+		census.WriteTasks(onStderr.say)
 		onStderr.await(noticesPatience) // a stderr that is blocked does not keep the program from its end
 		signal.Stop(heard)              // from here on the runtime's own answer, if nobody else listens
 		if self, err := os.FindProcess(os.Getpid()); err == nil {

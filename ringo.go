@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 	"ringo/internal/sys"
@@ -216,7 +217,7 @@ func (l *Loop) Info() Info { return infoOf(l.engine().Info(), l.engine().Set().N
 // Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
 // tasks wait for its answer. If that takes 100 ms, or the task is cancelled, they get the last known values; see
 // Stats.Held.
-func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
+func (l *Loop) Stats() Stats { return statsOf(census.StatsOf(l.engine())) }
 
 // A Timer starts a function later; Loop.AfterFunc makes it. Only tasks of its loop may call its methods.
 type Timer loop.Timer

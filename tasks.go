@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 )
@@ -70,7 +71,7 @@ func (l *Loop) Tasks() []TaskInfo {
 
 // tasks is Tasks for goroutines.
 func (l *Loop) tasks() []TaskInfo {
-	found := l.engine().Tasks()
+	found := census.Tasks(l.engine())
 	tasks := make([]TaskInfo, len(found))
 	names := namesOf{}
 	for i := range found {
@@ -82,7 +83,7 @@ func (l *Loop) tasks() []TaskInfo {
 // namesOf keeps names and places of functions, of which there are few.
 type namesOf map[code.Func]struct{ name, at string }
 
-func (n namesOf) info(t *loop.TaskInfo) TaskInfo {
+func (n namesOf) info(t *census.TaskInfo) TaskInfo {
 	f, ok := n[t.Code]
 	if !ok {
 		f.name, f.at = t.Code.Name(), t.Code.Place()

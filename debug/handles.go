@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
@@ -27,7 +28,7 @@ type handle struct {
 
 // shownHandle is one of a list in the making.
 type shownHandle struct {
-	loop.HandleInfo
+	census.HandleInfo
 	loop string
 }
 
@@ -64,7 +65,7 @@ func handles(q *query) (any, error) {
 	sum, held := handleSum{listing: list, kinds: map[string]int{}}, []string{}
 	for _, l := range list.loops {
 		name, part := loopName(l), sum.part()
-		ok := (*loop.Loop)(l).EachHandleInfo(func(i *loop.HandleInfo) {
+		ok := census.EachHandle((*loop.Loop)(l), func(i *census.HandleInfo) {
 			h := &shownHandle{*i, name}
 			part.total++
 			if part.keeps != nil && !part.keeps(h.Kind, h.State, h.local(), h.remote()) {

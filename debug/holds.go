@@ -8,6 +8,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/watch"
 )
 
 // hold is what has held a loop, with the fields of ringo.Hold.
@@ -51,7 +52,7 @@ func holds(q *query) (any, error) {
 
 // presentHold is what holds the loop now; nil if nothing does.
 func presentHold(l *ringo.Loop) *hold {
-	h, held := (*loop.Loop)(l).PresentHold()
+	h, held := watch.PresentHold((*loop.Loop)(l))
 	if !held {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
@@ -44,7 +45,7 @@ func ops(q *query) (any, error) {
 	kinds, held := map[string]*opKind{}, []string{}
 	for _, l := range list.loops {
 		name := loopName(l)
-		found, ok := (*loop.Loop)(l).OpInfos()
+		found, ok := census.Ops((*loop.Loop)(l))
 		if !ok {
 			held = append(held, name)
 		}

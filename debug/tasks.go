@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 )
@@ -45,7 +46,7 @@ const groupsMax = 100
 
 // shownTask is a task of a list in the making. Its texts are made if they are needed, which for most they aren't.
 type shownTask struct {
-	*loop.TaskInfo
+	*census.TaskInfo
 	loop string
 	now  time.Time
 }
@@ -79,8 +80,8 @@ func tasks(q *query) (any, error) {
 	states := map[string]int{}
 	t := new(shownTask) // one for all: there may be many
 	for _, l := range list.loops {
-		(*loop.Loop)(l).Meter() // for who asks again
-		name, found := loopName(l), (*loop.Loop)(l).Tasks()
+		census.Meter((*loop.Loop)(l)) // for who asks again
+		name, found := loopName(l), census.Tasks((*loop.Loop)(l))
 		list.total += len(found)
 		now := time.Now()
 		for i := range found {

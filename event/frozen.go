@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringo/internal/timer"
+	"ringo/internal/watch"
 )
 
 // frozen finds callbacks that park, so that all others of their loop wait for them. The runner moves its timer each
@@ -31,7 +32,7 @@ func (f *frozen) Fire(*timer.Timer) {
 		return
 	}
 	if behind := e.queue.len(); behind > 0 {
-		e.l.TellFrozen(e.task, time.Duration(e.l.NowNS()-f.began), behind)
+		watch.TellFrozen(e.l, e.task, time.Duration(e.l.NowNS()-f.began), behind)
 		return
 	}
 	e.l.Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // they may come yet

@@ -9,6 +9,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
@@ -115,7 +116,7 @@ func TestShortParksAreAStall(t *testing.T) {
 							gate.Send(true)
 						}
 					}).Wait()
-					if n := in.Stats().Stalls; n != 1 {
+					if n := census.StatsOf(in).Stalls; n != 1 {
 						t.Errorf("%d stalls", n)
 					}
 				})

@@ -16,6 +16,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/test/patience"
+	"ringo/internal/watch"
 )
 
 // watcher is a driver that knows what is in flight.
@@ -109,6 +110,7 @@ func onChanged(t *testing.T, cfg ringo.Config, w *watcher, change func(c *loop.C
 			Loops: 1, Entries: 64, Buffers: 64, BufferSize: 4096, Leases: 4, Budget: 64, Grace: time.Second,
 			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},
 			OnPanic: func(*loop.Loop, any, []byte) {},
+			Observe: watch.Observe,
 			Open: func(dc driver.Config) (d driver.Driver, err error) {
 				w.Driver, err = open.Open(cfg.Driver, dc)
 				return w, err

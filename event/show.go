@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"ringo/internal/census"
 	"ringo/internal/kernel"
-	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
@@ -17,7 +17,7 @@ type walk struct {
 
 // Walk is the loop's question for what is open: connections, that is. Listeners and sockets of datagrams are package
 // sock's, which shows them.
-func (o *opened) Walk() loop.ShownWalk {
+func (o *opened) Walk() census.ShownWalk {
 	e := (*Loop)(o)
 	w := &walk{e, e.conns.first}
 	e.conns.walks = append(e.conns.walks, w)
@@ -25,7 +25,7 @@ func (o *opened) Walk() loop.ShownWalk {
 }
 
 // Next shows the next that has a descriptor.
-func (w *walk) Next(i *loop.HandleInfo) bool {
+func (w *walk) Next(i *census.HandleInfo) bool {
 	for w.next != nil && w.next.fd.Sys() == none {
 		w.next = w.next.next
 	}
@@ -46,7 +46,7 @@ func (w *walk) Drop() {
 }
 
 // describe tells of the connection.
-func (c *Conn) describe(i *loop.HandleInfo) {
+func (c *Conn) describe(i *census.HandleInfo) {
 	i.Kind, i.State, i.FD, i.Leases = "conn", "open", c.fd.Sys(), int(c.held.Load())
 	if c.state >= closing {
 		i.State = "closing"
@@ -55,19 +55,19 @@ func (c *Conn) describe(i *loop.HandleInfo) {
 	i.Local, i.LocalName = c.nameOf(i, kernel.Kernel.Getsockname)
 	i.Remote, i.RemoteName = c.nameOf(i, kernel.Kernel.Getpeername)
 	if c.recv != nil {
-		i.In = loop.UsedByLoop
+		i.In = census.UsedByLoop
 	}
 	i.Unread = c.in.Unread()
 	if o := c.out; o != nil {
 		i.Unsent = o.size
 		if o.op != nil {
-			i.Out = loop.UsedByLoop
+			i.Out = census.UsedByLoop
 		}
 	}
 }
 
 // nameOf asks the kernel for the address of an end.
-func (c *Conn) nameOf(i *loop.HandleInfo, ask func(k kernel.Kernel, s int32, name *sys.Sockaddr) int32) (
+func (c *Conn) nameOf(i *census.HandleInfo, ask func(k kernel.Kernel, s int32, name *sys.Sockaddr) int32) (
 	ap netip.AddrPort, name string) {
 	sa := &c.e.name
 	if ask(c.e.l.Kernel(), c.fd.Sys(), sa) < 0 {

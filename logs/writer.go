@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
@@ -79,7 +80,7 @@ func NewWriter(out io.Writer, cfg *Config) *Writer {
 	}
 	w.mu.Lock() // for who begins meanwhile
 	defer w.mu.Unlock()
-	w.running, w.leave = loop.Follow(&loop.Follower{Begin: w.begin, End: w.end, Crash: func() { w.await() }})
+	w.running, w.leave = census.Follow(&census.Follower{Begin: w.begin, End: w.end, Crash: func() { w.await() }})
 	go w.run()
 	return w
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/census"
 	"ringo/internal/hist"
 	"ringo/internal/loop"
 	"ringo/sock"
@@ -34,7 +35,7 @@ func Each(f func(Sample)) {
 			}
 		}
 	}
-	runs := loop.LaneTotals()
+	runs := census.LaneTotals()
 	for i := range ofLanes {
 		r := &ofLanes[i]
 		p := newPutter(&r.Metric, f)
@@ -63,15 +64,15 @@ func Each(f func(Sample)) {
 
 // loopSample is a loop's counts.
 type loopSample struct {
-	loop.Total
+	census.Total
 	run, index string
-	stats      loop.Stats
+	stats      census.Stats
 }
 
 // askLoops asks all loops, at the same time if the caller is a goroutine, so that many that are held take no longer
 // than one.
 func askLoops() []loopSample {
-	totals := loop.Totals()
+	totals := census.Totals()
 	all := make([]loopSample, len(totals))
 	me, _ := loop.Current()
 	var asked sync.WaitGroup

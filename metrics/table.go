@@ -3,6 +3,7 @@ package metrics
 import (
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/hist"
 	"ringo/internal/loop"
 	"ringo/sock"
@@ -42,7 +43,7 @@ func of[T any](labels []string, rows []row[T]) []row[T] {
 }
 
 type (
-	stats         = loop.Stats
+	stats         = census.Stats
 	laneStats     = loop.LaneStats
 	listenerStats = sock.ListenerStats
 )

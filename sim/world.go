@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/sim/memkernel"
 	"ringo/internal/sim/world"
@@ -253,7 +254,7 @@ func (w *World) running() string {
 	var b strings.Builder
 	for _, p := range w.programs {
 		if !p.Ended() {
-			fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
+			fmt.Fprintf(&b, "\n%s: %s", p.host.name, census.Running(p.p.Loops()))
 		}
 	}
 	return b.String()

@@ -4,12 +4,12 @@ import (
 	"net"
 	"net/netip"
 
+	"ringo/internal/census"
 	"ringo/internal/handle"
-	"ringo/internal/loop"
 )
 
 // Show tells of a connection, for ringo.Loop.Handles.
-func (o *connHooks) Show(i *loop.HandleInfo, here bool) {
+func (o *connHooks) Show(i *census.HandleInfo, here bool) {
 	c := (*Conn)(o)
 	if here {
 		i.Unread = c.in.Unread()
@@ -25,7 +25,7 @@ func (o *connHooks) Show(i *loop.HandleInfo, here bool) {
 }
 
 // Show tells of a listener.
-func (o *listenerHooks) Show(i *loop.HandleInfo, here bool) {
+func (o *listenerHooks) Show(i *census.HandleInfo, here bool) {
 	if here { // accepted, and nobody has asked for them
 		i.Unread = o.ln.queue.len()
 	}
@@ -38,7 +38,7 @@ func (o *listenerHooks) Show(i *loop.HandleInfo, here bool) {
 }
 
 // Show tells of a socket of datagrams.
-func (o *packetHooks) Show(i *loop.HandleInfo, here bool) {
+func (o *packetHooks) Show(i *census.HandleInfo, here bool) {
 	if here { // moved out of the loop's memory, and nobody has read them
 		for _, d := range o.c.in.kept {
 			i.Unread += len(d.bytes)
@@ -68,4 +68,4 @@ type pollableHooks struct {
 }
 
 // Show tells of a descriptor that is no socket.
-func (o pollableHooks) Show(i *loop.HandleInfo, _ bool) { i.Kind, i.LocalName = "pollable", o.p.name }
+func (o pollableHooks) Show(i *census.HandleInfo, _ bool) { i.Kind, i.LocalName = "pollable", o.p.name }

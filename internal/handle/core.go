@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync/atomic"
 
+	"ringo/internal/census"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -105,7 +106,7 @@ type Hooks interface {
 	Tell(Event)
 	// Show fills in what never changes, for a list of handles. It may run on any thread; here: on the loop's, while
 	// the input is the loop's. Then it says how much was received, or accepted, that nobody was given, too.
-	Show(i *loop.HandleInfo, here bool)
+	Show(i *census.HandleInfo, here bool)
 }
 
 // Event is what happens to a handle, in this order.
@@ -133,15 +134,15 @@ const (
 // NoHooks is Hooks that do nothing. Handles that do only some of it embed it.
 type NoHooks struct{}
 
-func (NoHooks) Attach() *Own                { panic("handle: only connections are detached") }
-func (NoHooks) Release(*stream.In)          {}
-func (NoHooks) Acquire(*stream.In)          {}
-func (NoHooks) Holds(*stream.In) bool       { return false }
-func (NoHooks) Rests() bool                 { return false }
-func (NoHooks) Expired()                    {}
-func (NoHooks) SendFailed(int32)            {}
-func (NoHooks) Tell(Event)                  {}
-func (NoHooks) Show(*loop.HandleInfo, bool) {}
+func (NoHooks) Attach() *Own                  { panic("handle: only connections are detached") }
+func (NoHooks) Release(*stream.In)            {}
+func (NoHooks) Acquire(*stream.In)            {}
+func (NoHooks) Holds(*stream.In) bool         { return false }
+func (NoHooks) Rests() bool                   { return false }
+func (NoHooks) Expired()                      {}
+func (NoHooks) SendFailed(int32)              {}
+func (NoHooks) Tell(Event)                    {}
+func (NoHooks) Show(*census.HandleInfo, bool) {}
 
 // Init makes c a handle of a descriptor that tasks of l have made.
 func (c *Core) Init(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32, own *Own) {

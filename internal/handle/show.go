@@ -3,7 +3,7 @@ package handle
 import (
 	"time"
 
-	"ringo/internal/loop"
+	"ringo/internal/census"
 )
 
 // bornShift makes the unit of Core.born, a sixtieth of a second, of nanoseconds: it counts for two years.
@@ -21,7 +21,7 @@ func (c *Core) age(now int64) time.Duration {
 }
 
 // Show is the loop's question for a list of its handles.
-func (o *opened) Show(i *loop.HandleInfo) bool {
+func (o *opened) Show(i *census.HandleInfo) bool {
 	c := (*Core)(o)
 	if c.state >= settled {
 		return false
@@ -48,24 +48,24 @@ func (c *Core) usedBy(dir Dir) string {
 	case d.lent != nil:
 		return d.lent.usedBy()
 	case d.busy:
-		return loop.UsedByTask
+		return census.UsedByTask
 	case d.Op != nil:
-		return loop.UsedByLoop
+		return census.UsedByLoop
 	}
-	return loop.UsedByNobody
+	return census.UsedByNobody
 }
 
 // usedBy tells whether a foreign caller is at the direction.
 func (h *half) usedBy() string {
 	if h.inUse() {
-		return loop.UsedByForeign
+		return census.UsedByForeign
 	}
-	return loop.UsedByNobody
+	return census.UsedByNobody
 }
 
 // Show is the loop's question for a list of its handles.
-func (t *tail) Show(i *loop.HandleInfo) bool {
-	i.Kind, i.State, i.Out = "tail", "closing", loop.UsedByLoop
+func (t *tail) Show(i *census.HandleInfo) bool {
+	i.Kind, i.State, i.Out = "tail", "closing", census.UsedByLoop
 	i.FD, i.Unsent = t.fd.Sys(), len(t.rest)
 	return true
 }
@@ -74,7 +74,7 @@ func (t *tail) Show(i *loop.HandleInfo) bool {
 const shownAtOnce = 64
 
 // ShowEach shows the handles that are detached. One that is attached or closed meanwhile may be left out. Any caller.
-func (r *Registry) ShowEach(visit func(*loop.HandleInfo), rest func()) {
+func (r *Registry) ShowEach(visit func(*census.HandleInfo), rest func()) {
 	place := new(foreign)
 	if !r.add(place) {
 		return
@@ -84,7 +84,7 @@ func (r *Registry) ShowEach(visit func(*loop.HandleInfo), rest func()) {
 	for more := true; more; {
 		some, more = r.after(place, some[:0])
 		for _, f := range some {
-			if i := (loop.HandleInfo{}); f.show(&i) {
+			if i := (census.HandleInfo{}); f.show(&i) {
 				visit(&i)
 			}
 		}
@@ -114,7 +114,7 @@ func (r *Registry) after(place *foreign, some []*foreign) (next []*foreign, more
 }
 
 // show tells of a detached handle; false if it is none any more.
-func (f *foreign) show(i *loop.HandleInfo) bool {
+func (f *foreign) show(i *census.HandleInfo) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.registry == nil || f.taken {
@@ -127,12 +127,12 @@ func (f *foreign) show(i *loop.HandleInfo) bool {
 	f.c.hooks.Show(i, false)
 	i.FD = f.c.fd.Sys()
 	if h := &f.halves[In]; h.busy {
-		i.In = loop.UsedByForeign
+		i.In = census.UsedByForeign
 	} else {
 		i.Unread = h.in.Unread()
 	}
 	if f.halves[Out].busy {
-		i.Out = loop.UsedByForeign
+		i.Out = census.UsedByForeign
 	}
 	return true
 }

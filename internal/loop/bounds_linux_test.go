@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/timer"
@@ -133,7 +134,7 @@ func TestWakesSpared(t *testing.T) {
 			const rounds, posts = 20, 50
 			ran, last := 0, uint64(0)
 			look := func() {
-				s := l.Stats()
+				s := census.StatsOf(l)
 				if s.WakesSpared < last || s.WakesSpared > s.Mails {
 					t.Errorf("%d wakes spared after %d, of %d mails", s.WakesSpared, last, s.Mails)
 				}
@@ -157,7 +158,7 @@ func TestWakesSpared(t *testing.T) {
 				l.Sleep(0)
 			}
 			wakeInVain(l, look) // more wakes than mail since the last look
-			if s := l.Stats(); s.Mails < rounds*posts || s.WakesSpared < rounds*posts/2 {
+			if s := census.StatsOf(l); s.Mails < rounds*posts || s.WakesSpared < rounds*posts/2 {
 				t.Errorf("%d wakes spared of %d mails, most of which found the loop awake", s.WakesSpared, s.Mails)
 			}
 			return nil
@@ -183,7 +184,7 @@ func wakeInVain(l *loop.Loop, look func()) {
 			}
 		}
 	}()
-	for before := l.Stats().Driver.WakesSent; l.Stats().Driver.WakesSent < before+wakes; look() {
+	for before := census.StatsOf(l).Driver.WakesSent; census.StatsOf(l).Driver.WakesSent < before+wakes; look() {
 		l.Sleep(time.Millisecond)
 	}
 	close(stop)

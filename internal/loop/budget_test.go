@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
 // turn is the number of the present turn.
-func turn(l *loop.Loop) uint64 { return loop.Turns(l) }
+func turn(l *loop.Loop) uint64 { return l.Turn() }
 
 // Calls that need not wait yield: 128 of one task, 16 times the budget of all
 // of them in a turn.
@@ -43,7 +44,7 @@ func TestCallsOfATurn(t *testing.T) {
 			for _, task := range group {
 				task.Wait()
 			}
-			if y := l.Stats().Yields; y == 0 {
+			if y := census.StatsOf(l).Yields; y == 0 {
 				t.Error("nobody yielded")
 			}
 			return nil

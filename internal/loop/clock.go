@@ -93,15 +93,14 @@ func (l *Loop) begin() {
 	l.tick()
 	if l.spin.found {
 		l.spin.found = false
-		l.account(&l.stats.Spinning)
+		l.account(&l.counts.Spinning)
 	} else {
-		l.account(&l.stats.InKernel)
+		l.account(&l.counts.InKernel)
 	}
-	l.watch.begin(l.now)
-	if l.set.rests.Load() {
-		l.set.endRest()
+	l.turn.begin(l.now)
+	if l.observer != nil {
+		l.seen = l.observer.TurnBegins()
 	}
-	l.lookForTrace()
 	if l.eachTurn != nil {
 		l.eachTurn()
 	}
@@ -109,32 +108,11 @@ func (l *Loop) begin() {
 
 // end ends it: what comes now is the driver's.
 func (l *Loop) end() {
-	l.stats.Turns++
+	l.counts.Turns++
 	l.tick()
-	l.account(&l.stats.InTasks)
-	took := time.Duration(l.now - l.watch.began)
-	l.turnTimes.Add(int64(took))
-	if took > l.recent.longest || l.now >= l.recent.until {
-		if l.now >= l.recent.until {
-			l.keepStats() // so that there are some if the loop is held before anybody has asked
-		}
-		l.recent.add(took, l.now)
-	}
-	if took > l.watch.noted {
-		l.longTurn(took)
-	}
-	if l.turn != nil {
-		l.traceTurnEnd()
-	}
-}
-
-// longTurn is for a turn that somebody wants to know of, of which there are few.
-func (l *Loop) longTurn(took time.Duration) {
-	if l.cfg.Stall >= 0 && took > l.cfg.Stall {
-		l.stats.Stalls++
-	}
-	if l.cfg.Hold > 0 && took > l.cfg.Hold {
-		l.watch.long(l.watch.began, took)
+	l.account(&l.counts.InTasks)
+	if l.observer != nil {
+		l.observer.TurnEnds(time.Duration(l.now - l.turn.began))
 	}
 }
 
@@ -142,37 +120,4 @@ func (l *Loop) longTurn(took time.Duration) {
 func (l *Loop) account(to *time.Duration) {
 	*to += time.Duration(l.now - l.accounted)
 	l.accounted = l.now
-}
-
-// recentWindow is how long a turn is recent at least; it is so for twice that at most.
-const recentWindow = 30 * time.Second
-
-// recent is the longest turn of a window of time, and of the one before.
-type recent struct {
-	longest, before time.Duration
-	until           int64 // when the window ends
-}
-
-// add counts a turn.
-func (r *recent) add(took time.Duration, now int64) {
-	r.turn(now)
-	r.longest = max(r.longest, took)
-}
-
-// turn begins another window if it is time to.
-func (r *recent) turn(now int64) {
-	if now < r.until {
-		return
-	}
-	r.before, r.longest = r.longest, 0
-	if now-r.until >= int64(recentWindow) {
-		r.before = 0
-	}
-	r.until = now + int64(recentWindow)
-}
-
-// at is the longest turn of both.
-func (r *recent) at(now int64) time.Duration {
-	r.turn(now)
-	return max(r.longest, r.before)
 }

@@ -5,34 +5,22 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
+	"ringo/internal/test/looptest"
 )
-
-// jumpingClock is a clock that a test can move. It has no monotonic reading, so
-// that what is done to it is what the loop sees.
-type jumpingClock struct {
-	offset atomic.Int64
-	reads  atomic.Int64
-}
-
-func (c *jumpingClock) now() time.Time {
-	c.reads.Add(1)
-	return time.Now().Round(0).Add(time.Duration(c.offset.Load()))
-}
-
-func (c *jumpingClock) jump(d time.Duration) { c.offset.Add(int64(d)) }
 
 // A jump forwards fires what it passed, once and in order.
 func TestClockJumpsForward(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		var clock jumpingClock
-		cfg.Clock = clock.now
+		var clock looptest.Clock
+		cfg.Clock = clock.Now
 		var fired []int
 		err := run(t, cfg, func(l *loop.Loop) error {
 			for i := range 10 {
 				l.AfterFunc(time.Duration(10-i)*time.Hour, func() { fired = append(fired, 10-i) })
 			}
-			clock.jump(5*time.Hour + time.Minute)
+			clock.Jump(5*time.Hour + time.Minute)
 			l.Sleep(0)
 			l.Sleep(0)
 			return nil
@@ -50,14 +38,14 @@ func TestClockJumpsForward(t *testing.T) {
 // fires early, nothing is lost, and the loop sleeps meanwhile.
 func TestClockJumpsBack(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		var clock jumpingClock
-		cfg.Clock = clock.now
+		var clock looptest.Clock
+		cfg.Clock = clock.Now
 		err := run(t, cfg, func(l *loop.Loop) error {
 			start := time.Now()
 			l.Sleep(time.Millisecond) // the next turn looks at the clock later, however long this one is held
-			began, before := l.NowNS(), l.Stats().Turns
+			began, before := l.NowNS(), census.StatsOf(l).Turns
 			due := start.Add(70 * time.Millisecond)
-			clock.jump(-50 * time.Millisecond)
+			clock.Jump(-50 * time.Millisecond)
 			if err := l.Sleep(20 * time.Millisecond); err != 0 {
 				t.Errorf("Sleep: %d", err)
 			}
@@ -67,7 +55,7 @@ func TestClockJumpsBack(t *testing.T) {
 			if l.NowNS() < began+int64(20*time.Millisecond) {
 				t.Error("the loop's time went back")
 			}
-			if turns := l.Stats().Turns - before; turns > 20 {
+			if turns := census.StatsOf(l).Turns - before; turns > 20 {
 				t.Errorf("%d turns in one sleep: the loop spins", turns)
 			}
 			return nil
@@ -81,17 +69,17 @@ func TestClockJumpsBack(t *testing.T) {
 // A clock that is shaken all the while.
 func TestClockShakes(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		var clock jumpingClock
-		cfg.Clock = clock.now
+		var clock looptest.Clock
+		cfg.Clock = clock.Now
 		var over atomic.Bool
 		gone := make(chan struct{})
 		go func() {
 			defer close(gone)
 			for i := 0; !over.Load(); i++ {
 				d := time.Duration(i%7) * time.Millisecond
-				clock.jump(d)
+				clock.Jump(d)
 				<-time.After(100 * time.Microsecond)
-				clock.jump(-d)
+				clock.Jump(-d)
 			}
 		}()
 		const timers = 200

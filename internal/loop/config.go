@@ -38,6 +38,8 @@ type Config struct {
 	Logger     *slog.Logger // told of what begins and ends, at debug level, and of what Complain is; nil: nobody is
 	LogTasks   bool         // also of tasks
 
+	// Observe makes who looks at the Run; nil: nobody does.
+	Observe func(s *Set) RunObserver
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are
 	// for the same one.
 	Kernel kernel.Kernel

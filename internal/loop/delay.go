@@ -34,7 +34,7 @@ func (l *Loop) dequeue() item {
 // noteDelay ends the delay of the first item, if it is sampled.
 func (l *Loop) noteDelay() {
 	if since, ok := l.ready.since.pop(); ok {
-		l.stats.Delays.Add(l.set.elapsed() - since)
+		l.counts.Delays.Add(l.set.elapsed() - since)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/uring"
@@ -17,9 +18,9 @@ func TestDelays(t *testing.T) {
 	for _, group := range []int{1, 2, 16, 17, 1000} {
 		cfg := small(anyDriver(t))
 		var readies int
-		var s loop.Stats
+		var s census.Stats
 		err := run(t, cfg, func(l *loop.Loop) error {
-			first := l.Stats().Delays
+			first := census.StatsOf(l).Delays
 			for readies < 32_000 {
 				tasks := make([]*loop.Task, group)
 				for i := range tasks {
@@ -30,7 +31,7 @@ func TestDelays(t *testing.T) {
 				}
 				readies += group
 			}
-			if s = l.Stats(); s.Delays.Count() < first.Count() {
+			if s = census.StatsOf(l); s.Delays.Count() < first.Count() {
 				t.Error("there are fewer than before")
 			}
 			return nil
@@ -49,7 +50,7 @@ func TestDelays(t *testing.T) {
 func TestDelayOfTheHeld(t *testing.T) {
 	const held = 20 * time.Millisecond
 	err := run(t, small(anyDriver(t)), func(l *loop.Loop) error {
-		before := l.Stats().Delays
+		before := census.StatsOf(l).Delays
 		for range 256 {
 			l.Go(func() {})
 		}
@@ -58,7 +59,7 @@ func TestDelayOfTheHeld(t *testing.T) {
 		for range 2 {
 			l.YieldTurn()
 		}
-		after := l.Stats().Delays
+		after := census.StatsOf(l).Delays
 		since := after.Sub(&before)
 		if since.Max() < held {
 			t.Errorf("the longest delay of 256 tasks is %v, want %v at least", since.Max(), held)
@@ -81,7 +82,7 @@ func TestOpTimes(t *testing.T) {
 				l.Do(o)
 				l.FreeOp(o)
 			}
-			for _, o := range l.Stats().Ops {
+			for _, o := range census.StatsOf(l).Ops {
 				if o.Op != op.Table[op.Timeout].Name {
 					continue
 				}
@@ -110,7 +111,7 @@ func TestLaneWaits(t *testing.T) {
 				begun.Store(true)
 				for {
 					// A loop that has not answered yet has no lanes.
-					if s := l.Stats(); len(s.Lanes) > 0 && s.Lanes[loop.LaneOffload].Waiting > 0 {
+					if s := census.StatsOf(l); len(s.Lanes) > 0 && s.Lanes[loop.LaneOffload].Waiting > 0 {
 						return nil
 					}
 				}
@@ -121,7 +122,7 @@ func TestLaneWaits(t *testing.T) {
 		}
 		l.Offload(func(context.Context) error { return nil })
 		first.Wait()
-		lane := l.Stats().Lanes[loop.LaneOffload]
+		lane := census.StatsOf(l).Lanes[loop.LaneOffload]
 		if lane.Waits.Count() != 2 || lane.Waited != 1 || lane.Waits.Max() != lane.Longest || lane.Longest == 0 {
 			t.Errorf("%d calls, %d waited, the longest %v, %v", lane.Waits.Count(), lane.Waited, lane.Waits.Max(),
 				lane.Longest)

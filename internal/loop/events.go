@@ -18,4 +18,4 @@ func (l *Loop) CountRun() bool {
 func (l *Loop) SetEachTurn(fn func()) { l.eachTurn = fn }
 
 // Turn is the number of the present turn.
-func (l *Loop) Turn() uint64 { return l.stats.Turns }
+func (l *Loop) Turn() uint64 { return l.counts.Turns }

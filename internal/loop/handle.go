@@ -45,3 +45,16 @@ func (l *Loop) EachHandle(f func(Open)) {
 		h = next
 	}
 }
+
+// Next moves a place in the list, which is a handle that was registered, behind what is open next to it, and gives
+// that, which may be another place; false if there is nothing.
+func (h *Handle) Next(l *Loop) (o Open, ok bool) {
+	next := h.next
+	if next == &l.handles {
+		return nil, false
+	}
+	h.prev.next, h.next.prev = h.next, h.prev
+	h.prev, h.next = next, next.next
+	h.next.prev, next.next = h, h
+	return next.owner, true
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/test/looptest"
 )
 
 // writer writes to one end of a pair of sockets by Accept, and sees what comes at the other.
@@ -56,9 +57,9 @@ func TestTaskThatGoesOnHoldsNothing(t *testing.T) {
 	for _, lasts := range []time.Duration{0, time.Microsecond, 20 * time.Microsecond, time.Millisecond} {
 		t.Run(fmt.Sprint(lasts, " a call"), func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-				clock := &jumpingClock{}
+				clock := &looptest.Clock{}
 				stopped := time.Now()
-				cfg.Clock = func() time.Time { return stopped.Add(time.Duration(clock.offset.Load())) }
+				cfg.Clock = func() time.Time { return stopped.Add(time.Duration(clock.Offset.Load())) }
 				err := run(t, cfg, func(l *loop.Loop) error {
 					w := newWriter(t, l)
 					for round := range 3 {
@@ -68,7 +69,7 @@ func TestTaskThatGoesOnHoldsNothing(t *testing.T) {
 							t.Fatal("nothing is accepted")
 						}
 						for ; turn(l) == began; calls++ {
-							clock.jump(lasts)
+							clock.Jump(lasts)
 							l.ChargeAndYield()
 						}
 						if n := w.arrived(); n != len("reply") {

@@ -64,15 +64,15 @@ func (h *heir) Run() {
 	h.Job.Run()
 }
 
-// values is the context that the task's own begins with: what it has inherited and Run's, and of a traced task one that
-// says so.
+// values is the context that the task's own begins with: what it has inherited and Run's, or what Observe has put in
+// their place.
 func (t *Task) values() context.Context {
 	x := t.ext.Load()
 	switch {
 	case x == nil:
 		return t.l.set.values
-	case x.traced != nil:
-		return x.traced
+	case x.observed != nil:
+		return x.observed
 	case x.values != nil:
 		return joinValues(x.values, t.l.set.values)
 	}

@@ -14,16 +14,6 @@ const (
 	Kinds
 )
 
-// kindWords are their names for people.
-var kindWords = [Kinds]string{"conn", "listener", "packet", "pollable"}
-
-// HandleStats count the handles of one kind.
-type HandleStats struct {
-	Kind   string
-	Open   int
-	Opened uint64
-}
-
 // kindCounts are handles by kind. Foreign callers open and close some without their loop.
 type kindCounts [Kinds]struct{ opened, closed atomic.Uint64 }
 
@@ -33,13 +23,9 @@ func (l *Loop) CountOpened(k Kind) { l.kinds[k].opened.Add(1) }
 // CountClosed counts one whose descriptor is closed, or somebody else's. G.
 func (l *Loop) CountClosed(k Kind) { l.kinds[k].closed.Add(1) }
 
-// stats tells of those kinds that there were.
-func (c *kindCounts) stats() (all []HandleStats) {
-	for k := range c {
-		closed := c[k].closed.Load() // first: what is opened meanwhile is not closed yet
-		if opened := c[k].opened.Load(); opened > 0 {
-			all = append(all, HandleStats{kindWords[k], int(opened - closed), opened})
-		}
-	}
-	return all
+// CountedHandles is how many of a kind the loop had, and has. G.
+func (l *Loop) CountedHandles(k Kind) (opened, open uint64) {
+	closed := l.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
+	opened = l.kinds[k].opened.Load()
+	return opened, opened - closed
 }

@@ -96,16 +96,16 @@ const fullMax = time.Second
 func (n *lane) full() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.timer == nil && !n.ended && n.cfg.tells() && n.sort != LaneCompute { // which is to be full
+	if n.timer == nil && !n.ended && n.cfg.Tells() && n.sort != LaneCompute { // which is to be full
 		n.timer = time.AfterFunc(fullMax, n.look)
 	}
 }
 
-// look tells of calls that have waited for long, once in complainEvery.
+// look tells of calls that have waited for long, once in ComplainEvery.
 func (n *lane) look() {
 	load := n.pool.Load()
 	n.mu.Lock()
-	tells := load.Oldest >= fullMax && (n.said.IsZero() || time.Since(n.said) >= complainEvery)
+	tells := load.Oldest >= fullMax && (n.said.IsZero() || time.Since(n.said) >= ComplainEvery)
 	switch {
 	case n.ended:
 		tells = false
@@ -119,7 +119,7 @@ func (n *lane) look() {
 	}
 	n.mu.Unlock()
 	if tells {
-		n.cfg.tell("calls wait for a slot", n.complaint(load))
+		n.cfg.Tell("calls wait for a slot", n.complaint(load))
 	}
 }
 
@@ -172,7 +172,8 @@ type LaneStats struct {
 	Waits            hist.Histogram // of all calls, also those that had a slot at once
 }
 
-func (s *Set) laneStats() []LaneStats {
+// LaneStats are those of its lanes. G.
+func (s *Set) LaneStats() []LaneStats {
 	all := make([]LaneStats, Lanes)
 	for i := range s.lanes {
 		l := s.lanes[i].pool.Load()

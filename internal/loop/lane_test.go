@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/test/testmain"
 )
@@ -27,7 +28,7 @@ func TestFullLaneIsToldOf(t *testing.T) {
 	}{
 		"Offload": {loop.LaneOffload, []string{"ringo: 5 calls of Loop.Offload wait for a slot",
 			"all 16 (Config.Offload)",
-			"16 × ringo/internal/loop_test.TestFullLaneIsToldOf.", ".holdASlot.1 (lane_test.go:17)"}},
+			"16 × ringo/internal/loop_test.TestFullLaneIsToldOf.", ".holdASlot.1 (lane_test.go:18)"}},
 		"Compute": {loop.LaneCompute, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +42,7 @@ func TestFullLaneIsToldOf(t *testing.T) {
 			}
 			release := make(chan bool)
 			if err := run(t, cfg, func(l *loop.Loop) error {
-				load := func() loop.LaneStats { return l.Stats().Lanes[c.lane] }
+				load := func() loop.LaneStats { return census.StatsOf(l).Lanes[c.lane] }
 				for range load().Max + 5 {
 					l.Go(func() { l.OffloadIn(c.lane, holdASlot(release)) })
 				}

@@ -3,14 +3,12 @@ package loop
 import (
 	"context"
 	"runtime"
-	rtrace "runtime/trace"
 	"sync/atomic"
 	"time"
 
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
-	"ringo/internal/hist"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/rt/code"
@@ -55,7 +53,6 @@ type Loop struct {
 	unused     *worker // idle since before the last trim
 	doomed     *worker // about to be ended
 	workers    []*worker
-	names      nameTags
 	live       int    // tasks that have not finished
 	begun      uint32 // tasks, the last of which has this as its number
 
@@ -71,16 +68,12 @@ type Loop struct {
 	accounted int64 // up to when the time is
 	spin      spinner
 	lastYield sched.YieldClock
-	stats     Stats
-	turnTimes hist.Histogram
-	recent    recent
+	counts    Counts
 	ops       opCounts
-	lastStats atomic.Pointer[Stats]
-	promised  promised
-	watch     stallWatch
-	meter     *meter // of what tasks take; nil: nobody watches
-	held      holds
 	locks     lockLine
+	observer  Observer // nil: nobody looks
+	seen      bool     // the turn's tasks are told of to it
+	turn      turnClock
 	ran       atomic.Bool // a task, since the idler looked
 	spare     atomic.Bool // it keeps something that a trim may find unused
 
@@ -94,12 +87,10 @@ type Loop struct {
 	stopping bool
 	ending   bool  // what was left open is being closed
 	dead     bool  // the driver is
-	tracing  bool  // an execution trace is taken, or was when the turn began
 	endBy    int64 // when a dead loop's tasks have had their time
 	ended    atomic.Bool
 	main     *Task
-	job      Job            // that begins, see worker.take
-	turn     *rtrace.Region // the present one's in the execution trace; nil: it is not in one
+	job      Job // that begins, see worker.take
 
 	local    any
 	events   any
@@ -170,9 +161,9 @@ func (l *Loop) Park(w Waiter) {
 	t := l.cur
 	t.waits = w
 	t.w.sp, t.w.since = gmark.SP(), l.coarsely()
-	l.stats.Parks++
-	if l.tracing {
-		t.giveTraced()
+	l.counts.Parks++
+	if l.seen {
+		t.parkSeen()
 	} else {
 		t.w.yield(struct{}{})
 	}
@@ -278,8 +269,8 @@ func (l *Loop) StartHeir(j Job) { l.Start(inheriting(j, inheritedFrom(l.cur))) }
 // RunsFor says that the running task is there for another function than its own, by which it is to be known. T.
 func (l *Loop) RunsFor(f code.Func) {
 	l.cur.w.code = f
-	if l.tracing {
-		l.traceTask()
+	if l.seen {
+		l.observer.TaskRunsFor(l.cur)
 	}
 	if l.cfg.LabelTasks {
 		l.ApplyLabels(labels.Current())
@@ -350,6 +341,17 @@ func (l *Loop) Set() *Set {
 
 // Config is the Run's configuration. G, not to be changed.
 func (l *Loop) Config() *Config { return l.cfg }
+
+// Info describes the loop's driver. G.
+func (l *Loop) Info() driver.Info {
+	if l.unmade() {
+		return driver.Info{}
+	}
+	return l.info
+}
+
+// DriverStats are what the driver has counted.
+func (l *Loop) DriverStats() driver.Stats { return l.drv.Info().Stats }
 
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }

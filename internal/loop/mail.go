@@ -94,7 +94,7 @@ func (l *Loop) handleSome(from *mailbox.Batch[message], most int) {
 		if !ok {
 			return
 		}
-		l.stats.Mails++
+		l.counts.Mails++
 		l.handle(m)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -58,7 +59,7 @@ func withPipe(t *testing.T, f func(t *testing.T, l *loop.Loop, p *pipe)) {
 			p := openPipe(t)
 			defer p.close(l)
 			f(t, l, p)
-			if n := l.Stats().Slots; n != 0 {
+			if n := census.StatsOf(l).Slots; n != 0 {
 				t.Errorf("%d slots in use at the end", n)
 			}
 			return nil
@@ -210,7 +211,7 @@ func TestManyOps(t *testing.T) {
 			}
 			for done < many && l.Sleep(time.Millisecond) == 0 {
 			}
-			if n := l.Stats().Slots; n != 0 || done != many {
+			if n := census.StatsOf(l).Slots; n != 0 || done != many {
 				t.Errorf("%d of %d done, %d slots in use", done, many, n)
 			}
 			return nil

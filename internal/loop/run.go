@@ -44,13 +44,9 @@ type Set struct {
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	timers   []func() (stopped bool)
 
-	rests  atomic.Bool   // the watcher does, until a loop begins a turn
-	rested chan struct{} // has room for the word that one has
-
-	lanes  [Lanes]lane
-	totals *runTotals
-	short  seldom
-	frozen seldom
+	lanes    [Lanes]lane
+	short    Seldom
+	observer RunObserver // nil: nobody looks
 }
 
 // runNumbers is how many Runs there have been.
@@ -63,6 +59,12 @@ func (s *Set) Number() int {
 	}
 	return s.number
 }
+
+// Config is the Run's configuration. G, not to be changed.
+func (s *Set) Config() *Config { return s.cfg }
+
+// Values is Run's context, without its end. G.
+func (s *Set) Values() context.Context { return s.values }
 
 // Loops are the loops by index.
 func (s *Set) Loops() []*Loop {
@@ -83,19 +85,21 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	}
 	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(),
 		values: valuesOf(ctx), gaveUp: make(chan struct{})}
-	defer beginRun()()
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.openLanes()
-	defer s.beginTotals()()
+	begins, runs := func() func() { return func() {} }, func() func() { return func() {} }
+	for i := range cfg.Loops {
+		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
+	}
+	if s.observe(); s.observer != nil {
+		begins, runs = s.observer.Begins, s.observer.Runs
+	}
+	defer begins()()
 	defer s.closeLanes()
 
 	var ending sync.WaitGroup
 	start := make(chan bool)
 	ready := make(chan error, cfg.Loops)
-	for i := range cfg.Loops {
-		l := &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()}
-		s.loops = append(s.loops, l)
-	}
 	for _, l := range s.loops {
 		ending.Go(func() { l.run(ready, start, fn) })
 	}
@@ -110,8 +114,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		ending.Wait()
 		return errors.Join(dedup(errs)...)
 	}
-	defer countLoops(cfg)()
-	defer s.startWatch()()
+	defer runs()()
 	for range s.loops {
 		start <- true
 	}
@@ -156,10 +159,12 @@ func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 		return
 	}
 	register(l)
-	l.beginTotals()
-	l.cfg.log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
+	if l.observer != nil {
+		l.observer.Begins()
+	}
+	l.cfg.Log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
 		slog.String("reason", l.info.Reason))
-	defer l.cfg.log("loop ends", slog.Int("loop", l.index))
+	defer l.cfg.Log("loop ends", slog.Int("loop", l.index))
 	l.main = l.startMain(fn)
 	if err := l.turns(func() bool { return l.main.finished }); err != nil {
 		l.abort()
@@ -213,7 +218,7 @@ const deadPause = time.Millisecond
 // abort ends a loop whose driver died under tasks that have not ended. They will not be
 // resumed, and their coroutines are lost; but nobody shall wait for them.
 func (l *Loop) abort() {
-	l.keepStats()
+	l.refuses()
 	l.refuseMail()
 	for l.ready.len() > 0 {
 		if it := l.ready.pop(); it.task != nil && !it.resumes() {
@@ -235,10 +240,19 @@ func (l *Loop) abort() {
 	}
 	l.ended.Store(true)
 	if l.counted() {
-		l.endTotals()
+		if l.observer != nil {
+			l.observer.Ends()
+		}
 		deregister(l)
 	}
 	l.retire()
+}
+
+// refuses says that the mailbox is about to refuse mail.
+func (l *Loop) refuses() {
+	if l.observer != nil {
+		l.observer.Refuses()
+	}
 }
 
 // open makes what the loop needs, on its own thread.
@@ -258,7 +272,6 @@ func (l *Loop) open() error {
 	l.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.self = gmark.Current()
-	l.watch.noted = c.notedTurn()
 	drv, err := c.Open(driver.Config{
 		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
 		Now: l.set.elapsed, SQPoll: c.SQPoll,
@@ -329,7 +342,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 // close ends the loop: what is open on it is closed, the driver drained. The
 // mailbox comes first: what is still in it may look at handles and the driver.
 func (l *Loop) close() {
-	l.keepStats()
+	l.refuses()
 	l.refuseMail()
 	l.abandon()
 	if err := l.drv.Close(&l.done); err != nil {
@@ -340,7 +353,9 @@ func (l *Loop) close() {
 	}
 	l.ended.Store(true)
 	if l.counted() {
-		l.endTotals()
+		if l.observer != nil {
+			l.observer.Ends()
+		}
 		deregister(l)
 	}
 	l.retire()
@@ -381,7 +396,7 @@ func (s *Set) fail(err error) {
 
 // drain stops the accepts and gives what is open time to end.
 func (s *Set) drain() {
-	s.cfg.log("drain begins", slog.Duration("grace", s.cfg.Grace))
+	s.cfg.Log("drain begins", slog.Duration("grace", s.cfg.Grace))
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
@@ -438,6 +453,24 @@ func (l *Loop) cancelAll() {
 	}
 }
 
+// graceOver cancels what the drain has waited for.
+func (s *Set) graceOver() {
+	s.mu.Lock()
+	if s.stopping || s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.telling.Add(1)
+	s.mu.Unlock()
+	defer s.telling.Done()
+	tell := func() {}
+	if s.observer != nil {
+		tell = s.observer.GraceOver()
+	}
+	s.cancelAll()
+	tell()
+}
+
 // giveUp makes Run return although tasks are left.
 func (s *Set) giveUp() {
 	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.cfg.HardStop, s.unended())
@@ -447,6 +480,14 @@ func (s *Set) giveUp() {
 		err = errors.Join(s.err, err)
 	}
 	s.err = err
+}
+
+// unended is the tasks that have not ended, for an error.
+func (s *Set) unended() string {
+	if s.observer == nil {
+		return "its tasks"
+	}
+	return s.observer.Unended()
 }
 
 // dedup drops errors that read the same: all loops fail alike.

@@ -6,13 +6,14 @@ import (
 	"math"
 	"net"
 	"sync"
+	"time"
 
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
-// seldom is what is told of once in complainEvery: accepts that were put off, callbacks that are parked.
-type seldom struct {
+// Seldom is what is told of once in ComplainEvery: accepts that were put off, callbacks that are parked.
+type Seldom struct {
 	mu      sync.Mutex
 	said    int64 // when that was told of
 	unsaid  int   // those since
@@ -20,14 +21,14 @@ type seldom struct {
 }
 
 // Backoff counts an accept at an address that gave res, and is tried again in a while. Nobody gets its error, and
-// peers wait or just see an end: so it is told of, once in complainEvery for all loops. Only the loop's thread calls
+// peers wait or just see an end: so it is told of, once in ComplainEvery for all loops. Only the loop's thread calls
 // it.
 func (l *Loop) Backoff(at net.Addr, res int32) {
-	l.stats.Backoffs++
-	if !l.cfg.tells() {
+	l.counts.Backoffs++
+	if !l.cfg.Tells() {
 		return
 	}
-	unsaid, tell := l.set.short.count(l.set.elapsed())
+	unsaid, tell := l.set.short.Count(l.set.elapsed())
 	if !tell {
 		return
 	}
@@ -42,15 +43,15 @@ func (l *Loop) Backoff(at net.Addr, res int32) {
 	if unsaid > 0 {
 		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
 	}
-	l.cfg.tell("accepts fail", text, slog.Int("loop", l.index), slog.String("at", at.String()),
+	l.cfg.Tell("accepts fail", text, slog.Int("loop", l.index), slog.String("at", at.String()),
 		slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
 }
 
-// count counts one. It reports whether to tell of it, and how many nobody was told of.
-func (s *seldom) count(now int64) (unsaid int, tell bool) {
+// Count counts one. It reports whether to tell of it, and how many nobody was told of.
+func (s *Seldom) Count(now int64) (unsaid int, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.everSay && now-s.said < int64(complainEvery) {
+	if s.everSay && now-s.said < int64(ComplainEvery) {
 		s.unsaid++
 		return 0, false
 	}
@@ -58,6 +59,9 @@ func (s *seldom) count(now int64) (unsaid int, tell bool) {
 	s.said, s.everSay, s.unsaid = now, true, 0
 	return unsaid, true
 }
+
+// ComplainEvery keeps complaints apart that nobody asked for.
+const ComplainEvery = 10 * time.Second
 
 // Remedy is what to do about a shortage that res tells of; empty if that is not known.
 func Remedy(res int32) string {

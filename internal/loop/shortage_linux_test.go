@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
+	"ringo/internal/test/looptest"
 )
 
 // place is an address of a listener.
@@ -19,8 +21,8 @@ var place = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80}
 // Accepts that are put off are told of, with the address, once in 10 s for all loops.
 func TestBackoffsAreToldOf(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		var clock jumpingClock
-		cfg.Clock, cfg.Loops = clock.now, 2
+		var clock looptest.Clock
+		cfg.Clock, cfg.Loops = clock.Now, 2
 		said := make(chan string, 100)
 		cfg.Complain = func(text string) { said <- text }
 		const each = 10
@@ -50,9 +52,9 @@ func TestBackoffsAreToldOf(t *testing.T) {
 				if told := strings.Contains(text, " 29 more times"); told != (round > 0) {
 					t.Errorf("round %d: of those not told of: %q", round, text)
 				}
-				clock.jump(11 * time.Second)
+				clock.Jump(11 * time.Second)
 			}
-			if n := l.Stats().Backoffs; n != 4*each {
+			if n := census.StatsOf(l).Backoffs; n != 4*each {
 				t.Errorf("%d counted, want %d", n, 4*each)
 			}
 			return nil

@@ -3,12 +3,10 @@ package loop
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +80,12 @@ func stageHere(mine sched.Seat) *Stage {
 		}
 	}
 	return nil
+}
+
+// StandsStill reports whether the caller gives the turns of the loop's stage, so that all of its loops stand still. G.
+func (l *Loop) StandsStill() bool {
+	s := l.stage()
+	return s != nil && s.here() && s.current == nil
 }
 
 // TurnBegins says that a loop of the stage has the thread now.
@@ -231,6 +235,7 @@ func NewProgram(ctx context.Context, cfg *Config, fn func(*Loop) error) *Program
 	for i := range cfg.Loops {
 		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
 	}
+	s.observe()
 	return &Program{set: s, fn: fn, ctx: ctx}
 }
 
@@ -302,17 +307,6 @@ func (p *Program) Err() error {
 	p.set.mu.Lock()
 	defer p.set.mu.Unlock()
 	return p.set.err
-}
-
-// Unended says which of its tasks have not ended, and what they wait for. Not for a task.
-func (p *Program) Unended() string {
-	var b strings.Builder
-	for _, l := range p.set.loops {
-		if !l.ended.Load() {
-			fmt.Fprintf(&b, "loop %d:\n%s", l.index, Summary(l.Tasks()))
-		}
-	}
-	return b.String()
 }
 
 // Kill has all loops end as if their host had lost power: no task runs on. Each loop has to have one more turn.

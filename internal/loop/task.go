@@ -2,10 +2,8 @@ package loop
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"ringo/internal/op"
 	"ringo/internal/rt/labels"
@@ -40,18 +38,18 @@ type Task struct {
 
 // taskExt is what few tasks have: a parked connection pays for every word of a Task.
 type taskExt struct {
-	onEnd  func(error)     // see GoThen
-	name   string          // see GoNamed
-	labels labels.Set      // of who started it, until it begins
-	values context.Context // of who started it, see Inherited
-	ctx    context.Context // the loop thread's, as cancel
-	cancel context.CancelFunc
-	limit  *limit     // the innermost WithTimeout or WithContext that it is in
-	passes int        // how many of them have ended its waits
-	err    error      // how the task ended, once it has
-	traced *traced    // the loop thread's, see traceTask
-	joined bool       // by a goroutine, which waits for runs, as in Parker
-	runs   sync.Mutex // then: locked until the end
+	onEnd    func(error)     // see GoThen
+	name     string          // see GoNamed
+	labels   labels.Set      // of who started it, until it begins
+	values   context.Context // of who started it, see Inherited
+	ctx      context.Context // the loop thread's, as cancel
+	cancel   context.CancelFunc
+	limit    *limit          // the innermost WithTimeout or WithContext that it is in
+	passes   int             // how many of them have ended its waits
+	err      error           // how the task ended, once it has
+	observed context.Context // its values, as Observe has it; the loop thread's
+	joined   bool            // by a goroutine, which waits for runs, as in Parker
+	runs     sync.Mutex      // then: locked until the end
 }
 
 // extension returns the task's ext, made by whoever is the first to ask.
@@ -103,32 +101,25 @@ func (t *Task) Told() int32 { return t.res }
 func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
-	if !l.killed { // then whoever finds it in a queue may make it ready, in vain
-		t.w = nil
-	}
 	l.live--
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
-	if l.cfg.LogTasks {
-		l.logTask("task ends", t, w, slog.Duration("age", time.Duration(w.began.age(l.now))), slog.Any("error", err))
+	if x := t.ext.Load(); l.observer != nil && (l.seen || x != nil && (x.name != "" || x.observed != nil)) {
+		l.observer.TaskEnds(t, err)
+	}
+	if !l.killed { // then whoever finds it in a queue may make it ready, in vain
+		t.w = nil
 	}
 	if x := t.ext.Load(); x != nil {
-		if x.name != "" {
-			l.untag(w)
-		}
 		if x.cancel != nil {
 			x.cancel()
 			x.ctx, x.cancel = nil, nil
 		}
-		if x.traced != nil {
-			x.traced.task.End()
-			x.traced = nil
-		}
 		if x.limit != nil {
 			x.dropLimits()
 		}
-		x.values = nil
+		x.values, x.observed = nil, nil
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.expired, t.shield = false, false, 0
@@ -208,7 +199,7 @@ func (l *Loop) mayGoOn() bool {
 //
 //go:noinline
 func (l *Loop) yield() bool {
-	l.stats.Yields++
+	l.counts.Yields++
 	l.yielded.Push(l.cur)
 	l.Park((*yielding)(l))
 	return !l.Canceled()

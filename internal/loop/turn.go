@@ -10,7 +10,7 @@ import (
 // turns runs the loop until over says that it may end. An error means that the
 // driver died, and that tasks are left.
 func (l *Loop) turns(over func() bool) error {
-	defer l.watch.rest() // for good
+	defer l.turn.rest() // for good
 	for {
 		l.begin()
 		l.schedYield() // while nothing is held that was accepted
@@ -21,7 +21,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.runReady()
 		l.end()
 		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
-			l.keepStats() // for those whom the mailbox refuses
+			l.refuses()
 			if l.inbox.starts.CloseEmpty() {
 				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
 				// come without end; refuseMail does what there is to do of it.
@@ -122,11 +122,7 @@ func (l *Loop) runReady() {
 		l.runsTask()
 	}
 	for l.runs() {
-		if l.meter == nil {
-			l.runUntilExit()
-		} else {
-			l.runMetered()
-		}
+		l.runUntilExit()
 	}
 	l.mark.Clear()
 	l.cur = nil
@@ -186,7 +182,7 @@ func (l *Loop) wait() error {
 		}
 		return l.enter(deadline)
 	}
-	l.watch.rest()
+	l.turn.rest()
 	if l.cfg.Spin > 0 {
 		if err := l.spinAwhile(); err != nil || l.busy() {
 			return err
@@ -249,7 +245,7 @@ func (l *Loop) spinAwhile() error {
 		}
 		if l.tick(); l.now >= limit {
 			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
-			l.account(&l.stats.Spinning)
+			l.account(&l.counts.Spinning)
 			return nil
 		}
 	}

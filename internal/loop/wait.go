@@ -39,8 +39,8 @@ type Ref struct {
 	Name  string
 }
 
-// noWait is the Wait of a task that does not wait, or does not say for what.
-var noWait = Wait{FD: -1}
+// NoWait is the Wait of a task that does not wait, or does not say for what.
+var NoWait = Wait{FD: -1}
 
 // String says it in a line.
 func (d *Wait) String() string {
@@ -97,17 +97,9 @@ func (r *Ref) String() string {
 func (t *Task) ref(l *Loop) Ref {
 	r := Ref{Known: true, Loop: t.l.index}
 	if t.l == l && t.w != nil {
-		r.ID, r.Code, r.Name = t.w.id, t.w.code, t.name()
+		r.ID, r.Code, r.Name = t.w.id, t.w.code, t.Name()
 	}
 	return r
-}
-
-// name is what GoNamed has called it.
-func (t *Task) name() string {
-	if x := t.ext.Load(); x != nil {
-		return x.name
-	}
-	return ""
 }
 
 // DescribeWait tells of the op that the task waits for.

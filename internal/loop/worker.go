@@ -24,8 +24,8 @@ type worker struct {
 	code   code.Func // of what the task runs
 	at     int32     // its place in the loop's workers; retired
 	id     uint32    // of the task, see Loop.begun
-	began  coarse    // when the task did
-	since  coarse    // when it parked, or was resumed
+	began  Coarse    // when the task did
+	since  Coarse    // when it parked, or was resumed
 }
 
 // retired is said of a worker that ends because nobody needs it.
@@ -114,35 +114,25 @@ func (w *worker) beginNext() bool {
 	l.spent++
 	l.mark.Again()
 	w.begin(it.task)
-	if l.meter != nil {
-		l.meter.begins(w.id, l.set.elapsed())
-	}
 	l.job = it.job
+	named, labelled := false, l.cfg.LabelTasks
+	var of labels.Set
 	if it.task == nil {
 		w.code = it.job.Code()
-		if l.tracing {
-			if h, ok := it.job.(*heir); ok {
-				l.Inherit(h.of)
-			}
-			l.traceTask()
+		if h, ok := it.job.(*heir); ok && l.seen {
+			l.Inherit(h.of)
 		}
-		if l.cfg.tellsOfTasks() {
-			l.tellBegin(labels.Set{})
+	} else {
+		w.code = code.Of(it.task.fn)
+		if x := it.task.ext.Load(); x != nil {
+			named, labelled, of, x.labels = x.name != "", true, x.labels, labels.Set{}
 		}
-		return true
 	}
-	w.code = code.Of(it.task.fn)
-	if l.tracing {
-		l.traceTask()
+	if labelled {
+		l.ApplyLabels(of)
 	}
-	if x := it.task.ext.Load(); x != nil {
-		if x.name != "" {
-			l.tag(w, x.name)
-		}
-		l.tellBegin(x.labels)
-		x.labels = labels.Set{}
-	} else if l.cfg.tellsOfTasks() {
-		l.tellBegin(labels.Set{})
+	if l.observer != nil && (l.seen || named) {
+		l.observer.TaskBegins(l.cur)
 	}
 	return true
 }
@@ -244,9 +234,21 @@ func passOn(v any) {
 }
 
 func crash(l *Loop, err *PanicError) {
-	tellCrash()
-	panic(&crashError{err, l.tasksAtCrash()})
+	text := ""
+	if o := l.set.observer; o != nil {
+		text = o.Crash(l)
+	}
+	panic(&crashError{err, text})
 }
+
+// crashError is a panic that crashes the program, with what the tasks of its loop did.
+type crashError struct {
+	*PanicError
+	tasks string
+}
+
+// Error shows the panic, then the tasks.
+func (e *crashError) Error() string { return e.PanicError.Error() + e.tasks }
 
 // exit runs when the coroutine ends, by Goexit or with its loop. After it the
 // runtime may give the g to an ordinary goroutine, so the mark goes first.
@@ -272,7 +274,9 @@ func (w *worker) exit() {
 
 // drop takes a worker that ended off the list.
 func (l *Loop) drop(w *worker) {
-	l.untagWorker(w)
+	if l.observer != nil {
+		l.observer.WorkerEnds(w)
+	}
 	last := l.workers[len(l.workers)-1]
 	l.workers[w.at], last.at = last, w.at
 	l.workers[len(l.workers)-1] = nil

@@ -41,6 +41,8 @@ var order = []layer{
 	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
+	{[]string{"internal/census"}, "what is counted and listed of loops"},
+	{[]string{"internal/watch"}, "what finds that a loop does not run"},
 	{[]string{"internal/stream"}, "a connection's bytes, whoever they are for"},
 	{[]string{"internal/handle"}, "who calls, whose turn it is, and how long a descriptor lives"},
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},

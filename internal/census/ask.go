@@ -1,0 +1,152 @@
+package census
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/timer"
+)
+
+// askPatience is how long others wait for a loop that is held.
+const askPatience = 100 * time.Millisecond
+
+// ask has step run on the loop's thread, between tasks, once a turn until it reports that it is done: a long answer is
+// given in pieces, so that it holds nobody up. A task of the loop yields between them, of another loop it parks, and a
+// goroutine blocks. It reports false if that was in vain, and step may not have been called, or be called yet: the
+// loop has ended; it was held for askPatience; or the asking task was cancelled meanwhile. G.
+func ask(l *loop.Loop, step func() (done bool)) bool { return askAndDrop(l, step, func() {}) }
+
+// askAndDrop is ask of steps that leave something on the loop's thread until the last. Where that does not come, drop
+// is called there, unless the loop has ended.
+func askAndDrop(l *loop.Loop, step func() (done bool), drop func()) bool {
+	if l.IsCurrent() {
+		for !step() {
+			l.YieldTurn()
+		}
+		return true
+	}
+	if l.StandsStill() {
+		for !step() {
+		}
+		return true
+	}
+	a := &asking{l: l, step: step, drop: drop}
+	if me, t := loop.Current(); me != nil {
+		return a.byTask(me, t)
+	}
+	return a.byGoroutine()
+}
+
+// asking is what somebody wants to know of a loop. All but pieces and given is the loop's business until tell is
+// called.
+type asking struct {
+	l      *loop.Loop
+	step   func() bool
+	drop   func()
+	tell   func()
+	done   bool
+	pieces atomic.Uint32 // of the answer, so far
+	given  atomic.Bool   // up by who asked
+}
+
+// next is a piece of the answer.
+func (a *asking) next() {
+	if a.given.Load() {
+		a.drop()
+		return
+	}
+	a.pieces.Add(1)
+	if a.done = a.step(); a.done || !a.l.Call(a.next) {
+		a.tell()
+	}
+}
+
+func (a *asking) byGoroutine() bool {
+	const answered, late = 0, 1
+	var p loop.Parker
+	p.Begin(nil, nil)
+	a.tell = func() {
+		if p.Claim(answered) {
+			p.Wake()
+		}
+	}
+	if !a.l.Call(a.next) {
+		return false
+	}
+	var seen uint32
+	var patience *time.Timer
+	patience = time.AfterFunc(math.MaxInt64, func() {
+		if n := a.pieces.Load(); n != seen {
+			seen = n
+			patience.Reset(askPatience)
+		} else if p.Claim(late) {
+			p.Wake()
+		}
+	})
+	patience.Reset(askPatience)
+	which, _ := p.Park()
+	patience.Stop()
+	if which == late {
+		a.given.Store(true)
+		return false
+	}
+	return a.done
+}
+
+// byTask asks on behalf of a task of another loop, which parks meanwhile.
+func (a *asking) byTask(asker *loop.Loop, t *loop.Task) bool {
+	w := &askWait{a: a, asker: asker, task: t, waits: true}
+	w.timer.Owner = w
+	a.tell = func() { asker.Call(func() { w.end(true) }) }
+	if !a.l.Call(a.next) {
+		return false
+	}
+	asker.Arm(&w.timer, asker.After(askPatience))
+	asker.Park(w)
+	return w.answered && a.done
+}
+
+// askWait is a task that asks another loop. All but a is its own loop's business.
+type askWait struct {
+	a        *asking
+	asker    *loop.Loop
+	task     *loop.Task
+	timer    timer.Timer
+	seen     uint32 // of the pieces
+	waits    bool
+	answered bool
+}
+
+// end lets the task go, once: at the answer, at the end of its patience, or because
+// it was cancelled.
+func (w *askWait) end(answered bool) {
+	if !w.waits {
+		return
+	}
+	w.waits, w.answered = false, answered
+	if !answered {
+		w.a.given.Store(true)
+	}
+	w.asker.RemoveTimer(&w.timer)
+	w.asker.Ready(w.task)
+}
+
+// Fire ends the patience, if nothing has come meanwhile.
+func (w *askWait) Fire(*timer.Timer) {
+	if n := w.a.pieces.Load(); n != w.seen {
+		w.seen = n
+		w.asker.Arm(&w.timer, w.asker.After(askPatience))
+		return
+	}
+	w.end(false)
+}
+
+// CancelWait lets a cancelled task go.
+func (w *askWait) CancelWait(*loop.Task) { w.end(false) }
+
+// DescribeWait tells which loop it asks.
+func (w *askWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
+	d.Op, d.On = "an answer", loop.Ref{Loop: w.a.l.Index(), Known: true}
+}

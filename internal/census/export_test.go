@@ -1,0 +1,9 @@
+package census
+
+import "ringo/internal/loop"
+
+// Metered reports whether the running turn of a loop is measured by task. T.
+func Metered(l *loop.Loop) bool { return of(l).meter != nil }
+
+// WhileHeld is what StatsOf gives if the loop does not answer.
+func WhileHeld(l *loop.Loop) Stats { return of(l).whileHeld() }

@@ -1,0 +1,83 @@
+package census
+
+import (
+	"sync"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which
+// it notes when the turn begins, and where it stands, which its stack tells.
+
+// heldAfter is how long a turn lasts at least of a loop that counts as held because it did not answer.
+const heldAfter = askPatience / 2
+
+// HeldFor is how long the present turn has lasted if that is so long that the loop is held, else 0. G.
+func HeldFor(l *loop.Loop) time.Duration {
+	if began := l.TurnBegan(); began != 0 {
+		if lasts := time.Duration(l.Elapsed() - began); lasts >= heldAfter {
+			return lasts
+		}
+	}
+	return 0
+}
+
+// whileHeld is what Stats gives of a loop that has not answered: what is known, at most recentWindow older than the
+// turn that lasts, and that turn, as if it had ended now. G.
+func (r *Record) whileHeld() Stats {
+	l := r.l
+	var s Stats
+	last := r.last.Load() // first: it has nothing of the turn that HeldFor is about
+	if last != nil {
+		s = *last
+	}
+	if l.Ended() {
+		return r.promised.apply(s, l.Elapsed())
+	}
+	s.Lanes = l.Set().LaneStats()
+	if s.Held = HeldFor(l); s.Held == 0 {
+		return r.promised.apply(s, l.Elapsed())
+	}
+	if last == nil { // it is held since its first turn
+		s.Tasks = len(tasksWhileHeld(l))
+	}
+	s.InTasks += s.Held
+	if limit := l.Config().Stall; limit >= 0 && s.Held > limit {
+		s.Stalls++
+	}
+	return r.promised.keep(s, l.Elapsed())
+}
+
+// promised is how far counts have gone that were given of turns which lasted: nobody is given less later, though the
+// turn may have ended meanwhile, and the loop not have counted it where others can see it.
+type promised struct {
+	mu      sync.Mutex
+	inTasks time.Duration
+	stalls  uint64
+	longest time.Duration
+	recent  recent
+}
+
+// keep gives s, of a loop that is held at a time, and never less later.
+func (p *promised) keep(s Stats, now int64) Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inTasks, p.stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
+	p.longest = max(p.longest, s.Held)
+	p.recent.add(s.Held, now)
+	return p.applied(s, now)
+}
+
+func (p *promised) apply(s Stats, now int64) Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.applied(s, now)
+}
+
+// applied is for who holds mu.
+func (p *promised) applied(s Stats, now int64) Stats {
+	s.InTasks, s.Stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
+	s.Longest, s.Recent = max(p.longest, s.Longest), max(p.recent.at(now), s.Recent)
+	return s
+}

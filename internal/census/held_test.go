@@ -1,0 +1,59 @@
+package census_test
+
+import (
+	"testing"
+	"time"
+
+	"ringo/internal/census"
+	"ringo/internal/loop"
+)
+
+// A turn that was told of while it lasted is not forgotten where it has ended and the loop has not told of it yet.
+func TestHeldTurnIsNotTakenBack(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.Stall = 20 * time.Millisecond
+	err := run(t, cfg, func(l *loop.Loop) error {
+		l.YieldTurn() // there has been a turn
+		told := make(chan census.Stats)
+		tell := func(enough func(census.Stats) bool) {
+			for end := time.Now().Add(limit / 2); ; {
+				if s := census.WhileHeld(l); enough(s) || time.Now().After(end) {
+					told <- s
+					return
+				}
+			}
+		}
+		go tell(func(s census.Stats) bool { return s.Held > 0 })
+		held := <-told
+		l.YieldTurn()
+		go tell(func(census.Stats) bool { return true })
+		after := <-told
+		if held.Held <= 0 || held.Longest < held.Held || held.Recent < held.Held || after.InTasks < held.InTasks ||
+			after.Stalls < held.Stalls || after.Longest < held.Held || after.Recent < held.Held {
+			t.Errorf("%+v\nafter\n%+v", after, held)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A loop that is held in its first turn has its tasks counted by their stacks.
+func TestStatsOfLoopHeldFromTheStart(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		done := make(chan struct{})
+		err := run(t, cfg, func(l *loop.Loop) error {
+			var s census.Stats
+			go func() { defer close(done); s = census.StatsOf(l) }()
+			<-done
+			if s.Held <= 0 || s.Tasks != 1 || s.Turns != 0 {
+				t.Errorf("%+v", s)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package census
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// GraceOver looks at the tasks, all at once, since they are about to be cancelled.
+func (s *Run) GraceOver() (tell func()) {
+	cfg := s.set.Config()
+	if !cfg.Tells() {
+		return func() {}
+	}
+	loops := s.set.Loops()
+	if cfg.Stage != nil { // all loops stand still
+		var tasks []TaskInfo
+		for _, l := range loops {
+			if !l.Ended() {
+				tasks = append(tasks, tasksAtOnce(l)()...)
+			}
+		}
+		return func() { s.tellLeft(tasks) }
+	}
+	found := make([]chan func() []TaskInfo, len(loops))
+	for i, l := range loops {
+		found[i] = make(chan func() []TaskInfo, 1)
+		l.Call(func() {
+			found[i] <- tasksAtOnce(l) // in one piece, since what cancels them looks at each task, too
+		})
+	}
+	return func() { s.tellLeft(answers(loops, found)) }
+}
+
+// answers are the tasks that loops tell of, or else what can be told without them.
+func answers(loops []*loop.Loop, found []chan func() []TaskInfo) (tasks []TaskInfo) {
+	patience := time.After(askPatience)
+	late := false
+	for i, l := range loops {
+		if !late {
+			select {
+			case sorted := <-found[i]:
+				tasks = append(tasks, sorted()...)
+				continue
+			case <-patience:
+				late = true
+			}
+		}
+		select {
+		case sorted := <-found[i]:
+			tasks = append(tasks, sorted()...)
+		default:
+			if !l.Ended() {
+				tasks = append(tasks, tasksWhileHeld(l)...)
+			}
+		}
+	}
+	return tasks
+}
+
+func (s *Run) tellLeft(tasks []TaskInfo) {
+	if len(tasks) > 0 {
+		s.set.Config().Tell("drain took all of Grace",
+			fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.set.Config().Grace, left(tasks, leftMax)))
+	}
+}
+
+// Unended is the tasks that have not ended, for an error.
+func (s *Run) Unended() string {
+	loops := s.set.Loops()
+	found := make([][]TaskInfo, len(loops))
+	var asked sync.WaitGroup
+	for i, l := range loops { // at the same time: those that are held take a while
+		if !l.Ended() {
+			asked.Go(func() { found[i] = Tasks(l) })
+		}
+	}
+	asked.Wait()
+	if tasks := slices.Concat(found...); len(tasks) > 0 {
+		return left(tasks, namesMax)
+	}
+	return "a loop whose tasks have"
+}
+
+const (
+	leftMax  = 10 // kinds of tasks in a report
+	namesMax = 20 // and in an error
+)
+
+// left names tasks and what they wait for, those that are alike together, the most frequent first:
+//
+//	3 × main.leak (loop 0), parked in Chan.Recv; main.main.func1 (loop 0), which holds its loop
+func left(tasks []TaskInfo, most int) string {
+	type lot struct {
+		text string
+		n    int
+	}
+	var lots []*lot
+	by := map[string]*lot{}
+	for i := range tasks {
+		text := tasks[i].left()
+		if by[text] == nil {
+			by[text] = &lot{text: text}
+			lots = append(lots, by[text])
+		}
+		by[text].n++
+	}
+	slices.SortStableFunc(lots, func(a, b *lot) int { return cmp.Compare(b.n, a.n) })
+	var texts []string
+	rest := len(tasks)
+	for i, o := range lots {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", rest))
+			break
+		}
+		if rest -= o.n; o.n > 1 {
+			o.text = fmt.Sprintf("%d × %s", o.n, o.text)
+		}
+		texts = append(texts, o.text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// left says who a task is and what it waits for.
+func (t *TaskInfo) left() string {
+	name := t.Name()
+	if name == "" {
+		name = "a task"
+	}
+	text := fmt.Sprintf("%s (loop %d)", name, t.Loop)
+	on := "" // but of a Mutex, which does says itself
+	if t.State == loop.TaskParked && t.Wait.On.ID != 0 && !strings.HasPrefix(t.Wait.Op, "Mutex.") {
+		on = ", " + t.Wait.On.String()
+	}
+	switch {
+	case t.Held != "" && t.State == loop.TaskRunning:
+		return text + ", which holds its loop"
+	case t.Held != "" && name != "a task":
+		return text // for what it waits its loop can't be asked
+	default:
+		return text + ", " + t.does() + on
+	}
+}

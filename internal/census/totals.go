@@ -1,0 +1,204 @@
+package census
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"ringo/internal/hist"
+	"ringo/internal/loop"
+)
+
+// totals is what all loops of the process have counted, those that have ended too, so that sums over a process never
+// go down. A Run has the lowest number that no other has at the time: a program with one Run after the other has one
+// line of counts for each loop, and not one for each loop of each Run.
+var totals struct {
+	sync.Mutex
+	runs []*runTotals
+}
+
+type runTotals struct {
+	set   *loop.Set // nil: it has ended
+	loops []loopTotals
+	lanes []loop.LaneStats // of those that have ended
+}
+
+type loopTotals struct {
+	live *loop.Loop
+	past Stats // of those that have ended: counts, and nothing of what there is at a time
+}
+
+// Total is what the loops with one number and index have counted in all.
+type Total struct {
+	Run, Index int
+	Live       *loop.Loop // the one that runs; nil: none does
+	past       Stats
+}
+
+// Totals are those of the process. G.
+func Totals() (all []Total) {
+	totals.Lock()
+	defer totals.Unlock()
+	for n, r := range totals.runs {
+		for i := range r.loops {
+			all = append(all, Total{n, i, r.loops[i].live, r.loops[i].past})
+		}
+	}
+	return all
+}
+
+// Stats asks the loop as StatsOf does, and adds what came before it. G, may park.
+func (t *Total) Stats() Stats {
+	if t.Live == nil {
+		return t.past
+	}
+	return plus(StatsOf(t.Live), &t.past)
+}
+
+// LaneTotals are the lanes of all Runs, by number. G.
+func LaneTotals() (all [][]loop.LaneStats) {
+	totals.Lock()
+	defer totals.Unlock()
+	for _, r := range totals.runs {
+		lanes := r.lanes
+		if r.set != nil {
+			s := plus(Stats{Lanes: r.set.LaneStats()}, &Stats{Lanes: lanes})
+			lanes = s.Lanes
+		}
+		all = append(all, lanes)
+	}
+	return all
+}
+
+// beginTotals gives a Run its number; the lanes are open until the Run calls the function returned.
+func (s *Run) beginTotals() (end func()) {
+	totals.Lock()
+	defer totals.Unlock()
+	var r *runTotals
+	for _, o := range totals.runs {
+		if o.free() {
+			r = o
+			break
+		}
+	}
+	if r == nil {
+		r = new(runTotals)
+		totals.runs = append(totals.runs, r)
+	}
+	r.set, s.totals = s.set, r
+	return func() {
+		totals.Lock()
+		defer totals.Unlock()
+		last := plus(Stats{Lanes: s.set.LaneStats()}, &Stats{Lanes: r.lanes})
+		r.set, r.lanes = nil, last.counts().Lanes
+	}
+}
+
+// free reports whether nobody has the number. A loop can outlast a Run that gave it up.
+func (r *runTotals) free() bool {
+	for i := range r.loops {
+		if r.loops[i].live != nil {
+			return false
+		}
+	}
+	return r.set == nil
+}
+
+func (r *Record) beginTotals() {
+	totals.Lock()
+	defer totals.Unlock()
+	t, at := r.run.totals, r.l.Index()
+	for len(t.loops) <= at {
+		t.loops = append(t.loops, loopTotals{})
+	}
+	t.loops[at].live = r.l
+}
+
+// endTotals keeps what the loop has counted, as others can have seen it.
+func (r *Record) endTotals() {
+	totals.Lock()
+	defer totals.Unlock()
+	t := &r.run.totals.loops[r.l.Index()]
+	last := plus(*r.last.Load(), &t.past)
+	t.live, t.past = nil, last.counts()
+}
+
+// plus is s with the counts of past in addition. By reflection, since what can be added is told by the types: uint64s
+// and histograms count; times do, but for those that are of a moment; all else is as in s.
+func plus(s Stats, past *Stats) Stats {
+	combine(reflect.ValueOf(&s).Elem(), reflect.ValueOf(past).Elem())
+	return s
+}
+
+// counts is s without what there was at the time.
+func (s Stats) counts() Stats {
+	keepCounts(reflect.ValueOf(&s).Elem())
+	return s
+}
+
+// ofAMoment is the times that are no counts.
+var ofAMoment = map[string]bool{"Held": true, "Longest": true, "Recent": true, "Oldest": true}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+func combine(v, past reflect.Value) {
+	if h, ok := v.Addr().Interface().(*hist.Histogram); ok {
+		h.Merge(past.Addr().Interface().(*hist.Histogram))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !ofAMoment[v.Type().Field(i).Name] {
+				combine(v.Field(i), past.Field(i))
+			}
+		}
+	case reflect.Slice:
+		combineByName(v, past)
+	case reflect.Uint64:
+		v.SetUint(v.Uint() + past.Uint())
+	case reflect.Int64:
+		if v.Type() == durationType {
+			v.SetInt(v.Int() + past.Int())
+		}
+	}
+}
+
+// combineByName combines those elements of two slices whose first fields, their names, are the same.
+func combineByName(v, past reflect.Value) {
+	all := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()+past.Len()), v) // s may be others', too
+	for i := range past.Len() {
+		at := 0
+		for at < all.Len() && all.Index(at).Field(0).String() != past.Index(i).Field(0).String() {
+			at++
+		}
+		if at == all.Len() {
+			all = reflect.Append(all, past.Index(i))
+			continue
+		}
+		combine(all.Index(at), past.Index(i))
+	}
+	v.Set(all)
+}
+
+func keepCounts(v reflect.Value) {
+	if _, ok := v.Addr().Interface().(*hist.Histogram); ok {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); ofAMoment[v.Type().Field(i).Name] {
+				f.SetZero()
+			} else {
+				keepCounts(f)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			keepCounts(v.Index(i))
+		}
+	case reflect.Int:
+		v.SetZero()
+	}
+}

@@ -1,0 +1,52 @@
+package watch
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ringo/internal/census"
+	"ringo/internal/loop"
+	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
+)
+
+// TellFrozen counts and tells of a task of l that is parked and must not park, since behind it others wait, and have
+// done so for as long as it took: as of a stall. For the loop's thread.
+func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int) {
+	census.CountStall(l)
+	o, cfg := targetOf(l), l.Config()
+	if o == nil {
+		return
+	}
+	unsaid, tell := o.run.frozen.Count(l.Elapsed())
+	if cfg.OnStall == nil && !(tell && cfg.Tells()) {
+		return
+	}
+	var peeker peek.Peeker
+	at := "its stack is not known\n"
+	if peeks() {
+		_, g := t.Coroutine()
+		_, pcs := peeker.At(g)
+		at = (&stacks.Stack{PCs: pcs}).ParkedAt()
+	}
+	wait := t.Waits()
+	if wait.Op == "" { // it has been made ready meanwhile
+		wait.Op = "a wait that is over"
+	}
+	in := wait.String()
+	text := fmt.Sprintf("ringo: a callback of loop %d is parked in %s, and %d others wait: its turn has taken %v\n",
+		l.Index(), in, behind, took.Round(time.Millisecond))
+	about := []slog.Attr{slog.Int("loop", l.Index()), slog.Duration("so far", took), slog.String("in", in),
+		slog.Int("behind", behind), slog.Int("unsaid", unsaid)}
+	if cfg.OnStall != nil {
+		cfg.TellLogger("callback parked", about...)
+		l.Set().Report(func() { cfg.OnStall(l, took, []byte(text+at)) })
+		return
+	}
+	if unsaid > 0 {
+		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
+	}
+	cfg.Tell("callback parked", text+
+		"A callback must not wait: it starts a task for what does (ringo.Loop.Go, event.Go).\n"+at, about...)
+}

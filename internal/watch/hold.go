@@ -1,0 +1,330 @@
+package watch
+
+import (
+	"cmp"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/rt/stacks"
+)
+
+// Hold is what has held a loop in one place, as ringo.Hold.
+type Hold struct {
+	Task    string
+	At      string
+	In      string
+	State   string
+	Times   uint64
+	Total   time.Duration
+	Longest time.Duration
+}
+
+// What a Hold says of its state.
+const (
+	holdRunning  = "running"
+	holdBlocked  = "blocked"
+	holdSyscall  = "system call"
+	holdRunnable = "runnable"
+	holdShared   = "shared"
+	holdUnseen   = "not seen"
+)
+
+// place is what tells one Hold from another.
+type place struct {
+	stacks.Place
+	state string
+}
+
+// placesMax bounds the places of a loop. What comes when there are so many is told of together, as othersHold.
+const placesMax = 100
+
+const othersHold = "others"
+
+// holds are those of a loop, by place: those of all times, and those that nobody was told of yet.
+type holds struct {
+	mu     sync.Mutex
+	all    map[place]Hold
+	unsaid map[place]Hold
+	places places // the watcher's alone
+}
+
+// add counts one.
+func (h *holds) add(p place, times uint64, total, longest time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all, h.unsaid = map[place]Hold{}, map[place]Hold{}
+	}
+	if _, ok := h.all[p]; !ok && len(h.all) >= placesMax {
+		p = place{Place: stacks.Place{Task: othersHold}}
+	}
+	for _, m := range []map[place]Hold{h.all, h.unsaid} {
+		o := m[p]
+		o.Task, o.At, o.In, o.State = p.Task, p.At, p.In, p.state
+		o.Times += times
+		o.Total += total
+		o.Longest = max(o.Longest, longest)
+		m[p] = o
+	}
+}
+
+// list gives them all, the one that took longest in all first. G.
+func (h *holds) list() []Hold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return sortHolds(maps.Values(h.all))
+}
+
+// takeUnsaid gives those that have not been told of, if one of a place that is known took so long that it is worth it:
+// with the others alone nobody could do anything. Asked for all, which is worth 0, it gives those of unknown places,
+// too.
+func (h *holds) takeUnsaid(worth time.Duration) []Hold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	tells := false
+	for p, o := range h.unsaid {
+		tells = tells || p.byTask() && o.Total >= worth && (p.At != "" || worth == 0)
+	}
+	if !tells {
+		return nil
+	}
+	list := sortHolds(maps.Values(h.unsaid))
+	clear(h.unsaid)
+	return list
+}
+
+// byTask reports whether it is somebody's fault.
+func (p *place) byTask() bool {
+	return p.state != holdRunnable && p.state != holdUnseen && p.state != holdShared
+}
+
+func sortHolds(seq func(func(Hold) bool)) []Hold {
+	return slices.SortedFunc(seq, func(a, b Hold) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Task, b.Task), cmp.Compare(a.At, b.At),
+			cmp.Compare(a.In, b.In), cmp.Compare(a.State, b.State))
+	})
+}
+
+// Holds gives what has held a loop so far, by place, the longest in all first. G.
+func Holds(l *loop.Loop) []Hold {
+	if o := targetOf(l); o != nil {
+		return o.held.list()
+	}
+	return nil
+}
+
+// holder is what the watcher has seen in one turn of a loop that takes long. Its memory serves for the next one, too:
+// programs count what they allocate, and looking is none of that.
+type holder struct {
+	turn  int64
+	seen  int64         // when it last looked, or the turn began
+	cpu   int64         // the thread's processor clock at cpuAt; 0 if that is not known
+	cpuAt int64         // when it last looked, be it before the turn
+	lost  time.Duration // in which what computes had no processor
+	parts []part
+	pcs   []uintptr // of the parts
+	by    []taken
+
+	restCPU, restAt int64 // cpu and cpuAt when the watcher last came by, whatever it found
+}
+
+// taken is how long one task was in a place.
+type taken struct {
+	place place
+	took  time.Duration
+}
+
+// part is a stretch of a turn in which the watcher has found the same.
+type part struct {
+	nth    uint64 // which of all that the loop has run; 0 if nobody could tell
+	state  string // empty if it could not be told
+	sleeps bool   // but that the thread slept could, so that it was not the machine that did not let it run
+	stack  stacks.Stack
+	took   time.Duration
+	looks  int
+}
+
+// partsMax bounds the parts of a turn. What comes later counts as the last.
+const partsMax = 64
+
+// begin is for the first look at a turn. What was before it counts as what is found now, unless it is so long that the
+// watcher can't know: then it is nobody's.
+func (h *holder) begin(turn int64) {
+	clear(h.parts)
+	h.turn, h.seen, h.cpu, h.lost, h.parts, h.pcs = turn, turn, h.restCPU, 0, h.parts[:0], h.pcs[:0]
+	h.cpuAt = h.restAt
+}
+
+// note adds what was found at a look, with the thread's processor clock. The watcher should have come by after pause;
+// time in which neither it nor the loop may have run is nobody's. The addresses of p are copied.
+func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
+	p.took, p.looks = time.Duration(now-h.seen), 1
+	switch n := len(h.parts); {
+	case p.took > lateAfter*pause:
+		p.took = pause
+	case n == 0:
+		p.took = min(p.took, 2*pause)
+	case h.parts[n-1].nth != p.nth: // others may have had most of it
+		p.took = min(p.took, pause)
+	}
+	p.took = h.ran(&p, p.took, cpu)
+	h.seen, h.cpu, h.cpuAt = now, cpu, now
+	h.restCPU, h.restAt = cpu, now
+	if n := len(h.parts); n > 0 {
+		last := &h.parts[n-1]
+		if n == partsMax || last.nth == p.nth && last.state == p.state && last.sleeps == p.sleeps &&
+			last.stack.Equal(&p.stack) {
+			last.took += p.took
+			last.looks++
+			return
+		}
+	}
+	from := len(h.pcs)
+	h.pcs = append(h.pcs, p.stack.PCs...)
+	p.stack.PCs = h.pcs[from:len(h.pcs):len(h.pcs)]
+	h.parts = append(h.parts, p)
+}
+
+// computes reports whether the thread has run for half of the time since the last look, or rests, which is that it has
+// not. Of a turn that began after the last look neither may be known: what the thread has run for before is not known.
+func (h *holder) computes(cpu, now int64) (computes, rests bool) {
+	if cpu == 0 || h.cpu == 0 {
+		return false, false
+	}
+	ran, half := cpu-h.cpu, (now-h.seen)/2
+	return ran-max(0, h.seen-h.cpuAt) >= half, ran < half
+}
+
+// ran is how much of some time since the last look a part that computes has had a processor for: while the machine runs
+// others a task does not hold its loop.
+func (h *holder) ran(p *part, took time.Duration, cpu int64) time.Duration {
+	if p.state != holdRunning && p.state != "" || p.sleeps || h.cpu == 0 || cpu == 0 {
+		return took
+	}
+	ran := min(took, time.Duration(cpu-h.cpu))
+	h.lost += took - ran
+	return min(ran, max(0, time.Duration(cpu-h.cpu-max(0, h.seen-h.cpuAt)))) // the rest may have been before the turn
+}
+
+// lateAfter is how many pauses the watcher may take for one before it counts as late.
+const lateAfter = 4
+
+// charge says whose the time of a turn was, once it has ended. cpu is the thread's processor clock now.
+func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) {
+	if n := len(h.parts); n > 0 {
+		rest := h.turn + int64(took) - h.seen
+		if rest > 0 && rest <= int64(lateAfter*pause) {
+			h.parts[n-1].took += h.ran(&h.parts[n-1], min(time.Duration(rest), pause), cpu)
+		}
+	}
+	var shared time.Duration
+	known, runnable := h.lost, h.lost
+	for len(h.parts) > 0 {
+		// All of one task's, wherever it stood.
+		nth := h.parts[0].nth
+		h.by = h.by[:0]
+		var dark part
+		var sum time.Duration
+		looks := 0
+		h.parts = slices.DeleteFunc(h.parts, func(p part) bool {
+			if p.nth != nth {
+				return false
+			}
+			known += p.took
+			looks += p.looks
+			if p.state == holdRunnable {
+				runnable += p.took
+				return true
+			}
+			sum += p.took
+			if p.state != "" && p.stack.Known() && !p.stack.Stale {
+				h.add(to.places.of(&p), p.took)
+				return true
+			}
+			dark.took += p.took // it most likely was where it was seen
+			if p.stack.Known() {
+				dark.stack = p.stack
+			}
+			if p.state != "" {
+				dark.state = p.state
+			}
+			return true
+		})
+		switch {
+		case sum < limit || looks < 2: // others of the turn may have had most of it
+			shared += sum
+			continue
+		case len(h.by) == 0 && dark.state == "": // nobody knows whether it ran at all
+			known -= sum
+			continue
+		case len(h.by) == 0:
+			h.add(to.places.of(&dark), dark.took)
+		}
+		most := slices.MaxFunc(h.by, func(a, b taken) int { return cmp.Compare(a.took, b.took) })
+		to.add(most.place, 1, sum, sum)
+	}
+	if runnable >= limit {
+		to.add(place{state: holdRunnable}, 1, runnable, runnable)
+	}
+	if shared >= limit {
+		to.add(place{state: holdShared}, 1, shared, shared)
+	}
+	if unseen := took - known; unseen >= limit {
+		to.add(place{state: holdUnseen}, 1, unseen, unseen)
+	}
+}
+
+// add counts what one task took in a place.
+func (h *holder) add(at place, took time.Duration) {
+	for i := range h.by {
+		if h.by[i].place == at {
+			h.by[i].took += took
+			return
+		}
+	}
+	h.by = append(h.by, taken{at, took})
+}
+
+// places remembers what stacks mean, by what they consist of: to find it out allocates.
+type places struct {
+	seed  maphash.Seed
+	known map[uint64]place
+}
+
+// knownMax bounds the stacks that are remembered. At the bound all are forgotten.
+const knownMax = 512
+
+// of is the place of a part.
+func (m *places) of(p *part) place {
+	if len(p.stack.Functions) > 0 {
+		return p.place()
+	}
+	if m.known == nil {
+		m.seed, m.known = maphash.MakeSeed(), map[uint64]place{}
+	}
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	maphash.WriteComparable(&h, p.stack.Stale)
+	h.WriteString(p.state)
+	for _, pc := range p.stack.PCs {
+		maphash.WriteComparable(&h, pc)
+	}
+	key := h.Sum64()
+	at, ok := m.known[key]
+	if !ok {
+		if len(m.known) >= knownMax {
+			clear(m.known)
+		}
+		at = p.place()
+		m.known[key] = at
+	}
+	return at
+}
+
+func (p *part) place() place {
+	return place{p.stack.Place(), p.state}
+}

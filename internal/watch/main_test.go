@@ -1,0 +1,9 @@
+package watch_test
+
+import (
+	"testing"
+
+	"ringo/internal/test/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }

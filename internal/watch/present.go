@@ -1,0 +1,76 @@
+package watch
+
+import (
+	"runtime"
+
+	"ringo/internal/census"
+	"ringo/internal/loop"
+	"ringo/internal/rt/peek"
+	"ringo/internal/rt/stacks"
+)
+
+// PresentHold is what holds the loop now: false if nothing does, or has for less than census.HeldFor tells.
+// It does not ask the loop. Where nothing but all stacks tells who holds it, and there are too many, Task is empty. G.
+func PresentHold(l *loop.Loop) (h Hold, held bool) {
+	if l.Ended() {
+		return Hold{}, false
+	}
+	turn, lasts := l.TurnBegan(), census.HeldFor(l)
+	if lasts == 0 {
+		return Hold{}, false
+	}
+	state, stack := heldBy(l)
+	if l.TurnBegan() != turn {
+		return Hold{}, false // it has ended meanwhile
+	}
+	at := stacks.Place{}
+	if stack.Known() {
+		at = stack.Place()
+	} else {
+		state = holdUnseen
+	}
+	return Hold{Task: at.Task, At: at.At, In: at.In, State: state, Times: 1, Total: lasts, Longest: lasts}, true
+}
+
+// heldBy is what a loop does that is held.
+func heldBy(l *loop.Loop) (state string, at stacks.Stack) {
+	if peeks() {
+		var peeker peek.Peeker
+		var kinds stacks.Kinds
+		if g, _, ok := peek.Mark(l.Mark()); ok && g != 0 {
+			does, pcs := peeker.At(g)
+			at.PCs = pcs
+			switch {
+			case does == peek.Waiting && len(pcs) > 0 && !kinds.Switched(&at) && !kinds.Collects(&at):
+				return holdBlocked, at
+			case does == peek.Syscall && len(pcs) > 0:
+				return holdSyscall, at
+			}
+		}
+		at = stacks.Stack{}
+	}
+	if runtime.NumGoroutine() > census.StacksMax {
+		return holdUnseen, at
+	}
+	t := stacks.Take()
+	goid, _ := l.Goroutine()
+	g := t.Holder(goid)
+	if g == nil {
+		return holdUnseen, at
+	}
+	switch {
+	case g.State() == "syscall":
+		state = holdSyscall
+	case g.Waits():
+		state = holdBlocked
+	default:
+		state = holdRunning
+	}
+	for ; g != nil; g = t[g.By] { // an iterator's coroutine; below it is the task
+		at.Functions = append(at.Functions, g.Functions()...)
+		if g.By == 0 || g.By == goid {
+			break
+		}
+	}
+	return state, at
+}

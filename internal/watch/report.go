@@ -1,0 +1,122 @@
+package watch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// reportEvery is how long the watcher says nothing of holds after it did.
+	reportEvery = time.Minute
+	// reportAfter is how long it waits with the first that it tells of, since more may come.
+	reportAfter = time.Second
+	// reportMax bounds the places in a report.
+	reportMax = 10
+)
+
+// last is for the end of the Run.
+func (w *watcher) last() {
+	if w.hold == 0 {
+		return
+	}
+	for i, l := range w.run.loops {
+		w.settle(l, &w.seen[i])
+	}
+	w.report(true)
+}
+
+// untilReport is how long it is until the next report; false if there is nothing to tell.
+func (w *watcher) untilReport() (left time.Duration, ok bool) {
+	due := max(w.noticed+int64(reportAfter), w.reported+int64(reportEvery))
+	return time.Duration(due - w.run.elapsed()), w.noticed != 0 && w.run.cfg.Tells()
+}
+
+// report tells of what has held the loops since the last report, if it is time to.
+func (w *watcher) report(end bool) {
+	left, ok := w.untilReport()
+	if !ok || left > 0 && !end {
+		return
+	}
+	w.noticed = 0
+	var text strings.Builder
+	for _, l := range w.run.loops {
+		if list := l.held.takeUnsaid(w.run.cfg.HoldsShown); len(list) > 0 {
+			writeHolds(&text, l, list)
+		}
+	}
+	if text.Len() == 0 {
+		return
+	}
+	w.reported = w.run.elapsed()
+	w.run.cfg.Tell("holds", fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no "+
+		"other task of these loops\nran. Calls that wait belong in Loop.Offload, long computations in Loop.Compute. "+
+		"Config.HoldLimit, negative,\nturns this off.\n", w.hold)+text.String())
+}
+
+// writeHolds writes a line for each place.
+func writeHolds(to *strings.Builder, l *target, list []Hold) {
+	more := 0
+	if more = len(list) - reportMax; more > 0 {
+		list = list[:reportMax]
+	}
+	for _, h := range list {
+		fmt.Fprintf(to, "  loop %d: %s\n", l.Index(), h)
+	}
+	if more > 0 {
+		fmt.Fprintf(to, "  loop %d: and %d more places, see Loop.Holds\n", l.Index(), more)
+	}
+}
+
+// String is the hold in a line for people.
+func (h Hold) String() string {
+	long := fmt.Sprintf("%s, %v in all", times(h.Times), round(h.Total))
+	if h.Times == 1 {
+		long = fmt.Sprintf("once, for %v", round(h.Total))
+	} else if h.Longest > 0 {
+		long += fmt.Sprintf(", longest %v", round(h.Longest))
+	}
+	switch h.State {
+	case holdShared:
+		return "many tasks together, none of them for long, held the loop " + long
+	case holdRunnable:
+		return "the machine, the scheduler or the garbage collector did not run the loop " + long
+	case holdUnseen:
+		return "something that ended before it was looked at held the loop " + long
+	}
+	who := h.Task
+	if h.At != "" {
+		who += " (" + h.At + ")"
+	}
+	return fmt.Sprintf("%s held its loop %s, %s", who, long, h.doing())
+}
+
+// doing is "blocked in sync.(*Mutex).Lock".
+func (h *Hold) doing() string {
+	doing := "computing"
+	switch h.State {
+	case holdBlocked:
+		doing = "blocked"
+	case holdSyscall:
+		doing = "in a system call"
+	}
+	switch {
+	case h.In == "":
+		return doing
+	case h.State == holdSyscall:
+		return doing + ", " + h.In
+	}
+	return doing + " in " + h.In
+}
+
+func times(n uint64) string { return fmt.Sprintf("%d times", n) }
+
+// round leaves three digits or so.
+func round(d time.Duration) time.Duration {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= 10*unit {
+			return d.Round(unit / 10)
+		}
+	}
+	return d
+}
