@@ -7,6 +7,14 @@ import (
 	"ringo/internal/kernel"
 )
 
+// loopClock is the time as a loop sees it: that of its turn.
+type loopClock struct {
+	now       int64 // nanoseconds since the epoch of the set
+	wall      time.Time
+	wallAt    int64 // when that was read
+	accounted int64 // up to when the time is
+}
+
 // wallFresh is how old the wall clock may be that Now is reckoned from.
 const wallFresh = time.Second
 
@@ -15,27 +23,27 @@ const wallFresh = time.Second
 // and reckoned from there.
 func (l *Loop) tick() {
 	if l.cfg.Since == nil {
-		l.wall = l.cfg.Clock()
-		l.now = max(l.now, int64(l.wall.Sub(l.set.epoch)))
-		l.wallAt = l.now
+		l.clock.wall = l.cfg.Clock()
+		l.clock.now = max(l.clock.now, int64(l.clock.wall.Sub(l.set.epoch)))
+		l.clock.wallAt = l.clock.now
 		return
 	}
-	l.now = max(l.now, int64(l.cfg.Since(l.set.epoch)))
-	if l.wall.IsZero() || l.now-l.wallAt >= int64(wallFresh) {
+	l.clock.now = max(l.clock.now, int64(l.cfg.Since(l.set.epoch)))
+	if l.clock.wall.IsZero() || l.clock.now-l.clock.wallAt >= int64(wallFresh) {
 		// Not at l.now: the thread may have lost its processor between the two looks.
-		l.wall = l.cfg.Clock()
-		l.wallAt = int64(l.wall.Sub(l.set.epoch))
+		l.clock.wall = l.cfg.Clock()
+		l.clock.wallAt = int64(l.clock.wall.Sub(l.set.epoch))
 		if l.cfg.Stage != nil { // whose wall clock is set now and then, and tells no monotonic time
-			l.wallAt = l.now
+			l.clock.wallAt = l.clock.now
 		}
 	}
 }
 
 // Now is the time of the turn.
-func (l *Loop) Now() time.Time { return l.wall.Add(time.Duration(l.now - l.wallAt)) }
+func (l *Loop) Now() time.Time { return l.clock.wall.Add(time.Duration(l.clock.now - l.clock.wallAt)) }
 
 // NowNS is the same on the monotonic clock that timers use.
-func (l *Loop) NowNS() int64 { return l.now }
+func (l *Loop) NowNS() int64 { return l.clock.now }
 
 // elapsed is the time since the Run began. G.
 func (s *Set) elapsed() int64 {
@@ -97,12 +105,12 @@ func (l *Loop) begin() {
 	} else {
 		l.account(&l.counts.InKernel)
 	}
-	l.turn.begin(l.now)
+	l.turn.begin(l.clock.now)
 	if l.observer != nil {
 		l.seen = l.observer.TurnBegins()
 	}
-	if l.eachTurn != nil {
-		l.eachTurn()
+	if l.above.eachTurn != nil {
+		l.above.eachTurn()
 	}
 }
 
@@ -112,12 +120,12 @@ func (l *Loop) end() {
 	l.tick()
 	l.account(&l.counts.InTasks)
 	if l.observer != nil {
-		l.observer.TurnEnds(time.Duration(l.now - l.turn.began))
+		l.observer.TurnEnds(time.Duration(l.clock.now - l.turn.began))
 	}
 }
 
 // account adds the time since it was last called to one of the loop's accounts.
 func (l *Loop) account(to *time.Duration) {
-	*to += time.Duration(l.now - l.accounted)
-	l.accounted = l.now
+	*to += time.Duration(l.clock.now - l.clock.accounted)
+	l.clock.accounted = l.clock.now
 }

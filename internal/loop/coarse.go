@@ -7,7 +7,7 @@ type Coarse uint32
 const coarseShift = 24
 
 // coarsely is the turn's time.
-func (l *Loop) coarsely() Coarse { return Coarse(l.now >> coarseShift) }
+func (l *Loop) coarsely() Coarse { return Coarse(l.clock.now >> coarseShift) }
 
 // Age is how long ago c was, as seen at now.
 func (c Coarse) Age(now int64) int64 { return int64(Coarse(now>>coarseShift)-c) << coarseShift }

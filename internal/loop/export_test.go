@@ -20,7 +20,7 @@ func Parked(t *Task) bool { return t.w != nil && t.w.sp != 0 }
 
 // Kept is what the loop keeps for the next burst, and what it has in use. For tasks.
 func Kept(l *Loop) (workers, slots, buffers int) {
-	return len(l.workers), l.slab.Kept(), l.plain.Available()
+	return len(l.workers.all), l.slab.Kept(), l.pools.plain.Available()
 }
 
 // SetIdleAfter has the idlers that begin look once in so long.
@@ -36,7 +36,7 @@ func TrimLoops() (any bool) { return trimLoops() }
 // Workers is the loop's coroutines. For tasks.
 func Workers(l *Loop) map[any]bool {
 	all := map[any]bool{}
-	for _, w := range l.workers {
+	for _, w := range l.workers.all {
 		all[w] = true
 	}
 	return all
@@ -59,4 +59,4 @@ func ContextEnd(p *Parker) (end, forget func()) {
 const FullMax = fullMax
 
 // SetBegun has the loop count on from n tasks that have begun. For tasks.
-func SetBegun(l *Loop, n uint32) { l.begun = n }
+func SetBegun(l *Loop, n uint32) { l.tasks.begun = n }

@@ -17,6 +17,12 @@ var idleAfter = time.Second // but in tests
 
 const firstLook = 50 // in idleAfter
 
+// idling is what a loop tells the idler.
+type idling struct {
+	ran   atomic.Bool // a task, since the idler looked
+	spare atomic.Bool // it keeps something that a trim may find unused
+}
+
 // idler is a goroutine that finds out whether any loop of the process runs tasks, and has loops trim.
 //
 //	watching ──no task since the last look──▶ idle ──a loop runs one──▶ watching
@@ -152,8 +158,8 @@ func (i *idler) rest() bool {
 func anyRan() (ran bool) {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
-			if s.l.ran.Load() {
-				s.l.ran.Store(false)
+			if s.l.idling.ran.Load() {
+				s.l.idling.ran.Store(false)
 				ran = true
 			}
 		}
@@ -163,10 +169,10 @@ func anyRan() (ran bool) {
 
 // runsTask notes that the loop is about to run a task.
 func (l *Loop) runsTask() {
-	if l.ran.Load() {
+	if l.idling.ran.Load() {
 		return
 	}
-	l.ran.Store(true)
+	l.idling.ran.Store(true)
 	tellIdler()
 }
 
@@ -184,7 +190,7 @@ func tellIdler() {
 func trimLoops() (any bool) {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
-			if s.l.spare.Load() {
+			if s.l.idling.spare.Load() {
 				s.l.trimSpare()
 				any = true
 			}
@@ -197,7 +203,7 @@ func trimLoops() (any bool) {
 func anySpare() bool {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
-			if s.l.spare.Load() {
+			if s.l.idling.spare.Load() {
 				return true
 			}
 		}

@@ -31,7 +31,7 @@ type limit struct {
 // WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does
 // but only until fn returns. T, may park.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
-	b := l.limits.get()
+	b := l.kept.limits.get()
 	if b == nil {
 		b = new(limit)
 	}
@@ -150,7 +150,7 @@ func (b *limit) let() {
 	}
 	// A timer that has an entry in the heap stays there and is moved, which costs less than
 	// taking it out.
-	if !b.l.limits.put(b) {
+	if !b.l.kept.limits.put(b) {
 		b.l.RemoveTimer(&b.timer)
 	}
 }

@@ -40,7 +40,9 @@ type Sizes struct {
 }
 
 // Sizes are those of the moment.
-func (l *Loop) Sizes() Sizes { return Sizes{l.live, len(l.workers), l.slab.Used(), l.timers.Len()} }
+func (l *Loop) Sizes() Sizes {
+	return Sizes{l.tasks.live, len(l.workers.all), l.slab.Used(), l.timers.Len()}
+}
 
 // OpCounts is how many ops of a kind were tried as plain calls and were submitted, and how long those took; nil if none
 // has ended.
@@ -52,16 +54,18 @@ func (l *Loop) OpCounts(c op.Code) (tried, submitted uint64, times *hist.Histogr
 func (l *Loop) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.EachIn(chunk, fn) }
 
 // Pools are the pools of buffers, which are gone when the loop has ended.
-func (l *Loop) Pools() (ring, plain, large *bufs.Pool) { return l.ring, l.plain, l.large }
+func (l *Loop) Pools() (ring, plain, large *bufs.Pool) {
+	return l.pools.ring, l.pools.plain, l.pools.large
+}
 
 // TurnBegan is when the turn did in which the loop is, by Elapsed; 0 while it may sleep. No two turns say the same. G.
 func (l *Loop) TurnBegan() int64 { return l.turn.since.Load() }
 
 // Thread is the id of its thread, as the kernel calls it; 0 on a stage. G.
-func (l *Loop) Thread() int32 { return l.tid }
+func (l *Loop) Thread() int32 { return l.thread.id }
 
 // Goroutine is its goroutine: by the id that stack traces have, and itself. G.
-func (l *Loop) Goroutine() (id uint64, g gmark.G) { return l.goid, l.self }
+func (l *Loop) Goroutine() (id uint64, g gmark.G) { return l.thread.goid, l.thread.g }
 
 // turnClock is which turn a loop is in, for itself and for others. That is one store a turn, and one more before it
 // sleeps.
@@ -128,12 +132,12 @@ type Walk struct {
 func (l *Loop) Walk() *Walk { return &Walk{l: l} }
 
 // Last is the ID of the task that the loop has begun last.
-func (w *Walk) Last() uint32 { return w.l.begun }
+func (w *Walk) Last() uint32 { return w.l.tasks.begun }
 
 // Left is how many tasks there are still to see, at most.
 func (w *Walk) Left() int {
 	if !w.begun {
-		return len(w.l.workers) + w.l.ready.len()
+		return len(w.l.workers.all) + w.l.ready.len()
 	}
 	return w.left + max(0, int(int32(w.end-w.at)))
 }
@@ -143,16 +147,16 @@ func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 	l := w.l
 	w.now, w.wall = l.set.elapsed(), l.cfg.Clock().Round(0)
 	if !w.begun {
-		w.begun, w.left = true, len(l.workers)
+		w.begun, w.left = true, len(l.workers.all)
 		w.at, w.end = l.ready.head, l.ready.tail
 	}
-	w.left = min(w.left, len(l.workers))
+	w.left = min(w.left, len(l.workers.all))
 	w.at = l.ready.from(w.at)
 	for ; room > 0; room-- {
 		switch {
 		case w.left > 0:
 			w.left--
-			if o := l.workers[w.left]; o.task != nil {
+			if o := l.workers.all[w.left]; o.task != nil {
 				v := w.look(o)
 				visit(&v)
 			}
@@ -255,7 +259,7 @@ func (t *Task) Coroutine() (worker any, g gmark.G) { return t.w, t.w.g }
 // Number and Code are those of a task that has begun, and Age is how long ago that was, on its loop.
 func (t *Task) Number() uint32     { return t.w.id }
 func (t *Task) Code() code.Func    { return t.w.code }
-func (t *Task) Age() time.Duration { return time.Duration(t.w.began.Age(t.l.now)) }
+func (t *Task) Age() time.Duration { return time.Duration(t.w.began.Age(t.l.clock.now)) }
 
 // Values is the context that the task's own begins with.
 func (t *Task) Values() context.Context { return t.values() }

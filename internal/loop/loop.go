@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
@@ -31,30 +30,18 @@ type Loop struct {
 	kernel kernel.Kernel
 	info   driver.Info
 	slab   *op.Slab
-	tid    int32      // of its thread
-	seat   sched.Seat // the same thread, to be compared with a caller's
-	goid   uint64     // of its goroutine, as stack traces call it
-	self   gmark.G
+	thread thread
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
-	ring, plain, large *bufs.Pool
+	pools buffers
 
-	mark       gmark.Mark
-	cur        *Task
-	killed     bool // see Program.Kill
-	ready      runQueue
-	yielded    TaskList // for the next turn
-	spent      int      // items run in this turn
-	turnCalls  int      // calls in this turn that did not park, see ChargeAndYield
-	callLimit  int      // how many of them there are before somebody asks whether the turn is to end
-	taskCalls  int      // those of the running task
-	cheapCalls int      // calls that count for less, see ChargeCheap
-	idle       *worker
-	unused     *worker // idle since before the last trim
-	doomed     *worker // about to be ended
-	workers    []*worker
-	live       int    // tasks that have not finished
-	begun      uint32 // tasks, the last of which has this as its number
+	mark    gmark.Mark
+	cur     *Task
+	ready   runQueue
+	yielded TaskList // for the next turn
+	charged charges
+	workers workerPool
+	tasks   tasks
 
 	done    driver.Queue
 	out     outbox
@@ -62,55 +49,68 @@ type Loop struct {
 	hearing hearing
 	inbox   inbox
 
-	now       int64 // the turn's time, nanoseconds since the epoch of the set
-	wall      time.Time
-	wallAt    int64 // when that was read
-	accounted int64 // up to when the time is
+	clock     loopClock
 	spin      spinner
 	lastYield sched.YieldClock
+	turn      turnClock
 	counts    Counts
 	ops       opCounts
 	locks     lockLine
 	observer  Observer // nil: nobody looks
 	seen      bool     // the turn's tasks are told of to it
-	turn      turnClock
-	ran       atomic.Bool // a task, since the idler looked
-	spare     atomic.Bool // it keeps something that a trim may find unused
+	idling    idling
 
-	labels   map[ownLabels]labels.Set
-	handles  Handle // head of the list of what is open on the loop
-	kinds    kindCounts
-	sleeps   pool[sleep]
-	limits   pool[limit]
-	holds    int // what keeps the loop from ending beside tasks, see HoldOpen
+	labels  map[ownLabels]labels.Set
+	handles Handle // head of the list of what is open on the loop
+	kinds   kindCounts
+	kept    pools
+	holds   int // what keeps the loop from ending beside tasks, see HoldOpen
+	state   state
+	above   above
+}
+
+// thread is a loop's thread, which it never leaves.
+type thread struct {
+	id   int32      // as the kernel calls it
+	seat sched.Seat // to be compared with a caller's
+	goid uint64     // of its goroutine, as stack traces call it
+	g    gmark.G    // that goroutine
+}
+
+// buffers are a loop's pools of them.
+type buffers struct{ ring, plain, large *bufs.Pool }
+
+// state is how far a loop has come to its end.
+type state struct {
 	draining atomic.Bool
 	stopping bool
 	ending   bool  // what was left open is being closed
 	dead     bool  // the driver is
 	endBy    int64 // when a dead loop's tasks have had their time
+	killed   bool  // see Program.Kill
 	ended    atomic.Bool
-	main     *Task
-	job      Job // that begins, see worker.take
+}
 
-	local    any
-	events   any
-	eachTurn func()
+// above is what packages above keep per loop.
+type above struct {
+	local, events any
+	eachTurn      func()
 }
 
 // Ring is the pool that is lent to the kernel.
-func (l *Loop) Ring() *bufs.Pool { return l.ring }
+func (l *Loop) Ring() *bufs.Pool { return l.pools.ring }
 
 // Plain is memory for reads at readiness.
-func (l *Loop) Plain() *bufs.Pool { return l.plain }
+func (l *Loop) Plain() *bufs.Pool { return l.pools.plain }
 
 // Large is memory for reads at readiness of which much is expected.
-func (l *Loop) Large() *bufs.Pool { return l.large }
+func (l *Loop) Large() *bufs.Pool { return l.pools.large }
 
 // Local is what the package above keeps per loop.
-func (l *Loop) Local() any { return l.local }
+func (l *Loop) Local() any { return l.above.local }
 
 // SetLocal stores it.
-func (l *Loop) SetLocal(v any) { l.local = v }
+func (l *Loop) SetLocal(v any) { l.above.local = v }
 
 // IsCurrent reports whether the caller runs on the loop's thread as one of its tasks,
 // or in an iterator that a task runs. Of no loop, which handles of the zero value have,
@@ -119,17 +119,17 @@ func (l *Loop) IsCurrent() bool {
 	if l == nil {
 		return false
 	}
-	if thread := l.seat.Thread; thread != 0 { // which tells both at once
-		return gmark.CurrentThread() == thread && !l.ended.Load()
+	if thread := l.thread.seat.Thread; thread != 0 { // which tells both at once
+		return gmark.CurrentThread() == thread && !l.state.ended.Load()
 	}
 	if s := l.stage(); s != nil {
-		return l.mark.IsCurrent() || s.here() && s.current == l && !l.ended.Load()
+		return l.mark.IsCurrent() || s.here() && s.current == l && !l.state.ended.Load()
 	}
-	return l.mark.IsCurrent() || l.seat.IsCurrent() && !l.ended.Load()
+	return l.mark.IsCurrent() || l.thread.seat.IsCurrent() && !l.state.ended.Load()
 }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.
-func (l *Loop) Ended() bool { return l.unmade() || l.ended.Load() }
+func (l *Loop) Ended() bool { return l.unmade() || l.state.ended.Load() }
 
 // unmade reports whether it is nil or the zero Loop. G.
 func (l *Loop) unmade() bool { return l == nil || l.set == nil }
@@ -167,7 +167,7 @@ func (l *Loop) Park(w Waiter) {
 	} else {
 		t.w.yield(struct{}{})
 	}
-	if l.killed {
+	if l.state.killed {
 		runtime.Goexit()
 	}
 	t.waits = nil
@@ -250,7 +250,7 @@ func (l *Loop) NewExt(o *op.Op) *op.Ext { return l.slab.Ext(o) }
 // FreeOp gives a slot back, after its last completion. A task that a crash unwinds gives back what is still under way:
 // that stays its driver's.
 func (l *Loop) FreeOp(o *op.Op) {
-	if l.killed && o.State != op.Idle {
+	if l.state.killed && o.State != op.Idle {
 		return
 	}
 	l.slab.Put(o)
@@ -259,7 +259,7 @@ func (l *Loop) FreeOp(o *op.Op) {
 // Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
 // but those that it takes itself.
 func (l *Loop) Start(j Job) {
-	l.live++
+	l.tasks.live++
 	l.enqueue(item{job: j})
 }
 
@@ -290,7 +290,7 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 func (l *Loop) goTask(t *Task) *Task {
 	t.inherit(l.Inherited())
 	if l.IsCurrent() {
-		l.live++
+		l.tasks.live++
 		l.enqueue(item{task: t})
 		return t
 	}
@@ -395,4 +395,4 @@ func (l *Loop) Unwatchable(fd int32) error {
 }
 
 // Draining reports whether accepts have stopped. G.
-func (l *Loop) Draining() bool { return l.draining.Load() }
+func (l *Loop) Draining() bool { return l.state.draining.Load() }

@@ -102,7 +102,7 @@ func (l *Loop) handleSome(from *mailbox.Batch[message], most int) {
 func (l *Loop) handle(m message) {
 	switch m.kind {
 	case msgGo:
-		l.live++
+		l.tasks.live++
 		l.enqueue(item{task: m.task})
 	case msgPost:
 		l.Start(jobFunc(m.fn))

@@ -14,7 +14,7 @@ type opCounts struct {
 // Time has an op timed that is about to be submitted: for one that somebody waits for, and not for one that is
 // armed and stands, because how long that did says nothing. It is not part of Submit, which is to be inlined
 // (TestParkedStacks of sock).
-func (l *Loop) Time(o *op.Op) { l.slab.Begin(o, l.now) }
+func (l *Loop) Time(o *op.Op) { l.slab.Begin(o, l.clock.now) }
 
 // countEnd takes the time of an op that has ended, by the clock of turns.
 func (l *Loop) countEnd(o *op.Op) {
@@ -27,5 +27,5 @@ func (l *Loop) countEnd(o *op.Op) {
 		h = new(hist.Histogram)
 		l.ops.times[o.Code] = h
 	}
-	h.Add(l.now - began)
+	h.Add(l.clock.now - began)
 }

@@ -166,7 +166,7 @@ func (l *Loop) add(a *Accepted, s driver.Send, h accepted) {
 	b := &l.out
 	if len(b.Sends) == 0 {
 		b.owes.Store(true)
-		l.callLimit = 0 // see mayGoOn; more than a store would not fit into the stack of a task that copies
+		l.charged.limit = 0 // see mayGoOn; more than a store would not fit into the stack of a task that copies
 	}
 	*a = Accepted(b.turn<<indexBits | uint64(len(b.Sends)))
 	b.Sends = append(b.Sends, s)
@@ -320,10 +320,10 @@ func (l *Loop) Owes() bool { return l.out.owes.Load() }
 func (l *Loop) HoldOpen(n int) { l.holds += n }
 
 // Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
-func (l *Loop) Stopping() bool { return l.stopping }
+func (l *Loop) Stopping() bool { return l.state.stopping }
 
 // Ending reports whether the loop closes what was left open.
-func (l *Loop) Ending() bool { return l.ending }
+func (l *Loop) Ending() bool { return l.state.ending }
 
 // due reports whether the turn is to end so that what was accepted is sent.
 func (l *Loop) due() bool { return len(l.out.Sends) > 0 && l.isDue() }
@@ -345,20 +345,22 @@ func (l *Loop) look() bool {
 	b := &l.out
 	b.looks = 0
 	now := l.set.elapsed()
-	if now-max(b.at, l.now) > int64(b.every)*shortRun {
+	if now-max(b.at, l.clock.now) > int64(b.every)*shortRun {
 		b.every = 1
 	} else {
 		b.every = min(2*b.every, looksMax)
 	}
 	b.at = now
-	b.full = now-l.now > turnMax
+	b.full = now-l.clock.now > turnMax
 	l.lookWithin(b.every)
 	return b.full
 }
 
 // lookWithin has the clock looked at when as many calls were made as so many runs are expected to make: a task may
 // make many without a pause.
-func (l *Loop) lookWithin(runs int) { l.callLimit = min(l.turnCalls+runs*callsPerRun, l.callsMax()) }
+func (l *Loop) lookWithin(runs int) {
+	l.charged.limit = min(l.charged.turn+runs*callsPerRun, l.callsMax())
+}
 
 // trimOutbox gives back memory that nobody has used since it was last called.
 func (l *Loop) trimOutbox() (more bool) {

@@ -29,7 +29,7 @@ func register(l *Loop) {
 	if p := running.seats.Load(); p != nil {
 		seats = slices.Clone(*p)
 	}
-	seats = append(seats, seated{l.seat, l})
+	seats = append(seats, seated{l.thread.seat, l})
 	running.seats.Store(&seats)
 }
 

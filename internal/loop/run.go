@@ -165,8 +165,8 @@ func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 	l.cfg.Log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
 		slog.String("reason", l.info.Reason))
 	defer l.cfg.Log("loop ends", slog.Int("loop", l.index))
-	l.main = l.startMain(fn)
-	if err := l.turns(func() bool { return l.main.finished }); err != nil {
+	l.tasks.main = l.startMain(fn)
+	if err := l.turns(func() bool { return l.tasks.main.finished }); err != nil {
 		l.abort()
 		return
 	}
@@ -177,11 +177,11 @@ func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 // end: they are told, and what they wait for ends at once. It reports false when they
 // have had their time.
 func (l *Loop) unwinds(err error) bool {
-	if !l.dead {
-		l.dead = true
+	if !l.state.dead {
+		l.state.dead = true
 		l.set.fail(err)
 		l.tick()
-		l.endBy = l.now + int64(l.cfg.HardStop/2) // before Run gives up
+		l.state.endBy = l.clock.now + int64(l.cfg.HardStop/2) // before Run gives up
 		l.cancelAll()
 		l.abandon()
 	}
@@ -198,11 +198,11 @@ func (l *Loop) unwinds(err error) bool {
 // hasTime reports whether a loop whose driver has died may go on: a while for its tasks, which what they offloaded
 // or who waits elsewhere may hold up, and longer for a disk, that is still at what a task has given it.
 func (l *Loop) hasTime() bool {
-	if l.now < l.endBy {
+	if l.clock.now < l.state.endBy {
 		return true
 	}
 	disk := false
-	if l.now < l.endBy+int64(diskMax) {
+	if l.clock.now < l.state.endBy+int64(diskMax) {
 		l.slab.Each(func(o *op.Op) { disk = disk || o.State == op.InFlight && o.Def().Kind == op.Blocking })
 	}
 	return disk
@@ -225,7 +225,7 @@ func (l *Loop) abort() {
 			it.task.wakeJoiners(ErrEnded)
 		}
 	}
-	for _, w := range l.workers {
+	for _, w := range l.workers.all {
 		if t := w.task; t != nil {
 			t.cancelContext()
 			t.wakeJoiners(ErrEnded)
@@ -238,7 +238,7 @@ func (l *Loop) abort() {
 	for l.done.Len() > 0 {
 		l.complete()
 	}
-	l.ended.Store(true)
+	l.state.ended.Store(true)
 	if l.counted() {
 		if l.observer != nil {
 			l.observer.Ends()
@@ -263,17 +263,17 @@ func (l *Loop) open() error {
 		}
 	}
 	if l.cfg.Stage == nil { // which has one thread for all its loops
-		l.tid, l.seat, l.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
+		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
-	l.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
-	l.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
-	l.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
-	l.self = gmark.Current()
+	l.pools.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
+	l.pools.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
+	l.pools.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
+	l.thread.g = gmark.Current()
 	drv, err := c.Open(driver.Config{
-		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
+		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.ring,
 		Now: l.set.elapsed, SQPoll: c.SQPoll,
 	})
 	if err != nil {
@@ -334,7 +334,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 		l.set.fnEnded(end)
 	}
 	t.inherit(inheritedFrom(nil)) // from Run's caller, by way of the loop's goroutine
-	l.live++
+	l.tasks.live++
 	l.enqueue(item{task: t})
 	return t
 }
@@ -351,7 +351,7 @@ func (l *Loop) close() {
 	for l.done.Len() > 0 {
 		l.complete()
 	}
-	l.ended.Store(true)
+	l.state.ended.Store(true)
 	if l.counted() {
 		if l.observer != nil {
 			l.observer.Ends()
@@ -360,12 +360,12 @@ func (l *Loop) close() {
 	}
 	l.retire()
 	l.out.giveBack()
-	l.ring, l.plain, l.large = nil, nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
+	l.pools = buffers{} // whoever keeps the Loop, or what was open on it, does not keep these
 }
 
 // abandon closes what was left open.
 func (l *Loop) abandon() {
-	l.ending = true
+	l.state.ending = true
 	l.EachHandle(func(o Open) { o.Abandon() })
 }
 
@@ -412,7 +412,7 @@ func (s *Set) drain() {
 }
 
 func (l *Loop) drain() {
-	l.draining.Store(true)
+	l.state.draining.Store(true)
 	l.EachHandle(func(o Open) { o.Drain() })
 }
 
@@ -444,9 +444,9 @@ func (s *Set) later(d time.Duration, f func()) {
 
 // cancelAll cancels what runs; what starts later starts cancelled.
 func (l *Loop) cancelAll() {
-	l.stopping = true
+	l.state.stopping = true
 	l.drain() // again, if it was said before: now it is the last word
-	for _, w := range append([]*worker(nil), l.workers...) {
+	for _, w := range append([]*worker(nil), l.workers.all...) {
 		if w.task != nil {
 			l.cancelTask(w.task)
 		}

@@ -6,7 +6,7 @@ import "runtime"
 func (l *Loop) schedYield() {
 	if s := l.cfg.Stage; s != nil {
 		s.schedYield()
-	} else if l.lastYield.Due(l.now) {
+	} else if l.lastYield.Due(l.clock.now) {
 		gosched()
 		l.tick()
 	}

@@ -13,7 +13,7 @@ func TestStagedYield(t *testing.T) {
 	cfg := &Config{Stage: &Stage{}}
 	a, b := &Loop{cfg: cfg}, &Loop{cfg: cfg}
 	for range 3 * stagedYield / 2 {
-		a.now, b.now = a.now+int64(time.Hour), b.now+1
+		a.clock.now, b.clock.now = a.clock.now+int64(time.Hour), b.clock.now+1
 		a.schedYield()
 		b.schedYield()
 	}

@@ -245,8 +245,8 @@ func (p *Program) Loops() []*Loop { return p.set.loops }
 // Run is all of a loop, from its begin to its end: the coroutine's function.
 func (p *Program) Run(l *Loop) {
 	defer func() { p.ended++ }()
-	if l.killed {
-		l.ended.Store(true)
+	if l.state.killed {
+		l.state.ended.Store(true)
 		return
 	}
 	err := l.open()
@@ -258,12 +258,14 @@ func (p *Program) Run(l *Loop) {
 		p.begin(l)
 	}
 	if err != nil {
-		l.ended.Store(true)
+		l.state.ended.Store(true)
 		return
 	}
-	err = l.turns(func() bool { return l.main != nil && l.main.finished || l.main == nil && len(p.errs) > 0 })
+	err = l.turns(func() bool {
+		return l.tasks.main != nil && l.tasks.main.finished || l.tasks.main == nil && len(p.errs) > 0
+	})
 	switch {
-	case l.killed:
+	case l.state.killed:
 		l.perish()
 	case err != nil:
 		l.abort()
@@ -281,7 +283,7 @@ func (p *Program) begin(last *Loop) {
 	}
 	for _, l := range p.set.loops {
 		if p.begun {
-			l.main = l.startMain(p.fn)
+			l.tasks.main = l.startMain(p.fn)
 		}
 		if l.drv != nil && l != last {
 			l.drv.Wake()
@@ -312,8 +314,8 @@ func (p *Program) Err() error {
 // Kill has all loops end as if their host had lost power: no task runs on. Each loop has to have one more turn.
 func (p *Program) Kill() {
 	for _, l := range p.set.loops {
-		l.killed = true
-		l.spent = l.cfg.Budget // a turn under way resumes nobody else
+		l.state.killed = true
+		l.charged.items = l.cfg.Budget // a turn under way resumes nobody else
 	}
 }
 
@@ -324,11 +326,11 @@ func (l *Loop) counted() bool { return l.cfg.Stage == nil }
 // Crashed reports whether the caller is a task whose host has crashed, of which deferred functions alone run. G.
 func Crashed() bool {
 	l, _ := Current()
-	return l.Staged() && l.killed
+	return l.Staged() && l.state.killed
 }
 
 // Killed reports whether the loop is to end at once. Its driver waits for nothing then.
-func (l *Loop) Killed() bool { return l.killed }
+func (l *Loop) Killed() bool { return l.state.killed }
 
 // perish ends a killed loop: its tasks are unwound by runtime.Goexit, so that memory is freed. What their deferred
 // functions do reaches nobody.
@@ -337,23 +339,23 @@ func (l *Loop) perish() {
 	for l.done.Len() > 0 { // before tasks that are unwound free the ops
 		l.complete()
 	}
-	for len(l.workers) > 0 {
-		l.unwind(l.workers[len(l.workers)-1])
+	for len(l.workers.all) > 0 {
+		l.unwind(l.workers.all[len(l.workers.all)-1])
 	}
-	l.idle, l.unused, l.doomed = nil, nil, nil
+	l.workers.idle, l.workers.unused, l.workers.doomed = nil, nil, nil
 	l.abandon() // or lists of what is open would keep all of the world
 	l.drv.Close(&l.done)
 	for l.done.Len() > 0 {
 		l.complete()
 	}
 	l.out.giveBack()
-	l.ended.Store(true)
+	l.state.ended.Store(true)
 }
 
 // Outwait has a loop that ends let the others go on until done, as those do who have what is to be closed; for
 // HardStop at most, since a task that a broken driver has lost goes nowhere. A loop that is killed waits for nobody.
 func (l *Loop) Outwait(done func() bool) {
-	for end := l.Elapsed() + int64(l.cfg.HardStop); !done() && !l.killed && l.Elapsed() < end; {
+	for end := l.Elapsed() + int64(l.cfg.HardStop); !done() && !l.state.killed && l.Elapsed() < end; {
 		l.drv.Wait(driver.Poll, &l.done)
 	}
 }

@@ -56,7 +56,7 @@ func (l *Loop) StrangerTo(what string) error {
 	if err := l.Stranger(what); err != nil {
 		return err
 	}
-	if l.killed {
+	if l.state.killed {
 		return ErrCrashed
 	}
 	return nil

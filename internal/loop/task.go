@@ -101,14 +101,14 @@ func (t *Task) Told() int32 { return t.res }
 func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
-	l.live--
+	l.tasks.live--
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
 	if x := t.ext.Load(); l.observer != nil && (l.seen || x != nil && (x.name != "" || x.observed != nil)) {
 		l.observer.TaskEnds(t, err)
 	}
-	if !l.killed { // then whoever finds it in a queue may make it ready, in vain
+	if !l.state.killed { // then whoever finds it in a queue may make it ready, in vain
 		t.w = nil
 	}
 	if x := t.ext.Load(); x != nil {
@@ -132,6 +132,23 @@ func (t *Task) finish(err error) {
 	t.wakeJoiners(err)
 }
 
+// tasks are those of a loop.
+type tasks struct {
+	live  int    // that have not finished
+	begun uint32 // the last has this as its number
+	main  *Task
+	next  Job // that begins, see worker.beginNext
+}
+
+// charges are what was counted against the budgets of a turn and of the task that runs, see ChargeAndYield.
+type charges struct {
+	items int // run in this turn
+	turn  int // calls in this turn that did not park
+	limit int // how many of them there are before somebody asks whether the turn is to end
+	task  int // those of the running task
+	cheap int // calls that count for less, see ChargeCheap
+}
+
 // taskBudget bounds a task's calls in a row that find the kernel ready.
 const taskBudget = 128
 
@@ -146,15 +163,15 @@ func (l *Loop) ChargeAndYield() bool {
 
 // Charge counts a call that need not park and may not, or not yet. It never yields. T.
 func (l *Loop) Charge() {
-	l.taskCalls++
-	l.turnCalls++
+	l.charged.task++
+	l.charged.turn++
 }
 
 // ChargeCheap is Charge for a call that memory answers, and not the kernel: cheapPerCall of them cost what one
 // costs that the kernel answers. T.
 func (l *Loop) ChargeCheap() {
-	if l.cheapCalls++; l.cheapCalls == cheapPerCall {
-		l.cheapCalls = 0
+	if l.charged.cheap++; l.charged.cheap == cheapPerCall {
+		l.charged.cheap = 0
 		l.Charge()
 	}
 }
@@ -164,7 +181,7 @@ const cheapPerCall = 8
 // Yield is ChargeAndYield for a call that was counted already: it returns at once as long as there is budget.
 // T, may park.
 func (l *Loop) Yield() bool {
-	if l.taskCalls < taskBudget && l.turnCalls < l.callLimit {
+	if l.charged.task < taskBudget && l.charged.turn < l.charged.limit {
 		return true
 	}
 	return l.yieldIfDue()
@@ -178,14 +195,14 @@ func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.yield() }
 // mayGoOn reports whether a task that is to yield need not: nothing but a look at the clock was due, because
 // something was accepted in this turn.
 func (l *Loop) mayGoOn() bool {
-	if l.taskCalls >= taskBudget || l.turnCalls >= l.callsMax() {
+	if l.charged.task >= taskBudget || l.charged.turn >= l.callsMax() {
 		return false
 	}
 	if len(l.out.Sends) == 0 {
-		l.callLimit = l.callsMax()
+		l.charged.limit = l.callsMax()
 		return true
 	}
-	if l.callLimit == 0 { // that was now
+	if l.charged.limit == 0 { // that was now
 		l.lookWithin(1)
 		return !l.out.full
 	}

@@ -20,7 +20,7 @@ func TestTickerBeat(t *testing.T) {
 		ticks = nil
 		since = at
 		l.tick()
-		for due := l.timers.Pop(l.now); due != nil; due = l.timers.Pop(l.now) {
+		for due := l.timers.Pop(l.clock.now); due != nil; due = l.timers.Pop(l.clock.now) {
 			due.Owner.(Alarm).Fire(due)
 		}
 		if len(ticks) != wantTicks || wantTicks > 0 && ticks[0] != at {

@@ -30,9 +30,9 @@ func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.Now())) }
 // behind what has been due for longer.
 func (l *Loop) After(d time.Duration) int64 {
 	if d <= 0 {
-		return l.now
+		return l.clock.now
 	}
-	if at := l.now + int64(d); at > l.now {
+	if at := l.clock.now + int64(d); at > l.clock.now {
 		return at
 	}
 	return int64(^uint64(0) >> 1)
@@ -61,7 +61,7 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 		l.ChargeAndYield()
 		return -sys.ECANCELED
 	}
-	s := l.sleeps.get()
+	s := l.kept.sleeps.get()
 	if s == nil {
 		s = new(sleep)
 	}
@@ -71,7 +71,7 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 	l.Arm(&s.t, l.After(d))
 	l.Park(s)
 	s.task = nil
-	l.sleeps.put(s)
+	l.kept.sleeps.put(s)
 	if l.Canceled() {
 		return -sys.ECANCELED
 	}
@@ -131,8 +131,8 @@ func (l *Loop) NewTicker(d time.Duration, tick func(time.Time)) *Ticker {
 
 // Fire ticks. A loop that is late makes up for no tick that it has missed, and keeps to the beat.
 func (t *Ticker) Fire(*timer.Timer) {
-	late := t.l.now - t.t.At()
-	t.l.Arm(&t.t, t.l.now+t.period-late%t.period)
+	late := t.l.clock.now - t.t.At()
+	t.l.Arm(&t.t, t.l.clock.now+t.period-late%t.period)
 	t.tick(t.l.Now())
 }
 

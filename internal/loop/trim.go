@@ -23,6 +23,12 @@ const (
 	listKept = 1024
 )
 
+// pools are things that a loop uses again.
+type pools struct {
+	sleeps pool[sleep]
+	limits pool[limit]
+}
+
 // Trimmer is what a package above keeps per loop, if it has something to give back.
 type Trimmer interface {
 	// Trim gives back what nobody has used since it was last called, and reports whether there is
@@ -32,10 +38,10 @@ type Trimmer interface {
 
 // HasSpare says that something is kept that a trim may find unused. G.
 func (l *Loop) HasSpare() {
-	if l.spare.Load() {
+	if l.idling.spare.Load() {
 		return
 	}
-	l.spare.Store(true)
+	l.idling.spare.Store(true)
 	if l.Staged() {
 		l.cfg.Stage.After(idleAfter, l.trimSpare)
 		return
@@ -45,14 +51,15 @@ func (l *Loop) HasSpare() {
 
 // trimSpare has a loop trim that has said that it has something to give back. G.
 func (l *Loop) trimSpare() {
-	l.spare.Store(false)
+	l.idling.spare.Store(false)
 	l.Call(l.trim)
 }
 
 // noteSpare is HasSpare for what the loop itself keeps, looked at once a turn. Where nothing is
 // ready each live task has a coroutine; the others are idle.
 func (l *Loop) noteSpare() {
-	if len(l.workers)-l.live > workersKept || l.slab.Spare() || l.plain.Spare() || l.large.Spare() {
+	if len(l.workers.all)-l.tasks.live > workersKept || l.slab.Spare() || l.pools.plain.Spare() ||
+		l.pools.large.Spare() {
 		l.HasSpare()
 	}
 }
@@ -61,13 +68,13 @@ func (l *Loop) noteSpare() {
 func (l *Loop) trim() {
 	more := l.trimWorkers()
 	more = l.slab.Trim() || more
-	more = l.plain.Trim() || more
-	more = l.large.Trim() || more
+	more = l.pools.plain.Trim() || more
+	more = l.pools.large.Trim() || more
 	more = l.ready.trim() || more
 	more = l.trimOutbox() || more
-	more = l.sleeps.trim(nil) || more
-	more = l.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
-	for _, kept := range [...]any{l.local, l.events} {
+	more = l.kept.sleeps.trim(nil) || more
+	more = l.kept.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
+	for _, kept := range [...]any{l.above.local, l.above.events} {
 		if t, ok := kept.(Trimmer); ok {
 			more = t.Trim() || more
 		}
@@ -79,25 +86,25 @@ func (l *Loop) trim() {
 
 // trimWorkers dooms the unused workers but for a few, and takes the idle ones for unused.
 func (l *Loop) trimWorkers() (more bool) {
-	if l.doomed == nil {
-		l.doomed, l.unused = l.unused, nil
+	if l.workers.doomed == nil {
+		l.workers.doomed, l.workers.unused = l.workers.unused, nil
 		for range workersKept {
-			if w := pop(&l.doomed); w != nil {
-				push(&l.idle, w)
+			if w := pop(&l.workers.doomed); w != nil {
+				push(&l.workers.idle, w)
 			}
 		}
-		l.unused, l.idle = l.idle, nil
+		l.workers.unused, l.workers.idle = l.workers.idle, nil
 	}
 	l.stopDoomed()
-	return len(l.workers)-l.live > workersKept
+	return len(l.workers.all)-l.tasks.live > workersKept
 }
 
 // stopDoomed ends doomed workers, as many as a turn has room for.
 func (l *Loop) stopDoomed() {
 	for range stopMax {
-		w := pop(&l.doomed)
+		w := pop(&l.workers.doomed)
 		if w == nil {
-			l.workers = shrunk(l.workers)
+			l.workers.all = shrunk(l.workers.all)
 			return
 		}
 		w.retire()
@@ -107,7 +114,7 @@ func (l *Loop) stopDoomed() {
 
 // idleWorker takes the worker that was used last; a new one if there is none.
 func (l *Loop) idleWorker() *worker {
-	for _, list := range [...]**worker{&l.idle, &l.unused, &l.doomed} {
+	for _, list := range [...]**worker{&l.workers.idle, &l.workers.unused, &l.workers.doomed} {
 		if w := pop(list); w != nil {
 			return w
 		}

@@ -20,7 +20,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.wakeYielded()
 		l.runReady()
 		l.end()
-		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
+		if l.tasks.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
 			l.refuses()
 			if l.inbox.starts.CloseEmpty() {
 				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
@@ -28,7 +28,7 @@ func (l *Loop) turns(over func() bool) error {
 				return nil
 			}
 		}
-		if err := l.wait(); err != nil && (l.killed || !l.unwinds(err)) {
+		if err := l.wait(); err != nil && (l.state.killed || !l.unwinds(err)) {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func (l *Loop) complete() {
 
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
-	l.spent, l.turnCalls, l.callLimit = 0, 0, l.callsMax()
+	l.charged.items, l.charged.turn, l.charged.limit = 0, 0, l.callsMax()
 	if n := l.ready.len(); n > 0 {
 		l.ready.most = max(l.ready.most, n)
 		l.runsTask()
@@ -130,7 +130,7 @@ func (l *Loop) runReady() {
 
 // runs reports whether the turn has something to run, and budget for it.
 func (l *Loop) runs() bool {
-	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < l.callsMax() && !l.due()
+	return l.ready.len() > 0 && l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.due()
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or
@@ -148,16 +148,16 @@ func (l *Loop) runUntilExit() {
 				l.noteDelay()
 			}
 			l.ready.pop() // as dequeue, which is not inlined
-			l.spent++
-			l.cur, l.taskCalls = t, 0
+			l.charged.items++
+			l.cur, l.charged.task = t, 0
 			l.switchTo(t.w)
 			continue
 		}
-		w := l.idle
+		w := l.workers.idle
 		if w == nil {
 			w = l.idleWorker()
 		} else {
-			l.idle, w.next = w.next, nil
+			l.workers.idle, w.next = w.next, nil
 		}
 		l.switchTo(w)
 	}
@@ -174,10 +174,10 @@ func (l *Loop) switchTo(w *worker) {
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
 	l.noteSpare()
-	sends := len(l.out.Sends) > 0 && l.live == 0 && l.holds == 0 // behind which the loop may have ended
-	if l.busy() || l.dead || sends {
+	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.holds == 0 // behind which the loop may have ended
+	if l.busy() || l.state.dead || sends {
 		deadline := driver.Poll
-		if at, ok := l.timers.Next(); ok && at <= l.now {
+		if at, ok := l.timers.Next(); ok && at <= l.clock.now {
 			deadline = at
 		}
 		return l.enter(deadline)
@@ -201,9 +201,9 @@ func (l *Loop) enter(deadline int64) error {
 	err := l.drv.Wait(deadline, &l.done)
 	switch {
 	case l.done.Looked:
-		l.hearing.looked(max(l.now, deadline), l.done.Len())
+		l.hearing.looked(max(l.clock.now, deadline), l.done.Len())
 	case err != nil: // nothing more comes
-		l.hearing.looked(l.now, l.done.Len())
+		l.hearing.looked(l.clock.now, l.done.Len())
 	}
 	if len(l.out.Sends) > 0 {
 		l.sent()
@@ -230,7 +230,7 @@ func (l *Loop) spinAwhile() error {
 	if l.spin.span == 0 {
 		l.spin.span = l.cfg.Spin
 	}
-	limit := l.now + int64(l.spin.span)
+	limit := l.clock.now + int64(l.spin.span)
 	if at, ok := l.timers.Next(); ok {
 		limit = min(limit, at)
 	}
@@ -243,7 +243,7 @@ func (l *Loop) spinAwhile() error {
 			l.spin.found = true
 			return nil
 		}
-		if l.tick(); l.now >= limit {
+		if l.tick(); l.clock.now >= limit {
 			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
 			l.account(&l.counts.Spinning)
 			return nil

@@ -28,6 +28,14 @@ type worker struct {
 	since  Coarse    // when it parked, or was resumed
 }
 
+// workerPool is a loop's workers.
+type workerPool struct {
+	all    []*worker
+	idle   *worker
+	unused *worker // idle since before the last trim
+	doomed *worker // about to be ended
+}
+
 // retired is said of a worker that ends because nobody needs it.
 const retired = -1
 
@@ -37,7 +45,7 @@ const retired = -1
 var sentinel = new(struct{ _ byte })
 
 func (l *Loop) newWorker() *worker {
-	w := &worker{l: l, at: int32(len(l.workers))}
+	w := &worker{l: l, at: int32(len(l.workers.all))}
 	// The coroutine: it runs what is to be started, then waits for more. It is written
 	// here, and not as a method, because the call between would be on each stack.
 	w.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
@@ -46,13 +54,13 @@ func (l *Loop) newWorker() *worker {
 		defer w.exit()
 		for {
 			w.serve()
-			w.next, w.l.idle = w.l.idle, w
+			w.next, w.l.workers.idle = w.l.workers.idle, w
 			if w.yield(struct{}{}); w.at == retired {
 				return
 			}
 		}
 	})
-	l.workers = append(l.workers, w)
+	l.workers.all = append(l.workers.all, w)
 	return w
 }
 
@@ -69,7 +77,7 @@ func (w *worker) enter() {
 // retire ends the idle workers: a coroutine that is merely forgotten stays in
 // memory for ever.
 func (l *Loop) retire() {
-	for _, list := range [...]**worker{&l.idle, &l.unused, &l.doomed} {
+	for _, list := range [...]**worker{&l.workers.idle, &l.workers.unused, &l.workers.doomed} {
 		for w := pop(list); w != nil; w = pop(list) {
 			w.retire()
 		}
@@ -88,8 +96,8 @@ func (w *worker) retire() {
 func (w *worker) serve() {
 	defer w.recover()
 	for w.beginNext() {
-		if job := w.l.job; job != nil {
-			w.l.job = nil
+		if job := w.l.tasks.next; job != nil {
+			w.l.tasks.next = nil
 			job.Run()
 		} else {
 			fn := w.task.fn
@@ -111,16 +119,18 @@ func (w *worker) beginNext() bool {
 		return false
 	}
 	it := l.dequeue()
-	l.spent++
+	l.charged.items++
 	l.mark.Again()
 	w.begin(it.task)
-	l.job = it.job
+	l.tasks.next = it.job
 	named, labelled := false, l.cfg.LabelTasks
 	var of labels.Set
 	if it.task == nil {
 		w.code = it.job.Code()
-		if h, ok := it.job.(*heir); ok && l.seen {
-			l.Inherit(h.of)
+		if l.seen {
+			if h, ok := it.job.(*heir); ok {
+				l.Inherit(h.of)
+			}
 		}
 	} else {
 		w.code = code.Of(it.task.fn)
@@ -148,12 +158,12 @@ func (w *worker) begin(t *Task) {
 	t.w = w
 	l := w.l
 	w.task, w.sp = t, 0
-	l.cur, l.taskCalls = t, 0
-	if l.begun++; l.begun == 0 {
-		l.begun = 1
+	l.cur, l.charged.task = t, 0
+	if l.tasks.begun++; l.tasks.begun == 0 {
+		l.tasks.begun = 1
 	}
-	w.id, w.began, w.since = l.begun, l.coarsely(), l.coarsely()
-	if l.stopping {
+	w.id, w.began, w.since = l.tasks.begun, l.coarsely(), l.coarsely()
+	if l.state.stopping {
 		t.canceled = true
 	}
 }
@@ -187,7 +197,7 @@ func (w *worker) panicked(err *PanicError) {
 		die(w.l, err)
 	}
 	r := &report{w.l, err}
-	if w.l.killed { // no turn will come
+	if w.l.state.killed { // no turn will come
 		r.Run()
 		return
 	}
@@ -264,7 +274,7 @@ func (w *worker) exit() {
 	}
 	l.drop(w)
 	if w.task != nil {
-		if s := l.stage(); s != nil && s.Exits != nil && !l.killed {
+		if s := l.stage(); s != nil && s.Exits != nil && !l.state.killed {
 			s.Exits(l)
 		}
 		w.end(ErrGoexit)
@@ -277,10 +287,10 @@ func (l *Loop) drop(w *worker) {
 	if l.observer != nil {
 		l.observer.WorkerEnds(w)
 	}
-	last := l.workers[len(l.workers)-1]
-	l.workers[w.at], last.at = last, w.at
-	l.workers[len(l.workers)-1] = nil
-	l.workers = l.workers[:len(l.workers)-1]
+	last := l.workers.all[len(l.workers.all)-1]
+	l.workers.all[w.at], last.at = last, w.at
+	l.workers.all[len(l.workers.all)-1] = nil
+	l.workers.all = l.workers.all[:len(l.workers.all)-1]
 }
 
 // jobFunc makes a Job of a function.
