@@ -39,13 +39,9 @@ func Meter(l *loop.Loop) {
 	})
 }
 
-// meterTurn is for the beginning of a turn.
+// meterTurn is for the beginning of a turn, of a loop that has a meter.
 func (r *Record) meterTurn() {
-	m := r.meter
-	if m == nil {
-		return
-	}
-	now := r.l.Elapsed()
+	m, now := r.meter, r.l.Elapsed()
 	if now > m.until {
 		r.meter = nil
 		return

@@ -2,6 +2,7 @@ package census
 
 import (
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +26,13 @@ func NewRun(s *loop.Set) *Run { return &Run{set: s} }
 func (r *Run) On(l *loop.Loop) loop.Observer { return r.Record(l) }
 
 // Record is On for an observer that has it in itself.
-func (r *Run) Record(l *loop.Loop) *Record { return &Record{l: l, run: r} }
+func (r *Run) Record(l *loop.Loop) *Record {
+	o := &Record{l: l, run: r, limit: l.Config().Stall, logs: l.Config().LogTasks}
+	if o.limit < 0 {
+		o.limit = math.MaxInt64
+	}
+	return o
+}
 
 // Begins gives the Run its place in the totals, and tells those who Follow.
 func (r *Run) Begins() (over func()) {
@@ -43,7 +50,9 @@ type Record struct {
 	run       *Run
 	turnTimes hist.Histogram
 	recent    recent
+	limit     time.Duration // turns that are longer are stalls
 	stalls    uint64
+	logs      bool                  // tasks
 	spared    uint64                // wakes, as they were told last
 	last      atomic.Pointer[Stats] // G
 	promised  promised              // G
@@ -69,8 +78,10 @@ func (r *Record) Ends()   { r.endTotals() }
 // TurnBegins wants to know of all tasks if one of those is asked for who see them one by one.
 func (r *Record) TurnBegins() (tasks bool) {
 	r.tracing.look(r.l)
-	r.meterTurn()
-	return r.tracing.on || r.meter != nil || r.l.Config().LogTasks
+	if r.meter != nil {
+		r.meterTurn()
+	}
+	return r.tracing.on || r.meter != nil || r.logs
 }
 
 // TurnEnds counts a turn.
@@ -82,7 +93,7 @@ func (r *Record) TurnEnds(took time.Duration) {
 		}
 		r.recent.add(took, now)
 	}
-	if limit := r.l.Config().Stall; limit >= 0 && took > limit {
+	if took > r.limit {
 		r.stalls++
 	}
 	if r.tracing.turn != nil {
@@ -108,7 +119,7 @@ func (r *Record) TaskBegins(t *loop.Task) {
 	if r.tracing.on {
 		r.tracing.begins(t)
 	}
-	if r.l.Config().LogTasks {
+	if r.logs {
 		r.log("task begins", t)
 	}
 }
@@ -144,7 +155,7 @@ func (r *Record) TaskEnds(t *loop.Task, err error) {
 	if r.meter != nil {
 		r.meter.ends(t.Number(), r.l.Elapsed())
 	}
-	if r.l.Config().LogTasks {
+	if r.logs {
 		r.log("task ends", t, slog.Duration("age", t.Age()), slog.Any("error", err))
 	}
 	if t.Name() != "" {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,10 @@ func Observe(s *loop.Set) loop.RunObserver {
 
 // On has the census of a loop, and notes its long turns.
 func (r *run) On(l *loop.Loop) loop.Observer {
-	o := &target{Record: r.Record(l), view: l, l: l, run: r}
+	o := &target{Record: r.Record(l), view: l, l: l, run: r, hold: r.cfg.Hold}
+	if o.hold <= 0 {
+		o.hold = math.MaxInt64
+	}
 	r.loops = append(r.loops, o)
 	return o
 }
@@ -62,6 +66,7 @@ type target struct {
 	view // of l
 	l    *loop.Loop
 	run  *run
+	hold time.Duration // turns that are longer are noted
 	held holds
 
 	longs  atomic.Int64 // turns that were put into turns, or passed over
@@ -101,7 +106,7 @@ func (o *target) TurnBegins() (tasks bool) {
 // TurnEnds notes a long turn, of which there are few.
 func (o *target) TurnEnds(took time.Duration) {
 	o.Record.TurnEnds(took)
-	if hold := o.run.cfg.Hold; hold > 0 && took > hold {
+	if took > o.hold {
 		o.long(o.TurnBegan(), took)
 	}
 }
