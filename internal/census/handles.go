@@ -7,22 +7,18 @@ import (
 	"ringo/internal/loop"
 )
 
-// HandleInfo is what a list of handles tells of one.
+// HandleInfo is as ringo.HandleInfo, but for the ends and for who is at a direction.
 type HandleInfo struct {
-	Kind    string // "conn", "listener", "packet", "pollable", or "tail", of a handle that is closed
-	Network string // "tcp", "udp", "unix", ...; "" if it has none
-	State   string // "open", "closing", or "detached": no task of the loop has used it
+	Kind, Network, State string
 
 	// The addresses: those of IP, the names of others.
 	Local, Remote         netip.AddrPort
 	LocalName, RemoteName string
 
-	FD      int32
-	In, Out string        // who is at the input, and the output: one of the words below
-	Age     time.Duration // 0: not known
-	Unread  int           // bytes that were received and not read; of a listener connections that nobody has asked for
-	Unsent  int           // bytes that were written, and that the kernel has not taken
-	Leases  int           // buffers in the program's hands
+	FD                     int32
+	In, Out                string // one of the words below
+	Age                    time.Duration
+	Unread, Unsent, Leases int
 }
 
 // Who is at a direction of a handle.

@@ -10,55 +10,55 @@ import (
 	"ringo/internal/op"
 )
 
-// Stats count what a loop did.
+// Stats count what a loop did. What the fields mean is said of ringo.Stats.
 type Stats struct {
-	Turns       uint64        // rounds of the loop
-	Parks       uint64        // times a task gave the thread away
-	Yields      uint64        // those of tasks whose calls never had to wait
-	Mails       uint64        // messages from outside: posts, wakes of tasks, cancels
-	WakesSpared uint64        // those that found the loop awake, so that nobody had to wake it
-	Stalls      uint64        // turns longer than Config.StallLimit
-	Backoffs    uint64        // times Accept waited for a shortage to pass
-	InTasks     time.Duration // time in turns: tasks, and the loop's own work between them
-	InKernel    time.Duration // time between them: asleep, and in the driver's calls
-	Spinning    time.Duration // time of looking for work before a sleep, see Config.Spin
-	Longest     time.Duration // the longest turn
-	Recent      time.Duration // the longest of the last 30 to 60 s
-	Held        time.Duration // how long the present turn has lasted, of a loop that did not answer; 0: it did
+	Turns       uint64
+	Parks       uint64
+	Yields      uint64
+	Mails       uint64
+	WakesSpared uint64
+	Stalls      uint64
+	Backoffs    uint64
+	InTasks     time.Duration
+	InKernel    time.Duration
+	Spinning    time.Duration
+	Longest     time.Duration
+	Recent      time.Duration
+	Held        time.Duration
 	TurnTimes   hist.Histogram
-	Tasks       int              // tasks that have not finished
-	Workers     int              // coroutines, running, parked and idle
-	Slots       int              // ops in use
-	Buffers     int              // buffers held by connections and leases
-	Leases      int              // those of them that users hold
-	Timers      int              // entries of the heap
-	Delays      hist.Histogram   // from ready to running, of one in 1 << delayBits
-	Pools       []PoolStats      // of buffers
-	Handles     []HandleStats    // by kind, of those that there were
-	Ops         []OpStats        // by kind of operation, those that there were
-	Lanes       []loop.LaneStats // of the Run
+	Tasks       int
+	Workers     int
+	Slots       int
+	Buffers     int
+	Leases      int
+	Timers      int
+	Delays      hist.Histogram
+	Pools       []PoolStats
+	Handles     []HandleStats
+	Ops         []OpStats
+	Lanes       []loop.LaneStats
 	Driver      driver.Stats
 }
 
-// OpStats count the operations of one kind.
+// OpStats are as ringo.OpStats.
 type OpStats struct {
-	Op        string         // "recv"
-	Tried     uint64         // plain calls, of tasks
-	Submitted uint64         // handed to the driver, to wait
-	Times     hist.Histogram // from there to the end, of those that are not multishot
+	Op        string
+	Tried     uint64
+	Submitted uint64
+	Times     hist.Histogram
 }
 
-// PoolStats is how much there is of the buffers of one pool.
+// PoolStats are as ringo.PoolStats.
 type PoolStats struct {
-	Pool  string // "ring", "plain" or "large"
-	Size  int    // bytes of a buffer
-	Max   int    // buffers that there may be
-	Made  int    // that have memory
-	InUse int    // held by connections and leases
-	Lent  int    // in the kernel's hands
+	Pool  string
+	Size  int
+	Max   int
+	Made  int
+	InUse int
+	Lent  int
 }
 
-// HandleStats count the handles of one kind.
+// HandleStats are as ringo.HandleStats.
 type HandleStats struct {
 	Kind   string
 	Open   int

@@ -161,7 +161,7 @@ func (n *lane) holders() []string {
 
 const holdersMax = 5
 
-// LaneStats is how much a lane has to do.
+// LaneStats are as ringo.LaneStats.
 type LaneStats struct {
 	Name             string
 	Max              int
@@ -169,7 +169,7 @@ type LaneStats struct {
 	Oldest           time.Duration
 	Waited           uint64
 	Longest          time.Duration
-	Waits            hist.Histogram // of all calls, also those that had a slot at once
+	Waits            hist.Histogram
 }
 
 // LaneStats are those of its lanes. G.

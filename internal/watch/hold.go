@@ -12,7 +12,7 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// Hold is what has held a loop in one place, as ringo.Hold.
+// Hold is as ringo.Hold.
 type Hold struct {
 	Task    string
 	At      string
