@@ -1,4 +1,31 @@
 package sock
 
+import (
+	"testing"
+
+	"ringo/internal/loop"
+)
+
 // Descriptor is a connection's, asked for without a call that would be a foreign caller's, as Control is.
 func Descriptor(c *Conn) uintptr { return uintptr(c.core.FD().Sys()) }
+
+// Gathered reports whether slices were ever put together in memory of the connection's loop.
+func Gathered(c *Conn) bool { return c.local.gather != nil }
+
+// The memory of datagrams goes when nobody has read any between two Trims.
+func TestMemoryOfDatagramsIsGivenBack(t *testing.T) {
+	s := &loopState{l: new(loop.Loop)}
+	pl := s.packets()
+	pl.used = true
+	if more := s.Trim(); !more || s.packet != pl {
+		t.Error("the memory of datagrams that were read went")
+	}
+	pl.owner = new(packet)
+	if s.Trim(); s.packet != pl {
+		t.Error("the memory of datagrams that are unread went")
+	}
+	pl.owner = nil
+	if more := s.Trim(); more || s.packet != nil {
+		t.Error("the memory of datagrams stays where nobody reads any")
+	}
+}

@@ -28,23 +28,6 @@ import (
 	"ringo/sock"
 )
 
-// raiseFiles lets this process have as many descriptors as it may.
-func raiseFiles() {
-	var r syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err == nil {
-		r.Cur = r.Max
-		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &r)
-	}
-}
-
-// lockable says why the process may not lock so much memory, as a send without a copy does while it lasts.
-func lockable(mem []byte) error {
-	if err := syscall.Mlock(mem); err != nil {
-		return os.NewSyscallError("mlock", err)
-	}
-	return syscall.Munlock(mem)
-}
-
 // needFiles skips a test for which the limit is too low.
 func needFiles(t testing.TB, n uint64) {
 	t.Helper()

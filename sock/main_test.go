@@ -35,7 +35,6 @@ func TestMain(m *testing.M) {
 	if child := children[os.Getenv(childEnv)]; child != nil {
 		os.Exit(child())
 	}
-	raiseFiles()
 	testmain.Register("slots and buffers of loops that have ended", socktest.Left)
 	testmain.Main(m)
 }

@@ -109,7 +109,7 @@ func TestTasksOfServers(t *testing.T) {
 			return len(found) == len(want)
 		})
 		if i := found["read"]; i.Name != "ringo/sock_test.waitsForMore" || i.Peer != peer.LocalAddr().String() ||
-			!strings.Contains(i.At, "tasks_test.go:") {
+			!strings.Contains(i.At, "info_test.go:") {
 			t.Errorf("a Request is %+v", i)
 		}
 		if i := found["accept"]; i.FD < 0 || i.Peer != "" {

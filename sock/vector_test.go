@@ -13,6 +13,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/internal/posix"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -398,7 +399,7 @@ func TestZeroCopyEnds(t *testing.T) {
 					t.Errorf("Write = %d", n)
 				}
 				if by == "deadline" && c.ZeroCopy() > 0 {
-					if err := lockable(mem); err != nil {
+					if err := socktest.Lockable(mem); err != nil {
 						t.Skip("so much is sent by a copy: ", err)
 					}
 					c.SetWriteDeadline(never)

@@ -4,6 +4,7 @@ package socktest
 
 import (
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 )
@@ -107,4 +108,12 @@ func Silent(t testing.TB) string {
 	}
 	t.Cleanup(undo)
 	return addr.String()
+}
+
+// Lockable says why the process may not lock so much memory, as a send without a copy does while it lasts.
+func Lockable(mem []byte) error {
+	if err := syscall.Mlock(mem); err != nil {
+		return os.NewSyscallError("mlock", err)
+	}
+	return syscall.Munlock(mem)
 }

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sock_test
 
 import (
