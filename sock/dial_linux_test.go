@@ -3,12 +3,16 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
+	"ringo/file"
+	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
@@ -469,6 +477,550 @@ func TestDialRaceBound(t *testing.T) {
 			}
 			if n := tcpSockets(t) - before; n != 0 {
 				t.Errorf("%d sockets left", n)
+			}
+		})
+	})
+}
+
+// dialStep is a dial that has come to a point from which it does not go on.
+type dialStep struct {
+	name    string
+	address string // with no port
+	answers []string
+	hold    []uint16
+	reached func(server *nameServer, seen *attempts) bool
+	again   bool // the one of two families is more of the same
+}
+
+var dialSteps = []dialStep{
+	{name: "looking up", address: "a.test.", hold: []uint16{typeA, typeAAAA},
+		reached: func(server *nameServer, _ *attempts) bool { return server.questions() >= 2 }},
+	{name: "connecting to a number", address: "127.0.0.1", again: true,
+		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
+	{name: "connecting to one of two families", address: "a.test.", answers: []string{"127.0.0.1"},
+		hold:    []uint16{typeAAAA},
+		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
+	{name: "connecting to several", address: "a.test.", answers: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"},
+		again: true, reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 3 }},
+}
+
+// A dialAbort ends a dial from outside. start runs dial in a way that can be ended, and gives
+// the way.
+type dialAbort struct {
+	name  string
+	start func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (abort func(),
+		wait func() error)
+	want func(err error) bool
+}
+
+var dialAborts = append([]dialAbort{
+	{"cancel", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+		t := l.Go(func() { end(d.Dial(l, "tcp", address)) })
+		return t.Cancel, t.Wait
+	}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
+	{"time limit of a block", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
+		t := l.Go(func() {
+			l.WithTimeout(100*time.Millisecond, func() error {
+				end(d.Dial(l, "tcp", address))
+				return nil
+			})
+		})
+		return func() {}, t.Wait
+	}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }},
+	{"timeout", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+		d.Timeout = 100 * time.Millisecond
+		t := l.Go(func() { end(d.Dial(l, "tcp", address)) })
+		return func() {}, t.Wait
+	}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
+	{"context of a task", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		t := l.Go(func() { end(d.DialContext(ctx, l, "tcp", address)) })
+		return cancel, t.Wait
+	}, func(err error) bool { return errors.Is(err, context.Canceled) }},
+	{"context of a goroutine", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			end(d.DialContext(ctx, l, "tcp", address))
+		}()
+		return cancel, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
+	}, func(err error) bool { return errors.Is(err, context.Canceled) }},
+	{"deadline of a goroutine's context",
+		func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				defer cancel()
+				end(d.DialContext(ctx, l, "tcp", address))
+			}()
+			return func() {}, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
+		}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
+}, callersAborts()...)
+
+// callersAborts are the ends of a caller for whom another task dials.
+func callersAborts() (list []dialAbort) {
+	type ending = func(*sock.Conn, error)
+	type dialing = func(*ringo.Loop, sock.Dialer, string) (*sock.Conn, error)
+	plain := func(l *ringo.Loop, d sock.Dialer, address string) (*sock.Conn, error) {
+		return d.Dial(l, "tcp", address)
+	}
+	withContext := func(l *ringo.Loop, d sock.Dialer, address string) (*sock.Conn, error) {
+		return d.DialContext(context.Background(), l, "tcp", address)
+	}
+	limited := func(l *ringo.Loop, dial func()) {
+		l.WithTimeout(100*time.Millisecond, func() error { dial(); return nil })
+	}
+	for _, caller := range []struct {
+		name string
+		loop func(l *ringo.Loop) (*ringo.Loop, func())
+		dial dialing
+	}{
+		{"a task in DialContext", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} }, withContext},
+		{"an iterator in DialContext", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} },
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return withContext(l, d, address) })
+			}},
+		{"an iterator", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} },
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return plain(l, d, address) })
+			}},
+		{"a task of another loop", loopElsewhere, plain},
+		{"a task of another loop in DialContext", loopElsewhere, withContext},
+		{"an iterator on another loop", loopElsewhere,
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return plain(l, d, address) })
+			}},
+	} {
+		start := func(l *ringo.Loop, d sock.Dialer, address string, end ending,
+			limit func(*ringo.Loop, func())) (func(), func() error) {
+			from, leave := caller.loop(l)
+			t := from.Go(func() { limit(from, func() { end(caller.dial(l, d, address)) }) })
+			return t.Cancel, func() error { defer leave(); return t.Wait() }
+		}
+		list = append(list,
+			dialAbort{"cancel of " + caller.name,
+				func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+					func() error) {
+					return start(l, d, address, end, func(_ *ringo.Loop, dial func()) { dial() })
+				}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
+			dialAbort{"time limit of " + caller.name,
+				func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+					func() error) {
+					_, wait := start(l, d, address, end, limited)
+					return func() {}, wait
+				}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) && os.IsTimeout(err) }})
+	}
+	return list
+}
+
+// dialInIterator runs dial in an iterator of the caller's, which may be a task.
+func dialInIterator(dial func() (*sock.Conn, error)) (c *sock.Conn, err error) {
+	inIterator(func() { c, err = dial() })
+	return c, err
+}
+
+// loopElsewhere is a loop of another Run with the same driver, until leave.
+func loopElsewhere(l *ringo.Loop) (o *ringo.Loop, leave func()) {
+	made, over, ended := make(chan *ringo.Loop), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ringo.Run(context.Background(), &ringo.Config{Driver: l.Info().Name, Loops: 1}, func(l *ringo.Loop) error {
+			return l.Offload(func(context.Context) error { made <- l; <-over; return nil })
+		})
+	}()
+	return <-made, func() { close(over); <-ended }
+}
+
+// A dial can be ended at each step, in every way, and then nothing is left of it.
+func TestDialAborted(t *testing.T) {
+	testmain.NeedLong(t, "thousands of dials; TestDialThatWaits has one of each")
+	for _, step := range dialSteps {
+		if step.again && !testmain.Long() {
+			continue
+		}
+		t.Run(step.name, func(t *testing.T) {
+			at := newScene(t, nil, []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"})
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				for _, abort := range dialAborts {
+					t.Run(abort.name, func(t *testing.T) { dialAndAbort(t, cfg, at, step, abort) })
+				}
+			})
+		})
+	}
+}
+
+// newStep makes what a dial needs to come to a step.
+func newStep(t *testing.T, step dialStep) (sock.Dialer, *nameServer, *attempts) {
+	t.Helper()
+	server := newNameServer(t, map[string][]netip.Addr{"a.test": addrsOf(step.answers...)})
+	for _, typ := range step.hold {
+		t.Cleanup(server.hold(typ))
+	}
+	seen := &attempts{t: t}
+	return sock.Dialer{Resolver: server.resolver(), Control: seen.control, FallbackDelay: time.Millisecond}, server,
+		seen
+}
+
+func dialAndAbort(t *testing.T, cfg ringo.Config, at *scene, step dialStep, abort dialAbort) {
+	d, server, seen := newStep(t, step)
+	onLoop(t, cfg, func(l *ringo.Loop) {
+		before, after := tcpSockets(t), 0
+		ended := make(chan error, 1)
+		stop, wait := abort.start(l, d, net.JoinHostPort(step.address, at.port), func(c *sock.Conn, err error) {
+			if err == nil {
+				c.Close()
+			}
+			after = tcpSockets(t)
+			ended <- err
+		})
+		eventuallyOn(t, l, "the step", func() bool { return step.reached(server, seen) || len(ended) > 0 })
+		stop()
+		if err := wait(); err != nil {
+			t.Error(err)
+		}
+		err := <-ended
+		var op *net.OpError
+		if !abort.want(err) || !errors.As(err, &op) || op.Op != "dial" || op.Net != "tcp" {
+			t.Errorf("Dial: %v", err)
+		}
+		if after != before {
+			t.Errorf("%d TCP sockets when the dial was over, %d before", after, before)
+		}
+	})
+}
+
+// The end of a Run ends the dials on it, at each step.
+func TestDialEndsWithRun(t *testing.T) {
+	for _, step := range dialSteps {
+		t.Run(step.name, func(t *testing.T) {
+			at := newScene(t, nil, []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"})
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				d, server, seen := newStep(t, step)
+				cfg.Grace = time.Millisecond
+				before := tcpSockets(t)
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				address := net.JoinHostPort(step.address, at.port)
+				errs := make(chan error, 2)
+				patience.Within(t.Name(), func() {
+					ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+						go func() {
+							_, err := d.DialContext(context.Background(), l, "tcp", address)
+							errs <- err
+						}()
+						l.Go(func() {
+							for !step.reached(server, seen) && l.Sleep(time.Millisecond) == nil {
+							}
+							cancel()
+						})
+						_, err := d.Dial(l, "tcp", address)
+						errs <- err
+						return nil
+					})
+					for range 2 {
+						if err := <-errs; !errors.Is(err, context.Canceled) && !errors.Is(err, ringo.ErrEnded) {
+							t.Errorf("Dial: %v, want context.Canceled or ErrEnded", err)
+						}
+					}
+				})
+				if after := tcpSockets(t); after != before {
+					t.Errorf("%d TCP sockets after Run, %d before", after, before)
+				}
+			})
+		})
+	}
+}
+
+// While DNS hangs a loop goes on: other tasks run, and echo.
+func TestNamesHang(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		server := newNameServer(t, nil)
+		defer server.hold(typeA)()
+		defer server.hold(typeAAAA)()
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			const dials = 50
+			d := sock.Dialer{Resolver: server.resolver()}
+			var tasks []*ringo.Task
+			over := 0
+			for range dials {
+				tasks = append(tasks, l.Go(func() {
+					_, err := d.Dial(l, "tcp", "a.test.:1")
+					wantCanceled(t, "Dial", err)
+					over++
+				}))
+			}
+			eventuallyOn(t, l, "the questions are asked", func() bool { return server.questions() >= 2 })
+			echoed := make(chan error, 1)
+			go func() {
+				defer close(echoed)
+				b := make([]byte, 1)
+				for range 200 {
+					if _, err := peer.Write(b); err != nil {
+						echoed <- err
+						return
+					}
+					if _, err := peer.Read(b); err != nil {
+						echoed <- err
+						return
+					}
+				}
+			}()
+			b := make([]byte, 1)
+			for i := range 200 {
+				if _, err := c.Read(b); err != nil {
+					t.Fatalf("echo %d: %v", i, err)
+				}
+				if _, err := c.Write(b); err != nil {
+					t.Fatalf("echo %d: %v", i, err)
+				}
+			}
+			offloaded(t, l, func() error { return <-echoed })
+			if over > 0 {
+				t.Errorf("%d dials are over though nobody answered", over)
+			}
+			for _, task := range tasks {
+				task.Cancel()
+			}
+			for _, task := range tasks {
+				task.Wait()
+			}
+		})
+	})
+}
+
+// ownNetwork runs the test that calls it in a network of its own, in which fast open is on for both sides: it returns
+// true there. It needs root.
+func ownNetwork(t *testing.T) bool {
+	t.Helper()
+	const marker = "RINGO_SOCK_OWN_NETWORK"
+	if os.Getenv(marker) != "" {
+		if out, err := exec.CommandContext(t.Context(), "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+			t.Skipf("ip: %v %s", err, out)
+		}
+		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_fastopen", []byte("3"), 0); err != nil {
+			t.Skip(err)
+		}
+		return true
+	}
+	if os.Getuid() != 0 {
+		t.Skip("a network of its own takes root")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
+		t.Skip(err)
+	case err != nil:
+		t.Errorf("%v\n%s", err, out)
+	default:
+		t.Logf("%s", out)
+	}
+	return false
+}
+
+// What goes along with the handshake, or can't, arrives once, from tasks and goroutines, by every kind of write.
+func TestFastOpenDials(t *testing.T) {
+	if !ownNetwork(t) {
+		return
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := (&sock.ListenConfig{FastOpen: 100}).Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			l.Go(func() {
+				for c, err := ln.AcceptConn(); err == nil; c, err = ln.AcceptConn() {
+					l.Go(func() { defer c.Close(); io.Copy(c, c) })
+				}
+			})
+			d := &sock.Dialer{FastOpen: true}
+			first, err := d.Dial(l, "tcp", ln.Addr().String()) // it asks for the cookie
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close()
+			for name, write := range fastWrites(t) {
+				for _, forgotten := range []bool{false, true} {
+					what := name
+					if forgotten {
+						what += ", without a cookie any more"
+					}
+					exchange := func() { fastExchange(t, what, d, l, ln.Addr().String(), forgotten, write) }
+					exchange()
+					l.Offload(func(context.Context) error { exchange(); return nil })
+				}
+			}
+			_, err = d.Dial(l, "unix", filepath.Join(t.TempDir(), "s"))
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("of a Unix socket: %v", err)
+			}
+		})
+	})
+}
+
+// fastWrites are first writes: of 6 bytes, and of more than a segment.
+func fastWrites(t *testing.T) map[string]func(c *sock.Conn) (int64, error) {
+	file := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(file, fastBytes(100_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]func(c *sock.Conn) (int64, error){
+		"little": func(c *sock.Conn) (int64, error) { n, err := c.Write(fastBytes(6)); return int64(n), err },
+		"much":   func(c *sock.Conn) (int64, error) { n, err := c.Write(fastBytes(100_000)); return int64(n), err },
+		"vector": func(c *sock.Conn) (int64, error) {
+			p := fastBytes(100_000)
+			n, err := c.WriteV([][]byte{p[:10], p[10:50_000], p[50_000:]})
+			return n, err
+		},
+		"file": func(c *sock.Conn) (int64, error) {
+			f, err := os.Open(file)
+			if err != nil {
+				return 0, err
+			}
+			defer f.Close()
+			return c.ReadFrom(f)
+		},
+	}
+}
+
+// fastExchange dials, writes first, and wants everything back once.
+func fastExchange(t *testing.T, what string, d *sock.Dialer, l *ringo.Loop, address string, forgotten bool,
+	write func(c *sock.Conn) (int64, error)) {
+	t.Helper()
+	c, err := d.Dial(l, "tcp", address)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	defer c.Close()
+	if state := tcpState(t, c); state != unix.BPF_TCP_SYN_SENT {
+		t.Errorf("%s: the dial has not returned ahead: state %d", what, state)
+	}
+	if forgotten {
+		forget := func(context.Context) error { return exec.Command("ip", "tcp_metrics", "flush", "all").Run() }
+		if err := l.Offload(forget); errors.Is(err, ringo.ErrNotTask) {
+			err = forget(t.Context())
+		} else if err != nil {
+			t.Errorf("ip: %v", err)
+		}
+	}
+	c.SetDeadline(patience.Deadline())
+	n, err := write(c)
+	if err == nil {
+		err = c.CloseWrite()
+	}
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if got, err := io.ReadAll(c); !bytes.Equal(got, fastBytes(int(n))) || err != nil || n == 0 {
+		t.Errorf("%s: %d of %d bytes came back, %v", what, len(got), n, err)
+	}
+	if again, err := d.Dial(l, "tcp", address); err == nil { // it has the cookie again
+		again.Close()
+	}
+}
+
+func fastBytes(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i*7 + i>>8)
+	}
+	return p
+}
+
+func tcpState(t *testing.T, c *sock.Conn) (state uint8) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		state = info.State
+	})
+	return state
+}
+
+// What a program does in Offload for long keeps nobody from a name, a disk, or a connection of another loop.
+func TestFullOffloadHoldsUpNobody(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Offload = 1
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			release := make(chan bool)
+			defer close(release)
+			l.Go(func() { l.Offload(func(context.Context) error { <-release; return nil }) })
+			l.Sleep(0)
+			ln := listen(t, l)
+			_, port, _ := net.SplitHostPort(ln.Addr().String())
+			c, err := sock.Dial(l, "tcp", "localhost:"+port)
+			if err != nil {
+				t.Fatalf("a dial by name: %v", err)
+			}
+			defer c.Close()
+			dir := filepath.Join(t.TempDir(), "a", "b")
+			if err := file.MkdirAll(dir, 0o755); err != nil {
+				t.Error(err)
+			}
+			if err := file.RemoveAll(filepath.Dir(dir)); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// A dial whose look-up has no slot in time says so, and not that a peer did not answer.
+func TestDialWithoutSlotSaysSo(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			release := make(chan bool)
+			slow := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+				<-release
+				return nil, errors.New("no server")
+			}}
+			d := sock.Dialer{Resolver: slow}
+			looks := func() ringo.LaneStats {
+				for _, lane := range l.Stats().Lanes {
+					if lane.Name == "names" {
+						return lane
+					}
+				}
+				t.Fatal("no lane of names")
+				panic("unreachable")
+			}
+			var dials []*ringo.Task
+			for range looks().Max {
+				dials = append(dials, l.Go(func() { d.Dial(l, "tcp", "name.invalid:1") }))
+			}
+			for looks().Running < looks().Max {
+				l.Sleep(0)
+			}
+			late := d
+			late.Timeout = 10 * time.Millisecond
+			_, err := late.Dial(l, "tcp", "name.invalid:1")
+			var op *net.OpError
+			var dns *net.DNSError
+			if !errors.As(err, &op) || !op.Timeout() ||
+				!errors.As(err, &dns) || dns.Name != "name.invalid" || !errors.Is(err, os.ErrDeadlineExceeded) ||
+				!strings.Contains(err.Error(), "no slot came free in time for one of the look-ups of names") {
+				t.Errorf("a dial whose look-up has no slot: %v", err)
+			}
+			close(release)
+			for _, dial := range dials {
+				dial.Wait()
 			}
 		})
 	})
