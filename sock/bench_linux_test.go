@@ -12,12 +12,16 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/driver/open"
 	"ringo/sock"
 )
 
@@ -372,4 +376,538 @@ func useStack(x byte) byte {
 		p[i] = x + byte(i)
 	}
 	return p[len(p)/2] + p[x]
+}
+
+// BenchmarkAccept is an accept and a close of peers that have come already, by a task and by a goroutine, on a listener
+// of its own and on one whose socket other loops could share.
+func BenchmarkAccept(b *testing.B) {
+	const peers = 100
+	listens := map[string]func() (*sock.ListenerSet, error){
+		"tcp":         func() (*sock.ListenerSet, error) { return sock.Reserve("tcp", "127.0.0.1:0") },
+		"unix shared": func() (*sock.ListenerSet, error) { return sock.Reserve("unix", abstractName()) },
+	}
+	for _, kind := range []string{"tcp", "unix shared"} {
+		for _, who := range []string{"task", "goroutine"} {
+			b.Run(kind+"/"+who, func(b *testing.B) {
+				set, err := listens[kind]()
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer set.Close()
+				dialed := make([]net.Conn, peers)
+				come := func(context.Context) (err error) {
+					for i := range dialed {
+						if dialed[i] != nil {
+							dialed[i].Close()
+						}
+						if dialed[i], err = net.Dial(set.Addr().Network(), set.Addr().String()); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				err = ringo.Run(b.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					ln, err := set.Listen(l)
+					if err != nil {
+						return err
+					}
+					take := func(context.Context) error {
+						for range peers {
+							c, err := ln.AcceptConn()
+							if err != nil {
+								return err
+							}
+							c.Close()
+						}
+						return nil
+					}
+					for b.Loop() {
+						b.StopTimer()
+						if err := l.Offload(come); err != nil {
+							return err
+						}
+						b.StartTimer()
+						if who == "task" {
+							err = take(nil)
+						} else {
+							err = l.Offload(take)
+						}
+						if err != nil {
+							return err
+						}
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/peers, "ns/accept")
+					for _, peer := range dialed {
+						peer.Close()
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkBuffers writes 64 slices to a peer that answers when it has all of them: by net.Buffers to package net's
+// connection and to ours, which is one Write for each slice, and by WriteV.
+func BenchmarkBuffers(b *testing.B) {
+	const slices = 64
+	for _, size := range []int{16, 256, 1024} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					for p := make([]byte, slices*size); ; {
+						if _, err := io.ReadFull(c, p); err != nil {
+							return
+						}
+						c.Write(p[:1])
+					}
+				}()
+			}
+		}()
+		all := make([][]byte, slices)
+		for i := range all {
+			all[i] = make([]byte, size)
+		}
+		work := make(net.Buffers, slices)
+		buffers := func(c net.Conn) (int64, error) {
+			work = append(work[:0], all...)
+			rest := work
+			return rest.WriteTo(c)
+		}
+		writeV := func(c net.Conn) (int64, error) { return c.(*sock.Conn).WriteV(all) }
+		turns := func(b *testing.B, c net.Conn, write func(net.Conn) (int64, error)) {
+			b.ReportAllocs()
+			for p := make([]byte, 1); b.Loop(); {
+				if _, err := write(c); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := c.Read(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+			c.Close()
+		}
+		eachSlice := func(c net.Conn) (int64, error) {
+			rest := append(work[:0], all...)
+			return rest.WriteTo(struct{ io.Writer }{c})
+		}
+		for how, write := range map[string]func(net.Conn) (int64, error){"Buffers": buffers, "Write": eachSlice} {
+			b.Run(fmt.Sprintf("size=%d/net/%s", size, how), func(b *testing.B) {
+				c, err := net.Dial("tcp", ln.Addr().String())
+				if err != nil {
+					b.Fatal(err)
+				}
+				turns(b, c, write)
+			})
+		}
+		for _, driver := range []string{"uring", "epoll"} {
+			for how, write := range map[string]func(net.Conn) (int64, error){"Buffers": buffers, "WriteV": writeV} {
+				for _, who := range []string{"task", "goroutine"} {
+					b.Run(fmt.Sprintf("size=%d/%s/%s/%s", size, driver, who, how), func(b *testing.B) {
+						cfg := &ringo.Config{Loops: 1, Driver: driver}
+						err := ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
+							c, err := sock.Dial(l, "tcp", ln.Addr().String())
+							if err != nil {
+								return err
+							}
+							if who == "task" {
+								turns(b, c, write)
+								return nil
+							}
+							return l.Offload(func(context.Context) error { turns(b, c, write); return nil })
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkReceive is 64 KiB that a peer sends as fast as it can: read into the reader's memory, or taken in the
+// buffers in which they came, with so many of them for the connection. "submitted" is operations that were armed.
+func BenchmarkReceive(b *testing.B) {
+	const size = 64 << 10
+	for _, way := range []struct {
+		name string
+		take func(c *sock.Conn, p []byte) error
+	}{
+		{"read", func(c *sock.Conn, p []byte) error { _, err := io.ReadFull(c, p); return err }},
+		{"next", func(c *sock.Conn, p []byte) error {
+			for left := len(p); left > 0; {
+				b, err := c.Next()
+				if err != nil {
+					return err
+				}
+				left -= len(b.Bytes())
+				b.Release()
+			}
+			return nil
+		}},
+	} {
+		for _, leases := range []int{1, 4, 16} {
+			for _, driver := range open.Names()[1:3] {
+				b.Run(fmt.Sprintf("way=%s/leases=%d/driver=%s", way.name, leases, driver), func(b *testing.B) {
+					if err := available(driver); err != nil {
+						b.Skip(err)
+					}
+					b.SetBytes(size)
+					b.ReportAllocs()
+					receiveAll(b, ringo.Config{Driver: driver, Loops: 1, Leases: leases}, size, way.take)
+				})
+			}
+		}
+	}
+}
+
+func receiveAll(b *testing.B, cfg ringo.Config, size int, take func(c *sock.Conn, p []byte) error) {
+	err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		peer, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer peer.Close()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		go func() { // until it is closed
+			for p := make([]byte, size); ; {
+				if _, err := peer.Write(p); err != nil {
+					return
+				}
+			}
+		}()
+		p := make([]byte, size)
+		before := l.Stats().Driver.Submitted
+		b.ResetTimer()
+		for range b.N {
+			if err := take(c, p); err != nil {
+				return err
+			}
+		}
+		b.StopTimer()
+		b.ReportMetric(float64(l.Stats().Driver.Submitted-before)/float64(b.N), "submitted/op")
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkMoveTo is a read and a move to the other loop, where the next read is: of one connection, so that the loops
+// sleep, and of 64 at a time; of a byte that the read waits for, and of 4 KiB out of a stream that does not end. Beside
+// it what that costs without the move: each loop then has a connection of its own, and the reads take turns.
+func BenchmarkMoveTo(b *testing.B) {
+	for _, driver := range []string{"uring", "epoll"} {
+		for _, size := range []int{1, 4096} {
+			for _, conns := range []int{1, 64} {
+				for _, what := range []string{"stay", "move"} {
+					name := fmt.Sprintf("driver=%s/size=%d/conns=%d/%s", driver, size, conns, what)
+					b.Run(name, func(b *testing.B) { benchmarkMoveTo(b, driver, size, conns, what == "move") })
+				}
+			}
+		}
+	}
+}
+
+func benchmarkMoveTo(b *testing.B, driver string, size, conns int, move bool) {
+	done := make(chan struct{})
+	err := ringo.Run(b.Context(), &ringo.Config{Loops: 2, Driver: driver}, func(l *ringo.Loop) error {
+		if l.Index() != 0 {
+			return l.Offload(func(context.Context) error { <-done; return nil })
+		}
+		defer close(done)
+		bs := make([]*bouncer, conns)
+		for i := range bs {
+			bs[i] = newBouncer(b, l.Loops(), size, move)
+			defer bs[i].close()
+		}
+		n := b.N/conns + 1
+		var wg sync.WaitGroup
+		wg.Add(conns)
+		b.ReportAllocs()
+		b.ResetTimer()
+		before := cpuTime(b)
+		for _, x := range bs {
+			l.Go(func() { x.step(0, n, wg.Done) })
+		}
+		l.Offload(func(context.Context) error { wg.Wait(); return nil })
+		b.StopTimer()
+		b.ReportMetric(float64(cpuTime(b)-before)/float64(n*conns), "cpu-ns/op")
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// cpuTime is what the process has used of processors, in ns.
+func cpuTime(t testing.TB) int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// bouncer reads on one loop, and then on the other.
+type bouncer struct {
+	t     testing.TB
+	loops []*ringo.Loop
+	move  bool
+	conns [2]*sock.Conn // where it moves they are one
+	peers []int
+	buf   []byte
+}
+
+func newBouncer(t testing.TB, loops []*ringo.Loop, size int, move bool) *bouncer {
+	x := &bouncer{t: t, loops: loops, move: move, buf: make([]byte, size)}
+	for i, l := range loops {
+		if i > 0 && move {
+			x.conns[i] = x.conns[0]
+			break
+		}
+		peer, accepted := tcpPair(t)
+		var err error
+		if x.conns[i], err = sock.Adopt[*sock.Conn](l, accepted, nil); err != nil {
+			t.Fatal(err)
+		}
+		fd := -1
+		raw, err := peer.SyscallConn()
+		if err == nil {
+			raw.Control(func(n uintptr) { fd, err = unix.Dup(int(n)) })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer.Close()
+		x.peers = append(x.peers, fd)
+		for size > 1 && err == nil { // as much as it takes
+			_, err = unix.Write(fd, make([]byte, 64<<10))
+		}
+	}
+	return x
+}
+
+func (x *bouncer) close() {
+	for _, c := range x.conns {
+		c.Close()
+	}
+	for _, peer := range x.peers {
+		unix.Close(peer)
+	}
+}
+
+// step is n reads and moves, the first on a loop whose task calls it.
+func (x *bouncer) step(at, n int, done func()) {
+	defer func() {
+		if n == 0 {
+			done()
+		}
+	}()
+	c, peer := x.conns[at], x.peers[at%len(x.peers)]
+	if len(x.buf) == 1 {
+		c.Loop().Go(func() { unix.Write(peer, x.buf) }) // once the read waits
+	} else {
+		unix.Write(peer, x.buf) // in place of what is read
+	}
+	_, err := io.ReadFull(c, x.buf)
+	next := x.loops[1-at]
+	if err == nil && x.move {
+		c, err = c.MoveTo(next)
+		x.conns = [2]*sock.Conn{c, c}
+	}
+	if err != nil {
+		x.t.Error(err)
+		n = 0
+		return
+	}
+	if n--; n > 0 {
+		next.Go(func() { x.step(1-at, n, done) })
+	}
+}
+
+// How many Ps a program with loops needs. Run raises GOMAXPROCS by the number of loops; these benchmarks undo that and
+// try other numbers. docs/adr/0004-gomaxprocs.md quotes them.
+//
+//	go test ./sock -run '^$' -bench Procs
+
+// withProcs runs body as an ordinary goroutine beside idle loops, with GOMAXPROCS set to procs; 0 leaves it as Run
+// does.
+func withProcs(b *testing.B, loops, procs int, first func(l *ringo.Loop) error, body func()) {
+	b.Helper()
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	ctx, cancel := context.WithCancel(context.Background())
+	up := make(chan struct{}, loops)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- ringo.Run(ctx, &ringo.Config{Loops: loops, Grace: -1}, func(l *ringo.Loop) error {
+			up <- struct{}{}
+			return first(l)
+		})
+	}()
+	for range loops {
+		select {
+		case <-up:
+		case err := <-ended:
+			b.Fatal(err)
+		}
+	}
+	if procs != 0 {
+		runtime.GOMAXPROCS(procs)
+	}
+	body()
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}
+
+// report gives quantiles of what the benchmark measured by itself.
+func report(b *testing.B, took []time.Duration) {
+	slices.Sort(took)
+	us := func(d time.Duration) float64 { return float64(d) / 1e3 }
+	b.ReportMetric(us(took[len(took)/2]), "p50-µs")
+	b.ReportMetric(us(took[len(took)*9/10]), "p90-µs")
+	b.ReportMetric(us(took[len(took)*99/100]), "p99-µs")
+}
+
+func eachProcs(b *testing.B, run func(b *testing.B, loops, procs int)) {
+	for _, loops := range []int{1, 2} {
+		for _, procs := range slices.Compact([]int{loops, loops + 1, 2 * loops, runtime.NumCPU() + loops}) {
+			b.Run(fmt.Sprintf("loops=%d/procs=%d", loops, procs), func(b *testing.B) { run(b, loops, procs) })
+		}
+	}
+}
+
+// BenchmarkProcsOffload is a task that hands a call to a goroutine and sleeps in the kernel until it is done: the
+// goroutine was made by the thread that goes to sleep, and needs a P that another thread finds.
+func BenchmarkProcsOffload(b *testing.B) {
+	eachProcs(b, func(b *testing.B, loops, procs int) {
+		var took []time.Duration
+		start, done := make(chan struct{}), make(chan struct{})
+		withProcs(b, loops, procs, func(l *ringo.Loop) error {
+			if l.Index() != 0 {
+				return l.Sleep(time.Hour)
+			}
+			l.Offload(func(context.Context) error { <-start; return nil })
+			defer close(done)
+			for b.Loop() {
+				begin := time.Now()
+				if err := l.Offload(func(context.Context) error { return nil }); err != nil {
+					return err
+				}
+				took = append(took, time.Since(begin))
+			}
+			return nil
+		}, func() { close(start); <-done })
+		report(b, took)
+	})
+}
+
+// BenchmarkProcsPingPong is two goroutines that wake each other beside loops that do nothing: loops which sleep for
+// long have lost their Ps, and cost nobody anything.
+func BenchmarkProcsPingPong(b *testing.B) {
+	eachProcs(b, func(b *testing.B, loops, procs int) {
+		withProcs(b, loops, procs, func(l *ringo.Loop) error { return l.Sleep(time.Hour) }, func() {
+			ping, pong := make(chan struct{}), make(chan struct{})
+			go func() {
+				for range ping {
+					pong <- struct{}{}
+				}
+				close(pong)
+			}()
+			for b.Loop() {
+				ping <- struct{}{}
+				<-pong
+			}
+			close(ping)
+			<-pong
+		})
+	})
+}
+
+// BenchmarkProcsEcho is goroutines, a connection each, that talk to a server on loops of the same process.
+func BenchmarkProcsEcho(b *testing.B) {
+	for _, conns := range []int{1, 16} {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			eachProcs(b, func(b *testing.B, loops, procs int) { procsEcho(b, conns, loops, procs) })
+		})
+	}
+}
+
+func procsEcho(b *testing.B, conns, loops, procs int) {
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer set.Close()
+	serve := &sock.Handler{Request: func(c *sock.Conn) error {
+		p, _ := c.Peek(c.Buffered())
+		_, err := c.Write(p)
+		c.Discard(len(p))
+		return err
+	}}
+	var left atomic.Int64
+	took := make([][]time.Duration, conns)
+	withProcs(b, loops, procs, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		return sock.Serve(l, ln, serve)
+	}, func() {
+		clients := make([]net.Conn, conns)
+		for i := range clients {
+			if clients[i], err = net.Dial("tcp", set.Addr().String()); err != nil {
+				b.Fatal(err)
+			}
+			defer clients[i].Close()
+		}
+		b.ResetTimer()
+		left.Store(int64(b.N))
+		var wg sync.WaitGroup
+		for i, c := range clients {
+			wg.Go(func() {
+				p := make([]byte, 64)
+				for left.Add(-1) >= 0 {
+					begin := time.Now()
+					if _, err := c.Write(p); err != nil {
+						b.Error(err)
+						return
+					}
+					if _, err := c.Read(p); err != nil {
+						b.Error(err)
+						return
+					}
+					took[i] = append(took[i], time.Since(begin))
+				}
+			})
+		}
+		wg.Wait()
+		b.StopTimer()
+	})
+	report(b, slices.Concat(took...))
 }

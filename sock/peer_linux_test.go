@@ -3,14 +3,23 @@
 package sock_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
+	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +28,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 
@@ -708,4 +718,495 @@ func wantPeerBytes(t *testing.T, peer tcpPeer, n int) {
 			t.Fatalf("%d bytes of %d came back: %v", got, n, err)
 		}
 	}
+}
+
+// host is one of several addresses of the loopback, so that ports do not run out.
+func host(i int) [4]byte { return [4]byte{127, 0, byte(i / 200), byte(1 + i%200)} }
+
+// 5,000 connections that are open at one time are reset at one time, in the middle
+// of everything, and leave nothing. A peer that stays is served throughout.
+func TestStormOfResets(t *testing.T) {
+	const total = 5000
+	needFiles(t, 2*total+200)
+	needNumbers(t, 2*total+200)
+	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
+		"task":    perConn(func(c *sock.Conn) { io.Copy(c, c) }),
+		"request": perRequest(&sock.Handler{Request: frames}),
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, fn := range handlers {
+			t.Run(name, func(t *testing.T) {
+				cfg.Buffers = 64
+				s := serve(t, cfg, fn)
+				before := sockets(t)
+				staying := s.dial()
+				msg := framed(100)
+				conns := make([]raw, total)
+				var wg sync.WaitGroup
+				for part := range 2 {
+					wg.Go(func() {
+						for i := part; i < total; i += 2 {
+							c, err := rawDial(s.addr, from(host(i%7)))
+							if err != nil {
+								t.Error(err)
+								conns[i].fd = -1
+								continue
+							}
+							conns[i] = c
+							switch i % 4 {
+							case 0:
+								c.write(msg)
+							case 1:
+								c.write(msg[:50])
+							}
+						}
+					})
+				}
+				wg.Wait()
+				wantEcho(t, staying, msg)
+				for i := range conns {
+					conns[i].reset()
+				}
+				wantEcho(t, staying, msg)
+				eventually(t, "no socket left", func() bool { return sockets(t) == before+2 })
+				eventually(t, "no task, slot or buffer left", func() bool {
+					st := s.stats()
+					return st.Tasks <= 2 && st.Slots <= 2 && st.Buffers == 0
+				})
+			})
+		}
+	})
+}
+
+// A server that accepts and closes, over and over, leaks no descriptor and no
+// memory.
+func TestStormOfAccepts(t *testing.T) {
+	total := 8_000
+	if testmain.Long() {
+		total = 1_000_000
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {}))
+		before := sockets(t)
+		round := func(n int) (heap uint64) {
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+						c, err := rawDial(s.addr, from(host(int(i)%1000)))
+						if err != nil {
+							t.Errorf("connection %d: %v", i, err)
+							return
+						}
+						if i%2 == 0 {
+							if err := c.atEnd(); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+								t.Errorf("connection %d: %v", i, err)
+							}
+						}
+						c.reset()
+					}
+				})
+			}
+			wg.Wait()
+			eventually(t, "no socket left", func() bool { return sockets(t) == before })
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		first := round(total / 4)
+		last := round(total - total/4)
+		if grown := int64(last) - int64(first); grown > 2<<20 {
+			t.Errorf("the heap grew by %d KiB in %d connections", grown>>10, total-total/4)
+		}
+		eventually(t, "no task, slot, buffer or coroutine left", func() bool {
+			st := s.stats()
+			return st.Tasks <= 2 && st.Slots <= 2 && st.Buffers == 0 && st.Workers <= 200
+		})
+	})
+}
+
+// A reset that comes on the heels of bytes is told behind them, whatever the
+// kernel was busy with.
+func TestResetBehindBytes(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const total = 4000
+		ends := make(chan error, total)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			_, err := io.Copy(io.Discard, c)
+			ends <- err
+		}))
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for range total / 2 {
+					c, err := rawDial(s.addr)
+					if err != nil {
+						t.Error(err)
+						ends <- nil
+						continue
+					}
+					c.write([]byte("x"))
+					c.reset()
+				}
+			})
+		}
+		wg.Wait()
+		patience.Within(t.Name()+": the resets", func() {
+			for range total {
+				if err := <-ends; err != nil && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("Read: %v, want ECONNRESET", err)
+				}
+			}
+		})
+	})
+}
+
+// Everybody comes to connections of goroutines at once, and they are closed meanwhile: what is under way is
+// never on another's descriptor, and all ends.
+func TestDetachedInAStorm(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		other := make(chan *ringo.Loop, 1)
+		over := make(chan struct{})
+		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 {
+				ln.Close() // all peers come to the other loop
+				other <- l
+				offloaded(t, l, func() error { <-over; return nil })
+				return nil
+			}
+			defer close(over)
+			offloaded(t, l, func() error {
+				away := <-other
+				var lanes sync.WaitGroup
+				for lane := range 4 {
+					lanes.Go(func() {
+						r := rand.New(rand.NewPCG(uint64(lane), 17))
+						for end := time.Now().Add(time.Second); time.Now().Before(end); {
+							besiege(t, r, l, away, ln)
+						}
+					})
+				}
+				patience.Within(t.Name(), lanes.Wait)
+				return nil
+			})
+			return nil
+		})
+		<-over
+		s.stop()
+	})
+}
+
+// besiege has some of those who can come to a connection come at the same time, one of which closes it.
+func besiege(t *testing.T, r *rand.Rand, l, away *ringo.Loop, ln *sock.Listener) {
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if errors.Is(err, syscall.ECONNRESET) {
+		return // another lane has taken it, and closed it with a linger of 0
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	peer := conn.(*net.TCPConn)
+	defer peer.Close()
+	c, err := ln.AcceptConn() // not always of that peer: there are other lanes
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	port := uint16(c.RemoteAddr().(*net.TCPAddr).Port)
+	var id [8]byte
+	binary.LittleEndian.PutUint64(id[:], uint64(port))
+	binary.LittleEndian.PutUint16(id[:], uint16(peer.LocalAddr().(*net.TCPAddr).Port))
+	go func() {
+		for range 3 {
+			peer.Write(id[:])
+		}
+		io.Copy(io.Discard, peer)
+	}()
+	own := func(fd uintptr) {
+		sa, err := syscall.Getpeername(int(fd))
+		if in, ok := sa.(*syscall.SockaddrInet4); ok && uint16(in.Port) != port {
+			t.Errorf("the descriptor is of a peer at %d, want %d", in.Port, port)
+		} else if err != nil && err != syscall.ENOTCONN {
+			t.Errorf("getpeername: %v", err)
+		}
+	}
+	raw, _ := c.SyscallConn()
+	linger := r.IntN(2) - 1
+	acts := []func(){
+		func() { raw.Control(own) },
+		func() {
+			raw.Write(func(fd uintptr) bool { own(fd); return true })
+		},
+		func() {
+			raw.Read(func(fd uintptr) bool { own(fd); return true })
+		},
+		func() {
+			var id [8]byte
+			if _, err := io.ReadFull(c, id[:]); err == nil && binary.LittleEndian.Uint16(id[:]) != port {
+				t.Errorf("read what %d sent, want %d", binary.LittleEndian.Uint16(id[:]), port)
+			}
+		},
+		func() { c.Write(id[:]) },
+		func() { c.SetDeadline(time.Now().Add(time.Millisecond)) },
+		func() { c.SetReadDeadline(time.Now().Add(time.Hour)); c.SetReadDeadline(time.Time{}) },
+		func() { c.SetNoDelay(false) },
+		func() { c.SetLinger(linger) },
+		func() {
+			if f, err := c.File(); err == nil {
+				own(f.Fd())
+				f.Close()
+			}
+		},
+		func() { c.WriteTo(io.Discard) },
+		func() { c.Buffered() },
+	}
+	ends := []func(){
+		func() { c.Close() },
+		func() {
+			if fd, _, err := c.Detach(); err == nil {
+				own(uintptr(fd))
+				syscall.Close(fd)
+			}
+		},
+		func() {
+			if moved, err := c.MoveTo(away); err == nil {
+				moved.Close()
+			}
+		},
+	}
+	var all sync.WaitGroup
+	run := func(how int, f func()) {
+		switch how {
+		case 0:
+			all.Go(func() { l.Go(f).Wait() })
+		case 1:
+			all.Go(func() { away.Go(f).Wait() })
+		case 2: // one that is cancelled
+			all.Go(func() {
+				task := away.Go(f)
+				task.Cancel()
+				if err := task.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		default:
+			all.Go(f)
+		}
+	}
+	for range 1 + r.IntN(4) {
+		run(r.IntN(6), acts[r.IntN(len(acts))])
+	}
+	for range 1 + r.IntN(2) {
+		run(r.IntN(6), ends[r.IntN(len(ends))])
+	}
+	c.Close() // one that was cancelled has done nothing
+	all.Wait()
+}
+
+// One Write of more than a system call takes, and more than a completion's result
+// can say. The slice is mostly pages that nobody touched, so it costs little memory.
+func TestStormOfOneWrite(t *testing.T) {
+	if !testmain.Long() {
+		t.Skip("two gigabytes over the loopback, see -long")
+	}
+	if strconv.IntSize == 32 {
+		t.Skip("no slice is as long here")
+	}
+	var size int64 = 1<<31 + 12345 // a variable, for it is no int everywhere
+	marks := []int64{0, 1, 0x7ffff000 - 1, 0x7ffff000, 1<<31 - 1, 1 << 31, size - 1}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		msg := make([]byte, size)
+		for _, at := range marks {
+			msg[at] = byteAt(int(at)) | 1
+		}
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			if n, err := c.Write(msg); int64(n) != size || err != nil {
+				t.Errorf("Write() = %d, %v", n, err)
+			}
+		}))
+		c := mustRaw(t, s.addr)
+		found := 0
+		for p, at := make([]byte, 1<<20), int64(0); at < size; at += int64(len(p)) {
+			p = p[:min(int64(len(p)), size-at)]
+			if err := c.read(p); err != nil {
+				t.Fatalf("at %d: %v", at, err)
+			}
+			for i, b := range p {
+				if b != 0 {
+					if found == len(marks) || at+int64(i) != marks[found] || b != byteAt(int(at)+i)|1 {
+						t.Fatalf("byte %d at %d, want mark %d", b, at+int64(i), found)
+					}
+					found++
+				}
+			}
+		}
+		if found != len(marks) {
+			t.Errorf("%d marks of %d arrived", found, len(marks))
+		}
+		if err := c.atEnd(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A logger logs a line to a writer, which it calls with a sync.Mutex locked.
+var loggers = map[string]func(w io.Writer) func(line string){
+	"log": func(w io.Writer) func(string) {
+		l := log.New(w, "", 0)
+		return func(line string) { l.Print(line) }
+	},
+	"slog text": func(w io.Writer) func(string) {
+		l := slog.New(slog.NewTextHandler(w, nil))
+		return func(line string) { l.Info(line) }
+	},
+	"slog JSON": func(w io.Writer) func(string) {
+		l := slog.New(slog.NewJSONHandler(w, nil))
+		return func(line string) { l.Info(line) }
+	},
+}
+
+// waitsForRoom is a writer that waits for room.
+type waitsForRoom struct{ to *ringo.Chan[[]byte] }
+
+func (s waitsForRoom) Write(p []byte) (int, error) { return len(p), s.to.Send(bytes.Clone(p)) }
+
+const loggerEnv, loggerWriterEnv = "RINGO_SOCK_LOGGER", "RINGO_SOCK_LOGGER_WRITER"
+
+func init() { children["logger"] = loggerChild }
+
+// Two tasks of a loop that share a Logger freeze it for good, once one of them parks in what the Logger writes to. The
+// documentation says so; if this fails one day it has to say something else.
+func TestSharedLoggerFreezes(t *testing.T) {
+	for name := range loggers {
+		for _, w := range []string{"a Conn", "a Chan"} {
+			t.Run(name+" to "+w, func(t *testing.T) {
+				t.Parallel()
+				c := startChild(t, "logger", loggerEnv+"="+name, loggerWriterEnv+"="+w)
+				if got := c.line(); got != "frozen" {
+					t.Error(got)
+				}
+			})
+		}
+	}
+}
+
+// loggerChild is two tasks that log, and nobody who reads.
+func loggerChild() int {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	go ringo.Run(context.Background(), &ringo.Config{Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
+		var w io.Writer = waitsForRoom{ringo.NewChan[[]byte](10)}
+		if os.Getenv(loggerWriterEnv) == "a Conn" {
+			c, err := sock.Dial(l, "tcp", ln.Addr().String())
+			if err != nil {
+				fmt.Println(err)
+				return err
+			}
+			w = c
+		}
+		line := loggers[os.Getenv(loggerEnv)](w)
+		text := strings.Repeat("x", 1<<14)
+		logs := func() {
+			for {
+				line(text)
+			}
+		}
+		l.Go(logs)
+		logs()
+		return nil
+	})
+	buf := make([]byte, 1<<20)
+	times := 0
+	err = patience.Poll(nil, func() bool {
+		parked, stands := false, false
+		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(stack, "loggerChild.func1.1") {
+				parked = parked || strings.Contains(stack, "[coroutine")
+				stands = stands || strings.Contains(stack, "[sync.Mutex.Lock")
+			}
+		}
+		if times++; !parked || !stands {
+			times = 0
+		}
+		return times == 20
+	})
+	if err != nil {
+		fmt.Printf("not frozen: %v\n%s\n", err, buf[:runtime.Stack(buf, true)])
+		return 1
+	}
+	fmt.Println("frozen")
+	return 0
+}
+
+// What tasks may do instead: a Logger whose writer never waits, over a Chan that a task of its own empties. Its peer
+// doesn't read, and the loop goes on. A Logger that one task has to itself may wait.
+func TestLoggersOfTasks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			own, ownPeer := connect(t, l)
+			defer ownPeer.Close()
+			lines := ringo.NewChan[[]byte](16)
+			var lost atomic.Int64
+			w := writerFunc(func(p []byte) (int, error) {
+				if !lines.TrySend(bytes.Clone(p)) {
+					lost.Add(1)
+				}
+				return len(p), nil
+			})
+			shared, alone := log.New(w, "", 0), log.New(own, "", 0)
+			text := strings.Repeat("x", 1<<16-1)
+			tasks := ringo.NewGroup(l)
+			emptied := l.Go(func() {
+				for {
+					p, err := lines.Recv()
+					if err != nil {
+						return
+					}
+					c.Write(p)
+				}
+			})
+			selfish := l.Go(func() {
+				for alone.Output(0, text) == nil {
+				}
+			})
+			const each = 300
+			for range 4 {
+				tasks.Go(func() error {
+					for range each {
+						shared.Print(text)
+						l.Sleep(0)
+					}
+					return nil
+				})
+			}
+			if err := tasks.Wait(); err != nil {
+				t.Error(err)
+			}
+			kept := 4*each - int(lost.Load())
+			if kept == 4*each {
+				t.Error("a peer that reads nothing was to be the end of room")
+			}
+			lines.Close()
+			offloaded(t, l, func() error {
+				n, err := io.Copy(io.Discard, io.LimitReader(peer, int64(kept)<<16))
+				if err != nil || n != int64(kept)<<16 {
+					return fmt.Errorf("of %d lines came %d bytes: %w", kept, n, err)
+				}
+				return nil
+			})
+			emptied.Wait()
+			own.Close()
+			selfish.Wait()
+		})
+	})
 }
