@@ -463,6 +463,7 @@ func spoiled(t *testing.T, cfg ringo.Config, s *spoiler, body func(l *ringo.Loop
 		err := loop.Run(t.Context(), &loop.Config{
 			Loops: 1, Entries: 64, Buffers: 16, BufferSize: 1024, Leases: 4, Budget: 64, Grace: time.Second,
 			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},
+			Observe: watch.Observe,
 			Open: func(dc driver.Config) (d driver.Driver, err error) {
 				s.Driver, err = open.Open(cfg.Driver, dc)
 				return s, err
