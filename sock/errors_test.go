@@ -22,6 +22,7 @@ import (
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/internal/test/patience"
+	"ringo/internal/watch"
 	"ringo/sock"
 )
 
