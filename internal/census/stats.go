@@ -72,7 +72,7 @@ var kindWords = [loop.Kinds]string{"conn", "listener", "packet", "pollable"}
 func (r *Record) snapshot() Stats {
 	l := r.l
 	c, z := l.Counts(), l.Sizes()
-	ring, plain, large := l.Pools()
+	ring, plain, large := l.Ring(), l.Plain(), l.Large()
 	s := Stats{
 		Turns: c.Turns, Parks: c.Parks, Yields: c.Yields, Mails: c.Mails, Stalls: r.stalls, Backoffs: c.Backoffs,
 		InTasks: c.InTasks, InKernel: c.InKernel, Spinning: c.Spinning, Delays: c.Delays,

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/bufs"
 	"ringo/internal/hist"
 	"ringo/internal/op"
 	"ringo/internal/rt/code"
@@ -52,11 +51,6 @@ func (l *Loop) OpCounts(c op.Code) (tried, submitted uint64, times *hist.Histogr
 
 // EachOpIn calls fn for the ops of a chunk of slots, and reports whether there are more chunks.
 func (l *Loop) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.EachIn(chunk, fn) }
-
-// Pools are the pools of buffers, which are gone when the loop has ended.
-func (l *Loop) Pools() (ring, plain, large *bufs.Pool) {
-	return l.pools.ring, l.pools.plain, l.pools.large
-}
 
 // TurnBegan is when the turn did in which the loop is, by Elapsed; 0 while it may sleep. No two turns say the same. G.
 func (l *Loop) TurnBegan() int64 { return l.turn.since.Load() }
