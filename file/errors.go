@@ -16,6 +16,7 @@ func (f *File) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.name, Err: err}
 }
 
+// errno is a kernel's answer.
 type errno = posix.Errno
 
 // isErrno reports whether an error is, or wraps, this number.

@@ -9,6 +9,7 @@ import (
 
 const pageSize = 4096
 
+// page is a part of a file's bytes.
 type page [pageSize]byte
 
 // fileMax is the longest file.
