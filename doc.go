@@ -33,7 +33,7 @@
 // os.ErrDeadlineExceeded or the context's cause (errors.Is). No data is lost: a call whose result has already arrived
 // succeeds, and the next one fails. Nothing ends Mutex.Lock, Cond.Wait, WaitGroup.Wait and Task.Wait early.
 //
-// # Who may call
+// # Callers
 //
 // In the documentation of this module, "a task" means a task of the loop in question, and an iterator that such a task
 // runs; "any goroutine" includes tasks. Other callers get ErrNotTask, or a panic where no error can be returned. Once

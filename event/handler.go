@@ -19,8 +19,8 @@ type Handler interface {
 	// bytes that follow, when more arrive or after Conn.Resume. p is valid until OnData returns, and may be written to;
 	// Conn.Keep keeps it longer. The connection ends if more than Conn.SetUnreadMax bytes are left unused and OnData
 	// has not called Conn.Pause. On unixpacket p is one record, which must be used completely, or the connection ends.
-	// An empty record is passed on too; after the peer's close it can't be told from the end of the stream, and counts
-	// as that.
+	// An empty record is passed on too; after the peer's close it can't be distinguished from the end of the stream,
+	// and counts as that.
 	OnData(c *Conn, p []byte) (used int)
 	// OnEnd is called once, when the peer has ended its side and OnData has got all bytes before. The connection can
 	// still write; Base closes it.

@@ -14,7 +14,7 @@
 //		})
 //	}
 //
-// # Who runs
+// # The script
 //
 // The function passed to Run or Explore is the script. It makes hosts and starts programs, which run while it lets time
 // pass: in World.Wait, World.RunFor and World.RunUntil. The script, its events and all tasks of a world's programs run

@@ -91,8 +91,8 @@
 // A unixpacket connection carries records. Write, WriteV, WriteLease and SendFiles send one record; Read and ReadV
 // return one, and drop the part that does not fit; Next leases one. Peek, Discard and Buffered apply to one record,
 // too: asked for more they return what it has and io.ErrUnexpectedEOF. io.Copy writes each separately. An empty record
-// can't be told from the end of the stream: as with package net it reads as io.EOF, and Serve closes the connection. If
-// a Request leaves its record unread, the connection is closed with bufio.ErrBufferFull.
+// can't be distinguished from the end of the stream: as with package net it reads as io.EOF, and Serve closes the
+// connection. If a Request leaves its record unread, the connection is closed with bufio.ErrBufferFull.
 //
 // Closing a listener removes its file, unless another has taken its place. A file that
 // another program left behind stays: the next Listen fails with EADDRINUSE.

@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// A Figure is the median of what the rounds gave, and between which values the true median lies as sure as makes no
-// difference.
+// A Figure is the median of the rounds, and the values between which the true median almost certainly lies.
 type Figure struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`

@@ -7,8 +7,8 @@
 //
 //   - Nothing is said before what it rests on is durable: a vote, an entry or a term is answered for after the fsync of
 //     the journal. A record that a crash has torn has a wrong checksum, and was never answered for.
-//   - An entry is committed when a majority has it and it is of the leader's term. Who has not got all that is
-//     committed gets no majority's votes, and so does not lead.
+//   - An entry is committed when a majority has it and it is of the leader's term. A replica that has not got all that
+//     is committed gets no majority's votes, and so does not lead.
 //   - A leader answers a read only when a majority has, after the read came, said that it still follows.
 //
 // No clock is compared with another: elections are timed by sleeps, and only how soon one comes depends on them.

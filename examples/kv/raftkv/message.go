@@ -47,7 +47,7 @@ type Message struct {
 type Reply struct {
 	Done   bool   `json:",omitempty"` // what a client has asked
 	Why    string `json:",omitempty"` // nothing was done
-	Leader string `json:",omitempty"` // who may do it
+	Leader string `json:",omitempty"` // the replica that may do it
 	Value  []byte `json:",omitempty"` // of a Get; a key that was never put has none
 	OK     bool   `json:",omitempty"` // Swap has swapped; the vote is given, or the entries are kept
 	Term   uint64 `json:",omitempty"`

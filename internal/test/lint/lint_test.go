@@ -334,6 +334,11 @@ var ruleCases = []struct {
 		`sock/a.go:5: "gives a file of"`},
 	{"a comment inside", "prose", "sock/a.go", "package sock\nfunc f() {\n\t// who waits\n}", ""},
 	{"a text", "prose", "docs/a.md", "one\n\nWho waits gets\nit.", `docs/a.md:3: "Who waits"`},
+	{"stiff", "prose", "sock/a.go", "package sock\n// F is told.\nfunc F() {}", "is told"},
+	{"stiff at the door", "prose", "README.md", "Nobody waits.", `"Nobody"`},
+	{"stiff in a text", "prose", "docs/a.md", "Nobody waits.", ""},
+	{"hidden constants", "prose", "sock/a.go", "package sock\n// Bounds of what is.\nconst (\n\ta = 1\n)", ""},
+	{"shown constants", "prose", "sock/a.go", "package sock\n// Bounds of what is.\nconst (\n\tA = 1\n)", "of what"},
 	{"a decision", "prose", "docs/adr/0001-a.md", "Who waits gets it.", ""},
 
 	{"a file that is there", "named files", "docs/a.md", "see `lib.sh` and [it](../bench/go.mod)", ""},
