@@ -444,14 +444,15 @@ func splitListen(address string) (host, service string, err error) {
 	return net.SplitHostPort(address)
 }
 
-// haveIPv6 asks whether sockets of IPv6 can be bound here.
+// haveIPv6 asks whether sockets of IPv6 can be bound here. It asks as package net does, for all addresses: the loopback
+// interface may have none of IPv6, and others get theirs later.
 func haveIPv6(k kernel.Kernel) bool {
 	s, err := newSocket(k, sys.AFInet6, sys.SockStream)
 	if err != nil {
 		return false
 	}
 	defer s.close()
-	return s.bind(netip.AddrPortFrom(netip.IPv6Loopback(), 0)) == nil
+	return s.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)) == nil
 }
 
 // unknownNetwork is the error of a network that a function hasn't got. Whose it is, if it is one of ours, is said

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/kernel"
+	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -250,6 +252,43 @@ func TestNetDualStack(t *testing.T) {
 			}
 			ln.Close()
 		}
+	})
+}
+
+// addressless is a kernel that has IPv6, and no interface an address of it: that is what the sysctl disable_ipv6 does.
+type addressless struct{ kernel.Kernel }
+
+func (k addressless) Bind(fd int32, to *sys.Sockaddr) int32 {
+	if to.AddrPort().Addr() == netip.IPv6Loopback() {
+		return -sys.EADDRNOTAVAIL
+	}
+	return k.Kernel.Bind(fd, to)
+}
+
+// All addresses are those of both families where an interface may yet get its first of IPv6, as for package net.
+func TestNetDualStackWithoutAddresses(t *testing.T) {
+	if !haveIPv6() {
+		t.Skip("no IPv6 on the loopback")
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		defer kernel.Through(addressless{kernel.Process()})()
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := sock.Listen(l, "tcp", ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			c, err := sock.ListenPacket(l, "udp", ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			for _, a := range []net.Addr{ln.Addr(), c.LocalAddr()} {
+				if !strings.HasPrefix(a.String(), "[::]:") {
+					t.Errorf("%s: it listens at %s", a.Network(), a)
+				}
+			}
+		})
 	})
 }
 
