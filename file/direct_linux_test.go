@@ -66,6 +66,7 @@ func TestDirect(t *testing.T) {
 
 // What the disk refuses is explained.
 func TestDirectMisaligned(t *testing.T) {
+	needDisk(t, tempDir(t))
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		f := openDirect(t, filled(t, tempDir(t), 10_000))
 		defer f.Close()

@@ -34,6 +34,7 @@ func TestDirectGivesWay(t *testing.T) {
 	const size = 4096
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
+			needDisk(t, tempDir(t))
 			f, _ := directFile(t, 64*size)
 			turns, over := 0, false
 			other := l.Go(func() {

@@ -26,5 +26,6 @@
 // other processes, and after a Sync it survives a crash of the machine.
 //
 // Errors are those of package os: an *fs.PathError with os's name for the operation, around an errno. They match
-// fs.ErrNotExist and the like, fs.ErrClosed after Close, and context.Canceled in a cancelled task (errors.Is).
+// fs.ErrNotExist and the like, fs.ErrClosed after Close, and context.Canceled where a cancelled task would have to wait
+// (errors.Is).
 package file

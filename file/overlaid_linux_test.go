@@ -23,6 +23,7 @@ import (
 // On overlayfs a task's read of what is in memory does not leave the loop's thread, and
 // one of what is not does.
 func TestOverlaid(t *testing.T) {
+	needDisk(t, tempDir(t))
 	dir, err := overlay(t)
 	if err != nil {
 		t.Skipf("no overlayfs: %v", err)
