@@ -798,7 +798,7 @@ func TestAdopt(t *testing.T) {
 								}
 							})
 						})
-						if n := sockets(t); n != before {
+						if n := sockets(t); n > before { // those of a test before may still have been about to go
 							t.Errorf("%d sockets, %d before", n, before)
 						}
 					})
