@@ -108,7 +108,7 @@ type status struct {
 }
 
 func (s *status) show(text string) {
-	if isTerminal(s.w) {
+	if _, _, terminal := cli.Terminal(s.w); terminal {
 		s.wide = max(s.wide, len(text))
 		fmt.Fprintf(s.w, "\r%-*s", s.wide, text)
 	}

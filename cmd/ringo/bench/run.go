@@ -112,7 +112,7 @@ type progress struct {
 
 // show says how far it is; ops < 0 is an unknown number.
 func (p *progress) show(ops int64) {
-	if p.o.quiet || !isTerminal(p.w) {
+	if _, _, terminal := cli.Terminal(p.w); p.o.quiet || !terminal {
 		return
 	}
 	if p.begin.IsZero() {
@@ -126,16 +126,6 @@ func (p *progress) show(ops int64) {
 	}
 	p.wide = max(p.wide, len(line))
 	fmt.Fprintf(p.w, "\r%-*s", p.wide, line)
-}
-
-// isTerminal reports whether w is one, or another device that shows characters.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // done clears the line.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"ringo/cmd/ringo/internal/cli"
 )
 
 // terminal is the user's, while ringo top has it. Its modes are stty's business, which every Unix has.
@@ -16,9 +18,10 @@ type terminal struct {
 	keys chan byte
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+// obeys reports whether a terminal understands what draw sends.
+func obeys(out *os.File) bool {
+	_, _, ok := cli.Terminal(out)
+	return ok && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
 }
 
 func stty(args ...string) (string, error) {
@@ -59,18 +62,6 @@ func (t *terminal) read() {
 		}
 		t.keys <- key
 	}
-}
-
-// size is asked for at each redraw, so that a change of it shows.
-func (t *terminal) size() (width, height int) {
-	width, height = 80, 24
-	if text, err := stty("size"); err == nil {
-		var h, w int
-		if n, _ := fmt.Sscan(text, &h, &w); n == 2 && h > 0 && w > 0 {
-			return w, h
-		}
-	}
-	return width, height
 }
 
 // draw writes over what is there, so that nothing flickers, some lines in red.

@@ -81,7 +81,7 @@ func Run(args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	v := &view{list: slices.Index(listNames(), o.list), sorts: make([]int, len(lists))}
-	if out, ok := stdout.(*os.File); ok && !o.once && isTerminal(out) {
+	if out, ok := stdout.(*os.File); ok && !o.once && obeys(out) {
 		return watch(ctx, c, v, o.every, out)
 	}
 	return once(ctx, c, v, o, stdout)
@@ -114,7 +114,7 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		width, height := t.size()
+		width, height, _ := cli.Terminal(out) // at each redraw, so that a change of it shows
 		t.draw(v.lines(c, width, height), v.red)
 		select {
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,6 +66,21 @@ func served(t *testing.T, f func(addr string)) {
 		t.Error(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// /dev/null is no terminal to be redrawn until somebody presses q.
+func TestNowhere(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nowhere.Close()
+	served(t, func(addr string) {
+		if err := Run([]string{"-every", "100ms", addr}, nowhere, io.Discard); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // What goes to a pipe has the loop, and the list that was asked for; a task's name is nothing that a terminal obeys.

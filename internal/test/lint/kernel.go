@@ -74,8 +74,8 @@ func set(names ...string) map[string]bool {
 	return all
 }
 
-// rawPrograms use package uring alone: they have no loop whose door it could be.
-var rawPrograms = []string{"examples/uring/..."}
+// rawPrograms use package uring alone, or ask the user's terminal: they have no loop whose door it could be.
+var rawPrograms = []string{"examples/uring/...", "cmd/ringo/internal/cli"}
 
 // Kernel is the rule that what lies above the drivers reaches the kernel by the two
 // doors. syscalls are the names of package syscall that do something; those of
