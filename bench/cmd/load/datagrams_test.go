@@ -41,7 +41,7 @@ func listenUDP(t *testing.T) *net.UDPConn {
 
 func TestDatagrams(t *testing.T) {
 	for _, args := range []string{"-conns 1", "-conns 5 -size 1200 -depth 4", "-conns 1 -size 1 -depth 100"} {
-		s, err := measure(t, serveUDP(t, func(_ int, b []byte) []byte {
+		s, err := sampled(t, serveUDP(t, func(_ int, b []byte) []byte {
 			return b
 		}), strings.Fields("-mode udp "+args)...)
 		if err != nil {
@@ -119,14 +119,14 @@ func count(t *testing.T, miscount uint64) (addr string) {
 }
 
 func TestFlood(t *testing.T) {
-	s, err := measure(t, count(t, 0), "-mode", "flood", "-conns", "1", "-size", "1200")
+	s, err := sampled(t, count(t, 0), "-mode", "flood", "-conns", "1", "-size", "1200")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Requests == 0 || s.Mismatches != 0 || s.Errors != 0 {
 		t.Errorf("%d datagrams, %d mismatches, %d errors", s.Requests, s.Mismatches, s.Errors)
 	}
-	if s, err := measure(t, count(t, 1), "-mode", "flood", "-conns", "1", "-size", "1200"); err != nil ||
+	if s, err := sampled(t, count(t, 1), "-mode", "flood", "-conns", "1", "-size", "1200"); err != nil ||
 		s.Mismatches == 0 {
 		t.Errorf("a wrong count: %v, %v", s, err)
 	}
@@ -148,7 +148,7 @@ func stream(t *testing.T, next func(sent uint64) uint64) (addr string) {
 }
 
 func TestSink(t *testing.T) {
-	s, err := measure(t, stream(t, func(sent uint64) uint64 {
+	s, err := sampled(t, stream(t, func(sent uint64) uint64 {
 		return sent + 2
 	}), "-mode", "sink", "-conns", "1", "-size", "1200")
 	if err != nil {
@@ -163,7 +163,7 @@ func TestSink(t *testing.T) {
 		}
 		return sent + 1
 	})
-	if _, err := measure(t, back, "-mode", "sink", "-conns", "1", "-size", "1200"); err == nil {
+	if _, err := sampled(t, back, "-mode", "sink", "-conns", "1", "-size", "1200"); err == nil {
 		t.Error("no error for numbers that go back")
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/bench/internal/hist"
+	"ringo/internal/measure"
 )
 
 const (
@@ -67,7 +67,7 @@ type engine struct {
 	datagrams *datagrams // instead of buffer, for sockets that have no stream
 	bytes     uint64     // received by all connections
 	done      uint64     // complete replies of all connections
-	latency   hist.Hist
+	latency   measure.Histogram
 	pace      *pace       // of mode paced, instead of stamps
 	again     bool        // a complete reply allows the next message
 	draining  bool        // the end of the run: owing is kept

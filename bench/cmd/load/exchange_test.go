@@ -90,7 +90,7 @@ func TestOtherProtocols(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := measure(t, c.addr, strings.Fields(c.args)...)
+			s, err := sampled(t, c.addr, strings.Fields(c.args)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,10 +134,10 @@ func TestWrongAnswersAreNoticed(t *testing.T) {
 		})
 	}
 	t.Run("from the start", func(t *testing.T) {
-		if _, err := measure(t, serveHTTP(t, answerHello(12)), "-mode", "http", "-size", "13"); err == nil {
+		if _, err := sampled(t, serveHTTP(t, answerHello(12)), "-mode", "http", "-size", "13"); err == nil {
 			t.Error("no error for a body of another size")
 		}
-		if _, err := measure(t, serveHTTP(t, http.NotFound), "-mode", "http", "-size", "13"); err == nil {
+		if _, err := sampled(t, serveHTTP(t, http.NotFound), "-mode", "http", "-size", "13"); err == nil {
 			t.Error("no error for status 404")
 		}
 	})

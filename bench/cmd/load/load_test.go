@@ -68,7 +68,7 @@ func flip(pos int) func(at int, b []byte) []byte {
 	}
 }
 
-func measure(t *testing.T, addr string, args ...string) (*sample.Sample, error) {
+func sampled(t *testing.T, addr string, args ...string) (*sample.Sample, error) {
 	t.Helper()
 	c, err := parse(append([]string{"-addr", addr, "-seconds", "0.1", "-warmup", "0.02", "-patience", "0.5"}, args...))
 	if err != nil {
@@ -91,7 +91,7 @@ func TestHonestServerHasNoErrors(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := measure(t, serve(t, honest), strings.Fields(c.args)...)
+			s, err := sampled(t, serve(t, honest), strings.Fields(c.args)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestLateRepliesCount(t *testing.T) {
 			}
 		}
 	})
-	s, err := measure(t, addr, strings.Fields("-mode paced -conns 1 -rate 2000 -seconds 0.3")...)
+	s, err := sampled(t, addr, strings.Fields("-mode paced -conns 1 -rate 2000 -seconds 0.3")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestBrokenServersAreNoticed(t *testing.T) {
 			}
 			io.Copy(c, c)
 		})
-		s, err := measure(t, addr, "-conns", "3")
+		s, err := sampled(t, addr, "-conns", "3")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +263,7 @@ func TestBrokenServersAreNoticed(t *testing.T) {
 		}
 		addr := ln.Addr().String()
 		ln.Close()
-		if _, err := measure(t, addr, "-conns", "3"); err == nil {
+		if _, err := sampled(t, addr, "-conns", "3"); err == nil {
 			t.Error("no error")
 		}
 	})

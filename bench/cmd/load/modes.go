@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/bench/internal/proc"
 	"ringo/bench/internal/sample"
+	"ringo/internal/measure"
 )
 
 const (
@@ -125,7 +125,7 @@ func (e *engine) churn(c *config, s *sample.Sample) error {
 
 // idle exchanges one message on each connection and then only watches them.
 func (e *engine) idle(c *config, s *sample.Sample) (err error) {
-	if s.RSSBefore, err = proc.RSS(c.pid); err != nil {
+	if s.RSSBefore, err = measure.RSS(c.pid); err != nil {
 		return err
 	}
 	if err := e.openAll(0, c.conns, e.size); err != nil {
@@ -145,7 +145,7 @@ func (e *engine) idle(c *config, s *sample.Sample) (err error) {
 }
 
 func (e *engine) memory(c *config, s *sample.Sample) (err error) {
-	s.RSSAfter, err = proc.RSS(c.pid)
+	s.RSSAfter, err = measure.RSS(c.pid)
 	s.RSSPerConn = float64(s.RSSAfter-s.RSSBefore) / float64(len(e.conns))
 	return err
 }
@@ -153,7 +153,7 @@ func (e *engine) memory(c *config, s *sample.Sample) (err error) {
 // slow measures honest connections beside peers that send until nobody takes more. Then these read at last.
 func (e *engine) slow(c *config, s *sample.Sample) (err error) {
 	if c.pid > 0 {
-		if s.RSSBefore, err = proc.RSS(c.pid); err != nil {
+		if s.RSSBefore, err = measure.RSS(c.pid); err != nil {
 			return err
 		}
 	}

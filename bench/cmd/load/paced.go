@@ -8,8 +8,8 @@ import (
 	"sort"
 	"time"
 
-	"ringo/bench/internal/hist"
 	"ringo/bench/internal/sample"
+	"ringo/internal/measure"
 )
 
 // gaps is how many waits a pace draws before it repeats them.
@@ -21,8 +21,8 @@ type pace struct {
 	begin time.Duration
 	after [gaps + 1]time.Duration // the k-th message of a round is due so long after the round's begin
 	conns uint64
-	sent  uint64    // messages that were due so far, on all connections
-	late  hist.Hist // how long after they were due they were sent: what this thread adds to all latencies
+	sent  uint64            // messages that were due so far, on all connections
+	late  measure.Histogram // how long after they were due they were sent: what this thread adds to all latencies
 }
 
 func newPace(rate float64, conns int) *pace {

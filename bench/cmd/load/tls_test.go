@@ -27,7 +27,7 @@ func serveTLS(t *testing.T, echo func(c net.Conn)) (addr string) {
 func TestTLS(t *testing.T) {
 	for _, mode := range []string{"tls", "handshake"} {
 		addr := serveTLS(t, func(c net.Conn) { io.Copy(c, c) })
-		s, err := measure(t, addr, strings.Fields("-conns 3 -size 20000 -seconds 0.5 -patience 10 -mode "+mode)...)
+		s, err := sampled(t, addr, strings.Fields("-conns 3 -size 20000 -seconds 0.5 -patience 10 -mode "+mode)...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/bench/internal/proc"
 	"ringo/bench/internal/sample"
+	"ringo/internal/measure"
 )
 
 const (
@@ -127,21 +127,21 @@ type usage struct{ server, load, machine time.Duration }
 
 func readUsage(server, beside int) (u usage, err error) {
 	if server > 0 {
-		if u.server, err = proc.CPU(server); err != nil {
+		if u.server, err = measure.CPU(server); err != nil {
 			return u, err
 		}
 	}
-	if u.load, err = proc.CPU(os.Getpid()); err != nil {
+	if u.load, err = measure.CPU(os.Getpid()); err != nil {
 		return u, err
 	}
 	if beside > 0 {
-		more, err := proc.CPU(beside)
+		more, err := measure.CPU(beside)
 		if err != nil {
 			return u, err
 		}
 		u.load += more
 	}
-	u.machine, err = proc.Busy()
+	u.machine, err = measure.Busy()
 	return u, err
 }
 
@@ -157,7 +157,7 @@ func (e *engine) openWindow(c *config) (*window, error) {
 	var err error
 	w.used, err = readUsage(c.pid, c.beside)
 	if w.disk = c.mode == "paced" && c.pid > 0; w.disk && err == nil {
-		w.read, err = proc.DiskRead(c.pid)
+		w.read, err = measure.DiskRead(c.pid)
 	}
 	w.from = e.now()
 	return w, err
@@ -181,7 +181,7 @@ func (w *window) close(s *sample.Sample) error {
 		s.OtherBusy = max(0, (used.machine-w.used.machine-server-load).Seconds()/span)
 	}
 	if w.disk {
-		read, err := proc.DiskRead(w.pid)
+		read, err := measure.DiskRead(w.pid)
 		if err != nil {
 			return err
 		}

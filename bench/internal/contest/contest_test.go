@@ -108,7 +108,7 @@ func testRecord() *Record {
 func TestRatiosAreTakenWithinRounds(t *testing.T) {
 	r := testRecord().Results()[0]
 	i, v := r.Judge(CPU, flagship, Base)
-	if math.Abs(i.Median-6/4.5) > 1e-9 || math.Abs(i.High-i.Low) > 1e-9 || i.N != 9 || v != stats.Better {
+	if math.Abs(i.Median-6/4.5) > 1e-9 || math.Abs(i.High-i.Low) > 1e-9 || i.Rounds != 9 || v != stats.Better {
 		t.Errorf("%v, %v: the drift of the rounds is in it", i, v)
 	}
 	if i, v := r.Judge(CPU, "ringo-epoll-request", Base); v != stats.Same {

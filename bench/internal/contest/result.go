@@ -8,6 +8,7 @@ import (
 	"ringo/bench/internal/report"
 	"ringo/bench/internal/sample"
 	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 // Figure is what servers are compared by. Ratios of it are such that above one is better.
@@ -94,7 +95,7 @@ func shareNoise(all []*Result) {
 	for _, f := range []Figure{CPU, P50, P99} {
 		most := 0.0
 		for _, r := range all {
-			if i := r.Ratio(f, Control, Base); i.N > 0 {
+			if i := r.Ratio(f, Control, Base); i.Rounds > 0 {
 				r.noise[f.Name] = stats.Deviation(i.Median)
 				if r.Cell.Share == 0 {
 					most = max(most, r.noise[f.Name])
@@ -123,14 +124,14 @@ func (r *Result) Servers() []string {
 // rank is a server's CPU as a multiple of the base's.
 func (r *Result) rank(server string) float64 {
 	i := r.Ratio(CPU, server, r.Cell.Match.Base)
-	if i.N == 0 {
+	if i.Rounds == 0 {
 		return math.Inf(1)
 	}
 	return 1 / i.Median
 }
 
 // Ratio is base's figure by the server's, within each round that has both.
-func (r *Result) Ratio(f Figure, server, base string) stats.Interval {
+func (r *Result) Ratio(f Figure, server, base string) measure.Interval {
 	var v []float64
 	for i := range r.samples[server] {
 		s := &r.samples[server][i]
@@ -141,11 +142,11 @@ func (r *Result) Ratio(f Figure, server, base string) stats.Interval {
 			}
 		}
 	}
-	return stats.Estimate(v)
+	return measure.Estimate(v)
 }
 
 // Judge says whether a server is better than another.
-func (r *Result) Judge(f Figure, server, base string) (stats.Interval, stats.Verdict) {
+func (r *Result) Judge(f Figure, server, base string) (measure.Interval, stats.Verdict) {
 	i := r.Ratio(f, server, base)
 	return i, stats.Judge(i, r.Noise(f))
 }
@@ -203,7 +204,7 @@ type Loss struct {
 	Result       *Result
 	Figure       Figure
 	Ours, Theirs string
-	Ratio        stats.Interval
+	Ratio        measure.Interval
 }
 
 // Losses are all, the worst of a cell first. By latency servers are compared under open loops only: at saturation it is

@@ -6,6 +6,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 // lossView is a server of Ringo under a load, and those that are ahead of it by one figure.
@@ -40,7 +41,7 @@ func lossViews(results []*contest.Result) (others, c []lossView) {
 }
 
 // excess is by how much a figure is above another's, in words.
-func excess(i stats.Interval, whose string) string {
+func excess(i measure.Interval, whose string) string {
 	if i.Median < 0.5 {
 		return fmt.Sprintf("%s times that of %s (%s – %s)", number(1/i.Median), whose, number(1/i.High),
 			number(1/i.Low))

@@ -11,7 +11,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/host"
-	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 //go:embed page.html
@@ -65,7 +65,7 @@ func Write(w io.Writer, rec *contest.Record) error {
 		Date:     rec.About.Begin.UTC().Format("2 January 2006, 15:04 UTC"),
 		Warnings: warnings(rec), Tallies: tallies(results), Glance: glance(results), Cells: closedCells(results),
 		Open: openCells(results), Charges: charges(rec), Facts: facts(rec), Samples: len(rec.Samples),
-		Level: 100 * stats.Level, RoundsMin: stats.RoundsMin, Quiet: fmt.Sprintf("%.0f %%", 100*rec.About.Quiet),
+		Level: 100 * measure.Level, RoundsMin: measure.RoundsMin, Quiet: fmt.Sprintf("%.0f %%", 100*rec.About.Quiet),
 		Minutes: fmt.Sprintf("%.1f", rec.End.Minutes)}
 	v.Losses, v.LossesToC = lossViews(results)
 	v.Disturbed, v.Failed = rec.Disturbed()
@@ -83,8 +83,8 @@ func warnings(rec *contest.Record) (all []string) {
 	if rec.About.Quick {
 		all = append(all, "This is a quick run: fewer loads, servers and rounds than a full one.")
 	}
-	if rec.About.Rounds < stats.RoundsMin {
-		all = append(all, fmt.Sprintf("%d rounds conclude nothing: it takes %d.", rec.About.Rounds, stats.RoundsMin))
+	if rec.About.Rounds < measure.RoundsMin {
+		all = append(all, fmt.Sprintf("%d rounds conclude nothing: it takes %d.", rec.About.Rounds, measure.RoundsMin))
 	}
 	switch {
 	case rec.End.Interrupted:

@@ -15,7 +15,7 @@ import (
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/host"
 	"ringo/bench/internal/sample"
-	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 // testRecord is a run of so many rounds in which each server takes the same CPU in all of them, but for a wobble.
@@ -109,7 +109,7 @@ func TestPageSaysWhoWinsAndWhoLoses(t *testing.T) {
 }
 
 func TestPageDoesNotConcludeFromFewRounds(t *testing.T) {
-	page := write(t, testRecord(stats.RoundsMin-1))
+	page := write(t, testRecord(measure.RoundsMin-1))
 	wants(t, "page", page, "5 rounds conclude nothing: it takes 6.")
 	wants(t, "glance", section(t, page, "glance"), "too few rounds for 1")
 	wants(t, "losses", section(t, page, "losses"), "This run shows no loss beyond its noise, which says nothing")
@@ -185,8 +185,9 @@ func checkPlace(t *testing.T, name string, e xml.StartElement) {
 }
 
 func TestScale(t *testing.T) {
-	s := scaleOf([]stats.Interval{{N: 9, Median: 0.5, Low: 0.45, High: 0.6}, {N: 9, Median: 2, Low: 0.01, High: 50},
-		{N: 0, Median: math.NaN(), Low: math.NaN(), High: math.NaN()}}, 1)
+	s := scaleOf([]measure.Interval{{Rounds: 9, Median: 0.5, Low: 0.45, High: 0.6},
+		{Rounds: 9, Median: 2, Low: 0.01, High: 50},
+		{Rounds: 0, Median: math.NaN(), Low: math.NaN(), High: math.NaN()}}, 1)
 	// Intervals get no more room than a third beyond the medians.
 	if s.low < 0.5/1.5 || s.low > 0.45 || s.high < 2.2 || s.high > 3 {
 		t.Errorf("scale %+v", s)

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strconv"
 
-	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 // scale is a logarithmic axis from low to high, across the whole width.
@@ -13,12 +13,12 @@ type scale struct{ low, high float64 }
 
 // scaleOf holds the medians, with some room, and one value in any case; and of the ends of their intervals as much as
 // leaves the medians most of the width. Values that are no numbers are left out.
-func scaleOf(all []stats.Interval, one float64) scale {
+func scaleOf(all []measure.Interval, one float64) scale {
 	const room, ends = 1.06, 1.35
 	s := scale{one, one}
 	wide := s
 	for _, i := range all {
-		if i.N == 0 {
+		if i.Rounds == 0 {
 			continue
 		}
 		s.low, s.high = min(s.low, i.Median), max(s.high, i.Median)

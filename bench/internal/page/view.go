@@ -9,6 +9,7 @@ import (
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/sample"
 	"ringo/bench/internal/stats"
+	"ringo/internal/measure"
 )
 
 // row is a line of a chart: a name, a mark with its interval, and words.
@@ -52,8 +53,8 @@ func newRow(server string) row {
 }
 
 // ratioRow shows a ratio.
-func ratioRow(r row, i stats.Interval, v stats.Verdict, s scale) row {
-	if i.N == 0 {
+func ratioRow(r row, i measure.Interval, v stats.Verdict, s scale) row {
+	if i.Rounds == 0 {
 		r.None, r.Value = true, "–"
 		return r
 	}
@@ -95,12 +96,12 @@ var opponents = []struct {
 func glance(results []*contest.Result) (charts []chart) {
 	type entry struct {
 		row row
-		i   stats.Interval
+		i   measure.Interval
 		v   stats.Verdict
 	}
 	for _, o := range opponents {
 		var entries []entry
-		var all []stats.Interval
+		var all []measure.Interval
 		for _, r := range results {
 			ours := r.Cell.Match.Ours
 			theirs, ok := bestOf(r, o.families)
@@ -160,7 +161,7 @@ type cellView struct {
 func closedCells(results []*contest.Result) (views []cellView) {
 	scales := map[contest.Kind]scale{}
 	for _, r := range results {
-		var all []stats.Interval
+		var all []measure.Interval
 		for _, other := range results {
 			if other.Cell.Kind == r.Cell.Kind {
 				for _, s := range other.Servers() {
@@ -261,13 +262,13 @@ func failures(r *contest.Result) (lines []string) {
 
 // openCells are the latencies under open loops: p50 and p99 of each server on an axis that all share.
 func openCells(results []*contest.Result) (views []cellView) {
-	var all []stats.Interval
+	var all []measure.Interval
 	least := math.Inf(1)
 	for _, r := range results {
 		for _, s := range r.Servers() {
 			p50, p99 := r.Median(s, contest.P50.Of), r.Median(s, contest.P99.Of)
 			if r.Cell.Share > 0 && p50 > 0 {
-				all = append(all, stats.Estimate([]float64{p50}), stats.Estimate([]float64{p99}))
+				all = append(all, measure.Estimate([]float64{p50}), measure.Estimate([]float64{p99}))
 				least = min(least, p50)
 			}
 		}

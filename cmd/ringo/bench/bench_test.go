@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
@@ -17,30 +16,6 @@ func TestByteSize(t *testing.T) {
 	for n, want := range map[byteSize]string{1: "1", 4096: "4K", 5000: "5000", 1 << 20: "1M", 3 << 30: "3G"} {
 		if got := n.String(); got != want {
 			t.Errorf("%d is written %q, want %q", int64(n), got, want)
-		}
-	}
-}
-
-// Quantiles are not below the true ones, and at most 1/32 above.
-func TestHistogram(t *testing.T) {
-	var h histogram
-	var all []time.Duration
-	for i := range 10000 {
-		d := time.Duration(i * i * i % 1000003)
-		all = append(all, d)
-		h.count(d)
-	}
-	slices.Sort(all)
-	for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.99, 0.999} {
-		want := all[int(q*float64(len(all)))]
-		if got := h.quantile(q); got < want || got > want+want/32+1 {
-			t.Errorf("quantile %v is %d, want %d", q, got, want)
-		}
-	}
-	for _, n := range []uint64{0, 1, 31, 32, 63, 64, 65, 127, 128, 1 << 20, 1<<63 - 1} {
-		i := rangeOf(n)
-		if end := rangeEnd(i); n > end || i > 0 && n <= rangeEnd(i-1) || i >= len(h.counts) {
-			t.Errorf("%d is in range %d, which is from %d to %d", n, i, rangeEnd(i-1)+1, end)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/measure"
 )
 
 // fileQuestion asks the child that uses files for a window.
@@ -112,8 +113,8 @@ func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFil
 		err = errors.Join(err, all(1, func(*ringo.Loop, int) error { return f.Close() }))
 	}()
 	n := callers[q.Kind]
-	times := make([]histogram, n)
-	before, err := cpuAsleep("self")
+	times := make([]measure.Histogram, n)
+	before, err := cpuAsleep(os.Getpid())
 	if err != nil {
 		return out, err
 	}
@@ -127,12 +128,8 @@ func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFil
 		return out, err
 	}
 	out.Seconds = time.Since(begin).Seconds()
-	after, err := cpuAsleep("self")
-	for i := range times[1:] {
-		times[0].add(&times[1+i])
-	}
-	out.Done, out.CPU = times[0].n, after-before
-	out.P50, out.P99 = micros(times[0].quantile(0.5)), micros(times[0].quantile(0.99))
+	after, err := cpuAsleep(os.Getpid())
+	out.count(times, after-before)
 	if err == nil && q.Kind == cellAppend {
 		err = checkRecords(q.Name, out.Done)
 	}
@@ -140,7 +137,7 @@ func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFil
 }
 
 // read reads blocks at random. Both ends of each are compared, and all of each 64th: comparing takes time, too.
-func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *histogram) error {
+func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *measure.Histogram) error {
 	p, want := buf.Aligned(blockBytes, blockBytes), make([]byte, blockBytes)
 	random := rand.New(rand.NewPCG(seed, uint64(begin.UnixNano())))
 	for k, now := 0, time.Since(begin); k == 0 || now < q.For; k++ {
@@ -150,7 +147,7 @@ func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *hist
 		}
 		before := now
 		now = time.Since(begin)
-		times.count(now - before)
+		times.Record(now - before)
 		first, last := want[:8], want[blockBytes-8:]
 		binary.LittleEndian.PutUint64(first, uint64(block)*0x9e3779b97f4a7c15)
 		binary.LittleEndian.PutUint64(last, uint64(block)*0x9e3779b97f4a7c15+blockBytes-8)
@@ -166,7 +163,7 @@ func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *hist
 }
 
 // append writes records and has each on the disk before the next.
-func (q *fileQuestion) append(f anyFile, begin time.Time, times *histogram) error {
+func (q *fileQuestion) append(f anyFile, begin time.Time, times *measure.Histogram) error {
 	p := make([]byte, recordBytes)
 	for n, now := int64(0), time.Since(begin); n == 0 || now < q.For; n++ {
 		fillBlock(p, n)
@@ -178,7 +175,7 @@ func (q *fileQuestion) append(f anyFile, begin time.Time, times *histogram) erro
 		}
 		before := now
 		now = time.Since(begin)
-		times.count(now - before)
+		times.Record(now - before)
 	}
 	return nil
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -258,59 +256,3 @@ func (s *childConfig) config() *ringo.Config {
 }
 
 const autoDriver = "auto"
-
-// cpuTime is what the kernel has accounted to all threads of a process, in µs: to the nanosecond, while none of them
-// runs. Threads that have ended are missing. Where the kernel does not count that, it is in steps of 10 ms.
-func cpuTime(pid string) (float64, error) {
-	threads, err := os.ReadDir("/proc/" + pid + "/task")
-	if err != nil {
-		return 0, err
-	}
-	sum := 0.0
-	for _, t := range threads {
-		text, err := os.ReadFile("/proc/" + pid + "/task/" + t.Name() + "/schedstat")
-		if err != nil {
-			if _, gone := os.Stat("/proc/" + pid + "/task/" + t.Name()); gone != nil {
-				continue // ended since the directory was read
-			}
-			return cpuTicks(pid)
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseFloat(first, 64)
-		if err != nil {
-			return 0, fmt.Errorf("/proc/%s/task/%s/schedstat: %w", pid, t.Name(), err)
-		}
-		sum += ns / 1e3
-	}
-	return sum, nil
-}
-
-// cpuTicks is utime and stime of /proc/PID/stat, in hundredths of a second.
-func cpuTicks(pid string) (float64, error) {
-	text, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before may have spaces
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%s/stat has %d fields", pid, len(fields))
-	}
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return (user + system) * 1e4, errors.Join(err1, err2)
-}
-
-// machineTime is for how long the machine's CPUs, taken together, have not been idle, in µs, in steps of 10 ms; 0 if
-// that is not known.
-func machineTime() float64 {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0
-	}
-	var user, nice, system, idle, iowait, irq, softirq, steal float64
-	if _, err := fmt.Sscanf(string(text), "cpu %g %g %g %g %g %g %g %g", &user, &nice, &system, &idle, &iowait, &irq,
-		&softirq, &steal); err != nil {
-		return 0
-	}
-	return (user + nice + system + irq + softirq + steal) * 1e4
-}

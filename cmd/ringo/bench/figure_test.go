@@ -1,60 +1,6 @@
 package bench
 
-import (
-	"math"
-	"math/rand/v2"
-	"testing"
-)
-
-func TestFigure(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   Figure
-	}{
-		{[]float64{7}, Figure{7, 7, 7, 1}},
-		{[]float64{4, 2}, Figure{3, 2, 4, 2}},
-		{[]float64{5, 1, 4, 2, 3}, Figure{3, 1, 5, 5}},
-		{[]float64{6, 5, 4, 3, 2, 1}, Figure{3.5, 1, 6, 6}},
-		// Nine values: fewer than 2 of 9 on one side of the median has the chance 0.0195, fewer than 3 has 0.0898.
-		{[]float64{9, 8, 7, 6, 5, 4, 3, 2, 1}, Figure{5, 2, 8, 9}},
-		{[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Figure{6, 2, 10, 11}},
-		{[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, Figure{8, 4, 12, 15}},
-	} {
-		before := c.values[0]
-		if got := *figureOf(c.values); got != c.want {
-			t.Errorf("%v gives %v, want %v", c.values, got, c.want)
-		}
-		if c.values[0] != before {
-			t.Errorf("the values were sorted in place")
-		}
-	}
-}
-
-// The true median is in the interval as often as it says, whatever the distribution.
-func TestFigureCovers(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{6, 9, 15, 40} {
-		for name, draw := range map[string]func() float64{
-			"normal": random.NormFloat64, "skewed": func() float64 { return math.Exp(2*random.NormFloat64()) - 1 },
-		} {
-			const trials = 4000
-			covered := 0
-			for range trials {
-				values := make([]float64, n)
-				for i := range values {
-					values[i] = draw()
-				}
-				if f := figureOf(values); f.Low <= 0 && 0 <= f.High {
-					covered++
-				}
-			}
-			if got := float64(covered) / trials; got < confidence-0.015 {
-				t.Errorf("%s, %d values: the median was in the interval in %.3f of the trials, want %v", name, n, got,
-					confidence)
-			}
-		}
-	}
-}
+import "testing"
 
 // A difference is seen if it is larger than the noise, and noise that both share is none.
 func TestRatio(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"time"
 
 	"ringo"
+	"ringo/internal/measure"
 	"ringo/sock"
 )
 
@@ -87,7 +87,7 @@ func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
 			return peers[i].conn.Close()
 		}))
 	}()
-	times := make([]histogram, len(loops))
+	times := make([]measure.Histogram, len(loops))
 	limit := time.Now().Add(q.For + patience/2)
 	if err := all(q.Conns, func(l *ringo.Loop, i int) (err error) {
 		if peers[i], err = q.dial(l, i); err != nil {
@@ -98,7 +98,7 @@ func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
 	}); err != nil {
 		return out, err
 	}
-	before, err := cpuAsleep(strconv.Itoa(q.PID))
+	before, err := cpuAsleep(q.PID)
 	if err != nil {
 		return out, err
 	}
@@ -109,22 +109,26 @@ func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
 		return out, err
 	}
 	out.Seconds = time.Since(begin).Seconds()
-	after, err := cpuAsleep(strconv.Itoa(q.PID))
-	for i := range times[1:] {
-		times[0].add(&times[1+i])
-	}
-	out.Done, out.CPU = times[0].n, after-before
-	out.P50, out.P99 = micros(times[0].quantile(0.5)), micros(times[0].quantile(0.99))
+	after, err := cpuAsleep(q.PID)
+	out.count(times, after-before)
 	return out, err
+}
+
+// count puts what callers have counted into a sample.
+func (s *Sample) count(times []measure.Histogram, cpu time.Duration) {
+	for i := range times[1:] {
+		times[0].Merge(&times[1+i])
+	}
+	s.Done, s.CPU = int64(times[0].Count()), micros(cpu)
+	s.P50, s.P99 = micros(times[0].Quantile(0.5)), micros(times[0].Quantile(0.99))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / 1e3 }
 
-// cpuAsleep is cpuTime of a process that has nothing to do any more: it is given a moment to fall asleep. If that were
-// too short, the figure would be off by a tick of the scheduler.
-func cpuAsleep(pid string) (float64, error) {
+// cpuAsleep is the CPU time of a process that has nothing to do any more: it is given a moment to fall asleep.
+func cpuAsleep(pid int) (time.Duration, error) {
 	time.Sleep(2 * time.Millisecond)
-	return cpuTime(pid)
+	return measure.CPU(pid)
 }
 
 // peer is a connection, of a client or from a socket to which only one server sends.
@@ -197,13 +201,13 @@ func (p *peer) exchange(times int) error {
 }
 
 // until exchanges messages until the window is over, one at least.
-func (p *peer) until(begin time.Time, window time.Duration, times *histogram) error {
+func (p *peer) until(begin time.Time, window time.Duration, times *measure.Histogram) error {
 	for before := time.Since(begin); ; {
 		if err := p.exchange(1); err != nil {
 			return err
 		}
 		now := time.Since(begin)
-		times.count(now - before)
+		times.Record(now - before)
 		if before = now; now >= window {
 			return nil
 		}

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/internal/measure"
 )
 
 const (
@@ -302,11 +302,12 @@ func (s *suite) planFiles() error {
 func (s *suite) run(ctx context.Context, limit, window time.Duration) {
 	begin := time.Now()
 	s.Report.Window = window.Seconds()
-	machine, own := machineTime(), s.ownTime()
+	machine, unknown := measure.Busy()
+	own := s.ownTime()
 	defer func() {
 		s.Seconds = time.Since(begin).Seconds()
-		if busy := machineTime() - machine; machine > 0 {
-			s.Others = max(0, busy-(s.ownTime()-own)) / 1e6 / s.Seconds
+		if now, err := measure.Busy(); unknown == nil && err == nil {
+			s.Others = max(0, now-machine-(s.ownTime()-own)).Seconds() / s.Seconds
 		}
 	}()
 	for round := 0; ; round++ {
@@ -334,16 +335,12 @@ func (s *suite) run(ctx context.Context, limit, window time.Duration) {
 	}
 }
 
-// ownTime is the CPU time of all processes of the run, in µs. Those that have ended count for nothing.
-func (s *suite) ownTime() (sum float64) {
-	pids := []string{"self"}
+// ownTime is the CPU time of all processes of the run. Those that have ended count for nothing.
+func (s *suite) ownTime() time.Duration {
+	sum, _ := measure.CPU(os.Getpid())
 	for _, c := range s.children {
-		pids = append(pids, strconv.Itoa(c.cmd.Process.Pid))
-	}
-	for _, pid := range pids {
-		if t, err := cpuTime(pid); err == nil {
-			sum += t
-		}
+		t, _ := measure.CPU(c.cmd.Process.Pid)
+		sum += t
 	}
 	return sum
 }

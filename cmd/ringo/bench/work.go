@@ -16,6 +16,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/measure"
 )
 
 // workerFlag is the argument by which ringo bench starts itself, to measure one path in
@@ -56,7 +57,7 @@ func work(stdout io.Writer) error {
 	if err := json.Unmarshal([]byte(os.Getenv(jobVariable)), &j); err != nil {
 		return fmt.Errorf("%s is for ringo bench alone: %w", workerFlag, err)
 	}
-	m := &meter{job: &j, hists: make([]histogram, j.Depth)}
+	m := &meter{job: &j, hists: make([]measure.Histogram, j.Depth)}
 	stop := m.watch(stdout)
 	err := m.path()
 	seconds := time.Since(m.begin).Seconds()
@@ -64,12 +65,12 @@ func work(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var all histogram
+	var all measure.Histogram
 	for i := range m.hists {
-		all.add(&m.hists[i])
+		all.Merge(&m.hists[i])
 	}
-	return json.NewEncoder(stdout).Encode(result{Ops: m.ops.Load(), Seconds: seconds, P50: all.quantile(0.5),
-		P99: all.quantile(0.99), Threads: m.threads, Note: m.note})
+	return json.NewEncoder(stdout).Encode(result{Ops: m.ops.Load(), Seconds: seconds, P50: all.Quantile(0.5),
+		P99: all.Quantile(0.99), Threads: m.threads, Note: m.note})
 }
 
 // meter runs a job and counts.
@@ -78,7 +79,7 @@ type meter struct {
 	begin   time.Time // when the file was open
 	ops     atomic.Int64
 	next    atomic.Int64 // block, in sequential order
-	hists   []histogram
+	hists   []measure.Histogram
 	threads int
 	note    string
 }
@@ -197,7 +198,7 @@ func (m *meter) caller(f blockFile, i int) error {
 		}
 		before := now
 		now = time.Now()
-		m.hists[i].count(now.Sub(before))
+		m.hists[i].Record(now.Sub(before))
 		m.ops.Add(1)
 		if !now.Before(end) {
 			return nil

@@ -21,6 +21,7 @@ var order = []layer{
 		"internal/invariant", "internal/hist", "internal/sim/world"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
+	{[]string{"internal/measure"}, "what those share who measure"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
 	{[]string{"internal/kernel"}, "the door to the kernel for what is no op"},
 	{[]string{"internal/rt/peek", "internal/rt/sched"},

@@ -6,7 +6,7 @@ const programReason = "a program outside this repository can't import that, and 
 	"as fast. Make what is missing API that everybody can use, of ringo, sock, file or uring."
 
 // Programs is the rule that our programs are built from what users have. internal/posix is
-// package syscall by another name, so that they compile on Plan 9.
+// package syscall by another name, so that they compile on Plan 9, and internal/measure knows nothing of Ringo.
 func Programs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !listed([]string{"cmd/...", "examples/..."}, p.Dir) || listed(testHelpers, p.Dir) {
@@ -14,7 +14,8 @@ func Programs(t *Tree) (faults []string) {
 		}
 		for _, f := range p.source() {
 			for name, spec := range f.imports {
-				if dir, ok := t.local(name); ok && strings.HasPrefix(dir, "internal/") && dir != "internal/posix" {
+				dir, ok := t.local(name)
+				if ok && strings.HasPrefix(dir, "internal/") && dir != "internal/posix" && dir != "internal/measure" {
 					faults = append(faults, t.fault(spec.Pos(), "%s imports %s: %s", p.Dir, dir, programReason))
 				}
 			}

@@ -1,8 +1,4 @@
-// Package hist counts latencies in buckets of equal relative width.
-//
-// A power of two is split into 128 buckets, so a quantile is right to within 0.8 %. Recording is an index computation
-// and an increment: no allocation, no lock. A Hist belongs to one goroutine.
-package hist
+package measure
 
 import (
 	"math/bits"
@@ -16,15 +12,18 @@ const (
 	buckets = (65 - splitBits) * split
 )
 
-// Hist is a histogram of durations. The zero value is empty and ready for use.
-type Hist struct {
+// Histogram counts durations in buckets of equal relative width: a power of two is split into 128, so that a quantile
+// is right to within 0.8 %. Recording is an index computation and an increment, without allocation or lock: one
+// goroutine or task at a time may use it. The zero value is empty. Package internal/hist has the one of loops, which is
+// small.
+type Histogram struct {
 	counts [buckets]uint64
 	total  uint64
 	max    time.Duration
 }
 
 // Record counts d; a negative d counts as zero.
-func (h *Hist) Record(d time.Duration) {
+func (h *Histogram) Record(d time.Duration) {
 	d = max(d, 0)
 	h.counts[index(uint64(d))]++
 	h.total++
@@ -32,17 +31,26 @@ func (h *Hist) Record(d time.Duration) {
 }
 
 // Count is the number of durations recorded.
-func (h *Hist) Count() uint64 { return h.total }
+func (h *Histogram) Count() uint64 { return h.total }
 
 // Max is the longest duration recorded, exactly.
-func (h *Hist) Max() time.Duration { return h.max }
+func (h *Histogram) Max() time.Duration { return h.max }
+
+// Merge adds what another has counted.
+func (h *Histogram) Merge(o *Histogram) {
+	for i, n := range o.counts {
+		h.counts[i] += n
+	}
+	h.total += o.total
+	h.max = max(h.max, o.max)
+}
 
 // Reset forgets everything recorded.
-func (h *Hist) Reset() { *h = Hist{} }
+func (h *Histogram) Reset() { *h = Histogram{} }
 
 // Quantile is the duration that a share q of the recorded ones do not exceed: 0.5 is the median, 0.99 the 99th
 // percentile. It is the middle of the bucket that holds it, and 0 if nothing was recorded.
-func (h *Hist) Quantile(q float64) time.Duration {
+func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.total == 0 {
 		return 0
 	}
@@ -56,7 +64,7 @@ func (h *Hist) Quantile(q float64) time.Duration {
 			return min(time.Duration(low+width/2), h.max)
 		}
 	}
-	panic("hist: the buckets hold less than the total")
+	panic("measure: the buckets hold less than the total")
 }
 
 func index(v uint64) int {

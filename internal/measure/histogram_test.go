@@ -1,4 +1,4 @@
-package hist
+package measure
 
 import (
 	"math"
@@ -29,7 +29,7 @@ func TestBucketsTileTheRange(t *testing.T) {
 
 func TestQuantileAgainstSortedValues(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var h Hist
+	var h Histogram
 	values := make([]float64, 100_000)
 	for i := range values {
 		values[i] = math.Floor(math.Exp(r.NormFloat64()*2 + 11)) // spread around 60 µs
@@ -52,9 +52,9 @@ func TestQuantileAgainstSortedValues(t *testing.T) {
 }
 
 func TestEdges(t *testing.T) {
-	var h Hist
+	var h Histogram
 	if got := h.Quantile(0.5); got != 0 {
-		t.Errorf("Quantile of an empty Hist = %v, want 0", got)
+		t.Errorf("Quantile of an empty Histogram = %v, want 0", got)
 	}
 	h.Record(-5)
 	h.Record(math.MaxInt64)
@@ -71,14 +71,14 @@ func TestEdges(t *testing.T) {
 }
 
 func TestRecordAllocatesNothing(t *testing.T) {
-	h := new(Hist)
+	h := new(Histogram)
 	if n := testing.AllocsPerRun(1000, func() { h.Record(12345) }); n != 0 {
 		t.Errorf("Record allocates %v times", n)
 	}
 }
 
 func BenchmarkRecord(b *testing.B) {
-	h := new(Hist)
+	h := new(Histogram)
 	d := time.Duration(1)
 	for b.Loop() {
 		h.Record(d)
