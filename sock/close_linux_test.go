@@ -352,7 +352,7 @@ func TestPanicInControlIsNamed(t *testing.T) {
 	control := func(string, string, syscall.RawConn) error { panic("a mistake in Control") }
 	d := &sock.Dialer{Control: control}
 	lc := &sock.ListenConfig{Control: control}
-	path := filepath.Join(t.TempDir(), "s")
+	path := socketPath(t)
 	calls := map[string]func(l *ringo.Loop) error{
 		"Dial":           func(l *ringo.Loop) error { _, err := d.Dial(l, "tcp", "127.0.0.1:1"); return err },
 		"Dial of a name": func(l *ringo.Loop) error { _, err := d.Dial(l, "tcp", "localhost:1"); return err },

@@ -78,7 +78,7 @@ func ends(t *testing.T, here, there *ringo.Loop, file string) map[string]func() 
 		"conn":        on(here),
 		"conn there":  on(there),
 		"net tcp":     std("tcp", "127.0.0.1:0"),
-		"net unix":    std("unix", filepath.Join(t.TempDir(), "s")),
+		"net unix":    std("unix", socketPath(t)),
 		"file":        open(func(f *os.File) any { return f }),
 		"part":        open(func(f *os.File) any { return io.LimitReader(io.LimitReader(f, copied), 1<<40) }),
 		"not to look": open(func(f *os.File) any { return struct{ io.Reader }{f} }),

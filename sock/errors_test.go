@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -600,7 +599,7 @@ func TestAcceptGoesOnBehindPeersErrors(t *testing.T) {
 						spoiled(t, cfg, s, func(l *ringo.Loop) {
 							address := "127.0.0.1:0"
 							if network == "unix" {
-								address = filepath.Join(t.TempDir(), "socket")
+								address = socketPath(t)
 							}
 							set, err := sock.Reserve(network, address)
 							if err != nil {

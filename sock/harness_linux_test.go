@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,17 +207,6 @@ func eachUnix(t *testing.T, f func(t *testing.T, cfg ringo.Config, network strin
 			t.Run(network, func(t *testing.T) { f(t, cfg, network) })
 		}
 	})
-}
-
-// socketPath is a name in a folder of its own, short enough for a socket.
-func socketPath(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "sock")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, "s")
 }
 
 var abstractNames atomic.Int64

@@ -238,6 +238,17 @@ func needNumbers(t testing.TB, n int) {
 	}
 }
 
+// socketPath is a name in a folder of its own, short enough for a socket.
+func socketPath(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
 // pair runs body as a task that has one accepted connection and its peer, a
 // connection of package net or of the world's. Both are closed behind it.
 func pair(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop, c *sock.Conn, peer tcpPeer)) {

@@ -200,7 +200,7 @@ func TestHandlesInMotion(t *testing.T) {
 func TestHandlesUnix(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			name := fmt.Sprintf("%s/s", t.TempDir())
+			name := socketPath(t)
 			ln, err := sock.Listen(l, "unix", name)
 			if err != nil {
 				t.Fatal(err)
@@ -245,7 +245,7 @@ func TestListenerStats(t *testing.T) {
 
 func listenerCounts(t *testing.T, l *ringo.Loop, network, addr string) {
 	if network == "unix" {
-		addr = t.TempDir() + "/s"
+		addr = socketPath(t)
 	}
 	ln, err := sock.Listen(l, network, addr)
 	if err != nil {

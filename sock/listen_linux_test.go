@@ -466,7 +466,7 @@ func TestListenMakesLoopState(t *testing.T) {
 			err := socktest.RunLoops(t, t.Context(), &cfg, func(l *ringo.Loop) error {
 				address := "127.0.0.1:0"
 				if network == "unix" {
-					address = t.TempDir() + "/s"
+					address = socketPath(t)
 				}
 				ln, err := sock.Listen(l, network, address)
 				if err != nil {

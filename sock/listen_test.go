@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -606,7 +605,7 @@ func TestListenerSetAddr(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		address := "127.0.0.1:0"
 		if network == "unix" {
-			address = filepath.Join(t.TempDir(), "s")
+			address = socketPath(t)
 		}
 		set, err := sock.Reserve(network, address)
 		if err != nil {

@@ -63,7 +63,7 @@ func TestNilLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	path := filepath.Join(t.TempDir(), "s")
+	path := socketPath(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	d, lc, ac := new(sock.Dialer), new(sock.ListenConfig), new(sock.AdoptConfig)

@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -694,7 +693,7 @@ func strangers(t *testing.T, network string) (net.Conn, net.Conn) {
 	t.Helper()
 	addr := "127.0.0.1:0"
 	if network != "tcp" {
-		addr = filepath.Join(t.TempDir(), "s")
+		addr = socketPath(t)
 	}
 	ln, err := net.Listen(network, addr)
 	if err != nil {
@@ -884,7 +883,7 @@ func TestAdoptListener(t *testing.T) {
 				t.Run(network+"/"+as, func(t *testing.T) {
 					addr := "127.0.0.1:0"
 					if network != "tcp" {
-						addr = filepath.Join(t.TempDir(), "s")
+						addr = socketPath(t)
 					}
 					orig, err := net.Listen(network, addr)
 					if err != nil {
@@ -963,7 +962,7 @@ func TestAdoptSet(t *testing.T) {
 			before := sockets(t)
 			addr := "127.0.0.1:0"
 			if network == "unix" {
-				addr = filepath.Join(t.TempDir(), "s")
+				addr = socketPath(t)
 			}
 			ln, err := net.Listen(network, addr)
 			if err != nil {
@@ -1024,7 +1023,7 @@ func TestAdoptSetEnds(t *testing.T) {
 		for _, network := range []string{"tcp", "unix"} {
 			addr := "127.0.0.1:0"
 			if network == "unix" {
-				addr = filepath.Join(t.TempDir(), "s")
+				addr = socketPath(t)
 			}
 			original, err := net.Listen(network, addr)
 			if err != nil {

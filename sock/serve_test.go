@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -989,7 +988,7 @@ func TestServeSets(t *testing.T) {
 		cfg.Loops = 2
 		var sets []*sock.ListenerSet
 		for _, a := range [][2]string{{"tcp", "127.0.0.1:0"}, {"tcp", "127.0.0.1:0"},
-			{"unix", filepath.Join(t.TempDir(), "s")}} {
+			{"unix", socketPath(t)}} {
 			set, err := (&sock.ListenConfig{Backlog: 50}).Reserve(a[0], a[1])
 			if err != nil {
 				t.Fatal(err)
