@@ -405,6 +405,7 @@ func goroutinesChild() int {
 // Peers that are idle while a server of goroutines runs out of descriptors are all served when they speak, those that
 // were accepted last among them: for a duplicate to wait by there was none left.
 func TestGoroutinesShortOfDescriptors(t *testing.T) {
+	needFiles(t, 300)
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		c := startChild(t, "goroutines", "RINGO_SOCK_DRIVER="+cfg.Driver)

@@ -230,9 +230,10 @@ func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 // tcpPeer is the other end of a connection by TCP.
 type tcpPeer = socktest.Peer
 
-// needNumbers skips a test that needs more descriptors than the driver can watch.
+// needNumbers skips a test that needs more descriptors than the process may have, or than the driver can watch.
 func needNumbers(t testing.TB, n int) {
 	t.Helper()
+	testmain.NeedDescriptors(t, uint64(n))
 	if os.Getenv("RINGO_DRIVER") == "select" && n > 1000 {
 		t.Skipf("select watches descriptors below 1024 only, this needs %d", n)
 	}

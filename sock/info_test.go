@@ -145,6 +145,7 @@ func TestHandlesDetached(t *testing.T) {
 func TestHandlesInMotion(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const stay, rounds = 150, 100
+		needNumbers(t, 4*stay)
 		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			var theirs []*sock.Conn
 			want := map[string]bool{}

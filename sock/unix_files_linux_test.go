@@ -36,6 +36,7 @@ func wantDescriptors(t testing.TB, before int) {
 }
 
 func TestSendFiles(t *testing.T) {
+	needFiles(t, 500)
 	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
@@ -85,6 +86,7 @@ func TestSendFiles(t *testing.T) {
 }
 
 func TestRecvFiles(t *testing.T) {
+	needFiles(t, 500)
 	before := descriptors(t)
 	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()

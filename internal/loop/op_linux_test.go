@@ -13,6 +13,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/testmain"
 )
 
 // pipe is a pipe whose reading end a loop's ops use.
@@ -182,9 +183,10 @@ func TestGreedyTasksLeaveRoomForOps(t *testing.T) {
 
 // Among thousands of waits each gets its own answer.
 func TestManyOps(t *testing.T) {
+	const many = 500 // of them at once in a ring of 32 entries
+	testmain.NeedDescriptors(t, 2*many+100)
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		err := run(t, cfg, func(l *loop.Loop) error {
-			const many = 500 // of them at once in a ring of 32 entries
 			done := 0
 			for i := range many {
 				l.Go(func() {
