@@ -137,11 +137,11 @@ func TestDialKeepsTheResolversOrder(t *testing.T) {
 						}
 						return err
 					})
-					if !slices.Equal(got, want) || !want[0].IsLoopback() {
+					if !slices.Equal(got, want) || !want[0].IsLoopback() && (is4 || haveIPv6()) {
 						t.Errorf("%s: tried %v, want %v, with the loopback first", network, got, want)
 					}
 				}
-				if network != "tcp6" && len(tried[true]) != 2 { // there may be no IPv6 here
+				if network != "tcp6" && len(tried[true]) != 2 {
 					t.Errorf("%s: tried %v", network, tried)
 				}
 			}
