@@ -17,9 +17,8 @@ func TestBenchUnaligned(t *testing.T) {
 	if err := os.WriteFile(dir+"/old", []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range []string{"-block 3", "-block 3 -file " + dir + "/new", "-block 3 -rw write -file " + dir +
-		"/new", "-block 3 -file " + dir + "/old"} {
-		_, stderr, err := benchTool(t, append([]string{"file", "-direct", "-size", "1G"}, strings.Fields(args)...)...)
+	for _, args := range []string{"", "-file DIR/new", "-rw write -file DIR/new", "-file DIR/old"} {
+		_, stderr, err := benchTool(t, words("file -direct -size 1G -block 3 "+args, dir)...)
 		if err == nil || !strings.Contains(stderr, "wants a multiple of") || strings.Contains(stderr, "making") {
 			t.Errorf("%s: %v, stderr:\n%s", args, err, stderr)
 		}

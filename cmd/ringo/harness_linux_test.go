@@ -41,6 +41,15 @@ func tool(t *testing.T, args ...string) *exec.Cmd {
 	return inNeutral(exec.CommandContext(t.Context(), toolPath, args...))
 }
 
+// words are the arguments of a command line; DIR in them is a folder, whose name may have blanks.
+func words(line, dir string) []string {
+	words := strings.Fields(line)
+	for i, word := range words {
+		words[i] = strings.ReplaceAll(word, "DIR", dir)
+	}
+	return words
+}
+
 // denied is tool under a seccomp policy.
 func denied(t *testing.T, p seccomptest.Policy, args ...string) *exec.Cmd {
 	t.Helper()

@@ -254,13 +254,13 @@ func TestServeCurl(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "f.txt")
 	put(t, out, content[:100_000])
 	for _, c := range []struct{ name, args, want string }{
-		{"resume", "-C - -o " + out + " http://" + addr + "/f.txt", "206"},
-		{"if it has changed", "-z " + out + " -o " + out + ".2 http://" + addr + "/f.txt", "304"},
-		{"follow", "-L -o " + out + ".3 http://" + addr + "/d", "200"},
-		{"ranges", "-r 0-4,10-14 -o " + out + ".4 http://" + addr + "/f.txt", "206"},
-		{"as it is", "--path-as-is -o " + out + ".5 http://" + addr + "/../../../../etc/passwd", "404"},
+		{"resume", "-C - -o DIR/f.txt http://" + addr + "/f.txt", "206"},
+		{"if it has changed", "-z DIR/f.txt -o DIR/f.txt.2 http://" + addr + "/f.txt", "304"},
+		{"follow", "-L -o DIR/f.txt.3 http://" + addr + "/d", "200"},
+		{"ranges", "-r 0-4,10-14 -o DIR/f.txt.4 http://" + addr + "/f.txt", "206"},
+		{"as it is", "--path-as-is -o DIR/f.txt.5 http://" + addr + "/../../../../etc/passwd", "404"},
 	} {
-		args := append([]string{"-sS", "--max-time", "10", "-w", "%{http_code}"}, strings.Fields(c.args)...)
+		args := append([]string{"-sS", "--max-time", "10", "-w", "%{http_code}"}, words(c.args, filepath.Dir(out))...)
 		got, err := exec.CommandContext(t.Context(), curl, args...).CombinedOutput()
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)

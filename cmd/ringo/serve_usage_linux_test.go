@@ -19,21 +19,21 @@ func TestServeUsage(t *testing.T) {
 		code       int
 	}{
 		{"", "want one directory, not 0", 2},
-		{dir + " " + dir, "want one directory, not 2", 2},
-		{"-bogus " + dir, "not defined: -bogus", 2},
-		{"-listen udp://127.0.0.1:0 " + dir, `network "udp": want tcp, tcp4, tcp6, unix`, 2},
-		{"-listen unixpacket://@x " + dir, `network "unixpacket": want tcp`, 2},
-		{"-files -1 " + dir, "-files -1: want 0 to 1048576", 2},
-		{"-fresh -1s " + dir, "-fresh -1s: want 0 or more", 2},
-		{"-header 0 " + dir, "-header 0s: want more than 0", 2},
-		{"-idle -1s -loops -1 " + dir, "-idle -1s: want more than 0\nringo serve: -loops -1: want 0 to 1024\n", 2},
-		{"-log= " + dir, "-log: want off, stderr or a file", 2},
-		{dir + "/nothing", "no such file or directory", 1},
-		{dir + "/f", "not a directory", 1},
-		{"-log " + dir + "/no/log " + dir, "-log: open " + dir + "/no/log: no such file or directory", 1},
-		{"-listen tcp://192.0.2.1:0 " + dir, "cannot assign requested address", 1},
+		{"DIR DIR", "want one directory, not 2", 2},
+		{"-bogus DIR", "not defined: -bogus", 2},
+		{"-listen udp://127.0.0.1:0 DIR", `network "udp": want tcp, tcp4, tcp6, unix`, 2},
+		{"-listen unixpacket://@x DIR", `network "unixpacket": want tcp`, 2},
+		{"-files -1 DIR", "-files -1: want 0 to 1048576", 2},
+		{"-fresh -1s DIR", "-fresh -1s: want 0 or more", 2},
+		{"-header 0 DIR", "-header 0s: want more than 0", 2},
+		{"-idle -1s -loops -1 DIR", "-idle -1s: want more than 0\nringo serve: -loops -1: want 0 to 1024\n", 2},
+		{"-log= DIR", "-log: want off, stderr or a file", 2},
+		{"DIR/nothing", "no such file or directory", 1},
+		{"DIR/f", "not a directory", 1},
+		{"-log DIR/no/log DIR", "-log: open " + dir + "/no/log: no such file or directory", 1},
+		{"-listen tcp://192.0.2.1:0 DIR", "cannot assign requested address", 1},
 	} {
-		stdout, stderr, code := runTool(t, tool(t, append([]string{"serve"}, strings.Fields(c.args)...)...))
+		stdout, stderr, code := runTool(t, tool(t, words("serve "+c.args, dir)...))
 		if code != c.code || stdout != "" || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit code %d, want %d; stdout %q, stderr %q, want %q in it", c.args, code, c.code,
 				stdout, stderr, c.want)
