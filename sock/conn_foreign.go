@@ -95,6 +95,12 @@ func (c *Conn) someForeign(a handle.Access) error {
 // more waits until a foreign caller has unread bytes beside those that there are: of a record, until there are some.
 func (c *Conn) more(a handle.Access) error {
 	in := a.Input()
+	if in.Over() {
+		if err := a.Late(); err != nil {
+			return err
+		}
+		return ended(in, "read")
+	}
 	if c.records() {
 		return c.receiveRecord(a)
 	}

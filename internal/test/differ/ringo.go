@@ -16,6 +16,8 @@ import (
 	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
 	"ringo/sock"
 )
 
@@ -548,16 +550,22 @@ func (w *ringoWorld) Here(_ Deadline, f func(ctx context.Context) error) error {
 
 // Late has tasks of the connection's loop: one that waits, and one that the loop stands still for behind it.
 func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
-	const moment = 100 * time.Microsecond
 	on, now := c.(ringoConn).Loop(), time.Now
 	if (*loop.Loop)(on).Staged() {
 		now = on.Now
 	}
 	failed := on.Go(func() {
+		send, wrong := sender(peer.(ringoConn).Conn, on, p)
 		far := c.SetReadDeadline(on.Now().Add(time.Hour))
 		standing := on.Go(func() {
-			err = errors.Join(sendAtOnce(peer.(ringoConn).Conn, on, p), c.SetReadDeadline(now().Add(moment)))
-			w.still(2 * moment)
+			// A deadline that has passed when it is set ends a wait whatever has come: on a busy machine that takes long.
+			set, in := errors.Join(wrong, send()), 100*time.Microsecond
+			for at := now(); set == nil && !now().Before(at); in *= 2 {
+				at = now().Add(in)
+				set = c.SetReadDeadline(at)
+			}
+			err = set
+			w.still(in)
 		})
 		wait()
 		err = errors.Join(far, standing.Wait(), err)
@@ -565,20 +573,28 @@ func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 	return errors.Join(failed, err, c.SetReadDeadline(time.Time{}))
 }
 
-// sendAtOnce has the kernel have what a connection is to send, though the loop on stands still from the call on.
-func sendAtOnce(c *sock.Conn, on *ringo.Loop, p []byte) (err error) {
+// sender returns what has the kernel have, at once, what a connection is to send, though the loop on stands still from
+// the call on; so where another loop has the connection that is not asked: it may stand still for the same reason.
+func sender(c *sock.Conn, on *ringo.Loop, p []byte) (send func() error, err error) {
 	write := func() error { _, err := c.Write(p); return err }
 	switch {
-	case c.Loop() == on:
-		err = errors.Join(c.SetBatching(false), write(), c.SetBatching(true))
 	case (*loop.Loop)(on).Staged():
-		err = write()
-	default:
-		sent := make(chan error)
-		go func() { sent <- write() }()
-		err = <-sent
+		return write, nil
+	case c.Loop() == on:
+		return func() error { return errors.Join(c.SetBatching(false), write(), c.SetBatching(true)) }, nil
 	}
-	return err
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var number int32
+	err = raw.Control(func(fd uintptr) { number = int32(fd) })
+	return func() error {
+		if res := sys.Write(number, p); res < 0 {
+			return posix.Errno(-res)
+		}
+		return nil
+	}, err
 }
 
 // Under is a WithContext for a task.
