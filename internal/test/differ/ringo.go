@@ -558,7 +558,7 @@ func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 		send, wrong := sender(peer.(ringoConn).Conn, on, p)
 		far := c.SetReadDeadline(on.Now().Add(time.Hour))
 		standing := on.Go(func() {
-			// A deadline that has passed when it is set ends a wait whatever has come: on a busy machine that takes long.
+			// A deadline that has passed when it is set ends a wait whatever has come, and a machine may be busy.
 			set, in := errors.Join(wrong, send()), 100*time.Microsecond
 			for at := now(); set == nil && !now().Before(at); in *= 2 {
 				at = now().Add(in)
