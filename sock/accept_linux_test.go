@@ -20,6 +20,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 
@@ -327,7 +328,7 @@ func TestGoroutinesAcceptWithoutTheLoop(t *testing.T) {
 								meet(t, ln, func() accepted { return <-acceptors(ln, 1) })
 							}
 						})
-						if n := submitted(l, "accept"); n != 0 {
+						if n := opStats(l, "accept").Submitted; n != 0 {
 							t.Errorf("the loop was asked for %d accepts", n)
 						}
 					})
@@ -371,16 +372,6 @@ func meet(t *testing.T, ln net.Listener, next func() accepted) {
 			t.Errorf("read %q, %v", p[:n], err)
 		}
 	}
-}
-
-// submitted is how many operations of a kind the loop's driver has had.
-func submitted(l *ringo.Loop, kind string) uint64 {
-	for _, o := range l.Stats().Ops {
-		if o.Op == kind {
-			return o.Submitted
-		}
-	}
-	return 0
 }
 
 // What goroutines accept is set as what the loop accepts.
@@ -519,14 +510,16 @@ func TestAcceptedAheadIsHandedOver(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			loopAccepts(t, l, ln) // and goes on
-			before := sockets(t)
+			before := descriptors(t, "socket:")
 			var dialed []tcpPeer
 			for range peers {
 				peer := dial(t, ln.Addr().String())
 				defer peer.Close()
 				dialed = append(dialed, peer)
 			}
-			eventually(t, "the loop has accepted all", func() bool { return sockets(t) == before+2*peers })
+			eventually(t, "the loop has accepted all", func() bool {
+				return descriptors(t, "socket:") == before+2*peers
+			})
 			accept := func() accepted { c, err := ln.Accept(); return accepted{c, err} }
 			for i, peer := range dialed {
 				var got accepted
@@ -564,7 +557,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 		for name, end := range ends {
 			for taken := range 2 { // by a goroutine, to which the direction was handed over
 				t.Run(fmt.Sprint(name, ", taken ", taken), func(t *testing.T) {
-					before := sockets(t)
+					before := descriptors(t, "socket:")
 					var dialed []tcpPeer
 					ctx, stop := context.WithCancel(t.Context())
 					defer stop()
@@ -573,12 +566,12 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 							ln := listen(t, l)
 							onGoroutine(t, l, func() {
 								loopAccepts(t, l, ln)
-								idle := sockets(t)
+								idle := descriptors(t, "socket:")
 								for range peers {
 									dialed = append(dialed, dial(t, ln.Addr().String()))
 								}
 								eventually(t, "the loop has accepted all", func() bool {
-									return sockets(t) == idle+2*peers
+									return descriptors(t, "socket:") == idle+2*peers
 								})
 								for range taken {
 									c, err := ln.Accept()
@@ -601,7 +594,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 						}
 						peer.Close()
 					}
-					if after := sockets(t); after != before {
+					if after := descriptors(t, "socket:"); after != before {
 						t.Errorf("%d sockets after Run, %d before", after, before)
 					}
 				})
@@ -735,7 +728,7 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							a.c.Close()
 						}
 					})
-					if n := submitted(l, "accept"); n > 0 {
+					if n := opStats(l, "accept").Submitted; n > 0 {
 						t.Errorf("the loop was asked for %d accepts", n)
 					}
 				})
@@ -868,7 +861,7 @@ func TestGoroutinesAcceptBeyondSelect(t *testing.T) {
 		t.Skipf("this is about select, and RINGO_DRIVER is %s", forced)
 	}
 	const bound = 1024
-	needFiles(t, bound+100)
+	testmain.NeedDescriptors(t, bound+100)
 	besideLoop(t, ringo.Config{Driver: "select", Loops: 1}, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 		got := acceptors(ln, 1)
 		waitInAccept(t, 1)
@@ -929,7 +922,7 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 						taken <- true
 					}
 				})
-				if n := submitted(l, "accept"); n != 0 {
+				if n := opStats(l, "accept").Submitted; n != 0 {
 					t.Errorf("the loop was asked for %d accepts", n)
 				}
 				return nil
@@ -1025,13 +1018,13 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 		for name, end := range closers {
 			t.Run(name, func(t *testing.T) {
 				onLoop(t, cfg, func(l *ringo.Loop) {
-					before := sockets(t)
+					before := descriptors(t, "socket:")
 					ln := listen(t, l)
 					onGoroutine(t, l, func() {
 						got := acceptors(ln, callers)
 						waitInAccept(t, callers)
 						patience.Within(t.Name(), func() { end(l, ln) })
-						if after := sockets(t); after != before {
+						if after := descriptors(t, "socket:"); after != before {
 							t.Errorf("%d sockets after Close, %d before Listen", after, before)
 						}
 						wantFree(t, ln.Addr().String())
@@ -1068,7 +1061,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 	const callers = 100
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for range 10 {
-			before := sockets(t)
+			before := descriptors(t, "socket:")
 			var ln *sock.Listener
 			var got <-chan accepted
 			patience.Within(t.Name(), func() {
@@ -1082,7 +1075,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 				}
 			})
 			wantFree(t, ln.Addr().String())
-			if after := sockets(t); after != before {
+			if after := descriptors(t, "socket:"); after != before {
 				t.Errorf("%d sockets after Run, %d before", after, before)
 			}
 			wantAllClosed(t, got, callers)
@@ -1102,7 +1095,7 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 	// until it asks.
 	dialer := &net.Dialer{Timeout: patience.Max, KeepAlive: time.Second}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		for range 20 {
 			var dialing, accepting sync.WaitGroup
 			patience.Within(t.Name(), func() {
@@ -1140,7 +1133,7 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 							}
 						})
 					}
-					return l.Offload(func(context.Context) error { <-some; return nil })
+					return awaitIn(l, some)
 				}); err != nil {
 					t.Error(err)
 				}
@@ -1151,7 +1144,7 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 				break
 			}
 		}
-		eventually(t, "no socket is left", func() bool { return sockets(t) == before })
+		eventually(t, "no socket is left", func() bool { return descriptors(t, "socket:") == before })
 	})
 }
 

@@ -81,7 +81,7 @@ func TestAdoptEnded(t *testing.T) {
 						name := fmt.Sprintf("%s/%s/%q unread/%s", network, ending.name, sent, as)
 						t.Run(name, func(t *testing.T) {
 							onLoop(t, cfg, func(l *ringo.Loop) {
-								a, b := strangers(t, network)
+								a, b := netPair[net.Conn](t, network)
 								defer b.Close()
 								if sent != "" {
 									if _, err := io.WriteString(b, sent); err != nil {
@@ -186,7 +186,7 @@ func TestDetachTCPEnded(t *testing.T) {
 	for _, ending := range lastWords {
 		t.Run(ending.name, func(t *testing.T) {
 			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-				before := sockets(t)
+				before := descriptors(t, "socket:")
 				send(t, peer, "first and the rest")
 				start.run(func() {
 					wantRead(t, c, 6, "first ")
@@ -208,7 +208,7 @@ func TestDetachTCPEnded(t *testing.T) {
 					}
 				})
 				peer.Close()
-				if n := sockets(t); n != before-2 {
+				if n := descriptors(t, "socket:"); n != before-2 {
 					t.Errorf("%d sockets, %d before two were closed", n, before)
 				}
 			})
@@ -353,7 +353,7 @@ func TestActivated(t *testing.T) {
 			t.Fatal(err)
 		}
 		give("unixgram", gram)
-		accepted, peer := strangers(t, "tcp")
+		accepted, peer := netPair[net.Conn](t, "tcp")
 		defer peer.Close()
 		give("conn", accepted.(*net.TCPConn))
 
@@ -426,7 +426,7 @@ func TestActivatedOtherwise(t *testing.T) {
 // movedOn moves a connection to the other of two loops.
 func movedOn(t *testing.T, c *sock.Conn) *sock.Conn {
 	t.Helper()
-	moved, err := c.MoveTo(c.Loop().Loops()[1-c.Loop().Index()])
+	moved, err := c.MoveTo(otherLoop(c.Loop()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1065,7 +1065,7 @@ func calls(l *ringo.Loop) (n uint64) {
 
 // segmentsOut is how many segments with bytes a connection has sent.
 func segmentsOut(t *testing.T, c *sock.Conn) uint32 {
-	info, err := unix.GetsockoptTCPInfo(fdNumber(t, c), unix.IPPROTO_TCP, unix.TCP_INFO)
+	info, err := unix.GetsockoptTCPInfo(number(c), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1355,7 +1355,7 @@ func TestHandlerLearnsOfLostAnswer(t *testing.T) {
 					if _, err := c.Discard(c.Buffered()); err != nil {
 						return err
 					}
-					c.Loop().Offload(func(context.Context) error { <-dialled; return nil })
+					awaitIn(c.Loop(), dialled)
 					reset(peer)
 					if _, err := c.Write([]byte("an answer")); err != nil { // where the reset has been seen
 						t.Logf("Write: %v", err)
@@ -1420,7 +1420,7 @@ func TestSlowPeersCostOthersNothing(t *testing.T) {
 			written, fds := make([]int, slow), make([]int, 2*slow)
 			for i := range slow {
 				c, peer := connect(t, l)
-				fds[i], fds[slow+i] = fdNumber(t, c), fdNumber(t, peer)
+				fds[i], fds[slow+i] = number(c), number(peer)
 				c.SetWriteBuffer(1 << 14)
 				peer.SetReadBuffer(1 << 14)
 				conns, peers = append(conns, c), append(peers, peer)
@@ -1472,25 +1472,4 @@ func TestSlowPeersCostOthersNothing(t *testing.T) {
 			}
 		})
 	})
-}
-
-// fdNumber is a socket's descriptor.
-func fdNumber(t *testing.T, c syscall.Conn) (n int) {
-	rc, err := c.SyscallConn()
-	if err == nil {
-		err = rc.Control(func(fd uintptr) { n = int(fd) })
-	}
-	if err != nil {
-		t.Error(err)
-	}
-	return n
-}
-
-// inQueue is how many bytes are in one of a socket's queues.
-func inQueue(t *testing.T, fd int, which uint) int {
-	n, err := unix.IoctlGetInt(fd, which)
-	if err != nil {
-		t.Error(err)
-	}
-	return n
 }

@@ -22,6 +22,7 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 
@@ -295,7 +296,7 @@ func threadTime() time.Duration {
 // process.
 func BenchmarkIdleMemory(b *testing.B) {
 	const conns = 4000
-	needFiles(b, 2*conns+200)
+	testmain.NeedDescriptors(b, 2*conns+200)
 	for _, driver := range []string{"uring", "epoll"} {
 		for _, c := range []struct {
 			name   string
@@ -635,7 +636,7 @@ func benchmarkMoveTo(b *testing.B, driver string, size, conns int, move bool) {
 	done := make(chan struct{})
 	err := ringo.Run(b.Context(), &ringo.Config{Loops: 2, Driver: driver}, func(l *ringo.Loop) error {
 		if l.Index() != 0 {
-			return l.Offload(func(context.Context) error { <-done; return nil })
+			return awaitIn(l, done)
 		}
 		defer close(done)
 		bs := make([]*bouncer, conns)
@@ -688,7 +689,7 @@ func newBouncer(t testing.TB, loops []*ringo.Loop, size int, move bool) *bouncer
 			x.conns[i] = x.conns[0]
 			break
 		}
-		peer, accepted := tcpPair(t)
+		peer, accepted := netPair[*net.TCPConn](t, "tcp")
 		var err error
 		if x.conns[i], err = sock.Adopt[*sock.Conn](l, accepted, nil); err != nil {
 			t.Fatal(err)
@@ -812,7 +813,7 @@ func BenchmarkProcsOffload(b *testing.B) {
 			if l.Index() != 0 {
 				return l.Sleep(time.Hour)
 			}
-			l.Offload(func(context.Context) error { <-start; return nil })
+			awaitIn(l, start)
 			defer close(done)
 			for b.Loop() {
 				begin := time.Now()

@@ -260,7 +260,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 							t.Error(err)
 						}
 						made <- lingering{c, peer}
-						return l.Offload(func(context.Context) error { <-over; return nil })
+						return awaitIn(l, over)
 					})
 				}()
 				it := <-made

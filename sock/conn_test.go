@@ -387,7 +387,7 @@ func TestTryWriteErrors(t *testing.T) {
 				}
 			}
 			l.Offload(func(context.Context) error { stranger("a goroutine"); return nil })
-			otherLoop(s, l).Call(func() error { stranger("another loop"); return nil })
+			otherLoop(l).Call(func() error { stranger("another loop"); return nil })
 
 			task := l.Go(func() {
 				l.Sleep(time.Hour)

@@ -45,7 +45,7 @@ var sinks = []struct {
 	{"conn of the loop", func(x *halt) { x.sinkConn(x.here) }},
 	{"conn of another loop", func(x *halt) { x.sinkConn(x.there) }},
 	{"conn of net", func(x *halt) {
-		ours, peer := tcpPair(x.T)
+		ours, peer := netPair[*net.TCPConn](x.T, "tcp")
 		ours.SetWriteBuffer(x.buffers())
 		x.sinkOf(ours, peer, ours.SyscallConn)
 		x.to, x.stop = ours, func() { ours.SetWriteDeadline(time.Unix(1, 0)) }
@@ -543,25 +543,6 @@ func haltOnce(t *testing.T, here, there *ringo.Loop, sink func(*halt),
 		}()
 		x.copy(run, how, size)
 	}).Wait()
-}
-
-// tcpPair is a connection of package net, from both sides.
-func tcpPair(t testing.TB) (ours, peer tcpPeer) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	a, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a.(*net.TCPConn), b.(*net.TCPConn)
 }
 
 // A file that is copied to a peer without room is at the position up to which it was sent.

@@ -23,7 +23,6 @@ import (
 	"ringo/file"
 	"ringo/internal/op"
 	"ringo/internal/posix"
-	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
 	"ringo/sock"
@@ -96,7 +95,7 @@ func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)
 	patience.Within(t.Name(), func() {
 		if err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 			if l != l.Loops()[0] {
-				return l.Offload(func(context.Context) error { <-end; return nil })
+				return awaitIn(l, end)
 			}
 			defer close(end)
 			return l.Offload(func(context.Context) error { body(l, l.Loops()[1]); return nil })
@@ -821,7 +820,12 @@ func TestSendFileErrors(t *testing.T) {
 		if n, err := c.ReadFrom(unreadable); n != 0 || !errors.As(err, &path) {
 			t.Errorf("of a file that is not for reading: %d, %v", n, err)
 		}
-		if n, err := c.ReadFrom(dirOf(t)); n != 0 || !errors.As(err, &path) {
+		dir, err := os.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		if n, err := c.ReadFrom(dir); n != 0 || !errors.As(err, &path) {
 			t.Errorf("of a directory: %d, %v", n, err)
 		}
 
@@ -867,15 +871,6 @@ func TestSendFileErrors(t *testing.T) {
 		_, err = c.ReadFrom(f)
 		wantClosed(t, "ReadFrom", err)
 	})
-}
-
-func dirOf(t *testing.T) *os.File {
-	f, err := os.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
 }
 
 // net/http's file server sends by sendfile, also ranges, which it limits.
@@ -1064,9 +1059,7 @@ func TestSendFileRangeErrors(t *testing.T) {
 
 // SendFile allocates nothing, of a File of package file.
 func TestSendFileAllocs(t *testing.T) {
-	if race.Enabled {
-		t.Skip("the race detector allocates")
-	}
+	skipAllocs(t)
 	name := patternFile(t, 100)
 	onPairs(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		f, err := file.Open(name)
@@ -1112,7 +1105,7 @@ func TestSendFileOfAnotherLoop(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		otherLoop(s, c.Loop()).Go(func() {
+		otherLoop(c.Loop()).Go(func() {
 			_, err := sendAll(c, []byte("head"), f, 5, size-5)
 			done <- err
 		})

@@ -54,7 +54,7 @@ func TestDialThatWaits(t *testing.T) {
 		refusing := socktest.Refusing(t)
 		addr, full := fullListener(t)
 		defer full()
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			name := "localhost" + addr[strings.LastIndexByte(addr, ':'):]
 			for timeout, address := range map[time.Duration]string{10 * time.Millisecond: addr,
@@ -102,7 +102,7 @@ func TestDialThatWaits(t *testing.T) {
 			if !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Errorf("Dial: %v, want ECONNREFUSED", err)
 			}
-			eventuallyOn(t, l, "no socket left", func() bool { return sockets(t) == before })
+			eventuallyOn(t, l, "no socket left", func() bool { return descriptors(t, "socket:") == before })
 		})
 	})
 }
@@ -547,7 +547,7 @@ var dialAborts = append([]dialAbort{
 			defer close(done)
 			end(d.DialContext(ctx, l, "tcp", address))
 		}()
-		return cancel, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
+		return cancel, func() error { return awaitIn(l, done) }
 	}, func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{"deadline of a goroutine's context",
 		func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
@@ -558,7 +558,7 @@ var dialAborts = append([]dialAbort{
 				defer cancel()
 				end(d.DialContext(ctx, l, "tcp", address))
 			}()
-			return func() {}, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
+			return func() {}, func() error { return awaitIn(l, done) }
 		}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
 }, callersAborts()...)
 
@@ -962,7 +962,7 @@ func TestFullOffloadHoldsUpNobody(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			release := make(chan bool)
 			defer close(release)
-			l.Go(func() { l.Offload(func(context.Context) error { <-release; return nil }) })
+			l.Go(func() { awaitIn(l, release) })
 			l.Sleep(0)
 			ln := listen(t, l)
 			_, port, _ := net.SplitHostPort(ln.Addr().String())

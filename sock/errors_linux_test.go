@@ -148,14 +148,14 @@ func TestClosedBetweenPieces(t *testing.T) {
 }
 
 // queued is how many bytes a socket has in a queue of the kernel's.
-func queued(t *testing.T, c syscall.Conn, queue uint) (n int) {
+func queued(t *testing.T, c syscall.Conn, queue uint) int { return inQueue(t, number(c), queue) }
+
+// inQueue is queued of a descriptor, which moves none of the bytes that wait in front of the queue.
+func inQueue(t *testing.T, fd int, queue uint) int {
 	t.Helper()
-	raw, err := c.SyscallConn()
+	n, err := unix.IoctlGetInt(fd, queue)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if rerr := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), queue) }); rerr != nil || err != nil {
-		t.Fatal(rerr, err)
 	}
 	return n
 }
@@ -292,7 +292,7 @@ func TestBeyondSelect(t *testing.T) {
 		t.Skipf("this is about select, and RINGO_DRIVER is %s", forced)
 	}
 	const bound = 1024
-	needFiles(t, bound+100)
+	testmain.NeedDescriptors(t, bound+100)
 	cfg := ringo.Config{Driver: "select", Loops: 1}
 	pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 		defer occupy(t, bound)()
@@ -405,7 +405,7 @@ func goroutinesChild() int {
 // Peers that are idle while a server of goroutines runs out of descriptors are all served when they speak, those that
 // were accepted last among them: for a duplicate to wait by there was none left.
 func TestGoroutinesShortOfDescriptors(t *testing.T) {
-	needFiles(t, 300)
+	testmain.NeedDescriptors(t, 300)
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		c := startChild(t, "goroutines", "RINGO_SOCK_DRIVER="+cfg.Driver)
@@ -512,7 +512,7 @@ func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn
 		go func() {
 			ended <- socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 				other <- l
-				return l.Offload(func(context.Context) error { <-over; return nil })
+				return awaitIn(l, over)
 			})
 		}()
 		o, before := <-other, slots(l)

@@ -21,6 +21,7 @@ import (
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/internal/watch"
 	"ringo/sock"
 )
@@ -246,7 +247,7 @@ func compare(t *testing.T, what string, got, want error) {
 }
 
 func TestDialErrorsAsNet(t *testing.T) {
-	free := freeAddr(t)
+	free := socktest.Refusing(t)
 	cases := append(endErrors[1:len(endErrors):len(endErrors)], struct {
 		name   string
 		listen func(func(network, address string) error, string, string) error

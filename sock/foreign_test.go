@@ -62,7 +62,7 @@ func TestCrosswise(t *testing.T) {
 					done := make(chan bool)
 					go func() { write(); close(done) }()
 					read()
-					l.Offload(func(context.Context) error { <-done; return nil })
+					awaitIn(l, done)
 				}))
 				peer := s.dial()
 				echo(t, peer, 300_000)
@@ -85,7 +85,7 @@ func TestReadersOfAllKinds(t *testing.T) {
 		end := make(chan bool)
 		s := serve(t, cfg, perConn(func(c *sock.Conn) {
 			conns <- c
-			c.Loop().Offload(func(context.Context) error { <-end; return nil })
+			awaitIn(c.Loop(), end)
 		}))
 		peer := s.dial()
 		c := <-conns
@@ -230,11 +230,11 @@ func TestTaskOfAnotherLoop(t *testing.T) {
 		end := make(chan bool)
 		s := serve(t, cfg, perConn(func(c *sock.Conn) {
 			conns <- c
-			c.Loop().Offload(func(context.Context) error { <-end; return nil })
+			awaitIn(c.Loop(), end)
 		}))
 		peer := s.dial()
 		c := <-conns
-		other := otherLoop(s, c.Loop())
+		other := otherLoop(c.Loop())
 		reading := other.Go(func() { wantCanceled(t, "Read", read(c)) })
 		for range 10 { // the loop goes on
 			if err := other.Go(func() { other.Sleep(0) }).Wait(); err != nil {
@@ -392,7 +392,7 @@ func TestTaskBehindTakeover(t *testing.T) {
 			tasks = append(tasks, l.Go(func() { reader("task 2") }))
 			others(l)
 			send(t, peer, "abc")
-			l.Offload(func(context.Context) error { <-gone; return nil })
+			awaitIn(l, gone)
 			for _, task := range tasks {
 				task.Wait()
 			}
@@ -651,7 +651,7 @@ func TestCallsFromOutside(t *testing.T) {
 						})
 					}
 				} else {
-					other := otherLoop(s, c.Loop())
+					other := otherLoop(c.Loop())
 					wg.Add(1)
 					other.Go(func() {
 						defer wg.Done()

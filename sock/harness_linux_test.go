@@ -20,29 +20,20 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/race"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
-	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 
-// needFiles skips a test for which the limit is too low.
-func needFiles(t testing.TB, n uint64) {
-	t.Helper()
-	testmain.NeedDescriptors(t, n)
-}
-
-// sockets counts the descriptors of this process that are sockets.
-func sockets(t *testing.T) (n int) {
+// descriptors counts those of this process whose names in /proc begin with kind: "socket:", "pipe:", or "" for all.
+func descriptors(t testing.TB, kind string) (n int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && len(target) > 7 &&
-			target[:7] == "socket:" {
+		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(name, kind) {
 			n++
 		}
 	}
@@ -68,7 +59,7 @@ type subject struct {
 func eachSubject(t *testing.T, f func(s *subject)) {
 	t.Run("net", func(t *testing.T) {
 		patience.Within(t.Name(), func() {
-			c, peer := stdPair(t)
+			c, peer := netPair[*net.TCPConn](t, "tcp")
 			now := func(fn func() error) error { return fn() }
 			f(&subject{T: t, c: c, peer: peer, act: now, offloaded: now, start: func(fn func() error) func() error {
 				end := make(chan error, 1)
@@ -104,22 +95,30 @@ func bare(who byEach, l *ringo.Loop, fn func() error) (end func() error) {
 	}
 }
 
-// stdPair is both ends of a connection of package net.
-func stdPair(t *testing.T) (c *net.TCPConn, peer tcpPeer) {
+// netPair is both ends of a connection of package net, the accepted one and the dialled one. They are closed with the
+// test at the latest.
+func netPair[C net.Conn](t testing.TB, network string) (accepted, dialled C) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr := "127.0.0.1:0"
+	if network != "tcp" {
+		addr = socketPath(t)
+	}
+	ln, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	peer = dial(t, ln.Addr().String())
-	t.Cleanup(func() { peer.Close() })
-	accepted, err := ln.Accept()
+	d, err := socktest.Dial(t, network, ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { accepted.Close() })
-	return accepted.(*net.TCPConn), peer
+	t.Cleanup(func() { d.Close() })
+	a, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a.(C), d.(C)
 }
 
 // waits is start, and the end at once.
@@ -532,13 +531,6 @@ func holdChild() int {
 	return 0
 }
 
-func skipAllocs(t *testing.T) {
-	t.Helper()
-	if race.Enabled {
-		t.Skip("the race detector allocates")
-	}
-}
-
 // answer gives one byte back.
 func answer(c *sock.Conn) {
 	defer c.Close()
@@ -575,11 +567,14 @@ func speaks(w, r *os.File) error {
 	return nil
 }
 
-// number is a file's descriptor, whose mode (*os.File).Fd would change.
-func number(f *os.File) (n int) {
-	raw, err := f.SyscallConn()
+// number is a descriptor, as a file's, whose mode (*os.File).Fd would change.
+func number(c syscall.Conn) (n int) {
+	raw, err := c.SyscallConn()
 	if err == nil {
-		raw.Control(func(fd uintptr) { n = int(fd) })
+		err = raw.Control(func(fd uintptr) { n = int(fd) })
+	}
+	if err != nil {
+		return -1
 	}
 	return n
 }

@@ -23,6 +23,7 @@ import (
 
 	"ringo"
 	"ringo/internal/posix"
+	"ringo/internal/race"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
@@ -626,6 +627,18 @@ func onGoroutine(t *testing.T, l *ringo.Loop, f func()) {
 	offloaded(t, l, func() error { f(); return nil })
 }
 
+// awaitIn waits on a channel beside the loop.
+func awaitIn[T any](l *ringo.Loop, ch <-chan T) error {
+	return l.Offload(func(context.Context) error { <-ch; return nil })
+}
+
+func skipAllocs(t *testing.T) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+}
+
 // loopAccepts has a task come to a listener, from which the loop accepts from then on, until a foreign caller comes.
 func loopAccepts(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 	peer := dial(t, ln.Addr().String())
@@ -634,7 +647,8 @@ func loopAccepts(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 	}
 }
 
-func otherLoop(s *server, l *ringo.Loop) *ringo.Loop {
+// otherLoop is another loop of the same Run.
+func otherLoop(l *ringo.Loop) *ringo.Loop {
 	for _, o := range l.Loops() {
 		if o != l {
 			return o

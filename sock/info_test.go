@@ -464,7 +464,7 @@ func TestTaskWaitsAtOtherLoop(t *testing.T) {
 		peer := s.dial()
 		defer peer.Close()
 		c := <-conns
-		other := otherLoop(s, c.Loop())
+		other := otherLoop(c.Loop())
 		reader := other.GoNamed("reader", func() { read(c) })
 		i := taskNamed(t, nil, other, "reader")
 		if i.WaitOp != "read" || i.Peer != peer.LocalAddr().String() || i.HolderLoop != c.Loop().Index() || i.FD != -1 {

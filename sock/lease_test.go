@@ -679,7 +679,7 @@ func withLoop(t *testing.T, l *ringo.Loop, cfg ringo.Config, body func(other *ri
 	go func() {
 		ended <- socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			loops <- l
-			return l.Offload(func(context.Context) error { <-over; return nil })
+			return awaitIn(l, over)
 		})
 	}()
 	var other *ringo.Loop

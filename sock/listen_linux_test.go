@@ -24,11 +24,6 @@ import (
 	"ringo/sock"
 )
 
-// awaitIn waits on a channel beside the loop.
-func awaitIn(l *ringo.Loop, ch <-chan bool) error {
-	return l.Offload(func(context.Context) error { <-ch; return nil })
-}
-
 // A listener closes, or who asks it is cancelled, while a connection is on its way to the one who asks: that one gets
 // it, or another loop that asks then or asked already, but not both.
 func TestSharedListenerLeavesNoConnection(t *testing.T) {
@@ -121,7 +116,7 @@ func leavesNoConnection(t *testing.T, cfg ringo.Config, by string, early bool, t
 func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop, ln *sock.Listener) error,
 	clients func(name string)) {
 	t.Helper()
-	before := sockets(t)
+	before := descriptors(t, "socket:")
 	set, err := sock.Reserve("unix", abstractName())
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +145,7 @@ func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop,
 	if err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	eventually(t, "no socket left", func() bool { return sockets(t) == before })
+	eventually(t, "no socket left", func() bool { return descriptors(t, "socket:") == before })
 }
 
 // askUnix connects, and wants its byte back.
@@ -188,7 +183,7 @@ func TestSharedListenersTakeWhatTheyAskFor(t *testing.T) {
 				took[l.Index()].Add(1)
 				l.Go(func() { answer(c) })
 			}
-			if err := l.Offload(func(context.Context) error { <-all; return nil }); err != nil {
+			if err := awaitIn(l, all); err != nil {
 				return err
 			}
 			if l.Index() == 1 { // one asks for more, and gets it
@@ -383,7 +378,7 @@ func TestSharedIsNotHoarded(t *testing.T) {
 					return err
 				})
 			}
-			if err := l.Offload(func(context.Context) error { <-asked; return nil }); err != nil {
+			if err := awaitIn(l, asked); err != nil {
 				return err
 			}
 			for range 40 {

@@ -886,7 +886,7 @@ func TestBubble(t *testing.T) {
 					t.Fatal(err)
 				}
 				patience.Within(t.Name(), func() {
-					synctest.Test(t, func(t *testing.T) { f(&bubble{T: t, l: l, other: otherLoop(s, l), ln: ln}) })
+					synctest.Test(t, func(t *testing.T) { f(&bubble{T: t, l: l, other: otherLoop(l), ln: ln}) })
 				})
 				ln.Close()
 			})

@@ -32,7 +32,7 @@ import (
 // and memory are used again.
 func TestCrowdsLeaveNothing(t *testing.T) {
 	const crowd, crowds = 500, 8
-	needFiles(t, 2*crowd+200)
+	testmain.NeedDescriptors(t, 2*crowd+200)
 	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
 		"a task each": perConn(func(c *sock.Conn) {
 			c.SetDeadline(time.Now().Add(time.Hour)) // which must not keep the connection
@@ -163,7 +163,7 @@ func TestParkedStacks(t *testing.T) {
 // parkedStacks measures the stacks behind idle connections of a server.
 func parkedStacks(t *testing.T, s *server) {
 	const conns = 1000
-	needFiles(t, 6*conns+200)
+	testmain.NeedDescriptors(t, 6*conns+200)
 	needNumbers(t, 3*conns)
 	clients := make([]raw, 0, conns*3/2)
 	come := func() {
@@ -352,7 +352,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 			if _, err := in.Write(make([]byte, n)); err != nil {
 				t.Fatal(err)
 			}
-			before := pipesOpen(t)
+			before := descriptors(t, "pipe:")
 			task := l.Go(func() {
 				if _, err := io.Copy(dst, src); err != nil {
 					t.Error(err)
@@ -360,7 +360,9 @@ func TestPipesAreGivenBack(t *testing.T) {
 			})
 			offloaded(t, l, func() error {
 				_, err := io.CopyN(io.Discard, out, n)
-				patience.Until(t, "a pipe that nobody uses is closed", func() bool { return pipesOpen(t) <= before })
+				patience.Until(t, "a pipe that nobody uses is closed", func() bool {
+					return descriptors(t, "pipe:") <= before
+				})
 				return err
 			})
 			splices := uint64(0)
@@ -376,20 +378,6 @@ func TestPipesAreGivenBack(t *testing.T) {
 			task.Wait()
 		})
 	})
-}
-
-// pipesOpen is how many ends of pipes the process has.
-func pipesOpen(t *testing.T) (n int) {
-	dir, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Error(err)
-	}
-	for _, e := range dir {
-		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(name, "pipe:") {
-			n++
-		}
-	}
-	return n
 }
 
 // wantAllocs fails the test if a round allocates more than want; a hundredth is

@@ -48,7 +48,7 @@ func stream(peer tcpPeer, n int) {
 
 func TestFile(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		var f *os.File
 		start.run(func() {
 			var err error
@@ -77,7 +77,7 @@ func TestFile(t *testing.T) {
 		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
 			t.Errorf("the peer got %q, %v", got, err)
 		}
-		if n := sockets(t); n != before-1 {
+		if n := descriptors(t, "socket:"); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
 		start.run(func() {
@@ -161,7 +161,7 @@ func TestListenerFile(t *testing.T) {
 // Wherever a stream is left, what is unread and what the kernel has is all of it.
 func TestDetach(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		const size = 1 << 20
 		stream(peer, size)
 		first := rand.IntN(size / 2)
@@ -204,7 +204,7 @@ func TestDetach(t *testing.T) {
 		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
 			t.Errorf("the peer got %q, %v", got, err)
 		}
-		if n := sockets(t); n != before-1 {
+		if n := descriptors(t, "socket:"); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
 	})
@@ -212,7 +212,7 @@ func TestDetach(t *testing.T) {
 
 func TestDetachConn(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		const size = 300_000
 		stream(peer, size)
 		first := rand.IntN(size / 2)
@@ -244,7 +244,7 @@ func TestDetachConn(t *testing.T) {
 			t.Errorf("the peer got %q, %v", got, err)
 		}
 		conn.Close()
-		if n := sockets(t); n != before-1 {
+		if n := descriptors(t, "socket:"); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
 	})
@@ -323,7 +323,7 @@ func TestDetachConnReaders(t *testing.T) {
 // DetachTCP gives the connection of package net and apart from it what was received: no byte is missing between.
 func TestDetachTCP(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		const size = 300_000
 		stream(peer, size)
 		first := rand.IntN(size / 2)
@@ -362,7 +362,7 @@ func TestDetachTCP(t *testing.T) {
 		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
 			t.Errorf("the peer got %q, %v", got, err)
 		}
-		if n := sockets(t); n != before-1 {
+		if n := descriptors(t, "socket:"); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
 	})
@@ -371,7 +371,7 @@ func TestDetachTCP(t *testing.T) {
 // A connection goes from loop to loop in the middle of a stream.
 func TestMoveTo(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		const size = 4 << 20
 		stream(peer, size)
 		c.SetValue("of it")
@@ -430,7 +430,7 @@ func TestMoveTo(t *testing.T) {
 		if got, err := io.ReadAll(peer); string(got) != "bye" || err != nil {
 			t.Errorf("the peer got %q, %v", got, err)
 		}
-		if n := sockets(t); n != before-1 {
+		if n := descriptors(t, "socket:"); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
 	})
@@ -453,7 +453,7 @@ func TestUnreadMovesInPlace(t *testing.T) {
 		}
 		own := func(f func()) { c.Loop().Go(f).Wait() }
 		move := func() {
-			moved, err := c.MoveTo(c.Loop().Loops()[1-c.Loop().Index()])
+			moved, err := c.MoveTo(otherLoop(c.Loop()))
 			if err != nil {
 				t.Errorf("MoveTo: %v", err)
 				return
@@ -688,29 +688,6 @@ func TestMoveToEndedLoop(t *testing.T) {
 	})
 }
 
-// netPair makes two connected connections of package net.
-func strangers(t *testing.T, network string) (net.Conn, net.Conn) {
-	t.Helper()
-	addr := "127.0.0.1:0"
-	if network != "tcp" {
-		addr = socketPath(t)
-	}
-	ln, err := net.Listen(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	a, err := net.Dial(network, ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}
-
 // asFile gives a connection's descriptor as a file, in blocking mode or not.
 func asFile(t *testing.T, c net.Conn, blocking bool) *os.File {
 	t.Helper()
@@ -731,9 +708,9 @@ func TestAdopt(t *testing.T) {
 			for _, as := range []string{"conn", "file", "blocking file", "exclusive file"} {
 				for _, from := range []string{"task", "goroutine"} {
 					t.Run(fmt.Sprint(network, "/", as, "/", from), func(t *testing.T) {
-						before := sockets(t)
+						before := descriptors(t, "socket:")
 						onLoop(t, cfg, func(l *ringo.Loop) {
-							a, b := strangers(t, network)
+							a, b := netPair[net.Conn](t, network)
 							defer b.Close()
 							var s io.Closer = a
 							if as != "conn" {
@@ -797,7 +774,7 @@ func TestAdopt(t *testing.T) {
 								}
 							})
 						})
-						if n := sockets(t); n > before { // those of a test before may still have been about to go
+						if n := descriptors(t, "socket:"); n > before { // fewer: an earlier test's went meanwhile
 							t.Errorf("%d sockets, %d before", n, before)
 						}
 					})
@@ -831,12 +808,12 @@ func TestAdoptRefuses(t *testing.T) {
 		}
 		lone := os.NewFile(uintptr(raw), "socket")
 		defer lone.Close()
-		a, b := strangers(t, "tcp")
+		a, b := netPair[net.Conn](t, "tcp")
 		defer a.Close()
 		defer b.Close()
 		closed, _ := os.Open(os.Args[0])
 		closed.Close()
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			own, peer := connect(t, l)
 			defer peer.Close()
@@ -867,7 +844,7 @@ func TestAdoptRefuses(t *testing.T) {
 				t.Errorf("not connected, to have for itself: %v, flags %#x", err, flags)
 			}
 		})
-		if n := sockets(t); n != before {
+		if n := descriptors(t, "socket:"); n != before {
 			t.Errorf("%d sockets, %d before", n, before)
 		}
 		if _, err := a.Write([]byte("x")); err != nil {
@@ -959,7 +936,7 @@ func TestAdoptSet(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		for _, network := range []string{"tcp", "unix"} {
-			before := sockets(t)
+			before := descriptors(t, "socket:")
 			addr := "127.0.0.1:0"
 			if network == "unix" {
 				addr = socketPath(t)
@@ -1006,7 +983,7 @@ func TestAdoptSet(t *testing.T) {
 				t.Error(err)
 			}
 			set.Close()
-			if n := sockets(t); n != before {
+			if n := descriptors(t, "socket:"); n != before {
 				t.Errorf("%s: %d sockets, %d before", network, n, before)
 			}
 			if _, err := sock.AdoptSet(ln, nil); err == nil {

@@ -72,7 +72,7 @@ func TestNetSelfConnect(t *testing.T) {
 
 // Dials to port 0, from a port in use and to nowhere fail as in package net.
 func TestNetDialRefused(t *testing.T) {
-	free := freeAddr(t)
+	free := socktest.Refusing(t)
 	std, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -477,7 +477,7 @@ func TestNetOptions(t *testing.T) {
 	eachSubject(t, func(s *subject) {
 		option := func(level, name, want int) {
 			s.Helper()
-			if got, err := syscall.GetsockoptInt(fdOf(s.T, s.c), level, name); got != want || err != nil {
+			if got, err := syscall.GetsockoptInt(number(s.c.(syscall.Conn)), level, name); got != want || err != nil {
 				s.Errorf("option %d of level %d is %d, %v, want %d", name, level, got, err, want)
 			}
 		}

@@ -28,34 +28,10 @@ import (
 	"ringo/sock"
 )
 
-// fdOf finds the descriptor of a connection of this process by its addresses.
-func fdOf(t *testing.T, c net.Conn) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	show := func(sa syscall.Sockaddr, err error) string {
-		if sa, ok := sa.(*syscall.SockaddrInet4); ok && err == nil {
-			return (&net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}).String()
-		}
-		return ""
-	}
-	for _, e := range entries {
-		fd, _ := strconv.Atoi(e.Name())
-		if show(syscall.Getsockname(fd)) == c.LocalAddr().String() &&
-			show(syscall.Getpeername(fd)) == c.RemoteAddr().String() {
-			return fd
-		}
-	}
-	t.Fatalf("no descriptor for %s", c.LocalAddr())
-	return -1
-}
-
 // optionsOf shows the options that package net sets, and those that a user may.
 func optionsOf(t *testing.T, c net.Conn) string {
 	t.Helper()
-	fd := fdOf(t, c)
+	fd := number(c.(syscall.Conn))
 	var b strings.Builder
 	for _, o := range []struct {
 		name             string
@@ -159,7 +135,7 @@ func TestOptionsAsNet(t *testing.T) {
 		{"linger off", func(c tunable) error { return c.SetLinger(-1) }},
 	}
 	more := func(t *testing.T, c net.Conn) string {
-		fd := fdOf(t, c)
+		fd := number(c.(syscall.Conn))
 		r, _ := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF)
 		w, _ := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF)
 		linger, _ := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_LINGER) // its first word: on or off
@@ -301,7 +277,7 @@ func TestControl(t *testing.T) {
 				t.Errorf("Control was called with %q and %q", listened, dialled)
 			}
 
-			before := sockets(t)
+			before := descriptors(t, "socket:")
 			refusal := errors.New("not this one")
 			refuse := func(string, string, syscall.RawConn) error { return refusal }
 			if _, err := (&sock.ListenConfig{Control: refuse}).Listen(l, "tcp", "127.0.0.1:0"); !errors.Is(err,
@@ -324,7 +300,7 @@ func TestControl(t *testing.T) {
 				syscall.EADDRINUSE) {
 				t.Errorf("Dial from a port where somebody listens: %v", err)
 			}
-			if after := sockets(t); after != before {
+			if after := descriptors(t, "socket:"); after != before {
 				t.Errorf("%d sockets, there were %d", after, before)
 			}
 		})
@@ -352,7 +328,7 @@ func TestTCPInfo(t *testing.T) {
 				}
 				return info.Unacked == 0 && info.BytesAcked >= size
 			})
-			raw, err := unix.GetsockoptTCPInfo(fdOf(t, c), unix.IPPROTO_TCP, unix.TCP_INFO)
+			raw, err := unix.GetsockoptTCPInfo(number(c), unix.IPPROTO_TCP, unix.TCP_INFO)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -411,7 +387,7 @@ func TestTCPStateNames(t *testing.T) {
 func TestUserTimeout(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			fd := fdOf(t, c)
+			fd := number(c)
 			for _, step := range []struct {
 				d     time.Duration
 				want  int
@@ -511,7 +487,7 @@ func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer
 				end := make(chan bool)
 				s := serve(t, cfg, perConn(func(c *sock.Conn) {
 					conns <- c
-					c.Loop().Offload(func(context.Context) error { <-end; return nil })
+					awaitIn(c.Loop(), end)
 				}))
 				defer s.stop()
 				defer close(end)
@@ -525,7 +501,7 @@ func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer
 
 func startAs(kind string, s *server, l *ringo.Loop) starter {
 	if kind == "task of another loop" {
-		l = otherLoop(s, l)
+		l = otherLoop(l)
 	}
 	return func(f func()) <-chan struct{} {
 		done := make(chan struct{})
@@ -905,7 +881,7 @@ func TestRawReadersAmongOthers(t *testing.T) {
 
 func TestRawListener(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)
 			raw := rawOf(t, ln)
@@ -941,7 +917,7 @@ func TestRawListener(t *testing.T) {
 				t.Error("still open after Close")
 			}
 		})
-		if n := sockets(t); n != before {
+		if n := descriptors(t, "socket:"); n != before {
 			t.Errorf("%d sockets, %d before", n, before)
 		}
 	})
@@ -951,7 +927,7 @@ func TestRawListener(t *testing.T) {
 func TestRawOutlivesTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, what := range []string{"Conn", "Listener"} {
-			before := sockets(t)
+			before := descriptors(t, "socket:")
 			in, out, over := make(chan uintptr), make(chan bool), make(chan bool)
 			var addr net.Addr
 			var end io.Closer
@@ -984,7 +960,7 @@ func TestRawOutlivesTheLoop(t *testing.T) {
 			if err := end.Close(); err != nil {
 				t.Error(err)
 			}
-			if n := sockets(t); n != before {
+			if n := descriptors(t, "socket:"); n != before {
 				t.Errorf("%s: %d sockets, %d before", what, n, before)
 			}
 		}

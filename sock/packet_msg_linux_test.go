@@ -600,13 +600,11 @@ func TestIPConnOfOthers(t *testing.T) {
 			t.Error("a PacketConn was made of a raw socket")
 		}
 		var zero sock.IPConn
-		for name, err := range map[string]error{"Close": zero.Close(), "Write": errOf(zero.Write(nil)),
-			"WriteToIP": errOf(zero.WriteToIP(nil, &net.IPAddr{})), "Read": errOf(zero.Read(make([]byte, 1)))} {
+		for name, err := range map[string]error{"Close": zero.Close(), "Write": second(zero.Write(nil)),
+			"WriteToIP": second(zero.WriteToIP(nil, &net.IPAddr{})), "Read": second(zero.Read(make([]byte, 1)))} {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%s of a zero value: %v", name, err)
 			}
 		}
 	})
 }
-
-func errOf[A any](_ A, err error) error { return err }

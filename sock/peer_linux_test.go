@@ -221,7 +221,7 @@ func TestUrgentByteAtOnce(t *testing.T) {
 // Peers that connect and vanish, in every way, leave nothing.
 func TestConnectAndVanish(t *testing.T) {
 	eachCollector(t, func(t *testing.T, s *server, got chan string) {
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		for i := range 300 {
 			c, err := rawDial(s.addr)
 			if err != nil {
@@ -240,7 +240,7 @@ func TestConnectAndVanish(t *testing.T) {
 				c.close()
 			}
 		}
-		eventually(t, "no socket left", func() bool { return sockets(t) == before })
+		eventually(t, "no socket left", func() bool { return descriptors(t, "socket:") == before })
 		for range 300 {
 			<-got
 		}
@@ -703,21 +703,13 @@ func TestPipeliningWithoutReading(t *testing.T) {
 		// Others are served meanwhile, and the bytes are all there in the end.
 		other := s.dial()
 		other.Write([]byte("hello"))
-		wantPeerBytes(t, other, 5)
 		peer.SetDeadline(patience.Deadline())
-		wantPeerBytes(t, peer, sent)
-	})
-}
-
-func wantPeerBytes(t *testing.T, peer tcpPeer, n int) {
-	t.Helper()
-	b := make([]byte, 1<<20)
-	for got := 0; got < n; {
-		m, err := peer.Read(b[:min(len(b), n-got)])
-		if got += m; err != nil {
-			t.Fatalf("%d bytes of %d came back: %v", got, n, err)
+		for c, want := range map[tcpPeer]int{other: 5, peer: sent} {
+			if n, err := io.CopyN(io.Discard, c, int64(want)); err != nil {
+				t.Fatalf("%d bytes of %d came back: %v", n, want, err)
+			}
 		}
-	}
+	})
 }
 
 // host is one of several addresses of the loopback, so that ports do not run out.
@@ -727,7 +719,7 @@ func host(i int) [4]byte { return [4]byte{127, 0, byte(i / 200), byte(1 + i%200)
 // of everything, and leave nothing. A peer that stays is served throughout.
 func TestStormOfResets(t *testing.T) {
 	const total = 5000
-	needFiles(t, 2*total+200)
+	testmain.NeedDescriptors(t, 2*total+200)
 	needNumbers(t, 2*total+200)
 	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
 		"task":    perConn(func(c *sock.Conn) { io.Copy(c, c) }),
@@ -738,7 +730,7 @@ func TestStormOfResets(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				cfg.Buffers = 64
 				s := serve(t, cfg, fn)
-				before := sockets(t)
+				before := descriptors(t, "socket:")
 				staying := s.dial()
 				msg := framed(100)
 				conns := make([]raw, total)
@@ -768,7 +760,7 @@ func TestStormOfResets(t *testing.T) {
 					conns[i].reset()
 				}
 				wantEcho(t, staying, msg)
-				eventually(t, "no socket left", func() bool { return sockets(t) == before+2 })
+				eventually(t, "no socket left", func() bool { return descriptors(t, "socket:") == before+2 })
 				eventually(t, "no task, slot or buffer left", func() bool {
 					st := s.stats()
 					return st.Tasks <= 2 && st.Slots <= 2 && st.Buffers == 0
@@ -788,7 +780,7 @@ func TestStormOfAccepts(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		s := serve(t, cfg, perConn(func(c *sock.Conn) {}))
-		before := sockets(t)
+		before := descriptors(t, "socket:")
 		round := func(n int) (heap uint64) {
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -810,7 +802,7 @@ func TestStormOfAccepts(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			eventually(t, "no socket left", func() bool { return sockets(t) == before })
+			eventually(t, "no socket left", func() bool { return descriptors(t, "socket:") == before })
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)

@@ -414,22 +414,6 @@ func TestPollLeftOpen(t *testing.T) {
 	})
 }
 
-// openAs counts the descriptors of this process that are of a file.
-func openAs(t *testing.T, f *os.File) (n int) {
-	t.Helper()
-	want, err := os.Readlink(fmt.Sprint("/proc/self/fd/", f.Fd()))
-	entries, dirErr := os.ReadDir("/proc/self/fd")
-	if err := errors.Join(err, dirErr); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && name == want {
-			n++
-		}
-	}
-	return n
-}
-
 // callsBeside reports whether a goroutine makes a call of a Pollable's.
 func callsBeside() bool {
 	buf := make([]byte, 1<<20)
@@ -462,7 +446,11 @@ func TestPollCloseWaitsForTheThread(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		before := openAs(t, rf)
+		name, err := os.Readlink(fmt.Sprint("/proc/self/fd/", rf.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := descriptors(t, name)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			p := pollOf(t, l, rf)
 			reading := l.Go(func() {
@@ -479,13 +467,13 @@ func TestPollCloseWaitsForTheThread(t *testing.T) {
 			})
 			others(l)
 			others(l)
-			if n := openAs(t, rf); closed || n != before+1 {
+			if n := descriptors(t, name); closed || n != before+1 {
 				t.Errorf("closed %v, %d descriptors while a call uses one; want %d", closed, n, before+1)
 			}
 			send()
 			closing.Wait()
 			reading.Wait()
-			if n := openAs(t, rf); n != before {
+			if n := descriptors(t, name); n != before {
 				t.Errorf("%d descriptors are left, %d before", n, before)
 			}
 		})

@@ -16,27 +16,18 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
-
-// descriptors counts the descriptors of this process.
-func descriptors(t testing.TB) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
 
 // wantDescriptors fails the test unless there are as many as before, now or soon.
 func wantDescriptors(t testing.TB, before int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("back to %d descriptors", before), func() bool { return descriptors(t) <= before })
+	eventually(t, fmt.Sprintf("back to %d descriptors", before), func() bool { return descriptors(t, "") <= before })
 }
 
 func TestSendFiles(t *testing.T) {
-	needFiles(t, 500)
+	testmain.NeedDescriptors(t, 500)
 	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
@@ -86,8 +77,8 @@ func TestSendFiles(t *testing.T) {
 }
 
 func TestRecvFiles(t *testing.T) {
-	needFiles(t, 500)
-	before := descriptors(t)
+	testmain.NeedDescriptors(t, 500)
+	before := descriptors(t, "")
 	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
@@ -145,7 +136,7 @@ func TestRecvFiles(t *testing.T) {
 
 // The socket's users may have asked for credentials, too, which come in front.
 func TestRecvFilesBehindCredentials(t *testing.T) {
-	before := descriptors(t)
+	before := descriptors(t, "")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			lc := sock.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -195,7 +186,7 @@ func TestFilesNobodyTakes(t *testing.T) {
 			return err
 		}
 		defer r.Close()
-		before := descriptors(t)
+		before := descriptors(t, "")
 		p := make([]byte, 10)
 		for name, read := range map[string]func() error{
 			"Read": func() error { _, err := c.Read(p); return err },
@@ -224,7 +215,7 @@ func TestFilesNobodyTakes(t *testing.T) {
 				}
 			}
 			// Others may open one now and then.
-			if now := descriptors(t); now > before+20 {
+			if now := descriptors(t, ""); now > before+20 {
 				return fmt.Errorf("%s: %d descriptors, %d before", name, now, before)
 			}
 		}
@@ -251,7 +242,7 @@ func wantErr(err error) error {
 
 // Served connections close what is passed to them as well, and go on.
 func TestFilesFloodServed(t *testing.T) {
-	before := descriptors(t)
+	before := descriptors(t, "")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listenUnix(t, l, "unix", abstractName())
@@ -277,7 +268,7 @@ func TestFilesFloodServed(t *testing.T) {
 				}
 				return nil
 			})
-			if now := descriptors(t); now > before+50 {
+			if now := descriptors(t, ""); now > before+50 {
 				t.Errorf("%d descriptors in the flood, %d before", now, before)
 			}
 			peer.Close()

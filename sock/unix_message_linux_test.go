@@ -26,16 +26,20 @@ import (
 // peer, which is package net's.
 func eachMessage(t *testing.T, f func(c *sock.Conn, peer unixPeer) error) {
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		for _, by := range callers {
-			t.Run(by.name, func(t *testing.T) {
-				unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
-					if err := by.run(l, func() error { return f(c, peer) })(); err != nil {
-						t.Error(err)
-					}
-				})
-			})
-		}
+		byCallers(t, cfg, network, f)
 	})
+}
+
+func byCallers(t *testing.T, cfg ringo.Config, network string, f func(c *sock.Conn, peer unixPeer) error) {
+	for _, by := range callers {
+		t.Run(by.name, func(t *testing.T) {
+			unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
+				if err := by.run(l, func() error { return f(c, peer) })(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // control asks fcntl(2) of a file.
@@ -314,15 +318,7 @@ func TestMessagesCross(t *testing.T) {
 // peer, which is package net's.
 func eachRecord(t *testing.T, f func(c *sock.Conn, peer unixPeer) error) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, by := range callers {
-			t.Run(by.name, func(t *testing.T) {
-				unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
-					if err := by.run(l, func() error { return f(c, peer) })(); err != nil {
-						t.Error(err)
-					}
-				})
-			})
-		}
+		byCallers(t, cfg, "unixpacket", f)
 	})
 }
 
