@@ -1,18 +1,26 @@
 package event_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/buf"
 	"ringo/event"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
+	"ringo/sock"
 )
 
 // No callback is called from within a call of its own, whatever that starts or ends, and behind Close nothing but
@@ -453,5 +461,260 @@ func TestUnix(t *testing.T) {
 		if string(got) != "hello" || local.String() != name || remote.String() != "@" {
 			t.Errorf("got %q, from %v to %v", got, local, remote)
 		}
+	})
+}
+
+// Who calls wrongly is told by a panic that names what he called, before anything was bound or begun.
+func TestMisuse(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		type sockets struct {
+			ln *sock.Listener
+			c  *sock.PacketConn
+		}
+		others, over := ringo.NewChan[sockets](1), ringo.NewChan[bool](0)
+		cfg.Loops = 2
+		patience.Within(t.Name(), func() {
+			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				if l != l.Loops()[0] {
+					ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					defer ln.Close()
+					c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					others.Send(sockets{ln, c})
+					over.Recv()
+					return nil
+				}
+				defer over.Close()
+				e := event.On(l)
+				theirs, err := others.Recv()
+				if err != nil {
+					return err
+				}
+				for want, f := range map[string]func(){
+					"Loop.Listen without a Handler":             func() { e.Listen("tcp", "127.0.0.1:0", nil) },
+					"Loop.Accept without a Handler":             func() { e.Accept(theirs.ln, nil) },
+					"Loop.Accept of another loop's listener":    func() { e.Accept(theirs.ln, event.Base{}) },
+					"Loop.Accept of a nil *sock.Listener":       func() { e.Accept(nil, event.Base{}) },
+					"Loop.Dial without a Handler":               func() { e.Dial("tcp", "127.0.0.1:1", nil) },
+					"Loop.DialBy of a nil *sock.Dialer":         func() { e.DialBy(nil, "tcp", "", event.Base{}) },
+					"Loop.Adopt without a Handler":              func() { e.Adopt(nil, nil) },
+					"Loop.Adopt of a nil *sock.Conn":            func() { e.Adopt(nil, event.Base{}) },
+					"Loop.ListenPacket without a PacketHandler": func() { e.ListenPacket("udp", "127.0.0.1:0", nil) },
+					"Loop.DialPacket without a PacketHandler":   func() { e.DialPacket("udp", "127.0.0.1:1", nil) },
+					"Loop.Receive of a nil *sock.PacketConn":    func() { e.Receive(nil, event.PacketBase{}) },
+					"Loop.Receive of another loop's socket":     func() { e.Receive(theirs.c, event.PacketBase{}) },
+				} {
+					if err := panics(f, want); err != nil {
+						t.Error(err)
+					}
+				}
+				if n := len(sock.Listeners()); n != 1 {
+					t.Errorf("%d listeners are open, want that of the other loop", n)
+				}
+				for _, i := range l.Handles() {
+					t.Errorf("%s %v is left open", i.Kind, i.Local)
+				}
+				return e.Wait()
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// A bound of less than nothing is refused, and not taken for one that everything breaks.
+func TestNegativeBounds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *event.Loop) {
+			c, p := l.Dial("tcp", "127.0.0.1:1", event.Base{}), l.DialPacket("udp", "127.0.0.1:1", event.PacketBase{})
+			for want, f := range map[string]func(){
+				"Conn.SetUnreadMax of -1":       func() { c.SetUnreadMax(-1) },
+				"Conn.SetMarks of -1":           func() { c.SetMarks(1, -1) },
+				"Conn.SetMarks of -2":           func() { c.SetMarks(-2, 1) },
+				"Loop.SetUnsentMax of -1":       func() { l.SetUnsentMax(-1) },
+				"PacketConn.SetUnsentMax of -1": func() { p.SetUnsentMax(-1) },
+			} {
+				if err := panics(f, want); err != nil {
+					t.Error(err)
+				}
+			}
+			c.Close()
+			p.Close()
+		})
+	})
+}
+
+// panics wants f to panic with what contains want.
+func panics(f func(), want string) (err error) {
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "event: "+want) {
+			err = fmt.Errorf("got %q, want %q", got, want)
+		}
+	}()
+	f()
+	return nil
+}
+
+// Run waits for tasks, and for what they begin when nothing else is active any more.
+func TestRunWaitsForTasks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var got []byte
+		closed, ticked := false, false
+		patience.Within(t.Name(), func() {
+			if err := event.Run(context.Background(), &cfg, func(l *event.Loop) error {
+				l.Ringo().Go(func() {
+					if err := l.Ringo().Sleep(time.Millisecond); err != nil { // Wait has returned
+						t.Error(err)
+					}
+					addr := listenOnce(t, l, &funcs{open: func(c *event.Conn) { c.Write([]byte("hello")); c.Close() }})
+					l.Dial("tcp", addr, &funcs{
+						data:  func(_ *event.Conn, p []byte) int { got = append(got, p...); return len(p) },
+						close: func(*event.Conn, error) { closed = true },
+					})
+				})
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			// A drain ends there, too, what never ends by itself.
+			ctx, drain := context.WithCancel(context.Background())
+			cfg.Grace = patience.Max / 3
+			if err := event.Run(ctx, &cfg, func(l *event.Loop) error {
+				l.Ringo().Go(func() {
+					l.Ringo().Sleep(time.Millisecond)
+					l.Every(time.Millisecond, func() { ticked = true; drain() })
+				})
+				return nil
+			}); err != nil {
+				t.Error("Run that drains:", err)
+			}
+		})
+		if string(got) != "hello" || !closed || !ticked {
+			t.Errorf("got %q, closed %v, ticked %v", got, closed, ticked)
+		}
+	})
+}
+
+// Connections of callbacks are in the list of what is open on a loop, with their addresses and what is unread and
+// unsent.
+func TestHandles(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		shown := make(chan bool)
+		h := &funcs{data: func(c *event.Conn, p []byte) int {
+			if len(p) < 5 {
+				return 0
+			}
+			c.Pause()
+			c.SetMarks(1, 100<<20)
+			if err := c.WriteThen(make([]byte, 16<<20), func(error) {}); err != nil {
+				t.Error(err)
+			}
+			l := c.Loop()
+			l.Ringo().Go(func() {
+				defer close(shown)
+				defer c.Abort()
+				all := l.Ringo().Handles()
+				n := slices.IndexFunc(all, func(i ringo.HandleInfo) bool { return i.Kind == "conn" })
+				if n < 0 {
+					t.Errorf("not in %+v", all)
+					return
+				}
+				i := all[n]
+				if i.Network != "tcp" || i.State != "open" || i.FD <= 0 || i.Local != c.LocalAddr().String() ||
+					i.Remote != c.RemoteAddr().String() || i.Unread != 2 || i.Unsent < c.Unsent() || i.Unsent == 0 ||
+					i.Writing != "armed" {
+					t.Errorf("listed as %+v of %v to %v, %d unsent", i, c.LocalAddr(), c.RemoteAddr(), c.Unsent())
+				}
+			})
+			return 3
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			_, err := peer.Write([]byte("hello"))
+			<-shown
+			return err
+		})
+	})
+}
+
+// A list of many connections has those that stay, once, whichever others end while it is made.
+func TestHandlesOfMany(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver != socktest.World {
+			testmain.NeedDescriptors(t, 500)
+		}
+		onLoop(t, cfg, func(l *event.Loop) {
+			var server, client []*event.Conn
+			ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{open: func(c *event.Conn) { server = append(server, c) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			connect := func(n int) {
+				server, client = nil, nil
+				for range n {
+					l.Dial("tcp", ln.Addr().String(), &funcs{open: func(c *event.Conn) { client = append(client, c) }})
+				}
+				socktest.EventuallyOn(t, l.Ringo(), "all are connected", func() bool {
+					return len(client) == n && len(server) == n
+				})
+			}
+			connect(10) // the oldest, which come last
+			stay := map[string]int{}
+			for _, c := range client {
+				stay[c.LocalAddr().String()] = 0
+			}
+			for when := range 5 {
+				connect(150)
+				turns := 0
+				ending := l.Check(func() {
+					if turns++; turns == when+1 {
+						for _, c := range client {
+							c.Abort()
+						}
+						for _, c := range server {
+							c.Abort()
+						}
+					}
+				})
+				for _, i := range l.Ringo().Handles() {
+					if _, ok := stay[i.Local]; ok && i.Kind == "conn" {
+						stay[i.Local]++
+					}
+				}
+				ending.Stop()
+				for addr, times := range stay {
+					if times != 1 {
+						t.Fatalf("ended in turn %d: %s is listed %d times", when, addr, times)
+					}
+					stay[addr] = 0
+				}
+			}
+			l.Stop()
+		})
+	})
+}
+
+// Where a loop ends in the midst of a list, the list is given up.
+func TestHandlesAtTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		listed := make(chan bool)
+		onLoop(t, cfg, func(l *event.Loop) {
+			addr := listenOnce(t, l, event.Base{})
+			l.Dial("tcp", addr, &funcs{open: func(c *event.Conn) {
+				go func() {
+					defer close(listed)
+					for c.Loop().Post(func() {}) == nil {
+						l.Ringo().Handles()
+					}
+				}()
+				c.Close()
+			}})
+		})
+		<-listed
 	})
 }

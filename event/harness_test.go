@@ -14,7 +14,13 @@ import (
 	"ringo/event"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
+
+func TestMain(m *testing.M) {
+	testmain.Register("slots and buffers of loops that have ended", socktest.Left)
+	testmain.Main(m)
+}
 
 // eachDriver runs f for the drivers that testmain.EachDriver plays.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {

@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -15,6 +16,8 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
 	"ringo/internal/watch"
 )
@@ -245,6 +248,139 @@ func TestShownUntilReturn(t *testing.T) {
 					return nil
 				})
 			})
+		}
+	})
+}
+
+// Echo allocates nothing, on any driver, of any size. It is not parallel, because it counts.
+func TestAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	echoes := map[string]func(c *event.Conn, p []byte) int{
+		"Write": func(c *event.Conn, p []byte) int {
+			c.Write(p)
+			return len(p)
+		},
+		"a little and the rest": func(c *event.Conn, p []byte) int {
+			c.Write(p[:1])
+			c.Write(p[1:])
+			return len(p)
+		},
+		"WriteLease": func(c *event.Conn, p []byte) int {
+			if lease, err := c.Keep(); err == nil {
+				c.WriteLease(lease)
+			}
+			return len(p)
+		},
+		"what is unused": func(c *event.Conn, p []byte) int {
+			if len(p) < 300 {
+				return 0
+			}
+			c.Write(p)
+			return len(p)
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, echo := range echoes {
+			for _, size := range []int{300, 20_000, 50_000} {
+				countAllocs(t, cfg, name, size, &funcs{data: echo})
+			}
+		}
+		countAllocs(t, cfg, "with timeouts", 20_000, &funcs{data: echoes["Write"],
+			open:    func(c *event.Conn) { c.SetTimeouts(time.Millisecond, time.Millisecond) },
+			timeout: func(*event.Conn, event.Timeout) {}})
+	})
+}
+
+func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.Handler) {
+	t.Helper()
+	onLoop(t, cfg, func(l *event.Loop) {
+		addr := listenOnce(t, l, h)
+		outside(t, l, func() error {
+			c, err := net.DialTimeout("tcp", addr, patience.Max)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(patience.Deadline())
+			p := make([]byte, size)
+			var failed error
+			round := func() {
+				for _, part := range [][]byte{p[:100], p[100:]} {
+					if _, err := c.Write(part); err != nil {
+						failed = err
+					}
+				}
+				if _, err := io.ReadFull(c, p); err != nil {
+					failed = err
+				}
+			}
+			if least := alloctest.Least(200, 0.05, round); least > 0.05 { // some are the runtime's own
+				t.Errorf("%s, %d bytes: %.2f allocations a round", name, size, least)
+			}
+			return failed
+		})
+	})
+}
+
+// With next to no buffers, slots of the ring and budget all is the same, only slower: nobody is forgotten.
+func TestTiny(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget, cfg.Entries = 2, 64, 1, 1, 2
+		const conns, rounds = 10, 20
+		p := pattern(3000)
+		opened, closed := 0, 0
+		onLoop(t, cfg, func(l *event.Loop) {
+			var ln *event.Listener
+			ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{
+				open: func(*event.Conn) {
+					if opened++; opened == conns {
+						ln.Close()
+					}
+				},
+				data: func(c *event.Conn, p []byte) int {
+					if len(p) < 5 {
+						return 0 // now and then a rest
+					}
+					n := len(p) - 1
+					if p[n] == 'E' {
+						n++
+					}
+					if err := c.Write(p[:n]); err != nil {
+						t.Errorf("Write: %v", err)
+					}
+					return n
+				},
+				close: func(*event.Conn, error) { closed++ },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := ln.Addr().String()
+			message := append(slices.Clone(p), "EEEEEEEE"...)
+			for range conns {
+				outside(t, l, func() error {
+					c, err := net.DialTimeout("tcp", addr, patience.Max)
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					c.SetDeadline(patience.Deadline())
+					for range rounds {
+						if _, err := c.Write(message); err != nil {
+							return err
+						}
+						if err := wantBytes(c, message); err != nil {
+							return err
+						}
+					}
+					return errors.Join(c.(*net.TCPConn).CloseWrite(), wantEOF(c))
+				})
+			}
+		})
+		if opened != conns || closed != conns {
+			t.Errorf("%d were opened and %d closed, want %d", opened, closed, conns)
 		}
 	})
 }

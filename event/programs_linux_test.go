@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sim"
 	"ringo/sock"
@@ -581,4 +585,311 @@ func (e *end) play(s *sock.Conn) error {
 		s.SetWriteDeadline(time.Time{})
 	}
 	return nil
+}
+
+// readsMost is how many ReadFulls of one connection may be told in one turn: 64 of what is there already, and some at
+// its ends.
+const readsMost = 80
+
+// planned is what functions panic with that are to.
+const planned = "event_test: as it is planned"
+
+// onPanic takes what was planned, and fails for all else.
+func (p *program) onPanic(_ *ringo.Loop, v any, stack []byte) {
+	if v != planned {
+		p.fail("a panic: %v\n%s", v, stack)
+	}
+}
+
+// look watches over a connection: it counts what happens in a turn, and ends one that waits for ever.
+func (e *end) look(c *event.Conn) {
+	e.turns = c.Loop().Check(func() { e.inTurn = 0 })
+	e.turns.Unref()
+	e.inTurn = 0
+	e.watch = c.Loop().AfterFunc(patience.Max/2, func() {
+		if !e.p.broken {
+			e.p.fail("%s: it goes on for ever: sent %d of %d, got %d of %d, refused: %v, over: %v, ended: %v", e.name,
+				e.sent, e.total, e.got, e.peer.total, e.full, e.over, e.ended)
+			e.p.broken = true
+		}
+		c.Abort()
+	})
+	e.watch.Unref()
+}
+
+// isOpen reports whether a connection has not begun to close.
+func isOpen(c *event.Conn) bool { return !errors.Is(c.Write(nil), net.ErrClosed) }
+
+// mayPanic panics now and then, where that is to be: the connection ends by it.
+func (e *end) mayPanic() {
+	if !e.p.panics || e.p.rng.IntN(4) > 0 {
+		return
+	}
+	e.dead = e.c != nil && !e.moving && isOpen(e.c)
+	e.p.broken = true
+	if e.p.rng.IntN(4) == 0 {
+		runtime.Goexit()
+	}
+	panic(planned)
+}
+
+// breakOff ends the connection, at this end or at the other.
+func (e *end) breakOff() {
+	c, rng := e.c, e.p.rng
+	if e.p.beside && e.peer.c != nil && rng.IntN(2) == 0 {
+		c = e.peer.c
+	}
+	if e.p.broken = true; rng.IntN(2) == 0 {
+		c.Abort()
+	} else {
+		c.Close()
+	}
+	if c == e.c {
+		e.tryClosed(c)
+	} else if !e.peer.moving {
+		e.peer.tryClosed(c)
+	}
+}
+
+// tryClosed wants of a connection that was closed in this turn that nothing begins on it any more.
+func (e *end) tryClosed(c *event.Conn) {
+	for name, call := range map[string]func() error{
+		"Write":  func() error { return c.Write([]byte("x")) },
+		"WriteV": func() error { return c.WriteV([]byte("x"), []byte("y")) },
+		"WriteThen": func() error {
+			return c.WriteThen([]byte("x"), func(error) { e.p.fail("%s: WriteThen is told", e.name) })
+		},
+		"CloseWrite": c.CloseWrite,
+		"ReadFull": func() error {
+			return c.ReadFull(make([]byte, 1), func(int, error) { e.p.fail("%s: ReadFull is told", e.name) })
+		},
+	} {
+		if err := call(); !errors.Is(err, net.ErrClosed) && !(e.over && strings.Contains(err.Error(), "writing side")) {
+			e.p.fail("%s: %s of what was closed in this turn: %v", e.name, name, err)
+		}
+	}
+	c.Pause()
+	c.Resume()
+	c.Close()
+}
+
+// stop stops the loop, with all that is on it.
+func (e *end) stop() {
+	e.p.broken, e.stopped = true, true
+	if e.p.beside {
+		e.peer.stopped = true
+	}
+	l := e.c.Loop()
+	l.Stop()
+	e.behindStop(l)
+}
+
+// behindStop begins things that are to be refused, each of which is told so once or does nothing. What is begun by who
+// is told is told to nobody.
+func (e *end) behindStop(l *event.Loop) {
+	if e.p.rng.IntN(4) == 0 {
+		return
+	}
+	never := func(what string) func() {
+		return func() { e.p.fail("%s: %s goes on behind a Stop", e.name, what) }
+	}
+	refused := func(what string) func(err error) {
+		e.refusals++
+		told := 0
+		return func(err error) {
+			e.refusals--
+			if told++; told > 1 || err != event.ErrStopped {
+				e.p.fail("%s: %s behind a Stop is told %v for the %dth time", e.name, what, err, told)
+				return
+			}
+			again := &funcs{open: func(*event.Conn) { never("a dial by who was refused one")() },
+				close: func(*event.Conn, error) { never("the word of a dial by who was refused one")() }}
+			l.Dial("tcp", "127.0.0.1:1", again)
+			l.AfterFunc(0, never("a timer of who was refused something"))
+		}
+	}
+	told := refused("a dial")
+	l.Dial("tcp", "127.0.0.1:1", &funcs{open: func(*event.Conn) { never("a dial")() },
+		close: func(_ *event.Conn, err error) { told(err) }})
+	worked := refused("work")
+	event.Go(l, func() (int, error) { never("work")(); return 0, nil }, func(_ int, err error) { worked(err) })
+	l.AfterFunc(0, never("a timer"))
+	l.Every(1, never("a timer"))
+	l.Prepare(never("a hook"))
+	if _, err := l.Listen("tcp", "127.0.0.1:0", &funcs{}); err != event.ErrStopped {
+		e.p.fail("%s: a Listen behind a Stop: %v", e.name, err)
+	}
+}
+
+// recordsEnd is an end of a connection of unixpacket, which sends records of all lengths, none among them, and wants
+// each of the peer's whole and in order.
+type recordsEnd struct {
+	event.Base
+	rng    *rand.Rand
+	fail   func(format string, args ...any)
+	peer   *recordsEnd
+	c      *event.Conn
+	left   int   // records to be sent
+	sent   []int // their lengths, until the peer has them
+	at     int   // of the stream that they are parts of
+	got    int
+	full   bool
+	over   bool
+	ended  bool
+	owed   int
+	told   int
+	closed bool
+}
+
+// playRecords has two ends exchange records.
+func playRecords(t *testing.T, cfg ringo.Config, rng *rand.Rand, fail func(format string, args ...any)) {
+	dir, err := os.MkdirTemp("", "records") // a name that is short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	var ends [2]recordsEnd
+	for i := range ends {
+		ends[i] = recordsEnd{rng: rng, fail: fail, peer: &ends[1-i], left: rng.IntN(300)}
+	}
+	onLoop(t, cfg, func(l *event.Loop) {
+		var ln *event.Listener
+		name := filepath.Join(dir, "s")
+		ln, err := l.Listen("unixpacket", name, &once{&ends[0], func() { ln.Close() }})
+		if err != nil {
+			fail("Listen: %v", err)
+			return
+		}
+		l.Dial("unixpacket", name, &ends[1])
+		watch := l.AfterFunc(patience.Max/2, func() {
+			fail("the records go on for ever: %d and %d are left, %v and %v were refused", ends[0].left, ends[1].left,
+				ends[0].full, ends[1].full)
+			l.Stop()
+		})
+		watch.Unref()
+		if err := l.Wait(); err != nil {
+			fail("Wait: %v", err)
+		}
+		watch.Stop()
+	})
+	for i := range ends {
+		if e := &ends[i]; e.left > 0 || len(e.sent) > 0 || e.told != e.owed || !e.closed {
+			fail("records: end %d has %d left, %d were not shown, %d of %d functions were told, closed: %v", i, e.left,
+				len(e.sent), e.told, e.owed, e.closed)
+		}
+	}
+}
+
+func (e *recordsEnd) OnOpen(c *event.Conn) {
+	e.c = c
+	if e.rng.IntN(2) == 0 {
+		c.SetMarks(1+e.rng.IntN(5000), 1+e.rng.IntN(5000))
+	}
+	e.step()
+}
+
+// step sends some records, and goes on a moment later.
+func (e *recordsEnd) step() {
+	if e.closed {
+		return
+	}
+	for n := e.rng.IntN(20); n > 0 && e.left > 0 && !e.full; n-- {
+		e.send()
+	}
+	if e.left == 0 && len(e.sent) == 0 && !e.over { // behind the end a record of no bytes would look like it
+		if err := e.c.CloseWrite(); err != nil {
+			e.fail("records: CloseWrite: %v", err)
+		}
+		e.over = true
+		e.leave()
+	}
+	if !e.over {
+		e.c.Loop().AfterFunc((&program{rng: e.rng}).moment(), e.step)
+	}
+}
+
+// send sends a record.
+func (e *recordsEnd) send() {
+	n := 0
+	if e.rng.IntN(4) > 0 {
+		n = 1 + e.rng.IntN(1<<e.rng.IntN(15))
+	}
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = socktest.ByteAt(e.at + i)
+	}
+	e.sent = append(e.sent, n)
+	var err error
+	switch e.rng.IntN(3) {
+	case 0:
+		e.owed++
+		if err = e.c.WriteThen(p, func(err error) {
+			if e.told++; err != nil {
+				e.fail("records: a function is told %v", err)
+			}
+		}); err != nil {
+			e.owed--
+		}
+	case 1:
+		k := e.rng.IntN(n + 1)
+		err = e.c.WriteV(p[:k], p[k:])
+	default:
+		err = e.c.Write(p)
+	}
+	if err != nil {
+		e.sent = e.sent[:len(e.sent)-1]
+		if e.full = err == event.ErrFull; !e.full {
+			e.fail("records: a write of %d bytes: %v", n, err)
+		}
+		return
+	}
+	e.at += n
+	e.left--
+}
+
+func (e *recordsEnd) OnWritable(*event.Conn) { e.full = false }
+
+func (e *recordsEnd) OnData(c *event.Conn, p []byte) int {
+	if len(e.peer.sent) == 0 {
+		e.fail("records: %d bytes are shown, and nothing was sent", len(p))
+		return len(p)
+	}
+	want := e.peer.sent[0]
+	if e.peer.sent = e.peer.sent[1:]; len(p) != want {
+		e.fail("records: one of %d bytes is shown, and one of %d was sent", len(p), want)
+	}
+	for i, b := range p {
+		if b != socktest.ByteAt(e.got+i) {
+			e.fail("records: byte %d of %d is another", i, len(p))
+			break
+		}
+	}
+	e.got += len(p)
+	switch e.rng.IntN(32) {
+	case 0:
+		c.Pause()
+		c.Loop().AfterFunc((&program{rng: e.rng}).moment(), c.Resume)
+	case 1: // until the socket is full
+		c.Pause()
+		c.Loop().AfterFunc(5*time.Millisecond, c.Resume)
+	}
+	return len(p)
+}
+
+func (e *recordsEnd) OnEnd(*event.Conn) {
+	e.ended = true
+	e.leave()
+}
+
+func (e *recordsEnd) leave() {
+	if e.ended && e.over {
+		e.c.Close()
+	}
+}
+
+func (e *recordsEnd) OnClose(_ *event.Conn, err error) {
+	e.closed = true
+	if err != io.EOF { // the peer has ended its side before
+		e.fail("records: closed with %v", err)
+	}
 }
