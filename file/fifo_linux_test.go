@@ -1,0 +1,643 @@
+//go:build linux
+
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
+)
+
+// fifo makes a FIFO in a folder of its own.
+func fifo(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(tempDir(t), "fifo")
+	if err := unix.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// An open of a FIFO waits for the other end, and what is written comes out.
+func TestFIFO(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		name := fifo(t)
+		text := strings.Repeat("through the pipe ", 20_000)
+		join := begin(l, func() {
+			w, err := file.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n, err := w.WriteString(text); n != len(text) || err != nil {
+				t.Errorf("WriteString = %d, %v", n, err)
+			}
+			if _, err := w.WriteAt([]byte("x"), 0); !errors.Is(err, unix.ESPIPE) {
+				t.Errorf("WriteAt: %v, want ESPIPE", err)
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		r, err := file.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if string(got) != text || err != nil {
+			t.Errorf("read %d bytes, %v, want %d", len(got), err, len(text))
+		}
+		if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, unix.ESPIPE) {
+			t.Errorf("ReadAt: %v, want ESPIPE", err)
+		}
+		if _, err := r.Seek(1, io.SeekStart); !errors.Is(err, unix.ESPIPE) {
+			t.Errorf("Seek: %v, want ESPIPE", err)
+		}
+		join()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A FIFO in a Dir holds up no loop either.
+func TestFIFOInDir(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		name := fifo(t)
+		d, err := file.OpenDir(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		join := begin(l, func() {
+			r, err := d.Open("fifo")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Close()
+			if got, err := io.ReadAll(r); string(got) != "text" || err != nil {
+				t.Errorf("read %q, %v", got, err)
+			}
+		})
+		pause(l)
+		w, err := d.OpenFile("fifo", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.WriteString("text")
+		w.Close()
+		join()
+	})
+}
+
+// Close ends the wait of who reads from a FIFO, and of who writes to a full one.
+func TestFIFOClose(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		f, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var joins []func()
+		for range 3 {
+			joins = append(joins, begin(l, func() {
+				if n, err := f.Read(make([]byte, 10)); n != 0 || !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("Read = %d, %v, want fs.ErrClosed", n, err)
+				}
+			}), begin(l, func() {
+				if n, err := g.Write(make([]byte, 1<<20)); n == 1<<20 || !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("Write = %d, %v, want fs.ErrClosed", n, err)
+				}
+			}))
+		}
+		untilFull(t, l, g)
+		begin(l, func() {
+			if err := errors.Join(f.Close(), g.Close()); err != nil {
+				t.Error(err)
+			}
+		})()
+		for _, join := range joins {
+			join()
+		}
+		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("second Close: %v, want fs.ErrClosed", err)
+		}
+	})
+}
+
+// untilFull waits until a FIFO has no room any more.
+func untilFull(t *testing.T, l *ringo.Loop, f *file.File) {
+	t.Helper()
+	for room := true; room; pause(l) {
+		poll := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+		if _, err := unix.Poll(poll, 0); err != nil && err != unix.EINTR {
+			t.Fatal(err)
+		}
+		room = poll[0].Revents&unix.POLLOUT != 0
+	}
+}
+
+// 64 opens that wait for another process delay no fsync, and a cancelled task gives up
+// its own; what they open later is nobody's.
+func TestFIFOOpenBeside(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f, err := file.Create(filepath.Join(tempDir(t), "file"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			var tasks []*ringo.Task
+			var names []string
+			for i := range 64 {
+				name := fifo(t)
+				names = append(names, name)
+				tasks = append(tasks, l.Go(func() {
+					g, err := file.OpenFile(name, []int{os.O_RDONLY, os.O_WRONLY}[i%2], 0)
+					if err == nil {
+						g.Close()
+					}
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("open of a FIFO: %v, want context.Canceled", err)
+					}
+				}))
+			}
+			patience.UntilBy(t, "64 opens to wait", func() { pause(l) }, func() bool {
+				return waiting(l, "open of a FIFO") == 64
+			})
+			for range 10 {
+				if _, err := f.WriteString("a record\n"); err != nil {
+					t.Error(err)
+				}
+				if err := f.Sync(); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, task := range tasks {
+				task.Cancel()
+				task.Wait()
+			}
+			for i, name := range names { // the goroutines go on till somebody comes
+				n, err := unix.Open(name, []int{unix.O_WRONLY, unix.O_RDONLY}[i%2]|unix.O_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				unix.Close(n)
+			}
+		})
+	})
+}
+
+// waiting counts the tasks of a loop that wait for something.
+func waiting(l *ringo.Loop, op string) (n int) {
+	for _, task := range l.Tasks() {
+		if task.WaitOp == op {
+			n++
+		}
+	}
+	return n
+}
+
+// Tasks of two loops and goroutines read one FIFO: each byte comes once.
+func TestFIFOShared(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		f, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		const n, readers = 600, 6
+		got := make(chan byte, n)
+		read := func() {
+			var b [1]byte
+			for range n / readers {
+				if m, err := f.Read(b[:]); m != 1 || err != nil {
+					t.Errorf("Read = %d, %v", m, err)
+				}
+				got <- b[0]
+			}
+		}
+		var joins []func()
+		for range 2 {
+			joins = append(joins, begin(nil, read))
+		}
+		joins = append(joins, begin(nil, func() {
+			for i := range n {
+				if _, err := f.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		}))
+		cfg.Loops = 2
+		patience.Within(t.Name(), func() {
+			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				l.Go(read)
+				l.Go(read)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, join := range joins {
+				join()
+			}
+		})
+		var seen [256]int
+		for range n {
+			seen[<-got]++
+		}
+		for b, count := range seen {
+			if want := (n + 255 - b) / 256; count != want {
+				t.Errorf("byte %d came %d times, want %d", b, count, want)
+			}
+		}
+	})
+}
+
+// What is always ready is read and written as os does it.
+func TestDevices(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		null, err := file.OpenFile("/dev/null", os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		if n, err := null.Write(make([]byte, 100)); n != 100 || err != nil {
+			t.Errorf("Write to /dev/null = %d, %v", n, err)
+		}
+		if n, err := null.Read(make([]byte, 100)); n != 0 || err != io.EOF {
+			t.Errorf("Read of /dev/null = %d, %v", n, err)
+		}
+		zero, err := file.Open("/dev/zero")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer zero.Close()
+		p := []byte("not zero")
+		if n, err := zero.Read(p); n != len(p) || err != nil || string(p) != string(make([]byte, len(p))) {
+			t.Errorf("Read of /dev/zero = %d, %v, %q", n, err, p)
+		}
+		for _, name := range []string{"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"} {
+			f, err := file.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(f)
+			if len(got) == 0 || err != nil {
+				t.Errorf("%s has %q, %v", name, got, err)
+			}
+			f.Close()
+		}
+		full, err := file.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		if _, err := full.Write([]byte("x")); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("Write to /dev/full: %v, want ENOSPC", err)
+		}
+		dir, err := file.Open(tempDir(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		if _, err := dir.Read(p); !errors.Is(err, unix.EISDIR) {
+			t.Errorf("Read of a directory: %v, want EISDIR", err)
+		}
+	})
+}
+
+// Descriptors that come from elsewhere, and go there.
+func TestAdopt(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		f, err := file.Adopt(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Close of what was adopted: %v, want fs.ErrClosed", err)
+		}
+		join := begin(l, func() {
+			p := make([]byte, 10)
+			if n, err := f.Read(p); string(p[:n]) != "late" || err != nil {
+				t.Errorf("Read = %q, %v", p[:n], err)
+			}
+		})
+		if _, err := w.WriteString("late"); err != nil {
+			t.Fatal(err)
+		}
+		join()
+		raw, err := f.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.WriteString("raw")
+		p := make([]byte, 10)
+		n := 0
+		if err := raw.Read(func(fd uintptr) bool {
+			n, err = unix.Read(int(fd), p)
+			return err != unix.EAGAIN
+		}); err != nil || string(p[:n]) != "raw" {
+			t.Errorf("RawConn.Read = %q, %v", p[:n], err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := raw.Control(func(uintptr) {}); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Control after Close: %v, want fs.ErrClosed", err)
+		}
+		if file.NewFile(1<<20, "none") != nil {
+			t.Error("NewFile of no descriptor gives a File")
+		}
+	})
+}
+
+// osPipe is os.Pipe in the shape of ends.
+func osPipe() (r, w both, err error) {
+	f, g, err := os.Pipe()
+	return f, g, err
+}
+
+func ourPipe() (r, w both, err error) {
+	f, g, err := file.Pipe()
+	return f, g, err
+}
+
+// Every call on an end does and says what it does on one of os's.
+func TestPipeLikeOS(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		want, got := pipeSteps(t, osPipe), pipeSteps(t, ourPipe)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("got %s, os has %s", got[i], want[i])
+			}
+		}
+	})
+}
+
+// pipeSteps are what is done with a pipe by one alone.
+func pipeSteps(t *testing.T, pipe func() (r, w both, err error)) (told []string) {
+	t.Helper()
+	tell := func(results ...any) {
+		var text []string
+		for _, one := range results {
+			text = append(text, fmt.Sprintf("%v (%T)", one, one))
+		}
+		told = append(told, strings.Join(text, ", "))
+	}
+	r, w, err := pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(r.Name(), w.Name())
+	p := make([]byte, 10)
+	for _, f := range []both{r, w} {
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tell(info.Mode(), info.Name())
+		_, err = f.ReadAt(p, 0)
+		tell("readat", err)
+		_, err = f.WriteAt(p, 0)
+		tell("writeat", err)
+		_, err = f.Seek(0, io.SeekStart)
+		tell("seek", err)
+		tell("truncate", f.Truncate(0))
+		tell("sync", f.Sync())
+		n, err := f.Read(nil)
+		tell("read of nothing", n, err)
+	}
+	n, err := w.Read(p)
+	tell("read of the end to write", n, err)
+	n, err = r.Write(p)
+	tell("write to the end to read", n, err)
+	n, err = w.WriteString("some bytes")
+	tell("write", n, err)
+	n, err = r.Read(p[:4])
+	tell("a part", n, err, string(p[:n]))
+	n, err = r.Read(make([]byte, 100))
+	tell("the rest", n, err)
+	n, err = w.Write(nil)
+	tell("write of nothing", n, err)
+	tell("close", w.Close(), w.Close())
+	n, err = r.Read(p)
+	tell("the end", n, err)
+	n, err = w.Write(p)
+	tell("write to a closed end", n, err)
+	tell("close", r.Close(), r.Close())
+
+	if r, w, err = pipe(); err != nil {
+		t.Fatal(err)
+	}
+	tell("close", r.Close())
+	n, err = w.WriteString("nobody reads it")
+	tell("write to nobody", n, err, errors.Is(err, unix.EPIPE))
+	tell("close", w.Close())
+	return told
+}
+
+// More than a pipe holds goes through it, while the other end is somebody else's.
+func TestPipeBulk(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		r, w, err := file.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := bytesOf(1 << 20)
+		join := begin(l, func() {
+			if n, err := w.Write(content); n != len(content) || err != nil {
+				t.Errorf("Write = %d, %v", n, err)
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(got, content) {
+			t.Errorf("read %d bytes, %v, want %d", len(got), err, len(content))
+		}
+		join()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Its ends are non-blocking, and no process that is started gets them.
+func TestPipeFlags(t *testing.T) {
+	r, w, err := file.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer r.Close()
+	for f, mode := range map[*file.File]int{r: unix.O_RDONLY, w: unix.O_WRONLY} {
+		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+		if err != nil || flags&unix.O_NONBLOCK == 0 || flags&unix.O_ACCMODE != mode {
+			t.Errorf("%s has flags %#x, %v", f.Name(), flags, err)
+		}
+		if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s stays open in other programs: %#x, %v", f.Name(), flags, err)
+		}
+	}
+}
+
+// Many tasks of one loop wait for pipes and hold up nothing; Close ends the wait of
+// some, a cancel that of the others.
+func TestPipeWaits(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver != socktest.World {
+			testmain.NeedDescriptors(t, 500)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			var ends [][2]*file.File
+			var closed, cancelled []*ringo.Task
+			for i := range 200 {
+				r, w, err := file.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				ends = append(ends, [2]*file.File{r, w})
+				want := []error{fs.ErrClosed, context.Canceled}[i%2]
+				task := l.Go(func() {
+					if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, want) {
+						t.Errorf("Read = %d, %v, want %v", n, err, want)
+					}
+				})
+				if i%2 == 0 {
+					closed = append(closed, task)
+				} else {
+					cancelled = append(cancelled, task)
+				}
+			}
+			for l.Stats().Slots < 200 {
+				pause(l)
+			}
+			for i := 0; i < len(ends); i += 2 {
+				if err := ends[i][0].Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			for i, task := range cancelled {
+				task.Cancel()
+				task.Wait()
+				closed[i].Wait()
+				if err := ends[2*i+1][0].Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, pair := range ends {
+				if err := pair[1].Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	})
+}
+
+// Without descriptors it fails as os's does.
+func TestPipeWithoutDescriptors(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, got := file.Pipe()
+	_, _, want := os.Pipe()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) || !errors.Is(got, unix.EMFILE) {
+		t.Errorf("Pipe: %v (%T), want %v (%T)", got, got, want, want)
+	}
+}
+
+// Each direction has its deadline, and both callers of an end are told of its own.
+func TestDeadlinesOfDirections(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		name := filepath.Join(tempDir(t), "fifo")
+		if err := file.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := file.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := f.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v, want os.ErrDeadlineExceeded", err)
+		}
+		if n, err := f.Write(make([]byte, 10)); n != 10 || err != nil {
+			t.Errorf("Write when the read deadline has passed = %d, %v", n, err)
+		}
+		if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read of what is there when the deadline has passed: %v, want os.ErrDeadlineExceeded", err)
+		}
+		if err := errors.Join(f.SetReadDeadline(time.Time{}), f.SetWriteDeadline(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := f.Read(make([]byte, 20)); n != 10 || err != nil {
+			t.Errorf("Read when the write deadline has passed = %d, %v", n, err)
+		}
+		if _, err := f.Write(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Write: %v, want os.ErrDeadlineExceeded", err)
+		}
+	})
+}
+
+// What waits for a disk has no deadline, as with package os.
+func TestNoDeadline(t *testing.T) {
+	for _, name := range []string{filepath.Join(tempDir(t), "file"), os.DevNull} {
+		f, err := file.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := f.SetDeadline(time.Now()), theirs.SetDeadline(time.Now()); got != want {
+			t.Errorf("SetDeadline of %s: %v, want %v", name, got, want)
+		}
+		theirs.Close()
+		f.Close()
+		if err := f.SetReadDeadline(time.Now()); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("SetReadDeadline of a closed file: %v, want os.ErrClosed", err)
+		}
+	}
+}
