@@ -49,19 +49,6 @@ func TestJudgeRatio(t *testing.T) {
 	}
 }
 
-func TestQuartiles(t *testing.T) {
-	for _, c := range []struct{ v, want []float64 }{
-		{[]float64{3}, []float64{3, 3, 3}},
-		{[]float64{4, 2}, []float64{2.5, 3, 3.5}},
-		{[]float64{5, 1, 4, 2, 3}, []float64{2, 3, 4}},
-	} {
-		low, median, high := quartiles(c.v)
-		if low != c.want[0] || median != c.want[1] || high != c.want[2] {
-			t.Errorf("quartiles of %v are %v, %v, %v, want %v", c.v, low, median, high, c.want)
-		}
-	}
-}
-
 // Each bound is of a server that command knows, and no driver is forgotten.
 func TestBounds(t *testing.T) {
 	b := bed{bin: "bin"}

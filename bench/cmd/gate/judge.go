@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringo/bench/internal/report"
 )
 
 // cell is a load: connections, bytes a message, messages in flight on each connection.
@@ -58,7 +60,8 @@ func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool)
 		if len(ratios[y.name]) == 0 {
 			return []string{fmt.Sprintf("%-22s %-9v no round was measured beside %s", b.server, b.cell, y.name)}, false
 		}
-		low, median, high := quartiles(ratios[y.name])
+		at := func(q float64) float64 { return report.Quantile(ratios[y.name], q) }
+		low, median, high := at(0.25), at(0.5), at(0.75)
 		word := "ok"
 		switch {
 		case median < y.floor():
@@ -75,20 +78,6 @@ func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool)
 		lines = append(lines, fmt.Sprintf("%-22s %-9v FAILS beside %s", b.server, b.cell, strings.Join(under, " and ")))
 	}
 	return lines, ok
-}
-
-// quartiles are the values below which a quarter, half and three quarters lie.
-func quartiles(v []float64) (low, median, high float64) {
-	v = slices.Sorted(slices.Values(v))
-	at := func(q float64) float64 {
-		x := q * float64(len(v)-1)
-		i := int(x)
-		if i+1 == len(v) {
-			return v[i]
-		}
-		return v[i] + (x-float64(i))*(v[i+1]-v[i])
-	}
-	return at(0.25), at(0.5), at(0.75)
 }
 
 // callBound is how many calls of some names together come with a request.
