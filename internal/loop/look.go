@@ -120,13 +120,14 @@ type Walk struct {
 	left  int       // workers, from the first
 	at    uint32    // in the ready queue, and where that ended
 	end   uint32
+	last  uint32
 }
 
 // Walk begins one. G.
 func (l *Loop) Walk() *Walk { return &Walk{l: l} }
 
-// Last is the ID of the task that the loop has begun last.
-func (w *Walk) Last() uint32 { return w.l.tasks.begun }
+// Last is the ID of the task that the loop had begun last when it was last looked at.
+func (w *Walk) Last() uint32 { return w.last }
 
 // Left is how many tasks there are still to see, at most.
 func (w *Walk) Left() int {
@@ -139,7 +140,7 @@ func (w *Walk) Left() int {
 // Next looks at some tasks, as many as there is room for at most.
 func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 	l := w.l
-	w.now, w.wall = l.set.elapsed(), l.cfg.Clock().Round(0)
+	w.now, w.wall, w.last = l.set.elapsed(), l.cfg.Clock().Round(0), l.tasks.begun
 	if !w.begun {
 		w.begun, w.left = true, len(l.workers.all)
 		w.at, w.end = l.ready.head, l.ready.tail
