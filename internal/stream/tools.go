@@ -23,7 +23,7 @@ func (t *Tools) Init(l *loop.Loop) {
 // Get returns memory for at least n bytes, of length 0.
 func (t *Tools) Get(n int) []byte {
 	if t == nil {
-		return make([]byte, 0, n)
+		return new(bufs.Spare).Get(n) // which rounds up, so that what grows piece by piece is seldom moved
 	}
 	return t.spare.Get(n)
 }

@@ -34,3 +34,21 @@ func TestSpareMemoryIsGivenBack(t *testing.T) {
 		t.Errorf("%d are kept after the third, more %v; want none and no more", kept(), more)
 	}
 }
+
+// What grows by a byte at a time, as for a Peek of much from a slow peer, is moved a few times, whoever it is for.
+func TestGrowthIsAmortized(t *testing.T) {
+	for name, tools := range map[string]*Tools{"a loop's": {L: new(loop.Loop)}, "foreign": nil} {
+		var in In
+		moved := 0
+		for range 64 << 10 {
+			before := cap(in.mem)
+			in.Grow(tools, 4096)[0] = 1
+			if in.Grown(1); cap(in.mem) != before {
+				moved++
+			}
+		}
+		if moved > 8 {
+			t.Errorf("%s memory was moved %d times for 64 KiB, want 8 at most", name, moved)
+		}
+	}
+}
