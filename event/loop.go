@@ -36,17 +36,17 @@ type Loop struct {
 	hooked  int    // how many there are
 	checked uint64 // the turn in which the checks were called, plus 1
 
-	tools      stream.Tools
-	recv, send op.Op // for plain calls, one at a time
-	both       op.Op // that sends what was accepted and what comes behind it
-	ext        op.Ext
-	name       sys.Sockaddr
-	frozen     frozen
-	rechecks   rechecks
-	intakes    map[*Conn]*intake
-	unsent     int // bytes of all connections that wait for room
-	unsentMax  int
-	open       loop.Handle
+	tools     stream.Tools
+	send      op.Op // for plain calls, one at a time
+	both      op.Op // that sends what was accepted and what comes behind it
+	ext       op.Ext
+	name      sys.Sockaddr
+	frozen    frozen
+	rechecks  rechecks
+	intakes   map[*Conn]*intake
+	unsent    int // bytes of all connections that wait for room
+	unsentMax int
+	open      loop.Handle
 }
 
 // unsentMax is what Loop.SetUnsentMax says at first.
@@ -61,7 +61,7 @@ func On(l *ringo.Loop) *Loop {
 	if k, ok := inner.Events().(*kept); ok {
 		return (*Loop)(k)
 	}
-	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send},
+	e := &Loop{l: inner, send: op.Op{Code: op.Send},
 		unsentMax: unsentMax}
 	e.both = op.Op{Code: op.Sendmsg, Ext: &e.ext}
 	e.tools.Init(inner)

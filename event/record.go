@@ -2,6 +2,7 @@ package event
 
 import (
 	"ringo/internal/bufs"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -21,15 +22,12 @@ func (c *Conn) carryRecords() {
 	c.flags |= slow // for good, which keeps writes out of the outbox
 }
 
-// howLong has a receive tell the length of the next record, and leave it.
-const howLong = sys.MsgPeek | sys.MsgTrunc
-
 // receiveRecord receives a record; nil if there is none now, or if it has memory of its own, as one that is longer than
 // a buffer.
 func (c *Conn) receiveRecord() *bufs.Buffer {
 	e := c.e
 	e.l.Charge()
-	size, ok := c.receiveNow(nil, howLong)
+	size, ok := e.tools.Receive(&c.fd, nil, stream.HowLong)
 	switch {
 	case !ok:
 		c.in.Dry()
@@ -51,7 +49,7 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 		b.Pool().Put(b)
 		mem = c.in.Grow(&e.tools, int(size))
 	}
-	n, ok := c.receiveNow(mem, 0)
+	n, ok := e.tools.Receive(&c.fd, mem, 0)
 	switch {
 	case ok && n >= 0 && long:
 		c.in.Grown(int(n))
@@ -71,15 +69,6 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 	}
 	c.goesOn(reads)
 	return b
-}
-
-// receiveNow is a plain receive.
-func (c *Conn) receiveNow(p []byte, flags uint32) (res int32, ok bool) {
-	o := &c.e.recv
-	o.FD, o.Buf, o.CallFlags = &c.fd, p, flags
-	res, ok = c.e.l.Try(o)
-	o.Buf, o.CallFlags = nil, 0
-	return res, ok
 }
 
 // peerHasEnded asks whether the peer has ended its side.

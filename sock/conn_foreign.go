@@ -39,7 +39,7 @@ func (c *Conn) leftOver(a handle.Access, p []byte) (n int, ok bool, err error) {
 	if ok, err = isHere(a); ok && err == nil {
 		n = c.take(a.Input(), nil, p)
 	}
-	return n, ok || err != nil, err
+	return n, ok, err
 }
 
 // receivedForeign is what a receive of a foreign caller's has brought.
@@ -55,7 +55,7 @@ func (c *Conn) receivedForeign(in *stream.In, res int32) (int, error) {
 	return 0, err
 }
 
-// isHere reports whether a foreign caller need not ask the kernel, or why it must not go on.
+// isHere reports whether a foreign caller need not ask the kernel; the error is why it must not go on.
 func isHere(a handle.Access) (bool, error) {
 	in := a.Input()
 	if !in.Any() && !in.Over() {
@@ -86,7 +86,7 @@ func (c *Conn) awaitSome(a handle.Access) error {
 
 // someForeign is some for a foreign caller that has access.
 func (c *Conn) someForeign(a handle.Access) error {
-	if here, err := isHere(a); here || err != nil {
+	if here, err := isHere(a); here {
 		return err
 	}
 	return c.more(a)
@@ -117,7 +117,7 @@ func (c *Conn) more(a handle.Access) error {
 // receiveRecord fetches the next record.
 func (c *Conn) receiveRecord(a handle.Access) error {
 	in, o := a.Input(), a.Op()
-	o.CallFlags = howLong
+	o.CallFlags = stream.HowLong
 	size, err := a.Do()
 	if o.CallFlags = 0; err != nil {
 		return err

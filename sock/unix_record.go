@@ -4,8 +4,7 @@ import (
 	"io"
 
 	"ringo/internal/handle"
-	"ringo/internal/op"
-	"ringo/internal/sys"
+	"ringo/internal/stream"
 )
 
 // Records are what a connection of network unixpacket carries: as much as one write
@@ -13,9 +12,6 @@ import (
 // are never fetched, so that what is unread is always part of one record. A receive of
 // nothing is a record of no bytes or the end, the kernel does not say which; so, as
 // with package net, it reads as io.EOF, and whoever reads on is told what comes next.
-
-// howLong has a receive tell the length of the next record, and leave it. See recv(2).
-const howLong = sys.MsgPeek | sys.MsgTrunc
 
 // beginRecord forgets an end that may have been none.
 func (in *input) beginRecord() {
@@ -31,9 +27,7 @@ func (in *input) fillRecord(c *Conn) {
 	if in.Any() {
 		return
 	}
-	o := call(c.l, op.Recv)
-	o.CallFlags = howLong
-	size, ok := c.try(o)
+	size, ok := c.local.Receive(c.core.FD(), nil, stream.HowLong)
 	switch {
 	case !ok:
 		in.Dry()

@@ -109,7 +109,7 @@ type Hooks interface {
 	Show(i *census.HandleInfo, here bool)
 }
 
-// Event is what happens to a handle, in this order.
+// Event is what happens to a handle.
 type Event uint8
 
 const (

@@ -3,15 +3,25 @@ package stream
 import (
 	"ringo/internal/bufs"
 	"ringo/internal/fd"
+	"ringo/internal/sys"
 )
 
 // Recv receives into p without waiting: a count; or none if there is nothing now, or will be nothing more.
 func (in *In) Recv(t *Tools, f *fd.FD, p []byte, by Way) (n int, ok bool) {
-	o := &t.recv
-	o.FD, o.Buf = f, p
-	res, ok := t.L.Try(o)
-	o.Buf = nil
+	res, ok := t.Receive(f, p, 0)
 	return in.Took(t, res, ok, len(p), by)
+}
+
+// HowLong has a receive tell the length of the next record, and leave it. See recv(2).
+const HowLong = sys.MsgPeek | sys.MsgTrunc
+
+// Receive makes the plain call, with MSG_ flags.
+func (t *Tools) Receive(f *fd.FD, p []byte, flags uint32) (res int32, ok bool) {
+	o := &t.recv
+	o.FD, o.Buf, o.CallFlags = f, p, flags
+	res, ok = t.L.Try(o)
+	o.Buf = nil
+	return res, ok
 }
 
 // Took notes what a plain receive of so many bytes has told of the stream.
