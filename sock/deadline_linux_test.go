@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
 	"ringo/buf"
 	"ringo/internal/test/patience"
@@ -646,6 +648,40 @@ func TestDeadlineMovedOnALateLoop(t *testing.T) {
 					t.Errorf("Write() = %d, %v, want all %d", n, err, len(msg))
 				}
 				return
+			}
+		})
+	})
+}
+
+// Word of a deadline that somebody else has moved may come when a newer one has passed that the reader was in time by.
+func TestLateWordOfADeadline(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			c.SetReadDeadline(never)
+			var n int
+			var err error
+			reader := l.GoNamed("reader", func() { n, err = c.Read(make([]byte, 1)) })
+			taskNamed(t, l, l, "reader")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				c.SetReadDeadline(patience.Deadline()) // of which the loop is to hear
+				peer.Write([]byte{1})
+			}()
+			<-done // the loop is held
+			for inQueue(t, int(sock.Descriptor(c)), unix.TIOCINQ) == 0 {
+				runtime.Gosched()
+			}
+			at := time.Now()
+			for d := time.Millisecond; !time.Now().Before(at); d *= 2 {
+				at = time.Now().Add(d)
+				c.SetReadDeadline(at)
+			}
+			for !time.Now().After(at) {
+				runtime.Gosched()
+			}
+			if reader.Wait(); n != 1 || err != nil {
+				t.Errorf("Read() = %d, %v, want the byte that came before the deadline", n, err)
 			}
 		})
 	})

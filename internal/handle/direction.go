@@ -453,7 +453,7 @@ func (c *Core) moved(dir Dir) {
 	case d.waiter != nil:
 		c.arm(d, limit)
 	default:
-		if d.timer != nil && (!d.busy || limit <= c.l.NowNS()) {
+		if d.timer != nil && (!d.busy || limit == passed) { // word of an older one may come when this has passed
 			d.timer.leeway.end()
 		}
 		if dir == In && c.hooks.Rests() {
