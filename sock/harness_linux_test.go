@@ -25,7 +25,7 @@ import (
 	"ringo/sock"
 )
 
-// descriptors counts those of this process whose names in /proc begin with kind: "socket:", "pipe:", or "" for all.
+// descriptors counts those of this process whose names in /proc begin with kind: "socket:" or "pipe:".
 func descriptors(t testing.TB, kind string) (n int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

@@ -4,6 +4,8 @@ package testmain
 
 import (
 	"os"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -35,6 +37,47 @@ func TestRingMappingIsTried(t *testing.T) {
 	if _, ok := leaksMade["ring mapping"]; !ok {
 		_, errno := openRing()
 		t.Skipf("io_uring_setup: %v; a leaked mapping can't be made here", errno)
+	}
+}
+
+// keepsOpen is what TestKeepsOpen finds in the environment of its own process.
+const keepsOpen = "RINGO_TEST_KEEPS_OPEN"
+
+// TestKeepsOpen is for TestDescriptorsKept.
+func TestKeepsOpen(t *testing.T) {
+	if os.Getenv(keepsOpen) == "" {
+		t.Skip("for TestDescriptorsKept")
+	}
+	check := DescriptorsKept(t)
+	if _, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {
+		t.Fatal(err)
+	}
+	check(nil)
+	t.Log("and it goes on")
+}
+
+func TestDescriptorsKept(t *testing.T) {
+	check := DescriptorsKept(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	check(func() { // what closes late, as other threads do
+		looks++
+		r.Close()
+		w.Close()
+	})
+	if looks != 1 {
+		t.Errorf("paused %d times, want 1: for what was open at first", looks)
+	}
+
+	cmd := exec.Command(executable(t), "-test.run=^TestKeepsOpen$", "-test.v")
+	cmd.Env = append(os.Environ(), keepsOpen+"=1", "RINGO_TEST_PATIENCE=50ms", "GORACE=atexit_sleep_ms=0")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "left open: [") || !strings.Contains(string(out), "-> /dev/null") ||
+		!strings.Contains(string(out), "and it goes on") {
+		t.Errorf("%v; want a failure that names what is open\n%s", err, out)
 	}
 }
 

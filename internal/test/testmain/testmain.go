@@ -144,6 +144,25 @@ func startPoller() {
 	w.Close()
 }
 
+// DescriptorsKept notes which descriptors are open. What it returns fails the test, and says which they are, if others
+// are open that stay so: threads beside the test open some and close them, so one look says nothing. It pauses between
+// two looks, as patience.UntilBy does.
+func DescriptorsKept(t testing.TB) (check func(pause func())) {
+	before := descriptors()
+	return func(pause func()) {
+		t.Helper()
+		var left inventory
+		err := patience.Poll(pause, func() bool {
+			left = descriptors()
+			maps.DeleteFunc(left, func(id, _ string) bool { _, was := before[id]; return was })
+			return len(left) == 0
+		})
+		if err != nil {
+			t.Errorf("left open: %q (%v)", slices.Sorted(maps.Values(left)), err)
+		}
+	}
+}
+
 func takeAll() []inventory {
 	all := make([]inventory, len(kinds))
 	for i, k := range kinds {
