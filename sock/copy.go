@@ -153,7 +153,10 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	for full := 0; err == nil; {
 		c.endCopy() // here, where nothing has to be kept on the stack: BenchmarkIdleMemory
-		if err = c.some(); err != nil {
+
+		// As some, with one call less on the stack.
+		_, err = c.ready(handle.OfTask(handle.In), 0, true)
+		if err != nil {
 			err = c.failed("read", err)
 			break
 		}
@@ -278,7 +281,7 @@ func (c *Conn) drain(a handle.Access, p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
 		o := c.opFor(a, op.SpliceOut)
 		o.Limit, o.Other = uint32(p.Held), p.R
-		res, err := c.do(a, o)
+		res, err := c.doOut(a, o)
 		switch {
 		case err != nil:
 			return total, err
@@ -304,7 +307,7 @@ type lent struct {
 // Read is the connection's.
 func (s *lent) Read(p []byte) (n int, err error) {
 	err = s.withInput(func(a handle.Access, in *stream.In) error {
-		if n, err = s.readForeign(a, p); n == 0 {
+		if n, err = s.read(a, p); n == 0 {
 			return err
 		}
 		if err := s.begin(a); err != nil {

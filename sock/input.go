@@ -2,6 +2,7 @@ package sock
 
 import (
 	"io"
+	"net"
 
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -150,6 +151,129 @@ func (in *input) fillBuffer(c *Conn) {
 		in.Append(b)
 		c.serve.more = true // if the handler's own look found it, it is news all the same
 	}
+}
+
+// A read goes by the same steps whoever calls: turn; ready, with which a task of the loop parks; and what is unread is
+// taken, or a plain call receives, with which foreign callers wait.
+
+// input is what has come for the caller that has access, and the memory that goes with it.
+func (c *Conn) input(a handle.Access) (*stream.In, *stream.Tools) {
+	if a.Own() {
+		return &c.in.In, &c.local.Tools
+	}
+	return a.Input(), nil
+}
+
+// turn is a reader's turn to be given what it need not wait for. The error is why it is given nothing.
+func (c *Conn) turn(a handle.Access) error {
+	if !a.Own() {
+		return nil
+	}
+	if in := &c.in; (in.ByHand() || in.Any()) && !c.yield() {
+		return c.l.Cause()
+	}
+	if c.core.Closing() {
+		return c.charged(net.ErrClosed)
+	}
+	return nil
+}
+
+// ready waits until more than so many bytes are unread, which it reports, or a receive is in order; with fetch it makes
+// that, into memory of the connection's own.
+func (c *Conn) ready(a handle.Access, n int, fetch bool) (here bool, err error) {
+	if !a.Own() {
+		return c.readyForeign(a, n, fetch)
+	}
+	in := &c.in
+	if fetch && in.ByHand() && !in.Any() {
+		if c.l.Charge(); !c.yield() {
+			return false, c.l.Cause()
+		}
+	}
+	for {
+		if err := c.mayRead(); err != nil {
+			return false, err
+		}
+		if fetch && !in.Has(n) {
+			in.fill(c)
+		}
+		switch {
+		case in.Has(n):
+			return true, nil
+		case in.ByHand() && !fetch:
+			return false, nil
+		}
+		if err := in.end(c); err != nil {
+			return false, err
+		}
+		if waits, err := in.mustWait(c); err != nil {
+			return false, err
+		} else if waits {
+			c.core.Wait()
+		}
+	}
+}
+
+// readyForeign is ready for a foreign caller, which waits in its receive.
+func (c *Conn) readyForeign(a handle.Access, n int, fetch bool) (here bool, err error) {
+	in := a.Input()
+	here = in.Has(n)
+	if here || in.Over() {
+		if err = a.Late(); err == nil && !here {
+			err = ended(in, "read")
+		}
+	} else if fetch {
+		err = c.fetch(a)
+	}
+	return here, err
+}
+
+// receiveBy makes a receive by an op of opExtFor, which asks for so many bytes. ok is false if a task of the loop has
+// found nothing: it goes back to ready.
+func (c *Conn) receiveBy(a handle.Access, o *op.Op, asked int) (n int, ok bool, err error) {
+	res, ok, err := c.core.Do(a, o)
+	if !a.Own() {
+		n, err = c.received(a, res, err)
+		return n, err == nil, err
+	}
+	n, ok = c.in.Took(&c.local.Tools, res, ok, asked, c.way())
+	return n, ok, nil
+}
+
+// received is what a receive of a foreign caller's has brought.
+func (c *Conn) received(a handle.Access, res int32, err error) (int, error) {
+	if err != nil || res > 0 {
+		return int(max(res, 0)), err
+	}
+	in := a.Input()
+	in.End(res == 0, res)
+	err = ended(in, "read")
+	if c.records() { // of which it may have been an empty one
+		in.End(false, in.Err())
+	}
+	return 0, err
+}
+
+// take moves unread bytes into p. Of a record the rest is dropped.
+func (c *Conn) take(in *stream.In, t *stream.Tools, p []byte) int {
+	n := in.CopyTo(t, p)
+	if c.records() {
+		in.Skip(t, in.Unread())
+	}
+	return n
+}
+
+// fetch receives into memory of a foreign caller's; of records the next, when none is here.
+func (c *Conn) fetch(a handle.Access) error {
+	in := a.Input()
+	if c.records() {
+		return c.fetchRecord(a)
+	}
+	c.core.Given(in.Unread())
+	res, err := a.Move(in.Grow(nil, 4096))
+	n, err := c.received(a, res, err)
+	in.Grown(n)
+	return err
 }
 
 // ended is why no more bytes will come: nil if they may.

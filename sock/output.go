@@ -159,17 +159,19 @@ func (c *Conn) writeForeign(a handle.Access, p []byte) (n int, err error) {
 		piece = max(piece, len(p))
 	}
 	for {
-		res, err := a.Move(p[n:min(len(p), n+piece)])
-		switch {
-		case err != nil:
+		k, err := c.moved(a.Move(p[n:min(len(p), n+piece)]))
+		if n += k; err != nil || n == len(p) {
 			return n, err
-		case res < 0:
-			return n, callError("write", res)
-		}
-		if n += int(res); n == len(p) {
-			return n, nil
 		}
 	}
+}
+
+// moved is what a send of a foreign caller's has moved.
+func (c *Conn) moved(res int32, err error) (int, error) {
+	if err == nil && res < 0 {
+		err = callError("write", res)
+	}
+	return int(max(res, 0)), err
 }
 
 // writeWhole writes p otherwise than by plain calls, as far as they go, behind what was accepted. It is apart so that
@@ -339,16 +341,16 @@ func (c *Conn) opExtFor(a handle.Access, code op.Code) *op.Op {
 	return o
 }
 
-// do makes the call of an op that sends, and waits for room if there is none.
-func (c *Conn) do(a handle.Access, o *op.Op) (int32, error) {
-	if !a.Own() {
-		return a.Do()
+// doOut is do for an op that sends, with which a task of the loop waits for room, too: it parks.
+func (c *Conn) doOut(a handle.Access, o *op.Op) (int32, error) {
+	if a.Own() {
+		if err := c.core.State(handle.Out); err != nil {
+			return 0, err
+		}
 	}
-	if err := c.core.State(handle.Out); err != nil {
-		return 0, err
-	}
-	if res, ok := c.try(o); ok {
-		return res, nil
+	res, ok, err := c.core.Do(a, o)
+	if ok || err != nil {
+		return res, err
 	}
 	c.in.stall(c)
 	return c.core.Later(o, "write")

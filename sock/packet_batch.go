@@ -42,34 +42,17 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	var n int
-	if a.Own() {
-		n, err = c.readBatchOwn(ms)
-	} else {
-		n, err = c.readBatchForeign(a, ms)
-	}
-	return n, c.failed("read", err)
-}
-
-// readBatchOwn is ReadBatch for a task of the loop that has access.
-func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 	for {
-		if err := c.in.state(&c.packet); err != nil {
-			return 0, err
+		here, err := c.ready(a)
+		if here {
+			return c.popBatch(ms, a.Own()), nil
 		}
-		if n := c.popBatch(ms, true); n > 0 {
-			return n, nil
+		n, ok := 0, false
+		if err == nil {
+			n, ok, err = c.readBatch(a, ms)
 		}
-		if c.in.ready {
-			switch res, ok := c.fetchBatch(ms); {
-			case ok && res < 0:
-				return 0, callError("recvmmsg", res)
-			case ok:
-				return int(res), nil
-			}
-		}
-		if err := c.in.wait(&c.packet); err != nil {
-			return 0, err
+		if ok || err != nil {
+			return n, c.failed("read", err)
 		}
 	}
 }
@@ -101,20 +84,27 @@ func (m *Message) fill(d *datagram) {
 	}
 }
 
-// fetchBatch receives what there is now; ok is false if there is nothing.
-func (c *PacketConn) fetchBatch(ms []Message) (res int32, ok bool) {
-	pl := c.local.packets()
-	ms = ms[:min(len(ms), max(c.in.window, 4))] // to make a message ready costs something, too
-	c.prepare(batchOf(&pl.manyExt), ms)
-	pl.many.Code, pl.many.FD = op.Recvmmsg, c.core.FD()
-	res, ok = c.l.Try(&pl.many)
-	c.in.asked(len(ms), res, ok)
-	if !ok {
-		res = 0
+// readBatch receives what there is, for which a foreign caller waits. ok is false if there is nothing.
+func (c *PacketConn) readBatch(a handle.Access, ms []Message) (n int, ok bool, err error) {
+	in := &c.in
+	if a.Own() {
+		ms = ms[:min(len(ms), max(in.window, 4))] // to make a message ready costs something, too
 	}
-	c.in.window = min(2*max(int(res), 1), MessagesMax)
-	c.collect(pl.manyExt.Batch, ms, int(res))
-	return res, ok
+	o := c.batchOp(a)
+	o.Code = op.Recvmmsg
+	b := batchOf(o.Ext)
+	c.prepare(b, ms)
+	res, ok, err := c.core.Do(a, o)
+	if ok && res < 0 {
+		err = callError("recvmmsg", res)
+	}
+	n = int(max(res, 0))
+	if a.Own() {
+		in.asked(len(ms), res, ok)
+		in.window = min(2*max(n, 1), MessagesMax)
+	}
+	c.collect(b, ms, n)
+	return n, ok, err
 }
 
 // prepare makes the messages those to receive into.
@@ -175,13 +165,8 @@ func (c *PacketConn) sendBatch(a handle.Access, ms []Message) (int, error) {
 		return 0, err
 	}
 	o.Code = op.Sendmmsg
-	res, ok := int32(0), true
-	if err = nil; a.Own() {
-		res, ok = c.try(o)
-	} else {
-		res, err = a.Do()
-	}
-	if b.Release(count); !ok {
+	res, ok, err := c.core.Do(a, o)
+	if b.Release(count); !ok && err == nil {
 		res, err = c.sendFirst(a, &ms[0])
 	}
 	switch {
@@ -256,27 +241,4 @@ func sentBatch(ms []Message) int {
 		}
 	}
 	return len(ms)
-}
-
-// readBatchForeign is ReadBatch for a foreign caller that has access.
-func (c *PacketConn) readBatchForeign(a handle.Access, ms []Message) (int, error) {
-	if len(c.in.kept) > 0 {
-		if err := a.Late(); err != nil {
-			return 0, err
-		}
-		return c.popBatch(ms, false), nil
-	}
-	o := a.Op()
-	o.Code = op.Recvmmsg
-	b := batchOf(o.Ext)
-	c.prepare(b, ms)
-	res, err := a.Do()
-	if err == nil && res < 0 {
-		err = callError("recvmmsg", res)
-	}
-	if err != nil {
-		res = 0
-	}
-	c.collect(b, ms, int(res))
-	return int(res), err
 }

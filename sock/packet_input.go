@@ -67,36 +67,52 @@ func (c *packet) receive(call string, d *recvmsg) error {
 	if err != nil {
 		return err
 	}
-	if a.Own() {
-		err = c.receiveOwn(call, d)
-	} else {
-		err = c.receiveForeign(a, call, d)
+	for done := false; err == nil && !done; {
+		if done, err = c.ready(a); done {
+			c.in.popInto(c, a.Own(), d)
+		} else if err == nil {
+			done, err = c.receiveNow(a, call, d)
+		}
 	}
 	c.core.Leave(a)
 	return c.failed("read", err)
 }
 
-// receiveOwn is receive for a task of the loop that has access.
-func (c *packet) receiveOwn(call string, d *recvmsg) error {
+// ready waits until a datagram is here that was fetched before, which it reports, or a receive is in order.
+func (c *packet) ready(a handle.Access) (here bool, err error) {
+	in := &c.in
+	if !a.Own() {
+		if here = in.head(c, false) != nil; here {
+			err = a.Late()
+		}
+		return here && err == nil, err
+	}
 	for {
-		if err := c.in.state(c); err != nil {
-			return err
+		if err := in.state(c); err != nil {
+			return false, err
 		}
-		if c.in.popInto(c, true, d) {
-			return nil
+		if here = in.head(c, true) != nil; here || in.ready {
+			return here, nil
 		}
-		if c.in.ready {
-			switch res, ok := c.fetch(d); {
-			case ok && res < 0:
-				return callError(call, res)
-			case ok:
-				return nil
-			}
-		}
-		if err := c.in.wait(c); err != nil {
-			return err
+		if err := in.wait(c); err != nil {
+			return false, err
 		}
 	}
+}
+
+// receiveNow receives a datagram, for which a foreign caller waits. ok is false if there is none.
+func (c *packet) receiveNow(a handle.Access, call string, d *recvmsg) (ok bool, err error) {
+	var res int32
+	if a.Own() {
+		res, ok = c.fetch(d)
+	} else {
+		res, err = c.fetchForeign(a, d)
+		ok = err == nil
+	}
+	if ok && res < 0 {
+		err = callError(call, res)
+	}
+	return ok && err == nil, err
 }
 
 // enterRead waits for access to the input.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"ringo/internal/cmsg"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -153,6 +154,40 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 		in.popInto(c, true, d)
 	}
 	return 0, true
+}
+
+// fetchForeign receives a datagram for a foreign caller that has access, which waits. A negative result is the call's.
+func (c *packet) fetchForeign(a handle.Access, d *recvmsg) (int32, error) {
+	o := a.Op()
+	x := o.Ext
+	o.Code = op.Recvmsg
+	row := c.in.gro.Load() && !d.joined
+	p, oob := d.p, d.oob
+	if row { // it is taken apart from memory of its own
+		p, oob = make([]byte, datagramMax), make([]byte, fetchControl)
+	}
+	x.SetVector([][]byte{p})
+	x.Named, x.Control = !c.connected, oob
+	defer unfill(o)
+	res, err := a.Do()
+	if err != nil || res < 0 {
+		return res, err
+	}
+	got := datagram{bytes: p[:res], control: x.Received(), flags: x.MsgFlags(), from: c.peer}
+	if !c.connected {
+		got.from = x.Sender().AddrPort()
+	}
+	if row {
+		got.segment = segmentOf(got.control)
+		c.in.kept = append(c.in.kept, got)
+		c.in.popInto(c, false, d)
+		return 0, nil
+	}
+	d.n, d.oobn, d.flags, d.from = len(got.bytes), len(got.control), got.flags, got.from
+	if c.family == sys.AFUnix && !c.connected {
+		d.path, _ = x.Sender().Unix()
+	}
+	return 0, nil
 }
 
 // own makes the messages from the second up to but not including end what c has not

@@ -121,7 +121,10 @@ func (c *packet) transmit(a handle.Access, m *sendmsg) (res int32, err error) {
 	for res = -sys.EAGAIN; err == nil && res == -sys.EAGAIN; {
 		o := c.sendOp(a)
 		m.fill(o)
-		res, err = c.do(a, o)
+		var ok bool
+		if res, ok, err = c.core.Do(a, o); !ok && err == nil {
+			res, err = c.core.Later(o, "write")
+		}
 		unfill(o)
 	}
 	return res, err
@@ -133,17 +136,6 @@ func (c *packet) sendOp(a handle.Access) *op.Op {
 		return &c.local.packets().send
 	}
 	return a.Op()
-}
-
-// do makes the call of an op, and waits for room if there is none.
-func (c *packet) do(a handle.Access, o *op.Op) (int32, error) {
-	if !a.Own() {
-		return a.Do()
-	}
-	if res, ok := c.try(o); ok {
-		return res, nil
-	}
-	return c.core.Later(o, "write")
 }
 
 // errWrongAddress is the error of an address of another type, as in package net.

@@ -21,11 +21,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if a.Own() {
-		n, err = c.readOwn(p)
-	} else {
-		n, err = c.readForeign(a, p)
-	}
+	n, err = c.read(a, p)
 	c.core.Given(n)
 	c.core.Leave(a)
 	if err != nil {
@@ -34,74 +30,39 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readOwn is Read for a task of the loop that has access.
-func (c *Conn) readOwn(p []byte) (int, error) {
-	in := &c.in
-	if (in.ByHand() || in.Any()) && !c.yield() {
-		return 0, c.l.Cause()
+// read is Read for a caller that has access.
+func (c *Conn) read(a handle.Access, p []byte) (int, error) {
+	if err := c.turn(a); err != nil || len(p) == 0 {
+		return 0, err
 	}
 	for {
-		if err := c.mayRead(); err != nil && (len(p) > 0 || c.core.Closing()) {
+		if here, err := c.ready(a, 0, false); err != nil {
 			return 0, err
+		} else if here {
+			in, t := c.input(a)
+			return c.take(in, t, p), nil
 		}
-		if len(p) == 0 {
-			return 0, nil
-		}
-		if !in.Any() && in.ByHand() {
-			if in.Bulk() && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
-				in.fillBuffer(c)
-			} else if n, ok := in.recv(c, p); ok {
+		switch {
+		case !a.Own():
+			if !c.records() {
+				p = p[:min(len(p), pieceMax)]
+			}
+			res, err := a.Move(p) // here, where the stack is not deep: TestParkedStacks
+			return c.received(a, res, err)
+		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much in small pieces: one call for many
+			c.in.fillBuffer(c)
+		default:
+			if n, ok := c.in.recv(c, p); ok {
 				return n, nil
 			}
-		}
-		if in.Any() {
-			return c.take(&in.In, &c.local.Tools, p), nil
-		}
-		if err := in.end(c); err != nil {
-			return 0, err
-		}
-		if waits, err := in.mustWait(c); err != nil {
-			return 0, err
-		} else if waits {
-			c.core.Wait()
 		}
 	}
 }
 
-// some parks until there are unread bytes.
-func (c *Conn) some() error {
-	in := &c.in
-	if in.ByHand() && !in.Any() {
-		if c.l.Charge(); !c.yield() {
-			return c.l.Cause()
-		}
-	}
-	for {
-		if err := c.mayRead(); err != nil {
-			return err
-		}
-		if in.Any() {
-			return nil
-		}
-		if in.ByHand() { // as fill, with one call less on the stack
-			if c.records() {
-				in.fillRecord(c)
-			} else {
-				in.fillBuffer(c)
-			}
-			if in.Any() {
-				return nil
-			}
-		}
-		if err := in.end(c); err != nil {
-			return err
-		}
-		if waits, err := in.mustWait(c); err != nil {
-			return err
-		} else if waits {
-			c.core.Wait()
-		}
-	}
+// some waits until more than so many bytes are unread.
+func (c *Conn) some(a handle.Access, n int) error {
+	_, err := c.ready(a, n, true)
+	return err
 }
 
 // Next returns the next unread bytes in the buffer in which they arrived, without a copy. The caller owns the buffer
@@ -130,10 +91,8 @@ func (c *Conn) beginNext() (handle.Access, error) {
 	switch {
 	case int(c.held.Load()) >= c.l.Config().Leases:
 		err = ErrLeases
-	case a.Own():
-		err = c.some()
 	default:
-		err = c.someForeign(a)
+		err = c.some(a, 0)
 	}
 	if err != nil {
 		c.core.Leave(a)
@@ -185,7 +144,14 @@ func (c *Conn) Buffered() int {
 // bufferedElsewhere is Buffered where foreign callers are at the input, or call.
 func (c *Conn) bufferedElsewhere() int {
 	if !c.l.IsCurrent() {
-		return c.bufferedForeign()
+		n, theirs := c.core.Unread()
+		if !theirs { // a task may be looking at bytes in place: they stay with whom they are
+			onOwner(c.l, func() error {
+				n = c.Buffered()
+				return nil
+			})
+		}
+		return n
 	}
 	if c.core.Check() != nil || !c.core.Reclaim(handle.In) {
 		n, _ := c.core.Unread() // it is closed, or they are with those who read
@@ -234,39 +200,17 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 	return p, c.failed("read", err)
 }
 
-// need waits until n bytes are unread. Buffers beyond the first are gathered as
-// they come, so that n may exceed what a connection may hold in buffers.
+// need waits until n bytes are unread. Buffers beyond the first are gathered as they come, so that n may exceed what a
+// connection may hold in buffers.
 func (c *Conn) need(a handle.Access, n int) error {
-	if !a.Own() {
-		for a.Input().Unread() < n {
-			if err := c.more(a); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	in := &c.in
-	for in.Unread() < n {
-		if in.fill(c); in.Unread() >= n {
-			return nil
-		}
-		if err := c.mayRead(); err != nil {
-			return err
-		}
-		if err := in.end(c); err != nil {
-			return err
-		}
+	in, t := c.input(a)
+	for have := in.Unread(); have < n; have = in.Unread() {
 		for in.Pieces() > 1 && in.First() != nil {
-			in.Gather(&c.local.Tools)
+			in.Gather(t)
 		}
-		if in.ByHand() {
-			continue
-		}
-		c.core.Given(in.Unread())
-		if waits, err := in.mustWait(c); err != nil {
+		c.core.Given(have)
+		if err := c.some(a, have); err != nil {
 			return err
-		} else if waits {
-			c.core.Wait()
 		}
 	}
 	return nil
@@ -305,7 +249,7 @@ func (c *Conn) Discard(n int) (done int, err error) {
 			err = io.ErrUnexpectedEOF // a record's end
 			break
 		}
-		if err = c.awaitSome(a); err != nil {
+		if err = c.some(a, 0); err != nil {
 			break
 		}
 	}

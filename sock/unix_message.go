@@ -104,39 +104,34 @@ func (c *Conn) readMessage(m *message) error {
 		return err
 	}
 	defer c.core.Leave(a)
-	if a.Own() {
-		err = c.readMessageOwn(m)
-	} else {
-		err = c.readMessageForeign(a, m)
-	}
+	err = c.receiveMessage(a, m)
 	c.core.Given(m.n)
 	return c.failed("read", err)
 }
 
-// readMessageOwn is readMessage for a task of the loop that has access.
-func (c *Conn) readMessageOwn(m *message) error {
-	in := &c.in
-	if (in.ByHand() || in.Any()) && !c.yield() {
-		return c.l.Cause()
+// receiveMessage is readMessage for a caller that has access.
+func (c *Conn) receiveMessage(a handle.Access, m *message) error {
+	if err := c.turn(a); err != nil {
+		return err
 	}
 	for {
-		if err := c.mayRead(); err != nil {
+		in, t := c.input(a)
+		if here, err := c.ready(a, 0, false); err != nil {
 			return err
-		}
-		if in.Any() {
-			m.take(c, &in.In, &c.local.Tools)
+		} else if here {
+			m.take(c, in, t)
 			return nil
 		}
-		if in.ByHand() && in.recvMessage(c, m) {
+		o := c.opExtFor(a, op.Recvmsg)
+		m.load(o.Ext)
+		res, ok, err := c.core.Do(a, o)
+		if m.unload(o.Ext, res); ok && res >= 0 && !m.nothing() {
 			return nil
 		}
-		if err := in.end(c); err != nil {
+		if a.Own() {
+			in.Took(t, min(res, 0), ok, 0, c.way())
+		} else if _, err = c.received(a, min(res, 0), err); err != nil {
 			return err
-		}
-		if waits, err := in.mustWait(c); err != nil {
-			return err
-		} else if waits {
-			c.core.Wait()
 		}
 	}
 }
@@ -150,61 +145,8 @@ func (m *message) take(c *Conn, in *stream.In, t *stream.Tools) {
 	}
 }
 
-// recvMessage receives without waiting; false if there is nothing now, or the end.
-func (in *input) recvMessage(c *Conn, m *message) bool {
-	o := callExt(c.l, op.Recvmsg)
-	m.load(o.Ext)
-	res, ok := c.try(o)
-	if !ok {
-		res = -sys.EAGAIN
-	}
-	m.unload(o.Ext, res)
-	switch {
-	case !ok:
-		in.Dry()
-	case res < 0:
-		in.Fail(res)
-	case m.nothing():
-		in.End(true, 0)
-	default:
-		return true
-	}
-	return false
-}
-
 // nothing reports whether what was received is the end.
 func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p) > 0 }
-
-// readMessageForeign is readMessage for a foreign caller that has access.
-func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
-	in := a.Input()
-	if len(m.p) > 0 {
-		if here, err := isHere(a); err != nil {
-			return err
-		} else if here {
-			m.take(c, in, nil)
-			return nil
-		}
-	}
-	o := c.opExtFor(a, op.Recvmsg)
-	m.load(o.Ext)
-	res, err := a.Do()
-	if err != nil {
-		res = -sys.ECANCELED
-	}
-	m.unload(o.Ext, res)
-	switch {
-	case err != nil:
-		return err
-	case res < 0:
-		in.Fail(res)
-		return ended(in, "recvmsg")
-	case m.nothing():
-		in.End(!c.records(), 0)
-		return io.EOF
-	}
-	return nil
-}
 
 // WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does. The caller still owns descriptors that
 // oob passes. On a stream fewer bytes than b may be sent, with all of oob; a record is sent whole, or fails with
@@ -251,7 +193,7 @@ func (c *Conn) sendMessage(a handle.Access, call string, m *message) (int, error
 	for err == nil && res == -sys.EAGAIN {
 		o := c.opExtFor(a, op.Sendmsg)
 		m.load(o.Ext)
-		res, err = c.do(a, o)
+		res, err = c.doOut(a, o)
 		m.unload(o.Ext, -1)
 	}
 	if err == nil && res < 0 {

@@ -45,12 +45,34 @@ func (in *input) fillRecord(c *Conn) {
 	}
 }
 
+// fetchRecord fetches the next record for a foreign caller.
+func (c *Conn) fetchRecord(a handle.Access) error {
+	in, o := a.Input(), a.Op()
+	o.CallFlags = stream.HowLong
+	size, err := a.Do()
+	if o.CallFlags = 0; err != nil {
+		return err
+	}
+	if size < 0 {
+		_, err := c.received(a, size, nil)
+		return err
+	}
+	o.Buf = in.Grow(nil, max(int(size), 1))
+	res, ok := a.Try() // it is there, in time or not
+	if o.Buf = nil; !ok {
+		return c.fetchRecord(a)
+	}
+	n, err := c.received(a, res, nil)
+	in.Grown(n)
+	return err
+}
+
 // someOfRecord waits until n bytes of a record are here, or all that it has: those that are need no deadline.
 func (c *Conn) someOfRecord(a handle.Access, n int) error {
 	if in, _ := c.input(a); n == 0 || in.Any() {
 		return nil
 	}
-	return c.awaitSome(a)
+	return c.some(a, 0)
 }
 
 // within is the error for a record that ends before n bytes.

@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"sync"
+
 	"ringo/buf"
 	"ringo/internal/bufs"
 	"ringo/internal/handle"
@@ -23,66 +25,40 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	var n int64
-	if a.Own() {
-		n, err = c.readVOwn(bufs)
-	} else {
-		n, err = c.readVForeign(a, bufs)
-	}
-	c.core.Given(int(n))
-	return n, c.failed("read", err)
+	n, err := c.readV(a, bufs)
+	c.core.Given(n)
+	return int64(n), c.failed("read", err)
 }
 
-// readVOwn is ReadV for a task of the loop that has access.
-func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
-	in, v := &c.in, vector{rest: bufs}
-	if (in.ByHand() || in.Any()) && !c.yield() {
-		return 0, c.l.Cause()
+// readV is ReadV for a caller that has access.
+func (c *Conn) readV(a handle.Access, bufs [][]byte) (int, error) {
+	v := vector{rest: bufs}
+	if err := c.turn(a); err != nil || v.done() {
+		return 0, err
 	}
-	for empty := v.done(); ; {
-		if err := c.mayRead(); err != nil && (!empty || c.core.Closing()) {
+	for {
+		if here, err := c.ready(a, 0, false); err != nil {
 			return 0, err
+		} else if here {
+			in, t := c.input(a)
+			return copyToV(in, t, &v), nil
 		}
-		if empty {
-			return 0, nil
-		}
-		if in.Any() {
-			return copyToV(&in.In, &c.local.Tools, &v), nil
-		}
-		if in.ByHand() {
-			if n, ok := in.recvV(c, &v); ok {
-				return int64(n), nil
-			}
-		}
-		if err := in.end(c); err != nil {
-			return 0, err
-		}
-		if waits, err := in.mustWait(c); err != nil {
-			return 0, err
-		} else if waits {
-			c.core.Wait()
+		o := c.opExtFor(a, op.Recvmsg)
+		n, ok, err := c.receiveBy(a, o, v.load(o.Ext, nil))
+		if unload(o.Ext); ok || err != nil {
+			return n, err
 		}
 	}
 }
 
 // copyToV moves unread bytes into the slices.
-func copyToV(in *stream.In, t *stream.Tools, v *vector) (total int64) {
+func copyToV(in *stream.In, t *stream.Tools, v *vector) (total int) {
 	for in.Any() && !v.done() {
 		n := in.CopyTo(t, v.first())
 		v.skip(n)
-		total += int64(n)
+		total += n
 	}
 	return total
-}
-
-// recvV is recv into slices.
-func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
-	o := c.local.vectored(op.Recvmsg)
-	asked := v.load(o.Ext, nil)
-	o.FD = c.core.FD()
-	res, ok := c.l.Try(o)
-	unload(o.Ext)
-	return in.Took(&c.local.Tools, res, ok, asked, c.way())
 }
 
 // WriteV writes all bytes of the slices in order, or fails with the count of bytes sent. It is what net.Buffers is for
@@ -101,51 +77,53 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	var n int64
-	if a.Own() {
-		n, err = c.writeVOwn(bufs)
-	} else {
-		n, err = c.writeVForeign(a, bufs)
-	}
+	n, err := c.writeV(a, bufs)
 	return n, c.failed("write", err)
 }
 
-// writeVOwn is WriteV for a task of the loop that has access.
-func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
+// writeV is WriteV for a caller that has access.
+func (c *Conn) writeV(a handle.Access, bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
-	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.core.Accepts() &&
-		c.accept(v.gather(c.local.gathered())) {
-		return int64(n), nil
-	}
-	if err := c.caughtUp(); err != nil {
-		return 0, err
-	}
-	for {
-		n, err := c.writeVNow(&v)
-		v.skip(n)
-		total += int64(n)
-		if err != nil || v.done() {
-			return total, err
+	if a.Own() {
+		if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.core.Accepts() &&
+			c.accept(v.gather(c.local.gathered())) {
+			return int64(n), nil
 		}
-		if n > 0 {
-			if err := c.mayGoOn(); err != nil {
-				return total, err
-			}
-			continue
+		if err := c.caughtUp(); err != nil {
+			return 0, err
 		}
-		p := v.first()
-		n, err = c.writeRest(p, 0)
+	}
+	for !v.done() {
+		n, err := c.writeVNow(a, &v)
+		if err == nil && n == 0 {
+			n, err = c.writeRest(v.first(), 0) // of a task, which parks
+		} else if err == nil && a.Own() && n < v.bytes(n) {
+			err = c.mayGoOn()
+		}
 		v.skip(n)
-		total += int64(n)
-		if err != nil || v.done() {
+		if total += int64(n); err != nil {
 			return total, err
 		}
 	}
+	return total, nil
 }
 
-// writeVNow is writeNow of the first slices.
-func (c *Conn) writeVNow(v *vector) (n int, err error) {
-	if v.many() {
+// gathers is memory in which foreign callers gather slices, each in use for one call.
+var gathers = sync.Pool{New: func() any { return new([gatherMax]byte) }}
+
+// writeVNow sends the first slices by one call, for which a foreign caller waits. It sends none if a task of the loop
+// would have to.
+func (c *Conn) writeVNow(a handle.Access, v *vector) (n int, err error) {
+	switch {
+	case !a.Own() && v.many():
+		memory := gathers.Get().(*[gatherMax]byte)
+		defer gathers.Put(memory)
+		return c.moved(a.Move(v.gather(memory[:])))
+	case !a.Own():
+		o := c.opExtFor(a, op.Sendmsg)
+		v.load(o.Ext, nil)
+		return c.moved(a.Do())
+	case v.many():
 		return c.writeNow(v.gather(c.local.gathered()))
 	}
 	if err := c.core.State(handle.Out); err != nil {

@@ -6,6 +6,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/stream"
+	"ringo/internal/sys"
 )
 
 // Access is a caller's right to use one direction of a handle, until it leaves. Enter decides who calls,
@@ -105,8 +106,23 @@ func (a Access) OpExt() *op.Op {
 	return o
 }
 
+// Do makes the call of an op that the caller has for its access, for which a foreign caller waits. ok is false if there
+// is no result: a task of the loop would have to wait, which is its own to do.
+func (c *Core) Do(a Access, o *op.Op) (res int32, ok bool, err error) {
+	if a.Own() {
+		if res, ok = c.Try(o); !ok {
+			res = -sys.EAGAIN
+		}
+		return res, ok, nil
+	}
+	if res, err = a.Do(); err != nil {
+		res = -sys.ECANCELED
+	}
+	return res, err == nil, err
+}
+
 // Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.
-func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
+func (a Access) Do() (int32, error) { return a.h.f.do(a.h, false) }
 
 // Move receives into p or sends it, as Do would with an op that says no more than that. An op from a pool, which the
 // program has to go to and come back from at each call, costs net/http a fortieth of its time.
@@ -119,7 +135,7 @@ func (a Access) Move(p []byte) (int32, error) {
 		return a.Do()
 	}
 	h.buf, h.bare = p, bare
-	res, err := h.f.do(h)
+	res, err := h.f.do(h, false)
 	h.buf, h.bare = nil, nil
 	return res, err
 }

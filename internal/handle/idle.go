@@ -194,21 +194,20 @@ func (f *foreign) lastLook(h *half) (int32, error) {
 	return 0, loop.ErrDraining
 }
 
-// do runs the op of a foreign caller that has access, and waits if it must.
-func (f *foreign) do(h *half) (int32, error) { return f.unlessDeserted(h, f.run) }
-
-// unlessDeserted waits in a way that a drain ends, if it is for input. Of a caller that was given something meanwhile,
-// within one call perhaps, something is expected, and it waits again.
-func (f *foreign) unlessDeserted(h *half, wait func(*half) (int32, error)) (int32, error) {
-	if h.dir == Out {
-		return wait(h)
-	}
+// do runs the op of a foreign caller that has access, and waits if it must: by a poll, if that is said. A drain ends
+// the wait, if it is for input; but of a caller that was given something meanwhile, within one call perhaps, something
+// is expected, and it waits again.
+func (f *foreign) do(h *half, byPoll bool) (res int32, err error) {
 	for {
-		if f.c.Deserted() {
+		if h.dir == In && f.c.Deserted() {
 			return f.lastLook(h)
 		}
-		res, err := wait(h)
-		if err != os.ErrDeadlineExceeded || !f.goesOn(h) {
+		if byPoll {
+			res, err = f.waitByPoll(h)
+		} else {
+			res, err = f.run(h)
+		}
+		if h.dir == Out || err != os.ErrDeadlineExceeded || !f.goesOn(h) {
 			return res, err
 		}
 	}

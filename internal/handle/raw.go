@@ -74,7 +74,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 		return ErrUnread
 	}
 	h.raw = f
-	_, err = g.unlessDeserted(h, g.waitByPoll)
+	_, err = g.do(h, true)
 	c.taken(dir, err)
 	return err
 }

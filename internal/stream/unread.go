@@ -21,6 +21,9 @@ func (in *In) Mem() []byte { return in.mem[in.off:] }
 // Any reports whether there are unread bytes.
 func (in *In) Any() bool { return in.last != nil || int(in.off) < len(in.mem) }
 
+// Has reports whether there are more than n.
+func (in *In) Has(n int) bool { return in.Any() && (n == 0 || in.Unread() > n) }
+
 // Unread is how many there are.
 func (in *In) Unread() int {
 	n := len(in.mem) - int(in.off)
