@@ -2,7 +2,11 @@
 // test that is named beside it. It shows that the tests of a package protect what they say. One that hangs without a
 // word has not found it.
 //
-//	mutants [-run PATTERN] [-beside N] [-kept FILE] TABLE...
+//	mutants [-run PATTERN] [-beside N] [-kept FILE] [-judge SUITES] TABLE...
+//
+// With -judge it is the tests that are on trial: each mistake is planted for each suite, of a file with lines like
+// "test" below, all of whose tests are run. Then it says of each test how many mistakes it finds, and how many of them
+// no other does.
 //
 // A table has an entry for each mistake:
 //
@@ -23,6 +27,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -39,6 +44,7 @@ type mutant struct {
 	name, file string
 	test       []string // package, pattern, and variables of the environment or flags of the test's
 	from, to   []string
+	all        bool // every test that finds it is asked for, and not only the first
 }
 
 func main() {
@@ -46,6 +52,7 @@ func main() {
 	beside := flag.Int("beside", 4, "how many are tried at once: a mistake that makes a test wait costs no processor")
 	kept := flag.String("kept", "", "`file` of what came of each; those in it already are not tried again, but count")
 	list := flag.Bool("list", false, "name them, and plant none")
+	suites := flag.String("judge", "", "`file` of suites, all of whose tests are tried on each mistake")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
 	if err != nil {
@@ -66,11 +73,22 @@ func main() {
 		return
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !want.MatchString(m.name) })
+	if *suites != "" {
+		if mutants, err = onTrial(mutants, *suites); err != nil {
+			fail(err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	killed, err := tryAll(ctx, mutants, *beside, *kept)
 	if err != nil {
 		fail(err)
+	}
+	if *suites != "" {
+		if err := judge(os.Stdout, *kept); err != nil {
+			fail(err)
+		}
+		return
 	}
 	fmt.Printf("%d passed, %d failed\n", killed, len(mutants)-killed)
 	if killed < len(mutants) || killed == 0 {
@@ -221,7 +239,7 @@ func (m *mutant) try(tree string) (by string, err error) {
 	}
 	defer os.WriteFile(path, source, 0o600)
 	by, err = m.run(tree)
-	if errors.Is(err, errPasses) && !m.forcesDriver() {
+	if errors.Is(err, errPasses) && !m.forcesDriver() && !m.all {
 		by, err = m.run(tree, "RINGO_DRIVER=epoll") // go test plays one driver, as a rule that of rings
 	}
 	return by, err
@@ -237,9 +255,12 @@ func (m *mutant) forcesDriver() bool {
 
 // run runs the test, with more in its environment.
 func (m *mutant) run(tree string, more ...string) (by string, err error) {
-	args := []string{"test", "-count=1", "-vet=off", "-failfast", "-timeout", "240s",
+	args := []string{"test", "-count=1", "-vet=off", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
 		"-run", "^(" + m.test[1] + ")$", m.test[0]}
+	if !m.all {
+		args = append(args, "-failfast")
+	}
 	env := append(os.Environ(), "RINGO_TEST_PATIENCE=1m") // of a hang the test is to say so itself
 	env = append(env, more...)
 	for _, word := range m.test[2:] {
@@ -264,6 +285,9 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 		return "", fmt.Errorf("%s says nothing, and hangs", m.test[1])
 	case failed == "":
 		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	if m.all {
+		return strings.Join(topLevel.FindAllString(string(out), -1), " "), nil
 	}
 	if seed := regexp.MustCompile(`seed \d+`).FindString(string(out)); seed != "" && m.seeded() {
 		failed += ", " + seed
@@ -301,4 +325,58 @@ func same(lines, text []string) bool {
 		}
 	}
 	return true
+}
+
+// topLevel finds the tests that have failed, without their parts.
+var topLevel = regexp.MustCompile(`(?m)^--- FAIL: [^\s/,]+`)
+
+// onTrial is each mistake once for each suite.
+func onTrial(mutants []mutant, suites string) (all []mutant, err error) {
+	text, err := os.ReadFile(suites)
+	for line := range strings.Lines(string(text)) {
+		test := strings.Fields(line)
+		if len(test) < 2 {
+			continue
+		}
+		for _, m := range mutants {
+			m.name, m.test, m.all = strings.Join(test[:2], " ")+": "+m.name, test, true
+			all = append(all, m)
+		}
+	}
+	return all, err
+}
+
+// judge says, of what is kept, how many mistakes each test finds, and how many no other test does.
+func judge(w io.Writer, kept string) error {
+	text, err := os.ReadFile(kept)
+	if err != nil {
+		return fmt.Errorf("-judge needs -kept: %w", err)
+	}
+	finders := map[string][]string{} // by mistake
+	for line := range strings.Lines(string(text)) {
+		head, killed := strings.CutPrefix(line, "killed")
+		i := strings.LastIndex(head, " by ")
+		if !killed || i < 0 {
+			continue
+		}
+		suite, name, _ := strings.Cut(head[:i], ": ")
+		by := head[i:]
+		name, pkg := strings.TrimSpace(name), strings.Fields(suite)[0]
+		for _, test := range topLevel.FindAllString(strings.ReplaceAll(by, "--- FAIL", "\n--- FAIL"), -1) {
+			finders[name] = append(finders[name], pkg+" "+strings.TrimPrefix(test, "--- FAIL: "))
+		}
+	}
+	found, alone := map[string]int{}, map[string]int{}
+	for _, tests := range finders {
+		for _, test := range tests {
+			if found[test]++; len(tests) == 1 {
+				alone[test]++
+			}
+		}
+	}
+	fmt.Fprintf(w, "%-60s %6s %6s\n", "test", "finds", "alone")
+	for _, test := range slices.Sorted(maps.Keys(found)) {
+		fmt.Fprintf(w, "%-60s %6d %6d\n", test, found[test], alone[test])
+	}
+	return nil
 }

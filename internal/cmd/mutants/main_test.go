@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -66,4 +67,30 @@ func hasTest(t *testing.T, dir, name string) bool {
 		}
 	}
 	return false
+}
+
+func TestJudge(t *testing.T) {
+	kept := filepath.Join(t.TempDir(), "kept")
+	text := `killed   ./a .*: one                                by --- FAIL: TestA --- FAIL: TestB, 3s
+SURVIVED ./b TestC: one, 2s: TestC passes
+SURVIVED ./a .*: two: with a colon, 1s: .* passes
+killed   ./b TestC: two: with a colon              by --- FAIL: TestC, 2s
+killed   ./a .*: three                              by --- FAIL: TestA, 1s
+`
+	if err := os.WriteFile(kept, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := judge(&out, kept); err != nil {
+		t.Fatal(err)
+	}
+	var got [][]string
+	for line := range strings.Lines(out.String()) {
+		got = append(got, strings.Fields(line))
+	}
+	want := [][]string{{"test", "finds", "alone"},
+		{"./a", "TestA", "2", "1"}, {"./a", "TestB", "1", "0"}, {"./b", "TestC", "1", "1"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("judged %q, want %q", got, want)
+	}
 }
