@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"ringo/stats"
 	"runtime"
 	"strings"
 	"sync"
@@ -553,7 +554,7 @@ func TestFullOffload(t *testing.T) {
 		for begun.Load() < slots {
 			l.Sleep(0)
 		}
-		load := func() ringo.LaneStats { return laneOf(t, l.Stats(), "offload") }
+		load := func() stats.Lane { return laneOf(t, l.Stats(), "offload") }
 		if got := load(); got.Max != slots || got.Running != slots || got.Waiting != more || got.Waited != 0 {
 			t.Errorf("%+v, want %d that run and %d that wait", got, slots, more)
 		}
@@ -587,12 +588,12 @@ func TestFullOffload(t *testing.T) {
 	}
 }
 
-func laneOf(t *testing.T, s ringo.Stats, name string) ringo.LaneStats {
+func laneOf(t *testing.T, s stats.Loop, name string) stats.Lane {
 	for _, lane := range s.Lanes {
 		if lane.Name == name {
 			return lane
 		}
 	}
 	t.Fatalf("Stats have no lane %q: %+v", name, s.Lanes)
-	return ringo.LaneStats{}
+	return stats.Lane{}
 }

@@ -107,6 +107,12 @@ type Config struct {
 	// the loop: use one that does not, such as package logs'. In a test, slog.NewTextHandler(t.Output(), nil) keeps the
 	// reports with the test.
 	Logger *slog.Logger
+	// TasksOnQuit makes the program print its tasks to stderr on SIGQUIT, before the runtime prints the goroutines and
+	// ends the program as usual: for each loop what its tasks run and wait for, like tasks on one line, at most 20
+	// lines. RINGO_DEBUG=quit=1 in the environment does the same in every Run. It is for programs that do not handle
+	// SIGQUIT themselves: os/signal can't tell whether others listen, and they would receive the signal twice. On
+	// systems without SIGQUIT it does nothing.
+	TasksOnQuit bool
 	// OnPanic is called with the value of a panic in a task and the task's stack. It runs as a task. If it is nil, or
 	// panics itself, the program crashes as with a panic in a goroutine.
 	OnPanic func(l *Loop, v any, stack []byte)

@@ -12,7 +12,6 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
-	"ringo/uring"
 )
 
 // refusal is the error of a Run that must not begin.
@@ -206,22 +205,6 @@ func TestDrivers(t *testing.T) {
 		})
 		if setup := (*ringo.SetupError)(nil); err != nil && !errors.As(err, &setup) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// A kernel's defects are told by the release in a report.
-func TestDefects(t *testing.T) {
-	if os.Getenv("RINGO_MASK") != "" {
-		t.Skip("the mask's release counts")
-	}
-	if m := ringo.Defects(&uring.Report{System: "linux 6.7.0 amd64", Usable: true}); len(m) != 1 ||
-		m[0].Check != uring.CheckAcceptMultishot || m[0].Until != "6.8" || m[0].Why == "" {
-		t.Errorf("of Linux 6.7: %+v", m)
-	}
-	for _, r := range []*uring.Report{nil, {System: "linux 6.7.0 amd64"}, {System: "linux 6.8.0 amd64", Usable: true}} {
-		if m := ringo.Defects(r); len(m) != 0 {
-			t.Errorf("of %+v: %+v", r, m)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ringo_test
 
 import (
 	"context"
+	"ringo/stats"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -144,7 +145,7 @@ func TestTenThousandTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const many = 10_000
 		started, ended := 0, 0
-		var stats ringo.Stats
+		var stats stats.Loop
 		mustRun(t, cfg, func(l *ringo.Loop) {
 			for round := range 2 {
 				started, ended = 0, 0

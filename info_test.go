@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"reflect"
 	"runtime"
@@ -14,105 +13,9 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/census"
-	"ringo/internal/driver"
-	"ringo/internal/hist"
 	"ringo/internal/test/patience"
+	"ringo/stats"
 )
-
-// filler gives the plain values below v values of their own, by which they can be
-// told again.
-func filler(v reflect.Value, n *int) {
-	*n++
-	if h, ok := v.Addr().Interface().(*hist.Histogram); ok {
-		h.Add(int64(*n))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			filler(v.Field(i), n)
-		}
-	case reflect.Array:
-		for i := range v.Len() {
-			filler(v.Index(i), n)
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		filler(v.Index(0), n)
-	case reflect.Map:
-		key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		filler(key, n)
-		filler(elem, n)
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(key, elem)
-	case reflect.String:
-		v.SetString(fmt.Sprint("word ", *n))
-	case reflect.Bool:
-		v.SetBool(true)
-	default:
-		v.Set(reflect.ValueOf(*n).Convert(v.Type()))
-	}
-}
-
-// leaves gives the plain values below v by their paths.
-func leaves(v reflect.Value, path string, all map[string]string) map[string]string {
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			leaves(v.Field(i), path+"."+v.Type().Field(i).Name, all)
-		}
-	case reflect.Array, reflect.Slice:
-		for i := range v.Len() {
-			leaves(v.Index(i), fmt.Sprintf("%s[%d]", path, i), all)
-		}
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			leaves(v.MapIndex(key), fmt.Sprintf("%s[%v]", path, key), all)
-		}
-	default:
-		all[path] = fmt.Sprint(v)
-	}
-	return all
-}
-
-// What the engine counts and knows is what users see: a field that is added below
-// and forgotten above fails here. kept are those that are the engine's business.
-func TestPublicStructsAreWhole(t *testing.T) {
-	var n int
-	var stats census.Stats
-	filler(reflect.ValueOf(&stats).Elem(), &n)
-	whole(t, stats, ringo.StatsOf(stats))
-
-	var info driver.Info
-	filler(reflect.ValueOf(&info).Elem(), &n)
-	kept := info
-	kept.Edges = false          // for who reads
-	kept.Stats = driver.Stats{} // Loop.Stats has them, and newer ones
-	public := ringo.InfoOf(info, 7)
-	if public.Run != 7 {
-		t.Errorf("Info.Run is %d, want 7", public.Run)
-	}
-	public.Run = 0 // it is not of the driver
-	whole(t, kept, public)
-}
-
-func whole(t *testing.T, below, above any) {
-	t.Helper()
-	want, got := leaves(reflect.ValueOf(below), "", map[string]string{}),
-		leaves(reflect.ValueOf(above), "", map[string]string{})
-	for _, path := range slices.Sorted(maps.Keys(want)) {
-		if zero := want[path] == "0" || want[path] == "false"; !zero && got[path] != want[path] {
-			t.Errorf("%T%s is %s, and %T%s %q: it must be copied, in info.go", below, path, want[path],
-				above, path, got[path])
-		}
-	}
-	for path := range got {
-		if _, ok := want[path]; !ok && path != ".Run" {
-			t.Errorf("%T%s comes from nowhere", above, path)
-		}
-	}
-}
 
 // What users can reach of the engine through a public type is its methods.
 func TestPublicTypesShowNoFields(t *testing.T) {
@@ -123,38 +26,6 @@ func TestPublicTypesShowNoFields(t *testing.T) {
 				t.Errorf("%v.%s can be named by everybody", typ, f.Name)
 			}
 		}
-	}
-}
-
-// The public histogram says what the one inside counts.
-func TestHistogram(t *testing.T) {
-	var h ringo.Histogram
-	for ns := range int64(10_000) {
-		h.Add(ns)
-	}
-	before := h
-	h.Add(int64(time.Minute))
-	if h.Count() != 10_001 || h.Max() != time.Minute || h.Sum() != 10_000*9_999/2+time.Minute {
-		t.Errorf("count %d, max %v, sum %v", h.Count(), h.Max(), h.Sum())
-	}
-	if q := h.Quantile(0.5); q < 5_000 || q > 7_500 {
-		t.Errorf("the median is %v", q)
-	}
-	since := h.Sub(before)
-	if since.Count() != 1 || since.Max() != time.Minute || since.Sum() != time.Minute {
-		t.Errorf("count %d, max %v, sum %v since", since.Count(), since.Max(), since.Sum())
-	}
-	var n uint64
-	var last time.Duration
-	for bound, count := range h.All() {
-		if bound != 0 && bound <= last {
-			t.Errorf("bound %v after %v", bound, last)
-		}
-		last = bound
-		n += count
-	}
-	if n != h.Count() || last != 0 {
-		t.Errorf("%d in all sizes, of %d; the last bound is %v", n, h.Count(), last)
 	}
 }
 
@@ -206,7 +77,7 @@ func TestStatsOfAHeldLoop(t *testing.T) {
 			return nil
 		})
 		l := receive(t, "the loop", held)
-		answer := make(chan ringo.Stats)
+		answer := make(chan stats.Loop)
 		go func() { answer <- l.Stats() }()
 		receive(t, "an answer", answer)
 		close(release)
@@ -285,10 +156,10 @@ func TestTooManyLoopsAreToldOf(t *testing.T) {
 
 // asked calls check with the tasks of a loop as each sort of caller gets them: a goroutine, a task of the loop, and a
 // task of another.
-func asked(t *testing.T, l *ringo.Loop, check func(who string, tasks []ringo.TaskInfo)) {
+func asked(t *testing.T, l *ringo.Loop, check func(who string, tasks []stats.Task)) {
 	t.Helper()
 	check("a task of the loop", l.Tasks())
-	var tasks []ringo.TaskInfo
+	var tasks []stats.Task
 	ask := func() error { // again, where a busy machine has not run the loop for so long that it was taken for held
 		return patience.Poll(runtime.Gosched, func() bool { tasks = l.Tasks(); return !heldUp(tasks) })
 	}
@@ -303,14 +174,14 @@ func asked(t *testing.T, l *ringo.Loop, check func(who string, tasks []ringo.Tas
 }
 
 // heldUp reports whether the tasks are what was known of a loop that did not answer.
-func heldUp(tasks []ringo.TaskInfo) bool {
-	return slices.ContainsFunc(tasks, func(i ringo.TaskInfo) bool { return i.Wait == "its loop is held" })
+func heldUp(tasks []stats.Task) bool {
+	return slices.ContainsFunc(tasks, func(i stats.Task) bool { return i.Wait == "its loop is held" })
 }
 
 // named finds the one task of a name.
-func named(t *testing.T, tasks []ringo.TaskInfo, name string) ringo.TaskInfo {
+func named(t *testing.T, tasks []stats.Task, name string) stats.Task {
 	t.Helper()
-	var found []ringo.TaskInfo
+	var found []stats.Task
 	for _, i := range tasks {
 		if i.Name == name {
 			found = append(found, i)
@@ -323,7 +194,7 @@ func named(t *testing.T, tasks []ringo.TaskInfo, name string) ringo.TaskInfo {
 }
 
 // listed is the tasks for people.
-func listed(tasks []ringo.TaskInfo) string {
+func listed(tasks []stats.Task) string {
 	var b strings.Builder
 	for _, i := range tasks {
 		fmt.Fprintf(&b, "%d %q at %q, %s: %s\n", i.ID, i.Name, i.At, i.State, i.Wait)
@@ -352,7 +223,7 @@ func TestTasks(t *testing.T) {
 				l.Offload(func(context.Context) error { <-over; return nil })
 			})
 			l.Yield() // they are parked now
-			asked(t, l, func(who string, tasks []ringo.TaskInfo) {
+			asked(t, l, func(who string, tasks []stats.Task) {
 				if len(tasks) < 6 {
 					t.Fatalf("%s sees %d tasks:\n%s", who, len(tasks), listed(tasks))
 				}
@@ -441,7 +312,7 @@ func TestTasksInPieces(t *testing.T) {
 					ids[i.ID] = true
 				}
 			}
-			tasks = slices.DeleteFunc(tasks, func(i ringo.TaskInfo) bool { return i.Name != "stays" })
+			tasks = slices.DeleteFunc(tasks, func(i stats.Task) bool { return i.Name != "stays" })
 			if n := len(tasks); n != stay || len(ids) != stay {
 				t.Errorf("%d tasks with %d numbers, want %d", n, len(ids), stay)
 			}
@@ -482,9 +353,9 @@ func TestTasksOfHeldLoop(t *testing.T) {
 			<-release
 		})
 		await(t, l, "the other loop", holds)
-		for _, ask := range []func() (tasks []ringo.TaskInfo){
+		for _, ask := range []func() (tasks []stats.Task){
 			held.Tasks,
-			func() (tasks []ringo.TaskInfo) {
+			func() (tasks []stats.Task) {
 				l.Offload(func(context.Context) error { tasks = held.Tasks(); return nil })
 				return tasks
 			},
@@ -563,7 +434,7 @@ func TestTaskWaits(t *testing.T) {
 				task := l.GoNamed("it", func() { c.wait(l) })
 				l.Yield()
 				check := func(canceled bool) {
-					asked(t, l, func(who string, tasks []ringo.TaskInfo) {
+					asked(t, l, func(who string, tasks []stats.Task) {
 						i := named(t, tasks, "it")
 						if i.State != "parked" || i.WaitOp != c.op || i.Canceled != canceled ||
 							!strings.HasPrefix(i.Wait, c.op) || i.FD != -1 {

@@ -13,9 +13,10 @@ import (
 )
 
 // parks is a program with three tasks that are alike and one more, which last does something.
-func parks(last func(l *ringo.Loop)) func() {
+func parks(asks bool, last func(l *ringo.Loop)) func() {
 	return func() {
 		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		cfg.TasksOnQuit = asks
 		ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			var m ringo.Mutex
 			m.Lock()
@@ -35,18 +36,28 @@ func quits(*ringo.Loop) {
 }
 
 func init() {
-	children["quits"] = parks(quits)
-	children["quits, asked to tell"] = parks(func(l *ringo.Loop) { ringo.TasksOnQuit(); quits(l) })
-	children["quits, asked not to tell any more"] = parks(func(l *ringo.Loop) { ringo.TasksOnQuit()(); quits(l) })
-	children["quits, asked by three"] = parks(func(l *ringo.Loop) {
-		ringo.TasksOnQuit()
-		stop := ringo.TasksOnQuit()
-		ringo.TasksOnQuit()
-		stop()
-		stop() // which counts once
-		quits(l)
+	children["quits"] = parks(false, quits)
+	children["quits, asked to tell"] = parks(true, quits)
+	children["quits, asked by a Run that has ended"] = func() {
+		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		cfg.TasksOnQuit = true
+		ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { return nil })
+		parks(false, quits)()
+	}
+	children["quits, asked by two Runs"] = parks(true, func(*ringo.Loop) {
+		begun := ringo.NewChan[bool](1)
+		go func() {
+			cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+			cfg.TasksOnQuit = true
+			ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				begun.Send(true)
+				return l.Sleep(limit)
+			})
+		}()
+		begun.Recv()
+		quits(nil)
 	})
-	children["crashes"] = parks(func(l *ringo.Loop) { panic("the reason") })
+	children["crashes"] = parks(false, func(l *ringo.Loop) { panic("the reason") })
 }
 
 // What a program says that is sent SIGQUIT has its tasks if it was asked for, and then all that the runtime says. A
@@ -64,8 +75,8 @@ func TestTasksInLastWords(t *testing.T) {
 		{"quits", "", "SIGQUIT: quit", []string{"goroutine "}, 0},
 		{"quits", "RINGO_DEBUG=quit=1", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
 		{"quits, asked to tell", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
-		{"quits, asked by three", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
-		{"quits, asked not to tell any more", "", "SIGQUIT: quit", []string{"goroutine "}, 0},
+		{"quits, asked by two Runs", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
+		{"quits, asked by a Run that has ended", "", "SIGQUIT: quit", []string{"goroutine "}, 0},
 		{"crashes", "", "panic: the reason [in a task]",
 			[]string{"4 tasks of loop 0:", tasks, "1 × ringo_test.init", ": running"}, 1},
 	} {

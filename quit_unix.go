@@ -11,14 +11,14 @@ import (
 	"ringo/internal/census"
 )
 
-// quitWatch is who wants the tasks told at SIGQUIT: however many there are, they are told once.
+// quitWatch is the Runs that want the tasks told at SIGQUIT: however many there are, they are told once.
 var quitWatch struct {
 	mu    sync.Mutex
 	users int
 	stop  func()
 }
 
-// watchQuit waits for the signal until all who have called it have called stop.
+// watchQuit waits for the signal until all that have called it have called stop.
 func watchQuit() (stop func()) {
 	w := &quitWatch
 	w.mu.Lock()

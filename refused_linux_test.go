@@ -25,12 +25,13 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/seccomptest"
 	"ringo/internal/test/testmain"
+	"ringo/stats"
 )
 
 // say tells a test what came of a Run in a child process: the driver and its
 // reason, or the error and what is known about it.
 func say(cfg ringo.Config) {
-	var info ringo.Info
+	var info stats.Info
 	err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 		if l.Index() == 0 {
 			info = l.Info()

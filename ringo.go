@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 	"ringo/internal/sys"
@@ -40,8 +39,8 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 		return err
 	}
 	defer onStderr.await(noticesPatience)
-	if d, _ := debugSettings(); d.quit {
-		defer TasksOnQuit()()
+	if d, _ := debugSettings(); d.quit || cfg != nil && cfg.TasksOnQuit {
+		defer watchQuit()()
 	}
 	return loop.Run(ctx, c, func(l *loop.Loop) error {
 		l.RunsFor(code.Of(fn))
@@ -210,14 +209,6 @@ func loopsOf(engines []*loop.Loop) []*Loop {
 	}
 	return loops
 }
-
-// Info returns the loop's driver, and why it was chosen. Any goroutine may call it.
-func (l *Loop) Info() Info { return infoOf(l.engine().Info(), l.engine().Set().Number()) }
-
-// Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
-// tasks wait for its answer. If that takes 100 ms, or the task is cancelled, they get the last known values; see
-// Stats.Held.
-func (l *Loop) Stats() Stats { return statsOf(census.StatsOf(l.engine())) }
 
 // A Timer starts a function later; Loop.AfterFunc makes it. Only tasks of its loop may call its methods.
 type Timer loop.Timer

@@ -16,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/testmain"
+	"ringo/stats"
 )
 
 // fullPipe gives both ends of a pipe that takes nothing more.
@@ -239,7 +240,7 @@ const worthTelling = 20 * time.Millisecond
 
 // queryUntilSeen has two tasks that call a database until both of their places are known, and gives them. They have
 // then taken so long that they are reported, though on a busy machine a look at a time counts for less than it was.
-func queryUntilSeen(t testing.TB, l *ringo.Loop) []ringo.Hold {
+func queryUntilSeen(t testing.TB, l *ringo.Loop) []stats.Hold {
 	var d database
 	seen := func(what string) bool {
 		var total time.Duration

@@ -35,12 +35,12 @@
 //	api/holds      what has held loops, by place; "present": what does now
 //	api/probe      what io_uring offers here, as "ringo probe" reports it
 //
-// Loops in api/loops have the fields of [ringo.Info] and [ringo.Stats], beginning in lower case: "inTasks",
-// "driver.shortSubmits". A [ringo.Histogram] is {"count", "sum", "max", "p50", "p90", "p99", "buckets"}, where a bucket
+// Loops in api/loops have the fields of [stats.Info] and [stats.Loop], beginning in lower case: "inTasks",
+// "driver.shortSubmits". A [stats.Histogram] is {"count", "sum", "max", "p50", "p90", "p99", "buckets"}, where a bucket
 // is [bound, count], without empty buckets; the last has the bound 0.
 //
 // If a loop does not answer within 100 ms "stats.held" is above 0, and "held", otherwise null, says what holds it, with
-// the fields of [ringo.Hold].
+// the fields of [stats.Hold].
 //
 // Lists take parameters: n, the number of rows, by default 200, at most 1000; sort, a column, with "-" before it for
 // the reverse order; filter, a text that a row must contain, ignoring case; loop, as "RUN.INDEX". Any other parameter,

@@ -2,14 +2,13 @@ package debug
 
 import (
 	"reflect"
+	"ringo/stats"
 	"strings"
 	"time"
 	"unicode"
-
-	"ringo"
 )
 
-// histogram is a ringo.Histogram as the API has it.
+// histogram is a stats.Histogram as the API has it.
 type histogram struct {
 	Count   uint64      `json:"count"`
 	Sum     int64       `json:"sum"`
@@ -20,7 +19,7 @@ type histogram struct {
 	Buckets [][2]uint64 `json:"buckets"` // bound, count
 }
 
-func histogramOf(h ringo.Histogram) histogram {
+func histogramOf(h stats.Histogram) histogram {
 	out := histogram{
 		Count: h.Count(), Sum: int64(h.Sum()), Max: int64(h.Max()), P50: int64(h.Quantile(0.5)),
 		P90: int64(h.Quantile(0.9)), P99: int64(h.Quantile(0.99)), Buckets: [][2]uint64{},
@@ -33,12 +32,12 @@ func histogramOf(h ringo.Histogram) histogram {
 	return out
 }
 
-// fields gives a struct of package ringo as the API has it: what a later release adds is in it at once.
+// fields gives a struct of package stats as the API has it: what a later release adds is in it at once.
 func fields(v any) any { return encoded(reflect.ValueOf(v)) }
 
 func encoded(v reflect.Value) any {
 	switch x := v.Interface().(type) {
-	case ringo.Histogram:
+	case stats.Histogram:
 		return histogramOf(x)
 	case time.Time:
 		return moment(x)

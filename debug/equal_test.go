@@ -17,6 +17,7 @@ import (
 	"ringo/debug"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // said is what the API says in lists.
@@ -167,10 +168,10 @@ func TestAnswersWhileALoopIsHeld(t *testing.T) {
 // heldLoops is what the API says of loops that may be held.
 type heldLoops struct {
 	Loops []struct {
-		Held  *ringo.Hold
+		Held  *stats.Hold
 		Stats struct{ Held, Longest, InTasks int64 }
 	}
-	Present []ringo.Hold
+	Present []stats.Hold
 }
 
 func whileHeld(t *testing.T) func(l *ringo.Loop) {

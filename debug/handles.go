@@ -2,14 +2,13 @@ package debug
 
 import (
 	"cmp"
-	"net/netip"
 	"strings"
 
 	"ringo/internal/census"
 	"ringo/internal/loop"
 )
 
-// handle is something open as the API shows it, with the fields of ringo.HandleInfo.
+// handle is something open as the API shows it, with the fields of stats.Handle.
 type handle struct {
 	Loop    string `json:"loop"`
 	Kind    string `json:"kind"`
@@ -32,16 +31,8 @@ type shownHandle struct {
 	loop string
 }
 
-func (h *shownHandle) local() string  { return endName(h.Local, h.LocalName) }
-func (h *shownHandle) remote() string { return endName(h.Remote, h.RemoteName) }
-
-// endName is an address as text, or a name.
-func endName(ap netip.AddrPort, name string) string {
-	if name == "" && ap.IsValid() {
-		return ap.String()
-	}
-	return name
-}
+func (h *shownHandle) local() string  { local, _ := h.Ends(); return local }
+func (h *shownHandle) remote() string { _, remote := h.Ends(); return remote }
 
 var handleOrders = map[string]func(a, b *shownHandle) int{
 	"age":    func(a, b *shownHandle) int { return cmp.Compare(a.Age, b.Age) },

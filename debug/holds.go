@@ -9,9 +9,10 @@ import (
 	"ringo"
 	"ringo/internal/loop"
 	"ringo/internal/watch"
+	"ringo/stats"
 )
 
-// hold is what has held a loop, with the fields of ringo.Hold.
+// hold is what has held a loop, with the fields of stats.Hold.
 type hold struct {
 	Loop    string `json:"loop"`
 	Task    string `json:"task"`
@@ -56,10 +57,10 @@ func presentHold(l *ringo.Loop) *hold {
 	if !held {
 		return nil
 	}
-	of := holdOf(loopName(l), ringo.Hold(h))
+	of := holdOf(loopName(l), h)
 	return &of
 }
 
-func holdOf(loop string, h ringo.Hold) hold {
+func holdOf(loop string, h stats.Hold) hold {
 	return hold{loop, h.Task, h.At, h.In, h.State, h.Times, int64(h.Total), int64(h.Longest)}
 }

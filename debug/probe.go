@@ -4,25 +4,49 @@ import (
 	"sync"
 
 	"ringo"
+	"ringo/internal/driver/open"
 	"ringo/uring"
 )
 
-// probed is what the kernel has answered, the first time that somebody asked: it takes some ten milliseconds.
-var probed = sync.OnceValues(func() (map[string]any, error) {
-	report, err := uring.Probe()
-	if err != nil {
+// A Report is what the kernel offers.
+type Report struct {
+	Uring   *uring.Report `json:"uring"`
+	Drivers []string      `json:"drivers"` // as ringo.Drivers
+	Defects []Defect      `json:"defects"`
+	// AIO is why the kernel's AIO, io_submit(2), can't read and write files that are open with O_DIRECT where a loop
+	// has no io_uring, so that threads do it; "" if it can.
+	AIO string `json:"aio"`
+}
+
+// A Defect is a known bug of this kernel, or of the one that RINGO_MASK imitates, that no self-test detects, and that
+// loses or corrupts data. The uring driver does not use what it affects.
+type Defect struct {
+	Check string `json:"check"` // a Check of package uring
+	Until string `json:"until"` // the first Linux release that fixes it, "6.8"
+	Why   string `json:"why"`   // what goes wrong, with the source
+}
+
+// Probe finds out what the kernel offers, by trying. It blocks for some ten milliseconds: a task should call it in
+// Loop.Offload. Any goroutine may call it.
+func Probe() (*Report, error) {
+	r := &Report{Drivers: ringo.Drivers(), Defects: []Defect{}}
+	var err error
+	if r.Uring, err = uring.Probe(); err != nil {
 		return nil, err
 	}
-	aio := ""
-	if err := ringo.NativeAIO(); err != nil {
-		aio = err.Error()
+	if r.Uring.Usable {
+		for _, d := range open.Distrusted(r.Uring.System) {
+			r.Defects = append(r.Defects, Defect{Check: d.Check, Until: d.Below, Why: d.Why})
+		}
 	}
-	defects := []any{}
-	for _, d := range ringo.Defects(report) {
-		defects = append(defects, fields(d))
+	if err := open.NativeAIO(); err != nil {
+		r.AIO = err.Error()
 	}
-	return map[string]any{"uring": report, "drivers": ringo.Drivers(), "defects": defects, "aio": aio}, nil
-})
+	return r, nil
+}
+
+// probed is what the kernel has answered, the first time that somebody asked.
+var probed = sync.OnceValues(Probe)
 
 // probe tells what io_uring offers here.
 func probe(*query) (any, error) { return probed() }

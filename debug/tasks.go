@@ -10,7 +10,7 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// task is a task as the API shows it, with the fields of ringo.TaskInfo.
+// task is a task as the API shows it, with the fields of stats.Task.
 type task struct {
 	Loop     string `json:"loop"`
 	ID       uint64 `json:"id"`

@@ -13,6 +13,7 @@ import (
 	"ringo/buf"
 	"ringo/event"
 	"ringo/internal/loop"
+	"ringo/stats"
 )
 
 // What comes goes back, of every size, and the callbacks come in their order.
@@ -274,21 +275,21 @@ func bulky(t *testing.T, cfg ringo.Config, data func(c *event.Conn, p []byte) in
 }
 
 // stats asks a loop.
-func stats(e *event.Loop) ringo.Stats {
-	got := make(chan ringo.Stats)
+func statsOf(e *event.Loop) stats.Loop {
+	got := make(chan stats.Loop)
 	e.Post(func() { got <- e.Ringo().Stats() })
 	return <-got
 }
 
 // largeMade is how many large buffers a loop has made.
-func largeMade(s ringo.Stats) int {
-	i := slices.IndexFunc(s.Pools, func(p ringo.PoolStats) bool { return p.Pool == "large" })
+func largeMade(s stats.Loop) int {
+	i := slices.IndexFunc(s.Pools, func(p stats.Pool) bool { return p.Pool == "large" })
 	return s.Pools[i].Made
 }
 
 // received is how many receives a loop has submitted.
-func received(s ringo.Stats) uint64 {
-	i := slices.IndexFunc(s.Ops, func(o ringo.OpStats) bool { return o.Op == "recv" })
+func received(s stats.Loop) uint64 {
+	i := slices.IndexFunc(s.Ops, func(o stats.Op) bool { return o.Op == "recv" })
 	if i < 0 {
 		return 0
 	}
@@ -304,7 +305,7 @@ func TestBulk(t *testing.T) {
 			if err := send(pattern(3 << 20)); err != nil {
 				return err
 			}
-			before := stats(conn.Loop())
+			before := statsOf(conn.Loop())
 			if n := largeMade(before); n != 1 {
 				t.Errorf("%d large buffers were made, want 1", n)
 			}
@@ -314,7 +315,7 @@ func TestBulk(t *testing.T) {
 				}
 			}
 			lends := (*loop.Loop)(conn.Loop().Ringo()).Lends()
-			if again := received(stats(conn.Loop())) > received(before); again != lends {
+			if again := received(statsOf(conn.Loop())) > received(before); again != lends {
 				t.Errorf("little came by receives that are armed: %v, want %v", again, lends)
 			}
 			return nil

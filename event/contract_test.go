@@ -21,6 +21,7 @@ import (
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // No callback is called from within a call of its own, whatever that starts or ends, and behind Close nothing but
@@ -620,7 +621,7 @@ func TestHandles(t *testing.T) {
 				defer close(shown)
 				defer c.Abort()
 				all := l.Ringo().Handles()
-				n := slices.IndexFunc(all, func(i ringo.HandleInfo) bool { return i.Kind == "conn" })
+				n := slices.IndexFunc(all, func(i stats.Handle) bool { return i.Kind == "conn" })
 				if n < 0 {
 					t.Errorf("not in %+v", all)
 					return

@@ -25,6 +25,7 @@ import (
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/internal/test/uringtest"
+	"ringo/stats"
 )
 
 // onRing has each transfer of a goroutine that can go by the ring do so, on files of dir's mount.
@@ -323,13 +324,13 @@ func (s *saturation) run(l *ringo.Loop, cold int) {
 }
 
 // opOf is what is counted of one kind of operation.
-func opOf(s ringo.Stats, name string) ringo.OpStats {
+func opOf(s stats.Loop, name string) stats.Op {
 	for _, o := range s.Ops {
 		if o.Op == name {
 			return o
 		}
 	}
-	return ringo.OpStats{}
+	return stats.Op{}
 }
 
 // wait reads from a FIFO.

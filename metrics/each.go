@@ -8,9 +8,9 @@ import (
 
 	"ringo"
 	"ringo/internal/census"
-	"ringo/internal/hist"
 	"ringo/internal/loop"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // Each calls f with a sample for each metric and set of labels, those of one metric together, in the order of All.
@@ -66,7 +66,7 @@ func Each(f func(Sample)) {
 type loopSample struct {
 	census.Total
 	run, index string
-	stats      census.Stats
+	stats      stats.Loop
 }
 
 // askLoops asks all loops, at the same time if the caller is a goroutine, so that many that are held take no longer
@@ -159,7 +159,7 @@ func (p *putter) value(v float64, labels ...string) {
 	p.f(Sample{Metric: p.metric, Labels: p.labels, Value: v})
 }
 
-func (p *putter) times(h *hist.Histogram, labels ...string) {
+func (p *putter) times(h *stats.Histogram, labels ...string) {
 	p.labels = append(append(p.labels[:0], p.first...), labels...)
 	p.buckets = p.buckets[:0]
 	var n uint64

@@ -24,6 +24,7 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // A batch is a connection whose task has just written a little, and its peer.
@@ -182,7 +183,7 @@ func (x *batch) turn() {
 func (x *batch) waits() (n uint64) { return opStats(x.here, "send").Submitted }
 
 // opStats are the counters of one kind of operation.
-func opStats(l *ringo.Loop, name string) (s ringo.OpStats) {
+func opStats(l *ringo.Loop, name string) (s stats.Op) {
 	for _, op := range l.Stats().Ops {
 		if op.Op == name {
 			s = op

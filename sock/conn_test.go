@@ -30,6 +30,7 @@ import (
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 func TestReadWrite(t *testing.T) {
@@ -816,7 +817,7 @@ func TestTinyRings(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Entries, cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget = 2, 2, 512, 1, 3
-		var total ringo.Stats
+		var total stats.Loop
 		lends := false
 		for name, fn := range handlers {
 			t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 var (
@@ -267,7 +268,7 @@ func TestDeadlinePerRequestIsFree(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const rounds = 300
-			echo := func(deadline bool) (before, after ringo.Stats) {
+			echo := func(deadline bool) (before, after stats.Loop) {
 				done := make(chan error, 1)
 				go func() {
 					p := make([]byte, 1)

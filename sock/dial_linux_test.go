@@ -29,6 +29,7 @@ import (
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // fullListener makes a listener whose backlog is full, so that a dial gets no
@@ -992,7 +993,7 @@ func TestDialWithoutSlotSaysSo(t *testing.T) {
 				return nil, errors.New("no server")
 			}}
 			d := sock.Dialer{Resolver: slow}
-			looks := func() ringo.LaneStats {
+			looks := func() stats.Lane {
 				for _, lane := range l.Stats().Lanes {
 					if lane.Name == "names" {
 						return lane

@@ -28,6 +28,7 @@ import (
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // childEnv names the program that this binary shall be in place of the tests.
@@ -443,7 +444,7 @@ func (s *server) dial() tcpPeer {
 }
 
 // stats adds up the counters of the server's loops.
-func (s *server) stats() (sum ringo.Stats) {
+func (s *server) stats() (sum stats.Loop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.loops {

@@ -21,22 +21,23 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
+	"ringo/stats"
 )
 
 // listed gives what Handles says of the connection, listener or socket with these addresses.
-func listed(t *testing.T, all []ringo.HandleInfo, kind, local, remote string) ringo.HandleInfo {
+func listed(t *testing.T, all []stats.Handle, kind, local, remote string) stats.Handle {
 	t.Helper()
-	n := slices.IndexFunc(all, func(i ringo.HandleInfo) bool {
+	n := slices.IndexFunc(all, func(i stats.Handle) bool {
 		return i.Kind == kind && i.Local == local && i.Remote == remote
 	})
 	if n < 0 {
 		t.Errorf("no %s %s %s in %+v", kind, local, remote, all)
-		return ringo.HandleInfo{}
+		return stats.Handle{}
 	}
 	return all[n]
 }
 
-func listedConn(t *testing.T, all []ringo.HandleInfo, c *sock.Conn) ringo.HandleInfo {
+func listedConn(t *testing.T, all []stats.Handle, c *sock.Conn) stats.Handle {
 	t.Helper()
 	return listed(t, all, "conn", c.LocalAddr().String(), c.RemoteAddr().String())
 }
@@ -79,7 +80,7 @@ func TestHandles(t *testing.T) {
 			if _, err := unread.Peek(3); err != nil {
 				t.Fatal(err)
 			}
-			check := func(who string, all []ringo.HandleInfo) {
+			check := func(who string, all []stats.Handle) {
 				if len(all) != 5 {
 					t.Errorf("%s: %d handles, want 5: %+v", who, len(all), all)
 				}
@@ -399,7 +400,7 @@ func TestFullQueue(t *testing.T) {
 
 // taskNamed waits until the task of a name is parked, and gives what is told of it. The caller is a task of me, or me
 // is nil.
-func taskNamed(t *testing.T, me, l *ringo.Loop, name string) (found ringo.TaskInfo) {
+func taskNamed(t *testing.T, me, l *ringo.Loop, name string) (found stats.Task) {
 	t.Helper()
 	eventuallyOn(t, me, name+" to be parked", func() bool {
 		for _, i := range l.Tasks() {
@@ -486,7 +487,7 @@ func TestTasksOfServers(t *testing.T) {
 		send(t, peer, "x")
 		l := s.loops[0]
 		want := map[string]string{"ringo/sock_test.waitsForMore": "read", "ringo/sock_test.serve.func1.1": "accept"}
-		found := map[string]ringo.TaskInfo{}
+		found := map[string]stats.Task{}
 		eventually(t, "both to be parked", func() bool {
 			for _, i := range l.Tasks() {
 				if i.State == "parked" {

@@ -25,6 +25,7 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -83,7 +84,7 @@ func TestCrowdsLeaveNothing(t *testing.T) {
 						return st.Tasks == 1 && st.Slots <= 1 && st.Buffers == 0
 					})
 				}
-				measure := func() (heap int64, st ringo.Stats) {
+				measure := func() (heap int64, st stats.Loop) {
 					runtime.GC()
 					runtime.GC()
 					var m runtime.MemStats
@@ -867,7 +868,7 @@ func (b *bulkConn) large() (lease buf.Lease, rest string) {
 // inUse is how many large buffers somebody has.
 func (b *bulkConn) inUse() int {
 	pools := b.l.Stats().Pools
-	return pools[slices.IndexFunc(pools, func(p ringo.PoolStats) bool { return p.Pool == "large" })].InUse
+	return pools[slices.IndexFunc(pools, func(p stats.Pool) bool { return p.Pool == "large" })].InUse
 }
 
 // What is larger than a buffer comes in a large one, and no longer when only little comes for a while, however it is

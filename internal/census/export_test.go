@@ -1,9 +1,12 @@
 package census
 
-import "ringo/internal/loop"
+import (
+	"ringo/internal/loop"
+	"ringo/stats"
+)
 
 // Metered reports whether the running turn of a loop is measured by task. T.
 func Metered(l *loop.Loop) bool { return of(l).meter != nil }
 
 // WhileHeld is what StatsOf gives if the loop does not answer.
-func WhileHeld(l *loop.Loop) Stats { return of(l).whileHeld() }
+func WhileHeld(l *loop.Loop) stats.Loop { return of(l).whileHeld() }

@@ -7,7 +7,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// HandleInfo is as ringo.HandleInfo, but for the ends and for who is at a direction.
+// HandleInfo is a stats.Handle in the making: of many that a list goes through few are shown as text.
 type HandleInfo struct {
 	Kind, Network, State string
 
@@ -19,6 +19,18 @@ type HandleInfo struct {
 	In, Out                string // one of the words below
 	Age                    time.Duration
 	Unread, Unsent, Leases int
+}
+
+// Ends are its addresses as text.
+func (i *HandleInfo) Ends() (local, remote string) {
+	return endText(i.Local, i.LocalName), endText(i.Remote, i.RemoteName)
+}
+
+func endText(ap netip.AddrPort, name string) string {
+	if name == "" && ap.IsValid() {
+		return ap.String()
+	}
+	return name
 }
 
 // Who is at a direction of a handle.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/stats"
 )
 
 // A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which
@@ -25,9 +26,9 @@ func HeldFor(l *loop.Loop) time.Duration {
 
 // whileHeld is what Stats gives of a loop that has not answered: what is known, at most recentWindow older than the
 // turn that lasts, and that turn, as if it had ended now. G.
-func (r *Record) whileHeld() Stats {
+func (r *Record) whileHeld() stats.Loop {
 	l := r.l
-	var s Stats
+	var s stats.Loop
 	last := r.last.Load() // first: it has nothing of the turn that HeldFor is about
 	if last != nil {
 		s = *last
@@ -60,7 +61,7 @@ type promised struct {
 }
 
 // keep gives s, of a loop that is held at a time, and never less later.
-func (p *promised) keep(s Stats, now int64) Stats {
+func (p *promised) keep(s stats.Loop, now int64) stats.Loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inTasks, p.stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
@@ -69,14 +70,14 @@ func (p *promised) keep(s Stats, now int64) Stats {
 	return p.applied(s, now)
 }
 
-func (p *promised) apply(s Stats, now int64) Stats {
+func (p *promised) apply(s stats.Loop, now int64) stats.Loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.applied(s, now)
 }
 
 // applied is for who holds mu.
-func (p *promised) applied(s Stats, now int64) Stats {
+func (p *promised) applied(s stats.Loop, now int64) stats.Loop {
 	s.InTasks, s.Stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
 	s.Longest, s.Recent = max(p.longest, s.Longest), max(p.recent.at(now), s.Recent)
 	return s

@@ -6,6 +6,7 @@ import (
 
 	"ringo/internal/census"
 	"ringo/internal/loop"
+	"ringo/stats"
 )
 
 // A turn that was told of while it lasted is not forgotten where it has ended and the loop has not told of it yet.
@@ -14,8 +15,8 @@ func TestHeldTurnIsNotTakenBack(t *testing.T) {
 	cfg.Stall = 20 * time.Millisecond
 	err := run(t, cfg, func(l *loop.Loop) error {
 		l.YieldTurn() // there has been a turn
-		told := make(chan census.Stats)
-		tell := func(enough func(census.Stats) bool) {
+		told := make(chan stats.Loop)
+		tell := func(enough func(stats.Loop) bool) {
 			for end := time.Now().Add(limit / 2); ; {
 				if s := census.WhileHeld(l); enough(s) || time.Now().After(end) {
 					told <- s
@@ -23,10 +24,10 @@ func TestHeldTurnIsNotTakenBack(t *testing.T) {
 				}
 			}
 		}
-		go tell(func(s census.Stats) bool { return s.Held > 0 })
+		go tell(func(s stats.Loop) bool { return s.Held > 0 })
 		held := <-told
 		l.YieldTurn()
-		go tell(func(census.Stats) bool { return true })
+		go tell(func(stats.Loop) bool { return true })
 		after := <-told
 		if held.Held <= 0 || held.Longest < held.Held || held.Recent < held.Held || after.InTasks < held.InTasks ||
 			after.Stalls < held.Stalls || after.Longest < held.Held || after.Recent < held.Held {
@@ -44,7 +45,7 @@ func TestStatsOfLoopHeldFromTheStart(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		done := make(chan struct{})
 		err := run(t, cfg, func(l *loop.Loop) error {
-			var s census.Stats
+			var s stats.Loop
 			go func() { defer close(done); s = census.StatsOf(l) }()
 			<-done
 			if s.Held <= 0 || s.Tasks != 1 || s.Turns != 0 {

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/hist"
 	"ringo/internal/loop"
+	"ringo/stats"
 )
 
 // Run is what is kept of a Run for those who look at it: the loop.RunObserver of those who want no more.
@@ -48,15 +48,15 @@ func (r *Run) Runs() (ends func()) { return func() {} }
 type Record struct {
 	l         *loop.Loop
 	run       *Run
-	turnTimes hist.Histogram
+	turnTimes stats.Histogram
 	recent    recent
 	limit     time.Duration // turns that are longer are stalls
 	stalls    uint64
-	logs      bool                  // tasks
-	spared    uint64                // wakes, as they were told last
-	last      atomic.Pointer[Stats] // G
-	promised  promised              // G
-	names     nameTags              // G
+	logs      bool                       // tasks
+	spared    uint64                     // wakes, as they were told last
+	last      atomic.Pointer[stats.Loop] // G
+	promised  promised                   // G
+	names     nameTags                   // G
 	tracing   tracing
 	meter     *meter // of what tasks take; nil: nobody watches
 }
@@ -86,7 +86,7 @@ func (r *Record) TurnBegins() (tasks bool) {
 
 // TurnEnds counts a turn.
 func (r *Record) TurnEnds(took time.Duration) {
-	r.turnTimes.Add(int64(took))
+	r.turnTimes.Add(took)
 	if now := r.l.NowNS(); took > r.recent.longest || now >= r.recent.until {
 		if now >= r.recent.until {
 			r.keepStats() // so that there are some if the loop is held before anybody has asked

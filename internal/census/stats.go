@@ -1,91 +1,33 @@
 package census
 
 import (
-	"time"
-
 	"ringo/internal/bufs"
-	"ringo/internal/driver"
-	"ringo/internal/hist"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/stats"
 )
-
-// Stats count what a loop did. What the fields mean is said of ringo.Stats.
-type Stats struct {
-	Turns       uint64
-	Parks       uint64
-	Yields      uint64
-	Mails       uint64
-	WakesSpared uint64
-	Stalls      uint64
-	Backoffs    uint64
-	InTasks     time.Duration
-	InKernel    time.Duration
-	Spinning    time.Duration
-	Longest     time.Duration
-	Recent      time.Duration
-	Held        time.Duration
-	TurnTimes   hist.Histogram
-	Tasks       int
-	Workers     int
-	Slots       int
-	Buffers     int
-	Leases      int
-	Timers      int
-	Delays      hist.Histogram
-	Pools       []PoolStats
-	Handles     []HandleStats
-	Ops         []OpStats
-	Lanes       []loop.LaneStats
-	Driver      driver.Stats
-}
-
-// OpStats are as ringo.OpStats.
-type OpStats struct {
-	Op        string
-	Tried     uint64
-	Submitted uint64
-	Times     hist.Histogram
-}
-
-// PoolStats are as ringo.PoolStats.
-type PoolStats struct {
-	Pool  string
-	Size  int
-	Max   int
-	Made  int
-	InUse int
-	Lent  int
-}
-
-// HandleStats are as ringo.HandleStats.
-type HandleStats struct {
-	Kind   string
-	Open   int
-	Opened uint64
-}
 
 // kindWords are the kinds' names for people.
 var kindWords = [loop.Kinds]string{"conn", "listener", "packet", "pollable"}
 
 // snapshot is for the loop's thread.
-func (r *Record) snapshot() Stats {
+func (r *Record) snapshot() stats.Loop {
 	l := r.l
 	c, z := l.Counts(), l.Sizes()
 	ring, plain, large := l.Ring(), l.Plain(), l.Large()
-	s := Stats{
+	s := stats.Loop{
 		Turns: c.Turns, Parks: c.Parks, Yields: c.Yields, Mails: c.Mails, Stalls: r.stalls, Backoffs: c.Backoffs,
 		InTasks: c.InTasks, InKernel: c.InKernel, Spinning: c.Spinning, Delays: c.Delays,
 		TurnTimes: r.turnTimes, Longest: r.turnTimes.Max(), Recent: r.recent.at(l.NowNS()),
 		Tasks: z.Tasks, Workers: z.Workers, Slots: z.Slots, Timers: z.Timers,
 		Buffers: ring.InUse() + plain.InUse() + large.InUse(),
 		Leases:  ring.Leases() + plain.Leases() + large.Leases(),
-		Pools:   []PoolStats{poolStats("ring", ring), poolStats("plain", plain), poolStats("large", large)},
+		Pools:   []stats.Pool{poolStats("ring", ring), poolStats("plain", plain), poolStats("large", large)},
 		Driver:  l.DriverStats(), Lanes: l.Set().LaneStats(),
 	}
 	for k := range loop.Kinds {
 		if opened, open := l.CountedHandles(k); opened > 0 {
-			s.Handles = append(s.Handles, HandleStats{kindWords[k], int(open), opened})
+			s.Handles = append(s.Handles, stats.HandleKind{Kind: kindWords[k], Open: int(open), Opened: opened})
 		}
 	}
 	// A wake is counted when it is sent, and mail when it is read.
@@ -93,7 +35,7 @@ func (r *Record) snapshot() Stats {
 	s.WakesSpared = r.spared
 	for code := range op.Codes {
 		if tried, submitted, times := l.OpCounts(code); tried+submitted > 0 {
-			o := OpStats{Op: op.Table[code].Name, Tried: tried, Submitted: submitted}
+			o := stats.Op{Op: op.Table[code].Name, Tried: tried, Submitted: submitted}
 			if times != nil {
 				o.Times = *times
 			}
@@ -103,12 +45,12 @@ func (r *Record) snapshot() Stats {
 	return s
 }
 
-func poolStats(name string, p *bufs.Pool) PoolStats {
-	return PoolStats{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
+func poolStats(name string, p *bufs.Pool) stats.Pool {
+	return stats.Pool{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
 }
 
 // keepStats leaves a snapshot for those who can't get one of their own.
-func (r *Record) keepStats() *Stats {
+func (r *Record) keepStats() *stats.Loop {
 	s := r.snapshot()
 	r.last.Store(&s)
 	return &s
@@ -119,10 +61,10 @@ func (r *Record) keepStats() *Stats {
 // parks. Nobody waits longer than askPatience, but gets them as they were last
 // given, or known, with the turn that lasts: see whileHeld. After the loop's end
 // they are those of its last turn. G.
-func StatsOf(l *loop.Loop) Stats {
+func StatsOf(l *loop.Loop) stats.Loop {
 	r := of(l)
 	if r == nil {
-		return Stats{}
+		return stats.Loop{}
 	}
 	if l.IsCurrent() {
 		return r.promised.apply(*r.keepStats(), l.NowNS()) // kept, so that others don't see older ones later

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/hist"
 	"ringo/internal/loop"
+	"ringo/stats"
 )
 
 // totals is what all loops of the process have counted, those that have ended too, so that sums over a process never
@@ -20,19 +20,19 @@ var totals struct {
 type runTotals struct {
 	set   *loop.Set // nil: it has ended
 	loops []loopTotals
-	lanes []loop.LaneStats // of those that have ended
+	lanes []stats.Lane // of those that have ended
 }
 
 type loopTotals struct {
 	live *loop.Loop
-	past Stats // of those that have ended: counts, and nothing of what there is at a time
+	past stats.Loop // of those that have ended: counts, and nothing of what there is at a time
 }
 
 // Total is what the loops with one number and index have counted in all.
 type Total struct {
 	Run, Index int
 	Live       *loop.Loop // the one that runs; nil: none does
-	past       Stats
+	past       stats.Loop
 }
 
 // Totals are those of the process. G.
@@ -48,7 +48,7 @@ func Totals() (all []Total) {
 }
 
 // Stats asks the loop as StatsOf does, and adds what came before it. G, may park.
-func (t *Total) Stats() Stats {
+func (t *Total) Stats() stats.Loop {
 	if t.Live == nil {
 		return t.past
 	}
@@ -56,13 +56,13 @@ func (t *Total) Stats() Stats {
 }
 
 // LaneTotals are the lanes of all Runs, by number. G.
-func LaneTotals() (all [][]loop.LaneStats) {
+func LaneTotals() (all [][]stats.Lane) {
 	totals.Lock()
 	defer totals.Unlock()
 	for _, r := range totals.runs {
 		lanes := r.lanes
 		if r.set != nil {
-			s := plus(Stats{Lanes: r.set.LaneStats()}, &Stats{Lanes: lanes})
+			s := plus(stats.Loop{Lanes: r.set.LaneStats()}, &stats.Loop{Lanes: lanes})
 			lanes = s.Lanes
 		}
 		all = append(all, lanes)
@@ -89,8 +89,8 @@ func (s *Run) beginTotals() (end func()) {
 	return func() {
 		totals.Lock()
 		defer totals.Unlock()
-		last := plus(Stats{Lanes: s.set.LaneStats()}, &Stats{Lanes: r.lanes})
-		r.set, r.lanes = nil, last.counts().Lanes
+		last := plus(stats.Loop{Lanes: s.set.LaneStats()}, &stats.Loop{Lanes: r.lanes})
+		r.set, r.lanes = nil, counts(last).Lanes
 	}
 }
 
@@ -120,18 +120,18 @@ func (r *Record) endTotals() {
 	defer totals.Unlock()
 	t := &r.run.totals.loops[r.l.Index()]
 	last := plus(*r.last.Load(), &t.past)
-	t.live, t.past = nil, last.counts()
+	t.live, t.past = nil, counts(last)
 }
 
 // plus is s with the counts of past in addition. By reflection, since what can be added is told by the types: uint64s
 // and histograms count; times do, but for those that are of a moment; all else is as in s.
-func plus(s Stats, past *Stats) Stats {
+func plus(s stats.Loop, past *stats.Loop) stats.Loop {
 	combine(reflect.ValueOf(&s).Elem(), reflect.ValueOf(past).Elem())
 	return s
 }
 
 // counts is s without what there was at the time.
-func (s Stats) counts() Stats {
+func counts(s stats.Loop) stats.Loop {
 	keepCounts(reflect.ValueOf(&s).Elem())
 	return s
 }
@@ -142,8 +142,8 @@ var ofAMoment = map[string]bool{"Held": true, "Longest": true, "Recent": true, "
 var durationType = reflect.TypeFor[time.Duration]()
 
 func combine(v, past reflect.Value) {
-	if h, ok := v.Addr().Interface().(*hist.Histogram); ok {
-		h.Merge(past.Addr().Interface().(*hist.Histogram))
+	if h, ok := v.Addr().Interface().(*stats.Histogram); ok {
+		h.Merge(past.Addr().Interface().(*stats.Histogram))
 		return
 	}
 	switch v.Kind() {
@@ -182,7 +182,7 @@ func combineByName(v, past reflect.Value) {
 }
 
 func keepCounts(v reflect.Value) {
-	if _, ok := v.Addr().Interface().(*hist.Histogram); ok {
+	if _, ok := v.Addr().Interface().(*stats.Histogram); ok {
 		return
 	}
 	switch v.Kind() {

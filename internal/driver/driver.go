@@ -7,6 +7,7 @@ import (
 	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/stats"
 )
 
 // Driver runs ops to completion. See the package comment for the rules.
@@ -90,48 +91,14 @@ type Bounded interface {
 	Bound() (int32, error)
 }
 
-// Info describes an open driver.
+// Info describes an open driver. Of stats.Info it has all but Run.
 type Info struct {
-	Name     string   // "uring" or "epoll"
-	Reason   string   // why it was chosen, or what the better one lacked
-	Features []string // what it uses of what the kernel offers
-	// Lends: received bytes come in buffers of the kernel's choosing, so that a
-	// multishot receive is the best way to read. Otherwise a read at readiness is.
-	Lends bool
+	stats.Info
 	// Edges: a multishot Poll goes on, and reports changes. Otherwise its first
 	// completion is its last, and its owner submits it again once it has used up
 	// what is ready.
 	Edges bool
-	// Entries is the size of the submission queue, 0 if there is none.
-	Entries int
-	// Ways says how each op is run, where there is a choice.
-	Ways  []Way
-	Stats Stats
-}
-
-// Way is how a driver runs ops of one kind.
-type Way struct {
-	Op  string // "accept", "accept, multishot"
-	Way string // "multishot entry"
-	// Lacks names what a better way would have needed, empty if this is the best.
-	Lacks string
-}
-
-// Stats count what a driver did since it was opened.
-type Stats struct {
-	Enters       uint64 // waits and flushes that entered the kernel
-	Submitted    uint64 // ops handed to the kernel, or to the poller
-	Completions  uint64
-	Queued       uint64 // ops that found the submission queue full
-	ShortSubmits uint64 // enters after which the kernel had not taken all entries
-	Overflows    uint64 // times the completion queue had overflowed
-	NoBuffers    uint64 // receives that found the buffer ring dry
-	Fallbacks    uint64 // ops that took another way than their first
-	Stale        uint64 // events for ops or descriptors that were gone
-	Sends        uint64 // sends of the outbox
-	ShortSends   uint64 // those that met an error, or too little room
-	Wakes        uint64 // wakes that ended a sleep
-	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
+	Stats stats.Driver
 }
 
 // Queue is completions in order of arrival. The zero Queue is empty.

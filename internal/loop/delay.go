@@ -1,5 +1,7 @@
 package loop
 
+import "time"
+
 // How long what is ready waits for its loop is measured of one item in 1 << delayBits: two looks at the clock for each
 // would cost as much as a wake. Which ones is told by the place in the queue, to both ends of it, without a word in the
 // item; places at equal distances would always hit the same connection of a few that become ready together.
@@ -34,7 +36,7 @@ func (l *Loop) dequeue() item {
 // noteDelay ends the delay of the first item, if it is sampled.
 func (l *Loop) noteDelay() {
 	if since, ok := l.ready.since.pop(); ok {
-		l.counts.Delays.Add(l.set.elapsed() - since)
+		l.counts.Delays.Add(time.Duration(l.set.elapsed() - since))
 	}
 }
 

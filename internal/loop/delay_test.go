@@ -9,6 +9,7 @@ import (
 	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -18,7 +19,7 @@ func TestDelays(t *testing.T) {
 	for _, group := range []int{1, 2, 16, 17, 1000} {
 		cfg := small(anyDriver(t))
 		var readies int
-		var s census.Stats
+		var s stats.Loop
 		err := run(t, cfg, func(l *loop.Loop) error {
 			first := census.StatsOf(l).Delays
 			for readies < 32_000 {
@@ -60,7 +61,7 @@ func TestDelayOfTheHeld(t *testing.T) {
 			l.YieldTurn()
 		}
 		after := census.StatsOf(l).Delays
-		since := after.Sub(&before)
+		since := after.Sub(before)
 		if since.Max() < held {
 			t.Errorf("the longest delay of 256 tasks is %v, want %v at least", since.Max(), held)
 		}

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/hist"
 	"ringo/internal/offload"
 	"ringo/internal/rt/code"
+	"ringo/stats"
 )
 
 // Lane is where calls of one sort run on ordinary goroutines. Each has slots of its own, which all loops of a Run
@@ -161,24 +161,13 @@ func (n *lane) holders() []string {
 
 const holdersMax = 5
 
-// LaneStats are as ringo.LaneStats.
-type LaneStats struct {
-	Name             string
-	Max              int
-	Running, Waiting int
-	Oldest           time.Duration
-	Waited           uint64
-	Longest          time.Duration
-	Waits            hist.Histogram
-}
-
 // LaneStats are those of its lanes. G.
-func (s *Set) LaneStats() []LaneStats {
-	all := make([]LaneStats, Lanes)
+func (s *Set) LaneStats() []stats.Lane {
+	all := make([]stats.Lane, Lanes)
 	for i := range s.lanes {
 		l := s.lanes[i].pool.Load()
-		all[i] = LaneStats{laneWords[i].name, l.Max, l.Running, l.Waiting, l.Oldest, l.Waited, l.Longest,
-			s.lanes[i].pool.WaitTimes()}
+		all[i] = stats.Lane{Name: laneWords[i].name, Max: l.Max, Running: l.Running, Waiting: l.Waiting,
+			Oldest: l.Oldest, Waited: l.Waited, Longest: l.Longest, Waits: s.lanes[i].pool.WaitTimes()}
 	}
 	return all
 }

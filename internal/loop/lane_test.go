@@ -11,6 +11,7 @@ import (
 	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/test/testmain"
+	"ringo/stats"
 )
 
 // holdASlot is a name to find in a report.
@@ -42,7 +43,7 @@ func TestFullLaneIsToldOf(t *testing.T) {
 			}
 			release := make(chan bool)
 			if err := run(t, cfg, func(l *loop.Loop) error {
-				load := func() loop.LaneStats { return census.StatsOf(l).Lanes[c.lane] }
+				load := func() stats.Lane { return census.StatsOf(l).Lanes[c.lane] }
 				for range load().Max + 5 {
 					l.Go(func() { l.OffloadIn(c.lane, holdASlot(release)) })
 				}

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/hist"
 	"ringo/internal/op"
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
+	"ringo/stats"
 )
 
 // What those see who look at a loop. What says G can be asked from anywhere; for the rest they come to the loop's
@@ -16,15 +16,15 @@ import (
 
 // Counts count what a loop did.
 type Counts struct {
-	Turns    uint64         // rounds of the loop
-	Parks    uint64         // times a task gave the thread away
-	Yields   uint64         // those of tasks whose calls never had to wait
-	Mails    uint64         // messages from outside: posts, wakes of tasks, cancels
-	Backoffs uint64         // times Accept waited for a shortage to pass
-	InTasks  time.Duration  // time in turns: tasks, and the loop's own work between them
-	InKernel time.Duration  // time between them: asleep, and in the driver's calls
-	Spinning time.Duration  // time of looking for work before a sleep, see Config.Spin
-	Delays   hist.Histogram // from ready to running, of one in 1 << delayBits
+	Turns    uint64          // rounds of the loop
+	Parks    uint64          // times a task gave the thread away
+	Yields   uint64          // those of tasks whose calls never had to wait
+	Mails    uint64          // messages from outside: posts, wakes of tasks, cancels
+	Backoffs uint64          // times Accept waited for a shortage to pass
+	InTasks  time.Duration   // time in turns: tasks, and the loop's own work between them
+	InKernel time.Duration   // time between them: asleep, and in the driver's calls
+	Spinning time.Duration   // time of looking for work before a sleep, see Config.Spin
+	Delays   stats.Histogram // from ready to running, of one in 1 << delayBits
 }
 
 // Counts are those so far.
@@ -45,7 +45,7 @@ func (l *Loop) Sizes() Sizes {
 
 // OpCounts is how many ops of a kind were tried as plain calls and were submitted, and how long those took; nil if none
 // has ended.
-func (l *Loop) OpCounts(c op.Code) (tried, submitted uint64, times *hist.Histogram) {
+func (l *Loop) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histogram) {
 	return l.ops.tried[c], l.ops.submitted[c], l.ops.times[c]
 }
 

@@ -16,6 +16,7 @@ import (
 	"ringo/internal/rt/sched"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
+	"ringo/stats"
 )
 
 // Loop is one thread with one driver. Methods say who may call them: T is a task
@@ -351,7 +352,7 @@ func (l *Loop) Info() driver.Info {
 }
 
 // DriverStats are what the driver has counted.
-func (l *Loop) DriverStats() driver.Stats { return l.drv.Info().Stats }
+func (l *Loop) DriverStats() stats.Driver { return l.drv.Info().Stats }
 
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }

@@ -1,14 +1,15 @@
 package loop
 
 import (
-	"ringo/internal/hist"
 	"ringo/internal/op"
+	"ringo/stats"
+	"time"
 )
 
 // opCounts are operations by kind.
 type opCounts struct {
 	tried, submitted [op.Codes]uint64
-	times            [op.Codes]*hist.Histogram // made for the first of a kind
+	times            [op.Codes]*stats.Histogram // made for the first of a kind
 }
 
 // Time has an op timed that is about to be submitted: for one that somebody waits for, and not for one that is
@@ -24,8 +25,8 @@ func (l *Loop) countEnd(o *op.Op) {
 	}
 	h := l.ops.times[o.Code]
 	if h == nil {
-		h = new(hist.Histogram)
+		h = new(stats.Histogram)
 		l.ops.times[o.Code] = h
 	}
-	h.Add(l.clock.now - began)
+	h.Add(time.Duration(l.clock.now - began))
 }

@@ -14,7 +14,7 @@ const (
 
 // Histogram counts durations in buckets of equal relative width: a power of two is split into 128, so that a quantile
 // is right to within 0.8 %. Recording is an index computation and an increment, without allocation or lock: one
-// goroutine or task at a time may use it. The zero value is empty. Package internal/hist has the one of loops, which is
+// goroutine or task at a time may use it. The zero value is empty. Package stats has the one of loops, which is
 // small.
 type Histogram struct {
 	counts [buckets]uint64

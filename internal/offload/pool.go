@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/hist"
 	"ringo/internal/rt/labels"
+	"ringo/stats"
 )
 
 // Job is one call. It belongs to the pool from Submit until its Run has been
@@ -43,7 +43,7 @@ type Pool struct {
 	runs    map[uintptr]int // What, and how often
 	waited  uint64
 	longest time.Duration
-	waits   hist.Histogram
+	waits   stats.Histogram
 
 	// Full, if not nil, is called by each Submit whose job has to wait for a worker. It holds no
 	// lock then.
@@ -152,7 +152,7 @@ func (p *Pool) Load() Load {
 
 // WaitTimes is how long the jobs have waited for a worker that have begun. One that found a worker, or that was the
 // reason to start one, has not waited.
-func (p *Pool) WaitTimes() hist.Histogram {
+func (p *Pool) WaitTimes() stats.Histogram {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waits
@@ -227,7 +227,7 @@ func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 			wait = time.Since(j.since)
 			p.longest = max(p.longest, wait)
 		}
-		p.waits.Add(int64(wait))
+		p.waits.Add(wait)
 		what := j.What // by now it is Run's
 		if what != 0 {
 			p.runs[what]++

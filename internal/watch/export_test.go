@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/rt/stacks"
+	"ringo/stats"
 )
 
 // HoldMin is the least limit of holds that a Config may have.
@@ -32,11 +33,11 @@ func (h *HoldList) Add(task string, took time.Duration) {
 }
 
 // List gives them.
-func (h *HoldList) List() []Hold { return h.h.list() }
+func (h *HoldList) List() []stats.Hold { return h.h.list() }
 
 // AddAt counts one of a place, and Unsaid takes what is worth telling.
-func (h *HoldList) AddAt(o Hold)                      { h.h.add(placeOf(o), 1, o.Total, o.Total) }
-func (h *HoldList) Unsaid(worth time.Duration) []Hold { return h.h.takeUnsaid(worth) }
+func (h *HoldList) AddAt(o stats.Hold)                      { h.h.add(placeOf(o), 1, o.Total, o.Total) }
+func (h *HoldList) Unsaid(worth time.Duration) []stats.Hold { return h.h.takeUnsaid(worth) }
 
 // Glance is what the watcher finds at a look, at a time of the loop's, and what the thread has used of the processor.
 type Glance struct {
@@ -65,7 +66,9 @@ func LookAtHolds(l *loop.Loop) (look func()) {
 	return func() { w.lookForHolds(o, &w.seen[0]) }
 }
 
-func placeOf(o Hold) place { return place{stacks.Place{Task: o.Task, At: o.At, In: o.In}, o.State} }
+func placeOf(o stats.Hold) place {
+	return place{stacks.Place{Task: o.Task, At: o.At, In: o.In}, o.State}
+}
 
 // WatcherRests reports whether the watcher waits for a loop of the Run to begin a turn. G.
 func WatcherRests(l *loop.Loop) bool { return targetOf(l).run.rests.Load() }

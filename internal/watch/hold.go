@@ -10,18 +10,8 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/rt/stacks"
+	"ringo/stats"
 )
-
-// Hold is as ringo.Hold.
-type Hold struct {
-	Task    string
-	At      string
-	In      string
-	State   string
-	Times   uint64
-	Total   time.Duration
-	Longest time.Duration
-}
 
 // What a Hold says of its state.
 const (
@@ -47,8 +37,8 @@ const othersHold = "others"
 // holds are those of a loop, by place: those of all times, and those that nobody was told of yet.
 type holds struct {
 	mu     sync.Mutex
-	all    map[place]Hold
-	unsaid map[place]Hold
+	all    map[place]stats.Hold
+	unsaid map[place]stats.Hold
 	places places // the watcher's alone
 }
 
@@ -57,12 +47,12 @@ func (h *holds) add(p place, times uint64, total, longest time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all == nil {
-		h.all, h.unsaid = map[place]Hold{}, map[place]Hold{}
+		h.all, h.unsaid = map[place]stats.Hold{}, map[place]stats.Hold{}
 	}
 	if _, ok := h.all[p]; !ok && len(h.all) >= placesMax {
 		p = place{Place: stacks.Place{Task: othersHold}}
 	}
-	for _, m := range []map[place]Hold{h.all, h.unsaid} {
+	for _, m := range []map[place]stats.Hold{h.all, h.unsaid} {
 		o := m[p]
 		o.Task, o.At, o.In, o.State = p.Task, p.At, p.In, p.state
 		o.Times += times
@@ -73,7 +63,7 @@ func (h *holds) add(p place, times uint64, total, longest time.Duration) {
 }
 
 // list gives them all, the one that took longest in all first. G.
-func (h *holds) list() []Hold {
+func (h *holds) list() []stats.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return sortHolds(maps.Values(h.all))
@@ -82,7 +72,7 @@ func (h *holds) list() []Hold {
 // takeUnsaid gives those that have not been told of, if one of a place that is known took so long that it is worth it:
 // with the others alone nobody could do anything. Asked for all, which is worth 0, it gives those of unknown places,
 // too.
-func (h *holds) takeUnsaid(worth time.Duration) []Hold {
+func (h *holds) takeUnsaid(worth time.Duration) []stats.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	tells := false
@@ -102,15 +92,15 @@ func (p *place) byTask() bool {
 	return p.state != holdRunnable && p.state != holdUnseen && p.state != holdShared
 }
 
-func sortHolds(seq func(func(Hold) bool)) []Hold {
-	return slices.SortedFunc(seq, func(a, b Hold) int {
+func sortHolds(seq func(func(stats.Hold) bool)) []stats.Hold {
+	return slices.SortedFunc(seq, func(a, b stats.Hold) int {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Task, b.Task), cmp.Compare(a.At, b.At),
 			cmp.Compare(a.In, b.In), cmp.Compare(a.State, b.State))
 	})
 }
 
 // Holds gives what has held a loop so far, by place, the longest in all first. G.
-func Holds(l *loop.Loop) []Hold {
+func Holds(l *loop.Loop) []stats.Hold {
 	if o := targetOf(l); o != nil {
 		return o.held.list()
 	}

@@ -15,10 +15,11 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/watch"
+	"ringo/stats"
 )
 
 // find looks for a hold whose line has all these words, until there is one.
-func find(holds []watch.Hold, words ...string) *watch.Hold {
+func find(holds []stats.Hold, words ...string) *stats.Hold {
 	for i, h := range holds {
 		all := true
 		for _, w := range words {
@@ -33,7 +34,7 @@ func find(holds []watch.Hold, words ...string) *watch.Hold {
 
 // holdUntilSeen has a task hold its loop again and again until the watcher has charged one to the place that the words
 // tell, and gives it. The first may end before it looks, and a busy machine may hide others from it.
-func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(), words ...string) (h watch.Hold) {
+func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(), words ...string) (h stats.Hold) {
 	t.Helper()
 	for end := time.Now().Add(limit / 2); ; l.Sleep(time.Millisecond) { // before the end of Run is overdue
 		hold()
@@ -269,10 +270,10 @@ func inIterator(f func()) {
 // Reports are of tasks with a place: what nobody can act on is kept, and neither told of alone nor counted.
 func TestReportsHavePlaces(t *testing.T) {
 	const ms = time.Millisecond
-	nobody := []watch.Hold{{State: "runnable", Total: 100 * ms}, {State: "not seen", Total: 100 * ms},
+	nobody := []stats.Hold{{State: "runnable", Total: 100 * ms}, {State: "not seen", Total: 100 * ms},
 		{State: "shared", Total: 100 * ms}, {Task: "a task", State: "running", Total: 280 * ms}}
-	small := watch.Hold{Task: "main.serve", At: "main.go:9", State: "blocked", Total: 19 * ms}
-	large := watch.Hold{Task: "main.serve", At: "main.go:9", State: "blocked", Total: ms}
+	small := stats.Hold{Task: "main.serve", At: "main.go:9", State: "blocked", Total: 19 * ms}
+	large := stats.Hold{Task: "main.serve", At: "main.go:9", State: "blocked", Total: ms}
 	var h watch.HoldList
 	for _, o := range nobody {
 		h.AddAt(o)

@@ -7,21 +7,22 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/rt/peek"
 	"ringo/internal/rt/stacks"
+	"ringo/stats"
 )
 
 // PresentHold is what holds the loop now: false if nothing does, or has for less than census.HeldFor tells.
 // It does not ask the loop. Where nothing but all stacks tells who holds it, and there are too many, Task is empty. G.
-func PresentHold(l *loop.Loop) (h Hold, held bool) {
+func PresentHold(l *loop.Loop) (h stats.Hold, held bool) {
 	if l.Ended() {
-		return Hold{}, false
+		return stats.Hold{}, false
 	}
 	turn, lasts := l.TurnBegan(), census.HeldFor(l)
 	if lasts == 0 {
-		return Hold{}, false
+		return stats.Hold{}, false
 	}
 	state, stack := heldBy(l)
 	if l.TurnBegan() != turn {
-		return Hold{}, false // it has ended meanwhile
+		return stats.Hold{}, false // it has ended meanwhile
 	}
 	at := stacks.Place{}
 	if stack.Known() {
@@ -29,7 +30,7 @@ func PresentHold(l *loop.Loop) (h Hold, held bool) {
 	} else {
 		state = holdUnseen
 	}
-	return Hold{Task: at.Task, At: at.At, In: at.In, State: state, Times: 1, Total: lasts, Longest: lasts}, true
+	return stats.Hold{Task: at.Task, At: at.At, In: at.In, State: state, Times: 1, Total: lasts, Longest: lasts}, true
 }
 
 // heldBy is what a loop does that is held.

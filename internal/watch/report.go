@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"ringo/stats"
 	"strings"
 	"time"
 )
@@ -55,7 +56,7 @@ func (w *watcher) report(end bool) {
 }
 
 // writeHolds writes a line for each place.
-func writeHolds(to *strings.Builder, l *target, list []Hold) {
+func writeHolds(to *strings.Builder, l *target, list []stats.Hold) {
 	more := 0
 	if more = len(list) - reportMax; more > 0 {
 		list = list[:reportMax]
@@ -66,57 +67,4 @@ func writeHolds(to *strings.Builder, l *target, list []Hold) {
 	if more > 0 {
 		fmt.Fprintf(to, "  loop %d: and %d more places, see Loop.Holds\n", l.Index(), more)
 	}
-}
-
-// String is the hold in a line for people.
-func (h Hold) String() string {
-	long := fmt.Sprintf("%s, %v in all", times(h.Times), round(h.Total))
-	if h.Times == 1 {
-		long = fmt.Sprintf("once, for %v", round(h.Total))
-	} else if h.Longest > 0 {
-		long += fmt.Sprintf(", longest %v", round(h.Longest))
-	}
-	switch h.State {
-	case holdShared:
-		return "many tasks together, none of them for long, held the loop " + long
-	case holdRunnable:
-		return "the machine, the scheduler or the garbage collector did not run the loop " + long
-	case holdUnseen:
-		return "something that ended before it was looked at held the loop " + long
-	}
-	who := h.Task
-	if h.At != "" {
-		who += " (" + h.At + ")"
-	}
-	return fmt.Sprintf("%s held its loop %s, %s", who, long, h.doing())
-}
-
-// doing is "blocked in sync.(*Mutex).Lock".
-func (h *Hold) doing() string {
-	doing := "computing"
-	switch h.State {
-	case holdBlocked:
-		doing = "blocked"
-	case holdSyscall:
-		doing = "in a system call"
-	}
-	switch {
-	case h.In == "":
-		return doing
-	case h.State == holdSyscall:
-		return doing + ", " + h.In
-	}
-	return doing + " in " + h.In
-}
-
-func times(n uint64) string { return fmt.Sprintf("%d times", n) }
-
-// round leaves three digits or so.
-func round(d time.Duration) time.Duration {
-	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
-		if d >= 10*unit {
-			return d.Round(unit / 10)
-		}
-	}
-	return d
 }

@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/debug"
 	"ringo/internal/posix"
 	"ringo/uring"
 )
@@ -44,7 +45,7 @@ type Finding struct {
 	Uring  *uring.Report `json:"uring"`
 }
 
-// A broken thing is in this kernel, passes its check, and loses or mixes up data: see ringo.Defect.
+// A broken thing is in this kernel, passes its check, and loses or mixes up data: see debug.Defect.
 type broken struct {
 	Check string `json:"check"`
 	Until string `json:"until"` // the first release of Linux in which it is mended
@@ -112,20 +113,18 @@ func find() (*Finding, error) {
 	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, posix.EMFILE) && !errors.As(f.Auto.err, &setup) {
 		return nil, f.Auto.err
 	}
-	var err error
-	if f.Uring, err = uring.Probe(); err != nil {
+	offers, err := debug.Probe()
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range ringo.Drivers() {
+	f.Uring, f.AIO = offers.Uring, offers.AIO
+	for _, name := range offers.Drivers {
 		if name != autoDriver {
 			f.Ladder = append(f.Ladder, chooseAgain(name))
 		}
 	}
-	for _, d := range ringo.Defects(f.Uring) {
+	for _, d := range offers.Defects {
 		f.Broken = append(f.Broken, broken(d))
-	}
-	if err := ringo.NativeAIO(); err != nil {
-		f.AIO = err.Error()
 	}
 	f.Advice = f.advise()
 	return f, nil

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/poller"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -71,7 +72,7 @@ type engine struct {
 	done   *driver.Queue // of the present Wait
 	events [eventsMax]poller.Event
 	reason string
-	stats  driver.Stats
+	stats  stats.Driver
 	thread int32        // the owner, in builds with invariants
 	fault  func() error // Config.Fault
 	dead   error
@@ -169,8 +170,10 @@ func setupError(name string, err error) error {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	info := driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()),
-		Edges: d.edge, Stats: d.stats}
+	info := driver.Info{
+		Info:  stats.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features())},
+		Edges: d.edge, Stats: d.stats,
+	}
 	if ring, ok := d.p.(interface{ Entries() int }); ok {
 		info.Entries = ring.Entries()
 	}

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -31,7 +32,7 @@ type ring struct {
 
 	ways     [op.Codes][4]*op.Way // what each op does, by its flags: see index
 	degraded [op.Codes]uint8      // bits by index: not the best way
-	used     []driver.Way         // the ways, for people
+	used     []stats.Way          // the ways, for people
 	edges    bool                 // there are multishot polls
 	limits   bool                 // multishot receives can be limited
 
@@ -73,7 +74,7 @@ type ring struct {
 	cqes     []uring.CQE
 	features []string
 	reason   string
-	stats    driver.Stats
+	stats    stats.Driver
 	fault    func() error // Config.Fault
 	dead     error
 	ended    bool  // the ring has died, and what it has was told to end
@@ -265,8 +266,11 @@ func (d *ring) wake() bool {
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.lends != nil, Edges: d.edges,
-		Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
+	return driver.Info{
+		Info: stats.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.lends != nil,
+			Entries: d.r.SQEntries(), Ways: d.used},
+		Edges: d.edges, Stats: d.stats,
+	}
 }
 
 // direction says which side of a stream the op uses, so that no two ops use one

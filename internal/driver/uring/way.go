@@ -3,9 +3,9 @@ package uring
 import (
 	"strings"
 
-	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -71,7 +71,7 @@ func (d *ring) choose(k *offer) error {
 				d.degraded[code] |= 1 << i
 			}
 			if row := &op.Table[code]; row.Prep != nil || row.Interest != 0 { // it may wait, and users may ask how
-				d.used = append(d.used, driver.Way{Op: name, Way: way.Name, Lacks: lack})
+				d.used = append(d.used, stats.Way{Op: name, Way: way.Name, Lacks: lack})
 			}
 		}
 	}

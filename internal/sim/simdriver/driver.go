@@ -13,6 +13,7 @@ import (
 	"ringo/internal/sim/memkernel"
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
+	"ringo/stats"
 )
 
 // Config is what a driver of a world needs beside that of all drivers, of which it uses Slab, Now, Ring, Outbox,
@@ -61,7 +62,7 @@ type engine struct {
 	woken  atomic.Bool // from outside of the world, as well
 	wakes  atomic.Uint64
 	done   *driver.Queue // of the present Wait
-	stats  driver.Stats
+	stats  stats.Driver
 	dead   error
 	closed bool
 }
@@ -85,7 +86,10 @@ func Open(cfg Config) (driver.Driver, error) {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.wakes.Load()
-	return driver.Info{Name: "sim", Reason: d.cfg.Reason, Lends: d.cfg.Lends, Edges: true, Stats: d.stats}
+	return driver.Info{
+		Info:  stats.Info{Name: "sim", Reason: d.cfg.Reason, Lends: d.cfg.Lends},
+		Edges: true, Stats: d.stats,
+	}
 }
 
 // Try runs the op as a plain call, if that waits for nothing.

@@ -13,6 +13,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/stats"
 	"ringo/uring"
 )
 
@@ -28,7 +29,7 @@ type reference struct {
 	polls []unix.PollFd
 	gate  mailbox.Gate
 	event int32
-	stats driver.Stats
+	stats stats.Driver
 	dead  error
 	ended bool
 
@@ -56,8 +57,10 @@ func newReference(cfg driver.Config, b bug) *reference {
 }
 
 func (d *reference) Info() driver.Info {
-	return d.spoil.info(driver.Info{Name: "reference", Edges: true, Stats: d.stats,
-		Features: []string{uring.CheckRecvLimit}})
+	return d.spoil.info(driver.Info{
+		Info:  stats.Info{Name: "reference", Features: []string{uring.CheckRecvLimit}},
+		Edges: true, Stats: d.stats,
+	})
 }
 
 func (d *reference) Try(o *op.Op) (res int32, ok bool) {

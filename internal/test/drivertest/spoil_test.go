@@ -10,6 +10,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/stats"
 )
 
 // bug names one way to break the contract. Those that are one condition stand
@@ -42,7 +43,7 @@ func newSpoils(d *reference) spoils {
 
 func (s *spoils) info(info driver.Info) driver.Info {
 	if s.d.bug == "counts nothing" {
-		info.Stats = driver.Stats{}
+		info.Stats = stats.Driver{}
 	}
 	return info
 }

@@ -19,6 +19,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/testmain"
+	"ringo/stats"
 )
 
 // World is the driver of a Config that stands for a simulated world: OnLoop runs its body there.
@@ -159,7 +160,7 @@ func Left() int { return int(left.Load()) }
 // if that doesn't come.
 func Settle(t testing.TB, l *ringo.Loop) {
 	t.Helper()
-	var s ringo.Stats
+	var s stats.Loop
 	alone := func() bool {
 		s = l.Stats()
 		return s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"ringo/stats"
 	"strings"
 	"time"
 
@@ -11,49 +12,49 @@ import (
 // A counter is one word of a line of -stats.
 type counter struct {
 	name, what string
-	of         func(s *ringo.Stats) uint64
+	of         func(s *stats.Loop) uint64
 }
 
 // present are counted as they are now, past since the line before.
 var (
 	present = []counter{
 		{"tasks", "tasks that have not finished: a listener's, a request's, or a connection's",
-			func(s *ringo.Stats) uint64 {
+			func(s *stats.Loop) uint64 {
 				return uint64(s.Tasks)
 			}},
-		{"workers", "coroutines: running, parked and idle", func(s *ringo.Stats) uint64 { return uint64(s.Workers) }},
-		{"buffers", "receive buffers held by connections", func(s *ringo.Stats) uint64 { return uint64(s.Buffers) }},
+		{"workers", "coroutines: running, parked and idle", func(s *stats.Loop) uint64 { return uint64(s.Workers) }},
+		{"buffers", "receive buffers held by connections", func(s *stats.Loop) uint64 { return uint64(s.Buffers) }},
 	}
 	past = []counter{
-		{"turns", "rounds of the loops", func(s *ringo.Stats) uint64 { return s.Turns }},
-		{"busyms", "milliseconds in turns", func(s *ringo.Stats) uint64 { return uint64(s.InTasks.Milliseconds()) }},
-		{"spinms", "milliseconds of looking for work before a sleep", func(s *ringo.Stats) uint64 {
+		{"turns", "rounds of the loops", func(s *stats.Loop) uint64 { return s.Turns }},
+		{"busyms", "milliseconds in turns", func(s *stats.Loop) uint64 { return uint64(s.InTasks.Milliseconds()) }},
+		{"spinms", "milliseconds of looking for work before a sleep", func(s *stats.Loop) uint64 {
 			return uint64(s.Spinning.Milliseconds())
 		}},
-		{"parks", "times that a task waited and gave its thread away", func(s *ringo.Stats) uint64 { return s.Parks }},
-		{"yields", "times that a task yielded that had no need to wait", func(s *ringo.Stats) uint64 {
+		{"parks", "times that a task waited and gave its thread away", func(s *stats.Loop) uint64 { return s.Parks }},
+		{"yields", "times that a task yielded that had no need to wait", func(s *stats.Loop) uint64 {
 			return s.Yields
 		}},
-		{"enters", "waits and flushes that entered the kernel", func(s *ringo.Stats) uint64 { return s.Driver.Enters }},
-		{"ops", "operations handed to the kernel or the poller", func(s *ringo.Stats) uint64 {
+		{"enters", "waits and flushes that entered the kernel", func(s *stats.Loop) uint64 { return s.Driver.Enters }},
+		{"ops", "operations handed to the kernel or the poller", func(s *stats.Loop) uint64 {
 			return s.Driver.Submitted
 		}},
-		{"completions", "results of such operations; a multishot one has many", func(s *ringo.Stats) uint64 {
+		{"completions", "results of such operations; a multishot one has many", func(s *stats.Loop) uint64 {
 			return s.Driver.Completions
 		}},
-		{"fallbacks", "operations that took another way than their first", func(s *ringo.Stats) uint64 {
+		{"fallbacks", "operations that took another way than their first", func(s *stats.Loop) uint64 {
 			return s.Driver.Fallbacks
 		}},
-		{"overflows", "times that the completion queue had overflowed", func(s *ringo.Stats) uint64 {
+		{"overflows", "times that the completion queue had overflowed", func(s *stats.Loop) uint64 {
 			return s.Driver.Overflows
 		}},
-		{"wakes", "times that a sleeping loop was woken from outside", func(s *ringo.Stats) uint64 {
+		{"wakes", "times that a sleeping loop was woken from outside", func(s *stats.Loop) uint64 {
 			return s.Driver.Wakes
 		}},
-		{"spared", "messages that found their loop awake", func(s *ringo.Stats) uint64 { return s.WakesSpared }},
-		{"nobuffers", "receives that found no free buffer", func(s *ringo.Stats) uint64 { return s.Driver.NoBuffers }},
-		{"stalls", "turns longer than 100 ms: something held a loop", func(s *ringo.Stats) uint64 { return s.Stalls }},
-		{"backoffs", "pauses of accept for want of descriptors or memory", func(s *ringo.Stats) uint64 {
+		{"spared", "messages that found their loop awake", func(s *stats.Loop) uint64 { return s.WakesSpared }},
+		{"nobuffers", "receives that found no free buffer", func(s *stats.Loop) uint64 { return s.Driver.NoBuffers }},
+		{"stalls", "turns longer than 100 ms: something held a loop", func(s *stats.Loop) uint64 { return s.Stalls }},
+		{"backoffs", "pauses of accept for want of descriptors or memory", func(s *stats.Loop) uint64 {
 			return s.Backoffs
 		}},
 	}

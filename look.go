@@ -2,46 +2,25 @@ package ringo
 
 import (
 	"context"
-	"time"
 
 	"ringo/internal/census"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
+	"ringo/internal/watch"
+	"ringo/stats"
 )
 
-// TaskInfo describes a task as Loop.Tasks found it.
-type TaskInfo struct {
-	// ID numbers the tasks of a loop in the order in which they began, from 1; it wraps after four billion. It is 0 if
-	// the task has not begun, or if its loop is held and it has no name.
-	ID   uint64
-	Loop int    // the loop's Index
-	Name string // the name of GoNamed, or the function that it runs: "main.(*server).handle"
-	At   string // "/src/store/main.go:81", where that function begins; "" of a method value
-
-	Began time.Time // zero if it has not begun
-	// State is "new": it has not begun; "ready": its wait has ended, or it has just begun, and it runs when its turn
-	// comes; "running"; "yielded": it has let others run, and is ready again; "parked": it waits; "unknown": its loop
-	// is held.
-	State string
-	// Since is how long ago it parked, or began if it has not parked yet.
-	Since    time.Duration
-	Canceled bool // all its waits fail
-	Stack    int  // the size of its stack in bytes; 0 if unknown
-
-	// Wait says what a parked task waits for, in a line for people: "recv, fd 12, peer 10.0.0.5:4411". If the loop is
-	// held it describes the loop. The following fields have the same information.
-	Wait   string
-	WaitOp string    // "recv", "Sleep", "Mutex.Lock"
-	FD     int       // the descriptor; -1 for none
-	Peer   string    // of the connection; "" for none
-	Until  time.Time // when the wait ends by itself; zero: never
-
-	// Holder is the task that it waits for: the one that has the Mutex, or whose end it waits for. HolderLoop is the
-	// Index of that task's loop, or of a loop that it waits for; -1 for none. HolderID is that task's ID; 0 if unknown.
-	Holder     string
-	HolderLoop int
-	HolderID   uint64
+// Info returns the loop's driver, and why it was chosen. Any goroutine may call it; it does not park.
+func (l *Loop) Info() stats.Info {
+	i := l.engine().Info().Info
+	i.Run = l.engine().Set().Number()
+	return i
 }
+
+// Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
+// tasks wait for its answer. If that takes 100 ms, or the task is cancelled, they get the last known values; see
+// stats.Loop.Held.
+func (l *Loop) Stats() stats.Loop { return census.StatsOf(l.engine()) }
 
 // Tasks returns the loop's tasks that have not ended, in the order in which they began; those that have not begun come
 // last. After the loop's end there are none.
@@ -54,12 +33,12 @@ type TaskInfo struct {
 // "running". With more than 16384 goroutines it has one entry, of state "unknown", that says so.
 //
 // Any goroutine may call it, and waits for the answer; a task parks, even if it is cancelled.
-func (l *Loop) Tasks() []TaskInfo {
+func (l *Loop) Tasks() []stats.Task {
 	me, _ := loop.Current()
 	if me == nil || me.Staged() { // on a stage nothing holds a loop, whose tasks are asked as any are
 		return l.tasks()
 	}
-	var tasks []TaskInfo
+	var tasks []stats.Task
 	me.Shield()
 	defer me.Unshield()
 	me.OffloadIn(loop.LaneStandIns, func(context.Context) error {
@@ -70,9 +49,9 @@ func (l *Loop) Tasks() []TaskInfo {
 }
 
 // tasks is Tasks for goroutines.
-func (l *Loop) tasks() []TaskInfo {
+func (l *Loop) tasks() []stats.Task {
 	found := census.Tasks(l.engine())
-	tasks := make([]TaskInfo, len(found))
+	tasks := make([]stats.Task, len(found))
 	names := namesOf{}
 	for i := range found {
 		tasks[i] = names.info(&found[i])
@@ -83,13 +62,13 @@ func (l *Loop) tasks() []TaskInfo {
 // namesOf keeps names and places of functions, of which there are few.
 type namesOf map[code.Func]struct{ name, at string }
 
-func (n namesOf) info(t *census.TaskInfo) TaskInfo {
+func (n namesOf) info(t *census.TaskInfo) stats.Task {
 	f, ok := n[t.Code]
 	if !ok {
 		f.name, f.at = t.Code.Name(), t.Code.Place()
 		n[t.Code] = f
 	}
-	i := TaskInfo{
+	i := stats.Task{
 		ID: uint64(t.ID), Loop: t.Loop, Name: f.name, At: f.at, Began: t.Began, State: t.State.String(), Since: t.Since,
 		Canceled: t.Canceled, Stack: t.Stack, Wait: t.Held, WaitOp: t.Wait.Op, FD: int(t.Wait.FD),
 		Peer: t.Wait.PeerName(), Until: t.Until, HolderLoop: -1,
@@ -104,4 +83,29 @@ func (n namesOf) info(t *census.TaskInfo) TaskInfo {
 		i.Holder, i.HolderLoop, i.HolderID = on.String(), on.Loop, uint64(on.ID)
 	}
 	return i
+}
+
+// Holds returns where the loop has been held since it began, the longest total first, without holds that still last. It
+// is empty if Config.HoldLimit is negative, and stays available after the loop's end. Any goroutine may call it; it
+// does not park.
+func (l *Loop) Holds() []stats.Hold { return watch.Holds(l.engine()) }
+
+// Handles lists the open handles of the loop, youngest first: connections, listeners, datagram sockets, pollables. The
+// loop makes the list in pieces, 64 handles in a turn, so handles that open or close meanwhile may be missing. The list
+// is empty if the loop has ended or does not answer within 100 ms. Any goroutine may call it and waits for the list; a
+// task parks, and gets an empty list if it is cancelled.
+func (l *Loop) Handles() []stats.Handle {
+	var all []stats.Handle
+	if !census.EachHandle(l.engine(), func(i *census.HandleInfo) { all = append(all, handleOf(i)) }) {
+		return nil
+	}
+	return all
+}
+
+func handleOf(i *census.HandleInfo) stats.Handle {
+	local, remote := i.Ends()
+	return stats.Handle{
+		Kind: i.Kind, Network: i.Network, State: i.State, FD: int(i.FD), Local: local, Remote: remote,
+		Reading: i.In, Writing: i.Out, Age: i.Age, Unread: i.Unread, Unsent: i.Unsent, Leases: i.Leases,
+	}
 }

@@ -1,4 +1,4 @@
-package hist
+package stats
 
 import (
 	"math"
@@ -29,8 +29,8 @@ func TestBounds(t *testing.T) {
 		below = b
 		i++
 	}
-	if i != Buckets {
-		t.Errorf("%d buckets, want %d", i, Buckets)
+	if i != buckets {
+		t.Errorf("%d buckets, want %d", i, buckets)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestQuantile(t *testing.T) {
 	var sum int64
 	for range 10_000 {
 		ns := int64(math.Exp(r.Float64()*17) * 300)
-		h.Add(ns)
+		h.Add(time.Duration(ns))
 		all = append(all, ns)
 		sum += ns
 	}
@@ -73,11 +73,11 @@ func TestEmpty(t *testing.T) {
 // What was counted between two looks is told apart from what was before.
 func TestSub(t *testing.T) {
 	var h Histogram
-	h.Add(int64(time.Second))
+	h.Add(time.Second)
 	before := h
 	h.Add(1000)
 	h.Add(1500)
-	since := h.Sub(&before)
+	since := h.Sub(before)
 	if since.Count() != 2 || since.Sum() != 2500 || since.Max() < 1500 || since.Max() >= 1536 {
 		t.Errorf("count %d, sum %v, max %v", since.Count(), since.Sum(), since.Max())
 	}
@@ -85,7 +85,7 @@ func TestSub(t *testing.T) {
 	if before != h {
 		t.Error("both parts together are not the whole")
 	}
-	if none := h.Sub(&h); none != (Histogram{}) {
+	if none := h.Sub(h); none != (Histogram{}) {
 		t.Errorf("nothing was counted: %+v", none)
 	}
 }
@@ -105,7 +105,7 @@ func BenchmarkAdd(b *testing.B) {
 	var h Histogram
 	ns := int64(1)
 	for b.Loop() {
-		h.Add(ns)
+		h.Add(time.Duration(ns))
 		ns = ns*5 + 1
 		ns &= 1<<36 - 1
 	}
