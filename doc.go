@@ -36,8 +36,9 @@
 // # Callers
 //
 // In the documentation of this module, "a task" means a task of the loop in question, and an iterator that such a task
-// runs; "any goroutine" includes tasks. Other callers get ErrNotTask, or a panic where no error can be returned. Once
-// the loop has ended, calls fail with ErrEnded, which for connections and listeners also matches net.ErrClosed.
+// runs; "any goroutine" includes tasks. For other callers methods of Loop, Group, Timer and Ticker panic, and functions
+// of other packages that take a Loop return ErrNotTask. Once the loop has ended, calls that are for any goroutine fail
+// with ErrEnded, which for connections and listeners also matches net.ErrClosed.
 //
 // # Ending
 //

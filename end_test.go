@@ -403,7 +403,7 @@ func TestTasksLeftOfAServer(t *testing.T) {
 			!strings.HasSuffix(got[1], " (loop 0), which holds its loop") {
 			t.Errorf("%s: want ListenAndServe's task and the handler's", text)
 		}
-		eventually(t, "the loop's end", func() bool { return l.Sleep(0) == ringo.ErrEnded })
+		eventually(t, "the loop's end", func() bool { return l.Post(func() {}) == ringo.ErrEnded })
 	})
 }
 

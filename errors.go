@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	// ErrNotTask is returned by methods that only a task of the loop may call, to other callers.
+	// ErrNotTask is returned by functions of other packages that only a task of the loop may call, such as sock.Listen,
+	// to other callers. Loop's own methods panic.
 	ErrNotTask = loop.ErrNotTask
 	// ErrEnded is returned once the loop has ended.
 	ErrEnded = loop.ErrEnded
@@ -85,7 +86,7 @@ func (r setupError) As(target any) bool {
 	return true
 }
 
-// wantFunc panics for a method that can't give an error to who forgot its function.
+// wantFunc panics where a function was forgotten.
 func wantFunc(given bool, method string) {
 	if !given {
 		panic("ringo: " + method + " of a nil function")
@@ -95,13 +96,3 @@ func wantFunc(given bool, method string) {
 // ofNil is the error of a method of a nil pointer to what is of use as its zero value, or is made
 // by a function.
 func ofNil(name string) error { return fmt.Errorf("ringo: %s of nil", name) }
-
-func noFunc(name string) error { return fmt.Errorf("ringo: %s of a nil function", name) }
-
-// stranger is why somebody who is no task of the loop may not call.
-func (l *Loop) stranger() error {
-	if l.engine().Ended() {
-		return ErrEnded
-	}
-	return ErrNotTask
-}

@@ -32,7 +32,7 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 		return errRunInTask
 	}
 	if fn == nil {
-		return noFunc("Run")
+		return errors.New("ringo: Run of a nil function")
 	}
 	c, err := cfg.resolve()
 	if err != nil {
@@ -52,6 +52,10 @@ var errRunInTask = errors.New("ringo: Run from inside a task, which would stop i
 	"in Loop.Offload")
 
 // A Loop is one thread and its tasks. Run makes it.
+//
+// Go, Post, Call, OnDrain and what describes the loop are for any goroutine. Sleep, Yield, Context, Now, AfterFunc,
+// NewTicker, WithTimeout, WithContext, Offload and Compute are about the running task, and panic if their caller is not
+// a task of this loop.
 type Loop loop.Loop
 
 func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
@@ -62,7 +66,7 @@ func (l *Loop) task(method string) *loop.Loop {
 	return l.engine()
 }
 
-// wantHere panics for a method that can't give an error to who may not call it.
+// wantHere panics where a method is called that means the running task, by who is none of the loop.
 func wantHere(l *loop.Loop, method string) {
 	switch {
 	case l.IsCurrent():
@@ -92,9 +96,7 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 // Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
 // start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended.
 func (l *Loop) Post(fn func()) error {
-	if fn == nil {
-		return noFunc("Loop.Post")
-	}
+	wantFunc(fn != nil, "Loop.Post")
 	return l.engine().Post(fn)
 }
 
@@ -104,13 +106,11 @@ func (l *Loop) Post(fn func()) error {
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
 // Sleep parks the running task for at least d. It returns context.Canceled if the task is cancelled and
-// os.ErrDeadlineExceeded at the end of an enclosing WithTimeout. Callers that are not tasks of the loop get ErrNotTask.
+// os.ErrDeadlineExceeded at the end of an enclosing WithTimeout. Only a task may call it.
 func (l *Loop) Sleep(d time.Duration) error {
-	if !l.engine().IsCurrent() {
-		return l.stranger()
-	}
-	if l.engine().Sleep(d) == -sys.ECANCELED {
-		return l.engine().Cause()
+	e := l.task("Loop.Sleep")
+	if e.Sleep(d) == -sys.ECANCELED {
+		return e.Cause()
 	}
 	return nil
 }
@@ -128,9 +128,7 @@ func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
 // waits end when the caller is cancelled or timed out, with the same error. Call always waits for fn's end. Goroutines
 // can limit fn by a WithContext inside it.
 func (l *Loop) Call(fn func() error) error {
-	if fn == nil {
-		return noFunc("Loop.Call")
-	}
+	wantFunc(fn != nil, "Loop.Call")
 	e := l.engine()
 	run := fn
 	if client, _ := loop.Current(); client != nil {
@@ -165,31 +163,18 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 // task's: fn should return when it is done. At most Config.Offload calls run at once; further ones queue. If the task
 // is cancelled while queued, fn does not run and the error is context.Canceled; if a WithTimeout ends, the error says
 // that no slot came free. Calls queued for a second are reported on stderr, with the calls that have the slots;
-// Stats.Lanes counts them. A panic of fn is raised in the task as a *PanicError. Only a task may call Offload; other
-// callers get ErrNotTask.
+// Stats.Lanes counts them. A panic of fn is raised in the task as a *PanicError. Only a task may call Offload.
 func (l *Loop) Offload(fn func(ctx context.Context) error) error {
-	if err := l.checkCall(fn != nil, "Loop.Offload"); err != nil {
-		return err
-	}
-	return l.engine().Offload(fn)
+	e := l.task("Loop.Offload")
+	wantFunc(fn != nil, "Loop.Offload")
+	return e.Offload(fn)
 }
 
 // Compute is Offload for CPU-bound work: at most GOMAXPROCS less the number of loops run at once, and at least one.
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
-	if err := l.checkCall(fn != nil, "Loop.Compute"); err != nil {
-		return err
-	}
-	return l.engine().Compute(fn)
-}
-
-func (l *Loop) checkCall(fn bool, method string) error {
-	switch {
-	case !l.engine().IsCurrent():
-		return l.stranger()
-	case !fn:
-		return noFunc(method)
-	}
-	return nil
+	e := l.task("Loop.Compute")
+	wantFunc(fn != nil, "Loop.Compute")
+	return e.Compute(fn)
 }
 
 // Index returns the loop's number in its Run, from 0. Any goroutine may call it.

@@ -16,13 +16,12 @@ import (
 // only, not to tasks that fn starts.
 //
 // A function in Offload or Compute has a context with this deadline, and its error counts as a timeout if it is
-// context.DeadlineExceeded. Only a task may call WithTimeout, others get ErrNotTask; it parks if fn does. It allocates
-// only once for each task and for such contexts.
+// context.DeadlineExceeded. Only a task may call WithTimeout; it parks if fn does. It allocates only once for each
+// task and for such contexts.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
-	if err := l.checkCall(fn != nil, "Loop.WithTimeout"); err != nil {
-		return err
-	}
-	return l.engine().WithTimeout(d, fn)
+	e := l.task("Loop.WithTimeout")
+	wantFunc(fn != nil, "Loop.WithTimeout")
+	return e.WithTimeout(d, fn)
 }
 
 // WithContext calls fn and returns its error. Once ctx is done, present and later waits inside fn fail as in a
@@ -33,13 +32,12 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 // Loop.Context and the context of Offload and Compute are derived from ctx, have its values, and are also done when the
 // task's context is.
 //
-// Only a task may call it, others get ErrNotTask; it parks if fn does. If ctx is nil, context.Background or the task's
+// Only a task may call it; it parks if fn does. If ctx is nil, context.Background or the task's
 // Loop.Context, WithContext only calls fn. A context that can't be done only adds its values. The end of any other
 // context reaches the loop from another thread, a little later. Tasks that fn starts have ctx's values but do not end
 // with it.
 func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
-	if err := l.checkCall(fn != nil, "Loop.WithContext"); err != nil {
-		return err
-	}
-	return l.engine().WithContext(ctx, fn)
+	e := l.task("Loop.WithContext")
+	wantFunc(fn != nil, "Loop.WithContext")
+	return e.WithContext(ctx, fn)
 }

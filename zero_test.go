@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/internal/test/patience"
@@ -141,19 +140,18 @@ func outcome(m reflect.Value, functions bool) (panicked any) {
 func TestZeroValuesHaveEnded(t *testing.T) {
 	for _, l := range []*ringo.Loop{nil, new(ringo.Loop)} {
 		calls := map[string]error{
-			"Post":        l.Post(func() {}),
-			"Sleep":       l.Sleep(time.Hour),
-			"Offload":     l.Offload(func(context.Context) error { return nil }),
-			"WithTimeout": l.WithTimeout(time.Hour, func() error { return nil }),
-			"WithContext": l.WithContext(t.Context(), func() error { return nil }),
-			"Call":        l.Call(func() error { return nil }),
-			"Go.Wait":     l.Go(func() { t.Error("a function ran on a loop that does not run") }).Wait(),
+			"Post":    l.Post(func() {}),
+			"Call":    l.Call(func() error { return nil }),
+			"Go.Wait": l.Go(func() { t.Error("a function ran on a loop that does not run") }).Wait(),
 		}
 		for name, err := range calls {
 			if !errors.Is(err, ringo.ErrEnded) {
 				t.Errorf("Loop.%s of %v loop: %v, want %v", name,
 					map[bool]string{true: "a nil", false: "the zero"}[l == nil], err, ringo.ErrEnded)
 			}
+		}
+		for name, call := range taskOnly(l, new(ringo.Timer), new(ringo.Ticker), ringo.NewGroup(l)) {
+			equal(t, name, call(), any("ringo: "+name+" after the loop has ended"))
 		}
 		if got := l.Loops(); len(got) != 0 {
 			t.Errorf("Loops: %v, want none", got)

@@ -908,9 +908,7 @@ func fastExchange(t *testing.T, what string, d *sock.Dialer, l *ringo.Loop, addr
 	}
 	if forgotten {
 		forget := func(context.Context) error { return exec.Command("ip", "tcp_metrics", "flush", "all").Run() }
-		if err := l.Offload(forget); errors.Is(err, ringo.ErrNotTask) {
-			err = forget(t.Context())
-		} else if err != nil {
+		if err := offload(l, forget); err != nil {
 			t.Errorf("ip: %v", err)
 		}
 	}

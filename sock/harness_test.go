@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/loop"
 	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/test/patience"
@@ -786,12 +787,17 @@ func newNameServer(t testing.TB, answers map[string][]netip.Addr) *nameServer {
 // waiter waits for what a goroutine tells, as the caller may.
 func waiter(c *sock.Conn) func(<-chan error) error {
 	return func(from <-chan error) (err error) {
-		get := func(context.Context) error { err = <-from; return nil }
-		if c.Loop().Offload(get) == ringo.ErrNotTask {
-			get(nil)
-		}
+		offload(c.Loop(), func(context.Context) error { err = <-from; return nil })
 		return err
 	}
+}
+
+// offload makes a call that blocks, as the caller may.
+func offload(l *ringo.Loop, call func(context.Context) error) error {
+	if !(*loop.Loop)(l).IsCurrent() {
+		return call(context.Background())
+	}
+	return l.Offload(call)
 }
 
 func wantInUse(t *testing.T, what string, err error) {
