@@ -35,7 +35,7 @@ func (l *Loop) Stats() stats.Loop { return census.StatsOf(l.engine()) }
 // Any goroutine may call it, and waits for the answer; a task parks, even if it is cancelled.
 func (l *Loop) Tasks() []stats.Task {
 	me, _ := loop.Current()
-	if me == nil || me.Staged() { // on a stage nothing holds a loop, whose tasks are asked as any are
+	if me == nil || !me.World().Beside() { // where nothing holds a loop for long
 		return l.tasks()
 	}
 	var tasks []stats.Task

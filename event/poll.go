@@ -1,7 +1,6 @@
 package event
 
 import (
-	"errors"
 	"fmt"
 	"syscall"
 
@@ -44,10 +43,10 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 	if err := raw.Control(func(number uintptr) { n = e.l.Kernel().Dup(int32(number)) }); err != nil {
 		return nil, err
 	}
-	switch {
-	case n == -sys.EBADF && e.l.Staged():
-		return nil, fmt.Errorf("event: Loop.Poll of a file outside the simulated world: %w", errors.ErrUnsupported)
-	case n < 0:
+	if err := e.l.World().Passage(); err != nil && n == -sys.EBADF {
+		return nil, fmt.Errorf("event: Loop.Poll: %w", err)
+	}
+	if n < 0 {
 		return nil, callError("fcntl", n)
 	}
 	if err := e.l.Unwatchable(n); err != nil {

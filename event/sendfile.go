@@ -53,8 +53,8 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	if err := raw.Control(func(fd uintptr) { src.fd = int32(fd) }); err != nil {
 		return err
 	}
-	if e.l.Staged() && e.l.Kernel().Getfl(src.fd) == -sys.EBADF {
-		return c.opError("sendfile", errUnsupported)
+	if err := e.l.World().Passage(); err != nil && e.l.Kernel().Getfl(src.fd) == -sys.EBADF {
+		return c.opError("sendfile", err)
 	}
 	e.l.Charge()
 	if before := e.l.Accepted(c.accepted); len(before) > 0 {

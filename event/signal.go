@@ -29,7 +29,7 @@ func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error)
 		panic("event: Loop.Signal of a nil function")
 	case len(signals) == 0:
 		return nil, errors.New("event: Loop.Signal of no signal")
-	case e.l.Staged():
+	case !e.l.World().Beside():
 		return nil, fmt.Errorf("event: Loop.Signal in a simulated world: %w", errors.ErrUnsupported)
 	case e.refuses():
 		return nil, ErrStopped

@@ -29,7 +29,7 @@ type Dir struct {
 
 // newDir makes a Dir of an open descriptor, which is from now on the Dir's.
 func newDir(name string, n int32) *Dir {
-	d := &Dir{name: name, n: n, home: loop.World()}
+	d := &Dir{name: name, n: n, home: loop.Home()}
 	d.dropped = runtime.AddCleanup(d, whenDropped(), n)
 	return d
 }

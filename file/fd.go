@@ -22,8 +22,8 @@ func NewFile(fd uintptr, name string) *File {
 // Adopt turns a file of package os into a File, and closes the former: the descriptor is a new one, the open file with
 // its position and locks is the same.
 func Adopt(g *os.File) (*File, error) {
-	if loop.World() != nil {
-		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: errWorld}
+	if err := loop.Home().World().Passage(); err != nil {
+		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: err}
 	}
 	raw, err := g.SyscallConn()
 	if err != nil {

@@ -79,7 +79,7 @@ func newFile(n int32, name string, flag int) *File {
 	if flag&os.O_APPEND != 0 {
 		known |= appendOnly
 	}
-	if f.home = loop.World(); f.home != nil { // all goes by ops
+	if f.home = loop.Home(); f.home != nil { // all goes by ops
 		known |= noNowRead | noNowWrite | typeKnown
 	}
 	f.dropped = runtime.AddCleanup(f, whenDropped(), n)
@@ -123,7 +123,7 @@ const noType = 0
 // whenDropped is what becomes of a descriptor that was dropped without Close. In a simulated world it stays
 // open, as a test is to see.
 func whenDropped() func(n int32) {
-	if loop.World() != nil {
+	if loop.Home() != nil {
 		return func(int32) {}
 	}
 	return closeDropped

@@ -24,7 +24,7 @@ type Listing struct {
 
 // newListing makes a Listing of an open descriptor, which is from now on the Listing's.
 func newListing(name string, e *entries) *Listing {
-	l := &Listing{name: name, entries: e, home: loop.World()}
+	l := &Listing{name: name, entries: e, home: loop.Home()}
 	l.dropped = runtime.AddCleanup(l, whenDropped(), e.n)
 	return l
 }

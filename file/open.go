@@ -20,7 +20,7 @@ type fifoOpen struct {
 
 // openFIFO is openAt of a FIFO for a task, which may be cancelled meanwhile: so dir and path become the open's own.
 func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
-	if l.Staged() {
+	if !l.World().Beside() {
 		if dir >= 0 {
 			closeNumber(dir)
 		}

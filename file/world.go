@@ -17,17 +17,13 @@ func stranger(home *loop.Loop) error {
 	return home.StrangerTo("a call on a file in a simulated world")
 }
 
-// errWorld is the error of what would take a file into a simulated world, or out of it.
-var errWorld = fmt.Errorf("%w: files of a simulated world can't be used outside of it, nor others inside",
-	errors.ErrUnsupported)
-
 // errWorldFIFO is the error of an open that would have to wait there.
 var errWorldFIFO = fmt.Errorf("%w: in a simulated world the open of a FIFO does not wait: open it with O_NONBLOCK",
 	errors.ErrUnsupported)
 
 // tempDir is os.TempDir, but that a simulated world has one whatever the environment says.
 func tempDir() string {
-	if loop.World() != nil {
+	if loop.Home() != nil {
 		return "/tmp"
 	}
 	return os.TempDir()

@@ -19,6 +19,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/sim/memkernel"
 	"ringo/internal/sim/simdriver"
+	"ringo/internal/sim/stage"
 	"ringo/internal/sim/world"
 )
 
@@ -181,8 +182,8 @@ func (h *Host) start(p *Program) {
 		p.err = err
 		return
 	}
-	cfg.Kernel, cfg.Call, cfg.Stage, cfg.Names = h.k, h.k.Call, w.stage, h.lookup
-	cfg.Clock, cfg.Owed = h.clock, h.k.Owed
+	cfg.Kernel, cfg.World = h.k, stage.Host{Stage: w.stage, Kernel: h.k, Lookup: h.lookup}
+	cfg.Clock = h.clock
 	begun := w.w.Now()
 	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }
 	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"ringo/internal/census"
-	"ringo/internal/loop"
 	"ringo/internal/sim/memkernel"
+	"ringo/internal/sim/stage"
 	"ringo/internal/sim/world"
 )
 
@@ -32,7 +32,7 @@ type World struct {
 	seed      uint64
 	w         *world.World
 	net       *memkernel.Network
-	stage     *loop.Stage
+	stage     *stage.Stage
 	hosts     []*Host
 	named     map[string]*Host // by what look-ups call it
 	links     map[[2]*Host]Link
@@ -73,9 +73,8 @@ func newWorld(o *options) *World {
 	w.net.Between = w.between
 	w.net.Chance, w.net.Overtaken = w.mishap, w.overtaken
 	w.net.Seen = w.packet
-	w.stage = &loop.Stage{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64}
 	runtime.LockOSThread()
-	w.stage.Open()
+	w.stage = stage.Open(stage.Rules{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64})
 	w.watch = watchOver(w)
 	if t, ok := o.t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if end, set := t.Deadline(); set {

@@ -26,8 +26,8 @@ import (
 // only the first call returns sockets, and its caller has to close them. An error says what is wrong with the
 // variables; then no file is returned. Any goroutine may call it, early in the program.
 func Activated() ([]*os.File, error) {
-	if loop.World() != nil {
-		return nil, fmt.Errorf("sock: activation: %w", errWorld)
+	if err := loop.Home().World().Passage(); err != nil {
+		return nil, fmt.Errorf("sock: activation: %w", err)
 	}
 	activation.Lock()
 	defer activation.Unlock()

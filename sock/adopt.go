@@ -115,7 +115,7 @@ func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err e
 
 // set adopts a set.
 func (ac *AdoptConfig) set(s io.Closer) (*ListenerSet, error) {
-	if err := noWayOut(loop.World()); err != nil {
+	if err := loop.Home().World().Passage(); err != nil {
 		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
 	}
 	a, err := ac.importSocket(s)
@@ -179,7 +179,7 @@ func (ac *AdoptConfig) unixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, 
 func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
 	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
 	e := (*loop.Loop)(l)
-	if err := noWayOut(e); err != nil {
+	if err := e.World().Passage(); err != nil {
 		return &net.OpError{Op: "adopt", Net: "fd", Err: err}
 	}
 	a, err := ac.importSocket(s)

@@ -23,7 +23,7 @@ func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func
 		return fail(errNoLoop)
 	}
 	t := l.Go(func() { err = fn() })
-	stop := l.AfterContext(ctx, t.Cancel)
+	stop := l.World().AfterContext(ctx, t.Cancel)
 	end := t.WaitAsClient()
 	ended := !stop()
 	switch client, _ := loop.Current(); {

@@ -41,7 +41,7 @@ func (c *Conn) failOnOwner(name string, err error) error {
 }
 
 func (c *Conn) file() (*os.File, error) {
-	if err := noWayOut(c.l); err != nil {
+	if err := c.l.World().Passage(); err != nil {
 		return nil, c.fail("file", err)
 	}
 	if err := c.core.Check(); err != nil {
@@ -91,7 +91,7 @@ func (ln *Listener) File() (*os.File, error) {
 	if ln.l == nil {
 		return nil, errZero
 	}
-	if err := noWayOut(ln.l); err != nil {
+	if err := ln.l.World().Passage(); err != nil {
 		return nil, ln.fail("file", err)
 	}
 	var n int32
@@ -124,7 +124,7 @@ func (ln *Listener) File() (*os.File, error) {
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	fd = -1
 	err = onOwner(c.l, func() error {
-		if err := noWayOut(c.l); err != nil {
+		if err := c.l.World().Passage(); err != nil {
 			return c.fail("detach", err)
 		}
 		p, err := c.part("detach")
@@ -212,7 +212,7 @@ func detachAs[C interface {
 
 // detachNet takes the connection out of Ringo, as one of package net.
 func (c *Conn) detachNet() (net.Conn, *detachState, error) {
-	if err := noWayOut(c.l); err != nil {
+	if err := c.l.World().Passage(); err != nil {
 		return nil, nil, c.fail("detach", err)
 	}
 	if err := c.core.Check(); err != nil {

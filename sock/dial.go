@@ -117,12 +117,8 @@ func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
 	if !d.Deadline.IsZero() {
 		sooner(l.Outside(d.Deadline))
 	}
-	switch {
-	case d.Timeout == 0:
-	case l.Staged(): // to whose clock a timeout need not be brought
+	if d.Timeout != 0 {
 		sooner(l.Clock().Add(d.Timeout))
-	default:
-		sooner(l.Outside(time.Now().Add(d.Timeout)))
 	}
 	return end
 }

@@ -117,7 +117,7 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, asNamed(err, address)
 	}
-	set := &ListenerSet{lc: *lc, k: k, home: loop.World(), network: network, first: s}
+	set := &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s}
 	if err := set.nameTCP(); err != nil {
 		k.Close(s)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
@@ -179,13 +179,10 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 
 // strange is why a loop can't have a listener: the set is of another world, or host, or from before a crash.
 func (s *ListenerSet) strange(l *loop.Loop) error {
-	switch {
-	case s.home != nil:
+	if s.home != nil {
 		return s.home.StrangerTo("a call on what a task of a simulated world has reserved")
-	case l.Staged():
-		return errWorld
 	}
-	return nil
+	return l.World().Passage()
 }
 
 // openFor gives a loop the reserved socket, or a sibling.

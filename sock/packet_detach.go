@@ -60,7 +60,7 @@ func (c *packet) onOwner(fn func() error) error {
 		return errZero
 	}
 	return c.failed("detach", onOwner(c.l, func() error {
-		if err := noWayOut(c.l); err != nil {
+		if err := c.l.World().Passage(); err != nil {
 			return err
 		}
 		return fn()

@@ -33,7 +33,7 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 // already fetched stay with this socket; from now on it fetches none ahead. Closing either does not remove the file of
 // a Unix socket's name, unless SetUnlinkOnClose is called after File. Any goroutine may call it.
 func (c *packet) File() (*os.File, error) {
-	if err := noWayOut(c.l); err != nil {
+	if err := c.l.World().Passage(); err != nil {
 		return nil, c.fail("file", err)
 	}
 	c.in.single.Store(true)

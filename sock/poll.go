@@ -78,11 +78,12 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 func (p *Pollable) open(f syscall.RawConn) error {
 	n := int32(-1)
 	err := f.Control(func(number uintptr) { n = p.duplicate(int32(number)) })
+	passage := p.l.World().Passage()
 	switch {
 	case err != nil:
 		return err
-	case n == -sys.EBADF && p.l.Staged():
-		return errWorld
+	case n == -sys.EBADF && passage != nil:
+		return passage
 	case n < 0:
 		return callError("fcntl", n)
 	}
@@ -96,7 +97,7 @@ func (p *Pollable) open(f syscall.RawConn) error {
 
 // duplicate gives another descriptor of what n stands for: of the system's, but in a simulated world.
 func (p *Pollable) duplicate(n int32) int32 {
-	if p.l.Staged() {
+	if p.l.World().Passage() != nil {
 		return p.l.Kernel().Dup(n)
 	}
 	return duplicate(n)

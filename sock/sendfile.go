@@ -87,7 +87,7 @@ const (
 // for the disk and never for the peer: for the peer's room the loop waits, and then
 // sends what the goroutine has had brought into memory.
 func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
-	if c.l.Staged() { // whose disk's time and failures are those of reads
+	if !c.l.World().Beside() { // whose disk's time and failures are those of reads
 		f.gone = true
 		return 0, nil
 	}

@@ -26,7 +26,7 @@ type socketFile struct {
 func newSocketFile(k kernel.Kernel, name string) *socketFile {
 	f := &socketFile{k: k, users: 1}
 	if name != "" && name[0] != 0 && !strings.HasPrefix(name, "@") {
-		if loop.World() != nil {
+		if loop.Home() != nil {
 			// whose working directory is its own
 		} else if abs, err := filepath.Abs(name); err == nil {
 			name = abs // it is the same file wherever the program goes

@@ -32,8 +32,9 @@ func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 		return 0, c.refuse("write", fmt.Errorf("%d files: one message carries at most %d", len(files), cmsg.RightsMax))
 	case len(files) == 0:
 		return c.Write(p)
-	case c.l.Staged():
-		return 0, c.refuse("write", errWorld)
+	}
+	if err := c.l.World().Passage(); err != nil {
+		return 0, c.refuse("write", err)
 	}
 	fds, err := duplicates(files)
 	defer closeAll(kernel.Host{}, fds)
@@ -88,8 +89,8 @@ func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error)
 		return 0, nil, c.refuse("read",
 			fmt.Errorf("RecvFiles of %d files with %d bytes: files come with bytes", max, len(p)))
 	}
-	if max > 0 && c.l.Staged() {
-		return 0, nil, c.refuse("read", errWorld)
+	if err := c.l.World().Passage(); err != nil && max > 0 {
+		return 0, nil, c.refuse("read", err)
 	}
 	// Behind the credentials, which come if somebody has asked the socket for them.
 	room := cmsg.Space(cmsg.CredentialsSize) + cmsg.HeaderSize + 4*min(max, cmsg.RightsMax)

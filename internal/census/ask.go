@@ -27,7 +27,7 @@ func askAndDrop(l *loop.Loop, step func() (done bool), drop func()) bool {
 		}
 		return true
 	}
-	if l.StandsStill() {
+	if l.World().StandsStill() {
 		for !step() {
 		}
 		return true

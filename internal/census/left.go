@@ -18,7 +18,7 @@ func (s *Run) GraceOver() (tell func()) {
 		return func() {}
 	}
 	loops := s.set.Loops()
-	if cfg.Stage != nil { // all loops stand still
+	if !s.set.World().Beside() { // all loops stand still
 		var tasks []TaskInfo
 		for _, l := range loops {
 			if !l.Ended() {

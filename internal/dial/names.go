@@ -56,7 +56,7 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	if plain {
 		return fn(context.Background())
 	}
-	if l.Staged() {
+	if l.World().Names() != nil {
 		return fn(context.WithValue(l.Context(), worldKey{}, l))
 	}
 	return l.OffloadBy(end, loop.LaneNames, func(ctx context.Context) error {
@@ -111,7 +111,7 @@ func LookupHost(ctx context.Context, resolver *net.Resolver, network, host strin
 	} else if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
 	} else if l, ok := ctx.Value(worldKey{}).(*loop.Loop); ok {
-		if addrs, err = l.Names(host); err != nil {
+		if addrs, err = l.World().Names()(l, host); err != nil {
 			return nil, err
 		}
 	} else if addrs, err = resolverOr(resolver).LookupNetIP(ctx, "ip"+family, host); err != nil {

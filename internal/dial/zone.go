@@ -18,7 +18,7 @@ func NumericZone(a netip.Addr) (netip.Addr, error) {
 	if zone == "" || NumericPort(zone) {
 		return a, nil
 	}
-	if loop.World() != nil {
+	if loop.Home() != nil {
 		return a, &net.AddrError{Err: "a simulated world has no interfaces by name", Addr: a.String()}
 	}
 	ifi, err := net.InterfaceByName(zone)
@@ -42,7 +42,7 @@ const zonesFor = time.Minute
 // to see. An interface that is gone keeps its index.
 func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	zone := ap.Addr().Zone()
-	if zone == "" || !NumericPort(zone) || loop.World() != nil {
+	if zone == "" || !NumericPort(zone) || loop.Home() != nil {
 		return ap
 	}
 	zones.mu.Lock()

@@ -167,7 +167,7 @@ func (c *Core) Settle() {
 // thread it would stop all others. The loop may end meanwhile.
 func (c *Core) closeLingering(n int32) {
 	c.leaveError()
-	if c.l.Staged() { // where none waits
+	if !c.l.World().Beside() { // and no close waits
 		c.l.Kernel().Close(n)
 		c.finish()
 		return
@@ -246,7 +246,7 @@ func (c *Core) AwaitForeign() {
 	f := c.foreign.Load()
 	switch {
 	case f == nil, f == nobody, c.l.Call(func() {}):
-	case c.l.Staged():
+	case !c.l.World().Beside():
 		c.l.Outwait(func() bool { return !f.inUse() })
 	case f.leaving():
 		f.awaitClosedAs(nil, nil)

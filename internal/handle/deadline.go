@@ -52,14 +52,11 @@ func limitOf(l *loop.Loop, t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	if l.Staged() {
-		return l.Moment(t)
-	}
-	at := l.At(t)
-	if left := at - l.NowNS(); left < int64(time.Second) && !t.After(l.Config().Clock()) {
+	at := l.Moment(t)
+	if at-l.NowNS() < int64(time.Second) && at <= l.Elapsed() {
 		return passed
 	}
-	return max(passed, at)
+	return at
 }
 
 // passed is a deadline that had passed when it was set: behind it nobody has leeway.

@@ -130,10 +130,10 @@ func (c *Core) callers() (*foreign, error) {
 // outsider is why the caller may not use a handle of a simulated world; nil: it may, or the loop has ended and the
 // handle says so.
 func (c *Core) outsider() error {
-	if !c.l.Staged() || c.l.Ended() {
+	if c.l.Ended() {
 		return nil
 	}
-	return c.l.Outsider("a call on what is open in a simulated world")
+	return c.l.World().Outsider(c.l, "a call on what is open in a simulated world")
 }
 
 // CheckForeign is what a call of a foreign caller begins with that needs no access, or not yet.

@@ -167,7 +167,7 @@ func (f *foreign) isClosing() bool { return f.closing.Load() }
 // waitAsTask is wait for a task of another loop. In a simulated world there is no goroutine that could wait in its
 // place, and the owner polls for it.
 func (f *foreign) waitAsTask(h *half) (int32, error) {
-	if f.c.l == nil || f.c.l.Staged() {
+	if f.c.l == nil || !f.c.l.World().Beside() {
 		return f.waitByPoll(h)
 	}
 	return f.waitOffloaded(h)
@@ -186,7 +186,7 @@ func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 // inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
 // that has access to it. In a simulated world the task does, whose waits are waits of the world.
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
-	if l.Staged() {
+	if !l.World().Beside() {
 		return fn()
 	}
 	err := l.OffloadAs((*foreignWait)(h), func(ctx context.Context) error {

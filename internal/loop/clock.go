@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"math"
 	"time"
 
 	"ringo/internal/kernel"
@@ -33,7 +32,7 @@ func (l *Loop) tick() {
 		// Not at l.now: the thread may have lost its processor between the two looks.
 		l.clock.wall = l.cfg.Clock()
 		l.clock.wallAt = int64(l.clock.wall.Sub(l.set.epoch))
-		if l.cfg.Stage != nil { // whose wall clock is set now and then, and tells no monotonic time
+		if l.clock.wall == l.clock.wall.Round(0) { // it tells no monotonic time, and may be set
 			l.clock.wallAt = l.clock.now
 		}
 	}
@@ -51,7 +50,7 @@ func (s *Set) elapsed() int64 {
 		return int64(s.cfg.Clock().Sub(s.epoch))
 	}
 	e := int64(s.cfg.Since(s.epoch))
-	if kernel.Implausible(e) && s.cfg.Stage == nil {
+	if kernel.Implausible(e) && s.epochNS != 0 {
 		e = kernel.Monotonic() - s.epochNS
 	}
 	return e
@@ -60,21 +59,7 @@ func (s *Set) elapsed() int64 {
 // Moment is when t is, or was, as Elapsed counts; never 0. What is farther than the clock
 // goes is as far as it does. G.
 func (l *Loop) Moment(t time.Time) int64 {
-	if l.cfg.Stage != nil {
-		return l.stagedMoment(t)
-	}
-	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http end calls by such a deadline
-		return 1
-	}
-	if t != t.Round(0) {
-		return max(1, int64(t.Sub(l.set.epoch)))
-	}
-	// A time of day, from which that of the epoch may differ by a step of the clock.
-	now, d := l.set.elapsed(), int64(time.Until(t))
-	if d > math.MaxInt64-max(now, 0) {
-		return math.MaxInt64
-	}
-	return max(1, now+d)
+	return l.set.world.Moment(l, t)
 }
 
 // Outside is t, a time of the caller's clock, as one of the loop's. They differ in a bubble of testing/synctest. G.
@@ -85,9 +70,9 @@ func (l *Loop) Outside(t time.Time) time.Time {
 	return l.set.epoch.Add(time.Duration(l.Moment(t)))
 }
 
-// Clock is this moment, to be compared with times of Outside: time.Now but on a stage. G.
+// Clock is this moment, to be compared with times of Outside. G.
 func (l *Loop) Clock() time.Time {
-	if !l.Staged() {
+	if l.unmade() {
 		return time.Now()
 	}
 	return l.set.epoch.Add(time.Duration(l.set.elapsed()))

@@ -2,12 +2,10 @@ package loop
 
 import (
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
-	"ringo/internal/op"
 )
 
 // Config is a Run's configuration, checked and with its defaults filled in.
@@ -45,14 +43,8 @@ type Config struct {
 	Kernel kernel.Kernel
 	// Open makes a loop's driver on the calling thread.
 	Open func(cfg driver.Config) (driver.Driver, error)
-	// Stage is where the loops have their turns; nil: each on a thread of its own.
-	Stage *Stage
-	// Call makes the plain call of an op by Kernel, on a stage.
-	Call func(o *op.Op) int32
-	// Owed is for how long what Call has done since it was asked last lasts, on a stage. nil: for no time.
-	Owed func() time.Duration
-	// Names looks a host's name up, on a stage. It runs in a task, and may park.
-	Names func(l *Loop, host string) ([]netip.Addr, error)
+	// World is what the loops are in; nil: this machine.
+	World World
 	// CPUs is how many processors the process may use; kernel.CPUCount if nil.
 	CPUs func() int
 	// Clock is the time, with a monotonic reading; time.Now but in tests.

@@ -25,7 +25,7 @@ func (p *Parker) ParkContext(ctx context.Context) (which int, err error) {
 
 func (p *Parker) parkUntil(ctx context.Context) (which int, err error) {
 	e := &contextEnd{p: p}
-	stop := p.l.AfterContext(ctx, e.end)
+	stop := p.l.World().AfterContext(ctx, e.end)
 	which, ok := p.Park()
 	if !stop() {
 		e.forget()
@@ -96,15 +96,16 @@ func (e *causeError) Timeout() bool { return e.end == context.DeadlineExceeded }
 
 // joinContexts makes a context of two: with the values of both, and done when the first of them is.
 func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
-	if ctx, cancel, ok := l.joinStaged(one, other); ok {
+	world := l.set.world
+	if ctx, cancel := world.Join(l, joinValues(one, other), one, other); ctx != nil {
 		return ctx, cancel
 	}
-	release := func() {}
+	release := context.CancelFunc(func() {})
 	if at, ok := other.Deadline(); ok {
-		one, release = l.withDeadline(one, at)
+		one, release = world.WithDeadline(l, one, at)
 	}
 	inner, end := context.WithCancelCause(one)
-	stop := l.AfterContext(other, func() {
+	stop := world.AfterContext(other, func() {
 		if other.Err() == context.DeadlineExceeded {
 			return // which the one has too, and tells as what it is
 		}

@@ -73,7 +73,7 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 	if ctx.Done() == nil {
 		return // it has values alone
 	}
-	b.stop = l.AfterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
+	b.stop = l.set.world.AfterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
 }
 
 func (b *limit) link(l *Loop) {
@@ -198,7 +198,8 @@ func (b *limit) context(base context.Context) context.Context {
 	if b.given != nil {
 		b.ctx, b.cancel = b.l.joinContexts(b.given, base)
 	} else {
-		b.ctx, b.cancel = b.l.withTimeout(base, time.Duration(b.at-b.l.set.elapsed()))
+		b.ctx, b.cancel = b.l.set.world.WithDeadline(b.l, base,
+			b.l.cfg.Clock().Add(time.Duration(b.at-b.l.set.elapsed())))
 	}
 	return b.ctx
 }

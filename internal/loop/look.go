@@ -55,7 +55,7 @@ func (l *Loop) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.
 // TurnBegan is when the turn did in which the loop is, by Elapsed; 0 while it may sleep. No two turns say the same. G.
 func (l *Loop) TurnBegan() int64 { return l.turn.since.Load() }
 
-// Thread is the id of its thread, as the kernel calls it; 0 on a stage. G.
+// Thread is the id of its thread, as the kernel calls it; 0 where loops have none of their own. G.
 func (l *Loop) Thread() int32 { return l.thread.id }
 
 // Goroutine is its goroutine: by the id that stack traces have, and itself. G.

@@ -123,10 +123,7 @@ func (l *Loop) IsCurrent() bool {
 	if thread := l.thread.seat.Thread; thread != 0 { // which tells both at once
 		return gmark.CurrentThread() == thread && !l.state.ended.Load()
 	}
-	if s := l.stage(); s != nil {
-		return l.mark.IsCurrent() || s.here() && s.current == l && !l.state.ended.Load()
-	}
-	return l.mark.IsCurrent() || l.thread.seat.IsCurrent() && !l.state.ended.Load()
+	return l.mark.IsCurrent() || l.World().HasTurn(l)
 }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.

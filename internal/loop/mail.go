@@ -51,11 +51,7 @@ func (l *Loop) send(m message) bool {
 	if m.kind.starts() {
 		lane = &l.inbox.starts
 	}
-	if s := l.stage(); s != nil && !s.here() {
-		s.leaves("a call on a loop")
-		return false
-	}
-	if !lane.Push(m) {
+	if !l.set.world.Reaches() || !lane.Push(m) {
 		return false
 	}
 	l.drv.Wake()

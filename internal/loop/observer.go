@@ -11,7 +11,7 @@ type RunObserver interface {
 	// On is for each loop, before it begins: who is told of what happens there; nil: nobody.
 	On(l *Loop) Observer
 	// Begins is called before the loops begin, and over when they and the lanes have ended; Runs when all of them are
-	// open, and ends when they have ended. On a stage neither is.
+	// open, and ends when they have ended. In a world of one thread neither is.
 	Begins() (over func())
 	Runs() (ends func())
 	// GraceOver is called before the tasks are cancelled for which a drain has waited too long, and tell then. Run does

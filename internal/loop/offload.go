@@ -55,14 +55,17 @@ func (l *Loop) OffloadAs(d Describer, fn func(context.Context) error) error {
 }
 
 func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Context) error) error {
-	if l.Staged() {
-		return l.offloadStaged(in, fn)
-	}
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
 	}
 	c := &call{lane: &l.set.lanes[in], task: l.cur, as: as, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	if w := l.World(); !w.Beside() {
+		if err := w.Offload(l, in, c.runHere); err != nil {
+			return err
+		}
+		return c.result()
+	}
 	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()
 	if !c.lane.pool.Submit(&c.job) {
 		return ErrEnded
@@ -78,8 +81,13 @@ func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Cont
 	if c.ctx.Err() != nil {
 		l.cur.ext.Load().lookAtContexts()
 	}
+	return c.result()
+}
+
+// result is what Offload gives back.
+func (c *call) result() error {
 	if c.panicked != nil {
-		panic(l.cfg.showPanic(c.panicked))
+		panic(c.task.l.cfg.showPanic(c.panicked))
 	}
 	return late(c.ctx, c.err)
 }

@@ -55,8 +55,8 @@ func Running() []*Loop {
 // task runs; nil if it is an ordinary goroutine. G.
 func Current() (*Loop, *Task) {
 	p := running.seats.Load()
-	staged := stages.list.Load()
-	if (p == nil || len(*p) == 0) && staged == nil {
+	shared := givers.list.Load()
+	if (p == nil || len(*p) == 0) && shared == nil {
 		return nil, nil
 	}
 	mine := sched.CurrentSeat()
@@ -67,9 +67,11 @@ func Current() (*Loop, *Task) {
 			}
 		}
 	}
-	if staged != nil {
-		if s := stageHere(mine); s != nil && s.current != nil {
-			return s.current, s.current.cur
+	if shared != nil {
+		if g := giverHere(mine); g != nil {
+			if l := g.Current(); l != nil {
+				return l, l.cur
+			}
 		}
 	}
 	return nil, nil
@@ -104,3 +106,71 @@ func Charge() {
 
 // Mark is the loop's mark, for pools that tell owners from others.
 func (l *Loop) Mark() *gmark.Mark { return &l.mark }
+
+// Giver is who gives loops their turns on one thread, where nothing is beside them.
+type Giver interface {
+	// Current is the loop that has its turn; nil: none has.
+	Current() *Loop
+	// Leaves tells that a call was made from where it may not be, and is the error.
+	Leaves(what string) error
+}
+
+// givers are those of the process.
+var givers struct {
+	sync.Mutex
+	list atomic.Pointer[[]*giving]
+}
+
+type giving struct {
+	seat sched.Seat
+	Giver
+}
+
+// GiveTurns makes the calling goroutine, which has locked its thread, that of a Giver, until over.
+func GiveTurns(g Giver) (over func()) {
+	here := &giving{sched.CurrentSeat(), g}
+	changeGivers(func(all []*giving) []*giving { return append(all, here) })
+	return func() {
+		changeGivers(func(all []*giving) []*giving {
+			return slices.DeleteFunc(all, func(o *giving) bool { return o == here })
+		})
+	}
+}
+
+func changeGivers(change func([]*giving) []*giving) {
+	givers.Lock()
+	defer givers.Unlock()
+	var all []*giving
+	if p := givers.list.Load(); p != nil {
+		all = slices.Clone(*p)
+	}
+	all = change(all)
+	givers.list.Store(&all)
+}
+
+// giverHere is the one whose thread the caller is on; nil: none.
+func giverHere(mine sched.Seat) Giver {
+	if p := givers.list.Load(); p != nil {
+		for _, g := range *p {
+			if g.seat == mine {
+				return g
+			}
+		}
+	}
+	return nil
+}
+
+// Astray is ErrLeft if the caller gives the turns of a simulated world, and is in none of its tasks: the system's
+// kernel would answer it. The world is told. G.
+func Astray(what string) error {
+	if p := givers.list.Load(); p == nil || len(*p) == 0 {
+		return nil
+	}
+	if l, _ := Current(); l != nil {
+		return nil
+	}
+	if g := giverHere(sched.CurrentSeat()); g != nil {
+		return g.Leaves(what + ", for which a host is wanted,")
+	}
+	return nil
+}

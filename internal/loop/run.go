@@ -25,9 +25,10 @@ import (
 type Set struct {
 	number int // of the Run, from 1
 	cfg    *Config
+	world  World
 	loops  []*Loop
 	epoch  time.Time
-	// epochNS is epoch by kernel.Monotonic.
+	// epochNS is epoch by kernel.Monotonic; 0 in a world that has a clock of its own.
 	epochNS int64
 	values  context.Context
 
@@ -66,12 +67,30 @@ func (s *Set) Config() *Config { return s.cfg }
 // Values is Run's context, without its end. G.
 func (s *Set) Values() context.Context { return s.values }
 
+// World is what the loops are in. G.
+func (s *Set) World() World { return s.world }
+
 // Loops are the loops by index.
 func (s *Set) Loops() []*Loop {
 	if s == nil {
 		return nil
 	}
 	return s.loops
+}
+
+// newSet makes the loops, which have not begun.
+func newSet(ctx context.Context, cfg *Config) *Set {
+	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, world: cfg.world(), epoch: cfg.Clock(), values: valuesOf(ctx),
+		gaveUp: make(chan struct{})}
+	if s.world.Beside() {
+		s.epochNS = kernel.Monotonic()
+	}
+	s.openLanes()
+	for i := range cfg.Loops {
+		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
+	}
+	s.observe()
+	return s
 }
 
 // Run makes all loops, calls fn on each as its first task, and returns when the
@@ -83,15 +102,10 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	if err := sched.StartNetpoll(); err != nil {
 		return err
 	}
-	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(),
-		values: valuesOf(ctx), gaveUp: make(chan struct{})}
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
-	s.openLanes()
+	s := newSet(ctx, cfg)
 	begins, runs := func() func() { return func() {} }, func() func() { return func() {} }
-	for i := range cfg.Loops {
-		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
-	}
-	if s.observe(); s.observer != nil {
+	if s.observer != nil {
 		begins, runs = s.observer.Begins, s.observer.Runs
 	}
 	defer begins()()
@@ -188,7 +202,7 @@ func (l *Loop) unwinds(err error) bool {
 	if l.busy() {
 		return l.hasTime()
 	}
-	if !l.Staged() { // where the driver lets the clock go on
+	if l.set.world.Beside() { // or the driver lets the clock go on
 		time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
 	}
 	l.tick()
@@ -239,13 +253,18 @@ func (l *Loop) abort() {
 		l.complete()
 	}
 	l.state.ended.Store(true)
-	if l.counted() {
+	l.uncount()
+	l.retire()
+}
+
+// uncount takes the loop off those of the process, see Running and Totals. One that shares its thread is its world's.
+func (l *Loop) uncount() {
+	if l.set.world.Beside() {
 		if l.observer != nil {
 			l.observer.Ends()
 		}
 		deregister(l)
 	}
-	l.retire()
 }
 
 // refuses says that the mailbox is about to refuse mail.
@@ -262,7 +281,7 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	if l.cfg.Stage == nil { // which has one thread for all its loops
+	if l.set.world.Beside() { // or all loops have one thread
 		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
 	l.tick()
@@ -352,12 +371,7 @@ func (l *Loop) close() {
 		l.complete()
 	}
 	l.state.ended.Store(true)
-	if l.counted() {
-		if l.observer != nil {
-			l.observer.Ends()
-		}
-		deregister(l)
-	}
+	l.uncount()
 	l.retire()
 	l.out.giveBack()
 	l.pools = buffers{} // whoever keeps the Loop, or what was open on it, does not keep these
@@ -435,11 +449,7 @@ func (s *Set) cancelAll() {
 func (s *Set) later(d time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if st := s.cfg.Stage; st != nil {
-		s.timers = append(s.timers, st.After(d, f))
-		return
-	}
-	s.timers = append(s.timers, time.AfterFunc(d, f).Stop)
+	s.timers = append(s.timers, s.world.After(d, f))
 }
 
 // cancelAll cancels what runs; what starts later starts cancelled.

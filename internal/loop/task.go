@@ -376,7 +376,7 @@ func (t *Task) context() context.Context {
 // own is the task's context without the blocks that it is in.
 func (t *Task) own(x *taskExt) context.Context {
 	if x.ctx == nil {
-		x.ctx, x.cancel = t.l.withCancel(t.values())
+		x.ctx, x.cancel = t.l.set.world.WithCancel(t.values())
 		if t.canceled {
 			x.cancel()
 		}

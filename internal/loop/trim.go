@@ -42,8 +42,8 @@ func (l *Loop) HasSpare() {
 		return
 	}
 	l.idling.spare.Store(true)
-	if l.Staged() {
-		l.cfg.Stage.After(idleAfter, l.trimSpare)
+	if w := l.set.world; !w.Beside() { // no idler either
+		w.After(idleAfter, l.trimSpare)
 		return
 	}
 	tellIdler()

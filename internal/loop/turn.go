@@ -13,7 +13,7 @@ func (l *Loop) turns(over func() bool) error {
 	defer l.turn.rest() // for good
 	for {
 		l.begin()
-		l.schedYield() // while nothing is held that was accepted
+		l.set.world.SchedYield(l) // while nothing is held that was accepted
 		l.complete()
 		l.readMail()
 		l.fire()

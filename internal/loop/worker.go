@@ -224,16 +224,16 @@ func (r *report) Code() code.Func { return code.Of(r.l.cfg.OnPanic) }
 
 // die crashes the program as a goroutine's panic would. The crash has a goroutine
 // of its own, because one raised in a coroutine would surface in the loop, without
-// the task's stack. On a stage it surfaces there, with the stack.
+// the task's stack. Where nothing is beside the loops it surfaces there, with the stack.
 func die(l *Loop, err *PanicError) {
-	if l.stage() != nil {
+	if !l.set.world.Beside() {
 		panic(&broken{err})
 	}
 	go crash(l, err)
 	select {}
 }
 
-// broken is a panic that nobody stops before whoever gives the turns of a stage.
+// broken is a panic that nobody stops before whoever gives loops their turns.
 type broken struct{ *PanicError }
 
 // passOn goes on with such a panic where others are recovered.
@@ -274,8 +274,8 @@ func (w *worker) exit() {
 	}
 	l.drop(w)
 	if w.task != nil {
-		if s := l.stage(); s != nil && s.Exits != nil && !l.state.killed {
-			s.Exits(l)
+		if !l.state.killed {
+			l.set.world.Exits(l)
 		}
 		w.end(ErrGoexit)
 	}

@@ -271,7 +271,7 @@ func (c ringoConn) Leave(to, n int, offload func(f func() error) error) (p []byt
 	} else {
 		left, p, err = c.DetachUnix()
 	}
-	if errors.Is(err, errors.ErrUnsupported) && (*loop.Loop)(c.Loop()).Staged() {
+	if errors.Is(err, errors.ErrUnsupported) && !(*loop.Loop)(c.Loop()).World().Beside() {
 		p = make([]byte, n)
 		n, err = io.ReadFull(c, p)
 		return p[:n], c, err
@@ -551,7 +551,7 @@ func (w *ringoWorld) Here(_ Deadline, f func(ctx context.Context) error) error {
 // Late has tasks of the connection's loop: one that waits, and one that the loop stands still for behind it.
 func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 	on, now := c.(ringoConn).Loop(), time.Now
-	if (*loop.Loop)(on).Staged() {
+	if !(*loop.Loop)(on).World().Beside() {
 		now = on.Now
 	}
 	failed := on.Go(func() {
@@ -578,7 +578,7 @@ func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 func sender(c *sock.Conn, on *ringo.Loop, p []byte) (send func() error, err error) {
 	write := func() error { _, err := c.Write(p); return err }
 	switch {
-	case (*loop.Loop)(on).Staged():
+	case !(*loop.Loop)(on).World().Beside():
 		return write, nil
 	case c.Loop() == on:
 		return func() error { return errors.Join(c.SetBatching(false), write(), c.SetBatching(true)) }, nil

@@ -42,6 +42,7 @@ var order = []layer{
 	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
+	{[]string{"internal/sim/stage"}, "the thread that the loops of a simulated world share"},
 	{[]string{"internal/census"}, "what is counted and listed of loops"},
 	{[]string{"internal/watch"}, "what finds that a loop does not run"},
 	{[]string{"internal/stream"}, "a connection's bytes, whoever they are for"},

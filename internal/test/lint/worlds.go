@@ -131,7 +131,6 @@ var waysOut = map[string]wayOut{
 	"sock/detach.go": {map[string]int{"os.NewFile": 3, "net.FileConn": 1, "time.After": 1, "time.Until": 1},
 		"refused in a world"},
 	"sock/packet_detach.go": {map[string]int{"os.NewFile": 1}, "refused in a world"},
-	"sock/dial.go":          {once("time.Now"), "the other case is a world's"},
 	"sock/imported.go":      {map[string]int{"kernel.Host": 10}, "refused in a world"},
 	"sock/listen.go":        {once("kernel.Host"), "for goroutines; who gives a world's turns is refused"},
 	"sock/packet_ip.go": {once("kernel.Host"),

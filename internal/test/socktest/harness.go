@@ -50,7 +50,7 @@ const onlyWorldsEnv = "RINGO_TEST_WORLDS"
 func OnlyWorlds() bool { return os.Getenv(onlyWorldsEnv) != "" }
 
 // InWorld reports whether a task of a simulated world calls.
-func InWorld() bool { return loop.World() != nil }
+func InWorld() bool { return loop.Home() != nil }
 
 // Peer is the other end of a connection: package net's, or in a world one that any task of the test's may use.
 type Peer interface {
@@ -90,7 +90,7 @@ func Dial(t testing.TB, network, address string) (Stream, error) {
 
 // Now is the time by which deadlines of a task are counted, and by which it can be told how long it has waited.
 func Now(l *ringo.Loop) time.Time {
-	if (*loop.Loop)(l).Staged() {
+	if !(*loop.Loop)(l).World().Beside() {
 		return l.Now()
 	}
 	return time.Now()
@@ -204,7 +204,7 @@ const virtualMax = time.Minute
 
 // awaitOn waits until ok, as a task of l, or as somebody else if l is nil.
 func awaitOn(l *ringo.Loop, ok func() bool) error {
-	if l == nil || !(*loop.Loop)(l).Staged() {
+	if l == nil || (*loop.Loop)(l).World().Beside() {
 		return patience.Poll(func() { Pause(l) }, ok)
 	}
 	for end := l.Now().Add(virtualMax); !ok(); Pause(l) {

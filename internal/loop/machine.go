@@ -1,0 +1,87 @@
+package loop
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+)
+
+// machine is the World of loops that are in no other.
+type machine struct{}
+
+func (machine) Beside() bool { return true }
+
+func (machine) HasTurn(l *Loop) bool { return l.thread.seat.IsCurrent() && !l.state.ended.Load() }
+
+func (machine) StandsStill() bool { return false }
+
+func (machine) Reaches() bool { return true }
+
+func (machine) Outsider(*Loop, string) error { return nil }
+
+func (machine) Passage() error { return nil }
+
+// SchedYield has others have the P when they may have waited for long.
+func (machine) SchedYield(l *Loop) {
+	if l.lastYield.Due(l.clock.now) {
+		gosched()
+		l.tick()
+	}
+}
+
+var gosched = runtime.Gosched // but in tests
+
+func (machine) Exits(*Loop) {}
+
+// Offload is never called: goroutines run what was offloaded.
+func (machine) Offload(_ *Loop, _ Lane, run func()) error {
+	run()
+	return nil
+}
+
+func (machine) Moment(l *Loop, t time.Time) int64 {
+	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http end calls by such a deadline
+		return 1
+	}
+	if t != t.Round(0) {
+		return max(1, int64(t.Sub(l.set.epoch)))
+	}
+	// A time of day, from which that of the epoch may differ by a step of the clock.
+	now, d := l.set.elapsed(), int64(time.Until(t))
+	if d > math.MaxInt64-max(now, 0) {
+		return math.MaxInt64
+	}
+	return max(1, now+d)
+}
+
+func (machine) After(d time.Duration, fn func()) (stop func() bool) {
+	return time.AfterFunc(d, fn).Stop
+}
+
+func (machine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
+	return context.AfterFunc(ctx, fn)
+}
+
+func (machine) WithCancel(base context.Context) (context.Context, context.CancelFunc) {
+	return context.WithCancel(base)
+}
+
+func (machine) WithDeadline(_ *Loop, base context.Context, at time.Time) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(base, at)
+}
+
+func (machine) Join(*Loop, context.Context, context.Context, context.Context) (context.Context, context.CancelFunc) {
+	return nil, nil
+}
+
+func (machine) Call(o *op.Op) int32 { return driver.Call(o) }
+
+func (machine) Names() func(*Loop, string) ([]netip.Addr, error) { return nil }
+
+func (machine) Rand() uint64 { return rand.Uint64() }
