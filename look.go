@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ringo/internal/census"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 	"ringo/internal/watch"
@@ -41,7 +42,7 @@ func (l *Loop) Tasks() []stats.Task {
 	var tasks []stats.Task
 	me.Shield()
 	defer me.Unshield()
-	me.OffloadIn(loop.LaneStandIns, func(context.Context) error {
+	me.OffloadIn(lane.StandIns, func(context.Context) error {
 		tasks = l.tasks()
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -145,7 +146,7 @@ func asGoroutine(f func() ([]byte, int, error)) (text []byte, code int, err erro
 	}
 	me.Shield()
 	defer me.Unshield()
-	if failed := me.OffloadIn(loop.LaneStandIns, func(context.Context) error {
+	if failed := me.OffloadIn(lane.StandIns, func(context.Context) error {
 		text, code, err = f()
 		return nil
 	}); failed != nil {

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -14,7 +15,7 @@ func offload(fn func(stop func() error) error) error {
 	if l == nil {
 		return fn(func() error { return nil })
 	}
-	return l.OffloadIn(loop.LaneFiles, func(ctx context.Context) error {
+	return l.OffloadIn(lane.Files, func(ctx context.Context) error {
 		return fn(func() error { return context.Cause(ctx) })
 	})
 }

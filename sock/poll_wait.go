@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"ringo/internal/handle"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -80,7 +81,7 @@ func (p *Pollable) offload(a handle.Access, code op.Code, b []byte) int32 {
 		return nil
 	}
 	if l, _ := loop.Current(); l != nil {
-		l.OffloadIn(loop.LaneStandIns, run)
+		l.OffloadIn(lane.StandIns, run)
 	} else {
 		run(nil)
 	}

@@ -10,6 +10,7 @@ import (
 	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/relay"
@@ -174,7 +175,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	res, ran := int32(-sys.EAGAIN), false
 	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Limit: f.piece(), Other: file.Sys()}
 	c.core.FD().Ref()
-	err = c.l.OffloadIn(loop.LaneFiles, func(context.Context) error {
+	err = c.l.OffloadIn(lane.Files, func(context.Context) error {
 		res, ran = loop.Call(&o), true
 		return nil
 	})

@@ -36,7 +36,7 @@ func (r *Record) whileHeld() stats.Loop {
 	if l.Ended() {
 		return r.promised.apply(s, l.Elapsed())
 	}
-	s.Lanes = l.Set().LaneStats()
+	s.Lanes = l.Set().Lanes().Stats()
 	if s.Held = HeldFor(l); s.Held == 0 {
 		return r.promised.apply(s, l.Elapsed())
 	}

@@ -23,7 +23,7 @@ func (r *Record) snapshot() stats.Loop {
 		Buffers: ring.InUse() + plain.InUse() + large.InUse(),
 		Leases:  ring.Leases() + plain.Leases() + large.Leases(),
 		Pools:   []stats.Pool{poolStats("ring", ring), poolStats("plain", plain), poolStats("large", large)},
-		Driver:  l.DriverStats(), Lanes: l.Set().LaneStats(),
+		Driver:  l.DriverStats(), Lanes: l.Set().Lanes().Stats(),
 	}
 	for k := range loop.Kinds {
 		if opened, open := l.CountedHandles(k); opened > 0 {

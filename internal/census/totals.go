@@ -62,7 +62,7 @@ func LaneTotals() (all [][]stats.Lane) {
 	for _, r := range totals.runs {
 		lanes := r.lanes
 		if r.set != nil {
-			s := plus(stats.Loop{Lanes: r.set.LaneStats()}, &stats.Loop{Lanes: lanes})
+			s := plus(stats.Loop{Lanes: r.set.Lanes().Stats()}, &stats.Loop{Lanes: lanes})
 			lanes = s.Lanes
 		}
 		all = append(all, lanes)
@@ -89,7 +89,7 @@ func (s *Run) beginTotals() (end func()) {
 	return func() {
 		totals.Lock()
 		defer totals.Unlock()
-		last := plus(stats.Loop{Lanes: s.set.LaneStats()}, &stats.Loop{Lanes: r.lanes})
+		last := plus(stats.Loop{Lanes: s.set.Lanes().Stats()}, &stats.Loop{Lanes: r.lanes})
 		r.set, r.lanes = nil, counts(last).Lanes
 	}
 }

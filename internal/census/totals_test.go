@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ringo/internal/census"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -22,7 +23,7 @@ func TestTotals(t *testing.T) {
 		return census.Total{}
 	}
 	offloads := func(run int) uint64 {
-		h := census.LaneTotals()[run][loop.LaneOffload].Waits
+		h := census.LaneTotals()[run][lane.Offload].Waits
 		return h.Count()
 	}
 	var number int
@@ -73,7 +74,7 @@ func TestTotals(t *testing.T) {
 		} else {
 			calls = n
 		}
-		if lane := census.LaneTotals()[number][loop.LaneOffload]; lane.Max != 0 || lane.Running != 0 {
+		if lane := census.LaneTotals()[number][lane.Offload]; lane.Max != 0 || lane.Running != 0 {
 			t.Errorf("a Run that has ended has %d slots, %d in use", lane.Max, lane.Running)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo/internal/census"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/stats"
@@ -112,7 +113,7 @@ func TestLaneWaits(t *testing.T) {
 				begun.Store(true)
 				for {
 					// A loop that has not answered yet has no lanes.
-					if s := census.StatsOf(l); len(s.Lanes) > 0 && s.Lanes[loop.LaneOffload].Waiting > 0 {
+					if s := census.StatsOf(l); len(s.Lanes) > 0 && s.Lanes[lane.Offload].Waiting > 0 {
 						return nil
 					}
 				}
@@ -123,10 +124,10 @@ func TestLaneWaits(t *testing.T) {
 		}
 		l.Offload(func(context.Context) error { return nil })
 		first.Wait()
-		lane := census.StatsOf(l).Lanes[loop.LaneOffload]
-		if lane.Waits.Count() != 2 || lane.Waited != 1 || lane.Waits.Max() != lane.Longest || lane.Longest == 0 {
-			t.Errorf("%d calls, %d waited, the longest %v, %v", lane.Waits.Count(), lane.Waited, lane.Waits.Max(),
-				lane.Longest)
+		of := census.StatsOf(l).Lanes[lane.Offload]
+		if of.Waits.Count() != 2 || of.Waited != 1 || of.Waits.Max() != of.Longest || of.Longest == 0 {
+			t.Errorf("%d calls, %d waited, the longest %v, %v", of.Waits.Count(), of.Waited, of.Waits.Max(),
+				of.Longest)
 		}
 		return nil
 	})

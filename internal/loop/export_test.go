@@ -55,8 +55,5 @@ func ContextEnd(p *Parker) (end, forget func()) {
 	return e.end, e.forget
 }
 
-// FullMax is how long a call may wait for a slot before that is told of.
-const FullMax = fullMax
-
 // SetBegun has the loop count on from n tasks that have begun. For tasks.
 func SetBegun(l *Loop, n uint32) { l.tasks.begun = n }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo/internal/census"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/test/testmain"
 	"ringo/stats"
@@ -24,13 +25,13 @@ func holdASlot(release <-chan bool) func(context.Context) error {
 func TestFullLaneIsToldOf(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		lane loop.Lane
+		lane lane.Lane
 		want []string // nil: nothing is said
 	}{
-		"Offload": {loop.LaneOffload, []string{"ringo: 5 calls of Loop.Offload wait for a slot",
+		"Offload": {lane.Offload, []string{"ringo: 5 calls of Loop.Offload wait for a slot",
 			"all 16 (Config.Offload)",
 			"16 × ringo/internal/loop_test.TestFullLaneIsToldOf.", ".holdASlot.1 (lane_test.go:"}},
-		"Compute": {loop.LaneCompute, nil},
+		"Compute": {lane.Compute, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,12 +48,12 @@ func TestFullLaneIsToldOf(t *testing.T) {
 				for range load().Max + 5 {
 					l.Go(func() { l.OffloadIn(c.lane, holdASlot(release)) })
 				}
-				for load().Oldest < loop.FullMax*3/2 {
+				for load().Oldest < lane.FullMax*3/2 {
 					l.Sleep(10 * time.Millisecond)
 				}
 				if c.want != nil {
 					text := ""
-					l.OffloadIn(loop.LaneFiles, func(context.Context) error {
+					l.OffloadIn(lane.Files, func(context.Context) error {
 						text = receive(t, "the report", said)
 						return nil
 					})
@@ -83,12 +84,12 @@ func TestOffloadBy(t *testing.T) {
 	if err := run(t, cfg, func(l *loop.Loop) error {
 		soon := time.Now().Add(time.Millisecond)
 		first := l.Go(func() {
-			if err := l.OffloadBy(soon, loop.LaneOffload, holdASlot(release)); err != nil {
+			if err := l.OffloadBy(soon, lane.Offload, holdASlot(release)); err != nil {
 				t.Errorf("the call that has a slot: %v", err)
 			}
 		})
 		l.Sleep(0)
-		err := l.OffloadBy(soon, loop.LaneOffload, func(context.Context) error {
+		err := l.OffloadBy(soon, lane.Offload, func(context.Context) error {
 			t.Error("a late call began")
 			return nil
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/lane"
 	"ringo/internal/op"
 )
 
@@ -40,7 +41,7 @@ var gosched = runtime.Gosched // but in tests
 func (machine) Exits(*Loop) {}
 
 // Offload is never called: goroutines run what was offloaded.
-func (machine) Offload(_ *Loop, _ Lane, run func()) error {
+func (machine) Offload(_ *Loop, _ lane.Lane, run func()) error {
 	run()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ringo/internal/lane"
 	"ringo/internal/offload"
 	"ringo/internal/rt/labels"
 	"ringo/internal/timer"
@@ -15,7 +16,7 @@ import (
 // call is a function that a task has handed to an ordinary goroutine.
 type call struct {
 	job   offload.Job
-	lane  *lane
+	lane  *lane.Slots
 	task  *Task
 	as    Describer // what it stands in for; nil: nothing
 	ctx   context.Context
@@ -30,31 +31,31 @@ type call struct {
 
 // Offload runs fn on an ordinary goroutine, for calls that wait. T, parks.
 func (l *Loop) Offload(fn func(context.Context) error) error {
-	return l.OffloadIn(LaneOffload, fn)
+	return l.OffloadIn(lane.Offload, fn)
 }
 
 // Compute runs fn on an ordinary goroutine, for calls that compute. T, parks.
 func (l *Loop) Compute(fn func(context.Context) error) error {
-	return l.OffloadIn(LaneCompute, fn)
+	return l.OffloadIn(lane.Compute, fn)
 }
 
 // OffloadIn is Offload with a slot of another lane. T, parks.
-func (l *Loop) OffloadIn(in Lane, fn func(context.Context) error) error {
+func (l *Loop) OffloadIn(in lane.Lane, fn func(context.Context) error) error {
 	return l.OffloadBy(time.Time{}, in, fn)
 }
 
 // OffloadBy is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
 // Once it runs its end is its own business. T, parks.
-func (l *Loop) OffloadBy(by time.Time, in Lane, fn func(context.Context) error) error {
+func (l *Loop) OffloadBy(by time.Time, in lane.Lane, fn func(context.Context) error) error {
 	return l.offload(by, in, nil, fn)
 }
 
 // OffloadAs is OffloadIn of what stands in for a task: those who look see that it waits for what d says. T, parks.
 func (l *Loop) OffloadAs(d Describer, fn func(context.Context) error) error {
-	return l.offload(time.Time{}, LaneStandIns, d, fn)
+	return l.offload(time.Time{}, lane.StandIns, d, fn)
 }
 
-func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Context) error) error {
+func (l *Loop) offload(by time.Time, in lane.Lane, as Describer, fn func(context.Context) error) error {
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
@@ -67,7 +68,7 @@ func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Cont
 		return c.result()
 	}
 	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()
-	if !c.lane.pool.Submit(&c.job) {
+	if !c.lane.Submit(&c.job) {
 		return ErrEnded
 	}
 	if !by.IsZero() {
@@ -116,7 +117,7 @@ func (c *call) runHere() {
 
 // in is what the call is in, to users.
 func (c *call) in() string {
-	if c.lane.sort == LaneCompute {
+	if c.lane.Lane() == lane.Compute {
 		return inCompute
 	}
 	return inOffload
@@ -125,19 +126,19 @@ func (c *call) in() string {
 // CancelWait takes the call back if it has not begun. If it has, its context is
 // done and the task waits for it, because it may write to what the task owns.
 func (c *call) CancelWait(t *Task) {
-	if c.lane.pool.TryCancel(&c.job) {
+	if c.lane.TryCancel(&c.job) {
 		c.givenUp(t.cause())
 	}
 }
 
 // Fire is told when the time has passed by which it was to begin.
 func (c *call) Fire(*timer.Timer) {
-	if c.lane.pool.TryGiveUp(&c.job) {
+	if c.lane.TryGiveUp(&c.job) {
 		c.givenUp(os.ErrDeadlineExceeded)
 	}
 }
 
 func (c *call) givenUp(cause error) {
-	c.err = c.lane.late(cause)
+	c.err = c.lane.Late(cause)
 	c.task.l.Ready(c.task)
 }

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
+	"ringo/internal/lane"
 	"ringo/internal/op"
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
@@ -45,7 +46,7 @@ type Set struct {
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	timers   []func() (stopped bool)
 
-	lanes    [Lanes]lane
+	lanes    lane.Set
 	short    Seldom
 	observer RunObserver // nil: nobody looks
 }
@@ -85,13 +86,34 @@ func newSet(ctx context.Context, cfg *Config) *Set {
 	if s.world.Beside() {
 		s.epochNS = kernel.Monotonic()
 	}
-	s.openLanes()
+	s.lanes.Open(lanesOf(cfg))
 	for i := range cfg.Loops {
 		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
 	}
 	s.observe()
 	return s
 }
+
+func lanesOf(cfg *Config) lane.Config {
+	c := lane.Config{Offload: cfg.Offload, Compute: computeMax(cfg.Loops), Every: ComplainEvery}
+	if cfg.Tells() {
+		c.Tell = func(what, text string) { cfg.Tell(what, text) }
+	}
+	return c
+}
+
+// closeLanes waits for those goroutines that have what to do still. After Run has given up nobody waits for them.
+func (s *Set) closeLanes() {
+	select {
+	case <-s.gaveUp:
+		s.lanes.Close(0)
+	default:
+		s.lanes.Close(time.Second)
+	}
+}
+
+// Lanes are where calls of its tasks run. G.
+func (s *Set) Lanes() *lane.Set { return &s.lanes }
 
 // Run makes all loops, calls fn on each as its first task, and returns when the
 // loops have ended.

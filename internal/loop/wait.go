@@ -126,8 +126,8 @@ func (c *call) DescribeWait(_ *Task, d *Wait) {
 		c.as.DescribeWait(c.task, d)
 		return
 	}
-	d.Op, d.Runs = laneWords[c.lane.sort].call, code.Func(c.job.What)
-	if c.lane.pool.Waits(&c.job) {
+	d.Op, d.Runs = c.lane.Words(), code.Func(c.job.What)
+	if c.lane.Waits(&c.job) {
 		d.Details = "for a slot"
 	}
 	if c.timer.Armed() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/lane"
 	"ringo/internal/op"
 )
 
@@ -35,7 +36,7 @@ type World interface {
 	// Exits is told of a task that ends itself by runtime.Goexit.
 	Exits(l *Loop)
 	// Offload runs what was to be offloaded in the task itself, where there is nothing beside it. T, parks.
-	Offload(l *Loop, in Lane, run func()) error
+	Offload(l *Loop, in lane.Lane, run func()) error
 
 	// Moment is Loop.Moment. G.
 	Moment(l *Loop, t time.Time) int64

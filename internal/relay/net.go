@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -149,7 +150,7 @@ func (n *Net) inPlace(setDeadline func(time.Time) error, f func() error) error {
 		return f()
 	}
 	ran, ended := false, false
-	err := n.l.OffloadIn(loop.LaneStandIns, func(ctx context.Context) error {
+	err := n.l.OffloadIn(lane.StandIns, func(ctx context.Context) error {
 		ran = true
 		stop := context.AfterFunc(ctx, func() { setDeadline(time.Unix(1, 0)) })
 		err := f()

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/rt/sched"
@@ -175,8 +176,8 @@ func (h Host) Call(o *op.Op) int32 { return h.Kernel.Call(o) }
 func (h Host) Names() func(*loop.Loop, string) ([]netip.Addr, error) { return h.Lookup }
 
 // Offload runs what was to be offloaded a turn later.
-func (h Host) Offload(l *loop.Loop, in loop.Lane, run func()) error {
-	if in == loop.LaneStandIns {
+func (h Host) Offload(l *loop.Loop, in lane.Lane, run func()) error {
+	if in == lane.StandIns {
 		return h.Leaves("a wait for a handle of another loop, or for one outside of the world,")
 	}
 	l.YieldTurn()

@@ -36,6 +36,7 @@ var order = []layer{
 	{[]string{"internal/sim/memkernel"}, "a kernel in memory, for simulated worlds"},
 	{[]string{"internal/poller"}, "readiness: epoll, poll, select"},
 	{[]string{"internal/offload"}, "where calls that may block go"},
+	{[]string{"internal/lane"}, "the slots of calls that goroutines make for tasks"},
 	{[]string{"internal/driver"}, "the driver contract"},
 	{[]string{"internal/driver/uring", "internal/driver/soft", "internal/sim/simdriver"},
 		"a driver, which knows no other driver"},
