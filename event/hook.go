@@ -41,7 +41,7 @@ func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
 	e.begin(&h.activity, h)
 	e.hooks[kind] = append(slices.Clip(e.hooks[kind]), h)
 	e.hooked++
-	e.l.SetEachTurn(e.start)
+	e.l.Above().EachTurn = e.start
 	e.start()
 	return h
 }
@@ -62,7 +62,7 @@ func (h *Hook) stop() {
 		e.hooks[h.kind] = nil
 	}
 	if e.hooked--; e.hooked == 0 {
-		e.l.SetEachTurn(nil)
+		e.l.Above().EachTurn = nil
 	}
 	e.done(&h.activity)
 }

@@ -58,7 +58,7 @@ func On(l *ringo.Loop) *Loop {
 	if !inner.IsCurrent() {
 		panic("event: On from outside the loop's tasks")
 	}
-	if k, ok := inner.Events().(*kept); ok {
+	if k, ok := inner.Above().Events.(*kept); ok {
 		return (*Loop)(k)
 	}
 	e := &Loop{l: inner, send: op.Op{Code: op.Send},
@@ -66,7 +66,7 @@ func On(l *ringo.Loop) *Loop {
 	e.both = op.Op{Code: op.Sendmsg, Ext: &e.ext}
 	e.tools.Init(inner)
 	e.rechecks.Init(inner)
-	inner.SetEvents((*kept)(e))
+	inner.Above().Events = (*kept)(e)
 	inner.Register(&e.open, (*opened)(e))
 	return e
 }

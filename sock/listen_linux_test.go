@@ -468,7 +468,7 @@ func TestListenMakesLoopState(t *testing.T) {
 					return err
 				}
 				defer ln.Close()
-				if (*loop.Loop)(l).Local() == nil {
+				if (*loop.Loop)(l).Above().Local == nil {
 					t.Error("the loop keeps nothing for sockets")
 				}
 				return nil

@@ -36,14 +36,14 @@ type kernelCall = func(k kernel.Kernel, fd int32) int32
 func nothing(kernel.Kernel, int32) int32 { return 0 }
 
 func loopStateOf(l *loop.Loop) *loopState {
-	if s, ok := l.Local().(*loopState); ok {
+	if s, ok := l.Above().Local.(*loopState); ok {
 		return s
 	}
 	s := &loopState{l: l, send: op.Op{Code: op.Send}}
 	s.file.call = s.file.send
 	s.Init(l)
 	s.rechecks.Init(l)
-	l.SetLocal(s)
+	l.Above().Local = s
 	s.pipes.Register(l)
 	s.detached.Register(l)
 	return s

@@ -16,7 +16,7 @@ const heldAfter = askPatience / 2
 
 // HeldFor is how long the present turn has lasted if that is so long that the loop is held, else 0. G.
 func HeldFor(l *loop.Loop) time.Duration {
-	if began := l.TurnBegan(); began != 0 {
+	if began := l.Look().TurnBegan(); began != 0 {
 		if lasts := time.Duration(l.Elapsed() - began); lasts >= heldAfter {
 			return lasts
 		}

@@ -28,7 +28,7 @@ func Ops(l *loop.Loop) (ops []OpInfo, ok bool) {
 	ok = ask(l, func() (done bool) {
 		more := true
 		for n := 0; more && n < chunksInTurn; n++ {
-			more = l.EachOpIn(chunk, func(o *op.Op) {
+			more = l.Look().EachOpIn(chunk, func(o *op.Op) {
 				if o.State == op.Queued || o.State == op.InFlight {
 					ops = append(ops, infoOf(o))
 				}

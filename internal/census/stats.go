@@ -13,7 +13,7 @@ var kindWords = [loop.Kinds]string{"conn", "listener", "packet", "pollable"}
 // snapshot is for the loop's thread.
 func (r *Record) snapshot() stats.Loop {
 	l := r.l
-	c, z := l.Counts(), l.Sizes()
+	c, z := l.Look().Counts(), l.Look().Sizes()
 	ring, plain, large := l.Ring(), l.Plain(), l.Large()
 	s := stats.Loop{
 		Turns: c.Turns, Parks: c.Parks, Yields: c.Yields, Mails: c.Mails, Stalls: r.stalls, Backoffs: c.Backoffs,
@@ -23,10 +23,10 @@ func (r *Record) snapshot() stats.Loop {
 		Buffers: ring.InUse() + plain.InUse() + large.InUse(),
 		Leases:  ring.Leases() + plain.Leases() + large.Leases(),
 		Pools:   []stats.Pool{poolStats("ring", ring), poolStats("plain", plain), poolStats("large", large)},
-		Driver:  l.DriverStats(), Lanes: l.Set().Lanes().Stats(),
+		Driver:  l.Look().DriverStats(), Lanes: l.Set().Lanes().Stats(),
 	}
 	for k := range loop.Kinds {
-		if opened, open := l.CountedHandles(k); opened > 0 {
+		if opened, open := l.Look().CountedHandles(k); opened > 0 {
 			s.Handles = append(s.Handles, stats.HandleKind{Kind: kindWords[k], Open: int(open), Opened: opened})
 		}
 	}
@@ -34,7 +34,7 @@ func (r *Record) snapshot() stats.Loop {
 	r.spared = max(r.spared, s.Mails-min(s.Mails, s.Driver.WakesSent))
 	s.WakesSpared = r.spared
 	for code := range op.Codes {
-		if tried, submitted, times := l.OpCounts(code); tried+submitted > 0 {
+		if tried, submitted, times := l.Look().OpCounts(code); tried+submitted > 0 {
 			o := stats.Op{Op: op.Table[code].Name, Tried: tried, Submitted: submitted}
 			if times != nil {
 				o.Times = *times

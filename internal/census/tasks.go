@@ -54,7 +54,7 @@ type census struct {
 	pieces [][]TaskInfo
 }
 
-func newCensus(l *loop.Loop) *census { return &census{r: of(l), walk: l.Walk()} }
+func newCensus(l *loop.Loop) *census { return &census{r: of(l), walk: l.Look().Walk()} }
 
 // tasksAtOnce looks at all tasks in one turn; what it gives sorts them, on any thread.
 func tasksAtOnce(l *loop.Loop) (sorted func() []TaskInfo) {
@@ -112,7 +112,7 @@ func tasksWhileHeld(l *loop.Loop) []TaskInfo {
 	}
 	var tasks []TaskInfo
 	t := stacks.Take()
-	goid, _ := l.Goroutine()
+	goid, _ := l.Look().Goroutine()
 	holder := t.WorkerOf(goid, t.Holder(goid))
 	for _, g := range t.Workers(goid) {
 		i := unknown

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"time"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -189,7 +191,7 @@ func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	if !l.World().Beside() {
 		return fn()
 	}
-	err := l.OffloadAs((*foreignWait)(h), func(ctx context.Context) error {
+	err := l.OffloadAs((*foreignWait)(h), time.Time{}, lane.StandIns, func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
 		h.mayBlock = true // for the time being
 		err := fn()

@@ -81,6 +81,9 @@ func (l *Loop) Clock() time.Time {
 // Elapsed is NowNS for other threads, and not of the turn but of this moment. G.
 func (l *Loop) Elapsed() int64 { return l.set.elapsed() }
 
+// Turn is the number of the present turn.
+func (l *Loop) Turn() uint64 { return l.counts.Turns }
+
 // begin starts a turn.
 func (l *Loop) begin() {
 	l.tick()
@@ -94,8 +97,8 @@ func (l *Loop) begin() {
 	if l.observer != nil {
 		l.seen = l.observer.TurnBegins()
 	}
-	if l.above.eachTurn != nil {
-		l.above.eachTurn()
+	if l.above.EachTurn != nil {
+		l.above.EachTurn()
 	}
 }
 

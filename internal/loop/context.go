@@ -95,7 +95,7 @@ func (e *causeError) Is(target error) bool { return target == os.ErrDeadlineExce
 func (e *causeError) Timeout() bool { return e.end == context.DeadlineExceeded }
 
 // joinContexts makes a context of two: with the values of both, and done when the first of them is.
-func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
+func joinContexts(l *Loop, one, other context.Context) (ctx context.Context, cancel func()) {
 	world := l.set.world
 	if ctx, cancel := world.Join(l, joinValues(one, other), one, other); ctx != nil {
 		return ctx, cancel

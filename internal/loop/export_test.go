@@ -10,7 +10,7 @@ import (
 func Driver(l *Loop) driver.Driver { return l.drv }
 
 // Yield yields for a turn.
-func Yield(l *Loop) { l.yield() }
+func Yield(l *Loop) { l.YieldTurn() }
 
 // TimerEntries is how many entries the loop's timers have.
 func TimerEntries(l *Loop) int { return l.timers.Len() }

@@ -22,10 +22,3 @@ func (l *Loop) CountOpened(k Kind) { l.kinds[k].opened.Add(1) }
 
 // CountClosed counts one whose descriptor is closed, or somebody else's. G.
 func (l *Loop) CountClosed(k Kind) { l.kinds[k].closed.Add(1) }
-
-// CountedHandles is how many of a kind the loop had, and has. G.
-func (l *Loop) CountedHandles(k Kind) (opened, open uint64) {
-	closed := l.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
-	opened = l.kinds[k].opened.Load()
-	return opened, opened - closed
-}

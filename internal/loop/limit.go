@@ -196,7 +196,7 @@ func (b *limit) context(base context.Context) context.Context {
 		base = b.outer.context(base)
 	}
 	if b.given != nil {
-		b.ctx, b.cancel = b.l.joinContexts(b.given, base)
+		b.ctx, b.cancel = joinContexts(b.l, b.given, base)
 	} else {
 		b.ctx, b.cancel = b.l.set.world.WithDeadline(b.l, base,
 			b.l.cfg.Clock().Add(time.Duration(b.at-b.l.set.elapsed())))

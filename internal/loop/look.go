@@ -11,8 +11,12 @@ import (
 	"ringo/stats"
 )
 
-// What those see who look at a loop. What says G can be asked from anywhere; for the rest they come to the loop's
-// thread, by Call.
+// Look is a loop as those see it who look at it. What says G can be asked from anywhere; for the rest they come to the
+// loop's thread, by Call.
+type Look Loop
+
+// Look is the loop as others see it. G.
+func (l *Loop) Look() *Look { return (*Look)(l) }
 
 // Counts count what a loop did.
 type Counts struct {
@@ -28,7 +32,7 @@ type Counts struct {
 }
 
 // Counts are those so far.
-func (l *Loop) Counts() *Counts { return &l.counts }
+func (l *Look) Counts() *Counts { return &l.counts }
 
 // Sizes are how much a loop has of what grows.
 type Sizes struct {
@@ -39,27 +43,37 @@ type Sizes struct {
 }
 
 // Sizes are those of the moment.
-func (l *Loop) Sizes() Sizes {
+func (l *Look) Sizes() Sizes {
 	return Sizes{l.tasks.live, len(l.workers.all), l.slab.Used(), l.timers.Len()}
 }
 
 // OpCounts is how many ops of a kind were tried as plain calls and were submitted, and how long those took; nil if none
 // has ended.
-func (l *Loop) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histogram) {
+func (l *Look) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histogram) {
 	return l.ops.tried[c], l.ops.submitted[c], l.ops.times[c]
 }
 
 // EachOpIn calls fn for the ops of a chunk of slots, and reports whether there are more chunks.
-func (l *Loop) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.EachIn(chunk, fn) }
+func (l *Look) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.EachIn(chunk, fn) }
+
+// DriverStats are what the driver has counted.
+func (l *Look) DriverStats() stats.Driver { return l.drv.Info().Stats }
+
+// CountedHandles is how many of a kind the loop had, and has. G.
+func (l *Look) CountedHandles(k Kind) (opened, open uint64) {
+	closed := l.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
+	opened = l.kinds[k].opened.Load()
+	return opened, opened - closed
+}
 
 // TurnBegan is when the turn did in which the loop is, by Elapsed; 0 while it may sleep. No two turns say the same. G.
-func (l *Loop) TurnBegan() int64 { return l.turn.since.Load() }
+func (l *Look) TurnBegan() int64 { return l.turn.since.Load() }
 
 // Thread is the id of its thread, as the kernel calls it; 0 where loops have none of their own. G.
-func (l *Loop) Thread() int32 { return l.thread.id }
+func (l *Look) Thread() int32 { return l.thread.id }
 
 // Goroutine is its goroutine: by the id that stack traces have, and itself. G.
-func (l *Loop) Goroutine() (id uint64, g gmark.G) { return l.thread.goid, l.thread.g }
+func (l *Look) Goroutine() (id uint64, g gmark.G) { return l.thread.goid, l.thread.g }
 
 // turnClock is which turn a loop is in, for itself and for others. That is one store a turn, and one more before it
 // sleeps.
@@ -124,7 +138,7 @@ type Walk struct {
 }
 
 // Walk begins one. G.
-func (l *Loop) Walk() *Walk { return &Walk{l: l} }
+func (l *Look) Walk() *Walk { return &Walk{l: (*Loop)(l)} }
 
 // Last is the ID of the task that the loop had begun last when it was last looked at.
 func (w *Walk) Last() uint32 { return w.last }
@@ -277,7 +291,7 @@ type TaskRef struct {
 
 // LockWaits gives those that have waited for some time at least, most of them at most; those that began to wait last
 // are left out. none: nobody waits.
-func (l *Loop) LockWaits(most int, least time.Duration) (all []LockWait, none bool) {
+func (l *Look) LockWaits(most int, least time.Duration) (all []LockWait, none bool) {
 	now := l.set.elapsed()
 	for p := l.locks.first; p != nil && len(all) < most; p = p.next {
 		w := p.t.w
@@ -299,7 +313,7 @@ func (l *Loop) LockWaits(most int, least time.Duration) (all []LockWait, none bo
 }
 
 // FreshLockWait reports whether a task has begun to wait for a lock since somebody took that back. G.
-func (l *Loop) FreshLockWait() bool { return l.locks.fresh.Load() }
+func (l *Look) FreshLockWait() bool { return l.locks.fresh.Load() }
 
 // TakeFreshLockWait takes it back. G.
-func (l *Loop) TakeFreshLockWait() bool { return l.locks.fresh.Swap(false) }
+func (l *Look) TakeFreshLockWait() bool { return l.locks.fresh.Swap(false) }

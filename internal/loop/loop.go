@@ -16,7 +16,6 @@ import (
 	"ringo/internal/rt/sched"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
-	"ringo/stats"
 )
 
 // Loop is one thread with one driver. Methods say who may call them: T is a task
@@ -67,7 +66,7 @@ type Loop struct {
 	kept    pools
 	holds   int // what keeps the loop from ending beside tasks, see HoldOpen
 	state   state
-	above   above
+	above   Above
 }
 
 // thread is a loop's thread, which it never leaves.
@@ -92,10 +91,12 @@ type state struct {
 	ended    atomic.Bool
 }
 
-// above is what packages above keep per loop.
-type above struct {
-	local, events any
-	eachTurn      func()
+// Above is what packages above keep for a loop; nil at first.
+type Above struct {
+	Local, Events any // of the one of sockets, of that of callbacks
+	// EachTurn is called in each turn, before tasks run: on the loop's own g, where it must not park and no program
+	// runs.
+	EachTurn func()
 }
 
 // Ring is the pool that is lent to the kernel.
@@ -107,11 +108,8 @@ func (l *Loop) Plain() *bufs.Pool { return l.pools.plain }
 // Large is memory for reads at readiness of which much is expected.
 func (l *Loop) Large() *bufs.Pool { return l.pools.large }
 
-// Local is what the package above keeps per loop.
-func (l *Loop) Local() any { return l.above.local }
-
-// SetLocal stores it.
-func (l *Loop) SetLocal(v any) { l.above.local = v }
+// Above is what packages above keep for it.
+func (l *Loop) Above() *Above { return &l.above }
 
 // IsCurrent reports whether the caller runs on the loop's thread as one of its tasks,
 // or in an iterator that a task runs. Of no loop, which handles of the zero value have,
@@ -347,9 +345,6 @@ func (l *Loop) Info() driver.Info {
 	}
 	return l.info
 }
-
-// DriverStats are what the driver has counted.
-func (l *Loop) DriverStats() stats.Driver { return l.drv.Info().Stats }
 
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }

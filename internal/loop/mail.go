@@ -64,11 +64,10 @@ func (l *Loop) Call(fn func()) bool { return l.send(message{kind: msgCall, fn: f
 // StartFrom is Start from any goroutine; false if the loop is gone. G.
 func (l *Loop) StartFrom(j Job) bool { return l.send(message{kind: msgJob, job: j}) }
 
-// readMail takes in what came from outside, as much as a turn has room for. The
+// read takes in what came from outside, as much as a turn has room for. The
 // urgent lane is looked into first and handled last: who sent a start and then
 // something urgent finds both in.
-func (l *Loop) readMail() {
-	b := &l.inbox
+func (b *inbox) read(l *Loop) {
 	if !b.waiting() {
 		return
 	}
@@ -80,22 +79,22 @@ func (l *Loop) readMail() {
 	}
 	// As many starts as the turn can run. If tasks that are always ready leave no
 	// room at all, a quarter comes in beside them.
-	l.handleSome(&b.startsLeft, max(l.cfg.Budget-l.ready.len(), (l.cfg.Budget+3)/4))
-	l.handleSome(&b.urgentLeft, mailBudget*l.cfg.Budget)
+	handleSome(l, &b.startsLeft, max(l.cfg.Budget-l.ready.len(), (l.cfg.Budget+3)/4))
+	handleSome(l, &b.urgentLeft, mailBudget*l.cfg.Budget)
 }
 
-func (l *Loop) handleSome(from *mailbox.Batch[message], most int) {
+func handleSome(l *Loop, from *mailbox.Batch[message], most int) {
 	for range most {
 		m, ok := from.Next()
 		if !ok {
 			return
 		}
 		l.counts.Mails++
-		l.handle(m)
+		m.handle(l)
 	}
 }
 
-func (l *Loop) handle(m message) {
+func (m *message) handle(l *Loop) {
 	switch m.kind {
 	case msgGo:
 		l.tasks.live++
@@ -113,9 +112,8 @@ func (l *Loop) handle(m message) {
 	}
 }
 
-// refuseMail ends what came too late.
-func (l *Loop) refuseMail() {
-	b := &l.inbox
+// refuse ends what came too late.
+func (b *inbox) refuse() {
 	refuse(&b.startsLeft)
 	refuse(&b.urgentLeft)
 	starts, urgent := b.starts.Close(), b.urgent.Close()

@@ -41,21 +41,13 @@ func (l *Loop) Compute(fn func(context.Context) error) error {
 
 // OffloadIn is Offload with a slot of another lane. T, parks.
 func (l *Loop) OffloadIn(in lane.Lane, fn func(context.Context) error) error {
-	return l.OffloadBy(time.Time{}, in, fn)
+	return l.OffloadAs(nil, time.Time{}, in, fn)
 }
 
-// OffloadBy is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
-// Once it runs its end is its own business. T, parks.
-func (l *Loop) OffloadBy(by time.Time, in lane.Lane, fn func(context.Context) error) error {
-	return l.offload(by, in, nil, fn)
-}
-
-// OffloadAs is OffloadIn of what stands in for a task: those who look see that it waits for what d says. T, parks.
-func (l *Loop) OffloadAs(d Describer, fn func(context.Context) error) error {
-	return l.offload(time.Time{}, lane.StandIns, d, fn)
-}
-
-func (l *Loop) offload(by time.Time, in lane.Lane, as Describer, fn func(context.Context) error) error {
+// OffloadAs is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
+// Once it runs its end is its own business. Those who look at the task see that it waits for what as says, if that is
+// not nil. T, parks.
+func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(context.Context) error) error {
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()

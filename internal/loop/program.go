@@ -53,7 +53,7 @@ func (p *Program) Run(l *Loop) {
 	})
 	switch {
 	case l.state.killed:
-		l.perish()
+		p.perish(l)
 	case err != nil:
 		l.abort()
 	default:
@@ -70,7 +70,7 @@ func (p *Program) begin(last *Loop) {
 	}
 	for _, l := range p.set.loops {
 		if p.begun {
-			l.tasks.main = l.startMain(p.fn)
+			l.startMain(p.fn)
 		}
 		if l.drv != nil && l != last {
 			l.drv.Wake()
@@ -108,13 +108,13 @@ func (p *Program) Kill() {
 
 // perish ends a killed loop: its tasks are unwound by runtime.Goexit, so that memory is freed. What their deferred
 // functions do reaches nobody.
-func (l *Loop) perish() {
-	l.refuseMail()
+func (*Program) perish(l *Loop) {
+	l.inbox.refuse()
 	for l.done.Len() > 0 { // before tasks that are unwound free the ops
 		l.complete()
 	}
 	for len(l.workers.all) > 0 {
-		l.unwind(l.workers.all[len(l.workers.all)-1])
+		l.workers.all[len(l.workers.all)-1].unwind()
 	}
 	l.workers.idle, l.workers.unused, l.workers.doomed = nil, nil, nil
 	l.abandon() // or lists of what is open would keep all of the world
@@ -127,16 +127,16 @@ func (l *Loop) perish() {
 }
 
 // unwind ends a worker where it stands.
-func (l *Loop) unwind(w *worker) {
+func (w *worker) unwind() {
 	defer func() {
 		if v := recover(); v != nil && v != any(sentinel) {
 			panic(v)
 		}
 	}()
-	l.cur = w.task
+	w.l.cur = w.task
 	if w.task == nil {
 		w.retire()
 		return
 	}
-	l.switchTo(w)
+	w.l.switchTo(w)
 }

@@ -201,7 +201,7 @@ func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 	l.cfg.Log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
 		slog.String("reason", l.info.Reason))
 	defer l.cfg.Log("loop ends", slog.Int("loop", l.index))
-	l.tasks.main = l.startMain(fn)
+	l.startMain(fn)
 	if err := l.turns(func() bool { return l.tasks.main.finished }); err != nil {
 		l.abort()
 		return
@@ -255,7 +255,7 @@ const deadPause = time.Millisecond
 // resumed, and their coroutines are lost; but nobody shall wait for them.
 func (l *Loop) abort() {
 	l.refuses()
-	l.refuseMail()
+	l.inbox.refuse()
 	for l.ready.len() > 0 {
 		if it := l.ready.pop(); it.task != nil && !it.resumes() {
 			it.task.wakeJoiners(ErrEnded)
@@ -276,7 +276,7 @@ func (l *Loop) abort() {
 	}
 	l.state.ended.Store(true)
 	l.uncount()
-	l.retire()
+	l.workers.retire()
 }
 
 // uncount takes the loop off those of the process, see Running and Totals. One that shares its thread is its world's.
@@ -361,7 +361,7 @@ func pin(i int) error {
 }
 
 // startMain makes fn the loop's first task.
-func (l *Loop) startMain(fn func(*Loop) error) *Task {
+func (l *Loop) startMain(fn func(*Loop) error) {
 	var err error
 	t := &Task{l: l}
 	t.fn = func() {
@@ -376,15 +376,15 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 	}
 	t.inherit(inheritedFrom(nil)) // from Run's caller, by way of the loop's goroutine
 	l.tasks.live++
+	l.tasks.main = t
 	l.enqueue(item{task: t})
-	return t
 }
 
 // close ends the loop: what is open on it is closed, the driver drained. The
 // mailbox comes first: what is still in it may look at handles and the driver.
 func (l *Loop) close() {
 	l.refuses()
-	l.refuseMail()
+	l.inbox.refuse()
 	l.abandon()
 	if err := l.drv.Close(&l.done); err != nil {
 		l.set.fail(err)
@@ -394,7 +394,7 @@ func (l *Loop) close() {
 	}
 	l.state.ended.Store(true)
 	l.uncount()
-	l.retire()
+	l.workers.retire()
 	l.out.giveBack()
 	l.pools = buffers{} // whoever keeps the Loop, or what was open on it, does not keep these
 }

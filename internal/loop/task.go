@@ -190,7 +190,7 @@ func (l *Loop) Yield() bool {
 // yieldIfDue is apart so that Yield is inlined.
 //
 //go:noinline
-func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.yield() }
+func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.YieldTurn() }
 
 // mayGoOn reports whether a task that is to yield need not: nothing but a look at the clock was due, because
 // something was accepted in this turn.
@@ -209,13 +209,13 @@ func (l *Loop) mayGoOn() bool {
 	return !l.out.full && !l.look()
 }
 
-// yield lets the others, and the kernel, have a turn. A cancel does not shorten it:
-// a task that goes round and round because it was cancelled must not hold up those
-// that end. It is apart because the stacks of parked tasks are to stay small:
-// BenchmarkIdleMemory of sock.
+// YieldTurn lets all others that are ready, and the kernel, have a turn. It reports false if the task has been
+// cancelled. A cancel does not shorten it: a task that goes round and round because it was cancelled must not hold up
+// those that end. It is apart because the stacks of parked tasks are to stay small: BenchmarkIdleMemory of sock. T,
+// parks.
 //
 //go:noinline
-func (l *Loop) yield() bool {
+func (l *Loop) YieldTurn() bool {
 	l.counts.Yields++
 	l.yielded.Push(l.cur)
 	l.Park((*yielding)(l))
@@ -228,8 +228,12 @@ type yielding Loop
 // CancelWait has the task wait on.
 func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
 
-// YieldTurn lets all others that are ready, and the kernel, have a turn. T, parks.
-func (l *Loop) YieldTurn() { l.yield() }
+// CountRun counts one of many things that a task runs one after the other, as if each were a task of its own, and
+// reports whether the turn has room for another. If not the task is to let the others have a turn. T.
+func (l *Loop) CountRun() bool {
+	l.charged.items++
+	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.due()
+}
 
 // wakeYielded makes those ready that yielded in the turn before.
 func (l *Loop) wakeYielded() {

@@ -66,7 +66,7 @@ func (l *Loop) noteSpare() {
 
 // trim gives back what was not used since it was last called.
 func (l *Loop) trim() {
-	more := l.trimWorkers()
+	more := l.workers.trim(l)
 	more = l.slab.Trim() || more
 	more = l.pools.plain.Trim() || more
 	more = l.pools.large.Trim() || more
@@ -74,7 +74,7 @@ func (l *Loop) trim() {
 	more = l.trimOutbox() || more
 	more = l.kept.sleeps.trim(nil) || more
 	more = l.kept.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
-	for _, kept := range [...]any{l.above.local, l.above.events} {
+	for _, kept := range [...]any{l.above.Local, l.above.Events} {
 		if t, ok := kept.(Trimmer); ok {
 			more = t.Trim() || more
 		}
@@ -82,44 +82,6 @@ func (l *Loop) trim() {
 	if more {
 		l.HasSpare()
 	}
-}
-
-// trimWorkers dooms the unused workers but for a few, and takes the idle ones for unused.
-func (l *Loop) trimWorkers() (more bool) {
-	if l.workers.doomed == nil {
-		l.workers.doomed, l.workers.unused = l.workers.unused, nil
-		for range workersKept {
-			if w := pop(&l.workers.doomed); w != nil {
-				push(&l.workers.idle, w)
-			}
-		}
-		l.workers.unused, l.workers.idle = l.workers.idle, nil
-	}
-	l.stopDoomed()
-	return len(l.workers.all)-l.tasks.live > workersKept
-}
-
-// stopDoomed ends doomed workers, as many as a turn has room for.
-func (l *Loop) stopDoomed() {
-	for range stopMax {
-		w := pop(&l.workers.doomed)
-		if w == nil {
-			l.workers.all = shrunk(l.workers.all)
-			return
-		}
-		w.retire()
-	}
-	l.Call(l.stopDoomed)
-}
-
-// idleWorker takes the worker that was used last; a new one if there is none.
-func (l *Loop) idleWorker() *worker {
-	for _, list := range [...]**worker{&l.workers.idle, &l.workers.unused, &l.workers.doomed} {
-		if w := pop(list); w != nil {
-			return w
-		}
-	}
-	return l.newWorker()
 }
 
 func push(list **worker, w *worker) { w.next, *list = *list, w }

@@ -15,7 +15,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.begin()
 		l.set.world.SchedYield(l) // while nothing is held that was accepted
 		l.complete()
-		l.readMail()
+		l.inbox.read(l)
 		l.fire()
 		l.wakeYielded()
 		l.runReady()
@@ -24,7 +24,7 @@ func (l *Loop) turns(over func() bool) error {
 			l.refuses()
 			if l.inbox.starts.CloseEmpty() {
 				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
-				// come without end; refuseMail does what there is to do of it.
+				// come without end; inbox.refuse does what there is to do of it.
 				return nil
 			}
 		}
@@ -155,7 +155,7 @@ func (l *Loop) runUntilExit() {
 		}
 		w := l.workers.idle
 		if w == nil {
-			w = l.idleWorker()
+			w = l.workers.take(l)
 		} else {
 			l.workers.idle, w.next = w.next, nil
 		}
@@ -184,7 +184,7 @@ func (l *Loop) wait() error {
 	}
 	l.turn.rest()
 	if l.cfg.Spin > 0 {
-		if err := l.spinAwhile(); err != nil || l.busy() {
+		if err := l.spin.awhile(l); err != nil || l.busy() {
 			return err
 		}
 	}
@@ -224,13 +224,13 @@ type spinner struct {
 	found bool // the last one did, and goes on to the next turn
 }
 
-// spinAwhile polls for a while before the loop sleeps. The while grows while
+// awhile polls for a while before the loop sleeps. The while grows while
 // polls find something, and shrinks to a look now and then when they don't.
-func (l *Loop) spinAwhile() error {
-	if l.spin.span == 0 {
-		l.spin.span = l.cfg.Spin
+func (s *spinner) awhile(l *Loop) error {
+	if s.span == 0 {
+		s.span = l.cfg.Spin
 	}
-	limit := l.clock.now + int64(l.spin.span)
+	limit := l.clock.now + int64(s.span)
 	if at, ok := l.timers.Next(); ok {
 		limit = min(limit, at)
 	}
@@ -239,12 +239,12 @@ func (l *Loop) spinAwhile() error {
 			return err
 		}
 		if l.busy() {
-			l.spin.span = min(l.cfg.Spin, 2*l.spin.span)
-			l.spin.found = true
+			s.span = min(l.cfg.Spin, 2*s.span)
+			s.found = true
 			return nil
 		}
 		if l.tick(); l.clock.now >= limit {
-			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
+			s.span = max(l.cfg.Spin/64, s.span/2)
 			l.account(&l.counts.Spinning)
 			return nil
 		}

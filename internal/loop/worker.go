@@ -36,6 +36,44 @@ type workerPool struct {
 	doomed *worker // about to be ended
 }
 
+// take gives the worker that was used last; a new one if there is none.
+func (p *workerPool) take(l *Loop) *worker {
+	for _, list := range [...]**worker{&p.idle, &p.unused, &p.doomed} {
+		if w := pop(list); w != nil {
+			return w
+		}
+	}
+	return newWorker(l)
+}
+
+// trim dooms the unused workers but for a few, and takes the idle ones for unused.
+func (p *workerPool) trim(l *Loop) (more bool) {
+	if p.doomed == nil {
+		p.doomed, p.unused = p.unused, nil
+		for range workersKept {
+			if w := pop(&p.doomed); w != nil {
+				push(&p.idle, w)
+			}
+		}
+		p.unused, p.idle = p.idle, nil
+	}
+	p.stopDoomed(l)
+	return len(p.all)-l.tasks.live > workersKept
+}
+
+// stopDoomed ends doomed workers, as many as a turn has room for.
+func (p *workerPool) stopDoomed(l *Loop) {
+	for range stopMax {
+		w := pop(&p.doomed)
+		if w == nil {
+			p.all = shrunk(p.all)
+			return
+		}
+		w.retire()
+	}
+	l.Call(func() { p.stopDoomed(l) })
+}
+
 // retired is said of a worker that ends because nobody needs it.
 const retired = -1
 
@@ -44,7 +82,7 @@ const retired = -1
 // Goexit itself would come out as a Goexit of the loop, which nothing can stop.
 var sentinel = new(struct{ _ byte })
 
-func (l *Loop) newWorker() *worker {
+func newWorker(l *Loop) *worker {
 	w := &worker{l: l, at: int32(len(l.workers.all))}
 	// The coroutine: it runs what is to be started, then waits for more. It is written
 	// here, and not as a method, because the call between would be on each stack.
@@ -76,8 +114,8 @@ func (w *worker) enter() {
 
 // retire ends the idle workers: a coroutine that is merely forgotten stays in
 // memory for ever.
-func (l *Loop) retire() {
-	for _, list := range [...]**worker{&l.workers.idle, &l.workers.unused, &l.workers.doomed} {
+func (p *workerPool) retire() {
+	for _, list := range [...]**worker{&p.idle, &p.unused, &p.doomed} {
 		for w := pop(list); w != nil; w = pop(list) {
 			w.retire()
 		}
@@ -86,7 +124,7 @@ func (l *Loop) retire() {
 
 // retire ends an idle worker: by its own return, because what Pull gives to stop it would be kept by each.
 func (w *worker) retire() {
-	w.l.drop(w)
+	w.drop()
 	w.at = retired
 	w.resume()
 }
@@ -272,7 +310,7 @@ func (w *worker) exit() {
 		passOn(v)
 		die(l, l.cfg.panicOf(v))
 	}
-	l.drop(w)
+	w.drop()
 	if w.task != nil {
 		if !l.state.killed {
 			l.set.world.Exits(l)
@@ -283,14 +321,15 @@ func (w *worker) exit() {
 }
 
 // drop takes a worker that ended off the list.
-func (l *Loop) drop(w *worker) {
-	if l.observer != nil {
-		l.observer.WorkerEnds(w)
+func (w *worker) drop() {
+	if o := w.l.observer; o != nil {
+		o.WorkerEnds(w)
 	}
-	last := l.workers.all[len(l.workers.all)-1]
-	l.workers.all[w.at], last.at = last, w.at
-	l.workers.all[len(l.workers.all)-1] = nil
-	l.workers.all = l.workers.all[:len(l.workers.all)-1]
+	p := &w.l.workers
+	last := p.all[len(p.all)-1]
+	p.all[w.at], last.at = last, w.at
+	p.all[len(p.all)-1] = nil
+	p.all = p.all[:len(p.all)-1]
 }
 
 // jobFunc makes a Job of a function.

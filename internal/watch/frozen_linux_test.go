@@ -71,7 +71,7 @@ func TestFrozenWaitHasAName(t *testing.T) {
 		}
 		if err := run(t, cfg, func(l *loop.Loop) error {
 			parks := l.Go(func() { l.Park(nil) })
-			yields := l.Go(l.YieldTurn)
+			yields := l.Go(func() { l.YieldTurn() })
 			l.Go(func() { // in the same turn
 				wants(l, yields, "Yield")
 				l.Ready(parks)

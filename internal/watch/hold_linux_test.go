@@ -167,7 +167,7 @@ func TestHoldAmongMany(t *testing.T) {
 		for i := range crowd {
 			crowd[i] = l.Go(func() { l.Park(nil) })
 		}
-		for l.Sizes().Workers <= len(crowd) { // each is parked in one
+		for l.Look().Sizes().Workers <= len(crowd) { // each is parked in one
 			l.Sleep(0)
 		}
 		holdUntilSeen(t, l, func() { time.Sleep(10 * time.Millisecond) }, "blocked in time.Sleep")

@@ -29,7 +29,7 @@ func Observe(s *loop.Set) loop.RunObserver {
 
 // On has the census of a loop, and notes its long turns.
 func (r *run) On(l *loop.Loop) loop.Observer {
-	o := &target{Record: r.Record(l), view: l, l: l, run: r, hold: r.cfg.Hold}
+	o := &target{Record: r.Record(l), view: seen{l, l.Look()}, l: l, run: r, hold: r.cfg.Hold}
 	if o.hold <= 0 {
 		o.hold = math.MaxInt64
 	}
@@ -58,6 +58,12 @@ type view interface {
 	LockWaits(most int, least time.Duration) (all []loop.LockWait, none bool)
 	FreshLockWait() bool
 	TakeFreshLockWait() bool
+}
+
+// seen is a loop's view.
+type seen struct {
+	*loop.Loop
+	*loop.Look
 }
 
 // target is a loop to who looks at it.

@@ -16,12 +16,12 @@ func PresentHold(l *loop.Loop) (h stats.Hold, held bool) {
 	if l.Ended() {
 		return stats.Hold{}, false
 	}
-	turn, lasts := l.TurnBegan(), census.HeldFor(l)
+	turn, lasts := l.Look().TurnBegan(), census.HeldFor(l)
 	if lasts == 0 {
 		return stats.Hold{}, false
 	}
 	state, stack := heldBy(l)
-	if l.TurnBegan() != turn {
+	if l.Look().TurnBegan() != turn {
 		return stats.Hold{}, false // it has ended meanwhile
 	}
 	at := stacks.Place{}
@@ -54,7 +54,7 @@ func heldBy(l *loop.Loop) (state string, at stacks.Stack) {
 		return holdUnseen, at
 	}
 	t := stacks.Take()
-	goid, _ := l.Goroutine()
+	goid, _ := l.Look().Goroutine()
 	g := t.Holder(goid)
 	if g == nil {
 		return holdUnseen, at
