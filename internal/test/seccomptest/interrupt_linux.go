@@ -77,9 +77,12 @@ func supervise(fd, stop, times int, calls *int) error {
 			if *calls < times {
 				errno = unix.EINTR
 			}
-			*calls++
-			if err := answer(fd, errno); err != nil {
+			answered, err := answer(fd, errno)
+			if err != nil {
 				return err
+			}
+			if answered {
+				*calls++
 			}
 		} else if ready[1].Revents != 0 {
 			return nil

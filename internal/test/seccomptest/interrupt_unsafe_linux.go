@@ -38,13 +38,18 @@ type (
 	}
 )
 
-// answer takes one call and has it end with the errno, or with none go on.
-func answer(fd int, errno syscall.Errno) error {
+// answer takes one call and has it end with the errno, or with none go on. It reports false if the call is gone: its
+// thread got a signal, as Go's own are to give way, and makes it anew.
+func answer(fd int, errno syscall.Errno) (answered bool, err error) {
 	var n notice
 	_, _, failed := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd),
 		unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n)))
-	if failed != 0 {
-		return os.NewSyscallError("ioctl(SECCOMP_IOCTL_NOTIF_RECV)", failed)
+	switch failed {
+	case 0:
+	case unix.ENOENT, unix.EINTR:
+		return false, nil
+	default:
+		return false, os.NewSyscallError("ioctl(SECCOMP_IOCTL_NOTIF_RECV)", failed)
 	}
 	v := verdict{id: n.id, error: -int32(errno)}
 	if errno == 0 {
@@ -52,8 +57,11 @@ func answer(fd int, errno syscall.Errno) error {
 	}
 	_, _, failed = syscall.Syscall(unix.SYS_IOCTL, uintptr(fd),
 		unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&v)))
-	if failed != 0 {
-		return os.NewSyscallError("ioctl(SECCOMP_IOCTL_NOTIF_SEND)", failed)
+	switch failed {
+	case 0:
+		return true, nil
+	case unix.ENOENT:
+		return false, nil
 	}
-	return nil
+	return false, os.NewSyscallError("ioctl(SECCOMP_IOCTL_NOTIF_SEND)", failed)
 }
