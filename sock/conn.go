@@ -195,6 +195,10 @@ func (o *connHooks) Tell(e handle.Event) {
 	switch e {
 	case handle.Draining:
 		c.serve.drainBegins(c)
+	case handle.Closing:
+		if c.atHand != nil {
+			c.serve.tellEnd(c)
+		}
 	case handle.CloseCalled: // its last word is still to come
 		c.serve.drain(c)
 	case handle.Settled:

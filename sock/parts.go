@@ -14,6 +14,8 @@ func init() {
 	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.closed.Add(1) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
+	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
+	handle.Sockets.Leave = func(conn any) error { return conn.(*Conn).leaveServer() }
 	handle.Sockets.Packets = func(c any, news func() bool) handle.Packets { return c.(*PacketConn).packets(news) }
 }
 

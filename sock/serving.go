@@ -19,8 +19,8 @@ import (
 //	                     ▲                    ├─▶ closing
 //	                     └──── more news ─────┘
 type serving struct {
-	by      *server // nil: not served by Serve
-	conn    func(*Conn)
+	by      *server     // nil: not served by Serve
+	conn    func(*Conn) // serves it for life; or, in a Request, is told of the end of the input
 	why     error
 	last    int64 // NowNS of the last request, or of the accept
 	opened  bool
@@ -47,7 +47,9 @@ func (s *serving) resting() bool { return s.by != nil && !s.running }
 // news is told when there is input, an end or an error.
 func (s *serving) news(c *Conn) {
 	if s.running {
-		s.more = true
+		if s.more = true; s.conn != nil {
+			s.lookForEnd(c)
+		}
 		return
 	}
 	if c.in.Any() || c.in.ByHand() || c.in.Over() {
@@ -55,6 +57,60 @@ func (s *serving) news(c *Conn) {
 	} else {
 		c.in.arm(c)
 	}
+}
+
+// lookForEnd receives in the place of a Request that has asked for the end of the input, as long as nothing else comes.
+func (s *serving) lookForEnd(c *Conn) {
+	in := &c.in
+	if in.ByHand() && !in.Any() {
+		in.fill(c)
+	}
+	switch {
+	case in.Over(), c.core.Closing():
+		s.tellEnd(c)
+	case !in.Any():
+		in.arm(c)
+	}
+}
+
+// tellEnd tells who has asked that no more input comes.
+func (s *serving) tellEnd(c *Conn) {
+	if fn := s.conn; fn != nil && s.by != nil {
+		s.conn = nil
+		fn(c)
+	}
+}
+
+// endsBy has fn told of the end of the input, in a Request. Any caller.
+func (c *Conn) endsBy(fn func()) {
+	set := func() {
+		if c.serve.by == nil || !c.serve.running {
+			return
+		}
+		if c.serve.conn = nil; fn == nil {
+			return
+		}
+		c.serve.conn = func(*Conn) { fn() }
+		if c.core.Reclaim(handle.In) { // or somebody reads, who hears of the end
+			c.serve.lookForEnd(c)
+		}
+	}
+	if c.l.IsCurrent() {
+		set()
+	} else {
+		c.l.Call(set)
+	}
+}
+
+// leaveServer takes the connection, which is in a Request, off its server. Any caller.
+func (c *Conn) leaveServer() error {
+	return onOwner(c.l, func() error {
+		if c.serve.by == nil || !c.serve.running || c.core.Closing() {
+			return c.fail("hijack", net.ErrClosed)
+		}
+		c.serve.end()
+		return nil
+	})
 }
 
 func (s *serving) start(c *Conn) {
@@ -148,6 +204,9 @@ func (t *requestTask) Run() {
 	}()
 	err := s.request(c)
 	done = true
+	if s.by == nil { // it has left
+		return
+	}
 	if err != nil || c.core.Closing() {
 		s.close(c, err)
 		return
@@ -188,7 +247,7 @@ func (s *serving) request(c *Conn) error {
 	s.last, s.spoken = c.l.NowNS(), true
 	s.inTime = c.core.Late(handle.In) != nil
 	err := h.Request(c)
-	if s.inTime = false; err != nil {
+	if s.inTime, s.conn = false, nil; err != nil || s.by == nil {
 		return err
 	}
 	switch {

@@ -6,8 +6,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// Sockets is what package sock does for package event, whose connections are no handles of sock's. Programs have no
-// need for it, so it is no method of theirs.
+// Sockets is what package sock does for package event, whose connections are no handles of sock's, and for sockhttp.
+// Programs have no need for it, so it is no method of theirs.
 var Sockets struct {
 	// Accept parks until the listener, a *sock.Listener, has a connection, and gives its descriptor; the error is that
 	// of AcceptConn. T.
@@ -20,6 +20,12 @@ var Sockets struct {
 	Take func(conn any) (Parts, error)
 	// Make makes a *sock.Conn of parts. T.
 	Make func(l *loop.Loop, p Parts) (conn any)
+	// Ends has fn called once, on the loop's thread, when no more input will come of a *sock.Conn that is in a Request
+	// of Serve; nil: nobody is told any more. Any caller.
+	Ends func(conn any, fn func())
+	// Leave takes a *sock.Conn that is in a Request of Serve off its server, for whoever has called Request: it is a
+	// connection as any, which nobody closes but its user. Any caller.
+	Leave func(conn any) error
 	// Packets gives a *sock.PacketConn for callbacks. news is called, on the loop's thread and by no task, when
 	// something may have come, and says whether anybody wants it; and once more when the socket is closed. T.
 	Packets func(packetConn any, news func() (wanted bool)) Packets
