@@ -56,6 +56,7 @@ var order = []layer{
 	{[]string{"event"}, "callbacks on loops, for users"},
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
+	{[]string{"sock/sockhttp"}, "HTTP on sockets, for users"},
 	{[]string{"file"}, "files, for users"},
 	{[]string{"sim"}, "simulated worlds, for tests of users"},
 	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},

@@ -43,7 +43,8 @@ var snippetImports = map[string]string{
 	"signal": "os/signal",
 	"slog":   "log/slog", "sql": "database/sql", "sync": "sync", "syscall": "syscall", "time": "time",
 	"tls": "crypto/tls", "trace": "runtime/trace", "errgroup": "golang.org/x/sync/errgroup",
-	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls", "file": "ringo/file", "logs": "ringo/logs",
+	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
+	"sockhttp": "ringo/sock/sockhttp", "file": "ringo/file", "logs": "ringo/logs",
 	"event": "ringo/event",
 	"buf":   "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics", "sim": "ringo/sim", "testing": "testing",
 }

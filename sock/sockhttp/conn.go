@@ -1,0 +1,353 @@
+package sockhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// conn is a connection of a server. Between two requests it is all that there is of it, beside the sock.Conn.
+type conn struct {
+	s      *Server
+	c      stream
+	own    *sock.Conn  // that sock.Serve has a task for when there is input; nil: whoever serves it waits
+	loop   *ringo.Loop // on which it is served; nil: on a goroutine
+	ctx    context.Context
+	cancel context.CancelFunc // nil: nobody has asked
+	tls    *tls.ConnectionState
+	remote string
+
+	scanned int // of a head that is not whole
+	seen    int // bytes that were there at the last look
+	post    bool
+	limited bool         // the time for a head runs
+	active  bool         // as far as ConnState was told
+	state   atomic.Int32 // http.ConnState; others look at it
+	born    time.Time    // of one that is served for life
+	left    bool         // a handler has taken it over
+}
+
+// blank is what requests are made of.
+var blank http.Request
+
+// errDone ends a connection that has had its last answer.
+var errDone = errors.New("sockhttp: the connection has had its last answer")
+
+// newConn begins to serve a connection, on a loop or, where that is nil, on a goroutine.
+func (s *Server) newConn(base context.Context, nc net.Conn, l *ringo.Loop) *conn {
+	c := &conn{s: s, ctx: base, c: &buffered{Conn: nc}, loop: l, born: time.Now()}
+	if s.ConnContext != nil {
+		c.elsewhere(func() { c.ctx = s.ConnContext(base, nc) })
+		if c.ctx == nil {
+			panic("sockhttp: ConnContext returned nil")
+		}
+	}
+	c.ctx = context.WithValue(c.ctx, http.LocalAddrContextKey, nc.LocalAddr())
+	c.tell(nc, http.StateNew)
+	return c
+}
+
+// tell calls the server's ConnState.
+func (c *conn) tell(nc net.Conn, state http.ConnState) {
+	c.state.Store(int32(state))
+	if c.s.ConnState != nil {
+		c.elsewhere(func() { c.s.ConnState(nc, state) })
+	}
+}
+
+// elsewhere runs what is the program's on a goroutine, if this is a task: it may wait for anything. A task that was
+// cancelled does so all the same.
+func (c *conn) elsewhere(fn func()) {
+	l, _ := loop.Current()
+	if l == nil {
+		fn()
+		return
+	}
+	l.Shield()
+	defer l.Unshield()
+	l.Offload(func(context.Context) error {
+		fn()
+		return nil
+	})
+}
+
+// answer answers the requests that are here whole. errDone ends the connection.
+func (c *conn) answer() error {
+	if at := c.net().RemoteAddr(); c.remote == "" && at != nil {
+		c.remote = at.String()
+	}
+	for {
+		x, err := c.next()
+		if err != nil {
+			return c.refuse(x, err)
+		}
+		if x == nil {
+			return nil
+		}
+		if !c.handle(x) {
+			return errDone
+		}
+	}
+}
+
+// next takes the next request off what has come; nil: it is not here yet.
+func (c *conn) next() (*exchange, error) {
+	if c.post { // old clients sent one line end too many
+		c.skipLineEnds()
+	}
+	n := c.c.Buffered()
+	if n == 0 {
+		return nil, nil
+	}
+	p, err := c.c.Peek(n)
+	if err != nil {
+		return nil, err
+	}
+	end, scanned := headEnd(p, c.scanned)
+	if most := c.s.headMax(); end > most || end == 0 && n >= most {
+		return nil, errTooLarge
+	}
+	if !c.active {
+		c.active = true
+		c.tell(c.net(), http.StateActive)
+	}
+	if end == 0 {
+		if c.scanned == 0 && scanned > 0 { // who has begun with anything else may wait for the answer
+			if line, _ := cutLine(string(p)); parseRequestLine(line, &http.Request{URL: new(url.URL)}) != nil {
+				return nil, errBad
+			}
+		}
+		c.scanned = scanned
+		return nil, c.await(n)
+	}
+	text := string(p[:end])
+	c.c.Discard(end)
+	c.scanned, c.seen = 0, 0
+	c.beginRequest()
+	x, err := c.newExchange(text)
+	c.post = x.made.Method == http.MethodPost
+	return x, err
+}
+
+// skipLineEnds drops up to four bytes of line ends.
+func (c *conn) skipLineEnds() {
+	p, _ := c.c.Peek(min(4, c.c.Buffered()))
+	n := 0
+	for n < len(p) && (p[n] == '\r' || p[n] == '\n') {
+		n++
+	}
+	c.c.Discard(n)
+	c.post = n == 4 // else the next byte is one of a request, or has not come
+	if n == len(p) && n < 4 {
+		c.post = true
+	}
+}
+
+// await is for a head of which n bytes are here. The error is that of an end within it.
+func (c *conn) await(n int) error {
+	c.limitHead()
+	if c.own == nil || n > c.seen { // who serves it waits, or what else it was called for will be told
+		c.seen = n
+		return nil
+	}
+	_, err := c.c.Peek(n + 1)
+	return err
+}
+
+// limitHead has the time run that a head may take.
+func (c *conn) limitHead() {
+	if !c.limited {
+		c.limited = true
+		if d := c.s.headerTimeout(); d > 0 {
+			c.c.SetReadDeadline(time.Now().Add(d))
+		}
+	}
+}
+
+// beginRequest sets the deadlines of a request whose head is here.
+func (c *conn) beginRequest() {
+	switch d := c.s.ReadTimeout; {
+	case d > 0:
+		c.c.SetReadDeadline(time.Now().Add(d))
+	case c.limited:
+		c.c.SetReadDeadline(time.Time{})
+	}
+	if d := c.s.WriteTimeout; d > 0 {
+		c.c.SetWriteDeadline(time.Now().Add(d))
+	}
+	c.limited = false
+}
+
+// rest sets the deadline of a connection that waits for its next request.
+func (c *conn) rest() {
+	c.active = false
+	c.tell(c.net(), http.StateIdle)
+	if c.s.WriteTimeout > 0 {
+		c.c.SetWriteDeadline(time.Time{})
+	}
+	switch d := c.s.idleTimeout(); {
+	case d > 0:
+		c.c.SetReadDeadline(time.Now().Add(d))
+	case c.s.ReadTimeout > 0:
+		c.c.SetReadDeadline(time.Time{})
+	}
+}
+
+// net is the connection as those who use it know it.
+func (c *conn) net() net.Conn {
+	if b, ok := c.c.(*buffered); ok {
+		return b.Conn
+	}
+	return c.c
+}
+
+// handle has a request answered, and reports whether others may follow.
+func (c *conn) handle(x *exchange) bool {
+	h := c.s.handlerOf(x.made)
+	whole := false
+	if c.loop == nil || isTask(h, x.made) {
+		whole = c.call(h, x)
+	} else if err := c.loop.Offload(func(context.Context) error {
+		whole = c.call(h, x)
+		return nil
+	}); err != nil {
+		whole = false
+	}
+	x.ctx.end(context.Canceled)
+	c.unwatch(x)
+	if c.left {
+		return false
+	}
+	if !whole {
+		return false
+	}
+	w := &x.res
+	w.finish()
+	if x.hasBody() {
+		if w.fullDuplex && !w.close && !x.body.settle() {
+			w.close = true
+		}
+		x.body.closed.Store(true)
+	}
+	if w.close || !c.keepsAlive() {
+		c.part(x.hasBody() && !x.body.ended)
+		return false
+	}
+	c.rest()
+	return true
+}
+
+// call calls the handler; false if that has not returned.
+func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil && v != http.ErrAbortHandler {
+			c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
+		}
+	}()
+	h.ServeHTTP(&x.res, x.made)
+	return true
+}
+
+// part ends a connection after its last answer. If its peer is still sending, that must not be answered with a reset,
+// which would destroy the answer.
+func (c *conn) part(sends bool) {
+	if !sends {
+		return
+	}
+	if w, ok := c.c.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
+		return
+	}
+	c.c.SetReadDeadline(time.Now().Add(partMax))
+	trash := scratch.Get().(*[]byte)
+	defer scratch.Put(trash)
+	for {
+		if _, err := c.c.Read((*trash)[:cap(*trash)]); err != nil {
+			return
+		}
+	}
+}
+
+// partMax is for how long.
+const partMax = 500 * time.Millisecond
+
+// refuse answers what is no request, and ends the connection.
+func (c *conn) refuse(x *exchange, err error) error {
+	var bad *badRequest
+	switch {
+	case errors.As(err, &bad):
+	case err == io.EOF: // within a head
+		bad = errBad
+	default:
+		return err
+	}
+	const fields = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+	status := fmt.Sprint(bad.code, " ", http.StatusText(bad.code))
+	switch {
+	case bad == errExpectation:
+		x.res.Header().Set("Connection", "close")
+		x.res.WriteHeader(bad.code)
+		x.res.finish()
+	case bad == errCoding:
+		fmt.Fprint(c.c, "HTTP/1.1 ", status, fields, bad.text)
+	case bad.text != "":
+		fmt.Fprint(c.c, "HTTP/1.1 ", status, ": ", bad.text, fields, status, ": ", bad.text)
+	default:
+		fmt.Fprint(c.c, "HTTP/1.1 ", status, fields, status)
+	}
+	c.part(true)
+	return errDone
+}
+
+// keepsAlive reports whether connections wait for another request.
+func (c *conn) keepsAlive() bool {
+	return !c.s.ending.Load() && !c.s.single.Load() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
+}
+
+// hijack gives the connection to a handler.
+func (c *conn) hijack() (net.Conn, error) {
+	if c.own != nil {
+		if err := handle.Sockets.Leave(c.own); err != nil {
+			return nil, err
+		}
+	}
+	c.left = true
+	c.c.SetDeadline(time.Time{})
+	c.tell(c.net(), http.StateHijacked)
+	b, ok := c.c.(*buffered)
+	switch {
+	case !ok:
+		return c.own, nil
+	case b.Buffered() == 0:
+		return b.Conn, nil
+	}
+	return taken{b}, nil
+}
+
+// closed tells of the connection's end.
+func (c *conn) closed() {
+	if c.cancel != nil {
+		c.cancel()
+	}
+	if !c.left {
+		c.tell(c.net(), http.StateClosed)
+	}
+}
+
+// logf says something to the server's log.
+func (c *conn) logf(format string, args ...any) { c.s.logf(format, args...) }

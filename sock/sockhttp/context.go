@@ -1,0 +1,114 @@
+package sockhttp
+
+import (
+	"context"
+	"sync"
+)
+
+// requestContext is the context of a request: it ends with the answer, with the peer, or with the connection's. What a
+// handler does not ask for is not made.
+type requestContext struct {
+	context.Context // the connection's
+
+	x     *exchange
+	mu    sync.Mutex
+	done  chan struct{} // nil: nobody has asked
+	err   error
+	after []*func()
+	stop  func() bool // of the connection's context
+	awake bool        // the peer is watched
+}
+
+// Done is closed when the request ends. From the first call on the peer is watched.
+func (c *requestContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ask()
+	return c.done
+}
+
+// ask makes done. The caller holds mu.
+func (c *requestContext) ask() {
+	if c.done != nil {
+		return
+	}
+	c.done = make(chan struct{})
+	if c.err != nil {
+		close(c.done)
+		return
+	}
+	if c.Context.Done() != nil {
+		c.stop = context.AfterFunc(c.Context, func() { c.end(c.Context.Err()) })
+	}
+	c.watch()
+}
+
+// watch has the end of the peer end the request, once the body was read. The caller holds mu.
+func (c *requestContext) watch() {
+	if c.done != nil && c.err == nil && !c.awake && c.x.bodyRead() {
+		c.awake = true
+		c.x.conn.watch(c)
+	}
+}
+
+// bodyEnded says that what the peer sends from here on is no body.
+func (c *requestContext) bodyEnded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch()
+}
+
+// Err is why the request has ended.
+func (c *requestContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.done == nil {
+		return c.Context.Err()
+	}
+	return c.err
+}
+
+// AfterFunc has package context tell contexts that are made of this one without a goroutine.
+func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ask(); c.err != nil {
+		go fn() // it asks for this context
+		return func() bool { return false }
+	}
+	p := &fn
+	c.after = append(c.after, p)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, q := range c.after {
+			if q == p {
+				c.after = append(c.after[:i], c.after[i+1:]...)
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// end ends the context.
+func (c *requestContext) end(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	if c.done != nil {
+		close(c.done)
+	}
+	after := c.after
+	c.after = nil
+	c.mu.Unlock()
+	if c.stop != nil {
+		c.stop()
+	}
+	for _, fn := range after { // package context's own, which don't wait
+		(*fn)()
+	}
+}

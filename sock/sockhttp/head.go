@@ -1,0 +1,337 @@
+package sockhttp
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// badRequest is an error that is answered before a handler is called: its text is shown to the peer.
+type badRequest struct {
+	code int
+	text string // "": the code says it all
+}
+
+func (e *badRequest) Error() string {
+	if e.text == "" {
+		return http.StatusText(e.code)
+	}
+	return http.StatusText(e.code) + ": " + e.text
+}
+
+// The errors that a head can have. Those without a text have none in net/http either.
+var (
+	errBad         = &badRequest{http.StatusBadRequest, ""}
+	errNoHost      = &badRequest{http.StatusBadRequest, "missing required Host header"}
+	errHost        = &badRequest{http.StatusBadRequest, "malformed Host header"}
+	errFieldName   = &badRequest{http.StatusBadRequest, "invalid header name"}
+	errTooLarge    = &badRequest{http.StatusRequestHeaderFieldsTooLarge, ""}
+	errCoding      = &badRequest{http.StatusNotImplemented, "Unsupported transfer encoding"}
+	errVersion     = &badRequest{http.StatusHTTPVersionNotSupported, "unsupported protocol version"}
+	errExpectation = &badRequest{http.StatusExpectationFailed, ""}
+)
+
+// headEnd looks for the end of a head, the empty line behind its fields, and returns where that ends. 0: it is not here
+// yet, and a later look goes on at from.
+func headEnd(p []byte, from int) (end, next int) {
+	for i := from; ; {
+		n := bytes.IndexByte(p[i:], '\n')
+		if n < 0 {
+			return 0, i
+		}
+		nl := i + n
+		switch i = nl + 1; {
+		case i < len(p) && p[i] == '\n':
+			return i + 1, 0
+		case i+1 < len(p) && p[i] == '\r' && p[i+1] == '\n':
+			return i + 2, 0
+		case i == len(p), i+1 == len(p) && p[i] == '\r': // what comes next decides
+			return 0, nl
+		}
+	}
+}
+
+// head is what a head says beside the fields of the Request.
+type head struct {
+	length    int64 // of the body; -1: it is chunked
+	keepAlive bool  // HTTP/1.0, and the peer asks for it
+	continues bool  // Expect: 100-continue
+}
+
+// parseHead reads a whole head into r, whose URL is there. What it keeps refers to text.
+func parseHead(text string, r *http.Request) (h head, err error) {
+	line, rest := cutLine(text)
+	if err := parseRequestLine(line, r); err != nil {
+		return h, err
+	}
+	if err := parseFields(rest, r); err != nil {
+		return h, err
+	}
+	if r.ProtoMajor != 1 && !(r.ProtoMajor == 2 && r.ProtoMinor == 0 && r.Method == "PRI" && r.RequestURI == "*") {
+		return h, errVersion
+	}
+	if err := parseHost(r); err != nil {
+		return h, err
+	}
+	if v := r.Header["Pragma"]; len(v) > 0 && v[0] == "no-cache" && r.Header["Cache-Control"] == nil {
+		r.Header["Cache-Control"] = []string{"no-cache"} // as RFC 7234, 5.4 wants it
+	}
+	h.keepAlive, r.Close = connectionOf(r)
+	if h.length, err = bodyLength(r); err != nil {
+		return h, err
+	}
+	r.ContentLength = h.length
+	if expect := r.Header["Expect"]; len(expect) > 0 {
+		if h.continues = hasToken(expect, "100-continue"); !h.continues && expect[0] != "" {
+			return h, errExpectation
+		}
+	}
+	return h, nil
+}
+
+// cutLine gives the first line, without its end, and what is behind that.
+func cutLine(text string) (line, rest string) {
+	i := strings.IndexByte(text, '\n')
+	if i < 0 {
+		return text, ""
+	}
+	return strings.TrimSuffix(text[:i], "\r"), text[i+1:]
+}
+
+func parseRequestLine(line string, r *http.Request) error {
+	method, line, ok := strings.Cut(line, " ")
+	target, proto, ok2 := strings.Cut(line, " ")
+	if !ok || !ok2 || !isToken(method) {
+		return errBad
+	}
+	switch proto {
+	case "HTTP/1.1":
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	case "HTTP/1.0":
+		r.Proto, r.ProtoMajor = "HTTP/1.0", 1
+	default:
+		if r.ProtoMajor, r.ProtoMinor, ok = http.ParseHTTPVersion(proto); !ok {
+			return errBad
+		}
+		r.Proto = proto
+	}
+	r.Method, r.RequestURI = known(method), target
+	return parseTarget(target, r)
+}
+
+// known is a method without what it is a part of.
+func known(method string) string {
+	switch method {
+	case http.MethodGet:
+		return http.MethodGet
+	case http.MethodPost:
+		return http.MethodPost
+	case http.MethodHead:
+		return http.MethodHead
+	case http.MethodPut:
+		return http.MethodPut
+	case http.MethodDelete:
+		return http.MethodDelete
+	}
+	return method
+}
+
+// parseTarget is url.ParseRequestURI, which is spared where nothing in a path needs it.
+func parseTarget(target string, r *http.Request) error {
+	if path, query, ok := plainTarget(target); ok {
+		*r.URL = url.URL{Path: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(target)}
+		return nil
+	}
+	authority := r.Method == http.MethodConnect && !strings.HasPrefix(target, "/")
+	if authority {
+		target = "http://" + target
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil || u.Opaque != "" { // as "a:80" is, which may be meant for an authority
+		return errBad
+	}
+	if authority {
+		u.Scheme = ""
+	}
+	*r.URL = *u
+	return nil
+}
+
+// plainTarget takes a path apart that stands for itself.
+func plainTarget(target string) (path, query string, ok bool) {
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
+		return "", "", false
+	}
+	for i := 1; i < len(target); i++ {
+		switch c := target[i]; {
+		case chars[c]&pathChar != 0:
+		case c == '?':
+			for _, c := range []byte(target[i+1:]) {
+				if c <= ' ' || c == 0x7f || c == '#' {
+					return "", "", false
+				}
+			}
+			return target[:i], target[i+1:], true
+		default:
+			return "", "", false
+		}
+	}
+	return target, "", true
+}
+
+// parseFields reads the lines up to the empty one.
+func parseFields(text string, r *http.Request) error {
+	n := strings.Count(text, "\n") - 1
+	if n <= 0 {
+		r.Header = make(http.Header)
+		return nil
+	}
+	r.Header = make(http.Header, n)
+	values := make([]string, n)
+	key, used := "", 0
+	for {
+		line, rest := cutLine(text)
+		if text = rest; line == "" {
+			return nil
+		}
+		if c := line[0]; c == ' ' || c == '\t' {
+			if err := fold(r.Header, key, line); err != nil {
+				return err
+			}
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return errBad
+		}
+		if key, ok = canonical(name); !ok {
+			return nameError(name)
+		}
+		if value = trim(value); !isValue(value) {
+			return errBad
+		}
+		if before, ok := r.Header[key]; ok {
+			r.Header[key] = append(before, value)
+			continue
+		}
+		values[used] = value
+		r.Header[key] = values[used : used+1 : used+1]
+		used++
+	}
+}
+
+// nameError is the error of a name that is none.
+func nameError(name string) error {
+	if strings.TrimLeft(name, " ") == name && isToken(strings.ReplaceAll(name, " ", "")) {
+		return errFieldName
+	}
+	return errBad
+}
+
+// fold adds a line that continues the one before. Of what decides where a request ends none may.
+func fold(h http.Header, key, line string) error {
+	switch key {
+	case "", "Host", "Content-Length", "Transfer-Encoding":
+		return errBad
+	}
+	more := trim(line)
+	if !isValue(more) {
+		return errBad
+	}
+	values := h[key]
+	values[len(values)-1] = strings.TrimLeft(values[len(values)-1]+" "+more, " \t")
+	return nil
+}
+
+// parseHost finds the host, and takes it out of the fields.
+func parseHost(r *http.Request) error {
+	hosts := r.Header["Host"]
+	switch {
+	case len(hosts) > 1:
+		return errBad
+	case len(hosts) == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
+		return errNoHost
+	case len(hosts) == 1 && !isHost(hosts[0]):
+		return errHost
+	}
+	if r.Host = r.URL.Host; r.Host == "" && len(hosts) == 1 {
+		r.Host = hosts[0]
+	}
+	delete(r.Header, "Host")
+	return nil
+}
+
+// connectionOf says what the peer wants of the connection.
+func connectionOf(r *http.Request) (keepAlive, wantsClose bool) {
+	values := r.Header["Connection"]
+	wantsClose = len(values) > 0 && hasToken(values, "close")
+	if r.ProtoMajor != 1 {
+		return false, true
+	}
+	if r.ProtoMinor > 0 {
+		return false, wantsClose
+	}
+	keepAlive = len(values) > 0 && hasToken(values, "keep-alive")
+	return keepAlive, wantsClose || !keepAlive
+}
+
+// bodyLength finds out where the body ends; -1: it is chunked. What could be read in two ways is refused.
+func bodyLength(r *http.Request) (n int64, err error) {
+	lengths := r.Header["Content-Length"]
+	if codings, ok := r.Header["Transfer-Encoding"]; ok {
+		switch {
+		case r.ProtoMajor == 1 && r.ProtoMinor == 0, len(lengths) > 0:
+			return 0, errBad
+		case len(codings) != 1 || !equalFold(codings[0], "chunked"):
+			return 0, errCoding
+		}
+		delete(r.Header, "Transfer-Encoding")
+		r.TransferEncoding = []string{"chunked"}
+		return -1, declareTrailers(r)
+	}
+	if len(lengths) == 0 {
+		return 0, nil
+	}
+	for _, other := range lengths[1:] {
+		if other != lengths[0] {
+			return 0, errBad
+		}
+	}
+	r.Header["Content-Length"] = lengths[:1:1]
+	u, err := strconv.ParseUint(lengths[0], 10, 63)
+	if err != nil {
+		return 0, errBad
+	}
+	return int64(u), nil
+}
+
+// declareTrailers makes the keys of the trailers that are announced.
+func declareTrailers(r *http.Request) error {
+	values, ok := r.Header["Trailer"]
+	if !ok {
+		return nil
+	}
+	delete(r.Header, "Trailer")
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = trim(name); name == "" {
+				continue
+			}
+			key := http.CanonicalHeaderKey(name)
+			if key == "Transfer-Encoding" || key == "Trailer" || key == "Content-Length" {
+				return errBad
+			}
+			if r.Trailer == nil {
+				r.Trailer = make(http.Header)
+			}
+			r.Trailer[key] = nil
+		}
+	}
+	return nil
+}
+
+// errTrailer is what a body ends with whose trailers are none.
+var errTrailer = errors.New("http: malformed trailer after chunked body")

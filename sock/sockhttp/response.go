@@ -1,0 +1,637 @@
+package sockhttp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ringo/sock"
+)
+
+// response is the http.ResponseWriter of a request.
+//
+// What a handler writes first stays in held, up to holdMax bytes: if it is done by then the answer has a
+// Content-Length, else it is chunked, or the connection's end is its own.
+type response struct {
+	x       *exchange
+	header  http.Header // the handler's; nil: it has not asked
+	sent    http.Header // as it was at WriteHeader
+	status  int         // 0: WriteHeader was not called
+	length  int64       // Content-Length; -1: not known
+	written int64
+	held    []byte
+	out     *[]byte // of scratch, on its way out
+
+	trailers []string
+
+	headed     bool // the head is out, or in out
+	chunked    bool
+	noLength   bool // the handler's Content-Length was none
+	done       bool // the handler has returned
+	close      bool // the connection ends with the answer
+	hijacked   bool
+	fullDuplex bool
+	asked      bool // 100 Continue is out, or it is too late for that
+	failed     error
+}
+
+// holdMax is how much of a body waits for the handler's end.
+const holdMax = 2048
+
+// sniffMax is how much of a body its type is found by.
+const sniffMax = 512
+
+// errHandlerReturned is the error of what comes when the handler has returned.
+var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWriter has returned")
+
+// Header returns the header map that WriteHeader sends.
+func (w *response) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	if w.status != 0 && !w.headed && w.sent == nil { // what is set from here on is for trailers
+		w.sent = w.header.Clone()
+	}
+	return w.header
+}
+
+// WriteHeader sends an answer's status and header, with the first of its body; one of 1xx at once.
+func (w *response) WriteHeader(status int) {
+	switch {
+	case w.hijacked:
+		w.x.conn.logf("http: response.WriteHeader on hijacked connection from %s", caller())
+		return
+	case w.status != 0:
+		w.x.conn.logf("http: superfluous response.WriteHeader call from %s", caller())
+		return
+	case status < 100 || status > 999:
+		panic("invalid WriteHeader code " + strconv.Itoa(status))
+	}
+	if status != http.StatusContinue {
+		w.asked = true
+	}
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		w.inform(status)
+		return
+	}
+	w.status = status
+	if w.header == nil {
+		return
+	}
+	w.sent = w.header.Clone()
+	if cl := w.header["Content-Length"]; len(cl) > 0 && cl[0] != "" {
+		n, err := strconv.ParseInt(cl[0], 10, 64)
+		if err != nil || n < 0 {
+			w.x.conn.logf("http: invalid Content-Length of %q", cl[0])
+			delete(w.header, "Content-Length")
+			delete(w.sent, "Content-Length")
+			w.noLength = true
+			return
+		}
+		w.length = n
+	}
+}
+
+// caller is the first outside of this package and net/http.
+func caller() string {
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		ours := strings.HasPrefix(f.Function, "ringo/sock/sockhttp.") || strings.HasPrefix(f.Function, "net/http.")
+		if !more || !ours {
+			return fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line)
+		}
+	}
+}
+
+// inform sends an answer that another follows.
+func (w *response) inform(status int) {
+	out := w.take()
+	out = appendStatus(out, w.x.made, status)
+	out = appendFields(out, w.header, func(key string) bool {
+		return key == "Content-Length" || key == "Transfer-Encoding"
+	})
+	w.put(append(out, "\r\n"...))
+	w.push()
+}
+
+// askBody sends 100 Continue, if the peer waits for it.
+func (w *response) askBody() error {
+	if !w.x.head.continues || w.asked || w.x.made.ProtoMinor == 0 {
+		return nil
+	}
+	w.asked = true
+	w.put(append(w.take(), "HTTP/1.1 100 Continue\r\n\r\n"...))
+	return w.push()
+}
+
+// Write writes some of the body.
+func (w *response) Write(p []byte) (int, error) {
+	if err := w.mayWrite(len(p)); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	if len(w.held)+len(p) <= holdMax {
+		if w.held == nil {
+			w.held = make([]byte, 0, holdFor(len(p)))
+		}
+		w.held = append(w.held, p...)
+		return len(p), nil
+	}
+	return w.send(p)
+}
+
+// holdFor is room for what a handler writes that has begun with n bytes.
+func holdFor(n int) int {
+	if n <= 64 {
+		return 64
+	}
+	return holdMax
+}
+
+// WriteString is Write.
+func (w *response) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// mayWrite is what a write of n bytes begins with.
+func (w *response) mayWrite(n int) error {
+	switch {
+	case w.hijacked:
+		if n > 0 {
+			w.x.conn.logf("http: response.Write on hijacked connection from %s", caller())
+		}
+		return http.ErrHijacked
+	case w.done:
+		return errHandlerReturned
+	case w.failed != nil:
+		return w.failed
+	}
+	if w.asked = true; w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if n == 0 {
+		return nil
+	}
+	if !bodyAllowed(w.status) {
+		return http.ErrBodyNotAllowed
+	}
+	w.written += int64(n)
+	if w.length >= 0 && w.written > w.length {
+		return http.ErrContentLength
+	}
+	return nil
+}
+
+// send sends what is held, and p.
+func (w *response) send(p []byte) (int, error) {
+	first := w.held
+	if len(first) == 0 {
+		first = p
+	}
+	w.sendHead(first)
+	if w.x.made.Method == http.MethodHead {
+		w.held = w.held[:0]
+		return len(p), w.failed
+	}
+	n := len(w.held) + len(p)
+	if n == 0 {
+		return 0, w.failed
+	}
+	out := w.take()
+	if w.chunked {
+		out = strconv.AppendInt(out, int64(n), 16)
+		out = append(out, "\r\n"...)
+	}
+	out = append(out, w.held...)
+	w.held = w.held[:0]
+	if len(p) <= holdMax { // one call for all
+		out = append(out, p...)
+		p = nil
+	}
+	w.put(out)
+	if len(p) > 0 {
+		w.push()
+		w.writeOut(p)
+	}
+	if w.chunked {
+		w.put(append(w.take(), "\r\n"...))
+	}
+	if len(*w.out) > scratchSize/2 {
+		w.push()
+	}
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	return n, nil
+}
+
+// Flush sends what was written.
+func (w *response) Flush() { w.FlushError() }
+
+// FlushError is Flush, and says what went wrong.
+func (w *response) FlushError() error {
+	if err := w.mayWrite(0); err != nil {
+		return err
+	}
+	w.send(nil)
+	w.push()
+	if f, ok := w.x.c.(*sock.Conn); ok && w.failed == nil {
+		w.fail(f.Flush())
+	}
+	return w.failed
+}
+
+// ReadFrom sends what comes of a reader; files by the kernel.
+func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
+	mem := scratch.Get().(*[]byte)
+	defer scratch.Put(mem)
+	room := (*mem)[:cap(*mem)]
+	if !w.headed { // nothing is sent before there is something, and its type is found by the first bytes
+		n, err = io.CopyBuffer(justWriter{w}, io.LimitReader(r, sniffMax), room)
+		if err != nil || n < sniffMax {
+			return n, err
+		}
+	}
+	if err := w.mayWrite(0); err != nil {
+		return n, err
+	}
+	w.send(nil)
+	to, ok := w.x.c.(io.ReaderFrom)
+	if !ok || w.chunked || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) {
+		k, err := io.CopyBuffer(justWriter{w}, r, room)
+		return n + k, err
+	}
+	if err := w.push(); err != nil {
+		return n, err
+	}
+	if left := w.length - w.written; w.length >= 0 {
+		if lr, ok := r.(*io.LimitedReader); !ok || lr.N > left { // a second one would be in the kernel's way
+			r = io.LimitReader(r, left)
+		}
+	}
+	k, err := to.ReadFrom(r)
+	w.written += k
+	w.fail(err)
+	return n + k, err
+}
+
+// justWriter hides what else a response can.
+type justWriter struct{ w *response }
+
+func (j justWriter) Write(p []byte) (int, error) { return j.w.Write(p) }
+
+// finish ends the answer when the handler has returned.
+func (w *response) finish() {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.done = true
+	w.send(nil)
+	if w.chunked {
+		out := append(w.take(), "0\r\n"...)
+		out = appendFields(out, w.trailer(), nil)
+		w.put(append(out, "\r\n"...))
+	}
+	w.push()
+	if w.out != nil {
+		scratch.Put(w.out)
+		w.out = nil
+	}
+	r := w.x.made
+	short := r.Method != http.MethodHead && w.length >= 0 && bodyAllowed(w.status) && w.length != w.written
+	if short || w.failed != nil {
+		w.close = true
+	}
+	if r.MultipartForm != nil {
+		r.MultipartForm.RemoveAll()
+	}
+}
+
+// sendHead makes the head of the answer, of whose body p is the first.
+func (w *response) sendHead(p []byte) {
+	if w.headed {
+		return
+	}
+	w.headed = true
+	var set extra
+	h, r := w.sent, w.x.made
+	if h == nil {
+		h = w.header
+	}
+	var omit []string
+	without := func(key string) bool {
+		return slices.Contains(omit, key) || strings.HasPrefix(key, http.TrailerPrefix)
+	}
+	drop := func(key string) { omit = append(omit, key) }
+	trailers := w.declareTrailers(h)
+	alive, head := w.x.conn.keepsAlive(), r.Method == http.MethodHead
+	coding := get(h, "Transfer-Encoding")
+	connection := get(h, "Connection")
+	if w.done && !w.noLength && !trailers && coding == "" && bodyAllowed(w.status) && !has(h, "Content-Length") &&
+		(!head || len(p) > 0) {
+		w.length = int64(len(w.held))
+		set.length = w.length
+		set.hasLength = true
+	}
+	hasLength := w.length >= 0
+	if w.x.head.keepAlive && (head || hasLength || !bodyAllowed(w.status)) {
+		if !has(h, "Connection") {
+			set.connection = "keep-alive"
+		}
+	} else if !r.ProtoAtLeast(1, 1) || r.Close {
+		w.close = true
+	}
+	if connection == "close" || !alive || w.x.head.continues && !w.x.bodyRead() {
+		w.close = true
+	}
+	if w.x.hasBody() && !w.close && !w.fullDuplex && !w.x.body.settle() {
+		w.close = true
+		drop("Connection")
+		set.connection = "close"
+	}
+	if !bodyAllowed(w.status) {
+		drop("Content-Length")
+		if w.status == http.StatusNotModified {
+			drop("Content-Type")
+		}
+	} else if coding == "" && len(p) > 0 && !has(h, "Content-Type") && get(h, "Content-Encoding") == "" {
+		set.contentType = http.DetectContentType(p)
+	}
+	set.date = !has(h, "Date")
+	if hasLength && coding != "" && coding != "identity" {
+		w.x.conn.logf("http: WriteHeader called with both Transfer-Encoding of %q and a Content-Length of %d",
+			coding, w.length)
+		drop("Content-Length")
+		hasLength = false
+	}
+	switch {
+	case head || !bodyAllowed(w.status), hasLength:
+		drop("Transfer-Encoding")
+	case !r.ProtoAtLeast(1, 1):
+		w.close = true
+		drop("Transfer-Encoding")
+	case coding == "identity":
+		w.close = true
+		drop("Transfer-Encoding")
+	default:
+		w.chunked, set.coding = true, "chunked"
+		drop("Content-Length")
+		if coding == "chunked" {
+			drop("Transfer-Encoding")
+		}
+	}
+	if w.close && (!alive || !hasToken(h["Connection"], "close")) && !switches(w.status, h) {
+		drop("Connection")
+		if set.connection = ""; r.ProtoAtLeast(1, 1) {
+			set.connection = "close"
+		}
+	}
+	out := appendStatus(w.take(), r, w.status)
+	out = appendFields(out, h, without)
+	w.put(append(set.append(out), "\r\n"...))
+}
+
+// settle sees to it that what is left of a body is not taken for the next request: it reads that, or reports false,
+// since it is too much.
+func (b *body) settle() bool {
+	switch {
+	case b.ended:
+		return true
+	case b.err != nil, !b.chunked && b.left >= drainMax:
+		return false
+	}
+	b.closed.Store(true) // who reads on is not to take that for the end
+	return b.drain()
+}
+
+// switches reports whether an answer changes the protocol.
+func switches(status int, h http.Header) bool {
+	return status == http.StatusSwitchingProtocols && hasToken(h["Connection"], "upgrade")
+}
+
+// has reports whether a field is there, if only to say that it is not to be added.
+func has(h http.Header, key string) bool {
+	_, ok := h[key]
+	return ok
+}
+
+// get is the first of a field's values.
+func get(h http.Header, key string) string {
+	if v := h[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// declareTrailers notes what Trailer fields announce, and reports whether there are to be trailers.
+func (w *response) declareTrailers(h http.Header) (any bool) {
+	for key := range h {
+		any = any || strings.HasPrefix(key, http.TrailerPrefix)
+	}
+	for _, v := range h["Trailer"] {
+		any = true
+		for name := range strings.SplitSeq(v, ",") {
+			if key := http.CanonicalHeaderKey(trim(name)); mayTrail(key) {
+				w.trailers = append(w.trailers, key)
+			}
+		}
+	}
+	return any
+}
+
+// mayTrail reports whether a field may come behind the body: RFC 9110, 6.5.1.
+func mayTrail(key string) bool {
+	if strings.HasPrefix(key, "If-") || !isToken(key) {
+		return false
+	}
+	switch key {
+	case "Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range",
+		"Content-Type", "Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "Range", "Realm", "Te", "Trailer", "Transfer-Encoding",
+		"Www-Authenticate":
+		return false
+	}
+	return true
+}
+
+// trailer is what comes behind the body.
+func (w *response) trailer() http.Header {
+	var t http.Header
+	set := func(key string, values []string) {
+		if t == nil {
+			t = make(http.Header)
+		}
+		t[key] = append(t[key], values...)
+	}
+	for key, values := range w.header {
+		if key, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
+			set(key, values)
+		}
+	}
+	for _, key := range w.trailers {
+		if values := w.header[key]; len(values) > 0 {
+			set(key, values)
+		}
+	}
+	return t
+}
+
+// extra is what the server adds to the fields.
+type extra struct {
+	contentType, connection, coding string
+	length                          int64
+	hasLength, date                 bool
+}
+
+func (e *extra) append(out []byte) []byte {
+	if e.date {
+		out = append(append(append(out, "Date: "...), dateNow()...), "\r\n"...)
+	}
+	if e.hasLength {
+		out = append(strconv.AppendInt(append(out, "Content-Length: "...), e.length, 10), "\r\n"...)
+	}
+	if e.contentType != "" {
+		out = append(append(append(out, "Content-Type: "...), e.contentType...), "\r\n"...)
+	}
+	if e.connection != "" {
+		out = append(append(append(out, "Connection: "...), e.connection...), "\r\n"...)
+	}
+	if e.coding != "" {
+		out = append(append(append(out, "Transfer-Encoding: "...), e.coding...), "\r\n"...)
+	}
+	return out
+}
+
+// appendStatus appends a status line.
+func appendStatus(out []byte, r *http.Request, status int) []byte {
+	switch {
+	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
+		out = append(out, "HTTP/1.0 "...)
+	case status == http.StatusOK:
+		return append(out, "HTTP/1.1 200 OK\r\n"...)
+	default:
+		out = append(out, "HTTP/1.1 "...)
+	}
+	text := http.StatusText(status)
+	out = strconv.AppendInt(out, int64(status), 10)
+	if text == "" {
+		out = strconv.AppendInt(append(out, " status code "...), int64(status), 10)
+	} else {
+		out = append(append(out, ' '), text...)
+	}
+	return append(out, "\r\n"...)
+}
+
+// appendFields appends the fields in order of their names, but for those that are omitted, and such as are none.
+func appendFields(out []byte, h http.Header, omit func(key string) bool) []byte {
+	if len(h) == 0 {
+		return out
+	}
+	var room [16]string
+	keys := room[:0]
+	for key := range h {
+		if (omit == nil || !omit(key)) && isToken(key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		for _, v := range h[key] {
+			out = append(append(out, key...), ": "...)
+			from := len(out)
+			out = append(out, trim(v)...)
+			for i := from; i < len(out); i++ {
+				if out[i] == '\r' || out[i] == '\n' {
+					out[i] = ' '
+				}
+			}
+			out = append(out, "\r\n"...)
+		}
+	}
+	return out
+}
+
+// take gives the memory of what is on its way out, put takes it back.
+func (w *response) take() []byte {
+	if w.out == nil {
+		w.out = scratch.Get().(*[]byte)
+		*w.out = (*w.out)[:0]
+	}
+	return *w.out
+}
+
+func (w *response) put(p []byte) { *w.out = p }
+
+// push writes what is on its way out.
+func (w *response) push() error {
+	if w.out != nil && len(*w.out) > 0 {
+		w.writeOut(*w.out)
+		*w.out = (*w.out)[:0]
+	}
+	return w.failed
+}
+
+// writeOut writes to the connection, unless that has failed.
+func (w *response) writeOut(p []byte) {
+	if w.failed == nil {
+		_, err := w.x.c.Write(p)
+		w.fail(err)
+	}
+}
+
+func (w *response) fail(err error) {
+	if err != nil && w.failed == nil {
+		w.failed = err
+		w.x.ctx.end(context.Canceled)
+	}
+}
+
+// Hijack lets the handler take over the connection.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	switch {
+	case w.done:
+		panic("sockhttp: Hijack after the handler has returned")
+	case w.hijacked:
+		return nil, nil, http.ErrHijacked
+	}
+	w.asked = true
+	if w.status != 0 {
+		w.send(nil)
+		w.push()
+	}
+	c, err := w.x.conn.hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.hijacked = true
+	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
+}
+
+// SetReadDeadline and SetWriteDeadline set the connection's; EnableFullDuplex lets the handler read the body when it
+// has begun to answer. They are for http.ResponseController.
+func (w *response) SetReadDeadline(t time.Time) error  { return w.x.c.SetReadDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error { return w.x.c.SetWriteDeadline(t) }
+func (w *response) EnableFullDuplex() error {
+	w.fullDuplex = true
+	return nil
+}
+
+// CloseNotify is what http.CloseNotifier has, for those who know no contexts.
+func (w *response) CloseNotify() <-chan bool {
+	ch := make(chan bool, 1)
+	w.x.ctx.AfterFunc(func() {
+		if !w.done {
+			ch <- true
+		}
+	})
+	return ch
+}

@@ -1,0 +1,457 @@
+package sockhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+	"ringo/sock"
+	"ringo/sock/socktls"
+)
+
+// A Server serves HTTP. Its fields are those of http.Server, with the same meaning and defaults. They must not be
+// changed once it serves.
+type Server struct {
+	// Handler answers requests; nil is http.DefaultServeMux. See "Where a handler runs".
+	Handler http.Handler
+	// TLSConfig is for ServeTLS and ListenAndServeTLS. NextProtos is set to HTTP/1.1.
+	TLSConfig *tls.Config
+	// ReadHeaderTimeout is how long a head may take from its first byte; 0 means ReadTimeout.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout is how long a request may take, from the end of its head to the end of its body. 0 means no limit.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long an answer may take, from the end of the request's head. 0 means no limit.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request; 0 means ReadTimeout.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes is how long a head may be, beside 4096 bytes more; 0 means http.DefaultMaxHeaderBytes.
+	MaxHeaderBytes int
+	// ErrorLog gets what goes wrong; nil means slog.Default.
+	ErrorLog *slog.Logger
+	// BaseContext returns the context of all requests of a listener; nil means context.Background. Its values are also
+	// those of http.ServerContextKey.
+	BaseContext func(net.Listener) context.Context
+	// ConnContext returns the context of a connection's requests, made of the listener's. It is called on a goroutine.
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
+	// ConnState is called when a connection changes its state, on a goroutine.
+	ConnState func(net.Conn, http.ConnState)
+	// DisableGeneralOptionsHandler passes "OPTIONS *" to Handler, which is answered with 200 otherwise.
+	DisableGeneralOptionsHandler bool
+
+	std    atomic.Pointer[http.Server]
+	ending atomic.Bool // Shutdown or Close was called
+	closed atomic.Bool // Close was called
+	single atomic.Bool // SetKeepAlivesEnabled(false)
+
+	mu         sync.Mutex
+	listeners  map[net.Listener]func() // what serves, and what ends it
+	conns      map[*conn]bool          // those that a goroutine or a task serves for life
+	onShutdown []func()
+}
+
+// ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained: no
+// connection is accepted any more, idle ones are closed, and the others end with their answer. It returns nil after an
+// orderly end, as ringo.Run does. cfg may be nil. Any goroutine may call it; a task gets an error.
+func ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string, handler http.Handler) error {
+	return (&Server{Handler: handler}).ListenAndServe(ctx, cfg, addr)
+}
+
+// ListenAndServe is like the function ListenAndServe.
+func (s *Server) ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string) error {
+	if addr == "" {
+		addr = ":http"
+	}
+	return s.run(ctx, cfg, addr, s.Serve)
+}
+
+// ListenAndServeTLS is like ListenAndServe, with TLS 1.2 and 1.3. The files are a certificate and its key; they may be
+// empty if TLSConfig has a certificate.
+func (s *Server) ListenAndServeTLS(ctx context.Context, cfg *ringo.Config, addr, certFile, keyFile string) error {
+	if addr == "" {
+		addr = ":https"
+	}
+	config, err := s.configTLS(certFile, keyFile)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, cfg, addr, func(ln net.Listener) error { return s.serveTLS(ln, config) })
+}
+
+// run serves an address on all loops.
+func (s *Server) run(ctx context.Context, cfg *ringo.Config, addr string, serve func(net.Listener) error) error {
+	if l, _ := loop.Current(); l != nil {
+		return errors.New("sockhttp: ListenAndServe from inside a task, which would stop its loop")
+	}
+	set, err := new(sock.ListenConfig).Reserve("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		if err = serve(ln); errors.Is(err, http.ErrServerClosed) && (*loop.Loop)(l).Draining() {
+			err = nil
+		}
+		return err
+	})
+}
+
+// Serve accepts connections and serves them until the listener is closed, the program drains or Shutdown or Close is
+// called, and then returns http.ErrServerClosed. On a *sock.Listener, called by a task of its loop, it serves them on
+// the loop, and returns when the last has ended. Otherwise each has a goroutine of its own, as with net/http: that is
+// for listeners of other packages, and handlers run there, marked or not.
+func (s *Server) Serve(ln net.Listener) error {
+	if sl, ok := ln.(*sock.Listener); ok && sl.Loop() != nil && (*loop.Loop)(sl.Loop()).IsCurrent() {
+		return s.serveOnLoop(sl)
+	}
+	return s.serveEach(ln, func(nc net.Conn) net.Conn { return nc })
+}
+
+// ServeTLS is Serve with TLS; see ListenAndServeTLS.
+func (s *Server) ServeTLS(ln net.Listener, certFile, keyFile string) error {
+	config, err := s.configTLS(certFile, keyFile)
+	if err != nil {
+		return err
+	}
+	return s.serveTLS(ln, config)
+}
+
+func (s *Server) serveTLS(ln net.Listener, config *tls.Config) error {
+	if sl, ok := ln.(*sock.Listener); ok && sl.Loop() != nil && (*loop.Loop)(sl.Loop()).IsCurrent() {
+		return s.serveTasks(sl, func(c *sock.Conn) net.Conn { return socktls.Server(c, config) })
+	}
+	return s.serveEach(ln, func(nc net.Conn) net.Conn { return tls.Server(nc, config) })
+}
+
+// configTLS is the configuration to serve with.
+func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
+	config := new(tls.Config)
+	if s.TLSConfig != nil {
+		config = s.TLSConfig.Clone()
+	}
+	config.NextProtos = []string{"http/1.1"}
+	if len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil {
+		if certFile == "" && keyFile == "" {
+			return config, nil
+		}
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("sockhttp: the certificate: %w", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config, nil
+}
+
+// base is the context of a listener's requests.
+func (s *Server) base(ln net.Listener) context.Context {
+	ctx := context.Background()
+	if s.BaseContext != nil {
+		if ctx = s.BaseContext(ln); ctx == nil {
+			panic("sockhttp: BaseContext returned nil")
+		}
+	}
+	return context.WithValue(ctx, http.ServerContextKey, s.standard())
+}
+
+// standard is the server as net/http's code knows it.
+func (s *Server) standard() *http.Server {
+	if s.std.Load() == nil {
+		log := s.ErrorLog
+		if log == nil {
+			log = slog.Default()
+		}
+		s.std.CompareAndSwap(nil, &http.Server{Handler: s.Handler, TLSConfig: s.TLSConfig,
+			ReadTimeout: s.ReadTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout, WriteTimeout: s.WriteTimeout,
+			IdleTimeout: s.IdleTimeout, MaxHeaderBytes: s.MaxHeaderBytes,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)})
+	}
+	return s.std.Load()
+}
+
+// serveOnLoop serves the connections of a loop's own listener: each has a task while there is a request.
+func (s *Server) serveOnLoop(ln *sock.Listener) (err error) {
+	base := s.base(ln)
+	h := &sock.Handler{
+		Open:    func(sc *sock.Conn) error { return s.open(base, sc) },
+		Request: func(sc *sock.Conn) error { return sc.Value().(*conn).answer() },
+		Closed: func(sc *sock.Conn, _ error) {
+			if c, ok := sc.Value().(*conn); ok {
+				c.closed()
+			}
+		},
+		Unread: s.headMax() + 1,
+	}
+	serves := ln.Loop().Go(func() { err = sock.Serve(ln.Loop(), ln, h) })
+	if !s.track(ln, serves.Cancel) { // which ends those that rest, and the others with their answer
+		serves.Cancel()
+	}
+	defer s.untrack(ln)
+	if end := serves.Wait(); end != nil {
+		return end
+	}
+	if err == nil || s.ending.Load() {
+		return http.ErrServerClosed
+	}
+	return err
+}
+
+// open begins with a connection of a loop's own listener.
+func (s *Server) open(base context.Context, sc *sock.Conn) error {
+	c := s.newConn(base, sc, sc.Loop())
+	c.c, c.own = sc, sc // which is looked into where it is
+	sc.SetValue(c)
+	if s.headerTimeout() > 0 {
+		c.limitHead()
+	}
+	return nil
+}
+
+// serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
+func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) error {
+	base, l := s.base(ln), ln.Loop()
+	if !s.track(ln, nil) {
+		return http.ErrServerClosed
+	}
+	defer s.untrack(ln)
+	for {
+		sc, err := ln.AcceptConn()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return http.ErrServerClosed
+		case err != nil:
+			return err
+		}
+		l.Go(func() { s.serveConn(s.newConn(base, wrap(sc), l)) })
+	}
+}
+
+// serveEach accepts, and has each connection served on a goroutine, behind what wrap makes of it.
+func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error {
+	once := &onceCloser{Listener: ln}
+	defer once.Close()
+	if ln = once; !s.track(ln, nil) {
+		return http.ErrServerClosed
+	}
+	defer s.untrack(ln)
+	base := s.base(ln)
+	for pause := time.Duration(0); ; {
+		nc, err := ln.Accept()
+		if err == nil {
+			pause = 0
+			c := s.newConn(base, wrap(nc), nil)
+			go s.serveConn(c)
+			continue
+		}
+		if s.ending.Load() {
+			return http.ErrServerClosed
+		}
+		if t, ok := err.(interface{ Temporary() bool }); !ok || !t.Temporary() {
+			return err
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		s.logf("http: Accept error: %v; retrying in %v", err, pause)
+		time.Sleep(pause)
+	}
+}
+
+// track notes a listener, and what ends its service; false if the server has ended.
+func (s *Server) track(ln net.Listener, stop func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending.Load() {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[net.Listener]func())
+	}
+	s.listeners[ln] = stop
+	return true
+}
+
+func (s *Server) untrack(ln net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
+
+// onceCloser is a listener that is closed once.
+type onceCloser struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+func (ln *onceCloser) Close() error {
+	ln.once.Do(func() { ln.err = ln.Listener.Close() })
+	return ln.err
+}
+
+// serveConn serves a connection for life: on a goroutine, or in a task of its loop.
+func (s *Server) serveConn(c *conn) {
+	nc := c.net()
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithCancel(c.ctx)
+	c.cancel = cancel
+	s.keep(c, true)
+	if s.closed.Load() { // before it was known
+		nc.Close()
+	}
+	defer func() {
+		s.keep(c, false)
+		if !c.left {
+			nc.Close()
+		}
+		c.closed()
+	}()
+	if err := c.handshake(); err != nil {
+		return
+	}
+	c.limitHead()
+	for {
+		if err := c.answer(); err != nil {
+			return
+		}
+		if err := c.more(); err != nil {
+			if c.scanned > 0 || c.c.Buffered() > 0 {
+				c.refuse(nil, err)
+			}
+			return
+		}
+	}
+}
+
+// more waits for more of a head.
+func (c *conn) more() error {
+	n := c.c.Buffered()
+	_, err := c.c.Peek(n + 1)
+	if err == nil && n == 0 {
+		c.limitHead()
+	}
+	return err
+}
+
+// handshake is TLS's, where there is TLS.
+func (c *conn) handshake() error {
+	nc := c.net()
+	h, ok := nc.(interface {
+		HandshakeContext(context.Context) error
+		ConnectionState() tls.ConnectionState
+	})
+	if !ok {
+		if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+			state := t.ConnectionState()
+			c.tls = &state
+		}
+		return nil
+	}
+	if d := c.s.handshakeTimeout(); d > 0 {
+		nc.SetDeadline(time.Now().Add(d))
+		defer nc.SetDeadline(time.Time{})
+	}
+	if err := h.HandshakeContext(c.ctx); err != nil {
+		why := err.Error()
+		var header tls.RecordHeaderError
+		if errors.As(err, &header) && header.Conn != nil && isHTTP(header.RecordHeader) {
+			io.WriteString(header.Conn,
+				"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+			why = "client sent an HTTP request to an HTTPS server"
+		}
+		c.logf("http: TLS handshake error from %v: %v", nc.RemoteAddr(), why)
+		return err
+	}
+	state := h.ConnectionState()
+	c.tls = &state
+	return nil
+}
+
+// isHTTP reports whether what came in place of a record is the begin of a request.
+func isHTTP(record [5]byte) bool {
+	switch string(record[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		return true
+	}
+	return false
+}
+
+func (s *Server) keep(c *conn, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !on {
+		delete(s.conns, c)
+		return
+	}
+	if s.conns == nil {
+		s.conns = make(map[*conn]bool)
+	}
+	s.conns[c] = true
+}
+
+// headMax is how long a head may be.
+func (s *Server) headMax() int {
+	most := s.MaxHeaderBytes
+	if most <= 0 {
+		most = http.DefaultMaxHeaderBytes
+	}
+	return most + 4096
+}
+
+func (s *Server) headerTimeout() time.Duration { return either(s.ReadHeaderTimeout, s.ReadTimeout) }
+func (s *Server) idleTimeout() time.Duration   { return either(s.IdleTimeout, s.ReadTimeout) }
+
+func either(d, other time.Duration) time.Duration {
+	if d != 0 {
+		return d
+	}
+	return other
+}
+
+// handshakeTimeout is the least of those that there are.
+func (s *Server) handshakeTimeout() (least time.Duration) {
+	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	return least
+}
+
+// handlerOf is the handler of a request.
+func (s *Server) handlerOf(r *http.Request) http.Handler {
+	switch {
+	case r.RequestURI == "*" && r.Method == http.MethodOptions && !s.DisableGeneralOptionsHandler:
+		return http.HandlerFunc(options)
+	case s.Handler == nil:
+		return http.DefaultServeMux
+	}
+	return s.Handler
+}
+
+// options answers "OPTIONS *".
+func options(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "0")
+	if r.ContentLength != 0 {
+		io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 4<<10))
+	}
+}
+
+func (s *Server) logf(format string, args ...any) {
+	log := s.ErrorLog
+	if log == nil {
+		log = slog.Default()
+	}
+	log.Error(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,106 @@
+package sockhttp
+
+import (
+	"io"
+	"net"
+
+	"ringo/sock"
+)
+
+// stream is a connection whose bytes can be looked at before they are read: a *sock.Conn, or one of any kind in
+// buffered.
+type stream interface {
+	net.Conn
+	Buffered() int
+	Peek(n int) ([]byte, error)
+	Discard(n int) (int, error)
+}
+
+var _ stream = (*sock.Conn)(nil)
+
+// buffered makes a stream of any connection. It has memory only while bytes are unread.
+type buffered struct {
+	net.Conn
+	p   []byte
+	off int
+}
+
+// bufferedMin is how many bytes it has room for, as a rule.
+const bufferedMin = 4096
+
+func (b *buffered) Buffered() int { return len(b.p) - b.off }
+
+func (b *buffered) Read(p []byte) (int, error) {
+	if b.Buffered() == 0 {
+		return b.Conn.Read(p)
+	}
+	n := copy(p, b.p[b.off:])
+	b.Discard(n)
+	return n, nil
+}
+
+func (b *buffered) Peek(n int) ([]byte, error) {
+	for b.Buffered() < n {
+		if err := b.fill(n); err != nil {
+			return b.p[b.off:], err
+		}
+	}
+	return b.p[b.off : b.off+n], nil
+}
+
+// fill receives once, where there is room for n bytes in all.
+func (b *buffered) fill(n int) error {
+	if cap(b.p)-b.off < n || len(b.p) == cap(b.p) {
+		to := make([]byte, b.Buffered(), max(bufferedMin, n, 2*b.Buffered()))
+		copy(to, b.p[b.off:])
+		b.p, b.off = to, 0
+	}
+	k, err := b.Conn.Read(b.p[len(b.p):cap(b.p)])
+	b.p = b.p[:len(b.p)+k]
+	if k > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+func (b *buffered) Discard(n int) (done int, err error) {
+	for done < n {
+		k := min(n-done, b.Buffered())
+		b.off += k
+		done += k
+		if b.Buffered() == 0 {
+			b.p, b.off = nil, 0
+			if done < n {
+				if err := b.fill(1); err != nil {
+					return done, err
+				}
+			}
+		}
+	}
+	return done, nil
+}
+
+// ReadFrom is that of the connection below, so that files are sent by the kernel.
+func (b *buffered) ReadFrom(r io.Reader) (int64, error) {
+	if to, ok := b.Conn.(io.ReaderFrom); ok {
+		return to.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{b.Conn}, r)
+}
+
+// CloseWrite is that of the connection below, if it has one.
+func (b *buffered) CloseWrite() error {
+	if c, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// taken is a connection that a handler has taken over, with the bytes that were received before.
+type taken struct{ *buffered }
+
+// ReadFrom and CloseWrite are there where the connection has them; net.Conn's methods are its own.
+func (t taken) Read(p []byte) (int, error) { return t.buffered.Read(p) }
