@@ -47,7 +47,7 @@ type Loop struct {
 
 // A Lane counts calls of one kind that run on ordinary goroutines, each in a slot. Each kind has its own slots.
 type Lane struct {
-	Name    string        // "offload", "compute", "names", "files", or "stand-ins" for handles of other loops
+	Name    string        // "offload", "compute", "names", "files", "stand-ins" or "handlers", see docs/metrics.md
 	Max     int           // slots; of "offload", Config.Offload
 	Running int           // calls that have one
 	Waiting int           // calls that wait for one

@@ -24,6 +24,7 @@ const (
 	Names                // look-ups of names
 	Files                // steps that a disk will end
 	StandIns             // waits for peers, in place of tasks that can't
+	Handlers             // those of package sockhttp
 	Lanes
 )
 
@@ -35,14 +36,16 @@ var words = [Lanes]struct{ name, calls, call, bound string }{
 	Names:    {"names", "look-ups of names", "a look-up", "fixed"},
 	Files:    {"files", "calls of package file", "a file", "fixed"},
 	StandIns: {"stand-ins", "waits of tasks for handles of other loops and packages", "a stand-in", "fixed"},
+	Handlers: {"handlers", "handlers of package sockhttp", "a handler", "fixed"},
 }
 
-// The bounds that no Config has. A look-up and a step on a disk may each hold a thread. Stand-ins hold a goroutine,
-// and only their peers end them.
+// The bounds that no Config has. A look-up and a step on a disk may each hold a thread. Stand-ins and handlers hold a
+// goroutine, and only their peers end them.
 const (
 	lookupsMax  = 128
 	stepsMax    = 256
 	standInsMax = 65536
+	handlersMax = 65536
 )
 
 // Config is what a Run decides.
@@ -70,7 +73,7 @@ type Set [Lanes]Slots
 
 // Open makes them.
 func (s *Set) Open(cfg Config) {
-	most := [Lanes]int{cfg.Offload, cfg.Compute, lookupsMax, stepsMax, standInsMax}
+	most := [Lanes]int{cfg.Offload, cfg.Compute, lookupsMax, stepsMax, standInsMax, handlersMax}
 	for i := range s {
 		n := &s[i]
 		n.cfg, n.sort, n.Pool = cfg, Lane(i), offload.New(most[i])

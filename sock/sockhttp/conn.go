@@ -1,6 +1,7 @@
 package sockhttp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/internal/handle"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/sock"
 )
@@ -30,8 +32,9 @@ type conn struct {
 	tls    *tls.ConnectionState
 	remote string
 
-	scanned int // of a head that is not whole
-	seen    int // bytes that were there at the last look
+	scanned int  // of a head that is not whole
+	seen    int  // bytes that were there at the last look
+	lined   bool // its first line is one
 	post    bool
 	limited bool         // the time for a head runs
 	active  bool         // as far as ConnState was told
@@ -50,7 +53,7 @@ var errDone = errors.New("sockhttp: the connection has had its last answer")
 func (s *Server) newConn(base context.Context, nc net.Conn, l *ringo.Loop) *conn {
 	c := &conn{s: s, ctx: base, c: &buffered{Conn: nc}, loop: l, born: time.Now()}
 	if s.ConnContext != nil {
-		c.elsewhere(func() { c.ctx = s.ConnContext(base, nc) })
+		elsewhere(func() { c.ctx = s.ConnContext(base, nc) })
 		if c.ctx == nil {
 			panic("sockhttp: ConnContext returned nil")
 		}
@@ -64,13 +67,13 @@ func (s *Server) newConn(base context.Context, nc net.Conn, l *ringo.Loop) *conn
 func (c *conn) tell(nc net.Conn, state http.ConnState) {
 	c.state.Store(int32(state))
 	if c.s.ConnState != nil {
-		c.elsewhere(func() { c.s.ConnState(nc, state) })
+		elsewhere(func() { c.s.ConnState(nc, state) })
 	}
 }
 
 // elsewhere runs what is the program's on a goroutine, if this is a task: it may wait for anything. A task that was
 // cancelled does so all the same.
-func (c *conn) elsewhere(fn func()) {
+func elsewhere(fn func()) {
 	l, _ := loop.Current()
 	if l == nil {
 		fn()
@@ -78,7 +81,7 @@ func (c *conn) elsewhere(fn func()) {
 	}
 	l.Shield()
 	defer l.Unshield()
-	l.Offload(func(context.Context) error {
+	l.OffloadIn(lane.Handlers, func(context.Context) error {
 		fn()
 		return nil
 	})
@@ -125,7 +128,8 @@ func (c *conn) next() (*exchange, error) {
 		c.tell(c.net(), http.StateActive)
 	}
 	if end == 0 {
-		if c.scanned == 0 && scanned > 0 { // who has begun with anything else may wait for the answer
+		if !c.lined && bytes.IndexByte(p[c.scanned:], '\n') >= 0 { // who has begun otherwise may wait for the answer
+			c.lined = true
 			if line, _ := cutLine(string(p)); parseRequestLine(line, &http.Request{URL: new(url.URL)}) != nil {
 				return nil, errBad
 			}
@@ -135,7 +139,7 @@ func (c *conn) next() (*exchange, error) {
 	}
 	text := string(p[:end])
 	c.c.Discard(end)
-	c.scanned, c.seen = 0, 0
+	c.scanned, c.seen, c.lined = 0, 0, false
 	c.beginRequest()
 	x, err := c.newExchange(text)
 	c.post = x.made.Method == http.MethodPost
@@ -220,11 +224,11 @@ func (c *conn) handle(x *exchange) bool {
 	whole := false
 	if c.loop == nil || isTask(h, x.made) {
 		whole = c.call(h, x)
-	} else if err := c.loop.Offload(func(context.Context) error {
-		whole = c.call(h, x)
-		return nil
-	}); err != nil {
-		whole = false
+	} else { // if it is not run, it is not whole
+		(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(context.Context) error {
+			whole = c.call(h, x)
+			return nil
+		})
 	}
 	x.ctx.end(context.Canceled)
 	c.unwatch(x)
@@ -243,7 +247,7 @@ func (c *conn) handle(x *exchange) bool {
 		x.body.closed.Store(true)
 	}
 	if w.close || !c.keepsAlive() {
-		c.part(x.hasBody() && !x.body.ended)
+		c.part(x.hasBody() && !x.body.ended || c.c.Buffered() > 0)
 		return false
 	}
 	c.rest()
@@ -329,14 +333,10 @@ func (c *conn) hijack() (net.Conn, error) {
 	c.left = true
 	c.c.SetDeadline(time.Time{})
 	c.tell(c.net(), http.StateHijacked)
-	b, ok := c.c.(*buffered)
-	switch {
-	case !ok:
-		return c.own, nil
-	case b.Buffered() == 0:
-		return b.Conn, nil
+	if b, ok := c.c.(*buffered); ok && b.Buffered() > 0 {
+		return b, nil // with what was received before
 	}
-	return taken{b}, nil
+	return c.net(), nil
 }
 
 // closed tells of the connection's end.

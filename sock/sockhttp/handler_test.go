@@ -313,6 +313,36 @@ func TestKept(t *testing.T) {
 	})
 }
 
+// A handler on a goroutine keeps none of another from running, however many calls of Loop.Offload may.
+func TestManyHandlers(t *testing.T) {
+	const many = 40
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Offload = 1
+		in := make(chan bool, many)
+		out := make(chan bool)
+		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			in <- true
+			<-out
+		})
+		addr := serve(t, cfg, "loop", &sockhttp.Server{Handler: h})
+		var peers []net.Conn
+		for range many {
+			c := dial(t, addr)
+			io.WriteString(c, get("Connection: close\r\n"))
+			peers = append(peers, c)
+		}
+		for range many {
+			patience.Recv(t, "a handler", in)
+		}
+		close(out)
+		for _, c := range peers {
+			if got, err := io.ReadAll(c); !strings.HasPrefix(string(got), "HTTP/1.1 200") || err != nil {
+				t.Errorf("answered %q, %v", got, err)
+			}
+		}
+	})
+}
+
 // Routes of a ServeMux are marked one by one; another router is marked as a whole, and its routes go elsewhere.
 func TestWhere(t *testing.T) {
 	where := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, place()) })

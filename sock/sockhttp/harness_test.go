@@ -56,8 +56,14 @@ func serve(t *testing.T, cfg ringo.Config, way string, s *sockhttp.Server) strin
 				return err
 			}
 			at <- ln.Addr().String()
-			if way == "listener" {
-				err = l.Offload(func(context.Context) error { return s.Serve(ln) })
+			if way == "tls" {
+				err = s.ServeTLS(ln, "", "")
+			} else if way == "listener" {
+				err = l.Offload(func(context.Context) error {
+					err := s.Serve(ln)
+					<-ctx.Done() // the loop is there for connections that are still served
+					return err
+				})
 			} else {
 				err = s.Serve(ln)
 			}

@@ -40,7 +40,7 @@ func headEnd(p []byte, from int) (end, next int) {
 	for i := from; ; {
 		n := bytes.IndexByte(p[i:], '\n')
 		if n < 0 {
-			return 0, i
+			return 0, len(p) // what is looked through is not looked through again
 		}
 		nl := i + n
 		switch i = nl + 1; {

@@ -38,8 +38,8 @@ type Server struct {
 	MaxHeaderBytes int
 	// ErrorLog gets what goes wrong; nil means slog.Default.
 	ErrorLog *slog.Logger
-	// BaseContext returns the context of all requests of a listener; nil means context.Background. Its values are also
-	// those of http.ServerContextKey.
+	// BaseContext returns the context of all requests of a listener; nil means context.Background. It is called on a
+	// goroutine.
 	BaseContext func(net.Listener) context.Context
 	// ConnContext returns the context of a connection's requests, made of the listener's. It is called on a goroutine.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
@@ -160,7 +160,8 @@ func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 func (s *Server) base(ln net.Listener) context.Context {
 	ctx := context.Background()
 	if s.BaseContext != nil {
-		if ctx = s.BaseContext(ln); ctx == nil {
+		elsewhere(func() { ctx = s.BaseContext(ln) })
+		if ctx == nil {
 			panic("sockhttp: BaseContext returned nil")
 		}
 	}
@@ -334,9 +335,13 @@ func (s *Server) serveConn(c *conn) {
 	}
 }
 
-// more waits for more of a head.
+// more waits for more of a head. Between two requests it hears of a drain.
 func (c *conn) more() error {
 	n := c.c.Buffered()
+	if i, ok := c.net().(interface{ SetIdle(bool) error }); ok && n == 0 {
+		i.SetIdle(true)
+		defer i.SetIdle(false)
+	}
 	_, err := c.c.Peek(n + 1)
 	if err == nil && n == 0 {
 		c.limitHead()

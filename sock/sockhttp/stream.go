@@ -98,9 +98,3 @@ func (b *buffered) CloseWrite() error {
 	}
 	return nil
 }
-
-// taken is a connection that a handler has taken over, with the bytes that were received before.
-type taken struct{ *buffered }
-
-// ReadFrom and CloseWrite are there where the connection has them; net.Conn's methods are its own.
-func (t taken) Read(p []byte) (int, error) { return t.buffered.Read(p) }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -39,7 +40,7 @@ func Goroutine(h http.Handler) http.Handler {
 		}
 		var panicked any
 		returned := false
-		err := l.Offload(func(context.Context) error {
+		l.OffloadIn(lane.Handlers, func(context.Context) error {
 			defer func() {
 				if !returned {
 					panicked = recover()
@@ -54,7 +55,6 @@ func Goroutine(h http.Handler) http.Handler {
 		case panicked != nil:
 			panic(panicked)
 		default: // it has ended its goroutine, or was not begun
-			_ = err
 			panic(http.ErrAbortHandler)
 		}
 	})
