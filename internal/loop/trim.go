@@ -42,7 +42,7 @@ func (l *Loop) HasSpare() {
 		return
 	}
 	l.idling.spare.Store(true)
-	if w := l.set.world; !w.Beside() { // no idler either
+	if w := l.World(); !w.Beside() { // no idler either
 		w.After(idleAfter, l.trimSpare)
 		return
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -275,5 +277,29 @@ func TestAccepted(t *testing.T) {
 	}
 	if _, err := readAccepted(name, "net"); err == nil {
 		t.Error("a line without a reason was taken")
+	}
+}
+
+// Functions of Ringo's that patches name by the text of a stack are there.
+func TestPatchesNameWhatIsThere(t *testing.T) {
+	name := regexp.MustCompile(`ringo/internal/loop\.(?:\(\*(\w+)\)\.)?(\w+)`)
+	seen := 0
+	for base, all := range patches {
+		for _, p := range all {
+			for _, m := range name.FindAllStringSubmatch(p.to, -1) {
+				seen++
+				decl := "\nfunc " + m[2] + "("
+				if m[1] != "" {
+					decl = " *" + m[1] + ") " + m[2] + "("
+				}
+				out, err := exec.Command("grep", "-rlF", strings.TrimSpace(decl), "../../loop").Output()
+				if err != nil || len(out) == 0 {
+					t.Errorf("%s: there is no %s", base, m[0])
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no patch names a function")
 	}
 }

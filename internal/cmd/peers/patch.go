@@ -41,11 +41,11 @@ var patches = map[string][]struct{ from, to string }{
 		{`strings\.Contains\(stack, "created by runtime\.gc"\)`,
 			`$0 || strings.Contains(stack, "created by ringo/") || ` +
 				`strings.Contains(stack, "ringo/internal/loop.(*Loop).run(") || ` +
-				`strings.Contains(stack, "ringo/internal/loop.(*Loop).newWorker")`},
+				`strings.Contains(stack, "ringo/internal/loop.newWorker")`},
 	},
 	"leakcheck.go": { // of gRPC, likewise
 		{`goroutinesToIgnore = \[\]string\{`,
-			`$0"created by ringo/", "ringo/internal/loop.(*Loop).run(", "ringo/internal/loop.(*Loop).newWorker",`},
+			`$0"created by ringo/", "ringo/internal/loop.(*Loop).run(", "ringo/internal/loop.newWorker",`},
 	},
 	"mptcpsock_linux_test.go": {
 		{`isUsingMPTCPProto\(tcp\.fd\)`, `isUsingMPTCPProto(ringoFD(tcp))`},
