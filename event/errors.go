@@ -2,7 +2,6 @@ package event
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 
@@ -29,15 +28,14 @@ var (
 	// ErrDetached is passed to OnClose after Conn.Detach has turned the connection into one of package sock.
 	ErrDetached = errors.New("event: the connection was detached")
 
-	errTaking      = errors.New("event: there is a ReadFull already")
-	errRecords     = errors.New("event: a unixpacket connection carries records, not a stream")
-	errUnsent      = errors.New("event: unsent records: a detached connection would join them")
-	errOtherLoop   = errors.New("event: the connection belongs to another loop")
-	errBusy        = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")
-	errUnsupported = fmt.Errorf("event: in a simulated world: %w", errors.ErrUnsupported)
-	errNothing     = errors.New("event: Keep outside of OnData, or for the second time")
-	errNotOpen     = errors.New("event: the connection is not open yet")
-	errDirection   = errors.New("event: the writing side is closed")
+	errTaking    = errors.New("event: there is a ReadFull already")
+	errRecords   = errors.New("event: a unixpacket connection carries records, not a stream")
+	errUnsent    = errors.New("event: unsent records: a detached connection would join them")
+	errOtherLoop = errors.New("event: the connection belongs to another loop")
+	errBusy      = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")
+	errNothing   = errors.New("event: Keep outside of OnData, or for the second time")
+	errNotOpen   = errors.New("event: the connection is not open yet")
+	errDirection = errors.New("event: the writing side is closed")
 )
 
 type stoppedError struct{}

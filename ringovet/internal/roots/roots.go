@@ -73,6 +73,10 @@ var entries = []Entry{
 	{"ringo/sock.Dialer.ControlContext", -1, Task},
 	{"ringo/sock.ListenConfig.Control", -1, Task},
 	{"ringo/sock/socktls.ListenAndServe", 5, Task},
+	{"(*ringo/sock/sockhttp.Server).RegisterOnShutdown", 0, Goroutine},
+	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
+	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},
+	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
 	{"ringo/file.Walk", 1, Caller},
 	{"(*ringo/file.Dir).Walk", 1, Caller},
@@ -130,7 +134,7 @@ func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
 var ours = []string{"ringo/buf", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sim",
-	"ringo/sock", "ringo/uring", "ringo/internal"}
+	"ringo/sock", "ringo/stats", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {
