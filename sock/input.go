@@ -194,8 +194,12 @@ func (c *Conn) ready(a handle.Access, n int, fetch bool) (here bool, err error) 
 		if err := c.mayRead(); err != nil {
 			return false, err
 		}
-		if fetch && !in.Has(n) {
-			in.fill(c)
+		if fetch && in.ByHand() && !in.Has(n) { // as fill, with one call less on the stack
+			if c.records() {
+				in.fillRecord(c)
+			} else {
+				in.fillBuffer(c)
+			}
 		}
 		switch {
 		case in.Has(n):
