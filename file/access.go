@@ -30,7 +30,7 @@ func Access(name string, mode AccessMode) error {
 }
 
 // Access is the function Access for a file in d. It may wait; a task parks.
-func (d *Dir) Access(name string, mode AccessMode) error {
+func (d *Root) Access(name string, mode AccessMode) error {
 	return d.on("accessat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {
 			err := accessAt(n, "", mode, sys.AtEaccess|sys.AtEmptyPath)

@@ -24,7 +24,7 @@ import (
 // Until then it has a temporary name in the same directory, which a killed process leaves behind.
 type AtomicFile struct {
 	*File
-	dir        *Dir
+	dir        *Root
 	base, temp string
 	name       string
 	done       bool
@@ -40,7 +40,7 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 		return nil, pathError("open", name, posix.EISDIR)
 	}
 	at, base := splitPath(name)
-	dir, err := OpenDir(at)
+	dir, err := OpenRoot(at)
 	if err != nil {
 		return nil, pathError("open", name, withoutPath(err))
 	}

@@ -155,7 +155,7 @@ func TestWriteFileAtomicCanceled(t *testing.T) {
 
 // A file without a name goes with its Close, or gets one.
 func TestTemp(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		for _, named := range []bool{false, true} {
 			f, err := d.Temp(0o700)
 			if errors.Is(err, errors.ErrUnsupported) {
@@ -240,15 +240,15 @@ func kind(err error) string {
 	return p.Op + " " + p.Err.Error() + " " + reflect.TypeOf(p.Err).String()
 }
 
-// Renames that replace nothing, that exchange, and from one Dir to another.
+// Renames that replace nothing, that exchange, and from one Root to another.
 func TestRenames(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		err := errors.Join(writeFile(dir+"/a", []byte("a"), 0o600), writeFile(dir+"/b", []byte("b"), 0o600),
 			makeDirs(dir+"/sub/x", 0o700), makeDir(dir+"/empty", 0o700))
 		if err != nil {
 			t.Fatal(err)
 		}
-		sub, err := d.OpenDir("sub")
+		sub, err := d.OpenRoot("sub")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,10 +266,10 @@ func TestRenames(t *testing.T) {
 			t.Errorf("after an exchange a holds %q", got)
 		}
 		if err := d.RenameTo("a", sub, "moved", file.NoReplace); err != nil {
-			t.Errorf("RenameTo another Dir: %v", err)
+			t.Errorf("RenameTo another Root: %v", err)
 		}
 		if err := d.RenameTo("b", sub, "../b2", 0); !errors.Is(err, file.ErrEscapes) {
-			t.Errorf("RenameTo out of the other Dir: %v", err)
+			t.Errorf("RenameTo out of the other Root: %v", err)
 		}
 		if err := d.Rename("empty", "sub"); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("Rename to a directory: %v", err)
@@ -277,7 +277,7 @@ func TestRenames(t *testing.T) {
 		if err := d.RenameTo("sub", d, "empty", 0); err != nil {
 			t.Errorf("RenameTo an empty directory: %v", err)
 		}
-		if got, _ := sub.ReadFile("moved"); string(got) != "b" { // a Dir is the directory, whatever it is called
+		if got, _ := sub.ReadFile("moved"); string(got) != "b" { // a Root is the directory, whatever it is called
 			t.Errorf("moved holds %q", got)
 		}
 		if got := names(t, dir); got != "b empty" {

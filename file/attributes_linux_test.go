@@ -46,7 +46,7 @@ func accessTree(t *testing.T) (dir string, names []string) {
 func TestAccess(t *testing.T) {
 	dir, names := accessTree(t)
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		d, err := file.OpenDir(dir)
+		d, err := file.OpenRoot(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,12 +60,12 @@ func TestAccess(t *testing.T) {
 				want := unix.Faccessat(unix.AT_FDCWD, whole, uint32(mode), unix.AT_EACCESS)
 				sameErrno(t, fmt.Sprintf("Access(%q, %d)", name, mode), file.Access(whole, mode), want)
 				switch err := d.Access(name, mode); {
-				case name == "": // of which a Dir has an error of its own
+				case name == "": // of which a Root has an error of its own
 					if err == nil {
-						t.Errorf("Dir.Access(%q, %d) went well", name, mode)
+						t.Errorf("Root.Access(%q, %d) went well", name, mode)
 					}
 				default:
-					sameErrno(t, fmt.Sprintf("Dir.Access(%q, %d)", name, mode), err, want)
+					sameErrno(t, fmt.Sprintf("Root.Access(%q, %d)", name, mode), err, want)
 				}
 			}
 		}
@@ -75,8 +75,8 @@ func TestAccess(t *testing.T) {
 			t.Errorf("Access without permission: %v", err)
 		}
 		for what, err := range map[string]error{
-			"Access":     file.Access(filepath.Join(dir, "644"), 8),
-			"Dir.Access": d.Access("644", file.AccessRead|8),
+			"Access":      file.Access(filepath.Join(dir, "644"), 8),
+			"Root.Access": d.Access("644", file.AccessRead|8),
 		} {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%s with a mode that there isn't: %v", what, err)
@@ -146,7 +146,7 @@ func TestStatfs(t *testing.T) {
 				t.Log(dir, err)
 				continue
 			}
-			d, err := file.OpenDir(dir)
+			d, err := file.OpenRoot(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,7 +157,7 @@ func TestStatfs(t *testing.T) {
 			for what, ask := range map[string]func() (*file.FSInfo, error){
 				"Statfs": func() (*file.FSInfo, error) { return file.Statfs(dir) },
 				"File":   f.Statfs,
-				"Dir":    func() (*file.FSInfo, error) { return d.Statfs(".") },
+				"Root":   func() (*file.FSInfo, error) { return d.Statfs(".") },
 			} {
 				got, err := ask()
 				if err != nil {
@@ -271,7 +271,7 @@ func TestChownOfNames(t *testing.T) {
 	})
 }
 
-// Those of a Dir are os.Root's.
+// Those of a Root are os.Root's.
 func TestChownInDir(t *testing.T) {
 	names := []string{"f", "d", "to-f", "to-d", "to-d/", "to-f/", "f/", "d/", "./f", "d/../f", "dangling", "loop",
 		"fifo", "none", "n\x00ul"}
@@ -279,7 +279,7 @@ func TestChownInDir(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 			a, b := belongings(t), belongings(t)
 			root, err := os.OpenRoot(a)
-			d, err2 := file.OpenDir(b)
+			d, err2 := file.OpenRoot(b)
 			if err != nil || err2 != nil {
 				t.Fatal(err, err2)
 			}
@@ -291,9 +291,9 @@ func TestChownInDir(t *testing.T) {
 	})
 }
 
-// Neither leads out of a Dir.
+// Neither leads out of a Root.
 func TestChownNoWayOut(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		hostile(t, dir)
 		before := owners(t, dir+"/..")
 		for _, name := range escapes {

@@ -504,7 +504,7 @@ func BenchmarkNames(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer root.Close()
-	d, err := file.OpenDir(dir)
+	d, err := file.OpenRoot(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -512,10 +512,10 @@ func BenchmarkNames(b *testing.B) {
 	b.Run("stat", func(b *testing.B) {
 		benchCallers(b, func() { os.Stat(name) }, func() { file.Stat(name) })
 	})
-	b.Run("stat in a Dir", func(b *testing.B) {
+	b.Run("stat in a Root", func(b *testing.B) {
 		benchCallers(b, func() { root.Stat("file") }, func() { d.Stat("file") })
 	})
-	b.Run("open and close in a Dir", func(b *testing.B) {
+	b.Run("open and close in a Root", func(b *testing.B) {
 		benchCallers(b, func() {
 			if f, err := root.Open("file"); err == nil {
 				f.Close()

@@ -10,7 +10,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// ErrEscapes is the error for a name that would lead out of its Dir. Its text is that of os.Root.
+// ErrEscapes is the error for a name that would lead out of its Root. Its text is that of os.Root.
 var ErrEscapes = errors.New("path escapes from parent")
 
 // errEmpty is os.Root's error of a name that is "", whose text is all that there is of it.
@@ -23,7 +23,7 @@ var walks atomic.Bool
 const confined = sys.ResolveBeneath | sys.ResolveNoMagiclinks
 
 // open opens a name in d for the number alone.
-func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
+func (d *Root) open(name string, flags int, mode uint32) (n int32, err error) {
 	if name == "" {
 		return 0, errEmpty
 	}
@@ -66,12 +66,12 @@ func refused(dir int32) {
 
 // object gives a descriptor that stands for a name alone. Flags may be ONofollow for a
 // link itself, and ODirectory.
-func (d *Dir) object(name string, flags int) (int32, error) {
+func (d *Root) object(name string, flags int) (int32, error) {
 	return d.open(name, sys.OPath|flags, 0)
 }
 
 // withObject runs f on such a descriptor.
-func (d *Dir) withObject(name string, flags int, f func(n int32) error) error {
+func (d *Root) withObject(name string, flags int, f func(n int32) error) error {
 	n, err := d.object(name, flags)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (d *Dir) withObject(name string, flags int, f func(n int32) error) error {
 // withParent runs f on the directory that the last part of a name is in, and on that
 // part. f makes, removes or renames it: calls that follow no link there and refuse "."
 // and "..", so that they can't leave the directory.
-func (d *Dir) withParent(name string, f func(dir int32, base string) error) error {
+func (d *Root) withParent(name string, f func(dir int32, base string) error) error {
 	if name == "" {
 		return errEmpty
 	}

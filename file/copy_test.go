@@ -309,13 +309,13 @@ func TestCopyFS(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		from := tempDir(t)
 		plant(t, from)
-		d, err := file.OpenDir(from)
+		d, err := file.OpenRoot(from)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer d.Close()
 		memory := fstest.MapFS{"x/y": &fstest.MapFile{Data: []byte("y"), Mode: 0o640}}
-		for what, fsys := range map[string]fs.FS{"DirFS": file.DirFS(from), "Dir.FS": d.FS(),
+		for what, fsys := range map[string]fs.FS{"DirFS": file.DirFS(from), "Root.FS": d.FS(),
 			"os.DirFS": os.DirFS(from), "memory": memory} {
 			theirs, ours := filepath.Join(tempDir(t), "new/dir"), filepath.Join(tempDir(t), "new/dir")
 			if err := os.CopyFS(theirs, fsys); err != nil {

@@ -10,7 +10,7 @@ import (
 // CopyFS copies everything in fsys into a directory, which it makes if necessary, as os.CopyFS does: directories with
 // permissions 0777 before the umask, files with those of the originals and at least 0666 before the umask, links
 // unchanged. It replaces no files: it fails with fs.ErrExist. It stops at the first error, and leaves the files copied
-// so far. Files of package file, as of DirFS and Dir.FS, are copied within the kernel, as by Copy; if a task calls it,
+// so far. Files of package file, as of DirFS and Root.FS, are copied within the kernel, as by Copy; if a task calls it,
 // another fsys must not block. It may wait; a task parks, and a cancelled one stops at the next step.
 func CopyFS(dir string, fsys fs.FS) error {
 	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {

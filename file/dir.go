@@ -9,17 +9,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// A Dir is an open directory. Names passed to its methods are relative to it and can't lead out of it: not by "..",
+// A Root is an open directory. Names passed to its methods are relative to it and can't lead out of it: not by "..",
 // absolute names, the links of /proc, or symbolic links, even if those are made while the name is looked up. Such names
 // fail with ErrEscapes. Links that stay inside are followed. Mounts inside are part of the directory.
 //
 // It is os.Root for tasks and goroutines: any of them may call any method at any time, several at once too. Errors have
-// os.Root's names for the operations. The directory may be renamed meanwhile. The garbage collector closes a Dir that
+// os.Root's names for the operations. The directory may be renamed meanwhile. The garbage collector closes a Root that
 // is dropped without Close.
 //
 // Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they are resolved part by part,
 // with the same result; for a task this runs on a goroutine.
-type Dir struct {
+type Root struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)
 	refs    refs
@@ -27,15 +27,15 @@ type Dir struct {
 	home    *loop.Loop // see File
 }
 
-// newDir makes a Dir of an open descriptor, which is from now on the Dir's.
-func newDir(name string, n int32) *Dir {
-	d := &Dir{name: name, n: n, home: loop.Home()}
+// newDir makes a Root of an open descriptor, which is from now on the Root's.
+func newDir(name string, n int32) *Root {
+	d := &Root{name: name, n: n, home: loop.Home()}
 	d.dropped = runtime.AddCleanup(d, whenDropped(), n)
 	return d
 }
 
-// OpenDir opens a directory. It need not be readable, except for ReadDir and Sync. It may wait; a task parks.
-func OpenDir(name string) (*Dir, error) {
+// OpenRoot opens a directory. It need not be readable, except for ReadDir and Sync. It may wait; a task parks.
+func OpenRoot(name string) (*Root, error) {
 	n, err := openAt(noFD, name, sys.OPath|sys.ODirectory, 0, 0)
 	if err != nil {
 		return nil, pathError("open", name, err)
@@ -44,11 +44,11 @@ func OpenDir(name string) (*Dir, error) {
 }
 
 // Name returns the name that the directory was opened with.
-func (d *Dir) Name() string { return d.name }
+func (d *Root) Name() string { return d.name }
 
 // Close closes the directory. It waits for the calls in flight; files that were opened
 // in it stay open. Later calls return fs.ErrClosed, as a second Close does.
-func (d *Dir) Close() error {
+func (d *Root) Close() error {
 	if d.isZero() {
 		return os.ErrInvalid
 	}
@@ -65,10 +65,10 @@ func (d *Dir) Close() error {
 
 // isZero reports whether nobody opened d, so that its number is no descriptor: an opened
 // one has a name.
-func (d *Dir) isZero() bool { return d.name == "" }
+func (d *Root) isZero() bool { return d.name == "" }
 
 // begin takes hold of the directory for one call.
-func (d *Dir) begin(what, name string) error {
+func (d *Root) begin(what, name string) error {
 	if d.isZero() {
 		return os.ErrInvalid
 	}
@@ -82,7 +82,7 @@ func (d *Dir) begin(what, name string) error {
 }
 
 // on runs one call on a name and wraps its error.
-func (d *Dir) on(what, name string, call func() error) error {
+func (d *Root) on(what, name string, call func() error) error {
 	if err := d.begin(what, name); err != nil {
 		return err
 	}
@@ -90,9 +90,9 @@ func (d *Dir) on(what, name string, call func() error) error {
 	return pathError(what, name, call())
 }
 
-// OpenDir opens a directory in d. It may wait; a task parks.
-func (d *Dir) OpenDir(name string) (*Dir, error) {
-	var sub *Dir
+// OpenRoot opens a directory in d. It may wait; a task parks.
+func (d *Root) OpenRoot(name string) (*Root, error) {
+	var sub *Root
 	err := d.on("openat", name, func() error {
 		n, err := d.object(name, sys.ODirectory)
 		if err == nil {
@@ -104,17 +104,17 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 }
 
 // join is a name as error messages and File.Name have it.
-func (d *Dir) join(name string) string { return d.name + "/" + name }
+func (d *Root) join(name string) string { return d.name + "/" + name }
 
 // Stat describes a file, or a link's target. It may wait; a task parks.
-func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
+func (d *Root) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
 
 // Lstat is like Stat, but describes a link itself.
-func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+func (d *Root) Lstat(name string) (fs.FileInfo, error) {
 	return d.stat("statat", name, sys.ONofollow)
 }
 
-func (d *Dir) stat(what, name string, flags int) (fs.FileInfo, error) {
+func (d *Root) stat(what, name string, flags int) (fs.FileInfo, error) {
 	var i *Info
 	err := d.on(what, name, func() error {
 		return d.withObject(name, flags, func(n int32) error {

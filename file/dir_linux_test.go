@@ -15,12 +15,12 @@ import (
 	"ringo/internal/test/seccomptest"
 )
 
-// Dirs and Listings that nobody closed are closed when they are collected, and not
+// Roots and Listings that nobody closed are closed when they are collected, and not
 // before.
 func TestDirDropped(t *testing.T) {
 	dir := tempDir(t)
 	func() {
-		d, err := file.OpenDir(dir)
+		d, err := file.OpenRoot(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,8 +79,8 @@ func TestDropped(t *testing.T) {
 	})
 }
 
-// Where a filter refuses openat2, by either errno, names in a Dir are walked, and the
-// tests of a Dir and of all names pass as they do elsewhere.
+// Where a filter refuses openat2, by either errno, names in a Root are walked, and the
+// tests of a Root and of all names pass as they do elsewhere.
 func TestNamesBehindFilter(t *testing.T) {
 	if os.Getenv("RINGO_FILTERED") != "" {
 		t.Skip("behind the filter")

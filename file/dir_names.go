@@ -13,22 +13,22 @@ import (
 )
 
 // Mkdir makes a directory in d. It may wait; a task parks.
-func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
+func (d *Root) Mkdir(name string, perm fs.FileMode) error {
 	return d.in("mkdirat", name, func(dir int32, base string) error {
 		return mkdirAt(dir, base, modeBits(perm))
 	})
 }
 
 // MkdirAll makes a directory in d and those above it. It may wait; a task parks.
-func (d *Dir) MkdirAll(name string, perm fs.FileMode) error {
+func (d *Root) MkdirAll(name string, perm fs.FileMode) error {
 	return mkdirAll("mkdirat", name, perm, d.Stat, d.Mkdir, d.Lstat)
 }
 
 // Remove removes a file or an empty directory. It may wait; a task parks.
-func (d *Dir) Remove(name string) error { return d.in("removeat", name, removeAt) }
+func (d *Root) Remove(name string) error { return d.in("removeat", name, removeAt) }
 
 // RemoveAll removes a file, or a directory and everything in it; see the function RemoveAll. It may wait; a task parks.
-func (d *Dir) RemoveAll(name string) error {
+func (d *Root) RemoveAll(name string) error {
 	if name == "" {
 		return pathError("RemoveAll", name, errEmpty)
 	}
@@ -63,14 +63,14 @@ func (d *Dir) RemoveAll(name string) error {
 }
 
 // Mkfifo makes a FIFO. It may wait; a task parks.
-func (d *Dir) Mkfifo(name string, perm fs.FileMode) error {
+func (d *Root) Mkfifo(name string, perm fs.FileMode) error {
 	return d.in("mkfifoat", name, func(dir int32, base string) error {
 		return mkfifoAt(dir, base, modeBits(perm))
 	})
 }
 
 // Symlink makes newname in d a symbolic link to oldname, which need not exist. It may wait; a task parks.
-func (d *Dir) Symlink(oldname, newname string) error {
+func (d *Root) Symlink(oldname, newname string) error {
 	if err := d.begin("symlinkat", newname); err != nil {
 		return linkError("symlinkat", oldname, newname, withoutPath(err))
 	}
@@ -80,8 +80,8 @@ func (d *Dir) Symlink(oldname, newname string) error {
 	}))
 }
 
-// ReadLink returns the target of a symbolic link. It may wait; a task parks.
-func (d *Dir) ReadLink(name string) (to string, err error) {
+// Readlink returns the target of a symbolic link. It may wait; a task parks.
+func (d *Root) Readlink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
 		return d.withObject(name, sys.ONofollow, func(n int32) error {
 			to, err = readlinkAt(n, "")
@@ -95,7 +95,7 @@ func (d *Dir) ReadLink(name string) (to string, err error) {
 }
 
 // Chmod changes the mode of a file, or of a link's target. It may wait; a task parks.
-func (d *Dir) Chmod(name string, mode fs.FileMode) error {
+func (d *Root) Chmod(name string, mode fs.FileMode) error {
 	return d.on("chmodat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {
 			err := chmodAt(n, "", modeBits(mode), sys.AtEmptyPath)
@@ -109,14 +109,14 @@ func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 
 // Chown changes the owner and group of a file, or of a link's target; -1 keeps one unchanged. It may wait; a task
 // parks.
-func (d *Dir) Chown(name string, uid, gid int) error { return d.chown("chownat", name, uid, gid, 0) }
+func (d *Root) Chown(name string, uid, gid int) error { return d.chown("chownat", name, uid, gid, 0) }
 
 // Lchown is like Chown, but changes a link itself.
-func (d *Dir) Lchown(name string, uid, gid int) error {
+func (d *Root) Lchown(name string, uid, gid int) error {
 	return d.chown("lchownat", name, uid, gid, sys.ONofollow)
 }
 
-func (d *Dir) chown(what, name string, uid, gid, flags int) error {
+func (d *Root) chown(what, name string, uid, gid, flags int) error {
 	return d.on(what, name, func() error {
 		return d.withObject(name, flags, func(n int32) error { return chownAt(n, "", uid, gid, sys.AtEmptyPath) })
 	})
@@ -124,7 +124,7 @@ func (d *Dir) chown(what, name string, uid, gid, flags int) error {
 
 // Chtimes changes the access and modification times of a file, or of a link's target; a zero time keeps one unchanged.
 // It may wait; a task parks.
-func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
+func (d *Root) Chtimes(name string, atime, mtime time.Time) error {
 	return d.on("chtimesat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {
 			err := chtimesAt(n, "", atime, mtime, sys.AtEmptyPath)
@@ -150,7 +150,7 @@ func unknown(err error) bool {
 func magicLink(n int32) string { return "/proc/self/fd/" + strconv.Itoa(int(n)) }
 
 // in runs a call on the directory that the last part of a name is in, and on that part.
-func (d *Dir) in(what, name string, f func(dir int32, base string) error) error {
+func (d *Root) in(what, name string, f func(dir int32, base string) error) error {
 	if err := d.begin(what, name); err != nil {
 		return err
 	}

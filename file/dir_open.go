@@ -10,16 +10,16 @@ import (
 )
 
 // Open opens a file in d for reading. It may wait; a task parks.
-func (d *Dir) Open(name string) (*File, error) { return d.OpenFile(name, os.O_RDONLY, 0) }
+func (d *Root) Open(name string) (*File, error) { return d.OpenFile(name, os.O_RDONLY, 0) }
 
 // Create makes a file in d, or empties an existing one, for reading and writing. It may wait; a task parks.
-func (d *Dir) Create(name string) (*File, error) {
+func (d *Root) Create(name string) (*File, error) {
 	return d.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
 // OpenFile opens a file in d with os's flags, and Direct. perm is the mode of a new file, before the umask. It may
 // wait; a task parks.
-func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
+func (d *Root) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {
@@ -35,12 +35,12 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err er
 }
 
 // entries is those of an open directory in d, which are described by their names in d.
-func (d *Dir) entries(n int32, dir string) *entries {
+func (d *Root) entries(n int32, dir string) *entries {
 	return &entries{n: n, lstat: func(name string) (fs.FileInfo, error) { return d.Lstat(dir + "/" + name) }}
 }
 
 // ReadFile returns the content of a file in d. It may wait; a task parks.
-func (d *Dir) ReadFile(name string) ([]byte, error) {
+func (d *Root) ReadFile(name string) ([]byte, error) {
 	f, err := d.Open(name)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 }
 
 // WriteFile makes data the content of a file in d; see the function WriteFile. It may wait; a task parks.
-func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
+func (d *Root) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 // Temp makes a file in d without a name (O_TMPFILE, Linux 3.11), for reading and writing: Close removes it, unless
 // LinkTo has given it a name. Where the kernel or the file system does not support this, the error is
 // errors.ErrUnsupported. It may wait; a task parks.
-func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
+func (d *Root) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := os.O_RDWR | sys.OTmpfile
 		n, err := d.open(".", flag, modeBits(perm))
@@ -79,7 +79,7 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 
 // LinkTo makes a name in d for f, which comes from Temp or has other names. It fails with fs.ErrExist if the name
 // exists. It may wait; a task parks.
-func (d *Dir) LinkTo(f *File, name string) error {
+func (d *Root) LinkTo(f *File, name string) error {
 	if err := f.begin("linkat"); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func linkByProc(n, dir int32, base string) error {
 }
 
 // List opens a directory in d to read its entries, in no particular order. It may wait; a task parks.
-func (d *Dir) List(name string) (l *Listing, err error) {
+func (d *Root) List(name string) (l *Listing, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, sys.ODirectory, 0)
 		if err == nil {
@@ -121,7 +121,7 @@ func (d *Dir) List(name string) (l *Listing, err error) {
 
 // ReadDir returns the entries of a directory in d, sorted by name; List does it in steps.
 // It may wait; a task parks.
-func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
+func (d *Root) ReadDir(name string) ([]fs.DirEntry, error) {
 	l, err := d.List(name)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // Sync makes changes of names in d durable: without it a crash may undo the creation, renaming or removal of a file. It
 // may wait; a task parks.
-func (d *Dir) Sync() error {
+func (d *Root) Sync() error {
 	return d.on("sync", d.name, func() error {
 		n, err := d.open(".", sys.ODirectory, 0)
 		if err != nil {

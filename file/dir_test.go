@@ -36,7 +36,7 @@ func lookups(t *testing.T, f func(t *testing.T)) {
 
 // inDir runs f on a new directory of each caller, with either way to look names up.
 // Beside it is a file "secret" that nothing in it may lead to.
-func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
+func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Root)) {
 	t.Helper()
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
@@ -46,7 +46,7 @@ func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
 				writeFile(filepath.Join(base, "secret"), []byte("secret"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			d, err := file.OpenDir(dir)
+			d, err := file.OpenRoot(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,9 +96,9 @@ func refusal(err error) bool {
 			strings.Contains(err.Error(), "device"))
 }
 
-// Nothing that a Dir is asked leads out of it.
+// Nothing that a Root is asked leads out of it.
 func TestDirNoWayOut(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		hostile(t, dir)
 		before := inventory(t, dir)
 		for _, name := range escapes {
@@ -130,7 +130,7 @@ func TestDirNoWayOut(t *testing.T) {
 			check("ReadDir", err)
 			_, err = d.ReadFile(name)
 			check("ReadFile", err)
-			_, err = d.OpenDir(name)
+			_, err = d.OpenRoot(name)
 			check("OpenDir", err)
 			check("Chmod", d.Chmod(name, 0o777))
 			check("Access", d.Access(name, file.AccessExist))
@@ -148,7 +148,7 @@ func TestDirNoWayOut(t *testing.T) {
 				check("Remove", d.Remove(name))
 				_, err = d.Lstat(name)
 				check("Lstat", err)
-				_, err = d.ReadLink(name)
+				_, err = d.Readlink(name)
 				check("ReadLink", err)
 			}
 			check("MkdirAll", d.MkdirAll(name+"/x/y", 0o700))
@@ -161,7 +161,7 @@ func TestDirNoWayOut(t *testing.T) {
 
 // What stays inside is found, by whatever detour.
 func TestDirInside(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		hostile(t, dir)
 		for name, want := range map[string]string{"fine": "fine", "./fine": "fine", "a/../fine": "fine",
 			"a/b/deep": "deep", "in/deep": "deep", "a/in-up": "deep",
@@ -199,7 +199,7 @@ func TestDirInside(t *testing.T) {
 
 // A name whose directories are swapped for links meanwhile leads out at no moment.
 func TestDirSwapped(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		err := errors.Join(makeDirs(dir+"/a/b", 0o700), writeFile(dir+"/a/b/secret", []byte("inside"), 0o600),
 			symlink("../..", dir+"/a/link"), symlink("../../..", dir+"/far"))
 		if err != nil {
@@ -265,7 +265,7 @@ func TestDirLikeRoot(t *testing.T) {
 	})
 }
 
-// rootDiffers are steps of which os.Root makes something of its own, where a Dir leaves
+// rootDiffers are steps of which os.Root makes something of its own, where a Root leaves
 // it to the kernel: what is changed by a name that ends in a slash or in dots. Its
 // MkdirAll makes what a link leads to, which neither os.MkdirAll nor ours does; and a
 // NUL it finds only when it gets there.
@@ -287,7 +287,7 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	d, err := file.OpenDir(b)
+	d, err := file.OpenRoot(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 			return sorted(entries), err
 		}}
 	ours := tree{mkdir: d.Mkdir, mkdirAll: d.MkdirAll, remove: d.Remove, removeAll: d.RemoveAll, rename: d.Rename,
-		link: d.Link, symlink: d.Symlink, readLink: d.ReadLink, stat: d.Stat, lstat: d.Lstat, chmod: d.Chmod,
+		link: d.Link, symlink: d.Symlink, readLink: d.Readlink, stat: d.Stat, lstat: d.Lstat, chmod: d.Chmod,
 		chtimes: d.Chtimes, readFile: d.ReadFile, writeFile: d.WriteFile, readDir: d.ReadDir}
 	var done []string
 	for range 60 {
@@ -331,9 +331,9 @@ func sorted(entries []fs.DirEntry) []fs.DirEntry {
 	return entries
 }
 
-// Modes and times of what a link in a Dir leads to, inside.
+// Modes and times of what a link in a Root leads to, inside.
 func TestDirAttributes(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		hostile(t, dir)
 		when := time.Unix(1e9, 7000)
 		for _, name := range []string{"a/in-up", "a/b", "fine"} {
@@ -356,7 +356,7 @@ func TestDirAttributes(t *testing.T) {
 	})
 }
 
-// The open of a FIFO in a Dir waits for the other end, and holds nobody up: not its
+// The open of a FIFO in a Root waits for the other end, and holds nobody up: not its
 // loop, nor files that are opened meanwhile; and a task that waits can be cancelled.
 func TestDirFIFO(t *testing.T) {
 	lookups(t, func(t *testing.T) {
@@ -366,7 +366,7 @@ func TestDirFIFO(t *testing.T) {
 				t.Fatal(err)
 			}
 			onLoop(t, cfg, func(l *ringo.Loop) {
-				d, err := file.OpenDir(dir)
+				d, err := file.OpenRoot(dir)
 				if err != nil {
 					t.Error(err)
 					return
@@ -423,7 +423,7 @@ func settleFIFO(t *testing.T, name string) {
 	t.Cleanup(func() { f.Close() })
 }
 
-// rooted is what a Dir and an os.Root have in common, but for what gives a file.
+// rooted is what a Root and an os.Root have in common, but for what gives a file.
 type rooted interface {
 	Mkdir(name string, perm fs.FileMode) error
 	Remove(name string) error
@@ -464,7 +464,7 @@ func TestDirWordsOfRoot(t *testing.T) {
 				t.Fatal(err)
 			}
 			root, err := os.OpenRoot(dir)
-			d, err2 := file.OpenDir(dir)
+			d, err2 := file.OpenRoot(dir)
 			if err != nil || err2 != nil {
 				t.Fatal(err, err2)
 			}
@@ -582,15 +582,15 @@ func TestReadDirAsPackageOs(t *testing.T) {
 	defer theirs.Close()
 	want := readingSteps(theirs)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		confined, err := file.OpenDir(dir)
+		confined, err := file.OpenRoot(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer confined.Close()
 		for what, open := range map[string]func() (directory, error){
-			"Open":     func() (directory, error) { return file.Open(dir) },
-			"Dir.Open": func() (directory, error) { return confined.Open(".") },
-			"Dir.FS": func() (directory, error) {
+			"Open":      func() (directory, error) { return file.Open(dir) },
+			"Root.Open": func() (directory, error) { return confined.Open(".") },
+			"Root.FS": func() (directory, error) {
 				f, err := confined.FS().Open(".")
 				return f.(directory), err
 			},
@@ -610,20 +610,20 @@ func TestReadDirAsPackageOs(t *testing.T) {
 	})
 }
 
-// Info asks also when the directory is closed, and of a file that was opened in a Dir it does not leave that.
+// Info asks also when the directory is closed, and of a file that was opened in a Root it does not leave that.
 func TestEntriesOutliveTheFile(t *testing.T) {
 	dir := tempDir(t)
 	if err := writeFile(dir+"/x", []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		d, err := file.OpenDir(dir)
+		d, err := file.OpenRoot(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for what, open := range map[string]func() (*file.File, error){
-			"Open":     func() (*file.File, error) { return file.Open(dir) },
-			"Dir.Open": func() (*file.File, error) { return d.Open(".") },
+			"Open":      func() (*file.File, error) { return file.Open(dir) },
+			"Root.Open": func() (*file.File, error) { return d.Open(".") },
 		} {
 			f, err := open()
 			if err != nil {
@@ -637,10 +637,10 @@ func TestEntriesOutliveTheFile(t *testing.T) {
 			if i, err := entries[0].Info(); err != nil || i.Size() != 5 {
 				t.Errorf("%s: Info = %v, %v", what, i, err)
 			}
-			if what == "Dir.Open" {
+			if what == "Root.Open" {
 				d.Close()
 				if _, err := entries[0].Info(); !errors.Is(err, fs.ErrClosed) {
-					t.Errorf("Info when the Dir is closed: %v, want fs.ErrClosed", err)
+					t.Errorf("Info when the Root is closed: %v, want fs.ErrClosed", err)
 				}
 			}
 		}
@@ -788,7 +788,7 @@ func TestRemoveAllLarge(t *testing.T) {
 // A name that ends with "." or ".." is refused before anything is removed. A ".." that is
 // followed would lead out of a directory which somebody moves meanwhile.
 func TestRemoveAllDots(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		if err := errors.Join(makeDirs(filepath.Join(dir, "a/b"), 0o700),
 			writeFile(filepath.Join(dir, "a/b/deep"), []byte("deep"), 0o600),
 			writeFile(filepath.Join(dir, "fine"), []byte("fine"), 0o600)); err != nil {
@@ -835,7 +835,7 @@ func TestRemoveAllDotsLikeRoot(t *testing.T) {
 						r.Close()
 						continue
 					}
-					d, err := file.OpenDir(dir)
+					d, err := file.OpenRoot(dir)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -843,7 +843,7 @@ func TestRemoveAllDotsLikeRoot(t *testing.T) {
 					d.Close()
 				}
 				if failed[0] != failed[1] {
-					t.Errorf("RemoveAll(%q) fails with os.Root: %v, with a Dir: %v", name, failed[0], failed[1])
+					t.Errorf("RemoveAll(%q) fails with os.Root: %v, with a Root: %v", name, failed[0], failed[1])
 				}
 			}
 		})

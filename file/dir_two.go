@@ -10,7 +10,7 @@ import (
 
 // Rename renames a file in d: it replaces an existing file of that name, but not a directory. It may wait; a task
 // parks.
-func (d *Dir) Rename(oldname, newname string) error {
+func (d *Root) Rename(oldname, newname string) error {
 	return d.two("renameat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		// Without the slash that would have a link followed.
 		if there, err := statAt(toDir, strings.TrimRight(toBase, "/"), sys.AtSymlinkNofollow); err == nil &&
@@ -30,14 +30,14 @@ func (d *Dir) Rename(oldname, newname string) error {
 
 // RenameTo moves a file in d to a name in another directory, or in the same, as RenameWith does. It may wait; a task
 // parks.
-func (d *Dir) RenameTo(oldname string, to *Dir, newname string, flags RenameFlags) error {
+func (d *Root) RenameTo(oldname string, to *Root, newname string, flags RenameFlags) error {
 	return d.two("renameat", oldname, to, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		return onNames(op.Renameat, dir, base, toDir, toBase, uint32(flags))
 	})
 }
 
 // Link gives a file in d a second name there; for a symbolic link it makes a second one. It may wait; a task parks.
-func (d *Dir) Link(oldname, newname string) error {
+func (d *Root) Link(oldname, newname string) error {
 	return d.two("linkat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		if strings.HasSuffix(base, "/") { // which would follow a link
 			n, err := d.object(oldname, sys.ODirectory)
@@ -52,7 +52,7 @@ func (d *Dir) Link(oldname, newname string) error {
 }
 
 // two runs a call on two names.
-func (d *Dir) two(what, oldname string, to *Dir, newname string,
+func (d *Root) two(what, oldname string, to *Root, newname string,
 	f func(dir int32, base string, toDir int32, toBase string) error) error {
 	if err := d.begin(what, oldname); err != nil {
 		return linkError(what, oldname, newname, withoutPath(err))

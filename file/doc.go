@@ -7,12 +7,13 @@
 // goroutines of the process, once there are more than a few at a time, and block no thread. Without io_uring, and for
 // everything else, a goroutine's calls are those of package os.
 //
-// The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. Some have other names:
-// os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and os.OpenRoot is [OpenDir]. Chdir is a method of File. A
-// [Dir] confines names to a directory, as os.Root does; its FS method returns an fs.FS. [ReadDir] reads the entries of
-// a directory, [List] and File.ReadDir read them in steps. [WriteFileAtomic] replaces a file as a whole. [CopyFile],
-// [Copy] and io.Copy from one File to another copy within the kernel. Pipes, FIFOs and terminals have deadlines, as in
-// package os. In a task ringo.Loop.WithTimeout limits waits for them too, and Close ends them for all callers.
+// Functions, types and methods have package os's names: Stat, Rename, ReadDir, Readlink, Root and so on; [WalkDir] is
+// path/filepath's. Chdir is a method of File only. Flags, modes and errors are package os's own (os.O_CREATE,
+// fs.ErrNotExist). A [Root] confines names to a directory, as os.Root does; its FS method returns an fs.FS. [ReadDir]
+// reads the entries of a directory, [List] and File.ReadDir read them in steps. [WriteFileAtomic] replaces a file as a
+// whole. [CopyFile], [Copy] and io.Copy from one File to another copy within the kernel. Pipes, FIFOs and terminals
+// have deadlines, as in package os. In a task ringo.Loop.WithTimeout limits waits for them too, and Close ends them for
+// all callers.
 //
 // A [Writer] is for many small writes, as to a log, and a [Reader] reads a file sequentially: both transfer blocks in
 // the background. They begin at the File's position, which a Writer advances, or at any offset with [NewReaderAt] and

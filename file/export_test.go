@@ -47,7 +47,7 @@ func Know(dir string, known uint32, h *hosted.Rings) (undo func(), err error) {
 	}, nil
 }
 
-// ForceWalks has names in a Dir walked, and gives whether they were.
+// ForceWalks has names in a Root walked, and gives whether they were.
 func ForceWalks(on bool) bool { return walks.Swap(on) }
 
 // Openat2 is why there is no openat2(2) that confines; nil if there is.

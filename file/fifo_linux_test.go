@@ -77,11 +77,11 @@ func TestFIFO(t *testing.T) {
 	})
 }
 
-// A FIFO in a Dir holds up no loop either.
+// A FIFO in a Root holds up no loop either.
 func TestFIFOInDir(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		name := fifo(t)
-		d, err := file.OpenDir(filepath.Dir(name))
+		d, err := file.OpenRoot(filepath.Dir(name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,11 +9,11 @@ import (
 
 // FS returns the directory as an fs.FS, for any goroutine and any task: with fs.ReadDirFS, fs.StatFS, fs.ReadFileFS,
 // fs.SubFS and fs.ReadLinkFS. It is usable until d is closed.
-func (d *Dir) FS() fs.FS { return dirFS{d, "."} }
+func (d *Root) FS() fs.FS { return dirFS{d, "."} }
 
-// dirFS is a part of a Dir.
+// dirFS is a part of a Root.
 type dirFS struct {
-	d   *Dir
+	d   *Root
 	sub string
 }
 
@@ -25,7 +25,7 @@ var _ interface {
 	fs.ReadLinkFS
 } = dirFS{}
 
-// at is the name in the Dir.
+// at is the name in the Root.
 func (s dirFS) at(what, name string) (string, error) {
 	if !fs.ValidPath(name) {
 		return "", pathError(what, name, fs.ErrInvalid)
@@ -33,7 +33,7 @@ func (s dirFS) at(what, name string) (string, error) {
 	return path.Join(s.sub, name), nil
 }
 
-// seen puts the name that a caller knows in place of that in the Dir.
+// seen puts the name that a caller knows in place of that in the Root.
 func seen(err error, what, name string) error { return pathError(what, name, withoutPath(err)) }
 
 // Open opens a file or a directory, as a *File.
@@ -93,7 +93,7 @@ func (s dirFS) ReadLink(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to, err := s.d.ReadLink(at)
+	to, err := s.d.Readlink(at)
 	return to, seen(err, "readlink", name)
 }
 

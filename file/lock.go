@@ -13,17 +13,23 @@ import (
 // Range is the whole file, whatever its length.
 type Range struct{ Off, Len int64 }
 
-// Lock waits for a lock on a part of the file, exclusive or shared, and takes it. The lock is advisory: it affects only
-// callers that lock too. It belongs to the open file (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL before): two Files
-// have separate locks, even in one process, but a File can always take a lock that it already has, so tasks and
-// goroutines that share a File can't exclude each other with it. Closing releases it.
+// Lock waits for an exclusive lock on a part of the file and takes it; RLock takes a shared one. Locks are advisory:
+// they affect only callers that lock too. They belong to the open file (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL
+// before): two Files have separate locks, even in one process, but a File can always take a lock that it already has,
+// so tasks and goroutines that share a File can't exclude each other with it. Closing releases it.
 //
 // The kernel can't wait for a lock without blocking a thread, so Lock polls, after a while every 50 ms, and callers are
-// not queued. It gives up when ctx ends, or the task is cancelled. For an exclusive lock the file must be open for
-// writing, for a shared one for reading, otherwise the error is EBADF.
-func (f *File) Lock(ctx context.Context, r Range, shared bool) error {
+// not queued. It gives up when ctx ends, or the task is cancelled. The file must be open for writing, otherwise the
+// error is EBADF.
+func (f *File) Lock(ctx context.Context, r Range) error { return f.lock(ctx, r, sys.FWrlck) }
+
+// RLock is like Lock, but takes a shared lock, which others can share; the file must be open for reading. It waits as
+// Lock does.
+func (f *File) RLock(ctx context.Context, r Range) error { return f.lock(ctx, r, sys.FRdlck) }
+
+func (f *File) lock(ctx context.Context, r Range, kind int16) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		switch ok, err := f.TryLock(r, shared); {
+		switch ok, err := f.tryLock(r, kind); {
 		case err != nil:
 			return err
 		case ok:
@@ -56,11 +62,12 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // TryLock is like Lock, but does not wait for another holder: it reports whether it took the lock. On network file
 // systems it may wait for the server; a task parks.
-func (f *File) TryLock(r Range, shared bool) (bool, error) {
-	kind := int16(sys.FWrlck)
-	if shared {
-		kind = sys.FRdlck
-	}
+func (f *File) TryLock(r Range) (bool, error) { return f.tryLock(r, sys.FWrlck) }
+
+// TryRLock is like RLock, but waits as TryLock does.
+func (f *File) TryRLock(r Range) (bool, error) { return f.tryLock(r, sys.FRdlck) }
+
+func (f *File) tryLock(r Range, kind int16) (bool, error) {
 	_, err := f.do("lock", func(k kernel.Kernel) int32 { return k.Lock(f.n, kind, r.Off, r.Len) })
 	if isErrno(err, sys.EACCES) || isErrno(err, sys.EAGAIN) {
 		return false, nil

@@ -37,7 +37,7 @@ func TestLockOutlivesOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		name := filepath.Join(dir, "file")
 		f, other := reopened(t, name), reopened(t, name)
-		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := f.TryLock(file.Range{}); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)
 		}
 		if err := reopened(t, name).Close(); err != nil {
@@ -46,13 +46,13 @@ func TestLockOutlivesOthers(t *testing.T) {
 		if g, err := os.Open(name); err != nil || g.Close() != nil {
 			t.Error(err)
 		}
-		if ok, err := other.TryLock(file.Range{}, true); ok || err != nil {
+		if ok, err := other.TryRLock(file.Range{}); ok || err != nil {
 			t.Errorf("TryLock after the close of a third = %v, %v, want that it is held", ok, err)
 		}
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
-		if ok, err := other.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := other.TryLock(file.Range{}); !ok || err != nil {
 			t.Errorf("TryLock after the owner's close = %v, %v", ok, err)
 		}
 	})
@@ -73,7 +73,7 @@ func TestLockChild(t *testing.T) {
 		if lines.Text() == "given" {
 			f = given
 		}
-		ok, err := f.TryLock(file.Range{}, false)
+		ok, err := f.TryLock(file.Range{})
 		if ok && f == own {
 			err = errors.Join(err, f.Unlock(file.Range{}))
 		}
@@ -127,7 +127,7 @@ func TestLockAcrossExec(t *testing.T) {
 	name := filepath.Join(tempDir(t), "file")
 	patience.Within(t.Name(), func() {
 		f, other := reopened(t, name), reopened(t, name)
-		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := f.TryLock(file.Range{}); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)
 		}
 		p := startLockProcess(t, name, nil)
@@ -136,7 +136,7 @@ func TestLockAcrossExec(t *testing.T) {
 			t.Error(err)
 		}
 		p.want("own", true)
-		if ok, err := other.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := other.TryLock(file.Range{}); !ok || err != nil {
 			t.Errorf("TryLock beside a process that was started = %v, %v", ok, err)
 		}
 		p.want("own", false)
@@ -153,7 +153,7 @@ func TestLockAcrossExec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := f.TryLock(file.Range{}); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)
 		}
 		q.want("given", true) // one owner
@@ -171,7 +171,7 @@ func TestLockWaitEnds(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		name := filepath.Join(tempDir(t), "file")
 		f := reopened(t, name)
-		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := f.TryLock(file.Range{}); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)
 		}
 		ended, cancelNow := context.WithCancel(t.Context())
@@ -189,7 +189,7 @@ func TestLockWaitEnds(t *testing.T) {
 		} {
 			g := reopened(t, name)
 			join := begin(l, func() {
-				err := g.Lock(c.ctx, file.Range{}, false)
+				err := g.Lock(c.ctx, file.Range{})
 				if path := (*fs.PathError)(nil); !errors.Is(err, c.want) || !errors.As(err, &path) ||
 					path.Op != "lock" {
 					t.Errorf("%s: Lock: %v, want %v", what, err, c.want)
@@ -202,7 +202,7 @@ func TestLockWaitEnds(t *testing.T) {
 		if l != nil {
 			g := reopened(t, name)
 			task := l.Go(func() {
-				if err := g.Lock(t.Context(), file.Range{}, false); !errors.Is(err, context.Canceled) {
+				if err := g.Lock(t.Context(), file.Range{}); !errors.Is(err, context.Canceled) {
 					t.Errorf("Lock in a task that is cancelled: %v", err)
 				}
 			})
@@ -213,7 +213,7 @@ func TestLockWaitEnds(t *testing.T) {
 		if err := f.Unlock(file.Range{}); err != nil {
 			t.Error(err)
 		}
-		if ok, err := reopened(t, name).TryLock(file.Range{}, false); !ok || err != nil {
+		if ok, err := reopened(t, name).TryLock(file.Range{}); !ok || err != nil {
 			t.Errorf("TryLock after waits that ended = %v, %v", ok, err)
 		}
 	})

@@ -74,7 +74,7 @@ type dataFile interface {
 	both
 	ReadVAt(ps [][]byte, off int64) (int, error)
 	WriteVAt(ps [][]byte, off int64) (int, error)
-	Allocate(mode int, off, n int64) error
+	Allocate(mode file.AllocateMode, off, n int64) error
 	Advise(advice file.Advice, off, n int64) error
 }
 
@@ -126,7 +126,7 @@ func (f osData) vectors(name string, ps [][]byte, off int64, call func(int, [][]
 	}
 }
 
-func (f osData) Allocate(mode int, off, n int64) error {
+func (f osData) Allocate(mode file.AllocateMode, off, n int64) error {
 	return f.control("allocate", func(fd int) error { return unix.Fallocate(fd, uint32(mode), off, n) })
 }
 
@@ -330,8 +330,8 @@ func (p *dataProgram) transferAt(k int) dataStep {
 	}}
 }
 
-var dataModes = []int{0, file.KeepSize, file.PunchHole | file.KeepSize, file.PunchHole | file.KeepSize, file.PunchHole,
-	file.ZeroRange, file.ZeroRange | file.KeepSize, file.CollapseRange, file.InsertRange}
+var dataModes = []file.AllocateMode{0, file.KeepSize, file.PunchHole | file.KeepSize, file.PunchHole | file.KeepSize,
+	file.PunchHole, file.ZeroRange, file.ZeroRange | file.KeepSize, file.CollapseRange, file.InsertRange}
 
 // other is a call that moves no bytes.
 func (p *dataProgram) other() dataStep {

@@ -8,7 +8,7 @@ import (
 
 // DirFS returns the files below a directory as an fs.FS, as os.DirFS does, for any goroutine and any task: with
 // fs.ReadDirFS, fs.StatFS, fs.ReadFileFS and fs.ReadLinkFS. Each call looks up the directory by its name, and follows
-// links wherever they lead; those of Dir.FS do neither. Calls may wait; a task parks.
+// links wherever they lead; those of Root.FS do neither. Calls may wait; a task parks.
 func DirFS(dir string) fs.FS { return namedFS(dir) }
 
 // namedFS is the name of the directory.
@@ -90,14 +90,14 @@ func (s namedFS) ReadLink(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to, err := ReadLink(at)
+	to, err := Readlink(at)
 	return to, seen(err, "readlink", name)
 }
 
 // OpenInRoot opens a file in a directory for reading, and follows no link out of that, as os.OpenInRoot does. For
-// several files use OpenDir. It may wait; a task parks.
+// several files use OpenRoot. It may wait; a task parks.
 func OpenInRoot(dir, name string) (*File, error) {
-	d, err := OpenDir(dir)
+	d, err := OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -107,9 +107,9 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// A Dir's FS does what an fs.FS has to, for each caller.
+// A Root's FS does what an fs.FS has to, for each caller.
 func TestFS(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "",
 			"a/big": string(bytesOf(5_000))} {
 			name = filepath.Join(dir, name)
@@ -140,9 +140,9 @@ func TestFS(t *testing.T) {
 	})
 }
 
-// Walk sees what filepath.WalkDir sees, and is led by what the function gives.
+// WalkDir sees what filepath.WalkDir sees, and is led by what the function gives.
 func TestWalk(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		for _, name := range []string{"a/1/x", "a/1/y", "a/2/x", "b/x", "c"} {
 			name = filepath.Join(dir, name)
 			if err := errors.Join(makeDirs(filepath.Dir(name), 0o700), writeFile(name, nil, 0o600),
@@ -166,18 +166,18 @@ func TestWalk(t *testing.T) {
 				}
 			}
 			want := filepath.WalkDir(dir, into(0))
-			if got := file.Walk(dir, into(1)); !errors.Is(got, want) || !slices.Equal(lists[0], lists[1]) {
+			if got := file.WalkDir(dir, into(1)); !errors.Is(got, want) || !slices.Equal(lists[0], lists[1]) {
 				t.Errorf("%s: Walk = %v\n%q, want %v\n%q", what, got, lists[1], want, lists[0])
 			}
 			if what == "skips the root" {
 				continue // which has another name
 			}
-			if got := d.Walk(".", into(2)); !errors.Is(got, want) || !slices.Equal(lists[0], lists[2]) {
-				t.Errorf("%s: Dir.Walk = %v\n%q, want %v\n%q", what, got, lists[2], want, lists[0])
+			if got := d.WalkDir(".", into(2)); !errors.Is(got, want) || !slices.Equal(lists[0], lists[2]) {
+				t.Errorf("%s: Root.WalkDir = %v\n%q, want %v\n%q", what, got, lists[2], want, lists[0])
 			}
 		}
 		var failed error
-		err := file.Walk(dir+"/none", func(_ string, _ fs.DirEntry, err error) error {
+		err := file.WalkDir(dir+"/none", func(_ string, _ fs.DirEntry, err error) error {
 			failed = err
 			return nil
 		})
@@ -190,7 +190,7 @@ func TestWalk(t *testing.T) {
 // A large directory is read in steps, each entry once, without more memory than a step
 // takes; and read whole like os.
 func TestListing(t *testing.T) {
-	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
 		const n = 700 // more than one call gives
 		for i := range n {
 			if err := writeFile(fmt.Sprintf("%s/entry-with-a-long-name-%04d", dir, i), nil, 0o600); err != nil {
@@ -261,11 +261,15 @@ func TestLock(t *testing.T) {
 		ctx, whole, part := t.Context(), file.Range{}, file.Range{Off: 10, Len: 5}
 		want := func(what string, f *file.File, r file.Range, shared, want bool) {
 			t.Helper()
-			if ok, err := f.TryLock(r, shared); ok != want || err != nil {
+			try := f.TryLock
+			if shared {
+				try = f.TryRLock
+			}
+			if ok, err := try(r); ok != want || err != nil {
 				t.Errorf("%s: TryLock = %v, %v, want %v", what, ok, err, want)
 			}
 		}
-		if err := f.Lock(ctx, part, false); err != nil {
+		if err := f.Lock(ctx, part); err != nil {
 			t.Fatal(err)
 		}
 		want("another's part", g, part, true, false)
@@ -280,17 +284,17 @@ func TestLock(t *testing.T) {
 		}
 
 		// Lock waits for who has it, and no longer than its context.
-		if err := f.Lock(ctx, whole, false); err != nil {
+		if err := f.Lock(ctx, whole); err != nil {
 			t.Fatal(err)
 		}
 		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		defer cancel()
-		if err := g.Lock(short, part, true); !errors.Is(err, context.DeadlineExceeded) {
+		if err := g.RLock(short, part); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Lock of another's: %v, want DeadlineExceeded", err)
 		}
 		held := true
 		join := begin(l, func() {
-			if err := g.Lock(ctx, part, true); err != nil || held {
+			if err := g.RLock(ctx, part); err != nil || held {
 				t.Errorf("Lock = %v, and it was held: %v", err, held)
 			}
 			g.Unlock(whole)
@@ -304,7 +308,7 @@ func TestLock(t *testing.T) {
 	})
 }
 
-// A File or a Dir that nobody opened has no descriptor: above all not 0, which is
+// A File or a Root that nobody opened has no descriptor: above all not 0, which is
 // somebody else's.
 func TestZeroValues(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
@@ -345,12 +349,12 @@ func TestZeroValues(t *testing.T) {
 		if _, err := file.NewReader(nil, nil); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("NewReader of nil: %v, want fs.ErrInvalid", err)
 		}
-		var d file.Dir
+		var d file.Root
 		_, opened := d.Open("x")
 		for what, err := range map[string]error{"Open": opened, "Sync": d.Sync(),
 			"Remove": d.Remove("x"), "Close": d.Close()} {
 			if !errors.Is(err, fs.ErrInvalid) {
-				t.Errorf("zero Dir: %s: %v, want fs.ErrInvalid", what, err)
+				t.Errorf("zero Root: %s: %v, want fs.ErrInvalid", what, err)
 			}
 		}
 	})

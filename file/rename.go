@@ -63,8 +63,8 @@ func Symlink(oldname, newname string) error {
 	return linkError("symlink", oldname, newname, onNames(op.Symlinkat, noFD, newname, noFD, oldname, 0))
 }
 
-// ReadLink returns the target of a symbolic link, as os.Readlink does. It may wait; a task parks.
-func ReadLink(name string) (string, error) {
+// Readlink returns the target of a symbolic link, as os.Readlink does. It may wait; a task parks.
+func Readlink(name string) (string, error) {
 	to, err := readlinkAt(noFD, name)
 	return to, pathError("readlink", name, err)
 }

@@ -44,7 +44,7 @@ func (f *File) Statfs() (*FSInfo, error) {
 }
 
 // Statfs describes the file system of a file in d, or of a link's target. It may wait; a task parks.
-func (d *Dir) Statfs(name string) (*FSInfo, error) {
+func (d *Root) Statfs(name string) (*FSInfo, error) {
 	st := new(sys.Statfs)
 	err := d.on("statfsat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {

@@ -521,7 +521,7 @@ var (
 	osTree = tree{os.Mkdir, os.MkdirAll, os.Remove, os.RemoveAll, os.Rename, os.Link, os.Symlink, os.Readlink,
 		os.Stat, os.Lstat, os.Chmod, os.Chtimes, os.Truncate, os.ReadDir, os.ReadFile, os.WriteFile}
 	ourTree = tree{file.Mkdir, file.MkdirAll, file.Remove, file.RemoveAll, file.Rename, file.Link,
-		file.Symlink, file.ReadLink, file.Stat, file.Lstat, file.Chmod, file.Chtimes, file.Truncate, file.ReadDir,
+		file.Symlink, file.Readlink, file.Stat, file.Lstat, file.Chmod, file.Chtimes, file.Truncate, file.ReadDir,
 		file.ReadFile, file.WriteFile}
 )
 

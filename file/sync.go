@@ -30,18 +30,21 @@ func (f *File) Sync() error { return f.about("sync", op.Sync, 0, 0, 0) }
 // waits; a task parks.
 func (f *File) Datasync() error { return f.about("datasync", op.Sync, 0, 0, op.DataOnly) }
 
-// Flags of SyncRange: SYNC_FILE_RANGE_ of sync_file_range(2).
+// SyncFlags says what SyncRange does: SYNC_FILE_RANGE_ of sync_file_range(2).
+type SyncFlags uint32
+
+// The flags, which can be combined.
 const (
-	SyncWaitBefore = 1 << iota // wait for writes in progress
-	SyncWrite                  // start writing the other dirty pages
-	SyncWaitAfter              // wait for all writes
+	SyncWaitBefore SyncFlags = 1 << iota // wait for writes in progress
+	SyncWrite                            // start writing the other dirty pages
+	SyncWaitAfter                        // wait for all writes
 )
 
 // SyncRange writes n bytes from off on, or all to the end if n is 0, to the disk, and does no more: it neither flushes
 // the disk's cache nor writes the file's length and block map. It does not replace a Datasync, but can spread the work
 // of one. It may wait; a task parks.
-func (f *File) SyncRange(off, n int64, flags int) error {
-	_, err := f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, flags) })
+func (f *File) SyncRange(off, n int64, flags SyncFlags) error {
+	_, err := f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, int(flags)) })
 	return err
 }
 
@@ -49,19 +52,22 @@ func (f *File) SyncRange(off, n int64, flags int) error {
 // parks.
 func (f *File) Truncate(size int64) error { return f.about("truncate", op.Ftruncate, size, 0, 0) }
 
-// Modes of Allocate: FALLOC_FL_ of fallocate(2). PunchHole requires KeepSize.
+// AllocateMode says what Allocate does: FALLOC_FL_ of fallocate(2).
+type AllocateMode uint32
+
+// The modes, which can be combined; PunchHole requires KeepSize.
 const (
-	KeepSize      = 0x01 // keep the length, even if space beyond it is allocated
-	PunchHole     = 0x02 // free the space; it reads as zeros
-	CollapseRange = 0x08 // remove the range: the data after it moves up
-	ZeroRange     = 0x10 // make the range read as zeros
-	InsertRange   = 0x20 // insert space: the data after it moves down
+	KeepSize      AllocateMode = 0x01 // keep the length, even if space beyond it is allocated
+	PunchHole     AllocateMode = 0x02 // free the space; it reads as zeros
+	CollapseRange AllocateMode = 0x08 // remove the range: the data after it moves up
+	ZeroRange     AllocateMode = 0x10 // make the range read as zeros
+	InsertRange   AllocateMode = 0x20 // insert space: the data after it moves down
 )
 
 // Allocate reserves disk space for n bytes from off on, so that no write there fails because the disk is full, or does
 // what mode says. With mode 0 it extends the file if necessary. It fails with errors.ErrUnsupported if the file system
 // does not support it. It may wait; a task parks.
-func (f *File) Allocate(mode int, off, n int64) error {
+func (f *File) Allocate(mode AllocateMode, off, n int64) error {
 	return f.about("allocate", op.Allocate, off, n, uint32(mode))
 }
 

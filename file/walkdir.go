@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 )
 
-// Walk calls fn for root and everything below it, as filepath.WalkDir does, with fs.SkipDir and fs.SkipAll: in the
+// WalkDir calls fn for root and everything below it, as filepath.WalkDir does, with fs.SkipDir and fs.SkipAll: in the
 // order of names within a directory, without following links. It may wait; a task parks, and fn runs in it.
-func Walk(root string, fn fs.WalkDirFunc) error {
+func WalkDir(root string, fn fs.WalkDirFunc) error {
 	info, err := Lstat(root)
 	return walkRoot(root, info, err, fn, ReadDir)
 }
 
-// Walk is like the function Walk, in d; root may be ".". It may wait; a task parks, and fn runs in it.
-func (d *Dir) Walk(root string, fn fs.WalkDirFunc) error {
+// WalkDir is like the function WalkDir, in d; root may be ".". It may wait; a task parks, and fn runs in it.
+func (d *Root) WalkDir(root string, fn fs.WalkDirFunc) error {
 	info, err := d.Lstat(root)
 	return walkRoot(root, info, err, fn, d.ReadDir)
 }

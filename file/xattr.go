@@ -43,17 +43,20 @@ func (f *File) Xattr(name string) ([]byte, error) {
 	})
 }
 
-// Flags of SetXattr: XATTR_ of setxattr(2).
+// XattrFlags says what SetXattr may do: XATTR_ of setxattr(2). 0 is both: to make an attribute, and to change one.
+type XattrFlags uint32
+
+// The flags, of which one can be given.
 const (
-	XattrCreate  = 1 // fail with EEXIST if the attribute exists
-	XattrReplace = 2 // fail with ENODATA if it does not exist
+	XattrCreate  XattrFlags = 1 // fail with EEXIST if the attribute exists
+	XattrReplace XattrFlags = 2 // fail with ENODATA if it does not exist
 )
 
 // SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. The kernel may use value until SetXattr
 // returns. It may wait; a task parks. See setxattr(2).
-func (f *File) SetXattr(name string, value []byte, flags int) error {
+func (f *File) SetXattr(name string, value []byte, flags XattrFlags) error {
 	_, err := f.attr("setxattr", name, func(k kernel.Kernel, name []byte) int32 {
-		return k.Fsetxattr(f.n, name, value, flags)
+		return k.Fsetxattr(f.n, name, value, int(flags))
 	})
 	return err
 }

@@ -156,7 +156,7 @@ func TestKeptOverACrash(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			d, err := file.OpenDir("/")
+			d, err := file.OpenRoot("/")
 			if err != nil {
 				return err
 			}

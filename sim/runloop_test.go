@@ -50,7 +50,7 @@ func TestRunLoopDisk(t *testing.T) {
 		if err := fstest.TestFS(file.DirFS("/data"), want...); err != nil {
 			return err
 		}
-		d, err := file.OpenDir("/data")
+		d, err := file.OpenRoot("/data")
 		if err != nil {
 			return err
 		}

@@ -27,10 +27,10 @@ type File interface {
 }
 
 // folder is a directory by package file.
-type folder struct{ *file.Dir }
+type folder struct{ *file.Root }
 
 func (d folder) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	return d.Dir.OpenFile(name, flag, perm)
+	return d.Root.OpenFile(name, flag, perm)
 }
 
 // openDirect opens a file past the page cache, where the file system has such a way.

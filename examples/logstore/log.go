@@ -24,7 +24,7 @@ var castagnoli, le = crc32.MakeTable(crc32.Castagnoli), binary.LittleEndian
 
 // Open opens the store in a directory that is there and that no other store uses.
 func Open(dir string, cfg *Config) (*Store, error) {
-	d, err := file.OpenDir(dir)
+	d, err := file.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -294,7 +294,7 @@ func (a *answer) list(what lookupResult) error {
 }
 
 // listing is the names of a directory as a page. It may wait for the disk.
-func listing(root *file.Dir, name string) (string, error) {
+func listing(root *file.Root, name string) (string, error) {
 	f, err := root.List(name)
 	if err != nil {
 		return "", err

@@ -40,7 +40,7 @@ func serveHere(t *testing.T, driver, dir string, change func(o *options)) (addr 
 	if change != nil {
 		change(o)
 	}
-	root, err := file.OpenDir(dir)
+	root, err := file.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 type files struct {
 	*server.Server
 	o    *options
-	root *file.Dir
+	root *file.Root
 	log  *accessLog    // nil: none
 	look time.Duration // lookFor, but in tests
 	warm time.Duration // warmFor, but in tests
@@ -65,7 +65,7 @@ const (
 	bodyMax   = 64 << 10        // of a request, which are read and dropped
 )
 
-func newFiles(s *server.Server, o *options, root *file.Dir, log *accessLog) *files {
+func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog) *files {
 	f := &files{Server: s, o: o, root: root, log: log, look: lookFor, warm: warmFor}
 	s.Streams = f.serveStreams
 	s.Words = f.statWords

@@ -27,7 +27,7 @@ func TestServeBusyIsNotIdle(t *testing.T) {
 		here, far := w.Host("server"), w.Host("client")
 		w.Link = sim.Link{Latency: time.Millisecond}
 		p := here.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			root, err := file.OpenDir(".")
+			root, err := file.OpenRoot(".")
 			if err != nil {
 				return err
 			}

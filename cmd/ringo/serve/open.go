@@ -51,7 +51,7 @@ var errNode = errors.New("neither a file nor a directory")
 
 // openBelow opens a file below root for reading, whatever is there under its name: only what is
 // a file is opened at all, since to open others may wait, or do something to a device.
-func openBelow(root *file.Dir, name string) (*file.File, fs.FileInfo, error) {
+func openBelow(root *file.Root, name string) (*file.File, fs.FileInfo, error) {
 	info, err := root.Stat(name)
 	if err != nil || info.IsDir() {
 		return nil, info, err
@@ -75,7 +75,7 @@ func openBelow(root *file.Dir, name string) (*file.File, fs.FileInfo, error) {
 
 // resolve looks a target up, as http.FileServer does. It may wait for the disk: it is for the
 // offload.
-func resolve(root *file.Dir, t *target) (lookupResult, error) {
+func resolve(root *file.Root, t *target) (lookupResult, error) {
 	name := t.name()
 	f, info, err := openBelow(root, name)
 	switch {
@@ -133,7 +133,7 @@ func describe(target, name string, f *file.File, info fs.FileInfo) (*servedFile,
 func (o *servedFile) modified() time.Time { return o.info.ModTime() }
 
 // same reports whether the name still leads to the file, as it was. It may wait for the disk.
-func (o *servedFile) same(root *file.Dir) bool {
+func (o *servedFile) same(root *file.Root) bool {
 	info, err := root.Stat(o.name)
 	return err == nil && file.SameFile(info, o.info) && info.Size() == o.size && info.ModTime().Equal(o.modified())
 }

@@ -94,7 +94,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	root, err := file.OpenDir(o.dir)
+	root, err := file.OpenRoot(o.dir)
 	if err != nil {
 		return err
 	}

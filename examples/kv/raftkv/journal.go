@@ -35,7 +35,7 @@ type record struct {
 
 // openJournal opens the journal of a directory, or makes it. It parks.
 func openJournal(name string) (*journal, error) {
-	dir, err := file.OpenDir(name)
+	dir, err := file.OpenRoot(name)
 	if err != nil {
 		return nil, err
 	}

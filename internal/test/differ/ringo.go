@@ -475,10 +475,10 @@ func (ringoFiles) RemoveAll(name string) error                  { return file.Re
 func (ringoFiles) Rename(from, to string) error                 { return file.Rename(from, to) }
 func (ringoFiles) Link(from, to string) error                   { return file.Link(from, to) }
 func (ringoFiles) Symlink(from, to string) error                { return file.Symlink(from, to) }
-func (ringoFiles) ReadLink(name string) (string, error)         { return file.ReadLink(name) }
+func (ringoFiles) ReadLink(name string) (string, error)         { return file.Readlink(name) }
 func (ringoFiles) Truncate(name string, size int64) error       { return file.Truncate(name, size) }
 func (ringoFiles) Chmod(name string, mode fs.FileMode) error    { return file.Chmod(name, mode) }
-func (ringoFiles) Walk(root string, fn fs.WalkDirFunc) error    { return file.Walk(root, fn) }
+func (ringoFiles) Walk(root string, fn fs.WalkDirFunc) error    { return file.WalkDir(root, fn) }
 
 func (w *ringoWorld) Sleep(ctx context.Context, d time.Duration) error {
 	if w.self == nil {

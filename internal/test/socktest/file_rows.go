@@ -164,11 +164,14 @@ var fileRows = []*fileRow{
 		return err
 	}},
 	{method: "Lock", disk: true, ask: func(f *file.File) error {
-		return f.Lock(context.Background(), file.Range{}, true)
+		return f.Lock(context.Background(), file.Range{})
 	}},
 	{method: "Name", pipe: true, disk: true, stays: true, once: true, ask: func(f *file.File) error {
 		f.Name()
 		return nil
+	}},
+	{method: "RLock", disk: true, ask: func(f *file.File) error {
+		return f.RLock(context.Background(), file.Range{})
 	}},
 	{method: "PunchHole", disk: true, maybe: true, ask: func(f *file.File) error { return f.PunchHole(0, 4096) }},
 	{method: "RemoveXattr", disk: true, maybe: true, ask: func(f *file.File) error { return f.RemoveXattr("user.x") }},
@@ -189,7 +192,11 @@ var fileRows = []*fileRow{
 	}},
 	{method: "Truncate", disk: true, ask: func(f *file.File) error { return f.Truncate(1 << 16) }},
 	{method: "TryLock", disk: true, ask: func(f *file.File) error {
-		_, err := f.TryLock(file.Range{}, true)
+		_, err := f.TryLock(file.Range{})
+		return err
+	}},
+	{method: "TryRLock", disk: true, ask: func(f *file.File) error {
+		_, err := f.TryRLock(file.Range{})
 		return err
 	}},
 	{method: "Unlock", disk: true, ask: func(f *file.File) error { return f.Unlock(file.Range{}) }},

@@ -22,7 +22,7 @@ var inPlaceOf = []struct{ theirs, ours reflect.Type }{
 	{reflect.TypeFor[*net.TCPListener](), reflect.TypeFor[*sock.Listener]()},
 	{reflect.TypeFor[*net.UnixListener](), reflect.TypeFor[*sock.Listener]()},
 	{reflect.TypeFor[*os.File](), reflect.TypeFor[*file.File]()},
-	{reflect.TypeFor[*os.Root](), reflect.TypeFor[*file.Dir]()},
+	{reflect.TypeFor[*os.Root](), reflect.TypeFor[*file.Root]()},
 	{reflect.TypeFor[net.Dialer](), reflect.TypeFor[sock.Dialer]()},
 	{reflect.TypeFor[net.ListenConfig](), reflect.TypeFor[sock.ListenConfig]()},
 }
@@ -35,16 +35,12 @@ const (
 	noIP    = "there is no IPConn"
 	noMPTCP = "sockets of Multipath TCP are not made, only adopted"
 	gone    = "deprecated: DialContext ends with its context, and addresses always race"
-	named   = "a Dir has it by the name ReadLink, as fs.ReadLinkFS has"
-	opened  = "it is OpenDir"
 )
 
 // absent are the methods and fields that are not there or not the same, and why.
 var absent = map[string]string{
 	"sock.Conn for net.UnixConn: ReadFrom":                    copies,
 	"sock.Conn for net.UnixConn: WriteTo":                     copies,
-	"file.Dir for os.Root: OpenRoot":                          opened,
-	"file.Dir for os.Root: Readlink":                          named,
 	"sock.Dialer for net.Dialer: Dial":                        ofLoop,
 	"sock.Dialer for net.Dialer: DialContext":                 ofLoop,
 	"sock.Dialer for net.Dialer: DialIP":                      noIP,

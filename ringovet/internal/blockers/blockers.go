@@ -26,7 +26,7 @@ var (
 	TLS = row("a crypto/tls.Conn that several tasks use", "lets a peer freeze the loop", "package sock/socktls")
 
 	netConn = row("a connection of package net", waits, "package sock")
-	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Dir.FS")
+	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Root.FS")
 )
 
 // Why, of those that last as long as the disk or the processor needs.

@@ -30,10 +30,10 @@ var groups = []group{
 		"OpenRoot OpenInRoot"},
 	{disk + ", or stops the loop while a pipe is full or empty", files, "(*os.File)",
 		"Read ReadAt ReadFrom Write WriteAt WriteString WriteTo Sync Truncate Stat ReadDir Readdir Readdirnames Chmod"},
-	{disk, "file.Dir", "(*os.Root)", "Open OpenFile Create ReadFile WriteFile Stat Lstat Remove " +
+	{disk, "file.Root", "(*os.Root)", "Open OpenFile Create ReadFile WriteFile Stat Lstat Remove " +
 		"RemoveAll Rename Mkdir MkdirAll"},
 	{disk, files, "io/ioutil", "ReadFile WriteFile ReadDir TempFile TempDir"},
-	{disk, "file.Walk", "path/filepath", "Walk WalkDir Glob EvalSymlinks"},
+	{disk, "file.WalkDir", "path/filepath", "Walk WalkDir Glob EvalSymlinks"},
 	{disk, offload, "html/template", "ParseFiles ParseGlob"},
 	{disk, offload, "text/template", "ParseFiles ParseGlob"},
 	{waits, routines, "(*os.Process)", "Wait"},

@@ -19,10 +19,10 @@ var parks = map[string]string{
 	"ringo/sock/socktls": "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +
-		"MkdirAll MkdirTemp Mkfifo Open OpenDir OpenFile OpenInRoot PunchHole Read ReadAt ReadDir ReadFile " +
-		"ReadFrom ReadLink ReadVAt Readdir Readdirnames Remove RemoveAll RemoveXattr Rename RenameTo RenameWith " +
-		"Seek SetXattr Stat Statfs Symlink Sync SyncRange Temp Truncate TryLock Unlock Walk Write WriteAt " +
-		"WriteFile WriteFileAtomic WriteString WriteTo WriteVAt Xattr",
+		"MkdirAll MkdirTemp Mkfifo Open OpenFile OpenInRoot OpenRoot PunchHole RLock Read ReadAt ReadDir ReadFile " +
+		"ReadFrom ReadVAt Readdir Readdirnames Readlink Remove RemoveAll RemoveXattr Rename RenameTo RenameWith " +
+		"Seek SetXattr Stat Statfs Symlink Sync SyncRange Temp Truncate TryLock TryRLock Unlock WalkDir Write " +
+		"WriteAt WriteFile WriteFileAtomic WriteString WriteTo WriteVAt Xattr",
 }
 
 // rarely are the functions whose comments say that a task may park, and that are not among them: a lock around them is

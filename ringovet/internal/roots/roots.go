@@ -78,8 +78,8 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
-	{"ringo/file.Walk", 1, Caller},
-	{"(*ringo/file.Dir).Walk", 1, Caller},
+	{"ringo/file.WalkDir", 1, Caller},
+	{"(*ringo/file.Root).WalkDir", 1, Caller},
 	{"ringo/sim.RunLoop", 1, Task},
 }
 

@@ -138,7 +138,7 @@ func Readlink(name string) (string, error) {
 	if !ringoFiles {
 		return os.Readlink(name)
 	}
-	return asked(func() (string, error) { return file.ReadLink(name) })
+	return asked(func() (string, error) { return file.Readlink(name) })
 }
 
 func Stat(name string) (fs.FileInfo, error) {

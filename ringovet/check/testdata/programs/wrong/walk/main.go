@@ -12,6 +12,6 @@ import (
 
 func main() {
 	log.Fatal(sock.ListenAndServe(context.Background(), nil, "tcp", ":7000", func(c *sock.Conn) {
-		filepath.WalkDir("/var/www", func(string, fs.DirEntry, error) error { return nil }) // want `filepath.WalkDir .*file.Walk`
+		filepath.WalkDir("/var/www", func(string, fs.DirEntry, error) error { return nil }) // want `filepath.WalkDir .*file.WalkDir`
 	}))
 }
