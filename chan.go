@@ -66,7 +66,7 @@ func (c *Chan[T]) Send(v T) error {
 }
 
 // SendContext is like Send, but also returns when ctx is done, with the same errors as Mutex.LockContext. If ctx is
-// already done, it sends nothing. A nil ctx never ends. Any goroutine may call it.
+// already done, it sends nothing. A nil ctx never ends. Any goroutine may call it; a task parks.
 func (c *Chan[T]) SendContext(ctx context.Context, v T) error {
 	if c == nil {
 		return ofNil("Chan.SendContext")
@@ -108,7 +108,7 @@ func (c *Chan[T]) Recv() (v T, err error) {
 }
 
 // RecvContext is like Recv, but also returns when ctx is done, with the same errors as Mutex.LockContext. If ctx is
-// already done, it takes nothing. A nil ctx never ends. Any goroutine may call it.
+// already done, it takes nothing. A nil ctx never ends. Any goroutine may call it; a task parks.
 func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
 	if c == nil {
 		return v, ofNil("Chan.RecvContext")

@@ -50,7 +50,7 @@ func (c *Cond) Wait() {
 //	}
 //
 // The errors are those of Mutex.LockContext. If a Signal came first, WaitContext returns nil; if it comes later,
-// another waiter gets it. Any goroutine may call it.
+// another waiter gets it. Any goroutine may call it; a task parks.
 func (c *Cond) WaitContext(ctx context.Context) error {
 	if c == nil {
 		return ofNil("Cond.WaitContext")

@@ -47,7 +47,8 @@ func (m *Mutex) Lock() {
 // lock is free. A cancelled task still gets a free lock, unless ctx is its Loop.Context. A nil ctx never ends. Any
 // goroutine may call it.
 //
-// It does not allocate if ctx is nil, can't be done (such as context.Background), or is the task's Loop.Context.
+// It does not allocate if ctx is nil, can't be done (such as context.Background), or is the task's Loop.Context. A task
+// parks.
 func (m *Mutex) LockContext(ctx context.Context) error {
 	if m == nil {
 		return ofNil("Mutex.LockContext")

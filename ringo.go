@@ -170,7 +170,8 @@ func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 	return e.Offload(fn)
 }
 
-// Compute is Offload for CPU-bound work: at most GOMAXPROCS less the number of loops run at once, and at least one.
+// Compute is Offload for CPU-bound work: at most GOMAXPROCS less the number of loops run at once, and at least one. A
+// task parks.
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
 	e := l.task("Loop.Compute")
 	wantFunc(fn != nil, "Loop.Compute")

@@ -80,7 +80,7 @@ func Select(cases ...Case) (int, error) {
 }
 
 // SelectContext is like Select, but also returns when ctx is done, with -1 and the same errors as Mutex.LockContext. If
-// ctx is already done, no case proceeds. A nil ctx never ends. Any goroutine may call it.
+// ctx is already done, no case proceeds. A nil ctx never ends. Any goroutine may call it; a task parks.
 func SelectContext(ctx context.Context, cases ...Case) (int, error) {
 	if err := chargeIn(ctx); err != nil {
 		return -1, err

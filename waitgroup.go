@@ -81,7 +81,7 @@ func (g *WaitGroup) Wait() {
 
 // WaitContext is like Wait, but also returns when ctx is done, and to a task when it is cancelled or its
 // Loop.WithTimeout or WithContext ends. The errors are those of Mutex.LockContext; the tasks that it waited for go on.
-// Any goroutine may call it.
+// Any goroutine may call it; a task parks.
 func (g *WaitGroup) WaitContext(ctx context.Context) error {
 	if g == nil {
 		return ofNil("WaitGroup.WaitContext")

@@ -10,7 +10,7 @@ type Work struct {
 	over bool
 }
 
-// Go runs fn as a task of the loop, and then calls then with its results. It turns calls that park into callbacks:
+// Go runs fn as a task of the loop, and then calls then with its results. It turns calls that wait into callbacks:
 // those of package file, and, with ringo.Loop.Offload and Compute, everything that blocks or computes for long. fn
 // needs a stack while it waits. If it panics or calls runtime.Goexit, then gets ErrNoReturn.
 func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {

@@ -109,7 +109,7 @@ func (d *Root) join(name string) string { return d.name + "/" + name }
 // Stat describes a file, or a link's target. It may wait; a task parks.
 func (d *Root) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
 
-// Lstat is like Stat, but describes a link itself.
+// Lstat is like Stat, but describes a link itself. A task parks.
 func (d *Root) Lstat(name string) (fs.FileInfo, error) {
 	return d.stat("statat", name, sys.ONofollow)
 }

@@ -111,7 +111,7 @@ func (d *Root) Chmod(name string, mode fs.FileMode) error {
 // parks.
 func (d *Root) Chown(name string, uid, gid int) error { return d.chown("chownat", name, uid, gid, 0) }
 
-// Lchown is like Chown, but changes a link itself.
+// Lchown is like Chown, but changes a link itself. A task parks.
 func (d *Root) Lchown(name string, uid, gid int) error {
 	return d.chown("lchownat", name, uid, gid, sys.ONofollow)
 }

@@ -20,11 +20,11 @@ type Range struct{ Off, Len int64 }
 //
 // The kernel can't wait for a lock without blocking a thread, so Lock polls, after a while every 50 ms, and callers are
 // not queued. It gives up when ctx ends, or the task is cancelled. The file must be open for writing, otherwise the
-// error is EBADF.
+// error is EBADF. A task parks.
 func (f *File) Lock(ctx context.Context, r Range) error { return f.lock(ctx, r, sys.FWrlck) }
 
 // RLock is like Lock, but takes a shared lock, which others can share; the file must be open for reading. It waits as
-// Lock does.
+// Lock does. A task parks.
 func (f *File) RLock(ctx context.Context, r Range) error { return f.lock(ctx, r, sys.FRdlck) }
 
 func (f *File) lock(ctx context.Context, r Range, kind int16) error {
@@ -64,7 +64,7 @@ func rest(ctx context.Context, d time.Duration) error {
 // systems it may wait for the server; a task parks.
 func (f *File) TryLock(r Range) (bool, error) { return f.tryLock(r, sys.FWrlck) }
 
-// TryRLock is like RLock, but waits as TryLock does.
+// TryRLock is like RLock, but waits as TryLock does. A task parks.
 func (f *File) TryRLock(r Range) (bool, error) { return f.tryLock(r, sys.FRdlck) }
 
 func (f *File) tryLock(r Range, kind int16) (bool, error) {
@@ -76,7 +76,7 @@ func (f *File) tryLock(r Range, kind int16) (bool, error) {
 }
 
 // Unlock releases the locks that this File has on a part of the file. If it has none, it does nothing. It may wait as
-// TryLock does.
+// TryLock does. A task parks.
 func (f *File) Unlock(r Range) error {
 	_, err := f.do("unlock", func(k kernel.Kernel) int32 { return k.Lock(f.n, sys.FUnlck, r.Off, r.Len) })
 	return err

@@ -13,7 +13,7 @@ import (
 // Stat describes a file, as os.Stat does. A task parks unless the information is in memory.
 func Stat(name string) (fs.FileInfo, error) { return stat("stat", name, 0) }
 
-// Lstat is like Stat, but describes a link itself, as os.Lstat does.
+// Lstat is like Stat, but describes a link itself, as os.Lstat does. A task parks.
 func Lstat(name string) (fs.FileInfo, error) { return stat("lstat", name, sys.AtSymlinkNofollow) }
 
 func stat(what, name string, flags uint32) (fs.FileInfo, error) {
@@ -50,7 +50,7 @@ func Chown(name string, uid, gid int) error {
 	return pathError("chown", name, chownAt(noFD, name, uid, gid, 0))
 }
 
-// Lchown is like Chown, but changes a link itself, as os.Lchown does.
+// Lchown is like Chown, but changes a link itself, as os.Lchown does. A task parks.
 func Lchown(name string, uid, gid int) error {
 	return pathError("lchown", name, chownAt(noFD, name, uid, gid, sys.AtSymlinkNofollow))
 }

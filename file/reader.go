@@ -75,7 +75,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // WriteTo writes the rest of the file to w, block by block and without a copy, until its end or an error; io.Copy uses
-// it. It reads further blocks while w writes.
+// it. It reads further blocks while w writes. A task parks.
 func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
 	for {
 		b, err := r.front()

@@ -72,7 +72,7 @@ func (f *File) Allocate(mode AllocateMode, off, n int64) error {
 }
 
 // PunchHole frees the space of n bytes from off on, which then read as zeros; the length stays. It is Allocate with the
-// modes PunchHole and KeepSize.
+// modes PunchHole and KeepSize. A task parks.
 func (f *File) PunchHole(off, n int64) error { return f.Allocate(PunchHole|KeepSize, off, n) }
 
 // Advice says how a file will be used: POSIX_FADV_ of posix_fadvise(2).

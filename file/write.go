@@ -67,7 +67,7 @@ func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	return f.put(p, off)
 }
 
-// WriteString is like Write, for a string.
+// WriteString is like Write, for a string. A task parks.
 func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
 // beginAt begins a write at an offset.

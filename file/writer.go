@@ -196,7 +196,7 @@ func (w *Writer) writeThrough(p []byte) (n int, err error) {
 }
 
 // ReadFrom writes everything from r, reading directly into blocks; io.Copy uses it. Other callers of the Writer wait
-// until r ends. Any goroutine may call it.
+// until r ends. Any goroutine may call it; a task parks.
 func (w *Writer) ReadFrom(r io.Reader) (sum int64, err error) {
 	if err := w.mine.lock(); err != nil {
 		return 0, err
@@ -225,7 +225,7 @@ func (w *Writer) ReadFrom(r io.Reader) (sum int64, err error) {
 
 // Flush writes all bytes so far to the file, and waits until they are there. With Direct and an unaligned end it writes
 // zeros after the end and truncates them again. It returns the first error of all, or what ended the wait of a task,
-// which may try again. Any goroutine may call it.
+// which may try again. Any goroutine may call it; a task parks.
 func (w *Writer) Flush() error {
 	if err := w.mine.lock(); err != nil {
 		return err
@@ -272,7 +272,7 @@ func (w *Writer) flushBlocks() error {
 
 // Sync is Flush followed by File.Sync: if it returns nil, all bytes written before survive a crash of the machine.
 // Other callers may write meanwhile. If the sync fails it is unknown which bytes are on the disk, so the Writer has
-// failed, too. The error is errors.ErrUnsupported if f has no Sync method. Any goroutine may call it.
+// failed, too. The error is errors.ErrUnsupported if f has no Sync method. Any goroutine may call it; a task parks.
 func (w *Writer) Sync() error {
 	f, ok := w.f.(interface{ Sync() error })
 	if !ok {

@@ -20,7 +20,7 @@ import (
 // connection's, a write error is w's.
 //
 // Any goroutine may call it. If w is a connection of package net, a task waits for it on a goroutine (Loop.Offload);
-// cancelling the task then leaves that connection's deadline in the past.
+// cancelling the task then leaves that connection's deadline in the past. A task parks.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if c.records() {
 		return c.copyRecords(w)
@@ -81,7 +81,7 @@ func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 // its position on; for those that are not in the page cache a goroutine waits (Loop.Offload). Any other r is read by
 // the calling task, so it must not block outside Ringo.
 //
-// Any goroutine may call it.
+// Any goroutine may call it; a task parks.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	own := c.l.IsCurrent()
 	if err := c.mayCopy(own); err != nil {

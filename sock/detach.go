@@ -182,7 +182,7 @@ func (c *Conn) DetachTCP() (conn *net.TCPConn, unread []byte, err error) {
 }
 
 // DetachUnix is like DetachTCP, but for a connection between Unix sockets, and returns a *net.UnixConn. For a
-// "unixpacket" connection that was peeked into, the unread bytes are records without their boundaries.
+// "unixpacket" connection that was peeked into, the unread bytes are records without their boundaries. A task parks.
 func (c *Conn) DetachUnix() (conn *net.UnixConn, unread []byte, err error) {
 	return detachAs[*net.UnixConn](c, c.unix != nil)
 }

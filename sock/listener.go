@@ -128,11 +128,11 @@ func (ln *Listener) Accept() (net.Conn, error) {
 }
 
 // AcceptTCP is AcceptConn under the name that it has in a *net.TCPListener. On a Unix listener it fails with
-// EOPNOTSUPP.
+// EOPNOTSUPP. A task parks.
 func (ln *Listener) AcceptTCP() (*Conn, error) { return ln.acceptOf(ln.unix == nil) }
 
 // AcceptUnix is AcceptConn under the name that it has in a *net.UnixListener. On a TCP listener it fails with
-// EOPNOTSUPP.
+// EOPNOTSUPP. A task parks.
 func (ln *Listener) AcceptUnix() (*Conn, error) { return ln.acceptOf(ln.unix != nil) }
 
 func (ln *Listener) acceptOf(network bool) (*Conn, error) {
@@ -151,7 +151,7 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// AcceptConn is Accept, but returns a *Conn.
+// AcceptConn is Accept, but returns a *Conn. A task parks.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a, err := ln.core.Enter(handle.In)
 	if err != nil {

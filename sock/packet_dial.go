@@ -19,7 +19,7 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	return new(Dialer).DialPacket(l, network, address)
 }
 
-// DialPacket is like the function DialPacket, with these options, where LocalAddr is a *net.UDPAddr.
+// DialPacket is like the function DialPacket, with these options, where LocalAddr is a *net.UDPAddr. A task parks.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	return d.DialPacketContext(context.Background(), l, network, address)
 }

@@ -59,7 +59,7 @@ func ipAddr(a netip.Addr) *net.IPAddr {
 	return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}
 }
 
-// ReadFrom is ReadFromIP, but returns the sender as a net.Addr.
+// ReadFrom is ReadFromIP, but returns the sender as a net.Addr. A task parks.
 func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromIP(p)
 	if a == nil {
@@ -105,7 +105,7 @@ func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr,
 	return d.n, d.oobn, int(d.flags), addr, err
 }
 
-// WriteTo is WriteToIP; addr must be a *net.IPAddr.
+// WriteTo is WriteToIP; addr must be a *net.IPAddr. A task parks.
 func (c *IPConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.IPAddr)
 	if !ok {

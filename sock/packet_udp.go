@@ -40,7 +40,7 @@ func unmapped(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// ReadFrom is like Read, and returns the sender, a *net.UDPAddr.
+// ReadFrom is like Read, and returns the sender, a *net.UDPAddr. A task parks.
 func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromUDP(p)
 	if a == nil {
@@ -49,7 +49,7 @@ func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, a, err
 }
 
-// ReadFromUDP is like Read, and returns the sender.
+// ReadFromUDP is like Read, and returns the sender. A task parks.
 func (c *PacketConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
 	return c.readFromUDP(p, new(net.UDPAddr))
 }
@@ -65,12 +65,12 @@ func (c *PacketConn) readFromUDP(p []byte, a *net.UDPAddr) (int, *net.UDPAddr, e
 }
 
 // ReadFromUDPAddrPort is like Read, returns the sender, and does not allocate. On a dual-stack socket IPv4 addresses
-// are mapped into IPv6, as in package net.
+// are mapped into IPv6, as in package net. A task parks.
 func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) {
 	return c.readFrom("recvfrom", p)
 }
 
-// ReadFromAddrPort is ReadFromUDPAddrPort, under the name that pion/ice uses.
+// ReadFromAddrPort is ReadFromUDPAddrPort, under the name that pion/ice uses. A task parks.
 func (c *PacketConn) ReadFromAddrPort(p []byte) (int, netip.AddrPort, error) {
 	return c.ReadFromUDPAddrPort(p)
 }
@@ -83,7 +83,7 @@ func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error
 
 // ReadMsgUDP reads a datagram into b, and the control messages that came with it into oob: see ParseControl, which
 // decodes them, and SetControl, which asks for them. flags has MSG_TRUNC if b was too short and MSG_CTRUNC if oob was.
-// With SetGRO it returns joined datagrams as one. Any goroutine may call it.
+// With SetGRO it returns joined datagrams as one. Any goroutine may call it; a task parks.
 func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
 	n, oobn, flags, from, err := c.ReadMsgUDPAddrPort(b, oob)
 	if err == nil {
@@ -92,14 +92,14 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 	return n, oobn, flags, addr, err
 }
 
-// ReadMsgUDPAddrPort is like ReadMsgUDP, with the sender as in ReadFromUDPAddrPort.
+// ReadMsgUDPAddrPort is like ReadMsgUDP, with the sender as in ReadFromUDPAddrPort. A task parks.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	d := recvmsg{p: b, oob: oob, joined: true}
 	err = c.receive("recvmsg", &d)
 	return d.n, d.oobn, int(d.flags), d.from, err
 }
 
-// WriteTo is WriteToUDP; addr must be a *net.UDPAddr.
+// WriteTo is WriteToUDP; addr must be a *net.UDPAddr. A task parks.
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UDPAddr)
 	if !ok {
@@ -108,7 +108,7 @@ func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.WriteToUDP(p, a)
 }
 
-// WriteToUDP is like Write, but to addr, on an unconnected socket.
+// WriteToUDP is like Write, but to addr, on an unconnected socket. A task parks.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	m := sendmsg{p: p}
 	if err := c.address(&m, addr); err != nil {
@@ -117,7 +117,7 @@ func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	return c.writeTo("sendto", &m)
 }
 
-// WriteToUDPAddrPort is like WriteToUDP, with the address as a value, and does not allocate.
+// WriteToUDPAddrPort is like WriteToUDP, with the address as a value, and does not allocate. A task parks.
 func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, error) {
 	m := sendmsg{p: p, named: true, to: addr}
 	if err := c.suit(&m); err != nil {
@@ -126,13 +126,13 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, err
 	return c.writeTo("sendto", &m)
 }
 
-// WriteToAddrPort is WriteToUDPAddrPort, under the name that pion/ice uses.
+// WriteToAddrPort is WriteToUDPAddrPort, under the name that pion/ice uses. A task parks.
 func (c *PacketConn) WriteToAddrPort(p []byte, addr netip.AddrPort) (int, error) {
 	return c.WriteToUDPAddrPort(p, addr)
 }
 
 // WriteMsgUDP sends b as one datagram with control messages: see Control.Append, which makes them. addr is nil on a
-// connected socket. Any goroutine may call it.
+// connected socket. Any goroutine may call it; a task parks.
 func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {
@@ -143,7 +143,8 @@ func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int,
 	return c.writeMsg(&m)
 }
 
-// WriteMsgUDPAddrPort is like WriteMsgUDP, with the address as a value, the zero value on a connected socket.
+// WriteMsgUDPAddrPort is like WriteMsgUDP, with the address as a value, the zero value on a connected socket. A task
+// parks.
 func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob, named: true, to: addr}
 	if m.named = addr.IsValid() || !c.connected; m.named {

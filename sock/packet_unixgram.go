@@ -120,7 +120,7 @@ func newUnixPacketConn(l *loop.Loop, n int32, peer *net.UnixAddr, file *socketFi
 	return c
 }
 
-// ReadFrom is like Read, and returns the sender, a *net.UnixAddr, nil if it has no name.
+// ReadFrom is like Read, and returns the sender, a *net.UnixAddr, nil if it has no name. A task parks.
 func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromUnix(p)
 	if a == nil {
@@ -129,7 +129,7 @@ func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, a, err
 }
 
-// ReadFromUnix is ReadFrom, but returns a *net.UnixAddr.
+// ReadFromUnix is ReadFrom, but returns a *net.UnixAddr. A task parks.
 func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 	d := recvmsg{p: p}
 	err := c.receive("recvfrom", &d)
@@ -153,7 +153,7 @@ func (c *UnixPacketConn) shutdown(how int) error {
 
 // ReadMsgUnix reads a datagram into b, and its control messages into oob: flags has MSG_TRUNC if b was too short and
 // MSG_CTRUNC if oob was. Descriptors received in oob are CLOEXEC, and the caller has to close them. The kernel closes
-// those that do not fit, and those that other reads receive. Any goroutine may call it.
+// those that do not fit, and those that other reads receive. Any goroutine may call it; a task parks.
 func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	d := recvmsg{p: b, oob: oob}
 	err = c.receive("recvmsg", &d)
@@ -170,7 +170,7 @@ func (c *UnixPacketConn) sender(d *recvmsg) *net.UnixAddr {
 	return &net.UnixAddr{Name: d.path, Net: unixgram}
 }
 
-// WriteTo is WriteToUnix; addr must be a *net.UnixAddr.
+// WriteTo is WriteToUnix; addr must be a *net.UnixAddr. A task parks.
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UnixAddr)
 	if !ok {
@@ -179,7 +179,7 @@ func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.WriteToUnix(p, a)
 }
 
-// WriteToUnix is like Write, but to addr, on an unconnected socket.
+// WriteToUnix is like Write, but to addr, on an unconnected socket. A task parks.
 func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) {
 	m := sendmsg{p: p}
 	if err := c.addressUnix(&m, addr); err != nil {
@@ -188,8 +188,8 @@ func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) 
 	return c.writeTo("sendto", &m)
 }
 
-// WriteMsgUnix sends b as one datagram with control messages, such as those of
-// syscall.UnixRights. addr is nil on a connected socket. Any goroutine may call it.
+// WriteMsgUnix sends b as one datagram with control messages, such as those of syscall.UnixRights. addr is nil on a
+// connected socket. Any goroutine may call it; a task parks.
 func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {

@@ -117,7 +117,7 @@ func (p *Pollable) Loop() *ringo.Loop { return (*ringo.Loop)(p.l) }
 
 // Read reads once into b, and waits until there is something to read. The kernel may use b until Read returns. io.EOF
 // is returned bare; any other error is an *fs.PathError. Several readers take turns. What a read returns, and how large
-// b must be, depends on the file: see eventfd(2), timerfd_create(2), inotify(7).
+// b must be, depends on the file: see eventfd(2), timerfd_create(2), inotify(7). A task parks.
 func (p *Pollable) Read(b []byte) (int, error) {
 	a, err := p.enter(handle.In)
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *Pollable) Read(b []byte) (int, error) {
 }
 
 // Write writes all of b, or fails with the count of bytes written, and waits while there is no room. The kernel may use
-// b until Write returns. Several writers take turns.
+// b until Write returns. Several writers take turns. A task parks.
 func (p *Pollable) Write(b []byte) (n int, err error) {
 	a, err := p.enter(handle.Out)
 	if err != nil {
@@ -158,7 +158,7 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 
 // Wait waits until the descriptor is ready for any event in interest, or has hung up or failed, and returns the events.
 // It reads nothing, so the next Wait returns the same unless some reader does. It does not queue behind other callers.
-// The deadlines of the directions in interest apply.
+// The deadlines of the directions in interest apply. A task parks.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
 	if err == nil {

@@ -21,7 +21,7 @@ var errFilesLost = errors.New("more descriptors were passed than asked for, or t
 // them.
 //
 // It is for connections between Unix sockets. The files' blocking mode does not change. Any goroutine may call it; it
-// waits as Write does.
+// waits as Write does. A task parks.
 func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 	switch {
 	case c.unix == nil:
@@ -83,7 +83,7 @@ func duplicates(files []*os.File) (fds []int32, err error) {
 // stream a read ends after the bytes that files came with.
 //
 // It is for connections between Unix sockets. Plain reads close passed files, and so do Peek, Next and Serve for the
-// bytes that they fetch. Any goroutine may call it; it waits as Read does.
+// bytes that they fetch. Any goroutine may call it; it waits as Read does. A task parks.
 func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error) {
 	if max < 0 || len(p) == 0 {
 		return 0, nil, c.refuse("read",

@@ -53,7 +53,7 @@ func notUnix(call string) error {
 // peer's, nil if it has no name. If b is empty and oob is not, one byte is read and counted. io.EOF is returned bare.
 //
 // Control messages come with the bytes that they were sent with. Bytes that Peek, Next or Serve have fetched have lost
-// theirs, and are read first. Any goroutine may call it; it waits as Read does.
+// theirs, and are read first. Any goroutine may call it; it waits as Read does. A task parks.
 func (c *Conn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	m := newMessage(b, oob)
 	if err = c.readMessage(&m); err != nil {
@@ -64,7 +64,7 @@ func (c *Conn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAdd
 
 // ReadFromUnix is like Read, but also returns the peer's address, nil if it has no name. As with net.UnixConn, even
 // io.EOF is wrapped in a *net.OpError. It is for connections between Unix sockets. Any goroutine may call it; it waits
-// as Read does.
+// as Read does. A task parks.
 func (c *Conn) ReadFromUnix(b []byte) (n int, addr *net.UnixAddr, err error) {
 	if c.unix == nil {
 		return 0, nil, c.refuse("read", notUnix("recvfrom"))
@@ -151,7 +151,7 @@ func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p
 // WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does. The caller still owns descriptors that
 // oob passes. On a stream fewer bytes than b may be sent, with all of oob; a record is sent whole, or fails with
 // EMSGSIZE. If b is empty and oob is not, oob is sent with one zero byte, which is not counted. addr has to be nil: the
-// connection has its peer. Any goroutine may call it; it waits as Write does.
+// connection has its peer. Any goroutine may call it; it waits as Write does. A task parks.
 func (c *Conn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
 	switch {
 	case c.unix == nil:

@@ -57,7 +57,7 @@ func Server(conn net.Conn, config *tls.Config) *Conn {
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
 // HandshakeContext is like Handshake, but if ctx ends first it closes the connection. Once the handshake is done ctx
-// has no effect. Any goroutine may call it.
+// has no effect. Any goroutine may call it; a task parks.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.done.Load() {
 		return nil

@@ -24,7 +24,7 @@ func Dial(l *ringo.Loop, network, address string, config *tls.Config) (*Conn, er
 	return (&Dialer{Config: config}).Dial(l, network, address)
 }
 
-// Dial is like the function Dial, with these options.
+// Dial is like the function Dial, with these options. A task parks.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return d.DialContext(context.Background(), l, network, address)
 }

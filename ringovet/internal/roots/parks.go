@@ -13,7 +13,7 @@ var parks = map[string]string{
 		"DetachUDP ReadFromAddrPort WriteToAddrPort " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
-	"ringo/event":        "Adopt Detach Run Wait",
+	"ringo/event":        "Adopt Detach Wait",
 	"ringo/logs":         "Flush Close",
 	"ringo/metrics":      "Each",
 	"ringo/sock/socktls": "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/types"
 	"maps"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -161,18 +162,36 @@ func TestParksAreThoseOfTheAPI(t *testing.T) {
 	}
 }
 
-// parksBy finds what a comment says of parking: that its function does, or that it does not.
+// What a comment says of parking: that its function does, or that it does not.
 var (
 	saysParks = regexp.MustCompile(`(?s)\bparks?\b`)
 	saysNot   = regexp.MustCompile(`(?s)\b(not|never|neither)\s+parks?\b`)
 )
 
+// others are functions under a name that parks in their package, which don't: the list has names without types.
+const others = "Listing.Read Listing.Stat Conn.WriteToUnix"
+
+// receiver is the name of a method's type, with a dot behind it; none of a function.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return ""
+	}
+	t := fn.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	if generic, ok := t.(*ast.IndexExpr); ok {
+		t = generic.X
+	}
+	return t.(*ast.Ident).Name + "."
+}
+
 // TestParksAreThoseOfTheComments wants each public function whose comment says that it parks among those that park, or
-// among those that do so rarely.
+// among those that do so rarely; and of each that parks a comment that says so.
 func TestParksAreThoseOfTheComments(t *testing.T) {
 	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
-		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/logs", "ringo/debug",
-		"ringo/metrics")
+		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/event", "ringo/logs",
+		"ringo/debug", "ringo/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,14 +200,23 @@ func TestParksAreThoseOfTheComments(t *testing.T) {
 		for _, f := range p.Syntax {
 			for _, d := range f.Decls {
 				fn, ok := d.(*ast.FuncDecl)
-				if !ok || !fn.Name.IsExported() || !saysParks.MatchString(saysNot.ReplaceAllString(fn.Doc.Text(), "")) {
+				if !ok || !fn.Name.IsExported() {
+					continue
+				}
+				name := fn.Name.Name
+				full := receiver(fn) + name
+				public := fn.Recv == nil || ast.IsExported(full)
+				if !saysParks.MatchString(saysNot.ReplaceAllString(fn.Doc.Text(), "")) {
+					if public && Parks(p.PkgPath, name) && !slices.Contains(strings.Fields(others), full) {
+						t.Errorf("%s of %s parks, and its comment does not say so", full, p.PkgPath)
+					}
 					continue
 				}
 				said++
-				name := fn.Name.Name
 				met[p.PkgPath+" "+name] = true
-				if !Parks(p.PkgPath, name) && !slices.Contains(strings.Fields(rarely[p.PkgPath]), name) {
-					t.Errorf("%s of %s parks by its comment, and is not in parks, nor in rarely", name, p.PkgPath)
+				if public && !Parks(p.PkgPath, name) &&
+					!slices.Contains(strings.Fields(rarely[p.PkgPath]), name) {
+					t.Errorf("%s of %s parks by its comment, and is not in parks, nor in rarely", full, p.PkgPath)
 				}
 			}
 		}
@@ -200,6 +228,32 @@ func TestParksAreThoseOfTheComments(t *testing.T) {
 		for name := range strings.FieldsSeq(list) {
 			if !met[path+" "+name] {
 				t.Errorf("rarely has %s of %s, of which no comment says that it parks", name, path)
+			}
+		}
+	}
+}
+
+// TestParksAreThoseOfThePage wants the page of the docs to have what the lists have.
+func TestParksAreThoseOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/what-parks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	always, seldom, ok := strings.Cut(string(page), "\nThese park in rare cases")
+	if !ok {
+		t.Fatal("no part about what parks rarely")
+	}
+	for part, lists := range map[string]map[string]string{always: parks, seldom: rarely} {
+		rows := map[string][]string{}
+		for _, m := range regexp.MustCompile(`(?m)^\| (ringo\S*) \| (.*) \|$`).FindAllStringSubmatch(part, -1) {
+			rows[m[1]] = strings.Fields(strings.ReplaceAll(m[2], "`", ""))
+		}
+		if len(rows) != len(lists) {
+			t.Errorf("rows for %d packages, want %d", len(rows), len(lists))
+		}
+		for path, list := range lists {
+			if want := slices.Sorted(strings.FieldsSeq(list)); !slices.Equal(rows[path], want) {
+				t.Errorf("%s: the page has\n%v, want\n%v", path, rows[path], want)
 			}
 		}
 	}
