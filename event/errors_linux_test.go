@@ -153,7 +153,7 @@ func TestErrorsLikeNet(t *testing.T) {
 				calls := func(c *event.Conn) map[string]error {
 					return map[string]error{
 						"Write":      c.Write([]byte("x")),
-						"WriteV":     c.WriteV([]byte("x"), []byte("y")),
+						"WriteV":     c.WriteV([][]byte{[]byte("x"), []byte("y")}),
 						"WriteThen":  c.WriteThen([]byte("x"), func(error) {}),
 						"SendFile":   c.SendFile(nil, 0, 1, nil),
 						"CloseWrite": c.CloseWrite(),

@@ -232,7 +232,7 @@ func TestShownUntilReturn(t *testing.T) {
 					}
 					end(c)
 					for _, n := range []int{1, 512, 1024, 2048, 4096, 8192} {
-						c.WriteV(make([]byte, n)) // takes memory for a while, and writes to it
+						c.WriteV([][]byte{make([]byte, n)}) // takes memory for a while, and writes to it
 					}
 					if !bytes.Equal(p, want) {
 						t.Error("what is shown was changed")

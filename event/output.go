@@ -113,8 +113,8 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 	return err
 }
 
-// WriteV is like Write for several slices in order. If it fails it has taken none.
-func (c *Conn) WriteV(bufs ...[]byte) error {
+// WriteV is like Write for several slices in order. If it fails it has taken none. bufs is not changed.
+func (c *Conn) WriteV(bufs [][]byte) error {
 	e := c.here("Conn.WriteV")
 	size := 0
 	for _, b := range bufs {

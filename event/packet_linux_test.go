@@ -454,7 +454,7 @@ func TestRecords(t *testing.T) {
 	sizes := []int{1, 100, 0, 5000, 100_000, 3, 150_000}
 	for name, answer := range map[string]func(c *event.Conn, p []byte) error{
 		"Write":     (*event.Conn).Write,
-		"WriteV":    func(c *event.Conn, p []byte) error { return c.WriteV(p[:len(p)/2], p[len(p)/2:]) },
+		"WriteV":    func(c *event.Conn, p []byte) error { return c.WriteV([][]byte{p[:len(p)/2], p[len(p)/2:]}) },
 		"WriteThen": func(c *event.Conn, p []byte) error { return c.WriteThen(slices.Clone(p), func(error) {}) },
 		"WriteLease": func(c *event.Conn, p []byte) error {
 			lease, err := c.Keep()
@@ -683,7 +683,7 @@ func TestEmptyWrites(t *testing.T) {
 	defer f.Close()
 	for name, write := range map[string]func(c *event.Conn, tell func(error)) error{
 		"Write":      func(c *event.Conn, _ func(error)) error { return c.Write(nil) },
-		"WriteV":     func(c *event.Conn, _ func(error)) error { return c.WriteV() },
+		"WriteV":     func(c *event.Conn, _ func(error)) error { return c.WriteV(nil) },
 		"WriteThen":  func(c *event.Conn, tell func(error)) error { return c.WriteThen(nil, tell) },
 		"SendFile":   func(c *event.Conn, tell func(error)) error { return c.SendFile(f, 0, 0, tell) },
 		"WriteLease": func(c *event.Conn, _ func(error)) error { return c.WriteLease(buf.Of(nil)) },
@@ -734,7 +734,7 @@ func TestEmptyWrites(t *testing.T) {
 func TestEmptyRecords(t *testing.T) {
 	for name, write := range map[string]func(c *event.Conn, told func(error)) error{
 		"Write":      func(c *event.Conn, told func(error)) error { defer told(nil); return c.Write(nil) },
-		"WriteV":     func(c *event.Conn, told func(error)) error { defer told(nil); return c.WriteV() },
+		"WriteV":     func(c *event.Conn, told func(error)) error { defer told(nil); return c.WriteV(nil) },
 		"WriteThen":  func(c *event.Conn, told func(error)) error { return c.WriteThen(nil, told) },
 		"WriteLease": func(c *event.Conn, told func(error)) error { defer told(nil); return c.WriteLease(buf.Of(nil)) },
 	} {

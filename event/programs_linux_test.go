@@ -481,7 +481,7 @@ func (e *end) write() {
 		}
 	case how == 1:
 		k := rng.IntN(n + 1)
-		err = c.WriteV(p[:k], nil, p[k:])
+		err = c.WriteV([][]byte{p[:k], nil, p[k:]})
 		clear(p)
 	case how == 2 && e.p.f != nil:
 		err = c.SendFile(e.p.f, int64(at), int64(n), e.tell())
@@ -655,7 +655,7 @@ func (e *end) breakOff() {
 func (e *end) tryClosed(c *event.Conn) {
 	for name, call := range map[string]func() error{
 		"Write":  func() error { return c.Write([]byte("x")) },
-		"WriteV": func() error { return c.WriteV([]byte("x"), []byte("y")) },
+		"WriteV": func() error { return c.WriteV([][]byte{[]byte("x"), []byte("y")}) },
 		"WriteThen": func() error {
 			return c.WriteThen([]byte("x"), func(error) { e.p.fail("%s: WriteThen is told", e.name) })
 		},
@@ -832,7 +832,7 @@ func (e *recordsEnd) send() {
 		}
 	case 1:
 		k := e.rng.IntN(n + 1)
-		err = e.c.WriteV(p[:k], p[k:])
+		err = e.c.WriteV([][]byte{p[:k], p[k:]})
 	default:
 		err = e.c.Write(p)
 	}

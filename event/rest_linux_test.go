@@ -328,7 +328,8 @@ func TestWriteV(t *testing.T) {
 		p := pattern(1 << 20)
 		h := &funcs{open: func(c *event.Conn) {
 			c.SetMarks(1, 1000)
-			if err := errors.Join(c.WriteV(p[:3], nil, p[3:10]), c.WriteV(p[10:500_000], p[500_000:])); err != nil {
+			few, much := [][]byte{p[:3], nil, p[3:10]}, [][]byte{p[10:500_000], p[500_000:]}
+			if err := errors.Join(c.WriteV(few), c.WriteV(much)); err != nil {
 				t.Errorf("WriteV: %v", err)
 			}
 			c.Close()
@@ -495,8 +496,10 @@ var largeOnes = []struct {
 }{
 	{"Write", 1, 8000, func(c *event.Conn, p []byte, _ *os.File) error { return c.Write(p) }},
 	{"WriteThen", 1, 8000, func(c *event.Conn, p []byte, _ *os.File) error { return c.WriteThen(p, func(error) {}) }},
-	{"WriteV", 1, 8000, func(c *event.Conn, p []byte, _ *os.File) error { return c.WriteV(p[:10], p[10:]) }},
-	{"WriteV of much", 1, 70_000, func(c *event.Conn, p []byte, _ *os.File) error { return c.WriteV(p[:10], p[10:]) }},
+	{"WriteV", 1, 8000, func(c *event.Conn, p []byte, _ *os.File) error { return c.WriteV([][]byte{p[:10], p[10:]}) }},
+	{"WriteV of much", 1, 70_000, func(c *event.Conn, p []byte, _ *os.File) error {
+		return c.WriteV([][]byte{p[:10], p[10:]})
+	}},
 	{"WriteLease", 1, 8000, func(c *event.Conn, p []byte, _ *os.File) error {
 		lease, err := c.Keep() // of the question, which is the answer
 		if err == nil {

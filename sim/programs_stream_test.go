@@ -435,13 +435,11 @@ func (e *end) write(k *worker) error {
 		how = 0
 	}
 	return e.use(k, [...]string{"Write", "WriteV", "TryWrite", "ReadFrom"}[how], &e.writeBy, func() error {
-		var n int64
+		var n int
 		var err error
 		switch how {
 		case 0:
-			var m int
-			m, err = e.c.Write(data)
-			n = int64(m)
+			n, err = e.c.Write(data)
 		case 1:
 			var parts [][]byte
 			for rest := data; len(rest) > 0; {
@@ -451,16 +449,16 @@ func (e *end) write(k *worker) error {
 			}
 			n, err = e.c.WriteV(parts)
 		case 2:
-			var m int
-			m, err = e.c.TryWrite(data)
-			n = int64(m)
+			n, err = e.c.TryWrite(data)
 		case 3:
-			n, err = e.c.ReadFrom(&pieces{data})
+			var all int64
+			all, err = e.c.ReadFrom(&pieces{data})
+			n = int(all)
 		}
-		if n < int64(size) && err == nil && how != 2 || n > int64(size) {
+		if n < size && err == nil && how != 2 || n > size {
 			p.w.Errorf("%s: a write of %d bytes gives %d and no error", k.n.h.Name(), size, n)
 		}
-		s.written += int(n)
+		s.written += n
 		s.under = 0
 		return err
 	})

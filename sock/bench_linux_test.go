@@ -488,7 +488,10 @@ func BenchmarkBuffers(b *testing.B) {
 			rest := work
 			return rest.WriteTo(c)
 		}
-		writeV := func(c net.Conn) (int64, error) { return c.(*sock.Conn).WriteV(all) }
+		writeV := func(c net.Conn) (int64, error) {
+			n, err := c.(*sock.Conn).WriteV(all)
+			return int64(n), err
+		}
 		turns := func(b *testing.B, c net.Conn, write func(net.Conn) (int64, error)) {
 			b.ReportAllocs()
 			for p := make([]byte, 1); b.Loop(); {

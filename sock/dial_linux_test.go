@@ -880,7 +880,7 @@ func fastWrites(t *testing.T) map[string]func(c *sock.Conn) (int64, error) {
 		"vector": func(c *sock.Conn) (int64, error) {
 			p := fastBytes(100_000)
 			n, err := c.WriteV([][]byte{p[:10], p[10:50_000], p[50_000:]})
-			return n, err
+			return int64(n), err
 		},
 		"file": func(c *sock.Conn) (int64, error) {
 			f, err := os.Open(file)

@@ -746,7 +746,7 @@ func TestWriteV(t *testing.T) {
 				list, p = [][]byte{nil, {}}, nil
 			}
 			n, err := c.WriteV(list)
-			if n != int64(len(p)) || err != nil {
+			if n != len(p) || err != nil {
 				t.Fatalf("WriteV of %d slices = %d, %v, want %d", len(list), n, err, len(p))
 			}
 			if !bytes.Equal(bytes.Join(list, nil), p) {
@@ -778,7 +778,7 @@ func TestReadV(t *testing.T) {
 			p := make([]byte, 1+rand.IntN(60_000))
 			list := pieces(p, 1+rand.IntN(10_000))
 			n, err := c.ReadV(list)
-			if err != nil || n < 1 || n > int64(len(p)) {
+			if err != nil || n < 1 || n > len(p) {
 				t.Fatalf("ReadV at %d = %d, %v", at, n, err)
 			}
 			if bad := mismatch(p[:n], at); bad >= 0 {
@@ -1096,7 +1096,7 @@ func TestWriteVEnds(t *testing.T) {
 		for _, by := range []string{"close", "cancel"} {
 			t.Run(by, func(t *testing.T) {
 				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-					var n int64
+					var n int
 					var err error
 					task := l.Go(func() { n, err = c.WriteV(pieces(make([]byte, 64<<20), 1000)) })
 					l.Sleep(3 * time.Millisecond)

@@ -451,7 +451,7 @@ var steady = map[string]func(*ringo.Loop, *sock.Listener) error{
 				for _, b := range bufs {
 					k := min(int(n), len(b))
 					answer = append(answer, b[:k])
-					n -= int64(k)
+					n -= k
 				}
 				c.WriteV(answer)
 			}

@@ -57,7 +57,7 @@ func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 }
 
 // readVRecord is ReadV of a record, whose end in the slices is known when it is here.
-func (c *Conn) readVRecord(bufs [][]byte) (int64, error) {
+func (c *Conn) readVRecord(bufs [][]byte) (int, error) {
 	room := 0
 	for _, b := range bufs {
 		room += len(b)
@@ -67,11 +67,8 @@ func (c *Conn) readVRecord(bufs [][]byte) (int64, error) {
 	for p = p[:n]; len(p) > 0; bufs = bufs[1:] {
 		p = p[copy(bufs[0], p):]
 	}
-	return int64(n), err
+	return n, err
 }
 
 // writeVRecord is WriteV of a record, which is one piece however many slices it has.
-func (c *Conn) writeVRecord(bufs [][]byte) (int64, error) {
-	n, err := c.Write(slices.Concat(bufs...))
-	return int64(n), err
-}
+func (c *Conn) writeVRecord(bufs [][]byte) (int, error) { return c.Write(slices.Concat(bufs...)) }

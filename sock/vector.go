@@ -16,7 +16,7 @@ import (
 // Deadlines and errors are those of Read.
 //
 // Any goroutine may call it, and waits as in package net; a task parks.
-func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
+func (c *Conn) ReadV(bufs [][]byte) (int, error) {
 	if c.records() {
 		return c.readVRecord(bufs)
 	}
@@ -27,7 +27,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	defer c.core.Leave(a)
 	n, err := c.readV(a, bufs)
 	c.core.Given(n)
-	return int64(n), c.failed("read", err)
+	return n, c.failed("read", err)
 }
 
 // readV is ReadV for a caller that has access.
@@ -68,7 +68,7 @@ func copyToV(in *stream.In, t *stream.Tools, v *vector) (total int) {
 // Deadlines, errors and the order of writers are those of Write.
 //
 // Any goroutine may call it, and waits as in package net; a task parks.
-func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
+func (c *Conn) WriteV(bufs [][]byte) (int, error) {
 	if c.records() {
 		return c.writeVRecord(bufs)
 	}
@@ -82,12 +82,12 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 }
 
 // writeV is WriteV for a caller that has access.
-func (c *Conn) writeV(a handle.Access, bufs [][]byte) (total int64, err error) {
+func (c *Conn) writeV(a handle.Access, bufs [][]byte) (total int, err error) {
 	v := vector{rest: bufs}
 	if a.Own() {
 		if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.core.Accepts() &&
 			c.accept(v.gather(c.local.gathered())) {
-			return int64(n), nil
+			return n, nil
 		}
 		if err := c.caughtUp(); err != nil {
 			return 0, err
@@ -101,7 +101,7 @@ func (c *Conn) writeV(a handle.Access, bufs [][]byte) (total int64, err error) {
 			err = c.mayGoOn()
 		}
 		v.skip(n)
-		if total += int64(n); err != nil {
+		if total += n; err != nil {
 			return total, err
 		}
 	}

@@ -124,8 +124,8 @@ type Conn interface {
 	Buffered() int
 	Next() (Lease, error)
 	WriteLease(b Lease) (int, error)
-	ReadV(bufs [][]byte) (int64, error)
-	WriteV(bufs [][]byte) (int64, error)
+	ReadV(bufs [][]byte) (int, error)
+	WriteV(bufs [][]byte) (int, error)
 	// CopyTo writes all that comes to w, which may be a Conn of the same machine.
 	CopyTo(w io.Writer) (int64, error)
 	CopyFrom(r io.Reader) (int64, error)

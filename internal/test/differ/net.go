@@ -174,19 +174,19 @@ func (c *netConn) Next() (Lease, error) {
 
 func (c *netConn) WriteLease(b Lease) (int, error) { return c.Write(b.Bytes()) }
 
-func (c *netConn) ReadV(bufs [][]byte) (int64, error) {
+func (c *netConn) ReadV(bufs [][]byte) (int, error) {
 	for _, p := range bufs {
 		if len(p) > 0 {
-			n, err := c.Read(p)
-			return int64(n), err
+			return c.Read(p)
 		}
 	}
 	return 0, nil
 }
 
-func (c *netConn) WriteV(bufs [][]byte) (int64, error) {
+func (c *netConn) WriteV(bufs [][]byte) (int, error) {
 	b := net.Buffers(append([][]byte(nil), bufs...))
-	return b.WriteTo(c.Conn)
+	n, err := b.WriteTo(c.Conn)
+	return int(n), err
 }
 
 func (c *netConn) CopyTo(w io.Writer) (int64, error) {

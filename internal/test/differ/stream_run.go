@@ -86,8 +86,7 @@ func (x *actor) write(c Conn, p []byte, how int) (int, error) {
 	switch how {
 	case 1:
 		k, m := len(p)/3, len(p)/2
-		n, err := c.WriteV([][]byte{p[:k], nil, p[k:m], p[m:]})
-		return int(n), err
+		return c.WriteV([][]byte{p[:k], nil, p[k:m], p[m:]})
 	case 2:
 		n, err := c.CopyFrom(plainReader{bytes.NewReader(p)})
 		return int(n), err
@@ -204,10 +203,10 @@ func readN(c Conn, n, how, piece int) (p []byte, err error) {
 		p = make([]byte, n)
 		at := 0
 		for at < n && err == nil {
-			var k int64
+			var k int
 			half := (n - at) / 2
 			k, err = c.ReadV([][]byte{p[at : at+half], nil, p[at+half:]})
-			at += int(k)
+			at += k
 		}
 		return p[:at], err
 	case nextWay:
