@@ -258,7 +258,7 @@ func (b *body) trailers() error {
 		}
 		fields[key] = append(fields[key], value)
 	}
-	r := b.x.made
+	r := &b.x.made
 	if r.Trailer == nil {
 		r.Trailer = fields
 		return io.EOF
@@ -277,8 +277,8 @@ func (b *body) Close() error {
 
 // drain reads what no handler has read, up to drainMax, and reports whether that was all.
 func (b *body) drain() bool {
-	trash := scratch.Get().(*[]byte)
-	defer scratch.Put(trash)
+	trash := take()
+	defer give(trash)
 	for sum := 0; b.err == nil && sum <= drainMax; {
 		n, _ := b.read((*trash)[:cap(*trash)])
 		sum += n

@@ -220,22 +220,16 @@ func (c *conn) net() net.Conn {
 
 // handle has a request answered, and reports whether others may follow.
 func (c *conn) handle(x *exchange) bool {
-	h := c.s.handlerOf(x.made)
-	whole := false
-	if c.loop == nil || isTask(h, x.made) {
+	h := c.s.handlerOf(&x.made)
+	var whole bool
+	if c.loop == nil || isTask(h, &x.made) {
 		whole = c.call(h, x)
-	} else { // if it is not run, it is not whole
-		(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(context.Context) error {
-			whole = c.call(h, x)
-			return nil
-		})
+	} else {
+		whole = c.callElsewhere(h, x)
 	}
 	x.ctx.end(context.Canceled)
 	c.unwatch(x)
-	if c.left {
-		return false
-	}
-	if !whole {
+	if c.left || !whole {
 		return false
 	}
 	w := &x.res
@@ -254,6 +248,15 @@ func (c *conn) handle(x *exchange) bool {
 	return true
 }
 
+// callElsewhere is call on a goroutine. If that can't be begun, it has not returned.
+func (c *conn) callElsewhere(h http.Handler, x *exchange) (returned bool) {
+	(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(context.Context) error {
+		returned = c.call(h, x)
+		return nil
+	})
+	return returned
+}
+
 // call calls the handler; false if that has not returned.
 func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
 	defer func() {
@@ -264,7 +267,7 @@ func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
 			c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
 		}
 	}()
-	h.ServeHTTP(&x.res, x.made)
+	h.ServeHTTP(&x.res, &x.made)
 	return true
 }
 
@@ -278,8 +281,8 @@ func (c *conn) part(sends bool) {
 		return
 	}
 	c.c.SetReadDeadline(time.Now().Add(partMax))
-	trash := scratch.Get().(*[]byte)
-	defer scratch.Put(trash)
+	trash := take()
+	defer give(trash)
 	for {
 		if _, err := c.c.Read((*trash)[:cap(*trash)]); err != nil {
 			return

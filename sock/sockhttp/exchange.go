@@ -10,7 +10,7 @@ import (
 type exchange struct {
 	conn    *conn
 	c       stream
-	made    *http.Request // as the server has made it, whatever the handler makes of it
+	made    http.Request // as the server has made it, whatever the handler makes of it
 	url     url.URL
 	ctx     requestContext
 	body    body
@@ -27,12 +27,27 @@ var scratch = sync.Pool{New: func() any {
 
 const scratchSize = 8192
 
+// take gives some of it, empty.
+func take() *[]byte {
+	p := scratch.Get().(*[]byte)
+	*p = (*p)[:0]
+	return p
+}
+
+// give takes it back, unless it has grown: a large head is no reason to keep as much for ever.
+func give(p *[]byte) {
+	if cap(*p) == scratchSize {
+		scratch.Put(p)
+	}
+}
+
 // newExchange makes the exchange of a whole head.
 func (c *conn) newExchange(text string) (*exchange, error) {
 	x := &exchange{conn: c, c: c.c}
 	x.ctx.Context, x.ctx.x = c.ctx, x
-	r := blank.WithContext(&x.ctx)
-	x.made, r.URL = r, &x.url
+	x.made = *blank.WithContext(&x.ctx) // a copy, so that it is none on the heap
+	r := &x.made
+	r.URL = &x.url
 	x.res.x, x.res.length = x, -1
 	var err error
 	if x.head, err = parseHead(text, r); err != nil {

@@ -3,7 +3,9 @@ package sockhttp
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // What a byte may be a part of.
@@ -12,12 +14,17 @@ const (
 	valueChar             // of a field: all but controls
 	pathChar              // of a URL's path, where it stands for itself
 	hostChar
+	textChar // of a text, in ASCII
+	loneChar // as the first of textChars it begins none of the types that net/http knows
 )
 
 var chars = func() (t [256]uint8) {
 	for c := range 256 {
 		if c >= ' ' && c != 0x7f || c == '\t' {
 			t[c] |= valueChar
+		}
+		if c >= ' ' && c < 0x80 || c == '\t' || c == '\n' || c == '\r' {
+			t[c] |= textChar
 		}
 	}
 	mark := func(bit uint8, set string) {
@@ -29,6 +36,10 @@ var chars = func() (t [256]uint8) {
 	mark(tokenChar, letters+"!#$%&'*+-.^_`|~")
 	mark(pathChar, letters+"-._~$&+,/:;=@")
 	mark(hostChar, letters+"-._~%!$&'()*+,;=:[]")
+	mark(loneChar, letters+"-._~$&'()*+,;=:[]{}#/\"")
+	for _, c := range []byte("BFGIMOPRtw") { // of images, sounds, fonts and archives
+		t[c] &^= loneChar
+	}
 	return t
 }()
 
@@ -112,4 +123,118 @@ func hasToken(values []string, token string) bool {
 // bodyAllowed reports whether an answer of that status may have a body.
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// fields are those of an answer as they are sent: a copy, since what a handler does to its map after WriteHeader has no
+// effect on them. They are in order of their names.
+type fields struct {
+	list []field
+}
+
+// field is one line, or, where none is set, says that the server is not to add one of that name.
+type field struct {
+	key, value string
+	none       bool
+}
+
+var fieldsPool = sync.Pool{New: func() any { return new(fields) }}
+
+// fieldsOf copies a header; release ends the use of the copy. That of an empty one is nil.
+func fieldsOf(h http.Header) *fields {
+	if len(h) == 0 {
+		return nil
+	}
+	f := fieldsPool.Get().(*fields)
+	for key, values := range h {
+		if len(values) == 0 {
+			f.list = append(f.list, field{key, "", true})
+		}
+		for _, v := range values {
+			f.list = append(f.list, field{key, v, false})
+		}
+	}
+	slices.SortStableFunc(f.list, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	return f
+}
+
+// fieldsMax is for how many of them memory is kept.
+const fieldsMax = 64
+
+func (f *fields) release() {
+	if f == nil || cap(f.list) > fieldsMax {
+		return
+	}
+	clear(f.list)
+	f.list = f.list[:0]
+	fieldsPool.Put(f)
+}
+
+// all gives one after the other.
+func (f *fields) all() func(yield func(field) bool) {
+	return func(yield func(field) bool) {
+		if f == nil {
+			return
+		}
+		for _, one := range f.list {
+			if !yield(one) {
+				return
+			}
+		}
+	}
+}
+
+// has reports whether a field is there, if only to say that it is not to be added.
+func (f *fields) has(key string) bool {
+	for one := range f.all() {
+		if one.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// get is the first of a field's values.
+func (f *fields) get(key string) string {
+	for one := range f.all() {
+		if one.key == key {
+			return one.value
+		}
+	}
+	return ""
+}
+
+// hasToken reports whether one of a field's lists of tokens has it.
+func (f *fields) hasToken(key, token string) bool {
+	for one := range f.all() {
+		if one.key == key && hasToken([]string{one.value}, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// drop takes a field out.
+func (f *fields) drop(key string) {
+	if f != nil {
+		f.list = slices.DeleteFunc(f.list, func(one field) bool { return one.key == key })
+	}
+}
+
+// append appends the lines, but for those whose names are none: of trailers, for one.
+func (f *fields) append(out []byte) []byte {
+	for one := range f.all() {
+		if one.none || !isToken(one.key) {
+			continue
+		}
+		out = append(append(out, one.key...), ": "...)
+		from := len(out)
+		out = append(out, textproto.TrimString(one.value)...)
+		for i := from; i < len(out); i++ {
+			if out[i] == '\r' || out[i] == '\n' {
+				out[i] = ' '
+			}
+		}
+		out = append(out, "\r\n"...)
+	}
+	return out
 }

@@ -67,13 +67,14 @@ func parseHead(text string, r *http.Request) (h head, err error) {
 	if err := parseRequestLine(line, r); err != nil {
 		return h, err
 	}
-	if err := parseFields(rest, r); err != nil {
+	host, hosts, err := parseFields(rest, r)
+	if err != nil {
 		return h, err
 	}
 	if r.ProtoMajor != 1 && !(r.ProtoMajor == 2 && r.ProtoMinor == 0 && r.Method == "PRI" && r.RequestURI == "*") {
 		return h, errVersion
 	}
-	if err := parseHost(r); err != nil {
+	if err := parseHost(host, hosts, r); err != nil {
 		return h, err
 	}
 	if v := r.Header["Pragma"]; len(v) > 0 && v[0] == "no-cache" && r.Header["Cache-Control"] == nil {
@@ -182,44 +183,46 @@ func plainTarget(target string) (path, query string, ok bool) {
 	return target, "", true
 }
 
-// parseFields reads the lines up to the empty one.
-func parseFields(text string, r *http.Request) error {
+// parseFields reads the lines up to the empty one. Host is none of a Request's: its value is
+// returned, and how often it was there.
+func parseFields(text string, r *http.Request) (host string, hosts int, err error) {
 	n := strings.Count(text, "\n") - 1
-	if n <= 0 {
-		r.Header = make(http.Header)
-		return nil
-	}
-	r.Header = make(http.Header, n)
-	values := make([]string, n)
-	key, used := "", 0
-	for {
+	r.Header = make(http.Header, max(n-1, 0))
+	var values []string
+	for key := ""; ; n-- {
 		line, rest := cutLine(text)
 		if text = rest; line == "" {
-			return nil
+			return host, hosts, nil
 		}
 		if c := line[0]; c == ' ' || c == '\t' {
 			if err := fold(r.Header, key, line); err != nil {
-				return err
+				return "", 0, err
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return errBad
+			return "", 0, errBad
 		}
 		if key, ok = canonical(name); !ok {
-			return nameError(name)
+			return "", 0, nameError(name)
 		}
 		if value = trim(value); !isValue(value) {
-			return errBad
+			return "", 0, errBad
+		}
+		if key == "Host" {
+			host, hosts = value, hosts+1
+			continue
 		}
 		if before, ok := r.Header[key]; ok {
 			r.Header[key] = append(before, value)
 			continue
 		}
-		values[used] = value
-		r.Header[key] = values[used : used+1 : used+1]
-		used++
+		if values == nil { // for all lines that are left
+			values = make([]string, n)
+		}
+		values[0] = value
+		r.Header[key], values = values[:1:1], values[1:]
 	}
 }
 
@@ -246,21 +249,19 @@ func fold(h http.Header, key, line string) error {
 	return nil
 }
 
-// parseHost finds the host, and takes it out of the fields.
-func parseHost(r *http.Request) error {
-	hosts := r.Header["Host"]
+// parseHost finds the host.
+func parseHost(host string, hosts int, r *http.Request) error {
 	switch {
-	case len(hosts) > 1:
+	case hosts > 1:
 		return errBad
-	case len(hosts) == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
+	case hosts == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
 		return errNoHost
-	case len(hosts) == 1 && !isHost(hosts[0]):
+	case hosts == 1 && !isHost(host):
 		return errHost
 	}
-	if r.Host = r.URL.Host; r.Host == "" && len(hosts) == 1 {
-		r.Host = hosts[0]
+	if r.Host = r.URL.Host; r.Host == "" {
+		r.Host = host
 	}
-	delete(r.Header, "Host")
 	return nil
 }
 

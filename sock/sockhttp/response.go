@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +24,11 @@ import (
 type response struct {
 	x       *exchange
 	header  http.Header // the handler's; nil: it has not asked
-	sent    http.Header // as it was at WriteHeader
+	sent    *fields     // as it was at WriteHeader; nil: empty
 	status  int         // 0: WriteHeader was not called
 	length  int64       // Content-Length; -1: not known
 	written int64
-	held    []byte
+	held    *[]byte // of scratch; nil: nothing was written
 	out     *[]byte // of scratch, on its way out
 
 	trailers []string
@@ -59,9 +58,6 @@ func (w *response) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
-	if w.status != 0 && !w.headed && w.sent == nil { // what is set from here on is for trailers
-		w.sent = w.header.Clone()
-	}
 	return w.header
 }
 
@@ -84,17 +80,17 @@ func (w *response) WriteHeader(status int) {
 		w.inform(status)
 		return
 	}
-	w.status = status
-	if w.header == nil {
+	w.status = status // what is set from here on is for trailers
+	if len(w.header) == 0 {
 		return
 	}
-	w.sent = w.header.Clone()
-	if cl := w.header["Content-Length"]; len(cl) > 0 && cl[0] != "" {
-		n, err := strconv.ParseInt(cl[0], 10, 64)
+	w.sent = fieldsOf(w.header)
+	if length := w.sent.get("Content-Length"); length != "" {
+		n, err := strconv.ParseInt(length, 10, 64)
 		if err != nil || n < 0 {
-			w.x.conn.logf("http: invalid Content-Length of %q", cl[0])
+			w.x.conn.logf("http: invalid Content-Length of %q", length)
 			delete(w.header, "Content-Length")
-			delete(w.sent, "Content-Length")
+			w.sent.drop("Content-Length")
 			w.noLength = true
 			return
 		}
@@ -118,11 +114,12 @@ func caller() string {
 // inform sends an answer that another follows.
 func (w *response) inform(status int) {
 	out := w.take()
-	out = appendStatus(out, w.x.made, status)
-	out = appendFields(out, w.header, func(key string) bool {
-		return key == "Content-Length" || key == "Transfer-Encoding"
-	})
-	w.put(append(out, "\r\n"...))
+	out = appendStatus(out, &w.x.made, status)
+	sent := fieldsOf(w.header)
+	sent.drop("Content-Length")
+	sent.drop("Transfer-Encoding")
+	w.put(append(sent.append(out), "\r\n"...))
+	sent.release()
 	w.push()
 }
 
@@ -141,26 +138,51 @@ func (w *response) Write(p []byte) (int, error) {
 	if err := w.mayWrite(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	if len(w.held)+len(p) <= holdMax {
-		if w.held == nil {
-			w.held = make([]byte, 0, holdFor(len(p)))
-		}
-		w.held = append(w.held, p...)
+	if held := w.hold(len(p)); held != nil {
+		*held = append(*held, p...)
 		return len(p), nil
 	}
 	return w.send(p)
 }
 
-// holdFor is room for what a handler writes that has begun with n bytes.
-func holdFor(n int) int {
-	if n <= 64 {
-		return 64
+// WriteString is Write without a copy of what is held.
+func (w *response) WriteString(s string) (int, error) {
+	if err := w.mayWrite(len(s)); err != nil || s == "" {
+		return 0, err
 	}
-	return holdMax
+	if held := w.hold(len(s)); held != nil {
+		*held = append(*held, s...)
+		return len(s), nil
+	}
+	return w.send([]byte(s))
 }
 
-// WriteString is Write.
-func (w *response) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+// hold is where n bytes more may be held; nil: they are too many.
+func (w *response) hold(n int) *[]byte {
+	if w.holds()+n > holdMax {
+		return nil
+	}
+	if w.held == nil {
+		w.held = take()
+	}
+	return w.held
+}
+
+// holds is how many bytes are held.
+func (w *response) holds() int {
+	if w.held == nil {
+		return 0
+	}
+	return len(*w.held)
+}
+
+// letGo forgets what is held.
+func (w *response) letGo() {
+	if w.held != nil {
+		give(w.held)
+		w.held = nil
+	}
+}
 
 // mayWrite is what a write of n bytes begins with.
 func (w *response) mayWrite(n int) error {
@@ -193,16 +215,16 @@ func (w *response) mayWrite(n int) error {
 
 // send sends what is held, and p.
 func (w *response) send(p []byte) (int, error) {
-	first := w.held
-	if len(first) == 0 {
-		first = p
+	first := p
+	if w.held != nil {
+		first = *w.held
 	}
 	w.sendHead(first)
 	if w.x.made.Method == http.MethodHead {
-		w.held = w.held[:0]
+		w.letGo()
 		return len(p), w.failed
 	}
-	n := len(w.held) + len(p)
+	n := w.holds() + len(p)
 	if n == 0 {
 		return 0, w.failed
 	}
@@ -211,8 +233,10 @@ func (w *response) send(p []byte) (int, error) {
 		out = strconv.AppendInt(out, int64(n), 16)
 		out = append(out, "\r\n"...)
 	}
-	out = append(out, w.held...)
-	w.held = w.held[:0]
+	if w.held != nil {
+		out = append(out, *w.held...)
+		w.letGo()
+	}
 	if len(p) <= holdMax { // one call for all
 		out = append(out, p...)
 		p = nil
@@ -252,8 +276,8 @@ func (w *response) FlushError() error {
 
 // ReadFrom sends what comes of a reader; files by the kernel.
 func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
-	mem := scratch.Get().(*[]byte)
-	defer scratch.Put(mem)
+	mem := take()
+	defer give(mem)
 	room := (*mem)[:cap(*mem)]
 	if !w.headed { // nothing is sent before there is something, and its type is found by the first bytes
 		n, err = io.CopyBuffer(justWriter{w}, io.LimitReader(r, sniffMax), room)
@@ -298,15 +322,16 @@ func (w *response) finish() {
 	w.send(nil)
 	if w.chunked {
 		out := append(w.take(), "0\r\n"...)
-		out = appendFields(out, w.trailer(), nil)
-		w.put(append(out, "\r\n"...))
+		sent := fieldsOf(w.trailer())
+		w.put(append(sent.append(out), "\r\n"...))
+		sent.release()
 	}
 	w.push()
 	if w.out != nil {
-		scratch.Put(w.out)
+		give(w.out)
 		w.out = nil
 	}
-	r := w.x.made
+	r := &w.x.made
 	short := r.Method != http.MethodHead && w.length >= 0 && bodyAllowed(w.status) && w.length != w.written
 	if short || w.failed != nil {
 		w.close = true
@@ -323,28 +348,21 @@ func (w *response) sendHead(p []byte) {
 	}
 	w.headed = true
 	var set extra
-	h, r := w.sent, w.x.made
-	if h == nil {
-		h = w.header
-	}
-	var omit []string
-	without := func(key string) bool {
-		return slices.Contains(omit, key) || strings.HasPrefix(key, http.TrailerPrefix)
-	}
-	drop := func(key string) { omit = append(omit, key) }
+	h, r := w.sent, &w.x.made
 	trailers := w.declareTrailers(h)
 	alive, head := w.x.conn.keepsAlive(), r.Method == http.MethodHead
-	coding := get(h, "Transfer-Encoding")
-	connection := get(h, "Connection")
-	if w.done && !w.noLength && !trailers && coding == "" && bodyAllowed(w.status) && !has(h, "Content-Length") &&
+	coding, connection := h.get("Transfer-Encoding"), h.get("Connection")
+	closes := h.hasToken("Connection", "close")
+	changes := w.status == http.StatusSwitchingProtocols && h.hasToken("Connection", "upgrade")
+	if w.done && !w.noLength && !trailers && coding == "" && bodyAllowed(w.status) && !h.has("Content-Length") &&
 		(!head || len(p) > 0) {
-		w.length = int64(len(w.held))
+		w.length = int64(w.holds())
 		set.length = w.length
 		set.hasLength = true
 	}
 	hasLength := w.length >= 0
 	if w.x.head.keepAlive && (head || hasLength || !bodyAllowed(w.status)) {
-		if !has(h, "Connection") {
+		if !h.has("Connection") {
 			set.connection = "keep-alive"
 		}
 	} else if !r.ProtoAtLeast(1, 1) || r.Close {
@@ -355,49 +373,65 @@ func (w *response) sendHead(p []byte) {
 	}
 	if w.x.hasBody() && !w.close && !w.fullDuplex && !w.x.body.settle() {
 		w.close = true
-		drop("Connection")
+		h.drop("Connection")
 		set.connection = "close"
 	}
 	if !bodyAllowed(w.status) {
-		drop("Content-Length")
+		h.drop("Content-Length")
 		if w.status == http.StatusNotModified {
-			drop("Content-Type")
+			h.drop("Content-Type")
 		}
-	} else if coding == "" && len(p) > 0 && !has(h, "Content-Type") && get(h, "Content-Encoding") == "" {
-		set.contentType = http.DetectContentType(p)
+	} else if coding == "" && len(p) > 0 && !h.has("Content-Type") && h.get("Content-Encoding") == "" {
+		set.contentType = contentType(p)
 	}
-	set.date = !has(h, "Date")
+	set.date = !h.has("Date")
 	if hasLength && coding != "" && coding != "identity" {
 		w.x.conn.logf("http: WriteHeader called with both Transfer-Encoding of %q and a Content-Length of %d",
 			coding, w.length)
-		drop("Content-Length")
+		h.drop("Content-Length")
 		hasLength = false
 	}
 	switch {
 	case head || !bodyAllowed(w.status), hasLength:
-		drop("Transfer-Encoding")
+		h.drop("Transfer-Encoding")
 	case !r.ProtoAtLeast(1, 1):
 		w.close = true
-		drop("Transfer-Encoding")
+		h.drop("Transfer-Encoding")
 	case coding == "identity":
 		w.close = true
-		drop("Transfer-Encoding")
+		h.drop("Transfer-Encoding")
 	default:
 		w.chunked, set.coding = true, "chunked"
-		drop("Content-Length")
+		h.drop("Content-Length")
 		if coding == "chunked" {
-			drop("Transfer-Encoding")
+			h.drop("Transfer-Encoding")
 		}
 	}
-	if w.close && (!alive || !hasToken(h["Connection"], "close")) && !switches(w.status, h) {
-		drop("Connection")
+	if w.close && (!alive || !closes) && !changes {
+		h.drop("Connection")
 		if set.connection = ""; r.ProtoAtLeast(1, 1) {
 			set.connection = "close"
 		}
 	}
 	out := appendStatus(w.take(), r, w.status)
-	out = appendFields(out, h, without)
+	out = h.append(out)
 	w.put(append(set.append(out), "\r\n"...))
+	h.release()
+	w.sent = nil
+}
+
+// contentType is http.DetectContentType, which is spared where a text begins as no other type does.
+func contentType(p []byte) string {
+	p = p[:min(len(p), sniffMax)]
+	if chars[p[0]]&loneChar == 0 || len(p) > 35 && p[34] == 'L' && p[35] == 'P' { // which is a font
+		return http.DetectContentType(p)
+	}
+	for _, c := range p {
+		if chars[c]&textChar == 0 {
+			return http.DetectContentType(p)
+		}
+	}
+	return "text/plain; charset=utf-8"
 }
 
 // settle sees to it that what is left of a body is not taken for the next request: it reads that, or reports false,
@@ -413,33 +447,17 @@ func (b *body) settle() bool {
 	return b.drain()
 }
 
-// switches reports whether an answer changes the protocol.
-func switches(status int, h http.Header) bool {
-	return status == http.StatusSwitchingProtocols && hasToken(h["Connection"], "upgrade")
-}
-
-// has reports whether a field is there, if only to say that it is not to be added.
-func has(h http.Header, key string) bool {
-	_, ok := h[key]
-	return ok
-}
-
-// get is the first of a field's values.
-func get(h http.Header, key string) string {
-	if v := h[key]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
 // declareTrailers notes what Trailer fields announce, and reports whether there are to be trailers.
-func (w *response) declareTrailers(h http.Header) (any bool) {
-	for key := range h {
-		any = any || strings.HasPrefix(key, http.TrailerPrefix)
-	}
-	for _, v := range h["Trailer"] {
+func (w *response) declareTrailers(h *fields) (any bool) {
+	for f := range h.all() {
+		if strings.HasPrefix(f.key, http.TrailerPrefix) {
+			any = true
+		}
+		if f.key != "Trailer" || f.none {
+			continue
+		}
 		any = true
-		for name := range strings.SplitSeq(v, ",") {
+		for name := range strings.SplitSeq(f.value, ",") {
 			if key := http.CanonicalHeaderKey(trim(name)); mayTrail(key) {
 				w.trailers = append(w.trailers, key)
 			}
@@ -531,40 +549,10 @@ func appendStatus(out []byte, r *http.Request, status int) []byte {
 	return append(out, "\r\n"...)
 }
 
-// appendFields appends the fields in order of their names, but for those that are omitted, and such as are none.
-func appendFields(out []byte, h http.Header, omit func(key string) bool) []byte {
-	if len(h) == 0 {
-		return out
-	}
-	var room [16]string
-	keys := room[:0]
-	for key := range h {
-		if (omit == nil || !omit(key)) && isToken(key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		for _, v := range h[key] {
-			out = append(append(out, key...), ": "...)
-			from := len(out)
-			out = append(out, trim(v)...)
-			for i := from; i < len(out); i++ {
-				if out[i] == '\r' || out[i] == '\n' {
-					out[i] = ' '
-				}
-			}
-			out = append(out, "\r\n"...)
-		}
-	}
-	return out
-}
-
 // take gives the memory of what is on its way out, put takes it back.
 func (w *response) take() []byte {
 	if w.out == nil {
-		w.out = scratch.Get().(*[]byte)
-		*w.out = (*w.out)[:0]
+		w.out = take()
 	}
 	return *w.out
 }

@@ -1,0 +1,97 @@
+package sockhttp
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+)
+
+// tape is a connection on which one request comes again and again.
+type tape struct {
+	request []byte
+	off     int
+	wrote   int
+}
+
+func (t *tape) Buffered() int              { return len(t.request) - t.off }
+func (t *tape) Peek(n int) ([]byte, error) { return t.request[t.off : t.off+n], nil }
+func (t *tape) Discard(n int) (int, error) { t.off += n; return n, nil }
+func (t *tape) Read(p []byte) (int, error) {
+	n := copy(p, t.request[t.off:])
+	t.off += n
+	return n, nil
+}
+func (t *tape) Write(p []byte) (int, error)      { t.wrote += len(p); return len(p), nil }
+func (t *tape) Close() error                     { return nil }
+func (t *tape) LocalAddr() net.Addr              { return tapeAddr{} }
+func (t *tape) RemoteAddr() net.Addr             { return tapeAddr{} }
+func (t *tape) SetDeadline(time.Time) error      { return nil }
+func (t *tape) SetReadDeadline(time.Time) error  { return nil }
+func (t *tape) SetWriteDeadline(time.Time) error { return nil }
+
+type tapeAddr struct{}
+
+func (tapeAddr) Network() string { return "tcp" }
+func (tapeAddr) String() string  { return "127.0.0.1:1" }
+
+// onTape gives a function that has a request answered.
+func onTape(h http.Handler, request string) func() {
+	t := &tape{request: []byte(request)}
+	s := &Server{Handler: h}
+	c := s.newConn(context.Background(), t, nil)
+	c.c = t
+	return func() {
+		t.off = 0
+		if err := c.answer(); err != nil {
+			panic(err)
+		}
+	}
+}
+
+var exchanges = []struct {
+	name, request string
+	handler       http.HandlerFunc
+	allocs        float64
+}{
+	// The exchange, the head's text and the map of its fields.
+	{"bare", "GET /ping HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n",
+		func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }, 3},
+	// And that map's memory and its values; the handler's own are a map, its memory, a value, and what it writes.
+	{"usual", "GET /a/b?c=d HTTP/1.1\r\nHost: example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
+		"Accept: */*\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en\r\nCookie: a=b; c=d\r\n" +
+		"Referer: https://example.com/\r\nConnection: keep-alive\r\n\r\n",
+		func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{"a":1}`))
+		}, 9},
+}
+
+// What is not the handler's to keep is made once.
+func TestExchangeAllocates(t *testing.T) {
+	if race.Enabled {
+		t.Skip("a sync.Pool forgets at random with -race")
+	}
+	for _, e := range exchanges {
+		if n := alloctest.Least(1000, e.allocs+.1, onTape(e.handler, e.request)); n > e.allocs+.1 {
+			t.Errorf("%s: %.2f allocations, want %v", e.name, n, e.allocs)
+		}
+	}
+}
+
+func BenchmarkExchange(b *testing.B) {
+	for _, e := range exchanges {
+		b.Run(e.name, func(b *testing.B) {
+			b.ReportAllocs()
+			once := onTape(e.handler, e.request)
+			for b.Loop() {
+				once()
+			}
+		})
+	}
+}
