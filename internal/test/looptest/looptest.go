@@ -3,6 +3,7 @@ package looptest
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func Small(name string) *loop.Config {
 	return &loop.Config{
 		Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
 		Grace: 5 * time.Second, Stall: -1, HardStop: 5 * time.Second,
+		CPUs:    func() int { return math.MaxInt }, // that loops are too many is said once, to any test
 		Clock:   time.Now,
 		Open:    func(cfg driver.Config) (driver.Driver, error) { return open.Open(name, cfg) },
 		Warn:    func(string, ...any) {},
