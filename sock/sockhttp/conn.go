@@ -89,8 +89,10 @@ func elsewhere(fn func()) {
 
 // answer answers the requests that are here whole. errDone ends the connection.
 func (c *conn) answer() error {
-	if at := c.net().RemoteAddr(); c.remote == "" && at != nil {
-		c.remote = at.String()
+	if c.remote == "" { // asked for once: it costs something, and may wait
+		if at := c.net().RemoteAddr(); at != nil {
+			c.remote = at.String()
+		}
 	}
 	for {
 		x, err := c.next()

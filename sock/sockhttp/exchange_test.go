@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ type tape struct {
 	request []byte
 	off     int
 	wrote   int
+	asked   int // for the peer's address
 }
 
 func (t *tape) Buffered() int              { return len(t.request) - t.off }
@@ -30,7 +32,7 @@ func (t *tape) Read(p []byte) (int, error) {
 func (t *tape) Write(p []byte) (int, error)      { t.wrote += len(p); return len(p), nil }
 func (t *tape) Close() error                     { return nil }
 func (t *tape) LocalAddr() net.Addr              { return tapeAddr{} }
-func (t *tape) RemoteAddr() net.Addr             { return tapeAddr{} }
+func (t *tape) RemoteAddr() net.Addr             { t.asked++; return tapeAddr{} }
 func (t *tape) SetDeadline(time.Time) error      { return nil }
 func (t *tape) SetReadDeadline(time.Time) error  { return nil }
 func (t *tape) SetWriteDeadline(time.Time) error { return nil }
@@ -42,7 +44,10 @@ func (tapeAddr) String() string  { return "127.0.0.1:1" }
 
 // onTape gives a function that has a request answered.
 func onTape(h http.Handler, request string) func() {
-	t := &tape{request: []byte(request)}
+	return answers(h, &tape{request: []byte(request)})
+}
+
+func answers(h http.Handler, t *tape) func() {
 	s := &Server{Handler: h}
 	c := s.newConn(context.Background(), t, nil)
 	c.c = t
@@ -81,6 +86,41 @@ func TestExchangeAllocates(t *testing.T) {
 		if n := alloctest.Least(1000, e.allocs+.1, onTape(e.handler, e.request)); n > e.allocs+.1 {
 			t.Errorf("%s: %.2f allocations, want %v", e.name, n, e.allocs)
 		}
+	}
+}
+
+// A write counts what it was given, whatever was held before it: io.Copy ends at a count that is too large.
+func TestWritesCountTheirOwn(t *testing.T) {
+	sizes := []int{0, 1, 100, holdMax - 1, holdMax, holdMax + 1, 5000, scratchSize, 100_000}
+	for _, first := range sizes {
+		for _, second := range sizes {
+			on := &tape{request: []byte(exchanges[0].request)}
+			answers(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				for _, size := range []int{first, second, 1} {
+					if n, err := w.Write(make([]byte, size)); n != size || err != nil {
+						t.Errorf("%d behind %d: Write = %d, %v", size, first, n, err)
+					}
+					if n, err := io.WriteString(w, strings.Repeat("x", size)); n != size || err != nil {
+						t.Errorf("%d behind %d: WriteString = %d, %v", size, first, n, err)
+					}
+				}
+			}), on)()
+			if least := 2 * (first + second); on.wrote < least {
+				t.Errorf("%d bytes went out, want %d and a head", on.wrote, least)
+			}
+		}
+	}
+}
+
+// The peer's address is asked for once: net/http lets a listener of others take its time for it.
+func TestRemoteAddrIsAskedOnce(t *testing.T) {
+	on := &tape{request: []byte(exchanges[0].request)}
+	once := answers(exchanges[0].handler, on)
+	for range 3 {
+		once()
+	}
+	if on.asked != 1 || on.wrote == 0 {
+		t.Errorf("asked %d times, %d bytes of answers", on.asked, on.wrote)
 	}
 }
 

@@ -224,7 +224,7 @@ func (w *response) send(p []byte) (int, error) {
 		w.letGo()
 		return len(p), w.failed
 	}
-	n := w.holds() + len(p)
+	n, size := w.holds()+len(p), len(p)
 	if n == 0 {
 		return 0, w.failed
 	}
@@ -255,7 +255,7 @@ func (w *response) send(p []byte) (int, error) {
 	if w.failed != nil {
 		return 0, w.failed
 	}
-	return n, nil
+	return size, nil
 }
 
 // Flush sends what was written.
