@@ -3,7 +3,9 @@ package sockhttp
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -38,28 +40,32 @@ func (s *Server) Close() error {
 	s.closed.Store(true)
 	err := s.stop()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	closeAll(conns)
+	return err
+}
+
+// closeAll closes connections. To close one of a loop waits for the loop, on which a task may be waiting for mu: so
+// nothing is closed with mu locked.
+func closeAll(conns []*conn) {
+	for _, c := range conns {
 		c.net().Close()
 	}
-	return err
 }
 
 // stop ends all accepts.
 func (s *Server) stop() error {
 	s.ending.Store(true)
 	s.mu.Lock()
-	stops := make([]func(), 0, len(s.listeners))
+	stops := maps.Clone(s.listeners)
+	s.mu.Unlock()
 	var errs []error
-	for ln, stop := range s.listeners {
+	for ln, stop := range stops {
 		errs = append(errs, ln.Close())
 		if stop != nil {
-			stops = append(stops, stop)
+			stop()
 		}
-	}
-	s.mu.Unlock()
-	for _, stop := range stops {
-		stop()
 	}
 	return errors.Join(errs...)
 }
@@ -69,16 +75,19 @@ const newMax = 5 * time.Second
 
 // closeIdle closes connections that rest, and reports whether none is left.
 func (s *Server) closeIdle() bool {
+	var idle []*conn
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for c := range s.conns {
 		state := http.ConnState(c.state.Load())
 		if state == http.StateIdle || state == http.StateNew && time.Since(c.born) > newMax {
-			c.net().Close()
+			idle = append(idle, c)
 			delete(s.conns, c)
 		}
 	}
-	return len(s.conns) == 0 && len(s.listeners) == 0
+	none := len(s.conns) == 0 && len(s.listeners) == 0
+	s.mu.Unlock()
+	closeAll(idle)
+	return none
 }
 
 // SetKeepAlivesEnabled says whether connections wait for another request, as they do by default. Any goroutine may call

@@ -184,3 +184,78 @@ func TestShutdown(t *testing.T) {
 		}
 	})
 }
+
+// asking is a listener, and its connections, whose Close asks the server for something, as one of a loop does that
+// waits for a task which is about to.
+type asking struct {
+	net.Listener
+	s *sockhttp.Server
+}
+
+func (ln asking) Accept() (net.Conn, error) {
+	c, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return askingConn{c, ln.s}, nil
+}
+
+func (ln asking) Close() error {
+	ln.s.RegisterOnShutdown(func() {})
+	return ln.Listener.Close()
+}
+
+type askingConn struct {
+	net.Conn
+	s *sockhttp.Server
+}
+
+func (c askingConn) Close() error {
+	c.s.RegisterOnShutdown(func() {})
+	return c.Conn.Close()
+}
+
+// Whatever ends connections and listeners closes them with nothing locked that their Close may wait for.
+func TestEndsHoldNoLock(t *testing.T) {
+	for name, end := range map[string]func(*sockhttp.Server) error{
+		"Close":    (*sockhttp.Server).Close,
+		"Shutdown": func(s *sockhttp.Server) error { return s.Shutdown(context.Background()) },
+		"SetKeepAlivesEnabled": func(s *sockhttp.Server) error {
+			s.SetKeepAlivesEnabled(false)
+			return s.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			idle := make(chan bool, 1)
+			s := &sockhttp.Server{
+				Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+				ConnState: func(_ net.Conn, state http.ConnState) {
+					if state == http.StateIdle {
+						idle <- true
+					}
+				},
+			}
+			served, ended := make(chan error, 1), make(chan error, 1)
+			go func() { served <- s.Serve(asking{ln, s}) }()
+			client := &http.Client{Transport: &http.Transport{}}
+			answer, err := client.Get("http://" + ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			patience.Recv(t, "that the connection rests", idle)
+			go func() { ended <- end(s) }()
+			if err := patience.Recv(t, name, ended); err != nil {
+				t.Error(err)
+			}
+			if err := patience.Recv(t, "the end of Serve", served); err != http.ErrServerClosed {
+				t.Error(err)
+			}
+			client.CloseIdleConnections()
+		})
+	}
+}
