@@ -22,40 +22,51 @@ type requestContext struct {
 // Done is closed when the request ends. From the first call on the peer is watched.
 func (c *requestContext) Done() <-chan struct{} {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ask()
+	onLoop := c.ask()
+	c.mu.Unlock()
+	if onLoop {
+		c.x.conn.watchOnLoop(c)
+	}
 	return c.done
 }
 
-// ask makes done. The caller holds mu.
-func (c *requestContext) ask() {
+// ask makes done. The caller holds mu, and calls watchOnLoop without it if the result is true.
+func (c *requestContext) ask() (onLoop bool) {
 	if c.done != nil {
-		return
+		return false
 	}
 	c.done = make(chan struct{})
 	if c.err != nil {
 		close(c.done)
-		return
+		return false
 	}
 	if c.Context.Done() != nil {
 		c.stop = context.AfterFunc(c.Context, func() { c.end(c.Context.Err()) })
 	}
-	c.watch()
+	return c.watch()
 }
 
-// watch has the end of the peer end the request, once the body was read. The caller holds mu.
-func (c *requestContext) watch() {
-	if c.done != nil && c.err == nil && !c.awake && c.x.bodyRead() {
-		c.awake = true
-		c.x.conn.watch(c)
+// watch has the end of the peer end the request, once the body was read. It is called as ask is.
+func (c *requestContext) watch() (onLoop bool) {
+	if c.done == nil || c.err != nil || c.awake || !c.x.bodyRead() {
+		return false
 	}
+	c.awake = true
+	if c.x.conn.own != nil {
+		return true
+	}
+	c.x.conn.watch(c)
+	return false
 }
 
 // bodyEnded says that what the peer sends from here on is no body.
 func (c *requestContext) bodyEnded() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watch()
+	onLoop := c.watch()
+	c.mu.Unlock()
+	if onLoop {
+		c.x.conn.watchOnLoop(c)
+	}
 }
 
 // Err is why the request has ended.
@@ -71,13 +82,18 @@ func (c *requestContext) Err() error {
 // AfterFunc has package context tell contexts that are made of this one without a goroutine.
 func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ask(); c.err != nil {
+	onLoop := c.ask()
+	if c.err != nil {
+		c.mu.Unlock()
 		go fn() // it asks for this context
 		return func() bool { return false }
 	}
 	p := &fn
 	c.after = append(c.after, p)
+	c.mu.Unlock()
+	if onLoop {
+		c.x.conn.watchOnLoop(c)
+	}
 	return func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

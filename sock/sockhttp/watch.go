@@ -7,20 +7,40 @@ import (
 
 	"ringo"
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 )
 
-// watch has the request's context end when the peer does, until unwatch. It is for a peer that has sent its body.
+// watch has the request's context end when the peer does, until unwatch. It is for a peer that has sent its body, and
+// for connections that are not a loop's own.
 func (c *conn) watch(ctx *requestContext) {
-	if c.s.ReadTimeout > 0 { // which is for the body
-		c.c.SetReadDeadline(time.Time{})
-	}
-	if c.own != nil {
-		handle.Sockets.Ends(c.own, func() { ctx.end(context.Canceled) })
-		return
-	}
+	c.limitBody()
 	w := &watcher{c: c, ctx: ctx}
 	ctx.x.watcher = w
 	w.begin()
+}
+
+// watchOnLoop is watch for a loop's own connection. It waits for the loop, on which a task may be about to lock the
+// context's mutex: the caller has not. A request that has ended meanwhile is not watched any more.
+func (c *conn) watchOnLoop(ctx *requestContext) {
+	watch := func() error {
+		if ctx.Err() == nil {
+			c.limitBody()
+			handle.Sockets.Ends(c.own, func() { ctx.end(context.Canceled) })
+		}
+		return nil
+	}
+	if (*loop.Loop)(c.loop).IsCurrent() {
+		watch()
+	} else {
+		c.loop.Call(watch)
+	}
+}
+
+// limitBody ends the time for a body, which is here.
+func (c *conn) limitBody() {
+	if c.s.ReadTimeout > 0 {
+		c.c.SetReadDeadline(time.Time{})
+	}
 }
 
 // unwatch ends that.
