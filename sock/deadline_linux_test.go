@@ -687,6 +687,46 @@ func TestLateWordOfADeadline(t *testing.T) {
 	})
 }
 
+// Who was in time by a deadline is not by one that had passed when another thread set it, of which the loop has yet to
+// hear: package net's reads fail then, whatever there is.
+func TestPassedDeadlineOfOthers(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			calls := map[string]func() (int, error){
+				"Read":  func() (int, error) { return c.Read(make([]byte, 1)) },
+				"ReadV": func() (int, error) { return c.ReadV([][]byte{make([]byte, 1)}) },
+				"Next":  func() (int, error) { b, err := c.Next(); return len(b.Bytes()), err },
+			}
+			for name, call := range calls {
+				c.SetReadDeadline(never)
+				var n int
+				var err error
+				reader := l.GoNamed("reader", func() {
+					if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+						t.Errorf("Read() in time = %d, %v", n, err)
+					}
+					done := make(chan struct{})
+					go func() {
+						defer close(done)
+						c.SetReadDeadline(longAgo)
+					}()
+					<-done // the loop is held
+					n, err = call()
+				})
+				taskNamed(t, l, l, "reader")
+				send(t, peer, "abc")
+				if reader.Wait(); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("%s() = %d, %v, want a timeout", name, n, err)
+				}
+				c.SetReadDeadline(time.Time{})
+				if _, err := io.ReadFull(c, make([]byte, 2)); err != nil {
+					t.Errorf("what is left behind %s: %v", name, err)
+				}
+			}
+		})
+	})
+}
+
 // lateRead has a task read by a deadline of 150 ms on a host that stands still from then when it begins to 230 ms, of a
 // connection whose peer writes 10,000 bytes after 60 ms, or that and more for seconds.
 func lateRead(w *sim.World, read func(*sock.Conn) (int, error), elsewhere, floods bool) (
