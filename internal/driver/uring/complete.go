@@ -37,6 +37,11 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			return
 		}
 		res = -sys.ECANCELED
+	case res == -sys.ECANCELED && !o.Canceled && o.Mode == waitsItself && waitsInCall(o):
+		d.stats.Fallbacks++
+		o.Mode = waitsFile
+		d.restart(o)
+		return
 	case res == -sys.ENOBUFS:
 		d.stats.NoBuffers++
 	}
@@ -62,6 +67,13 @@ func (d *ring) again(o *op.Op, res int32) {
 		o.Mode = waitsReady
 	}
 	d.restart(o)
+}
+
+// waitsInCall reports whether the kernel has a thread of its own make the call. It gives those up that wait, by
+// -ECANCELED, where it can't begin such a thread, as under a limit of threads, or because signals kept coming; then a
+// worker makes them.
+func waitsInCall(o *op.Op) bool {
+	return o.Def().Kind == op.Blocking || (o.Code == op.Read || o.Code == op.Write) && sys.IsRegular(o.FD.Sys())
 }
 
 func (d *ring) restart(o *op.Op) {

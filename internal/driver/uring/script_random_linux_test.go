@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 		run(s)
 	}
 	for p, count := range total {
-		if n >= 500 && count == 0 {
+		if n >= 500 && count == 0 && uringtest.Point(p) != uringtest.GiveUp { // of which TestScriptRowsDone is
 			t.Errorf("of %d scripts none has %v", n, uringtest.Point(p))
 		}
 	}

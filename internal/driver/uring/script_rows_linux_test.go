@@ -45,14 +45,15 @@ func punted(p uringtest.Point, _ int, _ *uringtest.Request) int {
 	return 0
 }
 
-// The row comes to its result: at once, later, in pieces, and after EAGAIN and EINTR that
-// nobody is told of.
+// The row comes to its result: at once, later, in pieces, and after EAGAIN, EINTR and ECANCELED
+// that nobody is told of.
 func TestScriptRowsDone(t *testing.T) {
 	scripts := map[string]func() uringtest.Script{
-		"calm":    func() uringtest.Script { return nil },
-		"later":   func() uringtest.Script { return punted },
-		"short":   func() uringtest.Script { return uringtest.Once(uringtest.Short, 7, nil) },
-		"retried": func() uringtest.Script { return uringtest.Times(3, uringtest.NotReady, 1, nil) },
+		"calm":     func() uringtest.Script { return nil },
+		"later":    func() uringtest.Script { return punted },
+		"short":    func() uringtest.Script { return uringtest.Once(uringtest.Short, 7, nil) },
+		"retried":  func() uringtest.Script { return uringtest.Times(3, uringtest.NotReady, 1, nil) },
+		"given up": func() uringtest.Script { return uringtest.Times(3, uringtest.GiveUp, 1, nil) },
 	}
 	for how := 2; how <= 3; how++ {
 		scripts[fmt.Sprint("interrupted ", how)] = func() uringtest.Script {
@@ -139,6 +140,22 @@ func TestScriptRowsCancel(t *testing.T) {
 			w.ends(c)
 		})
 	})
+	for _, close := range []bool{false, true} {
+		t.Run(fmt.Sprint("given up, by Close: ", close), func(t *testing.T) {
+			eachRow(t, func() uringtest.Script { return uringtest.Once(uringtest.GiveUp, 1, nil) },
+				func(t *testing.T, w *world, c *call) {
+					w.submit(c)
+					w.wait(driver.Poll) // a worker has it
+					if c.ended {
+						return
+					}
+					if !close {
+						w.cancel(c)
+						w.ends(c)
+					}
+				})
+		})
+	}
 	for _, taken := range []bool{false, true} {
 		t.Run(fmt.Sprint("by Close, taken: ", taken), func(t *testing.T) {
 			eachRow(t, func() uringtest.Script { return punted }, func(t *testing.T, w *world, c *call) {

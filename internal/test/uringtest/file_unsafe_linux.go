@@ -76,14 +76,16 @@ func (k *Kernel) spoilt(r *Request) bool {
 	case 3:
 		res = -restartSys
 	default:
-		n := 0
-		if r.ofFile() {
-			n = k.choose(FileFails, len(fileErrors)+1, r)
-		}
-		if n == 0 {
+		if !r.ofFile() {
 			return false
 		}
-		res = -int32(fileErrors[n-1])
+		if k.choose(GiveUp, 2, r) == 1 {
+			res = -int32(unix.ECANCELED)
+		} else if n := k.choose(FileFails, len(fileErrors)+1, r); n > 0 {
+			res = -int32(fileErrors[n-1])
+		} else {
+			return false
+		}
 	}
 	k.invent(r, res)
 	return true

@@ -34,12 +34,13 @@ const (
 	FileFails // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
 	SendShort // of a send that does not wait only k bytes find room
 	Refuse    // a send that does not wait is refused as it is taken: 1 ENOMEM
+	GiveUp    // an op of a file or a name is not done, for want of a thread that could: 1 ECANCELED
 	Points    // how many there are
 )
 
 var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short",
 	"RunLater", "PostLater", "PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun",
-	"Scribble", "Notify", "FileFails", "SendShort", "Refuse"}
+	"Scribble", "Notify", "FileFails", "SendShort", "Refuse", "GiveUp"}
 
 func (p Point) String() string {
 	if p < Points {
@@ -58,13 +59,13 @@ type Script func(p Point, n int, r *Request) int
 // combinations meet, also those in which one fault would hide another.
 func Random(seed uint64) Script {
 	rng := rand.New(rand.NewPCG(seed, 0x5eed))
-	var chance [Points]int // in 1024
-	for p := range chance {
+	var chance [Points]int  // in 1024
+	for p := range GiveUp { // which is left to others: the driver's workers know no clock but the real one
 		chance[p] = []int{0, 0, 16, 128, 512}[rng.IntN(5)]
 	}
 	inRow := 0 // how often an enter got nowhere
 	return func(p Point, n int, _ *Request) int {
-		if rng.IntN(1024) >= chance[p] {
+		if p == GiveUp || rng.IntN(1024) >= chance[p] {
 			if p == TakeLess || p == Interrupt {
 				inRow = 0
 			}
