@@ -15,6 +15,8 @@
 //	test ./sock TestClose|TestCloseElsewhere NAME=value -flag
 //	- a line of the source, or several of which each begins so
 //	+ what stands there instead; nothing, if there is no such line
+//	- another place in the file
+//	+ and what stands there
 //
 // The lines are found by their text without the indentation, and must stand in the file once.
 package main
@@ -43,9 +45,12 @@ import (
 type mutant struct {
 	name, file string
 	test       []string // package, pattern, and variables of the environment or flags of the test's
-	from, to   []string
+	places     []place
 	all        bool // every test that finds it is asked for, and not only the first
 }
+
+// place is some lines of the source, and what stands there instead.
+type place struct{ from, to []string }
 
 func main() {
 	pattern := flag.String("run", ".", "only mistakes whose names match")
@@ -163,15 +168,13 @@ func tryAll(ctx context.Context, mutants []mutant, beside int, kept string) (kil
 func (m *mutant) survived() string { return "SURVIVED " + m.name + "," }
 func (m *mutant) killed() string   { return fmt.Sprintf("killed   %-60s by", m.name) }
 
-// copyTree makes a copy of what tests need of the tree.
+// copyTree makes a copy of the tree, but for what has a dot, as .git.
 func copyTree() (tree string, err error) {
 	if tree, err = os.MkdirTemp("", "mutants"); err != nil {
 		return "", err
 	}
-	from := []string{"go.mod", "go.sum", "docs", "buf", "debug", "event", "file", "internal", "logs", "metrics", "sim",
-		"sock", "uring"}
-	roots, _ := filepath.Glob("*.go")
-	out, err := exec.Command("cp", append(append([]string{"-r"}, append(from, roots...)...), tree)...).CombinedOutput()
+	roots, _ := filepath.Glob("[^.]*")
+	out, err := exec.Command("cp", slices.Concat([]string{"-r"}, roots, []string{tree})...).CombinedOutput()
 	if err != nil {
 		os.RemoveAll(tree)
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -210,9 +213,15 @@ func read(name string) (rows []mutant, err error) {
 		case "test":
 			m.test = strings.Fields(rest)
 		case "-":
-			m.from = append(m.from, strings.TrimSpace(rest))
+			if len(m.places) == 0 || m.last().to != nil {
+				m.places = append(m.places, place{})
+			}
+			m.last().from = append(m.last().from, strings.TrimSpace(rest))
 		case "+":
-			m.to = append(m.to, rest)
+			if len(m.places) == 0 {
+				return nil, fmt.Errorf("%s:%d: no line yet that is replaced", name, n)
+			}
+			m.last().to = append(m.last().to, rest)
 		default:
 			return nil, fmt.Errorf("%s:%d: %q is no line of a table", name, n, lines.Text())
 		}
@@ -222,7 +231,7 @@ func read(name string) (rows []mutant, err error) {
 
 // try plants the mistake, runs the test, and mends it again. It returns the first test that failed.
 func (m *mutant) try(tree string) (by string, err error) {
-	if len(m.from) == 0 || len(m.test) < 2 {
+	if len(m.places) == 0 || len(m.test) < 2 {
 		return "", fmt.Errorf("the table has no line to change, or no test")
 	}
 	path := filepath.Join(tree, m.file)
@@ -298,24 +307,34 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 // seeded reports whether the mistake is found by exploring: the seed says how soon.
 func (m *mutant) seeded() bool { return m.test[0] == "./sim" }
 
+// last is the place whose lines are being read.
+func (m *mutant) last() *place { return &m.places[len(m.places)-1] }
+
 // plant replaces the lines.
-func (m *mutant) plant(lines []string) ([]string, error) {
+func (m *mutant) plant(lines []string) (planted []string, err error) {
+	for i := range m.places {
+		if lines, err = m.places[i].plant(lines); err != nil {
+			return nil, fmt.Errorf("%s has %w", m.file, err)
+		}
+	}
+	return lines, nil
+}
+
+func (p *place) plant(lines []string) ([]string, error) {
 	at := -1
 	for i := range lines {
-		if i+len(m.from) > len(lines) || !same(lines[i:i+len(m.from)], m.from) {
+		if i+len(p.from) > len(lines) || !same(lines[i:i+len(p.from)], p.from) {
 			continue
 		}
 		if at >= 0 {
-			return nil, fmt.Errorf("%s has the lines more than once: %q", m.file, m.from)
+			return nil, fmt.Errorf("the lines more than once: %q", p.from)
 		}
 		at = i
 	}
 	if at < 0 {
-		return nil, fmt.Errorf("%s has no such lines: %q", m.file, m.from)
+		return nil, fmt.Errorf("no such lines: %q", p.from)
 	}
-	planted := append([]string(nil), lines[:at]...)
-	planted = append(planted, m.to...)
-	return append(planted, lines[at+len(m.from):]...), nil
+	return slices.Concat(lines[:at], p.to, lines[at+len(p.from):]), nil
 }
 
 func same(lines, text []string) bool {
