@@ -160,11 +160,12 @@ func TestErrorsLikeNet(t *testing.T) {
 						"ReadFull":   c.ReadFull(make([]byte, 1), func(int, error) {}),
 					}
 				}
+				ln, err := net.Listen(network, address()) // nobody accepts, and answers the end with one
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ln.Close()
 				onLoop(t, cfg, func(l *event.Loop) {
-					ln, err := l.Listen(network, address(), event.Base{})
-					if err != nil {
-						t.Fatal(err)
-					}
 					closed := ringo.NewChan[bool](1)
 					c := l.Dial(network, ln.Addr().String(), &funcs{
 						open: func(c *event.Conn) {
@@ -188,10 +189,9 @@ func TestErrorsLikeNet(t *testing.T) {
 					if _, err := closed.RecvContext(patience.Context(t)); err != nil {
 						t.Fatal(err)
 					}
-					_, err = c.Detach()
+					_, err := c.Detach()
 					check("behind OnClose", want, map[string]error{"Detach": err})
 					check("behind OnClose", want, calls(c))
-					ln.Close()
 				})
 			})
 		}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -216,8 +217,6 @@ func TestDetachTCPEnded(t *testing.T) {
 	}
 }
 
-func init() { children["activated"] = activatedChild }
-
 // activatedChild is a service that echoes on all that it was started with, in the
 // order of its names, one peer or datagram each, and then ends.
 func activatedChild() int {
@@ -301,6 +300,20 @@ func echoPacket(c net.PacketConn) error {
 	return err
 }
 
+func init() {
+	children["activated"] = activatedChild
+	children["to be activated"] = func() int {
+		pid := os.Getenv("PID")
+		if pid == "" {
+			pid = strconv.Itoa(os.Getpid())
+		}
+		os.Setenv("LISTEN_PID", pid)
+		os.Setenv(childEnv, "activated")
+		fmt.Println("error:", syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+		return 1
+	}
+}
+
 // startActivated starts the child as systemd does, which knows its number before it
 // runs the program.
 func startActivated(t *testing.T, files []*os.File, env ...string) *child {
@@ -309,9 +322,9 @@ func startActivated(t *testing.T, files []*os.File, env ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", `LISTEN_PID=${PID:-$$} exec "$0"`, self)
+	cmd := exec.Command(self)
 	cmd.ExtraFiles = files
-	return startCommand(t, cmd, "activated", env...)
+	return startCommand(t, cmd, "to be activated", env...)
 }
 
 func TestActivated(t *testing.T) {

@@ -749,7 +749,7 @@ func (b *bubble) dialUnix() {
 
 func (b *bubble) dialPacket() {
 	to := b.udp()
-	c, err := sock.DialPacket(b.l, "udp", net.JoinHostPort("localhost", port(to)))
+	c, err := sock.DialPacket(b.l, "udp4", net.JoinHostPort("localhost", port(to)))
 	b.ok(err)
 	b.both(func() { b.ok(packetWaits["Read"](to)) }, func() { b.say(c) })
 	b.ok(c.Close())

@@ -827,17 +827,22 @@ func TestResetBehindBytes(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const total = 4000
 		ends := make(chan error, total)
+		open := make(chan struct{}, 50) // so many descriptors there are everywhere
 		s := serve(t, cfg, perConn(func(c *sock.Conn) {
 			_, err := io.Copy(io.Discard, c)
+			c.Close()
+			<-open
 			ends <- err
 		}))
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
 				for range total / 2 {
+					open <- struct{}{}
 					c, err := rawDial(s.addr)
 					if err != nil {
 						t.Error(err)
+						<-open
 						ends <- nil
 						continue
 					}
