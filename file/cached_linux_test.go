@@ -138,8 +138,8 @@ func TestCachedEnd(t *testing.T) {
 		}
 		defer f.Close()
 		p := make([]byte, 2*size)
-		// It is in memory, up to the end of its last page: of one with blocks that nobody has read or written, as of ext4
-		// with blocks of 1024 bytes, the kernel gives nothing to who asks for more than the file has.
+		// It is in memory, up to the end of its last page: of one with blocks that nobody has read or written, as ext4
+		// with blocks of 1024 bytes has them, the kernel gives nothing to who asks for more than the file has.
 		if _, err := f.ReadAt(p, 0); err != io.EOF {
 			t.Fatal(err)
 		}

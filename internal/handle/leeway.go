@@ -64,8 +64,8 @@ func (w *leeway) leaves(turn uint32) { w.until, w.any = turn, false }
 func (w *leeway) end() { w.left = 0 }
 
 // mayLook uses the leeway of a reader whose deadline has passed. Where there is no timer, the loop has not heard yet
-// that there is a deadline, and who has waited did so in time. Nor may it have heard of one that had passed when another
-// thread set it.
+// that there is a deadline, and who has waited did so in time. Nor may it have heard of one that had passed when
+// another thread set it.
 func (c *Core) mayLook() bool {
 	d := &c.own.dirs[In]
 	return c.limits[In].Load() != passed && (d.timer != nil || d.news) && c.timerOf(d).leeway.use(c.turn())

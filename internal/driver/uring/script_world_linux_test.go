@@ -95,8 +95,8 @@ func newWorld(t testing.TB, name string, s setting) *world {
 			w.fail("%s", fault)
 		},
 		Asleep: func() {
-			for len(w.d.offloads) > 0 && sys.Poll(w.d.wakeFD, sys.PollIn) == 0 { // workers are real, and the clock is not
-				runtime.Gosched()
+			for len(w.d.offloads) > 0 && sys.Poll(w.d.wakeFD, sys.PollIn) == 0 {
+				runtime.Gosched() // workers are real, and the clock is not
 			}
 			if do := w.meantime; do != nil {
 				w.meantime = nil
