@@ -436,9 +436,9 @@ func TestDeadlocksOfMutexes(t *testing.T) {
 		want []string
 	}{
 		{"two", []string{"ringo: deadlock: 2 tasks wait", " on loop 0, for ", ", which ringo_test.init.",
-			"ringo.(*Mutex).Lock", "\nringo_test.transfer\n"}},
+			"ringo.(*Mutex).Lock", "\nringo_test.transfer"}},
 		{"across", []string{"ringo: deadlock: 4 tasks wait", " on loop 0, for ", " on loop 1, for ",
-			"\nringo_test.transfer\n"}},
+			"\nringo_test.transfer"}},
 		{"itself", []string{"ringo: deadlock: task ringo_test.init.", "that it has itself", "ringo.(*Mutex).Lock"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -119,3 +119,15 @@ booted() {
 	grep '^guest: [0-9]* passed' "$dir/log" || echo "the machine ended early: exit code $status"
 	grep -q '^guest: [0-9]* passed, 0 failed' "$dir/log"
 }
+
+# What guests leave out.
+#
+# What moves gigabytes, opens thousands of connections or has peers that send faster than an emulated server answers, and
+# what reads the source tree.
+heavy='^Test(Storm.*|CrowdsLeaveNothing|ServeFramesInPieces|ServeManyConnections|ServeDrainResetsNobody|GreedyConnections|Echoes|Allocs.*|PacketAllocs|Defects)$'
+# What an emulated processor does while the host takes it away counts as computing: a guest can't tell. And stacks of
+# 16384 tasks take it a minute.
+deceived='^Test(NoComplaintOfABusyMachine|StoppedIsNoStall|IdleLoopSleeps|ComplaintBesideMany|AcceptWaitsOutEMFILE|PollBeyondTheLimit|Saturated)$'
+# An emulated call takes so long that the scheduler gives the processor to another thread, and each thread that has
+# entered a ring has workers of its own. And what answers so slowly overflows no queue.
+crowded='^Test(Threads|WorkersBounded|Overflow)$'

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -571,9 +572,11 @@ func TestParkedCallbackIsAStall(t *testing.T) {
 			if calls != 1 || stalls == 0 || len(told) == 0 {
 				t.Fatalf("%d calls, %d stalls, %d told", calls, stalls, len(told))
 			}
-			text := <-told
-			for _, want := range []string{"a callback of loop 0 is parked in ", "Chan.Recv", "1 others wait",
-				"event_test.parkIn"} {
+			text, where := <-told, "event_test.parkIn"
+			if strings.Contains(text, "its stack is not known") && runtime.GOARCH == "386" { // it has no frame pointers
+				where = ""
+			}
+			for _, want := range []string{"a callback of loop 0 is parked in ", "Chan.Recv", "1 others wait", where} {
 				if !strings.Contains(text, want) {
 					t.Errorf("no %q in %q", want, text)
 				}

@@ -195,11 +195,14 @@ func TestFilesNobodyTakes(t *testing.T) {
 				b.Release()
 				return err
 			},
-			"Discard":             func() error { _, err := c.Discard(1); return err },
-			"ReadMsgUnix":         func() error { _, _, _, _, err := c.ReadMsgUnix(p, nil); return err },
-			"RecvFiles of none":   func() error { _, _, err := c.RecvFiles(p, 0); return wantErr(err) },
-			"RecvFiles of fewer":  func() error { _, _, err := c.RecvFiles(p, 9); return wantErr(err) },
-			"ReadMsgUnix of some": func() error { _, _, _, _, err := c.ReadMsgUnix(p, make([]byte, 16)); return err },
+			"Discard":            func() error { _, err := c.Discard(1); return err },
+			"ReadMsgUnix":        func() error { _, _, _, _, err := c.ReadMsgUnix(p, nil); return err },
+			"RecvFiles of none":  func() error { _, _, err := c.RecvFiles(p, 0); return wantErr(err) },
+			"RecvFiles of fewer": func() error { _, _, err := c.RecvFiles(p, 9); return wantErr(err) },
+			"ReadMsgUnix of some": func() error {
+				_, _, _, _, err := c.ReadMsgUnix(p, make([]byte, syscall.CmsgSpace(0)))
+				return err
+			},
 		} {
 			for range 20 { // 200 descriptors
 				fds := make([]int, 10)
