@@ -54,7 +54,7 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	case c.set.records && c.out != nil:
 		return nil, c.opError("detach", errUnsent)
 	}
-	e.l.SendNow(&c.accepted)
+	e.l.Outbox().SendNow(&c.accepted)
 	if c.state != open {
 		return nil, c.opError("detach", net.ErrClosed)
 	}

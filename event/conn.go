@@ -328,7 +328,7 @@ func (c *Conn) broke() {
 // finish goes on with the end of the connection, once nothing is in flight any more.
 func (c *Conn) finish() {
 	l := c.e.l
-	l.SendNow(&c.accepted)
+	l.Outbox().SendNow(&c.accepted)
 	if c.out != nil && !c.out.over() {
 		if c.flags&leaving == 0 {
 			c.out.linger()
@@ -394,7 +394,7 @@ func (c *Conn) Ref() {
 // abandon closes a connection at the end of its loop: nobody is told, and what is in flight closes it when it ends.
 func (c *Conn) abandon() {
 	if c.recv == nil && (c.out == nil || c.out.over()) && !c.fd.Busy() && c.state != closed {
-		c.e.l.SendNow(&c.accepted)
+		c.e.l.Outbox().SendNow(&c.accepted)
 		c.release()
 	}
 }

@@ -64,7 +64,7 @@ func (c *Conn) Write(p []byte) error {
 	}
 	e.l.Charge()
 	if c.out == nil && c.flags&slow == 0 && len(p) <= acceptMax && len(p) > 0 && !e.l.Config().NoBatching &&
-		e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
+		e.l.Outbox().Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
 		return nil
 	}
 	_, err := c.write(p, nil)
@@ -100,11 +100,11 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 	b := bufs.Lease(lease).Take()
 	if c.out == nil && c.flags&slow == 0 && !e.l.Config().NoBatching {
 		if p := b.Unread(); len(p) <= acceptMax && len(p) > 0 &&
-			e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
+			e.l.Outbox().Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
 			b.Pool().Put(b)
 			return nil
-		} else if len(p) > 0 && !large && e.l.AcceptsBuffer(c.accepted, len(p)) {
-			e.l.AcceptBuffer(&c.accepted, (*sender)(c), c.fd.Sys(), b)
+		} else if len(p) > 0 && !large && e.l.Outbox().AcceptsBuffer(c.accepted, len(p)) {
+			e.l.Outbox().AcceptBuffer(&c.accepted, (*sender)(c), c.fd.Sys(), b)
 			return nil
 		}
 	}
@@ -155,7 +155,7 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 		return 0, c.keep(p, then)
 	}
 	done := len(p) == 0 && !c.set.records
-	if before := c.e.l.Accepted(c.accepted); len(before) > 0 {
+	if before := c.e.l.Outbox().Accepted(c.accepted); len(before) > 0 {
 		n, err = c.sendBoth(before, p[:min(len(p), pieceMax)], 0)
 		done = n == len(p)
 	} else if !done {
@@ -187,7 +187,7 @@ func (c *Conn) sendBoth(before, p []byte, flags uint32) (n int, err error) {
 	if !ok {
 		res = 0
 	}
-	if n = int(c.e.l.SentWith(&c.accepted, res)); n < len(p) {
+	if n = int(c.e.l.Outbox().SentWith(&c.accepted, res)); n < len(p) {
 		c.flags |= slow
 	}
 	if res < 0 { // the Sender has ended the connection
@@ -498,7 +498,7 @@ func (c *Conn) CloseWrite() error {
 	if c.state != open || c.flags&finished != 0 {
 		return c.noWrite("close")
 	}
-	e.l.SendNow(&c.accepted)
+	e.l.Outbox().SendNow(&c.accepted)
 	if c.state != open {
 		return c.noWrite("close")
 	}

@@ -57,7 +57,7 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 		return c.opError("sendfile", err)
 	}
 	e.l.Charge()
-	if before := e.l.Accepted(c.accepted); len(before) > 0 {
+	if before := e.l.Outbox().Accepted(c.accepted); len(before) > 0 {
 		flags := uint32(0)
 		if n > 0 {
 			flags = sys.MsgMore

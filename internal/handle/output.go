@@ -46,19 +46,19 @@ func (c *Core) Accepts() bool { return c.own.out.unsent == nil && !c.own.out.slo
 // Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
 // sent otherwise. For tasks of the loop that have access to the output.
 func (c *Core) Accept(p []byte) bool {
-	return c.Accepts() && c.takeRoom(len(p)) && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
+	return c.Accepts() && c.takeRoom(len(p)) && c.l.Outbox().Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
 // takeRoom reports whether n bytes more may be accepted, and takes the room for them. As a rule that is so. But while
 // much has found no room, of other handles, the socket is asked first, now and then: what it has room for can't fail to
 // be sent, so that peers who don't read slow nobody else down.
-func (c *Core) takeRoom(n int) bool { return !c.l.Crowded() || c.takeRoomInCrowd(n) }
+func (c *Core) takeRoom(n int) bool { return !c.l.Outbox().Crowded() || c.takeRoomInCrowd(n) }
 
 func (c *Core) takeRoomInCrowd(n int) bool {
 	o := &c.own.out
 	cost := int32(2*n + sendCost)
-	if o.room < cost && !c.l.HasAccepted(o.accepted) { // else some of what is there is spoken for
-		o.room = c.l.Room(c.fd.Sys()) / 2
+	if o.room < cost && !c.l.Outbox().Has(o.accepted) { // else some of what is there is spoken for
+		o.room = c.l.Outbox().Room(c.fd.Sys()) / 2
 	}
 	if o.room < cost {
 		return false
@@ -73,12 +73,12 @@ const sendCost = 2304
 
 // AcceptsBuffer reports whether a buffer of n bytes may be accepted, and takes the room for it: AcceptBuffer follows.
 func (c *Core) AcceptsBuffer(n int) bool {
-	return c.Accepts() && c.takeRoom(n) && c.l.AcceptsBuffer(c.own.out.accepted, n)
+	return c.Accepts() && c.takeRoom(n) && c.l.Outbox().AcceptsBuffer(c.own.out.accepted, n)
 }
 
 // AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
 func (c *Core) AcceptBuffer(b *bufs.Buffer) {
-	c.l.AcceptBuffer(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), b)
+	c.l.Outbox().AcceptBuffer(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), b)
 }
 
 // Slow says whether a send of the owner's has found too little room. What follows waits in the caller's memory, and
@@ -91,26 +91,26 @@ func (c *Core) Spends() { c.own.out.room = 0 }
 // Push sends what was accepted, without waiting for room. For the loop's thread.
 func (c *Core) Push() {
 	if c.own != nil {
-		c.l.SendNow(&c.own.out.accepted)
+		c.l.Outbox().SendNow(&c.own.out.accepted)
 	}
 }
 
 // Owes reports whether something was accepted that was not sent, or that has failed and nobody was told. For the
 // loop's thread.
 func (c *Core) Owes() bool {
-	return c.own != nil && (c.own.out.unsent != nil || c.l.HasAccepted(c.own.out.accepted))
+	return c.own != nil && (c.own.out.unsent != nil || c.l.Outbox().Has(c.own.out.accepted))
 }
 
 // HasUnsent reports whether what was accepted waits for room, or has failed and nobody was told. For tasks of the loop.
 func (c *Core) HasUnsent() bool { return c.own.out.unsent != nil }
 
 // Accepted is what was accepted, for a call that sends it with what is behind it. SentWith follows.
-func (c *Core) Accepted() []byte { return c.l.Accepted(c.own.out.accepted) }
+func (c *Core) Accepted() []byte { return c.l.Outbox().Accepted(c.own.out.accepted) }
 
 // SentWith takes the result of that call, and returns what it is for the bytes behind. Those are none where what was
 // accepted was not all sent: that waits for room then, or the error is why not.
 func (c *Core) SentWith(res int32) (n int, err error) {
-	n = int(c.l.SentWith(&c.own.out.accepted, res))
+	n = int(c.l.Outbox().SentWith(&c.own.out.accepted, res))
 	if c.HasUnsent() {
 		_, err = c.FlushNow()
 	}
@@ -119,7 +119,7 @@ func (c *Core) SentWith(res int32) (n int, err error) {
 
 // OwnerOwes is Owes for foreign callers, as far as they can know: it may be something of another handle of the loop.
 func (c *Core) OwnerOwes() bool {
-	if c.l.Ended() || !c.l.Owes() {
+	if c.l.Ended() || !c.l.Outbox().Owes() {
 		return false
 	}
 	f := c.foreign.Load()
@@ -134,7 +134,7 @@ func (c *Core) OwnerOwes() bool {
 // Flush sends what was accepted, and waits until all of it is sent. The error is that of a send, and is told once; or
 // why the caller must not wait any longer. For tasks of the loop that have access to the output.
 func (c *Core) Flush() error {
-	c.l.SendNow(&c.own.out.accepted)
+	c.l.Outbox().SendNow(&c.own.out.accepted)
 	if c.own.out.unsent == nil {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (c *Core) Flush() error {
 
 // FlushNow is Flush that does not wait: it reports whether all is sent, or has failed.
 func (c *Core) FlushNow() (ok bool, err error) {
-	c.l.SendNow(&c.own.out.accepted)
+	c.l.Outbox().SendNow(&c.own.out.accepted)
 	u := c.own.out.unsent
 	if u == nil {
 		return true, nil
@@ -232,7 +232,7 @@ func (s *sender) Unsent(res int32, rest []byte) {
 		return
 	}
 	u.rest = append([]byte(nil), rest...)
-	c.l.Unsent(len(rest))
+	c.l.Outbox().Unsent(len(rest))
 	u.submit()
 }
 
@@ -269,7 +269,7 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c.l.HoldOpen(-1)
 	if res > 0 {
 		u.rest = u.rest[res:]
-		c.l.Unsent(-int(res))
+		c.l.Outbox().Unsent(-int(res))
 		res = -int32(behind)
 	}
 	switch {
@@ -317,7 +317,7 @@ func (c *Core) breakOff() {
 const shutBoth = 2 // SHUT_RDWR
 
 func (u *unsent) drop() {
-	u.c.l.Unsent(-len(u.rest))
+	u.c.l.Outbox().Unsent(-len(u.rest))
 	u.rest = nil
 }
 
@@ -455,7 +455,7 @@ func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	if int(res) != len(t.rest) {
 		t.l.Kernel().SetLinger(t.fd.Sys(), 0)
 	}
-	t.l.Unsent(-len(t.rest))
+	t.l.Outbox().Unsent(-len(t.rest))
 	t.l.HoldOpen(-1)
 	t.l.RemoveTimer(&t.timer)
 	t.l.Unregister(&t.open)

@@ -40,7 +40,9 @@ func newWriter(t *testing.T, l *loop.Loop) *writer {
 func (w *writer) Unsent(res int32, rest []byte) { w.t.Errorf("unsent: %d, %d bytes", res, len(rest)) }
 
 // write has the loop accept some bytes.
-func (w *writer) write(p string) bool { return w.l.Accept(&w.accepted, w, int32(w.ends[0]), []byte(p)) }
+func (w *writer) write(p string) bool {
+	return w.l.Outbox().Accept(&w.accepted, w, int32(w.ends[0]), []byte(p))
+}
 
 // arrived counts the bytes that have come to the other end.
 func (w *writer) arrived() int {

@@ -44,7 +44,7 @@ type Loop struct {
 	tasks   tasks
 
 	done    driver.Queue
-	out     outbox
+	out     Outbox
 	timers  timer.Heap
 	hearing hearing
 	inbox   inbox
@@ -389,3 +389,15 @@ func (l *Loop) Unwatchable(fd int32) error {
 
 // Draining reports whether accepts have stopped. G.
 func (l *Loop) Draining() bool { return l.state.draining.Load() }
+
+// Outbox is what its tasks have written and the kernel has not been given.
+func (l *Loop) Outbox() *Outbox { return &l.out }
+
+// HoldOpen keeps the loop from ending, as a task does, or no longer: n is 1 or -1.
+func (l *Loop) HoldOpen(n int) { l.holds += n }
+
+// Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
+func (l *Loop) Stopping() bool { return l.state.stopping }
+
+// Ending reports whether the loop closes what was left open.
+func (l *Loop) Ending() bool { return l.state.ending }

@@ -11,13 +11,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// outbox is what the tasks of a turn have written and the kernel has not been given: small
+// Outbox is what the tasks of a turn have written and the kernel has not been given: small
 // answers, which travel with the call by which the loop waits. All of it is sent between two turns.
 //
 // It is bounded in bytes, in sends and in time. At a bound the turn ends, and until it does what is
 // written goes out by calls of its own.
-type outbox struct {
+type Outbox struct {
 	driver.Outbox
+	l      *Loop
 	space  *outboxSpace // where mem and the memory of the lists are from
 	held   []accepted   // of Sends, by the same index
 	mem    []byte       // where small writes are copied to; nil: there is no memory at all
@@ -82,8 +83,7 @@ const (
 )
 
 // Accept copies p behind what the handle has in the outbox. It reports false if there is no room for it. T.
-func (l *Loop) Accept(a *Accepted, s Sender, fd int32, p []byte) bool {
-	b := &l.out
+func (b *Outbox) Accept(a *Accepted, s Sender, fd int32, p []byte) bool {
 	if a.turn() == b.turn {
 		return b.join(a.index(), p)
 	}
@@ -92,25 +92,24 @@ func (l *Loop) Accept(a *Accepted, s Sender, fd int32, p []byte) bool {
 	}
 	mem := b.take(len(p))
 	copy(mem, p)
-	l.add(a, driver.Send{FD: fd, Buf: mem}, accepted{owner: s, end: b.used})
+	b.add(a, driver.Send{FD: fd, Buf: mem}, accepted{owner: s, end: b.used})
 	return true
 }
 
 // AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes. T.
-func (l *Loop) AcceptsBuffer(a Accepted, n int) bool {
-	b := &l.out
+func (b *Outbox) AcceptsBuffer(a Accepted, n int) bool {
 	return a.turn() != b.turn && n <= lendMax && b.lent+n <= outboxLent && b.room(0)
 }
 
 // AcceptBuffer is Accept for the bytes of a buffer, without a copy. The buffer is the loop's then. T.
-func (l *Loop) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *bufs.Buffer) {
+func (b *Outbox) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *bufs.Buffer) {
 	p := buf.Unread()
-	l.out.lent += len(p)
-	l.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})
+	b.lent += len(p)
+	b.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})
 }
 
 // room reports whether one more send of n bytes to be copied may be accepted. If not the turn is to end.
-func (b *outbox) room(n int) bool {
+func (b *Outbox) room(n int) bool {
 	switch {
 	case b.mem == nil:
 		b.wanted = true
@@ -138,7 +137,8 @@ var outboxSpaces = sync.Pool{New: func() any {
 }}
 
 // open takes the memory: in no task, whose stack would grow by it.
-func (b *outbox) open() {
+func (b *Outbox) open(l *Loop) {
+	b.l = l
 	b.space = outboxSpaces.Get().(*outboxSpace)
 	b.mem, b.Sends, b.held = b.space.mem, b.space.sends, b.space.held
 	b.turn, b.every = max(b.turn, 1), 1
@@ -146,7 +146,7 @@ func (b *outbox) open() {
 }
 
 // giveBack gives up the memory, if there is any, with all that is in it.
-func (b *outbox) giveBack() {
+func (b *Outbox) giveBack() {
 	if b.space == nil {
 		return
 	}
@@ -157,16 +157,15 @@ func (b *outbox) giveBack() {
 }
 
 // take returns the next n bytes of mem, which must be there.
-func (b *outbox) take(n int) []byte {
+func (b *Outbox) take(n int) []byte {
 	b.used += n
 	return b.mem[b.used-n : b.used : b.used]
 }
 
-func (l *Loop) add(a *Accepted, s driver.Send, h accepted) {
-	b := &l.out
+func (b *Outbox) add(a *Accepted, s driver.Send, h accepted) {
 	if len(b.Sends) == 0 {
 		b.owes.Store(true)
-		l.charged.limit = 0 // see mayGoOn; more than a store would not fit into the stack of a task that copies
+		b.l.charged.limit = 0 // see mayGoOn; more than a store would not fit into the stack of a task that copies
 	}
 	*a = Accepted(b.turn<<indexBits | uint64(len(b.Sends)))
 	b.Sends = append(b.Sends, s)
@@ -174,7 +173,7 @@ func (l *Loop) add(a *Accepted, s driver.Send, h accepted) {
 }
 
 // join copies p behind the bytes of a send.
-func (b *outbox) join(i int, p []byte) bool {
+func (b *Outbox) join(i int, p []byte) bool {
 	s, h := &b.Sends[i], &b.held[i]
 	have, n := len(s.Buf), len(p)
 	switch {
@@ -199,45 +198,45 @@ func (b *outbox) join(i int, p []byte) bool {
 }
 
 // HasAccepted reports whether something of a handle's is in the outbox.
-func (l *Loop) HasAccepted(a Accepted) bool { return a != 0 && a.turn() == l.out.turn }
+func (b *Outbox) Has(a Accepted) bool { return a != 0 && a.turn() == b.turn }
 
 // SendNow sends what a handle has in the outbox by a call of its own. Its Sender is told if that does not send all.
-func (l *Loop) SendNow(a *Accepted) {
-	if !l.HasAccepted(*a) {
+func (b *Outbox) SendNow(a *Accepted) {
+	if !b.Has(*a) {
 		return
 	}
-	b, short := &l.out, l.out.Short
-	l.ops.tried[op.Send]++
+	short := b.Short
+	b.l.ops.tried[op.Send]++
 	b.Send(a.index())
 	b.Short = short
-	l.takeOut(a)
+	b.takeOut(a)
 }
 
 // Accepted is what a handle has in the outbox, for a call that sends it with what is behind it. SentWith follows.
-func (l *Loop) Accepted(a Accepted) []byte {
-	if !l.HasAccepted(a) {
+func (b *Outbox) Accepted(a Accepted) []byte {
+	if !b.Has(a) {
 		return nil
 	}
-	return l.out.Sends[a.index()].Buf
+	return b.Sends[a.index()].Buf
 }
 
 // SentWith takes what a handle has in the outbox out of it, which a call with the result res has sent and what is
 // behind it. It returns what res is for that: 0 if it is less than all of what was accepted, of which the Sender is
 // told.
-func (l *Loop) SentWith(a *Accepted, res int32) int32 {
-	s := &l.out.Sends[a.index()]
+func (b *Outbox) SentWith(a *Accepted, res int32) int32 {
+	s := &b.Sends[a.index()]
 	size := int32(len(s.Buf))
 	s.Res = min(res, size)
-	l.takeOut(a)
+	b.takeOut(a)
 	return max(0, res-size)
 }
 
 // takeOut takes a send with a result out of the outbox.
-func (l *Loop) takeOut(a *Accepted) {
-	b, i := &l.out, a.index()
+func (b *Outbox) takeOut(a *Accepted) {
+	i := a.index()
 	*a = 0
-	l.tell(i)
-	l.letGo(i)
+	b.tell(i)
+	b.letGo(i)
 	b.Sends[i], b.held[i] = driver.Send{}, accepted{}
 	for n := len(b.Sends); n > 0 && b.held[n-1].owner == nil; n-- {
 		b.Sends, b.held = b.Sends[:n-1], b.held[:n-1]
@@ -249,36 +248,35 @@ func (l *Loop) takeOut(a *Accepted) {
 }
 
 // tell has the owner of a send know what was not sent.
-func (l *Loop) tell(i int) {
-	s, h := &l.out.Sends[i], &l.out.held[i]
+func (b *Outbox) tell(i int) {
+	s, h := &b.Sends[i], &b.held[i]
 	if int(s.Res) != len(s.Buf) {
 		h.owner.Unsent(s.Res, s.Buf[max(0, s.Res):])
 	}
 }
 
 // letGo gives back the buffer that a send was in.
-func (l *Loop) letGo(i int) {
-	if buf := l.out.held[i].buf; buf != nil {
-		l.out.lent -= len(l.out.Sends[i].Buf)
+func (b *Outbox) letGo(i int) {
+	if buf := b.held[i].buf; buf != nil {
+		b.lent -= len(b.Sends[i].Buf)
 		buf.Pool().Put(buf)
 	}
 }
 
 // sent takes what the driver has sent out of the outbox.
-func (l *Loop) sent() {
-	b := &l.out
+func (b *Outbox) sent() {
 	if !b.active {
 		b.active = true
-		l.HasSpare()
+		b.l.HasSpare()
 	}
 	if b.Short {
 		for i := range b.Sends {
-			l.tell(i)
+			b.tell(i)
 		}
 	}
 	if b.lent > 0 {
 		for i := range b.Sends {
-			l.letGo(i)
+			b.letGo(i)
 		}
 	}
 	b.Reset()
@@ -289,14 +287,14 @@ func (l *Loop) sent() {
 }
 
 // Unsent counts bytes that were accepted and have found no room, or no longer wait for it: n is negative then.
-func (l *Loop) Unsent(n int) {
-	if l.out.unsent += n; l.out.unsent == 0 && len(l.out.Sends) == 0 {
-		l.out.owes.Store(false)
+func (b *Outbox) Unsent(n int) {
+	if b.unsent += n; b.unsent == 0 && len(b.Sends) == 0 {
+		b.owes.Store(false)
 	}
 }
 
 // Crowded reports whether only those may accept who have room; see Room. T.
-func (l *Loop) Crowded() bool { return l.out.unsent >= crowdedAt }
+func (b *Outbox) Crowded() bool { return b.unsent >= crowdedAt }
 
 // memInfo is how much of SO_MEMINFO is asked for: nine numbers, of which the third is the memory of what is sent and
 // not yet read or acknowledged, the fourth its bound, and the sixth, of a stream of TCP, what the third is for others.
@@ -304,9 +302,9 @@ const memInfo = 9 * 4
 
 // Room is how many bytes of memory a socket may still have for what is sent, what surrounds the bytes included: 0 where
 // it can't be told (before Linux 4.12). T.
-func (l *Loop) Room(fd int32) int32 {
-	p := l.out.info[:]
-	if l.kernel.GetsockoptBytes(fd, sys.SolSocket, sys.SoMeminfo, p) != memInfo {
+func (b *Outbox) Room(fd int32) int32 {
+	p := b.info[:]
+	if b.l.kernel.GetsockoptBytes(fd, sys.SolSocket, sys.SoMeminfo, p) != memInfo {
 		return 0
 	}
 	at := binary.NativeEndian.Uint32
@@ -314,57 +312,39 @@ func (l *Loop) Room(fd int32) int32 {
 }
 
 // Owes reports whether something was accepted on this loop, by whichever handle, that was not sent. G.
-func (l *Loop) Owes() bool { return l.out.owes.Load() }
-
-// HoldOpen keeps the loop from ending, as a task does, or no longer: n is 1 or -1.
-func (l *Loop) HoldOpen(n int) { l.holds += n }
-
-// Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
-func (l *Loop) Stopping() bool { return l.state.stopping }
-
-// Ending reports whether the loop closes what was left open.
-func (l *Loop) Ending() bool { return l.state.ending }
+func (b *Outbox) Owes() bool { return b.owes.Load() }
 
 // due reports whether the turn is to end so that what was accepted is sent.
-func (l *Loop) due() bool { return len(l.out.Sends) > 0 && l.isDue() }
+func (b *Outbox) due() bool { return len(b.Sends) > 0 && b.isDue() }
 
 // isDue looks at the clock after so many questions: one if runs are long.
-func (l *Loop) isDue() bool {
-	b := &l.out
+func (b *Outbox) isDue() bool {
 	if b.full {
 		return true
 	}
 	if b.looks++; b.looks < b.every {
 		return false
 	}
-	return l.look()
+	return b.look()
 }
 
 // look looks at the clock, and reports whether the turn is to end.
-func (l *Loop) look() bool {
-	b := &l.out
+func (b *Outbox) look() bool {
 	b.looks = 0
-	now := l.set.elapsed()
-	if now-max(b.at, l.clock.now) > int64(b.every)*shortRun {
+	now := b.l.set.elapsed()
+	if now-max(b.at, b.l.clock.now) > int64(b.every)*shortRun {
 		b.every = 1
 	} else {
 		b.every = min(2*b.every, looksMax)
 	}
 	b.at = now
-	b.full = now-l.clock.now > turnMax
-	l.lookWithin(b.every)
+	b.full = now-b.l.clock.now > turnMax
+	b.l.lookWithin(b.every)
 	return b.full
 }
 
-// lookWithin has the clock looked at when as many calls were made as so many runs are expected to make: a task may
-// make many without a pause.
-func (l *Loop) lookWithin(runs int) {
-	l.charged.limit = min(l.charged.turn+runs*callsPerRun, l.callsMax())
-}
-
-// trimOutbox gives back memory that nobody has used since it was last called.
-func (l *Loop) trimOutbox() (more bool) {
-	b := &l.out
+// trim gives back memory that nobody has used since it was last called.
+func (b *Outbox) trim() (more bool) {
 	if !b.active && len(b.Sends) == 0 {
 		b.giveBack()
 	}

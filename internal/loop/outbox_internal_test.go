@@ -32,16 +32,16 @@ func TestSentWith(t *testing.T) {
 		{1 << 20, 1<<20 - 8, ""},
 	} {
 		l := &Loop{}
-		l.out.open()
+		l.out.open(l)
 		var u, other toldUnsent
 		var at, beside Accepted
-		l.Accept(&beside, &other, 1, []byte("other"))
-		l.Accept(&at, &u, 2, []byte("acc"))
-		l.Accept(&at, &u, 2, []byte("epted"))
-		if got := string(l.Accepted(at)); got != "accepted" {
+		l.Outbox().Accept(&beside, &other, 1, []byte("other"))
+		l.Outbox().Accept(&at, &u, 2, []byte("acc"))
+		l.Outbox().Accept(&at, &u, 2, []byte("epted"))
+		if got := string(l.Outbox().Accepted(at)); got != "accepted" {
 			t.Fatalf("%q is accepted", got)
 		}
-		if n := l.SentWith(&at, c.res); n != c.behind {
+		if n := l.Outbox().SentWith(&at, c.res); n != c.behind {
 			t.Errorf("of %d bytes %d are behind, want %d", c.res, n, c.behind)
 		}
 		want := toldUnsent{}
@@ -51,8 +51,8 @@ func TestSentWith(t *testing.T) {
 		if u != want {
 			t.Errorf("result %d: told %+v, want %+v", c.res, u, want)
 		}
-		if l.Accepted(at) != nil || string(l.Accepted(beside)) != "other" || other.times != 0 {
-			t.Errorf("result %d: %q is left, and %q of another", c.res, l.Accepted(at), l.Accepted(beside))
+		if l.Outbox().Accepted(at) != nil || string(l.Outbox().Accepted(beside)) != "other" || other.times != 0 {
+			t.Errorf("result %d: %q is left, and %q of another", c.res, l.Outbox().Accepted(at), l.Outbox().Accepted(beside))
 		}
 		l.out.giveBack()
 	}
@@ -63,9 +63,9 @@ func TestSentWith(t *testing.T) {
 func TestOutboxMemoryComesBack(t *testing.T) {
 	l := &Loop{}
 	n := alloctest.Least(1000, 0.1, func() {
-		l.out.open()
+		l.out.open(l)
 		var at Accepted
-		if !l.Accept(&at, nil, 1, []byte("some")) || l.out.mem[0] != 's' {
+		if !l.Outbox().Accept(&at, nil, 1, []byte("some")) || l.out.mem[0] != 's' {
 			t.Fatal("what is written is not accepted")
 		}
 		l.out.used = 0 // as if sent
@@ -77,7 +77,7 @@ func TestOutboxMemoryComesBack(t *testing.T) {
 	if n >= 1 && !race.Enabled { // which has pools forget
 		t.Errorf("%v allocations each time", n)
 	}
-	l.out.open()
+	l.out.open(l)
 	defer l.out.giveBack()
 	for i, s := range l.out.Sends[:outboxSends] {
 		if s.Buf != nil || l.out.held[:outboxSends][i] != (accepted{}) {

@@ -323,7 +323,7 @@ func (l *Loop) open() error {
 	l.drv = drv
 	l.opLess, _ = drv.(driver.Plain)
 	l.info = drv.Info()
-	l.out.open()
+	l.out.open(l)
 	l.HasSpare()
 	return nil
 }

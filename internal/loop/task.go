@@ -206,7 +206,7 @@ func (l *Loop) mayGoOn() bool {
 		l.lookWithin(1)
 		return !l.out.full
 	}
-	return !l.out.full && !l.look()
+	return !l.out.full && !l.out.look()
 }
 
 // YieldTurn lets all others that are ready, and the kernel, have a turn. It reports false if the task has been
@@ -232,7 +232,7 @@ func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
 // reports whether the turn has room for another. If not the task is to let the others have a turn. T.
 func (l *Loop) CountRun() bool {
 	l.charged.items++
-	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.due()
+	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()
 }
 
 // wakeYielded makes those ready that yielded in the turn before.
@@ -397,3 +397,9 @@ func (t *Task) cancelContext() {
 
 // Loop is the task's loop. G.
 func (t *Task) Loop() *Loop { return t.l }
+
+// lookWithin has the clock looked at when as many calls were made as so many runs are expected to make: a task may
+// make many without a pause.
+func (l *Loop) lookWithin(runs int) {
+	l.charged.limit = min(l.charged.turn+runs*callsPerRun, l.callsMax())
+}

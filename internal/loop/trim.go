@@ -71,7 +71,7 @@ func (l *Loop) trim() {
 	more = l.pools.plain.Trim() || more
 	more = l.pools.large.Trim() || more
 	more = l.ready.trim() || more
-	more = l.trimOutbox() || more
+	more = l.out.trim() || more
 	more = l.kept.sleeps.trim(nil) || more
 	more = l.kept.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
 	for _, kept := range [...]any{l.above.Local, l.above.Events} {

@@ -130,7 +130,7 @@ func (l *Loop) runReady() {
 
 // runs reports whether the turn has something to run, and budget for it.
 func (l *Loop) runs() bool {
-	return l.ready.len() > 0 && l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.due()
+	return l.ready.len() > 0 && l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or
@@ -206,10 +206,10 @@ func (l *Loop) enter(deadline int64) error {
 		l.hearing.looked(l.clock.now, l.done.Len())
 	}
 	if len(l.out.Sends) > 0 {
-		l.sent()
+		l.out.sent()
 	}
 	if l.out.wanted {
-		l.out.open()
+		l.out.open(l)
 	}
 	return err
 }

@@ -47,7 +47,7 @@ belong in Loop.Offload, long computations in Loop.Compute. Config.StallLimit is 
 
 // held says that what was accepted waits, too, if something was.
 func held(l *loop.Loop) string {
-	if !l.Owes() {
+	if !l.Outbox().Owes() {
 		return ""
 	}
 	return "What its tasks have written before waits as well: sock.Conn.Flush sends it at once.\n"
