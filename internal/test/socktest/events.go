@@ -92,10 +92,12 @@ var events = withQueued([]*event{
 	{name: "deadline-late", comes: true, act: func(x *cell, p *pending) {
 		x.first = x.now().Add(5 * time.Millisecond)
 		x.must("SetDeadline", x.stand(x.home, x.first.Add(x.travels()), func() error {
-			return x.setDeadline(x.first)
+			err := x.setDeadline(x.first)
+			x.late = x.now().After(x.first) // it may have passed when it was set: a slow day
+			return err
 		}, func() {
 			provide(x, p)
-			x.late = x.mayBeLate() // the loop looks when both have come, and must not say that it is
+			x.late = x.late || x.mayBeLate() // the loop looks when both have come, and must not say that it is
 		}))
 	}, errors: func(x *cell) []error {
 		if x.late {
