@@ -92,9 +92,9 @@ func (e *Loop) count(by int) {
 	switch after := e.active > 0; {
 	case !e.whole || before == after:
 	case after:
-		e.l.HoldOpen(1)
+		e.l.Handles().Hold(1)
 	default:
-		e.l.HoldOpen(-1)
+		e.l.Handles().Hold(-1)
 	}
 }
 

@@ -66,7 +66,7 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	c.flags |= leaving
 	c.end(byDetach)
 	if o.op != nil && !o.op.Canceled {
-		e.l.Cancel(o.op)
+		e.l.Ops().Cancel(o.op)
 	}
 	for c.state != closed {
 		o.waiter = e.l.Task()

@@ -113,7 +113,7 @@ func (c *Conn) enter() {
 	e := c.e
 	e.conns.push(c)
 	e.count(1)
-	e.l.CountOpened(loop.KindConn)
+	e.l.Handles().Opened(loop.KindConn)
 	c.wake()
 }
 
@@ -297,7 +297,7 @@ func (c *Conn) end(why reason) {
 	c.state, c.reason = closing, why
 	c.fd.Seal()
 	if c.recv != nil && !c.recv.Canceled {
-		c.e.l.Cancel(c.recv)
+		c.e.l.Ops().Cancel(c.recv)
 	}
 	if c.state == closing && c.out != nil && len(c.out.pieces) == 0 {
 		c.out.task.Cancel() // of a dial
@@ -362,7 +362,7 @@ func (c *Conn) release() {
 	if c.fd.Sys() != none {
 		e.l.CloseFD(&c.fd)
 	}
-	e.l.CountClosed(loop.KindConn)
+	e.l.Handles().Closed(loop.KindConn)
 	if c.from != nil {
 		c.from.closed()
 	}

@@ -256,7 +256,7 @@ func (c *Conn) Pause() {
 	}
 	c.flags |= paused
 	if c.recv != nil && !c.recv.Canceled {
-		c.e.l.Cancel(c.recv)
+		c.e.l.Ops().Cancel(c.recv)
 	}
 	c.spill()
 }

@@ -67,7 +67,7 @@ func On(l *ringo.Loop) *Loop {
 	e.tools.Init(inner)
 	e.rechecks.Init(inner)
 	inner.Above().Events = (*kept)(e)
-	inner.Register(&e.open, (*opened)(e))
+	inner.Handles().Register(&e.open, (*opened)(e))
 	return e
 }
 

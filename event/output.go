@@ -182,7 +182,7 @@ func (c *Conn) sendBoth(before, p []byte, flags uint32) (n int, err error) {
 	o := &c.e.both
 	o.Ext.SetVector([][]byte{before, p})
 	o.FD, o.CallFlags = &c.fd, flags
-	res, ok := c.e.l.Try(o)
+	res, ok := c.e.l.Ops().Try(o)
 	clear(o.Ext.Bufs[:])
 	if !ok {
 		res = 0
@@ -204,7 +204,7 @@ func (c *Conn) send(p []byte) (n int, all bool, err error) {
 	o := &c.e.send
 	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
 	asked := int32(len(o.Buf))
-	res, ok := c.e.l.Try(o)
+	res, ok := c.e.l.Ops().Try(o)
 	o.Buf = nil
 	if !ok {
 		res = 0
@@ -314,7 +314,7 @@ func (o *output) submit() {
 		o.submitFile(file)
 		return
 	}
-	x := l.NewOp(op.Send)
+	x := l.Ops().New(op.Send)
 	if x == nil {
 		o.c.unsendable(-sys.ENOBUFS)
 		return
@@ -322,8 +322,8 @@ func (o *output) submit() {
 	p := o.pieces[o.first].p
 	x.Flags, x.Buf, x.FD, x.Sink = o.c.sendsBy(), p[:min(len(p), pieceMax)], &o.c.fd, o
 	o.op = x
-	l.HoldOpen(1)
-	l.Submit(x)
+	l.Handles().Hold(1)
+	l.Ops().Submit(x)
 	o.c.begins(writes)
 }
 
@@ -331,8 +331,8 @@ func (o *output) submit() {
 func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 	c, l, behind := o.c, o.c.e.l, x.Behind
 	o.op = nil
-	l.FreeOp(x)
-	l.HoldOpen(-1)
+	l.Ops().Free(x)
+	l.Handles().Hold(-1)
 	if res >= 0 {
 		o.sent(int(res))
 		res = -int32(behind)
@@ -405,7 +405,7 @@ func (c *Conn) dropOutput(err error) {
 		o.drop = err
 	}
 	if o.op != nil && !o.op.Canceled {
-		c.e.l.Cancel(o.op)
+		c.e.l.Ops().Cancel(o.op)
 	}
 	o.task.Cancel()
 	o.dropIfIdle()

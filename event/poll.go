@@ -62,14 +62,14 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 
 // arm asks once: what lasts is told again when that was told.
 func (p *Poll) arm() {
-	o := p.e.l.NewOp(op.Poll)
+	o := p.e.l.Ops().New(op.Poll)
 	if o == nil {
 		p.tell(-sys.ENOBUFS)
 		return
 	}
 	o.FD, o.Events, o.Sink = &p.fd, uint16(p.interest), (*pollSink)(p)
 	p.op = o
-	p.e.l.Submit(o)
+	p.e.l.Ops().Submit(o)
 }
 
 // pollSink is the Poll as the sink of its op.
@@ -79,7 +79,7 @@ type pollSink Poll
 func (s *pollSink) Complete(o *op.Op, res int32, _ uint32) {
 	p := (*Poll)(s)
 	p.op = nil
-	p.e.l.FreeOp(o)
+	p.e.l.Ops().Free(o)
 	if p.stopped {
 		p.close()
 		return
@@ -124,7 +124,7 @@ func (p *Poll) SetInterest(interest sock.Interest) {
 	}
 	p.interest = interest
 	if p.op != nil && !p.op.Canceled {
-		p.e.l.Cancel(p.op) // whose end has it asked anew
+		p.e.l.Ops().Cancel(p.op) // whose end has it asked anew
 	}
 }
 
@@ -142,7 +142,7 @@ func (p *Poll) stop() {
 	if p.op == nil {
 		p.close()
 	} else if !p.op.Canceled {
-		p.e.l.Cancel(p.op)
+		p.e.l.Ops().Cancel(p.op)
 	}
 }
 

@@ -99,15 +99,15 @@ func (o *output) submitFile(s *fileSource) {
 		o.task = l.Go(func() { o.bring(s, n) })
 		return
 	}
-	x := l.NewOp(op.Sendfile)
+	x := l.Ops().New(op.Sendfile)
 	if x == nil {
 		o.c.unsendable(-sys.ENOBUFS)
 		return
 	}
 	x.FD, x.Other, x.Off, x.Limit, x.Sink = &o.c.fd, s.fd, s.off, uint32(n), (*fileSink)(o)
 	o.op = x
-	l.HoldOpen(1)
-	l.Submit(x)
+	l.Handles().Hold(1)
+	l.Ops().Submit(x)
 	o.c.begins(writes)
 }
 
@@ -146,8 +146,8 @@ func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	o := (*output)(k)
 	c, l := o.c, o.c.e.l
 	o.op = nil
-	l.FreeOp(x)
-	l.HoldOpen(-1)
+	l.Ops().Free(x)
+	l.Handles().Hold(-1)
 	s := o.pieces[o.first].file
 	switch {
 	case o.dropIfIdle():

@@ -55,7 +55,7 @@ func (c *Conn) SetTimeouts(read, write time.Duration) {
 	e.l.Disarm(&t.t)
 	t.arm()
 	if o := c.out; o != nil && o.op != nil && !o.op.Canceled && o.op.Flags&^c.sendsBy() != 0 {
-		e.l.Cancel(o.op) // whose end has the rest sent
+		e.l.Ops().Cancel(o.op) // whose end has the rest sent
 	}
 }
 

@@ -110,7 +110,7 @@ func (c *call) runAs(known facts) (int32, error) {
 
 // cached runs a task's op by what is in memory, if that can be done.
 func (c *call) cached(l *loop.Loop) (res int32, ok bool) {
-	res, ok = l.Try(&c.op)
+	res, ok = l.Ops().Try(&c.op)
 	return res, ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS
 }
 
@@ -125,7 +125,7 @@ func (c *call) plain() (int32, error) {
 
 // park has the loop of the task that calls do the op, and parks the task.
 func (c *call) park(l *loop.Loop) (int32, error) {
-	o := l.NewOp(c.op.Code)
+	o := l.Ops().New(c.op.Code)
 	if o == nil {
 		return 0, posix.ENOBUFS
 	}
@@ -137,7 +137,7 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	if mine.Ext != nil {
 		o.Ext = nil // it is not the slab's
 	}
-	l.FreeOp(o)
+	l.Ops().Free(o)
 	return ended(l, res)
 }
 
@@ -166,14 +166,14 @@ func doFor(l *loop.Loop, q kernelCall) (int32, error) {
 	if l == nil {
 		return result(q(loop.Kernel()))
 	}
-	o := l.NewOp(op.Call)
+	o := l.Ops().New(op.Call)
 	if o == nil {
 		return 0, posix.ENOBUFS
 	}
 	res := int32(-sys.ECANCELED) // which it stays if the worker does not come to it
-	l.NewExt(o).Call = func() { res = q(l.Kernel()) }
+	l.Ops().Ext(o).Call = func() { res = q(l.Kernel()) }
 	l.Do(o)
-	l.FreeOp(o)
+	l.Ops().Free(o)
 	return ended(l, res)
 }
 

@@ -89,7 +89,7 @@ func (p *detachState) send(c *Conn) error {
 	case len(p.unsent) == 0:
 		return nil
 	}
-	o := c.l.NewOp(op.Send)
+	o := c.l.Ops().New(op.Send)
 	res := int32(-sys.ENOBUFS)
 	if o != nil {
 		var f fd.FD
@@ -102,7 +102,7 @@ func (p *detachState) send(c *Conn) error {
 			})
 		}).Wait()
 		c.l.Forget(&f)
-		c.l.FreeOp(o)
+		c.l.Ops().Free(o)
 	}
 	if int(res) == len(p.unsent) {
 		return nil

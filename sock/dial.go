@@ -377,12 +377,12 @@ func (c *Conn) bind(local netip.AddrPort) error {
 // dialing waits for the connect.
 func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	l := c.l
-	o := l.NewOp(op.Connect)
+	o := l.Ops().New(op.Connect)
 	if o == nil {
 		return callError("connect", -sys.ENOBUFS)
 	}
-	defer l.FreeOp(o)
-	l.NewExt(o).Addr.Set(ap)
+	defer l.Ops().Free(o)
+	l.Ops().Ext(o).Addr.Set(ap)
 	o.FD = c.core.FD()
 	limit := dialLimit{l: l, op: o}
 	limit.t.Owner = &limit
@@ -411,4 +411,4 @@ type dialLimit struct {
 }
 
 // Fire cancels the connect.
-func (d *dialLimit) Fire(*timer.Timer) { d.passed = d.l.Cancel(d.op) }
+func (d *dialLimit) Fire(*timer.Timer) { d.passed = d.l.Ops().Cancel(d.op) }

@@ -53,7 +53,7 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 	for {
 		if ln.timer.Armed() {
 			ln.core.Wait()
-		} else if o := ln.l.NewOp(op.Accept); o == nil {
+		} else if o := ln.l.Ops().New(op.Accept); o == nil {
 			ln.ended(-sys.ENOBUFS)
 		} else {
 			o.Flags = op.Keep

@@ -290,7 +290,7 @@ func (ln *Listener) arm() {
 	if d.Op != nil || ln.timer.Armed() {
 		return
 	}
-	o := ln.l.NewOp(op.Accept)
+	o := ln.l.Ops().New(op.Accept)
 	if o == nil {
 		ln.ended(-sys.ENOBUFS)
 		return
@@ -299,7 +299,7 @@ func (ln *Listener) arm() {
 	// until then are served like the others.
 	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep|op.Multishot, (*listenerSink)(ln)
 	d.Op = o
-	ln.l.Submit(o)
+	ln.l.Ops().Submit(o)
 }
 
 // listenerSink is the listener as the sink of its armed accept.
@@ -311,7 +311,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	closing := ln.core.Closing()
 	if flags&op.More == 0 {
 		ln.core.Own(handle.In).Op = nil
-		ln.l.FreeOp(o)
+		ln.l.Ops().Free(o)
 	}
 	switch {
 	case res >= 0 && closing:
@@ -337,7 +337,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 // cancelAccept ends the accept that is under way.
 func (ln *Listener) cancelAccept() {
 	if o := ln.core.Own(handle.In).Op; o != nil && !o.Canceled {
-		ln.l.Cancel(o)
+		ln.l.Ops().Cancel(o)
 	}
 }
 

@@ -63,7 +63,7 @@ func (ln *Listener) takeLast() {
 	}
 	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
 	for range latecomersMax {
-		s, ok := ln.l.Try(&o)
+		s, ok := ln.l.Ops().Try(&o)
 		if !ok || s < 0 && !ofPeer(s) {
 			return
 		}
@@ -107,7 +107,7 @@ func (ln *Listener) lateFD(err error) (int32, error) {
 // keep begins to keep connections. For the loop's thread.
 func (q *latecomers) keep(l *loop.Loop) {
 	q.l = l
-	l.Register(&q.open, (*openLatecomers)(q))
+	l.Handles().Register(&q.open, (*openLatecomers)(q))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.kept = true

@@ -263,7 +263,7 @@ func (c *Conn) writeNow(p []byte) (n int, err error) {
 	o := &c.local.send
 	o.FD, o.Buf = c.core.FD(), p[:min(len(p), pieceMax)]
 	asked := len(o.Buf)
-	res, ok := c.l.Try(o)
+	res, ok := c.l.Ops().Try(o)
 	o.Buf = nil
 	c.core.Slow(int(res) < asked)
 	switch {
@@ -308,7 +308,7 @@ func (c *Conn) newSend(code op.Code) (*op.Op, error) {
 	if c.l.Canceled() {
 		return nil, c.l.Cause()
 	}
-	o := c.l.NewOp(code)
+	o := c.l.Ops().New(code)
 	if o == nil {
 		return nil, callError("write", -sys.ENOBUFS)
 	}

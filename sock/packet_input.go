@@ -156,14 +156,14 @@ func (in *packetInput) arm(c *packet) {
 	if d.Op != nil {
 		return
 	}
-	o := c.l.NewOp(op.Poll)
+	o := c.l.Ops().New(op.Poll)
 	if o == nil {
 		in.err = -sys.ENOBUFS
 		return
 	}
 	o.FD, o.Flags, o.Sink, o.Events = c.core.FD(), op.Multishot|op.Rough, (*packetSink)(c), sys.PollIn
 	d.Op = o
-	c.l.Submit(o)
+	c.l.Ops().Submit(o)
 }
 
 // wait parks the running task until there is news. The error says that it was cancelled.
@@ -188,7 +188,7 @@ func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	in := &c.in
 	if flags&op.More == 0 {
 		c.core.Own(handle.In).Op = nil
-		c.l.FreeOp(o)
+		c.l.Ops().Free(o)
 	}
 	switch {
 	case res > 0:
@@ -216,6 +216,6 @@ func (in *packetInput) ignored(c *packet) {
 	if o := c.core.Own(handle.In).Op; o == nil {
 		c.core.Forget()
 	} else if !o.Canceled {
-		c.l.Cancel(o)
+		c.l.Ops().Cancel(o)
 	}
 }

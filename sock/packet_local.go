@@ -138,7 +138,7 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	}
 	b.Window(first, first+window)
 	pl.fetch.FD = c.core.FD()
-	res, ok = c.l.Try(&pl.fetch)
+	res, ok = c.l.Ops().Try(&pl.fetch)
 	in.asked(window, res, ok)
 	if !ok || res < 0 {
 		pl.drop()

@@ -62,7 +62,7 @@ func (p *Pollable) attempt(a handle.Access, code op.Code, b []byte) (res int32, 
 		o = a.Op()
 	}
 	o.Code, o.FD, o.Buf, o.Off, o.Flags = code, p.core.FD(), b, -1, op.NowOnly
-	res, ok = p.l.Try(o)
+	res, ok = p.l.Ops().Try(o)
 	o.Buf = nil
 	return res, ok
 }

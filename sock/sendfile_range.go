@@ -102,7 +102,7 @@ type fileCall struct {
 func (s *fileCall) send(file uintptr) {
 	o := &s.c.local.splice
 	o.Code, o.FD, o.Off, o.Limit, o.Other = op.Sendfile, s.c.core.FD(), s.off, s.n, int32(file)
-	s.res, s.ok = s.c.l.Try(o)
+	s.res, s.ok = s.c.l.Ops().Try(o)
 	o.Off = 0
 }
 

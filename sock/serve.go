@@ -239,7 +239,7 @@ func (s *server) closeAll() {
 
 // each calls f for the connections that it serves.
 func (s *server) each(f func(*Conn)) {
-	s.l.EachHandle(func(o loop.Open) {
+	s.l.Handles().Each(func(o loop.Open) {
 		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by == s {
 			f((*Conn)(c))
 		}

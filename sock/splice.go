@@ -90,7 +90,7 @@ func (c *Conn) fill(p *relay.Pipe, m *relay.Mode) bool {
 	in := &c.in
 	o := &c.local.splice
 	o.Code, o.FD, o.Limit, o.Other = op.SpliceIn, c.core.FD(), pieceMax, p.W
-	res, ok := c.l.Try(o)
+	res, ok := c.l.Ops().Try(o)
 	switch {
 	case !ok:
 		in.Dry()

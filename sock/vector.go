@@ -140,7 +140,7 @@ func (c *Conn) sendV(v *vector) (n int, err error) {
 	o, before := c.local.vectored(op.Sendmsg), c.core.Accepted()
 	asked := v.load(o.Ext, before)
 	o.FD, o.CallFlags = c.core.FD(), c.local.send.CallFlags
-	res, ok := c.l.Try(o)
+	res, ok := c.l.Ops().Try(o)
 	unload(o.Ext)
 	o.CallFlags = 0
 	c.core.Slow(int(res) < asked)

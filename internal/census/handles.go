@@ -108,7 +108,7 @@ type handleWalk struct {
 func (w *handleWalk) step() (done bool) {
 	if !w.placed {
 		w.placed = true
-		w.l.Register(&w.place, w)
+		w.l.Handles().Register(&w.place, w)
 	}
 	for range handlesInStep {
 		if w.many != nil {
@@ -145,7 +145,7 @@ func (w *handleWalk) drop() {
 	if w.many != nil {
 		w.many.Drop()
 	}
-	w.l.Unregister(&w.place)
+	w.l.Handles().Unregister(&w.place)
 }
 
 // Drain and Abandon are nothing to a walk.

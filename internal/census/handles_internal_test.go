@@ -15,14 +15,14 @@ func TestHandleWalkGivenUp(t *testing.T) {
 		handleWalk // an Open
 	}, 3*handlesInStep)
 	for i := range handles {
-		l.Register(&handles[i].Handle, &handles[i])
+		l.Handles().Register(&handles[i].Handle, &handles[i])
 	}
 	if w.step() {
 		t.Fatal("all at once")
 	}
 	w.drop()
 	n := 0
-	l.EachHandle(func(loop.Open) { n++ })
+	l.Handles().Each(func(loop.Open) { n++ })
 	if n != len(handles) {
 		t.Errorf("%d handles, want %d", n, len(handles))
 	}

@@ -128,7 +128,7 @@ func (a Access) Do() (int32, error) { return a.h.f.do(a.h, false) }
 // program has to go to and come back from at each call, costs net/http a fortieth of its time.
 func (a Access) Move(p []byte) (int32, error) {
 	h := a.h
-	bare := h.f.c.l.OpLess()
+	bare := h.f.c.l.Ops().Plain()
 	if bare == nil {
 		o := a.Op()
 		o.Buf, o.Code = p, plain[h.dir&1]

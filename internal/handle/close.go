@@ -185,7 +185,7 @@ func (c *Core) finish() {
 	c.countClosed()
 	c.leaveError()
 	c.foreign.Load().finish()
-	c.l.Unregister(&c.own.open)
+	c.l.Handles().Unregister(&c.own.open)
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		c.l.Ready(t)
 	}
@@ -194,7 +194,7 @@ func (c *Core) finish() {
 
 // countClosed counts the handle no more among those that are open. Any thread.
 func (c *Core) countClosed() {
-	c.l.CountClosed(c.kind)
+	c.l.Handles().Closed(c.kind)
 	c.hooks.Tell(Uncounted)
 }
 

@@ -150,13 +150,13 @@ func (c *Core) Init(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32, own *O
 	c.fd.Init(sys)
 	c.born = bornAt(l.NowNS())
 	c.attachTo(own)
-	l.CountOpened(kind)
+	l.Handles().Opened(kind)
 }
 
 // attachTo makes the handle known to its loop.
 func (c *Core) attachTo(own *Own) {
 	c.own, c.state = own, open
-	c.l.Register(&own.open, (*opened)(c))
+	c.l.Handles().Register(&own.open, (*opened)(c))
 }
 
 // Loop is the loop that the handle belongs to; nil for a zero value.
@@ -238,7 +238,7 @@ func (c *Core) InTime(dir Dir) {
 // Try runs a plain call on the descriptor. For tasks of the loop.
 func (c *Core) Try(o *op.Op) (int32, bool) {
 	o.FD = &c.fd
-	return c.l.Try(o)
+	return c.l.Ops().Try(o)
 }
 
 // Ask asks the kernel about the descriptor what needs no access and does not wait. Any caller.

@@ -22,7 +22,7 @@ type Registry struct {
 }
 
 // Register makes the registry known to its loop.
-func (r *Registry) Register(l *loop.Loop) { l.Register(&r.handle, r) }
+func (r *Registry) Register(l *loop.Loop) { l.Handles().Register(&r.handle, r) }
 
 // add puts in a new one; false at the loop's end.
 func (r *Registry) add(f *foreign) bool {
@@ -97,7 +97,7 @@ func (r *Registry) Abandon() {
 func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32) {
 	c.l, c.hooks, c.kind = l, hooks, kind
 	c.fd.Init(sys)
-	l.CountOpened(kind)
+	l.Handles().Opened(kind)
 }
 
 // Detach gives a new handle to the foreign callers for whom it was made, with what is known of its
@@ -106,7 +106,7 @@ func (c *Core) Detach(r *Registry, in stream.In) {
 	if c.own != nil {
 		c.Forget()
 		c.removeTimers()
-		c.l.Unregister(&c.own.open)
+		c.l.Handles().Unregister(&c.own.open)
 		c.own, c.state = nil, detached
 	}
 	c.LendAll()
@@ -144,7 +144,7 @@ func (c *Core) attachSlow() {
 	}
 	if f.taken { // AwaitClosed waits for who closes it
 		c.state = closed
-		c.l.Unregister(&c.own.open)
+		c.l.Handles().Unregister(&c.own.open)
 	}
 }
 

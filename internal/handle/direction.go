@@ -206,7 +206,7 @@ func (c *Core) Wake() bool {
 func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	d := &c.own.dirs[dir]
 	if c.shut() {
-		c.l.FreeOp(o)
+		c.l.Ops().Free(o)
 		d.res, d.behind, d.ended, d.cut = -sys.ECANCELED, 0, byNobody, false
 		return d.res
 	}
@@ -214,12 +214,12 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	if o.Sink = (*outSink)(c); dir == In {
 		o.Sink = (*inSink)(c)
 	}
-	c.l.Time(o)
+	c.l.Ops().Time(o)
 	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
 	if limit := c.limits[dir].Load(); limit != 0 || d.timer != nil {
 		c.armToWait(d, limit)
 	}
-	c.l.Submit(o)
+	c.l.Ops().Submit(o)
 	c.l.Park((*awaiting)(c))
 	d.waiter, d.awaits, d.news = nil, false, d.ended == byNobody
 	return d.res
@@ -235,13 +235,13 @@ func (c *Core) Later(o *op.Op, call string) (int32, error) {
 	if c.l.Canceled() {
 		return 0, c.l.Cause()
 	}
-	n := c.l.NewOp(o.Code)
+	n := c.l.Ops().New(o.Code)
 	if n == nil {
 		return -sys.ENOBUFS, nil
 	}
 	n.Buf, n.CallFlags, n.Off, n.Limit, n.Other, n.Events = o.Buf, o.CallFlags, o.Off, o.Limit, o.Other, o.Events
 	if o.Buf = nil; o.Ext != nil {
-		c.l.NewExt(n).Copy(o.Ext)
+		c.l.Ops().Ext(n).Copy(o.Ext)
 		o.Ext.Clear()
 	}
 	if res := c.Await(Out, n); res != -sys.ECANCELED {
@@ -283,7 +283,7 @@ func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 		}
 	}
 	d.owed, d.Op = false, nil
-	c.l.FreeOp(o)
+	c.l.Ops().Free(o)
 	if t := d.waiter; t != nil {
 		d.waiter = nil
 		c.l.Ready(t)
@@ -314,7 +314,7 @@ func (c *Core) abort(d *Direction) {
 	if d.Op == nil || d.Op.Canceled {
 		return
 	}
-	c.l.Cancel(d.Op)
+	c.l.Ops().Cancel(d.Op)
 	if d.owed {
 		c.disconnect(d)
 	}
@@ -326,7 +326,7 @@ func (c *Core) disconnect(d *Direction) {
 	d.cut = true
 	o := op.Op{Code: op.Connect, FD: &c.fd, Ext: new(op.Ext)}
 	o.Ext.Addr.SetUnspec()
-	c.l.Try(&o)
+	c.l.Ops().Try(&o)
 }
 
 // Cut reports whether the last op of Await was cut off by disconnect.
@@ -360,7 +360,7 @@ func (c *Core) Quiesce(dir Dir) error {
 	d := &c.own.dirs[dir]
 	for d.Op != nil {
 		if !d.Op.Canceled {
-			c.l.Cancel(d.Op)
+			c.l.Ops().Cancel(d.Op)
 		}
 		d.waiter = c.l.Task()
 		c.l.Park((*quiescing)(c))

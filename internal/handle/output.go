@@ -243,7 +243,7 @@ func (u *unsent) submit() {
 		u.fail(-sys.ECANCELED)
 		return
 	}
-	o := c.l.NewOp(op.Send)
+	o := c.l.Ops().New(op.Send)
 	if o == nil {
 		u.fail(-sys.ENOBUFS)
 		return
@@ -251,12 +251,12 @@ func (u *unsent) submit() {
 	o.Flags, o.Buf, o.FD, o.Sink = op.Full, u.rest, &c.fd, u
 	d := &c.own.dirs[Out]
 	d.Op = o
-	c.l.HoldOpen(1)
-	c.l.Time(o)
+	c.l.Handles().Hold(1)
+	c.l.Ops().Time(o)
 	if limit := c.limits[Out].Load(); limit != 0 {
 		c.arm(d, limit)
 	}
-	c.l.Submit(o)
+	c.l.Ops().Submit(o)
 }
 
 // Complete takes what the op has sent. One that was cancelled may have sent a part; what is left of it is sent
@@ -265,8 +265,8 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c, behind := u.c, o.Behind
 	d := &c.own.dirs[Out]
 	d.Op = nil
-	c.l.FreeOp(o)
-	c.l.HoldOpen(-1)
+	c.l.Ops().Free(o)
+	c.l.Handles().Hold(-1)
 	if res > 0 {
 		u.rest = u.rest[res:]
 		c.l.Outbox().Unsent(-int(res))
@@ -424,7 +424,7 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 		u.fail(-sys.ECANCELED)
 		return false
 	}
-	o := c.l.NewOp(op.Send)
+	o := c.l.Ops().New(op.Send)
 	if o == nil {
 		u.fail(-sys.ENOBUFS)
 		return false
@@ -441,24 +441,24 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 	t.timer.Owner = t
 	t.fd.Init(c.Take())
 	o.Flags, o.Buf, o.FD, o.Sink = op.Full, t.rest, &t.fd, t
-	t.l.Register(&t.open, t)
-	t.l.HoldOpen(1)
+	t.l.Handles().Register(&t.open, t)
+	t.l.Handles().Hold(1)
 	t.l.Arm(&t.timer, limit)
-	t.l.Submit(o)
+	t.l.Ops().Submit(o)
 	return true
 }
 
 // Complete closes the descriptor. A peer that has not taken everything that was accepted must not see an orderly end.
 func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	t.op = nil
-	t.l.FreeOp(o)
+	t.l.Ops().Free(o)
 	if int(res) != len(t.rest) {
 		t.l.Kernel().SetLinger(t.fd.Sys(), 0)
 	}
 	t.l.Outbox().Unsent(-len(t.rest))
-	t.l.HoldOpen(-1)
+	t.l.Handles().Hold(-1)
 	t.l.RemoveTimer(&t.timer)
-	t.l.Unregister(&t.open)
+	t.l.Handles().Unregister(&t.open)
 	if t.then == nil {
 		t.l.CloseFD(&t.fd)
 		return
@@ -480,6 +480,6 @@ func (t *tail) Drain() {
 // Abandon ends it; the completion of its op closes the descriptor.
 func (t *tail) Abandon() {
 	if !t.op.Canceled {
-		t.l.Cancel(t.op)
+		t.l.Ops().Cancel(t.op)
 	}
 }

@@ -285,7 +285,7 @@ func (p *poll) begin() {
 		at.Init(n)
 		p.err = p.l.Unwatchable(n)
 	}
-	o := p.l.NewOp(op.Poll)
+	o := p.l.Ops().New(op.Poll)
 	if o == nil || p.err != nil {
 		p.end(-sys.ENOBUFS)
 		return
@@ -294,18 +294,18 @@ func (p *poll) begin() {
 		limit = later(p.l.Elapsed(), limit-c.elapsed())
 	}
 	o.FD, o.Events, o.Sink = at, p.interest, p
-	p.l.Time(o)
+	p.l.Ops().Time(o)
 	p.op = o
 	if limit != 0 {
 		p.l.Arm(&p.timer, limit)
 	}
-	p.l.Submit(o)
+	p.l.Ops().Submit(o)
 }
 
 // Complete is told of the poll's end.
 func (p *poll) Complete(o *op.Op, res int32, _ uint32) {
 	p.op = nil
-	p.l.FreeOp(o)
+	p.l.Ops().Free(o)
 	p.l.RemoveTimer(&p.timer)
 	p.end(res)
 }
@@ -351,7 +351,7 @@ func (p *poll) abort() {
 		p.l.RemoveTimer(&p.timer)
 		p.tell(-sys.ECANCELED)
 	case p.op != nil && !p.op.Canceled:
-		p.l.Cancel(p.op)
+		p.l.Ops().Cancel(p.op)
 	}
 }
 

@@ -44,7 +44,7 @@ func (c *Core) clock() *loop.Loop {
 // EndWaits has all calls on an unowned handle fail, those that wait and those to come.
 func (c *Core) EndWaits() { c.foreign.Load().beginClose() }
 
-// tryUnowned is Loop.Try where there is no loop.
+// tryUnowned is Ops.Try where there is no loop.
 func tryUnowned(o *op.Op) (res int32, ok bool) {
 	for {
 		if res = loop.Call(o); res != -sys.EINTR {

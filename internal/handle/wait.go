@@ -106,7 +106,7 @@ func (h *half) try() (res int32, ok bool) {
 	case h.bare != nil:
 		return h.bare.Send(&h.f.c.fd, h.buf)
 	case l != nil:
-		return l.Try(h.op)
+		return l.Ops().Try(h.op)
 	}
 	return tryUnowned(h.op)
 }

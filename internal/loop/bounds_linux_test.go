@@ -66,7 +66,7 @@ type tally struct {
 
 func (c *tally) Complete(o *op.Op, _ int32, _ uint32) {
 	c.count(c.l)
-	c.l.FreeOp(o)
+	c.l.Ops().Free(o)
 }
 
 // However many ops end at once, a turn tells of four times the budget of them.
@@ -79,9 +79,9 @@ func TestCompletionsOfATurn(t *testing.T) {
 			for range many {
 				p := openPipe(t)
 				defer p.close(l)
-				o := l.NewOp(op.Read)
+				o := l.Ops().New(op.Read)
 				o.FD, o.Off, o.Buf, o.Sink = &p.r, -1, make([]byte, 1), ended
-				l.Submit(o)
+				l.Ops().Submit(o)
 				p.write(t)
 			}
 			for ended.all < many {

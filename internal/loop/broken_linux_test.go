@@ -211,7 +211,7 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 			"the end of a handle, shielded": func(l *loop.Loop) bool {
 				l.Shield()
 				h := &awaited{l: l, task: l.Task()}
-				l.Register(&h.Handle, h)
+				l.Handles().Register(&h.Handle, h)
 				l.Park(h)
 				return false
 			},
@@ -228,7 +228,7 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 				return nil
 			}
 			h := &thing{l: l, name: "it", log: &log}
-			l.Register(&h.Handle, h)
+			l.Handles().Register(&h.Handle, h)
 			for name, waits := range waits {
 				l.Go(func() {
 					defer ended.Add(1)
@@ -275,7 +275,7 @@ func (h *awaited) Drain()                  {}
 func (h *awaited) CancelWait(t *loop.Task) { t.WaitOn(h) }
 
 func (h *awaited) Abandon() {
-	h.l.Unregister(&h.Handle)
+	h.l.Handles().Unregister(&h.Handle)
 	h.l.Ready(h.task)
 }
 

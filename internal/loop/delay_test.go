@@ -79,10 +79,10 @@ func TestOpTimes(t *testing.T) {
 		const waits = 10 * time.Millisecond
 		err := run(t, cfg, func(l *loop.Loop) error {
 			for range 3 {
-				o := l.NewOp(op.Timeout)
-				l.NewExt(o).Time = uring.NewTimespec(waits)
+				o := l.Ops().New(op.Timeout)
+				l.Ops().Ext(o).Time = uring.NewTimespec(waits)
 				l.Do(o)
-				l.FreeOp(o)
+				l.Ops().Free(o)
 			}
 			for _, o := range census.StatsOf(l).Ops {
 				if o.Op != op.Table[op.Timeout].Name {

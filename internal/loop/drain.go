@@ -62,26 +62,26 @@ func (d *drainTask) register() {
 	case d.l.Draining():
 		d.Drain()
 	default:
-		d.l.Register(&d.handle, d)
+		d.l.handles.Register(&d.handle, d)
 	}
 }
 
 // Drain is the loop's word that accepts have stopped.
 func (d *drainTask) Drain() {
 	if d.state.CompareAndSwap(drainAwaited, drainBegun) {
-		d.l.Unregister(&d.handle)
+		d.l.handles.Unregister(&d.handle)
 		d.l.Start(d.job)
 	}
 }
 
 // Abandon is the loop's word that it ends.
-func (d *drainTask) Abandon() { d.l.Unregister(&d.handle) }
+func (d *drainTask) Abandon() { d.l.handles.Unregister(&d.handle) }
 
 func (d *drainTask) stop() bool {
 	if !d.state.CompareAndSwap(drainAwaited, drainUnwanted) {
 		return false
 	}
-	remove := func() { d.l.Unregister(&d.handle) }
+	remove := func() { d.l.handles.Unregister(&d.handle) }
 	if d.l.IsCurrent() {
 		remove()
 	} else {

@@ -22,13 +22,13 @@ type thing struct {
 func (h *thing) Drain() {
 	*h.log = append(*h.log, "drain "+h.name)
 	if h.leaves {
-		h.l.Unregister(&h.Handle)
+		h.l.Handles().Unregister(&h.Handle)
 	}
 }
 
 func (h *thing) Abandon() {
 	*h.log = append(*h.log, "abandon "+h.name)
-	h.l.Unregister(&h.Handle)
+	h.l.Handles().Unregister(&h.Handle)
 }
 
 // What is open hears of the drain, may leave then, and is abandoned at the end if
@@ -43,11 +43,11 @@ func TestHandles(t *testing.T) {
 			var things []*thing
 			for _, name := range []string{"a", "b", "c", "d"} {
 				h := &thing{l: l, name: name, log: &log, leaves: name == "b" || name == "c"}
-				l.Register(&h.Handle, h)
+				l.Handles().Register(&h.Handle, h)
 				things = append(things, h)
 			}
-			l.Unregister(&things[3].Handle)
-			l.Unregister(&things[3].Handle) // again is fine
+			l.Handles().Unregister(&things[3].Handle)
+			l.Handles().Unregister(&things[3].Handle) // again is fine
 			cancel()
 			for !l.Draining() {
 				l.Sleep(time.Millisecond)

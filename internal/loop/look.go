@@ -44,7 +44,7 @@ type Sizes struct {
 
 // Sizes are those of the moment.
 func (l *Look) Sizes() Sizes {
-	return Sizes{l.tasks.live, len(l.workers.all), l.slab.Used(), l.timers.Len()}
+	return Sizes{l.tasks.live, len(l.workers.all), l.ops.slab.Used(), l.timers.Len()}
 }
 
 // OpCounts is how many ops of a kind were tried as plain calls and were submitted, and how long those took; nil if none
@@ -54,15 +54,15 @@ func (l *Look) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histog
 }
 
 // EachOpIn calls fn for the ops of a chunk of slots, and reports whether there are more chunks.
-func (l *Look) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.slab.EachIn(chunk, fn) }
+func (l *Look) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.ops.slab.EachIn(chunk, fn) }
 
 // DriverStats are what the driver has counted.
 func (l *Look) DriverStats() stats.Driver { return l.drv.Info().Stats }
 
 // CountedHandles is how many of a kind the loop had, and has. G.
 func (l *Look) CountedHandles(k Kind) (opened, open uint64) {
-	closed := l.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
-	opened = l.kinds[k].opened.Load()
+	closed := l.handles.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
+	opened = l.handles.kinds[k].opened.Load()
 	return opened, opened - closed
 }
 

@@ -26,10 +26,8 @@ type Loop struct {
 	index  int
 	cfg    *Config
 	drv    driver.Driver
-	opLess driver.Plain // the same; nil if it has no such calls
 	kernel kernel.Kernel
 	info   driver.Info
-	slab   *op.Slab
 	thread thread
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
@@ -54,17 +52,15 @@ type Loop struct {
 	lastYield sched.YieldClock
 	turn      turnClock
 	counts    Counts
-	ops       opCounts
+	ops       Ops
 	locks     lockLine
 	observer  Observer // nil: nobody looks
 	seen      bool     // the turn's tasks are told of to it
 	idling    idling
 
 	labels  map[ownLabels]labels.Set
-	handles Handle // head of the list of what is open on the loop
-	kinds   kindCounts
+	handles Handles
 	kept    pools
-	holds   int // what keeps the loop from ending beside tasks, see HoldOpen
 	state   state
 	above   Above
 }
@@ -203,53 +199,11 @@ func (l *Loop) Do(o *op.Op) int32 {
 	}
 	o.Sink = t
 	t.op = o
-	l.Time(o)
-	l.Submit(o)
+	l.ops.Time(o)
+	l.ops.Submit(o)
 	l.Park(t)
 	t.op = nil
 	return t.res
-}
-
-// Submit hands an op to the driver. Its Sink is told of the completions.
-func (l *Loop) Submit(o *op.Op) {
-	l.ops.submitted[o.Code]++
-	l.drv.Submit(o)
-}
-
-// Cancel asks for the end of an op; false if it has ended already: its last completion is on its way to its Sink, or
-// was told.
-func (l *Loop) Cancel(o *op.Op) bool {
-	if o.State != op.Queued && o.State != op.InFlight {
-		return false
-	}
-	l.drv.Cancel(o)
-	return true
-}
-
-// Try runs an op as a plain call if it need not wait. G.
-func (l *Loop) Try(o *op.Op) (res int32, ok bool) {
-	if l.mark.IsCurrent() {
-		l.ops.tried[o.Code]++
-	}
-	return l.drv.Try(o)
-}
-
-// OpLess is how the driver receives and sends without an op; nil if it does not. G.
-func (l *Loop) OpLess() driver.Plain { return l.opLess }
-
-// NewOp takes a slot; nil at the bound of op.SlotsMax ops.
-func (l *Loop) NewOp(code op.Code) *op.Op { return l.slab.Get(code) }
-
-// NewExt gives the op memory for addresses and vectors.
-func (l *Loop) NewExt(o *op.Op) *op.Ext { return l.slab.Ext(o) }
-
-// FreeOp gives a slot back, after its last completion. A task that a crash unwinds gives back what is still under way:
-// that stays its driver's.
-func (l *Loop) FreeOp(o *op.Op) {
-	if l.state.killed && o.State != op.Idle {
-		return
-	}
-	l.slab.Put(o)
 }
 
 // Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
@@ -393,11 +347,14 @@ func (l *Loop) Draining() bool { return l.state.draining.Load() }
 // Outbox is what its tasks have written and the kernel has not been given.
 func (l *Loop) Outbox() *Outbox { return &l.out }
 
-// HoldOpen keeps the loop from ending, as a task does, or no longer: n is 1 or -1.
-func (l *Loop) HoldOpen(n int) { l.holds += n }
-
 // Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
 func (l *Loop) Stopping() bool { return l.state.stopping }
 
 // Ending reports whether the loop closes what was left open.
 func (l *Loop) Ending() bool { return l.state.ending }
+
+// Ops are the operations that the loop's driver does.
+func (l *Loop) Ops() *Ops { return &l.ops }
+
+// Handles are what is open on it.
+func (l *Loop) Handles() *Handles { return &l.handles }

@@ -41,8 +41,8 @@ func (p *pipe) write(t *testing.T) {
 
 // read is a task's wait for a byte.
 func (p *pipe) read(l *loop.Loop) int32 {
-	o := l.NewOp(op.Read)
-	defer l.FreeOp(o)
+	o := l.Ops().New(op.Read)
+	defer l.Ops().Free(o)
 	o.FD, o.Off, o.Buf = &p.r, -1, make([]byte, 1)
 	return l.Do(o)
 }

@@ -52,7 +52,8 @@ func TestSentWith(t *testing.T) {
 			t.Errorf("result %d: told %+v, want %+v", c.res, u, want)
 		}
 		if l.Outbox().Accepted(at) != nil || string(l.Outbox().Accepted(beside)) != "other" || other.times != 0 {
-			t.Errorf("result %d: %q is left, and %q of another", c.res, l.Outbox().Accepted(at), l.Outbox().Accepted(beside))
+			t.Errorf("result %d: %q is left, and %q of another",
+				c.res, l.Outbox().Accepted(at), l.Outbox().Accepted(beside))
 		}
 		l.out.giveBack()
 	}

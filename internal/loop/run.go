@@ -239,7 +239,7 @@ func (l *Loop) hasTime() bool {
 	}
 	disk := false
 	if l.clock.now < l.state.endBy+int64(diskMax) {
-		l.slab.Each(func(o *op.Op) { disk = disk || o.State == op.InFlight && o.Def().Kind == op.Blocking })
+		l.ops.slab.Each(func(o *op.Op) { disk = disk || o.State == op.InFlight && o.Def().Kind == op.Blocking })
 	}
 	return disk
 }
@@ -307,21 +307,21 @@ func (l *Loop) open() error {
 		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
 	l.tick()
-	l.slab = op.NewSlab(0)
+	l.ops.l, l.ops.slab = l, op.NewSlab(0)
 	c := l.cfg
 	l.pools.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
 	l.pools.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.pools.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.thread.g = gmark.Current()
 	drv, err := c.Open(driver.Config{
-		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.ring,
+		Loop: l.index, Slab: l.ops.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.ring,
 		Now: l.set.elapsed, SQPoll: c.SQPoll,
 	})
 	if err != nil {
 		return err
 	}
 	l.drv = drv
-	l.opLess, _ = drv.(driver.Plain)
+	l.ops.plain, _ = drv.(driver.Plain)
 	l.info = drv.Info()
 	l.out.open(l)
 	l.HasSpare()
@@ -402,7 +402,7 @@ func (l *Loop) close() {
 // abandon closes what was left open.
 func (l *Loop) abandon() {
 	l.state.ending = true
-	l.EachHandle(func(o Open) { o.Abandon() })
+	l.handles.Each(func(o Open) { o.Abandon() })
 }
 
 // fnEnded takes a loop's fn's error.
@@ -449,7 +449,7 @@ func (s *Set) drain() {
 
 func (l *Loop) drain() {
 	l.state.draining.Store(true)
-	l.EachHandle(func(o Open) { o.Drain() })
+	l.handles.Each(func(o Open) { o.Drain() })
 }
 
 // cancelAll cancels all tasks, and gives up on them after a while.

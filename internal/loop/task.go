@@ -89,7 +89,7 @@ func (t *Task) Complete(o *op.Op, res int32, flags uint32) {
 }
 
 // CancelWait ends the op that the task waits for; its completion resumes the task.
-func (t *Task) CancelWait(*Task) { t.l.Cancel(t.op) }
+func (t *Task) CancelWait(*Task) { t.l.ops.Cancel(t.op) }
 
 // Tell leaves a word for a task that is parked, which reads it by Told when it goes on.
 func (t *Task) Tell(word int32) { t.res = word }

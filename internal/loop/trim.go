@@ -58,7 +58,7 @@ func (l *Loop) trimSpare() {
 // noteSpare is HasSpare for what the loop itself keeps, looked at once a turn. Where nothing is
 // ready each live task has a coroutine; the others are idle.
 func (l *Loop) noteSpare() {
-	if len(l.workers.all)-l.tasks.live > workersKept || l.slab.Spare() || l.pools.plain.Spare() ||
+	if len(l.workers.all)-l.tasks.live > workersKept || l.ops.slab.Spare() || l.pools.plain.Spare() ||
 		l.pools.large.Spare() {
 		l.HasSpare()
 	}
@@ -67,7 +67,7 @@ func (l *Loop) noteSpare() {
 // trim gives back what was not used since it was last called.
 func (l *Loop) trim() {
 	more := l.workers.trim(l)
-	more = l.slab.Trim() || more
+	more = l.ops.slab.Trim() || more
 	more = l.pools.plain.Trim() || more
 	more = l.pools.large.Trim() || more
 	more = l.ready.trim() || more

@@ -119,13 +119,13 @@ func burst(t *testing.T, l *loop.Loop, n int) (most int) {
 		var parked, tasks []*loop.Task
 		for range n {
 			tasks = append(tasks, l.Go(func() {
-				o, b := l.NewOp(op.Recv), l.Plain().Take()
-				l.NewExt(o)
+				o, b := l.Ops().New(op.Recv), l.Plain().Take()
+				l.Ops().Ext(o)
 				grow(20)
 				parked = append(parked, l.Task())
 				l.Park(nil)
 				l.Plain().Put(b)
-				l.FreeOp(o)
+				l.Ops().Free(o)
 			}))
 		}
 		for len(parked) < n {

@@ -20,7 +20,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.wakeYielded()
 		l.runReady()
 		l.end()
-		if l.tasks.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
+		if l.tasks.live == 0 && l.handles.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
 			l.refuses()
 			if l.inbox.starts.CloseEmpty() {
 				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
@@ -107,7 +107,7 @@ func (l *Loop) complete() {
 			break
 		}
 		if c.Flags&op.More == 0 {
-			l.countEnd(c.Op)
+			l.ops.countEnd(c.Op)
 		}
 		c.Op.Sink.Complete(c.Op, c.Res, c.Flags)
 	}
@@ -174,7 +174,7 @@ func (l *Loop) switchTo(w *worker) {
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
 	l.noteSpare()
-	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.holds == 0 // behind which the loop may have ended
+	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.handles.holds == 0 // behind which the loop may have ended
 	if l.busy() || l.state.dead || sends {
 		deadline := driver.Poll
 		if at, ok := l.timers.Next(); ok && at <= l.clock.now {

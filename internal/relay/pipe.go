@@ -58,7 +58,7 @@ const (
 // Register makes the pipes those of a loop, which closes them at its end.
 func (s *Pipes) Register(l *loop.Loop) {
 	s.l, s.k = l, l.Kernel()
-	l.Register(&s.handle, s)
+	l.Handles().Register(&s.handle, s)
 }
 
 // Take gives an empty pipe; false if there is none to be had.

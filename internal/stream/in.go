@@ -136,7 +136,7 @@ func (in *In) Arm(t *Tools, f *fd.FD, sink op.Sink, by Way) *op.Op {
 	default:
 		flags = op.Rough // once, so that the ring is tried again, and others have their turn
 	}
-	o := t.L.NewOp(code)
+	o := t.L.Ops().New(code)
 	if o == nil {
 		in.Fail(-sys.ENOBUFS)
 		return nil
@@ -148,7 +148,7 @@ func (in *In) Arm(t *Tools, f *fd.FD, sink op.Sink, by Way) *op.Op {
 		o.Events = Interest
 	}
 	in.how = how
-	t.L.Submit(o)
+	t.L.Ops().Submit(o)
 	return o
 }
 
@@ -164,14 +164,14 @@ const (
 
 // Direct has the driver receive into p, which is the driver's until the completion. nil: there is no op.
 func (in *In) Direct(t *Tools, f *fd.FD, sink op.Sink, p []byte) *op.Op {
-	o := t.L.NewOp(op.Recv)
+	o := t.L.Ops().New(op.Recv)
 	if o == nil {
 		in.Fail(-sys.ENOBUFS)
 		return nil
 	}
 	o.FD, o.Buf, o.Sink = f, p[:min(len(p), PieceMax)], sink
 	in.how = Direct
-	t.L.Submit(o)
+	t.L.Ops().Submit(o)
 	return o
 }
 
@@ -194,7 +194,7 @@ func (in *In) KeepsUp() bool { return in.pace == keepsUp }
 // Disarm ends a receive that nobody reads from.
 func (in *In) Disarm(t *Tools, o *op.Op) {
 	if o != nil && in.how == Receiving && !o.Canceled {
-		t.L.Cancel(o)
+		t.L.Ops().Cancel(o)
 	}
 }
 
@@ -206,7 +206,7 @@ func (in *In) Completed(t *Tools, o *op.Op, res int32, flags uint32, wanted bool
 		in.received(t, o, res, flags, wanted)
 	}
 	if flags&op.More == 0 {
-		t.L.FreeOp(o)
+		t.L.Ops().Free(o)
 		in.how = Idle
 	}
 	switch how {
@@ -276,14 +276,14 @@ func (in *In) polled(res int32) {
 // all the same, so that another finds what there is.
 func (in *In) Recheck(t *Tools, f *fd.FD, o *op.Op) {
 	if in.how == Receiving && !o.Canceled && t.Asks(f) > 0 {
-		t.L.Cancel(o)
+		t.L.Ops().Cancel(o)
 	}
 }
 
 // Asks is what a poll of a stream says now.
 func (t *Tools) Asks(f *fd.FD) int32 {
 	t.ask.FD = f
-	if res, ok := t.L.Try(&t.ask); ok {
+	if res, ok := t.L.Ops().Try(&t.ask); ok {
 		return res
 	}
 	return 0

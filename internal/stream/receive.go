@@ -19,7 +19,7 @@ const HowLong = sys.MsgPeek | sys.MsgTrunc
 func (t *Tools) Receive(f *fd.FD, p []byte, flags uint32) (res int32, ok bool) {
 	o := &t.recv
 	o.FD, o.Buf, o.CallFlags = f, p, flags
-	res, ok = t.L.Try(o)
+	res, ok = t.L.Ops().Try(o)
 	o.Buf = nil
 	return res, ok
 }
