@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -261,16 +262,80 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 		got := x.came()
 		src.SetDeadline(patience.Deadline())
 		rest, err := io.ReadAll(src)
-		all := slices.Concat(got, rest)
-		if at := mismatch(rest, 0); how == "Read" && at >= 0 { // who reads may have begun before the copy
-			all = slices.Concat(rest[:at], got, rest[at:])
+		bad := mismatch(slices.Concat(got, rest), 0)
+		if how == "Read" { // who reads may have begun before the copy, and come between two of its reads
+			bad = mismatchWoven(got, rest)
 		}
-		if bad := mismatch(all, 0); err != nil || bad >= 0 || int64(len(got)) != n || len(all) != size {
+		if err != nil || bad >= 0 || int64(len(got)) != n || len(got)+len(rest) != size {
 			x.Errorf("WriteTo = %d: of %d bytes %d came, and then %d are to be read, the first wrong one %d: %v",
 				n, size, len(got), len(rest), bad, err)
 		}
 		return src.Close()
 	})
+}
+
+// mismatchWoven is mismatch for a stream of which two have read parts, each in order. It returns the place with which
+// neither goes on, -1 if both together have all.
+func mismatchWoven(a, b []byte) int {
+	const telling = 8 // bytes that are not right by chance
+	for at := 0; len(a)+len(b) > 0; {
+		n := matching(a, at)
+		if m := matching(b, at); m > n {
+			a, b, n = b, a, m
+		}
+		for more := n; n > 0 && n < len(a) && n > more-telling && matching(b, at+n) < min(telling, len(b)); {
+			n-- // right by chance
+		}
+		if n == 0 {
+			return at
+		}
+		a, at = a[n:], at+n
+	}
+	return -1
+}
+
+// matching is how many bytes of p are the stream's from at on.
+func matching(p []byte, at int) int {
+	if bad := mismatch(p, at); bad >= 0 {
+		return bad - at
+	}
+	return len(p)
+}
+
+// Bytes that are missing, or come twice, are found, and those of two readers that take turns are not.
+func TestMismatchWoven(t *testing.T) {
+	all := make([]byte, 100_000)
+	pattern(all, 0)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var parts [2][]byte
+		for at := 0; at < len(all); {
+			n := min(1+r.IntN(20_000), len(all)-at)
+			who := r.IntN(2)
+			parts[who] = append(parts[who], all[at:at+n]...)
+			at += n
+		}
+		if bad := mismatchWoven(parts[0], parts[1]); bad >= 0 {
+			t.Fatalf("%d and %d bytes are wrong at %d", len(parts[0]), len(parts[1]), bad)
+		}
+		for _, p := range parts {
+			if len(p) < 100 {
+				continue
+			}
+			at := r.IntN(len(p) - 50)
+			for _, wrong := range [][]byte{
+				slices.Concat(p[:at], p[at+20:]), slices.Concat(p[:at+20], p[at:]),
+			} {
+				others := parts[0]
+				if &p[0] == &parts[0][0] {
+					others = parts[1]
+				}
+				if mismatchWoven(wrong, others) < 0 {
+					t.Fatalf("20 bytes at %d are missing, or come twice, and nothing is wrong", at)
+				}
+			}
+		}
+	}
 }
 
 // deadlineReader is where the rest is read.
