@@ -279,7 +279,7 @@ func TestValuesAndLabels(t *testing.T) {
 //go:noinline
 func myLabels() string { return labelsOf("ringo_test.myLabels") }
 
-// labelsOf gives the labels that a profile shows of goroutines that are in a function.
+// labelsOf gives the labels that a profile shows of goroutines that are in a function, of which there is one at least.
 func labelsOf(function string) string {
 	var profile bytes.Buffer
 	pprof.Lookup("goroutine").WriteTo(&profile, 1)
@@ -293,6 +293,9 @@ func labelsOf(function string) string {
 				found = append(found, set)
 			}
 		}
+	}
+	if !strings.Contains(profile.String(), function) {
+		panic("no stack has " + function)
 	}
 	return strings.Join(found, " ")
 }
@@ -328,7 +331,7 @@ func TestLabelsEndWithTheirTask(t *testing.T) {
 						setLabel("the last")
 						end()
 					}).Wait()
-					if got := labelsOf("internal/loop.(*Loop).newWorker"); strings.Contains(got, "the last") {
+					if got := labelsOf("ringo/internal/loop.newWorker"); strings.Contains(got, "the last") {
 						t.Errorf("after a task that %s an idle coroutine has labels %s", name, got)
 					}
 					if got := inTask(l, func() string { return myLabels() }); got != "" {
