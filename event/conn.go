@@ -356,7 +356,7 @@ func (c *Conn) release() {
 		c.out.release()
 	}
 	if t := c.set.timeouts; t != nil {
-		e.l.RemoveTimer(&t.t)
+		e.l.Timers().Remove(&t.t)
 	}
 	c.dropRecheck()
 	if c.fd.Sys() != none {

@@ -21,7 +21,7 @@ func (f *frozen) begin(e *Loop) {
 		return
 	}
 	f.e, f.began, f.t.Owner = e, e.l.NowNS(), f
-	e.l.Arm(&f.t, e.l.After(limit))
+	e.l.Timers().Arm(&f.t, e.l.After(limit))
 }
 
 // Fire tells of the callback that is parked, once the runner's turn has been as long as one of the loop's may be and
@@ -35,5 +35,5 @@ func (f *frozen) Fire(*timer.Timer) {
 		watch.TellFrozen(e.l, e.task, time.Duration(e.l.NowNS()-f.began), behind)
 		return
 	}
-	e.l.Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // they may come yet
+	e.l.Timers().Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // they may come yet
 }

@@ -427,7 +427,7 @@ func (o *output) dropIfIdle() bool {
 func (o *output) linger() {
 	if !o.timer.Armed() && !o.over() {
 		o.timer.Owner = o
-		o.c.e.l.Arm(&o.timer, o.c.e.l.After(closeMax))
+		o.c.e.l.Timers().Arm(&o.timer, o.c.e.l.After(closeMax))
 	}
 }
 
@@ -441,7 +441,7 @@ func (o *output) Fire(*timer.Timer) {
 // release gives back what the output still has, and lets a Detach go on.
 func (o *output) release() {
 	l := o.c.e.l
-	l.RemoveTimer(&o.timer)
+	l.Timers().Remove(&o.timer)
 	if o.waiter != nil && !l.Ending() {
 		l.Ready(o.waiter)
 		o.waiter = nil

@@ -96,7 +96,7 @@ func (r *runner) Run() {
 func (e *Loop) rest() {
 	x := e.running
 	e.running, e.runs, e.task = nil, false, nil
-	e.l.Disarm(&e.frozen.t)
+	e.l.Timers().Disarm(&e.frozen.t)
 	if x != nil {
 		e.dropShown()
 		switch c := x.(type) {

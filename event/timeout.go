@@ -52,7 +52,7 @@ func (c *Conn) SetTimeouts(read, write time.Duration) {
 	t.each[reads].after, t.each[writes].after = int64(max(read, 0)), int64(max(write, 0))
 	now := e.l.NowNS()
 	t.each[reads].since, t.each[writes].since = now, now
-	e.l.Disarm(&t.t)
+	e.l.Timers().Disarm(&t.t)
 	t.arm()
 	if o := c.out; o != nil && o.op != nil && !o.op.Canceled && o.op.Flags&^c.sendsBy() != 0 {
 		e.l.Ops().Cancel(o.op) // whose end has the rest sent
@@ -101,7 +101,7 @@ func (t *timeouts) over(way int) bool { return t.ends(way) <= t.c.e.l.LookedNS()
 func (t *timeouts) arm() {
 	at := min(t.ends(reads), t.ends(writes))
 	if at < math.MaxInt64 && (!t.t.Armed() || at < t.t.At()) {
-		t.c.e.l.Arm(&t.t, at)
+		t.c.e.l.Timers().Arm(&t.t, at)
 	}
 }
 

@@ -47,7 +47,7 @@ func (t *Timer) arm(d time.Duration) {
 	t.e.begin(&t.activity, t)
 	t.stale = t.due
 	now := t.e.l.Elapsed()
-	t.e.l.Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
+	t.e.l.Timers().Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
 }
 
 // expiry is the timer as its loop knows it.
@@ -59,7 +59,7 @@ func (x *expiry) Fire(*timer.Timer) {
 	if t.every > 0 {
 		now := t.e.l.NowNS()
 		late := now - t.t.At()
-		t.e.l.Arm(&t.t, now+t.every-late%t.every)
+		t.e.l.Timers().Arm(&t.t, now+t.every-late%t.every)
 	}
 	if t.stale = false; !t.due {
 		t.due = true
@@ -88,7 +88,7 @@ func (t *Timer) Stop() bool {
 }
 
 func (t *Timer) stop() {
-	t.e.l.RemoveTimer(&t.t)
+	t.e.l.Timers().Remove(&t.t)
 	t.e.done(&t.activity)
 }
 

@@ -387,8 +387,8 @@ func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	limit := dialLimit{l: l, op: o}
 	limit.t.Owner = &limit
 	if !end.IsZero() {
-		l.Arm(&limit.t, l.At(end))
-		defer l.RemoveTimer(&limit.t)
+		l.Timers().Arm(&limit.t, l.At(end))
+		defer l.Timers().Remove(&limit.t)
 	}
 	res := l.Do(o)
 	switch {

@@ -357,7 +357,7 @@ func (ln *Listener) ended(res int32) {
 		ln.err = res
 	case pause > 0:
 		ln.l.Backoff(ln.Addr(), res)
-		ln.l.Arm(&ln.timer, ln.l.After(pause))
+		ln.l.Timers().Arm(&ln.timer, ln.l.After(pause))
 	}
 }
 
@@ -461,7 +461,7 @@ func (o *listenerHooks) Tell(e handle.Event) {
 func (ln *Listener) closing() {
 	ln.counts.endQueue()
 	ln.file.release()
-	ln.l.RemoveTimer(&ln.timer)
+	ln.l.Timers().Remove(&ln.timer)
 	if ln.share != nil {
 		ln.share.leave(ln)
 	}

@@ -181,7 +181,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	}
 	s := &server{l: e, h: h, gives: e.Inherited()}
 	s.patience.Owner = s
-	defer e.RemoveTimer(&s.patience)
+	defer e.Timers().Remove(&s.patience)
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
@@ -217,7 +217,7 @@ func (s *server) add(c *Conn) {
 // expect gives those who have not spoken time to do so, once the drain has begun.
 func (s *server) expect() {
 	if !s.patience.Armed() {
-		s.l.Arm(&s.patience, s.l.After(handle.SilentMax))
+		s.l.Timers().Arm(&s.patience, s.l.After(handle.SilentMax))
 	}
 }
 

@@ -103,7 +103,7 @@ func (a *asking) byTask(asker *loop.Loop, t *loop.Task) bool {
 	if !a.l.Call(a.next) {
 		return false
 	}
-	asker.Arm(&w.timer, asker.After(askPatience))
+	asker.Timers().Arm(&w.timer, asker.After(askPatience))
 	asker.Park(w)
 	return w.answered && a.done
 }
@@ -129,7 +129,7 @@ func (w *askWait) end(answered bool) {
 	if !answered {
 		w.a.given.Store(true)
 	}
-	w.asker.RemoveTimer(&w.timer)
+	w.asker.Timers().Remove(&w.timer)
 	w.asker.Ready(w.task)
 }
 
@@ -137,7 +137,7 @@ func (w *askWait) end(answered bool) {
 func (w *askWait) Fire(*timer.Timer) {
 	if n := w.a.pieces.Load(); n != w.seen {
 		w.seen = n
-		w.asker.Arm(&w.timer, w.asker.After(askPatience))
+		w.asker.Timers().Arm(&w.timer, w.asker.After(askPatience))
 		return
 	}
 	w.end(false)

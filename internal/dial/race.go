@@ -289,12 +289,12 @@ func (r *Race) wait(at int64) {
 		at = min(at, r.Loop.At(r.End))
 	}
 	if at != never {
-		r.Loop.Arm(&r.timer, at)
+		r.Loop.Timers().Arm(&r.timer, at)
 	}
 	r.waits = true
 	r.Loop.Park((*raceWait)(r))
 	r.waits = false
-	r.Loop.Disarm(&r.timer)
+	r.Loop.Timers().Disarm(&r.timer)
 }
 
 // poke ends a wait.
@@ -323,7 +323,7 @@ func (a *raceAlarm) Fire(*timer.Timer) { (*Race)(a).poke() }
 // finish ends what still runs, and waits for it: the losers close their sockets.
 func (r *Race) finish() {
 	r.over = true
-	r.Loop.RemoveTimer(&r.timer)
+	r.Loop.Timers().Remove(&r.timer)
 	for _, a := range r.running {
 		a.task.Cancel()
 	}

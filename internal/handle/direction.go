@@ -405,7 +405,7 @@ func (a *alarm) Fire(t *timer.Timer) {
 // stack: BenchmarkIdleMemory of sock.
 //
 //go:noinline
-func (c *Core) arm(d *Direction, limit int64) { c.l.Arm(&c.timerOf(d).Timer, limit) }
+func (c *Core) arm(d *Direction, limit int64) { c.l.Timers().Arm(&c.timerOf(d).Timer, limit) }
 
 // armToWait is arm for who begins to wait, or waits. It is apart as arm is: BenchmarkIdleMemory of sock.
 //
@@ -413,7 +413,7 @@ func (c *Core) arm(d *Direction, limit int64) { c.l.Arm(&c.timerOf(d).Timer, lim
 func (c *Core) armToWait(d *Direction, limit int64) {
 	t := c.timerOf(d)
 	if t.leeway.waits(limit == 0 || limit > c.l.LookedNS()); limit != 0 {
-		c.l.Arm(&t.Timer, limit)
+		c.l.Timers().Arm(&t.Timer, limit)
 	}
 }
 
@@ -430,7 +430,7 @@ func (c *Core) timerOf(d *Direction) *due {
 func (c *Core) removeTimers() {
 	for i := range c.own.dirs {
 		if t := c.own.dirs[i].timer; t != nil {
-			c.l.RemoveTimer(&t.Timer)
+			c.l.Timers().Remove(&t.Timer)
 		}
 	}
 }
@@ -446,7 +446,7 @@ func (c *Core) moved(dir Dir) {
 	switch {
 	case limit == 0:
 		if d.timer != nil {
-			c.l.Disarm(&d.timer.Timer)
+			c.l.Timers().Disarm(&d.timer.Timer)
 		}
 	case d.waiter != nil && limit > c.l.LookedNS():
 		c.armToWait(d, limit)

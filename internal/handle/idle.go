@@ -122,7 +122,7 @@ func (c *Core) expect() {
 	if c.patience == untouched {
 		s := &silence{c: c}
 		s.Owner = s
-		c.l.Arm(&s.Timer, c.l.After(SilentMax))
+		c.l.Timers().Arm(&s.Timer, c.l.After(SilentMax))
 		c.patience = running
 	}
 }

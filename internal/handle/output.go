@@ -443,7 +443,7 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 	o.Flags, o.Buf, o.FD, o.Sink = op.Full, t.rest, &t.fd, t
 	t.l.Handles().Register(&t.open, t)
 	t.l.Handles().Hold(1)
-	t.l.Arm(&t.timer, limit)
+	t.l.Timers().Arm(&t.timer, limit)
 	t.l.Ops().Submit(o)
 	return true
 }
@@ -457,7 +457,7 @@ func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	}
 	t.l.Outbox().Unsent(-len(t.rest))
 	t.l.Handles().Hold(-1)
-	t.l.RemoveTimer(&t.timer)
+	t.l.Timers().Remove(&t.timer)
 	t.l.Handles().Unregister(&t.open)
 	if t.then == nil {
 		t.l.CloseFD(&t.fd)

@@ -271,7 +271,7 @@ func (p *poll) begin() {
 		if limit == 0 {
 			limit = p.until
 		}
-		p.l.Arm(&p.timer, min(limit, p.until))
+		p.l.Timers().Arm(&p.timer, min(limit, p.until))
 		return
 	}
 	if c.l == nil {
@@ -297,7 +297,7 @@ func (p *poll) begin() {
 	p.l.Ops().Time(o)
 	p.op = o
 	if limit != 0 {
-		p.l.Arm(&p.timer, limit)
+		p.l.Timers().Arm(&p.timer, limit)
 	}
 	p.l.Ops().Submit(o)
 }
@@ -306,7 +306,7 @@ func (p *poll) begin() {
 func (p *poll) Complete(o *op.Op, res int32, _ uint32) {
 	p.op = nil
 	p.l.Ops().Free(o)
-	p.l.RemoveTimer(&p.timer)
+	p.l.Timers().Remove(&p.timer)
 	p.end(res)
 }
 
@@ -348,7 +348,7 @@ func (p *poll) abort() {
 	switch {
 	case p.pauses:
 		p.pauses = false
-		p.l.RemoveTimer(&p.timer)
+		p.l.Timers().Remove(&p.timer)
 		p.tell(-sys.ECANCELED)
 	case p.op != nil && !p.op.Canceled:
 		p.l.Ops().Cancel(p.op)

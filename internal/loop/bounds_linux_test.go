@@ -110,7 +110,7 @@ func TestTimersOfATurn(t *testing.T) {
 			timers := make([]timer.Timer, 50)
 			for i := range timers {
 				timers[i].Owner = fired
-				l.Arm(&timers[i], l.NowNS())
+				l.Timers().Arm(&timers[i], l.NowNS())
 			}
 			for fired.all < len(timers) {
 				l.YieldTurn()

@@ -14,29 +14,29 @@ const (
 func sampled(at uint32) bool { return at*golden < 1<<(32-delayBits) }
 
 // enqueue has an item run, in this turn or the next.
-func (l *Loop) enqueue(it item) {
-	if sampled(l.ready.tail) {
-		l.noteReady()
+func (q *runQueue) enqueue(it item) {
+	if sampled(q.tail) {
+		q.noteReady()
 	}
-	l.ready.push(it)
+	q.push(it)
 }
 
 // noteReady begins the delay of the item that is to be put into the queue, if it is sampled. Ready asks by itself
 // whether it is: each return after a switch is one that the processor has guessed wrong (BenchmarkPark).
-func (l *Loop) noteReady() { l.ready.since.push(l.set.elapsed()) }
+func (q *runQueue) noteReady() { q.since.push(q.l.set.elapsed()) }
 
 // dequeue takes the item that is to run now.
-func (l *Loop) dequeue() item {
-	if sampled(l.ready.head) {
-		l.noteDelay()
+func (q *runQueue) dequeue() item {
+	if sampled(q.head) {
+		q.noteDelay()
 	}
-	return l.ready.pop()
+	return q.pop()
 }
 
 // noteDelay ends the delay of the first item, if it is sampled.
-func (l *Loop) noteDelay() {
-	if since, ok := l.ready.since.pop(); ok {
-		l.counts.Delays.Add(time.Duration(l.set.elapsed() - since))
+func (q *runQueue) noteDelay() {
+	if since, ok := q.since.pop(); ok {
+		q.l.counts.Delays.Add(time.Duration(q.l.set.elapsed() - since))
 	}
 }
 

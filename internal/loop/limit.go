@@ -60,7 +60,7 @@ func (b *limit) begin(l *Loop, d time.Duration) {
 		b.pass()
 		return
 	}
-	l.Arm(&b.timer, b.at)
+	l.timers.Arm(&b.timer, b.at)
 }
 
 func (b *limit) beginContext(l *Loop, ctx context.Context) {
@@ -137,7 +137,7 @@ func (b *limit) end() {
 
 // let lets go of all that the block refers to, and that refers to it.
 func (b *limit) let() {
-	b.l.Disarm(&b.timer)
+	b.l.timers.Disarm(&b.timer)
 	if b.cancel != nil {
 		b.cancel()
 	}
@@ -151,7 +151,7 @@ func (b *limit) let() {
 	// A timer that has an entry in the heap stays there and is moved, which costs less than
 	// taking it out.
 	if !b.l.kept.limits.put(b) {
-		b.l.RemoveTimer(&b.timer)
+		b.l.timers.Remove(&b.timer)
 	}
 }
 
@@ -160,7 +160,7 @@ func (b *limit) let() {
 func (x *taskExt) dropLimits() {
 	for b := x.limit; b != nil; {
 		outer := b.outer
-		b.l.RemoveTimer(&b.timer)
+		b.l.timers.Remove(&b.timer)
 		if b.stop != nil {
 			b.stop()
 		}

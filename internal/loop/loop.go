@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"runtime"
-	"sync/atomic"
 
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
@@ -61,7 +60,7 @@ type Loop struct {
 	labels  map[ownLabels]labels.Set
 	handles Handles
 	kept    pools
-	state   state
+	life    life
 	above   Above
 }
 
@@ -71,20 +70,6 @@ type thread struct {
 	seat sched.Seat // to be compared with a caller's
 	goid uint64     // of its goroutine, as stack traces call it
 	g    gmark.G    // that goroutine
-}
-
-// buffers are a loop's pools of them.
-type buffers struct{ ring, plain, large *bufs.Pool }
-
-// state is how far a loop has come to its end.
-type state struct {
-	draining atomic.Bool
-	stopping bool
-	ending   bool  // what was left open is being closed
-	dead     bool  // the driver is
-	endBy    int64 // when a dead loop's tasks have had their time
-	killed   bool  // see Program.Kill
-	ended    atomic.Bool
 }
 
 // Above is what packages above keep for a loop; nil at first.
@@ -115,13 +100,13 @@ func (l *Loop) IsCurrent() bool {
 		return false
 	}
 	if thread := l.thread.seat.Thread; thread != 0 { // which tells both at once
-		return gmark.CurrentThread() == thread && !l.state.ended.Load()
+		return gmark.CurrentThread() == thread && !l.life.ended.Load()
 	}
 	return l.mark.IsCurrent() || l.World().HasTurn(l)
 }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.
-func (l *Loop) Ended() bool { return l.unmade() || l.state.ended.Load() }
+func (l *Loop) Ended() bool { return l.unmade() || l.life.ended.Load() }
 
 // unmade reports whether it is nil or the zero Loop. G.
 func (l *Loop) unmade() bool { return l == nil || l.set == nil }
@@ -159,7 +144,7 @@ func (l *Loop) Park(w Waiter) {
 	} else {
 		t.w.yield(struct{}{})
 	}
-	if l.state.killed {
+	if l.life.killed {
 		runtime.Goexit()
 	}
 	t.waits = nil
@@ -173,7 +158,7 @@ func (l *Loop) Ready(t *Task) {
 	t.w.g.Prefetch(t.w.sp)
 	t.w.sp = 0
 	if sampled(l.ready.tail) {
-		l.noteReady()
+		l.ready.noteReady()
 	}
 	l.ready.push(item{task: t}) // as enqueue, which is not inlined
 }
@@ -210,7 +195,7 @@ func (l *Loop) Do(o *op.Op) int32 {
 // but those that it takes itself.
 func (l *Loop) Start(j Job) {
 	l.tasks.live++
-	l.enqueue(item{job: j})
+	l.ready.enqueue(item{job: j})
 }
 
 // StartHeir is Start of a job that inherits of the caller, a task of l.
@@ -241,7 +226,7 @@ func (l *Loop) goTask(t *Task) *Task {
 	t.inherit(l.Inherited())
 	if l.IsCurrent() {
 		l.tasks.live++
-		l.enqueue(item{task: t})
+		l.ready.enqueue(item{task: t})
 		return t
 	}
 	if !l.send(message{kind: msgGo, task: t}) {
@@ -342,16 +327,16 @@ func (l *Loop) Unwatchable(fd int32) error {
 }
 
 // Draining reports whether accepts have stopped. G.
-func (l *Loop) Draining() bool { return l.state.draining.Load() }
+func (l *Loop) Draining() bool { return l.life.draining.Load() }
 
 // Outbox is what its tasks have written and the kernel has not been given.
 func (l *Loop) Outbox() *Outbox { return &l.out }
 
 // Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
-func (l *Loop) Stopping() bool { return l.state.stopping }
+func (l *Loop) Stopping() bool { return l.life.stopping }
 
 // Ending reports whether the loop closes what was left open.
-func (l *Loop) Ending() bool { return l.state.ending }
+func (l *Loop) Ending() bool { return l.life.ending }
 
 // Ops are the operations that the loop's driver does.
 func (l *Loop) Ops() *Ops { return &l.ops }

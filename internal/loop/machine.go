@@ -18,7 +18,7 @@ type machine struct{}
 
 func (machine) Beside() bool { return true }
 
-func (machine) HasTurn(l *Loop) bool { return l.thread.seat.IsCurrent() && !l.state.ended.Load() }
+func (machine) HasTurn(l *Loop) bool { return l.thread.seat.IsCurrent() && !l.life.ended.Load() }
 
 func (machine) StandsStill() bool { return false }
 

@@ -98,7 +98,7 @@ func (m *message) handle(l *Loop) {
 	switch m.kind {
 	case msgGo:
 		l.tasks.live++
-		l.enqueue(item{task: m.task})
+		l.ready.enqueue(item{task: m.task})
 	case msgPost:
 		l.Start(jobFunc(m.fn))
 	case msgJob:

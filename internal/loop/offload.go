@@ -65,11 +65,11 @@ func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(conte
 	}
 	if !by.IsZero() {
 		c.timer.Owner = c
-		l.Arm(&c.timer, l.At(by))
+		l.timers.Arm(&c.timer, l.At(by))
 	}
 	l.Park(c)
 	if !by.IsZero() {
-		l.RemoveTimer(&c.timer)
+		l.timers.Remove(&c.timer)
 	}
 	if c.ctx.Err() != nil {
 		l.cur.ext.Load().lookAtContexts()

@@ -27,7 +27,7 @@ func (o *Ops) Ext(x *op.Op) *op.Ext { return o.slab.Ext(x) }
 // Free gives a slot back, after its last completion. A task that a crash unwinds gives back what is still under way:
 // that stays its driver's.
 func (o *Ops) Free(x *op.Op) {
-	if o.l.state.killed && x.State != op.Idle {
+	if o.l.life.killed && x.State != op.Idle {
 		return
 	}
 	o.slab.Put(x)

@@ -32,11 +32,11 @@ func (p *Program) Loops() []*Loop { return p.set.loops }
 // Run is all of a loop, from its begin to its end: the coroutine's function.
 func (p *Program) Run(l *Loop) {
 	defer func() { p.ended++ }()
-	if l.state.killed {
-		l.state.ended.Store(true)
+	if l.life.killed {
+		l.life.ended.Store(true)
 		return
 	}
-	err := l.open()
+	err := l.life.open()
 	if err != nil {
 		p.errs = append(p.errs, err)
 		l.drv = nil
@@ -45,19 +45,19 @@ func (p *Program) Run(l *Loop) {
 		p.begin(l)
 	}
 	if err != nil {
-		l.state.ended.Store(true)
+		l.life.ended.Store(true)
 		return
 	}
 	err = l.turns(func() bool {
 		return l.tasks.main != nil && l.tasks.main.finished || l.tasks.main == nil && len(p.errs) > 0
 	})
 	switch {
-	case l.state.killed:
+	case l.life.killed:
 		p.perish(l)
 	case err != nil:
-		l.abort()
+		l.life.abort()
 	default:
-		l.close()
+		l.life.close()
 	}
 }
 
@@ -70,7 +70,7 @@ func (p *Program) begin(last *Loop) {
 	}
 	for _, l := range p.set.loops {
 		if p.begun {
-			l.startMain(p.fn)
+			l.life.startMain(p.fn)
 		}
 		if l.drv != nil && l != last {
 			l.drv.Wake()
@@ -101,7 +101,7 @@ func (p *Program) Err() error {
 // Kill has all loops end as if their host had lost power: no task runs on. Each loop has to have one more turn.
 func (p *Program) Kill() {
 	for _, l := range p.set.loops {
-		l.state.killed = true
+		l.life.killed = true
 		l.charged.items = l.cfg.Budget // a turn under way resumes nobody else
 	}
 }
@@ -110,20 +110,16 @@ func (p *Program) Kill() {
 // functions do reaches nobody.
 func (*Program) perish(l *Loop) {
 	l.inbox.refuse()
-	for l.done.Len() > 0 { // before tasks that are unwound free the ops
-		l.complete()
-	}
+	l.life.tellAll() // before tasks that are unwound free the ops
 	for len(l.workers.all) > 0 {
 		l.workers.all[len(l.workers.all)-1].unwind()
 	}
 	l.workers.idle, l.workers.unused, l.workers.doomed = nil, nil, nil
-	l.abandon() // or lists of what is open would keep all of the world
+	l.life.abandon() // or lists of what is open would keep all of the world
 	l.drv.Close(&l.done)
-	for l.done.Len() > 0 {
-		l.complete()
-	}
+	l.life.tellAll()
 	l.out.giveBack()
-	l.state.ended.Store(true)
+	l.life.ended.Store(true)
 }
 
 // unwind ends a worker where it stands.

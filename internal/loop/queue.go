@@ -21,6 +21,7 @@ func (it *item) resumes() bool { return it.task != nil && it.task.w != nil }
 
 // runQueue is the items that are ready, in order. It grows by doubling.
 type runQueue struct {
+	l          *Loop
 	items      []item // a power of two
 	head, tail uint32
 	most       int // that a turn has found, since the last trim

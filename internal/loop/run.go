@@ -6,20 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/bufs"
-	"ringo/internal/driver"
 	"ringo/internal/kernel"
 	"ringo/internal/lane"
-	"ringo/internal/op"
-	"ringo/internal/rt/code"
-	"ringo/internal/rt/gmark"
 	"ringo/internal/rt/sched"
-	"ringo/internal/rt/stacks"
 )
 
 // Set is the loops of one Run.
@@ -88,7 +81,9 @@ func newSet(ctx context.Context, cfg *Config) *Set {
 	}
 	s.lanes.Open(lanesOf(cfg))
 	for i := range cfg.Loops {
-		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
+		l := &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()}
+		l.life.l, l.ready.l = l, l
+		s.loops = append(s.loops, l)
 	}
 	s.observe()
 	return s
@@ -137,7 +132,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	start := make(chan bool)
 	ready := make(chan error, cfg.Loops)
 	for _, l := range s.loops {
-		ending.Go(func() { l.run(ready, start, fn) })
+		ending.Go(func() { l.life.run(ready, start, fn) })
 	}
 	var errs []error
 	for range s.loops {
@@ -180,231 +175,6 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	return s.err
 }
 
-// run is a loop's goroutine. It never unlocks its thread, so that thread, with
-// its affinity and all that the kernel ties to it, ends with it.
-func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
-	runtime.LockOSThread()
-	err := l.open()
-	ready <- err
-	if err != nil {
-		<-start
-		return
-	}
-	if !<-start {
-		l.drv.Close(&l.done)
-		return
-	}
-	register(l)
-	if l.observer != nil {
-		l.observer.Begins()
-	}
-	l.cfg.Log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
-		slog.String("reason", l.info.Reason))
-	defer l.cfg.Log("loop ends", slog.Int("loop", l.index))
-	l.startMain(fn)
-	if err := l.turns(func() bool { return l.tasks.main.finished }); err != nil {
-		l.abort()
-		return
-	}
-	l.close()
-}
-
-// unwinds has a loop go on whose driver has died of err, so that its tasks and handles
-// end: they are told, and what they wait for ends at once. It reports false when they
-// have had their time.
-func (l *Loop) unwinds(err error) bool {
-	if !l.state.dead {
-		l.state.dead = true
-		l.set.fail(err)
-		l.tick()
-		l.state.endBy = l.clock.now + int64(l.cfg.HardStop/2) // before Run gives up
-		l.cancelAll()
-		l.abandon()
-	}
-	if l.busy() {
-		return l.hasTime()
-	}
-	if l.set.world.Beside() { // or the driver lets the clock go on
-		time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
-	}
-	l.tick()
-	return l.hasTime()
-}
-
-// hasTime reports whether a loop whose driver has died may go on: a while for its tasks, which what they offloaded
-// or who waits elsewhere may hold up, and longer for a disk, that is still at what a task has given it.
-func (l *Loop) hasTime() bool {
-	if l.clock.now < l.state.endBy {
-		return true
-	}
-	disk := false
-	if l.clock.now < l.state.endBy+int64(diskMax) {
-		l.ops.slab.Each(func(o *op.Op) { disk = disk || o.State == op.InFlight && o.Def().Kind == op.Blocking })
-	}
-	return disk
-}
-
-// diskMax bounds how long a loop whose driver has died waits for disks. Run has returned before and named the tasks,
-// see Config.HardStop. At the bound they are lost, and their memory is kept.
-const diskMax = time.Minute
-
-// deadPause is between two looks for mail of a loop whose driver has died.
-const deadPause = time.Millisecond
-
-// abort ends a loop whose driver died under tasks that have not ended. They will not be
-// resumed, and their coroutines are lost; but nobody shall wait for them.
-func (l *Loop) abort() {
-	l.refuses()
-	l.inbox.refuse()
-	for l.ready.len() > 0 {
-		if it := l.ready.pop(); it.task != nil && !it.resumes() {
-			it.task.wakeJoiners(ErrEnded)
-		}
-	}
-	for _, w := range l.workers.all {
-		if t := w.task; t != nil {
-			t.cancelContext()
-			t.wakeJoiners(ErrEnded)
-		}
-	}
-	l.abandon()
-	if err := l.drv.Close(&l.done); err != nil {
-		l.set.fail(err)
-	}
-	for l.done.Len() > 0 {
-		l.complete()
-	}
-	l.state.ended.Store(true)
-	l.uncount()
-	l.workers.retire()
-}
-
-// uncount takes the loop off those of the process, see Running and Totals. One that shares its thread is its world's.
-func (l *Loop) uncount() {
-	if l.set.world.Beside() {
-		if l.observer != nil {
-			l.observer.Ends()
-		}
-		deregister(l)
-	}
-}
-
-// refuses says that the mailbox is about to refuse mail.
-func (l *Loop) refuses() {
-	if l.observer != nil {
-		l.observer.Refuses()
-	}
-}
-
-// open makes what the loop needs, on its own thread.
-func (l *Loop) open() error {
-	if l.cfg.Pin {
-		if err := pin(l.index); err != nil {
-			return err
-		}
-	}
-	if l.set.world.Beside() { // or all loops have one thread
-		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
-	}
-	l.tick()
-	l.ops.l, l.ops.slab = l, op.NewSlab(0)
-	c := l.cfg
-	l.pools.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
-	l.pools.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
-	l.pools.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
-	l.thread.g = gmark.Current()
-	drv, err := c.Open(driver.Config{
-		Loop: l.index, Slab: l.ops.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.ring,
-		Now: l.set.elapsed, SQPoll: c.SQPoll,
-	})
-	if err != nil {
-		return err
-	}
-	l.drv = drv
-	l.ops.plain, _ = drv.(driver.Plain)
-	l.info = drv.Info()
-	l.out.open(l)
-	l.HasSpare()
-	return nil
-}
-
-const (
-	// ringTarget is how many buffers the kernel has at a time: more than one
-	// enter fills, few enough to stay in the cache.
-	ringTarget = 64
-	// plainWarm is how many free plain buffers keep their memory; plainMax
-	// bounds them all.
-	plainWarm = 64
-	plainMax  = 1 << 20
-	// plainSpare is the part by which plain buffers are larger than Config.BufferSize. A receive that fills
-	// its buffer has to be followed by one that finds nothing, and the messages of most programs are as long
-	// as a round buffer: bench/run -cells 50x16384.
-	plainSpare = 8
-	// largeTimes is how many times as large as Config.BufferSize a large buffer is, largeWarm how many free ones
-	// keep their memory: those who use one give it back before the next does, as a rule.
-	largeTimes = 4
-	largeWarm  = 8
-)
-
-func pin(i int) error {
-	cpus, err := kernel.CPUs()
-	if err != nil {
-		return fmt.Errorf("ringo: Config.Pin: %w", err)
-	}
-	if i >= len(cpus) {
-		return fmt.Errorf("ringo: Config.Pin: loop %d has no CPU: the process may use %d", i, len(cpus))
-	}
-	if err := kernel.Pin(cpus[i]); err != nil {
-		return fmt.Errorf("ringo: Config.Pin: sched_setaffinity(CPU %d): %w", cpus[i], err)
-	}
-	return nil
-}
-
-// startMain makes fn the loop's first task.
-func (l *Loop) startMain(fn func(*Loop) error) {
-	var err error
-	t := &Task{l: l}
-	t.fn = func() {
-		l.RunsFor(code.Of(fn))
-		err = fn(l)
-	}
-	t.extension().onEnd = func(end error) {
-		if end == nil {
-			end = err
-		}
-		l.set.fnEnded(end)
-	}
-	t.inherit(inheritedFrom(nil)) // from Run's caller, by way of the loop's goroutine
-	l.tasks.live++
-	l.tasks.main = t
-	l.enqueue(item{task: t})
-}
-
-// close ends the loop: what is open on it is closed, the driver drained. The
-// mailbox comes first: what is still in it may look at handles and the driver.
-func (l *Loop) close() {
-	l.refuses()
-	l.inbox.refuse()
-	l.abandon()
-	if err := l.drv.Close(&l.done); err != nil {
-		l.set.fail(err)
-	}
-	for l.done.Len() > 0 {
-		l.complete()
-	}
-	l.state.ended.Store(true)
-	l.uncount()
-	l.workers.retire()
-	l.out.giveBack()
-	l.pools = buffers{} // whoever keeps the Loop, or what was open on it, does not keep these
-}
-
-// abandon closes what was left open.
-func (l *Loop) abandon() {
-	l.state.ending = true
-	l.handles.Each(func(o Open) { o.Abandon() })
-}
-
 // fnEnded takes a loop's fn's error.
 func (s *Set) fnEnded(err error) {
 	if err == nil {
@@ -438,18 +208,13 @@ func (s *Set) drain() {
 	s.mu.Unlock()
 	s.tellDrain()
 	for _, l := range s.loops {
-		l.Call(l.drain)
+		l.Call(l.life.drain)
 	}
 	if s.cfg.Grace < 0 {
 		s.cancelAll()
 		return
 	}
 	s.later(s.cfg.Grace, s.graceOver)
-}
-
-func (l *Loop) drain() {
-	l.state.draining.Store(true)
-	l.handles.Each(func(o Open) { o.Drain() })
 }
 
 // cancelAll cancels all tasks, and gives up on them after a while.
@@ -463,7 +228,7 @@ func (s *Set) cancelAll() {
 	}
 	s.tellDrain()
 	for _, l := range s.loops {
-		l.Call(l.cancelAll)
+		l.Call(l.life.cancelAll)
 	}
 	s.later(s.cfg.HardStop, func() { close(s.gaveUp) })
 }
@@ -472,17 +237,6 @@ func (s *Set) later(d time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timers = append(s.timers, s.world.After(d, f))
-}
-
-// cancelAll cancels what runs; what starts later starts cancelled.
-func (l *Loop) cancelAll() {
-	l.state.stopping = true
-	l.drain() // again, if it was said before: now it is the last word
-	for _, w := range append([]*worker(nil), l.workers.all...) {
-		if w.task != nil {
-			l.cancelTask(w.task)
-		}
-	}
 }
 
 // graceOver cancels what the drain has waited for.

@@ -108,7 +108,7 @@ func (t *Task) finish(err error) {
 	if x := t.ext.Load(); l.observer != nil && (l.seen || x != nil && (x.name != "" || x.observed != nil)) {
 		l.observer.TaskEnds(t, err)
 	}
-	if !l.state.killed { // then whoever finds it in a queue may make it ready, in vain
+	if !l.life.killed { // then whoever finds it in a queue may make it ready, in vain
 		t.w = nil
 	}
 	if x := t.ext.Load(); x != nil {

@@ -13,14 +13,8 @@ type Alarm interface {
 	Fire(t *timer.Timer)
 }
 
-// Arm makes t fire at a time of NowNS. Moving it later is a store.
-func (l *Loop) Arm(t *timer.Timer, at int64) { l.timers.Arm(t, at) }
-
-// Disarm makes t not fire; a store.
-func (l *Loop) Disarm(t *timer.Timer) { l.timers.Disarm(t) }
-
-// RemoveTimer takes t out, so that the loop no longer refers to its owner.
-func (l *Loop) RemoveTimer(t *timer.Timer) { l.timers.Remove(t) }
+// Timers are its timers, each an Alarm's, by the time of NowNS.
+func (l *Loop) Timers() *timer.Heap { return &l.timers }
 
 // At turns a time into one of NowNS; one too far away to count is just far away.
 func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.Now())) }
@@ -68,7 +62,7 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 	s.l, s.task = l, l.cur
 	s.t.Owner = s
 	l.tick()
-	l.Arm(&s.t, l.After(d))
+	l.timers.Arm(&s.t, l.After(d))
 	l.Park(s)
 	s.task = nil
 	l.kept.sleeps.put(s)
@@ -90,7 +84,7 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	t := &Timer{l: l, job: inheriting(jobFunc(fn), inheritedFrom(l.cur))}
 	t.t.Owner = t
 	l.tick()
-	l.Arm(&t.t, l.After(d))
+	l.timers.Arm(&t.t, l.After(d))
 	return t
 }
 
@@ -101,7 +95,7 @@ func (t *Timer) Fire(*timer.Timer) { t.l.Start(t.job) }
 // false if it was not armed. T.
 func (t *Timer) Stop() bool {
 	was := t.t.Armed()
-	t.l.RemoveTimer(&t.t)
+	t.l.timers.Remove(&t.t)
 	return was
 }
 
@@ -109,7 +103,7 @@ func (t *Timer) Stop() bool {
 func (t *Timer) Reset(d time.Duration) bool {
 	was := t.t.Armed()
 	t.l.tick()
-	t.l.Arm(&t.t, t.l.After(d))
+	t.l.timers.Arm(&t.t, t.l.After(d))
 	return was
 }
 
@@ -132,7 +126,7 @@ func (l *Loop) NewTicker(d time.Duration, tick func(time.Time)) *Ticker {
 // Fire ticks. A loop that is late makes up for no tick that it has missed, and keeps to the beat.
 func (t *Ticker) Fire(*timer.Timer) {
 	late := t.l.clock.now - t.t.At()
-	t.l.Arm(&t.t, t.l.clock.now+t.period-late%t.period)
+	t.l.timers.Arm(&t.t, t.l.clock.now+t.period-late%t.period)
 	t.tick(t.l.Now())
 }
 
@@ -140,11 +134,11 @@ func (t *Ticker) Fire(*timer.Timer) {
 func (t *Ticker) Reset(d time.Duration) {
 	t.period = int64(d)
 	t.l.tick()
-	t.l.Arm(&t.t, t.l.After(d))
+	t.l.timers.Arm(&t.t, t.l.After(d))
 }
 
 // Stop ends it; Reset begins it anew. T.
-func (t *Ticker) Stop() { t.l.RemoveTimer(&t.t) }
+func (t *Ticker) Stop() { t.l.timers.Remove(&t.t) }
 
 // Loop is the ticker's loop, nil if no loop has made it.
 func (t *Ticker) Loop() *Loop {

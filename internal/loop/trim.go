@@ -73,7 +73,7 @@ func (l *Loop) trim() {
 	more = l.ready.trim() || more
 	more = l.out.trim() || more
 	more = l.kept.sleeps.trim(nil) || more
-	more = l.kept.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
+	more = l.kept.limits.trim(func(b *limit) { l.timers.Remove(&b.timer) }) || more
 	for _, kept := range [...]any{l.above.Local, l.above.Events} {
 		if t, ok := kept.(Trimmer); ok {
 			more = t.Trim() || more

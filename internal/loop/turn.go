@@ -21,14 +21,14 @@ func (l *Loop) turns(over func() bool) error {
 		l.runReady()
 		l.end()
 		if l.tasks.live == 0 && l.handles.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
-			l.refuses()
+			l.life.refuses()
 			if l.inbox.starts.CloseEmpty() {
 				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
 				// come without end; inbox.refuse does what there is to do of it.
 				return nil
 			}
 		}
-		if err := l.wait(); err != nil && (l.state.killed || !l.unwinds(err)) {
+		if err := l.wait(); err != nil && (l.life.killed || !l.life.unwinds(err)) {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (l *Loop) runUntilExit() {
 		if it := l.ready.peek(0); it.resumes() {
 			t := it.task
 			if sampled(l.ready.head) {
-				l.noteDelay()
+				l.ready.noteDelay()
 			}
 			l.ready.pop() // as dequeue, which is not inlined
 			l.charged.items++
@@ -175,7 +175,7 @@ func (l *Loop) switchTo(w *worker) {
 func (l *Loop) wait() error {
 	l.noteSpare()
 	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.handles.holds == 0 // behind which the loop may have ended
-	if l.busy() || l.state.dead || sends {
+	if l.busy() || l.life.dead || sends {
 		deadline := driver.Poll
 		if at, ok := l.timers.Next(); ok && at <= l.clock.now {
 			deadline = at

@@ -156,7 +156,7 @@ func (w *worker) beginNext() bool {
 	if !l.runs() || l.ready.peek(0).resumes() {
 		return false
 	}
-	it := l.dequeue()
+	it := l.ready.dequeue()
 	l.charged.items++
 	l.mark.Again()
 	w.begin(it.task)
@@ -201,7 +201,7 @@ func (w *worker) begin(t *Task) {
 		l.tasks.begun = 1
 	}
 	w.id, w.began, w.since = l.tasks.begun, l.coarsely(), l.coarsely()
-	if l.state.stopping {
+	if l.life.stopping {
 		t.canceled = true
 	}
 }
@@ -235,7 +235,7 @@ func (w *worker) panicked(err *PanicError) {
 		die(w.l, err)
 	}
 	r := &report{w.l, err}
-	if w.l.state.killed { // no turn will come
+	if w.l.life.killed { // no turn will come
 		r.Run()
 		return
 	}
@@ -312,7 +312,7 @@ func (w *worker) exit() {
 	}
 	w.drop()
 	if w.task != nil {
-		if !l.state.killed {
+		if !l.life.killed {
 			l.set.world.Exits(l)
 		}
 		w.end(ErrGoexit)

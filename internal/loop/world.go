@@ -89,7 +89,7 @@ func (l *Loop) StrangerTo(what string) error {
 	if err := l.World().Outsider(l, what); err != nil {
 		return err
 	}
-	if l.state.killed {
+	if l.life.killed {
 		return ErrCrashed
 	}
 	return nil
@@ -118,16 +118,16 @@ func Home() *Loop {
 // Crashed reports whether the caller is a task whose host has crashed, of which deferred functions alone run. G.
 func Crashed() bool {
 	l, _ := Current()
-	return !l.unmade() && l.state.killed
+	return !l.unmade() && l.life.killed
 }
 
 // Killed reports whether the loop is to end at once. Its driver waits for nothing then.
-func (l *Loop) Killed() bool { return l.state.killed }
+func (l *Loop) Killed() bool { return l.life.killed }
 
 // Outwait has a loop that ends let the others go on until done, as those do who have what is to be closed; for
 // HardStop at most, since a task that a broken driver has lost goes nowhere. A loop that is killed waits for nobody.
 func (l *Loop) Outwait(done func() bool) {
-	for end := l.Elapsed() + int64(l.cfg.HardStop); !done() && !l.state.killed && l.Elapsed() < end; {
+	for end := l.Elapsed() + int64(l.cfg.HardStop); !done() && !l.life.killed && l.Elapsed() < end; {
 		l.drv.Wait(driver.Poll, &l.done)
 	}
 }

@@ -74,7 +74,7 @@ func (r *Rechecks[C]) add(c C) {
 	c.Input().recheck = recheckNumber(len(r.queue)) << 1
 	if !r.armed {
 		r.armed, r.timer.Owner = true, r
-		r.l.Arm(&r.timer, at)
+		r.l.Timers().Arm(&r.timer, at)
 	}
 }
 
@@ -125,7 +125,7 @@ func (r *Rechecks[C]) Fire(t *timer.Timer) {
 		}
 	}
 	if r.armed = r.head < len(r.queue); r.armed {
-		r.l.Arm(t, max(now, r.queue[r.head].at))
+		r.l.Timers().Arm(t, max(now, r.queue[r.head].at))
 	} else {
 		r.l.HasSpare()
 	}

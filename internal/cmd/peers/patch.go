@@ -40,12 +40,12 @@ var patches = map[string][]struct{ from, to string }{
 	"main_test.go": { // of net/http: Ringo's own goroutines are no leak
 		{`strings\.Contains\(stack, "created by runtime\.gc"\)`,
 			`$0 || strings.Contains(stack, "created by ringo/") || ` +
-				`strings.Contains(stack, "ringo/internal/loop.(*Loop).run(") || ` +
+				`strings.Contains(stack, "ringo/internal/loop.(*life).run(") || ` +
 				`strings.Contains(stack, "ringo/internal/loop.newWorker")`},
 	},
 	"leakcheck.go": { // of gRPC, likewise
 		{`goroutinesToIgnore = \[\]string\{`,
-			`$0"created by ringo/", "ringo/internal/loop.(*Loop).run(", "ringo/internal/loop.newWorker",`},
+			`$0"created by ringo/", "ringo/internal/loop.(*life).run(", "ringo/internal/loop.newWorker",`},
 	},
 	"mptcpsock_linux_test.go": {
 		{`isUsingMPTCPProto\(tcp\.fd\)`, `isUsingMPTCPProto(ringoFD(tcp))`},
