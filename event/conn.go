@@ -65,7 +65,7 @@ const (
 	congested                    // the high-water mark was reached
 	writable                     // OnWritable is to be called
 	finished                     // CloseWrite was called
-	taking                       // there is an intake
+	taking                       // something is to be filled
 	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
 )
@@ -342,7 +342,7 @@ func (c *Conn) finish() {
 	if c.flags&leaving != 0 {
 		c.part()
 	}
-	c.leaveIntake()
+	c.leaveFilling()
 	why := c.why()
 	c.release()
 	c.h.OnClose(c, why)
@@ -366,7 +366,7 @@ func (c *Conn) release() {
 	if c.from != nil {
 		c.from.closed()
 	}
-	delete(e.intakes, c)
+	delete(e.fillings, c)
 	e.conns.remove(c)
 	if !c.set.unref {
 		e.count(-1)

@@ -66,7 +66,7 @@ func (r *receiver) Complete(o *op.Op, res int32, flags uint32) {
 		c.recv = nil
 	}
 	if how == stream.Direct && res > 0 {
-		c.e.intakes[c].n += int(res)
+		c.e.fillings[c].n += int(res)
 	}
 	c.in.Completed(&c.e.tools, o, res, flags, c.state < closing || c.flags&leaving != 0)
 	if c.in.How() == stream.Receiving {
@@ -93,7 +93,7 @@ func (c *Conn) read() {
 	for budget := piecesMax * pieceCost; budget > 0 && c.state == open && c.flags&paused == 0; {
 		if c.isFull() { // by a receive into it
 			budget--
-			c.endIntake(nil)
+			c.endFilling(nil)
 			continue
 		}
 		b := c.nextBuffer()
@@ -123,7 +123,7 @@ func (c *Conn) read() {
 	case c.in.Err() != 0:
 		c.fail(reason(-c.in.Err()))
 	case c.flags&taking != 0:
-		c.endIntake(io.ErrUnexpectedEOF)
+		c.endFilling(io.ErrUnexpectedEOF)
 		c.wake()
 	case c.flags&endTold == 0:
 		c.flags |= endTold
@@ -141,13 +141,13 @@ func (c *Conn) nextBuffer() *bufs.Buffer {
 	case !c.in.ByHand():
 		return nil
 	case c.takesDirectly() && c.flags&unshown == 0:
-		in := c.e.intakes[c]
+		in := c.e.fillings[c]
 		c.e.l.Charge()
 		if n, ok := c.in.Recv(&c.e.tools, &c.fd, in.p[in.n:min(len(in.p), in.n+pieceMax)], c.way()); ok {
 			c.goesOn(reads)
 			in.n += n
 		}
-		c.endIntake(nil)
+		c.endFilling(nil)
 		return nil
 	case c.set.records && c.flags&unshown != 0:
 		return nil // one at a time

@@ -43,7 +43,7 @@ type Loop struct {
 	name      sys.Sockaddr
 	frozen    frozen
 	rechecks  rechecks
-	intakes   map[*Conn]*intake
+	fillings  map[*Conn]*filling
 	unsent    int // bytes of all connections that wait for room
 	unsentMax int
 	open      loop.Handle

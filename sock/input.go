@@ -344,7 +344,7 @@ func (in *input) mustWait(c *Conn) (bool, error) {
 	}
 	in.arm(c)
 	waits := !in.Over() && !in.ByHand()
-	if waits && c.core.Deserted() {
+	if waits && c.core.Drained() {
 		return false, in.lastLook(c)
 	}
 	return waits, nil

@@ -39,7 +39,7 @@ type Listener struct {
 	lost  int         // accepts in a row that failed for their peers: see peersMax
 	timer timer.Timer // of a pause of the loop's
 
-	late latecomers
+	backlog backlog
 
 	counts *acceptCounts
 }
@@ -329,7 +329,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	switch {
 	case closing:
 		ln.core.Settle()
-	case flags&op.More == 0 && ln.late.expected:
+	case flags&op.More == 0 && ln.backlog.expected:
 		ln.closeForLate()
 	}
 }
@@ -441,7 +441,7 @@ func (o *listenerHooks) Tell(e handle.Event) {
 			ln.drain()
 		}
 	case handle.CloseCalled: // nobody is served any more
-		ln.late.end(ln.l)
+		ln.backlog.end(ln.l)
 	case handle.Closing:
 		ln.closing()
 	case handle.Settled: // what nobody has asked for is closed, or kept for those who will
@@ -450,7 +450,7 @@ func (o *listenerHooks) Tell(e handle.Event) {
 		listening.remove(ln)
 	case handle.Closed:
 		// Nobody listens there any more. Where the loop had ended before the last caller left, nobody was told Settled.
-		ln.late.take(ln.l, &ln.queue)
+		ln.backlog.take(ln.l, &ln.queue)
 		ln.leave()
 	case handle.Abandoned: // when Run has returned the address is free
 		ln.core.AwaitForeign()

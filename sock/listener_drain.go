@@ -11,7 +11,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// latecomers are the peers that had connected when the drain began, and that nobody had asked for: their connections
+// backlog is the peers that had connected when the drain began, and that nobody had asked for: their connections
 // outlive the listener's descriptor, and Accept goes on with them, until Grace ends.
 //
 //	drain ──▶ the armed accept ends ──▶ callers in Accept leave ──▶ the kernel's backlog is taken in
@@ -20,7 +20,7 @@ import (
 //
 // To close the descriptor at once would reset them: a program that is restarted would lose requests that it
 // has been sent.
-type latecomers struct {
+type backlog struct {
 	expected bool // the drain has begun. The loop thread's
 	l        *loop.Loop
 	open     loop.Handle
@@ -30,16 +30,16 @@ type latecomers struct {
 	queue fdQueue
 }
 
-// latecomersMax bounds what is taken in when the drain begins. It is what the kernel queues by itself at most, where
+// backlogKept bounds what is taken in when the drain begins. It is what the kernel queues by itself at most, where
 // net.core.somaxconn was not raised; peers beyond it are reset.
-const latecomersMax = 4096
+const backlogKept = 4096
 
 // drain closes the listener, but not those who had connected by now.
 func (ln *Listener) drain() {
-	if ln.core.Closing() || ln.late.expected {
+	if ln.core.Closing() || ln.backlog.expected {
 		return
 	}
-	ln.late.expected = true
+	ln.backlog.expected = true
 	if ln.share == nil && ln.core.Own(handle.In).Op != nil {
 		ln.cancelAccept() // its end comes back here
 		return
@@ -50,25 +50,25 @@ func (ln *Listener) drain() {
 // closeForLate begins the close. Nothing of the loop's is armed, but for the accept of a task that is in AcceptConn,
 // and gets what that brings.
 func (ln *Listener) closeForLate() {
-	ln.late.keep(ln.l)
+	ln.backlog.keep(ln.l)
 	ln.core.BeginClose()
 }
 
 // takeLast takes in who has connected, the moment before the descriptor is closed.
 func (ln *Listener) takeLast() {
-	late := &ln.late
-	late.take(ln.l, &ln.queue)
-	if !late.mayHave() {
+	q := &ln.backlog
+	q.take(ln.l, &ln.queue)
+	if !q.mayHave() {
 		return
 	}
 	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
-	for range latecomersMax {
+	for range backlogKept {
 		s, ok := ln.l.Ops().Try(&o)
 		if !ok || s < 0 && !ofPeer(s) {
 			return
 		}
 		if s >= 0 {
-			late.push(s)
+			q.push(s)
 		}
 	}
 }
@@ -94,27 +94,27 @@ func (ln *Listener) acceptLate(err error) (*Conn, error) {
 
 // lateFD is acceptLate as far as the descriptor.
 func (ln *Listener) lateFD(err error) (int32, error) {
-	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.late.mayHave() {
+	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.backlog.mayHave() {
 		return 0, err
 	}
 	ln.core.AwaitEnd() // who is in Accept may leave some behind
-	if s, ok := ln.late.pop(); ok {
+	if s, ok := ln.backlog.pop(); ok {
 		return s, nil
 	}
 	return 0, err
 }
 
 // keep begins to keep connections. For the loop's thread.
-func (q *latecomers) keep(l *loop.Loop) {
+func (q *backlog) keep(l *loop.Loop) {
 	q.l = l
-	l.Handles().Register(&q.open, (*openLatecomers)(q))
+	l.Handles().Register(&q.open, (*openBacklog)(q))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.kept = true
 }
 
 // take takes over what was accepted, or closes it.
-func (q *latecomers) take(l *loop.Loop, from *fdQueue) {
+func (q *backlog) take(l *loop.Loop, from *fdQueue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for s, ok := from.pop(); ok; s, ok = from.pop() {
@@ -126,41 +126,41 @@ func (q *latecomers) take(l *loop.Loop, from *fdQueue) {
 	}
 }
 
-func (q *latecomers) push(s int32) {
+func (q *backlog) push(s int32) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue.push(s)
 }
 
-func (q *latecomers) pop() (int32, bool) {
+func (q *backlog) pop() (int32, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.queue.pop()
 }
 
-func (q *latecomers) mayHave() bool {
+func (q *backlog) mayHave() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.kept
 }
 
 // end closes what is left, and keeps nothing more.
-func (q *latecomers) end(l *loop.Loop) {
+func (q *backlog) end(l *loop.Loop) {
 	q.mu.Lock()
 	q.kept = false
 	q.mu.Unlock()
 	q.take(l, &q.queue)
 }
 
-// openLatecomers is latecomers as what is open on the loop.
-type openLatecomers latecomers
+// openBacklog is backlog as what is open on the loop.
+type openBacklog backlog
 
 // Drain is the loop's word that Grace has ended.
-func (o *openLatecomers) Drain() {
+func (o *openBacklog) Drain() {
 	if o.l.Stopping() {
-		(*latecomers)(o).end(o.l)
+		(*backlog)(o).end(o.l)
 	}
 }
 
 // Abandon is the loop's word that it ends.
-func (o *openLatecomers) Abandon() { (*latecomers)(o).end(o.l) }
+func (o *openBacklog) Abandon() { (*backlog)(o).end(o.l) }

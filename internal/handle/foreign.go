@@ -65,8 +65,8 @@ type half struct {
 	watched     bool  // file is there, and stays until it leaves
 	tried       bool  // it has begun to wait in time
 	mayBlock    bool  // it is an ordinary goroutine, so it may block
-	interrupted bool  // it is to go: it is a task that was cancelled, or see deserted
-	deserted    bool  // interrupted says so because the program drains
+	interrupted bool  // it is to go: it is a task that was cancelled, or see drained
+	drained     bool  // interrupted says so because the program drains
 	leeway      uint8 // receives that it may make behind its deadline, see Access.Leeway
 
 	err   error // of a send of the loop's, for the next caller that sends
@@ -280,7 +280,7 @@ func (f *foreign) leave(h *half) {
 	}
 	f.mu.Lock()
 	if h.interrupted {
-		h.interrupted, h.deserted = false, false
+		h.interrupted, h.drained = false, false
 		f.setDeadline(h)
 	}
 	h.busy = false

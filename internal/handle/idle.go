@@ -17,7 +17,7 @@ const (
 	awaited  // SetIdle has said so of a silent one, whose request may be on its way
 	expected // they are to be when SilentMax is over, which has begun
 	idle     // they are to be
-	deserted // they have been: nobody waits any more, but what comes by itself is still read
+	drained  // they have been: nobody waits any more, but what comes by itself is still read
 )
 
 // SilentMax is how long a peer that has connected may take to say something, when the program drains, or to say the
@@ -74,7 +74,7 @@ func (c *Core) Given(n int) {
 //
 //go:noinline
 func (c *Core) given() {
-	if c.idle.CompareAndSwap(idle, halfway) || c.idle.CompareAndSwap(deserted, halfway) {
+	if c.idle.CompareAndSwap(idle, halfway) || c.idle.CompareAndSwap(drained, halfway) {
 		c.hearDrain()
 	}
 }
@@ -97,17 +97,17 @@ func (c *Core) MovedFrom(old *Core) {
 	case halfway, owing:
 		c.idle.Store(halfway)
 		c.hearDrain()
-	case idle, deserted:
+	case idle, drained:
 		c.SetIdle(true)
 	}
 }
 
-// Deserted reports whether callers must not wait for input, because the program drains. Any caller.
-func (c *Core) Deserted() bool { return c.idle.Load() == deserted }
+// Drained reports whether callers must not wait for input, because the program drains. Any caller.
+func (c *Core) Drained() bool { return c.idle.Load() == drained }
 
 // desert tells those who wait for input of the drain. For the loop's thread.
 func (c *Core) desert() {
-	if c.idle.CompareAndSwap(idle, deserted) {
+	if c.idle.CompareAndSwap(idle, drained) {
 		c.tellDeserted()
 	} else if c.idle.CompareAndSwap(awaited, expected) || c.idle.CompareAndSwap(halfway, owing) {
 		c.expect()
@@ -129,7 +129,7 @@ func (c *Core) expect() {
 
 // expectNoMore tells those who wait for what was expected.
 func (c *Core) expectNoMore() {
-	if c.idle.CompareAndSwap(expected, deserted) || c.idle.CompareAndSwap(owing, deserted) {
+	if c.idle.CompareAndSwap(expected, drained) || c.idle.CompareAndSwap(owing, drained) {
 		c.tellDeserted()
 	}
 }
@@ -163,7 +163,7 @@ func (f *foreign) desert() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h := &f.halves[In]; h.busy {
-		h.interrupted, h.deserted = true, true
+		h.interrupted, h.drained = true, true
 		f.setDeadline(h)
 	}
 }
@@ -172,10 +172,10 @@ func (f *foreign) desert() {
 func (f *foreign) goesOn(h *half) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !h.deserted {
+	if !h.drained {
 		return false
 	}
-	h.interrupted, h.deserted = false, false
+	h.interrupted, h.drained = false, false
 	f.setDeadline(h)
 	return true
 }
@@ -199,7 +199,7 @@ func (f *foreign) lastLook(h *half) (int32, error) {
 // is expected, and it waits again.
 func (f *foreign) do(h *half, byPoll bool) (res int32, err error) {
 	for {
-		if h.dir == In && f.c.Deserted() {
+		if h.dir == In && f.c.Drained() {
 			return f.lastLook(h)
 		}
 		if byPoll {

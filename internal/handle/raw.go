@@ -97,7 +97,7 @@ func (h *half) restore() {
 	h.raw = nil
 	f.mu.Lock()
 	if h.interrupted {
-		h.interrupted, h.deserted = false, false
+		h.interrupted, h.drained = false, false
 		f.setDeadline(h)
 	}
 	h.busy, h.wanted, h.ahead = false, false, 0

@@ -61,7 +61,7 @@ func (h *HoldList) ChargeTurn(began, ended, limit time.Duration, pcs []uintptr, 
 // LookAtHolds makes a watcher's look at a loop, and at nothing else, as often as it is called.
 func LookAtHolds(l *loop.Loop) (look func()) {
 	o := targetOf(l)
-	w := &watcher{run: o.run, hold: HoldMin, seen: make([]sighting, 1)}
+	w := &watcher{run: o.run, hold: HoldMin, seen: make([]lastLook, 1)}
 	w.pause = w.often()
 	return func() { w.lookForHolds(o, &w.seen[0]) }
 }

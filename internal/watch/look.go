@@ -43,7 +43,7 @@ func (w *watcher) alertPause() time.Duration {
 }
 
 // lookForHolds looks at one loop. It reports whether to look again soon.
-func (w *watcher) lookForHolds(l *target, s *sighting) (soon bool) {
+func (w *watcher) lookForHolds(l *target, s *lastLook) (soon bool) {
 	w.settle(l, s)
 	turn, now := l.TurnBegan(), w.run.elapsed()
 	if turn == 0 || now-turn < int64(w.hold/2) {
@@ -63,7 +63,7 @@ func (w *watcher) lookForHolds(l *target, s *sighting) (soon bool) {
 }
 
 // settle charges the long turns that have ended.
-func (w *watcher) settle(l *target, s *sighting) {
+func (w *watcher) settle(l *target, s *lastLook) {
 	n := l.longs.Load()
 	if n == s.longs {
 		return
@@ -92,7 +92,7 @@ func (w *watcher) settle(l *target, s *sighting) {
 }
 
 // see finds out what a loop does that is in a long turn.
-func (w *watcher) see(l *target, s *sighting, now int64) (p part, cpu int64) {
+func (w *watcher) see(l *target, s *lastLook, now int64) (p part, cpu int64) {
 	h := &s.holder
 	cpu, known := kernel.ThreadCPU(l.Thread())
 	computes, rests := h.computes(cpu, now)
@@ -149,7 +149,7 @@ func (w *watcher) see(l *target, s *sighting, now int64) (p part, cpu int64) {
 const pauseTakes = 50 * time.Microsecond
 
 // running tells apart what has a thread. A task that computes is looked at once, since it must be stopped for that.
-func (w *watcher) running(l *target, s *sighting, nth uint64, computes, rests bool) (state string, at stacks.Stack) {
+func (w *watcher) running(l *target, s *lastLook, nth uint64, computes, rests bool) (state string, at stacks.Stack) {
 	h := &s.holder
 	if rests {
 		switch kernel.ThreadState(l.Thread()) {

@@ -44,7 +44,7 @@ func TestNoTurnIsMissed(t *testing.T) {
 		}
 		s.loops = append(s.loops, &target{view: f})
 	}
-	w := &watcher{run: s, hold: time.Millisecond, seen: make([]sighting, 2)}
+	w := &watcher{run: s, hold: time.Millisecond, seen: make([]lastLook, 2)}
 	word := func() bool {
 		select {
 		case <-s.rested:

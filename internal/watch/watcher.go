@@ -30,7 +30,7 @@ type watcher struct {
 	run   *run
 	limit time.Duration // negative: stalls are not looked for
 	hold  time.Duration // 0: holds are not
-	seen  []sighting    // by loop
+	seen  []lastLook    // by loop
 
 	pause    time.Duration // before this look
 	alert    int64         // until when it looks often, for holds
@@ -44,8 +44,8 @@ type watcher struct {
 	kinds    stacks.Kinds
 }
 
-// sighting is what the watcher knows of a loop.
-type sighting struct {
+// lastLook is what the watcher knows of a loop.
+type lastLook struct {
 	turn   int64 // loop.TurnBegan; 0: none
 	looks  int   // after the first at that turn
 	looked int64 // when the last of these was
@@ -78,7 +78,7 @@ func (r *run) startWatch() (stop func()) {
 		return func() {}
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
-	w := &watcher{run: r, limit: r.cfg.Stall, hold: max(0, r.cfg.Hold), seen: make([]sighting, len(r.loops))}
+	w := &watcher{run: r, limit: r.cfg.Stall, hold: max(0, r.cfg.Hold), seen: make([]lastLook, len(r.loops))}
 	if !watchesStalls(r.cfg) {
 		w.limit = -1
 	}
@@ -179,7 +179,7 @@ func (r *run) endRest() {
 }
 
 // look looks at one loop. It reports whether to look again soon.
-func (w *watcher) look(l *target, s *sighting, fine time.Duration) (soon bool) {
+func (w *watcher) look(l *target, s *lastLook, fine time.Duration) (soon bool) {
 	turn := l.TurnBegan()
 	if turn == 0 {
 		s.turn = 0
@@ -206,7 +206,7 @@ func (w *watcher) look(l *target, s *sighting, fine time.Duration) (soon bool) {
 }
 
 // judge decides whether a long turn is one to report, and reports it.
-func (w *watcher) judge(l *target, s *sighting, now int64) {
+func (w *watcher) judge(l *target, s *lastLook, now int64) {
 	if w.run.cfg.OnStall == nil && s.everSay && now-s.said < int64(loop.ComplainEvery) {
 		s.unsaid++
 		s.done = true

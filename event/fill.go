@@ -7,8 +7,8 @@ import (
 	"ringo/internal/bufs"
 )
 
-// intake is a slice that is to be filled with what comes, in place of showing it.
-type intake struct {
+// filling is a slice that is to be filled with what comes, in place of showing it.
+type filling struct {
 	p    []byte
 	n    int // of p: filled
 	then func(n int, err error)
@@ -34,10 +34,10 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 	case then == nil:
 		panic("event: Conn.ReadFull of a nil function")
 	}
-	if e.intakes == nil {
-		e.intakes = map[*Conn]*intake{}
+	if e.fillings == nil {
+		e.fillings = map[*Conn]*filling{}
 	}
-	e.intakes[c] = &intake{p: p, then: then}
+	e.fillings[c] = &filling{p: p, then: then}
 	c.flags |= taking
 	if len(c.in.Mem()) > 0 && e.shown.c != c {
 		c.flags |= unshown
@@ -48,7 +48,7 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 
 // take puts unused bytes, and those of b behind them, where they are wanted. What is over is unshown.
 func (c *Conn) take(b *bufs.Buffer) {
-	in, t := c.e.intakes[c], &c.e.tools
+	in, t := c.e.fillings[c], &c.e.tools
 	c.e.l.Charge()
 	k := copy(in.p[in.n:], c.in.Mem())
 	in.n += k
@@ -65,25 +65,25 @@ func (c *Conn) take(b *bufs.Buffer) {
 	if len(c.in.Mem()) > 0 {
 		c.flags |= unshown
 	}
-	c.endIntake(nil)
+	c.endFilling(nil)
 }
 
-// isFull reports whether there is an intake, and nothing of it is missing.
+// isFull reports whether something is to be filled, and nothing of it is missing.
 func (c *Conn) isFull() bool {
 	if c.flags&taking == 0 {
 		return false
 	}
-	in := c.e.intakes[c]
+	in := c.e.fillings[c]
 	return in.n == len(in.p)
 }
 
-// endIntake ends it if it is full, or there is an error.
-func (c *Conn) endIntake(err error) {
-	in := c.e.intakes[c]
+// endFilling ends it if it is full, or there is an error.
+func (c *Conn) endFilling(err error) {
+	in := c.e.fillings[c]
 	if err == nil && in.n < len(in.p) {
 		return
 	}
-	delete(c.e.intakes, c)
+	delete(c.e.fillings, c)
 	c.flags &^= taking
 	in.then(in.n, err)
 }
@@ -93,7 +93,7 @@ func (c *Conn) takesDirectly() bool {
 	if c.flags&taking == 0 || c.in.First() != nil {
 		return false
 	}
-	in := c.e.intakes[c]
+	in := c.e.fillings[c]
 	return len(in.p)-in.n >= directMin
 }
 
@@ -103,12 +103,12 @@ func (c *Conn) fill() {
 		c.in.Disarm(&c.e.tools, c.recv)
 		return
 	}
-	in := c.e.intakes[c]
+	in := c.e.fillings[c]
 	c.armed(c.in.Direct(&c.e.tools, &c.fd, (*receiver)(c), in.p[in.n:]))
 }
 
-// leaveIntake tells that no more will come.
-func (c *Conn) leaveIntake() {
+// leaveFilling tells that no more will come.
+func (c *Conn) leaveFilling() {
 	if c.flags&taking == 0 {
 		return
 	}
@@ -116,5 +116,5 @@ func (c *Conn) leaveIntake() {
 	if err == nil || err == io.EOF {
 		err = net.ErrClosed
 	}
-	c.endIntake(err)
+	c.endFilling(err)
 }
