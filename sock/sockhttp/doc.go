@@ -13,9 +13,9 @@
 //
 // A connection stays on its loop, which reads, parses and sends. A handler runs on an ordinary goroutine, so that it
 // may wait for anything. A handler of [Task] runs in a task on the connection's loop, which saves the way to a
-// goroutine and back: it must wait by Ringo alone, which ringovet does not look at yet. Routes are marked one by one
-// where the server's handler is an [http.ServeMux]; with another router, mark the router and give the routes that may
-// wait for other things to [Goroutine].
+// goroutine and back: it must wait by Ringo alone, which ringovet checks. Routes are marked one by one where the
+// server's handler is an [http.ServeMux]; with another router, mark the router and give the routes that may wait for
+// other things to [Goroutine].
 //
 // # What differs from net/http
 //

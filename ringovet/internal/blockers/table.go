@@ -79,6 +79,8 @@ var groups = []group{
 	{waits, "a goroutine with a sock.Listener", "(*net/http.Server)", "ListenAndServe ListenAndServeTLS Serve " +
 		"ServeTLS " +
 		"Shutdown"},
+	{readsFiles, "package file, or a handler that Task does not mark", "net/http", "ServeFile ServeFileFS"},
+	{waits, "a handler that Task does not mark", "(*net/http/httputil.ReverseProxy)", "ServeHTTP"},
 	{waits, routines, "(*net/rpc.Client)", "Call"},
 	{waits, routines, "net/rpc", "Dial DialHTTP"},
 	{waits, routines, "net/smtp", "SendMail Dial"},

@@ -208,6 +208,8 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 			known = true
 			if method == "" {
 				s.function(r, args)
+			} else if f := handlerFunc(r); f != nil && method == serving {
+				s.value(f, "", args)
 			} else if f, obj := s.w.g.Method(r.X.Type(), s.pkg(), method); f != nil {
 				s.target(f, obj, append([]ssa.Value{r.X}, args...))
 			}

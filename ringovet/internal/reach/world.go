@@ -100,10 +100,8 @@ func (w *World) roots() (all []root) {
 			continue
 		}
 		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction, kind roots.Kind) {
-			for _, r := range w.g.AllRoots(v) {
-				if started := flow.FuncOf(r); started != nil {
-					all = append(all, root{started, api, call.Pos(), f, kind == roots.Callback})
-				}
+			for _, started := range w.handedOver(v) {
+				all = append(all, root{started, api, call.Pos(), f, kind == roots.Callback})
 			}
 		})
 		if handles(f) {
@@ -242,6 +240,12 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 func (w *World) starts(f *ssa.Function) (params []int) {
 	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction, _ roots.Kind) {
 		for _, r := range w.g.Roots(v) {
+			if box, ok := r.(*ssa.MakeInterface); ok && handlerFunc(box) != nil {
+				r = box.X
+				if conv, ok := r.(*ssa.ChangeType); ok {
+					r = conv.X
+				}
+			}
 			if p, ok := r.(*ssa.Parameter); ok {
 				params = append(params, slices.Index(f.Params, p))
 			}

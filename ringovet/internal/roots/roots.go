@@ -13,8 +13,8 @@ const (
 	Callback                  // in the task of a loop's callbacks, for which all of them wait if it parks
 )
 
-// An Entry is a place at which a function is handed over: a parameter of a function, counted without its receiver, or
-// a field of a struct.
+// An Entry is a place at which a function or an http.Handler is handed over: a parameter of a function, counted without
+// its receiver, or a field of a struct.
 type Entry struct {
 	Name string // as types.Func.FullName has it; of a field package.Type.Field
 	Arg  int    // the parameter; -1 for a field
@@ -73,6 +73,10 @@ var entries = []Entry{
 	{"ringo/sock.Dialer.ControlContext", -1, Task},
 	{"ringo/sock.ListenConfig.Control", -1, Task},
 	{"ringo/sock/socktls.ListenAndServe", 5, Task},
+	{"ringo/sock/sockhttp.Task", 0, Task},
+	{"ringo/sock/sockhttp.Goroutine", 0, Goroutine},
+	{"ringo/sock/sockhttp.ListenAndServe", 3, Goroutine},
+	{"ringo/sock/sockhttp.Server.Handler", -1, Goroutine},
 	{"(*ringo/sock/sockhttp.Server).RegisterOnShutdown", 0, Goroutine},
 	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},

@@ -58,7 +58,7 @@ func handed(p *types.Package) map[string]int {
 			t = s.Elem()
 		}
 		_, ok := t.Underlying().(*types.Signature)
-		return ok
+		return ok || t.String() == "net/http.Handler"
 	}
 	params := func(f *types.Func) {
 		for i := range f.Signature().Params().Len() {

@@ -1,0 +1,84 @@
+// Handlers of net/http that run in tasks.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"time"
+
+	"ringo/sock/sockhttp"
+)
+
+type store struct {
+	db      *sql.DB
+	changed chan string
+}
+
+func (s *store) get(w http.ResponseWriter, r *http.Request) {
+	var name string
+	s.db.QueryRowContext(r.Context(), "select 1").Scan(&name) // want `QueryRowContext.*sockhttp\.Task` `Scan`
+	w.Write([]byte(name))
+}
+
+func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.changed <- r.URL.Path // want `a channel send stops the loop.*sockhttp\.Task`
+}
+
+func page(w http.ResponseWriter, r *http.Request) {
+	p, err := os.ReadFile("page.html") // want `os\.ReadFile`
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Write(p)
+}
+
+// timed is middleware.
+func timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		next.ServeHTTP(w, r)
+		log.Printf("%s took %v", r.URL, time.Since(began)) // want `log\.Printf`
+	})
+}
+
+func slow(w http.ResponseWriter, _ *http.Request) {
+	time.Sleep(time.Second) // want `time\.Sleep`
+}
+
+// hot marks what it is given.
+func hot(h http.HandlerFunc) http.Handler { return sockhttp.Task(h) }
+
+func asset(w http.ResponseWriter, r *http.Request) {
+	http.ServeFile(w, r, "asset.css") // want `http\.ServeFile`
+}
+
+func inside(w http.ResponseWriter, _ *http.Request) {
+	_, err := http.Get("http://127.0.0.1/") // want `http\.Get`
+	if err != nil {
+		http.Error(w, "", http.StatusBadGateway)
+	}
+}
+
+func main() {
+	s := &store{changed: make(chan string)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /get", func(w http.ResponseWriter, r *http.Request) { time.Sleep(1) }) // on a goroutine
+	mux.Handle("GET /db", sockhttp.Task(http.HandlerFunc(s.get)))
+	mux.Handle("GET /page", sockhttp.Task(timed(http.HandlerFunc(page))))
+	mux.Handle("GET /slow", hot(slow))
+	mux.Handle("GET /asset", hot(asset))
+	mux.Handle("POST /change", sockhttp.Task(s))
+	target, _ := url.Parse("http://127.0.0.1:1")
+	mux.Handle("/else", sockhttp.Task(httputil.NewSingleHostReverseProxy(target))) // want `httputil\.ReverseProxy`
+
+	all := http.NewServeMux()
+	all.HandleFunc("/inside", inside)
+	go sockhttp.ListenAndServe(context.Background(), nil, ":8081", sockhttp.Task(all))
+	log.Print(sockhttp.ListenAndServe(context.Background(), nil, ":8080", mux))
+}

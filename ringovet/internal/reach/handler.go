@@ -1,0 +1,90 @@
+package reach
+
+import (
+	"slices"
+
+	"golang.org/x/tools/go/ssa"
+
+	"ringo/ringovet/internal/flow"
+)
+
+const (
+	mux     = "*net/http.ServeMux"
+	serving = "ServeHTTP"
+)
+
+// handlerFunc is the function that a box is the handler of; nil: it is of another type. Its method is nobody's to find:
+// the standard library has no bodies here.
+func handlerFunc(box *ssa.MakeInterface) ssa.Value {
+	if box.X.Type().String() == "net/http.HandlerFunc" {
+		return box.X
+	}
+	return nil
+}
+
+// handedOver are the functions that run where a value was handed over: a function itself, or the method of an
+// http.Handler. Of an http.ServeMux they are those of its routes.
+func (w *World) handedOver(v ssa.Value) []*ssa.Function {
+	h := handover{w: w, seen: map[ssa.Value]bool{}}
+	h.add(v)
+	return h.all
+}
+
+type handover struct {
+	w    *World
+	all  []*ssa.Function
+	seen map[ssa.Value]bool
+}
+
+func (h *handover) add(v ssa.Value) {
+	if h.seen[v] {
+		return
+	}
+	h.seen[v] = true
+	for _, r := range h.w.g.AllRoots(v) {
+		box, boxed := r.(*ssa.MakeInterface)
+		switch f := flow.FuncOf(r); {
+		case f != nil:
+			h.all = append(h.all, f)
+		case !boxed:
+		case handlerFunc(box) != nil:
+			h.add(box.X)
+		case box.X.Type().String() == mux:
+			h.routes(box.X)
+		default:
+			if f, _ := h.w.g.Method(box.X.Type(), nil, serving); f != nil {
+				h.all = append(h.all, f)
+			}
+		}
+	}
+}
+
+// routes adds what was given to a mux by its Handle and HandleFunc, wherever that was.
+func (h *handover) routes(mux ssa.Value) {
+	these := h.w.g.AllRoots(mux)
+	isOne := func(r ssa.Value) bool { return slices.Contains(these, r) }
+	for _, f := range h.w.g.Funcs {
+		for _, b := range f.Blocks {
+			for _, instr := range b.Instrs {
+				call, ok := instr.(ssa.CallInstruction)
+				if !ok {
+					continue
+				}
+				switch args := call.Common().Args; callee(call.Common()) {
+				case "(*net/http.ServeMux).Handle", "(*net/http.ServeMux).HandleFunc":
+					if slices.ContainsFunc(h.w.g.AllRoots(args[0]), isOne) {
+						h.add(args[2])
+					}
+				}
+			}
+		}
+	}
+}
+
+// callee is the name of the function that a call names; "" if it names none.
+func callee(call *ssa.CallCommon) string {
+	if f := call.StaticCallee(); f != nil && objectOf(f) != nil {
+		return objectOf(f).FullName()
+	}
+	return ""
+}
