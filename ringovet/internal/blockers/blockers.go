@@ -70,6 +70,12 @@ func ParkedCallback(name string) Blocker {
 	return row(name, "parks in a callback, so that all others of its loop wait", "a task: event.Go or ringo.Loop.Go")
 }
 
+// SharedBuffer is a buffer that several tasks use across a call that parks.
+func SharedBuffer(name string) Blocker {
+	return row(name+", which tasks share,", "is in a call that parks: another task may write to it meanwhile",
+		"ringo.Mutex around all of its uses, or a buffer for each task")
+}
+
 // Of returns what is known of a function by its types.Func.FullName.
 func Of(name string) (Blocker, bool) {
 	b, ok := byName[name]

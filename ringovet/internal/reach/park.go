@@ -167,7 +167,7 @@ func text(v ssa.Value) string {
 // sharedTLS finds the places where a function starts a task with a crypto/tls.Conn that another task uses.
 func (w *World) sharedTLS(f *ssa.Function) (found []token.Pos) {
 	users := map[ssa.Value][]token.Pos{} // by variable or value: where tasks are started that have it
-	w.eachStart(f, func(v ssa.Value, _ string, call ssa.CallInstruction, _ roots.Kind) {
+	w.eachStart(f, func(v ssa.Value, _ string, call ssa.CallInstruction, _ roots.Entry) {
 		for _, r := range w.g.Roots(v) {
 			if c, ok := r.(*ssa.MakeClosure); ok {
 				for i, b := range c.Bindings {

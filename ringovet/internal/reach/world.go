@@ -61,6 +61,7 @@ type root struct {
 	pos   token.Pos     // where
 	by    *ssa.Function // who did
 	calls bool          // it is a callback
+	many  bool          // it runs many times at once
 }
 
 // New makes a World of packages with their syntax. Findings are of those packages that report says.
@@ -99,20 +100,21 @@ func (w *World) roots() (all []root) {
 		if ours(f) {
 			continue
 		}
-		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction, kind roots.Kind) {
+		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction, e roots.Entry) {
 			for _, started := range w.handedOver(v) {
-				all = append(all, root{started, api, call.Pos(), f, kind == roots.Callback})
+				many := e.Many() || repeats(call.Block())
+				all = append(all, root{started, api, call.Pos(), f, e.Kind == roots.Callback, many})
 			}
 		})
 		if handles(f) {
-			all = append(all, root{f, "event.Handler." + f.Name(), f.Pos(), f, true})
+			all = append(all, root{f, "event.Handler." + f.Name(), f.Pos(), f, true, false})
 		}
 	}
 	stored := func(e roots.Entry, in func(f *ssa.Function) bool) {
 		for _, v := range w.g.Stored(flow.Field{Struct: e.Struct(), Name: e.Field()}) {
 			for _, r := range w.g.AllRoots(v) {
 				if f := flow.FuncOf(r); f != nil && in(f) {
-					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos(), f, false})
+					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos(), f, false, e.Many()})
 				}
 			}
 		}
@@ -209,7 +211,7 @@ func (w *World) secures(f *ssa.Function) bool {
 
 // eachStart visits the arguments in a function's calls that are started as tasks.
 func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, call ssa.CallInstruction,
-	kind roots.Kind)) {
+	e roots.Entry)) {
 	for _, b := range f.Blocks {
 		for _, instr := range b.Instrs {
 			call, ok := instr.(ssa.CallInstruction)
@@ -225,10 +227,10 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 				args := arguments(common, callee.Signature)
 				shift := len(args) - obj.Signature().Params().Len() // 1 with a receiver, also of a method expression
 				if e, ok := roots.Of(obj.FullName()); ok && e.Starts() && e.Arg+shift < len(args) {
-					visit(args[e.Arg+shift], short(obj), call, e.Kind)
+					visit(args[e.Arg+shift], short(obj), call, e)
 				} else if fact := w.fact(callee, obj); fact != nil {
 					for _, i := range fact.Starts {
-						visit(args[i], short(obj), call, roots.Task)
+						visit(args[i], short(obj), call, roots.Entry{Kind: roots.Task})
 					}
 				}
 			}
@@ -238,7 +240,7 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 
 // starts are the parameters of a function that it starts as tasks.
 func (w *World) starts(f *ssa.Function) (params []int) {
-	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction, _ roots.Kind) {
+	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction, _ roots.Entry) {
 		for _, r := range w.g.Roots(v) {
 			if box, ok := r.(*ssa.MakeInterface); ok && handlerFunc(box) != nil {
 				r = box.X
@@ -355,6 +357,7 @@ func (w *World) walk(from []root) (found []Finding) {
 			tell(s, t, nil, blockers.TLS, false)
 		}
 	}
+	w.shared(from, tell)
 	return found
 }
 

@@ -1,6 +1,9 @@
 package roots
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Kind is where a function runs that was handed to Ringo.
 type Kind int
@@ -20,6 +23,14 @@ type Entry struct {
 	Arg  int    // the parameter; -1 for a field
 	Kind Kind
 }
+
+// many are the entries whose functions run many times at once: for each connection, or for each request.
+var many = []string{"ringo/sock.ListenAndServe", "(*ringo/sock.ListenConfig).ListenAndServe", "ringo/sock.ServeSets",
+	"ringo/sock/socktls.ServeSets", "ringo/sock/socktls.ListenAndServe", "ringo/sock.Handler.Open",
+	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock/sockhttp.Task"}
+
+// Many reports whether a function that is handed over there runs many times at once.
+func (e Entry) Many() bool { return slices.Contains(many, e.Name) }
 
 var entries = []Entry{
 	{"ringo.Run", 2, Task},
