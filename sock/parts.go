@@ -10,12 +10,22 @@ import (
 
 func init() {
 	handle.Sockets.Accept = func(ln any) (int32, error) { return ln.(*Listener).acceptFD() }
-	handle.Sockets.CloseSoon = func(ln any) { ln.(*Listener).core.CloseSoon() }
+	handle.Sockets.CloseSoon = func(h any) {
+		if c, ok := h.(*Conn); ok {
+			c.core.CloseSoon()
+			return
+		}
+		h.(*Listener).core.CloseSoon()
+	}
 	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.closed.Add(1) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
 	handle.Sockets.Leave = func(conn any) error { return conn.(*Conn).leaveServer() }
+	handle.Sockets.Served = func(l *loop.Loop, f func(any)) {
+		l.Call(func() { eachServed(l, func(c *Conn) { f(c) }) })
+	}
+	handle.Sockets.EndRest = func(conn any) { conn.(*Conn).serve.endRest(conn.(*Conn)) }
 	handle.Sockets.Packets = func(c any, news func() bool) handle.Packets { return c.(*PacketConn).packets(news) }
 }
 

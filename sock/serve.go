@@ -239,8 +239,17 @@ func (s *server) closeAll() {
 
 // each calls f for the connections that it serves.
 func (s *server) each(f func(*Conn)) {
-	s.l.Handles().Each(func(o loop.Open) {
-		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by == s {
+	eachServed(s.l, func(c *Conn) {
+		if c.serve.by == s {
+			f(c)
+		}
+	})
+}
+
+// eachServed calls f for those of a loop that Serve serves. For the loop's thread.
+func eachServed(l *loop.Loop, f func(*Conn)) {
+	l.Handles().Each(func(o loop.Open) {
+		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by != nil {
 			f((*Conn)(c))
 		}
 	})

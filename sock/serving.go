@@ -144,6 +144,13 @@ func (s *serving) drain(c *Conn) {
 	}
 }
 
+// endRest is drain for one that does not end already.
+func (s *serving) endRest(c *Conn) {
+	if !s.leaving {
+		s.drain(c)
+	}
+}
+
 // drainBegins is told when accepts have stopped, and again when Grace has ended. A connection that rests is closed; one
 // that was served a moment ago may rest only between two pieces of what its peer is sending.
 func (s *serving) drainBegins(c *Conn) {

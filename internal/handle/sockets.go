@@ -12,8 +12,8 @@ var Sockets struct {
 	// Accept parks until the listener, a *sock.Listener, has a connection, and gives its descriptor; the error is that
 	// of AcceptConn. T.
 	Accept func(ln any) (fd int32, err error)
-	// CloseSoon begins to close the listener. T.
-	CloseSoon func(ln any)
+	// CloseSoon begins to close the listener, or a *sock.Conn. Any caller.
+	CloseSoon func(h any)
 	// Closed takes a connection that Accept has given off the listener's counts.
 	Closed func(ln any)
 	// Take takes a *sock.Conn apart, which is closed for everybody else. T, parks.
@@ -26,6 +26,11 @@ var Sockets struct {
 	// Leave takes a *sock.Conn that is in a Request of Serve off its server, for whoever has called Request: it is a
 	// connection as any, which nobody closes but its user. Any caller.
 	Leave func(conn any) error
+	// Served has f called for each *sock.Conn that Serve serves on a loop, by the loop's thread and soon: it must not
+	// park. Any caller.
+	Served func(l *loop.Loop, f func(conn any))
+	// EndRest closes a *sock.Conn that Serve serves, if it waits for its next Request. For the loop's thread.
+	EndRest func(conn any)
 	// Packets gives a *sock.PacketConn for callbacks. news is called, on the loop's thread and by no task, when
 	// something may have come, and says whether anybody wants it; and once more when the socket is closed. T.
 	Packets func(packetConn any, news func() (wanted bool)) Packets

@@ -39,8 +39,8 @@ type conn struct {
 	limited bool         // the time for a head runs
 	active  bool         // as far as ConnState was told
 	state   atomic.Int32 // http.ConnState; others look at it
-	born    time.Time    // of one that is served for life
-	left    bool         // a handler has taken it over
+	born    time.Time
+	left    bool // a handler has taken it over
 }
 
 // blank is what requests are made of.
@@ -242,12 +242,15 @@ func (c *conn) handle(x *exchange) bool {
 		}
 		x.body.closed.Store(true)
 	}
-	if w.close || !c.keepsAlive() {
-		c.part(x.hasBody() && !x.body.ended || c.c.Buffered() > 0)
-		return false
+	more := !w.close && c.keepsAlive()
+	if more {
+		c.rest()
+		more = c.keepsAlive() // still: who has forbidden it meanwhile may have found it at work
 	}
-	c.rest()
-	return true
+	if !more {
+		c.part(x.hasBody() && !x.body.ended || c.c.Buffered() > 0)
+	}
+	return more
 }
 
 // callElsewhere is call on a goroutine. If that can't be begun, it has not returned.
@@ -334,6 +337,8 @@ func (c *conn) hijack() (net.Conn, error) {
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return nil, err
 		}
+	} else {
+		c.s.keep(c, false)
 	}
 	c.left = true
 	c.c.SetDeadline(time.Time{})

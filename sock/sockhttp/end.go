@@ -7,12 +7,16 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/sock"
 )
 
 // Shutdown ends the server in order: listeners and idle connections are closed at once, the others with their answer,
-// which it waits for. The error is that of ctx, if it ends before; connections that a handler has taken over don't
-// count. A program that drains, because its Run's context has ended, does the same by itself. Any goroutine may call
-// it; a task must not.
+// which it waits for. A connection that has sent nothing yet is idle once it is five seconds old. The error is that of
+// ctx, if it ends before; connections that a handler has taken over don't count. A program that drains, because its
+// Run's context has ended, does the same by itself. Any goroutine may call it; a task must not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	s.mu.Lock()
@@ -43,6 +47,7 @@ func (s *Server) Close() error {
 	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
 	closeAll(conns)
+	s.eachOnLoops(func(c *conn) { handle.Sockets.CloseSoon(c.own) })
 	return err
 }
 
@@ -58,14 +63,11 @@ func closeAll(conns []*conn) {
 func (s *Server) stop() error {
 	s.ending.Store(true)
 	s.mu.Lock()
-	stops := maps.Clone(s.listeners)
+	listeners := slices.Collect(maps.Keys(s.listeners))
 	s.mu.Unlock()
 	var errs []error
-	for ln, stop := range stops {
+	for _, ln := range listeners {
 		errs = append(errs, ln.Close())
-		if stop != nil {
-			stop()
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -73,13 +75,18 @@ func (s *Server) stop() error {
 // newMax is how long a connection may have been there without a request, and count as idle.
 const newMax = 5 * time.Second
 
-// closeIdle closes connections that rest, and reports whether none is left.
+// idle reports whether the connection waits for its next request, or has waited for its first for too long.
+func (c *conn) idle() bool {
+	state := http.ConnState(c.state.Load())
+	return state == http.StateIdle || state == http.StateNew && time.Since(c.born) > newMax
+}
+
+// closeIdle closes connections that are idle, those on loops soon, and reports whether none is left.
 func (s *Server) closeIdle() bool {
 	var idle []*conn
 	s.mu.Lock()
 	for c := range s.conns {
-		state := http.ConnState(c.state.Load())
-		if state == http.StateIdle || state == http.StateNew && time.Since(c.born) > newMax {
+		if c.idle() {
 			idle = append(idle, c)
 			delete(s.conns, c)
 		}
@@ -87,11 +94,33 @@ func (s *Server) closeIdle() bool {
 	none := len(s.conns) == 0 && len(s.listeners) == 0
 	s.mu.Unlock()
 	closeAll(idle)
+	s.eachOnLoops(func(c *conn) {
+		if c.idle() {
+			handle.Sockets.EndRest(c.own)
+		}
+	})
 	return none
 }
 
-// SetKeepAlivesEnabled says whether connections wait for another request, as they do by default. Any goroutine may call
-// it.
+// eachOnLoops has f called for each connection that sock.Serve serves, by the thread of its loop: it must not wait.
+func (s *Server) eachOnLoops(f func(*conn)) {
+	s.mu.Lock()
+	listeners := maps.Clone(s.listeners)
+	s.mu.Unlock()
+	for _, l := range listeners {
+		if l == nil {
+			continue
+		}
+		handle.Sockets.Served((*loop.Loop)(l), func(sc any) {
+			if c, ok := sc.(*sock.Conn).Value().(*conn); ok && c.s == s {
+				f(c)
+			}
+		})
+	}
+}
+
+// SetKeepAlivesEnabled says whether connections wait for another request, as they do by default. Those that do are
+// closed if they must not. Any goroutine may call it.
 func (s *Server) SetKeepAlivesEnabled(on bool) {
 	s.single.Store(!on)
 	if !on {

@@ -27,11 +27,31 @@ func certified(t *testing.T) (*tls.Config, *http.Client) {
 	return &tls.Config{Certificates: s.TLS.Certificates}, s.Client()
 }
 
+// connect dials, by TLS if there is a client that trusts the server, and sends something.
+func connect(t *testing.T, addr string, client *http.Client, sent string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c := net.Conn(dial(t, addr))
+	if client != nil {
+		config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
+		config.ServerName = "example.com"
+		secure := tls.Client(c, config)
+		if err := secure.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		c = secure
+	}
+	if _, err := io.WriteString(c, sent); err != nil {
+		t.Fatal(err)
+	}
+	return c, bufio.NewReader(c)
+}
+
 // A program that drains closes connections that rest, and answers the request that is under way, which is the last.
 func TestDrain(t *testing.T) {
-	config, client := certified(t)
+	config, trusting := certified(t)
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "plain", true: "TLS"}[secure], func(t *testing.T) {
+			client := map[bool]*http.Client{true: trusting}[secure]
 			socktestEach(t, func(t *testing.T, cfg ringo.Config) {
 				cfg.Grace = time.Hour // nobody waits for its end
 				in, out := make(chan bool), make(chan bool)
@@ -65,21 +85,9 @@ func TestDrain(t *testing.T) {
 					})
 				}()
 				addr := patience.Recv(t, "the address", at)
-				connect := func(path string) (net.Conn, *bufio.Reader) {
-					c := net.Conn(dial(t, addr))
-					if secure {
-						config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
-						config.ServerName = "example.com"
-						c = tls.Client(c, config)
-					}
-					if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
-						t.Fatal(err)
-					}
-					return c, bufio.NewReader(c)
-				}
-				_, idle := connect("/")
+				_, idle := connect(t, addr, client, get(""))
 				until(t, idle, "answered")
-				_, busy := connect("/slow")
+				_, busy := connect(t, addr, client, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
 				patience.Recv(t, "the slow request", in)
 				drain()
 				if _, err := idle.ReadByte(); err != io.EOF {
@@ -129,7 +137,7 @@ func TestTLS(t *testing.T) {
 				}
 			}
 			plain := dial(t, addr)
-			io.WriteString(plain, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			io.WriteString(plain, get(""))
 			if got, _ := io.ReadAll(plain); !strings.HasPrefix(string(got), "HTTP/1.0 400 ") {
 				t.Errorf("a client without TLS gets %q", got)
 			}
@@ -138,7 +146,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Shutdown waits for the answer under way, and Serve returns ErrServerClosed, as it does ever after.
+// Shutdown waits for the answer under way and for who has connected just before, and Serve returns ErrServerClosed, as
+// it does ever after.
 func TestShutdown(t *testing.T) {
 	in, out := make(chan bool), make(chan bool)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +159,7 @@ func TestShutdown(t *testing.T) {
 		for _, way := range []string{"loop", "listener"} {
 			s := &sockhttp.Server{Handler: h, ErrorLog: slog.New(slog.DiscardHandler)}
 			addr := serve(t, cfg, way, s)
-			c := dial(t, addr)
+			fresh, c := dial(t, addr), dial(t, addr)
 			io.WriteString(c, get(""))
 			patience.Recv(t, "the request", in)
 			ended := make(chan error, 1)
@@ -167,9 +176,13 @@ func TestShutdown(t *testing.T) {
 				t.Errorf("%s: Shutdown has not waited: %v", way, err)
 			default:
 			}
-			out <- true
-			if got, _ := io.ReadAll(c); !strings.HasSuffix(string(got), "answered") {
-				t.Errorf("%s: answered %q", way, got)
+			io.WriteString(fresh, get(""))
+			patience.Recv(t, "the request of who had connected", in)
+			for _, c := range []net.Conn{c, fresh} {
+				out <- true
+				if got, _ := io.ReadAll(c); !strings.HasSuffix(string(got), "answered") {
+					t.Errorf("%s: answered %q", way, got)
+				}
 			}
 			if err := patience.Recv(t, "Shutdown", ended); err != nil {
 				t.Errorf("%s: %v", way, err)
@@ -180,6 +193,148 @@ func TestShutdown(t *testing.T) {
 			}
 			if err := s.Serve(ln); err != http.ErrServerClosed {
 				t.Errorf("%s: Serve again: %v", way, err)
+			}
+		}
+	})
+}
+
+// held is a request at which its handler stays until it is let go.
+type held struct{ in, out chan bool }
+
+func (h held) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/held" {
+		h.in <- true
+		<-h.out
+	}
+	io.WriteString(w, "answered")
+}
+
+// Once no connection may wait for another request, those that do are closed; the others have one answer more, also who
+// has sent nothing, or a part of a head. What may wait again, does.
+func TestSetKeepAlivesEnabled(t *testing.T) {
+	config, trusting := certified(t)
+	for _, way := range []string{"goroutine", "listener", "tls"} {
+		t.Run(way, func(t *testing.T) {
+			client := map[string]*http.Client{"tls": trusting}[way]
+			socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+				h := held{make(chan bool), make(chan bool)}
+				s := &sockhttp.Server{Handler: h, TLSConfig: config, ErrorLog: slog.New(slog.DiscardHandler)}
+				addr := serve(t, cfg, way, s)
+				connect := func(sent string) (net.Conn, *bufio.Reader) { return connect(t, addr, client, sent) }
+				last := func(what string, r *bufio.Reader) {
+					t.Helper()
+					got, err := io.ReadAll(r)
+					if text := string(got); !strings.Contains(text, "\r\nConnection: close\r\n") ||
+						!strings.HasSuffix(text, "answered") || err != nil {
+						t.Errorf("%s is answered %q, %v", what, got, err)
+					}
+				}
+				_, idle := connect(get(""))
+				until(t, idle, "answered")
+				fresh, toFresh := connect("")
+				_, busy := connect("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+				part, toPart := connect("GET / HTTP/1.1\r\n")
+				patience.Recv(t, "the request", h.in)
+				s.SetKeepAlivesEnabled(false)
+				if _, err := idle.ReadByte(); err != io.EOF {
+					t.Errorf("a connection that rests ends by %v", err)
+				}
+				h.out <- true
+				last("a request under way", busy)
+				io.WriteString(part, "Host: a\r\n\r\n")
+				last("a head that had begun", toPart)
+				io.WriteString(fresh, get(""))
+				last("a new connection", toFresh)
+				s.SetKeepAlivesEnabled(true)
+				again, toAgain := connect(get(""))
+				until(t, toAgain, "answered")
+				io.WriteString(again, get("Connection: close\r\n"))
+				last("the second request", toAgain)
+			})
+		})
+	}
+}
+
+// A connection that begins to rest just when that is forbidden is closed.
+func TestSetKeepAlivesEnabledAsItRests(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "answered") })
+	set := func(s *sockhttp.Server) {
+		s.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateIdle {
+				s.SetKeepAlivesEnabled(false)
+			}
+		}
+	}
+	eachWay(t, h, set, func(t *testing.T, addr string) {
+		c := dial(t, addr)
+		io.WriteString(c, get(""))
+		if got, err := io.ReadAll(c); !strings.HasSuffix(string(got), "answered") || err != nil {
+			t.Errorf("answered %q, %v", got, err)
+		}
+	})
+}
+
+// Close ends the requests that are under way, too.
+func TestClose(t *testing.T) {
+	in, ended := make(chan bool), make(chan error)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in <- true
+		_, err := io.ReadAll(r.Body)
+		ended <- err
+	})
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		for _, way := range []string{"goroutine", "listener"} {
+			s := &sockhttp.Server{Handler: h, ErrorLog: slog.New(slog.DiscardHandler)}
+			addr := serve(t, cfg, way, s)
+			c := dial(t, addr)
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+			patience.Recv(t, "the request", in)
+			rests := dial(t, addr)
+			if err := s.Close(); err != nil {
+				t.Errorf("%s: %v", way, err)
+			}
+			if err := patience.Recv(t, "the handler", ended); err == nil {
+				t.Errorf("%s: the body has come", way)
+			}
+			for _, c := range []net.Conn{c, rests} {
+				if got, _ := io.ReadAll(c); len(got) > 0 {
+					t.Errorf("%s: answered %q", way, got)
+				}
+			}
+		}
+	})
+}
+
+// What a handler has taken over is none of the server's, also while the handler runs.
+func TestEndsLeaveWhatWasTakenOver(t *testing.T) {
+	in, out := make(chan bool), make(chan bool)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		in <- true
+		<-out
+		io.WriteString(c, "taken over")
+	})
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		for _, way := range []string{"goroutine", "listener"} {
+			s := &sockhttp.Server{Handler: h, ErrorLog: slog.New(slog.DiscardHandler)}
+			addr := serve(t, cfg, way, s)
+			c := dial(t, addr)
+			io.WriteString(c, get(""))
+			patience.Recv(t, "the request", in)
+			ctx, cancel := context.WithDeadline(t.Context(), patience.Deadline())
+			defer cancel()
+			if err := s.Shutdown(ctx); err != nil {
+				t.Errorf("%s: Shutdown: %v", way, err)
+			}
+			s.Close()
+			out <- true
+			if got, err := io.ReadAll(c); string(got) != "taken over" || err != nil {
+				t.Errorf("%s: came %q, %v", way, got, err)
 			}
 		}
 	})

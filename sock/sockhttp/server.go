@@ -54,8 +54,8 @@ type Server struct {
 	single atomic.Bool // SetKeepAlivesEnabled(false)
 
 	mu         sync.Mutex
-	listeners  map[net.Listener]func() // what serves, and what ends it
-	conns      map[*conn]bool          // those that a goroutine or a task serves for life
+	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
+	conns      map[*conn]bool               // those that a goroutine or a task serves for life
 	onShutdown []func()
 }
 
@@ -184,7 +184,7 @@ func (s *Server) standard() *http.Server {
 }
 
 // serveOnLoop serves the connections of a loop's own listener: each has a task while there is a request.
-func (s *Server) serveOnLoop(ln *sock.Listener) (err error) {
+func (s *Server) serveOnLoop(ln *sock.Listener) error {
 	base := s.base(ln)
 	h := &sock.Handler{
 		Open:    func(sc *sock.Conn) error { return s.open(base, sc) },
@@ -196,18 +196,14 @@ func (s *Server) serveOnLoop(ln *sock.Listener) (err error) {
 		},
 		Unread: s.headMax() + 1,
 	}
-	serves := ln.Loop().Go(func() { err = sock.Serve(ln.Loop(), ln, h) })
-	if !s.track(ln, serves.Cancel) { // which ends those that rest, and the others with their answer
-		serves.Cancel()
-	}
-	defer s.untrack(ln)
-	if end := serves.Wait(); end != nil {
-		return end
-	}
-	if err == nil || s.ending.Load() {
+	if !s.track(ln, ln.Loop()) {
 		return http.ErrServerClosed
 	}
-	return err
+	defer s.untrack(ln)
+	if err := sock.Serve(ln.Loop(), ln, h); err != nil && !s.ending.Load() {
+		return err
+	}
+	return http.ErrServerClosed
 }
 
 // open begins with a connection of a loop's own listener.
@@ -217,6 +213,9 @@ func (s *Server) open(base context.Context, sc *sock.Conn) error {
 	sc.SetValue(c)
 	if s.headerTimeout() > 0 {
 		c.limitHead()
+	}
+	if s.closed.Load() { // before it was known
+		return http.ErrServerClosed
 	}
 	return nil
 }
@@ -269,17 +268,17 @@ func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error 
 	}
 }
 
-// track notes a listener, and what ends its service; false if the server has ended.
-func (s *Server) track(ln net.Listener, stop func()) bool {
+// track notes a listener, and on which loop sock.Serve serves it, if that does; false if the server has ended.
+func (s *Server) track(ln net.Listener, l *ringo.Loop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending.Load() {
 		return false
 	}
 	if s.listeners == nil {
-		s.listeners = make(map[net.Listener]func())
+		s.listeners = make(map[net.Listener]*ringo.Loop)
 	}
-	s.listeners[ln] = stop
+	s.listeners[ln] = l
 	return true
 }
 
