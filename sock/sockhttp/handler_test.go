@@ -343,6 +343,22 @@ func TestManyHandlers(t *testing.T) {
 	})
 }
 
+// BaseContext is given the listener that Serve was, and a request's context is made of what it returns.
+func TestBaseContext(t *testing.T) {
+	type key struct{}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Context().Value(key{})) })
+	set := func(s *sockhttp.Server) {
+		s.BaseContext = func(ln net.Listener) context.Context {
+			return context.WithValue(context.Background(), key{}, fmt.Sprintf("%T", ln))
+		}
+	}
+	eachWay(t, h, set, func(t *testing.T, addr string) {
+		if got := exchange(t, addr, nil, get("")); !strings.HasSuffix(got, "\r\n\r\n*sock.Listener") {
+			t.Errorf("answered %q", got)
+		}
+	})
+}
+
 // Routes of a ServeMux are marked one by one; another router is marked as a whole, and its routes go elsewhere.
 func TestWhere(t *testing.T) {
 	where := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, place()) })

@@ -243,13 +243,13 @@ func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) e
 func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error {
 	once := &onceCloser{Listener: ln}
 	defer once.Close()
-	if ln = once; !s.track(ln, nil) {
+	if !s.track(once, nil) {
 		return http.ErrServerClosed
 	}
-	defer s.untrack(ln)
+	defer s.untrack(once)
 	base := s.base(ln)
 	for pause := time.Duration(0); ; {
-		nc, err := ln.Accept()
+		nc, err := once.Accept()
 		if err == nil {
 			pause = 0
 			c := s.newConn(base, wrap(nc), nil)
