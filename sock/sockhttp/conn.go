@@ -24,6 +24,7 @@ import (
 // conn is a connection of a server. Between two requests it is all that there is of it, beside the sock.Conn.
 type conn struct {
 	s      *Server
+	from   *origin
 	c      stream
 	own    *sock.Conn  // that sock.Serve has a task for when there is input; nil: whoever serves it waits
 	loop   *ringo.Loop // on which it is served; nil: on a goroutine
@@ -36,6 +37,7 @@ type conn struct {
 	seen    int  // bytes that were there at the last look
 	lined   bool // its first line is one
 	post    bool
+	begun   bool         // there was a request
 	limited bool         // the time for a head runs
 	active  bool         // as far as ConnState was told
 	state   atomic.Int32 // http.ConnState; others look at it
@@ -49,11 +51,11 @@ var blank http.Request
 // errDone ends a connection that has had its last answer.
 var errDone = errors.New("sockhttp: the connection has had its last answer")
 
-// newConn begins to serve a connection, on a loop or, where that is nil, on a goroutine.
-func (s *Server) newConn(base context.Context, nc net.Conn, l *ringo.Loop) *conn {
-	c := &conn{s: s, ctx: base, c: &buffered{Conn: nc}, loop: l, born: time.Now()}
-	if s.ConnContext != nil {
-		elsewhere(func() { c.ctx = s.ConnContext(base, nc) })
+// newConn begins to serve a connection.
+func (o *origin) newConn(nc net.Conn) *conn {
+	c := &conn{s: o.s, from: o, ctx: o.base, c: &buffered{Conn: nc}, loop: o.loop, born: time.Now()}
+	if o.s.ConnContext != nil {
+		elsewhere(func() { c.ctx = o.s.ConnContext(o.base, nc) })
 		if c.ctx == nil {
 			panic("sockhttp: ConnContext returned nil")
 		}
@@ -121,6 +123,13 @@ func (c *conn) next() (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
+	if http2, more := c.begins(p); http2 {
+		return nil, c.speakHTTP2()
+	} else if more {
+		return nil, c.await(n)
+	} else if p := c.s.protocols(); !p.HTTP1() {
+		return nil, errDone
+	}
 	end, scanned := headEnd(p, c.scanned)
 	if most := c.s.headMax(); end > most || end == 0 && n >= most {
 		return nil, errTooLarge
@@ -141,7 +150,7 @@ func (c *conn) next() (*exchange, error) {
 	}
 	text := string(p[:end])
 	c.c.Discard(end)
-	c.scanned, c.seen, c.lined = 0, 0, false
+	c.scanned, c.seen, c.lined, c.begun = 0, 0, false, true
 	c.beginRequest()
 	x, err := c.newExchange(text)
 	c.post = x.made.Method == http.MethodPost

@@ -7,7 +7,7 @@
 //
 // Handlers, middleware and routers run unchanged: [http.Request], [http.ResponseWriter] with Flush, Hijack and
 // [http.ResponseController], Expect: 100-continue, trailers, chunked bodies both ways, upgrades, and a context that
-// ends with the peer. It speaks HTTP/1.0 and 1.1.
+// ends with the peer. It speaks HTTP/1.0, 1.1 and 2.
 //
 // # Where a handler runs
 //
@@ -30,5 +30,9 @@
 //
 // A connection between two requests has no buffer and no stack.
 //
-// There is no HTTP/2 yet: a TLS client is offered HTTP/1.1 alone.
+// # HTTP/2
+//
+// Clients of TLS are offered HTTP/2, too, and others may begin with it where [Server.Protocols] has UnencryptedHTTP2.
+// It is net/http's own, over Ringo's connections: each has goroutines, on which handlers run, marked or not. So it is
+// as fast as net/http's. When the server ends or the program drains, peers get GOAWAY.
 package sockhttp

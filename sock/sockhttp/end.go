@@ -1,6 +1,7 @@
 package sockhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -24,11 +25,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		go fn()
 	}
 	s.mu.Unlock()
+	second := make(chan error, 1)
+	go func() {
+		var err error
+		s.each2(func(h *http.Server) { err = cmp.Or(err, h.Shutdown(ctx)) })
+		second <- err
+	}()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for d := time.Millisecond; ; d = min(2*d, 500*time.Millisecond) {
 		if s.closeIdle() {
-			return nil
+			return <-second
 		}
 		pause.Reset(d)
 		select {
@@ -47,6 +54,7 @@ func (s *Server) Close() error {
 	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
 	closeAll(conns)
+	s.each2(func(h *http.Server) { h.Close() })
 	s.eachOnLoops(func(c *conn) { handle.Sockets.CloseSoon(c.own) })
 	return err
 }
@@ -123,6 +131,7 @@ func (s *Server) eachOnLoops(f func(*conn)) {
 // closed if they must not. Any goroutine may call it.
 func (s *Server) SetKeepAlivesEnabled(on bool) {
 	s.single.Store(!on)
+	s.each2(func(h *http.Server) { h.SetKeepAlivesEnabled(on) })
 	if !on {
 		s.closeIdle()
 	}

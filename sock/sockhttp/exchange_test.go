@@ -49,7 +49,7 @@ func onTape(h http.Handler, request string) func() {
 
 func answers(h http.Handler, t *tape) func() {
 	s := &Server{Handler: h}
-	c := s.newConn(context.Background(), t, nil)
+	c := (&origin{s: s, base: context.Background()}).newConn(t)
 	c.c = t
 	return func() {
 		t.off = 0

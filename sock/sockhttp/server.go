@@ -24,7 +24,7 @@ import (
 type Server struct {
 	// Handler answers requests; nil is http.DefaultServeMux. See "Where a handler runs".
 	Handler http.Handler
-	// TLSConfig is for ServeTLS and ListenAndServeTLS. NextProtos is set to HTTP/1.1.
+	// TLSConfig is for ServeTLS and ListenAndServeTLS. The Protocols are added to its NextProtos.
 	TLSConfig *tls.Config
 	// ReadHeaderTimeout is how long a head may take from its first byte; 0 means ReadTimeout.
 	ReadHeaderTimeout time.Duration
@@ -45,6 +45,10 @@ type Server struct {
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 	// ConnState is called when a connection changes its state, on a goroutine.
 	ConnState func(net.Conn, http.ConnState)
+	// Protocols are those that the server speaks; nil means HTTP/1, and HTTP/2 by TLS. See "HTTP/2".
+	Protocols *http.Protocols
+	// HTTP2 has settings for HTTP/2.
+	HTTP2 *http.HTTP2Config
 	// DisableGeneralOptionsHandler passes "OPTIONS *" to Handler, which is answered with 200 otherwise.
 	DisableGeneralOptionsHandler bool
 
@@ -57,6 +61,7 @@ type Server struct {
 	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
 	conns      map[*conn]bool               // those that a goroutine or a task serves for life
 	onShutdown []func()
+	http2      []*http.Server
 }
 
 // ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained: no
@@ -142,7 +147,7 @@ func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 	if s.TLSConfig != nil {
 		config = s.TLSConfig.Clone()
 	}
-	config.NextProtos = []string{"http/1.1"}
+	config.NextProtos = s.offered(config.NextProtos)
 	if len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil {
 		if certFile == "" && keyFile == "" {
 			return config, nil
@@ -177,7 +182,7 @@ func (s *Server) standard() *http.Server {
 		}
 		s.std.CompareAndSwap(nil, &http.Server{Handler: s.Handler, TLSConfig: s.TLSConfig,
 			ReadTimeout: s.ReadTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout, WriteTimeout: s.WriteTimeout,
-			IdleTimeout: s.IdleTimeout, MaxHeaderBytes: s.MaxHeaderBytes,
+			IdleTimeout: s.IdleTimeout, MaxHeaderBytes: s.MaxHeaderBytes, Protocols: s.Protocols, HTTP2: s.HTTP2,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)})
 	}
 	return s.std.Load()
@@ -185,9 +190,10 @@ func (s *Server) standard() *http.Server {
 
 // serveOnLoop serves the connections of a loop's own listener: each has a task while there is a request.
 func (s *Server) serveOnLoop(ln *sock.Listener) error {
-	base := s.base(ln)
+	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	defer o.end()
 	h := &sock.Handler{
-		Open:    func(sc *sock.Conn) error { return s.open(base, sc) },
+		Open:    o.open,
 		Request: func(sc *sock.Conn) error { return sc.Value().(*conn).answer() },
 		Closed: func(sc *sock.Conn, _ error) {
 			if c, ok := sc.Value().(*conn); ok {
@@ -207,14 +213,14 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 }
 
 // open begins with a connection of a loop's own listener.
-func (s *Server) open(base context.Context, sc *sock.Conn) error {
-	c := s.newConn(base, sc, sc.Loop())
+func (o *origin) open(sc *sock.Conn) error {
+	c := o.newConn(sc)
 	c.c, c.own = sc, sc // which is looked into where it is
 	sc.SetValue(c)
-	if s.headerTimeout() > 0 {
+	if o.s.headerTimeout() > 0 {
 		c.limitHead()
 	}
-	if s.closed.Load() { // before it was known
+	if o.s.closed.Load() { // before it was known
 		return http.ErrServerClosed
 	}
 	return nil
@@ -222,7 +228,8 @@ func (s *Server) open(base context.Context, sc *sock.Conn) error {
 
 // serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
 func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) error {
-	base, l := s.base(ln), ln.Loop()
+	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	defer o.end()
 	if !s.track(ln, nil) {
 		return http.ErrServerClosed
 	}
@@ -235,7 +242,7 @@ func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) e
 		case err != nil:
 			return err
 		}
-		l.Go(func() { s.serveConn(s.newConn(base, wrap(sc), l)) })
+		o.loop.Go(func() { s.serveConn(o.newConn(wrap(sc))) })
 	}
 }
 
@@ -247,12 +254,12 @@ func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error 
 		return http.ErrServerClosed
 	}
 	defer s.untrack(once)
-	base := s.base(ln)
+	o := &origin{s: s, base: s.base(ln)}
 	for pause := time.Duration(0); ; {
 		nc, err := once.Accept()
 		if err == nil {
 			pause = 0
-			c := s.newConn(base, wrap(nc), nil)
+			c := o.newConn(wrap(nc))
 			go s.serveConn(c)
 			continue
 		}
@@ -318,6 +325,12 @@ func (s *Server) serveConn(c *conn) {
 		c.closed()
 	}()
 	if err := c.handshake(); err != nil {
+		return
+	}
+	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+		if c.speaks2() {
+			c.speakHTTP2()
+		}
 		return
 	}
 	c.limitHead()
