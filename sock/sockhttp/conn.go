@@ -239,8 +239,11 @@ func (c *conn) handle(x *exchange) bool {
 		whole = c.callElsewhere(h, x)
 	}
 	x.ctx.end(context.Canceled)
+	if c.left {
+		return false
+	}
 	c.unwatch(x)
-	if c.left || !whole {
+	if !whole {
 		return false
 	}
 	w := &x.res
@@ -341,7 +344,8 @@ func (c *conn) keepsAlive() bool {
 }
 
 // hijack gives the connection to a handler.
-func (c *conn) hijack() (net.Conn, error) {
+func (c *conn) hijack(x *exchange) (net.Conn, error) {
+	c.unwatch(x) // which reads, and moves deadlines
 	if c.own != nil {
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return nil, err

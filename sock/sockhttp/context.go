@@ -16,7 +16,7 @@ type requestContext struct {
 	err   error
 	after []*func()
 	stop  func() bool // of the connection's context
-	awake bool        // the peer is watched
+	awake bool        // the peer is watched, or was
 }
 
 // Done is closed when the request ends. From the first call on the peer is watched.

@@ -596,7 +596,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.send(nil)
 		w.push()
 	}
-	c, err := w.x.conn.hijack()
+	c, err := w.x.conn.hijack(w.x)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,10 +43,11 @@ func (c *conn) limitBody() {
 	}
 }
 
-// unwatch ends that.
+// unwatch ends that, and nobody begins it any more.
 func (c *conn) unwatch(x *exchange) {
 	x.ctx.mu.Lock()
 	watched, w := x.ctx.awake, x.watcher
+	x.ctx.awake, x.watcher = true, nil
 	x.ctx.mu.Unlock()
 	switch {
 	case !watched:
@@ -81,7 +82,7 @@ func (w *watcher) begin() {
 		}
 	}
 	if w.c.loop != nil {
-		w.c.loop.Post(func() { w.task = w.c.loop.Go(read) })
+		w.task = w.c.loop.Go(read)
 		return
 	}
 	w.done = make(chan struct{})
