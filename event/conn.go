@@ -68,6 +68,7 @@ const (
 	taking                       // something is to be filled
 	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
+	telling                      // a function was queued that is to be told before OnClose
 )
 
 // settings are what few connections have changed.
@@ -337,6 +338,11 @@ func (c *Conn) finish() {
 	}
 	if c.recv != nil || c.fd.Busy() {
 		return // likewise
+	}
+	if c.flags&telling != 0 { // behind those
+		c.flags &^= telling
+		c.wake()
+		return
 	}
 	c.keepAddrs()
 	if c.flags&leaving != 0 {

@@ -283,6 +283,10 @@ func TestWriteThen(t *testing.T) {
 				}
 				inside = false
 				c.Close()
+			}, close: func(*event.Conn, error) {
+				if len(order) != 3 {
+					t.Errorf("%d bytes: told of %v before OnClose", size, order)
+				}
 			}}
 			pair(t, cfg, h, func(peer *net.TCPConn) error {
 				return errors.Join(wantBytes(peer, p), wantBytes(peer, p), wantBytes(peer, p), wantEOF(peer))
@@ -291,21 +295,27 @@ func TestWriteThen(t *testing.T) {
 				t.Errorf("%d bytes: told of %v", size, order)
 			}
 		}
-		gone := 0
-		h := &funcs{open: func(c *event.Conn) {
-			c.SetMarks(1, 100<<20)
-			for range 3 {
-				c.WriteThen(make([]byte, 8<<20), func(err error) {
-					if err != nil {
-						gone++
-					}
-				})
-			}
-			c.Abort()
-		}}
-		pair(t, cfg, h, func(peer *net.TCPConn) error { io.Copy(io.Discard, peer); return nil })
-		if gone != 3 {
-			t.Errorf("%d of 3 were told that they are not sent", gone)
+		for name, abort := range map[string]func(c *event.Conn){
+			"in OnOpen": (*event.Conn).Abort,
+			"by a task": func(c *event.Conn) { c.Loop().Ringo().Go(c.Abort) },
+		} {
+			gone := 0
+			h := &funcs{open: func(c *event.Conn) {
+				c.SetMarks(1, 100<<20)
+				for range 3 {
+					c.WriteThen(make([]byte, 8<<20), func(err error) {
+						if err != nil {
+							gone++
+						}
+					})
+				}
+				abort(c)
+			}, close: func(*event.Conn, error) {
+				if gone != 3 {
+					t.Errorf("aborted %s: %d of 3 were told that they are not sent, and before OnClose", name, gone)
+				}
+			}}
+			pair(t, cfg, h, func(peer *net.TCPConn) error { io.Copy(io.Discard, peer); return nil })
 		}
 	})
 }

@@ -513,7 +513,10 @@ func (c *Conn) CloseWrite() error {
 func (e *Loop) call(then func(error), err error) { e.push(&notice{nil, then, err}) }
 
 // call is the loop's, of a function that is called for the connection.
-func (c *Conn) call(then func(error), err error) { c.e.push(&notice{c, then, err}) }
+func (c *Conn) call(then func(error), err error) {
+	c.flags |= telling
+	c.e.push(&notice{c, then, err})
+}
 
 type notice struct {
 	c    *Conn // nil: it is for none
