@@ -611,6 +611,9 @@ func TestRecordsBetweenTasksAndCallbacks(t *testing.T) {
 			l.Dial("unixpacket", ln.Addr().String(), &funcs{open: func(c *event.Conn) {
 				for ; sent < 4; sent++ {
 					c.Write([]byte{'a' + byte(sent)})
+					if sent == 0 {
+						c.Write(nil) // which a task takes for an end, and what it becomes must not
+					}
 				}
 			}, data: func(_ *event.Conn, p []byte) int {
 				answers = append(answers, string(p))
@@ -626,6 +629,9 @@ func TestRecordsBetweenTasksAndCallbacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			got = append(got, string(p[:n]))
+			if n, err = c.Read(p); n != 0 || err != io.EOF {
+				t.Errorf("a record of no bytes: Read = %d, %v", n, err)
+			}
 			seen := ringo.NewChan[bool](1)
 			e, err := l.Adopt(c, &funcs{open: func(c *event.Conn) {
 				c.Write([]byte("x"))

@@ -67,6 +67,9 @@ func (p *detachState) keep(c *Conn) {
 	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
 		p.unread, p.eof, p.err = last.TakeMem(), last.EOF(), last.Err()
 	}
+	if c.records() { // of which it may have been an empty one
+		p.eof = false
+	}
 	switch {
 	case !in.Any():
 	case len(p.unread) == 0:
