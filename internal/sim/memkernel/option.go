@@ -163,6 +163,16 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		}
 		b = binary.NativeEndian.AppendUint32(b, on)
 		b = binary.NativeEndian.AppendUint32(b, uint32(max(s.linger, 0)))
+	case level == sys.SolSocket && name == sys.SoPeername:
+		// Also of a connection that has ended, of which Getpeername knows none any more.
+		if s.family == sys.AFUnix || !s.remote.IsValid() {
+			return -sys.ENOTCONN
+		}
+		var sa sys.Sockaddr
+		sa.Set(s.remote)
+		if b = sa.Bytes(); len(b) < len(p) {
+			return -sys.EINVAL
+		}
 	case level == sys.SolSocket && name == sys.SoPeerCred:
 		if s.family != sys.AFUnix {
 			return -int32(unix.ENOPROTOOPT)

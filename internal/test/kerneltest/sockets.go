@@ -68,8 +68,15 @@ func socketNames(b *bench) {
 	if sa.AddrPort() != at {
 		b.fail("the peer is at %v, want %v", sa.AddrPort(), at)
 	}
+	raw := make([]byte, 17)
+	b.want("SO_PEERNAME of more than there is", b.k.GetsockoptBytes(c, sys.SolSocket, sys.SoPeername, raw), -sys.EINVAL)
+	b.want("SO_PEERNAME", b.k.GetsockoptBytes(c, sys.SolSocket, sys.SoPeername, raw[:16]), 16)
+	if sa.SetBytes(raw[:16]); sa.AddrPort() != at {
+		b.fail("SO_PEERNAME is %v, want %v", sa.AddrPort(), at)
+	}
 	sa.SetUnspec()
 	b.want("Connect to nobody", b.k.Connect(c, sa), 0)
+	b.want("SO_PEERNAME then", b.k.GetsockoptBytes(c, sys.SolSocket, sys.SoPeername, raw[:16]), -sys.ENOTCONN)
 	b.want("Getpeername then", b.k.Getpeername(c, sa), -sys.ENOTCONN)
 	b.want("Socket of no such family", b.k.Socket(9999, sys.SockStream, 0), -int32(unix.EAFNOSUPPORT))
 }
