@@ -292,7 +292,7 @@ func threadTime() time.Duration {
 // What an idle connection keeps of the Go heap and stacks, once it has echoed 64
 // bytes: with a task each, with a task that used 4 KiB of its stack before, and
 // with handlers per request. The stack of a parked task shrinks again in the next
-// collection, if it uses less than a quarter of it. bench/idle shows the whole
+// collection, if it uses less than a quarter of it. bench idle shows the whole
 // process.
 func BenchmarkIdleMemory(b *testing.B) {
 	const conns = 4000

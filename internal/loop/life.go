@@ -277,7 +277,7 @@ const (
 	plainMax  = 1 << 20
 	// plainSpare is the part by which plain buffers are larger than Config.BufferSize. A receive that fills
 	// its buffer has to be followed by one that finds nothing, and the messages of most programs are as long
-	// as a round buffer: bench/run -cells 50x16384.
+	// as a round buffer: bench run -cells 50x16384.
 	plainSpare = 8
 	// largeTimes is how many times as large as Config.BufferSize a large buffer is, largeWarm how many free ones
 	// keep their memory: those who use one give it back before the next does, as a rule.

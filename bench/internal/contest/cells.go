@@ -1,8 +1,11 @@
 package contest
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -34,19 +37,53 @@ type Cell struct {
 	Conns   int
 	Size    int
 	Depth   int
-	Share   float64 // of the base's peak: an open loop. 0: a closed one
+	Share   float64  // of a peak: an open loop. 0: a closed one
+	Peak    string   // the server whose peak it is
+	Rounds  int      // that it takes part in at most; 0: all
+	Args    []string // more of the load generator's
 	Servers []string
+	Command map[string]Command // of servers that package rig does not know
 	Match   Match
 	Quick   bool   // is measured in a quick run, too
 	Without string // who does not compete, and why; "" if nobody has to be missed
 }
 
-// Name is what the cell is called in samples.
-func (c *Cell) Name() string { return string(c.Kind) + "/" + c.Load }
+// Command starts a server. In its words {port}, {size}, {seconds}, {bin} and {file} are filled in, and as the first of
+// them {test PACKAGE} is the tests of a package of the main module.
+type Command struct {
+	Argv []string
+	// Figures reads what the command prints, by their units: it measures by itself, and there is no load. Nil: it is a
+	// server, and says "listening" when it serves.
+	Figures func(output string) map[string]float64
+}
 
-func cutName(name string) (Kind, string, bool) {
-	kind, load, ok := strings.Cut(name, "/")
-	return Kind(kind), load, ok
+// Name is what the cell is called in samples.
+func (c *Cell) Name() string {
+	if c.Kind == "" {
+		return c.Load
+	}
+	return string(c.Kind) + "/" + c.Load
+}
+
+var loadText = regexp.MustCompile(`^(?:([a-z]+):)?([0-9]+)x([0-9]+)(?:x([0-9]+))?$`)
+
+// Parse reads a load of the form [MODE:]CONNSxSIZE[xDEPTH].
+func Parse(kind Kind, text string) (Cell, error) {
+	m := loadText.FindStringSubmatch(text)
+	if m == nil {
+		return Cell{}, fmt.Errorf("bad cell %q: want [MODE:]CONNSxSIZE[xDEPTH]", text)
+	}
+	c := Cell{Kind: kind, Load: text, Mode: cmp.Or(m[1], "echo"), Depth: 1}
+	for i, to := range []*int{&c.Conns, &c.Size, &c.Depth} {
+		if m[i+2] == "" {
+			continue
+		}
+		var err error
+		if *to, err = strconv.Atoi(m[i+2]); err != nil || *to == 0 {
+			return Cell{}, fmt.Errorf("bad cell %q: want numbers from 1 on", text)
+		}
+	}
+	return c, nil
 }
 
 const flagship = "ringo-uring-request"
@@ -69,7 +106,7 @@ func echo(load, title string, conns, size, depth int, servers []string) Cell {
 func openCell(percent int) Cell {
 	return Cell{Kind: Open, Load: fmt.Sprintf("50x64@%d", percent),
 		Title: fmt.Sprintf("%d %% of Go net's peak", percent), Mode: "paced",
-		Conns: 50, Size: 64, Depth: 1, Share: float64(percent) / 100, Servers: core,
+		Conns: 50, Size: 64, Depth: 1, Share: float64(percent) / 100, Peak: Base, Servers: core,
 		Match: Match{flagship, Base}}
 }
 
@@ -87,13 +124,12 @@ func program(kind Kind, mode, load, title string, conns, size, depth int, match 
 		Servers: slices.Concat([]string{match.Base, match.Ours}, others), Match: match}
 }
 
-// Closed is the cell, and the server, of whose peak an open cell's rate is a share.
-func (c *Cell) Closed() (closed *Cell, server string) {
-	closed = new(Cell)
-	*closed = *c
+// Closed is the cell of whose peak an open cell's rate is a share.
+func (c *Cell) Closed() *Cell {
+	closed := *c
 	closed.Kind, closed.Mode, closed.Share = Echo, "echo", 0
 	closed.Load, _, _ = strings.Cut(c.Load, "@")
-	return closed, Base
+	return &closed
 }
 
 // Cells are all that a run measures, in order.

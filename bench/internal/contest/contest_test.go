@@ -48,8 +48,8 @@ func TestCatalogueIsWhole(t *testing.T) {
 			t.Errorf("%s in a quick run: %q", c.Name(), short.Servers)
 		}
 		if c.Share > 0 {
-			if closed, server := c.Closed(); !cells[closed.Name()] || server != Base || closed.Share != 0 {
-				t.Errorf("%s is a share of the peak of %q in %q", c.Name(), server, closed.Name())
+			if closed := c.Closed(); !cells[closed.Name()] || c.Peak != Base || closed.Share != 0 {
+				t.Errorf("%s is a share of the peak of %q in %q", c.Name(), c.Peak, closed.Name())
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func entry(round int, cell, server string, cpu float64) sample.Sample {
 // testRecord has nine rounds that drift by a factor of ten, in which ratios hold nevertheless.
 func testRecord() *Record {
 	rec := &Record{About: About{Begin: time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC), Rounds: 9, Seconds: 0.3,
-		Quiet: 0.1, Commit: "abc", Command: "go run ./compare", Host: host.Host{CPU: "A <CPU>", CPUs: 2, Kernel: "6.18",
+		Quiet: 0.1, Commit: "abc", Command: "bench compare", Host: host.Host{CPU: "A <CPU>", CPUs: 2, Kernel: "6.18",
 			Mitigations: map[string]string{"retbleed": "Mitigation: x"}, Versions: map[string]string{"Go": "go1.26"}},
 		Charges: host.Charges{"getppid": 150},
 		LeftOut: []LeftOut{{"haproxy", "haproxy is not installed: apt-get install haproxy"}}},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"ringo/bench/internal/report"
 	"ringo/bench/internal/sample"
@@ -68,8 +69,12 @@ func newResult(known []Cell, name string) *Result {
 	if i := slices.IndexFunc(known, func(c Cell) bool { return c.Name() == name }); i >= 0 {
 		r.Cell = known[i]
 	} else {
-		kind, load, _ := cutName(name)
-		r.Cell = Cell{Kind: kind, Load: load, Title: name, Match: Match{flagship, Base}}
+		kind, load, found := strings.Cut(name, "/")
+		if !found {
+			kind, load = "", name
+		}
+		r.Cell, _ = Parse(Kind(kind), load) // or it is no load of the load generator's
+		r.Cell.Kind, r.Cell.Load, r.Cell.Title, r.Cell.Match = Kind(kind), load, name, Match{flagship, Base}
 	}
 	return r
 }
@@ -86,9 +91,7 @@ func (r *Result) add(s sample.Sample) {
 }
 
 // whole says that a sample is worth something: all that came was right.
-func whole(s *sample.Sample) bool {
-	return s.Failed == "" && s.Errors == 0 && s.Mismatches == 0 && s.CPUMicros > 0
-}
+func whole(s *sample.Sample) bool { return s.Failed == "" && s.Errors == 0 && s.Mismatches == 0 }
 
 // shareNoise has cells without a control take the largest of those that have one.
 func shareNoise(all []*Result) {
@@ -113,6 +116,9 @@ func shareNoise(all []*Result) {
 // Noise is by what share Go net differed from itself.
 func (r *Result) Noise(f Figure) float64 { return r.noise[f.Name] }
 
+// Order are those that have samples, the first first.
+func (r *Result) Order() []string { return r.order }
+
 // Servers are those that have samples, the best first, then those that failed in all rounds.
 func (r *Result) Servers() []string {
 	return slices.SortedStableFunc(slices.Values(r.order), func(a, b string) int {
@@ -132,17 +138,21 @@ func (r *Result) rank(server string) float64 {
 
 // Ratio is base's figure by the server's, within each round that has both.
 func (r *Result) Ratio(f Figure, server, base string) measure.Interval {
-	var v []float64
+	return measure.Estimate(r.Ratios(f.Of, base, server))
+}
+
+// Ratios are those of a figure, of one server by another's, within each round that has both.
+func (r *Result) Ratios(of func(*sample.Sample) float64, server, by string) (v []float64) {
 	for i := range r.samples[server] {
 		s := &r.samples[server][i]
-		for j := range r.samples[base] {
-			b := &r.samples[base][j]
-			if s.Round == b.Round && f.Of(s) > 0 && f.Of(b) > 0 {
-				v = append(v, f.Of(b)/f.Of(s))
+		for j := range r.samples[by] {
+			b := &r.samples[by][j]
+			if s.Round == b.Round && of(s) > 0 && of(b) > 0 {
+				v = append(v, of(s)/of(b))
 			}
 		}
 	}
-	return measure.Estimate(v)
+	return v
 }
 
 // Judge says whether a server is better than another.
@@ -151,13 +161,17 @@ func (r *Result) Judge(f Figure, server, base string) (measure.Interval, stats.V
 	return i, stats.Judge(i, r.Noise(f))
 }
 
-// Median is that of a figure over the rounds, NaN if there is none.
-func (r *Result) Median(server string, of func(*sample.Sample) float64) float64 {
-	var v []float64
+// Values are a figure in each of the rounds.
+func (r *Result) Values(server string, of func(*sample.Sample) float64) (v []float64) {
 	for i := range r.samples[server] {
 		v = append(v, of(&r.samples[server][i]))
 	}
-	return report.Quantile(v, 0.5)
+	return v
+}
+
+// Median is that of a figure over the rounds, NaN if there is none.
+func (r *Result) Median(server string, of func(*sample.Sample) float64) float64 {
+	return report.Quantile(r.Values(server, of), 0.5)
 }
 
 // Rounds is in how many rounds a server was measured.

@@ -22,7 +22,7 @@ import (
 func testRecord(rounds int) *contest.Record {
 	rec := &contest.Record{
 		About: contest.About{Begin: time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC), Rounds: rounds, Seconds: 0.3,
-			Quiet: 0.1, Commit: "abc1234", Command: "go run ./compare",
+			Quiet: 0.1, Commit: "abc1234", Command: "bench compare",
 			Host: host.Host{CPU: "A <CPU>", CPUs: 2, Kernel: "6.18",
 				Mitigations: map[string]string{"retbleed": "Mitigation: x"},
 				Versions:    map[string]string{"Go": "go1.26"}},

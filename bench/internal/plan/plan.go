@@ -4,6 +4,7 @@ package plan
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 type Cell struct {
 	Name    string
 	Servers []string
+	Rounds  int // that it takes part in at most; 0: all
 }
 
 // Step is one measurement.
@@ -20,24 +22,38 @@ type Step struct {
 	Server string
 }
 
-// Steps is the rounds one after the other. In a round each cell has its turn, and in it each of its servers, in another
-// order each time, so that none always follows the same one. Two calls give the same steps.
+// Steps is the rounds one after the other. In a round each cell has its turn, and in it each of its servers: in the
+// first as they are given, then another one first each time and the others in an order drawn anew, so that none always
+// follows the same one. Two calls give the same steps.
 func Steps(cells []Cell, rounds int) []Step {
 	var all []Step
 	for round := 1; round <= rounds; round++ {
 		for _, c := range cells {
-			for _, i := range rand.New(seed(round, c.Name)).Perm(len(c.Servers)) {
-				all = append(all, Step{round, c.Name, c.Servers[i]})
+			if c.Rounds > 0 && round > c.Rounds {
+				continue
+			}
+			for _, server := range order(c, round) {
+				all = append(all, Step{round, c.Name, server})
 			}
 		}
 	}
 	return all
 }
 
-func seed(round int, cell string) rand.Source {
+func order(c Cell, round int) []string {
+	servers := slices.Clone(c.Servers)
+	if round == 1 || len(servers) < 2 {
+		return servers
+	}
+	first := (round - 1) % len(servers)
+	servers[0], servers[first] = servers[first], servers[0]
 	h := fnv.New64a()
-	h.Write([]byte(cell))
-	return rand.NewPCG(uint64(round), h.Sum64())
+	h.Write([]byte(c.Name))
+	rest := servers[1:]
+	rand.New(rand.NewPCG(uint64(round), h.Sum64())).Shuffle(len(rest), func(i, j int) {
+		rest[i], rest[j] = rest[j], rest[i]
+	})
+	return servers
 }
 
 // Clock learns how long steps take.

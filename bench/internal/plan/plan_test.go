@@ -41,9 +41,16 @@ func TestRoundsInterleave(t *testing.T) {
 			}
 		}
 	}
-	if len(orders) < 3 || len(followers) < 8 {
+	if len(orders) != len(cells[0].Servers) || len(followers) < 8 {
 		t.Errorf("in %d rounds %d servers went first and %d pairs followed each other: no interleaving", rounds,
 			len(orders), len(followers))
+	}
+	if first := steps[0:4]; first[0].Server != "x" || first[1].Server != "y" || first[3].Server != "w" {
+		t.Errorf("the first round is %v, want it as the servers are given", first)
+	}
+	limited := Steps([]Cell{{Name: "a", Servers: []string{"x"}, Rounds: 3}, {Name: "b", Servers: []string{"y"}}}, 5)
+	if n := len(limited); n != 3+5 {
+		t.Errorf("%d steps where one cell has three of five rounds, want 8", n)
 	}
 	if !slices.Equal(steps, Steps(cells, rounds)) {
 		t.Error("a second call gives other steps")

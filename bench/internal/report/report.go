@@ -38,6 +38,16 @@ func Table(b *strings.Builder, rows [][]string) {
 	}
 }
 
+// Markdown writes rows as documentation has them.
+func Markdown(b *strings.Builder, rows [][]string) {
+	for i, row := range rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+		if i == 0 {
+			b.WriteString(strings.Repeat("| --- ", len(row)) + "|\n")
+		}
+	}
+}
+
 var gap = regexp.MustCompile(`  +`)
 
 // Row reads a line of a table as Table writes them: the numbers in the row of that name by the heads of their columns,

@@ -3,96 +3,170 @@
 package rig
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"ringo/bench/internal/contest"
+	"ringo/bench/internal/report"
 )
 
 // command is how a server is started.
 type command struct {
-	argv   []string
-	ready  string   // what it says when it serves; "": it is ready when it accepts
-	driver string   // what it must say that it runs on
-	before []string // a server that must run before, on the load generator's CPU
+	argv    []string
+	dir     string   // "": where this program was started
+	ready   string   // what it says when it serves; "": it is ready when it accepts
+	driver  string   // what it must say that it runs on
+	before  []string // a server that must run before, on the load generator's CPUs
+	figures func(output string) map[string]float64
+	stdout  *bytes.Buffer // where its output goes, if not to what is kept
 }
 
 const (
-	announced  = "listening "
+	announced  = "listening"
 	bufferSize = 4 << 10 // of a connection's buffer at least
 )
+
+// served are the programs of cmd/serve that have a server of package net's or run on a driver, by handler.
+var served = []string{"echo", "fasthttp", "http", "redis", "tls", "udp", "udpbatch", "bulkrecv", "bulksend"}
+
+// Check says whether all servers of a cell have a name that is known, or a command.
+func (r *Rig) Check(cells []contest.Cell) error {
+	for i := range cells {
+		for _, name := range cells[i].Servers {
+			if _, err := r.command(name, &cells[i], 1, 2); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // command is what starts a server by name, on a port; the next one is for what must run behind it.
 func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*command, error) {
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	number := strconv.Itoa(port)
-	c := &command{ready: announced}
+	c := &command{dir: r.work, ready: announced}
+	if given, ok := cell.Command[name]; ok {
+		c.argv, c.figures = r.filled(given.Argv, cell, port), given.Figures
+		if c.figures == nil {
+			c.dir = ""
+		}
+		return c, nil
+	}
+	size := strconv.Itoa(cell.Size)
+	buffer := strconv.Itoa(max(cell.Size, bufferSize))
 	bin := func(name string, args ...string) []string {
-		return append([]string{filepath.Join(r.bin, name)}, args...)
+		return append([]string{filepath.Join(r.Bin, name)}, args...)
 	}
 	serve := func(program, on string, args ...string) []string {
-		return bin("serve", append([]string{"-program", program, "-on", on, "-listen", addr, "-size",
-			strconv.Itoa(cell.Size)}, args...)...)
+		if program == "echo" {
+			size = buffer
+		}
+		if c.driver = on; on == "net" {
+			c.driver = ""
+		}
+		return bin("serve", append([]string{"-program", program, "-on", on, "-listen", addr, "-size", size},
+			args...)...)
 	}
 	ringo := func(program, driver string, args ...string) []string {
 		c.driver = driver
 		return bin("ringo", append([]string{program, "-listen", "tcp://" + addr, "-driver", driver, "-loops", "1"},
 			args...)...)
 	}
-	words := strings.Split(name, "-")
-	switch program := words[0]; {
-	case name == contest.Base || name == contest.Control:
-		c.argv = bin("gonet-echo", "-listen", addr, "-buf", strconv.Itoa(max(cell.Size, bufferSize)))
+	words := append(strings.Split(name, "-"), "", "")
+	program, on, handler := words[0], words[1], words[2]
+	switch {
+	case name == contest.Base || name == contest.Control || name == "gonet2":
+		procs := "GOMAXPROCS=1"
+		if name == "gonet2" {
+			procs = "GOMAXPROCS=2"
+		}
+		c.argv = append([]string{"env", procs}, bin("gonet-echo", "-listen", addr, "-buf", buffer)...)
 	case name == "c-uring" || name == "c-epoll":
-		c.argv = bin(words[1]+"_echo", number)
+		c.argv = bin(on+"_echo", number)
+	case name == "udp-c":
+		c.argv = bin("udp_echo", number)
+	case name == "bulkrecv-c":
+		c.argv = bin("udp_bulk", "recv", number)
+	case name == "bulksend-c":
+		c.argv = bin("udp_bulk", "send", number, size)
 	case name == "gnet" || name == "netpoll" || name == "nbio":
 		c.argv = bin("peers", "-on", name, "-listen", addr)
 		c.driver = name
-	case program == "ringo" && len(words) == 3:
-		c.argv = ringo("echo", words[1], "-handler", words[2])
-	case (program == "http" || program == "fasthttp" || program == "redis") && words[1] == "net":
-		c.argv = serve(program, "net")
-	case (program == "http" || program == "fasthttp" || program == "redis") && len(words) == 3:
-		c.argv, c.driver = serve(program, words[1], "-handler", words[2]), words[1]
+	case program == "ringo" && handler != "":
+		c.argv = append(ringo("echo", on, "-handler", handler), r.RingoArgs...)
+	case slices.Contains(served, program) && on == "net":
+		c.argv = serve(program, on)
+	case slices.Contains(served, program) && handler != "":
+		c.argv = serve(program, on, "-handler", handler)
+	case program == "shards" && handler != "":
+		c.argv = serve(program, on, "-loops", handler)
 	case name == "redis-server":
 		c.argv = []string{Find(name), "--port", number, "--save", "", "--appendonly", "no"}
 		c.ready = "Ready to accept connections"
 	case name == "fileserver":
 		c.argv = bin("serve", "-program", "files", "-dir", r.site(), "-listen", addr)
-	case program == "serve":
-		c.argv = ringo("serve", words[1], "-files", "1000", "-fresh", "1s", "-log", "off", r.site())
+	case program == "serve" && on != "":
+		log := "off"
+		if r.Logs {
+			log = filepath.Join(r.work, "ringo.log")
+		}
+		c.argv = ringo("serve", on, "-files", "1000", "-fresh", "1s", "-log", log, r.site())
 	case name == "proxy-net":
 		c.argv = bin("serve", "-program", "proxy", "-on", "net", "-listen", addr, "-to", r.behind(c, behind))
-	case program == "proxy":
-		c.argv = ringo("proxy", words[1], "-to", "tcp://"+r.behind(c, behind))
+	case program == "proxy" && on != "":
+		c.argv = ringo("proxy", on, "-to", "tcp://"+r.behind(c, behind))
 	case name == "nginx":
-		return r.configured(c, addr, "nginx.conf", fmt.Sprintf(nginxConf, r.work, addr, r.site()), "-c", "-e",
+		log := "off"
+		if r.Logs {
+			log = filepath.Join(r.work, "nginx.log") + " combined buffer=32k flush=1s"
+		}
+		return r.configured(c, addr, "nginx.conf", fmt.Sprintf(nginxConf, r.work, addr, r.site(), log), "-c", "-e",
 			filepath.Join(r.work, "nginx.err"))
 	case name == "haproxy":
 		return r.configured(c, addr, "haproxy.conf", fmt.Sprintf(haproxyConf, addr, r.behind(c, behind)), "-f")
+	case program == "disk" || name == "fio":
+		path := strings.TrimPrefix(name, "disk-")
+		c.argv = r.filled([]string{"{bin}/ringo", "bench", "file", "-quiet", "-direct", "-file", "{file}", "-block",
+			"{size}", "-depth", strconv.Itoa(cell.Depth), "-time", "{seconds}s", "-paths", path}, cell, port)
+		c.figures = func(out string) map[string]float64 { return report.Row(out, "path", path) }
 	default:
 		return nil, fmt.Errorf("unknown server %q", name)
 	}
 	return c, nil
 }
 
+// filled has the names of a command's words filled in.
+func (r *Rig) filled(argv []string, cell *contest.Cell, port int) []string {
+	names := strings.NewReplacer("{port}", strconv.Itoa(port), "{size}", strconv.Itoa(cell.Size), "{bin}", r.Bin,
+		"{seconds}", strconv.FormatFloat(2*r.Seconds, 'g', -1, 64), "{file}", r.file())
+	words := slices.Clone(argv)
+	for i, word := range words {
+		words[i] = names.Replace(word)
+	}
+	return words
+}
+
 func (r *Rig) site() string { return filepath.Join(r.work, "www") }
 
 // behind has an echo run behind a proxy, and gives its address.
 func (r *Rig) behind(c *command, port int) string {
-	c.before = []string{filepath.Join(r.bin, "epoll_echo"), strconv.Itoa(port)}
+	c.before = []string{filepath.Join(r.Bin, "epoll_echo"), strconv.Itoa(port)}
 	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
-// One process that serves, no access log, and the same caching as ringo serve.
+// One process that serves, and the same caching as ringo serve.
 const nginxConf = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
 worker_rlimit_nofile 8192;
 events { worker_connections 4096; }
 http {
-	access_log off;
+	access_log %[4]s;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
 	sendfile on; tcp_nopush on; keepalive_requests 1000000000;
@@ -123,4 +197,13 @@ func (r *Rig) configured(c *command, addr, file, text, flag string, flags ...str
 	program, _, _ := strings.Cut(file, ".")
 	c.argv, c.ready = append([]string{Find(program), flag, path}, flags...), ""
 	return c, os.WriteFile(path, []byte(text), 0o644)
+}
+
+// test builds the tests of a package of the main module, once, and gives their path.
+func (r *Rig) test(ctx context.Context, pkg string) (string, error) {
+	path := filepath.Join(r.work, strings.NewReplacer(".", "_", "/", "-").Replace(pkg)+".test")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	return path, r.run(ctx, filepath.Dir(r.Bench), "go", "test", "-c", "-o", path, pkg)
 }

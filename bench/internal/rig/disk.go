@@ -3,65 +3,60 @@
 package rig
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"ringo/bench/internal/contest"
-	"ringo/bench/internal/report"
 	"ringo/bench/internal/sample"
 )
 
-// fileSize is that of the file that is read.
-const fileSize = 256 << 20
+// file is the one that is read.
+func (r *Rig) file() string { return cmp.Or(r.File, filepath.Join(r.work, "disk")) }
 
-// disk makes the file that all read, once.
-func (r *Rig) disk() (string, error) {
-	name := filepath.Join(r.work, "disk")
-	if info, err := os.Stat(name); err == nil && info.Size() == fileSize {
-		return name, nil
-	}
-	f, err := os.Create(name)
+// makeFile makes the file that is read unless it is there. What is not on the disk can't leave the cache.
+func (r *Rig) makeFile() error {
+	f, err := os.OpenFile(r.file(), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer f.Close()
-	if _, err := io.CopyN(f, rand.Reader, fileSize); err != nil {
-		return "", err
+	info, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	return name, f.Sync()
+	if info.Size() == 0 {
+		if _, err := io.CopyN(f, rand.Reader, int64(r.FileMiB)<<20); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }
 
-// measureDisk has the tool of the main module read from a file, by itself or by fio. It may use all CPUs, as the kernel
-// does for it.
-func (r *Rig) measureDisk(ctx context.Context, server string, cell *contest.Cell) (*sample.Sample, error) {
-	file, err := r.disk()
-	if err != nil {
-		return nil, err
+// measureItself has a program measure. It may use all CPUs, as the kernel does for it.
+func (r *Rig) measureItself(ctx context.Context, c *command, cell *contest.Cell) (s *sample.Sample, err error) {
+	if pkg, ok := strings.CutPrefix(c.argv[0], "{test "); ok {
+		if c.argv[0], err = r.test(ctx, strings.TrimSuffix(pkg, "}")); err != nil {
+			return nil, err
+		}
 	}
-	path := strings.TrimPrefix(server, "disk-")
-	argv := []string{r.bin + "/ringo", "bench", "file", "-quiet", "-direct", "-file", file, "-block",
-		strconv.Itoa(cell.Size), "-depth", strconv.Itoa(cell.Depth), "-time",
-		time.Duration(r.Seconds * 2 * float64(time.Second)).String(), "-paths", path}
-	var out bytes.Buffer
-	p, err := r.start(anyCPU, argv, &out)
+	p, err := r.start(nil, c)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.wait(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, p.said.last())
 	}
-	row := report.Row(out.String(), "path", path)
-	if row["IOPS"] == 0 || row["CPU µs/op"] == 0 {
-		return nil, fmt.Errorf("no figures of %q in %q", path, out.String())
+	f := c.figures(p.said.text())
+	if len(f) == 0 {
+		return nil, fmt.Errorf("no figures of %s in %q", strings.Join(c.argv, " "), p.said.text())
 	}
-	return &sample.Sample{Mode: cell.Mode, Size: cell.Size, Depth: cell.Depth, Seconds: r.Seconds * 2,
-		PerSecond: row["IOPS"], CPUMicros: row["CPU µs/op"], P50: row["p50 µs"], P99: row["p99 µs"]}, nil
+	return &sample.Sample{Mode: cell.Mode, Size: cell.Size, Depth: cell.Depth, Seconds: r.Seconds * 2, Figures: f,
+		PerSecond: f["IOPS"], CPUMicros: cmp.Or(f["CPU µs/op"], f["ns/op"]/1000), P50: f["p50 µs"],
+		P99: f["p99 µs"]}, nil
 }

@@ -4,20 +4,20 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/plan"
 	"ringo/bench/internal/sample"
 )
-
-// failuresMax is how often a server may fail in one measurement: the machine may have stood still for seconds.
-const failuresMax = 2
 
 // Measure makes one measurement of a cell: the server of the step is started, loaded and stopped. What goes wrong with
 // it is in the sample. The only error is that ctx has ended. Rate is the messages a second of an open loop.
@@ -31,19 +31,94 @@ func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 			s = &sample.Sample{Failed: err.Error()}
 		}
 		s.Round, s.Cell, s.Server = step.Round, step.Cell, step.Server
-		switch {
-		case try == r.Again, r.Spare == 0, s.Failed == "" && s.OtherBusy <= r.Quiet,
-			s.Failed != "" && try == failuresMax-1:
+		if try == r.Again || r.Spare == 0 || !r.disturbed(s) {
 			return s, nil
 		}
 		r.Spare--
 	}
 }
 
-func (r *Rig) measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error) {
-	if cell.Kind == contest.Disk {
-		return r.measureDisk(ctx, step.Server, cell)
+// standstills are how measurements fail on a machine that stands still for seconds.
+var standstills = []string{"was not ready after", "no request was completed", "did not get through in"}
+
+// disturbed says that a measurement tells nothing, because other programs took too much of the machine. A wrong answer
+// and a server that failed tell something.
+func (r *Rig) disturbed(s *sample.Sample) bool {
+	switch {
+	case s.Errors > 0 || s.Mismatches > 0:
+		return false
+	case s.Failed != "":
+		return slices.ContainsFunc(standstills, func(text string) bool { return strings.Contains(s.Failed, text) })
+	default:
+		return s.OtherBusy > r.Quiet
 	}
+}
+
+func (r *Rig) measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error) {
+	c, err := r.command(step.Server, cell, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	if c.figures != nil {
+		return r.measureItself(ctx, c, cell)
+	}
+	parts := 1
+	if cell.Mode == "idle" { // more connections than a process may have
+		parts = (cell.Conns + r.files - 1) / r.files
+	}
+	part := *cell
+	part.Conns /= parts
+	servers := make([]*Server, parts)
+	for i := range servers {
+		if servers[i], err = r.Start(ctx, step.Server, &part); err != nil {
+			return nil, err
+		}
+		defer servers[i].Stop()
+	}
+	samples := make([]*sample.Sample, parts)
+	errs := make([]error, parts)
+	var all sync.WaitGroup
+	for i, s := range servers {
+		all.Go(func() { samples[i], errs[i] = s.Load(ctx, &part, rate) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return mean(samples), nil
+}
+
+// mean is the sample of processes that were idle at the same time.
+func mean(samples []*sample.Sample) *sample.Sample {
+	all, n := samples[0], len(samples)
+	for _, s := range samples[1:] {
+		all.Conns += s.Conns
+		all.Errors += s.Errors
+		all.Mismatches += s.Mismatches
+		all.Failed = cmp.Or(all.Failed, s.Failed)
+		all.RSSBefore += s.RSSBefore
+		all.RSSAfter += s.RSSAfter
+		all.RSSPerConn += s.RSSPerConn
+		all.ServerBusy += s.ServerBusy
+		all.OtherBusy = min(all.OtherBusy, s.OtherBusy) // they count each other
+	}
+	all.RSSBefore /= int64(n)
+	all.RSSAfter /= int64(n)
+	all.RSSPerConn /= float64(n)
+	all.ServerBusy /= float64(n)
+	return all
+}
+
+// Server is one that runs.
+type Server struct {
+	*process
+	rig    *Rig
+	addr   string
+	behind *process // what it needs
+}
+
+// Start starts a server by name, for a cell, and waits until it serves.
+func (r *Rig) Start(ctx context.Context, name string, cell *contest.Cell) (_ *Server, err error) {
 	port, err := r.nextPort()
 	if err != nil {
 		return nil, err
@@ -52,69 +127,87 @@ func (r *Rig) measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.command(step.Server, cell, port, behind)
+	c, err := r.command(name, cell, port, behind)
 	if err != nil {
 		return nil, err
 	}
-	beside := 0
-	if c.before != nil {
-		p, err := r.start(r.LoadCPU, c.before, nil)
+	s := &Server{rig: r, addr: fmt.Sprintf("127.0.0.1:%d", port)}
+	defer func() {
 		if err != nil {
+			s.Stop()
+		}
+	}()
+	if c.before != nil {
+		if s.behind, err = r.start(r.LoadCPU, &command{argv: c.before, dir: r.work}); err != nil {
 			return nil, err
 		}
-		defer p.stop()
-		if err := p.untilReady(ctx, announced, ""); err != nil {
+		if err := s.behind.untilReady(ctx, announced, ""); err != nil {
 			return nil, fmt.Errorf("what is behind it: %w", err)
 		}
-		beside = p.pid()
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	p, err := r.start(r.CPU, c.argv, nil)
-	if err != nil {
+	if cell.Kind == contest.Files {
+		if err := r.makeSite(cell.Size); err != nil {
+			return nil, err
+		}
+	}
+	if s.process, err = r.start(r.CPU, c); err != nil {
 		return nil, err
 	}
-	defer p.stop()
-	if err := p.untilReady(ctx, c.ready, addr); err != nil {
+	if err := s.untilReady(ctx, c.ready, s.addr); err != nil {
 		return nil, err
 	}
-	if line := p.said.line(announced); c.driver != "" && !strings.Contains(line+" ", " driver="+c.driver+" ") {
+	if line := s.said.line(announced); c.driver != "" && !strings.Contains(line+" ", " driver="+c.driver+" ") {
 		return nil, fmt.Errorf("runs on another driver: %s", line)
 	}
-	s, err := r.load(ctx, cell, addr, p.pid(), beside, rate)
-	select {
-	case <-p.end:
-		return nil, fmt.Errorf("died: %v: %s", p.err, p.said.last())
-	default:
-		return s, err
+	return s, nil
+}
+
+// Stop ends the server.
+func (s *Server) Stop() {
+	for _, p := range []*process{s.process, s.behind} {
+		if p != nil {
+			p.stop()
+		}
 	}
 }
 
-// load runs the load generator against a server.
-func (r *Rig) load(ctx context.Context, cell *contest.Cell, addr string, server, beside int,
-	rate float64) (*sample.Sample, error) {
+// Load runs the load generator against the server, at a rate if that is not 0.
+func (s *Server) Load(ctx context.Context, cell *contest.Cell, rate float64) (*sample.Sample, error) {
+	r := s.rig
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	argv := []string{r.bin + "/load", "-mode", cell.Mode, "-addr", addr, "-conns", strconv.Itoa(cell.Conns), "-size",
+	argv := []string{r.Bin + "/load", "-mode", cell.Mode, "-addr", s.addr, "-conns", strconv.Itoa(cell.Conns), "-size",
 		strconv.Itoa(cell.Size), "-depth", strconv.Itoa(cell.Depth), "-seconds", number(r.Seconds), "-warmup",
-		number(r.Warmup), "-pid", strconv.Itoa(server), "-beside", strconv.Itoa(beside), "-json"}
-	if cell.Share > 0 {
+		number(r.Warmup), "-pid", strconv.Itoa(s.pid()), "-json"}
+	if s.behind != nil {
+		argv = append(argv, "-beside", strconv.Itoa(s.behind.pid()))
+	}
+	if rate > 0 {
 		argv = append(argv, "-rate", number(rate))
 	}
 	if cell.Kind == contest.Files {
 		argv = append(argv, "-path", "/"+siteName(cell.Size))
 	}
+	if cell.Mode == "idle" { // many connect, or all at once
+		argv = append(argv, "-patience", "60")
+	}
 	var out bytes.Buffer
-	p, err := r.start(r.LoadCPU, argv, &out)
+	p, err := r.start(r.LoadCPU, &command{argv: append(argv, cell.Args...), dir: r.work, stdout: &out})
 	if err != nil {
 		return nil, err
 	}
 	end := p.wait(ctx)
-	return parse(out.Bytes(), end, p.said.last())
+	select {
+	case <-s.end:
+		return nil, fmt.Errorf("died: %v: %s", s.err, s.said.last())
+	default:
+		return parse(out.Bytes(), end, p.said.last())
+	}
 }
 
 // parse reads what the load generator printed. If it ended badly but has a result, that tells of wrong bytes.
 func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	if len(bytes.TrimSpace(line)) == 0 {
-		return nil, fmt.Errorf("load: %w: %s", cmpErr(end), said)
+		return nil, fmt.Errorf("load: %w: %s", cmp.Or(end, errNoResult), said)
 	}
 	s := new(sample.Sample)
 	if err := json.Unmarshal(line, s); err != nil {
@@ -123,7 +216,7 @@ func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	switch {
 	case s.Errors > 0 || s.Mismatches > 0:
 		s.Failed = fmt.Sprintf("%d connections broke and %d got a wrong byte: %s", s.Errors, s.Mismatches, said)
-	case s.CPUMicros <= 0:
+	case s.CPUMicros <= 0 && s.Mode != "idle":
 		s.Failed = "the server did nothing in the window"
 	case end != nil:
 		s.Failed = fmt.Sprintf("load: %v: %s", end, said)
@@ -132,10 +225,3 @@ func parse(line []byte, end error, said string) (*sample.Sample, error) {
 }
 
 var errNoResult = errors.New("no result")
-
-func cmpErr(err error) error {
-	if err == nil {
-		return errNoResult
-	}
-	return err
-}

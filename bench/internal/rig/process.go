@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,20 +44,25 @@ func (r *Rig) spawner() {
 	}
 }
 
-// start starts a command on a CPU. What it says on stdout and stderr is kept, the last of it at least; with stdout that
-// is only stderr.
-func (r *Rig) start(cpu int, argv []string, stdout *bytes.Buffer) (*process, error) {
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), said: new(output), end: make(chan struct{})}
-	p.cmd.Dir = r.work
+// start starts a command on some CPUs, or where this program may run. What it says on stdout and stderr is kept, the
+// last of it at least.
+func (r *Rig) start(on CPUs, c *command) (*process, error) {
+	if slices.Contains(c.argv, r.file()) {
+		if err := r.makeFile(); err != nil {
+			return nil, err
+		}
+	}
+	p := &process{cmd: exec.Command(c.argv[0], c.argv[1:]...), said: new(output), end: make(chan struct{})}
+	p.cmd.Dir = c.dir
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
-	if stdout != nil {
-		p.cmd.Stdout = stdout
+	if c.stdout != nil {
+		p.cmd.Stdout = c.stdout
 	}
 	// A group of its own: Ctrl-C at the terminal is for this program, which ends what it has started.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = time.Second
 	failed := make(chan error)
-	r.spawn <- func() { failed <- startOn(cpu, p.cmd) }
+	r.spawn <- func() { failed <- startOn(on, p.cmd) }
 	if err := <-failed; err != nil {
 		return nil, err
 	}
@@ -66,20 +73,39 @@ func (r *Rig) start(cpu int, argv []string, stdout *bytes.Buffer) (*process, err
 	return p, nil
 }
 
-// anyCPU leaves a process where this program may run.
-const anyCPU = -1
+// CPUs are those that a process may run on, as a flag 0 or 0,1.
+type CPUs []int
 
-func startOn(cpu int, cmd *exec.Cmd) error {
-	if cpu == anyCPU {
+func (c *CPUs) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*c)), " ", ","), "[]")
+}
+
+// Set is a flag's.
+func (c *CPUs) Set(text string) error {
+	*c = nil
+	for word := range strings.SplitSeq(text, ",") {
+		cpu, err := strconv.Atoi(word)
+		if err != nil {
+			return err
+		}
+		*c = append(*c, cpu)
+	}
+	return nil
+}
+
+func startOn(on CPUs, cmd *exec.Cmd) error {
+	if on == nil {
 		return cmd.Start()
 	}
-	var old, one unix.CPUSet
+	var old, some unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &old); err != nil {
 		return os.NewSyscallError("sched_getaffinity", err)
 	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("CPU %d: %w", cpu, os.NewSyscallError("sched_setaffinity", err))
+	for _, cpu := range on {
+		some.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &some); err != nil {
+		return fmt.Errorf("CPU %v: %w", on, os.NewSyscallError("sched_setaffinity", err))
 	}
 	err := cmd.Start()
 	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &old)))
@@ -166,6 +192,13 @@ func (o *output) Write(b []byte) (int, error) {
 		o.open = !bytes.HasSuffix(line, []byte("\n"))
 	}
 	return len(b), nil
+}
+
+// text is the first of it.
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.first)
 }
 
 // last is the last line.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -25,25 +24,32 @@ type Rig struct {
 	Quiet   float64 // share of a core that other programs may take; a sample with more of it is measured again
 	Again   int     // how often at most
 	Spare   int     // and how often in all
-	CPU     int     // the server's
-	LoadCPU int     // the load generator's
+	CPU     CPUs    // the server's
+	LoadCPU CPUs    // the load generator's
+	Bin     string  // where the programs are
 
-	bin, work string
-	port      int
-	spawn     chan func()
+	RingoArgs []string // more flags for ringo echo
+	Logs      bool     // servers of files write access logs
+	File      string   // the file that is read; "": one that is made, and goes with the rig
+	FileMiB   int      // its size, if it has to be made
+
+	work  string
+	files int // connections that a process may have
+	port  int
+	spawn chan func()
 }
 
 // Open makes a rig whose files of the moment lie in a directory of their own, until Close.
 func Open(bench string) (*Rig, error) {
-	work, err := os.MkdirTemp("", "compare")
+	work, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	// Below the ephemeral range, and not the same for two runs that follow each other.
-	r := &Rig{Bench: bench, bin: filepath.Join(bench, "bin"), work: work, port: 20_000 + os.Getpid()%8_000, LoadCPU: 1,
-		spawn: make(chan func())}
+	r := &Rig{Bench: bench, Bin: filepath.Join(bench, "bin"), work: work, port: 20_000 + os.Getpid()%8_000,
+		CPU: CPUs{0}, LoadCPU: CPUs{1}, FileMiB: 256, spawn: make(chan func())}
 	go r.spawner()
-	return r, errors.Join(raiseFiles(), r.makeSite())
+	return r, r.raiseFiles()
 }
 
 // Close forgets the rig and its files.
@@ -52,26 +58,42 @@ func (r *Rig) Close() error {
 	return os.RemoveAll(r.work)
 }
 
-// raiseFiles lets the programs have as many descriptors as the system allows: a thousand connections, and a thousand
-// more behind a proxy.
-func raiseFiles() error {
+// raiseFiles lets the programs have as many descriptors as the system allows, which root may raise. A connection of
+// Ringo that a goroutine uses takes two.
+func (r *Rig) raiseFiles() error {
 	var lim syscall.Rlimit
+	if text, err := os.ReadFile("/proc/sys/fs/nr_open"); err == nil {
+		if _, err := fmt.Sscan(string(text), &lim.Max); err == nil {
+			lim.Cur = lim.Max
+			_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim) // not root: the limit is as it was
+		}
+	}
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
 		return os.NewSyscallError("getrlimit", err)
 	}
 	lim.Cur = lim.Max
+	r.files = max(int(lim.Cur)-1000, 2) / 2
 	return os.NewSyscallError("setrlimit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim))
 }
 
-// Build builds the Go programs, and those in C if there is a compiler.
+// Build builds the Go programs, and those in C if there is a compiler. Measurements share them that run at once: one
+// builds at a time, and what another has running is left as it is, or is another file by then.
 func (r *Rig) Build(ctx context.Context) error {
-	if err := os.MkdirAll(r.bin, 0o777); err != nil {
+	if err := os.MkdirAll(r.Bin, 0o777); err != nil {
 		return err
 	}
-	if err := r.run(ctx, r.Bench, "go", "build", "-o", r.bin+"/", "./cmd/..."); err != nil {
+	lock, err := os.Create(filepath.Join(r.Bin, ".lock"))
+	if err != nil {
 		return err
 	}
-	ringo := filepath.Join(r.bin, "ringo")
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return os.NewSyscallError("flock", err)
+	}
+	if err := r.run(ctx, r.Bench, "go", "build", "-o", r.Bin+"/", "./cmd/..."); err != nil {
+		return err
+	}
+	ringo := filepath.Join(r.Bin, "ringo")
 	if err := r.run(ctx, filepath.Dir(r.Bench), "go", "build", "-o", ringo, "./cmd/ringo"); err != nil {
 		return err
 	}
@@ -83,8 +105,11 @@ func (r *Rig) Build(ctx context.Context) error {
 		return err
 	}
 	for _, f := range sources {
-		out := filepath.Join(r.bin, strings.TrimSuffix(filepath.Base(f), ".c"))
-		if err := r.run(ctx, r.Bench, "gcc", "-O2", "-Wall", "-pthread", "-o", out, f); err != nil {
+		out := filepath.Join(r.Bin, strings.TrimSuffix(filepath.Base(f), ".c"))
+		if err := r.run(ctx, r.Bench, "gcc", "-O2", "-Wall", "-pthread", "-o", out+".new", f); err != nil {
+			return err
+		}
+		if err := os.Rename(out+".new", out); err != nil {
 			return err
 		}
 	}
@@ -138,26 +163,18 @@ func (r *Rig) nextPort() (int, error) {
 	return 0, errors.New("a thousand ports in a row are taken")
 }
 
-// siteSizes are the files that the servers of files have, by name.
-var siteSizes = []int{1 << 10, 64 << 10}
-
 func siteName(size int) string { return fmt.Sprintf("%d.txt", size) }
 
-// makeSite writes the files, of the bytes that the load generator expects.
-func (r *Rig) makeSite() error {
-	dir := filepath.Join(r.work, "www")
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+// makeSite writes a file of the bytes that the load generator expects.
+func (r *Rig) makeSite(size int) error {
+	path := filepath.Join(r.site(), siteName(size))
+	if err := os.MkdirAll(r.site(), 0o755); err != nil {
 		return err
 	}
 	if err := os.Chmod(r.work, 0o755); err != nil { // a server that gives up root has to read them
 		return err
 	}
-	for _, size := range siteSizes {
-		const hello = "Hello, World!"
-		text := strings.Repeat(hello, size/len(hello)+1)[:size]
-		if err := os.WriteFile(filepath.Join(dir, siteName(size)), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	const hello = "Hello, World!"
+	text := strings.Repeat(hello, size/len(hello)+1)[:size]
+	return os.WriteFile(path, []byte(text), 0o644)
 }

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,15 +78,18 @@ func TestOutputKeepsTheFirstAndTheLast(t *testing.T) {
 }
 
 func TestEveryServerHasACommand(t *testing.T) {
-	r := &Rig{work: t.TempDir(), bin: "/bin"}
+	r := &Rig{work: t.TempDir(), Bin: "/bin"}
 	for _, cell := range contest.Cells() {
 		for _, s := range cell.Servers {
-			if cell.Kind == contest.Disk {
-				continue // by path, not by command
-			}
 			c, err := r.command(s, &cell, 20001, 20002)
 			if err != nil {
 				t.Errorf("%s, %s: %v", cell.Name(), s, err)
+				continue
+			}
+			if itself := cell.Kind == contest.Disk; itself || c.figures != nil {
+				if !itself || c.figures == nil || !slices.Contains(c.argv, r.file()) {
+					t.Errorf("%s, %s: %q", cell.Name(), s, c.argv)
+				}
 				continue
 			}
 			if !strings.Contains(strings.Join(c.argv, " ")+c.conf(t), "20001") {
@@ -130,7 +135,34 @@ var builds = sync.OnceValues(func() (string, error) {
 // binaries is where they are.
 var binaries string
 
+// wrong is set where the test's binary is to be a server that answers wrongly, on the port that is its argument.
+const wrong = "RIG_TEST_WRONG"
+
+func serveWrongly(port string) error {
+	ln, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			b := make([]byte, 1<<10)
+			for n, err := c.Read(b); err == nil; n, err = c.Read(b) {
+				b[n-1]++
+				c.Write(b[:n])
+			}
+		}()
+	}
+}
+
 func TestMain(m *testing.M) {
+	if os.Getenv(wrong) != "" {
+		panic(serveWrongly(os.Args[1]))
+	}
 	var err error
 	if binaries, err = os.MkdirTemp("", "rig"); err != nil {
 		panic(err)
@@ -155,11 +187,11 @@ func testRig(t *testing.T) *Rig {
 			t.Error(err)
 		}
 	})
-	if r.bin, err = builds(); err != nil {
+	if r.Bin, err = builds(); err != nil {
 		t.Fatal(err)
 	}
 	// On one CPU if there is but one; all that is asked is that it works.
-	r.Seconds, r.Warmup, r.Quiet, r.CPU, r.LoadCPU = 0.05, 0.01, 1000, 0, 0
+	r.Seconds, r.Warmup, r.Quiet, r.CPU, r.LoadCPU = 0.05, 0.01, 1000, CPUs{0}, CPUs{0}
 	return r
 }
 
@@ -194,8 +226,32 @@ func TestFailuresAreInTheSample(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want a failure with %q", server, s, err, want)
 		}
 	}
-	if want := 100 - 2*(failuresMax-1); r.Spare != want {
-		t.Errorf("%d measurements are left to make again, want %d", r.Spare, want)
+	if r.Spare != 100 {
+		t.Errorf("%d measurements are left to make again, want 100: a server that fails has failed", r.Spare)
+	}
+}
+
+// A wrong answer counts even where a measurement is worth nothing, and a server of a command that does not serve fails.
+func TestWrongAnswersAreInTheSample(t *testing.T) {
+	r := testRig(t)
+	r.Again, r.Spare, r.Quiet = 5, 100, -1
+	cell, err := contest.Parse("", "10x64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell.Command = map[string]contest.Command{
+		"wrong": {Argv: []string{"env", wrong + "=1", os.Args[0], "{port}"}},
+		"ends":  {Argv: []string{"echo", "size", "{size}"}},
+	}
+	for server, want := range map[string]string{"wrong": "after 0 errors and 10 mismatches",
+		"ends": "did not start: <nil>: size 64"} {
+		s, err := r.Measure(t.Context(), plan.Step{Round: 1, Cell: cell.Name(), Server: server}, &cell, 0)
+		if err != nil || !strings.Contains(s.Failed, want) {
+			t.Errorf("%s: %+v, %v; want a failure with %q", server, s, err, want)
+		}
+	}
+	if r.Spare != 100 {
+		t.Errorf("%d measurements are left to make again, want 100", r.Spare)
 	}
 }
 
@@ -231,7 +287,7 @@ func TestMeasureEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range all {
-		if exe, err := os.Readlink(name); err == nil && strings.HasPrefix(exe, r.bin) {
+		if exe, err := os.Readlink(name); err == nil && strings.HasPrefix(exe, r.Bin) {
 			t.Errorf("%s is left: %s", name, exe)
 		}
 	}

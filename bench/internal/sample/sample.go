@@ -1,11 +1,11 @@
-// Package sample is the record of one measurement: what load writes and what summary reads, a line of JSON each.
+// Package sample is the record of one measurement: what load writes and what bench reads, a line of JSON each.
 package sample
 
 // Sample is one server under one load for one measured window. Fields that a mode does not measure are zero.
 type Sample struct {
 	Round  int    `json:"round"`
-	Cell   string `json:"cell"`   // the load, as bench/run names it: 50x64
-	Server string `json:"server"` // the server, as bench/run names it
+	Cell   string `json:"cell"`   // the load, as bench run names it: 50x64
+	Server string `json:"server"` // the server, as bench run names it
 	Failed string `json:"failed,omitempty"`
 
 	Mode    string  `json:"mode,omitempty"`
@@ -40,4 +40,6 @@ type Sample struct {
 	LateP99 float64 `json:"late_p99_us,omitempty"` // how late the load generator itself sent them, µs
 
 	Ratio float64 `json:"ratio,omitempty"` // of a Go benchmark that compares two sides by itself
+
+	Figures map[string]float64 `json:"figures,omitempty"` // of a program that measures by itself, by their units
 }

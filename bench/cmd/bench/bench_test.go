@@ -22,6 +22,7 @@ import (
 // fake measures nothing, and is asked to end before one of its measurements has.
 type fake struct {
 	bad   string // a server that fails
+	wrong string // a server that answers wrongly
 	asked []plan.Step
 	rates map[string]float64
 	stop  int // at this measurement; 0: never
@@ -41,21 +42,36 @@ func (f *fake) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, 
 	if step.Server == f.bad {
 		return &sample.Sample{Round: step.Round, Cell: step.Cell, Server: step.Server, Failed: "it did not start"}, nil
 	}
-	return &sample.Sample{Round: step.Round, Cell: step.Cell, Server: step.Server, Requests: 1, CPUMicros: 5,
-		PerSecond: 1000 * float64(len(f.asked)), P99: 1}, nil
+	s := &sample.Sample{Round: step.Round, Cell: step.Cell, Server: step.Server, Requests: 1, CPUMicros: 5,
+		PerSecond: 1000 * float64(len(f.asked)), P99: 1}
+	if step.Server == f.wrong {
+		s.Mismatches = 1
+	}
+	return s, nil
 }
 
-func optionsOf(t *testing.T, args ...string) *options {
+func optionsOf(t *testing.T, name string, args ...string) (o *options, said *bytes.Buffer) {
 	t.Helper()
-	o, err := parse(args, io.Discard)
+	said = new(bytes.Buffer)
+	o, err := newOptions(name, args, said, said)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return o, said
+}
+
+func comparisonOf(t *testing.T, args ...string) *comparison {
+	t.Helper()
+	o, said := optionsOf(t, "compare", args...)
+	c, err := parseCompare(o)
+	if err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	return c
 }
 
 // record has the fake measure and writes what comes of it, up to the end of ctx, into a file.
-func record(t *testing.T, ctx context.Context, o *options, f *fake) (name string) {
+func record(t *testing.T, ctx context.Context, o *options, cells []contest.Cell, f *fake) (name string) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "record")
 	file, err := os.Create(name)
@@ -67,27 +83,26 @@ func record(t *testing.T, ctx context.Context, o *options, f *fake) (name string
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, _ := o.choose(nil)
-	if err := o.takeTurns(ctx, f, cells, w, io.Discard); err != nil {
+	if err := o.takeTurns(ctx, f, cells, w); err != nil {
 		t.Fatal(err)
 	}
 	return name
 }
 
 func TestInterruptedRunsAreReported(t *testing.T) {
-	o := optionsOf(t, "-cells", "echo/(50x64$|10x64)")
+	c := comparisonOf(t, "-cells", "echo/(50x64$|10x64)")
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{stop: 40, end: cancel}
-	o.from = record(t, ctx, o, f)
-	o.html = filepath.Join(t.TempDir(), "page.html")
+	from := record(t, ctx, c.options, c.choose(), f)
 	if len(f.asked) != 40 {
 		t.Fatalf("%d measurements, want none after the 40th was interrupted", len(f.asked))
 	}
 	var out bytes.Buffer
-	if ok, err := o.report(&out, io.Discard); err != nil || !ok {
-		t.Fatalf("ok %v, %v", ok, err)
+	page := filepath.Join(t.TempDir(), "page.html")
+	if code := call(t.Context(), []string{"compare", "-from", from, "-html", page}, &out, io.Discard); code != 0 {
+		t.Fatalf("exit code %d", code)
 	}
-	in, err := os.Open(o.from)
+	in, err := os.Open(from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +119,9 @@ func TestInterruptedRunsAreReported(t *testing.T) {
 }
 
 func TestServersThatFailAreGivenUp(t *testing.T) {
-	o := optionsOf(t, "-cells", "echo/50x64$", "-rounds", "6")
+	c := comparisonOf(t, "-cells", "echo/50x64$", "-rounds", "6")
 	f := &fake{bad: "gnet"}
-	o.from, o.html = record(t, t.Context(), o, f), filepath.Join(t.TempDir(), "page.html")
+	from := record(t, t.Context(), c.options, c.choose(), f)
 	asked := map[string]int{}
 	for _, s := range f.asked {
 		asked[s.Server]++
@@ -114,19 +129,42 @@ func TestServersThatFailAreGivenUp(t *testing.T) {
 	if asked["gnet"] != failedMax || asked["nbio"] != 6 {
 		t.Errorf("measured %v", asked)
 	}
-	var out bytes.Buffer
-	if ok, err := o.report(&out, io.Discard); ok || err != nil {
-		t.Errorf("ok %v, %v; want a run that is not ok", ok, err)
+	page := filepath.Join(t.TempDir(), "page.html")
+	for _, test := range []struct{ args, want string }{
+		{"compare -html " + page, "FAILED  gnet, 2 times: it did not start"},
+		{"run", "FAILED  round 2, gnet: it did not start"},
+	} {
+		var out bytes.Buffer
+		args := append(strings.Fields(test.args), "-from", from)
+		if code := call(t.Context(), args, &out, io.Discard); code != 1 {
+			t.Errorf("%s: exit code %d, want 1", test.args, code)
+		}
+		if !strings.Contains(out.String(), test.want) {
+			t.Errorf("the tables lack %q:\n%s", test.want, &out)
+		}
 	}
-	if want := "FAILED  gnet, 2 times: it did not start"; !strings.Contains(out.String(), want) {
-		t.Errorf("the tables lack %q:\n%s", want, &out)
+}
+
+func TestWrongAnswersAreTold(t *testing.T) {
+	o, _ := optionsOf(t, "run")
+	from := record(t, t.Context(), o, []contest.Cell{{Load: "9x9", Servers: []string{"a", "b"}}}, &fake{wrong: "b"})
+	var out bytes.Buffer
+	if code := call(t.Context(), []string{"run", "-from", from, "-base", "a"}, &out, io.Discard); code != 1 {
+		t.Errorf("exit code %d of a wrong answer, want 1", code)
+	}
+	// What is wrong counts for nothing else.
+	for _, want := range []string{"a        11   5.000      0%  1.000  12000", "b         0       -       -      -",
+		"TROUBLE round 1, b: 0 errors, 1 mismatches"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &out)
+		}
 	}
 }
 
 func TestOpenCellsGetTheSameRateInAllRounds(t *testing.T) {
-	o := optionsOf(t, "-cells", "open", "-rounds", "2")
+	c := comparisonOf(t, "-cells", "open", "-rounds", "2")
 	f := new(fake)
-	record(t, t.Context(), o, f)
+	record(t, t.Context(), c.options, c.choose(), f)
 	for i, s := range f.asked[:peakRounds] {
 		if s.Cell != "echo/50x64" || s.Server != contest.Base {
 			t.Errorf("measurement %d is of %+v, want the peak first", i, s)
@@ -152,19 +190,18 @@ func TestChoose(t *testing.T) {
 			haproxy = append(haproxy, s)
 		}
 	}
-	cells, left := optionsOf(t, "-only", "proxy", "-cells", "^proxy/").choose(haproxy)
+	cells, left := present(comparisonOf(t, "-only", "proxy", "-cells", "^proxy/").choose(), haproxy)
 	if len(cells) != 2 || slices.Contains(cells[0].Servers, "haproxy") || len(cells[0].Servers) != 3 {
 		t.Errorf("cells %+v", cells)
 	}
 	if len(left) != 1 || left[0].Server != "haproxy" || !strings.Contains(left[0].Why, "apt-get install haproxy") {
 		t.Errorf("left out: %+v", left)
 	}
-	full, _ := optionsOf(t).choose(nil)
-	quick, _ := optionsOf(t, "-quick").choose(nil)
+	full, quick := comparisonOf(t).choose(), comparisonOf(t, "-quick").choose()
 	if a, b := count(full), count(quick); b == 0 || b > a/3 {
 		t.Errorf("a quick round has %d measurements, a full one %d", b, a)
 	}
-	if none, _ := optionsOf(t, "-only", "nobody").choose(nil); len(none) != 0 {
+	if none, _ := present(comparisonOf(t, "-only", "nobody").choose(), nil); len(none) != 0 {
 		t.Errorf("-only of nobody leaves %+v", none)
 	}
 }
@@ -185,16 +222,31 @@ func TestPackages(t *testing.T) {
 
 func TestBadFlagsAreNamed(t *testing.T) {
 	for args, want := range map[string]string{
-		"-only (":       "-only: error parsing regexp",
-		"-rounds -1":    "-rounds is -1",
-		"-server-cpu 1": "both 1",
-		"extra":         `unexpected arguments ["extra"]`,
-		"-seconds -2":   "-seconds -2",
+		"":                      "COMMAND is one of compare, ",
+		"measure":               "COMMAND is one of compare, ",
+		"compare -only (":       "-only: error parsing regexp",
+		"compare -rounds -1":    "-rounds is -1",
+		"compare -server-cpu 1": "both 1",
+		"compare extra":         `unexpected arguments ["extra"]`,
+		"compare -seconds -2":   "-seconds -2",
+		"run -server-cpu 0,x":   `invalid value "0,x"`,
+		"run -cells 50":         `bad cell "50"`,
+		"run -cells 50x0":       "want numbers from 1 on",
+		"run -servers nobody":   `unknown server "nobody"`,
+		"run -add mine":         "want NAME=COMMAND",
+		"run -bogus":            "flag provided but not defined",
 	} {
 		var said bytes.Buffer
-		if _, err := parse(strings.Fields(args), &said); err == nil || !strings.Contains(said.String(), want) {
-			t.Errorf("%s: %v, said %q, want %q", args, err, &said, want)
+		code := call(t.Context(), strings.Fields(args), io.Discard, &said)
+		if code != 2 || !strings.Contains(said.String(), want) {
+			t.Errorf("%s: exit code %d, said %q, want 2 and %q", args, code, &said, want)
 		}
+	}
+}
+
+func TestQuickLeavesWhatIsSaid(t *testing.T) {
+	if c := comparisonOf(t, "-quick", "-rounds", "3"); c.rounds != 3 || c.seconds != secondsQuick {
+		t.Errorf("%d rounds of %v s", c.rounds, c.seconds)
 	}
 }
 

@@ -18,28 +18,30 @@ const peakRounds = 3
 // same in all rounds.
 type peaks struct {
 	meter meter
-	known map[string]float64 // by the closed cell
+	known map[plan.Step]float64 // by the closed cell and the server
 }
 
 // rate is what an open cell asks for, 0 for a closed one.
-func (k *peaks) rate(ctx context.Context, cell *contest.Cell) (float64, error) {
+func (k *peaks) rate(ctx context.Context, cell *contest.Cell, p *progress) (float64, error) {
 	if cell.Share == 0 {
 		return 0, nil
 	}
-	closed, server := cell.Closed()
-	if k.known[closed.Name()] == 0 {
+	closed := cell.Closed()
+	step := plan.Step{Cell: closed.Name(), Server: cell.Peak}
+	if k.known[step] == 0 {
 		var v []float64
 		for range peakRounds {
-			s, err := k.meter.Measure(ctx, plan.Step{Cell: closed.Name(), Server: server}, closed, 0)
+			s, err := k.meter.Measure(ctx, step, closed, 0)
 			if err != nil {
 				return 0, err
 			}
 			if s.Failed != "" {
-				return 0, fmt.Errorf("the peak of %s, %s: %s", closed.Name(), server, s.Failed)
+				return 0, fmt.Errorf("the peak of %s, %s: %s", step.Cell, step.Server, s.Failed)
 			}
 			v = append(v, s.PerSecond)
 		}
-		k.known[closed.Name()] = report.Quantile(v, 0.5)
+		k.known[step] = report.Quantile(v, 0.5)
+		p.say("the peak of %s, %s: %.0f messages a second", step.Cell, step.Server, k.known[step])
 	}
-	return cell.Share * k.known[closed.Name()], nil
+	return cell.Share * k.known[step], nil
 }

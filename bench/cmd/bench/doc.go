@@ -1,0 +1,14 @@
+//go:build linux
+
+// Bench measures servers and programs beside others, on this machine. In the folder bench:
+//
+//	go run ./cmd/bench compare     Ringo beside everybody else, and a page that says who wins where
+//	go run ./cmd/bench run         echo servers, by name, under loads
+//	go run ./cmd/bench idle        memory of idle connections
+//
+// and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
+//
+// All servers take turns within each round, each measurement has a fresh process on a core of its own, and every byte
+// that comes back is verified. Ctrl-C ends a run early: what was measured is kept and reported. Exit code 1 says that a
+// server failed or that an answer was wrong.
+package main

@@ -1,0 +1,173 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"ringo/bench/internal/rig"
+)
+
+// commands are what there is to do, by name. Each reads the command line first.
+var commands = map[string]func(context.Context, *options) (ok bool, err error){
+	"compare": compare,
+	"idle":    idle,
+	"run":     run,
+}
+
+// options are the flags that all commands have that measure in rounds, and their defaults until parse.
+type options struct {
+	*flag.FlagSet
+	args           []string
+	command        string // as it was called
+	bench          string // the folder
+	stdout, stderr io.Writer
+
+	rounds       int
+	seconds      float64
+	warmup       float64
+	quiet        float64
+	cpu, loadCPU rig.CPUs
+	record, from string
+	again        int  // how often a measurement may be made again
+	charges      bool // what the host charges is measured, too
+	quick        bool
+	setUp        func(*rig.Rig)
+}
+
+func newOptions(name string, args []string, stdout, stderr io.Writer) (*options, error) {
+	o := &options{FlagSet: flag.NewFlagSet("bench "+name, flag.ContinueOnError), args: args,
+		command: strings.Join(slices.Concat([]string{"bench", name}, args), " "), stdout: stdout, stderr: stderr,
+		rounds: 11, seconds: 1, warmup: 0.3, quiet: 10, cpu: rig.CPUs{0}, loadCPU: rig.CPUs{1}, again: 4,
+		setUp: func(*rig.Rig) {}}
+	o.SetOutput(stderr)
+	var err error
+	o.bench, err = findBench()
+	o.record = filepath.Join(o.bench, "out", name+".jsonl")
+	return o, err
+}
+
+// errUsage says that the command line is wrong, and that this has been told.
+var errUsage = errors.New("usage")
+
+// parse reads the command line. What is wrong with it beyond its form is all told at once.
+func (o *options) parse(checks ...func() error) error {
+	o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
+	o.Float64Var(&o.seconds, "seconds", o.seconds, "length of a measured window")
+	o.Float64Var(&o.warmup, "warmup", o.warmup, "seconds before it")
+	o.Float64Var(&o.quiet, "quiet", o.quiet, fmt.Sprintf(
+		"`percent` of a core that other programs may take; with more it is measured again, up to %d times", o.again))
+	o.StringVar(&o.from, "from", "", "measure nothing: print what the record in this `file` says")
+	o.StringVar(&o.record, "record", o.record, "write the record, a line of JSON for each sample, to this `file`")
+	o.Var(&o.cpu, "server-cpu", "the `CPUs` for servers, as 0 or 0,1")
+	o.Var(&o.loadCPU, "load-cpu", "the `CPUs` for the load generator")
+	switch err := o.Parse(o.args); {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return errUsage
+	}
+	var errs []error
+	check := func(ok bool, format string, v ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, v...))
+		}
+	}
+	check(o.rounds > 0, "-rounds is %d, want at least 1", o.rounds)
+	check(o.seconds > 0 && o.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", o.seconds,
+		o.warmup)
+	check(!slices.Equal(o.cpu, o.loadCPU), "-server-cpu and -load-cpu are both %v: servers need a core of their own",
+		&o.cpu)
+	for _, check := range checks {
+		errs = append(errs, check())
+	}
+	return o.wrong(errors.Join(errs...))
+}
+
+// shorten sets flags that the command line has not.
+func (o *options) shorten(values map[string]any) {
+	o.Visit(func(f *flag.Flag) { delete(values, f.Name) })
+	for name, v := range values {
+		if err := o.Set(name, fmt.Sprint(v)); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// wrong tells what is wrong with the command line.
+func (o *options) wrong(err error) error {
+	if err == nil {
+		return nil
+	}
+	fmt.Fprintln(o.stderr, err)
+	return errUsage
+}
+
+// none wants no arguments.
+func (o *options) none() error {
+	if o.NArg() > 0 {
+		return fmt.Errorf("unexpected arguments %q", o.Args())
+	}
+	return nil
+}
+
+// findBench is the directory of the module, from the one that it is run in.
+func findBench() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		for _, bench := range []string{d, filepath.Join(d, "bench")} {
+			if _, err := os.Stat(filepath.Join(bench, "cmd", "load", "main.go")); err == nil {
+				return bench, nil
+			}
+		}
+		if d == filepath.Dir(d) {
+			return "", fmt.Errorf("no module bench at or above %s", dir)
+		}
+	}
+}
+
+func main() {
+	// The second signal ends the program as if there was no handler; what it has started ends with it.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(call(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// call does what a command line says, and gives the exit code.
+func call(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	if len(args) == 0 || commands[args[0]] == nil {
+		fmt.Fprintf(stderr, "usage: bench COMMAND [flags], and COMMAND is one of %s\n",
+			strings.Join(names(commands), ", "))
+		return 2
+	}
+	o, err := newOptions(args[0], args[1:], stdout, stderr)
+	ok := false
+	if err == nil {
+		ok, err = commands[args[0]](ctx, o)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	case err != nil:
+		fmt.Fprintln(stderr, "bench:", err)
+	}
+	if err != nil || !ok {
+		return 1
+	}
+	return 0
+}
