@@ -5,6 +5,7 @@
 //	go run ./cmd/bench compare     Ringo beside everybody else, and a page that says who wins where
 //	go run ./cmd/bench run         echo servers, by name, under loads
 //	go run ./cmd/bench idle        memory of idle connections
+//	go run ./cmd/bench sockets     programs on Ringo's sockets, beside package net and C
 //
 // and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
 //

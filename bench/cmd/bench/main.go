@@ -23,6 +23,7 @@ var commands = map[string]func(context.Context, *options) (ok bool, err error){
 	"compare": compare,
 	"idle":    idle,
 	"run":     run,
+	"sockets": sockets,
 }
 
 // options are the flags that all commands have that measure in rounds, and their defaults until parse.
@@ -41,7 +42,8 @@ type options struct {
 	record, from string
 	again        int  // how often a measurement may be made again
 	charges      bool // what the host charges is measured, too
-	quick        bool
+	quick, short bool
+	brief        map[string]any // what -short sets
 	setUp        func(*rig.Rig)
 }
 
@@ -91,8 +93,20 @@ func (o *options) parse(checks ...func() error) error {
 	for _, check := range checks {
 		errs = append(errs, check())
 	}
+	if o.short {
+		o.shorten(o.brief)
+	}
 	return o.wrong(errors.Join(errs...))
 }
+
+// hasShort gives the command a flag -short, of one round with such a window.
+func (o *options) hasShort(seconds, warmup float64) {
+	o.BoolVar(&o.short, "short", false, "one round of a moment: shows that all works and measures nothing")
+	o.brief = map[string]any{"rounds": 1, "seconds": seconds, "warmup": warmup, "quiet": 1000}
+}
+
+// driver is a flag for Ringo's driver.
+func (o *options) driver() *string { return o.String("driver", "uring", "Ringo's `driver`") }
 
 // shorten sets flags that the command line has not.
 func (o *options) shorten(values map[string]any) {

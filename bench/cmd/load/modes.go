@@ -37,7 +37,7 @@ func run(c *config) (*sample.Sample, error) {
 	}
 	s.AllTime = e.done
 	s.Errors, s.Mismatches = e.errors, e.mismatches
-	if s.Requests == 0 && c.mode != "idle" {
+	if s.Requests == 0 && c.mode != "idle" && s.Errors == 0 && s.Mismatches == 0 {
 		return nil, errors.New("no request was completed in the measured window")
 	}
 	return s, nil

@@ -1,0 +1,144 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/report"
+	"ringo/bench/internal/sample"
+)
+
+// roundsMin is how many rounds a verdict needs.
+const roundsMin = 3
+
+// pair is a server beside another in one cell, and what is asked of them.
+type pair struct {
+	cell, server, base string // no base: the server by itself
+	asked
+}
+
+// asked is a figure, and what its median is to be.
+type asked struct {
+	figure  string // "": requests per server CPU second, beside the base's
+	how     how
+	atLeast bool
+	limit   float64 // 0: it is only shown
+}
+
+// how a figure is taken.
+type how int
+
+const (
+	beside how = iota // its ratio to the base's, within a round
+	alone             // itself
+	over              // its difference to the base's median
+)
+
+func atLeast(figure string, limit float64) asked { return asked{figure, beside, true, limit} }
+func atMost(figure string, limit float64) asked  { return asked{figure, beside, false, limit} }
+func itself(figure string, limit float64) asked  { return asked{figure, alone, false, limit} }
+func above(figure string, limit float64) asked   { return asked{figure, over, false, limit} }
+
+var shown asked
+
+func (a asked) judged() bool { return a.limit != 0 || a.how == over }
+
+func (a asked) String() string {
+	sign, base := "<=", ""
+	if a.atLeast {
+		sign = ">="
+	}
+	if a.how == over {
+		base = "base+"
+	}
+	if !a.judged() {
+		return cmp.Or(a.figure, "-")
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s%s%s%.3g", a.figure, sign, base, a.limit), "+0")
+}
+
+// of is where the figure is in a sample.
+func (a asked) of(s *sample.Sample) float64 {
+	switch a.figure {
+	case "":
+		return 1 / s.CPUMicros
+	case "us":
+		return s.CPUMicros
+	case "p99":
+		return s.P99
+	case "rss":
+		return rss(s)
+	case "own": // a benchmark that compares two sides
+		return s.Figures["ratio"]
+	}
+	return s.Figures[a.figure]
+}
+
+// values are those of the rounds.
+func (p *pair) values(results []*contest.Result) []float64 {
+	i := slices.IndexFunc(results, func(r *contest.Result) bool { return r.Cell.Name() == p.cell })
+	if i < 0 {
+		return nil
+	}
+	r := results[i]
+	if p.how == beside {
+		return r.Ratios(p.of, p.server, p.base)
+	}
+	v := r.Values(p.server, p.of)
+	if p.how == over {
+		base := r.Median(p.base, p.of)
+		for i := range v {
+			v[i] -= base
+		}
+	}
+	return v
+}
+
+// verdict says whether what is asked is so.
+func (a asked) verdict(values []float64) string {
+	m := report.Quantile(values, 0.5)
+	switch {
+	case !a.judged():
+		return ""
+	case math.IsNaN(m):
+		return "not measured"
+	case len(values) < roundsMin:
+		return "too few rounds"
+	case a.atLeast && m >= a.limit, !a.atLeast && m <= a.limit:
+		return "met"
+	}
+	return "NOT MET"
+}
+
+// judge is a table of pairs. Words says what one is called, in columns that have a head, and what is asked of it.
+func judge(results []*contest.Result, pairs []pair, head []string, words func(*pair) ([]string, string)) string {
+	rows := [][]string{append(head, "rounds", "quartile", "median", "quartile", "bound", "")}
+	for i := range pairs {
+		p := &pairs[i]
+		v := p.values(results)
+		row, bound := words(p)
+		row = append(row, fmt.Sprint(len(v)))
+		for _, q := range []float64{0.25, 0.5, 0.75} {
+			row = append(row, number("%.3f", report.Quantile(v, q)))
+		}
+		rows = append(rows, append(row, bound, p.verdict(v)))
+	}
+	var b strings.Builder
+	report.Table(&b, rows)
+	return b.String()
+}
+
+// pairTable is judge's for pairs of servers under a load.
+func pairTable(results []*contest.Result, pairs []pair) string {
+	head := []string{"pair", "load", "server", "base"}
+	return judge(results, pairs, head, func(p *pair) ([]string, string) {
+		name, load, _ := strings.Cut(p.cell, "/")
+		return []string{name, load, p.server, cmp.Or(p.base, "-")}, p.asked.String()
+	})
+}
