@@ -222,8 +222,8 @@ func TestPackages(t *testing.T) {
 
 func TestBadFlagsAreNamed(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                      "COMMAND is one of compare, ",
-		"measure":               "COMMAND is one of compare, ",
+		"":                      "COMMAND is one of beside, compare, ",
+		"measure":               "COMMAND is one of beside, compare, ",
 		"compare -only (":       "-only: error parsing regexp",
 		"compare -rounds -1":    "-rounds is -1",
 		"compare -server-cpu 1": "both 1",

@@ -6,6 +6,8 @@
 //	go run ./cmd/bench run         echo servers, by name, under loads
 //	go run ./cmd/bench idle        memory of idle connections
 //	go run ./cmd/bench sockets     programs on Ringo's sockets, beside package net and C
+//	go run ./cmd/bench files       files over HTTP, by ringo serve, nginx and http.FileServer
+//	go run ./cmd/bench beside      an echo beside cold reads
 //
 // and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
 //

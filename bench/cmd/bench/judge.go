@@ -35,13 +35,13 @@ type asked struct {
 type how int
 
 const (
-	beside how = iota // its ratio to the base's, within a round
-	alone             // itself
-	over              // its difference to the base's median
+	ratio how = iota // its ratio to the base's, within a round
+	alone            // itself
+	over             // its difference to the base's median
 )
 
-func atLeast(figure string, limit float64) asked { return asked{figure, beside, true, limit} }
-func atMost(figure string, limit float64) asked  { return asked{figure, beside, false, limit} }
+func atLeast(figure string, limit float64) asked { return asked{figure, ratio, true, limit} }
+func atMost(figure string, limit float64) asked  { return asked{figure, ratio, false, limit} }
 func itself(figure string, limit float64) asked  { return asked{figure, alone, false, limit} }
 func above(figure string, limit float64) asked   { return asked{figure, over, false, limit} }
 
@@ -87,7 +87,7 @@ func (p *pair) values(results []*contest.Result) []float64 {
 		return nil
 	}
 	r := results[i]
-	if p.how == beside {
+	if p.how == ratio {
 		return r.Ratios(p.of, p.server, p.base)
 	}
 	v := r.Values(p.server, p.of)

@@ -20,7 +20,9 @@ import (
 
 // commands are what there is to do, by name. Each reads the command line first.
 var commands = map[string]func(context.Context, *options) (ok bool, err error){
+	"beside":  beside,
 	"compare": compare,
+	"files":   files,
 	"idle":    idle,
 	"run":     run,
 	"sockets": sockets,

@@ -128,7 +128,7 @@ func program(kind Kind, mode, load, title string, conns, size, depth int, match 
 func (c *Cell) Closed() *Cell {
 	closed := *c
 	closed.Kind, closed.Mode, closed.Share = Echo, "echo", 0
-	closed.Load, _, _ = strings.Cut(c.Load, "@")
+	closed.Load, _, _ = strings.Cut(strings.TrimPrefix(c.Load, "paced:"), "@")
 	return &closed
 }
 
