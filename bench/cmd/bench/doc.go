@@ -8,6 +8,8 @@
 //	go run ./cmd/bench sockets     programs on Ringo's sockets, beside package net and C
 //	go run ./cmd/bench files       files over HTTP, by ringo serve, nginx and http.FileServer
 //	go run ./cmd/bench beside      an echo beside cold reads
+//	go run ./cmd/bench disk        reads, writes and syncs of package file, beside package os and fio
+//	go run ./cmd/bench ring        package uring, beside liburing in C
 //
 // and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
 //

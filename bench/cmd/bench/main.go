@@ -22,8 +22,10 @@ import (
 var commands = map[string]func(context.Context, *options) (ok bool, err error){
 	"beside":  beside,
 	"compare": compare,
+	"disk":    disk,
 	"files":   files,
 	"idle":    idle,
+	"ring":    ring,
 	"run":     run,
 	"sockets": sockets,
 }
@@ -43,6 +45,7 @@ type options struct {
 	cpu, loadCPU rig.CPUs
 	record, from string
 	again        int  // how often a measurement may be made again
+	loads        bool // there is a load, and a server under it; or else programs that measure by themselves
 	charges      bool // what the host charges is measured, too
 	quick, short bool
 	brief        map[string]any // what -short sets
@@ -53,7 +56,7 @@ func newOptions(name string, args []string, stdout, stderr io.Writer) (*options,
 	o := &options{FlagSet: flag.NewFlagSet("bench "+name, flag.ContinueOnError), args: args,
 		command: strings.Join(slices.Concat([]string{"bench", name}, args), " "), stdout: stdout, stderr: stderr,
 		rounds: 11, seconds: 1, warmup: 0.3, quiet: 10, cpu: rig.CPUs{0}, loadCPU: rig.CPUs{1}, again: 4,
-		setUp: func(*rig.Rig) {}}
+		loads: true, setUp: func(*rig.Rig) {}}
 	o.SetOutput(stderr)
 	var err error
 	o.bench, err = findBench()
@@ -67,14 +70,16 @@ var errUsage = errors.New("usage")
 // parse reads the command line. What is wrong with it beyond its form is all told at once.
 func (o *options) parse(checks ...func() error) error {
 	o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
-	o.Float64Var(&o.seconds, "seconds", o.seconds, "length of a measured window")
-	o.Float64Var(&o.warmup, "warmup", o.warmup, "seconds before it")
-	o.Float64Var(&o.quiet, "quiet", o.quiet, fmt.Sprintf(
-		"`percent` of a core that other programs may take; with more it is measured again, up to %d times", o.again))
 	o.StringVar(&o.from, "from", "", "measure nothing: print what the record in this `file` says")
 	o.StringVar(&o.record, "record", o.record, "write the record, a line of JSON for each sample, to this `file`")
-	o.Var(&o.cpu, "server-cpu", "the `CPUs` for servers, as 0 or 0,1")
-	o.Var(&o.loadCPU, "load-cpu", "the `CPUs` for the load generator")
+	if o.loads {
+		o.Float64Var(&o.seconds, "seconds", o.seconds, "length of a measured window")
+		o.Float64Var(&o.warmup, "warmup", o.warmup, "seconds before it")
+		o.Float64Var(&o.quiet, "quiet", o.quiet, fmt.Sprintf("`percent` of a core that other programs may take; "+
+			"with more it is measured again, up to %d times", o.again))
+		o.Var(&o.cpu, "server-cpu", "the `CPUs` for servers, as 0 or 0,1")
+		o.Var(&o.loadCPU, "load-cpu", "the `CPUs` for the load generator")
+	}
 	switch err := o.Parse(o.args); {
 	case errors.Is(err, flag.ErrHelp):
 		return err
@@ -104,7 +109,10 @@ func (o *options) parse(checks ...func() error) error {
 // hasShort gives the command a flag -short, of one round with such a window.
 func (o *options) hasShort(seconds, warmup float64) {
 	o.BoolVar(&o.short, "short", false, "one round of a moment: shows that all works and measures nothing")
-	o.brief = map[string]any{"rounds": 1, "seconds": seconds, "warmup": warmup, "quiet": 1000}
+	o.brief = map[string]any{"rounds": 1}
+	if o.loads {
+		o.brief["seconds"], o.brief["warmup"], o.brief["quiet"] = seconds, warmup, 1000
+	}
 }
 
 // driver is a flag for Ringo's driver.

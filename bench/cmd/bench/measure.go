@@ -142,7 +142,7 @@ func present(cells []contest.Cell, missing []contest.Server) (here []contest.Cel
 	for _, c := range cells {
 		c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(name string) bool {
 			i := slices.IndexFunc(missing, func(s contest.Server) bool { return s.Name == name })
-			if i < 0 || c.Command[name].Argv != nil {
+			if i < 0 {
 				return false
 			}
 			if !slices.ContainsFunc(left, func(l contest.LeftOut) bool { return l.Server == name }) {

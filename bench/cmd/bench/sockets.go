@@ -166,7 +166,7 @@ func pairCells(pairs []pair, seconds float64) (cells []contest.Cell, err error) 
 // benchmark is a Go benchmark of a package of the main module.
 func benchmark(pkg, pattern, times string) contest.Command {
 	return contest.Command{Argv: []string{"{test " + pkg + "}", "-test.run=^$", "-test.bench=" + pattern,
-		"-test.benchtime=" + times, "-test.timeout=120s"}, Figures: parseBench}
+		"-test.benchtime=" + times, "-test.timeout=10m"}, Figures: parseBench}
 }
 
 // parseBench reads the figures of a benchmark's one line, by their units.

@@ -71,18 +71,35 @@ func (o *options) tables(rec *contest.Record, base []string, write form) {
 	head(&b, rec)
 	for _, r := range rec.Results() {
 		write(&b, rows(r, base))
-		for _, s := range rec.Samples {
-			if s.Cell == r.Cell.Name() && s.Failed != "" {
-				fmt.Fprintf(&b, "FAILED  round %d, %s: %s\n", s.Round, s.Server, s.Failed)
-			}
-			if s.Cell == r.Cell.Name() && (s.Errors > 0 || s.Mismatches > 0 || s.Starved > 0) {
-				fmt.Fprintf(&b, "TROUBLE round %d, %s: %d errors, %d mismatches, %d starved connections\n", s.Round,
-					s.Server, s.Errors, s.Mismatches, s.Starved)
-			}
-		}
+		b.WriteString(troubles(rec, r.Cell.Name()))
 		b.WriteByte('\n')
 	}
 	fmt.Fprint(o.stdout, &b)
+}
+
+// troubles are lines of what went wrong in a cell.
+func troubles(rec *contest.Record, cell string) string {
+	var b strings.Builder
+	for _, s := range rec.Samples {
+		if s.Cell == cell && s.Failed != "" {
+			fmt.Fprintf(&b, "FAILED  round %d, %s: %s\n", s.Round, s.Server, s.Failed)
+		}
+		if s.Cell == cell && (s.Errors > 0 || s.Mismatches > 0 || s.Starved > 0) {
+			fmt.Fprintf(&b, "TROUBLE round %d, %s: %d errors, %d mismatches, %d starved connections\n", s.Round,
+				s.Server, s.Errors, s.Mismatches, s.Starved)
+		}
+	}
+	return b.String()
+}
+
+// failures are lines of what went wrong in any.
+func failures(rec *contest.Record) (lines string) {
+	for _, r := range rec.Results() {
+		if text := troubles(rec, r.Cell.Name()); text != "" {
+			lines += r.Cell.Name() + "\n" + text
+		}
+	}
+	return lines
 }
 
 // head is what a run was, and where.

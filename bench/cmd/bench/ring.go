@@ -1,0 +1,120 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/report"
+	"ringo/bench/internal/rig"
+	"ringo/bench/internal/sample"
+)
+
+// ringWorks are what both sides can do, with the operations of a run.
+var ringWorks = []struct {
+	name string
+	ops  int
+}{
+	{"nop", 4_000_000}, {"nop-1", 1_000_000}, {"cached", 600_000}, {"direct-32", 60_000}, {"direct-128", 60_000},
+	{"sockets", 1_000_000},
+}
+
+// perCPU is operations per millisecond of processor time.
+const perCPU = "ops/ms"
+
+// ring measures package uring beside liburing, in C: operations a second of processor time, user's and kernel's. The C
+// side is built with gcc and the system's liburing, or the one in the folder that LIBURING names.
+func ring(ctx context.Context, o *options) (ok bool, err error) {
+	o.loads = false
+	keepP := o.Bool("keep-p", false, "uring.Config.KeepP: the scheduler is not told of waits")
+	o.hasShort(0, 0)
+	var cells []contest.Cell
+	if err := o.parse(func() (err error) {
+		cells, err = ringCells(o.Args(), o.short, *keepP)
+		return err
+	}); err != nil {
+		return false, err
+	}
+	if o.from == "" {
+		if err := buildLiburing(ctx, o.bench); err != nil {
+			return false, err
+		}
+	}
+	o.setUp = func(r *rig.Rig) { r.FileMiB = 64 }
+	rec, err := o.measure(ctx, cells)
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprint(o.stdout, ringTable(rec.Results()), failures(rec))
+	return passed(rec), nil
+}
+
+func ringCells(names []string, short, keepP bool) (cells []contest.Cell, err error) {
+	for _, w := range ringWorks {
+		if len(names) > 0 && !slices.Contains(names, w.name) {
+			continue
+		}
+		if short {
+			w.ops /= 100
+		}
+		ops := strconv.Itoa(w.ops)
+		cells = append(cells, contest.Cell{Load: w.name, Servers: []string{"uring", "liburing"},
+			Command: map[string]contest.Command{
+				"uring": {Argv: []string{"{bin}/ring", "-work", w.name, "-ops", ops, "-file", "{file}",
+					fmt.Sprint("-keep-p=", keepP)}, Figures: parseRing},
+				"liburing": {Argv: []string{"{bin}/liburing", w.name, ops, "{file}"}, Figures: parseRing},
+			}})
+	}
+	if len(cells) < len(names) {
+		return nil, fmt.Errorf("%q: there are %v", names, ringWorks)
+	}
+	return cells, nil
+}
+
+// parseRing reads what either side prints: operations, and seconds of processor time.
+func parseRing(output string) map[string]float64 {
+	var ops, seconds float64
+	if _, err := fmt.Sscan(output, &ops, &seconds); err != nil || seconds == 0 {
+		return nil
+	}
+	return map[string]float64{perCPU: ops / seconds / 1e3}
+}
+
+func ringTable(results []*contest.Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-12s %10s %10s   %s\n", "work", "uring", "liburing",
+		"ratio (quartiles)   operations per ms of CPU")
+	rate := func(s *sample.Sample) float64 { return s.Figures[perCPU] }
+	for _, r := range results {
+		ratios := r.Ratios(rate, "uring", "liburing")
+		fmt.Fprintf(&b, "%-12s %10.0f %10.0f   %.3f (%.3f to %.3f)\n", r.Cell.Load, r.Median("uring", rate),
+			r.Median("liburing", rate), report.Quantile(ratios, 0.5), report.Quantile(ratios, 0.25),
+			report.Quantile(ratios, 0.75))
+	}
+	return b.String()
+}
+
+func buildLiburing(ctx context.Context, bench string) error {
+	args := []string{"-O2", "-Wall", "-o", filepath.Join(bench, "bin", "liburing"),
+		filepath.Join(bench, "cmd", "ring", "c", "liburing.c")}
+	if dir := os.Getenv("LIBURING"); dir != "" {
+		args = append(args, "-I"+filepath.Join(dir, "src", "include"), filepath.Join(dir, "src", "liburing.a"))
+	} else {
+		args = append(args, "-luring")
+	}
+	if err := os.MkdirAll(filepath.Join(bench, "bin"), 0o777); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "gcc", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("building the C side (apt-get install gcc liburing-dev): %w\n%s", err, out)
+	}
+	return nil
+}
