@@ -92,6 +92,8 @@ func TestArgumentsAreNamed(t *testing.T) {
 		"disk cold":       `"cold" is none of cached/disk/goroutine, `,
 		"ring noop":       "noop",
 		"sockets radish":  "no pair radish",
+		"strace":          "want names",
+		"strace nobody":   `unknown server "nobody"`,
 		"files 50":        `bad cell "http:50"`,
 		"beside 50":       `bad cell "paced:50"`,
 		"disk -seconds 1": "not defined: -seconds",

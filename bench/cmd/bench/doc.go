@@ -10,6 +10,7 @@
 //	go run ./cmd/bench beside      an echo beside cold reads
 //	go run ./cmd/bench disk        reads, writes and syncs of package file, beside package os and fio
 //	go run ./cmd/bench ring        package uring, beside liburing in C
+//	go run ./cmd/bench strace      system calls a request
 //
 // and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
 //

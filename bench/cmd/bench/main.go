@@ -28,6 +28,7 @@ var commands = map[string]func(context.Context, *options) (ok bool, err error){
 	"ring":    ring,
 	"run":     run,
 	"sockets": sockets,
+	"strace":  strace,
 }
 
 // options are the flags that all commands have that measure in rounds, and their defaults until parse.
@@ -54,7 +55,7 @@ type options struct {
 
 func newOptions(name string, args []string, stdout, stderr io.Writer) (*options, error) {
 	o := &options{FlagSet: flag.NewFlagSet("bench "+name, flag.ContinueOnError), args: args,
-		command: strings.Join(slices.Concat([]string{"bench", name}, args), " "), stdout: stdout, stderr: stderr,
+		command: strings.Join(append([]string{"bench", name}, args...), " "), stdout: stdout, stderr: stderr,
 		rounds: 11, seconds: 1, warmup: 0.3, quiet: 10, cpu: rig.CPUs{0}, loadCPU: rig.CPUs{1}, again: 4,
 		loads: true, setUp: func(*rig.Rig) {}}
 	o.SetOutput(stderr)

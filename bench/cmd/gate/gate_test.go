@@ -3,10 +3,12 @@
 package main
 
 import (
-	"maps"
 	"strings"
 	"testing"
 	"time"
+
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/rig"
 )
 
 // A loss of 15 % fails whatever a few disturbed rounds say, and the usual ratio with the noise of a busy machine
@@ -24,41 +26,43 @@ func TestJudgeRatio(t *testing.T) {
 	}{
 		{"as usual", both, 1, 1, true, "  ok"},
 		{"2 % lost", both, 0.98, 0.98, true, "  ok"},
-		{"15 % more time a request", both, 1 / 1.15, 1 / 1.15, false, "FAILS beside net and c-uring"},
-		{"20 % more", both, 1 / 1.2, 1 / 1.2, false, "FAILS beside net and c-uring"},
+		{"15 % more time a request", both, 1 / 1.15, 1 / 1.15, false, "FAILS beside gonet and c-uring"},
+		{"20 % more", both, 1 / 1.2, 1 / 1.2, false, "FAILS beside gonet and c-uring"},
 		{"15 % fewer requests a second", both, 0.85, 0.85, false, "15 % under the usual 1.20"},
 		{"net is cheaper here", both, 0.8, 1, true, "20 % under the usual 1.20"},
 		{"C is cheaper here", both, 1, 0.8, true, "20 % under the usual 0.95"},
 		{"net is cheaper here, and 15 % lost", both, 0.8, 0.85, false, "FAILS"},
 		{"20 % gained", both, 1.2, 1, true, "so much over the usual 1.20 that bounds.go should know"},
-		{"lost with one yardstick", alone, 0.87, 1, false, "FAILS beside net"},
+		{"lost with one yardstick", alone, 0.87, 1, false, "FAILS beside gonet"},
 	} {
 		ratios := map[string][]float64{}
 		for _, n := range noise {
-			ratios[netName] = append(ratios[netName], 1.20*c.toNet*n)
+			ratios[contest.Base] = append(ratios[contest.Base], 1.20*c.toNet*n)
 			ratios["c-uring"] = append(ratios["c-uring"], 0.95*c.toC*n)
 		}
 		lines, ok := c.bound.judge(ratios)
 		if text := strings.Join(lines, "\n"); ok != c.ok || !strings.Contains(text, c.word) {
 			t.Errorf("%s: %v, want %v and %q:\n%s", c.name, ok, c.ok, c.word, text)
 		}
-		delete(ratios, netName)
+		delete(ratios, contest.Base)
 		if lines, ok := c.bound.judge(ratios); ok {
 			t.Errorf("%s: no rounds beside net pass: %s", c.name, lines)
 		}
 	}
 }
 
-// Each bound is of a server that command knows, and no driver is forgotten.
+// Each bound is of a server that rig knows, and no driver is forgotten.
 func TestBounds(t *testing.T) {
-	b := bed{bin: "bin"}
+	var bed rig.Rig
 	seen := map[string]bool{}
 	for _, r := range ratioBounds {
-		words, driver, err := b.command(r.server)
-		text := strings.Join(words, " ")
-		if err != nil || !strings.Contains(text, "-driver "+driver+" ") ||
-			!strings.HasSuffix(r.server, "-"+words[len(words)-1]) {
-			t.Errorf("%s is started by %q", r.server, text)
+		known := *r.cell.load()
+		known.Servers = []string{r.server}
+		for _, y := range r.yardsticks() {
+			known.Servers = append(known.Servers, y.name)
+		}
+		if err := bed.Check([]contest.Cell{known}); err != nil || !strings.HasPrefix(r.server, "ringo-") {
+			t.Errorf("%v: %v", r, err)
 		}
 		if seen[r.String()] {
 			t.Errorf("%v has two bounds", r)
@@ -71,9 +75,6 @@ func TestBounds(t *testing.T) {
 			if y.usual < 0.5 || y.usual > 3 {
 				t.Errorf("%v is usually %v of %s", r, y.usual, y.name)
 			}
-			if _, _, err := b.command(y.name); err != nil {
-				t.Errorf("%s: %v", y.name, err)
-			}
 		}
 	}
 	for driver := range callBounds {
@@ -83,27 +84,6 @@ func TestBounds(t *testing.T) {
 	}
 	if n := len(boundsOn([]string{"uring", "epoll"})); n != len(ratioBounds) {
 		t.Errorf("%d bounds of %d are on uring and epoll", n, len(ratioBounds))
-	}
-}
-
-const callsTable = `% time     seconds  usecs/call     calls    errors syscall
------- ----------- ----------- --------- --------- ------------------
- 61.54    0.204163           6     30467           sendto
- 25.01    0.083001          52      1575         3 io_uring_enter
-  9.99    0.033180          54       612        20 futex
-  0.00    0.000004           0        50           accept4
------- ----------- ----------- --------- --------- ------------------
-100.00    0.331747          10     32704        23 total
-`
-
-func TestParseCalls(t *testing.T) {
-	got, err := parseCalls(callsTable)
-	want := map[string]int{"sendto": 30467, "io_uring_enter": 1575, "futex": 612, "accept4": 50}
-	if err != nil || !maps.Equal(got, want) {
-		t.Errorf("got %v, %v, want %v", got, err, want)
-	}
-	if got, err := parseCalls("strace: nothing"); err == nil {
-		t.Errorf("no table gives %v", got)
 	}
 }
 

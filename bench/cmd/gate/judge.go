@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringo/bench/internal/contest"
 	"ringo/bench/internal/report"
 )
 
@@ -44,7 +45,7 @@ func (y yardstick) floor() float64 { return y.usual * (1 - lossMax) }
 // yardsticks of a server: package net's, and the C server that is built on what its driver is built on.
 func (b ratioBound) yardsticks() (list []yardstick) {
 	driver := strings.Split(b.server, "-")[1]
-	for _, y := range []yardstick{{netName, b.toNet}, {"c-" + driver, b.toC}} {
+	for _, y := range []yardstick{{contest.Base, b.toNet}, {"c-" + driver, b.toC}} {
 		if y.usual != none {
 			list = append(list, y)
 		}

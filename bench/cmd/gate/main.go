@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ringo/bench/internal/rig"
 )
 
 func main() {
@@ -45,6 +48,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	defer func() { err = errors.Join(err, b.Close()) }()
 	list := strings.Split(*drivers, ",")
 	switch args[0] {
 	case "ratios":
@@ -65,7 +69,7 @@ func boundsOn(drivers []string) []ratioBound {
 	})
 }
 
-func calls(ctx context.Context, b *bed, drivers []string, window time.Duration) (ok bool, err error) {
+func calls(ctx context.Context, b *rig.Rig, drivers []string, window time.Duration) (ok bool, err error) {
 	ok = true
 	for _, driver := range drivers {
 		bounds, known := callBounds[driver]
@@ -73,9 +77,9 @@ func calls(ctx context.Context, b *bed, drivers []string, window time.Duration) 
 			return false, fmt.Errorf("there is no bound for driver %q", driver)
 		}
 		c := cell{50, 64, 1}
-		counts, requests, took, err := b.countCalls(ctx, driver, c, window)
+		counts, requests, took, err := countCalls(ctx, b, driver, c, window)
 		for n := time.Duration(2); err == nil && requests < enough(c.conns) && n <= longestCount; n *= 2 {
-			counts, requests, took, err = b.countCalls(ctx, driver, c, n*window) // the machine had no time for it
+			counts, requests, took, err = countCalls(ctx, b, driver, c, n*window) // the machine had no time for it
 		}
 		if err != nil {
 			return false, err

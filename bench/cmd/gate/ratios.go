@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringo/bench/internal/rig"
 )
 
 const (
@@ -18,27 +20,24 @@ const (
 
 // ratios measures every server that runs on one of the drivers.
 type ratios struct {
-	bed            *bed
+	bed            *rig.Rig
 	rounds         int
 	warmup, window time.Duration
 	out            io.Writer
-	servers        map[string]*server
+	servers        map[string]*rig.Server
 	starved        int
 }
 
 // run judges the bounds.
 func (r *ratios) run(ctx context.Context, bounds []ratioBound) (ok bool, err error) {
-	r.servers = map[string]*server{}
-	defer func() {
-		for _, s := range r.servers {
-			s.stop()
-		}
-	}()
+	r.servers = map[string]*rig.Server{}
 	for _, name := range serversOf(bounds) {
-		if r.servers[name], err = r.bed.start(ctx, name); err != nil {
-			delete(r.servers, name)
-			return false, err
+		s, err := r.bed.Start(ctx, name, bounds[0].cell.load())
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
 		}
+		defer s.Stop()
+		r.servers[name] = s
 	}
 	for attempt := 1; ; attempt++ {
 		measured, err := r.measure(ctx, bounds)
@@ -114,13 +113,13 @@ func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBou
 
 // cpu is what a request costs a server. A window without a request, which a machine that stands still makes, is
 // measured again.
-func (r *ratios) cpu(ctx context.Context, s *server, c cell) (float64, error) {
+func (r *ratios) cpu(ctx context.Context, s *rig.Server, c cell) (float64, error) {
 	for {
-		m, err := r.bed.load(ctx, s, c, r.warmup, r.window)
+		m, err := loaded(ctx, r.bed, s, c, r.warmup, r.window)
 		switch {
-		case err == nil && m.CPUMicros > 0:
+		case err == nil:
 			return m.CPUMicros, nil
-		case err != nil && !strings.Contains(err.Error(), "no request was completed"):
+		case !rig.StoodStill(err.Error()):
 			return 0, err
 		case r.starved == starvedMax:
 			return 0, fmt.Errorf("%d windows without a request: this machine has no time for a measurement", r.starved)

@@ -39,7 +39,14 @@ func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 }
 
 // standstills are how measurements fail on a machine that stands still for seconds.
-var standstills = []string{"was not ready after", "no request was completed", "did not get through in"}
+var standstills = []string{"was not ready after", "no request was completed", "did not get through in", didNothing}
+
+const didNothing = "the server did nothing in the window"
+
+// StoodStill says that a measurement failed so, and not by what the server did.
+func StoodStill(failure string) bool {
+	return slices.ContainsFunc(standstills, func(text string) bool { return strings.Contains(failure, text) })
+}
 
 // disturbed says that a measurement tells nothing, because other programs took too much of the machine. A wrong answer
 // and a server that failed tell something.
@@ -48,7 +55,7 @@ func (r *Rig) disturbed(s *sample.Sample) bool {
 	case s.Errors > 0 || s.Mismatches > 0:
 		return false
 	case s.Failed != "":
-		return slices.ContainsFunc(standstills, func(text string) bool { return strings.Contains(s.Failed, text) })
+		return StoodStill(s.Failed)
 	default:
 		return s.OtherBusy > r.Quiet
 	}
@@ -217,7 +224,7 @@ func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	case s.Errors > 0 || s.Mismatches > 0:
 		s.Failed = fmt.Sprintf("%d connections broke and %d got a wrong byte: %s", s.Errors, s.Mismatches, said)
 	case s.CPUMicros <= 0 && s.Mode != "idle":
-		s.Failed = "the server did nothing in the window"
+		s.Failed = didNothing
 	case end != nil:
 		s.Failed = fmt.Sprintf("load: %v: %s", end, said)
 	}

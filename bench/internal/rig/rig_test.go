@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -120,6 +121,39 @@ func (c *command) conf(t *testing.T) string {
 		}
 	}
 	return ""
+}
+
+const callsTable = `% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ------------------
+ 61.54    0.204163           6     30467           sendto
+ 25.01    0.083001          52      1575         3 io_uring_enter
+  9.99    0.033180          54       612        20 futex
+  0.00    0.000004           0        50           accept4
+------ ----------- ----------- --------- --------- ------------------
+100.00    0.331747          10     32704        23 total
+`
+
+func TestParseCalls(t *testing.T) {
+	got, err := parseCalls(callsTable)
+	want := map[string]int{"sendto": 30467, "io_uring_enter": 1575, "futex": 612, "accept4": 50}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if got, err := parseCalls("strace: nothing"); err == nil {
+		t.Errorf("no table gives %v", got)
+	}
+}
+
+func TestParsePerf(t *testing.T) {
+	const text = "# started on Wed\n\n8418,,raw_syscalls:sys_enter,512345,100.00,,\n"
+	if n, err := parsePerf(text); err != nil || n != 8418 {
+		t.Errorf("got %d, %v, want 8418", n, err)
+	}
+	for _, text := range []string{"", "<not counted>,,raw_syscalls:sys_enter,0,0.00,,\n"} {
+		if n, err := parsePerf(text); err == nil {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
 }
 
 // builds makes programs of the module, once.
