@@ -68,7 +68,7 @@ func newOptions(name string, args []string, stdout, stderr io.Writer) (*options,
 // errUsage says that the command line is wrong, and that this has been told.
 var errUsage = errors.New("usage")
 
-// parse reads the command line. What is wrong with it beyond its form is all told at once.
+// parse reads the command line of a command that measures in rounds.
 func (o *options) parse(checks ...func() error) error {
 	o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
 	o.StringVar(&o.from, "from", "", "measure nothing: print what the record in this `file` says")
@@ -81,6 +81,22 @@ func (o *options) parse(checks ...func() error) error {
 		o.Var(&o.cpu, "server-cpu", "the `CPUs` for servers, as 0 or 0,1")
 		o.Var(&o.loadCPU, "load-cpu", "the `CPUs` for the load generator")
 	}
+	return o.read(append(checks, func() error {
+		if o.rounds <= 0 {
+			return fmt.Errorf("-rounds is %d, want at least 1", o.rounds)
+		}
+		if slices.Equal(o.cpu, o.loadCPU) {
+			return fmt.Errorf("-server-cpu and -load-cpu are both %v: servers need a core of their own", &o.cpu)
+		}
+		if o.short {
+			o.shorten(o.brief)
+		}
+		return nil
+	})...)
+}
+
+// read reads the command line. What is wrong with it beyond its form is all told at once.
+func (o *options) read(checks ...func() error) error {
 	switch err := o.Parse(o.args); {
 	case errors.Is(err, flag.ErrHelp):
 		return err
@@ -88,21 +104,12 @@ func (o *options) parse(checks ...func() error) error {
 		return errUsage
 	}
 	var errs []error
-	check := func(ok bool, format string, v ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, v...))
-		}
+	if o.seconds <= 0 || o.warmup < 0 {
+		errs = append(errs, fmt.Errorf("-seconds %v and -warmup %v: want more than 0 and at least 0", o.seconds,
+			o.warmup))
 	}
-	check(o.rounds > 0, "-rounds is %d, want at least 1", o.rounds)
-	check(o.seconds > 0 && o.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", o.seconds,
-		o.warmup)
-	check(!slices.Equal(o.cpu, o.loadCPU), "-server-cpu and -load-cpu are both %v: servers need a core of their own",
-		&o.cpu)
 	for _, check := range checks {
 		errs = append(errs, check())
-	}
-	if o.short {
-		o.shorten(o.brief)
 	}
 	return o.wrong(errors.Join(errs...))
 }

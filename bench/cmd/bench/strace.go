@@ -22,9 +22,10 @@ const leastCalls = 0.0005
 func strace(ctx context.Context, o *options) (ok bool, err error) {
 	o.seconds, o.warmup = 3, 0
 	load := o.String("cell", "50x64", "the `load`, CONNSxBYTES[xDEPTH]")
+	o.Float64Var(&o.seconds, "seconds", o.seconds, "for so long")
 	added := o.added()
 	var cells []contest.Cell
-	if err := o.parse(func() error { return addCells(&cells, "", []string{*load}) }, func() error {
+	if err := o.read(func() error { return addCells(&cells, "", []string{*load}) }, func() error {
 		if o.NArg() == 0 {
 			return errors.New("want names of servers")
 		}

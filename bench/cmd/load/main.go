@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ringo/bench/internal/sample"
@@ -39,7 +38,6 @@ type config struct {
 	rate      float64
 	patience  float64
 	json      bool
-	label     string
 }
 
 func (c *config) bulk() bool { return c.mode == "flood" || c.mode == "sink" }
@@ -90,7 +88,6 @@ func parse(args []string) (*config, error) {
 	f.Float64Var(&c.patience, "patience", 10,
 		"seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
-	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
 	f.Usage = func() {
 		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP echo server, verifying every byte. Exit code "+
 			"1 after any error.\n\n")
@@ -144,10 +141,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
-	if err := label(s, c.label); err != nil {
-		fmt.Fprintln(os.Stderr, "load:", err)
-		os.Exit(2)
-	}
 	if c.json {
 		json.NewEncoder(os.Stdout).Encode(s)
 	} else {
@@ -156,22 +149,6 @@ func main() {
 	if s.Errors > 0 || s.Mismatches > 0 {
 		os.Exit(1)
 	}
-}
-
-func label(s *sample.Sample, text string) error {
-	if text == "" {
-		return nil
-	}
-	f := strings.Fields(text)
-	if len(f) != 3 {
-		return fmt.Errorf("-label %q is not \"round cell server\"", text)
-	}
-	round, err := strconv.Atoi(f[0])
-	if err != nil {
-		return fmt.Errorf("-label %q: %w", text, err)
-	}
-	s.Round, s.Cell, s.Server = round, f[1], f[2]
-	return nil
 }
 
 func printText(s *sample.Sample) {

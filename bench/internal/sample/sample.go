@@ -39,7 +39,5 @@ type Sample struct {
 	Rate    float64 `json:"rate,omitempty"`        // messages a second that were asked for, of mode paced
 	LateP99 float64 `json:"late_p99_us,omitempty"` // how late the load generator itself sent them, µs
 
-	Ratio float64 `json:"ratio,omitempty"` // of a Go benchmark that compares two sides by itself
-
 	Figures map[string]float64 `json:"figures,omitempty"` // of a program that measures by itself, by their units
 }
