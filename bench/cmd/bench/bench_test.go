@@ -5,10 +5,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -89,11 +89,42 @@ func record(t *testing.T, ctx context.Context, o *options, cells []contest.Cell,
 	return name
 }
 
+// recordOf is a file with the record of some samples.
+func recordOf(t *testing.T, samples []sample.Sample) (name string) {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := contest.NewWriter(&b, &contest.About{Begin: time.Now()})
+	for i := 0; err == nil && i < len(samples); i++ {
+		err = w.Add(&samples[i])
+	}
+	name = filepath.Join(t.TempDir(), "record")
+	if err := errors.Join(err, os.WriteFile(name, b.Bytes(), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// printed are the lines, less their blanks, that a command makes of some samples.
+func printed(t *testing.T, samples []sample.Sample, args ...string) (code int, lines []string) {
+	t.Helper()
+	var out bytes.Buffer
+	args = slices.Insert(args, 1, "-from", recordOf(t, samples))
+	code = call(t.Context(), args, &out, io.Discard)
+	for line := range strings.Lines(out.String()) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return code, lines
+}
+
 func TestInterruptedRunsAreReported(t *testing.T) {
 	c := comparisonOf(t, "-cells", "echo/(50x64$|10x64)")
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{stop: 40, end: cancel}
+	said := c.stderr.(*bytes.Buffer)
 	from := record(t, ctx, c.options, c.choose(), f)
+	if want := "round 2 of 9, echo/10x64: 29 of 261 done, 0s left"; !strings.Contains(said.String(), want) {
+		t.Errorf("it does not say %q: %s", want, said)
+	}
 	if len(f.asked) != 40 {
 		t.Fatalf("%d measurements, want none after the 40th was interrupted", len(f.asked))
 	}
@@ -132,7 +163,7 @@ func TestServersThatFailAreGivenUp(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.html")
 	for _, test := range []struct{ args, want string }{
 		{"compare -html " + page, "FAILED  gnet, 2 times: it did not start"},
-		{"run", "FAILED  round 2, gnet: it did not start"},
+		{"run", "FAILED  round 2, echo/50x64, gnet: it did not start"},
 	} {
 		var out bytes.Buffer
 		args := append(strings.Fields(test.args), "-from", from)
@@ -154,7 +185,7 @@ func TestWrongAnswersAreTold(t *testing.T) {
 	}
 	// What is wrong counts for nothing else.
 	for _, want := range []string{"a        11   5.000      0%  1.000  12000", "b         0       -       -      -",
-		"TROUBLE round 1, b: 0 errors, 1 mismatches"} {
+		"TROUBLE round 1, 9x9, b: 0 errors, 1 mismatches"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, &out)
 		}
@@ -225,7 +256,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		"":                      "COMMAND is one of beside, compare, ",
 		"measure":               "COMMAND is one of beside, compare, ",
 		"compare -only (":       "-only: error parsing regexp",
-		"compare -rounds -1":    "-rounds is -1",
+		"compare -rounds -1":    "-rounds -1, -seconds 0.3",
 		"compare -server-cpu 1": "both 1",
 		"compare extra":         `unexpected arguments ["extra"]`,
 		"compare -seconds -2":   "-seconds -2",
@@ -247,31 +278,5 @@ func TestBadFlagsAreNamed(t *testing.T) {
 func TestQuickLeavesWhatIsSaid(t *testing.T) {
 	if c := comparisonOf(t, "-quick", "-rounds", "3"); c.rounds != 3 || c.seconds != secondsQuick {
 		t.Errorf("%d rounds of %v s", c.rounds, c.seconds)
-	}
-}
-
-func TestMinutes(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0 s", 59*time.Second + 400*time.Millisecond: "59 s", 60 * time.Second: "1 min 00 s",
-		605 * time.Second: "10 min 05 s",
-	} {
-		if got := minutes(d); got != want {
-			t.Errorf("%v is %q, want %q", d, got, want)
-		}
-	}
-}
-
-func TestProgressIsALineACellWhereThereIsNoTerminal(t *testing.T) {
-	var b bytes.Buffer
-	p := newProgress(&b, 4, 1)
-	steps := []plan.Step{{Round: 1, Cell: "a", Server: "x"}, {Round: 1, Cell: "a", Server: "y"},
-		{Round: 1, Cell: "b", Server: "x"}}
-	for i, s := range steps {
-		p.show(i, s, 90*time.Second)
-	}
-	p.end()
-	want := regexp.MustCompile(`^round 1 of 1, a: 0 of 4 done, 1 min 30 s left\nround 1 of 1, b: 2 of 4 done, .*\n$`)
-	if !want.MatchString(b.String()) {
-		t.Errorf("got %q", &b)
 	}
 }

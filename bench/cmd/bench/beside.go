@@ -16,7 +16,7 @@ import (
 
 // beside measures what cold reads of a file do to the latency of an echo on the same loop: half of what the server can
 // do, sent open-loop, with the reads and without. The same on package net, with goroutines that read by package os.
-func beside(ctx context.Context, o *options) (ok bool, err error) {
+func beside(ctx context.Context, o *options) error {
 	o.seconds = 2
 	reads := o.Int("reads", 5000, "4 KiB reads a second")
 	file := o.String("file", "", "the `file` that they read; default: 2 GiB in bench/out, made if it is not there")
@@ -47,16 +47,16 @@ func beside(ctx context.Context, o *options) (ok bool, err error) {
 		}
 		return nil
 	}); err != nil {
-		return false, err
+		return err
 	}
 	out := filepath.Join(o.bench, "out")
 	if err := os.MkdirAll(out, 0o777); err != nil {
-		return false, err
+		return err
 	}
 	o.setUp = func(r *rig.Rig) {
 		if r.File, r.FileMiB = *file, 32; !o.short {
 			r.File, r.FileMiB = cmp.Or(*file, filepath.Join(out, "cold")), 2048
 		}
 	}
-	return o.measurePairs(ctx, cells, pairs)
+	return o.judgedLoads(ctx, cells, pairs)
 }

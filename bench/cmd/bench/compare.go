@@ -22,9 +22,9 @@ import (
 // comparison is what compare's own flags say.
 type comparison struct {
 	*options
-	install, list bool
-	only, cells   *regexp.Regexp
-	html          string
+	install     bool
+	only, cells *regexp.Regexp
+	html        string
 }
 
 // What -quick and its absence stand for.
@@ -39,10 +39,10 @@ func parseCompare(o *options) (*comparison, error) {
 	o.rounds, o.seconds, o.warmup, o.again, o.charges = roundsFull, secondsFull, 0.15, 2, true
 	only := o.String("only", "", "measure the servers only whose names match this `expression`")
 	cells := o.String("cells", "", "measure the cells only whose names match this `expression`, as echo/50x64$")
-	o.BoolVar(&o.quick, "quick", false, fmt.Sprintf("three minutes: fewer cells and servers, %d rounds of %v s",
+	o.BoolVar(&o.short, "quick", false, fmt.Sprintf("three minutes: fewer cells and servers, %d rounds of %v s",
 		roundsQuick, secondsQuick))
+	o.brief = map[string]any{"rounds": roundsQuick, "seconds": secondsQuick}
 	o.BoolVar(&c.install, "install", false, "apt-get install what is missing first, as root")
-	o.BoolVar(&c.list, "list", false, "list cells and servers, and measure nothing")
 	o.StringVar(&c.html, "html", filepath.Join(o.bench, "out", "report.html"), "write the page to this `file`")
 	expression := func(flag string, text *string, to **regexp.Regexp) func() error {
 		return func() (err error) {
@@ -52,38 +52,31 @@ func parseCompare(o *options) (*comparison, error) {
 			return err
 		}
 	}
-	err := o.parse(expression("only", only, &c.only), expression("cells", cells, &c.cells), o.none)
-	if o.quick {
-		o.shorten(map[string]any{"rounds": roundsQuick, "seconds": secondsQuick})
-	}
-	return c, err
+	return c, o.parse(expression("only", only, &c.only), expression("cells", cells, &c.cells), o.none)
 }
 
 // compare measures Ringo beside Go's own net, other network libraries for Go, servers in C and programs that everybody
 // knows, and writes a page.
-func compare(ctx context.Context, o *options) (ok bool, err error) {
+func compare(ctx context.Context, o *options) error {
 	c, err := parseCompare(o)
 	if err != nil {
-		return false, err
-	}
-	if c.list {
-		return true, list(o.stdout)
+		return err
 	}
 	if c.install {
 		if err := install(ctx, missing(), o.stderr); err != nil {
-			return false, err
+			return err
 		}
 	}
 	rec, err := o.measure(ctx, c.choose())
 	if err != nil {
-		return false, err
+		return err
 	}
 	fmt.Fprint(o.stdout, verdicts(rec))
 	if err := c.page(rec); err != nil {
-		return false, err
+		return err
 	}
 	fmt.Fprintln(o.stderr, "page:", c.html)
-	return passed(rec), nil
+	return o.end(rec)
 }
 
 // install installs the packages that have what is missing. Their services are not to be started.
@@ -117,10 +110,10 @@ func packagesOf(missing []contest.Server) (packages []string) {
 // choose is what is measured.
 func (c *comparison) choose() (cells []contest.Cell) {
 	for _, cell := range contest.Cells() {
-		if !c.cells.MatchString(cell.Name()) || c.quick && !cell.Quick {
+		if !c.cells.MatchString(cell.Name()) || c.short && !cell.Quick {
 			continue
 		}
-		if c.quick {
+		if c.short {
 			cell.Shorten()
 		}
 		cell.Servers = slices.DeleteFunc(slices.Clone(cell.Servers), func(s string) bool {
@@ -168,14 +161,4 @@ func verdicts(rec *contest.Record) string {
 		b.WriteByte('\n')
 	}
 	return b.String()
-}
-
-// list is who competes under what.
-func list(w io.Writer) error {
-	for _, c := range contest.Cells() {
-		if _, err := fmt.Fprintf(w, "%-16s %s\n", c.Name(), strings.Join(c.Servers, " ")); err != nil {
-			return err
-		}
-	}
-	return nil
 }

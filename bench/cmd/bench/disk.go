@@ -9,20 +9,27 @@ import (
 	"strings"
 
 	"ringo/bench/internal/contest"
-	"ringo/bench/internal/report"
 	"ringo/bench/internal/rig"
 )
 
 // match is package file beside another, and what is asked of it.
 type match struct {
-	name       string
-	ours, base contest.Command // no base: ours compares by itself
-	asked      []asked
+	contest.Cell // the servers are ours and the base; without a base ours compares by itself
+	asked        []asked
+}
+
+// sides is a match of two commands, or of one.
+func sides(name string, ours contest.Command, base *contest.Command, asked ...asked) match {
+	c := contest.Cell{Load: name, Servers: []string{"file"}, Command: map[string]contest.Command{"file": ours}}
+	if base != nil {
+		c.Servers, c.Command["base"] = append(c.Servers, "base"), *base
+	}
+	return match{c, asked}
 }
 
 const (
-	cpu, cpuRecord, cpuOp = "cpu-µs/op", "cpu-µs/record", "CPU µs/op"
-	besideFio             = "tasks beside fio"
+	cpu       = "cpu-µs/op"
+	cpuRecord = "cpu-µs/record"
 )
 
 // diskMatches are all, with the bounds of the project. In short they take a moment.
@@ -34,33 +41,23 @@ func diskMatches(short bool) []match {
 		return benchmark(pkg, pattern, times)
 	}
 	cached := func(where, by string, limit float64) match {
-		return match{name: "cached/" + where + "/" + by, ours: run("./file", "^BenchmarkReadAtCached$/^fs="+where+
-			"$/^size=4096$/^by="+by+"$", "200x"), asked: []asked{itself("x-os", limit)}}
+		return sides("cached/"+where+"/"+by, run("./file", "^BenchmarkReadAtCached$/^fs="+where+"$/^size=4096$/^by="+by+
+			"$", "200x"), nil, itself("x-os", limit))
 	}
 	writer := func(by string) match {
-		return match{name: "append 64 B/" + by, ours: run("./file", "^BenchmarkWriter$/^append$/^record=64$/"+
-			"^size=131072$/^by="+by+"$", "30x"), asked: []asked{itself("x-bufio", 1), itself("x-same", 0)}}
+		return sides("append 64 B/"+by, run("./file", "^BenchmarkWriter$/^append$/^record=64$/^size=131072$/^by="+by+
+			"$", "30x"), nil, itself("x-bufio", 1), itself("x-same", 0))
 	}
 	reads := func(name, benchmark string, asked ...asked) match {
-		bench := func(whose string) contest.Command {
-			return run("./file", "^Benchmark"+benchmark+"$/^"+whose+"$", "16000x")
-		}
-		return match{name, bench("file"), bench("std"), asked}
-	}
-	direct := func(path string) contest.Command {
-		argv := strings.Fields("{bin}/ringo bench file -quiet -direct -depth 32 -time 1s -paths " + path)
-		if short {
-			argv = append(argv, "-time", "100ms", "-size", "16M")
-		}
-		return contest.Command{Argv: argv, Figures: func(out string) map[string]float64 {
-			return report.Row(out, "path", path)
-		}}
+		base := run("./file", "^Benchmark"+benchmark+"$/^std$", "16000x")
+		return sides(name, run("./file", "^Benchmark"+benchmark+"$/^file$", "16000x"), &base, asked...)
 	}
 	store := func(name string, size int, base string, asked ...asked) match {
 		appends := func(store string) contest.Command {
 			return run("./examples/logstore", fmt.Sprintf("^BenchmarkAppend$/^size=%d$/^%s$", size, store), "1s")
 		}
-		return match{name, appends("store=file"), appends(base), asked}
+		other := appends(base)
+		return sides(name, appends("store=file"), &other, asked...)
 	}
 	return []match{
 		cached("disk", "goroutine", 1/0.95), cached("tmpfs", "goroutine", 1/0.95),
@@ -71,7 +68,8 @@ func diskMatches(short bool) []match {
 		reads("direct32", "Direct32", atLeast("IOPS", 1.2), atMost(cpu, 0.6), itself("threads", 8)),
 		reads("direct256", "Direct256", atLeast("IOPS", 1), atMost(cpu, 0.65), itself("threads", 8)),
 		reads("cold256", "Cold256", atLeast("IOPS", 1), atMost(cpu, 0), itself("threads", 16)),
-		{besideFio, direct("task"), direct("fio"), []asked{atLeast("IOPS", 0), atMost(cpuOp, 1/0.9)}},
+		{contest.Cell{Load: "tasks beside fio", Size: 4 << 10, Depth: 32, Servers: []string{"disk-task", "fio"}},
+			[]asked{atLeast("IOPS", 0), atMost("CPU µs/op", 1/0.9)}},
 		store("log store, 128 B", 128, "store=os", atLeast("records/s", 1), atMost(cpuRecord, 0.8)),
 		store("log store, 4 KiB", 4096, "store=os", atLeast("records/s", 1), atMost(cpuRecord, 0.8)),
 		store("log store beside a sync each, 128 B", 128, "naive", atLeast("records/s", 4)),
@@ -81,64 +79,21 @@ func diskMatches(short bool) []match {
 
 // disk measures what reads, writes and syncs cost in package file, in package os and in fio. The files lie in the
 // folder for temporary files.
-func disk(ctx context.Context, o *options) (ok bool, err error) {
-	o.loads = false
+func disk(ctx context.Context, o *options) error {
+	o.loads, o.seconds = false, 0.5
 	o.hasShort(0, 0)
 	var cells []contest.Cell
 	var pairs []pair
 	if err := o.parse(func() (err error) {
-		cells, pairs, err = o.diskCells()
+		cells, pairs, err = diskCells(o.Args(), o.short)
 		return err
 	}); err != nil {
-		return false, err
+		return err
 	}
-	rec, err := o.measure(ctx, cells)
-	if err != nil {
-		return false, err
+	if o.short {
+		o.seconds, o.setUp = 0.05, func(r *rig.Rig) { r.FileMiB = 16 }
 	}
-	fmt.Fprint(o.stdout, diskTable(rec.Results(), pairs), failures(rec))
-	return passed(rec), nil
-}
-
-// The sides of a match.
-const (
-	ourSide  = "file"
-	baseSide = "base"
-)
-
-// diskCells are those of some matches, or of all that can be measured here.
-func (o *options) diskCells() (cells []contest.Cell, pairs []pair, err error) {
-	matches, names := diskMatches(o.short), o.Args()
-	var known []string
-	for _, m := range matches {
-		known = append(known, m.name)
-		if len(names) > 0 && !slices.Contains(names, m.name) {
-			continue
-		}
-		if m.name == besideFio && !rig.Has("fio") {
-			fmt.Fprintf(o.stderr, "left out: %s: fio is not installed: apt-get install fio\n", m.name)
-			continue
-		}
-		c := contest.Cell{Load: m.name, Servers: []string{ourSide},
-			Command: map[string]contest.Command{ourSide: m.ours}}
-		if m.base.Argv != nil {
-			c.Servers, c.Command[baseSide] = append(c.Servers, baseSide), m.base
-		}
-		cells = append(cells, c)
-		for _, a := range m.asked {
-			pairs = append(pairs, pair{m.name, ourSide, baseSide, a})
-		}
-	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, nil, fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
-		}
-	}
-	return cells, pairs, nil
-}
-
-func diskTable(results []*contest.Result, pairs []pair) string {
-	return judge(results, pairs, []string{"", "figure"}, func(p *pair) ([]string, string) {
+	return o.judged(ctx, cells, pairs, []string{"", "figure"}, func(p *pair, _ []*contest.Result) ([]string, string) {
 		unit, bound := p.figure, p.asked
 		if p.how == ratio {
 			unit += ", ratio"
@@ -148,4 +103,24 @@ func diskTable(results []*contest.Result, pairs []pair) string {
 		}
 		return []string{p.cell, unit}, bound.String()
 	})
+}
+
+// diskCells are those of some matches, or of all.
+func diskCells(names []string, short bool) (cells []contest.Cell, pairs []pair, err error) {
+	var known []string
+	for _, m := range diskMatches(short) {
+		if known = append(known, m.Load); len(names) > 0 && !slices.Contains(names, m.Load) {
+			continue
+		}
+		cells = append(cells, m.Cell)
+		for _, a := range m.asked {
+			pairs = append(pairs, pair{m.Load, m.Servers[0], m.Servers[len(m.Servers)-1], a})
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, nil, fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+		}
+	}
+	return cells, pairs, nil
 }

@@ -3,12 +3,12 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"ringo/bench/internal/contest"
+	"ringo/bench/internal/rig"
 	"ringo/bench/internal/sample"
 )
 
@@ -16,53 +16,55 @@ import (
 func TestMatchesAreWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range diskMatches(false) {
-		if seen[m.name] || len(m.asked) == 0 || m.ours.Figures == nil {
-			t.Errorf("%q is there twice, or asks nothing", m.name)
+		if seen[m.Load] || len(m.asked) == 0 {
+			t.Errorf("%q is there twice, or asks nothing", m.Load)
 		}
-		seen[m.name] = true
+		seen[m.Load] = true
 		for _, a := range m.asked {
-			if a.how == ratio && m.base.Argv == nil {
-				t.Errorf("%s: %s is compared with nothing", m.name, a.figure)
+			if a.how == ratio && len(m.Servers) != 2 {
+				t.Errorf("%s: %s is compared with nothing", m.Load, a.figure)
 			}
 		}
 	}
 	for _, m := range diskMatches(true) {
-		argv := fmt.Sprint(m.ours.Argv)
-		if !seen[m.name] || !strings.Contains(argv, "benchtime=10x") && !strings.Contains(argv, "-time 100ms") {
-			t.Errorf("%s in short is %s", m.name, argv)
+		for _, c := range m.Command {
+			if !seen[m.Load] || !slices.Contains(c.Argv, "-test.benchtime=10x") {
+				t.Errorf("%s in short is %q", m.Load, c.Argv)
+			}
 		}
 	}
+	if err := new(rig.Rig).Check(diskCellsOf(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+func diskCellsOf(t *testing.T, names ...string) []contest.Cell {
+	cells, _, err := diskCells(names, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cells
 }
 
 func TestDiskTable(t *testing.T) {
-	o, _ := optionsOf(t, "disk", "-rounds", "3", "cold256")
-	if err := o.parse(); err != nil {
-		t.Fatal(err)
-	}
-	cells, pairs, err := o.diskCells()
-	if err != nil || len(cells) != 1 || !slices.Equal(cells[0].Servers, []string{ourSide, baseSide}) {
-		t.Fatalf("cells %v, %v", cells, err)
-	}
-	var rec contest.Record
+	var samples []sample.Sample
 	for round := range 3 {
-		for i, server := range cells[0].Servers {
-			rec.Samples = append(rec.Samples, sample.Sample{Round: round, Cell: "cold256", Server: server,
+		for i, server := range diskCellsOf(t, "cold256")[0].Servers {
+			samples = append(samples, sample.Sample{Round: round, Cell: "cold256", Server: server,
 				Figures: map[string]float64{"IOPS": 30 - 20*float64(i), cpu: 5, "threads": 17}})
 		}
 	}
-	var got []string
-	for line := range strings.Lines(diskTable(rec.Results(), pairs)) {
-		got = append(got, strings.Join(strings.Fields(line), " "))
-	}
+	samples = append(samples, sample.Sample{Round: 4, Cell: "cold256", Server: "file", Failed: "no disk"})
+	code, got := printed(t, samples, "disk", "cold256")
 	want := []string{"figure rounds quartile median quartile bound",
 		"cold256 IOPS, ratio 3 3.000 3.000 3.000 >=1 met", "cold256 cpu-µs/op, ratio 3 1.000 1.000 1.000 -",
-		"cold256 threads 3 17.000 17.000 17.000 <=16 NOT MET"}
-	if !slices.Equal(got, want) {
-		t.Errorf("the table is %q\nwant %q", got, want)
+		"cold256 threads 3 17.000 17.000 17.000 <=16 NOT MET", "FAILED round 4, cold256, file: no disk"}
+	if code != 1 || !slices.Equal(got, want) {
+		t.Errorf("exit code %d, the table is %q\nwant %q", code, got, want)
 	}
 }
 
-func TestRingTable(t *testing.T) {
+func TestRing(t *testing.T) {
 	cells, err := ringCells([]string{"cached"}, true, true)
 	if err != nil || len(cells) != 1 {
 		t.Fatalf("%v, %v", cells, err)
@@ -71,16 +73,16 @@ func TestRingTable(t *testing.T) {
 	if argv := cells[0].Command["uring"].Argv; !slices.Equal(argv, want) {
 		t.Errorf("ours is %q, want %q", argv, want)
 	}
-	if _, err := ringCells([]string{"nop", "noop"}, true, true); err == nil {
-		t.Error("there is a work noop")
-	}
-	var rec contest.Record
+	var samples []sample.Sample
 	for _, side := range cells[0].Servers {
 		output := map[string]string{"uring": "3000 0.002\n", "liburing": "3000 0.001\n"}[side]
-		rec.Samples = append(rec.Samples, sample.Sample{Cell: "cached", Server: side, Figures: parseRing(output)})
+		samples = append(samples, sample.Sample{Cell: "cached", Server: side, Figures: parseRing(output)})
 	}
-	if got := ringTable(rec.Results()); !strings.Contains(got, "cached             1500       3000   0.500 (") {
-		t.Errorf("the table is\n%s", got)
+	code, got := printed(t, samples, "ring", "cached")
+	want = []string{"work, ops/ms uring liburing rounds quartile median quartile bound",
+		"cached 1500 3000 1 0.500 0.500 0.500"}
+	if code != 0 || !slices.Equal(got, want) {
+		t.Errorf("exit code %d, the table is %q\nwant %q", code, got, want)
 	}
 	if f := parseRing("no such work"); f != nil {
 		t.Errorf("figures %v of nothing", f)

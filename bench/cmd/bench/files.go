@@ -18,7 +18,7 @@ var fileBounds = map[string]map[int]asked{
 
 // files measures what a request for a file that is in memory costs on ringo serve, on nginx and on http.FileServer.
 // Settings are the same for ringo and nginx: one loop or worker, 1000 open files, believed for a second.
-func files(ctx context.Context, o *options) (ok bool, err error) {
+func files(ctx context.Context, o *options) error {
 	driver := o.driver()
 	receive := o.Int("receive", 0,
 		"the load's receive buffers, in `bytes`; 0: as the system tunes them, which decides who transmits")
@@ -35,7 +35,7 @@ func files(ctx context.Context, o *options) (ok bool, err error) {
 		}
 		return addCells(&cells, contest.Files, loads)
 	}); err != nil {
-		return false, err
+		return err
 	}
 	ringo := "serve-" + *driver
 	var pairs []pair
@@ -48,5 +48,5 @@ func files(ctx context.Context, o *options) (ok bool, err error) {
 		}
 	}
 	o.setUp = func(r *rig.Rig) { r.Logs = *logs }
-	return o.measurePairs(ctx, cells, pairs)
+	return o.judgedLoads(ctx, cells, pairs)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -80,13 +81,18 @@ func (a asked) of(s *sample.Sample) float64 {
 	return s.Figures[a.figure]
 }
 
-// values are those of the rounds.
-func (p *pair) values(results []*contest.Result) []float64 {
+// result is that of the pair's cell, or one without samples.
+func (p *pair) result(results []*contest.Result) *contest.Result {
 	i := slices.IndexFunc(results, func(r *contest.Result) bool { return r.Cell.Name() == p.cell })
 	if i < 0 {
-		return nil
+		return new(contest.Result)
 	}
-	r := results[i]
+	return results[i]
+}
+
+// values are those of the rounds.
+func (p *pair) values(results []*contest.Result) []float64 {
+	r := p.result(results)
 	if p.how == ratio {
 		return r.Ratios(p.of, p.server, p.base)
 	}
@@ -116,13 +122,23 @@ func (a asked) verdict(values []float64) string {
 	return "NOT MET"
 }
 
-// judge is a table of pairs. Words says what one is called, in columns that have a head, and what is asked of it.
-func judge(results []*contest.Result, pairs []pair, head []string, words func(*pair) ([]string, string)) string {
+// judged measures, and prints a table of the pairs: words are what one is called, in columns that have a head, and what
+// is asked of it. Before it come those of the cells, if there are loads.
+func (o *options) judged(ctx context.Context, cells []contest.Cell, pairs []pair, head []string,
+	words func(*pair, []*contest.Result) ([]string, string)) error {
+	rec, err := o.measure(ctx, cells)
+	if err != nil {
+		return err
+	}
+	if o.loads {
+		o.tables(rec, nil, report.Table)
+	}
+	results := rec.Results()
 	rows := [][]string{append(head, "rounds", "quartile", "median", "quartile", "bound", "")}
 	for i := range pairs {
 		p := &pairs[i]
 		v := p.values(results)
-		row, bound := words(p)
+		row, bound := words(p, results)
 		row = append(row, fmt.Sprint(len(v)))
 		for _, q := range []float64{0.25, 0.5, 0.75} {
 			row = append(row, number("%.3f", report.Quantile(v, q)))
@@ -131,13 +147,14 @@ func judge(results []*contest.Result, pairs []pair, head []string, words func(*p
 	}
 	var b strings.Builder
 	report.Table(&b, rows)
-	return b.String()
+	fmt.Fprint(o.stdout, &b)
+	return o.end(rec)
 }
 
-// pairTable is judge's for pairs of servers under a load.
-func pairTable(results []*contest.Result, pairs []pair) string {
+// judgedLoads is judged for pairs of servers under a load.
+func (o *options) judgedLoads(ctx context.Context, cells []contest.Cell, pairs []pair) error {
 	head := []string{"pair", "load", "server", "base"}
-	return judge(results, pairs, head, func(p *pair) ([]string, string) {
+	return o.judged(ctx, cells, pairs, head, func(p *pair, _ []*contest.Result) ([]string, string) {
 		name, load, _ := strings.Cut(p.cell, "/")
 		return []string{name, load, p.server, cmp.Or(p.base, "-")}, p.asked.String()
 	})

@@ -8,16 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/bench/internal/contest"
 	"ringo/bench/internal/sample"
 )
 
 func TestBoundsAreJudged(t *testing.T) {
-	var rec contest.Record
+	var samples []sample.Sample
 	for round := range 3 {
 		add := func(cell, server string, s sample.Sample) {
 			s.Round, s.Cell, s.Server = round, cell, server
-			rec.Samples = append(rec.Samples, s)
+			samples = append(samples, s)
 		}
 		for i, server := range []string{"theirs", "ours"} {
 			v := float64(i)
@@ -58,7 +57,12 @@ func TestBoundsAreJudged(t *testing.T) {
 		pairs = append(pairs, pair{c.cell, "ours", c.base, c.asked})
 		want = append(want, c.want)
 	}
-	lines := strings.Split(strings.TrimSpace(pairTable(rec.Results(), pairs)), "\n")[1:]
+	o, said := optionsOf(t, "sockets")
+	o.from, o.loads = recordOf(t, samples), false
+	if err := o.judgedLoads(t.Context(), nil, pairs); err == nil || err.Error() != "3 of 34 measurements failed" {
+		t.Errorf("error %v, want that 3 of 34 failed", err)
+	}
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")[1 : len(want)+1]
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines, want %d: %q", len(lines), len(want), lines)
 	}

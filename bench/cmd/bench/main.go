@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ import (
 )
 
 // commands are what there is to do, by name. Each reads the command line first.
-var commands = map[string]func(context.Context, *options) (ok bool, err error){
+var commands = map[string]func(context.Context, *options) error{
 	"beside":  beside,
 	"compare": compare,
 	"disk":    disk,
@@ -39,18 +40,16 @@ type options struct {
 	bench          string // the folder
 	stdout, stderr io.Writer
 
-	rounds       int
-	seconds      float64
-	warmup       float64
-	quiet        float64
-	cpu, loadCPU rig.CPUs
-	record, from string
-	again        int  // how often a measurement may be made again
-	loads        bool // there is a load, and a server under it; or else programs that measure by themselves
-	charges      bool // what the host charges is measured, too
-	quick, short bool
-	brief        map[string]any // what -short sets
-	setUp        func(*rig.Rig)
+	rounds                 int
+	seconds, warmup, quiet float64
+	cpu, loadCPU           rig.CPUs
+	record, from           string
+	again                  int  // how often a measurement may be made again
+	loads                  bool // there is a load, and a server under it; or else programs that measure by themselves
+	charges                bool // what the host charges is measured, too
+	short                  bool
+	brief                  map[string]any // what the flag for that sets, unless other flags do
+	setUp                  func(*rig.Rig)
 }
 
 func newOptions(name string, args []string, stdout, stderr io.Writer) (*options, error) {
@@ -59,20 +58,25 @@ func newOptions(name string, args []string, stdout, stderr io.Writer) (*options,
 		rounds: 11, seconds: 1, warmup: 0.3, quiet: 10, cpu: rig.CPUs{0}, loadCPU: rig.CPUs{1}, again: 4,
 		loads: true, setUp: func(*rig.Rig) {}}
 	o.SetOutput(stderr)
-	var err error
-	o.bench, err = findBench()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "ringo/bench").Output()
+	if err != nil {
+		return nil, fmt.Errorf("this is not the module in the folder bench: %w", err)
+	}
+	o.bench = strings.TrimSpace(string(dir))
 	o.record = filepath.Join(o.bench, "out", name+".jsonl")
-	return o, err
+	return o, nil
 }
 
-// errUsage says that the command line is wrong, and that this has been told.
-var errUsage = errors.New("usage")
+// usage is what is wrong with the command line.
+type usage struct{ error }
 
-// parse reads the command line of a command that measures in rounds.
+// parse reads the command line. What is wrong with it beyond its form is all told at once.
 func (o *options) parse(checks ...func() error) error {
-	o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
-	o.StringVar(&o.from, "from", "", "measure nothing: print what the record in this `file` says")
-	o.StringVar(&o.record, "record", o.record, "write the record, a line of JSON for each sample, to this `file`")
+	if o.rounds > 0 {
+		o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
+		o.StringVar(&o.from, "from", "", "measure nothing: print what the record in this `file` says")
+		o.StringVar(&o.record, "record", o.record, "write the record, a line of JSON for each sample, to this `file`")
+	}
 	if o.loads {
 		o.Float64Var(&o.seconds, "seconds", o.seconds, "length of a measured window")
 		o.Float64Var(&o.warmup, "warmup", o.warmup, "seconds before it")
@@ -81,69 +85,43 @@ func (o *options) parse(checks ...func() error) error {
 		o.Var(&o.cpu, "server-cpu", "the `CPUs` for servers, as 0 or 0,1")
 		o.Var(&o.loadCPU, "load-cpu", "the `CPUs` for the load generator")
 	}
-	return o.read(append(checks, func() error {
-		if o.rounds <= 0 {
-			return fmt.Errorf("-rounds is %d, want at least 1", o.rounds)
-		}
-		if slices.Equal(o.cpu, o.loadCPU) {
-			return fmt.Errorf("-server-cpu and -load-cpu are both %v: servers need a core of their own", &o.cpu)
-		}
-		if o.short {
-			o.shorten(o.brief)
-		}
-		return nil
-	})...)
-}
-
-// read reads the command line. What is wrong with it beyond its form is all told at once.
-func (o *options) read(checks ...func() error) error {
 	switch err := o.Parse(o.args); {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
-		return errUsage
+		return usage{} // which package flag has told
+	}
+	if o.short {
+		o.Visit(func(f *flag.Flag) { delete(o.brief, f.Name) })
+		for name, v := range o.brief {
+			o.Set(name, fmt.Sprint(v)) // a command that has not this flag does without
+		}
 	}
 	var errs []error
-	if o.seconds <= 0 || o.warmup < 0 {
-		errs = append(errs, fmt.Errorf("-seconds %v and -warmup %v: want more than 0 and at least 0", o.seconds,
-			o.warmup))
+	if o.rounds < 0 || o.seconds <= 0 || o.warmup < 0 {
+		errs = append(errs, fmt.Errorf("-rounds %d, -seconds %v and -warmup %v: want more than 0, or no warm-up",
+			o.rounds, o.seconds, o.warmup))
+	}
+	if slices.Equal(o.cpu, o.loadCPU) {
+		errs = append(errs, fmt.Errorf("-server-cpu and -load-cpu are both %v: servers need their own", &o.cpu))
 	}
 	for _, check := range checks {
 		errs = append(errs, check())
 	}
-	return o.wrong(errors.Join(errs...))
+	if err := errors.Join(errs...); err != nil {
+		return usage{err}
+	}
+	return nil
 }
 
 // hasShort gives the command a flag -short, of one round with such a window.
 func (o *options) hasShort(seconds, warmup float64) {
 	o.BoolVar(&o.short, "short", false, "one round of a moment: shows that all works and measures nothing")
-	o.brief = map[string]any{"rounds": 1}
-	if o.loads {
-		o.brief["seconds"], o.brief["warmup"], o.brief["quiet"] = seconds, warmup, 1000
-	}
+	o.brief = map[string]any{"rounds": 1, "seconds": seconds, "warmup": warmup, "quiet": 1000}
 }
 
 // driver is a flag for Ringo's driver.
 func (o *options) driver() *string { return o.String("driver", "uring", "Ringo's `driver`") }
-
-// shorten sets flags that the command line has not.
-func (o *options) shorten(values map[string]any) {
-	o.Visit(func(f *flag.Flag) { delete(values, f.Name) })
-	for name, v := range values {
-		if err := o.Set(name, fmt.Sprint(v)); err != nil {
-			panic(err)
-		}
-	}
-}
-
-// wrong tells what is wrong with the command line.
-func (o *options) wrong(err error) error {
-	if err == nil {
-		return nil
-	}
-	fmt.Fprintln(o.stderr, err)
-	return errUsage
-}
 
 // none wants no arguments.
 func (o *options) none() error {
@@ -151,24 +129,6 @@ func (o *options) none() error {
 		return fmt.Errorf("unexpected arguments %q", o.Args())
 	}
 	return nil
-}
-
-// findBench is the directory of the module, from the one that it is run in.
-func findBench() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for d := dir; ; d = filepath.Dir(d) {
-		for _, bench := range []string{d, filepath.Join(d, "bench")} {
-			if _, err := os.Stat(filepath.Join(bench, "cmd", "load", "main.go")); err == nil {
-				return bench, nil
-			}
-		}
-		if d == filepath.Dir(d) {
-			return "", fmt.Errorf("no module bench at or above %s", dir)
-		}
-	}
 }
 
 func main() {
@@ -181,25 +141,24 @@ func main() {
 // call does what a command line says, and gives the exit code.
 func call(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintf(stderr, "usage: bench COMMAND [flags], and COMMAND is one of %s\n",
+		fmt.Fprintln(stderr, "usage: bench COMMAND [flags], and COMMAND is one of",
 			strings.Join(names(commands), ", "))
 		return 2
 	}
 	o, err := newOptions(args[0], args[1:], stdout, stderr)
-	ok := false
 	if err == nil {
-		ok, err = commands[args[0]](ctx, o)
+		err = commands[args[0]](ctx, o)
 	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	switch wrong := (usage{}); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	case err != nil:
-		fmt.Fprintln(stderr, "bench:", err)
+	case errors.As(err, &wrong):
+		if code = 2; wrong.error == nil {
+			return code
+		}
+	default:
+		code = 1
 	}
-	if err != nil || !ok {
-		return 1
-	}
-	return 0
+	fmt.Fprintln(stderr, "bench:", err)
+	return code
 }

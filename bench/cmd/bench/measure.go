@@ -16,6 +16,7 @@ import (
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/host"
 	"ringo/bench/internal/plan"
+	"ringo/bench/internal/report"
 	"ringo/bench/internal/rig"
 	"ringo/bench/internal/sample"
 )
@@ -48,20 +49,9 @@ func (o *options) measure(ctx context.Context, cells []contest.Cell) (*contest.R
 	return rec, nil
 }
 
-// passed says that no server failed and no answer was wrong.
-func passed(rec *contest.Record) bool {
-	_, failed := rec.Disturbed()
-	return failed == 0
-}
-
 // write has the cells measured and writes the record of it.
 func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 	begin := time.Now()
-	r, err := o.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
 	cells, left := present(cells, missing())
 	if len(cells) == 0 {
 		return errors.New("there is nothing to measure")
@@ -69,21 +59,17 @@ func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 	for _, l := range left {
 		fmt.Fprintf(o.stderr, "left out: %s: %s\n", contest.ByName(l.Server).Title, l.Why)
 	}
-	if err := r.Check(cells); err != nil {
-		return o.wrong(err)
+	r, err := o.open(ctx, cells)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	r.Again, r.Spare = o.again, o.again*len(steps(cells, o.rounds))
 	if o.charges {
 		r.Spare = len(steps(cells, o.rounds)) / 5 // a long run on a noisy machine takes a fifth longer at most
 	}
-	fmt.Fprintln(o.stderr, "building")
-	if err := r.Build(ctx); err != nil {
-		return err
-	}
 	about := o.about(ctx, begin, left)
-	if about.Charges, err = o.charged(ctx); err != nil {
-		fmt.Fprintln(o.stderr, "what the host charges is not measured:", err)
-	}
+	about.Charges = o.charged(ctx)
 	if err := os.MkdirAll(filepath.Dir(o.record), 0o777); err != nil {
 		return err
 	}
@@ -99,32 +85,40 @@ func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 	if err := o.takeTurns(ctx, r, cells, w); err != nil {
 		return err
 	}
-	end := &contest.End{Interrupted: ctx.Err() != nil, Minutes: time.Since(begin).Minutes()}
-	if about.Charges != nil && ctx.Err() == nil {
-		if end.Charges, err = o.charged(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return w.Close(end)
+	return w.Close(&contest.End{Interrupted: ctx.Err() != nil, Minutes: time.Since(begin).Minutes(),
+		Charges: o.charged(ctx)})
 }
 
-// open makes a rig of the command line.
-func (o *options) open() (*rig.Rig, error) {
+// open makes a rig of the command line, and builds what it is to start.
+func (o *options) open(ctx context.Context, cells []contest.Cell) (*rig.Rig, error) {
 	r, err := rig.Open(o.bench)
 	if err != nil {
 		return nil, err
 	}
 	r.Seconds, r.Warmup, r.Quiet, r.CPU, r.LoadCPU = o.seconds, o.warmup, o.quiet/100, o.cpu, o.loadCPU
 	o.setUp(r)
+	if err = r.Check(cells); err != nil {
+		err = usage{err}
+	} else {
+		fmt.Fprintln(o.stderr, "building")
+		err = r.Build(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	return r, nil
 }
 
-// charged is what the host charges, for a command that wants to know.
-func (o *options) charged(ctx context.Context) (host.Charges, error) {
-	if !o.charges {
-		return nil, nil
+// charged is what the host charges, for a command that wants to know, unless the run has been ended.
+func (o *options) charged(ctx context.Context) host.Charges {
+	if !o.charges || ctx.Err() != nil {
+		return nil
 	}
-	return host.Measure(ctx, filepath.Join(o.bench, "bin", "charges"), o.cpu[0], o.loadCPU[0])
+	c, err := host.Measure(ctx, filepath.Join(o.bench, "bin", "charges"), o.cpu[0], o.loadCPU[0])
+	if err != nil {
+		fmt.Fprintln(o.stderr, "what the host charges is not measured:", err)
+	}
+	return c
 }
 
 // missing are the servers whose programs are not installed.
@@ -139,17 +133,15 @@ func missing() (all []contest.Server) {
 
 // present are cells without those whose programs are missing, and who of them would have competed.
 func present(cells []contest.Cell, missing []contest.Server) (here []contest.Cell, left []contest.LeftOut) {
+	for _, m := range missing {
+		if slices.ContainsFunc(cells, func(c contest.Cell) bool { return slices.Contains(c.Servers, m.Name) }) {
+			left = append(left, contest.LeftOut{Server: m.Name,
+				Why: fmt.Sprintf("%s is not installed: apt-get install %s", m.Needs, m.Apt)})
+		}
+	}
 	for _, c := range cells {
 		c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(name string) bool {
-			i := slices.IndexFunc(missing, func(s contest.Server) bool { return s.Name == name })
-			if i < 0 {
-				return false
-			}
-			if !slices.ContainsFunc(left, func(l contest.LeftOut) bool { return l.Server == name }) {
-				left = append(left, contest.LeftOut{Server: name, Why: fmt.Sprintf(
-					"%s is not installed: apt-get install %s", missing[i].Needs, missing[i].Apt)})
-			}
-			return true
+			return slices.ContainsFunc(left, func(l contest.LeftOut) bool { return l.Server == name })
 		})
 		if len(c.Servers) > 0 {
 			here = append(here, c)
@@ -160,21 +152,15 @@ func present(cells []contest.Cell, missing []contest.Server) (here []contest.Cel
 
 // about describes the run.
 func (o *options) about(ctx context.Context, begin time.Time, left []contest.LeftOut) *contest.About {
-	a := &contest.About{Begin: begin, Command: o.command, Quick: o.quick, Rounds: o.rounds, Seconds: o.seconds,
+	a := &contest.About{Begin: begin, Command: o.command, Quick: o.short, Rounds: o.rounds, Seconds: o.seconds,
 		Warmup: o.warmup, Quiet: o.quiet / 100, Host: host.Describe(), LeftOut: left}
 	for name, argv := range map[string][]string{
 		"gcc": {"gcc", "--version"}, "nginx": {"nginx", "-v"}, "HAProxy": {"haproxy", "-v"},
 		"redis-server": {"redis-server", "--version"}, "fio": {"fio", "--version"},
 	} {
-		if !rig.Has(argv[0]) {
-			continue
+		if text, err := host.Version(ctx, append([]string{rig.Find(argv[0])}, argv[1:]...)...); err == nil {
+			a.Host.Versions[name] = text
 		}
-		text, err := host.Version(ctx, append([]string{rig.Find(argv[0])}, argv[1:]...)...)
-		if err != nil {
-			fmt.Fprintf(o.stderr, "the version of %s: %v\n", name, err)
-			continue
-		}
-		a.Host.Versions[name] = text
 	}
 	a.Host.Versions["Go"] = runtime.Version()
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -209,26 +195,34 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 		byName[cells[i].Name()] = &cells[i]
 	}
 	steps := steps(cells, o.rounds)
-	clock := plan.NewClock(time.Duration((o.seconds + o.warmup + 0.2) * float64(time.Second)))
-	p := newProgress(o.stderr, len(steps), o.rounds)
-	defer p.end()
-	k := peaks{meter: m, known: map[plan.Step]float64{}}
-	failed := map[plan.Step]int{} // rounds in a row, by cell and server
+	begin := time.Now()
+	peaks := map[plan.Step]float64{} // by cell and server: what rates are shares of, the same for all in all rounds
+	failed := map[plan.Step]int{}    // rounds in a row, by cell and server
 	for i, s := range steps {
 		who := plan.Step{Cell: s.Cell, Server: s.Server}
 		if failed[who] == failedMax {
 			continue
 		}
-		p.show(i, s, clock.Left(steps[i:]))
-		begin := time.Now()
-		rate, err := k.rate(ctx, byName[s.Cell], p)
-		if err != nil {
-			if ctx.Err() != nil {
-				break
-			}
-			return err
+		if i == 0 || s.Cell != steps[i-1].Cell || s.Round != steps[i-1].Round {
+			left := time.Since(begin) * time.Duration(len(steps)-i) / time.Duration(max(i, 1))
+			fmt.Fprintf(o.stderr, "round %d of %d, %s: %d of %d done, %v left\n", s.Round, o.rounds, s.Cell, i,
+				len(steps), left.Round(time.Second))
 		}
-		got, err := m.Measure(ctx, s, byName[s.Cell], rate)
+		cell, rate := byName[s.Cell], 0.0
+		if cell.Share > 0 {
+			of := plan.Step{Cell: cell.Closed().Name(), Server: cell.Peak}
+			if peaks[of] == 0 {
+				var err error
+				if peaks[of], err = peak(ctx, m, of, cell.Closed()); ctx.Err() != nil {
+					break
+				} else if err != nil {
+					return err
+				}
+				fmt.Fprintf(o.stderr, "the peak of %s, %s: %.0f messages a second\n", of.Cell, of.Server, peaks[of])
+			}
+			rate = cell.Share * peaks[of]
+		}
+		got, err := m.Measure(ctx, s, cell, rate)
 		if ctx.Err() != nil {
 			break
 		}
@@ -240,12 +234,30 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 		}
 		if got.Failed == "" {
 			delete(failed, who)
-		} else if failed[who]++; failed[who] < failedMax {
-			p.say("round %d, %s, %s FAILED: %s", s.Round, s.Cell, s.Server, got.Failed)
-		} else {
-			p.say("round %d, %s, %s FAILED and is given up: %s", s.Round, s.Cell, s.Server, got.Failed)
+			continue
 		}
-		clock.Took(s, time.Since(begin))
+		failed[who]++
+		fmt.Fprintf(o.stderr, "round %d, %s, %s FAILED %d times: %s\n", s.Round, s.Cell, s.Server, failed[who],
+			got.Failed)
 	}
 	return nil
+}
+
+// peakRounds is how many measurements a peak is the median of.
+const peakRounds = 3
+
+// peak is what a server answers a second at most.
+func peak(ctx context.Context, m meter, step plan.Step, cell *contest.Cell) (float64, error) {
+	var v []float64
+	for range peakRounds {
+		s, err := m.Measure(ctx, step, cell, 0)
+		if err == nil && s.Failed != "" {
+			err = errors.New(s.Failed)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("the peak of %s, %s: %w", step.Cell, step.Server, err)
+		}
+		v = append(v, s.PerSecond)
+	}
+	return report.Quantile(v, 0.5), nil
 }

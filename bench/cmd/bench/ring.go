@@ -10,12 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ringo/bench/internal/contest"
-	"ringo/bench/internal/report"
 	"ringo/bench/internal/rig"
-	"ringo/bench/internal/sample"
 )
 
 // ringWorks are what both sides can do, with the operations of a run.
@@ -32,7 +29,7 @@ const perCPU = "ops/ms"
 
 // ring measures package uring beside liburing, in C: operations a second of processor time, user's and kernel's. The C
 // side is built with gcc and the system's liburing, or the one in the folder that LIBURING names.
-func ring(ctx context.Context, o *options) (ok bool, err error) {
+func ring(ctx context.Context, o *options) error {
 	o.loads = false
 	keepP := o.Bool("keep-p", false, "uring.Config.KeepP: the scheduler is not told of waits")
 	o.hasShort(0, 0)
@@ -41,20 +38,23 @@ func ring(ctx context.Context, o *options) (ok bool, err error) {
 		cells, err = ringCells(o.Args(), o.short, *keepP)
 		return err
 	}); err != nil {
-		return false, err
+		return err
 	}
 	if o.from == "" {
 		if err := buildLiburing(ctx, o.bench); err != nil {
-			return false, err
+			return err
 		}
 	}
 	o.setUp = func(r *rig.Rig) { r.FileMiB = 64 }
-	rec, err := o.measure(ctx, cells)
-	if err != nil {
-		return false, err
+	var pairs []pair
+	for _, c := range cells {
+		pairs = append(pairs, pair{c.Load, "uring", "liburing", atLeast(perCPU, 0)})
 	}
-	fmt.Fprint(o.stdout, ringTable(rec.Results()), failures(rec))
-	return passed(rec), nil
+	head := []string{"work, " + perCPU, "uring", "liburing"}
+	return o.judged(ctx, cells, pairs, head, func(p *pair, results []*contest.Result) ([]string, string) {
+		r := p.result(results)
+		return []string{p.cell, number("%.0f", r.Median(p.server, p.of)), number("%.0f", r.Median(p.base, p.of))}, ""
+	})
 }
 
 func ringCells(names []string, short, keepP bool) (cells []contest.Cell, err error) {
@@ -86,20 +86,6 @@ func parseRing(output string) map[string]float64 {
 		return nil
 	}
 	return map[string]float64{perCPU: ops / seconds / 1e3}
-}
-
-func ringTable(results []*contest.Result) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-12s %10s %10s   %s\n", "work", "uring", "liburing",
-		"ratio (quartiles)   operations per ms of CPU")
-	rate := func(s *sample.Sample) float64 { return s.Figures[perCPU] }
-	for _, r := range results {
-		ratios := r.Ratios(rate, "uring", "liburing")
-		fmt.Fprintf(&b, "%-12s %10.0f %10.0f   %.3f (%.3f to %.3f)\n", r.Cell.Load, r.Median("uring", rate),
-			r.Median("liburing", rate), report.Quantile(ratios, 0.5), report.Quantile(ratios, 0.25),
-			report.Quantile(ratios, 0.75))
-	}
-	return b.String()
 }
 
 func buildLiburing(ctx context.Context, bench string) error {

@@ -16,18 +16,18 @@ import (
 const defaultServers = "c-uring c-epoll gonet ringo-uring-request ringo-uring-conn ringo-epoll-request ringo-epoll-conn"
 
 // run measures echo servers under loads.
-func run(ctx context.Context, o *options) (ok bool, err error) {
+func run(ctx context.Context, o *options) error {
 	o.rounds = 9
 	return o.run(ctx, "50x64 1000x64 50x16384")
 }
 
 // idle measures what connections keep that have exchanged a message, and then rest for ten seconds.
-func idle(ctx context.Context, o *options) (ok bool, err error) {
+func idle(ctx context.Context, o *options) error {
 	o.rounds, o.warmup, o.seconds = 1, 1, 10
 	return o.run(ctx, "idle:10000x64 idle:10000x16384")
 }
 
-func (o *options) run(ctx context.Context, defaultCells string) (ok bool, err error) {
+func (o *options) run(ctx context.Context, defaultCells string) error {
 	servers := o.String("servers", defaultServers, "`names`, as docs/benchmarks.md has them, or those of -add")
 	loads := o.String("cells", defaultCells,
 		"`loads` of the form [MODE:]CONNSxBYTES[xDEPTH], with a mode of cmd/load: echo, crowd, churn, idle, slow, ...")
@@ -37,7 +37,7 @@ func (o *options) run(ctx context.Context, defaultCells string) (ok bool, err er
 	added := o.added()
 	var cells []contest.Cell
 	if err := o.parse(o.none, func() error { return addCells(&cells, "", strings.Fields(*loads)) }); err != nil {
-		return false, err
+		return err
 	}
 	for i := range cells {
 		cells[i].Servers, cells[i].Command = strings.Fields(*servers), added
@@ -45,14 +45,14 @@ func (o *options) run(ctx context.Context, defaultCells string) (ok bool, err er
 	o.setUp = func(r *rig.Rig) { r.RingoArgs = strings.Fields(*ringo) }
 	rec, err := o.measure(ctx, cells)
 	if err != nil {
-		return false, err
+		return err
 	}
 	form := report.Table
 	if *markdown {
 		form = report.Markdown
 	}
 	o.tables(rec, strings.FieldsFunc(*base, func(r rune) bool { return r == ',' }), form)
-	return passed(rec), nil
+	return o.end(rec)
 }
 
 // addCells adds loads, as they are written.

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"ringo/bench/internal/contest"
-	"ringo/bench/internal/report"
 )
 
 // socketPairs are what sockets measures: the pair and the load as its cell, and the names of servers with the driver
@@ -64,7 +63,7 @@ var socketPairs = []pair{
 const idleRounds = 3
 
 // sockets measures what programs cost on Ringo's sockets and on package net, beside C where there is a reference.
-func sockets(ctx context.Context, o *options) (ok bool, err error) {
+func sockets(ctx context.Context, o *options) error {
 	loads := o.String("loads", "", "only the loads that match this `expression`")
 	driver := o.driver()
 	o.hasShort(0.1, 0.02)
@@ -74,24 +73,13 @@ func sockets(ctx context.Context, o *options) (ok bool, err error) {
 		return err
 	}
 	if err := o.parse(choose); err != nil {
-		return false, err
+		return err
 	}
 	cells, err := pairCells(pairs, o.seconds)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return o.measurePairs(ctx, cells, pairs)
-}
-
-// measurePairs measures, prints the tables, and judges.
-func (o *options) measurePairs(ctx context.Context, cells []contest.Cell, pairs []pair) (ok bool, err error) {
-	rec, err := o.measure(ctx, cells)
-	if err != nil {
-		return false, err
-	}
-	o.tables(rec, nil, report.Table)
-	fmt.Fprint(o.stdout, pairTable(rec.Results(), pairs))
-	return passed(rec), nil
+	return o.judgedLoads(ctx, cells, pairs)
 }
 
 // choosePairs are those of some names, or all, under the loads that match, on a driver.

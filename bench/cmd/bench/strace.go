@@ -12,6 +12,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/rig"
+	"ringo/bench/internal/sample"
 )
 
 // leastCalls is how many calls a request are shown.
@@ -19,35 +20,28 @@ const leastCalls = 0.0005
 
 // strace counts system calls a request, from before the first connection until after the last: by strace, which tells
 // them by name, and by perf, which disturbs little and so is the one to quote.
-func strace(ctx context.Context, o *options) (ok bool, err error) {
-	o.seconds, o.warmup = 3, 0
+func strace(ctx context.Context, o *options) error {
+	o.rounds, o.seconds, o.warmup = 0, 3, 0
 	load := o.String("cell", "50x64", "the `load`, CONNSxBYTES[xDEPTH]")
-	o.Float64Var(&o.seconds, "seconds", o.seconds, "for so long")
 	added := o.added()
 	var cells []contest.Cell
-	if err := o.read(func() error { return addCells(&cells, "", []string{*load}) }, func() error {
+	if err := o.parse(func() error {
 		if o.NArg() == 0 {
 			return errors.New("want names of servers")
 		}
-		return nil
+		return addCells(&cells, "", []string{*load})
 	}); err != nil {
-		return false, err
+		return err
 	}
-	cells[0].Servers, cells[0].Command = o.Args(), added
-	r, err := o.open()
+	c := &cells[0]
+	c.Servers, c.Command = o.Args(), added
+	r, err := o.open(ctx, cells)
 	if err != nil {
-		return false, err
+		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	if err := r.Check(cells); err != nil {
-		return false, o.wrong(err)
-	}
-	if err := r.Build(ctx); err != nil {
-		return false, err
-	}
-	ok = true
-	for _, name := range o.Args() {
-		c := &cells[0]
+	defer r.Close()
+	var failures error
+	for _, name := range c.Servers {
 		fmt.Fprintf(o.stdout, "%s, %d connections x %d bytes, depth %d\n", name, c.Conns, c.Size, c.Depth)
 		for _, tracer := range []string{"strace", "perf"} {
 			if !rig.Has(tracer) {
@@ -56,12 +50,12 @@ func strace(ctx context.Context, o *options) (ok bool, err error) {
 			}
 			if err := o.count(ctx, r, name, c, tracer); err != nil {
 				fmt.Fprintf(o.stdout, "  FAILED: %v\n", err)
-				ok = false
+				failures = errors.Join(failures, fmt.Errorf("%s: %w", name, err))
 				break
 			}
 		}
 	}
-	return ok, ctx.Err()
+	return failures
 }
 
 // count counts the calls of a server, and prints them.
@@ -71,27 +65,18 @@ func (o *options) count(ctx context.Context, r *rig.Rig, name string, c *contest
 		return err
 	}
 	defer s.Stop()
-	var n float64
-	load := func() error {
-		got, err := s.Load(ctx, c, 0)
-		if err == nil && got.Failed != "" {
-			err = errors.New(got.Failed)
-		}
-		if err == nil {
-			n = float64(got.AllTime)
-		}
-		return err
-	}
 	var all int
 	var counts map[string]int
+	var got *sample.Sample
 	if tracer == "perf" {
-		all, err = s.AllCalls(ctx, load)
+		all, got, err = s.AllCalls(ctx, c)
 	} else {
-		counts, err = s.Calls(ctx, load)
+		counts, got, err = s.Calls(ctx, c)
 	}
 	if err != nil {
 		return err
 	}
+	n := float64(got.AllTime)
 	byCount := func(a, b string) int { return cmp.Compare(counts[b], counts[a]) }
 	for _, call := range slices.SortedFunc(maps.Keys(counts), byCount) {
 		if all += counts[call]; float64(counts[call])/n >= leastCalls {

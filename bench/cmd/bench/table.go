@@ -17,89 +17,59 @@ import (
 // column is a figure of a table: its median over the rounds.
 type column struct {
 	head, format string
+	modes        string // of the load that have it; "": those with requests
 	of           func(*sample.Sample) float64
 }
 
-var echoColumns = []column{
-	{"req/s", "%.0f", contest.PerSecond},
-	{"p50 us", "%.0f", contest.P50.Of},
-	{"p99 us", "%.0f", contest.P99.Of},
-	{"p99.9 us", "%.0f", func(s *sample.Sample) float64 { return s.P999 }},
-	{"server", "%.2f", func(s *sample.Sample) float64 { return s.ServerBusy }},
-	{"load", "%.2f", func(s *sample.Sample) float64 { return s.LoadBusy }},
-	{"other", "%.2f", func(s *sample.Sample) float64 { return s.OtherBusy }},
-}
-
-var diskColumns = []column{
-	{"disk KiB/s", "%.0f", func(s *sample.Sample) float64 { return s.DiskRead / 1024 }},
-}
-
-var memoryColumns = []column{
-	{"RSS before KiB", "%.0f", func(s *sample.Sample) float64 { return float64(s.RSSBefore) / 1024 }},
-	{"after KiB", "%.0f", func(s *sample.Sample) float64 { return float64(s.RSSAfter) / 1024 }},
-	{"KiB a connection", "%.3f", rss},
-}
-
-var idleColumns = []column{
-	{"server CPU %", "%.3f", func(s *sample.Sample) float64 { return s.ServerBusy * 100 }},
+var columns = []column{
+	{"req/s", "%.0f", "", contest.PerSecond},
+	{"p50 us", "%.0f", "", contest.P50.Of},
+	{"p99 us", "%.0f", "", contest.P99.Of},
+	{"p99.9 us", "%.0f", "", func(s *sample.Sample) float64 { return s.P999 }},
+	{"server", "%.2f", "", func(s *sample.Sample) float64 { return s.ServerBusy }},
+	{"load", "%.2f", "", func(s *sample.Sample) float64 { return s.LoadBusy }},
+	{"other", "%.2f", "", func(s *sample.Sample) float64 { return s.OtherBusy }},
+	{"disk KiB/s", "%.0f", "paced", func(s *sample.Sample) float64 { return s.DiskRead / 1024 }},
+	{"RSS before KiB", "%.0f", "idle slow", func(s *sample.Sample) float64 { return float64(s.RSSBefore) / 1024 }},
+	{"after KiB", "%.0f", "idle slow", func(s *sample.Sample) float64 { return float64(s.RSSAfter) / 1024 }},
+	{"KiB a connection", "%.3f", "idle slow", rss},
+	{"server CPU %", "%.3f", "idle", func(s *sample.Sample) float64 { return s.ServerBusy * 100 }},
 }
 
 func rss(s *sample.Sample) float64 { return s.RSSPerConn / 1024 }
 
-// columns depend on what the load measures. One that is idle has no requests to divide by.
-func columns(mode string) (idle bool, all []column) {
-	switch mode {
-	case "": // a program that measures by itself
-		return false, nil
-	case "idle":
-		return true, slices.Concat(memoryColumns, idleColumns)
-	case "paced":
-		return false, slices.Concat(echoColumns, diskColumns)
-	case "slow":
-		return false, slices.Concat(echoColumns, memoryColumns)
-	}
-	return false, echoColumns
+// in says whether a mode has the column. What measures by itself has none.
+func (c *column) in(mode string) bool {
+	return mode != "" && (strings.Contains(c.modes, mode) || c.modes == "" && mode != "idle")
 }
-
-// form is how a table is written.
-type form = func(*strings.Builder, [][]string)
 
 // tables prints what a run was and a table for each of its cells: medians over the rounds, and medians of the ratios of
 // requests per second of server CPU time to those of the base servers.
-func (o *options) tables(rec *contest.Record, base []string, write form) {
+func (o *options) tables(rec *contest.Record, base []string, write func(*strings.Builder, [][]string)) {
 	var b strings.Builder
 	head(&b, rec)
 	for _, r := range rec.Results() {
 		write(&b, rows(r, base))
-		b.WriteString(troubles(rec, r.Cell.Name()))
 		b.WriteByte('\n')
 	}
 	fmt.Fprint(o.stdout, &b)
 }
 
-// troubles are lines of what went wrong in a cell.
-func troubles(rec *contest.Record, cell string) string {
-	var b strings.Builder
+// end prints what went wrong, and is an error if a server failed or an answer was wrong.
+func (o *options) end(rec *contest.Record) error {
 	for _, s := range rec.Samples {
-		if s.Cell == cell && s.Failed != "" {
-			fmt.Fprintf(&b, "FAILED  round %d, %s: %s\n", s.Round, s.Server, s.Failed)
+		if s.Failed != "" {
+			fmt.Fprintf(o.stdout, "FAILED  round %d, %s, %s: %s\n", s.Round, s.Cell, s.Server, s.Failed)
 		}
-		if s.Cell == cell && (s.Errors > 0 || s.Mismatches > 0 || s.Starved > 0) {
-			fmt.Fprintf(&b, "TROUBLE round %d, %s: %d errors, %d mismatches, %d starved connections\n", s.Round,
-				s.Server, s.Errors, s.Mismatches, s.Starved)
-		}
-	}
-	return b.String()
-}
-
-// failures are lines of what went wrong in any.
-func failures(rec *contest.Record) (lines string) {
-	for _, r := range rec.Results() {
-		if text := troubles(rec, r.Cell.Name()); text != "" {
-			lines += r.Cell.Name() + "\n" + text
+		if s.Errors > 0 || s.Mismatches > 0 || s.Starved > 0 {
+			fmt.Fprintf(o.stdout, "TROUBLE round %d, %s, %s: %d errors, %d mismatches, %d starved connections\n",
+				s.Round, s.Cell, s.Server, s.Errors, s.Mismatches, s.Starved)
 		}
 	}
-	return lines
+	if _, n := rec.Disturbed(); n > 0 {
+		return fmt.Errorf("%d of %d measurements failed", n, len(rec.Samples))
+	}
+	return nil
 }
 
 // head is what a run was, and where.
@@ -118,34 +88,30 @@ func head(b *strings.Builder, rec *contest.Record) {
 	fmt.Fprintf(b, "load     %d rounds, warm-up %v s, window %v s\n\n", a.Rounds, a.Warmup, a.Seconds)
 }
 
-// rows are a cell's table.
+// rows are a cell's table. One that is idle has no requests to divide by.
 func rows(r *contest.Result, base []string) [][]string {
-	idle, columns := columns(r.Cell.Mode)
-	row := []string{r.Cell.Name(), "rounds"}
-	if idle {
-		base = nil
-	} else {
-		row = append(row, "cpu us", "spread")
+	idle := r.Cell.Mode == "idle"
+	all := [][]string{{r.Cell.Name(), "rounds"}}
+	for _, server := range r.Order() {
+		all = append(all, []string{server, fmt.Sprint(r.Rounds(server))})
 	}
-	for _, name := range base {
-		row = append(row, "x "+name)
+	add := func(head string, of func(server string) string) {
+		all[0] = append(all[0], head)
+		for i, server := range r.Order() {
+			all[i+1] = append(all[i+1], of(server))
+		}
+	}
+	if !idle {
+		add("cpu us", func(s string) string { return number("%.3f", r.Median(s, contest.CPU.Of)) })
+		add("spread", func(s string) string { return number("%.0f%%", spread(r.Values(s, contest.CPU.Of))) })
+		for _, name := range base {
+			add("x "+name, func(s string) string { return number("%.3f", r.Ratio(contest.CPU, s, name).Median) })
+		}
 	}
 	for _, c := range columns {
-		row = append(row, c.head)
-	}
-	all := [][]string{row}
-	for _, server := range r.Order() {
-		row := []string{server, fmt.Sprint(r.Rounds(server))}
-		if used := r.Values(server, contest.CPU.Of); !idle {
-			row = append(row, number("%.3f", report.Quantile(used, 0.5)), number("%.0f%%", spread(used)))
+		if c.in(r.Cell.Mode) {
+			add(c.head, func(s string) string { return number(c.format, r.Median(s, c.of)) })
 		}
-		for _, name := range base {
-			row = append(row, number("%.3f", r.Ratio(contest.CPU, server, name).Median))
-		}
-		for _, c := range columns {
-			row = append(row, number(c.format, r.Median(server, c.of)))
-		}
-		all = append(all, row)
 	}
 	return all
 }

@@ -22,6 +22,11 @@ func (c cell) String() string {
 	return fmt.Sprintf("%dx%d", c.conns, c.size)
 }
 
+// load is the cell as the load generator takes it.
+func (c cell) load() *contest.Cell {
+	return &contest.Cell{Load: c.String(), Mode: "echo", Conns: c.conns, Size: c.size, Depth: c.depth}
+}
+
 // ratioBound is what a server's ratios to package net and to C usually are in a cell.
 type ratioBound struct {
 	server     string
@@ -31,8 +36,6 @@ type ratioBound struct {
 
 // none is the ratio to a yardstick that a server isn't compared with.
 const none = 0
-
-func (b ratioBound) String() string { return fmt.Sprintf("%s %v", b.server, b.cell) }
 
 // yardstick is a server that another is compared with, and what the ratio usually is.
 type yardstick struct {

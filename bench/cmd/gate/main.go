@@ -7,14 +7,23 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"ringo/bench/internal/rig"
+)
+
+const (
+	rounds   = 25                    // of ratios
+	warmup   = 20 * time.Millisecond // before each of their windows
+	window   = 80 * time.Millisecond // of theirs
+	counting = time.Second           // of the count on each driver
 )
 
 func main() {
@@ -35,31 +44,26 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	f := flag.NewFlagSet("gate ratios | gate calls", flag.ExitOnError)
 	bin := f.String("bin", "bin", "`directory` of ringo, load and the servers it is compared with")
 	drivers := f.String("drivers", "uring,epoll", "`list` of drivers")
-	rounds := f.Int("rounds", 25, "`number` of rounds (ratios)")
-	warmup := f.Duration("warmup", 20*time.Millisecond, "`duration` before each window (ratios)")
-	window := f.Duration("window", 80*time.Millisecond, "`duration` of each window (ratios)")
-	counting := f.Duration("counting", time.Second, "`duration` of the count on each driver (calls)")
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] != "ratios" && args[0] != "calls" {
 		f.Usage()
 		os.Exit(2)
 	}
 	f.Parse(args[1:])
-	b, err := newBed(*bin)
+	b, err := rig.Open("")
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	list := strings.Split(*drivers, ",")
-	switch args[0] {
-	case "ratios":
-		r := &ratios{bed: b, rounds: *rounds, warmup: *warmup, window: *window, out: os.Stdout}
-		return r.run(ctx, boundsOn(list))
-	case "calls":
-		return calls(ctx, b, list, *counting)
+	if b.Bin, err = filepath.Abs(*bin); err != nil {
+		return false, err
 	}
-	f.Usage()
-	os.Exit(2)
-	return
+	list := strings.Split(*drivers, ",")
+	if args[0] == "calls" {
+		return calls(ctx, b, list)
+	}
+	b.Warmup, b.Seconds = warmup.Seconds(), window.Seconds()
+	b.Quiet, b.Again, b.Spare = math.Inf(1), starvedMax, starvedMax
+	return (&ratios{bed: b, rounds: rounds, out: os.Stdout}).run(ctx, boundsOn(list))
 }
 
 // boundsOn are the bounds of servers on these drivers.
@@ -69,7 +73,7 @@ func boundsOn(drivers []string) []ratioBound {
 	})
 }
 
-func calls(ctx context.Context, b *rig.Rig, drivers []string, window time.Duration) (ok bool, err error) {
+func calls(ctx context.Context, b *rig.Rig, drivers []string) (ok bool, err error) {
 	ok = true
 	for _, driver := range drivers {
 		bounds, known := callBounds[driver]
@@ -77,9 +81,9 @@ func calls(ctx context.Context, b *rig.Rig, drivers []string, window time.Durati
 			return false, fmt.Errorf("there is no bound for driver %q", driver)
 		}
 		c := cell{50, 64, 1}
-		counts, requests, took, err := countCalls(ctx, b, driver, c, window)
+		counts, requests, took, err := countCalls(ctx, b, driver, c, counting)
 		for n := time.Duration(2); err == nil && requests < enough(c.conns) && n <= longestCount; n *= 2 {
-			counts, requests, took, err = countCalls(ctx, b, driver, c, n*window) // the machine had no time for it
+			counts, requests, took, err = countCalls(ctx, b, driver, c, n*counting) // the machine had no time for it
 		}
 		if err != nil {
 			return false, err

@@ -8,9 +8,11 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/plan"
 	"ringo/bench/internal/rig"
+	"ringo/bench/internal/sample"
 )
 
 const (
@@ -20,12 +22,10 @@ const (
 
 // ratios measures every server that runs on one of the drivers.
 type ratios struct {
-	bed            *rig.Rig
-	rounds         int
-	warmup, window time.Duration
-	out            io.Writer
-	servers        map[string]*rig.Server
-	starved        int
+	bed     *rig.Rig
+	rounds  int
+	out     io.Writer
+	servers map[string]*rig.Server
 }
 
 // run judges the bounds.
@@ -77,53 +77,42 @@ func serversOf(bounds []ratioBound) (names []string) {
 	return names
 }
 
-// measure gives the ratios of each round, by yardstick. A round goes through the cells, in each through the servers;
-// which of them is first changes from round to round.
+// measure gives the ratios of each round, by yardstick. A round goes through the cells, in each through the servers. A
+// window in which the machine stood still is measured again.
 func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBound]map[string][]float64, error) {
-	measured := map[ratioBound]map[string][]float64{}
-	byCell := map[cell][]ratioBound{}
-	var cells []cell
+	byCell := map[string][]ratioBound{}
+	var cells []plan.Cell
 	for _, b := range bounds {
-		if byCell[b.cell] == nil {
-			cells = append(cells, b.cell)
+		name := b.cell.String()
+		if byCell[name] == nil {
+			cells = append(cells, plan.Cell{Name: name})
 		}
-		byCell[b.cell] = append(byCell[b.cell], b)
-		measured[b] = map[string][]float64{}
+		byCell[name] = append(byCell[name], b)
 	}
-	for round := range r.rounds {
-		for _, c := range cells {
-			names := serversOf(byCell[c])
-			cpu := map[string]float64{}
-			for i := range names {
-				name := names[(i+round)%len(names)]
-				var err error
-				if cpu[name], err = r.cpu(ctx, r.servers[name], c); err != nil {
-					return nil, err
-				}
-			}
-			for _, b := range byCell[c] {
-				for _, y := range b.yardsticks() {
-					measured[b][y.name] = append(measured[b][y.name], cpu[y.name]/cpu[b.server])
-				}
+	for i := range cells {
+		cells[i].Servers = serversOf(byCell[cells[i].Name])
+	}
+	var rec contest.Record
+	for _, step := range plan.Steps(cells, r.rounds) {
+		s, err := r.bed.Try(ctx, step, func() (*sample.Sample, error) {
+			return r.servers[step.Server].Load(ctx, byCell[step.Cell][0].cell.load(), 0)
+		})
+		if err == nil && s.Failed != "" {
+			err = fmt.Errorf("%s, %s: %s", step.Server, step.Cell, s.Failed)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec.Samples = append(rec.Samples, *s)
+	}
+	measured := map[ratioBound]map[string][]float64{}
+	for _, result := range rec.Results() {
+		for _, b := range byCell[result.Cell.Name()] {
+			measured[b] = map[string][]float64{}
+			for _, y := range b.yardsticks() {
+				measured[b][y.name] = result.Ratios(contest.CPU.Of, y.name, b.server)
 			}
 		}
 	}
 	return measured, nil
-}
-
-// cpu is what a request costs a server. A window without a request, which a machine that stands still makes, is
-// measured again.
-func (r *ratios) cpu(ctx context.Context, s *rig.Server, c cell) (float64, error) {
-	for {
-		m, err := loaded(ctx, r.bed, s, c, r.warmup, r.window)
-		switch {
-		case err == nil:
-			return m.CPUMicros, nil
-		case !rig.StoodStill(err.Error()):
-			return 0, err
-		case r.starved == starvedMax:
-			return 0, fmt.Errorf("%d windows without a request: this machine has no time for a measurement", r.starved)
-		}
-		r.starved++
-	}
 }

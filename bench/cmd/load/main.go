@@ -30,7 +30,6 @@ type config struct {
 	warmup    float64
 	pid       int
 	beside    int
-	sources   int
 	peers     int
 	active    int
 	receive   int
@@ -50,16 +49,12 @@ func (c *config) allConns() int {
 	return c.conns
 }
 
-// sourceAddrs is how many source addresses the mode needs, unless the command line says it.
+// sourceAddrs is how many source addresses 127.0.0.x the mode needs.
 func (c *config) sourceAddrs() int {
-	switch {
-	case c.sources > 0:
-		return c.sources
-	case c.mode == "churn":
+	if c.mode == "churn" {
 		return 64 // closed connections keep their ports for a while
-	default:
-		return 1 + c.allConns()/portsPerSource
 	}
+	return 1 + c.allConns()/portsPerSource
 }
 
 func parse(args []string) (*config, error) {
@@ -77,8 +72,6 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.pid, "pid", 0, "the server's process `id`, to report its CPU time and memory")
 	f.IntVar(&c.beside, "beside", 0,
 		"process `id` of what stands behind the server, whose CPU time counts as the load's; 0: nothing")
-	f.IntVar(&c.sources, "sources", 0,
-		"source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
 	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
@@ -112,7 +105,6 @@ func parse(args []string) (*config, error) {
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds,
 		c.warmup)
 	check(c.rate > 0 && c.rate <= 10e6, "-rate is %v, want more than 0 and at most 10 million", c.rate)
-	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
 	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent,
 		"-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
 	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH",

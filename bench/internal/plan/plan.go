@@ -1,11 +1,10 @@
-// Package plan is the order in which a run measures, and how long it has to go.
+// Package plan is the order in which a run measures.
 package plan
 
 import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
-	"time"
 )
 
 // Cell is a load and the servers that take turns under it.
@@ -55,48 +54,3 @@ func order(c Cell, round int) []string {
 	})
 	return servers
 }
-
-// Clock learns how long steps take.
-type Clock struct {
-	guess time.Duration
-	all   took
-	cells map[string]*took
-}
-
-type took struct {
-	sum time.Duration
-	n   int
-}
-
-// NewClock takes what a step is expected to take before there was one.
-func NewClock(guess time.Duration) *Clock { return &Clock{guess: guess, cells: map[string]*took{}} }
-
-// Took tells of a step that was made.
-func (c *Clock) Took(s Step, d time.Duration) {
-	t := c.cells[s.Cell]
-	if t == nil {
-		t = new(took)
-		c.cells[s.Cell] = t
-	}
-	for _, t := range []*took{t, &c.all} {
-		t.sum += d
-		t.n++
-	}
-}
-
-// Left is how long the steps will take: as long as those of the same cell so far, or as all so far.
-func (c *Clock) Left(steps []Step) (d time.Duration) {
-	for _, s := range steps {
-		switch t := c.cells[s.Cell]; {
-		case t != nil:
-			d += t.mean()
-		case c.all.n > 0:
-			d += c.all.mean()
-		default:
-			d += c.guess
-		}
-	}
-	return d
-}
-
-func (t *took) mean() time.Duration { return t.sum / time.Duration(t.n) }

@@ -3,7 +3,6 @@ package plan
 import (
 	"slices"
 	"testing"
-	"time"
 )
 
 var cells = []Cell{
@@ -54,25 +53,5 @@ func TestRoundsInterleave(t *testing.T) {
 	}
 	if !slices.Equal(steps, Steps(cells, rounds)) {
 		t.Error("a second call gives other steps")
-	}
-}
-
-func TestTimeLeft(t *testing.T) {
-	c := NewClock(time.Second)
-	steps := []Step{{1, "a", "x"}, {1, "a", "y"}, {1, "b", "x"}}
-	if got := c.Left(steps); got != 3*time.Second {
-		t.Errorf("before the first step %v left, want the guess, 3s", got)
-	}
-	c.Took(steps[0], 2*time.Second)
-	c.Took(steps[1], 4*time.Second)
-	if got := c.Left(steps); got != 9*time.Second {
-		t.Errorf("%v left, want 9s: cell b is unknown and costs the mean of all", got)
-	}
-	c.Took(steps[2], 12*time.Second)
-	if got := c.Left(steps); got != 18*time.Second {
-		t.Errorf("%v left, want 3+3+12 s", got)
-	}
-	if got := c.Left(nil); got != 0 {
-		t.Errorf("%v left of nothing", got)
 	}
 }

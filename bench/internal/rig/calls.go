@@ -4,87 +4,58 @@ package rig
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/sample"
 )
 
-// Calls counts the server's system calls by strace, by name, while it is loaded. That slows the server several times
-// over, so that more requests gather between its turns than in real life.
-func (s *Server) Calls(ctx context.Context, load func() error) (map[string]int, error) {
+// Calls counts the server's system calls by strace, by name, while the load generator runs. That slows the server
+// several times over, so that more requests gather between its turns than in real life.
+func (s *Server) Calls(ctx context.Context, cell *contest.Cell) (map[string]int, *sample.Sample, error) {
 	table := filepath.Join(s.rig.work, "calls")
-	err := s.traced(ctx, []string{"strace", "-c", "-f", "-p", strconv.Itoa(s.pid()), "-o", table},
-		func(strace *process) error { return strace.untilReady(ctx, "attached", "") }, load)
+	strace, err := s.rig.start(nil, &command{dir: s.rig.work,
+		argv: []string{"strace", "-c", "-f", "-p", strconv.Itoa(s.pid()), "-o", table}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	var got *sample.Sample
+	if err = strace.untilReady(ctx, "attached", ""); err == nil {
+		got, err = s.Load(ctx, cell, 0)
+	}
+	strace.cmd.Process.Signal(os.Interrupt)
+	<-strace.end
+	if err != nil {
+		return nil, nil, err
 	}
 	text, err := os.ReadFile(table)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return parseCalls(string(text))
+	counts, err := parseCalls(string(text))
+	return counts, got, err
 }
 
-// AllCalls counts the server's system calls by perf, all together, while it is loaded. That leaves it as it is.
-func (s *Server) AllCalls(ctx context.Context, load func() error) (int, error) {
+// AllCalls counts the server's system calls by perf, all together, while the load generator runs, as a command of
+// perf's. That leaves the server as it is.
+func (s *Server) AllCalls(ctx context.Context, cell *contest.Cell) (int, *sample.Sample, error) {
 	table := filepath.Join(s.rig.work, "perf")
-	control, ack := table+".control", table+".ack"
-	var pipes [2]*os.File
-	for i, name := range []string{control, ack} {
-		os.Remove(name) // of an earlier count
-		if err := unix.Mkfifo(name, 0o600); err != nil {
-			return 0, &os.PathError{Op: "mkfifo", Path: name, Err: err}
-		}
-		var err error
-		if pipes[i], err = os.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
-			return 0, err
-		}
-		defer pipes[i].Close()
-	}
-	begins := func(*process) error { // perf counts when it has been told to, and says so
-		pipes[1].SetReadDeadline(time.Now().Add(startMax))
-		_, err := pipes[0].WriteString("enable\n")
-		if err == nil {
-			_, err = pipes[1].Read(make([]byte, 16))
-		}
-		return err
-	}
-	err := s.traced(ctx, []string{"perf", "stat", "-x,", "-D", "-1", "--control", "fifo:" + control + "," + ack, "-e",
-		"raw_syscalls:sys_enter", "-p", strconv.Itoa(s.pid()), "-o", table}, begins, load)
+	got, err := s.load(ctx, cell, 0, "perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", strconv.Itoa(s.pid()),
+		"-o", table)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	text, err := os.ReadFile(table)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return parsePerf(string(text))
-}
-
-// traced loads the server while a tracer looks that has begun.
-func (s *Server) traced(ctx context.Context, argv []string, begins func(*process) error, load func() error) error {
-	tracer, err := s.rig.start(nil, &command{argv: argv, dir: s.rig.work})
-	if err != nil {
-		return err
-	}
-	if err = begins(tracer); err == nil {
-		err = load()
-	}
-	tracer.cmd.Process.Signal(os.Interrupt)
-	return errors.Join(err, tracer.interrupted(ctx))
-}
-
-// interrupted waits for a process that ends by the signal that it has got.
-func (p *process) interrupted(ctx context.Context) error {
-	p.wait(ctx)
-	return ctx.Err()
+	n, err := parsePerf(string(text))
+	return n, got, err
 }
 
 // callsLine is "% time, seconds, usecs/call, calls, errors or nothing, name".

@@ -87,7 +87,7 @@ func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*comma
 		if name == "gonet2" {
 			procs = "GOMAXPROCS=2"
 		}
-		c.argv = append([]string{"env", procs}, bin("gonet-echo", "-listen", addr, "-buf", buffer)...)
+		c.argv = append([]string{"env", procs}, serve("echo", "net")...)
 	case name == "c-uring" || name == "c-epoll":
 		c.argv = bin(on+"_echo", number)
 	case name == "udp-c":

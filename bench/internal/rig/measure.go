@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/plan"
@@ -22,13 +21,21 @@ import (
 // Measure makes one measurement of a cell: the server of the step is started, loaded and stopped. What goes wrong with
 // it is in the sample. The only error is that ctx has ended. Rate is the messages a second of an open loop.
 func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error) {
+	return r.Try(ctx, step, func() (*sample.Sample, error) { return r.measure(ctx, step, cell, rate) })
+}
+
+// Try is Measure of another kind of measurement, which is made again where that is of use.
+func (r *Rig) Try(ctx context.Context, step plan.Step, measure func() (*sample.Sample, error)) (*sample.Sample, error) {
 	for try := 0; ; try++ {
-		s, err := r.measure(ctx, step, cell, rate)
+		s, err := measure()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if s == nil {
+			s = new(sample.Sample)
+		}
 		if err != nil {
-			s = &sample.Sample{Failed: err.Error()}
+			s.Failed = err.Error()
 		}
 		s.Round, s.Cell, s.Server = step.Round, step.Cell, step.Server
 		if try == r.Again || r.Spare == 0 || !r.disturbed(s) {
@@ -39,14 +46,8 @@ func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 }
 
 // standstills are how measurements fail on a machine that stands still for seconds.
-var standstills = []string{"was not ready after", "no request was completed", "did not get through in", didNothing}
-
-const didNothing = "the server did nothing in the window"
-
-// StoodStill says that a measurement failed so, and not by what the server did.
-func StoodStill(failure string) bool {
-	return slices.ContainsFunc(standstills, func(text string) bool { return strings.Contains(failure, text) })
-}
+var standstills = []string{"was not ready after", "no request was completed", "did not get through in",
+	errDidNothing.Error()}
 
 // disturbed says that a measurement tells nothing, because other programs took too much of the machine. A wrong answer
 // and a server that failed tell something.
@@ -55,7 +56,7 @@ func (r *Rig) disturbed(s *sample.Sample) bool {
 	case s.Errors > 0 || s.Mismatches > 0:
 		return false
 	case s.Failed != "":
-		return StoodStill(s.Failed)
+		return slices.ContainsFunc(standstills, func(text string) bool { return strings.Contains(s.Failed, text) })
 	default:
 		return s.OtherBusy > r.Quiet
 	}
@@ -69,51 +70,12 @@ func (r *Rig) measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 	if c.figures != nil {
 		return r.measureItself(ctx, c, cell)
 	}
-	parts := 1
-	if cell.Mode == "idle" { // more connections than a process may have
-		parts = (cell.Conns + r.files - 1) / r.files
-	}
-	part := *cell
-	part.Conns /= parts
-	servers := make([]*Server, parts)
-	for i := range servers {
-		if servers[i], err = r.Start(ctx, step.Server, &part); err != nil {
-			return nil, err
-		}
-		defer servers[i].Stop()
-	}
-	samples := make([]*sample.Sample, parts)
-	errs := make([]error, parts)
-	var all sync.WaitGroup
-	for i, s := range servers {
-		all.Go(func() { samples[i], errs[i] = s.Load(ctx, &part, rate) })
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	s, err := r.Start(ctx, step.Server, cell)
+	if err != nil {
 		return nil, err
 	}
-	return mean(samples), nil
-}
-
-// mean is the sample of processes that were idle at the same time.
-func mean(samples []*sample.Sample) *sample.Sample {
-	all, n := samples[0], len(samples)
-	for _, s := range samples[1:] {
-		all.Conns += s.Conns
-		all.Errors += s.Errors
-		all.Mismatches += s.Mismatches
-		all.Failed = cmp.Or(all.Failed, s.Failed)
-		all.RSSBefore += s.RSSBefore
-		all.RSSAfter += s.RSSAfter
-		all.RSSPerConn += s.RSSPerConn
-		all.ServerBusy += s.ServerBusy
-		all.OtherBusy = min(all.OtherBusy, s.OtherBusy) // they count each other
-	}
-	all.RSSBefore /= int64(n)
-	all.RSSAfter /= int64(n)
-	all.RSSPerConn /= float64(n)
-	all.ServerBusy /= float64(n)
-	return all
+	defer s.Stop()
+	return s.Load(ctx, cell, rate)
 }
 
 // Server is one that runs.
@@ -178,13 +140,23 @@ func (s *Server) Stop() {
 	}
 }
 
-// Load runs the load generator against the server, at a rate if that is not 0.
+// Load runs the load generator against the server, at a rate if that is not 0. An answer that was wrong is an
+// error, and in the sample.
 func (s *Server) Load(ctx context.Context, cell *contest.Cell, rate float64) (*sample.Sample, error) {
+	return s.load(ctx, cell, rate)
+}
+
+// load is Load, with the load generator as the command of another program.
+func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of ...string) (*sample.Sample, error) {
 	r := s.rig
+	conns := cell.Conns
+	if cell.Mode == "idle" { // or as many as a process may have
+		conns = min(conns, r.idle)
+	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	argv := []string{r.Bin + "/load", "-mode", cell.Mode, "-addr", s.addr, "-conns", strconv.Itoa(cell.Conns), "-size",
+	argv := append(of, r.Bin+"/load", "-mode", cell.Mode, "-addr", s.addr, "-conns", strconv.Itoa(conns), "-size",
 		strconv.Itoa(cell.Size), "-depth", strconv.Itoa(cell.Depth), "-seconds", number(r.Seconds), "-warmup",
-		number(r.Warmup), "-pid", strconv.Itoa(s.pid()), "-json"}
+		number(r.Warmup), "-pid", strconv.Itoa(s.pid()), "-json")
 	if s.behind != nil {
 		argv = append(argv, "-beside", strconv.Itoa(s.behind.pid()))
 	}
@@ -211,7 +183,7 @@ func (s *Server) Load(ctx context.Context, cell *contest.Cell, rate float64) (*s
 	}
 }
 
-// parse reads what the load generator printed. If it ended badly but has a result, that tells of wrong bytes.
+// parse reads what the load generator printed. If it ended badly it may have a result nevertheless.
 func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil, fmt.Errorf("load: %w: %s", cmp.Or(end, errNoResult), said)
@@ -222,13 +194,16 @@ func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	}
 	switch {
 	case s.Errors > 0 || s.Mismatches > 0:
-		s.Failed = fmt.Sprintf("%d connections broke and %d got a wrong byte: %s", s.Errors, s.Mismatches, said)
+		return s, fmt.Errorf("%d connections broke and %d got a wrong byte: %s", s.Errors, s.Mismatches, said)
 	case s.CPUMicros <= 0 && s.Mode != "idle":
-		s.Failed = didNothing
+		return s, errDidNothing
 	case end != nil:
-		s.Failed = fmt.Sprintf("load: %v: %s", end, said)
+		return s, fmt.Errorf("load: %w: %s", end, said)
 	}
 	return s, nil
 }
 
-var errNoResult = errors.New("no result")
+var (
+	errNoResult   = errors.New("no result")
+	errDidNothing = errors.New("the server did nothing in the window")
+)

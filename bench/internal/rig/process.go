@@ -3,7 +3,6 @@
 package rig
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ import (
 const (
 	startMax = 10 * time.Second // that a server may take until it serves
 	stopMax  = 5 * time.Second  // and until it ends when asked to
-	saidMax  = 16 << 10         // bytes kept of what a process says
+	saidMax  = 1 << 20          // bytes kept of what a process says
 )
 
 // process is one that this program has started. It dies with it.
@@ -44,8 +43,7 @@ func (r *Rig) spawner() {
 	}
 }
 
-// start starts a command on some CPUs, or where this program may run. What it says on stdout and stderr is kept, the
-// last of it at least.
+// start starts a command on some CPUs, or where this program may run. What it says on stdout and stderr is kept.
 func (r *Rig) start(on CPUs, c *command) (*process, error) {
 	if slices.Contains(c.argv, r.file()) {
 		if err := r.makeFile(); err != nil {
@@ -169,54 +167,38 @@ func (p *process) isReady(word, addr string) bool {
 	return err == nil
 }
 
-// output keeps the first of what is written to it, up to saidMax, and the last line.
+// output keeps what is written to it, up to saidMax.
 type output struct {
-	mu    sync.Mutex
-	first []byte
-	tail  []byte // the last line with something on it, as far as it came
-	open  bool   // it goes on
+	mu   sync.Mutex
+	said []byte
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.first = append(o.first, b[:min(len(b), saidMax-len(o.first))]...)
-	for line := range bytes.Lines(b) {
-		if !o.open {
-			if len(bytes.TrimSpace(line)) == 0 {
-				continue
-			}
-			o.tail = o.tail[:0]
-		}
-		o.tail = append(o.tail, line[:min(len(line), saidMax-len(o.tail))]...)
-		o.open = !bytes.HasSuffix(line, []byte("\n"))
-	}
+	o.said = append(o.said, b[:min(len(b), saidMax-len(o.said))]...)
 	return len(b), nil
 }
 
-// text is the first of it.
 func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return string(o.first)
+	return string(o.said)
 }
 
 // last is the last line.
 func (o *output) last() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return strings.TrimSpace(string(o.tail))
+	text := strings.TrimSpace(o.text())
+	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
 }
 
-// line is the first one that has the word, or nothing. It is announced only by a line that begins so: others log that
-// they listen before they do.
+// line is the first whole one that has the word, or nothing. It is announced only by a line that begins so: others log
+// that they listen before they do.
 func (o *output) line(word string) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for line := range bytes.Lines(o.first) {
-		at := bytes.Index(line, []byte(word))
-		if (at == 0 || at > 0 && word != announced) && bytes.HasSuffix(line, []byte("\n")) {
-			return strings.TrimSpace(string(line))
+	for line := range strings.Lines(o.text()) {
+		at := strings.Index(line, word)
+		if (at == 0 || at > 0 && word != announced) && strings.HasSuffix(line, "\n") {
+			return strings.TrimSpace(line)
 		}
 	}
 	return ""

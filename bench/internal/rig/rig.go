@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Rig is where measurements are made. It belongs to one goroutine.
@@ -24,8 +26,8 @@ type Rig struct {
 	Quiet   float64 // share of a core that other programs may take; a sample with more of it is measured again
 	Again   int     // how often at most
 	Spare   int     // and how often in all
-	CPU     CPUs    // the server's
-	LoadCPU CPUs    // the load generator's
+	CPU     CPUs    // the server's; the first that may be used
+	LoadCPU CPUs    // the load generator's; the second
 	Bin     string  // where the programs are
 
 	RingoArgs []string // more flags for ringo echo
@@ -34,7 +36,7 @@ type Rig struct {
 	FileMiB   int      // its size, if it has to be made
 
 	work  string
-	files int // connections that a process may have
+	idle  int // connections that a process may have
 	port  int
 	spawn chan func()
 }
@@ -47,9 +49,14 @@ func Open(bench string) (*Rig, error) {
 	}
 	// Below the ephemeral range, and not the same for two runs that follow each other.
 	r := &Rig{Bench: bench, Bin: filepath.Join(bench, "bin"), work: work, port: 20_000 + os.Getpid()%8_000,
-		CPU: CPUs{0}, LoadCPU: CPUs{1}, FileMiB: 256, spawn: make(chan func())}
+		FileMiB: 256, spawn: make(chan func())}
+	if r.CPU, r.LoadCPU, err = firstCPUs(); err != nil {
+		return nil, err
+	}
+	files, err := filesMax()
+	r.idle = (files - 1000) / 2 // a connection of Ringo that a goroutine uses takes two
 	go r.spawner()
-	return r, r.raiseFiles()
+	return r, err
 }
 
 // Close forgets the rig and its files.
@@ -58,22 +65,32 @@ func (r *Rig) Close() error {
 	return os.RemoveAll(r.work)
 }
 
-// raiseFiles lets the programs have as many descriptors as the system allows, which root may raise. A connection of
-// Ringo that a goroutine uses takes two.
-func (r *Rig) raiseFiles() error {
+// filesMax lets programs have as many descriptors as the system allows, where this one may, and is how many they have.
+// Each raises its own limit to that.
+func filesMax() (int, error) {
 	var lim syscall.Rlimit
-	if text, err := os.ReadFile("/proc/sys/fs/nr_open"); err == nil {
-		if _, err := fmt.Sscan(string(text), &lim.Max); err == nil {
-			lim.Cur = lim.Max
-			_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim) // not root: the limit is as it was
+	text, err := os.ReadFile("/proc/sys/fs/nr_open")
+	if _, bad := fmt.Sscan(string(text), &lim.Max); err == nil && bad == nil {
+		lim.Cur = lim.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim) // not root: the limit is as it was
+	}
+	err = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim)
+	return int(lim.Max), os.NewSyscallError("getrlimit", err)
+}
+
+// firstCPUs are two that this program may use, or the only one twice.
+func firstCPUs() (a, b CPUs, err error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, nil, os.NewSyscallError("sched_getaffinity", err)
+	}
+	var all CPUs
+	for i := 0; len(all) < set.Count(); i++ {
+		if set.IsSet(i) {
+			all = append(all, i)
 		}
 	}
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
-	lim.Cur = lim.Max
-	r.files = max(int(lim.Cur)-1000, 2) / 2
-	return os.NewSyscallError("setrlimit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim))
+	return all[:1], all[min(1, len(all)-1):][:1], nil
 }
 
 // Build builds the Go programs, and those in C if there is a compiler. Measurements share them that run at once: one
@@ -128,23 +145,14 @@ func (r *Rig) run(ctx context.Context, dir string, argv ...string) error {
 // Has says whether a program is installed.
 func Has(program string) bool { return Find(program) != "" }
 
-// sbin finds a server that lies where only root's shell looks.
-func sbin(program string) string {
-	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
-		name := filepath.Join(dir, program)
-		if info, err := os.Stat(name); err == nil && info.Mode()&0o111 != 0 {
-			return name
+// Find is the path of a program, "" if it is not installed. Servers lie where only root's shell looks.
+func Find(program string) string {
+	for _, name := range []string{program, "/usr/local/sbin/" + program, "/usr/sbin/" + program, "/sbin/" + program} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
 		}
 	}
 	return ""
-}
-
-// Find is the path of a program, "" if it is not installed.
-func Find(program string) string {
-	if path, err := exec.LookPath(program); err == nil {
-		return path
-	}
-	return sbin(program)
 }
 
 // nextPort is one that nobody listens on.

@@ -3,6 +3,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func TestParse(t *testing.T) {
 	cases := []struct {
 		name, line, said string
 		end              error
-		failed, err      string // what they say, if there are any
+		failed, err      string // what goes wrong, with a result and without
 	}{
 		{name: "a whole one", line: `{"round":0,"cell":"","server":"","requests":10,"cpu_us":2.5}` + "\n"},
 		{name: "a wrong byte", line: `{"requests":10,"mismatches":1}`, end: exit, said: "load: byte 7",
@@ -41,20 +42,17 @@ func TestParse(t *testing.T) {
 	}
 	for _, c := range cases {
 		s, err := parse([]byte(c.line), c.end, c.said)
-		if c.err != "" {
-			if err == nil || !strings.HasPrefix(err.Error(), c.err) {
-				t.Errorf("%s: error %v, want %q", c.name, err, c.err)
-			}
-			continue
+		if want := cmp.Or(c.failed, c.err); want == "" && err != nil ||
+			want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%s: error %v, want %q", c.name, err, want)
 		}
-		said := strings.HasPrefix(s.Failed, c.failed) && (c.failed == "") == (s.Failed == "")
-		if err != nil || s.Requests != 10 || !said {
-			t.Errorf("%s: %+v, %v, want failed %q", c.name, s, err, c.failed)
+		if c.err == "" && (s == nil || s.Requests != 10) {
+			t.Errorf("%s: %+v", c.name, s)
 		}
 	}
 }
 
-func TestOutputKeepsTheFirstAndTheLast(t *testing.T) {
+func TestOutputIsReadByLines(t *testing.T) {
 	o := new(output)
 	for _, text := range []string{"[gnet] listening on: it logs\nlis", "tening tcp://1.2.3.4:5 driver=x\n", "half"} {
 		o.Write([]byte(text))
@@ -69,12 +67,13 @@ func TestOutputKeepsTheFirstAndTheLast(t *testing.T) {
 		t.Errorf("the last line is %q, want half", got)
 	}
 	o.Write([]byte(" of it\n\n"))
-	o.Write([]byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 1000) + "the end\n"))
-	if got := o.last(); got != "the end" {
-		t.Errorf("the last line is %q, want the end", got)
+	if last, line := o.last(), o.line("half"); last != "half of it" || line != last {
+		t.Errorf("the last line is %q, the one of half %q", last, line)
 	}
-	if len(o.first) > saidMax || o.line("half of it") == "" {
-		t.Errorf("%d bytes are kept, want %d at most, with the first", len(o.first), saidMax)
+	for range 2 {
+		if n, err := o.Write(make([]byte, saidMax)); n != saidMax || err != nil || len(o.text()) > saidMax {
+			t.Errorf("%d bytes are written, %v, and %d kept", n, err, len(o.text()))
+		}
 	}
 }
 
@@ -158,7 +157,7 @@ func TestParsePerf(t *testing.T) {
 
 // builds makes programs of the module, once.
 var builds = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("go", "build", "-o", binaries+"/", "./cmd/load", "./cmd/gonet-echo")
+	cmd := exec.Command("go", "build", "-o", binaries+"/", "./cmd/load", "./cmd/serve")
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -247,6 +246,20 @@ func TestMeasure(t *testing.T) {
 		if open := cell.Share > 0; open != (s.Rate == 1000) || open != (s.LateP99 > 0) {
 			t.Errorf("%s: rate %v, late by %v", cell.Name(), s.Rate, s.LateP99)
 		}
+	}
+}
+
+// A process has as many idle connections as it may, and no requests in the window are as it should be.
+func TestIdleConnections(t *testing.T) {
+	r := testRig(t)
+	r.idle = 3
+	cell, err := contest.Parse("", "idle:50x64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Measure(t.Context(), plan.Step{Round: 1, Cell: cell.Name(), Server: contest.Base}, &cell, 0)
+	if err != nil || s.Failed != "" || s.Conns != 3 || s.Requests != 0 || s.RSSBefore == 0 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 
