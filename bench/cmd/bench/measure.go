@@ -204,9 +204,13 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 			continue
 		}
 		if i == 0 || s.Cell != steps[i-1].Cell || s.Round != steps[i-1].Round {
-			left := time.Since(begin) * time.Duration(len(steps)-i) / time.Duration(max(i, 1))
-			fmt.Fprintf(o.stderr, "round %d of %d, %s: %d of %d done, %v left\n", s.Round, o.rounds, s.Cell, i,
-				len(steps), left.Round(time.Second))
+			left := "" // if the others take as long as those before
+			if i > 0 {
+				d := time.Since(begin) * time.Duration(len(steps)-i) / time.Duration(i)
+				left = fmt.Sprintf(", %v left", d.Round(time.Second))
+			}
+			fmt.Fprintf(o.stderr, "round %d of %d, %s: %d of %d done%s\n", s.Round, o.rounds, s.Cell, i, len(steps),
+				left)
 		}
 		cell, rate := byName[s.Cell], 0.0
 		if cell.Share > 0 {
