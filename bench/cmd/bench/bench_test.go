@@ -256,6 +256,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		"":                      "COMMAND is one of beside, compare, ",
 		"measure":               "COMMAND is one of beside, compare, ",
 		"compare -only (":       "-only: error parsing regexp",
+		"run -rounds 0":         "-rounds 0, -seconds 1",
 		"compare -rounds -1":    "-rounds -1, -seconds 0.3",
 		"compare -server-cpu 1": "both 1",
 		"compare extra":         `unexpected arguments ["extra"]`,

@@ -98,7 +98,7 @@ func (o *options) parse(checks ...func() error) error {
 		}
 	}
 	var errs []error
-	if o.rounds < 0 || o.seconds <= 0 || o.warmup < 0 {
+	if o.rounds < 1 && o.Lookup("rounds") != nil || o.seconds <= 0 || o.warmup < 0 {
 		errs = append(errs, fmt.Errorf("-rounds %d, -seconds %v and -warmup %v: want more than 0, or no warm-up",
 			o.rounds, o.seconds, o.warmup))
 	}

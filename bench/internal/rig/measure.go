@@ -175,12 +175,15 @@ func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of 
 		return nil, err
 	}
 	end := p.wait(ctx)
-	select {
-	case <-s.end:
-		return nil, fmt.Errorf("died: %v: %s", s.err, s.said.last())
-	default:
-		return parse(out.Bytes(), end, p.said.last())
+	got, err := parse(out.Bytes(), end, p.said.last())
+	if err != nil {
+		select {
+		case <-s.end: // and some end with their load, as they should
+			err = fmt.Errorf("died: %v: %s: %w", s.err, s.said.last(), err)
+		default:
+		}
 	}
+	return got, err
 }
 
 // parse reads what the load generator printed. If it ended badly it may have a result nevertheless.

@@ -20,6 +20,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/plan"
+	"ringo/bench/internal/sample"
 )
 
 func TestParse(t *testing.T) {
@@ -275,6 +276,27 @@ func TestFailuresAreInTheSample(t *testing.T) {
 	}
 	if r.Spare != 100 {
 		t.Errorf("%d measurements are left to make again, want 100: a server that fails has failed", r.Spare)
+	}
+}
+
+func TestWhatIsMeasuredAgain(t *testing.T) {
+	r := &Rig{Quiet: 0.1}
+	for _, c := range []struct {
+		name string
+		s    sample.Sample
+		want bool
+	}{
+		{"a quiet one", sample.Sample{OtherBusy: 0.1}, false},
+		{"a disturbed one", sample.Sample{OtherBusy: 0.11}, true},
+		{"a wrong byte", sample.Sample{OtherBusy: 0.9, Mismatches: 1}, false},
+		{"a lost reply", sample.Sample{OtherBusy: 0.9, Errors: 1, Failed: errDidNothing.Error()}, false},
+		{"a server that does not start", sample.Sample{Failed: "did not start: exit status 1"}, false},
+		{"a load that stood still", sample.Sample{Failed: "load: no request was completed in the window"}, true},
+		{"a server that ended with it", sample.Sample{Failed: "died: <nil>: x: " + errDidNothing.Error()}, true},
+	} {
+		if got := r.disturbed(&c.s); got != c.want {
+			t.Errorf("%s is measured again: %v, want %v", c.name, got, c.want)
+		}
 	}
 }
 
