@@ -232,8 +232,11 @@ func (c *conn) net() net.Conn {
 // handle has a request answered, and reports whether others may follow.
 func (c *conn) handle(x *exchange) bool {
 	h := c.s.handlerOf(&x.made)
-	var whole bool
-	if c.loop == nil || isTask(h, &x.made) {
+	var whole, inTask bool
+	if c.loop != nil {
+		h, inTask = route(h, &x.made)
+	}
+	if c.loop == nil || inTask {
 		whole = c.call(h, x)
 	} else {
 		whole = c.callElsewhere(h, x)

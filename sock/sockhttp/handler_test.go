@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -357,6 +358,66 @@ func TestBaseContext(t *testing.T) {
 			t.Errorf("answered %q", got)
 		}
 	})
+}
+
+// What a ServeMux puts into a request is there, wherever it was asked.
+func TestPatterns(t *testing.T) {
+	seen := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %q %q %s", place(), r.Pattern, r.PathValue("id"), r.PathValue("rest"))
+	})
+	routes := func(mark func(http.Handler) http.Handler) *http.ServeMux {
+		mux := http.NewServeMux()
+		for _, pattern := range []string{"/plain", "GET /got", "/tree/", "/of/{id}", "/all/{rest...}", "/end/{$}"} {
+			mux.Handle(pattern, mark(seen))
+		}
+		return mux
+	}
+	paths := []string{"/plain", "/got", "/tree/a/b", "/tree", "/of/12", "/all/x/y", "/end/", "/end/x", "/none",
+		"//plain"}
+	ask := func(t *testing.T, url string) (all []string) {
+		client := &http.Client{Transport: new(http.Transport),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		defer client.CloseIdleConnections()
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			for _, path := range append(paths, "*") {
+				req, err := http.NewRequest(method, url, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.URL.Opaque = path
+				res, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, _ := io.ReadAll(res.Body)
+				res.Body.Close()
+				to := res.Header.Get("Location")
+				all = append(all, fmt.Sprint(method, " ", path, ": ", res.StatusCode, " ", to, " ",
+					strings.TrimPrefix(strings.TrimPrefix(string(p), "task "), "goroutine ")))
+			}
+		}
+		return all
+	}
+	std := httptest.NewServer(routes(func(h http.Handler) http.Handler { return h }))
+	want := ask(t, std.URL)
+	std.Close()
+	for name, mark := range map[string]func(http.Handler) http.Handler{
+		"tasks":      sockhttp.Task,
+		"goroutines": func(h http.Handler) http.Handler { return h },
+	} {
+		mux := routes(mark)
+		mux.Handle("/task", sockhttp.Task(seen)) // so that it is asked
+		t.Run(name, func(t *testing.T) {
+			socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+				got := ask(t, "http://"+serve(t, cfg, "goroutine", &sockhttp.Server{Handler: mux}))
+				for i := range want {
+					if got[i] != want[i] {
+						t.Errorf("%s, want %s", got[i], want[i])
+					}
+				}
+			})
+		})
+	}
 }
 
 // Routes of a ServeMux are marked one by one; another router is marked as a whole, and its routes go elsewhere.

@@ -3,6 +3,7 @@ package sockhttp
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"ringo/internal/lane"
@@ -61,14 +62,19 @@ func Goroutine(h http.Handler) http.Handler {
 	})
 }
 
-// isTask reports whether a request is for a handler of Task.
-func isTask(h http.Handler, r *http.Request) bool {
+// route finds the handler of a request, and whether it is one of Task. What a mux has found is called at once, unless
+// the pattern has wildcards: those the mux alone can put into the request, for which it looks once more.
+func route(h http.Handler, r *http.Request) (handler http.Handler, inTask bool) {
 	if !tasks.Load() {
-		return false
+		return h, false
 	}
-	if mux, ok := h.(*http.ServeMux); ok {
-		h, _ = mux.Handler(r)
+	if mux, ok := h.(*http.ServeMux); ok && r.RequestURI != "*" {
+		found, pattern := mux.Handler(r)
+		if _, inTask = found.(task); strings.IndexByte(pattern, '{') >= 0 {
+			return h, inTask
+		}
+		r.Pattern, h = pattern, found
 	}
-	_, ok := h.(task)
-	return ok
+	_, inTask = h.(task)
+	return h, inTask
 }
