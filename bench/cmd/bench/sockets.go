@@ -17,6 +17,11 @@ import (
 var socketPairs = []pair{
 	{"http/http:50x13", "http-uring-goroutine", "http-net", atLeast("", 0.97)},
 	{"http/http:1000x13", "http-uring-goroutine", "http-net", atLeast("", 0.97)},
+	{"http/http:50x13", "sockhttp-uring-conn", "http-net", atLeast("", 1.6)},
+	{"http/http:50x13", "sockhttp-uring-goroutine", "http-net", atLeast("", 1.3)},
+	{"http/http:1000x13", "sockhttp-uring-conn", "http-net", atLeast("", 1.8)},
+	{"http/http:1000x13", "sockhttp-uring-goroutine", "http-net", atLeast("", 1.3)},
+	{"http/http:50x13", "sockhttp-uring-conn", "fasthttp-net", shown},
 	{"fasthttp/http:50x13", "fasthttp-uring-conn", "fasthttp-net", atLeast("", 1.15)},
 	{"fasthttp/http:1000x13", "fasthttp-uring-conn", "fasthttp-net", atLeast("", 1.15)},
 	{"redis/get:50x64", "redis-uring-conn", "redis-net", atLeast("", 1.1)},

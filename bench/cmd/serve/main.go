@@ -43,6 +43,8 @@ type program struct {
 	listener func(net.Listener) error
 	// sharded serves a connection of one of several loops, in a task.
 	sharded func(*sock.Conn)
+	// onLoop serves a listener on its loop.
+	onLoop func(*sock.Listener) error
 	// datagrams serves a UDP socket.
 	datagrams func(udpConn) error
 	// packets serves a UDP socket of Ringo in a task.
@@ -61,6 +63,7 @@ var programs = map[string]func(o *options) (*program, error){
 	"proxy":    newProxy,
 	"redis":    newRedis,
 	"shards":   newShards,
+	"sockhttp": newSockHTTP,
 	"tls":      newTLS,
 	"udp":      newUDP,
 	"udpbatch": newUDPBatch,
@@ -81,7 +84,7 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.reads, "reads", 0,
 		"4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
 	f.IntVar(&o.size, "size", 13,
-		"`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
+		"`bytes` of an answer's body (http, sockhttp and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
 	f.IntVar(&o.loops, "loops", 1, "`number` of loops (shards)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func (p *program) run(ctx context.Context, o *options, ready func(addr net.Addr,
 	if p.datagrams != nil {
 		return runUDPNet(ctx, o, p, ready)
 	}
-	if p.packets != nil || p.sharded != nil {
+	if p.packets != nil || p.sharded != nil || p.onLoop != nil {
 		return fmt.Errorf("-program %s is for sockets of Ringo and tasks", o.program)
 	}
 	ln, err := net.Listen("tcp", o.listen)

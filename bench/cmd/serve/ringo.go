@@ -32,7 +32,10 @@ func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.A
 			}
 		}
 		ready(ln.Addr(), l.Info().Name)
-		if o.handler == perConn {
+		switch {
+		case p.onLoop != nil:
+			return p.onLoop(ln)
+		case o.handler == perConn:
 			return p.inTasks(l, ln)
 		}
 		return l.Offload(func(context.Context) error { return p.onGoroutines(ln) })

@@ -71,7 +71,8 @@ func each(t *testing.T, program string, f func(t *testing.T, addr string)) {
 	for _, c := range []struct{ on, handler string }{
 		{onNet, perGoroutine}, {"uring", perGoroutine}, {"uring", perConn}, {"epoll", perGoroutine}, {"epoll", perConn},
 	} {
-		if program == "http" && c.handler == perConn || forRingo && c.handler == perGoroutine {
+		if program == "http" && c.handler == perConn || forRingo && c.handler == perGoroutine ||
+			program == "sockhttp" && c.on == onNet {
 			continue
 		}
 		t.Run(c.on+"/"+c.handler, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
-	for _, program := range []string{"http", "fasthttp"} {
+	for _, program := range []string{"http", "fasthttp", "sockhttp"} {
 		t.Run(program, func(t *testing.T) {
 			each(t, program, func(t *testing.T, addr string) {
 				transport := &http.Transport{}
