@@ -25,6 +25,7 @@
 // "a:80", unless the method is CONNECT. It ends a chunked body with an error if an extension does not consist of tokens
 // and quoted strings, or if a trailer ends in LF alone, or is Content-Length, Transfer-Encoding, Trailer or Host.
 //
+// Close of a request's body does not read: what is left of it is read before the answer, as if it had not been closed.
 // A connection that ends while its peer is still sending is read for up to 500 ms first, so that the peer gets the
 // answer. Where net/http waits as long, it does not read.
 //

@@ -10,11 +10,12 @@ import (
 // An acceptance is a difference that is known and stays, with its reason. Its pattern is that of path.Match over the
 // name of a test, with / between subtests; or it is such a name and /..., for the test and all inside it.
 type acceptance struct {
+	variant         string // of the suite, as callersOf names it; "": all
 	pattern, reason string
 	used            bool
 }
 
-// readAccepted reads the lines of one suite: its name, the test, and the reason.
+// readAccepted reads the lines of one suite: its name, which may have /variant at its end, the test, and the reason.
 func readAccepted(name, suite string) (all []acceptance, err error) {
 	if name == "" {
 		return nil, nil
@@ -34,17 +35,20 @@ func readAccepted(name, suite string) (all []acceptance, err error) {
 		if len(f) < 3 {
 			return nil, fmt.Errorf("%s:%d: want a suite, a test and a reason", name, n)
 		}
-		if f[0] == suite {
-			all = append(all, acceptance{pattern: f[1], reason: f[2]})
+		if of, variant, _ := strings.Cut(f[0], "/"); of == suite {
+			all = append(all, acceptance{variant: variant, pattern: f[1], reason: f[2]})
 		}
 	}
 	return all, nil
 }
 
 // accept finds why a difference is accepted.
-func accept(all []acceptance, test string) (reason string, ok bool) {
+func accept(all []acceptance, driver, test string) (reason string, ok bool) {
 	for i := range all {
 		a := &all[i]
+		if a.variant != "" && a.variant != callersOf(driver) {
+			continue
+		}
 		begin, tree := strings.CutSuffix(a.pattern, "/...")
 		match, _ := path.Match(a.pattern, test)
 		if match || tree && (test == begin || strings.HasPrefix(test, begin+"/")) {

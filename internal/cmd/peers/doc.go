@@ -5,7 +5,8 @@
 //
 // makes a copy of GOROOT in which Ringo is a part of the standard library, and net.Dialer.DialContext,
 // net.ListenConfig.Listen and ListenPacket ask it first, if its package ringo/peers is imported and the
-// environment has RINGO_PEERS.
+// environment has RINGO_PEERS. net/http's Server asks likewise, if its package ringo/peers/server is, who is to serve
+// what is HTTP/1 alone: HTTP/2, and a server that has TLSNextProto, stay net/http's.
 //
 //	peers run -suite NAME -version V -root DIR -accepted FILE -sum FILE [-short] PACKAGE...
 //
@@ -14,6 +15,10 @@
 // differs if each time it passed on the control and did not with Ringo. One that the file has as accepted is not.
 // What failed on the control, too, counts for nothing. With -files, calls of package os in the folders named
 // are package file's, and os's on the control.
+//
+// A driver is named with who uses it: uring is that of goroutines, uring/tasks of tasks, and with uring/server sockhttp
+// serves where net/http would, on the loops of the listeners. With net/others it does so over package net's listeners,
+// and nothing else is Ringo's. What is accepted of one of these alone has it behind the suite's name: http/server.
 //
 //	peers table FILE
 //

@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-//go:embed _hook/*.go _net/*.go
+//go:embed _hook/*.go _server/*.go _net/*.go _http/*.go _tls/*.go
 var hookFiles embed.FS
 
 // makeGoroot copies GOROOT, with Ringo in it.
@@ -39,7 +40,12 @@ func makeGoroot(ringo, dst string) error {
 	if err := addRingo(ringo, filepath.Join(dst, "src")); err != nil {
 		return err
 	}
-	return hookNet(filepath.Join(dst, "src", "net"))
+	for _, h := range hooks {
+		if err := h.insert(filepath.Join(dst, "src", filepath.FromSlash(h.pkg))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addRingo makes the module a part of the standard library, with what it imports.
@@ -48,7 +54,7 @@ func addRingo(ringo, src string) error {
 		return err
 	}
 	const format = "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}"
-	list, err := output(ringo, "go", "list", "-deps", "-f", format, "./sock", "./file")
+	list, err := output(ringo, "go", "list", "-deps", "-f", format, "./sock", "./sock/sockhttp", "./file")
 	if err != nil {
 		return err
 	}
@@ -61,28 +67,32 @@ func addRingo(ringo, src string) error {
 			return err
 		}
 	}
-	to := filepath.Join(src, "ringo", "peers")
+	peers := filepath.Join(src, "ringo", "peers")
+	if err := writeHooks("_hook", peers); err != nil {
+		return err
+	}
+	return writeHooks("_server", filepath.Join(peers, "server"))
+}
+
+// writeHooks adds files to a package, or begins one.
+func writeHooks(from, to string) error {
 	if err := os.MkdirAll(to, 0o777); err != nil {
 		return err
 	}
-	entries, err := hookFiles.ReadDir("_hook")
+	entries, err := hookFiles.ReadDir(from)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if err := writeHook("_hook", e.Name(), to); err != nil {
+		text, err := hookFiles.ReadFile(from + "/" + e.Name())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), text, 0o666); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func writeHook(from, name, to string) error {
-	text, err := hookFiles.ReadFile(from + "/" + name)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(to, name), text, 0o666)
 }
 
 // copySource copies what the compiler needs of one package.
@@ -115,41 +125,66 @@ func copySource(dir, to string) error {
 	return nil
 }
 
-// hooked are the methods of package net that ask Ringo first, and whom they ask with which receiver.
-var hooked = []struct{ recv, method, ask string }{
-	{"Dialer", "DialContext", "RingoDial(ctx, d"},
-	{"ListenConfig", "Listen", "RingoListen(ctx, lc"},
-	{"ListenConfig", "ListenPacket", "RingoListenPacket(ctx, lc"},
+// A hook has a package of the standard library ask Ringo first: files are added to it, and its methods begin with more.
+type hook struct {
+	pkg, added, file string
+	methods          []hooked
 }
 
-// hookNet has package net's methods ask the hooks.
-func hookNet(dir string) error {
-	name := filepath.Join(dir, "dial.go")
+// hooked is a method, and what it begins with.
+type hooked struct{ recv, method, begin string }
+
+var hooks = []hook{
+	{"net", "_net", "dial.go", []hooked{
+		{"Dialer", "DialContext", asked("RingoDial(ctx, d")},
+		{"ListenConfig", "Listen", asked("RingoListen(ctx, lc")},
+		{"ListenConfig", "ListenPacket", asked("RingoListenPacket(ctx, lc")},
+	}},
+	{"crypto/tls", "_tls", "", nil},
+	{"net/http", "_http", "server.go", []hooked{
+		{"Server", "Serve", served("ringoServe(l)")},
+		{"Server", "Shutdown", served("ringoShutdown(ctx)")},
+		{"Server", "Close", served("ringoClose()")},
+		{"Server", "SetKeepAlivesEnabled", "s.ringoSetKeepAlivesEnabled(v)"},
+		{"Server", "RegisterOnShutdown", "s.ringoRegisterOnShutdown(f)"},
+	}},
+}
+
+// asked is for a method of package net that asks a variable, if that is set.
+func asked(call string) string {
+	name, _, _ := strings.Cut(call, "(")
+	return "if " + name + " != nil {\n\t\tif c, err, ok := " + call + ", network, address); ok {" +
+		"\n\t\t\treturn c, err\n\t\t}\n\t}"
+}
+
+// served is for a method of net/http's server that asks another.
+func served(call string) string {
+	return "if err, ok := s." + call + "; ok {\n\t\treturn err\n\t}"
+}
+
+// insert changes the package's folder.
+func (h hook) insert(dir string) error {
+	if err := writeHooks(h.added, dir); err != nil || h.file == "" {
+		return err
+	}
+	name := filepath.Join(dir, h.file)
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
-	if err != nil {
-		return err
-	}
-	for i := len(hooked) - 1; i >= 0; i-- { // from the end, so that offsets stay
-		h := hooked[i]
-		body := methodOf(file, h.recv, h.method)
-		if body == nil {
-			return fmt.Errorf("%s has no %s.%s", name, h.recv, h.method)
+	for _, m := range h.methods {
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+		if err != nil {
+			return err
 		}
-		hook, _, _ := strings.Cut(h.ask, "(")
-		ask := "\n\tif " + hook + " != nil {\n\t\tif c, err, ok := " + h.ask + ", network, address); ok {" +
-			"\n\t\t\treturn c, err\n\t\t}\n\t}"
-		at := fset.Position(body.Lbrace).Offset + 1
-		text = []byte(string(text[:at]) + ask + string(text[at:]))
+		body := methodOf(file, m.recv, m.method)
+		if body == nil {
+			return fmt.Errorf("%s has no %s.%s", name, m.recv, m.method)
+		}
+		at := body.Lbrace - file.FileStart + 1
+		text = slices.Concat(text[:at], []byte("\n\t"+m.begin), text[at:])
 	}
-	if err := os.WriteFile(name, text, 0o666); err != nil {
-		return err
-	}
-	return writeHook("_net", "ringo.go", dir)
+	return os.WriteFile(name, text, 0o666)
 }
 
 // methodOf finds the body of a method.

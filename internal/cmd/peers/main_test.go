@@ -258,7 +258,8 @@ func TestRewriteOS(t *testing.T) {
 
 func TestAccepted(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "accepted")
-	text := "# why\n\nnet net.TestA/... it looks inside\nnet net.Test[BC] it has no words\nother net.TestD no\n"
+	text := "# why\n\nnet net.TestA/... it looks inside\nnet net.Test[BC] it has no words\nother net.TestD no\n" +
+		"net/server net.TestE served otherwise\n"
 	if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -267,9 +268,17 @@ func TestAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for test, want := range map[string]string{"net.TestA": "it looks inside", "net.TestA/one/two": "it looks inside",
-		"net.TestC": "it has no words", "net.TestD": "", "net.TestAB": ""} {
-		if got, ok := accept(all, test); got != want || ok != (want != "") {
+		"net.TestC": "it has no words", "net.TestD": "", "net.TestAB": "", "net.TestE": ""} {
+		if got, ok := accept(all, "uring", test); got != want || ok != (want != "") {
 			t.Errorf("%s: %q, %v, want %q", test, got, ok, want)
+		}
+	}
+	for driver, want := range map[string]bool{"uring/server": true, "uring": false, "uring/tasks": false} {
+		if _, ok := accept(all, driver, "net.TestE"); ok != want {
+			t.Errorf("%s: net.TestE is accepted: %v", driver, ok)
+		}
+		if _, ok := accept(all, driver, "net.TestA"); !ok {
+			t.Errorf("%s: net.TestA is not accepted", driver)
 		}
 	}
 	if err := os.WriteFile(name, []byte("net net.TestA\n"), 0o666); err != nil {

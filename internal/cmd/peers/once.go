@@ -102,11 +102,8 @@ func (p *pkg) run(driver string, names []string) (*once, int, error) {
 	cmd.Env = append(os.Environ(), "PWD="+p.dir)
 	made := filepath.Join(filepath.Dir(p.binary), "made")
 	if driver != "" {
-		name, callers, ok := strings.Cut(driver, "/")
-		if !ok {
-			callers = "goroutines"
-		}
-		cmd.Env = append(cmd.Env, "RINGO_PEERS="+callers, "RINGO_DRIVER="+name, "RINGO_PEERS_MADE="+made)
+		name, _, _ := strings.Cut(driver, "/")
+		cmd.Env = append(cmd.Env, "RINGO_PEERS="+callersOf(driver), "RINGO_DRIVER="+name, "RINGO_PEERS_MADE="+made)
 	}
 	cmd.WaitDelay = time.Minute // a test may leave children that hold the pipe
 	out, err := cmd.StdoutPipe()

@@ -26,7 +26,7 @@ func report(s *suite, lines []*line, sum string) error {
 		r := row{Suite: l.suite, Version: l.version, Driver: l.driver, Control: l.control, Passed: l.passed,
 			Handles: l.handles, Unsteady: l.unsteady}
 		for _, test := range l.differs {
-			reason, ok := accept(s.accepted, test)
+			reason, ok := accept(s.accepted, l.driver, test)
 			if !ok {
 				r.Differs = append(r.Differs, test)
 				bad = append(bad, fmt.Errorf("%s: %s: %s differs", l.suite, l.driver, test))
@@ -51,7 +51,7 @@ func report(s *suite, lines []*line, sum string) error {
 	}
 	for _, a := range s.accepted {
 		if !a.used {
-			fmt.Printf("%s: accepted, and did not differ: %s\n", s.name, a.pattern)
+			fmt.Printf("%s: accepted, and did not differ: %s %s\n", s.name, a.variant, a.pattern)
 		}
 	}
 	return errors.Join(bad...)

@@ -76,6 +76,25 @@ func (s *suite) run(paths []string) ([]*line, error) {
 	return lines, nil
 }
 
+// callersOf is what a driver's name has behind a slash: who uses the sockets, and how.
+func callersOf(driver string) string {
+	_, callers, ok := strings.Cut(driver, "/")
+	if !ok {
+		return "goroutines"
+	}
+	return callers
+}
+
+// hook is the package that gives net's sockets to Ringo, and net/http's servers where a driver wants that.
+func (s *suite) hook() string {
+	for _, d := range s.drivers {
+		if c := callersOf(d); c == "server" || c == "others" {
+			return "ringo/peers/server"
+		}
+	}
+	return "ringo/peers"
+}
+
 // build makes the binary, with the hook in it. A package without tests has none.
 func (p *pkg) build(s *suite) (has bool, err error) {
 	const format = "{{.Dir}}\n{{.Name}}\n{{len .TestGoFiles}}{{len .XTestGoFiles}}"
@@ -91,7 +110,7 @@ func (p *pkg) build(s *suite) (has bool, err error) {
 	if rel, err := filepath.Rel(s.root, p.dir); err != nil || strings.HasPrefix(rel, "..") {
 		return false, fmt.Errorf("%s is in %s, and only below %s may be written", p.path, p.dir, s.root)
 	}
-	hook := fmt.Sprintf("package %s_test\n\nimport _ \"ringo/peers\"\n", about[1])
+	hook := fmt.Sprintf("package %s_test\n\nimport _ \"%s\"\n", about[1], s.hook())
 	if err := os.WriteFile(filepath.Join(p.dir, "ringo_hook_test.go"), []byte(hook), 0o666); err != nil {
 		return false, err
 	}
@@ -214,7 +233,7 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 	}
 	found := map[string]verdict{}
 	for name := range missed {
-		if _, ok := accept(p.accepted, p.path+"."+name); ok && !below(name, missed) {
+		if _, ok := accept(p.accepted, driver, p.path+"."+name); ok && !below(name, missed) {
 			found[name] = verdict{what: "accepted"}
 		}
 	}

@@ -2,7 +2,8 @@
 // variables that are asked first: command peers makes it.
 //
 // A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone. With
-// "goroutines" there handles are used as tests do, with "tasks" streams are used in tasks.
+// "goroutines" there handles are used as tests do, with "tasks" streams are used in tasks. Package ringo/peers/server
+// knows "server" and "others".
 package peers
 
 import (
@@ -34,6 +35,9 @@ func init() {
 		if made, err = os.OpenFile(name, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
 			panic(err)
 		}
+	}
+	if os.Getenv("RINGO_PEERS") == "others" { // the sockets are package net's
+		return
 	}
 	start()
 	net.RingoDial, net.RingoListen, net.RingoListenPacket, net.RingoMulticast = dial, listen, listenPacket, multicast
@@ -67,17 +71,18 @@ func start() {
 
 // Loop is a loop for a new handle.
 func Loop() *ringo.Loop {
-	count()
+	Count()
 	return all[next.Add(1)%loops]
 }
 
 // listeners is the loop of all that is bound: the loops of a Run may share a port, which tests take for an error.
 func listeners() *ringo.Loop {
-	count()
+	Count()
 	return all[0]
 }
 
-func count() {
+// Count notes that Ringo was asked for something.
+func Count() {
 	if made != nil {
 		made.Write([]byte{'.'})
 	}
