@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"ringo"
 )
 
 const (
@@ -20,15 +22,16 @@ const (
 	chunkWaste = 16 << 10
 )
 
-// body is that of a request. One reader at a time uses it, and any goroutine may close it.
+// body is that of a request. Any goroutine may read it, also when its handler has returned, or close it.
 type body struct {
 	x       *exchange
-	left    int64 // of what has a length, or of a chunk
+	mu      ringo.Mutex // of who reads
+	left    int64       // of what has a length, or of a chunk
 	waste   int64
 	chunked bool
 	inChunk bool // what ends the chunk is still to be read
 	begun   bool
-	ended   bool // with all of it
+	ended   atomic.Bool // with all of it; others look at it
 	closed  atomic.Bool
 	err     error // why no more can be read
 }
@@ -41,10 +44,19 @@ var errChunk = errors.New("http: malformed chunked encoding")
 
 // Read reads some of the body, and waits until there is some.
 func (b *body) Read(p []byte) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.closed.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	return b.read(p)
+}
+
+// leave ends all reads, and waits for the one that is under way.
+func (b *body) leave() {
+	b.closed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 }
 
 func (b *body) read(p []byte) (n int, err error) {
@@ -81,7 +93,8 @@ func (b *body) read(p []byte) (n int, err error) {
 // fail notes how it has ended.
 func (b *body) fail(err error) error {
 	b.err = err
-	if b.ended = err == io.EOF; b.ended {
+	if err == io.EOF {
+		b.ended.Store(true)
 		b.x.ctx.bodyEnded()
 	} else {
 		b.x.ctx.end(context.Canceled)
@@ -275,7 +288,7 @@ func (b *body) Close() error {
 	return nil
 }
 
-// drain reads what no handler has read, up to drainMax, and reports whether that was all.
+// drain reads what no handler has read, up to drainMax, and reports whether that was all. The caller has mu.
 func (b *body) drain() bool {
 	trash := take()
 	defer give(trash)
@@ -283,5 +296,5 @@ func (b *body) drain() bool {
 		n, _ := b.read((*trash)[:cap(*trash)])
 		sum += n
 	}
-	return b.ended
+	return b.ended.Load()
 }

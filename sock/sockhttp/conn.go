@@ -263,7 +263,7 @@ func (c *conn) handle(x *exchange) bool {
 		more = c.keepsAlive() // still: who has forbidden it meanwhile may have found it at work
 	}
 	if !more {
-		c.part(x.hasBody() && !x.body.ended || c.c.Buffered() > 0)
+		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
 	}
 	return more
 }
@@ -292,8 +292,8 @@ func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
 }
 
 // part ends a connection after its last answer. If its peer is still sending, that must not be answered with a reset,
-// which would destroy the answer.
-func (c *conn) part(sends bool) {
+// which would destroy the answer. x is the exchange, if there was one.
+func (c *conn) part(x *exchange, sends bool) {
 	if !sends {
 		return
 	}
@@ -301,6 +301,9 @@ func (c *conn) part(sends bool) {
 		return
 	}
 	c.c.SetReadDeadline(time.Now().Add(partMax))
+	if x != nil {
+		x.body.leave() // who reads it may be another than the handler
+	}
 	trash := take()
 	defer give(trash)
 	for {
@@ -337,7 +340,7 @@ func (c *conn) refuse(x *exchange, err error) error {
 	default:
 		fmt.Fprint(c.c, "HTTP/1.1 ", status, fields, status)
 	}
-	c.part(true)
+	c.part(x, true)
 	return errDone
 }
 

@@ -69,4 +69,4 @@ func (c *conn) newExchange(text string) (*exchange, error) {
 func (x *exchange) hasBody() bool { return x.body.x != nil }
 
 // bodyRead reports whether what the peer sends from here on is none of the request's.
-func (x *exchange) bodyRead() bool { return !x.hasBody() || x.body.ended }
+func (x *exchange) bodyRead() bool { return !x.hasBody() || x.body.ended.Load() }

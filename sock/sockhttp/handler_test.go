@@ -420,6 +420,52 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// A body may be read when its handler has returned, as a client does that a proxy has given it to and that was answered
+// early: the server does not read beside it, and is not held up by it.
+func TestBodyIsReadBehindItsHandler(t *testing.T) {
+	ended := make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			return
+		}
+		begun := ringo.NewChan[bool](1)
+		go func() {
+			var p [100]byte
+			_, err := io.ReadFull(r.Body, p[:])
+			begun.TrySend(true)
+			for err == nil {
+				_, err = r.Body.Read(p[:])
+			}
+			ended <- err
+		}()
+		begun.Recv()
+	})
+	eachWay(t, h, nil, func(t *testing.T, addr string) {
+		for _, c := range []struct {
+			name, fields, body string
+			last               bool
+		}{
+			{"length", "Content-Length: 100000\r\n", strings.Repeat("x", 100_000), false},
+			{"chunks", "Transfer-Encoding: chunked\r\n",
+				strings.Repeat("a\r\n0123456789\r\n", 10_000) + "0\r\n\r\n", false},
+			{"too long", "Content-Length: 1000000\r\n", strings.Repeat("x", 100_000), true},
+			{"last", "Connection: close\r\nContent-Length: 100000\r\n", strings.Repeat("x", 50_000), true},
+		} {
+			for range 5 {
+				text := post(c.fields, c.body)
+				if !c.last {
+					text += get("Connection: close\r\n")
+				}
+				want := map[bool]int{false: 2, true: 1}[c.last]
+				if got := exchange(t, addr, nil, text); strings.Count(got, "HTTP/1.1 200") != want {
+					t.Errorf("%s: answered %q, want %d answers", c.name, got, want)
+				}
+				patience.Recv(t, "the reader", ended)
+			}
+		}
+	})
+}
+
 // Routes of a ServeMux are marked one by one; another router is marked as a whole, and its routes go elsewhere.
 func TestWhere(t *testing.T) {
 	where := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, place()) })

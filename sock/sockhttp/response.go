@@ -437,8 +437,10 @@ func contentType(p []byte) string {
 // settle sees to it that what is left of a body is not taken for the next request: it reads that, or reports false,
 // since it is too much.
 func (b *body) settle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
-	case b.ended:
+	case b.ended.Load():
 		return true
 	case b.err != nil, !b.chunked && b.left >= drainMax:
 		return false
