@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -212,6 +214,17 @@ func pattern(n int) []byte {
 	}
 	return p
 }
+
+// sources is a file that streams have parts of.
+func sources(t *testing.T) string {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, pattern(streamMax), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+const streamMax = 2 << 20
 
 // stillClock goes on only when it is told to.
 type stillClock struct{ ns atomic.Int64 }

@@ -24,12 +24,18 @@ import (
 func TestWorlds(t *testing.T) {
 	want := pattern(100_000)
 	sim.Explore(t, 30, func(w *sim.World) {
-		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.01}
+		rng := w.Rand()
+		w.Link = sim.Link{Latency: time.Duration(rng.IntN(3)) * time.Millisecond, Loss: 0.01}
 		server, client := w.Host("server"), w.Host("client")
 		server.Run(&ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
 			e := event.On(l)
 			if _, err := e.Listen("tcp", fmt.Sprintf(":%d", 7000+l.Index()), &funcs{
 				data: func(c *event.Conn, p []byte) int {
+					if rng.IntN(4) == 0 { // it may leave all for a while
+						c.Pause()
+						e.AfterFunc(time.Duration(rng.IntN(500))*time.Microsecond, c.Resume)
+						return 0
+					}
 					if n := len(p) &^ 1; c.Write(p[:n]) == nil {
 						return n
 					}

@@ -11,7 +11,7 @@ func planCrowd(g *planner, r record) {
 	n := 2 + int(r.y)%3
 	if r.y&64 == 0 {
 		c := g.conn(r.object, func(c *conn) bool {
-			return canWrite(c) && c.room() > 0 && len(c.out.flying)+n <= piecesMax
+			return c.on == 0 && canWrite(c) && c.room() > 0 && len(c.out.flying)+n <= piecesMax
 		})
 		if c == nil {
 			planPair(g, r)
@@ -31,7 +31,7 @@ func planCrowd(g *planner, r record) {
 			c.writing()...)
 		return
 	}
-	c := g.conn(r.object, func(c *conn) bool { return !c.records() && sameAtFront(c.in.flying) > 1 })
+	c := g.conn(r.object, func(c *conn) bool { return c.on == 0 && !c.records() && sameAtFront(c.in.flying) > 1 })
 	if c == nil {
 		return
 	}

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // inWorlds is who may make calls in a simulated world.
-var inWorlds = []differ.Kind{differ.Task, differ.Iterator}
+var inWorlds = []differ.Kind{differ.Task, differ.Iterator, differ.Callback}
 
 // newBench has package net and the drivers that there are, for callers of the kinds that are allowed.
 func newBench(t testing.TB, names string, allowed []differ.Kind) *differ.Bench {
@@ -115,7 +115,7 @@ func TestPrograms(t *testing.T) {
 	tryRandom(t, "uring,epoll,uring-poll,poll,select,uring/small,epoll/small", differ.Allowed)
 }
 
-// TestWorldPrograms runs programs of tasks and iterators, which there are in simulated worlds as well.
+// TestWorldPrograms runs programs of tasks, iterators and callbacks, which there are in simulated worlds as well.
 func TestWorldPrograms(t *testing.T) { tryRandom(t, worldDrivers, inWorlds) }
 
 const worldDrivers = "uring,epoll,sim,sim/small,sim/rough"
@@ -179,8 +179,8 @@ func TestPlans(t *testing.T) {
 			t.Fatalf("seed %d makes two plans:\n%s\n%s", seed, a, b)
 		}
 		for _, c := range differ.MakePlan(p, inWorlds).Callers {
-			if c.Kind != differ.Task && c.Kind != differ.Iterator {
-				t.Fatalf("seed %d: a %v, and only tasks are allowed", seed, c.Kind)
+			if c.Kind == differ.Goroutine || c.Kind == differ.Offload {
+				t.Fatalf("seed %d: a %v, which is not allowed", seed, c.Kind)
 			}
 		}
 	}

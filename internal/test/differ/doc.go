@@ -2,7 +2,7 @@
 //
 // A Program is a few bytes, which a seed or a fuzzer makes. Any bytes are a program: MakePlan reads them as records,
 // each a wish, and makes of it what is possible there: "somebody writes to some connection" becomes 300 bytes of actor
-// 2 to c5. The result is a Plan: actors, each a caller of one of the four kinds, and the calls of each.
+// 2 to c5. The result is a Plan: actors, each a caller of one of the five kinds, and the calls of each.
 //
 // # Why the results are determined
 //
@@ -16,12 +16,19 @@
 // waits, and the result is the same, since nothing else could end it. Where the kernel leaves two results open both
 // have one name ("EOF or reset").
 //
+// # Callbacks
+//
+// An actor of callbacks is a coroutine that goes on in the callback that it waits for. Its connections and listeners
+// are those of package event. They belong to the callbacks of one loop, and MakePlan has no others use them until a
+// task has detached them. What the actor wants of anything else, a lock or a file, a task does for it. What callbacks
+// must not do, such as to be called behind OnClose, is an error of the machine's own.
+//
 // # Machines
 //
 // A Machine is what a plan runs on: Net is package net and os with goroutines; Ringo is this module with one of its
-// drivers, in a Run of its own; Sim is this module in a simulated world for each plan, whose callers are tasks and
-// iterators: MakePlan has a list of those that are allowed. RunOn is all that it takes to run a plan on loops that
-// there are.
+// drivers, in a Run of its own; Sim is this module in a simulated world for each plan, whose callers are
+// tasks, iterators and callbacks: MakePlan has a list of those that are allowed. RunOn is all that it takes to run a
+// plan on loops that there are.
 // What may differ between machines is in Exceptions, with reasons.
 //
 // A program that fails is shrunk, and printed as text that reads like Go and as a file for testdata/fuzz, where go test

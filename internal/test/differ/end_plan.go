@@ -6,10 +6,10 @@ func planEnd(g *planner, r record) {
 	if c == nil {
 		return
 	}
-	g.closeWrite(g.actor(r.actor), c)
+	g.closeWrite(g.caller(c.on, r.actor), c)
 	if r.x&1 == 0 {
 		reader, _ := c.answered()
-		g.readEnd(g.actor(r.x), reader, int(r.y))
+		g.readEnd(g.caller(reader.on, r.x), reader, int(r.y))
 	}
 }
 
@@ -42,7 +42,7 @@ func planRelay(g *planner, r record) {
 	}
 	n := total(c.in.flying)
 	to := g.conn(r.x, func(d *conn) bool {
-		return d != c && !d.records() && d.peer != nil && canWrite(d) && d.out.room() >= n &&
+		return d != c && d.on == c.on && !d.records() && d.peer != nil && canWrite(d) && d.out.room() >= n &&
 			len(d.out.flying)+len(c.in.flying) <= piecesMax
 	})
 	if to == nil {
@@ -50,7 +50,7 @@ func planRelay(g *planner, r record) {
 	}
 	segs := c.in.take(n)
 	to.out.flying = append(to.out.flying, segs...)
-	g.do(g.actor(r.actor), relay, Step{O: c.id, P: to.id, Segs: segs, How: int(r.y) % 2},
+	g.do(g.caller(c.on, r.actor), relay, Step{O: c.id, P: to.id, Segs: segs, How: int(r.y) % 2},
 		append(own(&c.in.r, &to.out.w), share(&c.life), share(&to.life), share(&c.in.event))...)
 }
 
@@ -67,7 +67,7 @@ func (g *planner) drain(a int, c *conn) {
 
 func planClose(g *planner, r record) {
 	if c := g.conn(r.object, nil); c != nil && len(g.conns) > 1 {
-		g.close(g.actor(r.actor), c, int(r.x)%4)
+		g.close(g.caller(c.on, r.actor), c, int(r.x)%4)
 	}
 }
 
@@ -85,20 +85,27 @@ func (g *planner) gone(c *conn) {
 
 // planGone writes to a peer that has closed.
 func planGone(g *planner, r record) {
-	c := g.conn(r.object, func(c *conn) bool { return c.out.broken && c.peer != nil && c.network == "unix" })
+	c := g.conn(r.object, func(c *conn) bool {
+		return c.out.broken && c.peer != nil && c.network == "unix" && (c.on == 0 || !c.out.shut)
+	})
 	if c == nil {
 		return
 	}
-	g.do(g.actor(r.actor), writeGone, Step{O: c.id, N: 1 + int(r.x)},
-		append(own(&c.out.w, &c.peer.life), share(&c.life))...)
+	a := g.caller(c.on, r.actor)
+	if c.on != 0 { // a write that fails ends it
+		g.drain(a, c)
+	}
+	g.do(a, writeGone, Step{O: c.id, N: 1 + int(r.x)}, append(own(&c.out.w, &c.peer.life), share(&c.life))...)
+	if c.on != 0 {
+		g.close(a, c, 0)
+	}
 }
 
 // planLater calls methods of a connection that is closed.
 func planLater(g *planner, r record) {
 	if c := g.conn(r.object, nil); c != nil && len(g.conns) > 1 {
-		a := g.actor(r.actor)
-		g.close(a, c, 0)
-		g.do(g.actor(r.x), useClosed, Step{O: c.id}, own(&c.life)...)
+		g.close(g.caller(c.on, r.actor), c, 0)
+		g.do(g.caller(c.on, r.x), useClosed, Step{O: c.id}, own(&c.life)...)
 	}
 }
 
@@ -111,7 +118,7 @@ func planReset(g *planner, r record) {
 		planPair(g, r)
 		return
 	}
-	a, b := g.actor(r.actor), g.actor(r.x)
+	a, b := g.caller(c.on, r.actor), g.caller(c.peer.on, r.x)
 	g.drain(a, c)
 	g.drain(b, c.peer)                                            // a reset may overtake bytes
 	g.after(a, own(&c.peer.life, &c.peer.in.r, &c.peer.out.w)...) // the dial may not have returned
@@ -129,16 +136,28 @@ func planMove(g *planner, r record) {
 		planPair(g, r)
 		return
 	}
-	g.do(g.actor(r.actor), moveTo, Step{O: c.id, N: int(r.x) % Loops}, c.all()...)
+	to := int(r.x) % Loops
+	if c.on != 0 {
+		if c.out.shut || len(g.callbacks(to+1, -1)) == 0 {
+			return
+		}
+		defer func() { c.on = to + 1 }()
+	}
+	g.do(g.caller(c.on, r.actor), moveTo, Step{O: c.id, N: to}, c.all()...)
 }
 
 func planLeave(g *planner, r record) {
-	c := g.conn(r.object, func(c *conn) bool { return !c.records() && !c.in.broken && !c.out.broken })
+	c := g.conn(r.object, func(c *conn) bool {
+		return !c.records() && !c.in.broken && !c.out.broken && (c.on == 0 || !c.out.shut)
+	})
 	if c == nil {
 		return
 	}
-	segs := c.in.take(total(c.in.flying))
-	g.do(g.actor(r.actor), leave, Step{O: c.id, N: int(r.x) % Loops, Segs: segs},
+	segs, to := c.in.take(total(c.in.flying)), int(r.x)%Loops
+	if c.on != 0 { // it comes back there
+		to = c.on - 1
+	}
+	g.do(g.caller(c.on, r.actor), leave, Step{O: c.id, N: to, Segs: segs},
 		own(&c.life, &c.in.r, &c.in.w, &c.in.event, &c.out.w)...)
 }
 
@@ -147,12 +166,13 @@ func planOption(g *planner, r record) {
 	if c == nil {
 		return
 	}
-	g.do(g.actor(r.actor), option, Step{O: c.id, How: int(r.x) % len(optionNames), N: int(r.y & 1),
+	g.do(g.caller(c.on, r.actor), option, Step{O: c.id, How: int(r.x) % len(optionNames), N: int(r.y & 1),
 		Name: optionNames[int(r.x)%len(optionNames)]}, append(own(&c.out.w), share(&c.life))...)
 }
 
 func planRefused(g *planner, r record) {
-	g.do(g.actor(r.actor), refused, Step{N: int(r.x) % Loops, How: int(r.y) % 4, Name: refusedNames[int(r.y)%4]})
+	a := g.actor(r.actor)
+	g.do(a, refused, Step{N: makes(g.holds(a, r.x>>1), int(r.x)), How: int(r.y) % 4, Name: refusedNames[int(r.y)%4]})
 }
 
 func planCloseListener(g *planner, r record) {
@@ -160,9 +180,8 @@ func planCloseListener(g *planner, r record) {
 	if ln == nil {
 		return
 	}
-	a := g.actor(r.actor)
-	g.closeListener(a, ln)
+	g.closeListener(g.caller(ln.on, r.actor), ln)
 	if r.x&1 == 0 {
-		g.do(g.actor(r.x), useListener, Step{O: ln.id}, own(&ln.life)...)
+		g.do(g.caller(ln.on, r.x), useListener, Step{O: ln.id}, own(&ln.life)...)
 	}
 }

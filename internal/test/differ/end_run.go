@@ -60,6 +60,10 @@ var closeConn = &verb{"c%[1]d.Close() // way %[6]d", func(x *actor, s *Step) str
 	case 2:
 		c.CloseSoon()
 		return class(c.Close())
+	case 3:
+		if e, held := c.(*eventConn); held {
+			return class(e.closeBesideDetach())
+		}
 	}
 	return class(c.Close())
 }}

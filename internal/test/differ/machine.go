@@ -16,10 +16,13 @@ const (
 	Iterator              // an iterator that a task runs
 	Goroutine             // an ordinary goroutine
 	Offload               // a function that a task has given to Loop.Offload
+	Callback              // callbacks of package event
 	kinds
 )
 
-func (k Kind) String() string { return [...]string{"task", "iterator", "goroutine", "offload"}[k] }
+func (k Kind) String() string {
+	return [...]string{"task", "iterator", "goroutine", "offload", "callback"}[k]
+}
 
 // A Caller is who makes an actor's calls.
 type Caller struct {
@@ -76,6 +79,8 @@ type World interface {
 	Offload(f func() error) error
 	Yield()
 
+	// Aside runs f, which may wait, for a caller that may not.
+	Aside(f func())
 	// Scope runs f where its waits could end, and nothing ends them. How is one of the scopes.
 	Scope(how int, f func())
 

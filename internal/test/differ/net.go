@@ -142,6 +142,16 @@ func (c *netConn) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
+// Write tries again where package net gives up: with a record of no bytes that there is no room for.
+func (c *netConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	for len(p) == 0 && errors.Is(err, syscall.EAGAIN) {
+		runtime.Gosched()
+		n, err = c.Conn.Write(p)
+	}
+	return n, err
+}
+
 func (c *netConn) Peek(n int) ([]byte, error) {
 	if err := c.ended(); err != nil {
 		return nil, err
@@ -273,6 +283,7 @@ func (w *netWorld) Late(_, peer Conn, p []byte, wait func()) error {
 }
 
 func (w *netWorld) Scope(_ int, f func()) { f() }
+func (w *netWorld) Aside(f func())        { f() }
 
 func (w *netWorld) DialPacket(_ int, network, address string) (Packet, error) {
 	c, err := net.Dial(network, address)

@@ -40,8 +40,8 @@ func own(rs ...*res) (us []use) {
 
 func share(r *res) use { return use{r, true} }
 
-// Allowed is all kinds of callers. A machine that has no goroutines passes Task, or Task and Iterator.
-var Allowed = []Kind{Task, Iterator, Goroutine, Offload}
+// Allowed is all kinds of callers. A machine that has no goroutines passes others.
+var Allowed = []Kind{Task, Iterator, Goroutine, Offload, Callback}
 
 // MakePlan makes a plan whose callers are of the kinds that are allowed.
 func MakePlan(p Program, allowed []Kind) *Plan {
@@ -53,7 +53,7 @@ func MakePlan(p Program, allowed []Kind) *Plan {
 	for _, r := range p.records() {
 		makers[int(r.call)%len(makers)].make(g, r)
 	}
-	g.finish()
+	g.finish(p.stops())
 	return g.plan
 }
 
@@ -168,6 +168,7 @@ func init() {
 		{4, planStuckLock}, {3, planSleep}, {3, planTimer}, {2, planTicks},
 		{3, planPosts}, {3, planCall}, {3, planChildren}, {2, planOffload}, {1, planYield},
 		{6, planLate},
+		{8, planHand}, {8, planBurst}, {2, planPerish}, {2, planStuckEnd},
 	}
 }
 

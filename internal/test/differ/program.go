@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -36,14 +37,18 @@ func Random(seed uint64) Program {
 	return p
 }
 
-// callers are who makes the calls, of the kinds that are allowed.
+// callers are who makes the calls, of the kinds that are allowed. Bits of their own tell callbacks, so that programs
+// from before there were any stay what they were.
 func (p Program) callers(allowed []Kind) []Caller {
 	var head [headSize]byte
 	copy(head[:], p)
 	all := make([]Caller, 2+int(head[0])%(actorsMax-1))
+	others := slices.DeleteFunc(slices.Clone(allowed), func(k Kind) bool { return k == Callback })
 	for i := range all {
 		b := int(head[1+i])
-		all[i] = Caller{allowed[b>>1%len(allowed)], b & 1}
+		if all[i] = (Caller{others[b>>1%len(others)], b & 1}); b>>3&5 == 4 && len(others) < len(allowed) {
+			all[i].Kind = Callback
+		}
 	}
 	return all
 }
@@ -54,6 +59,9 @@ func (p Program) seed() uint64 {
 	h.Write(p)
 	return h.Sum64()
 }
+
+// stops reports whether loops with callbacks are stopped in the end.
+func (p Program) stops() bool { return len(p) >= headSize && p[headSize-2]%4 == 3 }
 
 func (p Program) disk() bool { return len(p) >= headSize && p[headSize-1]%64 == 63 }
 
@@ -100,6 +108,7 @@ type Step struct {
 	Segs []segment // what is read, or written
 	// Scope is what the call is made in, which ends nothing.
 	Scope int
+	Objs  []int // more objects
 }
 
 // Scopes.

@@ -37,7 +37,7 @@ func (m Ringo) Name() string {
 // Open begins a Run, whose loops wait for plans.
 func (m Ringo) Open() (Session, error) {
 	cfg := m.Config
-	cfg.Loops, cfg.Grace, cfg.StallLimit = Loops, -1, -1
+	cfg.Loops, cfg.Grace, cfg.StallLimit, cfg.OnPanic = Loops, -1, -1, onPanic
 	s := &ringoSession{over: ringo.NewChan[int](0), ended: make(chan struct{})}
 	ready := make(chan *ringo.Loop, 1)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,6 +58,13 @@ func (m Ringo) Open() (Session, error) {
 	case <-s.ended:
 		cancel()
 		return nil, s.err
+	}
+}
+
+// onPanic takes what was planned.
+func onPanic(_ *ringo.Loop, v any, stack []byte) {
+	if v != onPurpose {
+		panic(fmt.Sprintf("%v\n%s", v, stack))
 	}
 }
 
@@ -96,7 +103,11 @@ func (s *ringoSession) Close() error {
 func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup func(w World),
 	body func(i int, w World)) error {
 	before := inUse(l)
-	w := &ringoWorld{l, l, still}
+	boards := new([Loops]callbacks)
+	for i := range boards {
+		boards[i].turns = len(callers)*7 + int(callers[0].Kind)
+	}
+	w := &ringoWorld{l, l, still, boards}
 	setup(w)
 	var all ringo.WaitGroup
 	for i, c := range callers {
@@ -104,7 +115,7 @@ func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup f
 		on := l.Loops()[c.Loop]
 		run := func(self *ringo.Loop) {
 			defer all.Done()
-			body(i, &ringoWorld{on, self, still})
+			body(i, &ringoWorld{on, self, still, boards})
 		}
 		switch c.Kind {
 		case Task:
@@ -115,10 +126,21 @@ func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup f
 			go run(nil)
 		case Offload:
 			on.Go(func() { on.Offload(func(context.Context) error { run(nil); return nil }) })
+		case Callback:
+			on.Go(func() {
+				boards[c.Loop].begin(&ringoWorld{on, on, still, boards}, func(w World) {
+					defer all.Done()
+					body(i, w)
+				})
+			})
 		}
 	}
 	all.Wait()
-	return settle(l, before)
+	err := settle(l, before)
+	for i := range boards {
+		err = errors.Join(err, errors.Join(boards[i].errs...))
+	}
+	return err
 }
 
 func inIterator(f func()) {
@@ -160,6 +182,7 @@ func settle(l *ringo.Loop, before using) error {
 type ringoWorld struct {
 	l, self *ringo.Loop
 	still   func(d time.Duration) // of a task: its loop stands still
+	boards  *[Loops]callbacks
 }
 
 func (w *ringoWorld) loop(i int) *ringo.Loop { return w.l.Loops()[i] }
@@ -324,6 +347,8 @@ func (w *ringoWorld) Serve(ln Listener, how int) (stop func() error) {
 		return err
 	}
 }
+
+func (w *ringoWorld) Aside(f func()) { f() }
 
 // Scope is WithTimeout, WithContext or both, for a task.
 func (w *ringoWorld) Scope(how int, f func()) {
@@ -513,7 +538,7 @@ func (w *ringoWorld) Call(loop int, f func() error) error { return w.loop(loop).
 
 func (w *ringoWorld) Go(loop, how int, f func(w World)) Child {
 	l := w.loop(loop)
-	body := func() { f(&ringoWorld{l, l, w.still}) }
+	body := func() { f(&ringoWorld{l, l, w.still, w.boards}) }
 	if how == 3 {
 		return l.GoNamed("child", body)
 	}

@@ -115,11 +115,16 @@ func (x *exec) body(i int, w World) {
 
 // step makes a call. What needs an object that could not be made says so, on all machines.
 func (a *actor) step(s *Step) (line string) {
-	if s.Scope != noScope {
-		a.World.Scope(s.Scope, func() { line = a.bare(s) })
-		return line
+	run := func() { line = a.bare(s) }
+	switch {
+	case a.ofCallbacks(s):
+		run()
+	case s.Scope != noScope:
+		a.Aside(func() { a.World.Scope(s.Scope, run) })
+	default:
+		a.Aside(run)
 	}
-	return a.bare(s)
+	return line
 }
 
 func (a *actor) bare(s *Step) (line string) {

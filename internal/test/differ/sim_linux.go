@@ -13,8 +13,8 @@ import (
 	"ringo/sim"
 )
 
-// Sim is this module in simulated worlds, one for each plan, whose seed is the program. It runs plans of tasks and
-// iterators.
+// Sim is this module in simulated worlds, one for each plan, whose seed is the program. It runs plans of tasks,
+// iterators and callbacks.
 type Sim struct {
 	Label  string // the name, if it is not "sim"
 	Config ringo.Config
@@ -40,7 +40,7 @@ func (m Sim) Ground(*Plan) (g Ground, clear func(), err error) {
 // Run plays the world of a plan. What the world says has failed is its error.
 func (m Sim) Run(p *Plan, setup func(w World), body func(i int, w World)) error {
 	cfg := m.Config
-	cfg.Loops = Loops
+	cfg.Loops, cfg.OnPanic = Loops, onPanic
 	t := &told{}
 	defer t.clean()
 	sim.Run(t, p.seed, func(w *sim.World) {

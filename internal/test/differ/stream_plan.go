@@ -9,6 +9,7 @@ const (
 // A listener of the plan.
 type listener struct {
 	id      int
+	on      int // see caller
 	network string
 	life    res // shared by those who use it, exclusive by Close
 	dials   res // exclusive by dials
@@ -31,6 +32,7 @@ type direction struct {
 // A conn is one end of a connection.
 type conn struct {
 	id      int
+	on      int // see caller
 	network string
 	life    res
 	in, out *direction
@@ -67,6 +69,8 @@ func without[T any](all []*T, v *T) []*T {
 
 var streamNetworks = []string{"unix", "unix", "tcp", "tcp", "tcp", "unixpacket"}
 
+const forRecords = 5 // of them
+
 func planListen(g *planner, r record) {
 	if len(g.listeners) >= 3 {
 		planPair(g, r)
@@ -78,7 +82,9 @@ func planListen(g *planner, r record) {
 func (g *planner) listen(r record) *listener {
 	ln := &listener{id: g.object(), network: streamNetworks[int(r.x)%len(streamNetworks)]}
 	g.listeners = append(g.listeners, ln)
-	g.do(g.actor(r.actor), listen, Step{O: ln.id, Name: ln.network, N: int(r.y) % Loops}, own(&ln.life)...)
+	a := g.actor(r.actor)
+	ln.on = g.holds(a, r.y>>1)
+	g.do(a, listen, Step{O: ln.id, Name: ln.network, N: makes(ln.on, int(r.y))}, own(&ln.life)...)
 	return ln
 }
 
@@ -96,13 +102,13 @@ func planPair(g *planner, r record) {
 		g.client(r, ln)
 		return
 	}
-	a, b := g.actor(r.actor), g.actor(r.actor+r.y)
+	a, b := g.actor(r.actor), g.caller(ln.on, r.actor+r.y)
 	up, down := &direction{id: g.stream()}, &direction{id: g.stream()}
-	c := &conn{id: g.object(), network: ln.network, in: down, out: up}
-	d := &conn{id: g.object(), network: ln.network, in: up, out: down, peer: c}
+	c := &conn{id: g.object(), on: g.holds(a, r.y>>3), network: ln.network, in: down, out: up}
+	d := &conn{id: g.object(), on: ln.on, network: ln.network, in: up, out: down, peer: c}
 	c.peer = d
 	dial := func() {
-		g.do(a, dial, Step{O: c.id, P: ln.id, Name: ln.network, N: int(r.y>>1) % Loops},
+		g.do(a, dial, Step{O: c.id, P: ln.id, Name: ln.network, N: makes(c.on, int(r.y>>1))},
 			append(own(&ln.dials, &c.life), share(&ln.life))...)
 	}
 	dial()
@@ -123,7 +129,7 @@ func planServe(g *planner, r record) {
 		return
 	}
 	how := int(r.y) % len(serveWays)
-	g.do(g.actor(r.actor), serve, Step{O: ln.id, How: how, Name: serveWays[how]},
+	g.do(g.caller(ln.on, r.actor), serve, Step{O: ln.id, How: how, Name: serveWays[how]},
 		own(&ln.life, &ln.accepts, &ln.dials)...)
 	ln.served = true
 	g.client(r, ln)
@@ -132,7 +138,9 @@ func planServe(g *planner, r record) {
 // client dials a server.
 func (g *planner) client(r record, ln *listener) {
 	c := &conn{id: g.object(), network: ln.network, in: &direction{id: g.stream()}, out: &direction{id: g.stream()}}
-	g.do(g.actor(r.actor), dial, Step{O: c.id, P: ln.id, Name: ln.network, N: int(r.y>>1) % Loops},
+	a := g.actor(r.actor)
+	c.on = g.holds(a, r.y>>3)
+	g.do(a, dial, Step{O: c.id, P: ln.id, Name: ln.network, N: makes(c.on, int(r.y>>1))},
 		append(own(&ln.dials, &c.life), share(&ln.life))...)
 	ln.clients = append(ln.clients, c)
 	g.conns = append(g.conns, c)
@@ -143,7 +151,7 @@ func (g *planner) closeListener(a int, ln *listener) {
 	uses := own(&ln.life, &ln.accepts, &ln.dials)
 	for _, c := range ln.clients {
 		if at := pick(g.conns, 0, func(d *conn) bool { return c == d }); at != nil {
-			g.close(a, c, 0)
+			g.close(g.caller(c.on, byte(a)), c, 0)
 		}
 		uses = append(uses, own(&c.life)...)
 	}
@@ -202,7 +210,7 @@ func planWrite(g *planner, r record) {
 		}
 		return
 	}
-	g.write(g.actor(r.actor), c, min(size(r.x), c.room()), int(r.y))
+	g.write(g.caller(c.on, r.actor), c, min(size(r.x), c.room()), int(r.y))
 }
 
 // size makes a length of a byte: often small, sometimes around the bounds that there are in the code.
@@ -254,7 +262,7 @@ func planRead(g *planner, r record) {
 		}
 		return
 	}
-	a := g.actor(r.actor)
+	a := g.caller(c.on, r.actor)
 	if c.records() {
 		g.read(a, c, c.in.flying[0].N, recordWay)
 		return
@@ -290,10 +298,13 @@ func planBigWrite(g *planner, r record) {
 		planPair(g, r)
 		return
 	}
-	a := g.actor(r.actor)
-	b := g.other(a, r.x)
-	// Neither may have to wait for the other once the write has begun.
+	a := g.caller(c.on, r.actor)
 	reader, d := c.answered()
+	b, ok := g.second(reader.on, a, r.x)
+	if !ok {
+		return
+	}
+	// Neither may have to wait for the other once the write has begun.
 	g.after(b, reader.reading()...)
 	g.after(a, c.writing()...)
 	g.write(a, c, 20_000+int(r.x)*1000, int(r.y)%bigWays)
@@ -304,15 +315,22 @@ func planBigWrite(g *planner, r record) {
 	g.read(b, reader, total(d.flying), how)
 }
 
-// finish closes what is open, by whoever had it last.
-func (g *planner) finish() {
+// finish closes what is open, or has it closed by the stop of its loop.
+func (g *planner) finish(stops bool) {
 	k := 0
 	next := func() int { k++; return k % len(g.plan.Callers) }
 	for _, c := range append([]*conn(nil), g.conns...) {
-		g.close(next(), c, 0)
+		a := g.caller(c.on, byte(next()))
+		if stops && c.on != 0 && c.peer != nil {
+			g.drain(a, c)
+		} else {
+			g.close(a, c, 0)
+		}
 	}
 	for _, ln := range append([]*listener(nil), g.listeners...) {
-		g.closeListener(next(), ln)
+		if a := g.caller(ln.on, byte(next())); !stops || ln.on == 0 || ln.served {
+			g.closeListener(a, ln)
+		}
 	}
 	for _, p := range append([]*packet(nil), g.packets...) {
 		g.do(next(), closePacket, Step{O: p.id}, own(&p.life, &p.r, &p.w, &p.event)...)
@@ -322,5 +340,8 @@ func (g *planner) finish() {
 	}
 	for _, p := range append([]*pipe(nil), g.pipes...) {
 		g.endPipe(next(), next(), p)
+	}
+	if stops {
+		g.stop()
 	}
 }

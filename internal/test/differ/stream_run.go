@@ -121,26 +121,36 @@ func (x *actor) write(c Conn, p []byte, how int) (int, error) {
 // plainReader is a reader that is nothing else.
 type plainReader struct{ io.Reader }
 
+// file makes a file to be sent.
+func (x *actor) file(p []byte) (f File, err error) {
+	x.Aside(func() {
+		if f, err = x.Files().OpenFile(filepath.Join(x.Dir, fmt.Sprint("send", x.i)), sendFlags, 0o600); err == nil {
+			_, err = f.WriteAt(p, 0)
+		}
+	})
+	return f, err
+}
+
 // sendFile sends the first half as the head.
 func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
-	f, err := x.Files().OpenFile(filepath.Join(x.Dir, fmt.Sprint("send", x.i)), sendFlags, 0o600)
+	f, err := x.file(p)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	if _, err := f.WriteAt(p, 0); err != nil {
-		return 0, err
-	}
+	defer x.Aside(func() { f.Close() })
 	head := p[:len(p)/2]
-	n = len(head)
-	for first := true; first || n < len(p); first = false {
-		k, err := c.SendFile(head, f, int64(n), int64(len(p)-n))
-		if n += k; err != nil {
-			return n, err
-		}
-		head = nil
+	n, err = sendAll(c, head, f, len(head), len(p)-len(head))
+	return len(head) + n, errors.Join(err, c.Flush())
+}
+
+// sendAll sends n bytes of a file.
+func sendAll(c Conn, head []byte, f File, off, n int) (sum int, err error) {
+	for first := true; err == nil && (first || sum < n); first = false {
+		var k int
+		k, err = c.SendFile(head, f, int64(off+sum), int64(n-sum))
+		sum, head = sum+k, nil
 	}
-	return n, nil
+	return sum, err
 }
 
 // Ways to read.
@@ -192,10 +202,13 @@ func (x *actor) read(s *Step) string {
 func readN(c Conn, n, how, piece int) (p []byte, err error) {
 	switch how {
 	case pieceWay:
-		q := make([]byte, piece)
+		q, read := make([]byte, piece), c.Read
+		if e, held := c.(*eventConn); held {
+			read = e.readFull
+		}
 		for len(p) < n && err == nil {
 			var k int
-			k, err = c.Read(q[:min(piece, n-len(p))])
+			k, err = read(q[:min(piece, n-len(p))])
 			p = append(p, q[:k]...)
 		}
 		return p, err

@@ -87,7 +87,10 @@ func planDeadline(g *planner, r record) {
 		planPair(g, r)
 		return
 	}
-	a, b := g.actor(r.actor), g.actor(r.x)
+	a, b := g.caller(c.on, r.actor), g.caller(c.on, r.x)
+	if c.on != 0 { // their timeouts are for what does not come
+		r.y = 0
+	}
 	switch r.y % 4 {
 	case 0:
 		g.do(a, setDeadline, Step{O: c.id, How: farDeadline},
@@ -114,10 +117,20 @@ func planWait(g *planner, r record) {
 		planPair(g, r)
 		return
 	}
-	a := g.actor(r.actor)
+	a := g.caller(c.on, r.actor)
 	still := own(&c.in.r, &c.in.w) // nobody may write meanwhile
-	end := int(r.x) % endings
-	g.wait(a, g.other(a, r.y), waitOnConn, c.id, int(r.y>>2)%readsThatWait, end, still, []use{share(&c.life)},
+	end, how := int(r.x)%endings, int(r.y>>2)%readsThatWait
+	b, ok := g.second(c.on, a, r.y)
+	if c.on != 0 {
+		end = []int{endSoon, endWithin, endClose}[end%3]
+		if !ok && end == endClose {
+			end = endSoon
+		}
+		if how == waitToFill && end != endClose { // it has no end of its own
+			how = 0
+		}
+	}
+	g.wait(a, b, waitOnConn, c.id, how, end, still, []use{share(&c.life)},
 		own(&c.in.event), func(b int) {
 			g.do(b, closeConn, Step{O: c.id}, own(&c.life, &c.out.w, &c.in.event)...)
 			g.gone(c)
@@ -131,7 +144,8 @@ func planWait(g *planner, r record) {
 // deliver it later than it is sent.
 func planLate(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool {
-		return len(c.in.flying) == 0 && c.peer != nil && canWrite(c.peer) && c.network != "tcp"
+		return len(c.in.flying) == 0 && c.peer != nil && canWrite(c.peer) && c.network != "tcp" && c.on == 0 &&
+			c.peer.on == 0
 	})
 	if c == nil {
 		planPair(g, r)
@@ -149,13 +163,15 @@ func planLate(g *planner, r record) {
 
 // planStuckWrite writes more than the socket takes, and ends that. How much went out is for the reader to find.
 func planStuckWrite(g *planner, r record) {
-	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && c.peer != nil && c.network == "unix" })
+	c := g.conn(r.object, func(c *conn) bool {
+		return c.on == 0 && canWrite(c) && c.peer != nil && c.network == "unix"
+	})
 	if c == nil {
 		planPair(g, r)
 		return
 	}
 	a := g.actor(r.actor)
-	b, d := g.other(a, r.x), g.actor(r.x>>3)
+	b, d := g.other(a, r.x), g.caller(c.peer.on, r.x>>3)
 	g.after(a, own(&c.peer.in.r)...)
 	if n := total(c.out.flying); n > 0 {
 		g.read(d, c.peer, n, 0)
@@ -198,9 +214,16 @@ func planAcceptWait(g *planner, r record) {
 	if ln == nil {
 		ln = g.listen(r)
 	}
-	a := g.actor(r.actor)
+	a := g.caller(ln.on, r.actor)
 	end := int(r.x) % endings
-	g.wait(a, g.other(a, r.y), waitOnListener, ln.id, int(r.y>>2)%2, end, own(&ln.accepts, &ln.dials),
+	b, ok := g.second(ln.on, a, r.y)
+	if ln.on != 0 {
+		end = endClose
+	}
+	if !ok {
+		return
+	}
+	g.wait(a, b, waitOnListener, ln.id, int(r.y>>2)%2, end, own(&ln.accepts, &ln.dials),
 		[]use{share(&ln.life)}, nil, func(b int) {
 			g.do(b, closeListener, Step{O: ln.id}, own(&ln.life)...)
 			g.listeners = without(g.listeners, ln)

@@ -59,7 +59,10 @@ var stuckLocks = []struct {
 }
 
 // Ways in which reads of a connection wait.
-const readsThatWait = 5
+const (
+	readsThatWait = 5
+	waitToFill    = 3
+)
 
 func waitRead(c Conn, how int) (err error) {
 	switch how {
@@ -67,7 +70,7 @@ func waitRead(c Conn, how int) (err error) {
 		_, err = c.Peek(1)
 	case 2:
 		_, err = c.Next()
-	case 3:
+	case waitToFill:
 		_, err = c.ReadV([][]byte{make([]byte, 1), make([]byte, 1)})
 	case 4:
 		_, err = c.Discard(1)
