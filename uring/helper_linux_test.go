@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -177,9 +178,25 @@ func finish(t testing.TB, r *Ring, tag uint64) CQE {
 	return c
 }
 
-// do runs one entry to its only CQE.
+// kept is what entries alone refer to, whose memory the garbage collector does not look into: a thread of the kernel's
+// that polls may read it long after the entry was submitted.
+var kept struct {
+	sync.Mutex
+	all [][]byte
+}
+
+// lend keeps p for the kernel.
+func lend(p []byte) []byte {
+	kept.Lock()
+	defer kept.Unlock()
+	kept.all = append(kept.all, p)
+	return p
+}
+
+// do runs one entry to its only CQE, and keeps what prep has.
 func do(t testing.TB, r *Ring, prep func(e *SQE)) CQE {
 	t.Helper()
+	defer runtime.KeepAlive(prep)
 	c := finish(t, r, start(t, r, prep))
 	if c.More() {
 		t.Fatalf("%+v: more to come", c)

@@ -30,7 +30,7 @@ func init() {
 }
 
 // path is a name as the kernel takes it.
-func path(name string) []byte { return append([]byte(name), 0) }
+func path(name string) []byte { return lend(append([]byte(name), 0)) }
 
 // openDir gives a directory with a file "f" that holds "text", and its number.
 func openDir(t *testing.T) (name string, fd int) {

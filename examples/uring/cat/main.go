@@ -54,8 +54,10 @@ func cat(out int, names []string) error {
 }
 
 func copyFile(r *uring.Ring, out int, name string, p []byte) error {
+	path := append([]byte(name), 0)
+	defer runtime.KeepAlive(path) // the entry has its address alone
 	open := r.SQE()
-	open.PrepOpenat(unix.AT_FDCWD, append([]byte(name), 0), syscall.O_RDONLY, 0)
+	open.PrepOpenat(unix.AT_FDCWD, path, syscall.O_RDONLY, 0)
 	open.SetDirect(place)
 	open.SetFlags(uring.SQELink) // the read begins when the file is open
 	read(r, p)
