@@ -325,8 +325,8 @@ func TestFiles(t *testing.T) {
 			c := do(t, r, func(e *SQE) { e.PrepNopFlags(NopFile); e.FD = int32(rd) })
 			want(t, needFlag(t, c, "NOP_FILE", "6.13"), 0)
 			unix.Close(rd)
-			if c := do(t, r,
-				func(e *SQE) { e.PrepWrite(wr, lend([]byte("x")), -1); e.SetRWFlags(0) }); c.Res != -int32(syscall.EPIPE) {
+			c = do(t, r, func(e *SQE) { e.PrepWrite(wr, lend([]byte("x")), -1); e.SetRWFlags(0) })
+			if c.Res != -int32(syscall.EPIPE) {
 				t.Errorf("a write to a pipe that nobody reads: %s", result(c.Res))
 			}
 		}},
