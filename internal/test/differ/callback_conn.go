@@ -715,16 +715,18 @@ func (c *eventConn) SetReadBuffer(n int) error {
 
 func (c *eventConn) SetWriteBuffer(int) error { return nil }
 
-// isHeld reports whether callbacks have an object, and no task may use it.
-func isHeld(v any) bool {
+// holder is the callbacks that have an object, which no others may use; nil: none.
+func holder(v any) *callbacks {
 	if at, served := v.(server); served {
 		v = at.Listener
 	}
-	switch v.(type) {
-	case *eventConn, *eventListener:
-		return true
+	switch v := v.(type) {
+	case *eventConn:
+		return v.b
+	case *eventListener:
+		return v.b
 	}
-	return false
+	return nil
 }
 
 // ofCallbacks reports whether a callback makes a call itself.
@@ -736,11 +738,11 @@ func (a *actor) ofCallbacks(s *Step) bool {
 	case listen, dial, refused:
 		return true
 	case accept:
-		return isHeld(a.objs[s.P])
+		return holder(a.objs[s.P]) != nil
 	case stopLoop:
 		return true
 	case waitFor:
-		return (s.M == waitOnConn || s.M == waitOnListener) && isHeld(a.objs[s.O])
+		return (s.M == waitOnConn || s.M == waitOnListener) && holder(a.objs[s.O]) != nil
 	}
-	return slices.Contains(ofSockets, s.verb) && isHeld(a.objs[s.O])
+	return slices.Contains(ofSockets, s.verb) && holder(a.objs[s.O]) != nil
 }

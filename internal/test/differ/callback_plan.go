@@ -125,9 +125,7 @@ func planBurst(g *planner, r record) {
 		}
 	}
 	if n = total(d.flying); n > 0 {
-		how := []int{wholeWay, pieceWay, discardWay, vectorWay}[r.y>>4%4]
-		g.do(b, read, Step{O: reader.id, How: how, Name: readNames[how], N: 1 + n/500, Segs: reader.in.take(n)},
-			reader.reading()...)
+		g.read(b, reader, n, []int{wholeWay, pieceWay, discardWay, vectorWay}[r.y>>4%4])
 	}
 }
 

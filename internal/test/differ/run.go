@@ -143,9 +143,13 @@ func (a *actor) bare(s *Step) (line string) {
 // noObject is panicked with where an object is missing.
 type noObject int
 
-// get is an object that a step names.
+// get is an object that a step names. What callbacks of another loop still have, as behind a call that failed, is none.
 func get[T any](x *actor, id int) T {
 	v, ok := x.objs[id].(T)
+	if b := holder(x.objs[id]); b != nil {
+		w, own := x.World.(*callbackWorld)
+		ok = ok && own && w.b == b && !w.aside
+	}
 	if !ok {
 		panic(noObject(id))
 	}

@@ -287,8 +287,11 @@ func planRead(g *planner, r record) {
 }
 
 func (g *planner) read(a int, c *conn, n, how int) {
-	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: max(1+n*7%4000, n/500), Segs: c.in.take(n)},
-		c.reading()...)
+	piece := max(1+n*7%4000, n/500)
+	if c.on != 0 { // many ReadFulls, for which turns have a bound
+		piece = 1 + n/300
+	}
+	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: piece, Segs: c.in.take(n)}, c.reading()...)
 }
 
 // planBigWrite has one actor write more than a socket takes while another reads it.

@@ -63,7 +63,11 @@ func (x *exec) address(id int, network string) string {
 }
 
 var dial = &verb{"c%[1]d = Dial(loop %[3]d, s%[2]d, %[5]q)", func(x *actor, s *Step) string {
-	c, err := x.Dial(context.Background(), s.N, s.Name, get[Listener](x, s.P).Addr().String())
+	ln, ok := x.objs[s.P].(Listener) // whoever has it: all may ask where it is
+	if !ok {
+		panic(noObject(s.P))
+	}
+	c, err := x.Dial(context.Background(), s.N, s.Name, ln.Addr().String())
 	return put(x, s.O, c, err)
 }}
 
