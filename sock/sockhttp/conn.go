@@ -358,6 +358,9 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 		}
 	} else {
 		c.s.keep(c, false)
+		if c.loop != nil {
+			c.from.tasks.Done()
+		}
 	}
 	c.left = true
 	c.c.SetDeadline(time.Time{})

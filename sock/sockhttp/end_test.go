@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -196,6 +197,101 @@ func TestShutdown(t *testing.T) {
 			}
 		}
 	})
+}
+
+// waiting is a handler that answers once the Chan is closed, and that a task may run.
+type waiting struct {
+	in   chan struct{}
+	goes *ringo.Chan[struct{}]
+}
+
+func (h waiting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.in <- struct{}{}
+	if _, err := h.goes.RecvContext(r.Context()); err == ringo.ErrClosed {
+		io.WriteString(w, "answered")
+	}
+}
+
+// Shutdown lets requests under way be answered also where ListenAndServe has a Run of its own, one loop of which has
+// no connections.
+func TestShutdownOfRun(t *testing.T) {
+	config, trusting := certified(t)
+	client := trusting.Transport.(*http.Transport).TLSClientConfig.Clone()
+	client.ServerName = "example.com"
+	for _, way := range []string{"goroutine", "task", "TLS", "HTTP/2", "HTTP/2 by TLS"} {
+		t.Run(way, func(t *testing.T) {
+			socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.Loops = 2
+				h := waiting{make(chan struct{}, 1), ringo.NewChan[struct{}](0)}
+				at, ended := make(chan net.Addr, 2), make(chan error, 1)
+				s := &sockhttp.Server{Handler: h, TLSConfig: config, ErrorLog: slog.New(slog.DiscardHandler),
+					BaseContext: func(ln net.Listener) context.Context {
+						at <- ln.Addr()
+						return context.Background()
+					}}
+				tr := &http.Transport{Protocols: new(http.Protocols)}
+				defer tr.CloseIdleConnections()
+				tr.Protocols.SetHTTP1(!strings.HasPrefix(way, "HTTP/2"))
+				url := "http://"
+				switch way {
+				case "task":
+					s.Handler = sockhttp.Task(h)
+				case "HTTP/2":
+					s.Protocols = clear2()
+					tr.Protocols.SetUnencryptedHTTP2(true)
+				case "TLS", "HTTP/2 by TLS":
+					url, tr.TLSClientConfig = "https://", client
+					tr.Protocols.SetHTTP2(way != "TLS")
+				}
+				go func() {
+					if url == "https://" {
+						ended <- s.ListenAndServeTLS(t.Context(), &cfg, "127.0.0.1:0", "", "")
+					} else {
+						ended <- s.ListenAndServe(t.Context(), &cfg, "127.0.0.1:0")
+					}
+				}()
+				url += patience.Recv(t, "the address", at).String()
+				patience.Recv(t, "the other loop", at)
+				answered := make(chan string, 1)
+				go func() {
+					res, err := (&http.Client{Transport: tr}).Get(url)
+					if err != nil {
+						answered <- err.Error()
+						return
+					}
+					defer res.Body.Close()
+					got, err := io.ReadAll(res.Body)
+					answered <- fmt.Sprint(string(got), " ", err)
+				}()
+				patience.Recv(t, "the request", h.in)
+				shut := make(chan error, 1)
+				go func() { shut <- s.Shutdown(context.Background()) }()
+				patience.Until(t, "the end of accepts", func() bool {
+					probe, err := net.Dial("tcp", url[strings.LastIndex(url, "/")+1:])
+					if err == nil {
+						probe.Close()
+					}
+					return err != nil
+				})
+				select {
+				case err := <-ended:
+					t.Errorf("ListenAndServe has not waited: %v", err)
+					ended <- err
+				default:
+				}
+				h.goes.Close()
+				if got := patience.Recv(t, "the answer", answered); got != "answered <nil>" {
+					t.Error(got)
+				}
+				if err := patience.Recv(t, "Shutdown", shut); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				if err := patience.Recv(t, "the end of Run", ended); err != http.ErrServerClosed {
+					t.Errorf("ListenAndServe: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // held is a request at which its handler stays until it is let go.

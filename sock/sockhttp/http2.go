@@ -60,6 +60,8 @@ type origin struct {
 	base context.Context // of all requests
 	loop *ringo.Loop     // on which connections are served; nil: on goroutines
 
+	tasks ringo.WaitGroup // of connections, unless sock.Serve has them
+
 	mu    sync.Mutex
 	http2 *http.Server // made for the first connection that speaks HTTP/2
 	stop  func() bool  // it does not hear of the drain any more
@@ -109,7 +111,10 @@ func serve2(w http.ResponseWriter, r *http.Request) {
 	c.s.handlerOf(r).ServeHTTP(w, r)
 }
 
-// end is for when the listener is served no longer: its connections go on.
+// wait waits for the tasks, or until it is cancelled.
+func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
+
+// end is for when the listener is served no longer.
 func (o *origin) end() {
 	o.mu.Lock()
 	stop := o.stop
@@ -189,6 +194,8 @@ func (c *conn) speaks2() bool {
 // speakHTTP2 has the connection served by net/http from here on, and waits for its end.
 func (c *conn) speakHTTP2() error {
 	if c.own != nil {
+		c.from.tasks.Add(1) // Serve waits for it still
+		defer c.from.tasks.Done()
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return err
 		}

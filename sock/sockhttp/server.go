@@ -102,16 +102,28 @@ func (s *Server) run(ctx context.Context, cfg *ringo.Config, addr string, serve 
 		return err
 	}
 	defer set.Close()
-	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+	var ended atomic.Bool
+	err = ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		ln, err := set.Listen(l)
 		if err != nil {
 			return err
 		}
-		if err = serve(ln); errors.Is(err, http.ErrServerClosed) && (*loop.Loop)(l).Draining() {
-			err = nil
+		err = serve(ln)
+		switch {
+		case !errors.Is(err, http.ErrServerClosed):
+			return err
+		case (*loop.Loop)(l).Draining():
+			return nil
+		case s.closed.Load():
+			return err
 		}
-		return err
+		ended.Store(true) // an error would end the requests of the other loops
+		return nil
 	})
+	if err == nil && ended.Load() {
+		err = http.ErrServerClosed
+	}
+	return err
 }
 
 // Serve accepts connections and serves them until the listener is closed, the program drains or Shutdown or Close is
@@ -209,6 +221,7 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 	if err := sock.Serve(ln.Loop(), ln, h); err != nil && !s.ending.Load() {
 		return err
 	}
+	o.wait() // for those that speak HTTP/2, which are sock's no more
 	return http.ErrServerClosed
 }
 
@@ -238,11 +251,22 @@ func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) e
 		sc, err := ln.AcceptConn()
 		switch {
 		case errors.Is(err, net.ErrClosed):
+			o.wait()
 			return http.ErrServerClosed
 		case err != nil:
 			return err
 		}
-		o.loop.Go(func() { s.serveConn(o.newConn(wrap(sc))) })
+		o.tasks.Add(1)
+		o.loop.Go(func() {
+			var c *conn
+			defer func() {
+				if c == nil || !c.left {
+					o.tasks.Done()
+				}
+			}()
+			c = o.newConn(wrap(sc))
+			s.serveConn(c)
+		})
 	}
 }
 
