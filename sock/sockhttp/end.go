@@ -1,12 +1,13 @@
 package sockhttp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringo/internal/handle"
@@ -25,17 +26,23 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		go fn()
 	}
 	s.mu.Unlock()
-	second := make(chan error, 1)
-	go func() {
-		var err error
-		s.each2(func(h *http.Server) { err = cmp.Or(err, h.Shutdown(ctx)) })
-		second <- err
-	}()
+	var second sync.WaitGroup
+	var late atomic.Bool
+	s.each2(func(h *http.Server) { // the peers of all are told at once
+		second.Go(func() {
+			if h.Shutdown(ctx) != nil {
+				late.Store(true)
+			}
+		})
+	})
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for d := time.Millisecond; ; d = min(2*d, 500*time.Millisecond) {
 		if s.closeIdle() {
-			return <-second
+			if second.Wait(); late.Load() {
+				return ctx.Err()
+			}
+			return nil
 		}
 		pause.Reset(d)
 		select {

@@ -328,6 +328,64 @@ func TestHTTP2Shutdown(t *testing.T) {
 	}
 }
 
+// told is a connection that says when the other side has ended it.
+type told struct {
+	net.Conn
+	end func()
+}
+
+func (c told) Read(p []byte) (n int, err error) {
+	if n, err = c.Conn.Read(p); err != nil {
+		c.end()
+	}
+	return n, err
+}
+
+// The peers of all listeners hear of Shutdown at once, also if one of them has a request that goes on.
+func TestHTTP2ShutdownTellsAll(t *testing.T) {
+	h := newHalting()
+	s := &sockhttp.Server{Handler: h, Protocols: clear2()}
+	var clients [2]*http.Client
+	var urls [2]string
+	gone := make(chan bool, 2)
+	ask := func(i int) error {
+		res, err := clients[i].Get(urls[i])
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		return err
+	}
+	for i := range clients {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[i] = "http://" + ln.Addr().String()
+		go s.Serve(ln)
+		clients[i], _ = client2(t, nil, func(nc net.Conn) net.Conn {
+			return told{nc, sync.OnceFunc(func() { gone <- i == 1 })}
+		})
+		go func() { h.goes <- <-h.in }()
+		if err := ask(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answered, ended := make(chan error, 1), make(chan error, 1)
+	go func() { answered <- ask(0) }()
+	patience.Recv(t, "the request", h.in)
+	go func() { ended <- s.Shutdown(context.Background()) }()
+	if !patience.Recv(t, "the end of the idle connection", gone) {
+		t.Error("the other one has ended")
+	}
+	h.goes <- struct{}{}
+	for _, ch := range []chan error{answered, ended} {
+		if err := patience.Recv(t, "the answer, and Shutdown", ch); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Close ends requests, and so does a Run that gives no grace.
 func TestHTTP2Close(t *testing.T) {
 	h := newHalting()
