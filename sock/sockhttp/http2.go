@@ -14,6 +14,7 @@ import (
 
 	"ringo"
 	"ringo/internal/handle"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
 
@@ -94,7 +95,7 @@ func (o *origin) server2() *http.Server {
 	o.http2 = h
 	if o.loop != nil {
 		o.stop = (*loop.Loop)(o.loop).OnDrain(func() {
-			o.loop.Offload(func(ctx context.Context) error { return h.Shutdown(ctx) })
+			(*loop.Loop)(o.loop).OffloadIn(lane.Handlers, h.Shutdown) // not in a slot of the program's
 		})
 	}
 	s.keep2(h)

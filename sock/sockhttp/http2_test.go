@@ -18,6 +18,7 @@ import (
 	"ringo"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/sock"
 	"ringo/sock/sockhttp"
 )
 
@@ -454,6 +455,53 @@ func TestHTTP2Drain(t *testing.T) {
 					t.Error(err)
 				}
 			})
+		}
+	})
+}
+
+// Peers hear of a drain also while the program itself has all slots of Offload.
+func TestHTTP2DrainWithoutSlots(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops, cfg.Offload, cfg.Grace = 1, 1, patience.Max
+		ctx, drain := context.WithCancel(context.Background())
+		defer drain()
+		at, ended := make(chan net.Addr, 1), make(chan error, 1)
+		gone := make(chan bool, 1)
+		s := &sockhttp.Server{Handler: http.HandlerFunc(echo), Protocols: clear2()}
+		go func() {
+			ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				l.Go(func() {
+					l.Offload(func(context.Context) error {
+						at <- ln.Addr()
+						<-gone
+						return nil
+					})
+				})
+				if err := s.Serve(ln); err != http.ErrServerClosed {
+					return err
+				}
+				return nil
+			})
+		}()
+		url := "http://" + patience.Recv(t, "the address", at).String()
+		heard := make(chan bool, 1)
+		client, _ := client2(t, nil, func(nc net.Conn) net.Conn {
+			return told{nc, sync.OnceFunc(func() { heard <- true })}
+		})
+		res, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		drain()
+		patience.Recv(t, "the end of the connection", heard)
+		gone <- true
+		if err := patience.Recv(t, "the end of Run", ended); err != nil {
+			t.Error(err)
 		}
 	})
 }
