@@ -135,3 +135,26 @@ func BenchmarkExchange(b *testing.B) {
 		})
 	}
 }
+
+// HTTP/2 is known by its first bytes, as soon as they can be nothing else.
+func TestBegins(t *testing.T) {
+	s := &Server{Protocols: new(http.Protocols)}
+	c := (&origin{s: s, base: context.Background()}).newConn(new(tape))
+	for _, spoken := range []bool{false, true} {
+		s.Protocols.SetUnencryptedHTTP2(spoken)
+		for n := range len(preface) + 1 {
+			p := []byte(preface[:n])
+			whole := n == len(preface)
+			if http2, more := c.begins(p); http2 != (spoken && whole) || more != (spoken && !whole) {
+				t.Errorf("%q, spoken: %v: %v, %v", p, spoken, http2, more)
+			}
+			if n == 0 {
+				continue
+			}
+			p[n-1]++
+			if http2, more := c.begins(p); http2 || more {
+				t.Errorf("%q, spoken: %v: %v, %v", p, spoken, http2, more)
+			}
+		}
+	}
+}
