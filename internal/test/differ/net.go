@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"ringo/internal/posix"
 )
 
 // Net is package net and os: goroutines all, whatever kind of caller the plan says.
@@ -145,7 +147,7 @@ func (c *netConn) Read(p []byte) (int, error) {
 // Write tries again where package net gives up: with a record of no bytes that there is no room for.
 func (c *netConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	for len(p) == 0 && errors.Is(err, syscall.EAGAIN) {
+	for len(p) == 0 && errors.Is(err, posix.EAGAIN) {
 		runtime.Gosched()
 		n, err = c.Conn.Write(p)
 	}
