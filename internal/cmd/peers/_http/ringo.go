@@ -21,15 +21,18 @@ type RingoServer interface {
 var RingoNewServer func(*Server) RingoServer
 
 var (
+	ringoTaking  sync.Mutex // who has it asks for a server, and configures that
 	ringoMu      sync.Mutex
-	ringoServers = map[*Server]RingoServer{}
+	ringoServers = map[*Server]RingoServer{} // nil: it was asked for, and is net/http's own
 )
 
 // ringoServe serves what is for HTTP/1 alone. The last result says whether the other counts, as with all that follow.
 func (s *Server) ringoServe(l net.Listener) (error, bool) {
-	p := s.protocols()
-	if RingoNewServer == nil || s.shuttingDown() || p.UnencryptedHTTP2() || !p.HTTP1() ||
-		len(s.TLSNextProto) > 0 && s.ringo() == nil {
+	if RingoNewServer == nil || s.shuttingDown() {
+		return nil, false
+	}
+	r := s.ringoTakes()
+	if r == nil {
 		return nil, false
 	}
 	if t, ok := l.(interface {
@@ -42,14 +45,19 @@ func (s *Server) ringoServe(l net.Listener) (error, bool) {
 	if fn := testHookServerServe; fn != nil {
 		fn(s, l)
 	}
-	if err := s.setupHTTP2_Serve(); err != nil { // of which tests look at what it leaves in TLSNextProto
-		return err, true
+	return r.Serve(l), true
+}
+
+// ringoTakes makes what serves in the server's place, the first time that it is asked; nil: nobody does.
+func (s *Server) ringoTakes() RingoServer {
+	ringoTaking.Lock()
+	defer ringoTaking.Unlock()
+	r, known := s.ringo()
+	if known {
+		return r
 	}
-	ringoMu.Lock()
-	r := ringoServers[s]
-	if r == nil {
+	if p := s.protocols(); p.HTTP1() && !p.UnencryptedHTTP2() && len(s.TLSNextProto) == 0 {
 		r = RingoNewServer(s)
-		ringoServers[s] = r
 		r.SetKeepAlivesEnabled(s.doKeepAlives())
 		s.mu.Lock()
 		for _, f := range s.onShutdown {
@@ -57,22 +65,23 @@ func (s *Server) ringoServe(l net.Listener) (error, bool) {
 		}
 		s.mu.Unlock()
 	}
+	ringoMu.Lock()
+	ringoServers[s] = r
 	ringoMu.Unlock()
-	return r.Serve(l), true
+	s.setupHTTP2_Serve() // which net/http's Serve does, too; tests look at what it leaves in TLSNextProto
+	return r
 }
 
 // ringo is what serves in the server's place; nil: nobody does.
-func (s *Server) ringo() RingoServer {
-	if RingoNewServer == nil {
-		return nil
-	}
+func (s *Server) ringo() (r RingoServer, known bool) {
 	ringoMu.Lock()
 	defer ringoMu.Unlock()
-	return ringoServers[s]
+	r, known = ringoServers[s]
+	return r, known
 }
 
 func (s *Server) ringoShutdown(ctx context.Context) (error, bool) {
-	r := s.ringo()
+	r, _ := s.ringo()
 	if r == nil {
 		return nil, false
 	}
@@ -81,7 +90,7 @@ func (s *Server) ringoShutdown(ctx context.Context) (error, bool) {
 }
 
 func (s *Server) ringoClose() (error, bool) {
-	r := s.ringo()
+	r, _ := s.ringo()
 	if r == nil {
 		return nil, false
 	}
@@ -90,13 +99,13 @@ func (s *Server) ringoClose() (error, bool) {
 }
 
 func (s *Server) ringoSetKeepAlivesEnabled(v bool) {
-	if r := s.ringo(); r != nil {
+	if r, _ := s.ringo(); r != nil {
 		r.SetKeepAlivesEnabled(v)
 	}
 }
 
 func (s *Server) ringoRegisterOnShutdown(f func()) {
-	if r := s.ringo(); r != nil {
+	if r, _ := s.ringo(); r != nil {
 		r.RegisterOnShutdown(f)
 	}
 }
