@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -35,9 +34,11 @@ func (s *Server) protocols() (p http.Protocols) {
 	return p
 }
 
-// http2Allowed is net/http's own setting, without which it speaks no HTTP/2.
+// http2Allowed reports whether net/http speaks HTTP/2, which programs are built, and told, to do without.
 var http2Allowed = sync.OnceValue(func() bool {
-	return !slices.Contains(strings.Split(os.Getenv("GODEBUG"), ","), "http2server=0")
+	probe := new(http.Server)
+	probe.Serve(&single{taken: true}) // with which it has decided
+	return probe.TLSNextProto["h2"] != nil
 })
 
 // offered adds the protocols to those that a handshake offers by the program's wish.

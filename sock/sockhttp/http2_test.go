@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -203,6 +205,47 @@ func TestProtocols(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Whether clients of TLS are offered HTTP/2 is what net/http makes of GODEBUG.
+func TestHTTP2Allowed(t *testing.T) {
+	const child = "SOCKHTTP_TEST_ALLOWED"
+	if os.Getenv(child) == "" {
+		for _, setting := range []string{"http2server=0", "http2server=1", "http2server=0,http2server=1"} {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestHTTP2Allowed$")
+			cmd.Env = append(os.Environ(), child+"=1", "GODEBUG="+setting)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", setting, err, out)
+			}
+		}
+		return
+	}
+	config, trusting := certified(t)
+	trusted := trusting.Transport.(*http.Transport).TLSClientConfig
+	trusted.ServerName = "example.com"
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: trusted.Clone(), ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	var protos [2]string
+	for i, serve := range []func(net.Listener) error{
+		func(ln net.Listener) error { return (&http.Server{TLSConfig: config}).ServeTLS(ln, "", "") },
+		func(ln net.Listener) error { return (&sockhttp.Server{TLSConfig: config}).ServeTLS(ln, "", "") },
+	} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go serve(ln)
+		res, err := client.Get("https://" + ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		protos[i] = res.Proto
+	}
+	if protos[0] != protos[1] {
+		t.Errorf("net/http speaks %s, sockhttp %s", protos[0], protos[1])
+	}
 }
 
 // pieces sends what is written first byte by byte.
