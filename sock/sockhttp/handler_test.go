@@ -490,3 +490,28 @@ func TestWhere(t *testing.T) {
 		})
 	}
 }
+
+// Another goroutine may ask for the end of a request while its handler reads the body.
+func TestContextAskedBesideBody(t *testing.T) {
+	ended := make(chan bool)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		go func() {
+			<-r.Context().Done()
+			ended <- true
+		}()
+		io.Copy(io.Discard, r.Body)
+	})
+	body := strings.Repeat("x", 100000)
+	eachWay(t, h, nil, func(t *testing.T, addr string) {
+		tr := new(http.Transport)
+		defer tr.CloseIdleConnections()
+		for range 30 {
+			res, err := (&http.Client{Transport: tr}).Post("http://"+addr, "x/y", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			patience.Recv(t, "the end of the context", ended)
+		}
+	})
+}
