@@ -348,11 +348,13 @@ func (s *Server) serveConn(c *conn) {
 		}
 		c.closed()
 	}()
+	c.setIdle(true) // a drain waits for peers that have connected as it does for those in the clear
 	if err := c.handshake(); err != nil {
 		return
 	}
 	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
 		if c.speaks2() {
+			c.setIdle(false)
 			c.speakHTTP2()
 		}
 		return
@@ -374,15 +376,22 @@ func (s *Server) serveConn(c *conn) {
 // more waits for more of a head. Between two requests it hears of a drain.
 func (c *conn) more() error {
 	n := c.c.Buffered()
-	if i, ok := c.net().(interface{ SetIdle(bool) error }); ok && n == 0 {
-		i.SetIdle(true)
-		defer i.SetIdle(false)
+	if n == 0 {
+		c.setIdle(true)
+		defer c.setIdle(false)
 	}
 	_, err := c.c.Peek(n + 1)
 	if err == nil && n == 0 {
 		c.limitHead()
 	}
 	return err
+}
+
+// setIdle says to a connection of ours whether a drain may end it.
+func (c *conn) setIdle(on bool) {
+	if i, ok := c.net().(interface{ SetIdle(bool) error }); ok {
+		i.SetIdle(on)
+	}
 }
 
 // handshake is TLS's, where there is TLS.
