@@ -466,6 +466,31 @@ func TestBodyIsReadBehindItsHandler(t *testing.T) {
 	})
 }
 
+// One may read the body while another answers: 100 Continue comes before the answer, or not at all.
+func TestContinueBesideAnswer(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		read := ringo.NewChan[bool](1)
+		go func() {
+			io.Copy(io.Discard, r.Body)
+			read.TrySend(true)
+		}()
+		http.NewResponseController(w).EnableFullDuplex()
+		io.WriteString(w, "answer")
+		http.NewResponseController(w).Flush()
+		read.Recv()
+	})
+	text := post("Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n", "abc")
+	eachWay(t, h, nil, func(t *testing.T, addr string) {
+		for range 50 {
+			got := exchange(t, addr, nil, text)
+			got = strings.TrimPrefix(got, "HTTP/1.1 100 Continue\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || strings.Contains(got, "100 Continue") {
+				t.Fatalf("%q", got)
+			}
+		}
+	})
+}
+
 // Routes of a ServeMux are marked one by one; another router is marked as a whole, and its routes go elsewhere.
 func TestWhere(t *testing.T) {
 	where := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, place()) })

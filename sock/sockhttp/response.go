@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"ringo"
 	"ringo/sock"
 )
 
@@ -40,8 +41,10 @@ type response struct {
 	close      bool // the connection ends with the answer
 	hijacked   bool
 	fullDuplex bool
-	asked      bool // 100 Continue is out, or it is too late for that
 	failed     error
+
+	ask   ringo.Mutex // who reads the body may be another than who answers
+	asked bool        // 100 Continue is out, or it is too late for that
 }
 
 // holdMax is how much of a body waits for the handler's end.
@@ -74,7 +77,7 @@ func (w *response) WriteHeader(status int) {
 		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
 	if status != http.StatusContinue {
-		w.asked = true
+		w.answers()
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		w.inform(status)
@@ -125,12 +128,26 @@ func (w *response) inform(status int) {
 
 // askBody sends 100 Continue, if the peer waits for it.
 func (w *response) askBody() error {
-	if !w.x.head.continues || w.asked || w.x.made.ProtoMinor == 0 {
+	if !w.x.head.continues || w.x.made.ProtoMinor == 0 {
+		return nil
+	}
+	w.ask.Lock()
+	defer w.ask.Unlock()
+	if w.asked {
 		return nil
 	}
 	w.asked = true
-	w.put(append(w.take(), "HTTP/1.1 100 Continue\r\n\r\n"...))
-	return w.push()
+	_, err := io.WriteString(w.x.c, "HTTP/1.1 100 Continue\r\n\r\n")
+	return err
+}
+
+// answers says that it is too late to ask for the body, unless that has begun, which is waited for.
+func (w *response) answers() {
+	if w.x.head.continues {
+		w.ask.Lock()
+		w.asked = true
+		w.ask.Unlock()
+	}
 }
 
 // Write writes some of the body.
@@ -197,7 +214,7 @@ func (w *response) mayWrite(n int) error {
 	case w.failed != nil:
 		return w.failed
 	}
-	if w.asked = true; w.status == 0 {
+	if w.answers(); w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	if n == 0 {
@@ -593,7 +610,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	case w.hijacked:
 		return nil, nil, http.ErrHijacked
 	}
-	w.asked = true
+	w.answers()
 	if w.status != 0 {
 		w.send(nil)
 		w.push()
