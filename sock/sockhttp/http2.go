@@ -89,7 +89,7 @@ func (o *origin) server2() *http.Server {
 	if s.ConnState != nil {
 		h.ConnState = func(nc net.Conn, state http.ConnState) {
 			if state == http.StateActive || state == http.StateIdle {
-				s.ConnState(nc.(*upgraded).of.net(), state)
+				nc.(*upgraded).tell(state)
 			}
 		}
 	}
@@ -119,11 +119,14 @@ func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
 // end is for when the listener is served no longer.
 func (o *origin) end() {
 	o.mu.Lock()
-	stop := o.stop
+	stop, h := o.stop, o.http2
 	o.mu.Unlock()
 	if stop != nil && o.s.ending.Load() {
 		stop()
 	}
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	o.s.http2 = slices.DeleteFunc(o.s.http2, func(other *http.Server) bool { return other == h })
 }
 
 // keep2 has a server of HTTP/2 end with this one.
@@ -157,6 +160,25 @@ type upgraded struct {
 	of   *conn
 	once sync.Once
 	gone *ringo.Chan[struct{}]
+
+	mu   sync.Mutex
+	over bool // the last state is that of the end
+}
+
+// tell calls the server's ConnState for net/http, which may come to it when the connection has ended.
+func (u *upgraded) tell(state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.over {
+		u.of.s.ConnState(u.of.net(), state)
+	}
+}
+
+// untold waits for the one that is told, which is the last.
+func (u *upgraded) untold() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.over = true
 }
 
 // Close closes it, and lets go who waits for that.
@@ -209,9 +231,12 @@ func (c *conn) speakHTTP2() error {
 	u := &upgraded{Conn: c.c, of: c, gone: ringo.NewChan[struct{}](0)}
 	one := &single{Conn: u}
 	elsewhere(func() { c.from.server2().Serve(one) })
-	defer u.Close()
 	if one.taken {
 		u.gone.Recv() // or the task is cancelled
+	}
+	u.Close()
+	if c.s.ConnState != nil {
+		elsewhere(u.untold)
 	}
 	return errDone
 }

@@ -602,3 +602,58 @@ func TestHTTP2ConnState(t *testing.T) {
 			}
 		})
 }
+
+// Of each connection the end is the last that ConnState is told, also when net/http is about to tell something else.
+func TestHTTP2ConnStateEnds(t *testing.T) {
+	var mu sync.Mutex
+	var open, late int
+	over := map[net.Conn]bool{}
+	tell := func(nc net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case over[nc]:
+			late++
+		case state == http.StateNew:
+			open++
+		case state == http.StateClosed:
+			open--
+			over[nc] = true
+		}
+	}
+	each2(t, http.HandlerFunc(echo), func(s *sockhttp.Server) { s.ConnState = tell },
+		func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
+			var all sync.WaitGroup
+			for range 20 {
+				client, _ := client2(t, config, nil)
+				res, err := client.Get(url) // it is there
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				all.Go(func() {
+					for {
+						res, err := client.Get(url)
+						if err != nil {
+							return
+						}
+						io.Copy(io.Discard, res.Body)
+						res.Body.Close()
+					}
+				})
+			}
+			s.Close()
+			all.Wait()
+			patience.Until(t, "the end of all connections", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return open == 0
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if late > 0 {
+				t.Errorf("told of %d connections that had ended", late)
+			}
+			clear(over)
+		})
+}
