@@ -22,6 +22,22 @@ func handlerFunc(box *ssa.MakeInterface) ssa.Value {
 	return nil
 }
 
+// wrappedHandler is the handler that one of net/http's own is around; nil: the value is none of those.
+func wrappedHandler(v ssa.Value) ssa.Value {
+	call, ok := v.(*ssa.Call)
+	if !ok {
+		return nil
+	}
+	args := call.Call.Args
+	switch callee(&call.Call) {
+	case "net/http.StripPrefix":
+		return args[1]
+	case "net/http.AllowQuerySemicolons", "net/http.MaxBytesHandler", "net/http.TimeoutHandler":
+		return args[0]
+	}
+	return nil
+}
+
 // handedOver are the functions that run where a value was handed over: a function itself, or the method of an
 // http.Handler. Of an http.ServeMux they are those of its routes.
 func (w *World) handedOver(v ssa.Value) []*ssa.Function {
@@ -47,6 +63,9 @@ func (h *handover) add(v ssa.Value) {
 		case f != nil:
 			h.all = append(h.all, f)
 		case !boxed:
+			if inner := wrappedHandler(r); inner != nil {
+				h.add(inner)
+			}
 		case handlerFunc(box) != nil:
 			h.add(box.X)
 		case box.X.Type().String() == mux:

@@ -214,7 +214,9 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 				s.target(f, obj, append([]ssa.Value{r.X}, args...))
 			}
 		case *ssa.Call:
-			if f := r.Call.StaticCallee(); f != nil && objectOf(f) != nil {
+			if inner := wrappedHandler(r); inner != nil && method == serving {
+				known = s.value(inner, method, args) || known
+			} else if f := r.Call.StaticCallee(); f != nil && objectOf(f) != nil {
 				if b, ok := blockers.Stand(objectOf(f).FullName()); ok && method != "Close" && !blockers.Quiet(method) {
 					b.Name = method + " of " + b.Name
 					s.block(b)

@@ -65,6 +65,14 @@ func inside(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+func under(http.ResponseWriter, *http.Request) {
+	time.Sleep(time.Second) // want `time\.Sleep`
+}
+
+func limited(http.ResponseWriter, *http.Request) {
+	time.Sleep(time.Second) // want `time\.Sleep`
+}
+
 func main() {
 	s := &store{changed: make(chan string)}
 	mux := http.NewServeMux()
@@ -76,6 +84,9 @@ func main() {
 	mux.Handle("POST /change", sockhttp.Task(s))
 	target, _ := url.Parse("http://127.0.0.1:1")
 	mux.Handle("/else", sockhttp.Task(httputil.NewSingleHostReverseProxy(target))) // want `httputil\.ReverseProxy`
+
+	mux.Handle("/under/", sockhttp.Task(timed(http.StripPrefix("/under", http.HandlerFunc(under)))))
+	mux.Handle("/limited/", sockhttp.Task(http.MaxBytesHandler(http.HandlerFunc(limited), 1000)))
 
 	all := http.NewServeMux()
 	all.HandleFunc("/inside", inside)
