@@ -123,12 +123,15 @@ func (c *conn) next() (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	if http2, more := c.begins(p); http2 {
-		return nil, c.speakHTTP2()
-	} else if more {
-		return nil, c.await(n)
-	} else if p := c.s.protocols(); !p.HTTP1() {
-		return nil, errDone
+	if !c.begun { // with a request
+		switch c.begins(p) {
+		case ofHTTP2:
+			return nil, c.speakHTTP2()
+		case notKnown:
+			return nil, c.await(n)
+		case ofNobody:
+			return nil, errDone
+		}
 	}
 	end, scanned := headEnd(p, c.scanned)
 	if most := c.s.headMax(); end > most || end == 0 && n >= most {

@@ -140,20 +140,30 @@ func BenchmarkExchange(b *testing.B) {
 func TestBegins(t *testing.T) {
 	s := &Server{Protocols: new(http.Protocols)}
 	c := (&origin{s: s, base: context.Background()}).newConn(new(tape))
-	for _, spoken := range []bool{false, true} {
-		s.Protocols.SetUnencryptedHTTP2(spoken)
+	for spoken := range 4 {
+		s.Protocols.SetHTTP1(spoken&1 != 0)
+		s.Protocols.SetUnencryptedHTTP2(spoken&2 != 0)
+		other := ofNobody
+		if spoken&1 != 0 {
+			other = ofHTTP1
+		}
 		for n := range len(preface) + 1 {
 			p := []byte(preface[:n])
-			whole := n == len(preface)
-			if http2, more := c.begins(p); http2 != (spoken && whole) || more != (spoken && !whole) {
-				t.Errorf("%q, spoken: %v: %v, %v", p, spoken, http2, more)
+			want := other
+			if spoken&2 != 0 {
+				if want = notKnown; n == len(preface) {
+					want = ofHTTP2
+				}
+			}
+			if got := c.begins(p); got != want {
+				t.Errorf("%q, spoken: %v: %d, want %d", p, s.Protocols, got, want)
 			}
 			if n == 0 {
 				continue
 			}
 			p[n-1]++
-			if http2, more := c.begins(p); http2 || more {
-				t.Errorf("%q, spoken: %v: %v, %v", p, spoken, http2, more)
+			if got := c.begins(p); got != other {
+				t.Errorf("%q, spoken: %v: %d, want %d", p, s.Protocols, got, other)
 			}
 		}
 	}

@@ -241,12 +241,25 @@ func (c *conn) speakHTTP2() error {
 	return errDone
 }
 
-// begins tells what the first n bytes of a connection in the clear are: HTTP/2, or not enough to say.
-func (c *conn) begins(p []byte) (http2, more bool) {
-	if protocols := c.s.protocols(); c.begun || c.tls != nil || !protocols.UnencryptedHTTP2() {
-		return false, false
+// What the first bytes of a connection are.
+const (
+	ofHTTP1 = iota
+	ofHTTP2
+	notKnown // too few to say
+	ofNobody // HTTP/1, which the server does not speak
+)
+
+// begins tells that of p.
+func (c *conn) begins(p []byte) int {
+	protocols, n := c.s.protocols(), min(len(p), len(preface))
+	switch {
+	case c.tls == nil && protocols.UnencryptedHTTP2() && string(p[:n]) == preface[:n]:
+		if n < len(preface) {
+			return notKnown
+		}
+		return ofHTTP2
+	case !protocols.HTTP1():
+		return ofNobody
 	}
-	n := min(len(p), len(preface))
-	same := string(p[:n]) == preface[:n]
-	return same && n == len(preface), same && n < len(preface)
+	return ofHTTP1
 }

@@ -61,7 +61,7 @@ type Server struct {
 	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
 	conns      map[*conn]bool               // those that a goroutine or a task serves for life
 	onShutdown []func()
-	http2      []*http.Server
+	http2      []*http.Server // of origins, see http2.go
 }
 
 // ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained: no
