@@ -207,7 +207,7 @@ func (o *opened) Drain() {
 	if c.l.Stopping() && c.sending() {
 		c.abort(&c.own.dirs[Out])
 	}
-	c.desert()
+	c.drainIdle()
 	o.hooks.Tell(Draining)
 }
 

@@ -64,7 +64,7 @@ func (r *Registry) Drain() {
 	defer r.mu.Unlock()
 	for f := r.first; f != nil; f = f.next {
 		if f.c != nil { // else it is a place, see ShowEach
-			f.c.desert()
+			f.c.drainIdle()
 		}
 	}
 }

@@ -55,9 +55,9 @@ func (c *Core) hearDrain() {
 	switch {
 	case !c.l.Draining():
 	case c.l.IsCurrent():
-		c.desert()
+		c.drainIdle()
 	default:
-		c.l.Call(c.desert)
+		c.l.Call(c.drainIdle)
 	}
 }
 
@@ -105,10 +105,10 @@ func (c *Core) MovedFrom(old *Core) {
 // Drained reports whether callers must not wait for input, because the program drains. Any caller.
 func (c *Core) Drained() bool { return c.idle.Load() == drained }
 
-// desert tells those who wait for input of the drain. For the loop's thread.
-func (c *Core) desert() {
+// drainIdle tells those who wait for input of the drain. For the loop's thread.
+func (c *Core) drainIdle() {
 	if c.idle.CompareAndSwap(idle, drained) {
-		c.tellDeserted()
+		c.endWaits()
 	} else if c.idle.CompareAndSwap(awaited, expected) || c.idle.CompareAndSwap(halfway, owing) {
 		c.expect()
 	}
@@ -130,7 +130,7 @@ func (c *Core) expect() {
 // expectNoMore tells those who wait for what was expected.
 func (c *Core) expectNoMore() {
 	if c.idle.CompareAndSwap(expected, drained) || c.idle.CompareAndSwap(owing, drained) {
-		c.tellDeserted()
+		c.endWaits()
 	}
 }
 
@@ -148,18 +148,18 @@ func (s *silence) Fire(*timer.Timer) {
 	}
 }
 
-// tellDeserted ends the waits for input.
-func (c *Core) tellDeserted() {
+// endWaits ends the waits for input.
+func (c *Core) endWaits() {
 	if f := c.foreign.Load(); f != nil && f != nobody {
-		f.desert()
+		f.drainIdle()
 	}
 	if c.own != nil {
 		c.Wake()
 	}
 }
 
-// desert ends the wait of the foreign caller that is at the input. One that comes later finds out by itself.
-func (f *foreign) desert() {
+// drainIdle ends the wait of the foreign caller that is at the input. One that comes later finds out by itself.
+func (f *foreign) drainIdle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h := &f.halves[In]; h.busy {
@@ -168,7 +168,7 @@ func (f *foreign) desert() {
 	}
 }
 
-// goesOn ends what desert has done to a wait, and reports whether it has.
+// goesOn ends what drainIdle has done to a wait, and reports whether it has.
 func (f *foreign) goesOn(h *half) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
