@@ -34,6 +34,6 @@
 // # HTTP/2
 //
 // Clients of TLS are offered HTTP/2, too, and others may begin with it where [Server.Protocols] has UnencryptedHTTP2.
-// It is net/http's own, over Ringo's connections: each has goroutines, on which handlers run, marked or not. So it is
-// as fast as net/http's. When the server ends or the program drains, peers get GOAWAY.
+// It is net/http's own, over Ringo's connections: each has goroutines, on which handlers run, marked or not. So it
+// gains nothing. When the server ends or the program drains, peers get GOAWAY.
 package sockhttp
