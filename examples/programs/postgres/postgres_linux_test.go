@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,45 +16,39 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"ringo/examples/programs/internal/cluster"
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/test/testmain"
 )
 
 // server is the one of all tests.
 var (
-	server   *cluster
+	server   *cluster.Cluster
 	noServer error
 )
 
 func TestMain(m *testing.M) {
-	server, noServer = startCluster()
-	code := testmain.Run(m)
-	if server != nil {
-		if err := server.remove(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
+	cluster.Main(m, func(c *cluster.Cluster, err error) { server, noServer = c, err })
 }
 
-// need ends a test that has no server: as skipped only if there is none in this system.
-func need(t *testing.T) {
-	t.Helper()
-	if errors.Is(noServer, errNoServer) {
-		t.Skip(noServer)
-	}
-	if noServer != nil {
-		t.Fatal(noServer)
-	}
+// ways are those to the server: by TCP, with and without TLS, and by a Unix socket.
+var ways = []string{"TCP", "TLS", "Unix"}
+
+// each runs f on the drivers, by each way.
+func each(t *testing.T, f func(t *testing.T, r *rig.Rig, url string)) {
+	cluster.Need(t, noServer)
+	rig.EachDriver(t, []string{"uring", "epoll"}, func(t *testing.T, driver string) {
+		for _, way := range ways {
+			t.Run(way, func(t *testing.T) { f(t, rig.Loops(t, driver, 2), server.URL(way)) })
+		}
+	})
 }
 
 // What main does.
 func TestRun(t *testing.T) {
-	need(t)
+	cluster.Need(t, noServer)
 	for _, way := range ways {
 		t.Run(way, func(t *testing.T) {
-			rig.Prints(t, func(out io.Writer) error { return run(server.url(way), out) },
+			rig.Prints(t, func(out io.Writer) error { return run(server.URL(way), out) },
 				"copied 1000 rows; the first hundred have the sum 4950\nnotified of news: hello\ngave up\n")
 		})
 	}

@@ -1,6 +1,7 @@
 //go:build linux
 
-package main
+// Package cluster runs a PostgreSQL server for tests, if there is one on this machine.
+package cluster
 
 import (
 	"bufio"
@@ -27,10 +28,11 @@ import (
 
 	"ringo/examples/programs/internal/rig"
 	"ringo/examples/programs/internal/selfsigned"
+	"ringo/internal/test/testmain"
 )
 
-// A cluster is a PostgreSQL server of the tests' own, in a directory that goes with it.
-type cluster struct {
+// A Cluster is a PostgreSQL server of the tests' own, in a directory that goes with it.
+type Cluster struct {
 	programs, dir, password string
 	port                    int
 
@@ -42,13 +44,13 @@ type cluster struct {
 // errNoServer says that there is nothing to test with.
 var errNoServer = errors.New("no PostgreSQL server in /usr/lib/postgresql or PATH: .ci/programs installs it")
 
-// startCluster makes a database and a server for it, which refuses root: then it gets a user without rights.
-func startCluster() (c *cluster, err error) {
+// start makes a database and a server for it, which refuses root: then it gets a user without rights.
+func start() (c *Cluster, err error) {
 	programs := findPrograms()
 	if programs == "" {
 		return nil, errNoServer
 	}
-	c = &cluster{programs: programs, password: rand.Text()}
+	c = &Cluster{programs: programs, password: rand.Text()}
 	if c.dir, err = os.MkdirTemp("", "ringo-postgres-"); err != nil {
 		return nil, err
 	}
@@ -56,7 +58,7 @@ func startCluster() (c *cluster, err error) {
 		return nil, errors.Join(err, os.RemoveAll(c.dir))
 	}
 	for range 5 { // a port is free when it is looked for, and may not be later
-		if err = c.start(); err == nil {
+		if err = c.serve(); err == nil {
 			return c, nil
 		}
 	}
@@ -80,7 +82,7 @@ func findPrograms() string {
 }
 
 // disown gives the directory to a user without rights, if we are root.
-func (c *cluster) disown() error {
+func (c *Cluster) disown() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -98,7 +100,7 @@ func (c *cluster) disown() error {
 }
 
 // command is a program of the server's, which dies with us.
-func (c *cluster) command(name string, args ...string) *exec.Cmd {
+func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(c.programs, name), args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
@@ -107,7 +109,7 @@ func (c *cluster) command(name string, args ...string) *exec.Cmd {
 }
 
 // initialize makes the database, with a password and a certificate.
-func (c *cluster) initialize() error {
+func (c *Cluster) initialize() error {
 	certificate, _, err := selfsigned.Certificate()
 	if err != nil {
 		return err
@@ -139,8 +141,8 @@ func (c *cluster) initialize() error {
 	return nil
 }
 
-// start runs the server, and waits until it says that it is ready.
-func (c *cluster) start() error {
+// serve runs the server, and waits until it says that it is ready.
+func (c *Cluster) serve() error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -204,7 +206,7 @@ func follow(log io.Reader, ready chan<- error) {
 }
 
 // stop ends the server as its own tool does: sessions are cut off, and what it holds is released.
-func (c *cluster) stop() error {
+func (c *Cluster) stop() error {
 	c.server.Signal(syscall.SIGINT)
 	select {
 	case err := <-c.exited:
@@ -216,10 +218,10 @@ func (c *cluster) stop() error {
 }
 
 // remove stops the server and removes all that there was of it.
-func (c *cluster) remove() error { return errors.Join(c.stop(), os.RemoveAll(c.dir)) }
+func (c *Cluster) remove() error { return errors.Join(c.stop(), os.RemoveAll(c.dir)) }
 
-// url is what pgx is given to get there in a way.
-func (c *cluster) url(way string) string {
+// URL is what pgx is given to get there in a way: "TCP", "TLS" or "Unix".
+func (c *Cluster) URL(way string) string {
 	host, secrecy := "127.0.0.1", "disable"
 	switch way {
 	case "TLS":
@@ -230,15 +232,28 @@ func (c *cluster) url(way string) string {
 	return fmt.Sprintf("postgres://ringo:%s@/postgres?host=%s&port=%d&sslmode=%s", c.password, host, c.port, secrecy)
 }
 
-// ways are those to the server: by TCP, with and without TLS, and by a Unix socket.
-var ways = []string{"TCP", "TLS", "Unix"}
-
-// each runs f on the drivers, by each way.
-func each(t *testing.T, f func(t *testing.T, r *rig.Rig, url string)) {
-	need(t)
-	rig.EachDriver(t, []string{"uring", "epoll"}, func(t *testing.T, driver string) {
-		for _, way := range ways {
-			t.Run(way, func(t *testing.T) { f(t, rig.Loops(t, driver, 2), server.url(way)) })
+// Main runs the tests of a package that has one server. Before they begin use gets the server, or nil and the reason
+// why there is none.
+func Main(m *testing.M, use func(c *Cluster, err error)) {
+	c, err := start()
+	use(c, err)
+	code := testmain.Run(m)
+	if c != nil {
+		if err := c.remove(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
 		}
-	})
+	}
+	os.Exit(code)
+}
+
+// Need ends a test that has no server for a reason: as skipped only if there is none in this system.
+func Need(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errNoServer) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,0 +1,89 @@
+// Api is a service as most are, by net/http's handlers on Ringo's loops: notes in a PostgreSQL database behind routes
+// of chi, one route that everybody asks for, a chat by WebSockets that can be followed as server-sent events, metrics,
+// and an orderly end.
+//
+//	DATABASE_URL=postgres://user:password@127.0.0.1:5432/database go run ./api
+//	curl -d '{"text":"buy milk"}' localhost:8080/notes
+//	curl localhost:8080/notes
+//	curl localhost:8080/count
+//	curl -N localhost:8080/events
+package main
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"ringo"
+	"ringo/metrics"
+	"ringo/sock"
+	"ringo/sock/sockhttp"
+)
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "the address to listen on")
+	flag.Parse()
+	if err := run(*listen, os.Getenv("DATABASE_URL")); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(listen, url string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	notes, err := openNotes(ctx, db)
+	if err != nil {
+		return err
+	}
+	set, err := sock.Reserve("tcp", listen)
+	if err != nil {
+		return err
+	}
+	fmt.Println("api on", set.Addr())
+	return serve(ctx, set, notes, nil)
+}
+
+// serve serves on all loops until ctx ends: requests that are under way are answered, streams and chats end.
+func serve(ctx context.Context, set *sock.ListenerSet, notes *notes, cfg *ringo.Config) error {
+	defer set.Close()
+	r := newRoom()
+	defer context.AfterFunc(ctx, r.close)()
+	s := &sockhttp.Server{Handler: routes(notes, r), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		if err := s.Serve(ln); err != http.ErrServerClosed {
+			return err
+		}
+		return nil
+	})
+}
+
+// routes says where each handler runs.
+func routes(n *notes, r *room) http.Handler {
+	mux := http.NewServeMux()
+	// On goroutines, as all that is not marked: a database is asked, and middleware is other people's.
+	mux.Handle("/", n.router())
+	mux.Handle("GET /metrics", metrics.Handler())
+	// In a task on the connection's loop: it waits for nothing.
+	mux.Handle("GET /count", sockhttp.Task(http.HandlerFunc(n.serveCount)))
+	// In tasks as well: they wait, but for a ringo.Chan and for the connection.
+	mux.Handle("GET /events", sockhttp.Task(http.HandlerFunc(r.serveEvents)))
+	mux.Handle("GET /chat", sockhttp.Task(http.HandlerFunc(r.serveChat)))
+	return mux
+}
