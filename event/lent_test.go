@@ -26,9 +26,11 @@ import (
 type watcher struct {
 	driver.Driver
 	full   bool   // plain sends find no room
+	late   bool   // what was cancelled ends a turn later, as it does where the kernel is at it
 	looked func() // called behind a look, see driver.Queue
 	flying []*op.Op
 	done   driver.Queue
+	held   []driver.Completion
 }
 
 func (w *watcher) Try(o *op.Op) (int32, bool) {
@@ -45,6 +47,9 @@ func (w *watcher) Submit(o *op.Op) {
 
 func (w *watcher) Wait(deadline int64, done *driver.Queue) error {
 	w.done.Looked = false
+	if len(w.held) > 0 {
+		deadline = driver.Poll
+	}
 	err := w.Driver.Wait(deadline, &w.done)
 	done.Looked = w.done.Looked
 	w.pass(done)
@@ -56,17 +61,31 @@ func (w *watcher) Wait(deadline int64, done *driver.Queue) error {
 
 func (w *watcher) Close(done *driver.Queue) error {
 	err := w.Driver.Close(&w.done)
+	w.late = false
 	w.pass(done)
 	return err
 }
 
 func (w *watcher) pass(done *driver.Queue) {
+	held := w.held
+	w.held = nil
 	for c, ok := w.done.Pop(); ok; c, ok = w.done.Pop() {
-		if c.Flags&op.More == 0 {
-			w.flying = slices.DeleteFunc(w.flying, func(o *op.Op) bool { return o == c.Op })
+		if w.late && c.Op.Canceled && c.Flags&op.More == 0 {
+			w.held = append(w.held, c)
+		} else {
+			w.tell(c, done)
 		}
-		done.Push(c)
 	}
+	for _, c := range held {
+		w.tell(c, done)
+	}
+}
+
+func (w *watcher) tell(c driver.Completion, done *driver.Queue) {
+	if c.Flags&op.More == 0 {
+		w.flying = slices.DeleteFunc(w.flying, func(o *op.Op) bool { return o == c.Op })
+	}
+	done.Push(c)
 }
 
 // has reports whether an op in flight has p, or a part of it up to its end.
@@ -147,69 +166,76 @@ var ends = []struct {
 
 const peersEnd = "a reset by the peer"
 
-// What is lent is given back, and an end is told, when the kernel has let go of it: whatever ends the connection.
+// What is lent is given back, and an end is told, when the kernel has let go of it: whatever ends the connection, and
+// whether or not it sends something, whose end may come with that of the receive.
 func TestLentUntilTold(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, e := range ends {
-			t.Run(e.name, func(t *testing.T) {
-				w := &watcher{}
-				out, behind, in := make([]byte, 16<<20), make([]byte, 100), make([]byte, 1<<20)
-				told := 0
-				tell := func(what string, p []byte) {
-					if told++; w.has(p) {
-						t.Errorf("%s: told while it is in flight", what)
-					}
-				}
-				ending, closed := make(chan bool), make(chan bool)
-				h := &funcs{
-					open: func(c *event.Conn) {
-						c.SetMarks(1, 100<<20)
-						for _, p := range [][]byte{out, behind} {
-							if err := c.WriteThen(p, func(error) { tell("WriteThen", p) }); err != nil {
-								t.Error(err)
-							}
-						}
-						if err := c.ReadFull(in, func(int, error) { tell("ReadFull", in) }); err != nil {
-							t.Error(err)
-						}
-						if !w.has(out) {
-							t.Error("all is sent at once")
-						}
-						if e.call {
-							close(ending)
-							e.end(c)
-						}
-						lends := (*loop.Loop)(c.Loop().Ringo()).Lends()
-						var look *event.Timer
-						look = c.Loop().Every(time.Millisecond, func() {
-							if w.has(in) || !lends {
-								look.Stop()
-								close(ending)
-								e.end(c)
-							}
-						})
-					},
-					close: func(*event.Conn, error) {
-						if w.atConn() {
-							t.Error("OnClose while something is in flight")
-						}
-						close(closed)
-					},
-				}
-				watched(t, cfg, w, h, func(peer *net.TCPConn) {
-					<-ending
-					if e.name == peersEnd {
-						peer.SetLinger(0)
-						return
-					}
-					<-closed
-				})
-				if told != 3 {
-					t.Errorf("%d of 3 were told", told)
-				}
-			})
+			t.Run(e.name, func(t *testing.T) { lentUntilTold(t, cfg, e.name, e.call, e.end, true) })
+			t.Run(e.name+", late", func(t *testing.T) { lentUntilTold(t, cfg, e.name, e.call, e.end, false) })
 		}
 	})
+}
+
+func lentUntilTold(t *testing.T, cfg ringo.Config, name string, call bool, end func(*event.Conn), sends bool) {
+	w := &watcher{late: !sends}
+	out, behind, in := make([]byte, 16<<20), make([]byte, 100), make([]byte, 1<<20)
+	told, want := 0, 1
+	tell := func(what string, p []byte) {
+		if told++; w.has(p) {
+			t.Errorf("%s: told while it is in flight", what)
+		}
+	}
+	ending, closed := make(chan bool), make(chan bool)
+	h := &funcs{
+		open: func(c *event.Conn) {
+			if err := c.ReadFull(in, func(int, error) { tell("ReadFull", in) }); err != nil {
+				t.Error(err)
+			}
+			if sends {
+				want = 3
+				c.SetMarks(1, 100<<20)
+				for _, p := range [][]byte{out, behind} {
+					if err := c.WriteThen(p, func(error) { tell("WriteThen", p) }); err != nil {
+						t.Error(err)
+					}
+				}
+				if !w.has(out) {
+					t.Error("all is sent at once")
+				}
+			}
+			if call {
+				close(ending)
+				end(c)
+			}
+			lends := (*loop.Loop)(c.Loop().Ringo()).Lends()
+			var look *event.Timer
+			look = c.Loop().Every(time.Millisecond, func() {
+				if w.has(in) || !lends {
+					look.Stop()
+					close(ending)
+					end(c)
+				}
+			})
+		},
+		close: func(*event.Conn, error) {
+			if w.atConn() {
+				t.Error("OnClose while something is in flight")
+			}
+			close(closed)
+		},
+	}
+	watched(t, cfg, w, h, func(peer *net.TCPConn) {
+		<-ending
+		if name == peersEnd {
+			peer.SetLinger(0)
+			return
+		}
+		<-closed
+	})
+	if told != want {
+		t.Errorf("%d of %d were told", told, want)
+	}
 }
 
 // What OnData is being shown stays as it is until it returns, also when it has closed the connection and others ask for
