@@ -1,7 +1,6 @@
 package event_test
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,89 +14,6 @@ import (
 	"ringo/internal/loop"
 	"ringo/stats"
 )
-
-// What comes goes back, of every size, and the callbacks come in their order.
-func TestEcho(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, size := range []int{1, 64, 4097, 100_000, 3 << 20} {
-			var calls []string
-			var why error
-			h := &funcs{
-				open: func(*event.Conn) { calls = append(calls, "open") },
-				data: func(c *event.Conn, p []byte) int {
-					if len(calls) == 1 {
-						calls = append(calls, "data")
-					}
-					if err := c.Write(p); err != nil {
-						t.Errorf("Write: %v", err)
-					}
-					if c.Congested() {
-						c.Pause()
-					}
-					return len(p)
-				},
-				writable: func(c *event.Conn) { c.Resume() },
-				end: func(c *event.Conn) {
-					calls = append(calls, "end")
-					c.Close()
-				},
-				close: func(_ *event.Conn, err error) {
-					calls = append(calls, "close")
-					why = err
-				},
-			}
-			pair(t, cfg, h, func(peer *net.TCPConn) error {
-				p := pattern(size)
-				sent := make(chan error, 1)
-				go func() {
-					_, err := peer.Write(p)
-					sent <- errors.Join(err, peer.CloseWrite())
-				}()
-				return errors.Join(wantBytes(peer, p), <-sent, wantEOF(peer))
-			})
-			if want := []string{"open", "data", "end", "close"}; !slices.Equal(calls, want) || why != io.EOF {
-				t.Errorf("%d bytes: called %v, closed with %v, want %v and io.EOF", size, calls, why, want)
-			}
-		}
-	})
-}
-
-// What OnData does not use is shown again, with what has come behind it, and in one piece.
-func TestUnusedIsShownAgain(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		const size = 1000
-		want := pattern(50 * size)
-		var got []byte
-		short := 0
-		h := &funcs{
-			data: func(c *event.Conn, p []byte) int {
-				if len(p) < size {
-					short++
-					return 0
-				}
-				n := len(p) - len(p)%size
-				if n > size {
-					n -= size // also where more is at hand
-				}
-				got = append(got, p[:n]...)
-				return n
-			},
-			end: func(c *event.Conn) { c.Close() },
-		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			peer.SetNoDelay(true)
-			for i := 0; i < len(want); i += 300 {
-				if _, err := peer.Write(want[i:min(i+300, len(want))]); err != nil {
-					return err
-				}
-			}
-			return errors.Join(peer.CloseWrite(), wantEOF(peer))
-		})
-		if len(got) < len(want)-size || !slices.Equal(got, want[:len(got)]) {
-			t.Errorf("used %d bytes of %d, or others", len(got), len(want))
-		}
-	})
-}
 
 // A connection of which too much stays unused ends.
 func TestUnreadMax(t *testing.T) {
@@ -116,46 +32,6 @@ func TestUnreadMax(t *testing.T) {
 		})
 		if why != event.ErrUnread {
 			t.Errorf("closed with %v, want ErrUnread", why)
-		}
-	})
-}
-
-// Either side may end first, and the other goes on.
-func TestHalfClose(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		answer := pattern(300_000)
-		h := &funcs{end: func(c *event.Conn) {
-			if err := c.Write(answer); err != nil {
-				t.Errorf("Write behind the peer's end: %v", err)
-			}
-			c.Close()
-		}}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			return errors.Join(peer.CloseWrite(), wantBytes(peer, answer), wantEOF(peer))
-		})
-		var got []byte
-		h = &funcs{
-			open: func(c *event.Conn) {
-				c.Write(answer)
-				if err := c.CloseWrite(); err != nil {
-					t.Errorf("CloseWrite: %v", err)
-				}
-				if err := c.Write([]byte("more")); err == nil {
-					t.Error("Write behind CloseWrite has no error")
-				}
-			},
-			data: func(_ *event.Conn, p []byte) int {
-				got = append(got, p...)
-				return len(p)
-			},
-		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			err := errors.Join(wantBytes(peer, answer), wantEOF(peer))
-			peer.Write([]byte("still here"))
-			return errors.Join(err, peer.CloseWrite())
-		})
-		if string(got) != "still here" {
-			t.Errorf("got %q behind CloseWrite", got)
 		}
 	})
 }
@@ -389,63 +265,6 @@ func TestKeepInBulk(t *testing.T) {
 			<-told
 			return err
 		})
-	})
-}
-
-// Bodies whose length is known go where they belong, of every size, with heads between them that OnData is shown.
-func TestReadFull(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		sizes := []int{0, 1, 100, 5000, 32 << 10, 100_000, 3 << 20, 7}
-		var got [][]byte
-		inside := 0
-		h := &funcs{data: func(c *event.Conn, p []byte) int {
-			if inside++; inside > 1 {
-				t.Error("a callback within a callback")
-			}
-			defer func() { inside-- }()
-			if len(p) < 4 {
-				return 0
-			}
-			body := make([]byte, binary.BigEndian.Uint32(p))
-			if err := c.ReadFull(body, func(n int, err error) {
-				if inside++; inside > 1 || n != len(body) || err != nil {
-					t.Errorf("told %d of %d bytes, %v, within %d callbacks", n, len(body), err, inside-1)
-				}
-				inside--
-				got = append(got, body)
-			}); err != nil {
-				t.Error(err)
-			}
-			if c.ReadFull(body, func(int, error) {}) == nil {
-				t.Error("two at a time")
-			}
-			return 4
-		}}
-		for _, piece := range []int{1 << 20, 777} {
-			got = nil
-			pair(t, cfg, h, func(peer *net.TCPConn) error {
-				var all []byte
-				for _, n := range sizes {
-					all = append(binary.BigEndian.AppendUint32(all, uint32(n)), pattern(n)...)
-				}
-				for len(all) > 0 {
-					n := min(len(all), piece)
-					if _, err := peer.Write(all[:n]); err != nil {
-						return err
-					}
-					all = all[n:]
-				}
-				return errors.Join(peer.CloseWrite(), wantEOF(peer))
-			})
-			if len(got) != len(sizes) {
-				t.Fatalf("%d bodies of %d", len(got), len(sizes))
-			}
-			for i, n := range sizes {
-				if string(got[i]) != string(pattern(n)) {
-					t.Errorf("body %d has %d bytes, or others", i, len(got[i]))
-				}
-			}
-		}
 	})
 }
 

@@ -232,36 +232,6 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// What is kept may be sent from where it is.
-func TestWriteLease(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, size := range []int{100, 50_000} {
-			h := &funcs{data: func(c *event.Conn, p []byte) int {
-				lease, err := c.Keep()
-				if err == nil {
-					err = c.WriteLease(lease)
-				}
-				if err != nil {
-					t.Errorf("WriteLease: %v", err)
-				}
-				return len(p)
-			}}
-			pair(t, cfg, h, func(peer *net.TCPConn) error {
-				p := pattern(size)
-				for range 20 {
-					if _, err := peer.Write(p); err != nil {
-						return err
-					}
-					if err := wantBytes(peer, p); err != nil {
-						return err
-					}
-				}
-				return errors.Join(peer.CloseWrite(), wantEOF(peer))
-			})
-		}
-	})
-}
-
 // What is lent is told of when the kernel has it, in order, or will never have it.
 func TestWriteThen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -364,39 +334,6 @@ func TestConnSize(t *testing.T) {
 	}
 }
 
-// A paused connection is shown nothing, what comes stays in order, and the peer has to wait.
-func TestPause(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		want := pattern(6 << 20)
-		var got []byte
-		pausedNow := false
-		h := &funcs{
-			data: func(c *event.Conn, p []byte) int {
-				if pausedNow {
-					t.Error("shown while paused")
-				}
-				got = append(got, p...)
-				c.Pause()
-				pausedNow = true
-				c.Loop().AfterFunc(time.Microsecond, func() {
-					pausedNow = false
-					c.Resume()
-				})
-				return len(p)
-			},
-		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			if _, err := peer.Write(want); err != nil {
-				return err
-			}
-			return errors.Join(peer.CloseWrite(), wantEOF(peer))
-		})
-		if string(got) != string(want) {
-			t.Errorf("%d bytes came of %d, or others", len(got), len(want))
-		}
-	})
-}
-
 // What parks is refused in a callback, which would wait for itself.
 func TestNoWaitInCallback(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -443,34 +380,6 @@ func TestBehindStop(t *testing.T) {
 		})
 		if opened != 3 {
 			t.Errorf("%d connections were opened", opened)
-		}
-	})
-}
-
-// Between Unix sockets it is the same.
-func TestUnix(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		name := t.TempDir() + "/s"
-		var got []byte
-		var local, remote net.Addr
-		onLoop(t, cfg, func(l *event.Loop) {
-			var ln *event.Listener
-			ln, err := l.Listen("unix", name, &funcs{open: func(c *event.Conn) {
-				ln.Close()
-				c.Write([]byte("hello"))
-				local, remote = c.LocalAddr(), c.RemoteAddr()
-				c.Close()
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			l.Dial("unix", name, &funcs{data: func(_ *event.Conn, p []byte) int {
-				got = append(got, p...)
-				return len(p)
-			}})
-		})
-		if string(got) != "hello" || local.String() != name || remote.String() != "@" {
-			t.Errorf("got %q, from %v to %v", got, local, remote)
 		}
 	})
 }

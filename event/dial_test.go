@@ -1,12 +1,10 @@
 package event_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"runtime"
-	"slices"
 	"syscall"
 	"testing"
 
@@ -87,122 +85,4 @@ func TestDialControlDoesNotReturn(t *testing.T) {
 			})
 		}
 	}
-}
-
-// A connection goes from a task to callbacks and back, while its peer goes on sending and does not read: no byte is
-// lost, either way.
-func TestBetweenTasksAndCallbacks(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		const rounds = 20
-		up, down := pattern(3_000_000), pattern(rounds*2*30_000)
-		var got []byte
-		onLoop(t, cfg, func(l *event.Loop) {
-			r := l.Ringo()
-			ln, err := sock.Listen(r, "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ln.Close()
-			addr := ln.Addr().String()
-			outside(t, l, func() error { return talk(addr, up, down) })
-			c, err := ln.AcceptConn()
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := make([]byte, 3000)
-			left := down
-			for len(left) > 0 {
-				n, err := c.Read(p)
-				if err == io.EOF {
-					break
-				}
-				if err != nil {
-					t.Fatalf("Read: %v", err)
-				}
-				got = append(got, p[:n]...)
-				part := left[:60_000]
-				left = left[60_000:]
-				if _, err := c.Write(part[:4000]); err != nil { // is accepted
-					t.Fatal(err)
-				}
-				if _, err := c.Write(part[4000:30_000]); err != nil {
-					t.Fatal(err)
-				}
-				c = throughCallbacks(t, l, c, part[30_000:], &got)
-			}
-			if _, err := c.Write(left); err != nil {
-				t.Fatal(err)
-			}
-			rest, err := io.ReadAll(c)
-			if err != nil {
-				t.Errorf("the rest: %v", err)
-			}
-			got = append(got, rest...)
-			if err := c.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-		})
-		if !slices.Equal(got, up) {
-			t.Errorf("%d bytes came of %d, or others", len(got), len(up))
-		}
-	})
-}
-
-// throughCallbacks has callbacks see some of what comes and write p, and gives the connection back.
-func throughCallbacks(t *testing.T, l *event.Loop, c *sock.Conn, p []byte, got *[]byte) *sock.Conn {
-	t.Helper()
-	r := l.Ringo()
-	seen := ringo.NewChan[bool](1)
-	closed := ringo.NewChan[error](1)
-	e, err := l.Adopt(c, &funcs{
-		open: func(c *event.Conn) {
-			c.SetUnreadMax(10 << 20)
-			if err := c.Write(p); err != nil {
-				t.Errorf("Write: %v", err)
-			}
-		},
-		data: func(c *event.Conn, p []byte) int {
-			n := (len(p) + 1) / 2
-			*got = append(*got, p[:n]...)
-			seen.TrySend(true)
-			return n
-		},
-		end:   func(*event.Conn) { seen.TrySend(true) },
-		close: func(_ *event.Conn, err error) { closed.TrySend(err) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := seen.Recv(); err != nil {
-		t.Fatal(err)
-	}
-	back, err := e.Detach()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if why, _ := closed.Recv(); why != event.ErrDetached {
-		t.Errorf("OnClose was told %v", why)
-	}
-	r.Yield()
-	return back
-}
-
-// talk sends up while it reads down late.
-func talk(addr string, up, down []byte) error {
-	c, err := new(net.Dialer).DialContext(context.Background(), "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	sent := make(chan error, 1)
-	go func() {
-		for p := up; len(p) > 0; p = p[min(len(p), 1000):] {
-			if _, err := c.Write(p[:min(len(p), 1000)]); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- c.(*net.TCPConn).CloseWrite()
-	}()
-	return errors.Join(wantBytes(c, down), wantEOF(c), <-sent)
 }

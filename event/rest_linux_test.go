@@ -22,7 +22,6 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/file"
 	"ringo/internal/kernel"
 	"ringo/sock"
 )
@@ -262,8 +261,8 @@ func TestGo(t *testing.T) {
 	})
 }
 
-// A file goes out in its place among what else is written.
-func TestSendFile(t *testing.T) {
+// A file that is shorter than what is to be sent of it, or whose peer goes, is an error.
+func TestSendFileFails(t *testing.T) {
 	want := pattern(3<<20 + 5)
 	name := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(name, want, 0o600); err != nil {
@@ -275,33 +274,11 @@ func TestSendFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		other, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
 		var told []error
 		tell := func(err error) { told = append(told, err) }
-		h := &funcs{open: func(c *event.Conn) {
-			c.Write([]byte("head"))
-			err := errors.Join(c.SendFile(f, 5, int64(len(want)-5), tell), c.SendFile(f, 0, 0, tell),
-				c.SendFile(other, 0, 3, tell), c.Write([]byte("tail")))
-			if err != nil {
-				t.Error(err)
-			}
-			c.Close()
-		}}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			return errors.Join(wantBytes(peer, []byte("head")), wantBytes(peer, want[5:]), wantBytes(peer, want[:3]),
-				wantBytes(peer, []byte("tail")), wantEOF(peer))
-		})
-		if !slices.Equal(told, []error{nil, nil, nil}) {
-			t.Errorf("told %v", told)
-		}
 		// One that is shorter, and one whose peer goes.
-		told = nil
 		var why error
-		h = &funcs{
+		h := &funcs{
 			open:  func(c *event.Conn) { c.SendFile(f, 0, int64(len(want)+1), tell) },
 			close: func(_ *event.Conn, err error) { why = err },
 		}
@@ -319,22 +296,6 @@ func TestSendFile(t *testing.T) {
 		if len(told) != 20 || told[19] == nil {
 			t.Errorf("of a peer that goes: told %v", told)
 		}
-	})
-}
-
-// Several slices are one write.
-func TestWriteV(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		p := pattern(1 << 20)
-		h := &funcs{open: func(c *event.Conn) {
-			c.SetMarks(1, 1000)
-			few, much := [][]byte{p[:3], nil, p[3:10]}, [][]byte{p[10:500_000], p[500_000:]}
-			if err := errors.Join(c.WriteV(few), c.WriteV(much)); err != nil {
-				t.Errorf("WriteV: %v", err)
-			}
-			c.Close()
-		}}
-		pair(t, cfg, h, func(peer *net.TCPConn) error { return errors.Join(wantBytes(peer, p), wantEOF(peer)) })
 	})
 }
 

@@ -19,71 +19,6 @@ import (
 	"ringo/sock"
 )
 
-// In simulated worlds callbacks are as anywhere: what comes goes back, whatever the network does to it, and a crash of
-// the server is an error to its peers.
-func TestWorlds(t *testing.T) {
-	want := pattern(100_000)
-	sim.Explore(t, 30, func(w *sim.World) {
-		rng := w.Rand()
-		w.Link = sim.Link{Latency: time.Duration(rng.IntN(3)) * time.Millisecond, Loss: 0.01}
-		server, client := w.Host("server"), w.Host("client")
-		server.Run(&ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
-			e := event.On(l)
-			if _, err := e.Listen("tcp", fmt.Sprintf(":%d", 7000+l.Index()), &funcs{
-				data: func(c *event.Conn, p []byte) int {
-					if rng.IntN(4) == 0 { // it may leave all for a while
-						c.Pause()
-						e.AfterFunc(time.Duration(rng.IntN(500))*time.Microsecond, c.Resume)
-						return 0
-					}
-					if n := len(p) &^ 1; c.Write(p[:n]) == nil {
-						return n
-					}
-					return len(p)
-				},
-				end: func(c *event.Conn) { c.Close() },
-			}); err != nil {
-				return err
-			}
-			return e.Wait()
-		})
-		got := [2]int{}
-		var ends []error
-		w.RunFor(time.Second)
-		c := client.Run(nil, func(l *ringo.Loop) error {
-			if l.Index() > 0 {
-				return nil
-			}
-			e := event.On(l)
-			for i := range got {
-				e.Dial("tcp", fmt.Sprintf("server:%d", 7000+i), &funcs{
-					open: func(c *event.Conn) {
-						if err := errors.Join(c.Write(want), c.CloseWrite()); err != nil {
-							w.Errorf("Write: %v", err)
-						}
-					},
-					data: func(_ *event.Conn, p []byte) int {
-						for j, b := range p {
-							if got[i]+j >= len(want) || b != want[got[i]+j] {
-								w.Errorf("byte %d is another", got[i]+j)
-								break
-							}
-						}
-						got[i] += len(p)
-						return len(p)
-					},
-					close: func(_ *event.Conn, err error) { ends = append(ends, err) },
-				})
-			}
-			return e.Wait()
-		})
-		w.Wait(c)
-		if got != [2]int{len(want), len(want)} || len(ends) != 2 || ends[0] != io.EOF || ends[1] != io.EOF {
-			w.Errorf("%d bytes came back; closed with %v", got, ends)
-		}
-	})
-}
-
 // A crash takes callbacks and what is under way with it, and the peer is told in the end.
 func TestCrash(t *testing.T) {
 	sim.Explore(t, 10, func(w *sim.World) {
@@ -173,61 +108,6 @@ func TestTimeoutsInTime(t *testing.T) {
 			{begin + 13*time.Second, event.ReadTimeout}}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			w.Errorf("told %v, want %v", got, want)
-		}
-	})
-}
-
-// Datagrams in a world: questions and answers get lost, and are asked again.
-func TestPacketsInWorlds(t *testing.T) {
-	sim.Explore(t, 20, func(w *sim.World) {
-		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.2}
-		server, client := w.Host("server"), w.Host("client")
-		server.Run(&ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
-			e := event.On(l)
-			if _, err := e.ListenPacket("udp", fmt.Sprintf(":%d", 7000+l.Index()), &packets{
-				datagram: func(c *event.PacketConn, d event.Datagram) {
-					if err := c.WriteTo(d.Bytes, d.From); err != nil {
-						w.Errorf("WriteTo: %v", err)
-					}
-				},
-			}); err != nil {
-				return err
-			}
-			return e.Wait()
-		})
-		w.RunFor(time.Second)
-		answered := 0
-		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			e := event.On(l)
-			for i := range 10 {
-				question := pattern(100 * i)
-				var again *event.Timer
-				e.DialPacket("udp", fmt.Sprintf("server:%d", 7000+i%2), &packets{
-					open: func(c *event.PacketConn) {
-						ask := func() {
-							if err := c.Write(question); err != nil {
-								w.Errorf("Write: %v", err)
-							}
-						}
-						again = e.Every(100*time.Millisecond, ask)
-						ask()
-					},
-					datagram: func(c *event.PacketConn, d event.Datagram) {
-						if string(d.Bytes) != string(question) {
-							w.Errorf("an answer of %d bytes, want %d", len(d.Bytes), len(question))
-						}
-						answered++
-						again.Stop()
-						c.Close()
-					},
-					error: func(_ *event.PacketConn, err error) { w.Errorf("OnError: %v", err) },
-				})
-			}
-			return e.Wait()
-		})
-		w.Wait(c)
-		if answered != 10 {
-			w.Errorf("%d of 10 were answered", answered)
 		}
 	})
 }

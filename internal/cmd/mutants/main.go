@@ -12,7 +12,7 @@
 //
 //	== name of the mistake
 //	file internal/handle/close.go
-//	test ./sock TestClose|TestCloseElsewhere NAME=value -flag
+//	test ./sock TestClose|TestCloseElsewhere/part NAME=value -flag
 //	- a line of the source, or several of which each begins so
 //	+ what stands there instead; nothing, if there is no such line
 //	- another place in the file
@@ -266,7 +266,7 @@ func (m *mutant) forcesDriver() bool {
 func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	args := []string{"test", "-count=1", "-vet=off", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
-		"-run", "^(" + m.test[1] + ")$", m.test[0]}
+		"-run", "^(" + strings.ReplaceAll(m.test[1], "/", ")$/^(") + ")$", m.test[0]}
 	if !m.all {
 		args = append(args, "-failfast")
 	}

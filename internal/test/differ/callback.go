@@ -3,136 +3,39 @@ package differ
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
-	"net"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"ringo/buf"
 	"ringo/event"
+	"ringo/internal/test/eventtest"
 	"ringo/sock"
 )
 
-// callbacks are those of one loop: whose turn it is of the actors that they have go on, and what they did wrong.
+// callbacks are the actors of one loop that go on in its callbacks.
 type callbacks struct {
-	e        *event.Loop
-	now      *callbackWorld
-	actors   int // that have not ended
-	stopping bool
+	eventtest.Actors
 	refusals int // that are to be told
-	errs     []error
-	full     map[*eventConn]int // ReadFulls that were told in the turn
-	hook     *event.Hook        // that a turn begins
-	turns    int
 }
 
-// wrong notes what callbacks must not do. It fails the plan.
-func (b *callbacks) wrong(format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("callbacks: "+format, args...))
-}
-
-// callbackWorld is an actor's who has no task: he is an iterator that goes on in whatever callback he waits for. What
-// has no callbacks a task does for him.
+// callbackWorld is the world of an actor in callbacks. What has no callbacks a task does for it.
 type callbackWorld struct {
 	*ringoWorld
-	b     *callbacks
-	next  func() (struct{}, bool)
-	yield func(struct{}) bool
-	aside bool // a task is at it
+	*eventtest.Actor
+	b *callbacks
 }
 
 // begin has an actor go on in callbacks of w's loop. A task calls it.
 func (b *callbacks) begin(w *ringoWorld, body func(w World)) {
-	if b.e == nil {
-		b.e = event.On(w.l)
-		b.e.SetUnsentMax(unsentMost)
-	}
 	a := &callbackWorld{ringoWorld: w, b: b}
-	a.next, _ = iter.Pull(func(yield func(struct{}) bool) {
-		defer func() {
-			if v := recover(); v != nil {
-				b.wrong("%v\n%s", v, debug.Stack())
-			}
-			if b.actors--; b.actors == 0 {
-				b.hook.Stop()
-			}
-		}()
-		a.yield = yield
-		body(a)
-	})
-	if b.actors++; b.actors == 1 {
-		b.full = make(map[*eventConn]int)
-		b.hook = b.e.Check(func() { clear(b.full) })
-		b.hook.Unref()
-	}
-	b.e.AfterFunc(0, a.goOn)
-}
-
-const unsentMost = 64 << 20 // as it is at first
-
-func (a *callbackWorld) goOn() {
-	before := a.b.now
-	a.b.now = a
-	a.next()
-	a.b.now = before
-}
-
-// wait begins something, and has the actor wait until that is told.
-func (a *callbackWorld) wait(begin func(told func())) {
-	told, waits := false, false
-	begin(func() {
-		if told {
-			a.b.wrong("what is to be told once is told again")
-		}
-		if told = true; waits {
-			a.goOn()
-		}
-	})
-	if !told {
-		waits = true
-		a.yield(struct{}{})
-	}
-}
-
-// until waits turn by turn, as a task.
-func (a *callbackWorld) until(is func() bool) {
-	for first := true; first || !is(); first = false {
-		a.wait(func(told func()) {
-			a.l.Go(func() {
-				a.l.Yield()
-				told()
-			})
-		})
-	}
+	a.Actor = b.Begin(w.l, a, func() { body(a) })
 }
 
 // Aside has a task do what may wait.
-func (a *callbackWorld) Aside(f func()) {
-	if a.aside {
-		f()
-		return
-	}
-	a.aside = true
-	defer func() { a.aside = false }()
-	a.wait(func(told func()) {
-		ran := false
-		event.Go(a.b.e, func() (int, error) { ran = true; f(); return 7, nil }, func(v int, err error) {
-			switch {
-			case err == event.ErrStopped && !ran: // another's stop is not over
-				a.l.Go(func() { f(); told() })
-				return
-			case err != nil || v != 7:
-				a.b.wrong("Go is told %d, %v", v, err)
-			}
-			told()
-		})
-	})
-}
+func (a *callbackWorld) Aside(f func()) { a.Actor.Aside(f) }
 
 func (a *callbackWorld) Within(t time.Duration, d Deadline, f func(ctx context.Context) error) error {
-	if a.aside {
+	if a.Aided {
 		return a.ringoWorld.Within(t, d, f)
 	}
 	d(time.Now().Add(t))
@@ -148,24 +51,11 @@ func (a *callbackWorld) Listen(on int, network, address string) (ln Listener, er
 		a.Aside(func() { ln, err = a.ringoWorld.Listen(on, network, address) })
 		return ln, err
 	}
-	l := &eventListener{b: a.b}
-	if network == "unix" {
-		var s *sock.Listener
-		if s, err = sock.Listen(a.l, network, address); err == nil {
-			l.ln = a.b.e.Accept(s, l)
-		}
-	} else {
-		l.ln, err = a.b.e.Listen(network, address, l)
-	}
+	l, err := a.b.Actors.Listen(network, address)
 	if err != nil {
 		return nil, err
 	}
-	l.ln.OnClose(func(err error) {
-		l.closed, l.err = true, err
-		tellOne(&l.acceptor)
-		tellOne(&l.closer)
-	})
-	return l, nil
+	return &eventListener{Listener: l, b: a.b}, nil
 }
 
 func (a *callbackWorld) Dial(ctx context.Context, on int, network, address string) (made Conn, err error) {
@@ -173,17 +63,17 @@ func (a *callbackWorld) Dial(ctx context.Context, on int, network, address strin
 		a.Aside(func() { made, err = a.ringoWorld.Dial(ctx, on, network, address) })
 		return made, err
 	}
-	c := &eventConn{b: a.b, unread: unreadMost}
-	if c.c = a.b.e.Dial(network, address, c); ctx.Err() != nil {
-		c.closing = true
-		c.c.Close()
+	c := a.b.newConn()
+	if c.C = a.b.E.Dial(network, address, c.Conn); ctx.Err() != nil {
+		c.Closing = true
+		c.C.Close()
 	}
-	c.wait(&c.opener)
+	c.AwaitOpen()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case c.closed && !c.opened:
-		return nil, c.broke
+	case c.Closed && !c.Opened:
+		return nil, c.Broke
 	}
 	return c, nil
 }
@@ -193,13 +83,13 @@ func (a *callbackWorld) Serve(ln Listener, how int) (stop func() error) {
 	if !own {
 		return a.ringoWorld.Serve(ln, how)
 	}
-	l.serves, l.how = true, how
-	for _, c := range l.got { // who was quick
-		l.b.wrong("a connection of a server was accepted before: %v", c.LocalAddr())
+	l.Listener.Serve, l.how = l.serve, how
+	for _, c := range l.Got { // who was quick
+		l.b.Wrong("a connection of a server was accepted before: %v", c.LocalAddr())
 	}
 	return func() error {
-		for !l.closed || l.opened != l.over {
-			l.b.wait(&l.closer)
+		for !l.Closed || l.opened != l.over {
+			l.AwaitClosed()
 		}
 		return nil
 	}
@@ -230,66 +120,55 @@ func (a *callbackWorld) hand(c Conn) (Conn, error) {
 
 // adopt is for a task of the loop.
 func (b *callbacks) adopt(s *sock.Conn) (*eventConn, error) {
-	c := &eventConn{b: b, unread: unreadMost}
-	return c, c.adopt(s)
-}
-
-func (c *eventConn) adopt(s *sock.Conn) (err error) {
-	c.c, err = c.b.e.Adopt(s, c)
-	return err
-}
-
-// turn says whether it is time for the other way.
-func (b *callbacks) turn(of int) bool {
-	b.turns++
-	return b.turns%of == 0
+	c := b.newConn()
+	return c, c.Adopt(s)
 }
 
 // stop stops the loop, which closes what is given, and tries what is begun behind that: all is refused, and told so
 // once if no error can be returned. What begins who is told that is told to nobody.
 func (a *callbackWorld) stop(conns []*eventConn, lns []*eventListener) {
 	b := a.b
-	a.until(func() bool { return b.actors == 1 })
+	a.Until(func() bool { return b.Live == 1 })
 	for _, c := range conns {
 		c.Flush() // the rest would be dropped
-		c.closing = true
+		c.Closing = true
 	}
 	open := func() bool {
-		return slices.ContainsFunc(conns, func(c *eventConn) bool { return !c.closed }) ||
-			slices.ContainsFunc(lns, func(ln *eventListener) bool { return !ln.closed })
+		return slices.ContainsFunc(conns, func(c *eventConn) bool { return !c.Closed }) ||
+			slices.ContainsFunc(lns, func(ln *eventListener) bool { return !ln.Closed })
 	}
-	b.stopping = true
-	if b.e.Stop(); open() { // else it was over at once
+	b.Stopping = true
+	if b.E.Stop(); open() { // else it was over at once
 		b.beginRefused()
 	}
-	a.until(func() bool { return !open() && b.refusals == 0 })
-	b.stopping = false
+	a.Until(func() bool { return !open() && b.refusals == 0 })
+	b.Stopping = false
 }
 
 func (b *callbacks) beginRefused() {
-	never := func(what string) func() { return func() { b.wrong("%s goes on behind a Stop", what) } }
+	never := func(what string) func() { return func() { b.Wrong("%s goes on behind a Stop", what) } }
 	refused := func(what string) func(err error) {
 		b.refusals++
 		times := 0
 		return func(err error) {
 			b.refusals--
 			if times++; times > 1 || err != event.ErrStopped {
-				b.wrong("%s behind a Stop is told %v for the %dth time", what, err, times)
+				b.Wrong("%s behind a Stop is told %v for the %dth time", what, err, times)
 				return
 			}
 			again := never("a dial by who was refused one")
-			b.e.Dial("tcp", "127.0.0.1:1", &refusedConn{b: b, told: func(error) { again() }})
-			b.e.AfterFunc(0, never("a timer of who was refused something"))
+			b.E.Dial("tcp", "127.0.0.1:1", &refusedConn{b: b, told: func(error) { again() }})
+			b.E.AfterFunc(0, never("a timer of who was refused something"))
 		}
 	}
-	b.e.Dial("tcp", "127.0.0.1:1", &refusedConn{b: b, told: refused("a dial")})
+	b.E.Dial("tcp", "127.0.0.1:1", &refusedConn{b: b, told: refused("a dial")})
 	worked := refused("work")
-	event.Go(b.e, func() (int, error) { never("work")(); return 0, nil }, func(_ int, err error) { worked(err) })
-	b.e.AfterFunc(0, never("a timer"))
-	b.e.Every(1, never("a timer"))
-	b.e.Prepare(never("a hook"))
-	if _, err := b.e.Listen("tcp", "127.0.0.1:0", event.Base{}); err != event.ErrStopped {
-		b.wrong("a Listen behind a Stop: %v", err)
+	event.Go(b.E, func() (int, error) { never("work")(); return 0, nil }, func(_ int, err error) { worked(err) })
+	b.E.AfterFunc(0, never("a timer"))
+	b.E.Every(1, never("a timer"))
+	b.E.Prepare(never("a hook"))
+	if _, err := b.E.Listen("tcp", "127.0.0.1:0", event.Base{}); err != event.ErrStopped {
+		b.Wrong("a Listen behind a Stop: %v", err)
 	}
 }
 
@@ -300,61 +179,31 @@ type refusedConn struct {
 	told func(error)
 }
 
-func (r *refusedConn) OnOpen(*event.Conn)             { r.b.wrong("a dial goes on behind a Stop") }
+func (r *refusedConn) OnOpen(*event.Conn)             { r.b.Wrong("a dial goes on behind a Stop") }
 func (r *refusedConn) OnClose(_ *event.Conn, e error) { r.told(e) }
 
 // eventListener is a listener of callbacks.
 type eventListener struct {
-	event.Base
-	b      *callbacks
-	ln     *event.Listener
-	got    []*eventConn
-	closed bool
-	err    error
-
-	acceptor, closer func()
-	serves           bool
-	how              int
-	opened, over     int
+	*eventtest.Listener
+	b            *callbacks
+	how          int // it serves
+	opened, over int
 }
 
-func (l *eventListener) OnOpen(ec *event.Conn) {
-	if l.serves {
-		l.opened++
-		ec.SetHandler(&echo{l: l})
-		return
-	}
-	c := &eventConn{b: l.b, unread: unreadMost}
-	ec.SetHandler(c)
-	c.OnOpen(ec)
-	l.got = append(l.got, c)
-	tellOne(&l.acceptor)
+func (l *eventListener) serve(ec *event.Conn) {
+	l.opened++
+	ec.SetHandler(&echo{l: l})
 }
 
 func (l *eventListener) Accept(bool) (Conn, error) {
-	for len(l.got) == 0 {
-		if l.closed {
-			return nil, l.err
-		}
-		l.b.wait(&l.acceptor)
+	c, err := l.AcceptConn()
+	if err != nil {
+		return nil, err
 	}
-	c := l.got[0]
-	l.got = l.got[1:]
-	return c, nil
+	return &eventConn{c, l.b}, nil
 }
 
-func (l *eventListener) Addr() net.Addr              { return l.ln.Addr() }
 func (l *eventListener) SetDeadline(time.Time) error { return errors.ErrUnsupported }
-
-func (l *eventListener) Close() error {
-	if l.closed {
-		return l.err
-	}
-	l.ln.Close()
-	l.ln.Close()
-	l.b.wait(&l.closer)
-	return nil
-}
 
 // echo answers with what comes, in one of the serveWays.
 type echo struct {
@@ -374,7 +223,7 @@ func (h *echo) OnData(c *event.Conn, p []byte) int {
 	case 2:
 		err = c.WriteThen(q, func(err error) {
 			if err != nil {
-				h.l.b.wrong("an answer was not sent: %v", err)
+				h.l.b.Wrong("an answer was not sent: %v", err)
 			}
 		})
 	}
@@ -397,31 +246,5 @@ func (h *echo) OnWritable(c *event.Conn) { c.Resume() }
 
 func (h *echo) OnClose(*event.Conn, error) {
 	h.l.over++
-	tellOne(&h.l.closer)
-}
-
-// wait has the actor whose turn it is wait until *slot is called.
-func (b *callbacks) wait(slot *func()) {
-	if *slot != nil {
-		b.wrong("two wait for the same")
-	}
-	b.now.wait(func(told func()) { *slot = told })
-}
-
-// tellOne has who waits go on, if anybody does.
-func tellOne(slot *func()) {
-	if f := *slot; f != nil {
-		*slot = nil
-		f()
-	}
-}
-
-// readFullsMost is how many ReadFulls of one connection may be told in one turn: 64 of what is there already, and some
-// at its ends.
-const readFullsMost = 80
-
-func (b *callbacks) countFull(c *eventConn) {
-	if b.full[c]++; b.full[c] > readFullsMost {
-		b.wrong("%d ReadFulls in one turn", b.full[c])
-	}
+	h.l.Tell()
 }

@@ -45,7 +45,7 @@ func (x *actor) writePiece(c Conn, f File, at int, p []byte, how int) (int, erro
 	e, held := c.(*eventConn)
 	switch records := c.LocalAddr().Network() == "unixpacket"; {
 	case held && how%4 == 1:
-		return len(p), e.lend(p)
+		return len(p), e.Lend(p)
 	case records && how%4 == 2 && (held || len(p) > 0): // package net sends nothing else
 		return c.WriteV([][]byte{p[:len(p)/2], p[len(p)/2:]})
 	case records:

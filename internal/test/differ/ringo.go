@@ -105,7 +105,7 @@ func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup f
 	before := inUse(l)
 	boards := new([Loops]callbacks)
 	for i := range boards {
-		boards[i].turns = len(callers)*7 + int(callers[0].Kind)
+		boards[i].Turns = len(callers)*7 + int(callers[0].Kind)
 	}
 	w := &ringoWorld{l, l, still, boards}
 	setup(w)
@@ -138,7 +138,7 @@ func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup f
 	all.Wait()
 	err := settle(l, before)
 	for i := range boards {
-		err = errors.Join(err, errors.Join(boards[i].errs...))
+		err = errors.Join(err, errors.Join(boards[i].Errs...))
 	}
 	return err
 }

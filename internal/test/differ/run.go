@@ -148,7 +148,7 @@ func get[T any](x *actor, id int) T {
 	v, ok := x.objs[id].(T)
 	if b := holder(x.objs[id]); b != nil {
 		w, own := x.World.(*callbackWorld)
-		ok = ok && own && w.b == b && !w.aside
+		ok = ok && own && w.b == b && !w.Aided
 	}
 	if !ok {
 		panic(noObject(id))

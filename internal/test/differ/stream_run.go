@@ -208,7 +208,7 @@ func readN(c Conn, n, how, piece int) (p []byte, err error) {
 	case pieceWay:
 		q, read := make([]byte, piece), c.Read
 		if e, held := c.(*eventConn); held {
-			read = e.readFull
+			read = e.ReadFull
 		}
 		for len(p) < n && err == nil {
 			var k int

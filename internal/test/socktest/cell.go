@@ -49,9 +49,11 @@ type cell struct {
 	refused error // with which the place refuses the call
 
 	conn   *sock.Conn // c, where it is one
-	ln     *sock.Listener
-	moved  *sock.Conn // by the event
-	gone   *sock.Conn // by the call
+	stream streamConn // likewise, or of callbacks
+	ln     listener
+	sockLn *sock.Listener // where it is one
+	moved  *sock.Conn     // by the event
+	gone   *sock.Conn     // by the call
 	parted net.Conn
 
 	want int    // how many bytes a read that takes so many is to take
@@ -75,6 +77,8 @@ type cell struct {
 	before []byte // what a call before this one has read
 	ahead  int    // and written
 
+	turns int // of callbacks: which ways they begin with
+
 	firsts atomic.Int32 // calls of Close that were not told net.ErrClosed
 
 	clean []func()
@@ -91,8 +95,13 @@ func (x *cell) run() error {
 		return err
 	}
 	x.ends = e
-	x.conn, _ = e.c.(*sock.Conn)
+	x.know()
 	x.must("preparing", x.prepare())
+	if x.who.callbacks {
+		if err := x.byCallbacks(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case x.refused != nil:
 		x.refusedCell()
@@ -106,6 +115,16 @@ func (x *cell) run() error {
 	x.close()
 	return errors.Join(x.faults...)
 }
+
+// know finds out what the handle is.
+func (x *cell) know() {
+	if x.conn, _ = x.c.(*sock.Conn); x.conn != nil {
+		x.stream = taskConn{x.conn}
+	}
+}
+
+// small reports whether what the call sends may be accepted before it is sent.
+func (x *cell) small() bool { return x.row.small || x.who.callbacks && x.row.write != nil }
 
 // close closes what the cell has opened, which must be possible in any case.
 func (x *cell) close() {
@@ -195,7 +214,7 @@ func (x *cell) judge(done bool) {
 	if x.err == nil {
 		if !done {
 			x.fault("the call gives neither an error nor all that it was to do (%d bytes)", len(x.got)+x.n)
-		} else if x.ev.fails && !x.row.short && !x.row.small && !x.enough() {
+		} else if x.ev.fails && !x.row.short && !x.small() && !x.enough() {
 			// of those, a few bytes may find room a moment later
 			x.fault("the call succeeds, which could not be")
 		}
@@ -259,6 +278,9 @@ func (x *cell) readCell() {
 // handOver has another caller take its turn in both directions, so that they are not where the call finds
 // them otherwise.
 func (x *cell) handOver() {
+	if x.who.callbacks { // which have both
+		return
+	}
 	x.must("a turn", x.another(x.who).run(x.runs, func() {
 		raw, err := x.c.SyscallConn()
 		if err == nil {
@@ -303,12 +325,12 @@ func (x *cell) leaveSome() {
 	}
 	x.must("the peer", x.send(0, n))
 	x.sent, x.here = n, n
-	if x.conn == nil {
+	if x.stream == nil || x.who.callbacks && x.net.records { // which use a record whole
 		return
 	}
 	another := x.another(x.who)
 	x.must("Peek by a "+another.name, another.run(x.runs, func() {
-		if p, err := x.conn.Peek(n); err != nil || len(p) != n {
+		if p, err := x.stream.Peek(n); err != nil || len(p) != n {
 			x.fault("Peek(%d) by a %s = %d bytes, %w", n, another.name, len(p), err)
 		}
 	}))
@@ -390,7 +412,7 @@ func (x *cell) writeCell() {
 	x.must("the peer", within("the peer's end of stream", x.sink.done))
 	if ok {
 		x.must("what came", (&sent{in: x.in, ahead: x.ahead, n: x.n, more: x.ev.dead,
-			less: x.row.small && x.who.own && x.ev.ended}).check(x.sink.got))
+			less: x.small() && x.who.own && x.ev.ended}).check(x.sink.got))
 	}
 }
 

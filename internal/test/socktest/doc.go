@@ -2,7 +2,7 @@
 // every kind of caller, while something happens to the call, to its handle or to its loop.
 //
 //	network    tcp, unix, unixpacket, udp, unixgram
-//	caller     a task of the handle's loop, an iterator inside one, a task of another loop, a goroutine
+//	caller     a task of the handle's loop, an iterator inside one, a task of another loop, a goroutine, a callback
 //	method     all that are exported: a row each, which says how to call it and what it must deliver
 //	event      plain, partial progress, cancel, WithTimeout, a deadline that has
 //	           passed before, passes meanwhile or is moved by somebody, Close, MoveTo,
@@ -11,6 +11,9 @@
 // A cell is a test, TestMatrix/uring/tcp/goroutine/Discard/deadline-moved. In each the call ends in
 // time, with an error that says why; and every byte is accounted for: what the call says that it has
 // moved, and what is there behind it, are the whole stream, in order, and nothing twice.
+//
+// A callback's calls are those of package event, which eventtest has wait; what has no meaning for callbacks is in the
+// list of omitted.go, with reasons.
 //
 // Networks and callers run beside each other. With -short there is one network of each family, with all callers,
 // methods and events: tcp for streams, unixpacket, udp, unixgram.

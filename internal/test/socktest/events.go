@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	evt "ringo/event"
 	"ringo/internal/test/patience"
 )
 
@@ -46,6 +47,9 @@ var (
 	draining = func(*cell) []error { return []error{ringo.ErrDraining} }
 	// ended is what calls get whose loop ends: its own tasks are cancelled.
 	ended = func(x *cell) []error {
+		if x.who.callbacks && x.ln == nil {
+			return []error{evt.ErrStopped}
+		}
 		if x.who.own {
 			return []error{context.Canceled, net.ErrClosed}
 		}
@@ -123,7 +127,8 @@ var events = withQueued([]*event{
 		act:   func(x *cell, _ *pending) { x.someGoes() }},
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: closes},
 	{name: "move", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
-		x.byTask("MoveTo", func() (err error) { x.moved, err = x.conn.MoveTo(x.other.l); return err })
+		x.letOut()
+		x.byTask("MoveTo", func() (err error) { x.moved, err = x.stream.MoveTo(x.other.l); return err })
 	}},
 	{name: "detach", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: detaches},
 	{name: "partial-close", partial: true, gone: true, errors: closed, over: nothing,
@@ -174,6 +179,7 @@ var longAgo = time.Unix(1, 0)
 
 // closes has somebody of another kind close the handle.
 func closes(x *cell, _ *pending) {
+	x.letOut()
 	if x.who.own {
 		x.inTime(x.home.l, "Close by somebody else", func() error { return x.closed(x.c) })
 	} else {
@@ -181,11 +187,19 @@ func closes(x *cell, _ *pending) {
 	}
 }
 
+// letOut has the peer take what callbacks have written, before which the connection does not end.
+func (x *cell) letOut() {
+	if x.who.callbacks && x.row.write != nil {
+		x.sink.open()
+	}
+}
+
 func detaches(x *cell, _ *pending) {
 	if x.row.small && x.who.own { // the peer has to take what was accepted
 		x.sink.open()
 	}
-	x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
+	x.letOut()
+	x.byTask("DetachConn", func() (err error) { x.parted, err = x.stream.DetachConn(); return err })
 	if x.parted != nil {
 		x.parted.SetDeadline(x.now().Add(patience.Max))
 	}
@@ -229,8 +243,8 @@ func (x *cell) setDeadline(at time.Time) error {
 }
 
 // idle says that nothing is under way on the connection, and busy that something is.
-func idle(x *cell) { x.others("SetIdle", func() error { return x.conn.SetIdle(true) }) }
-func busy(x *cell) { x.others("SetIdle", func() error { return x.conn.SetIdle(false) }) }
+func idle(x *cell) { x.others("SetIdle", func() error { return x.stream.SetIdle(true) }) }
+func busy(x *cell) { x.others("SetIdle", func() error { return x.stream.SetIdle(false) }) }
 
 // drain has the handle's loop drain, and waits until it does.
 func drain(x *cell) {
@@ -257,7 +271,11 @@ func (x *cell) others(what string, f func() error) {
 // byTask runs f in a task of the handle's loop.
 func (x *cell) byTask(what string, f func() error) {
 	var err error
-	if hung := callers[0].run(x.runs, func() { err = f() }); hung != nil {
+	by := callers[0]
+	if x.who.callbacks {
+		by = x.who
+	}
+	if hung := by.run(x.runs, func() { err = f() }); hung != nil {
 		err = hung
 	}
 	if x.row.ends && errors.Is(err, net.ErrClosed) {

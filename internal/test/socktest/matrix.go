@@ -134,7 +134,7 @@ func (m *matrix) calls(t *testing.T, net *network, who *caller) {
 					t.Run(ev.name, func(t *testing.T) {
 						m.cell(t, func() *cell {
 							return &cell{trial: trial{who: who}, net: net, row: r, ev: ev, listen: h.listen,
-								refused: refused}
+								refused: refused, turns: int(m.cells)}
 						})
 					})
 				}

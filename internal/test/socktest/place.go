@@ -75,6 +75,7 @@ type disk struct {
 
 // source is a file that is sent. Its close is who runs the cell's.
 type source interface {
+	io.ReaderAt
 	io.ReadSeekCloser
 	syscall.Conn
 }

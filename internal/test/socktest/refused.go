@@ -11,7 +11,6 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
-	"ringo/sock"
 )
 
 // RefusedInWorlds has those call who may not in a simulated world: a task of another host, and a goroutine. Each method
@@ -21,7 +20,7 @@ func RefusedInWorlds(t *testing.T) {
 	for _, h := range handles {
 		of := h.of.Elem().Name()
 		for _, n := range networks {
-			if !slices.Contains(h.nets, n.name) || omits(of, n.name, "task", "", "") != nil {
+			if !slices.Contains(h.nets, n.name) || omits(true, of, n.name, "task", "", "") != nil {
 				continue
 			}
 			for _, r := range h.rows {
@@ -29,7 +28,7 @@ func RefusedInWorlds(t *testing.T) {
 					continue
 				}
 				for _, who := range strangers {
-					if omits(of, n.name, "task", r.method, "plain") != nil {
+					if omits(true, of, n.name, "task", r.method, "plain") != nil {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s/%s/%s/%s", n.name, who.name, of, r.method), func(t *testing.T) {
@@ -123,6 +122,6 @@ func (x *cell) intrudes() (err error) {
 	if x.ends, err = x.connect(x.runs, x.net, false, x.row.loose); err != nil {
 		return err
 	}
-	x.conn, _ = x.c.(*sock.Conn)
+	x.know()
 	return x.prepare()
 }

@@ -42,14 +42,19 @@ func asks(f func(c *sock.Conn) error) func(x *cell) error {
 	return func(x *cell) error { return f(x.conn) }
 }
 
+// asksAny is asks for those of all callers.
+func asksAny(f func(c streamConn) error) func(x *cell) error {
+	return func(x *cell) error { return f(x.stream) }
+}
+
 var connRows = []*row{
-	{method: "Read", read: reads(func(x *cell, p []byte) (int, error) { return x.conn.Read(p) })},
+	{method: "Read", read: reads(func(x *cell, p []byte) (int, error) { return x.stream.Read(p) })},
 	{method: "ReadV", read: reads(func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.ReadV([][]byte{p[:3], nil, p[3:]})
+		n, err := x.stream.ReadV([][]byte{p[:3], nil, p[3:]})
 		return int(n), err
 	})},
 	{method: "Next", read: func(x *cell) ([]byte, error) {
-		lease, err := x.conn.Next()
+		lease, err := x.stream.Next()
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +62,7 @@ var connRows = []*row{
 		return append([]byte(nil), lease.Bytes()...), nil
 	}},
 	{method: "Peek", here: true, read: func(x *cell) ([]byte, error) {
-		shown, err := x.conn.Peek(x.want)
+		shown, err := x.stream.Peek(x.want)
 		if x.ev.partial && !x.ev.gone && len(shown) < min(x.here, x.want) {
 			x.fault("Peek shows %d bytes of the %d that are here", len(shown), x.here)
 		}
@@ -66,7 +71,7 @@ var connRows = []*row{
 			return nil, err
 		}
 		p := append([]byte(nil), shown...)
-		if n, err := x.conn.Discard(len(p)); n == 0 && x.mayLose() && x.foreseen(err) {
+		if n, err := x.stream.Discard(len(p)); n == 0 && x.mayLose() && x.foreseen(err) {
 			return nil, err
 		} else if n != len(p) || err != nil {
 			x.fault("Discard of %d bytes that were shown = %d, %w", len(p), n, err)
@@ -74,7 +79,7 @@ var connRows = []*row{
 		return p, nil
 	}},
 	{method: "Discard", here: true, read: func(x *cell) ([]byte, error) {
-		n, err := x.conn.Discard(x.want)
+		n, err := x.stream.Discard(x.want)
 		if n < x.want && err == nil {
 			x.fault("Discard(%d) = %d, nil", x.want, n)
 		}
@@ -82,7 +87,7 @@ var connRows = []*row{
 	}},
 	{method: "WriteTo", toEnd: true, read: func(x *cell) ([]byte, error) {
 		var b bytes.Buffer
-		n, err := x.conn.WriteTo(struct{ io.Writer }{&b})
+		n, err := x.stream.WriteTo(struct{ io.Writer }{&b})
 		if int(n) != b.Len() {
 			x.fault("WriteTo = %d, for %d bytes", n, b.Len())
 		}
@@ -103,7 +108,7 @@ var connRows = []*row{
 				err = errSink
 			}
 		}()
-		_, err = x.conn.WriteTo(panicking{})
+		_, err = x.stream.WriteTo(panicking{})
 		return nil, err
 	}},
 	{method: "ReadMsgUnix", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
@@ -124,59 +129,59 @@ var connRows = []*row{
 	})},
 	{method: "SyscallConn/Read", raw: true, read: reads(rawRead)},
 
-	{method: "Write", write: func(x *cell, p []byte) (int, error) { return x.conn.Write(p) }},
+	{method: "Write", write: func(x *cell, p []byte) (int, error) { return x.stream.Write(p) }},
 	{method: "Flush", nets: streams, small: true, write: func(x *cell, p []byte) (n int, err error) {
 		for n < len(p) && err == nil {
 			var k int
-			k, err = x.conn.Write(p[n:min(n+smallWrite, len(p))])
+			k, err = x.stream.Write(p[n:min(n+smallWrite, len(p))])
 			n += k
 		}
 		if err == nil {
-			err = x.conn.Flush()
+			err = x.stream.Flush()
 		}
 		return n, err
 	}},
 	{method: "TryWrite", nets: streams, small: true, write: func(x *cell, p []byte) (n int, err error) {
 		for n < len(p) && err == nil {
 			var k int
-			k, err = x.conn.TryWrite(p[n:min(n+3*smallWrite, len(p))])
+			k, err = x.stream.TryWrite(p[n:min(n+3*smallWrite, len(p))])
 			if !x.who.own && errors.Is(err, ringo.ErrNotTask) {
 				err = nil // a goroutine's is a Write
 			}
 			if n += k; k == 0 && err == nil {
-				k, err = x.conn.Write(p[n:min(n+smallWrite, len(p))])
+				k, err = x.stream.Write(p[n:min(n+smallWrite, len(p))])
 				n += k
 			}
 		}
 		return n, err
 	}},
 	{method: "WriteV", write: func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.WriteV([][]byte{p[:1], nil, p[1:100], p[100 : len(p)/2], p[len(p)/2:]})
+		n, err := x.stream.WriteV([][]byte{p[:1], nil, p[1:100], p[100 : len(p)/2], p[len(p)/2:]})
 		return int(n), err
 	}},
 	{method: "WriteLease", write: func(x *cell, p []byte) (int, error) {
-		return x.conn.WriteLease(buf.Of(p))
+		return x.stream.WriteLease(buf.Of(p))
 	}},
 	{method: "ReadFrom", small: true, write: func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
+		n, err := x.stream.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
 		return int(n), err
 	}},
 	{method: "ReadFrom/file", nets: streams, write: func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.ReadFrom(x.file)
+		n, err := x.stream.ReadFrom(x.file)
 		return int(n), err
 	}},
 	{method: "ReadFrom/conn", nets: streams, small: true, write: func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.ReadFrom(x.spare.c)
+		n, err := x.stream.ReadFrom(x.spare.c)
 		return int(n), err
 	}},
 	{method: "ReadFrom/net", nets: streams, write: func(x *cell, p []byte) (int, error) {
-		n, err := x.conn.ReadFrom(x.spareNet)
+		n, err := x.stream.ReadFrom(x.spareNet)
 		return int(n), err
 	}},
 	{method: "SendFile", nets: streams, write: func(x *cell, p []byte) (n int, err error) {
 		for off := int64(x.in); n < len(p) && err == nil; {
 			var k int
-			k, err = x.conn.SendFile(nil, x.file, off, int64(len(p)-n))
+			k, err = x.stream.SendFile(nil, x.file, off, int64(len(p)-n))
 			n, off = n+k, off+int64(k)
 		}
 		return n, err
@@ -191,11 +196,11 @@ var connRows = []*row{
 	}},
 	{method: "SyscallConn/Write", short: true, write: rawWrite},
 
-	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.conn.Loop() == x.c.Loop(), "Loop") }},
-	{method: "LocalAddr", stays: true, ask: asks(func(c *sock.Conn) error { c.LocalAddr(); return nil })},
-	{method: "RemoteAddr", stays: true, ask: asks(func(c *sock.Conn) error { c.RemoteAddr(); return nil })},
-	{method: "SetValue", stays: true, ask: asks(func(c *sock.Conn) error { c.SetValue(7); return nil })},
-	{method: "Value", stays: true, ask: asks(func(c *sock.Conn) error {
+	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.stream.Loop() == x.c.Loop(), "Loop") }},
+	{method: "LocalAddr", stays: true, ask: asksAny(func(c streamConn) error { c.LocalAddr(); return nil })},
+	{method: "RemoteAddr", stays: true, ask: asksAny(func(c streamConn) error { c.RemoteAddr(); return nil })},
+	{method: "SetValue", stays: true, ask: asksAny(func(c streamConn) error { c.SetValue(7); return nil })},
+	{method: "Value", stays: true, ask: asksAny(func(c streamConn) error {
 		c.SetValue(7)
 		return expect(c.Value() == 7, "Value")
 	})},
@@ -212,9 +217,9 @@ var connRows = []*row{
 		}
 		return raw.Control(func(uintptr) {})
 	})},
-	{method: "SetDeadline", ask: asks(func(c *sock.Conn) error { return c.SetDeadline(time.Now().Add(time.Hour)) })},
-	{method: "SetReadDeadline", ask: asks(func(c *sock.Conn) error { return c.SetReadDeadline(time.Time{}) })},
-	{method: "SetWriteDeadline", ask: asks(func(c *sock.Conn) error { return c.SetWriteDeadline(time.Time{}) })},
+	{method: "SetDeadline", ask: asksAny(func(c streamConn) error { return c.SetDeadline(time.Now().Add(time.Hour)) })},
+	{method: "SetReadDeadline", ask: asksAny(func(c streamConn) error { return c.SetReadDeadline(time.Time{}) })},
+	{method: "SetWriteDeadline", ask: asksAny(func(c streamConn) error { return c.SetWriteDeadline(time.Time{}) })},
 	{method: "SetKeepAlive", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { return c.SetKeepAlive(true) })},
 	{method: "SetKeepAliveConfig", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
 		return c.SetKeepAliveConfig(keepAlive)
@@ -244,11 +249,11 @@ var connRows = []*row{
 	})},
 	{method: "SetReadBuffer", ask: asks(func(c *sock.Conn) error { return c.SetReadBuffer(1 << 14) })},
 	{method: "SetWriteBuffer", ask: asks(func(c *sock.Conn) error { return c.SetWriteBuffer(1 << 14) })},
-	{method: "SetIdle", stays: true, ask: asks(func(c *sock.Conn) error { return c.SetIdle(false) })},
+	{method: "SetIdle", stays: true, ask: asksAny(func(c streamConn) error { return c.SetIdle(false) })},
 	{method: "SetBatching", stays: true, ask: asks(func(c *sock.Conn) error { return c.SetBatching(false) })},
 	{method: "SetZeroCopy", ask: asks(func(c *sock.Conn) error { return c.SetZeroCopy(0) })},
 	{method: "CloseRead", ask: asks(func(c *sock.Conn) error { return c.CloseRead() })},
-	{method: "CloseWrite", ask: asks(func(c *sock.Conn) error { return c.CloseWrite() })},
+	{method: "CloseWrite", ask: asksAny(func(c streamConn) error { return c.CloseWrite() })},
 	{method: "File", ask: asks(func(c *sock.Conn) error {
 		f, err := c.File()
 		if err == nil {
@@ -259,7 +264,7 @@ var connRows = []*row{
 
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
 	{method: "CloseSoon", ends: true, stays: true, ask: func(x *cell) error {
-		x.conn.CloseSoon()
+		x.stream.CloseSoon()
 		return x.closed(x.c)
 	}},
 	{method: "Close/linger", nets: tcpOnly, ends: true, stays: true, ask: func(x *cell) error {
@@ -273,7 +278,7 @@ var connRows = []*row{
 		}
 		return err
 	})},
-	{method: "DetachConn", ends: true, ask: asks(func(c *sock.Conn) error {
+	{method: "DetachConn", ends: true, ask: asksAny(func(c streamConn) error {
 		conn, err := c.DetachConn()
 		if err == nil {
 			err = conn.Close()
@@ -295,7 +300,7 @@ var connRows = []*row{
 		return err
 	})},
 	{method: "MoveTo", ends: true, ask: func(x *cell) error {
-		moved, err := x.conn.MoveTo(x.other.l)
+		moved, err := x.stream.MoveTo(x.other.l)
 		if err == nil {
 			x.gone = moved
 		}
@@ -465,7 +470,7 @@ func (x *cell) prepareFull() error {
 
 // copyOut copies what comes, and says what has arrived where it went.
 func (x *cell) copyOut(to io.Writer) ([]byte, error) {
-	n, err := x.conn.WriteTo(to)
+	n, err := x.stream.WriteTo(to)
 	x.arrives = int(n)
 	return nil, err
 }

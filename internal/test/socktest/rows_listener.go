@@ -22,21 +22,21 @@ var listenRows = []*row{
 		addr := x.ln.Addr()
 		return expect(strings.HasPrefix(x.net.name, addr.Network()) && addr.String() != "", "Addr "+addr.String())
 	}},
-	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.ln.Loop() == x.home.l, "Loop") }},
+	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.sockLn.Loop() == x.home.l, "Loop") }},
 	{method: "Stats", stays: true, ask: func(x *cell) error {
-		s := x.ln.Stats()
+		s := x.sockLn.Stats()
 		return expect(s.Open >= 0 && s.Ahead >= 0 && s.Accepted >= uint64(s.Open), fmt.Sprintf("Stats %+v", s))
 	}},
-	{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error { x.ln.SetUnlinkOnClose(true); return nil }},
+	{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error { x.sockLn.SetUnlinkOnClose(true); return nil }},
 	{method: "SyscallConn", ask: func(x *cell) error {
-		raw, err := x.ln.SyscallConn()
+		raw, err := x.sockLn.SyscallConn()
 		if err != nil {
 			return err
 		}
 		return raw.Control(func(uintptr) {})
 	}},
 	{method: "File", ask: func(x *cell) error {
-		f, err := x.ln.File()
+		f, err := x.sockLn.File()
 		if err == nil {
 			err = f.Close()
 		}
@@ -46,10 +46,16 @@ var listenRows = []*row{
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.ln) }},
 }
 
+// listener is what one of any caller has.
+type listener interface {
+	net.Listener
+	SetDeadline(t time.Time) error
+}
+
 // accepts makes a row's function of a method that accepts.
 func accepts(accept func(ln *sock.Listener) (*sock.Conn, error)) func(x *cell) ([]byte, error) {
 	return func(x *cell) ([]byte, error) {
-		c, err := accept(x.ln)
+		c, err := accept(x.sockLn)
 		if err != nil {
 			return nil, err
 		}
@@ -73,11 +79,7 @@ var listenEvents = []*event{
 	eventNamed("deadline-flickers"),
 	eventNamed("deadline-past"), eventNamed("deadline-ahead"),
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
-		if x.who.own {
-			x.inTime(x.home.l, "Close by somebody else", func() error { return x.closed(x.ln) })
-		} else {
-			x.byTask("Close", func() error { return x.closed(x.ln) })
-		}
+		x.others("Close by somebody else", func() error { return x.closed(x.ln) })
 	}},
 	eventNamed("loop-end"), eventNamed("driver-death"),
 }
@@ -105,6 +107,9 @@ func (x *cell) dials() {
 
 // runListener runs a cell of a listener.
 func (x *cell) runListener() {
+	if x.who.callbacks {
+		x.must("callbacks", x.byCallbacks())
+	}
 	x.newListener()
 	if x.ln == nil {
 		return
@@ -136,7 +141,19 @@ func (x *cell) runListener() {
 // newListener makes the listener.
 func (x *cell) newListener() {
 	address := x.listens(x.net)
-	x.byTask("Listen", func() (err error) { x.ln, err = sock.Listen(x.home.l, x.net.name, address); return err })
+	x.byTask("Listen", func() (err error) {
+		if x.who.callbacks {
+			ln, err := x.place.(*onCallbacks).actors.Listen(x.net.name, address)
+			if err == nil {
+				x.ln = callbackListener{ln}
+			}
+			return err
+		}
+		if x.sockLn, err = sock.Listen(x.home.l, x.net.name, address); err == nil {
+			x.ln = x.sockLn
+		}
+		return err
+	})
 }
 
 // acceptQueued has a peer come before anybody asks.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -132,10 +133,11 @@ func (w *runs) settle() {
 
 // caller is a kind of callers.
 type caller struct {
-	name string
-	own  bool               // a task of the handle's loop
-	on   func(w *runs) *run // nil: an ordinary goroutine
-	wrap func(f func())
+	name      string
+	own       bool               // a task of the handle's loop
+	on        func(w *runs) *run // nil: an ordinary goroutine
+	wrap      func(f func())
+	callbacks bool // it goes on in callbacks of the handle's loop
 }
 
 var callers = []*caller{
@@ -143,6 +145,7 @@ var callers = []*caller{
 	{name: "iterator", own: true, on: func(w *runs) *run { return w.home }, wrap: InIterator},
 	{name: "elsewhere", on: func(w *runs) *run { return w.other }},
 	{name: "goroutine"},
+	{name: "callback", own: true, on: func(w *runs) *run { return w.home }, callbacks: true},
 }
 
 // pending is a call under way.
@@ -174,6 +177,8 @@ func (k *caller) start(w *runs, limit time.Duration, f func()) *pending {
 	}
 	if k.on == nil {
 		go whole()
+	} else if k.callbacks {
+		w.begin(w.home.l, whole)
 	} else {
 		p.task = k.on(w).l.Go(whole)
 	}
@@ -205,7 +210,8 @@ func stacks() string {
 	b := make([]byte, 4<<20)
 	var in []string
 	for _, s := range strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n") {
-		if strings.Contains(s, "ringo/sock.") || strings.Contains(s, "ringo/file.") || strings.Contains(s, "loop.Run") {
+		of := func(pkg string) bool { return strings.Contains(s, pkg) }
+		if slices.ContainsFunc([]string{"ringo/sock.", "ringo/file.", "ringo/event.", "loop.Run"}, of) {
 			in = append(in, s)
 		}
 	}

@@ -22,7 +22,7 @@ func runWorlds(t *testing.T, like matrix) {
 			continue
 		}
 		for _, who := range callers {
-			if omits("sock", net.name, who.name, "", "") != nil {
+			if omits(true, "sock", net.name, who.name, "", "") != nil {
 				continue
 			}
 			parts = append(parts, matrixPart{net.name + "/" + who.name, func(t *testing.T) {
@@ -58,10 +58,7 @@ func (m *matrix) fileInWorld(t *testing.T, seed uint64, make func() *fileCell) {
 
 // omits reports whether the matrix does without a cell, or what its call is refused with.
 func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted bool) {
-	if m.worlds == 0 {
-		return nil, false
-	}
-	switch o := omits(of, net, who, row, event); {
+	switch o := omits(m.worlds > 0, of, net, who, row, event); {
 	case o == nil:
 		return nil, false
 	case event == "plain" && o.gives != nil:
