@@ -18,29 +18,12 @@ const nowMax = 32 << 10
 // negative off is the file's position. The count comes short where the rest is not in
 // memory; -EAGAIN: nothing is. -EOPNOTSUPP says that this sort of file can't tell,
 // -ENOSYS that no preadv2 is here.
-func ReadAtNow(fd int32, p []byte, off int64) int32 {
-	if off < 0 {
-		off = -1
-	}
-	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
-	low, high := uintptr(off), uintptr(uint64(off)>>32)
-	for {
-		var res int32
-		if len(p) <= nowMax {
-			res = result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
-				high, unix.RWF_NOWAIT))
-		} else {
-			res = result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
-				high, unix.RWF_NOWAIT))
-		}
-		if res != eintr {
-			return res
-		}
-	}
-}
+func ReadAtNow(fd int32, p []byte, off int64) int32 { return atNow(unix.SYS_PREADV2, fd, p, off) }
 
 // WriteAtNow is pwritev2(2) at off with RWF_NOWAIT, see ReadAtNow.
-func WriteAtNow(fd int32, p []byte, off int64) int32 {
+func WriteAtNow(fd int32, p []byte, off int64) int32 { return atNow(unix.SYS_PWRITEV2, fd, p, off) }
+
+func atNow(call uintptr, fd int32, p []byte, off int64) int32 {
 	if off < 0 {
 		off = -1
 	}
@@ -49,10 +32,10 @@ func WriteAtNow(fd int32, p []byte, off int64) int32 {
 	for {
 		var res int32
 		if len(p) <= nowMax {
-			res = result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+			res = result(syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
 				high, unix.RWF_NOWAIT))
 		} else {
-			res = result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+			res = result(syscall.Syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
 				high, unix.RWF_NOWAIT))
 		}
 		if res != eintr {

@@ -12,24 +12,17 @@ import (
 // ReadNow is preadv2(2) at the file's position with RWF_NOWAIT: a read that does
 // not wait, also of a descriptor in blocking mode. -EOPNOTSUPP says that this sort
 // of file can't (pipes can since Linux 6.4), -ENOSYS that no preadv2 is here.
-func ReadNow(fd int32, p []byte) int32 {
+func ReadNow(fd int32, p []byte) int32 { return now(unix.SYS_PREADV2, fd, p) }
+
+// WriteNow is pwritev2(2) at the file's position with RWF_NOWAIT, see ReadNow.
+func WriteNow(fd int32, p []byte) int32 { return now(unix.SYS_PWRITEV2, fd, p) }
+
+func now(call uintptr, fd int32, p []byte) int32 {
 	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
 	const position = ^uintptr(0) // both halves of -1, wherever the ABI wants them
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position,
-			position, unix.RWF_NOWAIT)); res != eintr {
-			return res
-		}
-	}
-}
-
-// WriteNow is pwritev2(2) at the file's position with RWF_NOWAIT, see ReadNow.
-func WriteNow(fd int32, p []byte) int32 {
-	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
-	const position = ^uintptr(0)
-	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position,
-			position, unix.RWF_NOWAIT)); res != eintr {
+		if res := result(syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position, position,
+			unix.RWF_NOWAIT)); res != eintr {
 			return res
 		}
 	}
