@@ -135,6 +135,14 @@ var scenarios = []scenario{
 		w.Header().Del("Link")
 		io.WriteString(w, "a")
 	}, request: get("") + next},
+	{name: "hints before leave to send", handler: func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(103)
+		io.Copy(w, r.Body)
+	}, request: post("Expect: 100-continue\r\nContent-Length: 3\r\n", "abc") + next},
+	{name: "leave by hand", handler: func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(100)
+		io.Copy(w, r.Body)
+	}, request: post("Expect: 100-continue\r\nContent-Length: 3\r\n", "abc") + next},
 	{name: "close", handler: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 	}, request: get("") + next},

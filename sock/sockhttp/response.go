@@ -76,7 +76,7 @@ func (w *response) WriteHeader(status int) {
 	case status < 100 || status > 999:
 		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
-	if status != http.StatusContinue {
+	if status <= http.StatusSwitchingProtocols || status > 199 { // behind a hint the peer waits for leave still
 		w.answers()
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
