@@ -370,8 +370,11 @@ func (in *input) wake(c *Conn) {
 		c.serve.more = true // what the reader leaves may be news to its handler
 		return
 	}
-	if c.serve.by != nil {
+	switch {
+	case c.serve.by != nil:
 		c.serve.news(c)
+	case c.serve.unread:
+		c.serve.conn(c)
 	}
 }
 

@@ -21,6 +21,7 @@ func init() {
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
+	handle.Sockets.Rest = func(conn any, fn func()) bool { return conn.(*Conn).restBy(fn) }
 	handle.Sockets.Leave = func(conn any) error { return conn.(*Conn).leaveServer() }
 	handle.Sockets.Served = func(l *loop.Loop, f func(any)) {
 		l.Call(func() { eachServed(l, func(c *Conn) { f(c) }) })

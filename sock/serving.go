@@ -20,7 +20,7 @@ import (
 //	                     └──── more news ─────┘
 type serving struct {
 	by      *server     // nil: not served by Serve
-	conn    func(*Conn) // serves it for life; or, in a Request, is told of the end of the input
+	conn    func(*Conn) // serves it for life; in a Request, is told of the end of the input; or, of news, see restBy
 	why     error
 	last    int64 // NowNS of the last request, or of the accept
 	opened  bool
@@ -29,6 +29,7 @@ type serving struct {
 	running bool // queued or in Request
 	more    bool // news since Request was called
 	leaving bool // the last answer is out: what comes is dropped until the peer ends
+	unread  bool // conn is told of news that nobody waits for
 }
 
 // unreadMax is how many bytes may stay unread where nothing else is said.
@@ -100,6 +101,27 @@ func (c *Conn) endsBy(fn func()) {
 	} else {
 		c.l.Call(set)
 	}
+}
+
+// restBy has fn told, on the loop's thread, of news that no reader waits for: bytes, an end or an error. The fn of the
+// first call counts, and each call arms the input once more. It reports whether nothing has come yet. For tasks of the
+// loop, and connections that no server has.
+func (c *Conn) restBy(fn func()) bool {
+	in := &c.in
+	if c.core.CheckNow() != nil || !c.core.Reclaim(handle.In) {
+		return false
+	}
+	if !c.serve.unread {
+		c.serve.unread, c.serve.conn = true, func(*Conn) { fn() }
+	}
+	if in.ByHand() && !in.Any() {
+		in.fill(c)
+	}
+	if in.Any() || in.Over() {
+		return false
+	}
+	in.arm(c)
+	return !in.Over()
 }
 
 // leaveServer takes the connection, which is in a Request, off its server. Any caller.

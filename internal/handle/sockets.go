@@ -23,6 +23,10 @@ var Sockets struct {
 	// Ends has fn called once, on the loop's thread, when no more input will come of a *sock.Conn that is in a Request
 	// of Serve; nil: nobody is told any more. Any caller.
 	Ends func(conn any, fn func())
+	// Rest has fn called, on the loop's thread, whenever something comes of a *sock.Conn that no reader waits for:
+	// bytes, an end or an error. fn must not park; that of the first call counts, and each call sees to it that it will
+	// hear. false: something has come already, or somebody reads. T, and not for connections of a server.
+	Rest func(conn any, fn func()) bool
 	// Leave takes a *sock.Conn that is in a Request of Serve off its server, for whoever has called Request: it is a
 	// connection as any, which nobody closes but its user. Any caller.
 	Leave func(conn any) error

@@ -1,4 +1,5 @@
-// Package sockhttp serves HTTP on Ringo's loops, for handlers of package net/http.
+// Package sockhttp serves HTTP on Ringo's loops, for handlers of package net/http, and has a Transport with which an
+// [http.Client] works in tasks.
 //
 //	mux := http.NewServeMux()
 //	mux.HandleFunc("GET /users/{id}", user)          // runs on a goroutine: any code works
@@ -36,4 +37,30 @@
 // Clients of TLS are offered HTTP/2, too, and others may begin with it where [Server.Protocols] has UnencryptedHTTP2.
 // It is net/http's own, over Ringo's connections: each has goroutines, on which handlers run, marked or not. So it
 // gains nothing. When the server ends or the program drains, peers get GOAWAY.
+//
+// # The client
+//
+//	client := &http.Client{Transport: &sockhttp.Transport{Proxy: http.ProxyFromEnvironment}}
+//
+// net/http's own Transport would stop the loop of a task, since it waits in channels. This one makes a task's request
+// on the task's loop, by HTTP/1.1: it connects by package sock, with TLS by socktls, keeps idle connections by loop,
+// and needs a second task only to send a body that is not in memory. Requests of goroutines are made by an [http.Transport]
+// with the same settings, and for tasks, too, it does what HTTP/1.1 on a loop can't, on a goroutine: HTTP/2, which a
+// task speaks with servers that refuse HTTP/1.1 in the handshake, or if Protocols lacks it; proxies of SOCKS; and hosts
+// whose names are not ASCII. In worlds of package sim these fail.
+//
+// All waits of a request end with its context, which includes http.Client.Timeout, and with the task's own: a cancel,
+// Loop.WithTimeout, Loop.WithContext. Answers are read by [http.ReadResponse], requests are written, and made again on
+// another connection, by net/http's rules. In a task these differ:
+//
+//   - A request waits for the connection that it makes, also if another becomes idle meanwhile.
+//   - Bytes behind an answer end the connection, where net/http may take them for the next answer.
+//   - A peer that stops reading a request is heard all the same: its answer counts, and not the error of the write.
+//   - A body of unknown length of a GET, HEAD, DELETE, OPTIONS, PROPFIND or SEARCH is asked for its first byte before
+//     the head is sent, for as long as that takes; net/http goes on after 200 ms.
+//   - A request's Cancel channel, which is deprecated, is not heard.
+//   - A body must be closed or read to its end, as always; the end of its request's context alone does not close its
+//     connection.
+//   - Hooks of net/http/httptrace, Proxy, DialContext and a body's Read run in tasks: they must wait through Ringo
+//     alone.
 package sockhttp

@@ -1,0 +1,331 @@
+package sockhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// A Transport is an http.RoundTripper for tasks and goroutines: an http.Client that has one works in both. Its fields
+// are those of http.Transport, with the same meaning and defaults, unless they say otherwise. They must not be changed
+// once it is used. The zero value is ready to use. See "The client".
+type Transport struct {
+	// Proxy returns the proxy for a request, such as http.ProxyFromEnvironment; nil means none. It must not wait.
+	Proxy func(*http.Request) (*url.URL, error)
+	// DialContext connects; nil means as sock.Dialer does in tasks, and as net.Dialer does on goroutines. It is called
+	// where the request is made. What it returns to a task must be a connection that tasks can use, such as one of
+	// sock.Dialer.Func, and not one of package net.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	// TLSClientConfig is for connections by TLS.
+	TLSClientConfig *tls.Config
+	// TLSHandshakeTimeout is how long a handshake may take; 0 means no limit.
+	TLSHandshakeTimeout time.Duration
+	// DisableKeepAlives makes a connection for each request.
+	DisableKeepAlives bool
+	// DisableCompression keeps requests from asking for gzip, and answers as they come.
+	DisableCompression bool
+	// MaxIdleConns is how many idle connections are kept: by each loop, and by all goroutines. 0 means no limit.
+	MaxIdleConns int
+	// MaxIdleConnsPerHost is how many of those may be to one host; 0 means http.DefaultMaxIdleConnsPerHost, which is 2.
+	MaxIdleConnsPerHost int
+	// MaxConnsPerHost is how many connections to one host there may be: of all loops together, and of all goroutines.
+	// Requests beyond wait, and a loop that waits has others give up idle ones. 0 means no limit.
+	MaxConnsPerHost int
+	// IdleConnTimeout is for how long an idle connection is kept; 0 means no limit.
+	IdleConnTimeout time.Duration
+	// ResponseHeaderTimeout is how long the head of an answer may take, from the end of the request. 0 means no limit.
+	ResponseHeaderTimeout time.Duration
+	// ExpectContinueTimeout is how long the body of a request with "Expect: 100-continue" waits for leave; 0 means not
+	// at all.
+	ExpectContinueTimeout time.Duration
+	// MaxResponseHeaderBytes is how long the head of an answer may be, with those of 1xx before it; 0 means 10 MiB.
+	MaxResponseHeaderBytes int64
+	// Protocols are those to speak; nil means HTTP/1 and HTTP/2. See "The client" for which is taken.
+	Protocols *http.Protocols
+
+	pools  sync.Map // *pool by *ringo.Loop
+	limits limits
+
+	once   sync.Once
+	std    *http.Transport // that of goroutines
+	only2  sync.Map        // hostKeys of servers that speak HTTP/2 alone, as far as is remembered
+	only2s atomic.Int32    // how many
+	roots  atomic.Bool     // the system's certificates were read
+}
+
+// protocols are those to speak.
+func (t *Transport) protocols() (p http.Protocols) {
+	if t.Protocols != nil {
+		return *t.Protocols
+	}
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	return p
+}
+
+// headMax is how long heads of answers may be.
+func (t *Transport) headMax() int64 {
+	if t.MaxResponseHeaderBytes > 0 {
+		return t.MaxResponseHeaderBytes
+	}
+	return 10 << 20
+}
+
+// RoundTrip makes a request, and gives its answer, as http.RoundTripper says. Any goroutine may call it; a task parks.
+// It ends early when the request's context ends and, in a task, when the task's waits do. So does Read of the answer's
+// body, which any goroutine may call.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	l, _ := loop.Current()
+	if l == nil {
+		return t.onGoroutine(r)
+	}
+	if err := check(r); err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	x := &call{t: t, l: l, r: r, trace: httptrace.ContextClientTrace(r.Context()), outgoing: outgoing{body: r.Body}}
+	if x.body == http.NoBody {
+		x.body = nil
+	}
+	var answer *http.Response
+	err := (*ringo.Loop)(l).WithContext(r.Context(), func() (err error) {
+		answer, err = x.roundTrip()
+		return err
+	})
+	if err != nil {
+		x.closeBody()
+		return nil, err
+	}
+	answer.Request = r
+	return answer, nil
+}
+
+// CloseIdleConnections closes connections that wait for their next request. Any goroutine may call it; it does not
+// park.
+func (t *Transport) CloseIdleConnections() {
+	t.pools.Range(func(_, p any) bool {
+		p.(*pool).closeIdle()
+		return true
+	})
+	t.standard().CloseIdleConnections()
+}
+
+// check is why a request can't be made; nil if it can.
+func check(r *http.Request) error {
+	switch {
+	case r.URL == nil:
+		return errors.New("http: nil Request.URL")
+	case r.Header == nil:
+		return errors.New("http: nil Request.Header")
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return fmt.Errorf("unsupported protocol scheme %q", r.URL.Scheme)
+	case r.Method != "" && !isToken(r.Method):
+		return fmt.Errorf("net/http: invalid method %q", r.Method)
+	case r.URL.Host == "":
+		return errors.New("http: no Host in request URL")
+	case r.ContentLength != 0 && r.Body == nil:
+		return fmt.Errorf("http: Request.ContentLength=%d with nil Body", r.ContentLength)
+	}
+	if err := checkFields("header field", r.Header); err != nil {
+		return err
+	}
+	return checkFields("trailer field", r.Trailer)
+}
+
+// checkFields is why fields can't be sent. It does not say which values: they may be secret.
+func checkFields(what string, h http.Header) error {
+	for key, values := range h {
+		if !isToken(key) {
+			return fmt.Errorf("net/http: invalid %s name %q", what, key)
+		}
+		for _, v := range values {
+			if !isValue(v) {
+				return fmt.Errorf("net/http: invalid %s value for %q", what, key)
+			}
+		}
+	}
+	return nil
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+}
+
+// call is a request of a task, as it is being made. But for what it says of the body's reads, only tasks of the loop
+// use it.
+type call struct {
+	t     *Transport
+	l     *loop.Loop
+	r     *http.Request // the caller's, which nobody changes
+	trace *httptrace.ClientTrace
+	to    target
+	c     *clientConn
+	gzip  bool // asked for by us
+
+	outgoing
+}
+
+// roundTrip makes the request, more than once if a connection was stale.
+func (x *call) roundTrip() (*http.Response, error) {
+	if err := x.ended(); err != nil {
+		return nil, err
+	}
+	to, err := x.t.target(x.r)
+	if err != nil {
+		return nil, err
+	}
+	x.to = to
+	if x.t.only(to) {
+		return x.offload()
+	}
+	if err := x.prepare(); err != nil {
+		return nil, err
+	}
+	for {
+		if x.c, err = x.t.poolOf(x.l).get(x); err != nil {
+			if x.refusedHTTP1(err) {
+				return x.offload()
+			}
+			return nil, x.because(err)
+		}
+		answer, err := x.try()
+		if err == nil {
+			return answer, nil
+		}
+		x.c.close()
+		x.endSending()
+		var failed *failure
+		if errors.As(err, &failed) {
+			if x.mayRetry(failed) {
+				if err := x.rewind(); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			err = failed.err
+		}
+		return nil, x.because(err)
+	}
+}
+
+// ended is why the request is not to go on: the end of its context.
+func (x *call) ended() error {
+	if ctx := x.r.Context(); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// because is the error of a failed try: the end of the request's context, if that was it.
+func (x *call) because(err error) error {
+	if why := x.ended(); why != nil {
+		return why
+	}
+	return err
+}
+
+// failure is the end of a try before the first byte of an answer.
+type failure struct {
+	err     error
+	nothing bool // was written
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// mayRetry reports whether a request may be made once more after its connection has failed. It is net/http's rule: on a
+// connection that was used before, which its server may just have closed, and if either nothing was written or the
+// request does no harm when it is made twice.
+func (x *call) mayRetry(f *failure) bool {
+	switch {
+	case !x.c.reused, x.length != 0 && x.r.GetBody == nil, x.l.Canceled():
+		return false
+	case f.nothing:
+		return true
+	}
+	switch x.r.Method {
+	case "", "GET", "HEAD", "OPTIONS", "TRACE":
+		return true
+	}
+	return x.r.Header["Idempotency-Key"] != nil || x.r.Header["X-Idempotency-Key"] != nil
+}
+
+// try makes the request on a connection.
+func (x *call) try() (*http.Response, error) {
+	if err := x.send(); err != nil {
+		return nil, err
+	}
+	answer, err := x.receive()
+	if err != nil {
+		return nil, err
+	}
+	return x.deliver(answer)
+}
+
+// target is where a request goes.
+type target struct {
+	key   hostKey
+	proxy *url.URL // nil: none
+	addr  string   // host and port of the server
+}
+
+// hostKey is what connections have in common that can take each other's requests.
+type hostKey struct{ proxy, scheme, addr string }
+
+// target finds it.
+func (t *Transport) target(r *http.Request) (to target, err error) {
+	to.addr = addrOf(r.URL)
+	if t.Proxy != nil {
+		if to.proxy, err = t.Proxy(r); err != nil {
+			return to, err
+		}
+	}
+	to.key = hostKey{scheme: r.URL.Scheme, addr: to.addr}
+	if to.proxy != nil {
+		if to.key.proxy = to.proxy.String(); r.URL.Scheme == "http" {
+			to.key.addr = "" // the proxy takes those to any
+		}
+	}
+	return to, nil
+}
+
+// first is where to connect to: scheme and address of the proxy, or of the server.
+func (to *target) first() (scheme, addr string) {
+	if to.proxy != nil {
+		return to.proxy.Scheme, addrOf(to.proxy)
+	}
+	return to.key.scheme, to.addr
+}
+
+// addrOf is the host and port of a URL. A port is there already as a rule, and then the text is that of the URL.
+func addrOf(u *url.URL) string {
+	if i := strings.LastIndexByte(u.Host, ':'); i > 0 && i < len(u.Host)-1 && u.Host[0] != '[' &&
+		strings.IndexByte(u.Host, ':') == i {
+		return u.Host
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+		switch u.Scheme {
+		case "https":
+			port = "443"
+		case "socks5", "socks5h":
+			port = "1080"
+		}
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

@@ -1,0 +1,343 @@
+package sockhttp
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// receive reads the head of the answer.
+func (x *call) receive() (*http.Response, error) {
+	c := x.c
+	c.left = x.t.headMax()
+	if _, err := c.br.Peek(1); err != nil {
+		if err := x.why(err); err != nil {
+			return nil, err
+		}
+		return nil, &failure{err, !c.wrote}
+	}
+	if x.trace != nil && x.trace.GotFirstResponseByte != nil {
+		x.trace.GotFirstResponseByte()
+	}
+	for {
+		answer, err := http.ReadResponse(c.br, x.r)
+		if err != nil {
+			if why := x.why(err); why != nil {
+				return nil, why
+			}
+			if c.left <= 0 {
+				err = fmt.Errorf("net/http: server response headers exceeded %d bytes; aborted", x.t.headMax())
+			}
+			return nil, x.broken(err)
+		}
+		code := answer.StatusCode
+		if code == http.StatusContinue && x.sending != nil && x.sending.may != nil {
+			if x.trace != nil && x.trace.Got100Continue != nil {
+				x.trace.Got100Continue()
+			}
+			x.sending.may.TrySend(true)
+		}
+		if code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
+			return x.headed(answer), nil
+		}
+		if x.trace != nil && x.trace.Got1xxResponse != nil { // which limits how many there are
+			if err := x.trace.Got1xxResponse(code, textproto.MIMEHeader(answer.Header)); err != nil {
+				return nil, err
+			}
+			c.left = x.t.headMax()
+		}
+	}
+}
+
+// why is the reason for an error while the head was awaited that says more than the error; nil if there is none.
+func (x *call) why(err error) error {
+	s := x.sending
+	switch {
+	case s != nil && s.own != nil:
+		return s.own
+	case x.l.Canceled():
+		return err
+	case x.limited && errors.Is(err, os.ErrDeadlineExceeded):
+		return errHeadLate
+	case s != nil && s.err != nil:
+		return x.broken(s.err)
+	}
+	return nil
+}
+
+// headed is said when the head of the last answer is here.
+func (x *call) headed(answer *http.Response) *http.Response {
+	c := x.c
+	c.left = 1 << 62
+	if x.limited {
+		x.limited = false
+		c.c.SetReadDeadline(time.Time{})
+	}
+	if s := x.sending; s != nil && s.may != nil { // who has got no 100 sends all the same, if the connection goes on
+		s.may.TrySend(!answer.Close && !x.r.Close)
+	}
+	answer.TLS = c.tls
+	return answer
+}
+
+// deliver makes the answer what the caller gets.
+func (x *call) deliver(answer *http.Response) (*http.Response, error) {
+	code := answer.StatusCode
+	if code == http.StatusSwitchingProtocols && answer.Header.Get("Upgrade") != "" &&
+		hasToken(answer.Header["Connection"], "upgrade") {
+		answer.Body = x.c.leaveTo()
+		return answer, nil
+	}
+	keep := !answer.Close && !x.r.Close && code > 199
+	if x.r.Method == http.MethodHead || answer.ContentLength == 0 {
+		x.finish(keep)
+		answer.Body = http.NoBody
+		return answer, nil
+	}
+	b := &answerBody{x: x, from: answer.Body, keep: keep}
+	answer.Body = b
+	if x.gzip && len(answer.Header["Content-Encoding"]) > 0 && equalFold(answer.Header["Content-Encoding"][0], "gzip") {
+		answer.Body = &unzipped{body: b}
+		answer.Header.Del("Content-Encoding")
+		answer.Header.Del("Content-Length")
+		answer.ContentLength, answer.Uncompressed = -1, true
+	}
+	return answer, nil
+}
+
+// finish ends the use of the connection, which is kept if it may. For tasks of the loop.
+func (x *call) finish(keep bool) {
+	if keep = keep && x.allSent(); !keep {
+		x.drop()
+		return
+	}
+	err := x.c.pool.put(x.c)
+	if x.trace != nil && x.trace.PutIdleConn != nil && err != errNoKeepAlive {
+		x.trace.PutIdleConn(err)
+	}
+	if err != nil {
+		x.c.close()
+	}
+}
+
+// drop ends the connection, and what is still sent on it. Any caller.
+func (x *call) drop() {
+	x.c.close()
+	if s := x.sending; s != nil {
+		s.task.Cancel()
+	}
+}
+
+// sentMax is for how long the rest of a request is waited for whose answer has come.
+const sentMax = 50 * time.Millisecond
+
+// allSent reports whether the request is sent.
+func (x *call) allSent() bool {
+	s := x.sending
+	if s == nil {
+		return true
+	}
+	err := (*ringo.Loop)(x.l).WithTimeout(sentMax, func() error {
+		_, err := s.over.Recv()
+		return err
+	})
+	return errors.Is(err, ringo.ErrClosed) && s.err == nil
+}
+
+// answerBody is that of an answer.
+type answerBody struct {
+	x      *call
+	from   io.ReadCloser
+	keep   bool        // the connection may have other requests
+	busy   atomic.Bool // somebody reads
+	closed atomic.Bool
+	err    error
+}
+
+var (
+	errBodyClosed = errors.New("http: read on closed response body")
+	errBodyBusy   = errors.New("http: concurrent read on response body")
+)
+
+// Read reads some of the body, and waits until there is some. It ends with the request's context, too.
+func (b *answerBody) Read(p []byte) (n int, err error) {
+	if !b.busy.CompareAndSwap(false, true) {
+		return 0, errBodyBusy
+	}
+	defer b.busy.Store(false)
+	if b.closed.Load() {
+		return 0, errBodyClosed
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	ctx := b.x.r.Context()
+	if l, _ := loop.Current(); l != nil {
+		err = (*ringo.Loop)(l).WithContext(ctx, func() (err error) {
+			n, err = b.from.Read(p)
+			return err
+		})
+	} else {
+		stop := context.AfterFunc(ctx, b.x.c.close)
+		n, err = b.from.Read(p)
+		stop()
+	}
+	if err != nil {
+		err = b.end(err)
+	}
+	return n, err
+}
+
+// end is said when no more can be read.
+func (b *answerBody) end(err error) error {
+	switch why := b.x.ended(); {
+	case err == io.EOF && !b.keep:
+		b.x.drop()
+	case err == io.EOF && b.x.l.IsCurrent():
+		b.x.finish(true)
+	case err == io.EOF:
+		b.x.c.pool.l.Post(func() { b.x.finish(true) })
+	case b.closed.Load():
+		err = errBodyClosed
+	default:
+		b.x.drop()
+		if why != nil {
+			err = why
+		}
+	}
+	b.err = err
+	return err
+}
+
+// Close ends the body. If some of it is unread, it ends the connection.
+func (b *answerBody) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	if b.busy.CompareAndSwap(false, true) {
+		defer b.busy.Store(false)
+		if b.err != nil {
+			return nil
+		}
+	}
+	b.x.drop()
+	return nil
+}
+
+// unzipped is a body whose server has compressed it, since the Transport has asked for that.
+type unzipped struct {
+	body *answerBody
+	zr   *gzip.Reader
+	busy atomic.Bool
+	err  error
+}
+
+var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+// Read reads some of what was compressed.
+func (u *unzipped) Read(p []byte) (int, error) {
+	if !u.busy.CompareAndSwap(false, true) {
+		return 0, errBodyBusy
+	}
+	defer u.busy.Store(false)
+	if u.body.closed.Load() {
+		return 0, errBodyClosed
+	}
+	if u.err != nil {
+		return 0, u.err
+	}
+	if u.zr == nil {
+		u.zr = unzippers.Get().(*gzip.Reader)
+		if u.err = u.zr.Reset(u.body); u.err != nil {
+			return 0, u.err
+		}
+	}
+	n, err := u.zr.Read(p)
+	if err != nil {
+		u.err = err
+		u.giveBack()
+	}
+	return n, err
+}
+
+// giveBack lets others have the memory.
+func (u *unzipped) giveBack() {
+	if u.zr != nil {
+		u.zr.Reset(nothing{})
+		unzippers.Put(u.zr)
+		u.zr = nil
+	}
+}
+
+// Close ends the body.
+func (u *unzipped) Close() error {
+	err := u.body.Close()
+	if u.busy.CompareAndSwap(false, true) {
+		if u.err == nil {
+			u.err = errBodyClosed
+		}
+		u.giveBack()
+		u.busy.Store(false)
+	}
+	return err
+}
+
+// nothing is what idle readers of gzip read from.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
+func (nothing) ReadByte() (byte, error)  { return 0, io.EOF }
+
+// leaveTo gives the connection to the caller, with what was received before.
+func (c *clientConn) leaveTo() io.ReadWriteCloser {
+	c.leave()
+	c.gone.Store(true)
+	to := &leftConn{Conn: c.c}
+	if c.br.Buffered() > 0 {
+		to.unread = c.br
+	} else {
+		c.br.Reset(nil)
+		readers.Put(c.br)
+	}
+	c.br = nil
+	return to
+}
+
+// leftConn is the body of an answer with which the connection is the caller's.
+type leftConn struct {
+	net.Conn
+	unread *bufio.Reader // nil: nothing
+}
+
+// Read gives what was received with the answer first.
+func (c *leftConn) Read(p []byte) (int, error) {
+	if c.unread == nil {
+		return c.Conn.Read(p)
+	}
+	n, err := c.unread.Read(p[:min(len(p), c.unread.Buffered())])
+	if c.unread.Buffered() == 0 {
+		c.unread = nil
+	}
+	return n, err
+}
+
+// CloseWrite ends the caller's side.
+func (c *leftConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return fmt.Errorf("CloseWrite: %w", http.ErrNotSupported)
+}

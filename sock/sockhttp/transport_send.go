@@ -1,0 +1,518 @@
+package sockhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"ringo"
+)
+
+// outgoing is the request as it is sent.
+type outgoing struct {
+	body    io.ReadCloser // of this try; nil: there is none
+	length  int64         // of the body; -1: not known
+	chunked bool
+	read    bool // some of the body was asked for
+	taken   bool // the body is closed, or another will close it
+	limited bool // the head of the answer has a deadline
+	sending *sending
+}
+
+// sending is the task that sends a body, beside the one that waits for the answer: that may come before all is sent.
+type sending struct {
+	task *ringo.Task
+	over *ringo.Chan[struct{}] // closed at its end
+	may  *ringo.Chan[bool]     // whether the peer wants the body; nil: nobody asks
+	err  error                 // of the connection
+	own  error                 // of the body
+}
+
+// smallMax is how long a body is at most that goes with the head. One that can be had again is taken to be in memory.
+const smallMax = 4096
+
+// prepare finds out what the body is.
+func (x *call) prepare() error {
+	r := x.r
+	if x.body == nil {
+		return nil
+	}
+	if x.length = r.ContentLength; x.length == 0 {
+		x.length = -1
+	}
+	switch {
+	case len(r.TransferEncoding) > 0:
+		x.chunked = r.TransferEncoding[0] == "chunked"
+	case x.length < 0 && lacksBody(r.Method):
+		return x.probe()
+	default:
+		x.chunked = x.length < 0 && r.Method != http.MethodConnect
+	}
+	if x.chunked {
+		x.length = -1
+	}
+	return nil
+}
+
+// lacksBody reports whether requests have no body as a rule, so that servers do not expect one in chunks.
+func lacksBody(method string) bool {
+	switch method {
+	case "", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH":
+		return true
+	}
+	return false
+}
+
+// probe asks for the first byte of a body that may have none.
+func (x *call) probe() error {
+	x.read = true
+	first := make([]byte, 1)
+	switch _, err := io.ReadFull(x.body, first); err {
+	case nil:
+		rest := x.body
+		x.chunked = true
+		x.body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(strings.NewReader(string(first)), rest), rest}
+		return nil
+	case io.EOF:
+		x.closeBody()
+		x.body, x.length = nil, 0
+		return nil
+	default:
+		return err
+	}
+}
+
+// closeBody closes the body, unless that is another's.
+func (x *call) closeBody() error {
+	if x.body == nil || x.taken {
+		return nil
+	}
+	x.taken = true
+	return x.body.Close()
+}
+
+// errRewind ends a request whose body is gone.
+var errRewind = errors.New("net/http: cannot rewind body after connection loss")
+
+// rewind has the body begin anew.
+func (x *call) rewind() (err error) {
+	if x.body == nil || !x.read && !x.taken {
+		return nil
+	}
+	x.closeBody()
+	if x.r.GetBody == nil {
+		return errRewind
+	}
+	body, err := x.r.GetBody()
+	if err != nil {
+		return err
+	}
+	x.body, x.read, x.taken = body, false, false
+	return nil
+}
+
+// send sends the head, and the body if that is small; else it begins to.
+func (x *call) send() error {
+	p := take()
+	defer give(p)
+	head, err := x.appendHead(*p)
+	if *p = head; err != nil {
+		return x.sent(err)
+	}
+	if x.trace != nil && x.trace.WroteHeaders != nil {
+		x.trace.WroteHeaders()
+	}
+	asks := x.body != nil && hasToken(x.r.Header["Expect"], "100-continue")
+	if x.length > 0 && x.length <= smallMax && x.r.GetBody != nil && !asks {
+		if *p, err = x.appendBody(*p); err != nil {
+			return x.sent(err)
+		}
+		return x.sent(x.write(*p))
+	}
+	if err := x.write(*p); err != nil || x.body == nil {
+		return x.sent(err)
+	}
+	s := &sending{over: ringo.NewChan[struct{}](0)}
+	if asks {
+		s.may = ringo.NewChan[bool](1)
+	}
+	x.sending, x.taken = s, true
+	s.task = (*ringo.Loop)(x.l).Go(x.sendBody)
+	return nil
+}
+
+// sent is said when the request is sent, or can't be.
+func (x *call) sent(err error) error {
+	if x.trace != nil && x.trace.WroteRequest != nil {
+		why := err
+		if failed, ok := err.(*failure); ok {
+			why = failed.err
+		}
+		x.trace.WroteRequest(httptrace.WroteRequestInfo{Err: why})
+	}
+	if d := x.t.ResponseHeaderTimeout; d > 0 && err == nil {
+		x.limited = true
+		x.c.c.SetReadDeadline(time.Now().Add(d))
+	}
+	return err
+}
+
+// write sends bytes of the head.
+func (x *call) write(p []byte) error {
+	n, err := x.c.c.Write(p)
+	if err != nil {
+		if x.c.wrote = n > 0; !x.c.wrote {
+			return &failure{err, true}
+		}
+		return x.broken(err)
+	}
+	x.c.wrote = true
+	return nil
+}
+
+// broken is the error of a connection that has failed when something was sent. The end of the task's wait is no such.
+func (x *call) broken(err error) error {
+	if x.l.Canceled() {
+		return err
+	}
+	return fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
+}
+
+// appendBody appends a small one.
+func (x *call) appendBody(p []byte) ([]byte, error) {
+	x.read = true
+	from := len(p)
+	p = slices.Grow(p, int(x.length))
+	n, err := io.ReadFull(x.body, p[from:from+int(x.length)])
+	p = p[:from+n]
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	if err == nil {
+		err = x.bodyEnd(int64(n))
+	}
+	return p, err
+}
+
+// bodyEnd sees to it that the body is as long as was said, of which n bytes were read, and closes it.
+func (x *call) bodyEnd(n int64) error {
+	more, err := io.Copy(io.Discard, x.body)
+	if err != nil {
+		return err
+	}
+	if err := x.closeBody(); err != nil {
+		return err
+	}
+	if n += more; x.length >= 0 && n != x.length {
+		return fmt.Errorf("http: ContentLength=%d with Body length %d", x.length, n)
+	}
+	return nil
+}
+
+// sendBody is the task that sends a body.
+func (x *call) sendBody() {
+	s := x.sending
+	defer s.over.Close()
+	x.taken = false // the body is this task's
+	defer x.closeBody()
+	if s.may != nil && !x.mayContinue() {
+		return
+	}
+	x.read = true
+	err := x.copyBody()
+	if x.sent(err); err == nil {
+		return
+	}
+	s.err = err
+	if s.own != nil { // whoever waits for the answer hears of it
+		x.c.close()
+	}
+}
+
+// mayContinue waits for leave to send the body, for as long as the caller wants.
+func (x *call) mayContinue() (yes bool) {
+	if x.trace != nil && x.trace.Wait100Continue != nil {
+		x.trace.Wait100Continue()
+	}
+	err := (*ringo.Loop)(x.l).WithTimeout(x.t.ExpectContinueTimeout, func() (err error) {
+		yes, err = x.sending.may.Recv()
+		return err
+	})
+	return yes || err != nil && !errors.Is(err, context.Canceled)
+}
+
+// copyBody sends the body, and says what went wrong in own if it is the body's.
+func (x *call) copyBody() error {
+	s := x.sending
+	if x.chunked {
+		return x.copyChunks()
+	}
+	from := &bodyReader{Reader: x.body}
+	var src io.Reader = from
+	_, file := x.body.(syscall.Conn)
+	if file {
+		src = x.body // by sendfile
+	}
+	if x.length >= 0 {
+		src = io.LimitReader(src, x.length)
+	}
+	n, err := io.Copy(x.c.c, src)
+	switch {
+	case err != nil && file:
+		s.own = err
+	case err != nil:
+		s.own = from.err
+	default:
+		if err = x.bodyEnd(n); err != nil {
+			s.own = err
+		}
+	}
+	return err
+}
+
+// bodyReader notes the error of a body.
+type bodyReader struct {
+	io.Reader
+	err error
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// chunkMax is how long a chunk of a request may be, sizeMax how long the line before it.
+const (
+	chunkMax = 32 << 10
+	sizeMax  = 6
+)
+
+var chunks = sync.Pool{New: func() any { return new([sizeMax + chunkMax + 2]byte) }}
+
+// copyChunks sends the body in chunks, each as soon as it is there.
+func (x *call) copyChunks() error {
+	s := x.sending
+	p := chunks.Get().(*[sizeMax + chunkMax + 2]byte)
+	defer chunks.Put(p)
+	for {
+		n, err := x.body.Read(p[sizeMax : sizeMax+chunkMax])
+		if n > 0 {
+			size := strconv.AppendUint(make([]byte, 0, sizeMax), uint64(n), 16)
+			size = append(size, "\r\n"...)
+			begin := sizeMax - len(size)
+			copy(p[begin:], size)
+			copy(p[sizeMax+n:], "\r\n")
+			if _, err := x.c.c.Write(p[begin : sizeMax+n+2]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			s.own = err
+			return err
+		}
+	}
+	if s.own = x.closeBody(); s.own != nil {
+		return s.own
+	}
+	f := fieldsOf(x.r.Trailer)
+	defer f.release()
+	_, err := x.c.c.Write(append(f.append([]byte("0\r\n")), "\r\n"...))
+	return err
+}
+
+// endSending ends the task that sends the body, and waits for that.
+func (x *call) endSending() {
+	if s := x.sending; s != nil {
+		s.task.Cancel()
+		s.task.Wait()
+		x.sending = nil
+	}
+}
+
+// appendHead appends the request's head, as net/http sends it.
+func (x *call) appendHead(p []byte) ([]byte, error) {
+	r := x.r
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	if !isHost(host) {
+		if x.c.absolute {
+			return p, errors.New("http: invalid Host header")
+		}
+		host = ""
+	}
+	host = withoutZone(host)
+	target := requestTarget(r, host, x.c.absolute)
+	for i := range len(target) {
+		if target[i] < ' ' || target[i] == 0x7f {
+			return p, errors.New("net/http: can't write control character in Request.URL")
+		}
+	}
+	method := r.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	p = append(append(append(append(p, method...), ' '), target...), " HTTP/1.1\r\n"...)
+	p = x.appendField(p, "Host", host)
+	agent := "Go-http-client/1.1"
+	if values, ok := r.Header["User-Agent"]; ok {
+		agent = ""
+		if len(values) > 0 {
+			agent = textproto.TrimString(values[0])
+		}
+	}
+	if agent != "" {
+		p = x.appendField(p, "User-Agent", agent)
+	}
+	p, err := x.appendBodyFields(p, method)
+	if err != nil {
+		return p, err
+	}
+	return append(x.appendFields(p, method), "\r\n"...), nil
+}
+
+// appendBodyFields appends what says where the request ends, and whether the connection does.
+func (x *call) appendBodyFields(p []byte, method string) ([]byte, error) {
+	r := x.r
+	if r.Close && !hasToken(r.Header["Connection"], "close") {
+		p = x.appendField(p, "Connection", "close")
+	}
+	switch {
+	case x.chunked:
+		p = x.appendField(p, "Transfer-Encoding", "chunked")
+	case x.length > 0, x.length == 0 && saysZero(r, method):
+		p = x.appendField(p, "Content-Length", strconv.FormatInt(x.length, 10))
+	}
+	if !x.chunked || len(r.Trailer) == 0 {
+		return p, nil
+	}
+	keys := make([]string, 0, len(r.Trailer))
+	for key := range r.Trailer {
+		switch key = http.CanonicalHeaderKey(key); key {
+		case "Transfer-Encoding", "Trailer", "Content-Length":
+			return p, fmt.Errorf("invalid Trailer key %q", key)
+		}
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return x.appendField(p, "Trailer", strings.Join(keys, ",")), nil
+}
+
+// saysZero reports whether servers expect a length of a request that has no body.
+func saysZero(r *http.Request, method string) bool {
+	switch method {
+	case "POST", "PUT", "PATCH":
+		return true
+	case "GET", "HEAD":
+		return false
+	}
+	return r.Body != nil && len(r.TransferEncoding) == 1 && r.TransferEncoding[0] == "identity"
+}
+
+// appendFields appends the caller's fields, and then those that are the Transport's.
+func (x *call) appendFields(p []byte, method string) []byte {
+	r := x.r
+	if f := fieldsOf(r.Header); f != nil {
+		f.list = slices.DeleteFunc(f.list, func(one field) bool {
+			switch one.key {
+			case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer":
+				return true
+			}
+			return false
+		})
+		if p = f.append(p); x.trace != nil && x.trace.WroteHeaderField != nil {
+			for i := 0; i < len(f.list); {
+				key, values := f.list[i].key, []string(nil)
+				for ; i < len(f.list) && f.list[i].key == key; i++ {
+					values = append(values, f.list[i].value)
+				}
+				x.trace.WroteHeaderField(key, values)
+			}
+		}
+		f.release()
+	}
+	x.gzip = !x.t.DisableCompression && method != http.MethodHead && r.Header.Get("Accept-Encoding") == "" &&
+		r.Header.Get("Range") == ""
+	if x.gzip {
+		p = x.appendField(p, "Accept-Encoding", "gzip")
+	}
+	upgrades := r.Header.Get("Upgrade") != "" && hasToken(r.Header["Connection"], "upgrade")
+	if x.t.DisableKeepAlives && !r.Close && !hasToken(r.Header["Connection"], "close") && !upgrades {
+		p = x.appendField(p, "Connection", "close")
+	}
+	if x.c.absolute && x.to.proxy.User != nil {
+		p = x.appendField(p, "Proxy-Authorization", basic(x.to.proxy.User))
+	}
+	return p
+}
+
+// appendField appends one that has been checked.
+func (x *call) appendField(p []byte, key, value string) []byte {
+	if x.trace != nil && x.trace.WroteHeaderField != nil {
+		x.trace.WroteHeaderField(key, []string{value})
+	}
+	return append(append(append(append(p, key...), ": "...), value...), "\r\n"...)
+}
+
+// requestTarget is the second word of the request.
+func requestTarget(r *http.Request, host string, absolute bool) string {
+	u := r.URL
+	switch {
+	case absolute && u.Scheme != "" && u.Opaque == "":
+		return u.Scheme + "://" + host + u.RequestURI()
+	case r.Method == http.MethodConnect && u.Path == "":
+		if u.Opaque != "" {
+			return u.Opaque
+		}
+		return host
+	case u.Opaque == "" && u.RawPath == "" && u.RawQuery == "" && !u.ForceQuery && strings.HasPrefix(u.Path, "/") &&
+		isAll(u.Path, pathChar): // it is what RequestURI makes
+		return u.Path
+	}
+	return u.RequestURI()
+}
+
+// withoutZone is a host without the zone of an address of IPv6.
+func withoutZone(host string) string {
+	if !strings.HasPrefix(host, "[") {
+		return host
+	}
+	i := strings.LastIndexByte(host, ']')
+	if i < 0 {
+		return host
+	}
+	j := strings.LastIndexByte(host[:i], '%')
+	if j < 0 {
+		return host
+	}
+	return host[:j] + host[i:]
+}
+
+// basic is the value of a Proxy-Authorization.
+func basic(u *url.Userinfo) string {
+	r := http.Request{Header: make(http.Header)}
+	password, _ := u.Password()
+	r.SetBasicAuth(u.Username(), password)
+	return r.Header.Get("Authorization")
+}

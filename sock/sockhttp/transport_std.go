@@ -1,0 +1,196 @@
+package sockhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"ringo/internal/lane"
+	"ringo/internal/loop"
+)
+
+// What a task does not do by itself, net/http does on a goroutine: HTTP/2, proxies of SOCKS, and names that are not
+// ASCII. Requests of goroutines are its own.
+
+// standard is net/http's transport with these settings.
+func (t *Transport) standard() *http.Transport {
+	t.once.Do(func() {
+		p := t.protocols()
+		t.std = &http.Transport{Proxy: t.Proxy, DialContext: t.DialContext, TLSHandshakeTimeout: t.TLSHandshakeTimeout,
+			DisableKeepAlives: t.DisableKeepAlives, DisableCompression: t.DisableCompression,
+			MaxIdleConns: t.MaxIdleConns, MaxIdleConnsPerHost: t.MaxIdleConnsPerHost,
+			MaxConnsPerHost: t.MaxConnsPerHost, IdleConnTimeout: t.IdleConnTimeout,
+			ResponseHeaderTimeout: t.ResponseHeaderTimeout, ExpectContinueTimeout: t.ExpectContinueTimeout,
+			MaxResponseHeaderBytes: t.MaxResponseHeaderBytes, Protocols: &p}
+		if t.TLSClientConfig != nil {
+			t.std.TLSClientConfig = t.TLSClientConfig.Clone()
+		}
+	})
+	return t.std
+}
+
+// onGoroutine makes a request of a goroutine. A task may read the answer's body.
+func (t *Transport) onGoroutine(r *http.Request) (*http.Response, error) {
+	answer, err := t.standard().RoundTrip(r)
+	if err == nil && answer.Body != http.NoBody {
+		answer.Body = newFarBody(answer.Body, func(error) {})
+	}
+	return answer, err
+}
+
+// only reports whether a task leaves requests to a target to net/http.
+func (t *Transport) only(to target) bool {
+	p := t.protocols()
+	if to.key.scheme == "http" {
+		if !p.HTTP1() && p.UnencryptedHTTP2() {
+			return true
+		}
+	} else if _, known := t.only2.Load(to.key); known && p.HTTP2() || !p.HTTP1() {
+		return true
+	}
+	if to.proxy != nil && to.proxy.Scheme != "http" && to.proxy.Scheme != "https" && to.proxy.Scheme != "" {
+		return true
+	}
+	return !isASCII(to.addr) || to.proxy != nil && !isASCII(to.proxy.Host)
+}
+
+// only2Max is how many servers of HTTP/2 are remembered. At the next all are forgotten, and found out again.
+const only2Max = 1024
+
+// remember notes one, of which a task has met that it speaks HTTP/2 and not HTTP/1.1, or is to.
+func (t *Transport) remember(key hostKey) {
+	if _, known := t.only2.LoadOrStore(key, true); !known && t.only2s.Add(1) > only2Max {
+		t.only2.Clear()
+		t.only2s.Store(0)
+	}
+}
+
+// refusedHTTP1 reports whether a server may have refused a handshake because it offers HTTP/1.1 alone. What else it may
+// have been, net/http will find out as well.
+func (x *call) refusedHTTP1(err error) bool {
+	var refused *handshakeError
+	var alert *net.OpError
+	p := x.t.protocols()
+	return p.HTTP2() && errors.As(err, &refused) && errors.As(refused.err, &alert) && alert.Op == "remote error"
+}
+
+// offload has net/http make the request.
+func (x *call) offload() (answer *http.Response, err error) {
+	if !x.l.World().Beside() {
+		return nil, fmt.Errorf("sockhttp: a request to %s that needs net/http, in a world: %w", x.to.addr,
+			errors.ErrUnsupported)
+	}
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	err = x.l.OffloadIn(lane.Handlers, func(task context.Context) (err error) {
+		stop := context.AfterFunc(task, func() { cancel(context.Cause(task)) })
+		defer stop()
+		r := x.r.WithContext(ctx)
+		if r.Body = x.body; x.body == nil { // the first byte of a body may have been asked for
+			r.GetBody = nil
+		}
+		x.taken = true
+		answer, err = x.t.standard().RoundTrip(r)
+		return err
+	})
+	if err != nil {
+		if answer != nil {
+			answer.Body.Close()
+		}
+		cancel(err)
+		return nil, x.because(err)
+	}
+	if answer.ProtoMajor == 2 {
+		x.t.remember(x.to.key)
+	}
+	if answer.Body == http.NoBody {
+		cancel(nil)
+	} else {
+		answer.Body = newFarBody(answer.Body, cancel)
+	}
+	return answer, nil
+}
+
+// farBody is the body of an answer of net/http's, which tasks may use too.
+type farBody struct {
+	body   io.ReadCloser
+	cancel func(error) // ends the request
+	closed atomic.Bool
+}
+
+// newFarBody makes it; of a connection that is left to the caller it can write to that.
+func newFarBody(body io.ReadCloser, cancel func(error)) io.ReadCloser {
+	b := &farBody{body: body, cancel: cancel}
+	if w, ok := body.(io.Writer); ok {
+		return &farConn{b, w}
+	}
+	return b
+}
+
+// call runs fn where it may wait for anything.
+func (b *farBody) call(fn func() (int, error)) (n int, err error) {
+	l, _ := loop.Current()
+	if l == nil {
+		return fn()
+	}
+	err = l.OffloadIn(lane.Handlers, func(task context.Context) (err error) {
+		stop := context.AfterFunc(task, func() { b.cancel(context.Cause(task)) })
+		defer stop()
+		n, err = fn()
+		return err
+	})
+	return n, err
+}
+
+// Read reads some of the body.
+func (b *farBody) Read(p []byte) (int, error) {
+	n, err := b.call(func() (int, error) { return b.body.Read(p) })
+	if err != nil {
+		b.cancel(err)
+	}
+	return n, err
+}
+
+// Close ends it.
+func (b *farBody) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	var err error
+	elsewhere(func() { err = b.body.Close() })
+	b.cancel(nil)
+	return err
+}
+
+// farConn is the body of an answer that has left the connection to the caller.
+type farConn struct {
+	*farBody
+	w io.Writer
+}
+
+// Write writes to the connection.
+func (c *farConn) Write(p []byte) (int, error) {
+	return c.call(func() (int, error) { return c.w.Write(p) })
+}
+
+// CloseWrite ends the caller's side of it.
+func (c *farConn) CloseWrite() error {
+	half, ok := c.w.(interface{ CloseWrite() error })
+	if !ok {
+		return fmt.Errorf("CloseWrite: %w", http.ErrNotSupported)
+	}
+	_, err := c.call(func() (int, error) { return 0, half.CloseWrite() })
+	return err
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
