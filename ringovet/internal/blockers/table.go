@@ -72,9 +72,9 @@ var groups = []group{
 	{readsFiles, offload + ", before the first connection", "crypto/tls", "LoadX509KeyPair"},
 	{readsFiles, offload + ", before the first connection", "crypto/x509", "SystemCertPool"},
 
-	{waits, "an http.Client in Loop.Offload", "net/http", "Get Head Post PostForm"},
-	{waits, "an http.Client in Loop.Offload", "(*net/http.Client)", "Do Get Head Post PostForm"},
-	{waits, "an http.Client in Loop.Offload", "(*net/http.Transport)", "RoundTrip"},
+	{waits, "an http.Client with a sockhttp.Transport", "net/http", "Get Head Post PostForm"},
+	{waits, "an http.Client with a sockhttp.Transport", "(*net/http.Client)", "Do Get Head Post PostForm"},
+	{waits, "a sockhttp.Transport", "(*net/http.Transport)", "RoundTrip"},
 	{waits, "a goroutine with a sock.Listener", "net/http", "ListenAndServe ListenAndServeTLS Serve ServeTLS"},
 	{waits, "a goroutine with a sock.Listener", "(*net/http.Server)", "ListenAndServe ListenAndServeTLS Serve " +
 		"ServeTLS " +

@@ -259,6 +259,9 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 		return
 	}
 	name, path := obj.FullName(), obj.Pkg().Path()
+	if s.client(name, short(obj), args) {
+		return
+	}
 	if b, ok := blockers.Of(name); ok {
 		b.Name = short(obj)
 		if !b.Log || !s.w.logs(packageOf(s.f)) {

@@ -13,10 +13,11 @@ var parks = map[string]string{
 		"DetachUDP ReadFromAddrPort WriteToAddrPort " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
-	"ringo/event":        "Adopt Detach Wait",
-	"ringo/logs":         "Flush Close",
-	"ringo/metrics":      "Each",
-	"ringo/sock/socktls": "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
+	"ringo/event":         "Adopt Detach Wait",
+	"ringo/logs":          "Flush Close",
+	"ringo/metrics":       "Each",
+	"ringo/sock/sockhttp": "RoundTrip",
+	"ringo/sock/socktls":  "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +
 		"MkdirAll MkdirTemp Mkfifo Open OpenFile OpenInRoot OpenRoot PunchHole RLock Read ReadAt ReadDir ReadFile " +

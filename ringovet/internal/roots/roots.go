@@ -92,6 +92,8 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
+	{"ringo/sock/sockhttp.Transport.DialContext", -1, Task},
+	{"ringo/sock/sockhttp.Transport.Proxy", -1, Task},
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
 	{"ringo/file.WalkDir", 1, Caller},
 	{"(*ringo/file.Root).WalkDir", 1, Caller},

@@ -21,6 +21,6 @@ func main() {
 		defer resp.Body.Close()
 		io.Copy(c, resp.Body)
 		req, _ := http.NewRequest("GET", "http://127.0.0.1/", nil)
-		client.Do(req) // want `\(\*http.Client\).Do .*an http.Client in Loop.Offload`
+		client.Do(req) // want `\(\*http.Client\).Do .*an http.Client with a sockhttp.Transport`
 	}))
 }

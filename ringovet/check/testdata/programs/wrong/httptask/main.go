@@ -65,6 +65,26 @@ func inside(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+var hidden = &http.Client{Transport: http.DefaultTransport}
+
+// spoken is middleware of a client.
+type spoken struct{ next http.RoundTripper }
+
+func (s spoken) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(time.Second) // want `time\.Sleep`
+	return s.next.RoundTrip(r)
+}
+
+func clients(http.ResponseWriter, *http.Request) {
+	http.DefaultClient.Head("http://127.0.0.1/") // want `Client\)?\.Head.*sockhttp\.Transport`
+	new(http.Client).Get("http://127.0.0.1/")    // want `Get.*sockhttp\.Transport`
+	hidden.Get("http://127.0.0.1/")              // want `Get.*sockhttp\.Transport`
+	plain := &http.Client{Transport: &http.Transport{}}
+	plain.PostForm("http://127.0.0.1/", nil) // want `PostForm.*sockhttp\.Transport`
+	c := &http.Client{Transport: spoken{new(sockhttp.Transport)}}
+	c.Get("http://127.0.0.1/")
+}
+
 func under(http.ResponseWriter, *http.Request) {
 	time.Sleep(time.Second) // want `time\.Sleep`
 }
@@ -85,6 +105,7 @@ func main() {
 	target, _ := url.Parse("http://127.0.0.1:1")
 	mux.Handle("/else", sockhttp.Task(httputil.NewSingleHostReverseProxy(target))) // want `httputil\.ReverseProxy`
 
+	mux.Handle("/clients", hot(clients))
 	mux.Handle("/under/", sockhttp.Task(timed(http.StripPrefix("/under", http.HandlerFunc(under)))))
 	mux.Handle("/limited/", sockhttp.Task(http.MaxBytesHandler(http.HandlerFunc(limited), 1000)))
 
