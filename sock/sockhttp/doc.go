@@ -44,10 +44,10 @@
 //
 // net/http's own Transport would stop the loop of a task, since it waits in channels. This one makes a task's request
 // on the task's loop, by HTTP/1.1: it connects by package sock, with TLS by socktls, keeps idle connections by loop,
-// and needs a second task only to send a body that is not in memory. Requests of goroutines are made by an [http.Transport]
-// with the same settings, and for tasks, too, it does what HTTP/1.1 on a loop can't, on a goroutine: HTTP/2, which a
-// task speaks with servers that refuse HTTP/1.1 in the handshake, or if Protocols lacks it; proxies of SOCKS; and hosts
-// whose names are not ASCII. In worlds of package sim these fail.
+// and needs a second task only to send a body that is not in memory. Requests of goroutines are made by an
+// [http.Transport] with the same settings, and for tasks, too, it does what HTTP/1.1 on a loop can't, on a goroutine:
+// HTTP/2, which a task speaks with servers that refuse HTTP/1.1 in the handshake, or if Protocols lacks it; proxies of
+// SOCKS; and hosts whose names are not ASCII. In worlds of package sim these fail.
 //
 // All waits of a request end with its context, which includes http.Client.Timeout, and with the task's own: a cancel,
 // Loop.WithTimeout, Loop.WithContext. Answers are read by [http.ReadResponse], requests are written, and made again on
