@@ -276,7 +276,7 @@ func TestServeLog(t *testing.T) {
 	}
 	for _, want := range []string{"older ", `127.0.0.1 "GET /f HTTP/1.1" 200 4`,
 		`127.0.0.1 "HEAD /f?\x22\x5c HTTP/1.1" 200 0`, `127.0.0.1 "GET /\xff\xe4 HTTP/1.0" 404 19`,
-		`127.0.0.1 "POST /f HTTP/1.1" 405 23`, `127.0.0.1 "-" 400 40`} {
+		`127.0.0.1 "POST /f HTTP/1.1" 405 23`, `127.0.0.1 "-" 400 15`} {
 		if !strings.Contains(strings.Join(got, "\n")+"\n", want+"\n") {
 			t.Errorf("no line %s in:\n%s", want, text)
 		}

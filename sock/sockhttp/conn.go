@@ -174,6 +174,14 @@ func (c *conn) skipLineEnds() {
 	}
 }
 
+// now is the time for deadlines: the loop's clock, which is there, or that of the process.
+func (c *conn) now() time.Time {
+	if c.loop != nil {
+		return (*loop.Loop)(c.loop).Now()
+	}
+	return time.Now()
+}
+
 // await is for a head of which n bytes are here. The error is that of an end within it.
 func (c *conn) await(n int) error {
 	c.limitHead()
@@ -190,7 +198,7 @@ func (c *conn) limitHead() {
 	if !c.limited {
 		c.limited = true
 		if d := c.s.headerTimeout(); d > 0 {
-			c.c.SetReadDeadline(time.Now().Add(d))
+			c.c.SetReadDeadline(c.now().Add(d))
 		}
 	}
 }
@@ -199,12 +207,12 @@ func (c *conn) limitHead() {
 func (c *conn) beginRequest() {
 	switch d := c.s.ReadTimeout; {
 	case d > 0:
-		c.c.SetReadDeadline(time.Now().Add(d))
+		c.c.SetReadDeadline(c.now().Add(d))
 	case c.limited:
 		c.c.SetReadDeadline(time.Time{})
 	}
 	if d := c.s.WriteTimeout; d > 0 {
-		c.c.SetWriteDeadline(time.Now().Add(d))
+		c.c.SetWriteDeadline(c.now().Add(d))
 	}
 	c.limited = false
 }
@@ -218,7 +226,7 @@ func (c *conn) rest() {
 	}
 	switch d := c.s.idleTimeout(); {
 	case d > 0:
-		c.c.SetReadDeadline(time.Now().Add(d))
+		c.c.SetReadDeadline(c.now().Add(d))
 	case c.s.ReadTimeout > 0:
 		c.c.SetReadDeadline(time.Time{})
 	}
@@ -254,6 +262,7 @@ func (c *conn) handle(x *exchange) bool {
 	}
 	w := &x.res
 	w.finish()
+	c.answered(x, w.status, w.written)
 	if x.hasBody() {
 		if w.fullDuplex && !w.close && !x.body.settle() {
 			w.close = true
@@ -269,6 +278,19 @@ func (c *conn) handle(x *exchange) bool {
 		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
 	}
 	return more
+}
+
+// answered tells the program of an answer. x is nil if there was no request.
+func (c *conn) answered(x *exchange, status int, size int64) {
+	switch tell := c.s.Answered; {
+	case tell == nil:
+	case x == nil:
+		tell(c.net(), nil, status, size)
+	case x.made.Method == http.MethodHead:
+		tell(c.net(), &x.made, status, 0)
+	default:
+		tell(c.net(), &x.made, status, size)
+	}
 }
 
 // callElsewhere is call on a goroutine. If that can't be begun, it has not returned.
@@ -331,17 +353,22 @@ func (c *conn) refuse(x *exchange, err error) error {
 	}
 	const fields = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 	status := fmt.Sprint(bad.code, " ", http.StatusText(bad.code))
-	switch {
-	case bad == errExpectation:
+	if bad == errExpectation {
 		x.res.Header().Set("Connection", "close")
 		x.res.WriteHeader(bad.code)
 		x.res.finish()
-	case bad == errCoding:
-		fmt.Fprint(c.c, "HTTP/1.1 ", status, fields, bad.text)
-	case bad.text != "":
-		fmt.Fprint(c.c, "HTTP/1.1 ", status, ": ", bad.text, fields, status, ": ", bad.text)
-	default:
-		fmt.Fprint(c.c, "HTTP/1.1 ", status, fields, status)
+		c.answered(x, bad.code, 0)
+	} else {
+		line, body := status, status
+		switch {
+		case bad == errCoding:
+			body = bad.text
+		case bad.text != "":
+			line += ": " + bad.text
+			body = line
+		}
+		fmt.Fprint(c.c, "HTTP/1.1 ", line, fields, body)
+		c.answered(nil, bad.code, int64(len(body)))
 	}
 	c.part(x, true)
 	return errDone

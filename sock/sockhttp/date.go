@@ -15,8 +15,9 @@ type dated struct {
 var lastDate atomic.Pointer[dated]
 
 // dateNow is now as a Date field has it.
-func dateNow() string {
-	now := time.Now()
+func dateNow() string { return dateOf(time.Now()) }
+
+func dateOf(now time.Time) string {
 	d := lastDate.Load()
 	if d == nil || d.second != now.Unix() {
 		d = &dated{now.Unix(), now.UTC().Format(http.TimeFormat)}

@@ -18,6 +18,8 @@
 // server's handler is an [http.ServeMux]; with another router, mark the router and give the routes that may wait for
 // other things to [Goroutine].
 //
+// [FileServer] serves files in tasks, with what http.FileServer answers.
+//
 // # What differs from net/http
 //
 // Requests are read, and answers written, as net/http's server does, to the byte. It is stricter where servers

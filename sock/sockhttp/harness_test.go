@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/hosted"
 	"ringo/internal/loop"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
@@ -18,7 +19,10 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) {
+	hosted.Shared() // its rings stay, so they are there before the tests
+	testmain.Main(m)
+}
 
 // ways are those in which a handler is served.
 var ways = []string{"task", "goroutine", "listener"}

@@ -293,6 +293,9 @@ func (w *response) FlushError() error {
 
 // ReadFrom sends what comes of a reader; files by the kernel.
 func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
+	if n, err, ok := w.readContent(r); ok {
+		return n, err
+	}
 	mem := take()
 	defer give(mem)
 	room := (*mem)[:cap(*mem)]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/sock"
 )
 
 // accessLog is where the lines of all loops go, in the common log format. A goroutine writes
@@ -150,8 +150,8 @@ type logLines struct {
 
 func (a *accessLog) open(l *ringo.Loop) *logLines { return &logLines{log: a, l: l} }
 
-// add adds a line.
-func (g *logLines) add(from string, a *answer) {
+// add adds a line. r is nil for what was no request.
+func (g *logLines) add(c net.Conn, r *http.Request, status int, size int64) {
 	if g.piece == nil {
 		select {
 		case g.piece = <-g.log.empty:
@@ -159,16 +159,16 @@ func (g *logLines) add(from string, a *answer) {
 			g.piece = make([]byte, 0, logBytes)
 		}
 	}
-	b := append(append(append(g.piece, from...), " - - "...), g.time()...)
-	if r := &a.r; len(r.target) == 0 {
+	b := append(append(append(g.piece, addressOf(c, r)...), " - - "...), g.time()...)
+	if r == nil {
 		b = append(b, '-')
 	} else {
-		b = append(appendQuoted(b, r.method), ' ')
-		b = append(appendQuoted(b, r.target), " HTTP/1."...)
-		b = strconv.AppendInt(b, int64(r.minor), 10)
+		b = append(appendQuoted(b, r.Method), ' ')
+		b = append(appendQuoted(b, r.RequestURI), ' ')
+		b = append(b, r.Proto...)
 	}
-	b = strconv.AppendInt(append(b, `" `...), int64(a.status), 10)
-	b = strconv.AppendInt(append(b, ' '), a.sent, 10)
+	b = strconv.AppendInt(append(b, `" `...), int64(status), 10)
+	b = strconv.AppendInt(append(b, ' '), size, 10)
 	g.piece = append(b, '\n')
 	g.count++
 	switch {
@@ -211,9 +211,10 @@ func (g *logLines) close() {
 }
 
 // appendQuoted appends what a client has sent, so that it can't end the quotes or the line.
-func appendQuoted(b, p []byte) []byte {
+func appendQuoted(b []byte, text string) []byte {
 	const digits = "0123456789abcdef"
-	for _, c := range p {
+	for i := range len(text) {
+		c := text[i]
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
 			b = append(b, '\\', 'x', digits[c>>4], digits[c&15])
 		} else {
@@ -224,9 +225,15 @@ func appendQuoted(b, p []byte) []byte {
 }
 
 // addressOf is the peer's address without its port.
-func addressOf(c *sock.Conn) string {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.IP.String()
+func addressOf(c net.Conn, r *http.Request) string {
+	var at string
+	if r != nil {
+		at = r.RemoteAddr
+	} else if a := c.RemoteAddr(); a != nil {
+		at = a.String()
+	}
+	if host, _, err := net.SplitHostPort(at); err == nil {
+		return host
 	}
 	return "unix:"
 }

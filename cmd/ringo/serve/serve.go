@@ -61,7 +61,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:8080)")
 	o.Flags(fs)
-	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
+	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop")
 	fs.DurationVar(&o.fresh, "fresh", time.Second,
 		"`time` after which the name of an open file is looked up again")
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
@@ -69,7 +69,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"FILE`; lines that come faster than they can be written are dropped")
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
-		"`time` for which a connection may do nothing: between requests, or not take what is sent")
+		"`time` for which a connection may do nothing: between requests, or not take what is sent; and in which a "+
+			"request's body must come")
 	if err := cli.ParseNamed(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
 	}
@@ -107,8 +108,14 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err := loadTypes(func() { mime.TypeByExtension(".html") }); err != nil {
 		return err
 	}
+	var served *files
+	defer func() {
+		if served != nil {
+			served.handler.Close()
+		}
+	}()
 	return o.Run(stderr, func(s *server.Server) {
-		newFiles(s, o, root, log)
+		served = newFiles(s, o, root, log)
 		if log != nil {
 			s.Side.Go(func() { log.run(s.Quit) })
 		}

@@ -9,6 +9,3 @@ import (
 
 // hangUp is the signal at which the access log is opened again.
 var hangUp os.Signal = syscall.SIGHUP
-
-// nonblock keeps the open of a FIFO from waiting for its other end.
-const nonblock = syscall.O_NONBLOCK

@@ -4,7 +4,5 @@ package serve
 
 import "os"
 
-// Serving fails on these systems, for want of a loop, before either is used.
+// Serving fails on these systems, for want of a loop, before it is used.
 var hangUp = os.Kill
-
-const nonblock = 0

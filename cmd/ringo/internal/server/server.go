@@ -26,6 +26,7 @@ type Server struct {
 	Datagrams func(l *ringo.Loop, c net.PacketConn) error
 
 	Conns atomic.Int64   // connections, for -stats
+	Open  func() int     // how many there are beside those; nil: none
 	Words func() string  // what a line of -stats has more; nil: nothing
 	Side  sync.WaitGroup // goroutines beside the loops, which end when Quit is closed
 	Quit  chan struct{}

@@ -90,7 +90,11 @@ func (s *Server) printStats(loops []*ringo.Loop) {
 		}
 		here, now := total(loops)
 		var line strings.Builder
-		fmt.Fprintf(&line, "stats conns=%d", s.Conns.Load())
+		conns := s.Conns.Load()
+		if s.Open != nil {
+			conns += int64(s.Open())
+		}
+		fmt.Fprintf(&line, "stats conns=%d", conns)
 		if s.Words != nil {
 			line.WriteString(s.Words())
 		}

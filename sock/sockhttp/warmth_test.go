@@ -1,4 +1,4 @@
-package serve
+package sockhttp
 
 import (
 	"slices"
@@ -26,7 +26,7 @@ func TestWarmthPassed(t *testing.T) {
 		{"a short last one", 3 * c, c - 100, 4*c - 100, [4]int64{old, old, 0, now}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &servedFile{size: tt.size, warmth: warmth{chunks: []chunk{{0, old}, {1, old}, {2, 0}, {3, old}}}}
+			o := &openFile{size: tt.size, warmth: warmth{chunks: []chunk{{0, old}, {1, old}, {2, 0}, {3, old}}}}
 			o.passed(tt.off, tt.n, before, now)
 			var got []int64
 			for _, c := range o.chunks {
@@ -38,13 +38,13 @@ func TestWarmthPassed(t *testing.T) {
 		})
 	}
 	t.Run("never back", func(t *testing.T) {
-		o := &servedFile{size: c, warmth: warmth{chunks: []chunk{{0, now}}}}
+		o := &openFile{size: c, warmth: warmth{chunks: []chunk{{0, now}}}}
 		if o.passed(1, c-1, 0, now+1); o.chunks[0].since != now {
 			t.Errorf("%d, want %d", o.chunks[0].since, now)
 		}
 	})
 	t.Run("another's slot", func(t *testing.T) {
-		o := &servedFile{size: 4 * c, warmth: warmth{chunks: []chunk{{2, old}, {3, old}}}}
+		o := &openFile{size: 4 * c, warmth: warmth{chunks: []chunk{{2, old}, {3, old}}}}
 		if o.passed(0, 2*c, before, now); o.chunks[0].since != old || o.chunks[1].since != old {
 			t.Errorf("%v, want them as they were", o.chunks)
 		}

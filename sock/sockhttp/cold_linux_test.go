@@ -1,13 +1,15 @@
 //go:build linux
 
-package serve
+package sockhttp_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,66 +21,49 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/cmd/ringo/internal/server"
-	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/file"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/sock"
+	"ringo/sock/sockhttp"
 )
 
-// serveHere serves a directory from this process, and gives the loop, which looks each time whether
-// bytes are in memory, however long it took until they were asked for again.
-func serveHere(t *testing.T, driver, dir string, change func(o *options)) (addr string, l *ringo.Loop) {
+// serveHere serves a directory, and gives the loop. It looks each time whether bytes are in memory.
+func serveHere(t *testing.T, driver, dir string) (addr string, l *ringo.Loop) {
 	t.Helper()
 	t.Setenv("RINGO_DRIVER", "")
-	o := &options{Options: server.Options{Listen: server.Addresses{{Network: "tcp", Name: "127.0.0.1:0"}},
-		Driver: driver, Loops: 1, Grace: time.Minute},
-		dir: dir, files: 10, fresh: time.Minute, log: logOff, header: patience.Max, idle: patience.Max}
-	if change != nil {
-		change(o)
-	}
+	f := &sockhttp.Files{Root: openRoot(t, dir), Keep: 10, Fresh: time.Minute}
+	f.LookEachTime()
+	t.Cleanup(f.Close)
+	loops := make(chan *ringo.Loop, 1)
+	s := &sockhttp.Server{Handler: sockhttp.Task(f), BaseContext: func(ln net.Listener) context.Context {
+		loops <- ln.(*sock.Listener).Loop()
+		return context.Background()
+	}}
+	addr = serve(t, ringo.Config{Driver: driver, Grace: time.Minute}, "task", s)
+	return addr, <-loops
+}
+
+// openRoot opens a directory until the test ends.
+func openRoot(t testing.TB, dir string) *file.Root {
+	t.Helper()
 	root, err := file.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.Open(t.Context(), &o.Options, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := newFiles(s, o, root, nil)
-	f.look, f.warm = 0, time.Hour
-	ctx, cancel := context.WithCancel(context.Background())
-	loops, ended := make(chan *ringo.Loop, 1), make(chan error, 1)
-	go func() {
-		ended <- ringo.Run(ctx, o.Config(), func(l *ringo.Loop) error {
-			loops <- l
-			return s.Serve(l)
-		})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		s.Close()
-		root.Close()
-	})
-	select {
-	case l = <-loops:
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	return s.Addr().String(), l
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
 // coldFile makes a file that is on a disk and not in memory, or skips the test where there is no
 // such thing. The pages that a socket has until its peer acknowledges them stay; cool gives their number.
 func coldFile(t *testing.T, size int) (dir, content string, cool func() (stay int)) {
-	content = tooltest.Numbered(size)
-	dir = tooltest.Site(t, map[string]string{"f": content})
+	content = numbered(size)
+	dir = site(t, map[string]string{"f": content})
 	f, err := os.OpenFile(filepath.Join(dir, "f"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -155,18 +140,18 @@ func resident(f *os.File) (pages int) {
 	return int(stat.Cache)
 }
 
-// TestServeCold: the loop never waits for the disk. What is not in memory is read on the ring or by the
+// TestFilesCold: the loop never waits for the disk. What is not in memory is read on the ring or by the
 // offload, also if it was in memory a moment ago; what is there goes by sendfile.
-func TestServeCold(t *testing.T) {
+func TestFilesCold(t *testing.T) {
 	const size = 4 << 20
 	for _, driver := range []string{"uring", "epoll"} {
 		t.Run(driver, func(t *testing.T) {
-			if driver == "uring" {
-				tooltest.NeedUring(t)
+			if err := socktest.Available(driver); err != nil {
+				t.Skip(err)
 			}
 			dir, content, cool := coldFile(t, size)
 			w := watch(t)
-			addr, l := serveHere(t, driver, dir, nil)
+			addr, l := serveHere(t, driver, dir)
 			if err := runIn(l, func() { w.thread.Store(int32(unix.Gettid())) }); err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +164,7 @@ func TestServeCold(t *testing.T) {
 				for over := patience.Deadline(); cool() > 0 && time.Now().Before(over); {
 					runtime.Gosched()
 				}
-				tooltest.WantFile(t, addr, "/f", content)
+				wantFile(t, addr, "/f", content)
 				settle()
 				if n := w.sent.Swap(0); n > 0 {
 					t.Errorf("round %d: %d bytes that were not in memory went by sendfile", i, n)
@@ -187,7 +172,7 @@ func TestServeCold(t *testing.T) {
 				// The kernel may take a page of its own accord, after which this is cold again.
 				what := fmt.Sprintf("round %d: all %d bytes, which are in memory, go by sendfile", i, size)
 				patience.Until(t, what, func() bool {
-					tooltest.WantFile(t, addr, "/f", content)
+					wantFile(t, addr, "/f", content)
 					settle()
 					return w.sent.Swap(0) == size
 				})
@@ -208,21 +193,21 @@ func runIn(l *ringo.Loop, fn func()) error {
 	return nil
 }
 
-// TestServeSlowlyCold: pages that leave memory while a peer is not reading are not waited for when it
+// TestFilesSlowlyCold: pages that leave memory while a peer is not reading are not waited for when it
 // goes on.
-func TestServeSlowlyCold(t *testing.T) {
+func TestFilesSlowlyCold(t *testing.T) {
 	const size = 32 << 20
 	for _, driver := range []string{"uring", "epoll"} {
 		t.Run(driver, func(t *testing.T) {
-			if driver == "uring" {
-				tooltest.NeedUring(t)
+			if err := socktest.Available(driver); err != nil {
+				t.Skip(err)
 			}
 			dir, content, cool := coldFile(t, size)
 			w := watch(t)
-			addr, l := serveHere(t, driver, dir, nil)
-			tooltest.WantFile(t, addr, "/f", content)
+			addr, l := serveHere(t, driver, dir)
+			wantFile(t, addr, "/f", content)
 			w.sent.Store(0)
-			c := tooltest.Dial(t, addr)
+			c := dial(t, addr)
 			c.SetReadBuffer(65536)
 			io.WriteString(c, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n")
 			r := bufio.NewReader(c)
@@ -236,7 +221,7 @@ func TestServeSlowlyCold(t *testing.T) {
 				}
 			}
 			cool()
-			if _, body, err := tooltest.ReadAnswer(r, "GET"); err != nil || body != content {
+			if _, body, err := readAnswer(r, "GET"); err != nil || body != content {
 				t.Errorf("%d bytes, %v, want %d", len(body), err, size)
 			}
 			if n := w.waiting.Load(); n > 0 {
@@ -246,19 +231,19 @@ func TestServeSlowlyCold(t *testing.T) {
 	}
 }
 
-// TestServeOthersMeanwhile: requests for what is in memory are answered while cold files are read.
-func TestServeOthersMeanwhile(t *testing.T) {
+// TestFilesOthersMeanwhile: requests for what is in memory are answered while cold files are read.
+func TestFilesOthersMeanwhile(t *testing.T) {
 	dir, content, cool := coldFile(t, 16<<20)
-	tooltest.Put(t, filepath.Join(dir, "small"), "small")
-	addr, _ := serveHere(t, "epoll", dir, nil)
-	tooltest.WantFile(t, addr, "/small", "small")
+	put(t, filepath.Join(dir, "small"), "small")
+	addr, _ := serveHere(t, "epoll", dir)
+	wantFile(t, addr, "/small", "small")
 	cool()
 	failed := make(chan error, 4)
 	for range cap(failed) {
-		c := tooltest.Dial(t, addr)
+		c := dial(t, addr)
 		go func() {
 			io.WriteString(c, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n")
-			_, body, err := tooltest.ReadAnswer(bufio.NewReader(c), "GET")
+			_, body, err := readAnswer(bufio.NewReader(c), "GET")
 			if err == nil && body != content {
 				err = fmt.Errorf("%d bytes", len(body))
 			}
@@ -266,7 +251,7 @@ func TestServeOthersMeanwhile(t *testing.T) {
 		}()
 	}
 	for range 100 {
-		tooltest.WantFile(t, addr, "/small", "small")
+		wantFile(t, addr, "/small", "small")
 	}
 	for range cap(failed) {
 		if err := <-failed; err != nil {
@@ -275,57 +260,72 @@ func TestServeOthersMeanwhile(t *testing.T) {
 	}
 }
 
-// TestServeAllocs: a request for a file that is open allocates nothing, be it sent from memory or by
-// sendfile.
-func TestServeAllocs(t *testing.T) {
+// TestFilesAllocs: an answer with a file that is open allocates no more than one of no bytes, be it sent from memory or
+// by sendfile.
+func TestFilesAllocs(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
-	dir := tooltest.Site(t, map[string]string{"small": tooltest.Numbered(1024), "large": tooltest.Numbered(64 << 10)})
+	dir := site(t, map[string]string{"small": numbered(1024), "large": numbered(64 << 10)})
+	nothing := func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }
 	for _, driver := range []string{"uring", "epoll"} {
-		for _, path := range []string{"/small", "/large"} {
-			t.Run(driver+path, func(t *testing.T) {
-				if driver == "uring" {
-					tooltest.NeedUring(t)
+		t.Run(driver, func(t *testing.T) {
+			if err := socktest.Available(driver); err != nil {
+				t.Skip(err)
+			}
+			none := serve(t, ringo.Config{Driver: driver}, "task",
+				&sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(nothing))})
+			want := countAllocs(t, dial(t, none), "/", "\r\n\r\n")
+			addr, _ := serveHere(t, driver, dir)
+			for _, path := range []string{"/small", "/large"} {
+				const some = 0.02 // the runtime's own, and the watcher's, which looks for who holds the loop
+				if n := countAllocs(t, dial(t, addr), path, numbered(16)); n > want+some {
+					t.Errorf("%s: %.3f allocations a request, want %.3f", path, n, want)
 				}
-				addr, _ := serveHere(t, driver, dir, nil)
-				countServeAllocs(t, tooltest.Dial(t, addr), path)
-			})
-		}
+			}
+		})
 	}
 }
 
-func countServeAllocs(t *testing.T, c net.Conn, path string) {
-	text := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n", path)
-	tooltest.Ask(t, c, "GET", string(text))
-	c.Write(text)
-	answer := make([]byte, 1<<17)
-	n, err := c.Read(answer)
-	for have := n; err == nil; {
-		c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-		if n, err = c.Read(answer); n > 0 {
-			have += n
-		}
-		if err != nil {
-			answer = answer[:have]
-		}
+// countAllocs counts those of a request, whose answer has the text in it.
+func countAllocs(t *testing.T, c net.Conn, path, text string) float64 {
+	t.Helper()
+	asked := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n", path)
+	if _, err := c.Write(asked); err != nil {
+		t.Fatal(err)
 	}
-	c.SetReadDeadline(time.Time{})
-	exchange := func() {
-		c.Write(text)
-		if _, err := io.ReadFull(c, answer); err != nil {
+	answer := make([]byte, 1<<17)
+	n := 0
+	for n == 0 || !answered(answer[:n]) {
+		k, err := c.Read(answer[n:])
+		if n += k; err != nil {
 			t.Fatal(err)
 		}
 	}
-	const some = 0.01 // the runtime's own, and the watcher's, which looks for who holds the loop
-	if least := alloctest.Least(1000, some, exchange); least > some {
-		t.Errorf("%.3f allocations a request, want none", least)
+	if answer = answer[:n]; !bytes.Contains(answer, []byte(text)) {
+		t.Fatalf("%.300q", answer)
 	}
+	return alloctest.Least(1000, 0.01, func() {
+		c.Write(asked)
+		if _, err := io.ReadFull(c, answer); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
-// TestServeTmpfs: where reads can't be told not to wait, cachestat tells what may go by sendfile, and what
+// answered reports whether an answer is here whole.
+func answered(p []byte) bool {
+	a, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(p)), nil)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, a.Body)
+	return err == nil
+}
+
+// TestFilesTmpfs: where reads can't be told not to wait, cachestat tells what may go by sendfile, and what
 // is small is read on the loop.
-func TestServeTmpfs(t *testing.T) {
+func TestFilesTmpfs(t *testing.T) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs("/dev/shm", &fs); err != nil || fs.Type != unix.TMPFS_MAGIC {
 		t.Skipf("no tmpfs at /dev/shm: type %#x, %v", fs.Type, err)
@@ -335,19 +335,19 @@ func TestServeTmpfs(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	small, large := tooltest.Numbered(1000), tooltest.Numbered(1<<20)
-	tooltest.Put(t, filepath.Join(dir, "small"), small)
-	tooltest.Put(t, filepath.Join(dir, "large"), large)
+	small, large := numbered(1000), numbered(1<<20)
+	put(t, filepath.Join(dir, "small"), small)
+	put(t, filepath.Join(dir, "large"), large)
 	for _, driver := range []string{"uring", "epoll"} {
 		t.Run(driver, func(t *testing.T) {
-			if driver == "uring" {
-				tooltest.NeedUring(t)
+			if err := socktest.Available(driver); err != nil {
+				t.Skip(err)
 			}
 			w := watch(t)
-			addr, l := serveHere(t, driver, dir, nil)
+			addr, l := serveHere(t, driver, dir)
 			for range 3 {
-				tooltest.WantFile(t, addr, "/small", small)
-				tooltest.WantFile(t, addr, "/large", large)
+				wantFile(t, addr, "/small", small)
+				wantFile(t, addr, "/large", large)
 			}
 			if err := runIn(l, func() {}); err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package serve
+package sockhttp
 
 import (
 	"errors"
@@ -43,7 +43,7 @@ const (
 func (w *warmth) slot(number int64) *chunk { return &w.chunks[number%int64(len(w.chunks))] }
 
 // warmed notes that all of a chunk is in memory.
-func (o *servedFile) warmed(number, now int64) {
+func (o *openFile) warmed(number, now int64) {
 	if o.noSend || o.noNow && o.noLook {
 		return
 	}
@@ -55,7 +55,7 @@ func (o *servedFile) warmed(number, now int64) {
 
 // passed notes that n bytes from off on were in memory at this moment, because they were sent by
 // sendfile. Those just before them were there at the moment before; 0: nobody knows.
-func (o *servedFile) passed(off, n, before, now int64) {
+func (o *openFile) passed(off, n, before, now int64) {
 	for at := off - off%chunkBytes; at < off+n && min(at+chunkBytes, o.size) <= off+n; at += chunkBytes {
 		since := now
 		if at < off {
@@ -67,8 +67,8 @@ func (o *servedFile) passed(off, n, before, now int64) {
 	}
 }
 
-func (o *servedFile) isWarm(h *handler, number, now int64) bool {
-	c, within := o.slot(number), h.warm
+func (o *openFile) isWarm(s *shelf, number, now int64) bool {
+	c, within := o.slot(number), s.warm
 	if o.noLook {
 		within = warmForBlind
 	}
@@ -76,20 +76,20 @@ func (o *servedFile) isWarm(h *handler, number, now int64) bool {
 }
 
 // sendable is how many of n bytes from off on may go by sendfile now; 0: they must be read.
-func (o *servedFile) sendable(h *handler, off, n int64) int64 {
+func (o *openFile) sendable(s *shelf, off, n int64) int64 {
 	if o.chunks == nil || o.noSend {
 		return 0
 	}
-	end, most, now := off, off+n, h.now()
+	end, most, now := off, off+n, s.now()
 	looked := now
-	for end < most && o.isWarm(h, end/chunkBytes, now) {
+	for end < most && o.isWarm(s, end/chunkBytes, now) {
 		looked = min(looked, o.slot(end/chunkBytes).since)
 		end = min(most, (end/chunkBytes+1)*chunkBytes)
 	}
-	if end == off || now-looked < int64(h.look) {
+	if end == off || now-looked < int64(s.look) {
 		return end - off
 	}
-	if !o.inMemory(h, off, end-off) {
+	if !o.inMemory(s, off, end-off) {
 		clear(o.chunks)
 		return 0
 	}
@@ -102,18 +102,18 @@ func (o *servedFile) sendable(h *handler, off, n int64) int64 {
 }
 
 // inMemory asks whether bytes are in memory. Where the kernel does not tell, the last of them does.
-func (o *servedFile) inMemory(h *handler, off, n int64) bool {
+func (o *openFile) inMemory(s *shelf, off, n int64) bool {
 	if !o.noLook {
 		in, err := o.file.Cached(off, n)
 		o.noLook = err != nil
 		return in
 	}
-	read, err := o.file.ReadCached(h.last[:], off+n-1)
+	read, err := o.file.ReadCached(s.last[:], off+n-1)
 	return read == 1 && err == nil
 }
 
 // ask finds out about the file system. It may wait for the disk.
-func (o *servedFile) ask() {
+func (o *openFile) ask() {
 	var first [1]byte
 	_, err := o.file.ReadCached(first[:], 0)
 	o.noNow = errors.Is(err, errors.ErrUnsupported)

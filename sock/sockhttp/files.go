@@ -1,0 +1,404 @@
+package sockhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/lane"
+	"ringo/internal/loop"
+	"ringo/internal/posix"
+)
+
+// Files is a handler that serves the files below a directory, as http.FileServer does: ranges, conditions, types,
+// index.html, redirects and listings. Mark it by Task: in a task each loop keeps files open, and sends by sendfile(2)
+// what is in memory, so that it never waits for the disk. Where its handler runs on a goroutine, files are opened for
+// each request. Its fields must not be changed once it serves.
+//
+// It differs from http.FileServer where that opens what it finds, whatever it is. Only regular files are opened, and no
+// name or link leads out of Root: otherwise the answer is 403. So it is if a directory's index.html can't be opened. A
+// name that can't be, such as one too long, gets 404, and 503 says that there are no descriptors. Listings have 10,000
+// names at most.
+//
+// A file that is replaced by a rename is served as it was for Fresh. One that is truncated while it is sent ends its
+// connection, since its Content-Length is out. One that has grown is sent as long as it was.
+type Files struct {
+	// Root is the directory.
+	Root *file.Root
+	// Keep is how many files each loop keeps open between requests: those used last. 0 means 1000, less means none.
+	Keep int
+	// Fresh is how long the name of an open file is not looked up again; 0 means a second, less means not at all.
+	Fresh time.Duration
+	// Idle is for how long a peer may take nothing of a file that is sent by HTTP/1, after which its connection is
+	// closed. It replaces the server's WriteTimeout, which counts for the whole answer; 0 leaves that.
+	Idle time.Duration
+	// ETags gives each file an entity tag, made of its size and the time of its last change.
+	ETags bool
+	// NoList answers 403 in place of listing a directory.
+	NoList bool
+
+	shelves sync.Map // *loop.Loop: *shelf
+	lookups atomic.Int64
+	look    time.Duration // lookFor, but in tests
+	warm    time.Duration // warmFor, but in tests
+}
+
+// FileServer returns a handler of Task that serves the files below a directory. See Files, which has choices.
+func FileServer(root *file.Root) http.Handler { return Task(&Files{Root: root}) }
+
+const (
+	keepDefault  = 1000
+	freshDefault = time.Second
+	listMax      = 10_000 // names of a directory
+	relieveMax   = 3      // times that a file is opened for which there was no descriptor
+)
+
+// Lookups is how many requests were for files that were not open. Any goroutine may call it.
+func (f *Files) Lookups() int64 { return f.lookups.Load() }
+
+// Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
+// task parks if others' loops have files. It does not close Root.
+func (f *Files) Close() {
+	f.shelves.Range(func(l, s any) bool {
+		f.shelves.Delete(l)
+		of := l.(*loop.Loop)
+		if (*ringo.Loop)(of).Call(func() error { s.(*shelf).clear(); return nil }) != nil {
+			s.(*shelf).clear() // it has ended
+		}
+		return true
+	})
+}
+
+// ServeHTTP serves what the request's URL is of.
+func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := f.shelf()
+	o, err := f.find(s, r)
+	var done bool
+	if err == nil {
+		done, err = f.whole(s, o, w, r)
+		if p := o.path; err != nil { // it was cut since it was opened
+			s.drop(o)
+			s.done(o)
+			if o, err = f.search(s, p); err == nil {
+				done, _ = f.whole(s, o, w, r)
+			}
+		}
+	}
+	switch {
+	case err == errOther:
+		Goroutine(f.others()).ServeHTTP(w, r) // which sorts a directory's names, for one
+		return
+	case err != nil:
+		if s != nil && s.l.Canceled() { // which is not the file's fault
+			panic(http.ErrAbortHandler)
+		}
+		fail(w, err)
+		return
+	}
+	defer f.done(s, o)
+	if !done {
+		f.content(s, o, w, r)
+	}
+}
+
+// content has net/http answer with a file.
+func (f *Files) content(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) {
+	if f.ETags && w.Header()["Etag"] == nil {
+		w.Header()["Etag"] = []string{o.etag}
+	}
+	c := &content{o: o, s: s, idle: f.Idle}
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, o.name, o.info.ModTime(), c)
+	}
+	if s == nil || strings.IndexByte(r.Header.Get("Range"), ',') < 0 {
+		serve(w, r)
+		return
+	}
+	c.s = nil // net/http reads several ranges on a goroutine, for which a task would have to wait
+	Goroutine(http.HandlerFunc(serve)).ServeHTTP(w, r)
+}
+
+// errOther says that a path is none of a file's: net/http answers.
+var errOther = errors.New("sockhttp: a directory, or to be redirected")
+
+// errNode is of what is there and is neither a file nor a directory.
+var errNode = errors.New("sockhttp: neither a file nor a directory")
+
+// find gives the file that a request is for, in use until done.
+func (f *Files) find(s *shelf, r *http.Request) (*openFile, error) {
+	p := r.URL.Path
+	if s == nil {
+		return f.search(nil, cleaned(p))
+	}
+	o := s.byPath[p]
+	if o == nil { // the map has clean ones
+		p = cleaned(p)
+		if o = s.byPath[p]; o == nil {
+			return f.search(s, p)
+		}
+	}
+	return f.known(s, o)
+}
+
+// cleaned is a path as the shelves know it: clean, with a slash at its end if it had one; "" if no file is under it.
+func cleaned(p string) string {
+	c := path.Clean("/" + p)
+	switch slash := p == "" || strings.HasSuffix(p, "/"); {
+	case strings.HasSuffix(p, "/"+indexName), c == "/" && !slash:
+		return ""
+	case c != "/" && slash:
+		return c + "/"
+	}
+	return c
+}
+
+const indexName = "index.html"
+
+// known is find of a file that is open. If it is time, one task looks whether the name still leads to it; until it
+// knows, the others go on with what there is.
+func (f *Files) known(s *shelf, o *openFile) (*openFile, error) {
+	s.use(o)
+	now := s.now()
+	if now-o.checked < int64(s.fresh) || o.checks {
+		return o, nil
+	}
+	same := false
+	o.checks = true
+	err := s.offload(func() { same = o.same(f.Root) })
+	o.checks = false
+	if err == nil && same {
+		o.checked = now
+		return o, nil
+	}
+	s.drop(o)
+	s.done(o)
+	if err != nil {
+		return nil, err
+	}
+	return f.search(s, o.path)
+}
+
+// search looks a path up on disk; a shelf keeps the file that it finds.
+func (f *Files) search(s *shelf, p string) (o *openFile, err error) {
+	f.lookups.Add(1)
+	for try := 0; ; try++ {
+		lookup := func() { o, err = f.resolve(p) }
+		if s == nil {
+			lookup()
+		} else if failed := s.offload(lookup); failed != nil {
+			if o != nil {
+				o.file.Close()
+			}
+			return nil, failed
+		}
+		if try == relieveMax || !errors.Is(err, posix.EMFILE) && !errors.Is(err, posix.ENFILE) || !f.relieve() {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.users++
+	if s != nil {
+		s.add(o)
+	}
+	return o, nil
+}
+
+// done ends the use of a file.
+func (f *Files) done(s *shelf, o *openFile) {
+	if s == nil {
+		o.file.Close()
+	} else {
+		s.done(o)
+	}
+}
+
+// relieve has all loops close half of the files that they keep open and nobody uses, and waits for that. It reports
+// whether there were any.
+func (f *Files) relieve() (found bool) {
+	f.shelves.Range(func(l, s any) bool {
+		var back []*openFile
+		(*ringo.Loop)(l.(*loop.Loop)).Call(func() error { // on a loop that has ended nobody opens
+			back = s.(*shelf).giveBack()
+			return nil
+		})
+		found = found || len(back) > 0
+		offLoop(func() {
+			for _, o := range back {
+				o.file.Close()
+			}
+		})
+		return true
+	})
+	return found
+}
+
+// offLoop runs fn where it may wait: on a goroutine, if this is a task. It runs it even if the task was cancelled.
+func offLoop(fn func()) {
+	l, _ := loop.Current()
+	if l == nil {
+		fn()
+		return
+	}
+	ran := false
+	l.Shield()
+	defer l.Unshield()
+	l.OffloadIn(lane.Files, func(context.Context) error {
+		ran = true
+		fn()
+		return nil
+	})
+	if !ran { // the loop ends
+		fn()
+	}
+}
+
+// resolve looks a path up. It may wait for the disk.
+func (f *Files) resolve(p string) (*openFile, error) {
+	if p == "" {
+		return nil, errOther
+	}
+	name := strings.Trim(p, "/")
+	if name == "" {
+		name = "."
+	}
+	opened, info, err := openBelow(f.Root, name)
+	slash := strings.HasSuffix(p, "/")
+	switch {
+	case err != nil:
+		return nil, err
+	case opened != nil && slash:
+		opened.Close()
+		return nil, errOther
+	case opened == nil && !slash:
+		return nil, errOther
+	case opened == nil:
+		name = path.Join(name, indexName)
+		opened, info, err = openBelow(f.Root, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && opened == nil:
+			if f.NoList {
+				return nil, fs.ErrPermission
+			}
+			return nil, errOther
+		case err != nil:
+			return nil, err
+		}
+	}
+	o, err := f.describe(p, name, opened, info)
+	if err != nil {
+		opened.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// openBelow opens a file below root for reading, whatever is there under its name: only what is a file is opened at
+// all, since to open others may wait, or do something to a device. Of a directory the file is nil.
+func openBelow(root *file.Root, name string) (*file.File, fs.FileInfo, error) {
+	info, err := root.Stat(name)
+	if err != nil || info.IsDir() {
+		return nil, info, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, info, errNode
+	}
+	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() { // it was replaced meanwhile
+		err = errNode
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// others answers what is not about one file: redirects and listings.
+func (f *Files) others() http.Handler { return http.FileServer(directory{f.Root}) }
+
+// directory is a Root as an http.FileSystem, with nothing in it that is neither a file nor a directory.
+type directory struct{ root *file.Root }
+
+// Open opens a file or a directory.
+func (d directory) Open(name string) (http.File, error) {
+	if name = strings.Trim(name, "/"); name == "" {
+		name = "."
+	}
+	opened, info, err := openBelow(d.root, name)
+	if err == nil && info.IsDir() {
+		opened, err = d.root.Open(name)
+	}
+	if err == nil {
+		return listed{opened}, nil
+	}
+	switch statusOf(err) {
+	case http.StatusForbidden:
+		return nil, fs.ErrPermission
+	case http.StatusNotFound:
+		return nil, fs.ErrNotExist
+	}
+	return nil, err
+}
+
+// listed is a file of which no more than so many names are listed.
+type listed struct{ *file.File }
+
+// ReadDir gives some names.
+func (d listed) ReadDir(int) ([]fs.DirEntry, error) {
+	all, err := d.File.ReadDir(listMax)
+	if err == io.EOF {
+		err = nil
+	}
+	return all, err
+}
+
+// fail answers with what a client is told of an error, which is no more than a status.
+func fail(w http.ResponseWriter, err error) {
+	for _, key := range []string{"Cache-Control", "Content-Encoding", "Etag", "Last-Modified"} { // of the file
+		w.Header().Del(key)
+	}
+	status := statusOf(err)
+	if status == http.StatusNotFound {
+		http.NotFound(w, nil)
+		return
+	}
+	http.Error(w, strconv.Itoa(status)+" "+http.StatusText(status), status)
+}
+
+// statusOf is the status of an error.
+func statusOf(err error) int {
+	var errno posix.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return http.StatusNotFound
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errNode), errors.Is(err, file.ErrEscapes):
+		return http.StatusForbidden
+	case !errors.As(err, &errno):
+		return http.StatusInternalServerError
+	}
+	switch errno {
+	case posix.ENOTDIR, posix.ENAMETOOLONG, posix.EINVAL:
+		return http.StatusNotFound
+	case posix.ELOOP, posix.EXDEV:
+		return http.StatusForbidden
+	case posix.EMFILE, posix.ENFILE, posix.ENOMEM:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}

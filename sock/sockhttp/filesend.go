@@ -1,0 +1,260 @@
+package sockhttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"ringo/sock"
+)
+
+// errShorter is of a file that has become shorter than was said.
+var errShorter = errors.New("sockhttp: the file was cut while it was sent")
+
+// heldFileMax is how long a file may be that is sent together with its head, from memory.
+const heldFileMax = 6 << 10
+
+// chunkMem is memory for what of a file is not sent by the kernel.
+var chunkMem = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+
+// whole answers with all of a file, if that is what is asked for and nobody stands between: then it needs no header
+// map. False means that nothing was done; the error, that the file has become shorter.
+func (f *Files) whole(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) (bool, error) {
+	res, ok := w.(*response)
+	head := r.Method == http.MethodHead
+	if !ok || s == nil || res.status != 0 || res.header != nil || res.done || res.hijacked || res.failed != nil ||
+		!head && r.Method != http.MethodGet || r.Method != res.x.made.Method || conditional(r.Header) {
+		return false, nil
+	}
+	res.answers()
+	res.status, res.length = http.StatusOK, o.size
+	known := res.sendKnown(o.head, s)
+	if !known {
+		res.sent = fieldsPool.Get().(*fields)
+		res.sent.list = append(res.sent.list, o.fields...)
+		res.sendHead(nil)
+	}
+	switch {
+	case head || o.size == 0:
+	case known && o.size <= heldFileMax:
+		out := res.take()
+		n := len(out) + int(o.size)
+		if _, err := o.file.ReadAt(out[len(out):n], 0); err != nil {
+			res.status, res.length, res.headed = 0, -1, false
+			res.put(out[:0])
+			if err == io.EOF {
+				return false, errShorter
+			}
+			return false, nil
+		}
+		res.put(out[:n])
+		res.written = o.size
+		res.giveTime(f.Idle, s)
+		res.push()
+		res.endTime(f.Idle)
+	default:
+		res.written, _ = res.sendSpan(&content{o: o, s: s, idle: f.Idle}, o.size)
+	}
+	return true, nil
+}
+
+// sendKnown makes the head of an answer with these lines, where there is nothing to decide about it: its connection
+// goes on, and the request has no body. False means that nothing was done.
+func (w *response) sendKnown(lines string, s *shelf) bool {
+	r := &w.x.made
+	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || w.x.hasBody() || !w.x.conn.keepsAlive() ||
+		len(lines) > knownMax {
+		return false
+	}
+	w.headed = true
+	out := append(append(appendStatus(w.take(), r, w.status), lines...), "Date: "...)
+	w.put(append(append(out, dateOf(s.l.Now())...), "\r\n\r\n"...))
+	return true
+}
+
+// knownMax is how long those lines may be, so that a file of heldFileMax has room behind them.
+const knownMax = scratchSize - heldFileMax - 256
+
+// conditional reports whether there may be more to an answer than all of a file.
+func conditional(h http.Header) bool {
+	if len(h) == 0 {
+		return false
+	}
+	for _, key := range [...]string{"Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"} {
+		if len(h[key]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// content is a file as http.ServeContent takes it, with a position of its own. A response that is given it sends it as
+// a file.
+type content struct {
+	o    *openFile
+	s    *shelf // nil: it may wait for the disk
+	off  int64
+	idle time.Duration
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	if c.off >= c.o.size {
+		return 0, io.EOF
+	}
+	n, err := c.o.file.ReadAt(p[:min(int64(len(p)), c.o.size-c.off)], c.off)
+	c.off += int64(n)
+	if n > 0 {
+		return n, nil
+	}
+	return n, err
+}
+
+func (c *content) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += c.off
+	case io.SeekEnd:
+		off += c.o.size
+	}
+	c.off = off
+	return off, nil
+}
+
+// contentOf finds a content that is read from, and how much of it may be.
+func contentOf(r io.Reader) (c *content, n int64) {
+	if lr, ok := r.(*io.LimitedReader); ok {
+		if c, ok = lr.R.(*content); ok {
+			n = lr.N
+		}
+	} else if c, ok = r.(*content); ok {
+		n = c.o.size
+	}
+	if c == nil {
+		return nil, 0
+	}
+	return c, max(0, min(n, c.o.size-c.off))
+}
+
+// readContent is ReadFrom of a content; false if that has to be copied as others are.
+func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
+	c, size := contentOf(r)
+	if c == nil || w.status == 0 || w.length < 0 || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) ||
+		!w.headed && (w.held != nil || !w.sent.has("Content-Type")) {
+		return 0, nil, false
+	}
+	if err := w.mayWrite(0); err != nil {
+		return 0, err, true
+	}
+	if w.sendHead(nil); w.chunked {
+		return 0, nil, false
+	}
+	n, err = w.sendSpan(c, min(size, w.length-w.written))
+	w.written += n
+	c.off += n
+	if lr, is := r.(*io.LimitedReader); is {
+		lr.N -= n
+	}
+	return n, err, true
+}
+
+// sendSpan sends n bytes of a file from the content's position on, and before them what is on its way out. That says
+// how many they are: if they can't be had, the connection is to be closed.
+func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
+	to, _ := w.x.c.(*sock.Conn)
+	room, before := int64(pieceMax), int64(0)
+	for off := from.off; sent < n && err == nil; {
+		w.giveTime(from.idle, from.s)
+		may, now := int64(0), int64(0)
+		switch {
+		case to == nil:
+		case from.s == nil:
+			may = min(n-sent, room)
+		default:
+			now = from.s.now()
+			may = from.o.sendable(from.s, off, min(n-sent, room))
+		}
+		var k int
+		if may > 0 {
+			k, err = to.SendFile(*w.out, from.o.file, off, may)
+			if from.s != nil {
+				from.o.passed(off, int64(k), before, now)
+			}
+			room = roomAfter(int64(k), may)
+			switch {
+			case errors.Is(err, io.ErrUnexpectedEOF):
+				err = errShorter
+			case errors.Is(err, errors.ErrUnsupported):
+				err = nil
+				if from.s == nil {
+					to = nil
+				} else {
+					from.o.noSend = true
+				}
+			}
+			*w.out = (*w.out)[:0]
+		} else {
+			k, err = w.sendRead(from, off, n-sent)
+		}
+		before = now
+		off += int64(k)
+		sent += int64(k)
+	}
+	if err != nil && from.s != nil {
+		from.s.drop(from.o)
+	}
+	w.fail(err)
+	w.endTime(from.idle)
+	return sent, w.failed
+}
+
+// roomAfter guesses for how much there will be room, after n bytes of so many were sent: what is not sent was looked at
+// in vain.
+func roomAfter(n, of int64) int64 {
+	if n == of {
+		return pieceMax
+	}
+	return min(max(2*n, pieceMin), pieceMax)
+}
+
+// sendRead sends what is on its way out and the file's next bytes, n at most, up to a chunk's end.
+func (w *response) sendRead(from *content, off, n int64) (int, error) {
+	mem := chunkMem.Get().(*[chunkBytes]byte)
+	defer chunkMem.Put(mem)
+	number := off / chunkBytes
+	n = min(n, (number+1)*chunkBytes-off)
+	switch _, err := from.o.file.ReadAt(mem[:n], off); {
+	case err == io.EOF:
+		return 0, errShorter
+	case err != nil:
+		return 0, err
+	}
+	if s := from.s; s != nil && off == number*chunkBytes && (n == chunkBytes || off+n == from.o.size) {
+		from.o.warmed(number, s.now())
+	}
+	if w.push() == nil {
+		w.writeOut(mem[:n])
+	}
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	return int(n), nil
+}
+
+// giveTime sets the deadline of a peer that takes nothing; endTime takes it back, unless it has passed.
+func (w *response) giveTime(idle time.Duration, s *shelf) {
+	switch {
+	case idle <= 0:
+	case s != nil:
+		w.x.c.SetWriteDeadline(s.l.Now().Add(idle))
+	default:
+		w.x.c.SetWriteDeadline(time.Now().Add(idle))
+	}
+}
+
+func (w *response) endTime(idle time.Duration) {
+	if idle > 0 && w.failed == nil {
+		w.x.c.SetWriteDeadline(time.Time{})
+	}
+}
