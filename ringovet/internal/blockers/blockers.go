@@ -27,6 +27,9 @@ var (
 
 	netConn = row("a connection of package net", waits, "package sock")
 	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Root.FS")
+	// Whatever its files are: it reads them on a goroutine of its own where a request is for several ranges.
+	fileServer = row("a handler of http.FileServer", readsFiles, "sockhttp.FileServer, or a handler that Task does "+
+		"not mark")
 )
 
 // Why, of those that last as long as the disk or the processor needs.

@@ -152,6 +152,8 @@ var stands = map[string]Blocker{
 	"(*net.UnixListener).Accept": netConn,
 	"(*crypto/tls.Dialer).Dial":  netConn,
 	"os.DirFS":                   dirFS,
+	"net/http.FileServer":        fileServer,
+	"net/http.FileServerFS":      fileServer,
 }
 
 // elsewherePackages are those whose functions call nothing in the caller that they were given.

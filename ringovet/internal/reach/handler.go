@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"ringo/ringovet/internal/blockers"
 	"ringo/ringovet/internal/flow"
 )
 
@@ -38,6 +39,16 @@ func wrappedHandler(v ssa.Value) ssa.Value {
 	return nil
 }
 
+// standIn is the function of the standard library that has made a value whose methods are blockers; nil: it is none.
+func standIn(v ssa.Value) *ssa.Function {
+	if call, ok := v.(*ssa.Call); ok {
+		if _, is := blockers.Stand(callee(&call.Call)); is {
+			return call.Call.StaticCallee()
+		}
+	}
+	return nil
+}
+
 // handedOver are the functions that run where a value was handed over: a function itself, or the method of an
 // http.Handler. Of an http.ServeMux they are those of its routes.
 func (w *World) handedOver(v ssa.Value) []*ssa.Function {
@@ -65,6 +76,8 @@ func (h *handover) add(v ssa.Value) {
 		case !boxed:
 			if inner := wrappedHandler(r); inner != nil {
 				h.add(inner)
+			} else if made := standIn(r); made != nil {
+				h.all = append(h.all, made)
 			}
 		case handlerFunc(box) != nil:
 			h.add(box.X)

@@ -370,6 +370,9 @@ func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers
 	fact := w.fact(s.fn, obj)
 	if b, ok := blockers.Of(obj.FullName()); ok {
 		tell(s, token.NoPos, nil, b, false)
+	} else if b, ok := blockers.Stand(obj.FullName()); ok {
+		b.Name = serving + " of " + b.Name
+		tell(s, token.NoPos, nil, b, false)
 	} else if fact != nil {
 		for _, r := range fact.Blocks {
 			tell(s, token.NoPos, r.Path[1:], r.Blocker, true) // the first is the function itself

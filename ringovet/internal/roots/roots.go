@@ -89,6 +89,7 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.ListenAndServe", 3, Goroutine},
 	{"ringo/sock/sockhttp.Server.Handler", -1, Goroutine},
 	{"(*ringo/sock/sockhttp.Server).RegisterOnShutdown", 0, Goroutine},
+	{"ringo/sock/sockhttp.Server.Answered", -1, Task},
 	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},

@@ -42,7 +42,7 @@ func page(w http.ResponseWriter, r *http.Request) {
 func timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)                               // want `ServeHTTP of a handler of http\.FileServer`
 		log.Printf("%s took %v", r.URL, time.Since(began)) // want `log\.Printf`
 	})
 }
@@ -108,6 +108,10 @@ func main() {
 	mux.Handle("/clients", hot(clients))
 	mux.Handle("/under/", sockhttp.Task(timed(http.StripPrefix("/under", http.HandlerFunc(under)))))
 	mux.Handle("/limited/", sockhttp.Task(http.MaxBytesHandler(http.HandlerFunc(limited), 1000)))
+
+	mux.Handle("/files/", sockhttp.Task(http.FileServer(http.Dir("."))))                       // want `http\.FileServer reads files`
+	mux.Handle("/f/", sockhttp.Task(http.StripPrefix("/f", http.FileServerFS(os.DirFS("."))))) // want `http\.FileServer`
+	mux.Handle("/timed/", sockhttp.Task(timed(http.FileServer(http.Dir(".")))))                // the middleware has it
 
 	all := http.NewServeMux()
 	all.HandleFunc("/inside", inside)
