@@ -246,6 +246,13 @@ func TestFilesWrapped(t *testing.T) {
 			io.WriteString(w, "before ")
 			http.StripPrefix("/begun", h).ServeHTTP(w, r)
 		})
+		mux.HandleFunc("/flushed/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1002")
+			io.WriteString(w, "a")
+			http.NewResponseController(w).Flush()
+			io.WriteString(w, "b")
+			http.StripPrefix("/flushed", h).ServeHTTP(w, r)
+		})
 		mux.HandleFunc("/plain/", func(w http.ResponseWriter, r *http.Request) {
 			http.StripPrefix("/plain", h).ServeHTTP(struct{ http.ResponseWriter }{w}, r)
 		})
@@ -253,6 +260,7 @@ func TestFilesWrapped(t *testing.T) {
 	}
 	theirs := control(t, wrapped(http.FileServer(http.Dir(dir))))
 	eachWay(t, wrapped(files), nil, func(t *testing.T, ours string) {
+		sameAnswer(t, ours, theirs, "GET /flushed/text.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 		for _, prefix := range []string{"", "/s", "/t", "/type", "/untyped", "/coded", "/tagged", "/begun", "/plain"} {
 			for _, path := range []string{"/", "/one", "/empty.txt", "/more", "/dir", "/dir/", "/chunks.bin", "/none",
 				"/.", "/bare/"} {

@@ -141,7 +141,7 @@ func contentOf(r io.Reader) (c *content, n int64) {
 func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
 	c, size := contentOf(r)
 	if c == nil || w.status == 0 || w.length < 0 || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) ||
-		!w.headed && (w.held != nil || !w.sent.has("Content-Type")) {
+		w.held != nil || !w.headed && !w.sent.has("Content-Type") {
 		return 0, nil, false
 	}
 	if err := w.mayWrite(0); err != nil {
