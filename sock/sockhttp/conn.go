@@ -42,7 +42,8 @@ type conn struct {
 	active  bool         // as far as ConnState was told
 	state   atomic.Int32 // http.ConnState; others look at it
 	born    time.Time
-	left    bool // a handler has taken it over
+	left    bool   // a handler has taken it over
+	two     *conn2 // where it speaks HTTP/2; under the server's mu
 }
 
 // blank is what requests are made of.
@@ -242,16 +243,7 @@ func (c *conn) net() net.Conn {
 
 // handle has a request answered, and reports whether others may follow.
 func (c *conn) handle(x *exchange) bool {
-	h := c.s.handlerOf(&x.made)
-	var whole, inTask bool
-	if c.loop != nil {
-		h, inTask = route(h, &x.made)
-	}
-	if c.loop == nil || inTask {
-		whole = c.call(h, x)
-	} else {
-		whole = c.callElsewhere(h, x)
-	}
+	whole := c.run(&x.res, &x.made)
 	x.ctx.end(context.Canceled)
 	if c.left {
 		return false
@@ -293,17 +285,30 @@ func (c *conn) answered(x *exchange, status int, size int64) {
 	}
 }
 
+// run has the program's handler called where it is to run; false if it has not returned.
+func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned bool) {
+	h := c.s.handlerOf(r)
+	inTask := false
+	if c.loop != nil {
+		h, inTask = route(h, r)
+	}
+	if c.loop == nil || inTask {
+		return c.call(h, w, r)
+	}
+	return c.callElsewhere(h, w, r)
+}
+
 // callElsewhere is call on a goroutine. If that can't be begun, it has not returned.
-func (c *conn) callElsewhere(h http.Handler, x *exchange) (returned bool) {
+func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
 	(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(context.Context) error {
-		returned = c.call(h, x)
+		returned = c.call(h, w, r)
 		return nil
 	})
 	return returned
 }
 
 // call calls the handler; false if that has not returned.
-func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
+func (c *conn) call(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
 	defer func() {
 		if returned {
 			return
@@ -312,7 +317,7 @@ func (c *conn) call(h http.Handler, x *exchange) (returned bool) {
 			c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
 		}
 	}()
-	h.ServeHTTP(&x.res, &x.made)
+	h.ServeHTTP(w, r)
 	return true
 }
 

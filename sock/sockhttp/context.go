@@ -10,7 +10,7 @@ import (
 type requestContext struct {
 	context.Context // the connection's
 
-	x     *exchange
+	x     *exchange // nil: who serves it knows of its peer's end
 	mu    sync.Mutex
 	done  chan struct{} // nil: nobody has asked
 	err   error
@@ -48,7 +48,7 @@ func (c *requestContext) ask() (onLoop bool) {
 
 // watch has the end of the peer end the request, once the body was read. It is called as ask is.
 func (c *requestContext) watch() (onLoop bool) {
-	if c.done == nil || c.err != nil || c.awake || !c.x.bodyRead() {
+	if c.x == nil || c.done == nil || c.err != nil || c.awake || !c.x.bodyRead() {
 		return false
 	}
 	c.awake = true
@@ -105,6 +105,17 @@ func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
 		}
 		return false
 	}
+}
+
+// closeNotify is a channel that says when the context ends before the answer is done.
+func (c *requestContext) closeNotify(done func() bool) <-chan bool {
+	ch := make(chan bool, 1)
+	c.AfterFunc(func() {
+		if !done() {
+			ch <- true
+		}
+	})
+	return ch
 }
 
 // end ends the context.

@@ -32,13 +32,22 @@
 // A connection that ends while its peer is still sending is read for up to 500 ms first, so that the peer gets the
 // answer. Where net/http waits as long, it does not read.
 //
-// A connection between two requests has no buffer and no stack.
+// A connection between two requests has no buffer and, if it is of HTTP/1 and in the clear, no stack.
 //
 // # HTTP/2
 //
 // Clients of TLS are offered HTTP/2, too, and others may begin with it where [Server.Protocols] has UnencryptedHTTP2.
-// It is net/http's own, over Ringo's connections: each has goroutines, on which handlers run, marked or not. So it
-// gains nothing. When the server ends or the program drains, peers get GOAWAY.
+// Its handlers run where those of HTTP/1 do, those of one connection side by side. They see and send what they do with
+// net/http's server, which is stricter with HTTP/2: where this one is stricter still, it resets the stream. That is for
+// a Host that is not the :authority, a host with characters that none has, a method that is no token, Content-Length
+// twice, and one beside a head that ends the stream. There is no push, and no extended CONNECT.
+//
+// A connection takes frames of 16 KiB, and bodies of 1 MiB that no handler has read, of all its streams together;
+// [Server.HTTP2] sets other bounds. It has 250 streams at once. One that was reset counts until its handler returns:
+// up to 1000 more wait for that, and then the connection ends. Handlers that write wait while 64 KiB are to be sent.
+// Peers that make the server work for nothing are disconnected with ENHANCE_YOUR_CALM: one count has resets of either
+// side, PING, SETTINGS, PRIORITY, CONTINUATION, empty frames and WINDOW_UPDATE, and goes down with time and with what
+// is sent to them. When the server ends or the program drains, peers get GOAWAY, and answers that are under way.
 //
 // # The client
 //

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"ringo/internal/handle"
@@ -26,22 +24,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		go fn()
 	}
 	s.mu.Unlock()
-	var second sync.WaitGroup
-	var late atomic.Bool
-	s.each2(func(h *http.Server) { // the peers of all are told at once
-		second.Go(func() {
-			if h.Shutdown(ctx) != nil {
-				late.Store(true)
-			}
-		})
-	})
+	s.each2((*conn2).shutdown) // the peers of all are told at once
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for d := time.Millisecond; ; d = min(2*d, 500*time.Millisecond) {
 		if s.closeIdle() {
-			if second.Wait(); late.Load() {
-				return ctx.Err()
-			}
 			return nil
 		}
 		pause.Reset(d)
@@ -61,7 +48,6 @@ func (s *Server) Close() error {
 	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
 	closeAll(conns)
-	s.each2(func(h *http.Server) { h.Close() })
 	s.eachOnLoops(func(c *conn) { handle.Sockets.CloseSoon(c.own) })
 	return err
 }
@@ -101,7 +87,7 @@ func (s *Server) closeIdle() bool {
 	var idle []*conn
 	s.mu.Lock()
 	for c := range s.conns {
-		if c.idle() {
+		if c.two == nil && c.idle() { // or it was told to go, and does when it has answered
 			idle = append(idle, c)
 			delete(s.conns, c)
 		}
@@ -138,8 +124,8 @@ func (s *Server) eachOnLoops(f func(*conn)) {
 // closed if they must not. Any goroutine may call it.
 func (s *Server) SetKeepAlivesEnabled(on bool) {
 	s.single.Store(!on)
-	s.each2(func(h *http.Server) { h.SetKeepAlivesEnabled(on) })
 	if !on {
+		s.each2((*conn2).shutdown)
 		s.closeIdle()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -108,8 +109,8 @@ func TestHTTP2(t *testing.T) {
 	each2(t, http.HandlerFunc(echo), nil, func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
 		client, dials := client2(t, config, nil)
 		var all sync.WaitGroup
-		ask := func(path string) {
-			res, err := client.Post(url+path, "text/plain", bytes.NewReader(body))
+		ask := func(name string) {
+			res, err := client.Post(url+name, "text/plain", bytes.NewReader(body))
 			if err != nil {
 				t.Error(err)
 				return
@@ -119,14 +120,17 @@ func TestHTTP2(t *testing.T) {
 			if err != nil || !bytes.Equal(got, body) {
 				t.Errorf("%d bytes came back of %d: %v", len(got), len(body), err)
 			}
-			addr := url[strings.LastIndex(url, "/")+1:]
-			for name, want := range map[string]string{"Proto": "HTTP/2.0", "Where": "goroutine",
+			addr, where := url[strings.LastIndex(url, "/")+1:], "goroutine"
+			if path.Base(t.Name()) == "task" {
+				where = "task"
+			}
+			for name, want := range map[string]string{"Proto": "HTTP/2.0", "Where": where,
 				"TLS": fmt.Sprint(config != nil), "Context": "true " + addr} {
 				if got := res.Header.Get(name); got != want {
 					t.Errorf("%s: %s, want %s", name, got, want)
 				}
 			}
-			if got := res.Trailer.Get("After"); got != path {
+			if got := res.Trailer.Get("After"); got != name {
 				t.Errorf("the trailer has %q", got)
 			}
 		}
@@ -304,7 +308,8 @@ func TestHTTP2Shutdown(t *testing.T) {
 	for _, end := range []string{"Shutdown", "SetKeepAlivesEnabled"} {
 		t.Run(end, func(t *testing.T) {
 			h := newHalting()
-			each2(t, h, nil, func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
+			waits := sockhttp.Goroutine(h)
+			each2(t, waits, nil, func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
 				client, dials := client2(t, config, nil)
 				answered := make(chan error, 1)
 				go func() {
@@ -433,7 +438,7 @@ func TestHTTP2ShutdownTellsAll(t *testing.T) {
 // Close ends requests, and so does a Run that gives no grace.
 func TestHTTP2Close(t *testing.T) {
 	h := newHalting()
-	each2(t, h, nil, func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
+	each2(t, sockhttp.Goroutine(h), nil, func(t *testing.T, s *sockhttp.Server, url string, config *tls.Config) {
 		client, _ := client2(t, config, nil)
 		failed := make(chan error, 1)
 		go func() {

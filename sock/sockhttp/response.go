@@ -18,26 +18,30 @@ import (
 	"ringo/sock"
 )
 
-// response is the http.ResponseWriter of a request.
+// answer is what http.ResponseWriters of all protocols have: what the handler has said, and has not been sent.
+type answer struct {
+	header   http.Header // the handler's; nil: it has not asked
+	sent     *fields     // as it was at WriteHeader; nil: empty
+	status   int         // 0: WriteHeader was not called
+	length   int64       // Content-Length; -1: not known
+	written  int64
+	held     *[]byte // of scratch; nil: nothing was written
+	trailers []string
+	done     bool // the handler has returned
+}
+
+// response is the http.ResponseWriter of a request of HTTP/1.
 //
 // What a handler writes first stays in held, up to holdMax bytes: if it is done by then the answer has a
 // Content-Length, else it is chunked, or the connection's end is its own.
 type response struct {
-	x       *exchange
-	header  http.Header // the handler's; nil: it has not asked
-	sent    *fields     // as it was at WriteHeader; nil: empty
-	status  int         // 0: WriteHeader was not called
-	length  int64       // Content-Length; -1: not known
-	written int64
-	held    *[]byte // of scratch; nil: nothing was written
-	out     *[]byte // of scratch, on its way out
-
-	trailers []string
+	answer
+	x   *exchange
+	out *[]byte // of scratch, on its way out
 
 	headed     bool // the head is out, or in out
 	chunked    bool
 	noLength   bool // the handler's Content-Length was none
-	done       bool // the handler has returned
 	close      bool // the connection ends with the answer
 	hijacked   bool
 	fullDuplex bool
@@ -57,7 +61,7 @@ const sniffMax = 512
 var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWriter has returned")
 
 // Header returns the header map that WriteHeader sends.
-func (w *response) Header() http.Header {
+func (w *answer) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
@@ -73,9 +77,8 @@ func (w *response) WriteHeader(status int) {
 	case w.status != 0:
 		w.x.conn.logf("http: superfluous response.WriteHeader call from %s", caller())
 		return
-	case status < 100 || status > 999:
-		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
+	checkStatus(status)
 	if status <= http.StatusSwitchingProtocols || status > 199 { // behind a hint the peer waits for leave still
 		w.answers()
 	}
@@ -98,6 +101,13 @@ func (w *response) WriteHeader(status int) {
 			return
 		}
 		w.length = n
+	}
+}
+
+// checkStatus panics if a status is none.
+func checkStatus(status int) {
+	if status < 100 || status > 999 {
+		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
 }
 
@@ -155,7 +165,7 @@ func (w *response) Write(p []byte) (int, error) {
 	if err := w.mayWrite(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	if held := w.hold(len(p)); held != nil {
+	if held := w.hold(len(p), holdMax); held != nil {
 		*held = append(*held, p...)
 		return len(p), nil
 	}
@@ -167,16 +177,16 @@ func (w *response) WriteString(s string) (int, error) {
 	if err := w.mayWrite(len(s)); err != nil || s == "" {
 		return 0, err
 	}
-	if held := w.hold(len(s)); held != nil {
+	if held := w.hold(len(s), holdMax); held != nil {
 		*held = append(*held, s...)
 		return len(s), nil
 	}
 	return w.send([]byte(s))
 }
 
-// hold is where n bytes more may be held; nil: they are too many.
-func (w *response) hold(n int) *[]byte {
-	if w.holds()+n > holdMax {
+// hold is where n bytes more may be held; nil: they are more than most.
+func (w *answer) hold(n, most int) *[]byte {
+	if w.holds()+n > most {
 		return nil
 	}
 	if w.held == nil {
@@ -186,7 +196,7 @@ func (w *response) hold(n int) *[]byte {
 }
 
 // holds is how many bytes are held.
-func (w *response) holds() int {
+func (w *answer) holds() int {
 	if w.held == nil {
 		return 0
 	}
@@ -194,7 +204,7 @@ func (w *response) holds() int {
 }
 
 // letGo forgets what is held.
-func (w *response) letGo() {
+func (w *answer) letGo() {
 	if w.held != nil {
 		give(w.held)
 		w.held = nil
@@ -356,6 +366,11 @@ func (w *response) finish() {
 	if short || w.failed != nil {
 		w.close = true
 	}
+	removeForm(r)
+}
+
+// removeForm removes the files of a request that has been answered.
+func removeForm(r *http.Request) {
 	if r.MultipartForm != nil {
 		r.MultipartForm.RemoveAll()
 	}
@@ -470,7 +485,7 @@ func (b *body) settle() bool {
 }
 
 // declareTrailers notes what Trailer fields announce, and reports whether there are to be trailers.
-func (w *response) declareTrailers(h *fields) (any bool) {
+func (w *answer) declareTrailers(h *fields) (any bool) {
 	for f := range h.all() {
 		if strings.HasPrefix(f.key, http.TrailerPrefix) {
 			any = true
@@ -504,7 +519,7 @@ func mayTrail(key string) bool {
 }
 
 // trailer is what comes behind the body.
-func (w *response) trailer() http.Header {
+func (w *answer) trailer() http.Header {
 	var t http.Header
 	set := func(key string, values []string) {
 		if t == nil {
@@ -637,11 +652,5 @@ func (w *response) EnableFullDuplex() error {
 
 // CloseNotify is what http.CloseNotifier has, for those who know no contexts.
 func (w *response) CloseNotify() <-chan bool {
-	ch := make(chan bool, 1)
-	w.x.ctx.AfterFunc(func() {
-		if !w.done {
-			ch <- true
-		}
-	})
-	return ch
+	return w.x.ctx.closeNotify(func() bool { return w.done })
 }

@@ -65,7 +65,6 @@ type Server struct {
 	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
 	conns      map[*conn]bool               // those that a goroutine or a task serves for life
 	onShutdown []func()
-	http2      []*http.Server // of origins, see http2.go
 }
 
 // ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained: no
@@ -207,6 +206,7 @@ func (s *Server) standard() *http.Server {
 // serveOnLoop serves the connections of a loop's own listener: each has a task while there is a request.
 func (s *Server) serveOnLoop(ln *sock.Listener) error {
 	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	o.begin()
 	defer o.end()
 	h := &sock.Handler{
 		Open:    o.open,
@@ -246,6 +246,7 @@ func (o *origin) open(sc *sock.Conn) error {
 // serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
 func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) error {
 	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	o.begin()
 	defer o.end()
 	if !s.track(ln, nil) {
 		return http.ErrServerClosed
@@ -444,6 +445,10 @@ func isHTTP(record [5]byte) bool {
 func (s *Server) keep(c *conn, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.keepLocked(c, on)
+}
+
+func (s *Server) keepLocked(c *conn, on bool) {
 	if !on {
 		delete(s.conns, c)
 		return

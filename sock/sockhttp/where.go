@@ -18,8 +18,7 @@ var tasks atomic.Bool
 
 // Task marks a handler to run in a task on the connection's loop. It must wait through Ringo alone: whatever else
 // waits, such as package net, database/sql or a sync.Mutex that is held for long, stops the loop. The mark counts on
-// the server's handler, and on a route of the http.ServeMux that is the server's handler; elsewhere it has no effect,
-// nor for requests of HTTP/2.
+// the server's handler, and on a route of the http.ServeMux that is the server's handler; elsewhere it has no effect.
 func Task(h http.Handler) http.Handler {
 	if h == nil {
 		panic("sockhttp: Task of a nil Handler")

@@ -210,6 +210,10 @@ var ruleCases = []struct {
 	{"x/net in a test", "dependencies", "sock/a_test.go", `package sock; import "golang.org/x/net/nettest"`, ""},
 	{"x/net in the module", "dependencies", "sock/a.go", `package sock; import "golang.org/x/net/nettest"`,
 		"imports golang.org/x/net"},
+	{"hpack in HTTP/2", "dependencies", "sock/sockhttp/a.go",
+		`package sockhttp; import "golang.org/x/net/http2/hpack"`, ""},
+	{"hpack elsewhere", "dependencies", "sock/a.go", `package sock; import "golang.org/x/net/http2/hpack"`,
+		"imports golang.org/x/net"},
 	{"x/sys and std", "dependencies", "internal/sys/a.go",
 		`package sys; import "golang.org/x/sys/unix"; import "net/http"; import "ringo/internal/abi"`, ""},
 

@@ -1,0 +1,340 @@
+package sockhttp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"ringo/internal/rt/code"
+)
+
+// inflow is a window for what the peer sends: how much it may send still, and how much of what it has sent was read
+// and it has not been told.
+type inflow struct{ left, owed, size int64 }
+
+// take takes n bytes out of a window; false if the peer has sent more than it may.
+func (f *inflow) take(n int) bool {
+	if int64(n) > f.left {
+		return false
+	}
+	f.left -= int64(n)
+	return true
+}
+
+// add says that n bytes have room again, and gives by how much to open the window now: it is not opened for each.
+func (f *inflow) add(n int) (open int64) {
+	if f.owed += int64(n); f.owed < f.size/8 && f.owed < f.left {
+		return 0
+	}
+	open, f.owed = f.owed, 0
+	f.left += open
+	return open
+}
+
+// giveBack opens the window of the connection, or of a stream.
+func (h *conn2) giveBack(st *stream2, n int) {
+	if n == 0 {
+		return
+	}
+	f, id := &h.inflow, uint32(0)
+	if st != nil {
+		f, id = &st.inflow, st.id
+	}
+	if open := f.add(n); open > 0 {
+		h.out = appendWord(h.out, frameWindow, id, uint32(open))
+	}
+}
+
+// discard takes a DATA frame that nobody reads, and has its room be another's.
+func (h *conn2) discard(f *frame) error {
+	if !h.inflow.take(f.size) {
+		return &connectionError{codeFlowControl, "more DATA than the connection's window"}
+	}
+	h.giveBack(nil, f.size)
+	return h.waste(wasteFrame)
+}
+
+// takeData takes a piece of a body.
+func (h *conn2) takeData(f *frame) error {
+	st := h.streams[f.id]
+	if st == nil && f.id > h.last {
+		return &connectionError{codeProtocol, "DATA on a stream that has not begun"}
+	}
+	if st == nil || st.ends {
+		if err := h.discard(f); err != nil {
+			return err
+		}
+		return &streamError{f.id, codeStreamClosed, "DATA behind the end of a stream"}
+	}
+	b := &st.body
+	if b.got += int64(len(f.payload)); b.declared >= 0 && b.got > b.declared {
+		if err := h.discard(f); err != nil {
+			return err
+		}
+		return &streamError{f.id, codeProtocol, "more than the declared Content-Length"}
+	}
+	if !h.inflow.take(f.size) {
+		return &connectionError{codeFlowControl, "more DATA than the connection's window"}
+	}
+	if !st.inflow.take(f.size) {
+		h.giveBack(nil, f.size)
+		return &streamError{f.id, codeFlowControl, "more DATA than the stream's window"}
+	}
+	if len(f.payload) == 0 && !f.has(flagEndStream) {
+		if err := h.waste(wasteFrame); err != nil {
+			return err
+		}
+	}
+	pad := f.size - len(f.payload)
+	if b.put(f.payload) {
+		h.giveBack(st, pad)
+	} else {
+		pad = f.size // the handler reads no more of it
+	}
+	h.giveBack(nil, pad)
+	if f.has(flagEndStream) {
+		return st.endInput()
+	}
+	return nil
+}
+
+// takeWindow takes WINDOW_UPDATE.
+func (h *conn2) takeWindow(f *frame) error {
+	n := int64(binary.BigEndian.Uint32(f.payload) & windowMax)
+	st := h.streams[f.id]
+	if f.id != 0 && f.id > h.last {
+		return &connectionError{codeProtocol, "WINDOW_UPDATE on a stream that has not begun"}
+	}
+	if err := h.waste(wasteWindow); err != nil {
+		return err
+	}
+	switch {
+	case f.id == 0 && n == 0:
+		return &connectionError{codeProtocol, "WINDOW_UPDATE of 0"}
+	case n == 0:
+		return &streamError{f.id, codeProtocol, "WINDOW_UPDATE of 0"}
+	case f.id == 0:
+		if h.window += n; h.window > windowMax {
+			return &connectionError{codeFlowControl, "a window that is too large"}
+		}
+	case st != nil:
+		if st.window += n; st.window > windowMax {
+			return &streamError{f.id, codeFlowControl, "a window that is too large"}
+		}
+	}
+	h.wakeWriters()
+	return nil
+}
+
+// takeSettings takes SETTINGS.
+func (h *conn2) takeSettings(f *frame) error {
+	if f.has(flagAck) {
+		if h.unacked--; h.unacked < 0 {
+			return &connectionError{codeProtocol, "SETTINGS confirmed that were not sent"}
+		}
+		return nil
+	}
+	if f.size > settingsFrameMax {
+		return &connectionError{codeCalm, "too many settings"}
+	}
+	if err := h.waste(wasteFrame); err != nil {
+		return err
+	}
+	for p := f.payload; len(p) > 0; p = p[6:] {
+		id, v := binary.BigEndian.Uint16(p), binary.BigEndian.Uint32(p[2:])
+		if err := checkSetting(id, v); err != nil {
+			return err
+		}
+		switch id {
+		case settingTableSize:
+			h.encoder.SetMaxDynamicTableSize(v)
+		case settingFrameSize:
+			h.frameSize = int(v)
+		case settingWindow:
+			more := int64(v) - h.startsAt
+			h.startsAt = int64(v)
+			for _, st := range h.streams {
+				if st.window += more; st.window > windowMax {
+					return &connectionError{codeFlowControl, "a window that is too large"}
+				}
+			}
+		}
+	}
+	h.out = appendFrame(h.out, frameSettings, flagAck, 0, 0)
+	h.wakeWriters()
+	return nil
+}
+
+// settingsFrameMax is how long SETTINGS may be: a hundred of them.
+const settingsFrameMax = 100 * 6
+
+// takePing takes PING.
+func (h *conn2) takePing(f *frame) error {
+	if f.has(flagAck) {
+		return nil // whatever comes says that the peer is there
+	}
+	h.out = append(appendFrame(h.out, framePing, flagAck, 0, 8), f.payload...)
+	return h.waste(wasteFrame)
+}
+
+// takeReset takes RST_STREAM.
+func (h *conn2) takeReset(f *frame) error {
+	if f.id > h.last {
+		return &connectionError{codeProtocol, "RST_STREAM on a stream that has not begun"}
+	}
+	if st := h.streams[f.id]; st != nil {
+		h.close(st, errClosed)
+	}
+	return h.waste(wasteFrame)
+}
+
+const (
+	// outMax is how many bytes of bodies are collected before handlers wait until some are sent.
+	outMax = 64 << 10
+	// repliesMax is how many bytes of other frames may wait beside them: a peer that does not read has no more answers.
+	repliesMax = 64 << 10
+	// outKept is how much memory is kept for them while the connection has streams.
+	outKept = 2 * outMax
+)
+
+// room is how many bytes of n may be sent now.
+func (h *conn2) room(st *stream2, n int) int {
+	most := min(st.window, h.window, int64(h.frameSize), int64(outMax-len(h.out)))
+	return int(max(0, min(int64(n), most)))
+}
+
+// wakeWriters wakes handlers that wait to send, as many as there is room for.
+func (h *conn2) wakeWriters() {
+	left := min(h.window, int64(outMax-len(h.out)))
+	h.writers.wake(func(st *stream2) bool {
+		if left <= 0 || st.window <= 0 {
+			return false
+		}
+		left -= min(int64(h.frameSize), st.window)
+		return true
+	})
+}
+
+// flush has what was made be sent, once all that run now have had their turn.
+func (h *conn2) flush() {
+	if len(h.out) > outMax+repliesMax {
+		h.dead, h.interrupt = true, true
+	}
+	if !h.flushing && !h.dead && len(h.out) > 0 {
+		h.flushing = true
+		h.start((*flusher)(h))
+	}
+}
+
+// flusher sends what a connection has made.
+type flusher conn2
+
+func (f *flusher) Run() {
+	h := (*conn2)(f)
+	h.mu.Lock()
+	for len(h.out) > 0 && !h.dead {
+		out := h.out
+		h.out, h.spare = h.spare[:0], nil
+		h.mu.Unlock()
+		if h.limits.write > 0 {
+			h.c.SetWriteDeadline(time.Now().Add(h.limits.write))
+		}
+		_, err := h.c.Write(out)
+		h.mu.Lock()
+		if cap(out) <= outKept {
+			h.spare = out[:0]
+		}
+		if err != nil {
+			h.dead, h.interrupt = true, true
+		}
+		h.wakeWriters()
+	}
+	h.flushing = false
+	if len(h.streams) == 0 || h.dead {
+		h.out, h.spare = nil, nil
+	}
+	if h.dead {
+		h.writers.wakeAll()
+	}
+	h.waiter.wakeAll()
+	h.unlock()
+}
+
+// Code says what it is for whom tasks are shown.
+func (f *flusher) Code() code.Func { return code.Of((*flusher).Run) }
+
+// sendData sends a piece of a body, and waits while the peer has no room for it. The caller has mu.
+func (h *conn2) sendData(st *stream2, p []byte, end bool) error {
+	for sent := false; ; {
+		if err := st.lost(); err != nil {
+			return err
+		}
+		n := h.room(st, len(p))
+		if n == 0 && len(p) > 0 || sent && len(h.writers.all) > 0 { // others have their turn
+			h.flush()
+			if err := h.wait(&h.writers, st, false); err != nil {
+				return err
+			}
+			sent = false
+			continue
+		}
+		flags := uint8(0)
+		if end && n == len(p) {
+			flags = flagEndStream
+		}
+		h.out = append(appendFrame(h.out, frameData, flags, st.id, n), p[:n]...)
+		st.window -= int64(n)
+		h.window -= int64(n)
+		h.wasted.earns(min(10, n/128))
+		sent = true
+		if p = p[n:]; len(p) == 0 {
+			break
+		}
+	}
+	h.flush()
+	return nil
+}
+
+// lost is why nothing can be sent; nil if it can.
+func (st *stream2) lost() error {
+	switch {
+	case st.gone != nil:
+		return st.gone
+	case st.h.dead:
+		return errGone
+	}
+	return nil
+}
+
+// sendHead sends what the encoder has made as HEADERS.
+func (h *conn2) sendHead(st *stream2, end bool) {
+	kind, flags := uint8(frameHeaders), uint8(0)
+	if end {
+		flags = flagEndStream
+	}
+	for p := h.head; ; {
+		n := min(len(p), h.frameSize)
+		if n == len(p) {
+			flags |= flagEndHeaders
+		}
+		h.out = append(appendFrame(h.out, kind, flags, st.id, n), p[:n]...)
+		if p = p[n:]; len(p) == 0 {
+			break
+		}
+		kind, flags = frameContinuation, 0
+	}
+	if cap(h.head) > headKept {
+		h.head = nil
+	}
+	h.head = h.head[:0]
+}
+
+// headKept is how much memory is kept for what the encoder makes.
+const headKept = 4096
+
+// headWriter is what the encoder writes to.
+type headWriter conn2
+
+func (w *headWriter) Write(p []byte) (int, error) {
+	w.head = append(w.head, p...)
+	return len(p), nil
+}
