@@ -92,11 +92,7 @@ func elsewhere(fn func()) {
 
 // answer answers the requests that are here whole. errDone ends the connection.
 func (c *conn) answer() error {
-	if c.remote == "" { // asked for once: it costs something, and may wait
-		if at := c.net().RemoteAddr(); at != nil {
-			c.remote = at.String()
-		}
-	}
+	c.learnRemote()
 	for {
 		x, err := c.next()
 		if err != nil {
@@ -107,6 +103,15 @@ func (c *conn) answer() error {
 		}
 		if !c.handle(x) {
 			return errDone
+		}
+	}
+}
+
+// learnRemote asks for the peer's address, once: it costs something, and may wait.
+func (c *conn) learnRemote() {
+	if c.remote == "" {
+		if at := c.net().RemoteAddr(); at != nil {
+			c.remote = at.String()
 		}
 	}
 }

@@ -114,6 +114,7 @@ var (
 
 // serve2 serves a connection that speaks HTTP/2 until its end.
 func (c *conn) serve2() {
+	c.learnRemote()
 	h := &conn2{conn: c, limits: c.s.limits2(), streams: make(map[uint32]*stream2), window: firstWindow,
 		startsAt: firstWindow, frameSize: frameMax}
 	h.decoder = hpack.NewDecoder(h.limits.table, h.field)

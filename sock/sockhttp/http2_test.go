@@ -94,6 +94,8 @@ func each2(t *testing.T, h http.Handler, set func(*sockhttp.Server),
 func echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Proto", r.Proto)
 	w.Header().Set("Where", place())
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	w.Header().Set("Remote", host)
 	w.Header().Set("TLS", fmt.Sprint(r.TLS != nil && r.TLS.NegotiatedProtocol == "h2"))
 	_, server := r.Context().Value(http.ServerContextKey).(*http.Server)
 	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -124,7 +126,7 @@ func TestHTTP2(t *testing.T) {
 			if path.Base(t.Name()) == "task" {
 				where = "task"
 			}
-			for name, want := range map[string]string{"Proto": "HTTP/2.0", "Where": where,
+			for name, want := range map[string]string{"Proto": "HTTP/2.0", "Where": where, "Remote": "127.0.0.1",
 				"TLS": fmt.Sprint(config != nil), "Context": "true " + addr} {
 				if got := res.Header.Get(name); got != want {
 					t.Errorf("%s: %s, want %s", name, got, want)

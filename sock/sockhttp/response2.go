@@ -40,6 +40,7 @@ func (w *response2) WriteHeader(status int) {
 		return
 	}
 	w.sent = fieldsOf(w.header)
+	w.declareTrailers(w.sent)
 	if length := w.sent.get("Content-Length"); length != "" {
 		if n, err := strconv.ParseUint(length, 10, 63); err == nil {
 			w.length = int64(n)
@@ -207,7 +208,6 @@ func (w *response2) sendHead(p []byte, trailers *fields) {
 	w.headed = true
 	h, st, f := w.st.h, w.st, w.sent
 	isHead := st.made.Method == http.MethodHead
-	w.declareTrailers(f)
 	h.encodeStatus(w.status)
 	if connection := f.get("Connection"); connection != "" {
 		f.drop("Connection")

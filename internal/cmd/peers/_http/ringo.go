@@ -2,13 +2,11 @@ package http
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
-	"slices"
 	"sync"
 )
 
-// A RingoServer serves HTTP/1 in the place of a Server.
+// A RingoServer serves in the place of a Server.
 type RingoServer interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
@@ -26,7 +24,7 @@ var (
 	ringoServers = map[*Server]RingoServer{} // nil: it was asked for, and is net/http's own
 )
 
-// ringoServe serves what is for HTTP/1 alone. The last result says whether the other counts, as with all that follow.
+// ringoServe serves in its place. The last result says whether the other counts, as with all that follow.
 func (s *Server) ringoServe(l net.Listener) (error, bool) {
 	if RingoNewServer == nil || s.shuttingDown() {
 		return nil, false
@@ -34,13 +32,6 @@ func (s *Server) ringoServe(l net.Listener) (error, bool) {
 	r := s.ringoTakes()
 	if r == nil {
 		return nil, false
-	}
-	if t, ok := l.(interface {
-		RingoParts() (net.Listener, *tls.Config)
-	}); ok {
-		if _, config := t.RingoParts(); slices.Contains(config.NextProtos, http2NextProtoTLS) {
-			return nil, false
-		}
 	}
 	if fn := testHookServerServe; fn != nil {
 		fn(s, l)
@@ -56,7 +47,7 @@ func (s *Server) ringoTakes() RingoServer {
 	if known {
 		return r
 	}
-	if p := s.protocols(); p.HTTP1() && !p.UnencryptedHTTP2() && len(s.TLSNextProto) == 0 {
+	if len(s.TLSNextProto) == 0 {
 		r = RingoNewServer(s)
 		r.SetKeepAlivesEnabled(s.doKeepAlives())
 		s.mu.Lock()

@@ -1,4 +1,4 @@
-// Package server gives what package net/http's servers do for HTTP/1 to sockhttp. Like package peers, it compiles in a
+// Package server gives what package net/http's servers do to sockhttp. Like package peers, it compiles in a
 // copy of GOROOT only.
 //
 // With "server" for RINGO_PEERS the listeners are Ringo's, and served on their loops; with "others" they are package
@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 
 	"ringo/peers"
@@ -48,6 +49,7 @@ func stand(s *http.Server) *server {
 	r.ErrorLog = slog.New(lines{s})
 	r.BaseContext, r.ConnState = s.BaseContext, s.ConnState
 	r.DisableGeneralOptionsHandler = s.DisableGeneralOptionsHandler
+	r.HTTP2, r.Protocols = s.HTTP2, s.Protocols
 	r.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		ctx = context.WithValue(ctx, http.ServerContextKey, s)
 		if s.ConnContext != nil {
@@ -73,7 +75,11 @@ func (r *server) Serve(ln net.Listener) error {
 	}
 	serve := func() error { return r.Server.Serve(own) }
 	if config != nil {
-		r.certify.Do(func() { r.TLSConfig = config })
+		r.certify.Do(func() {
+			r.TLSConfig, r.Protocols = config, new(http.Protocols) // what tests offer, and nothing else
+			r.Protocols.SetHTTP2(slices.Contains(config.NextProtos, "h2"))
+			r.Protocols.SetHTTP1(!r.Protocols.HTTP2() || slices.Contains(config.NextProtos, "http/1.1"))
+		})
 		serve = func() error { return r.Server.ServeTLS(own, "", "") }
 	}
 	return own.Loop().Call(serve)

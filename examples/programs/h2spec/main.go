@@ -1,0 +1,133 @@
+// H2spec serves HTTP/2 by sockhttp, has the program of github.com/summerwind/h2spec ask it, and compares what failed
+// with what is accepted. See .ci/peers.
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+	"ringo/sock/sockhttp"
+)
+
+func main() {
+	way := flag.String("way", "task", "task, goroutine, or tls")
+	spec := flag.String("run", "", "h2spec")
+	accepted := flag.String("accepted", "", "a file with the cases that fail")
+	flag.Parse()
+	if err := run(*way, *spec, *accepted); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(way, spec, accepted string) error {
+	s := &sockhttp.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(answer),
+		ErrorLog: slog.New(slog.DiscardHandler)}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	if way == "task" {
+		s.Handler = sockhttp.Task(s.Handler)
+	}
+	var err error
+	if s.TLSConfig, err = certified(); err != nil {
+		return err
+	}
+	set, err := new(sock.ListenConfig).Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	_, port, err := net.SplitHostPort(set.Addr().String())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			ln, err := set.Listen(l)
+			if err != nil {
+				return err
+			}
+			if way == "tls" {
+				err = s.ServeTLS(ln, "", "")
+			} else {
+				err = s.Serve(ln)
+			}
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
+			}
+			return err
+		})
+	}()
+	args := []string{"-h", "127.0.0.1", "-p", port}
+	if way == "tls" {
+		args = append(args, "-t", "-k")
+	}
+	out, _ := exec.Command(spec, args...).CombinedOutput() // it fails with any case
+	cancel()
+	return errors.Join(compare(way, string(out), accepted), <-ended)
+}
+
+func answer(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }
+
+// certified has a certificate for a moment.
+func certified() (*tls.Config, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
+}
+
+var (
+	failure = regexp.MustCompile(`× \d+: (.*)`)
+	counts  = regexp.MustCompile(`\d+ tests, \d+ passed.*`)
+)
+
+// compare compares the cases that have failed with the lines of a file, of which those with # say why.
+func compare(way, out, accepted string) error {
+	text, err := os.ReadFile(accepted)
+	if err != nil {
+		return err
+	}
+	sum := counts.FindString(out)
+	if sum == "" {
+		return fmt.Errorf("h2spec has no sum:\n%s", out)
+	}
+	fmt.Println(way+":", sum)
+	_, list, _ := strings.Cut(out, "Failures:")
+	lines := strings.Split(string(text), "\n")
+	for _, m := range failure.FindAllStringSubmatch(list, -1) {
+		if !slices.Contains(lines, m[1]) {
+			err = errors.Join(err, fmt.Errorf("%s: failed: %s", way, m[1]))
+		}
+	}
+	return err
+}

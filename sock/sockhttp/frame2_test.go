@@ -1,0 +1,90 @@
+package sockhttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// scripted is a connection on which all has come already, and that keeps what is sent.
+type scripted struct {
+	net.Conn // nil: what else a connection can nobody asks for
+	in       io.Reader
+	mu       sync.Mutex
+	out      bytes.Buffer
+}
+
+func (s *scripted) Read(p []byte) (int, error)      { return s.in.Read(p) }
+func (s *scripted) Close() error                    { return nil }
+func (s *scripted) RemoteAddr() net.Addr            { return &net.TCPAddr{} }
+func (s *scripted) LocalAddr() net.Addr             { return &net.TCPAddr{} }
+func (s *scripted) SetReadDeadline(time.Time) error { return nil }
+
+func (s *scripted) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
+}
+
+// Whatever a peer sends, what it gets are frames as they should be.
+func FuzzHTTP2(f *testing.F) {
+	var p bytes.Buffer
+	e := hpack.NewEncoder(&p)
+	for _, one := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "x"},
+		{"trailer", "a"}} {
+		e.WriteField(hpack.HeaderField{Name: one[0], Value: one[1]})
+	}
+	open := append(appendFrame(nil, frameHeaders, flagEndHeaders, 1, p.Len()), p.Bytes()...)
+	f.Add(open)
+	f.Add(append(open, append(appendFrame(nil, frameData, flagEndStream, 1, 3), "abc"...)...))
+	f.Add(append(appendFrame(nil, frameHeaders, 0, 1, 3), append(p.Bytes()[:3], append(appendFrame(nil,
+		frameContinuation, flagEndHeaders, 1, p.Len()-3), p.Bytes()[3:]...)...)...))
+	f.Add(appendSetting(appendFrame(nil, frameSettings, 0, 0, 6), settingWindow, 1))
+	f.Add(append(open, appendWord(nil, frameWindow, 1, 5)...))
+	f.Add(append(open, appendWord(nil, frameReset, 1, 8)...))
+	f.Add(append(appendFrame(nil, framePing, 0, 0, 8), "12345678"...))
+	f.Add(appendGoAway(nil, 0, codeNone))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		s := &Server{ErrorLog: slog.New(slog.DiscardHandler), Handler: http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				n, _ := io.Copy(io.Discard, r.Body)
+				w.Header().Set("Trailer", "After")
+				w.Write(make([]byte, n%5000))
+			})}
+		nc := &scripted{in: io.MultiReader(bytes.NewReader([]byte(clientPreface)),
+			bytes.NewReader(appendFrame(nil, frameSettings, 0, 0, 0)), bytes.NewReader(p))}
+		c := (&origin{s: s, base: context.Background()}).newConn(nc)
+		c.serve2()
+		nc.mu.Lock()
+		defer nc.mu.Unlock()
+		d := hpack.NewDecoder(4096, nil)
+		d.SetEmitFunc(func(hpack.HeaderField) {})
+		for q := nc.out.Bytes(); len(q) > 0; {
+			if len(q) < frameHeaderSize {
+				t.Fatalf("%d bytes that are no frame", len(q))
+			}
+			f := parseFrameHeader(q)
+			if q = q[frameHeaderSize:]; f.size > len(q) || f.size > frameMax && len(p) < 6 {
+				t.Fatalf("a frame of %d bytes in %d", f.size, len(q))
+			}
+			f.payload = q[:f.size]
+			if err := f.check(); err != nil {
+				t.Fatalf("a frame of type %d: %v", f.kind, err)
+			}
+			if f.kind == frameHeaders || f.kind == frameContinuation {
+				if _, err := d.Write(f.payload); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q = q[f.size:]
+		}
+	})
+}
