@@ -259,7 +259,7 @@ func (c *conn) handle(x *exchange) bool {
 	}
 	w := &x.res
 	w.finish()
-	c.answered(x, w.status, w.written)
+	c.answered(&x.made, w.status, w.written)
 	if x.hasBody() {
 		if w.fullDuplex && !w.close && !x.body.settle() {
 			w.close = true
@@ -277,17 +277,15 @@ func (c *conn) handle(x *exchange) bool {
 	return more
 }
 
-// answered tells the program of an answer. x is nil if there was no request.
-func (c *conn) answered(x *exchange, status int, size int64) {
-	switch tell := c.s.Answered; {
-	case tell == nil:
-	case x == nil:
-		tell(c.net(), nil, status, size)
-	case x.made.Method == http.MethodHead:
-		tell(c.net(), &x.made, status, 0)
-	default:
-		tell(c.net(), &x.made, status, size)
+// answered tells the program of an answer. r is nil if there was no request.
+func (c *conn) answered(r *http.Request, status int, size int64) {
+	if c.s.Answered == nil {
+		return
 	}
+	if r != nil && r.Method == http.MethodHead {
+		size = 0
+	}
+	c.s.Answered(c.net(), r, status, size)
 }
 
 // run has the program's handler called where it is to run; false if it has not returned.
@@ -367,7 +365,7 @@ func (c *conn) refuse(x *exchange, err error) error {
 		x.res.Header().Set("Connection", "close")
 		x.res.WriteHeader(bad.code)
 		x.res.finish()
-		c.answered(x, bad.code, 0)
+		c.answered(&x.made, bad.code, 0)
 	} else {
 		line, body := status, status
 		switch {

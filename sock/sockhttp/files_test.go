@@ -3,6 +3,7 @@ package sockhttp_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -573,4 +574,46 @@ func TestAnswered(t *testing.T) {
 	if len(told) > 0 {
 		t.Errorf("more than that was told: %q", <-told)
 	}
+}
+
+// Files are served, and answers told of, by HTTP/2 as well.
+func TestHTTP2Answered(t *testing.T) {
+	more := numbered(100_000)
+	files := &sockhttp.Files{Root: openRoot(t, site(t, map[string]string{"f": "file", "more": more}))}
+	t.Cleanup(files.Close)
+	told := make(chan string, 10)
+	set := func(s *sockhttp.Server) {
+		s.Answered = func(_ net.Conn, r *http.Request, status int, size int64) {
+			told <- fmt.Sprint(r.Method, " ", r.RequestURI, " ", r.Proto, " ", status, " ", size)
+		}
+	}
+	each2(t, files, set, func(t *testing.T, _ *sockhttp.Server, url string, config *tls.Config) {
+		client, _ := client2(t, config, nil)
+		for _, c := range []struct{ method, path, span, body, want string }{
+			{"GET", "/f", "", "file", "GET /f HTTP/2.0 200 4"},
+			{"HEAD", "/f", "", "", "HEAD /f HTTP/2.0 200 0"},
+			{"GET", "/more", "", more, "GET /more HTTP/2.0 200 100000"},
+			{"GET", "/more", "bytes=5-9", more[5:10], "GET /more HTTP/2.0 206 5"},
+		} {
+			r, err := http.NewRequest(c.method, url+c.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.span != "" {
+				r.Header.Set("Range", c.span)
+			}
+			a, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(a.Body)
+			a.Body.Close()
+			if string(body) != c.body || err != nil {
+				t.Errorf("%s %s: %d bytes, %v", c.method, c.path, len(body), err)
+			}
+			if got := patience.Recv(t, c.want, told); got != c.want {
+				t.Errorf("told %q, want %q", got, c.want)
+			}
+		}
+	})
 }

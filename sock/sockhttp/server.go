@@ -45,9 +45,9 @@ type Server struct {
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 	// ConnState is called when a connection changes its state, on a goroutine.
 	ConnState func(net.Conn, http.ConnState)
-	// Answered, if not nil, is called when an answer of HTTP/1 is out, or can't be sent, for an access log: in the task
-	// or on the goroutine that serves the connection, so it must not wait. size is how many bytes of a body were
-	// written. r is nil if what came was no request.
+	// Answered, if not nil, is called when an answer is out, or can't be sent, for an access log: in the task or on the
+	// goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes of a
+	// body were written. r is nil if what came was no request.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
 	// Protocols are those that the server speaks; nil means HTTP/1, and HTTP/2 by TLS. See "HTTP/2".
 	Protocols *http.Protocols

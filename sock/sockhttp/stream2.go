@@ -75,6 +75,7 @@ func (st *stream2) Run() {
 	st.ctx.end(context.Canceled)
 	if returned {
 		st.res.finish()
+		st.h.conn.answered(&st.made, st.res.status, st.res.written)
 	}
 	removeForm(&st.made)
 }
