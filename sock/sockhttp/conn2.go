@@ -384,7 +384,15 @@ func (h *conn2) part2(err error) bool {
 		h.close(st, errGone)
 	}
 	h.queue = nil
-	for there && h.flushing && h.wait(&h.waiter, nil, false) == nil { // of a cancelled task the writer is, too
+	if wrong != nil && h.flushing { // whoever is at fault need not read it
+		h.mu.Unlock()
+		h.c.SetWriteDeadline(time.Now().Add(partMax))
+		h.mu.Lock()
+	}
+	for there && !h.dead && h.flushing {
+		if h.wait(&h.waiter, nil, false) != nil { // of a cancelled task the writer is, too
+			break
+		}
 	}
 	h.alarm.stop()
 	h.ping.stop()

@@ -391,7 +391,7 @@ func TestFlowControl(t *testing.T) {
 
 		// The other way: windows are opened for what was read, and for padding.
 		r.send(made(headers, endHeaders, 3, head("POST", "/")))
-		const pieces, piece = 300, 16000
+		const pieces, piece = 5000, 100
 		piled := made(data, padded, 3, "\xff"+strings.Repeat("x", piece)+strings.Repeat("\x00", 255))
 		left := [2]int{65535 + 1<<20 - 65535, 1 << 20} // of the connection, once it has opened it, and of the stream
 		for range pieces {
@@ -415,7 +415,7 @@ func TestFlowControl(t *testing.T) {
 	})
 }
 
-// An answer that its peer does not read is held up, and bounded, until the peer goes.
+// An answer that its peer does not read is held up, and bounded, until the peer goes, or is made to.
 func TestPeerThatNeverReads(t *testing.T) {
 	var written atomic.Int64
 	failed := make(chan error, 1)
@@ -432,23 +432,37 @@ func TestPeerThatNeverReads(t *testing.T) {
 			}
 		}
 	})
-	eachClear2(t, h, nil, func(t *testing.T, url string) {
-		written.Store(0)
-		r := dial2(t, url, setting(4, 1<<31-1))
-		r.send(made(window, 0, 0, word(1<<30)) + getOn(1))
-		r.until(data, 1)
-		other := dial2(t, url)
-		for i := range 100 { // others are served
-			id := uint32(2*i + 1)
-			other.send(made(headers, endHeaders|endStream, id, head("POST", "/")))
-			other.until(headers, id)
-		}
-		r.Close()
-		if err := patience.Recv(t, "the end of the answer", failed); err == nil {
-			t.Error("no error")
-		}
-		if n := written.Load(); n > 64<<20 {
-			t.Errorf("%d bytes were taken that nobody has read", n)
-		}
-	})
+	for _, flood := range []bool{false, true} {
+		t.Run(fmt.Sprint(flood), func(t *testing.T) {
+			eachClear2(t, h, nil, func(t *testing.T, url string) {
+				written.Store(0)
+				r := dial2(t, url, setting(4, 1<<31-1))
+				r.send(made(window, 0, 0, word(1<<30)) + getOn(1))
+				r.until(data, 1)
+				other := dial2(t, url)
+				for i := range 100 { // others are served
+					id := uint32(2*i + 1)
+					other.send(made(headers, endHeaders|endStream, id, head("POST", "/")))
+					other.until(headers, id)
+				}
+				for i := 0; flood; i++ { // of which it is told, and not waited for
+					if r.send(strings.Repeat(made(ping, 0, 0, "12345678"), 50)) != nil {
+						break
+					}
+					if i == 1<<16 {
+						t.Fatal("all was taken")
+					}
+				}
+				if !flood {
+					r.Close()
+				}
+				if err := patience.Recv(t, "the end of the answer", failed); err == nil {
+					t.Error("no error")
+				}
+				if n := written.Load(); n > 64<<20 {
+					t.Errorf("%d bytes were taken that nobody has read", n)
+				}
+			})
+		})
+	}
 }
