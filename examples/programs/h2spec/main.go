@@ -40,9 +40,17 @@ func main() {
 	}
 }
 
+// answersAfter is for how long a stream is open: what a peer does wrong on one that has ended is ignored.
+const answersAfter = 20 * time.Millisecond
+
 func run(way, spec, accepted string) error {
-	s := &sockhttp.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(answer),
-		ErrorLog: slog.New(slog.DiscardHandler)}
+	pause := func() { time.Sleep(answersAfter) }
+	s := &sockhttp.Server{Protocols: new(http.Protocols), ErrorLog: slog.New(slog.DiscardHandler)}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		pause()
+		io.WriteString(w, "Hello, World!")
+	})
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
@@ -70,6 +78,9 @@ func run(way, spec, accepted string) error {
 			if err != nil {
 				return err
 			}
+			if way == "task" {
+				pause = func() { l.Sleep(answersAfter) }
+			}
 			if way == "tls" {
 				err = s.ServeTLS(ln, "", "")
 			} else {
@@ -89,8 +100,6 @@ func run(way, spec, accepted string) error {
 	cancel()
 	return errors.Join(compare(way, string(out), accepted), <-ended)
 }
-
-func answer(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }
 
 // certified has a certificate for a moment.
 func certified() (*tls.Config, error) {
