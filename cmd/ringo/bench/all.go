@@ -18,7 +18,7 @@ const help = `usage: ringo bench [flag ...]
        ringo bench file [flag ...]
 
 Measures, on this machine and without anything else installed, what servers cost on each
-driver that works here beside package net (echo over TCP and UDP, an HTTP-like exchange),
+driver that works here beside package net (echo over TCP and UDP, HTTP beside net/http),
 and files by package file beside package os (cached and direct reads, appends with a
 sync). Then it says which driver to take, how many loops, and whether Config.Spin and
 Config.Pin pay, each with the figures that it rests on.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"ringo"
@@ -192,6 +193,8 @@ func (p *peer) exchange(times int) error {
 		want := p.want
 		if want == nil {
 			want = p.message
+		} else if n > dateAt+len(http.TimeFormat) {
+			copy(p.reply[dateAt:], http.TimeFormat)
 		}
 		if !bytes.Equal(p.reply[:n], want) {
 			return fmt.Errorf("a wrong answer: %q, want %q", p.reply[:n], want)

@@ -5,19 +5,29 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"sync/atomic"
 
 	"ringo"
 	"ringo/sock"
+	"ringo/sock/sockhttp"
 )
 
-// What an HTTP-like exchange consists of, always.
+// What an exchange of HTTP consists of, always but for the date.
 var (
 	httpRequest = []byte("GET /hello HTTP/1.1\r\nHost: bench\r\nUser-Agent: ringo-bench\r\nAccept: */*\r\n\r\n")
-	httpReply   = []byte("HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n" +
-		"Hello, World!")
-	headEnd = []byte("\r\n\r\n")
+	httpReply   = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: " + http.TimeFormat +
+		"\r\nContent-Length: 13\r\n\r\n" + helloBody)
+	dateAt = bytes.Index(httpReply, []byte(http.TimeFormat))
 )
+
+const helloBody = "Hello, World!"
+
+// hello is the handler of HTTP, on either server.
+func hello(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain")
+	io.WriteString(w, helloBody)
+}
 
 const (
 	anyPort     = "127.0.0.1:0"
@@ -37,19 +47,19 @@ func (s *childConfig) serve(up *pipe) error {
 		return err
 	}
 	defer tcp.Close()
-	http, err := sock.Reserve("tcp", anyPort)
+	web, err := sock.Reserve("tcp", anyPort)
 	if err != nil {
 		return err
 	}
-	defer http.Close()
+	defer web.Close()
 	var here atomic.Int32
-	said := childAddress{TCP: tcp.Addr().String(), HTTP: http.Addr().String()}
+	said := childAddress{TCP: tcp.Addr().String(), HTTP: web.Addr().String()}
 	return ringo.Run(ctx, s.config(), func(l *ringo.Loop) error {
 		echoes, err := tcp.Listen(l)
 		if err != nil {
 			return err
 		}
-		pages, err := http.Listen(l)
+		pages, err := web.Listen(l)
 		if err != nil {
 			return err
 		}
@@ -64,7 +74,7 @@ func (s *childConfig) serve(up *pipe) error {
 			g.Go(func() error { return echoBatches(c) })
 		}
 		g.Go(func() error { return s.serveEcho(l, echoes) })
-		g.Go(func() error { return sock.Serve(l, pages, &sock.Handler{Request: replyRequest}) })
+		g.Go(func() error { return s.serveHTTP(pages) })
 		if here.Add(1) == int32(len(l.Loops())) {
 			go func() { up.ready(said); up.untilEnd(); stop() }()
 		}
@@ -101,23 +111,14 @@ func echoRequest(c *sock.Conn) error {
 	return nil
 }
 
-// replyRequest answers the requests that are whole.
-func replyRequest(c *sock.Conn) error {
-	for c.Buffered() > 0 {
-		p, err := c.Peek(c.Buffered())
-		if err != nil {
-			return err
-		}
-		end := bytes.Index(p, headEnd)
-		if end < 0 {
-			return nil // the rest is to come
-		}
-		if _, err := c.Discard(end + len(headEnd)); err != nil {
-			return err
-		}
-		if _, err := c.Write(httpReply); err != nil {
-			return err
-		}
+// serveHTTP serves net/http's handler, in tasks unless connections are to cost what is usual.
+func (s *childConfig) serveHTTP(ln *sock.Listener) error {
+	var h http.Handler = http.HandlerFunc(hello)
+	if s.Handler != "conn" {
+		h = sockhttp.Task(h)
+	}
+	if err := (&sockhttp.Server{Handler: h}).Serve(ln); err != http.ErrServerClosed {
+		return err
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func serveNet(up *pipe) error {
 	if err != nil {
 		return err
 	}
-	http, err := net.Listen("tcp", anyPort)
+	web, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		return err
 	}
@@ -163,9 +164,9 @@ func serveNet(up *pipe) error {
 	}
 	failed := make(chan error, 3)
 	go func() { failed <- acceptAll(tcp, echoConn) }()
-	go func() { failed <- acceptAll(http, replyConn) }()
+	go func() { failed <- http.Serve(web, http.HandlerFunc(hello)) }()
 	go func() { failed <- echoDatagrams(udp.(*net.UDPConn)) }()
-	up.ready(childAddress{TCP: tcp.Addr().String(), HTTP: http.Addr().String(), UDP: udp.LocalAddr().String()})
+	up.ready(childAddress{TCP: tcp.Addr().String(), HTTP: web.Addr().String(), UDP: udp.LocalAddr().String()})
 	go func() { up.untilEnd(); failed <- nil }()
 	return <-failed
 }
@@ -191,27 +192,6 @@ func echoConn(c net.Conn) {
 		}
 		if err != nil {
 			return
-		}
-	}
-}
-
-func replyConn(c net.Conn) {
-	p := make([]byte, bufferBytes)
-	for have := 0; have < len(p); {
-		n, err := c.Read(p[have:])
-		if err != nil {
-			return
-		}
-		have += n
-		for {
-			end := bytes.Index(p[:have], headEnd)
-			if end < 0 {
-				break
-			}
-			have = copy(p, p[end+len(headEnd):have])
-			if _, err := c.Write(httpReply); err != nil {
-				return
-			}
 		}
 	}
 }

@@ -186,19 +186,26 @@ func (s *suite) planServers() error {
 	for _, load := range []struct{ kind, title, about string }{
 		{cellTCP, fmt.Sprintf("TCP echo, %d connections x %d bytes", conns, messageBytes),
 			"a handler for each request"},
-		{cellHTTP, fmt.Sprintf("HTTP-like, %d connections, a small head and 13 bytes", conns),
-			"a handler for each request"},
+		{cellHTTP, fmt.Sprintf("HTTP, %d connections, a small head and %d bytes", conns, len(helloBody)),
+			"a handler of net/http on sockhttp, in a task"},
 		{cellUDP, fmt.Sprintf("UDP echo, %d sockets x %d bytes", conns, messageBytes), "a task, with batches"},
 	} {
 		c := s.cell(load.kind, load.title, "request", rowNet)
-		s.add(c, rowNet, "package net, goroutines", s.against(net, load.kind, conns, true))
+		about := "package net, goroutines"
+		if load.kind == cellHTTP {
+			about = "net/http"
+		}
+		s.add(c, rowNet, about, s.against(net, load.kind, conns, true))
 		for _, name := range s.drivers() {
 			if servers[name] != nil {
 				s.add(c, name, load.about, s.against(servers[name], load.kind, conns, true))
 			}
 		}
-		if load.kind == cellTCP {
+		switch load.kind {
+		case cellTCP:
 			s.add(c, s.Auto+", tasks", "a task for each connection", s.against(tasks, load.kind, conns, true))
+		case cellHTTP:
+			s.add(c, s.Auto+", goroutines", "the same on a goroutine", s.against(tasks, load.kind, conns, true))
 		}
 	}
 	if err := s.planSpin(net, auto); err != nil {
