@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"net/netip"
+
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
@@ -22,6 +24,13 @@ func init() {
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
 	handle.Sockets.Rest = func(conn any, fn func()) bool { return conn.(*Conn).restBy(fn) }
+	handle.Sockets.Peer = func(conn any) netip.AddrPort {
+		at := conn.(*Conn).raddr
+		if at.Addr().Zone() != "" {
+			return netip.AddrPort{} // net.Addr has names for those
+		}
+		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	}
 	handle.Sockets.Leave = func(conn any) error { return conn.(*Conn).leaveServer() }
 	handle.Sockets.Served = func(l *loop.Loop, f func(any)) {
 		l.Call(func() { eachServed(l, func(c *Conn) { f(c) }) })

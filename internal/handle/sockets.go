@@ -27,6 +27,9 @@ var Sockets struct {
 	// bytes, an end or an error. fn must not park; that of the first call counts, and each call sees to it that it will
 	// hear. false: something has come already, or somebody reads. T, and not for connections of a server.
 	Rest func(conn any, fn func()) bool
+	// Peer gives the address of a *sock.Conn's peer, which takes no memory as its net.Addr does; invalid if it has none
+	// of TCP, or one with a zone. Any caller.
+	Peer func(conn any) netip.AddrPort
 	// Leave takes a *sock.Conn that is in a Request of Serve off its server, for whoever has called Request: it is a
 	// connection as any, which nobody closes but its user. Any caller.
 	Leave func(conn any) error

@@ -26,9 +26,9 @@ type conn struct {
 	s      *Server
 	from   *origin
 	c      stream
-	own    *sock.Conn  // that sock.Serve has a task for when there is input; nil: whoever serves it waits
-	loop   *ringo.Loop // on which it is served; nil: on a goroutine
-	ctx    context.Context
+	own    *sock.Conn         // that sock.Serve has a task for when there is input; nil: whoever serves it waits
+	loop   *ringo.Loop        // on which it is served; nil: on a goroutine
+	ctx    context.Context    // the program's, below connContext
 	cancel context.CancelFunc // nil: nobody has asked
 	tls    *tls.ConnectionState
 	remote string
@@ -52,18 +52,32 @@ var blank http.Request
 // errDone ends a connection that has had its last answer.
 var errDone = errors.New("sockhttp: the connection has had its last answer")
 
-// newConn begins to serve a connection.
-func (o *origin) newConn(nc net.Conn) *conn {
-	c := &conn{s: o.s, from: o, ctx: o.base, c: &buffered{Conn: nc}, loop: o.loop, born: time.Now()}
+// newConn begins to serve a connection, whose bytes are st's.
+func (o *origin) newConn(nc net.Conn, st stream) *conn {
+	c := &conn{s: o.s, from: o, ctx: o.base, c: st, loop: o.loop, born: time.Now()}
 	if o.s.ConnContext != nil {
 		elsewhere(func() { c.ctx = o.s.ConnContext(o.base, nc) })
 		if c.ctx == nil {
 			panic("sockhttp: ConnContext returned nil")
 		}
 	}
-	c.ctx = context.WithValue(c.ctx, http.LocalAddrContextKey, nc.LocalAddr())
 	c.tell(nc, http.StateNew)
 	return c
+}
+
+// connContext is a connection as the context of its requests. The address is found when it is asked for: it takes
+// memory for as long as the connection lasts.
+type connContext conn
+
+func (c *connContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
+func (c *connContext) Done() <-chan struct{}       { return c.ctx.Done() }
+func (c *connContext) Err() error                  { return c.ctx.Err() }
+
+func (c *connContext) Value(key any) any {
+	if key == http.LocalAddrContextKey {
+		return (*conn)(c).net().LocalAddr()
+	}
+	return c.ctx.Value(key)
 }
 
 // tell calls the server's ConnState.
@@ -110,6 +124,12 @@ func (c *conn) answer() error {
 // learnRemote asks for the peer's address, once: it costs something, and may wait.
 func (c *conn) learnRemote() {
 	if c.remote == "" {
+		if c.own != nil {
+			if at := handle.Sockets.Peer(c.own); at.IsValid() {
+				c.remote = at.String()
+				return
+			}
+		}
 		if at := c.net().RemoteAddr(); at != nil {
 			c.remote = at.String()
 		}

@@ -44,7 +44,7 @@ func give(p *[]byte) {
 // newExchange makes the exchange of a whole head.
 func (c *conn) newExchange(text string) (*exchange, error) {
 	x := &exchange{conn: c, c: c.c}
-	x.ctx.Context, x.ctx.x = c.ctx, x
+	x.ctx.Context, x.ctx.x = (*connContext)(c), x
 	x.made = *blank.WithContext(&x.ctx) // a copy, so that it is none on the heap
 	r := &x.made
 	r.URL = &x.url

@@ -49,8 +49,7 @@ func onTape(h http.Handler, request string) func() {
 
 func answers(h http.Handler, t *tape) func() {
 	s := &Server{Handler: h}
-	c := (&origin{s: s, base: context.Background()}).newConn(t)
-	c.c = t
+	c := (&origin{s: s, base: context.Background()}).newConn(t, t)
 	return func() {
 		t.off = 0
 		if err := c.answer(); err != nil {
@@ -139,7 +138,7 @@ func BenchmarkExchange(b *testing.B) {
 // HTTP/2 is known by its first bytes, as soon as they can be nothing else.
 func TestBegins(t *testing.T) {
 	s := &Server{Protocols: new(http.Protocols)}
-	c := (&origin{s: s, base: context.Background()}).newConn(new(tape))
+	c := (&origin{s: s, base: context.Background()}).newConn(nil, new(tape))
 	for spoken := range 4 {
 		s.Protocols.SetHTTP1(spoken&1 != 0)
 		s.Protocols.SetUnencryptedHTTP2(spoken&2 != 0)

@@ -61,7 +61,7 @@ func FuzzHTTP2(f *testing.F) {
 			})}
 		nc := &scripted{in: io.MultiReader(bytes.NewReader([]byte(clientPreface)),
 			bytes.NewReader(appendFrame(nil, frameSettings, 0, 0, 0)), bytes.NewReader(p))}
-		c := (&origin{s: s, base: context.Background()}).newConn(nc)
+		c := (&origin{s: s, base: context.Background()}).newConn(nc, &buffered{Conn: nc})
 		c.serve2()
 		nc.mu.Lock()
 		defer nc.mu.Unlock()

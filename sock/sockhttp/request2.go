@@ -158,7 +158,7 @@ func (h *conn2) takeBlock(b *block2) error {
 	}
 	st := &stream2{h: h, id: b.id, window: h.startsAt, inflow: inflow{left: h.limits.streamWindow,
 		size: h.limits.streamWindow}}
-	st.ctx.Context = h.ctx
+	st.ctx.Context = (*connContext)(h.conn)
 	st.made = *blank.WithContext(&st.ctx)
 	st.made.URL = &st.url
 	st.res.st, st.res.length = st, -1

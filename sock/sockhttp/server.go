@@ -231,8 +231,8 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 
 // open begins with a connection of a loop's own listener.
 func (o *origin) open(sc *sock.Conn) error {
-	c := o.newConn(sc)
-	c.c, c.own = sc, sc // which is looked into where it is
+	c := o.newConn(sc, sc) // which is looked into where it is
+	c.own = sc
 	sc.SetValue(c)
 	if o.s.headerTimeout() > 0 {
 		c.limitHead()
@@ -269,7 +269,8 @@ func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) e
 					o.tasks.Done()
 				}
 			}()
-			c = o.newConn(wrap(sc))
+			nc := wrap(sc)
+			c = o.newConn(nc, &buffered{Conn: nc})
 			s.serveConn(c)
 		})
 	}
@@ -288,7 +289,8 @@ func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error 
 		nc, err := once.Accept()
 		if err == nil {
 			pause = 0
-			c := o.newConn(wrap(nc))
+			nc = wrap(nc)
+			c := o.newConn(nc, &buffered{Conn: nc})
 			go s.serveConn(c)
 			continue
 		}
@@ -417,7 +419,7 @@ func (c *conn) handshake() error {
 		nc.SetDeadline(time.Now().Add(d))
 		defer nc.SetDeadline(time.Time{})
 	}
-	if err := h.HandshakeContext(c.ctx); err != nil {
+	if err := h.HandshakeContext((*connContext)(c)); err != nil {
 		why := err.Error()
 		var header tls.RecordHeaderError
 		if errors.As(err, &header) && header.Conn != nil && isHTTP(header.RecordHeader) {
