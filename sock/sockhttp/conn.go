@@ -177,11 +177,10 @@ func (c *conn) next() (*exchange, error) {
 		c.scanned = scanned
 		return nil, c.await(n)
 	}
-	text := string(p[:end])
+	x, err := c.newExchange(p[:end])
 	c.c.Discard(end)
 	c.scanned, c.seen, c.lined, c.begun = 0, 0, false, true
 	c.beginRequest()
-	x, err := c.newExchange(text)
 	c.post = x.made.Method == http.MethodPost
 	return x, err
 }
@@ -268,7 +267,7 @@ func (c *conn) net() net.Conn {
 
 // handle has a request answered, and reports whether others may follow.
 func (c *conn) handle(x *exchange) bool {
-	whole := c.run(&x.res, &x.made)
+	whole, reuses := c.run(&x.res, &x.made)
 	x.ctx.end(context.Canceled)
 	if c.left {
 		return false
@@ -294,6 +293,9 @@ func (c *conn) handle(x *exchange) bool {
 	if !more {
 		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
 	}
+	if reuses {
+		c.from.giveBack(x)
+	}
 	return more
 }
 
@@ -308,17 +310,18 @@ func (c *conn) answered(r *http.Request, status int, size int64) {
 	c.s.Answered(c.net(), r, status, size)
 }
 
-// run has the program's handler called where it is to run; false if it has not returned.
-func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned bool) {
+// run has the program's handler called where it is to run. It reports whether that has returned, and whether it has
+// kept nothing.
+func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned, reuses bool) {
 	h := c.s.handlerOf(r)
-	inTask := false
-	if c.loop != nil {
-		h, inTask = route(h, r)
+	if c.loop == nil {
+		return c.call(h, w, r), false
 	}
-	if c.loop == nil || inTask {
-		return c.call(h, w, r)
+	h, at := route(h, r)
+	if at == onGoroutine {
+		return c.callElsewhere(h, w, r), false
 	}
-	return c.callElsewhere(h, w, r)
+	return c.call(h, w, r), at == inTaskReusing
 }
 
 // callElsewhere is call on a goroutine. If that can't be begun, it has not returned.

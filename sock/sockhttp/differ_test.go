@@ -232,7 +232,7 @@ func TestVectors(t *testing.T) {
 	for i, v := range vectors {
 		want[i] = undated(exchange(t, net, nil, v.request+next))
 	}
-	eachWay(t, http.HandlerFunc(witness), nil, func(t *testing.T, addr string) {
+	everyWay(t, http.HandlerFunc(witness), func(t *testing.T, addr string) {
 		for i, v := range vectors {
 			got := undated(exchange(t, addr, nil, v.request+next))
 			all := statuses(strings.Replace(got, "HTTP/1.1 100 Continue\r\n\r\n", "", 1))
@@ -253,7 +253,7 @@ func TestVectors(t *testing.T) {
 // Random requests, split anywhere, pipelined, are seen and answered as by net/http.
 func TestAsNetHTTP(t *testing.T) {
 	net := control(t, http.HandlerFunc(witness))
-	eachWay(t, http.HandlerFunc(witness), nil, func(t *testing.T, addr string) {
+	everyWay(t, http.HandlerFunc(witness), func(t *testing.T, addr string) {
 		seeds := uint64(200)
 		if testmain.Long() {
 			seeds = 20000

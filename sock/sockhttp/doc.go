@@ -18,6 +18,9 @@
 // server's handler is an [http.ServeMux]; with another router, mark the router and give the routes that may wait for
 // other things to [Goroutine].
 //
+// Each request has memory of its own, which a handler may keep. A handler of [TaskReusing] keeps none of it, so that
+// the next request needs no other.
+//
 // [FileServer] serves files in tasks, with what http.FileServer answers.
 //
 // # What differs from net/http

@@ -1,12 +1,16 @@
 package sockhttp
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"sync"
+
+	"ringo/internal/invariant"
 )
 
-// exchange is a request and its answer. It is made anew for each: nobody can tell what a handler keeps of it.
+// exchange is a request and its answer. It is made anew for each, since nobody can tell what a handler keeps of it,
+// unless the last on the loop had one of TaskReusing.
 type exchange struct {
 	conn    *conn
 	c       stream
@@ -17,7 +21,20 @@ type exchange struct {
 	res     response
 	head    head
 	watcher *watcher
+	memory  memory
 }
+
+// memory is what an exchange has for the next request beside itself. All but the text is empty between the two.
+type memory struct {
+	text   string // of the head: that of the next is often the same
+	fields http.Header
+	values []string
+}
+
+const (
+	exchangesMax = 32      // that a listener's loop keeps
+	textMax      = 4 << 10 // bytes of a head that is kept; of its fields there are fieldsMax
+)
 
 // scratch is memory for what is read or written between a handler and the connection.
 var scratch = sync.Pool{New: func() any {
@@ -42,15 +59,19 @@ func give(p *[]byte) {
 }
 
 // newExchange makes the exchange of a whole head.
-func (c *conn) newExchange(text string) (*exchange, error) {
-	x := &exchange{conn: c, c: c.c}
+func (c *conn) newExchange(head []byte) (*exchange, error) {
+	x := c.from.takeExchange()
+	x.conn, x.c = c, c.c
+	if x.memory.text != string(head) {
+		x.memory.text = string(head)
+	}
 	x.ctx.Context, x.ctx.x = (*connContext)(c), x
 	x.made = *blank.WithContext(&x.ctx) // a copy, so that it is none on the heap
 	r := &x.made
 	r.URL = &x.url
 	x.res.x, x.res.length = x, -1
 	var err error
-	if x.head, err = parseHead(text, r); err != nil {
+	if x.head, err = parseHead(&x.memory, r); err != nil {
 		return x, err
 	}
 	r.Body = http.NoBody
@@ -70,3 +91,78 @@ func (x *exchange) hasBody() bool { return x.body.x != nil }
 
 // bodyRead reports whether what the peer sends from here on is none of the request's.
 func (x *exchange) bodyRead() bool { return !x.hasBody() || x.body.ended.Load() }
+
+// takeExchange gives an exchange that was given back, or a new one.
+func (o *origin) takeExchange() *exchange {
+	n := len(o.free)
+	if n == 0 {
+		return new(exchange)
+	}
+	x := o.free[n-1]
+	o.free[n-1], o.free = nil, o.free[:n-1]
+	x.reset()
+	return x
+}
+
+// giveBack takes an exchange for another request, unless somebody besides its handler, which is of TaskReusing and has
+// returned, may have it. Only tasks of the loop call it.
+func (o *origin) giveBack(x *exchange) {
+	switch {
+	case x.isShared():
+		return
+	case invariant.Enabled:
+		x.poison()
+		return
+	case len(o.free) == exchangesMax:
+		return
+	}
+	x.empty()
+	x.reset()
+	x.end()
+	x.made = http.Request{}
+	o.free = append(o.free, x)
+}
+
+// isShared reports whether somebody else may have the exchange: who waits for its end, or reads its body. After a
+// failure nobody knows.
+func (x *exchange) isShared() bool {
+	x.ctx.mu.Lock()
+	asked := x.ctx.done != nil
+	x.ctx.mu.Unlock()
+	return asked || x.res.hijacked || x.res.fullDuplex || x.res.failed != nil ||
+		x.hasBody() && !(x.body.ended.Load() && x.body.mu.TryLock())
+}
+
+// empty empties the memory. What is too large is let go.
+func (x *exchange) empty() {
+	m, w := &x.memory, &x.res
+	if len(m.text) > textMax {
+		m.text = ""
+	}
+	m.fields, w.spare = emptied(m.fields), emptied(w.header)
+	if clear(m.values); len(m.values) > fieldsMax {
+		m.values = nil
+	}
+}
+
+func emptied(h http.Header) http.Header {
+	if len(h) > fieldsMax {
+		return nil
+	}
+	clear(h)
+	return h
+}
+
+// reset makes an exchange what a new one is, but for its memory.
+func (x *exchange) reset() {
+	m, spare := x.memory, x.res.spare
+	*x = exchange{}
+	x.memory, x.res.spare = m, spare
+}
+
+// end gives who has kept the exchange what he gets of one that is not reused.
+func (x *exchange) end() {
+	x.res.x, x.res.done, x.res.status = x, true, http.StatusOK
+	x.ctx.Context, x.ctx.err = context.Background(), context.Canceled
+	x.body.closed.Store(true)
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo"
 	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
 )
@@ -47,9 +48,12 @@ func onTape(h http.Handler, request string) func() {
 	return answers(h, &tape{request: []byte(request)})
 }
 
-func answers(h http.Handler, t *tape) func() {
+func answers(h http.Handler, t *tape) func() { return answersOn(nil, h, t) }
+
+// answersOn is answers in a task of the loop.
+func answersOn(l *ringo.Loop, h http.Handler, t *tape) func() {
 	s := &Server{Handler: h}
-	c := (&origin{s: s, base: context.Background()}).newConn(t, t)
+	c := (&origin{s: s, base: context.Background(), loop: l}).newConn(t, t)
 	return func() {
 		t.off = 0
 		if err := c.answer(); err != nil {
@@ -132,6 +136,26 @@ func BenchmarkExchange(b *testing.B) {
 				once()
 			}
 		})
+		b.Run(e.name+"/reusing", func(b *testing.B) {
+			b.ReportAllocs()
+			runTask(b, func(l *ringo.Loop) {
+				once := answersOn(l, TaskReusing(e.handler), &tape{request: []byte(e.request)})
+				for b.Loop() {
+					once()
+				}
+			})
+		})
+	}
+}
+
+// runTask runs f in a task of a loop.
+func runTask(t testing.TB, f func(l *ringo.Loop)) {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		f(l)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -237,7 +237,7 @@ func TestScenarios(t *testing.T) {
 				return undated(s.client(t, dial(t, addr)))
 			}
 			want := said(t, control(t, s.handler))
-			eachWay(t, s.handler, nil, func(t *testing.T, addr string) {
+			everyWay(t, s.handler, func(t *testing.T, addr string) {
 				if got := said(t, addr); got != want {
 					t.Errorf("net/http and this:\n%.700q\n%.700q", want, got)
 				}

@@ -30,12 +30,27 @@ var ways = []string{"task", "goroutine", "listener"}
 // eachWay runs f for a server of each way, on each driver.
 func eachWay(t *testing.T, h http.Handler, set func(*sockhttp.Server), f func(t *testing.T, addr string)) {
 	t.Helper()
+	inWays(t, ways, h, set, f)
+}
+
+// everyWay is eachWay, and has tasks that reuse requests, too: it is for handlers that keep nothing.
+func everyWay(t *testing.T, h http.Handler, f func(t *testing.T, addr string)) {
+	t.Helper()
+	inWays(t, append([]string{"reusing"}, ways...), h, nil, f)
+}
+
+func inWays(t *testing.T, ways []string, h http.Handler, set func(*sockhttp.Server),
+	f func(t *testing.T, addr string)) {
+	t.Helper()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, way := range ways {
 			t.Run(way, func(t *testing.T) {
 				s := &sockhttp.Server{Handler: h, ErrorLog: slog.New(slog.NewTextHandler(io.Discard, nil))}
-				if way == "task" {
+				switch way {
+				case "task":
 					s.Handler = sockhttp.Task(h)
+				case "reusing":
+					s.Handler = sockhttp.TaskReusing(h)
 				}
 				if set != nil {
 					set(s)

@@ -61,13 +61,13 @@ type head struct {
 	continues bool  // Expect: 100-continue
 }
 
-// parseHead reads a whole head into r, whose URL is there. What it keeps refers to text.
-func parseHead(text string, r *http.Request) (h head, err error) {
-	line, rest := cutLine(text)
+// parseHead reads a whole head into r, whose URL is there. What it keeps refers to m.
+func parseHead(m *memory, r *http.Request) (h head, err error) {
+	line, rest := cutLine(m.text)
 	if err := parseRequestLine(line, r); err != nil {
 		return h, err
 	}
-	host, hosts, err := parseFields(rest, r)
+	host, hosts, err := parseFields(rest, m, r)
 	if err != nil {
 		return h, err
 	}
@@ -185,9 +185,12 @@ func plainTarget(target string) (path, query string, ok bool) {
 
 // parseFields reads the lines up to the empty one. Host is none of a Request's: its value is
 // returned, and how often it was there.
-func parseFields(text string, r *http.Request) (host string, hosts int, err error) {
+func parseFields(text string, m *memory, r *http.Request) (host string, hosts int, err error) {
 	n := strings.Count(text, "\n") - 1
-	r.Header = make(http.Header, max(n-1, 0))
+	if m.fields == nil {
+		m.fields = make(http.Header, max(n-1, 0))
+	}
+	r.Header = m.fields
 	var values []string
 	for key := ""; ; n-- {
 		line, rest := cutLine(text)
@@ -219,7 +222,10 @@ func parseFields(text string, r *http.Request) (host string, hosts int, err erro
 			continue
 		}
 		if values == nil { // for all lines that are left
-			values = make([]string, n)
+			if len(m.values) < n {
+				m.values = make([]string, n)
+			}
+			values = m.values
 		}
 		values[0] = value
 		r.Header[key], values = values[:1:1], values[1:]

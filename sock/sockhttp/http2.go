@@ -70,6 +70,7 @@ type origin struct {
 	tasks ringo.WaitGroup // of connections, unless sock.Serve has them
 
 	stop func() bool // it does not hear of the drain any more
+	free []*exchange // that were given back, of HTTP/1; the loop's
 }
 
 // wait waits for the tasks, or until it is cancelled.

@@ -21,6 +21,7 @@ import (
 // answer is what http.ResponseWriters of all protocols have: what the handler has said, and has not been sent.
 type answer struct {
 	header   http.Header // the handler's; nil: it has not asked
+	spare    http.Header // which it is made of; nil: a new one
 	sent     *fields     // as it was at WriteHeader; nil: empty
 	status   int         // 0: WriteHeader was not called
 	length   int64       // Content-Length; -1: not known
@@ -63,7 +64,9 @@ var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWrite
 // Header returns the header map that WriteHeader sends.
 func (w *answer) Header() http.Header {
 	if w.header == nil {
-		w.header = make(http.Header)
+		if w.header, w.spare = w.spare, nil; w.header == nil {
+			w.header = make(http.Header)
+		}
 	}
 	return w.header
 }

@@ -47,7 +47,7 @@ type Server struct {
 	ConnState func(net.Conn, http.ConnState)
 	// Answered, if not nil, is called when an answer is out, or can't be sent, for an access log: in the task or on the
 	// goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes of a
-	// body were written. r is nil if what came was no request.
+	// body were written. r is nil if what came was no request; it must not be kept if TaskReusing marks a handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
 	// Protocols are those that the server speaks; nil means HTTP/1, and HTTP/2 by TLS. See "HTTP/2".
 	Protocols *http.Protocols

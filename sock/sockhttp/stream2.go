@@ -70,7 +70,7 @@ func (st *stream2) Run() {
 	if st.instead != nil {
 		returned = st.h.call(st.instead, &st.res, &st.made)
 	} else {
-		returned = st.h.run(&st.res, &st.made)
+		returned, _ = st.h.run(&st.res, &st.made)
 	}
 	st.ctx.end(context.Canceled)
 	if returned {

@@ -11,7 +11,19 @@ import (
 )
 
 // task is a handler that runs in a task.
-type task struct{ http.Handler }
+type task struct {
+	http.Handler
+	place place
+}
+
+// place is where a handler runs, and what becomes of its request then.
+type place uint8
+
+const (
+	onGoroutine place = iota
+	inTask
+	inTaskReusing
+)
 
 // tasks says that there are any, so that routes have to be asked.
 var tasks atomic.Bool
@@ -23,8 +35,30 @@ func Task(h http.Handler) http.Handler {
 	if h == nil {
 		panic("sockhttp: Task of a nil Handler")
 	}
+	at := inTask
+	if _, ok := h.(*Files); ok { // which keeps nothing
+		at = inTaskReusing
+	}
 	tasks.Store(true)
-	return task{h}
+	return task{h, at}
+}
+
+// TaskReusing is Task for a handler that keeps nothing: when it has returned, the memory of the http.Request and the
+// ResponseWriter is used for another request, of any client and handler. From then on neither it nor a goroutine or
+// task that it has begun may use them, nor the Request's Header, Trailer, URL, Body and context, nor copies that share
+// these, such as those of WithContext, nor what Header of the ResponseWriter has returned. Strings may be kept. The
+// same holds for Server.Answered. What breaks this mixes up clients' requests. A program that is built with
+// -tags invariants finds some of it: there such memory is spoiled in place of being reused.
+//
+// A request is not reused after a panic, a Hijack, EnableFullDuplex or a failed write, with a body that was not read to
+// its end, or if its context's Done or CloseNotify was called, as package context does for contexts that are made of it
+// and end. Requests of HTTP/2 are not, nor those of handlers on goroutines. Each loop keeps 32 for a listener.
+func TaskReusing(h http.Handler) http.Handler {
+	if h == nil {
+		panic("sockhttp: TaskReusing of a nil Handler")
+	}
+	tasks.Store(true)
+	return task{h, inTaskReusing}
 }
 
 // Goroutine returns a handler that runs h on a goroutine when a task calls it. It is for routes of a router that is
@@ -61,19 +95,19 @@ func Goroutine(h http.Handler) http.Handler {
 	})
 }
 
-// route finds the handler of a request, and whether it is one of Task. What a mux has found is called at once, unless
-// the pattern has wildcards: those the mux alone can put into the request, for which it looks once more.
-func route(h http.Handler, r *http.Request) (handler http.Handler, inTask bool) {
+// route finds the handler of a request, and where it runs. What a mux has found is called at once, unless the pattern
+// has wildcards: those the mux alone can put into the request, for which it looks once more.
+func route(h http.Handler, r *http.Request) (handler http.Handler, at place) {
 	if !tasks.Load() {
-		return h, false
+		return h, onGoroutine
 	}
+	found := h
 	if mux, ok := h.(*http.ServeMux); ok && r.RequestURI != "*" {
-		found, pattern := mux.Handler(r)
-		if _, inTask = found.(task); strings.IndexByte(pattern, '{') >= 0 {
-			return h, inTask
+		var pattern string
+		if found, pattern = mux.Handler(r); strings.IndexByte(pattern, '{') < 0 {
+			r.Pattern, h = pattern, found
 		}
-		r.Pattern, h = pattern, found
 	}
-	_, inTask = h.(task)
-	return h, inTask
+	t, _ := found.(task)
+	return h, t.place
 }

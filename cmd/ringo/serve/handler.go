@@ -77,7 +77,7 @@ func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	f.mu.Lock()
 	f.listeners = append(f.listeners, ln)
 	f.mu.Unlock()
-	s := &sockhttp.Server{Handler: sockhttp.Task(f), ReadHeaderTimeout: f.o.header, ReadTimeout: f.o.idle,
+	s := &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: f.o.header, ReadTimeout: f.o.idle,
 		IdleTimeout: f.o.idle, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
 	if f.o.Stats > 0 || f.log != nil {
 		var lines *logLines

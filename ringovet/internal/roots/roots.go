@@ -27,7 +27,8 @@ type Entry struct {
 // many are the entries whose functions run many times at once: for each connection, or for each request.
 var many = []string{"ringo/sock.ListenAndServe", "(*ringo/sock.ListenConfig).ListenAndServe", "ringo/sock.ServeSets",
 	"ringo/sock/socktls.ServeSets", "ringo/sock/socktls.ListenAndServe", "ringo/sock.Handler.Open",
-	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock/sockhttp.Task"}
+	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock/sockhttp.Task",
+	"ringo/sock/sockhttp.TaskReusing"}
 
 // Many reports whether a function that is handed over there runs many times at once.
 func (e Entry) Many() bool { return slices.Contains(many, e.Name) }
@@ -85,6 +86,7 @@ var entries = []Entry{
 	{"ringo/sock.ListenConfig.Control", -1, Task},
 	{"ringo/sock/socktls.ListenAndServe", 5, Task},
 	{"ringo/sock/sockhttp.Task", 0, Task},
+	{"ringo/sock/sockhttp.TaskReusing", 0, Task},
 	{"ringo/sock/sockhttp.Goroutine", 0, Goroutine},
 	{"ringo/sock/sockhttp.ListenAndServe", 3, Goroutine},
 	{"ringo/sock/sockhttp.Server.Handler", -1, Goroutine},
