@@ -120,6 +120,7 @@ func (h *conn2) close(st *stream2, why error) {
 	st.body.cut(why)
 	st.ctx.end(context.Canceled)
 	h.writers.wake(func(of *stream2) bool { return of == st })
+	h.wakeWriters() // it may have been woken for room that it does not take
 	if len(h.streams) > 0 || h.over {
 		return
 	}

@@ -1,0 +1,27 @@
+package sockhttp_test
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+)
+
+// The room for bodies that a stream was woken for is others' when the stream is reset before it takes it.
+func TestResetLeavesItsRoom(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(bytes.Repeat([]byte("x"), 200_000))
+	})
+	eachClear2(t, h, nil, func(t *testing.T, url string) {
+		r := dial2(t, url, setting(4, 1<<30))
+		r.send(getOn(1))
+		for n := 0; n < 65535; {
+			n += len(r.until(data, 1).payload)
+		}
+		r.send(getOn(3))
+		r.until(headers, 3)
+		r.send(made(window, 0, 0, word(100)) + made(reset, 0, 1, word(8)))
+		if n := len(r.until(data, 3).payload); n != 100 {
+			t.Errorf("%d bytes", n)
+		}
+	})
+}
