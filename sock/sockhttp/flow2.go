@@ -188,9 +188,10 @@ func (h *conn2) takeReset(f *frame) error {
 }
 
 const (
-	// outMax is how many bytes of bodies are collected before handlers wait until some are sent.
+	// outMax is how many bytes are collected before handlers wait until some are sent. A head goes whole.
 	outMax = 64 << 10
-	// repliesMax is how many bytes of other frames may wait beside them: a peer that does not read has no more answers.
+	// repliesMax is how many bytes of what no handler sends may wait beside them: a peer that does not read has no more
+	// answers.
 	repliesMax = 64 << 10
 	// outKept is how much memory is kept for them while the connection has streams.
 	outKept = 2 * outMax
@@ -204,8 +205,12 @@ func (h *conn2) room(st *stream2, n int) int {
 
 // wakeWriters wakes handlers that wait to send, as many as there is room for.
 func (h *conn2) wakeWriters() {
-	left := min(h.window, int64(outMax-len(h.out)))
+	room := int64(outMax - len(h.out))
+	left := min(h.window, room)
 	h.writers.wake(func(st *stream2) bool {
+		if st.heads {
+			return room > 0
+		}
 		if left <= 0 || st.window <= 0 {
 			return false
 		}
@@ -214,9 +219,24 @@ func (h *conn2) wakeWriters() {
 	})
 }
 
+// awaitRoom waits until a head may be made, for which there are no windows. The caller has mu, and sends it at once.
+func (h *conn2) awaitRoom(st *stream2) error {
+	for {
+		if err := st.lost(); err != nil || len(h.out) < outMax {
+			return err
+		}
+		h.flush()
+		st.heads = true
+		err := h.wait(&h.writers, st, false)
+		if st.heads = false; err != nil {
+			return err
+		}
+	}
+}
+
 // flush has what was made be sent, once all that run now have had their turn.
 func (h *conn2) flush() {
-	if len(h.out) > outMax+repliesMax {
+	if len(h.out)-h.heads > outMax+repliesMax {
 		h.dead, h.interrupt = true, true
 	}
 	if !h.flushing && !h.dead && len(h.out) > 0 {
@@ -233,7 +253,7 @@ func (f *flusher) Run() {
 	h.mu.Lock()
 	for len(h.out) > 0 && !h.dead {
 		out := h.out
-		h.out, h.spare = h.spare[:0], nil
+		h.out, h.spare, h.heads = h.spare[:0], nil, 0
 		h.mu.Unlock()
 		if h.limits.write > 0 {
 			h.c.SetWriteDeadline(time.Now().Add(h.limits.write))
@@ -311,6 +331,7 @@ func (h *conn2) sendHead(st *stream2, end bool) {
 	if end {
 		flags = flagEndStream
 	}
+	before := len(h.out)
 	for p := h.head; ; {
 		n := min(len(p), h.frameSize)
 		if n == len(p) {
@@ -322,6 +343,7 @@ func (h *conn2) sendHead(st *stream2, end bool) {
 		}
 		kind, flags = frameContinuation, 0
 	}
+	h.heads += len(h.out) - before
 	if cap(h.head) > headKept {
 		h.head = nil
 	}

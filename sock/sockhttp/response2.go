@@ -57,7 +57,7 @@ func (w *response2) inform(status int) {
 	sent.drop("Content-Length")
 	sent.drop("Transfer-Encoding")
 	h.mu.Lock()
-	if w.st.lost() == nil && !w.headed {
+	if !w.headed && h.awaitRoom(w.st) == nil {
 		if status == http.StatusContinue {
 			w.st.body.continues = false
 		}
@@ -171,9 +171,9 @@ func (w *response2) send(p []byte) {
 	h.mu.Lock()
 	err := st.lost()
 	if err == nil && !w.headed {
-		if len(first) > 0 {
+		if err = h.awaitRoom(st); err == nil && len(first) > 0 {
 			w.sendHead(first, trailers)
-		} else {
+		} else if err == nil {
 			w.sendHead(p, trailers)
 		}
 	}
@@ -186,6 +186,9 @@ func (w *response2) send(p []byte) {
 		}
 		if err == nil && (len(p) > 0 || w.done && len(first) == 0 && trailers == nil) {
 			err = h.sendData(st, p, w.done && trailers == nil)
+		}
+		if err == nil && trailers != nil {
+			err = h.awaitRoom(st)
 		}
 		if err == nil && trailers != nil {
 			h.encodeFields(trailers)

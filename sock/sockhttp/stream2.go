@@ -29,6 +29,7 @@ type stream2 struct {
 	gone      error // why it is none of the connection's any more
 	window    int64 // how many bytes of the answer's body the peer has room for
 	inflow    inflow
+	heads     bool // its handler waits to send a head
 	readLimit alarm
 	sendLimit alarm
 }
