@@ -30,8 +30,8 @@ type conn2 struct {
 
 	mu      sync.Mutex
 	streams map[uint32]*stream2
-	last    uint32 // the highest stream that the peer has begun
-	running int    // handlers
+	last    uint32   // the highest stream that the peer has begun
+	running int      // handlers
 	queue   []*stream2
 	unacked int // SETTINGS
 	greeted bool
@@ -103,6 +103,9 @@ func (s *Server) limits2() (l limits2) {
 	}
 	return l
 }
+
+// goAwayMax is how long a peer that has done wrong may take to read so: as long as net/http gives it.
+const goAwayMax = time.Second
 
 // settingsMax is how long a peer may take to say its first word.
 const settingsMax = 10 * time.Second
@@ -379,21 +382,22 @@ func (h *conn2) part2(err error) bool {
 		h.going = true
 		h.flush()
 	}
-	there := err == nil || wrong != nil
+	there := (err == nil || wrong != nil) && !h.dead
 	h.over = true
 	for _, st := range h.streams {
 		h.close(st, errGone)
 	}
 	h.queue = nil
-	if wrong != nil && h.flushing { // whoever is at fault need not read it
+	patience := h.s.WriteTimeout
+	if wrong != nil { // it may read nothing
+		patience = goAwayMax
+	}
+	if patience > 0 && h.flushing {
 		h.mu.Unlock()
-		h.c.SetWriteDeadline(time.Now().Add(partMax))
+		h.c.SetWriteDeadline(time.Now().Add(patience))
 		h.mu.Lock()
 	}
-	for there && !h.dead && h.flushing {
-		if h.wait(&h.waiter, nil, false) != nil { // of a cancelled task the writer is, too
-			break
-		}
+	for there && !h.dead && h.flushing && h.wait(&h.waiter, nil, false) == nil { // of a cancelled task so is the writer
 	}
 	h.alarm.stop()
 	h.ping.stop()

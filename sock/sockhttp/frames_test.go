@@ -466,3 +466,47 @@ func TestPeerThatNeverReads(t *testing.T) {
 		})
 	}
 }
+
+// A peer that takes nothing does not hold its connection when that is to end.
+func TestEndsWithoutReader(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 16<<10)
+		for {
+			if _, err := w.Write(p); err != nil {
+				return
+			}
+		}
+	})
+	for _, how := range []string{"error", "calm", "ping", "idle"} {
+		t.Run(how, func(t *testing.T) {
+			var open atomic.Int32
+			eachClear2(t, h, func(s *sockhttp.Server) {
+				s.ConnState = func(_ net.Conn, state http.ConnState) {
+					switch state {
+					case http.StateNew:
+						open.Add(1)
+					case http.StateClosed:
+						open.Add(-1)
+					}
+				}
+				switch how {
+				case "ping":
+					s.HTTP2 = &http.HTTP2Config{SendPingTimeout: short, PingTimeout: short}
+				case "idle":
+					s.WriteTimeout, s.IdleTimeout = short, short
+				}
+			}, func(t *testing.T, url string) {
+				r := dial2(t, url, setting(4, 1<<31-1))
+				r.send(made(window, 0, 0, word(1<<30)) + getOn(1))
+				r.until(data, 1)
+				switch how {
+				case "error":
+					r.send(made(data, 0, 0, ""))
+				case "calm":
+					r.send(strings.Repeat(made(ping, 0, 0, "12345678"), 5000))
+				}
+				patience.Until(t, "the end of the connection", func() bool { return open.Load() == 0 })
+			})
+		})
+	}
+}
