@@ -31,6 +31,7 @@ type conn2 struct {
 	mu      sync.Mutex
 	streams map[uint32]*stream2
 	last    uint32   // the highest stream that the peer has begun
+	ended   []uint32 // the streams that were reset last, by this side: more of them may be on its way
 	running int      // handlers
 	queue   []*stream2
 	unacked int // SETTINGS

@@ -2,6 +2,7 @@ package sockhttp
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"ringo/internal/rt/code"
@@ -50,7 +51,10 @@ func (h *conn2) discard(f *frame) error {
 		return &connectionError{codeFlowControl, "more DATA than the connection's window"}
 	}
 	h.giveBack(nil, f.size)
-	return h.waste(wasteFrame)
+	if len(f.payload) == 0 {
+		return h.waste(wasteFrame)
+	}
+	return h.waste(wasteLate)
 }
 
 // takeData takes a piece of a body.
@@ -60,7 +64,7 @@ func (h *conn2) takeData(f *frame) error {
 		return &connectionError{codeProtocol, "DATA on a stream that has not begun"}
 	}
 	if st == nil || st.ends {
-		if err := h.discard(f); err != nil {
+		if err := h.discard(f); err != nil || slices.Contains(h.ended, f.id) { // it was on its way
 			return err
 		}
 		return &streamError{f.id, codeStreamClosed, "DATA behind the end of a stream"}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"ringo/internal/rt/code"
@@ -109,8 +110,15 @@ func (h *conn2) reset(id uint32, code errorCode, why error) {
 	if st := h.streams[id]; st != nil {
 		h.close(st, why)
 	}
+	if len(h.ended) == endedMax {
+		h.ended = slices.Delete(h.ended, 0, endedMax/2)
+	}
+	h.ended = append(h.ended, id)
 	h.flush()
 }
+
+// endedMax is how many streams are remembered that were reset.
+const endedMax = 128
 
 // close ends a stream. why is what its handler gets.
 func (h *conn2) close(st *stream2, why error) {

@@ -13,6 +13,7 @@ type waste struct {
 // What the sorts of waste count for.
 const (
 	wasteWindow = 1 // a WINDOW_UPDATE; some clients send several for each DATA
+	wasteLate   = 1 // DATA of a stream that has ended, as a peer sends that has not heard of it
 	wasteFrame  = 8 // a PING, SETTINGS, PRIORITY, an empty frame, a reset by either side, or what is not known
 	wasteMax    = 8000
 	wasteSecond = 4000 // are forgotten in a second
