@@ -645,3 +645,62 @@ func TestTransportBodyElsewhere(t *testing.T) {
 		})
 	})
 }
+
+// A body that is sent behind the head of its answer sets no deadline for that any more.
+func TestTransportEarlyHead(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.EnableFullDuplex()
+		rc.Flush()
+		io.Copy(w, r.Body)
+	})
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		url := "http://" + control(t, h)
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			var made *limitedConn
+			tr := &sockhttp.Transport{ResponseHeaderTimeout: time.Hour,
+				DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+					c, err := new(sock.Dialer).Func(l)(ctx, network, to)
+					made = &limitedConn{Conn: c}
+					return made, err
+				}}
+			body := &lateBody{may: ringo.NewChan[string](1)}
+			a, err := tr.RoundTrip(request(t, "POST", url, body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body.may.Send("late")
+			body.may.Close()
+			got, err := io.ReadAll(a.Body)
+			if a.Body.Close(); string(got) != "late" || err != nil {
+				t.Errorf("%q, %v", got, err)
+			}
+			if !made.until.IsZero() {
+				t.Error("the connection has a deadline for a head that has come")
+			}
+			tr.CloseIdleConnections()
+		})
+	})
+}
+
+// limitedConn knows its deadline for reads.
+type limitedConn struct {
+	net.Conn
+	until time.Time
+}
+
+func (c *limitedConn) SetReadDeadline(t time.Time) error {
+	c.until = t
+	return c.Conn.SetReadDeadline(t)
+}
+
+// lateBody is a body whose pieces another task has.
+type lateBody struct{ may *ringo.Chan[string] }
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	s, err := b.may.Recv()
+	if err != nil {
+		return 0, io.EOF
+	}
+	return copy(p, s), nil
+}

@@ -82,7 +82,7 @@ func (x *call) why(err error) error {
 func (x *call) headed(answer *http.Response) *http.Response {
 	c := x.c
 	c.left = 1 << 62
-	if x.limited {
+	if x.answered = true; x.limited {
 		x.limited = false
 		c.c.SetReadDeadline(time.Time{})
 	}

@@ -28,6 +28,8 @@ type outgoing struct {
 	taken   bool // the body is closed, or another will close it
 	limited bool // the head of the answer has a deadline
 	sending *sending
+
+	answered bool // that head is here
 }
 
 // sending is the task that sends a body, beside the one that waits for the answer: that may come before all is sent.
@@ -164,7 +166,7 @@ func (x *call) sent(err error) error {
 		}
 		x.trace.WroteRequest(httptrace.WroteRequestInfo{Err: why})
 	}
-	if d := x.t.ResponseHeaderTimeout; d > 0 && err == nil {
+	if d := x.t.ResponseHeaderTimeout; d > 0 && err == nil && !x.answered {
 		x.limited = true
 		x.c.c.SetReadDeadline(time.Now().Add(d))
 	}
