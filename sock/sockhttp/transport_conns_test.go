@@ -704,3 +704,39 @@ func (b *lateBody) Read(p []byte) (int, error) {
 	}
 	return copy(p, s), nil
 }
+
+// The places of MaxConnsPerHost that connections of a loop have are free when it has ended.
+func TestTransportMaxConnsOverRuns(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		url := "http://" + control(t, h)
+		for how, end := range map[string]func(io.ReadCloser){
+			"idle":   nil,
+			"read":   func(b io.ReadCloser) { io.ReadAll(b) },
+			"closed": func(b io.ReadCloser) { b.Close() },
+		} {
+			tr := &sockhttp.Transport{MaxConnsPerHost: 1}
+			for range 3 {
+				var body io.ReadCloser
+				cfg.Loops = 1
+				err := socktest.RunLoops(t, context.Background(), &cfg, func(*ringo.Loop) error {
+					a, err := tr.RoundTrip(request(t, "GET", url, nil))
+					if err != nil {
+						return err
+					}
+					if body = a.Body; end == nil {
+						_, err = io.ReadAll(body)
+					}
+					return err
+				})
+				if err != nil {
+					t.Fatalf("%s: %v", how, err)
+				}
+				if end != nil {
+					end(body)
+				}
+			}
+			tr.CloseIdleConnections()
+		}
+	})
+}

@@ -101,7 +101,9 @@ func (t *Transport) poolOf(el *loop.Loop) *pool {
 	}
 	t.pools.Range(func(other, _ any) bool {
 		if (*loop.Loop)(other.(*ringo.Loop)).Ended() {
-			t.pools.Delete(other)
+			if gone, ok := t.pools.LoadAndDelete(other); ok {
+				gone.(*pool).closeIdle() // which have places
+			}
 		}
 		return true
 	})

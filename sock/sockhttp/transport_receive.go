@@ -209,7 +209,9 @@ func (b *answerBody) end(err error) error {
 	case err == io.EOF && b.x.l.IsCurrent():
 		b.x.finish(true)
 	case err == io.EOF:
-		b.x.c.pool.l.Post(func() { b.x.finish(true) })
+		if b.x.c.pool.l.Post(func() { b.x.finish(true) }) != nil {
+			b.x.drop() // with its loop
+		}
 	case b.closed.Load():
 		err = errBodyClosed
 	default:
