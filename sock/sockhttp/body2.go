@@ -110,16 +110,26 @@ func (b *body2) end(err error) {
 	b.readers.wakeAll()
 }
 
-// cut is for when the stream ends: what is here can be read still, but is not of the connection's window any more.
+// cut is for when the stream ends: what is here is not of the connection's window any more. It can be read still where
+// the connection has ended, or the answer. Where the stream was reset it can't: a peer that resets one after the other
+// would fill a window for each whose handler has not returned.
 func (b *body2) cut(err error) {
 	if b.st == nil {
 		return
 	}
 	b.end(err)
-	if !b.cutOff {
-		b.cutOff = true
-		b.st.h.giveBack(nil, b.unread)
+	if b.cutOff {
+		return
 	}
+	b.cutOff = true
+	b.st.h.giveBack(nil, b.unread)
+	if err == errGone || err == errEnded || b.unread == 0 {
+		return
+	}
+	if b.err == errInputEnds {
+		b.err = err
+	}
+	b.empty()
 }
 
 // drop forgets what nobody has read.
@@ -130,15 +140,19 @@ func (b *body2) stop(why error) {
 		return
 	}
 	b.closed = why
-	for _, p := range b.pieces {
-		give(p)
-	}
 	if !b.cutOff {
 		b.st.h.giveBack(nil, b.unread)
 		b.st.h.flush()
 	}
-	b.pieces, b.unread = nil, 0
+	b.empty()
 	b.readers.wakeAll()
+}
+
+func (b *body2) empty() {
+	for _, p := range b.pieces {
+		give(p)
+	}
+	b.pieces, b.off, b.unread = nil, 0, 0
 }
 
 // Close says that no more is to be read.

@@ -2,9 +2,13 @@ package sockhttp_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"ringo/internal/test/patience"
+	"ringo/sock/sockhttp"
 )
 
 // The room for bodies that a stream was woken for is others' when the stream is reset before it takes it.
@@ -67,6 +71,34 @@ func TestRestOfABody(t *testing.T) {
 				t.Fatalf("a frame of type %d on stream %d: %v", f.kind, f.id, err)
 			case f.kind == headers:
 				return
+			}
+		}
+	})
+}
+
+// What has come on a stream that is reset is kept for nobody, and is not taken for a whole body.
+func TestResetForgetsItsBody(t *testing.T) {
+	in, goes, read := make(chan bool, 1), make(chan bool, 1), make(chan error, 1)
+	h := sockhttp.Goroutine(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		in <- true
+		<-goes
+		n, err := io.Copy(io.Discard, r.Body)
+		if n > 0 {
+			err = nil
+		}
+		read <- err
+	}))
+	eachClear2(t, h, nil, func(t *testing.T, url string) {
+		r := dial2(t, url)
+		for i, flags := range []byte{0, endStream} {
+			id := uint32(2*i + 1)
+			r.send(made(headers, endHeaders, id, head("POST", "/")) + made(data, flags, id, strings.Repeat("x", 9999)))
+			patience.Recv(t, "the handler", in)
+			r.send(made(reset, 0, id, word(8)) + made(ping, 0, 0, "12345678"))
+			r.until(ping, 0)
+			goes <- true
+			if err := patience.Recv(t, "the end of the body", read); err == nil {
+				t.Error("it is read")
 			}
 		}
 	})
