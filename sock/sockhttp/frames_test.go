@@ -332,8 +332,14 @@ func TestHeadTooLong(t *testing.T) {
 			t.Errorf("%v", r.all)
 		}
 		r.all = nil
-		r.send(getOn(3))
+		r.send(made(headers, endHeaders, 3, p) + made(data, 0, 3, "a body, too"))
 		r.until(headers, 3)
+		if r.all[0].Value != "431" {
+			t.Errorf("%v", r.all)
+		}
+		r.all = nil
+		r.send(getOn(5))
+		r.until(headers, 5)
 		if r.all[0].Value != "200" {
 			t.Errorf("%v", r.all)
 		}

@@ -186,8 +186,8 @@ func (h *conn2) makeRequest(st *stream2, b *block2) (why string) {
 	}
 	if b.truncated {
 		st.instead = tooLong
-		r.Header, r.Body, st.ends = make(http.Header), http.NoBody, b.ends
-		return ""
+		r.Header = make(http.Header)
+		return h.makeBody(st, b.ends)
 	}
 	isConnect := p.method == http.MethodConnect
 	switch {
