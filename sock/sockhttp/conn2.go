@@ -329,7 +329,7 @@ func (h *conn2) rests() {
 	if h.last == 0 && !h.keepsAlive() { // who has come when it was too late has one request
 		d = newMax
 	}
-	if d > 0 && h.sawSettings() {
+	if d > 0 && h.sawSettings() && !h.block.open { // whose time goes on
 		h.alarm.set(time.Now().Add(d))
 	}
 }

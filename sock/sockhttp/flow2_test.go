@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"ringo/internal/test/patience"
 	"ringo/sock/sockhttp"
@@ -100,6 +101,26 @@ func TestResetForgetsItsBody(t *testing.T) {
 			if err := patience.Recv(t, "the end of the body", read); err == nil {
 				t.Error("it is read")
 			}
+		}
+	})
+}
+
+// The time that a head may take goes on when the last stream ends.
+func TestHeadTimeoutGoesOn(t *testing.T) {
+	in, goes := make(chan bool, 1), make(chan bool, 1)
+	h := sockhttp.Goroutine(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		in <- true
+		<-goes
+	}))
+	set := func(s *sockhttp.Server) { s.ReadHeaderTimeout, s.IdleTimeout = 20*short, time.Hour }
+	eachClear2(t, h, set, func(t *testing.T, url string) {
+		r := dial2(t, url)
+		r.send(getOn(1))
+		patience.Recv(t, "the handler", in)
+		r.send(made(headers, endStream, 3, head("GET", "/")))
+		goes <- true
+		if _, err := r.ends(); err != nil {
+			t.Error(err)
 		}
 	})
 }

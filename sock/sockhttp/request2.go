@@ -60,8 +60,10 @@ func (h *conn2) takeHead(f *frame) error {
 		return &connectionError{codeCompression, err.Error()}
 	}
 	b.open = false
-	if f.kind == frameContinuation && h.s.headerTimeout() > 0 {
-		h.alarm.set(time.Time{})
+	if f.kind == frameContinuation {
+		if h.s.headerTimeout() > 0 {
+			h.alarm.set(time.Time{})
+		}
 		h.rests()
 	}
 	return h.takeBlock(b)
