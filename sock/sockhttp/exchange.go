@@ -129,8 +129,17 @@ func (x *exchange) isShared() bool {
 	x.ctx.mu.Lock()
 	asked := x.ctx.done != nil
 	x.ctx.mu.Unlock()
-	return asked || x.res.hijacked || x.res.fullDuplex || x.res.failed != nil ||
-		x.hasBody() && !(x.body.ended.Load() && x.body.mu.TryLock())
+	if asked || x.res.hijacked || x.res.fullDuplex || x.res.failed != nil {
+		return true
+	}
+	if !x.hasBody() {
+		return false
+	}
+	if !x.body.ended.Load() || !x.body.mu.TryLock() {
+		return true
+	}
+	x.body.mu.Unlock()
+	return false
 }
 
 // empty empties the memory. What is too large is let go.

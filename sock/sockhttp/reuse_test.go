@@ -198,6 +198,31 @@ func TestNotReused(t *testing.T) {
 	}
 }
 
+// Where there is no room for an exchange, who reads its body behind the end of its handler does not wait either.
+func TestNotKept(t *testing.T) {
+	runTask(t, func(l *ringo.Loop) {
+		o := &origin{s: new(Server), base: context.Background(), loop: l}
+		var in io.Reader
+		o.s.Handler = TaskReusing(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			in = r.Body
+			for len(o.free) < exchangesMax {
+				o.free = append(o.free, new(exchange))
+			}
+		}))
+		on := &tape{request: []byte(soiled)}
+		if err := o.newConn(on, on).answer(); err != nil {
+			t.Error(err)
+		}
+		if !in.(*body).mu.TryLock() {
+			t.Fatal("nobody can read the body")
+		}
+		in.(*body).mu.Unlock()
+		if n, err := in.Read(make([]byte, 1)); n != 0 || err != http.ErrBodyReadAfterClose {
+			t.Errorf("Read = %d, %v", n, err)
+		}
+	})
+}
+
 // Until it is another's, and with invariants for ever, an exchange is of no use to who has kept it.
 func TestStale(t *testing.T) {
 	var w http.ResponseWriter
