@@ -107,14 +107,10 @@ func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
 	}
 }
 
-// closeNotify is a channel that says when the context ends before the answer is done.
-func (c *requestContext) closeNotify(done func() bool) <-chan bool {
+// closeNotify is a channel that says when the context ends.
+func (c *requestContext) closeNotify() <-chan bool {
 	ch := make(chan bool, 1)
-	c.AfterFunc(func() {
-		if !done() {
-			ch <- true
-		}
-	})
+	c.AfterFunc(func() { ch <- true })
 	return ch
 }
 

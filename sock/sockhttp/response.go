@@ -655,5 +655,5 @@ func (w *response) EnableFullDuplex() error {
 
 // CloseNotify is what http.CloseNotifier has, for those who know no contexts.
 func (w *response) CloseNotify() <-chan bool {
-	return w.x.ctx.closeNotify(func() bool { return w.done })
+	return w.x.ctx.closeNotify()
 }

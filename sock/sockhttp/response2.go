@@ -316,5 +316,5 @@ func (w *response2) Push(string, *http.PushOptions) error { return http.ErrNotSu
 
 // CloseNotify is what http.CloseNotifier has, for those who know no contexts.
 func (w *response2) CloseNotify() <-chan bool {
-	return w.st.ctx.closeNotify(func() bool { return w.done })
+	return w.st.ctx.closeNotify()
 }
