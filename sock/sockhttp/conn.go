@@ -56,7 +56,7 @@ var errDone = errors.New("sockhttp: the connection has had its last answer")
 func (o *origin) newConn(nc net.Conn, st stream) *conn {
 	c := &conn{s: o.s, from: o, ctx: o.base, c: st, loop: o.loop, born: time.Now()}
 	if o.s.ConnContext != nil {
-		elsewhere(func() { c.ctx = o.s.ConnContext(o.base, nc) })
+		elsewhere(lane.Handlers, func() { c.ctx = o.s.ConnContext(o.base, nc) })
 		if c.ctx == nil {
 			panic("sockhttp: ConnContext returned nil")
 		}
@@ -84,24 +84,26 @@ func (c *connContext) Value(key any) any {
 func (c *conn) tell(nc net.Conn, state http.ConnState) {
 	c.state.Store(int32(state))
 	if c.s.ConnState != nil {
-		elsewhere(func() { c.s.ConnState(nc, state) })
+		elsewhere(lane.Handlers, func() { c.s.ConnState(nc, state) })
 	}
 }
 
-// elsewhere runs what is the program's on a goroutine, if this is a task: it may wait for anything. A task that was
-// cancelled does so all the same.
-func elsewhere(fn func()) {
+// elsewhere runs what may wait for anything on a goroutine, if this is a task. A task that was cancelled does so all
+// the same; false: the loop ends, and it did not run.
+func elsewhere(in lane.Lane, fn func()) (ran bool) {
 	l, _ := loop.Current()
 	if l == nil {
 		fn()
-		return
+		return true
 	}
 	l.Shield()
 	defer l.Unshield()
-	l.OffloadIn(lane.Handlers, func(context.Context) error {
+	l.OffloadIn(in, func(context.Context) error {
+		ran = true
 		fn()
 		return nil
 	})
+	return ran
 }
 
 // answer answers the requests that are here whole. errDone ends the connection.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 )
@@ -459,7 +460,7 @@ func (t *teller) Run() {
 		states := h.told
 		h.told = nil
 		h.mu.Unlock()
-		elsewhere(func() {
+		elsewhere(lane.Handlers, func() {
 			for _, state := range states {
 				h.s.ConnState(h.net(), state)
 			}
@@ -477,7 +478,7 @@ type counted struct {
 	name string
 }
 
-func (c *counted) Run() { elsewhere(func() { c.h.limits.count(c.name) }) }
+func (c *counted) Run() { elsewhere(lane.Handlers, func() { c.h.limits.count(c.name) }) }
 
 // Code says what those are for whom tasks are shown.
 func (t *teller) Code() code.Func  { return code.Of((*teller).Run) }

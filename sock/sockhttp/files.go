@@ -1,7 +1,6 @@
 package sockhttp
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +46,7 @@ type Files struct {
 	// NoList answers 403 in place of listing a directory.
 	NoList bool
 
-	shelves sync.Map // *loop.Loop: *shelf
+	shelves perLoop[shelf]
 	lookups atomic.Int64
 	look    time.Duration // lookFor, but in tests
 	warm    time.Duration // warmFor, but in tests
@@ -70,11 +68,10 @@ func (f *Files) Lookups() int64 { return f.lookups.Load() }
 // Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
 // task parks if others' loops have files. It does not close Root.
 func (f *Files) Close() {
-	f.shelves.Range(func(l, s any) bool {
-		f.shelves.Delete(l)
-		of := l.(*loop.Loop)
-		if (*ringo.Loop)(of).Call(func() error { s.(*shelf).clear(); return nil }) != nil {
-			s.(*shelf).clear() // it has ended
+	f.shelves.each(func(l *loop.Loop, _ *shelf) bool {
+		s := f.shelves.take(l)
+		if s != nil && (*ringo.Loop)(l).Call(func() error { s.clear(); return nil }) != nil {
+			s.clear() // it has ended
 		}
 		return true
 	})
@@ -228,40 +225,28 @@ func (f *Files) done(s *shelf, o *openFile) {
 // relieve has all loops close half of the files that they keep open and nobody uses, and waits for that. It reports
 // whether there were any.
 func (f *Files) relieve() (found bool) {
-	f.shelves.Range(func(l, s any) bool {
+	f.shelves.each(func(l *loop.Loop, s *shelf) bool {
 		var back []*openFile
-		(*ringo.Loop)(l.(*loop.Loop)).Call(func() error { // on a loop that has ended nobody opens
-			back = s.(*shelf).giveBack()
+		(*ringo.Loop)(l).Call(func() error { // on a loop that has ended nobody opens
+			back = s.giveBack()
 			return nil
 		})
 		found = found || len(back) > 0
-		offLoop(func() {
-			for _, o := range back {
-				o.file.Close()
-			}
-		})
+		closeFiles(back...)
 		return true
 	})
 	return found
 }
 
-// offLoop runs fn where it may wait: on a goroutine, if this is a task. It runs it even if the task was cancelled.
-func offLoop(fn func()) {
-	l, _ := loop.Current()
-	if l == nil {
-		fn()
-		return
+// closeFiles closes files, which may wait for the disk.
+func closeFiles(files ...*openFile) {
+	closing := func() {
+		for _, o := range files {
+			o.file.Close()
+		}
 	}
-	ran := false
-	l.Shield()
-	defer l.Unshield()
-	l.OffloadIn(lane.Files, func(context.Context) error {
-		ran = true
-		fn()
-		return nil
-	})
-	if !ran { // the loop ends
-		fn()
+	if !elsewhere(lane.Files, closing) { // the loop ends
+		closing()
 	}
 }
 

@@ -3,6 +3,7 @@ package sockhttp_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -486,6 +488,41 @@ func TestFilesKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Close has each loop close its own files, whoever calls it: a task that was cancelled, too.
+func TestFilesClose(t *testing.T) {
+	dir := site(t, map[string]string{"f": "file"})
+	root := openRoot(t, dir)
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		files := &sockhttp.Files{Root: root}
+		opened, closed := ringo.NewChan[bool](0), ringo.NewChan[bool](0)
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+			if l.Index() == 1 {
+				files.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/f", nil))
+				opened.Send(true)
+				_, err := closed.Recv()
+				return err
+			}
+			opened.Recv()
+			if openBelow(t, dir) == 0 {
+				t.Error("nothing is open")
+			}
+			canceled := l.Go(func() {
+				l.Sleep(time.Hour)
+				files.Close()
+			})
+			canceled.Cancel()
+			canceled.Wait()
+			patience.UntilBy(t, "files are closed", func() { l.Sleep(time.Millisecond) },
+				func() bool { return openBelow(t, dir) == 0 })
+			return closed.Send(true)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // openBelow counts the descriptors of files below a directory that this process has.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/sock"
 	"ringo/sock/socktls"
@@ -180,7 +181,7 @@ func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 func (s *Server) base(ln net.Listener) context.Context {
 	ctx := context.Background()
 	if s.BaseContext != nil {
-		elsewhere(func() { ctx = s.BaseContext(ln) })
+		elsewhere(lane.Handlers, func() { ctx = s.BaseContext(ln) })
 		if ctx == nil {
 			panic("sockhttp: BaseContext returned nil")
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo/file"
+	"ringo/internal/invariant"
 	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
@@ -80,23 +81,15 @@ type shelf struct {
 	last       [1]byte
 }
 
-// shelf is that of the loop whose task this is; nil on goroutines. Those of loops that have ended go when one comes.
+// shelf is that of the loop whose task this is; nil on goroutines.
 func (f *Files) shelf() *shelf {
 	l, _ := loop.Current()
 	if l == nil {
 		return nil
 	}
-	if s, ok := f.shelves.Load(l); ok {
-		return s.(*shelf)
+	if s := f.shelves.of(l); s != nil {
+		return s
 	}
-	f.shelves.Range(func(other, s any) bool {
-		if other.(*loop.Loop).Ended() {
-			if _, is := f.shelves.LoadAndDelete(other); is {
-				s.(*shelf).clear()
-			}
-		}
-		return true
-	})
 	s := &shelf{l: l, keep: f.Keep, fresh: f.Fresh, look: lookFor, warm: warmFor, byPath: make(map[string]*openFile)}
 	if s.keep == 0 {
 		s.keep = keepDefault
@@ -108,8 +101,7 @@ func (f *Files) shelf() *shelf {
 		s.look, s.warm = f.look, f.warm
 	}
 	s.ends.newer, s.ends.older = &s.ends, &s.ends
-	f.shelves.Store(l, s)
-	return s
+	return f.shelves.begin(l, s, (*shelf).clear)
 }
 
 // now is the loop's time. It is never 0.
@@ -190,8 +182,11 @@ func (s *shelf) giveBack() (files []*openFile) {
 	return files
 }
 
-// clear lets all files go.
+// clear lets all files go. For the loop's tasks, or when it has ended.
 func (s *shelf) clear() {
+	if invariant.Enabled && !s.l.IsCurrent() && !s.l.Ended() {
+		panic("sockhttp: a loop's files are let go by another")
+	}
 	for s.ends.newer != &s.ends {
 		s.drop(s.ends.newer)
 	}
@@ -203,5 +198,5 @@ func (s *shelf) close(o *openFile) {
 		o.file.Close()
 		return
 	}
-	s.l.Go(func() { offLoop(func() { o.file.Close() }) })
+	s.l.Go(func() { closeFiles(o) })
 }

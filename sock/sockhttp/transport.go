@@ -55,7 +55,7 @@ type Transport struct {
 	// Protocols are those to speak; nil means HTTP/1 and HTTP/2. See "The client" for which is taken.
 	Protocols *http.Protocols
 
-	pools  sync.Map // *pool by *ringo.Loop
+	pools  perLoop[pool]
 	limits limits
 
 	once   sync.Once
@@ -115,8 +115,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes connections that wait for their next request. Any goroutine may call it; it does not
 // park.
 func (t *Transport) CloseIdleConnections() {
-	t.pools.Range(func(_, p any) bool {
-		p.(*pool).closeIdle()
+	t.pools.each(func(_ *loop.Loop, p *pool) bool {
+		p.closeIdle()
 		return true
 	})
 	t.standard().CloseIdleConnections()

@@ -93,24 +93,14 @@ type pool struct {
 	timer bool // of IdleConnTimeout runs
 }
 
-// poolOf is the pool of a loop. The first of a loop's forgets those of loops that have ended.
-func (t *Transport) poolOf(el *loop.Loop) *pool {
-	l := (*ringo.Loop)(el)
-	if p, ok := t.pools.Load(l); ok {
-		return p.(*pool)
+// poolOf is the pool of a loop.
+func (t *Transport) poolOf(l *loop.Loop) *pool {
+	if p := t.pools.of(l); p != nil {
+		return p
 	}
-	t.pools.Range(func(other, _ any) bool {
-		if (*loop.Loop)(other.(*ringo.Loop)).Ended() {
-			if gone, ok := t.pools.LoadAndDelete(other); ok {
-				gone.(*pool).closeIdle() // which have places
-			}
-		}
-		return true
-	})
-	p := &pool{t: t, l: l, idle: make(map[hostKey][]*clientConn)}
+	p := &pool{t: t, l: (*ringo.Loop)(l), idle: make(map[hostKey][]*clientConn)}
 	p.ages.prev, p.ages.next = &p.ages, &p.ages
-	t.pools.Store(l, p)
-	return p
+	return t.pools.begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
 }
 
 // get gives a connection for a request: an idle one, or a new one.
@@ -343,8 +333,8 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	w := &waiter{p, ringo.NewChan[*clientConn](1)}
 	h.queue = append(h.queue, w)
 	s.mu.Unlock()
-	p.t.pools.Range(func(_, other any) bool { // one that is idle elsewhere gives its place to who waits for the longest
-		if c, _ := other.(*pool).take(key); c != nil {
+	p.t.pools.each(func(_ *loop.Loop, other *pool) bool { // an idle one gives its place to who has waited longest
+		if c, _ := other.take(key); c != nil {
 			c.close()
 			return false
 		}

@@ -160,7 +160,7 @@ func (b *farBody) Close() error {
 		return nil
 	}
 	var err error
-	elsewhere(func() { err = b.body.Close() })
+	elsewhere(lane.Handlers, func() { err = b.body.Close() })
 	b.cancel(nil)
 	return err
 }
