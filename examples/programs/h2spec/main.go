@@ -4,18 +4,13 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +21,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/examples/programs/internal/selfsigned"
 	"ringo/sock"
 	"ringo/sock/sockhttp"
 )
@@ -57,10 +53,11 @@ func run(way, spec, accepted string) error {
 	if way == "task" {
 		s.Handler = sockhttp.Task(s.Handler)
 	}
-	var err error
-	if s.TLSConfig, err = certified(); err != nil {
+	certificate, _, err := selfsigned.Certificate()
+	if err != nil {
 		return err
 	}
+	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	set, err := new(sock.ListenConfig).Reserve("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -99,20 +96,6 @@ func run(way, spec, accepted string) error {
 	out, _ := exec.Command(spec, args...).CombinedOutput() // it fails with any case
 	cancel()
 	return errors.Join(compare(way, string(out), accepted), <-ended)
-}
-
-// certified has a certificate for a moment.
-func certified() (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
 }
 
 var (
