@@ -150,7 +150,7 @@ func BenchmarkExchange(b *testing.B) {
 
 // runTask runs f in a task of a loop.
 func runTask(t testing.TB, f func(l *ringo.Loop)) {
-	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
 		f(l)
 		return nil
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"net/http"
 
@@ -26,18 +27,43 @@ func hello(size int) http.Handler {
 	})
 }
 
+// protocols are HTTP/1 and, for h2load, HTTP/2 in the clear.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
 func newHTTP(o *options) (*program, error) {
-	s := &http.Server{Handler: hello(o.size)}
+	s := &http.Server{Handler: hello(o.size), Protocols: protocols()}
 	return &program{listener: s.Serve}, nil
 }
 
+func newHTTPS(o *options) (*program, error) {
+	cert, err := certificate()
+	s := &http.Server{Handler: hello(o.size), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	return &program{listener: func(ln net.Listener) error { return s.ServeTLS(ln, "", "") }}, err
+}
+
 func newSockHTTP(o *options) (*program, error) {
-	h := hello(o.size)
-	if o.handler == perConn {
-		h = sockhttp.Task(h)
-	}
-	s := &sockhttp.Server{Handler: h}
+	s := &sockhttp.Server{Handler: o.placed(hello(o.size)), Protocols: protocols()}
 	return &program{onLoop: func(ln *sock.Listener) error { return s.Serve(ln) }}, nil
+}
+
+func newSockHTTPS(o *options) (*program, error) {
+	cert, err := certificate()
+	s := &sockhttp.Server{Handler: o.placed(hello(o.size)),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, err
+}
+
+// placed is a handler that runs where -handler says.
+func (o *options) placed(h http.Handler) http.Handler {
+	if o.handler == perConn {
+		return sockhttp.Task(h)
+	}
+	return h
 }
 
 func newFiles(o *options) (*program, error) {

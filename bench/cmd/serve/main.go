@@ -54,19 +54,21 @@ type program struct {
 }
 
 var programs = map[string]func(o *options) (*program, error){
-	"bulkrecv": newBulkRecv,
-	"bulksend": newBulkSend,
-	"echo":     newEcho,
-	"fasthttp": newFasthttp,
-	"files":    newFiles,
-	"http":     newHTTP,
-	"proxy":    newProxy,
-	"redis":    newRedis,
-	"shards":   newShards,
-	"sockhttp": newSockHTTP,
-	"tls":      newTLS,
-	"udp":      newUDP,
-	"udpbatch": newUDPBatch,
+	"bulkrecv":  newBulkRecv,
+	"bulksend":  newBulkSend,
+	"echo":      newEcho,
+	"fasthttp":  newFasthttp,
+	"files":     newFiles,
+	"http":      newHTTP,
+	"https":     newHTTPS,
+	"proxy":     newProxy,
+	"redis":     newRedis,
+	"shards":    newShards,
+	"sockhttp":  newSockHTTP,
+	"sockhttps": newSockHTTPS,
+	"tls":       newTLS,
+	"udp":       newUDP,
+	"udpbatch":  newUDPBatch,
 }
 
 func parse(args []string) (*options, error) {
@@ -84,7 +86,7 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.reads, "reads", 0,
 		"4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
 	f.IntVar(&o.size, "size", 13,
-		"`bytes` of an answer's body (http, sockhttp and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
+		"`bytes` of an answer's body (what speaks HTTP), of a buffer (echo) or of a datagram (bulksend)")
 	f.IntVar(&o.loops, "loops", 1, "`number` of loops (shards)")
 	if err := f.Parse(args); err != nil {
 		return nil, err

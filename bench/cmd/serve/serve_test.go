@@ -71,8 +71,8 @@ func each(t *testing.T, program string, f func(t *testing.T, addr string)) {
 	for _, c := range []struct{ on, handler string }{
 		{onNet, perGoroutine}, {"uring", perGoroutine}, {"uring", perConn}, {"epoll", perGoroutine}, {"epoll", perConn},
 	} {
-		if program == "http" && c.handler == perConn || forRingo && c.handler == perGoroutine ||
-			program == "sockhttp" && c.on == onNet {
+		std, onLoop := strings.HasPrefix(program, "http"), strings.HasPrefix(program, "sockhttp")
+		if std && c.handler == perConn || forRingo && c.handler == perGoroutine || onLoop && c.on == onNet {
 			continue
 		}
 		t.Run(c.on+"/"+c.handler, func(t *testing.T) {
@@ -138,21 +138,36 @@ func TestTLS(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
-	for _, program := range []string{"http", "fasthttp", "sockhttp"} {
-		t.Run(program, func(t *testing.T) {
-			each(t, program, func(t *testing.T, addr string) {
-				transport := &http.Transport{}
+	for _, c := range []struct {
+		program, scheme string
+		speak           func(*http.Protocols, bool)
+		version         int
+	}{
+		{"http", "http", (*http.Protocols).SetHTTP1, 1},
+		{"http", "http", (*http.Protocols).SetUnencryptedHTTP2, 2},
+		{"https", "https", (*http.Protocols).SetHTTP2, 2},
+		{"fasthttp", "http", (*http.Protocols).SetHTTP1, 1},
+		{"sockhttp", "http", (*http.Protocols).SetHTTP1, 1},
+		{"sockhttp", "http", (*http.Protocols).SetUnencryptedHTTP2, 2},
+		{"sockhttps", "https", (*http.Protocols).SetHTTP2, 2},
+	} {
+		t.Run(fmt.Sprint(c.program, "/", c.version), func(t *testing.T) {
+			each(t, c.program, func(t *testing.T, addr string) {
+				transport := &http.Transport{Protocols: new(http.Protocols),
+					TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+				c.speak(transport.Protocols, true)
 				defer transport.CloseIdleConnections()
 				client := http.Client{Transport: transport, Timeout: patience}
 				for range 3 {
-					answer, err := client.Get("http://" + addr)
+					answer, err := client.Get(c.scheme + "://" + addr)
 					if err != nil {
 						t.Fatal(err)
 					}
 					p, err := io.ReadAll(answer.Body)
 					answer.Body.Close()
-					if want := strings.Repeat("Hello, World!", 77)[:1000]; err != nil || string(p) != want {
-						t.Errorf("%d bytes %.30q, %v", len(p), p, err)
+					want := strings.Repeat("Hello, World!", 77)[:1000]
+					if err != nil || string(p) != want || answer.ProtoMajor != c.version {
+						t.Errorf("%s: %d bytes %.30q, %v", answer.Proto, len(p), p, err)
 					}
 				}
 			})
