@@ -21,7 +21,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/file"
 	"ringo/internal/invariant"
 	"ringo/internal/op"
 	"ringo/internal/race"
@@ -47,17 +46,6 @@ func serveHere(t *testing.T, driver, dir string) (addr string, l *ringo.Loop) {
 	}}
 	addr = serve(t, ringo.Config{Driver: driver, Grace: time.Minute}, "task", s)
 	return addr, <-loops
-}
-
-// openRoot opens a directory until the test ends.
-func openRoot(t testing.TB, dir string) *file.Root {
-	t.Helper()
-	root, err := file.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { root.Close() })
-	return root
 }
 
 // coldFile makes a file that is on a disk and not in memory, or skips the test where there is no

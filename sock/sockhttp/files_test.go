@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/file"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
@@ -51,6 +52,17 @@ func put(t testing.TB, name, content string) {
 	if err := os.Chtimes(name, epoch, epoch); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openRoot opens a directory until the test ends.
+func openRoot(t testing.TB, dir string) *file.Root {
+	t.Helper()
+	root, err := file.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
 // numbered is n bytes of lines that count.
