@@ -230,7 +230,10 @@ func (h *conn2) receive() (need int, err error) {
 		p = p[need:]
 	}
 	if h.limits.ping > 0 {
-		h.heard = time.Now()
+		if h.heard = time.Now(); h.pinged {
+			h.pinged = false
+			h.ping.set(h.heard.Add(h.limits.ping))
+		}
 	}
 	h.flush()
 	h.c.Discard(n - len(p))
@@ -360,11 +363,10 @@ func (h *conn2) pingLate() {
 	now := time.Now()
 	switch silent := now.Sub(h.heard); {
 	case h.over || h.dead:
-	case silent < h.limits.ping:
-		h.pinged = false
-		h.ping.set(h.heard.Add(h.limits.ping))
 	case h.pinged:
 		h.dead, h.interrupt = true, true
+	case silent < h.limits.ping:
+		h.ping.set(h.heard.Add(h.limits.ping))
 	default:
 		h.pinged = true
 		h.out = append(appendFrame(h.out, framePing, 0, 0, 8), "sockhttp"...)

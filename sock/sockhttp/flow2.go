@@ -2,6 +2,8 @@ package sockhttp
 
 import (
 	"encoding/binary"
+	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -259,10 +261,7 @@ func (f *flusher) Run() {
 		out := h.out
 		h.out, h.spare, h.heads = h.spare[:0], nil, 0
 		h.mu.Unlock()
-		if h.limits.write > 0 {
-			h.c.SetWriteDeadline(time.Now().Add(h.limits.write))
-		}
-		_, err := h.c.Write(out)
+		err := h.write(out)
 		h.mu.Lock()
 		if cap(out) <= outKept {
 			h.spare = out[:0]
@@ -281,6 +280,19 @@ func (f *flusher) Run() {
 	}
 	h.waiter.wakeAll()
 	h.unlock()
+}
+
+// write sends p to a peer that takes some of it each time.
+func (h *conn2) write(p []byte) error {
+	for {
+		if h.limits.write > 0 {
+			h.c.SetWriteDeadline(time.Now().Add(h.limits.write))
+		}
+		n, err := h.c.Write(p)
+		if p = p[n:]; n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // Code says what it is for whom tasks are shown.

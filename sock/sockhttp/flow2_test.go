@@ -124,3 +124,61 @@ func TestHeadTimeoutGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// A peer from which nothing comes is asked whether it is there: one that answers stays, one that does not is given up.
+func TestSendPingTimeout(t *testing.T) {
+	config := &http.HTTP2Config{SendPingTimeout: short}
+	set := func(s *sockhttp.Server) { s.HTTP2 = config }
+	for _, answers := range []bool{true, false} {
+		if config.PingTimeout = time.Hour; !answers {
+			config.PingTimeout = short
+		}
+		eachClear2(t, http.HandlerFunc(echo), set, func(t *testing.T, url string) {
+			r := dial2(t, url)
+			if !answers {
+				r.until(ping, 0)
+				if _, err := r.ends(); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			for range 3 {
+				f := r.until(ping, 0)
+				if f.flags != 0 {
+					t.Error("an answer to what was not asked")
+				}
+				r.send(made(ping, 1, 0, string(f.payload)))
+			}
+			r.send(getOn(1))
+			r.until(headers, 1)
+		})
+	}
+}
+
+// CountError is told of what a peer does wrong, once.
+func TestCountError(t *testing.T) {
+	told := make(chan string, 100)
+	set := func(s *sockhttp.Server) {
+		s.HTTP2 = &http.HTTP2Config{CountError: func(what string) { told <- what }}
+	}
+	eachClear2(t, http.HandlerFunc(echo), set, func(t *testing.T, url string) {
+		for _, wrong := range []struct{ frame, of, code string }{
+			{made(ping, 0, 1, "12345678"), "conn", "PROTOCOL_ERROR"},
+			{getOn(1) + made(window, 0, 1, word(0)), "stream", "PROTOCOL_ERROR"},
+			{made(ping, 0, 0, "1"), "conn", "FRAME_SIZE_ERROR"},
+		} {
+			r := dial2(t, url)
+			r.send(wrong.frame)
+			if got := patience.Recv(t, "the count", told); !strings.HasPrefix(got, wrong.of+"_"+wrong.code+"_") ||
+				strings.Contains(got, " ") {
+				t.Errorf("%q", got)
+			}
+			r.Close()
+		}
+	})
+	select {
+	case what := <-told:
+		t.Errorf("%q is counted as well", what)
+	default:
+	}
+}

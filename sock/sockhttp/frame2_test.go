@@ -3,10 +3,12 @@ package sockhttp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -87,4 +89,42 @@ func FuzzHTTP2(f *testing.F) {
 			q = q[f.size:]
 		}
 	})
+}
+
+// slow is a connection whose peer takes so much by each deadline.
+type slow struct {
+	scripted
+	takes   int
+	limited bool // there is a deadline that has not passed
+}
+
+func (s *slow) SetWriteDeadline(at time.Time) error {
+	s.limited = at.After(time.Now())
+	return nil
+}
+
+func (s *slow) Write(p []byte) (n int, err error) {
+	if !s.limited || len(p) > s.takes {
+		p, err = p[:s.takes], &net.OpError{Op: "write", Err: os.ErrDeadlineExceeded}
+	}
+	s.limited = false
+	n, _ = s.scripted.Write(p)
+	return n, err
+}
+
+// WriteByteTimeout is for a peer that takes nothing. What it takes gives it more time.
+func TestWriteByteTimeout(t *testing.T) {
+	sent := bytes.Repeat([]byte("0123456789"), 1000)
+	for takes := range 5 {
+		nc := &slow{takes: 777 * takes}
+		h := &conn2{conn: &conn{c: &buffered{Conn: nc}}, limits: limits2{write: time.Hour}}
+		err := h.write(sent)
+		want, wanted := sent, error(nil)
+		if takes == 0 {
+			want, wanted = nil, os.ErrDeadlineExceeded
+		}
+		if !bytes.Equal(nc.out.Bytes(), want) || !errors.Is(err, wanted) || wanted == nil && err != nil {
+			t.Errorf("%d bytes at a time: %d of %d went, %v", nc.takes, nc.out.Len(), len(sent), err)
+		}
+	}
 }
