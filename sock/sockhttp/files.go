@@ -30,7 +30,8 @@ import (
 // names at most.
 //
 // A file that is replaced by a rename is served as it was for Fresh. One that is truncated while it is sent ends its
-// connection, since its Content-Length is out. One that has grown is sent as long as it was.
+// connection, or its stream of HTTP/2 with an error, since its Content-Length is out. One that has grown is sent as
+// long as it was.
 type Files struct {
 	// Root is the directory.
 	Root *file.Root
@@ -120,10 +121,13 @@ func (f *Files) content(s *shelf, o *openFile, w http.ResponseWriter, r *http.Re
 	}
 	if s == nil || strings.IndexByte(r.Header.Get("Range"), ',') < 0 {
 		serve(w, r)
-		return
+	} else {
+		c.s = nil // net/http reads several ranges on a goroutine, for which a task would have to wait
+		Goroutine(http.HandlerFunc(serve)).ServeHTTP(w, r)
 	}
-	c.s = nil // net/http reads several ranges on a goroutine, for which a task would have to wait
-	Goroutine(http.HandlerFunc(serve)).ServeHTTP(w, r)
+	if c.cut {
+		panic(http.ErrAbortHandler) // or the answer would end as if it were whole
+	}
 }
 
 // errOther says that a path is none of a file's: net/http answers.

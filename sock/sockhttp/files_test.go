@@ -397,46 +397,62 @@ func TestFilesChange(t *testing.T) {
 	})
 }
 
-// A file that is cut while it is sent ends its connection before all that was promised has come; one that has grown is
-// sent as long as it was.
+// A file that is cut while it is sent ends its connection, or its stream, before all that was promised has come, and
+// with an error; one that has grown is sent as long as it was.
 func TestFilesCut(t *testing.T) {
 	const size = 64 << 20
 	dir := site(t, map[string]string{"f": "file"})
 	name := filepath.Join(dir, "big")
 	files := &sockhttp.Files{Root: openRoot(t, dir), Fresh: time.Hour}
 	t.Cleanup(files.Close)
-	eachWay(t, files, nil, func(t *testing.T, addr string) {
-		for _, to := range []int64{1 << 20, 2 * size} {
-			next := name + ".new"
-			f, err := os.Create(next)
-			if err != nil {
-				t.Fatal(err)
+	speaksBoth := func(s *sockhttp.Server) { s.Protocols = clear2() }
+	eachWay(t, files, speaksBoth, func(t *testing.T, addr string) {
+		narrow := func(c net.Conn) net.Conn {
+			c.(*net.TCPConn).SetReadBuffer(65536)
+			return c
+		}
+		one := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				narrow(c)
 			}
-			f.Close()
-			if err := os.Truncate(next, size); err != nil {
-				t.Fatal(err)
+			return c, err
+		}}
+		defer one.CloseIdleConnections()
+		two, _ := client2(t, nil, narrow)
+		for _, c := range []*http.Client{{Transport: one}, two} {
+			for _, to := range []int64{1 << 20, 2 * size} {
+				next := name + ".new"
+				f, err := os.Create(next)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Close()
+				if err := os.Truncate(next, size); err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(dir, fmt.Sprint("big", rand.Uint64()))
+				if err := os.Rename(next, path); err != nil {
+					t.Fatal(err)
+				}
+				a, err := c.Get("http://" + addr + "/" + filepath.Base(path))
+				if err != nil || a.ContentLength != size {
+					t.Fatalf("%v, %v", a, err)
+				}
+				if err := os.Truncate(path, to); err != nil {
+					t.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, a.Body)
+				a.Body.Close()
+				if cut := to < size; cut && (err == nil || n >= size) || !cut && (err != nil || n != size) {
+					t.Errorf("%s: %d bytes came of a file of %d that became one of %d, %v", a.Proto, n, size, to, err)
+				}
+				if ended := errors.Is(err, io.ErrUnexpectedEOF); to < size && ended != (a.ProtoMajor == 1) {
+					t.Errorf("%s: a file that was cut ends with: %v", a.Proto, err)
+				}
+				wantFile(t, addr, "/f", "file")
+				os.Remove(path)
 			}
-			path := filepath.Join(dir, fmt.Sprint("big", rand.Uint64()))
-			if err := os.Rename(next, path); err != nil {
-				t.Fatal(err)
-			}
-			c := dial(t, addr)
-			c.SetReadBuffer(65536)
-			fmt.Fprintf(c, "GET /%s HTTP/1.1\r\nHost: h\r\n\r\n", filepath.Base(path))
-			r := bufio.NewReader(c)
-			a, err := http.ReadResponse(r, nil)
-			if err != nil || a.ContentLength != size {
-				t.Fatalf("%v, %v", a, err)
-			}
-			if err := os.Truncate(path, to); err != nil {
-				t.Fatal(err)
-			}
-			n, err := io.Copy(io.Discard, a.Body)
-			if cut := to < size; cut && (err == nil || n >= size) || !cut && (err != nil || n != size) {
-				t.Errorf("%d bytes came of a file of %d that became one of %d, %v", n, size, to, err)
-			}
-			wantFile(t, addr, "/f", "file")
-			os.Remove(path)
 		}
 	})
 }

@@ -97,6 +97,7 @@ type content struct {
 	s    *shelf // nil: it may wait for the disk
 	off  int64
 	idle time.Duration
+	cut  bool // it has become shorter
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -108,6 +109,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
+	c.cut = err == io.EOF
 	return n, err
 }
 
