@@ -54,7 +54,8 @@ var errDone = errors.New("sockhttp: the connection has had its last answer")
 
 // newConn begins to serve a connection, whose bytes are st's.
 func (o *origin) newConn(nc net.Conn, st stream) *conn {
-	c := &conn{s: o.s, from: o, ctx: o.base, c: st, loop: o.loop, born: time.Now()}
+	c := &conn{s: o.s, from: o, ctx: o.base, c: st, loop: o.loop}
+	c.born = c.clock()
 	if o.s.ConnContext != nil {
 		elsewhere(lane.Handlers, func() { c.ctx = o.s.ConnContext(o.base, nc) })
 		if c.ctx == nil {
@@ -209,6 +210,22 @@ func (c *conn) now() time.Time {
 	return time.Now()
 }
 
+// clock is now for callers that are not on its loop.
+func (c *conn) clock() time.Time {
+	if c.loop != nil {
+		return (*loop.Loop)(c.loop).Clock()
+	}
+	return time.Now()
+}
+
+// passed reports whether t, a time of the caller's clock, is over. Any goroutine may call it.
+func (c *conn) passed(t time.Time) bool {
+	if c.loop != nil {
+		t = (*loop.Loop)(c.loop).Outside(t)
+	}
+	return !t.After(c.clock())
+}
+
 // await is for a head of which n bytes are here. The error is that of an end within it.
 func (c *conn) await(n int) error {
 	c.limitHead()
@@ -358,7 +375,7 @@ func (c *conn) part(x *exchange, sends bool) {
 	if w, ok := c.c.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
 		return
 	}
-	c.c.SetReadDeadline(time.Now().Add(partMax))
+	c.c.SetReadDeadline(c.now().Add(partMax))
 	if x != nil {
 		x.body.leave() // who reads it may be another than the handler
 	}

@@ -158,11 +158,11 @@ func (h *conn2) begin() {
 	h.unacked = 1
 	h.inflow = inflow{left: firstWindow, size: h.limits.window}
 	h.giveBack(nil, int(h.limits.window-firstWindow))
-	h.alarm.set(time.Now().Add(settingsMax))
+	h.alarm.set(h.now().Add(settingsMax))
 	h.setState(http.StateActive)
 	h.setState(http.StateIdle)
 	if h.limits.ping > 0 {
-		h.heard = time.Now()
+		h.heard = h.now()
 		h.ping.set(h.heard.Add(h.limits.ping))
 	}
 	h.flush()
@@ -230,7 +230,7 @@ func (h *conn2) receive() (need int, err error) {
 		p = p[need:]
 	}
 	if h.limits.ping > 0 {
-		if h.heard = time.Now(); h.pinged {
+		if h.heard = h.now(); h.pinged {
 			h.pinged = false
 			h.ping.set(h.heard.Add(h.limits.ping))
 		}
@@ -360,7 +360,7 @@ func (h *conn2) late() {
 func (h *conn2) pingLate() {
 	h.mu.Lock()
 	defer h.unlock()
-	now := time.Now()
+	now := h.now()
 	switch silent := now.Sub(h.heard); {
 	case h.over || h.dead:
 	case h.pinged:
@@ -398,7 +398,7 @@ func (h *conn2) part2(err error) bool {
 	}
 	if patience > 0 && h.flushing {
 		h.mu.Unlock()
-		h.c.SetWriteDeadline(time.Now().Add(patience))
+		h.c.SetWriteDeadline(h.now().Add(patience))
 		h.mu.Lock()
 	}
 	for there && !h.dead && h.flushing && h.wait(&h.waiter, nil, false) == nil { // of a cancelled task so is the writer

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"time"
 
 	"ringo/internal/rt/code"
 )
@@ -286,7 +285,7 @@ func (f *flusher) Run() {
 func (h *conn2) write(p []byte) error {
 	for {
 		if h.limits.write > 0 {
-			h.c.SetWriteDeadline(time.Now().Add(h.limits.write))
+			h.c.SetWriteDeadline(h.now().Add(h.limits.write))
 		}
 		n, err := h.c.Write(p)
 		if p = p[n:]; n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {

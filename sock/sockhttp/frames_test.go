@@ -72,7 +72,7 @@ func (f got) code() uint32 { return binary.BigEndian.Uint32(f.payload[len(f.payl
 // raw speaks frames.
 type raw struct {
 	t testing.TB
-	*net.TCPConn
+	net.Conn
 	fields *hpack.Decoder
 	all    []hpack.HeaderField
 }
@@ -80,7 +80,11 @@ type raw struct {
 // dial2 connects, and says what a client says first.
 func dial2(t testing.TB, url string, set ...string) *raw {
 	t.Helper()
-	r := &raw{t: t, TCPConn: dial(t, url[strings.LastIndex(url, "/")+1:])}
+	return newRaw(t, dial(t, url[strings.LastIndex(url, "/")+1:]), set...)
+}
+
+func newRaw(t testing.TB, c net.Conn, set ...string) *raw {
+	r := &raw{t: t, Conn: c}
 	r.fields = hpack.NewDecoder(4096, func(f hpack.HeaderField) { r.all = append(r.all, f) })
 	r.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + made(settings, 0, 0, strings.Join(set, "")))
 	return r

@@ -52,7 +52,7 @@ func (h *conn2) takeHead(f *frame) error {
 	}
 	if !f.has(flagEndHeaders) {
 		if d := h.s.headerTimeout(); d > 0 && f.kind == frameHeaders {
-			h.alarm.set(time.Now().Add(d))
+			h.alarm.set(h.now().Add(d))
 		}
 		return nil
 	}

@@ -298,7 +298,7 @@ func (w *response2) SetWriteDeadline(t time.Time) error {
 }
 
 func (w *response2) limit(t time.Time, set func(time.Time), late func()) error {
-	if !t.IsZero() && !t.After(time.Now()) {
+	if !t.IsZero() && w.st.h.passed(t) {
 		late()
 		return nil
 	}

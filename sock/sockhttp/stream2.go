@@ -44,10 +44,10 @@ func (h *conn2) open(st *stream2) error {
 		}
 	}
 	if d := h.s.ReadTimeout; d > 0 && !st.ends {
-		st.limitRead(time.Now().Add(d))
+		st.limitRead(h.now().Add(d))
 	}
 	if d := h.s.WriteTimeout; d > 0 {
-		st.limitSend(time.Now().Add(d))
+		st.limitSend(h.now().Add(d))
 	}
 	if h.running < int(h.limits.streams) {
 		h.running++

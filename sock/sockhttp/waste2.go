@@ -34,7 +34,7 @@ func (w *waste) tooMuch(h *conn2) bool {
 	if w.n <= wasteMax {
 		return false
 	}
-	now := time.Now()
+	now := h.now()
 	if !w.since.IsZero() {
 		w.n = max(0, w.n-int(min(now.Sub(w.since).Seconds(), 10)*wasteSecond))
 	}

@@ -1,0 +1,189 @@
+//go:build linux
+
+package sockhttp_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sim"
+	"ringo/sock"
+	"ringo/sock/sockhttp"
+)
+
+// In a world HTTP/2 is spoken over a network that loses packets, by a client whose frames come in any order and in
+// pieces, with windows of any size: each stream that it does not reset gives back what was sent on it. A client that
+// answers PINGs stays, and one that stops is given up, by the world's clock.
+func TestHTTP2InWorlds(t *testing.T) {
+	sim.Explore(t, 40, func(w *sim.World) {
+		w.Link = sim.Link{Latency: 10 * time.Millisecond, Loss: 0.02}
+		server, client := w.Host("server"), w.Host("client")
+		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			s := &sockhttp.Server{Protocols: clear2(), ErrorLog: slog.New(slog.DiscardHandler),
+				HTTP2: &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second}}
+			s.Handler = sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ends := http.NewResponseController(w)
+				ends.SetReadDeadline(l.Now().Add(time.Hour))
+				ends.SetWriteDeadline(l.Now().Add(time.Hour))
+				io.Copy(w, r.Body)
+			}))
+			if err := s.Serve(ln); err != http.ErrServerClosed {
+				return err
+			}
+			return nil
+		})
+		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			nc, err := sock.Dial(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			x := &worldClient{rnd: w.Rand(), l: l}
+			x.raw = newRaw(t, nc, setting(4, uint32(50+x.rnd.IntN(5000))))
+			if err := x.talk(); err != nil {
+				return fmt.Errorf("talk: %w", err)
+			}
+			return x.fallSilent()
+		})
+		w.Check(w.Wait(c))
+	})
+}
+
+// worldClient speaks HTTP/2 in a world.
+type worldClient struct {
+	*raw
+	rnd *rand.Rand
+	l   *ringo.Loop
+	mu  ringo.Mutex // while a frame is written
+}
+
+// write sends a frame, at times in two pieces.
+func (x *worldClient) write(frame string) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n := x.rnd.IntN(len(frame)); x.rnd.IntN(4) == 0 {
+		if err := x.send(frame[:n]); err != nil {
+			return err
+		}
+		x.l.Sleep(time.Duration(x.rnd.IntN(50)) * time.Millisecond)
+		frame = frame[n:]
+	}
+	return x.send(frame)
+}
+
+// stream is one of the client's.
+type stream struct {
+	frames     []string // to be sent yet
+	sent, came strings.Builder
+	gone       bool // it is reset
+}
+
+// talk sends streams at once, and wants them back.
+func (x *worldClient) talk() error {
+	all := make([]*stream, 1+x.rnd.IntN(25))
+	left := len(all)
+	for i := range all {
+		st := &stream{gone: x.rnd.IntN(5) == 0}
+		id := uint32(2*i + 1)
+		st.frames = []string{made(headers, endHeaders, id, head("POST", "/"))}
+		for range x.rnd.IntN(4) {
+			part := strings.Repeat(string(rune('a'+x.rnd.IntN(26))), x.rnd.IntN(700))
+			st.sent.WriteString(part)
+			st.frames = append(st.frames, made(data, 0, id, part))
+		}
+		end := made(data, endStream, id, "")
+		if st.gone {
+			left--
+			end = made(reset, 0, id, word(8))
+		}
+		all[i], st.frames = st, append(st.frames, end)
+	}
+	var failed error
+	sending := x.l.Go(func() { failed = x.sendAll(all) })
+	for left > 0 {
+		f, err := x.next()
+		if err != nil {
+			return err
+		}
+		switch f.kind {
+		case goAway:
+			return fmt.Errorf("GOAWAY with code %d", f.code())
+		case ping:
+			x.write(made(ping, ack, 0, string(f.payload)))
+		case reset:
+			if st := all[f.id/2]; !st.gone {
+				return fmt.Errorf("stream %d is reset with code %d", f.id, f.code())
+			}
+		case data, headers:
+			st := all[f.id/2]
+			if n := len(f.payload); f.kind == data && n > 0 {
+				st.came.Write(f.payload)
+				x.write(made(window, 0, f.id, word(uint32(n))))
+				x.write(made(window, 0, 0, word(uint32(n))))
+			}
+			if f.flags&endStream == 0 || st.gone {
+				continue
+			}
+			if left--; st.came.String() != st.sent.String() {
+				return fmt.Errorf("%d bytes came of %d, or others", st.came.Len(), st.sent.Len())
+			}
+		}
+	}
+	sending.Wait()
+	return failed
+}
+
+// sendAll sends the frames of streams in any order that there may be: streams begin in the order of their ids.
+func (x *worldClient) sendAll(all []*stream) error {
+	for begun := 0; ; {
+		var open []*stream
+		for _, st := range all[:begun] {
+			if len(st.frames) > 0 {
+				open = append(open, st)
+			}
+		}
+		if begun < len(all) && (len(open) == 0 || x.rnd.IntN(3) == 0) {
+			open = all[begun : begun+1]
+			begun++
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		st := open[x.rnd.IntN(len(open))]
+		if err := x.write(st.frames[0]); err != nil {
+			return err
+		}
+		st.frames = st.frames[1:]
+	}
+}
+
+// fallSilent answers some PINGs, and then no more.
+func (x *worldClient) fallSilent() error {
+	begun, asked := x.l.Now(), 0
+	for {
+		f, err := x.next()
+		switch {
+		case err != nil:
+			// 4 PINGs, 2 s from each sign of the client's to the next, then 3 s.
+			if d := x.l.Now().Sub(begun); asked != 4 || d < 10*time.Second || d > 20*time.Second {
+				return fmt.Errorf("it ends after %v and %d PINGs: %w", d, asked, err)
+			}
+			return nil
+		case f.kind == ping:
+			if asked++; asked <= 3 {
+				x.write(made(ping, ack, 0, string(f.payload)))
+			}
+		}
+	}
+}
