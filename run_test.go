@@ -358,15 +358,7 @@ func TestLoggerOfStalls(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var text lockedBuffer
 		cfg.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		cfg.StallLimit = 5 * time.Millisecond
-		release := make(chan struct{})
-		var once sync.Once
-		cfg.OnStall = func(_ *ringo.Loop, _ time.Duration, stack []byte) {
-			if strings.Contains(string(stack), "holdTheLoop") {
-				once.Do(func() { close(release) })
-			}
-		}
-		mustRun(t, cfg, func(l *ringo.Loop) { l.Go(func() { holdTheLoop(release) }).Wait() })
+		stalled(t, cfg, func(l *ringo.Loop, hold func()) { l.Go(func() { hold() }).Wait() })
 		said := text.b.String()
 		want := `level=WARN msg="ringo: stall" loop=0 "so far"=`
 		if !strings.Contains(said, want) || !strings.Contains(said, "TestLoggerOfStalls") {
