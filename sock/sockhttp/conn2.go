@@ -40,10 +40,11 @@ type conn2 struct {
 	wasted  waste
 
 	encoder   *hpack.Encoder
-	head      []byte // what the encoder has made
-	out       []byte // what is to be sent
-	spare     []byte // memory for that
-	heads     int    // bytes of out that are heads
+	head      []byte  // what the encoder has made
+	out       []byte  // what is to be sent
+	spare     []byte  // memory for that
+	scratch   *[]byte // the first of it
+	heads     int     // bytes of out that are heads
 	flushing  bool
 	window    int64 // how many bytes of bodies the peer has room for
 	startsAt  int64 // that of a stream

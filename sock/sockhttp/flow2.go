@@ -271,14 +271,32 @@ func (f *flusher) Run() {
 		h.wakeWriters()
 	}
 	h.flushing = false
-	if len(h.streams) == 0 || h.dead {
-		h.out, h.spare = nil, nil
-	}
+	h.giveOut()
 	if h.dead {
 		h.writers.wakeAll()
 	}
 	h.waiter.wakeAll()
 	h.unlock()
+}
+
+// takeOut takes memory for what is to be sent, which a connection without streams has none of.
+func (h *conn2) takeOut() {
+	if h.out == nil && h.spare == nil && h.scratch == nil {
+		h.scratch = take()
+		h.out = *h.scratch
+	}
+}
+
+// giveOut gives it back when there are no more streams, and all is sent.
+func (h *conn2) giveOut() {
+	if h.flushing || !h.dead && (len(h.streams) > 0 || len(h.out) > 0) {
+		return
+	}
+	h.out, h.spare = nil, nil
+	if h.scratch != nil {
+		give(h.scratch)
+		h.scratch = nil
+	}
 }
 
 // write sends p to a peer that takes some of it each time.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/invariant"
+	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -663,4 +667,50 @@ func TestHTTP2ConnStateEnds(t *testing.T) {
 			}
 			clear(over)
 		})
+}
+
+// A request of HTTP/2 allocates less than half of what it does in net/http's server, and a quarter in a task.
+func TestHTTP2Allocs(t *testing.T) {
+	if race.Enabled || invariant.Enabled {
+		t.Skip("the race detector allocates, and nothing is reused with invariants")
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	std := &http.Server{Handler: h, Protocols: clear2()}
+	go std.Serve(ln)
+	defer std.Close()
+	std2 := allocs2(t, ln.Addr().String())
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		for part, h := range map[float64]http.Handler{4: sockhttp.Task(h), 2: h} {
+			addr := serve(t, cfg, "", &sockhttp.Server{Handler: h, Protocols: clear2()})
+			if n := allocs2(t, addr); n > std2/part {
+				t.Errorf("%.1f allocations a request, by net/http %.1f, of which it may have 1/%v", n, std2, part)
+			}
+		}
+	})
+}
+
+// allocs2 counts those of a GET.
+func allocs2(t *testing.T, addr string) float64 {
+	t.Helper()
+	r := dial2(t, "http://"+addr)
+	r.send(made(window, 0, 0, word(1<<30)))
+	id, asked, answer := uint32(1), []byte(getOn(1)), make([]byte, 1<<14)
+	return alloctest.Least(200, 0.01, func() {
+		binary.BigEndian.PutUint32(asked[5:], id)
+		id += 2
+		r.Write(asked)
+		for over := false; !over; {
+			if _, err := io.ReadFull(r, answer[:9]); err != nil {
+				t.Fatal(err)
+			}
+			over = answer[3] == data && answer[4]&endStream != 0
+			if _, err := io.ReadFull(r, answer[:int(answer[1])<<8|int(answer[2])]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }

@@ -42,6 +42,7 @@ func (h *conn2) open(st *stream2) error {
 		if h.s.idleTimeout() > 0 {
 			h.alarm.set(time.Time{})
 		}
+		h.takeOut()
 	}
 	if d := h.s.ReadTimeout; d > 0 && !st.ends {
 		st.limitRead(h.now().Add(d))
@@ -130,6 +131,7 @@ func (h *conn2) close(st *stream2, why error) {
 	st.ctx.end(context.Canceled)
 	h.writers.wake(func(of *stream2) bool { return of == st })
 	h.wakeWriters() // it may have been woken for room that it does not take
+	h.giveOut()
 	if len(h.streams) > 0 || h.over {
 		return
 	}
