@@ -14,6 +14,7 @@
 //	crowd  like echo with one message in flight, on -active of -conns connections; the others rest after one
 //	churn  -conns at a time connect, exchange one message and close
 //	idle   -conns connections exchange one message, then stay open for -seconds: memory per connection, idle CPU
+//	httpidle  the same with a GET of mode http in the place of the message
 //	slow   like echo, while -peers further connections send and never read; at the end these read and verify, too
 //	http   like echo, with GET requests of HTTP/1.1 for a body of -size bytes, "Hello, World!" over and over
 //	get    like echo, with GET commands of the redis protocol, on each connection for a key of its own of -size bytes

@@ -15,8 +15,8 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake",
-	"flood", "sink", "paced"}
+var modes = []string{"echo", "crowd", "churn", "idle", "httpidle", "slow", "http", "get", "set", "udp", "tls",
+	"handshake", "flood", "sink", "paced"}
 
 // config is the command line.
 type config struct {
@@ -38,6 +38,8 @@ type config struct {
 	patience  float64
 	json      bool
 }
+
+func (c *config) idle() bool { return c.mode == "idle" || c.mode == "httpidle" }
 
 func (c *config) bulk() bool { return c.mode == "flood" || c.mode == "sink" }
 
@@ -62,7 +64,7 @@ func parse(args []string) (*config, error) {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	f.StringVar(&c.mode, "mode", "echo", "`mode`: "+strings.Join(modes, ", "))
 	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
-	f.StringVar(&c.path, "path", "/", "what to ask for (http)")
+	f.StringVar(&c.path, "path", "/", "what to ask for (http, httpidle)")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
 	f.IntVar(&c.size, "size", 64, "`bytes` per message, body or value")
 	f.IntVar(&c.depth, "depth", 1,
@@ -109,7 +111,7 @@ func parse(args []string) (*config, error) {
 		"-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
 	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH",
 		c.path)
-	check(c.mode != "idle" || c.pid > 0, "-mode idle needs -pid")
+	check(!c.idle() || c.pid > 0, "-mode %s needs -pid", c.mode)
 	err := errors.Join(errs...)
 	if err != nil {
 		fmt.Fprintln(f.Output(), err)

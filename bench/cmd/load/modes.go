@@ -37,7 +37,7 @@ func run(c *config) (*sample.Sample, error) {
 	}
 	s.AllTime = e.done
 	s.Errors, s.Mismatches = e.errors, e.mismatches
-	if s.Requests == 0 && c.mode != "idle" && s.Errors == 0 && s.Mismatches == 0 {
+	if s.Requests == 0 && !c.idle() && s.Errors == 0 && s.Mismatches == 0 {
 		return nil, errors.New("no request was completed in the measured window")
 	}
 	return s, nil
@@ -47,8 +47,8 @@ func runMode(e *engine, c *config) (*sample.Sample, error) {
 	s := &sample.Sample{Mode: c.mode, Conns: c.conns, Size: c.size, Depth: c.depth}
 	mode := map[string]func(*config, *sample.Sample) error{
 		"echo": e.echo, "http": e.echo, "get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
-		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "slow": e.slow,
-		"paced": e.paced,
+		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "httpidle": e.idle,
+		"slow": e.slow, "paced": e.paced,
 	}[c.mode]
 	return s, mode(c, s)
 }
