@@ -3,9 +3,14 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/valyala/fasthttp"
 
 	"ringo/sock"
@@ -27,6 +32,51 @@ func hello(size int) http.Handler {
 	})
 }
 
+// handler answers / with a body of that size, takes one that is sent to it, and answers /users/ID, found by chi, with
+// 1 KiB of JSON.
+func handler(size int) http.Handler {
+	first, mux := hello(size), chi.NewRouter()
+	mux.Get("/users/{id}", writeUser)
+	mux.Post("/", func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintln(w, n)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/" { // to find it is not what is measured
+			first.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+type user struct {
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Orders []order `json:"orders"`
+}
+
+type order struct {
+	Number int       `json:"number"`
+	Item   string    `json:"item"`
+	Price  float64   `json:"price"`
+	At     time.Time `json:"at"`
+	Paid   bool      `json:"paid"`
+}
+
+func writeUser(w http.ResponseWriter, r *http.Request) {
+	u := user{ID: chi.URLParam(r, "id"), Name: "Somebody"}
+	for i := range 10 {
+		u.Orders = append(u.Orders, order{i, "a thing or two", 12.5, time.Unix(1700000000, 0).UTC(), i%2 == 0})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(&u)
+}
+
 // protocols are HTTP/1 and, for h2load, HTTP/2 in the clear.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
@@ -36,24 +86,24 @@ func protocols() *http.Protocols {
 }
 
 func newHTTP(o *options) (*program, error) {
-	s := &http.Server{Handler: hello(o.size), Protocols: protocols()}
+	s := &http.Server{Handler: handler(o.size), Protocols: protocols()}
 	return &program{listener: s.Serve}, nil
 }
 
 func newHTTPS(o *options) (*program, error) {
 	cert, err := certificate()
-	s := &http.Server{Handler: hello(o.size), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	s := &http.Server{Handler: handler(o.size), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 	return &program{listener: func(ln net.Listener) error { return s.ServeTLS(ln, "", "") }}, err
 }
 
 func newSockHTTP(o *options) (*program, error) {
-	s := &sockhttp.Server{Handler: o.placed(hello(o.size)), Protocols: protocols()}
+	s := &sockhttp.Server{Handler: o.placed(handler(o.size)), Protocols: protocols()}
 	return &program{onLoop: func(ln *sock.Listener) error { return s.Serve(ln) }}, nil
 }
 
 func newSockHTTPS(o *options) (*program, error) {
 	cert, err := certificate()
-	s := &sockhttp.Server{Handler: o.placed(hello(o.size)),
+	s := &sockhttp.Server{Handler: o.placed(handler(o.size)),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, err
 }
