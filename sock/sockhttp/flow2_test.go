@@ -59,13 +59,13 @@ func TestManyAndLongHeads(t *testing.T) {
 }
 
 // The rest of a body whose answer came early is on its way for as long as its peer has not heard of that. It does no
-// harm to others, however small its pieces are, and is not refused piece by piece.
+// harm to others, however small its pieces are and many, and is not refused piece by piece.
 func TestRestOfABody(t *testing.T) {
 	eachClear2(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil, func(t *testing.T, url string) {
 		r := dial2(t, url)
 		r.send(made(headers, endHeaders, 1, head("POST", "/")))
 		r.until(reset, 1)
-		r.send(strings.Repeat(made(data, 0, 1, strings.Repeat("x", 500)), 1500) + getOn(3))
+		r.send(strings.Repeat(made(data, 0, 1, strings.Repeat("x", 500)), 2500) + getOn(3))
 		for {
 			switch f, err := r.next(); {
 			case err != nil || f.kind == goAway || f.kind == reset:

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"ringo/internal/posix"
 	"ringo/internal/test/patience"
 	"ringo/sock/sockhttp"
 )
@@ -217,7 +218,7 @@ func TestFloods(t *testing.T) {
 				if n := patience.Recv(t, "the end of the flood", sent); n >= 1<<20 {
 					t.Errorf("%d were taken", n)
 				}
-				if code != calm && (err == nil || code != 1<<31) { // a reset may have destroyed it
+				if code != calm && (code != 1<<31 || !errors.Is(err, posix.ECONNRESET)) { // which may have destroyed it
 					t.Errorf("GOAWAY with code %#x (%v)", code, err)
 				}
 			})
@@ -236,6 +237,10 @@ func TestFrameErrors(t *testing.T) {
 	get := func(more ...string) string { return made(headers, endHeaders|endStream, 1, head("GET", "/", more...)) }
 	post := func(more ...string) string { return made(headers, endHeaders, 1, head("POST", "/", more...)) }
 	open := post()
+	var bodies string // of streams that each keep to their window
+	for i := range 20 {
+		bodies += open2(i) + strings.Repeat(made(data, 0, uint32(2*i+1), large[:16000]), 4)
+	}
 	for name, c := range map[string]struct {
 		sent string
 		end  uint32 // of the connection; 0: of the stream
@@ -266,6 +271,7 @@ func TestFrameErrors(t *testing.T) {
 		"less than the length":        {post("content-length", "3") + made(data, endStream, 1, "xx"), 0, protocolError},
 		"trailers without an end":     {open + made(headers, endHeaders, 1, ""), 0, protocolError},
 		"pseudo-header as a trailer":  {open + get(), 0, protocolError},
+		"more than all windows":       {bodies, 1, flowError},
 		"more than the stream window": {open + strings.Repeat(made(data, 0, 1, large), 5), 0, flowError},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,8 +288,8 @@ func TestFrameErrors(t *testing.T) {
 					}
 					return
 				}
-				if code, err := r.ends(); code != c.code && err == nil {
-					t.Errorf("GOAWAY with code %d, want %d", code, c.code)
+				if code, err := r.ends(); code != c.code || err != nil {
+					t.Errorf("GOAWAY with code %d, want %d, and then %v", code, c.code, err)
 				}
 			})
 		})
@@ -310,9 +316,8 @@ func TestResetHoldsItsSlot(t *testing.T) {
 		for range 4 {
 			patience.Recv(t, "a handler", h.in)
 		}
-		code, err := r.ends()
-		if code != calm && err == nil {
-			t.Errorf("GOAWAY with code %d", code)
+		if code, err := r.ends(); code != calm && !errors.Is(err, posix.ECONNRESET) { // which may destroy it
+			t.Errorf("GOAWAY with code %#x (%v)", code, err)
 		}
 		close(h.goes)
 		patience.Until(t, "the end of the handlers", func() bool { return runs.Load() == 0 })

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"ringo"
 )
@@ -168,7 +167,7 @@ func (x *call) sent(err error) error {
 	}
 	if d := x.t.ResponseHeaderTimeout; d > 0 && err == nil && !x.answered {
 		x.limited = true
-		x.c.c.SetReadDeadline(time.Now().Add(d))
+		x.c.c.SetReadDeadline(x.l.Now().Add(d))
 	}
 	return err
 }
