@@ -157,6 +157,7 @@ func (h *conn2) begin() {
 	out = appendSetting(out, settingTableSize, h.limits.table)
 	h.out = appendSetting(out, settingWindow, uint32(h.limits.streamWindow))
 	h.unacked = 1
+	h.wasted.since = h.now()
 	h.inflow = inflow{left: firstWindow, size: h.limits.window}
 	h.giveBack(nil, int(h.limits.window-firstWindow))
 	h.alarm.set(h.now().Add(settingsMax))

@@ -466,6 +466,16 @@ func TestFilesSlowPeers(t *testing.T) {
 	files := &sockhttp.Files{Root: openRoot(t, dir), Idle: 300 * time.Millisecond}
 	t.Cleanup(files.Close)
 	eachWay(t, files, nil, func(t *testing.T, addr string) {
+		other := dial(t, addr) // which takes all, and is not given up
+		answers := bufio.NewReader(other)
+		ask := func(path string) {
+			t.Helper()
+			fmt.Fprintf(other, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path)
+			if _, _, err := readAnswer(answers, "GET"); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+		ask("/f")
 		for _, asked := range []string{"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
 			strings.Repeat("GET /f HTTP/1.1\r\nHost: h\r\n\r\n", 200_000)} {
 			c := dial(t, addr) // with the buffers that it has: if they shrink, it drops acks and resets
@@ -480,6 +490,7 @@ func TestFilesSlowPeers(t *testing.T) {
 				t.Errorf("the connection of %.20q goes on", asked)
 			}
 		}
+		ask("/none")
 	})
 }
 

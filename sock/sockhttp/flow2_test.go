@@ -2,6 +2,7 @@ package sockhttp_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -181,4 +182,47 @@ func TestCountError(t *testing.T) {
 		t.Errorf("%q is counted as well", what)
 	default:
 	}
+}
+
+// A stream that is reset while it waits for another's handler to end has none.
+func TestResetWhileItWaits(t *testing.T) {
+	in, goes := make(chan string, 9), make(chan bool)
+	h := sockhttp.Goroutine(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		in <- r.URL.Path
+		<-goes
+	}))
+	set := func(s *sockhttp.Server) { s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1} }
+	get := func(id uint32, path string) string {
+		return made(headers, endStream|endHeaders, id, head("GET", path))
+	}
+	eachClear2(t, h, set, func(t *testing.T, url string) {
+		r := dial2(t, url)
+		r.send(get(1, "/first"))
+		patience.Recv(t, "the first handler", in)
+		r.send(made(reset, 0, 1, word(8)) + get(3, "/waits") + made(reset, 0, 3, word(8)) + get(5, "/last") +
+			made(ping, 0, 0, "12345678"))
+		r.until(ping, 0)
+		goes <- true
+		if path := patience.Recv(t, "the next handler", in); path != "/last" {
+			t.Errorf("a handler runs for %s", path)
+		}
+		goes <- true
+		r.until(headers, 5)
+	})
+}
+
+// Trailers that a request has named come behind its body.
+func TestRequestTrailers(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err, r.Trailer)
+	})
+	eachClear2(t, h, nil, func(t *testing.T, url string) {
+		r := dial2(t, url)
+		r.send(made(headers, endHeaders, 1, head("POST", "/", "trailer", "A")) + made(data, 0, 1, "body") +
+			made(headers, endHeaders|endStream, 1, "\x00\x01a\x011\x00\x01b\x011"))
+		if got := string(r.until(data, 1).payload); got != "4 <nil> map[A:[1]]" {
+			t.Errorf("%q", got)
+		}
+	})
 }

@@ -116,6 +116,11 @@ var answers2 = map[string]struct {
 		h: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }},
 	"does not read the body": {method: "POST", body: strings.Repeat("x", 1<<17),
 		h: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "early") }},
+	"more than all windows": {method: "POST", body: strings.Repeat("x", 3<<20),
+		h: func(w http.ResponseWriter, r *http.Request) {
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n, err)
+		}},
 	"closes the body": {method: "POST", body: "body", h: func(w http.ResponseWriter, r *http.Request) {
 		r.Body.Close()
 		_, err := r.Body.Read(make([]byte, 1))

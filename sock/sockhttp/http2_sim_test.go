@@ -3,6 +3,7 @@
 package sockhttp_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -186,4 +187,73 @@ func (x *worldClient) fallSilent() error {
 			}
 		}
 	}
+}
+
+// alone2 has a client of its own speak HTTP/2 in a world.
+func alone2(t *testing.T, run func(l *ringo.Loop, r *raw) error) {
+	t.Helper()
+	sim.Explore(t, 1, func(w *sim.World) {
+		server, client := w.Host("server"), w.Host("client")
+		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			s := &sockhttp.Server{Protocols: clear2(), Handler: sockhttp.Task(http.HandlerFunc(echo)),
+				ErrorLog: slog.New(slog.DiscardHandler)}
+			if err := s.Serve(ln); err != http.ErrServerClosed {
+				return err
+			}
+			return nil
+		})
+		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			nc, err := sock.Dial(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			return run(l, newRaw(t, nc))
+		})
+		w.Check(w.Wait(c))
+	})
+}
+
+// A peer that reads nothing is given up when many answers wait for it, also if it asks so slowly that it is no flood.
+func TestHTTP2Replies(t *testing.T) {
+	alone2(t, func(l *ringo.Loop, r *raw) error {
+		pings := strings.Repeat(made(ping, 0, 0, "12345678"), 100)
+		for n := range 3000 {
+			if r.send(pings) != nil {
+				if n < 50 {
+					return errors.New("it was taken for a flood")
+				}
+				return nil
+			}
+			l.Sleep(250 * time.Millisecond)
+		}
+		return errors.New("all was taken")
+	})
+}
+
+// A peer that asks from time to time whether the server is there may do so for as long as it likes.
+func TestHTTP2SlowPings(t *testing.T) {
+	alone2(t, func(l *ringo.Loop, r *raw) error {
+		for i := range 5000 {
+			r.send(made(ping, 0, 0, "12345678"))
+			for {
+				f, err := r.next()
+				if err != nil {
+					return err
+				}
+				if f.kind == goAway {
+					return fmt.Errorf("GOAWAY with code %d after %d PINGs", f.code(), i)
+				}
+				if f.kind == ping {
+					break
+				}
+			}
+			l.Sleep(time.Second)
+		}
+		return nil
+	})
 }

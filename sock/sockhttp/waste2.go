@@ -35,9 +35,7 @@ func (w *waste) tooMuch(h *conn2) bool {
 		return false
 	}
 	now := h.now()
-	if !w.since.IsZero() {
-		w.n = max(0, w.n-int(min(now.Sub(w.since).Seconds(), 10)*wasteSecond))
-	}
+	w.n = max(0, w.n-int(min(now.Sub(w.since).Seconds(), 10)*wasteSecond))
 	w.since = now
 	return w.n > wasteMax
 }
