@@ -170,6 +170,9 @@ func takeLoops(t *testing.T) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(files) == 0 {
+		t.Skip("the sources are not here")
+	}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue

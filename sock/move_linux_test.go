@@ -797,7 +797,7 @@ func TestAdoptRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		file, err := os.Open(os.Args[0])
+		file, err := os.Open("/proc/self/exe")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -811,7 +811,7 @@ func TestAdoptRefuses(t *testing.T) {
 		a, b := netPair[net.Conn](t, "tcp")
 		defer a.Close()
 		defer b.Close()
-		closed, _ := os.Open(os.Args[0])
+		closed, _ := os.Open("/proc/self/exe")
 		closed.Close()
 		before := descriptors(t, "socket:")
 		onLoop(t, cfg, func(l *ringo.Loop) {

@@ -46,6 +46,7 @@ func mountAll() error {
 		{"proc", "/proc", ""},
 		{"sysfs", "/sys", ""},
 		{"devtmpfs", "/dev", ""},
+		{"devpts", "/dev/pts", ""},
 		{"tmpfs", "/tmp", "mode=1777,size=256m"},
 	} {
 		if err := os.MkdirAll(m.dir, 0o755); err != nil {

@@ -1,8 +1,8 @@
 // Guest is the first process of a virtual machine that runs tests, and what these need there.
 //
-// As process 1 it mounts proc, sysfs, devtmpfs, a tmpfs on /tmp and a disk, if there is one, on /var/tmp, brings up the
-// loopback, raises RLIMIT_NOFILE, has a child run the plan in /plan, and powers the machine off. Otherwise its first
-// argument says what it is to do:
+// As process 1 it mounts proc, sysfs, devtmpfs, devpts, a tmpfs on /tmp and a disk, if there is one, on /var/tmp,
+// brings up the loopback, raises RLIMIT_NOFILE, has a child run the plan in /plan, and powers the machine off.
+// Otherwise its first argument says what it is to do:
 //
 //	run FILE               run a plan: PASS or FAIL for each step, what was skipped and why, and counts at the end
 //	with ... COMMAND       run a command with another environment, user, limits, or without /proc
