@@ -239,6 +239,13 @@ func TestTransportMaxConns(t *testing.T) {
 		if n := most.Load(); n > 2+2 { // the server may learn late that one has gone
 			t.Errorf("%d requests at once", n)
 		}
+		cfg.Loops = 1
+		err = socktest.RunLoops(t, context.Background(), &cfg, func(*ringo.Loop) error { // no place is lost
+			return askUntil(tr, request(t, "GET", url, nil))
+		})
+		if err != nil {
+			t.Error(err)
+		}
 		patience.Until(t, "the end of all connections", func() bool { return open.Load() == 0 })
 	})
 }
@@ -738,5 +745,121 @@ func TestTransportMaxConnsOverRuns(t *testing.T) {
 			}
 			tr.CloseIdleConnections()
 		}
+	})
+}
+
+// A request that is cancelled in the turn in which it gets a place of MaxConnsPerHost, or a connection, leaves that to
+// others.
+func TestTransportMaxConnsTooLate(t *testing.T) {
+	url, _ := connected(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			tr := &sockhttp.Transport{MaxConnsPerHost: 1}
+			for i := range 6 {
+				a, err := tr.RoundTrip(request(t, "GET", url, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				waits := l.Go(func() { askUntil(tr, request(t, "GET", url, nil)) })
+				for range 5 {
+					l.Yield()
+				}
+				if i < 3 {
+					waits.Cancel()
+				}
+				if i%2 == 0 { // gives a connection
+					io.ReadAll(a.Body)
+				}
+				a.Body.Close() // of an answer that is unread gives a place
+				waits.Cancel()
+				waits.Wait()
+			}
+			if err := askUntil(tr, request(t, "GET", url, nil)); err != nil {
+				t.Error(err)
+			}
+			tr.CloseIdleConnections()
+		})
+	})
+}
+
+// A connection on which a request is still being sent when its answer has come is not used for another.
+func TestTransportHalfSent(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() { // answers the first bytes of each connection, whatever they are, and nothing behind them
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				c.Read(make([]byte, 1))
+				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	url := "http://" + ln.Addr().String()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			tr := new(sockhttp.Transport)
+			for _, body := range []io.Reader{&endless{ended: make(chan bool)}, nil} {
+				if _, got := ask(t, tr, request(t, "POST", url, body)); got != "ok" {
+					t.Errorf("%q", got)
+				}
+			}
+			tr.CloseIdleConnections()
+		})
+	})
+}
+
+// A POST that was sent is not sent again when its connection ends without an answer, for the server may have done it.
+func TestTransportPostOnce(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var posts atomic.Int32
+	go func() { // answers GET, and closes at a POST
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for r := bufio.NewReader(c); ; {
+					q, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					if q.Method == "POST" {
+						posts.Add(1)
+						return
+					}
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+			}()
+		}
+	}()
+	url := "http://" + ln.Addr().String()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			tr := new(sockhttp.Transport)
+			ask(t, tr, request(t, "GET", url, nil))
+			posts.Store(0)
+			if a, err := tr.RoundTrip(request(t, "POST", url, nil)); err == nil {
+				t.Errorf("an answer: %v", a)
+			}
+			if n := posts.Load(); n != 1 {
+				t.Errorf("it was sent %d times", n)
+			}
+			tr.CloseIdleConnections()
+		})
 	})
 }

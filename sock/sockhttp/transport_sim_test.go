@@ -37,6 +37,11 @@ func TestTransportInWorlds(t *testing.T) {
 			}
 			mux := http.NewServeMux()
 			mux.Handle("/", h)
+			mux.Handle("/late", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.(http.Flusher).Flush()
+				l.Sleep(5 * time.Second)
+				io.WriteString(w, "late")
+			}))
 			mux.Handle("/never", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { l.Sleep(time.Hour) }))
 			s := &sockhttp.Server{Handler: sockhttp.Task(mux), IdleTimeout: 3 * time.Second,
 				ErrorLog: slog.New(slog.DiscardHandler)}
@@ -64,8 +69,15 @@ func TestTransportInWorlds(t *testing.T) {
 				}
 				l.Sleep(time.Duration(i%4) * time.Second)
 			}
+			a, err := hc.Get("http://server:8000/late") // its head is in time
+			if err != nil {
+				return err
+			}
+			if got, err := io.ReadAll(a.Body); err != nil || string(got) != "late" {
+				w.Errorf("%q, %v", got, err)
+			}
 			begun := l.Now()
-			_, err := hc.Get("http://server:8000/never")
+			_, err = hc.Get("http://server:8000/never")
 			var timed interface{ Timeout() bool }
 			if d := l.Now().Sub(begun); !errors.As(err, &timed) || !timed.Timeout() || d < 2*time.Second {
 				w.Errorf("after %v: %v", d, err)
