@@ -152,18 +152,17 @@ func (x *halt) sinkOf(c net.Conn, peer tcpPeer, raw func() (syscall.RawConn, err
 	}
 }
 
-// copyCallers call WriteTo; a cancel ends it in a task. With -short those that are alike move nothing large.
+// copyCallers call WriteTo; a cancel ends it in a task.
 var copyCallers = []struct {
-	name  string
-	alike bool
-	run   func(x *halt, f func()) (cancel func(), done <-chan struct{})
+	name string
+	run  func(x *halt, f func()) (cancel func(), done <-chan struct{})
 }{
-	{"task", false, func(x *halt, f func()) (func(), <-chan struct{}) { return asTask(x.here, f) }},
-	{"iterator", true, func(x *halt, f func()) (func(), <-chan struct{}) {
+	{"task", func(x *halt, f func()) (func(), <-chan struct{}) { return asTask(x.here, f) }},
+	{"iterator", func(x *halt, f func()) (func(), <-chan struct{}) {
 		return asTask(x.here, func() { inIterator(f) })
 	}},
-	{"task of another loop", true, func(x *halt, f func()) (func(), <-chan struct{}) { return asTask(x.there, f) }},
-	{"goroutine", false, func(x *halt, f func()) (func(), <-chan struct{}) {
+	{"task of another loop", func(x *halt, f func()) (func(), <-chan struct{}) { return asTask(x.there, f) }},
+	{"goroutine", func(x *halt, f func()) (func(), <-chan struct{}) {
 		done := make(chan struct{})
 		go func() { defer close(done); f() }()
 		return nil, done
@@ -187,8 +186,7 @@ func TestCopyGivesBack(t *testing.T) {
 				twoLoops(t, cfg, func(here, there *ringo.Loop) {
 					for _, size := range []int{12, 3 << 20, 16 << 20} {
 						for _, how := range []string{"cancel", "canceled before", "deadline"} {
-							if !testmain.Long() && (size > 4<<20 || size > 12 && how == "canceled before") ||
-								testing.Short() && size > 12 && who.alike {
+							if !testmain.Long() && (size > 4<<20 || size > 12 && how == "canceled before") {
 								continue
 							}
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
@@ -397,8 +395,7 @@ func TestCopyLeftBehind(t *testing.T) {
 					for how := range meanwhile {
 						for _, size := range []int{12, 1 << 18, 16 << 20} {
 							rare := size > 4<<20 && (how != "MoveTo" || who.name != "task")
-							if (rare || how == "Detach" || how == "DetachTCP") && !testmain.Long() ||
-								testing.Short() && size > 12 && who.alike {
+							if (rare || how == "Detach" || how == "DetachTCP") && !testmain.Long() {
 								continue
 							}
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {

@@ -79,18 +79,13 @@ func ends(t *testing.T, here, there *ringo.Loop, file string) map[string]func() 
 		"net tcp":     std("tcp", "127.0.0.1:0"),
 		"net unix":    std("unix", socketPath(t)),
 		"file":        open(func(f *os.File) any { return f }),
-		"part":        open(func(f *os.File) any { return io.LimitReader(io.LimitReader(f, int64(copied())), 1<<40) }),
+		"part":        open(func(f *os.File) any { return io.LimitReader(io.LimitReader(f, copied), 1<<40) }),
 		"not to look": open(func(f *os.File) any { return struct{ io.Reader }{f} }),
 	}
 }
 
 // copied is how many bytes each copy moves.
-func copied() int {
-	if testing.Short() {
-		return 1<<20 + 12345
-	}
-	return 6<<20 + 12345
-}
+const copied = 6<<20 + 12345
 
 // twoLoops runs body on a goroutine, beside two loops.
 func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)) {
@@ -113,7 +108,7 @@ func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)
 // Whatever copies, from whatever to whatever: all bytes come, in order, and then the end.
 func TestCopies(t *testing.T) {
 	t.Parallel()
-	file := patternFile(t, copied())
+	file := patternFile(t, copied)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		twoLoops(t, cfg, func(here, there *ringo.Loop) {
 			kinds := ends(t, here, there, file)
@@ -139,7 +134,7 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 		defer from.peer.Close()
 		defer from.rw.(io.Closer).Close()
 		go func() {
-			p := make([]byte, copied())
+			p := make([]byte, copied)
 			pattern(p, 0)
 			from.peer.Write(p[:100])
 			from.peer.Write(p[100:])
@@ -151,8 +146,8 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 	got := make(chan error, 1)
 	go func() {
 		p, err := io.ReadAll(to.peer)
-		if bad := mismatch(p, 0); err == nil && (bad >= 0 || len(p) != copied()) {
-			err = fmt.Errorf("%d bytes came of %d, wrong from %d on", len(p), copied(), bad)
+		if bad := mismatch(p, 0); err == nil && (bad >= 0 || len(p) != copied) {
+			err = fmt.Errorf("%d bytes came of %d, wrong from %d on", len(p), copied, bad)
 		}
 		got <- err
 	}()
@@ -163,8 +158,8 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 			}
 		}
 		n, err := io.Copy(to.rw.(io.Writer), from.rw.(io.Reader))
-		if n != int64(copied()) || err != nil {
-			t.Errorf("io.Copy = %d, %v, want %d", n, err, copied())
+		if n != copied || err != nil {
+			t.Errorf("io.Copy = %d, %v, want %d", n, err, copied)
 		}
 		to.rw.(interface{ CloseWrite() error }).CloseWrite()
 	}
