@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,16 +24,31 @@ import (
 // pieces, with windows of any size: each stream that it does not reset gives back what was sent on it. A client that
 // answers PINGs stays, and one that stops is given up, by the world's clock.
 func TestHTTP2InWorlds(t *testing.T) {
-	sim.Explore(t, 40, func(w *sim.World) {
-		w.Link = sim.Link{Latency: 10 * time.Millisecond, Loss: 0.02}
+	pings := &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second}
+	inWorlds2(t, 40, sim.Link{Latency: 10 * time.Millisecond, Loss: 0.02}, pings,
+		func(w *sim.World, l *ringo.Loop, nc net.Conn) error {
+			x := &worldClient{rnd: w.Rand(), l: l}
+			x.raw = newRaw(t, nc, setting(4, uint32(50+x.rnd.IntN(5000))))
+			if err := x.talk(); err != nil {
+				return fmt.Errorf("talk: %w", err)
+			}
+			return x.fallSilent()
+		})
+}
+
+// inWorlds2 plays worlds in which a server gives back what is sent to it by HTTP/2, and a client is connected with it.
+func inWorlds2(t *testing.T, worlds int, link sim.Link, config *http.HTTP2Config,
+	run func(w *sim.World, l *ringo.Loop, nc net.Conn) error) {
+	t.Helper()
+	sim.Explore(t, worlds, func(w *sim.World) {
+		w.Link = link
 		server, client := w.Host("server"), w.Host("client")
 		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
 			ln, err := sock.Listen(l, "tcp", "server:8000")
 			if err != nil {
 				return err
 			}
-			s := &sockhttp.Server{Protocols: clear2(), ErrorLog: slog.New(slog.DiscardHandler),
-				HTTP2: &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second}}
+			s := &sockhttp.Server{Protocols: clear2(), HTTP2: config, ErrorLog: slog.New(slog.DiscardHandler)}
 			s.Handler = sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				ends := http.NewResponseController(w)
 				ends.SetReadDeadline(l.Now().Add(time.Hour))
@@ -50,12 +66,7 @@ func TestHTTP2InWorlds(t *testing.T) {
 				return err
 			}
 			defer nc.Close()
-			x := &worldClient{rnd: w.Rand(), l: l}
-			x.raw = newRaw(t, nc, setting(4, uint32(50+x.rnd.IntN(5000))))
-			if err := x.talk(); err != nil {
-				return fmt.Errorf("talk: %w", err)
-			}
-			return x.fallSilent()
+			return run(w, l, nc)
 		})
 		w.Check(w.Wait(c))
 	})
@@ -189,38 +200,10 @@ func (x *worldClient) fallSilent() error {
 	}
 }
 
-// alone2 has a client of its own speak HTTP/2 in a world.
-func alone2(t *testing.T, run func(l *ringo.Loop, r *raw) error) {
-	t.Helper()
-	sim.Explore(t, 1, func(w *sim.World) {
-		server, client := w.Host("server"), w.Host("client")
-		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
-			ln, err := sock.Listen(l, "tcp", "server:8000")
-			if err != nil {
-				return err
-			}
-			s := &sockhttp.Server{Protocols: clear2(), Handler: sockhttp.Task(http.HandlerFunc(echo)),
-				ErrorLog: slog.New(slog.DiscardHandler)}
-			if err := s.Serve(ln); err != http.ErrServerClosed {
-				return err
-			}
-			return nil
-		})
-		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			nc, err := sock.Dial(l, "tcp", "server:8000")
-			if err != nil {
-				return err
-			}
-			defer nc.Close()
-			return run(l, newRaw(t, nc))
-		})
-		w.Check(w.Wait(c))
-	})
-}
-
 // A peer that reads nothing is given up when many answers wait for it, also if it asks so slowly that it is no flood.
 func TestHTTP2Replies(t *testing.T) {
-	alone2(t, func(l *ringo.Loop, r *raw) error {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+		r := newRaw(t, nc)
 		pings := strings.Repeat(made(ping, 0, 0, "12345678"), 100)
 		for n := range 3000 {
 			if r.send(pings) != nil {
@@ -237,7 +220,8 @@ func TestHTTP2Replies(t *testing.T) {
 
 // A peer that asks from time to time whether the server is there may do so for as long as it likes.
 func TestHTTP2SlowPings(t *testing.T) {
-	alone2(t, func(l *ringo.Loop, r *raw) error {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+		r := newRaw(t, nc)
 		for i := range 5000 {
 			r.send(made(ping, 0, 0, "12345678"))
 			for {
