@@ -81,7 +81,8 @@ var enterTests = []struct {
 			}
 		}},
 	{abi.IORING_ENTER_EXT_ARG, "EXT_ARG", "5.11", "Enter", Config{}, func(t *testing.T, r *Ring) {
-		if _, errno := r.Enter(1, true, time.Millisecond); errno != syscall.ETIME {
+		wait := func() (int, syscall.Errno) { return r.Enter(1, true, time.Millisecond) }
+		if _, errno := uninterrupted(wait); errno != syscall.ETIME {
 			t.Errorf("want ETIME, got %v", errno)
 		}
 	}},
@@ -97,8 +98,7 @@ var enterTests = []struct {
 		}},
 	{abi.IORING_ENTER_ABS_TIMER, "ABS_TIMER", "6.12", "EnterFor", Config{}, func(t *testing.T, r *Ring) {
 		// A point in time that has long passed, and no span.
-		w := Wait{Timeout: time.Nanosecond, Absolute: true}
-		if _, errno := r.EnterFor(1, &w); errno != syscall.ETIME {
+		if errno := enterFor(r, 1, Wait{Timeout: time.Nanosecond, Absolute: true}); errno != syscall.ETIME {
 			t.Errorf("want ETIME, got %v", errno)
 		}
 	}},
@@ -109,7 +109,8 @@ var enterTests = []struct {
 				t.Fatal(err)
 			}
 			g.SetWait(1, Wait{Timeout: time.Millisecond})
-			if _, errno := r.EnterWait(1, 1); errno != syscall.ETIME {
+			wait := func() (int, syscall.Errno) { return r.EnterWait(1, 1) }
+			if _, errno := uninterrupted(wait); errno != syscall.ETIME {
 				t.Errorf("want ETIME, got %v", errno)
 			}
 		}},

@@ -201,12 +201,8 @@ func TestEnterTimeout(t *testing.T) {
 		}
 		const d = 3 * time.Millisecond
 		begin := time.Now()
-		// The scheduler's signals may end an Enter before its time: see TestSignal.
-		enter := func(d time.Duration) (n int, errno syscall.Errno) {
-			for errno = syscall.EINTR; errno == syscall.EINTR && n == 0; {
-				n, errno = r.Enter(1, false, d)
-			}
-			return n, errno
+		enter := func(d time.Duration) (int, syscall.Errno) {
+			return uninterrupted(func() (int, syscall.Errno) { return r.Enter(1, false, d) })
 		}
 		if n, errno := enter(d); n != 0 || errno != syscall.ETIME {
 			t.Fatalf("want ETIME, got %d, %v", n, errno)

@@ -26,7 +26,7 @@ func TestEnterFor(t *testing.T) {
 			}
 			return
 		}
-		if _, errno := r.EnterFor(1, &Wait{Timeout: time.Millisecond}); errno != syscall.ETIME {
+		if errno := enterFor(r, 1, Wait{Timeout: time.Millisecond}); errno != syscall.ETIME {
 			t.Errorf("a time limit: want ETIME, got %v", errno)
 		}
 		start(t, r, (*SQE).PrepNop)
@@ -46,7 +46,7 @@ func TestEnterFor(t *testing.T) {
 		// Two are asked for and one is there: when MinWait is over it is enough, long before the limit.
 		start(t, r, (*SQE).PrepNop)
 		patience.Within("a wait whose MinWait is over", func() {
-			if _, errno := r.EnterFor(2, &Wait{MinWait: time.Millisecond, Timeout: endless}); errno != 0 {
+			if errno := enterFor(r, 2, Wait{MinWait: time.Millisecond, Timeout: endless}); errno != 0 {
 				t.Errorf("MinWait is over: %v", errno)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,20 @@ func enter(t testing.TB, r *Ring, min uint32) {
 	}
 }
 
+// uninterrupted waits once more if a signal has ended the wait before anything was consumed: the scheduler sends some.
+func uninterrupted(wait func() (int, syscall.Errno)) (n int, errno syscall.Errno) {
+	for errno = syscall.EINTR; errno == syscall.EINTR && n == 0; {
+		n, errno = wait()
+	}
+	return n, errno
+}
+
+// enterFor is the EnterFor of a test that knows how the wait ends.
+func enterFor(r *Ring, min uint32, w Wait) syscall.Errno {
+	_, errno := uninterrupted(func() (int, syscall.Errno) { return r.EnterFor(min, &w) })
+	return errno
+}
+
 // lockThread keeps the test on its thread.
 func lockThread(t testing.TB) {
 	runtime.LockOSThread()
@@ -113,6 +128,42 @@ func lockThread(t testing.TB) {
 
 // lockForever is for a goroutine whose thread is to end with it.
 func lockForever() { runtime.LockOSThread() }
+
+// onNewThread runs a test on a thread that did not exist before, on which no test has left anything. It tries threads
+// until one is new, and holds the others meanwhile. What is to end on that thread the test ends itself: t.Cleanup is
+// elsewhere.
+func onNewThread(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	old := map[int]bool{}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range tasks {
+		tid, _ := strconv.Atoi(e.Name())
+		old[tid] = true
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	for range len(old) + 1 {
+		found := make(chan bool)
+		go func() {
+			lockForever()
+			if old[unix.Gettid()] {
+				found <- false
+				<-ended
+				return
+			}
+			defer close(found)
+			defer func() { found <- true }() // also if the test ends itself
+			test(t)
+		}()
+		if <-found {
+			return
+		}
+	}
+	t.Fatalf("none of %d threads is new", len(old)+1)
+}
 
 // A geometry is one kind of ring. What the kernel guarantees it must guarantee on each.
 type geometry struct {

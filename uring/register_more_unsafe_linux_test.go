@@ -321,8 +321,11 @@ func skipOldTags(t *testing.T) {
 	}
 }
 
-// testIOWQAffinity looks at the thread that the kernel makes for an entry that is to go to one.
-func testIOWQAffinity(t *testing.T) {
+// testIOWQAffinity looks at the thread that the kernel makes for an entry that is to go to one. A worker that a test
+// before has left would stay as it is for as long as it has work.
+func testIOWQAffinity(t *testing.T) { onNewThread(t, testAffinity) }
+
+func testAffinity(t *testing.T) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		t.Fatal(err)
@@ -336,10 +339,15 @@ func testIOWQAffinity(t *testing.T) {
 	if all.Count() < 2 {
 		t.Skip("one processor: nothing to choose from")
 	}
-	if len(workerSets(t)) > 0 {
-		t.Skip("this thread has workers already, of a test before")
+	r, err := Open(8, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	r := open(t, 8, nil)
+	defer func() {
+		if err := r.Close(); err != nil {
+			t.Error("Close:", err)
+		}
+	}()
 	asSince(t, r.RegisterIOWQAffinity([]int{cpu}), "5.14")
 	if err := r.RegisterIOWQAffinity([]int{cpuMax}); err == nil {
 		t.Error("a processor that nobody has: no error")
@@ -534,8 +542,8 @@ func testClock(t *testing.T) {
 		}
 		begin := time.Now()
 		// A point in time of the clock that is set, a little ahead.
-		_, errno := r.EnterFor(1, &Wait{Timeout: time.Duration(now.Nano()) + time.Since(begin) + short, Absolute: true})
-		if errno != syscall.ETIME {
+		w := Wait{Timeout: time.Duration(now.Nano()) + time.Since(begin) + short, Absolute: true}
+		if errno := enterFor(r, 1, w); errno != syscall.ETIME {
 			t.Errorf("clock %d: want ETIME, got %v", clock, errno)
 		}
 	}

@@ -38,6 +38,9 @@ func parsePlan(text string) (steps []step, err error) {
 		if s.limit, err = time.ParseDuration(fields[2]); err != nil || s.limit <= 0 {
 			return nil, fmt.Errorf("line %d: the limit is %q, want a time such as 20s", i+1, fields[2])
 		}
+		if slices.Contains(s.args, "-test.v") { // a test that knows its limit says what it has waited for
+			s.args = append(s.args, "-test.timeout="+fields[2])
+		}
 		steps = append(steps, s)
 	}
 	return steps, nil

@@ -10,13 +10,14 @@ import (
 
 func TestParsePlan(t *testing.T) {
 	steps, err := parsePlan("# nothing yet\n\nrun  a  20s  /bin/a -x 'two words'\n\t show b/c 1m30s with A='' 'it " +
-		"is'\t'RE: .*'$\n")
+		"is'\t'RE: .*'$\nrun c 5s c.test -test.v\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []step{
 		{"a", false, 20 * time.Second, []string{"/bin/a", "-x", "two words"}},
 		{"b/c", true, 90 * time.Second, []string{"with", "A=", "it is", "RE: .*$"}},
+		{"c", false, 5 * time.Second, []string{"c.test", "-test.v", "-test.timeout=5s"}},
 	}
 	if !reflect.DeepEqual(steps, want) {
 		t.Errorf("got %+v\nwant %+v", steps, want)
