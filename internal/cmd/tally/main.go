@@ -10,10 +10,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -58,6 +60,8 @@ type event struct {
 }
 
 type name struct{ pkg, test string }
+
+func compare(a, b name) int { return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.test, b.test)) }
 
 // test is what is known of one that runs.
 type test struct {
@@ -130,8 +134,10 @@ func (t *tally) end(e *event, o *test) {
 		switch e.Action {
 		case "fail":
 			t.failed = append(t.failed, e.Package)
-			for n, left := range t.tests { // a crash ends it in the middle of tests
-				if n.pkg == e.Package && n.test != "" && !left.parent {
+			// A crash ends it in the middle of tests, and what is said of it is any of theirs, also of one with subtests.
+			for _, n := range slices.SortedFunc(maps.Keys(t.tests), compare) {
+				left := t.tests[n]
+				if n.pkg == e.Package && n.test != "" && (!left.parent || len(left.output) > 0) {
 					fmt.Fprintf(t.out, "--- UNFINISHED: %s %s\n%s", n.pkg, n.test, strings.Join(left.output, ""))
 				}
 			}

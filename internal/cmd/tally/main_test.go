@@ -33,6 +33,13 @@ const crash = `{"Action":"run","Package":"s","Test":"TestD"}
 {"Action":"fail","Package":"s"}
 `
 
+// A panic behind a subtest's last word is of the test above it, as go test reckons.
+const above = `{"Action":"run","Package":"u","Test":"TestE"}
+{"Action":"run","Package":"u","Test":"TestE/uring"}
+{"Action":"output","Package":"u","Test":"TestE","Output":"panic: oh\n"}
+{"Action":"fail","Package":"u"}
+`
+
 const mute = `{"Action":"run","Package":"r","Test":"TestC"}
 {"Action":"skip","Package":"r","Test":"TestC"}
 `
@@ -49,6 +56,8 @@ func TestTally(t *testing.T) {
 			"r TestC"},
 		{crash, "--- UNFINISHED: s TestD\npanic: oh\nFAIL\ts\n",
 			"1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", "s"},
+		{above, "--- UNFINISHED: u TestE\npanic: oh\n--- UNFINISHED: u TestE/uring\n",
+			"1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", "u"},
 		{"go: no such package\n", "go: no such package\n",
 			"1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", ""},
 	} {
