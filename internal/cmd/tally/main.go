@@ -134,7 +134,8 @@ func (t *tally) end(e *event, o *test) {
 		switch e.Action {
 		case "fail":
 			t.failed = append(t.failed, e.Package)
-			// A crash ends it in the middle of tests, and what is said of it is any of theirs, also of one with subtests.
+			// A crash ends it in the middle of tests, and what is said of it is any of theirs, also of those that
+			// have subtests.
 			for _, n := range slices.SortedFunc(maps.Keys(t.tests), compare) {
 				left := t.tests[n]
 				if n.pkg == e.Package && n.test != "" && (!left.parent || len(left.output) > 0) {
