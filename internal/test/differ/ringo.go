@@ -18,6 +18,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -39,26 +40,27 @@ func (m Ringo) Open() (Session, error) {
 	cfg := m.Config
 	cfg.Loops, cfg.Grace, cfg.StallLimit, cfg.OnPanic = Loops, -1, -1, onPanic
 	s := &ringoSession{over: ringo.NewChan[int](0), ended: make(chan struct{})}
-	ready := make(chan *ringo.Loop, 1)
+	ready := make(chan *ringo.Loop, Loops) // a loop whose first task has not begun counts none
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {
 		defer close(s.ended)
 		s.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-			if l.Index() == 0 {
-				ready <- l
-			}
+			ready <- l
 			s.over.Recv()
 			return nil
 		})
 	}()
-	select {
-	case s.l = <-ready:
-		return s, nil
-	case <-s.ended:
-		cancel()
-		return nil, s.err
+	for range Loops {
+		select {
+		case l := <-ready:
+			s.l = l.Loops()[0]
+		case <-s.ended:
+			cancel()
+			return nil, s.err
+		}
 	}
+	return s, nil
 }
 
 // onPanic takes what was planned.
@@ -166,16 +168,17 @@ func inUse(l *ringo.Loop) (u using) {
 
 // settle waits until no more is in use than before.
 func settle(l *ringo.Loop, before using) error {
-	for end := l.Now().Add(20 * time.Second); ; l.Sleep(100 * time.Microsecond) {
-		now := inUse(l)
-		if now.tasks <= before.tasks && now.slots <= before.slots && now.buffers <= before.buffers &&
-			now.handles <= before.handles {
-			return nil
-		}
-		if l.Now().After(end) {
-			return fmt.Errorf("left behind: %+v in use, %+v before", now, before)
-		}
+	var now using
+	err := socktest.AwaitOn(l, func() bool {
+		now = inUse(l)
+		return now.tasks <= before.tasks && now.slots <= before.slots && now.buffers <= before.buffers &&
+			now.handles <= before.handles
+	})
+	if err == nil {
+		return nil
 	}
+	return fmt.Errorf("left behind: %+v in use, %+v before: %w; tasks:%s",
+		now, before, err, socktest.TasksOf(l.Loops()))
 }
 
 // ringoWorld is an actor's: l is its loop, and self the same if it is a task.

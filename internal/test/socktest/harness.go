@@ -165,13 +165,24 @@ func Settle(t testing.TB, l *ringo.Loop) {
 		s = l.Stats()
 		return s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0
 	}
-	err := awaitOn(l, alone)
+	err := AwaitOn(l, alone)
 	if err == nil {
 		return
 	}
 	left.Add(int64(s.Slots + s.Buffers))
-	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers: %v",
-		s.Tasks-1, s.Slots, s.Buffers, err)
+	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers: %v; tasks:%s",
+		s.Tasks-1, s.Slots, s.Buffers, err, TasksOf([]*ringo.Loop{l}))
+}
+
+// TasksOf is what the tasks of loops do, a line each.
+func TasksOf(loops []*ringo.Loop) (text string) {
+	for _, l := range loops {
+		for _, task := range l.Tasks() {
+			text += fmt.Sprintf("\n\tloop %d: %s, %s for %v: %s",
+				task.Loop, task.Name, task.State, task.Since, task.Wait)
+		}
+	}
+	return text
 }
 
 // Pause is between two looks at something that others do, for whoever looks: a task of a loop, also one that was
@@ -194,7 +205,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // EventuallyOn is Eventually for a task, which lets the others run meanwhile.
 func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 	t.Helper()
-	if err := awaitOn(l, ok); err != nil {
+	if err := AwaitOn(l, ok); err != nil {
 		t.Fatalf("%s: %v\n\n%s", what, err, patience.Stacks())
 	}
 }
@@ -202,8 +213,9 @@ func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 // virtualMax is how long anything may take in a world that must come there.
 const virtualMax = time.Minute
 
-// awaitOn waits until ok, as a task of l, or as somebody else if l is nil.
-func awaitOn(l *ringo.Loop, ok func() bool) error {
+// AwaitOn is EventuallyOn for those who have no test to fail: it waits until ok, as a task of l, or as somebody else if
+// l is nil.
+func AwaitOn(l *ringo.Loop, ok func() bool) error {
 	if l == nil || (*loop.Loop)(l).World().Beside() {
 		return patience.Poll(func() { Pause(l) }, ok)
 	}
