@@ -178,8 +178,15 @@ func TestHandlesInMotion(t *testing.T) {
 				lists.Go(func() {
 					for range 10 {
 						seen := map[string]int{}
-						for _, i := range l.Handles() {
-							seen[i.Remote]++
+						err := patience.Poll(nil, func() bool { // the list is empty if the loop is late with it
+							for _, i := range l.Handles() {
+								seen[i.Remote]++
+							}
+							return len(seen) > 0
+						})
+						if err != nil {
+							t.Error("no list: ", err)
+							return
 						}
 						for remote := range want {
 							if seen[remote] != 1 {
