@@ -211,7 +211,7 @@ func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 }
 
 // virtualMax is how long anything may take in a world that must come there.
-const virtualMax = time.Minute
+const virtualMax = 20 * time.Second
 
 // AwaitOn is EventuallyOn for those who have no test to fail: it waits until ok, as a task of l, or as somebody else if
 // l is nil.
