@@ -99,15 +99,23 @@ func TestHandles(t *testing.T) {
 			}
 			eventuallyOn(t, l, "a reader", func() bool { return listedConn(t, l.Handles(), reading).Reading == "task" })
 			check("a task of the loop", l.Handles())
-			offloaded(t, l, func() error { check("a goroutine", l.Handles()); return nil })
+			offloaded(t, l, func() error { check("a goroutine", handles(t, nil, l)); return nil })
 			offloaded(t, l, func() error {
-				return socktest.RunLoops(t, t.Context(), &cfg, func(*ringo.Loop) error {
-					check("a task of another loop", l.Handles())
+				return socktest.RunLoops(t, t.Context(), &cfg, func(other *ringo.Loop) error {
+					check("a task of another loop", handles(t, other, l))
 					return nil
 				})
 			})
 		})
 	})
+}
+
+// handles is what is open on l, for a task of self, or a goroutine where that is nil: a loop that is late with the list
+// gives an empty one, and is asked again.
+func handles(t *testing.T, self, l *ringo.Loop) (all []stats.Handle) {
+	t.Helper()
+	eventuallyOn(t, self, "a list of what is open", func() bool { all = l.Handles(); return len(all) > 0 })
+	return all
 }
 
 // A connection that only goroutines use is listed, with the one that reads; and as another when a task has touched it.
@@ -119,16 +127,16 @@ func TestHandlesDetached(t *testing.T) {
 			var reader sync.WaitGroup
 			reader.Go(func() { c.Read(make([]byte, 1)) })
 			eventually(t, "a foreign reader", func() bool {
-				i := listedConn(t, l.Handles(), c)
+				i := listedConn(t, handles(t, nil, l), c)
 				return i.State == "detached" && i.Reading == "foreign"
 			})
-			if i := listedConn(t, l.Handles(), c); i.FD <= 0 || i.Network != "tcp" {
+			if i := listedConn(t, handles(t, nil, l), c); i.FD <= 0 || i.Network != "tcp" {
 				t.Errorf("%+v", i)
 			}
 			l.Go(func() { c.SetWriteBuffer(1 << 16) }).Wait()
 			l.Go(func() { c.Write([]byte("x")) }).Wait()
 			eventually(t, "the loop's connection", func() bool {
-				i := listedConn(t, l.Handles(), c)
+				i := listedConn(t, handles(t, nil, l), c)
 				return i.State == "open" && i.Reading == "foreign"
 			})
 			c.Close()
@@ -178,15 +186,8 @@ func TestHandlesInMotion(t *testing.T) {
 				lists.Go(func() {
 					for range 10 {
 						seen := map[string]int{}
-						err := patience.Poll(nil, func() bool { // the list is empty if the loop is late with it
-							for _, i := range l.Handles() {
-								seen[i.Remote]++
-							}
-							return len(seen) > 0
-						})
-						if err != nil {
-							t.Error("no list: ", err)
-							return
+						for _, i := range handles(t, nil, l) {
+							seen[i.Remote]++
 						}
 						for remote := range want {
 							if seen[remote] != 1 {
