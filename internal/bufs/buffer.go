@@ -46,13 +46,3 @@ func (b *Buffer) Lease(held *atomic.Int32) Lease {
 	}
 	return Lease{buffer: b, gen: b.gen.Load()}
 }
-
-// poison makes reads of a buffer that was given back visible.
-func poison(mem []byte) {
-	if len(mem) > 0 {
-		mem[0] = 0xDB
-	}
-	for n := 1; n < len(mem); n *= 2 { // a store each would be dear under -race: a server that never catches up
-		copy(mem[n:], mem[:n])
-	}
-}

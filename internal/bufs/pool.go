@@ -281,9 +281,7 @@ func (p *Pool) put(b *Buffer) {
 	if b.pool != p || b.state() != held {
 		panic(fmt.Sprintf("buf: buffer %d given back twice, or to another pool", b.id))
 	}
-	if invariant.Enabled {
-		poison(b.mem)
-	}
+	invariant.Poison(b.mem)
 	if p.byID == nil && p.freeCount >= p.warm {
 		p.count-- // the collector takes it
 		b.setState(free)

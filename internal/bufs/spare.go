@@ -41,9 +41,7 @@ func (s *Spare) Put(b []byte) bool {
 	if len(s.free)+len(s.old) >= SpareMax || cap(b) > spareSize || cap(b) == 0 {
 		return false
 	}
-	if invariant.Enabled {
-		poison(b[:cap(b)])
-	}
+	invariant.Poison(b[:cap(b)])
 	s.free = append(s.free, b[:0])
 	return true
 }

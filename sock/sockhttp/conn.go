@@ -446,6 +446,7 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 	c.c.SetDeadline(time.Time{})
 	c.tell(c.net(), http.StateHijacked)
 	if b, ok := c.c.(*buffered); ok && b.Buffered() > 0 {
+		b.keep()
 		return b, nil // with what was received before
 	}
 	return c.net(), nil

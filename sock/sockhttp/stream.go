@@ -3,7 +3,9 @@ package sockhttp
 import (
 	"io"
 	"net"
+	"sync"
 
+	"ringo/internal/invariant"
 	"ringo/sock"
 )
 
@@ -18,15 +20,18 @@ type stream interface {
 
 var _ stream = (*sock.Conn)(nil)
 
-// buffered makes a stream of any connection. It has memory only while bytes are unread.
+// buffered makes a stream of any connection. It has memory only while it reads, or bytes are unread.
 type buffered struct {
 	net.Conn
 	p   []byte
 	off int
+	mem *[bufferedMin]byte // that p is in; nil: p has outgrown it
 }
 
 // bufferedMin is how many bytes it has room for, as a rule.
 const bufferedMin = 4096
+
+var bufferedMem = sync.Pool{New: func() any { return new([bufferedMin]byte) }}
 
 func (b *buffered) Buffered() int { return len(b.p) - b.off }
 
@@ -51,14 +56,15 @@ func (b *buffered) Peek(n int) ([]byte, error) {
 // fill receives once, where there is room for n bytes in all.
 func (b *buffered) fill(n int) error {
 	if cap(b.p)-b.off < n || len(b.p) == cap(b.p) {
-		to := make([]byte, b.Buffered(), max(bufferedMin, n, 2*b.Buffered()))
-		copy(to, b.p[b.off:])
-		b.p, b.off = to, 0
+		b.makeRoom(max(bufferedMin, n, 2*b.Buffered()))
 	}
 	k, err := b.Conn.Read(b.p[len(b.p):cap(b.p)])
 	b.p = b.p[:len(b.p)+k]
 	if k > 0 {
 		return nil
+	}
+	if b.Buffered() == 0 {
+		b.release()
 	}
 	if err == nil {
 		err = io.ErrNoProgress
@@ -66,13 +72,43 @@ func (b *buffered) fill(n int) error {
 	return err
 }
 
+// makeRoom moves what is unread to the front of size bytes.
+func (b *buffered) makeRoom(size int) {
+	if cap(b.p) >= size {
+		b.p, b.off = b.p[:copy(b.p, b.p[b.off:])], 0
+		return
+	}
+	to := buffered{Conn: b.Conn}
+	if size == bufferedMin {
+		to.mem = bufferedMem.Get().(*[bufferedMin]byte)
+		to.p = to.mem[:0]
+	} else {
+		to.p = make([]byte, 0, size)
+	}
+	to.p = append(to.p, b.p[b.off:]...)
+	b.release()
+	*b = to
+}
+
+// release gives the memory back. What Peek has returned is not valid any more.
+func (b *buffered) release() {
+	invariant.Poison(b.p[:cap(b.p)])
+	if b.mem != nil {
+		bufferedMem.Put(b.mem)
+	}
+	b.p, b.off, b.mem = nil, 0, nil
+}
+
+// keep has the memory never given back: for a stream of others' from now on, of whom several may read at once.
+func (b *buffered) keep() { b.mem = nil }
+
 func (b *buffered) Discard(n int) (done int, err error) {
 	for done < n {
 		k := min(n-done, b.Buffered())
 		b.off += k
 		done += k
 		if b.Buffered() == 0 {
-			b.p, b.off = nil, 0
+			b.release()
 			if done < n {
 				if err := b.fill(1); err != nil {
 					return done, err
