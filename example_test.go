@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"sync/atomic"
 	"time"
 
@@ -125,6 +126,33 @@ func ExampleGroup() {
 	// Output:
 	// the other one: context canceled
 	// Run: out of tea
+}
+
+// A function of a library for both: what blocks leaves the loop of a task, and is called as it is elsewhere.
+func ExampleCurrent() {
+	find := func(name string) (path string, err error) {
+		l, _ := ringo.Current()
+		if l == nil {
+			return exec.LookPath(name)
+		}
+		err = l.Offload(func(context.Context) error {
+			path, err = exec.LookPath(name)
+			return err
+		})
+		return path, err
+	}
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(*ringo.Loop) error {
+		_, err := find("no such program")
+		fmt.Println("in a task:", err)
+		return nil
+	})
+	_, elsewhere := find("no such program")
+	fmt.Println("elsewhere:", elsewhere)
+	fmt.Println(err)
+	// Output:
+	// in a task: exec: "no such program": executable file not found in $PATH
+	// elsewhere: exec: "no such program": executable file not found in $PATH
+	// <nil>
 }
 
 // A cancelled task learns of it in what it waits for; joining it gives nil, since its function returned.

@@ -214,6 +214,15 @@ func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) 
 // A Task is a function that runs, or ran, on a loop; Loop.Go returns it. It is never reused for another task.
 type Task loop.Task
 
+// Current returns the loop and the task in which the caller runs, also from an iterator that the task runs, and nil for
+// both on an ordinary goroutine. A handler of a server finds its loop so, and a library for both kinds of callers which
+// way to wait. A callback of package event runs in a task, too, which must not wait. Any goroutine may call it; it does
+// not park.
+func Current() (*Loop, *Task) {
+	l, t := loop.Current()
+	return (*Loop)(l), (*Task)(t)
+}
+
 // Wait waits until the task has ended. Any goroutine may call it; a task parks, even if it is cancelled, and panics if
 // it waits for itself. Wait returns nil if fn has returned, cancelled or not; ErrGoexit if it called runtime.Goexit; a
 // *PanicError if it panicked and Config.OnPanic is set; ErrEnded if the loop had ended and fn never ran, and for the

@@ -863,3 +863,46 @@ func TestPostsAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Current finds the running task from anywhere in it, and nothing elsewhere.
+func TestCurrent(t *testing.T) {
+	nowhere := func(where string) {
+		if l, task := ringo.Current(); l != nil || task != nil {
+			t.Errorf("%s: Current is loop %p, task %p", where, l, task)
+		}
+	}
+	nowhere("without loops")
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		mustRun(t, cfg, func(first *ringo.Loop) {
+			for _, l := range first.Loops() {
+				here := func(where string, want *ringo.Task) {
+					if got, task := ringo.Current(); got != l || task == nil || want != nil && task != want {
+						t.Errorf("%s: Current is loop %p, task %p, want %p, %p", where, got, task, l, want)
+					}
+				}
+				var task *ringo.Task
+				task = l.Go(func() {
+					l.Sleep(0)
+					here("in a task", task)
+					for range iter.Seq[int](func(yield func(int) bool) { here("in an iterator", task); yield(1) }) {
+						here("in a loop over it", task)
+					}
+					next, stop := iter.Pull(func(yield func(int) bool) { here("in a coroutine", task); yield(1) })
+					next()
+					stop()
+					l.Offload(func(context.Context) error { nowhere("in Offload"); return nil })
+					here("behind it", task)
+				})
+				task.Wait()
+				posted := make(chan struct{})
+				l.Post(func() { here("in Post", nil); close(posted) })
+				await(t, first, "the post", posted)
+				timer := make(chan struct{})
+				l.Go(func() { l.AfterFunc(0, func() { here("in AfterFunc", nil); close(timer) }) })
+				await(t, first, "the timer", timer)
+			}
+		})
+	})
+	nowhere("once loops have ended")
+}

@@ -11,7 +11,6 @@ import (
 
 	"ringo"
 	"ringo/internal/hosted"
-	"ringo/internal/loop"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
@@ -115,7 +114,7 @@ func socktestEach(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 
 // place is where the caller runs.
 func place() string {
-	if l, _ := loop.Current(); l != nil {
+	if l, _ := ringo.Current(); l != nil {
 		return "task"
 	}
 	return "goroutine"
