@@ -17,6 +17,8 @@
 //	httpidle  the same with a GET of mode http in the place of the message
 //	slow   like echo, while -peers further connections send and never read; at the end these read and verify, too
 //	http   like echo, with GET requests of HTTP/1.1 for a body of -size bytes, "Hello, World!" over and over
+//	httpslow  like http, beside -peers connections of which a third sends a byte of a head each second, a third asks
+//	       each second and never reads, and a third sends half a head, resets the connection and comes back
 //	get    like echo, with GET commands of the redis protocol, on each connection for a key of its own of -size bytes
 //	set    the same with SET
 //	udp    like echo, with datagrams of -size bytes from -conns sockets; one that is lost or overtaken is an error

@@ -69,6 +69,7 @@ type engine struct {
 	done      uint64     // complete replies of all connections
 	latency   measure.Histogram
 	pace      *pace       // of mode paced, instead of stamps
+	strain    *strain     // of mode httpslow, beside conns
 	again     bool        // a complete reply allows the next message
 	draining  bool        // the end of the run: owing is kept
 	owing     int         // connections whose last reply is not complete
@@ -81,6 +82,9 @@ func newEngine(c *config) (*engine, error) {
 	conns := c.allConns()
 	if err := raiseNoFile(conns); err != nil {
 		return nil, err
+	}
+	if c.mode == "httpslow" { // whose peers are none of the engine's
+		conns = c.conns
 	}
 	kind := unix.SOCK_STREAM
 	if c.mode == "udp" || c.bulk() {

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -182,6 +185,58 @@ func TestIdleMeasuresMemory(t *testing.T) {
 	}
 	if s.Errors != 0 || s.AllTime != 100 {
 		t.Errorf("%d errors, %d requests, want 0 and 100", s.Errors, s.AllTime)
+	}
+}
+
+// A server has each kind of slow peers beside the honest ones: heads that never end, requests whose answers nobody
+// reads, connections that are reset and come back.
+func TestSlowPeersOfHTTP(t *testing.T) {
+	var seen [kinds]atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strings.Repeat(hello, 100))
+	}))
+	defer server.Close()
+	relay := serve(t, func(c *net.TCPConn) {
+		to, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			return
+		}
+		defer to.Close()
+		go io.Copy(c, to)
+		var all []byte
+		b := make([]byte, 4096)
+		for {
+			n, err := c.Read(b)
+			to.Write(b[:n])
+			all = append(all, b[:n]...)
+			switch {
+			case len(all) > len(endless) && bytes.HasPrefix(all, []byte(endless)):
+				seen[trickler].Add(1)
+			case err != nil && string(all) == endless:
+				seen[resetter].Add(1)
+			case bytes.Count(all, []byte(httpRequest("/"))) > 1:
+				seen[deaf].Add(1)
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	args := "-mode httpslow -path /honest -peers 7 -conns 2 -size 1300 -seconds 1 -warmup 0"
+	s, err := sampled(t, relay, strings.Fields(args)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Errors != 0 || s.Mismatches != 0 || s.Starved != 0 || s.Requests == 0 {
+		t.Errorf("%d requests, %d errors, %d mismatches, %d starved", s.Requests, s.Errors, s.Mismatches, s.Starved)
+	}
+	for kind, want := range []string{"heads without an end", "requests of the deaf", "resets"} {
+		if seen[kind].Load() == 0 {
+			t.Errorf("the server has seen no %s", want)
+		}
+	}
+	if s.Figures["resets by peers"] == 0 {
+		t.Errorf("figures %v", s.Figures)
 	}
 }
 

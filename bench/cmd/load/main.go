@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -15,8 +16,8 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-var modes = []string{"echo", "crowd", "churn", "idle", "httpidle", "slow", "http", "get", "set", "udp", "tls",
-	"handshake", "flood", "sink", "paced"}
+var modes = []string{"echo", "crowd", "churn", "idle", "httpidle", "slow", "httpslow", "http", "get", "set", "udp",
+	"tls", "handshake", "flood", "sink", "paced"}
 
 // config is the command line.
 type config struct {
@@ -43,9 +44,9 @@ func (c *config) idle() bool { return c.mode == "idle" || c.mode == "httpidle" }
 
 func (c *config) bulk() bool { return c.mode == "flood" || c.mode == "sink" }
 
-// allConns counts the peers of mode slow too.
+// allConns counts the peers of the slow modes too.
 func (c *config) allConns() int {
-	if c.mode == "slow" {
+	if c.mode == "slow" || c.mode == "httpslow" {
 		return c.conns + c.peers
 	}
 	return c.conns
@@ -64,7 +65,7 @@ func parse(args []string) (*config, error) {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	f.StringVar(&c.mode, "mode", "echo", "`mode`: "+strings.Join(modes, ", "))
 	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
-	f.StringVar(&c.path, "path", "/", "what to ask for (http, httpidle)")
+	f.StringVar(&c.path, "path", "/", "what to ask for (http, httpidle, httpslow)")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
 	f.IntVar(&c.size, "size", 64, "`bytes` per message, body or value")
 	f.IntVar(&c.depth, "depth", 1,
@@ -75,7 +76,8 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.beside, "beside", 0,
 		"process `id` of what stands behind the server, whose CPU time counts as the load's; 0: nothing")
 	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
-	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
+	f.IntVar(&c.peers, "peers", 1024,
+		"connections that send and never read (slow), or are slow in other ways (httpslow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
 	f.Float64Var(&c.rate, "rate", 10_000, "messages a second, on all connections together (paced)")
 	f.IntVar(&c.receive, "receive", 0,
@@ -84,7 +86,7 @@ func parse(args []string) (*config, error) {
 		"seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
 	f.Usage = func() {
-		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP echo server, verifying every byte. Exit code "+
+		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP server, verifying every byte. Exit code "+
 			"1 after any error.\n\n")
 		f.PrintDefaults()
 	}
@@ -157,6 +159,9 @@ func printText(s *sample.Sample) {
 	if s.RSSAfter > 0 {
 		fmt.Printf("  memory     server RSS %d -> %d KiB, %.3f KiB a connection\n",
 			s.RSSBefore>>10, s.RSSAfter>>10, s.RSSPerConn/1024)
+	}
+	for _, what := range slices.Sorted(maps.Keys(s.Figures)) {
+		fmt.Printf("  %s: %.0f\n", what, s.Figures[what])
 	}
 	fmt.Printf("  verified   %d mismatches, %d errors, %d starved connections\n", s.Mismatches, s.Errors, s.Starved)
 }

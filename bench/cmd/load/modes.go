@@ -48,7 +48,7 @@ func runMode(e *engine, c *config) (*sample.Sample, error) {
 	mode := map[string]func(*config, *sample.Sample) error{
 		"echo": e.echo, "http": e.echo, "get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
 		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "httpidle": e.idle,
-		"slow": e.slow, "paced": e.paced,
+		"slow": e.slow, "httpslow": e.httpslow, "paced": e.paced,
 	}[c.mode]
 	return s, mode(c, s)
 }

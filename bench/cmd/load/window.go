@@ -43,6 +43,12 @@ func (e *engine) until(t time.Duration) error {
 			e.release(now)
 			wait = 0
 		}
+		if e.strain != nil {
+			if err := e.strain.act(now); err != nil {
+				return err
+			}
+			wait = min(wait, strainEvery)
+		}
 		if e.live == 0 {
 			return fmt.Errorf("no connection is left, after %d errors and %d mismatches", e.errors, e.mismatches)
 		}
