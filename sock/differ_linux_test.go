@@ -284,15 +284,42 @@ var blocking = map[string]bool{
 	"File":                    true,
 }
 
+// nowhere is where nobody can listen.
+var nowhere = [][2]string{{"tcp", "127.0.0.1"}, {"tcp", "::1:1:x:["}, {"tcp", "127.0.0.1:nosuch"},
+	{"tcp", "127.0.0.1:65536"}, {"tcp", "127.0.0.1:-1"}, {"tcp", "192.0.2.1:0"}, {"tcq", "127.0.0.1:0"},
+	{"", "127.0.0.1:0"}, {"tcp6", "127.0.0.1:0"}, {"tcp4", "[::1]:0"}, {"unix", "/nosuch/dir"}}
+
+// Reserve fails as package net's Listen does.
+func TestReserveErrorsAsNet(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	taken := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, a := range append(nowhere, [2]string{"tcp", busy.Addr().String()}, [2]string{"unix", taken},
+		[2]string{"unix", filepath.Join(taken, "x")}, [2]string{"unixpacket", taken}) {
+		_, want := net.Listen(a[0], a[1])
+		_, err := sock.Reserve(a[0], a[1])
+		if kinds(err) != kinds(want) {
+			t.Errorf("%s:\n got %s\nwant %s", a, kinds(err), kinds(want))
+		}
+	}
+}
+
 var likeNets = map[string]func(s *likeNet){
 	"dial errors": func(s *likeNet) {
 		ctx := context.Background()
-		for _, a := range [][2]string{{"tcp", ""}, {"tcp", "127.0.0.1"}, {"tcp", "127.0.0.1:http1"}, {"tcp",
-			"127.0.0.1:99999"},
-			{"tcp", "[::1"}, {"tcp", "1:2:3"}, {"tcp", "256.1.1.1.:80:"}, {"tcq", "127.0.0.1:80"}, {"", "x"}, {"tcp6",
-				"127.0.0.1:1"},
-			{"tcp4", "[::1]:1"}, {"tcp", s.free()}, {"tcp", "127.0.0.1:-1"}, {"tcp", ":99999"},
-			{"tcp", "nosuchhost.invalid:http1"},
+		for _, a := range [][2]string{{"tcp", ""}, {"tcp", "127.0.0.1"}, {"tcp", "127.0.0.1:http1"},
+			{"tcp", "127.0.0.1:65536"}, {"tcp", "127.0.0.1:0"}, {"tcp", "[::1]:0"}, {"tcp", "::1:1:x:["},
+			{"tcp", "[::1"}, {"tcp", "1:2:3"}, {"tcp", "256.1.1.1.:80:"}, {"tcq", "127.0.0.1:80"}, {"", "x"},
+			{"", "127.0.0.1:80"}, {"tcp6", "127.0.0.1:1"}, {"tcp4", "[::1]:1"}, {"tcp", s.free()},
+			{"tcp", "127.0.0.1:-1"}, {"tcp", ":99999"}, {"tcp", "nosuchhost.invalid:http1"},
 			{"udp", ""}, {"udp", "127.0.0.1"}, {"udp", "127.0.0.1:nosuch"}, {"udp6", "127.0.0.1:1"}, {"udp4",
 				"[::1]:1"},
 			{"udp", "127.0.0.1:99999"},
@@ -336,6 +363,14 @@ var likeNets = map[string]func(s *likeNet){
 			_, err = s.dial(late, net.Dialer{}, "tcp", address)
 			s.see("tcp, late", address, err)
 		}
+		for _, ended := range []context.Context{ctx, late, caused} {
+			for _, to := range [][2]string{{"tcp6", "[::1]:9"}, {"unix", "@nobody"}} {
+				_, err = s.dial(ended, net.Dialer{}, to[0], to[1])
+				s.see(to[1], err)
+			}
+			_, err = s.dial(ended, net.Dialer{}, "tcp", "a.test:80")
+			s.see("a name", strings.Contains(err.Error(), "a.test"))
+		}
 		_, err = s.dial(context.Background(), net.Dialer{Timeout: -time.Second}, "udp", "127.0.0.1:1")
 		s.see("udp, timeout", err)
 	},
@@ -371,7 +406,7 @@ var likeNets = map[string]func(s *likeNet){
 		for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
 			ln := s.listenOn("tcp", at)
 			_, port, _ := net.SplitHostPort(ln.Addr().String())
-			for _, host := range []string{"", "0.0.0.0", "[::]", "[::ffff:0.0.0.0]"} {
+			for _, host := range []string{"", "0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "[::ffff:127.0.0.1]"} {
 				for _, network := range []string{"tcp", "tcp4", "tcp6"} {
 					c, err := s.dial(context.Background(), net.Dialer{}, network, host+":"+port)
 					s.see(at+" "+network+" "+host, err)
@@ -515,19 +550,19 @@ var likeNets = map[string]func(s *likeNet){
 			s.see("from a UDP address", err)
 			_, err = s.dial(context.Background(), net.Dialer{LocalAddr: (*net.TCPAddr)(nil)}, "tcp", ln.Addr().String())
 			s.see("from nil", err)
-			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
-			_, err = s.dial(context.Background(), from, "tcp4", s.free())
-			s.see("refused", err)
+			for _, from := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, ln.Addr(),
+				&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}} { // a port in use, and an address of others
+				_, err = s.dial(context.Background(), net.Dialer{LocalAddr: from}, "tcp4", s.free())
+				s.see("refused", err)
+			}
 			ln.Close()
 		}
 	},
 	"listen errors": func(s *likeNet) {
 		ln := s.listenOn("tcp", "127.0.0.1:0")
 		defer ln.Close()
-		for _, a := range [][2]string{{"tcp", ln.Addr().String()}, {"tcp", "127.0.0.1"}, {"tcp", "127.0.0.1:nosuch"},
-			{"tcp", "127.0.0.1:99999"}, {"tcp", "1.2.3.4:0"}, {"tcq", "127.0.0.1:0"}, {"tcp6", "127.0.0.1:0"},
-			{"tcp4", "[::1]:0"},
-			{"unix", "/nosuch/dir"}, {"unix", s.name(strings.Repeat("x", 200))}} {
+		for _, a := range append(nowhere, [2]string{"tcp", ln.Addr().String()},
+			[2]string{"unix", s.name(strings.Repeat("x", 200))}) {
 			_, err := s.listen(net.ListenConfig{}, a[0], a[1])
 			s.see("listen "+a[0], err)
 		}
@@ -587,13 +622,95 @@ var likeNets = map[string]func(s *likeNet){
 			ln.Close()
 		}
 	},
+	"unix, addresses": func(s *likeNet) {
+		for _, network := range unixNetworks {
+			for _, name := range []string{s.name("a"), "@a" + s.dir, ""} {
+				for _, own := range []net.Addr{nil, &net.UnixAddr{Name: s.name("own"), Net: network},
+					&net.UnixAddr{Net: network}} {
+					ln := s.listenOn(network, name)
+					c, err := s.dial(context.Background(), net.Dialer{LocalAddr: own}, network, ln.Addr().String())
+					s.must(err)
+					a, err := ln.Accept()
+					s.must(err)
+					for _, addr := range []net.Addr{ln.Addr(), c.LocalAddr(), c.RemoteAddr(), a.LocalAddr(),
+						a.RemoteAddr()} {
+						text := addr.String()
+						if name == "" && text == ln.Addr().String() {
+							text = "what the kernel chose"
+						}
+						s.see("address", fmt.Sprintf("%T %s %q", addr, addr.Network(), text))
+					}
+					a.Close()
+					c.Close()
+					ln.Close()
+					os.Remove(s.name("own"))
+				}
+			}
+		}
+	},
+	"unix, errors": func(s *likeNet) {
+		refused := errors.New("refused")
+		for i, network := range unixNetworks {
+			other := unixNetworks[1-i]
+			taken, stale, plain := s.name(network), s.name(network+"-stale"), s.name(network+"-plain")
+			left, err := net.ListenUnix(network, &net.UnixAddr{Name: stale, Net: network})
+			s.must(err)
+			left.SetUnlinkOnClose(false)
+			left.Close()
+			s.must(os.WriteFile(plain, nil, 0o600))
+			ln, err := net.Listen(other, taken)
+			s.must(err)
+			for _, at := range []string{taken + "-none", stale, plain, "@" + taken, taken, "",
+				"@" + strings.Repeat("x", 200), filepath.Join(taken+"-none", "x"), filepath.Join(taken, "x")} {
+				_, err = s.dial(context.Background(), net.Dialer{}, network, at)
+				s.see(network+" dial", err)
+				if at != "@"+taken && at != taken+"-none" && at != "" {
+					_, err = s.listen(net.ListenConfig{}, network, at)
+					s.see(network+" listen", err)
+				}
+			}
+			control := func(network, address string, _ syscall.RawConn) error {
+				s.see("Control", network, address)
+				return refused
+			}
+			_, err = s.dial(context.Background(), net.Dialer{Control: control}, network, taken)
+			s.see(network+" dial", err)
+			_, err = s.listen(net.ListenConfig{Control: control}, network, taken+"-free")
+			s.see(network+" listen", err)
+			s.see("there", exists(taken), exists(stale), exists(taken+"-free"))
+			ln.Close()
+		}
+	},
+	"unix, ReadFromUnix": func(s *likeNet) {
+		type ends interface {
+			ReadFromUnix(b []byte) (int, *net.UnixAddr, error)
+			WriteToUnix(b []byte, addr *net.UnixAddr) (int, error)
+		}
+		conn, peer := s.pair("unix", s.name("u"))
+		c := conn.(ends)
+		peer.Write([]byte("four"))
+		n, from, err := c.ReadFromUnix(make([]byte, 9))
+		s.see("read", n, from.String(), err)
+		for _, to := range []*net.UnixAddr{nil, {Name: s.name("u"), Net: "unix"}} {
+			n, err = c.WriteToUnix([]byte("x"), to)
+			s.see("write", n, err)
+		}
+		peer.Close()
+		n, from, err = c.ReadFromUnix(make([]byte, 9))
+		s.see("read at the end", n, from.String(), err)
+		conn.Close()
+	},
 	"listener closed": func(s *likeNet) {
 		ln := s.listenOn("tcp", "127.0.0.1:0")
 		s.see("close", ln.Close())
 		c, err := ln.Accept()
 		s.see("accept", c == nil, err)
-		u := s.listenOn("unix", s.name("u"))
-		s.see("close", u.Close())
+		for _, network := range unixNetworks {
+			u := s.listenOn(network, s.name("u"))
+			s.see("close", u.Close())
+			_, err = u.Accept()
+			s.see("accept", err)
+		}
 	},
 	"listen, Close in Accept": func(s *likeNet) {
 		ln := s.listenOn("tcp", "127.0.0.1:0")
@@ -617,6 +734,14 @@ var likeNets = map[string]func(s *likeNet){
 			s.see("write", err)
 			s.see("close", c.Close())
 			s.closed(c)
+			peer.Close()
+		}
+	},
+	"conn, errors": func(s *likeNet) {
+		for _, e := range connErrors {
+			c, peer := s.pair("tcp", "127.0.0.1:0")
+			s.see(e.name, e.do(c.(conn), peer.(tcpPeer)))
+			c.Close()
 			peer.Close()
 		}
 	},
@@ -710,10 +835,16 @@ var likeNets = map[string]func(s *likeNet){
 	"packet errors": func(s *likeNet) {
 		c := s.packet("udp", "127.0.0.1:0")
 		u := c.(udpMethods)
-		_, err := c.WriteTo([]byte("x"), &net.TCPAddr{})
-		s.see("another type", err)
-		_, err = c.WriteTo([]byte("x"), nil)
-		s.see("nil", err)
+		gram := s.packet("unixgram", s.name("wrong"))
+		for _, to := range []net.Addr{&net.TCPAddr{}, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil} {
+			_, err := c.WriteTo([]byte("x"), to)
+			s.see("another type", err)
+			_, err = gram.WriteTo([]byte("x"), to)
+			s.see("another type", err)
+		}
+		gram.Close()
+		n, err := c.WriteTo(make([]byte, 70000), c.LocalAddr())
+		s.see("too long", n, err)
 		_, err = u.WriteToUDP([]byte("x"), nil)
 		s.see("nil", err)
 		_, err = c.(net.Conn).Write([]byte("x"))

@@ -164,40 +164,6 @@ func inQueue(t *testing.T, fd int, queue uint) int {
 	return n
 }
 
-// After Close every call says so, and none waits.
-func TestNetAfterClose(t *testing.T) {
-	eachSubject(t, func(s *subject) {
-		s.sends("unread")
-		s.must("Close", s.act(s.c.Close))
-		for name, call := range map[string]func() error{
-			"Read":             func() error { return read(s.c) },
-			"Read of nothing":  func() error { _, err := s.c.Read(nil); return err },
-			"Write":            func() error { return write(s.c) },
-			"Write of nothing": func() error { _, err := s.c.Write(nil); return err },
-			"CloseRead":        s.c.CloseRead,
-			"CloseWrite":       s.c.CloseWrite,
-			"SetNoDelay":       func() error { return s.c.SetNoDelay(true) },
-			"SetLinger":        func() error { return s.c.SetLinger(0) },
-		} {
-			s.wantIs(name, s.waits(call), net.ErrClosed)
-		}
-		for name, call := range map[string]func() error{ // whose errors don't name both ends in package net
-			"SetReadBuffer":    func() error { return s.c.SetReadBuffer(10_000) },
-			"SetDeadline":      func() error { return s.c.SetDeadline(time.Time{}) },
-			"SetReadDeadline":  func() error { return s.c.SetReadDeadline(time.Time{}) },
-			"SetWriteDeadline": func() error { return s.c.SetWriteDeadline(time.Time{}) },
-		} {
-			if err := s.act(call); !errors.Is(err, net.ErrClosed) {
-				s.Errorf("%s: %v, want net.ErrClosed", name, err)
-			}
-		}
-		if s.c.LocalAddr().String() != s.peer.RemoteAddr().String() ||
-			s.c.RemoteAddr().String() != s.peer.LocalAddr().String() {
-			s.Errorf("after Close it is %v to %v", s.c.LocalAddr(), s.c.RemoteAddr())
-		}
-	})
-}
-
 // A close with linger 0 resets.
 func TestNetLingerZero(t *testing.T) {
 	eachSubject(t, func(s *subject) {
@@ -207,40 +173,6 @@ func TestNetLingerZero(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNRESET) {
 			s.Errorf("the peer reads %v, want ECONNRESET", err)
 		}
-	})
-}
-
-// An address of another type is what it is in package net.
-func TestPacketWrongAddressAsNet(t *testing.T) {
-	addrs := []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, &net.IPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer udp.Close()
-	unixgram, err := net.ListenPacket("unixgram", abstractName())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unixgram.Close()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			c := listenPacket(t, l, "udp", "127.0.0.1:0")
-			defer c.Close()
-			u, err := sock.ListenUnixgram(l, abstractName())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer u.Close()
-			for _, addr := range addrs {
-				_, want := udp.WriteTo([]byte("x"), addr)
-				_, got := c.WriteTo([]byte("x"), addr)
-				compare(t, "udp", got, want)
-				_, want = unixgram.WriteTo([]byte("x"), addr)
-				_, got = u.WriteTo([]byte("x"), addr)
-				compare(t, "unixgram", got, want)
-			}
-		})
 	})
 }
 

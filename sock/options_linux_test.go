@@ -263,14 +263,16 @@ func TestControl(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ln.Close()
-			d := &sock.Dialer{Control: mark(&dialled), LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+			_, port, _ := net.SplitHostPort(freeAddr(t))
+			free, _ := strconv.Atoi(port)
+			d := &sock.Dialer{Control: mark(&dialled), LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9), Port: free}}
 			c, err := d.Dial(l, "tcp", ln.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if got := c.LocalAddr().(*net.TCPAddr); !got.IP.Equal(net.IPv4(127, 0, 0, 9)) || got.Port == 0 {
-				t.Errorf("the connection is from %v", got)
+			if got := c.LocalAddr().(*net.TCPAddr); !got.IP.Equal(net.IPv4(127, 0, 0, 9)) || got.Port != free {
+				t.Errorf("the connection is from %v, want port %d", got, free)
 			}
 			if len(listened) != 1 || listened[0] != "tcp4 127.0.0.1:0" || len(dialled) != 1 ||
 				dialled[0] != "tcp4 "+ln.Addr().String() {

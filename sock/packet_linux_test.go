@@ -519,6 +519,7 @@ func TestNetworksOfOthers(t *testing.T) {
 		}{
 			{"udp", func(n string) error { _, err := sock.Listen(l, n, ":0"); return err }, "ListenPacket"},
 			{"unixgram", func(n string) error { _, err := sock.Dial(l, n, "@x"); return err }, "DialUnixgram"},
+			{"unixgram", func(n string) error { _, err := sock.Listen(l, n, "@x"); return err }, "ListenUnixgram"},
 			{"tcp", func(n string) error { _, err := sock.ListenPacket(l, n, ":0"); return err }, "see Listen"},
 			{"unixgram", func(n string) error { _, err := sock.DialPacket(l, n, "@x"); return err }, "DialUnixgram"},
 			{"ip", func(n string) error {

@@ -3,7 +3,6 @@
 package sock_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -40,118 +39,36 @@ var callers = []byEach{
 	}},
 }
 
-func TestUnixAddresses(t *testing.T) {
+// What Unix sockets can't be asked for is refused; what package net refuses as well TestAsNet compares.
+func TestUnixRefusedConfigs(t *testing.T) {
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			path, own := socketPath(t), socketPath(t)
-			for _, c := range []struct {
-				name  string
-				local *net.UnixAddr
-			}{
-				{path, nil},
-				{abstractName(), nil},
-				{path, &net.UnixAddr{Name: own, Net: network}},
-				{"", &net.UnixAddr{Net: network}},
-			} {
-				ln := listenUnix(t, l, network, c.name)
-				addr := ln.Addr().(*net.UnixAddr)
-				if addr.Net != network || c.name != "" && addr.Name != c.name || c.name == "" && len(addr.Name) < 2 {
-					t.Errorf("listening on %q: %q of %s", c.name, addr.Name, addr.Net)
-				}
-				dialer := sock.Dialer{}
-				want := "@"
-				if c.local != nil {
-					dialer.LocalAddr = c.local
-					want = cmp.Or(c.local.Name, want)
-				}
-				d, err := dialer.Dial(l, network, addr.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				a, err := ln.AcceptConn()
-				if err != nil {
-					t.Fatal(err)
-				}
-				for what, got := range map[string][2]net.Addr{
-					"the dialled end": {d.LocalAddr(), &net.UnixAddr{Name: want, Net: network}},
-					"its peer":        {d.RemoteAddr(), addr}, "the accepted end": {a.LocalAddr(), addr},
-					"the dialler": {a.RemoteAddr(), &net.UnixAddr{Name: want, Net: network}},
-				} {
-					if got[0].(*net.UnixAddr) == nil || *got[0].(*net.UnixAddr) != *got[1].(*net.UnixAddr) {
-						t.Errorf("%s: %v, want %v", what, got[0], got[1])
-					}
-				}
-				a.Close()
-				d.Close()
-				ln.Close()
+			own := abstractName()
+			defer listenUnix(t, l, network, own).Close()
+			from := func(addr net.Addr) error {
+				return second((&sock.Dialer{LocalAddr: addr}).Dial(l, network, abstractName()))
 			}
-		})
-	})
-}
-
-func TestUnixDialErrors(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			path := socketPath(t)
-			stale := filepath.Join(filepath.Dir(path), "stale")
-			left := listenUnix(t, l, network, stale)
-			left.SetUnlinkOnClose(false)
-			left.Close()
-			plain := filepath.Join(filepath.Dir(path), "plain")
-			os.WriteFile(plain, nil, 0o600)
-			other := "unix"
-			if network == other {
-				other = "unixpacket"
-			}
-			kind := listenUnix(t, l, other, path)
-			defer kind.Close()
-			long := string(make([]byte, 200))
+			listen := func(lc sock.ListenConfig) error { return second(lc.Listen(l, network, abstractName())) }
+			const nul = "a\x00b"
 			for name, c := range map[string]struct {
-				address string
-				want    error
+				got  error
+				want any
 			}{
-				"nothing there": {path + "-none", syscall.ENOENT},
-				"stale":         {stale, syscall.ECONNREFUSED},
-				"a plain file":  {plain, syscall.ECONNREFUSED},
-				"abstract":      {abstractName(), syscall.ECONNREFUSED},
-				"other type":    {path, syscall.EPROTOTYPE},
-				"long":          {"@" + long, syscall.EINVAL},
-				"NUL":           {"a\x00b", syscall.EINVAL},
+				"Dial, NUL":              {second(sock.Dial(l, network, nul)), syscall.EINVAL},
+				"Listen, NUL":            {second(sock.Listen(l, network, nul)), syscall.EINVAL},
+				"Reserve, NUL":           {second(sock.Reserve(network, nul)), syscall.EINVAL},
+				"from one of TCP":        {from(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}), new(*net.AddrError)},
+				"from another network":   {from(&net.UnixAddr{Name: "@x", Net: "unixgram"}), new(*net.AddrError)},
+				"from one that is taken": {from(&net.UnixAddr{Name: own, Net: network}), syscall.EADDRINUSE},
+				"a negative backlog":     {listen(sock.ListenConfig{Backlog: -1}), new(*net.OpError)},
+				"DeferAccept":            {listen(sock.ListenConfig{DeferAccept: time.Second}), errors.ErrUnsupported},
+				"FastOpen":               {listen(sock.ListenConfig{FastOpen: 5}), errors.ErrUnsupported},
 			} {
-				for _, by := range callers {
-					var err error
-					by.run(l, func() error { _, err = sock.Dial(l, network, c.address); return nil })()
-					var op *net.OpError
-					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "dial" || op.Net != network ||
-						op.Addr.String() != c.address {
-						t.Errorf("%s, in a %s: %v", name, by.name, err)
-					}
+				var op *net.OpError
+				is, ok := c.want.(error)
+				if !errors.As(c.got, &op) || ok && !errors.Is(c.got, is) || !ok && !errors.As(c.got, c.want) {
+					t.Errorf("%s: %v, want %T %v in an error of net's", name, c.got, c.want, c.want)
 				}
-			}
-			if _, err := sock.Dial(l, network, ""); err == nil {
-				t.Error("an empty address was dialled")
-			}
-			for name, local := range map[string]net.Addr{
-				"of TCP":             &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)},
-				"of another network": &net.UnixAddr{Name: "@x", Net: other},
-			} {
-				var addr *net.AddrError
-				if _, err := (&sock.Dialer{LocalAddr: local}).Dial(l, network, path); !errors.As(err, &addr) {
-					t.Errorf("a LocalAddr %s: %v", name, err)
-				}
-			}
-			own := &net.UnixAddr{Name: stale, Net: network}
-			if _, err := (&sock.Dialer{LocalAddr: own}).Dial(l, network, path); !errors.Is(err, syscall.EADDRINUSE) {
-				t.Errorf("a LocalAddr that is taken: %v", err)
-			}
-			refused := errors.New("refused")
-			var seen []string
-			_, err := (&sock.Dialer{Control: func(network, address string, _ syscall.RawConn) error {
-				seen = append(seen, network, address)
-				return refused
-			}}).Dial(l, network, path)
-			if !errors.Is(err, refused) || len(seen) != 2 || seen[0] != network || seen[1] != path {
-				t.Errorf("Control saw %q: %v", seen, err)
 			}
 		})
 	})
@@ -478,80 +395,6 @@ func TestUnixSetAgain(t *testing.T) {
 				t.Error("the file is left")
 			}
 		}
-	})
-}
-
-func TestUnixListenErrors(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			path := socketPath(t)
-			stale := filepath.Join(filepath.Dir(path), "stale")
-			left := listenUnix(t, l, network, stale)
-			left.SetUnlinkOnClose(false)
-			left.Close()
-			taken := listenUnix(t, l, network, path)
-			defer taken.Close()
-			long := filepath.Join(filepath.Dir(path), strings.Repeat("x", 100))
-			for name, c := range map[string]struct {
-				address string
-				want    error
-				word    string
-			}{
-				"taken":     {path, syscall.EADDRINUSE, "bind"},
-				"stale":     {stale, syscall.EADDRINUSE, "bind"},
-				"long":      {long, syscall.EINVAL, "bind"},
-				"NUL":       {"a\x00b", syscall.EINVAL, "bind"},
-				"no folder": {filepath.Join(path+"-none", "x"), syscall.ENOENT, "bind"},
-				"a file":    {filepath.Join(path, "x"), syscall.ENOTDIR, "bind"},
-			} {
-				for what, listen := range map[string]func() error{
-					"Listen":  func() error { _, err := sock.Listen(l, network, c.address); return err },
-					"Reserve": func() error { _, err := sock.Reserve(network, c.address); return err },
-				} {
-					err := listen()
-					var op *net.OpError
-					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "listen" || op.Net != network ||
-						op.Addr.String() != c.address || !strings.Contains(err.Error(), c.word) {
-						t.Errorf("%s, %s: %v", what, name, err)
-					}
-				}
-			}
-			if !exists(stale) || !exists(path) {
-				t.Error("a file that is another's was removed")
-			}
-			if _, err := (&sock.ListenConfig{Backlog: -1}).Listen(l, network, abstractName()); err == nil {
-				t.Error("a negative backlog was taken")
-			}
-			if _, err := (&sock.ListenConfig{DeferAccept: time.Second}).Listen(l, network,
-				abstractName()); !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("DeferAccept: %v", err)
-			}
-			if _, err := (&sock.ListenConfig{FastOpen: 5}).Listen(l, network,
-				abstractName()); !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("FastOpen: %v", err)
-			}
-			refused := errors.New("refused")
-			for _, err := range []error{nil, refused} {
-				var seen []string
-				free := path + "2"
-				ln, got := (&sock.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
-					seen = append(seen, network, address)
-					return err
-				}}).Listen(l, network, free)
-				if !errors.Is(got, err) || len(seen) != 2 || seen[0] != network || seen[1] != free {
-					t.Errorf("Control saw %q, and gave %v: %v", seen, err, got)
-				}
-				if ln != nil {
-					ln.Close()
-				}
-				if exists(free) {
-					t.Error("a file is left")
-				}
-			}
-			if _, err := sock.Listen(l, "unixgram", path); !errors.As(err, new(net.UnknownNetworkError)) {
-				t.Errorf("unixgram: %v", err)
-			}
-		})
 	})
 }
 
