@@ -168,42 +168,6 @@ func TestGoroutinesAcceptTheLastComer(t *testing.T) {
 	})
 }
 
-// A goroutine that asks while a task does is heard.
-func TestGoroutinesAcceptBesideTasks(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		goroutinesAccept(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
-			for range 500 {
-				const callers, tasks = 2, 2
-				accepted := make(chan error, callers+tasks)
-				accept := func() {
-					c, err := ln.Accept()
-					if err == nil {
-						err = c.Close()
-					}
-					accepted <- err
-				}
-				for range callers {
-					go accept()
-				}
-				for range tasks {
-					l.Go(accept)
-				}
-				for range callers + tasks {
-					dial(t, ln.Addr().String()).Close()
-				}
-				patience.Within(t.Name(), func() {
-					for range callers + tasks {
-						if err := <-accepted; err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-		})
-	})
-}
-
 // When accepts fail all who wait are told, not the first alone.
 func TestGoroutinesHearThatAcceptsFail(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -876,65 +840,6 @@ func TestGoroutinesAcceptBeyondSelect(t *testing.T) {
 	})
 }
 
-// Goroutines accept on listeners that share a socket as on others: by themselves.
-func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
-	const loops, conns = 2, 100
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = loops
-		set, err := sock.Reserve("unix", abstractName())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer set.Close()
-		var peers, listening sync.WaitGroup
-		listening.Add(loops)
-		enough := make(chan struct{})
-		taken := make(chan bool, conns)
-		peers.Go(func() {
-			listening.Wait()
-			for range conns {
-				peer, err := net.Dial("unix", set.Addr().String())
-				if err != nil {
-					t.Error(err)
-					break
-				}
-				<-taken
-				peer.Close()
-			}
-			close(enough)
-		})
-		patience.Within(t.Name(), func() {
-			err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
-				ln, err := set.Listen(l)
-				listening.Done()
-				if err != nil {
-					return err
-				}
-				go func() { <-enough; ln.Close() }()
-				offloaded(t, l, func() error {
-					for {
-						c, err := ln.Accept()
-						if err != nil {
-							wantClosed(t, "Accept", err)
-							return nil
-						}
-						c.Close()
-						taken <- true
-					}
-				})
-				if n := opStats(l, "accept").Submitted; n != 0 {
-					t.Errorf("the loop was asked for %d accepts", n)
-				}
-				return nil
-			})
-			peers.Wait()
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // An Accept of what is there, be it in the kernel or accepted by the loop, allocates no more than what a connection
 // is made of, and Close nothing.
 func TestGoroutinesAcceptAllocations(t *testing.T) {
@@ -1035,23 +940,6 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 				})
 			})
 		}
-	})
-}
-
-// When the program drains, goroutines in Accept are told.
-func TestDrainUnderGoroutinesInAccept(t *testing.T) {
-	const callers = 100
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		listeners := make(chan *sock.Listener, 1)
-		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-			listeners <- ln
-			offloaded(t, l, func() error { wantAllClosed(t, acceptors(ln, callers), callers); return nil })
-			return nil
-		})
-		ln := <-listeners
-		waitInAccept(t, callers)
-		s.stop()
-		wantFree(t, ln.Addr().String())
 	})
 }
 

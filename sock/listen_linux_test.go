@@ -324,13 +324,13 @@ func TestSharedAcceptGivenUp(t *testing.T) {
 	})
 }
 
-// Goroutines in Accept get connections of a shared socket too, from each listener.
+// Goroutines in Accept get connections of a shared socket too, from each listener, and by themselves.
 func TestSharedListenersOfGoroutines(t *testing.T) {
 	const loops, clients, each = 2, 4, 50
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		stop := make(chan struct{})
 		shareUnix(t, cfg, loops, func(l *ringo.Loop, ln *sock.Listener) error {
-			return l.Offload(func(context.Context) error {
+			err := l.Offload(func(context.Context) error {
 				go func() {
 					<-stop
 					ln.Close()
@@ -346,6 +346,10 @@ func TestSharedListenersOfGoroutines(t *testing.T) {
 					go answer(c)
 				}
 			})
+			if n := opStats(l, "accept").Submitted; n != 0 {
+				t.Errorf("the loop was asked for %d accepts", n)
+			}
+			return err
 		}, func(name string) {
 			var wg sync.WaitGroup
 			for range clients {

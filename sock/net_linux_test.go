@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,45 +130,6 @@ func linkLocal(t *testing.T) netip.Addr {
 	return netip.Addr{}
 }
 
-// A listener on all addresses takes both families, and shows IPv4 peers as IPv4; tcp6
-// takes one.
-func TestNetDualStack(t *testing.T) {
-	if !haveIPv6() {
-		t.Skip("no IPv6 on the loopback")
-	}
-	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
-		for network, hosts := range map[string][]string{"tcp": {"127.0.0.1", "::1"}, "tcp6": {"::1"},
-			"tcp4": {"127.0.0.1"}} {
-			ln, err := sock.Listen(l, network, ":0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-			for _, host := range hosts {
-				c, err := dial(sock.Dialer{}, "tcp", net.JoinHostPort(host, port))
-				if err != nil {
-					t.Errorf("%s by %s: %v", host, network, err)
-					continue
-				}
-				peer, err := ln.AcceptConn()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got, want := peer.LocalAddr().String(), net.JoinHostPort(host, port); got != want {
-					t.Errorf("the accepted end is %s, want %s", got, want)
-				}
-				if got := peer.RemoteAddr().(*net.TCPAddr); got.String() != c.LocalAddr().String() ||
-					got.AddrPort().Addr().Is4In6() {
-					t.Errorf("the peer is %v, want %v", got, c.LocalAddr())
-				}
-				peer.Close()
-				c.Close()
-			}
-			ln.Close()
-		}
-	})
-}
-
 // addressless is a kernel that has IPv6, and no interface an address of it: that is what the sysctl disable_ipv6 does.
 type addressless struct{ kernel.Kernel }
 
@@ -222,7 +182,8 @@ func TestNetReusePort(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer std.Close()
-			ln, err := (&sock.ListenConfig{AllowShared: true}).Listen(l, "tcp", std.Addr().String())
+			shared := &sock.ListenConfig{AllowShared: true}
+			ln, err := shared.Listen(l, "tcp", std.Addr().String())
 			if err != nil {
 				t.Fatalf("Listen beside package net: %v", err)
 			}
@@ -232,6 +193,13 @@ func TestNetReusePort(t *testing.T) {
 				t.Fatalf("package net beside us: %v", err)
 			}
 			other.Close()
+			set, err := shared.Reserve("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatalf("Reserve beside one that shares: %v", err)
+			}
+			set.Close()
+			_, err = sock.Reserve("tcp", ln.Addr().String())
+			wantInUse(t, "Reserve that does not share", err)
 			_, err = net.Listen("tcp", ln.Addr().String())
 			wantInUse(t, "package net, which does not share", err)
 		})

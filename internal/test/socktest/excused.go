@@ -39,17 +39,16 @@ var excused = []excusal{
 	{why: noGoroutines,
 		sock: "TestCancelLosesNothing TestCloseBehindForeignCallers TestDatagramsShortOfDescriptors " +
 			"TestDeadlineLosesNothing TestDeadlinePerRequestIsFree TestDeadlinesAcross TestDeferAccept " +
-			"TestDrainServesWhoHasConnected TestGoroutinesAcceptBesideTasks TestGoroutinesAcceptTheLastComer " +
-			"TestGreedyPeersHoldLittle TestHalfOpenReader TestHalfOpenWriter TestHandlesDetached " +
-			"TestListenerCallsFromOutside TestLongWriteIsFair TestNetDeadlineFar TestNetDeadlineOfOneDirection " +
-			"TestNetDualStack TestNetHalfClose TestNetLingerZero TestNetPeerGoes TestNetResetDuringWrite " +
-			"TestNetSelfConnect TestNetZeroLength TestPeerCred TestPipe TestReadMsgUnixAfterPeek " +
-			"TestReadersOfAllKinds TestRecordsChangeHands TestRecordsCopy TestRecordsEmpty TestRecordsNext " +
-			"TestRecordsPeek TestRecordsVector TestRecordsWrite TestRecordsWriteWaits TestResetInEachState " +
-			"TestSendFile TestSendFileErrors TestSendFileOneSegment TestSlowPeersCostOthersNothing TestSpliceByTurns " +
-			"TestStormOfAccepts TestTLSClientStalls TestTaskBehindTakeover TestTaskWaitsAtConn TestTinyRings " +
-			"TestTryWrite TestUnixAcceptInGoroutines TestUserTimeoutEndsWrite TestWriteDeadlineMovedByOthers " +
-			"TestWriteMsgUnix TestWriteV TestZeroCopy TestZeroValuesOfNet",
+			"TestDrainServesWhoHasConnected TestGoroutinesAcceptTheLastComer TestGreedyPeersHoldLittle " +
+			"TestHalfOpenReader TestHalfOpenWriter TestHandlesDetached TestListenerCallsFromOutside " +
+			"TestLongWriteIsFair TestNetDeadlineFar TestNetDeadlineOfOneDirection TestNetHalfClose TestNetLingerZero " +
+			"TestNetPeerGoes TestNetResetDuringWrite TestNetSelfConnect TestNetZeroLength TestPeerCred TestPipe " +
+			"TestReadMsgUnixAfterPeek TestReadersOfAllKinds TestRecordsChangeHands TestRecordsCopy TestRecordsEmpty " +
+			"TestRecordsNext TestRecordsPeek TestRecordsVector TestRecordsWrite TestRecordsWriteWaits " +
+			"TestResetInEachState TestSendFile TestSendFileErrors TestSendFileOneSegment " +
+			"TestSlowPeersCostOthersNothing TestSpliceByTurns TestStormOfAccepts TestTLSClientStalls " +
+			"TestTaskBehindTakeover TestTaskWaitsAtConn TestTinyRings TestTryWrite TestUserTimeoutEndsWrite " +
+			"TestWriteDeadlineMovedByOthers TestWriteMsgUnix TestWriteV TestZeroCopy TestZeroValuesOfNet",
 		file: "TestStreamTurnEnds",
 	},
 	{why: goroutinesHold,
@@ -59,27 +58,26 @@ var excused = []excusal{
 			"TestDetach TestDetachUDP TestDetachAndAdoptEnded TestDetachConn TestDetachConnEnded TestDetachTCP " +
 			"TestDetachTCPEnded TestDetachedCloseBesideAnother TestDetachedCloseBesideOneThatLingers " +
 			"TestDetachedInAStorm TestDetachedThatAreClosedAreForgotten TestDialAborted TestDialEndsWithRun " +
-			"TestDialWithoutSlotSaysSo TestDirectionGoesBackInOrder TestDisturbed TestDrainUnderGoroutinesInAccept " +
-			"TestEachConnectionIsAcceptedOnce TestFile TestFileUnread TestForeignDeadlinesByAnyClock " +
-			"TestFullBufferIsOneReceive TestFullOffloadHoldsUpNobody TestGoroutinesAcceptAfterTasks " +
-			"TestGoroutinesAcceptFromSharedSocket TestGoroutinesAcceptWithoutTheLoop TestGoroutinesReadInTurn " +
-			"TestGoroutinesWaitOutEMFILE TestHandlesInMotion TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe " +
-			"TestListenAndServeTaskEnds TestLoopEndsUnderWaitsShortOfDescriptors TestLoopsShare TestMoveTo " +
-			"TestMoveToCarries TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy " +
-			"TestPacketAllocs TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast " +
-			"TestPacketReadersOfAllKinds TestPacketSegments TestPacketShared TestPacketTruncation " +
-			"TestPeekedBytesOutliveCallsOfOthers TestPipeliningWithoutReading TestProxy TestRawClose TestRawControl " +
-			"TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic TestRawRead " +
-			"TestRawReadUnread TestRawReadWaitsOnce TestRawReadersAmongOthers TestRawWrite TestRecordsServe " +
-			"TestRecvFilesAtTheLimit TestSendFileOfAnotherLoop TestServeDrain TestServeEndings " +
-			"TestServeEndsBesideGoroutine TestServeFramesInPieces TestServeParksInWrite " +
-			"TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp TestSharedIsNotHoarded " +
-			"TestSharedListenerLeavesNoConnection TestSharedListenersClose TestSharedListenersOfGoroutines " +
-			"TestSharedListenersTakeWhatTheyAskFor TestShortageEndsUnderGoroutinesInAccept TestStormOfResets " +
-			"TestTaskComesWhileGoroutinesWait TestTaskOfAnotherLoop TestTaskOfAnotherLoopWaitsOutEMFILE " +
-			"TestTaskWaitsAtOtherLoop TestTasksOfServers TestTracesComeAndGo TestTryWriteErrors " +
-			"TestUnixListenAndServe TestUnixgram TestWaitsShortOfDescriptors TestUnreadMovesInPlace " +
-			"TestWorkElsewhereEndsWithItsCaller",
+			"TestDialWithoutSlotSaysSo TestDirectionGoesBackInOrder TestDisturbed TestEachConnectionIsAcceptedOnce " +
+			"TestFile TestFileUnread TestForeignDeadlinesByAnyClock TestFullBufferIsOneReceive " +
+			"TestFullOffloadHoldsUpNobody TestGoroutinesAcceptAfterTasks TestGoroutinesAcceptWithoutTheLoop " +
+			"TestGoroutinesReadInTurn TestGoroutinesWaitOutEMFILE TestHandlesInMotion " +
+			"TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe TestListenAndServeTaskEnds " +
+			"TestLoopEndsUnderWaitsShortOfDescriptors TestLoopsShare TestMoveTo TestMoveToCarries " +
+			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestPacketAllocs " +
+			"TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast TestPacketReadersOfAllKinds " +
+			"TestPacketSegments TestPacketShared TestPacketTruncation TestPeekedBytesOutliveCallsOfOthers " +
+			"TestPipeliningWithoutReading TestProxy TestRawClose TestRawControl TestRawControlHoldsTheDescriptor " +
+			"TestRawErrors TestRawListener TestRawPanic TestRawRead TestRawReadUnread TestRawReadWaitsOnce " +
+			"TestRawReadersAmongOthers TestRawWrite TestRecordsServe TestRecvFilesAtTheLimit " +
+			"TestSendFileOfAnotherLoop TestServeDrain TestServeEndings TestServeEndsBesideGoroutine " +
+			"TestServeFramesInPieces TestServeParksInWrite TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp " +
+			"TestSharedIsNotHoarded TestSharedListenerLeavesNoConnection TestSharedListenersClose " +
+			"TestSharedListenersOfGoroutines TestSharedListenersTakeWhatTheyAskFor " +
+			"TestShortageEndsUnderGoroutinesInAccept TestStormOfResets TestTaskComesWhileGoroutinesWait " +
+			"TestTaskOfAnotherLoop TestTaskOfAnotherLoopWaitsOutEMFILE TestTaskWaitsAtOtherLoop TestTasksOfServers " +
+			"TestTracesComeAndGo TestTryWriteErrors TestUnixListenAndServe TestUnixgram TestWaitsShortOfDescriptors " +
+			"TestUnreadMovesInPlace TestWorkElsewhereEndsWithItsCaller",
 		file: "TestCopyThatWaits TestFIFOShared TestSlowReadDriverDies TestSlowReadRunEnds TestStreamReadsWhole " +
 			"TestStreamWritesWhole",
 	},
