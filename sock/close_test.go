@@ -15,7 +15,6 @@ import (
 	"weak"
 
 	"ringo"
-	"ringo/buf"
 	"ringo/internal/kernel"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
@@ -170,25 +169,6 @@ func TestClosedConnHitsNoStranger(t *testing.T) {
 			}
 			c.Write([]byte("still open"))
 			wantPeer(t, l, peer, "still open")
-		})
-	})
-}
-
-// A lease outlives its connection.
-func TestCloseLeavesLeases(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var lease buf.Lease
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			send(t, peer, "leased")
-			var err error
-			if lease, err = c.Next(); err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			if got := string(lease.Bytes()); got != "leased" {
-				t.Errorf("after Close the lease has %q", got)
-			}
-			lease.Release()
 		})
 	})
 }
@@ -417,38 +397,6 @@ func TestCloseBehindSlowWriter(t *testing.T) {
 			release.Send(true)
 			first.Wait()
 		})
-	})
-}
-
-// The handles that package net has not say as well that they were closed before.
-func TestCloseAgain(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		set, err := sock.Reserve("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
-			r, w, err := os.Pipe()
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			defer w.Close()
-			p, err := sock.Poll(l, r)
-			if err != nil {
-				return err
-			}
-			for name, c := range map[string]io.Closer{"ListenerSet": set, "Pollable": p} {
-				if err := c.Close(); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-				wantClosed(t, name, c.Close())
-			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
 	})
 }
 

@@ -33,32 +33,6 @@ import (
 	"ringo/stats"
 )
 
-func TestReadWrite(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			send(t, peer, "hello")
-			wantRead(t, c, 3, "hel")
-			wantRead(t, c, 3, "lo")
-			l.Go(func() { send(t, peer, "later") })
-			wantRead(t, c, 100, "later")
-			if n, err := c.Write([]byte("back")); n != 4 || err != nil {
-				t.Fatalf("Write() = %d, %v", n, err)
-			}
-			wantPeer(t, l, peer, "back")
-
-			send(t, peer, "last")
-			peer.CloseWrite()
-			wantRead(t, c, 100, "last")
-			wantEOF(t, c)
-			wantEOF(t, c)
-			if _, err := c.Write([]byte("after")); err != nil {
-				t.Fatalf("Write() after the peer's end: %v", err)
-			}
-			wantPeer(t, l, peer, "after")
-		})
-	})
-}
-
 // An io.EOF in a wrapper would break bufio, net/http and all that compares.
 func TestEOFIsBare(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -193,33 +167,6 @@ func besideCloseWrite(t *testing.T, l *ringo.Loop, c *sock.Conn, peer tcpPeer,
 	}
 }
 
-func TestCloseWrite(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			big := bytes.Repeat([]byte("0123456789"), 30000)
-			writing := l.Go(func() {
-				if n, err := c.Write(big); n != len(big) || err != nil {
-					t.Errorf("Write() = %d, %v", n, err)
-				}
-				if err := c.CloseWrite(); err != nil {
-					t.Error(err)
-				}
-			})
-			var got []byte
-			offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
-			if !bytes.Equal(got, big) {
-				t.Fatalf("the peer got %d bytes before the end, want the %d written", len(got), len(big))
-			}
-			writing.Wait()
-			if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, posix.EPIPE) {
-				t.Errorf("Write() after CloseWrite = %d, %v, want EPIPE", n, err)
-			}
-			send(t, peer, "still open")
-			wantRead(t, c, 100, "still open")
-		})
-	})
-}
-
 func TestCloseRead(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
@@ -274,32 +221,6 @@ func TestLingerDoesNotStall(t *testing.T) {
 				t.Errorf("the peer read %d bytes of %d", n, total)
 			}
 			closing.Wait()
-		})
-	})
-}
-
-func TestAddresses(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			if got, want := c.LocalAddr().String(), peer.RemoteAddr().String(); got != want {
-				t.Errorf("LocalAddr() = %s, the peer's remote address is %s", got, want)
-			}
-			if got, want := c.RemoteAddr().String(), peer.LocalAddr().String(); got != want {
-				t.Errorf("RemoteAddr() = %s, the peer's local address is %s", got, want)
-			}
-			if c.LocalAddr().Network() != "tcp" {
-				t.Errorf("Network() = %s", c.LocalAddr().Network())
-			}
-			if c.Loop() != l {
-				t.Error("Loop() is not the loop that accepted it")
-			}
-			if c.Value() != nil {
-				t.Errorf("Value() = %v at first", c.Value())
-			}
-			c.SetValue(7)
-			if c.Value() != 7 {
-				t.Errorf("Value() = %v, want 7", c.Value())
-			}
 		})
 	})
 }
@@ -742,57 +663,6 @@ func TestWriteToOfAPanic(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-// proxy passes both directions on, half-closes included; a failure of one side ends
-// the other.
-func proxy(backend string) func(c *sock.Conn) {
-	return func(c *sock.Conn) {
-		b, err := sock.Dial(c.Loop(), "tcp", backend)
-		if err != nil {
-			return
-		}
-		defer b.Close()
-		up := c.Loop().Go(func() { pipe(b, c) })
-		pipe(c, b)
-		up.Wait()
-	}
-}
-
-func pipe(dst, src *sock.Conn) {
-	if _, err := io.Copy(dst, src); err != nil {
-		dst.Close() // wakes the other direction with net.ErrClosed
-		src.Close()
-		return
-	}
-	dst.CloseWrite()
-}
-
-func TestProxy(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Buffers, cfg.BufferSize = 16, 2048
-		back := serve(t, cfg, echoes["io.Copy"])
-		front := serve(t, cfg, perConn(proxy(back.addr)))
-		var wg sync.WaitGroup
-		for i := range 10 {
-			peer := front.dial()
-			wg.Go(func() {
-				echo(t, peer, 100_000*i+1)
-				peer.CloseWrite() // goes through to the back end, and its end comes back
-				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-					t.Errorf("behind the end: Read() = %d, %v", n, err)
-				}
-			})
-		}
-		wg.Wait()
-
-		peer := front.dial() // one side fails
-		echo(t, peer, 10)
-		reset(peer)
-		eventually(t, "both sides of the proxy gone", func() bool {
-			return front.stats().Tasks == 1 && back.stats().Tasks == 1
-		})
-	})
-}
 
 // The smallest rings under load: the submission queue is full, the completion queue
 // overflows, buffers run out, and every byte arrives all the same.

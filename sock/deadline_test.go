@@ -2,10 +2,7 @@ package sock_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
-	"math/rand/v2"
-	"net"
 	"testing"
 	"time"
 
@@ -20,36 +17,6 @@ var (
 	longAgo = time.Unix(1, 0)
 	never   = time.Time{}
 )
-
-// A goroutine that takes a deadline away finds it gone, also where there was none, and hears of a close.
-func TestDeadlineTakenAway(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			send(t, peer, "kept")
-			offloaded(t, l, func() error {
-				p := make([]byte, 1)
-				for i, at := range []time.Time{never, longAgo, never, never, longAgo, never} {
-					if err := c.SetReadDeadline(at); err != nil {
-						t.Error(i, err)
-					}
-					if _, err := c.Read(p[:]); (err != nil) != (at == longAgo) {
-						t.Error(i, err)
-					}
-				}
-				c.Close()
-				return nil
-			})
-			for _, set := range []func(time.Time) error{c.SetDeadline, c.SetReadDeadline, c.SetWriteDeadline} {
-				offloaded(t, l, func() error {
-					if err := set(never); !errors.Is(err, net.ErrClosed) {
-						t.Error("of a closed connection:", err)
-					}
-					return nil
-				})
-			}
-		})
-	})
-}
 
 func TestDeadlinePast(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -219,47 +186,6 @@ func TestWriteDeadlineCounts(t *testing.T) {
 				})
 			})
 		}
-	})
-}
-
-// Whatever the deadlines do, each byte is read once, in order.
-func TestDeadlineLosesNothing(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.BufferSize = 64
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			const total = 1 << 16
-			go func() {
-				msg := make([]byte, total)
-				pattern(msg, 0)
-				for r := rand.New(rand.NewPCG(1, 2)); len(msg) > 0; {
-					n := min(len(msg), 1+r.IntN(200))
-					if _, err := peer.Write(msg[:n]); err != nil {
-						t.Error(err)
-						return
-					}
-					msg = msg[n:]
-					time.Sleep(time.Duration(r.IntN(100)) * time.Microsecond)
-				}
-			}()
-			p := make([]byte, 100)
-			expired := 0
-			for at := 0; at < total; {
-				c.SetReadDeadline(time.Now().Add(50 * time.Microsecond))
-				n, err := c.Read(p)
-				if err != nil {
-					wantTimeout(t, "Read", err)
-					expired++
-				}
-				if bad := mismatch(p[:n], at); bad >= 0 {
-					t.Fatalf("wrong byte at %d, after %d expired reads", bad, expired)
-				}
-				at += n
-			}
-			if expired == 0 {
-				t.Error("no deadline expired: the test did not test")
-			}
-		})
 	})
 }
 

@@ -214,8 +214,10 @@ func TestReserveBeforeRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ln.Close()
-			set.Close() // the listener goes on
-			set.Close()
+			if err := set.Close(); err != nil { // the listener goes on
+				t.Error(err)
+			}
+			wantClosed(t, "Close again", set.Close())
 			if _, err := set.Listen(l); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Listen of a closed set: %v, want net.ErrClosed", err)
 			}

@@ -208,43 +208,6 @@ func TestNetReusePort(t *testing.T) {
 
 const soReusePort = 15
 
-// Reads and writes of nothing give nothing at once, whatever is there.
-func TestNetZeroLength(t *testing.T) {
-	eachSubject(t, func(s *subject) {
-		none := func(when string) {
-			s.Helper()
-			for _, p := range [][]byte{nil, {}} {
-				s.must(when+": Read of nothing", s.waits(func() error {
-					n, err := s.c.Read(p)
-					return errors.Join(err, zero(n))
-				}))
-				s.must(when+": Write of nothing", s.waits(func() error {
-					n, err := s.c.Write(p)
-					return errors.Join(err, zero(n))
-				}))
-			}
-		}
-		none("with nothing there")
-		s.sends("x")
-		none("with a byte there")
-		s.reads("the byte", "x")
-		s.must("the peer's end", s.peer.CloseWrite())
-		if err := s.waits(func() error { return read(s.c) }); err != io.EOF {
-			s.Errorf("Read at the end: %v", err)
-		}
-		none("at the end")
-		s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(longAgo) }))
-		s.wantDeadline("Read at the end when its time is over", s.waits(func() error { return read(s.c) }))
-	})
-}
-
-func zero(n int) error {
-	if n != 0 {
-		return fmt.Errorf("%d bytes", n)
-	}
-	return nil
-}
-
 // Each half closes alone. The end is io.EOF, bare, again and again.
 func TestNetHalfClose(t *testing.T) {
 	eachSubject(t, func(s *subject) {
