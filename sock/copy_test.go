@@ -188,59 +188,20 @@ func patternFile(t *testing.T, size int) string {
 	return name
 }
 
-// A task that copies to or from a connection of package net parks, and no more than that, also
-// one of another loop; to cancel it ends the copy, whatever it waits for.
-func TestCopyStuck(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		twoLoops(t, cfg, func(here, there *ringo.Loop) {
-			for _, name := range []string{"from, nothing comes", "from, nothing goes",
-				"to, nothing comes", "to, nothing goes"} {
-				for who, l := range map[string]*ringo.Loop{"task": here, "task there": there} {
-					t.Run(name+", "+who, func(t *testing.T) {
-						kinds := ends(t, here, there, "")
-						mine, theirs := kinds["conn"](), kinds["net tcp"]()
-						c, peer, std, stdPeer := mine.rw.(*sock.Conn), mine.peer, theirs.rw.(net.Conn), theirs.peer
-						for _, o := range []io.Closer{c, peer, std, stdPeer} {
-							defer o.Close()
-						}
-						source := peer
-						copyIt := func() error { _, err := c.WriteTo(std); return err }
-						if strings.HasPrefix(name, "from") {
-							source = stdPeer
-							copyIt = func() error { _, err := c.ReadFrom(std); return err }
-						}
-						if strings.HasSuffix(name, "goes") {
-							go source.Write(make([]byte, 32<<20))
-						}
-						started := make(chan struct{})
-						copying := l.Go(func() { close(started); wantCanceled(t, "copy", copyIt()) })
-						<-started
-						l.Go(func() { others(l) }).Wait() // it comes to its wait
-						turned := make(chan struct{})
-						l.Post(func() { close(turned) })
-						if !patience.Done(t, "a turn of the loop that copies", turned) {
-							peer.Close()
-							stdPeer.Close()
-						}
-						copying.Cancel()
-						copying.Wait()
-					})
-				}
-			}
-		})
-	})
-}
-
-// io.Copy of a File asks the File first, which leaves it to the connection: sendfile, also
-// to one of package net.
+// io.Copy of a File asks the File first, which leaves it to the connection: sendfile, from its position on, behind
+// which it goes on.
 func TestCopyOfFileToConn(t *testing.T) {
-	const size = 3 << 20
-	name, sent := patternFile(t, size), sendfiles(t)
+	const at, size = 5, 2 << 20
+	whole, longer, sent := patternFile(t, at+size), patternFile(t, at+size+100), sendfiles(t)
 	for what, copied := range map[string]func(c *sock.Conn, f *file.File) (int64, error){
 		"io.Copy": func(c *sock.Conn, f *file.File) (int64, error) { return io.Copy(c, f) },
 		"WriteTo": func(c *sock.Conn, f *file.File) (int64, error) { return f.WriteTo(c) },
 		"limited": func(c *sock.Conn, f *file.File) (int64, error) { return io.CopyN(c, f, size) },
 	} {
+		name := whole
+		if what == "limited" {
+			name = longer
+		}
 		t.Run(what, func(t *testing.T) {
 			asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 				wait, before := waiter(c), sent.Load()
@@ -249,11 +210,14 @@ func TestCopyOfFileToConn(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer f.Close()
+				if _, err := f.Seek(at, io.SeekStart); err != nil {
+					t.Fatal(err)
+				}
 				got := make(chan error, 1)
 				go func() {
 					p := make([]byte, size)
 					_, err := io.ReadFull(peer, p)
-					if bad := mismatch(p, 0); err == nil && bad >= 0 {
+					if bad := mismatch(p, at); err == nil && bad >= 0 {
 						err = fmt.Errorf("byte %d is wrong", bad)
 					}
 					got <- err
@@ -266,6 +230,13 @@ func TestCopyOfFileToConn(t *testing.T) {
 				}
 				if by := sent.Load() - before; by < size/2 {
 					t.Errorf("%d bytes went by sendfile, of %d", by, size)
+				}
+				if pos, err := f.Seek(0, io.SeekCurrent); pos != at+size || err != nil {
+					t.Errorf("the file is at %d, %v, want %d", pos, err, at+size)
+				}
+				rest, err := io.ReadAll(f)
+				if mismatch(rest, at+size) >= 0 || name == longer && len(rest) != 100 || err != nil {
+					t.Errorf("what follows is wrong: %d bytes, %v", len(rest), err)
 				}
 			})
 		})
@@ -834,29 +805,7 @@ func TestSendFileErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		c.SetWriteDeadline(longAgo)
-		n, err := c.ReadFrom(f)
-		wantTimeout(t, "ReadFrom", err)
-		if n != 0 {
-			t.Errorf("%d bytes went out after the deadline", n)
-		}
-		c.SetWriteDeadline(never)
-		peer.SetReadBuffer(65536)
-		c.SetWriteBuffer(65536)
 		ended := make(chan error, 1)
-		go func() {
-			io.ReadFull(peer, make([]byte, 100_000))
-			ended <- c.SetWriteDeadline(longAgo)
-		}()
-		n, err = c.ReadFrom(f)
-		wantTimeout(t, "ReadFrom of a slow peer", err)
-		if n < 100_000 || n >= 64<<20 {
-			t.Errorf("%d bytes went out", n)
-		}
-		if err := waiter(c)(ended); err != nil {
-			t.Error(err)
-		}
-		c.SetWriteDeadline(never)
 		go func() {
 			peer.SetLinger(0)
 			ended <- peer.Close()
@@ -867,9 +816,6 @@ func TestSendFileErrors(t *testing.T) {
 			t.Errorf("after a reset: %v", err)
 		}
 		waiter(c)(ended)
-		c.Close()
-		_, err = c.ReadFrom(f)
-		wantClosed(t, "ReadFrom", err)
 	})
 }
 
@@ -1039,21 +985,6 @@ func TestSendFileRangeErrors(t *testing.T) {
 		if n, err := c.SendFile([]byte("head"), gone, 0, 1); n != 0 || !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("of a closed file: %d, %v", n, err)
 		}
-		c.SetWriteDeadline(longAgo)
-		_, err = c.SendFile(nil, f, 0, 1)
-		wantTimeout(t, "SendFile", err)
-		c.SetWriteBuffer(65536)
-		peer.SetReadBuffer(65536)
-		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		for err = nil; err == nil; { // the peer does not read
-			_, err = c.SendFile(nil, f, 0, 1<<20)
-		}
-		wantTimeout(t, "SendFile to a peer that does not read", err)
-		c.SetWriteDeadline(never)
-		c.Close()
-		if n, err := c.SendFile(nil, f, 0, 1); n != 0 || !errors.Is(err, net.ErrClosed) {
-			t.Errorf("after Close: %d, %v", n, err)
-		}
 	})
 }
 
@@ -1082,117 +1013,5 @@ func TestSendFileAllocs(t *testing.T) {
 func onPairs(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(_ *ringo.Loop, c *sock.Conn, peer tcpPeer) { body(t, c, peer) })
-	})
-}
-
-// So does a task of another loop, which parks and holds up neither.
-func TestSendFileOfAnotherLoop(t *testing.T) {
-	const size = 3 << 20
-	name := patternFile(t, size)
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		conns, done := make(chan *sock.Conn, 1), make(chan error, 1)
-		s := serve(t, cfg, perConn(func(c *sock.Conn) {
-			conns <- c
-			if err := waiter(c)(done); err != nil {
-				t.Error(err)
-			}
-		}))
-		peer := s.dial()
-		c := <-conns
-		f, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		otherLoop(c.Loop()).Go(func() {
-			_, err := sendAll(c, []byte("head"), f, 5, size-5)
-			done <- err
-		})
-		got := make([]byte, 4+size-5)
-		if _, err := io.ReadFull(peer, got); err != nil || string(got[:4]) != "head" || mismatch(got[4:], 5) >= 0 {
-			t.Errorf("the head is %q, byte %d is wrong: %v", got[:4], mismatch(got[4:], 5), err)
-		}
-	})
-}
-
-// A File of package file goes by sendfile from its position on, as one of package os
-// does, and reads on behind what was sent.
-func TestSendFilesFile(t *testing.T) {
-	const size, at, limit = 3 << 20, 5, 2 << 20
-	name, sent := patternFile(t, size), sendfiles(t)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
-		wait, before := waiter(c), sent.Load()
-		f, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if _, err := f.Seek(at, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-		got := make(chan error, 1)
-		go func() {
-			p := make([]byte, limit)
-			_, err := io.ReadFull(peer, p)
-			if bad := mismatch(p, at); err == nil && bad >= 0 {
-				err = fmt.Errorf("byte %d is wrong", bad)
-			}
-			got <- err
-		}()
-		if n, err := io.Copy(c, io.LimitReader(f, limit)); n != limit || err != nil {
-			t.Errorf("%d, %v, want %d", n, err, limit)
-		}
-		if err := wait(got); err != nil {
-			t.Error(err)
-		}
-		if by := sent.Load() - before; by < limit/2 {
-			t.Errorf("%d bytes went by sendfile, of %d", by, limit)
-		}
-		if pos, err := f.Seek(0, io.SeekCurrent); pos != at+limit || err != nil {
-			t.Errorf("the file is at %d, %v, want %d", pos, err, at+limit)
-		}
-		p := make([]byte, 100)
-		if _, err := io.ReadFull(f, p); err != nil || mismatch(p, at+limit) >= 0 {
-			t.Errorf("what follows is wrong: %v", err)
-		}
-	})
-}
-
-// A task that sends a file to a slow peer is ended by a cancel and by a close, and a file of
-// many pieces keeps nobody from the loop.
-func TestSendFileEnds(t *testing.T) {
-	file := patternFile(t, 64<<20)
-	sent := sendfiles(t)
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, by := range []string{"cancel", "close"} {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-				f, err := os.Open(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer f.Close()
-				var n int64
-				task := l.Go(func() { n, err = c.ReadFrom(f) })
-				offloaded(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 2<<20)); return err })
-				if by == "cancel" {
-					task.Cancel()
-				} else {
-					c.Close()
-				}
-				task.Wait()
-				if by == "cancel" {
-					wantCanceled(t, "ReadFrom", err)
-				} else {
-					wantClosed(t, "ReadFrom", err)
-				}
-				if n < 2<<20 || n >= 64<<20 {
-					t.Errorf("%d bytes went out", n)
-				}
-				if by := sent.Swap(0); by < n-16384 {
-					t.Errorf("%d bytes went by sendfile, of %d", by, n)
-				}
-			})
-		}
 	})
 }
