@@ -570,28 +570,6 @@ func isOpen(fd uintptr, addr net.Addr) bool {
 	return err == nil && ok && in4.Port == addr.(*net.TCPAddr).Port
 }
 
-func TestRawControl(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		raw := rawOf(t, c)
-		start.run(func() {
-			if err := raw.Control(func(fd uintptr) {
-				if !isOpen(fd, c.LocalAddr()) {
-					t.Errorf("descriptor %d is not the connection's", fd)
-				}
-			}); err != nil {
-				t.Error(err)
-			}
-		})
-		start.run(func() { c.Close() })
-		start.run(func() {
-			err := raw.Control(func(uintptr) { t.Error("called after Close") })
-			wantClosed(t, "Control", err)
-			wantClosed(t, "Read", raw.Read(func(uintptr) bool { t.Error("called after Close"); return true }))
-			wantClosed(t, "Write", raw.Write(func(uintptr) bool { t.Error("called after Close"); return true }))
-		})
-	})
-}
-
 // The descriptor stays what it is while a function has it: Close waits.
 func TestRawControlHoldsTheDescriptor(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
@@ -619,48 +597,10 @@ func TestRawControlHoldsTheDescriptor(t *testing.T) {
 		if isOpen(fd, c.LocalAddr()) {
 			t.Error("the descriptor is still open after Close")
 		}
-	})
-}
-
-func TestRawRead(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		raw := rawOf(t, c)
-		p := make([]byte, 10)
-		for range 20 {
-			tries := make(chan bool, 1)
-			done := start(func() {
-				n := 0
-				err := raw.Read(func(fd uintptr) bool {
-					var err error
-					n, _, err = syscall.Recvfrom(int(fd), p, syscall.MSG_DONTWAIT)
-					tell(tries)
-					return err != syscall.EAGAIN
-				})
-				if err != nil || string(p[:n]) != "raw" {
-					t.Errorf("read %q, %v", p[:n], err)
-				}
-			})
-			<-tries // before, the loop may still receive for the reader before
-			send(t, peer, "raw")
-			<-done
-			done = start(func() {
-				n, err := c.Read(p)
-				if err != nil || string(p[:n]) != "plain" {
-					t.Errorf("Read %q, %v", p[:n], err)
-				}
-			})
-			send(t, peer, "plain")
-			<-done
-		}
-		peer.CloseWrite()
-		start.run(func() {
-			if n, err := rawRead(raw, p); n != 0 || err != nil {
-				t.Errorf("at the end: %d, %v", n, err)
-			}
-			if _, err := c.Read(p); err != io.EOF {
-				t.Errorf("Read at the end: %v", err)
-			}
-		})
+		late := func(uintptr) bool { t.Error("called after Close"); return true }
+		wantClosed(t, "Control", raw.Control(func(fd uintptr) { late(fd) }))
+		wantClosed(t, "Read", raw.Read(late))
+		wantClosed(t, "Write", raw.Write(late))
 	})
 }
 

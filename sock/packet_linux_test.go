@@ -381,7 +381,7 @@ func TestListenOnGroup(t *testing.T) {
 	})
 }
 
-// Unix sockets of datagrams: names, descriptors, and a receiver that is slow.
+// Unix sockets of datagrams: names and descriptors.
 func TestUnixgram(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
@@ -479,34 +479,6 @@ func unixgramTalk(t *testing.T, l *ringo.Loop, name string) {
 	nameless.WriteMsgUnix([]byte("lost"), rights, nil) // which the leak gate would find
 	n, err = c.Read(p)
 	check("Read", n, err, "lost")
-	slowReceiver(t, l, c, peer)
-}
-
-// slowReceiver fills a queue: the writer waits, and goes on when somebody reads.
-func slowReceiver(t *testing.T, l *ringo.Loop, c, peer *sock.UnixPacketConn) {
-	sent := 0
-	peer.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-	for {
-		if _, err := peer.Write([]byte{byte(sent)}); err != nil {
-			wantTimeout(t, "Write", err)
-			break
-		}
-		sent++
-	}
-	peer.SetWriteDeadline(never)
-	done := l.Go(func() {
-		if _, err := peer.Write([]byte{byte(sent)}); err != nil {
-			t.Errorf("Write: %v", err)
-		}
-	})
-	p := make([]byte, 10)
-	for i := range sent + 1 {
-		if n, err := c.Read(p); n != 1 || err != nil || p[0] != byte(i) {
-			t.Errorf("datagram %d of %d: %d, %v", i, sent, n, err)
-			return
-		}
-	}
-	done.Wait()
 }
 
 // Who asks one function for the networks of another is told which that is.
@@ -533,63 +505,6 @@ func TestNetworksOfOthers(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Functions of the caller's receive and send, from a task and from a goroutine, and wait
-// for datagrams by their connection.
-func TestPacketRawConn(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, caller := range []string{"task", "goroutine"} {
-			t.Run(caller, func(t *testing.T) {
-				onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
-					run := func(f func()) { f() }
-					if caller == "goroutine" {
-						run = func(f func()) { onGoroutine(t, l, f) }
-					}
-					run(func() { exchangeRaw(t, c, peer) })
-				})
-			})
-		}
-	})
-}
-
-func exchangeRaw(t *testing.T, c *sock.PacketConn, peer *net.UDPConn) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	asked := make(chan bool, 1)
-	go func() {
-		<-asked // it has found nothing
-		peer.Write([]byte("question"))
-	}()
-	p := make([]byte, 64)
-	var n int
-	var from syscall.Sockaddr
-	err = raw.Read(func(fd uintptr) bool {
-		var err error
-		n, from, err = syscall.Recvfrom(int(fd), p, syscall.MSG_DONTWAIT)
-		select {
-		case asked <- true:
-		default:
-		}
-		return !errors.Is(err, syscall.EAGAIN)
-	})
-	if err != nil || string(p[:n]) != "question" {
-		t.Errorf("read %q, %v", p[:n], err)
-		return
-	}
-	if err := raw.Write(func(fd uintptr) bool {
-		return syscall.Sendto(int(fd), p[:n], syscall.MSG_DONTWAIT, from) != syscall.EAGAIN
-	}); err != nil {
-		t.Error(err)
-	}
-	peer.SetReadDeadline(patience.Deadline())
-	got := make([]byte, 64)
-	if k, err := peer.Read(got); err != nil || !bytes.Equal(got[:k], p[:n]) {
-		t.Errorf("the peer got %q, %v", got[:k], err)
-	}
 }
 
 // A file of the socket is another way to its datagrams, and outlives it.

@@ -57,56 +57,6 @@ func portOf(c interface{ LocalAddr() net.Addr }) netip.AddrPort {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Datagrams come and go in order, empty ones too, one at a time and many at once.
-func TestPacketEcho(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
-			echo := l.Go(func() {
-				p := make([]byte, 2048)
-				for {
-					n, from, err := c.ReadFromUDPAddrPort(p)
-					if err != nil {
-						wantClosed(t, "ReadFromUDPAddrPort", err)
-						return
-					}
-					if from != portOf(peer) {
-						t.Errorf("from %v, want %v", from, portOf(peer))
-					}
-					if n, err := c.WriteToUDPAddrPort(p[:n], from); err != nil {
-						t.Errorf("WriteToUDPAddrPort = %d, %v", n, err)
-					}
-				}
-			})
-			offloaded(t, l, func() error {
-				got := make([]byte, 2048)
-				for round := range 200 {
-					burst := 1 + round%10
-					for i := range burst {
-						p := make([]byte, (round*10+i)%1500)
-						pattern(p, i)
-						if _, err := peer.Write(p); err != nil {
-							return err
-						}
-					}
-					for i := range burst {
-						n, err := peer.Read(got)
-						if err != nil {
-							return err
-						}
-						if want := (round*10 + i) % 1500; n != want || mismatch(got[:n], i) >= 0 {
-							t.Errorf("round %d: datagram %d has %d bytes, want %d; first wrong at %d", round, i, n,
-								want, mismatch(got[:n], i))
-						}
-					}
-				}
-				return nil
-			})
-			c.Close()
-			echo.Wait()
-		})
-	})
-}
-
 // A socket that is idle, or is gone, has no memory of the loop's, and one that is not
 // read holds up no other.
 func TestPacketsShareTheMemory(t *testing.T) {

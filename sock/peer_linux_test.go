@@ -678,40 +678,6 @@ func TestResetInEachState(t *testing.T) {
 	})
 }
 
-// A peer that pipelines and never reads is held to the bounds of the sockets: what is
-// answered waits in the kernel, and the server's memory does not grow with what it is sent.
-func TestPipeliningWithoutReading(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		s := serve(t, cfg, perConn(echoByTask))
-		peer := s.dial()
-		sent := 0
-		for stuck := 0; stuck < 3; { // until it takes no more
-			peer.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
-			n, err := peer.Write(flood()[:1<<20])
-			if sent += n; n > 0 {
-				stuck = 0
-			} else if err != nil {
-				stuck++
-			}
-			if sent > 256<<20 {
-				t.Fatalf("the server took %d bytes from a peer that reads nothing", sent)
-			}
-		}
-		if st := s.stats(); st.Buffers > 64 {
-			t.Errorf("%d buffers held for one connection", st.Buffers)
-		}
-		// Others are served meanwhile, and the bytes are all there in the end.
-		other := s.dial()
-		other.Write([]byte("hello"))
-		peer.SetDeadline(patience.Deadline())
-		for c, want := range map[tcpPeer]int{other: 5, peer: sent} {
-			if n, err := io.CopyN(io.Discard, c, int64(want)); err != nil {
-				t.Fatalf("%d bytes of %d came back: %v", n, want, err)
-			}
-		}
-	})
-}
-
 // host is one of several addresses of the loopback, so that ports do not run out.
 func host(i int) [4]byte { return [4]byte{127, 0, byte(i / 200), byte(1 + i%200)} }
 

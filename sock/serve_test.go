@@ -895,30 +895,6 @@ func TestServeCancelled(t *testing.T) {
 	})
 }
 
-// Tasks of one Serve share a Handler with those of other loops.
-func TestServeSharedHandler(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 3
-		var d diary
-		s := serve(t, cfg, perRequest(d.over(sock.Handler{Request: frames})))
-		var wg sync.WaitGroup
-		const conns = 30
-		for range conns {
-			peer := s.dial()
-			wg.Go(func() {
-				wantEcho(t, peer, framed(100, 200, 300))
-				peer.CloseWrite()
-			})
-		}
-		wg.Wait()
-		for range conns {
-			d.wantEnd(t, "a peer's end", io.EOF)
-		}
-		s.stop()
-		d.check(t, conns)
-	})
-}
-
 // A request that came while the loop stood still, and in time, is read whole though the deadline has passed since, and
 // another deadline counts from then on. What never came is late all the same.
 func TestServeLateLoop(t *testing.T) {

@@ -31,7 +31,7 @@ var excused = []excusal{
 		sock: "TestActivated TestAllocsOfParkedWrites TestAllocsOfSplices TestAllocsPerRequest " +
 			"TestBytesAndFINTogether TestCloseWriteInterrupted TestConnectAndVanish TestConnectionOrders " +
 			"TestCrowdsLeaveNothing TestDialZone TestFileServer TestFilesFloodServed TestFullQueue " +
-			"TestHandlersInheritLabels TestListenBesideAnotherProcess TestListenInUse TestPacketEcho TestPacketFlood " +
+			"TestHandlersInheritLabels TestListenBesideAnotherProcess TestListenInUse TestPacketFlood " +
 			"TestPacketWriteDeadlineMovedByOthers TestParkedStacks TestPeersThatNeverRead " +
 			"TestReadDeadlineMovedByOthers TestResetBehindBytes TestTLS TestTimeoutOfTheRest TestUnixBacklogFull " +
 			"TestUrgentByte TestUrgentByteAtOnce",
@@ -67,17 +67,16 @@ var excused = []excusal{
 			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestPacketAllocs " +
 			"TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast TestPacketReadersOfAllKinds " +
 			"TestPacketSegments TestPacketShared TestPacketTruncation TestPeekedBytesOutliveCallsOfOthers " +
-			"TestPipeliningWithoutReading TestRawClose TestRawControl TestRawControlHoldsTheDescriptor TestRawErrors " +
-			"TestRawListener TestRawPanic TestRawRead TestRawReadUnread TestRawReadWaitsOnce " +
-			"TestRawReadersAmongOthers TestRawWrite TestRecordsServe TestRecvFilesAtTheLimit TestServeDrain " +
-			"TestServeEndings TestServeEndsBesideGoroutine TestServeFramesInPieces TestServeParksInWrite " +
-			"TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp TestSharedIsNotHoarded " +
-			"TestSharedListenerLeavesNoConnection TestSharedListenersClose TestSharedListenersOfGoroutines " +
-			"TestSharedListenersTakeWhatTheyAskFor TestShortageEndsUnderGoroutinesInAccept TestStormOfResets " +
-			"TestTaskComesWhileGoroutinesWait TestTaskOfAnotherLoop TestTaskOfAnotherLoopWaitsOutEMFILE " +
-			"TestTaskWaitsAtOtherLoop TestTasksOfServers TestTracesComeAndGo TestTryWriteErrors " +
-			"TestUnixListenAndServe TestUnixgram TestWaitsShortOfDescriptors TestUnreadMovesInPlace " +
-			"TestWorkElsewhereEndsWithItsCaller",
+			"TestRawClose TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic " +
+			"TestRawReadUnread TestRawReadWaitsOnce TestRawReadersAmongOthers TestRawWrite TestRecordsServe " +
+			"TestRecvFilesAtTheLimit TestServeDrain TestServeEndings TestServeEndsBesideGoroutine " +
+			"TestServeFramesInPieces TestServeParksInWrite TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp " +
+			"TestSharedIsNotHoarded TestSharedListenerLeavesNoConnection TestSharedListenersClose " +
+			"TestSharedListenersOfGoroutines TestSharedListenersTakeWhatTheyAskFor " +
+			"TestShortageEndsUnderGoroutinesInAccept TestStormOfResets TestTaskComesWhileGoroutinesWait " +
+			"TestTaskOfAnotherLoopWaitsOutEMFILE TestTaskWaitsAtOtherLoop TestTasksOfServers TestTracesComeAndGo " +
+			"TestTryWriteErrors TestUnixListenAndServe TestUnixgram TestWaitsShortOfDescriptors " +
+			"TestUnreadMovesInPlace TestWorkElsewhereEndsWithItsCaller",
 		file: "TestCopyThatWaits TestFIFOShared TestSlowReadDriverDies TestSlowReadRunEnds TestStreamReadsWhole " +
 			"TestStreamWritesWhole",
 	},
@@ -110,8 +109,8 @@ var excused = []excusal{
 	{why: "it makes calls of its own on descriptors, which are none of the system's, or counts the system's calls",
 		sock: "TestAdoptSetEnds TestControl TestCopiesTravelTogether TestFastOpen " +
 			"TestGoroutinesAcceptWithTheSameOptions TestGoroutinesHearThatAcceptsFail TestNetOptions " +
-			"TestOptionsAsNet TestOptionsAtBirth TestPacketRawConn TestRecvFilesBehindCredentials " +
-			"TestReserveBeforeRun TestSendFileRangeErrors TestUnixSetAgain TestUserTimeout",
+			"TestOptionsAsNet TestOptionsAtBirth TestRecvFilesBehindCredentials TestReserveBeforeRun " +
+			"TestSendFileRangeErrors TestUnixSetAgain TestUserTimeout",
 		file: "TestSaturated",
 	},
 	{why: "its files are the system's, or package os looks at them",
