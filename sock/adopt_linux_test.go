@@ -156,64 +156,45 @@ func TestDetachAndAdoptEnded(t *testing.T) {
 	}
 }
 
-// DetachConn gives package net all the bytes of a connection that has ended, and why it has.
-func TestDetachConnEnded(t *testing.T) {
+// DetachConn and DetachTCP give all the bytes of a connection that has ended, and why it has: DetachTCP by its own error,
+// where package net's connection would not know it.
+func TestDetachEnded(t *testing.T) {
 	for _, ending := range lastWords {
-		t.Run(ending.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-				send(t, peer, "first and the rest")
-				start.run(func() {
-					wantRead(t, c, 6, "first ")
-					ending.end(t, c, peer)
-					peerless(t, c)
-					if p, err := c.Peek(100); string(p) != "and the rest" {
-						t.Errorf("peeked %q, %v", p, err)
+		for _, how := range []string{"DetachConn", "DetachTCP"} {
+			t.Run(ending.name+"/"+how, func(t *testing.T) {
+				eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
+					before := descriptors(t, "socket:")
+					send(t, peer, "first and the rest")
+					start.run(func() {
+						wantRead(t, c, 6, "first ")
+						ending.end(t, c, peer)
+						peerless(t, c)
+						if p, err := c.Peek(100); string(p) != "and the rest" {
+							t.Errorf("peeked %q, %v", p, err)
+						}
+						conn, got, err := detachments[how](c)
+						if how == "DetachTCP" && string(got) != "and the rest" {
+							t.Errorf("unread is %q", got)
+						}
+						if err == nil {
+							defer conn.Close()
+							var rest []byte
+							if rest, err = io.ReadAll(conn); err == nil {
+								err = io.EOF
+							}
+							got = append(got, rest...)
+						}
+						if string(got) != "and the rest" || !errors.Is(err, ending.want) {
+							t.Errorf("read %q, and behind it %v, want %v", got, err, ending.want)
+						}
+					})
+					peer.Close()
+					if n := descriptors(t, "socket:"); n != before-2 {
+						t.Errorf("%d sockets, %d before two were closed", n, before)
 					}
-					conn, err := c.DetachConn()
-					if err != nil {
-						t.Errorf("DetachConn: %v", err)
-						return
-					}
-					defer conn.Close()
-					wantRest(t, conn, "and the rest", ending.want)
 				})
 			})
-		})
-	}
-}
-
-// DetachTCP gives all the bytes of a connection that has ended, with the connection or with the error that ended it.
-func TestDetachTCPEnded(t *testing.T) {
-	for _, ending := range lastWords {
-		t.Run(ending.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-				before := descriptors(t, "socket:")
-				send(t, peer, "first and the rest")
-				start.run(func() {
-					wantRead(t, c, 6, "first ")
-					ending.end(t, c, peer)
-					peerless(t, c)
-					if p, err := c.Peek(100); string(p) != "and the rest" {
-						t.Errorf("peeked %q, %v", p, err)
-					}
-					conn, unread, err := c.DetachTCP()
-					if string(unread) != "and the rest" {
-						t.Errorf("unread is %q", unread)
-					}
-					if err == nil {
-						_, err = conn.Read(make([]byte, 10))
-						conn.Close()
-					}
-					if !errors.Is(err, ending.want) {
-						t.Errorf("behind it: %v, want %v", err, ending.want)
-					}
-				})
-				peer.Close()
-				if n := descriptors(t, "socket:"); n != before-2 {
-					t.Errorf("%d sockets, %d before two were closed", n, before)
-				}
-			})
-		})
+		}
 	}
 }
 

@@ -158,96 +158,89 @@ func TestListenerFile(t *testing.T) {
 	})
 }
 
-// Wherever a stream is left, what is unread and what the kernel has is all of it.
-func TestDetach(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := descriptors(t, "socket:")
-		const size = 1 << 20
-		stream(peer, size)
-		first := rand.IntN(size / 2)
-		fd, unread := -1, []byte(nil)
-		start.run(func() {
-			readSome(t, c, 0, first)
-			if rand.IntN(2) == 0 {
-				if _, err := c.Peek(100); err != nil {
-					t.Error(err)
-				}
-			}
-			var err error
-			if fd, unread, err = c.Detach(); err != nil {
-				t.Errorf("Detach: %v", err)
-			}
-			_, err = c.Read(make([]byte, 1))
-			wantClosed(t, "Read", err)
-			_, _, err = c.Detach()
-			wantClosed(t, "Detach", err)
-			c.Close()
-		})
-		if fd < 0 {
-			return
-		}
-		if bad := mismatch(unread, first); bad >= 0 {
-			t.Errorf("of %d unread bytes byte %d is wrong", len(unread), bad)
+// detachments are the ways in which a connection leaves: each gives one of package net, and what was received and not
+// read, if that is not in it.
+var detachments = map[string]func(c *sock.Conn) (conn net.Conn, unread []byte, err error){
+	"Detach": func(c *sock.Conn) (net.Conn, []byte, error) {
+		fd, unread, err := c.Detach()
+		if err != nil {
+			return nil, unread, err
 		}
 		f := os.NewFile(uintptr(fd), "detached")
-		rest, err := io.ReadAll(f)
-		if all := first + len(unread) + len(rest); all != size || err != nil {
-			t.Errorf("%d + %d + %d bytes came of %d, %v", first, len(unread), len(rest), size, err)
+		defer f.Close()
+		conn, err := net.FileConn(f)
+		return conn, unread, err
+	},
+	"DetachConn": func(c *sock.Conn) (net.Conn, []byte, error) {
+		conn, err := c.DetachConn()
+		return conn, nil, err
+	},
+	"DetachTCP": func(c *sock.Conn) (net.Conn, []byte, error) {
+		conn, unread, err := c.DetachTCP()
+		if err != nil {
+			return nil, unread, err
 		}
-		if bad := mismatch(rest, first+len(unread)); bad >= 0 {
-			t.Errorf("of the rest byte %d is wrong", bad)
-		}
-		if _, err := f.Write([]byte("answer")); err != nil {
-			t.Error(err)
-		}
-		f.Close()
-		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
-			t.Errorf("the peer got %q, %v", got, err)
-		}
-		if n := descriptors(t, "socket:"); n != before-1 {
-			t.Errorf("%d sockets, %d before one was closed", n, before)
-		}
-	})
+		return conn, unread, nil
+	},
 }
 
-func TestDetachConn(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := descriptors(t, "socket:")
-		const size = 300_000
-		stream(peer, size)
-		first := rand.IntN(size / 2)
-		var conn net.Conn
-		start.run(func() {
-			readSome(t, c, 0, first)
-			if _, err := c.Peek(1 + rand.IntN(100)); err != nil {
-				t.Error(err)
-			}
-			var err error
-			if conn, err = c.DetachConn(); err != nil {
-				t.Errorf("DetachConn: %v", err)
-			}
-			wantClosed(t, "Read", read(c))
+// Wherever a stream is left, and however, what is unread and what the kernel has is all of it.
+func TestDetach(t *testing.T) {
+	for name, detach := range detachments {
+		t.Run(name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
+				before := descriptors(t, "socket:")
+				const size = 1 << 20
+				stream(peer, size)
+				at := rand.IntN(size / 2)
+				var conn net.Conn
+				var unread []byte
+				peeks := name != "Detach" || rand.IntN(2) == 0
+				start.run(func() {
+					readSome(t, c, 0, at)
+					if peeks {
+						if _, err := c.Peek(1 + rand.IntN(100)); err != nil {
+							t.Error(err)
+						}
+					}
+					if _, _, err := c.DetachUnix(); !errors.Is(err, errors.ErrUnsupported) {
+						t.Errorf("DetachUnix: %v, want errors.ErrUnsupported", err)
+					}
+					var err error
+					if conn, unread, err = detach(c); err != nil {
+						t.Error(err)
+					}
+					wantClosed(t, "Read", read(c))
+					_, _, err = detach(c)
+					wantClosed(t, name, err)
+					c.Close()
+				})
+				if conn == nil {
+					return
+				}
+				if mismatch(unread, at) >= 0 || peeks && name != "DetachConn" && len(unread) == 0 {
+					t.Errorf("the %d bytes that were received are others", len(unread))
+				}
+				at += len(unread)
+				readSome(t, conn, at, 10)
+				rest, err := io.ReadAll(conn)
+				if at += 10; len(rest) != size-at || err != nil || mismatch(rest, at) >= 0 {
+					t.Errorf("%d bytes came of %d, %v", len(rest), size-at, err)
+				}
+				if _, err := conn.Write([]byte("answer")); err != nil {
+					t.Error(err)
+				}
+				closeWrite(t, conn)
+				if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
+					t.Errorf("the peer got %q, %v", got, err)
+				}
+				conn.Close()
+				if n := descriptors(t, "socket:"); n != before-1 {
+					t.Errorf("%d sockets, %d before one was closed", n, before)
+				}
+			})
 		})
-		if conn == nil {
-			return
-		}
-		readSome(t, conn, first, 10)
-		var rest strings.Builder
-		n, err := io.Copy(&rest, conn)
-		if int(n) != size-first-10 || err != nil || mismatch([]byte(rest.String()), first+10) >= 0 {
-			t.Errorf("%d bytes came of %d, %v", n, size-first-10, err)
-		}
-		if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-			t.Error(err)
-		}
-		if got, err := io.ReadAll(peer); len(got) != 0 || err != nil {
-			t.Errorf("the peer got %q, %v", got, err)
-		}
-		conn.Close()
-		if n := descriptors(t, "socket:"); n != before-1 {
-			t.Errorf("%d sockets, %d before one was closed", n, before)
-		}
-	})
+	}
 }
 
 // The connection that DetachConn gives may be read by several, as package net's may: each byte comes once, also where a
@@ -317,54 +310,6 @@ func TestDetachConnReaders(t *testing.T) {
 				}
 			}
 		})
-	})
-}
-
-// DetachTCP gives the connection of package net and apart from it what was received: no byte is missing between.
-func TestDetachTCP(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
-		before := descriptors(t, "socket:")
-		const size = 300_000
-		stream(peer, size)
-		first := rand.IntN(size / 2)
-		var conn *net.TCPConn
-		var unread []byte
-		start.run(func() {
-			readSome(t, c, 0, first)
-			if _, err := c.Peek(1 + rand.IntN(100)); err != nil {
-				t.Error(err)
-			}
-			if _, _, err := c.DetachUnix(); !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("DetachUnix: %v, want errors.ErrUnsupported", err)
-			}
-			var err error
-			if conn, unread, err = c.DetachTCP(); err != nil {
-				t.Errorf("DetachTCP: %v", err)
-			}
-			wantClosed(t, "Read", read(c))
-		})
-		if conn == nil {
-			return
-		}
-		if len(unread) == 0 || mismatch(unread, first) >= 0 {
-			t.Errorf("the %d bytes that were received are others", len(unread))
-		}
-		at := first + len(unread)
-		var rest strings.Builder
-		n, err := io.Copy(&rest, conn)
-		if int(n) != size-at || err != nil || mismatch([]byte(rest.String()), at) >= 0 {
-			t.Errorf("%d bytes came of %d, %v", n, size-at, err)
-		}
-		if _, err := conn.Write([]byte("answer")); err != nil {
-			t.Error(err)
-		}
-		conn.Close()
-		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
-			t.Errorf("the peer got %q, %v", got, err)
-		}
-		if n := descriptors(t, "socket:"); n != before-1 {
-			t.Errorf("%d sockets, %d before one was closed", n, before)
-		}
 	})
 }
 

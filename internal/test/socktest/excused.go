@@ -55,14 +55,13 @@ var excused = []excusal{
 		sock: "TestAcceptedAheadIsHandedOver TestAdoptSet TestAllocsPerConnection TestAsNet TestBubble " +
 			"TestCallsFromOutside TestCloseThatLingersOutlivesItsLoop TestCloseUnderGoroutinesInAccept " +
 			"TestClosedBetweenPieces TestControlUnderGoroutinesInAccept TestCopyOfPipeToConn TestCrosswise " +
-			"TestDetach TestDetachUDP TestDetachAndAdoptEnded TestDetachConn TestDetachConnEnded TestDetachTCP " +
-			"TestDetachTCPEnded TestDetachedCloseBesideAnother TestDetachedCloseBesideOneThatLingers " +
-			"TestDetachedInAStorm TestDetachedThatAreClosedAreForgotten TestDialAborted TestDialEndsWithRun " +
-			"TestDialWithoutSlotSaysSo TestDirectionGoesBackInOrder TestDisturbed TestEachConnectionIsAcceptedOnce " +
-			"TestFile TestFileUnread TestForeignDeadlinesByAnyClock TestFullBufferIsOneReceive " +
-			"TestFullOffloadHoldsUpNobody TestGoroutinesAcceptAfterTasks TestGoroutinesAcceptWithoutTheLoop " +
-			"TestGoroutinesReadInTurn TestGoroutinesWaitOutEMFILE TestHandlesInMotion " +
-			"TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe TestListenAndServeTaskEnds " +
+			"TestDetach TestDetachUDP TestDetachAndAdoptEnded TestDetachEnded TestDetachedCloseBesideAnother " +
+			"TestDetachedCloseBesideOneThatLingers TestDetachedInAStorm TestDetachedThatAreClosedAreForgotten " +
+			"TestDialAborted TestDialEndsWithRun TestDialWithoutSlotSaysSo TestDirectionGoesBackInOrder " +
+			"TestDisturbed TestEachConnectionIsAcceptedOnce TestFile TestFileUnread TestForeignDeadlinesByAnyClock " +
+			"TestFullBufferIsOneReceive TestFullOffloadHoldsUpNobody TestGoroutinesAcceptAfterTasks " +
+			"TestGoroutinesAcceptWithoutTheLoop TestGoroutinesReadInTurn TestGoroutinesWaitOutEMFILE " +
+			"TestHandlesInMotion TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe TestListenAndServeTaskEnds " +
 			"TestLoopEndsUnderWaitsShortOfDescriptors TestLoopsShare TestMoveTo TestMoveToCarries " +
 			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestPacketAllocs " +
 			"TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast TestPacketReadersOfAllKinds " +
