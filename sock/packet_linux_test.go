@@ -24,7 +24,6 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/posix"
 	"ringo/internal/test/patience"
-	"ringo/internal/test/seccomptest"
 	"ringo/sock"
 )
 
@@ -542,94 +541,54 @@ func TestPacketFile(t *testing.T) {
 	})
 }
 
-// An interface that can't cut is found out: the datagrams go one by one, each once,
-// and the socket remembers. A size that can't be cut is no such interface.
+// An interface that can't cut is found out: the datagrams go one by one, each once, and the socket remembers. A size
+// that can't be cut is no such interface.
 func TestPacketSegmentsUncut(t *testing.T) {
-	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for errno, want := range map[syscall.Errno]string{
-		syscall.EIO:    "30 datagrams, GSO false",
-		syscall.EINVAL: "30 datagrams, GSO true",
-		syscall.EPERM:  "operation not permitted",
-	} {
-		t.Run(errno.Error(), func(t *testing.T) {
-			// What is cut goes by sendmsg, what is plain by sendto.
-			cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMSG, Errno: errno}),
-				self)
-			cmd.Env = append(os.Environ(), childEnv+"=segments")
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("the child: %v", err)
-			}
-			if got := strings.TrimSpace(string(out)); !strings.HasSuffix(got, want) {
-				t.Errorf("%q, want %q", got, want)
-			}
-		})
-	}
-}
-
-func init() { children["segments"] = segmentsChild }
-
-// segmentsChild says what became of 3 times 10 datagrams.
-func segmentsChild() int {
-	err := ringo.Run(context.Background(), &ringo.Config{Driver: "epoll", Loops: 1}, func(l *ringo.Loop) error {
-		from, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
-		if err != nil {
-			return err
+	const count, size = 10, 100
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, errno := range []posix.Errno{posix.EIO, posix.EINVAL, posix.EPERM} {
+			t.Run(errno.Error(), func(t *testing.T) {
+				s := new(spoiler)
+				spoiled(t, cfg, s, func(l *ringo.Loop) {
+					from, to := listenPacket(t, l, "udp", "127.0.0.1:0"), listenPacket(t, l, "udp", "127.0.0.1:0")
+					defer from.Close()
+					defer to.Close()
+					s.fail(errno, 1<<30, op.Sendmsg) // what is cut; what is plain goes by sendto
+					p := make([]byte, count*size-50)
+					for range 3 {
+						n, err := from.WriteSegments(p, size, portOf(to))
+						if errno == posix.EPERM {
+							if !errors.Is(err, errno) {
+								t.Errorf("WriteSegments = %d, %v, want %v", n, err, errno)
+							}
+							return
+						}
+						if n != len(p) || err != nil {
+							t.Fatalf("WriteSegments = %d, %v", n, err)
+						}
+					}
+					for i := range 3 * count {
+						if n, err := to.Read(p); n != size-50*(i%count/(count-1)) || err != nil {
+							t.Errorf("datagram %d has %d bytes, %v", i, n, err)
+						}
+					}
+					to.SetReadDeadline(time.Now().Add(time.Millisecond))
+					if n, err := to.Read(p); err == nil {
+						t.Errorf("%d bytes more", n)
+					}
+					if gso := from.GSO(); gso != (errno == posix.EINVAL) {
+						t.Errorf("GSO is %v", gso)
+					}
+				})
+			})
 		}
-		defer from.Close()
-		to, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer to.Close()
-		p := make([]byte, 9*100+50)
-		for range 3 {
-			if n, err := from.WriteSegments(p, 100, portOf(to)); n != len(p) || err != nil {
-				fmt.Println(n, err)
-				return nil
-			}
-		}
-		count := 0
-		for to.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); ; count++ {
-			n, err := to.Read(p)
-			if err != nil {
-				break
-			}
-			if want := 100 - 50*(count%10/9); n != want {
-				fmt.Printf("datagram %d has %d bytes, want %d\n", count, n, want)
-			}
-		}
-		fmt.Printf("%d datagrams, GSO %v\n", count, from.GSO())
-		return nil
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
 
-// A batch that finds no room goes on when there is some, message by message.
+// A batch that finds no room goes on when there is some, message by message, and an empty datagram of it goes out once.
 func TestPacketBatchWithoutRoom(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMMSG, Errno: syscall.EAGAIN}),
-		self)
-	cmd.Env = append(os.Environ(), childEnv+"=batch")
-	out, err := cmd.Output()
-	if want := "5 <nil> 0one 1one 2one 3one 4one"; err != nil || strings.TrimSpace(string(out)) != want {
-		t.Errorf("%q, %v, want %q", out, err, want)
-	}
-}
-
-// An empty datagram of a batch that finds no room goes out once.
-func TestPacketBatchWithoutRoomForEmpty(t *testing.T) {
+	want := []string{"", "one", "", "two", "end"}
+	fails := map[string]int32{"task": 3, "goroutine": 1} // which is told once that there is room
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, by := range callers {
 			t.Run(by.name, func(t *testing.T) {
@@ -639,67 +598,39 @@ func TestPacketBatchWithoutRoomForEmpty(t *testing.T) {
 					defer c.Close()
 					peer := dialUDP(t, c.LocalAddr().String())
 					defer peer.Close()
-					s.fail(posix.EAGAIN, 1, op.Sendmmsg)
+					s.fail(posix.EAGAIN, fails[by.name], op.Sendmmsg)
 					if err := by.run(l, func() error {
-						n, err := c.WriteBatch([]sock.Message{{Addr: portOf(peer)}})
-						if n != 1 || err != nil {
-							t.Errorf("WriteBatch: %d, %v", n, err)
+						var ms []sock.Message
+						for _, text := range want {
+							ms = append(ms, sock.Message{Buffers: [][]byte{[]byte(text)}, Addr: portOf(peer)})
 						}
-						_, err = c.WriteToUDPAddrPort([]byte("end"), portOf(peer))
+						n, err := c.WriteBatch(ms)
+						if n != len(ms) {
+							t.Errorf("WriteBatch: %d", n)
+						}
 						return err
 					})(); err != nil {
 						t.Error(err)
 					}
-					if s.faults.failed.Load() != 1 {
+					if s.faults.failed.Load() != fails[by.name] {
 						t.Error("the batch found room")
 					}
-					var got []int
+					var got []string
 					offloaded(t, l, func() error {
 						for p := make([]byte, 8); ; {
 							n, err := peer.Read(p)
-							if got = append(got, n); n > 0 || err != nil {
+							if got = append(got, string(p[:n])); string(p[:n]) == "end" || err != nil {
 								return err
 							}
 						}
 					})
-					if !slices.Equal(got, []int{0, 3}) {
-						t.Errorf("datagrams of %d bytes came, want one that is empty and the end", got)
+					if !slices.Equal(got, want) {
+						t.Errorf("%q came, want %q", got, want)
 					}
 				})
 			})
 		}
 	})
-}
-
-func init() { children["batch"] = batchChild }
-
-// batchChild sends a batch to itself, and says what came.
-func batchChild() int {
-	err := ringo.Run(context.Background(), &ringo.Config{Driver: "epoll", Loops: 1}, func(l *ringo.Loop) error {
-		c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		ms := make([]sock.Message, 5)
-		for i := range ms {
-			ms[i].Addr, ms[i].Buffers = portOf(c), [][]byte{{'0' + byte(i)}, []byte("one")}
-		}
-		n, err := c.WriteBatch(ms)
-		fmt.Print(n, " ", err)
-		p := make([]byte, 10)
-		for range n {
-			k, _, _ := c.ReadFrom(p)
-			fmt.Printf(" %s", p[:k])
-		}
-		fmt.Println()
-		return nil
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
 
 // A batch of an IPv4 socket takes its addresses in both ways of writing them, by tasks and goroutines, and stops at one

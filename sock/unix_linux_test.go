@@ -318,7 +318,7 @@ func TestUnixFileOfASet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := set.Addr().(*net.UnixAddr); a.Name != path || a.Net != "unix" {
+		if a := set.Addr().(*net.UnixAddr); a.Name != path || a.Net != "unix" || a != set.Addr() {
 			t.Errorf("Addr() = %v", a)
 		}
 		cfg.Loops = 2
@@ -423,52 +423,5 @@ func TestUnixLongNames(t *testing.T) {
 				ln.Close()
 			}
 		})
-	})
-}
-
-// Both are of one Run with ListenAndServe, too.
-func TestUnixListenAndServe(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		path := socketPath(t)
-		cfg.Loops = 2
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- sock.ListenAndServe(ctx, &cfg, network, path, func(c *sock.Conn) {
-				p := make([]byte, 100)
-				for {
-					n, err := c.Read(p)
-					if err != nil {
-						return
-					}
-					c.Write(p[:n])
-				}
-			})
-		}()
-		eventually(t, "listening", func() bool { // a moment after the file is there
-			c, err := net.Dial(network, path)
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		})
-		for range 10 {
-			c := dialUnix(t, network, path)
-			p := make([]byte, 100)
-			c.Write([]byte("hello"))
-			if n, err := c.Read(p); string(p[:n]) != "hello" || err != nil {
-				t.Errorf("%q, %v", p[:n], err)
-			}
-			c.Close()
-		}
-		cancel()
-		patience.Within("the end", func() {
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		if exists(path) {
-			t.Error("the file is left")
-		}
 	})
 }
