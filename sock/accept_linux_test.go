@@ -404,46 +404,31 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 	const callers, tasks = 5, 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		for name, of := range map[string]int{"a task of the loop": 0, "a task of another loop": 1} {
+		for i, name := range []string{"a task of the loop", "a task of another loop"} {
 			t.Run(name, func(t *testing.T) {
-				loops := make(chan *ringo.Loop, 1)
-				over := make(chan struct{})
-				s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-					if l.Index() == 1 {
-						ln.Close() // all peers come to the other loop
-						loops <- l
-						offloaded(t, l, func() error { <-over; return nil })
-						return nil
-					}
-					defer close(over)
-					onGoroutine(t, l, func() {
-						from := []*ringo.Loop{l, <-loops}[of]
-						byGoroutines := acceptors(ln, callers)
-						waitInAccept(t, callers)
-						byTasks := make(chan accepted, tasks)
-						for range tasks {
-							from.Go(func() {
-								c, err := ln.Accept()
-								byTasks <- accepted{c, err}
-							})
-						}
-						from.Go(func() {}).Wait() // it has its turn when they have asked
-						var peers []tcpPeer
-						for range callers + tasks {
-							peer := dial(t, ln.Addr().String())
-							defer peer.Close()
-							peers = append(peers, peer)
-						}
-						patience.Within(t.Name(), func() {
-							wantFrom(t, "goroutines", byGoroutines, peers[:callers])
-							wantFrom(t, "tasks", byTasks, peers[callers:])
+				besideLoops(t, cfg, func(t *testing.T, l, away *ringo.Loop, ln *sock.Listener) {
+					from := []*ringo.Loop{l, away}[i]
+					byGoroutines := acceptors(ln, callers)
+					waitInAccept(t, callers)
+					byTasks := make(chan accepted, tasks)
+					for range tasks {
+						from.Go(func() {
+							c, err := ln.Accept()
+							byTasks <- accepted{c, err}
 						})
+					}
+					from.Go(func() {}).Wait() // it has its turn when they have asked
+					var peers []tcpPeer
+					for range callers + tasks {
+						peer := dial(t, ln.Addr().String())
+						defer peer.Close()
+						peers = append(peers, peer)
+					}
+					patience.Within(t.Name(), func() {
+						wantFrom(t, "goroutines", byGoroutines, peers[:callers])
+						wantFrom(t, "tasks", byTasks, peers[callers:])
 					})
-					return nil
 				})
-				<-over
-				s.stop()
 			})
 		}
 	})
@@ -757,48 +742,32 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 // A task of another loop waits a shortage out without stopping its loop, and leaves when it is cancelled.
 func TestTaskOfAnotherLoopWaitsOutEMFILE(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		loops := make(chan *ringo.Loop, 1)
-		over := make(chan struct{})
-		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-			if l.Index() == 1 {
-				ln.Close() // all peers come to the other loop
-				loops <- l
-				offloaded(t, l, func() error { <-over; return nil })
-				return nil
+		besideLoops(t, cfg, func(t *testing.T, l, from *ringo.Loop, ln *sock.Listener) {
+			fd, connect := connector(t, ln.Addr())
+			defer syscall.Close(fd)
+			got := make(chan accepted, 2)
+			accept := func() {
+				c, err := ln.Accept()
+				got <- accepted{c, err}
 			}
-			defer close(over)
-			onGoroutine(t, l, func() {
-				from := <-loops
-				fd, connect := connector(t, ln.Addr())
-				defer syscall.Close(fd)
-				got := make(chan accepted, 2)
-				accept := func() {
-					c, err := ln.Accept()
-					got <- accepted{c, err}
-				}
-				withoutDescriptors(t, func() {
-					before := l.Stats().Backoffs
-					connect()
-					task := from.Go(accept)
-					eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
-					patience.Within("another task of its loop", func() { from.Go(func() {}).Wait() })
-					task.Cancel()
-					patience.Within("the cancelled task", func() { wantCanceled(t, "Accept", (<-got).err) })
-					from.Go(accept)
-				})
-				patience.Within("Accept after the shortage", func() {
-					if a := <-got; a.err != nil {
-						t.Error(a.err)
-					} else {
-						a.c.Close()
-					}
-				})
+			withoutDescriptors(t, func() {
+				before := l.Stats().Backoffs
+				connect()
+				task := from.Go(accept)
+				eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
+				patience.Within("another task of its loop", func() { from.Go(func() {}).Wait() })
+				task.Cancel()
+				patience.Within("the cancelled task", func() { wantCanceled(t, "Accept", (<-got).err) })
+				from.Go(accept)
 			})
-			return nil
+			patience.Within("Accept after the shortage", func() {
+				if a := <-got; a.err != nil {
+					t.Error(a.err)
+				} else {
+					a.c.Close()
+				}
+			})
 		})
-		<-over
-		s.stop()
 	})
 }
 

@@ -156,8 +156,8 @@ func TestDetachAndAdoptEnded(t *testing.T) {
 	}
 }
 
-// DetachConn and DetachTCP give all the bytes of a connection that has ended, and why it has: DetachTCP by its own error,
-// where package net's connection would not know it.
+// DetachConn and DetachTCP give all the bytes of a connection that has ended, and why it has: the one by what it gives,
+// the other by its own error, where package net's connection would not know it.
 func TestDetachEnded(t *testing.T) {
 	for _, ending := range lastWords {
 		for _, how := range []string{"DetachConn", "DetachTCP"} {

@@ -95,6 +95,25 @@ func bare(who byEach, l *ringo.Loop, fn func() error) (end func() error) {
 	}
 }
 
+// besideLoops is besideLoop with another loop of the same Run, to whose listener nobody comes.
+func besideLoops(t *testing.T, cfg ringo.Config, f func(t *testing.T, l, away *ringo.Loop, ln *sock.Listener)) {
+	cfg.Loops = 2
+	loops, over := make(chan *ringo.Loop, 1), make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		if l.Index() == 1 {
+			ln.Close()
+			loops <- l
+			offloaded(t, l, func() error { <-over; return nil })
+			return nil
+		}
+		defer close(over)
+		onGoroutine(t, l, func() { f(t, l, <-loops, ln) })
+		return nil
+	})
+	<-over
+	s.stop()
+}
+
 // netPair is both ends of a connection of package net, the accepted one and the dialled one. They are closed with the
 // test at the latest.
 func netPair[C net.Conn](t testing.TB, network string) (accepted, dialled C) {

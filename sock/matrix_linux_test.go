@@ -699,18 +699,8 @@ func (b *bubble) dials(network, address string) {
 // fullUnix is the name of a listener whose queue is full.
 func (b *bubble) fullUnix() string {
 	name := filepath.Join(b.TempDir(), "s")
-	ln, err := (&sock.ListenConfig{Backlog: 1}).Reserve("unix", name)
-	b.ok(err)
-	b.Cleanup(func() { ln.Close() })
-	for {
-		d := sock.Dialer{Timeout: 20 * time.Millisecond}
-		c, err := d.Dial(b.l, "unix", name)
-		if err != nil {
-			wantTimeout(b.T, "Dial", err)
-			return name
-		}
-		b.Cleanup(func() { c.Close() })
-	}
+	fillBacklog(b.T, name)
+	return name
 }
 
 func (b *bubble) dialTimeout() {

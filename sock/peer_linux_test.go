@@ -833,35 +833,18 @@ func TestResetBehindBytes(t *testing.T) {
 func TestDetachedInAStorm(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		other := make(chan *ringo.Loop, 1)
-		over := make(chan struct{})
-		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-			if l.Index() == 1 {
-				ln.Close() // all peers come to the other loop
-				other <- l
-				offloaded(t, l, func() error { <-over; return nil })
-				return nil
+		besideLoops(t, cfg, func(t *testing.T, l, away *ringo.Loop, ln *sock.Listener) {
+			var lanes sync.WaitGroup
+			for lane := range 4 {
+				lanes.Go(func() {
+					r := rand.New(rand.NewPCG(uint64(lane), 17))
+					for end := time.Now().Add(time.Second); time.Now().Before(end); {
+						besiege(t, r, l, away, ln)
+					}
+				})
 			}
-			defer close(over)
-			offloaded(t, l, func() error {
-				away := <-other
-				var lanes sync.WaitGroup
-				for lane := range 4 {
-					lanes.Go(func() {
-						r := rand.New(rand.NewPCG(uint64(lane), 17))
-						for end := time.Now().Add(time.Second); time.Now().Before(end); {
-							besiege(t, r, l, away, ln)
-						}
-					})
-				}
-				patience.Within(t.Name(), lanes.Wait)
-				return nil
-			})
-			return nil
+			patience.Within(t.Name(), lanes.Wait)
 		})
-		<-over
-		s.stop()
 	})
 }
 

@@ -811,52 +811,40 @@ func TestServeDrainEndsTalkers(t *testing.T) {
 	})
 }
 
-// Serve goes on with its connections when its listener is closed, until the last.
+// Serve goes on with its connections when its listener is closed, until the last has gone, or it is cancelled: then it
+// closes what rests.
 func TestServeAfterListenerClose(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			var err error
-			served := false
-			serving := l.Go(func() { err = sock.Serve(l, ln, &sock.Handler{Request: frames}); served = true })
-			peer := dial(t, ln.Addr().String())
-			defer peer.Close()
-			msg := framed(10)
-			send(t, peer, string(msg))
-			wantPeer(t, l, peer, string(msg))
-			ln.Close()
-			others(l)
-			send(t, peer, string(msg))
-			wantPeer(t, l, peer, string(msg))
-			if served {
-				t.Error("Serve did not wait for its connection")
-			}
-			peer.CloseWrite()
-			serving.Wait()
-			if err != nil {
-				t.Errorf("Serve: %v", err)
-			}
-		})
-	})
-}
-
-// It need not wait for ever: cancelled, it closes what rests.
-func TestServeCancelledAfterListenerClose(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			serving := l.Go(func() { sock.Serve(l, ln, &sock.Handler{Request: frames}) })
-			peer := dial(t, ln.Addr().String())
-			defer peer.Close()
-			msg := framed(10)
-			send(t, peer, string(msg))
-			wantPeer(t, l, peer, string(msg))
-			ln.Close()
-			others(l)
-			serving.Cancel()
-			serving.Wait()
-			wantPeerEOF(t, l, peer)
-		})
+		for _, cancelled := range []bool{false, true} {
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				ln := listen(t, l)
+				var err error
+				served := false
+				serving := l.Go(func() { err = sock.Serve(l, ln, &sock.Handler{Request: frames}); served = true })
+				peer := dial(t, ln.Addr().String())
+				defer peer.Close()
+				msg := framed(10)
+				send(t, peer, string(msg))
+				wantPeer(t, l, peer, string(msg))
+				ln.Close()
+				others(l)
+				send(t, peer, string(msg))
+				wantPeer(t, l, peer, string(msg))
+				if served {
+					t.Error("Serve did not wait for its connection")
+				}
+				if cancelled {
+					serving.Cancel()
+				} else {
+					peer.CloseWrite()
+				}
+				serving.Wait()
+				wantPeerEOF(t, l, peer)
+				if !cancelled && err != nil {
+					t.Errorf("Serve: %v", err)
+				}
+			})
+		}
 	})
 }
 
