@@ -340,40 +340,9 @@ func meet(t *testing.T, ln net.Listener, next func() accepted) {
 
 // What goroutines accept is set as what the loop accepts.
 func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
-	options := map[string][2]int{
-		"TCP_NODELAY":   {syscall.IPPROTO_TCP, syscall.TCP_NODELAY},
-		"SO_KEEPALIVE":  {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE},
-		"TCP_KEEPIDLE":  {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE},
-		"TCP_KEEPINTVL": {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL},
-		"TCP_KEEPCNT":   {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT},
-		"SO_LINGER":     {syscall.SOL_SOCKET, syscall.SO_LINGER},
-	}
-	look := func(t *testing.T, c *sock.Conn) map[string]int {
-		found := map[string]int{}
-		raw, err := c.SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw.Control(func(fd uintptr) {
-			for name, o := range options {
-				if found[name], err = syscall.GetsockoptInt(int(fd), o[0], o[1]); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-			for name, cmd := range map[string]uintptr{"descriptor flags": syscall.F_GETFD,
-				"status flags": syscall.F_GETFL} {
-				flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, cmd, 0)
-				if errno != 0 {
-					t.Errorf("%s: %v", name, errno)
-				}
-				found[name] = int(flags)
-			}
-		})
-		return found
-	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
-			one := func() map[string]int {
+			one := func() (options string) {
 				peer := dial(t, ln.Addr().String())
 				defer peer.Close()
 				c, err := ln.AcceptConn()
@@ -381,19 +350,12 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer c.Close()
-				return look(t, c)
+				return optionsOf(t, c)
 			}
-			away := one()
-			var own map[string]int
-			l.Go(func() { own = one() }).Wait()
-			for name, want := range own {
-				if away[name] != want {
-					t.Errorf("%s is %d, want %d as of the loop's", name, away[name], want)
-				}
-			}
-			if away["TCP_NODELAY"] == 0 || away["SO_KEEPALIVE"] == 0 ||
-				away["descriptor flags"]&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("a goroutine's connection has %v", away)
+			got, want := one(), ""
+			l.Go(func() { want = one() }).Wait()
+			if got != want {
+				t.Errorf("a goroutine's connection has\n%s\nand the loop's\n%s", got, want)
 			}
 		})
 	})

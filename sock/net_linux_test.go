@@ -244,46 +244,6 @@ func TestNetHalfClose(t *testing.T) {
 	})
 }
 
-// What a peer that goes leaves: the end is no reset, a reset is no end, bytes come
-// first, and a write finds out.
-func TestNetPeerGoes(t *testing.T) {
-	for name, c := range map[string]struct {
-		go_   func(peer tcpPeer)
-		read  error
-		write error // what writes come to
-	}{
-		"closed": {func(peer tcpPeer) { peer.Close() }, io.EOF, nil},
-		"reset":  {reset, syscall.ECONNRESET, syscall.EPIPE},
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachSubject(t, func(s *subject) {
-				waiting := s.start(func() error { return read(s.c) })
-				s.pause(time.Millisecond)
-				c.go_(s.peer)
-				err := waiting()
-				if !errors.Is(err, c.read) || (err == io.EOF) != (c.read == io.EOF) {
-					s.Errorf("Read: %v, want %v", err, c.read)
-				}
-				if c.write != nil {
-					s.wantIs("Write", s.waits(func() error { return write(s.c) }), c.write)
-					return
-				}
-				// The peer has closed its socket: the first write is answered by a reset.
-				err = s.waits(func() error {
-					for {
-						if err := write(s.c); err != nil {
-							return err
-						}
-					}
-				})
-				if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-					s.Errorf("Write: %v, want EPIPE or ECONNRESET", err)
-				}
-			})
-		})
-	}
-}
-
 // A write that waits hears of a reset.
 func TestNetResetDuringWrite(t *testing.T) {
 	eachSubject(t, func(s *subject) {

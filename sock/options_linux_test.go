@@ -483,7 +483,7 @@ func (start starter) run(f func()) { <-start(f) }
 func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
-		for _, kind := range []string{"task", "task of another loop", "goroutine"} {
+		for _, kind := range kindsOfCallers {
 			t.Run(kind, func(t *testing.T) {
 				conns := make(chan *sock.Conn, 1)
 				end := make(chan bool)
@@ -495,13 +495,16 @@ func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer
 				defer close(end)
 				peer := s.dial()
 				c := <-conns
-				patience.Within(t.Name(), func() { body(t, c, peer, startAs(kind, s, c.Loop())) })
+				patience.Within(t.Name(), func() { body(t, c, peer, startAs(kind, c.Loop())) })
 			})
 		}
 	})
 }
 
-func startAs(kind string, s *server, l *ringo.Loop) starter {
+var kindsOfCallers = []string{"task", "task of another loop", "goroutine"}
+
+// startAs is for callers of a kind, of a handle of l.
+func startAs(kind string, l *ringo.Loop) starter {
 	if kind == "task of another loop" {
 		l = otherLoop(l)
 	}

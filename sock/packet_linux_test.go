@@ -386,9 +386,9 @@ func TestUnixgram(t *testing.T) {
 		cfg.Loops = 2
 		s := servePacket(t, cfg, "udp", "127.0.0.1:0")
 		l := s.Loop()
-		for from, do := range packetCallers(s.PacketConn) {
+		for _, from := range kindsOfCallers {
 			for kind, name := range map[string]string{"path": socketPath(t), "abstract": abstractName()} {
-				t.Run(from+", "+kind, func(t *testing.T) { do(func() { unixgramTalk(t, l, name) }) })
+				t.Run(from+", "+kind, func(t *testing.T) { startAs(from, l).run(func() { unixgramTalk(t, l, name) }) })
 			}
 		}
 	})

@@ -30,10 +30,10 @@ func anywhere(t *testing.T, network, address string, body func(t *testing.T, s *
 		if err := bindable(network, address); err != nil {
 			t.Skip(err)
 		}
-		for _, from := range []string{"task", "goroutine", "visitor"} {
+		for _, from := range kindsOfCallers {
 			t.Run(from, func(t *testing.T) {
 				s := servePacket(t, cfg, network, address)
-				body(t, s.PacketConn, packetCallers(s.PacketConn)[from])
+				body(t, s.PacketConn, startAs(from, s.Loop()).run)
 			})
 		}
 	})

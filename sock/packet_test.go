@@ -130,21 +130,6 @@ func servePacket(t testing.TB, cfg ringo.Config, network, address string) *packe
 	return &packetServer{c, stop}
 }
 
-// packetCallers run a function as a task of the socket's loop, of another, and as a
-// goroutine.
-func packetCallers(c *sock.PacketConn) map[string]func(f func()) {
-	on := func(l *ringo.Loop) func(f func()) { return func(f func()) { l.Go(f).Wait() } }
-	m := map[string]func(f func()){"goroutine": func(f func()) { f() }}
-	for _, l := range c.Loop().Loops() {
-		if l == c.Loop() {
-			m["task"] = on(l)
-		} else {
-			m["visitor"] = on(l)
-		}
-	}
-	return m
-}
-
 // Tasks of the loop, tasks of another and goroutines read one socket, in all orders:
 // each datagram comes once, whatever is cancelled or timed out.
 func TestPacketReadersOfAllKinds(t *testing.T) {

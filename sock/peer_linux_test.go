@@ -411,39 +411,6 @@ func TestPeersThatNeverRead(t *testing.T) {
 	})
 }
 
-// A slow reader gets everything in the end, and holds up nobody.
-func TestSlowReaders(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Buffers, cfg.BufferSize = 4, 1024
-		s := serve(t, cfg, perConn(func(c *sock.Conn) { io.Copy(c, c) }))
-		var wg sync.WaitGroup
-		for range 12 {
-			peer := s.dial()
-			wg.Go(func() {
-				msg := make([]byte, 2<<20)
-				pattern(msg, 0)
-				go peer.Write(msg)
-				p := make([]byte, 50_000)
-				for at := 0; at < len(msg); {
-					time.Sleep(time.Millisecond)
-					n, err := peer.Read(p)
-					if err != nil {
-						t.Errorf("at %d: %v", at, err)
-						return
-					}
-					if bad := mismatch(p[:n], at); bad >= 0 {
-						t.Errorf("wrong byte at %d", bad)
-						return
-					}
-					at += n
-				}
-			})
-		}
-		wg.Wait()
-	})
-}
-
 // A TLS client that stalls in its handshake, wherever it stalls, is freed by the
 // deadline, also if the handshake runs in a task of the loop.
 func TestTLSClientStalls(t *testing.T) {
