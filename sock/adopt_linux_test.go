@@ -313,34 +313,25 @@ func TestActivated(t *testing.T) {
 		dir := t.TempDir()
 		var files []*os.File
 		var names []string
-		give := func(name string, s interface{ File() (*os.File, error) }) {
-			f, err := s.File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := syscall.SetNonblock(int(f.Fd()), false); err != nil { // as systemd does
-				t.Fatal(err)
-			}
-			s.(io.Closer).Close()
-			files, names = append(files, f), append(names, name)
+		give := func(name string, s io.Closer) { // in blocking mode, as systemd does
+			files, names = append(files, asFile(t, s, true)), append(names, name)
 		}
 		tcp, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		give("listener-tcp", tcp.(*net.TCPListener))
+		give("listener-tcp", tcp)
 		unixName := filepath.Join(dir, "stream")
 		unix, err := net.Listen("unix", unixName)
 		if err != nil {
 			t.Fatal(err)
 		}
-		unix.(*net.UnixListener).SetUnlinkOnClose(false)
-		give("listener-unix", unix.(*net.UnixListener))
+		give("listener-unix", unix)
 		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		give("udp", udp.(*net.UDPConn))
+		give("udp", udp)
 		gramName := filepath.Join(dir, "gram")
 		gram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: gramName, Net: "unixgram"})
 		if err != nil {
@@ -349,7 +340,7 @@ func TestActivated(t *testing.T) {
 		give("unixgram", gram)
 		accepted, peer := netPair[net.Conn](t, "tcp")
 		defer peer.Close()
-		give("conn", accepted.(*net.TCPConn))
+		give("conn", accepted)
 
 		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, "LISTEN_FDS=5",
 			"LISTEN_FDNAMES="+strings.Join(names, ":"))

@@ -24,7 +24,6 @@ import (
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
-	"ringo/stats"
 )
 
 // A batch is a connection whose task has just written a little, and its peer.
@@ -181,16 +180,6 @@ func (x *batch) turn() {
 
 // waits counts sends that had to wait for room.
 func (x *batch) waits() (n uint64) { return opStats(x.here, "send").Submitted }
-
-// opStats are the counters of one kind of operation.
-func opStats(l *ringo.Loop, name string) (s stats.Op) {
-	for _, op := range l.Stats().Ops {
-		if op.Op == name {
-			s = op
-		}
-	}
-	return s
-}
 
 // goroutine runs f on a goroutine, while the task waits.
 func (x *batch) goroutine(f func()) { onGoroutine(x.T, x.here, f) }

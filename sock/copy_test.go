@@ -650,17 +650,8 @@ func TestSpliceByTurns(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			count := func(name string) (n uint64) {
-				for _, op := range l.Stats().Ops {
-					if op.Op == name {
-						n = op.Tried
-					}
-				}
-				if name == "send" {
-					n += l.Stats().Driver.Sends
-				}
-				return n
-			}
+			count := func(name string) uint64 { return opStats(l, name).Tried }
+			sends := func() uint64 { return count("send") + l.Stats().Driver.Sends }
 			at := 0
 			move := func(n int) {
 				offloaded(t, l, func() error {
@@ -690,15 +681,15 @@ func TestSpliceByTurns(t *testing.T) {
 					t.Error("bulk did not go by splices")
 				}
 			}
-			before, recvs := count("splice(in)"), count("send")
+			before, sent := count("splice(in)"), sends()
 			for range 200 {
 				move(64)
 			}
 			if after := count("splice(in)"); after-before > 20 {
 				t.Errorf("%d splices of little, after bulk", after-before)
 			}
-			if count("send")-recvs < 150 {
-				t.Errorf("%d sends of little", count("send")-recvs)
+			if n := sends() - sent; n < 150 {
+				t.Errorf("%d sends of little", n)
 			}
 			in.CloseWrite()
 			task.Wait()

@@ -243,15 +243,8 @@ func TestDeadlinePerRequestIsFree(t *testing.T) {
 
 // A cancelled reader leaves; what comes afterwards is the next one's.
 func TestCancelReaders(t *testing.T) {
-	waits := map[string]func(c *sock.Conn) error{
-		"Read":    func(c *sock.Conn) error { return read(c) },
-		"Next":    func(c *sock.Conn) error { _, err := c.Next(); return err },
-		"Peek":    func(c *sock.Conn) error { _, err := c.Peek(5); return err },
-		"Discard": func(c *sock.Conn) error { _, err := c.Discard(5); return err },
-		"WriteTo": func(c *sock.Conn) error { _, err := c.WriteTo(io.Discard); return err },
-	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for name, wait := range waits {
+		for name, wait := range readings {
 			t.Run(name, func(t *testing.T) {
 				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					for range 3 {

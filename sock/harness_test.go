@@ -466,6 +466,16 @@ func (s *server) stats() (sum stats.Loop) {
 	return sum
 }
 
+// opStats are the counters of one kind of operation.
+func opStats(l *ringo.Loop, name string) (s stats.Op) {
+	for _, op := range l.Stats().Ops {
+		if op.Op == name {
+			s = op
+		}
+	}
+	return s
+}
+
 func wantCanceled(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, context.Canceled) {

@@ -953,12 +953,7 @@ func TestZeroCopy(t *testing.T) {
 		if err := waiter(c)(got); err != nil {
 			t.Error(err)
 		}
-		var sent uint64
-		for _, op := range l.Stats().Ops {
-			if op.Op == "send_zc" {
-				sent = op.Submitted
-			}
-		}
+		sent := opStats(l, "send_zc").Submitted
 		if want := uint64(4); c.ZeroCopy() > 0 && sent != want || c.ZeroCopy() == 0 && sent != 0 {
 			t.Errorf("%d sends without a copy", sent)
 		}

@@ -366,13 +366,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 				})
 				return err
 			})
-			splices := uint64(0)
-			for _, op := range l.Stats().Ops {
-				if op.Op == "splice(in)" {
-					splices = op.Tried
-				}
-			}
-			if splices == 0 {
+			if opStats(l, "splice(in)").Tried == 0 {
 				t.Error("the copy did not go by a pipe, so that nothing was tested")
 			}
 			in.CloseWrite()
@@ -536,12 +530,7 @@ func TestAllocsOfSplices(t *testing.T) {
 		}
 		wantAllocs(t, "4 MB", 0, 10, step)
 		patience.UntilBy(t, "a splice", step, func() bool { // which a busy machine has less often
-			for _, op := range s.loops[0].Stats().Ops {
-				if op.Op == "splice(out)" {
-					return true
-				}
-			}
-			return false
+			return opStats(s.loops[0], "splice(out)").Op != ""
 		})
 	})
 }

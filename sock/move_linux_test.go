@@ -633,9 +633,12 @@ func TestMoveToEndedLoop(t *testing.T) {
 	})
 }
 
-// asFile gives a connection's descriptor as a file, in blocking mode or not.
-func asFile(t *testing.T, c net.Conn, blocking bool) *os.File {
+// asFile gives the descriptor of a connection or a listener of package net as a file, in blocking mode or not.
+func asFile(t *testing.T, c io.Closer, blocking bool) *os.File {
 	t.Helper()
+	if ln, ok := c.(*net.UnixListener); ok {
+		ln.SetUnlinkOnClose(false)
+	}
 	f, err := c.(interface{ File() (*os.File, error) }).File()
 	if err != nil {
 		t.Fatal(err)
@@ -814,18 +817,7 @@ func TestAdoptListener(t *testing.T) {
 					addr = orig.Addr().String()
 					var s io.Closer = orig
 					if as != "listener" {
-						if u, ok := orig.(*net.UnixListener); ok {
-							u.SetUnlinkOnClose(false)
-						}
-						f, err := orig.(interface{ File() (*os.File, error) }).File()
-						if err != nil {
-							t.Fatal(err)
-						}
-						orig.Close()
-						if err := syscall.SetNonblock(int(f.Fd()), as == "file"); err != nil {
-							t.Fatal(err)
-						}
-						s = f
+						s = asFile(t, orig, as != "file")
 					}
 					defer s.Close()
 					onLoop(t, cfg, func(l *ringo.Loop) {
