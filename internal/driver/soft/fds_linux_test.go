@@ -174,56 +174,6 @@ func TestDeadPoller(t *testing.T) {
 	}
 }
 
-func TestThousandsOfDescriptors(t *testing.T) {
-	const pairs = 2000
-	raiseFiles(t, 2*pairs+100)
-	r := newRig(t)
-	chunks := 0
-	for round := range 2 {
-		ops := map[*op.Op]bool{}
-		var ours, peers []*fd.FD
-		for range pairs {
-			a, b := r.unix(syscall.SOCK_STREAM)
-			ours, peers = append(ours, a), append(peers, b)
-			ops[r.watch(a)] = false
-		}
-		r.quiet()
-		for _, p := range peers {
-			r.send(p, "x")
-		}
-		for seen := 0; seen < pairs; {
-			c, ok := r.done.Pop()
-			if !ok {
-				r.wait()
-				continue
-			}
-			if ops[c.Op] {
-				t.Fatal("two completions for one edge")
-			}
-			ops[c.Op] = true
-			seen++
-		}
-		r.quiet()
-		for o := range ops {
-			r.d.Cancel(o)
-		}
-		r.poll()
-		for c, ok := r.done.Pop(); ok; c, ok = r.done.Pop() {
-			r.slab.Put(c.Op)
-		}
-		for i := range ours {
-			r.closeFD(ours[i])
-			r.closeFD(peers[i])
-		}
-		r.fds = nil
-		if round == 0 {
-			chunks = len(r.d.regs.chunks)
-		} else if len(r.d.regs.chunks) != chunks {
-			t.Errorf("%d chunks of registrations in the second round, %d in the first", len(r.d.regs.chunks), chunks)
-		}
-	}
-}
-
 func raiseFiles(t testing.TB, want uint64) {
 	t.Helper()
 	var lim syscall.Rlimit

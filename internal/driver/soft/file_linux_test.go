@@ -4,6 +4,7 @@ package soft
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -34,31 +36,10 @@ func (r *rig) read(f *fd.FD, size int, off int64) *op.Op {
 	return r.submit(op.Read, f, func(o *op.Op) { o.Buf, o.Off = make([]byte, size), off })
 }
 
-func TestFile(t *testing.T) {
+func TestTryOfFile(t *testing.T) {
 	r := newRig(t)
-	f := r.file("0123456789")
-	o := r.read(f, 4, 3)
-	p := o.Buf
-	if n := r.last(o); string(p[:n]) != "3456" {
-		t.Errorf("read at 3 = %q, want 3456", p[:n])
-	}
-	o = r.submit(op.Write, f, func(o *op.Op) { o.Buf, o.Off, o.Flags = []byte("ab"), 8, op.Full })
-	if n := r.last(o); n != 2 {
-		t.Errorf("write at 8 = %d, want 2", n)
-	}
-	for _, want := range []string{"012345", "67ab", ""} { // by the file's own position
-		o := r.read(f, 6, -1)
-		p := o.Buf
-		if n := r.last(o); n < 0 || string(p[:n]) != want {
-			t.Errorf("read = %d %q, want %q", n, p[:max(n, 0)], want)
-		}
-	}
-	if res, ok := r.d.Try(&op.Op{Code: op.Read, FD: f, Buf: p}); ok {
+	if res, ok := r.d.Try(&op.Op{Code: op.Read, FD: r.file("x"), Buf: make([]byte, 1)}); ok {
 		t.Errorf("try of a read that may wait for a disk = %d", res)
-	}
-	o = r.submit(op.Poll, f, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Multishot })
-	if mask := r.last(o); mask != sys.PollIn {
-		t.Errorf("poll of a file = %#x, want %#x", mask, sys.PollIn)
 	}
 }
 
@@ -83,27 +64,6 @@ func TestFullWriteToFile(t *testing.T) {
 	n := check(t, "read", sys.ReadAt(f.Sys(), got, 0))
 	if !bytes.Equal(got[:n], want) {
 		t.Errorf("the file has %q, want %q", got[:n], want)
-	}
-}
-
-func TestManyFileReads(t *testing.T) {
-	const reads = 10 * filesMax
-	r := newRig(t)
-	f := r.file("0123456789")
-	bufs := map[*op.Op][]byte{}
-	for i := range reads {
-		o := r.read(f, 1, int64(i%10))
-		bufs[o] = o.Buf
-	}
-	for range reads {
-		for r.done.Len() == 0 {
-			r.wait()
-		}
-		c, _ := r.done.Pop()
-		if c.Res != 1 || bufs[c.Op][0] != byte('0'+c.Op.Off) {
-			t.Fatalf("read at %d = %d %q", c.Op.Off, c.Res, bufs[c.Op])
-		}
-		r.slab.Put(c.Op)
 	}
 }
 
@@ -159,6 +119,9 @@ func TestCloseWaitsForFiles(t *testing.T) {
 	if err := r.d.Close(&r.done); err != nil {
 		t.Fatalf("close: %v", err)
 	}
+	if err := r.d.Wait(driver.Poll, &r.done); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Wait after Close: %v, want os.ErrClosed", err)
+	}
 	if res := r.last(o); res != 1 {
 		t.Errorf("read = %d, want 1", res)
 	}
@@ -210,68 +173,5 @@ func TestFileIsNoWake(t *testing.T) {
 	}
 	if n := r.d.Info().Stats.Wakes; n != 0 {
 		t.Errorf("Wakes = %d, want 0", n)
-	}
-}
-
-// A descriptor in blocking mode doesn't stop the driver, whatever the kernel knows
-// of reads that don't wait: a pipe is asked by a flag, a FIFO by a look.
-func TestBlockingMode(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		open func() (in, out int)
-	}{
-		{"pipe", func() (in, out int) {
-			var ends [2]int
-			if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
-				t.Fatal(err)
-			}
-			return ends[0], ends[1]
-		}},
-		{"fifo", func() (in, out int) {
-			name := filepath.Join(t.TempDir(), "fifo")
-			if err := syscall.Mkfifo(name, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			in, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err = syscall.Open(name, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return in, out
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
-			n, m := c.open()
-			in, out := r.own(n), r.own(m)
-			if _, ok := r.d.Try(&op.Op{Code: op.Read, FD: in, Buf: make([]byte, 1), Off: -1}); ok {
-				t.Error("a try of a read with nothing there was answered")
-			}
-			o := r.read(in, 8, -1)
-			p := o.Buf
-			r.quiet()
-			w := r.submit(op.Write, out, func(o *op.Op) { o.Buf, o.Off = []byte("hello"), -1 })
-			for ended := 0; ended < 2; ended++ {
-				for r.done.Len() == 0 {
-					r.wait()
-				}
-				c, _ := r.done.Pop()
-				if c.Op != o && c.Op != w || c.Res != 5 {
-					t.Fatalf("%s = %d", c.Op.Def().Name, c.Res)
-				}
-				r.slab.Put(c.Op)
-			}
-			if string(p[:5]) != "hello" {
-				t.Errorf("read %q", p)
-			}
-			big := make([]byte, 1<<20) // more than it holds: a short count, and no wait
-			fill := r.submit(op.Write, out, func(o *op.Op) { o.Buf, o.Off = big, -1 })
-			if n := r.last(fill); n <= 0 || n == 1<<20 {
-				t.Errorf("write of 1 MiB = %d, want a short count", n)
-			}
-		})
 	}
 }

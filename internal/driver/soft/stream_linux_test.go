@@ -3,12 +3,9 @@
 package soft
 
 import (
-	"bytes"
 	"net/netip"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/bufs"
 	"ringo/internal/fd"
@@ -17,18 +14,6 @@ import (
 )
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
-
-func TestRecvWaits(t *testing.T) {
-	r := newRig(t)
-	ours, peer := r.tcp()
-	o := r.recv(ours, 16)
-	r.quiet()
-	r.send(peer, "hello")
-	got := o.Buf
-	if n := r.last(o); string(got[:n]) != "hello" {
-		t.Errorf("received %q, want hello", got[:n])
-	}
-}
 
 // One request costs one recv: the EAGAIN after a short read is saved, and the
 // descriptor is registered once.
@@ -103,77 +88,6 @@ func TestTried(t *testing.T) {
 	}
 }
 
-func TestBytesAndFINInOneEvent(t *testing.T) {
-	for _, multishot := range []bool{false, true} {
-		r := newRig(t)
-		ours, peer := r.tcp()
-		pool := bufs.NewRingPool(4, 4, 64, nil)
-		arm := func() *op.Op {
-			if !multishot {
-				return r.recv(ours, 64)
-			}
-			return r.stream(ours, pool)
-		}
-		o := arm()
-		r.quiet()
-		r.send(peer, "last words")
-		check(t, "shutdown", sys.Shutdown(peer.Sys(), syscall.SHUT_WR))
-		n, flags := r.next(o)
-		if n != 10 {
-			t.Fatalf("received %d, want 10", n)
-		}
-		if multishot {
-			pool.Put(pool.Filled(uint16(op.BufferID(flags)), int(n)))
-		} else {
-			r.slab.Put(o)
-			o = arm()
-		}
-		if n := r.last(o); n != 0 {
-			t.Errorf("multishot %v: %d after the FIN, want 0", multishot, n)
-		}
-	}
-}
-
-// A read stops short of an urgent byte, and there is no edge for what lies
-// behind it.
-func TestUrgentByteBetween(t *testing.T) {
-	r := newRig(t)
-	ours, peer := r.tcp()
-	o := r.recv(ours, 64)
-	r.quiet()
-	r.send(peer, "before")
-	check(t, "urgent", sys.Send(peer.Sys(), []byte("!"), syscall.MSG_OOB))
-	r.send(peer, "behind")
-	for got := ""; ; {
-		p := o.Buf
-		n := r.last(o)
-		if n <= 0 {
-			t.Fatalf("received %q and then %d", got, n)
-		}
-		if got += string(p[:n]); got == "beforebehind" {
-			return
-		}
-		o = r.recv(ours, 64)
-	}
-}
-
-// A receive that waits behind another gets what the first one left.
-func TestReceivesInOrder(t *testing.T) {
-	r := newRig(t)
-	ours, peer := r.tcp()
-	first, second, third := r.recv(ours, 3), r.recv(ours, 3), r.recv(ours, 3)
-	r.quiet()
-	r.cancel(second, -sys.ECANCELED)
-	r.send(peer, "abcdef")
-	a, b := first.Buf, third.Buf
-	if n := r.last(first); string(a[:n]) != "abc" {
-		t.Errorf("the first got %q, want abc", a[:n])
-	}
-	if n := r.last(third); string(b[:n]) != "def" {
-		t.Errorf("the one behind got %q, want def", b[:n])
-	}
-}
-
 // The head of a direction is cancelled while there is data that only it was to get.
 func TestCancelPassesTheTurnOn(t *testing.T) {
 	r := newRig(t)
@@ -191,75 +105,5 @@ func TestCancelPassesTheTurnOn(t *testing.T) {
 	p := behind.Buf
 	if n := r.last(behind); string(p[:n]) != "efgh" {
 		t.Errorf("the one behind got %q, want efgh", p[:n])
-	}
-}
-
-func TestFullSend(t *testing.T) {
-	payload := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // more than any socket buffer
-	begin := func(t *testing.T) (*rig, *op.Op, *fd.FD) {
-		r := newRig(t)
-		ours, peer := r.tcp()
-		for sock, option := range map[*fd.FD]int{ours: unix.SO_SNDBUF, peer: unix.SO_RCVBUF} { // which else may grow
-			if err := unix.SetsockoptInt(int(sock.Sys()), unix.SOL_SOCKET, option, 64<<10); err != nil {
-				t.Fatal(err)
-			}
-		}
-		o := r.submit(op.Send, ours, func(o *op.Op) { o.Buf, o.Flags = payload, op.Full })
-		r.quiet()
-		if o.Done == 0 || int(o.Done) == len(payload) {
-			t.Fatalf("%d of %d bytes went out, want a part", o.Done, len(payload))
-		}
-		return r, o, peer
-	}
-	t.Run("all", func(t *testing.T) {
-		r, o, peer := begin(t)
-		got, p := 0, make([]byte, 1<<20)
-		for got < len(payload) {
-			r.poll()
-			n := sys.Recv(peer.Sys(), p, 0)
-			if n == -sys.EAGAIN {
-				continue
-			}
-			check(t, "recv", n)
-			if !bytes.Equal(p[:n], payload[got:got+int(n)]) {
-				t.Fatalf("other bytes than were sent, at %d", got)
-			}
-			got += int(n)
-		}
-		if n := r.last(o); int(n) != len(payload) {
-			t.Errorf("send = %d, want %d", n, len(payload))
-		}
-	})
-	t.Run("cancelled", func(t *testing.T) {
-		r, o, _ := begin(t)
-		r.cancel(o, int32(o.Done))
-	})
-	t.Run("reset", func(t *testing.T) {
-		r, o, peer := begin(t)
-		check(t, "linger", sys.SetLinger(peer.Sys(), true, 0))
-		sys.Close(peer.Take())
-		sent := int32(o.Done)
-		if n := r.last(o); n != sent {
-			t.Errorf("send = %d after the reset, want the %d that went out", n, sent)
-		}
-	})
-}
-
-func TestConnect(t *testing.T) {
-	ln, sa := listener(t)
-	dial := func(r *rig) *op.Op {
-		f := r.own(int(check(t, "socket", sys.Socket(sys.AFInet, sys.SockStream|sys.SockNonblock, 0))))
-		o := r.get(op.Connect, f)
-		r.slab.Ext(o).Addr = *sa
-		r.d.Submit(o)
-		return o
-	}
-	r := newRig(t)
-	if res := r.last(dial(r)); res != 0 {
-		t.Errorf("connect = %d, want 0", res)
-	}
-	sys.Close(ln)
-	if res := r.last(dial(r)); res != -int32(syscall.ECONNREFUSED) {
-		t.Errorf("connect to nobody = %d, want -ECONNREFUSED", res)
 	}
 }

@@ -135,16 +135,32 @@ func allocMulti(h *harness) {
 
 func allocPoll(h *harness) {
 	f, p := h.pair()
-	o := h.raw(op.Poll, f)
-	o.Events = sys.PollIn
+	watched, q := h.pair()
+	o, watch := h.raw(op.Poll, f), h.raw(op.Poll, watched)
+	o.Events, watch.Events, watch.Flags = sys.PollIn, sys.PollIn, op.Multishot
 	b := make([]byte, 1)
+	try := &op.Op{Code: op.Recv, FD: &watched.FD, Buf: b}
+	h.d.Submit(watch)
 	h.wantNoAllocs(func() {
 		h.d.Submit(o)
 		h.settleRaw()
 		h.m.write(p.n, b)
 		h.wantRes(h.rawCompletion(), sys.PollIn)
 		h.m.read(f.Sys(), b)
+		h.d.Forget(&f.FD)
+
+		h.m.write(q.n, b)
+		c := h.rawCompletion()
+		h.wantRes(c, sys.PollIn)
+		if res, ok := h.d.Try(try); !ok || res != 1 {
+			h.Fatalf("Try of recv gave %s, %v; want 1", show(res), ok)
+		}
+		if c.Flags&op.More == 0 { // where there are no edges
+			h.d.Submit(watch)
+		}
 	})
+	h.d.Cancel(watch)
+	h.wantRes(h.rawCompletion(), -sys.ECANCELED)
 }
 
 func allocCancel(h *harness) {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -37,6 +38,7 @@ func onBlocking(run func(h *harness, r, w *desc)) func(h *harness) {
 
 func blockingRead(h *harness, r, w *desc) {
 	b := make([]byte, 8)
+	h.wantNoTry(&op.Op{Code: op.Read, FD: &r.FD, Buf: b, Off: atPosition})
 	c := h.read(r, b, atPosition).submit().wantPending()
 	h.write(w, []byte("hello"), atPosition).submit().want(5)
 	c.wantBytes(b, "hello")
@@ -53,6 +55,12 @@ func blockingWrite(h *harness, r, w *desc) {
 	r.plain().take(filled)
 	c.want(5)
 	r.plain().want("after")
+	text := pattern(3, 0, 1<<20) // more than it holds: a short count
+	n := h.write(w, []byte(text), atPosition).submit().end()
+	if n <= 0 || n >= 1<<20 {
+		h.Fatalf("a write of 1 MiB completed with %s, want a short count", show(n))
+	}
+	r.plain().want(text[:n])
 }
 
 // The read ends at once, its memory is its owner's again, and what comes later

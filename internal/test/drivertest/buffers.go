@@ -23,9 +23,12 @@ func dryMultishot(h *harness) {
 	text := pattern(7, 0, 160)
 	c := h.recvMulti(f).submit().wantPending()
 	p.write(text)
-	got := ""
+	got, dry := "", uint64(0)
 	for len(got) < len(text) {
 		c.wantEnd(-sys.ENOBUFS)
+		if dry++; h.d.Info().Stats.NoBuffers != dry {
+			h.Errorf("NoBuffers = %d, want %d", h.d.Info().Stats.NoBuffers, dry)
+		}
 		if len(c.data) != 64 {
 			h.Fatalf("got %d bytes before ENOBUFS, want what 4 buffers of 16 take", len(c.data))
 		}

@@ -36,6 +36,9 @@ func closeTwice(h *harness) {
 	if err := h.d.Close(&h.done); err != nil || h.done.Len() != 0 {
 		h.Errorf("the second Close gave %v and %d completions, want nothing", err, h.done.Len())
 	}
+	if err := h.d.Wait(driver.Poll, &h.done); err == nil {
+		h.Error("Wait of a driver that is closed gave no error")
+	}
 }
 
 // submitAll submits one of each kind that waits.

@@ -206,28 +206,30 @@ func infoTells(h *harness) {
 }
 
 // An op that is submitted is the driver's. To submit it again, or anything to a driver
-// that is closed, is a mistake that must be heard of: a list of ops would go in a circle.
+// that is closed, or to cancel what was not submitted, is a mistake that must be heard of: a
+// list of ops would go in a circle.
 func submittedTwice(h *harness) {
 	f := h.eventfd()
 	queued := h.poll(f, sys.PollIn).submit()
-	h.wantPanic("an op that is queued", queued.o)
+	h.wantPanic("submit of an op that is queued", h.d.Submit, queued.o)
 	h.settle()
-	h.wantPanic("an op in flight", queued.o)
+	h.wantPanic("submit of an op in flight", h.d.Submit, queued.o)
 	queued.cancel().wantEnd(-sys.ECANCELED)
-	h.close()
 	late := h.slab.Get(op.Nop)
-	h.wantPanic("an op, to a closed driver,", late)
+	h.wantPanic("cancel of an op that was not submitted", h.d.Cancel, late)
+	h.close()
+	h.wantPanic("submit to a closed driver", h.d.Submit, late)
 	h.slab.Put(late)
 }
 
-// wantPanic submits what must not be submitted.
-func (h *harness) wantPanic(what string, o *op.Op) {
+// wantPanic makes a call that must not be made.
+func (h *harness) wantPanic(what string, call func(*op.Op), o *op.Op) {
 	h.Helper()
 	defer func() {
 		h.Helper()
 		if recover() == nil {
-			h.Fatalf("%s was submitted, and nobody complained", what)
+			h.Fatalf("nobody complained of the %s", what)
 		}
 	}()
-	h.d.Submit(o)
+	call(o)
 }

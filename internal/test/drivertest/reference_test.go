@@ -3,6 +3,7 @@
 package drivertest
 
 import (
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -116,12 +117,18 @@ func (d *reference) Submit(o *op.Op) {
 }
 
 func (d *reference) Cancel(o *op.Op) {
+	if o.State == op.Idle && d.bug != "takes whatever it is given" {
+		panic("a cancel of an op that was not submitted")
+	}
 	if !d.spoil.cancel(o) {
 		o.Canceled = true
 	}
 }
 
 func (d *reference) Wait(deadline int64, done *driver.Queue) error {
+	if d.ended {
+		return os.ErrClosed
+	}
 	deadline = d.spoil.wait(deadline, done)
 	before := done.Len()
 	d.send()
