@@ -362,14 +362,19 @@ func wantCanceled(t testing.TB, what string, err error) {
 	}
 }
 
-// Nothing ends Lock, Cond.Wait and WaitGroup.Wait but what they wait for: a cancelled task has the lock when they
-// return, in a time that is over too, and unlocks what is its own.
+// Nothing ends Lock, Cond.Wait and WaitGroup.Wait, nor a join, but what they wait for: a cancelled task has the lock
+// when they return, in a time that is over too, and unlocks what is its own; and no cancel is one of whom it joins.
 func TestWaitsThatNothingEnds(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		mustRun(t, cfg, func(l *ringo.Loop) {
 			var m ringo.Mutex
 			var g ringo.WaitGroup
 			c := ringo.NewCond(&m)
+			gate := ringo.NewChan[int](0)
+			var joined *ringo.Task
+			all := ringo.NewGroup(l)
+			held := func() error { _, err := gate.Recv(); return err }
+			release := func() { gate.Send(1) }
 			for what, s := range map[string]struct {
 				begin, wait, end func()
 				waiting          func() int
@@ -377,6 +382,10 @@ func TestWaitsThatNothingEnds(t *testing.T) {
 				"Mutex.Lock":     {m.Lock, func() { m.Lock(); m.Unlock() }, m.Unlock, m.Waiting},
 				"Cond.Wait":      {func() {}, func() { m.Lock(); c.Wait(); m.Unlock() }, c.Signal, c.Waiting},
 				"WaitGroup.Wait": {func() { g.Add(1) }, g.Wait, g.Done, g.Waiting},
+				"Task.Wait": {func() { joined = l.Go(func() { equal(t, "who is joined", held(), nil) }) },
+					func() { equal(t, "Task.Wait", joined.Wait(), nil) }, release, gate.Waiting},
+				"Group.Wait": {func() { all.Go(held) }, func() { equal(t, "Group.Wait", all.Wait(), nil) }, release,
+					gate.Waiting},
 			} {
 				for how, within := range map[string]func(fn func() error) error{
 					"cancelled":   func(fn func() error) error { return fn() },

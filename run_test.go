@@ -93,18 +93,6 @@ func TestSeveralRunsAtOnce(t *testing.T) {
 	})
 }
 
-func TestRunsOneAfterTheOther(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for i := range 20 {
-			ran := false
-			mustRun(t, cfg, func(l *ringo.Loop) { ran = true })
-			if !ran {
-				t.Fatalf("Run %d did not run its function", i)
-			}
-		}
-	})
-}
-
 func TestRunInsideOffload(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var inner *ringo.Loop
@@ -133,24 +121,6 @@ func TestRunInsideOffload(t *testing.T) {
 			inner = outer
 		})
 	})
-}
-
-// What Run's context carries reaches the tasks.
-func TestValuesOfRunsContext(t *testing.T) {
-	type key struct{}
-	ctx := context.WithValue(context.Background(), key{}, "value")
-	err := runContext(t, ctx, anyDriver(t), func(l *ringo.Loop) error {
-		equal(t, "in fn", l.Context().Value(key{}), any("value"))
-		l.Go(func() { equal(t, "in a task", l.Context().Value(key{}), any("value")) })
-		l.Post(func() { equal(t, "in a post", l.Context().Value(key{}), any("value")) })
-		return l.Offload(func(ctx context.Context) error {
-			equal(t, "in Offload", ctx.Value(key{}), any("value"))
-			return nil
-		})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestFirstErrorCancelsAll(t *testing.T) {

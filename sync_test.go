@@ -35,35 +35,6 @@ func join(l *ringo.Loop, done *sync.WaitGroup) {
 	l.Offload(func(context.Context) error { done.Wait(); return nil })
 }
 
-// What a Mutex guards needs no other order: under -race this test says so.
-func TestMutexExcludes(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		beside(t, cfg, func(l *ringo.Loop) {
-			const each, all = 200, 9
-			var m ringo.Mutex
-			var done sync.WaitGroup
-			n, inside := 0, false
-			callers(l, all, &done, func(i int) {
-				for k := range each {
-					m.Lock()
-					if inside {
-						t.Error("two callers hold the lock")
-					}
-					inside = true
-					if n++; i == 0 && k%10 == 0 {
-						l.Sleep(0) // a task may park while it holds the lock
-					}
-					inside = false
-					m.Unlock()
-				}
-			})
-			join(l, &done)
-			equal(t, "sum", n, each*all)
-		})
-	})
-}
-
 // The lock is handed on in the order of arrival, whoever waits.
 func TestMutexOrder(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -143,27 +114,6 @@ func TestMutexCancel(t *testing.T) {
 	})
 }
 
-// A lock that was handed over stays so, although its new owner is cancelled before it
-// knows: it must not be lost.
-func TestMutexHandedOverThenCancelled(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		mustRun(t, cfg, func(l *ringo.Loop) {
-			var m ringo.Mutex
-			m.Lock()
-			task := l.Go(func() {
-				equal(t, "LockContext", m.LockContext(nil), nil)
-				equal(t, "Sleep", l.Sleep(time.Hour), context.Canceled)
-				m.Unlock()
-			})
-			l.Sleep(0)
-			m.Unlock()
-			task.Cancel()
-			m.Lock()
-			task.Wait()
-		})
-	})
-}
-
 func TestMutexMisuse(t *testing.T) {
 	var m ringo.Mutex
 	equal(t, "Unlock", panics(m.Unlock), any("ringo: Unlock of a Mutex that is not locked"))
@@ -174,24 +124,6 @@ func TestMutexMisuse(t *testing.T) {
 	equal(t, "Wait", panics(func() { c.Wait() }), any("ringo: Cond.Wait with a Mutex that is not locked"))
 	equal(t, "in line after it", c.Waiting(), 0)
 	equal(t, "free after all", m.TryLock(), true)
-}
-
-// A Mutex also works where there is no loop at all.
-func TestMutexOfGoroutines(t *testing.T) {
-	var m ringo.Mutex
-	var all sync.WaitGroup
-	n := 0
-	for range 4 {
-		all.Go(func() {
-			for range 1000 {
-				m.Lock()
-				n++
-				m.Unlock()
-			}
-		})
-	}
-	all.Wait()
-	equal(t, "sum", n, 4000)
 }
 
 // Signals wake in the order of arrival; who waits has the lock again whatever ended
@@ -287,48 +219,6 @@ func TestCondBroadcast(t *testing.T) {
 				m.Unlock()
 			}
 			join(l, &done)
-		})
-	})
-}
-
-// No more units are out than there are, whoever takes them.
-func TestSemaphoreBounds(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		beside(t, cfg, func(l *ringo.Loop) {
-			const size = 5
-			s := ringo.NewSemaphore(size)
-			var m ringo.Mutex
-			var done sync.WaitGroup
-			out, most := int64(0), int64(0)
-			count := func(n int64) {
-				m.Lock()
-				out += n
-				most = max(most, out)
-				m.Unlock()
-			}
-			callers(l, 9, &done, func(i int) {
-				for k := range 100 {
-					n := int64((i + k) % (size + 1))
-					if err := s.Acquire(nil, n); err != nil {
-						t.Errorf("Acquire: %v", err)
-						return
-					}
-					count(n)
-					if i%3 == 0 && k%8 == 0 {
-						l.Sleep(0)
-					}
-					count(-n)
-					s.Release(n)
-				}
-			})
-			join(l, &done)
-			if most > size || most < size {
-				t.Errorf("%d units were out at most, want %d", most, size)
-			}
-			if !s.TryAcquire(size) || s.TryAcquire(1) || !s.TryAcquire(0) {
-				t.Error("not all units came back, or more than there were")
-			}
 		})
 	})
 }

@@ -146,27 +146,6 @@ func TestTaskThatWaitsForItselfPanics(t *testing.T) {
 	})
 }
 
-// A join is not broken off by a cancel of the one who waits.
-func TestWaitIsShieldedFromCancel(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		mustRun(t, cfg, func(l *ringo.Loop) {
-			ended := false
-			slow := l.Go(func() { l.Sleep(20 * time.Millisecond); ended = true })
-			waiter := l.Go(func() {
-				if err := slow.Wait(); err != nil || !ended {
-					t.Errorf("Wait: %v, ended: %v", err, ended)
-				}
-				if err := l.Sleep(0); !errors.Is(err, context.Canceled) {
-					t.Errorf("the next wait: %v, want context.Canceled", err)
-				}
-			})
-			l.Sleep(time.Millisecond)
-			waiter.Cancel()
-			waiter.Wait()
-		})
-	})
-}
-
 func TestCancelBeforeStart(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		mustRun(t, cfg, func(l *ringo.Loop) {
@@ -368,27 +347,6 @@ func TestGroupFailure(t *testing.T) {
 				})
 			})
 		}
-	})
-}
-
-// A cancel of the one who waits is no cancel of the group.
-func TestGroupWaitIsShielded(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		mustRun(t, cfg, func(l *ringo.Loop) {
-			task := l.Go(func() {
-				g := ringo.NewGroup(l)
-				ended := 0
-				for range 3 {
-					g.Go(func() error { err := l.Sleep(10 * time.Millisecond); ended++; return err })
-				}
-				if err := g.Wait(); err != nil || ended != 3 {
-					t.Errorf("Wait: %v after %d of 3 tasks", err, ended)
-				}
-			})
-			l.Sleep(time.Millisecond)
-			task.Cancel()
-			task.Wait()
-		})
 	})
 }
 

@@ -591,24 +591,6 @@ func TestWithTimeoutContext(t *testing.T) {
 	})
 }
 
-// Offload's queue is a wait like others.
-func TestWithTimeoutQueued(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Offload = 1
-		mustRun(t, cfg, func(l *ringo.Loop) {
-			hold := make(chan struct{})
-			holder := l.Go(func() { l.Offload(func(context.Context) error { <-hold; return nil }) })
-			l.Sleep(0)
-			err := l.WithTimeout(time.Millisecond, func() error {
-				return l.Offload(func(context.Context) error { t.Error("it ran"); return nil })
-			})
-			wantTimeout(t, "queued", err)
-			close(hold)
-			holder.Wait()
-		})
-	})
-}
-
 // Whatever a task waits for, the end of the context ends it, later waits too, and afterwards the task can wait again.
 func TestWithContext(t *testing.T) {
 	mine := errors.New("mine")
