@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,11 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"ringo"
-	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
@@ -31,25 +28,6 @@ func filled(t testing.TB, dir string, n int) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// What io asks of readers.
-func TestIOTest(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
-		f, err := file.Open(filled(t, dir, 3000))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := iotest.TestReader(f, bytesOf(3000)); err != nil {
-			t.Error(err)
-		}
-		var sum bytes.Buffer
-		f.Seek(0, io.SeekStart)
-		if n, err := io.Copy(&sum, f); n != 3000 || err != nil || !bytes.Equal(sum.Bytes(), bytesOf(3000)) {
-			t.Errorf("Copy = %d, %v", n, err)
-		}
-	})
 }
 
 // Any number of calls at once, by tasks of two loops and by goroutines, each on a part
@@ -137,66 +115,6 @@ func TestCloseUnderCalls(t *testing.T) {
 			join()
 		}
 	})
-}
-
-// A task that is cancelled in a call gets the call's result or context.Canceled, and its
-// memory is its own again: nothing comes late.
-func TestCancel(t *testing.T) {
-	dir := tempDir(t)
-	name := filled(t, dir, 1<<20)
-	for _, flag := range []int{0, file.Direct} {
-		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-			onLoop(t, cfg, func(l *ringo.Loop) {
-				f, err := file.OpenFile(name, os.O_RDWR|flag, 0)
-				if err != nil {
-					t.Skipf("no O_DIRECT: %v", err)
-				}
-				defer f.Close()
-				want := bytesOf(1 << 20)
-				for i := range 40 {
-					f.Advise(file.AdviceDontNeed, 0, 0)
-					p := buf.Aligned(1<<18, 4096)
-					mine := bytes.Repeat([]byte("mine"), len(p)/4)
-					task := l.Go(func() {
-						n, err := f.ReadAt(p, 1<<18)
-						if err != nil && !errors.Is(err, context.Canceled) || !bytes.Equal(p[:n], want[1<<18:][:n]) {
-							t.Errorf("ReadAt = %d, %v", n, err)
-						}
-						copy(p, mine)
-					})
-					if i%2 == 0 {
-						l.Go(func() {}).Wait() // let it begin
-					}
-					task.Cancel()
-					task.Wait()
-					pause(l)
-					if !bytes.Equal(p, mine) {
-						t.Fatal("a read wrote to its memory after its end")
-					}
-				}
-				cleanup := l.Go(func() {
-					g, err := file.OpenFile(name, os.O_RDWR, 0)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					l.Sleep(patience.Max) // is cancelled here
-					// On tmpfs a Write need not wait.
-					if err := g.Sync(); !errors.Is(err, context.Canceled) {
-						t.Errorf("Sync in a cancelled task: %v", err)
-					}
-					if err := g.Close(); err != nil {
-						t.Errorf("Close in a cancelled task: %v", err)
-					}
-				})
-				for range 20 {
-					pause(l)
-				}
-				cleanup.Cancel()
-				cleanup.Wait()
-			})
-		})
-	}
 }
 
 // Close ends a RawConn's calls of a function that never has enough, also where there is nothing to wait for.

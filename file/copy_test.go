@@ -264,7 +264,7 @@ func plant(t *testing.T, dir string) {
 		}
 	}
 	if err := errors.Join(symlink("b/c", dir+"/a/link"), symlink("nowhere", dir+"/dangling"),
-		os.Chmod(dir+"/hello", 0o750), makeDir(dir+"/none", 0o700)); err != nil {
+		file.Chmod(dir+"/hello", 0o750), makeDir(dir+"/none", 0o700)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -15,11 +15,15 @@ import (
 	"ringo/internal/test/seccomptest"
 )
 
-// Roots and Listings that nobody closed are closed when they are collected, and not
-// before.
-func TestDirDropped(t *testing.T) {
+// Files, Roots and Listings that nobody closed are closed when they are collected, and not before.
+func TestDropped(t *testing.T) {
 	dir := tempDir(t)
+	name := filled(t, dir, 1)
 	func() {
+		f, err := file.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		d, err := file.OpenRoot(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -29,54 +33,34 @@ func TestDirDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		runtime.GC()
-		if n := openOn(t, dir); n != 2 {
-			t.Errorf("%d descriptors on the directory, want 2", n)
+		if n, m := openOn(t, dir), openOn(t, name); n != 2 || m != 1 {
+			t.Errorf("%d descriptors on the directory, want 2, and %d on the file, want 1", n, m)
 		}
+		runtime.KeepAlive(f)
 		runtime.KeepAlive(d)
 		runtime.KeepAlive(l)
 	}()
 	patience.Within(t.Name(), func() {
-		for openOn(t, dir) > 0 {
+		for openOn(t, dir)+openOn(t, name) > 0 {
 			runtime.GC()
 			pause(nil)
 		}
 	})
 }
 
-// openOn counts the descriptors that stand for a directory.
-func openOn(t *testing.T, dir string) (n int) {
+// openOn counts the descriptors that stand for a file or a directory.
+func openOn(t *testing.T, name string) (n int) {
 	t.Helper()
 	entries, err := readDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && to == dir {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && to == name {
 			n++
 		}
 	}
 	return n
-}
-
-// A File that nobody closed is closed when it is collected.
-func TestDropped(t *testing.T) {
-	name := filled(t, tempDir(t), 1)
-	n := func() uintptr {
-		f, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f.Fd()
-	}()
-	patience.Within(t.Name(), func() {
-		for {
-			runtime.GC()
-			if _, err := unix.FcntlInt(n, unix.F_GETFD, 0); err == unix.EBADF {
-				return
-			}
-			pause(nil)
-		}
-	})
 }
 
 // Where a filter refuses openat2, by either errno, names in a Root are walked, and the

@@ -34,40 +34,6 @@ func openDirect(t *testing.T, name string) *file.File {
 	return f
 }
 
-func TestDirect(t *testing.T) {
-	const block = 4096
-	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
-		f := openDirect(t, filled(t, dir, 10*block))
-		defer f.Close()
-		mem, off := f.DirectAlign()
-		if mem <= 0 || off <= 0 || block%mem != 0 || block%off != 0 {
-			t.Fatalf("DirectAlign = %d, %d", mem, off)
-		}
-		p := buf.Aligned(3*block, max(mem, off))
-		if n, err := f.ReadAt(p, 2*block); n != len(p) || err != nil ||
-			!bytes.Equal(p, bytesOf(10 * block)[2*block:][:n]) {
-			t.Errorf("ReadAt = %d, %v", n, err)
-		}
-		if n, err := f.ReadAt(p, 8*block); n != 2*block || err != io.EOF {
-			t.Errorf("ReadAt over the end = %d, %v", n, err)
-		}
-		if n, err := f.WriteAt(p, 20*block); n != len(p) || err != nil {
-			t.Errorf("WriteAt = %d, %v", n, err)
-		}
-		q := buf.Aligned(3*block, max(mem, off))
-		if n, err := f.ReadVAt([][]byte{q[:block], q[block:]}, 20*block); n != len(p) ||
-			err != nil || !bytes.Equal(p, q) {
-			t.Errorf("ReadVAt = %d, %v", n, err)
-		}
-		if n, err := f.Seek(block, io.SeekStart); n != block || err != nil {
-			t.Error(n, err)
-		}
-		if n, err := f.Read(q[:block]); n != block || err != nil || !bytes.Equal(q[:n], bytesOf(2 * block)[block:]) {
-			t.Errorf("Read = %d, %v", n, err)
-		}
-	})
-}
-
 // What the disk refuses is explained.
 func TestDirectMisaligned(t *testing.T) {
 	needDisk(t, tempDir(t))

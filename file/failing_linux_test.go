@@ -379,40 +379,6 @@ func TestFailingWriteback(t *testing.T) {
 	}
 }
 
-// A disk that is full: the count says what went out, the error why no more did.
-func TestNoSpace(t *testing.T) {
-	dir := tempDir(t)
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("no tmpfs of our own: mount: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs")
-		g, err := os.Create(theirs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantN, want := g.Write(make([]byte, 100_000))
-		g.Close()
-		os.Remove(theirs)
-		f, err := file.Create(ours)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := f.Write(make([]byte, 100_000))
-		if n != wantN || !sameError(err, want) || !errors.Is(err, unix.ENOSPC) {
-			t.Errorf("Write = %d, %v, want %d, %v", n, err, wantN, want)
-		}
-		if err := f.Allocate(0, 0, 1<<20); !errors.Is(err, unix.ENOSPC) {
-			t.Errorf("Allocate: %v, want ENOSPC", err)
-		}
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-		os.Remove(ours)
-	})
-}
-
 // failing gives a folder on an ext4 whose disk ends in its middle, and a file there of
 // which the second half can't be read.
 func failing(t *testing.T) (name string, half int64) {
@@ -493,13 +459,20 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// On a full disk what was there stays, and nothing is left beside it.
-func TestFullDisk(t *testing.T) {
-	dir := tempDir(t)
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+// smallDisk mounts a file system in memory that has not much room, or skips where that can't be done.
+func smallDisk(t *testing.T, size string) (dir string) {
+	t.Helper()
+	dir = tempDir(t)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("no small file system to fill: mount: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// On a full disk what was there stays, and nothing is left beside it.
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t, "256k")
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		if err := writeFile(dir+"/file", []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
@@ -524,22 +497,37 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// Where a disk is full half-way through several slices, or a copy, the count is of what is
-// in the file.
+// Where a disk is full half-way through a write, several slices, or a copy, the count is of what is
+// in the file, the position behind it, and the error says why no more is, with the words of package os.
 func TestFullHalfway(t *testing.T) {
-	dir := tempDir(t)
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("no tmpfs of our own: mount: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	dir := smallDisk(t, "64k")
 	all := bytesOf(100_000)
 	from := filled(t, tempDir(t), len(all))
+	theirs := filepath.Join(dir, "theirs")
+	g, err := os.Create(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantN, want := g.Write(all)
+	if err := errors.Join(g.Close(), os.Remove(theirs)); err != nil {
+		t.Fatal(err)
+	}
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		for what, write := range map[string]func(f *file.File) (int, error){
 			"WriteVAt": func(f *file.File) (int, error) {
 				return f.WriteVAt([][]byte{all[:10], all[10:50_000], all[50_000:]}, 0)
 			},
 			"WriteAt": func(f *file.File) (int, error) { return f.WriteAt(all, 0) },
+			"Write": func(f *file.File) (int, error) {
+				n, err := f.Write(all)
+				if at, seekErr := f.Seek(0, io.SeekCurrent); n != wantN || at != int64(n) || !sameError(err, want) {
+					t.Errorf("Write = %d, %v, at %d, %v, want %d, %v", n, err, at, seekErr, wantN, want)
+				}
+				if err := f.Allocate(0, 0, 1<<20); !errors.Is(err, unix.ENOSPC) {
+					t.Errorf("Allocate: %v, want ENOSPC", err)
+				}
+				return n, err
+			},
 			"Copy": func(f *file.File) (int, error) {
 				src, err := file.Open(from)
 				if err != nil {
@@ -550,7 +538,7 @@ func TestFullHalfway(t *testing.T) {
 				return int(n), err
 			},
 		} {
-			name := filepath.Join(dir, "file")
+			name := filepath.Join(dir, "ours")
 			f, err := file.Create(name)
 			if err != nil {
 				t.Fatal(err)

@@ -3,7 +3,6 @@
 package file_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +20,6 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/test/patience"
-	"ringo/internal/test/socktest"
-	"ringo/internal/test/testmain"
 )
 
 // fifo makes a FIFO in a folder of its own.
@@ -35,50 +32,8 @@ func fifo(t *testing.T) string {
 	return name
 }
 
-// An open of a FIFO waits for the other end, and what is written comes out.
+// An open of a FIFO, also in a Root, waits for the other end, and what is written comes out.
 func TestFIFO(t *testing.T) {
-	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		name := fifo(t)
-		text := strings.Repeat("through the pipe ", 20_000)
-		join := begin(l, func() {
-			w, err := file.OpenFile(name, os.O_WRONLY, 0)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if n, err := w.WriteString(text); n != len(text) || err != nil {
-				t.Errorf("WriteString = %d, %v", n, err)
-			}
-			if _, err := w.WriteAt([]byte("x"), 0); !errors.Is(err, unix.ESPIPE) {
-				t.Errorf("WriteAt: %v, want ESPIPE", err)
-			}
-			if err := w.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		r, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(r)
-		if string(got) != text || err != nil {
-			t.Errorf("read %d bytes, %v, want %d", len(got), err, len(text))
-		}
-		if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, unix.ESPIPE) {
-			t.Errorf("ReadAt: %v, want ESPIPE", err)
-		}
-		if _, err := r.Seek(1, io.SeekStart); !errors.Is(err, unix.ESPIPE) {
-			t.Errorf("Seek: %v, want ESPIPE", err)
-		}
-		join()
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// A FIFO in a Root holds up no loop either.
-func TestFIFOInDir(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		name := fifo(t)
 		d, err := file.OpenRoot(filepath.Dir(name))
@@ -86,64 +41,48 @@ func TestFIFOInDir(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		join := begin(l, func() {
-			r, err := d.Open("fifo")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer r.Close()
-			if got, err := io.ReadAll(r); string(got) != "text" || err != nil {
-				t.Errorf("read %q, %v", got, err)
-			}
-		})
-		pause(l)
-		w, err := d.OpenFile("fifo", os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.WriteString("text")
-		w.Close()
-		join()
+		throughFIFO(t, l, func(flag int) (*file.File, error) { return file.OpenFile(name, flag, 0) })
+		throughFIFO(t, l, func(flag int) (*file.File, error) { return d.OpenFile("fifo", flag, 0) })
 	})
 }
 
-// Close ends the wait of who reads from a FIFO, and of who writes to a full one.
-func TestFIFOClose(t *testing.T) {
-	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		f, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+func throughFIFO(t *testing.T, l *ringo.Loop, open func(flag int) (*file.File, error)) {
+	t.Helper()
+	text := strings.Repeat("through the pipe ", 20_000)
+	join := begin(l, func() {
+		w, err := open(os.O_WRONLY)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
-		g, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
+		if n, err := w.WriteString(text); n != len(text) || err != nil {
+			t.Errorf("WriteString = %d, %v", n, err)
 		}
-		var joins []func()
-		for range 3 {
-			joins = append(joins, begin(l, func() {
-				if n, err := f.Read(make([]byte, 10)); n != 0 || !errors.Is(err, fs.ErrClosed) {
-					t.Errorf("Read = %d, %v, want fs.ErrClosed", n, err)
-				}
-			}), begin(l, func() {
-				if n, err := g.Write(make([]byte, 1<<20)); n == 1<<20 || !errors.Is(err, fs.ErrClosed) {
-					t.Errorf("Write = %d, %v, want fs.ErrClosed", n, err)
-				}
-			}))
+		if _, err := w.WriteAt([]byte("x"), 0); !errors.Is(err, unix.ESPIPE) {
+			t.Errorf("WriteAt: %v, want ESPIPE", err)
 		}
-		untilFull(t, l, g)
-		begin(l, func() {
-			if err := errors.Join(f.Close(), g.Close()); err != nil {
-				t.Error(err)
-			}
-		})()
-		for _, join := range joins {
-			join()
-		}
-		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
-			t.Errorf("second Close: %v, want fs.ErrClosed", err)
+		if err := w.Close(); err != nil {
+			t.Error(err)
 		}
 	})
+	r, err := open(os.O_RDONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if string(got) != text || err != nil {
+		t.Errorf("read %d bytes, %v, want %d", len(got), err, len(text))
+	}
+	if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, unix.ESPIPE) {
+		t.Errorf("ReadAt: %v, want ESPIPE", err)
+	}
+	if _, err := r.Seek(1, io.SeekStart); !errors.Is(err, unix.ESPIPE) {
+		t.Errorf("Seek: %v, want ESPIPE", err)
+	}
+	join()
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // untilFull waits until a FIFO has no room any more.
@@ -271,62 +210,6 @@ func TestFIFOShared(t *testing.T) {
 			if want := (n + 255 - b) / 256; count != want {
 				t.Errorf("byte %d came %d times, want %d", b, count, want)
 			}
-		}
-	})
-}
-
-// What is always ready is read and written as os does it.
-func TestDevices(t *testing.T) {
-	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		null, err := file.OpenFile("/dev/null", os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer null.Close()
-		if n, err := null.Write(make([]byte, 100)); n != 100 || err != nil {
-			t.Errorf("Write to /dev/null = %d, %v", n, err)
-		}
-		if n, err := null.Read(make([]byte, 100)); n != 0 || err != io.EOF {
-			t.Errorf("Read of /dev/null = %d, %v", n, err)
-		}
-		zero, err := file.Open("/dev/zero")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer zero.Close()
-		p := []byte("not zero")
-		if n, err := zero.Read(p); n != len(p) || err != nil || string(p) != string(make([]byte, len(p))) {
-			t.Errorf("Read of /dev/zero = %d, %v, %q", n, err, p)
-		}
-		for _, name := range []string{"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"} {
-			f, err := file.Open(name)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := io.ReadAll(f)
-			if len(got) == 0 || err != nil {
-				t.Errorf("%s has %q, %v", name, got, err)
-			}
-			f.Close()
-		}
-		full, err := file.OpenFile("/dev/full", os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer full.Close()
-		if _, err := full.Write([]byte("x")); !errors.Is(err, unix.ENOSPC) {
-			t.Errorf("Write to /dev/full: %v, want ENOSPC", err)
-		}
-		dir, err := file.Open(tempDir(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dir.Close()
-		if _, err := dir.Read(p); !errors.Is(err, unix.EISDIR) {
-			t.Errorf("Read of a directory: %v, want EISDIR", err)
 		}
 	})
 }
@@ -466,33 +349,6 @@ func pipeSteps(t *testing.T, pipe func() (r, w both, err error)) (told []string)
 	return told
 }
 
-// More than a pipe holds goes through it, while the other end is somebody else's.
-func TestPipeBulk(t *testing.T) {
-	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		r, w, err := file.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content := bytesOf(1 << 20)
-		join := begin(l, func() {
-			if n, err := w.Write(content); n != len(content) || err != nil {
-				t.Errorf("Write = %d, %v", n, err)
-			}
-			if err := w.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		got, err := io.ReadAll(r)
-		if err != nil || !bytes.Equal(got, content) {
-			t.Errorf("read %d bytes, %v, want %d", len(got), err, len(content))
-		}
-		join()
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // Its ends are non-blocking, and no process that is started gets them.
 func TestPipeFlags(t *testing.T) {
 	r, w, err := file.Pipe()
@@ -510,59 +366,6 @@ func TestPipeFlags(t *testing.T) {
 			t.Errorf("%s stays open in other programs: %#x, %v", f.Name(), flags, err)
 		}
 	}
-}
-
-// Many tasks of one loop wait for pipes and hold up nothing; Close ends the wait of
-// some, a cancel that of the others.
-func TestPipeWaits(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		if cfg.Driver != socktest.World {
-			testmain.NeedDescriptors(t, 500)
-		}
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			var ends [][2]*file.File
-			var closed, cancelled []*ringo.Task
-			for i := range 200 {
-				r, w, err := file.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				ends = append(ends, [2]*file.File{r, w})
-				want := []error{fs.ErrClosed, context.Canceled}[i%2]
-				task := l.Go(func() {
-					if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, want) {
-						t.Errorf("Read = %d, %v, want %v", n, err, want)
-					}
-				})
-				if i%2 == 0 {
-					closed = append(closed, task)
-				} else {
-					cancelled = append(cancelled, task)
-				}
-			}
-			for l.Stats().Slots < 200 {
-				pause(l)
-			}
-			for i := 0; i < len(ends); i += 2 {
-				if err := ends[i][0].Close(); err != nil {
-					t.Error(err)
-				}
-			}
-			for i, task := range cancelled {
-				task.Cancel()
-				task.Wait()
-				closed[i].Wait()
-				if err := ends[2*i+1][0].Close(); err != nil {
-					t.Error(err)
-				}
-			}
-			for _, pair := range ends {
-				if err := pair[1].Close(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	})
 }
 
 // Without descriptors it fails as os's does.

@@ -51,7 +51,7 @@ func TestHostedVectors(t *testing.T) {
 	}
 	r := onRing(t, tempDir(t), file.Cold, m)
 	t.Run("like os", TestLikeOS)
-	t.Run("direct", TestDirect)
+	t.Run("data like os", TestDataLikeOS) // past the page cache, too
 	if s := r.Info().Stats; s.Submitted == 0 {
 		t.Errorf("nothing went by the ring: %+v", s)
 	}

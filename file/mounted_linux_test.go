@@ -104,7 +104,6 @@ func TestKinds(t *testing.T) {
 		t.Run("data", TestDataLikeOS)
 		t.Run("names", TestNamesLikeOS)
 		t.Run("beyond os", TestBeyondOS)
-		t.Run("direct", TestDirect)
 		t.Run("locks", TestLock)
 		t.Run("lock of another", TestLockOutlivesOthers)
 		t.Run("copies", TestCopyFile)

@@ -1,7 +1,6 @@
 package file_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,46 +26,6 @@ func bytesOf(n int) []byte {
 		b[i] = byte(i>>16 ^ i>>8*31 ^ i*7)
 	}
 	return b
-}
-
-// A file can be opened, read and closed by whoever comes.
-func TestOpenReadClose(t *testing.T) {
-	name := filepath.Join(tempDir(t), "file")
-	content := bytesOf(100_000)
-	if err := writeFile(name, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		f, err := file.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f.Name() != name {
-			t.Errorf("Name = %q, want %q", f.Name(), name)
-		}
-		p := make([]byte, 5000)
-		for _, off := range []int64{0, 1, 4096, 90_000, 95_000} {
-			n, err := f.ReadAt(p, off)
-			if n != len(p) || err != nil || !bytes.Equal(p, content[off:][:n]) {
-				t.Errorf("ReadAt at %d = %d, %v", off, n, err)
-			}
-		}
-		if n, err := f.ReadAt(p, 99_000); n != 1000 || err != io.EOF || !bytes.Equal(p[:n], content[99_000:]) {
-			t.Errorf("ReadAt over the end = %d, %v, want 1000, EOF", n, err)
-		}
-		if n, err := f.ReadAt(p, 5<<30); n != 0 || err != io.EOF {
-			t.Errorf("ReadAt behind the end = %d, %v, want 0, EOF", n, err)
-		}
-		if err := f.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
-			t.Errorf("second Close: %v, want fs.ErrClosed", err)
-		}
-		if _, err := f.ReadAt(p, 0); !errors.Is(err, fs.ErrClosed) {
-			t.Errorf("ReadAt after Close: %v, want fs.ErrClosed", err)
-		}
-	})
 }
 
 // Failed opens give os's errors, to the letter.
@@ -110,15 +69,8 @@ func TestOpenErrors(t *testing.T) {
 // A Root's FS does what an fs.FS has to, for each caller.
 func TestFS(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Root) {
-		for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "",
-			"a/big": string(bytesOf(5_000))} {
-			name = filepath.Join(dir, name)
-			if err := errors.Join(makeDirs(filepath.Dir(name), 0o700),
-				writeFile(name, []byte(content), 0o600)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := symlink("b/c", dir+"/a/link"); err != nil {
+		plant(t, dir)
+		if err := file.Remove(dir + "/dangling"); err != nil {
 			t.Fatal(err)
 		}
 		if err := fstest.TestFS(d.FS(), "hello", "a/b/c", "a/empty", "a/big", "a/link"); err != nil {
@@ -330,6 +282,10 @@ func TestZeroValues(t *testing.T) {
 			invalid("WriteAt", err)
 			_, err = f.Seek(0, 0)
 			invalid("Seek", err)
+			_, err = f.ReadFrom(strings.NewReader("x"))
+			invalid("ReadFrom", err)
+			_, err = f.WriteTo(io.Discard)
+			invalid("WriteTo", err)
 			_, err = f.Stat()
 			invalid("Stat", err)
 			_, err = f.SyscallConn()

@@ -36,6 +36,9 @@ func TestStreamFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("flag %#x: %v", flag, err)
 			}
+			if mem, off := f.DirectAlign(); flag != 0 && (mem <= 0 || off <= 0 || 4096%mem != 0 || 4096%off != 0) {
+				t.Fatalf("DirectAlign = %d, %d", mem, off)
+			}
 			cfg := &file.StreamConfig{Depth: 3, Size: 64 << 10}
 			w := mustWriter(t, f, cfg)
 			half := len(want) / 2

@@ -406,18 +406,6 @@ func TestCopyThatWaits(t *testing.T) {
 	})
 }
 
-// A File that nobody opened gives and takes nothing.
-func TestCopyOfNone(t *testing.T) {
-	for name, f := range map[string]*file.File{"nil": nil, "zero": new(file.File)} {
-		if n, err := f.ReadFrom(strings.NewReader("x")); n != 0 || !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("%s: ReadFrom = %d, %v", name, n, err)
-		}
-		if n, err := f.WriteTo(io.Discard); n != 0 || !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("%s: WriteTo = %d, %v", name, n, err)
-		}
-	}
-}
-
 // Where the file system can, CopyFile and Copy share blocks and copy none, until one of the
 // two files is changed.
 func TestCopyShares(t *testing.T) {

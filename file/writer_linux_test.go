@@ -22,10 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/race"
-	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/testmain"
 )
@@ -220,11 +218,7 @@ func TestWriterShared(t *testing.T) {
 // Where the disk is full the call that follows says so, and so do all others; what is in the file is
 // the beginning of what was written.
 func TestWriterFull(t *testing.T) {
-	dir := tempDir(t)
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("no small file system to fill: mount: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	dir := smallDisk(t, "256k")
 	for how, flag := range map[string]int{"append": os.O_APPEND, "at": 0} {
 		t.Run(how, func(t *testing.T) {
 			eachCaller(t, func(t *testing.T, l *ringo.Loop) {
@@ -513,36 +507,6 @@ func TestWriterKilled(t *testing.T) {
 	}
 }
 
-// A Writer that appends allocates nothing, whoever writes.
-func TestWriterAppendAllocs(t *testing.T) {
-	if race.Enabled {
-		t.Skip("the race detector allocates")
-	}
-	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
-		f := openLog(t, filepath.Join(dir, "log"))
-		defer f.Close()
-		w := mustWriter(t, f, &file.StreamConfig{Size: 1024})
-		defer w.Close()
-		p := make([]byte, 100)
-		write := func() {
-			for range 25 { // some blocks
-				if _, err := w.Write(p); err != nil {
-					t.Error(err)
-				}
-			}
-			if err := w.Flush(); err != nil {
-				t.Error(err)
-			}
-		}
-		for range 10 {
-			write()
-		}
-		if n := alloctest.Least(20, 0.1, write); n > 0.1 {
-			t.Errorf("25 Writes and a Flush allocate %v times", n)
-		}
-	})
-}
-
 // What a Writer that appends can't have is told at once.
 func TestWriterAppendMistakes(t *testing.T) {
 	name := filepath.Join(tempDir(t), "log")
@@ -629,11 +593,7 @@ func TestAppendsTogether(t *testing.T) {
 // Where the disk is full an append says what of it is there, and the position is behind
 // that, also where the file system is none in memory.
 func TestAppendToFull(t *testing.T) {
-	base := tempDir(t)
-	if err := unix.Mount("tmpfs", base, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("no small file system to fill: mount: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(base, unix.MNT_DETACH) })
+	base := smallDisk(t, "256k")
 	dir, err := overlayIn(t, base)
 	if err != nil {
 		t.Skipf("no overlayfs: %v", err)
@@ -668,28 +628,6 @@ func TestAppendToFull(t *testing.T) {
 		}
 		if !same(told["file"], told["os"]) {
 			t.Errorf("%v, with os %v", told["file"], told["os"])
-		}
-	})
-}
-
-// An append allocates nothing.
-func TestAppendAllocs(t *testing.T) {
-	if race.Enabled {
-		t.Skip("the race detector allocates")
-	}
-	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
-		f, err := file.OpenFile(filepath.Join(dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		p := buf.Aligned(100, 1)
-		if n := alloctest.Least(20, 0.1, func() {
-			if _, err := f.Write(p); err != nil {
-				t.Error(err)
-			}
-		}); n > 0.1 {
-			t.Errorf("Write allocates %v times", n)
 		}
 	})
 }

@@ -64,9 +64,7 @@ var storms = sync.OnceValue(func() uint64 {
 
 // calm are the tests of behaviours that hold where calls do all they are asked for, as those of the system's files do.
 var calm = []string{
-	"TestAppendAllocs",    // an append in parts begins anew, which it counts
 	"TestAppendsTogether", // others come between the parts of an append
-	"TestDirect",          // a part of a direct read has no alignment
 }
 
 // stormsOf is in how many storms a test of a behaviour is run.
