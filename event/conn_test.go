@@ -15,25 +15,36 @@ import (
 	"ringo/stats"
 )
 
-// A connection of which too much stays unused ends.
+// A connection of which too much stays unused ends, whether it comes little by little, or is left by one who does not
+// stay paused.
 func TestUnreadMax(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var why error
-		h := &funcs{
-			open:  func(c *event.Conn) { c.SetUnreadMax(1000) },
-			data:  func(*event.Conn, []byte) int { return 0 },
-			close: func(_ *event.Conn, err error) { why = err },
-		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			peer.Write(pattern(1000))
-			peer.Write(pattern(1))
-			io.Copy(io.Discard, peer)
-			return nil
+	for name, left := range map[string]func(c *event.Conn){
+		"little by little": func(*event.Conn) {},
+		"by its own will":  func(c *event.Conn) { c.Pause(); c.Resume() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				var why error
+				h := &funcs{
+					open: func(c *event.Conn) { c.SetUnreadMax(1000) },
+					data: func(c *event.Conn, _ []byte) int {
+						left(c)
+						return 0
+					},
+					close: func(_ *event.Conn, err error) { why = err },
+				}
+				pair(t, cfg, h, func(peer *net.TCPConn) error {
+					peer.Write(pattern(1000))
+					peer.Write(pattern(1))
+					io.Copy(io.Discard, peer)
+					return nil
+				})
+				if why != event.ErrUnread {
+					t.Errorf("closed with %v, want ErrUnread", why)
+				}
+			})
 		})
-		if why != event.ErrUnread {
-			t.Errorf("closed with %v, want ErrUnread", why)
-		}
-	})
+	}
 }
 
 // What the peer does not take is bounded: Congested, then ErrFull, and OnWritable when it goes on.
@@ -333,30 +344,6 @@ func TestPauseBetweenMessages(t *testing.T) {
 		})
 		if got != size {
 			t.Errorf("%d bytes of %d were taken, closed with %v", got, size, why)
-		}
-	})
-}
-
-// Who leaves more than it may, and does not pause, is ended.
-func TestUnreadOfOwnWill(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var why error
-		h := &funcs{
-			open: func(c *event.Conn) { c.SetUnreadMax(1000) },
-			data: func(c *event.Conn, p []byte) int {
-				c.Pause()
-				c.Resume()
-				return 0
-			},
-			close: func(_ *event.Conn, err error) { why = err },
-		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			peer.Write(pattern(2000))
-			peer.Read(make([]byte, 1))
-			return nil
-		})
-		if why != event.ErrUnread {
-			t.Errorf("closed with %v, want ErrUnread", why)
 		}
 	})
 }
