@@ -99,7 +99,7 @@ func TestTaskStartedAfterCancelOfAll(t *testing.T) {
 		err := runContext(t, ctx, cfg, func(l *ringo.Loop) error {
 			cancel()
 			l.Sleep(time.Hour)
-			l.Go(func() { late = l.Sleep(time.Hour) })
+			l.Go(func() { late = l.Sleep(time.Millisecond) })
 			l.Post(func() { posted = l.Context().Err() })
 			return l.Go(func() {
 				offloaded = l.Offload(func(context.Context) error { t.Error("Offload ran"); return nil })

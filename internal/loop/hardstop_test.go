@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 )
 
@@ -155,25 +154,4 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 		len(err.Error()) > 3000 {
 		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are a hundred tasks more", err)
 	}
-}
-
-// What starts on a loop whose tasks have been cancelled is cancelled from the start.
-func TestStartsCancelled(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		cfg.Grace = -1
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		err := runContext(t, ctx, cfg, func(l *loop.Loop) error {
-			cancel()
-			l.Sleep(time.Hour) // until the cancel comes
-			return l.Go(func() {
-				if res := l.Sleep(time.Millisecond); res != -sys.ECANCELED {
-					t.Errorf("a sleep of what began on a loop that stops gives %d", res)
-				}
-			}).Wait()
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
 }

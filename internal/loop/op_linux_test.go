@@ -13,7 +13,6 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
-	"ringo/internal/test/testmain"
 )
 
 // pipe is a pipe whose reading end a loop's ops use.
@@ -67,56 +66,6 @@ func withPipe(t *testing.T, f func(t *testing.T, l *loop.Loop, p *pipe)) {
 		})
 		if err != nil {
 			t.Fatal(err)
-		}
-	})
-}
-
-func TestDo(t *testing.T) {
-	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
-		p.write(t)
-		if res := p.read(l); res != 1 {
-			t.Errorf("with a byte there: %d", res)
-		}
-		var got []int32
-		reader := l.Go(func() {
-			for range 3 {
-				got = append(got, p.read(l))
-			}
-		})
-		for range 3 {
-			l.Sleep(time.Millisecond)
-			p.write(t)
-		}
-		reader.Wait()
-		if len(got) != 3 || got[0] != 1 || got[1] != 1 || got[2] != 1 {
-			t.Errorf("with bytes to come: %v", got)
-		}
-	})
-}
-
-// A cancel ends the wait when the op has come to its end, not before: the kernel
-// may write to its buffer until then.
-func TestDoIsCancelled(t *testing.T) {
-	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
-		var before, during, after int32
-		task := l.Go(func() {
-			during = p.read(l)
-			after = p.read(l)
-		})
-		late := l.Go(func() { before = p.read(l) })
-		late.Cancel()
-		l.Sleep(time.Millisecond)
-		task.Cancel()
-		task.Wait()
-		late.Wait()
-		for name, res := range map[string]int32{"before": before, "during": during, "after": after} {
-			if res != -sys.ECANCELED {
-				t.Errorf("cancelled %s the read: %d, want -ECANCELED", name, res)
-			}
-		}
-		p.write(t)
-		if res := p.read(l); res != 1 {
-			t.Errorf("the byte that came afterwards: %d", res)
 		}
 	})
 }
@@ -178,48 +127,5 @@ func TestGreedyTasksLeaveRoomForOps(t *testing.T) {
 			read.Wait()
 		}
 		stop = true
-	})
-}
-
-// Among thousands of waits each gets its own answer.
-func TestManyOps(t *testing.T) {
-	const many = 500 // of them at once in a ring of 32 entries
-	testmain.NeedDescriptors(t, 2*many+100)
-	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-		err := run(t, cfg, func(l *loop.Loop) error {
-			done := 0
-			for i := range many {
-				l.Go(func() {
-					p := openPipe(t)
-					defer p.close(l)
-					reader := l.Go(func() {
-						want := int32(1)
-						if i%3 == 0 {
-							want = -sys.ECANCELED
-						}
-						if res := p.read(l); res != want {
-							t.Errorf("read %d: %d, want %d", i, res, want)
-						}
-					})
-					l.Sleep(time.Duration(i%5) * time.Millisecond)
-					if i%3 == 0 {
-						reader.Cancel()
-					} else {
-						p.write(t)
-					}
-					reader.Wait()
-					done++
-				})
-			}
-			for done < many && l.Sleep(time.Millisecond) == 0 {
-			}
-			if n := census.StatsOf(l).Slots; n != 0 || done != many {
-				t.Errorf("%d of %d done, %d slots in use", done, many, n)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	})
 }
