@@ -336,22 +336,6 @@ func (p *process) stat(file string, field int) int {
 	return n
 }
 
-// files counts the process's descriptors, and those that are pipes.
-func (p *process) files() (all, pipes int) {
-	p.t.Helper()
-	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
-	list, err := os.ReadDir(dir)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, f := range list {
-		if to, _ := os.Readlink(filepath.Join(dir, f.Name())); strings.HasPrefix(to, "pipe:") {
-			pipes++
-		}
-	}
-	return len(list), pipes
-}
-
 // threads counts the process's threads by what their names begin with.
 func (p *process) threads(name string) (n int) {
 	p.t.Helper()
@@ -374,7 +358,7 @@ func TestProxyStorm(t *testing.T) {
 		if err := exchange(addr, 1000); err != nil {
 			t.Fatal(err)
 		}
-		before, _ := p.files()
+		before := p.holds("")
 		flood := make([]byte, 10_000_000)
 		var clients sync.WaitGroup
 		for i := range 8 {
@@ -403,7 +387,7 @@ func TestProxyStorm(t *testing.T) {
 		}
 		clients.Wait()
 		patience.Until(t, fmt.Sprintf("%d descriptors, and pipes that are kept", before), func() bool {
-			all, _ := p.files()
+			all := p.holds("")
 			return all <= before+2*8
 		})
 		if err := exchange(addr, 1000); err != nil {
@@ -419,11 +403,11 @@ func TestProxyIdle(t *testing.T) {
 	testmain.NeedDescriptors(t, 4*pairs)
 	eachDriver(t, func(t *testing.T, driver string) {
 		p, addr := startProxy(t, echoes, "-driver", driver, "-loops", "2", "-grace", "0s")
-		_, before := p.files() // its stderr
+		before := p.holds("pipe:") // its stderr
 		for range pairs {
 			pingPong(t, dial(t, addr))
 		}
-		all, pipes := p.files()
+		all, pipes := p.holds(""), p.holds("pipe:")
 		if all < 2*pairs || pipes > before {
 			t.Errorf("%d descriptors, %d of them pipes", all, pipes)
 		}
@@ -434,7 +418,7 @@ func TestProxyIdle(t *testing.T) {
 		if err := exchange(addr, 20_000_000); err != nil {
 			t.Error(err)
 		}
-		if _, pipes := p.files(); pipes > before+2*2*8 {
+		if pipes := p.holds("pipe:"); pipes > before+2*2*8 {
 			t.Errorf("%d pipes after bulk", pipes)
 		}
 		p.finish()

@@ -91,7 +91,7 @@ func TestServeNoise(t *testing.T) {
 			}
 		}
 		wantFile(t, addr, "/f", "file")
-		patience.Until(t, "connections are closed", func() bool { return p.sockets() <= 2 }) // each loop listens
+		patience.Until(t, "connections are closed", func() bool { return p.holds("socket:") <= 2 }) // each loop listens
 		p.finish()
 	})
 }

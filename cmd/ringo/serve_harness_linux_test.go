@@ -42,20 +42,10 @@ func (p *process) descriptors() (all []string) {
 	return all
 }
 
-// filesBelow counts a process's descriptors of files below a directory.
-func (p *process) filesBelow(dir string) (n int) {
+// holds counts a process's descriptors of what has a name that begins so.
+func (p *process) holds(prefix string) (n int) {
 	for _, to := range p.descriptors() {
-		if strings.HasPrefix(to, dir+"/") {
-			n++
-		}
-	}
-	return n
-}
-
-// sockets counts a process's sockets: a listener for each loop, and connections.
-func (p *process) sockets() (n int) {
-	for _, to := range p.descriptors() {
-		if strings.HasPrefix(to, "socket:") {
+		if strings.HasPrefix(to, prefix) {
 			n++
 		}
 	}

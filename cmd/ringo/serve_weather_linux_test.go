@@ -233,15 +233,15 @@ func TestServeDescriptors(t *testing.T) {
 			c.SetLinger(0)
 			c.Close()
 		}
-		patience.Until(t, "files are closed", func() bool { return p.filesBelow(dir) <= kept })
-		patience.Until(t, "connections are closed", func() bool { return p.sockets() == 1 })
+		patience.Until(t, "files are closed", func() bool { return p.holds(dir+"/") <= kept })
+		patience.Until(t, "connections are closed", func() bool { return p.holds("socket:") == 1 })
 		p.finish()
 	})
 	t.Run("none kept", func(t *testing.T) {
 		p, addr := startServe(t, dir, "-files", "0")
 		wantFile(t, addr, "/f7", content["f7"])
 		wantFile(t, addr, "/big", content["big"])
-		patience.Until(t, "files are closed", func() bool { return p.filesBelow(dir) == 0 })
+		patience.Until(t, "files are closed", func() bool { return p.holds(dir+"/") == 0 })
 		p.finish()
 	})
 }

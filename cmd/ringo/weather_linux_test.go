@@ -35,9 +35,9 @@ func TestDescriptorsRunOut(t *testing.T) {
 			_, backoffs, found := strings.Cut(line, " backoffs=")
 			return found && backoffs != "0"
 		})
-		before := p.ticks()
+		before := p.cpu()
 		p.printStats(20)
-		if used := p.ticks() - before; used > int(time.Second/(5*tick)) {
+		if used := p.cpu() - before; used > int(time.Second/(5*tick)) {
 			t.Errorf("%d ticks in a second while out of descriptors: it spins", used)
 		}
 		if n := len(served); n == 0 || n >= limit {
@@ -127,9 +127,9 @@ func TestIdle(t *testing.T) {
 			holdConn(t, addr)
 		}
 		p.printStats(1)
-		before := p.ticks()
+		before := p.cpu()
 		p.printStats(2)
-		if used := p.ticks() - before; used > int(time.Second/(8*tick)) { // a loop that spins takes all of it
+		if used := p.cpu() - before; used > int(time.Second/(8*tick)) { // a loop that spins takes all of it
 			t.Errorf("%d ticks in a second with nothing to do", used)
 		}
 		p.finish()
@@ -149,27 +149,6 @@ func (p *process) printStats(lines int) {
 
 // tick is the unit of the times in /proc/PID/stat, on all architectures that Go has.
 const tick = 10 * time.Millisecond
-
-// ticks is the processor time that the process has used.
-func (p *process) ticks() int {
-	p.t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ") // the name may have blanks
-	fields := strings.Fields(rest)
-	const utime, stime = 14 - 3, 15 - 3 // proc(5) counts from 1, and two are gone
-	total := 0
-	for _, i := range []int{utime, stime} {
-		n, err := strconv.Atoi(fields[i])
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		total += n
-	}
-	return total
-}
 
 // TestCloseOnExec: nothing that the server has opened would leak into a program that
 // it started.
