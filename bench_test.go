@@ -1,7 +1,6 @@
 package ringo_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -27,56 +26,6 @@ func eachDriverB(b *testing.B, f func(b *testing.B, cfg ringo.Config)) {
 			f(b, small(name))
 		})
 	}
-}
-
-// From a goroutine to a task of a sleeping loop and back.
-func BenchmarkPostRoundTrip(b *testing.B) {
-	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-		mustRun(b, cfg, func(l *ringo.Loop) {
-			l.Offload(func(context.Context) error {
-				ran := make(chan struct{}, 1)
-				fn := func() { ran <- struct{}{} }
-				for b.Loop() {
-					l.Post(fn)
-					<-ran
-				}
-				return nil
-			})
-		})
-	})
-}
-
-// From a goroutine to a task of a loop that spins.
-func BenchmarkPostRoundTripSpinning(b *testing.B) {
-	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-		cfg.Spin = time.Millisecond
-		mustRun(b, cfg, func(l *ringo.Loop) {
-			l.Offload(func(context.Context) error {
-				var ran atomic.Int64
-				fn := func() { ran.Add(1) }
-				n := int64(0)
-				for b.Loop() {
-					l.Post(fn)
-					for n++; ran.Load() < n; {
-					}
-				}
-				return nil
-			})
-		})
-	})
-}
-
-// From a task of one loop to a task of another, which sleeps, and back.
-func BenchmarkLoopToLoop(b *testing.B) {
-	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-		cfg.Loops = 2
-		beside(b, cfg, func(l *ringo.Loop) {
-			other, fn := l.Loops()[1], func() {}
-			for b.Loop() {
-				other.Go(fn).Wait()
-			}
-		})
-	})
 }
 
 // How late a loop wakes beside goroutines that are always busy: by its own timer,
@@ -179,36 +128,6 @@ func BenchmarkChanAcross(b *testing.B) {
 			})
 		})
 	}
-}
-
-// Many pairs of tasks, each with a channel of its own between two loops, and no room in
-// it: what a hand-over costs when both loops have others to do meanwhile.
-func BenchmarkChanAcrossPairs(b *testing.B) {
-	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-		cfg.Loops = 2
-		beside(b, cfg, func(l *ringo.Loop) {
-			const pairs = 64
-			var senders, receivers []*ringo.Task
-			left := b.N
-			for range pairs {
-				c := ringo.NewChan[int](0)
-				receivers = append(receivers, l.Loops()[1].Go(func() { drainChan(c) }))
-				senders = append(senders, l.Go(func() {
-					for ; left > 0; left-- {
-						c.Send(1)
-					}
-					c.Close()
-				}))
-			}
-			b.ResetTimer()
-			for _, t := range senders {
-				t.Wait()
-			}
-			for _, t := range receivers {
-				t.Wait()
-			}
-		})
-	})
 }
 
 // A lock that is free, and one that two tasks of a loop hand to each other.

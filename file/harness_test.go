@@ -24,7 +24,6 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	available  = socktest.Available
 	pause      = socktest.Pause
 	inIterator = socktest.InIterator
 )

@@ -3,7 +3,6 @@
 package file_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -14,9 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,61 +63,6 @@ func TestStreamFiles(t *testing.T) {
 			f.Close()
 		}
 	})
-}
-
-// BenchmarkStream reads a file of 64 MiB by a Reader, and by bufio over os.File with the same
-// buffer.
-func BenchmarkStream(b *testing.B) {
-	const size, block = 64 << 20, 128 << 10
-	name := filepath.Join(b.TempDir(), "f")
-	if err := writeFile(name, pattern(size), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	for _, direct := range []int{0, file.Direct} {
-		for _, depth := range []int{0, 1, 4} {
-			b.Run(fmt.Sprintf("direct=%v/depth=%d", direct != 0, depth), func(b *testing.B) {
-				b.SetBytes(size)
-				cpu := cpuTime(b)
-				for b.Loop() {
-					if n, err := readStream(name, direct, depth, block); err != nil || n != size {
-						b.Fatal(n, err)
-					}
-				}
-				b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
-			})
-		}
-	}
-}
-
-// readStream reads a file; depth 0 is bufio over os.
-func readStream(name string, flag, depth, block int) (int64, error) {
-	if depth == 0 {
-		f, err := os.OpenFile(name, flag, 0)
-		if err != nil {
-			return 0, err
-		}
-		defer f.Close()
-		return io.Copy(struct{ io.Writer }{io.Discard}, bufio.NewReaderSize(struct{ io.Reader }{f}, block))
-	}
-	f, err := file.OpenFile(name, flag, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	r, err := file.NewReader(f, &file.StreamConfig{Depth: depth, Size: block})
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	return io.Copy(struct{ io.Writer }{io.Discard}, r)
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // channel is a stream-like file with both its ends: what is written to w can be read from r.

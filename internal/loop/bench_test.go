@@ -1,7 +1,6 @@
 package loop_test
 
 import (
-	"context"
 	"iter"
 	"runtime"
 	"testing"
@@ -51,59 +50,6 @@ func BenchmarkPark(b *testing.B) {
 	})
 }
 
-// The same of two tasks that make each other ready: an op is a round of both, two
-// parks and two resumes.
-func BenchmarkParkPair(b *testing.B) {
-	benchmark(b, func(b *testing.B, l *loop.Loop) {
-		me, over := l.Task(), false
-		other := l.Go(func() {
-			for l.Park(nil); !over; l.Park(nil) {
-				l.Ready(me)
-			}
-		})
-		l.Sleep(0) // the other is parked now
-		for b.Loop() {
-			l.Ready(other)
-			l.Park(nil)
-		}
-		over = true
-		l.Ready(other)
-		other.Wait()
-	})
-}
-
-// Many parked tasks in turn: their stacks are not all in the nearest cache.
-func BenchmarkParkThousand(b *testing.B) {
-	benchmark(b, func(b *testing.B, l *loop.Loop) {
-		const many = 1000
-		me, over := l.Task(), false
-		var ring [many]*loop.Task
-		for i := range ring {
-			ring[i] = l.Go(func() {
-				for l.Park(nil); !over; l.Park(nil) {
-				}
-			})
-		}
-		l.Sleep(0)
-		left := 0
-		for b.Loop() {
-			if left == 0 {
-				for _, t := range ring {
-					l.Ready(t)
-				}
-				l.Ready(me)
-				l.Park(nil)
-				left = many
-			}
-			left--
-		}
-		over = true
-		for _, t := range ring {
-			l.Ready(t)
-		}
-	})
-}
-
 type nothing struct{}
 
 func (nothing) Run()            {}
@@ -129,20 +75,6 @@ func BenchmarkStartLabelled(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-}
-
-func BenchmarkGo(b *testing.B) {
-	benchmark(b, func(b *testing.B, l *loop.Loop) {
-		fn := func() {}
-		spawn(b, l, func() { l.Go(fn) })
-	})
-}
-
-func BenchmarkPostWithin(b *testing.B) {
-	benchmark(b, func(b *testing.B, l *loop.Loop) {
-		fn := func() {}
-		spawn(b, l, func() { l.Post(fn) })
-	})
 }
 
 // A task that parks once, so that it needs a coroutine of its own.
@@ -188,42 +120,6 @@ func BenchmarkSleepZero(b *testing.B) {
 	benchmark(b, func(b *testing.B, l *loop.Loop) {
 		for b.Loop() {
 			l.Sleep(0)
-		}
-	})
-}
-
-func BenchmarkTimer(b *testing.B) {
-	for name, others := range map[string]int{"alone": 0, "among=100000": 100_000} {
-		b.Run(name, func(b *testing.B) {
-			with := func(what string, op func(l *loop.Loop, t *loop.Timer, i time.Duration)) {
-				b.Run(what, func(b *testing.B) {
-					benchmark(b, func(b *testing.B, l *loop.Loop) {
-						for i := range others {
-							l.AfterFunc(time.Hour+time.Duration(i), func() {})
-						}
-						t := l.AfterFunc(time.Hour, func() {})
-						i := time.Duration(0)
-						for b.Loop() {
-							i++
-							op(l, t, i)
-						}
-					})
-				})
-			}
-			with("later", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Reset(time.Hour + i) })
-			with("stop+reset", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Stop(); t.Reset(time.Hour) })
-			with("new+stop", func(l *loop.Loop, t *loop.Timer, i time.Duration) {
-				l.AfterFunc(time.Minute, func() {}).Stop()
-			})
-		})
-	}
-}
-
-func BenchmarkOffload(b *testing.B) {
-	benchmark(b, func(b *testing.B, l *loop.Loop) {
-		fn := func(context.Context) error { return nil }
-		for b.Loop() {
-			l.Offload(fn)
 		}
 	})
 }
