@@ -1,8 +1,6 @@
 package census_test
 
 import (
-	"testing"
-
 	"ringo/internal/test/looptest"
 	"ringo/internal/test/patience"
 )
@@ -18,9 +16,3 @@ var (
 	run        = looptest.Run
 	runContext = looptest.RunContext
 )
-
-// receive takes a value from ch.
-func receive[T any](t testing.TB, what string, ch <-chan T) T {
-	t.Helper()
-	return patience.Recv(t, what, ch)
-}

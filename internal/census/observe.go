@@ -16,10 +16,7 @@ type Run struct {
 	totals *runTotals
 }
 
-// Observe is for loop.Config.
-func Observe(s *loop.Set) loop.RunObserver { return NewRun(s) }
-
-// NewRun is Observe for an observer that has it in itself.
+// NewRun is for an observer of loop.Config that has it in itself.
 func NewRun(s *loop.Set) *Run { return &Run{set: s} }
 
 // On makes the Record of a loop.
