@@ -15,11 +15,11 @@ export GOFLAGS="-buildvcs=false -vet=off"
 # become another user look into it.
 work=$(mktemp -d "${TMPDIR:-/tmp}/ci.XXXX") && chmod 755 "$work" || exit 2
 export TMPDIR=$work
-# Each step's output is a file of $logs. A script that runs as a step of another has its files in a folder beside those.
+# Each step's output is a file of $logs. A script that runs as a step of another has its files in a folder beside that
+# step's: one that is two steps, with different arguments, keeps what both said.
 self=$(basename "$0")
-logs=${CI_LOGS:-$PWD/.ci/log}/$self
+logs=${CI_LOGS:-$PWD/.ci/log/$self}
 mkdir -p "$logs" || exit 2
-export CI_LOGS=$logs
 
 trap 'ended=$?; over; exit $ended' EXIT
 trap 'exit 129' HUP
@@ -70,6 +70,7 @@ step() {
 		cpu && before=$processors
 		trap 'status=$?; cpu; echo "$status $((EPOCHSECONDS - begin)) $((processors - before))" >"$work/$BASHPID.ended"' EXIT
 		trap 'exit 143' HUP INT TERM
+		export CI_LOGS=$logs/$file
 		"$@"
 	} >"$logs/$file.log" 2>&1 &
 	running[$!]=$name
