@@ -188,6 +188,49 @@ func patternFile(t *testing.T, size int) string {
 	return name
 }
 
+// A task that copies to or from a connection of package net parks, and no more than that, also
+// one of another loop; to cancel it ends the copy, whatever it waits for.
+func TestCopyStuck(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			for _, name := range []string{"from, nothing comes", "from, nothing goes",
+				"to, nothing comes", "to, nothing goes"} {
+				for who, l := range map[string]*ringo.Loop{"task": here, "task there": there} {
+					t.Run(name+", "+who, func(t *testing.T) {
+						kinds := ends(t, here, there, "")
+						mine, theirs := kinds["conn"](), kinds["net tcp"]()
+						c, peer, std, stdPeer := mine.rw.(*sock.Conn), mine.peer, theirs.rw.(net.Conn), theirs.peer
+						for _, o := range []io.Closer{c, peer, std, stdPeer} {
+							defer o.Close()
+						}
+						source := peer
+						copyIt := func() error { _, err := c.WriteTo(std); return err }
+						if strings.HasPrefix(name, "from") {
+							source = stdPeer
+							copyIt = func() error { _, err := c.ReadFrom(std); return err }
+						}
+						if strings.HasSuffix(name, "goes") {
+							go source.Write(make([]byte, 32<<20))
+						}
+						started := make(chan struct{})
+						copying := l.Go(func() { close(started); wantCanceled(t, "copy", copyIt()) })
+						<-started
+						l.Go(func() { others(l) }).Wait() // it comes to its wait
+						turned := make(chan struct{})
+						l.Post(func() { close(turned) })
+						if !patience.Done(t, "a turn of the loop that copies", turned) {
+							peer.Close()
+							stdPeer.Close()
+						}
+						copying.Cancel()
+						copying.Wait()
+					})
+				}
+			}
+		})
+	})
+}
+
 // io.Copy of a File asks the File first, which leaves it to the connection: sendfile, from its position on, behind
 // which it goes on.
 func TestCopyOfFileToConn(t *testing.T) {

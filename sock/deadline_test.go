@@ -3,6 +3,7 @@ package sock_test
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -186,6 +187,47 @@ func TestWriteDeadlineCounts(t *testing.T) {
 				})
 			})
 		}
+	})
+}
+
+// Whatever the deadlines do, each byte is read once, in order.
+func TestDeadlineLosesNothing(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.BufferSize = 64
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			const total = 1 << 16
+			go func() {
+				msg := make([]byte, total)
+				pattern(msg, 0)
+				for r := rand.New(rand.NewPCG(1, 2)); len(msg) > 0; {
+					n := min(len(msg), 1+r.IntN(200))
+					if _, err := peer.Write(msg[:n]); err != nil {
+						t.Error(err)
+						return
+					}
+					msg = msg[n:]
+					time.Sleep(time.Duration(r.IntN(100)) * time.Microsecond)
+				}
+			}()
+			p := make([]byte, 100)
+			expired := 0
+			for at := 0; at < total; {
+				c.SetReadDeadline(time.Now().Add(50 * time.Microsecond))
+				n, err := c.Read(p)
+				if err != nil {
+					wantTimeout(t, "Read", err)
+					expired++
+				}
+				if bad := mismatch(p[:n], at); bad >= 0 {
+					t.Fatalf("wrong byte at %d, after %d expired reads", bad, expired)
+				}
+				at += n
+			}
+			if expired == 0 {
+				t.Error("no deadline expired: the test did not test")
+			}
+		})
 	})
 }
 

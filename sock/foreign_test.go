@@ -221,6 +221,52 @@ func TestDeadlinesAcross(t *testing.T) {
 	})
 }
 
+// Who waits in the name of a task of another loop does not keep that loop from its
+// other tasks, and can be cancelled.
+func TestTaskOfAnotherLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		conns := make(chan *sock.Conn, 1)
+		end := make(chan bool)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			conns <- c
+			awaitIn(c.Loop(), end)
+		}))
+		peer := s.dial()
+		c := <-conns
+		other := otherLoop(c.Loop())
+		reading := other.Go(func() { wantCanceled(t, "Read", read(c)) })
+		for range 10 { // the loop goes on
+			if err := other.Go(func() { other.Sleep(0) }).Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		reading.Cancel()
+		reading.Wait()
+		send(t, peer, "hello")
+		other.Go(func() {
+			p := make([]byte, 8)
+			if n, err := c.Read(p); err != nil || string(p[:n]) != "hello" {
+				t.Errorf("Read = %q, %v", p[:n], err)
+			}
+			if _, err := c.Write([]byte("back")); err != nil {
+				t.Error(err)
+			}
+			if err := other.WithTimeout(2*time.Millisecond, func() error {
+				return read(c)
+			}); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read in WithTimeout: %v", err)
+			}
+		}).Wait()
+		p := make([]byte, 4)
+		if _, err := io.ReadFull(peer, p); err != nil || string(p) != "back" {
+			t.Errorf("the peer read %q, %v", p, err)
+		}
+		close(end)
+		s.stop()
+	})
+}
+
 // A request handler lends its connection to a goroutine, and goes on when that is
 // done: with what is left, and with what comes.
 func TestServeLendsToGoroutine(t *testing.T) {
