@@ -14,7 +14,8 @@ import (
 // Interrupt makes the first times calls of a system call end with EINTR without being
 // run, on the calling thread alone and for good: the caller's goroutine must be locked
 // to it and let it end. Between it and stop the collector is off, since a thread that
-// the supervisor holds up can't be stopped. stop tells how many calls there were;
+// the supervisor holds up can't be stopped; for the same reason loops must not be watched
+// (ringo.Config.StallLimit), and don't change GOMAXPROCS. stop tells how many calls there were;
 // afterwards the call fails with ENOSYS on that thread.
 //
 //	this thread ── the call ──▶ kernel ── notification ──▶ supervisor, a goroutine
@@ -24,17 +25,19 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 	if !ok {
 		return nil, fmt.Errorf("no filters on %s", runtime.GOARCH)
 	}
-	if runtime.GOMAXPROCS(0) < 2 { // one for the supervisor
-		runtime.GOMAXPROCS(2)
-	}
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return nil, err
 	}
-	percent := debug.SetGCPercent(-1)
+	percent, procs := debug.SetGCPercent(-1), runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(procs + 1) // one for the supervisor, and a number that loops leave alone
+	asBefore := func() {
+		runtime.GOMAXPROCS(procs)
+		debug.SetGCPercent(percent)
+	}
 	fd, err := listen(assembleNotify(arch, number))
 	if err != nil {
-		debug.SetGCPercent(percent)
+		asBefore()
 		unix.Close(ends[0])
 		unix.Close(ends[1])
 		return nil, err
@@ -57,7 +60,7 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 	return func() int {
 		finish <- struct{}{} // the thread can't close, if that is the call
 		err := <-failed
-		debug.SetGCPercent(percent)
+		asBefore()
 		if err != nil {
 			panic("seccomptest: " + err.Error())
 		}
