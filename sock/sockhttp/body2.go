@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// body2 is the body of a request of HTTP/2: what has come and was not read. Any goroutine may read it, or close it. It
-// holds no more than the windows of its stream and of the connection are.
+// body2 is a body that a peer sends by HTTP/2: what has come and was not read. Any goroutine may read it, or close it.
+// It holds no more than the windows of its stream and of the connection are.
 type body2 struct {
 	st *stream2
 
@@ -14,15 +14,16 @@ type body2 struct {
 	pieces    []*[]byte // of scratch
 	off       int       // how much of the first was read
 	unread    int
-	got       int64 // from the peer
-	declared  int64 // Content-Length; -1: there is none
-	err       error // what comes behind the pieces; errInputEnds: io.EOF
-	closed    error // why nothing is read any more
-	cutOff    bool  // the stream is none any more, so its windows aren't
-	continues bool  // the peer waits for 100 Continue
+	got       int64  // from the peer
+	declared  int64  // Content-Length; -1: there is none
+	err       error  // what comes behind the pieces; errInputEnds: io.EOF
+	closed    error  // why nothing is read any more
+	cutOff    bool   // the stream is none any more, so its windows aren't
+	continues func() // tells a peer to go on that waits for 100 Continue; nil: it doesn't
 	readers   lot
-	announced http.Header // the trailers that the request has named
-	trailer   http.Header // those that have come
+	announced http.Header  // the trailers that a request has named, which it gets
+	all       *http.Header // or where all of an answer go; nil: it is none
+	trailer   http.Header  // those that have come
 }
 
 // Read reads some of the body, and waits until there is some.
@@ -30,24 +31,16 @@ func (b *body2) Read(p []byte) (n int, err error) {
 	h := b.st.h
 	h.mu.Lock()
 	defer func() { h.unlock() }()
-	if b.continues {
-		b.continues = false
-		if b.st.lost() == nil && !b.st.res.headed {
-			h.encode(":status", "100")
-			h.sendHead(b.st, false)
-			h.flush()
-		}
+	if ask := b.continues; ask != nil {
+		b.continues = nil
+		ask()
 	}
 	for b.unread == 0 || b.closed != nil {
 		switch {
 		case b.closed != nil:
 			return 0, b.closed
 		case b.err == errInputEnds:
-			for key := range b.announced {
-				if v, ok := b.trailer[key]; ok {
-					b.announced[key] = v
-				}
-			}
+			b.giveTrailer()
 			return 0, io.EOF
 		case b.err != nil:
 			return 0, b.err
@@ -78,6 +71,20 @@ func (b *body2) Read(p []byte) (n int, err error) {
 		h.flush()
 	}
 	return n, nil
+}
+
+// giveTrailer gives those who have read all the trailers that have come.
+func (b *body2) giveTrailer() {
+	if b.all != nil && *b.all == nil && len(b.trailer) > 0 {
+		*b.all = make(http.Header)
+	}
+	for key, v := range b.trailer {
+		if b.all != nil {
+			(*b.all)[key] = v
+		} else if _, ok := b.announced[key]; ok {
+			b.announced[key] = v
+		}
+	}
 }
 
 // put adds what has come; false if nobody is going to read it.

@@ -42,8 +42,8 @@ type conn struct {
 	active  bool         // as far as ConnState was told
 	state   atomic.Int32 // http.ConnState; others look at it
 	born    time.Time
-	left    bool   // a handler has taken it over
-	two     *conn2 // where it speaks HTTP/2; under the server's mu
+	left    bool     // a handler has taken it over
+	two     *server2 // where it speaks HTTP/2; under the server's mu
 }
 
 // blank is what requests are made of.
@@ -203,9 +203,11 @@ func (c *conn) skipLineEnds() {
 }
 
 // now is the time for deadlines: the loop's clock, which is there, or that of the process.
-func (c *conn) now() time.Time {
-	if c.loop != nil {
-		return (*loop.Loop)(c.loop).Now()
+func (c *conn) now() time.Time { return nowOn(c.loop) }
+
+func nowOn(l *ringo.Loop) time.Time {
+	if l != nil {
+		return (*loop.Loop)(l).Now()
 	}
 	return time.Now()
 }

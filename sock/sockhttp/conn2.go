@@ -3,27 +3,30 @@ package sockhttp
 import (
 	"errors"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
 
+	"ringo"
 	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 )
 
-// conn2 is a connection that speaks HTTP/2: one that serves it reads its frames; each stream has a task, or a goroutine
-// where the connection has, and what they send is collected and written by another.
+// conn2 is a connection that speaks HTTP/2, as a server and a client have it: one reads its frames, others send on its
+// streams, and what they send is collected and written by another. They are tasks of its loop, or goroutines where it
+// has none; those who send may be anywhere.
 //
-//	reader ──HEADERS──▶ stream2.Run ──▶ handler        reader, handlers ──frames──▶ out ──▶ flusher ──▶ peer
-//	reader ──DATA──▶ body2 ──▶ handler
+//	reader ──HEADERS──▶ side ──▶ handler, request       reader, those ──frames──▶ out ──▶ flusher ──▶ peer
+//	reader ──DATA──▶ body2 ──▶ handler, caller
 //
 // All of it but what the reader alone has is under mu, below which nobody waits and nothing is closed.
 type conn2 struct {
-	*conn
+	side   side2
+	c      stream
+	loop   *ringo.Loop // nil: goroutines have it
 	limits limits2
 
 	decoder *hpack.Decoder // the reader's, as these are
@@ -31,12 +34,10 @@ type conn2 struct {
 
 	mu      sync.Mutex
 	streams map[uint32]*stream2
-	last    uint32   // the highest stream that the peer has begun
+	last    uint32   // the highest stream that was begun
 	ended   []uint32 // the streams that were reset last, by this side: more of them may be on its way
-	running int      // handlers
-	queue   []*stream2
-	unacked int // SETTINGS
-	greeted bool
+	unacked int      // SETTINGS
+	greeted bool     // the peer's preface is here, if it has one
 	wasted  waste
 
 	encoder   *hpack.Encoder
@@ -51,22 +52,52 @@ type conn2 struct {
 	frameSize int   // of frames to the peer
 	inflow    inflow
 
-	writers lot // handlers that wait for a window, or for room in out
+	writers lot // those who wait for a window, or for room in out
 	waiter  lot // the reader, for the end of the others
 
 	going     bool // GOAWAY was sent
 	over      bool // nothing is left to do but to close
 	dead      bool // nothing can be sent any more
 	interrupt bool // the reader is to be
-	told      []http.ConnState
-	telling   bool
-	alarm     alarm // of the preface, a head, and the wait for the next request
 	ping      alarm
 	pinged    bool
 	heard     time.Time // when the last frame came, where that matters
 }
 
-// limits2 are what Server.HTTP2 says, or net/http's defaults.
+// side2 is what the two ends do each in its way. The caller has mu.
+type side2 interface {
+	settled()                         // the peer's first SETTINGS are here
+	set(id uint16, v uint32)          // a setting of the peer's
+	headOpens()                       // a head has begun, of which more is to come
+	headCloses()                      // it is here
+	takeBlock(b *block2) error        // it, or trailers
+	takeGoAway(f *frame)              // the peer begins, or takes, no more streams
+	tooShort(declared, n int64) error // why a body is that has ended before its Content-Length
+	lastOfPeer() uint32               // the highest stream that the peer has begun
+	idle()                            // the last stream has ended
+}
+
+// owner2 is who has a stream.
+type owner2 interface {
+	left(why error) // the stream is none of the connection's any more. The caller has mu.
+}
+
+// stream2 is a request of HTTP/2 and its answer, as both sides have it.
+type stream2 struct {
+	h     *conn2
+	owner owner2
+	id    uint32
+	body  body2 // that the peer sends
+
+	// Under the connection's mu.
+	ends   bool  // the peer has sent all of it
+	gone   error // why it is none of the connection's any more
+	window int64 // how many bytes of a body the peer has room for
+	inflow inflow
+	heads  bool // who sends waits to send a head
+}
+
+// limits2 are what an http.HTTP2Config says, or net/http's defaults.
 type limits2 struct {
 	streams, table, encoderTable, frame, list uint32
 	window, streamWindow                      int64
@@ -74,17 +105,10 @@ type limits2 struct {
 	count                                     func(string)
 }
 
-func (s *Server) limits2() (l limits2) {
-	l = limits2{streams: 250, table: 4096, encoderTable: 4096, frame: frameMax, window: 1 << 20, streamWindow: 1 << 20,
-		pong: 15 * time.Second}
-	most := s.MaxHeaderBytes
-	if most <= 0 {
-		most = http.DefaultMaxHeaderBytes
-	}
-	l.list = uint32(min(most, windowMax-320) + 320) // as net/http: ten fields' overhead
-	cfg := s.HTTP2
+// configure has a config in the place of the defaults.
+func (l *limits2) configure(cfg *http.HTTP2Config) {
 	if cfg == nil {
-		return l
+		return
 	}
 	set := func(to *uint32, v, least, most int) {
 		if v >= least && v <= most {
@@ -104,14 +128,10 @@ func (s *Server) limits2() (l limits2) {
 	if l.ping, l.write, l.count = cfg.SendPingTimeout, cfg.WriteByteTimeout, cfg.CountError; cfg.PingTimeout > 0 {
 		l.pong = cfg.PingTimeout
 	}
-	return l
 }
 
 // goAwayMax is how long a peer that has done wrong may take to read so: as long as net/http gives it.
 const goAwayMax = time.Second
-
-// settingsMax is how long a peer may take to say its first word.
-const settingsMax = 10 * time.Second
 
 var (
 	errGone   = errors.New("http2: client disconnected")
@@ -119,50 +139,27 @@ var (
 	errEnded  = errors.New("http2: request body closed due to handler exiting")
 )
 
-// serve2 serves a connection that speaks HTTP/2 until its end.
-func (c *conn) serve2() {
-	c.learnRemote()
-	h := &conn2{conn: c, limits: c.s.limits2(), streams: make(map[uint32]*stream2), window: firstWindow,
-		startsAt: firstWindow, frameSize: frameMax}
-	h.decoder = hpack.NewDecoder(h.limits.table, h.field)
-	h.decoder.SetMaxStringLength(int(h.limits.list))
+// init makes it ready, of a connection on that loop, if any.
+func (h *conn2) init(side side2, c stream, l *ringo.Loop, limits limits2) {
+	h.side, h.c, h.loop, h.limits = side, c, l, limits
+	h.streams, h.window, h.startsAt, h.frameSize = make(map[uint32]*stream2), firstWindow, firstWindow, frameMax
+	h.decoder = hpack.NewDecoder(limits.table, h.field)
+	h.decoder.SetMaxStringLength(int(limits.list))
 	h.encoder = hpack.NewEncoder((*headWriter)(h))
-	h.encoder.SetMaxDynamicTableSizeLimit(h.limits.encoderTable)
-	h.alarm.fn, h.ping.fn = h.late, h.pingLate
-	if c.loop != nil {
-		h.alarm.l, h.ping.l = (*loop.Loop)(c.loop), (*loop.Loop)(c.loop)
-	}
-	h.begin()
-	c.s.keep2(c, h)
-	defer c.s.keep2(c, nil)
-	err := h.read()
-	if h.part2(err) {
-		h.part(nil, true)
-	}
-	h.mu.Lock()
-	for h.telling { // Closed is told last
-		h.wait(&h.waiter, nil, true)
-	}
-	h.mu.Unlock()
+	h.encoder.SetMaxDynamicTableSizeLimit(limits.encoderTable)
+	h.ping.fn, h.ping.l = h.pingLate, (*loop.Loop)(l)
 }
 
-// begin sends what a server says first.
-func (h *conn2) begin() {
-	h.mu.Lock()
-	defer h.unlock()
-	out := appendFrame(h.out, frameSettings, 0, 0, 5*6)
-	out = appendSetting(out, settingFrameSize, h.limits.frame)
-	out = appendSetting(out, settingStreams, h.limits.streams)
-	out = appendSetting(out, settingHeaderList, h.limits.list)
-	out = appendSetting(out, settingTableSize, h.limits.table)
-	h.out = appendSetting(out, settingWindow, uint32(h.limits.streamWindow))
+// begin sends what a side says first. settings are id and value by turns. The caller has mu.
+func (h *conn2) begin(settings ...uint32) {
+	h.out = appendFrame(h.out, frameSettings, 0, 0, len(settings)/2*6)
+	for i := 0; i < len(settings); i += 2 {
+		h.out = appendSetting(h.out, uint16(settings[i]), settings[i+1])
+	}
 	h.unacked = 1
 	h.wasted.since = h.now()
 	h.inflow = inflow{left: firstWindow, size: h.limits.window}
 	h.giveBack(nil, int(h.limits.window-firstWindow))
-	h.alarm.set(h.now().Add(settingsMax))
-	h.setState(http.StateActive)
-	h.setState(http.StateIdle)
 	if h.limits.ping > 0 {
 		h.heard = h.now()
 		h.ping.set(h.heard.Add(h.limits.ping))
@@ -170,24 +167,8 @@ func (h *conn2) begin() {
 	h.flush()
 }
 
-// read reads frames until the connection is to end. The error is why, if it is not for the server's wish.
-func (h *conn2) read() error {
-	for {
-		need, err := h.receive()
-		if err != nil {
-			return err
-		}
-		if h.isOver() {
-			return nil
-		}
-		if _, err := h.c.Peek(need); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && h.isOver() {
-				return nil
-			}
-			return err
-		}
-	}
-}
+// now is the time for deadlines.
+func (h *conn2) now() time.Time { return nowOn(h.loop) }
 
 func (h *conn2) isOver() bool {
 	h.mu.Lock()
@@ -273,8 +254,7 @@ func (h *conn2) take(f *frame) error {
 			return &connectionError{codeProtocol, "the first frame is not SETTINGS"}
 		}
 		h.wasted.begun = true
-		h.alarm.set(time.Time{})
-		h.rests()
+		h.side.settled()
 	}
 	if h.going && f.id > h.last && f.kind != frameHeaders && f.kind != frameContinuation {
 		if f.kind == frameData { // of a stream that was not begun: GOAWAY is on its way to the peer
@@ -296,8 +276,8 @@ func (h *conn2) take(f *frame) error {
 	case frameReset:
 		return h.takeReset(f)
 	case frameGoAway:
-		h.goAway(codeNone)
-		return nil
+		h.side.takeGoAway(f)
+		return h.waste(wasteFrame)
 	}
 	return h.waste(wasteFrame) // PRIORITY, and what is not known
 }
@@ -310,52 +290,6 @@ func (h *conn2) count(of string, code errorCode, why string) {
 		name := of + "_" + code.String() + "_" + strings.ReplaceAll(why, " ", "_")
 		h.start(&counted{h, name})
 	}
-}
-
-// goAway tells the peer to begin no more streams. The connection ends when those that there are have.
-func (h *conn2) goAway(code errorCode) {
-	if !h.going {
-		h.going = true
-		h.out = appendGoAway(h.out, h.last, code)
-	}
-	h.rests()
-	h.flush()
-}
-
-// rests is for when a stream may have been the last.
-func (h *conn2) rests() {
-	if len(h.streams) > 0 || h.over {
-		return
-	}
-	if h.going {
-		h.over, h.interrupt = true, true
-		return
-	}
-	d := h.s.idleTimeout()
-	if h.last == 0 && !h.keepsAlive() { // who has come when it was too late has one request
-		d = newMax
-	}
-	if d > 0 && h.sawSettings() && !h.block.open { // whose time goes on
-		h.alarm.set(time.Now().Add(d))
-	}
-}
-
-// shutdown ends the connection in order. Any goroutine may call it.
-func (h *conn2) shutdown() {
-	h.mu.Lock()
-	h.goAway(codeNone)
-	h.unlock()
-}
-
-// late is for when the alarm goes off.
-func (h *conn2) late() {
-	h.mu.Lock()
-	if !h.sawSettings() || h.block.open {
-		h.dead, h.interrupt = true, true
-	} else if len(h.streams) == 0 {
-		h.goAway(codeNone)
-	}
-	h.unlock()
 }
 
 // pingLate asks a peer that has been silent whether it is there, and ends one that has not answered.
@@ -377,24 +311,23 @@ func (h *conn2) pingLate() {
 	}
 }
 
-// part2 ends all streams, and says why to the peer. It reports whether that is still there to read it.
-func (h *conn2) part2(err error) bool {
+// part2 ends all streams, for that reason, and says what err was to the peer, who may take so long to read it. It
+// reports whether the peer is still there.
+func (h *conn2) part2(err, why error, patience time.Duration) bool {
 	h.mu.Lock()
 	defer h.unlock()
 	var wrong *connectionError
 	if errors.As(err, &wrong) {
 		h.count("conn", wrong.code, wrong.why)
-		h.out = appendGoAway(h.out, h.last, wrong.code)
+		h.out = appendGoAway(h.out, h.side.lastOfPeer(), wrong.code)
 		h.going = true
 		h.flush()
 	}
 	there := (err == nil || wrong != nil) && !h.dead
 	h.over = true
 	for _, st := range h.streams {
-		h.close(st, errGone)
+		h.close(st, why)
 	}
-	h.queue = nil
-	patience := h.s.WriteTimeout
 	if wrong != nil { // it may read nothing
 		patience = goAwayMax
 	}
@@ -405,16 +338,10 @@ func (h *conn2) part2(err error) bool {
 	}
 	for there && !h.dead && h.flushing && h.wait(&h.waiter, nil, false) == nil { // of a cancelled task so is the writer
 	}
-	h.alarm.stop()
 	h.ping.stop()
 	there = there && !h.dead
 	h.dead = true
 	h.writers.wakeAll()
-	if wrong != nil {
-		h.mu.Unlock()
-		h.logf("http2: server connection error from %v: %v", h.remote, wrong)
-		h.mu.Lock()
-	}
 	return there
 }
 
@@ -425,19 +352,6 @@ func (h *conn2) unlock() {
 	h.mu.Unlock()
 	if interrupt {
 		h.c.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// setState has ConnState called.
-func (h *conn2) setState(state http.ConnState) {
-	h.active = state == http.StateActive
-	h.state.Store(int32(state))
-	if h.s.ConnState == nil {
-		return
-	}
-	if h.told = append(h.told, state); !h.telling {
-		h.telling = true
-		h.start((*teller)(h))
 	}
 }
 
@@ -454,28 +368,6 @@ func (h *conn2) start(j loop.Job) {
 	}
 }
 
-// teller calls ConnState, one call after the other.
-type teller conn2
-
-func (t *teller) Run() {
-	h := (*conn2)(t)
-	h.mu.Lock()
-	for len(h.told) > 0 {
-		states := h.told
-		h.told = nil
-		h.mu.Unlock()
-		elsewhere(lane.Handlers, func() {
-			for _, state := range states {
-				h.s.ConnState(h.net(), state)
-			}
-		})
-		h.mu.Lock()
-	}
-	h.telling = false
-	h.waiter.wakeAll()
-	h.mu.Unlock()
-}
-
 // counted is an error on its way to who counts them.
 type counted struct {
 	h    *conn2
@@ -484,6 +376,5 @@ type counted struct {
 
 func (c *counted) Run() { elsewhere(lane.Handlers, func() { c.h.limits.count(c.name) }) }
 
-// Code says what those are for whom tasks are shown.
-func (t *teller) Code() code.Func  { return code.Of((*teller).Run) }
+// Code says what it is for whom tasks are shown.
 func (c *counted) Code() code.Func { return code.Of((*counted).Run) }

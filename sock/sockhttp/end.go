@@ -24,7 +24,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		go fn()
 	}
 	s.mu.Unlock()
-	s.each2((*conn2).shutdown) // the peers of all are told at once
+	s.each2((*server2).shutdown) // the peers of all are told at once
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for d := time.Millisecond; ; d = min(2*d, 500*time.Millisecond) {
@@ -125,7 +125,7 @@ func (s *Server) eachOnLoops(f func(*conn)) {
 func (s *Server) SetKeepAlivesEnabled(on bool) {
 	s.single.Store(!on)
 	if !on {
-		s.each2((*conn2).shutdown)
+		s.each2((*server2).shutdown)
 		s.closeIdle()
 	}
 }

@@ -61,7 +61,7 @@ func (h *conn2) discard(f *frame) error {
 // takeData takes a piece of a body.
 func (h *conn2) takeData(f *frame) error {
 	st := h.streams[f.id]
-	if st == nil && f.id > h.last {
+	if !h.begun(f.id) {
 		return &connectionError{codeProtocol, "DATA on a stream that has not begun"}
 	}
 	if st == nil || st.ends {
@@ -106,7 +106,7 @@ func (h *conn2) takeData(f *frame) error {
 func (h *conn2) takeWindow(f *frame) error {
 	n := int64(binary.BigEndian.Uint32(f.payload) & windowMax)
 	st := h.streams[f.id]
-	if f.id != 0 && f.id > h.last {
+	if f.id != 0 && !h.begun(f.id) {
 		return &connectionError{codeProtocol, "WINDOW_UPDATE on a stream that has not begun"}
 	}
 	if err := h.waste(wasteWindow); err != nil {
@@ -162,6 +162,8 @@ func (h *conn2) takeSettings(f *frame) error {
 					return &connectionError{codeFlowControl, "a window that is too large"}
 				}
 			}
+		default:
+			h.side.set(id, v)
 		}
 	}
 	h.out = appendFrame(h.out, frameSettings, flagAck, 0, 0)
@@ -183,7 +185,7 @@ func (h *conn2) takePing(f *frame) error {
 
 // takeReset takes RST_STREAM.
 func (h *conn2) takeReset(f *frame) error {
-	if f.id > h.last {
+	if !h.begun(f.id) {
 		return &connectionError{codeProtocol, "RST_STREAM on a stream that has not begun"}
 	}
 	if st := h.streams[f.id]; st != nil {

@@ -117,7 +117,7 @@ func TestWriteByteTimeout(t *testing.T) {
 	sent := bytes.Repeat([]byte("0123456789"), 1000)
 	for takes := range 5 {
 		nc := &slow{takes: 777 * takes}
-		h := &conn2{conn: &conn{c: &buffered{Conn: nc}}, limits: limits2{write: time.Hour}}
+		h := &conn2{c: &buffered{Conn: nc}, limits: limits2{write: time.Hour}}
 		err := h.write(sent)
 		want, wanted := sent, error(nil)
 		if takes == 0 {

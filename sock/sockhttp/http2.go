@@ -79,8 +79,8 @@ func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
 // begin has connections that speak HTTP/2 hear of the drain.
 func (o *origin) begin() {
 	o.stop = (*loop.Loop)(o.loop).OnDrain(func() {
-		o.s.each2(func(h *conn2) {
-			if h.from == o {
+		o.s.each2(func(h *server2) {
+			if h.conn.from == o {
 				h.shutdown()
 			}
 		})
@@ -95,7 +95,7 @@ func (o *origin) end() {
 }
 
 // keep2 notes a connection that speaks HTTP/2; nil: it has ended.
-func (s *Server) keep2(c *conn, h *conn2) {
+func (s *Server) keep2(c *conn, h *server2) {
 	s.mu.Lock()
 	if c.two = h; c.own != nil {
 		s.keepLocked(c, h != nil)
@@ -107,8 +107,8 @@ func (s *Server) keep2(c *conn, h *conn2) {
 }
 
 // each2 calls f for each connection that speaks HTTP/2. It may wait for loops.
-func (s *Server) each2(f func(*conn2)) {
-	var all []*conn2
+func (s *Server) each2(f func(*server2)) {
+	var all []*server2
 	s.mu.Lock()
 	for c := range s.conns {
 		if c.two != nil {

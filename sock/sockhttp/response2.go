@@ -16,7 +16,7 @@ import (
 // Content-Length, and is made at once.
 type response2 struct {
 	answer
-	st     *stream2
+	st     *served2
 	headed bool // HEADERS are out
 	ended  bool // and END_STREAM is
 	failed error
@@ -57,17 +57,26 @@ func (w *response2) inform(status int) {
 	sent.drop("Content-Length")
 	sent.drop("Transfer-Encoding")
 	h.mu.Lock()
-	if !w.headed && h.awaitRoom(w.st) == nil {
+	if !w.headed && h.awaitRoom(&w.st.stream2) == nil {
 		if status == http.StatusContinue {
-			w.st.body.continues = false
+			w.st.body.continues = nil
 		}
 		h.encode(":status", strconv.Itoa(status))
 		h.encodeFields(sent)
-		h.sendHead(w.st, false)
+		h.sendHead(&w.st.stream2, false)
 		h.flush()
 	}
 	h.unlock()
 	sent.release()
+}
+
+// sendContinue tells a peer that waits for it to send the body. The caller has mu.
+func (st *served2) sendContinue() {
+	if st.lost() == nil && !st.res.headed {
+		st.h.encode(":status", "100")
+		st.h.sendHead(&st.stream2, false)
+		st.h.flush()
+	}
 }
 
 // Write writes some of the body.
@@ -159,7 +168,7 @@ func (w *response2) finish() {
 
 // send sends what is held, and p; and the end, if the handler has returned.
 func (w *response2) send(p []byte) {
-	h, st := w.st.h, w.st
+	h, st := w.st.s, w.st
 	var trailers *fields
 	if w.done && len(w.header) > 0 {
 		trailers = fieldsOf(w.trailer())
@@ -171,7 +180,7 @@ func (w *response2) send(p []byte) {
 	h.mu.Lock()
 	err := st.lost()
 	if err == nil && !w.headed {
-		if err = h.awaitRoom(st); err == nil && len(first) > 0 {
+		if err = h.awaitRoom(&st.stream2); err == nil && len(first) > 0 {
 			w.sendHead(first, trailers)
 		} else if err == nil {
 			w.sendHead(p, trailers)
@@ -182,17 +191,17 @@ func (w *response2) send(p []byte) {
 		err = nil // also if the stream has ended with it
 	} else {
 		if err == nil && len(first) > 0 {
-			err = h.sendData(st, first, w.done && len(p) == 0 && trailers == nil)
+			err = h.sendData(&st.stream2, first, w.done && len(p) == 0 && trailers == nil)
 		}
 		if err == nil && (len(p) > 0 || w.done && len(first) == 0 && trailers == nil) {
-			err = h.sendData(st, p, w.done && trailers == nil)
+			err = h.sendData(&st.stream2, p, w.done && trailers == nil)
 		}
 		if err == nil && trailers != nil {
-			err = h.awaitRoom(st)
+			err = h.awaitRoom(&st.stream2)
 		}
 		if err == nil && trailers != nil {
 			h.encodeFields(trailers)
-			h.sendHead(st, true)
+			h.sendHead(&st.stream2, true)
 			h.flush()
 		}
 		if err == nil && w.done {
@@ -209,7 +218,7 @@ func (w *response2) send(p []byte) {
 // sendHead sends the head of the answer, of whose body p is the first.
 func (w *response2) sendHead(p []byte, trailers *fields) {
 	w.headed = true
-	h, st, f := w.st.h, w.st, w.sent
+	h, st, f := w.st.s, w.st, w.sent
 	isHead := st.made.Method == http.MethodHead
 	h.encodeStatus(w.status)
 	if connection := f.get("Connection"); connection != "" {
@@ -231,7 +240,7 @@ func (w *response2) sendHead(p []byte, trailers *fields) {
 		h.encode("date", dateNow())
 	}
 	w.ended = isHead || w.done && len(p) == 0 && trailers == nil && len(w.trailers) == 0
-	h.sendHead(st, w.ended)
+	h.sendHead(&st.stream2, w.ended)
 	f.release()
 	if w.sent = nil; w.ended {
 		h.answered(st)
@@ -298,7 +307,7 @@ func (w *response2) SetWriteDeadline(t time.Time) error {
 }
 
 func (w *response2) limit(t time.Time, set func(time.Time), late func()) error {
-	if !t.IsZero() && w.st.h.passed(t) {
+	if !t.IsZero() && w.st.s.conn.passed(t) {
 		late()
 		return nil
 	}

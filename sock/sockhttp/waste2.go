@@ -2,8 +2,8 @@ package sockhttp
 
 import "time"
 
-// waste counts what a peer makes a server do for nothing: one count for all of it, which goes down with time and with
-// answers. Who goes on has its connection ended.
+// waste counts what a peer makes its other side do for nothing: one count for all of it, which goes down with time and
+// with answers. Who goes on has its connection ended.
 type waste struct {
 	n     int
 	since time.Time // when it was last brought down by the time

@@ -1,0 +1,222 @@
+package sockhttp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"ringo/internal/lane"
+	"ringo/internal/rt/code"
+)
+
+// server2 is a connection that is served by HTTP/2: each stream has a task, or a goroutine where the connection has.
+type server2 struct {
+	conn2
+	conn *conn
+
+	// Under mu.
+	running int // handlers
+	queue   []*served2
+	told    []http.ConnState
+	telling bool
+	alarm   alarm // of the preface, a head, and the wait for the next request
+}
+
+func (s *Server) limits2() (l limits2) {
+	l = limits2{streams: 250, table: 4096, encoderTable: 4096, frame: frameMax, window: 1 << 20, streamWindow: 1 << 20,
+		pong: 15 * time.Second}
+	most := s.MaxHeaderBytes
+	if most <= 0 {
+		most = http.DefaultMaxHeaderBytes
+	}
+	l.list = uint32(min(most, windowMax-320) + 320) // as net/http: ten fields' overhead
+	l.configure(s.HTTP2)
+	return l
+}
+
+// settingsMax is how long a peer may take to say its first word.
+const settingsMax = 10 * time.Second
+
+// serve2 serves a connection that speaks HTTP/2 until its end.
+func (c *conn) serve2() {
+	c.learnRemote()
+	h := &server2{conn: c}
+	h.init(h, c.c, c.loop, c.s.limits2())
+	h.alarm.fn, h.alarm.l = h.late, h.ping.l
+	h.greet()
+	c.s.keep2(c, h)
+	defer c.s.keep2(c, nil)
+	err := h.read()
+	there := h.part2(err, errGone, c.s.WriteTimeout)
+	if wrong, ok := err.(*connectionError); ok {
+		c.logf("http2: server connection error from %v: %v", c.remote, wrong)
+	}
+	if there {
+		c.part(nil, true)
+	}
+	h.mu.Lock()
+	h.queue = nil
+	h.alarm.stop()
+	for h.telling { // Closed is told last
+		h.wait(&h.waiter, nil, true)
+	}
+	h.mu.Unlock()
+}
+
+// greet sends what a server says first.
+func (h *server2) greet() {
+	h.mu.Lock()
+	defer h.unlock()
+	h.alarm.set(h.now().Add(settingsMax))
+	h.setState(http.StateActive)
+	h.setState(http.StateIdle)
+	h.begin(settingFrameSize, h.limits.frame, settingStreams, h.limits.streams, settingHeaderList, h.limits.list,
+		settingTableSize, h.limits.table, settingWindow, uint32(h.limits.streamWindow))
+}
+
+// read reads frames until the connection is to end. The error is why, if it is not for the server's wish.
+func (h *server2) read() error {
+	for {
+		need, err := h.receive()
+		if err != nil {
+			return err
+		}
+		if h.isOver() {
+			return nil
+		}
+		if _, err := h.c.Peek(need); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) && h.isOver() {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// goAway tells the peer to begin no more streams. The connection ends when those that there are have.
+func (h *server2) goAway(code errorCode) {
+	if !h.going {
+		h.going = true
+		h.out = appendGoAway(h.out, h.last, code)
+	}
+	h.rests()
+	h.flush()
+}
+
+// rests is for when a stream may have been the last.
+func (h *server2) rests() {
+	if len(h.streams) > 0 || h.over {
+		return
+	}
+	if h.going {
+		h.over, h.interrupt = true, true
+		return
+	}
+	d := h.conn.s.idleTimeout()
+	if h.last == 0 && !h.conn.keepsAlive() { // who has come when it was too late has one request
+		d = newMax
+	}
+	if d > 0 && h.sawSettings() && !h.block.open { // whose time goes on
+		h.alarm.set(time.Now().Add(d))
+	}
+}
+
+// shutdown ends the connection in order. Any goroutine may call it.
+func (h *server2) shutdown() {
+	h.mu.Lock()
+	h.goAway(codeNone)
+	h.unlock()
+}
+
+// late is for when the alarm goes off.
+func (h *server2) late() {
+	h.mu.Lock()
+	if !h.sawSettings() || h.block.open {
+		h.dead, h.interrupt = true, true
+	} else if len(h.streams) == 0 {
+		h.goAway(codeNone)
+	}
+	h.unlock()
+}
+
+// settled, headOpens and headCloses have the time end, or run, that a peer may take.
+func (h *server2) settled() {
+	h.alarm.set(time.Time{})
+	h.rests()
+}
+
+func (h *server2) headOpens() {
+	if d := h.conn.s.headerTimeout(); d > 0 {
+		h.alarm.set(h.now().Add(d))
+	}
+}
+
+func (h *server2) headCloses() {
+	if h.conn.s.headerTimeout() > 0 {
+		h.alarm.set(time.Time{})
+	}
+	h.rests()
+}
+
+// set has nothing to do for a setting that is a client's alone.
+func (h *server2) set(uint16, uint32) {}
+
+// takeGoAway ends the connection when its streams have ended.
+func (h *server2) takeGoAway(*frame) { h.goAway(codeNone) }
+
+// lastOfPeer is the last stream: clients begin them all.
+func (h *server2) lastOfPeer() uint32 { return h.last }
+
+// tooShort is the error of a request's body.
+func (h *server2) tooShort(declared, n int64) error {
+	return fmt.Errorf("request declared a Content-Length of %d but only wrote %d bytes", declared, n)
+}
+
+// idle is for when the last stream has ended.
+func (h *server2) idle() {
+	h.setState(http.StateIdle)
+	if !h.conn.keepsAlive() {
+		h.goAway(codeNone)
+	}
+	h.rests()
+}
+
+// setState has ConnState called.
+func (h *server2) setState(state http.ConnState) {
+	h.conn.active = state == http.StateActive
+	h.conn.state.Store(int32(state))
+	if h.conn.s.ConnState == nil {
+		return
+	}
+	if h.told = append(h.told, state); !h.telling {
+		h.telling = true
+		h.start((*teller)(h))
+	}
+}
+
+// teller calls ConnState, one call after the other.
+type teller server2
+
+func (t *teller) Run() {
+	h := (*server2)(t)
+	h.mu.Lock()
+	for len(h.told) > 0 {
+		states := h.told
+		h.told = nil
+		h.mu.Unlock()
+		elsewhere(lane.Handlers, func() {
+			for _, state := range states {
+				h.conn.s.ConnState(h.conn.net(), state)
+			}
+		})
+		h.mu.Lock()
+	}
+	h.telling = false
+	h.waiter.wakeAll()
+	h.mu.Unlock()
+}
+
+// Code says what it is for whom tasks are shown.
+func (t *teller) Code() code.Func { return code.Of((*teller).Run) }
