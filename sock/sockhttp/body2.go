@@ -65,7 +65,7 @@ func (b *body2) Read(p []byte) (n int, err error) {
 	}
 	if !b.cutOff {
 		h.giveBack(nil, n)
-		if !b.st.ends {
+		if !b.st.ends && b.st.gone == nil {
 			h.giveBack(b.st, n)
 		}
 		h.flush()

@@ -28,9 +28,11 @@ type conn2 struct {
 	c      stream
 	loop   *ringo.Loop // nil: goroutines have it
 	limits limits2
+	client bool // it is a client's
 
 	decoder *hpack.Decoder // the reader's, as these are
 	block   block2
+	frames  uint64 // of streams, that have come
 
 	mu      sync.Mutex
 	streams map[uint32]*stream2
@@ -55,10 +57,11 @@ type conn2 struct {
 	writers lot // those who wait for a window, or for room in out
 	waiter  lot // the reader, for the end of the others
 
-	going     bool // GOAWAY was sent
-	over      bool // nothing is left to do but to close
-	dead      bool // nothing can be sent any more
-	interrupt bool // the reader is to be
+	going     bool  // GOAWAY was sent
+	over      bool  // nothing is left to do but to close
+	dead      bool  // nothing can be sent any more
+	broken    error // why, if there is more to say
+	interrupt bool  // the reader is to be
 	ping      alarm
 	pinged    bool
 	heard     time.Time // when the last frame came, where that matters
@@ -67,10 +70,11 @@ type conn2 struct {
 // side2 is what the two ends do each in its way. The caller has mu.
 type side2 interface {
 	settled()                         // the peer's first SETTINGS are here
-	set(id uint16, v uint32)          // a setting of the peer's
+	set(id uint16, v uint32) error    // a setting of the peer's
 	headOpens()                       // a head has begun, of which more is to come
 	headCloses()                      // it is here
 	takeBlock(b *block2) error        // it, or trailers
+	pong()                            // a PING was answered
 	takeGoAway(f *frame)              // the peer begins, or takes, no more streams
 	tooShort(declared, n int64) error // why a body is that has ended before its Content-Length
 	lastOfPeer() uint32               // the highest stream that the peer has begun
@@ -79,6 +83,7 @@ type side2 interface {
 
 // owner2 is who has a stream.
 type owner2 interface {
+	inputEnds()     // the peer has sent all. The caller has mu.
 	left(why error) // the stream is none of the connection's any more. The caller has mu.
 }
 
@@ -90,6 +95,7 @@ type stream2 struct {
 	body  body2 // that the peer sends
 
 	// Under the connection's mu.
+	headIn bool  // the head of what the peer sends is here
 	ends   bool  // the peer has sent all of it
 	gone   error // why it is none of the connection's any more
 	window int64 // how many bytes of a body the peer has room for
@@ -136,6 +142,7 @@ const goAwayMax = time.Second
 var (
 	errGone   = errors.New("http2: client disconnected")
 	errClosed = errors.New("http2: stream closed")
+	errLost   = errors.New("http2: client connection lost")
 	errEnded  = errors.New("http2: request body closed due to handler exiting")
 )
 
@@ -166,6 +173,9 @@ func (h *conn2) begin(settings ...uint32) {
 	}
 	h.flush()
 }
+
+// pingText is what a PING has, whose answer is not looked at.
+const pingText = "sockhttp"
 
 // now is the time for deadlines.
 func (h *conn2) now() time.Time { return nowOn(h.loop) }
@@ -240,12 +250,15 @@ func (h *conn2) handleFrame(f *frame) error {
 	if h.wasted.tooMuch(h) {
 		return errCalm
 	}
-	h.reset(one.id, one.code, errors.New("http2: "+one.why))
+	h.reset(one.id, one.code, one)
 	return nil
 }
 
 // take does what a frame says.
 func (h *conn2) take(f *frame) error {
+	if f.id != 0 {
+		h.frames++
+	}
 	if (f.kind == frameContinuation) != h.block.open || h.block.open && f.id != h.block.id {
 		return &connectionError{codeProtocol, "a frame within a head, or a head's rest without one"}
 	}
@@ -300,12 +313,12 @@ func (h *conn2) pingLate() {
 	switch silent := now.Sub(h.heard); {
 	case h.over || h.dead:
 	case h.pinged:
-		h.dead, h.interrupt = true, true
+		h.dead, h.interrupt, h.broken = true, true, errLost
 	case silent < h.limits.ping:
 		h.ping.set(h.heard.Add(h.limits.ping))
 	default:
 		h.pinged = true
-		h.out = append(appendFrame(h.out, framePing, 0, 0, 8), "sockhttp"...)
+		h.out = append(appendFrame(h.out, framePing, 0, 0, 8), pingText...)
 		h.flush()
 		h.ping.set(now.Add(h.limits.pong))
 	}
@@ -325,7 +338,7 @@ func (h *conn2) part2(err, why error, patience time.Duration) bool {
 	}
 	there := (err == nil || wrong != nil) && !h.dead
 	h.over = true
-	for _, st := range h.streams {
+	for _, st := range h.inOrder() {
 		h.close(st, why)
 	}
 	if wrong != nil { // it may read nothing

@@ -47,11 +47,16 @@ func show(w io.Writer, what string, h http.Header) {
 // control serves h by net/http.
 func control(t testing.TB, h http.Handler) string {
 	t.Helper()
+	return controlBy(t, h, nil)
+}
+
+func controlBy(t testing.TB, h http.Handler, protocols *http.Protocols) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
+	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0), Protocols: protocols}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

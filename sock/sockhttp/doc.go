@@ -57,11 +57,21 @@
 //	client := &http.Client{Transport: &sockhttp.Transport{Proxy: http.ProxyFromEnvironment}}
 //
 // net/http's own Transport would stop the loop of a task, since it waits in channels. This one makes a task's request
-// on the task's loop, by HTTP/1.1: it connects by package sock, with TLS by socktls, keeps idle connections by loop,
-// and needs a second task only to send a body that is not in memory. Requests of goroutines are made by an
-// [http.Transport] with the same settings, and for tasks, too, it does what HTTP/1.1 on a loop can't, on a goroutine:
-// HTTP/2, which a task speaks with servers that refuse HTTP/1.1 in the handshake, or if Protocols lacks it; proxies of
-// SOCKS; and hosts whose names are not ASCII. In worlds of package sim these fail.
+// on the task's loop, by HTTP/1.1 and HTTP/2: it connects by package sock, with TLS by socktls, keeps connections by
+// loop, and needs a second task only to send a body that is not in memory. Requests of goroutines are made by an
+// [http.Transport] with the same settings, and for tasks, too, it does what a loop can't, on a goroutine: proxies of
+// SOCKS, and hosts whose names are not ASCII. In worlds of package sim these fail.
+//
+// By TLS the server chooses of HTTP/2 and HTTP/1.1 as Protocols has them. In the clear it is HTTP/1.1, or HTTP/2 where
+// Protocols has UnencryptedHTTP2 and not HTTP1. A request that asks for another protocol (Upgrade) goes by HTTP/1.1.
+//
+// Requests of a loop's tasks to one host share a connection of HTTP/2, those of different loops don't. Beyond the
+// streams that its server allows there are further connections, or, at MaxConnsPerHost, a request waits for a stream
+// or a place. While it has streams a task reads it, so a body that is not closed keeps Run from ending; at rest it has
+// none, and it is kept, and given up, as one of HTTP/1. Requests are made again, up to six times, that the server has
+// not looked at, by its GOAWAY or REFUSED_STREAM: net/http's rule. An answer that is not read holds up to 4 MiB
+// ([Transport.HTTP2] sets other windows). Servers that make the client work for nothing are disconnected as clients
+// are.
 //
 // All waits of a request end with its context, which includes http.Client.Timeout, and with the task's own: a cancel,
 // Loop.WithTimeout, Loop.WithContext. Answers are read by [http.ReadResponse], requests are written, and made again on
@@ -72,6 +82,9 @@
 //   - A peer that stops reading a request is heard all the same: its answer counts, and not the error of the write.
 //   - A body of unknown length of a GET, HEAD, DELETE, OPTIONS, PROPFIND or SEARCH is asked for its first byte before
 //     the head is sent, for as long as that takes; net/http goes on after 200 ms.
+//   - An answer of HTTP/2 must not have fields of HTTP/1's connections, a status that is not three digits, a wrong
+//     Content-Length or an answer of 101; and there is no extended CONNECT. What is left of a request's body is sent
+//     until the answer has come, whatever its status.
 //   - A request's Cancel channel, which is deprecated, is not heard.
 //   - A body must be closed or read to its end, as always; the end of its request's context alone does not close its
 //     connection.

@@ -34,7 +34,7 @@ func (f *inflow) add(n int) (open int64) {
 
 // giveBack opens the window of the connection, or of a stream.
 func (h *conn2) giveBack(st *stream2, n int) {
-	if n == 0 {
+	if n == 0 || h.dead {
 		return
 	}
 	f, id := &h.inflow, uint32(0)
@@ -52,8 +52,11 @@ func (h *conn2) discard(f *frame) error {
 		return &connectionError{codeFlowControl, "more DATA than the connection's window"}
 	}
 	h.giveBack(nil, f.size)
-	if len(f.payload) == 0 {
+	switch {
+	case len(f.payload) == 0:
 		return h.waste(wasteFrame)
+	case h.client: // who resets streams as it likes gets what was on its way
+		return nil
 	}
 	return h.waste(wasteLate)
 }
@@ -65,10 +68,17 @@ func (h *conn2) takeData(f *frame) error {
 		return &connectionError{codeProtocol, "DATA on a stream that has not begun"}
 	}
 	if st == nil || st.ends {
-		if err := h.discard(f); err != nil || slices.Contains(h.ended, f.id) { // it was on its way
+		err := h.discard(f)
+		if err != nil || st == nil && h.client || slices.Contains(h.ended, f.id) { // it was on its way
 			return err
 		}
 		return &streamError{f.id, codeStreamClosed, "DATA behind the end of a stream"}
+	}
+	if !st.headIn {
+		if err := h.discard(f); err != nil {
+			return err
+		}
+		return &streamError{f.id, codeProtocol, "DATA before HEADERS"}
 	}
 	b := &st.body
 	if b.got += int64(len(f.payload)); b.declared >= 0 && b.got > b.declared {
@@ -88,6 +98,9 @@ func (h *conn2) takeData(f *frame) error {
 		if err := h.waste(wasteFrame); err != nil {
 			return err
 		}
+	}
+	if h.client {
+		h.wasted.earns(min(10, len(f.payload)/128))
 	}
 	pad := f.size - len(f.payload)
 	if b.put(f.payload) {
@@ -163,7 +176,9 @@ func (h *conn2) takeSettings(f *frame) error {
 				}
 			}
 		default:
-			h.side.set(id, v)
+			if err := h.side.set(id, v); err != nil {
+				return err
+			}
 		}
 	}
 	h.out = appendFrame(h.out, frameSettings, flagAck, 0, 0)
@@ -177,7 +192,8 @@ const settingsFrameMax = 100 * 6
 // takePing takes PING.
 func (h *conn2) takePing(f *frame) error {
 	if f.has(flagAck) {
-		return nil // whatever comes says that the peer is there
+		h.side.pong()
+		return nil
 	}
 	h.out = append(appendFrame(h.out, framePing, flagAck, 0, 8), f.payload...)
 	return h.waste(wasteFrame)
@@ -189,7 +205,11 @@ func (h *conn2) takeReset(f *frame) error {
 		return &connectionError{codeProtocol, "RST_STREAM on a stream that has not begun"}
 	}
 	if st := h.streams[f.id]; st != nil {
-		h.close(st, errClosed)
+		why := errClosed
+		if h.client {
+			why = &resetError{f.id, errorCode(binary.BigEndian.Uint32(f.payload))}
+		}
+		h.close(st, why)
 	}
 	return h.waste(wasteFrame)
 }
@@ -244,13 +264,15 @@ func (h *conn2) awaitRoom(st *stream2) error {
 // flush has what was made be sent, once all that run now have had their turn.
 func (h *conn2) flush() {
 	if len(h.out)-h.heads > outMax+repliesMax {
-		h.dead, h.interrupt = true, true
+		h.dead, h.interrupt, h.broken = true, true, errUnread
 	}
 	if !h.flushing && !h.dead && len(h.out) > 0 {
 		h.flushing = true
 		h.start((*flusher)(h))
 	}
 }
+
+var errUnread = errors.New("http2: the peer does not read what it has asked for")
 
 // flusher sends what a connection has made.
 type flusher conn2
@@ -268,7 +290,7 @@ func (f *flusher) Run() {
 			h.spare = out[:0]
 		}
 		if err != nil {
-			h.dead, h.interrupt = true, true
+			h.dead, h.interrupt, h.broken = true, true, err
 		}
 		h.wakeWriters()
 	}

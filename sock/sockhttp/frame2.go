@@ -90,6 +90,16 @@ func (e *streamError) Error() string {
 	return fmt.Sprintf("http2: stream error: stream ID %d; %v; %s", e.id, e.code, e.why)
 }
 
+// resetError is a stream that the peer has ended.
+type resetError struct {
+	id   uint32
+	code errorCode
+}
+
+func (e *resetError) Error() string {
+	return fmt.Sprintf("http2: stream error: stream ID %d; %v; received from peer", e.id, e.code)
+}
+
 const (
 	frameHeaderSize = 9
 	// frameMax is how long a peer's frame may be, unless Server.HTTP2 says more: the least that may be said.
@@ -160,7 +170,7 @@ func (f *frame) check() error {
 			return &connectionError{codeFrameSize, "GOAWAY of a wrong size"}
 		}
 	case framePush:
-		return &connectionError{codeProtocol, "PUSH_PROMISE from a client"}
+		return &connectionError{codeProtocol, "PUSH_PROMISE"}
 	}
 	return nil
 }
@@ -222,6 +232,11 @@ func appendWord(out []byte, kind uint8, id, v uint32) []byte {
 func appendGoAway(out []byte, last uint32, code errorCode) []byte {
 	out = appendFrame(out, frameGoAway, 0, 0, 8)
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, last), uint32(code))
+}
+
+// parseGoAway reads one, with the text behind it.
+func parseGoAway(p []byte) (last uint32, code errorCode, text []byte) {
+	return binary.BigEndian.Uint32(p) & windowMax, errorCode(binary.BigEndian.Uint32(p[4:])), p[8:]
 }
 
 // appendSetting appends one of a SETTINGS frame.

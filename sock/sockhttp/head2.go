@@ -2,6 +2,7 @@ package sockhttp
 
 import (
 	"net/http"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -131,4 +132,48 @@ func (h *conn2) takeTrailers(st *stream2, b *block2) error {
 		st.body.trailer[key] = append(st.body.trailer[key], f.Value)
 	}
 	return st.endInput()
+}
+
+// headerOf makes a header of fields.
+func headerOf(list []hpack.HeaderField) http.Header {
+	header := make(http.Header, len(list))
+	values := make([]string, len(list))
+	for i, f := range list {
+		key, _ := canonical(f.Name)
+		if before, ok := header[key]; ok {
+			header[key] = append(before, f.Value)
+			continue
+		}
+		values[i] = f.Value
+		header[key] = values[i : i+1 : i+1]
+	}
+	return header
+}
+
+// namedTrailers takes the names of trailers out of a header.
+func namedTrailers(header http.Header) (to http.Header) {
+	for _, v := range header["Trailer"] {
+		for name := range strings.SplitSeq(v, ",") {
+			switch key := http.CanonicalHeaderKey(trim(name)); key {
+			case "", "Transfer-Encoding", "Trailer", "Content-Length":
+			default:
+				if to == nil {
+					to = make(http.Header)
+				}
+				to[key] = nil
+			}
+		}
+	}
+	delete(header, "Trailer")
+	return to
+}
+
+// badField finds a field that is of HTTP/1's connections: RFC 9113, 8.2.2.
+func badField(h http.Header) string {
+	for _, key := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {
+		if _, ok := h[key]; ok {
+			return key
+		}
+	}
+	return ""
 }

@@ -47,8 +47,9 @@ func (noListener) Close() error              { return nil }
 func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
 // offered adds the protocols to those that a handshake offers by the program's wish.
-func (s *Server) offered(protos []string) []string {
-	p := s.protocols()
+func (s *Server) offered(protos []string) []string { return offered(protos, s.protocols()) }
+
+func offered(protos []string, p http.Protocols) []string {
 	all := slices.DeleteFunc(slices.Clone(protos), func(name string) bool {
 		return name == "h2" && !p.HTTP2() || name == "http/1.1" && !p.HTTP1()
 	})

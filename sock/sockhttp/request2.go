@@ -56,6 +56,7 @@ func (h *server2) takeBlock(b *block2) error {
 		return &streamError{b.id, codeProtocol, "too many streams"}
 	}
 	st := &served2{s: h}
+	st.headIn = true
 	h.newStream(&st.stream2, st, b.id)
 	st.ctx.Context = (*connContext)(h.conn)
 	st.made = *blank.WithContext(&st.ctx)
@@ -122,33 +123,11 @@ func (h *server2) makeRequest(st *served2, b *block2) (why string) {
 
 // makeHeader makes the header of fields.
 func (h *server2) makeHeader(r *http.Request, list []hpack.HeaderField) (why string) {
-	r.Header = make(http.Header, len(list))
-	values := make([]string, len(list))
-	for i, f := range list {
-		key, _ := canonical(f.Name)
-		if before, ok := r.Header[key]; ok {
-			r.Header[key] = append(before, f.Value)
-			continue
-		}
-		values[i] = f.Value
-		r.Header[key] = values[i : i+1 : i+1]
-	}
+	r.Header = headerOf(list)
 	if cookies := r.Header["Cookie"]; len(cookies) > 1 {
 		r.Header["Cookie"] = []string{strings.Join(cookies, "; ")}
 	}
-	for _, v := range r.Header["Trailer"] {
-		for name := range strings.SplitSeq(v, ",") {
-			switch key := http.CanonicalHeaderKey(trim(name)); key {
-			case "", "Transfer-Encoding", "Trailer", "Content-Length":
-			default:
-				if r.Trailer == nil {
-					r.Trailer = make(http.Header)
-				}
-				r.Trailer[key] = nil
-			}
-		}
-	}
-	delete(r.Header, "Trailer")
+	r.Trailer = namedTrailers(r.Header)
 	return ""
 }
 
@@ -179,10 +158,8 @@ func (h *server2) makeBody(st *served2, ends bool) (why string) {
 
 // badFields finds fields that are of HTTP/1's connections.
 func badFields(header http.Header) error {
-	for _, key := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {
-		if _, ok := header[key]; ok {
-			return errors.New(`request header "` + key + `" is not valid in HTTP/2`)
-		}
+	if key := badField(header); key != "" {
+		return errors.New(`request header "` + key + `" is not valid in HTTP/2`)
 	}
 	if te := header["Te"]; len(te) > 1 || len(te) == 1 && te[0] != "" && te[0] != "trailers" {
 		return errors.New(`request header "TE" may only be "trailers" in HTTP/2`)

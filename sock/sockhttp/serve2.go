@@ -161,7 +161,10 @@ func (h *server2) headCloses() {
 }
 
 // set has nothing to do for a setting that is a client's alone.
-func (h *server2) set(uint16, uint32) {}
+func (h *server2) set(uint16, uint32) error { return nil }
+
+// pong has nothing to do: whatever comes says that the peer is there.
+func (h *server2) pong() {}
 
 // takeGoAway ends the connection when its streams have ended.
 func (h *server2) takeGoAway(*frame) { h.goAway(codeNone) }

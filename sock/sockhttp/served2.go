@@ -97,6 +97,9 @@ func (h *server2) handled(st *served2, returned bool) {
 	}
 }
 
+// inputEnds has nothing to do: the answer is sent all the same.
+func (st *served2) inputEnds() {}
+
 // left is for when the stream is none of the connection's any more.
 func (st *served2) left(why error) {
 	st.readLimit.stop()

@@ -1,7 +1,9 @@
 package sockhttp
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"slices"
 )
 
@@ -9,6 +11,11 @@ import (
 func (h *conn2) newStream(st *stream2, owner owner2, id uint32) {
 	st.h, st.owner, st.id, st.window = h, owner, id, h.startsAt
 	st.inflow = inflow{left: h.limits.streamWindow, size: h.limits.streamWindow}
+}
+
+// inOrder are the streams in the order in which they began.
+func (h *conn2) inOrder() []*stream2 {
+	return slices.SortedFunc(maps.Values(h.streams), func(a, b *stream2) int { return cmp.Compare(a.id, b.id) })
 }
 
 // begun reports whether a stream has begun. Those of even numbers are a server's, and no server begins any.
@@ -52,6 +59,7 @@ func (st *stream2) endInput() error {
 		return &streamError{st.id, codeProtocol, "less than the declared Content-Length"}
 	}
 	b.end(errInputEnds)
+	st.owner.inputEnds()
 	return nil
 }
 

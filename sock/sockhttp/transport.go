@@ -52,17 +52,18 @@ type Transport struct {
 	ExpectContinueTimeout time.Duration
 	// MaxResponseHeaderBytes is how long the head of an answer may be, with those of 1xx before it; 0 means 10 MiB.
 	MaxResponseHeaderBytes int64
-	// Protocols are those to speak; nil means HTTP/1 and HTTP/2. See "The client" for which is taken.
+	// Protocols are those to speak; nil means HTTP/1 and HTTP/2. By TLS the server chooses; in the clear it is HTTP/1,
+	// or HTTP/2 if Protocols has UnencryptedHTTP2 and not HTTP1.
 	Protocols *http.Protocols
+	// HTTP2 sets windows, frames and PINGs of HTTP/2. StrictMaxConcurrentRequests has no meaning in tasks.
+	HTTP2 *http.HTTP2Config
 
 	pools  perLoop[pool]
 	limits limits
 
-	once   sync.Once
-	std    *http.Transport // that of goroutines
-	only2  sync.Map        // hostKeys of servers that speak HTTP/2 alone, as far as is remembered
-	only2s atomic.Int32    // how many
-	roots  atomic.Bool     // the system's certificates were read
+	once  sync.Once
+	std   *http.Transport // that of goroutines
+	roots atomic.Bool     // the system's certificates were read
 }
 
 // protocols are those to speak.
@@ -71,7 +72,7 @@ func (t *Transport) protocols() (p http.Protocols) {
 		return *t.Protocols
 	}
 	p.SetHTTP1(true)
-	p.SetHTTP2(true)
+	p.SetHTTP2(http2AllowedClient())
 	return p
 }
 
@@ -174,7 +175,8 @@ type call struct {
 	trace *httptrace.ClientTrace
 	to    target
 	c     *clientConn
-	gzip  bool // asked for by us
+	st    *request2 // of this try; nil: it is by HTTP/1
+	gzip  bool      // asked for by us
 
 	outgoing
 }
@@ -195,16 +197,19 @@ func (x *call) roundTrip() (*http.Response, error) {
 	if err := x.prepare(); err != nil {
 		return nil, err
 	}
-	for {
+	for again := 0; ; {
 		if x.c, err = x.t.poolOf(x.l).get(x); err != nil {
-			if x.refusedHTTP1(err) {
-				return x.offload()
-			}
 			return nil, x.because(err)
 		}
 		answer, err := x.try()
 		if err == nil {
 			return answer, nil
+		}
+		if x.c.two != nil {
+			if again, err = x.retry2(err, again); err != nil {
+				return nil, x.because(err)
+			}
+			continue
 		}
 		x.c.close()
 		x.endSending()
@@ -266,6 +271,9 @@ func (x *call) mayRetry(f *failure) bool {
 
 // try makes the request on a connection.
 func (x *call) try() (*http.Response, error) {
+	if x.c.two != nil {
+		return x.try2()
+	}
 	if err := x.send(); err != nil {
 		return nil, err
 	}
@@ -284,7 +292,10 @@ type target struct {
 }
 
 // hostKey is what connections have in common that can take each other's requests.
-type hostKey struct{ proxy, scheme, addr string }
+type hostKey struct {
+	proxy, scheme, addr string
+	only1               bool // for what HTTP/2 does not do: to have the connection
+}
 
 // target finds it.
 func (t *Transport) target(r *http.Request) (to target, err error) {
@@ -294,13 +305,18 @@ func (t *Transport) target(r *http.Request) (to target, err error) {
 			return to, err
 		}
 	}
-	to.key = hostKey{scheme: r.URL.Scheme, addr: to.addr}
+	to.key = hostKey{scheme: r.URL.Scheme, addr: to.addr, only1: upgrades(r) && r.URL.Scheme == "https"}
 	if to.proxy != nil {
 		if to.key.proxy = to.proxy.String(); r.URL.Scheme == "http" {
 			to.key.addr = "" // the proxy takes those to any
 		}
 	}
 	return to, nil
+}
+
+// upgrades reports whether a request asks for another protocol.
+func upgrades(r *http.Request) bool {
+	return r.Header.Get("Upgrade") != "" && hasToken(r.Header["Connection"], "upgrade")
 }
 
 // first is where to connect to: scheme and address of the proxy, or of the server.

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 		return nil, err
 	}
 	if scheme == "https" {
-		if err := x.startTLS(made, hostOf(addr)); err != nil {
+		if err := x.startTLS(made, hostOf(addr), x.to.proxy == nil); err != nil {
 			return fail(x.proxied(err))
 		}
 	}
@@ -50,11 +49,15 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 		if err := x.tunnel(made); err != nil {
 			return fail(err)
 		}
-		if err := x.startTLS(made, hostOf(x.to.addr)); err != nil {
+		if err := x.startTLS(made, hostOf(x.to.addr), true); err != nil {
 			return fail(err)
 		}
 	}
-	made.own = ownConn(made.c)
+	made.own, made.single = ownConn(made.c), p.t.DisableKeepAlives
+	if _, two := x.speaks(); two && (made.tls == nil || made.tls.NegotiatedProtocol == "h2") {
+		made.speak2()
+	}
+	p.chose(made)
 	return made, nil
 }
 
@@ -117,8 +120,9 @@ const (
 	errHeadLate      = lateError("net/http: timeout awaiting response headers")
 )
 
-// startTLS puts TLS on a connection, to whom name is the name of. HTTP/1.1 alone is offered.
-func (x *call) startTLS(c *clientConn, name string) error {
+// startTLS puts TLS on a connection, to whom name is the name of. A proxy, which is not the last, is offered HTTP/1.1
+// alone.
+func (x *call) startTLS(c *clientConn, name string, last bool) error {
 	config := new(tls.Config)
 	if x.t.TLSClientConfig != nil {
 		config = x.t.TLSClientConfig.Clone()
@@ -126,10 +130,11 @@ func (x *call) startTLS(c *clientConn, name string) error {
 	if config.ServerName == "" {
 		config.ServerName = name
 	}
-	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
-	if !slices.Contains(config.NextProtos, "http/1.1") {
-		config.NextProtos = append(config.NextProtos, "http/1.1")
-	}
+	var p http.Protocols
+	one, two := x.speaks()
+	p.SetHTTP1(one || !last)
+	p.SetHTTP2(two && last)
+	config.NextProtos = offered(config.NextProtos, p)
 	if config.RootCAs == nil && !config.InsecureSkipVerify {
 		x.t.readRoots(x.l)
 	}

@@ -20,13 +20,15 @@ import (
 	"ringo/sock/socktls"
 )
 
-// clientConn is a connection of a Transport. One request at a time uses it.
+// clientConn is a connection of a Transport. One request at a time uses it, or many by HTTP/2.
 type clientConn struct {
 	pool     *pool
 	key      hostKey
 	c        net.Conn
 	own      *sock.Conn           // below it; nil: it is of another kind
 	tls      *tls.ConnectionState // nil: there is no TLS
+	two      *client2             // nil: it speaks HTTP/1
+	single   bool                 // nobody shares it
 	br       *bufio.Reader        // nil while it is idle
 	left     int64                // bytes that a head may still have
 	absolute bool                 // targets are whole URLs: it goes to a proxy
@@ -66,6 +68,10 @@ func (c *clientConn) close() {
 	if c.gone.Swap(true) {
 		return
 	}
+	if c.two != nil {
+		c.two.kill()
+		c.pool.forget(c)
+	}
 	if own, ok := c.c.(*sock.Conn); ok {
 		own.CloseSoon()
 	} else {
@@ -86,11 +92,16 @@ type pool struct {
 	t *Transport
 	l *ringo.Loop
 
-	mu    sync.Mutex // held for moments
-	idle  map[hostKey][]*clientConn
-	ages  clientConn // the ring's head: next is the oldest
+	mu    sync.Mutex                // held for moments, and before that of a connection
+	idle  map[hostKey][]*clientConn // of HTTP/1
+	two   map[hostKey][]*clientConn // all that are shared, of HTTP/2
+	ages  clientConn                // the ring's head: next is the oldest
 	count int
 	timer bool // of IdleConnTimeout runs
+
+	// Those of tasks of the loop:
+	dials map[hostKey]*dialing
+	ones  map[hostKey]bool // servers that have chosen HTTP/1, as far as is remembered
 }
 
 // poolOf is the pool of a loop.
@@ -98,7 +109,8 @@ func (t *Transport) poolOf(l *loop.Loop) *pool {
 	if p := t.pools.of(l); p != nil {
 		return p
 	}
-	p := &pool{t: t, l: (*ringo.Loop)(l), idle: make(map[hostKey][]*clientConn)}
+	p := &pool{t: t, l: (*ringo.Loop)(l), idle: make(map[hostKey][]*clientConn),
+		two: make(map[hostKey][]*clientConn), dials: make(map[hostKey]*dialing), ones: make(map[hostKey]bool)}
 	p.ages.prev, p.ages.next = &p.ages, &p.ages
 	return t.pools.begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
 }
@@ -109,30 +121,16 @@ func (p *pool) get(x *call) (c *clientConn, err error) {
 		_, addr := x.to.first()
 		x.trace.GetConn(addr)
 	}
-	c, since := p.take(x.to.key)
-	if d := p.t.IdleConnTimeout; c != nil && d > 0 && p.l.Now().Sub(since) >= d { // the timer is about to close it
-		c.close()
-		c = nil
-	}
-	limited := false
-	if c == nil && p.t.MaxConnsPerHost > 0 {
-		if c, err = p.t.limits.acquire(p, x.to.key); err != nil {
+	c, since, was := p.find(x)
+	if c == nil {
+		if c, since, was, err = p.connectFor(x); err != nil {
 			return nil, err
 		}
-		limited = c == nil
 	}
-	was := c != nil
-	if !was {
-		if c, err = p.dial(x); err != nil {
-			if limited {
-				p.t.limits.release(x.to.key)
-			}
-			return nil, err
-		}
-		c.limited = limited
+	if c.two == nil {
+		c.br, c.wrote = readers.Get().(*bufio.Reader), false
+		c.br.Reset(c)
 	}
-	c.br, c.wrote = readers.Get().(*bufio.Reader), false
-	c.br.Reset(c)
 	if x.trace != nil && x.trace.GotConn != nil {
 		info := httptrace.GotConnInfo{Conn: c.c, Reused: c.reused, WasIdle: was}
 		if was && !since.IsZero() {
@@ -140,7 +138,45 @@ func (p *pool) get(x *call) (c *clientConn, err error) {
 		}
 		x.trace.GotConn(info)
 	}
+	if c.two != nil {
+		c.reused = true
+	}
 	return c, nil
+}
+
+// find gives a connection that is there: of HTTP/2 one with room for a request, or else an idle one. since is for how
+// long it was idle, if it was.
+func (p *pool) find(x *call) (c *clientConn, since time.Time, was bool) {
+	if c, since, was = p.join(x.to.key); c == nil {
+		c, since = p.take(x.to.key)
+		was = c != nil
+	}
+	if d := p.t.IdleConnTimeout; was && d > 0 && p.l.Now().Sub(since) >= d { // the timer is about to close it
+		c.close()
+		return nil, since, false
+	}
+	return c, since, was
+}
+
+// make makes a connection, or waits until there may be one.
+func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
+	limited := false
+	if p.t.MaxConnsPerHost > 0 {
+		if c, err = p.t.limits.acquire(p, x.to.key); c != nil || err != nil {
+			return c, true, err
+		}
+		limited = true
+	}
+	if c, err = p.dial(x); err != nil {
+		if limited {
+			p.t.limits.release(x.to.key)
+		}
+		return nil, false, err
+	}
+	if c.limited = limited; c.two != nil && !c.single {
+		p.add(c)
+	}
+	return c, false, nil
 }
 
 // take gives the connection that is idle for the shortest, if there is one, and since when it is. Any caller.
@@ -158,6 +194,10 @@ func (p *pool) take(key hostKey) (c *clientConn, since time.Time) {
 
 // remove takes a connection out. The caller holds mu.
 func (p *pool) remove(c *clientConn) {
+	if c.two != nil {
+		p.removeShared(c)
+		return
+	}
 	list := p.idle[c.key]
 	for i := len(list) - 1; i >= 0; i-- {
 		if list[i] == c {
@@ -168,6 +208,28 @@ func (p *pool) remove(c *clientConn) {
 	if p.idle[c.key] = list; len(list) == 0 && (cap(list) > idleKept || len(p.idle) > hostsKept) {
 		delete(p.idle, c.key)
 	}
+	p.unlink(c)
+}
+
+// link adds a connection to those that are idle, of which the oldest may have to go. The caller holds mu.
+func (p *pool) link(c *clientConn, since time.Time) {
+	t := p.t
+	c.idle, c.since = true, since
+	c.prev, c.next = p.ages.prev, &p.ages
+	c.prev.next, c.next.prev = c, c
+	if p.count++; t.MaxIdleConns > 0 && p.count > t.MaxIdleConns {
+		oldest := p.ages.next
+		p.remove(oldest)
+		p.l.Go(oldest.close) // without the locks
+	}
+	if d := t.IdleConnTimeout; d > 0 && !p.timer {
+		p.timer = true
+		p.l.AfterFunc(d, p.expire)
+	}
+}
+
+// unlink takes it out of them.
+func (p *pool) unlink(c *clientConn) {
 	c.idle, c.prev.next, c.next.prev = false, c.next, c.prev
 	c.prev, c.next = nil, nil
 	p.count--
@@ -180,13 +242,18 @@ var (
 	errIdleHost    = errors.New("http: putIdleConn: too many idle connections for host")
 )
 
+// idlePerHost is how many idle connections to a host are kept; below 0: none.
+func (t *Transport) idlePerHost() int {
+	if t.MaxIdleConnsPerHost == 0 {
+		return http.DefaultMaxIdleConnsPerHost
+	}
+	return t.MaxIdleConnsPerHost
+}
+
 // put keeps a connection for the next request; the error is why not. For tasks of the loop.
 func (p *pool) put(c *clientConn) error {
 	t := p.t
-	most := t.MaxIdleConnsPerHost
-	if most == 0 {
-		most = http.DefaultMaxIdleConnsPerHost
-	}
+	most := t.idlePerHost()
 	if t.DisableKeepAlives || most < 0 {
 		return errNoKeepAlive
 	}
@@ -211,19 +278,8 @@ func (p *pool) put(c *clientConn) error {
 	if len(p.idle[c.key]) >= most {
 		return errIdleHost
 	}
-	c.idle, c.since = true, p.l.Now()
 	p.idle[c.key] = append(p.idle[c.key], c)
-	c.prev, c.next = p.ages.prev, &p.ages
-	c.prev.next, c.next.prev = c, c
-	if p.count++; t.MaxIdleConns > 0 && p.count > t.MaxIdleConns {
-		oldest := p.ages.next
-		p.remove(oldest)
-		p.l.Go(oldest.close) // without the locks
-	}
-	if d := t.IdleConnTimeout; d > 0 && !p.timer {
-		p.timer = true
-		p.l.AfterFunc(d, p.expire)
-	}
+	p.link(c, p.l.Now())
 	return nil
 }
 
@@ -291,6 +347,7 @@ func (p *pool) closeIdle() {
 		all = append(all, c)
 	}
 	clear(p.idle)
+	all = p.retire(all)
 	p.mu.Unlock()
 	for _, c := range all {
 		c.close()
@@ -334,11 +391,14 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	h.queue = append(h.queue, w)
 	s.mu.Unlock()
 	p.t.pools.each(func(_ *loop.Loop, other *pool) bool { // an idle one gives its place to who has waited longest
-		if c, _ := other.take(key); c != nil {
-			c.close()
-			return false
+		c, _ := other.take(key)
+		if c == nil {
+			c = other.takeShared(key)
 		}
-		return true
+		if c != nil {
+			c.close()
+		}
+		return c == nil
 	})
 	c, err := w.got.Recv()
 	if err == nil {
@@ -354,7 +414,11 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	}
 	s.mu.Unlock()
 	if c, _ := w.got.TryRecv(); c != nil { // it came too late
-		c.close()
+		if c.two != nil {
+			c.two.release()
+		} else {
+			c.close()
+		}
 	} else {
 		s.release(key)
 	}

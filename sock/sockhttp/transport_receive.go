@@ -107,7 +107,12 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 		answer.Body = http.NoBody
 		return answer, nil
 	}
-	b := &answerBody{x: x, from: answer.Body, keep: keep}
+	x.giveBody(answer, &answerBody{x: x, from: answer.Body, keep: keep})
+	return answer, nil
+}
+
+// giveBody gives an answer its body, which is not compressed if its caller has not asked for that.
+func (x *call) giveBody(answer *http.Response, b *answerBody) {
 	answer.Body = b
 	if x.gzip && len(answer.Header["Content-Encoding"]) > 0 && equalFold(answer.Header["Content-Encoding"][0], "gzip") {
 		answer.Body = &unzipped{body: b}
@@ -115,7 +120,6 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 		answer.Header.Del("Content-Length")
 		answer.ContentLength, answer.Uncompressed = -1, true
 	}
-	return answer, nil
 }
 
 // finish ends the use of the connection, which is kept if it may. For tasks of the loop.
@@ -133,9 +137,13 @@ func (x *call) finish(keep bool) {
 	}
 }
 
-// drop ends the connection, and what is still sent on it. Any caller.
+// drop ends the connection, or the stream of HTTP/2, and what is still sent on it. Any caller.
 func (x *call) drop() {
-	x.c.close()
+	if x.st != nil {
+		x.st.drop(errBodyClosed)
+	} else {
+		x.c.close()
+	}
 	if s := x.sending; s != nil {
 		s.task.Cancel()
 	}
@@ -191,7 +199,7 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 			return err
 		})
 	} else {
-		stop := context.AfterFunc(ctx, b.x.c.close)
+		stop := context.AfterFunc(ctx, b.x.drop)
 		n, err = b.from.Read(p)
 		stop()
 	}
@@ -204,6 +212,7 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 // end is said when no more can be read.
 func (b *answerBody) end(err error) error {
 	switch why := b.x.ended(); {
+	case err == io.EOF && b.x.st != nil: // it has ended with its streams
 	case err == io.EOF && !b.keep:
 		b.x.drop()
 	case err == io.EOF && b.x.l.IsCurrent():

@@ -43,6 +43,9 @@ type sending struct {
 // smallMax is how long a body is at most that goes with the head. One that can be had again is taken to be in memory.
 const smallMax = 4096
 
+// isSmall reports whether the body is so.
+func (x *call) isSmall() bool { return x.length > 0 && x.length <= smallMax && x.r.GetBody != nil }
+
 // prepare finds out what the body is.
 func (x *call) prepare() error {
 	r := x.r
@@ -138,7 +141,7 @@ func (x *call) send() error {
 		x.trace.WroteHeaders()
 	}
 	asks := x.body != nil && hasToken(x.r.Header["Expect"], "100-continue")
-	if x.length > 0 && x.length <= smallMax && x.r.GetBody != nil && !asks {
+	if x.isSmall() && !asks {
 		if *p, err = x.appendBody(*p); err != nil {
 			return x.sent(err)
 		}
@@ -147,13 +150,18 @@ func (x *call) send() error {
 	if err := x.write(*p); err != nil || x.body == nil {
 		return x.sent(err)
 	}
+	x.beginSending(asks)
+	return nil
+}
+
+// beginSending begins to send the body, or waits until the peer asks for it.
+func (x *call) beginSending(asks bool) {
 	s := &sending{over: ringo.NewChan[struct{}](0)}
 	if asks {
 		s.may = ringo.NewChan[bool](1)
 	}
 	x.sending, x.taken = s, true
 	s.task = (*ringo.Loop)(x.l).Go(x.sendBody)
-	return nil
 }
 
 // sent is said when the request is sent, or can't be.
@@ -166,6 +174,10 @@ func (x *call) sent(err error) error {
 		x.trace.WroteRequest(httptrace.WroteRequestInfo{Err: why})
 	}
 	if d := x.t.ResponseHeaderTimeout; d > 0 && err == nil && !x.answered {
+		if x.st != nil {
+			x.st.limitAnswer()
+			return nil
+		}
 		x.limited = true
 		x.c.c.SetReadDeadline(x.l.Now().Add(d))
 	}
@@ -239,7 +251,11 @@ func (x *call) sendBody() {
 		return
 	}
 	s.err = err
-	if s.own != nil { // whoever waits for the answer hears of it
+	switch {
+	case s.own == nil:
+	case x.st != nil:
+		x.st.drop(s.own)
+	default: // whoever waits for the answer hears of it
 		x.c.close()
 	}
 }
@@ -259,6 +275,9 @@ func (x *call) mayContinue() (yes bool) {
 // copyBody sends the body, and says what went wrong in own if it is the body's.
 func (x *call) copyBody() error {
 	s := x.sending
+	if x.st != nil {
+		return x.copyBody2()
+	}
 	if x.chunked {
 		return x.copyChunks()
 	}
@@ -408,16 +427,25 @@ func (x *call) appendBodyFields(p []byte, method string) ([]byte, error) {
 	if !x.chunked || len(r.Trailer) == 0 {
 		return p, nil
 	}
-	keys := make([]string, 0, len(r.Trailer))
-	for key := range r.Trailer {
+	names, err := trailerNames(r.Trailer)
+	if err != nil {
+		return p, err
+	}
+	return x.appendField(p, "Trailer", names), nil
+}
+
+// trailerNames are the names of trailers, as a field has them.
+func trailerNames(h http.Header) (string, error) {
+	keys := make([]string, 0, len(h))
+	for key := range h {
 		switch key = http.CanonicalHeaderKey(key); key {
 		case "Transfer-Encoding", "Trailer", "Content-Length":
-			return p, fmt.Errorf("invalid Trailer key %q", key)
+			return "", fmt.Errorf("invalid Trailer key %q", key)
 		}
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	return x.appendField(p, "Trailer", strings.Join(keys, ",")), nil
+	return strings.Join(keys, ","), nil
 }
 
 // saysZero reports whether servers expect a length of a request that has no body.
@@ -453,19 +481,22 @@ func (x *call) appendFields(p []byte, method string) []byte {
 		}
 		f.release()
 	}
-	x.gzip = !x.t.DisableCompression && method != http.MethodHead && r.Header.Get("Accept-Encoding") == "" &&
-		r.Header.Get("Range") == ""
-	if x.gzip {
+	if x.gzip = x.asksGzip(method); x.gzip {
 		p = x.appendField(p, "Accept-Encoding", "gzip")
 	}
-	upgrades := r.Header.Get("Upgrade") != "" && hasToken(r.Header["Connection"], "upgrade")
-	if x.t.DisableKeepAlives && !r.Close && !hasToken(r.Header["Connection"], "close") && !upgrades {
+	if x.t.DisableKeepAlives && !r.Close && !hasToken(r.Header["Connection"], "close") && !upgrades(r) {
 		p = x.appendField(p, "Connection", "close")
 	}
 	if x.c.absolute && x.to.proxy.User != nil {
 		p = x.appendField(p, "Proxy-Authorization", basic(x.to.proxy.User))
 	}
 	return p
+}
+
+// asksGzip reports whether the answer may be compressed, which its caller will not see.
+func (x *call) asksGzip(method string) bool {
+	return !x.t.DisableCompression && method != http.MethodHead && x.r.Header.Get("Accept-Encoding") == "" &&
+		x.r.Header.Get("Range") == ""
 }
 
 // appendField appends one that has been checked.

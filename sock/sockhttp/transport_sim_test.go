@@ -19,7 +19,10 @@ import (
 
 // In a world client and server run with virtual time: over a network that loses packets, to a server that crashes, GETs
 // that are made again until they succeed do so, time-outs are those of the world's clock, and nothing is left.
-func TestTransportInWorlds(t *testing.T) {
+func TestTransportInWorlds(t *testing.T)  { transportInWorlds(t, nil) }
+func TestTransport2InWorlds(t *testing.T) { transportInWorlds(t, prior2()) }
+
+func transportInWorlds(t *testing.T, protocols *http.Protocols) {
 	sim.Explore(t, 20, func(w *sim.World) {
 		w.Link = sim.Link{Latency: 10 * time.Millisecond, Loss: 0.05}
 		server, client := w.Host("server"), w.Host("client")
@@ -44,7 +47,7 @@ func TestTransportInWorlds(t *testing.T) {
 			}))
 			mux.Handle("/never", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { l.Sleep(time.Hour) }))
 			s := &sockhttp.Server{Handler: sockhttp.Task(mux), IdleTimeout: 3 * time.Second,
-				ErrorLog: slog.New(slog.DiscardHandler)}
+				Protocols: clear2(), ErrorLog: slog.New(slog.DiscardHandler)}
 			if err := s.Serve(ln); err != http.ErrServerClosed {
 				return err
 			}
@@ -56,7 +59,8 @@ func TestTransportInWorlds(t *testing.T) {
 			server.Restart()
 		})
 		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			tr := &sockhttp.Transport{IdleConnTimeout: 4 * time.Second, ResponseHeaderTimeout: 2 * time.Second}
+			tr := &sockhttp.Transport{IdleConnTimeout: 4 * time.Second, ResponseHeaderTimeout: 2 * time.Second,
+				Protocols: protocols}
 			hc := &http.Client{Transport: tr}
 			for i := range 20 {
 				for try := 0; ; try++ {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync/atomic"
 
@@ -13,8 +12,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// What a task does not do by itself, net/http does on a goroutine: HTTP/2, proxies of SOCKS, and names that are not
-// ASCII. Requests of goroutines are its own.
+// What a task does not do by itself, net/http does on a goroutine: proxies of SOCKS, and names that are not ASCII.
+// Requests of goroutines are its own.
 
 // standard is net/http's transport with these settings.
 func (t *Transport) standard() *http.Transport {
@@ -25,7 +24,8 @@ func (t *Transport) standard() *http.Transport {
 			MaxIdleConns: t.MaxIdleConns, MaxIdleConnsPerHost: t.MaxIdleConnsPerHost,
 			MaxConnsPerHost: t.MaxConnsPerHost, IdleConnTimeout: t.IdleConnTimeout,
 			ResponseHeaderTimeout: t.ResponseHeaderTimeout, ExpectContinueTimeout: t.ExpectContinueTimeout,
-			MaxResponseHeaderBytes: t.MaxResponseHeaderBytes, Protocols: &p}
+			MaxResponseHeaderBytes: t.MaxResponseHeaderBytes, Protocols: &p,
+			HTTP2: t.HTTP2}
 		if t.TLSClientConfig != nil {
 			t.std.TLSClientConfig = t.TLSClientConfig.Clone()
 		}
@@ -44,38 +44,10 @@ func (t *Transport) onGoroutine(r *http.Request) (*http.Response, error) {
 
 // only reports whether a task leaves requests to a target to net/http.
 func (t *Transport) only(to target) bool {
-	p := t.protocols()
-	if to.key.scheme == "http" {
-		if !p.HTTP1() && p.UnencryptedHTTP2() {
-			return true
-		}
-	} else if _, known := t.only2.Load(to.key); known && p.HTTP2() || !p.HTTP1() {
-		return true
-	}
 	if to.proxy != nil && to.proxy.Scheme != "http" && to.proxy.Scheme != "https" && to.proxy.Scheme != "" {
 		return true
 	}
 	return !isASCII(to.addr) || to.proxy != nil && !isASCII(to.proxy.Host)
-}
-
-// only2Max is how many servers of HTTP/2 are remembered. At the next all are forgotten, and found out again.
-const only2Max = 1024
-
-// remember notes one, of which a task has met that it speaks HTTP/2 and not HTTP/1.1, or is to.
-func (t *Transport) remember(key hostKey) {
-	if _, known := t.only2.LoadOrStore(key, true); !known && t.only2s.Add(1) > only2Max {
-		t.only2.Clear()
-		t.only2s.Store(0)
-	}
-}
-
-// refusedHTTP1 reports whether a server may have refused a handshake because it offers HTTP/1.1 alone. What else it may
-// have been, net/http will find out as well.
-func (x *call) refusedHTTP1(err error) bool {
-	var refused *handshakeError
-	var alert *net.OpError
-	p := x.t.protocols()
-	return p.HTTP2() && errors.As(err, &refused) && errors.As(refused.err, &alert) && alert.Op == "remote error"
 }
 
 // offload has net/http make the request.
@@ -102,9 +74,6 @@ func (x *call) offload() (answer *http.Response, err error) {
 		}
 		cancel(err)
 		return nil, x.because(err)
-	}
-	if answer.ProtoMajor == 2 {
-		x.t.remember(x.to.key)
 	}
 	if answer.Body == http.NoBody {
 		cancel(nil)

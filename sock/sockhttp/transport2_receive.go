@@ -1,0 +1,298 @@
+package sockhttp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strconv"
+
+	"ringo/internal/loop"
+)
+
+// request2 is a stream as a client has it: a request and its answer.
+type request2 struct {
+	stream2
+	on    *client2
+	x     *call
+	since uint64 // frames of streams that had come when it began
+
+	// Under the connection's mu.
+	infos    []*http.Response // of 1xx, which the caller has not looked at
+	infoLeft int64            // bytes that those may have
+	answer   *http.Response   // nil: its head is not here
+	bare     bool             // it has nothing but its head
+	done     bool             // all of the request is sent
+	cut      bool             // what is not need not be when the answer is here
+	news     lot              // the caller, who waits for any of them
+	limit    alarm            // of the answer's head
+}
+
+// takeBlock takes the head of an answer, or its trailers.
+func (h *client2) takeBlock(b *block2) error {
+	h.pinging = false
+	if !h.begun(b.id) {
+		return &connectionError{codeProtocol, "HEADERS on a stream that has not begun"}
+	}
+	st := h.streams[b.id]
+	if st == nil { // it was on its way when the stream ended
+		return h.waste(wasteLate)
+	}
+	if one := st.owner.(*request2); one.answer == nil {
+		return one.takeAnswer(b)
+	}
+	return h.takeTrailers(st, b)
+}
+
+// takeAnswer takes the head of an answer.
+func (st *request2) takeAnswer(b *block2) error {
+	h := st.on
+	bad := func(why string) error { return &streamError{b.id, codeProtocol, why} }
+	switch {
+	case b.wrong != "":
+		return bad(b.wrong)
+	case b.truncated:
+		return bad("response header list larger than advertised limit")
+	case len(b.fields) == 0 || b.fields[0].Name != ":status" || len(b.fields) > 1 && b.fields[1].IsPseudo():
+		return bad("malformed response from server: missing status pseudo header")
+	}
+	text := b.fields[0].Value
+	status, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || len(text) != 3 || status < 100 {
+		return bad("malformed response from server: malformed non-numeric status pseudo header")
+	}
+	a := &http.Response{Status: text + " " + http.StatusText(int(status)), StatusCode: int(status), Proto: "HTTP/2.0",
+		ProtoMajor: 2, Header: headerOf(b.fields[1:]), ContentLength: -1}
+	if key := badField(a.Header); key != "" {
+		return bad("a field of HTTP/1: " + key)
+	}
+	if status < 200 {
+		return st.takeInfo(a, int64(h.limits.list-b.room), b.ends)
+	}
+	a.Trailer = namedTrailers(a.Header)
+	isHead := st.x.r.Method == http.MethodHead
+	st.body.all = &a.Trailer
+	if lengths := a.Header["Content-Length"]; len(lengths) > 0 {
+		n, err := strconv.ParseUint(lengths[0], 10, 63)
+		if err != nil || len(lengths) > 1 {
+			return bad("a bad Content-Length")
+		}
+		a.ContentLength = int64(n)
+		st.body.declared = a.ContentLength
+	} else if b.ends && !isHead {
+		a.ContentLength = 0
+	}
+	if isHead || !bodyAllowed(a.StatusCode) {
+		st.body.declared = 0
+	}
+	st.answer, st.bare, st.headIn = a, b.ends && st.body.declared <= 0, true
+	st.limit.stop()
+	st.news.wakeAll()
+	h.wasted.earns(wasteFrame)
+	if b.ends {
+		return st.endInput()
+	}
+	return nil
+}
+
+// takeInfo takes an answer of 1xx, which another follows.
+func (st *request2) takeInfo(a *http.Response, size int64, ends bool) error {
+	if st.infoLeft -= size; st.infoLeft < 0 || ends || a.StatusCode == http.StatusSwitchingProtocols {
+		return &streamError{st.id, codeProtocol, "an answer of 1xx that is too long, ends the stream, or is 101"}
+	}
+	st.infos = append(st.infos, a)
+	st.news.wakeAll()
+	return nil
+}
+
+// inputEnds is for when the answer is here. What is left of the request is sent, unless nobody wants it.
+func (st *request2) inputEnds() {
+	switch {
+	case st.done:
+		st.h.close(&st.stream2, errEnded)
+	case st.cut:
+		st.h.reset(st.id, codeNone, errEnded)
+	}
+	st.news.wakeAll() // an answer to HEAD has come to its end
+}
+
+// left is for when the stream is none of the connection's any more. What has come of a body can be read still.
+func (st *request2) left(why error) {
+	st.limit.stop()
+	st.body.end(why)
+	st.news.wakeAll()
+	if s := st.x.sending; s != nil && !st.done && s.own == nil {
+		s.task.Cancel()
+	}
+	if reset, ok := why.(*resetError); ok && reset.code == codeProtocol { // as net/http: a try goes elsewhere
+		st.on.leave()
+	}
+	st.on.freed()
+}
+
+// here reports whether there is something for who waits for the answer. One to HEAD is waited for to its end, since
+// there is nothing that its caller could close.
+func (st *request2) here() bool {
+	if st.gone != nil || len(st.infos) > 0 {
+		return true
+	}
+	return st.answer != nil && (st.x.r.Method != http.MethodHead || st.ends)
+}
+
+// receive2 waits for the answer.
+func (x *call) receive2() (*http.Response, error) {
+	st := x.st
+	h := st.h
+	for first := true; ; {
+		h.mu.Lock()
+		for !st.here() {
+			if err := h.wait(&st.news, &st.stream2, false); err != nil {
+				h.unlock()
+				return nil, err
+			}
+		}
+		infos, answer, gone := st.infos, st.answer, st.gone
+		st.infos = nil
+		h.unlock()
+		if first && (len(infos) > 0 || answer != nil) {
+			if first = false; x.trace != nil && x.trace.GotFirstResponseByte != nil {
+				x.trace.GotFirstResponseByte()
+			}
+		}
+		for _, info := range infos {
+			if err := x.heard(info); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case answer != nil && (st.x.r.Method != http.MethodHead || st.isOver()):
+			return x.headed2(answer), nil
+		case x.sending != nil && x.sending.own != nil:
+			return nil, x.sending.own
+		case gone != nil:
+			return nil, gone
+		}
+	}
+}
+
+// isOver reports whether all of the answer is here, or the stream has ended.
+func (st *request2) isOver() bool {
+	st.h.mu.Lock()
+	defer st.h.mu.Unlock()
+	return st.ends || st.gone != nil
+}
+
+// heard tells those who want to know of an answer of 1xx.
+func (x *call) heard(info *http.Response) error {
+	if info.StatusCode == http.StatusContinue {
+		if x.trace != nil && x.trace.Got100Continue != nil {
+			x.trace.Got100Continue()
+		}
+		if s := x.sending; s != nil && s.may != nil {
+			s.may.TrySend(true)
+		}
+	}
+	if x.trace == nil || x.trace.Got1xxResponse == nil {
+		return nil
+	}
+	h := x.st.h // whom it is told limits how many there are
+	h.mu.Lock()
+	x.st.infoLeft = x.t.headMax()
+	h.mu.Unlock()
+	return x.trace.Got1xxResponse(info.StatusCode, textproto.MIMEHeader(info.Header))
+}
+
+// headed2 is said when the head of the last answer is here. Behind the end of one that is not of success the rest of
+// the request is not sent.
+func (x *call) headed2(a *http.Response) *http.Response {
+	x.answered = true
+	a.TLS = x.c.tls
+	if s := x.sending; s != nil {
+		wanted := a.StatusCode < 300
+		if s.may != nil {
+			s.may.TrySend(wanted)
+		}
+		if !wanted {
+			x.st.cutSending()
+		}
+	}
+	return x.deliver2(a)
+}
+
+// cutSending has the sending of the request end with the answer.
+func (st *request2) cutSending() {
+	st.h.mu.Lock()
+	if st.cut = true; st.ends && st.gone == nil {
+		st.inputEnds()
+	}
+	st.h.unlock()
+}
+
+// deliver2 makes the answer what the caller gets.
+func (x *call) deliver2(a *http.Response) *http.Response {
+	if x.st.bare || x.r.Method == http.MethodHead {
+		a.Body = http.NoBody
+		return a
+	}
+	x.giveBody(a, &answerBody{x: x, from: &x.st.body, keep: true})
+	return a
+}
+
+// limitAnswer sets for how long the head of the answer may be waited for.
+func (st *request2) limitAnswer() {
+	h := st.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if st.gone == nil && st.answer == nil {
+		st.limit.l, st.limit.fn = (*loop.Loop)(h.loop), st.late
+		st.limit.set(h.now().Add(st.x.t.ResponseHeaderTimeout))
+	}
+}
+
+func (st *request2) late() {
+	st.h.mu.Lock()
+	if st.answer == nil {
+		st.cancel(errHeadLate)
+	}
+	st.h.unlock()
+}
+
+// drop ends the stream, if it has not ended, and with it what was not read. Any caller.
+func (st *request2) drop(why error) {
+	h := st.h
+	h.mu.Lock()
+	st.body.stop(why)
+	st.cancel(why)
+	h.unlock()
+}
+
+// cancel resets the stream. If nothing has come since it began the peer is asked whether it is there, and it counts
+// until then: or a connection without a peer would take requests for ever. The caller has mu.
+func (st *request2) cancel(why error) {
+	h := st.on
+	if st.gone != nil {
+		return
+	}
+	if st.since == h.frames && !h.pinging && !h.closing && !h.conn.single {
+		if h.resets++; h.resets == 1 {
+			h.out = append(appendFrame(h.out, framePing, 0, 0, 8), pingText...)
+		}
+	}
+	h.reset(st.id, codeCancel, why)
+}
+
+// mayRetry2 reports whether a request may be made once more on another connection, by net/http's rules: its server has
+// not looked at it.
+func (x *call) mayRetry2(err error) (bool, error) {
+	var reset *resetError
+	again := err == errUnusable || err == errGotGoAway || errors.As(err, &reset) &&
+		(reset.code == codeRefused || reset.code == codeProtocol)
+	if !again || x.l.Canceled() {
+		return false, err
+	}
+	if x.body != nil && x.r.GetBody == nil && err != errUnusable {
+		return false, fmt.Errorf("http2: Transport: cannot retry err [%w] after Request.Body was written; "+
+			"define Request.GetBody to avoid this error", err)
+	}
+	return true, err
+}
