@@ -22,6 +22,10 @@ type client2 struct {
 	conn2
 	conn *clientConn
 
+	// The loop's.
+	worked bool      // there were streams since it was at rest
+	used   time.Time // until when
+
 	// Under mu.
 	next     uint32 // the number of the next stream
 	reserved int    // requests that are about to begin one
@@ -29,11 +33,10 @@ type client2 struct {
 	list     uint32 // how long the head of a request may be, as SETTINGS_MAX_HEADER_LIST_SIZE counts
 	closing  bool   // none is begun any more
 	went     *goAwayError
-	reading  bool      // there is a task that reads
-	parked   bool      // and it waits for more
-	used     time.Time // when the last stream ended
-	resets   int       // streams that were reset while nothing came, and count until the peer shows that it is there
-	pinging  bool      // it was asked, and no HEADERS or DATA have come since: servers count what is asked for nothing
+	reading  bool // there is a task that reads
+	parked   bool // and it waits for more
+	resets   int  // streams that were reset while nothing came, and count until the peer shows that it is there
+	pinging  bool // it was asked, and no HEADERS or DATA have come since: servers count what is asked for nothing
 }
 
 const (
@@ -88,7 +91,7 @@ func (c *clientConn) speak2() {
 		st = &buffered{Conn: c.c}
 	}
 	h.init(h, st, c.pool.l, limits)
-	h.client, h.greeted = true, true
+	h.client, h.greeted, h.used = true, true, h.now()
 	h.mu.Lock()
 	h.out = append(h.out, clientPreface...)
 	h.begin(settingPush, 0, settingWindow, uint32(limits.streamWindow), settingFrameSize, limits.frame,
@@ -208,7 +211,7 @@ func (h *client2) idle() {
 	if len(h.streams)+h.reserved > 0 {
 		return
 	}
-	if h.used = h.now(); h.closing || h.conn.single {
+	if h.closing || h.conn.single {
 		h.over = true
 	}
 	h.interrupt = h.interrupt || h.parked
@@ -321,6 +324,9 @@ func (h *client2) rests() bool {
 	}
 	if c.own != nil && !handle.Sockets.Rest(c.own, c.news) {
 		return false
+	}
+	if h.worked {
+		h.worked, h.used = false, h.now()
 	}
 	if !c.pool.rest(c, h.used) {
 		c.close()

@@ -114,6 +114,7 @@ func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, end
 		h.encoder.WriteField(f)
 	}
 	h.sendHead(&st.stream2, ends)
+	h.worked = true
 	st.done = ends
 	if n := len(small); n > 0 && h.room(&st.stream2, n) == n && h.sendData(&st.stream2, small, true) == nil {
 		st.done = true

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"ringo"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/sock"
 	"ringo/sock/sockhttp"
 )
 
@@ -242,5 +245,51 @@ func TestTransport2FarReaders(t *testing.T) {
 			}
 			tr.CloseIdleConnections()
 		})
+	})
+}
+
+// Behind a proxy, and on a connection that is none of package sock's, it is the same.
+func TestTransport2Beside(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto, r.RemoteAddr) })
+	secure := httptest.NewUnstartedServer(h)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	defer secure.Close()
+	plain := "http://" + controlBy(t, h, clear2())
+	by, seen := proxy(t)
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, c := range []struct {
+			name, url string
+			set       func(l *ringo.Loop, tr *sockhttp.Transport)
+		}{
+			{"a proxy", secure.URL, func(_ *ringo.Loop, tr *sockhttp.Transport) {
+				tr.Proxy = http.ProxyURL(by)
+				tr.TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
+			}},
+			{"another connection", plain, func(l *ringo.Loop, tr *sockhttp.Transport) {
+				tr.Protocols = prior2()
+				tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					c, err := new(sock.Dialer).Func(l)(ctx, network, addr)
+					return struct{ net.Conn }{c}, err
+				}
+			}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+					tr := new(sockhttp.Transport)
+					c.set(l, tr)
+					_, first := ask(t, tr, request(t, "GET", c.url, nil))
+					untilOn(t, l, "rest", func() bool { return l.Stats().Tasks <= 1 })
+					_, second := ask(t, tr, request(t, "GET", c.url, nil))
+					if first != second || !strings.HasPrefix(first, "HTTP/2.0") {
+						t.Errorf("%q, and then %q", first, second)
+					}
+					tr.CloseIdleConnections()
+				})
+			})
+		}
+		if got := seen(); strings.Contains(got, ";") || !strings.HasPrefix(got, "CONNECT") {
+			t.Errorf("the proxy has seen %q", got)
+		}
 	})
 }
