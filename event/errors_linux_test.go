@@ -269,9 +269,12 @@ func TestPacketErrorsLikeNet(t *testing.T) {
 					"write "+network+", from none to none")
 				c = l.DialPacket(network, far.String(), event.PacketBase{})
 				c.Close()
-				check("a dial that was closed", shape(c.Write([]byte("x")), nil, nil),
-					"write "+network+", from none to none")
-				c, err := l.ListenPacket(network, at+"0", event.PacketBase{})
+				err := c.Write([]byte("x"))
+				check("a dial that was closed", shape(err, nil, nil), "write "+network+", from none to none")
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s: a dial that was closed: %v, want net.ErrClosed", network, err)
+				}
+				c, err = l.ListenPacket(network, at+"0", event.PacketBase{})
 				if err != nil {
 					t.Fatal(err)
 				}
