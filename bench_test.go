@@ -130,6 +130,36 @@ func BenchmarkChanAcross(b *testing.B) {
 	}
 }
 
+// Many pairs of tasks, each with a channel of its own between two loops, and no room in
+// it: what a hand-over costs when both loops have others to do meanwhile.
+func BenchmarkChanAcrossPairs(b *testing.B) {
+	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(b, cfg, func(l *ringo.Loop) {
+			const pairs = 64
+			var senders, receivers []*ringo.Task
+			left := b.N
+			for range pairs {
+				c := ringo.NewChan[int](0)
+				receivers = append(receivers, l.Loops()[1].Go(func() { drainChan(c) }))
+				senders = append(senders, l.Go(func() {
+					for ; left > 0; left-- {
+						c.Send(1)
+					}
+					c.Close()
+				}))
+			}
+			b.ResetTimer()
+			for _, t := range senders {
+				t.Wait()
+			}
+			for _, t := range receivers {
+				t.Wait()
+			}
+		})
+	})
+}
+
 // A lock that is free, and one that two tasks of a loop hand to each other.
 func BenchmarkMutex(b *testing.B) {
 	cfg := anyDriver(b)

@@ -832,32 +832,37 @@ func TestCurrent(t *testing.T) {
 	nowhere("without loops")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
-		mustRun(t, cfg, func(first *ringo.Loop) {
+		beside(t, cfg, func(first *ringo.Loop) {
 			for _, l := range first.Loops() {
-				here := func(where string, want *ringo.Task) {
-					if got, task := ringo.Current(); got != l || task == nil || want != nil && task != want {
-						t.Errorf("%s: Current is loop %p, task %p, want %p, %p", where, got, task, l, want)
+				var mine *ringo.Task
+				here := func(where string) {
+					if got, task := ringo.Current(); got != l || task == nil || mine != nil && task != mine {
+						t.Errorf("%s: Current is loop %p, task %p, want %p, %p", where, got, task, l, mine)
 					}
 				}
-				var task *ringo.Task
-				task = l.Go(func() {
+				task := l.Go(func() {
 					l.Sleep(0)
-					here("in a task", task)
-					for range iter.Seq[int](func(yield func(int) bool) { here("in an iterator", task); yield(1) }) {
-						here("in a loop over it", task)
+					_, mine = ringo.Current()
+					here("in a task")
+					for range iter.Seq[int](func(yield func(int) bool) { here("in an iterator"); yield(1) }) {
+						here("in a loop over it")
 					}
-					next, stop := iter.Pull(func(yield func(int) bool) { here("in a coroutine", task); yield(1) })
+					next, stop := iter.Pull(func(yield func(int) bool) { here("in a coroutine"); yield(1) })
 					next()
 					stop()
 					l.Offload(func(context.Context) error { nowhere("in Offload"); return nil })
-					here("behind it", task)
+					here("behind it")
 				})
 				task.Wait()
+				if mine != task {
+					t.Errorf("in a task: Current is task %p, want %p", mine, task)
+				}
+				mine = nil // others follow
 				posted := make(chan struct{})
-				l.Post(func() { here("in Post", nil); close(posted) })
+				l.Post(func() { here("in Post"); close(posted) })
 				await(t, first, "the post", posted)
 				timer := make(chan struct{})
-				l.Go(func() { l.AfterFunc(0, func() { here("in AfterFunc", nil); close(timer) }) })
+				l.Go(func() { l.AfterFunc(0, func() { here("in AfterFunc"); close(timer) }) })
 				await(t, first, "the timer", timer)
 			}
 		})
