@@ -78,22 +78,23 @@ func (b *buffered) makeRoom(size int) {
 		b.p, b.off = b.p[:copy(b.p, b.p[b.off:])], 0
 		return
 	}
-	to := buffered{Conn: b.Conn}
+	var mem *[bufferedMin]byte
+	var to []byte
 	if size == bufferedMin {
-		to.mem = bufferedMem.Get().(*[bufferedMin]byte)
-		to.p = to.mem[:0]
+		mem = bufferedMem.Get().(*[bufferedMin]byte)
+		to = mem[:0]
 	} else {
-		to.p = make([]byte, 0, size)
+		to = make([]byte, 0, size)
 	}
-	to.p = append(to.p, b.p[b.off:]...)
+	to = append(to, b.p[b.off:]...)
 	b.release()
-	*b = to
+	b.p, b.mem = to, mem // Conn stays: others read it
 }
 
 // release gives the memory back. What Peek has returned is not valid any more.
 func (b *buffered) release() {
-	invariant.Poison(b.p[:cap(b.p)])
 	if b.mem != nil {
+		invariant.Poison(b.mem[:])
 		bufferedMem.Put(b.mem)
 	}
 	b.p, b.off, b.mem = nil, 0, nil
