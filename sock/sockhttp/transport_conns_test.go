@@ -756,6 +756,42 @@ func TestTransportMaxConnsOverRuns(t *testing.T) {
 	})
 }
 
+// A DialContext that panics leaves no place of MaxConnsPerHost taken.
+func TestTransportMaxConnsPanic(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 1
+		url := "http://" + control(t, h)
+		panics := true
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+			tr := &sockhttp.Transport{MaxConnsPerHost: 1}
+			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if panics {
+					panic("in DialContext")
+				}
+				return new(sock.Dialer).Func(l)(ctx, network, addr)
+			}
+			func() {
+				defer func() {
+					if v := recover(); v != "in DialContext" {
+						t.Errorf("recovered %v", v)
+					}
+				}()
+				tr.RoundTrip(request(t, "GET", url, nil))
+			}()
+			panics = false
+			a, err := tr.RoundTrip(request(t, "GET", url, nil))
+			if err != nil {
+				return err
+			}
+			return a.Body.Close()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A request that is cancelled in the turn in which it gets a place of MaxConnsPerHost, or a connection, leaves that to
 // others.
 func TestTransportMaxConnsTooLate(t *testing.T) {

@@ -166,11 +166,13 @@ func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
 			return c, true, err
 		}
 		limited = true
+		defer func() {
+			if c == nil { // also if DialContext, or who traces, panics
+				p.t.limits.release(x.to.key)
+			}
+		}()
 	}
 	if c, err = p.dial(x); err != nil {
-		if limited {
-			p.t.limits.release(x.to.key)
-		}
 		return nil, false, err
 	}
 	if c.limited = limited; c.two != nil && !c.single {
