@@ -83,8 +83,9 @@
 //   - A body of unknown length of a GET, HEAD, DELETE, OPTIONS, PROPFIND or SEARCH is asked for its first byte before
 //     the head is sent, for as long as that takes; net/http goes on after 200 ms.
 //   - An answer of HTTP/2 must not have fields of HTTP/1's connections, a status that is not three digits, a wrong
-//     Content-Length or an answer of 101; and there is no extended CONNECT. What is left of a request's body is sent
-//     until the answer has come, whatever its status.
+//     Content-Length, more than it says, a body of 204 or 304, or one of 101 before it. It may have a Content-Length
+//     with 204 or 304. There is no extended CONNECT. What is left of a request's body is sent until the answer has
+//     come, whatever its status.
 //   - A request's Cancel channel, which is deprecated, is not heard.
 //   - A body must be closed or read to its end, as always; the end of its request's context alone does not close its
 //     connection.

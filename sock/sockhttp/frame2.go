@@ -36,6 +36,7 @@ const (
 	settingWindow
 	settingFrameSize
 	settingHeaderList
+	settingConnectProtocol = 8 // RFC 8441, 3
 )
 
 // An errorCode says why a stream or a connection ends: RFC 9113, 7.
@@ -66,7 +67,7 @@ func (c errorCode) String() string {
 	if int(c) < len(codeNames) {
 		return codeNames[c]
 	}
-	return fmt.Sprintf("error code %#x", uint32(c))
+	return fmt.Sprintf("unknown error code %#x", uint32(c))
 }
 
 // connectionError ends a connection.
@@ -209,6 +210,8 @@ func checkSetting(id uint16, v uint32) error {
 	switch {
 	case id == settingPush && v > 1:
 		return &connectionError{codeProtocol, "a bad SETTINGS_ENABLE_PUSH"}
+	case id == settingConnectProtocol && v > 1:
+		return &connectionError{codeProtocol, "a bad SETTINGS_ENABLE_CONNECT_PROTOCOL"}
 	case id == settingWindow && v > windowMax:
 		return &connectionError{codeFlowControl, "a bad SETTINGS_INITIAL_WINDOW_SIZE"}
 	case id == settingFrameSize && (v < frameMax || v >= 1<<24):

@@ -247,6 +247,7 @@ func TestFrameErrors(t *testing.T) {
 		code uint32
 	}{
 		"frame size 0":             {made(settings, 0, 0, setting(5, 0)), 1, protocolError},
+		"extended CONNECT 2":       {made(settings, 0, 0, setting(8, 2)), 1, protocolError},
 		"frame too long":           {made(ping, 0, 0, strings.Repeat("x", 16385)), 1, sizeError},
 		"window too large":         {made(settings, 0, 0, setting(4, 1<<31)), 1, flowError},
 		"too many settings":        {made(settings, 0, 0, strings.Repeat(setting(4, 1), 200)), 1, calm},

@@ -123,7 +123,7 @@ func (h *conn2) takeTrailers(st *stream2, b *block2) error {
 		switch asks := st.body.all != nil; {
 		case f.IsPseudo() || !asks && !mayTrail(key):
 			return &streamError{b.id, codeProtocol, "a trailer that is none"}
-		case !asks && st.body.announced == nil, !mayTrail(key):
+		case !asks && (st.body.announced == nil || !mayTrail(key)):
 			continue
 		}
 		if st.body.trailer == nil {

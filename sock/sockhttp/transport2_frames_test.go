@@ -197,6 +197,7 @@ func TestTransport2Answers(t *testing.T) {
 		"push":             {made(push, endHeaders, 1, word(2)+head("GET", "/")), end, 0, protocolError, ""},
 		"push by settings": {made(settings, 0, 0, setting(2, 1)) + okOn(1), end, 0, protocolError, ""},
 		"frame size":       {made(settings, 0, 0, setting(5, 0)), end, 0, protocolError, ""},
+		"extended CONNECT": {made(settings, 0, 0, setting(8, 2)), end, 0, protocolError, ""},
 		"a long frame": {made(data, 0, 1, strings.Repeat("x", 16385)),
 			"error http2: connection error: FRAME_SIZE_ERROR", 0, sizeError, ""},
 		"an ack": {made(settings, ack, 0, "") + made(settings, ack, 0, ""), end, 0, protocolError, ""},

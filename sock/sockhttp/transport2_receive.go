@@ -66,10 +66,10 @@ func (st *request2) takeAnswer(b *block2) error {
 	if key := badField(a.Header); key != "" {
 		return bad("a field of HTTP/1: " + key)
 	}
+	a.Trailer = namedTrailers(a.Header)
 	if status < 200 {
 		return st.takeInfo(a, int64(h.limits.list-b.room), b.ends)
 	}
-	a.Trailer = namedTrailers(a.Header)
 	isHead := st.x.r.Method == http.MethodHead
 	st.body.all = &a.Trailer
 	if lengths := a.Header["Content-Length"]; len(lengths) > 0 {

@@ -455,32 +455,50 @@ func TestTransportRequestsAsNet(t *testing.T) {
 // errBroken is before an error of net/http's where a connection is given up.
 const errBroken = "net/http: HTTP/1.x transport connection broken: "
 
-// A task's request allocates less than one by net/http's Transport, by the ten of its channels and goroutines at least.
+// A task's request allocates less than one by net/http's Transport, by its channels and goroutines at least.
 func TestTransportAllocs(t *testing.T) {
 	if race.Enabled {
 		t.Skip("with -race there are others")
 	}
 	s := newScripted(t)
 	s.now = script{answer: ok}
-	url := "http://" + s.ln.Addr().String()
-	socktest.OnLoop(t, ringo.Config{}, func(l *ringo.Loop) {
-		count := func(rt http.RoundTripper) float64 {
-			r := request(t, "GET", url, nil)
-			return testing.AllocsPerRun(200, func() {
-				a, err := rt.RoundTrip(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				io.Copy(io.Discard, a.Body)
-				a.Body.Close()
-			})
+	two := newRawServer(t, "", func(r *raw, _ int) {
+		for {
+			f, ok := r.maybe(headers)
+			if !ok {
+				return
+			}
+			r.send(okOn(f.id))
 		}
-		tr, peer := new(sockhttp.Transport), new(http.Transport)
-		own, net := count(tr), besides(l, func() float64 { return count(peer) })
-		if own > net-10 {
-			t.Errorf("%v allocations, and %v by net/http's", own, net)
-		}
-		tr.CloseIdleConnections()
-		peer.CloseIdleConnections()
 	})
+	for name, c := range map[string]struct {
+		url       string
+		protocols *http.Protocols
+	}{
+		"HTTP/1": {"http://" + s.ln.Addr().String(), nil},
+		"HTTP/2": {two.url(), prior2()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socktest.OnLoop(t, ringo.Config{}, func(l *ringo.Loop) {
+				count := func(rt http.RoundTripper) float64 {
+					r := request(t, "GET", c.url, nil)
+					return testing.AllocsPerRun(200, func() {
+						a, err := rt.RoundTrip(r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						io.Copy(io.Discard, a.Body)
+						a.Body.Close()
+					})
+				}
+				tr, peer := &sockhttp.Transport{Protocols: c.protocols}, &http.Transport{Protocols: c.protocols}
+				own, net := count(tr), besides(l, func() float64 { return count(peer) })
+				if own > net-20 {
+					t.Errorf("%v allocations, and %v by net/http's", own, net)
+				}
+				tr.CloseIdleConnections()
+				peer.CloseIdleConnections()
+			})
+		})
+	}
 }
