@@ -175,6 +175,7 @@ type call struct {
 	trace *httptrace.ClientTrace
 	to    target
 	c     *clientConn
+	held  bool      // nobody but this request ends its use of c
 	st    *request2 // of this try; nil: it is by HTTP/1
 	gzip  bool      // asked for by us
 
@@ -197,11 +198,13 @@ func (x *call) roundTrip() (*http.Response, error) {
 	if err := x.prepare(); err != nil {
 		return nil, err
 	}
+	defer x.abandon()
 	for again := 0; ; {
-		if x.c, err = x.t.poolOf(x.l).get(x); err != nil {
+		if err := x.t.poolOf(x.l).get(x); err != nil {
 			return nil, x.because(err)
 		}
 		answer, err := x.try()
+		x.held = false
 		if err == nil {
 			return answer, nil
 		}
@@ -226,6 +229,21 @@ func (x *call) roundTrip() (*http.Response, error) {
 		return nil, x.because(err)
 	}
 }
+
+// abandon ends the use of the connection if a hook of httptrace, or a body, has panicked meanwhile.
+func (x *call) abandon() {
+	switch {
+	case !x.held:
+	case x.st != nil:
+		x.st.drop(errPanicked)
+	case x.c.two != nil:
+		x.c.two.release()
+	default:
+		x.c.close()
+	}
+}
+
+var errPanicked = errors.New("sockhttp: a hook of the request, or its body, has panicked")
 
 // ended is why the request is not to go on: the end of its context.
 func (x *call) ended() error {

@@ -38,8 +38,9 @@ func (x *call) try2() (*http.Response, error) {
 		mem := take()
 		defer give(mem)
 		if small, err = x.appendBody((*mem)[:0]); err != nil {
+			err = x.sent(err)
 			h.release()
-			return nil, x.sent(err)
+			return nil, err
 		}
 	}
 	if err := h.open(st, head, small, x.body == nil); err != nil {

@@ -756,41 +756,102 @@ func TestTransportMaxConnsOverRuns(t *testing.T) {
 	})
 }
 
-// A DialContext that panics leaves no place of MaxConnsPerHost taken.
-func TestTransportMaxConnsPanic(t *testing.T) {
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
-	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 1
-		url := "http://" + control(t, h)
-		panics := true
-		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
-			tr := &sockhttp.Transport{MaxConnsPerHost: 1}
+// A request in which DialContext, a hook of httptrace or a body panics leaves its place of MaxConnsPerHost, its stream
+// and its connection to others.
+func TestTransportPanics(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	secure := httptest.NewUnstartedServer(h)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	defer secure.Close()
+	trusted := secure.Client().Transport.(*http.Transport).TLSClientConfig
+	panics := func() { panic("planned") }
+	in := map[string]func(l *ringo.Loop, tr *sockhttp.Transport, trace *httptrace.ClientTrace){
+		"DialContext": func(l *ringo.Loop, tr *sockhttp.Transport, _ *httptrace.ClientTrace) {
 			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-				if panics {
-					panic("in DialContext")
+				tr.DialContext = nil
+				panic("planned")
+			}
+		},
+		"GetConn": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.GetConn = func(string) { panics() }
+		},
+		"GotConn": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.GotConn = func(httptrace.GotConnInfo) { panics() }
+		},
+		"TLSHandshakeStart": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.TLSHandshakeStart = panics
+		},
+		"TLSHandshakeDone": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.TLSHandshakeDone = func(tls.ConnectionState, error) { panics() }
+		},
+		"WroteHeaders": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.WroteHeaders = panics
+		},
+		"WroteRequest": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.WroteRequest = func(httptrace.WroteRequestInfo) { panics() }
+		},
+		"GotFirstResponseByte": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.GotFirstResponseByte = panics
+		},
+		"PutIdleConn": func(_ *ringo.Loop, _ *sockhttp.Transport, trace *httptrace.ClientTrace) {
+			trace.PutIdleConn = func(error) { panics() }
+		},
+		"the body": nil,
+	}
+	ways := map[string]struct {
+		url       string
+		protocols *http.Protocols
+	}{
+		"HTTP/1":      {"http://" + control(t, h), nil},
+		"HTTP/2":      {"http://" + controlBy(t, h, clear2()), prior2()},
+		"HTTP/2, TLS": {secure.URL, nil},
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for way, c := range ways {
+			for name, set := range in {
+				if strings.HasPrefix(name, "TLS") && way != "HTTP/2, TLS" || name == "PutIdleConn" && way != "HTTP/1" {
+					continue
 				}
-				return new(sock.Dialer).Func(l)(ctx, network, addr)
+				t.Run(way+"/"+name, func(t *testing.T) {
+					socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+						tr := &sockhttp.Transport{MaxConnsPerHost: 1, Protocols: c.protocols}
+						tr.TLSClientConfig = trusted
+						trace := new(httptrace.ClientTrace)
+						r := request(t, "PUT", c.url, strings.NewReader("body"))
+						if set == nil {
+							r.Body = panicking{}
+						} else {
+							set(l, tr, trace)
+						}
+						r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+						func() {
+							defer func() {
+								if v := recover(); v != "planned" {
+									t.Errorf("recovered %v", v)
+								}
+							}()
+							if a, err := tr.RoundTrip(r); err == nil {
+								io.Copy(io.Discard, a.Body)
+								a.Body.Close()
+							}
+						}()
+						if a, body := ask(t, tr, request(t, "PUT", c.url, strings.NewReader("body"))); body != "body" {
+							t.Errorf("%s: %q", a.Status, body)
+						}
+						tr.CloseIdleConnections()
+					})
+				})
 			}
-			func() {
-				defer func() {
-					if v := recover(); v != "in DialContext" {
-						t.Errorf("recovered %v", v)
-					}
-				}()
-				tr.RoundTrip(request(t, "GET", url, nil))
-			}()
-			panics = false
-			a, err := tr.RoundTrip(request(t, "GET", url, nil))
-			if err != nil {
-				return err
-			}
-			return a.Body.Close()
-		})
-		if err != nil {
-			t.Error(err)
 		}
 	})
 }
+
+// panicking is a body that panics.
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("planned") }
+func (panicking) Close() error             { return nil }
 
 // A request that is cancelled in the turn in which it gets a place of MaxConnsPerHost, or a connection, leaves that to
 // others.

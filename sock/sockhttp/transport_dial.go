@@ -31,14 +31,15 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 	if err != nil {
 		return nil, x.proxied(err)
 	}
-	made := &clientConn{pool: p, key: x.to.key, c: c, left: 1 << 62}
-	fail := func(err error) (*clientConn, error) {
-		made.close()
-		return nil, err
-	}
+	made, whole := &clientConn{pool: p, key: x.to.key, c: c, left: 1 << 62}, false
+	defer func() {
+		if !whole { // also if a hook panics
+			made.close()
+		}
+	}()
 	if scheme == "https" {
 		if err := x.startTLS(made, hostOf(addr), x.to.proxy == nil); err != nil {
-			return fail(x.proxied(err))
+			return nil, x.proxied(err)
 		}
 	}
 	switch {
@@ -47,10 +48,10 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 		made.absolute = true
 	default:
 		if err := x.tunnel(made); err != nil {
-			return fail(err)
+			return nil, err
 		}
 		if err := x.startTLS(made, hostOf(x.to.addr), true); err != nil {
-			return fail(err)
+			return nil, err
 		}
 	}
 	made.own, made.single = ownConn(made.c), p.t.DisableKeepAlives
@@ -58,6 +59,7 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 		made.speak2()
 	}
 	p.chose(made)
+	whole = true
 	return made, nil
 }
 

@@ -115,8 +115,8 @@ func (t *Transport) poolOf(l *loop.Loop) *pool {
 	return t.pools.begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
 }
 
-// get gives a connection for a request: an idle one, or a new one.
-func (p *pool) get(x *call) (c *clientConn, err error) {
+// get gives a request a connection: an idle one, or a new one.
+func (p *pool) get(x *call) (err error) {
 	if x.trace != nil && x.trace.GetConn != nil {
 		_, addr := x.to.first()
 		x.trace.GetConn(addr)
@@ -124,9 +124,10 @@ func (p *pool) get(x *call) (c *clientConn, err error) {
 	c, since, was := p.find(x)
 	if c == nil {
 		if c, since, was, err = p.connectFor(x); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	x.c, x.held = c, true
 	if c.two == nil {
 		c.br, c.wrote = readers.Get().(*bufio.Reader), false
 		c.br.Reset(c)
@@ -141,7 +142,7 @@ func (p *pool) get(x *call) (c *clientConn, err error) {
 	if c.two != nil {
 		c.reused = true
 	}
-	return c, nil
+	return nil
 }
 
 // find gives a connection that is there: of HTTP/2 one with room for a request, or else an idle one. since is for how

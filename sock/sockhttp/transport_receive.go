@@ -129,11 +129,11 @@ func (x *call) finish(keep bool) {
 		return
 	}
 	err := x.c.pool.put(x.c)
-	if x.trace != nil && x.trace.PutIdleConn != nil && err != errNoKeepAlive {
-		x.trace.PutIdleConn(err)
-	}
 	if err != nil {
 		x.c.close()
+	}
+	if x.trace != nil && x.trace.PutIdleConn != nil && err != errNoKeepAlive {
+		x.trace.PutIdleConn(err)
 	}
 }
 
