@@ -27,11 +27,12 @@ type scripted struct {
 	out      bytes.Buffer
 }
 
-func (s *scripted) Read(p []byte) (int, error)      { return s.in.Read(p) }
-func (s *scripted) Close() error                    { return nil }
-func (s *scripted) RemoteAddr() net.Addr            { return &net.TCPAddr{} }
-func (s *scripted) LocalAddr() net.Addr             { return &net.TCPAddr{} }
-func (s *scripted) SetReadDeadline(time.Time) error { return nil }
+func (s *scripted) Read(p []byte) (int, error)       { return s.in.Read(p) }
+func (s *scripted) Close() error                     { return nil }
+func (s *scripted) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (s *scripted) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (s *scripted) SetReadDeadline(time.Time) error  { return nil }
+func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
 
 func (s *scripted) Write(p []byte) (int, error) {
 	s.mu.Lock()
