@@ -214,37 +214,62 @@ func TestTransport2RequestsAsNet(t *testing.T) {
 	})
 }
 
-// A goroutine, and a task of another loop, may read an answer and close it.
+// A goroutine, and a task of another loop, may read an answer and close it, also before its end.
 func TestTransport2FarReaders(t *testing.T) {
 	large := strings.Repeat("0123456789", 100_000)
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, large) })
+	read := func(body io.ReadCloser) {
+		if got, err := io.ReadAll(body); string(got) != large || err != nil {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		body.Close()
+	}
+	begin := func(body io.ReadCloser) {
+		io.ReadFull(body, make([]byte, 10))
+		body.Close()
+	}
+	type far struct {
+		how  func(io.ReadCloser)
+		body io.ReadCloser
+		over *ringo.Chan[bool]
+	}
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
 		url := "http://" + controlBy(t, h, clear2())
 		tr := &sockhttp.Transport{Protocols: prior2()}
-		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
-			for range 3 {
-				a, err := tr.RoundTrip(request(t, "GET", url, nil))
-				if err != nil {
-					t.Fatal(err)
+		other := ringo.NewChan[far](0)
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+			if l.Index() == 1 {
+				for f, err := other.Recv(); err == nil; f, err = other.Recv() {
+					f.how(f.body)
+					f.over.Send(true)
 				}
-				l.Offload(func(context.Context) error {
-					if got, err := io.ReadAll(a.Body); string(got) != large || err != nil {
-						t.Errorf("%d bytes, %v", len(got), err)
-					}
-					a.Body.Close()
-					return nil
-				})
-				a, err = tr.RoundTrip(request(t, "GET", url, nil))
-				if err != nil {
-					t.Fatal(err)
-				}
-				l.Offload(func(context.Context) error {
-					io.ReadFull(a.Body, make([]byte, 10))
-					return a.Body.Close()
-				})
+				return nil
 			}
-			tr.CloseIdleConnections()
+			defer other.Close()
+			defer tr.CloseIdleConnections()
+			for range 3 {
+				for _, how := range []func(io.ReadCloser){read, begin} {
+					for _, who := range []string{"goroutine", "loop"} {
+						a, err := tr.RoundTrip(request(t, "GET", url, nil))
+						if err != nil {
+							return err
+						}
+						if who == "goroutine" {
+							besides(l, func() bool { how(a.Body); return true })
+							continue
+						}
+						over := ringo.NewChan[bool](0)
+						other.Send(far{how, a.Body, over})
+						over.Recv()
+					}
+				}
+			}
+			return nil
 		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 }
 
