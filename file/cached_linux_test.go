@@ -26,7 +26,8 @@ import (
 )
 
 // forget takes a file out of memory, and has nothing read ahead. Who else looks at a page at this moment, as writeback
-// may, keeps it: then it is dropped next time. The caller is a task of l, or a goroutine, where that is nil.
+// may, keeps it: then it is dropped next time. So does the disk that reads it, of which Cached tells when it has come.
+// The caller is a task of l, or a goroutine, where that is nil.
 func forget(t *testing.T, l *ringo.Loop, name string) {
 	t.Helper()
 	f, err := file.Open(name)
@@ -43,7 +44,7 @@ func forget(t *testing.T, l *ringo.Loop, name string) {
 			t.Fatal(err)
 		}
 		for off := int64(0); off < info.Size(); off += 4096 {
-			if in, _ := f.Cached(off, 1); in {
+			if in, _ := f.Cached(off, 1); in || sys.Resident(int32(f.Fd()), off, 1) == 1 {
 				return false
 			}
 		}
