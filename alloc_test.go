@@ -152,6 +152,23 @@ func TestAllocsTogether(t *testing.T) {
 			holder.Cancel()
 			m.Unlock()
 			holder.Wait()
+			var rw ringo.RWMutex
+			wantAllocs(t, "RWMutex.Lock", 0, func() { rw.Lock(); rw.Unlock() })
+			wantAllocs(t, "RWMutex.RLock", 0, func() { rw.RLock(); rw.RUnlock() })
+			rw.RLock()
+			writer := l.Go(func() {
+				for rw.LockContext(nil) == nil {
+					l.Sleep(0)
+					rw.Unlock()
+				}
+			})
+			wantAllocs(t, "RLockContext that waits", 0, func() { rw.RUnlock(); rw.RLockContext(waits) })
+			writer.Cancel()
+			rw.RUnlock()
+			writer.Wait()
+			var once ringo.Once
+			nothing := func() {}
+			wantAllocs(t, "Once.Do", 0, func() { once.Do(nothing) })
 			var g ringo.WaitGroup
 			done := func() { g.Done() }
 			wantAllocs(t, "WaitGroup", 0, func() { g.Add(1); l.Post(done); g.Wait() })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -193,6 +194,24 @@ func BenchmarkMutex(b *testing.B) {
 			other.Wait()
 		})
 	})
+}
+
+// A lock that is free, for writing and for reading, and beside it package sync's.
+func BenchmarkRWMutex(b *testing.B) {
+	cfg := anyDriver(b)
+	var m ringo.RWMutex
+	var std sync.RWMutex
+	for name, locks := range map[string]sync.Locker{"write": &m, "read": m.RLocker(), "write/sync": &std,
+		"read/sync": std.RLocker()} {
+		b.Run(name, func(b *testing.B) {
+			mustRun(b, cfg, func(l *ringo.Loop) {
+				for b.Loop() {
+					locks.Lock()
+					locks.Unlock()
+				}
+			})
+		})
+	}
 }
 
 // A Select of two cases of which one is true, and one that waits.

@@ -322,6 +322,64 @@ func ExampleMutex() {
 	// <nil>
 }
 
+// Readers share the lock, also while they wait; a writer has it alone.
+func ExampleRWMutex() {
+	var m ringo.RWMutex
+	version := 1
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		g := ringo.NewGroup(l)
+		read := func() error {
+			m.RLock()
+			defer m.RUnlock()
+			err := l.Sleep(time.Millisecond) // of what is read here, nothing changes meanwhile
+			fmt.Println("version", version)
+			return err
+		}
+		g.Go(read)
+		g.Go(read)
+		g.Go(func() error {
+			m.Lock()
+			defer m.Unlock()
+			version++
+			return nil
+		})
+		g.Go(read)
+		return g.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// version 1
+	// version 1
+	// version 2
+	// <nil>
+}
+
+// The first that asks does the work, and whoever asks meanwhile waits for it.
+func ExampleOnceValues() {
+	config := ringo.OnceValues(func() (string, error) {
+		fmt.Println("reads the file")
+		l, _ := ringo.Current()
+		return "verbose", l.Sleep(time.Millisecond)
+	})
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		g := ringo.NewGroup(l)
+		for range 2 {
+			g.Go(func() error {
+				c, err := config()
+				fmt.Println(c)
+				return err
+			})
+		}
+		return g.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// reads the file
+	// verbose
+	// verbose
+	// <nil>
+}
+
 // Tasks wait until what they need is so.
 func ExampleCond() {
 	var m ringo.Mutex

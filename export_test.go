@@ -20,6 +20,12 @@ func Draining(l *Loop) bool { return l.engine().Draining() }
 func (m *Mutex) Waiting() int { return waiting(&m.mu, &m.waiting) }
 
 // Waiting is how many callers stand in line.
+func (m *RWMutex) Waiting() int { return waiting(&m.mu, &m.waiting) }
+
+// Waiting is how many callers wait for the function to end.
+func (o *Once) Waiting() int { return o.m.Waiting() }
+
+// Waiting is how many callers stand in line.
 func (c *Cond) Waiting() int { return waiting(&c.mu, &c.waiting) }
 
 // Waiting is how many callers stand in line.

@@ -101,15 +101,8 @@ func (s *Semaphore) tryAcquire(n int64) bool {
 }
 
 // grant hands units to those who wait, as far as there are enough for the first.
-func (s *Semaphore) grant() (granted claimedWaiters[int64]) {
-	for w := s.waiting.first; w != nil && w.v <= s.size-s.out; w = s.waiting.first {
-		w.leave()
-		if w.p.Claim(w.which) {
-			s.out += w.v
-			granted.add(w)
-		}
-	}
-	return granted
+func (s *Semaphore) grant() claimedWaiters[int64] {
+	return s.waiting.claimWhile(func(n int64) bool { return n <= s.size-s.out }, func(n int64) { s.out += n })
 }
 
 func checkUnits(method string, n int64) {

@@ -388,6 +388,7 @@ func init() {
 		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
 		cfg.Loops = 2
 		var p [6]purse
+		var rw ringo.RWMutex
 		var all ringo.WaitGroup
 		all.Add(map[string]int{"two": 2, "across": 4}[os.Getenv("RINGO_TEST_CIRCLE")])
 		ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
@@ -409,6 +410,10 @@ func init() {
 					l.Go(func() { p[0].mu.Lock(); l.Sleep(0); p[0].mu.Lock() })
 					l.Go(func() { p[4].mu.Lock(); p[0].mu.Lock() }) // behind the circle, not in it
 				}
+			case "writer":
+				if first {
+					l.Go(func() { rw.Lock(); l.Sleep(0); rw.RLock() })
+				}
 			}
 			if first {
 				l.Offload(func(context.Context) error {
@@ -417,6 +422,9 @@ func init() {
 						for !p[i].mu.TryLock() {
 							p[i].mu.Unlock()
 						}
+					}
+					if !rw.TryRLock() {
+						rw.Unlock()
 					}
 					return nil
 				})
@@ -428,7 +436,8 @@ func init() {
 }
 
 // Tasks that wait for Mutexes of each other are named, with their stacks, on one loop and on two, also one that waits
-// for itself; waits that end by themselves are no deadlock, and who waits for one of a circle is not in it.
+// for itself, or reads what it writes; waits that end by themselves are no deadlock, and who waits for one of a circle
+// is not in it.
 func TestDeadlocksOfMutexes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -440,6 +449,8 @@ func TestDeadlocksOfMutexes(t *testing.T) {
 		{"across", []string{"ringo: deadlock: 4 tasks wait", " on loop 0, for ", " on loop 1, for ",
 			"\nringo_test.transfer"}},
 		{"itself", []string{"ringo: deadlock: task ringo_test.init.", "that it has itself", "ringo.(*Mutex).Lock"}},
+		{"writer", []string{"ringo: deadlock: task ringo_test.init.", "that it has itself",
+			"ringo.(*RWMutex).RLock"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package ringo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -44,21 +45,11 @@ func TestMutexOrder(t *testing.T) {
 			m.Lock()
 			var done sync.WaitGroup
 			var order []int
-			for i := range 7 {
-				done.Add(1)
-				fn := func() {
-					defer done.Done()
-					m.Lock()
-					order = append(order, i)
-					m.Unlock()
-				}
-				if i%3 == 2 {
-					go fn()
-				} else {
-					l.Loops()[i%3].Post(fn)
-				}
-				sleepUntil(t, l, "the next in line", func() bool { return m.Waiting() == i+1 })
-			}
+			inLine(t, l, &done, 7, m.Waiting, func(i int) {
+				m.Lock()
+				order = append(order, i)
+				m.Unlock()
+			})
 			if m.TryLock() {
 				t.Error("TryLock took a lock that is held")
 			}
@@ -594,4 +585,239 @@ func TestHoldersStorm(t *testing.T) {
 			equal(t, "in line", m.Waiting()+c.Waiting()+units.Waiting(), 0)
 		})
 	})
+}
+
+// inLine begins callers one after the other, a task of either loop and a goroutine in turn, each of which is in line
+// before the next begins.
+func inLine(t *testing.T, l *ringo.Loop, done *sync.WaitGroup, n int, waiting func() int, f func(i int)) {
+	t.Helper()
+	for i := range n {
+		done.Add(1)
+		fn := func() { defer done.Done(); f(i) }
+		if i%3 == 2 {
+			go fn()
+		} else {
+			l.Loops()[i%3].Post(fn)
+		}
+		sleepUntil(t, l, "the next in line", func() bool { return waiting() == i+1 })
+	}
+}
+
+// Writers and readers get the lock in order of arrival, readers together with those next to them, whoever waits.
+func TestRWMutexOrder(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			var m ringo.RWMutex
+			m.RLock()
+			if !m.TryRLock() {
+				t.Error("TryRLock beside a reader failed")
+			}
+			m.RUnlock()
+			const plan = "wrrwrrrw"
+			var mu sync.Mutex
+			var order []byte
+			note := func(i int) {
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, plan[i])
+			}
+			var two, three ringo.WaitGroup // of readers that have the lock at once
+			two.Add(2)
+			three.Add(3)
+			var done sync.WaitGroup
+			inLine(t, l, &done, len(plan), m.Waiting, func(i int) {
+				if plan[i] == 'w' {
+					m.Lock()
+					note(i)
+					m.Unlock()
+					return
+				}
+				m.RLocker().Lock()
+				defer m.RLocker().Unlock()
+				note(i)
+				together := &two
+				if i > 3 {
+					together = &three
+				}
+				together.Done()
+				together.Wait()
+			})
+			if m.TryRLock() || m.TryLock() {
+				t.Error("the lock was to be had before those that wait")
+			}
+			m.RUnlock()
+			join(l, &done)
+			equal(t, "order", string(order), plan)
+			if !m.TryLock() || m.TryLock() || m.TryRLock() {
+				t.Error("a free lock is not one writer's")
+			}
+			m.Unlock()
+		})
+	})
+}
+
+// A writer that is cancelled in line lets readers behind it go in.
+func TestRWMutexCancel(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			var m ringo.RWMutex
+			m.RLock()
+			writer := l.Go(func() { equal(t, "LockContext", m.LockContext(nil), context.Canceled) })
+			reader := l.Go(func() {
+				equal(t, "RLockContext", m.RLockContext(nil), nil)
+				m.RUnlock()
+			})
+			l.Sleep(0)
+			equal(t, "waiting", m.Waiting(), 2)
+			writer.Cancel()
+			reader.Wait()
+			m.RUnlock()
+			m.Lock()
+			late := l.WithTimeout(time.Millisecond, func() error { return m.RLockContext(nil) })
+			if !errors.Is(late, os.ErrDeadlineExceeded) {
+				t.Errorf("RLockContext in a WithTimeout: %v", late)
+			}
+			ended, end := context.WithCancel(context.Background())
+			end()
+			equal(t, "RLockContext with a context that has ended", m.RLockContext(ended), context.Canceled)
+			m.Unlock()
+			equal(t, "LockContext with it", m.LockContext(ended), context.Canceled)
+			equal(t, "in line", m.Waiting(), 0)
+		})
+	})
+}
+
+func TestRWMutexMisuse(t *testing.T) {
+	var m, none *ringo.RWMutex = new(ringo.RWMutex), nil
+	const want = " of an RWMutex that is not locked for it"
+	equal(t, "Unlock", panics(m.Unlock), any("ringo: Unlock"+want))
+	m.Lock()
+	equal(t, "RUnlock", panics(m.RUnlock), any("ringo: RUnlock"+want))
+	m.Unlock()
+	m.RLock()
+	equal(t, "Unlock of a reader's", panics(m.Unlock), any("ringo: Unlock"+want))
+	m.RUnlock()
+	for name, f := range map[string]func(){"Lock": none.Lock, "RLock": none.RLock, "Unlock": none.Unlock,
+		"RUnlock": none.RUnlock} {
+		if v := panics(f); fmt.Sprint(v) != "ringo: RWMutex."+name+" of nil" {
+			t.Errorf("%s of nil: %v", name, v)
+		}
+	}
+	if none.TryLock() || none.TryRLock() || none.LockContext(nil) == nil || none.RLockContext(nil) == nil {
+		t.Error("nil was locked")
+	}
+}
+
+// With cancels and timeouts at all moments there is one writer or some readers, and nobody stays in line.
+func TestRWMutexStorm(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			var m ringo.RWMutex
+			var readers, writers atomic.Int32
+			s := &storm{t: t}
+			hold := func(l *ringo.Loop, writes bool) error {
+				lock, unlock, mine := m.RLockContext, m.RUnlock, &readers
+				if writes {
+					lock, unlock, mine = m.LockContext, m.Unlock, &writers
+				}
+				if err := lock(nil); err != nil {
+					return err
+				}
+				defer unlock()
+				mine.Add(1)
+				defer mine.Add(-1)
+				if w, r := writers.Load(), readers.Load(); w > 1 || w == 1 && r > 0 {
+					t.Errorf("%d writers and %d readers", w, r)
+				}
+				if l != nil && rand.IntN(4) == 0 {
+					return l.Sleep(0)
+				}
+				return nil
+			}
+			var done sync.WaitGroup
+			var next [9]int
+			for i := range next {
+				s.somebody(l, i, &done, func(l *ringo.Loop) {
+					for n := next[i]; n < 300; n++ {
+						next[i] = n + 1
+						if _, over := s.wait(l, func() error { return hold(l, rand.IntN(3) == 0) }); over {
+							return
+						}
+					}
+				})
+			}
+			join(l, &done)
+			equal(t, "in line", m.Waiting(), 0)
+			if !m.TryLock() {
+				t.Error("something is still held")
+			}
+		})
+	})
+}
+
+// Whoever comes while the function runs waits for its end, a task of either loop or a goroutine, and it runs once.
+func TestOnce(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			var once ringo.Once
+			ran, ended := 0, false
+			release := ringo.NewChan[bool](0)
+			first := l.Go(func() {
+				once.Do(func() {
+					ran++
+					release.Recv()
+					ended = true
+				})
+			})
+			l.Sleep(0)
+			var done sync.WaitGroup
+			inLine(t, l, &done, 6, once.Waiting, func(int) {
+				once.Do(func() { ran++ })
+				if !ended {
+					t.Error("Do returned before the function has")
+				}
+			})
+			release.Send(true)
+			first.Wait()
+			join(l, &done)
+			once.Do(func() { ran++ })
+			equal(t, "times that it ran", ran, 1)
+		})
+	})
+}
+
+// A function's result, or its panic, is what each call gets.
+func TestOnceValues(t *testing.T) {
+	ran := 0
+	value := ringo.OnceValue(func() int { ran++; return 7 })
+	both := ringo.OnceValues(func() (string, error) { ran++; return "x", os.ErrNotExist })
+	f := ringo.OnceFunc(func() { ran++ })
+	broken := ringo.OnceValue(func() int { ran++; panic("planned") })
+	for range 2 {
+		equal(t, "value", value(), 7)
+		s, err := both()
+		equal(t, "values", s+err.Error(), "x"+os.ErrNotExist.Error())
+		f()
+		equal(t, "panic", panics(func() { broken() }), any("planned"))
+	}
+	equal(t, "times that they ran", ran, 4)
+
+	exits := ringo.OnceFunc(runtime.Goexit)
+	var gone sync.WaitGroup
+	gone.Go(exits)
+	gone.Wait()
+	if v, ok := panics(exits).(string); !ok || !strings.Contains(v, "runtime.Goexit") {
+		t.Errorf("the call behind one that called Goexit: %v", v)
+	}
+
+	var once ringo.Once
+	equal(t, "Do that panics", panics(func() { once.Do(func() { panic("planned") }) }), any("planned"))
+	once.Do(func() { t.Error("it ran again") })
+	if panics(func() { (*ringo.Once)(nil).Do(f) }) == nil || panics(func() { new(ringo.Once).Do(nil) }) == nil ||
+		panics(func() { ringo.OnceFunc(nil) }) == nil {
+		t.Error("nil was taken")
+	}
 }

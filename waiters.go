@@ -76,6 +76,18 @@ func (q *line[T]) claimAll() (all claimedWaiters[T]) {
 	return all
 }
 
+// claimWhile claims those in front who may have what they wait for, up to the first who may not. Each takes it.
+func (q *line[T]) claimWhile(may func(T) bool, take func(T)) (all claimedWaiters[T]) {
+	for w := q.first; w != nil && may(w.v); w = q.first {
+		w.leave()
+		if w.p.Claim(w.which) {
+			take(w.v)
+			all.add(w)
+		}
+	}
+	return all
+}
+
 // claimedWaiters are waiters that were claimed together, to be woken when the lock is gone.
 type claimedWaiters[T any] struct{ first, last *waiter[T] }
 

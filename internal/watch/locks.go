@@ -183,10 +183,10 @@ func circleFrom(all []lockWait, byTask map[loop.TaskRef]int, from int) (c []lock
 func (w *watcher) circleText(c []lockWait, now int64) string {
 	var b strings.Builder
 	if len(c) == 1 {
-		fmt.Fprintf(&b, "ringo: deadlock: task %s on loop %d waits for a ringo.Mutex that it has itself, for %v.\n",
+		fmt.Fprintf(&b, "ringo: deadlock: task %s on loop %d waits for a lock of Ringo's that it has itself, for %v.\n",
 			c[0].Name, c[0].loop, lockAge(c[0], now))
 	} else {
-		fmt.Fprintf(&b, "ringo: deadlock: %d tasks wait for a ringo.Mutex that the next one has:\n", len(c))
+		fmt.Fprintf(&b, "ringo: deadlock: %d tasks wait for a lock of Ringo's that the next one has:\n", len(c))
 		for i, o := range c[:min(len(c), inCircleMax)] {
 			has := c[(i+1)%len(c)]
 			fmt.Fprintf(&b, "  task %s on loop %d, for %v, which %s on loop %d has\n", o.Name, o.loop, lockAge(o, now),
@@ -221,7 +221,7 @@ func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 	s := stacks.Stack{PCs: pcs}
 	var b strings.Builder
 	for _, f := range s.All() {
-		if b.Len() > 0 || f.Name == "ringo.(*Mutex).Lock" { // not how it parks
+		if b.Len() > 0 || slices.Contains(locks, f.Name) { // not how it parks
 			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Name, f.File, f.Line)
 		}
 		if f.Name == stacks.Serve {
@@ -234,10 +234,14 @@ func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 	return b.String()
 }
 
+// locks are the calls in which tasks wait for locks.
+var locks = []string{"ringo.(*Mutex).Lock", "ringo.(*RWMutex).Lock", "ringo.(*RWMutex).RLock"}
+
 // lockStack is the stack of one that waits for a lock: of several that run the same the first.
 func lockStack(t stacks.Trace, o lockWait) string {
 	for _, g := range t {
-		if g.By == o.goid && g.Task() == o.Runs && strings.Contains(string(g.Stack), "ringo.(*Mutex).Lock(") {
+		waits := func(call string) bool { return strings.Contains(string(g.Stack), call+"(") }
+		if g.By == o.goid && g.Task() == o.Runs && slices.ContainsFunc(locks, waits) {
 			return string(g.Stack) + "\n"
 		}
 	}

@@ -20,9 +20,9 @@ var (
 			offload)
 	Select = row("a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload")
 	Print  = row("print to stderr", "stops the loop while that is a pipe that is full", logging)
-	Locked = row("a lock of package sync", "", "ringo.Mutex, or unlock before")
+	Locked = row("a lock of package sync", "", "ringo.Mutex or RWMutex, or unlock before")
 	Once   = row("(*sync.Once).Do of what parks", "stops the loop if another of its tasks comes meanwhile",
-		"ringo.Mutex and a bool")
+		"ringo.Once")
 	TLS = row("a crypto/tls.Conn that several tasks use", "lets a peer freeze the loop", "package sock/socktls")
 
 	netConn = row("a connection of package net", waits, "package sock")

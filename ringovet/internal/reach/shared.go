@@ -83,7 +83,8 @@ func (s *step) guarded() bool {
 
 func locks(name string) bool {
 	switch name {
-	case "(*ringo.Mutex).Lock", "(*ringo.Mutex).LockContext", "(*ringo.Mutex).TryLock", "(*ringo.Semaphore).Acquire",
+	case "(*ringo.Mutex).Lock", "(*ringo.Mutex).LockContext", "(*ringo.Mutex).TryLock", "(*ringo.RWMutex).Lock",
+		"(*ringo.RWMutex).LockContext", "(*ringo.RWMutex).TryLock", "(*ringo.Semaphore).Acquire",
 		"(*ringo.Semaphore).TryAcquire", "(*ringo.Semaphore).AcquireContext", "(*sync.Mutex).Lock",
 		"(*sync.RWMutex).Lock":
 		return true

@@ -5,8 +5,8 @@ import "strings"
 // parks are the functions and methods, by package, in which a task parks: other tasks of its loop run meanwhile, so
 // that no sync.Mutex must be locked then.
 var parks = map[string]string{
-	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Wait WaitContext Lock LockContext Acquire Send " +
-		"SendContext Recv RecvContext",
+	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Wait WaitContext Lock LockContext RLock " +
+		"RLockContext Acquire Send SendContext Recv RecvContext",
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +
@@ -29,8 +29,9 @@ var parks = map[string]string{
 // rarely are the functions whose comments say that a task may park, and that are not among them: a lock around them is
 // no mistake as a rule, and a warning would be.
 var rarely = map[string]string{
-	// Go parks in a Group that is full, Handles and Tasks of another loop, the others if their functions do.
-	"ringo": "Go Handles Tasks WithContext WithTimeout",
+	// Go parks in a Group that is full, Handles and Tasks of another loop, Do while another runs its function, and the
+	// others if their functions do.
+	"ringo": "Do Go Handles Tasks WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve SyscallConn",
 	// For the first question to a file system, while others use a file's position, or not by themselves.

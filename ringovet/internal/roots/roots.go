@@ -48,6 +48,10 @@ var entries = []Entry{
 	{"(*ringo.Group).Go", 0, Task},
 	{"(*ringo.Group).TryGo", 0, Task},
 	{"(*ringo.WaitGroup).Go", 0, Alike},
+	{"(*ringo.Once).Do", 0, Caller},
+	{"ringo.OnceFunc", 0, Task}, // in the first that calls what it returns: for those that are no tasks there is sync's
+	{"ringo.OnceValue", 0, Task},
+	{"ringo.OnceValues", 0, Task},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/event.Run", 2, Task},
