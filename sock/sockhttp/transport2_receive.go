@@ -231,8 +231,13 @@ func (st *request2) cutSending() {
 // deliver2 makes the answer what the caller gets.
 func (x *call) deliver2(a *http.Response) *http.Response {
 	if x.st.bare || x.r.Method == http.MethodHead {
-		a.Body = http.NoBody
-		return a
+		x.st.h.mu.Lock()
+		over := x.st.gone != nil
+		x.st.h.mu.Unlock()
+		if over { // else Close ends what is sent still
+			a.Body = http.NoBody
+			return a
+		}
 	}
 	x.giveBody(a, &answerBody{x: x, from: &x.st.body, keep: true})
 	return a

@@ -268,9 +268,31 @@ func (x *call) length2() int64 {
 	return -1
 }
 
-// copyBody2 sends the body, and says what went wrong in own if it is the body's.
+// fails notes that the body is why the request can't be sent. Once its stream has ended it is not: that ends the waits
+// of a body, too.
+func (st *request2) fails(err error) error {
+	st.h.mu.Lock()
+	defer st.h.mu.Unlock()
+	if st.gone != nil {
+		return st.gone
+	}
+	st.x.sending.own = err
+	return err
+}
+
+// spoil ends the stream of a request that can't be sent. What has come of an answer that is whole can be read still.
+func (st *request2) spoil(why error) {
+	st.h.mu.Lock()
+	if st.gone == nil && !st.ends {
+		st.body.stop(why)
+	}
+	st.cancel(why)
+	st.h.unlock()
+}
+
+// copyBody2 sends the body, and says what went wrong in own if it is the body's. It ends with the request's context:
+// when the answer is here nobody else hears of that.
 func (x *call) copyBody2() error {
-	s := x.sending
 	mem := take()
 	defer give(mem)
 	p := (*mem)[:cap(*mem)]
@@ -282,21 +304,20 @@ func (x *call) copyBody2() error {
 			more, err = x.body.Read(p[n:])
 			sent += int64(more)
 		}
-		if length >= 0 && (sent > length || err == io.EOF && sent < length) {
-			if s.own = x.bodyEnd(sent); s.own == nil {
-				s.own = errors.New("http: the body has changed its length")
+		switch {
+		case length >= 0 && sent > length: // what follows may have no end
+			err = fmt.Errorf("http: ContentLength=%d with Body length %d", length, sent)
+		case length >= 0 && err == io.EOF && sent < length:
+			if err = x.bodyEnd(sent); err == nil {
+				err = errors.New("http: the body has changed its length")
 			}
-			return s.own
-		}
-		if err != nil && err != io.EOF {
-			s.own = err
-			return err
 		}
 		last := err == io.EOF
 		if last {
-			if s.own = x.closeBody(); s.own != nil {
-				return s.own
-			}
+			err = x.closeBody()
+		}
+		if err != nil {
+			return x.st.fails(err)
 		}
 		if ends := last && len(x.r.Trailer) == 0; n > 0 || ends {
 			if err := x.st.send(p[:n], ends); err != nil {

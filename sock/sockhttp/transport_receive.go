@@ -240,11 +240,11 @@ func (b *answerBody) Close() error {
 	}
 	if b.busy.CompareAndSwap(false, true) {
 		defer b.busy.Store(false)
-		if b.err != nil {
+		if b.err != nil && b.x.st == nil {
 			return nil
 		}
 	}
-	b.x.drop()
+	b.x.drop() // of a stream also the rest of the request, if the answer was read
 	return nil
 }
 

@@ -252,9 +252,9 @@ func (x *call) sendBody() {
 	}
 	s.err = err
 	switch {
-	case s.own == nil:
 	case x.st != nil:
-		x.st.drop(s.own)
+		x.st.spoil(err)
+	case s.own == nil:
 	default: // whoever waits for the answer hears of it
 		x.c.close()
 	}
@@ -276,7 +276,7 @@ func (x *call) mayContinue() (yes bool) {
 func (x *call) copyBody() error {
 	s := x.sending
 	if x.st != nil {
-		return x.copyBody2()
+		return (*ringo.Loop)(x.l).WithContext(x.r.Context(), x.copyBody2)
 	}
 	if x.chunked {
 		return x.copyChunks()
