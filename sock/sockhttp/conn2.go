@@ -79,6 +79,7 @@ type side2 interface {
 	tooShort(declared, n int64) error // why a body is that has ended before its Content-Length
 	lastOfPeer() uint32               // the highest stream that the peer has begun
 	idle()                            // the last stream has ended
+	dies()                            // nothing can be sent any more; who reads, if anybody does, is told
 }
 
 // owner2 is who has a stream.
@@ -313,7 +314,7 @@ func (h *conn2) pingLate() {
 	switch silent := now.Sub(h.heard); {
 	case h.over || h.dead:
 	case h.pinged:
-		h.dead, h.interrupt, h.broken = true, true, errLost
+		h.die(errLost)
 	case silent < h.limits.ping:
 		h.ping.set(h.heard.Add(h.limits.ping))
 	default:
@@ -322,6 +323,14 @@ func (h *conn2) pingLate() {
 		h.flush()
 		h.ping.set(now.Add(h.limits.pong))
 	}
+}
+
+// die has the connection end: nothing can be sent any more. The caller has mu.
+func (h *conn2) die(why error) {
+	if !h.dead {
+		h.side.dies()
+	}
+	h.dead, h.interrupt, h.broken = true, true, why
 }
 
 // part2 ends all streams, for that reason, and says what err was to the peer, who may take so long to read it. It

@@ -264,7 +264,7 @@ func (h *conn2) awaitRoom(st *stream2) error {
 // flush has what was made be sent, once all that run now have had their turn.
 func (h *conn2) flush() {
 	if len(h.out)-h.heads > outMax+repliesMax {
-		h.dead, h.interrupt, h.broken = true, true, errUnread
+		h.die(errUnread)
 	}
 	if !h.flushing && !h.dead && len(h.out) > 0 {
 		h.flushing = true
@@ -290,7 +290,7 @@ func (f *flusher) Run() {
 			h.spare = out[:0]
 		}
 		if err != nil {
-			h.dead, h.interrupt, h.broken = true, true, err
+			h.die(err)
 		}
 		h.wakeWriters()
 	}

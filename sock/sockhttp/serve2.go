@@ -186,6 +186,9 @@ func (h *server2) idle() {
 	h.rests()
 }
 
+// dies has nothing to do: there is a reader until the end.
+func (h *server2) dies() {}
+
 // setState has ConnState called.
 func (h *server2) setState(state http.ConnState) {
 	h.conn.active = state == http.StateActive

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"ringo"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
@@ -217,6 +218,14 @@ func (h *client2) idle() {
 	h.interrupt = h.interrupt || h.parked
 }
 
+// dies has a connection end that is at rest, and has no reader.
+func (h *client2) dies() {
+	if !h.reading {
+		h.reading = true
+		h.start((*reader2)(h))
+	}
+}
+
 // freed is for when another stream may begin: a request may wait for it, if connections are limited.
 func (h *client2) freed() {
 	if h.conn.pool.t.MaxConnsPerHost > 0 {
@@ -277,6 +286,11 @@ func (h *client2) read() error {
 		case h.over || h.dead:
 			h.mu.Unlock()
 			return nil
+		case atRest && h.flushing:
+			if err := h.awaitFlush(); err != nil {
+				return err
+			}
+			continue
 		case atRest && whole && !looks:
 			h.reading = false
 			h.mu.Unlock()
@@ -309,6 +323,21 @@ func (h *client2) read() error {
 		}
 		looks = false
 	}
+}
+
+// awaitFlush waits until all is sent, for no longer than lookMax if there are no streams: a peer that does not read
+// would keep a task for ever. The caller has mu, which it gives up.
+func (h *client2) awaitFlush() error {
+	err := (*ringo.Loop)(h.loop).WithTimeout(lookMax, func() error { return h.wait(&h.waiter, nil, false) })
+	stuck := err != nil && h.flushing && len(h.streams)+h.reserved == 0
+	h.mu.Unlock()
+	switch {
+	case (*loop.Loop)(h.loop).Canceled():
+		return err
+	case stuck:
+		return errUnread
+	}
+	return nil
 }
 
 // rests has the loop tell of what comes; false if something has.
@@ -351,6 +380,6 @@ func (h *client2) end(err error) {
 		why = io.ErrUnexpectedEOF
 	}
 	h.mu.Unlock()
-	h.part2(err, why, 0)
+	h.part2(err, why, goAwayMax)
 	h.conn.close()
 }

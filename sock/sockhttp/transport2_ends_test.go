@@ -3,7 +3,10 @@ package sockhttp_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"ringo"
@@ -111,6 +114,59 @@ func TestTransport2StalledRequests(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A server that stops reading keeps no task when nobody waits for it any more, and its connection ends.
+func TestTransport2UnreadRequests(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		t.Run(fmt.Sprint("single ", single), func(t *testing.T) {
+			over := make(chan bool)
+			s := newRawServer(t, setting(4, 1<<31-1), func(r *raw, n int) {
+				r.send(made(window, 0, 0, word(1<<30)))
+				r.maybe(headers)
+				<-over
+			})
+			set := func(tr *sockhttp.Transport) { tr.DisableKeepAlives = single }
+			asTask2(t, set, func(t *testing.T, l *ringo.Loop, tr *sockhttp.Transport) {
+				body := newUnending(strings.Repeat("x", 64<<20))
+				var err error
+				asks := l.Go(func() { _, err = tr.RoundTrip(request(t, "POST", s.url(), body)) })
+				left := 0
+				untilOn(t, l, "a request that stands still", func() bool {
+					stands := left == len(body.first) && left < 64<<20
+					left = len(body.first)
+					return stands
+				})
+				asks.Cancel()
+				if asks.Wait(); err == nil {
+					t.Error("no error")
+				}
+				untilOn(t, l, "the end of its tasks", func() bool { return l.Stats().Tasks <= 1 })
+			})
+			close(over)
+		})
+	}
+}
+
+// A connection at rest ends whose server answers no PING.
+func TestTransport2PingAtRest(t *testing.T) {
+	ended := make(chan error, 10)
+	s := newRawServer(t, "", func(r *raw, n int) {
+		r.maybe(headers)
+		r.send(okOn(1))
+		_, err := io.Copy(io.Discard, r)
+		ended <- err
+	})
+	set := func(tr *sockhttp.Transport) { tr.HTTP2 = &http.HTTP2Config{SendPingTimeout: short, PingTimeout: short} }
+	asTask2(t, set, func(t *testing.T, l *ringo.Loop, tr *sockhttp.Transport) {
+		says(tr, request(t, "GET", s.url(), nil))
+		l.Offload(func(context.Context) error {
+			if err := patience.Recv(t, "the connection's end", ended); err != nil {
+				t.Error(err)
+			}
+			return nil
+		})
+	})
 }
 
 // A body that is longer than was said ends its request at once: there may be no end to it.

@@ -125,6 +125,7 @@ func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, end
 	}
 	h.flush()
 	h.wake()
+	h.waiter.wakeAll()
 	return nil
 }
 
