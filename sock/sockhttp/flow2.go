@@ -193,7 +193,7 @@ const settingsFrameMax = 100 * 6
 func (h *conn2) takePing(f *frame) error {
 	if f.has(flagAck) {
 		h.side.pong()
-		return nil
+		return h.waste(wasteFrame)
 	}
 	h.out = append(appendFrame(h.out, framePing, flagAck, 0, 8), f.payload...)
 	return h.waste(wasteFrame)

@@ -125,11 +125,18 @@ func (h *client2) reserve() bool {
 // release gives it back.
 func (h *client2) release() {
 	h.mu.Lock()
-	if h.reserved--; !h.dead {
-		h.idle()
+	h.reserved--
+	h.gaveUp()
+	h.unlock()
+}
+
+// gaveUp is for when a request that had room has begun no stream: others may, or the connection is to rest.
+func (h *client2) gaveUp() {
+	h.idle()
+	h.freed()
+	if !h.dead {
 		h.wake() // or nobody has it rest
 	}
-	h.unlock()
 }
 
 // retire has the connection end, if it has no streams; false: it has. Any caller.
@@ -191,7 +198,7 @@ func (h *client2) pong() {
 // takeGoAway ends the streams that the peer has not looked at, and the connection with the last of the others.
 func (h *client2) takeGoAway(f *frame) {
 	last, code, text := parseGoAway(f.payload)
-	if h.leave(); h.went == nil {
+	if h.leave(); h.went == nil || h.went.code == codeNone { // who goes in order may find something wrong still
 		h.went = &goAwayError{code: code, text: string(text[:min(len(text), goAwayText)])}
 	}
 	h.went.last = last

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock/sockhttp"
+	"ringo/stats"
 )
 
 // unending is a body that says something, and then waits until its task is cancelled.
@@ -148,6 +152,57 @@ func TestTransport2UnreadRequests(t *testing.T) {
 	}
 }
 
+// A request that had the only stream's place, and begins none, gives it to one of another loop.
+func TestTransport2GivesRoom(t *testing.T) {
+	s := newRawServer(t, "", func(r *raw, n int) {
+		for f, ok := r.maybe(headers); ok; f, ok = r.maybe(headers) {
+			r.send(okOn(f.id))
+		}
+	})
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		tr := &sockhttp.Transport{Protocols: prior2(), MaxConnsPerHost: 1}
+		var connected, waits atomic.Bool
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+			if l.Index() == 0 {
+				body := lately{readFunc(func([]byte) (int, error) {
+					connected.Store(true)
+					untilOn(t, l, "a wait of the other", waits.Load)
+					return 0, io.EOF
+				})}
+				r := request(t, "POST", s.url(), body)
+				r.ContentLength, r.GetBody = 5, func() (io.ReadCloser, error) { return io.NopCloser(body), nil }
+				if got := says(tr, r); got != "error http: ContentLength=5 with Body length 0" {
+					t.Error(got)
+				}
+				return nil
+			}
+			untilOn(t, l, "a connection", connected.Load)
+			l.GoNamed("other", func() {
+				if got := says(tr, request(t, "GET", s.url(), nil)); got != `200 -1 "ok" <nil> map[]` {
+					t.Error(got)
+				}
+			})
+			untilOn(t, l, "a wait", func() bool {
+				return slices.ContainsFunc(l.Tasks(), func(one stats.Task) bool {
+					return one.Name == "other" && one.WaitOp == "Chan.Recv"
+				})
+			})
+			waits.Store(true)
+			untilOn(t, l, "an answer", func() bool { return l.Stats().Tasks <= 1 })
+			tr.CloseIdleConnections()
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
 // A connection at rest ends whose server answers no PING.
 func TestTransport2PingAtRest(t *testing.T) {
 	ended := make(chan error, 10)
@@ -169,6 +224,21 @@ func TestTransport2PingAtRest(t *testing.T) {
 	})
 }
 
+// A server that goes in order, and then for something wrong, is quoted with that.
+func TestTransport2GoAwayTwice(t *testing.T) {
+	s := newRawServer(t, "", func(r *raw, n int) {
+		r.maybe(headers)
+		r.send(made(headers, endHeaders, 1, headAs("200")) + made(goAway, 0, 0, word(1<<31-1)+word(0)) +
+			made(goAway, 0, 0, word(1)+word(calm)+"why"))
+	})
+	asTask2(t, nil, func(t *testing.T, _ *ringo.Loop, tr *sockhttp.Transport) {
+		const want = `LastStreamID=1, ErrCode=ENHANCE_YOUR_CALM, debug="why"`
+		if got := says(tr, request(t, "GET", s.url(), nil)); !strings.Contains(got, want) {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 // A body that is longer than was said ends its request at once: there may be no end to it.
 func TestTransport2LongBodies(t *testing.T) {
 	s := newRawServer(t, "", func(r *raw, n int) { r.drain() })
@@ -177,6 +247,22 @@ func TestTransport2LongBodies(t *testing.T) {
 		r.ContentLength = 5
 		if got := says(tr, r); got != "error http: ContentLength=5 with Body length 7" {
 			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// A server may allow as many streams as there are numbers.
+func TestTransport2AllStreams(t *testing.T) {
+	s := newRawServer(t, setting(3, 1<<32-1), func(r *raw, n int) {
+		for f, ok := r.maybe(headers); ok; f, ok = r.maybe(headers) {
+			r.send(okOn(f.id))
+		}
+	})
+	asTask2(t, nil, func(t *testing.T, _ *ringo.Loop, tr *sockhttp.Transport) {
+		for range 2 { // of which the second knows
+			if got := says(tr, request(t, "GET", s.url(), nil)); got != `200 -1 "ok" <nil> map[]` {
+				t.Errorf("got %s", got)
+			}
 		}
 	})
 }

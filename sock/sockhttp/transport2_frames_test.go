@@ -262,6 +262,7 @@ func TestTransport2Answers(t *testing.T) {
 func TestTransport2Floods(t *testing.T) {
 	for name, flood := range map[string]string{
 		"PING":          made(ping, 0, 0, "12345678"),
+		"answered PING": made(ping, ack, 0, "12345678"),
 		"SETTINGS":      made(settings, 0, 0, setting(4, 1000)),
 		"PRIORITY":      made(priority, 0, 1, word(0)+"x"),
 		"WINDOW_UPDATE": made(window, 0, 0, word(1)),

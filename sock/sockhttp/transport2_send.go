@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -93,15 +94,13 @@ func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, end
 	err := h.awaitRoom(&st.stream2)
 	h.reserved--
 	switch {
-	case h.closing || h.over || h.dead || len(h.streams)+h.resets >= int(h.most):
+	case h.closing || h.over || h.dead || len(h.streams)+h.resets >= int(min(h.most, math.MaxInt32)):
 		err = errUnusable
 	case err == nil && sizeOf(head) > int64(h.list):
 		err = errHeadList
 	}
 	if err != nil {
-		if h.idle(); !h.dead {
-			h.wake() // or nobody has it rest
-		}
+		h.gaveUp()
 		return err
 	}
 	if len(h.streams) == 0 {
