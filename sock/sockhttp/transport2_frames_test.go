@@ -396,8 +396,8 @@ func TestTransport2TakeWindows(t *testing.T) {
 				case f.kind == reset && id == 1:
 					t.Error("a stream that is read is reset")
 				case f.kind == reset:
-					r.send(made(ping, 0, 0, "12345678"))
-				case f.kind == ping:
+					r.send(made(ping, 0, 0, fmt.Sprintf("stream %d", f.id)))
+				case f.kind == ping && string(f.payload) == fmt.Sprintf("stream %d", id): // or it is an earlier one's
 					t.Errorf("%d bytes of %d are given back", sum, 64<<10)
 					opened <- sum
 					return
