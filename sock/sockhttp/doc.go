@@ -66,12 +66,12 @@
 // Protocols has UnencryptedHTTP2 and not HTTP1. A request that asks for another protocol (Upgrade) goes by HTTP/1.1.
 //
 // Requests of a loop's tasks to one host share a connection of HTTP/2, those of different loops don't. Beyond the
-// streams that its server allows there are further connections, or, at MaxConnsPerHost, a request waits for a stream
-// or a place. While it has streams a task reads it, so a body that is not closed keeps Run from ending; at rest it has
-// none, and it is kept, and given up, as one of HTTP/1. Requests are made again, up to six times, that the server has
-// not looked at, by its GOAWAY or REFUSED_STREAM: net/http's rule. An answer that is not read holds up to 4 MiB
-// ([Transport.HTTP2] sets other windows). Servers that make the client work for nothing are disconnected as clients
-// are.
+// streams that its server allows there are further connections, or, at MaxConnsPerHost, a request waits for a stream or
+// a place; one of another loop waits until the connection has no streams, for as long as its own loop has requests.
+// While it has streams a task reads it, so a body that is not closed keeps Run from ending; at rest it has none, and it
+// is kept, and given up, as one of HTTP/1. Requests are made again, up to six times, that the server has not looked at,
+// by its GOAWAY or REFUSED_STREAM: net/http's rule. An answer that is not read holds up to 4 MiB ([Transport.HTTP2]
+// sets other windows). Servers that make the client work for nothing are disconnected as clients are.
 //
 // All waits of a request end with its context, which includes http.Client.Timeout, and with the task's own: a cancel,
 // Loop.WithTimeout, Loop.WithContext. Answers are read by [http.ReadResponse], requests are written, and made again on
