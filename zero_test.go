@@ -26,6 +26,8 @@ var handles = map[string]reflect.Type{
 	"Ticker":     reflect.TypeFor[ringo.Ticker](),
 	"Group":      reflect.TypeFor[ringo.Group](),
 	"Mutex":      reflect.TypeFor[ringo.Mutex](),
+	"RWMutex":    reflect.TypeFor[ringo.RWMutex](),
+	"Once":       reflect.TypeFor[ringo.Once](),
 	"Cond":       reflect.TypeFor[ringo.Cond](),
 	"Semaphore":  reflect.TypeFor[ringo.Semaphore](),
 	"WaitGroup":  reflect.TypeFor[ringo.WaitGroup](),
