@@ -21,13 +21,27 @@ import (
 // turn. done ends when all have.
 func callers(l *ringo.Loop, n int, done *sync.WaitGroup, f func(i int)) {
 	for i := range n {
-		done.Add(1)
-		fn := func() { defer done.Done(); f(i) }
-		if i%3 == 2 {
-			go fn()
-		} else {
-			l.Loops()[i%3].Post(fn)
-		}
+		startCaller(l, i, done, f)
+	}
+}
+
+// startCaller starts one of them.
+func startCaller(l *ringo.Loop, i int, done *sync.WaitGroup, f func(i int)) {
+	done.Add(1)
+	fn := func() { defer done.Done(); f(i) }
+	if i%3 == 2 {
+		go fn()
+	} else {
+		l.Loops()[i%3].Post(fn)
+	}
+}
+
+// inLine begins callers one after the other, each of which is in line before the next begins.
+func inLine(t *testing.T, l *ringo.Loop, done *sync.WaitGroup, n int, waiting func() int, f func(i int)) {
+	t.Helper()
+	for i := range n {
+		startCaller(l, i, done, f)
+		sleepUntil(t, l, "the next in line", func() bool { return waiting() == i+1 })
 	}
 }
 
@@ -409,6 +423,21 @@ func (s *storm) somebody(l *ringo.Loop, i int, done *sync.WaitGroup, f func(l *r
 	})
 }
 
+// crowd has several call f, 300 times each.
+func (s *storm) crowd(l *ringo.Loop, done *sync.WaitGroup, f func(l *ringo.Loop, n int) error) {
+	var next [9]int // also for the task that goes on when one is cancelled
+	for i := range next {
+		s.somebody(l, i, done, func(l *ringo.Loop) {
+			for n := next[i]; n < 300; n++ {
+				next[i] = n + 1
+				if _, over := s.wait(l, func() error { return f(l, n) }); over {
+					return
+				}
+			}
+		})
+	}
+}
+
 // wait calls f, often within a time that may be over at once, before or after somebody
 // comes. It reports whether f did what it should; over is set if there is no more to
 // do.
@@ -558,17 +587,7 @@ func TestHoldersStorm(t *testing.T) {
 				return err
 			}
 			var done sync.WaitGroup
-			var next [9]int
-			for i := range next {
-				s.somebody(l, i, &done, func(l *ringo.Loop) {
-					for n := next[i]; n < 300; n++ {
-						next[i] = n + 1
-						if _, over := s.wait(l, func() error { return hold(l, n%(size+1)) }); over {
-							return
-						}
-					}
-				})
-			}
+			s.crowd(l, &done, func(l *ringo.Loop, n int) error { return hold(l, n%(size+1)) })
 			over := false
 			waker := l.Go(func() { // for those who wait when all others have ended
 				for !over {
@@ -585,22 +604,6 @@ func TestHoldersStorm(t *testing.T) {
 			equal(t, "in line", m.Waiting()+c.Waiting()+units.Waiting(), 0)
 		})
 	})
-}
-
-// inLine begins callers one after the other, a task of either loop and a goroutine in turn, each of which is in line
-// before the next begins.
-func inLine(t *testing.T, l *ringo.Loop, done *sync.WaitGroup, n int, waiting func() int, f func(i int)) {
-	t.Helper()
-	for i := range n {
-		done.Add(1)
-		fn := func() { defer done.Done(); f(i) }
-		if i%3 == 2 {
-			go fn()
-		} else {
-			l.Loops()[i%3].Post(fn)
-		}
-		sleepUntil(t, l, "the next in line", func() bool { return waiting() == i+1 })
-	}
 }
 
 // Writers and readers get the lock in order of arrival, readers together with those next to them, whoever waits.
@@ -737,17 +740,7 @@ func TestRWMutexStorm(t *testing.T) {
 				return nil
 			}
 			var done sync.WaitGroup
-			var next [9]int
-			for i := range next {
-				s.somebody(l, i, &done, func(l *ringo.Loop) {
-					for n := next[i]; n < 300; n++ {
-						next[i] = n + 1
-						if _, over := s.wait(l, func() error { return hold(l, rand.IntN(3) == 0) }); over {
-							return
-						}
-					}
-				})
-			}
+			s.crowd(l, &done, func(l *ringo.Loop, _ int) error { return hold(l, rand.IntN(3) == 0) })
 			join(l, &done)
 			equal(t, "in line", m.Waiting(), 0)
 			if !m.TryLock() {
