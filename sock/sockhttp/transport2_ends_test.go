@@ -80,6 +80,7 @@ func TestTransport2StalledRequests(t *testing.T) {
 	for name, answer := range map[string]string{
 		"an answer": okOn(1),
 		"bare":      made(headers, endHeaders|endStream, 1, headAs("200")),
+		"bare gzip": made(headers, endHeaders|endStream, 1, headAs("200", "content-encoding", "gzip")),
 	} {
 		for _, by := range []string{"Close", "context"} {
 			t.Run(name+", "+by, func(t *testing.T) {
@@ -102,6 +103,10 @@ func TestTransport2StalledRequests(t *testing.T) {
 					}
 					if got, err := io.ReadAll(a.Body); err != nil {
 						t.Errorf("%q, %v", got, err)
+					}
+					coded := a.Header.Get("Content-Encoding") != ""
+					if coded != (name == "bare gzip") || a.Uncompressed {
+						t.Errorf("coded %v, uncompressed %v", coded, a.Uncompressed)
 					}
 					if by == "Close" {
 						a.Body.Close()

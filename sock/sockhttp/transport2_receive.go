@@ -230,16 +230,17 @@ func (st *request2) cutSending() {
 
 // deliver2 makes the answer what the caller gets.
 func (x *call) deliver2(a *http.Response) *http.Response {
+	body := &answerBody{x: x, from: &x.st.body, keep: true}
 	if x.st.bare || x.r.Method == http.MethodHead {
 		x.st.h.mu.Lock()
 		over := x.st.gone != nil
 		x.st.h.mu.Unlock()
-		if over { // else Close ends what is sent still
-			a.Body = http.NoBody
-			return a
+		if a.Body = http.NoBody; !over { // but Close ends what is sent still
+			a.Body = body
 		}
+		return a
 	}
-	x.giveBody(a, &answerBody{x: x, from: &x.st.body, keep: true})
+	x.giveBody(a, body)
 	return a
 }
 
