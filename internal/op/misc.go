@@ -46,6 +46,9 @@ func prepTimeout(o *Op, e *uring.SQE) { e.PrepTimeout(&o.Ext.Time, 0, 0) }
 // position, the only one that pipes have. As plain calls they wait for nothing but
 // a file's disk, also where the descriptor is in blocking mode, as those are that a
 // program was started with: to change that would change it for all that share them.
+// As an entry a Write of more than there is room for ends with a short count, too; where
+// the kernel can't be told not to wait for that sort of file (pipes before Linux 6.4,
+// FIFOs before 6.10) it goes on as there is room, and has its count when it is cancelled.
 func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
 
 func attemptRead(o *Op) int32 {

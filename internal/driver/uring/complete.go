@@ -37,10 +37,8 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			return
 		}
 		res = -sys.ECANCELED
-	case res == -sys.ECANCELED && !o.Canceled && o.Mode == waitsItself && waitsInCall(o):
-		d.stats.Fallbacks++
-		o.Mode = waitsFile
-		d.restart(o)
+	case res == -sys.ECANCELED && !o.Canceled && byItself(o.Mode) && maybeInThread(o):
+		d.givenUp(o)
 		return
 	case res == -sys.ENOBUFS:
 		d.stats.NoBuffers++
@@ -69,9 +67,25 @@ func (d *ring) again(o *op.Op, res int32) {
 	d.restart(o)
 }
 
-// waitsInCall reports whether the kernel has a thread of its own make the call. It gives those up that wait, by
-// -ECANCELED, where it can't begin such a thread, as under a limit of threads, or because signals kept coming; then a
-// worker makes them.
+// givenUp has an op done without the kernel's threads. It gives up what it had left to one, by -ECANCELED, where it
+// can't begin it, as under a limit of threads, or because signals kept coming. Files and names are always left to them,
+// streams where nothing else helps: a FIFO, or a pipe in blocking mode on an older kernel.
+func (d *ring) givenUp(o *op.Op) {
+	d.stats.Fallbacks++
+	o.Mode = waitsPlain
+	if waitsInCall(o) {
+		o.Mode = waitsFile
+	}
+	d.restart(o)
+}
+
+// maybeInThread reports whether the kernel may have a thread of its own make the call; polls and multishot ops it never
+// leaves to one.
+func maybeInThread(o *op.Op) bool {
+	return waitsInCall(o) || o.Interest() != 0 && o.Code != op.Poll && o.Flags&op.Multishot == 0
+}
+
+// waitsInCall reports whether it is the call that waits, so that a worker has to make it.
 func waitsInCall(o *op.Op) bool {
 	return o.Def().Kind == op.Blocking || (o.Code == op.Read || o.Code == op.Write) && sys.IsRegular(o.FD.Sys())
 }

@@ -170,7 +170,7 @@ func (d *ring) prep(o *op.Op) bool {
 		if o.Code == op.Recv && o.Flags&op.Multishot != 0 && d.limits {
 			e.LimitRecv(o.Limit)
 		}
-	case waitsReady, waitsRoom:
+	case waitsReady, waitsPlain:
 		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
 		e.UserData = o.Token() | markPoll
 	case waitsEdge:

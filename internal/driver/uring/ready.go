@@ -44,10 +44,10 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		d.end(o, o.Failed(-sys.ECANCELED), 0, done)
 	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED && res != -sys.ETIME:
 		d.end(o, o.Failed(res), 0, done)
-	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
+	case o.Mode != waitsPlain && !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
-	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 &&
+	case (o.Mode == waitsReady || o.Mode == waitsPlain) && res >= 0 &&
 		uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
 		o.Mode = waitsEdge
 		if !d.edges {
@@ -63,7 +63,7 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			d.finish(o, done)
 			return
 		}
-		if (o.Mode == waitsReady || o.Mode == waitsRoom) && res > 0 && uint32(res)&sys.PollOut != 0 &&
+		if (o.Mode == waitsReady || o.Mode == waitsPlain) && res > 0 && uint32(res)&sys.PollOut != 0 &&
 			o.Done == before {
 			o.Mode = waitsPause
 		}

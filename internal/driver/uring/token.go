@@ -30,7 +30,7 @@ const (
 	waitsPause          // for a moment to pass, where readiness tells nothing
 	waitsPollEnd        // it is done, and the multishot poll has still to end
 	waitsFile           // for a worker, who makes the call
-	waitsRoom           // for readiness, and then for plain calls, whatever its way
+	waitsPlain          // for readiness, and then for plain calls, whatever its way
 	waitsNotif          // it is done, and what it was lent has still to come back
 )
 

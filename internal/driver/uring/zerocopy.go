@@ -45,7 +45,7 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 		return
 	case refused(res):
 		d.stats.Fallbacks++
-		o.Mode = waitsRoom
+		o.Mode = waitsPlain
 		d.restart(o)
 		return
 	case res > 0 && o.Flags&op.Full != 0:

@@ -76,12 +76,13 @@ func (k *Kernel) spoilt(r *Request) bool {
 	case 3:
 		res = -restartSys
 	default:
-		if !r.ofFile() {
-			return false
+		n := 0
+		if r.ofFile() {
+			n = k.choose(FileFails, len(fileErrors)+1, r)
 		}
 		if k.choose(GiveUp, 2, r) == 1 {
 			res = -int32(unix.ECANCELED)
-		} else if n := k.choose(FileFails, len(fileErrors)+1, r); n > 0 {
+		} else if n > 0 {
 			res = -int32(fileErrors[n-1])
 		} else {
 			return false

@@ -34,7 +34,7 @@ const (
 	FileFails // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
 	SendShort // of a send that does not wait only k bytes find room
 	Refuse    // a send that does not wait is refused as it is taken: 1 ENOMEM
-	GiveUp    // an op of a file or a name is not done, for want of a thread that could: 1 ECANCELED
+	GiveUp    // an op is not done, for want of a thread that could: 1 ECANCELED
 	Points    // how many there are
 )
 
