@@ -34,6 +34,7 @@ type halt struct {
 	stop        func() // has writes to the sink fail
 	end         func() // closes the sink
 	came        func() []byte
+	size        int // of what is to be copied
 	filler      int
 	some        bool // the sink has room for a while: long enough for splices to begin
 }
@@ -143,7 +144,7 @@ func (x *halt) sinkOf(c net.Conn, peer tcpPeer, raw func() (syscall.RawConn, err
 	}
 	x.Cleanup(func() { peer.Close() })
 	x.came = func() []byte {
-		p, err := io.ReadAll(peer)
+		p, err := readAll(peer, x.filler+x.size)
 		if err != nil || len(p) < x.filler {
 			x.Errorf("the sink's peer got %d bytes, and %v", len(p), err)
 			return nil
@@ -261,8 +262,11 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 		go x.end() // it may wait until its peer reads
 		got := x.came()
 		src.SetDeadline(patience.Deadline())
-		rest, err := io.ReadAll(src)
-		bad := mismatch(slices.Concat(got, rest), 0)
+		rest, err := readAll(src, size-len(got))
+		bad := mismatch(got, 0)
+		if bad < 0 {
+			bad = mismatch(rest, len(got))
+		}
 		if how == "Read" { // who reads may have begun before the copy, and come between two of its reads
 			bad = mismatchWoven(got, rest)
 		}
@@ -363,7 +367,7 @@ var meanwhile = map[string]func(x *halt) (deadlineReader, error){
 		return &behind{c, unread}, err
 	},
 	"Read": func(x *halt) (deadlineReader, error) {
-		all, err := io.ReadAll(x.src)
+		all, err := readAll(x.src, x.size)
 		return &behind{x.src, all}, err
 	},
 }
@@ -594,16 +598,14 @@ func TestLeaveWaitsForCopy(t *testing.T) {
 // haltOnce plays one halt.
 func haltOnce(t *testing.T, here, there *ringo.Loop, sink func(*halt),
 	run func(*halt, func()) (func(), <-chan struct{}), how string, size int) {
-	x := &halt{T: t, here: here, there: there, some: size > 4<<20}
+	x := &halt{T: t, here: here, there: there, size: size, some: size > 4<<20}
 	here.Go(func() {
 		var peer tcpPeer
 		x.src, peer = connect(t, here)
 		defer peer.Close()
 		sink(x)
 		go func() {
-			p := make([]byte, size)
-			pattern(p, 0)
-			peer.Write(p)
+			peer.Write(prefix(size))
 			peer.CloseWrite()
 		}()
 		x.copy(run, how, size)

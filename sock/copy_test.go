@@ -85,7 +85,7 @@ func ends(t *testing.T, here, there *ringo.Loop, file string) map[string]func() 
 }
 
 // copied is how many bytes each copy moves.
-const copied = 6<<20 + 12345
+const copied = 3<<20 + 12345
 
 // twoLoops runs body on a goroutine, beside two loops.
 func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)) {
@@ -134,8 +134,7 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 		defer from.peer.Close()
 		defer from.rw.(io.Closer).Close()
 		go func() {
-			p := make([]byte, copied)
-			pattern(p, 0)
+			p := prefix(copied)
 			from.peer.Write(p[:100])
 			from.peer.Write(p[100:])
 			from.peer.(interface{ CloseWrite() error }).CloseWrite()
@@ -145,7 +144,7 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 	defer to.rw.(io.Closer).Close()
 	got := make(chan error, 1)
 	go func() {
-		p, err := io.ReadAll(to.peer)
+		p, err := readAll(to.peer, copied)
 		if bad := mismatch(p, 0); err == nil && (bad >= 0 || len(p) != copied) {
 			err = fmt.Errorf("%d bytes came of %d, wrong from %d on", len(p), copied, bad)
 		}
@@ -179,10 +178,8 @@ func copyOne(t *testing.T, here, there *ringo.Loop, from, to end, who string) {
 // patternFile makes a file of the pattern.
 func patternFile(t *testing.T, size int) string {
 	t.Helper()
-	p := make([]byte, size)
-	pattern(p, 0)
 	name := filepath.Join(t.TempDir(), "pattern")
-	if err := os.WriteFile(name, p, 0o600); err != nil {
+	if err := os.WriteFile(name, prefix(size), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -524,7 +521,7 @@ func (x *transfer) wait(op string, is error) {
 func (x *transfer) counted(at int) {
 	x.t.Helper()
 	x.dst.Close()
-	p, err := io.ReadAll(x.out)
+	p, err := readAll(x.out, bulk)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -579,7 +576,7 @@ func TestSpliceStuck(t *testing.T) {
 				<-x.done
 				x.dst.Close()
 			}()
-			p, err := io.ReadAll(x.out)
+			p, err := readAll(x.out, bulk)
 			if bad := mismatch(p, begun); err != nil || bad >= 0 {
 				x.t.Errorf("byte %d is wrong, or %v", bad, err)
 			}

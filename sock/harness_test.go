@@ -221,6 +221,8 @@ var (
 	inIterator   = socktest.InIterator
 	byteAt       = socktest.ByteAt
 	pattern      = socktest.Pattern
+	prefix       = socktest.Prefix
+	readAll      = socktest.ReadAll
 	mismatch     = socktest.Mismatch
 )
 

@@ -14,7 +14,7 @@
 // quotes keep words together.
 //
 //	show  probe             20s  ringo probe
-//	run   {driver}/sock     60s  with RINGO_DRIVER={driver} sock.test -test.v -test.short
+//	run   {driver}/sock     60s  with RINGO_DRIVER={driver} sock.test -test.v
 //	run   {uring}/contract  60s  driver-uring.test -test.v
 //
 // The verb show prints what the command has printed, run does that of one that failed. A step whose name has {driver}

@@ -281,6 +281,30 @@ func Pattern(p []byte, at int) {
 	}
 }
 
+// Prefix is the first n bytes of the stream, which all who ask share: nobody writes to them.
+func Prefix(n int) []byte {
+	shared.Lock()
+	defer shared.Unlock()
+	if n > len(shared.first) {
+		shared.first = make([]byte, n)
+		Pattern(shared.first, 0)
+	}
+	return shared.first[:n:n]
+}
+
+var shared struct {
+	sync.Mutex
+	first []byte
+}
+
+// ReadAll is io.ReadAll with room for so much from the beginning on: to grow takes most of the time with -race.
+func ReadAll(r io.Reader, room int) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(room + bytes.MinRead)
+	_, err := b.ReadFrom(r)
+	return b.Bytes(), err
+}
+
 // Mismatch returns the place of the first wrong byte, -1 if p is the stream from at on.
 func Mismatch(p []byte, at int) int {
 	for len(p) > 0 {
