@@ -77,7 +77,7 @@ func (b *body) read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err = b.x.c.Read(p[:min(int64(len(p)), b.left)])
+	n, err = b.x.conn.c.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	switch {
 	case err == io.EOF:
@@ -108,14 +108,14 @@ func (b *body) next() error {
 		return io.EOF
 	}
 	if b.inChunk {
-		end, err := b.x.c.Peek(2)
+		end, err := b.x.conn.c.Peek(2)
 		if len(end) > 0 && end[0] != '\r' || len(end) > 1 && end[1] != '\n' {
 			return errChunk
 		}
 		if err != nil {
 			return early(err)
 		}
-		b.x.c.Discard(2)
+		b.x.conn.c.Discard(2)
 		b.inChunk = false
 	}
 	line, err := b.x.line(chunkLineMax)
@@ -224,13 +224,13 @@ func cutExtensionValue(s string) (rest string, ok bool) {
 // line reads a line that ends in CRLF, which no CR or LF comes before.
 func (x *exchange) line(most int) (string, error) {
 	for n := 1; ; {
-		p, err := x.c.Peek(n)
+		p, err := x.conn.c.Peek(n)
 		if i := bytes.IndexByte(p, '\n'); i >= 0 {
 			if i > most || i == 0 || bytes.IndexByte(p, '\r') != i-1 {
 				return "", errChunk
 			}
 			line := string(p[:i-1])
-			x.c.Discard(i + 1)
+			x.conn.c.Discard(i + 1)
 			return line, nil
 		}
 		switch {
@@ -239,7 +239,7 @@ func (x *exchange) line(most int) (string, error) {
 		case len(p) > most:
 			return "", errChunk
 		}
-		n = max(len(p)+1, min(x.c.Buffered(), most+1))
+		n = max(len(p)+1, min(x.conn.c.Buffered(), most+1))
 	}
 }
 

@@ -23,11 +23,9 @@ import (
 
 // conn is a connection of a server. Between two requests it is all that there is of it, beside the sock.Conn.
 type conn struct {
-	s      *Server
-	from   *origin
+	*origin
 	c      stream
 	own    *sock.Conn         // that sock.Serve has a task for when there is input; nil: whoever serves it waits
-	loop   *ringo.Loop        // on which it is served; nil: on a goroutine
 	ctx    context.Context    // the program's, below connContext
 	cancel context.CancelFunc // nil: nobody has asked
 	tls    *tls.ConnectionState
@@ -37,13 +35,13 @@ type conn struct {
 	seen    int  // bytes that were there at the last look
 	lined   bool // its first line is one
 	post    bool
-	begun   bool         // there was a request
-	limited bool         // the time for a head runs
-	active  bool         // as far as ConnState was told
-	state   atomic.Int32 // http.ConnState; others look at it
-	born    time.Time
-	left    bool     // a handler has taken it over
-	two     *server2 // where it speaks HTTP/2; under the server's mu
+	begun   bool          // there was a request
+	limited bool          // the time for a head runs
+	active  bool          // as far as ConnState was told
+	left    bool          // a handler has taken it over
+	state   atomic.Int32  // http.ConnState; others look at it
+	born    time.Duration // since the origin's
+	two     *server2      // where it speaks HTTP/2; under the server's mu
 }
 
 // blank is what requests are made of.
@@ -54,8 +52,8 @@ var errDone = errors.New("sockhttp: the connection has had its last answer")
 
 // newConn begins to serve a connection, whose bytes are st's.
 func (o *origin) newConn(nc net.Conn, st stream) *conn {
-	c := &conn{s: o.s, from: o, ctx: o.base, c: st, loop: o.loop}
-	c.born = c.clock()
+	c := &conn{origin: o, ctx: o.base, c: st}
+	c.born = o.clock().Sub(o.born)
 	if o.s.ConnContext != nil {
 		elsewhere(lane.Handlers, func() { c.ctx = o.s.ConnContext(o.base, nc) })
 		if c.ctx == nil {
@@ -212,14 +210,6 @@ func nowOn(l *ringo.Loop) time.Time {
 	return time.Now()
 }
 
-// clock is now for callers that are not on its loop.
-func (c *conn) clock() time.Time {
-	if c.loop != nil {
-		return (*loop.Loop)(c.loop).Clock()
-	}
-	return time.Now()
-}
-
 // passed reports whether t, a time of the caller's clock, is over. Any goroutine may call it.
 func (c *conn) passed(t time.Time) bool {
 	if c.loop != nil {
@@ -315,7 +305,7 @@ func (c *conn) handle(x *exchange) bool {
 		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
 	}
 	if reuses {
-		c.from.giveBack(x)
+		c.giveBack(x)
 	}
 	return more
 }
@@ -378,7 +368,7 @@ func (c *conn) part(x *exchange, sends bool) {
 		return
 	}
 	c.c.SetReadDeadline(c.now().Add(partMax))
-	if x != nil {
+	if x != nil && x.hasBody() {
 		x.body.leave() // who reads it may be another than the handler
 	}
 	trash := take()
@@ -441,7 +431,7 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 	} else {
 		c.s.keep(c, false)
 		if c.loop != nil {
-			c.from.tasks.Done()
+			c.tasks.Done()
 		}
 	}
 	c.left = true

@@ -79,7 +79,7 @@ const newMax = 5 * time.Second
 // idle reports whether the connection waits for its next request, or has waited for its first for too long.
 func (c *conn) idle() bool {
 	state := http.ConnState(c.state.Load())
-	return state == http.StateIdle || state == http.StateNew && c.clock().Sub(c.born) > newMax
+	return state == http.StateIdle || state == http.StateNew && c.clock().Sub(c.origin.born)-c.born > newMax
 }
 
 // closeIdle closes connections that are idle, those on loops soon, and reports whether none is left.

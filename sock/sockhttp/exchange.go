@@ -13,13 +13,11 @@ import (
 // unless the last on the loop had one of TaskReusing.
 type exchange struct {
 	conn    *conn
-	c       stream
 	made    http.Request // as the server has made it, whatever the handler makes of it
 	url     url.URL
 	ctx     requestContext
-	body    body
+	body    *body // see hasBody
 	res     response
-	head    head
 	watcher *watcher
 	memory  memory
 }
@@ -60,8 +58,8 @@ func give(p *[]byte) {
 
 // newExchange makes the exchange of a whole head.
 func (c *conn) newExchange(head []byte) (*exchange, error) {
-	x := c.from.takeExchange()
-	x.conn, x.c = c, c.c
+	x := c.takeExchange()
+	x.conn = c
 	if x.memory.text != string(head) {
 		x.memory.text = string(head)
 	}
@@ -70,14 +68,20 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 	r := &x.made
 	r.URL = &x.url
 	x.res.x, x.res.length = x, -1
-	var err error
-	if x.head, err = parseHead(&x.memory, r); err != nil {
+	h, err := parseHead(&x.memory, r)
+	if err != nil {
 		return x, err
 	}
+	if x.res.persists = h.persists; h.continues {
+		x.res.ask = new(ask)
+	}
 	r.Body = http.NoBody
-	if n := x.head.length; n != 0 {
+	if n := h.length; n != 0 {
+		if x.body == nil {
+			x.body = new(body)
+		}
 		x.body.x, x.body.chunked, x.body.left = x, n < 0, max(n, 0)
-		r.Body = &x.body
+		r.Body = x.body
 	}
 	r.RemoteAddr, r.TLS = c.remote, c.tls
 	if r.ProtoMajor == 2 { // a preface of HTTP/2, which a handler may take over
@@ -86,8 +90,9 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 	return x, nil
 }
 
-// hasBody reports whether the request has one.
-func (x *exchange) hasBody() bool { return x.body.x != nil }
+// hasBody reports whether the request has one. If not there may be that of another, for which the exchange was used
+// before: most requests have none, and it is large.
+func (x *exchange) hasBody() bool { return x.body != nil && x.body.x != nil }
 
 // bodyRead reports whether what the peer sends from here on is none of the request's.
 func (x *exchange) bodyRead() bool { return !x.hasBody() || x.body.ended.Load() }
@@ -164,14 +169,19 @@ func emptied(h http.Header) http.Header {
 
 // reset makes an exchange what a new one is, but for its memory.
 func (x *exchange) reset() {
-	m, spare := x.memory, x.res.spare
+	m, spare, b := x.memory, x.res.spare, x.body
 	*x = exchange{}
-	x.memory, x.res.spare = m, spare
+	x.memory, x.res.spare, x.body = m, spare, b
+	if b != nil {
+		*b = body{}
+	}
 }
 
 // end gives who has kept the exchange what he gets of one that is not reused.
 func (x *exchange) end() {
 	x.res.x, x.res.done, x.res.status = x, true, http.StatusOK
 	x.ctx.Context, x.ctx.err = context.Background(), context.Canceled
-	x.body.closed.Store(true)
+	if x.body != nil {
+		x.body.closed.Store(true)
+	}
 }

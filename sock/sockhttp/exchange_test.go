@@ -53,7 +53,7 @@ func answers(h http.Handler, t *tape) func() { return answersOn(nil, h, t) }
 // answersOn is answers in a task of the loop.
 func answersOn(l *ringo.Loop, h http.Handler, t *tape) func() {
 	s := &Server{Handler: h}
-	c := (&origin{s: s, base: context.Background(), loop: l}).newConn(t, t)
+	c := newOrigin(s, context.Background(), l).newConn(t, t)
 	return func() {
 		t.off = 0
 		if err := c.answer(); err != nil {
@@ -162,7 +162,7 @@ func runTask(t testing.TB, f func(l *ringo.Loop)) {
 // HTTP/2 is known by its first bytes, as soon as they can be nothing else.
 func TestBegins(t *testing.T) {
 	s := &Server{Protocols: new(http.Protocols)}
-	c := (&origin{s: s, base: context.Background()}).newConn(nil, new(tape))
+	c := newOrigin(s, context.Background(), nil).newConn(nil, new(tape))
 	for spoken := range 4 {
 		s.Protocols.SetHTTP1(spoken&1 != 0)
 		s.Protocols.SetUnencryptedHTTP2(spoken&2 != 0)

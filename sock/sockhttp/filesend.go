@@ -164,7 +164,7 @@ func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
 // sendSpan sends n bytes of a file from the content's position on, and before them what is on its way out. That says
 // how many they are: if they can't be had, the connection is to be closed.
 func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
-	to, _ := w.x.c.(*sock.Conn)
+	to, _ := w.x.conn.c.(*sock.Conn)
 	room, before := int64(pieceMax), int64(0)
 	for off := from.off; sent < n && err == nil; {
 		w.giveTime(from.idle, from.s)
@@ -249,14 +249,14 @@ func (w *response) giveTime(idle time.Duration, s *shelf) {
 	switch {
 	case idle <= 0:
 	case s != nil:
-		w.x.c.SetWriteDeadline(s.l.Now().Add(idle))
+		w.x.conn.c.SetWriteDeadline(s.l.Now().Add(idle))
 	default:
-		w.x.c.SetWriteDeadline(time.Now().Add(idle))
+		w.x.conn.c.SetWriteDeadline(time.Now().Add(idle))
 	}
 }
 
 func (w *response) endTime(idle time.Duration) {
 	if idle > 0 && w.failed == nil {
-		w.x.c.SetWriteDeadline(time.Time{})
+		w.x.conn.c.SetWriteDeadline(time.Time{})
 	}
 }

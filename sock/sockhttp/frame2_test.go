@@ -67,7 +67,7 @@ func FuzzHTTP2(f *testing.F) {
 			})}
 		nc := &scripted{in: io.MultiReader(bytes.NewReader([]byte(clientPreface)),
 			bytes.NewReader(appendFrame(nil, frameSettings, 0, 0, 0)), bytes.NewReader(p))}
-		c := (&origin{s: s, base: context.Background()}).newConn(nc, &buffered{Conn: nc})
+		c := newOrigin(s, context.Background(), nil).newConn(nc, &buffered{Conn: nc})
 		c.serve2()
 		checkFrames(t, nc.sent(), len(p) < 6)
 	})

@@ -57,7 +57,7 @@ func headEnd(p []byte, from int) (end, next int) {
 // head is what a head says beside the fields of the Request.
 type head struct {
 	length    int64 // of the body; -1: it is chunked
-	keepAlive bool  // HTTP/1.0, and the peer asks for it
+	persists  bool  // HTTP/1.0, and the peer asks for it
 	continues bool  // Expect: 100-continue
 }
 
@@ -80,7 +80,7 @@ func parseHead(m *memory, r *http.Request) (h head, err error) {
 	if v := r.Header["Pragma"]; len(v) > 0 && v[0] == "no-cache" && r.Header["Cache-Control"] == nil {
 		r.Header["Cache-Control"] = []string{"no-cache"} // as RFC 7234, 5.4 wants it
 	}
-	h.keepAlive, r.Close = connectionOf(r)
+	h.persists, r.Close = connectionOf(r)
 	if h.length, err = bodyLength(r); err != nil {
 		return h, err
 	}

@@ -67,11 +67,26 @@ type origin struct {
 	s    *Server
 	base context.Context // of all requests
 	loop *ringo.Loop     // on which connections are served; nil: on goroutines
+	born time.Time
 
 	tasks ringo.WaitGroup // of connections, unless sock.Serve has them
 
 	stop func() bool // it does not hear of the drain any more
 	free []*exchange // that were given back, of HTTP/1; the loop's
+}
+
+func newOrigin(s *Server, base context.Context, l *ringo.Loop) *origin {
+	o := &origin{s: s, base: base, loop: l}
+	o.born = o.clock()
+	return o
+}
+
+// clock is the time for callers that need not be on the loop.
+func (o *origin) clock() time.Time {
+	if o.loop != nil {
+		return (*loop.Loop)(o.loop).Clock()
+	}
+	return time.Now()
 }
 
 // wait waits for the tasks, or until it is cancelled.
@@ -81,7 +96,7 @@ func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
 func (o *origin) begin() {
 	o.stop = (*loop.Loop)(o.loop).OnDrain(func() {
 		o.s.each2(func(h *server2) {
-			if h.conn.from == o {
+			if h.conn.origin == o {
 				h.shutdown()
 			}
 		})
@@ -136,8 +151,8 @@ func (c *conn) speaks2() bool {
 // speakHTTP2 serves the connection from here on until its end.
 func (c *conn) speakHTTP2() error {
 	if c.own != nil {
-		c.from.tasks.Add(1) // Serve waits for it still
-		defer c.from.tasks.Done()
+		c.tasks.Add(1) // Serve waits for it still
+		defer c.tasks.Done()
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return err
 		}

@@ -40,6 +40,7 @@ type response struct {
 	x   *exchange
 	out *[]byte // of scratch, on its way out
 
+	persists   bool // HTTP/1.0, and the peer asks for it
 	headed     bool // the head is out, or in out
 	chunked    bool
 	noLength   bool // the handler's Content-Length was none
@@ -47,9 +48,13 @@ type response struct {
 	hijacked   bool
 	fullDuplex bool
 	failed     error
+	ask        *ask // nil: the peer does not wait before it sends the body
+}
 
-	ask   ringo.Mutex // who reads the body may be another than who answers
-	asked bool        // 100 Continue is out, or it is too late for that
+// ask is what a peer that sends Expect: 100-continue waits for. Who reads the body may be another than who answers.
+type ask struct {
+	mu   ringo.Mutex
+	done bool // 100 Continue is out, or it is too late for that
 }
 
 // holdMax is how much of a body waits for the handler's end.
@@ -141,25 +146,25 @@ func (w *response) inform(status int) {
 
 // askBody sends 100 Continue, if the peer waits for it.
 func (w *response) askBody() error {
-	if !w.x.head.continues || w.x.made.ProtoMinor == 0 {
+	if w.ask == nil || w.x.made.ProtoMinor == 0 {
 		return nil
 	}
-	w.ask.Lock()
-	defer w.ask.Unlock()
-	if w.asked {
+	w.ask.mu.Lock()
+	defer w.ask.mu.Unlock()
+	if w.ask.done {
 		return nil
 	}
-	w.asked = true
-	_, err := io.WriteString(w.x.c, "HTTP/1.1 100 Continue\r\n\r\n")
+	w.ask.done = true
+	_, err := io.WriteString(w.x.conn.c, "HTTP/1.1 100 Continue\r\n\r\n")
 	return err
 }
 
 // answers says that it is too late to ask for the body, unless that has begun, which is waited for.
 func (w *response) answers() {
-	if w.x.head.continues {
-		w.ask.Lock()
-		w.asked = true
-		w.ask.Unlock()
+	if w.ask != nil {
+		w.ask.mu.Lock()
+		w.ask.done = true
+		w.ask.mu.Unlock()
 	}
 }
 
@@ -298,7 +303,7 @@ func (w *response) FlushError() error {
 	}
 	w.send(nil)
 	w.push()
-	if f, ok := w.x.c.(*sock.Conn); ok && w.failed == nil {
+	if f, ok := w.x.conn.c.(*sock.Conn); ok && w.failed == nil {
 		w.fail(f.Flush())
 	}
 	return w.failed
@@ -322,7 +327,7 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 		return n, err
 	}
 	w.send(nil)
-	to, ok := w.x.c.(io.ReaderFrom)
+	to, ok := w.x.conn.c.(io.ReaderFrom)
 	if !ok || w.chunked || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) {
 		k, err := io.CopyBuffer(justWriter{w}, r, room)
 		return n + k, err
@@ -399,14 +404,14 @@ func (w *response) sendHead(p []byte) {
 		set.hasLength = true
 	}
 	hasLength := w.length >= 0
-	if w.x.head.keepAlive && (head || hasLength || !bodyAllowed(w.status)) {
+	if w.persists && (head || hasLength || !bodyAllowed(w.status)) {
 		if !h.has("Connection") {
 			set.connection = "keep-alive"
 		}
 	} else if !r.ProtoAtLeast(1, 1) || r.Close {
 		w.close = true
 	}
-	if connection == "close" || !alive || w.x.head.continues && !w.x.bodyRead() {
+	if connection == "close" || !alive || w.ask != nil && !w.x.bodyRead() {
 		w.close = true
 	}
 	if w.x.hasBody() && !w.close && !w.fullDuplex && !w.x.body.settle() {
@@ -611,7 +616,7 @@ func (w *response) push() error {
 // writeOut writes to the connection, unless that has failed.
 func (w *response) writeOut(p []byte) {
 	if w.failed == nil {
-		_, err := w.x.c.Write(p)
+		_, err := w.x.conn.c.Write(p)
 		w.fail(err)
 	}
 }
@@ -646,8 +651,8 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // SetReadDeadline and SetWriteDeadline set the connection's; EnableFullDuplex lets the handler read the body when it
 // has begun to answer. They are for http.ResponseController.
-func (w *response) SetReadDeadline(t time.Time) error  { return w.x.c.SetReadDeadline(t) }
-func (w *response) SetWriteDeadline(t time.Time) error { return w.x.c.SetWriteDeadline(t) }
+func (w *response) SetReadDeadline(t time.Time) error  { return w.x.conn.c.SetReadDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error { return w.x.conn.c.SetWriteDeadline(t) }
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true
 	return nil

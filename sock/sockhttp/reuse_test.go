@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,20 @@ const soiled = "POST /old/1?old=1 HTTP/1.1\r\nHost: a\r\nOld-Field: 1\r\nCookie:
 	"Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n" +
 	"5\r\nold=2\r\n0\r\nT: old\r\n\r\n"
 
+// A field more in what each connection or request has costs the next of the sizes in which Go allocates.
+func TestSizesOfConnectionsAndRequests(t *testing.T) {
+	if strconv.IntSize != 64 {
+		t.Skip("the sizes are those of 64 bits")
+	}
+	const header = 8 // of what has pointers and more than 512 bytes
+	if size := reflect.TypeFor[conn]().Size(); size > 128 {
+		t.Errorf("a connection has %d bytes, want 128 at most", size)
+	}
+	if size := reflect.TypeFor[exchange]().Size(); size > 768-header {
+		t.Errorf("an exchange has %d bytes, want %d at most", size, 768-header)
+	}
+}
+
 // An exchange that was given back is a new one, but for memory that is empty, whatever its handler has left there.
 func TestReusedIsNew(t *testing.T) {
 	if invariant.Enabled {
@@ -95,7 +110,7 @@ func TestReusedIsNew(t *testing.T) {
 		mux := http.NewServeMux()
 		mux.Handle("POST /old/{id}", TaskReusing(http.HandlerFunc(soil)))
 		s := &Server{Handler: mux}
-		o := &origin{s: s, base: context.Background(), loop: l}
+		o := newOrigin(s, context.Background(), l)
 		on := &tape{request: []byte(soiled)}
 		c := o.newConn(on, on)
 		if err := c.answer(); err != nil || len(o.free) != 1 {
@@ -111,7 +126,10 @@ func TestReusedIsNew(t *testing.T) {
 		if len(m.fields) != 0 || kept || len(x.res.spare) != 0 {
 			t.Errorf("it has %v, %q, %v", m.fields, m.values, x.res.spare)
 		}
-		x.memory, x.res.spare = memory{}, nil
+		if x.body == nil || !reflect.DeepEqual(x.body, new(body)) {
+			t.Errorf("its body is %+v", x.body)
+		}
+		x.memory, x.res.spare, x.body = memory{}, nil, nil
 		if !reflect.DeepEqual(x, new(exchange)) {
 			t.Errorf("it has %+v", x)
 		}
@@ -173,7 +191,7 @@ func TestNotReused(t *testing.T) {
 		})), bare, true},
 	} {
 		runTask(t, func(l *ringo.Loop) {
-			o := &origin{s: &Server{Handler: c.handler}, base: context.Background(), loop: l}
+			o := newOrigin(&Server{Handler: c.handler}, context.Background(), l)
 			on := &tape{request: []byte(c.request)}
 			conn := o.newConn(on, on)
 			if c.name == "a body that somebody reads" {
@@ -201,7 +219,7 @@ func TestNotReused(t *testing.T) {
 // Where there is no room for an exchange, who reads its body behind the end of its handler does not wait either.
 func TestNotKept(t *testing.T) {
 	runTask(t, func(l *ringo.Loop) {
-		o := &origin{s: new(Server), base: context.Background(), loop: l}
+		o := newOrigin(new(Server), context.Background(), l)
 		var in io.Reader
 		o.s.Handler = TaskReusing(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			in = r.Body

@@ -206,7 +206,7 @@ func (s *Server) standard() *http.Server {
 
 // serveOnLoop serves the connections of a loop's own listener: each has a task while there is a request.
 func (s *Server) serveOnLoop(ln *sock.Listener) error {
-	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	o := newOrigin(s, s.base(ln), ln.Loop())
 	o.begin()
 	defer o.end()
 	h := &sock.Handler{
@@ -246,7 +246,7 @@ func (o *origin) open(sc *sock.Conn) error {
 
 // serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
 func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) error {
-	o := &origin{s: s, base: s.base(ln), loop: ln.Loop()}
+	o := newOrigin(s, s.base(ln), ln.Loop())
 	o.begin()
 	defer o.end()
 	if !s.track(ln, nil) {
@@ -285,7 +285,7 @@ func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error 
 		return http.ErrServerClosed
 	}
 	defer s.untrack(once)
-	o := &origin{s: s, base: s.base(ln)}
+	o := newOrigin(s, s.base(ln), nil)
 	for pause := time.Duration(0); ; {
 		nc, err := once.Accept()
 		if err == nil {

@@ -15,12 +15,15 @@ func (x *exchange) poison() {
 	for i := range x.memory.values {
 		x.memory.values[i] = stale
 	}
+	if x.body == nil {
+		x.body = new(body)
+	}
 	x.reset()
 	x.end()
 	x.res.x, x.ctx.Context = nil, nil
 	x.url = url.URL{Path: stale}
 	x.made = *blank.WithContext(&x.ctx)
 	x.made.Method, x.made.RequestURI = stale, stale
-	x.made.Body = &x.body
+	x.made.Body = x.body
 	x.res.spare, x.memory = nil, memory{}
 }
