@@ -30,9 +30,10 @@ func parks(asks bool, last func(l *ringo.Loop)) func() {
 	}
 }
 
+// quits sends the signal from elsewhere: while it is told of, the caller goes on to its wait.
 func quits(*ringo.Loop) {
 	self, _ := os.FindProcess(os.Getpid())
-	self.Signal(syscall.SIGQUIT)
+	go self.Signal(syscall.SIGQUIT)
 }
 
 func init() {

@@ -9,13 +9,28 @@ import (
 	"ringo/internal/timer"
 )
 
-// askPatience is how long others wait for a loop that is held.
-const askPatience = 100 * time.Millisecond
+// askPatience is how long others wait for a loop that is held, and askTimes how often for one that is in no turn, or in
+// one that has only begun: a machine that is busy may not have let it run.
+const (
+	askPatience = 100 * time.Millisecond
+	askTimes    = 10
+)
+
+// patience is that of who waits for loops to answer.
+type patience struct{ times int }
+
+// over is asked each time that askPatience has passed without an answer of the loop.
+func (p *patience) over(l *loop.Loop) bool {
+	p.times++
+	return p.isOver(l)
+}
+
+func (p *patience) isOver(l *loop.Loop) bool { return p.times >= askTimes || HeldFor(l) > 0 }
 
 // ask has step run on the loop's thread, between tasks, once a turn until it reports that it is done: a long answer is
 // given in pieces, so that it holds nobody up. A task of the loop yields between them, of another loop it parks, and a
 // goroutine blocks. It reports false if that was in vain, and step may not have been called, or be called yet: the
-// loop has ended; it was held for askPatience; or the asking task was cancelled meanwhile. G.
+// loop has ended; it did not answer for as long as patience has it; or the asking task was cancelled meanwhile. G.
 func ask(l *loop.Loop, step func() (done bool)) bool { return askAndDrop(l, step, func() {}) }
 
 // askAndDrop is ask of steps that leave something on the loop's thread until the last. Where that does not come, drop
@@ -48,7 +63,9 @@ type asking struct {
 	tell   func()
 	done   bool
 	pieces atomic.Uint32 // of the answer, so far
-	given  atomic.Bool   // up by who asked
+	seen   uint32        // of them, by who asks
+	waits  patience
+	given  atomic.Bool // up by who asked
 }
 
 // next is a piece of the answer.
@@ -75,24 +92,31 @@ func (a *asking) byGoroutine() bool {
 	if !a.l.Call(a.next) {
 		return false
 	}
-	var seen uint32
-	var patience *time.Timer
-	patience = time.AfterFunc(math.MaxInt64, func() {
-		if n := a.pieces.Load(); n != seen {
-			seen = n
-			patience.Reset(askPatience)
+	var timer *time.Timer
+	timer = time.AfterFunc(math.MaxInt64, func() {
+		if !a.inVain() {
+			timer.Reset(askPatience)
 		} else if p.Claim(late) {
 			p.Wake()
 		}
 	})
-	patience.Reset(askPatience)
+	timer.Reset(askPatience)
 	which, _ := p.Park()
-	patience.Stop()
+	timer.Stop()
 	if which == late {
 		a.given.Store(true)
 		return false
 	}
 	return a.done
+}
+
+// inVain is asked each time that askPatience has passed without the whole answer.
+func (a *asking) inVain() bool {
+	if n := a.pieces.Load(); n != a.seen {
+		a.seen, a.waits = n, patience{}
+		return false
+	}
+	return a.waits.over(a.l)
 }
 
 // byTask asks on behalf of a task of another loop, which parks meanwhile.
@@ -114,7 +138,6 @@ type askWait struct {
 	asker    *loop.Loop
 	task     *loop.Task
 	timer    timer.Timer
-	seen     uint32 // of the pieces
 	waits    bool
 	answered bool
 }
@@ -135,8 +158,7 @@ func (w *askWait) end(answered bool) {
 
 // Fire ends the patience, if nothing has come meanwhile.
 func (w *askWait) Fire(*timer.Timer) {
-	if n := w.a.pieces.Load(); n != w.seen {
-		w.seen = n
+	if !w.a.inVain() {
 		w.asker.Timers().Arm(&w.timer, w.asker.After(askPatience))
 		return
 	}

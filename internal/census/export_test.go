@@ -10,3 +10,6 @@ func Metered(l *loop.Loop) bool { return of(l).meter != nil }
 
 // WhileHeld is what StatsOf gives if the loop does not answer.
 func WhileHeld(l *loop.Loop) stats.Loop { return of(l).whileHeld() }
+
+// GivesUp reports whether who has waited for so many times askPatience before does not wait on.
+func GivesUp(times int, l *loop.Loop) bool { return (&patience{times}).over(l) }

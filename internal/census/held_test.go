@@ -26,6 +26,9 @@ func TestHeldTurnIsNotTakenBack(t *testing.T) {
 		}
 		go tell(func(s stats.Loop) bool { return s.Held > 0 })
 		held := <-told
+		if !census.GivesUp(0, l) {
+			t.Error("who asks waits on for a loop that is held")
+		}
 		l.YieldTurn()
 		go tell(func(stats.Loop) bool { return true })
 		after := <-told
@@ -37,6 +40,17 @@ func TestHeldTurnIsNotTakenBack(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A loop that does not answer and is in no turn was not let run, on a machine that is busy: it is waited for, but not
+// for ever.
+func TestLoopThatRestsIsWaitedFor(t *testing.T) {
+	if census.GivesUp(0, new(loop.Loop)) {
+		t.Error("it was given up at once")
+	}
+	if !census.GivesUp(100, new(loop.Loop)) {
+		t.Error("it is waited for without end")
 	}
 }
 

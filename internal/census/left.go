@@ -39,16 +39,17 @@ func (s *Run) GraceOver() (tell func()) {
 
 // answers are the tasks that loops tell of, or else what can be told without them.
 func answers(loops []*loop.Loop, found []chan func() []TaskInfo) (tasks []TaskInfo) {
-	patience := time.After(askPatience)
-	late := false
+	passed := time.NewTicker(askPatience)
+	defer passed.Stop()
+	var waits patience
 	for i, l := range loops {
-		if !late {
+		for over := waits.times > 0 && waits.isOver(l); !over; {
 			select {
 			case sorted := <-found[i]:
-				tasks = append(tasks, sorted()...)
-				continue
-			case <-patience:
-				late = true
+				found[i] <- sorted
+				over = true
+			case <-passed.C:
+				over = waits.over(l)
 			}
 		}
 		select {

@@ -58,8 +58,8 @@ func (r *Record) keepStats() *stats.Loop {
 
 // StatsOf gives the counters of a loop: to a task of the loop as they are, to others as they
 // are when the loop next looks at its mailbox, for which a task of another loop
-// parks. Nobody waits longer than askPatience, but gets them as they were last
-// given, or known, with the turn that lasts: see whileHeld. After the loop's end
+// parks. Nobody waits for a loop that is held longer than askPatience, but gets them as
+// they were last given, or known, with the turn that lasts: see whileHeld. After the loop's end
 // they are those of its last turn. G.
 func StatsOf(l *loop.Loop) stats.Loop {
 	r := of(l)
