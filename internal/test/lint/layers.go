@@ -51,6 +51,7 @@ var order = []layer{
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"logs"}, "logging from tasks, for users"},
+	{[]string{"rate", "singleflight"}, "what servers do seldom or once, for users"},
 	{[]string{"debug"}, "a console for those who look after a program"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"event"}, "callbacks on loops, for users"},

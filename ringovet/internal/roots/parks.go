@@ -6,7 +6,7 @@ import "strings"
 // that no sync.Mutex must be locked then.
 var parks = map[string]string{
 	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Wait WaitContext Lock LockContext RLock " +
-		"RLockContext Acquire Send SendContext Recv RecvContext",
+		"RLockContext Acquire Send SendContext Recv RecvContext Next",
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +
@@ -16,6 +16,8 @@ var parks = map[string]string{
 	"ringo/event":         "Adopt Detach Wait",
 	"ringo/logs":          "Flush Close",
 	"ringo/metrics":       "Each",
+	"ringo/rate":          "Wait WaitN",
+	"ringo/singleflight":  "Do",
 	"ringo/sock/sockhttp": "RoundTrip",
 	"ringo/sock/socktls":  "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +

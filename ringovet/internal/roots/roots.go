@@ -52,6 +52,7 @@ var entries = []Entry{
 	{"ringo.OnceFunc", 0, Task}, // in the first that calls what it returns: for those that are no tasks there is sync's
 	{"ringo.OnceValue", 0, Task},
 	{"ringo.OnceValues", 0, Task},
+	{"(*ringo/singleflight.Group[K, V]).Do", 2, Alike},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/event.Run", 2, Task},
@@ -157,8 +158,8 @@ func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
-var ours = []string{"ringo/buf", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sim",
-	"ringo/sock", "ringo/stats", "ringo/uring", "ringo/internal"}
+var ours = []string{"ringo/buf", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs", "ringo/metrics",
+	"ringo/rate", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {

@@ -180,7 +180,10 @@ func receiver(fn *ast.FuncDecl) string {
 	if star, ok := t.(*ast.StarExpr); ok {
 		t = star.X
 	}
-	if generic, ok := t.(*ast.IndexExpr); ok {
+	switch generic := t.(type) {
+	case *ast.IndexExpr:
+		t = generic.X
+	case *ast.IndexListExpr:
 		t = generic.X
 	}
 	return t.(*ast.Ident).Name + "."
@@ -191,7 +194,7 @@ func receiver(fn *ast.FuncDecl) string {
 func TestParksAreThoseOfTheComments(t *testing.T) {
 	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
 		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/event", "ringo/logs",
-		"ringo/debug", "ringo/metrics")
+		"ringo/debug", "ringo/metrics", "ringo/rate", "ringo/singleflight")
 	if err != nil {
 		t.Fatal(err)
 	}

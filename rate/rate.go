@@ -1,0 +1,283 @@
+// Package rate limits how often something happens, in the words of golang.org/x/time/rate, for tasks and goroutines: a
+// Limiter is a bucket of tokens that fills at a rate. Its Wait parks tasks where that package would stop their loop,
+// and goes by their clock, also in simulated worlds.
+//
+// Those that wait stand in line, and tokens go to the first of them. So no caller overtakes another, and one that gives
+// up has taken none: there are no reservations to be given back.
+package rate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"ringo"
+)
+
+// Limit is how many tokens come in a second. Zero gives none.
+type Limit float64
+
+// Inf gives as many as are asked for.
+const Inf = Limit(math.MaxFloat64)
+
+// Every is the Limit of one token an interval; Inf if that is not above 0.
+func Every(interval time.Duration) Limit {
+	if interval <= 0 {
+		return Inf
+	}
+	return Limit(float64(time.Second) / float64(interval))
+}
+
+// A Limiter hands out tokens, of which so many at most are saved up. Tasks of any loop and ordinary goroutines can
+// share one. NewLimiter makes it; the zero Limiter has no tokens. It must not be copied after its first use.
+type Limiter struct {
+	line    ringo.Mutex // of those that wait: the first has it
+	mu      sync.Mutex
+	limit   Limit
+	burst   int
+	tokens  float64
+	at      time.Time // when there were so many
+	wanted  int       // by those that wait
+	waiting int
+	changed *ringo.Chan[struct{}] // tells the first in line of another limit; nil: nobody has waited
+}
+
+// NewLimiter makes a Limiter that has burst tokens at first, and at most.
+func NewLimiter(r Limit, burst int) *Limiter {
+	return &Limiter{limit: r, burst: burst, tokens: float64(burst)}
+}
+
+// Limit returns how many tokens come in a second. Any goroutine may call it.
+func (l *Limiter) Limit() Limit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limit
+}
+
+// Burst returns how many tokens are saved up at most. Any goroutine may call it.
+func (l *Limiter) Burst() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.burst
+}
+
+// Tokens returns how many there are now. Any goroutine may call it.
+func (l *Limiter) Tokens() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill()
+	return l.tokens
+}
+
+// SetLimit has tokens come at another rate from now on, also for those that wait. Any goroutine may call it.
+func (l *Limiter) SetLimit(r Limit) { l.set(func() { l.limit = r }) }
+
+// SetBurst has another number of tokens saved up from now on. Those that wait for more get an error. Any goroutine may
+// call it.
+func (l *Limiter) SetBurst(burst int) { l.set(func() { l.burst = burst }) }
+
+func (l *Limiter) set(f func()) {
+	l.mu.Lock()
+	l.fill()
+	f()
+	l.fill()
+	changed := l.changed
+	l.mu.Unlock()
+	if changed != nil {
+		changed.TrySend(struct{}{})
+	}
+}
+
+// Allow is AllowN(1).
+func (l *Limiter) Allow() bool { return l.AllowN(1) }
+
+// AllowN takes n tokens if they are there and no caller waits, and reports whether it did. It does not wait. It
+// panics if n is negative. Any goroutine may call it.
+func (l *Limiter) AllowN(n int) bool {
+	if n < 0 {
+		panic(fmt.Sprintf("rate: %d tokens", n))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill()
+	return l.waiting == 0 && l.take(n)
+}
+
+// Wait is WaitN of one token: a task parks.
+func (l *Limiter) Wait(ctx context.Context) error { return l.WaitN(ctx, 1) }
+
+// WaitN takes n tokens once they are there and those that have come before have theirs: a task parks, a goroutine
+// blocks. If it returns an error it has taken none. It also returns when ctx is done, and to a task when it is
+// cancelled or its Loop.WithTimeout or WithContext ends, with the same errors as ringo.Mutex.LockContext; and at once,
+// with an error that matches context.DeadlineExceeded and os.ErrDeadlineExceeded, if the tokens would come too late for
+// that. It fails if n is more than are ever saved up, and panics if it is negative. A nil ctx never ends. Any
+// goroutine may call it.
+func (l *Limiter) WaitN(ctx context.Context, n int) error {
+	if err := l.begin(ctx, n); err != errLater {
+		return err
+	}
+	err := l.line.LockContext(ctx)
+	if err == nil {
+		err = l.await(ctx, n)
+		l.line.Unlock()
+	}
+	l.mu.Lock()
+	l.wanted -= n
+	l.waiting--
+	l.mu.Unlock()
+	return err
+}
+
+// errLater is the error of who has to wait.
+var errLater = errors.New("later")
+
+// begin takes tokens that are there, or counts the caller among those that wait.
+func (l *Limiter) begin(ctx context.Context, n int) error {
+	if ctx != nil && ctx.Err() != nil {
+		return l.line.LockContext(ctx) // which has the words for it
+	}
+	if l.AllowN(n) {
+		return nil
+	}
+	var until time.Time
+	if ctx != nil {
+		until, _ = ctx.Deadline()
+	}
+	if here, _ := ringo.Current(); here != nil {
+		if by, ok := here.Context().Deadline(); ok && (until.IsZero() || by.Before(until)) {
+			until = by
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill()
+	if l.waiting == 0 && l.take(n) {
+		return nil
+	}
+	if err := l.never(n); err != nil {
+		return err
+	}
+	if late := l.delay(l.wanted + n); !until.IsZero() && late > until.Sub(now()) {
+		return &tooLate{n, late}
+	}
+	if l.changed == nil {
+		l.changed = ringo.NewChan[struct{}](1)
+	}
+	l.wanted += n
+	l.waiting++
+	return errLater
+}
+
+// await takes the tokens for the first in line.
+func (l *Limiter) await(ctx context.Context, n int) error {
+	for {
+		l.mu.Lock()
+		l.fill()
+		done, err, late := l.take(n), l.never(n), l.delay(n)
+		l.mu.Unlock()
+		if done {
+			return nil
+		}
+		if err == nil {
+			err = l.pause(ctx, late)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for so long, or until somebody has changed the limit.
+func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
+	here, _ := ringo.Current()
+	if here == nil {
+		if ctx == nil {
+			ctx = context.Background()
+		}
+		within, end := context.WithTimeout(ctx, d)
+		defer end()
+		if _, err := l.changed.RecvContext(within); err != nil && ctx.Err() != nil {
+			return err
+		}
+		return nil
+	}
+	err := here.WithTimeout(d, func() error { _, err := l.changed.RecvContext(ctx); return err })
+	if err == nil || here.Context().Err() == nil && (ctx == nil || ctx.Err() == nil) {
+		return nil
+	}
+	return err
+}
+
+// fill adds the tokens that have come. The caller holds the lock, as of what follows.
+func (l *Limiter) fill() {
+	t := now()
+	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() {
+		l.tokens += d.Seconds() * max(0, float64(l.limit))
+	}
+	if l.tokens > float64(l.burst) {
+		l.tokens = float64(l.burst)
+	}
+	if t.After(l.at) { // clocks of loops may be behind those of others
+		l.at = t
+	}
+}
+
+// take takes tokens, if there are enough.
+func (l *Limiter) take(n int) bool {
+	switch {
+	case l.limit == Inf:
+	case n > l.burst, float64(n) > l.tokens:
+		return false
+	default:
+		l.tokens -= float64(n)
+	}
+	return true
+}
+
+// never is why so many tokens can't be had at once.
+func (l *Limiter) never(n int) error {
+	if n > l.burst && l.limit != Inf {
+		return fmt.Errorf("rate: %d tokens are wanted at once, and %d at most are saved up", n, l.burst)
+	}
+	return nil
+}
+
+// delay is for how long so many tokens have to be waited for.
+func (l *Limiter) delay(n int) time.Duration {
+	missing := float64(n) - l.tokens
+	seconds := missing / float64(l.limit)
+	switch {
+	case missing <= 0, l.limit == Inf:
+		return 0
+	case !(seconds < time.Duration(math.MaxInt64).Seconds()):
+		return math.MaxInt64
+	}
+	return time.Duration(math.Ceil(seconds * float64(time.Second)))
+}
+
+// now is the time of the caller's clock.
+func now() time.Time {
+	if l, _ := ringo.Current(); l != nil {
+		return l.Now()
+	}
+	return time.Now()
+}
+
+// tooLate is the error of tokens that would come behind the caller's deadline.
+type tooLate struct {
+	n  int
+	in time.Duration
+}
+
+func (e *tooLate) Error() string {
+	return fmt.Sprintf("rate: %d tokens will be there in %v, which is behind the deadline", e.n, e.in)
+}
+
+// Is has it match the errors of deadlines.
+func (e *tooLate) Is(target error) bool {
+	return target == context.DeadlineExceeded || target == os.ErrDeadlineExceeded
+}

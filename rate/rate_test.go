@@ -1,0 +1,274 @@
+package rate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
+	"ringo/rate"
+	"ringo/sim"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }
+
+// inWorld runs f as a task of a world, whose time is its own. since is the time since its beginning.
+func inWorld(t *testing.T, f func(l *ringo.Loop, since func() time.Duration)) {
+	t.Helper()
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		begun := l.Now()
+		f(l, func() time.Duration { return l.Now().Sub(begun) })
+		return nil
+	})
+}
+
+// about reports whether a time is one, but for what a program takes to run.
+func about(d, want time.Duration) bool { return d >= want && d <= want+time.Millisecond }
+
+// The tokens that are saved up go at once, and then one an interval.
+func TestRate(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+		limiter := rate.NewLimiter(10, 3)
+		for i := range 20 {
+			if err := limiter.Wait(nil); err != nil {
+				t.Fatal(err)
+			}
+			if want := time.Duration(max(0, i-2)) * 100 * time.Millisecond; !about(since(), want) {
+				t.Errorf("token %d came after %v, want %v", i, since(), want)
+			}
+		}
+		l.Sleep(time.Hour)
+		if n := limiter.Tokens(); n != 3 {
+			t.Errorf("%v tokens are saved up, want 3", n)
+		}
+	})
+}
+
+// Who waits for many is not overtaken by those that want few.
+func TestOrder(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+		limiter := rate.NewLimiter(1, 10)
+		limiter.AllowN(10)
+		var order []int
+		g := ringo.NewGroup(l)
+		for _, n := range []int{7, 1, 3} {
+			g.Go(func() error {
+				err := limiter.WaitN(nil, n)
+				order = append(order, n)
+				return err
+			})
+			l.Sleep(0)
+		}
+		l.Sleep(5 * time.Second)
+		if limiter.Allow() {
+			t.Error("a token was to be had before those that wait")
+		}
+		if err := g.Wait(); err != nil || fmt.Sprint(order) != "[7 1 3]" || !about(since(), 11*time.Second) {
+			t.Errorf("%v after %v: %v", order, since(), err)
+		}
+	})
+}
+
+// One that gives up has taken nothing, wherever in line it was, and those behind it get their tokens as if it had never
+// been there.
+func TestGivesUp(t *testing.T) {
+	for place := range 3 {
+		inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+			limiter := rate.NewLimiter(1, 10)
+			limiter.AllowN(10)
+			var tasks []*ringo.Task
+			for i := range 3 {
+				tasks = append(tasks, l.Go(func() {
+					if err := limiter.WaitN(nil, 2); i == place && err != context.Canceled || i != place && err != nil {
+						t.Errorf("WaitN of the %d.: %v", i, err)
+					}
+				}))
+				l.Sleep(0)
+			}
+			l.Sleep(time.Second)
+			tasks[place].Cancel()
+			for _, task := range tasks {
+				task.Wait()
+			}
+			if !about(since(), 4*time.Second) {
+				t.Errorf("without the %d. it took %v, want 4s", place, since())
+			}
+		})
+	}
+}
+
+// What would come too late fails at once, and takes no tokens; what comes in time does not.
+func TestTooLate(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+		limiter := rate.NewLimiter(1, 5)
+		limiter.AllowN(5)
+		err := l.WithTimeout(3*time.Second, func() error { return limiter.WaitN(nil, 4) })
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrDeadlineExceeded) || since() != 0 {
+			t.Errorf("WaitN of what comes too late: %v, after %v", err, since())
+		}
+		if err := l.WithTimeout(5*time.Second, func() error { return limiter.WaitN(nil, 4) }); err != nil {
+			t.Errorf("WaitN of what comes in time: %v", err)
+		}
+		if !about(since(), 4*time.Second) {
+			t.Errorf("it took %v, want 4s", since())
+		}
+		// What was in time is not any more: the timeout itself ends the wait.
+		changes := l.Go(func() { l.Sleep(time.Second); limiter.SetLimit(0) })
+		err = l.WithTimeout(3*time.Second, func() error { return limiter.WaitN(nil, 2) })
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !about(since(), 7*time.Second) {
+			t.Errorf("WaitN of what was in time: %v, after %v", err, since())
+		}
+		changes.Wait()
+	})
+	limiter := rate.NewLimiter(rate.Every(1000*time.Hour), 1)
+	limiter.Allow()
+	ctx, end := context.WithDeadline(context.Background(), patience.Deadline())
+	defer end()
+	if err := limiter.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait of a goroutine for what comes too late: %v", err)
+	}
+	end()
+	if err := limiter.Wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait with a context that has ended: %v", err)
+	}
+}
+
+// Another limit counts for those that wait.
+func TestSetLimit(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+		limiter := rate.NewLimiter(rate.Every(time.Hour), 4)
+		limiter.AllowN(4)
+		g := ringo.NewGroup(l)
+		for range 2 {
+			g.Go(func() error { return limiter.WaitN(nil, 2) })
+		}
+		l.Sleep(30 * time.Minute) // half a token
+		limiter.SetLimit(1)
+		if err := g.Wait(); err != nil || !about(since(), 30*time.Minute+3500*time.Millisecond) {
+			t.Errorf("4 tokens took %v: %v", since(), err)
+		}
+		waits := l.Go(func() {
+			if err := limiter.WaitN(nil, 3); err == nil {
+				t.Error("WaitN of more than are saved up now gives nil")
+			}
+		})
+		l.Sleep(time.Second)
+		limiter.SetBurst(2)
+		waits.Wait()
+		g.Go(func() error { return limiter.WaitN(nil, 2) })
+		limiter.SetLimit(rate.Inf)
+		if err := g.Wait(); err != nil || limiter.Limit() != rate.Inf || limiter.Burst() != 2 {
+			t.Errorf("WaitN of an endless rate: %v", err)
+		}
+	})
+}
+
+func TestBounds(t *testing.T) {
+	var zero rate.Limiter
+	if zero.Allow() || !zero.AllowN(0) || zero.Tokens() != 0 {
+		t.Error("the zero Limiter has tokens")
+	}
+	const want = "rate: 1 tokens are wanted at once, and 0 at most are saved up"
+	if err := zero.Wait(nil); err == nil || err.Error() != want {
+		t.Errorf("Wait of the zero Limiter: %v", err)
+	}
+	if !rate.NewLimiter(rate.Inf, 0).AllowN(math.MaxInt) || rate.NewLimiter(0, 1).AllowN(2) {
+		t.Error("an endless rate has an end, or none has tokens")
+	}
+	if rate.Every(0) != rate.Inf || rate.Every(time.Millisecond) != 1000 {
+		t.Error("Every")
+	}
+	defer func() {
+		if v := recover(); v != "rate: -1 tokens" {
+			t.Errorf("AllowN(-1): %v", v)
+		}
+	}()
+	zero.AllowN(-1)
+}
+
+// Tasks of two loops and goroutines get no more than there is, with timeouts at all moments.
+func TestStorm(t *testing.T) {
+	const burst = 5
+	limiter := rate.NewLimiter(20_000, burst)
+	var got atomic.Int64
+	begun := time.Now()
+	work := func() {
+		for n := range 200 {
+			ctx, end := context.WithTimeout(context.Background(), time.Duration(rand.IntN(800))*time.Microsecond)
+			if n%4 == 0 {
+				ctx = nil
+			}
+			switch err := limiter.WaitN(ctx, 1+n%3); {
+			case err == nil:
+				got.Add(int64(1 + n%3))
+			case ctx == nil || !errors.Is(err, context.DeadlineExceeded):
+				t.Errorf("WaitN: %v", err)
+			}
+			end()
+		}
+	}
+	patience.Within(t.Name(), func() {
+		err := ringo.Run(t.Context(), &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+			var done ringo.WaitGroup
+			for i := range 3 {
+				done.Go(work)
+				if i < 2 {
+					done.Add(1)
+					go func() { defer done.Done(); work() }()
+				}
+			}
+			done.Wait()
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if most := burst + 20_000*time.Since(begun).Seconds(); float64(got.Load()) > most+1 || got.Load() == 0 {
+		t.Errorf("%d tokens were taken, and there were %v", got.Load(), most)
+	}
+	if !limiter.AllowN(0) {
+		t.Error("somebody still waits")
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	limiter := rate.NewLimiter(1e9, 1000)
+	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(*ringo.Loop) error {
+		if n := testing.AllocsPerRun(100, func() { limiter.Wait(nil); limiter.Allow() }); n != 0 {
+			t.Errorf("%v allocations where there are tokens", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func ExampleLimiter() {
+	limiter := rate.NewLimiter(rate.Every(time.Millisecond), 1)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		for i := range 3 {
+			if err := limiter.Wait(l.Context()); err != nil {
+				return err
+			}
+			fmt.Println("request", i)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// request 0
+	// request 1
+	// request 2
+}

@@ -1,0 +1,163 @@
+// Package singleflight has one call at a time for a key, whose result goes to all that ask meanwhile, as
+// golang.org/x/sync/singleflight does: a cache whose entry has gone asks its origin once and not a thousand times. It
+// parks tasks where that package would stop their loop. Tasks of any loop and ordinary goroutines can share a Group.
+//
+//	var pages singleflight.Group[string, []byte]
+//
+//	page, _, err := pages.Do(ctx, url, func(ctx context.Context) ([]byte, error) { return fetch(ctx, url) })
+//
+// The function runs in a task or goroutine of its own. So no caller's context ends the call while
+// others wait: a caller that gives up leaves it to them.
+package singleflight
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+
+	"ringo"
+)
+
+// A Group is calls by their key. The zero value has none. It must not be copied after its first use.
+type Group[K comparable, V any] struct {
+	mu    sync.Mutex
+	calls map[K]*call[V]
+}
+
+// call is one that has not ended, or was forgotten, or that callers are just leaving.
+type call[V any] struct {
+	done    ringo.WaitGroup
+	cancel  func()
+	waiting int  // callers, under the Group's mu
+	shared  bool // there was more than one
+	ended   bool
+
+	// What has come of it, from done on.
+	v        V
+	err      error
+	panicked *ringo.PanicError
+}
+
+// errGoexit is the error of a call whose function has ended its goroutine.
+var errGoexit = errors.New("singleflight: the function has called runtime.Goexit")
+
+// Do returns what fn returns, or what the call for the same key does that has not ended yet, for whichever it waits: a
+// task parks, a goroutine blocks. shared says that others were given the result, too.
+//
+// fn runs in a task of its own on the caller's loop if the first caller is a task, and else on a goroutine. Its context
+// has the values of the first caller's, and ends when no caller waits any more, as does the wait of a task in it. If fn
+// panics, Do panics with a *ringo.PanicError in all that wait. fn must not call Do with its own key: it would wait for
+// itself.
+//
+// Do also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
+// with the same errors as ringo.Mutex.LockContext; the call goes on as long as others wait for it. If ctx is already
+// done it begins none. A nil ctx never ends. It panics if fn is nil. Any goroutine may call it.
+func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(ctx context.Context) (V, error)) (v V, shared bool,
+	err error) {
+	if fn == nil {
+		panic("singleflight: Group.Do of a nil function")
+	}
+	c, err := g.join(ctx, key, fn)
+	if err != nil {
+		return v, false, err
+	}
+	err = c.done.WaitContext(ctx)
+	g.mu.Lock()
+	c.waiting--
+	given := c.ended
+	if !given && c.waiting == 0 {
+		g.forget(key, c)
+		defer c.cancel()
+	}
+	shared = c.shared
+	g.mu.Unlock()
+	switch {
+	case err != nil && !given:
+		return v, false, err
+	case c.panicked != nil:
+		panic(c.panicked)
+	}
+	return c.v, shared, c.err
+}
+
+// Forget has the next Do for a key begin a call, also while there is one. Those that wait for that one still get its
+// result. It does not wait. Any goroutine may call it.
+func (g *Group[K, V]) Forget(key K) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.calls, key)
+}
+
+// forget has others begin a call in place of c. The caller holds the lock.
+func (g *Group[K, V]) forget(key K, c *call[V]) {
+	if g.calls[key] == c {
+		delete(g.calls, key)
+	}
+}
+
+// join makes the caller one of those that wait for a call, which may be a new one.
+func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) (V, error)) (*call[V], error) {
+	var none ringo.WaitGroup
+	if err := none.WaitContext(ctx); err != nil { // it is over before it begins
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.calls[key]
+	if c == nil {
+		c = new(call[V])
+		c.done.Add(1)
+		if g.calls == nil {
+			g.calls = map[K]*call[V]{}
+		}
+		g.calls[key] = c
+		c.cancel = begin(ctx, func(ctx context.Context) { g.run(ctx, key, c, fn) })
+	}
+	c.waiting++
+	c.shared = c.shared || c.waiting > 1
+	return c, nil
+}
+
+// begin has f run in a task or goroutine of its own, with the values of ctx.
+func begin(ctx context.Context, f func(context.Context)) (cancel func()) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx = context.WithoutCancel(ctx)
+	l, _ := ringo.Current()
+	if l == nil {
+		ctx, end := context.WithCancel(ctx)
+		go func() {
+			defer end()
+			f(ctx)
+		}()
+		return end
+	}
+	task := l.Go(func() { l.WithContext(ctx, func() error { f(l.Context()); return nil }) })
+	return task.Cancel
+}
+
+// run runs the function, and lets those go that wait.
+func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(context.Context) (V, error)) {
+	c.err = errGoexit
+	defer func() {
+		v := recover()
+		if v != nil {
+			var ok bool
+			if c.panicked, ok = v.(*ringo.PanicError); !ok {
+				c.panicked = &ringo.PanicError{Value: v, Stack: debug.Stack(), In: "singleflight"}
+			}
+		}
+		g.mu.Lock()
+		c.ended = true
+		g.forget(key, c)
+		unheard := c.waiting == 0
+		g.mu.Unlock()
+		c.done.Done()
+		if v != nil && unheard {
+			panic(v)
+		}
+	}()
+	c.v, c.err = fn(ctx)
+}
