@@ -166,6 +166,36 @@ func TestAllocsTogether(t *testing.T) {
 			writer.Cancel()
 			rw.RUnlock()
 			writer.Wait()
+			var last ringo.Watch[int]
+			following := l.Go(func() {
+				for at, err := uint64(0), error(nil); err == nil; {
+					_, at, err = last.Next(nil, at)
+				}
+			})
+			wantAllocs(t, "Watch, set and waited for", 0, func() { last.Set(1); l.Sleep(0) })
+			following.Cancel()
+			following.Wait()
+			all := ringo.NewBroadcast[int](4)
+			mine := all.Subscribe()
+			receiving := l.Go(func() {
+				for others := all.Subscribe(); ; {
+					if _, err := others.Recv(nil); err != nil {
+						return
+					}
+				}
+			})
+			wantAllocs(t, "Broadcast", 0, func() { all.Publish(1); l.Sleep(0); mine.Recv(nil) })
+			receiving.Cancel()
+			receiving.Wait()
+			meet := ringo.NewBarrier(2)
+			meeting := l.Go(func() {
+				for err := error(nil); err == nil; {
+					_, err = meet.Wait(nil)
+				}
+			})
+			wantAllocs(t, "Barrier", 0, func() { meet.Wait(nil) })
+			meeting.Cancel()
+			meeting.Wait()
 			var once ringo.Once
 			nothing := func() {}
 			wantAllocs(t, "Once.Do", 0, func() { once.Do(nothing) })

@@ -10,8 +10,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// ErrClosed is returned by operations on a closed Chan.
-var ErrClosed = errors.New("ringo: the Chan is closed")
+// ErrClosed is returned by operations on a Chan, Watch or Broadcast that is closed.
+var ErrClosed = errors.New("ringo: the Chan, Watch or Broadcast is closed")
 
 // A Chan is a channel that parks tasks that have to wait, where a Go channel would stop their loop. Tasks of any loop
 // and ordinary goroutines can share one. Values are received in the order in which they were sent, and waiting callers

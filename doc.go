@@ -22,10 +22,10 @@
 //
 // A task may wait only through Ringo. A channel, a contended mutex, time.Sleep or a file read in a task stops its whole
 // loop, and two tasks of one loop that meet on a sync.Mutex can stop it for good. Make calls that block in other ways
-// through Loop.Offload, and long computations through Loop.Compute. Mutex, RWMutex, Once, Cond, Semaphore,
-// WaitGroup, Chan and Select park the task where their counterparts in sync and in the language would block its thread;
-// tasks of any loop and goroutines can share them. A task must not call runtime.LockOSThread and then wait: the runtime
-// ends the process.
+// through Loop.Offload, and long computations through Loop.Compute. Mutex, RWMutex, Once, Cond, Semaphore, WaitGroup,
+// Chan and Select park the task where their counterparts in sync and in the language would block its thread; tasks of
+// any loop and goroutines can share them, as they can a Broadcast, a Watch and a Barrier. A task must not call
+// runtime.LockOSThread and then wait: the runtime ends the process.
 //
 // # What ends a wait
 //

@@ -246,7 +246,7 @@ func ExampleSelect() {
 	// Output:
 	// work 1
 	// work 2
-	// case 1 - ringo: the Chan is closed
+	// case 1 - ringo: the Chan, Watch or Broadcast is closed
 	// <nil>
 }
 
@@ -351,6 +351,91 @@ func ExampleRWMutex() {
 	// version 1
 	// version 1
 	// version 2
+	// <nil>
+}
+
+// Each subscriber gets all values; one that is too far behind learns how many it has missed.
+func ExampleBroadcast() {
+	prices := ringo.NewBroadcast[int](2)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		s := prices.Subscribe()
+		for price := range 5 {
+			prices.Publish(price)
+		}
+		prices.Close()
+		for {
+			price, err := s.Recv(l.Context())
+			var missed ringo.MissedError
+			switch {
+			case errors.As(err, &missed):
+				fmt.Println("missed", missed.Values)
+			case err == ringo.ErrClosed:
+				return nil
+			case err != nil:
+				return err
+			default:
+				fmt.Println("price", price)
+			}
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// missed 3
+	// price 3
+	// price 4
+	// <nil>
+}
+
+// A task follows a value that others change: it gets the last, and not all that came between.
+func ExampleWatch() {
+	var config ringo.Watch[string]
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		follower := l.Go(func() {
+			v, version := config.Get()
+			for err := error(nil); err == nil; v, version, err = config.Next(l.Context(), version) {
+				fmt.Printf("%d %q\n", version, v)
+			}
+		})
+		l.Sleep(0)
+		config.Set("quiet")
+		config.Set("verbose")
+		l.Sleep(time.Millisecond)
+		config.Close()
+		return follower.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// 0 ""
+	// 2 "verbose"
+	// <nil>
+}
+
+// Workers begin each round together.
+func ExampleBarrier() {
+	const workers = 3
+	b := ringo.NewBarrier(workers)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		g := ringo.NewGroup(l)
+		for range workers {
+			g.Go(func() error {
+				for round := range 2 {
+					last, err := b.Wait(l.Context())
+					if err != nil {
+						return err
+					}
+					if last {
+						fmt.Println("round", round)
+					}
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// round 0
+	// round 1
 	// <nil>
 }
 

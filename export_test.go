@@ -46,6 +46,15 @@ func waiting[T any](mu *sync.Mutex, q *line[T]) (n int) {
 // Waiting is how many callers stand in line.
 func (g *WaitGroup) Waiting() int { return waiting(&g.mu, &g.waiting) }
 
+// Waiting is how many callers stand in line.
+func (b *Barrier) Waiting() int { return waiting(&b.mu, &b.waiting) }
+
+// Waiting is how many callers stand in line.
+func (w *Watch[T]) Waiting() int { return waiting(&w.mu, &w.waiting) }
+
+// Waiting is how many callers stand in line.
+func (b *Broadcast[T]) Waiting() int { return waiting(&b.mu, &b.waiting) }
+
 // NewNotices is what says things to stderr, to a writer.
 func NewNotices(to io.Writer) *Notices { return &Notices{notices{to: func() io.Writer { return to }}} }
 
