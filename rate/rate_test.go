@@ -120,10 +120,19 @@ func TestTooLate(t *testing.T) {
 		if !about(since(), 4*time.Second) {
 			t.Errorf("it took %v, want 4s", since())
 		}
+		first := l.Go(func() { limiter.WaitN(nil, 4) })
+		l.Sleep(0)
+		if err := l.WithTimeout(5*time.Second, func() error { return limiter.WaitN(nil, 2) }); err == nil {
+			t.Error("WaitN of what comes too late behind another gives nil")
+		}
+		if !about(since(), 4*time.Second) {
+			t.Errorf("it failed after %v, want 4s, at once", since())
+		}
+		first.Wait()
 		// What was in time is not any more: the timeout itself ends the wait.
 		changes := l.Go(func() { l.Sleep(time.Second); limiter.SetLimit(0) })
 		err = l.WithTimeout(3*time.Second, func() error { return limiter.WaitN(nil, 2) })
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !about(since(), 7*time.Second) {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !about(since(), 11*time.Second) {
 			t.Errorf("WaitN of what was in time: %v, after %v", err, since())
 		}
 		changes.Wait()
