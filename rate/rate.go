@@ -18,7 +18,7 @@ import (
 	"ringo"
 )
 
-// Limit is how many tokens come in a second. Zero gives none.
+// Limit is how many tokens come in a second. Zero gives none, and neither does what is less or no number.
 type Limit float64
 
 // Inf gives as many as are asked for.
@@ -215,8 +215,8 @@ func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 // fill adds the tokens that have come. The caller holds the lock, as of what follows.
 func (l *Limiter) fill() {
 	t := now()
-	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() {
-		l.tokens += d.Seconds() * max(0, float64(l.limit))
+	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() && l.limit > 0 { // which NaN is not
+		l.tokens += d.Seconds() * float64(l.limit)
 	}
 	if l.tokens > float64(l.burst) {
 		l.tokens = float64(l.burst)
@@ -229,7 +229,7 @@ func (l *Limiter) fill() {
 // take takes tokens, if there are enough.
 func (l *Limiter) take(n int) bool {
 	switch {
-	case l.limit == Inf:
+	case l.limit >= Inf:
 	case n > l.burst, float64(n) > l.tokens:
 		return false
 	default:
@@ -240,7 +240,7 @@ func (l *Limiter) take(n int) bool {
 
 // never is why so many tokens can't be had at once.
 func (l *Limiter) never(n int) error {
-	if n > l.burst && l.limit != Inf {
+	if n > l.burst && !(l.limit >= Inf) {
 		return fmt.Errorf("rate: %d tokens are wanted at once, and %d at most are saved up", n, l.burst)
 	}
 	return nil
@@ -251,9 +251,9 @@ func (l *Limiter) delay(n int) time.Duration {
 	missing := float64(n) - l.tokens
 	seconds := missing / float64(l.limit)
 	switch {
-	case missing <= 0, l.limit == Inf:
+	case missing <= 0, l.limit >= Inf:
 		return 0
-	case !(seconds < time.Duration(math.MaxInt64).Seconds()):
+	case !(l.limit > 0 && seconds < time.Duration(math.MaxInt64).Seconds()):
 		return math.MaxInt64
 	}
 	return time.Duration(math.Ceil(seconds * float64(time.Second)))

@@ -203,6 +203,33 @@ func TestBounds(t *testing.T) {
 	zero.AllowN(-1)
 }
 
+// A limit that is no rate gives none, as 0 does, and one beyond Inf as much as that.
+func TestOddLimits(t *testing.T) {
+	for _, limit := range []rate.Limit{0, -1, -1e-300, rate.Limit(math.Inf(-1)), rate.Limit(math.NaN())} {
+		inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+			limiter := rate.NewLimiter(limit, 2)
+			limiter.AllowN(2)
+			l.Sleep(time.Hour)
+			if limiter.Allow() || limiter.Tokens() != 0 {
+				t.Errorf("limit %v has given tokens: %v", limit, limiter.Tokens())
+				return
+			}
+			err := l.WithTimeout(time.Hour, func() error { return limiter.Wait(nil) })
+			if !errors.Is(err, context.DeadlineExceeded) || !about(since(), time.Hour) {
+				t.Errorf("limit %v: Wait gave %v after %v", limit, err, since())
+				return
+			}
+			l.AfterFunc(time.Second, func() { limiter.SetLimit(1) })
+			if err := limiter.Wait(nil); err != nil || !about(since(), time.Hour+2*time.Second) {
+				t.Errorf("limit %v, then 1: %v after %v", limit, err, since())
+			}
+		})
+	}
+	if limiter := rate.NewLimiter(rate.Limit(math.Inf(1)), 0); !limiter.AllowN(5) {
+		t.Error("a limit beyond Inf does not give what is asked for")
+	}
+}
+
 // Tasks of two loops and goroutines get no more than there is, with timeouts at all moments.
 func TestStorm(t *testing.T) {
 	const burst = 5
