@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // Limit is how many tokens come in a second. Zero gives none, and neither does what is less or no number.
@@ -98,6 +99,11 @@ func (l *Limiter) Allow() bool { return l.AllowN(1) }
 // AllowN takes n tokens if they are there and no caller waits, and reports whether it did. It does not wait. It
 // panics if n is negative. Any goroutine may call it.
 func (l *Limiter) AllowN(n int) bool {
+	loop.Charge()
+	return l.allow(n)
+}
+
+func (l *Limiter) allow(n int) bool {
 	if n < 0 {
 		panic(fmt.Sprintf("rate: %d tokens", n))
 	}
@@ -117,6 +123,9 @@ func (l *Limiter) Wait(ctx context.Context) error { return l.WaitN(ctx, 1) }
 // that. It fails if n is more than are ever saved up, and panics if it is negative. A nil ctx never ends. Any
 // goroutine may call it.
 func (l *Limiter) WaitN(ctx context.Context, n int) error {
+	if err := loop.ChargeAndYield(); err != nil {
+		return err
+	}
 	if err := l.begin(ctx, n); err != errLater {
 		return err
 	}
@@ -140,7 +149,7 @@ func (l *Limiter) begin(ctx context.Context, n int) error {
 	if ctx != nil && ctx.Err() != nil {
 		return l.line.LockContext(ctx) // which has the words for it
 	}
-	if l.AllowN(n) {
+	if l.allow(n) {
 		return nil
 	}
 	var until time.Time

@@ -230,6 +230,21 @@ func TestOddLimits(t *testing.T) {
 	}
 }
 
+// A task that takes what is there lets others run all the same.
+func TestYields(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, _ func() time.Duration) {
+		limiter := rate.NewLimiter(rate.Inf, 0)
+		ran := false
+		l.Go(func() { ran = true })
+		for range 100_000 {
+			if limiter.Wait(nil); ran {
+				return
+			}
+		}
+		t.Error("another task has not run")
+	})
+}
+
 // Tasks of two loops and goroutines get no more than there is, with timeouts at all moments.
 func TestStorm(t *testing.T) {
 	const burst = 5
