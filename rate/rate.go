@@ -200,22 +200,24 @@ func (l *Limiter) await(ctx context.Context, n int) error {
 	}
 }
 
-// pause waits for so long, or until somebody has changed the limit.
+// pause waits for so long, or until somebody has changed the limit. What ends the caller's wait when that time is over
+// already is left to the next pause, if the tokens are not there: the error of this one would be of its own end.
 func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 	here, _ := ringo.Current()
+	end := now().Add(d)
 	if here == nil {
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		within, end := context.WithTimeout(ctx, d)
-		defer end()
-		if _, err := l.changed.RecvContext(within); err != nil && ctx.Err() != nil {
+		within, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		if _, err := l.changed.RecvContext(within); err != nil && ctx.Err() != nil && now().Before(end) {
 			return err
 		}
 		return nil
 	}
 	err := here.WithTimeout(d, func() error { _, err := l.changed.RecvContext(ctx); return err })
-	if err == nil || here.Context().Err() == nil && (ctx == nil || ctx.Err() == nil) {
+	if err == nil || !now().Before(end) || here.Context().Err() == nil && (ctx == nil || ctx.Err() == nil) {
 		return nil
 	}
 	return err

@@ -245,6 +245,65 @@ func TestYields(t *testing.T) {
 	})
 }
 
+// What ends a wait at the moment when its token comes gives its own error, or the token.
+func TestEndsWithToken(t *testing.T) {
+	for how := range 4 {
+		t.Run(fmt.Sprint(how), func(t *testing.T) {
+			inWorld(t, func(l *ringo.Loop, _ func() time.Duration) {
+				limiter := rate.NewLimiter(1, 1)
+				limiter.Allow()
+				ctx, end := context.WithCancel(context.Background())
+				cancels := func() { l.Sleep(time.Second); end() }
+				waits := func() {
+					var err error
+					if how < 2 {
+						err = limiter.Wait(ctx)
+					} else {
+						err = l.WithContext(ctx, func() error { return limiter.Wait(nil) })
+					}
+					if err != nil && !errors.Is(err, context.Canceled) {
+						t.Errorf("Wait: %v", err)
+					}
+				}
+				both := []func(){cancels, waits}
+				first, second := l.Go(both[how%2]), l.Go(both[1-how%2])
+				first.Wait()
+				second.Wait()
+			})
+		})
+	}
+}
+
+// late is a context that ends without telling by its channel.
+type late struct {
+	context.Context
+	asked *int
+	from  int
+}
+
+// Done is of no end.
+func (c late) Done() <-chan struct{} { return make(chan struct{}) }
+
+// Err has ended when it was asked so often.
+func (c late) Err() error {
+	if *c.asked++; *c.asked > c.from {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestEndsWithTokenGoroutine(t *testing.T) {
+	for from := range 10 {
+		limiter := rate.NewLimiter(1000, 1)
+		limiter.Allow()
+		n := 0
+		err := limiter.Wait(late{context.Background(), &n, from})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Wait: %v", err)
+		}
+	}
+}
+
 // Tasks of two loops and goroutines get no more than there is, with timeouts at all moments.
 func TestStorm(t *testing.T) {
 	const burst = 5
