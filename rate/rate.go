@@ -77,8 +77,8 @@ func (l *Limiter) Tokens() float64 {
 // SetLimit has tokens come at another rate from now on, also for those that wait. Any goroutine may call it.
 func (l *Limiter) SetLimit(r Limit) { l.set(func() { l.limit = r }) }
 
-// SetBurst has another number of tokens saved up from now on. Those that wait for more get an error. Any goroutine may
-// call it.
+// SetBurst has another number of tokens saved up from now on. Those that wait for more get an error once they are the
+// first in line. Any goroutine may call it.
 func (l *Limiter) SetBurst(burst int) { l.set(func() { l.burst = burst }) }
 
 func (l *Limiter) set(f func()) {
@@ -133,12 +133,20 @@ func (l *Limiter) WaitN(ctx context.Context, n int) error {
 	if err == nil {
 		err = l.await(ctx, n)
 		l.line.Unlock()
+		if err == nil {
+			return nil
+		}
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leave(n)
+	return err
+}
+
+// leave has the caller be none of those that wait. The caller holds the lock.
+func (l *Limiter) leave(n int) {
 	l.wanted -= n
 	l.waiting--
-	l.mu.Unlock()
-	return err
 }
 
 // errLater is the error of who has to wait.
@@ -181,12 +189,16 @@ func (l *Limiter) begin(ctx context.Context, n int) error {
 	return errLater
 }
 
-// await takes the tokens for the first in line.
+// await takes the tokens for the first in line. Once it has them it waits for none, under the same lock: who comes then
+// does not count them twice.
 func (l *Limiter) await(ctx context.Context, n int) error {
 	for {
 		l.mu.Lock()
 		l.fill()
 		done, err, late := l.take(n), l.never(n), l.delay(n)
+		if done {
+			l.leave(n)
+		}
 		l.mu.Unlock()
 		if done {
 			return nil
