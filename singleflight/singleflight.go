@@ -29,14 +29,14 @@ type Group[K comparable, V any] struct {
 type call[V any] struct {
 	done    ringo.WaitGroup
 	cancel  func()
-	waiting int  // callers, under the Group's mu
-	shared  bool // there was more than one
+	waiting int // callers, under the Group's mu
 	ended   bool
 
 	// What has come of it, from done on.
 	v        V
 	err      error
 	panicked *ringo.PanicError
+	shared   bool // with more than one
 }
 
 // errGoexit is the error of a call whose function has ended its goroutine.
@@ -70,7 +70,6 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(ctx context.Context
 		g.forget(key, c)
 		defer c.cancel()
 	}
-	shared = c.shared
 	g.mu.Unlock()
 	switch {
 	case err != nil && !given:
@@ -78,7 +77,7 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(ctx context.Context
 	case c.panicked != nil:
 		panic(c.panicked)
 	}
-	return c.v, shared, c.err
+	return c.v, c.shared, c.err
 }
 
 // Forget has the next Do for a key begin a call, also while there is one. Those that wait for that one still get its
@@ -115,7 +114,6 @@ func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) 
 		c.cancel = begin(ctx, func(ctx context.Context) { g.run(ctx, key, c, fn) })
 	}
 	c.waiting++
-	c.shared = c.shared || c.waiting > 1
 	return c, nil
 }
 
@@ -153,6 +151,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 		c.ended = true
 		g.forget(key, c)
 		unheard := c.waiting == 0
+		c.shared = c.waiting > 1
 		g.mu.Unlock()
 		c.done.Done()
 		if v != nil && unheard {

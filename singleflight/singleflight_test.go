@@ -253,6 +253,35 @@ func TestForget(t *testing.T) {
 	})
 }
 
+// Who has given up has not been given the result: it is not shared with him.
+func TestSharedWithNobody(t *testing.T) {
+	for first := range 3 {
+		run(t, func(l *ringo.Loop) {
+			var g group
+			release := ringo.NewChan[bool](0)
+			call := func(context.Context) (int, error) { _, err := release.Recv(); return 7, err }
+			ctx, end := context.WithCancel(context.Background())
+			var done ringo.WaitGroup
+			start(l, first, &done, func() {
+				if _, _, err := g.Do(ctx, "key", call); !errors.Is(err, context.Canceled) {
+					t.Errorf("Do of who gives up: %v", err)
+				}
+			})
+			until(l, func() bool { return g.Waiting("key") == 1 })
+			start(l, first+1, &done, func() {
+				if v, shared, err := g.Do(nil, "key", call); v != 7 || shared || err != nil {
+					t.Errorf("Do: %d, %v, %v", v, shared, err)
+				}
+			})
+			until(l, func() bool { return g.Waiting("key") == 2 })
+			end()
+			until(l, func() bool { return g.Waiting("key") == 1 })
+			release.Send(true)
+			done.Wait()
+		})
+	}
+}
+
 // With timeouts at all moments each gets what its key's call gave, or its own timeout, and nothing is left.
 func TestStorm(t *testing.T) {
 	run(t, func(l *ringo.Loop) {
