@@ -12,7 +12,7 @@ package singleflight
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 
@@ -40,15 +40,16 @@ type call[V any] struct {
 }
 
 // errGoexit is the error of a call whose function has ended its goroutine.
-var errGoexit = errors.New("singleflight: the function has called runtime.Goexit")
+var errGoexit = fmt.Errorf("singleflight: %w", ringo.ErrGoexit)
 
 // Do returns what fn returns, or what the call for the same key does that has not ended yet, for whichever it waits: a
 // task parks, a goroutine blocks. shared says that others were given the result, too.
 //
 // fn runs in a task of its own on the caller's loop if the first caller is a task, and else on a goroutine. Its context
-// has the values of the first caller's, and ends when no caller waits any more, as does the wait of a task in it. If fn
-// panics, Do panics with a *ringo.PanicError in all that wait. fn must not call Do with its own key: it would wait for
-// itself.
+// has the values of the first caller's, and ends when no caller waits any more, as does the wait of a task in it. The
+// drain of that loop's Run ends it, too, as all tasks, and what fn returns then goes to all that wait. If fn panics, Do
+// panics with a *ringo.PanicError in all of them; if it calls runtime.Goexit the error matches ringo.ErrGoexit. fn must
+// not call Do with its own key: it would wait for itself.
 //
 // Do also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the same errors as ringo.Mutex.LockContext; the call goes on as long as others wait for it. If ctx is already

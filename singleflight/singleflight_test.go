@@ -168,7 +168,7 @@ func TestTaskGivesUp(t *testing.T) {
 	})
 }
 
-// A panic is that of all who wait, and of the task where nobody does; a function that ends its goroutine is an error.
+// A panic is that of all who wait, and of the task where nobody does.
 func TestCallBreaks(t *testing.T) {
 	for first := range 3 {
 		run(t, func(l *ringo.Loop) {
@@ -198,11 +198,8 @@ func TestCallBreaks(t *testing.T) {
 		})
 	}
 	var g group
-	_, _, err := g.Do(t.Context(), "key", func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
-	if err == nil || err.Error() != "singleflight: the function has called runtime.Goexit" {
-		t.Errorf("Do of a function that calls Goexit: %v", err)
-	}
 	var told any
+	var err error
 	cfg := ringo.Config{Loops: 1, OnPanic: func(_ *ringo.Loop, v any, _ []byte) { told = v }}
 	patience.Within("a panic that no caller waits for", func() {
 		err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
@@ -278,6 +275,26 @@ func TestSharedWithNobody(t *testing.T) {
 			until(l, func() bool { return g.Waiting("key") == 1 })
 			release.Send(true)
 			done.Wait()
+		})
+	}
+}
+
+// A function that ends its task or goroutine is an error.
+func TestGoexit(t *testing.T) {
+	fn := func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }
+	for first := range 3 {
+		run(t, func(l *ringo.Loop) {
+			var g group
+			var done ringo.WaitGroup
+			start(l, first, &done, func() {
+				if _, _, err := g.Do(nil, "key", fn); !errors.Is(err, ringo.ErrGoexit) {
+					t.Errorf("Do of a function that calls Goexit: %v", err)
+				}
+			})
+			done.Wait()
+			if g.Calls() != 0 {
+				t.Error("a call is left")
+			}
 		})
 	}
 }
