@@ -111,7 +111,9 @@ func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) 
 		if g.calls == nil {
 			g.calls = map[K]*call[V]{}
 		}
-		g.calls[key] = c
+		if key == key { // NaN is not, and a map could not forget it
+			g.calls[key] = c
+		}
 		c.cancel = begin(ctx, func(ctx context.Context) { g.run(ctx, key, c, fn) })
 	}
 	c.waiting++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -296,6 +297,17 @@ func TestGoexit(t *testing.T) {
 				t.Error("a call is left")
 			}
 		})
+	}
+}
+
+// A key that is not equal to itself has a call for each that asks, of which nothing is kept.
+func TestNaN(t *testing.T) {
+	var g singleflight.Group[float64, int]
+	for range 3 {
+		g.Do(nil, math.NaN(), func(context.Context) (int, error) { return 1, nil })
+	}
+	if g.Calls() != 0 {
+		t.Errorf("%d calls are left", g.Calls())
 	}
 }
 
