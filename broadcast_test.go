@@ -3,6 +3,7 @@ package ringo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -187,6 +188,92 @@ func TestWatchCancel(t *testing.T) {
 				t.Errorf("Next with a context that has ended: %v", err)
 			}
 			equal(t, "in line", w.Waiting(), 0)
+		})
+	})
+}
+
+// A context ends a wait for a value, too, which takes none: a value that has come since is there for the next call.
+func TestBroadcastContext(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			var w ringo.Watch[int]
+			b := ringo.NewBroadcast[int](1)
+			s := b.Subscribe()
+			ctx, end := context.WithCancel(context.Background())
+			waits := []*ringo.Task{l.Go(func() {
+				v, version, err := w.Next(ctx, 0)
+				if v != 0 || version != 0 || err != context.Canceled {
+					t.Errorf("Next of a context that ends: %d, %d, %v", v, version, err)
+				}
+			}), l.Go(func() {
+				v, err := s.Recv(ctx)
+				if v != 0 || err != context.Canceled {
+					t.Errorf("Recv of a context that ends: %d, %v", v, err)
+				}
+			})}
+			l.Sleep(0)
+			end()
+			for w.Waiting()+b.Waiting() > 0 && len(waits) > 0 {
+				waits[0].Wait()
+				waits = waits[1:]
+			}
+			// Cancelled in line, and then there is a value before it goes on.
+			waits = []*ringo.Task{l.Go(func() {
+				v, version, err := w.Next(nil, 0)
+				if v != 0 || version != 0 || err != context.Canceled {
+					t.Errorf("Next of who is cancelled: %d, %d, %v", v, version, err)
+				}
+			}), l.Go(func() {
+				v, err := s.Recv(nil)
+				if v != 0 || err != context.Canceled {
+					t.Errorf("Recv of who is cancelled: %d, %v", v, err)
+				}
+			})}
+			l.Sleep(0)
+			for _, task := range waits {
+				task.Cancel()
+			}
+			w.Set(7)
+			b.Publish(7)
+			for _, task := range waits {
+				task.Wait()
+			}
+			v, version, err := w.Next(nil, 0)
+			if v != 7 || version != 1 || err != nil {
+				t.Errorf("Next: %d, %d, %v", v, version, err)
+			}
+			v, err = s.Recv(nil)
+			equal(t, "Recv", v, 7)
+			equal(t, "its error", err, nil)
+		})
+	})
+}
+
+// Of several that receive from one Subscription each value goes to one.
+func TestSubscriptionShared(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			b := ringo.NewBroadcast[int](4)
+			s := b.Subscribe()
+			var got []int
+			for range 3 {
+				l.Go(func() {
+					for {
+						v, err := s.Recv(nil)
+						if err != nil {
+							return
+						}
+						got = append(got, v)
+					}
+				})
+			}
+			for i := range 5 {
+				l.Sleep(0)
+				b.Publish(i)
+			}
+			l.Sleep(0)
+			b.Close()
+			equal(t, "received", fmt.Sprint(got), "[0 1 2 3 4]")
 		})
 	})
 }
