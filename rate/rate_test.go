@@ -150,6 +150,32 @@ func TestTooLate(t *testing.T) {
 	}
 }
 
+// Those that wait count for who asks how long it would take, until they give up; a context ends a task's wait.
+func TestWanted(t *testing.T) {
+	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
+		limiter := rate.NewLimiter(1, 5)
+		limiter.AllowN(5)
+		ctx, end := context.WithCancel(context.Background())
+		first := l.Go(func() {
+			if err := limiter.WaitN(ctx, 2); !errors.Is(err, context.Canceled) || !about(since(), time.Second) {
+				t.Errorf("WaitN of a context that ends: %v after %v", err, since())
+			}
+		})
+		l.Sleep(0)
+		ask := func() error { return limiter.WaitN(nil, 2) }
+		err := l.WithTimeout(3*time.Second, ask)
+		if !errors.Is(err, context.DeadlineExceeded) || since() >= time.Second {
+			t.Errorf("WaitN of what comes too late behind another: %v after %v", err, since())
+		}
+		l.Sleep(time.Second)
+		end()
+		first.Wait()
+		if err := l.WithTimeout(2*time.Second, ask); err != nil || !about(since(), 2*time.Second) {
+			t.Errorf("WaitN behind one that has given up: %v after %v", err, since())
+		}
+	})
+}
+
 // Another limit counts for those that wait.
 func TestSetLimit(t *testing.T) {
 	inWorld(t, func(l *ringo.Loop, since func() time.Duration) {
