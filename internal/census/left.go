@@ -30,9 +30,12 @@ func (s *Run) GraceOver() (tell func()) {
 	found := make([]chan func() []TaskInfo, len(loops))
 	for i, l := range loops {
 		found[i] = make(chan func() []TaskInfo, 1)
-		l.Call(func() {
+		asked := l.Call(func() {
 			found[i] <- tasksAtOnce(l) // in one piece, since what cancels them looks at each task, too
 		})
+		if !asked { // it has ended, and is not waited for
+			found[i] <- func() []TaskInfo { return nil }
+		}
 	}
 	return func() { s.tellLeft(answers(loops, found)) }
 }
