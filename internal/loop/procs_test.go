@@ -3,6 +3,7 @@ package loop
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"ringo/internal/rt/sched"
 )
@@ -25,8 +26,15 @@ func currentIdler() *idler {
 	return idlers.now
 }
 
+// unseen has idlers that begin look at nothing by themselves: in the test there are no loops, which they would take for
+// idle ones where it is slow.
+func unseen(t *testing.T) {
+	t.Cleanup(SetIdleAfter(time.Hour * firstLook))
+}
+
 // What the idler of loops that have ended still says does not count for those that run.
 func TestAnIdlerThatEndsLendsNothing(t *testing.T) {
+	unseen(t)
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	release := raiseProcs(2, unsaid)
@@ -42,6 +50,7 @@ func TestAnIdlerThatEndsLendsNothing(t *testing.T) {
 // Runs that overlap, begin and end while Ps are lent, and a program that sets GOMAXPROCS: what is added goes with those
 // for whom it was, and what the program sets stands.
 func TestProcsOfRunsThatOverlap(t *testing.T) {
+	unseen(t)
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	first := raiseProcs(2, unsaid)
