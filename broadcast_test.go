@@ -58,10 +58,10 @@ func TestBarrierCancel(t *testing.T) {
 			second := come()
 			l.Sleep(0)
 			equal(t, "in line", b.Waiting(), 2)
+			first.Cancel() // it hears of that when all have come
 			last, err := b.Wait(nil)
 			equal(t, "the last's Wait", err, nil)
 			equal(t, "last", last, true)
-			first.Cancel() // it goes on already
 			first.Wait()
 			second.Wait()
 			ended, end := context.WithCancel(context.Background())
