@@ -155,7 +155,7 @@ var errLater = errors.New("later")
 // begin takes tokens that are there, or counts the caller among those that wait.
 func (l *Limiter) begin(ctx context.Context, n int) error {
 	if ctx != nil && ctx.Err() != nil {
-		return l.line.LockContext(ctx) // which has the words for it
+		return loop.ContextError(ctx)
 	}
 	if l.allow(n) {
 		return nil

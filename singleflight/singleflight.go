@@ -6,8 +6,8 @@
 //
 //	page, _, err := pages.Do(ctx, url, func(ctx context.Context) ([]byte, error) { return fetch(ctx, url) })
 //
-// The function runs in a task or goroutine of its own. So no caller's context ends the call while
-// others wait: a caller that gives up leaves it to them.
+// The function runs in a task or goroutine of its own. So no caller's context ends the call while others wait: a caller
+// that gives up leaves it to them.
 package singleflight
 
 import (
@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // A Group is calls by their key. The zero value has none. It must not be copied after its first use.
@@ -98,9 +99,8 @@ func (g *Group[K, V]) forget(key K, c *call[V]) {
 
 // join makes the caller one of those that wait for a call, which may be a new one.
 func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) (V, error)) (*call[V], error) {
-	var none ringo.WaitGroup
-	if err := none.WaitContext(ctx); err != nil { // it is over before it begins
-		return nil, err
+	if ctx != nil && ctx.Err() != nil {
+		return nil, loop.ContextError(ctx)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
