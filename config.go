@@ -66,6 +66,10 @@ type Config struct {
 	// NoBatching makes each write a system call of its own. Otherwise small writes of tasks are sent together at the
 	// end of the loop's turn; see sock.Conn.Write.
 	NoBatching bool
+	// Start, if not nil, is called on each loop, on all at the same time, and has returned on all before Run's function
+	// is called on any: servers such as sock.ListenAndServe accept no connection earlier. It is the place to make what
+	// a loop needs; see Sharded. It runs in the loop's first task and may park. Run returns its error.
+	Start func(l *Loop) error
 	// Grace is how long the drain may last after Run's context has ended; the default is 5 s, negative is none. After
 	// that, remaining tasks are reported on stderr, in a line, and cancelled.
 	Grace time.Duration
@@ -165,6 +169,16 @@ func (c *Config) resolve() (*loop.Config, error) {
 		Warn:       debugf,
 		Complain:   onStderr.say,
 		Observe:    watch.Observe,
+	}
+	if c.Start != nil {
+		all := NewBarrier(out.Loops)
+		out.Start = func(l *loop.Loop) error {
+			if err := c.Start((*Loop)(l)); err != nil {
+				return err
+			}
+			_, err := all.Wait(nil)
+			return err
+		}
 	}
 	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
 	if c.Spin < 0 || c.Spin > time.Second {

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log"
 	"os"
 	"os/exec"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -407,6 +409,38 @@ func ExampleWatch() {
 	// Output:
 	// 0 ""
 	// 2 "verbose"
+	// <nil>
+}
+
+// Each loop has a part of the words, and no lock.
+func ExampleSharded() {
+	words := ringo.NewSharded(func(*ringo.Loop) (map[string]int, error) { return map[string]int{}, nil })
+	seed := maphash.MakeSeed()
+	cfg := &ringo.Config{Loops: 2, Start: words.Start}
+	err := ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
+		if l.Index() > 0 {
+			return nil // it is there for the other's calls
+		}
+		batch := words.Batch()
+		for word := range strings.FieldsSeq("the cat and the dog and the bird") {
+			batch.Add(words.At(maphash.String(seed, word)), func(count map[string]int) { count[word]++ })
+		}
+		if err := batch.Call(); err != nil {
+			return err
+		}
+		words.At(maphash.String(seed, "the")).Call(func(count map[string]int) error {
+			fmt.Println("the:", count["the"])
+			return nil
+		})
+		different, err := ringo.Reduce(words, func(count map[string]int) (int, error) { return len(count), nil },
+			func(a, b int) int { return a + b })
+		fmt.Println("different words:", different)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// the: 3
+	// different words: 5
 	// <nil>
 }
 

@@ -36,6 +36,9 @@ var handles = map[string]reflect.Type{
 	"Watch":        reflect.TypeFor[ringo.Watch[int]](),
 	"Broadcast":    reflect.TypeFor[ringo.Broadcast[int]](),
 	"Subscription": reflect.TypeFor[ringo.Subscription[int]](),
+	"Sharded":      reflect.TypeFor[ringo.Sharded[int]](),
+	"Shard":        reflect.TypeFor[ringo.Shard[int]](),
+	"Batch":        reflect.TypeFor[ringo.Batch[int]](),
 	"PanicError":   reflect.TypeFor[ringo.PanicError](),
 	"SetupError":   reflect.TypeFor[ringo.SetupError](),
 }

@@ -36,6 +36,8 @@ type Config struct {
 	Logger     *slog.Logger // told of what begins and ends, at debug level, and of what Complain is; nil: nobody is
 	LogTasks   bool         // also of tasks
 
+	// Start is called by the first task of each loop before what that is there for; nil: nothing is. T.
+	Start func(l *Loop) error
 	// Observe makes who looks at the Run; nil: nobody does.
 	Observe func(s *Set) RunObserver
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are

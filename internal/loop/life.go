@@ -27,6 +27,7 @@ type life struct {
 	endBy    int64 // when a dead loop's tasks have had their time
 	killed   bool  // see Program.Kill
 	ended    atomic.Bool
+	rests    atomic.Uint64 // odd while it has nothing to do, see mayEnd
 }
 
 // run is a loop's goroutine. It never unlocks its thread, so that thread, with
@@ -52,7 +53,7 @@ func (e *life) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 		slog.String("reason", l.info.Reason))
 	defer l.cfg.Log("loop ends", slog.Int("loop", l.index))
 	e.startMain(fn)
-	if err := l.turns(func() bool { return l.tasks.main.finished }); err != nil {
+	if err := l.turns(func() bool { return l.tasks.main.finished && e.mayEnd() }); err != nil {
 		e.abort()
 		return
 	}
@@ -110,6 +111,11 @@ func (e *life) startMain(fn func(*Loop) error) {
 	t := &Task{l: l}
 	t.fn = func() {
 		l.RunsFor(code.Of(fn))
+		if start := l.cfg.Start; start != nil {
+			if err = start(l); err != nil {
+				return
+			}
+		}
 		err = fn(l)
 	}
 	t.extension().onEnd = func(end error) {
@@ -122,6 +128,34 @@ func (e *life) startMain(fn func(*Loop) error) {
 	l.tasks.live++
 	l.tasks.main = t
 	l.ready.enqueue(item{task: t})
+}
+
+// mayEnd reports whether a loop may end that has nothing to do. In a Run whose loops end together it may when none of
+// them has anything to do, nor mail that would start something: the others' tasks may ask it until then. The last loop
+// that comes to rest sees that it is the last, and wakes the others so that they see it, too. A loop rests at most
+// until it has waited.
+func (e *life) mayEnd() bool {
+	s := e.l.set
+	if !s.together.Load() || e.stopping || e.killed {
+		return true
+	}
+	e.rests.Add(1)
+	if !s.rests() {
+		return false
+	}
+	for _, l := range s.loops {
+		if l != e.l {
+			l.drv.Wake()
+		}
+	}
+	return true
+}
+
+// goesOn ends the rest of a loop that has not ended.
+func (e *life) goesOn() {
+	if e.rests.Load()&1 == 1 {
+		e.rests.Add(1)
+	}
 }
 
 // drain stops what accepts, and tells the rest of what is open that the end is near.
@@ -158,7 +192,10 @@ func (e *life) abort() {
 	l := e.l
 	l.inbox.refuse()
 	for l.ready.len() > 0 {
-		if it := l.ready.pop(); it.task != nil && !it.resumes() {
+		switch it := l.ready.pop(); {
+		case it.task == nil:
+			refuseJob(it.job)
+		case !it.resumes():
 			it.task.wakeJoiners(ErrEnded)
 		}
 	}

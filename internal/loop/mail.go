@@ -130,8 +130,17 @@ func refuse(rest *mailbox.Batch[message]) {
 		switch m.kind {
 		case msgGo:
 			m.task.wakeJoiners(ErrEnded)
+		case msgJob:
+			refuseJob(m.job)
 		case msgCall:
 			m.fn()
 		}
+	}
+}
+
+// refuseJob tells a job that it never runs, if that wants to know.
+func refuseJob(j Job) {
+	if r, ok := j.(interface{ Refused() }); ok {
+		r.Refused()
 	}
 }

@@ -49,7 +49,10 @@ func (p *Program) Run(l *Loop) {
 		return
 	}
 	err = l.turns(func() bool {
-		return l.tasks.main != nil && l.tasks.main.finished || l.tasks.main == nil && len(p.errs) > 0
+		if l.tasks.main == nil {
+			return len(p.errs) > 0
+		}
+		return l.tasks.main.finished && l.life.mayEnd()
 	})
 	switch {
 	case l.life.killed:

@@ -39,6 +39,8 @@ type Set struct {
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	timers   []func() (stopped bool)
 
+	together atomic.Bool // see EndTogether
+
 	lanes    lane.Set
 	short    Seldom
 	observer RunObserver // nil: nobody looks
@@ -70,6 +72,34 @@ func (s *Set) Loops() []*Loop {
 		return nil
 	}
 	return s.loops
+}
+
+// EndTogether has loops without tasks wait for the others': each ends when no loop has a task left. G.
+func (s *Set) EndTogether() { s.together.Store(true) }
+
+// rests reports whether all loops rest. Between two looks that find each of them in the same rest there was a moment
+// when all rested at once, and nothing was under way that a third look would find: whoever has taken mail in has ended
+// his rest before. G.
+func (s *Set) rests() bool {
+	before, ok := s.restOnce()
+	if !ok {
+		return false
+	}
+	after, ok := s.restOnce()
+	return ok && after == before
+}
+
+// restOnce counts the rests that loops have begun and ended, if all rest.
+func (s *Set) restOnce() (sum uint64, all bool) {
+	for _, l := range s.loops {
+		none := l.inbox.starts.Empty() // before its rest, which ends before it takes any
+		n := l.life.rests.Load()
+		if !none || n&1 == 0 {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, true
 }
 
 // newSet makes the loops, which have not begun.

@@ -28,7 +28,9 @@ func (l *Loop) turns(over func() bool) error {
 				return nil
 			}
 		}
-		if err := l.wait(); err != nil && (l.life.killed || !l.life.unwinds(err)) {
+		err := l.wait()
+		l.life.goesOn()
+		if err != nil && (l.life.killed || !l.life.unwinds(err)) {
 			return err
 		}
 	}

@@ -48,23 +48,13 @@ func (p *program) onLoops(ctx context.Context, o *options, ready func(addr net.A
 	if err != nil {
 		return err
 	}
-	defer set.Close()
-	return ringo.Run(ctx, &ringo.Config{Driver: o.on, Loops: o.loops}, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
+	cfg := &ringo.Config{Driver: o.on, Loops: o.loops, Start: func(l *ringo.Loop) error {
 		if l.Index() == 0 {
-			ready(ln.Addr(), l.Info().Name)
+			ready(set.Addr(), l.Info().Name)
 		}
-		for {
-			c, err := ln.AcceptConn()
-			if err != nil {
-				return err
-			}
-			l.Go(func() { p.sharded(c) })
-		}
-	})
+		return p.start(l)
+	}}
+	return sock.ServeSets(ctx, cfg, []*sock.ListenerSet{set}, p.sharded)
 }
 
 func (p *program) inTasks(l *ringo.Loop, ln *sock.Listener) error {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"strconv"
-	"sync/atomic"
 
 	"ringo"
 	"ringo/sock"
@@ -16,58 +15,46 @@ import (
 // answers in order.
 type shards struct {
 	seed   maphash.Seed
-	values [loopsMax]map[string][]byte
+	values *ringo.Sharded[map[string][]byte]
 }
-
-// loopsMax bounds -loops.
-const loopsMax = 64
 
 func newShards(*options) (*program, error) {
-	s := &shards{seed: maphash.MakeSeed()}
-	for i := range s.values {
-		s.values[i] = map[string][]byte{}
-	}
-	return &program{sharded: s.serve}, nil
-}
-
-// asker is one connection's side.
-type asker struct {
-	s       *shards
-	loops   []*ringo.Loop
-	asked   []*ask // of a batch, and places for the next
-	pending atomic.Int32
-	over    *ringo.Chan[struct{}] // the last answer of a batch is there
+	s := &shards{maphash.MakeSeed(), ringo.NewSharded(func(*ringo.Loop) (map[string][]byte, error) {
+		return map[string][]byte{}, nil
+	})}
+	return &program{start: s.values.Start, sharded: s.serve}, nil
 }
 
 // ask is one command on its way to its loop.
 type ask struct {
 	cmd    command
-	shard  int
 	answer []byte
-	run    func()
+	run    func(values map[string][]byte)
 }
 
 func (s *shards) serve(c *sock.Conn) {
-	defer c.Close()
-	a := &asker{s: s, loops: c.Loop().Loops(), over: ringo.NewChan[struct{}](1)}
+	var asked []*ask // what came together, and places for what comes next
+	batch := s.values.Batch()
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	for {
 		n := 0
 		for n == 0 || r.Buffered() > 0 {
-			if n == len(a.asked) {
-				a.add()
+			if n == len(asked) {
+				k := new(ask)
+				k.run = k.do
+				asked = append(asked, k)
 			}
-			k := a.asked[n]
+			k := asked[n]
 			if err := k.cmd.read(r); err != nil {
 				return
 			}
-			k.shard = a.shardOf(&k.cmd)
+			batch.Add(s.shardOf(&k.cmd), k.run)
 			n++
 		}
-		if a.ask(c.Loop(), a.asked[:n]) != nil {
+		if err := batch.Call(); err != nil {
 			return
 		}
-		for _, k := range a.asked[:n] {
+		for _, k := range asked[:n] {
 			w.Write(k.answer)
 		}
 		if err := w.Flush(); err != nil {
@@ -76,43 +63,12 @@ func (s *shards) serve(c *sock.Conn) {
 	}
 }
 
-// add makes one more place.
-func (a *asker) add() {
-	k := &ask{}
-	k.run = func() {
-		k.do(a.s.values[k.shard])
-		if a.pending.Add(-1) == 0 {
-			a.over.Send(struct{}{})
-		}
+func (s *shards) shardOf(cmd *command) *ringo.Shard[map[string][]byte] {
+	var hash uint64
+	if cmd.words > 1 {
+		hash = maphash.Bytes(s.seed, cmd.word(1))
 	}
-	a.asked = append(a.asked, k)
-}
-
-func (a *asker) shardOf(cmd *command) int {
-	if cmd.words < 2 {
-		return 0
-	}
-	return int(maphash.Bytes(a.s.seed, cmd.word(1)) % uint64(len(a.loops)))
-}
-
-// ask has each command run where its key is, and parks until all have.
-func (a *asker) ask(own *ringo.Loop, batch []*ask) error {
-	a.pending.Store(1)
-	for _, k := range batch {
-		if k.shard == own.Index() {
-			k.do(a.s.values[k.shard])
-			continue
-		}
-		a.pending.Add(1)
-		if err := a.loops[k.shard].Post(k.run); err != nil {
-			return err
-		}
-	}
-	if a.pending.Add(-1) == 0 {
-		return nil
-	}
-	_, err := a.over.Recv()
-	return err
+	return s.values.At(hash)
 }
 
 func (k *ask) do(values map[string][]byte) {

@@ -5,8 +5,8 @@ import "strings"
 // parks are the functions and methods, by package, in which a task parks: other tasks of its loop run meanwhile, so
 // that no sync.Mutex must be locked then.
 var parks = map[string]string{
-	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Wait WaitContext Lock LockContext RLock " +
-		"RLockContext Acquire Send SendContext Recv RecvContext Next",
+	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Start Each Reduce Wait WaitContext Lock " +
+		"LockContext RLock RLockContext Acquire Send SendContext Recv RecvContext Next",
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +

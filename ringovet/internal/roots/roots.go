@@ -52,6 +52,13 @@ var entries = []Entry{
 	{"ringo.OnceFunc", 0, Task}, // in the first that calls what it returns: for those that are no tasks there is sync's
 	{"ringo.OnceValue", 0, Task},
 	{"ringo.OnceValues", 0, Task},
+	{"ringo.Config.Start", -1, Task},
+	{"ringo.NewSharded", 0, Task},
+	{"(*ringo.Sharded[T]).Each", 0, Task},
+	{"ringo.Reduce", 1, Task},
+	{"ringo.Reduce", 2, Caller},
+	{"(*ringo.Shard[T]).Call", 0, Task},
+	{"(*ringo.Batch[T]).Add", 1, Task},
 	{"(*ringo/singleflight.Group[K, V]).Do", 2, Alike},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},

@@ -1,0 +1,374 @@
+package ringo
+
+import (
+	"errors"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"ringo/internal/loop"
+	"ringo/internal/rt/code"
+)
+
+// A Sharded is a value for each loop of a Run, such as a part of a store's keys: only tasks of that loop use it, so it
+// needs no lock. NewSharded makes it. Its Start, which is made to be Config.Start, makes the values before anybody is
+// served:
+//
+//	store := ringo.NewSharded(func(l *ringo.Loop) (*shard, error) { return openShard(l.Index()) })
+//	err := sock.ListenAndServe(ctx, &ringo.Config{Start: store.Start}, "tcp", ":6379", serve)
+//
+// Tasks of any loop and goroutines reach the other values by functions that run on their loops: Shard.Call for one, a
+// Batch for many, Each and Reduce for all. The loops of a Run with a Sharded end together, when none of them has a task
+// left: until then all of them answer, also during the drain.
+type Sharded[T any] struct {
+	make    func(l *Loop) (T, error)
+	shards  atomic.Pointer[[]Shard[T]] // once all values have been made
+	batches sync.Pool                  // for those who call one function
+
+	mu      sync.Mutex
+	set     *loop.Set // that it belongs to
+	all     []Shard[T]
+	started *Barrier
+}
+
+// NewSharded makes a Sharded whose Start gets the value of each loop by calling make in a task of that loop.
+func NewSharded[T any](make func(l *Loop) (T, error)) *Sharded[T] {
+	wantFunc(make != nil, "NewSharded")
+	return &Sharded[T]{make: make}
+}
+
+// Start makes the value of l, and returns when those of all loops of its Run have been made. It is to be called once on
+// each loop, before the values are used: by Config.Start, or at the beginning of Run's function. It returns the error
+// of the function that makes the value. A Sharded belongs to one Run at a time. Only a task of l may call it; it parks.
+func (s *Sharded[T]) Start(l *Loop) error {
+	e := l.task("Sharded.Start")
+	if s == nil || s.make == nil {
+		return ofNil("Sharded.Start")
+	}
+	all, started, err := s.join(e)
+	if err != nil {
+		return err
+	}
+	v, err := s.make(l)
+	if err != nil {
+		return err
+	}
+	all[e.Index()].v = v
+	if _, err := started.Wait(nil); err != nil {
+		return err
+	}
+	s.shards.Store(&all)
+	return nil
+}
+
+// join has the loop among those that are started.
+func (s *Sharded[T]) join(e *loop.Loop) ([]Shard[T], *Barrier, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set := e.Set(); s.set != set {
+		for i := range s.all {
+			if sh := &s.all[i]; sh.l != nil && !sh.l.engine().Ended() {
+				return nil, nil, errors.New("ringo: Sharded.Start: it belongs to another Run, which has not ended")
+			}
+		}
+		s.set, s.all, s.started = set, make([]Shard[T], len(set.Loops())), NewBarrier(len(set.Loops()))
+		s.shards.Store(nil)
+		set.EndTogether()
+	}
+	sh := &s.all[e.Index()]
+	if sh.of != nil {
+		return nil, nil, errors.New("ringo: Sharded.Start was called on this loop before")
+	}
+	sh.of, sh.l = s, (*Loop)(e)
+	return s.all, s.started, nil
+}
+
+// places are the shards, by the index of their loops.
+func (s *Sharded[T]) places(method string) []Shard[T] {
+	if s == nil {
+		panic(ofNil(method))
+	}
+	all := s.shards.Load()
+	if all == nil {
+		panic("ringo: " + method + " before Start has returned on all loops")
+	}
+	return *all
+}
+
+// At returns the shard that has a key, given a hash of it, such as maphash.String's: the same for the same hash, as
+// long as the Run lasts. Any goroutine may call it; it does not park.
+func (s *Sharded[T]) At(hash uint64) *Shard[T] {
+	all := s.places("Sharded.At")
+	return &all[hash%uint64(len(all))]
+}
+
+// Local returns the value of the loop that the running task is of. It panics if the caller is no task of these loops.
+func (s *Sharded[T]) Local() T {
+	all := s.places("Sharded.Local")
+	l, _ := loop.Current()
+	if i := l.Index(); i < len(all) && all[i].l.engine() == l {
+		return all[i].v
+	}
+	panic("ringo: Sharded.Local from outside the loops' tasks")
+}
+
+// Each calls fn with each value, on the values' loops at the same time, and returns when all calls have ended, with
+// their errors joined (errors.Join). It is otherwise like Shard.Call. Any goroutine may call it; a task parks.
+func (s *Sharded[T]) Each(fn func(v T) error) error {
+	wantFunc(fn != nil, "Sharded.Each")
+	all := s.places("Sharded.Each")
+	errs := make([]error, len(all))
+	err := s.together(func(b *Batch[T]) {
+		for i := range all {
+			b.Add(&all[i], func(v T) { errs[i] = fn(v) })
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// Reduce calls fn with each value of s, as Sharded.Each does, and merges what the calls return, in the order of the
+// loops. Any goroutine may call it; a task parks. merge runs in the caller.
+func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R) R) (R, error) {
+	wantFunc(fn != nil && merge != nil, "Reduce")
+	all := s.places("Reduce")
+	parts, errs := make([]R, len(all)), make([]error, len(all))
+	err := s.together(func(b *Batch[T]) {
+		for i := range all {
+			b.Add(&all[i], func(v T) { parts[i], errs[i] = fn(v) })
+		}
+	})
+	if err := errors.Join(append(errs, err)...); err != nil {
+		var none R
+		return none, err
+	}
+	sum := parts[0]
+	for _, part := range parts[1:] {
+		sum = merge(sum, part)
+	}
+	return sum, nil
+}
+
+// together runs a batch that is needed once.
+func (s *Sharded[T]) together(add func(b *Batch[T])) error {
+	b, _ := s.batches.Get().(*Batch[T])
+	if b == nil {
+		b = s.Batch()
+	}
+	add(b)
+	err := b.Call()
+	s.batches.Put(b) // unless a function has panicked
+	return err
+}
+
+// A Shard is one loop's place in a Sharded; Sharded.At returns it.
+type Shard[T any] struct {
+	of *Sharded[T]
+	l  *Loop
+	v  T
+}
+
+// Loop returns the loop that has the value: a connection can move to it (sock.Conn.MoveTo). Any goroutine may call it.
+func (s *Shard[T]) Loop() *Loop {
+	if s == nil {
+		return nil
+	}
+	return s.l
+}
+
+// Call calls fn with the value, in a task of its loop, and returns fn's error when fn has ended: a task parks, a
+// goroutine blocks. A task of that loop calls fn itself. If fn has not returned the error is that of Task.Wait; if the
+// loop had ended, and fn never ran, it is ErrEnded. fn may park; others use the value meanwhile. Nothing ends the wait,
+// and neither the caller's cancel nor its time-outs reach fn: what may take long is for Loop.Call. Any goroutine may
+// call it.
+func (s *Shard[T]) Call(fn func(v T) error) (err error) {
+	wantFunc(fn != nil, "Shard.Call")
+	if s == nil || s.of == nil {
+		return ofNil("Shard.Call")
+	}
+	if s.l.engine().IsCurrent() {
+		return fn(s.v)
+	}
+	failed := s.of.together(func(b *Batch[T]) { b.Add(s, func(v T) { err = fn(v) }) })
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// A Batch is functions for shards that travel together: one message to each loop that has to do with them, and one
+// answer when all have run. So a server asks for all that one read of a connection has brought. Sharded.Batch makes it.
+// One caller at a time may use it, over and over again; then it does not allocate.
+type Batch[T any] struct {
+	s       *Sharded[T]
+	to      []*calls[T] // by the index of the loop; nil: none yet
+	used    []*calls[T] // those with functions, in the order of the first
+	pending atomic.Int32
+	waiter  loop.Parker
+}
+
+// Batch makes an empty batch.
+func (s *Sharded[T]) Batch() *Batch[T] { return &Batch[T]{s: s} }
+
+// Add puts a function into the batch. It does not call it yet.
+func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
+	wantFunc(fn != nil, "Batch.Add")
+	if b == nil || to == nil || to.of != b.s {
+		panic("ringo: Batch.Add for a shard of another Sharded")
+	}
+	i := to.l.Index()
+	for len(b.to) <= i {
+		b.to = append(b.to, nil)
+	}
+	c := b.to[i]
+	if c == nil {
+		c = &calls[T]{batch: b}
+		b.to[i] = c
+	}
+	if len(c.fns) == 0 {
+		c.at = to
+		b.used = append(b.used, c)
+	}
+	c.fns = append(c.fns, fn)
+}
+
+// Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. Those for one
+// shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's, in the caller;
+// those for different shards run at the same time. The batch is empty afterwards. If functions have not returned, or
+// have not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. Any
+// goroutine may call it.
+func (b *Batch[T]) Call() (err error) {
+	if b == nil {
+		return ofNil("Batch.Call")
+	}
+	loop.ChargeAndYield()
+	l, t := loop.Current()
+	var own *calls[T]
+	asked := int32(0)
+	for _, c := range b.used {
+		if l != nil && c.at.l.engine() == l {
+			own = c
+		} else {
+			asked++
+		}
+	}
+	if asked > 0 {
+		b.pending.Store(asked + 1)
+		b.waiter.For = "Batch.Call"
+		b.waiter.Begin(l, t)
+		for _, c := range b.used {
+			if c != own && !c.at.l.engine().StartFrom(c) {
+				c.Refused()
+			}
+		}
+	}
+	defer func() {
+		if asked > 0 {
+			b.wait(t)
+		}
+		err = b.end()
+	}()
+	if own != nil {
+		own.run(l)
+	}
+	return nil
+}
+
+// wait waits for all that were asked.
+func (b *Batch[T]) wait(t *loop.Task) {
+	if b.pending.Add(-1) == 0 { // nobody is left who would wake the caller
+		if t != nil {
+			return
+		}
+		b.waiter.Claim(0)
+		b.waiter.Wake()
+	}
+	b.waiter.ParkOn()
+}
+
+// end empties the batch, and gives the first error.
+func (b *Batch[T]) end() (err error) {
+	for _, c := range b.used {
+		if err == nil {
+			err = c.err
+		}
+		clear(c.fns)
+		c.fns, c.next, c.within, c.err = c.fns[:0], 0, false, nil
+	}
+	b.used = b.used[:0]
+	return err
+}
+
+// calls are a batch's functions for one shard, on their way to its loop and back.
+type calls[T any] struct {
+	batch  *Batch[T]
+	at     *Shard[T]
+	fns    []func(v T)
+	next   int
+	within bool  // the one before next has not returned
+	err    error // why one has not
+}
+
+// Run is the task on the loop of the shard.
+func (c *calls[T]) Run() {
+	defer c.leave()
+	c.run(c.at.l.engine())
+}
+
+// Code names the first function.
+func (c *calls[T]) Code() code.Func { return code.Of(c.fns[0]) }
+
+// run calls the functions that have not been called.
+func (c *calls[T]) run(l *loop.Loop) {
+	for c.next < len(c.fns) {
+		l.ChargeAndYield()
+		fn := c.fns[c.next]
+		c.next++
+		c.within = true
+		fn(c.at.v)
+		c.within = false
+	}
+}
+
+// leave answers, also if a function has ended the task: then another task goes on behind it.
+func (c *calls[T]) leave() {
+	l := c.at.l.engine()
+	switch {
+	case !c.within:
+		c.answer()
+		return
+	case l.Killed():
+		return
+	}
+	why := recover()
+	switch {
+	case why == nil:
+		c.err = ErrGoexit
+	case l.Config().OnPanic == nil: // the program ends
+		panic(why)
+	default:
+		c.err = &PanicError{Value: why, Stack: debug.Stack(), In: "a task"}
+	}
+	c.within = false
+	if c.next < len(c.fns) {
+		l.Start(c)
+	} else {
+		c.answer()
+	}
+	if why != nil {
+		panic(why)
+	}
+}
+
+// Refused answers for a loop that has ended.
+func (c *calls[T]) Refused() {
+	c.err = ErrEnded
+	c.answer()
+}
+
+// answer wakes the caller if all others have answered. The batch is the caller's then.
+func (c *calls[T]) answer() {
+	if b := c.batch; b.pending.Add(-1) == 0 {
+		b.waiter.Claim(0)
+		b.waiter.Wake()
+	}
+}
