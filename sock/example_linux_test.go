@@ -3,6 +3,7 @@
 package sock_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -594,4 +595,49 @@ func ExamplePipe() {
 		log.Fatal(err)
 	}
 	// Output: hello, world
+}
+
+// A chat: what one says goes to all that listen. A peer that does not keep up misses the oldest of what waits for it.
+func ExampleFeed() {
+	room := sock.Feed{Waiting: 100, Slow: sock.DropOldest}
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		var peers []*sock.Conn
+		for range 3 {
+			c, peer, err := sock.Pipe(l)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			defer peer.Close()
+			if err := room.Add(c); err != nil {
+				return err
+			}
+			peers = append(peers, peer)
+		}
+		for _, text := range []string{"hello\n", "who is there?\n"} {
+			if err := room.Publish(l.Context(), []byte(text)); err != nil {
+				return err
+			}
+		}
+		for i, peer := range peers {
+			r := bufio.NewReader(peer)
+			for range 2 {
+				text, err := r.ReadString('\n')
+				if err != nil {
+					return err
+				}
+				fmt.Printf("peer %d: %s", i, text)
+			}
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// peer 0: hello
+	// peer 0: who is there?
+	// peer 1: hello
+	// peer 1: who is there?
+	// peer 2: hello
+	// peer 2: who is there?
+	// <nil>
 }

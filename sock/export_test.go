@@ -1,8 +1,10 @@
 package sock
 
 import (
+	"slices"
 	"testing"
 
+	"ringo"
 	"ringo/internal/loop"
 )
 
@@ -28,4 +30,23 @@ func TestMemoryOfDatagramsIsGivenBack(t *testing.T) {
 	if more := s.Trim(); more || s.packet != nil {
 		t.Error("the memory of datagrams stays where nobody reads any")
 	}
+}
+
+// Passed reports whether nothing that was published is still to be passed on by a loop, whose task calls.
+func (f *Feed) Passed(l *ringo.Loop) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.parts[(*loop.Loop)(l)]
+	return p == nil || !p.passing
+}
+
+// Idle reports whether nothing waits for a connection either.
+func (f *Feed) Idle(l *ringo.Loop) bool {
+	if !f.Passed(l) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.parts[(*loop.Loop)(l)]
+	return p == nil || !slices.ContainsFunc(p.all, func(s *follower) bool { return s.sending })
 }

@@ -38,26 +38,35 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 // is sent whole or not at all. Only a task of the connection's loop may call it, even if it is cancelled; other callers
 // get ringo.ErrNotTask.
 func (c *Conn) TryWrite(p []byte) (n int, err error) {
-	switch {
-	case c.l == nil:
-		return 0, errZero
-	case !c.l.IsCurrent():
-		return 0, c.fail("write", stranger(c.l))
-	}
-	if err := c.core.CheckNow(); err != nil {
-		return 0, c.fail("write", err)
+	if err := c.forTasks("write"); err != nil {
+		return 0, err
 	}
 	a, ok := c.core.TryEnter(handle.Out)
 	if !ok {
 		return 0, nil
 	}
-	n, err = c.tryWriteOwn(p)
+	n, err = c.tryWriteOwn(p, false)
 	c.core.Leave(a)
 	return n, c.failed("write", err)
 }
 
-func (c *Conn) tryWriteOwn(p []byte) (n int, err error) {
-	if c.accept(p) {
+// forTasks is why a call that is for tasks of the loop alone may not be made.
+func (c *Conn) forTasks(name string) error {
+	switch {
+	case c.l == nil:
+		return errZero
+	case !c.l.IsCurrent():
+		return c.fail(name, stranger(c.l))
+	}
+	if err := c.core.CheckNow(); err != nil {
+		return c.fail(name, err)
+	}
+	return nil
+}
+
+// tryWriteOwn is TryWrite for a task that has access. Nobody changes p any more if it is shared.
+func (c *Conn) tryWriteOwn(p []byte, shared bool) (n int, err error) {
+	if shared && c.acceptShared(p) || c.accept(p) {
 		return len(p), nil
 	}
 	c.core.Spends()
@@ -99,6 +108,11 @@ const acceptMax = 4096
 // accept reports whether p is sent at the turn's end.
 func (c *Conn) accept(p []byte) bool {
 	return len(p) != 0 && len(p) <= int(c.accepts.Load()) && c.mayWrite() && c.core.Accept(p)
+}
+
+// acceptShared reports whether p, which nobody changes any more, is sent at the turn's end, from where it is.
+func (c *Conn) acceptShared(p []byte) bool {
+	return len(p) != 0 && c.accepts.Load() > 0 && c.mayWrite() && c.core.AcceptShared(p)
 }
 
 // acceptsBuffer reports whether n bytes in a buffer of the loop's may be sent at the turn's end, from where they are.

@@ -49,6 +49,12 @@ func (c *Core) Accept(p []byte) bool {
 	return c.Accepts() && c.takeRoom(len(p)) && c.l.Outbox().Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
+// AcceptShared is Accept for bytes that nobody changes any more, without a copy.
+func (c *Core) AcceptShared(p []byte) bool {
+	return c.Accepts() && c.takeRoom(len(p)) &&
+		c.l.Outbox().AcceptShared(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
+}
+
 // takeRoom reports whether n bytes more may be accepted, and takes the room for them. As a rule that is so. But while
 // much has found no room, of other handles, the socket is asked first, now and then: what it has room for can't fail to
 // be sent, so that peers who don't read slow nobody else down.

@@ -23,7 +23,7 @@ type Outbox struct {
 	held   []accepted   // of Sends, by the same index
 	mem    []byte       // where small writes are copied to; nil: there is no memory at all
 	used   int          // of mem
-	lent   int          // bytes in buffers
+	lent   int          // bytes in buffers and in shared memory
 	unsent int          // bytes that were accepted and found no room, of all handles
 	info   [memInfo]byte
 	turn   uint64 // numbers what is sent at once; never 0
@@ -39,9 +39,10 @@ type Outbox struct {
 
 // accepted is what the loop knows of a send.
 type accepted struct {
-	owner Sender
-	buf   *bufs.Buffer // that the bytes are in; nil: they are in mem
-	end   int          // where they end in mem
+	owner  Sender
+	buf    *bufs.Buffer // that the bytes are in; nil: they are in mem
+	end    int          // where they end in mem
+	shared bool         // they are elsewhere, in memory that nobody changes
 }
 
 // Sender is somebody who has something in the outbox.
@@ -106,6 +107,16 @@ func (b *Outbox) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *bufs.Buffer)
 	p := buf.Unread()
 	b.lent += len(p)
 	b.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})
+}
+
+// AcceptShared is Accept for bytes that nobody changes any more, without a copy. T.
+func (b *Outbox) AcceptShared(a *Accepted, s Sender, fd int32, p []byte) bool {
+	if !b.AcceptsBuffer(*a, len(p)) {
+		return false
+	}
+	b.lent += len(p)
+	b.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, end: -1, shared: true})
+	return true
 }
 
 // room reports whether one more send of n bytes to be copied may be accepted. If not the turn is to end.
@@ -177,7 +188,7 @@ func (b *Outbox) join(i int, p []byte) bool {
 	s, h := &b.Sends[i], &b.held[i]
 	have, n := len(s.Buf), len(p)
 	switch {
-	case h.buf != nil || have+n > AcceptMax:
+	case h.buf != nil || h.shared || have+n > AcceptMax:
 		return false
 	case h.end == b.used && b.used+n <= outboxMem:
 		copy(b.take(n), p)
@@ -257,9 +268,12 @@ func (b *Outbox) tell(i int) {
 
 // letGo gives back the buffer that a send was in.
 func (b *Outbox) letGo(i int) {
-	if buf := b.held[i].buf; buf != nil {
+	h := &b.held[i]
+	if h.buf != nil || h.shared {
 		b.lent -= len(b.Sends[i].Buf)
-		buf.Pool().Put(buf)
+	}
+	if h.buf != nil {
+		h.buf.Pool().Put(h.buf)
 	}
 }
 

@@ -10,7 +10,7 @@ var parks = map[string]string{
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +
-		"DetachUDP ReadFromAddrPort WriteToAddrPort " +
+		"DetachUDP ReadFromAddrPort WriteToAddrPort Publish " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
 	"ringo/event":         "Adopt Detach Wait",

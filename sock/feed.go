@@ -1,0 +1,430 @@
+package sock
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ringo"
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/internal/rt/code"
+)
+
+// A Feed sends messages to all connections that follow it, of any number of loops. The bytes of a message are in memory
+// once, however many connections it goes to, and one slow peer delays no other: messages wait for it, up to a bound,
+// and what happens then is the Feed's policy. A connection gets whole messages, in the order in which they were
+// published, between its other writes.
+//
+// The zero Feed is ready; its fields must not be changed after its first use, and it must not be copied. It is for
+// plain connections: TLS encrypts each message for each peer, so there a Write for each connection is what it takes.
+type Feed struct {
+	// Waiting is how many messages may wait for one connection whose peer reads too slowly; the default is 64. With 1
+	// and DropOldest a slow peer gets the latest state and not what led there.
+	Waiting int
+	// Slow is what happens when another message comes.
+	Slow SlowPolicy
+
+	mu     sync.Mutex
+	parts  map[*loop.Loop]*feedPart
+	last   uint64           // number of the last message
+	behind *ringo.Semaphore // of messages that a loop has not passed on
+
+	conns           atomic.Int64
+	dropped, closed atomic.Uint64
+}
+
+// SlowPolicy is what a Feed does with a message for a connection for which Feed.Waiting messages wait.
+type SlowPolicy int
+
+const (
+	// DropNewest drops the message for this connection.
+	DropNewest SlowPolicy = iota
+	// DropOldest drops the message that has waited longest.
+	DropOldest
+	// CloseSlow closes the connection, as CloseSoon does, so that no peer misses a message without noticing.
+	CloseSlow
+)
+
+// FeedStats counts what a Feed has done.
+type FeedStats struct {
+	Conns     int    // that follow it, and those that were closed lately
+	Published uint64 // messages
+	Dropped   uint64 // messages, once for each connection that missed one
+	Closed    uint64 // connections that were too slow, by CloseSlow
+}
+
+const (
+	waitingDefault = 64
+	// behindMax is how many messages a loop may have before it that it has not passed on. Publish waits then.
+	behindMax = 256
+	// joinedMax is up to how many bytes messages that came together are sent by one call.
+	joinedMax = 16 << 10
+	// sweepFirst is how many connections a loop has before it is looked which of them were closed.
+	sweepFirst = 64
+)
+
+// feedMessage is what was published.
+type feedMessage struct {
+	f      *Feed
+	p      []byte
+	number uint64
+	left   atomic.Int32 // loops that have not passed it on, and its publisher
+}
+
+// passed says that one of them has.
+func (m *feedMessage) passed() {
+	if m.left.Add(-1) == 0 {
+		m.f.behind.Release(1)
+	}
+}
+
+// feedPart is the connections of one loop.
+type feedPart struct {
+	f       *Feed
+	l       *loop.Loop
+	come    []*feedMessage // under f.mu
+	passing bool           // under f.mu: a task has come, or is on its way
+	ended   bool           // under f.mu: the loop has
+
+	// What is the loop's alone:
+	all   []*follower
+	of    map[*Conn]*follower
+	walk  bool // all is being walked, and stays as it is but for what comes behind
+	gone  int  // of all
+	sweep int  // with so many it is looked which of them were closed
+}
+
+// follower is a connection that follows.
+type follower struct {
+	part    *feedPart
+	c       *Conn
+	since   uint64 // the number of the last message before it came
+	rest    []byte // of a message that has begun; the follower has the access then
+	access  handle.Access
+	waiting [][]byte // whole messages
+	sending bool     // a task sends what waits
+	gone    bool
+}
+
+// Publish sends p to all connections that follow the feed. p must not be changed afterwards. It does not wait for
+// peers; it waits while a loop has 256 messages that it has not passed on to its connections: a task parks, a goroutine
+// blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any goroutine may call it.
+func (f *Feed) Publish(ctx context.Context, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	behind := f.open()
+	f.mu.Unlock()
+	if err := behind.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.last++
+	m := &feedMessage{f: f, p: p, number: f.last}
+	m.left.Store(int32(len(f.parts)) + 1)
+	for _, part := range f.parts {
+		part.come = append(part.come, m)
+		if !part.passing && !part.ended {
+			part.passing = true
+			if !part.l.StartFrom(part) {
+				part.end()
+			}
+		}
+	}
+	f.mu.Unlock()
+	m.passed()
+	return nil
+}
+
+// open makes what the zero Feed has not. The caller holds the lock.
+func (f *Feed) open() *ringo.Semaphore {
+	if f.behind == nil {
+		f.behind = ringo.NewSemaphore(behindMax)
+		f.parts = map[*loop.Loop]*feedPart{}
+	}
+	return f.behind
+}
+
+// Add has a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
+// moved. One that follows already goes on. Only a task of the connection's loop may call it; other callers get
+// ringo.ErrNotTask. It does not park.
+func (f *Feed) Add(c *Conn) error {
+	if err := c.forTasks("follow"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.open()
+	part := f.parts[c.l]
+	if part == nil {
+		part = &feedPart{f: f, l: c.l, of: map[*Conn]*follower{}}
+		f.parts[c.l] = part
+	}
+	last := f.last
+	f.mu.Unlock()
+	if part.of[c] == nil {
+		part.makeRoom()
+		s := &follower{part: part, c: c, since: last}
+		part.of[c] = s
+		part.all = append(part.all, s)
+		f.conns.Add(1)
+	}
+	return nil
+}
+
+// Remove ends what Add began: the connection gets no message any more, not even one that waits; one that has begun is
+// sent whole. Only a task of the connection's loop may call it; other callers get ringo.ErrNotTask. It does not park.
+func (f *Feed) Remove(c *Conn) error {
+	if err := c.forTasks("follow"); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	f.mu.Lock()
+	part := f.parts[c.l]
+	f.mu.Unlock()
+	if part != nil && part.of[c] != nil {
+		part.of[c].leave()
+	}
+	return nil
+}
+
+// Stats returns the counts so far. Any goroutine may call it; it does not park.
+func (f *Feed) Stats() FeedStats {
+	f.mu.Lock()
+	published := f.last
+	f.mu.Unlock()
+	return FeedStats{int(f.conns.Load()), published, f.dropped.Load(), f.closed.Load()}
+}
+
+// Run is a task that passes on what has come.
+func (p *feedPart) Run() {
+	for {
+		come := p.take()
+		if come == nil {
+			return
+		}
+		p.pass(come)
+		for _, m := range come {
+			m.passed()
+		}
+	}
+}
+
+// Code has the task known by who has begun it.
+func (*feedPart) Code() code.Func { return code.Of((*Feed).Publish) }
+
+// take takes what has come, as much as is to be sent together.
+func (p *feedPart) take() []*feedMessage {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	n, size := 0, 0
+	for n < len(p.come) && (n == 0 || size+len(p.come[n].p) <= joinedMax) {
+		size += len(p.come[n].p)
+		n++
+	}
+	if n == 0 {
+		p.come, p.passing = nil, false
+		if len(p.of) == 0 {
+			delete(p.f.parts, p.l)
+		}
+		return nil
+	}
+	come := p.come[:n:n]
+	p.come = p.come[n:]
+	return come
+}
+
+// Refused says that the loop has ended before the task began.
+func (p *feedPart) Refused() {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	p.end()
+}
+
+// end is for a loop that has ended, and with it its connections. The caller holds the lock.
+func (p *feedPart) end() {
+	p.ended = true
+	for _, m := range p.come {
+		m.passed()
+	}
+	p.come = nil
+	p.f.conns.Add(-int64(len(p.of)))
+	delete(p.f.parts, p.l)
+}
+
+// pass gives messages to all that follow. Those that come meanwhile have come later than the messages.
+func (p *feedPart) pass(come []*feedMessage) {
+	joined := come[0].p
+	if len(come) > 1 {
+		joined = nil
+		for _, m := range come {
+			joined = append(joined, m.p...)
+		}
+	}
+	p.walk = true
+	for i := 0; i < len(p.all); i++ {
+		p.l.ChargeAndYield()
+		s := p.all[i]
+		if s.since < come[0].number && !s.c.records() {
+			s.pass(come, joined)
+			continue
+		}
+		for j, m := range come {
+			if m.number > s.since {
+				s.pass(come[j:j+1], m.p)
+			}
+		}
+	}
+	p.walk = false
+	p.tidy()
+}
+
+// makeRoom drops those that were closed, once there are twice as many as were left by the last look.
+func (p *feedPart) makeRoom() {
+	if len(p.all) < p.sweep || p.walk {
+		return
+	}
+	p.walk = true
+	for _, s := range p.all {
+		if !s.gone && s.c.core.State(handle.Out) == net.ErrClosed {
+			s.leave()
+		}
+	}
+	p.walk = false
+	p.tidy()
+	p.sweep = max(sweepFirst, 2*len(p.of))
+}
+
+// tidy takes out those that are gone, if they are many.
+func (p *feedPart) tidy() {
+	if p.walk || p.gone == 0 || 2*p.gone < len(p.all) {
+		return
+	}
+	p.all = slices.DeleteFunc(p.all, func(s *follower) bool { return s.gone })
+	p.gone = 0
+}
+
+// leave ends the following.
+func (s *follower) leave() {
+	if s.gone {
+		return
+	}
+	s.gone, s.waiting = true, nil
+	p := s.part
+	p.gone++
+	p.f.conns.Add(-1)
+	delete(p.of, s.c)
+	p.tidy()
+}
+
+// pass sends messages, which are joined in one piece, as far as there is room, and keeps what is left.
+func (s *follower) pass(come []*feedMessage, joined []byte) {
+	sent := 0
+	if !s.sending && !s.gone {
+		sent = s.try(come, joined)
+	}
+	for _, m := range come {
+		switch {
+		case sent >= len(m.p):
+			sent -= len(m.p)
+		case sent > 0:
+			s.rest, sent = m.p[sent:], 0
+		case !s.gone:
+			s.keep(m.p)
+		}
+	}
+	if !s.sending && (s.rest != nil || len(s.waiting) > 0) {
+		s.sending = true
+		s.part.l.Start(s)
+	}
+}
+
+// try sends what there is room for. In the middle of a message the follower keeps the access, so that nothing else gets
+// between its bytes.
+func (s *follower) try(come []*feedMessage, joined []byte) (sent int) {
+	c := s.c
+	if err := c.core.CheckNow(); err != nil {
+		s.leave()
+		return 0
+	}
+	a, ok := c.core.TryEnter(handle.Out)
+	if !ok {
+		return 0
+	}
+	sent, err := c.tryWriteOwn(joined, true)
+	if err != nil {
+		c.core.Leave(a)
+		s.leave()
+		return 0
+	}
+	cut := sent
+	for _, m := range come {
+		if cut < len(m.p) {
+			break
+		}
+		cut -= len(m.p)
+	}
+	if cut == 0 {
+		c.core.Leave(a)
+	}
+	s.access = a
+	return sent
+}
+
+// keep has a message wait, if there is a place for it.
+func (s *follower) keep(p []byte) {
+	f := s.part.f
+	if len(s.waiting) >= cmp.Or(max(f.Waiting, 0), waitingDefault) {
+		switch f.Slow {
+		case DropOldest:
+			s.first()
+			f.dropped.Add(1)
+		case CloseSlow:
+			f.closed.Add(1)
+			s.c.CloseSoon()
+			s.leave()
+			return
+		default:
+			f.dropped.Add(1)
+			return
+		}
+	}
+	s.waiting = append(s.waiting, p)
+}
+
+// first takes out what has waited longest.
+func (s *follower) first() (p []byte) {
+	p = s.waiting[0]
+	n := copy(s.waiting, s.waiting[1:])
+	s.waiting[n] = nil
+	s.waiting = s.waiting[:n]
+	return p
+}
+
+// Run is a task that sends what waits. It ends when nothing does: a peer that is fast again costs no task.
+func (s *follower) Run() {
+	c := s.c
+	defer func() { s.sending = false }()
+	if rest := s.rest; rest != nil {
+		s.rest = nil
+		_, err := c.writeOwn(rest)
+		c.core.Leave(s.access)
+		if err != nil { // the peer would take what comes for the end of the message
+			c.CloseSoon()
+			s.leave()
+		}
+	}
+	for len(s.waiting) > 0 {
+		if _, err := c.Write(s.first()); err != nil {
+			s.leave()
+		}
+	}
+	s.waiting = nil
+}
+
+// Code has the task known by what it does.
+func (s *follower) Code() code.Func { return code.Of((*Feed).Publish) }
