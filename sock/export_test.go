@@ -36,7 +36,7 @@ func TestMemoryOfDatagramsIsGivenBack(t *testing.T) {
 func (f *Feed) Passed(l *ringo.Loop) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.parts[(*loop.Loop)(l)]
+	p := f.part((*loop.Loop)(l))
 	return p == nil || !p.passing
 }
 
@@ -47,6 +47,28 @@ func (f *Feed) Idle(l *ringo.Loop) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.parts[(*loop.Loop)(l)]
+	p := f.part((*loop.Loop)(l))
 	return p == nil || !slices.ContainsFunc(p.all, func(s *follower) bool { return s.sending })
+}
+
+// Longest is how many messages wait for the connection for which the most do, of the loop whose task calls.
+func (f *Feed) Longest(l *ringo.Loop) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.part((*loop.Loop)(l)); p != nil {
+		for _, s := range p.all {
+			n = max(n, len(s.waiting))
+		}
+	}
+	return n
+}
+
+// Behind is how many messages have not been passed on.
+func (f *Feed) Behind() (n int) {
+	free := 0
+	for f.behind.TryAcquire(1) {
+		free++
+	}
+	f.behind.Release(int64(free))
+	return behindMax - free
 }

@@ -30,7 +30,7 @@ type Feed struct {
 	Slow SlowPolicy
 
 	mu     sync.Mutex
-	parts  map[*loop.Loop]*feedPart
+	parts  []*feedPart
 	last   uint64           // number of the last message
 	behind *ringo.Semaphore // of messages that a loop has not passed on
 
@@ -89,7 +89,6 @@ type feedPart struct {
 	l       *loop.Loop
 	come    []*feedMessage // under f.mu
 	passing bool           // under f.mu: a task has come, or is on its way
-	ended   bool           // under f.mu: the loop has
 
 	// What is the loop's alone:
 	all   []*follower
@@ -128,14 +127,18 @@ func (f *Feed) Publish(ctx context.Context, p []byte) error {
 	f.last++
 	m := &feedMessage{f: f, p: p, number: f.last}
 	m.left.Store(int32(len(f.parts)) + 1)
+	var ended []*feedPart
 	for _, part := range f.parts {
 		part.come = append(part.come, m)
-		if !part.passing && !part.ended {
+		if !part.passing {
 			part.passing = true
 			if !part.l.StartFrom(part) {
-				part.end()
+				ended = append(ended, part)
 			}
 		}
+	}
+	for _, part := range ended {
+		part.end()
 	}
 	f.mu.Unlock()
 	m.passed()
@@ -146,9 +149,18 @@ func (f *Feed) Publish(ctx context.Context, p []byte) error {
 func (f *Feed) open() *ringo.Semaphore {
 	if f.behind == nil {
 		f.behind = ringo.NewSemaphore(behindMax)
-		f.parts = map[*loop.Loop]*feedPart{}
 	}
 	return f.behind
+}
+
+// part is the connections of a loop; nil: none follows. The caller holds the lock.
+func (f *Feed) part(l *loop.Loop) *feedPart {
+	for _, part := range f.parts {
+		if part.l == l {
+			return part
+		}
+	}
+	return nil
 }
 
 // Add has a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
@@ -159,11 +171,10 @@ func (f *Feed) Add(c *Conn) error {
 		return err
 	}
 	f.mu.Lock()
-	f.open()
-	part := f.parts[c.l]
+	part := f.part(c.l)
 	if part == nil {
 		part = &feedPart{f: f, l: c.l, of: map[*Conn]*follower{}}
-		f.parts[c.l] = part
+		f.parts = append(f.parts, part)
 	}
 	last := f.last
 	f.mu.Unlock()
@@ -184,7 +195,7 @@ func (f *Feed) Remove(c *Conn) error {
 		return err
 	}
 	f.mu.Lock()
-	part := f.parts[c.l]
+	part := f.part(c.l)
 	f.mu.Unlock()
 	if part != nil && part.of[c] != nil {
 		part.of[c].leave()
@@ -229,7 +240,7 @@ func (p *feedPart) take() []*feedMessage {
 	if n == 0 {
 		p.come, p.passing = nil, false
 		if len(p.of) == 0 {
-			delete(p.f.parts, p.l)
+			p.drop()
 		}
 		return nil
 	}
@@ -247,13 +258,17 @@ func (p *feedPart) Refused() {
 
 // end is for a loop that has ended, and with it its connections. The caller holds the lock.
 func (p *feedPart) end() {
-	p.ended = true
 	for _, m := range p.come {
 		m.passed()
 	}
 	p.come = nil
 	p.f.conns.Add(-int64(len(p.of)))
-	delete(p.f.parts, p.l)
+	p.drop()
+}
+
+// drop takes the part out of the feed. The caller holds the lock.
+func (p *feedPart) drop() {
+	p.f.parts = slices.DeleteFunc(p.f.parts, func(other *feedPart) bool { return other == p })
 }
 
 // pass gives messages to all that follow. Those that come meanwhile have come later than the messages.
