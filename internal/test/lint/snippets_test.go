@@ -45,8 +45,8 @@ var snippetImports = map[string]string{
 	"tls": "crypto/tls", "trace": "runtime/trace", "errgroup": "golang.org/x/sync/errgroup",
 	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
 	"sockhttp": "ringo/sock/sockhttp", "file": "ringo/file", "logs": "ringo/logs",
-	"event": "ringo/event",
-	"buf":   "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics", "sim": "ringo/sim", "testing": "testing",
+	"event": "ringo/event", "codec": "ringo/codec",
+	"buf": "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics", "sim": "ringo/sim", "testing": "testing",
 }
 
 // file makes a file of a snippet: it is one, or it is declarations, or statements.

@@ -13,6 +13,7 @@ var parks = map[string]string{
 		"DetachUDP ReadFromAddrPort WriteToAddrPort Publish " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
+	"ringo/codec":         "Next Tokens",
 	"ringo/event":         "Adopt Detach Wait",
 	"ringo/logs":          "Flush Close",
 	"ringo/metrics":       "Each",

@@ -165,8 +165,9 @@ func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
-var ours = []string{"ringo/buf", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs", "ringo/metrics",
-	"ringo/rate", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats", "ringo/uring", "ringo/internal"}
+var ours = []string{"ringo/buf", "ringo/codec", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs",
+	"ringo/metrics", "ringo/rate", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats", "ringo/uring",
+	"ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {

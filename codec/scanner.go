@@ -1,0 +1,200 @@
+package codec
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// A Codec says where tokens end: a *Delimited or a *Prefixed. Any number of Scanners may share one that does not change
+// any more.
+type Codec interface {
+	// find looks for a token at the beginning of data, where an earlier call found none in the first seen bytes.
+	find(data []byte, seen, bound int) (found, error)
+	// bound is the most bytes of a token. It panics if the Codec can't be one.
+	bound() int
+}
+
+// found is a token: data[from:to]. The next one begins at end; 0: not all of it is there.
+type found struct{ from, to, end int }
+
+// maxDefault is the Max of a Codec that has none: what a connection may have unread by default.
+const maxDefault = 64 << 10
+
+// A Source is a stream whose next bytes can be looked at: a *sock.Conn, or a *bufio.Reader around any io.Reader.
+type Source interface {
+	// Peek returns the next n bytes, for which it waits, without consuming them. They are valid until the next call. If
+	// n is more than it ever returns the error matches bufio.ErrBufferFull.
+	Peek(n int) ([]byte, error)
+	// Discard consumes n bytes that Peek has returned.
+	Discard(n int) (int, error)
+	// Buffered returns how many bytes Peek returns without waiting.
+	Buffered() int
+}
+
+// A Scanner finds the tokens of one stream. It is for one caller at a time. A Request or an OnData that keeps it with
+// its connection looks at each byte once; with a new Scanner in each call the result is the same, and the beginning of
+// a long line is looked at whenever more of it comes. Only the Scanner may read from the stream while it is inside a
+// token. It must not be copied after its first use.
+type Scanner struct {
+	Codec Codec // may be another for the next token
+
+	seen int    // of the token that is to come: without an end in so many bytes
+	held []byte // its beginning, which is more than the Source shows: it is consumed
+}
+
+// Tokens ranges over the tokens of a stream until its end. It waits for each: a task parks, a goroutine blocks. A token
+// is valid until the loop's body ends. An error is the last value: one that matches bufio.ErrTooLong for a token above
+// Max, another for a length that can't be one, io.ErrUnexpectedEOF for an end inside of a token, or that of src, of
+// which nothing is lost: after a deadline another loop goes on where this one stopped. Any goroutine may call it.
+func (s *Scanner) Tokens(src Source) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { s.each(src, true, yield) }
+}
+
+// Buffered is Tokens without a wait: it ends when no whole token is here, and leaves what is here of the next one. So
+// it does not park and never fails at an end. It is for a Request of sock.Serve, which is called again when more has
+// come.
+func (s *Scanner) Buffered(src Source) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { s.each(src, false, yield) }
+}
+
+// Next appends the next token of a stream to dst, which the caller owns, and returns dst as it was with an error: those
+// of Tokens, and io.EOF where the stream has ended. It waits as Tokens does: a task parks. Any goroutine may call it.
+func (s *Scanner) Next(dst []byte, src Source) (extended []byte, err error) {
+	err = io.EOF
+	s.each(src, true, func(token []byte, failed error) bool {
+		dst, err = append(dst, token...), failed
+		return false
+	})
+	return dst, err
+}
+
+// Split is a bufio.SplitFunc: it returns the token at the beginning of data and where the next one begins, or 0 and no
+// error if data has only a part of it, with which data has to begin the next time. The token is a part of data. atEOF
+// says that no more will come; the error is io.ErrUnexpectedEOF if there is a part of a token, or if the last call has
+// left one, so that data may be nil then. The other errors are those of Tokens. It waits for nothing; any goroutine may
+// call it.
+func (s *Scanner) Split(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if s.Codec == nil {
+		panic("codec: a Scanner without a Codec")
+	}
+	seen := s.seen
+	if seen > len(data) {
+		seen = 0
+	}
+	bound := s.Codec.bound()
+	t, err := s.Codec.find(data, seen, bound)
+	switch {
+	case err != nil:
+	case t.end > bound, t.end == 0 && len(data) >= bound:
+		err = &tooLong{uint64(cmp.Or(t.end, len(data)+1)), bound}
+	case t.end > 0:
+		s.seen = 0
+		return t.end, data[t.from:t.to:t.to], nil
+	case atEOF && (len(data) > 0 || s.seen > 0):
+		err = io.ErrUnexpectedEOF
+	default:
+		s.seen = len(data)
+	}
+	return 0, nil, err
+}
+
+// each yields the tokens of a stream: all, or those that are here.
+func (s *Scanner) each(src Source, wait bool, yield func([]byte, error) bool) {
+	for left := 0; ; { // of src: the beginning of a token
+		here, err := peek(src, left, wait)
+		if left > 0 && errors.Is(err, bufio.ErrBufferFull) {
+			if here, err = src.Peek(left); err == nil {
+				s.held = append(s.held[:0], here...)
+				_, err = src.Discard(left)
+				left, here = 0, nil
+			}
+		} else if err == nil && len(here) == 0 {
+			return
+		}
+		switch {
+		case err == nil:
+			left, err = s.show(src, here, yield)
+		case err == io.EOF && left+len(s.held) > 0:
+			err = io.ErrUnexpectedEOF
+		case err == io.EOF:
+			return
+		}
+		if err != nil {
+			if err != errLeft {
+				yield(nil, err)
+			}
+			return
+		}
+	}
+}
+
+// peek returns all that is here, if that is more than so many bytes.
+func peek(src Source, n int, wait bool) ([]byte, error) {
+	if wait {
+		n++
+		if _, err := src.Peek(n); err != nil {
+			return nil, err
+		}
+		return src.Peek(max(n, src.Buffered()))
+	}
+	if here := src.Buffered(); here > n {
+		return src.Peek(here)
+	}
+	return nil, nil
+}
+
+// errLeft says that the loop was left.
+var errLeft = errors.New("left")
+
+// show yields the whole tokens of what is here, consumes them, and returns how many bytes are left. Of a token that is
+// held the rest is taken from here as far as Max goes: if that is not all of it, it is held as well.
+func (s *Scanner) show(src Source, here []byte, yield func([]byte, error) bool) (left int, err error) {
+	before, data, used := len(s.held), here, 0
+	if before > 0 {
+		data = append(s.held, here[:max(0, min(len(here), s.Codec.bound()-before))]...)
+	}
+	for {
+		var n int
+		var token []byte
+		if n, token, err = s.Split(data[used:], false); n == 0 {
+			break
+		}
+		if used += n; !yield(token, nil) {
+			err = errLeft
+			break
+		}
+		if src.Buffered() < len(here) { // it was closed: what is here is not its memory any more
+			break
+		}
+	}
+	switch {
+	case before > 0 && used == 0:
+		s.held, used = data, len(data)
+	case before > 0:
+		s.held = data[:0] // for the next long one
+	case used > 0:
+		s.held = nil
+	}
+	if used > before {
+		_, failed := src.Discard(used - before)
+		err = cmp.Or(err, failed)
+	}
+	return len(data) - used, err
+}
+
+// tooLong is the error of a token of so many bytes or more.
+type tooLong struct {
+	size uint64
+	max  int
+}
+
+func (e *tooLong) Error() string {
+	return fmt.Sprintf("codec: a token of %d bytes or more, and the bound is %d", e.size, e.max)
+}
+
+// Is has it match the error of bufio.Scanner.
+func (e *tooLong) Is(target error) bool { return target == bufio.ErrTooLong }
