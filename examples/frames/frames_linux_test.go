@@ -42,6 +42,9 @@ func client(t *testing.T) net.Conn {
 	return c
 }
 
+// frameMax is the longest of format's, without their length.
+const frameMax = 64<<10 - 4
+
 func frame(n int) []byte {
 	f := binary.BigEndian.AppendUint32(nil, uint32(n))
 	for i := range n {

@@ -1,11 +1,9 @@
 // Frames sends length-prefixed frames back, with a handler per request: a connection that waits for the rest of a frame
-// keeps its bytes and no stack. A frame is four bytes of length, big endian, and as many bytes.
+// keeps its bytes and no stack. A frame is four bytes of length, big-endian, and as many bytes.
 package main
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -14,31 +12,23 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/codec"
 	"ringo/sock"
 )
 
-// frameMax keeps a whole frame within what Serve lets a connection leave unread.
-const frameMax = 60 << 10
-
-var errTooLong = errors.New("frame too long")
+// format has frames of no more bytes than Serve lets a connection leave unread.
+var format = &codec.Prefixed{Size: 4, Max: 64 << 10, Whole: true}
 
 // frames answers the whole frames that are here. What is left over is shown again when more has come.
 func frames(c *sock.Conn) error {
-	for c.Buffered() >= 4 {
-		head, _ := c.Peek(4)
-		size := binary.BigEndian.Uint32(head)
-		if size > frameMax {
-			return errTooLong // closes the connection
+	s := codec.Scanner{Codec: format}
+	for frame, err := range s.Buffered(c) {
+		if err == nil {
+			_, err = c.Write(frame)
 		}
-		n := 4 + int(size)
-		if c.Buffered() < n {
-			break
+		if err != nil {
+			return err // closes the connection, as of a frame that is too long
 		}
-		frame, _ := c.Peek(n)
-		if _, err := c.Write(frame); err != nil {
-			return err
-		}
-		c.Discard(n)
 		c.SetReadDeadline(c.Loop().Now().Add(time.Minute)) // only whole frames buy time
 	}
 	return nil
