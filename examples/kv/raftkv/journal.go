@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 
+	"ringo/codec"
 	"ringo/file"
 )
 
@@ -82,35 +83,31 @@ func (j *journal) flush() error {
 	return err
 }
 
-// A frame is how records stand in the file and how messages travel: the length of a JSON text and its CRC-32, 4 bytes
+// frames are how records stand in the file and how messages travel: the length of a JSON text and its CRC-32, 4 bytes
 // each, and the text.
+var frames = &codec.Prefixed{Size: 4, Adjust: 4, Max: 8 + frameMax}
 
 func appendFrame(b []byte, v any) []byte {
 	text, err := json.Marshal(v)
-	if err != nil || len(text) > frameMax {
+	if err == nil {
+		b, err = frames.AppendLength(b, 4+len(text))
+	}
+	if err != nil {
 		panic(fmt.Sprintf("raftkv: a frame of %d bytes: %v", len(text), err))
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(text))
 	return append(b, text...)
 }
 
 // readFrame reads a frame into v and says how many bytes that was. Where there is none, or only a part of it, the error
 // is io.EOF or io.ErrUnexpectedEOF.
-func readFrame(r io.Reader, v any) (n int, err error) {
-	var head struct{ Size, Sum uint32 }
-	if err := binary.Read(r, binary.BigEndian, &head); err != nil {
-		return 0, err
+func readFrame(src codec.Source, v any) (n int, err error) {
+	s := codec.Scanner{Codec: frames}
+	p, err := s.Next(nil, src)
+	if whole := len(p) > 4 && crc32.ChecksumIEEE(p[4:]) == binary.BigEndian.Uint32(p); whole {
+		return 4 + len(p), json.Unmarshal(p[4:], v)
+	} else if err == nil || errors.Is(err, bufio.ErrTooLong) {
+		err = io.ErrUnexpectedEOF
 	}
-	if head.Size == 0 || head.Size > frameMax {
-		return 0, io.ErrUnexpectedEOF
-	}
-	text := make([]byte, head.Size)
-	if _, err := io.ReadFull(r, text); err != nil {
-		return 0, err
-	}
-	if crc32.ChecksumIEEE(text) != head.Sum {
-		return 0, io.ErrUnexpectedEOF
-	}
-	return 8 + len(text), json.Unmarshal(text, v)
+	return 0, err
 }
