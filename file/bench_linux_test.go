@@ -285,6 +285,64 @@ func benchReads(b *testing.B, readers int, direct bool) {
 	}
 }
 
+// BenchmarkRanges is 64 blocks of a file at random places, past the page cache: by one ReadRanges, by a task for each,
+// and one after the other. An op is a block.
+func BenchmarkRanges(b *testing.B) {
+	const size, block, many = 256 << 20, 4096, 64
+	name := filepath.Join(b.TempDir(), "disk")
+	if err := writeBlocks(name, size); err != nil {
+		b.Fatal(err)
+	}
+	for _, way := range []string{"ranges", "tasks", "one"} {
+		b.Run(way, func(b *testing.B) {
+			err := ringo.Run(b.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+				f, err := file.OpenFile(name, file.Direct, 0)
+				if err != nil {
+					b.Skip(err)
+				}
+				defer f.Close()
+				rng := rand.New(rand.NewPCG(1, uint64(b.N)))
+				mem := buf.Aligned(many*block, block)
+				rs := make([]file.ReadRange, many)
+				b.ResetTimer()
+				cpu, start := processCPU(b), time.Now()
+				rounds := b.N/many + 1
+				for range rounds {
+					for i := range rs {
+						rs[i] = file.ReadRange{Off: rng.Int64N(size/block) * block, P: mem[i*block : (i+1)*block]}
+					}
+					switch way {
+					case "ranges":
+						err = f.ReadRanges(rs)
+					case "tasks":
+						g := ringo.NewGroup(l)
+						for _, r := range rs {
+							g.Go(func() error { _, err := f.ReadAt(r.P, r.Off); return err })
+						}
+						err = g.Wait()
+					default:
+						for _, r := range rs {
+							if _, err = f.ReadAt(r.P, r.Off); err != nil {
+								break
+							}
+						}
+					}
+					if err != nil {
+						return err
+					}
+				}
+				blocks := float64(rounds * many)
+				b.ReportMetric(blocks/time.Since(start).Seconds(), "IOPS")
+				b.ReportMetric(float64(processCPU(b)-cpu)/blocks/1e3, "cpu-µs/op")
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
 type readerAt interface {
 	io.ReaderAt
 	io.Closer

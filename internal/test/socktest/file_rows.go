@@ -58,6 +58,18 @@ var fileRows = []*fileRow{
 	{method: "ReadVAt", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
 		return f.ReadVAt([][]byte{p[:3], nil, p[3:]}, int64(at))
 	}},
+	{method: "ReadRanges", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
+		rs := []file.ReadRange{{Off: int64(at) + 3, P: p[3:]}, {Off: int64(at), P: p[:3]}}
+		err := f.ReadRanges(rs)
+		switch first, behind := rs[1], rs[0]; {
+		case err != nil:
+			return first.N + behind.N, err
+		case first.Err != nil:
+			return first.N, first.Err
+		default:
+			return first.N + behind.N, behind.Err
+		}
+	}},
 	{method: "ReadCached", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
 		return f.ReadCached(p, int64(at))
 	}},

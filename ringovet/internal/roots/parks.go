@@ -24,7 +24,8 @@ var parks = map[string]string{
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +
 		"MkdirAll MkdirTemp Mkfifo Open OpenFile OpenInRoot OpenRoot PunchHole RLock Read ReadAt ReadDir ReadFile " +
-		"ReadFrom ReadVAt Readdir Readdirnames Readlink Remove RemoveAll RemoveXattr Rename RenameTo RenameWith " +
+		"ReadFrom ReadRanges ReadVAt " +
+		"Readdir Readdirnames Readlink Remove RemoveAll RemoveXattr Rename RenameTo RenameWith " +
 		"Seek SetXattr Stat Statfs Symlink Sync SyncRange Temp Truncate TryLock TryRLock Unlock WalkDir Write " +
 		"WriteAt WriteFile WriteFileAtomic WriteString WriteTo WriteVAt Xattr",
 }

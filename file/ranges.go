@@ -1,0 +1,308 @@
+package file
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"sync"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/posix"
+)
+
+// A ReadRange is one of the pieces of a file that ReadRanges reads, with what came of it.
+type ReadRange struct {
+	Off int64
+	P   []byte // to be filled; the kernel may use it until ReadRanges returns
+	N   int    // how many bytes of P were read
+	Err error  // why not all: io.EOF at the file's end
+}
+
+// ReadRanges fills every range as ReadAt would, all at the same time: what is in memory is copied at once, and what is
+// not goes to the disk together, in one submission to the loop's ring, at most 128 reads at a time. Ranges of which one
+// begins where another ends become one read, in whatever order they are. Each range has its own count and error;
+// ReadRanges returns the first error that is not io.EOF. Ranges may overlap in the file, but not in memory.
+//
+// It may wait; a task parks. One that is cancelled waits for the reads that have begun, and the others fail with
+// context.Canceled. On a goroutine up to 16 reads are under way at a time.
+func (f *File) ReadRanges(rs []ReadRange) error {
+	if err := f.begin("read"); err != nil {
+		return err
+	}
+	defer f.refs.release()
+	b := batches.Get().(*rangeBatch)
+	defer b.free()
+	b.f, b.rs = f, rs
+	l, _, err := who()
+	if err != nil {
+		return f.fail("read", err)
+	}
+	for i := range rs {
+		rs[i].N, rs[i].Err = 0, nil
+		if rs[i].Off < 0 {
+			rs[i].Err = f.fail("readat", errNegative)
+		} else if len(rs[i].P) > 0 {
+			b.cold = append(b.cold, i)
+		}
+	}
+	if l == nil {
+		b.onGoroutines()
+	} else {
+		b.onLoop(l)
+	}
+	for i := range rs {
+		if err := rs[i].Err; err != nil && err != io.EOF {
+			return err
+		}
+	}
+	return nil
+}
+
+// rangeBatch is a ReadRanges under way.
+type rangeBatch struct {
+	f     *File
+	rs    []ReadRange
+	cold  []int // of rs: those that are not read yet
+	alone int   // of cold: from here on each is a read of its own
+
+	l        *loop.Loop
+	task     *loop.Task // that parks
+	next     int        // of cold: the first that has not begun
+	ops      int        // under way
+	canceled bool
+	reads    [readsMax]rangeRead
+	spare    []*rangeRead
+	vec      [][]byte
+}
+
+const (
+	// readsMax is how many reads of a ReadRanges are under way at a time, and workersMax how many on goroutines.
+	readsMax   = 128
+	workersMax = 16
+)
+
+// rangeRead is an op for one range or several that are next to each other: cold[from:to].
+type rangeRead struct {
+	b        *rangeBatch
+	fd       fd.FD // what the op holds: the number for this one op
+	from, to int
+}
+
+var batches = sync.Pool{New: func() any {
+	b := new(rangeBatch)
+	for i := range b.reads {
+		b.reads[i].b = b
+		b.spare = append(b.spare, &b.reads[i])
+	}
+	return b
+}}
+
+// free keeps the batch for the next, unless a crash of a simulated host has left it ops.
+func (b *rangeBatch) free() {
+	if b.ops > 0 {
+		return
+	}
+	clear(b.vec)
+	b.f, b.rs, b.l, b.task, b.cold, b.vec = nil, nil, nil, nil, b.cold[:0], b.vec[:0]
+	b.next, b.alone, b.canceled = 0, 0, false
+	batches.Put(b)
+}
+
+// warm reads what a task need not wait for, and sorts the rest by offset. The error is what has cancelled the task.
+func (b *rangeBatch) warm(l *loop.Loop) error {
+	cold := b.cold[:0]
+	for _, i := range b.cold {
+		if err := chargeAndYield(l); err != nil {
+			return err
+		}
+		if wait, err := b.here(&b.rs[i]); err != nil {
+			return err
+		} else if wait {
+			cold = append(cold, i)
+		}
+	}
+	b.cold = cold
+	slices.SortFunc(b.cold, func(x, y int) int { return cmp.Compare(b.at(x), b.at(y)) })
+	b.alone = len(b.cold)
+	return nil
+}
+
+// at is where the rest of a range begins.
+func (b *rangeBatch) at(i int) int64 { return b.rs[i].Off + int64(b.rs[i].N) }
+
+// here reads what is in memory of a range, and reports whether there is more of it.
+func (b *rangeBatch) here(r *ReadRange) (more bool, err error) {
+	known, err := b.f.factsWithType()
+	if err != nil {
+		return false, err
+	}
+	for r.N < len(r.P) {
+		p := r.P[r.N:]
+		res := b.f.readNow(known, p[:min(len(p), turnMax)], r.Off+int64(r.N))
+		switch {
+		case res < 0:
+			return true, nil // that which may wait meets the error
+		case res == 0:
+			r.Err = io.EOF
+			return false, nil
+		}
+		r.N += int(res)
+	}
+	return false, nil
+}
+
+// onLoop reads what is in memory, has the loop's driver read the rest, and parks.
+func (b *rangeBatch) onLoop(l *loop.Loop) {
+	b.l, b.task = l, l.Task()
+	err := b.warm(l)
+	if err == nil && len(b.cold) > 0 && l.Canceled() {
+		err = l.Cause()
+	}
+	if err == nil {
+		b.submit()
+		if b.ops > 0 {
+			l.Park(b)
+		}
+		if b.canceled {
+			err = l.Cause()
+		}
+	}
+	for i := range b.rs {
+		r := &b.rs[i]
+		switch {
+		case r.Off < 0 || r.Err == io.EOF || r.N == len(r.P):
+		case r.Err != nil:
+			r.Err = b.f.fail("read", b.f.aligned(r.Err))
+		default: // the task was cancelled before
+			r.Err = b.f.fail("read", err)
+		}
+	}
+}
+
+// CancelWait has no more reads begin. Those that have are waited for.
+func (b *rangeBatch) CancelWait(t *loop.Task) {
+	b.canceled = true
+	t.WaitOn(b)
+}
+
+// DescribeWait tells what the task waits for.
+func (b *rangeBatch) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op, d.FD = "read", b.f.n }
+
+// submit begins reads while there are places.
+func (b *rangeBatch) submit() {
+	for b.next < len(b.cold) && len(b.spare) > 0 && !b.canceled {
+		r := b.spare[len(b.spare)-1]
+		r.from, r.to = b.next, b.next+1
+		if !r.submit() {
+			if b.ops == 0 { // there is no slot, and nothing whose end would free one
+				b.rs[b.cold[b.next]].Err = posix.ENOBUFS
+				b.next++
+				continue
+			}
+			return
+		}
+		b.spare = b.spare[:len(b.spare)-1]
+		b.next = r.to
+		b.ops++
+	}
+}
+
+// submit begins the read, and takes in what is next to it.
+func (r *rangeRead) submit() bool {
+	b := r.b
+	i := b.cold[r.from]
+	off, known := b.at(i), facts(b.f.known.Load())
+	most := pieceOf(reads, off, task, known)
+	size := len(b.rs[i].P) - b.rs[i].N
+	b.vec = append(b.vec[:0], b.rs[i].P[b.rs[i].N:])
+	for r.from < b.alone && r.to < b.alone && len(b.vec) < op.VecMax {
+		i := b.cold[r.to]
+		n := len(b.rs[i].P) - b.rs[i].N
+		if b.at(i) != off+int64(size) || size+n > most {
+			break
+		}
+		b.vec = append(b.vec, b.rs[i].P[b.rs[i].N:])
+		size += n
+		r.to++
+	}
+	code := op.ReadAt
+	if len(b.vec) > 1 {
+		code = op.ReadVec
+	}
+	o := b.l.Ops().New(code)
+	if o == nil {
+		return false
+	}
+	if code == op.ReadVec {
+		b.l.Ops().Ext(o).SetVec(b.vec, 0)
+	} else {
+		o.Buf = b.vec[0][:min(size, most)]
+	}
+	if route(reads, size, off, task, known|cold) == worker {
+		o.Flags |= op.Offload
+	}
+	r.fd.Init(b.f.n)
+	o.FD, o.Off, o.Sink = &r.fd, off, r
+	b.l.Ops().Time(o)
+	b.l.Ops().Submit(o)
+	return true
+}
+
+// Complete takes what has come of the read. What is left of its ranges is read again, each by itself, so that an error
+// is told of the range that has it.
+func (r *rangeRead) Complete(o *op.Op, res int32, flags uint32) {
+	if flags&op.More != 0 {
+		return
+	}
+	b := r.b
+	if o.Ext != nil {
+		clear(o.Ext.Vec)
+	}
+	b.l.Ops().Free(o)
+	single := r.to-r.from == 1
+	for _, i := range b.cold[r.from:r.to] {
+		x := &b.rs[i]
+		n := min(int(max(res, 0)), len(x.P)-x.N)
+		x.N += n
+		res -= int32(n)
+		switch {
+		case x.N == len(x.P):
+		case single && n == 0 && res < 0:
+			x.Err = posix.Error(res)
+		case single && n == 0:
+			x.Err = io.EOF
+		default:
+			b.cold = append(b.cold, i)
+		}
+	}
+	b.spare = append(b.spare, r)
+	b.ops--
+	b.submit()
+	if b.ops == 0 {
+		b.l.Ready(b.task)
+	}
+}
+
+// onGoroutines reads on goroutines, which wait for the disk.
+func (b *rangeBatch) onGoroutines() {
+	read := func(i int) {
+		r := &b.rs[i]
+		n, err := b.f.ReadAt(r.P, r.Off)
+		r.N, r.Err = n, err
+	}
+	if len(b.cold) == 1 {
+		read(b.cold[0])
+		return
+	}
+	var all sync.WaitGroup
+	for w := range min(workersMax, len(b.cold)) {
+		all.Go(func() {
+			for k := w; k < len(b.cold); k += workersMax {
+				read(b.cold[k])
+			}
+		})
+	}
+	all.Wait()
+}
