@@ -176,7 +176,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 			if err := c.Start((*Loop)(l)); err != nil {
 				return err
 			}
-			_, err := all.Wait(nil)
+			_, err := all.Wait(noContext)
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func (s *Sharded[T]) Start(l *Loop) error {
 		return err
 	}
 	all[e.Index()].v = v
-	if _, err := started.Wait(nil); err != nil {
+	if _, err := started.Wait(noContext); err != nil {
 		return err
 	}
 	s.shards.Store(&all)
