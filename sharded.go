@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"errors"
 	"runtime/debug"
 	"sync"
@@ -19,7 +20,8 @@ import (
 //
 // Tasks of any loop and goroutines reach the other values by functions that run on their loops: Shard.Call for one, a
 // Batch for many, Each and Reduce for all. The loops of a Run with a Sharded end together, when none of them has a task
-// left: until then all of them answer, also during the drain.
+// left: until then all of them answer the others' tasks, also during the drain. When Grace is over or the Run has
+// failed each ends by itself.
 type Sharded[T any] struct {
 	make    func(l *Loop) (T, error)
 	shards  atomic.Pointer[[]Shard[T]] // once all values have been made
@@ -29,6 +31,8 @@ type Sharded[T any] struct {
 	set     *loop.Set // that it belongs to
 	all     []Shard[T]
 	started *Barrier
+	failing context.Context // ends when a value can't be made, for that reason
+	fail    context.CancelCauseFunc
 }
 
 // NewSharded makes a Sharded whose Start gets the value of each loop by calling make in a task of that loop.
@@ -38,8 +42,9 @@ func NewSharded[T any](make func(l *Loop) (T, error)) *Sharded[T] {
 }
 
 // Start makes the value of l, and returns when those of all loops of its Run have been made. It is to be called once on
-// each loop, before the values are used: by Config.Start, or at the beginning of Run's function. It returns the error
-// of the function that makes the value. A Sharded belongs to one Run at a time. Only a task of l may call it; it parks.
+// each loop, before the values are used: by Config.Start, or at the beginning of Run's function. If a value can't be
+// made it returns the error of the function that makes it, on all loops, and there is no second attempt in this Run. A
+// Sharded belongs to one Run at a time. Only a task of l may call it; it parks.
 func (s *Sharded[T]) Start(l *Loop) error {
 	e := l.task("Sharded.Start")
 	if s == nil || s.make == nil {
@@ -51,10 +56,14 @@ func (s *Sharded[T]) Start(l *Loop) error {
 	}
 	v, err := s.make(l)
 	if err != nil {
+		s.fail(err)
 		return err
 	}
 	all[e.Index()].v = v
-	if _, err := started.Wait(noContext); err != nil {
+	if _, err := started.Wait(s.failing); err != nil {
+		if why := context.Cause(s.failing); why != nil {
+			return why
+		}
 		return err
 	}
 	s.shards.Store(&all)
@@ -72,6 +81,7 @@ func (s *Sharded[T]) join(e *loop.Loop) ([]Shard[T], *Barrier, error) {
 			}
 		}
 		s.set, s.all, s.started = set, make([]Shard[T], len(set.Loops())), NewBarrier(len(set.Loops()))
+		s.failing, s.fail = context.WithCancelCause(context.Background())
 		s.shards.Store(nil)
 		set.EndTogether()
 	}
@@ -202,6 +212,7 @@ type Batch[T any] struct {
 	s       *Sharded[T]
 	to      []*calls[T] // by the index of the loop; nil: none yet
 	used    []*calls[T] // those with functions, in the order of the first
+	calling bool
 	pending atomic.Int32
 	waiter  loop.Parker
 }
@@ -209,11 +220,14 @@ type Batch[T any] struct {
 // Batch makes an empty batch.
 func (s *Sharded[T]) Batch() *Batch[T] { return &Batch[T]{s: s} }
 
-// Add puts a function into the batch. It does not call it yet.
+// Add puts a function into the batch. It does not call it yet. It panics during a Call.
 func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 	wantFunc(fn != nil, "Batch.Add")
 	if b == nil || to == nil || to.of != b.s {
 		panic("ringo: Batch.Add for a shard of another Sharded")
+	}
+	if b.calling {
+		panic("ringo: Batch.Add during a Call")
 	}
 	i := to.l.Index()
 	for len(b.to) <= i {
@@ -222,6 +236,7 @@ func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 	c := b.to[i]
 	if c == nil {
 		c = &calls[T]{batch: b}
+		c.lost = c.Refused
 		b.to[i] = c
 	}
 	if len(c.fns) == 0 {
@@ -251,6 +266,7 @@ func (b *Batch[T]) Call() (err error) {
 			asked++
 		}
 	}
+	b.calling = true
 	if asked > 0 {
 		b.pending.Store(asked + 1)
 		b.waiter.For = "Batch.Call"
@@ -294,7 +310,7 @@ func (b *Batch[T]) end() (err error) {
 		clear(c.fns)
 		c.fns, c.next, c.within, c.err = c.fns[:0], 0, false, nil
 	}
-	b.used = b.used[:0]
+	b.used, b.calling = b.used[:0], false
 	return err
 }
 
@@ -304,14 +320,17 @@ type calls[T any] struct {
 	at     *Shard[T]
 	fns    []func(v T)
 	next   int
-	within bool  // the one before next has not returned
-	err    error // why one has not
+	within bool   // the one before next has not returned
+	err    error  // why one has not
+	lost   func() // Refused
 }
 
 // Run is the task on the loop of the shard.
 func (c *calls[T]) Run() {
+	l := c.at.l.engine()
+	l.Task().OnLost(c.lost)
 	defer c.leave()
-	c.run(c.at.l.engine())
+	c.run(l)
 }
 
 // Code names the first function.
@@ -333,10 +352,10 @@ func (c *calls[T]) run(l *loop.Loop) {
 func (c *calls[T]) leave() {
 	l := c.at.l.engine()
 	switch {
+	case l.Killed():
+		return
 	case !c.within:
 		c.answer()
-		return
-	case l.Killed():
 		return
 	}
 	why := recover()
@@ -359,7 +378,7 @@ func (c *calls[T]) leave() {
 	}
 }
 
-// Refused answers for a loop that has ended.
+// Refused answers for a loop that has ended before the task has.
 func (c *calls[T]) Refused() {
 	c.err = ErrEnded
 	c.answer()

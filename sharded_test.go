@@ -94,6 +94,43 @@ func TestShardedStartFails(t *testing.T) {
 	})
 }
 
+// A value that can't be made is the error of all loops' Start, also where the functions deal with it themselves.
+func TestShardedStartFailsForAll(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 3
+		broken := errors.New("no disk")
+		s := ringo.NewSharded(func(l *ringo.Loop) (int, error) {
+			if l.Index() == 1 {
+				l.Sleep(time.Millisecond) // the others wait for it
+				return 0, broken
+			}
+			return 0, nil
+		})
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			equal(t, "Start", s.Start(l), broken)
+			if err := s.Start(l); err == nil || err == broken {
+				t.Errorf("another Start: %v", err)
+			}
+		})
+	})
+}
+
+// A batch is not to be added to while it is under way: what it has then is its loops'.
+func TestBatchAddDuringCall(t *testing.T) {
+	cfg := anyDriver(t)
+	cfg.Loops = 2
+	sharded(t, cfg, func(l *ringo.Loop, s *ringo.Sharded[*counter]) {
+		b := s.Batch()
+		b.Add(shardOf(s, 0), func(*counter) {
+			why := panics(func() { b.Add(shardOf(s, 1), func(*counter) {}) })
+			equal(t, "Add", why, any("ringo: Batch.Add during a Call"))
+		})
+		equal(t, "Call", b.Call(), nil)
+		b.Add(shardOf(s, 1), func(*counter) {})
+		equal(t, "the next Call", b.Call(), nil)
+	})
+}
+
 // A Sharded is one Run's at a time, and another's when that has ended.
 func TestShardedRuns(t *testing.T) {
 	cfg := anyDriver(t)

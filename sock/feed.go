@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,19 +13,22 @@ import (
 	"ringo"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/rt/code"
 )
 
 // A Feed sends messages to all connections that follow it, of any number of loops. The bytes of a message are in memory
 // once, however many connections it goes to, and one slow peer delays no other: messages wait for it, up to a bound,
 // and what happens then is the Feed's policy. A connection gets whole messages, in the order in which they were
-// published, between its other writes.
+// published, between its other writes. One that has begun is sent whole: also when the connection is closed (see
+// Conn.Write for how long) or moved, or its write deadline passes.
 //
 // The zero Feed is ready; its fields must not be changed after its first use, and it must not be copied. It is for
 // plain connections: TLS encrypts each message for each peer, so there a Write for each connection is what it takes.
 type Feed struct {
-	// Waiting is how many messages may wait for one connection whose peer reads too slowly; the default is 64. With 1
-	// and DropOldest a slow peer gets the latest state and not what led there.
+	// Waiting is how many messages may wait for one connection whose peer reads too slowly, behind the one that is
+	// being sent, or up to 16 KiB of short ones that came together; the default is 64. With 1 and DropOldest a slow
+	// peer gets the latest state and not what led there.
 	Waiting int
 	// Slow is what happens when another message comes.
 	Slow SlowPolicy
@@ -52,9 +56,9 @@ const (
 
 // FeedStats counts what a Feed has done.
 type FeedStats struct {
-	Conns     int    // that follow it, and those that were closed lately
+	Conns     int    // that follow it, and those that were closed since the last message
 	Published uint64 // messages
-	Dropped   uint64 // messages, once for each connection that missed one
+	Dropped   uint64 // messages, once for each connection that missed one, or for which it was too long a record
 	Closed    uint64 // connections that were too slow, by CloseSlow
 }
 
@@ -102,17 +106,16 @@ type feedPart struct {
 type follower struct {
 	part    *feedPart
 	c       *Conn
-	since   uint64 // the number of the last message before it came
-	rest    []byte // of a message that has begun; the follower has the access then
-	access  handle.Access
-	waiting [][]byte // whole messages
-	sending bool     // a task sends what waits
+	since   uint64   // the number of the last message before it came
+	waiting [][]byte // messages of which nothing was sent
+	sending bool     // a task sends them
 	gone    bool
 }
 
 // Publish sends p to all connections that follow the feed. p must not be changed afterwards. It does not wait for
-// peers; it waits while a loop has 256 messages that it has not passed on to its connections: a task parks, a goroutine
-// blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any goroutine may call it.
+// peers; it waits while 256 messages have not been passed on to their connections by each loop: a task parks, a
+// goroutine blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any goroutine may
+// call it.
 func (f *Feed) Publish(ctx context.Context, p []byte) error {
 	if len(p) == 0 {
 		return nil
@@ -164,8 +167,9 @@ func (f *Feed) part(l *loop.Loop) *feedPart {
 }
 
 // Add has a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
-// moved. One that follows already goes on. Only a task of the connection's loop may call it; other callers get
-// ringo.ErrNotTask. It does not park.
+// moved, or can't send any more; what waits for it then counts as dropped. After a write deadline messages wait until
+// one comes for which it has been moved. One that follows already goes on. Only a task of the connection's loop may
+// call it; other callers get ringo.ErrNotTask. It does not park.
 func (f *Feed) Add(c *Conn) error {
 	if err := c.forTasks("follow"); err != nil {
 		return err
@@ -213,13 +217,21 @@ func (f *Feed) Stats() FeedStats {
 
 // Run is a task that passes on what has come.
 func (p *feedPart) Run() {
-	for {
-		come := p.take()
+	come := p.take()
+	defer func() {
 		if come == nil {
 			return
 		}
+		for _, m := range come { // in the crash of a simulated host
+			m.passed()
+		}
+		p.Refused()
+	}()
+	for come != nil {
 		p.pass(come)
-		for _, m := range come {
+		passed := come
+		come = p.take()
+		for _, m := range passed {
 			m.passed()
 		}
 	}
@@ -249,7 +261,7 @@ func (p *feedPart) take() []*feedMessage {
 	return come
 }
 
-// Refused says that the loop has ended before the task began.
+// Refused says that the loop has ended before the task has.
 func (p *feedPart) Refused() {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
@@ -336,33 +348,33 @@ func (s *follower) leave() {
 	p.tidy()
 }
 
+// lose is leave for a connection that can't send any more.
+func (s *follower) lose() {
+	s.part.f.dropped.Add(uint64(len(s.waiting)))
+	s.leave()
+}
+
 // pass sends messages, which are joined in one piece, as far as there is room, and keeps what is left.
 func (s *follower) pass(come []*feedMessage, joined []byte) {
-	sent := 0
-	if !s.sending && !s.gone {
-		sent = s.try(come, joined)
+	begun := 0
+	if !s.sending && len(s.waiting) == 0 && !s.gone {
+		begun = s.try(come, joined)
 	}
-	for _, m := range come {
-		switch {
-		case sent >= len(m.p):
-			sent -= len(m.p)
-		case sent > 0:
-			s.rest, sent = m.p[sent:], 0
-		case !s.gone:
+	for _, m := range come[begun:] {
+		if !s.gone {
 			s.keep(m.p)
 		}
 	}
-	if !s.sending && (s.rest != nil || len(s.waiting) > 0) {
+	if !s.sending && len(s.waiting) > 0 {
 		s.sending = true
 		s.part.l.Start(s)
 	}
 }
 
-// try sends what there is room for. In the middle of a message the follower keeps the access, so that nothing else gets
-// between its bytes.
-func (s *follower) try(come []*feedMessage, joined []byte) (sent int) {
+// try sends what there is room for, and returns how many messages have begun.
+func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 	c := s.c
-	if err := c.core.CheckNow(); err != nil {
+	if c.core.CheckNow() != nil {
 		s.leave()
 		return 0
 	}
@@ -370,29 +382,48 @@ func (s *follower) try(come []*feedMessage, joined []byte) (sent int) {
 	if !ok {
 		return 0
 	}
-	sent, err := c.tryWriteOwn(joined, true)
-	if err != nil {
-		c.core.Leave(a)
-		s.leave()
+	defer c.core.Leave(a)
+	if c.core.HasUnsent() {
 		return 0
 	}
-	cut := sent
-	for _, m := range come {
-		if cut < len(m.p) {
-			break
+	sent, ok := s.send(joined)
+	if !ok {
+		return len(come)
+	}
+	for begun < len(come) && sent > 0 {
+		m := come[begun].p
+		if sent < len(m) { // the loop goes on with it, as with what was accepted of a Write
+			c.core.SendLater(m[sent:])
+			sent = len(m)
 		}
-		cut -= len(m.p)
+		sent -= len(m)
+		begun++
 	}
-	if cut == 0 {
-		c.core.Leave(a)
+	return begun
+}
+
+// send sends what there is room for of one message or of several, by who has the access. If it fails and not for want
+// of room, nothing is to be sent again.
+func (s *follower) send(p []byte) (n int, ok bool) {
+	n, err := s.c.tryWriteOwn(p, true)
+	switch {
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // which may be moved
+		return n, true
+	case errors.Is(err, posix.EMSGSIZE):
+		s.part.f.dropped.Add(1)
+	default:
+		s.lose()
 	}
-	s.access = a
-	return sent
+	return 0, false
 }
 
 // keep has a message wait, if there is a place for it.
 func (s *follower) keep(p []byte) {
 	f := s.part.f
+	if s.c.core.State(handle.Out) == net.ErrClosed {
+		s.leave()
+		return
+	}
 	if len(s.waiting) >= cmp.Or(max(f.Waiting, 0), waitingDefault) {
 		switch f.Slow {
 		case DropOldest:
@@ -422,23 +453,51 @@ func (s *follower) first() (p []byte) {
 
 // Run is a task that sends what waits. It ends when nothing does: a peer that is fast again costs no task.
 func (s *follower) Run() {
-	c := s.c
 	defer func() { s.sending = false }()
-	if rest := s.rest; rest != nil {
-		s.rest = nil
-		_, err := c.writeOwn(rest)
-		c.core.Leave(s.access)
-		if err != nil { // the peer would take what comes for the end of the message
-			c.CloseSoon()
-			s.leave()
-		}
-	}
 	for len(s.waiting) > 0 {
-		if _, err := c.Write(s.first()); err != nil {
-			s.leave()
+		if err := s.sendFirst(); errors.Is(err, os.ErrDeadlineExceeded) {
+			return // until the next message, since the deadline may be moved
+		} else if err != nil {
+			s.lose()
 		}
 	}
 	s.waiting = nil
+}
+
+// sendFirst sends the message that has waited longest, when all that was written before it is sent.
+func (s *follower) sendFirst() error {
+	c := s.c
+	a, err := c.enterOutput()
+	if err != nil {
+		return err
+	}
+	defer c.core.Leave(a)
+	if err := c.core.SentFirst(); err != nil {
+		return err
+	}
+	switch {
+	case c.core.HasFailed(): // the next call of the program's is to be told
+		return net.ErrClosed
+	case len(s.waiting) == 0: // it has left
+		return nil
+	}
+	if err := c.core.State(handle.Out); err != nil {
+		return err
+	}
+	p := s.waiting[0]
+	n, ok := s.send(p)
+	if n == 0 && ok && c.core.HasUnsent() || s.gone {
+		return nil
+	}
+	s.first()
+	switch {
+	case !ok || n == len(p):
+	case c.records(): // which are sent whole or not at all
+		_, err = c.writeOwn(p)
+	default:
+		c.core.SendLater(p[n:])
+	}
+	return err
 }
 
 // Code has the task known by what it does.

@@ -11,7 +11,9 @@ import (
 	"net"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/internal/race"
@@ -310,6 +312,123 @@ func TestFeedGoesOnFirst(t *testing.T) {
 					}
 				}
 				writes.Wait()
+			}
+		})
+	})
+}
+
+// slowFollower gives a connection with little room, of which a part of the message 0 was sent, and its peer.
+func slowFollower(t *testing.T, l *ringo.Loop, all *followed, f *sock.Feed) (c, peer *sock.Conn) {
+	c, peer = all.follow(t, l, f)
+	c.SetWriteBuffer(8 << 10)
+	peer.SetReadBuffer(8 << 10)
+	publish(t, f, news(0, 0, 1<<20))
+	for !f.Passed(l) {
+		l.Yield()
+	}
+	return c, peer
+}
+
+// A message that has begun is sent whole, though a deadline passes; what waits is sent when that was moved and another
+// message comes, and the peer misses none.
+func TestFeedWriteDeadline(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onFeed(t, cfg, func(l *ringo.Loop, all *followed) {
+			f := sock.Feed{Slow: sock.CloseSlow}
+			c, peer := slowFollower(t, l, all, &f)
+			publish(t, &f, news(0, 1, 1<<20))
+			l.Yield()
+			c.SetWriteDeadline(l.Now().Add(-1))
+			for !f.Idle(l) {
+				l.Sleep(0)
+			}
+			publish(t, &f, news(0, 2, 100))
+			for !f.Idle(l) {
+				l.Sleep(0)
+			}
+			c.SetWriteDeadline(time.Time{})
+			publish(t, &f, news(0, 3, 100))
+			for i := range 4 {
+				if at, err := readNews(peer); err != nil || at.number != i {
+					t.Fatalf("message %v, %v, want %d; %+v", at, err, i, f.Stats())
+				}
+			}
+			if s := f.Stats(); s.Conns != 1 || s.Dropped+s.Closed != 0 {
+				t.Errorf("counts: %+v", s)
+			}
+		})
+	})
+}
+
+// Nor does what ends a connection tear a message: CloseWrite and Close have it sent first.
+func TestFeedEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onFeed(t, cfg, func(l *ringo.Loop, all *followed) {
+			for name, end := range map[string]func(c *sock.Conn) error{
+				"CloseWrite": (*sock.Conn).CloseWrite, "Close": (*sock.Conn).Close,
+			} {
+				var f sock.Feed
+				c, peer := slowFollower(t, l, all, &f)
+				f.Remove(c)
+				ended := l.Go(func() {
+					if err := end(c); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+				l.Yield()
+				if got := readAllNews(t, peer); len(got) != 1 {
+					t.Errorf("%s: %v", name, got)
+				}
+				ended.Wait()
+			}
+		})
+	})
+}
+
+// A connection that moves takes the rest of a message along, and follows no more.
+func TestFeedMove(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			here.Go(func() {
+				var all followed
+				defer all.close()
+				var f sock.Feed
+				c, peer := slowFollower(t, here, &all, &f)
+				moved, err := c.MoveTo(there)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				there.Go(func() {
+					defer moved.Close()
+					moved.Write(news(1, 0, 100))
+				})
+				publish(t, &f, news(0, 1, 100))
+				if got := fmt.Sprint(readAllNews(t, peer)); got != "[{0 0} {1 0}]" || f.Stats().Conns != 0 {
+					t.Errorf("the peer has %v, and %+v", got, f.Stats())
+				}
+			}).Wait()
+		})
+	})
+}
+
+// The error of a write that was accepted is its writer's, and not the feed's.
+func TestFeedLeavesErrors(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onFeed(t, cfg, func(l *ringo.Loop, all *followed) {
+			var f sock.Feed
+			c, peer := all.follow(t, l, &f)
+			peer.Close()
+			if _, err := c.Write([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			l.Yield() // it is sent
+			publish(t, &f, news(0, 0, 100))
+			for !f.Idle(l) {
+				l.Sleep(0)
+			}
+			if err := c.Close(); !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("Close behind a write that has failed: %v", err)
 			}
 		})
 	})

@@ -460,16 +460,16 @@ func (c *Core) Control(f func(fd uintptr)) error {
 	return err
 }
 
-// sentBefore is sentFirst for any caller.
+// sentBefore is SentFirst for any caller.
 func (c *Core) sentBefore() (err error) {
 	switch {
 	case c.l.IsCurrent():
 		c.attach()
-		return c.sentFirst()
+		return c.SentFirst()
 	case c.l == nil, !c.OwnerOwes():
 		return nil
 	}
-	c.l.Go(func() { err = c.sentFirst() }).WaitAsClient() // a loop that has ended owes nothing
+	c.l.Go(func() { err = c.SentFirst() }).WaitAsClient() // a loop that has ended owes nothing
 	if l, _ := loop.Current(); l != nil && errors.Is(err, context.Canceled) {
 		err = l.Cause()
 	}

@@ -110,6 +110,18 @@ func (c *Core) Owes() bool {
 // HasUnsent reports whether what was accepted waits for room, or has failed and nobody was told. For tasks of the loop.
 func (c *Core) HasUnsent() bool { return c.own.out.unsent != nil }
 
+// HasFailed reports whether a send has, of which nobody was told. For tasks of the loop.
+func (c *Core) HasFailed() bool { return c.own.out.unsent != nil && c.own.out.unsent.err != nil }
+
+// SendLater has the loop send bytes when there is room, as it does those that were accepted and found none. Nobody
+// changes them any more. For tasks of the loop that have access to the output, while nothing is unsent.
+func (c *Core) SendLater(p []byte) {
+	u := &unsent{c: c, rest: p}
+	c.own.out.unsent, c.own.out.slow = u, true
+	c.l.Outbox().Unsent(len(p))
+	u.submit()
+}
+
 // Accepted is what was accepted, for a call that sends it with what is behind it. SentWith follows.
 func (c *Core) Accepted() []byte { return c.l.Outbox().Accepted(c.own.out.accepted) }
 
@@ -171,8 +183,8 @@ func (c *Core) FlushFirst() error {
 	return c.awaitUnsent()
 }
 
-// sentFirst is FlushFirst for a task that is to be told of no send: its error stays for the next call that is.
-func (c *Core) sentFirst() error {
+// SentFirst is FlushFirst for a task that is to be told of no send: its error stays for the next call that is.
+func (c *Core) SentFirst() error {
 	if c.Push(); !c.Owes() {
 		return nil
 	}
@@ -231,15 +243,13 @@ type sender Core
 // Unsent keeps what was not sent, and has it sent when there is room.
 func (s *sender) Unsent(res int32, rest []byte) {
 	c := (*Core)(s)
-	u := &unsent{c: c}
-	c.own.out.unsent, c.own.out.slow = u, true
 	if res < 0 && res != -sys.EAGAIN {
+		u := &unsent{c: c}
+		c.own.out.unsent, c.own.out.slow = u, true
 		u.fail(res)
 		return
 	}
-	u.rest = append([]byte(nil), rest...)
-	c.l.Outbox().Unsent(len(rest))
-	u.submit()
+	c.SendLater(append([]byte(nil), rest...))
 }
 
 // submit has the driver send it when there is room, unless nobody would end that any more.

@@ -191,21 +191,29 @@ func (e *life) abort() {
 	e.refuses()
 	l := e.l
 	l.inbox.refuse()
-	for l.ready.len() > 0 {
-		switch it := l.ready.pop(); {
+	e.refuseReady()
+	for _, w := range l.workers.all {
+		if t := w.task; t != nil {
+			t.cancelContext()
+			t.wakeJoiners(ErrEnded)
+			if x := t.ext.Load(); x != nil && x.onLost != nil {
+				x.onLost()
+			}
+		}
+	}
+	e.end()
+}
+
+// refuseReady ends what is ready and has not begun.
+func (e *life) refuseReady() {
+	for e.l.ready.len() > 0 {
+		switch it := e.l.ready.pop(); {
 		case it.task == nil:
 			refuseJob(it.job)
 		case !it.resumes():
 			it.task.wakeJoiners(ErrEnded)
 		}
 	}
-	for _, w := range l.workers.all {
-		if t := w.task; t != nil {
-			t.cancelContext()
-			t.wakeJoiners(ErrEnded)
-		}
-	}
-	e.end()
 }
 
 // end is what both have in common.

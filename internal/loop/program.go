@@ -113,6 +113,7 @@ func (p *Program) Kill() {
 // functions do reaches nobody.
 func (*Program) perish(l *Loop) {
 	l.inbox.refuse()
+	l.life.refuseReady()
 	l.life.tellAll() // before tasks that are unwound free the ops
 	for len(l.workers.all) > 0 {
 		l.workers.all[len(l.workers.all)-1].unwind()

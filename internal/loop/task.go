@@ -39,6 +39,7 @@ type Task struct {
 // taskExt is what few tasks have: a parked connection pays for every word of a Task.
 type taskExt struct {
 	onEnd    func(error)     // see GoThen
+	onLost   func()          // see OnLost
 	name     string          // see GoNamed
 	labels   labels.Set      // of who started it, until it begins
 	values   context.Context // of who started it, see Inherited
@@ -78,6 +79,9 @@ type Waiter interface {
 
 // WaitOn is for a Waiter that no cancel ends: the task goes on waiting for it.
 func (t *Task) WaitOn(w Waiter) { t.waits = w }
+
+// OnLost has fn called if the loop ends before the task does, whose coroutine is lost then. T.
+func (t *Task) OnLost(fn func()) { t.extension().onLost = fn }
 
 // Complete notes the result of the op that the task waits for.
 func (t *Task) Complete(o *op.Op, res int32, flags uint32) {
@@ -119,7 +123,7 @@ func (t *Task) finish(err error) {
 		if x.limit != nil {
 			x.dropLimits()
 		}
-		x.values, x.observed = nil, nil
+		x.values, x.observed, x.onLost = nil, nil, nil
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.expired, t.shield = false, false, 0
