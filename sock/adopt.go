@@ -21,6 +21,8 @@ type AdoptConfig struct {
 	// can't be adopted. And the loop of a listener accepts ahead; without Exclusive it takes a connection only when
 	// Accept is called.
 	Exclusive bool
+	// Balance is ListenConfig.Balance, for AdoptSet. Other sockets ignore it.
+	Balance bool
 }
 
 // Adopted is a handle that Adopt makes of a socket.
@@ -126,7 +128,7 @@ func (ac *AdoptConfig) set(s io.Closer) (*ListenerSet, error) {
 		return nil, a.refuse(err)
 	}
 	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), adopted: true,
-		share: new(sharedSocket), file: newSocketFile(kernel.Host{}, "")}
+		share: new(sharedSocket), file: newSocketFile(kernel.Host{}, ""), balance: balance{evens: ac.Balance}}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)

@@ -675,6 +675,76 @@ func cpuTime(t testing.TB) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
+// BenchmarkBalance is a peer that connects to two loops, asks for a byte and leaves: of one at a time, so that the
+// loops sleep, and of 64 at a time. Beside what ListenConfig.Balance costs, where every second connection is handed
+// over, it has what the kernel's spreading costs, and one loop that accepts for both and moves every second one by
+// MoveTo.
+func BenchmarkBalance(b *testing.B) {
+	for _, driver := range []string{"uring", "epoll"} {
+		for _, peers := range []int{1, 64} {
+			for _, how := range []string{"kernel", "Balance", "MoveTo"} {
+				name := fmt.Sprintf("driver=%s/peers=%d/%s", driver, peers, how)
+				b.Run(name, func(b *testing.B) { benchmarkBalance(b, driver, peers, how) })
+			}
+		}
+	}
+}
+
+func benchmarkBalance(b *testing.B, driver string, peers int, how string) {
+	set, err := (&sock.ListenConfig{Balance: how == "Balance"}).Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	gone := make(chan struct{})
+	s := serveSet(b, ringo.Config{Driver: driver, Loops: 2}, set, func(l *ringo.Loop, ln *sock.Listener) error {
+		if how != "MoveTo" {
+			return perConn(answer)(l, ln)
+		}
+		if l.Index() != 0 {
+			err := ln.Close()
+			awaitIn(l, gone)
+			return err
+		}
+		defer close(gone)
+		for n := 0; ; n++ {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			to := l.Loops()[n%2]
+			if c, err = c.MoveTo(to); err == nil {
+				to.Go(func() { answer(c) })
+			}
+		}
+	})
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	var wg sync.WaitGroup
+	for i := range peers {
+		wg.Go(func() {
+			p := []byte("x")
+			for range (b.N + i) / peers {
+				c, err := rawDial(s.addr)
+				if err == nil {
+					if err = c.write(p); err == nil {
+						err = c.read(p)
+					}
+					c.reset()
+				}
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+	s.stop()
+}
+
 // bouncer reads on one loop, and then on the other.
 type bouncer struct {
 	t     testing.TB

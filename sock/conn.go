@@ -205,7 +205,7 @@ func (o *connHooks) Tell(e handle.Event) {
 		c.settled()
 	case handle.Uncounted:
 		if n := c.acceptedBy(); n != nil {
-			n.closed.Add(1)
+			n.gone(c.l)
 		}
 	case handle.Closed:
 		if c.atHand != nil {

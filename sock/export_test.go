@@ -14,6 +14,41 @@ func Descriptor(c *Conn) uintptr { return uintptr(c.core.FD().Sys()) }
 // Gathered reports whether slices were ever put together in memory of the connection's loop.
 func Gathered(c *Conn) bool { return c.local.gather != nil }
 
+// Counted is how many connections of a set count for each loop, 0 for those that have a listener and none.
+func Counted(s *ListenerSet) map[*ringo.Loop]int {
+	b := &s.balance
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	counted := map[*ringo.Loop]int{}
+	for _, m := range b.members {
+		counted[(*ringo.Loop)(m.l)] = int(m.conns.Load())
+	}
+	return counted
+}
+
+// Assign decides that the next connection is that of the loop that has the fewest, and gives what brings it there, for
+// whoever has accepted it; nil if no loop takes any.
+func Assign(s *ListenerSet) (l *ringo.Loop, bring func(fd int)) {
+	m := s.balance.least(nil, nil)
+	if m == nil {
+		return nil, nil
+	}
+	return (*ringo.Loop)(m.l), func(fd int) { m.send(int32(fd)) }
+}
+
+// Taking is how many loops take what others have accepted.
+func Taking(s *ListenerSet) (n int) {
+	b := &s.balance
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.members {
+		if m.takes {
+			n++
+		}
+	}
+	return n
+}
+
 // The memory of datagrams goes when nobody has read any between two Trims.
 func TestMemoryOfDatagramsIsGivenBack(t *testing.T) {
 	s := &loopState{l: new(loop.Loop)}

@@ -332,6 +332,13 @@ func serve(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveSet(t, cfg, set, fn)
+}
+
+// serveSet is serve on the system, of a set, which is closed behind it.
+func serveSet(t testing.TB, cfg ringo.Config, set *sock.ListenerSet,
+	fn func(l *ringo.Loop, ln *sock.Listener) error) *server {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &server{t: t, addr: set.Addr().String(), cancel: cancel, done: make(chan struct{})}
 	started := make(chan bool, cfg.Loops)

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,6 +49,15 @@ type ListenConfig struct {
 	// 0, plain TCP is used. It is on by default in package net's listeners and off here, because every call on such a
 	// connection costs more.
 	MultipathTCP bool
+	// Balance gives each connection to the loop that has the fewest of the set's open connections, and takes turns
+	// between loops with equally many. Without it the kernel spreads peers by a hash of their addresses, or those of a
+	// Unix socket over the loops that wait for some. A connection that another loop has accepted is handed over before
+	// Accept returns it. What a listener that is closed has accepted, and no Accept has returned, goes to the other
+	// loops. Goroutines that call Accept wait for the listener's loop, and while one does the loop does not end.
+	//
+	// It is for listeners of a set, made by Reserve or ListenAndServe; of several sets each is balanced by itself.
+	// Listen of one loop fails if it is set.
+	Balance bool
 }
 
 // Listen makes a listener of l with a socket of its own. network is "tcp", "tcp4" or "tcp6"; for "tcp" an address
@@ -72,6 +82,9 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
 		return nil, listenError(network, nil, stranger(e))
+	}
+	if lc.Balance {
+		return nil, listenError(network, nil, errBalanceOfOne)
 	}
 	if unixNetwork(network) {
 		return lc.listenUnix(e, network, address)
@@ -117,13 +130,17 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, asNamed(err, address)
 	}
-	set := &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s}
+	set := &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s,
+		balance: balance{evens: lc.Balance}}
 	if err := set.nameTCP(); err != nil {
 		k.Close(s)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
 	return set, nil
 }
+
+// errBalanceOfOne is why one loop's listener has nobody to share with.
+var errBalanceOfOne = fmt.Errorf("ListenConfig.Balance: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
 
 // nameTCP notes the address of a new set's socket.
 func (s *ListenerSet) nameTCP() (err error) {
@@ -144,6 +161,7 @@ type ListenerSet struct {
 	file    *socketFile
 	share   *sharedSocket // if the listeners share the one socket
 	adopted bool          // it came from elsewhere
+	balance balance
 
 	mu     sync.Mutex
 	first  int32 // the reserved socket, -1 when it has been taken or closed
@@ -171,10 +189,14 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 		return nil, err
 	}
 	ln, err := newListener(e, s.network, fd, file, func() { s.closedOn(e) })
-	if err == nil && s.share != nil {
+	if err != nil {
+		return nil, err
+	}
+	if s.share != nil {
 		s.share.join(ln)
 	}
-	return ln, err
+	s.balance.join(ln)
+	return ln, nil
 }
 
 // strange is why a loop can't have a listener: the set is of another world, or host, or from before a crash.

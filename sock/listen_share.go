@@ -50,7 +50,13 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 	if err := ln.over(); err != nil {
 		return 0, err
 	}
-	for {
+	for tried := false; ; tried = true {
+		if s, ok := ln.pop(); ok { // that another loop has accepted
+			if tried {
+				ln.share.lookAgain(ln)
+			}
+			return s, nil
+		}
 		if ln.timer.Armed() {
 			ln.core.Wait()
 		} else if o := ln.l.Ops().New(op.Accept); o == nil {
@@ -59,9 +65,12 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 			o.Flags = op.Keep
 			if s = ln.core.Await(handle.In, o); s >= 0 {
 				ln.came()
-				return s, nil
+				if ln.place(s) {
+					return s, nil
+				}
+			} else {
+				ln.ended(s)
 			}
-			ln.ended(s)
 		}
 		if err := ln.over(); err != nil {
 			ln.share.lookAgain(ln)

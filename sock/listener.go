@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringo"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -29,7 +31,8 @@ type Listener struct {
 	file  *socketFile             // of a Unix listener
 	leave func()                  // tells the Run that the loop no longer listens there
 
-	share *sharedSocket // if the socket is not this loop's alone
+	share  *sharedSocket // if the socket is not this loop's alone
+	member *member       // of the set that it is of; nil: of none
 
 	// Of the caller that has access, of whatever kind, and of the accept that the loop has armed, which is
 	// while the direction is the loop's.
@@ -118,7 +121,7 @@ func (ln *Listener) Addr() net.Addr {
 // single peer, such as ECONNABORTED, EPROTO or EPERM (see accept(2)). It returns net.ErrClosed after Close, and once
 // Run's context has ended and all peers that had connected by then were accepted. Any goroutine may call it; callers
 // that are not tasks of the loop do not keep the loop alive. Callers take turns in order of arrival. As long as no task
-// calls it, goroutines accept without involving the loop.
+// calls it, goroutines accept without involving the loop. With ListenConfig.Balance these two do not hold.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -153,6 +156,24 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 
 // AcceptConn is Accept, but returns a *Conn. A task parks.
 func (ln *Listener) AcceptConn() (*Conn, error) {
+	if m := ln.member; m != nil && m.of.evens && !ln.l.IsCurrent() {
+		return ln.acceptByTask()
+	}
+	return ln.acceptConn()
+}
+
+// acceptByTask is AcceptConn for a foreign caller, where others bring connections to the loop.
+func (ln *Listener) acceptByTask() (*Conn, error) {
+	return madeOn(context.Background(), (*ringo.Loop)(ln.l), func(err error) error {
+		if err == ringo.ErrEnded {
+			err = errEnded
+		}
+		return ln.fail("accept", err)
+	}, ln.acceptConn)
+}
+
+// acceptConn is AcceptConn on the listener itself.
+func (ln *Listener) acceptConn() (*Conn, error) {
 	a, err := ln.core.Enter(handle.In)
 	if err != nil {
 		return ln.acceptLate(err)
@@ -315,9 +336,12 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	}
 	switch {
 	case res >= 0 && closing:
-		discard(ln.l, res)
+		ln.member.add(1)
+		ln.member.turnAway(ln.l, res)
 	case res >= 0:
-		ln.came()
+		if ln.came(); !ln.place(res) {
+			break
+		}
 		ln.counts.ahead.Store(int64(ln.queue.len()) + 1)
 		if ln.queue.push(res); ln.queue.len() >= queueMax {
 			ln.cancelAccept()
@@ -465,6 +489,7 @@ func (ln *Listener) closing() {
 	if ln.share != nil {
 		ln.share.leave(ln)
 	}
+	ln.member.leave(ln)
 }
 
 // fdQueue is accepted descriptors in order.

@@ -23,6 +23,7 @@ import (
 type backlog struct {
 	expected bool // the drain has begun. The loop thread's
 	l        *loop.Loop
+	member   *member // of the listener
 	open     loop.Handle
 
 	mu    sync.Mutex
@@ -40,16 +41,21 @@ func (ln *Listener) drain() {
 		return
 	}
 	ln.backlog.expected = true
-	if ln.share == nil && ln.core.Own(handle.In).Op != nil {
-		ln.cancelAccept() // its end comes back here
-		return
-	}
+	ln.member.stop()
 	ln.closeForLate()
 }
 
-// closeForLate begins the close. Nothing of the loop's is armed, but for the accept of a task that is in AcceptConn,
-// and gets what that brings.
+// closeForLate begins the close, once what other loops have accepted for this one is here, and nothing of the loop's is
+// armed, but for the accept of a task that is in AcceptConn, and gets what that brings. Until then each that ends, or
+// arrives, comes back here.
 func (ln *Listener) closeForLate() {
+	if ln.share == nil && ln.core.Own(handle.In).Op != nil {
+		ln.cancelAccept()
+		return
+	}
+	if ln.member.expects() {
+		return
+	}
 	ln.backlog.keep(ln.l)
 	ln.core.BeginClose()
 }
@@ -68,6 +74,7 @@ func (ln *Listener) takeLast() {
 			return
 		}
 		if s >= 0 {
+			ln.member.add(1)
 			q.push(s)
 		}
 	}
@@ -121,7 +128,7 @@ func (q *backlog) take(l *loop.Loop, from *fdQueue) {
 		if q.kept {
 			q.queue.push(s)
 		} else {
-			discard(l, s)
+			q.member.turnAway(l, s)
 		}
 	}
 }

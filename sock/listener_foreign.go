@@ -14,7 +14,7 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	case err != nil:
 		return nil, err
 	case ln.l.Ended():
-		discard(ln.l, s)
+		ln.member.turnAway(ln.l, s)
 		return nil, errEnded
 	}
 	c := newDetached(ln.l, s)
@@ -41,6 +41,7 @@ func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
 			return 0, err
 		case res >= 0:
 			ln.came()
+			ln.member.add(1)
 			return res, nil
 		}
 		switch pause, again := ln.again(res); {

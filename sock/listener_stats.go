@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // ListenerStats count what a listener has done since it was made.
@@ -66,6 +67,13 @@ type acceptCounts struct {
 	ahead                              atomic.Int64
 	mu                                 sync.Mutex // held while the descriptor is used that may be closed meanwhile
 	over                               bool
+	member                             *member // of the set that the listener is of; nil: of none
+}
+
+// gone counts a connection that is closed, or is no longer of this package, and was the loop's.
+func (n *acceptCounts) gone(l *loop.Loop) {
+	n.closed.Add(1)
+	n.member.on(l).add(-1)
 }
 
 // endQueue has nobody ask about the queue any more, because the descriptor will be closed.

@@ -49,13 +49,16 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	if err := l.Unwatchable(c.core.FD().Sys()); err != nil {
 		return nil, c.fail("move", err)
 	}
+	to := c.away(l)
 	p, err := c.part("move")
 	if err != nil {
+		to.add(-1)
 		return nil, err
 	}
 	var moved *Conn
 	l.Go(func() { moved = c.rebind(l, p) }).Wait()
 	if moved == nil {
+		to.add(-1)
 		if len(p.unsent) > 0 { // the peer must not take this for the stream's end
 			c.l.Kernel().SetLinger(p.fd, 0)
 		}

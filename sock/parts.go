@@ -19,7 +19,7 @@ func init() {
 		}
 		h.(*Listener).core.CloseSoon()
 	}
-	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.closed.Add(1) }
+	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }

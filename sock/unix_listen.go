@@ -34,7 +34,7 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 	}
 	addr := unixAddr(sa, network)
 	return &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s, unix: &addr, file: file,
-		share: new(sharedSocket)}, nil
+		share: new(sharedSocket), balance: balance{evens: lc.Balance}}, nil
 }
 
 // reopen makes the set's socket anew when all listeners of the one before have closed,
