@@ -19,6 +19,8 @@ type balance struct {
 	mu      sync.Mutex
 	members []*member
 	next    int // the member that goes first among those that have equally many
+
+	evening atomic.Bool // by Rebalance
 }
 
 // member is a loop that has connections of the set's, or a listener. There is one for each loop until that ends.
@@ -32,6 +34,8 @@ type member struct {
 	takes bool      // the listener takes what others have accepted
 	// Under of.mu, and counted down by its own loop.
 	coming int // connections that others have accepted for it, and that are on their way
+
+	server *server // that calls Accept; its own loop's
 }
 
 // memberOf is the member of a loop, made if there is none.

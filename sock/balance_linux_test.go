@@ -11,11 +11,13 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/buf"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -584,4 +586,325 @@ func TestBalanceLeavesOutWhoDoesNotAsk(t *testing.T) {
 		wantCounted(t, "all have left", set, 0, 0)
 		s.stop()
 	})
+}
+
+// heat is what a test of Rebalance counts.
+type heat struct {
+	mu                   sync.Mutex
+	requests             [2]int
+	opened, moved, ended map[any]int
+}
+
+// handler counts, and gives each connection a value to know it by.
+func (h *heat) handler() *sock.Handler {
+	h.opened, h.moved, h.ended = map[any]int{}, map[any]int{}, map[any]int{}
+	count := func(of map[any]int, c *sock.Conn) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		of[c.Value()]++
+	}
+	var names atomic.Int64
+	return &sock.Handler{
+		Open: func(c *sock.Conn) error {
+			c.SetValue(names.Add(1))
+			count(h.opened, c)
+			return nil
+		},
+		Request: func(c *sock.Conn) error {
+			h.mu.Lock()
+			h.requests[c.Loop().Index()]++
+			h.mu.Unlock()
+			return tells(c)
+		},
+		Closed: func(c *sock.Conn, _ error) { count(h.ended, c) },
+		Moved:  func(c *sock.Conn) { count(h.moved, c) },
+	}
+}
+
+// window has the clients ask so often each, and gives how many requests the loops had.
+func (h *heat) window(t testing.TB, clients []client, times func(i int) int) [2]int {
+	t.Helper()
+	h.mu.Lock()
+	h.requests = [2]int{}
+	h.mu.Unlock()
+	for i, c := range clients {
+		for range times(i) {
+			c.loop(t)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.requests
+}
+
+// Of twenty clients the ten that ask much are all one loop's, as they came by turns; then Rebalance is called, and no
+// loop has more than 1.15 of the mean, nor more clients than the other. Each is opened and closed once.
+func TestRebalance(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, network := range []string{"tcp", "unix"} {
+			for _, by := range []string{"task", "goroutine"} {
+				t.Run(network+"/"+by, func(t *testing.T) {
+					set := evenly(t, network)
+					h := new(heat)
+					s := serveSet(t, cfg, set, perRequest(h.handler()))
+					rebalance := func() (n int, err error) {
+						if by == "goroutine" {
+							return set.Rebalance()
+						}
+						s.loops[0].Go(func() { n, err = set.Rebalance() }).Wait()
+						return n, err
+					}
+					of := clientsOf(t, set, 20)
+					all := append(of[0], of[1]...)
+					asks := func(i int) int {
+						if i < 10 {
+							return 5 + 2*i
+						}
+						return 0
+					}
+					for round := range 3 {
+						// The first ten are those of one loop, now of this and now of that, so that some come back.
+						of = [2][]client{}
+						for _, c := range all {
+							i := c.loop(t)
+							of[i] = append(of[i], c)
+						}
+						all = append(of[round%2], of[1-round%2]...)
+						if moved, err := rebalance(); moved != 0 || err != nil { // of each of which has asked once
+							t.Fatalf("Rebalance where all is even: %d moved, %v", moved, err)
+						}
+						before := h.window(t, all, asks)
+						total := before[0] + before[1]
+						if before[round%2] != total {
+							t.Fatalf("the loops have %v requests", before)
+						}
+						moved, err := rebalance()
+						if err != nil || moved == 0 {
+							t.Errorf("Rebalance: %d moved, %v", moved, err)
+						}
+						if n := counted(set); n != [2]int{10, 10} {
+							t.Errorf("the loops have %v connections", n)
+						}
+						after := h.window(t, all, asks)
+						if most := max(after[0], after[1]); 100*2*most > 115*total {
+							t.Errorf("the loops have %v requests, before %v", after, before)
+						}
+					}
+					leave(all...)
+					wantCounted(t, "all have left", set, 0, 0)
+					s.stop()
+					if len(h.opened) != 20 || len(h.ended) != 20 || len(h.moved) == 0 {
+						t.Errorf("%d opened, %d closed, %d moved", len(h.opened), len(h.ended), len(h.moved))
+					}
+					for c, n := range h.ended {
+						if n != 1 || h.opened[c] != 1 {
+							t.Errorf("connection %v was opened %d times, and closed %d times", c, h.opened[c], n)
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// Rebalance lets those be that are not between two requests, and those whose Handler knows nothing of it.
+func TestRebalanceLets(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		inRequest, goOn := make(chan bool, 100), make(chan error)
+		var leases []buf.Lease
+		requests := map[string]func(c *sock.Conn) error{
+			"no Moved": tells,
+			"in a Request": func(c *sock.Conn) error {
+				c.Read(make([]byte, 1))
+				inRequest <- true
+				return waiter(c)(goOn)
+			},
+			"unread": func(c *sock.Conn) error { inRequest <- true; return nil },
+			"leased": func(c *sock.Conn) error {
+				lease, err := c.Next()
+				leases = append(leases, lease)
+				inRequest <- true
+				return err
+			},
+		}
+		for name, request := range requests {
+			t.Run(name, func(t *testing.T) {
+				set := evenly(t, "tcp")
+				h := &sock.Handler{Request: func(c *sock.Conn) error {
+					if p, _ := c.Peek(1); len(p) == 1 && p[0] == '!' {
+						return request(c)
+					}
+					return tells(c)
+				}}
+				if name != "no Moved" {
+					h.Moved = func(*sock.Conn) { t.Error("it was moved") }
+				}
+				s := serveSet(t, cfg, set, perRequest(h))
+				of := clientsOf(t, set, 6)
+				leave(of[1]...)
+				wantCounted(t, "one loop's have left", set, 3, 0)
+				for _, c := range of[0] {
+					send(t, c, "!")
+					if name == "no Moved" {
+						io.ReadFull(c, make([]byte, 1))
+						continue
+					}
+					<-inRequest
+				}
+				firstOf(s).Go(func() {}).Wait() // those that have returned rest
+				if moved, err := set.Rebalance(); moved != 0 || err != nil {
+					t.Errorf("Rebalance: %d moved, %v", moved, err)
+				}
+				close(goOn)
+				goOn = make(chan error)
+				for _, lease := range leases {
+					lease.Release()
+				}
+				leases = nil
+				leave(of[0]...)
+				wantCounted(t, "all have left", set, 0, 0)
+				s.stop()
+			})
+		}
+	})
+}
+
+// Where the other loop serves nobody, or no more, a connection that was on its way there comes back, and is served on.
+func TestRebalanceComesBack(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		set := evenly(t, "tcp")
+		h := new(heat)
+		handler := h.handler()
+		var served atomic.Pointer[sock.Conn]
+		request := handler.Request
+		handler.Request = func(c *sock.Conn) error { served.Store(c); return request(c) }
+		over := make(chan bool)
+		s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 { // its listener is there
+				return awaitIn(l, over)
+			}
+			return sock.Serve(l, ln, handler)
+		})
+		l, bring := sock.Assign(set)
+		if l.Index() != 0 {
+			l, bring = sock.Assign(set)
+		}
+		fd, peer := stranger(t)
+		bring(fd)
+		for range 3 {
+			if got := peer.loop(t); got != 0 {
+				t.Errorf("loop %d serves", got)
+			}
+			l.Go(func() {
+				if sock.MoveServed(set, served.Load(), otherLoop(l)) {
+					t.Error("it was moved to a loop that serves nobody")
+				}
+			}).Wait()
+		}
+		peer.loop(t)
+		if n := sock.Counted(set)[l]; n != 1 {
+			t.Errorf("its loop has %d connections", n)
+		}
+		leave(peer)
+		close(over)
+		s.stop()
+		if len(h.opened) != 1 || len(h.moved) != 0 || len(h.ended) != 1 || h.ended[int64(1)] != 1 {
+			t.Errorf("opened %v, moved %v, closed %v", h.opened, h.moved, h.ended)
+		}
+	})
+}
+
+// Connections are moved from loop to loop in the midst of requests, of peers that leave, and of a drain: all bytes come
+// back, each is closed once, and in the end none is counted.
+func TestRebalanceUnderLoad(t *testing.T) {
+	const peers, rounds = 12, 150
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, end := range []string{"peers leave", "drain"} {
+			t.Run(end, func(t *testing.T) {
+				set := evenly(t, "tcp")
+				h := new(heat)
+				var moves, asked atomic.Int64
+				handler := h.handler()
+				handler.Request = frames
+				s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
+					return serveInMotion(l, ln, set, *handler, &moves)
+				})
+				var draining atomic.Bool
+				var wg sync.WaitGroup
+				for i := range peers {
+					wg.Go(func() {
+						c := dial(t, s.addr)
+						defer c.Close()
+						for n := range rounds {
+							msg := framed(1+(i*n)%3000, n%7)
+							got := make([]byte, len(msg))
+							_, err := c.Write(msg)
+							if err == nil {
+								_, err = io.ReadFull(c, got)
+							}
+							if err != nil || !slices.Equal(got, msg) {
+								if err == nil || !draining.Load() {
+									t.Errorf("round %d of peer %d: %v", n, i, err)
+								}
+								return
+							}
+							asked.Add(1)
+						}
+						if i%3 == 0 {
+							reset(c)
+						}
+					})
+				}
+				if end == "drain" {
+					eventually(t, "connections are moved", func() bool {
+						return moves.Load() > peers && asked.Load() > peers*rounds/4
+					})
+					draining.Store(true)
+					s.cancel()
+				}
+				patience.Within(t.Name(), wg.Wait)
+				if moves.Load() < peers {
+					t.Errorf("%d moves", moves.Load())
+				}
+				wantCounted(t, "all have left", set, 0, 0)
+				s.stop()
+				for c, n := range h.ended {
+					if n != 1 {
+						t.Errorf("connection %v was closed %d times", c, n)
+					}
+				}
+				if len(h.opened) != peers || len(h.ended) != peers {
+					t.Errorf("%d opened, %d closed", len(h.opened), len(h.ended))
+				}
+			})
+		}
+	})
+}
+
+// serveInMotion is Serve on a loop from which a task moves all connections to the other loop that may be moved, in each
+// turn.
+func serveInMotion(l *ringo.Loop, ln *sock.Listener, set *sock.ListenerSet, h sock.Handler, moves *atomic.Int64) error {
+	here, over := map[*sock.Conn]bool{}, false
+	opened, moved, closed := h.Open, h.Moved, h.Closed
+	h.Open = func(c *sock.Conn) error { here[c] = true; return opened(c) }
+	h.Moved = func(c *sock.Conn) { here[c] = true; moved(c) }
+	h.Closed = func(c *sock.Conn, err error) { delete(here, c); closed(c, err) }
+	mover := l.Go(func() {
+		for ; !over; l.Yield() {
+			for c := range here {
+				if sock.MoveServed(set, c, otherLoop(l)) {
+					delete(here, c)
+					moves.Add(1)
+				}
+			}
+		}
+	})
+	err := sock.Serve(l, ln, &h)
+	over = true
+	mover.Wait()
+	return err
 }

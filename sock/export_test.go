@@ -49,6 +49,11 @@ func Taking(s *ListenerSet) (n int) {
 	return n
 }
 
+// MoveServed is what Rebalance does with each connection that it moves. For tasks of its loop.
+func MoveServed(s *ListenerSet, c *Conn, to *ringo.Loop) (moved bool) {
+	return c.mayMove() && c.moveServed(s.balance.memberOf((*loop.Loop)(to)))
+}
+
 // The memory of datagrams goes when nobody has read any between two Trims.
 func TestMemoryOfDatagramsIsGivenBack(t *testing.T) {
 	s := &loopState{l: new(loop.Loop)}

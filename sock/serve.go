@@ -138,6 +138,13 @@ type Handler struct {
 	// Request panicked, or net.ErrClosed when the program drains. If a buffered write (see Conn.Write) failed and no
 	// other call has returned its error, err wraps that error too, so compare it with errors.Is.
 	Closed func(c *Conn, err error)
+	// Moved, if not nil, lets ListenerSet.Rebalance move connections to other loops between two requests. It is called
+	// once for each move, before the next Request, in a task of the loop that c belongs to now, with that loop's
+	// Handler. c has taken the place of the Conn that there was, for which Closed is not called, and has its Value,
+	// deadlines, idle state and so on, as after Conn.MoveTo. Calls on the old Conn fail with net.ErrClosed, and a Close
+	// of it does not close c: a program that keeps a Conn to call it from elsewhere, or in a Feed, has to put c in its
+	// place.
+	Moved func(c *Conn)
 	// Unread is how many bytes Request may leave unread; the default is 65536. If it leaves more, the connection is
 	// closed with bufio.ErrBufferFull. On network unixpacket it has to read its record.
 	Unread int
@@ -182,6 +189,10 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	s := &server{l: e, h: h, gives: e.Inherited()}
 	s.patience.Owner = s
 	defer e.Timers().Remove(&s.patience)
+	if m := ln.member; m != nil && m.server == nil {
+		m.server = s
+		defer func() { m.server = nil }()
+	}
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
@@ -210,7 +221,7 @@ func (s *server) add(c *Conn) {
 		c.serve.start(c)
 		return
 	}
-	c.serve.opened = true
+	c.serve.state = opened
 	c.in.arm(c)
 }
 

@@ -19,18 +19,39 @@ import (
 //	                     ▲                    ├─▶ closing
 //	                     └──── more news ─────┘
 type serving struct {
-	by      *server     // nil: not served by Serve
-	conn    func(*Conn) // serves it for life; in a Request, is told of the end of the input; or, of news, see restBy
-	why     error
-	last    int64 // NowNS of the last request, or of the accept
-	opened  bool
-	spoken  bool // there was a request
-	inTime  bool // the loop was late, and the deadline has passed since what Request is to read came
-	running bool // queued or in Request
-	more    bool // news since Request was called
-	leaving bool // the last answer is out: what comes is dropped until the peer ends
-	unread  bool // conn is told of news that nobody waits for
+	by       *server     // nil: not served by Serve
+	conn     func(*Conn) // serves it for life; in a Request, is told of the end of the input; or, of news, see restBy
+	last     int64       // NowNS of the last request, or of the accept
+	requests uint32      // since somebody asked, see share
+	why      ending
+	state    stage
+	spoken   bool // there was a request
+	inTime   bool // the loop was late, and the deadline has passed since what Request is to read came
+	running  bool // queued, in Request, or on the way to another loop
+	more     bool // news since Request was called
+	leaving  bool // the last answer is out: what comes is dropped until the peer ends
+	unread   bool // conn is told of news that nobody waits for
 }
+
+// stage is which of a Handler's functions have been called.
+type stage uint8
+
+const (
+	fresh   stage = iota
+	arrived       // from another loop; Moved is to be called
+	opened
+)
+
+// ending is why a connection is to end that Request has not ended.
+type ending uint8
+
+const (
+	goesOn ending = iota
+	isClosed
+	isLate
+)
+
+func (e ending) err() error { return [...]error{nil, net.ErrClosed, os.ErrDeadlineExceeded}[e] }
 
 // unreadMax is how many bytes may stay unread where nothing else is said.
 const unreadMax = 65536
@@ -147,13 +168,13 @@ func (s *serving) expired(c *Conn) {
 	}
 	if s.running {
 		if s.leaving { // it is at what its peer goes on sending; rest sees to it
-			s.why = net.ErrClosed
+			s.why = isClosed
 		}
 		return
 	}
-	s.why = os.ErrDeadlineExceeded
+	s.why = isLate
 	if s.leaving {
-		s.why = net.ErrClosed
+		s.why = isClosed
 	}
 	s.start(c)
 }
@@ -161,7 +182,7 @@ func (s *serving) expired(c *Conn) {
 // drain closes a connection that rests.
 func (s *serving) drain(c *Conn) {
 	if s.resting() {
-		s.why = net.ErrClosed
+		s.why = isClosed
 		s.start(c)
 	}
 }
@@ -248,22 +269,19 @@ func (t *requestTask) Code() code.Func { return code.Of(t.serve.by.h.Request) }
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
-	if s.why != nil || c.core.Closing() {
-		if s.why != net.ErrClosed || c.core.Closing() || !s.late(c) {
-			return s.why
+	if s.why != goesOn || c.core.Closing() {
+		if s.why != isClosed || c.core.Closing() || !s.late(c) {
+			return s.why.err()
 		}
-		s.why = nil
+		s.why = goesOn
 	}
 	if s.leaving {
 		return s.drop(c)
 	}
 	h := s.by.h
-	if !s.opened {
-		s.opened = true
-		if h.Open != nil {
-			if err := h.Open(c); err != nil || c.core.Closing() {
-				return err
-			}
+	if s.state != opened {
+		if err := s.open(c); err != nil || c.core.Closing() {
+			return err
 		}
 	}
 	in := &c.in
@@ -274,6 +292,7 @@ func (s *serving) request(c *Conn) error {
 	s.more = false
 	eof, bad := in.EOF(), in.Err()
 	s.last, s.spoken = c.l.NowNS(), true
+	s.requests++
 	s.inTime = c.core.Late(handle.In) != nil
 	err := h.Request(c)
 	if s.inTime, s.conn = false, nil; err != nil || s.by == nil {
@@ -294,14 +313,27 @@ func (s *serving) request(c *Conn) error {
 	return nil
 }
 
+// open tells the handler that the connection is here.
+func (s *serving) open(c *Conn) error {
+	h, was := s.by.h, s.state
+	s.state = opened
+	switch {
+	case was == arrived:
+		h.Moved(c)
+	case h.Open != nil:
+		return h.Open(c)
+	}
+	return nil
+}
+
 // rest lets the connection wait without a task, or queues it again if there is
 // input that the handler has not seen.
 func (s *serving) rest(c *Conn) {
 	in := &c.in
-	if s.why == nil && s.draining(c) && !s.leaving {
+	if s.why == goesOn && s.draining(c) && !s.leaving {
 		s.look(c)
 	}
-	if s.unseen(c) || s.why != nil {
+	if s.unseen(c) || s.why != goesOn {
 		s.start(c)
 		return
 	}
@@ -379,7 +411,7 @@ func (s *serving) late(c *Conn) bool {
 	} else {
 		s.look(c)
 	}
-	return s.why == net.ErrClosed && !c.core.Closing() && !s.leaving && !c.in.Over() && s.unseen(c)
+	return s.why == isClosed && !c.core.Closing() && !s.leaving && !c.in.Over() && s.unseen(c)
 }
 
 // close ends the connection from within its task.

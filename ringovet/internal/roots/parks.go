@@ -9,8 +9,8 @@ var parks = map[string]string{
 		"LockContext RLock RLockContext Acquire Send SendContext Recv RecvContext Next",
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
-		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +
-		"DetachUDP ReadFromAddrPort WriteToAddrPort Publish " +
+		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Rebalance Wait ReadBatch WriteBatch WriteSegments " +
+		"ReadFromUDP DetachUDP ReadFromAddrPort WriteToAddrPort Publish " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
 	"ringo/codec":         "Next Tokens",

@@ -27,7 +27,7 @@ type Entry struct {
 // many are the entries whose functions run many times at once: for each connection, or for each request.
 var many = []string{"ringo/sock.ListenAndServe", "(*ringo/sock.ListenConfig).ListenAndServe", "ringo/sock.ServeSets",
 	"ringo/sock/socktls.ServeSets", "ringo/sock/socktls.ListenAndServe", "ringo/sock.Handler.Open",
-	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock/sockhttp.Task",
+	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock.Handler.Moved", "ringo/sock/sockhttp.Task",
 	"ringo/sock/sockhttp.TaskReusing"}
 
 // Many reports whether a function that is handed over there runs many times at once.
@@ -93,6 +93,7 @@ var entries = []Entry{
 	{"ringo/sock.Handler.Open", -1, Task},
 	{"ringo/sock.Handler.Request", -1, Task},
 	{"ringo/sock.Handler.Closed", -1, Task},
+	{"ringo/sock.Handler.Moved", -1, Task},
 	{"ringo/sock.Dialer.Control", -1, Task},
 	{"ringo/sock.Dialer.ControlContext", -1, Task},
 	{"ringo/sock.ListenConfig.Control", -1, Task},
