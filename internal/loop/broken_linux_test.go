@@ -15,6 +15,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 	"ringo/internal/sys"
 	"ringo/internal/test/drivertest"
 	"ringo/internal/test/patience"
@@ -123,6 +124,7 @@ func dyingDriver(cfg *loop.Config) {
 	}
 	var fromGoroutine, fromLoop error
 	var parked, late, refused *loop.Task
+	lost, over, tooLate := new(toldJob), &toldJob{ends: true}, new(toldJob)
 	var told context.Context
 	joined := make(chan struct{})
 	began := time.Now()
@@ -137,10 +139,13 @@ func dyingDriver(cfg *loop.Config) {
 			l.Sleep(time.Hour)
 			complain("a shielded task was resumed")
 		})
+		l.Start(lost)
+		l.Start(over)
 		waiting := make(chan struct{})
 		l.Set().Loops()[1].Go(func() { close(waiting); fromLoop = parked.Wait() })
 		go func() { fromGoroutine = parked.Wait(); close(joined) }()
 		l.Offload(func(context.Context) error { <-waiting; return nil })
+		l.Start(new(silentJob)) // in the coroutine of the one that has ended
 		l.Sleep(time.Millisecond)
 		loop.Driver(l).(*dying).left = 0
 		l.Sleep(time.Hour)
@@ -152,6 +157,9 @@ func dyingDriver(cfg *loop.Config) {
 		sent := make(chan *loop.Task)
 		go func() { sent <- l.Go(func() { complain("a task began when its loop had no time left") }) }()
 		refused = <-sent
+		if !l.StartFrom(tooLate) {
+			complain("mail was refused before the loop's end")
+		}
 		time.Sleep(cfg.HardStop / 2) // so that the loop does not look for mail any more
 		return nil
 	})
@@ -182,9 +190,42 @@ func dyingDriver(cfg *loop.Config) {
 	if told.Err() == nil {
 		complain("the parked task's context is not done")
 	}
+	if lost.told != 1 || over.told != 0 || tooLate.told != 1 || tooLate.ran {
+		complain("told: %d that was lost, %d that had ended, %d that came too late", lost.told, over.told, tooLate.told)
+	}
 	if n := open.Load(); n != 0 {
 		complain("%d drivers left open", n)
 	}
+}
+
+// toldJob is a job that wants to know that its loop has ended before it has.
+type toldJob struct {
+	ends bool // at once
+	ran  bool
+	told int
+}
+
+func (j *toldJob) Run() {
+	l, t := loop.Current()
+	j.ran = true
+	t.OnLost(func() { j.told++ })
+	if !j.ends {
+		l.Shield()
+		l.Sleep(time.Hour)
+	}
+}
+
+func (*toldJob) Code() code.Func { return 0 }
+
+func (j *toldJob) Refused() { j.told++ }
+
+// silentJob is one that is lost, and does not want to know.
+type silentJob struct{ toldJob }
+
+func (*silentJob) Run() {
+	l, _ := loop.Current()
+	l.Shield()
+	l.Sleep(time.Hour)
 }
 
 // Tasks and handles of a loop whose driver dies end as those of a loop that is stopped:
