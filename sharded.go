@@ -126,47 +126,47 @@ func (s *Sharded[T]) Local() T {
 // their errors joined (errors.Join). It is otherwise like Shard.Call. Any goroutine may call it; a task parks.
 func (s *Sharded[T]) Each(fn func(v T) error) error {
 	wantFunc(fn != nil, "Sharded.Each")
-	all := s.places("Sharded.Each")
-	errs := make([]error, len(all))
-	err := s.together(func(b *Batch[T]) {
-		for i := range all {
-			b.Add(&all[i], func(v T) { errs[i] = fn(v) })
-		}
-	})
-	return errors.Join(append(errs, err)...)
+	return s.each(s.places("Sharded.Each"), func(_ int, v T) error { return fn(v) })
 }
 
 // Reduce calls fn with each value of s, as Sharded.Each does, and merges what the calls return, in the order of the
 // loops. Any goroutine may call it; a task parks. merge runs in the caller.
-func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R) R) (R, error) {
+func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R) R) (sum R, err error) {
 	wantFunc(fn != nil && merge != nil, "Reduce")
 	all := s.places("Reduce")
-	parts, errs := make([]R, len(all)), make([]error, len(all))
-	err := s.together(func(b *Batch[T]) {
-		for i := range all {
-			b.Add(&all[i], func(v T) { parts[i], errs[i] = fn(v) })
-		}
-	})
-	if err := errors.Join(append(errs, err)...); err != nil {
-		var none R
-		return none, err
+	parts := make([]R, len(all))
+	if err := s.each(all, func(i int, v T) (err error) { parts[i], err = fn(v); return err }); err != nil {
+		return sum, err
 	}
-	sum := parts[0]
+	sum = parts[0]
 	for _, part := range parts[1:] {
 		sum = merge(sum, part)
 	}
 	return sum, nil
 }
 
-// together runs a batch that is needed once.
-func (s *Sharded[T]) together(add func(b *Batch[T])) error {
-	b, _ := s.batches.Get().(*Batch[T])
-	if b == nil {
-		b = s.Batch()
+// each is Each of a function that is told which value it has.
+func (s *Sharded[T]) each(all []Shard[T], fn func(i int, v T) error) error {
+	errs := make([]error, len(all))
+	b := s.spare()
+	for i := range all {
+		b.Add(&all[i], func(v T) { errs[i] = fn(i, v) })
 	}
-	add(b)
+	return errors.Join(append(errs, b.callOnce())...)
+}
+
+// spare is a batch for callOnce.
+func (s *Sharded[T]) spare() *Batch[T] {
+	if b, ok := s.batches.Get().(*Batch[T]); ok {
+		return b
+	}
+	return s.Batch()
+}
+
+// callOnce is Call for who needs the batch no longer.
+func (b *Batch[T]) callOnce() error {
 	err := b.Call()
-	s.batches.Put(b) // unless a function has panicked
+	b.s.batches.Put(b) // unless a function has panicked
 	return err
 }
 
@@ -198,8 +198,9 @@ func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	if s.l.engine().IsCurrent() {
 		return fn(s.v)
 	}
-	failed := s.of.together(func(b *Batch[T]) { b.Add(s, func(v T) { err = fn(v) }) })
-	if failed != nil {
+	b := s.of.spare()
+	b.Add(s, func(v T) { err = fn(v) })
+	if failed := b.callOnce(); failed != nil {
 		return failed
 	}
 	return err
