@@ -10,6 +10,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // A ReadRange is one of the pieces of a file that ReadRanges reads, with what came of it.
@@ -104,7 +105,7 @@ func (b *rangeBatch) free() {
 	if b.ops > 0 {
 		return
 	}
-	clear(b.vec)
+	clear(b.vec[:cap(b.vec)])
 	b.f, b.rs, b.l, b.task, b.cold, b.vec = nil, nil, nil, nil, b.cold[:0], b.vec[:0]
 	b.next, b.alone, b.canceled = 0, 0, false
 	batches.Put(b)
@@ -173,6 +174,8 @@ func (b *rangeBatch) onLoop(l *loop.Loop) {
 		r := &b.rs[i]
 		switch {
 		case r.Off < 0 || r.Err == io.EOF || r.N == len(r.P):
+		case isErrno(r.Err, sys.ECANCELED) && l.Canceled(): // of a loop that is at its end
+			r.Err = b.f.fail("read", l.Cause())
 		case r.Err != nil:
 			r.Err = b.f.fail("read", b.f.aligned(r.Err))
 		default: // the task was cancelled before
