@@ -64,7 +64,7 @@ type FeedStats struct {
 
 const (
 	waitingDefault = 64
-	// behindMax is how many messages a loop may have before it that it has not passed on. Publish waits then.
+	// behindMax is how many messages there may be that a loop has not passed on. Publish waits then.
 	behindMax = 256
 	// joinedMax is up to how many bytes messages that came together are sent by one call.
 	joinedMax = 16 << 10

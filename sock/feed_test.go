@@ -353,6 +353,18 @@ func TestFeedWriteDeadline(t *testing.T) {
 					t.Fatalf("message %v, %v, want %d; %+v", at, err, i, f.Stats())
 				}
 			}
+			c.SetWriteDeadline(l.Now().Add(-1)) // of a connection that has sent all
+			publish(t, &f, news(0, 4, 100))
+			for !f.Idle(l) {
+				l.Sleep(0)
+			}
+			c.SetWriteDeadline(time.Time{})
+			publish(t, &f, news(0, 5, 100))
+			for i := 4; i < 6; i++ {
+				if at, err := readNews(peer); err != nil || at.number != i {
+					t.Fatalf("message %v, %v, want %d; %+v", at, err, i, f.Stats())
+				}
+			}
 			if s := f.Stats(); s.Conns != 1 || s.Dropped+s.Closed != 0 {
 				t.Errorf("counts: %+v", s)
 			}
