@@ -3,6 +3,7 @@ package sock
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -52,6 +53,13 @@ func Taking(s *ListenerSet) (n int) {
 // MoveServed is what Rebalance does with each connection that it moves. For tasks of its loop.
 func MoveServed(s *ListenerSet, c *Conn, to *ringo.Loop) (moved bool) {
 	return c.mayMove() && c.moveServed(s.balance.memberOf((*loop.Loop)(to)))
+}
+
+// SetLeaveMax has peers of drains that begin take so long to end their side.
+func SetLeaveMax(d time.Duration) (restore func()) {
+	was := leaveMax
+	leaveMax = d
+	return func() { leaveMax = was }
 }
 
 // The memory of datagrams goes when nobody has read any between two Trims.

@@ -367,7 +367,7 @@ func (s *serving) leave(c *Conn) {
 }
 
 // leaveMax is how long a peer may take to end its side once ours is.
-const leaveMax = time.Second
+var leaveMax = time.Second // but in tests
 
 // drop throws away what a peer sends that has had its last answer.
 func (s *serving) drop(c *Conn) error {
