@@ -3,6 +3,8 @@ package sys
 import (
 	"net/netip"
 	"testing"
+
+	"ringo/internal/race"
 )
 
 func TestSockaddrRoundTrip(t *testing.T) {
@@ -43,4 +45,21 @@ func FuzzSockaddr(f *testing.F) {
 			t.Errorf("AddrPort() = %v after Set(%v)", got, ap)
 		}
 	})
+}
+
+// An address is encoded and decoded without an allocation.
+func TestSockaddrAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, s := range []string{"127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::1]:1", "[fe80::1%7]:1"} {
+		ap, sa := netip.MustParseAddrPort(s), new(Sockaddr)
+		most := 0.0
+		if ap.Addr().Zone() != "" {
+			most = 1 // the zone's name
+		}
+		if n := testing.AllocsPerRun(100, func() { sa.Set(ap); sa.AddrPort() }); n > most {
+			t.Errorf("%s: %v allocations", s, n)
+		}
+	}
 }

@@ -96,8 +96,10 @@ func (sa *Sockaddr) Set(ap netip.AddrPort) {
 	binary.NativeEndian.PutUint16(b[:], AFInet6)
 	a := ap.Addr().As16()
 	copy(b[offAddr6:], a[:])
-	if index, err := strconv.ParseUint(ap.Addr().Zone(), 10, 32); err == nil {
-		binary.NativeEndian.PutUint32(b[offScope:], uint32(index))
+	if zone := ap.Addr().Zone(); zone != "" { // to parse nothing makes an error
+		if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
+			binary.NativeEndian.PutUint32(b[offScope:], uint32(index))
+		}
 	}
 	sa.len = inet6Size
 }
