@@ -127,7 +127,7 @@ func (ac *AdoptConfig) set(s io.Closer) (*ListenerSet, error) {
 	if err != nil {
 		return nil, a.refuse(err)
 	}
-	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), adopted: true,
+	set := &ListenerSet{reserved: reserved{k: kernel.Host{}, network: a.network}, first: a.fd.Sys(), adopted: true,
 		share: new(sharedSocket), file: newSocketFile(kernel.Host{}, ""), balance: balance{evens: ac.Balance}}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)

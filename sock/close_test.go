@@ -259,7 +259,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 				})
 				select {
 				case err := <-closed:
-					t.Errorf("Close did not wait for the peer: %v", err)
+					t.Fatalf("Close did not wait for the peer: %v", err)
 				default:
 				}
 				go io.Copy(io.Discard, it.peer)

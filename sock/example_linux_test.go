@@ -453,6 +453,41 @@ func ExampleListenPacket() {
 	// Output: "hello"
 }
 
+// A server of datagrams on all loops, which share one port. Each handler may wait; replies travel together.
+func ExampleServePackets() {
+	ctx, cancel := context.WithCancel(context.Background())
+	set, err := sock.ReservePackets("udp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	upper := &sock.PacketHandler{Packet: func(p *sock.Packet) { p.Reply(bytes.ToUpper(p.Bytes)) }}
+	go func() { // a client
+		defer cancel()
+		peer, err := net.Dial("udp", set.Addr().String())
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer peer.Close()
+		fmt.Fprint(peer, "hello")
+		p := make([]byte, 1500)
+		n, err := peer.Read(p)
+		fmt.Printf("%q, %v\n", p[:n], err)
+	}()
+	err = ringo.Run(ctx, nil, func(l *ringo.Loop) error {
+		c, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return sock.ServePackets(l, c, upper)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "HELLO", <nil>
+}
+
 // Many datagrams by one call of the kernel each way.
 func ExamplePacketConn_ReadBatch() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {

@@ -113,27 +113,18 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if unixNetwork(network) {
 		return lc.reserveUnix(network, address)
 	}
-	var ap netip.AddrPort
-	err := checkNetwork(network)
-	if l, _ := loop.Current(); err != nil {
-		return nil, listenError(network, nil, err)
-	} else if l != nil {
-		err = resolveIn(l, network, address, &ap)
-	} else {
-		ap, err = resolveListen(context.Background(), kernel.Host{}, network, address)
-	}
+	ap, err := resolveHere(network, address, checkNetwork)
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	k := loop.Kernel()
-	s, err := lc.open(k, network, ap, !lc.AllowShared)
+	r := reserve(network)
+	s, err := lc.open(r.k, network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, asNamed(err, address)
 	}
-	set := &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s,
-		balance: balance{evens: lc.Balance}}
+	set := &ListenerSet{reserved: r, lc: *lc, first: s, balance: balance{evens: lc.Balance}}
 	if err := set.nameTCP(); err != nil {
-		k.Close(s)
+		r.k.Close(s)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
 	return set, nil
@@ -149,12 +140,20 @@ func (s *ListenerSet) nameTCP() (err error) {
 	return err
 }
 
-// A ListenerSet is a reserved address, from which each loop takes a listener.
-type ListenerSet struct {
-	lc      ListenConfig
+// reserved is what is had of an address before a loop has its socket.
+type reserved struct {
 	k       kernel.Kernel // whose sockets these are
 	home    *loop.Loop    // in whose simulated world; nil: in none
 	network string
+}
+
+// reserve begins to reserve an address.
+func reserve(network string) reserved { return reserved{loop.Kernel(), loop.Home(), network} }
+
+// A ListenerSet is a reserved address, from which each loop takes a listener.
+type ListenerSet struct {
+	reserved
+	lc      ListenConfig
 	addr    netip.AddrPort
 	tcp     *net.TCPAddr  // the same
 	unix    *net.UnixAddr // of a Unix socket
@@ -199,8 +198,8 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	return ln, nil
 }
 
-// strange is why a loop can't have a listener: the set is of another world, or host, or from before a crash.
-func (s *ListenerSet) strange(l *loop.Loop) error {
+// strange is why a loop can't have a socket: the set is of another world, or host, or from before a crash.
+func (s *reserved) strange(l *loop.Loop) error {
 	if s.home != nil {
 		return s.home.StrangerTo("a call on what a task of a simulated world has reserved")
 	}
@@ -410,6 +409,18 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 	}
 	set(solSocket, soReuseport, 1)
 	return err
+}
+
+// resolveHere is resolveListen for whoever calls, of a network that check knows.
+func resolveHere(network, address string, check func(network string) error) (ap netip.AddrPort, err error) {
+	if err := check(network); err != nil {
+		return ap, err
+	}
+	if l, _ := loop.Current(); l != nil {
+		err = resolveIn(l, network, address, &ap)
+		return ap, err
+	}
+	return resolveListen(context.Background(), kernel.Host{}, network, address)
 }
 
 // resolveIn is resolveListen from a task: names are looked up beside the loop.

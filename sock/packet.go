@@ -119,6 +119,8 @@ func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 func (o *packetHooks) Tell(e handle.Event) {
 	c := o.c
 	switch e {
+	case handle.Draining:
+		c.core.Wake() // whoever waits looks once more
 	case handle.Closing: // a Unix socket's name has a file
 		c.file.release()
 	case handle.Settled:

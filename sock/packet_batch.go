@@ -32,7 +32,10 @@ const _ = -uint(MessagesMax ^ sys.BatchMax) // compiles if both are the same
 // and OOB, and sets the other fields. Flags reports a datagram that was longer than its buffers. With SetGRO a message
 // may be several datagrams, see Control.Segment. The kernel may use the buffers in ms until ReadBatch returns. With an
 // empty ms it returns 0 at once. Any goroutine may call it.
-func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
+func (c *PacketConn) ReadBatch(ms []Message) (int, error) { return c.takeBatch(ms, false) }
+
+// takeBatch is ReadBatch, which a drain ends if asked for.
+func (c *PacketConn) takeBatch(ms []Message, ends bool) (int, error) {
 	ms = ms[:min(len(ms), MessagesMax)]
 	if len(ms) == 0 {
 		return 0, nil
@@ -43,7 +46,7 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 	}
 	defer c.core.Leave(a)
 	for {
-		here, err := c.ready(a)
+		here, err := c.ready(a, ends)
 		if here {
 			return c.popBatch(ms, a.Own()), nil
 		}

@@ -115,7 +115,7 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap 
 }
 
 func (d *Dialer) connectedPacket(l *loop.Loop, network string, local, ap netip.AddrPort) (socket, error) {
-	s, err := packetSocket(l, network, ap, false)
+	s, err := packetSocket(l.Kernel(), network, ap, false)
 	if err != nil {
 		return s, err
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -68,7 +69,7 @@ func (c *packet) receive(call string, d *recvmsg) error {
 		return err
 	}
 	for done := false; err == nil && !done; {
-		if done, err = c.ready(a); done {
+		if done, err = c.ready(a, false); done {
 			c.in.popInto(c, a.Own(), d)
 		} else if err == nil {
 			done, err = c.receiveNow(a, call, d)
@@ -78,8 +79,9 @@ func (c *packet) receive(call string, d *recvmsg) error {
 	return c.failed("read", err)
 }
 
-// ready waits until a datagram is here that was fetched before, which it reports, or a receive is in order.
-func (c *packet) ready(a handle.Access) (here bool, err error) {
+// ready waits until a datagram is here that was fetched before, which it reports, or a receive is in order. A drain
+// ends the wait if asked for.
+func (c *packet) ready(a handle.Access, ends bool) (here bool, err error) {
 	in := &c.in
 	if !a.Own() {
 		if here = in.head(c, false) != nil; here {
@@ -94,7 +96,7 @@ func (c *packet) ready(a handle.Access) (here bool, err error) {
 		if here = in.head(c, true) != nil; here || in.ready {
 			return here, nil
 		}
-		if err := in.wait(c); err != nil {
+		if err := in.wait(c, ends); err != nil {
 			return false, err
 		}
 	}
@@ -166,16 +168,21 @@ func (in *packetInput) arm(c *packet) {
 	c.l.Ops().Submit(o)
 }
 
-// wait parks the running task until there is news. The error says that it was cancelled.
-func (in *packetInput) wait(c *packet) error {
+// wait parks the running task until there is news. The error says that it was cancelled, or, of a reader that a drain
+// ends, that there is one.
+func (in *packetInput) wait(c *packet, ends bool) error {
 	if c.l.Canceled() {
 		c.l.ChargeAndYield()
 		return c.l.Cause()
 	}
 	in.unasked = 0
-	if in.arm(c); in.err == 0 {
-		c.core.Wait()
+	if in.arm(c); in.err != 0 {
+		return nil
 	}
+	if ends && c.l.Draining() {
+		return loop.ErrDraining
+	}
+	c.core.Wait()
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
@@ -101,7 +102,7 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	if loops[l] > 0 && lc.Control == nil {
 		return socket{}, ap, inUse
 	}
-	s, err := lc.openPacket(l, network, ap, !lc.shares(loops, l))
+	s, err := lc.openPacket(l.Kernel(), network, ap, !lc.shares(loops, l))
 	if err != nil {
 		return s, ap, err
 	}
@@ -119,8 +120,8 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 // openPacket makes a bound socket of datagrams. Alone means that nobody may be bound
 // to the address already: SO_REUSEPORT is set only when it is ours, so that siblings
 // can join later.
-func (lc *ListenConfig) openPacket(l *loop.Loop, network string, ap netip.AddrPort, alone bool) (socket, error) {
-	s, err := packetSocket(l, network, ap, ap.Addr().IsUnspecified())
+func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (socket, error) {
+	s, err := packetSocket(k, network, ap, ap.Addr().IsUnspecified())
 	if err != nil {
 		return s, err
 	}
@@ -143,7 +144,7 @@ func (lc *ListenConfig) openPacket(l *loop.Loop, network string, ap netip.AddrPo
 // openGroup makes a socket of datagrams for a multicast address, as package net does: bound to all addresses, since
 // groups are joined, and at a port that other sockets may have, too.
 func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPort) (socket, error) {
-	s, err := packetSocket(l, network, ap, true)
+	s, err := packetSocket(l.Kernel(), network, ap, true)
 	if err != nil {
 		return s, err
 	}
@@ -165,8 +166,8 @@ func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPor
 }
 
 // packetSocket makes a UDP socket for an address as package net does.
-func packetSocket(l *loop.Loop, network string, ap netip.AddrPort, all bool) (socket, error) {
-	s, err := newSocket(l.Kernel(), familyOf(ap), sys.SockDgram)
+func packetSocket(k kernel.Kernel, network string, ap netip.AddrPort, all bool) (socket, error) {
+	s, err := newSocket(k, familyOf(ap), sys.SockDgram)
 	if err != nil {
 		return s, err
 	}

@@ -26,7 +26,7 @@ func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address str
 // ListenAndServe is like the function ListenAndServe, with these options.
 func (lc *ListenConfig) ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string,
 	serve func(c *Conn)) error {
-	if err := checkServe("ListenAndServe", serve); err != nil {
+	if err := checkServe("ListenAndServe", serve == nil); err != nil {
 		return err
 	}
 	set, err := lc.Reserve(network, address)
@@ -41,7 +41,7 @@ func (lc *ListenConfig) ListenAndServe(ctx context.Context, cfg *ringo.Config, n
 // it. If a socket can't accept any more, the program ends with its error. Any goroutine may call it; a task gets an
 // error.
 func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serve func(c *Conn)) error {
-	if err := checkServe("ServeSets", serve); err != nil {
+	if err := checkServe("ServeSets", serve == nil); err != nil {
 		return err
 	}
 	if len(sets) == 0 || slices.Contains(sets, nil) {
@@ -50,12 +50,12 @@ func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serv
 	return serveSets(ctx, cfg, sets, serve)
 }
 
-func checkServe(name string, serve func(c *Conn)) error {
+func checkServe(name string, ofNil bool) error {
 	if l, _ := loop.Current(); l != nil {
 		return errors.New("sock: " + name + " from inside a task, which would stop its loop: call it from a " +
 			"goroutine or in Loop.Offload")
 	}
-	if serve == nil {
+	if ofNil {
 		return errors.New("sock: " + name + " of a nil function")
 	}
 	return nil

@@ -33,7 +33,7 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 		return nil, listenError(network, &net.UnixAddr{Name: name, Net: network}, err)
 	}
 	addr := unixAddr(sa, network)
-	return &ListenerSet{lc: *lc, k: k, home: loop.Home(), network: network, first: s, unix: &addr, file: file,
+	return &ListenerSet{reserved: reserve(network), lc: *lc, first: s, unix: &addr, file: file,
 		share: new(sharedSocket), balance: balance{evens: lc.Balance}}, nil
 }
 

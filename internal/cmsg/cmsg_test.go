@@ -55,11 +55,18 @@ func TestRoundTrip(t *testing.T) {
 			v, ok := m.Drops()
 			return ok && v == 7
 		}},
-		"info": {Append(nil, LevelIP, IPInfo, []byte{0: 3, 8: 192, 9: 0, 10: 2, 11: 1}), 12,
-			func(m Message) bool { v, ok := m.Info(); return ok && v.Dst == v4 && v.Index == leading(3) }},
+		"info": {Append(nil, LevelIP, IPInfo, []byte{0: 3, 4: 10, 7: 9, 8: 192, 9: 0, 10: 2, 11: 1}), 12,
+			func(m Message) bool {
+				v, ok := m.Info()
+				return ok && v == Info{leading(3), v4, netip.AddrFrom4([4]byte{10, 0, 0, 9})}
+			}},
+		"info of a group of IPv6": {AppendInfo(nil, true, 9, netip.MustParseAddr("ff02::1")), 20, func(m Message) bool {
+			v, ok := m.Info()
+			return ok && v == Info{Index: 9, Dst: netip.MustParseAddr("ff02::1")}
+		}},
 		"info of IPv6": {AppendInfo(nil, true, 9, v6), 20, func(m Message) bool {
 			v, ok := m.Info()
-			return ok && v == Info{9, v6}
+			return ok && v == Info{Index: 9, Dst: v6, Here: v6}
 		}},
 		"rights": {AppendRights(nil, []int32{3, 1 << 20}), 8,
 			func(m Message) bool { return m.FDs() == 2 && m.FD(0) == 3 && m.FD(1) == 1<<20 }},

@@ -44,15 +44,21 @@ func (m Message) is(level, typ int32, n int) bool {
 type Info struct {
 	Index uint32     // of the interface
 	Dst   netip.Addr // to which the datagram was sent, without a zone
+	Here  netip.Addr // an answer comes from there, if it is valid: Dst may be that of a group, or of all
 }
 
 // Info is a message of IP_PKTINFO or IPV6_PKTINFO.
 func (m Message) Info() (info Info, ok bool) {
 	switch {
 	case m.is(LevelIP, IPInfo, Info4Size):
-		return Info{binary.NativeEndian.Uint32(m.Data), netip.AddrFrom4([4]byte(m.Data[8:]))}, true
+		return Info{binary.NativeEndian.Uint32(m.Data), netip.AddrFrom4([4]byte(m.Data[8:])),
+			netip.AddrFrom4([4]byte(m.Data[4:]))}, true
 	case m.is(LevelIPv6, IPv6Info, Info6Size):
-		return Info{binary.NativeEndian.Uint32(m.Data[16:]), netip.AddrFrom16([16]byte(m.Data))}, true
+		i := Info{Index: binary.NativeEndian.Uint32(m.Data[16:]), Dst: netip.AddrFrom16([16]byte(m.Data))}
+		if !i.Dst.IsMulticast() {
+			i.Here = i.Dst
+		}
+		return i, true
 	}
 	return Info{}, false
 }

@@ -159,6 +159,11 @@ func (Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	return again(func() int32 { return sys.Setsockopt(fd, level, name, p) })
 }
 
+// SetsockoptFilter is setsockopt(2) with a program of classic BPF.
+func (Host) SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32 {
+	return again(func() int32 { return sys.SetsockoptFilter(fd, level, name, program) })
+}
+
 // SetLinger is setsockopt(2) with SO_LINGER.
 func (Host) SetLinger(fd int32, seconds int) int32 {
 	if seconds > math.MaxInt32 {

@@ -129,6 +129,8 @@ type Sockets interface {
 	GetsockoptBytes(fd int32, level, name int, p []byte) int32
 	// SetsockoptBytes sets an option to the bytes of p.
 	SetsockoptBytes(fd int32, level, name int, p []byte) int32
+	// SetsockoptFilter sets an option to a filter of what comes.
+	SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32
 	// SetLinger makes Close wait so many seconds for unsent bytes; negative: not at all.
 	SetLinger(fd int32, seconds int) int32
 }

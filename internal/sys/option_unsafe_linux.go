@@ -44,3 +44,13 @@ func Socketpair(typ int) (a, b, res int32) {
 		uintptr(unsafe.Pointer(&ends)), 0, 0))
 	return ends[0], ends[1], res
 }
+
+// A Filter is an instruction of a classic BPF program, see socket(7).
+type Filter = unix.SockFilter
+
+// SetsockoptFilter is setsockopt(2) of an option that is such a program.
+func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 {
+	prog := unix.SockFprog{Len: uint16(len(program)), Filter: unsafe.SliceData(program)}
+	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&prog)), unsafe.Sizeof(prog), 0))
+}

@@ -59,3 +59,11 @@ func CPULimit() (cpus float64, ok bool) { return 0, false }
 
 // Pin binds the calling thread to one processor; not offered on this system.
 func Pin(int) error { return errors.ErrUnsupported }
+
+type Filter struct {
+	Code   uint16
+	Jt, Jf uint8
+	K      uint32
+}
+
+func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return enosys }

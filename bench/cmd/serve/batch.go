@@ -51,6 +51,16 @@ func echoBatches(c *sock.PacketConn) error {
 	}
 }
 
+func newUDPServe(*options) (*program, error) { return &program{packets: serveDatagrams}, nil }
+
+// serveDatagrams echoes each by a task of its own.
+func serveDatagrams(c *sock.PacketConn) error {
+	if err := c.SetReadBuffer(udpBuffer); err != nil {
+		return err
+	}
+	return sock.ServePackets(c.Loop(), c, &sock.PacketHandler{Packet: func(p *sock.Packet) { p.Reply(p.Bytes) }})
+}
+
 func newBulkRecv(*options) (*program, error) { return &program{packets: receiveBulk}, nil }
 
 // receiveBulk is bench/c/udp_bulk.c that receives.

@@ -70,6 +70,7 @@ var programs = map[string]func(o *options) (*program, error){
 	"tls":       newTLS,
 	"udp":       newUDP,
 	"udpbatch":  newUDPBatch,
+	"udpserve":  newUDPServe,
 }
 
 func parse(args []string) (*options, error) {

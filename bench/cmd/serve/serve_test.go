@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func startProgram(t *testing.T, o *options, p *program) (addr string) {
 
 // each runs f for a program on package net and on two drivers of Ringo, in the ways that it has.
 func each(t *testing.T, program string, f func(t *testing.T, addr string)) {
-	forRingo := program == "udpbatch" || program == "bulkrecv" || program == "bulksend"
+	forRingo := slices.Contains([]string{"udpbatch", "udpserve", "bulkrecv", "bulksend"}, program)
 	for _, c := range []struct{ on, handler string }{
 		{onNet, perGoroutine}, {"uring", perGoroutine}, {"uring", perConn}, {"epoll", perGoroutine}, {"epoll", perConn},
 	} {
@@ -209,7 +210,7 @@ func TestUDP(t *testing.T) {
 			}
 		}
 	}
-	for _, program := range []string{"udp", "udpbatch"} {
+	for _, program := range []string{"udp", "udpbatch", "udpserve"} {
 		t.Run(program, func(t *testing.T) { each(t, program, echoes) })
 	}
 }

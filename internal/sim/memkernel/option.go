@@ -240,3 +240,11 @@ func (h *Host) SetLinger(fd int32, seconds int) int32 {
 	s.linger = max(seconds, -1)
 	return 0
 }
+
+// SetsockoptFilter finds no such option: there are no filters here.
+func (h *Host) SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32 {
+	if _, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK)); res < 0 {
+		return res
+	}
+	return -int32(unix.ENOPROTOOPT)
+}

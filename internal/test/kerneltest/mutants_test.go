@@ -265,6 +265,10 @@ func (k idle) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	return k.or("GetsockoptBytes", func() int32 { return k.Kernel.GetsockoptBytes(fd, level, name, p) })
 }
 
+func (k idle) SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32 {
+	return k.or("SetsockoptFilter", func() int32 { return k.Kernel.SetsockoptFilter(fd, level, name, program) })
+}
+
 func (k idle) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	return k.or("SetsockoptBytes", func() int32 { return k.Kernel.SetsockoptBytes(fd, level, name, p) })
 }

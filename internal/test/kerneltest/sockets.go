@@ -147,6 +147,8 @@ func optionsOfBytes(b *bench) {
 		b.fail("SO_TYPE is % x", p[:4])
 	}
 	b.want("GetsockoptBytes into less", b.k.GetsockoptBytes(u, sys.SolSocket, sys.SoType, p[:2]), 2)
+	res := b.k.SetsockoptFilter(u, sys.SolSocket, 9999, []sys.Filter{{Code: 6, K: 1 << 16}})
+	b.want("SetsockoptFilter of no option", res, -int32(unix.ENOPROTOOPT))
 }
 
 func linger(b *bench) {

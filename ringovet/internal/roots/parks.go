@@ -10,7 +10,8 @@ var parks = map[string]string{
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Rebalance Wait ReadBatch WriteBatch WriteSegments " +
-		"ReadFromUDP DetachUDP ReadFromAddrPort WriteToAddrPort Publish " +
+		"ReadFromUDP DetachUDP ReadFromAddrPort WriteToAddrPort Publish ServePackets Reply " +
+		"ReplyMsg " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
 	"ringo/codec":         "Next Tokens",
@@ -37,7 +38,7 @@ var rarely = map[string]string{
 	// others if their functions do.
 	"ringo": "Do Go Handles Tasks WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
-	"ringo/sock": "Close File Listen ListenPacket Reserve SyscallConn",
+	"ringo/sock": "Close File Listen ListenPacket Reserve ReservePackets SyscallConn",
 	// For the first question to a file system, while others use a file's position, or not by themselves.
 	"ringo/file": "Cached DirFS Info NewReader NewWriter ReadCached",
 }

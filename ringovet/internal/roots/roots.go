@@ -27,7 +27,9 @@ type Entry struct {
 // many are the entries whose functions run many times at once: for each connection, or for each request.
 var many = []string{"ringo/sock.ListenAndServe", "(*ringo/sock.ListenConfig).ListenAndServe", "ringo/sock.ServeSets",
 	"ringo/sock/socktls.ServeSets", "ringo/sock/socktls.ListenAndServe", "ringo/sock.Handler.Open",
-	"ringo/sock.Handler.Request", "ringo/sock.Handler.Closed", "ringo/sock.Handler.Moved", "ringo/sock/sockhttp.Task",
+	"ringo/sock.ListenAndServePackets", "(*ringo/sock.ListenConfig).ListenAndServePackets",
+	"ringo/sock.PacketHandler.Packet", "ringo/sock.Handler.Request", "ringo/sock.Handler.Closed",
+	"ringo/sock.Handler.Moved", "ringo/sock/sockhttp.Task",
 	"ringo/sock/sockhttp.TaskReusing"}
 
 // Many reports whether a function that is handed over there runs many times at once.
@@ -89,6 +91,9 @@ var entries = []Entry{
 	{"ringo/sock.ListenAndServe", 4, Task},
 	{"(*ringo/sock.ListenConfig).ListenAndServe", 4, Task},
 	{"ringo/sock.ServeSets", 3, Task},
+	{"ringo/sock.ListenAndServePackets", 4, Task},
+	{"(*ringo/sock.ListenConfig).ListenAndServePackets", 4, Task},
+	{"ringo/sock.PacketHandler.Packet", -1, Task},
 	{"ringo/sock/socktls.ServeSets", 4, Task},
 	{"ringo/sock.Handler.Open", -1, Task},
 	{"ringo/sock.Handler.Request", -1, Task},

@@ -1,0 +1,377 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+
+	"ringo"
+	"ringo/internal/cmsg"
+	"ringo/internal/loop"
+	"ringo/internal/posix"
+	"ringo/internal/rt/code"
+)
+
+// ListenAndServePackets runs loops that share one UDP address, and calls handle for each datagram in a task of its own;
+// see ServePackets. It returns nil after an orderly end, as ringo.Run does. Any goroutine may call it. A task may not:
+// its loop would stop meanwhile, so it gets an error.
+func ListenAndServePackets(ctx context.Context, cfg *ringo.Config, network, address string,
+	handle func(p *Packet)) error {
+	return new(ListenConfig).ListenAndServePackets(ctx, cfg, network, address, handle)
+}
+
+// ListenAndServePackets is like the function ListenAndServePackets, with these options: see ReservePackets.
+func (lc *ListenConfig) ListenAndServePackets(ctx context.Context, cfg *ringo.Config, network, address string,
+	handle func(p *Packet)) error {
+	if err := checkServe("ListenAndServePackets", handle == nil); err != nil {
+		return err
+	}
+	set, err := lc.ReservePackets(network, address)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	h := &PacketHandler{Packet: handle}
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		c, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return ServePackets(l, c, h)
+	})
+}
+
+// A PacketHandler handles the datagrams of ServePackets. All loops may share one.
+type PacketHandler struct {
+	// Packet is called for each datagram, in a task of its own, which may park.
+	Packet func(p *Packet)
+	// Size is how many bytes of a datagram there is room for; the rest is lost, which Packet.Flags reports. The default
+	// is 2048, and 65535 on a socket with PacketConn.SetGRO.
+	Size int
+	// Tasks is how many calls of Packet may be under way on a loop; the default is 1024. While they are, no more is
+	// read: the kernel queues datagrams, and drops and counts them once its queue is full (PacketConn.Drops).
+	Tasks int
+}
+
+// A Packet is a datagram that ServePackets has read. It and its memory are its handler's until that returns.
+type Packet struct {
+	Bytes []byte
+	OOB   []byte         // control messages: see ParseControl and PacketConn.SetControl
+	Addr  netip.AddrPort // the sender, as in PacketConn.ReadFromUDPAddrPort
+	Flags int            // MSG_TRUNC: it was longer than PacketHandler.Size
+
+	by    *packetServer
+	mem   [1][]byte // for Bytes
+	oob   []byte    // for OOB
+	reply reply
+}
+
+// reply is one that goes out with others.
+type reply struct {
+	vec  [1][]byte
+	oob  []byte
+	from []byte     // memory for oob
+	task *loop.Task // that waits until it has gone; nil: there is none
+	err  error
+}
+
+// Conn returns the socket that the datagram came by.
+func (p *Packet) Conn() *PacketConn {
+	if p.by == nil {
+		return nil
+	}
+	return p.by.c
+}
+
+// Reply sends b as a datagram to the sender, from the address that the sender has sent to. Replies of the same turn
+// travel together, by one system call. Reply parks until b has gone, or could not: b is the caller's again then. No
+// cancel of the task ends that wait, but a write deadline of the socket does, and its Close. Only tasks of the socket's
+// loop may call it.
+func (p *Packet) Reply(b []byte) error { return p.ReplyMsg(b, nil) }
+
+// ReplyMsg is like Reply, with control messages: see Control.Append. If there are any they have to say the local
+// address, too (Control.Local), where the socket is bound to all. It parks.
+func (p *Packet) ReplyMsg(b, oob []byte) error {
+	s := p.by
+	switch {
+	case s == nil:
+		return errZero
+	case !s.l.IsCurrent():
+		return s.c.failTo(&sendmsg{named: true, to: p.Addr}, stranger(s.l))
+	case p.reply.task != nil: // of another task
+		_, _, err := s.c.WriteMsgUDPAddrPort(b, oob, s.to(p))
+		return err
+	}
+	r := &p.reply
+	if r.vec[0], r.oob = b, oob; oob == nil && s.fromThere {
+		r.from = appendLocal(r.from[:0], p.OOB)
+		r.oob = r.from
+	}
+	s.out = append(s.out, p)
+	if !s.sending {
+		s.sending = true
+		s.l.Start((*packetSender)(s))
+	}
+	r.task = s.l.Task()
+	s.l.Park((*replying)(p))
+	err := r.err
+	r.vec[0], r.oob, r.task, r.err = nil, nil, nil, nil
+	return err
+}
+
+// replying is the wait of a reply.
+type replying Packet
+
+// CancelWait goes on: the memory is the kernel's.
+func (w *replying) CancelWait(t *loop.Task) { t.WaitOn(w) }
+
+// DescribeWait tells what the task does.
+func (w *replying) DescribeWait(_ *loop.Task, d *loop.Wait) {
+	d.Op, d.Peer = "write", w.Addr
+}
+
+// localMax is more than appendLocal appends.
+const localMax = 64
+
+// appendLocal appends the control message by which a reply comes from where the datagram with those was sent to.
+func appendLocal(b, oob []byte) []byte {
+	for m, rest, ok := cmsg.Next(oob); ok; m, rest, ok = cmsg.Next(rest) {
+		if info, ok := m.Info(); ok && info.Here.IsValid() {
+			return cmsg.AppendInfo(b, !info.Here.Is4(), 0, info.Here)
+		}
+	}
+	return b
+}
+
+// packetServer is one call of ServePackets.
+type packetServer struct {
+	l     *loop.Loop
+	c     *PacketConn
+	h     *PacketHandler
+	gives loop.Inherited // to the handler's tasks, of who called ServePackets
+	size  int
+	tasks int // at most
+
+	fromThere bool       // replies have to say from where
+	left      int        // how many datagrams are read yet, once the drain has begun
+	running   int        // calls of the handler
+	waiter    *loop.Task // the reader, for one of them to return
+	free      []*Packet  // whose handlers have returned
+	next      []*Packet  // those to read into
+	in        []Message  // with their memory
+	out       []*Packet  // whose replies are to go
+	going     []*Packet  // whose replies go now
+	outgoing  []Message  // those
+	sending   bool       // there is a task for it
+}
+
+const (
+	packetSize     = 2048
+	packetTasks    = 1024
+	packetsKept    = 2 * MessagesMax
+	packetsDrained = 1024
+)
+
+// ServePackets reads the datagrams of c, and calls h for each in a task of its own. It returns nil when the program
+// drains, after what has come until then, 1024 datagrams at most, or when c is closed, and in both cases when all calls
+// of h have returned. Errors that the network reports for datagrams sent before, such as ECONNREFUSED of a connected
+// socket, do not end it. If c is bound to all addresses, it has the kernel tell of each datagram's (SetControl with
+// ControlLocal). Only a task of l may call it, to which c has to belong; it parks.
+func ServePackets(l *ringo.Loop, c *PacketConn, h *PacketHandler) error {
+	e := (*loop.Loop)(l)
+	switch {
+	case c == nil:
+		return errors.New("sock: ServePackets of a nil PacketConn")
+	case !e.IsCurrent():
+		return c.fail("read", stranger(e))
+	case h == nil || h.Packet == nil:
+		return errors.New("sock: ServePackets without PacketHandler.Packet")
+	case h.Size < 0 || h.Size > datagramMax || h.Tasks < 0:
+		return errors.New("sock: PacketHandler.Size or Tasks is negative, or Size more than 65536")
+	case c.l != e:
+		return c.fail("read", stranger(c.l))
+	}
+	s := &packetServer{l: e, c: c, h: h, gives: e.Inherited(), size: h.Size, tasks: h.Tasks, left: packetsDrained}
+	if s.size == 0 {
+		if s.size = packetSize; c.in.gro.Load() {
+			s.size = datagramMax
+		}
+	}
+	if s.tasks == 0 {
+		s.tasks = packetTasks
+	}
+	if a, ok := c.laddr.(*net.UDPAddr); ok && a.IP.IsUnspecified() {
+		if err := c.SetControl(ControlLocal, true); err != nil {
+			return err
+		}
+		s.fromThere = true
+	}
+	err := s.read()
+	for s.running > 0 {
+		s.wait()
+	}
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, loop.ErrDraining) {
+		return nil
+	}
+	return err
+}
+
+// read reads until there is an end to it.
+func (s *packetServer) read() error {
+	for {
+		for s.running >= s.tasks {
+			if s.wait(); s.l.Canceled() {
+				return s.l.Cause()
+			}
+		}
+		if s.l.Draining() && s.left <= 0 {
+			return loop.ErrDraining
+		}
+		n, err := s.c.takeBatch(s.room(), true)
+		s.begin(n)
+		if err != nil && !passing(err) {
+			return err
+		}
+		if s.c.in.ready && !s.l.YieldTurn() { // those who have come first
+			return s.l.Cause()
+		}
+	}
+}
+
+// passing reports whether a read's error is of a datagram sent before, or of a peer.
+func passing(err error) bool {
+	var e posix.Errno
+	return errors.As(err, &e) && (ofPeer(-int32(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE)
+}
+
+// wait parks the reader until a call of the handler returns.
+func (s *packetServer) wait() {
+	s.waiter = s.l.Task()
+	s.l.Park(s)
+	s.waiter = nil
+}
+
+// CancelWait goes on: the handlers' tasks have what is the reader's. Those of a Run's end are cancelled, too.
+func (s *packetServer) CancelWait(t *loop.Task) { t.WaitOn(s) }
+
+// DescribeWait tells that the handler is waited for.
+func (s *packetServer) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "the handler of packets" }
+
+// room is messages to read into.
+func (s *packetServer) room() []Message {
+	n := min(MessagesMax, s.tasks-s.running)
+	for len(s.next) < n {
+		p := s.packet()
+		s.next = append(s.next, p)
+		s.in = append(s.in, Message{Buffers: p.mem[:], OOB: p.oob})
+	}
+	return s.in[:n]
+}
+
+// packet is memory for a datagram.
+func (s *packetServer) packet() *Packet {
+	if n := len(s.free); n > 0 {
+		p := s.free[n-1]
+		s.free = s.free[:n-1]
+		return p
+	}
+	mem := make([]byte, ControlMax+localMax)
+	p := &Packet{by: s, oob: mem[:ControlMax:ControlMax]}
+	p.mem[0], p.reply.from = make([]byte, s.size), mem[ControlMax:ControlMax]
+	return p
+}
+
+// begin starts the tasks for datagrams that have been read.
+func (s *packetServer) begin(n int) {
+	for i := range n {
+		p, m := s.next[i], &s.in[i]
+		p.Bytes, p.OOB, p.Addr, p.Flags = p.mem[0][:m.N], p.oob[:m.NN], m.Addr, m.Flags
+		s.l.Start((*packetTask)(p))
+	}
+	s.running += n
+	s.left -= boolInt(s.l.Draining()) * n
+	kept := copy(s.next, s.next[n:])
+	clear(s.next[kept:])
+	s.next = s.next[:kept]
+	copy(s.in, s.in[n:])
+	clear(s.in[kept:])
+	s.in = s.in[:kept]
+}
+
+// packetTask is a datagram as the task that handles it.
+type packetTask Packet
+
+// Run calls the handler.
+func (t *packetTask) Run() {
+	p := (*Packet)(t)
+	s := p.by
+	if !s.gives.None() { // a task begins without
+		s.l.Inherit(s.gives)
+	}
+	defer s.ended(p) // also by a panic, or a Goexit
+	s.h.Packet(p)
+}
+
+// Code is that of the program's function.
+func (t *packetTask) Code() code.Func { return code.Of(t.by.h.Packet) }
+
+// ended takes the memory back.
+func (s *packetServer) ended(p *Packet) {
+	s.running--
+	if p.Bytes, p.OOB = nil, nil; len(s.free) < packetsKept && p.reply.task == nil {
+		s.free = append(s.free, p)
+	}
+	if w := s.waiter; w != nil {
+		s.waiter = nil
+		s.l.Ready(w)
+	}
+}
+
+// packetSender is the server as the task that sends replies.
+type packetSender packetServer
+
+// Run sends what there is to send.
+func (t *packetSender) Run() {
+	s := (*packetServer)(t)
+	for len(s.out) > 0 {
+		s.going, s.out = s.out, s.going[:0]
+		for _, p := range s.going {
+			s.outgoing = append(s.outgoing, Message{Buffers: p.reply.vec[:], OOB: p.reply.oob, Addr: p.Addr})
+		}
+		for at := 0; at < len(s.going); {
+			n, err := s.c.WriteBatch(s.outgoing[at:])
+			for range n {
+				s.gone(at, nil)
+				at++
+			}
+			if err != nil {
+				s.gone(at, err)
+				at++
+			}
+		}
+		clear(s.going)
+		clear(s.outgoing)
+		s.going, s.outgoing = s.going[:0], s.outgoing[:0]
+	}
+	s.sending = false
+}
+
+// gone has the task go on of which a reply has gone, or has not.
+func (s *packetServer) gone(i int, err error) {
+	r := &s.going[i].reply
+	r.err = err
+	s.l.Ready(r.task)
+}
+
+// Code is that of the program's function, whose replies these are.
+func (t *packetSender) Code() code.Func { return code.Of(t.h.Packet) }
+
+// to is the address for a plain write to a datagram's sender.
+func (s *packetServer) to(p *Packet) netip.AddrPort {
+	if s.c.connected {
+		return netip.AddrPort{}
+	}
+	return p.Addr
+}
