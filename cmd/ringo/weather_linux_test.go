@@ -92,9 +92,11 @@ func TestFewDescriptorsForProbe(t *testing.T) {
 	}
 }
 
-// limited gives cmd in a shell that bounds its descriptors, softly and hard.
+// limited gives cmd in a shell that bounds its descriptors, softly and hard. Those that the tests were started with, as
+// by flock(1), count for none.
 func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
-	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, descriptors), cmd.Path},
+	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+		ulimit -n %d && exec "$0" "$@"`, descriptors), cmd.Path},
 		cmd.Args[1:]...)
 	cmd.Path, cmd.Err = "/bin/sh", nil
 	return cmd
