@@ -196,8 +196,12 @@ func (o *connHooks) Tell(e handle.Event) {
 	case handle.Draining:
 		c.serve.drainBegins(c)
 	case handle.Closing:
-		if c.atHand != nil {
-			c.serve.tellEnd(c)
+		if c.atHand == nil {
+			break
+		}
+		c.serve.tellEnd(c)
+		if c.detachState != nil { // its Handler is told, also if it rests
+			c.serve.drain(c)
 		}
 	case handle.CloseCalled: // its last word is still to come
 		c.serve.drain(c)

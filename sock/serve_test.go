@@ -515,6 +515,25 @@ var endings = []struct {
 		c.Loop().AfterFunc(time.Millisecond, func() { c.Close() })
 		return nil
 	}}, provoke: sendOne, want: net.ErrClosed},
+	{name: "another task detaches it at rest", h: sock.Handler{Request: func(c *sock.Conn) error {
+		c.Loop().AfterFunc(time.Millisecond, func() {
+			if n, err := c.DetachConn(); err == nil { // the same in a world, which has descriptors of its own
+				n.Close()
+			} else {
+				c.Close()
+			}
+		})
+		return nil
+	}}, provoke: sendOne, want: net.ErrClosed},
+	{name: "another task moves it at rest", cfg: func(cfg *ringo.Config) { cfg.Loops = 2 },
+		h: sock.Handler{Request: func(c *sock.Conn) error {
+			c.Loop().AfterFunc(time.Millisecond, func() {
+				if moved, err := c.MoveTo(otherLoop(c.Loop())); err == nil {
+					moved.Loop().Go(func() { moved.Close() })
+				}
+			})
+			return nil
+		}}, provoke: sendOne, want: net.ErrClosed},
 	{name: "another task closes it in Request", h: sock.Handler{Request: func(c *sock.Conn) error {
 		c.Loop().Go(func() { c.Close() })
 		_, err := c.Peek(1000)
