@@ -772,15 +772,19 @@ func TestRebalanceLets(t *testing.T) {
 }
 
 // Where the other loop serves nobody, or no more, a connection that was on its way there comes back, and is served on.
+// It is another Conn then, which its Handler is told.
 func TestRebalanceComesBack(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		set := evenly(t, "tcp")
 		h := new(heat)
 		handler := h.handler()
-		var served atomic.Pointer[sock.Conn]
-		request := handler.Request
-		handler.Request = func(c *sock.Conn) error { served.Store(c); return request(c) }
+		var served, known, ended atomic.Pointer[sock.Conn]
+		handler.Request = func(c *sock.Conn) error { served.Store(c); return tells(c) }
+		open, moved, closed := handler.Open, handler.Moved, handler.Closed
+		handler.Open = func(c *sock.Conn) error { known.Store(c); return open(c) }
+		handler.Moved = func(c *sock.Conn) { known.Store(c); moved(c) }
+		handler.Closed = func(c *sock.Conn, err error) { ended.Store(c); closed(c, err) }
 		over := make(chan bool)
 		s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
 			if l.Index() == 1 { // its listener is there
@@ -811,7 +815,62 @@ func TestRebalanceComesBack(t *testing.T) {
 		leave(peer)
 		close(over)
 		s.stop()
-		if len(h.opened) != 1 || len(h.moved) != 0 || len(h.ended) != 1 || h.ended[int64(1)] != 1 {
+		if len(h.opened) != 1 || h.moved[int64(1)] != 3 || len(h.ended) != 1 || h.ended[int64(1)] != 1 {
+			t.Errorf("opened %v, moved %v, closed %v", h.opened, h.moved, h.ended)
+		}
+		if served.Load() != known.Load() || ended.Load() != known.Load() {
+			t.Error("the Conn that is served, and is closed, is not the one that the Handler was told of last")
+		}
+	})
+}
+
+// What was called on a Conn before Rebalance has moved it is not lost, and what is called later says that it is.
+func TestRebalanceOfClosed(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		set := evenly(t, "tcp")
+		h := new(heat)
+		handler := h.handler()
+		rests := make(chan *sock.Conn, 1)
+		handler.Request = func(c *sock.Conn) error {
+			err := tells(c)
+			c.Loop().Post(func() { rests <- c })
+			return err
+		}
+		s := serveSet(t, cfg, set, perRequest(handler))
+		peer := clientOf(t, set)
+		was := peer.loop(t)
+		old := <-rests
+		l := old.Loop()
+		move := func(c *sock.Conn, to *ringo.Loop) (moved bool) {
+			c.Loop().Go(func() { moved = sock.MoveServed(set, c, to) }).Wait()
+			return moved
+		}
+		if !move(old, otherLoop(l)) {
+			t.Fatal("it was not moved")
+		}
+		if err := old.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Close of the Conn whose place another has taken: %v", err)
+		}
+		old.CloseSoon()
+		if now := peer.loop(t); now == was {
+			t.Errorf("it is served by loop %d", now)
+		}
+		c := <-rests
+		c.Loop().Go(func() {
+			called := make(chan bool)
+			go func() { c.CloseSoon(); close(called) }()
+			<-called // of which the loop has yet to hear
+			if sock.MoveServed(set, c, l) {
+				t.Error("it was moved after CloseSoon")
+			}
+		}).Wait()
+		if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the peer's Read: %v", err)
+		}
+		leave(peer)
+		s.stop()
+		if len(h.opened) != 1 || h.moved[int64(1)] != 1 || h.ended[int64(1)] != 1 {
 			t.Errorf("opened %v, moved %v, closed %v", h.opened, h.moved, h.ended)
 		}
 	})

@@ -227,7 +227,7 @@ func (c *Conn) moveServed(to *member) bool {
 	}
 	p := new(detachState)
 	c.serve.running, c.detachState = true, p
-	if !c.core.BeginCloseKeepFD() {
+	if !c.core.Replace() || !c.core.BeginCloseKeepFD() {
 		c.serve.running, c.detachState = false, nil
 		return false
 	}
@@ -238,7 +238,6 @@ func (c *Conn) moveServed(to *member) bool {
 	moved := false
 	to.l.Go(func() {
 		if s := to.server; s != nil && s.movesConns() {
-			was.state = arrived
 			s.takeOver(c.rebind(to.l, p), was, silent)
 			moved = true
 		}
@@ -257,6 +256,6 @@ func (c *Conn) moveServed(to *member) bool {
 func (s *server) takeOver(c *Conn, was serving, silent int64) {
 	s.open++
 	n := &c.serve
-	n.by, n.state, n.spoken, n.requests, n.last = s, was.state, was.spoken, was.requests, s.l.NowNS()-silent
+	n.by, n.state, n.spoken, n.requests, n.last = s, arrived, was.spoken, was.requests, s.l.NowNS()-silent
 	n.start(c)
 }

@@ -139,11 +139,12 @@ type Handler struct {
 	// other call has returned its error, err wraps that error too, so compare it with errors.Is.
 	Closed func(c *Conn, err error)
 	// Moved, if not nil, lets ListenerSet.Rebalance move connections to other loops between two requests. It is called
-	// once for each move, before the next Request, in a task of the loop that c belongs to now, with that loop's
-	// Handler. c has taken the place of the Conn that there was, for which Closed is not called, and has its Value,
-	// deadlines, idle state and so on, as after Conn.MoveTo. Calls on the old Conn fail with net.ErrClosed, and a Close
-	// of it does not close c: a program that keeps a Conn to call it from elsewhere, or in a Feed, has to put c in its
-	// place.
+	// once for each move, before the next Request or Closed, in a task of the loop that c belongs to now, with that
+	// loop's Handler. c has taken the place of the Conn that there was, for which Closed is not called, and has its
+	// Value, deadlines, idle state and so on, as after Conn.MoveTo. Calls on the old Conn fail with net.ErrClosed, also
+	// Close, which does not close c: a program that keeps a Conn to call it from elsewhere, or in a Feed, has to put c
+	// in its place. A move that the other loop refuses, for example since it has begun to drain, ends on the loop where
+	// it began, with another Conn, and with Moved.
 	Moved func(c *Conn)
 	// Unread is how many bytes Request may leave unread; the default is 65536. If it leaves more, the connection is
 	// closed with bufio.ErrBufferFull. On network unixpacket it has to read its record.

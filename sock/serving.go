@@ -38,7 +38,7 @@ type stage uint8
 
 const (
 	fresh   stage = iota
-	arrived       // from another loop; Moved is to be called
+	arrived       // in the place of another Conn; Moved is to be called
 	opened
 )
 
@@ -269,6 +269,11 @@ func (t *requestTask) Code() code.Func { return code.Of(t.serve.by.h.Request) }
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
+	h := s.by.h
+	if s.state == arrived { // also if it is to end: Closed is told of this Conn
+		s.state = opened
+		h.Moved(c)
+	}
 	if s.why != goesOn || c.core.Closing() {
 		if s.why != isClosed || c.core.Closing() || !s.late(c) {
 			return s.why.err()
@@ -278,10 +283,12 @@ func (s *serving) request(c *Conn) error {
 	if s.leaving {
 		return s.drop(c)
 	}
-	h := s.by.h
-	if s.state != opened {
-		if err := s.open(c); err != nil || c.core.Closing() {
-			return err
+	if s.state == fresh {
+		s.state = opened
+		if h.Open != nil {
+			if err := h.Open(c); err != nil || c.core.Closing() {
+				return err
+			}
 		}
 	}
 	in := &c.in
@@ -309,19 +316,6 @@ func (s *serving) request(c *Conn) error {
 		return bufio.ErrBufferFull
 	case c.l.Canceled():
 		return c.l.Cause()
-	}
-	return nil
-}
-
-// open tells the handler that the connection is here.
-func (s *serving) open(c *Conn) error {
-	h, was := s.by.h, s.state
-	s.state = opened
-	switch {
-	case was == arrived:
-		h.Moved(c)
-	case h.Open != nil:
-		return h.Open(c)
 	}
 	return nil
 }

@@ -6,6 +6,12 @@ import (
 	"ringo/internal/loop"
 )
 
+// How the program has called for the close.
+const (
+	byClose = 1 << iota
+	bySoon
+)
+
 // Close closes the handle, and waits until the descriptor is closed, or a tail has it; a task parks, also one that was
 // cancelled. The error is that of a send that nobody was told. Who is not the first to call it waits as well, and gets
 // net.ErrClosed. Any caller.
@@ -13,7 +19,7 @@ func (c *Core) Close() error {
 	if c.l == nil {
 		return ErrZero
 	}
-	again := c.closeCalled.Swap(true)
+	again := c.closeCalled.Or(byClose)&byClose != 0
 	if c.l.IsCurrent() {
 		c.attach()
 		c.hooks.Tell(CloseCalled)
@@ -31,6 +37,7 @@ func (c *Core) Close() error {
 // CloseSoon begins the close, and does not wait for its end: for a task of the loop it has begun when this returns, for
 // others soon after. Any caller.
 func (c *Core) CloseSoon() {
+	c.closeCalled.Or(bySoon)
 	if !c.l.IsCurrent() {
 		c.beginCloseForeign()
 		return
@@ -98,6 +105,11 @@ func (c *Core) beginCloseForeign() *foreign {
 	})
 	return f
 }
+
+// Replace is said before BeginCloseKeepFD of a handle that is to have another in its place without its program's
+// asking. It reports false if the program has called Close or CloseSoon, the word of which may still be to come. From
+// then on Close is one that comes too late: the handle's place is another's, which it does not close.
+func (c *Core) Replace() bool { return c.closeCalled.CompareAndSwap(0, byClose|bySoon) }
 
 // BeginClose marks the handle and asks for the end of what is in flight. The last completion closes the
 // descriptor. For the loop's thread.

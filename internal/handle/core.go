@@ -59,8 +59,8 @@ type Core struct {
 	linger   atomic.Int32          // what SetLinger has said, plus 1; 0: nothing
 	idle     atomic.Int32          // see SetIdle
 
-	closeCalled atomic.Bool // by the program, whoever began the close
-	born        uint32      // when it was made, in units of bornUnit; 0: not known
+	closeCalled atomic.Uint32 // by the program, whoever began the close: see byClose
+	born        uint32        // when it was made, in units of bornUnit; 0: not known
 }
 
 type state uint8
