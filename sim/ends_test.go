@@ -80,6 +80,40 @@ func TestEnds(t *testing.T) {
 	})
 }
 
+// A peer that says nothing holds up a drain for as long as Serve says, also if Open was called before the drain, and
+// returns in it: the connection has not rested when the drain began.
+func TestDrainOfSilentAfterOpen(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		h := w.Host("here")
+		opened := false
+		server := h.Run(&ringo.Config{Grace: time.Hour}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", ":7000")
+			if err != nil {
+				return err
+			}
+			return sock.Serve(l, ln, &sock.Handler{Request: tellsLoop, Open: func(c *sock.Conn) error {
+				opened = true
+				return c.Loop().Sleep(2 * time.Second)
+			}})
+		})
+		peer := h.Run(nil, func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "tcp", "here:7000")
+			if err == nil {
+				defer c.Close()
+				c.Read(make([]byte, 1))
+			}
+			return err
+		})
+		w.RunUntil(time.Second, func() bool { return opened })
+		begun := w.Elapsed()
+		server.Drain()
+		w.Check(w.Wait(server, peer))
+		if d := w.Elapsed() - begun; d > 10*time.Second {
+			w.Errorf("the drain took %v", d)
+		}
+	})
+}
+
 // What has not ended, for its host is down, says so, and not how its tasks were unwound.
 func TestErrCrashed(t *testing.T) {
 	sim.Run(t, 1, func(w *sim.World) {

@@ -341,7 +341,11 @@ func (s *serving) rest(c *Conn) {
 		return
 	}
 	c.core.Follow()
-	if s.draining(c) && !(s.expects(c, 0) && !s.by.ended) {
+	switch {
+	case !s.draining(c):
+	case s.expects(c, 0) && !s.by.ended:
+		s.by.expect()
+	default:
 		s.leave(c)
 	}
 }
