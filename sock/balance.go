@@ -35,7 +35,7 @@ type member struct {
 	// Under of.mu, and counted down by its own loop.
 	coming int // connections that others have accepted for it, and that are on their way
 
-	server *server // that calls Accept; its own loop's
+	server *server // that calls Accept, the last one to begin; its own loop's
 }
 
 // memberOf is the member of a loop, made if there is none.
@@ -103,6 +103,20 @@ func (m *member) expects() bool {
 	m.of.mu.Lock()
 	defer m.of.mu.Unlock()
 	return m.coming > 0
+}
+
+// begins says that a server accepts what comes to the loop.
+func (m *member) begins(s *server) {
+	if m != nil {
+		m.server = s
+	}
+}
+
+// ends says that it does not any more, and is given no others' connections, though it may wait for its last ones.
+func (m *member) ends(s *server) {
+	if m != nil && m.server == s {
+		m.server = nil
+	}
 }
 
 // add counts a connection, or no longer: n is 1 or -1. G.

@@ -876,6 +876,61 @@ func TestRebalanceOfClosed(t *testing.T) {
 	})
 }
 
+// A loop whose listener was closed, and that has a new one while the first Serve waits for its last connection, has its
+// part in Rebalance: by the second Serve, then and when the first has ended.
+func TestRebalanceBySecondServe(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		set := evenly(t, "tcp")
+		h := &sock.Handler{Request: tells, Moved: func(*sock.Conn) {}}
+		again, listens, ended := make(chan bool), make(chan bool), make(chan bool)
+		s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 {
+				return sock.Serve(l, ln, h)
+			}
+			l.Go(func() {
+				sock.Serve(l, ln, h)
+				close(ended)
+			})
+			awaitIn(l, again)
+			ln.Close()
+			ln, err := set.Listen(l)
+			close(listens)
+			if err != nil {
+				return err
+			}
+			return sock.Serve(l, ln, h)
+		})
+		first := clientsOf(t, set, 2)
+		close(again)
+		<-listens
+		of := clientsOf(t, set, 20)
+		for i, when := range []string{"the first Serve waits", "the first Serve has ended"} {
+			if i == 1 {
+				leave(first[0]...)
+				<-ended
+			}
+			leave(of[1]...)
+			have := []int{len(of[0]) + len(first[0]) - i, 1} // of loop 1 the first one stays
+			wantCounted(t, "one loop's have left", set, have...)
+			if moved, err := set.Rebalance(); moved == 0 || err != nil {
+				t.Errorf("%s: Rebalance: %d moved, %v", when, moved, err)
+			} else if n := counted(set); n != [2]int{have[0] - moved, have[1] + moved} {
+				t.Errorf("%s: the loops have %v connections, %d moved", when, n, moved)
+			}
+			all := of[0]
+			of = [2][]client{}
+			for _, c := range all {
+				at := c.loop(t)
+				of[at] = append(of[at], c)
+			}
+		}
+		leave(append(of[0], of[1]...)...)
+		leave(first[1]...)
+		s.stop()
+	})
+}
+
 // Connections are moved from loop to loop in the midst of requests, of peers that leave, and of a drain: all bytes come
 // back, each is closed once, and in the end none is counted.
 func TestRebalanceUnderLoad(t *testing.T) {

@@ -190,10 +190,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	s := &server{l: e, h: h, gives: e.Inherited()}
 	s.patience.Owner = s
 	defer e.Timers().Remove(&s.patience)
-	if m := ln.member; m != nil && m.server == nil {
-		m.server = s
-		defer func() { m.server = nil }()
-	}
+	ln.member.begins(s)
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
@@ -201,6 +198,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 			s.add(c)
 			continue
 		}
+		ln.member.ends(s)
 		if errors.Is(err, net.ErrClosed) {
 			s.wait()
 			return nil
