@@ -151,10 +151,10 @@ func (c *Conn) away(l *loop.Loop) *member {
 	return m
 }
 
-// least counts a connection for the loop that has the fewest, of those that take some, and gives that; nil if none
-// does. was, unless nil, no longer has it: in one step, lest it counts for nobody in between. It goes to own by itself,
-// and to others by send.
-func (b *balance) least(was, own *member) *member {
+// least counts a connection for the loop that has the fewest, of those that take some and can wait for it, and gives
+// that; nil if none does. was, unless nil, no longer has it: in one step, lest it counts for nobody in between. It goes
+// to own by itself, and to others by send.
+func (b *balance) least(s int32, was, own *member) *member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var best *member
@@ -163,7 +163,7 @@ func (b *balance) least(was, own *member) *member {
 	for i := range b.members {
 		i = (b.next + i) % len(b.members)
 		m := b.members[i]
-		if !m.takes || m.isFull() {
+		if !m.takes || m.isFull() || m.l.Unwatchable(s) != nil {
 			continue
 		}
 		if n := m.conns.Load(); best == nil || n < fewest {
@@ -194,7 +194,7 @@ func (ln *Listener) place(s int32) bool {
 		m.add(1)
 		return true
 	}
-	to := m.of.least(nil, m)
+	to := m.of.least(s, nil, m)
 	if to == nil { // all have as many waiting as they may, or a drain has begun
 		m.add(1)
 		return true
@@ -213,7 +213,7 @@ func (m *member) send(s int32) {
 			return
 		}
 		to.stop() // its loop is gone
-		if to = to.pass(); to == nil {
+		if to = to.pass(s); to == nil {
 			discard(m.l, s)
 			return
 		}
@@ -221,9 +221,9 @@ func (m *member) send(s int32) {
 }
 
 // pass counts a connection that m has been counted for, and can't take, for another loop; nil if there is none.
-func (m *member) pass() *member {
+func (m *member) pass(s int32) *member {
 	m.arrived()
-	return m.of.least(m, nil)
+	return m.of.least(s, m, nil)
 }
 
 // arrived says that one that was on its way is not any more.
@@ -237,7 +237,7 @@ func (m *member) arrived() {
 func (m *member) arrive(s int32) {
 	ln := m.ln
 	if ln == nil || ln.core.Closing() {
-		if to := m.pass(); to != nil {
+		if to := m.pass(s); to != nil {
 			to.send(s)
 		} else {
 			discard(m.l, s)
@@ -260,7 +260,7 @@ func (m *member) arrive(s int32) {
 func (m *member) turnAway(l *loop.Loop, s int32) {
 	if m == nil {
 		discard(l, s)
-	} else if to := m.of.least(m, nil); to != nil {
+	} else if to := m.of.least(s, m, nil); to != nil {
 		to.send(s)
 	} else {
 		discard(l, s)

@@ -588,6 +588,72 @@ func TestBalanceLeavesOutWhoDoesNotAsk(t *testing.T) {
 	})
 }
 
+// A loop whose driver can't wait for a descriptor of that number is given none such: a set may be that of several Runs.
+func TestBalanceLeavesOutWhoCannotWait(t *testing.T) {
+	const high = 1024 // of select
+	t.Setenv("RINGO_DRIVER", "")
+	needNumbers(t, 2*high)
+	set := evenly(t, "tcp")
+	run := func(driver string) (l *ringo.Loop, end func()) {
+		lives, done := make(chan *ringo.Loop, 1), make(chan error, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			done <- ringo.Run(ctx, &ringo.Config{Driver: driver, Loops: 1}, func(l *ringo.Loop) error {
+				ln, err := set.Listen(l)
+				if err != nil {
+					return err
+				}
+				lives <- l
+				return perConn(tellsAll)(l, ln)
+			})
+		}()
+		return <-lives, func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	few, endFew := run("select")
+	some, endSome := run("epoll")
+	patience.Within(t.Name(), func() {
+		var peers []client
+		for range 3 {
+			low, peer := stranger(t)
+			fd, err := unix.FcntlInt(uintptr(low), unix.F_DUPFD_CLOEXEC, high)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unix.Close(low)
+			l, bring := sock.AssignOf(set, fd)
+			if l != some {
+				t.Error("it is given to a loop that can't wait for it")
+			}
+			bring(fd)
+			peers = append(peers, peer)
+			peer.loop(t)
+		}
+		leave(peers...)
+		endSome()
+		if l, bring := sock.AssignOf(set, high); l != nil {
+			t.Error("the loop that is left is given one that it can't wait for")
+			fd, peer := stranger(t)
+			bring(fd)
+			leave(peer)
+		}
+		if l, bring := sock.Assign(set); l != few {
+			t.Error("the loop that is left is given none")
+		} else {
+			fd, peer := stranger(t)
+			bring(fd)
+			peer.loop(t)
+			leave(peer)
+		}
+		endFew()
+		set.Close()
+	})
+}
+
 // heat is what a test of Rebalance counts.
 type heat struct {
 	mu                   sync.Mutex

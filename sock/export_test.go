@@ -29,8 +29,11 @@ func Counted(s *ListenerSet) map[*ringo.Loop]int {
 
 // Assign decides that the next connection is that of the loop that has the fewest, and gives what brings it there, for
 // whoever has accepted it; nil if no loop takes any.
-func Assign(s *ListenerSet) (l *ringo.Loop, bring func(fd int)) {
-	m := s.balance.least(nil, nil)
+func Assign(s *ListenerSet) (l *ringo.Loop, bring func(fd int)) { return AssignOf(s, 0) }
+
+// AssignOf is Assign of one with a descriptor of that number.
+func AssignOf(s *ListenerSet, fd int) (l *ringo.Loop, bring func(fd int)) {
+	m := s.balance.least(int32(fd), nil, nil)
 	if m == nil {
 		return nil, nil
 	}
