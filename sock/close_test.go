@@ -121,7 +121,8 @@ func TestUseAfterClose(t *testing.T) {
 				"SetNoDelay": c.SetNoDelay(true), "SetLinger": c.SetLinger(0), "SetReadBuffer": c.SetReadBuffer(4096),
 				"SetWriteBuffer": c.SetWriteBuffer(4096), "SetKeepAlive": c.SetKeepAlive(true),
 				"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{}),
-				"SetKeepAlivePeriod": c.SetKeepAlivePeriod(time.Second),
+				"SetKeepAlivePeriod": c.SetKeepAlivePeriod(time.Second), "SetOptions": c.SetOptions(sock.Options{}),
+				"Options": second(c.Options()),
 			} {
 				wantClosed(t, what, err)
 			}

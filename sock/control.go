@@ -6,21 +6,36 @@ import (
 	"syscall"
 )
 
-// control shows a new socket to a user's function, with the words of package net: the
-// network of the family that was chosen, and the address as numbers.
-func control(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s socket) error {
-	if fn == nil {
-		return nil
-	}
-	network := "tcp4"
-	if ap.Addr().Is6() {
-		network = "tcp6"
-	}
-	return controlAs(fn, network, ap.String(), s)
+// controls are what a user sets on a new socket.
+type controls struct {
+	options Options
+	fn      func(network, address string, c syscall.RawConn) error
 }
 
-func controlAs(fn func(network, address string, c syscall.RawConn) error, network, address string, s socket) error {
-	if fn == nil {
+// tcp shows a new socket to the user's function, with the words of package net: the
+// network of the family that was chosen, and the address as numbers.
+func (u controls) tcp(ap netip.AddrPort, s socket) error { return u.ip("tcp4", "tcp6", ap, s) }
+
+// udp is that for a socket of datagrams.
+func (u controls) udp(ap netip.AddrPort, s socket) error { return u.ip("udp4", "udp6", ap, s) }
+
+func (u controls) ip(v4, v6 string, ap netip.AddrPort, s socket) error {
+	switch {
+	case u.fn == nil && u.options == Options{}: // whom no text of an address is made for
+		return nil
+	case ap.Addr().Is6():
+		return u.as(v6, ap.String(), s)
+	}
+	return u.as(v4, ap.String(), s)
+}
+
+func (u controls) as(network, address string, s socket) error {
+	if u.options != (Options{}) {
+		if err := u.options.set(s); err != nil {
+			return err
+		}
+	}
+	if u.fn == nil {
 		return nil
 	}
 	raw, done := rawSocket(s.n), false
@@ -29,7 +44,7 @@ func controlAs(fn func(network, address string, c syscall.RawConn) error, networ
 			s.close()
 		}
 	}()
-	err := fn(network, address, &raw)
+	err := u.fn(network, address, &raw)
 	done = true
 	return err
 }
@@ -50,3 +65,7 @@ func (r *rawSocket) Read(func(fd uintptr) bool) error { return errUnfinished }
 
 // Write fails: there is nobody to write to yet.
 func (r *rawSocket) Write(func(fd uintptr) bool) error { return errUnfinished }
+
+func (d *Dialer) controls() controls { return controls{d.Options, d.Control} }
+
+func (lc *ListenConfig) controls() controls { return controls{lc.Options, lc.Control} }

@@ -41,6 +41,8 @@ type Dialer struct {
 	// no field for. Only the Control method of its argument works. If it returns an error, the attempt fails. It runs
 	// on the loop and must not wait.
 	Control func(network, address string, c syscall.RawConn) error
+	// Options are set on each new socket before Control is called. Dials of Unix sockets fail if one is set.
+	Options Options
 	// ControlContext, if not nil, is called instead of Control, with the context of DialContext.
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// KeepAlive is how long a TCP connection may be idle before the first keep-alive probe. 0 means 15 s, as in package
@@ -255,7 +257,7 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	if err != nil {
 		return nil, err
 	}
-	if err := control(d.Control, ap, s); err != nil {
+	if err := d.controls().tcp(ap, s); err != nil {
 		s.close()
 		return nil, err
 	}

@@ -521,6 +521,38 @@ func ExamplePacketConn_ReadBatch() {
 	// "whole"
 }
 
+// What a listener accepts has the options of the listener; a connection changes those that it names.
+func ExampleOptions() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		lc := sock.ListenConfig{Options: sock.Options{NotSentLowat: 16 << 10, TOS: 0x20}}
+		ln, err := lc.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		peer, err := sock.Dial(l, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer peer.Close()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.SetOptions(sock.Options{MaxPacingRate: 1_000_000}); err != nil { // bytes a second
+			return err
+		}
+		o, err := c.Options()
+		fmt.Println(o.NotSentLowat, o.TOS, o.MaxPacingRate)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 16384 32 1000000
+}
+
 // Control messages say what came beside the bytes, and what goes beside them.
 func ExampleControl() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {

@@ -40,6 +40,9 @@ type ListenConfig struct {
 	// any goroutine. SO_REUSEPORT set there, or SO_REUSEADDR for UDP, works as with package net: all sockets that set
 	// it share the address, including a second one of the same loop.
 	Control func(network, address string, c syscall.RawConn) error
+	// Options are set on each new socket before Control is called; accepted connections inherit them. Listening on a
+	// Unix socket fails if one is set.
+	Options Options
 	// KeepAlive is how long an accepted TCP connection may be idle before the first keep-alive probe. 0 means 15 s, as
 	// in package net; negative means no probes.
 	KeepAlive time.Duration
@@ -360,7 +363,7 @@ func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort,
 	if err != nil {
 		return -1, listenError(network, tcpAddr(ap), err)
 	}
-	if err = control(lc.Control, ap, s); err == nil {
+	if err = lc.controls().tcp(ap, s); err == nil {
 		err = lc.prepare(s, network, ap, alone)
 	}
 	if err != nil {

@@ -120,7 +120,7 @@ func (d *Dialer) connectedPacket(l *loop.Loop, network string, local, ap netip.A
 		return s, err
 	}
 	if err = l.Unwatchable(s.n); err == nil {
-		err = packetControl(d.Control, ap, s)
+		err = d.controls().udp(ap, s)
 	}
 	if err == nil && local.IsValid() {
 		err = s.bind(local)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"syscall"
 
 	"ringo"
 	"ringo/internal/kernel"
@@ -125,7 +124,7 @@ func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.Add
 	if err != nil {
 		return s, err
 	}
-	err = packetControl(lc.Control, ap, s)
+	err = lc.controls().udp(ap, s)
 	if err == nil && !alone {
 		err = s.set(solSocket, soReuseport, 1)
 	}
@@ -154,7 +153,7 @@ func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPor
 	}
 	err = s.set(solSocket, soReuseaddr, 1)
 	if err == nil {
-		err = packetControl(lc.Control, all, s)
+		err = lc.controls().udp(all, s)
 	}
 	if err == nil {
 		err = s.bind(all)
@@ -182,12 +181,3 @@ func packetSocket(k kernel.Kernel, network string, ap netip.AddrPort, all bool) 
 }
 
 const soBroadcast = 6
-
-// packetControl shows a new socket to a user's function, with the words of package net.
-func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s socket) error {
-	network := "udp4"
-	if ap.Addr().Is6() {
-		network = "udp6"
-	}
-	return controlAs(fn, network, ap.String(), s)
-}

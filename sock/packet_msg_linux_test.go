@@ -435,6 +435,13 @@ func TestIPConn(t *testing.T) {
 					if err != nil {
 						return err
 					}
+					some := sock.Options{TOS: 0x10} // which a raw socket of IPv6 has for that alone
+					if err := c.SetOptions(some); err != nil {
+						t.Error(err)
+					}
+					if o, err := c.Options(); o.TOS != some.TOS || err != nil {
+						t.Errorf("Options: %+v, %v", o, err)
+					}
 					if d := differences(want, network(ipCalls(c, self))); d != "" {
 						t.Errorf("a task:%s", d)
 					}

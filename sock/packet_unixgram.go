@@ -27,7 +27,8 @@ func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	return new(ListenConfig).ListenUnixgram(l, name)
 }
 
-// ListenUnixgram is like the function ListenUnixgram, with these options, of which only Control is used.
+// ListenUnixgram is like the function ListenUnixgram, with these options, of which only Control is used, and
+// none of Options may be set.
 func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return listenError(unixgram, addr, err) }
@@ -87,10 +88,10 @@ func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, name string) (file *soc
 	if err := l.Unwatchable(s.n); err != nil {
 		return nil, err
 	}
-	lc := ListenConfig{Control: d.Control}
+	lc := ListenConfig{Control: d.Control, Options: d.Options}
 	switch local := d.LocalAddr.(type) {
 	case nil:
-		err = controlAs(d.Control, unixgram, name, s)
+		err = d.controls().as(unixgram, name, s)
 	case *net.UnixAddr:
 		if local == nil || local.Net != unixgram {
 			return nil, &net.AddrError{Err: "LocalAddr is not of network " + unixgram, Addr: local.String()}

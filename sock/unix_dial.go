@@ -41,7 +41,7 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 	if err != nil {
 		return nil, dial.Error(network, addr, err)
 	}
-	if err := controlAs(d.Control, network, name, s); err != nil {
+	if err := d.controls().as(network, name, s); err != nil {
 		s.close()
 		return nil, dial.Error(network, addr, err)
 	}

@@ -86,7 +86,7 @@ func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, 
 
 // bindUnix gives a socket its name.
 func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, error) {
-	if err := controlAs(lc.Control, addr.Net, addr.Name, s); err != nil {
+	if err := lc.controls().as(addr.Net, addr.Name, s); err != nil {
 		return nil, err
 	}
 	if err := s.bindUnix(addr.Name); err != nil {

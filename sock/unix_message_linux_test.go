@@ -233,6 +233,7 @@ func TestUnixRefusals(t *testing.T) {
 			"SetNoDelay": c.SetNoDelay(true), "SetKeepAlive": c.SetKeepAlive(true),
 			"SetKeepAlivePeriod": c.SetKeepAlivePeriod(1e9),
 			"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}), "SetLinger": c.SetLinger(0),
+			"SetOptions": c.SetOptions(sock.Options{}), "Options": second(c.Options()),
 		} {
 			var op *net.OpError
 			if !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOPROTOOPT) || !errors.As(err, &op) ||

@@ -10,6 +10,7 @@ const (
 	EACCES        = 13
 	ENOMEM        = 12
 	EFAULT        = 14
+	ENODEV        = 19
 	EINVAL        = 22
 	ENFILE        = 23
 	ENOSPC        = 28

@@ -22,7 +22,8 @@ var known = map[option]int{
 	{sys.SolSocket, unix.SO_RCVBUF}: receiveSpace, {sys.SolSocket, unix.SO_RCVLOWAT}: 1,
 	{sys.SolSocket, unix.SO_PASSCRED}: 0, {sys.SolSocket, unix.SO_TIMESTAMPNS}: 0, {sys.SolSocket, unix.SO_MARK}: 0,
 	{sys.SolSocket, unix.SO_PRIORITY}: 0, {sys.SolSocket, unix.SO_RXQ_OVFL}: 0, {sys.SolSocket, unix.SO_BUSY_POLL}: 0,
-	{sys.SolSocket, unix.SO_ZEROCOPY}: 0, {sys.SolSocket, unix.SO_INCOMING_CPU}: 0,
+	{sys.SolSocket, unix.SO_MAX_PACING_RATE}: -1,
+	{sys.SolSocket, unix.SO_ZEROCOPY}:        0, {sys.SolSocket, unix.SO_INCOMING_CPU}: 0,
 	{sys.ProtoTCP, unix.TCP_NODELAY}: 0, {sys.ProtoTCP, unix.TCP_CORK}: 0, {sys.ProtoTCP, unix.TCP_KEEPIDLE}: 7200,
 	{sys.ProtoTCP, unix.TCP_KEEPINTVL}: 75, {sys.ProtoTCP, unix.TCP_KEEPCNT}: 9, {sys.ProtoTCP, unix.TCP_QUICKACK}: 1,
 	{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}: 0, {sys.ProtoTCP, unix.TCP_DEFER_ACCEPT}: 0,
@@ -84,6 +85,8 @@ func bounds(level, name int) span {
 	switch (option{level, name}) {
 	case option{cmsg.LevelIP, unix.IP_MTU_DISCOVER}, option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}:
 		return span{unix.IP_PMTUDISC_DONT, unix.IP_PMTUDISC_OMIT}
+	case option{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:
+		return span{-1, math.MaxUint8}
 	case option{cmsg.LevelUDP, cmsg.Segment}:
 		return span{0, lengthMax}
 	case option{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, option{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}:

@@ -63,7 +63,8 @@ var excused = []excusal{
 			"TestGoroutinesAcceptWithoutTheLoop TestGoroutinesReadInTurn TestGoroutinesWaitOutEMFILE " +
 			"TestHandlesInMotion TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe TestListenAndServeTaskEnds " +
 			"TestLoopEndsUnderWaitsShortOfDescriptors TestLoopsShare TestMoveTo TestMoveToCarries " +
-			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestPacketAllocs " +
+			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestNotSentLowat " +
+			"TestPacketAllocs " +
 			"TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast TestPacketReadersOfAllKinds " +
 			"TestPacketSegments TestPacketShared TestPacketTruncation TestPeekedBytesOutliveCallsOfOthers " +
 			"TestRawClose TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic " +
@@ -108,7 +109,8 @@ var excused = []excusal{
 	{why: "it makes calls of its own on descriptors, which are none of the system's, or counts the system's calls",
 		sock: "TestAdoptSetEnds TestControl TestCopiesTravelTogether TestFastOpen " +
 			"TestGoroutinesAcceptWithTheSameOptions TestGoroutinesHearThatAcceptsFail TestNetOptions " +
-			"TestOptionsAsNet TestOptionsAtBirth TestRecvFilesBehindCredentials TestReserveBeforeRun " +
+			"TestOptionsAsNet TestOptionsAtBirth TestOptionsOfTheKernel TestOptionsTakeRights " +
+			"TestRecvFilesBehindCredentials TestReserveBeforeRun " +
 			"TestSendFileRangeErrors TestUnixSetAgain TestUserTimeout",
 		file: "TestSaturated",
 	},

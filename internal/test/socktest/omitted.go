@@ -55,8 +55,9 @@ var omitted = []omission{
 	{of: "Conn", who: "callback", row: "SyscallConn/Read SyscallConn/Write SyscallConn/Control File Detach DetachTCP " +
 		"DetachUnix", why: "an event.Conn shows no descriptor: Detach makes a sock.Conn of it, see DetachConn"},
 	{of: "Conn", who: "callback", row: "SetKeepAlive SetKeepAliveConfig SetKeepAlivePeriod SetLinger SetNoDelay " +
-		"SetUserTimeout TCPInfo MultipathTCP SetReadBuffer SetWriteBuffer SetBatching SetZeroCopy ZeroCopy Buffered " +
-		"CloseRead Close/linger", why: "an event.Conn has no such option: a sock.Conn has it before it is adopted"},
+		"SetUserTimeout SetOptions Options TCPInfo MultipathTCP SetReadBuffer SetWriteBuffer SetBatching SetZeroCopy " +
+		"ZeroCopy Buffered CloseRead Close/linger",
+		why: "an event.Conn has no such option: a sock.Conn has it before it is adopted"},
 	{of: "Conn", who: "callback", row: "ReadV", event: timeouts,
 		why: "a ReadFull ends with its bytes, or with the connection"},
 	{of: "Conn", net: "unixpacket", who: "callback", row: "Peek", why: "OnData has to use a record whole"},
@@ -71,8 +72,9 @@ var omitted = []omission{
 		"SyscallConn/Read SyscallConn/Write Detach DetachUDP",
 		why: "an event.PacketConn has OnDatagram, Write and WriteTo in their place"},
 	{of: "PacketConn", who: "callback", row: "GSO JoinGroup LeaveGroup SetControl SetGRO SetMulticastInterface " +
-		"SetMulticastLoopback SetMulticastTTL Drops File SetReadBuffer SetWriteBuffer SyscallConn/Control " +
-		"SetDeadline SetReadDeadline SetWriteDeadline", why: "they are the socket's, which PacketConn.Socket returns"},
+		"SetMulticastLoopback SetMulticastTTL Drops File SetReadBuffer SetWriteBuffer SetOptions Options " +
+		"SyscallConn/Control SetDeadline SetReadDeadline SetWriteDeadline",
+		why: "they are the socket's, which PacketConn.Socket returns"},
 	{of: "Listener", who: "callback", row: "AcceptConn AcceptTCP AcceptUnix Loop Stats SetUnlinkOnClose SyscallConn " +
 		"File SetDeadline", why: "an event.Listener has OnOpen, Addr and Close; the rest is the sock.Listener's"},
 	{of: "Listener", who: "callback", event: "deadline-moved deadline-flickers deadline-past deadline-ahead",

@@ -233,6 +233,10 @@ var connRows = []*row{
 	{method: "SetUserTimeout", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
 		return c.SetUserTimeout(time.Second)
 	})},
+	{method: "SetOptions", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
+		return c.SetOptions(sock.Options{NotSentLowat: 1 << 20, TOS: 16})
+	})},
+	{method: "Options", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { _, err := c.Options(); return err })},
 	{method: "TCPInfo", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { _, err := c.TCPInfo(); return err })},
 	{method: "MultipathTCP", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
 		multi, err := c.MultipathTCP()

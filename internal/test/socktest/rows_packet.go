@@ -176,6 +176,8 @@ type netPacket interface {
 	Drops() (uint32, error)
 	SetReadBuffer(int) error
 	SetWriteBuffer(int) error
+	SetOptions(sock.Options) error
+	Options() (sock.Options, error)
 }
 
 // answers leaves out what the system has against a call: it may have no such network.
@@ -184,6 +186,14 @@ func answers(err error) error {
 		return err
 	}
 	return nil
+}
+
+// ofIP leaves out that Unix sockets have no options of IP.
+func ofIP(err error) error {
+	if errors.Is(err, syscall.EOPNOTSUPP) {
+		return nil
+	}
+	return err
 }
 
 func packetRows() []*row {
@@ -223,6 +233,8 @@ func packetRows() []*row {
 		{method: "SetWriteDeadline", ask: func(x *cell) error { return x.c.SetWriteDeadline(time.Time{}) }},
 		{method: "SetReadBuffer", ask: func(x *cell) error { return c(x).SetReadBuffer(1 << 14) }},
 		{method: "SetWriteBuffer", ask: func(x *cell) error { return c(x).SetWriteBuffer(1 << 14) }},
+		{method: "SetOptions", ask: func(x *cell) error { return ofIP(c(x).SetOptions(sock.Options{TOS: 16})) }},
+		{method: "Options", ask: func(x *cell) error { _, err := c(x).Options(); return ofIP(err) }},
 		{method: "SyscallConn/Control", ask: func(x *cell) error {
 			raw, err := x.c.SyscallConn()
 			if err != nil {
