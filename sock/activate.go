@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // Activated returns the sockets that the program was started with by socket activation, in their order: systemd (see
@@ -17,10 +18,11 @@ import (
 // share, or "LISTEN_FD_3" and so on. Without activation, or if the variables are for another process, the result is
 // empty.
 //
-// Their types depend on the configuration of the activation: pass a socket to Adopt,
-// or a listening one to AdoptSet; use anything else as a file.
-// systemd passes sockets in blocking mode unless NonBlocking=yes is set. systemd accepts no connections while the
-// program runs, so set AdoptConfig.Exclusive if no other process of the service uses the socket.
+// Their types depend on the configuration of the activation: pass a socket to Adopt, or a listening one to AdoptSet;
+// use anything else as a file. systemd passes sockets in blocking mode, in which Ringo can't use them: Activated puts
+// them into non-blocking mode, which NonBlocking=yes in systemd.service(5) does as well, and leaves other files as they
+// are. systemd accepts no connections while the program runs, so set AdoptConfig.Exclusive if no other process of the
+// service uses the socket: then the loop of a listener accepts ahead.
 //
 // Activated unsets the variables and makes the descriptors close-on-exec, so that child processes don't use them. So
 // only the first call returns sockets, and its caller has to close them. An error says what is wrong with the
@@ -49,7 +51,7 @@ func Activated() ([]*os.File, error) {
 		return nil, fmt.Errorf("sock: activation: LISTEN_FDNAMES is %q: want %d names", names, n)
 	}
 	for i := range n {
-		if err := called("fcntl", kernel.Host{}.SetCloexec(int32(activatedFirst+i))); err != nil {
+		if err := called("fcntl", inherit(int32(activatedFirst+i))); err != nil {
 			return nil, fmt.Errorf("sock: activation: descriptor %d of LISTEN_FDS=%d: %w", activatedFirst+i, n, err)
 		}
 	}
@@ -62,6 +64,22 @@ func Activated() ([]*os.File, error) {
 		files[i] = os.NewFile(uintptr(activatedFirst+i), name)
 	}
 	return files, nil
+}
+
+// inherit makes a descriptor one that children don't inherit, and a socket one that does not block.
+func inherit(fd int32) int32 {
+	k := kernel.Host{}
+	if res := k.SetCloexec(fd); res < 0 {
+		return res
+	}
+	if _, res := k.Getsockopt(fd, solSocket, sys.SoType); res < 0 {
+		return 0
+	}
+	flags := k.Getfl(fd)
+	if flags < 0 {
+		return flags
+	}
+	return k.Setfl(fd, flags|sys.ONonblock)
 }
 
 // activation makes one of two who ask at the same time the first.

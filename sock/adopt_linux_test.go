@@ -232,21 +232,29 @@ func activatedChild() int {
 
 // echoOn serves one peer of a socket, by what its name begins with.
 func echoOn(l *ringo.Loop, f *os.File) error {
-	own := &sock.AdoptConfig{Exclusive: true}
-	switch kind, _, _ := strings.Cut(f.Name(), "-"); kind {
+	var own *sock.AdoptConfig
+	kind, rest, _ := strings.Cut(f.Name(), "-")
+	if rest == "exclusive" {
+		own = &sock.AdoptConfig{Exclusive: true}
+	}
+	switch kind {
+	case "set":
+		set, err := sock.AdoptSet(f, own)
+		if err != nil {
+			return err
+		}
+		defer set.Close()
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		return echoOnce(ln)
 	case "listener":
 		ln, err := sock.Adopt[*sock.Listener](l, f, own)
 		if err != nil {
 			return err
 		}
-		defer ln.Close()
-		c, err := ln.AcceptConn()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		_, err = io.Copy(c, c)
-		return err
+		return echoOnce(ln)
 	case "conn":
 		c, err := sock.Adopt[*sock.Conn](l, f, own)
 		if err != nil {
@@ -268,7 +276,22 @@ func echoOn(l *ringo.Loop, f *os.File) error {
 		}
 		return echoPacket(c)
 	}
+	flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFL, 0)
+	if flags&syscall.O_NONBLOCK != 0 {
+		return fmt.Errorf("%s is in non-blocking mode", f.Name())
+	}
 	return f.Close()
+}
+
+func echoOnce(ln *sock.Listener) error {
+	defer ln.Close()
+	c, err := ln.AcceptConn()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = io.Copy(c, c)
+	return err
 }
 
 func echoPacket(c net.PacketConn) error {
@@ -320,7 +343,12 @@ func TestActivated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		give("listener-tcp", tcp)
+		give("listener-exclusive", tcp)
+		more, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		give("set-tcp", more)
 		unixName := filepath.Join(dir, "stream")
 		unix, err := net.Listen("unix", unixName)
 		if err != nil {
@@ -341,8 +369,15 @@ func TestActivated(t *testing.T) {
 		accepted, peer := netPair[net.Conn](t, "tcp")
 		defer peer.Close()
 		give("conn", accepted)
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		r.Fd() // in blocking mode from now on
+		files, names = append(files, r), append(names, "pipe")
 
-		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, "LISTEN_FDS=5",
+		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, fmt.Sprint("LISTEN_FDS=", len(files)),
 			"LISTEN_FDNAMES="+strings.Join(names, ":"))
 		for _, f := range files {
 			f.Close()
@@ -366,7 +401,7 @@ func TestActivated(t *testing.T) {
 				t.Errorf("%s: the peer read %q, %v", what, p[:n], err)
 			}
 		}
-		for i, addr := range []net.Addr{tcp.Addr(), unix.Addr(), udp.LocalAddr()} {
+		for i, addr := range []net.Addr{tcp.Addr(), more.Addr(), unix.Addr(), udp.LocalAddr()} {
 			conn, err := net.Dial(addr.Network(), addr.String())
 			ask(names[i], conn, err)
 		}
