@@ -106,7 +106,8 @@ func (d *Root) OpenRoot(name string) (*Root, error) {
 // join is a name as error messages and File.Name have it.
 func (d *Root) join(name string) string { return d.name + "/" + name }
 
-// Stat describes a file, or a link's target. It may wait; a task parks.
+// Stat describes a file, or a link's target. The result is an *Info, which os.SameFile does not know: use SameFile of
+// this package. It may wait; a task parks.
 func (d *Root) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
 
 // Lstat is like Stat, but describes a link itself. A task parks.

@@ -10,7 +10,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Stat describes a file, as os.Stat does. A task parks unless the information is in memory.
+// Stat describes a file, as os.Stat does. The result is an *Info, which os.SameFile does not know: use SameFile of this
+// package. A task parks unless the information is in memory.
 func Stat(name string) (fs.FileInfo, error) { return stat("stat", name, 0) }
 
 // Lstat is like Stat, but describes a link itself, as os.Lstat does. A task parks.

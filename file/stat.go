@@ -16,7 +16,8 @@ type Info struct {
 	os   osFacts
 }
 
-// Stat describes the file. The result is an *Info. It may wait, usually on network file systems; a task parks.
+// Stat describes the file. The result is an *Info, which os.SameFile does not know: use SameFile of this package. It
+// may wait, usually on network file systems; a task parks.
 func (f *File) Stat() (fs.FileInfo, error) {
 	if err := f.begin("stat"); err != nil {
 		return nil, err
@@ -80,7 +81,8 @@ func (i *Info) Attributes() (set, known uint64) { return i.st.Attributes, i.st.A
 // Mount returns the number of the mount that the file was found in; 0 before Linux 5.8.
 func (i *Info) Mount() uint64 { return i.st.MntID }
 
-// SameFile reports whether two infos, of this package or of os, describe the same file.
+// SameFile reports whether two infos, of this package or of os, describe the same file. os.SameFile is false for one of
+// this package, without a word: it knows its own alone.
 func SameFile(a, b fs.FileInfo) bool {
 	devA, inoA, ok := identity(a)
 	devB, inoB, also := identity(b)

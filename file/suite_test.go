@@ -415,6 +415,9 @@ func checkTimes(t *testing.T, f *file.File, name string) {
 	if !file.SameFile(info, want) || file.SameFile(info, nowhere{info}) {
 		t.Error("SameFile does not know the file")
 	}
+	if os.SameFile(info, want) || os.SameFile(info, info) {
+		t.Error("os.SameFile knows an Info: its comments say that it does not")
+	}
 	own := info.(*file.Info)
 	if !own.ModTime().Equal(mt.Add(time.Hour)) || !own.AccessTime().Equal(at) || !want.ModTime().Equal(own.ModTime()) {
 		t.Errorf("times %v and %v, want %v and %v", own.ModTime(), own.AccessTime(), mt.Add(time.Hour), at)
