@@ -38,13 +38,16 @@ type Adopted interface {
 //     of stream to read.
 //   - A *Listener is made of such a socket that listens; for several loops see AdoptSet. Closing it does not remove the
 //     file of a Unix socket, unless SetUnlinkOnClose is called.
-//   - A *PacketConn is made of a UDP socket, a *UnixPacketConn of a Unix datagram socket, an *IPConn of a raw IP
-//     socket. It may be connected. Close does not remove the file of a Unix socket's name.
+//   - A *PacketConn is made of a UDP socket, or one of pings (SOCK_DGRAM and IPPROTO_ICMP or IPPROTO_ICMPV6, icmp(7)),
+//     whose addresses have no ports but its own, the identifier of its echo requests, and whose peer is not known if it
+//     was connected to port 0; a *UnixPacketConn of a Unix datagram socket, an *IPConn of a raw IP socket. It may be
+//     connected. Close does not remove the file of a Unix socket's name.
 //
 // Adopt takes the socket over: if it succeeds, s is closed, and the handle has another descriptor of the same socket,
 // close-on-exec, with the options that it had. Calls that wait on s fail. If Adopt fails, s is unchanged.
 //
-// Any goroutine may call it; callers other than tasks of l wait for the loop.
+// For sockets of other families there is Poll. Any goroutine may call it; callers other than tasks of l wait for the
+// loop.
 func Adopt[H Adopted](l *ringo.Loop, s io.Closer, cfg *AdoptConfig) (H, error) {
 	var made, none H
 	var err error
@@ -151,6 +154,7 @@ func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (c *PacketConn, err er
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
+		c.out.plainly.Store(a.pings) // the kernel cuts for UDP alone, and sends the whole without a word
 		if !own {
 			c.detach()
 		}

@@ -3,11 +3,14 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo"
 	"ringo/internal/test/patience"
@@ -196,6 +201,117 @@ func TestDetachEnded(t *testing.T) {
 			})
 		}
 	}
+}
+
+// pingSocket makes a socket of pings, which a host allows to groups of users: if not to this one, in a network of the
+// test's own.
+func pingSocket(t *testing.T, family int) *os.File {
+	t.Helper()
+	protocol := unix.IPPROTO_ICMP
+	if family == unix.AF_INET6 {
+		protocol = unix.IPPROTO_ICMPV6
+	}
+	open := func() (int, error) {
+		return unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	}
+	fd, err := open()
+	if errors.Is(err, unix.EACCES) {
+		inOwnNetwork(t, func() error {
+			all := []byte("0 2147483647")
+			if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", all, 0); err != nil {
+				return err
+			}
+			fd, err = open()
+			return err
+		})
+	}
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		t.Skip(err)
+	}
+	return fileOf(t, "ping")(fd, err)
+}
+
+// echoRequest is an echo request of 16 bytes, or what its answer has in common with it.
+func echoRequest(family int, seq uint16) []byte {
+	kind := byte(8)
+	if family == unix.AF_INET6 {
+		kind = 128
+	}
+	return append(binary.BigEndian.AppendUint16([]byte{kind, 0, 0, 0, 0, 0}, seq), "a ping. "...)
+}
+
+// A socket of pings is one of datagrams, whose addresses have no ports.
+func TestAdoptPing(t *testing.T) {
+	for family, host := range map[int]string{unix.AF_INET: "127.0.0.1", unix.AF_INET6: "::1"} {
+		for _, connected := range []bool{false, true} {
+			for _, from := range []string{"task", "goroutine"} {
+				t.Run(fmt.Sprintf("%s/connected=%v/%s", host, connected, from), func(t *testing.T) {
+					eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+						f, to := pingSocket(t, family), netip.AddrPortFrom(netip.MustParseAddr(host), 0)
+						if connected {
+							if err := unix.Connect(number(f), sockaddrOf(to.Addr())); err != nil {
+								t.Skip(err)
+							}
+						}
+						onLoop(t, cfg, func(l *ringo.Loop) {
+							run := func(f func()) { f() }
+							if from == "goroutine" {
+								run = func(f func()) { onGoroutine(t, l, f) }
+							}
+							run(func() {
+								c, err := sock.Adopt[*sock.PacketConn](l, f, nil)
+								if err != nil {
+									t.Error(err)
+									return
+								}
+								defer c.Close()
+								pings(t, c, family, to, connected)
+							})
+						})
+					})
+				})
+			}
+		}
+	}
+}
+
+func sockaddrOf(a netip.Addr) unix.Sockaddr {
+	if a.Is4() {
+		return &unix.SockaddrInet4{Addr: a.As4()}
+	}
+	return &unix.SockaddrInet6{Addr: a.As16()}
+}
+
+// pings sends requests one by one and as segments, and wants the answers.
+func pings(t *testing.T, c *sock.PacketConn, family int, to netip.AddrPort, connected bool) {
+	want := func(seq uint16) {
+		t.Helper()
+		b := make([]byte, 100)
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		answer, request := b[:n], echoRequest(family, seq)
+		if err != nil || n != len(request) || answer[0] == request[0] || !bytes.Equal(answer[6:], request[6:]) ||
+			from != to {
+			t.Errorf("answer %d is %q from %v, %v", seq, answer, from, err)
+		}
+	}
+	var err error
+	if connected {
+		_, err = c.Write(echoRequest(family, 1))
+	} else {
+		_, err = c.WriteToUDPAddrPort(echoRequest(family, 1), to)
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	want(1)
+	n, err := c.WriteSegments(append(echoRequest(family, 2), echoRequest(family, 3)...), 16, to)
+	if n != 32 || err != nil || c.GSO() {
+		t.Errorf("WriteSegments: %d, %v, GSO %v", n, err, c.GSO())
+		return
+	}
+	want(2)
+	want(3)
 }
 
 // activatedChild is a service that echoes on all that it was started with, in the

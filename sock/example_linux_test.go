@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo"
 	"ringo/file"
@@ -519,6 +522,59 @@ func ExamplePacketConn_ReadBatch() {
 	// Output:
 	// "in pieces"
 	// "whole"
+}
+
+// A task is told by inotify(7) which files of a folder have been written.
+func ExamplePoll() {
+	dir, err := os.MkdirTemp("", "watched")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		log.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "inotify")
+	defer f.Close()
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO); err != nil {
+		log.Fatal(err)
+	}
+	err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		p, err := sock.Poll(l, f)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		watching := l.Go(func() {
+			events := make([]byte, 4096) // a Read gives as many as there is room for
+			for seen := 0; seen < 2; {
+				n, err := p.Read(events)
+				if err != nil {
+					log.Print(err)
+					return
+				}
+				for e := events[:n]; len(e) > 0; seen++ { // see struct inotify_event
+					end := unix.SizeofInotifyEvent + binary.NativeEndian.Uint32(e[12:])
+					name, _, _ := bytes.Cut(e[unix.SizeofInotifyEvent:end], []byte{0})
+					fmt.Printf("%s has been written\n", name)
+					e = e[end:]
+				}
+			}
+		})
+		for _, name := range []string{"one", "another"} {
+			if err := file.WriteFile(filepath.Join(dir, name), []byte("news"), 0o600); err != nil {
+				return err
+			}
+		}
+		return watching.Wait()
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// one has been written
+	// another has been written
 }
 
 // What a listener accepts has the options of the listener; a connection changes those that it names.

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo"
 	"ringo/internal/test/patience"
@@ -596,6 +600,44 @@ func number(c syscall.Conn) (n int) {
 		return -1
 	}
 	return n
+}
+
+// inOwnNetwork calls fn on a thread that has a network of its own, with a loopback that is up. Sockets and devices that
+// it makes are of that network wherever they are used.
+func inOwnNetwork(t *testing.T, fn func() error) {
+	t.Helper()
+	var isolated, err error
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if isolated = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); isolated != nil {
+			return
+		}
+		s, e := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err = e; err != nil {
+			return
+		}
+		defer unix.Close(s)
+		lo, e := unix.NewIfreq("lo")
+		if err = e; err != nil {
+			return
+		}
+		lo.SetUint16(unix.IFF_UP)
+		if err = unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err == nil {
+			err = fn()
+		}
+	}()
+	<-done
+	switch {
+	case isolated != nil:
+		t.Skip("no network of its own: ", isolated)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV),
+		errors.Is(err, unix.EROFS):
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
 }
 
 // record is a record of n bytes that differs from others.

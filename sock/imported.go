@@ -19,6 +19,7 @@ type importedSocket struct {
 	network string // "" if it is none of ours
 	sort    string // in numbers
 	listens bool
+	pings   bool  // it sends and receives the echoes of ICMP
 	blocked bool  // it was in blocking mode
 	err     int32 // why it has failed, if it has
 }
@@ -73,21 +74,26 @@ func (a *importedSocket) inspect() error {
 	}
 	kind, domain, proto := value[0], value[1], value[2]
 	a.network = networkOf(domain, kind, proto)
+	a.pings = a.network == "udp" && proto != sys.ProtoUDP
 	a.sort = fmt.Sprintf("a socket of family %d, type %d and protocol %d", domain, kind, proto)
 	a.listens = value[3] != 0
 	return nil
 }
 
-// protoMPTCP is TCP by several paths, which package net asks for when it listens.
-const protoMPTCP = 262
+const (
+	// protoMPTCP is TCP by several paths, which package net asks for when it listens.
+	protoMPTCP = 262
+	// protoICMP and protoICMPv6 are those of datagrams without rights, icmp(7), IPPROTO_ICMP.
+	protoICMP, protoICMPv6 = 1, 58
+)
 
-// networkOf names the network of a socket, "" if it is none of ours.
+// networkOf names the network of a socket, "" if it is none of ours. One of pings is of UDP's, as for package net.
 func networkOf(domain, kind, proto int) string {
 	inet := domain == sys.AFInet || domain == sys.AFInet6
 	switch {
 	case inet && kind == sys.SockStream && (proto == protoTCP || proto == protoMPTCP):
 		return "tcp"
-	case inet && kind == sys.SockDgram && proto == sys.ProtoUDP:
+	case inet && kind == sys.SockDgram && (proto == sys.ProtoUDP || proto == protoICMP || proto == protoICMPv6):
 		return "udp"
 	case inet && kind == sys.SockRaw:
 		return "ip"
@@ -161,10 +167,18 @@ func (a *importedSocket) unixName(ask nameCall) net.UnixAddr {
 
 func (a *importedSocket) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
 
+// other is the error of a socket of another sort than is wanted.
+func (a *importedSocket) other(want string) error {
+	if a.network == "" {
+		return fmt.Errorf("%s: want %s; others can be used by Poll", a.sort, want)
+	}
+	return fmt.Errorf("%s: want %s", a.sort, want)
+}
+
 func (a *importedSocket) wantConn() error {
 	switch {
 	case !a.streams():
-		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
+		return a.other("a TCP, Unix stream or Unix seqpacket one")
 	case a.listens:
 		return errors.New("the socket listens: use Adopt[*sock.Listener]")
 	case !a.connected() && !a.ended():
@@ -176,7 +190,7 @@ func (a *importedSocket) wantConn() error {
 func (a *importedSocket) wantListener() error {
 	switch {
 	case !a.streams():
-		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
+		return a.other("a TCP, Unix stream or Unix seqpacket one")
 	case !a.listens:
 		return errors.New("the socket does not listen")
 	}
@@ -185,21 +199,21 @@ func (a *importedSocket) wantListener() error {
 
 func (a *importedSocket) wantUDP() error {
 	if a.network != "udp" {
-		return fmt.Errorf("%s: want a UDP one", a.sort)
+		return a.other("one of UDP or of pings")
 	}
 	return nil
 }
 
 func (a *importedSocket) wantIP() error {
 	if a.network != "ip" {
-		return fmt.Errorf("%s: want a raw IP one", a.sort)
+		return a.other("a raw IP one")
 	}
 	return nil
 }
 
 func (a *importedSocket) wantUnixgram() error {
 	if a.network != unixgram {
-		return fmt.Errorf("%s: want a Unix datagram one", a.sort)
+		return a.other("a Unix datagram one")
 	}
 	return nil
 }

@@ -759,6 +759,7 @@ func TestAdoptRefuses(t *testing.T) {
 		a, b := netPair[net.Conn](t, "tcp")
 		defer a.Close()
 		defer b.Close()
+		netlink := socketFile(t, syscall.AF_NETLINK, syscall.SOCK_RAW)
 		closed, _ := os.Open("/proc/self/exe")
 		closed.Close()
 		before := descriptors(t, "socket:")
@@ -781,6 +782,9 @@ func TestAdoptRefuses(t *testing.T) {
 				if _, err := sock.Adopt[*sock.Listener](l, s, nil); err == nil {
 					t.Errorf("%s is a listener", name)
 				}
+			}
+			if _, err := sock.Adopt[*sock.Conn](l, netlink, nil); err == nil || !strings.Contains(err.Error(), "Poll") {
+				t.Errorf("a socket of netlink: %v", err)
 			}
 			_, err := sock.Adopt[*sock.Conn](l, file, nil)
 			if !errors.Is(err, syscall.ENOTSOCK) {

@@ -3,6 +3,7 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
@@ -543,6 +545,129 @@ func TestPollOfOtherFamilies(t *testing.T) {
 			})
 		})
 	})
+}
+
+// A packet socket sends and receives frames, here on the loopback.
+func TestPollPackets(t *testing.T) {
+	const experiments = 0x88b5 // IEEE 802's number for them
+	network := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, experiments))
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		f := socketFile(t, unix.AF_PACKET, unix.SOCK_RAW)
+		if err := unix.Bind(number(f), &unix.SockaddrLinklayer{Protocol: network, Ifindex: lo.Index}); err != nil {
+			t.Fatal(err)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			p := pollOf(t, l, f)
+			defer p.Close()
+			frame := append(binary.BigEndian.AppendUint16(make([]byte, 12), experiments), "a frame"...)
+			reading := l.Go(func() {
+				b := make([]byte, 1500)
+				if n, err := p.Read(b); !bytes.Equal(b[:n], frame) || err != nil {
+					t.Errorf("Read: %q, %v", b[:n], err)
+				}
+			})
+			others(l)
+			if n, err := p.Write(frame); n != len(frame) || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			reading.Wait()
+		})
+	})
+}
+
+// A TUN device gives what the host sends into its network, and takes what is to come from there.
+func TestPollTun(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var f *os.File
+		var host net.PacketConn
+		inOwnNetwork(t, func() error {
+			fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			f = fileOf(t, "tun")(fd, nil)
+			if err := tunnel(fd, "tun0", [4]byte{10, 9, 8, 1}); err != nil {
+				return err
+			}
+			host, err = net.ListenPacket("udp4", "10.9.8.1:0")
+			return err
+		})
+		defer host.Close()
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			p := pollOf(t, l, f)
+			defer p.Close()
+			answering := l.Go(func() {
+				b := make([]byte, 1500)
+				for {
+					n, err := p.Read(b)
+					if err != nil {
+						t.Errorf("Read: %v", err)
+						return
+					}
+					if n < 28 || b[0] != 0x45 || b[9] != unix.IPPROTO_UDP { // what a host says to a new network
+						continue
+					}
+					for i := range 4 { // the way back; sums of the header don't change
+						b[12+i], b[16+i] = b[16+i], b[12+i]
+					}
+					b[20], b[21], b[22], b[23] = b[22], b[23], b[20], b[21]
+					b[26], b[27] = 0, 0 // no sum of the datagram
+					if k, err := p.Write(b[:n]); k != n || err != nil {
+						t.Errorf("Write of %d: %d, %v", n, k, err)
+					}
+					return
+				}
+			})
+			offloaded(t, l, func() error {
+				to := &net.UDPAddr{IP: net.IPv4(10, 9, 8, 2), Port: 7}
+				if _, err := host.WriteTo([]byte("into the tunnel"), to); err != nil {
+					return err
+				}
+				host.SetDeadline(patience.Deadline())
+				b := make([]byte, 100)
+				n, from, err := host.ReadFrom(b)
+				if string(b[:n]) != "into the tunnel" || from.String() != to.String() {
+					t.Errorf("the answer is %q from %v, %v", b[:n], from, err)
+				}
+				return err
+			})
+			answering.Wait()
+		})
+	})
+}
+
+// tunnel makes a descriptor of /dev/net/tun a device that is up, and the host an address in its network.
+func tunnel(fd int, name string, addr [4]byte) error {
+	r, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	r.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, r); err != nil {
+		return os.NewSyscallError("TUNSETIFF", err)
+	}
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	set := func(request uint, to func(r *unix.Ifreq) error) {
+		r, e := unix.NewIfreq(name)
+		if err == nil {
+			err = errors.Join(e, to(r))
+		}
+		if err == nil {
+			err = os.NewSyscallError(fmt.Sprintf("ioctl %#x", request), unix.IoctlIfreq(s, request, r))
+		}
+	}
+	set(unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(addr[:]) })
+	set(unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{255, 255, 255, 0}) })
+	set(unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP); return nil })
+	return err
 }
 
 // socketFile is a new socket.

@@ -97,13 +97,13 @@ var excused = []excusal{
 		file: "TestKinds TestManyAtOnce TestWriterCancelStorm TestWriterCloseAsTheLoopStops TestWriterShared",
 	},
 	{why: noDescriptors,
-		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptRefuses TestDetachConnReaders " +
+		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptPing TestAdoptRefuses TestDetachConnReaders " +
 			"TestDetachedMeetTasks " +
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
 			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
-			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollReadWrite TestPollTimerAndProcess " +
-			"TestPollWait TestReadMsgUnix TestRecvFiles TestSendFiles TestSendFilesClosedInPart " +
-			"TestSendFilesMuch TestUnixRefusals",
+			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
+			"TestPollTimerAndProcess TestPollTun TestPollWait TestReadMsgUnix TestRecvFiles TestSendFiles " +
+			"TestSendFilesClosedInPart TestSendFilesMuch TestUnixRefusals",
 		file: "TestAdopt TestDeadlinesOfDirections TestReadDirAsPackageOs TestStreamWriteTurns",
 	},
 	{why: "it makes calls of its own on descriptors, which are none of the system's, or counts the system's calls",
