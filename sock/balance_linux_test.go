@@ -20,6 +20,7 @@ import (
 	"ringo/buf"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 
@@ -598,7 +599,8 @@ func TestBalanceLeavesOutWhoCannotWait(t *testing.T) {
 		lives, done := make(chan *ringo.Loop, 1), make(chan error, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
-			done <- ringo.Run(ctx, &ringo.Config{Driver: driver, Loops: 1}, func(l *ringo.Loop) error {
+			cfg := ringo.Config{Driver: driver, Loops: 1, Logger: testmain.Reports(t)}
+			done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 				ln, err := set.Listen(l)
 				if err != nil {
 					return err
@@ -607,7 +609,12 @@ func TestBalanceLeavesOutWhoCannotWait(t *testing.T) {
 				return perConn(tellsAll)(l, ln)
 			})
 		}()
-		return <-lives, func() {
+		select {
+		case l = <-lives:
+		case err := <-done:
+			t.Fatalf("on %s: %v", driver, err)
+		}
+		return l, func() {
 			stop()
 			if err := <-done; err != nil {
 				t.Error(err)

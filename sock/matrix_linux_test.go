@@ -63,6 +63,11 @@ func TestNilLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
+	packets, err := sock.ReservePackets("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
 	path := socketPath(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -108,6 +113,13 @@ func TestNilLoop(t *testing.T) {
 		"ListenConfig.ListenPacket":   func(l *ringo.Loop) error { return second(lc.ListenPacket(l, "udp", ":0")) },
 		"ListenConfig.ListenUnixgram": func(l *ringo.Loop) error { return second(lc.ListenUnixgram(l, path)) },
 		"ListenerSet.Listen":          func(l *ringo.Loop) error { return second(set.Listen(l)) },
+		"PacketSet.Listen":            func(l *ringo.Loop) error { return second(packets.Listen(l)) },
+		"ServePackets": func(l *ringo.Loop) (err error) {
+			onPacket(t, ringo.Config{Driver: "poll"}, func(_ *ringo.Loop, c *sock.PacketConn, _ *net.UDPConn) {
+				err = sock.ServePackets(l, c, &sock.PacketHandler{Packet: func(*sock.Packet) {}})
+			})
+			return err
+		},
 
 		"AdoptConfig.Adopt": func(l *ringo.Loop) error {
 			return second(sock.Adopt[*sock.Conn](l, conn, ac))
