@@ -276,9 +276,9 @@ func TestServePacketsDrainAtRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := set.Addr().String()
-		set.Close()
-		done := make(chan error)
+		defer set.Close()
+		to := fmt.Sprint("127.0.0.2:", set.Addr().(*net.UDPAddr).Port) // which nobody else has
+		done := make(chan error, 1)
 		go func() {
 			done <- sock.ListenAndServePackets(ctx, &cfg, "udp", to, func(p *sock.Packet) { p.Reply(p.Bytes) })
 		}()
@@ -291,6 +291,9 @@ func TestServePacketsDrainAtRest(t *testing.T) {
 				break
 			} else if !errors.Is(err, posix.ECONNREFUSED) {
 				t.Fatal(err)
+			}
+			if len(done) > 0 {
+				t.Fatalf("ListenAndServePackets() = %v", <-done)
 			}
 		}
 		close(answered)
@@ -351,7 +354,7 @@ func TestServePacketsOfUnreachable(t *testing.T) {
 	t.Parallel()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			gone := listenPacket(t, l, "udp", "127.0.0.1:0")
+			gone := listenPacket(t, l, "udp", "127.0.0.3:0") // where nobody else is
 			c := peerOf(t, l, gone.LocalAddr())
 			at := gone.LocalAddr().String()
 			gone.Close()
@@ -366,7 +369,7 @@ func TestServePacketsOfUnreachable(t *testing.T) {
 				}
 			})
 			for range 3 {
-				post(t, c, "nobody is there")
+				c.Write([]byte("nobody is there")) // and may hear that of the one before
 				l.Sleep(0)
 			}
 			peer := listenPacket(t, l, "udp", at)
@@ -491,7 +494,9 @@ func TestPacketSet(t *testing.T) {
 					}
 					listens <- true
 					return sock.ServePackets(l, c, &sock.PacketHandler{Packet: func(p *sock.Packet) {
-						p.Reply([]byte{byte(l.Index())})
+						if err := p.Reply([]byte{byte(l.Index())}); err != nil {
+							t.Errorf("Reply() = %v", err)
+						}
 					}})
 				})
 			}()
