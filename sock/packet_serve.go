@@ -240,10 +240,15 @@ func (s *packetServer) read() error {
 	}
 }
 
-// passing reports whether a read's error is of a datagram sent before, or of a peer.
+// passing reports whether a read's error is of a datagram sent before, or of a peer. EPERM and EOPNOTSUPP, which an
+// accept has of those, are a read's own: the next read would fail with them, too.
 func passing(err error) bool {
 	var e posix.Errno
-	return errors.As(err, &e) && (ofPeer(-int32(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE)
+	switch {
+	case !errors.As(err, &e), e == posix.EPERM, e == posix.EOPNOTSUPP:
+		return false
+	}
+	return ofPeer(-int32(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE
 }
 
 // wait parks the reader until a call of the handler returns.
