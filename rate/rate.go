@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/caller"
 	"ringo/internal/loop"
 )
 
@@ -178,7 +179,7 @@ func (l *Limiter) begin(ctx context.Context, n int) error {
 	if err := l.never(n); err != nil {
 		return err
 	}
-	if late := l.delay(l.wanted + n); !until.IsZero() && late > until.Sub(now()) {
+	if late := l.delay(l.wanted + n); !until.IsZero() && late > until.Sub(caller.Now()) {
 		return &tooLate{n, late}
 	}
 	if l.changed == nil {
@@ -216,20 +217,20 @@ func (l *Limiter) await(ctx context.Context, n int) error {
 // already is left to the next pause, if the tokens are not there: the error of this one would be of its own end.
 func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 	here, _ := ringo.Current()
-	end := now().Add(d)
+	end := caller.Now().Add(d)
 	if here == nil {
 		if ctx == nil {
 			ctx = context.Background()
 		}
 		within, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
-		if _, err := l.changed.RecvContext(within); err != nil && ctx.Err() != nil && now().Before(end) {
+		if _, err := l.changed.RecvContext(within); err != nil && ctx.Err() != nil && caller.Now().Before(end) {
 			return err
 		}
 		return nil
 	}
 	err := here.WithTimeout(d, func() error { _, err := l.changed.RecvContext(ctx); return err })
-	if err == nil || !now().Before(end) || here.Context().Err() == nil && (ctx == nil || ctx.Err() == nil) {
+	if err == nil || !caller.Now().Before(end) || here.Context().Err() == nil && (ctx == nil || ctx.Err() == nil) {
 		return nil
 	}
 	return err
@@ -237,7 +238,7 @@ func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 
 // fill adds the tokens that have come. The caller holds the lock, as of what follows.
 func (l *Limiter) fill() {
-	t := now()
+	t := caller.Now()
 	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() && l.limit > 0 { // which NaN is not
 		l.tokens += d.Seconds() * float64(l.limit)
 	}
@@ -280,14 +281,6 @@ func (l *Limiter) delay(n int) time.Duration {
 		return math.MaxInt64
 	}
 	return time.Duration(math.Ceil(seconds * float64(time.Second)))
-}
-
-// now is the time of the caller's clock.
-func now() time.Time {
-	if l, _ := ringo.Current(); l != nil {
-		return l.Now()
-	}
-	return time.Now()
 }
 
 // tooLate is the error of tokens that would come behind the caller's deadline.

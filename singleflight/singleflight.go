@@ -13,10 +13,10 @@ package singleflight
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 
 	"ringo"
+	"ringo/internal/caller"
 	"ringo/internal/loop"
 )
 
@@ -114,29 +114,10 @@ func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) 
 		if key == key { // NaN is not, and a map could not forget it
 			g.calls[key] = c
 		}
-		c.cancel = begin(ctx, func(ctx context.Context) { g.run(ctx, key, c, fn) })
+		c.cancel = caller.Begin(ctx, func(ctx context.Context) { g.run(ctx, key, c, fn) })
 	}
 	c.waiting++
 	return c, nil
-}
-
-// begin has f run in a task or goroutine of its own, with the values of ctx.
-func begin(ctx context.Context, f func(context.Context)) (cancel func()) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx = context.WithoutCancel(ctx)
-	l, _ := ringo.Current()
-	if l == nil {
-		ctx, end := context.WithCancel(ctx)
-		go func() {
-			defer end()
-			f(ctx)
-		}()
-		return end
-	}
-	task := l.Go(func() { l.WithContext(ctx, func() error { f(l.Context()); return nil }) })
-	return task.Cancel
 }
 
 // run runs the function, and lets those go that wait.
@@ -144,12 +125,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	c.err = errGoexit
 	defer func() {
 		v := recover()
-		if v != nil {
-			var ok bool
-			if c.panicked, ok = v.(*ringo.PanicError); !ok {
-				c.panicked = &ringo.PanicError{Value: v, Stack: debug.Stack(), In: "singleflight"}
-			}
-		}
+		c.panicked = caller.Panic(v, "singleflight")
 		g.mu.Lock()
 		c.ended = true
 		g.forget(key, c)

@@ -31,7 +31,7 @@ type wayOut struct {
 }
 
 const worldReason = "what runs in a task of a simulated world (package sim) reaches the system's kernel, its clock, " +
-	"its chance or a goroutine nowhere, or it would not be played again from its seed: internal/loop/staged_calls.go " +
+	"its chance or a goroutine nowhere, or it would not be played again from its seed: internal/loop/world.go " +
 	"has what to use instead. Where a world never comes by, waysOut in internal/test/lint says so"
 
 // Worlds is the rule that nothing leaves a simulated world.

@@ -14,14 +14,16 @@ var parks = map[string]string{
 		"ReplyMsg " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
-	"ringo/codec":         "Next Tokens",
-	"ringo/event":         "Adopt Detach Wait",
-	"ringo/logs":          "Flush Close",
-	"ringo/metrics":       "Each",
-	"ringo/rate":          "Wait WaitN",
-	"ringo/singleflight":  "Do",
-	"ringo/sock/sockhttp": "RoundTrip",
-	"ringo/sock/socktls":  "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
+	"ringo/codec":           "Next Tokens",
+	"ringo/event":           "Adopt Detach Wait",
+	"ringo/logs":            "Flush Close",
+	"ringo/metrics":         "Each",
+	"ringo/rate":            "Wait WaitN",
+	"ringo/retry":           "Do Hedge",
+	"ringo/singleflight":    "Do",
+	"ringo/sock/sockclient": "Call CallID Get",
+	"ringo/sock/sockhttp":   "RoundTrip",
+	"ringo/sock/socktls":    "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +
 		"MkdirAll MkdirTemp Mkfifo Open OpenFile OpenInRoot OpenRoot PunchHole RLock Read ReadAt ReadDir ReadFile " +

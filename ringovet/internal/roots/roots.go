@@ -62,6 +62,10 @@ var entries = []Entry{
 	{"(*ringo.Shard[T]).Call", 0, Task},
 	{"(*ringo.Batch[T]).Add", 1, Task},
 	{"(*ringo/singleflight.Group[K, V]).Do", 2, Alike},
+	{"ringo/retry.Do", 2, Caller},
+	{"ringo/retry.Hedge", 2, Alike},
+	{"ringo/retry.Hedge", 3, Alike},
+	{"ringo/retry.Policy.Again", -1, Caller},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/event.Run", 2, Task},
@@ -115,6 +119,11 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
 	{"ringo/sock/sockhttp.Transport.DialContext", -1, Task},
 	{"ringo/sock/sockhttp.Transport.Proxy", -1, Task},
+	{"ringo/sock/sockclient.Protocol.Read", -1, Task},
+	{"ringo/sock/sockclient.Protocol.ID", -1, Task},
+	{"ringo/sock/sockclient.Protocol.Push", -1, Task},
+	{"ringo/sock/sockclient.Pool.Dial", -1, Task},
+	{"ringo/sock/sockclient.Pool.Check", -1, Task},
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
 	{"ringo/file.WalkDir", 1, Caller},
 	{"(*ringo/file.Root).WalkDir", 1, Caller},
@@ -172,8 +181,8 @@ func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
 var ours = []string{"ringo/buf", "ringo/codec", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs",
-	"ringo/metrics", "ringo/rate", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats", "ringo/uring",
-	"ringo/internal"}
+	"ringo/metrics", "ringo/rate", "ringo/retry", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats",
+	"ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {

@@ -1,0 +1,112 @@
+// Package caller is what tasks and goroutines do differently, for libraries that serve both.
+package caller
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// Now is the time of the caller's clock.
+func Now() time.Time {
+	if l, _ := ringo.Current(); l != nil {
+		return l.Now()
+	}
+	return time.Now()
+}
+
+// Begin has f run beside the caller: in a task of its loop if the caller is a task, and else on a goroutine. The
+// context of f has the values of ctx, and ends with cancel alone, as do the waits of a task in it.
+func Begin(ctx context.Context, f func(context.Context)) (cancel func()) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx = context.WithoutCancel(ctx)
+	l, _ := ringo.Current()
+	if l == nil {
+		ctx, end := context.WithCancel(ctx)
+		go func() {
+			defer end()
+			f(ctx)
+		}()
+		return end
+	}
+	task := l.Go(func() { l.WithContext(ctx, func() error { f(l.Context()); return nil }) })
+	return task.Cancel
+}
+
+// In calls f, whose waits end with ctx, and with the caller if that is a task. f gets a context that ends so.
+func In(ctx context.Context, f func(context.Context) error) error {
+	l, _ := ringo.Current()
+	switch {
+	case l == nil && ctx == nil:
+		return f(context.Background())
+	case l == nil:
+		return f(ctx)
+	case ctx == nil:
+		return f(l.Context())
+	}
+	return l.WithContext(ctx, func() error { return f(l.Context()) })
+}
+
+// Within is In, for no longer than d. over says that f has failed because d was over, and not because ctx had ended, or
+// the caller.
+func Within(ctx context.Context, d time.Duration, f func(context.Context) error) (over bool, err error) {
+	end := Now().Add(d)
+	if l, _ := ringo.Current(); l != nil {
+		err = l.WithTimeout(d, func() error { return In(ctx, f) })
+	} else {
+		within, cancel := context.WithTimeout(orBackground(ctx), d)
+		defer cancel()
+		err = f(within)
+	}
+	return err != nil && Ended(ctx) == nil && !Now().Before(end), err
+}
+
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
+// Ended is why the caller, or ctx, waits no more; nil if it does.
+func Ended(ctx context.Context) error {
+	if ctx != nil && ctx.Err() != nil {
+		return loop.ContextError(ctx)
+	}
+	if l, _ := loop.Current(); l != nil && l.Canceled() {
+		return l.Cause()
+	}
+	return nil
+}
+
+// Sleep waits for d, or until ctx ends, or the caller.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if l, _ := ringo.Current(); l != nil {
+		return In(ctx, func(context.Context) error { return l.Sleep(d) })
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-orBackground(ctx).Done():
+		return loop.ContextError(ctx)
+	}
+}
+
+// Panic is what a panic is for those who wait for what has panicked: v is what recover has returned, nil if there was
+// none.
+func Panic(v any, in string) *ringo.PanicError {
+	if v == nil {
+		return nil
+	}
+	if p, ok := v.(*ringo.PanicError); ok {
+		return p
+	}
+	return &ringo.PanicError{Value: v, Stack: debug.Stack(), In: in}
+}
