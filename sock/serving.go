@@ -128,10 +128,10 @@ func (c *Conn) endsBy(fn func()) {
 // first call counts, and each call arms the input once more. It reports whether nothing has come yet. For tasks of the
 // loop, and connections that no server has.
 func (c *Conn) restBy(fn func()) bool {
-	in := &c.in
 	if c.core.CheckNow() != nil || !c.core.Reclaim(handle.In) {
 		return false
 	}
+	in := &c.in // now, for a goroutine may have made the connection
 	if !c.serve.unread {
 		c.serve.unread, c.serve.conn = true, func(*Conn) { fn() }
 	}

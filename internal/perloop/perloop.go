@@ -1,4 +1,5 @@
-package sockhttp
+// Package perloop has a value for each loop that has asked for one.
+package perloop
 
 import (
 	"sync"
@@ -6,40 +7,41 @@ import (
 	"ringo/internal/loop"
 )
 
-// perLoop is a T for each loop that has asked for one.
-type perLoop[T any] struct{ all sync.Map } // *T by *loop.Loop
+// Values is a T for each loop that has asked for one. The zero value is ready.
+type Values[T any] struct{ all sync.Map } // *T by *loop.Loop
 
-// of gives that of a loop; nil: it has none. Any caller.
-func (p *perLoop[T]) of(l *loop.Loop) *T {
+// Of gives that of a loop; nil: it has none. G.
+func (p *Values[T]) Of(l *loop.Loop) *T {
 	if v, ok := p.all.Load(l); ok {
 		return v.(*T)
 	}
 	return nil
 }
 
-// begin gives a loop its first. It calls end for what loops have that have ended. For a task of the loop.
-func (p *perLoop[T]) begin(l *loop.Loop, v *T, end func(*T)) *T {
-	p.each(func(other *loop.Loop, _ *T) bool {
+// Begin gives a loop v as its first, or what another caller has just given it. It calls end for what loops have that
+// have ended. G.
+func (p *Values[T]) Begin(l *loop.Loop, v *T, end func(*T)) *T {
+	p.Each(func(other *loop.Loop, _ *T) bool {
 		if other.Ended() {
-			if gone := p.take(other); gone != nil {
+			if gone := p.Take(other); gone != nil {
 				end(gone)
 			}
 		}
 		return true
 	})
-	p.all.Store(l, v)
-	return v
+	first, _ := p.all.LoadOrStore(l, v)
+	return first.(*T)
 }
 
-// take takes that of a loop out; nil: somebody has. Any caller.
-func (p *perLoop[T]) take(l *loop.Loop) *T {
+// Take takes that of a loop out; nil: somebody has. G.
+func (p *Values[T]) Take(l *loop.Loop) *T {
 	if v, ok := p.all.LoadAndDelete(l); ok {
 		return v.(*T)
 	}
 	return nil
 }
 
-// each calls f for all, until it returns false. Any caller.
-func (p *perLoop[T]) each(f func(*loop.Loop, *T) bool) {
+// Each calls f for all, until it returns false. G.
+func (p *Values[T]) Each(f func(*loop.Loop, *T) bool) {
 	p.all.Range(func(l, v any) bool { return f(l.(*loop.Loop), v.(*T)) })
 }

@@ -16,6 +16,7 @@ import (
 	"ringo/file"
 	"ringo/internal/lane"
 	"ringo/internal/loop"
+	"ringo/internal/perloop"
 	"ringo/internal/posix"
 )
 
@@ -47,7 +48,7 @@ type Files struct {
 	// NoList answers 403 in place of listing a directory.
 	NoList bool
 
-	shelves perLoop[shelf]
+	shelves perloop.Values[shelf]
 	lookups atomic.Int64
 	look    time.Duration // lookFor, but in tests
 	warm    time.Duration // warmFor, but in tests
@@ -69,8 +70,8 @@ func (f *Files) Lookups() int64 { return f.lookups.Load() }
 // Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
 // task parks if others' loops have files. It does not close Root.
 func (f *Files) Close() {
-	f.shelves.each(func(l *loop.Loop, _ *shelf) bool {
-		s := f.shelves.take(l)
+	f.shelves.Each(func(l *loop.Loop, _ *shelf) bool {
+		s := f.shelves.Take(l)
 		if s != nil && (*ringo.Loop)(l).Call(func() error { s.clear(); return nil }) != nil {
 			s.clear() // it has ended
 		}
@@ -229,7 +230,7 @@ func (f *Files) done(s *shelf, o *openFile) {
 // relieve has all loops close half of the files that they keep open and nobody uses, and waits for that. It reports
 // whether there were any.
 func (f *Files) relieve() (found bool) {
-	f.shelves.each(func(l *loop.Loop, s *shelf) bool {
+	f.shelves.Each(func(l *loop.Loop, s *shelf) bool {
 		var back []*openFile
 		(*ringo.Loop)(l).Call(func() error { // on a loop that has ended nobody opens
 			back = s.giveBack()

@@ -87,7 +87,7 @@ func (f *Files) shelf() *shelf {
 	if l == nil {
 		return nil
 	}
-	if s := f.shelves.of(l); s != nil {
+	if s := f.shelves.Of(l); s != nil {
 		return s
 	}
 	s := &shelf{l: l, keep: f.Keep, fresh: f.Fresh, look: lookFor, warm: warmFor, byPath: make(map[string]*openFile)}
@@ -101,7 +101,7 @@ func (f *Files) shelf() *shelf {
 		s.look, s.warm = f.look, f.warm
 	}
 	s.ends.newer, s.ends.older = &s.ends, &s.ends
-	return f.shelves.begin(l, s, (*shelf).clear)
+	return f.shelves.Begin(l, s, (*shelf).clear)
 }
 
 // now is the loop's time. It is never 0.

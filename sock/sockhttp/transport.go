@@ -16,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/perloop"
 )
 
 // A Transport is an http.RoundTripper for tasks and goroutines: an http.Client that has one works in both. Its fields
@@ -58,7 +59,7 @@ type Transport struct {
 	// HTTP2 sets windows, frames and PINGs of HTTP/2. StrictMaxConcurrentRequests has no meaning in tasks.
 	HTTP2 *http.HTTP2Config
 
-	pools  perLoop[pool]
+	pools  perloop.Values[pool]
 	limits limits
 
 	once  sync.Once
@@ -116,7 +117,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes connections that wait for their next request. Any goroutine may call it; it does not
 // park.
 func (t *Transport) CloseIdleConnections() {
-	t.pools.each(func(_ *loop.Loop, p *pool) bool {
+	t.pools.Each(func(_ *loop.Loop, p *pool) bool {
 		p.closeIdle()
 		return true
 	})

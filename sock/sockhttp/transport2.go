@@ -26,6 +26,7 @@ type client2 struct {
 	// The loop's.
 	worked bool      // there were streams since it was at rest
 	used   time.Time // until when
+	news   func()    // tells of what comes at rest
 
 	// Under mu.
 	next     uint32 // the number of the next stream
@@ -350,15 +351,15 @@ func (h *client2) awaitFlush() error {
 // rests has the loop tell of what comes; false if something has.
 func (h *client2) rests() bool {
 	c := h.conn
-	if c.news == nil {
-		c.news = func() {
+	if h.news == nil {
+		h.news = func() {
 			h.conn.pool.busy(h.conn)
 			h.mu.Lock()
 			h.wake()
 			h.mu.Unlock()
 		}
 	}
-	if c.own != nil && !handle.Sockets.Rest(c.own, c.news) {
+	if own := c.at.Own; own != nil && !handle.Sockets.Rest(own, h.news) {
 		return false
 	}
 	if h.worked {

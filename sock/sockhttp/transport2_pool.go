@@ -86,11 +86,11 @@ const onesMax = 1024
 func (p *pool) chose(c *clientConn) {
 	switch {
 	case c.two != nil:
-		delete(p.ones, c.key)
+		delete(p.ones, c.at.Key)
 	case len(p.ones) >= onesMax:
 		clear(p.ones)
 	default:
-		p.ones[c.key] = true
+		p.ones[c.at.Key] = true
 	}
 }
 
@@ -99,13 +99,10 @@ func (p *pool) join(key hostKey) (c *clientConn, since time.Time, was bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.two[key] {
-		if !c.two.reserve() {
+		if c.at.Out() || !c.two.reserve() {
 			continue
 		}
-		if was = c.idle; was {
-			since = c.since
-			p.unlink(c)
-		}
+		since, was = p.idle.Unlink(&c.at)
 		return c, since, was
 	}
 	return nil, since, false
@@ -114,7 +111,7 @@ func (p *pool) join(key hostKey) (c *clientConn, since time.Time, was bool) {
 // add has requests share a connection.
 func (p *pool) add(c *clientConn) {
 	p.mu.Lock()
-	p.two[c.key] = append(p.two[c.key], c)
+	p.two[c.at.Key] = append(p.two[c.at.Key], c)
 	p.mu.Unlock()
 	c.two.mu.Lock()
 	c.two.freed()
@@ -129,23 +126,15 @@ func (p *pool) forget(c *clientConn) {
 }
 
 func (p *pool) removeShared(c *clientConn) {
-	if c.idle {
-		p.unlink(c)
-	}
-	list := slices.DeleteFunc(p.two[c.key], func(other *clientConn) bool { return other == c })
-	if p.two[c.key] = list; len(list) == 0 {
-		delete(p.two, c.key)
+	p.idle.Unlink(&c.at)
+	list := slices.DeleteFunc(p.two[c.at.Key], func(other *clientConn) bool { return other == c })
+	if p.two[c.at.Key] = list; len(list) == 0 {
+		delete(p.two, c.at.Key)
 	}
 }
 
 // busy is said when something comes of a connection at rest.
-func (p *pool) busy(c *clientConn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c.idle {
-		p.unlink(c)
-	}
-}
+func (p *pool) busy(c *clientConn) { p.idle.Unlink(&c.at) }
 
 // rest keeps a connection of HTTP/2 that has had no streams since then; false if it is not to be kept.
 func (p *pool) rest(c *clientConn, since time.Time) bool {
@@ -153,23 +142,25 @@ func (p *pool) rest(c *clientConn, since time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
-	for _, other := range p.two[c.key] {
-		if other.idle {
+	for _, other := range p.two[c.at.Key] {
+		if p.idle.Rests(&other.at) {
 			n++
 		}
 	}
 	switch {
-	case c.idle:
+	case p.idle.Rests(&c.at):
 		return true
 	case n >= most || c.gone.Load():
 		return false
 	}
-	p.link(c, since)
+	p.idle.Link(&c.at, since)
 	return true
 }
 
-// retire adds those that are shared and have no streams to a list, and takes them out. The caller holds mu.
-func (p *pool) retire(all []*clientConn) []*clientConn {
+// retire takes out those that are shared and have no streams.
+func (p *pool) retire() (all []*clientConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, list := range p.two {
 		for _, c := range slices.Clone(list) {
 			if c.two.retire() {
@@ -199,7 +190,7 @@ func (p *pool) takeShared(key hostKey) *clientConn {
 func (p *pool) share(c *clientConn) {
 	s := &p.t.limits
 	s.mu.Lock()
-	h := s.hosts[c.key]
+	h := s.hosts[c.at.Key]
 	closes := false
 	for h != nil && len(h.queue) > 0 {
 		w := h.queue[0]

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/atrest"
 	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/sock"
@@ -31,7 +32,8 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 	if err != nil {
 		return nil, x.proxied(err)
 	}
-	made, whole := &clientConn{pool: p, key: x.to.key, c: c, left: 1 << 62}, false
+	made, whole := &clientConn{pool: p, c: c, left: 1 << 62}, false
+	made.at.Of, made.at.Key = made, x.to.key
 	defer func() {
 		if !whole { // also if a hook panics
 			made.close()
@@ -54,7 +56,7 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 			return nil, err
 		}
 	}
-	made.own, made.single = ownConn(made.c), p.t.DisableKeepAlives
+	made.at.Own, made.single = atrest.Own(made.c), p.t.DisableKeepAlives
 	if _, two := x.speaks(); two && (made.tls == nil || made.tls.NegotiatedProtocol == "h2") {
 		made.speak2()
 	}

@@ -14,18 +14,15 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/handle"
+	"ringo/internal/atrest"
 	"ringo/internal/loop"
-	"ringo/sock"
-	"ringo/sock/socktls"
 )
 
 // clientConn is a connection of a Transport. One request at a time uses it, or many by HTTP/2.
 type clientConn struct {
+	at       atrest.Conn[hostKey, *clientConn]
 	pool     *pool
-	key      hostKey
 	c        net.Conn
-	own      *sock.Conn           // below it; nil: it is of another kind
 	tls      *tls.ConnectionState // nil: there is no TLS
 	two      *client2             // nil: it speaks HTTP/1
 	single   bool                 // nobody shares it
@@ -37,12 +34,6 @@ type clientConn struct {
 	eof      bool // the peer has ended
 	limited  bool // it has a place among limits
 	gone     atomic.Bool
-	news     func() // tells of what comes while it is idle
-
-	// Of idle ones, guarded by the pool's mu:
-	idle       bool
-	since      time.Time
-	prev, next *clientConn // by age, in a ring
 }
 
 // readers are those of connections at work. They have the size of net/http's.
@@ -72,32 +63,25 @@ func (c *clientConn) close() {
 		c.two.kill()
 		c.pool.forget(c)
 	}
-	if own, ok := c.c.(*sock.Conn); ok {
-		own.CloseSoon()
-	} else {
-		c.pool.l.Go(func() { c.c.Close() })
-	}
+	atrest.Close((*loop.Loop)(c.pool.l), c.c)
 	c.leave()
 }
 
 // leave gives the connection's place to others.
 func (c *clientConn) leave() {
 	if c.limited {
-		c.pool.t.limits.release(c.key)
+		c.pool.t.limits.release(c.at.Key)
 	}
 }
 
 // pool is the connections of a loop.
 type pool struct {
-	t *Transport
-	l *ringo.Loop
+	t    *Transport
+	l    *ringo.Loop
+	idle *atrest.Pool[hostKey, *clientConn]
 
-	mu    sync.Mutex                // held for moments, and before that of a connection
-	idle  map[hostKey][]*clientConn // of HTTP/1
-	two   map[hostKey][]*clientConn // all that are shared, of HTTP/2
-	ages  clientConn                // the ring's head: next is the oldest
-	count int
-	timer bool // of IdleConnTimeout runs
+	mu  sync.Mutex                // held for moments, and before those of a connection and of idle
+	two map[hostKey][]*clientConn // all that are shared, of HTTP/2
 
 	// Those of tasks of the loop:
 	dials map[hostKey]*dialing
@@ -106,13 +90,13 @@ type pool struct {
 
 // poolOf is the pool of a loop.
 func (t *Transport) poolOf(l *loop.Loop) *pool {
-	if p := t.pools.of(l); p != nil {
+	if p := t.pools.Of(l); p != nil {
 		return p
 	}
-	p := &pool{t: t, l: (*ringo.Loop)(l), idle: make(map[hostKey][]*clientConn),
-		two: make(map[hostKey][]*clientConn), dials: make(map[hostKey]*dialing), ones: make(map[hostKey]bool)}
-	p.ages.prev, p.ages.next = &p.ages, &p.ages
-	return t.pools.begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
+	p := &pool{t: t, l: (*ringo.Loop)(l), two: make(map[hostKey][]*clientConn),
+		dials: make(map[hostKey]*dialing), ones: make(map[hostKey]bool)}
+	p.idle = atrest.New[hostKey](p.l, t.MaxIdleConns, t.IdleConnTimeout, (*clientConn).close)
+	return t.pools.Begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
 }
 
 // get gives a request a connection: an idle one, or a new one.
@@ -149,10 +133,9 @@ func (p *pool) get(x *call) (err error) {
 // long it was idle, if it was.
 func (p *pool) find(x *call) (c *clientConn, since time.Time, was bool) {
 	if c, since, was = p.join(x.to.key); c == nil {
-		c, since = p.take(x.to.key)
-		was = c != nil
+		c, since, was = p.idle.Take(x.to.key)
 	}
-	if d := p.t.IdleConnTimeout; was && d > 0 && p.l.Now().Sub(since) >= d { // the timer is about to close it
+	if was && p.idle.Late(since) {
 		c.close()
 		return nil, since, false
 	}
@@ -180,62 +163,6 @@ func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
 		p.add(c)
 	}
 	return c, false, nil
-}
-
-// take gives the connection that is idle for the shortest, if there is one, and since when it is. Any caller.
-func (p *pool) take(key hostKey) (c *clientConn, since time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	list := p.idle[key]
-	if len(list) == 0 {
-		return nil, since
-	}
-	c = list[len(list)-1]
-	p.remove(c)
-	return c, c.since
-}
-
-// remove takes a connection out. The caller holds mu.
-func (p *pool) remove(c *clientConn) {
-	if c.two != nil {
-		p.removeShared(c)
-		return
-	}
-	list := p.idle[c.key]
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] == c {
-			list = append(list[:i], list[i+1:]...)
-			break
-		}
-	}
-	if p.idle[c.key] = list; len(list) == 0 && (cap(list) > idleKept || len(p.idle) > hostsKept) {
-		delete(p.idle, c.key)
-	}
-	p.unlink(c)
-}
-
-// link adds a connection to those that are idle, of which the oldest may have to go. The caller holds mu.
-func (p *pool) link(c *clientConn, since time.Time) {
-	t := p.t
-	c.idle, c.since = true, since
-	c.prev, c.next = p.ages.prev, &p.ages
-	c.prev.next, c.next.prev = c, c
-	if p.count++; t.MaxIdleConns > 0 && p.count > t.MaxIdleConns {
-		oldest := p.ages.next
-		p.remove(oldest)
-		p.l.Go(oldest.close) // without the locks
-	}
-	if d := t.IdleConnTimeout; d > 0 && !p.timer {
-		p.timer = true
-		p.l.AfterFunc(d, p.expire)
-	}
-}
-
-// unlink takes it out of them.
-func (p *pool) unlink(c *clientConn) {
-	c.idle, c.prev.next, c.next.prev = false, c.next, c.prev
-	c.prev, c.next = nil, nil
-	p.count--
 }
 
 // The reasons why a connection is not kept, as httptrace's PutIdleConn hears of them.
@@ -276,83 +203,20 @@ func (p *pool) put(c *clientConn) error {
 			return errIdleHost
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle[c.key]) >= most {
+	if !p.idle.Put(&c.at, most) {
 		return errIdleHost
 	}
-	p.idle[c.key] = append(p.idle[c.key], c)
-	p.link(c, p.l.Now())
 	return nil
 }
 
-// idleKept is how long the list of a host may be that is kept while it is empty, and hostsKept how many there may be of
-// which some are.
-const (
-	idleKept  = 16
-	hostsKept = 256
-)
-
 // rest has the loop tell what comes while the connection is idle; false: something has come.
 func (c *clientConn) rest() bool {
-	if c.eof || c.gone.Load() || c.br.Buffered() > 0 {
-		return false
-	}
-	if c.own == nil {
-		return true
-	}
-	if c.news == nil {
-		c.news = c.stale
-	}
-	return handle.Sockets.Rest(c.own, c.news)
-}
-
-// stale is told, by the loop's thread, that something has come. An idle connection is of no use then.
-func (c *clientConn) stale() {
-	p := c.pool
-	p.mu.Lock()
-	drop := c.idle && !handle.Sockets.Rest(c.own, c.news)
-	if drop {
-		p.remove(c)
-	}
-	p.mu.Unlock()
-	if drop {
-		c.close()
-	}
-}
-
-// expire closes those that were idle for too long.
-func (p *pool) expire() {
-	var old []*clientConn
-	p.mu.Lock()
-	p.timer = false
-	for c := p.ages.next; c != &p.ages; c = p.ages.next {
-		if wait := p.t.IdleConnTimeout - p.l.Now().Sub(c.since); wait > 0 {
-			p.timer = true
-			p.l.AfterFunc(wait, p.expire)
-			break
-		}
-		p.remove(c)
-		old = append(old, c)
-	}
-	p.mu.Unlock()
-	for _, c := range old {
-		c.close()
-	}
+	return !c.eof && !c.gone.Load() && c.br.Buffered() == 0 && c.pool.idle.Watch(&c.at)
 }
 
 // closeIdle closes all. Any caller.
 func (p *pool) closeIdle() {
-	var all []*clientConn
-	p.mu.Lock()
-	for c := p.ages.next; c != &p.ages; c = p.ages.next {
-		p.remove(c)
-		all = append(all, c)
-	}
-	clear(p.idle)
-	all = p.retire(all)
-	p.mu.Unlock()
-	for _, c := range all {
+	for _, c := range append(p.retire(), p.idle.TakeAll()...) {
 		c.close()
 	}
 }
@@ -393,8 +257,8 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	w := &waiter{p, ringo.NewChan[*clientConn](1)}
 	h.queue = append(h.queue, w)
 	s.mu.Unlock()
-	p.t.pools.each(func(_ *loop.Loop, other *pool) bool { // an idle one gives its place to who has waited longest
-		c, _ := other.take(key)
+	p.t.pools.Each(func(_ *loop.Loop, other *pool) bool { // an idle one gives its place to who has waited longest
+		c, _, _ := other.idle.Take(key)
 		if c == nil {
 			c = other.takeShared(key)
 		}
@@ -447,7 +311,7 @@ func (s *limits) release(key hostKey) {
 // hand gives a connection to a request of its loop that waits for one. If one of another loop waits for longer, the
 // connection is to be closed. The caller holds mu.
 func (s *limits) hand(p *pool, c *clientConn) (given, closed bool) {
-	h := s.hosts[c.key]
+	h := s.hosts[c.at.Key]
 	if h == nil || len(h.queue) == 0 {
 		return false, false
 	}
@@ -458,20 +322,6 @@ func (s *limits) hand(p *pool, c *clientConn) (given, closed bool) {
 	h.queue = h.queue[1:]
 	w.got.TrySend(c)
 	return true, false
-}
-
-// ownConn is what sock has made below a connection; nil if that is of another kind.
-func ownConn(c net.Conn) *sock.Conn {
-	for {
-		switch t := c.(type) {
-		case *sock.Conn:
-			return t
-		case *socktls.Conn:
-			c = t.NetConn()
-		default:
-			return nil
-		}
-	}
 }
 
 // usable is why a task can't use a connection that a DialContext has made; nil if it can, as far as is known.

@@ -1,0 +1,491 @@
+package sockclient
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/internal/atrest"
+	"ringo/internal/caller"
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/internal/rt/code"
+	"ringo/sock"
+)
+
+// A Protocol is how a Pipeline reads what its server sends. Its functions are called by one task of the connection's
+// loop at a time, which they must not keep for long.
+type Protocol[T any] struct {
+	// Read reads the next reply, and nothing beyond it. It may keep nothing of r. An error ends the connection. An
+	// error that the server has answered with is a reply like others: T has to have room for it.
+	Read func(r *bufio.Reader) (T, error)
+	// ID returns the number of the request that a reply is for, as it was given to CallID. nil: replies come in the
+	// order of the requests.
+	ID func(reply T) uint64
+	// Push is asked first about whatever Read has returned. It takes what answers no request, such as messages of a
+	// subscription, and reports whether it did; nil: there is no such.
+	Push func(reply T) bool
+}
+
+// A Config is what else there is to say of a Pipeline. The zero value is good.
+type Config struct {
+	// Calls is how many requests may wait for their replies; 0: 1024. More calls wait in line.
+	Calls int
+	// Buffer is how many bytes are read at once; 0: 16 KiB.
+	Buffer int
+}
+
+const (
+	callsMax   = 1024
+	bufferSize = 16 << 10
+	// keptMax is how large the memory may be that is kept for requests.
+	keptMax = 64 << 10
+	// lookMax is how long a task waits for something to read when a connection at rest has had input: that may have
+	// been TLS's own.
+	lookMax = time.Second
+)
+
+// A Pipeline sends requests over one connection, and gives each its reply. Many are under way at once: those that come
+// in the same turn of the loop go out by one system call, and no request waits for the reply to another. Replies come
+// in the order of the requests, or say which they are for: see Protocol. Tasks of any loop and ordinary goroutines can
+// share a Pipeline. NewPipeline makes it.
+//
+// A reply that no caller waits for any more is still read. So a caller that gives up ends nothing for the others, but
+// its place stays taken until then. While no request is under way the connection has no task, and Run may end.
+type Pipeline[T any] struct {
+	c      net.Conn
+	own    *sock.Conn // below it; nil: it is of another kind
+	l      *loop.Loop
+	how    Protocol[T]
+	places *ringo.Semaphore
+	r      *bufio.Reader
+	news   func() // tells of what comes at rest
+	start  func() // start of the tasks that are to be, for who is elsewhere
+
+	mu      sync.Mutex // held for moments
+	err     error      // why there are no more calls
+	out     []byte     // requests to be sent
+	spare   []byte     // memory for the next
+	added   uint64     // bytes of requests
+	going   uint64     // of those that were sent, or maybe were
+	sending bool       // there is a task for it
+	reading bool
+	waiting int           // calls without a reply
+	first   *pipelined[T] // of those, in the order of their requests
+	last    *pipelined[T]
+	byID    map[uint64]*pipelined[T]
+	free    *pipelined[T]
+	kept    int // of those
+}
+
+// pipelined is one call.
+type pipelined[T any] struct {
+	p    loop.Parker
+	of   *Pipeline[T]
+	v    T
+	err  error
+	at   uint64 // where its request begins in all that was added
+	id   uint64
+	out  bool // it waits for no reply any more
+	left bool // nobody waits for it
+
+	prev, next *pipelined[T]
+}
+
+// DescribeWait tells what the caller does.
+func (x *pipelined[T]) DescribeWait(t *loop.Task, d *loop.Wait) {
+	d.Op, d.Peer = "Pipeline.Call", atrest.Peer(x.of.own)
+}
+
+// A LostError is the error of a call whose connection has ended before the reply came, or before the call.
+type LostError struct {
+	// Sent says that the server may have got the request, or some of it, and have acted on it. If not, the call may be
+	// made again whatever it does.
+	Sent bool
+	// Err is why the connection has ended; io.EOF if the server has closed it, net.ErrClosed after Close.
+	Err error
+}
+
+// Error says whether the request was sent.
+func (e *LostError) Error() string {
+	if e.Sent {
+		return fmt.Sprintf("sockclient: the connection ended before the reply: %v", e.Err)
+	}
+	return fmt.Sprintf("sockclient: the connection ended before the request was sent: %v", e.Err)
+}
+
+// Unwrap returns Err.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// ErrUnasked is why a connection has ended on which a reply came to no request.
+var ErrUnasked = errors.New("sockclient: a reply came to no request")
+
+// NewPipeline makes a Pipeline of a connection, which is the Pipeline's from then on: a *sock.Conn or a *socktls.Conn
+// of the loop l, or another that tasks of l can use without stopping it. cfg may be nil. It panics if c is nil or how
+// has no Read. Any goroutine may call it; it does not park.
+func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config) *Pipeline[T] {
+	if c == nil || how.Read == nil {
+		panic("sockclient: NewPipeline without a connection, or a Protocol without Read")
+	}
+	if cfg == nil {
+		cfg = new(Config)
+	}
+	calls, size := cfg.Calls, cfg.Buffer
+	if calls <= 0 {
+		calls = callsMax
+	}
+	if size <= 0 {
+		size = bufferSize
+	}
+	p := &Pipeline[T]{c: c, own: atrest.Own(c), l: (*loop.Loop)(l), how: how,
+		places: ringo.NewSemaphore(int64(calls)), r: bufio.NewReaderSize(c, size)}
+	if how.ID != nil {
+		p.byID = make(map[uint64]*pipelined[T])
+	}
+	p.news, p.start = p.look, p.begin
+	return p
+}
+
+// Call sends a request and returns its reply. It parks a task and blocks a goroutine until that is there, or until all
+// replies are that it waits behind. request is the caller's again when Call returns, and must be a whole one. It is for
+// a Protocol without ID. Any goroutine may call it.
+//
+// Call also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
+// with the same errors as ringo.Mutex.LockContext. The server may have got the request then. A nil ctx never ends. If
+// the connection has ended, the error is a *LostError.
+func (p *Pipeline[T]) Call(ctx context.Context, request []byte) (reply T, err error) {
+	if p.how.ID != nil {
+		return reply, errors.New("sockclient: Call of a Pipeline whose requests have numbers; use CallID")
+	}
+	return p.call(ctx, 0, request)
+}
+
+// CallID is like Call, for a Protocol with ID: id is what it returns for the reply, and none that is under way. Any
+// goroutine may call it; a task parks.
+func (p *Pipeline[T]) CallID(ctx context.Context, id uint64, request []byte) (reply T, err error) {
+	if p.how.ID == nil {
+		return reply, errors.New("sockclient: CallID of a Pipeline whose requests have no numbers; use Call")
+	}
+	return p.call(ctx, id, request)
+}
+
+func (p *Pipeline[T]) call(ctx context.Context, id uint64, request []byte) (v T, err error) {
+	if err := caller.Ended(ctx); err != nil {
+		return v, err
+	}
+	if err := p.places.Acquire(ctx, 1); err != nil {
+		return v, err
+	}
+	l, t := loop.Current()
+	var x *pipelined[T]
+	p.mu.Lock()
+	if l != nil && l.Canceled() { // while it waited for the place
+		err = l.Cause()
+	} else {
+		x, err = p.add(id, request)
+	}
+	if err != nil {
+		p.mu.Unlock()
+		p.places.Release(1)
+		return v, err
+	}
+	x.p.For, x.p.About = "Pipeline.Call", x
+	x.p.Begin(l, t)
+	idle := !p.sending || !p.reading
+	p.mu.Unlock()
+	if idle {
+		p.run(l)
+	}
+	_, err = x.p.ParkContext(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		v, err = x.v, x.err
+	}
+	if x.left = true; x.out {
+		p.recycle(x)
+	}
+	return v, err
+}
+
+// add notes a call, and its request as one to be sent. The caller holds mu.
+func (p *Pipeline[T]) add(id uint64, request []byte) (*pipelined[T], error) {
+	switch {
+	case p.err != nil:
+		return nil, &LostError{Err: p.err}
+	case p.byID != nil && p.byID[id] != nil:
+		return nil, fmt.Errorf("sockclient: a request with the number %d is under way", id)
+	}
+	x := p.free
+	if x == nil {
+		x = &pipelined[T]{of: p}
+	} else {
+		p.free, x.next = x.next, nil
+		p.kept--
+	}
+	x.at, x.id, x.out, x.left = p.added, id, false, false
+	p.out = append(p.out, request...)
+	p.added += uint64(len(request))
+	p.waiting++
+	if p.byID != nil {
+		p.byID[id] = x
+	}
+	if x.prev = p.last; x.prev == nil {
+		p.first = x
+	} else {
+		x.prev.next = x
+	}
+	p.last = x
+	return x, nil
+}
+
+// recycle keeps a call's memory for another. The caller holds mu.
+func (p *Pipeline[T]) recycle(x *pipelined[T]) {
+	var none T
+	if x.v, x.err = none, nil; p.kept == callsMax {
+		return
+	}
+	x.next, p.free = p.free, x
+	p.kept++
+}
+
+// run sees to it that there are the tasks that there have to be. l is the caller's loop.
+func (p *Pipeline[T]) run(l *loop.Loop) {
+	if l == p.l {
+		p.begin()
+		return
+	}
+	if err := (*ringo.Loop)(p.l).Post(p.start); err != nil {
+		p.end(err)
+	}
+}
+
+// begin begins them. For the loop's thread.
+func (p *Pipeline[T]) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.sending && len(p.out) > 0 {
+		p.sending = true
+		p.l.Start((*pipelineSender[T])(p))
+	}
+	if !p.reading && p.waiting > 0 {
+		p.reading = true
+		p.l.Start((*pipelineReader[T])(p))
+	}
+}
+
+// pipelineSender is a Pipeline as the task that sends requests.
+type pipelineSender[T any] Pipeline[T]
+
+// Code is that of the program's function, whose requests these are.
+func (s *pipelineSender[T]) Code() code.Func { return code.Of(s.how.Read) }
+
+// Run sends what there is to send.
+func (s *pipelineSender[T]) Run() {
+	p := (*Pipeline[T])(s)
+	for {
+		p.mu.Lock()
+		b := p.out
+		if len(b) == 0 || p.err != nil {
+			p.sending = false
+			p.mu.Unlock()
+			return
+		}
+		p.out, p.spare = p.spare[:0], nil
+		p.going = p.added
+		p.mu.Unlock()
+		_, err := p.c.Write(b)
+		p.mu.Lock()
+		if cap(b) <= keptMax {
+			p.spare = b[:0]
+		}
+		p.mu.Unlock()
+		if err != nil {
+			p.end(err)
+		}
+	}
+}
+
+// pipelineReader is a Pipeline as the task that reads replies.
+type pipelineReader[T any] Pipeline[T]
+
+// Code is that of the program's function.
+func (s *pipelineReader[T]) Code() code.Func { return code.Of(s.how.Read) }
+
+// Run reads until nothing is there that has to be read.
+func (s *pipelineReader[T]) Run() {
+	p := (*Pipeline[T])(s)
+	why := errPanicked
+	defer func() {
+		if why != nil {
+			p.end(why)
+		}
+	}()
+	for p.goesOn() {
+		v, err := p.next()
+		if err == nil {
+			err = p.answer(v)
+		}
+		if err != nil && err != errNothing {
+			why = err
+			return
+		}
+	}
+	why = nil
+}
+
+var errPanicked = errors.New("sockclient: a Protocol's function has panicked, or ended its goroutine")
+
+// errNothing is said when there was nothing to read for a connection at rest.
+var errNothing = errors.New("sockclient: nothing")
+
+// goesOn reports whether there is something to read, now or soon. If not, the loop tells of what comes, and the task
+// ends.
+func (p *Pipeline[T]) goesOn() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil && (p.waiting > 0 || p.r.Buffered() > 0 || p.own != nil && !handle.Sockets.Rest(p.own, p.news)) {
+		return true
+	}
+	p.reading = false
+	return false
+}
+
+// look is told that something has come at rest: a push, or the connection's end. For the loop's thread.
+func (p *Pipeline[T]) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reading && p.err == nil {
+		p.reading = true
+		p.l.Start((*pipelineReader[T])(p))
+	}
+}
+
+// next reads a reply. At rest it begins only if there is one.
+func (p *Pipeline[T]) next() (v T, err error) {
+	p.mu.Lock()
+	rests := p.waiting == 0
+	p.mu.Unlock()
+	if rests {
+		over, err := caller.Within(nil, lookMax, func(context.Context) error { _, err := p.r.Peek(1); return err })
+		if over {
+			return v, errNothing
+		} else if err != nil {
+			return v, err
+		}
+	}
+	return p.how.Read(p.r)
+}
+
+// answer gives a reply to its caller. The error ends the connection.
+func (p *Pipeline[T]) answer(v T) error {
+	if p.how.Push != nil && p.how.Push(v) {
+		return nil
+	}
+	var id uint64
+	if p.how.ID != nil {
+		id = p.how.ID(v)
+	}
+	p.mu.Lock()
+	x := p.find(id)
+	if x == nil {
+		p.mu.Unlock()
+		return ErrUnasked
+	}
+	x.v = v
+	wakes := p.finish(x)
+	p.mu.Unlock()
+	if wakes {
+		x.p.Wake()
+	}
+	p.places.Release(1)
+	return nil
+}
+
+// find gives the call that a reply is for; nil: there is none. The caller holds mu.
+func (p *Pipeline[T]) find(id uint64) *pipelined[T] {
+	if p.byID != nil {
+		return p.byID[id]
+	}
+	return p.first
+}
+
+// finish ends a call, and reports whether its caller is to be woken. The caller holds mu.
+func (p *Pipeline[T]) finish(x *pipelined[T]) (wakes bool) {
+	if p.waiting--; p.byID != nil {
+		delete(p.byID, x.id)
+	}
+	if x.prev == nil {
+		p.first = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		p.last = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	x.prev, x.next = nil, nil
+	if x.out = true; x.left {
+		p.recycle(x)
+		return false
+	}
+	return x.p.Claim(0)
+}
+
+// end ends the connection, and all calls with it.
+func (p *Pipeline[T]) end(err error) {
+	var all []*pipelined[T]
+	p.mu.Lock()
+	first := p.err == nil
+	if first {
+		p.err = err
+		n := int64(0)
+		for x := p.first; x != nil; x = p.first {
+			x.err = &LostError{Sent: x.at < p.going, Err: err}
+			if n++; p.finish(x) {
+				all = append(all, x)
+			}
+		}
+		p.out, p.spare = nil, nil
+		defer p.places.Release(n)
+	}
+	p.mu.Unlock()
+	for _, x := range all {
+		x.p.Wake()
+	}
+	if first {
+		atrest.Close(p.l, p.c)
+	}
+}
+
+// Close ends the connection. Calls that wait for their replies fail with a *LostError around net.ErrClosed, as do later
+// ones. It does not wait. Closing again returns net.ErrClosed. Any goroutine may call it; it does not park.
+func (p *Pipeline[T]) Close() error {
+	if p.Err() != nil {
+		return net.ErrClosed
+	}
+	p.end(net.ErrClosed)
+	return nil
+}
+
+// Err returns why the connection has ended: io.EOF if the server has closed it, net.ErrClosed after Close, nil while it
+// is there. Any goroutine may call it; it does not park.
+func (p *Pipeline[T]) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// Waiting returns how many requests are under way, among them those whose callers have given up. Any goroutine may call
+// it; it does not park.
+func (p *Pipeline[T]) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
+}
