@@ -85,6 +85,63 @@ func TestProxy(t *testing.T) {
 	})
 }
 
+// TestProxyAhead: from the first client on there are connections for the next ones, whose servers may have spoken, and
+// those that their servers have ended are made anew.
+func TestProxyAhead(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		var mu sync.Mutex
+		var served []*net.TCPConn
+		open := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(served)
+		}
+		_, addr := startProxy(t, func(c *net.TCPConn) {
+			c.Write([]byte("hello "))
+			mu.Lock()
+			served = append(served, c)
+			mu.Unlock()
+			echoes(c)
+		}, "-driver", driver, "-loops", "1", "-ahead", "3")
+		asks := func() error {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(patience.Deadline())
+			c.Write([]byte("there"))
+			c.(*net.TCPConn).CloseWrite()
+			all, err := io.ReadAll(c)
+			if string(all) != "hello there" && err == nil {
+				err = fmt.Errorf("got %q", all)
+			}
+			return err
+		}
+		client := func() {
+			t.Helper()
+			if err := asks(); err != nil {
+				t.Error(err)
+			}
+		}
+		client()
+		socktest.Eventually(t, "connections ahead", func() bool { return open() == 4 })
+		for i := range 5 { // each takes one, and has one made
+			client()
+			socktest.Eventually(t, "another", func() bool { return open() == 5+i })
+		}
+		mu.Lock()
+		for _, c := range served {
+			c.SetLinger(0)
+			c.Close()
+		}
+		mu.Unlock()
+		socktest.Eventually(t, "the proxy to have heard of that", func() bool { return asks() == nil })
+		client()
+		client()
+	})
+}
+
 // TestProxyHalfClose: what one side ends, the other may answer later, and the other way
 // round.
 func TestProxyHalfClose(t *testing.T) {

@@ -210,6 +210,35 @@ func TestPipelineGivesUp(t *testing.T) {
 	}
 }
 
+// A task that is cancelled when it has just been given its place makes no request.
+func TestPipelineLatePlace(t *testing.T) {
+	t.Parallel()
+	onOne(t, func(l *ringo.Loop) {
+		requests := 0
+		addr, stop := served(t, l, func(c *sock.Conn, lines []string) { requests += len(lines); echo(c, lines) })
+		defer stop()
+		p := sockclient.NewPipeline(l, dialed(t, l, addr), lines(), &sockclient.Config{Calls: 1})
+		defer p.Close()
+		var late *ringo.Task
+		first := l.Go(func() {
+			if _, err := p.Call(nil, []byte("first\n")); err != nil {
+				t.Error(err)
+			}
+			late.Cancel() // who stands behind it in this turn
+		})
+		late = l.Go(func() {
+			if _, err := p.Call(nil, []byte("late\n")); !errors.Is(err, context.Canceled) {
+				t.Errorf("Call() = %v", err)
+			}
+		})
+		first.Wait()
+		late.Wait()
+		if got, err := p.Call(nil, []byte("x\n")); got != "x" || err != nil || requests != 2 {
+			t.Errorf("Call() = %q, %v, and %d requests", got, err, requests)
+		}
+	})
+}
+
 // When the connection ends, all that wait hear of it, and whether their requests were sent.
 func TestPipelineLost(t *testing.T) {
 	t.Parallel()

@@ -35,9 +35,10 @@ const statsHelp = `and here also:
 // options is the command line of ringo proxy.
 type options struct {
 	server.Options
-	to   server.Addresses
-	max  int
-	dial time.Duration
+	to    server.Addresses
+	max   int
+	dial  time.Duration
+	ahead int
 }
 
 func parse(args []string, stdout io.Writer) (*options, error) {
@@ -51,6 +52,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
+	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to -to ready on each loop, from its first "+
+		"client on: the next need not wait for theirs")
 	o.Flags(fs)
 	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
@@ -60,6 +63,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(len(o.to) < 2, "-to: want one address, not %d", len(o.to))
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
+	m.Want(o.ahead >= 0, "-ahead %d: want 0 or more", o.ahead)
 	o.Check(&m)
 	return o, m.Err()
 }

@@ -13,6 +13,7 @@ import (
 	"ringo/cmd/ringo/internal/server"
 	"ringo/internal/posix"
 	"ringo/sock"
+	"ringo/sock/sockclient"
 )
 
 // relay is a run of ringo proxy.
@@ -20,6 +21,7 @@ type relay struct {
 	*server.Server
 	o     *options
 	slots *ringo.Semaphore // for connections; nil: without a limit
+	backs sockclient.Pool
 
 	waiting, dialing, failed atomic.Int64
 
@@ -32,6 +34,10 @@ const complaintsMax = 64
 
 func newRelay(o *options, s *server.Server) *relay {
 	r := &relay{Server: s, o: o, complaints: make(chan string, complaintsMax)}
+	r.backs.Ahead = o.ahead
+	r.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+		return (&sock.Dialer{Timeout: o.dial}).Func(l)(ctx, o.to[0].Network, o.to[0].Name)
+	}
 	if o.max > 0 {
 		r.slots = ringo.NewSemaphore(int64(o.max))
 	}
@@ -75,8 +81,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	}()
 	defer c.Close()
 	r.dialing.Add(1)
-	to := r.o.to[0]
-	back, err := (&sock.Dialer{Timeout: r.o.dial}).Dial(l, to.Network, to.Name)
+	got, err := r.backs.Get(nil, l)
 	r.dialing.Add(-1)
 	if err != nil {
 		r.failed.Add(1)
@@ -84,7 +89,9 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 		c.SetLinger(0)
 		return
 	}
-	defer back.Close()
+	defer got.Close()
+	back := got.Conn.(*sock.Conn)
+	defer back.Close() // which waits
 	one, other := &end{Conn: c}, &end{Conn: back}
 	up := l.Go(func() { r.move(c, other, one) })
 	r.move(c, one, other)
