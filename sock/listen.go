@@ -120,14 +120,12 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	r := reserve(network)
-	s, err := lc.open(r.k, network, ap, !lc.AllowShared)
-	if err != nil {
+	set := &ListenerSet{reserved: reserve(network), lc: *lc, balance: balance{evens: lc.Balance}}
+	if set.first, err = lc.open(set.k, network, ap, !lc.AllowShared); err != nil {
 		return nil, asNamed(err, address)
 	}
-	set := &ListenerSet{reserved: r, lc: *lc, first: s, balance: balance{evens: lc.Balance}}
 	if err := set.nameTCP(); err != nil {
-		r.k.Close(s)
+		set.k.Close(set.first)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
 	return set, nil
@@ -148,10 +146,32 @@ type reserved struct {
 	k       kernel.Kernel // whose sockets these are
 	home    *loop.Loop    // in whose simulated world; nil: in none
 	network string
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // reserve begins to reserve an address.
-func reserve(network string) reserved { return reserved{loop.Kernel(), loop.Home(), network} }
+func reserve(network string) reserved {
+	return reserved{k: loop.Kernel(), home: loop.Home(), network: network}
+}
+
+// giveUp ends the reservation once. drop closes the sockets that no loop has; it is called under mu.
+func (r *reserved) giveUp(addr net.Addr, drop func()) error {
+	if r.network == "" {
+		return errZero // and the descriptor 0 is not its own
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return &net.OpError{Op: "close", Net: r.network, Addr: addr, Err: net.ErrClosed}
+	}
+	r.closed = true
+	if r.home == nil || !r.home.Killed() { // else the crash has closed them
+		drop()
+	}
+	return nil
+}
 
 // A ListenerSet is a reserved address, from which each loop takes a listener.
 type ListenerSet struct {
@@ -165,10 +185,8 @@ type ListenerSet struct {
 	adopted bool          // it came from elsewhere
 	balance balance
 
-	mu     sync.Mutex
-	first  int32 // the reserved socket, -1 when it has been taken or closed
-	closed bool
-	taken  map[*loop.Loop]bool
+	first int32 // the reserved socket, -1 when it has been taken or closed
+	taken map[*loop.Loop]bool
 }
 
 // Listen makes the loop's listener. For a TCP address the first call takes the reserved socket and further calls open
@@ -264,27 +282,7 @@ func (s *ListenerSet) Addr() net.Addr {
 
 // Close gives up the reservation; listeners made from it stay open. Any goroutine may call it. Closing again returns
 // net.ErrClosed.
-func (s *ListenerSet) Close() error {
-	if s.network == "" {
-		return errZero // and the descriptor 0 is not its own
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return &net.OpError{Op: "close", Net: s.network, Addr: s.Addr(), Err: net.ErrClosed}
-	}
-	s.close()
-	return nil
-}
-
-// close is Close under mu.
-func (s *ListenerSet) close() {
-	s.closed = true
-	if s.home != nil && s.home.Killed() {
-		return // the crash has closed it
-	}
-	s.drop()
-}
+func (s *ListenerSet) Close() error { return s.giveUp(s.Addr(), s.drop) }
 
 // drop closes the reserved socket, if it is there. The caller holds mu.
 func (s *ListenerSet) drop() {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"sync"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -19,12 +18,10 @@ type PacketSet struct {
 	addr netip.AddrPort
 	udp  *net.UDPAddr // the same
 
-	mu     sync.Mutex
-	first  int32 // the reserved socket, until there are the others
-	of     *loop.Set
-	fds    []int32 // by loop of that Run; free, or what has become of it
-	closed bool
-	steer  *int // by which byte of a connection id
+	first int32 // the reserved socket, until there are the others
+	of    *loop.Set
+	fds   []int32 // by loop of that Run; free, or what has become of it
+	steer *int    // by which byte of a connection id
 }
 
 // What has become of a loop's socket.
@@ -172,26 +169,16 @@ func (s *PacketSet) Addr() net.Addr {
 
 // Close gives up the reservation; sockets that loops have taken stay open. Any goroutine may call it. Closing again
 // returns net.ErrClosed.
-func (s *PacketSet) Close() error {
-	if s.network == "" {
-		return errZero // and the descriptor 0 is not its own
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return &net.OpError{Op: "close", Net: s.network, Addr: s.udp, Err: net.ErrClosed}
-	}
-	s.closed = true
-	if s.home != nil && s.home.Killed() {
-		return nil // the crash has closed them
-	}
+func (s *PacketSet) Close() error { return s.giveUp(s.udp, s.drop) }
+
+// drop closes the sockets that no loop has.
+func (s *PacketSet) drop() {
 	for _, fd := range append(s.fds, s.first) {
 		if fd >= 0 {
 			s.k.Close(fd)
 		}
 	}
 	s.first = -1
-	return nil
 }
 
 // SteerQUIC has the kernel give each datagram of QUIC (RFC 8999) to the loop that its destination connection id names:

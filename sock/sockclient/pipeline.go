@@ -372,7 +372,10 @@ func (p *Pipeline[T]) next() (v T, err error) {
 	rests := p.waiting == 0
 	p.mu.Unlock()
 	if rests {
-		over, err := caller.Within(nil, lookMax, func(context.Context) error { _, err := p.r.Peek(1); return err })
+		over, err := caller.Within(context.Background(), lookMax, func(context.Context) error {
+			_, err := p.r.Peek(1)
+			return err
+		})
 		if over {
 			return v, errNothing
 		} else if err != nil {

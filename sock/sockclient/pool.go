@@ -224,7 +224,7 @@ func (p *Pool) goAhead(by *poolOfLoop) {
 				by.dials.Add(-1)
 				by.leave()
 			}()
-			if c, err := p.dial(nil, by); err == nil {
+			if c, err := p.dial(context.Background(), by); err == nil {
 				c.at.Greets = true
 				c.keep()
 			}

@@ -81,7 +81,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	}()
 	defer c.Close()
 	r.dialing.Add(1)
-	got, err := r.backs.Get(nil, l)
+	got, err := r.backs.Get(context.Background(), l)
 	r.dialing.Add(-1)
 	if err != nil {
 		r.failed.Add(1)
