@@ -12,7 +12,7 @@ import (
 // A Hedging is how Hedge calls. It must not be changed while it is used; any number of callers can share one.
 type Hedging struct {
 	// After is how long a call may take before another is made beside it: 99 of 100 should be faster, so that there is
-	// one call more in a hundred.
+	// one call more in a hundred. 0: all are made at once.
 	After time.Duration
 	// Calls is how many there are at most, the first included; 0: 2.
 	Calls int
@@ -55,7 +55,7 @@ func Hedge[T any](ctx context.Context, h *Hedging, fn func(ctx context.Context) 
 	}
 	x := &hedge[T]{fn: fn, late: late, results: ringo.NewChan[result[T]](0)}
 	defer x.end()
-	h.Budget.note()
+	h.Budget.Call()
 	x.begin(ctx)
 	for failed := 0; ; {
 		r, over, err := x.next(ctx, h, len(x.cancels) < most)
@@ -75,7 +75,7 @@ func Hedge[T any](ctx context.Context, h *Hedging, fn func(ctx context.Context) 
 				return v, err
 			}
 		}
-		if !h.Budget.take() {
+		if !h.Budget.Take() {
 			if most = len(x.cancels); failed == most {
 				return v, err
 			}

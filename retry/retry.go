@@ -20,7 +20,7 @@ import (
 
 // A Budget bounds how many calls are made once more. Each call by Do or Hedge adds a part of a token to it, as each
 // second does, and each repetition takes one. Tasks of any loop and ordinary goroutines can share one. NewBudget makes
-// it; the zero Budget allows no repetitions. It must not be copied after its first use.
+// it; the zero Budget allows no repetitions, and nil any. It must not be copied after its first use.
 type Budget struct {
 	ratio, perSecond, most float64
 
@@ -56,6 +56,9 @@ func positive(x float64) float64 {
 
 // Call notes a call. Do and Hedge do so themselves. Any goroutine may call it.
 func (b *Budget) Call() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fill()
@@ -65,6 +68,9 @@ func (b *Budget) Call() {
 // Take takes a token for a repetition, and reports whether there was one. Do and Hedge do so themselves. It does not
 // wait. Any goroutine may call it.
 func (b *Budget) Take() bool {
+	if b == nil {
+		return true
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fill(); b.tokens < 1 {
@@ -77,6 +83,9 @@ func (b *Budget) Take() bool {
 
 // Refused is how many repetitions there was no token for. Any goroutine may call it.
 func (b *Budget) Refused() uint64 {
+	if b == nil {
+		return 0
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.refused
@@ -90,16 +99,6 @@ func (b *Budget) fill() {
 	}
 	if t.After(b.at) { // clocks of loops may be behind those of others
 		b.at = t
-	}
-}
-
-// take is Take of a Budget, or nil, which has tokens for all.
-func (b *Budget) take() bool { return b == nil || b.Take() }
-
-// note is Call of a Budget, or nil.
-func (b *Budget) note() {
-	if b != nil {
-		b.Call()
 	}
 }
 
@@ -143,7 +142,8 @@ func (e *Error) Error() string {
 // Unwrap returns the last call's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent marks an error that another call would not mend: Do returns err then, at once. It returns nil for nil.
+// Permanent marks an error that another call would not mend: Do returns it then, at once, and so does a Do around that.
+// errors.Is and errors.As find err in it. It returns nil for nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -175,19 +175,17 @@ func Do(ctx context.Context, p *Policy, fn func(ctx context.Context) error) erro
 	if p == nil {
 		p = new(Policy)
 	}
-	p.Budget.note()
+	p.Budget.Call()
 	for n := 1; ; n++ {
 		err := p.once(ctx, fn)
 		if err == nil {
 			return nil
 		}
-		final, ends := err.(*permanent)
+		var final *permanent
 		switch {
-		case ends:
-			return told(n, false, final.err)
 		case errors.As(err, &final), n >= p.calls(), caller.Ended(ctx) != nil, p.Again != nil && !p.Again(err):
 			return told(n, false, err)
-		case !p.Budget.take():
+		case !p.Budget.Take():
 			return &Error{n, true, err}
 		case p.pause(ctx, n) != nil:
 			return told(n, false, err)

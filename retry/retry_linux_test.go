@@ -110,7 +110,7 @@ func TestPermanent(t *testing.T) {
 		}
 		calls := 0
 		err := retry.Do(nil, quick(9), func(context.Context) error { calls++; return retry.Permanent(errTest) })
-		if err != errTest || calls != 1 {
+		if !errors.Is(err, errTest) || err.Error() != errTest.Error() || calls != 1 {
 			t.Errorf("%d calls, %v", calls, err)
 		}
 		err = retry.Do(nil, quick(9), func(context.Context) error {
@@ -119,6 +119,42 @@ func TestPermanent(t *testing.T) {
 		})
 		if err.Error() != "around: of the test" || !errors.Is(err, errTest) || calls != 2 {
 			t.Errorf("%d calls, %v", calls, err)
+		}
+		err = retry.Do(nil, quick(9), func(ctx context.Context) error {
+			return retry.Do(ctx, quick(9), func(context.Context) error { calls++; return retry.Permanent(errTest) })
+		})
+		if !errors.Is(err, errTest) || calls != 3 {
+			t.Errorf("of a Do in a Do: %d calls, %v", calls, err)
+		}
+	})
+}
+
+// The clock of a host may be set; budgets, hedges and waits do not go by it.
+func TestClockIsSet(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		h := w.Host("host")
+		var hedged error
+		w.Wait(h.Run(nil, func(l *ringo.Loop) error {
+			b := retry.NewBudget(0, 1)
+			for b.Take() {
+			}
+			l.AfterFunc(time.Second, func() { h.StepClock(-time.Hour) })
+			var v int
+			v, hedged = retry.Hedge(nil, &retry.Hedging{After: 2 * time.Second}, hedging(l, new([]int), time.Hour,
+				time.Second), nil)
+			if v != 1 {
+				w.Errorf("Hedge() = %d", v)
+			}
+			l.Sleep(4500 * time.Millisecond)
+			for n := range 8 {
+				if b.Take() != (n < 7) {
+					w.Errorf("after seven seconds there is a token number %d: %v", n+1, n >= 7)
+				}
+			}
+			return nil
+		}))
+		if hedged != nil {
+			w.Errorf("Hedge() = %v", hedged)
 		}
 	})
 }

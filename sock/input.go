@@ -373,8 +373,8 @@ func (in *input) wake(c *Conn) {
 	switch {
 	case c.serve.by != nil:
 		c.serve.news(c)
-	case c.serve.unread:
-		c.serve.conn(c)
+	case c.serve.atRest != nil:
+		c.serve.atRest()
 	}
 }
 

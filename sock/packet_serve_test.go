@@ -657,7 +657,7 @@ func TestPacketSetClose(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		for _, taken := range []bool{false, true} {
-			set, err := sock.ReservePackets("udp4", "127.0.0.3:0")
+			set, err := sock.ReservePackets("udp4", "127.0.0.4:0")
 			if err != nil {
 				t.Fatal(err)
 			}

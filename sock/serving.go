@@ -20,17 +20,17 @@ import (
 //	                     └──── more news ─────┘
 type serving struct {
 	by       *server     // nil: not served by Serve
-	conn     func(*Conn) // serves it for life; in a Request, is told of the end of the input; or, of news, see restBy
+	conn     func(*Conn) // serves it for life; in a Request, is told of the end of the input
 	last     int64       // NowNS of the last request, or of the accept
 	requests uint32      // since somebody asked, see share
 	why      ending
 	state    stage
-	spoken   bool // there was a request
-	inTime   bool // the loop was late, and the deadline has passed since what Request is to read came
-	running  bool // queued, in Request, or on the way to another loop
-	more     bool // news since Request was called
-	leaving  bool // the last answer is out: what comes is dropped until the peer ends
-	unread   bool // conn is told of news that nobody waits for
+	spoken   bool   // there was a request
+	inTime   bool   // the loop was late, and the deadline has passed since what Request is to read came
+	running  bool   // queued, in Request, or on the way to another loop
+	more     bool   // news since Request was called
+	leaving  bool   // the last answer is out: what comes is dropped until the peer ends
+	atRest   func() // is told of news that no reader waits for, of a connection that is not served
 }
 
 // stage is which of a Handler's functions have been called.
@@ -125,16 +125,14 @@ func (c *Conn) endsBy(fn func()) {
 }
 
 // restBy has fn told, on the loop's thread, of news that no reader waits for: bytes, an end or an error. The fn of the
-// first call counts, and each call arms the input once more. It reports whether nothing has come yet. For tasks of the
+// last call counts, and each call arms the input once more. It reports whether nothing has come yet. For tasks of the
 // loop, and connections that no server has.
 func (c *Conn) restBy(fn func()) bool {
 	if c.core.CheckNow() != nil || !c.core.Reclaim(handle.In) {
 		return false
 	}
 	in := &c.in // now, for a goroutine may have made the connection
-	if !c.serve.unread {
-		c.serve.unread, c.serve.conn = true, func(*Conn) { fn() }
-	}
+	c.serve.atRest = fn
 	if in.ByHand() && !in.Any() {
 		in.fill(c)
 	}

@@ -2,8 +2,10 @@
 package atrest
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +14,6 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/sock"
-	"ringo/sock/socktls"
 )
 
 // Pool is the connections of a loop that are at rest, by their keys. C is what its user has of each.
@@ -70,13 +71,16 @@ func (p *Pool[K, C]) Take(key K) (c C, since time.Time, ok bool) {
 	return x.Of, since, true
 }
 
+// Now is the time by which a Pool counts. G.
+func (p *Pool[K, C]) Now() time.Time { return (*loop.Loop)(p.l).Clock() }
+
 // Out reports whether the Pool has given the connection up: it is closed soon. G.
 func (x *Conn[K, C]) Out() bool { return x.out.Load() }
 
 // Late reports whether a connection that was at rest since then has been there for too long: the timer is about to
-// close it. T.
+// close it. G.
 func (p *Pool[K, C]) Late(since time.Time) bool {
-	return p.timeout > 0 && p.l.Now().Sub(since) >= p.timeout
+	return p.timeout > 0 && p.Now().Sub(since) >= p.timeout
 }
 
 // Put keeps a connection for its next use; false if there are as many for its key. T.
@@ -88,7 +92,7 @@ func (p *Pool[K, C]) Put(x *Conn[K, C], most int) bool {
 	}
 	p.byKey[x.Key] = append(p.byKey[x.Key], x)
 	x.listed = true
-	p.link(x, p.l.Now())
+	p.link(x, p.Now())
 	return true
 }
 
@@ -182,7 +186,24 @@ func (p *Pool[K, C]) Watch(x *Conn[K, C]) bool {
 	if x.news == nil {
 		x.news = func() { p.stale(x) }
 	}
-	return handle.Sockets.Rest(x.Own, x.news) || x.Greets && x.Own.Buffered() > 0
+	return handle.Sockets.Rest(x.Own, x.news) || x.Greets && x.Own.Buffered() > 0 && x.Open()
+}
+
+// Open reports whether the server has not ended the connection, by a system call: what the server has said stands
+// before its end, which is not heard of then. Of Unix sockets it is not known. T.
+func (x *Conn[K, C]) Open() bool {
+	info, err := x.Own.TCPInfo()
+	return err != nil || info.State == sock.TCPEstablished
+}
+
+// Pends reports whether a read of a connection, which is what peek does, gives something without waiting: TLS may have
+// records in its own memory, of which what is below does not tell. T, does not park.
+func Pends(l *ringo.Loop, c net.Conn, peek func() error) bool {
+	if _, plain := c.(*sock.Conn); plain {
+		return false
+	}
+	err := l.WithTimeout(0, peek)
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // stale is told, by the loop's thread, that something has come.
@@ -204,7 +225,7 @@ func (p *Pool[K, C]) expire() {
 	p.mu.Lock()
 	p.timer = false
 	for x := p.ages.next; x != &p.ages; x = p.ages.next {
-		if wait := p.timeout - p.l.Now().Sub(x.since); wait > 0 {
+		if wait := p.timeout - p.Now().Sub(x.since); wait > 0 {
 			p.timer = true
 			p.l.AfterFunc(wait, p.expire)
 			break
@@ -234,7 +255,7 @@ func Own(c net.Conn) *sock.Conn {
 		switch t := c.(type) {
 		case *sock.Conn:
 			return t
-		case *socktls.Conn:
+		case interface{ NetConn() net.Conn }: // as TLS's have
 			c = t.NetConn()
 		default:
 			return nil

@@ -3,6 +3,8 @@ package caller
 
 import (
 	"context"
+	"errors"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -10,10 +12,10 @@ import (
 	"ringo/internal/loop"
 )
 
-// Now is the time of the caller's clock.
+// Now is this moment, to be compared with other moments: the clock of a simulated host may be set, and this is not.
 func Now() time.Time {
-	if l, _ := ringo.Current(); l != nil {
-		return l.Now()
+	if l, _ := loop.Current(); l != nil {
+		return l.Clock()
 	}
 	return time.Now()
 }
@@ -52,10 +54,9 @@ func In(ctx context.Context, f func(context.Context) error) error {
 	return l.WithContext(ctx, func() error { return f(l.Context()) })
 }
 
-// Within is In, for no longer than d. over says that f has failed because d was over, and not because ctx had ended, or
-// the caller.
+// Within is In, for no longer than d. over says that f has failed since a time was over that neither ctx has nor the
+// caller.
 func Within(ctx context.Context, d time.Duration, f func(context.Context) error) (over bool, err error) {
-	end := Now().Add(d)
 	if l, _ := ringo.Current(); l != nil {
 		err = l.WithTimeout(d, func() error { return In(ctx, f) })
 	} else {
@@ -63,7 +64,8 @@ func Within(ctx context.Context, d time.Duration, f func(context.Context) error)
 		defer cancel()
 		err = f(within)
 	}
-	return err != nil && Ended(ctx) == nil && !Now().Before(end), err
+	late := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	return late && Ended(ctx) == nil, err
 }
 
 func orBackground(ctx context.Context) context.Context {

@@ -24,7 +24,7 @@ var Sockets struct {
 	// of Serve; nil: nobody is told any more. Any caller.
 	Ends func(conn any, fn func())
 	// Rest has fn called, on the loop's thread, whenever something comes of a *sock.Conn that no reader waits for:
-	// bytes, an end or an error. fn must not park; that of the first call counts, and each call sees to it that it will
+	// bytes, an end or an error. fn must not park; that of the last call counts, and each call sees to it that it will
 	// hear. false: something has come already, or somebody reads. T, and not for connections of a server.
 	Rest func(conn any, fn func()) bool
 	// Peer gives the address of a *sock.Conn's peer, which takes no memory as its net.Addr does; invalid if it has none

@@ -2,13 +2,18 @@
 package perloop
 
 import (
+	"slices"
 	"sync"
 
 	"ringo/internal/loop"
 )
 
 // Values is a T for each loop that has asked for one. The zero value is ready.
-type Values[T any] struct{ all sync.Map } // *T by *loop.Loop
+type Values[T any] struct {
+	all   sync.Map // *T by *loop.Loop
+	mu    sync.Mutex
+	order []*loop.Loop // in which they have asked: worlds play it again
+}
 
 // Of gives that of a loop; nil: it has none. G.
 func (p *Values[T]) Of(l *loop.Loop) *T {
@@ -29,19 +34,37 @@ func (p *Values[T]) Begin(l *loop.Loop, v *T, end func(*T)) *T {
 		}
 		return true
 	})
-	first, _ := p.all.LoadOrStore(l, v)
+	first, had := p.all.LoadOrStore(l, v)
+	if !had {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.order = append(p.order, l)
+	}
 	return first.(*T)
 }
 
 // Take takes that of a loop out; nil: somebody has. G.
 func (p *Values[T]) Take(l *loop.Loop) *T {
-	if v, ok := p.all.LoadAndDelete(l); ok {
-		return v.(*T)
+	v, ok := p.all.LoadAndDelete(l)
+	if !ok {
+		return nil
 	}
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.order, l); i >= 0 { // else Begin is about to add it, and Each passes it over
+		p.order = slices.Delete(slices.Clone(p.order), i, i+1)
+	}
+	return v.(*T)
 }
 
-// Each calls f for all, until it returns false. G.
+// Each calls f for all, in the order in which they have asked, until it returns false. G.
 func (p *Values[T]) Each(f func(*loop.Loop, *T) bool) {
-	p.all.Range(func(l, v any) bool { return f(l.(*loop.Loop), v.(*T)) })
+	p.mu.Lock()
+	order := p.order[:len(p.order):len(p.order)]
+	p.mu.Unlock()
+	for _, l := range order {
+		if v := p.Of(l); v != nil && !f(l, v) {
+			return
+		}
+	}
 }

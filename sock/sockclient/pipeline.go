@@ -125,9 +125,10 @@ func (e *LostError) Unwrap() error { return e.Err }
 // ErrUnasked is why a connection has ended on which a reply came to no request.
 var ErrUnasked = errors.New("sockclient: a reply came to no request")
 
-// NewPipeline makes a Pipeline of a connection, which is the Pipeline's from then on: a *sock.Conn or a *socktls.Conn
-// of the loop l, or another that tasks of l can use without stopping it. cfg may be nil. It panics if c is nil or how
-// has no Read. Any goroutine may call it; it does not park.
+// NewPipeline makes a Pipeline of a connection, which is the Pipeline's from then on: a *sock.Conn of the loop l, or
+// what stands on one, such as a *socktls.Conn or a Pool's Conn, and has a method NetConn; or another that tasks of l
+// can use without stopping it, whose end at rest is found out by the next request alone. cfg may be nil. It panics if c
+// is nil or how has no Read. Any goroutine may call it; it does not park.
 func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config) *Pipeline[T] {
 	if c == nil || how.Read == nil {
 		panic("sockclient: NewPipeline without a connection, or a Protocol without Read")
@@ -326,7 +327,12 @@ func (s *pipelineReader[T]) Run() {
 			p.end(why)
 		}
 	}()
-	for p.goesOn() {
+	for quiet := false; p.goesOn(quiet); {
+		if !quiet && p.idle() && !p.pends() {
+			quiet = true // below TLS it is to be, too
+			continue
+		}
+		quiet = false
 		v, err := p.next()
 		if err == nil {
 			err = p.answer(v)
@@ -345,15 +351,27 @@ var errPanicked = errors.New("sockclient: a Protocol's function has panicked, or
 var errNothing = errors.New("sockclient: nothing")
 
 // goesOn reports whether there is something to read, now or soon. If not, the loop tells of what comes, and the task
-// ends.
-func (p *Pipeline[T]) goesOn() bool {
+// ends. quiet says that TLS has nothing.
+func (p *Pipeline[T]) goesOn(quiet bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err == nil && (p.waiting > 0 || p.r.Buffered() > 0 || p.own != nil && !handle.Sockets.Rest(p.own, p.news)) {
+	if p.err == nil && (!quiet || p.waiting > 0 || p.own != nil && !handle.Sockets.Rest(p.own, p.news)) {
 		return true
 	}
 	p.reading = false
 	return false
+}
+
+// idle reports whether there is nothing to be read for anybody.
+func (p *Pipeline[T]) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting == 0 && p.r.Buffered() == 0
+}
+
+// pends reports whether TLS has something that no request waits for.
+func (p *Pipeline[T]) pends() bool {
+	return atrest.Pends((*ringo.Loop)(p.l), p.c, func() error { _, err := p.r.Peek(1); return err })
 }
 
 // look is told that something has come at rest: a push, or the connection's end. For the loop's thread.

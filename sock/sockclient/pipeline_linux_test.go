@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -244,10 +245,8 @@ func TestPipelineLost(t *testing.T) {
 	t.Parallel()
 	onTwo(t, func(l *ringo.Loop) {
 		addr, stop := served(t, l, func(c *sock.Conn, lines []string) {
-			if lines[0] == "end" {
+			if slices.Contains(lines, "end") {
 				c.Close()
-			} else if lines[0] == "deaf" { // until the other end is gone
-				l.Sleep(time.Hour)
 			}
 		})
 		defer stop()
@@ -374,7 +373,7 @@ func TestPipelineNumbers(t *testing.T) {
 	t.Parallel()
 	onOne(t, func(l *ringo.Loop) {
 		addr, stop := served(t, l, func(c *sock.Conn, lines []string) {
-			if lines[0] == "2" {
+			if slices.Contains(lines, "2") {
 				c.Write([]byte("3\n"))
 			}
 		})

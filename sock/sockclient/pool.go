@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,7 @@ type Pool struct {
 	// so that the others can grow old.
 	MaxIdle int
 	// Ahead is how many are made before they are asked for: so many of those at rest, and no more than Max, are made
-	// when a Get has left fewer. If a Dial fails, the next Get begins another.
+	// when a Get has left fewer. If a Dial fails, or takes more than ten seconds, the next Get begins another.
 	Ahead int
 	// IdleTimeout is for how long a connection is kept at rest; 0: as long as the server keeps it.
 	IdleTimeout time.Duration
@@ -36,18 +37,20 @@ type Pool struct {
 	// which were made together do not end together.
 	MaxAge time.Duration
 	// Check is asked before a connection is given that was at rest for CheckAfter or longer; an error ends it, and the
-	// next is tried. It may wait, but is given five seconds at most. A connection that the server has closed, or on
-	// which something has come, is never given in any case, which takes no read and no system call: Check is for
-	// servers that have died without a word. nil: none is asked.
+	// next is tried. It may wait, but is given five seconds at most. A connection is not given in any case once the
+	// loop has heard that the server has closed it, or that something has come, which it does without a read: within a
+	// turn. So Check is for servers that have died without a word; and a request may meet an end that has just come,
+	// for which there is package retry. nil: none is asked.
 	Check      func(c net.Conn) error
 	CheckAfter time.Duration
 
 	loops perloop.Values[poolOfLoop]
 }
 
-// checkMax is how long a Check may take, and idleMax the default of MaxIdle.
+// checkMax is how long a Check may take, and aheadMax a Dial ahead; idleMax is the default of MaxIdle.
 const (
 	checkMax = 5 * time.Second
+	aheadMax = 10 * time.Second
 	idleMax  = 2
 )
 
@@ -56,8 +59,12 @@ type poolOfLoop struct {
 	l      *ringo.Loop
 	idle   *atrest.Pool[struct{}, *pooled]
 	places *ringo.Semaphore // nil: there is no limit
-	open   atomic.Int64
-	dials  atomic.Int64 // of those of Ahead
+
+	mu      sync.Mutex
+	open    int // and in the making
+	getting int // calls of Get that may make one
+	ahead   int // those of Ahead in the making
+	closed  int // calls of CloseIdle: what was begun before is not kept
 }
 
 // A Conn is a connection of a Pool in use. It is its user's until Close or Release, and must not be used after that.
@@ -100,20 +107,32 @@ func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 			return nil, err
 		}
 	}
+	by.count(0, 1)
 	var c *pooled
 	defer func() {
+		by.count(0, -1)
 		if c == nil { // also if Dial or Check panics
 			by.leave()
 		}
 		p.goAhead(by)
 	}()
-	if c = p.atRest(ctx, by); c == nil {
-		if c, err = p.dial(ctx, by); err != nil {
-			return nil, err
-		}
+	if c, err = p.atRest(ctx, by); c == nil && err == nil {
+		by.count(1, 0)
+		c, err = p.dial(ctx, by)
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.at.Greets = false
 	return &Conn{Conn: c.Conn, c: c}, nil
+}
+
+// count adds to what is counted.
+func (by *poolOfLoop) count(open, getting int) {
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	by.open += open
+	by.getting += getting
 }
 
 // leave gives a place back.
@@ -129,11 +148,11 @@ func (p *Pool) of(l *ringo.Loop) (*poolOfLoop, error) {
 	if here, _ := loop.Current(); here != nil && here != e {
 		return nil, errStranger
 	}
-	if by := p.loops.Of(e); by != nil {
-		return by, nil
-	}
 	if e == nil || e.Ended() {
 		return nil, ringo.ErrEnded
+	}
+	if by := p.loops.Of(e); by != nil {
+		return by, nil
 	}
 	by := &poolOfLoop{l: l}
 	by.idle = atrest.New[struct{}](l, 0, p.IdleTimeout, (*pooled).end)
@@ -145,12 +164,15 @@ func (p *Pool) of(l *ringo.Loop) (*poolOfLoop, error) {
 
 var errStranger = errors.New("sockclient: Pool.Get for another loop than the task's own")
 
-// atRest is a connection that was at rest and is good; nil: there is none.
-func (p *Pool) atRest(ctx context.Context, by *poolOfLoop) *pooled {
+// atRest is a connection that was at rest and is good; nil: there is none. The error is the caller's end.
+func (p *Pool) atRest(ctx context.Context, by *poolOfLoop) (*pooled, error) {
 	for {
 		c, since, ok := by.idle.Take(struct{}{})
 		if !ok || p.isGood(ctx, c, since) {
-			return c
+			return c, nil
+		}
+		if err := caller.Ended(ctx); err != nil { // by which a Check has failed
+			return nil, err
 		}
 	}
 }
@@ -163,18 +185,23 @@ func (p *Pool) isGood(ctx context.Context, c *pooled, since time.Time) (good boo
 		}
 	}()
 	switch idle := c.by.now().Sub(since); {
-	case c.isOld(), c.by.idle.Late(since):
+	case c.isOld(), c.by.idle.Late(since), c.at.Greets && c.at.Own != nil && !c.at.Open():
 		return false
 	case p.Check == nil || idle < p.CheckAfter:
 		return true
 	}
 	_, err := caller.Within(ctx, checkMax, func(ctx context.Context) error {
-		if l, _ := ringo.Current(); l == nil { // no context ends a goroutine's calls
-			by, _ := ctx.Deadline()
-			c.SetDeadline(by)
-			defer c.SetDeadline(time.Time{})
+		if l, _ := ringo.Current(); l != nil {
+			return p.Check(c.Conn)
 		}
-		return p.Check(c.Conn)
+		defer c.SetDeadline(time.Time{})
+		// No context ends a goroutine's calls.
+		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+		err := p.Check(c.Conn)
+		if !stop() {
+			return context.Cause(ctx)
+		}
+		return err
 	})
 	return err == nil
 }
@@ -185,25 +212,28 @@ func (by *poolOfLoop) now() time.Time { return (*loop.Loop)(by.l).Clock() }
 // isOld reports whether it has been used for long enough.
 func (c *pooled) isOld() bool { return !c.until.IsZero() && !c.by.now().Before(c.until) }
 
-// dial makes one.
+// errNoConn is that of a Dial that returns neither a connection nor an error.
+var errNoConn = errors.New("sockclient: Pool.Dial has returned no connection")
+
+// dial makes one, which is counted already.
 func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) {
-	by.open.Add(1)
 	defer func() {
 		if c == nil { // also if Dial panics
-			by.open.Add(-1)
+			by.count(-1, 0)
 		}
 	}()
-	err = caller.In(ctx, func(ctx context.Context) error {
-		made, err := p.Dial(ctx, by.l)
-		if err != nil {
-			return err
-		}
-		c = &pooled{Conn: made, of: p, by: by}
-		return nil
+	var made net.Conn
+	err = caller.In(ctx, func(ctx context.Context) (err error) {
+		made, err = p.Dial(ctx, by.l)
+		return err
 	})
+	if made == nil && err == nil {
+		err = errNoConn
+	}
 	if err != nil {
 		return nil, err
 	}
+	c = &pooled{Conn: made, of: p, by: by}
 	c.at.Of, c.at.Own = c, atrest.Own(c.Conn)
 	if p.MaxAge > 0 {
 		c.until = by.now().Add(p.MaxAge - time.Duration(loop.Rand()%uint64(p.MaxAge/10+1)))
@@ -213,22 +243,66 @@ func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) 
 
 // goAhead makes connections for those who come next. Each has a place as long as it is being made.
 func (p *Pool) goAhead(by *poolOfLoop) {
-	for n := p.Ahead - by.idle.Count(struct{}{}); n > int(by.dials.Load()); {
-		if p.Max > 0 && by.open.Load() >= int64(p.Max) || (*loop.Loop)(by.l).Draining() ||
-			by.places != nil && !by.places.TryAcquire(1) {
+	for !(*loop.Loop)(by.l).Draining() && (by.places == nil || by.places.TryAcquire(1)) {
+		closed, begins := by.beginAhead(p)
+		if !begins {
+			by.leave()
 			return
 		}
-		by.dials.Add(1)
-		by.l.Go(func() {
-			defer func() {
-				by.dials.Add(-1)
-				by.leave()
-			}()
-			if c, err := p.dial(context.Background(), by); err == nil {
-				c.at.Greets = true
-				c.keep()
-			}
-		})
+		if by.l.Post(func() { p.dialAhead(by, closed) }) != nil {
+			by.count(-1, 0)
+			by.endAhead()
+			by.leave()
+			return
+		}
+	}
+}
+
+// beginAhead counts a connection that is to be made ahead, if there is to be one.
+func (by *poolOfLoop) beginAhead(p *Pool) (closed int, begins bool) {
+	idle := by.idle.Count(struct{}{})
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	if idle+by.ahead >= p.Ahead || p.Max > 0 && by.open+by.getting >= p.Max {
+		return 0, false
+	}
+	by.ahead++
+	by.open++
+	return by.closed, true
+}
+
+// endAhead counts it as made.
+func (by *poolOfLoop) endAhead() {
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	by.ahead--
+}
+
+// closings is how often CloseIdle has been called.
+func (by *poolOfLoop) closings() int {
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	return by.closed
+}
+
+// dialAhead is the task that makes one. closed is how often CloseIdle had been called before.
+func (p *Pool) dialAhead(by *poolOfLoop, closed int) {
+	defer by.leave() // also if Dial panics
+	defer by.endAhead()
+	_, task := ringo.Current()
+	defer by.l.OnDrain(task.Cancel)()
+	var c *pooled
+	by.l.WithTimeout(aheadMax, func() (err error) {
+		c, err = p.dial(context.Background(), by)
+		return err
+	})
+	switch {
+	case c == nil:
+	case by.closings() != closed:
+		c.end()
+	default:
+		c.at.Greets = true
+		c.keep()
 	}
 }
 
@@ -239,9 +313,17 @@ func (c *pooled) keep() {
 	if most == 0 {
 		most = idleMax
 	}
-	if c.gone.Load() || c.isOld() || !by.idle.Watch(&c.at) || !by.idle.Put(&c.at, max(most, p.Ahead)) {
+	if c.gone.Load() || c.isOld() || c.pends() || !by.idle.Watch(&c.at) || !by.idle.Put(&c.at, max(most, p.Ahead)) {
 		c.end()
 	}
+}
+
+// pends reports whether TLS has something that its user has not read.
+func (c *pooled) pends() bool {
+	return c.at.Own != nil && !c.at.Greets && atrest.Pends(c.by.l, c.Conn, func() error {
+		_, err := c.Conn.Read(make([]byte, 1))
+		return err
+	})
 }
 
 // end closes it.
@@ -249,9 +331,12 @@ func (c *pooled) end() {
 	if c.gone.Swap(true) {
 		return
 	}
-	c.by.open.Add(-1)
+	c.by.count(-1, 0)
 	atrest.Close((*loop.Loop)(c.by.l), c.Conn)
 }
+
+// NetConn returns the connection that Dial has made. Any goroutine may call it; it does not park.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // Release gives the connection back for its next use. Everything that was asked must have been answered and read: if
 // more comes, or has come, the connection is ended. Its deadlines should be as they were at first. After Close or
@@ -286,8 +371,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseIdle ends all connections that are at rest, as before the program's end. Any goroutine may call it; it does not
-// park.
+// CloseIdle ends all connections that are at rest, and those of Ahead that are being made, as before the program's end.
+// Any goroutine may call it; it does not park.
 func (p *Pool) CloseIdle() {
 	p.loops.Each(func(_ *loop.Loop, by *poolOfLoop) bool {
 		by.closeIdle()
@@ -296,6 +381,9 @@ func (p *Pool) CloseIdle() {
 }
 
 func (by *poolOfLoop) closeIdle() {
+	by.mu.Lock()
+	by.closed++
+	by.mu.Unlock()
 	for _, c := range by.idle.TakeAll() {
 		c.end()
 	}
@@ -313,5 +401,8 @@ func (p *Pool) Count(l *ringo.Loop) Count {
 	if by == nil {
 		return Count{}
 	}
-	return Count{Open: int(by.open.Load()), Idle: by.idle.Count(struct{}{})}
+	idle := by.idle.Count(struct{}{})
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	return Count{Open: by.open, Idle: idle}
 }

@@ -1,6 +1,7 @@
 package sockhttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -314,6 +315,12 @@ type target struct {
 type hostKey struct {
 	proxy, scheme, addr string
 	only1               bool // for what HTTP/2 does not do: to have the connection
+}
+
+// compare is for an order.
+func (k hostKey) compare(other hostKey) int {
+	return cmp.Or(strings.Compare(k.addr, other.addr), strings.Compare(k.scheme, other.scheme),
+		strings.Compare(k.proxy, other.proxy), cmp.Compare(fmt.Sprint(k.only1), fmt.Sprint(other.only1)))
 }
 
 // target finds it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/atrest"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
@@ -93,7 +94,7 @@ func (c *clientConn) speak2() {
 		st = &buffered{Conn: c.c}
 	}
 	h.init(h, st, c.pool.l, limits)
-	h.client, h.greeted, h.used = true, true, h.now()
+	h.client, h.greeted, h.used = true, true, h.conn.pool.idle.Now()
 	h.mu.Lock()
 	h.out = append(h.out, clientPreface...)
 	h.begin(settingPush, 0, settingWindow, uint32(limits.streamWindow), settingFrameSize, limits.frame,
@@ -282,7 +283,7 @@ func (h *client2) wake() {
 
 // read reads frames until the connection rests, or is to end.
 func (h *client2) read() error {
-	for looks := false; ; {
+	for looks, quiet := false, false; ; {
 		need, err := h.receive()
 		if err != nil {
 			return err
@@ -298,6 +299,11 @@ func (h *client2) read() error {
 			if err := h.awaitFlush(); err != nil {
 				return err
 			}
+			continue
+		case atRest && whole && !looks && !quiet:
+			h.mu.Unlock()
+			quiet = !atrest.Pends(h.loop, h.conn.c, func() error { _, err := h.c.Peek(1); return err })
+			looks = !quiet
 			continue
 		case atRest && whole && !looks:
 			h.reading = false
@@ -329,7 +335,7 @@ func (h *client2) read() error {
 		case err != nil && !late:
 			return err
 		}
-		looks = false
+		looks, quiet = false, false
 	}
 }
 
@@ -363,7 +369,7 @@ func (h *client2) rests() bool {
 		return false
 	}
 	if h.worked {
-		h.worked, h.used = false, h.now()
+		h.worked, h.used = false, h.conn.pool.idle.Now()
 	}
 	if !c.pool.rest(c, h.used) {
 		c.close()

@@ -2,6 +2,7 @@ package sockhttp
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -157,12 +158,10 @@ func (p *pool) rest(c *clientConn, since time.Time) bool {
 	return true
 }
 
-// retire takes out those that are shared and have no streams.
+// retire takes out those that are shared and have no streams, in an order that worlds play again. The caller holds mu.
 func (p *pool) retire() (all []*clientConn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, list := range p.two {
-		for _, c := range slices.Clone(list) {
+	for _, key := range slices.SortedFunc(maps.Keys(p.two), hostKey.compare) {
+		for _, c := range slices.Clone(p.two[key]) {
 			if c.two.retire() {
 				p.removeShared(c)
 				all = append(all, c)

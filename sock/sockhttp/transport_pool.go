@@ -119,7 +119,7 @@ func (p *pool) get(x *call) (err error) {
 	if x.trace != nil && x.trace.GotConn != nil {
 		info := httptrace.GotConnInfo{Conn: c.c, Reused: c.reused, WasIdle: was}
 		if was && !since.IsZero() {
-			info.IdleTime = p.l.Now().Sub(since)
+			info.IdleTime = p.idle.Now().Sub(since)
 		}
 		x.trace.GotConn(info)
 	}
@@ -211,12 +211,23 @@ func (p *pool) put(c *clientConn) error {
 
 // rest has the loop tell what comes while the connection is idle; false: something has come.
 func (c *clientConn) rest() bool {
-	return !c.eof && !c.gone.Load() && c.br.Buffered() == 0 && c.pool.idle.Watch(&c.at)
+	return !c.eof && !c.gone.Load() && c.br.Buffered() == 0 && !c.pends() && c.pool.idle.Watch(&c.at)
+}
+
+// pends reports whether TLS has something that nobody has asked for.
+func (c *clientConn) pends() bool {
+	return c.tls != nil && atrest.Pends(c.pool.l, c.c, func() error {
+		_, err := c.c.Read(make([]byte, 1))
+		return err
+	})
 }
 
 // closeIdle closes all. Any caller.
 func (p *pool) closeIdle() {
-	for _, c := range append(p.retire(), p.idle.TakeAll()...) {
+	p.mu.Lock()
+	all := append(p.retire(), p.idle.TakeAll()...)
+	p.mu.Unlock()
+	for _, c := range all {
 		c.close()
 	}
 }
