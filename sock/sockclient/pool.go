@@ -243,7 +243,7 @@ func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) 
 
 // goAhead makes connections for those who come next. Each has a place as long as it is being made.
 func (p *Pool) goAhead(by *poolOfLoop) {
-	for !(*loop.Loop)(by.l).Draining() && (by.places == nil || by.places.TryAcquire(1)) {
+	for p.Ahead > 0 && !(*loop.Loop)(by.l).Draining() && (by.places == nil || by.places.TryAcquire(1)) {
 		closed, begins := by.beginAhead(p)
 		if !begins {
 			by.leave()
