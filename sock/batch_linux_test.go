@@ -1436,7 +1436,7 @@ func TestSlowPeersCostOthersNothing(t *testing.T) {
 				return n
 			}
 			eventuallyOn(t, l, "a crowd of slow peers", func() bool { return held() >= 1<<20 })
-			if n := held(); n > 3<<20 {
+			if n := held(); n > 3<<19 {
 				t.Errorf("%d bytes are kept for peers that read nothing", n)
 			}
 			quick, out := connect(t, l)

@@ -977,11 +977,13 @@ func TestTrickleHoldsNoDrain(t *testing.T) {
 					server := idleServer(w, func(l *ringo.Loop, c *sock.Conn) {
 						l.Loops()[loop].Go(func() {
 							defer c.Close()
-							if err := ask(c); !errors.Is(err, ringo.ErrDraining) {
-								w.Errorf("got %v, want ErrDraining", err)
-							}
-							if at := w.Elapsed().Round(time.Second); at != 7*time.Second {
-								w.Errorf("the reader was told after %v, five seconds behind the drain are 7s", at)
+							for range 3 { // who asks again has no more time
+								if err := ask(c); !errors.Is(err, ringo.ErrDraining) {
+									w.Errorf("got %v, want ErrDraining", err)
+								}
+								if at := w.Elapsed().Round(time.Second); at != 7*time.Second {
+									w.Errorf("the reader was told after %v, five seconds behind the drain are 7s", at)
+								}
 							}
 						})
 					})
