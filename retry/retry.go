@@ -184,21 +184,21 @@ func Do(ctx context.Context, p *Policy, fn func(ctx context.Context) error) erro
 		var final *permanent
 		switch {
 		case errors.As(err, &final), n >= p.calls(), caller.Ended(ctx) != nil, p.Again != nil && !p.Again(err):
-			return told(n, false, err)
+			return told(n, err)
 		case !p.Budget.Take():
 			return &Error{n, true, err}
 		case p.pause(ctx, n) != nil:
-			return told(n, false, err)
+			return told(n, err)
 		}
 	}
 }
 
 // told is the error of so many calls.
-func told(n int, refused bool, err error) error {
+func told(n int, err error) error {
 	if n == 1 {
 		return err
 	}
-	return &Error{n, refused, err}
+	return &Error{n, false, err}
 }
 
 func (p *Policy) calls() int {

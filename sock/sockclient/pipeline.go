@@ -327,13 +327,17 @@ func (s *pipelineReader[T]) Run() {
 			p.end(why)
 		}
 	}()
-	for quiet := false; p.goesOn(quiet); {
-		if !quiet && p.idle() && !p.pends() {
+	for quiet := false; ; {
+		goesOn, rests := p.goesOn(quiet)
+		if !goesOn {
+			break
+		}
+		if rests && !quiet && p.r.Buffered() == 0 && !p.pends() {
 			quiet = true // below TLS it is to be, too
 			continue
 		}
 		quiet = false
-		v, err := p.next()
+		v, err := p.next(rests)
 		if err == nil {
 			err = p.answer(v)
 		}
@@ -350,23 +354,17 @@ var errPanicked = errors.New("sockclient: a Protocol's function has panicked, or
 // errNothing is said when there was nothing to read for a connection at rest.
 var errNothing = errors.New("sockclient: nothing")
 
-// goesOn reports whether there is something to read, now or soon. If not, the loop tells of what comes, and the task
-// ends. quiet says that TLS has nothing.
-func (p *Pipeline[T]) goesOn(quiet bool) bool {
+// goesOn reports whether there is something to read, now or soon, and whether no request waits for it. If there is not,
+// the loop tells of what comes, and the task ends. quiet says that TLS has nothing.
+func (p *Pipeline[T]) goesOn(quiet bool) (yes, rests bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err == nil && (!quiet || p.waiting > 0 || p.own != nil && !handle.Sockets.Rest(p.own, p.news)) {
-		return true
+	rests = p.waiting == 0
+	if p.err == nil && (!quiet || !rests || p.own != nil && !handle.Sockets.Rest(p.own, p.news)) {
+		return true, rests
 	}
 	p.reading = false
-	return false
-}
-
-// idle reports whether there is nothing to be read for anybody.
-func (p *Pipeline[T]) idle() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.waiting == 0 && p.r.Buffered() == 0
+	return false, rests
 }
 
 // pends reports whether TLS has something that no request waits for.
@@ -385,10 +383,7 @@ func (p *Pipeline[T]) look() {
 }
 
 // next reads a reply. At rest it begins only if there is one.
-func (p *Pipeline[T]) next() (v T, err error) {
-	p.mu.Lock()
-	rests := p.waiting == 0
-	p.mu.Unlock()
+func (p *Pipeline[T]) next(rests bool) (v T, err error) {
 	if rests {
 		over, err := caller.Within(context.Background(), lookMax, func(context.Context) error {
 			_, err := p.r.Peek(1)
