@@ -29,11 +29,11 @@
 //
 // # What leaves the world
 //
-// As everywhere, a task may wait only through Ringo. Goroutines are not part of the world: their calls on a loop or its
-// handles fail, and so does the test, with the goroutine's stack. Loop.Offload and Loop.Compute run their function in
-// the task. Handles can be used by all tasks on the same host. Descriptors can't enter or leave the world: File,
-// Detach, Adopt, SendFiles and the like fail with errors.ErrUnsupported, as does opening a FIFO that would wait for the
-// other end. A task that waits for a channel, lock or socket of Go's stops the world meanwhile: after ten seconds a
-// watchdog reports the task, unless the process is being debugged. Shorter waits are not reported, and make the history
-// depend on real time.
+// As everywhere, a task may wait only through Ringo. Goroutines are not part of the world, unless it is played for
+// Goroutines(t), which says what is different then: their calls on a loop or its handles fail, and so does the test,
+// with the goroutine's stack. Loop.Offload and Loop.Compute run their function in the task. Handles can be used by all
+// tasks on the same host. Descriptors can't enter or leave the world: File, Detach, Adopt, SendFiles and the like fail
+// with errors.ErrUnsupported, as does opening a FIFO that would wait for the other end. A task that waits for a
+// channel, lock or socket of Go's stops the world meanwhile: after ten seconds a watchdog reports the task, unless the
+// process is being debugged. Shorter waits are not reported, and make the history depend on real time.
 package sim

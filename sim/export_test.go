@@ -22,3 +22,9 @@ func Stands(w *World) bool {
 
 // Command is what a failure says to run a test again.
 var Command = command
+
+// GoroutinesBy is Goroutines of a TB that is no test's own, with bubbles of t's.
+func GoroutinesBy(tb testing.TB, t *testing.T) testing.TB {
+	Goroutines(t)
+	return &withGoroutines{tb, t}
+}

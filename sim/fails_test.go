@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -185,23 +186,42 @@ func TestExploreInParts(t *testing.T) {
 // A task that leaves the world for good ends the process, which says how to play it again.
 func TestLeavesForGood(t *testing.T) {
 	testmain.NeedLong(t, "a watchdog of 10 s of real time")
-	if os.Getenv("RINGO_TEST_LEAVES") != "" {
+	switch os.Getenv("RINGO_TEST_LEAVES") {
+	case "a task of there":
 		sim.Run(t, 9, func(w *sim.World) {
 			w.Wait(w.Host("there").Run(nil, func(*ringo.Loop) error { select {} }))
 		})
 		return
+	case "a goroutine":
+		sim.Run(sim.Goroutines(t), 9, func(w *sim.World) {
+			w.Wait(w.Host("there").Run(nil, func(l *ringo.Loop) error {
+				var mu sync.Mutex
+				mu.Lock()
+				go locksForever(&mu)
+				return l.Sleep(time.Second)
+			}))
+		})
+		return
 	}
 	t.Parallel() // ten seconds pass
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLeavesForGood$")
-	cmd.Env = append(os.Environ(), "RINGO_TEST_LEAVES=1")
-	out, err := cmd.CombinedOutput()
-	for _, want := range []string{"seed 9: a task of there has left the world",
-		"RINGO_SIM_SEED=9 go test -run '^TestLeavesForGood$'"} {
-		if err == nil || !strings.Contains(string(out), want) {
-			t.Errorf("%v, and no %q in\n%s", err, want, out)
-		}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for who, more := range map[string]string{"a task of there": "TestLeavesForGood", "a goroutine": "locksForever"} {
+		all.Go(func() {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestLeavesForGood$", "-long")
+			cmd.Env = append(os.Environ(), "RINGO_TEST_LEAVES="+who)
+			out, err := cmd.CombinedOutput()
+			for _, want := range []string{"seed 9: " + who + " has left the world", more,
+				"RINGO_SIM_SEED=9 go test -run '^TestLeavesForGood$'"} {
+				if err == nil || !strings.Contains(string(out), want) {
+					t.Errorf("%v, and no %q in\n%s", err, want, out)
+				}
+			}
+		})
 	}
 }
+
+func locksForever(mu *sync.Mutex) { mu.Lock() }
 
 // A host crashes with completions in its loop's queue, more than a turn takes: they are told before their tasks are
 // unwound, which frees the ops.

@@ -40,9 +40,10 @@ type Host struct {
 	name   string
 	addrs  []netip.Addr
 	k      *memkernel.Host
-	boots  []*Program // what begins again when the host does
-	actors []*actor   // of what runs
-	dying  []*actor   // of what a crash has ended, and that has not been unwound yet
+	asks   *stage.Guarded // k, as its loops have it
+	boots  []*Program     // what begins again when the host does
+	actors []*actor       // of what runs
+	dying  []*actor       // of what a crash has ended, and that has not been unwound yet
 	wall   time.Duration
 	drift  float64
 	since  int64 // when that began
@@ -80,6 +81,7 @@ func (w *World) Host(name string) *Host {
 	h := &Host{w: w, index: n, name: name,
 		addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), netip.AddrFrom16(v6)}}
 	h.k = w.net.Host(name, h.addrs...)
+	h.asks = stage.Guard(w.stage, h.k)
 	h.k.Disk = h.diskTime
 	h.k.Fail = h.fails
 	h.k.Room = func() { h.k.Capacity, h.k.Quota = h.Disk.Capacity, h.Disk.Quota }
@@ -182,10 +184,13 @@ func (h *Host) start(p *Program) {
 		p.err = err
 		return
 	}
-	cfg.Kernel, cfg.World = h.k, stage.Host{Stage: w.stage, Kernel: h.k, Lookup: h.lookup}
-	cfg.Clock = h.clock
+	cfg.Kernel, cfg.World = h.asks, stage.Host{Stage: w.stage, Kernel: h.asks, Lookup: h.lookup}
+	cfg.Clock = func() time.Time {
+		defer w.stage.Enter()()
+		return h.clock()
+	}
 	begun := w.w.Now()
-	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }
+	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.now() - begun) }
 	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }
 	if cfg.OnPanic == nil {
 		cfg.OnPanic = func(l *loop.Loop, v any, stack []byte) {
@@ -203,7 +208,7 @@ func (h *Host) start(p *Program) {
 		dc.Fault = func() error { return h.fault }
 		return open.With(func(dc driver.Config) (driver.Driver, error) {
 			return simdriver.Open(simdriver.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Lends: h.Lends,
-				Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+				Killed: a.l.Killed, Enter: w.stage.Enter, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
 		}, dc)
 	}
 	fn := p.fn
@@ -213,7 +218,7 @@ func (h *Host) start(p *Program) {
 	for _, l := range p.p.Loops() {
 		a := &actor{l: l, p: p}
 		actors = append(actors, a)
-		a.a = w.w.Go(func(*world.Actor) { p.p.Run(l) }, a)
+		a.a = w.w.Go(func(*world.Actor) { w.stage.Runs(l, func() { p.p.Run(l) }) }, a)
 	}
 	h.actors = append(h.actors, actors...)
 }
@@ -255,7 +260,16 @@ func (w *World) programEnded(p *Program) {
 		}
 		i++
 	}
-	if len(h.actors) == 0 && !p.dead && h.k.Open() != 0 && p.p.Err() == nil {
+	if w.goroutines { // of which the last that uses a descriptor closes it
+		w.after(0, func() { w.leftOpen(p) })
+		return
+	}
+	w.leftOpen(p)
+}
+
+// leftOpen fails the world for what a program that has ended has left open.
+func (w *World) leftOpen(p *Program) {
+	if h := p.host; len(h.actors) == 0 && !p.dead && h.k.Open() != 0 && p.p.Err() == nil {
 		w.fail(fmt.Sprintf("%s: %d descriptors are left open at the program's end", h.name, h.k.Open()))
 	}
 }
@@ -409,7 +423,7 @@ func (w *World) left(what string, stack []byte) {
 // exits is told of tasks that call runtime.Goexit, which a program may do, and a test's Fatal does.
 func (w *World) exits(l *loop.Loop) {
 	if how := goesBy(); how != exitsItself {
-		w.leaves("a task of "+w.hostOf(l.Kernel().(*memkernel.Host)).name, how)
+		w.leaves("a task of "+w.hostOf(l.Kernel().(*stage.Guarded).HostKernel.(*memkernel.Host)).name, how)
 	}
 }
 

@@ -26,14 +26,28 @@ const drainMost = time.Hour
 func play(o *options, script func(w *World)) *outcome {
 	r := &outcome{o: o}
 	before := o.t.Failed()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		r.world = newWorld(o)
-		defer r.ends(o, before)
-		r.world.plays(script)
-	}()
-	<-over
+	w := newWorld(o)
+	r.world = w
+	happens := func() {
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			w.enter()
+			defer w.end()
+			w.plays(script)
+		}()
+		<-over
+	}
+	if o.bubble == nil {
+		happens()
+	} else {
+		w.inBubble(o.bubble, happens)
+	}
+	w.watch.stop()
+	if w.alarm != nil {
+		w.alarm.Stop()
+	}
+	r.concludes(o, before)
 	return r
 }
 
@@ -94,10 +108,9 @@ func goesBy() exit {
 	}
 }
 
-// ends ends the world, and says what has become of it. The test had failed before or not.
-func (r *outcome) ends(o *options, before bool) {
+// concludes says what has become of a world. The test had failed before or not.
+func (r *outcome) concludes(o *options, before bool) {
 	w := r.world
-	w.end()
 	w.watch.takeIn() // what the script has done last, or a goroutine since
 	if err := w.trace.failed; err != nil {
 		w.fail("the trace can't be written")
@@ -128,6 +141,9 @@ func (w *World) drain() {
 	}
 	if running() > 0 {
 		w.step(w.w.Later(drainMost), func() bool { return running() == 0 })
+	}
+	if w.goroutines {
+		w.step(w.w.Now(), func() bool { return false }) // what is due
 	}
 	if w.stopped || running() == 0 {
 		return

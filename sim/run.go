@@ -33,9 +33,9 @@ type Failure struct {
 func Run(t testing.TB, seed uint64, script func(w *World)) {
 	t.Helper()
 	wantFunc(script != nil, "Run")
-	o := &options{t: t, seed: seed}
-	if fromEnvironment(o) {
-		conclude(t, play(o, script), script)
+	o := optionsOf(t)
+	if o.seed = seed; fromEnvironment(o) {
+		conclude(o.t, play(o, script), script)
 	}
 }
 
@@ -61,7 +61,7 @@ func Explore(t testing.TB, n int, script func(w *World)) {
 	all.Wait()
 	switch {
 	case e.found != nil:
-		conclude(t, e.found, script)
+		conclude(optionsOf(t).t, e.found, script)
 	case len(e.suspects) > 0:
 		slices.Sort(e.suspects)
 		t.Errorf("sim: the test has failed, but not by World.Errorf, in the world of one of these seeds: %v\n"+
@@ -92,7 +92,9 @@ func (e *exploration) explore(script func(w *World)) {
 		if i >= e.n {
 			return
 		}
-		r := play(&options{t: e.t, seed: e.first + i, many: true}, script)
+		o := optionsOf(e.t)
+		o.seed, o.many = e.first+i, true
+		r := play(o, script)
 		suspect := !e.before && e.t.Failed()
 		if r.failure == nil && !r.skips && !suspect {
 			continue
@@ -138,6 +140,15 @@ type options struct {
 	tape  []byte
 	only  map[FaultID]bool
 	trace io.Writer
+	// bubble is the test in whose bubble the world is played, see Goroutines; nil: in none.
+	bubble *testing.T
+}
+
+func optionsOf(t testing.TB) *options {
+	if with, ok := t.(*withGoroutines); ok {
+		return &options{t: with.TB, bubble: with.bubble}
+	}
+	return &options{t: t}
 }
 
 // fromEnvironment has the environment override options.

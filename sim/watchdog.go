@@ -17,6 +17,7 @@ type watchdog struct {
 	host  atomic.Pointer[Host] // whose turn it is
 	timer *time.Timer
 	seen  uint64
+	lets  uint64
 	wrong atomic.Pointer[error] // told by others than the world's goroutine
 }
 
@@ -60,6 +61,18 @@ func (d *watchdog) stands() *Host {
 	return h
 }
 
+// letsLong reports whether goroutines have been let run since it was last asked, and have not come to rest.
+func (d *watchdog) letsLong() bool {
+	s := d.w.letting.Load()
+	if s == nil {
+		return false
+	}
+	n, now := s.Lets()
+	was := d.lets
+	d.lets = n
+	return now && n == was
+}
+
 // debugged reports whether a debugger holds the process, so that time that passes says nothing.
 func debugged() bool {
 	status, err := os.ReadFile("/proc/self/status")
@@ -69,17 +82,30 @@ func debugged() bool {
 // tracer is the line of who traces the process, if anybody does.
 var tracer = regexp.MustCompile(`(?m)^TracerPid:\s*[1-9]`)
 
-// look finds a turn that does not end. Nothing can end it, so the process does.
+// look finds a turn that does not end, or goroutines that come to no rest. Nothing can end them, so the process does.
 func (d *watchdog) look() {
-	h := d.stands()
-	if h == nil || debugged() {
+	what, stacks := "", ""
+	if h := d.stands(); h != nil {
+		what = fmt.Sprintf("a task of %s has left the world: it has held it for more than %v of real time. A task "+
+			"waits only through Ringo.", h.name, stuckAfter)
+		stacks = "The stacks of all goroutines, among them its own:\n" + allStacks()
+	} else if d.letsLong() {
+		what = fmt.Sprintf("a goroutine has left the world, which has waited for it for more than %v of real time. "+
+			"Goroutines of a world wait through Ringo, for channels and times, and not for a lock whose holder waits, "+
+			"nor in the system.", stuckAfter)
+		stacks = "Their stacks:\n" + bubbled(true) + "\n\nThe stacks of those that wait, which may have locks:\n" +
+			bubbled(false)
+	}
+	if what == "" || debugged() {
 		d.timer.Reset(stuckAfter)
 		return
 	}
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	fmt.Fprintf(os.Stderr, "sim: seed %d: a task of %s has left the world: it has held it for more than %v of real "+
-		"time. A task waits only through Ringo. To run it again: %s=%d %s\nThe stacks of all goroutines, among them "+
-		"its own:\n%s\n", d.w.seed, h.name, stuckAfter, seedVariable, d.w.seed, command(d.w.t.Name()), stacks)
+	fmt.Fprintf(os.Stderr, "sim: seed %d: %s To run it again: %s=%d %s\n%s\n", d.w.seed, what, seedVariable, d.w.seed,
+		command(d.w.t.Name()), stacks)
 	os.Exit(2)
+}
+
+func allStacks() string {
+	stacks := make([]byte, 1<<20)
+	return string(stacks[:runtime.Stack(stacks, true)])
 }

@@ -28,30 +28,32 @@ type World struct {
 	// once.
 	Link Link
 
-	t         testing.TB
-	seed      uint64
-	w         *world.World
-	net       *memkernel.Network
-	stage     *stage.Stage
-	hosts     []*Host
-	named     map[string]*Host // by what look-ups call it
-	links     map[[2]*Host]Link
-	cuts      map[[2]*Host][]*partition // who has cut a way, see cut
-	names     map[string]string         // what look-ups of a name give, beside the hosts
-	programs  []*Program
-	trace     trace
-	faults    faults
-	watch     *watchdog
-	failure   *Failure
-	rightLink Link // World.Link, when it was looked at last
-	stopped   bool
-	over      bool        // the script has ended
-	ended     bool        // nothing runs any more, but deferred functions
-	quit      bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
-	late      atomic.Bool // the test is about to run out of real time
-	alarm     *time.Timer // which says so; nil: it has all there is
-	logs      []string    // the last ones
-	logged    int         // all
+	t          testing.TB
+	seed       uint64
+	w          *world.World
+	net        *memkernel.Network
+	stage      *stage.Stage
+	letting    atomic.Pointer[stage.Stage] // the same, for who looks from outside
+	hosts      []*Host
+	named      map[string]*Host // by what look-ups call it
+	links      map[[2]*Host]Link
+	cuts       map[[2]*Host][]*partition // who has cut a way, see cut
+	names      map[string]string         // what look-ups of a name give, beside the hosts
+	programs   []*Program
+	trace      trace
+	faults     faults
+	watch      *watchdog
+	failure    *Failure
+	rightLink  Link // World.Link, when it was looked at last
+	stopped    bool
+	over       bool        // the script has ended
+	ended      bool        // nothing runs any more, but deferred functions
+	goroutines bool        // there are some, see Goroutines
+	quit       bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	late       atomic.Bool // the test is about to run out of real time
+	alarm      *time.Timer // which says so; nil: it has all there is
+	logs       []string    // the last ones
+	logged     int         // all
 	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
 	happening bool
 }
@@ -59,10 +61,10 @@ type World struct {
 // Start is the time on the wall clocks of a world's hosts when the world begins.
 var Start = time.Unix(memkernel.WallStart, 0).UTC()
 
-// newWorld makes a world that is the calling goroutine's until end.
+// newWorld makes a world, which begins when it is entered.
 func newWorld(o *options) *World {
-	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), links: map[[2]*Host]Link{},
-		cuts: map[[2]*Host][]*partition{}, names: map[string]string{},
+	w := &World{t: o.t, goroutines: o.bubble != nil, seed: o.seed, w: world.NewTape(o.seed, o.tape),
+		links: map[[2]*Host]Link{}, cuts: map[[2]*Host][]*partition{}, names: map[string]string{},
 		named: map[string]*Host{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
@@ -73,8 +75,6 @@ func newWorld(o *options) *World {
 	w.net.Between = w.between
 	w.net.Chance, w.net.Overtaken = w.mishap, w.overtaken
 	w.net.Seen = w.packet
-	runtime.LockOSThread()
-	w.stage = stage.Open(stage.Rules{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64})
 	w.watch = watchOver(w)
 	if t, ok := o.t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if end, set := t.Deadline(); set {
@@ -85,14 +85,26 @@ func newWorld(o *options) *World {
 	return w
 }
 
+// enter makes the world the calling goroutine's until end. That is in a bubble, or has the world's thread.
+func (w *World) enter() {
+	rules := stage.Rules{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64}
+	if w.goroutines {
+		time.Sleep(time.Until(Start))
+		w.stage = stage.OpenWithGoroutines(rules, w.w)
+		w.w.Turnwise(true)
+	} else {
+		runtime.LockOSThread()
+		w.stage = stage.Open(rules)
+	}
+	w.letting.Store(w.stage)
+}
+
 // end ends what still runs. No coroutine of the world is left then.
 func (w *World) end() {
-	defer runtime.UnlockOSThread()
-	defer w.stage.Close()
-	defer w.watch.stop()
-	if w.alarm != nil {
-		defer w.alarm.Stop()
+	if !w.goroutines {
+		defer runtime.UnlockOSThread()
 	}
+	defer w.stage.Close()
 	w.happening, w.ended = true, true
 	for _, h := range w.hosts {
 		for len(h.actors)+len(h.dying) > 0 { // a deferred function that panics keeps no other from running
@@ -118,7 +130,13 @@ func (w *World) Rand() *rand.Rand { return w.w.Rand() }
 func (w *World) Now() time.Time { return Start.Add(w.Elapsed()) }
 
 // Elapsed returns the time since the world began.
-func (w *World) Elapsed() time.Duration { return time.Duration(w.w.Now() - world.Start) }
+func (w *World) Elapsed() time.Duration { return time.Duration(w.now() - world.Start) }
+
+// now is the clock, for goroutines too.
+func (w *World) now() int64 {
+	defer w.stage.Enter()()
+	return w.w.Now()
+}
 
 // After calls fn when d has passed, not on a loop: it must not park.
 func (w *World) After(d time.Duration, fn func()) { w.after(d, fn) }
@@ -185,7 +203,7 @@ func (w *World) step(limit int64, done func() bool) bool {
 		if w.stopped {
 			panic(errScriptEnds)
 		}
-		if !w.w.Step(limit) {
+		if !w.happensNext(limit) {
 			return false
 		}
 		if w.late.Load() {
@@ -195,6 +213,16 @@ func (w *World) step(limit int64, done func() bool) bool {
 			return true
 		}
 	}
+}
+
+// happensNext has the next event happen. It reports false if none is to come by the limit. Where there are goroutines
+// they run before, and may be what moves the clock: then it need not be an event that happens.
+func (w *World) happensNext(limit int64) bool {
+	if !w.goroutines {
+		return w.w.Step(limit)
+	}
+	w.stage.Let(limit)
+	return w.w.Step(min(limit, w.w.Now())) || w.w.Now() < limit
 }
 
 // errScriptEnds is raised in a script whose test has failed.
@@ -260,21 +288,28 @@ func (w *World) running() string {
 }
 
 // Failed reports whether the test has failed in this world.
-func (w *World) Failed() bool { return w.failure != nil }
+func (w *World) Failed() bool {
+	defer w.stage.Enter()()
+	return w.failure != nil
+}
 
 // Errorf fails the test. The world stops at its next event: only the first failure is reported.
-func (w *World) Errorf(format string, args ...any) { w.fail(fmt.Sprintf(format, args...)) }
+func (w *World) Errorf(format string, args ...any) {
+	defer w.stage.Enter()()
+	w.fail(fmt.Sprintf(format, args...))
+}
 
 // Check fails the test if err is not nil, and reports whether it is nil.
 func (w *World) Check(err error) bool {
 	if err != nil {
-		w.fail(err.Error())
+		w.Errorf("%v", err)
 	}
 	return err == nil
 }
 
 // Logf logs a line that is reported if the test fails: the last 40 lines, and how many came before.
 func (w *World) Logf(format string, args ...any) {
+	defer w.stage.Enter()()
 	line := fmt.Sprintf("%12v  ", w.Elapsed()) + fmt.Sprintf(format, args...)
 	if w.logged++; len(w.logs) == logsShown {
 		copy(w.logs, w.logs[1:])

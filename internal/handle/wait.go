@@ -61,7 +61,7 @@ func (f *foreign) runInTime(h *half) (int32, error) {
 			}
 		}
 		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
-			if err := f.watch(h); err != nil && !outOfDescriptors(err) {
+			if err := f.watch(h); err != nil && !unwatchable(err) {
 				return 0, err
 			}
 		}
@@ -121,7 +121,7 @@ func (h *half) findCaller() {
 func (f *foreign) wait(h *half) (int32, error) {
 	if !h.watched {
 		switch err := f.watch(h); {
-		case outOfDescriptors(err):
+		case unwatchable(err):
 			return f.waitByPoll(h)
 		case err != nil:
 			return 0, err
@@ -233,6 +233,8 @@ func (f *foreign) watch(h *half) (err error) {
 	switch {
 	case f.isClosing():
 		err = net.ErrClosed
+	case f.c.l != nil && !f.c.l.World().Beside():
+		err = errStaged
 	case f.file == nil:
 		err = f.duplicate()
 	}

@@ -45,11 +45,11 @@ func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
 // do it.
 func ReadMemory(into []byte, from uintptr) bool { return sys.ReadMemory(into, from) }
 
-// started is a time of the system's clock.
-var started = time.Now()
-
-// InBubble reports whether the caller is in a bubble of testing/synctest, where it is the year 2000.
-func InBubble() bool { return Implausible(int64(time.Since(started))) }
+// InBubble reports whether the caller is in a bubble of testing/synctest, where time.Now has no monotonic clock.
+func InBubble() bool {
+	now := time.Now()
+	return now == now.Round(0)
+}
 
 // Implausible reports whether a time that was measured is one that nothing here takes: it is negative, or nine years.
 // Then it was measured in a bubble of testing/synctest, from a time outside.

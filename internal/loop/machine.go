@@ -40,11 +40,8 @@ var gosched = runtime.Gosched // but in tests
 
 func (machine) Exits(*Loop) {}
 
-// Offload is never called: goroutines run what was offloaded.
-func (machine) Offload(_ *Loop, _ lane.Lane, run func()) error {
-	run()
-	return nil
-}
+// Offload leaves it to goroutines.
+func (machine) Offload(*Loop, lane.Lane, func()) (here bool, err error) { return false, nil }
 
 func (machine) Moment(l *Loop, t time.Time) int64 {
 	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http end calls by such a deadline

@@ -53,10 +53,9 @@ func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(conte
 		return l.Cause()
 	}
 	c := &call{lane: &l.set.lanes[in], task: l.cur, as: as, ctx: l.Context(), fn: fn, labels: labels.Current()}
-	if w := l.World(); !w.Beside() {
-		if err := w.Offload(l, in, c.runHere); err != nil {
-			return err
-		}
+	if here, err := l.set.world.Offload(l, in, c.runHere); err != nil {
+		return err
+	} else if here {
 		return c.result()
 	}
 	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()

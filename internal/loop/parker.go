@@ -26,6 +26,7 @@ type Parker struct {
 	l     *Loop
 	t     *Task
 	state int32 // atomic, but in Begin, which nobody else sees yet
+	once  bool  // ch is for this wait alone
 	// For is for who begins it to say what is waited for, if somebody looks: words, and for what words don't say a
 	// Describer, which is asked on the thread of the loop of the task that waits, whatever the loop of the handle is.
 	For   string
@@ -34,7 +35,8 @@ type Parker struct {
 	// A goroutine waits at ch for the one word that it has room for. One that is in a bubble of testing/synctest makes
 	// no ch, because whoever wakes it is outside and must not use what was made there; it may use one that is there.
 	// Without it blocks is locked while it waits: it locks it once more, and Wake unlocks it. BenchmarkChanGoroutines
-	// shows why that is not the way for all.
+	// shows why that is not the way for all. Beside a simulated world all are in one bubble, whose clock would stand
+	// still for who waits for a lock: ch is made there, and goes with the wait.
 	ch     chan struct{}
 	blocks sync.Mutex
 
@@ -55,7 +57,8 @@ func (p *Parker) Begin(l *Loop, t *Task) {
 	if t != nil || p.ch != nil {
 		return
 	}
-	if kernel.InBubble() {
+	bubble := kernel.InBubble()
+	if p.once = bubble && Around(); bubble && !p.once {
 		p.blocks.Lock()
 	} else {
 		p.ch = make(chan struct{}, 1)
@@ -87,11 +90,8 @@ func (p *Parker) Park() (which int, ok bool) {
 	switch {
 	case p.t != nil:
 		p.l.Park(p)
-	case p.ch != nil:
-		<-p.ch
 	default:
-		p.blocks.Lock()
-		p.blocks.Unlock()
+		p.block()
 	}
 	s := atomic.LoadInt32(&p.state)
 	return int(s - parkerClaimed), s >= parkerClaimed
@@ -108,11 +108,21 @@ func (p *Parker) ParkOn() {
 			return
 		}
 		p.l.Park((*kept)(p))
-	case p.ch != nil:
-		<-p.ch
 	default:
+		p.block()
+	}
+}
+
+// block is a goroutine's wait for the word.
+func (p *Parker) block() {
+	if p.ch == nil {
 		p.blocks.Lock()
-		p.blocks.Unlock()
+		p.blocks.Unlock() //lint:ignore SA2001 to have had it is to have waited
+		return
+	}
+	<-p.ch
+	if p.once {
+		p.ch = nil
 	}
 }
 

@@ -68,7 +68,7 @@ func Current() (*Loop, *Task) {
 		}
 	}
 	if shared != nil {
-		if g := giverHere(mine); g != nil {
+		if g := giverHere(); g != nil {
 			if l := g.Current(); l != nil {
 				return l, l.cur
 			}
@@ -107,40 +107,40 @@ func Charge() {
 // Mark is the loop's mark, for pools that tell owners from others.
 func (l *Loop) Mark() *gmark.Mark { return &l.mark }
 
-// Giver is who gives loops their turns on one thread, where nothing is beside them.
+// Giver is who gives loops their turns on one thread.
 type Giver interface {
-	// Current is the loop that has its turn; nil: none has.
+	// Here reports whether the caller is on that thread. G.
+	Here() bool
+	// Around reports whether the caller is one of the goroutines beside it, that may use what the loops have. G.
+	Around() bool
+	// Current is the loop that has its turn; nil: none has. For who is Here.
 	Current() *Loop
 	// Leaves tells that a call was made from where it may not be, and is the error.
 	Leaves(what string) error
+	// Rand is the chance of the loops' world. G.
+	Rand() uint64
 }
 
 // givers are those of the process.
 var givers struct {
 	sync.Mutex
-	list atomic.Pointer[[]*giving]
+	list atomic.Pointer[[]Giver]
 }
 
-type giving struct {
-	seat sched.Seat
-	Giver
-}
-
-// GiveTurns makes the calling goroutine, which has locked its thread, that of a Giver, until over.
+// GiveTurns makes the calling goroutine that of a Giver, until over.
 func GiveTurns(g Giver) (over func()) {
-	here := &giving{sched.CurrentSeat(), g}
-	changeGivers(func(all []*giving) []*giving { return append(all, here) })
+	changeGivers(func(all []Giver) []Giver { return append(all, g) })
 	return func() {
-		changeGivers(func(all []*giving) []*giving {
-			return slices.DeleteFunc(all, func(o *giving) bool { return o == here })
+		changeGivers(func(all []Giver) []Giver {
+			return slices.DeleteFunc(all, func(o Giver) bool { return o == g })
 		})
 	}
 }
 
-func changeGivers(change func([]*giving) []*giving) {
+func changeGivers(change func([]Giver) []Giver) {
 	givers.Lock()
 	defer givers.Unlock()
-	var all []*giving
+	var all []Giver
 	if p := givers.list.Load(); p != nil {
 		all = slices.Clone(*p)
 	}
@@ -148,11 +148,11 @@ func changeGivers(change func([]*giving) []*giving) {
 	givers.list.Store(&all)
 }
 
-// giverHere is the one whose thread the caller is on; nil: none.
-func giverHere(mine sched.Seat) Giver {
+// giver is the first of whom which reports true; nil: there is none.
+func giver(which func(Giver) bool) Giver {
 	if p := givers.list.Load(); p != nil {
 		for _, g := range *p {
-			if g.seat == mine {
+			if which(g) {
 				return g
 			}
 		}
@@ -160,8 +160,17 @@ func giverHere(mine sched.Seat) Giver {
 	return nil
 }
 
-// Astray is ErrLeft if the caller gives the turns of a simulated world, and is in none of its tasks: the system's
-// kernel would answer it. The world is told. G.
+// giverHere is the one whose thread the caller is on; nil: none.
+func giverHere() Giver { return giver(Giver.Here) }
+
+// giverAround is the one beside whose thread the caller is; nil: none.
+func giverAround() Giver { return giver(Giver.Around) }
+
+// Around reports whether the caller is a goroutine beside a simulated world. G.
+func Around() bool { return giverAround() != nil }
+
+// Astray is ErrLeft if the caller gives the turns of a simulated world, or is a goroutine there, and is in none of its
+// tasks: the system's kernel would answer it. The world is told. G.
 func Astray(what string) error {
 	if p := givers.list.Load(); p == nil || len(*p) == 0 {
 		return nil
@@ -169,7 +178,7 @@ func Astray(what string) error {
 	if l, _ := Current(); l != nil {
 		return nil
 	}
-	if g := giverHere(sched.CurrentSeat()); g != nil {
+	if g := giver(func(g Giver) bool { return g.Here() || g.Around() }); g != nil {
 		return g.Leaves(what + ", for which a host is wanted,")
 	}
 	return nil

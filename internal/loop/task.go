@@ -51,6 +51,7 @@ type taskExt struct {
 	observed context.Context // its values, as Observe has it; the loop thread's
 	joined   bool            // by a goroutine, which waits for runs, as in Parker
 	runs     sync.Mutex      // then: locked until the end
+	beside   chan struct{}   // closed at the end; nil: no goroutine beside a simulated world waits
 }
 
 // extension returns the task's ext, made by whoever is the first to ask.
@@ -253,8 +254,13 @@ func (t *Task) wakeJoiners(err error) {
 	if err != nil {
 		t.extension().err = err
 	}
-	if x := t.ext.Load(); x != nil && x.joined {
-		x.runs.Unlock()
+	if x := t.ext.Load(); x != nil {
+		if x.joined {
+			x.runs.Unlock()
+		}
+		if x.beside != nil {
+			close(x.beside)
+		}
 	}
 	waiting := t.waiting
 	t.waiting = TaskList{}
@@ -319,6 +325,15 @@ func (t *Task) join(w Waiter) error {
 	}
 	if l == nil {
 		x := t.extension()
+		if Around() {
+			if x.beside == nil {
+				x.beside = make(chan struct{})
+			}
+			ended := x.beside
+			t.mu.Unlock()
+			<-ended
+			return t.err()
+		}
 		if !x.joined {
 			x.joined = true
 			x.runs.Lock()

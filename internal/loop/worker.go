@@ -299,10 +299,10 @@ type crashError struct {
 func (e *crashError) Error() string { return e.PanicError.Error() + e.tasks }
 
 // exit runs when the coroutine ends, by Goexit or with its loop. After it the
-// runtime may give the g to an ordinary goroutine, so the mark goes first.
+// runtime may give the g to an ordinary goroutine, so the mark goes before.
 func (w *worker) exit() {
 	l := w.l
-	l.mark.Clear()
+	defer l.mark.Clear()
 	if w.at == retired {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/lane"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // World is what loops are in: this machine, or a simulated world, of which package sim/stage has the implementation. It
@@ -35,8 +36,8 @@ type World interface {
 	SchedYield(l *Loop)
 	// Exits is told of a task that ends itself by runtime.Goexit.
 	Exits(l *Loop)
-	// Offload runs what was to be offloaded in the task itself, where there is nothing beside it. T, parks.
-	Offload(l *Loop, in lane.Lane, run func()) error
+	// Offload runs what was to be offloaded in the task itself, where no goroutine may, and then says so. T, may park.
+	Offload(l *Loop, in lane.Lane, run func()) (here bool, err error)
 
 	// Moment is Loop.Moment. G.
 	Moment(l *Loop, t time.Time) int64
@@ -83,10 +84,13 @@ var (
 	ErrCrashed = errors.New("ringo: its simulated host has crashed since it was opened")
 )
 
-// StrangerTo is why the caller may not use what was opened on l, which has ended maybe: it is an Outsider, or the
-// simulated host has crashed since. G.
+// StrangerTo is why the caller may not use what was opened on l for tasks alone, which has ended maybe: it is an
+// Outsider, or a goroutine beside, or the simulated host has crashed since. G.
 func (l *Loop) StrangerTo(what string) error {
 	if err := l.World().Outsider(l, what); err != nil {
+		return err
+	}
+	if err := Astray(what); err != nil {
 		return err
 	}
 	if l.life.killed {
@@ -98,12 +102,20 @@ func (l *Loop) StrangerTo(what string) error {
 // Call is driver.Call by the kernel that Kernel gives. G.
 func Call(o *op.Op) int32 {
 	l, _ := Current()
+	if l == nil && Astray("a plain call") != nil {
+		return -sys.EPERM
+	}
 	return l.World().Call(o)
 }
 
 // Rand is a random number of the caller's world. G.
 func Rand() uint64 {
 	l, _ := Current()
+	if l == nil {
+		if g := giverAround(); g != nil {
+			return g.Rand()
+		}
+	}
 	return l.World().Rand()
 }
 

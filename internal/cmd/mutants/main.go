@@ -282,7 +282,7 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	test := exec.Command("go", args...)
 	test.Dir, test.Env = tree, env
 	out, err := test.CombinedOutput()
-	failed := regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*)`).FindString(string(out))
+	failed := failure.FindString(string(out))
 	switch {
 	case err == nil && strings.Contains(string(out), "no tests to run"):
 		return "", fmt.Errorf("there is no test %s", m.test[1])
@@ -336,6 +336,9 @@ func (p *place) plant(lines []string) ([]string, error) {
 	}
 	return slices.Concat(lines[:at], p.to, lines[at+len(p.from):]), nil
 }
+
+// failure is how a test says that it fails, or is made to: the last is a world's watchdog.
+var failure = regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*|sim: seed \d+: .* has left the world)`)
 
 func same(lines, text []string) bool {
 	for i := range text {

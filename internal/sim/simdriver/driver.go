@@ -28,6 +28,8 @@ type Config struct {
 	Killed func() bool
 	// Note is told of each result that the loop gets. nil: nobody is.
 	Note func(o *op.Op, res int32)
+	// Enter has a goroutine that calls be in the world until it leaves.
+	Enter func() (leave func())
 }
 
 // Turns are those of the driver's loop.
@@ -72,6 +74,9 @@ func Open(cfg Config) (driver.Driver, error) {
 	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Turns == nil || cfg.Killed == nil {
 		panic("driver/sim: a Config without Slab, Host, World, or who gives turns")
 	}
+	if cfg.Enter == nil {
+		cfg.Enter = func() func() { return func() {} }
+	}
 	if cfg.Now == nil {
 		cfg.Now = cfg.World.Now
 	}
@@ -94,6 +99,7 @@ func (d *engine) Info() driver.Info {
 
 // Try runs the op as a plain call, if that waits for nothing.
 func (d *engine) Try(o *op.Op) (res int32, ok bool) {
+	defer d.cfg.Enter()()
 	switch {
 	case o.Selects(), o.Def().Kind == op.Timed:
 		return 0, false
@@ -117,12 +123,14 @@ func (d *engine) note(o *op.Op, res int32) {
 
 // Receive and Send are driver.Plain.
 func (d *engine) Receive(f *fd.FD, p []byte) (res int32, ok bool) {
+	defer d.cfg.Enter()()
 	res = d.h.Receive(f.Sys(), p)
 	return res, res != -sys.EAGAIN
 }
 
 // Send sends, without waiting.
 func (d *engine) Send(f *fd.FD, p []byte) (res int32, ok bool) {
+	defer d.cfg.Enter()()
 	res = d.h.Send(f.Sys(), p)
 	return res, res != -sys.EAGAIN
 }
@@ -177,6 +185,7 @@ func (d *engine) Cancel(o *op.Op) {
 
 // Wake ends the present Wait, or the next one.
 func (d *engine) Wake() {
+	defer d.cfg.Enter()()
 	d.woken.Store(true)
 	d.wakes.Add(1)
 	d.cfg.Rouse()

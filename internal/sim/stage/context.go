@@ -168,6 +168,9 @@ type watched struct {
 
 // AfterContext has fn called between turns.
 func (s *Stage) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
+	if s.beside != nil {
+		return s.beside.afterContext(ctx, fn)
+	}
 	w := &watched{ctx, fn}
 	s.watched = append(s.watched, w)
 	return func() bool {

@@ -1,7 +1,8 @@
 // Package stage is what loops are in that are in a simulated world: one thread on which those of any number of Runs
 // take turns, by a clock of the world's own. It is the loop.World of those loops. All that belongs to a Stage happens
 // on its thread, one thing at a time: no goroutine is begun, and no timer of Go's. Who opens it gives the loops their
-// turns: each is a coroutine, whose driver gives the thread away in its Wait.
+// turns: each is a coroutine, whose driver gives the thread away in its Wait. A stage with goroutines has those of the
+// program beside it, which run between its turns.
 package stage
 
 import (
@@ -40,6 +41,7 @@ type Stage struct {
 	turns   uint64     // of its loops
 	watched []*watched
 	close   func()
+	beside  *goroutines // nil: there is nothing
 }
 
 // Open makes a stage of the calling goroutine, which has locked its thread.
@@ -50,20 +52,33 @@ func Open(rules Rules) *Stage {
 }
 
 // Close ends it, after all its loops.
-func (s *Stage) Close() { s.close() }
+func (s *Stage) Close() {
+	s.close()
+	if s.beside != nil {
+		s.beside.mu.Unlock()
+	}
+}
 
 // TurnBegins says that a loop of the stage has the thread now.
-func (s *Stage) TurnBegins(l *loop.Loop) { s.current = l }
+func (s *Stage) TurnBegins(l *loop.Loop) {
+	s.current = l
+	if s.beside != nil {
+		s.beside.begins(l)
+	}
+}
 
 // TurnEnds says that it has it no more. What contexts have ended meanwhile is looked at.
 func (s *Stage) TurnEnds() {
 	s.current = nil
+	if s.beside != nil {
+		s.beside.ends()
+	}
 	if len(s.watched) > 0 {
 		s.lookAtContexts()
 	}
 }
 
-// Current is the loop that has its turn.
+// Current is the loop that has its turn. Only where the caller is Here.
 func (s *Stage) Current() *loop.Loop { return s.current }
 
 // Leaves tells that a call was made from where it may not be.
@@ -72,30 +87,38 @@ func (s *Stage) Leaves(what string) error {
 	return loop.ErrLeft
 }
 
-// here reports whether the caller is on the stage's thread. G.
-func (s *Stage) here() bool { return s.seat.IsCurrent() }
+// Here reports whether the caller is on the stage's thread. G.
+func (s *Stage) Here() bool {
+	if s.beside != nil {
+		return s.beside.here()
+	}
+	return s.seat.IsCurrent()
+}
 
-// Beside says that there is nothing.
+// Around reports whether the caller is one of the goroutines beside the loops. G.
+func (s *Stage) Around() bool { return s.beside != nil && !s.beside.here() && s.beside.around() }
+
+// Beside says that there is nothing that a loop or a task could have wait in its place.
 func (s *Stage) Beside() bool { return false }
 
 // HasTurn reports whether it is the loop's turn, and the caller here.
-func (s *Stage) HasTurn(l *loop.Loop) bool { return s.here() && s.current == l && !l.Ended() }
+func (s *Stage) HasTurn(l *loop.Loop) bool { return s.Here() && s.current == l && !l.Ended() }
 
 // StandsStill reports whether it is nobody's turn, and the caller here.
-func (s *Stage) StandsStill() bool { return s.here() && s.current == nil }
+func (s *Stage) StandsStill() bool { return s.Here() && s.current == nil }
 
-// Reaches reports whether the caller is here.
+// Reaches reports whether the caller is here, or one of the goroutines beside.
 func (s *Stage) Reaches() bool {
-	if !s.here() {
+	if !s.Here() && !s.Around() {
 		s.Leaves("a call on a loop")
 		return false
 	}
 	return true
 }
 
-// Outsider is for callers that are no task of the loop's host.
+// Outsider is for callers that are no task of the loop's host, and no goroutine beside.
 func (s *Stage) Outsider(l *loop.Loop, what string) error {
-	if me, _ := loop.Current(); me != nil && me.Kernel() == l.Kernel() {
+	if me, _ := loop.Current(); me != nil && me.Kernel() == l.Kernel() || me == nil && s.Around() {
 		return nil
 	}
 	return s.Leaves(what)
@@ -132,24 +155,46 @@ const realGrain = 100 * time.Millisecond
 
 // Moment takes a time with a monotonic reading for one of Go's clock, since a world's times have none.
 func (s *Stage) Moment(l *loop.Loop, t time.Time) int64 {
-	now := l.Elapsed()
-	d := t.Sub(l.Config().Clock())
-	if t != t.Round(0) {
-		if d = time.Until(t); d > 0 {
-			d = (d + realGrain - 1).Truncate(realGrain)
-		}
+	switch {
+	case s.beside != nil:
+		return s.beside.moment(l, t)
+	case t == t.Round(0):
+		return loopTime(l, int64(t.Sub(l.Config().Clock())))
 	}
-	if d > 0 && int64(d) > math.MaxInt64-now {
+	d := time.Until(t)
+	if d > 0 {
+		d = (d + realGrain - 1).Truncate(realGrain)
+	}
+	return loopTime(l, int64(d))
+}
+
+// loopTime is what the loop's clock says d from now.
+func loopTime(l *loop.Loop, d int64) int64 {
+	now := l.Elapsed()
+	if d > 0 && d > math.MaxInt64-now {
 		return math.MaxInt64
 	}
-	return max(1, now+int64(d))
+	return max(1, now+d)
 }
 
 // After is by the world's clock.
-func (s *Stage) After(d time.Duration, fn func()) (stop func() bool) { return s.rules.After(d, fn) }
+func (s *Stage) After(d time.Duration, fn func()) (stop func() bool) {
+	if s.beside == nil {
+		return s.rules.After(d, fn)
+	}
+	defer s.Enter()()
+	take := s.rules.After(d, fn)
+	return func() bool {
+		defer s.Enter()()
+		return take()
+	}
+}
 
 // Rand is the world's chance.
-func (s *Stage) Rand() uint64 { return s.rules.Rand() }
+func (s *Stage) Rand() uint64 {
+	defer s.Enter()()
+	return s.rules.Rand()
+}
 
 // Kernel is a host's kernel as a Host asks it.
 type Kernel interface {
@@ -175,18 +220,21 @@ func (h Host) Call(o *op.Op) int32 { return h.Kernel.Call(o) }
 // Names are the world's.
 func (h Host) Names() func(*loop.Loop, string) ([]netip.Addr, error) { return h.Lookup }
 
-// Offload runs what was to be offloaded a turn later.
-func (h Host) Offload(l *loop.Loop, in lane.Lane, run func()) error {
-	if in == lane.StandIns {
-		return h.Leaves("a wait for a handle of another loop, or for one outside of the world,")
+// Offload runs what was to be offloaded a turn later. With goroutines beside, one runs what the program offloads.
+func (h Host) Offload(l *loop.Loop, in lane.Lane, run func()) (here bool, err error) {
+	switch {
+	case h.beside != nil && in != lane.Names && in != lane.Files:
+		return false, nil
+	case in == lane.StandIns:
+		return true, h.Leaves("a wait for a handle of another loop, or for one outside of the world,")
 	}
 	l.YieldTurn()
 	if l.Canceled() {
-		return l.Cause()
+		return true, l.Cause()
 	}
 	run()
 	if d := h.Kernel.Owed(); d > 0 {
 		l.Sleep(d)
 	}
-	return nil
+	return true, nil
 }

@@ -146,6 +146,12 @@ var ruleCases = []struct {
 		`package sock; import "time"; func f(t T) { for time.Since(b) < 3 { t.Errorf("not yet") }; ` +
 			`if time.Since(b) < 3 { g() } }`,
 		"2 waits on the wall clock"},
+	{"virtual times", "waits", "sock/some_goroutines_test.go",
+		`package sock; import "time"; func f() { time.Sleep(1); sim.Goroutines(t) }`, ""},
+	{"virtual times without a world", "waits", "sock/goroutines_test.go",
+		`package sock; import "time"; func f() { time.Sleep(1) }`, "1 waits on the wall clock"},
+	{"virtual times elsewhere", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f() { time.Sleep(1); sim.Goroutines(t) }`, "1 waits on the wall clock"},
 	{"a test's program that writes to stderr", "quiet", "sock/a_test.go",
 		`package sock; import ("os"; "os/exec"); func f(c *exec.Cmd) { c.Stderr = os.Stderr }`, "give it t.Output()"},
 	{"a program's program", "quiet", "cmd/ringo/a.go",

@@ -1,0 +1,113 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Goroutines returns t for Run, Explore and RunLoop to play worlds whose programs have goroutines beside their tasks:
+// net/http, database/sql, and what else is not written for Ringo.
+//
+//	func TestShop(t *testing.T) {
+//		sim.Explore(sim.Goroutines(t), 100, func(w *sim.World) { ... })
+//	}
+//
+// The goroutines are those that tasks, and the script, start. They may use what any goroutine may of Ringo, and of the
+// world Errorf, Check, Logf, Failed, Now and Elapsed. Files, and what is opened for no loop, are for tasks alone.
+//
+// time.Now, time.Sleep, timers and contexts are the world's for all in it, also for the script and for tasks, but that
+// a host's clock may differ. Time goes on when every goroutine waits: for Ringo, a channel, a sync.Cond, a
+// sync.WaitGroup or a time. A sync.Mutex whose holder waits, a socket of package net, and a file of package os are not
+// known to the world. After ten seconds a watchdog reports a goroutine that waits for them.
+//
+// The process has a single processor (GOMAXPROCS is 1) until t ends, and one such world is played at a time. So
+// goroutines run in the order in which they became ready, as a rule: a seed plays the same world again as far as they
+// don't depend on which of them is first.
+//
+// Offload and Compute run their function on a goroutine. Goroutines outlast the crash of a host, as nothing there does:
+// their calls fail. All must have ended ten minutes of the world's time after its end, or the test fails. An iterator
+// of iter.Pull in a task must not call Ringo.
+//
+// It panics in a bubble of testing/synctest. Any goroutine of t may call it.
+func Goroutines(t *testing.T) testing.TB {
+	t.Helper()
+	single.take()
+	t.Cleanup(single.give)
+	return &withGoroutines{t, t}
+}
+
+// single has the process have a single processor while a test wants that.
+var single oneProcessor
+
+type oneProcessor struct {
+	mu     sync.Mutex
+	wanted int // by tests
+	before int // GOMAXPROCS
+}
+
+func (p *oneProcessor) take() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted++; p.wanted == 1 {
+		p.before = runtime.GOMAXPROCS(1)
+	}
+}
+
+func (p *oneProcessor) give() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted--; p.wanted == 0 {
+		runtime.GOMAXPROCS(p.before)
+	}
+}
+
+// withGoroutines is a test whose worlds have them, in bubbles of a test's.
+type withGoroutines struct {
+	testing.TB
+	bubble *testing.T
+}
+
+// leftMost is how long goroutines may take to end when their world has.
+const leftMost = 10 * time.Minute
+
+// played has one world with goroutines be played at a time.
+var played sync.Mutex
+
+// inBubble has a world happen in a bubble of t's, and looks at what it has left there.
+func (w *World) inBubble(t *testing.T, happens func()) {
+	played.Lock()
+	defer played.Unlock()
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); !ok || !strings.HasPrefix(err.Error(), "deadlock:") {
+			panic(v)
+		}
+		w.fail(fmt.Sprintf("goroutines have not ended %v after the world's end:\n%s", leftMost, bubbled(false)))
+	}()
+	synctest.Test(t, func(*testing.T) {
+		happens()
+		time.Sleep(leftMost)
+	})
+}
+
+// bubbled is the stacks of goroutines in bubbles; or of those alone for which a bubble waits.
+func bubbled(busy bool) string {
+	var found []string
+	for s := range strings.SplitSeq(allStacks(), "\n\n") {
+		head, _, _ := strings.Cut(s, "\n")
+		if strings.Contains(head, "synctest bubble") && !(busy && strings.Contains(head, "(durable)")) {
+			found = append(found, s)
+		}
+	}
+	return strings.Join(found, "\n\n")
+}
