@@ -256,6 +256,15 @@ func TestMatrixInWorlds(t *testing.T) {
 	socktest.RunWorlds(t, worlds, matrixPart())
 }
 
+// The same by goroutines beside a world.
+func TestMatrixGoroutines(t *testing.T) {
+	worlds := 1
+	if testmain.Long() {
+		worlds = 20
+	}
+	socktest.RunGoroutines(t, worlds, matrixPart())
+}
+
 var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")
 
 // A part of the same in storms.

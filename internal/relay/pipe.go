@@ -13,7 +13,8 @@ import (
 // to another without passing through memory of ours.
 type Pipe struct {
 	R, W int32
-	Held int // bytes in it
+	Held int        // bytes in it
+	l    *loop.Loop // whose it is
 }
 
 // TakeOut reads what is in the pipe, which is empty then.
@@ -23,7 +24,7 @@ func (p *Pipe) TakeOut() []byte {
 	rest := make([]byte, p.Held)
 	for n := 0; ; {
 		o := op.Op{Code: op.Read, FD: &r, Buf: rest[n:], Off: -1}
-		res := loop.Call(&o)
+		res := p.l.World().Call(&o)
 		if res > 0 {
 			n += int(res)
 		}
@@ -84,7 +85,7 @@ func (s *Pipes) Take() (p Pipe, ok bool) {
 		s.mu.Unlock()
 		return Pipe{}, false
 	}
-	return Pipe{R: r, W: w}, true
+	return Pipe{R: r, W: w, l: s.l}, true
 }
 
 // Give takes a pipe back. One that is not empty is of no use to others.

@@ -20,7 +20,8 @@
 //
 // RunWorlds is the same in simulated worlds (package sim), a world for each cell, with the loops of Ringo's on both
 // sides: a task of the world runs the cell, and the peers are sockets of its loop, on another host where the network
-// reaches one. What a world can't do is in one list, with reasons: see omitted.go.
+// reaches one. RunGoroutines has goroutines call that are beside the world. What a world can't do is in one list, with
+// reasons: see omitted.go.
 //
 // RunFiles is the like for package file: the methods of a file.File, a pipe's end or a file on a disk, where other
 // events make no sense; calls that wait for nobody are made one after the other until the event is over.

@@ -106,6 +106,7 @@ type matrix struct {
 	worlds uint64 // of seeds from 1 to it; 0: the system's kernel
 	part   uint64 // of so many cells one is played; 0: all are
 	storm  *Storm // in which the worlds are; nil: in none
+	beside bool   // the callers are goroutines beside the worlds
 	cells  int64
 	runs   *runs // until a cell ends it
 	drains bool  // its loop is to drain

@@ -22,7 +22,7 @@ type omission struct {
 
 // Reasons that several have.
 const (
-	noGoroutines  = "in a world nobody acts but tasks: a goroutine's call is refused with loop.ErrLeft"
+	noGoroutines  = "a world's files are for tasks alone: a goroutine's call is refused with loop.ErrLeft"
 	noDescriptors = "a world's descriptors are numbers of its own kernel: none leaves it, and none comes in"
 	netsConns     = "the other connection is package net's"
 	rawCalls      = "the function is given a number that is no descriptor of the system's"
@@ -80,7 +80,8 @@ var omitted = []omission{
 	{of: "Listener", who: "callback", event: "deadline-moved deadline-flickers deadline-past deadline-ahead",
 		why: "an event.Listener has no deadline"},
 
-	{who: "goroutine", why: noGoroutines},
+	{of: "File", who: "goroutine", why: noGoroutines},
+	{of: "Conn", who: "goroutine", row: "ReadFrom/file SendFile", why: noGoroutines},
 
 	{net: "tcp-detached", why: "its connections are accepted by a goroutine"},
 	{net: "pollable", why: noDescriptors + ", so sock.Poll is refused"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,17 +113,17 @@ func (c condition) await() error {
 	return nil
 }
 
-// flag is a latch of tasks.
+// flag is a latch of tasks and goroutines.
 type flag struct {
 	condition
-	opened bool
+	opened atomic.Bool
 }
 
-func (f *flag) open() { f.opened = true }
+func (f *flag) open() { f.opened.Store(true) }
 
 func (s *simulated) latch() latch {
 	f := new(flag)
-	f.condition = condition{s, func() bool { return f.opened }}
+	f.condition = condition{s, f.opened.Load}
 	return f
 }
 

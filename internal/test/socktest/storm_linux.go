@@ -38,6 +38,7 @@ func (s *Storm) over(t *testing.T) {
 // RunStorm is RunWorlds in a storm, in which each cell is another world.
 func RunStorm(t *testing.T, s *Storm) {
 	runWorlds(t, matrix{worlds: 1, storm: s})
+	runWorlds(t, matrix{worlds: 1, storm: s, beside: true})
 	s.over(t)
 }
 

@@ -3,15 +3,22 @@
 package socktest
 
 import (
-	"ringo/internal/test/testmain"
 	"sync/atomic"
 	"testing"
+
+	"ringo/internal/test/testmain"
+	"ringo/sim"
 )
 
-// RunWorlds is Run in simulated worlds: each cell is a world of its own, of each of the seeds from 1 on. Of so many
-// cells as part says one is played.
+// RunWorlds is Run in simulated worlds, for tasks: each cell is a world of its own, of each of the seeds from 1 on. Of
+// so many cells as part says one is played.
 func RunWorlds(t *testing.T, seeds, part int) {
 	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part)})
+}
+
+// RunGoroutines is RunWorlds for goroutines.
+func RunGoroutines(t *testing.T, seeds, part int) {
+	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part), beside: true})
 }
 
 func runWorlds(t *testing.T, like matrix) {
@@ -22,7 +29,7 @@ func runWorlds(t *testing.T, like matrix) {
 			continue
 		}
 		for _, who := range callers {
-			if omits(true, "sock", net.name, who.name, "", "") != nil {
+			if (who.on == nil) != like.beside || omits(true, "sock", net.name, who.name, "", "") != nil {
 				continue
 			}
 			parts = append(parts, matrixPart{net.name + "/" + who.name, func(t *testing.T) {
@@ -49,11 +56,19 @@ func (m *matrix) fileInWorlds(t *testing.T, make func() *fileCell) {
 }
 
 func (m *matrix) fileInWorld(t *testing.T, seed uint64, make func() *fileCell) {
-	inWorld(t, seed, nil, false, m.storm, func(w *runs) (ended bool, err error) {
+	inWorld(m.tb(t), seed, nil, false, m.storm, func(w *runs) (ended bool, err error) {
 		x := make()
 		x.runs = w
 		return x.ev.ends, x.run(t)
 	})
+}
+
+// tb is the test for its worlds.
+func (m *matrix) tb(t *testing.T) testing.TB {
+	if m.beside {
+		return sim.Goroutines(t)
+	}
+	return t
 }
 
 // omits reports whether the matrix does without a cell, or what its call is refused with.
@@ -71,7 +86,7 @@ func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted 
 func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
 	for _, seed := range m.seeds(t) {
 		first := make()
-		inWorld(t, seed, first.net, first.ev.drains, m.storm, func(w *runs) (ended bool, err error) {
+		inWorld(m.tb(t), seed, first.net, first.ev.drains, m.storm, func(w *runs) (ended bool, err error) {
 			x := make() // a failed world is played again
 			x.runs = w
 			return x.ev.ended, x.run()
