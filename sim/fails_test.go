@@ -192,6 +192,13 @@ func TestLeavesForGood(t *testing.T) {
 			w.Wait(w.Host("there").Run(nil, func(*ringo.Loop) error { select {} }))
 		})
 		return
+	case "the script":
+		sim.Run(sim.Goroutines(t), 9, func(w *sim.World) {
+			said := make(chan struct{})
+			go func() { w.Logf("x"); close(said) }()
+			<-said
+		})
+		return
 	case "a goroutine":
 		sim.Run(sim.Goroutines(t), 9, func(w *sim.World) {
 			w.Wait(w.Host("there").Run(nil, func(l *ringo.Loop) error {
@@ -203,15 +210,16 @@ func TestLeavesForGood(t *testing.T) {
 		})
 		return
 	}
-	t.Parallel() // ten seconds pass
+	t.Parallel() // ten seconds pass, or twenty
 	var all sync.WaitGroup
 	defer all.Wait()
-	for who, more := range map[string]string{"a task of there": "TestLeavesForGood", "a goroutine": "locksForever"} {
+	for who, more := range map[string]string{"a task of there": "seed 9: a task of there has left the world",
+		"a goroutine": "locksForever", "the script": "seed 9: the script holds the world"} {
 		all.Go(func() {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestLeavesForGood$", "-long")
 			cmd.Env = append(os.Environ(), "RINGO_TEST_LEAVES="+who)
 			out, err := cmd.CombinedOutput()
-			for _, want := range []string{"seed 9: " + who + " has left the world", more,
+			for _, want := range []string{"seed 9: " + who, more,
 				"RINGO_SIM_SEED=9 go test -run '^TestLeavesForGood$'"} {
 				if err == nil || !strings.Contains(string(out), want) {
 					t.Errorf("%v, and no %q in\n%s", err, want, out)

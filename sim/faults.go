@@ -139,6 +139,7 @@ type Storm struct {
 
 // Storm begins a storm, which ends after d.
 func (w *World) Storm(d time.Duration, s Storm) {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Storm", s.Hosts...)
 	wantRight("World.Storm", s.check())
 	hosts := s.Hosts

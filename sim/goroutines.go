@@ -19,21 +19,26 @@ import (
 //		sim.Explore(sim.Goroutines(t), 100, func(w *sim.World) { ... })
 //	}
 //
-// The goroutines are those that tasks, and the script, start. They may use what any goroutine may of Ringo, and of the
-// world Errorf, Check, Logf, Failed, Now and Elapsed. Files, and what is opened for no loop, are for tasks alone.
+// The goroutines are those that tasks, and the script, start. They may use what any goroutine may of Ringo, and of
+// worlds and hosts all but Wait, RunFor and RunUntil, Rand, and what describes a world that has ended. Files, sockets
+// that are made for no loop, and a sockhttp.Transport without DialContext are for tasks alone.
 //
 // time.Now, time.Sleep, timers and contexts are the world's for all in it, also for the script and for tasks, but that
-// a host's clock may differ. Time goes on when every goroutine waits: for Ringo, a channel, a sync.Cond, a
-// sync.WaitGroup or a time. A sync.Mutex whose holder waits, a socket of package net, and a file of package os are not
-// known to the world. After ten seconds a watchdog reports a goroutine that waits for them.
+// a host's clock may differ. As everywhere, a task or the script that waits by them holds the others up. Deadlines are
+// by time.Now. Time goes on when every goroutine waits: for Ringo, a channel, a sync.Cond, a sync.WaitGroup or a time.
+// A sync.Mutex whose holder waits, a socket of package net, and a file of package os are not known to the world. After
+// ten to twenty seconds a watchdog ends the process, with the stacks of those that wait. So it does where a library
+// waits for the peer with a lock that others want: crypto/tls does for a handshake that a Read or Write begins (call
+// Handshake before), and net/http's HTTP/2 client for uploads beside each other that fill a link with a Bandwidth.
 //
 // The process has a single processor (GOMAXPROCS is 1) until t ends, and one such world is played at a time. So
 // goroutines run in the order in which they became ready, as a rule: a seed plays the same world again as far as they
-// don't depend on which of them is first.
+// don't depend on which of them is first. A goroutine that panics ends the process, as anywhere, and reports no seed.
 //
-// Offload and Compute run their function on a goroutine. Goroutines outlast the crash of a host, as nothing there does:
-// their calls fail. All must have ended ten minutes of the world's time after its end, or the test fails. An iterator
-// of iter.Pull in a task must not call Ringo.
+// Offload and Compute run their function on a goroutine, for which t.Fatal and t.Skip are a runtime.Goexit. Goroutines
+// outlast the crash of a host, as nothing there does: their calls fail. Close by a goroutine has begun when it returns,
+// and may take a turn of the loop. All must have ended ten minutes of the world's time after its end, or the test
+// fails; until then Ringo refuses them all. An iterator of iter.Pull in a task must not call Ringo.
 //
 // It panics in a bubble of testing/synctest. Any goroutine of t may call it.
 func Goroutines(t *testing.T) testing.TB {
@@ -94,6 +99,8 @@ func (w *World) inBubble(t *testing.T, happens func()) {
 		}
 		w.fail(fmt.Sprintf("goroutines have not ended %v after the world's end:\n%s", leftMost, bubbled(false)))
 	}()
+	defer func() { w.stage.Leave() }()
+	t.Context().Done() // is made here: what is made in a bubble can't be closed outside of it, as the test's end does
 	synctest.Test(t, func(*testing.T) {
 		happens()
 		time.Sleep(leftMost)

@@ -335,6 +335,10 @@ func TestGoroutinesRefused(t *testing.T) {
 		"remove": func(*ringo.Loop, *file.File) error { return file.Remove("/tmp/nothing") },
 		"stat":   func(*ringo.Loop, *file.File) error { _, err := file.Stat("/etc"); return err },
 		"temp":   func(*ringo.Loop, *file.File) error { _, err := file.MkdirTemp("", "x"); return err },
+		"request": func(*ringo.Loop, *file.File) error {
+			_, err := (&http.Client{Transport: &sockhttp.Transport{}}).Get("http://127.0.0.1:1")
+			return err
+		},
 		"set": func(*ringo.Loop, *file.File) error {
 			_, err := new(sock.ListenConfig).Reserve("tcp", ":0")
 			return err
@@ -448,6 +452,86 @@ func TestGoroutinesOrder(t *testing.T) {
 			w.RunFor(time.Second)
 		}
 	})
+}
+
+// What a test has made outside of the bubble, and what sleeps by Go's clock in the script or a task, does no harm.
+func TestGoroutinesSleepInTasks(t *testing.T) {
+	sim.Run(sim.Goroutines(t), 1, func(w *sim.World) {
+		var seen []time.Duration
+		for i := range 3 {
+			w.After(time.Duration(i+1)*time.Minute, func() { seen = append(seen, w.Elapsed()) })
+		}
+		p := w.Host("a").Run(nil, func(l *ringo.Loop) error {
+			time.Sleep(90 * time.Second) // a minute's event is late
+			if err := l.Sleep(time.Second); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			return l.WithContext(ctx, func() error { return l.Sleep(time.Hour) })
+		})
+		w.Check(w.Wait(p))
+		time.Sleep(time.Minute)
+		w.RunFor(time.Second)
+		w.Logf("%v", pausing{})
+		if len(seen) != 3 || seen[1] != 2*time.Minute || w.Elapsed() < time.Hour+time.Minute {
+			w.Errorf("events at %v, and now it is %v", seen, w.Elapsed())
+		}
+	})
+}
+
+// pausing takes its time to say what it is.
+type pausing struct{}
+
+func (pausing) String() string { time.Sleep(time.Second); return "" }
+
+// Goroutines have hosts crash and start, links cut and events planned.
+func TestGoroutinesRule(t *testing.T) {
+	sim.Explore(sim.Goroutines(t), 20, func(w *sim.World) {
+		h := w.Host("b")
+		begun, came := 0, false
+		h.Run(nil, func(l *ringo.Loop) error { begun++; return l.Sleep(time.Hour) })
+		p := w.Host("a").Run(nil, func(l *ringo.Loop) error {
+			return besideLoop(l, func() error {
+				w.After(time.Second, func() { came = true })
+				for range 10 {
+					time.Sleep(500 * time.Millisecond)
+					w.Logf("%v", pausing{})
+					h.Crash()
+					h.Restart()
+					h.Pause(time.Second)
+					w.Cut(h, w.Hosts()[0])
+					w.Mend(h, w.Hosts()[0])
+				}
+				time.Sleep(2 * time.Second)
+				return nil
+			})
+		})
+		w.Check(w.Wait(p))
+		if begun != 11 || !came {
+			w.Errorf("it has begun %d times, the event came: %v", begun, came)
+		}
+	})
+}
+
+// What is refused is so until the bubble's end, behind that of the world.
+func TestGoroutinesAfterTheEnd(t *testing.T) {
+	var refused [2]error
+	sim.Run(sim.GoroutinesBy(&stage{recorder: recorder{TB: t}}, t), 1, func(w *sim.World) {
+		w.Wait(w.Host("a").Run(nil, func(*ringo.Loop) error {
+			go func() {
+				time.Sleep(time.Minute)
+				_, refused[0] = file.Open("/etc/hostname")
+				_, refused[1] = new(sock.ListenConfig).Reserve("tcp", ":0")
+			}()
+			return nil
+		}))
+	})
+	for _, err := range refused {
+		if !errors.Is(err, sim.ErrOutside) {
+			t.Errorf("%v", err)
+		}
+	}
 }
 
 // Close is called with a lock held, for which others wait, as net/http does.

@@ -70,6 +70,7 @@ type actor struct {
 // Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on. It panics if another host has
 // the name, ignoring case.
 func (w *World) Host(name string) *Host {
+	defer w.stage.Enter()()
 	if h := w.named[plain(name)]; h != nil {
 		panic(fmt.Sprintf("sim: World.Host: %q: host %d has the name %q", name, h.index, h.name))
 	}
@@ -113,6 +114,7 @@ type Program struct {
 // Run starts a program on the host, now and whenever the host is restarted. cfg and fn are those of ringo.Run; Driver,
 // Pin, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
+	defer h.w.stage.Enter()()
 	wantFunc(fn != nil, "Host.Run")
 	p := &Program{host: h, cfg: cfg, fn: fn}
 	h.boots = append(h.boots, p)
@@ -297,6 +299,7 @@ func (h *Host) unwind() {
 // Its peers get no notice. Its disk keeps synced data and a random part of the rest. A crash by a task of the host
 // itself, or during its call, takes effect at the end of that call.
 func (h *Host) Crash() {
+	defer h.w.stage.Enter()()
 	if h.k.Down() {
 		return
 	}
@@ -311,11 +314,15 @@ func (h *Host) Crash() {
 }
 
 // Down reports whether the host has crashed and was not restarted.
-func (h *Host) Down() bool { return h.k.Down() }
+func (h *Host) Down() bool {
+	defer h.w.stage.Enter()()
+	return h.k.Down()
+}
 
 // Restart starts a crashed host again, with only its disk: all its programs are started. After the script's end it
 // stays down.
 func (h *Host) Restart() {
+	defer h.w.stage.Enter()()
 	h.w.after(0, func() { // when what ran has ended
 		if !h.k.Down() || h.w.over {
 			return
@@ -332,6 +339,7 @@ func (h *Host) Restart() {
 // Pause stops the host's loops for d, as on a machine that swaps or is suspended, or until it is restarted. Incoming
 // packets wait meanwhile.
 func (h *Host) Pause(d time.Duration) {
+	defer h.w.stage.Enter()()
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
 	h.paused = max(h.paused, h.w.w.Later(d))
 	h.w.w.Interrupt() // it may be one of the host's tasks that says so
@@ -340,6 +348,7 @@ func (h *Host) Pause(d time.Duration) {
 // SetDescriptors bounds how many descriptors the host may have open; more fail with EMFILE. 0 means the default, a
 // million.
 func (h *Host) SetDescriptors(most int) {
+	defer h.w.stage.Enter()()
 	if most <= 0 {
 		most = 1 << 20
 	}
@@ -348,7 +357,10 @@ func (h *Host) SetDescriptors(most int) {
 
 // SetPorts bounds how many ephemeral ports the host has for sockets such as those of Dial; more fail with
 // EADDRNOTAVAIL. As on Linux connections to different addresses may share a port. 0 means the default, 28232.
-func (h *Host) SetPorts(most int) { h.k.SetPorts(most) }
+func (h *Host) SetPorts(most int) {
+	defer h.w.stage.Enter()()
+	h.k.SetPorts(most)
+}
 
 // clock is the host's wall clock.
 func (h *Host) clock() time.Time {
@@ -357,6 +369,7 @@ func (h *Host) clock() time.Time {
 
 // StepClock moves the host's wall clock, but not its monotonic clock. Loops see it within a second.
 func (h *Host) StepClock(d time.Duration) {
+	defer h.w.stage.Enter()()
 	h.w.note(Event{Kind: ClockStepped, Host: h.index, N: int64(d)})
 	h.wall = sum(h.wall, d)
 }
@@ -375,6 +388,7 @@ func (h *Host) drifted() time.Duration {
 
 // DriftClock makes the host's wall clock gain rate seconds a second from now on, or lose them if rate is negative.
 func (h *Host) DriftClock(rate float64) {
+	defer h.w.stage.Enter()()
 	if math.IsNaN(rate) {
 		panic("sim: Host.DriftClock: the rate is NaN")
 	}
@@ -383,7 +397,10 @@ func (h *Host) DriftClock(rate float64) {
 }
 
 // Clock returns the time on the host's wall clock.
-func (h *Host) Clock() time.Time { return h.clock() }
+func (h *Host) Clock() time.Time {
+	defer h.w.stage.Enter()()
+	return h.clock()
+}
 
 // Names configures the delays and faults of a host's name look-ups.
 type Names struct {
@@ -432,6 +449,7 @@ var errOutside = errors.New("goroutines and the script can't use a world's loops
 // FailDriver makes the drivers of the host's loops fail with an error, as those of a real system may. The programs end
 // with it, as ringo.Run does.
 func (h *Host) FailDriver(err error) {
+	defer h.w.stage.Enter()()
 	h.fault = err
 	for _, a := range h.actors {
 		a.a.Rouse()
@@ -439,4 +457,7 @@ func (h *Host) FailDriver(err error) {
 }
 
 // Open returns how many descriptors the host's programs have open.
-func (h *Host) Open() int { return h.k.Open() }
+func (h *Host) Open() int {
+	defer h.w.stage.Enter()()
+	return h.k.Open()
+}

@@ -24,6 +24,7 @@ type Link struct {
 
 // Connect sets the link from one host to another, instead of World.Link. It does not change the opposite direction.
 func (w *World) Connect(from, to *Host, link Link) {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Connect", from, to)
 	wantRight("World.Connect", link.check())
 	w.links[[2]*Host{from, to}] = link
@@ -32,12 +33,14 @@ func (w *World) Connect(from, to *Host, link Link) {
 // Cut drops everything from one host to another. Streams retransmit for fifteen minutes, and idle ones notice by their
 // keep-alive probes. Cutting twice has no further effect.
 func (w *World) Cut(from, to *Host) {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Cut", from, to)
 	w.cut(from, to, nil)
 }
 
 // Mend ends a Cut. If a storm has cut the direction as well, it stays cut until the storm ends that.
 func (w *World) Mend(from, to *Host) {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Mend", from, to)
 	w.mend(from, to, nil)
 }
@@ -76,6 +79,7 @@ func (w *World) opens(way [2]*Host) {
 // Reset resets the TCP connections between two hosts, as a device between them may: both ends see it at once. It
 // returns their number.
 func (w *World) Reset(a, b *Host) int {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Reset", a, b)
 	n := w.net.Reset(a.k, b.k)
 	w.note(Event{Kind: WayReset, Host: a.index, Peer: b.index, N: int64(n)})
@@ -84,6 +88,7 @@ func (w *World) Reset(a, b *Host) int {
 
 // Partition cuts both directions between some hosts and all others.
 func (w *World) Partition(some ...*Host) {
+	defer w.stage.Enter()()
 	w.wantOwn("World.Partition", some...)
 	for _, a := range some {
 		for _, b := range w.hosts {
@@ -97,6 +102,7 @@ func (w *World) Partition(some ...*Host) {
 
 // MendAll ends every Cut, including those of storms.
 func (w *World) MendAll() {
+	defer w.stage.Enter()()
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
 			if way := [2]*Host{a, b}; len(w.cuts[way]) > 0 {

@@ -117,6 +117,7 @@ func (w *World) noteOp(h *Host, o *op.Op, res int32) {
 
 // Note adds a text to the events.
 func (w *World) Note(h *Host, what string) {
+	defer w.stage.Enter()()
 	e := Event{Kind: Noted, What: what}
 	if h != nil {
 		w.wantOwn("World.Note", h)

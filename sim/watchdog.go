@@ -18,7 +18,10 @@ type watchdog struct {
 	timer *time.Timer
 	seen  uint64
 	lets  uint64
-	wrong atomic.Pointer[error] // told by others than the world's goroutine
+	// entries and waited are what Waits has said.
+	entries uint64
+	waited  bool
+	wrong   atomic.Pointer[error] // told by others than the world's goroutine
 }
 
 // stuckAfter is how long a turn may take, in real time.
@@ -73,6 +76,18 @@ func (d *watchdog) letsLong() bool {
 	return now && n == was
 }
 
+// waitedFor reports whether a goroutine has waited for the script since it was last asked, and waits still.
+func (d *watchdog) waitedFor() bool {
+	s := d.w.letting.Load()
+	if s == nil {
+		return false
+	}
+	n, now := s.Waits()
+	was, did := d.entries, d.waited
+	d.entries, d.waited = n, now
+	return now && did && n == was
+}
+
 // debugged reports whether a debugger holds the process, so that time that passes says nothing.
 func debugged() bool {
 	status, err := os.ReadFile("/proc/self/status")
@@ -95,6 +110,11 @@ func (d *watchdog) look() {
 			"nor in the system.", stuckAfter)
 		stacks = "Their stacks:\n" + bubbled(true) + "\n\nThe stacks of those that wait, which may have locks:\n" +
 			bubbled(false)
+	}
+	if d.waitedFor() && what == "" {
+		what = fmt.Sprintf("the script holds the world for more than %v of real time, and a goroutine waits for it. "+
+			"The script waits only in World.Wait, RunFor and RunUntil.", stuckAfter)
+		stacks = "The stacks of all goroutines, among them its own:\n" + allStacks()
 	}
 	if what == "" || debugged() {
 		d.timer.Reset(stuckAfter)

@@ -142,9 +142,13 @@ func (w *World) now() int64 {
 func (w *World) After(d time.Duration, fn func()) { w.after(d, fn) }
 
 func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
+	defer w.stage.Enter()()
 	wantFunc(fn != nil, "World.After")
 	e := w.w.After(max(d, 0), fn)
-	return func() bool { return w.w.Drop(e) }
+	return func() bool {
+		defer w.stage.Enter()()
+		return w.w.Drop(e)
+	}
 }
 
 // RunFor lets time pass. A world lasts 292 years; later events never happen, and a script that waits longer fails.
@@ -295,8 +299,9 @@ func (w *World) Failed() bool {
 
 // Errorf fails the test. The world stops at its next event: only the first failure is reported.
 func (w *World) Errorf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...) // whose methods may wait
 	defer w.stage.Enter()()
-	w.fail(fmt.Sprintf(format, args...))
+	w.fail(text)
 }
 
 // Check fails the test if err is not nil, and reports whether it is nil.
@@ -309,8 +314,9 @@ func (w *World) Check(err error) bool {
 
 // Logf logs a line that is reported if the test fails: the last 40 lines, and how many came before.
 func (w *World) Logf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...) // whose methods may wait
 	defer w.stage.Enter()()
-	line := fmt.Sprintf("%12v  ", w.Elapsed()) + fmt.Sprintf(format, args...)
+	line := fmt.Sprintf("%12v  ", w.Elapsed()) + text
 	if w.logged++; len(w.logs) == logsShown {
 		copy(w.logs, w.logs[1:])
 		w.logs[logsShown-1] = line
@@ -330,7 +336,10 @@ func (w *World) fail(text string) {
 
 // Name makes look-ups of name, anywhere in the world, return the addresses of the host called host. Hosts can always be
 // looked up by their own names. Look-ups ignore case and a final dot.
-func (w *World) Name(name, host string) { w.names[plain(name)] = host }
+func (w *World) Name(name, host string) {
+	defer w.stage.Enter()()
+	w.names[plain(name)] = host
+}
 
 // plain is the one name of all that mean the same.
 func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

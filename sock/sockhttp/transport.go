@@ -92,6 +92,12 @@ func (t *Transport) headMax() int64 {
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	l, _ := loop.Current()
 	if l == nil {
+		if t.DialContext == nil { // or a simulated world's goroutine would ask the system's network
+			if err := loop.Astray("a request without DialContext"); err != nil {
+				closeBody(r)
+				return nil, err
+			}
+		}
 		return t.onGoroutine(r)
 	}
 	if err := check(r); err != nil {

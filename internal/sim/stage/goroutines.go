@@ -37,9 +37,12 @@ type goroutines struct {
 	clock Clock
 	mu    sync.Mutex
 	guest atomic.Uintptr // the g that has it; 0: none, or the stage has
-	leave func()         // ends an Enter
+	// waits is how many goroutines wait for it, and entries how many have had it.
+	waits   atomic.Int32
+	entries atomic.Uint64
+	leave   func() // ends an Enter
 
-	root gmark.G
+	root atomic.Uintptr         // the g of the stage; 0: it has ended
 	gs   map[*loop.Loop]gmark.G // of their coroutines
 	turn atomic.Pointer[turn]   // nil: nobody's
 	lets atomic.Uint64          // odd while it lets them, for who looks whether they go on
@@ -62,9 +65,10 @@ type turn struct {
 // own. What begins in the bubble from now on is beside the loops, and may use what is in the world.
 func OpenWithGoroutines(rules Rules, clock Clock) *Stage {
 	s := &Stage{rules: rules}
-	b := &goroutines{s: s, clock: clock, root: gmark.Current(), gs: map[*loop.Loop]gmark.G{}, began: time.Now(),
-		zero: clock.Now(), roused: make(chan struct{}, 1), alarm: time.NewTimer(time.Hour)}
+	b := &goroutines{s: s, clock: clock, gs: map[*loop.Loop]gmark.G{}, began: time.Now(), zero: clock.Now(),
+		roused: make(chan struct{}, 1), alarm: time.NewTimer(time.Hour)}
 	b.alarm.Stop()
+	b.root.Store(uintptr(gmark.Current()))
 	b.leave = b.leaves
 	b.mu.Lock()
 	s.beside = b
@@ -88,10 +92,17 @@ func (b *goroutines) begins(l *loop.Loop) { b.turn.Store(&turn{l, b.gs[l]}) }
 
 func (b *goroutines) ends() { b.turn.Store(nil) }
 
+// ended says that there is no stage any more.
+func (b *goroutines) ended() {
+	b.ends()
+	b.root.Store(0)
+	b.mu.Unlock()
+}
+
 // here reports whether the caller is the stage. G.
 func (b *goroutines) here() bool {
 	g := gmark.Current()
-	if g == b.root {
+	if uintptr(g) == b.root.Load() {
 		return true
 	}
 	t := b.turn.Load()
@@ -115,12 +126,25 @@ func (s *Stage) Enter() (leave func()) {
 	if b.guest.Load() == me {
 		return stays
 	}
+	b.waits.Add(1)
 	b.mu.Lock()
+	b.waits.Add(-1)
+	b.entries.Add(1)
 	b.guest.Store(me)
 	if b.sleeps {
-		b.clock.MoveTo(b.now())
+		b.catchUp()
 	}
 	return b.leave
+}
+
+// catchUp moves the world's clock to what the bubble's says, but not past what is to happen: a task, or the script, may
+// have slept by Go's clock, which holds the world up as any work does.
+func (b *goroutines) catchUp() {
+	at := b.now()
+	if next, ok := b.clock.Next(); ok {
+		at = min(at, next)
+	}
+	b.clock.MoveTo(at)
 }
 
 func (b *goroutines) leaves() {
@@ -171,7 +195,7 @@ func (s *Stage) Let(until int64) {
 		}
 		d := at - b.now()
 		if d <= 0 {
-			b.clock.MoveTo(b.now())
+			b.catchUp()
 			return
 		}
 		b.sleep(time.Duration(d))
@@ -196,7 +220,7 @@ func (b *goroutines) sleep(d time.Duration) {
 	b.mu.Lock()
 	b.lets.Add(1)
 	b.sleeps = false
-	b.clock.MoveTo(b.now())
+	b.catchUp()
 }
 
 func (b *goroutines) takePosts() {
@@ -206,6 +230,15 @@ func (b *goroutines) takePosts() {
 		fn()
 	}
 	b.s.lookAtContexts()
+}
+
+// Waits counts, and reports whether goroutines wait for the stage: who finds the same count again, while no turn is,
+// knows that the script waits for something else. G.
+func (s *Stage) Waits() (n uint64, now bool) {
+	if s.beside == nil {
+		return 0, false
+	}
+	return s.beside.entries.Load(), s.beside.waits.Load() > 0
 }
 
 // Lets counts, and reports whether goroutines run now: who looks from outside, and finds the same count again, knows
@@ -225,5 +258,6 @@ func (b *goroutines) afterContext(ctx context.Context, fn func()) (stop func() b
 
 // moment is Moment for a time of the bubble's clock, of which all are taken to be that say nothing else.
 func (b *goroutines) moment(l *loop.Loop, t time.Time) int64 {
+	defer b.s.Enter()()
 	return loopTime(l, b.zero+int64(t.Sub(b.began))-b.clock.Now())
 }

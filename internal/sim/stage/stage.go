@@ -51,13 +51,18 @@ func Open(rules Rules) *Stage {
 	return s
 }
 
-// Close ends it, after all its loops.
+// Close ends it, after all its loops. Goroutines beside go on, and may use nothing any more: Leave is for when none can
+// be left.
 func (s *Stage) Close() {
-	s.close()
 	if s.beside != nil {
-		s.beside.mu.Unlock()
+		s.beside.ended()
+		return
 	}
+	s.close()
 }
+
+// Leave ends what Close has left of a stage with goroutines.
+func (s *Stage) Leave() { s.close() }
 
 // TurnBegins says that a loop of the stage has the thread now.
 func (s *Stage) TurnBegins(l *loop.Loop) {
@@ -179,15 +184,7 @@ func loopTime(l *loop.Loop, d int64) int64 {
 
 // After is by the world's clock.
 func (s *Stage) After(d time.Duration, fn func()) (stop func() bool) {
-	if s.beside == nil {
-		return s.rules.After(d, fn)
-	}
-	defer s.Enter()()
-	take := s.rules.After(d, fn)
-	return func() bool {
-		defer s.Enter()()
-		return take()
-	}
+	return s.rules.After(d, fn)
 }
 
 // Rand is the world's chance.

@@ -243,7 +243,7 @@ func (s *simulated) connect(w *runs, n *network, full, loose bool) (e *ends, err
 		return nil, err
 	}
 	if full && n.fills() {
-		if err = s.by(home, "filling", func() error { return s.fill(e, n, loose) }); err != nil {
+		if err = s.by(home, "filling", func() error { return s.fill(home, e, n, loose) }); err != nil {
 			return nil, err
 		}
 	}
@@ -334,8 +334,9 @@ func (s *simulated) unixgram(e *ends, home *ringo.Loop, n *network, loose bool) 
 }
 
 // fill has the handle send the stream until nothing more fits: what finds no room for a while finds none. A task of
-// the handle's loop calls it.
-func (s *simulated) fill(e *ends, n *network, loose bool) error {
+// the handle's loop calls it. A datagram has a turn of its own: one that waits for its turn while the host stands still
+// finds its deadline over, and has not looked for room. A stream would fill more buffers than its peer empties in time.
+func (s *simulated) fill(home *ringo.Loop, e *ends, n *network, loose bool) error {
 	if c, ok := e.c.(*sock.Conn); ok {
 		c.SetBatching(false)
 		defer c.SetBatching(true)
@@ -346,6 +347,9 @@ func (s *simulated) fill(e *ends, n *network, loose bool) error {
 	}
 	for _, size := range sizes {
 		for {
+			if n.packets {
+				home.Yield()
+			}
 			e.c.SetWriteDeadline(s.now().Add(time.Millisecond))
 			var k int
 			var err error
