@@ -592,6 +592,7 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 	const conns = 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		for _, first := range []string{"goroutine", "peer", "shortage"} {
 			t.Run("the "+first+" comes first", func(t *testing.T) {
 				besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
@@ -653,6 +654,7 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 	const conns = 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		for _, by := range []string{"Close", "Close, they came in it", "a task"} {
 			t.Run(by, func(t *testing.T) {
 				besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
@@ -704,6 +706,7 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 // A task of another loop waits a shortage out without stopping its loop, and leaves when it is cancelled.
 func TestTaskOfAnotherLoopWaitsOutEMFILE(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		besideLoops(t, cfg, func(t *testing.T, l, from *ringo.Loop, ln *sock.Listener) {
 			fd, connect := connector(t, ln.Addr())
 			defer syscall.Close(fd)

@@ -179,6 +179,7 @@ func TestNetLingerZero(t *testing.T) {
 // Who gets no socket for want of descriptors is told what to raise.
 func TestNoDescriptorForSocket(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			set, err := sock.Reserve("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -200,7 +201,7 @@ func TestNoDescriptorForSocket(t *testing.T) {
 	})
 }
 
-// withoutDescriptors runs f while the process may open no more.
+// withoutDescriptors runs f while the process may open no more. Loops that run meanwhile are unwatched.
 func withoutDescriptors(t *testing.T, f func()) {
 	t.Helper()
 	var lim syscall.Rlimit
@@ -219,6 +220,13 @@ func withoutDescriptors(t *testing.T, f func()) {
 	}
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim)
 	f()
+}
+
+// unwatched is a configuration of loops that nobody looks at who opens files: a watch that has a file of /proc open
+// when descriptors run out closes it later, and whoever was to find none gets that one.
+func unwatched(cfg ringo.Config) ringo.Config {
+	cfg.StallLimit, cfg.HoldLimit = -1, -1
+	return cfg
 }
 
 // select watches low descriptors only. Whoever needs a higher one is told so, and
@@ -438,6 +446,7 @@ func TestWaitsShortOfDescriptors(t *testing.T) {
 
 func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn) error,
 	end func(*sock.Conn, tcpPeer, func()), want error) {
+	cfg = unwatched(cfg)
 	detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 		c, peer := next()
 		defer peer.Close()
@@ -485,6 +494,7 @@ func slots(l *ringo.Loop) (n int) {
 // A loop that ends under goroutines that wait by it for want of descriptors tells them.
 func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		result := make(chan error, 2)
 		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			ln := listen(t, l)
@@ -523,6 +533,7 @@ func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 // Goroutines wait for datagrams without a descriptor to wait by, too.
 func TestDatagramsShortOfDescriptors(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg = unwatched(cfg)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			offloaded(t, l, func() error {
 				c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")

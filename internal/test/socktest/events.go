@@ -228,8 +228,8 @@ func (x *cell) travels() time.Duration {
 // mayBeLate reports whether the deadline may have passed before what the caller waits for was there. A caller whose
 // loop stood still meanwhile finds both.
 func (x *cell) mayBeLate() bool {
-	if s, ok := x.place.(*simulated); ok && s.stormy && s.away == s.here { // the peer stands still as well
-		return true
+	if s, ok := x.place.(*simulated); ok && s.away == s.here && (s.stormy || s.here.Calls.ShortSend > 0) {
+		return true // the peer stands still as well, and may have sent only a part
 	}
 	return x.who.on == nil || !x.who.own && x.now().After(x.first) // a goroutine's may not have begun
 }

@@ -22,7 +22,8 @@ type omission struct {
 
 // Reasons that several have.
 const (
-	noGoroutines  = "a world's files are for tasks alone: a goroutine's call is refused with loop.ErrLeft"
+	noGoroutines  = "in a world without goroutines nobody acts but tasks: another's call is refused with loop.ErrLeft"
+	filesForTasks = "a world's files are for tasks alone: a goroutine's call is refused with loop.ErrLeft"
 	noDescriptors = "a world's descriptors are numbers of its own kernel: none leaves it, and none comes in"
 	netsConns     = "the other connection is package net's"
 	rawCalls      = "the function is given a number that is no descriptor of the system's"
@@ -80,8 +81,8 @@ var omitted = []omission{
 	{of: "Listener", who: "callback", event: "deadline-moved deadline-flickers deadline-past deadline-ahead",
 		why: "an event.Listener has no deadline"},
 
-	{of: "File", who: "goroutine", why: noGoroutines},
-	{of: "Conn", who: "goroutine", row: "ReadFrom/file SendFile", why: noGoroutines},
+	{of: "File", who: "goroutine", why: filesForTasks},
+	{of: "Conn", who: "goroutine", row: "ReadFrom/file SendFile", why: filesForTasks},
 
 	{net: "tcp-detached", why: "its connections are accepted by a goroutine"},
 	{net: "pollable", why: noDescriptors + ", so sock.Poll is refused"},

@@ -26,6 +26,6 @@
 //
 // # Limits
 //
-// A large write to a blocking descriptor would block. There are no links, no drain, no registered
-// files or buffers, no SQPOLL. The ops are those in the table of op_unsafe_linux.go.
+// A large write to a blocking socket would block. There are no links, no drain, no registered files or
+// buffers, no SQPOLL. The ops are those in the table of op_unsafe_linux.go.
 package uringtest

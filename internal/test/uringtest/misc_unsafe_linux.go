@@ -36,15 +36,29 @@ func (k *Kernel) write(r *Request) bool {
 	if k.wouldBlock(r) {
 		return false
 	}
-	if r.SQE.Off == position {
-		return k.once(r, call(unix.SYS_WRITE, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), 0, 0, 0))
-	}
 	n := r.SQE.Len
+	if r.SQE.Off == position {
+		if mode, err := unix.FcntlInt(uintptr(r.SQE.Fd), unix.F_GETFL, 0); err == nil && mode&unix.O_NONBLOCK == 0 &&
+			k.pipes(r.SQE.Fd) {
+			n = min(n, pipeBuf)
+		}
+		return k.once(r, call(unix.SYS_WRITE, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), 0, 0, 0))
+	}
 	if short := k.choose(Short, int(min(n, 64)), r); short > 0 {
 		n = uint32(short)
 	}
 	low, high := halves(r.SQE.Off)
 	return k.once(r, call(unix.SYS_PWRITE64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), low, high, 0))
+}
+
+// pipeBuf is what a pipe has room for that can be written to: PIPE_BUF. More, in blocking mode, is a short count, as by
+// a worker that is told to end.
+const pipeBuf = 4096
+
+// pipes reports whether a descriptor is a pipe's or a FIFO's.
+func (*Kernel) pipes(fd int32) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(fd), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
 // halves is how a 32-bit x86 passes an offset; elsewhere the first is all of it.
