@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ringo/internal/rt/gmark"
 )
 
 // Goroutines returns t for Run, Explore and RunLoop to play worlds whose programs have goroutines beside their tasks:
@@ -40,9 +42,13 @@ import (
 // and may take a turn of the loop. All must have ended ten minutes of the world's time after its end, or the test
 // fails; until then Ringo refuses them all. An iterator of iter.Pull in a task must not call Ringo.
 //
-// It panics in a bubble of testing/synctest. Any goroutine of t may call it.
+// It fails the test on processors other than amd64, arm64 and 386, and panics in a bubble of testing/synctest. Any
+// goroutine of t may call it.
 func Goroutines(t *testing.T) testing.TB {
 	t.Helper()
+	if !gmark.Exact {
+		t.Fatalf("sim: Goroutines: goroutines can't be told apart on %s", runtime.GOARCH)
+	}
 	single.take()
 	t.Cleanup(single.give)
 	return &withGoroutines{t, t}

@@ -30,7 +30,7 @@ type Clock interface {
 //	goroutines                └─▶ run ─────┘ their calls happen at once; what loops are to do is an event
 //
 // Whoever is in the world has mu: the stage, but while it waits in Let; a goroutine in its calls of the kernel, the
-// driver and the clock. The stage has no thread of its own, since that costs 50 µs a wait (BenchmarkGoroutines): who
+// driver and the clock. The stage has no thread of its own, since that costs 50 µs a wait (ADR 80): who
 // runs on it is known by its g. So an iterator of iter.Pull in a task is not known.
 type goroutines struct {
 	s     *Stage
@@ -181,7 +181,9 @@ func (s *Stage) Let(until int64) {
 	if b == nil {
 		return
 	}
-	until = min(until, b.clock.Now()+int64(letMost))
+	if now := b.clock.Now(); until-now > int64(letMost) {
+		until = now + int64(letMost)
+	}
 	for {
 		b.lets.Add(1)
 		b.mu.Unlock()

@@ -183,9 +183,7 @@ func loopTime(l *loop.Loop, d int64) int64 {
 }
 
 // After is by the world's clock.
-func (s *Stage) After(d time.Duration, fn func()) (stop func() bool) {
-	return s.rules.After(d, fn)
-}
+func (s *Stage) After(d time.Duration, fn func()) (stop func() bool) { return s.rules.After(d, fn) }
 
 // Rand is the world's chance.
 func (s *Stage) Rand() uint64 {
