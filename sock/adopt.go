@@ -72,7 +72,14 @@ func Adopt[H Adopted](l *ringo.Loop, s io.Closer, cfg *AdoptConfig) (H, error) {
 
 // AdoptSet turns a listening socket made elsewhere into a set from which each loop takes a listener; all share the one
 // socket. See Adopt. Any goroutine may call it, before or during Run.
-func AdoptSet(s io.Closer, cfg *AdoptConfig) (*ListenerSet, error) { return cfg.orZero().set(s) }
+func AdoptSet(s io.Closer, cfg *AdoptConfig) (*ListenerSet, error) { return cfg.orZero().set(s, nil) }
+
+// AdoptSet is the function AdoptSet for a socket of this program's that another process has listened with (see package
+// upgrade): it gets the options of lc, but for those that only a new socket can be given, which are AllowShared,
+// Control and MultipathTCP. It may be put into non-blocking mode. Any goroutine may call it, before or during Run.
+func (lc *ListenConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
+	return (&AdoptConfig{Exclusive: true, Balance: lc.Balance}).set(s, lc)
+}
 
 func (ac *AdoptConfig) orZero() *AdoptConfig {
 	if ac == nil {
@@ -118,28 +125,48 @@ func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err e
 	return ln, nil
 }
 
-// set adopts a set.
-func (ac *AdoptConfig) set(s io.Closer) (*ListenerSet, error) {
+// set adopts a set, which gets the options of lc, if that is not nil.
+func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
 	}
+	host := kernel.Host{}
 	a, err := ac.importSocket(s)
 	if err == nil {
 		err = a.wantListener()
 	}
+	if err == nil && lc != nil {
+		err = lc.relisten(socket{host, a.fd.Sys()}, a.network)
+	}
 	if err != nil {
 		return nil, a.refuse(err)
 	}
-	set := &ListenerSet{reserved: reserved{k: kernel.Host{}, network: a.network}, first: a.fd.Sys(), adopted: true,
-		share: new(sharedSocket), file: newSocketFile(kernel.Host{}, ""), balance: balance{evens: ac.Balance}}
+	set := &ListenerSet{reserved: reserved{k: host, network: a.network}, first: a.fd.Sys(), adopted: true,
+		share: new(sharedSocket), file: newSocketFile(host, ""), balance: balance{evens: ac.Balance}}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
-		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)
+		set.unix, set.file = &addr, newSocketFile(host, addr.Name)
 	} else if err := set.nameTCP(); err != nil {
 		return nil, a.refuse(err)
 	}
 	closeOriginal(s)
 	return set, nil
+}
+
+// relisten gives a socket that listens these options.
+func (lc *ListenConfig) relisten(s socket, network string) error {
+	if err := lc.check(network); err != nil {
+		return err
+	}
+	if lc.Options != (Options{}) {
+		if err := lc.Options.set(s); err != nil {
+			return err
+		}
+	}
+	if unixNetwork(network) {
+		return s.listen(lc.Backlog)
+	}
+	return lc.listen(s, true)
 }
 
 // packet adopts a socket of UDP.

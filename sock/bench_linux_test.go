@@ -386,8 +386,11 @@ func BenchmarkAccept(b *testing.B) {
 	listens := map[string]func() (*sock.ListenerSet, error){
 		"tcp":         func() (*sock.ListenerSet, error) { return sock.Reserve("tcp", "127.0.0.1:0") },
 		"unix shared": func() (*sock.ListenerSet, error) { return sock.Reserve("unix", abstractName()) },
+		"tcp shared": func() (*sock.ListenerSet, error) {
+			return (&sock.ListenConfig{OneSocket: true}).Reserve("tcp", "127.0.0.1:0")
+		},
 	}
-	for _, kind := range []string{"tcp", "unix shared"} {
+	for _, kind := range []string{"tcp", "tcp shared", "unix shared"} {
 		for _, who := range []string{"task", "goroutine"} {
 			b.Run(kind+"/"+who, func(b *testing.B) {
 				set, err := listens[kind]()

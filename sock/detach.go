@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/internal/relay"
 	"ringo/internal/sys"
 )
@@ -98,13 +99,46 @@ func (ln *Listener) File() (*os.File, error) {
 	err := (*rawListener)(ln).Control(func(fd uintptr) {
 		n = ln.l.Kernel().Dup(int32(fd))
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case n < 0:
-		return nil, ln.fail("file", callError("fcntl", n))
 	}
-	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", ln.Addr().Network(), ln.Addr())), nil
+	return passedFile(n, ln.Addr(), ln.fail)
+}
+
+// passedFile is a file of a new descriptor of a listening socket, or of the result of making it.
+func passedFile(n int32, addr net.Addr, fail func(op string, err error) error) (*os.File, error) {
+	if n < 0 {
+		return nil, fail("file", callError("fcntl", n))
+	}
+	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", addr.Network(), addr)), nil
+}
+
+// File is Listener.File for a set whose loops share one socket, as those of ListenConfig.OneSocket, of Unix sockets and
+// of AdoptSet do: what follows listens on it, and gets the peers that wait there. Other sets get an error that is
+// errors.ErrUnsupported, closed ones net.ErrClosed. The file of a Unix socket is removed as ever, unless
+// SetUnlinkOnClose says otherwise. Any goroutine may call it; it does not park.
+func (s *ListenerSet) File() (*os.File, error) {
+	if s.network == "" {
+		return nil, errZero
+	}
+	fail := func(op string, err error) error {
+		return &net.OpError{Op: op, Net: s.network, Addr: s.Addr(), Err: err}
+	}
+	for _, home := range []*loop.Loop{loop.Home(), s.home} {
+		if err := home.World().Passage(); err != nil {
+			return nil, fail("file", err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.share == nil:
+		return nil, fail("file", fmt.Errorf("%w: each loop has a socket of its own; see ListenConfig.OneSocket",
+			errors.ErrUnsupported))
+	case s.first < 0:
+		return nil, fail("file", net.ErrClosed)
+	}
+	return passedFile(s.k.Dup(s.first), s.Addr(), fail)
 }
 
 // Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the

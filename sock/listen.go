@@ -61,6 +61,11 @@ type ListenConfig struct {
 	// It is for listeners of a set, made by Reserve or ListenAndServe; of several sets each is balanced by itself.
 	// Listen of one loop fails if it is set.
 	Balance bool
+	// OneSocket has the loops of a set share one listening socket, as those of a Unix socket always do. So it can be
+	// passed on, with the peers that wait in it: see ListenerSet.File and package upgrade. Each loop takes a connection
+	// only when its Accept is called. That costs more for each new connection than a socket for each loop does, and
+	// nothing afterwards. Listen of one loop, which has a socket of its own, fails if it is set.
+	OneSocket bool
 }
 
 // Listen makes a listener of l with a socket of its own. network is "tcp", "tcp4" or "tcp6"; for "tcp" an address
@@ -86,8 +91,8 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if !e.IsCurrent() {
 		return nil, listenError(network, nil, stranger(e))
 	}
-	if lc.Balance {
-		return nil, listenError(network, nil, errBalanceOfOne)
+	if err := lc.forSets(); err != nil {
+		return nil, listenError(network, nil, err)
 	}
 	if unixNetwork(network) {
 		return lc.listenUnix(e, network, address)
@@ -128,11 +133,22 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 		set.k.Close(set.first)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
+	if lc.OneSocket {
+		set.share, set.file = new(sharedSocket), newSocketFile(set.k, "")
+	}
 	return set, nil
 }
 
-// errBalanceOfOne is why one loop's listener has nobody to share with.
-var errBalanceOfOne = fmt.Errorf("ListenConfig.Balance: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
+// forSets is why one loop's listener can't be made so: it has nobody to share with.
+func (lc *ListenConfig) forSets() error {
+	switch {
+	case lc.Balance:
+		return fmt.Errorf("ListenConfig.Balance: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
+	case lc.OneSocket:
+		return fmt.Errorf("ListenConfig.OneSocket: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
+	}
+	return nil
+}
 
 // nameTCP notes the address of a new set's socket.
 func (s *ListenerSet) nameTCP() (err error) {
@@ -239,7 +255,7 @@ func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err err
 	}
 	switch {
 	case s.share != nil:
-		if err = s.reopen(); err != nil {
+		if err = s.reopen(l); err != nil {
 			return -1, nil, err
 		}
 		if fd, file, err = s.takeShared(); err != nil {
@@ -354,8 +370,8 @@ const backlogMax = 65535
 // else was bound at the same time and was faster: with SO_REUSEADDR two may be
 // bound, but one listens.
 func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (int32, error) {
-	if lc.Backlog < 0 {
-		return -1, listenError(network, tcpAddr(ap), fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
+	if err := lc.check(network); err != nil {
+		return -1, listenError(network, tcpAddr(ap), err)
 	}
 	s, err := newTCPSocket(k, familyOf(ap), lc.MultipathTCP)
 	if err != nil {
@@ -388,10 +404,25 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 	if err == nil {
 		err = s.bind(ap)
 	}
+	if err == nil {
+		err = lc.listen(s, false)
+	}
+	set(solSocket, soReuseport, 1)
+	return err
+}
+
+// listen has a socket that is bound listen. One that listens again, which others may have made, gets what is off, too.
+func (lc *ListenConfig) listen(s socket, again bool) (err error) {
+	set := func(level, name, value int) {
+		if err == nil && (again || value != 0) {
+			err = s.set(level, name, value)
+		}
+	}
 	// What accepted sockets inherit: what package net sets on each.
 	set(protoTCP, tcpNodelay, 1)
-	if keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig); keep.Enable {
-		set(solSocket, soKeepalive, 1)
+	keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig)
+	set(solSocket, soKeepalive, boolInt(keep.Enable))
+	if keep.Enable {
 		idle, interval, count := probes(keep)
 		for option, v := range map[int]int{tcpKeepidle: idle, tcpKeepintvl: interval, tcpKeepcnt: count} {
 			if v >= 0 {
@@ -399,16 +430,11 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 			}
 		}
 	}
-	if lc.DeferAccept > 0 {
-		set(protoTCP, tcpDefer, seconds(lc.DeferAccept))
-	}
-	if lc.FastOpen > 0 {
-		set(protoTCP, tcpFastopen, lc.FastOpen)
-	}
+	set(protoTCP, tcpDefer, seconds(max(lc.DeferAccept, 0)))
+	set(protoTCP, tcpFastopen, max(lc.FastOpen, 0))
 	if err == nil {
 		err = s.listen(lc.Backlog)
 	}
-	set(solSocket, soReuseport, 1)
 	return err
 }
 

@@ -110,9 +110,9 @@ func TestLoopsShare(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const loops, conns = 3, 200
 		cfg.Loops = loops
-		for _, how := range []string{"Listen", "ListenerSet"} {
+		for _, how := range []string{"Listen", "ListenerSet", "OneSocket"} {
 			t.Run(how, func(t *testing.T) {
-				set, err := sock.Reserve("tcp", "127.0.0.1:0")
+				set, err := (&sock.ListenConfig{OneSocket: how == "OneSocket"}).Reserve("tcp", "127.0.0.1:0")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +128,7 @@ func TestLoopsShare(t *testing.T) {
 				go func() {
 					done <- socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 						listen := func() (*sock.Listener, error) { return sock.Listen(l, "tcp", addr) }
-						if how == "ListenerSet" {
+						if how != "Listen" {
 							listen = func() (*sock.Listener, error) { return set.Listen(l) }
 						}
 						ln, err := listen()

@@ -935,6 +935,153 @@ func TestAdoptSet(t *testing.T) {
 	})
 }
 
+// A set's socket goes on by its File where the set has ended: peers that wait are served by who adopts it, with the
+// options that this one asks for. What the loops have for themselves can't go on so.
+func TestSetPassedOn(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, network := range []string{"tcp", "unix"} {
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = socketPath(t)
+			}
+			set, err := (&sock.ListenConfig{OneSocket: true, Backlog: 7}).Reserve(network, addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr = set.Addr().String()
+			f, err := set.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			set.SetUnlinkOnClose(false)
+			var peers []net.Conn
+			dialOne := func() {
+				peer, err := net.Dial(network, addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { peer.Close() })
+				peers = append(peers, peer)
+			}
+			serve := func(set *sock.ListenerSet, number string) {
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() {
+					done <- sock.ServeSets(ctx, &cfg, []*sock.ListenerSet{set}, func(c *sock.Conn) {
+						c.Write([]byte(number))
+					})
+				}()
+				patience.Within(t.Name(), func() {
+					for _, peer := range peers {
+						if got, err := io.ReadAll(peer); string(got) != number {
+							t.Errorf("the peer read %q, %v, want %s", got, err, number)
+						}
+					}
+					cancel()
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				})
+				peers = nil
+				if _, err := set.File(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the File of a set that has ended: %v", err)
+				}
+			}
+			dialOne()
+			serve(set, "1")
+			dialOne() // nobody accepts
+			again := &sock.ListenConfig{Backlog: 9}
+			if network == "tcp" {
+				again.DeferAccept, again.KeepAlive, again.FastOpen = time.Hour, -1, 3
+			}
+			set, err = again.AdoptSet(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f, err = set.File(); err != nil {
+				t.Fatal(err)
+			}
+			if network == "tcp" {
+				wantOptions(t, f, map[[2]int]int{{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE}: 0,
+					{syscall.IPPROTO_TCP, tcpFastOpen}: 3})
+				// How long it defers is counted in retransmissions, of which an hour has more than none.
+				if n, err := getInt(f, syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT); n < 600 || err != nil {
+					t.Errorf("it defers %d, %v", n, err)
+				}
+				set.Close()
+				if set, err = new(sock.ListenConfig).AdoptSet(f); err != nil {
+					t.Fatal(err)
+				}
+				if f, err = set.File(); err != nil {
+					t.Fatal(err)
+				}
+				wantOptions(t, f, map[[2]int]int{{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE}: 1,
+					{syscall.IPPROTO_TCP, tcpFastOpen}: 0, {syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT}: 0})
+			}
+			f.Close()
+			dialOne()
+			set.SetUnlinkOnClose(true)
+			serve(set, "2")
+			if _, err := os.Stat(addr); network == "unix" && err == nil {
+				t.Error("the file is left")
+			}
+		}
+		if _, err := (&sock.ListenConfig{Backlog: -1}).AdoptSet(listenNet(t)); err == nil {
+			t.Error("a backlog of -1 was adopted")
+		}
+	})
+	for name, set := range map[string]*sock.ListenerSet{"zero": new(sock.ListenerSet), "of several": reserved(t)} {
+		if f, err := set.File(); f != nil || err == nil || name != "zero" && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("the File of a set, %s: %v", name, err)
+		}
+		set.SetUnlinkOnClose(true) // of a file that there is not
+	}
+}
+
+const tcpFastOpen = 23 // TCP_FASTOPEN, tcp(7)
+
+// listenNet is a listener of package net's.
+func listenNet(t *testing.T) net.Listener {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// reserved is a set of which each loop has a socket.
+func reserved(t *testing.T) *sock.ListenerSet {
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { set.Close() })
+	return set
+}
+
+func getInt(f syscall.Conn, level, option int) (n int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if bad := raw.Control(func(fd uintptr) { n, err = syscall.GetsockoptInt(int(fd), level, option) }); bad != nil {
+		return 0, bad
+	}
+	return n, err
+}
+
+// wantOptions looks at options of a socket, by level and name.
+func wantOptions(t *testing.T, f syscall.Conn, want map[[2]int]int) {
+	t.Helper()
+	for option, want := range want {
+		if n, err := getInt(f, option[0], option[1]); n != want || err != nil {
+			t.Errorf("option %v is %d, %v, want %d", option, n, err, want)
+		}
+	}
+}
+
 // A set of a socket from elsewhere is over when its listeners have closed: its address is
 // not the program's to listen on anew.
 func TestAdoptSetEnds(t *testing.T) {

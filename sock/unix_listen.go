@@ -39,12 +39,19 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 
 // reopen makes the set's socket anew when all listeners of the one before have closed,
 // as siblings of a TCP socket are made at any time. The caller holds mu.
-func (s *ListenerSet) reopen() error {
+func (s *ListenerSet) reopen(l *loop.Loop) error {
 	if s.first >= 0 {
 		return nil
 	}
-	if s.adopted { // it is gone, and its address not ours to take
+	if s.adopted || l.Set().Ends() { // it is gone, and its address not ours to take, or a successor's by now
 		return listenError(s.network, s.Addr(), net.ErrClosed)
+	}
+	if s.unix == nil {
+		fd, err := s.lc.open(s.k, s.network, s.addr, !s.lc.AllowShared)
+		if err == nil {
+			s.first, s.file = fd, newSocketFile(s.k, "")
+		}
+		return err
 	}
 	fd, file, err := s.lc.openUnix(s.k, s.network, s.unix.Name)
 	if err == nil {
@@ -57,16 +64,8 @@ func (s *ListenerSet) reopen() error {
 // if there is one of that name, also one that a program left which is gone.
 func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, *socketFile, error) {
 	addr := &net.UnixAddr{Name: name, Net: network}
-	if lc.Backlog < 0 {
-		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
-	}
-	if lc.DeferAccept > 0 {
-		return -1, nil, listenError(network, addr,
-			fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
-	}
-	if lc.FastOpen > 0 {
-		return -1, nil, listenError(network, addr,
-			fmt.Errorf("ListenConfig.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
+	if err := lc.check(network); err != nil {
+		return -1, nil, listenError(network, addr, err)
 	}
 	s, err := newSocket(k, sys.AFUnix, unixType(network))
 	if err != nil {
@@ -82,6 +81,19 @@ func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, 
 		return -1, nil, listenError(network, addr, err)
 	}
 	return s.n, file, nil
+}
+
+// check is what is wrong with the options for a network.
+func (lc *ListenConfig) check(network string) error {
+	switch {
+	case lc.Backlog < 0:
+		return fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog)
+	case lc.DeferAccept > 0 && unixNetwork(network):
+		return fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported)
+	case lc.FastOpen > 0 && unixNetwork(network):
+		return fmt.Errorf("ListenConfig.FastOpen of a Unix socket: %w", errors.ErrUnsupported)
+	}
+	return nil
 }
 
 // bindUnix gives a socket its name.
@@ -108,6 +120,15 @@ func noUnixName(call string) error { return callError(call, -sys.EINVAL) }
 func (ln *Listener) SetUnlinkOnClose(unlink bool) {
 	if ln.file != nil {
 		ln.file.own(unlink)
+	}
+}
+
+// SetUnlinkOnClose is Listener.SetUnlinkOnClose for all listeners of the set. Any goroutine may call it.
+func (s *ListenerSet) SetUnlinkOnClose(unlink bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil {
+		s.file.own(unlink)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // not wait. G.
 func (s *Set) OnDrain(fn func()) {
 	s.mu.Lock()
-	begun := s.draining || s.stopping || s.over
+	begun := s.ends()
 	if !begun {
 		s.onDrain = append(s.onDrain, fn)
 	}
@@ -17,6 +17,16 @@ func (s *Set) OnDrain(fn func()) {
 		fn()
 	}
 }
+
+// Ends reports whether the Run drains, or ends without: a loop may not know yet. G.
+func (s *Set) Ends() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ends()
+}
+
+// ends is Ends, under mu.
+func (s *Set) ends() bool { return s.draining || s.stopping || s.over }
 
 // tellDrain calls those who asked for it. The caller has set what OnDrain looks at.
 func (s *Set) tellDrain() {
