@@ -146,6 +146,17 @@ type Handler struct {
 	// in its place. A move that the other loop refuses, for example since it has begun to drain, ends on the loop where
 	// it began, with another Conn, and with Moved.
 	Moved func(c *Conn)
+	// Drain, if not nil, is called when the program drains, once for each connection that is between two requests, at
+	// once or when it comes to be so, in place of ending it. Then the connection is served on, until its peer ends it,
+	// Request returns an error, its read deadline passes, or Grace is over. If Drain returns an error, the connection
+	// is closed. It runs as Request does, and is the place to send the peer elsewhere, to set a deadline for the last
+	// request, or to take the connection out, as package upgrade does.
+	Drain func(c *Conn) error
+	// More, if not nil, gives connections that come another way than by the listener, to be served as if it had
+	// accepted them: those that a predecessor of the program passes on, for example (package upgrade). They have to be
+	// of loop l, and no other caller's. Each call of Serve calls it again and again, in a task of its own, until it
+	// returns an error, which is no more than that; and returns after that. It may park.
+	More func(l *ringo.Loop) (*Conn, error)
 	// Unread is how many bytes Request may leave unread; the default is 65536. If it leaves more, the connection is
 	// closed with bufio.ErrBufferFull. On network unixpacket it has to read its record.
 	Unread int
@@ -155,7 +166,8 @@ type Handler struct {
 type server struct {
 	l      *loop.Loop
 	h      *Handler
-	open   int  // connections
+	open   int // connections, and takeMore
+	more   *ringo.Task
 	ended  bool // the task of Serve was cancelled: all are to be closed
 	waiter *loop.Task
 	gives  loop.Inherited // to requests, of who called Serve
@@ -164,12 +176,12 @@ type server struct {
 }
 
 // Serve accepts connections and calls h for their requests. It returns nil once accepting has stopped and the last
-// connection is closed. A connection between requests needs no stack. When the program drains, idle connections are
-// closed at once. Busy ones are shut down when Request returns, and closed when the peer has ended its side too, at
-// most a second later. Two kinds are served first: connections accepted in the last five seconds whose first request
-// has not come, and those of which Request has left bytes unread, because the rest of a request is to come. A Request
-// that has not returned when ringo.Config.Grace is over is cancelled, like any task. Only a task of l may call Serve;
-// it parks.
+// connection is closed. A connection between requests needs no stack. When the program drains, and there is no
+// Handler.Drain, idle connections are closed at once. Busy ones are shut down when Request returns, and closed when the
+// peer has ended its side too, at most a second later. Two kinds are served first: connections accepted in the last
+// five seconds whose first request has not come, and those of which Request has left bytes unread, because the rest of
+// a request is to come. A Request that has not returned when ringo.Config.Grace is over is cancelled, like any task.
+// Only a task of l may call Serve; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln == nil {
 		return errors.New("sock: Serve of a nil Listener")
@@ -191,6 +203,10 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	s.patience.Owner = s
 	defer e.Timers().Remove(&s.patience)
 	ln.member.begins(s)
+	if h.More != nil {
+		s.open++
+		s.more = l.Go(s.takeMore)
+	}
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
@@ -209,6 +225,34 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	}
 }
 
+// takeMore serves what comes another way than by the listener, in a task of its own.
+func (s *server) takeMore() {
+	defer s.left()
+	for {
+		c, err := s.h.More((*ringo.Loop)(s.l))
+		switch {
+		case err != nil:
+			return
+		case c == nil || c.l != s.l || c.serve.by != nil:
+			panic("sock: Handler.More returned no connection of the loop's that nobody else serves")
+		case s.ended:
+			c.Close()
+		default:
+			c.core.SetIdle(false)
+			s.add(c)
+		}
+	}
+}
+
+// left is for a connection that is served no more.
+func (s *server) left() {
+	s.open--
+	if s.open == 0 && s.waiter != nil {
+		s.l.Ready(s.waiter)
+		s.waiter = nil
+	}
+}
+
 // add begins to serve a connection.
 func (s *server) add(c *Conn) {
 	s.open++
@@ -216,7 +260,7 @@ func (s *server) add(c *Conn) {
 	if s.l.Draining() {
 		s.expect()
 	}
-	if s.h.Open != nil || c.in.IsReady() {
+	if s.h.Open != nil || c.in.Any() || c.in.IsReady() || c.serve.tells(c) {
 		c.serve.start(c)
 		return
 	}
@@ -234,7 +278,7 @@ func (s *server) expect() {
 // Fire ends it.
 func (s *server) Fire(*timer.Timer) {
 	s.each(func(c *Conn) {
-		if !c.serve.spoken && !c.serve.leaving {
+		if !c.serve.spoken && !c.serve.leaving && !c.serve.told {
 			c.serve.drain(c)
 		}
 	})
@@ -244,6 +288,9 @@ func (s *server) Fire(*timer.Timer) {
 // Request returns.
 func (s *server) closeAll() {
 	s.ended = true
+	if s.more != nil {
+		s.more.Cancel()
+	}
 	s.each(func(c *Conn) { c.serve.drain(c) })
 }
 

@@ -420,6 +420,13 @@ func (d *diary) requests() (n int) {
 	return n
 }
 
+// conns is how many connections there have been.
+func (d *diary) conns() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.lines)
+}
+
 // wantEnd waits for a connection's Closed.
 func (d *diary) wantEnd(t *testing.T, what string, want error) {
 	t.Helper()
@@ -738,6 +745,241 @@ func TestServeDrain(t *testing.T) {
 		d.wantEnd(t, "busy", net.ErrClosed)
 		s.stop()
 		d.check(t, 11)
+	})
+}
+
+// A Handler's Drain is called once for each connection when it is between two requests in a drain, which goes on as
+// long as Drain has it.
+func TestServeDrainTells(t *testing.T) {
+	t.Parallel()
+	errDrain := errors.New("not here")
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var d diary
+		ends := []error{errDrain, os.ErrDeadlineExceeded, net.ErrClosed} // in whatever order
+		working := make(chan bool, 1)
+		finish := make(chan bool)
+		h := d.over(sock.Handler{
+			Request: func(c *sock.Conn) error {
+				p := make([]byte, c.Buffered())
+				c.Read(p)
+				c.SetValue(string(p))
+				if string(p) == "work" {
+					working <- true
+					awaitIn(c.Loop(), finish)
+				}
+				_, err := c.Write(p)
+				return err
+			},
+			Drain: func(c *sock.Conn) error {
+				d.note(c, "request") // in whose place it is
+				c.Write([]byte("bye"))
+				switch c.Value() {
+				case "fails":
+					return errDrain
+				case "limits":
+					c.SetReadDeadline(c.Loop().Now().Add(time.Millisecond))
+				case "closes":
+					c.Close()
+				}
+				return nil
+			},
+		})
+		s := serve(t, cfg, perRequest(h))
+		peers := map[string]tcpPeer{}
+		for _, does := range []string{"stays", "fails", "limits", "closes", "work"} {
+			peers[does] = s.dial()
+			if does != "work" {
+				wantEcho(t, peers[does], []byte(does))
+			}
+		}
+		send(t, peers["work"], "work")
+		<-working
+		peers[""] = s.dial() // and says nothing
+		eventually(t, "all to be served", func() bool { return d.conns() == len(peers) })
+		s.cancel()
+		for _, does := range []string{"fails", "limits", "closes"} {
+			if got, err := io.ReadAll(peers[does]); string(got) != "bye" || err != nil {
+				t.Errorf("%s: the peer got %q, %v", does, got, err)
+			}
+		}
+		patience.Within(t.Name(), func() {
+			for range 3 {
+				got := <-d.ends
+				ends = slices.DeleteFunc(ends, func(want error) bool { return errors.Is(got, want) })
+			}
+		})
+		if len(ends) != 0 {
+			t.Errorf("Closed was not called with %v", ends)
+		}
+		close(finish)
+		for does, want := range map[string]string{"stays": "bye", "work": "workbye", "": "bye"} {
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(peers[does], got); string(got) != want || err != nil {
+				t.Errorf("%q: the peer got %q, %v, want %s", does, got, err, want)
+			}
+			wantEcho(t, peers[does], []byte("once more"))
+			wantEcho(t, peers[does], []byte("and again"))
+			peers[does].Close()
+			d.wantEnd(t, does, io.EOF)
+		}
+		s.stop()
+		d.check(t, 6)
+	})
+}
+
+// What Drain has go on ends with Grace.
+func TestServeDrainTellsUntilGrace(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = 10 * time.Millisecond
+		var d diary
+		told := make(chan bool, 1)
+		s := serve(t, cfg, perRequest(d.over(sock.Handler{
+			Request: func(c *sock.Conn) error {
+				p := make([]byte, c.Buffered())
+				c.Read(p)
+				_, err := c.Write(p)
+				return err
+			},
+			Drain: func(c *sock.Conn) error { told <- true; return nil },
+		})))
+		peer := s.dial()
+		send(t, peer, "x")
+		s.cancel()
+		if n, err := io.ReadFull(peer, make([]byte, 1)); n != 1 {
+			t.Error(err)
+		}
+		<-told
+		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("when Grace is over the peer has %d bytes, %v", n, err)
+		}
+		d.wantEnd(t, "after Grace", net.ErrClosed)
+		s.stop()
+	})
+}
+
+// Connections that did not come by the listener are served as if they had, from what they have unread, and Serve
+// returns when no more come.
+func TestServeMore(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var d diary
+			returned, closed := false, 0
+			come := ringo.NewChan[*sock.Conn](0)
+			done := l.Go(func() {
+				defer func() { returned = true }()
+				err := sock.Serve(l, ln, d.over(sock.Handler{
+					Request: func(c *sock.Conn) error {
+						p := make([]byte, c.Buffered())
+						if len(p) == 0 { // the end
+							return nil
+						}
+						c.Read(p)
+						_, err := c.Write(p)
+						return err
+					},
+					Closed: func(*sock.Conn, error) { closed++ },
+					More: func(at *ringo.Loop) (*sock.Conn, error) {
+						if at != l {
+							t.Errorf("More is called for another loop")
+						}
+						return come.Recv()
+					},
+				}))
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			for i := range 3 {
+				if i == 2 {
+					ln.Close()
+				}
+				c, peer, err := sock.Pipe(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer peer.Close()
+				wantHello := func() {
+					p := make([]byte, 5)
+					if n, err := io.ReadFull(peer, p); string(p) != "hello" || err != nil {
+						t.Errorf("the peer read %q, %v", p[:n], err)
+					}
+				}
+				if i > 0 { // it has been read from, and has something unread
+					peer.Write([]byte("hello"))
+					peer.Flush()
+					if p, err := c.Peek(1); len(p) != 1 || err != nil {
+						t.Errorf("Peek: %q, %v", p, err)
+					}
+				}
+				if err := come.Send(c); err != nil {
+					t.Error(err)
+				}
+				if i > 0 {
+					wantHello()
+				}
+				peer.Write([]byte("hello"))
+				wantHello()
+				peer.Close()
+			}
+			for closed < 3 {
+				l.Sleep(0)
+			}
+			if returned {
+				t.Error("Serve has returned, and More has not")
+			}
+			come.Close()
+			done.Wait()
+			for range 3 {
+				d.wantEnd(t, "a connection that has come", io.EOF)
+			}
+			d.check(t, 3)
+		})
+	})
+}
+
+// A Serve that is cancelled waits for no more.
+func TestServeMoreCancelled(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var d diary
+			c, peer, err := sock.Pipe(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			never := ringo.NewChan[int](0)
+			gives := []*sock.Conn{c}
+			serve := l.Go(func() {
+				sock.Serve(l, ln, d.over(sock.Handler{
+					Request: func(c *sock.Conn) error { return nil },
+					More: func(*ringo.Loop) (*sock.Conn, error) {
+						if len(gives) == 0 {
+							_, err := never.Recv()
+							return nil, err
+						}
+						defer func() { gives = nil }()
+						return gives[0], nil
+					},
+				}))
+			})
+			for len(gives) > 0 {
+				l.Yield()
+			}
+			serve.Cancel()
+			serve.Wait()
+			ln.Close()
+			d.wantEnd(t, "cancelled", net.ErrClosed)
+			d.check(t, 1)
+		})
 	})
 }
 

@@ -30,6 +30,7 @@ type serving struct {
 	running  bool   // queued, in Request, or on the way to another loop
 	more     bool   // news since Request was called
 	leaving  bool   // the last answer is out: what comes is dropped until the peer ends
+	told     bool   // of the drain: Handler.Drain was called
 	atRest   func() // is told of news that no reader waits for, of a connection that is not served
 }
 
@@ -196,6 +197,11 @@ func (s *serving) endRest(c *Conn) {
 // that was served a moment ago may rest only between two pieces of what its peer is sending.
 func (s *serving) drainBegins(c *Conn) {
 	switch silent := c.l.NowNS() - s.last; {
+	case s.resting() && s.tells(c):
+		s.start(c)
+		return
+	case s.stays(c):
+		return
 	case !s.resting() || s.leaving:
 	case s.expects(c, silent):
 		s.by.expect()
@@ -206,6 +212,17 @@ func (s *serving) drainBegins(c *Conn) {
 	}
 	s.drain(c)
 }
+
+// tells reports whether the drain is to be told of, to a connection between two requests.
+func (s *serving) tells(c *Conn) bool {
+	return s.by.h.Drain != nil && !s.told && s.draining(c) && !s.ends(c) && !c.in.Any()
+}
+
+// stays reports whether a connection goes on in a drain, of which it was told.
+func (s *serving) stays(c *Conn) bool { return s.told && !s.ends(c) }
+
+// ends reports whether a drain, if there is one, ends all connections now.
+func (s *serving) ends(c *Conn) bool { return s.by.ended || c.l.Stopping() }
 
 // expects reports whether a request is on its way, by a peer that has not spoken for that long: the first, or the rest
 // of one.
@@ -227,11 +244,7 @@ func (s *serving) fdClosed(c *Conn) {
 func (s *serving) end() {
 	by := s.by
 	s.by = nil
-	by.open--
-	if by.open == 0 && by.waiter != nil {
-		by.l.Ready(by.waiter)
-		by.waiter = nil
-	}
+	by.left()
 }
 
 // requestTask is a connection as the task of one request.
@@ -291,8 +304,12 @@ func (s *serving) request(c *Conn) error {
 	}
 	in := &c.in
 	in.fillAll(c)
-	if !in.Any() && !in.Over() {
-		return nil // nothing to show
+	if !in.Any() && !in.Over() { // nothing to show
+		if s.tells(c) {
+			s.told = true
+			return h.Drain(c)
+		}
+		return nil
 	}
 	s.more = false
 	eof, bad := in.EOF(), in.Err()
@@ -325,7 +342,7 @@ func (s *serving) rest(c *Conn) {
 	if s.why == goesOn && s.draining(c) && !s.leaving {
 		s.look(c)
 	}
-	if s.unseen(c) || s.why != goesOn {
+	if s.unseen(c) || s.why != goesOn || s.tells(c) {
 		s.start(c)
 		return
 	}
@@ -340,7 +357,7 @@ func (s *serving) rest(c *Conn) {
 	}
 	c.core.Follow()
 	switch {
-	case !s.draining(c):
+	case !s.draining(c), s.stays(c):
 	case s.expects(c, 0) && !s.by.ended:
 		s.by.expect()
 	default:

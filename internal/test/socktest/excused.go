@@ -69,7 +69,8 @@ var excused = []excusal{
 			"TestPacketSegments TestPacketShared TestPacketTruncation TestPeekedBytesOutliveCallsOfOthers " +
 			"TestRawClose TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic " +
 			"TestRawReadUnread TestRawReadWaitsOnce TestRawReadersAmongOthers TestRawWrite TestRecordsServe " +
-			"TestRecvFilesAtTheLimit TestServeDrain TestServeEndings TestServeEndsBesideGoroutine " +
+			"TestRecvFilesAtTheLimit TestServeDrain TestServeDrainTells " +
+			"TestServeDrainTellsUntilGrace TestServeEndings TestServeEndsBesideGoroutine " +
 			"TestServeFramesInPieces TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp " +
 			"TestSharedIsNotHoarded TestSharedListenerLeavesNoConnection TestSharedListenersClose " +
 			"TestSharedListenersOfGoroutines TestSharedListenersTakeWhatTheyAskFor " +
