@@ -296,10 +296,10 @@ func (c *conn) handle(x *exchange) bool {
 		}
 		x.body.closed.Store(true)
 	}
-	more := !w.close && c.keepsAlive()
+	more := !w.close && c.staysOn()
 	if more {
 		c.rest()
-		more = c.keepsAlive() // still: who has forbidden it meanwhile may have found it at work
+		more = c.staysOn() // still: who has forbidden it meanwhile may have found it at work
 	}
 	if !more {
 		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
@@ -418,8 +418,18 @@ func (c *conn) refuse(x *exchange, err error) error {
 
 // keepsAlive reports whether connections wait for another request.
 func (c *conn) keepsAlive() bool {
-	return !c.s.ending.Load() && !c.s.single.Load() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
+	return c.s.keepsAlive() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
 }
+
+// staysOn is keepsAlive of a connection whose answer has said so: if there is a drain since, origin.drain sees to it.
+func (c *conn) staysOn() bool {
+	return c.keepsAlive() || c.own != nil && c.s.lingers() && c.s.keepsAlive()
+}
+
+func (s *Server) keepsAlive() bool { return !s.ending.Load() && !s.single.Load() }
+
+// lingers reports whether a drain leaves connections time for another request.
+func (s *Server) lingers() bool { return s.Linger > 0 || s.Drain != nil }
 
 // hijack gives the connection to a handler.
 func (c *conn) hijack(x *exchange) (net.Conn, error) {

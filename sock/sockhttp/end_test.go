@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -106,6 +107,147 @@ func TestDrain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A drain leaves connections that rest time for one more request where Linger says so, or gives them to Drain, whose
+// connections another Run's server takes by More and serves on.
+func TestDrainLingers(t *testing.T) {
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = time.Hour // nobody waits for its end
+		passed := ringo.NewChan[*sock.Conn](0)
+		var passes net.Conn
+		gone := make(chan bool, 1)
+		busy, out := make(chan bool), make(chan bool)
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				busy <- true
+				<-out
+			}
+			io.WriteString(w, "answered")
+		})
+		next := make(chan *ringo.Loop, 1)
+		run := func(ctx context.Context, s *sockhttp.Server) (addr string, ended chan error) {
+			s.ErrorLog = slog.New(slog.DiscardHandler)
+			at := make(chan string, 1)
+			ended = make(chan error, 1)
+			go func() {
+				ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+					ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					if s.More != nil {
+						next <- l
+					}
+					at <- ln.Addr().String()
+					if err := s.Serve(ln); err != http.ErrServerClosed {
+						return err
+					}
+					return nil
+				})
+			}()
+			return patience.Recv(t, "the address", at), ended
+		}
+		later, endLater := context.WithCancel(t.Context())
+		defer endLater()
+		_, laterEnded := run(later, &sockhttp.Server{Handler: handler,
+			More: func(*ringo.Loop) (*sock.Conn, error) { return passed.Recv() }})
+		to := patience.Recv(t, "the other Run's loop", next)
+
+		ctx, drain := context.WithCancel(t.Context())
+		defer drain()
+		s := &sockhttp.Server{Handler: handler, Linger: time.Hour, Drain: func(c *sock.Conn) error {
+			if c.Value() == nil {
+				t.Error("the connection has not been served")
+			}
+			if c.RemoteAddr().String() != passes.LocalAddr().String() {
+				return errors.New("this one stays")
+			}
+			moved, err := c.MoveTo(to)
+			if err == nil {
+				err = passed.Send(moved)
+				gone <- true
+			}
+			return err
+		}}
+		addr, ended := run(ctx, s)
+		var rest []*bufio.Reader
+		var conns []net.Conn
+		for range 2 {
+			c, r := connect(t, addr, nil, get(""))
+			until(t, r, "answered")
+			conns, rest = append(conns, c), append(rest, r)
+		}
+		passes = conns[1]
+		_, last := connect(t, addr, nil, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+		patience.Recv(t, "the slow request", busy)
+		silent, nothing := connect(t, addr, nil, "")
+		drain()
+		patience.Recv(t, "one to be passed on", gone)
+
+		// The one that is passed on is served by the other Run, and stays when this one has ended.
+		io.WriteString(passes, get(""))
+		until(t, rest[1], "answered")
+		close(out)
+		if got, err := io.ReadAll(last); !strings.Contains(string(got), "\r\nConnection: close\r\n") || err != nil {
+			t.Errorf("the answer of one that was busy is %q, %v", got, err)
+		}
+		io.WriteString(conns[0], get(""))
+		if got, err := io.ReadAll(rest[0]); !strings.Contains(string(got), "\r\nConnection: close\r\n") ||
+			!strings.HasSuffix(string(got), "answered") || err != nil {
+			t.Errorf("the answer of one that lingered is %q, %v", got, err)
+		}
+		io.WriteString(silent, get(""))
+		if got, err := io.ReadAll(nothing); !strings.HasSuffix(string(got), "answered") || err != nil {
+			t.Errorf("the answer of one that had said nothing is %q, %v", got, err)
+		}
+		if err := patience.Recv(t, "the end", ended); err != nil {
+			t.Error(err)
+		}
+		io.WriteString(passes, get(""))
+		until(t, rest[1], "answered")
+		passed.Close()
+		endLater()
+		if got, err := io.ReadAll(rest[1]); len(got) > 0 || err != nil {
+			t.Errorf("behind the end of the other Run: %q, %v", got, err)
+		}
+		if err := patience.Recv(t, "the other end", laterEnded); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Who asks for nothing more in all of Linger is closed.
+func TestDrainLingersNoLonger(t *testing.T) {
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = time.Hour
+		s := &sockhttp.Server{Handler: http.NotFoundHandler(), Linger: time.Millisecond}
+		ctx, drain := context.WithCancel(t.Context())
+		defer drain()
+		at, ended := make(chan string, 1), make(chan error, 1)
+		go func() {
+			ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				at <- ln.Addr().String()
+				if err := s.Serve(ln); err != http.ErrServerClosed {
+					return err
+				}
+				return nil
+			})
+		}()
+		_, r := connect(t, patience.Recv(t, "the address", at), nil, get(""))
+		until(t, r, "not found")
+		drain()
+		if got, err := io.ReadAll(r); len(strings.TrimSpace(string(got))) > 0 || err != nil {
+			t.Errorf("behind the answer comes %q, %v", got, err)
+		}
+		if err := patience.Recv(t, "the end", ended); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A client of net/http's gets by TLS what it asks for, and a handler sees the connection's state.

@@ -50,6 +50,17 @@ type Server struct {
 	// goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes of a
 	// body were written. r is nil if what came was no request; it must not be kept if TaskReusing marks a handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
+	// Linger is how long a connection of HTTP/1 in the clear may wait for one more request when the program drains,
+	// which is answered with Connection: close. So no request crosses with the server's close, which its client could
+	// not make again if it is a POST. 0 closes at once. Connections of goroutines and of TLS are closed at once.
+	Linger time.Duration
+	// Drain, if not nil, is called for those connections in the place of waiting so, with nothing unread: to pass them
+	// on to another process, whose More gives them to its server (see package upgrade). It runs in a task. If it
+	// returns an error, or has not taken the connection out, Linger applies.
+	Drain func(c *sock.Conn) error
+	// More, if not nil, gives connections in the clear that come another way than by a listener; see sock.Handler.More.
+	// It is called where Serve has a loop's own listener.
+	More func(l *ringo.Loop) (*sock.Conn, error)
 	// Protocols are those that the server speaks; nil means HTTP/1, and HTTP/2 by TLS. See "HTTP/2".
 	Protocols *http.Protocols
 	// HTTP2 has settings for HTTP/2.
@@ -192,14 +203,10 @@ func (s *Server) base(ln net.Listener) context.Context {
 // standard is the server as net/http's code knows it.
 func (s *Server) standard() *http.Server {
 	if s.std.Load() == nil {
-		log := s.ErrorLog
-		if log == nil {
-			log = slog.Default()
-		}
 		s.std.CompareAndSwap(nil, &http.Server{Handler: s.Handler, TLSConfig: s.TLSConfig,
 			ReadTimeout: s.ReadTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout, WriteTimeout: s.WriteTimeout,
 			IdleTimeout: s.IdleTimeout, MaxHeaderBytes: s.MaxHeaderBytes, Protocols: s.Protocols, HTTP2: s.HTTP2,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)})
+			ErrorLog: slog.NewLogLogger(s.log().Handler(), slog.LevelError)})
 	}
 	return s.std.Load()
 }
@@ -218,6 +225,10 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 			}
 		},
 		Unread: s.headMax() + 1,
+		More:   s.More,
+	}
+	if s.lingers() {
+		h.Drain = o.drain
 	}
 	if !s.track(ln, ln.Loop()) {
 		return http.ErrServerClosed
@@ -241,6 +252,22 @@ func (o *origin) open(sc *sock.Conn) error {
 	if o.s.closed.Load() { // before it was known
 		return http.ErrServerClosed
 	}
+	return nil
+}
+
+// drain is what a connection between two requests does in a drain.
+func (o *origin) drain(sc *sock.Conn) error {
+	if o.s.Drain != nil {
+		if err := o.s.Drain(sc); err != nil {
+			o.s.log().Debug("http: a connection was not taken when the program drains", "error", err)
+		}
+	}
+	if o.s.Linger <= 0 {
+		return net.ErrClosed
+	}
+	c := sc.Value().(*conn)
+	c.limited = true // who reads the next head lifts it
+	sc.SetReadDeadline(c.now().Add(o.s.Linger))
 	return nil
 }
 
@@ -510,10 +537,11 @@ func options(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) logf(format string, args ...any) {
-	log := s.ErrorLog
-	if log == nil {
-		log = slog.Default()
+func (s *Server) logf(format string, args ...any) { s.log().Error(fmt.Sprintf(format, args...)) }
+
+func (s *Server) log() *slog.Logger {
+	if s.ErrorLog == nil {
+		return slog.Default()
 	}
-	log.Error(fmt.Sprintf(format, args...))
+	return s.ErrorLog
 }
