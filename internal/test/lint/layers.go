@@ -56,6 +56,7 @@ var order = []layer{
 	{[]string{"debug"}, "a console for those who look after a program"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"event"}, "callbacks on loops, for users"},
+	{[]string{"upgrade"}, "a program's successor, for users"},
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"file"}, "files, for users"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},

@@ -22,6 +22,7 @@ var parks = map[string]string{
 	"ringo/retry":           "Do Hedge",
 	"ringo/singleflight":    "Do",
 	"ringo/sock/sockclient": "Call CallID Get",
+	"ringo/upgrade":         "AcceptConn PassConn Upgrade",
 	"ringo/sock/sockhttp":   "RoundTrip",
 	"ringo/sock/socktls":    "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +

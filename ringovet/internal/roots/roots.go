@@ -103,6 +103,8 @@ var entries = []Entry{
 	{"ringo/sock.Handler.Request", -1, Task},
 	{"ringo/sock.Handler.Closed", -1, Task},
 	{"ringo/sock.Handler.Moved", -1, Task},
+	{"ringo/sock.Handler.Drain", -1, Task},
+	{"ringo/sock.Handler.More", -1, Task},
 	{"ringo/sock.Dialer.Control", -1, Task},
 	{"ringo/sock.Dialer.ControlContext", -1, Task},
 	{"ringo/sock.ListenConfig.Control", -1, Task},
@@ -114,11 +116,15 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.Handler", -1, Goroutine},
 	{"(*ringo/sock/sockhttp.Server).RegisterOnShutdown", 0, Goroutine},
 	{"ringo/sock/sockhttp.Server.Answered", -1, Task},
+	{"ringo/sock/sockhttp.Server.Drain", -1, Task},
+	{"ringo/sock/sockhttp.Server.More", -1, Task},
 	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnContext", -1, Goroutine},
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
 	{"ringo/sock/sockhttp.Transport.DialContext", -1, Task},
 	{"ringo/sock/sockhttp.Transport.Proxy", -1, Task},
+	{"ringo/upgrade.Config.Command", -1, Goroutine},
+	{"(*ringo/upgrade.Upgrader).Pass", 1, Goroutine},
 	{"ringo/sock/sockclient.Protocol.Read", -1, Task},
 	{"ringo/sock/sockclient.Protocol.ID", -1, Task},
 	{"ringo/sock/sockclient.Protocol.Push", -1, Task},
@@ -182,7 +188,7 @@ func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
 var ours = []string{"ringo/buf", "ringo/codec", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs",
 	"ringo/metrics", "ringo/rate", "ringo/retry", "ringo/sim", "ringo/singleflight", "ringo/sock", "ringo/stats",
-	"ringo/uring", "ringo/internal"}
+	"ringo/upgrade", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {

@@ -1,0 +1,91 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// ErrNoSuccessor is why PassConn fails while no successor is ready.
+var ErrNoSuccessor = errors.New("upgrade: there is no successor yet")
+
+const (
+	// noteMax is how long PassConn's note may be.
+	noteMax = 64 << 10
+	// waitingMax is how many unread bytes PassConn takes along.
+	waitingMax = 1 << 20
+	// passWithin is how long a successor may take to receive a connection.
+	passWithin = 10 * time.Second
+)
+
+// PassConn passes a connection on to the successor, with its unread bytes, which may be a megabyte, and a note, of 64
+// KiB at most, that says what the successor has to know of it: who the peer is, for example. It is for connections
+// between two messages, once Context has ended; the peer notices nothing. What was written before is sent first, as
+// with sock.Conn.Detach. Then the connection is the successor's: c is closed for all that use it, and its deadlines,
+// value and idle state are not passed on.
+//
+// An error that wraps ErrNoSuccessor, or says that the note or the unread bytes are too long, has changed nothing.
+// After others the connection is lost: the successor has ended, or has not received it within ten seconds, where it
+// does not call AcceptConn. Any goroutine may call it; a task parks.
+func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
+	u.mu.Lock()
+	next := u.next
+	u.mu.Unlock()
+	switch n := c.Buffered(); {
+	case next == nil:
+		return ErrNoSuccessor
+	case len(note) > noteMax:
+		return fmt.Errorf("upgrade: PassConn: a note of %d bytes: want %d at most", len(note), noteMax)
+	case n > waitingMax:
+		return fmt.Errorf("upgrade: PassConn: %d bytes that nobody has read: want %d at most", n, waitingMax)
+	}
+	fd, unread, err := c.Detach()
+	if err != nil {
+		return fmt.Errorf("upgrade: PassConn: %w", err)
+	}
+	f := frame{os.NewFile(uintptr(fd), "passed on"), note, unread}
+	defer f.close()
+	send := func(context.Context) error { return next.send(f, passWithin) }
+	if l, _ := ringo.Current(); l != nil {
+		err = l.Offload(send)
+	} else {
+		err = send(nil)
+	}
+	if err != nil {
+		return fmt.Errorf("upgrade: PassConn: the connection is lost: %w", err)
+	}
+	return nil
+}
+
+// AcceptConn returns a connection that the predecessor has passed on, as a connection of l, with its unread bytes and
+// the note of PassConn. It waits until there is one, until ctx ends, with the errors of ringo.Chan.RecvContext, or
+// until the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each connection goes to
+// one. Any goroutine may call it; a task parks.
+func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn, note []byte, err error) {
+	for u.from != nil {
+		f, err := u.from.conns.RecvContext(ctx)
+		if errors.Is(err, ringo.ErrClosed) {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		c, err := sock.Adopt[*sock.Conn](l, f.file, &sock.AdoptConfig{Unread: f.unread, Exclusive: true})
+		if err == nil {
+			return c, f.note, nil
+		}
+		f.close()
+		if (*loop.Loop)(l).Ended() {
+			return nil, nil, fmt.Errorf("upgrade: AcceptConn: %w", err)
+		}
+		u.log.Warn("upgrade: a connection that was passed on is lost", "error", err) // its peer has gone, likely
+	}
+	return nil, nil, io.EOF
+}

@@ -1,0 +1,310 @@
+//go:build linux
+
+package upgrade_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/codec"
+	"ringo/internal/test/testmain"
+	"ringo/sock"
+	"ringo/sock/sockhttp"
+	"ringo/upgrade"
+)
+
+// serverEnv has a process of the test binary be a server; it is a plan as JSON.
+const serverEnv = "RINGO_TEST_UPGRADE"
+
+// A plan is what a server does. Its successors have the same.
+type plan struct {
+	Kind   string // of the table below
+	Driver string
+	Loops  int
+	Listen [][2]string // network and address
+	Within time.Duration
+	Clumsy string // a file that says what successors do before they are ready
+}
+
+func TestMain(m *testing.M) {
+	if said := os.Getenv(serverEnv); said != "" {
+		var p plan
+		err := json.Unmarshal([]byte(said), &p)
+		if err == nil {
+			err = p.serve()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(3)
+		}
+		return
+	}
+	testmain.Main(m)
+}
+
+// serve is the life of a server.
+func (p *plan) serve() (err error) {
+	up, err := upgrade.New(&upgrade.Config{Signals: []os.Signal{syscall.SIGUSR2}, Within: p.Within, Command: p.command})
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+	if err := p.clumsy(up); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(up.Context(), syscall.SIGTERM)
+	defer stop()
+	told, forget := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer forget()
+	more := func(l *ringo.Loop) (*sock.Conn, error) {
+		c, note, err := up.AcceptConn(told, l)
+		if err == nil && string(note) != "note" {
+			err = fmt.Errorf("the note is %q", note)
+		}
+		return c, err
+	}
+	var sets []*sock.ListenerSet
+	for _, at := range p.Listen {
+		set, err := up.Reserve(&sock.ListenConfig{Backlog: 4096}, at[0], at[1])
+		if err != nil {
+			return err
+		}
+		sets = append(sets, set)
+	}
+	var started atomic.Int64
+	cfg := &ringo.Config{Driver: p.Driver, Loops: p.Loops, Grace: 20 * time.Second,
+		StallLimit: -1} // on a machine that is busy loops are held
+	cfg.Start = func(l *ringo.Loop) error {
+		if err := up.Started(l); err != nil {
+			return err
+		}
+		if started.Add(1) < int64(len(l.Loops())) {
+			return nil
+		}
+		return l.Offload(func(context.Context) error { return p.announce(sets) })
+	}
+	if err := serveKind[p.Kind](ctx, cfg, up, sets, more); err != nil {
+		return err
+	}
+	stop()
+	up.Close()
+	return noneLeft()
+}
+
+// announce tells the test who serves where.
+func (p *plan) announce(sets []*sock.ListenerSet) error {
+	line := fmt.Sprint("serving ", os.Getpid())
+	for _, set := range sets {
+		line += " " + set.Addr().String()
+	}
+	_, err := fmt.Println(line)
+	return err
+}
+
+func (p *plan) command() (*exec.Cmd, error) {
+	self, err := os.Executable()
+	cmd := exec.Command(self)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	said, _ := json.Marshal(p)
+	cmd.Env = append(os.Environ(), serverEnv+"="+string(said))
+	return cmd, err
+}
+
+// clumsy is what the file of the plan says that a successor does before it is ready.
+func (p *plan) clumsy(up *upgrade.Upgrader) error {
+	if p.Clumsy == "" || !up.Inherited() {
+		return nil
+	}
+	said, err := os.ReadFile(p.Clumsy)
+	if err != nil {
+		return err
+	}
+	switch string(said) {
+	case "fails":
+		return errors.New("as it was told")
+	case "crashes":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "hangs":
+		syscall.Pause()
+	}
+	return nil
+}
+
+// noneLeft fails if a socket or a ring stays open when all has ended. What other goroutines were at is closed by them.
+func noneLeft() (err error) {
+	for range 1000 {
+		if err = left(); err == nil {
+			break
+		}
+		runtime.Gosched()
+	}
+	return err
+}
+
+func left() error {
+	all, err := os.ReadDir("/proc/self/fd")
+	for _, fd := range all {
+		what, _ := os.Readlink("/proc/self/fd/" + fd.Name())
+		if strings.HasPrefix(what, "socket:") || strings.Contains(what, "io_uring") {
+			err = errors.Join(err, fmt.Errorf("descriptor %s is left: %s", fd.Name(), what))
+		}
+	}
+	return err
+}
+
+// serveKind is each sort of server. more gives what the predecessor passes on.
+var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, sets []*sock.ListenerSet,
+	more func(l *ringo.Loop) (*sock.Conn, error)) error{
+	"tasks": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, sets []*sock.ListenerSet,
+		more func(l *ringo.Loop) (*sock.Conn, error)) error {
+		start := cfg.Start
+		cfg.Start = func(l *ringo.Loop) error {
+			l.Go(func() {
+				for {
+					c, err := more(l)
+					if err != nil {
+						return
+					}
+					l.Go(func() { echo(l, c, up) })
+				}
+			})
+			return start(l)
+		}
+		return sock.ServeSets(ctx, cfg, sets, func(c *sock.Conn) { echo(c.Loop(), c, up) })
+	},
+	"handlers": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, sets []*sock.ListenerSet,
+		more func(l *ringo.Loop) (*sock.Conn, error)) error {
+		h := &sock.Handler{Request: answerLines, More: more, Drain: func(c *sock.Conn) error { return pass(up, c) }}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return onEach(l, sets, func(ln *sock.Listener) error { return sock.Serve(l, ln, h) })
+		})
+	},
+	"sockhttp": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, sets []*sock.ListenerSet,
+		more func(l *ringo.Loop) (*sock.Conn, error)) error {
+		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)), Linger: 5 * time.Second, More: more,
+			Drain: func(c *sock.Conn) error { return pass(up, c) }}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.Serve(ln)) })
+		})
+	},
+	"net/http": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
+		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
+		var conns sync.WaitGroup
+		s := &http.Server{Handler: http.HandlerFunc(answer), ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				conns.Add(1)
+			case http.StateClosed:
+				conns.Done()
+			}
+		}}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return onEach(l, sets, func(ln *sock.Listener) error {
+				return l.Offload(func(context.Context) error {
+					// It ends when all that had connected are accepted. Shutdown would close those of them whose
+					// first request has come since.
+					if err := s.Serve(ln); !errors.Is(err, net.ErrClosed) {
+						return err
+					}
+					s.SetKeepAlivesEnabled(false)
+					conns.Wait()
+					return nil
+				})
+			})
+		})
+	},
+}
+
+// onEach has a loop's listener of each set served, in a task.
+func onEach(l *ringo.Loop, sets []*sock.ListenerSet, serve func(ln *sock.Listener) error) error {
+	g := ringo.NewGroup(l)
+	for _, set := range sets {
+		g.Go(func() error {
+			ln, err := set.Listen(l)
+			if err != nil {
+				return err
+			}
+			return serve(ln)
+		})
+	}
+	return g.Wait()
+}
+
+func orderly(err error) error {
+	if err == http.ErrServerClosed {
+		return nil
+	}
+	return err
+}
+
+// pass passes a connection on, and has the test know if it can't.
+func pass(up *upgrade.Upgrader, c *sock.Conn) error {
+	err := up.PassConn(c, []byte("note"))
+	if err != nil && err != upgrade.ErrNoSuccessor { // which is where the program is to end
+		fmt.Println("PassConn:", err)
+	}
+	return err
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%d %s", os.Getpid(), body)
+}
+
+// echo answers lines, until the peer ends or the process is replaced.
+func echo(l *ringo.Loop, c *sock.Conn, up *upgrade.Upgrader) {
+	defer c.Close()
+	for {
+		err := l.WithContext(up.Context(), func() error { _, err := c.Peek(1); return err })
+		if errors.Is(err, context.Canceled) {
+			pass(up, c)
+			return
+		}
+		if answerLine(c) != nil {
+			return
+		}
+	}
+}
+
+// lines finds lines.
+var lines = &codec.Delimited{Delim: "\n", Max: 4096}
+
+// answerLine answers one line with the number of the process and the line.
+func answerLine(c *sock.Conn) error {
+	s := codec.Scanner{Codec: lines}
+	line, err := s.Next(nil, c)
+	if err == nil {
+		_, err = fmt.Fprintf(c, "%d %s\n", os.Getpid(), line)
+	}
+	return err
+}
+
+// answerLines answers the lines that are here.
+func answerLines(c *sock.Conn) error {
+	s := codec.Scanner{Codec: lines}
+	for line, err := range s.Buffered(c) {
+		if err == nil {
+			_, err = fmt.Fprintf(c, "%d %s\n", os.Getpid(), line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+)
+
+// successor is the process that is to take over.
+type successor struct {
+	cmd    *exec.Cmd
+	exited chan error // gets what it has ended with
+
+	mu   sync.Mutex // of who writes
+	wire *net.UnixConn
+}
+
+// start starts a successor with all that is passed on. If it fails nothing is left of one.
+func (u *Upgrader) start() (*successor, error) {
+	names, files, err := u.gather()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { closeAll(files) }()
+	cmd, err := u.command()
+	if err != nil {
+		return nil, err
+	}
+	wire, theirs, err := wires()
+	if err != nil {
+		return nil, fmt.Errorf("upgrade: a stream to the successor: %w", err)
+	}
+	files = append(files, theirs)
+	first := firstExtra + len(cmd.ExtraFiles)
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d:%d:%d", variable, os.Getpid(), first, len(files)))
+	cmd.ExtraFiles = append(slices.Clip(cmd.ExtraFiles), files...)
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = time.Second // for what the command's own pipes still bring
+	}
+	if err := cmd.Start(); err != nil {
+		wire.Close()
+		return nil, fmt.Errorf("upgrade: the successor can't be started: %w", err)
+	}
+	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1)}
+	go func() { s.exited <- cmd.Wait() }()
+	list, _ := json.Marshal(names) // strings
+	if err := s.send(frame{note: list}, u.cfg.Within); err != nil {
+		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
+	}
+	return s, nil
+}
+
+// firstExtra is the number that the first of exec.Cmd.ExtraFiles has in the child.
+const firstExtra = 3
+
+// command is the successor's command.
+func (u *Upgrader) command() (*exec.Cmd, error) {
+	if u.cfg.Command == nil {
+		cmd := exec.Command(u.program)
+		cmd.Args = slices.Clone(os.Args)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd, nil
+	}
+	cmd, err := u.cfg.Command()
+	if err == nil && cmd == nil {
+		err = errors.New("no command")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("upgrade: Config.Command: %w", err)
+	}
+	return cmd, nil
+}
+
+// await waits until the successor is ready. If it fails nothing is left of it.
+func (s *successor) await(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { s.wire.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var word [1]byte
+	_, err := s.wire.Read(word[:])
+	if err == nil && word[0] == wordReady {
+		return nil
+	}
+	s.wire.Close()
+	if ctx.Err() == nil && err != nil { // it has closed the stream, and likely ends
+		timer := time.AfterFunc(endsWithin, func() { s.cmd.Process.Kill() })
+		defer timer.Stop()
+	} else {
+		s.cmd.Process.Kill()
+	}
+	exit := <-s.exited
+	switch {
+	case err == nil:
+		return fmt.Errorf("it said %q, which is no word of this package", word)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case exit == nil:
+		exit = errors.New("exit status 0")
+	}
+	return fmt.Errorf("it ended before it was ready: %w", exit)
+}
+
+// endsWithin is how long a successor may take to end that has given up.
+const endsWithin = time.Second
+
+func (s *successor) pid() int { return s.cmd.Process.Pid }
+
+// send sends a frame.
+func (s *successor) send(f frame, within time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f.send(s.wire, within)
+}
+
+// close tells the successor that no more comes.
+func (s *successor) close() { s.wire.Close() }

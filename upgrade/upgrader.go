@@ -1,0 +1,267 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/internal/caller"
+	"ringo/internal/loop"
+)
+
+// A Config says how a program is replaced. The zero Config is ready to use.
+type Config struct {
+	// Signals are those on which Upgrade is called. How that went is logged. Without any only Upgrade starts a
+	// successor.
+	Signals []os.Signal
+	// Command makes the successor's command, which must not have been started. nil is the program's own file, whatever
+	// is at its path by then, with the same arguments, environment, working directory and standard files. It is called
+	// on a goroutine.
+	Command func() (*exec.Cmd, error)
+	// Within is how long the successor may take until it is ready; 0 is a minute. Then it is killed.
+	Within time.Duration
+	// Log gets what happens; nil is slog.Default.
+	Log *slog.Logger
+}
+
+// Why an Upgrader's Context has ended, and why there is no upgrade.
+var (
+	// ErrReplaced is the cause of the end of Context: a successor is ready. Upgrade fails with it afterwards.
+	ErrReplaced = errors.New("upgrade: a successor has taken over")
+	// ErrNotReady is why Upgrade fails before the program has called Ready.
+	ErrNotReady = errors.New("upgrade: the program itself is not ready yet")
+	// ErrUnderWay is why Upgrade fails while another call is at work.
+	ErrUnderWay = errors.New("upgrade: a successor is being started already")
+)
+
+// An Upgrader is a program's place between its predecessor, if it has one, and its successor. New makes it.
+type Upgrader struct {
+	cfg Config
+	log *slog.Logger
+	ctx context.Context
+	end context.CancelCauseFunc
+
+	program string // the path of the program's file, as it was started
+	from    *predecessor
+	signals chan os.Signal
+
+	mu       sync.Mutex
+	ready    bool
+	started  map[*loop.Loop]bool // loops that have; nil: all have
+	starting context.CancelFunc  // ends the start of a successor
+	passed   []passed
+	next     *successor // that is ready
+	closed   bool
+}
+
+// New makes the program's Upgrader, with what its predecessor has passed on, if one has started it. Call it once, early
+// in the program: before other processes are started, and before a Run. It may wait for the predecessor. A nil Config
+// is the zero one.
+func New(cfg *Config) (*Upgrader, error) {
+	if err := loop.Home().World().Passage(); err != nil {
+		return nil, fmt.Errorf("upgrade: %w", err)
+	}
+	u := &Upgrader{program: programFile()}
+	if cfg != nil {
+		u.cfg = *cfg
+	}
+	if u.cfg.Within < 0 {
+		return nil, fmt.Errorf("upgrade: Config.Within is %v: want 0 or more", u.cfg.Within)
+	}
+	if u.cfg.Within == 0 {
+		u.cfg.Within = time.Minute
+	}
+	if u.log = u.cfg.Log; u.log == nil {
+		u.log = slog.Default()
+	}
+	var err error
+	if u.from, err = inherit(); err != nil {
+		return nil, fmt.Errorf("upgrade: what the predecessor has passed on: %w", err)
+	}
+	u.ctx, u.end = context.WithCancelCause(context.Background())
+	if len(u.cfg.Signals) > 0 {
+		u.signals = make(chan os.Signal, 1)
+		signal.Notify(u.signals, u.cfg.Signals...)
+		go u.watch()
+	}
+	return u, nil
+}
+
+// programFile is the path by which the program was started: a link there may lead elsewhere by the next time.
+func programFile() string {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		path, _ = os.Executable()
+	}
+	return path
+}
+
+// watch starts a successor at each signal.
+func (u *Upgrader) watch() {
+	for {
+		select {
+		case <-u.ctx.Done():
+			return
+		case sig := <-u.signals:
+			u.log.Info("upgrade: begins", "signal", sig.String())
+			if err := u.Upgrade(u.ctx); err != nil && u.ctx.Err() == nil {
+				u.log.Error("upgrade: this process serves on", "error", err)
+			}
+		}
+	}
+}
+
+// Context returns the context that ends when a successor is ready, with the cause ErrReplaced, or with Close: it is for
+// ringo.Run and servers. Any goroutine may call it.
+func (u *Upgrader) Context() context.Context { return u.ctx }
+
+// Inherited reports whether the program is a successor. Any goroutine may call it.
+func (u *Upgrader) Inherited() bool { return u.from != nil }
+
+// Started is Ready for a Run: call it on each loop, as in ringo.Config.Start, and the last calls Ready, since then each
+// loop turns. Only a task of l may call it; it does not park.
+func (u *Upgrader) Started(l *ringo.Loop) error {
+	e := (*loop.Loop)(l)
+	if !e.IsCurrent() {
+		return fmt.Errorf("upgrade: Started: %w", ringo.ErrNotTask)
+	}
+	u.mu.Lock()
+	if u.started == nil {
+		u.started = map[*loop.Loop]bool{}
+	}
+	u.started[e] = true
+	all := len(u.started) == len(e.Set().Loops())
+	u.mu.Unlock()
+	if !all {
+		return nil
+	}
+	return u.Ready()
+}
+
+// Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not
+// taken is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any
+// goroutine may call it, also where there is no predecessor; it does not park. Calling it again does nothing.
+//
+// The error says that the predecessor has given the program up, which it took too long for: then it serves on, and will
+// have killed this process, or does so now. If it has ended, the program has taken over all the same.
+func (u *Upgrader) Ready() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.closed:
+		return fmt.Errorf("upgrade: Ready: %w", net.ErrClosed)
+	case u.ready:
+		return nil
+	}
+	if u.from != nil {
+		u.ownFiles(true)
+		if err := u.from.tellReady(); err != nil {
+			u.ownFiles(false)
+			return err
+		}
+		u.log.Info("upgrade: took over", "from", u.from.pid)
+	} else {
+		u.notify("READY=1") // a predecessor says it for its successor, which is not yet the one to do so
+	}
+	u.ready = true
+	return nil
+}
+
+// Upgrade starts a successor, and waits until it is ready, which ends Context. If that fails the program is as it was,
+// nothing is left of the successor, and the error says why. ctx ends the wait, and the successor; nil never does. Any
+// goroutine may call it; a task parks.
+func (u *Upgrader) Upgrade(ctx context.Context) error {
+	if l, _ := ringo.Current(); l != nil {
+		return caller.In(ctx, func(context.Context) error { return l.Offload(u.upgrade) })
+	}
+	return caller.In(ctx, u.upgrade)
+}
+
+// upgrade is Upgrade on a goroutine.
+func (u *Upgrader) upgrade(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, u.cfg.Within, fmt.Errorf("%w: it was not ready within %v",
+		os.ErrDeadlineExceeded, u.cfg.Within))
+	defer cancel()
+	if err := u.begin(cancel); err != nil {
+		return err
+	}
+	u.notify(reloading())
+	s, err := u.start()
+	if err == nil {
+		if err = s.await(ctx); err != nil {
+			err = fmt.Errorf("upgrade: the successor, process %d: %w", s.pid(), err)
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.starting = nil
+	if err != nil {
+		u.notify("READY=1") // also now, or the manager waits for ever
+		return err
+	}
+	u.next = s
+	u.ownFiles(false)
+	u.notify(fmt.Sprintf("MAINPID=%d\nREADY=1", s.pid()))
+	u.log.Info("upgrade: replaced, and drains", "by", s.pid())
+	u.end(ErrReplaced)
+	return nil
+}
+
+// begin makes the caller the one who starts a successor, unless there can be none.
+func (u *Upgrader) begin(cancel context.CancelFunc) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.closed:
+		return fmt.Errorf("upgrade: %w", net.ErrClosed)
+	case u.next != nil:
+		return ErrReplaced
+	case u.starting != nil:
+		return ErrUnderWay
+	case !u.ready:
+		return ErrNotReady
+	case os.Getpid() == 1:
+		return fmt.Errorf("upgrade: %w: of process 1, with which its container ends: start it by an init, such as "+
+			"docker run --init", errors.ErrUnsupported)
+	}
+	u.starting = cancel
+	return nil
+}
+
+// Close ends what the Upgrader does beside the program: signals are handled by it no more, a successor that is not
+// ready is killed, and what the predecessor has passed on and was not taken is closed. Call it when the program
+// ends. It does not wait. Any goroutine may call it. Closing again returns net.ErrClosed.
+func (u *Upgrader) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return net.ErrClosed
+	}
+	u.closed = true
+	if u.signals != nil {
+		signal.Stop(u.signals)
+	}
+	if u.starting != nil {
+		u.starting()
+	}
+	u.end(net.ErrClosed)
+	if u.from != nil {
+		u.from.close()
+	}
+	if u.next != nil {
+		u.next.close()
+	}
+	return nil
+}

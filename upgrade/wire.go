@@ -1,0 +1,139 @@
+package upgrade
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"time"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/kernel"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
+)
+
+// What a program and its successor say to each other, by a stream: the successor one byte, wordReady; the program
+// frames, of which the first has the names of what the successor has inherited, and each other a connection.
+const (
+	filesMax  = 65536
+	namesMax  = 16 << 20
+	unreadMax = 16 << 20
+)
+
+// A frame is a connection on its way from a program to its successor, or the names of what the successor has inherited.
+type frame struct {
+	file         *os.File // nil: none
+	note, unread []byte
+}
+
+func (f *frame) close() {
+	if f.file != nil {
+		f.file.Close()
+		f.file = nil
+	}
+}
+
+// frameHead is: whether there is a file, how long the note is, and the unread.
+const frameHead = 1 + 4 + 4
+
+// send sends a frame within a time. It does not close the file.
+func (f frame) send(to *net.UnixConn, within time.Duration) error {
+	p := make([]byte, frameHead, frameHead+len(f.note)+len(f.unread))
+	var rights []byte
+	if f.file != nil {
+		p[0] = 1
+		rights = cmsg.AppendRights(nil, []int32{int32(f.file.Fd())})
+	}
+	binary.BigEndian.PutUint32(p[1:], uint32(len(f.note)))
+	binary.BigEndian.PutUint32(p[5:], uint32(len(f.unread)))
+	p = append(append(p, f.note...), f.unread...)
+	to.SetWriteDeadline(time.Now().Add(within))
+	n, _, err := to.WriteMsgUnix(p, rights, nil)
+	if err == nil && n < len(p) {
+		_, err = to.Write(p[n:])
+	}
+	return err
+}
+
+// errNoFile is why a connection did not come.
+var errNoFile = errors.New("its descriptor did not come, as where the process has none left (RLIMIT_NOFILE)")
+
+// receive receives a frame. io.EOF says that no more comes. After errNoFile others may.
+func (f *frame) receive(from *net.UnixConn, noteMax int) error {
+	var head [frameHead]byte
+	oob := make([]byte, cmsg.Space(4))
+	n, oobn, _, _, err := from.ReadMsgUnix(head[:], oob)
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	if err != nil {
+		return err
+	}
+	f.file = fileIn(oob[:oobn])
+	if n < len(head) {
+		_, err = io.ReadFull(from, head[n:])
+	}
+	note, unread := binary.BigEndian.Uint32(head[1:]), binary.BigEndian.Uint32(head[5:])
+	if err == nil && (head[0] > 1 || int64(note) > int64(noteMax) || unread > unreadMax) {
+		err = fmt.Errorf("a frame of %d, %d and %d bytes, which no program sends", head[0], note, unread)
+	}
+	if err == nil {
+		f.note, f.unread = make([]byte, note), make([]byte, unread)
+		if _, err = io.ReadFull(from, f.note); err == nil {
+			_, err = io.ReadFull(from, f.unread)
+		}
+	}
+	switch {
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	case err == nil && head[0] == 1 && f.file == nil:
+		err = errNoFile
+	}
+	if err != nil {
+		f.close()
+	}
+	return err
+}
+
+// fileIn is the file in control messages, close-on-exec.
+func fileIn(oob []byte) *os.File {
+	m, _, ok := cmsg.Next(oob)
+	if !ok || m.FDs() != 1 {
+		cmsg.CloseRights(oob)
+		return nil
+	}
+	return os.NewFile(uintptr(m.FD(0)), "passed on")
+}
+
+// wires makes both ends of the stream between a program and its successor.
+func wires() (ours *net.UnixConn, theirs *os.File, err error) {
+	a, b, res := kernel.Host{}.Socketpair(sys.SockStream)
+	if res < 0 {
+		return nil, nil, os.NewSyscallError("socketpair", posix.Errno(-res))
+	}
+	theirs = os.NewFile(uintptr(b), "upgrade")
+	if ours, err = wireOf(os.NewFile(uintptr(a), "upgrade")); err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// wireOf makes a stream of a file, which it closes.
+func wireOf(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	wire, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("%s is no Unix socket", f.Name())
+	}
+	return wire, nil
+}
