@@ -245,9 +245,7 @@ func (l *Limiter) fill() {
 	if l.tokens > float64(l.burst) {
 		l.tokens = float64(l.burst)
 	}
-	if t.After(l.at) { // clocks of loops may be behind those of others
-		l.at = t
-	}
+	l.at = t
 }
 
 // take takes tokens, if there are enough.

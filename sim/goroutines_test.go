@@ -326,6 +326,33 @@ func TestGoroutinesMeet(t *testing.T) {
 	})
 }
 
+// What a goroutine does reaches a task at the time at which it is done.
+func TestGoroutinesRouse(t *testing.T) {
+	sim.Run(sim.Goroutines(t), 1, func(w *sim.World) {
+		p := w.Host("a").Run(nil, func(l *ringo.Loop) error {
+			values := ringo.NewChan[time.Duration](0)
+			began := l.Now()
+			go func() {
+				for i := range 5 {
+					time.Sleep(time.Second)
+					values.Send(time.Duration(i+1) * time.Second)
+				}
+			}()
+			for range 5 {
+				want, err := values.Recv()
+				if err != nil {
+					return err
+				}
+				if d := l.Now().Sub(began); d < want || d > want+time.Millisecond {
+					return fmt.Errorf("what a goroutine has sent after %v came after %v", want, d)
+				}
+			}
+			return nil
+		})
+		w.Check(w.Wait(p))
+	})
+}
+
 // What is for tasks alone is refused, and fails the world.
 func TestGoroutinesRefused(t *testing.T) {
 	for name, call := range map[string]func(*ringo.Loop, *file.File) error{

@@ -170,9 +170,14 @@ func (p *peer) fill() (n int) {
 			return n
 		}
 		p.h.checkRes(m)
-		n += int(m)
+		if n += int(m); n > fillMax {
+			p.h.Fatalf("drivertest: %d bytes that nobody reads were taken, and there is room for more", n)
+		}
 	}
 }
+
+// fillMax is more than any queue has room for.
+const fillMax = 256 << 20
 
 // plain is for calls on the driver's own end, past the driver.
 func (f *desc) plain() *peer { return &peer{h: f.h, n: f.Sys()} }
