@@ -1039,6 +1039,52 @@ func TestSetPassedOn(t *testing.T) {
 	}
 }
 
+// A loop that comes late to a set whose Run drains makes no socket in the place of the one that has closed: the address
+// may be a successor's.
+func TestSetPassedOnLate(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, network := range []string{"tcp", "unix"} {
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = socketPath(t)
+			}
+			set, err := (&sock.ListenConfig{OneSocket: true}).Reserve(network, addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer set.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			closed := make(chan bool)
+			err = socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
+				if l.Index() > 0 {
+					awaitIn(l, closed)
+					ln, err := set.Listen(l)
+					if err == nil {
+						ln.Close()
+					}
+					if !errors.Is(err, net.ErrClosed) {
+						t.Errorf("%s: Listen behind the end of the others: %v", network, err)
+					}
+					return nil
+				}
+				ln, err := set.Listen(l)
+				if err != nil {
+					return err
+				}
+				cancel()
+				_, err = ln.AcceptConn()
+				ln.Close() // waits until it is
+				close(closed)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 const tcpFastOpen = 23 // TCP_FASTOPEN, tcp(7)
 
 // listenNet is a listener of package net's.

@@ -21,6 +21,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 	"ringo/upgrade"
 )
@@ -259,6 +260,44 @@ func TestUpgradeEnds(t *testing.T) {
 	}
 }
 
+// A Run is ready when each of its loops has started, and not before.
+func TestStarted(t *testing.T) {
+	errNone := errors.New("none today")
+	u, err := upgrade.New(&upgrade.Config{Command: func() (*exec.Cmd, error) { return nil, errNone }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	const loops = 3
+	looked := ringo.NewBarrier(loops)
+	cfg := &ringo.Config{Loops: loops, Logger: testmain.Reports(t), Start: func(l *ringo.Loop) error {
+		if l.Index() < loops-1 {
+			if err := u.Started(l); err != nil {
+				return err
+			}
+			if err := u.Started(l); err != nil { // counts once
+				return err
+			}
+		}
+		looked.Wait(nil)
+		if l.Index() == loops-1 {
+			if err := u.Upgrade(nil); err != upgrade.ErrNotReady {
+				t.Errorf("before the last has started: %v", err)
+			}
+			if err := u.Started(l); err != nil {
+				return err
+			}
+			if err := u.Upgrade(nil); !errors.Is(err, errNone) {
+				t.Errorf("once all have: %v", err)
+			}
+		}
+		return nil
+	}}
+	if err := ringo.Run(t.Context(), cfg, func(*ringo.Loop) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is passed on comes in order, under its name, in one piece; what is closed does not come, and what can't be made
 // ends the upgrade.
 func TestPass(t *testing.T) {
@@ -273,16 +312,6 @@ func TestPass(t *testing.T) {
 		cmd.ExtraFiles = []*os.File{null}
 		return cmd, err
 	}})
-	said := func(what string) func() (*os.File, error) {
-		return func() (*os.File, error) {
-			r, w, err := os.Pipe()
-			if err == nil {
-				w.WriteString(what)
-				w.Close()
-			}
-			return r, err
-		}
-	}
 	u.Pass("a", said("one "))
 	u.Pass("b", said("two "))
 	u.Pass("a", said("three "))

@@ -4,12 +4,14 @@ package upgrade_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -203,6 +205,111 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.Serve(ln)) })
 		})
 	},
+	"HTTP/2": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
+		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
+		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)), Protocols: new(http.Protocols)}
+		s.Protocols.SetUnencryptedHTTP2(true)
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.Serve(ln)) })
+		})
+	},
+	"TLS": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
+		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
+		certified := httptest.NewTLSServer(nil)
+		certified.Close()
+		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)),
+			TLSConfig: &tls.Config{Certificates: certified.TLS.Certificates}}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.ServeTLS(ln, "", "")) })
+		})
+	},
+	"datagrams": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, _ []*sock.ListenerSet,
+		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
+		set, err := sock.ReservePackets("udp", "127.0.0.1:0") // in the first server; others have what it has bound
+		if err != nil {
+			return err
+		}
+		defer set.Close()
+		var conns [2]*sock.PacketConn
+		start := cfg.Start
+		cfg.Start = func(l *ringo.Loop) (err error) {
+			name, c := fmt.Sprint("udp ", l.Index()), &conns[l.Index()]
+			if f := up.Take(name); f != nil {
+				*c, err = sock.Adopt[*sock.PacketConn](l, f, nil)
+			} else {
+				*c, err = set.Listen(l)
+			}
+			if err != nil {
+				return err
+			}
+			up.Pass(name, (*c).File)
+			if l.Index() == 0 {
+				fmt.Println("bound", (*c).LocalAddr())
+			}
+			return start(l)
+		}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			return sock.ServePackets(l, conns[l.Index()], &sock.PacketHandler{Packet: func(p *sock.Packet) {
+				p.Reply(p.Bytes)
+			}})
+		})
+	},
+	"holds": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, sets []*sock.ListenerSet,
+		more func(l *ringo.Loop) (*sock.Conn, error)) error {
+		h := &sock.Handler{Request: answerLines, More: more, Drain: func(c *sock.Conn) error { return pass(up, c) }}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			if up.Inherited() {
+				return onEach(l, sets, func(ln *sock.Listener) error { return sock.Serve(l, ln, h) })
+			}
+			return onEach(l, sets, func(ln *sock.Listener) error {
+				c, err := ln.AcceptConn()
+				if err == nil {
+					err = answerLine(c)
+				}
+				if err != nil {
+					return err
+				}
+				c.Peek(1)
+				c.Write([]byte("got it\n"))
+				l.WithContext(up.Context(), func() error { return l.Sleep(time.Hour) })
+				return pass(up, c)
+			})
+		})
+	},
+	"takes": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, _ []*sock.ListenerSet,
+		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
+		for _, p := range [][2]string{{"a", "one "}, {"b", "two "}, {"a", "three"}} {
+			up.Pass(p[0], said(p[1]))
+		}
+		start := cfg.Start
+		cfg.Start = func(l *ringo.Loop) error {
+			took := ""
+			for range 2 {
+				if f := up.Take("a"); f != nil {
+					p, _ := io.ReadAll(f)
+					f.Close()
+					took += string(p)
+				}
+			}
+			more := up.Take("a") != nil || up.Take("c") != nil
+			if err := up.Ready(); err != nil {
+				return err
+			}
+			pipes := map[string]bool{}
+			all, _ := os.ReadDir("/proc/self/fd")
+			for _, fd := range all {
+				if what, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.HasPrefix(what, "pipe:") {
+					pipes[what] = true
+				}
+			}
+			fmt.Printf("bound %s, %v; %d pipes\n", took, more, len(pipes))
+			return start(l)
+		}
+		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			l.WithContext(ctx, func() error { return l.Sleep(time.Hour) })
+			return nil
+		})
+	},
 	"net/http": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
 		var conns sync.WaitGroup
@@ -229,6 +336,18 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 			})
 		})
 	},
+}
+
+// said makes a file from which this is to be read.
+func said(what string) func() (*os.File, error) {
+	return func() (*os.File, error) {
+		r, w, err := os.Pipe()
+		if err == nil {
+			w.WriteString(what)
+			w.Close()
+		}
+		return r, err
+	}
 }
 
 // onEach has a loop's listener of each set served, in a task.

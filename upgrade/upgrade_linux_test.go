@@ -5,6 +5,8 @@ package upgrade_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,6 +33,7 @@ type line struct {
 	said  *bufio.Scanner // what they print
 	pid   int            // of the one that serves
 	addrs []string
+	bound string // of a server of datagrams
 	old   []int
 }
 
@@ -78,6 +81,10 @@ func adoptOrphans(t *testing.T) {
 func (s *line) awaitServing() {
 	s.t.Helper()
 	for s.said.Scan() {
+		if addr, ok := strings.CutPrefix(s.said.Text(), "bound "); ok {
+			s.bound = addr
+			continue
+		}
 		if rest, ok := strings.CutPrefix(s.said.Text(), "serving "); ok {
 			all := strings.Fields(rest)
 			fmt.Sscan(all[0], &s.pid)
@@ -110,6 +117,10 @@ func (s *line) replace() {
 
 // end ends the last server, when those before it have ended, and looks at how all have.
 func (s *line) end() {
+	if s.pid == 0 {
+		return
+	}
+	defer func() { s.pid = 0 }()
 	for _, pid := range s.old {
 		s.awaitExit(pid)
 	}
@@ -262,10 +273,11 @@ func stay(t *testing.T, network, addr string, n int) func() error {
 	}
 }
 
-// Servers of HTTP are replaced under load. Package net/http's closes what is at rest, so that requests cross with that:
-// its clients make those again that they may, which are those without a body here, and connections of one request.
+// Servers of HTTP are replaced under load. What is at rest by TLS is closed, and by package net/http, so that requests
+// cross with that: clients make those again that they may, which are those without a body here, and the others go by
+// connections of one request.
 func TestHTTP(t *testing.T) {
-	for _, kind := range []string{"sockhttp", "net/http"} {
+	for _, kind := range []string{"sockhttp", "HTTP/2", "TLS", "net/http"} {
 		t.Run(kind, func(t *testing.T) {
 			socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				s := begin(t, &plan{Kind: kind, Driver: cfg.Driver, Loops: 2,
@@ -274,11 +286,10 @@ func TestHTTP(t *testing.T) {
 				addr := s.addrs[0]
 				for range 4 {
 					for _, keep := range []bool{false, true} {
-						tr := &http.Transport{DisableKeepAlives: !keep}
-						t.Cleanup(tr.CloseIdleConnections)
-						l.client(func() error { return askHTTP(tr, "GET", addr, "") })
-						if kind != "net/http" || !keep {
-							l.client(func() error { return askHTTP(tr, "POST", addr, "hello") })
+						ask := asker(t, kind, addr, keep)
+						l.client(func() error { return ask("GET", "") })
+						if !keep || kind == "sockhttp" || kind == "HTTP/2" {
+							l.client(func() error { return ask("POST", "hello") })
 						}
 					}
 				}
@@ -296,8 +307,26 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func askHTTP(tr *http.Transport, method, addr, what string) error {
-	r, err := http.NewRequest(method, "http://"+addr+"/", strings.NewReader(what))
+// asker makes a client of a sort of server.
+func asker(t *testing.T, kind, addr string, keep bool) (ask func(method, body string) error) {
+	tr := &http.Transport{DisableKeepAlives: !keep, Protocols: new(http.Protocols)}
+	scheme := "http://"
+	switch kind {
+	case "HTTP/2":
+		tr.Protocols.SetUnencryptedHTTP2(true)
+	case "TLS":
+		scheme = "https://"
+		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+		fallthrough
+	default:
+		tr.Protocols.SetHTTP1(true)
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return func(method, body string) error { return askHTTP(tr, method, scheme+addr+"/", body) }
+}
+
+func askHTTP(tr *http.Transport, method, url, what string) error {
+	r, err := http.NewRequest(method, url, strings.NewReader(what))
 	if err != nil {
 		return err
 	}
@@ -353,4 +382,114 @@ func TestNotify(t *testing.T) {
 	s.refuses("exit status 3")
 	wants("RELOADING=1\nMONOTONIC_USEC=now")
 	wants("READY=1")
+}
+
+// Sockets of datagrams that are passed on lose none: each is answered, by whichever process.
+func TestDatagrams(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := begin(t, &plan{Kind: "datagrams", Driver: cfg.Driver, Loops: 2})
+		l := begins(t)
+		addr := s.bound
+		for range 4 { // which the kernel spreads over two sockets
+			c, err := net.Dial("udp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			c.SetDeadline(patience.Deadline())
+			n := uint32(0)
+			l.client(func() error {
+				const together = 8
+				var waits [together]bool
+				for i := range together {
+					if _, err := c.Write(binary.BigEndian.AppendUint32(nil, n+uint32(i))); err != nil {
+						return err
+					}
+					waits[i] = true
+				}
+				for waits != [together]bool{} {
+					p := make([]byte, 10)
+					if _, err := c.Read(p); err != nil {
+						return err
+					}
+					i := binary.BigEndian.Uint32(p) - n
+					if i >= together || !waits[i] {
+						return fmt.Errorf("datagram %d comes again", n+i)
+					}
+					waits[i] = false
+				}
+				n += together
+				return nil
+			})
+		}
+		patience.Within(t.Name(), func() {
+			for range restarts() {
+				asked := l.asked.Load()
+				s.replace()
+				for l.asked.Load() < asked+20 {
+				}
+			}
+			l.ends()
+		})
+		if s.bound != addr {
+			t.Errorf("the last server is at %s, and the first was at %s", s.bound, addr)
+		}
+	})
+}
+
+// The file of a Unix socket is there as long as one of them serves.
+func TestFileOfLast(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "socket")
+	s := begin(t, &plan{Kind: "tasks", Loops: 1, Listen: [][2]string{{"unix", file}}})
+	patience.Within(t.Name(), func() {
+		s.replace()
+		s.awaitExit(s.old[0])
+		s.old = nil
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+		s.end()
+		if _, err := os.Stat(file); err == nil {
+			t.Error("the file is left")
+		}
+	})
+}
+
+// What was passed on is taken by name, in order, and what is not taken is closed.
+func TestTake(t *testing.T) {
+	s := begin(t, &plan{Kind: "takes", Loops: 1})
+	pipes, ok := strings.CutPrefix(s.bound, ", false;") // those that the tests themselves have inherited
+	if !ok {
+		t.Errorf("the first has taken %q", s.bound)
+	}
+	patience.Within(t.Name(), s.replace)
+	if s.bound != "one three, false;"+pipes {
+		t.Errorf("the successor has taken %q, where the first had%s", s.bound, pipes)
+	}
+}
+
+// A connection has its unread bytes where it is passed on to.
+func TestPassConnUnread(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := begin(t, &plan{Kind: "holds", Driver: cfg.Driver, Loops: 1, Listen: [][2]string{{"tcp", "127.0.0.1:0"}}})
+		c, err := net.Dial("tcp", s.addrs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(patience.Deadline())
+		r := bufio.NewReader(c)
+		if _, err := askLine(c, r, 1); err != nil {
+			t.Fatal(err)
+		}
+		// It is in the server's memory before that is replaced, and says so.
+		fmt.Fprint(c, "line 2\n")
+		if said, err := r.ReadString('\n'); said != "got it\n" || err != nil {
+			t.Fatalf("the server said %q, %v", said, err)
+		}
+		patience.Within(t.Name(), s.replace)
+		if said, err := r.ReadString('\n'); said != fmt.Sprintf("%d line 2\n", s.pid) || err != nil {
+			t.Errorf("the successor, %d, said %q, %v", s.pid, said, err)
+		}
+	})
 }

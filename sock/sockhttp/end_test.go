@@ -119,7 +119,12 @@ func TestDrainLingers(t *testing.T) {
 		gone := make(chan bool, 1)
 		busy, out := make(chan bool), make(chan bool)
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/slow" {
+			switch r.URL.Path {
+			case "/promised":
+				w.Header().Set("Content-Length", "8")
+				http.NewResponseController(w).Flush()
+				fallthrough
+			case "/slow":
 				busy <- true
 				<-out
 			}
@@ -181,6 +186,8 @@ func TestDrainLingers(t *testing.T) {
 		passes = conns[1]
 		_, last := connect(t, addr, nil, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
 		patience.Recv(t, "the slow request", busy)
+		promised, once := connect(t, addr, nil, "GET /promised HTTP/1.1\r\nHost: a\r\n\r\n")
+		patience.Recv(t, "the other slow request", busy)
 		silent, nothing := connect(t, addr, nil, "")
 		drain()
 		patience.Recv(t, "one to be passed on", gone)
@@ -191,6 +198,13 @@ func TestDrainLingers(t *testing.T) {
 		close(out)
 		if got, err := io.ReadAll(last); !strings.Contains(string(got), "\r\nConnection: close\r\n") || err != nil {
 			t.Errorf("the answer of one that was busy is %q, %v", got, err)
+		}
+		if head := until(t, once, "answered"); strings.Contains(head, "\r\nConnection: close\r\n") {
+			t.Errorf("the head of one that was sent before the drain is %q", head)
+		}
+		io.WriteString(promised, get(""))
+		if got, err := io.ReadAll(once); !strings.HasSuffix(string(got), "answered") || err != nil {
+			t.Errorf("behind an answer that did not forbid it: %q, %v", got, err)
 		}
 		io.WriteString(conns[0], get(""))
 		if got, err := io.ReadAll(rest[0]); !strings.Contains(string(got), "\r\nConnection: close\r\n") ||
