@@ -411,3 +411,100 @@ func holdsItsLoop(c *sock.Conn, held chan<- *ringo.Loop, release <-chan struct{}
 	held <- c.Loop()
 	<-release
 }
+
+// Tasks in the background go on as long as others do, also in a drain, and are cancelled then; what they do about that
+// is waited for.
+func TestGoBackground(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops, cfg.Grace = 2, time.Hour
+		ctx, drain := context.WithCancel(t.Context())
+		defer drain()
+		var told, wrote, swept atomic.Int64
+		err := runContext(t, ctx, cfg, func(l *ringo.Loop) error {
+			ticks := ringo.NewChan[int](0)
+			l.GoBackground(func() {
+				for n := 0; ; n++ {
+					if err := ticks.Send(n); err != nil {
+						if errors.Is(err, context.Canceled) {
+							told.Add(1)
+						}
+						break
+					}
+				}
+				l.Go(func() { // all its own waits fail, and those of others don't
+					if l.Sleep(time.Millisecond) == nil {
+						wrote.Add(1)
+					}
+				})
+			})
+			started := make(chan bool)
+			go func() {
+				defer close(started)
+				l.GoBackground(func() { // that has nobody to ask, and ends later than the others
+					l.Sleep(time.Hour)
+					for range 3 {
+						l.Yield()
+					}
+					swept.Add(1)
+				})
+			}()
+			if err := l.Offload(func(context.Context) error { <-started; return nil }); err != nil {
+				return err
+			}
+			found := 0
+			for _, task := range l.Tasks() {
+				if task.Background {
+					found++
+				}
+			}
+			if found != 2 {
+				t.Errorf("%d tasks are in the background, want 2", found)
+			}
+			if l.Index() == 0 {
+				drain()
+			}
+			for want := range 3 { // in the drain, too
+				if n, err := ticks.Recv(); n != want || err != nil {
+					t.Errorf("tick %d, %v, want %d", n, err, want)
+				}
+			}
+			l.Go(func() {
+				if err := l.Sleep(time.Millisecond); err != nil {
+					t.Error(err)
+				}
+				if n, err := ticks.Recv(); n != 3 || err != nil {
+					t.Errorf("tick %d, %v, want 3, when the first task has returned", n, err)
+				}
+			})
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if told.Load() != 2 || wrote.Load() != 2 || swept.Load() != 2 {
+			t.Errorf("%d were told, %d wrote, %d swept, want 2 of each", told.Load(), wrote.Load(), swept.Load())
+		}
+	})
+}
+
+// Those that nobody waits for wait for others, by themselves: one that ends ends the wait for it.
+func TestGoBackgroundAlone(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		order := ""
+		err := run(t, cfg, func(l *ringo.Loop) error {
+			first := l.GoBackground(func() {
+				l.Sleep(time.Hour)
+				order += "a"
+			})
+			l.GoBackground(func() {
+				first.Wait() // a cancel ends it
+				order += "b"
+			})
+			return nil
+		})
+		if len(order) != 2 || err != nil {
+			t.Error(err)
+			t.Errorf("%q have ended, want two", order)
+		}
+	})
+}

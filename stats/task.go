@@ -19,6 +19,8 @@ type Task struct {
 	// Since is how long ago it parked, or began if it has not parked yet.
 	Since    time.Duration
 	Canceled bool // all its waits fail
+	// Background is that of a task that no drain waits for: see ringo.Loop.GoBackground.
+	Background bool
 	Stack    int  // the size of its stack in bytes; 0 if unknown
 
 	// Wait says what a parked task waits for, in a line for people: "recv, fd 12, peer 10.0.0.5:4411". If the loop is

@@ -175,6 +175,15 @@ func (e *life) cancelAll() {
 	}
 }
 
+// cancelBackground cancels the tasks of GoBackground, which are all that is left.
+func (e *life) cancelBackground() {
+	for _, w := range append([]*worker(nil), e.l.workers.all...) {
+		if t := w.task; t != nil && t.Background() {
+			e.l.cancelTask(t)
+		}
+	}
+}
+
 // close ends the loop: what is open on it is closed, the driver drained. The
 // mailbox comes first: what is still in it may look at handles and the driver.
 func (e *life) close() {

@@ -98,11 +98,13 @@ type TaskView struct {
 	Named    string    // by GoNamed
 	State    TaskState
 	Canceled bool
-	Began    time.Time
-	Since    time.Duration // for how long it has been in its state
-	Wait     Wait          // of one that is parked
-	Until    time.Time     // when that ends by itself
-	Stack    int           // bytes; 0: it has none, or that can't be told
+	// Background is that of a task of GoBackground.
+	Background bool
+	Began      time.Time
+	Since      time.Duration // for how long it has been in its state
+	Wait       Wait          // of one that is parked
+	Until      time.Time     // when that ends by itself
+	Stack      int           // bytes; 0: it has none, or that can't be told
 }
 
 // TaskState is what a task does.
@@ -187,7 +189,7 @@ func (w *Walk) look(o *worker) TaskView {
 	l, t := w.l, o.task
 	v := TaskView{
 		ID: o.id, Loop: l.index, Code: o.code, Named: t.Name(), State: TaskParked, Canceled: t.canceled,
-		Began: w.timeOf(w.now - o.began.Age(w.now)), Since: time.Duration(o.since.Age(w.now)), Wait: NoWait,
+		Background: t.Background(), Began: w.timeOf(w.now - o.began.Age(w.now)), Since: time.Duration(o.since.Age(w.now)), Wait: NoWait,
 		Stack: o.g.StackSize(),
 	}
 	switch {
@@ -220,6 +222,7 @@ func (w *Walk) unbegun(it *item) TaskView {
 		return v
 	}
 	v.Code, v.Named, v.Canceled = code.Of(it.task.fn), it.task.Name(), it.task.canceled
+	v.Background = it.task.Background()
 	return v
 }
 

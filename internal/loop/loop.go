@@ -222,11 +222,17 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 	return l.goTask(t)
 }
 
+// GoBackground is Go of a task that keeps neither its loop nor a drain: it is cancelled when no other task is left. G.
+func (l *Loop) GoBackground(fn func()) *Task {
+	t := &Task{l: l, fn: fn}
+	t.extension().rear = true
+	return l.goTask(t)
+}
+
 func (l *Loop) goTask(t *Task) *Task {
 	t.inherit(l.Inherited())
 	if l.IsCurrent() {
-		l.tasks.live++
-		l.ready.enqueue(item{task: t})
+		l.tasks.admit(l, t)
 		return t
 	}
 	if !l.send(message{kind: msgGo, task: t}) {

@@ -97,8 +97,7 @@ func handleSome(l *Loop, from *mailbox.Batch[message], most int) {
 func (m *message) handle(l *Loop) {
 	switch m.kind {
 	case msgGo:
-		l.tasks.live++
-		l.ready.enqueue(item{task: m.task})
+		l.tasks.admit(l, m.task)
 	case msgPost:
 		l.Start(jobFunc(m.fn))
 	case msgJob:

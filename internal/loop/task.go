@@ -41,6 +41,7 @@ type taskExt struct {
 	onEnd    func(error)     // see GoThen
 	onLost   func()          // see OnLost
 	name     string          // see GoNamed
+	rear     bool            // see GoBackground
 	labels   labels.Set      // of who started it, until it begins
 	values   context.Context // of who started it, see Inherited
 	ctx      context.Context // the loop thread's, as cancel
@@ -107,6 +108,9 @@ func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
 	l.tasks.live--
+	if t.Background() {
+		l.tasks.rear--
+	}
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
@@ -140,9 +144,25 @@ func (t *Task) finish(err error) {
 // tasks are those of a loop.
 type tasks struct {
 	live  int    // that have not finished
+	rear  int    // of them, those of GoBackground
 	begun uint32 // the last has this as its number
 	main  *Task
 	next  Job // that begins, see worker.beginNext
+}
+
+// admit takes a task in, which is to begin.
+func (ts *tasks) admit(l *Loop, t *Task) {
+	ts.live++
+	if t.Background() {
+		ts.rear++
+	}
+	l.ready.enqueue(item{task: t})
+}
+
+// Background reports whether the task is one of GoBackground.
+func (t *Task) Background() bool {
+	x := t.ext.Load()
+	return x != nil && x.rear
 }
 
 // charges are what was counted against the budgets of a turn and of the task that runs, see ChargeAndYield.

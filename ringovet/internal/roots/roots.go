@@ -55,6 +55,7 @@ var entries = []Entry{
 	{"ringo.OnceValue", 0, Task},
 	{"ringo.OnceValues", 0, Task},
 	{"ringo.Config.Start", -1, Task},
+	{"(*ringo.Loop).GoBackground", 0, Task},
 	{"ringo.NewSharded", 0, Task},
 	{"(*ringo.Sharded[T]).Each", 0, Task},
 	{"ringo.Reduce", 1, Task},
