@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/caller"
 	"ringo/internal/loop"
 	"ringo/sock"
 )
@@ -21,22 +22,25 @@ const (
 	noteMax = 64 << 10
 	// waitingMax is how many unread bytes PassConn takes along.
 	waitingMax = 1 << 20
-	// passWithin is how long a successor may take to receive a connection.
+	// passWithin is how long PassConn waits for a successor that takes a connection.
 	passWithin = 10 * time.Second
 )
 
 // PassConn passes a connection on to the successor, with its unread bytes, which may be a megabyte, and a note, of 64
 // KiB at most, that says what the successor has to know of it: who the peer is, for example. It is for connections
-// between two messages, once Context has ended; the peer notices nothing. What was written before is sent first, as
-// with sock.Conn.Detach. Then the connection is the successor's: c is closed for all that use it, and its deadlines,
-// value and idle state are not passed on.
+// between two messages, once Context has ended; the peer notices nothing. It waits until AcceptConn is called there,
+// for ten seconds at most. What was written before is sent first, as with sock.Conn.Detach. Then the connection is the
+// successor's: c is closed for all that use it, and its deadlines, value and idle state are not passed on.
 //
-// An error that wraps ErrNoSuccessor, or says that the note or the unread bytes are too long, has changed nothing.
-// After others the connection is lost: the successor has ended, or has not received it within ten seconds, where it
-// does not call AcceptConn. Any goroutine may call it; a task parks.
+// An error that matches ErrNoSuccessor has changed nothing: there is none, it has ended, or it takes no connection; nor
+// has one of a note or unread bytes that are too long, or of a wait that the task's end has ended. After others the
+// connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
 func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	u.mu.Lock()
 	next := u.next
+	if u.closed {
+		next = nil
+	}
 	u.mu.Unlock()
 	switch n := c.Buffered(); {
 	case next == nil:
@@ -44,19 +48,32 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	case len(note) > noteMax:
 		return fmt.Errorf("upgrade: PassConn: a note of %d bytes: want %d at most", len(note), noteMax)
 	case n > waitingMax:
-		return fmt.Errorf("upgrade: PassConn: %d bytes that nobody has read: want %d at most", n, waitingMax)
+		return fmt.Errorf("upgrade: PassConn: %d bytes that were not read: want %d at most", n, waitingMax)
+	}
+	over, err := caller.Within(nil, passWithin, func(ctx context.Context) error {
+		_, err := next.places.RecvContext(ctx)
+		return err
+	})
+	switch {
+	case over:
+		return fmt.Errorf("%w that takes connections: none has called AcceptConn for %v", ErrNoSuccessor, passWithin)
+	case errors.Is(err, ringo.ErrClosed):
+		return fmt.Errorf("%w any more: it has ended", ErrNoSuccessor)
+	case err != nil:
+		return fmt.Errorf("upgrade: PassConn: %w", err)
 	}
 	fd, unread, err := c.Detach()
 	if err != nil {
+		next.places.TrySend(struct{}{}) // for another
 		return fmt.Errorf("upgrade: PassConn: %w", err)
 	}
 	f := frame{os.NewFile(uintptr(fd), "passed on"), note, unread}
 	defer f.close()
-	send := func(context.Context) error { return next.send(f, passWithin) }
+	send := func(ctx context.Context) error { return next.send(ctx, f) }
 	if l, _ := ringo.Current(); l != nil {
 		err = l.Offload(send)
 	} else {
-		err = send(nil)
+		err = send(context.Background())
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade: PassConn: the connection is lost: %w", err)
@@ -70,7 +87,7 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 // one. Any goroutine may call it; a task parks.
 func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn, note []byte, err error) {
 	for u.from != nil {
-		f, err := u.from.conns.RecvContext(ctx)
+		f, err := u.from.accept(ctx)
 		if errors.Is(err, ringo.ErrClosed) {
 			break
 		}

@@ -1,7 +1,7 @@
 // Package upgrade replaces a running program by its successor, a new build or the same one with another configuration,
 // without losing a connection.
 //
-//	up, err := upgrade.New(&upgrade.Config{Signals: []os.Signal{syscall.SIGUSR2}})
+//	up, err := upgrade.New(ctx, &upgrade.Config{Signals: []os.Signal{syscall.SIGUSR2}})
 //	if err != nil {
 //		return err
 //	}
@@ -10,7 +10,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	cfg := &ringo.Config{Start: func(l *ringo.Loop) error { return up.Started(l) }}
+//	cfg := &ringo.Config{Start: up.Started}
 //	return sock.ServeSets(up.Context(), cfg, []*sock.ListenerSet{set}, serve)
 //
 // On a signal, or by Upgrade, the program starts its successor, which inherits the listening sockets: the same sockets,

@@ -93,7 +93,7 @@ func shell(script string) func() (*exec.Cmd, error) {
 func quiet(t *testing.T, cfg upgrade.Config) *upgrade.Upgrader {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
-	u, err := upgrade.New(&cfg)
+	u, err := upgrade.New(context.Background(), &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestUpgradeEnds(t *testing.T) {
 		childless(t)
 	})
 	t.Run("not ready", func(t *testing.T) {
-		u, err := upgrade.New(nil)
+		u, err := upgrade.New(context.Background(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestUpgradeEnds(t *testing.T) {
 			t.Errorf("Started by a goroutine: %v", err)
 		}
 	})
-	if _, err := upgrade.New(&upgrade.Config{Within: -1}); err == nil {
+	if _, err := upgrade.New(context.Background(), &upgrade.Config{Within: -1}); err == nil {
 		t.Error("Within of -1 was taken")
 	}
 }
@@ -263,7 +263,7 @@ func TestUpgradeEnds(t *testing.T) {
 // A Run is ready when each of its loops has started, and not before.
 func TestStarted(t *testing.T) {
 	errNone := errors.New("none today")
-	u, err := upgrade.New(&upgrade.Config{Command: func() (*exec.Cmd, error) { return nil, errNone }})
+	u, err := upgrade.New(context.Background(), &upgrade.Config{Command: func() (*exec.Cmd, error) { return nil, errNone }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,6 +296,141 @@ func TestStarted(t *testing.T) {
 	if err := ringo.Run(t.Context(), cfg, func(*ringo.Loop) error { return nil }); err != nil {
 		t.Error(err)
 	}
+}
+
+// A Run that fails before all of its loops have started counts for no other.
+func TestStartedByOneRun(t *testing.T) {
+	u, err := upgrade.New(t.Context(), &upgrade.Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	errNot := errors.New("not this one")
+	alone := func(last error) error {
+		told := ringo.NewBarrier(2)
+		return ringo.Run(t.Context(), &ringo.Config{Loops: 2, Start: func(l *ringo.Loop) error {
+			if l.Index() > 0 {
+				told.Wait(nil)
+				return last
+			}
+			err := u.Started(l)
+			if err := u.Upgrade(nil); err != upgrade.ErrNotReady {
+				t.Errorf("one of two has started: %v", err)
+			}
+			told.Wait(nil)
+			return err
+		}}, func(*ringo.Loop) error { return nil })
+	}
+	if err := alone(errNot); !errors.Is(err, errNot) {
+		t.Error(err)
+	}
+	if err := alone(nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A panic of the program's in an upgrade is the caller's, and no end of upgrades.
+func TestUpgradeAfterPanic(t *testing.T) {
+	calls := 0
+	errNone := errors.New("none today")
+	u := quiet(t, upgrade.Config{Command: func() (*exec.Cmd, error) {
+		if calls++; calls == 1 {
+			panic("no command")
+		}
+		return nil, errNone
+	}})
+	func() {
+		defer func() {
+			if v := recover(); v != "no command" {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		u.Upgrade(nil)
+	}()
+	if err := u.Upgrade(nil); !errors.Is(err, errNone) {
+		t.Error(err)
+	}
+}
+
+// A program that is told to end gives an upgrade up that is under way, and begins none.
+func TestUpgradeOfEnding(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	errEnd := errors.New("told to end")
+	u, err := upgrade.New(ctx, &upgrade.Config{Log: slog.New(slog.DiscardHandler), Command: func() (*exec.Cmd, error) {
+		end(errEnd)
+		return shell(`eval "printf R >&$wire"; exec sleep 1000`)()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	if err := u.Ready(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := u.Upgrade(nil); err == nil || errors.Is(err, upgrade.ErrReplaced) {
+			t.Errorf("Upgrade of a program that ends: %v", err)
+		}
+		childless(t)
+	}
+	if cause := context.Cause(u.Context()); cause != errEnd {
+		t.Errorf("the cause is %v", cause)
+	}
+}
+
+// A successor that asks for connections and reads none holds up no drain for longer than Grace, and what a frame has
+// torn carries no other.
+func TestPassConnStalled(t *testing.T) {
+	var successor *exec.Cmd
+	u := quiet(t, upgrade.Config{Command: func() (cmd *exec.Cmd, err error) {
+		successor, err = shell(`eval "printf RAAAAAAAAAAAAAAAA >&$wire"; exec sleep 1000`)()
+		return successor, err
+	}})
+	if err := u.Upgrade(nil); err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cfg := &ringo.Config{Loops: 1, Grace: 50 * time.Millisecond, Logger: testmain.Reports(t)}
+	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		g := ringo.NewGroup(l)
+		for range 12 {
+			g.Go(func() error {
+				c, peer, err := sock.Pipe(l)
+				if err != nil {
+					return err
+				}
+				defer peer.Close()
+				defer c.Close()
+				if err := u.PassConn(c, make([]byte, 64<<10)); err != nil {
+					lost++
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if lost == 0 {
+		t.Error("all were taken, by a stream that has no room for so many")
+	}
+	c, peer := pipe(t)
+	defer peer.Close()
+	if err := u.PassConn(c, nil); err == nil {
+		t.Error("a stream that is torn carries another one")
+	}
+	u.Close()
+	successor.Process.Kill()
+	patience.Within(t.Name(), func() {
+		for {
+			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
+				return
+			}
+		}
+	})
 }
 
 // What is passed on comes in order, under its name, in one piece; what is closed does not come, and what can't be made
@@ -334,7 +469,7 @@ func TestPass(t *testing.T) {
 func TestReplaced(t *testing.T) {
 	var successor *exec.Cmd
 	u := quiet(t, upgrade.Config{Command: func() (cmd *exec.Cmd, err error) {
-		successor, err = shell(`eval "printf R >&$wire"; exec sleep 1000`)()
+		successor, err = shell(`eval "printf RAA >&$wire"; exec sleep 1000`)()
 		return successor, err
 	}})
 	if err := u.Upgrade(nil); err != nil {
@@ -390,7 +525,7 @@ func TestStrangeEnvironment(t *testing.T) {
 		fmt.Sprint(os.Getpid(), ":3:1"):          "what starts the program has to replace itself by it",
 	} {
 		t.Setenv("RINGO_UPGRADE", said)
-		if _, err := upgrade.New(nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := upgrade.New(context.Background(), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", said, err, want)
 		}
 		if _, ok := os.LookupEnv("RINGO_UPGRADE"); ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"ringo/internal/kernel"
 )
@@ -16,6 +17,7 @@ func (u *Upgrader) notify(state string) {
 	}
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: at, Net: "unixgram"})
 	if err == nil {
+		c.SetWriteDeadline(time.Now().Add(time.Second)) // its queue may be full
 		_, err = c.Write([]byte(state))
 		c.Close()
 	}

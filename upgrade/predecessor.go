@@ -1,13 +1,16 @@
 package upgrade
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"ringo"
 	"ringo/internal/kernel"
@@ -18,12 +21,6 @@ import (
 // has passed on N descriptors from FIRST on, of which the last is the stream between the two.
 const variable = "RINGO_UPGRADE"
 
-// waitingConns is how many connections wait to be accepted before the predecessor has to.
-const waitingConns = 16
-
-// wordReady is what a successor says when it is ready.
-const wordReady = 'R'
-
 // predecessor is the process that has started this one.
 type predecessor struct {
 	pid   int
@@ -33,6 +30,9 @@ type predecessor struct {
 	mu    sync.Mutex
 	names []string
 	files []*os.File // nil: taken
+	ready bool       // it was told
+	waits int        // calls of AcceptConn
+	asked int        // connections that were asked for and have not come
 }
 
 // inherit is what the environment says of a predecessor; nil: there is none.
@@ -47,7 +47,7 @@ func inherit() (*predecessor, error) {
 	switch {
 	case err != nil || first < firstExtra || n < 1 || n > filesMax:
 		return nil, fmt.Errorf("%s is %q, which no program of this package says", variable, said)
-	case os.Getppid() != pid:
+	case os.Getppid() != pid && lives(pid):
 		return nil, fmt.Errorf("%s is of process %d, and the parent is %d: what starts the program has to replace "+
 			"itself by it (exec)", variable, pid, os.Getppid())
 	}
@@ -59,7 +59,7 @@ func inherit() (*predecessor, error) {
 		}
 		files = append(files, os.NewFile(uintptr(fd), fmt.Sprint("inherited descriptor ", fd)))
 	}
-	p := &predecessor{pid: pid, files: files[:n-1], conns: ringo.NewChan[frame](waitingConns)}
+	p := &predecessor{pid: pid, files: files[:n-1], conns: ringo.NewChan[frame](placesMax)}
 	if p.wire, err = wireOf(files[n-1]); err != nil {
 		closeAll(p.files)
 		return nil, err
@@ -69,8 +69,17 @@ func inherit() (*predecessor, error) {
 		closeAll(p.files)
 		return nil, err
 	}
-	go p.receive()
 	return p, nil
+}
+
+// lives reports whether there is a process. A predecessor that has ended has left all that it had.
+func lives(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	defer p.Release()
+	return p.Signal(syscall.Signal(0)) == nil
 }
 
 // readNames gets the names of the files.
@@ -90,18 +99,46 @@ func (p *predecessor) readNames() error {
 }
 
 // receive takes in connections until the predecessor ends.
-func (p *predecessor) receive() {
+func (p *predecessor) receive(log *slog.Logger) {
 	defer p.conns.Close()
+	defer p.wire.Close()
 	for {
 		var f frame
 		err := f.receive(p.wire, noteMax)
-		if errors.Is(err, errNoFile) {
-			continue
-		}
-		if err != nil || p.conns.Send(f) != nil {
+		p.mu.Lock()
+		p.asked--
+		p.mu.Unlock()
+		switch {
+		case err == errNoFile:
+			log.Warn("upgrade: a connection that was passed on is lost", "error", err)
+			p.ask()
+		case err != nil || p.conns.Send(f) != nil:
 			f.close()
 			return
 		}
+	}
+}
+
+// accept waits for a connection, and has the predecessor know that it does.
+func (p *predecessor) accept(ctx context.Context) (frame, error) {
+	p.mu.Lock()
+	p.waits++
+	p.mu.Unlock()
+	p.ask()
+	f, err := p.conns.RecvContext(ctx)
+	p.mu.Lock()
+	p.waits--
+	p.mu.Unlock()
+	return f, err
+}
+
+// ask asks for as many connections as are waited for, but for those that were asked for, or are here.
+func (p *predecessor) ask() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.ready && p.asked+p.conns.Len() < min(p.waits, placesMax) {
+		p.asked++
+		p.wire.Write([]byte{wordPlace}) // if it has ended, receive finds that
 	}
 }
 
@@ -130,13 +167,15 @@ func (p *predecessor) dropRest() {
 	}
 }
 
-// tellReady says that this process has taken over.
-func (p *predecessor) tellReady() error {
-	if _, err := p.wire.Write([]byte{wordReady}); err != nil && os.Getppid() == p.pid {
-		return fmt.Errorf("upgrade: the predecessor, process %d, has given this process up: %w", p.pid, err)
-	}
+// tellReady says that this process has taken over. It does so, too, if the predecessor has ended; one that has given
+// this process up has closed the stream, and kills it now.
+func (p *predecessor) tellReady() {
+	p.wire.Write([]byte{wordReady})
+	p.mu.Lock()
+	p.ready = true
+	p.mu.Unlock()
 	p.dropRest()
-	return nil
+	p.ask()
 }
 
 // close ends what there is to do with it.

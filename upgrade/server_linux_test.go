@@ -62,7 +62,10 @@ func TestMain(m *testing.M) {
 
 // serve is the life of a server.
 func (p *plan) serve() (err error) {
-	up, err := upgrade.New(&upgrade.Config{Signals: []os.Signal{syscall.SIGUSR2}, Within: p.Within, Command: p.command})
+	told, forget := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer forget()
+	up, err := upgrade.New(told, &upgrade.Config{Signals: []os.Signal{syscall.SIGUSR2}, Within: p.Within,
+		Command: p.command})
 	if err != nil {
 		return err
 	}
@@ -70,10 +73,7 @@ func (p *plan) serve() (err error) {
 	if err := p.clumsy(up); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(up.Context(), syscall.SIGTERM)
-	defer stop()
-	told, forget := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer forget()
+	ctx := up.Context()
 	more := func(l *ringo.Loop) (*sock.Conn, error) {
 		c, note, err := up.AcceptConn(told, l)
 		if err == nil && string(note) != "note" {
@@ -104,7 +104,6 @@ func (p *plan) serve() (err error) {
 	if err := serveKind[p.Kind](ctx, cfg, up, sets, more); err != nil {
 		return err
 	}
-	stop()
 	up.Close()
 	return noneLeft()
 }
@@ -302,7 +301,11 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 					pipes[what] = true
 				}
 			}
-			fmt.Printf("bound %s, %v; %d pipes\n", took, more, len(pipes))
+			child, err := exec.Command("/bin/sh", "-c", "echo $RINGO_UPGRADE; exec ls /proc/self/fd").Output()
+			if err != nil {
+				return err
+			}
+			fmt.Printf("bound %s, %v; %d pipes, and a child has %q\n", took, more, len(pipes), child)
 			return start(l)
 		}
 		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ringo"
 )
 
 // successor is the process that is to take over.
@@ -18,12 +20,18 @@ type successor struct {
 	cmd    *exec.Cmd
 	exited chan error // gets what it has ended with
 
+	places *ringo.Chan[struct{}] // for connections, that it has asked for; closed when it has ended
+
 	mu   sync.Mutex // of who writes
 	wire *net.UnixConn
+	bad  error // why nothing can be sent any more
 }
 
+// placesMax is how many calls of AcceptConn are known of at once.
+const placesMax = 1024
+
 // start starts a successor with all that is passed on. If it fails nothing is left of one.
-func (u *Upgrader) start() (*successor, error) {
+func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	names, files, err := u.gather()
 	if err != nil {
 		return nil, err
@@ -48,10 +56,10 @@ func (u *Upgrader) start() (*successor, error) {
 		wire.Close()
 		return nil, fmt.Errorf("upgrade: the successor can't be started: %w", err)
 	}
-	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1)}
+	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1), places: ringo.NewChan[struct{}](placesMax)}
 	go func() { s.exited <- cmd.Wait() }()
 	list, _ := json.Marshal(names) // strings
-	if err := s.send(frame{note: list}, u.cfg.Within); err != nil {
+	if err := s.send(ctx, frame{note: list}); err != nil {
 		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
 	}
 	return s, nil
@@ -80,14 +88,14 @@ func (u *Upgrader) command() (*exec.Cmd, error) {
 
 // await waits until the successor is ready. If it fails nothing is left of it.
 func (s *successor) await(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.wire.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { s.wire.SetReadDeadline(past) })
 	defer stop()
 	var word [1]byte
 	_, err := s.wire.Read(word[:])
 	if err == nil && word[0] == wordReady {
 		return nil
 	}
-	s.wire.Close()
+	s.close()
 	if ctx.Err() == nil && err != nil { // it has closed the stream, and likely ends
 		timer := time.AfterFunc(endsWithin, func() { s.cmd.Process.Kill() })
 		defer timer.Stop()
@@ -111,11 +119,39 @@ const endsWithin = time.Second
 
 func (s *successor) pid() int { return s.cmd.Process.Pid }
 
-// send sends a frame.
-func (s *successor) send(f frame, within time.Duration) error {
+// listen hears of places for connections until the successor ends.
+func (s *successor) listen() {
+	defer s.places.Close()
+	words := make([]byte, placesMax)
+	for {
+		n, err := s.wire.Read(words)
+		for range n {
+			s.places.TrySend(struct{}{})
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// send sends a frame. The first that fails ends the stream, or the next would be taken for its rest.
+func (s *successor) send(ctx context.Context, f frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return f.send(s.wire, within)
+	if s.bad != nil {
+		return s.bad
+	}
+	if s.bad = f.send(ctx, s.wire); s.bad != nil {
+		s.wire.Close()
+	}
+	return s.bad
+}
+
+// end ends one that is not to be, and waits for that.
+func (s *successor) end() {
+	s.close()
+	s.cmd.Process.Kill()
+	<-s.exited
 }
 
 // close tells the successor that no more comes.

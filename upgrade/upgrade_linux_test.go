@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,6 +238,7 @@ func testLines(t *testing.T, kind string) {
 						asked := l.asked.Load()
 						s.replace()
 						for l.asked.Load() < asked+20 {
+							runtime.Gosched()
 						}
 					}
 					l.ends()
@@ -298,6 +300,7 @@ func TestHTTP(t *testing.T) {
 						asked := l.asked.Load()
 						s.replace()
 						for l.asked.Load() < asked+20 {
+							runtime.Gosched()
 						}
 					}
 					l.ends()
@@ -427,6 +430,7 @@ func TestDatagrams(t *testing.T) {
 				asked := l.asked.Load()
 				s.replace()
 				for l.asked.Load() < asked+20 {
+					runtime.Gosched()
 				}
 			}
 			l.ends()

@@ -56,17 +56,19 @@ type Upgrader struct {
 
 	mu       sync.Mutex
 	ready    bool
-	started  map[*loop.Loop]bool // loops that have; nil: all have
+	run      *loop.Set           // that starts
+	started  map[*loop.Loop]bool // loops of it that have
 	starting context.CancelFunc  // ends the start of a successor
 	passed   []passed
 	next     *successor // that is ready
 	closed   bool
 }
 
-// New makes the program's Upgrader, with what its predecessor has passed on, if one has started it. Call it once, early
-// in the program: before other processes are started, and before a Run. It may wait for the predecessor. A nil Config
-// is the zero one.
-func New(cfg *Config) (*Upgrader, error) {
+// New makes the program's Upgrader, with what its predecessor has passed on, if one has started it. ctx is the
+// program's: when it ends, for example by signal.NotifyContext, there is no upgrade any more, one that has begun is
+// given up, and Context ends as well. Call it once, early in the program: before other processes are started, and
+// before a Run. It may wait for the predecessor. A nil Config is the zero one.
+func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
@@ -87,7 +89,10 @@ func New(cfg *Config) (*Upgrader, error) {
 	if u.from, err = inherit(); err != nil {
 		return nil, fmt.Errorf("upgrade: what the predecessor has passed on: %w", err)
 	}
-	u.ctx, u.end = context.WithCancelCause(context.Background())
+	u.ctx, u.end = context.WithCancelCause(ctx)
+	if u.from != nil {
+		go u.from.receive(u.log)
+	}
 	if len(u.cfg.Signals) > 0 {
 		u.signals = make(chan os.Signal, 1)
 		signal.Notify(u.signals, u.cfg.Signals...)
@@ -123,8 +128,8 @@ func (u *Upgrader) watch() {
 	}
 }
 
-// Context returns the context that ends when a successor is ready, with the cause ErrReplaced, or with Close: it is for
-// ringo.Run and servers. Any goroutine may call it.
+// Context returns the context that ends when a successor is ready, with the cause ErrReplaced, or with New's, or with
+// Close: it is for ringo.Run and servers. Any goroutine may call it.
 func (u *Upgrader) Context() context.Context { return u.ctx }
 
 // Inherited reports whether the program is a successor. Any goroutine may call it.
@@ -138,8 +143,8 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 		return fmt.Errorf("upgrade: Started: %w", ringo.ErrNotTask)
 	}
 	u.mu.Lock()
-	if u.started == nil {
-		u.started = map[*loop.Loop]bool{}
+	if u.run != e.Set() {
+		u.run, u.started = e.Set(), map[*loop.Loop]bool{}
 	}
 	u.started[e] = true
 	all := len(u.started) == len(e.Set().Loops())
@@ -152,30 +157,28 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 
 // Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not
 // taken is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any
-// goroutine may call it, also where there is no predecessor; it does not park. Calling it again does nothing.
-//
-// The error says that the predecessor has given the program up, which it took too long for: then it serves on, and will
-// have killed this process, or does so now. If it has ended, the program has taken over all the same.
+// goroutine may call it, also where there is no predecessor; it does not park. Calling it again does nothing; after
+// Close it fails with net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given
+// this process up, since it was too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case u.closed:
+	was := u.ready
+	if u.closed {
+		u.mu.Unlock()
 		return fmt.Errorf("upgrade: Ready: %w", net.ErrClosed)
-	case u.ready:
-		return nil
 	}
-	if u.from != nil {
+	if u.ready = true; !was && u.from != nil {
 		u.ownFiles(true)
-		if err := u.from.tellReady(); err != nil {
-			u.ownFiles(false)
-			return err
-		}
+		u.from.tellReady()
+	}
+	u.mu.Unlock()
+	switch {
+	case was:
+	case u.from != nil:
 		u.log.Info("upgrade: took over", "from", u.from.pid)
-	} else {
+	default:
 		u.notify("READY=1") // a predecessor says it for its successor, which is not yet the one to do so
 	}
-	u.ready = true
 	return nil
 }
 
@@ -197,26 +200,44 @@ func (u *Upgrader) upgrade(ctx context.Context) error {
 	if err := u.begin(cancel); err != nil {
 		return err
 	}
+	defer context.AfterFunc(u.ctx, cancel)()
+	defer func() { // also if a function of the program's panics
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.starting = nil
+	}()
 	u.notify(reloading())
-	s, err := u.start()
+	s, err := u.start(ctx)
 	if err == nil {
 		if err = s.await(ctx); err != nil {
 			err = fmt.Errorf("upgrade: the successor, process %d: %w", s.pid(), err)
 		}
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.starting = nil
+	if err == nil && !u.follows(s) { // it was ready too late
+		s.end()
+		err = fmt.Errorf("upgrade: %w", context.Cause(u.ctx))
+	}
 	if err != nil {
 		u.notify("READY=1") // also now, or the manager waits for ever
 		return err
 	}
-	u.next = s
-	u.ownFiles(false)
 	u.notify(fmt.Sprintf("MAINPID=%d\nREADY=1", s.pid()))
 	u.log.Info("upgrade: replaced, and drains", "by", s.pid())
 	u.end(ErrReplaced)
 	return nil
+}
+
+// follows makes a process the program's successor, unless the program ends.
+func (u *Upgrader) follows(s *successor) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ctx.Err() != nil {
+		return false
+	}
+	u.next = s
+	u.ownFiles(false)
+	go s.listen()
+	return true
 }
 
 // begin makes the caller the one who starts a successor, unless there can be none.
@@ -228,6 +249,8 @@ func (u *Upgrader) begin(cancel context.CancelFunc) error {
 		return fmt.Errorf("upgrade: %w", net.ErrClosed)
 	case u.next != nil:
 		return ErrReplaced
+	case u.ctx.Err() != nil:
+		return fmt.Errorf("upgrade: the program ends: %w", context.Cause(u.ctx))
 	case u.starting != nil:
 		return ErrUnderWay
 	case !u.ready:

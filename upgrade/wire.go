@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,9 +17,13 @@ import (
 	"ringo/internal/sys"
 )
 
-// What a program and its successor say to each other, by a stream: the successor one byte, wordReady; the program
-// frames, of which the first has the names of what the successor has inherited, and each other a connection.
+// What a program and its successor say to each other, by a stream: the program frames, of which the first has the names
+// of what the successor has inherited, and each other a connection; the successor bytes, of which the first is
+// wordReady, and each other wordPlace: there is a call of AcceptConn for one connection more.
 const (
+	wordReady = 'R'
+	wordPlace = 'A'
+
 	filesMax  = 65536
 	namesMax  = 16 << 20
 	unreadMax = 16 << 20
@@ -40,24 +45,32 @@ func (f *frame) close() {
 // frameHead is: whether there is a file, how long the note is, and the unread.
 const frameHead = 1 + 4 + 4
 
-// send sends a frame within a time. It does not close the file.
-func (f frame) send(to *net.UnixConn, within time.Duration) error {
+// send sends a frame, unless ctx ends. It does not close the file. After an error the stream is of no use any more: a
+// part may be sent.
+func (f frame) send(ctx context.Context, to *net.UnixConn) error {
 	p := make([]byte, frameHead, frameHead+len(f.note)+len(f.unread))
 	var rights []byte
 	if f.file != nil {
 		p[0] = 1
-		rights = cmsg.AppendRights(nil, []int32{int32(f.file.Fd())})
+		rights = rightsOf(f.file)
 	}
 	binary.BigEndian.PutUint32(p[1:], uint32(len(f.note)))
 	binary.BigEndian.PutUint32(p[5:], uint32(len(f.unread)))
 	p = append(append(p, f.note...), f.unread...)
-	to.SetWriteDeadline(time.Now().Add(within))
+	stop := context.AfterFunc(ctx, func() { to.SetWriteDeadline(past) })
+	defer stop()
 	n, _, err := to.WriteMsgUnix(p, rights, nil)
 	if err == nil && n < len(p) {
 		_, err = to.Write(p[n:])
 	}
 	return err
 }
+
+// rightsOf is a control message that passes a file.
+func rightsOf(f *os.File) []byte { return cmsg.AppendRights(nil, []int32{int32(f.Fd())}) }
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // errNoFile is why a connection did not come.
 var errNoFile = errors.New("its descriptor did not come, as where the process has none left (RLIMIT_NOFILE)")
@@ -67,10 +80,10 @@ func (f *frame) receive(from *net.UnixConn, noteMax int) error {
 	var head [frameHead]byte
 	oob := make([]byte, cmsg.Space(4))
 	n, oobn, _, _, err := from.ReadMsgUnix(head[:], oob)
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF), err == nil && n == 0:
+		return io.EOF
+	case err != nil:
 		return err
 	}
 	f.file = fileIn(oob[:oobn])

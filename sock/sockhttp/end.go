@@ -65,6 +65,9 @@ func (s *Server) stop() error {
 	s.ending.Store(true)
 	s.mu.Lock()
 	listeners := slices.Collect(maps.Keys(s.listeners))
+	if s.stops != nil {
+		s.stops()
+	}
 	s.mu.Unlock()
 	var errs []error
 	for _, ln := range listeners {

@@ -231,6 +231,45 @@ func TestDrainLingers(t *testing.T) {
 	})
 }
 
+// A server that is shut down, or closed, waits for no more connections.
+func TestMoreEndsWithServer(t *testing.T) {
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		for _, close := range []bool{false, true} {
+			never, waits := ringo.NewChan[*sock.Conn](0), make(chan bool, 1)
+			s := &sockhttp.Server{More: func(*ringo.Loop) (*sock.Conn, error) {
+				waits <- true
+				return never.Recv()
+			}}
+			ended := make(chan error, 1)
+			go func() {
+				ended <- ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+					ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					if err := s.Serve(ln); err != http.ErrServerClosed {
+						return err
+					}
+					return nil
+				})
+			}()
+			patience.Recv(t, "More to be called", waits)
+			var err error
+			if close {
+				err = s.Close()
+			} else {
+				err = s.Shutdown(t.Context())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			if err := patience.Recv(t, "the end", ended); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // Who asks for nothing more in all of Linger is closed.
 func TestDrainLingersNoLonger(t *testing.T) {
 	socktestEach(t, func(t *testing.T, cfg ringo.Config) {

@@ -74,6 +74,8 @@ type Server struct {
 	single atomic.Bool // SetKeepAlivesEnabled(false)
 
 	mu         sync.Mutex
+	stopped    context.Context // with More: ended by stops, when the server is
+	stops      context.CancelFunc
 	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
 	conns      map[*conn]bool               // those that a goroutine or a task serves for life
 	onShutdown []func()
@@ -225,7 +227,9 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 			}
 		},
 		Unread: s.headMax() + 1,
-		More:   s.More,
+	}
+	if s.More != nil {
+		h.More = o.more
 	}
 	if s.lingers() {
 		h.Drain = o.drain
@@ -253,6 +257,32 @@ func (o *origin) open(sc *sock.Conn) error {
 		return http.ErrServerClosed
 	}
 	return nil
+}
+
+// more is the program's More, until the server ends.
+func (o *origin) more(l *ringo.Loop) (c *sock.Conn, err error) {
+	err = l.WithContext(o.s.stopping(), func() (err error) {
+		c, err = o.s.More(l)
+		return err
+	})
+	if err == nil && o.s.ending.Load() {
+		c.Close()
+		err = http.ErrServerClosed
+	}
+	return c, err
+}
+
+// stopping is the context that ends with the server.
+func (s *Server) stopping() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped == nil {
+		s.stopped, s.stops = context.WithCancel(context.Background())
+		if s.ending.Load() {
+			s.stops()
+		}
+	}
+	return s.stopped
 }
 
 // drain is what a connection between two requests does in a drain.
