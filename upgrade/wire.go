@@ -122,6 +122,9 @@ func fileIn(oob []byte) *os.File {
 	return os.NewFile(uintptr(m.FD(0)), "passed on")
 }
 
+// wireBuffer bounds what is on its way, whatever is usual on the system.
+const wireBuffer = 128 << 10
+
 // wires makes both ends of the stream between a program and its successor.
 func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 	a, b, res := kernel.Host{}.Socketpair(sys.SockStream)
@@ -129,7 +132,12 @@ func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 		return nil, nil, os.NewSyscallError("socketpair", posix.Errno(-res))
 	}
 	theirs = os.NewFile(uintptr(b), "upgrade")
-	if ours, err = wireOf(os.NewFile(uintptr(a), "upgrade")); err != nil {
+	if ours, err = wireOf(os.NewFile(uintptr(a), "upgrade")); err == nil {
+		if err = ours.SetWriteBuffer(wireBuffer); err != nil {
+			ours.Close()
+		}
+	}
+	if err != nil {
 		theirs.Close()
 		return nil, nil, err
 	}
