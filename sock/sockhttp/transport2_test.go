@@ -137,7 +137,7 @@ func TestTransport2RequestsAsNet(t *testing.T) {
 	seen := make(chan string, 1)
 	s := newRawServer(t, "", func(r *raw, n int) {
 		var said strings.Builder
-		body := 0
+		body, last := 0, false
 		for {
 			f, err := r.next()
 			if err != nil {
@@ -145,6 +145,10 @@ func TestTransport2RequestsAsNet(t *testing.T) {
 			}
 			switch f.kind {
 			case headers, continuation:
+				last = last || f.kind == headers && f.flags&endStream != 0
+				if f.flags&endHeaders == 0 { // the rest of the head is to come
+					continue
+				}
 				all := make([]string, 0, len(r.all))
 				for _, f := range r.all {
 					all = append(all, f.Name+": "+f.Value)
@@ -154,12 +158,13 @@ func TestTransport2RequestsAsNet(t *testing.T) {
 				r.all = nil
 			case data:
 				body += len(f.payload)
+				last = f.flags&endStream != 0
 			}
-			if (f.kind == headers || f.kind == data) && f.flags&endStream != 0 {
+			if last {
 				fmt.Fprintf(&said, "%d bytes", body)
 				seen <- said.String()
 				said.Reset()
-				body = 0
+				body, last = 0, false
 				r.send(okOn(f.id))
 			}
 		}
