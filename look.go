@@ -71,7 +71,8 @@ func (n namesOf) info(t *census.TaskInfo) stats.Task {
 	}
 	i := stats.Task{
 		ID: uint64(t.ID), Loop: t.Loop, Name: f.name, At: f.at, Began: t.Began, State: t.State.String(), Since: t.Since,
-		Canceled: t.Canceled, Background: t.Background, Stack: t.Stack, Wait: t.Held, WaitOp: t.Wait.Op, FD: int(t.Wait.FD),
+		Canceled: t.Canceled, Background: t.Background, Stack: t.Stack, Wait: t.Held, WaitOp: t.Wait.Op,
+		FD:   int(t.Wait.FD),
 		Peer: t.Wait.PeerName(), Until: t.Until, HolderLoop: -1,
 	}
 	if t.Named != "" {

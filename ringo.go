@@ -93,10 +93,10 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 	return (*Task)(l.engine().GoNamed(name, fn))
 }
 
-// GoBackground is like Go, for a task that keeps house, such as one that syncs a file every second: it keeps neither its
-// loop nor a drain from ending. Once all other tasks of the loop have ended, and its connections that would be waited
-// for, the task is cancelled, and the loop ends when it has returned; until then it goes on, also in a drain. What it
-// does when its wait fails may start tasks, which are waited for. Any goroutine may call it.
+// GoBackground is like Go, for a task that keeps house, such as one that syncs a file every second: it keeps neither
+// its loop nor a drain from ending. Once all other tasks of the loop have ended, and its connections that would be
+// waited for, the task is cancelled, and the loop ends when it has returned; until then it goes on, also in a drain.
+// What it does when its wait fails may start tasks, which are waited for. Any goroutine may call it.
 func (l *Loop) GoBackground(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.GoBackground")
 	return (*Task)(l.engine().GoBackground(fn))

@@ -140,7 +140,7 @@ var zeroAnswers = map[reflect.Type][]string{
 	reflect.TypeFor[*sock.PacketConn]():     {"LocalAddr", "RemoteAddr", "Loop", "GSO"},
 	reflect.TypeFor[*sock.UnixPacketConn](): {"LocalAddr", "RemoteAddr", "Loop", "SetUnlinkOnClose"},
 	reflect.TypeFor[*sock.Pollable]():       {"Loop"},
-	reflect.TypeFor[*sock.ListenerSet]():    {"Addr"},
+	reflect.TypeFor[*sock.ListenerSet]():    {"Addr", "SetUnlinkOnClose"},
 }
 
 // The zero values of handles are of no use, and say so as those of package net do, whatever they are asked.

@@ -21,7 +21,7 @@ type Task struct {
 	Canceled bool // all its waits fail
 	// Background is that of a task that no drain waits for: see ringo.Loop.GoBackground.
 	Background bool
-	Stack    int  // the size of its stack in bytes; 0 if unknown
+	Stack      int // the size of its stack in bytes; 0 if unknown
 
 	// Wait says what a parked task waits for, in a line for people: "recv, fd 12, peer 10.0.0.5:4411". If the loop is
 	// held it describes the loop. The following fields have the same information.

@@ -263,7 +263,7 @@ func TestUpgradeEnds(t *testing.T) {
 // A Run is ready when each of its loops has started, and not before.
 func TestStarted(t *testing.T) {
 	errNone := errors.New("none today")
-	u, err := upgrade.New(context.Background(), &upgrade.Config{Command: func() (*exec.Cmd, error) { return nil, errNone }})
+	u, err := upgrade.New(t.Context(), &upgrade.Config{Command: func() (*exec.Cmd, error) { return nil, errNone }})
 	if err != nil {
 		t.Fatal(err)
 	}

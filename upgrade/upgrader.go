@@ -155,11 +155,11 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 	return u.Ready()
 }
 
-// Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not
-// taken is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any
-// goroutine may call it, also where there is no predecessor; it does not park. Calling it again does nothing; after
-// Close it fails with net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given
-// this process up, since it was too slow, kills it.
+// Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not taken
+// is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any goroutine may
+// call it, also where there is no predecessor; it does not park. Calling it again does nothing; after Close it fails
+// with net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given this process
+// up, since it was too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
 	was := u.ready

@@ -189,8 +189,8 @@ func (w *Walk) look(o *worker) TaskView {
 	l, t := w.l, o.task
 	v := TaskView{
 		ID: o.id, Loop: l.index, Code: o.code, Named: t.Name(), State: TaskParked, Canceled: t.canceled,
-		Background: t.Background(), Began: w.timeOf(w.now - o.began.Age(w.now)), Since: time.Duration(o.since.Age(w.now)), Wait: NoWait,
-		Stack: o.g.StackSize(),
+		Background: t.Background(), Began: w.timeOf(w.now - o.began.Age(w.now)),
+		Since: time.Duration(o.since.Age(w.now)), Wait: NoWait, Stack: o.g.StackSize(),
 	}
 	switch {
 	case t == l.cur:
