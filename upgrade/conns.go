@@ -50,7 +50,7 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	case n > waitingMax:
 		return fmt.Errorf("upgrade: PassConn: %d bytes that were not read: want %d at most", n, waitingMax)
 	}
-	over, err := caller.Within(nil, passWithin, func(ctx context.Context) error {
+	over, err := caller.Within(context.Background(), passWithin, func(ctx context.Context) error {
 		_, err := next.places.RecvContext(ctx)
 		return err
 	})
