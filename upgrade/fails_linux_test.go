@@ -112,6 +112,19 @@ func childless(t *testing.T) {
 	}
 }
 
+// kill ends a successor, and waits until no child is left.
+func kill(t *testing.T, successor *exec.Cmd) {
+	t.Helper()
+	successor.Process.Kill()
+	patience.Within(t.Name(), func() {
+		for {
+			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
+				return
+			}
+		}
+	})
+}
+
 // What becomes of successors that are no programs of this package, by the error and by what is left.
 func TestSuccessorErrors(t *testing.T) {
 	errNone := errors.New("none today")
@@ -423,14 +436,7 @@ func TestPassConnStalled(t *testing.T) {
 		t.Error("a stream that is torn carries another one")
 	}
 	u.Close()
-	successor.Process.Kill()
-	patience.Within(t.Name(), func() {
-		for {
-			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
-				return
-			}
-		}
-	})
+	kill(t, successor)
 }
 
 // What is passed on comes in order, under its name, in one piece; what is closed does not come, and what can't be made
@@ -504,14 +510,7 @@ func TestReplaced(t *testing.T) {
 		t.Error(err)
 	}
 	u.Close()
-	successor.Process.Kill()
-	patience.Within(t.Name(), func() {
-		for {
-			if _, err := syscall.Wait4(-1, nil, 0, nil); err == syscall.ECHILD {
-				return
-			}
-		}
-	})
+	kill(t, successor)
 }
 
 // What the environment says is looked at.

@@ -213,6 +213,21 @@ func restarts() int {
 	return 5
 }
 
+// replaceUnder has servers replaced, each under some of the load, and ends that.
+func (s *line) replaceUnder(l *load) {
+	s.t.Helper()
+	patience.Within(s.t.Name(), func() {
+		for range restarts() {
+			asked := l.asked.Load()
+			s.replace()
+			for l.asked.Load() < asked+20 {
+				runtime.Gosched()
+			}
+		}
+		l.ends()
+	})
+}
+
 // Servers of lines are replaced under load: no connection is lost, neither of those that come nor of those that stay.
 func TestTasks(t *testing.T) { testLines(t, "tasks") }
 
@@ -233,16 +248,7 @@ func testLines(t *testing.T, kind string) {
 						l.client(stay(t, network, addr, 50))
 					}
 				}
-				patience.Within(t.Name(), func() {
-					for range restarts() {
-						asked := l.asked.Load()
-						s.replace()
-						for l.asked.Load() < asked+20 {
-							runtime.Gosched()
-						}
-					}
-					l.ends()
-				})
+				s.replaceUnder(l)
 				if _, err := os.Stat(file); err != nil {
 					t.Error(err)
 				}
@@ -295,16 +301,7 @@ func TestHTTP(t *testing.T) {
 						}
 					}
 				}
-				patience.Within(t.Name(), func() {
-					for range restarts() {
-						asked := l.asked.Load()
-						s.replace()
-						for l.asked.Load() < asked+20 {
-							runtime.Gosched()
-						}
-					}
-					l.ends()
-				})
+				s.replaceUnder(l)
 			})
 		})
 	}
@@ -425,16 +422,7 @@ func TestDatagrams(t *testing.T) {
 				return nil
 			})
 		}
-		patience.Within(t.Name(), func() {
-			for range restarts() {
-				asked := l.asked.Load()
-				s.replace()
-				for l.asked.Load() < asked+20 {
-					runtime.Gosched()
-				}
-			}
-			l.ends()
-		})
+		s.replaceUnder(l)
 		if s.bound != addr {
 			t.Errorf("the last server is at %s, and the first was at %s", s.bound, addr)
 		}

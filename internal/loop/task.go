@@ -108,9 +108,6 @@ func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
 	l.tasks.live--
-	if t.Background() {
-		l.tasks.rear--
-	}
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
@@ -121,6 +118,9 @@ func (t *Task) finish(err error) {
 		t.w = nil
 	}
 	if x := t.ext.Load(); x != nil {
+		if x.rear {
+			l.tasks.rear--
+		}
 		if x.cancel != nil {
 			x.cancel()
 			x.ctx, x.cancel = nil, nil
