@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -67,3 +68,6 @@ const NoticesMax = noticesMax
 // Say and Await are the methods.
 func (n *Notices) Say(text string)              { n.n.say(text) }
 func (n *Notices) Await(patience time.Duration) { n.n.await(patience) }
+
+// SendSignal is what comes of a signal that the program gets.
+func SendSignal(c *Chan[os.Signal], s os.Signal) { sendOnce(c, s) }

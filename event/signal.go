@@ -5,23 +5,24 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 )
 
 // A Signal calls a function for signals of the process.
 type Signal struct {
 	activity
 	fn   func(os.Signal)
-	got  []os.Signal // and not told
+	got  []os.Signal // and not told, one of each kind
 	in   chan os.Signal
 	over chan struct{}
 }
 
-// signalsMax is how many signals wait for their callback; what comes when there are so many is dropped, as the kernel
-// does with one that is pending.
+// signalsMax is how many signals may be on their way to the loop.
 const signalsMax = 64
 
-// Signal calls fn for each of these signals that arrives, as os/signal.Notify reports them. It is active until Stop. In
-// a simulated world, which has no signals, it fails.
+// Signal calls fn for each of these signals that arrives, as os/signal.Notify reports them. It is active until Stop.
+// While a signal waits for its call, further ones of the same kind are dropped, as the kernel does with one that is
+// pending. In a simulated world, which has no signals, it fails.
 func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error) {
 	e.here("Loop.Signal")
 	switch {
@@ -50,7 +51,7 @@ func (s *Signal) listen() {
 			return
 		case got := <-s.in:
 			s.e.l.Call(func() {
-				if len(s.got) < signalsMax {
+				if !slices.Contains(s.got, got) {
 					if s.got = append(s.got, got); len(s.got) == 1 {
 						s.e.push(s)
 					}

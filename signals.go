@@ -1,0 +1,58 @@
+package ringo
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+)
+
+// Signals gives a Chan that receives these signals of the process, or all if none is named, where the channel of
+// [signal.Notify] would stop the loop of a task that receives. That function's rules hold: the signals' default action
+// is off until stop, and every other listener gets them as well. While a signal waits to be received, further ones of
+// the same kind are dropped, as the kernel does with one that is pending; one of each kind always has room.
+//
+// stop ends it, and restores the default action of signals that have no other listener. It closes the Chan: what has
+// come by then is received first, after that Recv returns ErrClosed. stop does not wait, and calling it again does
+// nothing.
+//
+// Any goroutine may call Signals and stop, before a Run and while it lasts; the Chan outlives Runs. A task that waits
+// for signals keeps a drain waiting, but if it was started by Loop.GoBackground. See signal(7).
+func Signals(signals ...os.Signal) (c *Chan[os.Signal], stop func()) {
+	const kinds = 65 // Linux has 64, from 1
+	c = NewChan[os.Signal](kinds)
+	heard := make(chan os.Signal, kinds)
+	signal.Notify(heard, signals...)
+	go func() {
+		for s := range heard {
+			sendOnce(c, s)
+		}
+		c.Close()
+	}()
+	return c, sync.OnceFunc(func() {
+		signal.Stop(heard) // nothing is sent to it from here on
+		close(heard)
+	})
+}
+
+// sendOnce sends s if c holds none of its kind, and has room.
+func sendOnce(c *Chan[os.Signal], s os.Signal) {
+	var to *waiter[os.Signal]
+	c.mu.Lock()
+	if !holds(c, s) {
+		to, _, _ = c.send(s)
+	}
+	c.mu.Unlock()
+	if to != nil {
+		to.p.Wake()
+	}
+}
+
+// holds reports whether v is in the channel. The caller holds the lock.
+func holds[T comparable](c *Chan[T], v T) bool {
+	for i := range c.n {
+		if c.buffer[(c.first+i)%len(c.buffer)] == v {
+			return true
+		}
+	}
+	return false
+}
