@@ -77,3 +77,9 @@ func Through(k Kernel) (undo func()) {
 	old := process.Swap(&k)
 	return func() { process.Store(old) }
 }
+
+// PidFD opens a descriptor of a process, by which its end is waited for: pidfd_open(2), CLOEXEC.
+func PidFD(pid int) int32 { return sys.PidFD(pid) }
+
+// Exited reports whether the process has ended that a descriptor of PidFD stands for.
+func Exited(fd int32) bool { return sys.Poll(fd, sys.PollIn) != 0 }

@@ -35,6 +35,11 @@ func unlessFull(res int32) int32 {
 	return res
 }
 
+// PidFD is pidfd_open(2), CLOEXEC.
+func PidFD(pid int) int32 {
+	return result(syscall.RawSyscall6(unix.SYS_PIDFD_OPEN, uintptr(pid), 0, 0, 0, 0, 0))
+}
+
 // Gettid is gettid(2), the id of the calling thread.
 func Gettid() int32 {
 	return result(syscall.RawSyscall6(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))

@@ -48,6 +48,7 @@ func Sendfile(out, in int32, off int64, n int) int32             { return enosys
 func Recvmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
 func Sendmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
 func Gettid() int32                                              { return 0 }
+func PidFD(pid int) int32                                        { return enosys }
 
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }
 

@@ -59,6 +59,7 @@ var order = []layer{
 	{[]string{"upgrade"}, "a program's successor, for users"},
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"file"}, "files, for users"},
+	{[]string{"proc"}, "commands, for users"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"internal/atrest"}, "clients' connections that wait for their next use"},
 	{[]string{"sock/sockclient"}, "clients of other protocols, for users"},

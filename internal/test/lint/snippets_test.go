@@ -45,7 +45,7 @@ var snippetImports = map[string]string{
 	"tls": "crypto/tls", "trace": "runtime/trace", "errgroup": "golang.org/x/sync/errgroup",
 	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
 	"sockhttp": "ringo/sock/sockhttp", "file": "ringo/file", "logs": "ringo/logs",
-	"event": "ringo/event", "codec": "ringo/codec", "upgrade": "ringo/upgrade",
+	"event": "ringo/event", "proc": "ringo/proc", "codec": "ringo/codec", "upgrade": "ringo/upgrade",
 	"buf": "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics", "sim": "ringo/sim", "testing": "testing",
 }
 

@@ -38,7 +38,7 @@ var groups = []group{
 	{disk, offload, "text/template", "ParseFiles ParseGlob"},
 	{waits, routines, "(*os.Process)", "Wait"},
 	{waits, routines, "os/exec", "LookPath"},
-	{waits, routines, "(*os/exec.Cmd)", "Run Output CombinedOutput Start Wait"},
+	{waits, "package proc", "(*os/exec.Cmd)", "Run Output CombinedOutput Start Wait"},
 	{waits, routines, "os/user", "Current Lookup LookupId LookupGroup LookupGroupId"},
 	{waits, routines, "plugin", "Open"},
 	{waits, files + " or package sock", "syscall", "Read Write Pread Pwrite Open Fsync Fdatasync Flock Wait4 Select " +

@@ -18,6 +18,7 @@ var parks = map[string]string{
 	"ringo/event":           "Adopt Detach Wait",
 	"ringo/logs":            "Flush Close",
 	"ringo/metrics":         "Each",
+	"ringo/proc":            "CombinedOutput Command CommandContext Output Run Start Wait",
 	"ringo/rate":            "Wait WaitN",
 	"ringo/retry":           "Do Hedge",
 	"ringo/singleflight":    "Do",

@@ -1,0 +1,108 @@
+//go:build linux
+
+package proc
+
+import (
+	"context"
+	"io"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
+)
+
+func TestMain(m *testing.M) {
+	testmain.Register("children", children)
+	testmain.Main(m)
+}
+
+// children is 1 if there are processes that are not reaped.
+func children() int {
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err == syscall.ECHILD {
+		return 0
+	}
+	return 1
+}
+
+// command is what a Cmd does, here and in os/exec.
+type command interface {
+	Start() error
+	Wait() error
+	Run() error
+	Output() ([]byte, error)
+	CombinedOutput() ([]byte, error)
+	StdinPipe() (io.WriteCloser, error)
+	StdoutPipe() (io.ReadCloser, error)
+	StderrPipe() (io.ReadCloser, error)
+}
+
+// A maker makes commands, with access to their fields. A nil ctx is none.
+type maker func(ctx context.Context, name string, arg ...string) (command, *exec.Cmd)
+
+func ours(ctx context.Context, name string, arg ...string) (command, *exec.Cmd) {
+	var c *Cmd
+	if ctx == nil {
+		c = Command(name, arg...)
+	} else {
+		c = CommandContext(ctx, name, arg...)
+	}
+	return c, &c.Cmd
+}
+
+func theirs(ctx context.Context, name string, arg ...string) (command, *exec.Cmd) {
+	var c *exec.Cmd
+	if ctx == nil {
+		c = exec.Command(name, arg...)
+	} else {
+		c = exec.CommandContext(ctx, name, arg...)
+	}
+	return c, c
+}
+
+// eachCaller runs f on a goroutine, where l is nil, and as a task of each driver.
+func eachCaller(t *testing.T, f func(t *testing.T, l *ringo.Loop)) {
+	t.Helper()
+	t.Run("goroutine", func(t *testing.T) { patience.Within(t.Name(), func() { f(t, nil) }) })
+	eachTask(t, f)
+}
+
+// eachTask runs f as a task of each driver.
+func eachTask(t *testing.T, f func(t *testing.T, l *ringo.Loop)) {
+	t.Helper()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) { f(t, l) })
+	})
+}
+
+// eachWay is eachCaller, with pidfds and without.
+func eachWay(t *testing.T, f func(t *testing.T, l *ringo.Loop)) {
+	t.Helper()
+	t.Run("pidfd", func(t *testing.T) { eachCaller(t, f) })
+	t.Run("without", func(t *testing.T) {
+		old := pidFD
+		pidFD = func(int) int32 { return -int32(syscall.ENOSYS) }
+		defer func() { pidFD = old }()
+		eachCaller(t, f)
+	})
+}
+
+// begin runs f in a task beside the caller, or on a goroutine.
+func begin(l *ringo.Loop, f func()) (wait func()) {
+	if l != nil {
+		task := l.Go(f)
+		return func() { task.Wait() }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return func() { <-done }
+}

@@ -1,0 +1,174 @@
+package proc
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+
+	"ringo/file"
+	"ringo/internal/loop"
+	"ringo/internal/posix"
+)
+
+// pipes is the pipes to a command.
+type pipes struct {
+	theirs []*os.File // what the process gets, until it is started
+
+	mu   sync.Mutex
+	ours []*file.File
+}
+
+// StdinPipe gives a pipe to the command's standard input, a *file.File. Wait closes it once the process has ended;
+// close it earlier to show the command the end of its input. Call it before Start. Any goroutine may call it.
+func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
+	if err := c.free("StdinPipe", c.Stdin == nil); err != nil {
+		return nil, err
+	}
+	theirs, ours, err := c.pipes.open(true)
+	if err != nil {
+		return nil, err
+	}
+	c.Stdin = theirs
+	return ours, nil
+}
+
+// StdoutPipe gives a pipe from the command's standard output, a *file.File. Wait closes it once the process has ended,
+// so read all of it before, and use no Run. Call it before Start. Any goroutine may call it.
+func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.pipeFrom("StdoutPipe", &c.Stdout) }
+
+// StderrPipe is StdoutPipe for the command's standard error.
+func (c *Cmd) StderrPipe() (io.ReadCloser, error) { return c.pipeFrom("StderrPipe", &c.Stderr) }
+
+func (c *Cmd) pipeFrom(name string, out *io.Writer) (io.ReadCloser, error) {
+	if err := c.free(name, *out == nil); err != nil {
+		return nil, err
+	}
+	theirs, ours, err := c.pipes.open(false)
+	if err != nil {
+		return nil, err
+	}
+	*out = theirs
+	return ours, nil
+}
+
+// free is why there can be no pipe.
+func (c *Cmd) free(name string, unset bool) error {
+	switch {
+	case c.started:
+		return errors.New("proc: " + name + " after Start")
+	case !unset:
+		return errors.New("proc: " + name + ": it is set already")
+	}
+	return supported()
+}
+
+// connect puts files where Stdin, Stdout and Stderr are none, and sees to copies.
+func (c *Cmd) connect(start *exec.Cmd) error {
+	if c.Stdin != nil {
+		f, err := c.pipes.regular(c.Stdin)
+		if f == nil && err == nil {
+			f, err = c.copyFrom(c.Stdin)
+		}
+		if err != nil {
+			return err
+		}
+		start.Stdin = f
+	}
+	for _, to := range []*io.Writer{&start.Stdout, &start.Stderr} {
+		if *to == nil {
+			continue
+		}
+		if to == &start.Stderr && same(c.Stderr, c.Stdout) {
+			*to = start.Stdout
+			continue
+		}
+		f, err := c.pipes.regular(*to)
+		if f == nil && err == nil {
+			f, err = c.copyTo(*to)
+		}
+		if err != nil {
+			return err
+		}
+		*to = f
+	}
+	return nil
+}
+
+// same reports whether both are one writer, which can be found out of comparable types.
+func same(a, b io.Writer) bool {
+	defer func() { recover() }()
+	return a == b
+}
+
+// regular gives the file that the process can have itself: a *os.File, or a File on a disk. What is waited for by
+// readiness it could not have: it would find the open file in a mode that no program expects.
+func (p *pipes) regular(end any) (*os.File, error) {
+	switch f := end.(type) {
+	case *os.File:
+		return f, nil
+	case *file.File:
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return nil, err
+		}
+		theirs, err := duplicate(f)
+		if err == nil {
+			p.theirs = append(p.theirs, theirs)
+		}
+		return theirs, err
+	}
+	return nil, nil
+}
+
+// duplicate gives another descriptor of the open file.
+func duplicate(f *file.File) (*os.File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	n := int32(-1)
+	if err := raw.Control(func(fd uintptr) { n = loop.Kernel().Dup(int32(fd)) }); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		return nil, &os.PathError{Op: "dup", Path: f.Name(), Err: posix.Error(n)}
+	}
+	return os.NewFile(uintptr(n), f.Name()), nil
+}
+
+// open makes a pipe of which the process gets one end, to read from or to write to.
+func (p *pipes) open(reads bool) (theirs *os.File, ours *file.File, err error) {
+	its, mine, res := loop.Kernel().Pipe(0)
+	if res < 0 {
+		return nil, nil, os.NewSyscallError("pipe2", posix.Error(res))
+	}
+	if !reads {
+		its, mine = mine, its
+	}
+	loop.Kernel().Setfl(its, 0) // programs expect calls that wait
+	theirs, ours = os.NewFile(uintptr(its), "|"), file.NewFile(uintptr(mine), "|")
+	p.theirs = append(p.theirs, theirs)
+	p.mu.Lock()
+	p.ours = append(p.ours, ours)
+	p.mu.Unlock()
+	return theirs, ours, nil
+}
+
+func (p *pipes) closeTheirs() {
+	for _, f := range p.theirs {
+		f.Close()
+	}
+	p.theirs = nil
+}
+
+// close closes our ends, which the program may have done.
+func (p *pipes) close() {
+	p.mu.Lock()
+	ours := p.ours
+	p.ours = nil
+	p.mu.Unlock()
+	for _, f := range ours {
+		f.Close()
+	}
+}
