@@ -61,6 +61,17 @@ func (m *Mortal) Current() *Victim {
 	return nil
 }
 
+// Last is the driver that was opened last; nil if none was. It is for who has opened one, in a simulated world with
+// goroutines, where a loop is on whatever thread the world's goroutine is.
+func (m *Mortal) Last() *Victim {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.victims) == 0 {
+		return nil
+	}
+	return m.victims[len(m.victims)-1]
+}
+
 // Die has the driver die of err, at the next moment at which it would enter the kernel;
 // one that is asleep there is woken. Any goroutine may call it; of two errors the first
 // one counts.

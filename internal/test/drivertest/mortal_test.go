@@ -16,7 +16,7 @@ func TestMortal(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var m Mortal
-	if m.Current() != nil {
+	if m.Current() != nil || m.Last() != nil {
 		t.Error("a driver, before any was opened")
 	}
 	open := m.Wrap(func(cfg driver.Config) (driver.Driver, error) { return newReference(cfg, ""), nil })
@@ -25,6 +25,9 @@ func TestMortal(t *testing.T) {
 	for i := range drivers {
 		drivers[i], _ = open(driver.Config{Slab: op.NewSlab(0), Now: system{}.now})
 		victims[i] = m.Current()
+		if m.Last() != victims[i] {
+			t.Error("Last is not the driver that was opened last")
+		}
 	}
 	go victims[0].Die(errDeath)
 	var done driver.Queue

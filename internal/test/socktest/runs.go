@@ -80,7 +80,7 @@ func newRun(driver string, grace time.Duration) (*run, error) {
 	go func() {
 		defer ended.open()
 		failed = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-			r.l, r.driver = l, mortal.Current()
+			r.l, r.driver = l, mortal.Last()
 			ready.open()
 			return l.Offload(func(ctx context.Context) error {
 				select {

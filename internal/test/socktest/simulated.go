@@ -81,7 +81,7 @@ func (s *simulated) newRun(grace time.Duration) *run {
 	r := new(run)
 	left := ringo.NewChan[struct{}](0)
 	p := s.here.Run(&cfg, func(l *ringo.Loop) error {
-		r.l, r.driver = l, mortal.Current()
+		r.l, r.driver = l, mortal.Last()
 		left.Recv() // until somebody closes it, or the Run ends
 		return nil
 	})
