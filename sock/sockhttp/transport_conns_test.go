@@ -517,7 +517,9 @@ func TestTransportBodies(t *testing.T) {
 			body := &closing{Reader: c.body}
 			r := request(t, "POST", url, body)
 			r.ContentLength = c.length
-			if _, err := tr.RoundTrip(r); err == nil || !strings.Contains(err.Error(), c.want) {
+			_, err := tr.RoundTrip(r)
+			closed := l == nil && errors.Is(err, net.ErrClosed) // net/http's reader may be the first to hear of it
+			if err == nil || !closed && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			if !body.closed.Load() {

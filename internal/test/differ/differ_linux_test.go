@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ const failuresMax = 3
 func TestMain(m *testing.M) {
 	hosted.Shared() // they stay, so they are there before the tests
 	differ.Reserve()
+	syscall.Umask(0o022) // as that of worlds
 	testmain.Main(m)
 }
 
