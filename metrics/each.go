@@ -132,6 +132,8 @@ func askListeners(loops []loopSample) (all []listenerSample) {
 		sum.Accepted += more.Accepted
 		sum.Errors += more.Errors
 		sum.Backoffs += more.Backoffs
+		sum.Limited += more.Limited
+		sum.Refused += more.Refused
 		sum.Open += more.Open
 		sum.Ahead += more.Ahead
 		if more.Queue >= 0 {

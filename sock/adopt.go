@@ -23,6 +23,8 @@ type AdoptConfig struct {
 	Exclusive bool
 	// Balance is ListenConfig.Balance, for AdoptSet. Other sockets ignore it.
 	Balance bool
+	// Limits is ListenConfig.Limits, for listeners. Other sockets ignore it.
+	Limits Limits
 }
 
 // Adopted is a handle that Adopt makes of a socket.
@@ -78,7 +80,7 @@ func AdoptSet(s io.Closer, cfg *AdoptConfig) (*ListenerSet, error) { return cfg.
 // upgrade): it gets the options of lc, but for those that only a new socket can be given, which are AllowShared,
 // Control and MultipathTCP. It may be put into non-blocking mode. Any goroutine may call it, before or during Run.
 func (lc *ListenConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
-	return (&AdoptConfig{Exclusive: true, Balance: lc.Balance}).set(s, lc)
+	return (&AdoptConfig{Exclusive: true, Balance: lc.Balance, Limits: lc.Limits}).set(s, lc)
 }
 
 func (ac *AdoptConfig) orZero() *AdoptConfig {
@@ -112,8 +114,11 @@ func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 // listener adopts a listener.
 func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket, _ bool) (err error) {
+		if err := ac.Limits.check(); err != nil {
+			return err
+		}
 		n := a.fd.Take() // it is closed if this fails
-		ln, err = newListener(e, a.network, n, nil, func() {})
+		ln, err = ac.Limits.of(newListener(e, a.network, n, nil, func() {}))
 		if err == nil && !ac.Exclusive {
 			new(sharedSocket).join(ln)
 		}
@@ -135,6 +140,9 @@ func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) 
 	if err == nil {
 		err = a.wantListener()
 	}
+	if err == nil {
+		err = ac.Limits.check()
+	}
 	if err == nil && lc != nil {
 		err = lc.relisten(socket{host, a.fd.Sys()}, a.network)
 	}
@@ -142,7 +150,8 @@ func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) 
 		return nil, a.refuse(err)
 	}
 	set := &ListenerSet{reserved: reserved{k: host, network: a.network}, first: a.fd.Sys(), adopted: true,
-		share: new(sharedSocket), file: newSocketFile(host, ""), balance: balance{evens: ac.Balance}}
+		share: new(sharedSocket), file: newSocketFile(host, ""), balance: balance{evens: ac.Balance},
+		limits: newLimiter(ac.Limits)}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(host, addr.Name)

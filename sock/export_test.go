@@ -123,3 +123,14 @@ func (f *Feed) Behind() (n int) {
 	f.behind.Release(int64(free))
 	return behindMax - free
 }
+
+// Limited is what the limits of a set's listeners count: connections, and peers that have some.
+func Limited(s *ListenerSet) (conns, peers int) {
+	m := s.limits
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conns, len(m.peers)
+}
+
+// PeerOf is what counts as one peer.
+var PeerOf = peerOf

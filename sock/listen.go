@@ -61,6 +61,8 @@ type ListenConfig struct {
 	// It is for listeners of a set, made by Reserve or ListenAndServe; of several sets each is balanced by itself.
 	// Listen of one loop fails if it is set.
 	Balance bool
+	// Limits bound what peers can take by connecting, of a set or of one loop's listener.
+	Limits Limits
 	// OneSocket has the loops of a set share one listening socket, as those of a Unix socket always do. So it can be
 	// passed on, with the peers that wait in it: see ListenerSet.File and package upgrade. Each loop takes a connection
 	// only when its Accept is called. That costs more for each new connection than a socket for each loop does, and
@@ -110,7 +112,7 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if err != nil {
 		return nil, asNamed(err, address)
 	}
-	return newListener(e, network, fd, nil, func() { j.leave(e, ap) })
+	return lc.Limits.of(newListener(e, network, fd, nil, func() { j.leave(e, ap) }))
 }
 
 // Reserve is like the function Reserve, with these options.
@@ -125,7 +127,8 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	set := &ListenerSet{reserved: reserve(network), lc: *lc, balance: balance{evens: lc.Balance}}
+	set := &ListenerSet{reserved: reserve(network), lc: *lc, balance: balance{evens: lc.Balance},
+		limits: newLimiter(lc.Limits)}
 	if set.first, err = lc.open(set.k, network, ap, !lc.AllowShared); err != nil {
 		return nil, asNamed(err, address)
 	}
@@ -200,6 +203,7 @@ type ListenerSet struct {
 	share   *sharedSocket // if the listeners share the one socket
 	adopted bool          // it came from elsewhere
 	balance balance
+	limits  *limiter
 
 	first int32 // the reserved socket, -1 when it has been taken or closed
 	taken map[*loop.Loop]bool
@@ -231,6 +235,7 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	if s.share != nil {
 		s.share.join(ln)
 	}
+	ln.counts.limits = s.limits
 	s.balance.join(ln)
 	return ln, nil
 }

@@ -51,13 +51,14 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 		return 0, err
 	}
 	for tried := false; ; tried = true {
-		if s, ok := ln.pop(); ok { // that another loop has accepted
+		s, ok := ln.pop() // that another loop has accepted
+		if ok && ln.admit(s) {
 			if tried {
 				ln.share.lookAgain(ln)
 			}
 			return s, nil
 		}
-		if ln.timer.Armed() {
+		if ok || ln.timer.Armed() {
 			ln.core.Wait()
 		} else if o := ln.l.Ops().New(op.Accept); o == nil {
 			ln.ended(-sys.ENOBUFS)
@@ -65,7 +66,7 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 			o.Flags = op.Keep
 			if s = ln.core.Await(handle.In, o); s >= 0 {
 				ln.came()
-				if ln.place(s) {
+				if ln.place(s) && ln.admit(s) {
 					return s, nil
 				}
 			} else {

@@ -156,6 +156,16 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 
 // AcceptConn is Accept, but returns a *Conn. A task parks.
 func (ln *Listener) AcceptConn() (*Conn, error) {
+	for {
+		c, err := ln.acceptAny()
+		if err != nil || !ln.refuses(c) {
+			return c, err
+		}
+	}
+}
+
+// acceptAny is AcceptConn of any peer's.
+func (ln *Listener) acceptAny() (*Conn, error) {
 	if m := ln.member; m != nil && m.of.evens && !ln.l.IsCurrent() {
 		return ln.acceptByTask()
 	}
@@ -216,13 +226,16 @@ func (ln *Listener) acceptOwn() (s int32, err error) {
 		return 0, late
 	}
 	for {
-		if s, ok := ln.pop(); ok {
+		s, ok := ln.pop()
+		if ok && ln.admit(s) {
 			return s, nil
 		}
 		if err := ln.over(); err != nil {
 			return 0, err
 		}
-		ln.arm()
+		if !ok {
+			ln.arm()
+		}
 		ln.core.Wait()
 	}
 }
@@ -505,6 +518,16 @@ func (q *fdQueue) push(s int32) {
 		q.fds, q.head = q.fds[:copy(q.fds, q.fds[q.head:])], 0
 	}
 	q.fds = append(q.fds, s)
+}
+
+// back makes s, which was popped, the first again.
+func (q *fdQueue) back(s int32) {
+	if q.head == 0 { // it was the only one
+		q.fds = append(q.fds, s)
+		return
+	}
+	q.head--
+	q.fds[q.head] = s
 }
 
 func (q *fdQueue) pop() (int32, bool) {

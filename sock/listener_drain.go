@@ -3,6 +3,7 @@ package sock
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 
 	"ringo/internal/handle"
@@ -106,6 +107,7 @@ func (ln *Listener) lateFD(err error) (int32, error) {
 	}
 	ln.core.AwaitEnd() // who is in Accept may leave some behind
 	if s, ok := ln.backlog.pop(); ok {
+		ln.counts.limits.again(netip.Addr{}) // they are few, and have been let in
 		return s, nil
 	}
 	return 0, err

@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"net/netip"
+
 	"ringo/internal/handle"
 	"ringo/internal/op"
 )
@@ -14,6 +16,7 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	case err != nil:
 		return nil, err
 	case ln.l.Ended():
+		ln.counts.limits.gone(netip.Addr{})
 		ln.member.turnAway(ln.l, s)
 		return nil, errEnded
 	}
@@ -22,8 +25,23 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	return c, nil
 }
 
-// nextForeign gives the next connection's descriptor.
+// nextForeign gives the next connection's descriptor, once it may be returned.
 func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
+	s, err := ln.anyForeign(a)
+	for err == nil {
+		pause, ok := ln.counts.limits.admit(ln)
+		if ok {
+			break
+		}
+		if err = a.Pause(max(pause, heldPause)); err != nil {
+			ln.unpop(s)
+		}
+	}
+	return s, err
+}
+
+// anyForeign gives the next connection's descriptor.
+func (ln *Listener) anyForeign(a handle.Access) (int32, error) {
 	if err := a.Late(); err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,8 @@ type ListenerStats struct {
 	Backoffs uint64 // times that accepting paused because descriptors or memory were short, or after errors
 	Open     int    // accepted connections that are open, on any loop
 	Ahead    int    // connections that the loop has accepted ahead
+	Limited  uint64 // times that accepting waited for Limits.Conns or Limits.Rate
+	Refused  uint64 // connections that were reset for Limits.ConnsPerPeer; they count in Accepted as well
 
 	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: further ones are dropped,
 	// and tried again by the peer. Listeners that share a socket share the queue. Both are -1 if unknown, as for Unix
@@ -35,6 +38,7 @@ func (ln *Listener) Stats() ListenerStats {
 	closed := n.closed.Load() // first: what is accepted meanwhile is not closed yet
 	s.Accepted = n.accepted.Load()
 	s.Errors, s.Backoffs = n.errors.Load(), n.backoffs.Load()
+	s.Limited, s.Refused = n.limited.Load(), n.refused.Load()
 	s.Open, s.Ahead = int(s.Accepted-closed), int(n.ahead.Load())
 	ln.askQueue(&s)
 	return s
@@ -64,16 +68,19 @@ func (ln *Listener) Loop() *ringo.Loop { return (*ringo.Loop)(ln.l) }
 // acceptCounts is what a listener counts. Its connections refer to it, and not to the listener.
 type acceptCounts struct {
 	accepted, closed, errors, backoffs atomic.Uint64
+	limited, refused                   atomic.Uint64
 	ahead                              atomic.Int64
+	limits                             *limiter
 	mu                                 sync.Mutex // held while the descriptor is used that may be closed meanwhile
 	over                               bool
 	member                             *member // of the set that the listener is of; nil: of none
 }
 
 // gone counts a connection that is closed, or is no longer of this package, and was the loop's.
-func (n *acceptCounts) gone(l *loop.Loop) {
+func (n *acceptCounts) gone(l *loop.Loop, peer netip.Addr) {
 	n.closed.Add(1)
 	n.member.on(l).add(-1)
+	n.limits.gone(peer)
 }
 
 // endQueue has nobody ask about the queue any more, because the descriptor will be closed.

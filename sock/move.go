@@ -81,6 +81,7 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	}
 	if from := n.acceptedBy(); from != nil {
 		from.closed.Add(^uint64(0)) // it is still open
+		from.limits.again(n.raddr.Addr())
 	}
 	n.core.SetLinger(c.core.Linger())
 	n.accepts.Store(c.accepts.Load())

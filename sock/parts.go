@@ -19,7 +19,7 @@ func init() {
 		}
 		h.(*Listener).core.CloseSoon()
 	}
-	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l) }
+	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l, netip.Addr{}) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
@@ -41,6 +41,9 @@ func init() {
 
 // acceptFD is AcceptConn for a task of the loop, without a handle.
 func (ln *Listener) acceptFD() (int32, error) {
+	if m := ln.counts.limits; m != nil && m.ConnsPerPeer > 0 {
+		return 0, ln.fail("accept", errPeers)
+	}
 	a, err := ln.core.Enter(handle.In)
 	var s int32
 	if err == nil {

@@ -16,7 +16,7 @@ func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listene
 	if err != nil {
 		return nil, err
 	}
-	return newListener(l, network, s, file, func() {})
+	return lc.Limits.of(newListener(l, network, s, file, func() {}))
 }
 
 // reserveUnix is Reserve for a Unix network.
@@ -34,7 +34,7 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 	}
 	addr := unixAddr(sa, network)
 	return &ListenerSet{reserved: reserve(network), lc: *lc, first: s, unix: &addr, file: file,
-		share: new(sharedSocket), balance: balance{evens: lc.Balance}}, nil
+		share: new(sharedSocket), balance: balance{evens: lc.Balance}, limits: newLimiter(lc.Limits)}, nil
 }
 
 // reopen makes the set's socket anew when all listeners of the one before have closed,
@@ -93,7 +93,7 @@ func (lc *ListenConfig) check(network string) error {
 	case lc.FastOpen > 0 && unixNetwork(network):
 		return fmt.Errorf("ListenConfig.FastOpen of a Unix socket: %w", errors.ErrUnsupported)
 	}
-	return nil
+	return lc.Limits.check()
 }
 
 // bindUnix gives a socket its name.

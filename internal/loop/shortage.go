@@ -25,26 +25,34 @@ type Seldom struct {
 // it.
 func (l *Loop) Backoff(at net.Addr, res int32) {
 	l.counts.Backoffs++
+	l.set.short.Tell(l, "accepts fail", at, func() (string, slog.Attr) {
+		err := fmt.Errorf("accept4: %w", posix.Error(res))
+		outcome := "peers wait, and it tries again"
+		if bound := l.Unwatchable(math.MaxInt32); res == -sys.EMFILE && bound != nil { // of which there may be more
+			err, outcome = bound, "it ends connections that it can't serve"
+		} else if remedy := Remedy(res); remedy != "" {
+			err = fmt.Errorf("%w: %s", err, remedy)
+		}
+		return fmt.Sprintf("can't accept at %v: %v; %s", at, err, outcome), slog.String("error", err.Error())
+	})
+}
+
+// Tell tells, if it is time to, that something has come about at an address: in words that go on from "loop 1", and
+// by an attribute. G.
+func (s *Seldom) Tell(l *Loop, what string, at net.Addr, words func() (string, slog.Attr)) {
 	if !l.cfg.Tells() {
 		return
 	}
-	unsaid, tell := l.set.short.Count(l.set.elapsed())
+	unsaid, tell := s.Count(l.set.elapsed())
 	if !tell {
 		return
 	}
-	err := fmt.Errorf("accept4: %w", posix.Error(res))
-	outcome := "peers wait, and it tries again"
-	if bound := l.Unwatchable(math.MaxInt32); res == -sys.EMFILE && bound != nil { // of which there may be more
-		err, outcome = bound, "it ends connections that it can't serve"
-	} else if remedy := Remedy(res); remedy != "" {
-		err = fmt.Errorf("%w: %s", err, remedy)
-	}
-	text := fmt.Sprintf("ringo: loop %d can't accept at %v: %v; %s\n", l.index, at, err, outcome)
+	text, attr := words()
+	text = fmt.Sprintf("ringo: loop %d %s\n", l.index, text)
 	if unsaid > 0 {
 		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
 	}
-	l.cfg.Tell("accepts fail", text, slog.Int("loop", l.index), slog.String("at", at.String()),
-		slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
+	l.cfg.Tell(what, text, slog.Int("loop", l.index), slog.String("at", at.String()), attr, slog.Int("unsaid", unsaid))
 }
 
 // Count counts one. It reports whether to tell of it, and how many nobody was told of.

@@ -1,0 +1,394 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/sim"
+	"ringo/sock"
+)
+
+// withLimits reserves an address, of the network's own kind.
+func withLimits(t testing.TB, network string, lc sock.ListenConfig) *sock.ListenerSet {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network != "tcp" {
+		address = abstractName()
+	}
+	set, err := lc.Reserve(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// wantLimited waits until the set has counted what is there.
+func wantLimited(t testing.TB, set *sock.ListenerSet, conns, peers int) {
+	t.Helper()
+	eventually(t, "what is limited is counted", func() bool {
+		c, p := sock.Limited(set)
+		return c == conns && p == peers
+	})
+}
+
+// counts sums what the set's listeners of a server count.
+func counts(set *sock.ListenerSet) (sum sock.ListenerStats) {
+	for _, ln := range sock.Listeners() {
+		if ln.Addr().String() == set.Addr().String() {
+			n := ln.Stats()
+			sum.Accepted += n.Accepted
+			sum.Limited += n.Limited
+			sum.Refused += n.Refused
+			sum.Open += n.Open
+		}
+	}
+	return sum
+}
+
+// Never are more connections open than may be, on any loop, and each that waits gets its turn when one ends.
+func TestLimitsConns(t *testing.T) {
+	const most, clients = 2, 7
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for kind, lc := range map[string]sock.ListenConfig{
+			"": {}, "Balance": {Balance: true}, "OneSocket": {OneSocket: true},
+		} {
+			for _, network := range []string{"tcp", "unix"} {
+				for name, accept := range servers {
+					t.Run(network+kind+"/"+name, func(t *testing.T) {
+						lc.Limits = sock.Limits{Conns: most}
+						set := withLimits(t, network, lc)
+						s := serveSet(t, cfg, set, accept)
+						served := make(chan client, clients)
+						for range clients {
+							c := clientOf(t, set)
+							go func() {
+								p := []byte("?")
+								c.Write(p)
+								if _, err := io.ReadFull(c, p); err != nil {
+									t.Errorf("no answer: %v", err)
+								}
+								served <- c
+							}()
+						}
+						for i := range clients {
+							c := patience.Recv(t, "the next client's answer", served)
+							if i < clients-most {
+								eventually(t, "the others wait", func() bool { return counts(set).Limited > 0 })
+							}
+							if n := counts(set); n.Open > most || n.Accepted > uint64(i+most) {
+								t.Errorf("%d are open of %d, and %d have ended", n.Open, n.Accepted, i)
+							}
+							leave(c)
+						}
+						wantLimited(t, set, 0, 0)
+						s.stop()
+					})
+				}
+			}
+		}
+	})
+}
+
+// A connection has its place wherever it is, until it ends, and none that is the program's own.
+func TestLimitsConnsThatMove(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		set := withLimits(t, "tcp", sock.ListenConfig{OneSocket: true, Limits: sock.Limits{Conns: 1, ConnsPerPeer: 1}})
+		moved := make(chan bool)
+		s := serveSet(t, cfg, set, perConn(func(c *sock.Conn) {
+			n, err := c.MoveTo(otherLoop(c.Loop()))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			moved <- true
+			n.Loop().Post(func() {
+				tellsAll(n)
+				n.Close()
+			})
+		}))
+		for range 3 {
+			first := clientOf(t, set)
+			<-moved
+			wantLimited(t, set, 1, 1)
+			leave(first)
+			wantLimited(t, set, 0, 0)
+		}
+		s.stop()
+	})
+}
+
+// Of one peer there are no more connections than it may have, and others have theirs; which one line tells of.
+func TestLimitsConnsPerPeer(t *testing.T) {
+	dialFrom := func(set *sock.ListenerSet, ip string) (net.Conn, error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		c, err := d.Dial("tcp", set.Addr().String())
+		if err == nil {
+			c.SetDeadline(patience.Deadline())
+		}
+		return c, err
+	}
+	from := func(t *testing.T, set *sock.ListenerSet, ip string) client {
+		c, err := dialFrom(set, ip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return client{c}
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, accept := range servers {
+			t.Run(name, func(t *testing.T) {
+				var said lines
+				cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
+				set := withLimits(t, "tcp", sock.ListenConfig{Limits: sock.Limits{ConnsPerPeer: 2}})
+				s := serveSet(t, cfg, set, accept)
+				a, b := from(t, set, "127.0.0.1"), from(t, set, "127.0.0.1")
+				a.loop(t)
+				b.loop(t)
+				for range 3 {
+					c, err := dialFrom(set, "127.0.0.1")
+					if err == nil {
+						c.Write([]byte("?"))
+						_, err = c.Read(make([]byte, 1))
+						c.Close()
+					}
+					if !errors.Is(err, syscall.ECONNRESET) { // the first call may hear of it already
+						t.Errorf("one too many gets %v, want a reset", err)
+					}
+				}
+				other := from(t, set, "127.0.0.2")
+				other.loop(t)
+				wantLimited(t, set, 3, 2)
+				if n := counts(set); n.Refused != 3 || n.Open != 3 {
+					t.Errorf("refused %d, want 3; open %d, want 3", n.Refused, n.Open)
+				}
+				leave(a)
+				wantLimited(t, set, 2, 2)
+				again := from(t, set, "127.0.0.1")
+				again.loop(t)
+				leave(b, other, again)
+				wantLimited(t, set, 0, 0)
+				s.stop()
+				if n := strings.Count(said.String(), "ConnsPerPeer"); n != 1 {
+					t.Errorf("refused connections are told of %d times, want once:\n%s", n, said.String())
+				}
+			})
+		}
+	})
+}
+
+// lines is a Writer for several callers.
+type lines struct {
+	mu  ringo.Mutex
+	all bytes.Buffer
+}
+
+func (w *lines) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.Write(p)
+}
+
+func (w *lines) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.String()
+}
+
+// A wait for a place ends with whoever waits, and the connection is the next one's. Close ends it as well, and what was
+// accepted.
+func TestLimitsWaitsEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := (&sock.ListenConfig{Limits: sock.Limits{Conns: 1}}).Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, second := dial(t, ln.Addr().String()), dial(t, ln.Addr().String())
+			defer first.Close()
+			defer second.Close()
+			c, err := ln.AcceptConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var end error
+			timeout := l.WithTimeout(1, func() error { _, end = ln.AcceptConn(); return end })
+			if !errors.Is(timeout, os.ErrDeadlineExceeded) {
+				t.Errorf("Accept within a timeout: %v", timeout)
+			}
+			task := l.Go(func() { _, end = ln.AcceptConn() })
+			l.Yield()
+			task.Cancel()
+			if task.Wait(); !errors.Is(end, context.Canceled) {
+				t.Errorf("Accept of a cancelled task: %v", end)
+			}
+			ln.SetDeadline(l.Now().Add(-time.Second))
+			if _, err := ln.AcceptConn(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Accept behind a deadline: %v", err)
+			}
+			ln.SetDeadline(time.Time{})
+			task = l.Go(func() {
+				n, err := ln.AcceptConn()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n.Write([]byte("x"))
+				if err := n.Flush(); err != nil {
+					t.Error(err)
+				}
+				c = n
+			})
+			l.Yield()
+			c.Close()
+			task.Wait()
+			if _, err := io.ReadFull(second, make([]byte, 1)); err != nil {
+				t.Errorf("the second client reads %v", err)
+			}
+			third := dial(t, ln.Addr().String())
+			defer third.Close()
+			task = l.Go(func() { _, end = ln.AcceptConn() })
+			l.Yield()
+			ln.Close()
+			if task.Wait(); !errors.Is(end, net.ErrClosed) {
+				t.Errorf("Accept while the listener closes: %v", end)
+			}
+			c.Close()
+		})
+	})
+}
+
+// Who has connected before a drain is served, as places come free.
+func TestLimitsInADrain(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, accept := range servers {
+			t.Run(name, func(t *testing.T) {
+				cfg.Grace = time.Hour
+				set := withLimits(t, "tcp", sock.ListenConfig{Limits: sock.Limits{Conns: 1}})
+				s := serveSet(t, cfg, set, accept)
+				first := clientOf(t, set)
+				first.loop(t)
+				rest := []client{clientOf(t, set), clientOf(t, set), clientOf(t, set)}
+				for _, c := range rest {
+					c.Write([]byte("?"))
+				}
+				s.cancel()
+				served := make(chan bool, len(rest))
+				for _, c := range rest {
+					go func() {
+						_, err := io.ReadFull(c, make([]byte, 1))
+						served <- err == nil
+						c.Close()
+					}()
+				}
+				leave(first)
+				for range rest {
+					if !patience.Recv(t, "an answer", served) {
+						t.Error("who had connected before the drain was not served")
+					}
+				}
+				s.stop()
+				if n, _ := sock.Limited(set); n != 0 {
+					t.Errorf("%d are counted when all have ended", n)
+				}
+			})
+		}
+	})
+}
+
+// So many are accepted in a second, and so many at once.
+func TestLimitsRate(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		ln, err := (&sock.ListenConfig{Limits: sock.Limits{Rate: 10, Burst: 2}}).Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		begun := l.Now()
+		var at []time.Duration
+		for range 6 {
+			l.Go(func() {
+				c, err := sock.Dial(l, "tcp", ln.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				c.Read(make([]byte, 1))
+			})
+		}
+		for range 6 {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			at = append(at, l.Now().Sub(begun))
+			c.Close()
+		}
+		for i, d := range at {
+			want := time.Duration(max(0, i-1)) * 100 * time.Millisecond
+			if d < want || d > want+5*time.Millisecond {
+				t.Errorf("connection %d is accepted after %v, want %v", i, d, want)
+			}
+		}
+		if ln.Stats().Limited == 0 {
+			t.Error("no wait is counted")
+		}
+		return nil
+	})
+}
+
+func TestPeerOf(t *testing.T) {
+	for a, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::",
+		"fe80::1%eth0": "fe80::",
+	} {
+		if got := sock.PeerOf(netip.MustParseAddr(a)); got != netip.MustParseAddr(want) {
+			t.Errorf("%s is a connection of %v's, want %s", a, got, want)
+		}
+	}
+}
+
+func TestLimitsThatAreNone(t *testing.T) {
+	onLoop(t, ringo.Config{}, func(l *ringo.Loop) {
+		for _, limits := range []sock.Limits{
+			{Conns: -1}, {ConnsPerPeer: -1}, {Rate: -1}, {Rate: math.NaN()}, {Burst: -1},
+		} {
+			lc := sock.ListenConfig{Limits: limits}
+			_, err1 := lc.Listen(l, "tcp", "127.0.0.1:0")
+			_, err2 := lc.Listen(l, "unix", abstractName())
+			_, err3 := lc.Reserve("tcp", "127.0.0.1:0")
+			_, err4 := lc.Reserve("unix", abstractName())
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err5 := sock.Adopt[*sock.Listener](l, ln, &sock.AdoptConfig{Limits: limits})
+			_, err6 := sock.AdoptSet(ln, &sock.AdoptConfig{Limits: limits})
+			ln.Close()
+			for i, err := range []error{err1, err2, err3, err4, err5, err6} {
+				if err == nil || !strings.Contains(err.Error(), "Limits") {
+					t.Errorf("%+v, %d: %v", limits, i, err)
+				}
+			}
+		}
+	})
+}
