@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/service"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -81,6 +82,7 @@ func TestDescriptorsStayInTheWorld(t *testing.T) {
 			"AdoptUnixgram": func() error { _, err := sock.Adopt[*sock.UnixPacketConn](l, outside, nil); return err },
 			"AdoptIP":       func() error { _, err := sock.Adopt[*sock.IPConn](l, outside, nil); return err },
 			"Activated":     func() error { _, err := sock.Activated(); return err },
+			"service.New":   func() error { _, err := service.New(nil); return err },
 			"Poll":          func() error { _, err := sock.Poll(l, outside); return err },
 			"file.Adopt":    func() error { _, err := file.Adopt(outside); return err },
 		} {

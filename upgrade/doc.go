@@ -30,8 +30,8 @@
 //
 // The successor's parent ends, and process 1 adopts it. What supervises the program has to know: systemd is sent
 // MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), and a supervisor that waits for its child alone takes
-// an upgrade for the program's end. As process 1, as in many containers, a program can't be replaced: Upgrade fails,
-// since all of the container ends with it.
+// an upgrade for the program's end. As process 1, as in many containers, and below one that is in service.Init, a
+// program can't be replaced: Upgrade fails, since all of the container ends with it.
 //
 // Each loop of a Run takes connections from the one socket, see sock.ListenConfig.OneSocket; so the successor may have
 // another number of loops. It works on Unix systems; elsewhere New is of a program without predecessor, and Upgrade

@@ -47,7 +47,7 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	}
 	files = append(files, theirs)
 	first := firstExtra + len(cmd.ExtraFiles)
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d:%d:%d", variable, os.Getpid(), first, len(files)))
+	cmd.Env = append(environ(cmd), fmt.Sprintf("%s=%d:%d:%d", variable, os.Getpid(), first, len(files)))
 	cmd.ExtraFiles = append(slices.Clip(cmd.ExtraFiles), files...)
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = time.Second // for what the command's own pipes still bring
@@ -63,6 +63,13 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
 	}
 	return s, nil
+}
+
+// environ is the successor's environment but for variable. Without a process in it the watchdog's is for the successor:
+// sd_watchdog_enabled(3).
+func environ(cmd *exec.Cmd) []string {
+	ours := fmt.Sprint("WATCHDOG_PID=", os.Getpid())
+	return slices.DeleteFunc(cmd.Environ(), func(v string) bool { return v == ours })
 }
 
 // firstExtra is the number that the first of exec.Cmd.ExtraFiles has in the child.

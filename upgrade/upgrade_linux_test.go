@@ -364,6 +364,8 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	t.Setenv("NOTIFY_SOCKET", manager.LocalAddr().String())
+	t.Setenv("WATCHDOG_USEC", "7200000000") // an hour to the first ping
+	t.Setenv("WATCHDOG_PID", "")
 	clumsy := filepath.Join(dir, "clumsy")
 	if err := os.WriteFile(clumsy, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -374,7 +376,7 @@ func TestNotify(t *testing.T) {
 	for range 2 {
 		s.replace()
 		wants("RELOADING=1\nMONOTONIC_USEC=now")
-		wants(fmt.Sprintf("MAINPID=%d\nREADY=1", s.pid))
+		wants(fmt.Sprintf("MAINPID=%d\nREADY=1\nWATCHDOG=1", s.pid))
 	}
 	if err := os.WriteFile(clumsy, []byte("fails"), 0o600); err != nil {
 		t.Fatal(err)
@@ -382,6 +384,8 @@ func TestNotify(t *testing.T) {
 	s.refuses("exit status 3")
 	wants("RELOADING=1\nMONOTONIC_USEC=now")
 	wants("READY=1")
+	s.end()
+	wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=27000000")
 }
 
 // Sockets of datagrams that are passed on lose none: each is answered, by whichever process.

@@ -16,6 +16,8 @@ import (
 	"ringo"
 	"ringo/internal/caller"
 	"ringo/internal/loop"
+	"ringo/internal/perloop"
+	"ringo/service"
 )
 
 // A Config says how a program is replaced. The zero Config is ready to use.
@@ -29,6 +31,9 @@ type Config struct {
 	Command func() (*exec.Cmd, error)
 	// Within is how long the successor may take until it is ready; 0 is a minute. Then it is killed.
 	Within time.Duration
+	// Service learns of loops that start, of upgrades, and which process serves then. nil: the Upgrader makes one, and
+	// closes it.
+	Service *service.Manager
 	// Log gets what happens; nil is slog.Default.
 	Log *slog.Logger
 }
@@ -53,12 +58,12 @@ type Upgrader struct {
 	program string // the path of the program's file, as it was started
 	from    *predecessor
 	signals chan os.Signal
+	service *service.Manager
+	starts  perloop.Starts
 
 	mu       sync.Mutex
 	ready    bool
-	run      *loop.Set           // that starts
-	started  map[*loop.Loop]bool // loops of it that have
-	starting context.CancelFunc  // ends the start of a successor
+	starting context.CancelFunc // ends the start of a successor
 	passed   []passed
 	next     *successor // that is ready
 	closed   bool
@@ -86,6 +91,11 @@ func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 		u.log = slog.Default()
 	}
 	var err error
+	if u.service = u.cfg.Service; u.service == nil {
+		if u.service, err = service.New(&service.Config{Log: u.log}); err != nil {
+			return nil, fmt.Errorf("upgrade: %w", err)
+		}
+	}
 	if u.from, err = inherit(); err != nil {
 		return nil, fmt.Errorf("upgrade: what the predecessor has passed on: %w", err)
 	}
@@ -136,20 +146,15 @@ func (u *Upgrader) Context() context.Context { return u.ctx }
 func (u *Upgrader) Inherited() bool { return u.from != nil }
 
 // Started is Ready for a Run: call it on each loop, as in ringo.Config.Start, and the last calls Ready, since then each
-// loop turns. Only a task of l may call it; it does not park.
+// loop turns. The service manager's watchdog gets to know l (service.Manager.Watch). Only a task of l may call it; it
+// parks.
 func (u *Upgrader) Started(l *ringo.Loop) error {
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
 		return fmt.Errorf("upgrade: Started: %w", ringo.ErrNotTask)
 	}
-	u.mu.Lock()
-	if u.run != e.Set() {
-		u.run, u.started = e.Set(), map[*loop.Loop]bool{}
-	}
-	u.started[e] = true
-	all := len(u.started) == len(e.Set().Loops())
-	u.mu.Unlock()
-	if !all {
+	u.service.Watch(l)
+	if !u.starts.All(e) {
 		return nil
 	}
 	return u.Ready()
@@ -157,9 +162,9 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 
 // Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not taken
 // is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any goroutine may
-// call it, also where there is no predecessor; it does not park. Calling it again does nothing; after Close it fails
-// with net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given this process
-// up, since it was too slow, kills it.
+// call it, also where there is no predecessor; a task parks. Calling it again does nothing; after Close it fails with
+// net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given this process up,
+// since it was too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
 	was := u.ready
@@ -176,10 +181,17 @@ func (u *Upgrader) Ready() error {
 	case was:
 	case u.from != nil:
 		u.log.Info("upgrade: took over", "from", u.from.pid)
-	default:
-		u.notify("READY=1") // a predecessor says it for its successor, which is not yet the one to do so
+	default: // a predecessor says it for its successor, which is not yet the one to do so
+		u.tell(u.service.Ready())
 	}
 	return nil
+}
+
+// tell logs what the service manager could not be told: the program serves all the same.
+func (u *Upgrader) tell(err error) {
+	if err != nil {
+		u.log.Warn("upgrade: the service manager can't be told", "error", err)
+	}
 }
 
 // Upgrade starts a successor, and waits until it is ready, which ends Context. If that fails the program is as it was,
@@ -206,22 +218,23 @@ func (u *Upgrader) upgrade(ctx context.Context) error {
 		defer u.mu.Unlock()
 		u.starting = nil
 	}()
-	u.notify(reloading())
+	return u.service.Reload(func() error { return u.replace(ctx) })
+}
+
+// replace starts a successor and has it follow.
+func (u *Upgrader) replace(ctx context.Context) error {
 	s, err := u.start(ctx)
-	if err == nil {
-		if err = s.await(ctx); err != nil {
-			err = fmt.Errorf("upgrade: the successor, process %d: %w", s.pid(), err)
-		}
-	}
-	if err == nil && !u.follows(s) { // it was ready too late
-		s.end()
-		err = fmt.Errorf("upgrade: %w", context.Cause(u.ctx))
-	}
 	if err != nil {
-		u.notify("READY=1") // also now, or the manager waits for ever
 		return err
 	}
-	u.notify(fmt.Sprintf("MAINPID=%d\nREADY=1", s.pid()))
+	if err := s.await(ctx); err != nil {
+		return fmt.Errorf("upgrade: the successor, process %d: %w", s.pid(), err)
+	}
+	if !u.follows(s) { // it was ready too late
+		s.end()
+		return fmt.Errorf("upgrade: %w", context.Cause(u.ctx))
+	}
+	u.tell(u.service.Replaced(s.pid()))
 	u.log.Info("upgrade: replaced, and drains", "by", s.pid())
 	u.end(ErrReplaced)
 	return nil
@@ -255,9 +268,9 @@ func (u *Upgrader) begin(cancel context.CancelFunc) error {
 		return ErrUnderWay
 	case !u.ready:
 		return ErrNotReady
-	case os.Getpid() == 1:
-		return fmt.Errorf("upgrade: %w: of process 1, with which its container ends: start it by an init, such as "+
-			"docker run --init", errors.ErrUnsupported)
+	case service.EndsContainer():
+		return fmt.Errorf("upgrade: %w: of a process with which its container ends: replace the container",
+			errors.ErrUnsupported)
 	}
 	u.starting = cancel
 	return nil
@@ -265,12 +278,24 @@ func (u *Upgrader) begin(cancel context.CancelFunc) error {
 
 // Close ends what the Upgrader does beside the program: signals are handled by it no more, a successor that is not
 // ready is killed, and what the predecessor has passed on and was not taken is closed. Call it when the program
-// ends. It does not wait. Any goroutine may call it. Closing again returns net.ErrClosed.
+// ends. It waits for nothing but a message that is on its way to the service manager. Any goroutine may call it; a task
+// parks. Closing again returns net.ErrClosed.
 func (u *Upgrader) Close() error {
+	if !u.close() {
+		return net.ErrClosed
+	}
+	if u.cfg.Service == nil {
+		u.service.Close()
+	}
+	return nil
+}
+
+// close is Close but for the service manager; false: it was closed before.
+func (u *Upgrader) close() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		return net.ErrClosed
+		return false
 	}
 	u.closed = true
 	if u.signals != nil {
@@ -286,5 +311,5 @@ func (u *Upgrader) Close() error {
 	if u.next != nil {
 		u.next.close()
 	}
-	return nil
+	return true
 }

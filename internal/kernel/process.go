@@ -61,6 +61,16 @@ func Monotonic() (ns int64) { return sys.Monotonic() }
 // Spare fails where the process can't have n more descriptors.
 func Spare(n int) error { return sys.Spare(n) }
 
+// WaitAny waits until any child of this process ends, and takes what it has ended with, as wait4(2) gives it, from
+// whoever has started that one: it is for a process that does nothing else. -ECHILD: there is none.
+func WaitAny() (pid int, status uint32, res int32) {
+	for {
+		if pid, status, res = sys.WaitAny(); res != -sys.EINTR {
+			return pid, status, res
+		}
+	}
+}
+
 // process is what Through has put in place of Host.
 var process atomic.Pointer[Kernel]
 

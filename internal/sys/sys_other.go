@@ -49,6 +49,7 @@ func Recvmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys
 func Sendmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
 func Gettid() int32                                              { return 0 }
 func PidFD(pid int) int32                                        { return enosys }
+func WaitAny() (pid int, status uint32, res int32)               { return 0, 0, enosys }
 
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }
 

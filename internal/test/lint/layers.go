@@ -53,6 +53,7 @@ var order = []layer{
 	{[]string{"logs"}, "logging from tasks, for users"},
 	{[]string{"internal/caller", "internal/perloop"}, "what libraries for tasks and goroutines need"},
 	{[]string{"rate", "retry", "singleflight"}, "what servers do seldom, once, or once more, for users"},
+	{[]string{"service"}, "what a program says to who supervises it, for users"},
 	{[]string{"debug"}, "a console for those who look after a program"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"event"}, "callbacks on loops, for users"},

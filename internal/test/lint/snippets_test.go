@@ -46,7 +46,8 @@ var snippetImports = map[string]string{
 	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
 	"sockhttp": "ringo/sock/sockhttp", "file": "ringo/file", "logs": "ringo/logs",
 	"event": "ringo/event", "proc": "ringo/proc", "codec": "ringo/codec", "upgrade": "ringo/upgrade",
-	"buf": "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics", "sim": "ringo/sim", "testing": "testing",
+	"service": "ringo/service", "buf": "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics",
+	"sim": "ringo/sim", "testing": "testing",
 }
 
 // file makes a file of a snippet: it is one, or it is declarations, or statements.

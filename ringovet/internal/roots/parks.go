@@ -23,9 +23,11 @@ var parks = map[string]string{
 	"ringo/retry":           "Do Hedge",
 	"ringo/singleflight":    "Do",
 	"ringo/sock/sockclient": "Call CallID Get",
-	"ringo/upgrade":         "AcceptConn PassConn Upgrade",
-	"ringo/sock/sockhttp":   "RoundTrip",
-	"ringo/sock/socktls":    "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
+	"ringo/service": "Extend Notify Ready Reload Replaced Started Status Stopping Store StoreUnpolled Turned " +
+		"Unstore",
+	"ringo/upgrade":       "AcceptConn PassConn Ready Started Upgrade",
+	"ringo/sock/sockhttp": "RoundTrip",
+	"ringo/sock/socktls":  "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +
 		"MkdirAll MkdirTemp Mkfifo Open OpenFile OpenInRoot OpenRoot PunchHole RLock Read ReadAt ReadDir ReadFile " +
@@ -43,6 +45,9 @@ var rarely = map[string]string{
 	"ringo": "Do Go Handles Tasks WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve ReservePackets SyscallConn",
+	// Until a message to the service manager is away.
+	"ringo/service": "Close",
+	"ringo/upgrade": "Close",
 	// For the first question to a file system, while others use a file's position, or not by themselves.
 	"ringo/file": "Cached DirFS Info NewReader NewWriter ReadCached",
 }

@@ -124,6 +124,7 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.ConnState", -1, Goroutine},
 	{"ringo/sock/sockhttp.Transport.DialContext", -1, Task},
 	{"ringo/sock/sockhttp.Transport.Proxy", -1, Task},
+	{"(*ringo/service.Manager).Reload", 0, Caller},
 	{"ringo/upgrade.Config.Command", -1, Goroutine},
 	{"(*ringo/upgrade.Upgrader).Pass", 1, Goroutine},
 	{"ringo/sock/sockclient.Protocol.Read", -1, Task},
@@ -188,8 +189,8 @@ func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
 var ours = []string{"ringo/buf", "ringo/codec", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs",
-	"ringo/metrics", "ringo/proc", "ringo/rate", "ringo/retry", "ringo/sim", "ringo/singleflight", "ringo/sock",
-	"ringo/stats", "ringo/upgrade", "ringo/uring", "ringo/internal"}
+	"ringo/metrics", "ringo/proc", "ringo/rate", "ringo/retry", "ringo/service", "ringo/sim", "ringo/singleflight",
+	"ringo/sock", "ringo/stats", "ringo/upgrade", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {

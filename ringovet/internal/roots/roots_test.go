@@ -195,7 +195,7 @@ func TestParksAreThoseOfTheComments(t *testing.T) {
 	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
 		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/event", "ringo/logs",
 		"ringo/debug", "ringo/metrics", "ringo/rate", "ringo/retry", "ringo/singleflight", "ringo/codec",
-		"ringo/sock/sockclient")
+		"ringo/sock/sockclient", "ringo/service", "ringo/upgrade")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,190 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/internal/caller"
+	"ringo/internal/loop"
+	"ringo/internal/perloop"
+)
+
+// A Config says how a Manager tells of itself. The zero Config is ready to use.
+type Config struct {
+	// Log gets why a message could not be sent that no call has sent, and which loop keeps pings back; nil is
+	// slog.Default.
+	Log *slog.Logger
+}
+
+// A Manager is the manager of services that has started the program, as the program sees it. New makes it.
+type Manager struct {
+	log   *slog.Logger
+	to    string        // where messages go; "": there is none
+	every time.Duration // a ping is due; 0: never
+
+	ctx    context.Context // until Close
+	end    context.CancelFunc
+	beside sync.WaitGroup // what is done on goroutines
+	starts perloop.Starts
+	asking chan struct{} // has room for the one round that is under way
+
+	sending sync.Mutex // one message after the other
+
+	mu       sync.Mutex
+	watched  []*loop.Loop
+	pings    bool // a goroutine does
+	last     *round
+	closed   bool
+	stopping bool // it was said
+	replaced bool
+}
+
+// New makes the Manager of the program, by the variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. An error says
+// which of them is wrong. A nil Config is the zero one. Call it on a goroutine, before other processes are started: a
+// watchdog that is for whichever process reads the variables is this one's from then on.
+func New(cfg *Config) (*Manager, error) {
+	if err := loop.Home().World().Passage(); err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	m := &Manager{log: slog.Default(), to: os.Getenv("NOTIFY_SOCKET"), asking: make(chan struct{}, 1)}
+	if cfg != nil {
+		m.log = cmp.Or(cfg.Log, m.log)
+	}
+	if m.to != "" && m.to[0] != '/' && (m.to[0] != '@' || m.to == "@") {
+		return nil, fmt.Errorf("service: NOTIFY_SOCKET is %q: want a path, or @NAME", m.to)
+	}
+	var err error
+	if m.every, err = pingEvery(); err != nil {
+		return nil, err
+	}
+	if m.to == "" {
+		m.every = 0
+	}
+	m.ctx, m.end = context.WithCancel(context.Background())
+	return m, nil
+}
+
+// pingEvery is half of the time after which the manager takes the program for dead; 0: it never does. See
+// sd_watchdog_enabled(3).
+func pingEvery() (time.Duration, error) {
+	limit, pid, self := os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"), strconv.Itoa(os.Getpid())
+	switch {
+	case limit == "":
+		return 0, nil
+	case pid == "":
+		os.Setenv("WATCHDOG_PID", self) // what this one starts is not to ping
+	case pid != self:
+		return 0, nil
+	}
+	us, err := strconv.ParseInt(limit, 10, 64)
+	if err != nil || us <= 0 || us > int64(limitMax/time.Microsecond) {
+		return 0, fmt.Errorf("service: WATCHDOG_USEC is %q: want a number of microseconds, 1 to %d", limit,
+			limitMax/time.Microsecond)
+	}
+	return max(time.Duration(us)*time.Microsecond/2, everyMin), nil
+}
+
+const (
+	// limitMax is the longest time that a manager's clock has room for.
+	limitMax = time.Duration(1<<63 - 1)
+	// everyMin keeps pings from being a load of their own.
+	everyMin = time.Millisecond
+)
+
+// Managed reports whether there is a manager that wants to know. Any goroutine may call it; it does not park.
+func (m *Manager) Managed() bool { return m.to != "" }
+
+// Started is Watch, and once each loop of the Run has called it, Ready: call it on each loop, as in ringo.Config.Start.
+// Only a task of l may call it; it parks.
+func (m *Manager) Started(l *ringo.Loop) error {
+	if !(*loop.Loop)(l).IsCurrent() {
+		return fmt.Errorf("service: Started: %w", ringo.ErrNotTask)
+	}
+	m.Watch(l)
+	if !m.starts.All((*loop.Loop)(l)) {
+		return nil
+	}
+	return m.Ready()
+}
+
+// Watch has pings, and Turned, need a turn of l, until it ends. When its Run begins to drain, or ends without, the
+// manager gets STOPPING=1, and with it the time until the Run has ended at the latest. So watch the Run with which the
+// program ends. Any goroutine may call it; it does not park.
+func (m *Manager) Watch(l *ringo.Loop) {
+	e := (*loop.Loop)(l)
+	m.mu.Lock()
+	if m.closed || e.Ended() {
+		m.mu.Unlock()
+		return
+	}
+	known := false
+	for _, other := range m.watched {
+		if other == e {
+			m.mu.Unlock()
+			return
+		}
+		known = known || other.Set() == e.Set()
+	}
+	m.watched = append(m.watched, e)
+	if m.every > 0 && !m.pings && !m.replaced {
+		m.pings = true
+		m.beside.Go(m.ping)
+	}
+	m.mu.Unlock()
+	if !known {
+		e.Set().OnDrain(func() { m.drains(e.Set().Config()) })
+	}
+}
+
+// drains says that a Run ends, and in what time. It is called on any thread, and must not wait.
+func (m *Manager) drains(c *loop.Config) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.mayStop() {
+		return
+	}
+	text := "STOPPING=1\n" + extend(max(c.Grace, 0)+c.HardStop+endsWithin)
+	m.beside.Go(func() { m.inform(context.Background(), text) })
+}
+
+// endsWithin is what the end of a Run takes beside its grace, and a program's behind it.
+const endsWithin = 2 * time.Second
+
+// mayStop reports whether it is time to say that the program stops, which is once. The caller holds the lock.
+func (m *Manager) mayStop() bool {
+	if m.closed || m.stopping || m.replaced {
+		return false
+	}
+	m.stopping = true
+	return true
+}
+
+// Close ends pings, and waits for messages that are on their way. Call it when the program ends, behind Run. Closing
+// again returns net.ErrClosed. Any goroutine may call it; a task parks.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	was := m.closed
+	m.closed = true
+	m.mu.Unlock()
+	if was {
+		return net.ErrClosed
+	}
+	m.end()
+	return onGoroutine(context.Background(), func(context.Context) error { m.beside.Wait(); return nil })
+}
+
+// onGoroutine calls f where it may wait: here, or in Offload if the caller is a task.
+func onGoroutine(ctx context.Context, f func(context.Context) error) error {
+	if l, _ := ringo.Current(); l != nil {
+		return caller.In(ctx, func(context.Context) error { return l.Offload(f) })
+	}
+	return caller.In(ctx, f)
+}

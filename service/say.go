@@ -1,0 +1,140 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/kernel"
+)
+
+// Ready says that the program serves. After Replaced it does nothing. Any goroutine may call it; a task parks.
+func (m *Manager) Ready() error {
+	if m.isReplaced() {
+		return nil
+	}
+	return m.Notify("READY=1")
+}
+
+// Reload calls fn, which reads the program's configuration anew, and returns its error: before it the manager gets
+// RELOADING=1, and behind it READY=1, whatever fn returns, even if it panics: a unit that hears nothing more is taken
+// to reload for ever. What the manager can't be told is logged. Any goroutine may call it; a task parks, and fn runs
+// in it.
+func (m *Manager) Reload(fn func() error) error {
+	m.inform(context.Background(), reloading())
+	defer func() {
+		if err := m.Ready(); err != nil {
+			m.log.Warn(untold, "error", err)
+		}
+	}()
+	return fn()
+}
+
+// reloading is the state with its moment by the manager's clock, both in one message.
+func reloading() string {
+	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", kernel.Monotonic()/1000)
+}
+
+// Stopping says that the program begins to end, for one that does so before the Run that Watch has does. It is said
+// once. Any goroutine may call it; a task parks.
+func (m *Manager) Stopping() error {
+	m.mu.Lock()
+	may := m.mayStop()
+	m.mu.Unlock()
+	if !may {
+		return nil
+	}
+	return m.Notify("STOPPING=1")
+}
+
+// Status says in a line what the program does, which systemctl status shows. Any goroutine may call it; a task parks.
+func (m *Manager) Status(text string) error { return m.Notify("STATUS=" + text) }
+
+// Extend asks for d more from now on for what the program is at: a start, a reload or an end that takes longer than the
+// manager would wait. Any goroutine may call it; a task parks.
+func (m *Manager) Extend(d time.Duration) error { return m.Notify(extend(d)) }
+
+func extend(d time.Duration) string { return fmt.Sprint("EXTEND_TIMEOUT_USEC=", d.Microseconds()) }
+
+// Replaced says that another process, which serves already, is the program from now on. This one says nothing of
+// itself any more: no ping, nor that it stops. Package upgrade calls it. Any goroutine may call it; a task parks.
+func (m *Manager) Replaced(pid int) error {
+	m.mu.Lock()
+	m.replaced = true
+	m.mu.Unlock()
+	text := fmt.Sprintf("MAINPID=%d\nREADY=1", pid)
+	if m.every > 0 {
+		text += "\n" + alive // its own pings count from this message on, and the next may be half of the time away
+	}
+	return m.tell(context.Background(), text)
+}
+
+// alive is a ping.
+const alive = "WATCHDOG=1"
+
+func (m *Manager) isReplaced() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.replaced
+}
+
+// Notify sends assignments in one message, such as "ERRNO=2", for what no other method says: see sd_notify(3). An error
+// says what is wrong with one, or why it could not be sent. Any goroutine may call it; a task parks.
+func (m *Manager) Notify(assignments ...string) error {
+	for _, a := range assignments {
+		if name, _, ok := strings.Cut(a, "="); !ok || name == "" || strings.ContainsAny(a, "\n\x00") {
+			return fmt.Errorf("service: %q: want NAME=VALUE, in one line", a)
+		}
+	}
+	return m.tell(context.Background(), strings.Join(assignments, "\n"))
+}
+
+// inform is tell for messages that no call has sent.
+func (m *Manager) inform(ctx context.Context, text string) {
+	if err := m.tell(ctx, text); err != nil && ctx.Err() == nil {
+		m.log.Warn(untold, "error", err)
+	}
+}
+
+const untold = "service: the manager can't be told"
+
+// tell sends a message, if there is who wants it, unless ctx ends.
+func (m *Manager) tell(ctx context.Context, text string) error {
+	if m.to == "" {
+		return nil
+	}
+	return onGoroutine(ctx, func(ctx context.Context) error { return m.send(ctx, text, nil) })
+}
+
+// sendWithin is how long a message waits for a manager whose queue is full.
+const sendWithin = 5 * time.Second
+
+// send sends a message, and with it descriptors, unless ctx ends.
+func (m *Manager) send(ctx context.Context, text string, fds []int32) error {
+	m.sending.Lock()
+	defer m.sending.Unlock()
+	err := func() error {
+		// With an address of the kernel's choice: package net passes no descriptors from a socket that is connected.
+		c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.SetWriteDeadline(time.Now().Add(sendWithin))
+		defer context.AfterFunc(ctx, func() { c.SetWriteDeadline(time.Unix(1, 0)) })()
+		var rights []byte
+		if len(fds) > 0 {
+			rights = cmsg.AppendRights(nil, fds)
+		}
+		_, _, err = c.WriteMsgUnix([]byte(text), rights, &net.UnixAddr{Name: m.to, Net: "unixgram"})
+		return err
+	}()
+	if err != nil {
+		what, _, _ := strings.Cut(text, "\n")
+		return fmt.Errorf("service: %s to NOTIFY_SOCKET %s: %w", what, m.to, err)
+	}
+	return nil
+}

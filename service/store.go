@@ -1,0 +1,115 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/kernel"
+	"ringo/internal/posix"
+)
+
+// Store has the manager keep descriptors under a name, until the unit stops: a listening socket, a connection, the
+// memory of a state. The program's next start has them among sock.Activated's, each with that name, which several may
+// have. One whose other side hangs up is dropped: see StoreUnpolled. The caller's own stay open, and can be closed. Any
+// goroutine may call it; a task parks.
+//
+// The unit must have FileDescriptorStoreMax=. More than that many the manager drops without a word; since systemd 254
+// it says how many there may be, and more in one call are an error here. A name has no colon, and 255 characters of
+// ASCII at most. Without a manager nothing is kept.
+func (m *Manager) Store(name string, of ...syscall.Conn) error { return m.store(name, "", of) }
+
+// StoreUnpolled is Store, but the manager keeps what hangs up, too. Any goroutine may call it; a task parks.
+func (m *Manager) StoreUnpolled(name string, of ...syscall.Conn) error {
+	return m.store(name, "\nFDPOLL=0", of)
+}
+
+// Unstore has the manager close all that it keeps under a name. Any goroutine may call it; a task parks.
+func (m *Manager) Unstore(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return m.tell(context.Background(), "FDSTOREREMOVE=1\nFDNAME="+name)
+}
+
+// store sends as many messages as it takes.
+func (m *Manager) store(name, how string, of []syscall.Conn) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := checkRoom(len(of)); err != nil {
+		return err
+	}
+	if m.to == "" {
+		return nil
+	}
+	return onGoroutine(context.Background(), func(ctx context.Context) error {
+		for part := range slices.Chunk(of, cmsg.RightsMax) {
+			if err := m.storePart(ctx, "FDSTORE=1\nFDNAME="+name+how, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// storePart sends what one message has room for, by descriptors of its own: nobody closes them meanwhile.
+func (m *Manager) storePart(ctx context.Context, text string, of []syscall.Conn) error {
+	var fds []int32
+	defer func() {
+		for _, fd := range fds {
+			kernel.Host{}.Close(fd)
+		}
+	}()
+	for i, c := range of {
+		fd, err := dup(c)
+		if err != nil {
+			return fmt.Errorf("service: Store: descriptor %d: %w", i, err)
+		}
+		fds = append(fds, fd)
+	}
+	return m.send(ctx, text, fds)
+}
+
+func dup(c syscall.Conn) (fd int32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var res int32
+	if err := raw.Control(func(fd uintptr) { res = kernel.Host{}.Dup(int32(fd)) }); err != nil {
+		return 0, err
+	}
+	if res < 0 {
+		return 0, os.NewSyscallError("dup", posix.Errno(-res))
+	}
+	return res, nil
+}
+
+// nameMax bounds the name of what is kept.
+const nameMax = 255
+
+// checkName is fdname_is_valid of systemd's src/basic/fd-util.c.
+func checkName(name string) error {
+	bad := func(c rune) bool { return c < ' ' || c >= 0x7f || c == ':' }
+	if name == "" || len(name) > nameMax || strings.ContainsFunc(name, bad) {
+		return fmt.Errorf("service: the name %q of descriptors: want 1 to %d printable characters of ASCII, and no "+
+			"colon", name, nameMax)
+	}
+	return nil
+}
+
+// checkRoom finds what the manager would drop without a word, if it says how much it keeps.
+func checkRoom(n int) error {
+	room, err := strconv.Atoi(os.Getenv("FDSTORE"))
+	if err == nil && n > room {
+		return fmt.Errorf("service: Store of %d descriptors: the manager keeps %d at most (FileDescriptorStoreMax=)", n,
+			room)
+	}
+	return nil
+}
