@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"ringo"
+	"ringo/service"
 	"ringo/sock"
 )
 
@@ -31,23 +32,30 @@ type Server struct {
 	Side  sync.WaitGroup // goroutines beside the loops, which end when Quit is closed
 	Quit  chan struct{}
 
-	places []*place
-	ready  atomic.Int32 // loops that listen
+	places     []*place
+	ready      atomic.Int32 // loops that listen
+	supervised *service.Manager
 }
 
 // Open listens on all addresses: from then on peers queue.
 func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
+	m, err := service.New(nil)
+	if err != nil {
+		return nil, err
+	}
 	places, err := reserve(o.Listen)
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Context: ctx, Options: o, Stderr: stderr, Quit: make(chan struct{}), places: places}, nil
+	return &Server{Context: ctx, Options: o, Stderr: stderr, Quit: make(chan struct{}), places: places,
+		supervised: m}, nil
 }
 
 // Close ends what runs beside the loops, which have ended.
 func (s *Server) Close() {
 	close(s.Quit)
 	s.Side.Wait()
+	s.supervised.Close()
 	release(s.places)
 }
 
@@ -64,6 +72,7 @@ func (s *Server) Serve(l *ringo.Loop) error {
 		}
 		serving = append(serving, serve)
 	}
+	s.supervised.Watch(l)
 	if loops := l.Loops(); int(s.ready.Add(1)) == len(loops) {
 		s.Side.Go(func() { s.tell(loops) })
 	}
@@ -84,8 +93,8 @@ func (s *Server) listen(l *ringo.Loop, p *place) (serve func() error, err error)
 	return func() error { return s.Streams(l, ln) }, err
 }
 
-// tell says where all loops listen now, then prints the counters. Writing may wait,
-// so it runs on an ordinary goroutine.
+// tell says where all loops listen now, to a service manager as well, then prints the counters.
+// Writing may wait, so it runs on an ordinary goroutine.
 func (s *Server) tell(loops []*ringo.Loop) {
 	names, reasons := drivers(loops)
 	var text strings.Builder
@@ -96,6 +105,9 @@ func (s *Server) tell(loops []*ringo.Loop) {
 		fmt.Fprintln(&text, reason)
 	}
 	io.WriteString(s.Stderr, text.String())
+	if err := s.supervised.Ready(); err != nil {
+		fmt.Fprintln(s.Stderr, err)
+	}
 	if s.Options.Stats > 0 {
 		s.printStats(loops)
 	}
