@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+
+	"ringo/internal/loop"
 )
 
 // Signals gives a Chan that receives these signals of the process, or all if none is named, where the channel of
@@ -16,10 +18,14 @@ import (
 // nothing.
 //
 // Any goroutine may call Signals and stop, before a Run and while it lasts; the Chan outlives Runs. A task that waits
-// for signals keeps a drain waiting, but if it was started by Loop.GoBackground. See signal(7).
+// for signals keeps a drain waiting, but if it was started by Loop.GoBackground. In a simulated world, which has no
+// signals, none comes. See signal(7).
 func Signals(signals ...os.Signal) (c *Chan[os.Signal], stop func()) {
 	const kinds = 65 // Linux has 64, from 1
 	c = NewChan[os.Signal](kinds)
+	if loop.Home() != nil || loop.Around() {
+		return c, c.Close
+	}
 	heard := make(chan os.Signal, kinds)
 	signal.Notify(heard, signals...)
 	go func() {

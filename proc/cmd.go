@@ -20,13 +20,14 @@ import (
 type Cmd struct {
 	exec.Cmd
 
-	ctx     context.Context // nil: none
-	started bool
-	process *process // nil: it has not been started
-	exit    error    // what came of it
-	copies  copies
-	pipes   pipes
-	ending  ending
+	ctx       context.Context // nil: none
+	started   bool
+	concluded bool
+	process   *process // nil: it has not been started
+	exit      error    // what came of it
+	pipes     pipes
+	copies    copies
+	ending    ending
 }
 
 // Command makes the Cmd that runs the named program with these arguments, as exec.Command does. A name without a slash
@@ -43,7 +44,7 @@ func Command(name string, arg ...string) *Cmd {
 	case filepath.Base(name) != name: // nothing is looked up
 		err = find()
 	default:
-		err = aside(find)
+		err = shielded(func() error { return aside(find) }) // a task that cleans up may run commands
 	}
 	if err != nil {
 		c.Path, c.Args, c.Err = name, append([]string{name}, arg...), err
@@ -53,8 +54,8 @@ func Command(name string, arg ...string) *Cmd {
 
 // CommandContext is like Command, and the end of ctx ends the command, as with exec.CommandContext: it calls Cancel,
 // which kills the process unless it is set to something else, and after WaitDelay, if that is not 0, the process is
-// killed and its pipes are closed. It panics if ctx is nil. With a task's own context, Loop.Context, the command ends
-// with the task.
+// killed and its pipes are closed. Cancel is called on a goroutine. CommandContext panics if ctx is nil. With a task's
+// own context, Loop.Context, the command ends with the task.
 func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 	if ctx == nil {
 		panic("proc: CommandContext of a nil context")
@@ -69,14 +70,16 @@ func (c *Cmd) kill() error { return c.Process.Kill() }
 
 // Run starts the command and waits until it has ended, with the errors of Start and Wait. A task parks. If it is
 // cancelled, or a WithTimeout or WithContext ends, the command is ended as by a context, by a kill if it has no Cancel;
-// then its pipes are waited for no longer than WaitDelay, and the error matches both that of the wait and what came of
-// the process.
+// its pipes are waited for no longer than WaitDelay, or 100 ms if that is 0, and the error matches both that of the
+// wait and what came of the process. A process that its Cancel does not end keeps the task, unless there is a
+// WaitDelay.
 func (c *Cmd) Run() error {
+	c.copies.patient = true
 	if err := c.Start(); err != nil {
 		return err
 	}
 	err := c.Wait()
-	if c.ProcessState != nil {
+	if c.concluded {
 		return err
 	}
 	return c.endWith(err)
@@ -134,6 +137,7 @@ func (c *Cmd) Start() error {
 		c.pipes.close()
 		return err
 	}
+	c.copies.patient = c.copies.patient || c.endsByContext() && c.ctx.Done() != nil
 	c.copies.begin()
 	c.ending.over = ringo.NewChan[struct{}](0)
 	if c.ctx != nil {
@@ -149,6 +153,8 @@ func (c *Cmd) startable() error {
 	}
 	l, _ := loop.Current()
 	switch {
+	case c.Err != nil:
+		return c.Err
 	case c.Cancel != nil && c.ctx == nil:
 		return errors.New("proc: a Cmd with a Cancel that CommandContext has not made")
 	case l != nil && c.SysProcAttr != nil && bound(c.SysProcAttr):

@@ -8,15 +8,44 @@ import (
 	"syscall"
 
 	"ringo"
+	"ringo/file"
 	"ringo/internal/caller"
+	"ringo/internal/loop"
 )
 
 // copies is what is copied to and from a command.
 type copies struct {
 	run   []func() error
+	stop  []func() // cancels the tasks that do
 	ended *ringo.Chan[error]
 	left  int
 	err   error // the first
+
+	patient bool // they go on when their tasks are cancelled: what ends the command sees to their end
+}
+
+// end is our end of a pipe, for who copies. It has no other methods of a File's, which know no patience.
+type end struct {
+	f  *file.File
+	of *copies
+}
+
+func (e end) Read(p []byte) (int, error) { return e.of.transfer(e.f.Read, p) }
+
+func (e end) Write(p []byte) (int, error) { return e.of.transfer(e.f.Write, p) }
+
+// transfer reads or writes, beyond a cancel, which is a Run's end, until the pipe is closed if it must.
+func (c *copies) transfer(call func([]byte) (int, error), p []byte) (n int, err error) {
+	n, err = call(p)
+	if l, _ := loop.Current(); err == nil || l == nil || !l.Canceled() || !c.patient {
+		return n, err
+	}
+	err = shielded(func() error {
+		more, err := call(p[n:])
+		n += more
+		return err
+	})
+	return n, err
 }
 
 // copyFrom has r copied to the process, by way of the file.
@@ -24,14 +53,30 @@ func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(true)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			_, err := io.Copy(ours, r)
-			if errors.Is(err, syscall.EPIPE) { // a process need not read all
+			to := pipeWriter{w: end{ours, &c.copies}}
+			_, err := io.Copy(&to, r)
+			if to.unread { // a process need not read all
 				err = nil
 			}
-			return errors.Join(err, unlessClosed(ours.Close()))
+			if late := ours.Close(); err == nil && !errors.Is(late, os.ErrClosed) {
+				err = late
+			}
+			return err
 		})
 	}
 	return theirs, err
+}
+
+// pipeWriter finds out that the process reads no more, where an EPIPE of the program's Reader is another matter.
+type pipeWriter struct {
+	w      io.Writer
+	unread bool
+}
+
+func (w *pipeWriter) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	w.unread = errors.Is(err, syscall.EPIPE)
+	return n, err
 }
 
 // copyTo has what the process writes to the file copied to w.
@@ -39,19 +84,12 @@ func (c *Cmd) copyTo(w io.Writer) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(false)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			_, err := io.Copy(w, ours)
+			_, err := io.Copy(w, end{ours, &c.copies})
 			ours.Close() // a process that writes on gets EPIPE
 			return err
 		})
 	}
 	return theirs, err
-}
-
-func unlessClosed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
-	return err
 }
 
 // errNoEnd is what becomes of a copy whose Reader or Writer panics, or ends its task.
@@ -62,13 +100,20 @@ func (c *copies) begin() {
 	c.left = len(c.run)
 	c.ended = ringo.NewChan[error](c.left)
 	for _, run := range c.run {
-		caller.Begin(context.Background(), func(context.Context) {
+		c.stop = append(c.stop, caller.Begin(context.Background(), func(context.Context) {
 			err := errNoEnd
 			defer func() { c.ended.TrySend(err) }() // there is room
 			err = run()
-		})
+		}))
 	}
 	c.run = nil
+}
+
+// cancel has tasks end that wait in a Reader or Writer of the program's. Goroutines can't be told.
+func (c *copies) cancel() {
+	for _, stop := range c.stop {
+		stop()
+	}
 }
 
 // await waits until all have ended. The error is that of the wait.

@@ -5,6 +5,7 @@ package proc
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -243,6 +245,58 @@ var cases = map[string]func(made maker, dir string) string{
 		w.Close()
 		return fmt.Sprint(err, errors.Is(err, exec.ErrWaitDelay))
 	},
+	"delay-negative": func(made maker, _ string) string {
+		r, w, _ := os.Pipe()
+		defer r.Close()
+		defer w.Close()
+		c, cmd := made(nil, "sh", "-c", "cat <&3 & exit 0")
+		cmd.ExtraFiles = []*os.File{r}
+		cmd.WaitDelay = -1
+		cmd.Stdout = new(bytes.Buffer)
+		return fmt.Sprint(errors.Is(c.Run(), exec.ErrWaitDelay))
+	},
+	"delay-keeps-pipes-of-the-program": func(made maker, _ string) string {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		c, cmd := made(ctx, "sh", "-c", "trap '' TERM; echo hello; exec sleep 1000")
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = time.Millisecond
+		out, _ := c.StdoutPipe()
+		if err := c.Start(); err != nil {
+			return err.Error()
+		}
+		first := make([]byte, 1)
+		io.ReadFull(out, first)
+		cancel()
+		rest, err := io.ReadAll(out)
+		return fmt.Sprintf("%q %v ", append(first, rest...), err) + told(nil, c.Wait())
+	},
+	"errors-come-as-they-are": func(made maker, _ string) string {
+		c, cmd := made(nil, "cat")
+		cmd.Stdin = failing{}
+		own := c.Run() == errTest
+		c, cmd = made(nil, "cat")
+		cmd.Stdin = failing{syscall.EPIPE}
+		return fmt.Sprint(own, c.Run() == syscall.EPIPE)
+	},
+	"not-found-and-over": func(made maker, _ string) string {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		c, _ := made(ctx, "no-such-program")
+		return told(nil, c.Run())
+	},
+	"closed-file": func(made maker, _ string) string {
+		c, cmd := made(nil, "sh", "-c", "echo hello || exit 5")
+		cmd.Stdout = (*os.File)(nil)
+		return told(nil, c.Run())
+	},
+	"uncomparable-writers": func(made maker, _ string) string {
+		c, cmd := made(nil, "sh", "-c", "echo hello; echo there >&2")
+		var out, complaints bytes.Buffer
+		cmd.Stdout, cmd.Stderr = writers{[]io.Writer{&out}}, writers{[]io.Writer{&complaints}}
+		err := c.Run()
+		return fmt.Sprintf("%q %q %v", out.String(), complaints.String(), err)
+	},
 	"delay-unused": func(made maker, _ string) string {
 		c, cmd := made(nil, "echo", "hello")
 		cmd.WaitDelay = time.Hour
@@ -252,11 +306,16 @@ var cases = map[string]func(made maker, dir string) string{
 
 var errTest = errors.New("of the test")
 
-// failing is a Reader and Writer that fails.
-type failing struct{}
+// failing is a Reader and Writer that fails, by errTest if it has no error.
+type failing struct{ err error }
 
-func (failing) Read([]byte) (int, error)  { return 0, errTest }
-func (failing) Write([]byte) (int, error) { return 0, errTest }
+func (f failing) Read([]byte) (int, error)  { return 0, cmp.Or(f.err, errTest) }
+func (f failing) Write([]byte) (int, error) { return 0, cmp.Or(f.err, errTest) }
+
+// writers is a Writer of a type that can't be compared.
+type writers struct{ of []io.Writer }
+
+func (w writers) Write(p []byte) (int, error) { return w.of[0].Write(p) }
 
 // told is what came of a command.
 func told(out []byte, err error) string {

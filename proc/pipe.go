@@ -67,8 +67,8 @@ func (c *Cmd) free(name string, unset bool) error {
 // connect puts files where Stdin, Stdout and Stderr are none, and sees to copies.
 func (c *Cmd) connect(start *exec.Cmd) error {
 	if c.Stdin != nil {
-		f, err := c.pipes.regular(c.Stdin)
-		if f == nil && err == nil {
+		f, ok, err := c.pipes.regular(c.Stdin)
+		if !ok && err == nil {
 			f, err = c.copyFrom(c.Stdin)
 		}
 		if err != nil {
@@ -84,8 +84,8 @@ func (c *Cmd) connect(start *exec.Cmd) error {
 			*to = start.Stdout
 			continue
 		}
-		f, err := c.pipes.regular(*to)
-		if f == nil && err == nil {
+		f, ok, err := c.pipes.regular(*to)
+		if !ok && err == nil {
 			f, err = c.copyTo(*to)
 		}
 		if err != nil {
@@ -104,21 +104,20 @@ func same(a, b io.Writer) bool {
 
 // regular gives the file that the process can have itself: a *os.File, or a File on a disk. What is waited for by
 // readiness it could not have: it would find the open file in a mode that no program expects.
-func (p *pipes) regular(end any) (*os.File, error) {
+func (p *pipes) regular(end any) (theirs *os.File, ok bool, err error) {
 	switch f := end.(type) {
 	case *os.File:
-		return f, nil
+		return f, true, nil
 	case *file.File:
 		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-			return nil, err
+			return nil, false, err
 		}
-		theirs, err := duplicate(f)
-		if err == nil {
+		if theirs, err = duplicate(f); err == nil {
 			p.theirs = append(p.theirs, theirs)
 		}
-		return theirs, err
+		return theirs, true, err
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 // duplicate gives another descriptor of the open file.

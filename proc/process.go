@@ -27,12 +27,14 @@ var pidFD = kernel.PidFD // but in tests
 func watch(p *os.Process) *process {
 	w := &process{Process: p}
 	if fd := pidFD(p.Pid); fd >= 0 {
-		w.fd = file.NewFile(uintptr(fd), "process "+strconv.Itoa(p.Pid))
-		// The number was that process's when the descriptor was opened, if it is now: no one else has waited for it.
-		if err := p.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
-			return w
+		if w.fd = file.NewFile(uintptr(fd), "process "+strconv.Itoa(p.Pid)); w.fd != nil {
+			// The number was that process's when the descriptor was opened, if it is now: no one else has waited for
+			// it.
+			if err := p.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
+				return w
+			}
+			w.close()
 		}
-		w.close()
 	}
 	w.over = ringo.NewChan[struct{}](0)
 	go func() {

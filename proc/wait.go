@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -26,32 +27,41 @@ type ending struct {
 
 // Wait waits until the command has ended and all is copied, as exec.Cmd.Wait does, with its errors. A task parks. If
 // the task is cancelled, or a WithTimeout or WithContext ends, and not the command's context, Wait returns that error:
-// the command goes on, and Wait may be called again.
+// the command goes on, and Wait may be called again. The end of a Run cancels the tasks that copy as well, unless it is
+// Run that waits, or the command has a context that ends; a command that writes on then gets SIGPIPE.
 func (c *Cmd) Wait() error {
 	switch {
 	case c.process == nil:
 		return errors.New("proc: Wait before Start has succeeded")
-	case c.ProcessState != nil:
+	case c.concluded:
 		return errors.New("proc: Wait was called already")
 	}
-	if err := c.untilEnded(c.reap); err != nil {
+	err := c.reap()
+	if err != nil && c.isEnding() {
+		err = shielded(c.reap)
+	}
+	if err != nil {
 		return err
 	}
-	if err := c.untilEnded(c.copies.await); err != nil {
+	if err = c.copies.await(); err != nil && c.isEnding() {
+		c.limit(cmp.Or(c.WaitDelay, lastWords))
+		err = shielded(c.copies.await)
+	}
+	if err != nil {
 		return err
 	}
 	return c.conclude()
 }
 
-// untilEnded calls wait. If that was ended and the command's context is over, it does so once more, to the end, which
-// is near.
-func (c *Cmd) untilEnded(wait func() error) error {
-	err := wait()
-	if err == nil || c.ctx == nil || c.ctx.Err() == nil {
-		return err
-	}
-	return shielded(wait)
-}
+// endsByContext reports whether the command has a context that ends it.
+func (c *Cmd) endsByContext() bool { return c.ctx != nil && (c.Cancel != nil || c.WaitDelay != 0) }
+
+// isEnding reports whether that is over.
+func (c *Cmd) isEnding() bool { return c.endsByContext() && c.ctx.Err() != nil }
+
+// lastWords is how long pipes are waited for that have no WaitDelay, behind a process that has ended, by a task that
+// was cancelled: what others keep open has no end, and what is in them is read at once.
+const lastWords = 100 * time.Millisecond
 
 // shielded calls fn, whose waits go on when the caller is cancelled.
 func shielded(fn func() error) error {
@@ -77,7 +87,7 @@ func (c *Cmd) reap() error {
 	}
 	c.exit = err
 	if c.copies.left > 0 {
-		c.limit()
+		c.limit(c.WaitDelay)
 	}
 	return nil
 }
@@ -85,7 +95,7 @@ func (c *Cmd) reap() error {
 // conclude leaves nothing of the command but what came of it.
 func (c *Cmd) conclude() error {
 	c.pipes.close()
-	c.ProcessState = c.process.state
+	c.concluded, c.ProcessState = true, c.process.state
 	e := &c.ending
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -128,7 +138,7 @@ func (c *Cmd) end(cancel func() error, since error) {
 		e.err = err
 		e.mu.Unlock()
 	}
-	c.limit()
+	c.limit(c.WaitDelay)
 }
 
 // settle sees to it that no end begins any more, and that one that has begun is over.
@@ -141,43 +151,61 @@ func (e *ending) settle() {
 	}
 }
 
-// limit gives what the command does from now on WaitDelay.
-func (c *Cmd) limit() {
+// limit gives what the command does from now on so much time, if d is not 0.
+func (c *Cmd) limit(d time.Duration) {
 	e := &c.ending
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.WaitDelay > 0 && e.timer == nil {
-		e.timer = time.AfterFunc(c.WaitDelay, c.giveUp)
+	if d != 0 && e.timer == nil {
+		e.timer = time.AfterFunc(d, c.giveUp)
 	}
 }
 
-// giveUp kills the process, if it has not ended, and closes the pipes, which others may have who were started by it.
+// giveUp kills the process, if it has not ended, and ends what is copied: others may have its pipes whom it has
+// started.
 func (c *Cmd) giveUp() {
 	c.kill()
+	if len(c.copies.stop) == 0 { // the program may still read what is in its pipes
+		return
+	}
 	c.ending.mu.Lock()
 	c.ending.late = true
 	c.ending.mu.Unlock()
 	c.pipes.close()
+	c.copies.cancel()
 }
 
-// endWith ends a command of which a task waits no more, for this reason.
+// endWith ends a command that Run waits for no more, for this reason.
 func (c *Cmd) endWith(reason error) error {
 	cancel := c.Cancel
 	if cancel == nil {
 		cancel = c.kill
 	}
-	c.end(cancel, reason)
 	err := shielded(func() error {
+		if !c.process.reaped { // else nothing has its number
+			end := func() error { c.end(cancel, reason); return nil }
+			if aside(end) != nil { // it may wait
+				end()
+			}
+		}
 		if err := c.reap(); err != nil {
 			return err
 		}
-		if c.WaitDelay == 0 {
-			c.pipes.close()
-		}
+		c.limit(cmp.Or(c.WaitDelay, lastWords))
 		return c.Wait()
 	})
 	if err == nil || errors.Is(err, reason) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", reason, err)
+	return &endedError{reason, err}
 }
+
+// endedError is what came of a command that was ended with a task's wait.
+type endedError struct{ reason, exit error }
+
+func (e *endedError) Error() string { return e.reason.Error() + ": " + e.exit.Error() }
+
+func (e *endedError) Unwrap() []error { return []error{e.reason, e.exit} }
+
+// Timeout reports whether it was a WithTimeout that ended.
+func (e *endedError) Timeout() bool { return errors.Is(e.reason, os.ErrDeadlineExceeded) }

@@ -112,7 +112,7 @@ func (p *plan) serve() (err error) {
 func (p *plan) announce(sets []*sock.ListenerSet) error {
 	line := fmt.Sprint("serving ", os.Getpid())
 	for _, set := range sets {
-		line += " " + set.Addr().String()
+		line += "\t" + set.Addr().String() // a path may have blanks
 	}
 	_, err := fmt.Println(line)
 	return err

@@ -87,7 +87,7 @@ func (s *line) awaitServing() {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(s.said.Text(), "serving "); ok {
-			all := strings.Fields(rest)
+			all := strings.Split(rest, "\t")
 			fmt.Sscan(all[0], &s.pid)
 			s.addrs = all[1:]
 			return
