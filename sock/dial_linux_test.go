@@ -212,14 +212,6 @@ func newScene(t *testing.T, serving, swallowing []string) *scene {
 	return nil
 }
 
-func haveIPv6() bool {
-	ln, err := net.Listen("tcp6", "[::1]:0")
-	if err == nil {
-		ln.Close()
-	}
-	return err == nil
-}
-
 func tryScene(t *testing.T, serving, swallowing []string) *scene {
 	first, err := net.Listen("tcp", "127.0.0.99:0")
 	if err != nil {

@@ -244,6 +244,15 @@ func needNumbers(t testing.TB, n int) {
 	}
 }
 
+// haveIPv6 reports whether there is an address of IPv6.
+func haveIPv6() bool {
+	ln, err := net.Listen("tcp6", "[::1]:0")
+	if err == nil {
+		ln.Close()
+	}
+	return err == nil
+}
+
 // socketPath is a name in a folder of its own, short enough for a socket.
 func socketPath(t testing.TB) string {
 	t.Helper()
