@@ -27,6 +27,8 @@ func TestServeUsage(t *testing.T) {
 		{"-fresh -1s DIR", "-fresh -1s: want 0 or more", 2},
 		{"-header 0 DIR", "-header 0s: want more than 0", 2},
 		{"-idle -1s -loops -1 DIR", "-idle -1s: want more than 0\nringo serve: -loops -1: want 0 to 1024\n", 2},
+		{"-cert DIR/f DIR", "-cert and -key: want both, or none", 2},
+		{"-cert DIR/f -key DIR/f DIR", "-cert and -key: tls: failed to find any PEM data", 1},
 		{"-log= DIR", "-log: want off, stderr or a file", 2},
 		{"DIR/nothing", "no such file or directory", 1},
 		{"DIR/f", "not a directory", 1},

@@ -74,6 +74,7 @@ type Server struct {
 	single atomic.Bool // SetKeepAlivesEnabled(false)
 
 	mu         sync.Mutex
+	tls        *tls.Config     // that is served with, without files; nil: not yet
 	stopped    context.Context // with More: ended by stops, when the server is
 	stops      context.CancelFunc
 	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
@@ -173,21 +174,32 @@ func (s *Server) serveTLS(ln net.Listener, config *tls.Config) error {
 // configTLS is the configuration to serve with.
 func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 	config := new(tls.Config)
-	if s.TLSConfig != nil {
-		config = s.TLSConfig.Clone()
+	if c := s.TLSConfig; c != nil {
+		if certFile == "" && keyFile == "" &&
+			(len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil) {
+			return s.sharedTLS(), nil
+		}
+		config = c.Clone()
 	}
 	config.NextProtos = s.offered(config.NextProtos)
-	if len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil {
-		if certFile == "" && keyFile == "" {
-			return config, nil
-		}
-	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("sockhttp: the certificate: %w", err)
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil
+}
+
+// sharedTLS is what TLSConfig comes to, the same for all loops: each would have keys for session tickets of its own
+// otherwise, and a client's ticket would be good on one of them.
+func (s *Server) sharedTLS() *tls.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tls == nil {
+		s.tls = s.TLSConfig.Clone()
+		s.tls.NextProtos = s.offered(s.tls.NextProtos)
+	}
+	return s.tls
 }
 
 // base is the context of a listener's requests.

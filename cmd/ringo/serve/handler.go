@@ -20,18 +20,20 @@ type files struct {
 	*server.Server
 	o       *options
 	handler *sockhttp.Files
+	server  *sockhttp.Server
 	log     *accessLog // nil: none
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 
 	mu        sync.Mutex
 	listeners []*sock.Listener
+	lines     []*logLines // of the log, if there is one, by loop
 }
 
 // headMax is how long a request's head may be.
 const headMax = 16 << 10
 
-func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog) *files {
+func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog, cert *certificate) *files {
 	f := &files{Server: s, o: o, log: log, handler: &sockhttp.Files{Root: root, Keep: o.files, Fresh: o.fresh,
 		Idle: o.idle, ETags: true, NoList: !o.list}}
 	if o.files == 0 {
@@ -39,6 +41,14 @@ func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog) *fi
 	}
 	if o.fresh == 0 {
 		f.handler.Fresh = -1
+	}
+	f.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: o.header, ReadTimeout: o.idle,
+		IdleTimeout: o.idle, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
+	if cert != nil {
+		f.server.TLSConfig = cert.config()
+	}
+	if o.Stats > 0 || log != nil {
+		f.server.Answered = f.answered
 	}
 	s.Streams = f.serveStreams
 	s.Words = f.statWords
@@ -74,27 +84,44 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
-	f.mu.Lock()
-	f.listeners = append(f.listeners, ln)
-	f.mu.Unlock()
-	s := &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: f.o.header, ReadTimeout: f.o.idle,
-		IdleTimeout: f.o.idle, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
-	if f.o.Stats > 0 || f.log != nil {
-		var lines *logLines
-		if f.log != nil {
-			lines = f.log.open(l)
-			defer lines.close()
-		}
-		s.Answered = func(c net.Conn, r *http.Request, status int, size int64) {
-			f.requests.Add(1)
-			f.bytes.Add(size)
-			if lines != nil {
-				lines.add(c, r, status, size)
-			}
-		}
+	f.begin(l, ln)
+	if f.log != nil {
+		defer f.lines[l.Index()].close()
 	}
-	if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	var err error
+	if f.server.TLSConfig != nil {
+		err = f.server.ServeTLS(ln, "", "")
+	} else {
+		err = f.server.Serve(ln)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// begin notes what a loop serves.
+func (f *files) begin(l *ringo.Loop, ln *sock.Listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(f.listeners, ln)
+	if f.log == nil {
+		return
+	}
+	if f.lines == nil {
+		f.lines = make([]*logLines, len(l.Loops()))
+	}
+	if at := &f.lines[l.Index()]; *at == nil {
+		*at = f.log.open(l)
+	}
+}
+
+// answered counts an answer, and logs it.
+func (f *files) answered(c net.Conn, r *http.Request, status int, size int64) {
+	f.requests.Add(1)
+	f.bytes.Add(size)
+	if f.log != nil {
+		l, _ := ringo.Current()
+		f.lines[l.Index()].add(c, r, status, size)
+	}
 }

@@ -41,7 +41,7 @@ func TestServeBusyIsNotIdle(t *testing.T) {
 			}
 			o := &options{files: 10, fresh: time.Minute, header: time.Minute, idle: idle}
 			s := &server.Server{Context: context.Background(), Options: &o.Options}
-			f := newFiles(s, o, root, nil)
+			f := newFiles(s, o, root, nil, nil)
 			defer f.handler.Close()
 			return f.serveStreams(l, ln)
 		})

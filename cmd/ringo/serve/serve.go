@@ -15,10 +15,11 @@ import (
 
 const help = `usage: ringo serve [flag ...] DIR
 
-Serves the files below DIR over HTTP/1.0 and 1.1: GET and HEAD, ranges, and conditional
-requests by date and by entity tag, which is made of a file's size and time. A directory is
-its index.html. Only regular files are opened, and no name or symbolic link leads out of
-DIR. When all loops listen, a line per address tells the real port on stderr:
+Serves the files below DIR over HTTP/1.0 and 1.1, or with -cert and -key over TLS 1.2 and
+1.3, where clients may speak HTTP/2: GET and HEAD, ranges, and conditional requests by date
+and by entity tag, which is made of a file's size and time. A directory is its index.html.
+Only regular files are opened, and no name or symbolic link leads out of DIR. When all
+loops listen, a line per address tells the real port on stderr:
 
   listening tcp://127.0.0.1:8080 driver=uring loops=2
 
@@ -30,7 +31,8 @@ while it is sent ends its connection. What is in memory is sent by the loop; the
 waited for on the ring or on goroutines.
 
 SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines are in a
-new one. No line is lost or cut in two.
+new one. No line is lost or cut in two. And it reads -cert and -key again, which later
+connections get, unless something is wrong with them.
 
 SIGINT and SIGTERM drain: nobody can connect any more, connections that wait for their
 next request are closed, and requests under way
@@ -51,6 +53,7 @@ type options struct {
 	fresh        time.Duration
 	list         bool
 	log          string
+	cert, key    string
 	header, idle time.Duration
 }
 
@@ -67,6 +70,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
 	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or "+
 		"FILE`; lines that come faster than they can be written are dropped")
+	fs.StringVar(&o.cert, "cert", "", "serve over TLS with the certificate in `FILE`, in PEM, followed by those that "+
+		"lead to a known one")
+	fs.StringVar(&o.key, "key", "", "`FILE` with the certificate's key, in PEM")
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
 		"`time` for which a connection may do nothing: between requests, or not take what is sent; and in which a "+
@@ -84,6 +90,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.fresh >= 0, "-fresh %v: want 0 or more", o.fresh)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
+	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
 	m.Want(o.log != "", "-log: want off, stderr or a file")
 	o.Check(&m)
 	return o, m.Err()
@@ -105,6 +112,10 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer log.close()
+	cert, err := openCertificate(o.cert, o.key)
+	if err != nil {
+		return err
+	}
 	if err := loadTypes(func() { mime.TypeByExtension(".html") }); err != nil {
 		return err
 	}
@@ -115,9 +126,12 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		}
 	}()
 	return o.Run(stderr, func(s *server.Server) {
-		served = newFiles(s, o, root, log)
+		served = newFiles(s, o, root, log, cert)
 		if log != nil {
 			s.Side.Go(func() { log.run(s.Quit) })
+		}
+		if cert != nil {
+			s.Side.Go(func() { cert.run(s.Quit, s.Reload, stderr) })
 		}
 	})
 }

@@ -59,6 +59,9 @@ func (s *Server) Close() {
 	release(s.places)
 }
 
+// Reload calls fn, which reads what the server has been told to, and tells a service manager around it.
+func (s *Server) Reload(fn func() error) error { return s.supervised.Reload(fn) }
+
 // Addr is the first address, as it is.
 func (s *Server) Addr() net.Addr { return s.places[0].addr() }
 
