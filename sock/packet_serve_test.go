@@ -332,6 +332,33 @@ func TestServePacketsAnswersFromThere(t *testing.T) {
 	})
 }
 
+// So does that to a datagram which has come before anyone serves.
+func TestServePacketsAnswersTheFirst(t *testing.T) {
+	t.Parallel()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"udp", "udp4"} {
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				c := listenPacket(t, l, network, ":0")
+				to := net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: c.LocalAddr().(*net.UDPAddr).Port}
+				peer := peerOf(t, l, &to)
+				defer peer.Close()
+				post(t, peer, "early")
+				l.Sleep(1) // with the turn's end it is out
+				served := l.Go(func() {
+					if err := sock.ServePackets(l, c, &sock.PacketHandler{Packet: func(p *sock.Packet) {
+						p.Reply(p.Bytes)
+					}}); err != nil {
+						t.Errorf("ServePackets() = %v", err)
+					}
+				})
+				wantReply(t, peer, "early")
+				c.Close()
+				served.Wait()
+			})
+		}
+	})
+}
+
 // What is longer than there is room for is cut, and said to be.
 func TestServePacketsSize(t *testing.T) {
 	t.Parallel()

@@ -60,6 +60,17 @@ func TestRoundTrip(t *testing.T) {
 				v, ok := m.Info()
 				return ok && v == Info{leading(3), v4, netip.AddrFrom4([4]byte{10, 0, 0, 9})}
 			}},
+		"info of what came early": {Append(nil, LevelIP, IPInfo, []byte{0: 3, 8: 192, 9: 0, 10: 2, 11: 1}), 12,
+			func(m Message) bool {
+				v, ok := m.Info()
+				return ok && v == Info{leading(3), v4, v4}
+			}},
+		"info of what came early to all": {
+			Append(nil, LevelIP, IPInfo, []byte{0: 3, 8: 255, 9: 255, 10: 255, 11: 255}), 12,
+			func(m Message) bool {
+				v, ok := m.Info()
+				return ok && v == Info{Index: leading(3), Dst: broadcast}
+			}},
 		"info of a group of IPv6": {AppendInfo(nil, true, 9, netip.MustParseAddr("ff02::1")), 20, func(m Message) bool {
 			v, ok := m.Info()
 			return ok && v == Info{Index: 9, Dst: netip.MustParseAddr("ff02::1")}

@@ -47,12 +47,21 @@ type Info struct {
 	Here  netip.Addr // an answer comes from there, if it is valid: Dst may be that of a group, or of all
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // Info is a message of IP_PKTINFO or IPV6_PKTINFO.
 func (m Message) Info() (info Info, ok bool) {
 	switch {
 	case m.is(LevelIP, IPInfo, Info4Size):
-		return Info{binary.NativeEndian.Uint32(m.Data), netip.AddrFrom4([4]byte(m.Data[8:])),
-			netip.AddrFrom4([4]byte(m.Data[4:]))}, true
+		i := Info{binary.NativeEndian.Uint32(m.Data), netip.AddrFrom4([4]byte(m.Data[8:])),
+			netip.AddrFrom4([4]byte(m.Data[4:]))}
+		if i.Here.IsUnspecified() { // the datagram had come before the option was set
+			i.Here = netip.Addr{}
+			if !i.Dst.IsMulticast() && i.Dst != broadcast {
+				i.Here = i.Dst
+			}
+		}
+		return i, true
 	case m.is(LevelIPv6, IPv6Info, Info6Size):
 		i := Info{Index: binary.NativeEndian.Uint32(m.Data[16:]), Dst: netip.AddrFrom16([16]byte(m.Data))}
 		if !i.Dst.IsMulticast() {
