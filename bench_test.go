@@ -35,15 +35,7 @@ func BenchmarkWakeBesideBusy(b *testing.B) {
 	for _, busy := range []int{0, 1, 3} {
 		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) {
 			eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-				var over atomic.Bool
-				for range busy {
-					go func() {
-						for !over.Load() {
-							compute(time.Microsecond)
-						}
-					}()
-				}
-				defer over.Store(true)
+				defer keepBusy(busy)()
 				var late []time.Duration
 				mustRun(b, cfg, func(l *ringo.Loop) {
 					for b.Loop() {
@@ -59,6 +51,58 @@ func BenchmarkWakeBesideBusy(b *testing.B) {
 			})
 		})
 	}
+}
+
+// How late sleeps of 3 ms end beside goroutines that compute, where these share the loop's CPU and where they are kept
+// from it. Needs some thousands of rounds for what it says of p99.9: -benchtime 5000x.
+func BenchmarkTimersBesideBusy(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		busy    int
+		place   ringo.Placement
+		reserve int
+	}{
+		{"alone", 0, ringo.Anywhere, 0},
+		{"alone, reserved", 0, ringo.PerCPU, 1},
+		{"beside 3", 3, ringo.Anywhere, 0},
+		{"beside 3, reserved", 3, ringo.PerCPU, 1},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			if runtime.NumCPU() <= c.reserve {
+				b.Skip("there is one CPU")
+			}
+			eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+				cfg.Place, cfg.Reserve = c.place, c.reserve
+				defer keepBusy(c.busy)()
+				const nap = 3 * time.Millisecond
+				late := make([]time.Duration, 0, 1<<14)
+				mustRun(b, cfg, func(l *ringo.Loop) {
+					for b.Loop() {
+						began := time.Now()
+						l.Sleep(nap)
+						late = append(late, time.Since(began)-nap)
+					}
+				})
+				slices.Sort(late)
+				for name, q := range map[string]int{"p50": 500, "p90": 900, "p99": 990, "p99.9": 999} {
+					b.ReportMetric(float64(late[(len(late)-1)*q/1000])/1e3, name+"-late-µs")
+				}
+			})
+		})
+	}
+}
+
+// keepBusy has goroutines compute until stop.
+func keepBusy(n int) (stop func()) {
+	var over atomic.Bool
+	for range n {
+		go func() {
+			for !over.Load() {
+				compute(time.Microsecond)
+			}
+		}()
+	}
+	return func() { over.Store(true) }
 }
 
 // What tasks of one loop hand to each other: a Send and a Recv. Without room each value
@@ -409,13 +453,13 @@ func hopAround(l *ringo.Loop, from, hops int) {
 // BenchmarkHopSpin is one task that asks another loop, where both look for work before they sleep, or have a CPU each.
 func BenchmarkHopSpin(b *testing.B) {
 	for _, spin := range []time.Duration{0, 50 * time.Microsecond} {
-		for _, pin := range []bool{false, true} {
-			b.Run(fmt.Sprintf("spin=%v/pin=%v", spin, pin), func(b *testing.B) {
+		for _, place := range []ringo.Placement{ringo.Anywhere, ringo.PerCPU} {
+			b.Run(fmt.Sprintf("spin=%v/place=%v", spin, place), func(b *testing.B) {
 				eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
-					if pin && runtime.NumCPU() < 2 {
+					if place == ringo.PerCPU && runtime.NumCPU() < 2 {
 						b.Skip("there is one CPU")
 					}
-					cfg.Loops, cfg.Spin, cfg.Pin = 2, spin, pin
+					cfg.Loops, cfg.Spin, cfg.Place = 2, spin, place
 					beside(b, cfg, func(l *ringo.Loop) {
 						before := wakesOf(l)
 						b.ResetTimer()

@@ -13,9 +13,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
-	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/rt/sched"
 	"ringo/internal/watch"
 )
 
@@ -28,12 +26,28 @@ type Config struct {
 	// RINGO_DRIVER overrides Driver with the same values. Goroutines that use package file share io_uring rings
 	// whatever Driver says; a RINGO_DRIVER other than auto and uring turns these off as well.
 	Driver string
-	// Loops is the number of loops, 1 to 1024; the default is GOMAXPROCS, which respects cgroup limits, not counting
-	// what other Runs have added. More loops, in all Runs together, than CPUs that the process may use only cost time;
-	// this is reported once on stderr.
+	// Loops is the number of loops, 1 to 1024. The default is GOMAXPROCS, not counting what other Runs have added, or
+	// less: the quota of the process's cgroups and of those above them, rounded down, but 1 at least, unless the
+	// environment sets GOMAXPROCS; and as many as Place has places for. Loop.Info says what it was. It is found out
+	// when Run is called, and not again. More loops, in all Runs together, than CPUs that the process may use only cost
+	// time; this is reported once on stderr.
 	Loops int
-	// Pin binds loop i to the i-th CPU that the process may use. Run fails if there are more loops than CPUs.
-	Pin bool
+	// Place says how loops share CPUs: Anywhere (the default), PerCPU, PerCore or PerNode. Run fails if there are more
+	// loops than the policy has places for.
+	Place Placement
+	// CPUs are those that loops may be bound to, by the kernel's numbers; the default is all that the process may use.
+	// Run fails, and names it, if it may not use one of them. With Anywhere each loop is bound to all of them. Runs do
+	// not know of each other's CPUs: give each its own.
+	CPUs []int
+	// Reserve is how many CPUs, with PerCore whole cores, are left to all that is no loop of this Run; the default, 0,
+	// is none. While the Run lasts, the process's other threads are kept to the CPUs that none of its loops is bound
+	// to, so that a loop has its CPUs when it needs them, whatever goroutines compute. That includes threads of C code,
+	// and loops of other Runs that are bound nowhere; not threads that the program itself has bound, and the kernel's
+	// for rings. Processes that are started meanwhile inherit it, but for package upgrade's. GOMAXPROCS is raised
+	// further, to 8 for each CPU that is left: a loop that wakes needs one of them, and is late beside as many
+	// goroutines that compute. Run fails if it would leave no CPU to loops, and while another Run has a Reserve
+	// (EBUSY). See sched_setaffinity(2).
+	Reserve int
 	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to a power of two; the default is 1024.
 	// Only the uring driver uses it. With auto, a loop halves it, down to 32, if the kernel refuses the memory.
 	Entries int
@@ -146,8 +160,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		return v
 	}
 	out := &loop.Config{
-		Loops:      number("Loops", c.Loops, min(sched.Procs(), 1024), 1, 1024),
-		Pin:        c.Pin,
+		Plan:       c.plan(number, &errs),
 		Entries:    powerOfTwo(number("Entries", c.Entries, 1024, 2, 32768)),
 		Buffers:    powerOfTwo(number("Buffers", c.Buffers, 256, 2, 32768)),
 		BufferSize: number("BufferSize", c.BufferSize, 16384, 64, 1<<20),
@@ -170,6 +183,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		Complain:   onStderr.say,
 		Observe:    watch.Observe,
 	}
+	out.Loops = out.Plan.Loops
 	if c.Start != nil {
 		all := NewBarrier(out.Loops)
 		out.Start = func(l *loop.Loop) error {
@@ -198,14 +212,6 @@ func (c *Config) resolve() (*loop.Config, error) {
 		errs = append(errs, err)
 	}
 	out.Hold, out.HoldsShown = hold, shown
-	if c.Pin {
-		if cpus, err := kernel.CPUs(); err != nil {
-			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %w", err))
-		} else if out.Loops > len(cpus) {
-			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops,
-				len(cpus)))
-		}
-	}
 	name, origin, err := c.driver()
 	if err != nil {
 		errs = append(errs, err)

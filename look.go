@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"context"
+	"slices"
 
 	"ringo/internal/census"
 	"ringo/internal/lane"
@@ -11,10 +12,15 @@ import (
 	"ringo/stats"
 )
 
-// Info returns the loop's driver, and why it was chosen. Any goroutine may call it; it does not park.
+// Info returns the loop's driver and place, and why they were chosen. Any goroutine may call it; it does not park.
 func (l *Loop) Info() stats.Info {
 	i := l.engine().Info().Info
-	i.Run = l.engine().Set().Number()
+	set := l.engine().Set()
+	i.Run = set.Number()
+	if set != nil {
+		plan := &set.Config().Plan
+		i.Plan, i.CPUs = plan.Why, slices.Clone(plan.Set(l.Index()))
+	}
 	return i
 }
 

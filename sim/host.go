@@ -112,7 +112,8 @@ type Program struct {
 }
 
 // Run starts a program on the host, now and whenever the host is restarted. cfg and fn are those of ringo.Run; Driver,
-// Pin, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets time pass.
+// Place, CPUs, Reserve, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets
+// time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	defer h.w.stage.Enter()()
 	wantFunc(fn != nil, "Host.Run")
@@ -171,7 +172,8 @@ func (h *Host) start(p *Program) {
 		public = &ringo.Config{}
 	}
 	own := *public
-	own.Driver, own.Pin, own.Spin, own.StallLimit, own.HoldLimit, own.OnStall = "", false, 0, -1, -1, nil
+	own.Driver, own.Place, own.CPUs, own.Reserve = "", ringo.Anywhere, nil, 0
+	own.Spin, own.StallLimit, own.HoldLimit, own.OnStall = 0, -1, -1, nil
 	if own.Loops == 0 {
 		own.Loops = 1
 	}

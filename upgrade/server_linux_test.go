@@ -36,12 +36,13 @@ const serverEnv = "RINGO_TEST_UPGRADE"
 
 // A plan is what a server does. Its successors have the same.
 type plan struct {
-	Kind   string // of the table below
-	Driver string
-	Loops  int
-	Listen [][2]string // network and address
-	Within time.Duration
-	Clumsy string // a file that says what successors do before they are ready
+	Kind    string // of the table below
+	Driver  string
+	Loops   int
+	Reserve int
+	Listen  [][2]string // network and address
+	Within  time.Duration
+	Clumsy  string // a file that says what successors do before they are ready
 }
 
 func TestMain(m *testing.M) {
@@ -90,7 +91,7 @@ func (p *plan) serve() (err error) {
 		sets = append(sets, set)
 	}
 	var started atomic.Int64
-	cfg := &ringo.Config{Driver: p.Driver, Loops: p.Loops, Grace: 20 * time.Second,
+	cfg := &ringo.Config{Driver: p.Driver, Loops: p.Loops, Reserve: p.Reserve, Grace: 20 * time.Second,
 		StallLimit: -1} // on a machine that is busy loops are held
 	cfg.Start = func(l *ringo.Loop) error {
 		if err := up.Started(l); err != nil {

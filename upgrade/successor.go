@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/kernel"
 )
 
 // successor is the process that is to take over.
@@ -52,7 +53,7 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = time.Second // for what the command's own pipes still bring
 	}
-	if err := cmd.Start(); err != nil {
+	if err := kernel.Unconfined(cmd.Start); err != nil {
 		wire.Close()
 		return nil, fmt.Errorf("upgrade: the successor can't be started: %w", err)
 	}

@@ -451,6 +451,16 @@ func TestFileOfLast(t *testing.T) {
 	})
 }
 
+// A successor may run where the program may, and not only where that keeps its goroutines: with only that, its loops
+// would have nothing left beside the same reserve.
+func TestSuccessorOfReserve(t *testing.T) {
+	if runtime.NumCPU() < 2 {
+		t.Skip("there is one CPU")
+	}
+	s := begin(t, &plan{Kind: "tasks", Loops: 1, Reserve: 1, Listen: [][2]string{{"tcp", "127.0.0.1:0"}}})
+	patience.Within(t.Name(), s.replace)
+}
+
 // What was passed on is taken by name, in order, and what is not taken is closed.
 func TestTake(t *testing.T) {
 	s := begin(t, &plan{Kind: "takes", Loops: 1})

@@ -1,11 +1,13 @@
 package kernel
 
 import (
-	"math"
+	"io/fs"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
 
+	"ringo/internal/places"
 	"ringo/internal/sys"
 )
 
@@ -13,24 +15,18 @@ import (
 // every kernel's programs have one kind: so these are functions, and not methods of
 // Kernel.
 
-// CPUs lists the processors that this process may use.
-func CPUs() ([]int, error) { return sys.CPUs() }
-
 // CPUCount is how many processors this process may use at once: those that it is bound to, or fewer if its cgroups
-// limit its time. A limit is rounded up, and counts as two at least, as in the default of GOMAXPROCS.
+// limit its time.
 func CPUCount() int {
 	n := runtime.NumCPU()
 	if cpus, err := CPUs(); err == nil {
 		n = len(cpus)
 	}
-	if limit, ok := sys.CPULimit(); ok {
-		n = min(n, max(2, int(math.Ceil(limit))))
-	}
-	return n
+	return min(n, places.Whole(places.Quota(Root())))
 }
 
-// Pin binds the calling thread to one processor.
-func Pin(cpu int) error { return sys.Pin(cpu) }
+// Root is the system's files, for those who read what it says of itself.
+func Root() fs.FS { return os.DirFS("/") }
 
 // ThreadID is the number of the calling thread.
 func ThreadID() int32 { return sys.Gettid() }

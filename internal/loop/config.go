@@ -6,12 +6,13 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
+	"ringo/internal/places"
 )
 
 // Config is a Run's configuration, checked and with its defaults filled in.
 type Config struct {
 	Loops      int
-	Pin        bool
+	Plan       places.Plan // where they are
 	Entries    int
 	Buffers    int
 	BufferSize int

@@ -42,11 +42,12 @@ var idlers struct {
 	now *idler
 }
 
-// raiseProcs makes room for the goroutines beside n more loops, until release, and has the idler look at those.
-func raiseProcs(n int, warn func(string, ...any)) (release func()) {
+// raiseProcs makes room for the goroutines beside n more loops, which are kept to rest CPUs if that is not 0, until
+// release, and has the idler look at those loops.
+func raiseProcs(n, rest int, warn func(string, ...any)) (release func()) {
 	idlers.Lock()
 	defer idlers.Unlock()
-	lower := sched.RaiseProcs(n, warn)
+	lower := sched.RaiseProcs(n, rest, warn)
 	if idlers.now == nil {
 		idlers.now = startIdler()
 	}
@@ -76,8 +77,14 @@ func (i *idler) lendProcs(lent bool) {
 	}
 }
 
-// computeMax is how many CPU-bound calls may run beside the loops.
-func computeMax(loops int) int { return max(1, sched.Procs()-loops) }
+// computeMax is how many CPU-bound calls may run beside the loops, which are kept to rest CPUs if that is not 0.
+func computeMax(loops, rest int) int {
+	n := max(1, sched.Procs()-loops)
+	if rest > 0 {
+		n = min(n, rest)
+	}
+	return n
+}
 
 // idle is the idler that waits for the loops' word, nil if none does. One that ends may
 // still be there when the next begins.

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
+	"ringo/internal/places"
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
 	"ringo/internal/rt/sched"
@@ -34,7 +35,11 @@ type life struct {
 // its affinity and all that the kernel ties to it, ends with it.
 func (e *life) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
 	runtime.LockOSThread()
-	err := e.open()
+	leave, err := e.bind()
+	defer leave()
+	if err == nil {
+		err = e.open()
+	}
 	ready <- err
 	if err != nil {
 		<-start
@@ -63,11 +68,6 @@ func (e *life) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 // open makes what the loop needs, on its own thread.
 func (e *life) open() error {
 	l, c := e.l, e.l.cfg
-	if c.Pin {
-		if err := pin(l.index); err != nil {
-			return err
-		}
-	}
 	if l.set.world.Beside() { // or all loops have one thread
 		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
@@ -90,18 +90,19 @@ func (e *life) open() error {
 	return nil
 }
 
-func pin(i int) error {
-	cpus, err := kernel.CPUs()
+// bind binds the loop's thread to its CPUs. That comes before all else, so that the memory of its ring and buffers is
+// first touched there, and is that of its node. leave is called before the thread ends.
+func (e *life) bind() (leave func(), err error) {
+	cpus := e.l.cfg.Plan.Set(e.l.index)
+	if cpus == nil {
+		return func() {}, nil
+	}
+	leave, err = kernel.Bind(cpus)
 	if err != nil {
-		return fmt.Errorf("ringo: Config.Pin: %w", err)
+		return func() {}, fmt.Errorf("ringo: Config.Place: loop %d can't be bound to CPUs %s: %w", e.l.index,
+			places.List(cpus), err)
 	}
-	if i >= len(cpus) {
-		return fmt.Errorf("ringo: Config.Pin: loop %d has no CPU: the process may use %d", i, len(cpus))
-	}
-	if err := kernel.Pin(cpus[i]); err != nil {
-		return fmt.Errorf("ringo: Config.Pin: sched_setaffinity(CPU %d): %w", cpus[i], err)
-	}
-	return nil
+	return leave, nil
 }
 
 // startMain makes fn the loop's first task.

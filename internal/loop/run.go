@@ -12,6 +12,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/lane"
+	"ringo/internal/places"
 	"ringo/internal/rt/sched"
 )
 
@@ -120,7 +121,7 @@ func newSet(ctx context.Context, cfg *Config) *Set {
 }
 
 func lanesOf(cfg *Config) lane.Config {
-	c := lane.Config{Offload: cfg.Offload, Compute: computeMax(cfg.Loops), Every: ComplainEvery}
+	c := lane.Config{Offload: cfg.Offload, Compute: computeMax(cfg.Loops, len(cfg.Plan.Rest)), Every: ComplainEvery}
 	if cfg.Tells() {
 		c.Tell = func(what, text string) { cfg.Tell(what, text) }
 	}
@@ -142,14 +143,20 @@ func (s *Set) Lanes() *lane.Set { return &s.lanes }
 
 // Run makes all loops, calls fn on each as its first task, and returns when the
 // loops have ended.
-func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
+func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) (err error) {
 	if kernel.InBubble() {
 		return ErrBubble
 	}
 	if err := sched.StartNetpoll(); err != nil {
 		return err
 	}
-	defer raiseProcs(cfg.Loops, cfg.Warn)()
+	cfg.Warn("%s", cfg.Plan.Why)
+	defer raiseProcs(cfg.Loops, len(cfg.Plan.Rest), cfg.Warn)() // first: else the runtime follows the threads' places
+	undo, err := confine(cfg)
+	if err != nil {
+		return err
+	}
+	defer undo(&err)
 	s := newSet(ctx, cfg)
 	begins, runs := func() func() { return func() {} }, func() func() { return func() {} }
 	if s.observer != nil {
@@ -203,6 +210,24 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		t()
 	}
 	return s.err
+}
+
+// confine keeps what is no loop of the Run to the CPUs that are left for it, until undo.
+func confine(cfg *Config) (undo func(err *error), err error) {
+	rest := cfg.Plan.Rest
+	if rest == nil {
+		return func(*error) {}, nil
+	}
+	release, err := kernel.Confine(rest)
+	if err != nil {
+		return nil, fmt.Errorf("ringo: Config.Reserve: %w", err)
+	}
+	cfg.Warn("all threads but the loops' are kept to CPUs %s", places.List(rest))
+	return func(err *error) {
+		if fault := release(); fault != nil {
+			*err = errors.Join(*err, fmt.Errorf("ringo: Config.Reserve: giving back the CPUs: %w", fault))
+		}
+	}, nil
 }
 
 // fnEnded takes a loop's fn's error.

@@ -17,6 +17,7 @@ const (
 const (
 	EPERM         = syscall.EPERM
 	ENOENT        = syscall.ENOENT
+	ESRCH         = syscall.ESRCH
 	EINTR         = syscall.EINTR
 	EIO           = syscall.EIO
 	ENXIO         = syscall.ENXIO

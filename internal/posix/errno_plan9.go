@@ -25,6 +25,7 @@ func (e Errno) Temporary() bool { return e == EINTR || e == EMFILE || e == ENFIL
 const (
 	EPERM         Errno = 1
 	ENOENT        Errno = 2
+	ESRCH         Errno = 3
 	EINTR         Errno = 4
 	EIO           Errno = 5
 	ENXIO         Errno = 6

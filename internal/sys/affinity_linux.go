@@ -4,14 +4,14 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// CPUs lists the processors that this process may use, in ascending order.
-func CPUs() ([]int, error) {
+// CPUs lists the processors that a thread may use, in ascending order; 0 is the calling one.
+func CPUs(tid int) ([]int, error) {
 	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
+	if err := unix.SchedGetaffinity(tid, &set); err != nil {
 		return nil, err
 	}
 	cpus := make([]int, 0, set.Count())
-	for cpu := 0; len(cpus) < set.Count(); cpu++ {
+	for cpu := 0; len(cpus) < cap(cpus); cpu++ {
 		if set.IsSet(cpu) {
 			cpus = append(cpus, cpu)
 		}
@@ -19,10 +19,11 @@ func CPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// Pin binds the calling thread to one processor. The goroutine must have locked
-// its thread before.
-func Pin(cpu int) error {
+// SetCPUs binds a thread to processors; 0 is the calling one, which its goroutine must have locked before.
+func SetCPUs(tid int, cpus []int) error {
 	var set unix.CPUSet
-	set.Set(cpu)
-	return unix.SchedSetaffinity(0, &set)
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	return unix.SchedSetaffinity(tid, &set)
 }

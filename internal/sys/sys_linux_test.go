@@ -142,11 +142,11 @@ func TestFiles(t *testing.T) {
 }
 
 func TestCPUs(t *testing.T) {
-	cpus, err := CPUs()
+	cpus, err := CPUs(0)
 	if err != nil || len(cpus) == 0 {
-		t.Fatalf("CPUs() = %v, %v", cpus, err)
+		t.Fatalf("CPUs(0) = %v, %v", cpus, err)
 	}
-	if err := Pin(-1); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("Pin(-1) = %v, want EINVAL", err)
+	if err := SetCPUs(0, nil); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("SetCPUs(0, nil) = %v, want EINVAL", err)
 	}
 }

@@ -53,14 +53,11 @@ func WaitAny() (pid int, status uint32, res int32)               { return 0, 0, 
 
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }
 
-// CPUs lists the processors that this process may use; unknown on this system.
-func CPUs() ([]int, error) { return nil, errors.ErrUnsupported }
+// CPUs lists the processors that a thread may use; unknown on this system.
+func CPUs(int) ([]int, error) { return nil, errors.ErrUnsupported }
 
-// CPULimit is how much processor time this process may use; unknown on this system.
-func CPULimit() (cpus float64, ok bool) { return 0, false }
-
-// Pin binds the calling thread to one processor; not offered on this system.
-func Pin(int) error { return errors.ErrUnsupported }
+// SetCPUs binds a thread to processors; not offered on this system.
+func SetCPUs(int, []int) error { return errors.ErrUnsupported }
 
 type Filter struct {
 	Code   uint16

@@ -275,7 +275,7 @@ func TestNoComplaintOfAnEndedLoop(t *testing.T) {
 // A loop whose thread the machine does not run is nobody's fault. A virtual machine that is itself not run is another
 // matter: the clock of the thread goes on meanwhile, as if the thread computed.
 func TestNoComplaintOfABusyMachine(t *testing.T) {
-	cpus, err := sys.CPUs()
+	cpus, err := sys.CPUs(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestNoComplaintOfABusyMachine(t *testing.T) {
 	spun := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with its affinity
-		spun <- sys.Pin(cpus[0])
+		spun <- sys.SetCPUs(0, cpus[:1])
 		for !over.Load() {
 		}
 	}()
@@ -298,7 +298,7 @@ func TestNoComplaintOfABusyMachine(t *testing.T) {
 	var mostUsed time.Duration // by the thread, from one turn to the next
 	err = run(t, cfg, func(l *loop.Loop) error {
 		tid := sys.Gettid()
-		if err := sys.Pin(cpus[0]); err != nil {
+		if err := sys.SetCPUs(0, cpus[:1]); err != nil {
 			return err
 		}
 		// The other one's share is many times as large now: 340, or 5 if this process is at its most nice.

@@ -24,14 +24,14 @@ const (
 	cellAppend = "append"
 	cellDirect = "direct"
 
-	rowNet    = "net"
-	rowSpin   = "spin"
-	rowOne    = "one loop"
-	rowTwo    = "two loops"
-	rowFree   = "free"
-	rowPinned = "pinned"
-	rowOS     = "os"
-	rowFile   = "file"
+	rowNet   = "net"
+	rowSpin  = "spin"
+	rowOne   = "one loop"
+	rowTwo   = "two loops"
+	rowFree  = "free"
+	rowBound = "bound"
+	rowOS    = "os"
+	rowFile  = "file"
 )
 
 // matters is the part below which nobody should change a program for a difference, even if it is seen.
@@ -46,7 +46,7 @@ func advise(r *Report) (all []Advice) {
 	onDriver, driver := adviseDriver(r.Auto, cells)
 	for _, one := range []*Advice{
 		onDriver, adviseNet(r.Auto, cells), adviseLoops(cells[cellLoops]),
-		adviseSpin(cells[cellAlone]), advisePin(cells[cellPlaces]), adviseRead(cells[cellRead], driver),
+		adviseSpin(cells[cellAlone]), advisePlace(cells[cellPlaces]), adviseRead(cells[cellRead], driver),
 		adviseDirect(cells[cellDirect], driver), adviseAppend(cells[cellAppend], driver),
 	} {
 		if one != nil {
@@ -232,21 +232,21 @@ func adviseSpin(c *Cell) *Advice {
 	return &Advice{"spin", "Leave Config.Spin at 0.", reason + " That is no difference, or none that pays."}
 }
 
-func advisePin(c *Cell) *Advice {
-	rows := measured(c, rowFree, rowPinned)
+func advisePlace(c *Cell) *Advice {
+	rows := measured(c, rowFree, rowBound)
 	if rows == nil || rows[1].Thrift == nil || rows[1].Speed == nil {
 		return nil
 	}
-	reason := fmt.Sprintf("Pinned, %s: %.2f µs of CPU a %s and %.0f %ss a second; free, %.2f and %.0f.", rows[1].About,
+	reason := fmt.Sprintf("Bound, %s: %.2f µs of CPU a %s and %.0f %ss a second; free, %.2f and %.0f.", rows[1].About,
 		rows[1].CPU.Median, c.Unit, rows[1].PerSecond.Median, c.Unit, rows[0].CPU.Median, rows[0].PerSecond.Median)
 	thrift, speed := rows[1].Thrift, rows[1].Speed
 	switch {
 	case (thrift.better(matters) || speed.better(matters)) && !thrift.worse(matters) && !speed.worse(matters):
-		return &Advice{"pin", "Set Config.Pin if nothing else needs these CPUs.", reason}
+		return &Advice{"place", "Set Config.Place to PerCPU if nothing else needs these CPUs.", reason}
 	case thrift.worse(matters) || speed.worse(matters):
-		return &Advice{"pin", "Leave Config.Pin off: the scheduler finds better places.", reason}
+		return &Advice{"place", "Leave Config.Place at Anywhere: the scheduler finds better places.", reason}
 	}
-	return &Advice{"pin", "Leave Config.Pin off.", reason + " No difference seen that pays."}
+	return &Advice{"place", "Leave Config.Place at Anywhere.", reason + " No difference seen that pays."}
 }
 
 func adviseRead(c *Cell, driver string) *Advice {

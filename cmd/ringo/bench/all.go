@@ -21,7 +21,7 @@ Measures, on this machine and without anything else installed, what servers cost
 driver that works here beside package net (echo over TCP and UDP, HTTP beside net/http),
 and files by package file beside package os (cached and direct reads, appends with a
 sync). Then it says which driver to take, how many loops, and whether Config.Spin and
-Config.Pin pay, each with the figures that it rests on.
+Config.Place pay, each with the figures that it rests on.
 
 Servers, what loads them and what uses files are processes of this program, which take
 turns in short windows, round after round; every byte is verified, and the servers' CPU

@@ -30,7 +30,7 @@ type childConfig struct {
 	On      string // a driver, or package net or os
 	Handler string // of a server on Ringo: request, or conn
 	Loops   int
-	Pin     bool
+	Place   ringo.Placement
 	Spin    time.Duration
 }
 
@@ -94,13 +94,14 @@ func startChild(name string, s childConfig, cpu int) (*child, error) {
 	return c, nil
 }
 
-// startOn starts a process on a CPU. A process inherits the place of the thread that starts it, and a
-// pinned loop's thread has the right one.
+// startOn starts a process on a CPU, by the order in which loops get them. A process inherits the place of the thread
+// that starts it, and the thread of a loop that is bound has the right one.
 func startOn(cpu int, cmd *exec.Cmd) error {
 	if cpu == anyCPU {
 		return cmd.Start()
 	}
-	return ringo.Run(context.Background(), &ringo.Config{Loops: cpu + 1, Pin: true}, func(l *ringo.Loop) error {
+	cfg := &ringo.Config{Loops: cpu + 1, Place: ringo.PerCPU}
+	return ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
 		if l.Index() != cpu {
 			return nil
 		}
@@ -248,7 +249,7 @@ func answers[Q any](c *pipe, reply func(q Q) (Sample, error)) error {
 
 // config is how a child on Ringo runs.
 func (s *childConfig) config() *ringo.Config {
-	c := &ringo.Config{Driver: s.On, Loops: s.Loops, Pin: s.Pin, Spin: s.Spin, Grace: -1}
+	c := &ringo.Config{Driver: s.On, Loops: s.Loops, Place: s.Place, Spin: s.Spin, Grace: -1}
 	if s.On == autoDriver {
 		c.Driver = ""
 	}

@@ -243,18 +243,18 @@ func (s *suite) planLoops(auto *child) error {
 	return nil
 }
 
-// planPlaces: processes that run where the scheduler likes, with loops that are pinned or not.
+// planPlaces: processes that run where the scheduler likes, with loops that have a CPU each, or not.
 func (s *suite) planPlaces() error {
 	n := s.half()
-	c := s.cell(cellPlaces, fmt.Sprintf("Loops that are pinned, in a process that may use %d CPUs: TCP echo", s.CPUs),
-		"request", rowFree)
+	about := fmt.Sprintf("Loops that have a CPU each, in a process that may use %d CPUs: TCP echo", s.CPUs)
+	c := s.cell(cellPlaces, about, "request", rowFree)
 	net, err := s.start("net, free", childConfig{Kind: "server", On: rowNet}, anyCPU)
 	if err != nil {
 		return err
 	}
-	for _, pin := range []bool{false, true} {
-		name := map[bool]string{false: rowFree, true: rowPinned}[pin]
-		server, err := s.start(name, childConfig{Kind: "server", On: s.Auto, Loops: n, Pin: pin}, anyCPU)
+	for _, place := range []ringo.Placement{ringo.Anywhere, ringo.PerCPU} {
+		name := map[ringo.Placement]string{ringo.Anywhere: rowFree, ringo.PerCPU: rowBound}[place]
+		server, err := s.start(name, childConfig{Kind: "server", On: s.Auto, Loops: n, Place: place}, anyCPU)
 		if err != nil {
 			return err
 		}

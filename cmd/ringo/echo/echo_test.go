@@ -3,6 +3,8 @@ package echo
 import (
 	"io"
 	"testing"
+
+	"ringo"
 )
 
 // TestDefaults: without flags it is one address, handlers per request and the best driver.
@@ -15,8 +17,8 @@ func TestDefaults(t *testing.T) {
 	if got := o.Listen; len(got) != 1 || got[0].String() != "tcp://127.0.0.1:7000" {
 		t.Errorf("listens on %v", got)
 	}
-	if c := o.Config(); o.handler != perRequest || c.Driver != "auto" || c.Loops != 0 || c.Pin || c.Spin != 0 ||
-		c.Grace.String() != "5s" {
+	if c := o.Config(); o.handler != perRequest || c.Driver != "auto" || c.Loops != 0 || c.Place != ringo.Anywhere ||
+		c.Spin != 0 || c.Grace.String() != "5s" {
 		t.Errorf("handler %q, %+v", o.handler, c)
 	}
 }

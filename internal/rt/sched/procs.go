@@ -21,10 +21,18 @@ var procs struct {
 	old   int  // what it was before them
 	set   int  // what we set last
 	lent  bool // old, for as long as the loops are idle
+	rest  int  // CPUs that all but the loops are kept to; 0: they are not
 }
 
-// RaiseProcs makes room for n more loops and says what it did; lower takes it back.
-func RaiseProcs(n int, warn func(string, ...any)) (lower func()) {
+// procsPerCPU is how many Ps goroutines have for each CPU that they are kept to. A loop that wakes needs a P, and finds
+// none while as many goroutines compute as there are Ps: then it waits until one has had its 10 ms, though its CPU is
+// free. Beside fewer it is in time. Each P that computes is a thread more that has to get its turn there before a
+// garbage collection stops the world, so it is not many.
+const procsPerCPU = 8
+
+// RaiseProcs makes room for n more loops and says what it did; lower takes it back. rest is how many CPUs all but these
+// loops are kept to, 0 if they are not.
+func RaiseProcs(n, rest int, warn func(string, ...any)) (lower func()) {
 	procs.Lock()
 	defer procs.Unlock()
 	if !ours() {
@@ -32,12 +40,14 @@ func RaiseProcs(n int, warn func(string, ...any)) (lower func()) {
 	}
 	procs.lent = false
 	era := procs.era
+	procs.rest += rest
 	addProcs(n)
 	warn("GOMAXPROCS raised from %d to %d, so that goroutines have processors while loops sleep", procs.old, procs.set)
 	return func() {
 		procs.Lock()
 		defer procs.Unlock()
 		if ours() && era == procs.era {
+			procs.rest -= rest
 			addProcs(-n)
 		}
 	}
@@ -50,7 +60,7 @@ func ours() bool {
 		return true
 	}
 	procs.era++
-	procs.loops = 0
+	procs.loops, procs.rest = 0, 0
 	return false
 }
 
@@ -61,8 +71,8 @@ func addProcs(n int) {
 
 func setProcs() {
 	procs.set = procs.old
-	if !procs.lent {
-		procs.set += procs.loops
+	if !procs.lent || procs.rest > 0 { // a P that is lent is not there in time
+		procs.set = max(procs.set, procsPerCPU*procs.rest) + procs.loops
 	}
 	if procs.set != runtime.GOMAXPROCS(0) {
 		runtime.GOMAXPROCS(procs.set)

@@ -16,7 +16,7 @@ var groups = []group{
 	{waits, "ringo.Semaphore", "(*golang.org/x/sync/semaphore.Weighted)", "Acquire"},
 	{waits, "ringo.Group; for goroutines " + offload, "(*golang.org/x/sync/errgroup.Group)", "Wait"},
 	{waits, routines, "(*golang.org/x/sync/singleflight.Group)", "Do"},
-	{"ends the process when the task parks", "Config.Pin, or " + offload, "runtime", "LockOSThread"},
+	{"ends the process when the task parks", "Config.Place, or " + offload, "runtime", "LockOSThread"},
 	{collects, offload, "runtime", "GC"},
 	{collects, offload, "runtime/debug", "FreeOSMemory"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo", "Run"},

@@ -25,12 +25,19 @@ type Options struct {
 	Listen Addresses
 	Driver string
 	Loops  int
-	Pin    bool
-	Spin   time.Duration
-	SQPoll time.Duration
-	Stats  time.Duration // between the lines of counters; 0: none
-	Grace  time.Duration
-	Debug  string // where the console listens, as parseConsole reads it; "": nowhere
+	// Place is a name of placements.
+	Place   string
+	Reserve int
+	Spin    time.Duration
+	SQPoll  time.Duration
+	Stats   time.Duration // between the lines of counters; 0: none
+	Grace   time.Duration
+	Debug   string // where the console listens, as parseConsole reads it; "": nowhere
+}
+
+// placements are the policies by the names that -place has for them.
+var placements = map[string]ringo.Placement{
+	"any": ringo.Anywhere, "cpu": ringo.PerCPU, "core": ringo.PerCore, "node": ringo.PerNode,
 }
 
 // statsMin keeps -stats from being a load of its own.
@@ -39,8 +46,10 @@ const statsMin = 10 * time.Millisecond
 // Flags adds all of them but -listen, which each server explains.
 func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Driver, "driver", "auto", "`name` of the driver: "+strings.Join(ringo.Drivers(), ", "))
-	fs.IntVar(&o.Loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
-	fs.BoolVar(&o.Pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
+	fs.IntVar(&o.Loops, "loops", 0, "`number` of loops, a thread each; 0: as many as ringo probe says")
+	fs.StringVar(&o.Place, "place", "any", "`where` loops are: any, or bound to one cpu each, one core each (leaving "+
+		"its other CPUs free), or one node's CPUs")
+	fs.IntVar(&o.Reserve, "reserve", 0, "`number` of CPUs, with -place core of cores, that loops leave to all else")
 	fs.DurationVar(&o.Spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
 	fs.DurationVar(&o.SQPoll, "sqpoll", 0, "have a thread of the kernel's submit for each loop, which looks for work "+
 		"for this `duration` before it sleeps; 0: none")
@@ -67,8 +76,13 @@ func (o *Options) Check(m *cli.Mistakes) {
 	m.Want(slices.Contains(drivers, o.Driver), "-driver: unknown driver %q: want %s", o.Driver,
 		strings.Join(drivers, ", "))
 	m.Want(o.Loops >= 0 && o.Loops <= 1024, "-loops %d: want 0 to 1024", o.Loops)
-	m.Want(!o.Pin || o.Loops <= runtime.NumCPU() || o.Loops > 1024,
-		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.Loops, runtime.NumCPU())
+	_, known := placements[o.Place]
+	m.Want(known, "-place %q: want any, cpu, core or node", o.Place)
+	cpus := runtime.NumCPU()
+	m.Want(o.Place != "cpu" && o.Place != "core" || o.Loops <= cpus || o.Loops > 1024,
+		"-place %s with -loops %d: the process may use %d CPUs, and each loop takes one", o.Place, o.Loops, cpus)
+	m.Want(o.Reserve == 0 || o.Reserve > 0 && o.Reserve < cpus,
+		"-reserve %d: the process may use %d CPUs, and loops need one", o.Reserve, cpus)
 	m.Want(o.SQPoll == 0 || o.SQPoll >= time.Millisecond && o.SQPoll <= 10*time.Second,
 		"-sqpoll %v: want 1ms to 10s, or 0", o.SQPoll)
 	m.Want(o.Spin >= 0 && o.Spin <= time.Second, "-spin %v: want 0 to 1s", o.Spin)
@@ -82,7 +96,8 @@ func (o *Options) Check(m *cli.Mistakes) {
 
 // Config is what Run is given.
 func (o *Options) Config() *ringo.Config {
-	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Pin: o.Pin, Spin: o.Spin, SQPoll: o.SQPoll, Grace: o.Grace}
+	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Place: placements[o.Place], Reserve: o.Reserve, Spin: o.Spin,
+		SQPoll: o.SQPoll, Grace: o.Grace}
 	if o.Grace == 0 {
 		c.Grace = -1
 	}
