@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os/exec"
 	"runtime"
@@ -32,6 +33,30 @@ func probeJSON(t *testing.T, cmd *exec.Cmd) *probe.Finding {
 	return f
 }
 
+// checkPlaces: each policy has a plan, of as many loops as it says, and the first is that of Runs that say nothing.
+func checkPlaces(t *testing.T, f *probe.Finding) {
+	t.Helper()
+	p := f.Places
+	if p.CPUs == "" || p.Cores < 1 || p.Nodes < 1 || len(p.Plans) != 4 {
+		t.Fatalf("places %+v", p)
+	}
+	for i, plan := range p.Plans {
+		if plan.Place != ringo.Placement(i).String() || plan.Loops < 1 || plan.Error != "" ||
+			!strings.HasPrefix(plan.Why, fmt.Sprintf("%d loop", plan.Loops)) || i > 0 && len(plan.CPUs) != plan.Loops {
+			t.Errorf("plan %+v", plan)
+		}
+	}
+	err := ringo.Run(t.Context(), &ringo.Config{Entries: 32, Buffers: 2, BufferSize: 64}, func(l *ringo.Loop) error {
+		if plan := l.Info().Plan; plan != p.Plans[0].Why {
+			t.Errorf("a Run has %q, and the probe says %q", plan, p.Plans[0].Why)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestProbe: both forms tell the same, and what is so.
 func TestProbe(t *testing.T) {
 	t.Parallel()
@@ -48,12 +73,14 @@ func TestProbe(t *testing.T) {
 		t.Errorf("usable %t, mask %q", f.Uring.Usable, f.Mask)
 	}
 	checkLadder(t, f, nil)
+	checkPlaces(t, f)
 	stdout, stderr, code := runTool(t, tool(t, "probe"))
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q; want 0, none", code, stderr)
 	}
 	for _, want := range []string{f.Ringo, f.Go, "auto takes uring: " + f.Auto.Reason,
 		strings.Join(f.Auto.Features, " "),
+		"  may use     CPUs " + f.Places.CPUs, "  Anywhere    " + f.Places.Plans[0].Why,
 		"how uring runs each operation", f.Uring.System, "setup flags", "checks", "largest ring"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in the report:\n%s", want, stdout)

@@ -21,8 +21,9 @@ import (
 const help = `usage: ringo probe [-json]
 
 Tells which driver "auto" takes and why; every driver, with what keeps it from running
-here; how each operation is run on a ring; what to change to get better ones; and what
-io_uring offers, all found out by asking the kernel. Made to be pasted into a bug
+here; how many loops a Run has by default and why, and on which CPUs each Config.Place
+has them; how each operation is run on a ring; what to change to get better ones; and
+what io_uring offers, all found out by asking the kernel. Made to be pasted into a bug
 report. With RINGO_DRIVER set it also tells what comes of that.
 
 The exit code is 1 if the driver that programs would get here does not work.
@@ -30,14 +31,16 @@ The exit code is 1 if the driver that programs would get here does not work.
 
 // A Finding is all that ringo probe finds out. Its JSON form is stable.
 type Finding struct {
-	Ringo      string   `json:"ringo"` // version or commit
-	Go         string   `json:"go"`
-	CPUs       int      `json:"cpus"` // that the process may use
-	GOMAXPROCS int      `json:"gomaxprocs"`
-	Auto       choice   `json:"auto"`               // what Config.Driver's default takes
-	Override   *choice  `json:"override,omitempty"` // what RINGO_DRIVER makes of it
-	Ladder     []choice `json:"ladder"`             // every driver, the better ones first
-	Broken     []broken `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
+	Ringo      string `json:"ringo"` // version or commit
+	Go         string `json:"go"`
+	CPUs       int    `json:"cpus"` // that the process may use
+	GOMAXPROCS int    `json:"gomaxprocs"`
+	// where loops would be
+	Places   *debug.Places `json:"places"`
+	Auto     choice        `json:"auto"`               // what Config.Driver's default takes
+	Override *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
+	Ladder   []choice      `json:"ladder"`             // every driver, the better ones first
+	Broken   []broken      `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
 	// why native AIO, which O_DIRECT files take without a ring, can't be used
 	AIO    string        `json:"aio,omitempty"`
 	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, under which all this was found
@@ -118,6 +121,7 @@ func find() (*Finding, error) {
 		return nil, err
 	}
 	f.Uring, f.AIO = offers.Uring, offers.AIO
+	f.Places = debug.FindPlaces()
 	for _, name := range offers.Drivers {
 		if name != autoDriver {
 			f.Ladder = append(f.Ladder, chooseAgain(name))

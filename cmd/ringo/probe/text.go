@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +39,7 @@ func (f *Finding) String() string {
 	for _, d := range f.Broken {
 		line("  "+d.Check, "broken before Linux %s: %s", d.Until, d.Why)
 	}
+	f.writePlaces(&b, line)
 	b.WriteString("\nfiles without a ring\n")
 	line("  native AIO", "%s", f.nativeAIO())
 	line("  workers", "yes: threads, for what blocks")
@@ -45,6 +47,27 @@ func (f *Finding) String() string {
 	b.WriteByte('\n')
 	b.WriteString(f.Uring.String())
 	return b.String()
+}
+
+// writePlaces tells how many loops there are by default, and where each policy has them.
+func (f *Finding) writePlaces(b *strings.Builder, line func(name, format string, args ...any)) {
+	p := f.Places
+	quota := "none"
+	if p.Quota > 0 {
+		quota = fmt.Sprintf("%.4g CPUs", p.Quota)
+	}
+	b.WriteString("\nloops\n")
+	line("  may use", "CPUs %s; cores: %d; nodes of memory: %d; quota: %s", p.CPUs, p.Cores, p.Nodes, quota)
+	for _, plan := range p.Plans {
+		switch {
+		case plan.Error != "":
+			line("  "+plan.Place, "no: %s", plan.Error)
+		case plan.CPUs == nil:
+			line("  "+plan.Place, "%s", plan.Why)
+		default:
+			line("  "+plan.Place, "%s; on CPUs %s", plan.Why, strings.Join(slices.Compact(plan.CPUs), " | "))
+		}
+	}
 }
 
 // String is the choice in one line.

@@ -1,0 +1,48 @@
+package debug
+
+import (
+	"ringo"
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/places"
+)
+
+// Places is what the system says of the CPUs that the process may use, and what a Run would make of it.
+type Places struct {
+	CPUs  string  `json:"cpus"`  // that the process may use, as "0-3,8"; "" where the system does not say
+	Cores int     `json:"cores"` // with such CPUs
+	Nodes int     `json:"nodes"` // of memory
+	Quota float64 `json:"quota"` // of the process's cgroups and those above them, in CPUs; 0: none
+	Plans []Plan  `json:"plans"` // for each Config.Place, Anywhere first
+}
+
+// A Plan is what a Run does that says nothing but Config.Place.
+type Plan struct {
+	Place string   `json:"place"`
+	Loops int      `json:"loops"`          // 0 if it fails
+	Why   string   `json:"why,omitempty"`  // there are as many, as in stats.Info
+	CPUs  []string `json:"cpus,omitempty"` // of each loop; nil: all are anywhere
+	Error string   `json:"error,omitempty"`
+}
+
+// FindPlaces reads what the system says, and makes plans. It reads some files for each CPU. Any goroutine may call it;
+// a task should call it in Loop.Offload.
+func FindPlaces() *Places {
+	cpus, _ := kernel.CPUs() // a policy that needs them says why there are none
+	m := places.Read(kernel.Root(), cpus)
+	r := &Places{CPUs: places.List(cpus), Cores: m.Cores(), Nodes: m.Nodes(), Quota: m.Quota}
+	for _, policy := range places.Policies {
+		p := Plan{Place: policy.String()}
+		cfg, err := loop.Resolve(&ringo.Config{Place: ringo.Placement(policy)})
+		if err != nil {
+			p.Error = err.Error()
+		} else {
+			p.Loops, p.Why = cfg.Plan.Loops, cfg.Plan.Why
+			for _, set := range cfg.Plan.Sets {
+				p.CPUs = append(p.CPUs, places.List(set))
+			}
+		}
+		r.Plans = append(r.Plans, p)
+	}
+	return r
+}
