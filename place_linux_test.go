@@ -163,11 +163,7 @@ func TestReserve(t *testing.T) {
 			}
 			tid := syscall.Gettid()
 			rest := slices.DeleteFunc(slices.Clone(cpus), func(cpu int) bool { return cpu == at[0] })
-			check := func() {
-				for thread, at := range otherThreads(t, tid, own) {
-					same(t, fmt.Sprint("CPUs of thread ", thread), at, rest)
-				}
-			}
+			check := func() { wantAll(t, rest, tid, own) }
 			check()
 			wantAtLeast(t, "GOMAXPROCS", runtime.GOMAXPROCS(0), 8*len(rest)+1)
 			g := ringo.NewGroup(l)
@@ -202,9 +198,7 @@ func TestReserve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for thread, at := range otherThreads(t, own) {
-			same(t, fmt.Sprintf("CPUs of thread %d at the end", thread), at, cpus)
-		}
+		wantAll(t, cpus, own)
 		same(t, "CPUs of the thread that the program has bound", otherThreads(t)[own], cpus[:1])
 		equal(t, "GOMAXPROCS at the end", runtime.GOMAXPROCS(0), procs)
 	})
@@ -227,9 +221,20 @@ func TestReserveOfARunThatFails(t *testing.T) {
 	if err := run(t, cfg, func(*ringo.Loop) error { return nil }); !errors.Is(err, failed) {
 		t.Error(err)
 	}
-	for thread, at := range otherThreads(t) {
-		same(t, fmt.Sprint("CPUs of thread ", thread), at, cpus)
-	}
+	wantAll(t, cpus)
+}
+
+// wantAll wants all threads but some to be on these CPUs, once those of loops that are over have ended.
+func wantAll(t *testing.T, cpus []int, but ...int) {
+	t.Helper()
+	eventually(t, fmt.Sprint("all threads on CPUs ", cpus), func() bool {
+		for _, at := range otherThreads(t, but...) {
+			if !slices.Equal(at, cpus) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // The CPUs are those that the process may use, not the machine's.
