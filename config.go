@@ -43,10 +43,10 @@ type Config struct {
 	// is none. While the Run lasts, the process's other threads are kept to the CPUs that none of its loops is bound
 	// to, so that a loop has its CPUs when it needs them, whatever goroutines compute. That includes threads of C code,
 	// and loops of other Runs that are bound nowhere; not threads that the program itself has bound, and the kernel's
-	// for rings. Processes that are started meanwhile inherit it, but for package upgrade's. GOMAXPROCS is raised
-	// further, to 8 for each CPU that is left: a loop that wakes needs one of them, and is late beside as many
-	// goroutines that compute. Run fails if it would leave no CPU to loops, and while another Run has a Reserve
-	// (EBUSY). See sched_setaffinity(2).
+	// for rings. Processes that are started meanwhile inherit it, but for those of packages proc and upgrade.
+	// GOMAXPROCS is raised further, to 8 for each CPU that is left: a loop that wakes needs one of them, and is late
+	// beside as many goroutines that compute. Run fails if it would leave no CPU to loops, and while another Run has a
+	// Reserve (EBUSY). See sched_setaffinity(2).
 	Reserve int
 	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to a power of two; the default is 1024.
 	// Only the uring driver uses it. With auto, a loop halves it, down to 32, if the kernel refuses the memory.

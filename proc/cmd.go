@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/lane"
 	"ringo/internal/loop"
 )
@@ -169,7 +170,7 @@ func (c *Cmd) startable() error {
 // spawn starts the process. It holds its thread until the program has been loaded, or can't be.
 func (c *Cmd) spawn(start *exec.Cmd) error {
 	start.Cancel, start.WaitDelay = nil, 0 // they are seen to here
-	if err := start.Start(); err != nil {
+	if err := kernel.Unconfined(start.Start); err != nil {
 		return err
 	}
 	c.Process = start.Process

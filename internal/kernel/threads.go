@@ -22,7 +22,7 @@ import (
 // thread that it keeps for that purpose is cloned (startTemplateThread in its proc.go). So what is confined stays so,
 // whatever threads come.
 var threads struct {
-	sync.Mutex
+	sync.RWMutex
 	bound map[int]bool
 	from  []int        // where the process may run, while it is confined; nil: it is not
 	to    []int        // where it is confined to
@@ -31,8 +31,8 @@ var threads struct {
 
 // CPUs lists the processors that this process may use, whether or not it is confined to fewer.
 func CPUs() ([]int, error) {
-	threads.Lock()
-	defer threads.Unlock()
+	threads.RLock()
+	defer threads.RUnlock()
 	if threads.from != nil {
 		return slices.Clone(threads.from), nil
 	}
@@ -143,23 +143,26 @@ func servesRing(tid int) bool {
 
 const taskDir = "/proc/self/task"
 
-// Unconfined runs f on a thread that may run where the process may, whatever it is confined to: a process that f starts
-// has its thread's place.
+// Unconfined runs f on a thread that is not confined: a process that f starts has its thread's place. A thread that the
+// program has bound gives it that.
 func Unconfined(f func() error) error {
-	threads.Lock()
-	defer threads.Unlock()
+	threads.RLock() // and what is not confined yet is not before f has ended
+	defer threads.RUnlock()
 	if threads.from == nil {
 		return f()
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	before, err := sys.CPUs(0)
-	if err == nil {
-		err = sys.SetCPUs(0, threads.from)
-	}
+	at, err := sys.CPUs(0)
 	if err != nil {
+		return fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	if !slices.Equal(at, threads.to) {
+		return f()
+	}
+	if err := sys.SetCPUs(0, threads.from); err != nil {
 		return fmt.Errorf("sched_setaffinity: %w", err)
 	}
-	defer sys.SetCPUs(0, before)
+	defer sys.SetCPUs(0, threads.to)
 	return f()
 }

@@ -59,6 +59,24 @@ func TestConfine(t *testing.T) {
 	if got := child(); got != places.List(cpus[:1]) {
 		t.Errorf("another child may use %s, want %v", got, cpus[:1])
 	}
+	done := make(chan bool)
+	go func() { // a thread that the program has bound says where its children are
+		defer close(done)
+		runtime.LockOSThread() // for good
+		err := sys.SetCPUs(0, cpus[1:2])
+		if err == nil {
+			err = Unconfined(func() error {
+				if got := child(); got != places.List(cpus[1:2]) {
+					t.Errorf("a child of a thread that is bound may use %s, want %v", got, cpus[1:2])
+				}
+				return nil
+			})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	<-done
 	if _, err := Confine(cpus[1:]); !errors.Is(err, posix.EBUSY) {
 		t.Errorf("twice: %v, want EBUSY", err)
 	}
