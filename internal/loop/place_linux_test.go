@@ -10,10 +10,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
+	"ringo/internal/test/looptest"
 )
 
 // A loop's thread is bound when its ring is made: what is touched first on another node is that node's memory.
@@ -94,5 +96,35 @@ func TestComputeHasTheRest(t *testing.T) {
 	})
 	if err != nil || most.Load() != 1 {
 		t.Errorf("%d ran at once, %v, want 1", most.Load(), err)
+	}
+}
+
+// A loop that has its CPU for itself does not go through the scheduler, from which the way back is by the others' CPUs.
+func TestALoopKeepsWhatIsItsOwn(t *testing.T) {
+	cpus, err := sys.CPUs(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rest := range [][]int{nil, cpus[:1]} {
+		if len(cpus) == 1 && rest != nil {
+			t.Skip("there is one CPU")
+		}
+		yields := 0
+		restore := loop.SetGosched(func() { yields++ })
+		cfg := small(anyDriver(t))
+		cfg.Plan.Rest = rest
+		var clock looptest.Clock
+		cfg.Clock, cfg.Since = clock.Now, nil
+		err := run(t, cfg, func(l *loop.Loop) error {
+			for range 100 {
+				clock.Jump(time.Millisecond)
+				l.Sleep(0)
+			}
+			return nil
+		})
+		restore()
+		if err != nil || (yields > 0) != (rest == nil) {
+			t.Errorf("%d yields, with others on %v: %v", yields, rest, err)
+		}
 	}
 }
