@@ -21,6 +21,9 @@ type Ops struct {
 // New takes a slot; nil at the bound of op.SlotsMax ops.
 func (o *Ops) New(code op.Code) *op.Op { return o.slab.Get(code) }
 
+// AreOf reports whether these are the ops of a slab, by which a test finds a loop's driver.
+func (o *Ops) AreOf(slab *op.Slab) bool { return o.slab == slab }
+
 // Ext gives the op memory for addresses and vectors.
 func (o *Ops) Ext(x *op.Op) *op.Ext { return o.slab.Ext(x) }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
+	"ringo/internal/op"
 )
 
 // Mortal opens drivers that die when a test says so, as those do whose ring or poller
@@ -21,6 +22,7 @@ type Mortal struct {
 // Victim is a driver that a Mortal has opened.
 type Victim struct {
 	d      driver.Driver
+	slab   *op.Slab
 	thread int
 	cause  atomic.Pointer[error]
 	died   chan struct{}
@@ -34,7 +36,7 @@ type Opener = func(cfg driver.Config) (driver.Driver, error)
 // what a loop.Config's Open can be.
 func (m *Mortal) Wrap(inner Opener) Opener {
 	return func(cfg driver.Config) (driver.Driver, error) {
-		v := &Victim{thread: unix.Gettid(), died: make(chan struct{})}
+		v := &Victim{slab: cfg.Slab, thread: unix.Gettid(), died: make(chan struct{})}
 		cfg.Fault = v.fault
 		d, err := inner(cfg)
 		if err != nil {
@@ -61,15 +63,17 @@ func (m *Mortal) Current() *Victim {
 	return nil
 }
 
-// Last is the driver that was opened last; nil if none was. It is for who has opened one, in a simulated world with
-// goroutines, where a loop is on whatever thread the world's goroutine is.
-func (m *Mortal) Last() *Victim {
+// Of is the driver of the loop that has these ops, on whatever thread that is: in a simulated world with goroutines it
+// is that of the world's goroutine, which changes. nil if it has none of the Mortal's.
+func (m *Mortal) Of(ops interface{ AreOf(*op.Slab) bool }) *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.victims) == 0 {
-		return nil
+	for _, v := range m.victims {
+		if ops.AreOf(v.slab) {
+			return v
+		}
 	}
-	return m.victims[len(m.victims)-1]
+	return nil
 }
 
 // Die has the driver die of err, at the next moment at which it would enter the kernel;

@@ -16,17 +16,18 @@ func TestMortal(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var m Mortal
-	if m.Current() != nil || m.Last() != nil {
+	if m.Current() != nil {
 		t.Error("a driver, before any was opened")
 	}
 	open := m.Wrap(func(cfg driver.Config) (driver.Driver, error) { return newReference(cfg, ""), nil })
 	var drivers [2]driver.Driver
 	var victims [2]*Victim
 	for i := range drivers {
-		drivers[i], _ = open(driver.Config{Slab: op.NewSlab(0), Now: system{}.now})
+		slab := op.NewSlab(0)
+		drivers[i], _ = open(driver.Config{Slab: slab, Now: system{}.now})
 		victims[i] = m.Current()
-		if m.Last() != victims[i] {
-			t.Error("Last is not the driver that was opened last")
+		if m.Of(opsOf{slab}) != victims[i] || m.Of(opsOf{op.NewSlab(0)}) != nil {
+			t.Error("a driver is found by other ops than its loop's")
 		}
 	}
 	go victims[0].Die(errDeath)
@@ -57,3 +58,8 @@ func TestMortal(t *testing.T) {
 		}
 	}
 }
+
+// opsOf are the ops of a slab.
+type opsOf struct{ slab *op.Slab }
+
+func (o opsOf) AreOf(slab *op.Slab) bool { return o.slab == slab }

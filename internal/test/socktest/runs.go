@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
+	"ringo/internal/loop"
 	"ringo/internal/test/drivertest"
 )
 
@@ -80,7 +81,7 @@ func newRun(driver string, grace time.Duration) (*run, error) {
 	go func() {
 		defer ended.open()
 		failed = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-			r.l, r.driver = l, mortal.Last()
+			r.l, r.driver = l, mortal.Of((*loop.Loop)(l).Ops())
 			ready.open()
 			return l.Offload(func(ctx context.Context) error {
 				select {

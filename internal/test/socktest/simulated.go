@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/driver/open"
+	"ringo/internal/loop"
 	"ringo/internal/test/drivertest"
 	"ringo/sim"
 	"ringo/sock"
@@ -81,7 +82,7 @@ func (s *simulated) newRun(grace time.Duration) *run {
 	r := new(run)
 	left := ringo.NewChan[struct{}](0)
 	p := s.here.Run(&cfg, func(l *ringo.Loop) error {
-		r.l, r.driver = l, mortal.Last()
+		r.l, r.driver = l, mortal.Of((*loop.Loop)(l).Ops())
 		left.Recv() // until somebody closes it, or the Run ends
 		return nil
 	})
