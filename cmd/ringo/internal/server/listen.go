@@ -136,12 +136,12 @@ func (p *place) addr() net.Addr {
 
 // reserve listens on all addresses: from then on peers queue, and the ports are known.
 // Sockets of datagrams are for the loops to make.
-func reserve(as []Address) ([]*place, error) {
+func reserve(as []Address, limits sock.Limits) ([]*place, error) {
 	var places []*place
 	for _, a := range as {
 		p := &place{Address: a}
 		if !slices.Contains(datagramNetworks, a.Network) {
-			set, err := sock.Reserve(a.Network, a.Name)
+			set, err := (&sock.ListenConfig{Limits: limits}).Reserve(a.Network, a.Name)
 			if err != nil {
 				release(places)
 				return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/sock"
 )
 
 // Ending is how the help of each server goes on where it has said who has -grace to end.
@@ -30,6 +31,7 @@ type Options struct {
 	Reserve int
 	Spin    time.Duration
 	SQPoll  time.Duration
+	Limits  sock.Limits   // of each address
 	Stats   time.Duration // between the lines of counters; 0: none
 	Grace   time.Duration
 	Debug   string // where the console listens, as parseConsole reads it; "": nowhere
@@ -53,6 +55,12 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.Spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
 	fs.DurationVar(&o.SQPoll, "sqpoll", 0, "have a thread of the kernel's submit for each loop, which looks for work "+
 		"for this `duration` before it sleeps; 0: none")
+	fs.IntVar(&o.Limits.Conns, "conns", 0, "`number` of connections to an address that are open at once, at most; "+
+		"others wait to be accepted; 0: any")
+	fs.IntVar(&o.Limits.ConnsPerPeer, "peer-conns", 0, "`number` of them that one peer may have, which is an address "+
+		"of IPv4 or a /64 of IPv6; others are reset; 0: any")
+	fs.Float64Var(&o.Limits.Rate, "accepts", 0, "`number` of connections to an address that are accepted in a second; "+
+		"others wait; 0: any")
 	fs.DurationVar(&o.Stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
 	fs.StringVar(&o.Debug, "debug", "", "serve the console, a page for browsers, at this `address`: PORT, on "+
 		"127.0.0.1, or HOST:PORT, for whoever can reach that; \"\": none")
@@ -75,6 +83,9 @@ func (o *Options) Check(m *cli.Mistakes) {
 	drivers := ringo.Drivers()
 	m.Want(slices.Contains(drivers, o.Driver), "-driver: unknown driver %q: want %s", o.Driver,
 		strings.Join(drivers, ", "))
+	m.Want(o.Limits.Conns >= 0, "-conns %d: want 0 or more", o.Limits.Conns)
+	m.Want(o.Limits.ConnsPerPeer >= 0, "-peer-conns %d: want 0 or more", o.Limits.ConnsPerPeer)
+	m.Want(o.Limits.Rate >= 0, "-accepts %v: want 0 or more", o.Limits.Rate)
 	m.Want(o.Loops >= 0 && o.Loops <= 1024, "-loops %d: want 0 to 1024", o.Loops)
 	_, known := placements[o.Place]
 	m.Want(known, "-place %q: want any, cpu, core or node", o.Place)

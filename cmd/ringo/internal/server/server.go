@@ -43,7 +43,7 @@ func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := reserve(o.Listen)
+	places, err := reserve(o.Listen, o.Limits)
 	if err != nil {
 		return nil, err
 	}
