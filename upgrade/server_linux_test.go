@@ -316,7 +316,8 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 	},
 	"net/http": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
-		var conns sync.WaitGroup
+		var accepting, conns sync.WaitGroup // connections are waited for once no more of them come
+		accepting.Add(len(sets) * cfg.Loops)
 		s := &http.Server{Handler: http.HandlerFunc(answer), ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
@@ -330,10 +331,13 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 				return l.Offload(func(context.Context) error {
 					// It ends when all that had connected are accepted. Shutdown would close those of them whose
 					// first request has come since.
-					if err := s.Serve(ln); !errors.Is(err, net.ErrClosed) {
+					err := s.Serve(ln)
+					accepting.Done()
+					if !errors.Is(err, net.ErrClosed) {
 						return err
 					}
 					s.SetKeepAlivesEnabled(false)
+					accepting.Wait()
 					conns.Wait()
 					return nil
 				})
