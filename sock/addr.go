@@ -39,7 +39,12 @@ func nameOf(l *loop.Loop, f *fd.FD, ask nameCall) netip.AddrPort {
 
 // nameBy is nameOf by memory of the caller's. G.
 func nameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall) netip.AddrPort {
-	if ask(l.Kernel(), f.Sys(), sa) < 0 {
+	return addrBy(l, sa, f.Sys(), ask)
+}
+
+// addrBy is nameBy of a descriptor that is in no handle yet. G.
+func addrBy(l *loop.Loop, sa *sys.Sockaddr, s int32, ask nameCall) netip.AddrPort {
+	if ask(l.Kernel(), s, sa) < 0 {
 		return netip.AddrPort{}
 	}
 	ap := sa.AddrPort()

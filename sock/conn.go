@@ -209,7 +209,7 @@ func (o *connHooks) Tell(e handle.Event) {
 		c.settled()
 	case handle.Uncounted:
 		if n := c.acceptedBy(); n != nil {
-			n.gone(c.l, c.raddr.Addr())
+			n.gone(c.l, c.raddr.Addr(), c.atHand != nil && c.detachState != nil && c.detachState.moves)
 		}
 	case handle.Closed:
 		if c.atHand != nil {

@@ -24,14 +24,15 @@ type detachState struct {
 	err    int32
 	unsent []byte // what was accepted and has found no room
 	lost   error  // why what was accepted was not sent
+	moves  bool   // it goes on on another loop, and keeps its place among those that are limited
 }
 
-// part takes the connection from its loop. T, parks, whether cancelled or not.
-func (c *Conn) part(name string) (*detachState, error) {
+// part takes the connection from its loop, for another or for good. T, parks, whether cancelled or not.
+func (c *Conn) part(name string, moves bool) (*detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail(name, err)
 	}
-	p := new(detachState)
+	p := &detachState{moves: moves}
 	if c.detachState = p; !c.core.BeginCloseKeepFD() {
 		if err := c.partFromCopy(p); err != nil {
 			return nil, c.fail(name, err)

@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,33 +11,44 @@ import (
 	"sync"
 	"time"
 
+	"ringo/internal/caller"
+	"ringo/internal/handle"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 	"ringo/rate"
 )
 
 // Limits bound what peers can take of a server by connecting. A zero field is no limit. What each bound has done is in
-// ListenerStats.
+// ListenerStats. A connection has its place until it is closed or detached, also when it moves to another loop; one
+// that was adopted, or came from another program by package upgrade, has none.
 type Limits struct {
 	// Conns is how many connections that Accept has returned may be open at once, on all loops of a set together. At
-	// the bound Accept waits until one has ended, and peers wait in the kernel's queue, some few accepted ahead.
+	// the bound Accept waits until one has ended, in a drain as well, and peers wait in the kernel's queue, but for one
+	// that each loop may have accepted.
 	Conns int
 	// ConnsPerPeer is how many of them one peer may have: an IPv4 address, or a network of IPv6 of 64 bits, which is
-	// what one host can have. Further ones are reset as they are accepted, which is reported at most once in 10 s. Unix
-	// sockets' peers have no addresses and no such bound; listeners of package event can't have it.
+	// what one host can have. Further ones are reset as they are accepted, count in nothing else, and are reported at
+	// most once in 10 s. Unix sockets' peers have no addresses and no such bound; listeners of package event can't have
+	// it.
 	ConnsPerPeer int
-	// Rate is how many connections Accept returns in a second, on all loops of a set together, and Burst how many at
-	// once after a pause; 0 means as many as in 100 ms, and at least one. At the bound Accept waits.
+	// Rate is how many connections Accept returns in a second, up to 1e9, on all loops of a set together, and Burst how
+	// many at once after a pause; 0 means as many as in 100 ms, and at least one. At the bound Accept waits. A
+	// goroutine that calls Accept looks every 2 ms for a place, or as the rate has it.
 	Rate  float64
 	Burst int
 }
 
 // check is what is wrong with them.
 func (c *Limits) check() error {
-	if c.Conns < 0 || c.ConnsPerPeer < 0 || !(c.Rate >= 0) || c.Burst < 0 {
-		return fmt.Errorf("Limits: %+v: no field may be negative", *c)
+	if c.Conns < 0 || c.ConnsPerPeer < 0 || !(c.Rate >= 0 && c.Rate <= rateMax) || c.Burst < 0 {
+		return fmt.Errorf("Limits: %+v: want no negative field, and a Rate of at most %g", *c, rateMax)
 	}
 	return nil
 }
+
+// rateMax is more than there can be.
+const rateMax = 1e9
 
 // of has one loop's listener keep them.
 func (c Limits) of(ln *Listener, err error) (*Listener, error) {
@@ -54,7 +67,7 @@ type limiter struct {
 	mu    sync.Mutex
 	conns int
 	peers map[netip.Addr]int // connections by peerOf
-	held  []*Listener        // that wait until one has ended
+	held  []*Listener        // in which a task waits until one has ended; the first is woken for each that does
 }
 
 // newLimiter gives nil if there is nothing to limit.
@@ -75,51 +88,102 @@ func newLimiter(c Limits) *limiter {
 	return m
 }
 
-// admit counts a connection that a listener has accepted, if it may be returned now. If not, and pause is 0, the
-// listener is woken when that may have changed. G.
-func (m *limiter) admit(ln *Listener) (pause time.Duration, ok bool) {
-	if m == nil {
-		return 0, true
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.Conns > 0 && m.conns >= m.Conns {
-		if !slices.Contains(m.held, ln) {
-			m.held = append(m.held, ln)
-			ln.counts.limited.Add(1)
-		}
-		return 0, false
-	}
-	if m.rate != nil && !m.rate.Allow() {
-		ln.counts.limited.Add(1)
-		missing := 1 - m.rate.Tokens()
-		return max(time.Millisecond, time.Duration(missing/m.Rate*float64(time.Second))), false
-	}
-	m.conns++
-	return 0, true
-}
+// verdict is what becomes of a connection that was accepted.
+type verdict int
 
-// peerIs counts a connection for its peer, and reports whether that may have it. Either way it has it until gone. G.
-func (m *limiter) peerIs(peer netip.Addr) bool {
-	if m == nil || m.peers == nil || !peer.IsValid() {
-		return true
-	}
+const (
+	admitted verdict = iota // Accept returns it
+	waits                   // there is no room for it yet
+	refused                 // its peer has as many as it may
+)
+
+// admit decides on a connection, and counts one that is admitted. One that waits may be admitted after a pause, if that
+// is not 0, or else when one has ended: see hold. G.
+func (m *limiter) admit(peer netip.Addr) (v verdict, pause time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := peerOf(peer)
-	m.peers[key]++
-	return m.peers[key] <= m.ConnsPerPeer
+	byPeer := m.peers != nil && peer.IsValid()
+	switch {
+	case byPeer && m.peers[key] >= m.ConnsPerPeer:
+		return refused, 0
+	case m.isFull():
+		return waits, 0
+	case m.rate != nil && !m.rate.Allow():
+		return waits, m.untilNext()
+	}
+	if m.conns++; byPeer {
+		m.peers[key]++
+	}
+	return admitted, 0
 }
 
-// again counts a connection that has moved to another loop, and has not ended. G.
-func (m *limiter) again(peer netip.Addr) {
+// isFull reports whether there are as many as may be. The caller holds the lock.
+func (m *limiter) isFull() bool { return m.Conns > 0 && m.conns >= m.Conns }
+
+// full reports whether there is no place. G.
+func (m *limiter) full() bool {
 	if m == nil {
-		return
+		return false
 	}
 	m.mu.Lock()
-	m.conns++
+	defer m.mu.Unlock()
+	return m.isFull()
+}
+
+// untilNext is how long it takes until there is a token.
+func (m *limiter) untilNext() time.Duration {
+	const most = time.Hour // and then one looks again
+	d := (1 - m.rate.Tokens()) / m.Rate * float64(time.Second)
+	if d > float64(most) {
+		return most
+	}
+	return max(time.Duration(d), 50*time.Microsecond)
+}
+
+// hold reports whether there are as many as may be. Then a listener in which a task waits is woken when that has
+// changed, and it is its turn. G.
+func (m *limiter) hold(ln *Listener) bool {
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.isFull() {
+		return false
+	}
+	if !slices.Contains(m.held, ln) {
+		m.held = append(m.held, ln)
+		ln.counts.limited.Add(1)
+	}
+	return true
+}
+
+// pass says that nobody waits in a listener for a place any more. If it was woken for one, another looks at that. G.
+func (m *limiter) pass(ln *Listener) {
+	m.mu.Lock()
+	if i := slices.Index(m.held, ln); i >= 0 {
+		m.held = slices.Delete(m.held, i, i+1)
+	}
+	next := m.next()
 	m.mu.Unlock()
-	m.peerIs(peer)
+	next.wakeHeld()
+}
+
+// next takes the first that is held, if there is a place; nil: there is none. The caller holds the lock.
+func (m *limiter) next() (ln *Listener) {
+	if m.isFull() || len(m.held) == 0 {
+		return nil
+	}
+	ln, m.held = m.held[0], m.held[1:]
+	return ln
+}
+
+// wakeHeld has a listener look again.
+func (ln *Listener) wakeHeld() {
+	if ln != nil && !ln.l.Call(func() { ln.core.Wake() }) {
+		ln.counts.limits.pass(ln) // its loop has ended
+	}
 }
 
 // gone counts a connection no longer. G.
@@ -131,44 +195,91 @@ func (m *limiter) gone(peer netip.Addr) {
 	m.conns--
 	if m.peers != nil && peer.IsValid() {
 		key := peerOf(peer)
-		if m.peers[key]--; m.peers[key] == 0 {
+		if m.peers[key]--; m.peers[key] <= 0 {
 			delete(m.peers, key)
 		}
 	}
-	held := m.held
-	m.held = nil
+	next := m.next()
 	m.mu.Unlock()
-	for _, ln := range held {
-		ln.l.Call(func() { ln.core.Wake() })
-	}
+	next.wakeHeld()
 }
 
-// peerOf is what counts as one peer.
+// peerOf is what counts as one peer. Of a link's own addresses each is another host.
 func peerOf(a netip.Addr) netip.Addr {
-	if a = a.Unmap(); a.Is4() {
+	if a = a.Unmap(); !a.Is6() || a.IsLinkLocalUnicast() {
 		return a
 	}
 	network, _ := a.WithZone("").Prefix(64) // of 128 bits
 	return network.Addr()
 }
 
-// admit is limiter.admit for a task of the loop that has access and a connection. If it must wait, the connection is
-// again the next one, and the loop is woken when there is a reason to look.
-func (ln *Listener) admit(s int32) bool {
-	pause, ok := ln.counts.limits.admit(ln)
-	if ok {
-		return true
-	}
-	ln.unpop(s)
-	ln.cancelAccept() // peers can wait in the kernel
-	if pause > 0 && !ln.timer.Armed() {
-		ln.l.Timers().Arm(&ln.timer, ln.l.After(pause))
-	}
-	return false
+// arrival is a connection that was accepted and is to be returned, and its peer if that is known.
+type arrival struct {
+	fd   int32
+	peer netip.AddrPort
 }
 
-// heldPause is how long a goroutine waits that finds no place, before it looks again.
-const heldPause = 5 * time.Millisecond
+// admit decides on a connection for a task of the loop that has access. If it waits, it is again the next one, and the
+// loop is woken when there is a reason to look.
+func (ln *Listener) admit(s int32) (a arrival, v verdict) {
+	m := ln.counts.limits
+	if m == nil {
+		return arrival{fd: s}, admitted
+	}
+	a, v, pause := ln.judge(s, &loopStateOf(ln.l).name)
+	for v == waits && pause == 0 && !m.hold(ln) { // there is a place again
+		a, v, pause = ln.judge(s, &loopStateOf(ln.l).name)
+	}
+	if v != waits {
+		return a, v
+	}
+	ln.unpop(s)
+	if pause > 0 && !ln.timer.Armed() && !ln.core.Closing() {
+		ln.counts.limited.Add(1)
+		ln.l.Timers().Arm(&ln.timer, ln.l.After(pause))
+	}
+	return a, v
+}
+
+// mayAccept reports whether a task may wait for a connection. Else peers can wait in the kernel.
+func (ln *Listener) mayAccept() bool {
+	m := ln.counts.limits
+	if m == nil {
+		return true
+	}
+	if ln.queue.len() > 0 || m.hold(ln) {
+		return false
+	}
+	m.pass(ln) // where there is a place, each may wait for it
+	return true
+}
+
+// judge decides on a connection, and closes one that is refused. Its peer is asked for by memory of the caller's. G.
+func (ln *Listener) judge(s int32, sa *sys.Sockaddr) (a arrival, v verdict, pause time.Duration) {
+	m := ln.counts.limits
+	a.fd = s
+	if ln.unix == nil {
+		a.peer = addrBy(ln.l, sa, s, kernel.Kernel.Getpeername)
+	}
+	if v, pause = m.admit(a.peer.Addr()); v == refused {
+		ln.refuse(a)
+	}
+	return a, v, pause
+}
+
+// refuse resets a connection that is one too many of its peer's.
+func (ln *Listener) refuse(a arrival) {
+	ln.counts.refused.Add(1)
+	ln.l.Kernel().SetLinger(a.fd, 0)
+	discard(ln.l, a.fd)
+	ln.member.add(-1)
+	m := ln.counts.limits
+	m.told.Tell(ln.l, "connections are refused", ln.Addr(), func() (string, slog.Attr) {
+		peer := peerOf(a.peer.Addr())
+		return fmt.Sprintf("refuses a connection at %v: its peer, %v, has %d, as many as Limits.ConnsPerPeer allows",
+			ln.Addr(), peer, m.ConnsPerPeer), slog.String("peer", peer.String())
+	})
+}
 
 // unpop makes what was accepted the next one again.
 func (ln *Listener) unpop(s int32) {
@@ -176,21 +287,117 @@ func (ln *Listener) unpop(s int32) {
 	ln.counts.ahead.Store(int64(ln.queue.len()))
 }
 
-// refuses reports whether a connection is one too many of its peer's. Then it has ended.
-func (ln *Listener) refuses(c *Conn) bool {
-	if ln.counts.limits.peerIs(c.raddr.Addr()) {
-		return false
-	}
-	ln.counts.refused.Add(1)
-	peer := peerOf(c.raddr.Addr())
-	c.SetLinger(0)
-	c.CloseSoon()
+// leaves is said where a call of Accept ends without a connection, and one may wait for its place: on a socket that
+// loops share another of them has it then.
+func (ln *Listener) leaves() {
 	m := ln.counts.limits
-	m.told.Tell(ln.l, "connections are refused", ln.Addr(), func() (string, slog.Attr) {
-		return fmt.Sprintf("refuses a connection at %v: its peer, %v, has %d, as many as Limits.ConnsPerPeer allows",
-			ln.Addr(), peer, m.ConnsPerPeer), slog.String("peer", peer.String())
-	})
-	return true
+	if m == nil {
+		return
+	}
+	m.pass(ln)
+	if ln.share != nil {
+		for s, ok := ln.pop(); ok; s, ok = ln.pop() {
+			if !ln.share.handOn(ln, s) {
+				ln.unpop(s)
+				break
+			}
+		}
+	}
+	if ln.core.Closing() { // it may have been accepted behind what closes the queue
+		ln.backlog.take(ln.l, &ln.queue)
+	}
+}
+
+// handOn gives a connection to another listener of the socket.
+func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
+	s.mu.Lock()
+	others := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	for _, to := range others {
+		if to == from {
+			continue
+		}
+		if to.l.Call(func() { to.handed(fd) }) {
+			from.member.add(-1)
+			to.member.add(1)
+			return true
+		}
+	}
+	return false
+}
+
+// handed takes in what another loop has accepted.
+func (ln *Listener) handed(s int32) {
+	if ln.core.Closing() {
+		if !ln.share.handOn(ln, s) {
+			ln.member.turnAway(ln.l, s)
+		}
+		return
+	}
+	ln.queue.push(s)
+	ln.counts.ahead.Store(int64(ln.queue.len()))
+	ln.cancelAccept()
+	ln.core.Wake()
+}
+
+// heldPause is how long a goroutine waits that finds no place, before it looks again.
+const heldPause = 2 * time.Millisecond
+
+// admitForeign is admit for a foreign caller, which waits itself.
+func (ln *Listener) admitForeign(a handle.Access, s int32) (got arrival, v verdict, err error) {
+	if ln.counts.limits == nil {
+		return arrival{fd: s}, admitted, nil
+	}
+	for counted := false; ; counted = true {
+		got, v, pause := ln.judge(s, &a.Op().Ext.Addr)
+		if v != waits {
+			return got, v, nil
+		}
+		if !counted {
+			ln.counts.limited.Add(1)
+		}
+		if err := a.Pause(cmp.Or(pause, heldPause)); err != nil {
+			ln.unpop(s)
+			ln.leaves()
+			return got, v, err
+		}
+	}
+}
+
+// roomForeign waits until there may be a place, before anything is accepted for it.
+func (ln *Listener) roomForeign(a handle.Access) error {
+	m := ln.counts.limits
+	for counted := false; m.full(); counted = true {
+		if !counted {
+			ln.counts.limited.Add(1)
+		}
+		if err := a.Pause(heldPause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admitLate is admit for what was accepted before the listener closed: it waits for its place until the drain is over.
+func (ln *Listener) admitLate(s int32, closed error) (arrival, verdict, error) {
+	if ln.counts.limits == nil {
+		return arrival{fd: s}, admitted, nil
+	}
+	for {
+		a, v, pause := ln.judge(s, new(sys.Sockaddr))
+		if v != waits {
+			return a, v, nil
+		}
+		err := caller.Sleep(context.Background(), cmp.Or(pause, heldPause))
+		if !ln.backlog.mayHave() { // its time is over
+			ln.member.turnAway(ln.l, s)
+			return a, v, closed
+		}
+		if err != nil {
+			ln.backlog.back(s)
+			return a, v, err
+		}
+	}
 }
 
 // errPeers is why package event can't have a bound for each peer: it keeps no addresses.

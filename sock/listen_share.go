@@ -42,42 +42,59 @@ func (s *sharedSocket) leave(ln *Listener) {
 
 // acceptShared is AcceptConn for a task of the loop that has access. Of a task that is cancelled, and of a listener
 // that closes, the accept's result counts all the same, so that no connection is left with nobody.
-func (ln *Listener) acceptShared() (s int32, err error) {
+func (ln *Listener) acceptShared() (got arrival, err error) {
 	late := ln.core.Late(handle.In)
 	if ln.l.ChargeAndYield(); late != nil {
-		return 0, late
+		return got, late
 	}
 	if err := ln.over(); err != nil {
-		return 0, err
+		return got, err
 	}
 	for tried := false; ; tried = true {
-		s, ok := ln.pop() // that another loop has accepted
-		if ok && ln.admit(s) {
-			if tried {
-				ln.share.lookAgain(ln)
-			}
-			return s, nil
-		}
-		if ok || ln.timer.Armed() {
-			ln.core.Wait()
-		} else if o := ln.l.Ops().New(op.Accept); o == nil {
-			ln.ended(-sys.ENOBUFS)
-		} else {
-			o.Flags = op.Keep
-			if s = ln.core.Await(handle.In, o); s >= 0 {
-				ln.came()
-				if ln.place(s) && ln.admit(s) {
-					return s, nil
+		if s, ok := ln.pop(); ok { // that another loop has accepted, or that waits for its place
+			switch got, v := ln.admit(s); v {
+			case admitted:
+				if tried {
+					ln.share.lookAgain(ln)
 				}
-			} else {
-				ln.ended(s)
+				return got, nil
+			case waits:
+				ln.core.Wait()
 			}
+		} else if got, ok := ln.acceptOne(); ok {
+			return got, nil
 		}
 		if err := ln.over(); err != nil {
+			ln.leaves()
 			ln.share.lookAgain(ln)
-			return 0, err
+			return got, err
 		}
 	}
+}
+
+// acceptOne asks the kernel for a connection. If there is none, another try may have one.
+func (ln *Listener) acceptOne() (got arrival, ok bool) {
+	if ln.timer.Armed() || !ln.mayAccept() {
+		ln.core.Wait()
+		return got, false
+	}
+	o := ln.l.Ops().New(op.Accept)
+	if o == nil {
+		ln.ended(-sys.ENOBUFS)
+		return got, false
+	}
+	o.Flags = op.Keep
+	s := ln.core.Await(handle.In, o)
+	if s < 0 {
+		ln.ended(s)
+		return got, false
+	}
+	ln.came()
+	if !ln.place(s) {
+		return got, false
+	}
+	got, v := ln.admit(s)
+	return got, v == admitted
 }
 
 // lookAgain is said by a listener whose accept has ended in vain. It may have been the one that the kernel woke for a

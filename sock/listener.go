@@ -156,16 +156,6 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 
 // AcceptConn is Accept, but returns a *Conn. A task parks.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	for {
-		c, err := ln.acceptAny()
-		if err != nil || !ln.refuses(c) {
-			return c, err
-		}
-	}
-}
-
-// acceptAny is AcceptConn of any peer's.
-func (ln *Listener) acceptAny() (*Conn, error) {
 	if m := ln.member; m != nil && m.of.evens && !ln.l.IsCurrent() {
 		return ln.acceptByTask()
 	}
@@ -188,7 +178,7 @@ func (ln *Listener) acceptConn() (*Conn, error) {
 	if err != nil {
 		return ln.acceptLate(err)
 	}
-	var s int32
+	var got arrival
 	switch {
 	case !a.Own():
 		c, err := ln.acceptForeign(a)
@@ -200,19 +190,19 @@ func (ln *Listener) acceptConn() (*Conn, error) {
 		c.detach()
 		return c, nil
 	default:
-		s, err = ln.acceptHere()
+		got, err = ln.acceptHere()
 	}
 	ln.core.Leave(a)
 	if err != nil {
 		return ln.acceptLate(err)
 	}
-	c := ln.accepted(s)
+	c := ln.accepted(got)
 	c.core.HasConnected()
 	return c, nil
 }
 
 // acceptHere is AcceptConn for a task of the loop that has access, as far as the descriptor.
-func (ln *Listener) acceptHere() (int32, error) {
+func (ln *Listener) acceptHere() (arrival, error) {
 	if ln.share == nil {
 		return ln.acceptOwn()
 	}
@@ -220,22 +210,25 @@ func (ln *Listener) acceptHere() (int32, error) {
 }
 
 // acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.
-func (ln *Listener) acceptOwn() (s int32, err error) {
+func (ln *Listener) acceptOwn() (got arrival, err error) {
 	late := ln.core.Late(handle.In)
 	if ln.l.ChargeAndYield(); late != nil {
-		return 0, late
+		return got, late
 	}
 	for {
-		s, ok := ln.pop()
-		if ok && ln.admit(s) {
-			return s, nil
+		if s, ok := ln.pop(); ok {
+			switch got, v := ln.admit(s); v {
+			case admitted:
+				return got, nil
+			case refused:
+				continue
+			}
 		}
 		if err := ln.over(); err != nil {
-			return 0, err
+			ln.leaves()
+			return got, err
 		}
-		if !ok {
-			ln.arm()
-		}
+		ln.arm()
 		ln.core.Wait()
 	}
 }
@@ -272,21 +265,24 @@ func (ln *Listener) refused() error {
 }
 
 // accepted makes a connection of an accepted descriptor.
-func (ln *Listener) accepted(s int32) *Conn {
-	c := newConn(ln.l, s)
-	ln.name(c, &loopStateOf(ln.l).name)
+func (ln *Listener) accepted(a arrival) *Conn {
+	c := newConn(ln.l, a.fd)
+	ln.name(c, a.peer, &loopStateOf(ln.l).name)
 	return c
 }
 
-// name gives a connection that was accepted its addresses, by memory of the caller's. G.
-func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
+// name gives a connection that was accepted its addresses, by memory of the caller's; with limits its peer's is known.
+// G.
+func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	ln.counts.accepted.Add(1)
 	if ln.unix != nil {
 		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername, ln.unix.Net))
 		c.unix.from = ln.counts
 		return
 	}
-	c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
+	if c.raddr = peer; ln.counts.limits == nil { // else it is the one that counts
+		c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
+	}
 	local := ln.addr
 	if local.Addr().IsUnspecified() {
 		local = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
@@ -324,6 +320,9 @@ func (ln *Listener) arm() {
 	if d.Op != nil || ln.timer.Armed() {
 		return
 	}
+	if !ln.mayAccept() {
+		return
+	}
 	o := ln.l.Ops().New(op.Accept)
 	if o == nil {
 		ln.ended(-sys.ENOBUFS)
@@ -331,7 +330,10 @@ func (ln *Listener) arm() {
 	}
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
-	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep|op.Multishot, (*listenerSink)(ln)
+	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep, (*listenerSink)(ln)
+	if ln.counts.limits == nil { // which let one be accepted ahead
+		o.Flags |= op.Multishot
+	}
 	d.Op = o
 	ln.l.Ops().Submit(o)
 }

@@ -3,7 +3,6 @@ package sock
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 
 	"ringo/internal/handle"
@@ -83,34 +82,35 @@ func (ln *Listener) takeLast() {
 
 // acceptLate is Accept of a listener that is closed, or whose caller must not wait.
 func (ln *Listener) acceptLate(err error) (*Conn, error) {
-	s, err := ln.lateFD(err)
+	got, err := ln.lateFD(err)
 	switch {
 	case err != nil:
 		return nil, ln.fail("accept", err)
 	case ln.l.IsCurrent():
 		ln.l.ChargeAndYield()
-		c := ln.accepted(s)
+		c := ln.accepted(got)
 		c.core.HasConnected()
 		return c, nil
 	}
-	c := newDetached(ln.l, s)
+	c := newDetached(ln.l, got.fd)
 	c.core.HasConnected()
-	ln.name(c, new(sys.Sockaddr))
+	ln.name(c, got.peer, new(sys.Sockaddr))
 	c.detach()
 	return c, nil
 }
 
 // lateFD is acceptLate as far as the descriptor.
-func (ln *Listener) lateFD(err error) (int32, error) {
+func (ln *Listener) lateFD(err error) (got arrival, _ error) {
 	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.backlog.mayHave() {
-		return 0, err
+		return got, err
 	}
 	ln.core.AwaitEnd() // who is in Accept may leave some behind
-	if s, ok := ln.backlog.pop(); ok {
-		ln.counts.limits.again(netip.Addr{}) // they are few, and have been let in
-		return s, nil
+	for s, ok := ln.backlog.pop(); ok; s, ok = ln.backlog.pop() {
+		if got, v, err := ln.admitLate(s, err); err != nil || v == admitted {
+			return got, err
+		}
 	}
-	return 0, err
+	return got, err
 }
 
 // keep begins to keep connections. For the loop's thread.
@@ -139,6 +139,13 @@ func (q *backlog) push(s int32) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue.push(s)
+}
+
+// back makes one that was popped the first again.
+func (q *backlog) back(s int32) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue.back(s)
 }
 
 func (q *backlog) pop() (int32, bool) {

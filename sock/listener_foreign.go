@@ -1,8 +1,6 @@
 package sock
 
 import (
-	"net/netip"
-
 	"ringo/internal/handle"
 	"ringo/internal/op"
 )
@@ -11,33 +9,34 @@ import (
 // it makes the plain call, and waits for peers as one that reads a connection, and for a shortage to pass. What it
 // accepts is a connection that is still to be detached.
 func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
-	s, err := ln.nextForeign(a)
+	got, err := ln.nextForeign(a)
 	switch {
 	case err != nil:
 		return nil, err
 	case ln.l.Ended():
-		ln.counts.limits.gone(netip.Addr{})
-		ln.member.turnAway(ln.l, s)
+		ln.counts.limits.gone(got.peer.Addr())
+		ln.member.turnAway(ln.l, got.fd)
 		return nil, errEnded
 	}
-	c := newDetached(ln.l, s)
-	ln.name(c, &a.Op().Ext.Addr)
+	c := newDetached(ln.l, got.fd)
+	ln.name(c, got.peer, &a.Op().Ext.Addr)
 	return c, nil
 }
 
 // nextForeign gives the next connection's descriptor, once it may be returned.
-func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
-	s, err := ln.anyForeign(a)
-	for err == nil {
-		pause, ok := ln.counts.limits.admit(ln)
-		if ok {
-			break
+func (ln *Listener) nextForeign(a handle.Access) (arrival, error) {
+	for {
+		if err := ln.roomForeign(a); err != nil {
+			return arrival{}, err
 		}
-		if err = a.Pause(max(pause, heldPause)); err != nil {
-			ln.unpop(s)
+		s, err := ln.anyForeign(a)
+		if err != nil {
+			return arrival{}, err
+		}
+		if got, v, err := ln.admitForeign(a, s); err != nil || v == admitted {
+			return got, err
 		}
 	}
-	return s, err
 }
 
 // anyForeign gives the next connection's descriptor.

@@ -19,7 +19,7 @@ type ListenerStats struct {
 	Open     int    // accepted connections that are open, on any loop
 	Ahead    int    // connections that the loop has accepted ahead
 	Limited  uint64 // times that accepting waited for Limits.Conns or Limits.Rate
-	Refused  uint64 // connections that were reset for Limits.ConnsPerPeer; they count in Accepted as well
+	Refused  uint64 // connections that were reset for Limits.ConnsPerPeer; they count in nothing else
 
 	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: further ones are dropped,
 	// and tried again by the peer. Listeners that share a socket share the queue. Both are -1 if unknown, as for Unix
@@ -76,11 +76,14 @@ type acceptCounts struct {
 	member                             *member // of the set that the listener is of; nil: of none
 }
 
-// gone counts a connection that is closed, or is no longer of this package, and was the loop's.
-func (n *acceptCounts) gone(l *loop.Loop, peer netip.Addr) {
+// gone counts a connection that is closed, or is no longer of this package, and was the loop's. One that moves goes on,
+// and keeps its place.
+func (n *acceptCounts) gone(l *loop.Loop, peer netip.Addr, moves bool) {
 	n.closed.Add(1)
 	n.member.on(l).add(-1)
-	n.limits.gone(peer)
+	if !moves {
+		n.limits.gone(peer)
+	}
 }
 
 // endQueue has nobody ask about the queue any more, because the descriptor will be closed.

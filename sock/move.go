@@ -50,7 +50,7 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 		return nil, c.fail("move", err)
 	}
 	to := c.away(l)
-	p, err := c.part("move")
+	p, err := c.part("move", true)
 	if err != nil {
 		to.add(-1)
 		return nil, err
@@ -63,6 +63,9 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 			c.l.Kernel().SetLinger(p.fd, 0)
 		}
 		c.l.Kernel().Close(p.fd)
+		if from := c.acceptedBy(); from != nil {
+			from.limits.gone(c.raddr.Addr())
+		}
 		return nil, c.fail("move", errTargetEnded)
 	}
 	return moved, nil
@@ -81,7 +84,6 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	}
 	if from := n.acceptedBy(); from != nil {
 		from.closed.Add(^uint64(0)) // it is still open
-		from.limits.again(n.raddr.Addr())
 	}
 	n.core.SetLinger(c.core.Linger())
 	n.accepts.Store(c.accepts.Load())

@@ -19,7 +19,7 @@ func init() {
 		}
 		h.(*Listener).core.CloseSoon()
 	}
-	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l, netip.Addr{}) }
+	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l, netip.Addr{}, false) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
@@ -45,24 +45,24 @@ func (ln *Listener) acceptFD() (int32, error) {
 		return 0, ln.fail("accept", errPeers)
 	}
 	a, err := ln.core.Enter(handle.In)
-	var s int32
+	var got arrival
 	if err == nil {
-		s, err = ln.acceptHere()
+		got, err = ln.acceptHere()
 		ln.core.Leave(a)
 	}
 	if err != nil {
-		s, err = ln.lateFD(err)
+		got, err = ln.lateFD(err)
 	}
 	if err != nil {
 		return 0, ln.fail("accept", err)
 	}
 	ln.counts.accepted.Add(1)
-	return s, nil
+	return got.fd, nil
 }
 
 // takeParts takes the connection out of its handle, which is closed for everybody.
 func (c *Conn) takeParts() (handle.Parts, error) {
-	p, err := c.part("detach")
+	p, err := c.part("detach", false)
 	if err != nil {
 		return handle.Parts{}, err
 	}

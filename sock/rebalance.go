@@ -225,7 +225,7 @@ func (c *Conn) moveServed(to *member) bool {
 	if to.l.Ended() || to.l.Unwatchable(c.core.FD().Sys()) != nil {
 		return false
 	}
-	p := new(detachState)
+	p := &detachState{moves: true}
 	c.serve.running, c.detachState = true, p
 	if !c.core.Replace() || !c.core.BeginCloseKeepFD() {
 		c.serve.running, c.detachState = false, nil
