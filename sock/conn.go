@@ -27,6 +27,7 @@ type Conn struct {
 	lendFrom atomic.Int32 // see SetZeroCopy
 	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
+	moves    atomic.Bool  // it is being moved: its place among those that are limited is the mover's, once it has ended
 	value    atomic.Pointer[any]
 
 	laddr *ownAddr // nil: not known; others may share it
@@ -209,7 +210,7 @@ func (o *connHooks) Tell(e handle.Event) {
 		c.settled()
 	case handle.Uncounted:
 		if n := c.acceptedBy(); n != nil {
-			n.gone(c.l, c.raddr.Addr(), c.atHand != nil && c.detachState != nil && c.detachState.moves)
+			n.gone(c.l, c.raddr.Addr(), c.moves.Swap(false))
 		}
 	case handle.Closed:
 		if c.atHand != nil {

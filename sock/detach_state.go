@@ -24,7 +24,6 @@ type detachState struct {
 	err    int32
 	unsent []byte // what was accepted and has found no room
 	lost   error  // why what was accepted was not sent
-	moves  bool   // it goes on on another loop, and keeps its place among those that are limited
 }
 
 // part takes the connection from its loop, for another or for good. T, parks, whether cancelled or not.
@@ -32,14 +31,23 @@ func (c *Conn) part(name string, moves bool) (*detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail(name, err)
 	}
-	p := &detachState{moves: moves}
+	p := new(detachState)
+	c.moves.Store(moves)
 	if c.detachState = p; !c.core.BeginCloseKeepFD() {
 		if err := c.partFromCopy(p); err != nil {
+			c.stays(moves)
 			return nil, c.fail(name, err)
 		}
 	}
 	c.core.AwaitClosed()
 	return p, nil
+}
+
+// stays says that the connection is not moved after all. If it has ended meanwhile, its place ends here.
+func (c *Conn) stays(moved bool) {
+	if from := c.acceptedBy(); moved && !c.moves.Swap(false) && from != nil {
+		from.limits.gone(c.raddr.Addr())
+	}
 }
 
 // partFromCopy is part of a connection of which a copy has bytes in hand, which are either gone then, or unread again.

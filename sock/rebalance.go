@@ -225,10 +225,12 @@ func (c *Conn) moveServed(to *member) bool {
 	if to.l.Ended() || to.l.Unwatchable(c.core.FD().Sys()) != nil {
 		return false
 	}
-	p := &detachState{moves: true}
+	p := new(detachState)
+	c.moves.Store(true)
 	c.serve.running, c.detachState = true, p
 	if !c.core.Replace() || !c.core.BeginCloseKeepFD() {
 		c.serve.running, c.detachState = false, nil
+		c.stays(true)
 		return false
 	}
 	away, home := c.away(to.l), c.away(c.l)
