@@ -24,15 +24,20 @@ type copies struct {
 	patient bool // they go on when their tasks are cancelled: what ends the command sees to their end
 }
 
-// end is our end of a pipe, for who copies. It has no other methods of a File's, which know no patience.
-type end struct {
-	f  *file.File
-	of *copies
+// ourEnd is our end of a pipe, for who copies. It has no other methods of a File's, which know no patience.
+type ourEnd struct {
+	f      *file.File
+	of     *copies
+	unread bool // the process reads no more, where an EPIPE of the program's own Reader is another matter
 }
 
-func (e end) Read(p []byte) (int, error) { return e.of.transfer(e.f.Read, p) }
+func (e *ourEnd) Read(p []byte) (int, error) { return e.of.transfer(e.f.Read, p) }
 
-func (e end) Write(p []byte) (int, error) { return e.of.transfer(e.f.Write, p) }
+func (e *ourEnd) Write(p []byte) (int, error) {
+	n, err := e.of.transfer(e.f.Write, p)
+	e.unread = errors.Is(err, syscall.EPIPE)
+	return n, err
+}
 
 // transfer reads or writes, beyond a cancel, which is a Run's end, until the pipe is closed if it must.
 func (c *copies) transfer(call func([]byte) (int, error), p []byte) (n int, err error) {
@@ -53,8 +58,8 @@ func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(true)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			to := pipeWriter{w: end{ours, &c.copies}}
-			_, err := io.Copy(&to, r)
+			to := &ourEnd{f: ours, of: &c.copies}
+			_, err := io.Copy(to, r)
 			if to.unread { // a process need not read all
 				err = nil
 			}
@@ -67,24 +72,12 @@ func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	return theirs, err
 }
 
-// pipeWriter finds out that the process reads no more, where an EPIPE of the program's Reader is another matter.
-type pipeWriter struct {
-	w      io.Writer
-	unread bool
-}
-
-func (w *pipeWriter) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
-	w.unread = errors.Is(err, syscall.EPIPE)
-	return n, err
-}
-
 // copyTo has what the process writes to the file copied to w.
 func (c *Cmd) copyTo(w io.Writer) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(false)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			_, err := io.Copy(w, end{ours, &c.copies})
+			_, err := io.Copy(w, &ourEnd{f: ours, of: &c.copies})
 			ours.Close() // a process that writes on gets EPIPE
 			return err
 		})

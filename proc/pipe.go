@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ringo/file"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/posix"
 )
@@ -112,28 +113,15 @@ func (p *pipes) regular(end any) (theirs *os.File, ok bool, err error) {
 		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 			return nil, false, err
 		}
-		if theirs, err = duplicate(f); err == nil {
-			p.theirs = append(p.theirs, theirs)
+		n, err := kernel.Duplicate(f)
+		if err != nil {
+			return nil, true, &os.PathError{Op: "dup", Path: f.Name(), Err: err}
 		}
-		return theirs, true, err
+		theirs = os.NewFile(uintptr(n), f.Name())
+		p.theirs = append(p.theirs, theirs)
+		return theirs, true, nil
 	}
 	return nil, false, nil
-}
-
-// duplicate gives another descriptor of the open file.
-func duplicate(f *file.File) (*os.File, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	n := int32(-1)
-	if err := raw.Control(func(fd uintptr) { n = loop.Kernel().Dup(int32(fd)) }); err != nil {
-		return nil, err
-	}
-	if n < 0 {
-		return nil, &os.PathError{Op: "dup", Path: f.Name(), Err: posix.Error(n)}
-	}
-	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
 // open makes a pipe of which the process gets one end, to read from or to write to.

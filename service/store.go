@@ -11,7 +11,6 @@ import (
 
 	"ringo/internal/cmsg"
 	"ringo/internal/kernel"
-	"ringo/internal/posix"
 )
 
 // Store has the manager keep descriptors under a name, until the unit stops: a listening socket, a connection, the
@@ -67,28 +66,13 @@ func (m *Manager) storePart(ctx context.Context, text string, of []syscall.Conn)
 		}
 	}()
 	for i, c := range of {
-		fd, err := dup(c)
+		fd, err := kernel.Duplicate(c)
 		if err != nil {
 			return fmt.Errorf("service: Store: descriptor %d: %w", i, err)
 		}
 		fds = append(fds, fd)
 	}
 	return m.send(ctx, text, fds)
-}
-
-func dup(c syscall.Conn) (fd int32, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var res int32
-	if err := raw.Control(func(fd uintptr) { res = kernel.Host{}.Dup(int32(fd)) }); err != nil {
-		return 0, err
-	}
-	if res < 0 {
-		return 0, os.NewSyscallError("dup", posix.Errno(-res))
-	}
-	return res, nil
 }
 
 // nameMax bounds the name of what is kept.

@@ -57,20 +57,15 @@ func closeAll(k kernel.Kernel, fds []int32) {
 	}
 }
 
-// duplicates gives descriptors of the files which nobody closes meanwhile. (*os.File).Fd
-// would set them, and all that shares them, to blocking mode.
+// duplicates gives descriptors of the files which nobody closes meanwhile.
 func duplicates(files []*os.File) (fds []int32, err error) {
 	for _, f := range files {
-		raw, err := f.SyscallConn()
+		n, err := kernel.Duplicate(f)
+		if err == os.ErrClosed {
+			err = &fs.PathError{Op: "dup", Path: f.Name(), Err: err}
+		}
 		if err != nil {
 			return fds, err
-		}
-		n := int32(-sys.EBADF)
-		if raw.Control(func(s uintptr) { n = duplicate(int32(s)) }) != nil {
-			return fds, &fs.PathError{Op: "dup", Path: f.Name(), Err: os.ErrClosed}
-		}
-		if n < 0 {
-			return fds, callError("fcntl", n)
 		}
 		fds = append(fds, n)
 	}

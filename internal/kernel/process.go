@@ -5,9 +5,11 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ringo/internal/places"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -82,6 +84,23 @@ func Process() Kernel {
 func Through(k Kernel) (undo func()) {
 	old := process.Swap(&k)
 	return func() { process.Store(old) }
+}
+
+// Duplicate gives another descriptor of what a file or a socket of the system's has open, CLOEXEC. The open file's mode
+// stays as it is, which (*os.File).Fd sets to blocking. The error of what is closed is os.ErrClosed.
+func Duplicate(c syscall.Conn) (fd int32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd = -sys.EBADF
+	if raw.Control(func(n uintptr) { fd = Host{}.Dup(int32(n)) }) != nil {
+		return -1, os.ErrClosed
+	}
+	if fd < 0 {
+		return -1, os.NewSyscallError("fcntl", posix.Error(fd))
+	}
+	return fd, nil
 }
 
 // PidFD opens a descriptor of a process, by which its end is waited for: pidfd_open(2), CLOEXEC.
