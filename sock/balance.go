@@ -244,9 +244,14 @@ func (m *member) arrive(s int32) {
 		}
 		return
 	}
-	ln.queue.push(s) // behind those that were accepted ahead
-	ln.counts.ahead.Store(int64(ln.queue.len()))
 	m.arrived()
+	ln.takeIn(s)
+}
+
+// takeIn takes in a connection that another loop has accepted, behind those that were accepted ahead.
+func (ln *Listener) takeIn(s int32) {
+	ln.queue.push(s)
+	ln.counts.ahead.Store(int64(ln.queue.len()))
 	if ln.share != nil { // who waits there for the end of an accept takes this one
 		ln.cancelAccept()
 	}

@@ -27,7 +27,7 @@ type Conn struct {
 	lendFrom atomic.Int32 // see SetZeroCopy
 	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
-	moves    atomic.Bool  // it is being moved: its place among those that are limited is the mover's, once it has ended
+	moves    atomic.Bool  // its place among those that are limited is with who moves it, see keepPlace
 	value    atomic.Pointer[any]
 
 	laddr *ownAddr // nil: not known; others may share it
@@ -210,7 +210,10 @@ func (o *connHooks) Tell(e handle.Event) {
 		c.settled()
 	case handle.Uncounted:
 		if n := c.acceptedBy(); n != nil {
-			n.gone(c.l, c.raddr.Addr(), c.moves.Swap(false))
+			n.gone(c.l)
+			if n.limits != nil && !c.moves.Swap(false) {
+				c.leavePlace()
+			}
 		}
 	case handle.Closed:
 		if c.atHand != nil {

@@ -161,7 +161,7 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 		if err := c.l.World().Passage(); err != nil {
 			return c.fail("detach", err)
 		}
-		p, err := c.part("detach", false)
+		p, err := c.part("detach")
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	if err != nil {
 		return nil, nil, c.fail("detach", err)
 	}
-	p, err := c.part("detach", false)
+	p, err := c.part("detach")
 	if err != nil {
 		conn.Close()
 		return nil, nil, err

@@ -26,28 +26,19 @@ type detachState struct {
 	lost   error  // why what was accepted was not sent
 }
 
-// part takes the connection from its loop, for another or for good. T, parks, whether cancelled or not.
-func (c *Conn) part(name string, moves bool) (*detachState, error) {
+// part takes the connection from its loop. T, parks, whether cancelled or not.
+func (c *Conn) part(name string) (*detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail(name, err)
 	}
 	p := new(detachState)
-	c.moves.Store(moves)
 	if c.detachState = p; !c.core.BeginCloseKeepFD() {
 		if err := c.partFromCopy(p); err != nil {
-			c.stays(moves)
 			return nil, c.fail(name, err)
 		}
 	}
 	c.core.AwaitClosed()
 	return p, nil
-}
-
-// stays says that the connection is not moved after all. If it has ended meanwhile, its place ends here.
-func (c *Conn) stays(moved bool) {
-	if from := c.acceptedBy(); moved && !c.moves.Swap(false) && from != nil {
-		from.limits.gone(c.raddr.Addr())
-	}
 }
 
 // partFromCopy is part of a connection of which a copy has bytes in hand, which are either gone then, or unread again.

@@ -204,6 +204,23 @@ func (m *limiter) gone(peer netip.Addr) {
 	next.wakeHeld()
 }
 
+// keepPlace has a connection keep its place beyond its end here, which its mover begins: what it becomes has it then.
+func (c *Conn) keepPlace() { c.moves.Store(true) }
+
+// stays says that it is not moved after all. If somebody else has ended it meanwhile, so does its place.
+func (c *Conn) stays() {
+	if !c.moves.Swap(false) {
+		c.leavePlace()
+	}
+}
+
+// leavePlace gives its place back. G.
+func (c *Conn) leavePlace() {
+	if from := c.acceptedBy(); from != nil {
+		from.limits.gone(c.raddr.Addr())
+	}
+}
+
 // peerOf is what counts as one peer. Of a link's own addresses each is another host.
 func peerOf(a netip.Addr) netip.Addr {
 	if a = a.Unmap(); !a.Is6() || a.IsLinkLocalUnicast() {
@@ -288,56 +305,28 @@ func (ln *Listener) unpop(s int32) {
 }
 
 // leaves is said where a call of Accept ends without a connection, and one may wait for its place: on a socket that
-// loops share another of them has it then.
+// loops share another of them has it then. The caller has access.
 func (ln *Listener) leaves() {
 	m := ln.counts.limits
 	if m == nil {
 		return
 	}
 	m.pass(ln)
-	if ln.share != nil {
-		for s, ok := ln.pop(); ok; s, ok = ln.pop() {
-			if !ln.share.handOn(ln, s) {
-				ln.unpop(s)
-				break
-			}
-		}
-	}
-	if ln.core.Closing() { // it may have been accepted behind what closes the queue
-		ln.backlog.take(ln.l, &ln.queue)
-	}
+	ln.handOnAll()
 }
 
-// handOn gives a connection to another listener of the socket.
-func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
-	s.mu.Lock()
-	others := slices.Clone(s.listeners)
-	s.mu.Unlock()
-	for _, to := range others {
-		if to == from {
-			continue
-		}
-		if to.l.Call(func() { to.handed(fd) }) {
-			from.member.add(-1)
-			to.member.add(1)
-			return true
-		}
-	}
-	return false
-}
-
-// handed takes in what another loop has accepted.
-func (ln *Listener) handed(s int32) {
-	if ln.core.Closing() {
-		if !ln.share.handOn(ln, s) {
-			ln.member.turnAway(ln.l, s)
-		}
+// handOnAll gives what waits for its place to another listener of a socket that loops share, if there is one. The
+// caller has access.
+func (ln *Listener) handOnAll() {
+	if ln.share == nil || ln.counts.limits == nil {
 		return
 	}
-	ln.queue.push(s)
-	ln.counts.ahead.Store(int64(ln.queue.len()))
-	ln.cancelAccept()
-	ln.core.Wake()
+	for s, ok := ln.pop(); ok; s, ok = ln.pop() {
+		if !ln.share.handOn(ln, s) {
+			ln.unpop(s)
+			return
+		}
+	}
 }
 
 // heldPause is how long a goroutine waits that finds no place, before it looks again.
@@ -389,13 +378,13 @@ func (ln *Listener) admitLate(s int32, closed error) (arrival, verdict, error) {
 			return a, v, nil
 		}
 		err := caller.Sleep(context.Background(), cmp.Or(pause, heldPause))
-		if !ln.backlog.mayHave() { // its time is over
+		switch {
+		case err == nil && ln.backlog.mayHave():
+		case ln.backlog.back(s):
+			return a, v, err
+		default: // its time is over
 			ln.member.turnAway(ln.l, s)
 			return a, v, closed
-		}
-		if err != nil {
-			ln.backlog.back(s)
-			return a, v, err
 		}
 	}
 }

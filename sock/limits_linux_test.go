@@ -62,6 +62,24 @@ func counts(set *sock.ListenerSet) (sum sock.ListenerStats) {
 	return sum
 }
 
+// askAll has clients connect and ask, and gives each that was answered.
+func askAll(t *testing.T, set *sock.ListenerSet, n int) (served chan client) {
+	t.Helper()
+	served = make(chan client, n)
+	for range n {
+		c := clientOf(t, set)
+		go func() {
+			p := []byte("?")
+			c.Write(p)
+			if _, err := io.ReadFull(c, p); err != nil {
+				t.Errorf("no answer: %v", err)
+			}
+			served <- c
+		}()
+	}
+	return served
+}
+
 // Never are more connections open than may be, on any loop, and each that waits gets its turn when one ends.
 func TestLimitsConns(t *testing.T) {
 	const most, clients = 2, 7
@@ -76,18 +94,7 @@ func TestLimitsConns(t *testing.T) {
 						lc.Limits = sock.Limits{Conns: most}
 						set := withLimits(t, network, lc)
 						s := serveSet(t, cfg, set, accept)
-						served := make(chan client, clients)
-						for range clients {
-							c := clientOf(t, set)
-							go func() {
-								p := []byte("?")
-								c.Write(p)
-								if _, err := io.ReadFull(c, p); err != nil {
-									t.Errorf("no answer: %v", err)
-								}
-								served <- c
-							}()
-						}
+						served := askAll(t, set, clients)
 						for i := range clients {
 							c := patience.Recv(t, "the next client's answer", served)
 							if i < clients-most {
@@ -128,18 +135,7 @@ func TestLimitsConnsThatMove(t *testing.T) {
 			})
 		}))
 		const clients = 5 // of which all but one wait
-		served := make(chan client, clients)
-		for range clients {
-			c := clientOf(t, set)
-			go func() {
-				p := []byte("?")
-				c.Write(p)
-				if _, err := io.ReadFull(c, p); err != nil {
-					t.Errorf("no answer: %v", err)
-				}
-				served <- c
-			}()
-		}
+		served := askAll(t, set, clients)
 		for range clients {
 			c := patience.Recv(t, "the next client's answer", served)
 			if n, _ := sock.Limited(set); n != 1 {
@@ -173,7 +169,7 @@ func TestLimitsConnsPerPeer(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, accept := range servers {
 			t.Run(name, func(t *testing.T) {
-				var said lines
+				var said bytes.Buffer // of one caller at a time, by the handler
 				cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
 				set := withLimits(t, "tcp", sock.ListenConfig{Limits: sock.Limits{ConnsPerPeer: 2,
 					Rate: 1e-3, Burst: 4}}) // which those that are refused take nothing of
@@ -212,24 +208,6 @@ func TestLimitsConnsPerPeer(t *testing.T) {
 			})
 		}
 	})
-}
-
-// lines is a Writer for several callers.
-type lines struct {
-	mu  ringo.Mutex
-	all bytes.Buffer
-}
-
-func (w *lines) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.all.Write(p)
-}
-
-func (w *lines) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.all.String()
 }
 
 // A wait for a place ends with whoever waits, and the connection is the next one's. Close ends it as well, and what was
@@ -292,6 +270,57 @@ func TestLimitsWaitsEnd(t *testing.T) {
 			}
 			c.Close()
 		})
+	})
+}
+
+// What one loop holds on a socket that all share is another's when nobody waits there any more, or the listener closes.
+func TestLimitsHandOn(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, network := range []string{"tcp", "unix"} {
+			for name, end := range map[string]func(accepts *ringo.Task, ln *sock.Listener){
+				"cancel": func(accepts *ringo.Task, _ *sock.Listener) { accepts.Cancel() },
+				"Close":  func(_ *ringo.Task, ln *sock.Listener) { ln.Close() },
+			} {
+				t.Run(network+"/"+name, func(t *testing.T) {
+					set := withLimits(t, network, sock.ListenConfig{OneSocket: true,
+						Limits: sock.Limits{Rate: 1e-3, Burst: 1}}) // so the second waits for long
+					first, second := clientOf(t, set), clientOf(t, set)
+					var held, taken ringo.WaitGroup
+					held.Add(1)
+					taken.Add(1)
+					s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
+						has := func() bool { return ln.Stats().Ahead == 1 }
+						if l.Index() > 0 {
+							defer taken.Done()
+							held.Wait()
+							socktest.EventuallyOn(t, l, "the other loop has it", has)
+							return nil
+						}
+						c, err := ln.AcceptConn()
+						if err != nil {
+							return err
+						}
+						defer c.Close()
+						accepts := l.Go(func() {
+							if c, err := ln.AcceptConn(); err == nil {
+								t.Error("there was a token")
+								c.Close()
+							}
+						})
+						socktest.EventuallyOn(t, l, "it is held", has)
+						end(accepts, ln)
+						accepts.Wait()
+						held.Done()
+						taken.Wait() // or the function's end closes the listener, cancelled or not
+						return nil
+					})
+					patience.Done(t, "the loops' end", s.done)
+					s.stop()
+					leave(first, second)
+				})
+			}
+		}
 	})
 }
 

@@ -65,7 +65,9 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 			return got, nil
 		}
 		if err := ln.over(); err != nil {
-			ln.leaves()
+			if ln.leaves(); ln.core.Closing() { // one may have come behind what closes the queue
+				ln.backlog.take(ln.l, &ln.queue)
+			}
 			ln.share.lookAgain(ln)
 			return got, err
 		}
@@ -107,6 +109,32 @@ func (s *sharedSocket) lookAgain(but *Listener) {
 		if ln != but {
 			ln.l.Call(ln.cancelAccept)
 		}
+	}
+}
+
+// handOn gives a connection that waits for its place to another listener. G.
+func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
+	s.mu.Lock()
+	others := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	for _, to := range others {
+		if to != from && to.l.Call(func() { to.handed(fd) }) {
+			from.member.add(-1)
+			to.member.add(1)
+			return true
+		}
+	}
+	return false
+}
+
+// handed takes in what another loop has handed on. If the listener closes, whoever has it then does.
+func (ln *Listener) handed(s int32) {
+	switch {
+	case !ln.core.Closing():
+		ln.takeIn(s)
+	case !ln.share.handOn(ln, s):
+		ln.queue.push(s)
+		ln.backlog.take(ln.l, &ln.queue)
 	}
 }
 

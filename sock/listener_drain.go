@@ -63,8 +63,11 @@ func (ln *Listener) closeForLate() {
 // takeLast takes in who has connected, the moment before the descriptor is closed.
 func (ln *Listener) takeLast() {
 	q := &ln.backlog
-	q.take(ln.l, &ln.queue)
-	if !q.mayHave() {
+	kept := q.mayHave()
+	if !kept {
+		ln.handOnAll()
+	}
+	if q.take(ln.l, &ln.queue); !kept {
 		return
 	}
 	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
@@ -141,11 +144,14 @@ func (q *backlog) push(s int32) {
 	q.queue.push(s)
 }
 
-// back makes one that was popped the first again.
-func (q *backlog) back(s int32) {
+// back makes one that was popped the first again, unless nothing is kept any more.
+func (q *backlog) back(s int32) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.queue.back(s)
+	if q.kept {
+		q.queue.back(s)
+	}
+	return q.kept
 }
 
 func (q *backlog) pop() (int32, bool) {

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -76,14 +75,10 @@ type acceptCounts struct {
 	member                             *member // of the set that the listener is of; nil: of none
 }
 
-// gone counts a connection that is closed, or is no longer of this package, and was the loop's. One that moves goes on,
-// and keeps its place.
-func (n *acceptCounts) gone(l *loop.Loop, peer netip.Addr, moves bool) {
+// gone counts a connection that is closed, or is no longer of this package, and was the loop's.
+func (n *acceptCounts) gone(l *loop.Loop) {
 	n.closed.Add(1)
 	n.member.on(l).add(-1)
-	if !moves {
-		n.limits.gone(peer)
-	}
 }
 
 // endQueue has nobody ask about the queue any more, because the descriptor will be closed.

@@ -50,8 +50,10 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 		return nil, c.fail("move", err)
 	}
 	to := c.away(l)
-	p, err := c.part("move", true)
+	c.keepPlace()
+	p, err := c.part("move")
 	if err != nil {
+		c.stays()
 		to.add(-1)
 		return nil, err
 	}
@@ -63,9 +65,7 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 			c.l.Kernel().SetLinger(p.fd, 0)
 		}
 		c.l.Kernel().Close(p.fd)
-		if from := c.acceptedBy(); from != nil {
-			from.limits.gone(c.raddr.Addr())
-		}
+		c.leavePlace()
 		return nil, c.fail("move", errTargetEnded)
 	}
 	return moved, nil

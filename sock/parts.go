@@ -19,7 +19,11 @@ func init() {
 		}
 		h.(*Listener).core.CloseSoon()
 	}
-	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.gone(ln.(*Listener).l, netip.Addr{}, false) }
+	handle.Sockets.Closed = func(ln any) {
+		n := ln.(*Listener).counts
+		n.gone(ln.(*Listener).l)
+		n.limits.gone(netip.Addr{})
+	}
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
 	handle.Sockets.Ends = func(conn any, fn func()) { conn.(*Conn).endsBy(fn) }
@@ -62,7 +66,7 @@ func (ln *Listener) acceptFD() (int32, error) {
 
 // takeParts takes the connection out of its handle, which is closed for everybody.
 func (c *Conn) takeParts() (handle.Parts, error) {
-	p, err := c.part("detach", false)
+	p, err := c.part("detach")
 	if err != nil {
 		return handle.Parts{}, err
 	}

@@ -226,11 +226,11 @@ func (c *Conn) moveServed(to *member) bool {
 		return false
 	}
 	p := new(detachState)
-	c.moves.Store(true)
+	c.keepPlace()
 	c.serve.running, c.detachState = true, p
 	if !c.core.Replace() || !c.core.BeginCloseKeepFD() {
 		c.serve.running, c.detachState = false, nil
-		c.stays(true)
+		c.stays()
 		return false
 	}
 	away, home := c.away(to.l), c.away(c.l)
