@@ -126,7 +126,7 @@ func (l *Loop) Sleep(d time.Duration) error {
 
 // Yield parks the running task until all other ready tasks have run and the loop has polled the kernel: for long work
 // between waits. A cancel does not shorten it. Only a task may call it. Tasks whose calls never need to wait yield by
-// themselves after a while.
+// themselves after a while. A task of a Class waits for its class's turn.
 func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
 
 // Call runs fn as a task of the loop and waits until it has ended: a task parks, a goroutine blocks. It returns fn's

@@ -31,6 +31,7 @@ var handles = map[string]reflect.Type{
 	"Cond":         reflect.TypeFor[ringo.Cond](),
 	"Semaphore":    reflect.TypeFor[ringo.Semaphore](),
 	"WaitGroup":    reflect.TypeFor[ringo.WaitGroup](),
+	"Class":        reflect.TypeFor[ringo.Class](),
 	"Chan":         reflect.TypeFor[ringo.Chan[int]](),
 	"Barrier":      reflect.TypeFor[ringo.Barrier](),
 	"Watch":        reflect.TypeFor[ringo.Watch[int]](),

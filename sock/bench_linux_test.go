@@ -988,3 +988,101 @@ func procsEcho(b *testing.B, conns, loops, procs int) {
 	})
 	report(b, slices.Concat(took...))
 }
+
+// BenchmarkEchoBesideBackground is how long 64 bytes take there and back, of a client that blocks in a thread of its
+// own, while three tasks of the server's loop compute: in no class, or together in one with a tenth of the weight that
+// the connection's task has. What the tasks get of the loop is told as well. Needs thousands of rounds: -benchtime
+// 20000x.
+func BenchmarkEchoBesideBackground(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		tasks  int
+		weight int // 0: no class
+	}{{"alone", 0, 0}, {"no class", 3, 0}, {"class of 10", 3, 10}} {
+		b.Run(c.name, func(b *testing.B) {
+			ln, err := sock.Reserve("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer ln.Close()
+			client := make(chan []time.Duration, 1)
+			go func() {
+				runtime.LockOSThread()
+				client <- roundTrips(b, ln.Addr().String())
+			}()
+			var computed, began time.Duration
+			err = ringo.Run(b.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+				ln, err := ln.Listen(l)
+				if err != nil {
+					return err
+				}
+				over, class := false, ringo.NewClass("background", max(1, c.weight))
+				for range c.tasks {
+					compute := func() error {
+						for x := byte(0); !over; x++ {
+							at := threadTime()
+							useStack(x)
+							computed += threadTime() - at
+							if l.NeedYield() {
+								l.Yield()
+							}
+						}
+						return nil
+					}
+					if c.weight == 0 {
+						l.Go(func() { compute() })
+					} else {
+						l.Go(func() { l.WithClass(class, compute) })
+					}
+				}
+				conn, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				began, computed = threadTime(), 0
+				_, err = io.Copy(conn, conn)
+				began = threadTime() - began
+				over = true
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			took := <-client
+			slices.Sort(took)
+			us := func(d time.Duration) float64 { return float64(d) / 1e3 }
+			b.ReportMetric(us(took[len(took)/2]), "p50-µs")
+			b.ReportMetric(us(took[len(took)*99/100]), "p99-µs")
+			b.ReportMetric(float64(computed)/float64(began), "computed")
+		})
+	}
+}
+
+func roundTrips(b *testing.B, addr string) (took []time.Duration) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Error(err)
+		return []time.Duration{0}
+	}
+	f, err := c.(*net.TCPConn).File() // which blocks
+	c.Close()
+	if err != nil {
+		b.Error(err)
+		return []time.Duration{0}
+	}
+	defer f.Close()
+	fd := int(f.Fd())
+	var p [64]byte
+	for b.Loop() {
+		at := time.Now()
+		if _, err := unix.Write(fd, p[:]); err != nil {
+			b.Error(err)
+		}
+		if n, err := unix.Read(fd, p[:]); err != nil || n != len(p) {
+			b.Errorf("%d bytes, %v", n, err)
+		}
+		took = append(took, time.Since(at))
+	}
+	return took
+}

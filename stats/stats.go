@@ -42,6 +42,8 @@ type Loop struct {
 	Ops    []Op // by kind, for operations that were used
 	Driver Driver
 
+	Classes []Class // of tasks, those that have any on the loop; see ringo.NewClass
+
 	Lanes []Lane // calls that run on ordinary goroutines, for all loops of the Run
 }
 
@@ -55,6 +57,14 @@ type Lane struct {
 	Waited  uint64        // calls that had to wait and have run since
 	Longest time.Duration // the longest of their waits
 	Waits   Histogram     // waits of all calls that have begun; 0 for calls that got a slot at once
+}
+
+// A Class counts what tasks of a ringo.Class have had of a loop.
+type Class struct {
+	Name   string
+	Weight int
+	Tasks  int           // that have not finished
+	CPU    time.Duration // that they have used
 }
 
 // A Pool describes a pool of buffers.

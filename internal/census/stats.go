@@ -24,6 +24,7 @@ func (r *Record) snapshot() stats.Loop {
 		Leases:  ring.Leases() + plain.Leases() + large.Leases(),
 		Pools:   []stats.Pool{poolStats("ring", ring), poolStats("plain", plain), poolStats("large", large)},
 		Driver:  l.Look().DriverStats(), Lanes: l.Set().Lanes().Stats(),
+		Classes: l.Look().Shares(),
 	}
 	for k := range loop.Kinds {
 		if opened, open := l.Look().CountedHandles(k); opened > 0 {

@@ -91,6 +91,11 @@ type Bounded interface {
 	Bound() (int32, error)
 }
 
+// Noticing is a driver that can tell without a call whether a Wait would find something. It may have come a moment ago.
+type Noticing interface {
+	Noticed() bool
+}
+
 // Info describes an open driver. Of stats.Info it has all but Run.
 type Info struct {
 	stats.Info

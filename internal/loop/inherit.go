@@ -10,6 +10,7 @@ import (
 type Inherited struct {
 	labels labels.Set
 	values context.Context // nil: those of Run's alone
+	class  *Class          // nil: none
 }
 
 // Inherited is what tasks of the loop have that the caller starts. G.
@@ -25,21 +26,28 @@ func (l *Loop) Inherited() Inherited {
 func inheritedFrom(t *Task) Inherited {
 	i := Inherited{labels: labels.Current()}
 	if t != nil {
-		if x := t.ext.Load(); x != nil && (x.limit != nil || x.values != nil) {
+		x := t.ext.Load()
+		if x != nil && (x.limit != nil || x.values != nil) {
 			i.values = x.valuesNow(t)
+		}
+		if x != nil {
+			i.class = x.share.class()
 		}
 	}
 	return i
 }
 
 // None reports whether there is nothing.
-func (i Inherited) None() bool { return i.labels.None() && i.values == nil }
+func (i Inherited) None() bool { return i.labels.None() && i.values == nil && i.class == nil }
 
 // Inherit gives the running task, which has just begun, what it has of who started it. T.
 func (l *Loop) Inherit(i Inherited) {
 	l.ApplyLabels(i.labels)
 	if i.values != nil {
 		l.cur.extension().values = i.values
+	}
+	if i.class != nil {
+		l.joinClass(l.cur.extension(), i.class)
 	}
 }
 
@@ -60,6 +68,7 @@ type heir struct {
 func (h *heir) Run() {
 	if l, _ := Current(); l != nil {
 		l.Inherit(h.of)
+		l.awaitShare()
 	}
 	h.Job.Run()
 }

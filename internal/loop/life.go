@@ -83,6 +83,7 @@ func (e *life) open() error {
 		return err
 	}
 	l.drv = drv
+	l.stint.notices, _ = drv.(driver.Noticing)
 	l.ops.plain, _ = drv.(driver.Plain)
 	l.info = drv.Info()
 	l.out.open(l)

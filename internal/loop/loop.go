@@ -37,6 +37,8 @@ type Loop struct {
 	ready   runQueue
 	yielded TaskList // for the next turn
 	charged charges
+	shares  *shares // nil: no task was of a class
+	stint   stint
 	workers workerPool
 	tasks   tasks
 
@@ -157,6 +159,9 @@ func (l *Loop) Ready(t *Task) {
 	// thousand parked stacks don't stay there by themselves.
 	t.w.g.Prefetch(t.w.sp)
 	t.w.sp = 0
+	if l.shares != nil && l.shares.takes(t) {
+		return
+	}
 	if sampled(l.ready.tail) {
 		l.ready.noteReady()
 	}

@@ -43,6 +43,8 @@ type taskExt struct {
 	name     string          // see GoNamed
 	rear     bool            // see GoBackground
 	labels   labels.Set      // of who started it, until it begins
+	class    *Class          // likewise
+	share    *share          // its class's, once it has begun
 	values   context.Context // of who started it, see Inherited
 	ctx      context.Context // the loop thread's, as cancel
 	cancel   context.CancelFunc
@@ -68,7 +70,7 @@ func (t *Task) extension() *taskExt {
 func (t *Task) inherit(i Inherited) {
 	if !i.None() {
 		x := t.extension()
-		x.labels, x.values = i.labels, i.values
+		x.labels, x.values, x.class = i.labels, i.values, i.class
 	}
 }
 
@@ -128,6 +130,7 @@ func (t *Task) finish(err error) {
 		if x.limit != nil {
 			x.dropLimits()
 		}
+		l.leaveClass(x)
 		x.values, x.observed, x.onLost = nil, nil, nil
 	}
 	if t == w.anon { // for the next job

@@ -125,8 +125,11 @@ func (l *Loop) runReady() {
 		l.ready.most = max(l.ready.most, n)
 		l.runsTask()
 	}
-	for l.runs() {
-		l.runUntilExit()
+	l.stint.begin(0)
+	if l.shares == nil || !l.shares.run() {
+		for l.runs() {
+			l.runUntilExit()
+		}
 	}
 	l.mark.Clear()
 	l.cur = nil
@@ -140,11 +143,7 @@ func (l *Loop) runs() bool {
 // runUntilExit runs ready items until there are none or the budget is spent, or
 // until a worker is lost to runtime.Goexit.
 func (l *Loop) runUntilExit() {
-	defer func() {
-		if v := recover(); v != nil && v != any(sentinel) {
-			panic(v)
-		}
-	}()
+	defer exits()
 	for l.runs() {
 		if it := l.ready.peek(0); it.resumes() {
 			t := it.task
@@ -164,6 +163,13 @@ func (l *Loop) runUntilExit() {
 			l.workers.idle, w.next = w.next, nil
 		}
 		l.switchTo(w)
+	}
+}
+
+// exits is deferred by what runs tasks, of which one may end its worker.
+func exits() {
+	if v := recover(); v != nil && v != any(sentinel) {
+		panic(v)
 	}
 }
 
@@ -219,7 +225,8 @@ func (l *Loop) enter(deadline int64) error {
 }
 
 func (l *Loop) busy() bool {
-	return l.ready.len() > 0 || !l.yielded.Empty() || l.done.Len() > 0 || l.inbox.waiting()
+	return l.ready.len() > 0 || !l.yielded.Empty() || l.done.Len() > 0 || l.inbox.waiting() ||
+		l.shares != nil && l.shares.waiting > 0
 }
 
 // spinner remembers whether looking before sleeping paid lately.

@@ -160,8 +160,7 @@ func (w *worker) beginNext() bool {
 	l.charged.items++
 	l.mark.Again()
 	w.begin(it.task)
-	l.tasks.next = it.job
-	named, labelled := false, l.cfg.LabelTasks
+	named, labelled, shared := false, l.cfg.LabelTasks, false
 	var of labels.Set
 	if it.task == nil {
 		w.code = it.job.Code()
@@ -174,6 +173,9 @@ func (w *worker) beginNext() bool {
 		w.code = code.Of(it.task.fn)
 		if x := it.task.ext.Load(); x != nil {
 			named, labelled, of, x.labels = x.name != "", true, x.labels, labels.Set{}
+			if shared = x.class != nil; shared {
+				l.joinClass(x, x.class)
+			}
 		}
 	}
 	if labelled {
@@ -182,6 +184,10 @@ func (w *worker) beginNext() bool {
 	if l.observer != nil && (l.seen || named) {
 		l.observer.TaskBegins(l.cur)
 	}
+	if shared {
+		l.awaitShare()
+	}
+	l.tasks.next = it.job
 	return true
 }
 

@@ -81,6 +81,7 @@ func (d taken) Wait(deadline int64, done *driver.Queue) error {
 var atOnce = map[string]bool{
 	"poll_collects_what_is_done":              true,
 	"late_and_all_is_told":                    true,
+	"noticed_before_a_wait":                   true,
 	"full_send_to_a_reader_that_leaves":       true,
 	"a_full_send_that_went_in_part":           true,
 	"a_full_send_that_went_in_part:_by_close": true,

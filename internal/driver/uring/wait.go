@@ -146,6 +146,9 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	return woken
 }
 
+// Noticed reports whether there are completions, or work of the kernel's that makes some.
+func (d *ring) Noticed() bool { return d.r.CQReady() > 0 || d.r.NeedsEnter() }
+
 // waitsForRoom reports whether there is something that the SQ had no room for.
 func (d *ring) waitsForRoom() bool { return len(d.cancels) > 0 || !d.backlog.Empty() }
 

@@ -3,6 +3,7 @@
 package drivertest
 
 import (
+	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -20,6 +21,7 @@ var pollCases = []testCase{
 	{name: "roughly", run: pollRough},
 	{name: "multishot at each arrival", run: pollEachArrival},
 	{name: "multishot is no level", run: pollNoLevel},
+	{name: "noticed before a wait", run: pollNoticed},
 }
 
 // wantMask waits for a poll that completes once, with these bits among others.
@@ -104,6 +106,23 @@ func pollMany(h *harness) {
 	for _, c := range calls {
 		c.wantMask(sys.PollIn)
 	}
+}
+
+// pollNoticed is for a driver.Noticing. Others have nothing to notice, and pass.
+func pollNoticed(h *harness) {
+	f, p := h.pair()
+	c := h.poll(f, sys.PollIn).submit().wantPending()
+	d, ok := h.d.(driver.Noticing)
+	notices := func(when string, want bool) {
+		if ok && d.Noticed() != want {
+			h.Errorf("%s the driver says Noticed: %t", when, !want)
+		}
+	}
+	notices("before anything has come", false)
+	p.write("x")
+	notices("before a Wait tells what has come", true)
+	c.wantMask(sys.PollIn)
+	notices("when all is told", false)
 }
 
 // news waits for a completion of a multishot poll, and gives the poll that goes on:

@@ -42,7 +42,7 @@ var parks = map[string]string{
 var rarely = map[string]string{
 	// Go parks in a Group that is full, Handles and Tasks of another loop, Do while another runs its function, and the
 	// others if their functions do.
-	"ringo": "Do Go Handles Tasks WithContext WithTimeout",
+	"ringo": "Do Go Handles Tasks WithClass WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve ReservePackets SyscallConn",
 	// Until a message to the service manager is away.

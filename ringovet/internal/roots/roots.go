@@ -45,6 +45,7 @@ var entries = []Entry{
 	{"(*ringo.Loop).OnDrain", 0, Task},
 	{"(*ringo.Loop).WithTimeout", 1, Caller},
 	{"(*ringo.Loop).WithContext", 1, Caller},
+	{"(*ringo.Loop).WithClass", 1, Caller},
 	{"(*ringo.Loop).Offload", 0, Goroutine},
 	{"(*ringo.Loop).Compute", 0, Goroutine},
 	{"(*ringo.Group).Go", 0, Task},

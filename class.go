@@ -1,0 +1,67 @@
+package ringo
+
+import (
+	"fmt"
+
+	"ringo/internal/loop"
+)
+
+// A Class is a kind of task, such as compaction or replication, that gets its share of each loop's CPU time. While
+// tasks of several classes are ready on a loop, each class gets time in proportion to its weight, however many tasks it
+// has; a class that has nothing to do saves nothing up. All tasks that are in no class have a weight of 100 together.
+//
+// Tasks are not interrupted: a share is fair as far as tasks park, or yield when Loop.NeedYield says so. Calls of
+// Offload and Compute run on other threads and are not counted, nor is the kernel's work for a task's operations.
+//
+// A Class is for any number of loops and Runs. A loop looks at each class that has tasks on it, so make tens of
+// classes, not one for each request. NewClass makes it; the zero Class has no name, and a weight of 100.
+type Class struct{ c loop.Class }
+
+// NewClass makes a class with a weight from 1 to 10000. The name is for Loop.Stats. It panics if the weight is outside
+// that range. Any goroutine may call it.
+func NewClass(name string, weight int) *Class {
+	c := &Class{c: loop.Class{Name: name}}
+	c.setWeight("NewClass", weight)
+	return c
+}
+
+// SetWeight changes the weight, from now on. It panics if the weight is not from 1 to 10000. Any goroutine may call it.
+func (c *Class) SetWeight(weight int) { c.setWeight("Class.SetWeight", weight) }
+
+func (c *Class) setWeight(method string, weight int) {
+	if c == nil {
+		panic("ringo: " + method + " of a nil Class")
+	}
+	if weight < loop.WeightMin || weight > loop.WeightMax {
+		panic(fmt.Sprintf("ringo: %s: weight %d: want %d to %d", method, weight, loop.WeightMin, loop.WeightMax))
+	}
+	c.c.SetWeight(weight)
+}
+
+// WithClass calls fn and returns its error. Inside fn the running task belongs to class c, or to no class if c is nil,
+// and so do the tasks that fn starts, for as long as they run. Blocks may be nested; when fn has returned, or panicked,
+// the task is in its former class again. Only a task may call WithClass; it parks until its class has its turn.
+func (l *Loop) WithClass(c *Class, fn func() error) error {
+	e := l.task("Loop.WithClass")
+	wantFunc(fn != nil, "Loop.WithClass")
+	if c == nil {
+		return e.WithClass(nil, fn)
+	}
+	return e.WithClass(&c.c, fn)
+}
+
+// NeedYield reports whether the running task, which computes for long, should call Yield now: a completion, a message
+// or a timer has arrived for the loop, or the task has run for long enough while others may be waiting. Call it often,
+// such as after each block of a compaction:
+//
+//	for it.Next() {
+//		merge(it)
+//		if l.NeedYield() {
+//			l.Yield()
+//		}
+//	}
+//
+// On io_uring it notices completions by two loads, and says true after 1 ms in any case. The other drivers can't tell
+// without a system call: there it says true after 50 µs. It looks at the clock every 2 µs or so. Only a task may call
+// it; it does not park.
+func (l *Loop) NeedYield() bool { return l.task("Loop.NeedYield").NeedYield() }

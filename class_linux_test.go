@@ -1,0 +1,71 @@
+//go:build linux
+
+package ringo_test
+
+import (
+	"testing"
+
+	"ringo"
+	"ringo/sim"
+)
+
+// Beside tasks in no class that are ready all the time, and many of another class, one of a small weight goes on, as
+// much as its weight is; and a task in none that has waited has its turn before them.
+func TestClassesInAWorld(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		small, big := ringo.NewClass("small", 10), ringo.NewClass("big", 200)
+		var ran struct{ small, big, none int }
+		stop := false
+		tasks := []*ringo.Task{
+			inClass(l, small, &stop, func() { ran.small++; l.Yield() }),
+			l.Go(func() {
+				for !stop {
+					ran.none++
+					l.Yield()
+				}
+			}),
+		}
+		for range 50 {
+			tasks = append(tasks, inClass(l, big, &stop, func() { ran.big++; l.Yield() }))
+		}
+		waits := l.Go(func() {
+			for range 100 {
+				l.Sleep(1)
+				before := ran
+				l.Sleep(1)
+				// The timer fires in one of the next turns, and a turn is one class's.
+				if n := ran.big - before.big; n > 3*50 {
+					t.Errorf("%d others ran while a task in no class was ready", n)
+				}
+			}
+		})
+		for ran.none < 10_000 {
+			l.Yield()
+		}
+		// A class that comes late, or has been idle, has not saved up what it has not had.
+		late, n := ringo.NewClass("late", 100), 0
+		tasks = append(tasks, inClass(l, late, &stop, func() { n++; l.Yield() }))
+		for end := ran.none + 1000; ran.none < end; {
+			l.Yield()
+		}
+		if n < 1500 || n > 2500+1000 { // a millisecond is what is lent
+			t.Errorf("a class of 100 that came late ran %d times beside 2000", n)
+		}
+		for end := ran.none + 9000; ran.none < end; {
+			l.Yield()
+		}
+		stop = true
+		for _, task := range append(tasks, waits) {
+			task.Wait()
+		}
+		// Two tasks in no class are always ready, this one and the one that counts.
+		all := 2 * ran.none
+		if got := float64(ran.small) / float64(all); got < 0.08 || got > 0.12 {
+			t.Errorf("%d of a weight of 10 beside %d of 100", ran.small, all)
+		}
+		if got := float64(ran.big) / float64(all); got < 1.6 || got > 2.4 {
+			t.Errorf("%d of a weight of 200 beside %d of 100", ran.big, all)
+		}
+		return nil
+	})
+}

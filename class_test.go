@@ -1,0 +1,280 @@
+package ringo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/stats"
+)
+
+// inClass starts a task of a class that calls fn again and again, and yields when it should, until stop.
+func inClass(l *ringo.Loop, c *ringo.Class, stop *bool, fn func()) *ringo.Task {
+	return l.Go(func() {
+		l.WithClass(c, func() error {
+			for !*stop {
+				fn()
+				if l.NeedYield() {
+					l.Yield()
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// classes are those that have tasks on the loop.
+func classes(l *ringo.Loop) (all []stats.Class) {
+	all = l.Stats().Classes
+	slices.SortFunc(all, func(a, b stats.Class) int { return b.Weight - a.Weight })
+	return all
+}
+
+// Classes have the CPU time that their weights say, however many tasks they have.
+func TestClassShares(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			heavy, light := ringo.NewClass("heavy", 1000), ringo.NewClass("light", 1000)
+			light.SetWeight(250)
+			stop, sum := false, 0
+			compute := func() {
+				for i := range 1000 {
+					sum += i
+				}
+			}
+			tasks := []*ringo.Task{inClass(l, heavy, &stop, compute)}
+			for range 5 {
+				tasks = append(tasks, inClass(l, light, &stop, compute))
+			}
+			var got []stats.Class
+			for len(got) < 2 || got[0].CPU < 100*time.Millisecond {
+				l.Sleep(time.Millisecond)
+				got = classes(l)
+			}
+			if ratio := float64(got[0].CPU) / float64(got[1].CPU); ratio < 3 || ratio > 5 {
+				t.Errorf("classes of 1000 and 250 have had %v and %v", got[0].CPU, got[1].CPU)
+			}
+			if got[0].Name != "heavy" || got[0].Tasks != 1 || got[1].Name != "light" || got[1].Tasks != 5 {
+				t.Errorf("the classes are %v", got)
+			}
+			stop = true
+			for _, task := range tasks {
+				task.Wait()
+			}
+			if got := classes(l); len(got) > 0 {
+				t.Errorf("%v when no task is left", got)
+			}
+		})
+	})
+}
+
+// What a task of a class starts is of that class, and what it has started stays there; a block of no class is of none.
+func TestClassInherits(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			c, other := ringo.NewClass("c", 100), ringo.NewClass("other", 7)
+			of := func(l *ringo.Loop) (names string) {
+				for _, c := range classes(l) {
+					names += fmt.Sprintf("%s:%d ", c.Name, c.Tasks)
+				}
+				return names
+			}
+			is := func(where, want string) {
+				if got := of(l); got != want {
+					t.Errorf("%s: the classes are %q, want %q", where, got, want)
+				}
+			}
+			ways := map[string]func(fn func()){
+				"Go":        func(fn func()) { l.Go(fn).Wait() },
+				"GoNamed":   func(fn func()) { l.GoNamed("its", fn).Wait() },
+				"Post":      func(fn func()) { ended(l, fn, func(fn func()) { l.Post(fn) }) },
+				"AfterFunc": func(fn func()) { ended(l, fn, func(fn func()) { l.AfterFunc(0, fn) }) },
+				"Call":      func(fn func()) { l.Call(func() error { fn(); return nil }) },
+				"by way of another loop": func(fn func()) {
+					for _, o := range l.Loops() {
+						if o != l {
+							o.Call(func() error {
+								if got := of(o); got != "c:1 " {
+									t.Errorf("on the other loop the classes are %q", got)
+								}
+								l.Go(fn).Wait()
+								return nil
+							})
+						}
+					}
+				},
+			}
+			err := l.WithClass(c, func() error {
+				for name, start := range ways {
+					start(func() { is(name, "c:2 ") })
+					is("behind "+name, "c:1 ")
+				}
+				l.WithClass(c, func() error { is("the same again", "c:1 "); return nil })
+				l.WithClass(other, func() error { is("another", "c:1 other:1 "); return nil })
+				is("behind another", "c:1 ")
+				return l.WithClass(nil, func() error {
+					l.Go(func() { is("none", "c:1 ") }).Wait()
+					return errors.New("fn's")
+				})
+			})
+			if err == nil || err.Error() != "fn's" {
+				t.Errorf("WithClass: %v", err)
+			}
+			is("at the end", "")
+		})
+	})
+}
+
+// ended has fn run as a task, and waits for its end.
+func ended(l *ringo.Loop, fn func(), start func(func())) {
+	ran := false
+	start(func() { fn(); ran = true })
+	for !ran {
+		l.Yield()
+	}
+}
+
+// However a task of a class ends, or is ended, the class goes with the last one.
+func TestClassEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		c := ringo.NewClass("c", 1)
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			for name, end := range map[string]func(){
+				"panic":           func() { panic("its own") },
+				"Goexit":          func() { runtime.Goexit() },
+				"Goexit in a job": func() { l.Post(runtime.Goexit) },
+				"recovered panic": func() {
+					defer func() { recover() }()
+					l.WithClass(ringo.NewClass("inner", 1), func() error { panic("for the test") })
+				},
+			} {
+				l.Go(func() { l.WithClass(c, func() error { end(); return nil }) }).Wait()
+				for len(classes(l)) > 0 {
+					if l.Yield(); l.Stats().Tasks == 1 { // Stats may have been before the job's end
+						break
+					}
+				}
+				if got := classes(l); len(got) > 0 {
+					t.Errorf("%s: %v are left", name, got)
+				}
+			}
+			task := l.Go(func() {
+				err := l.WithClass(c, func() error { return l.Sleep(time.Hour) })
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("Sleep in a class, cancelled: %v", err)
+				}
+				err = l.WithClass(c, func() error { return l.Sleep(0) }) // it waits for its turn all the same
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("the next one: %v", err)
+				}
+			})
+			l.Yield()
+			task.Cancel()
+			task.Wait()
+		})
+		// The Run ends while tasks of a class are ready all the time.
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		cfg.Grace = -1
+		err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+			for range 10 {
+				l.Go(func() {
+					l.WithClass(c, func() error {
+						for l.Context().Err() == nil {
+							l.Yield()
+						}
+						return nil
+					})
+				})
+			}
+			l.Yield()
+			cancel()
+			return nil
+		})
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// A task that computes hears soon of what has come, long before its time is over.
+func TestNeedYield(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			computes := func() (calls int) {
+				for calls = 1; !l.NeedYield(); calls++ {
+				}
+				return calls
+			}
+			computes() // the time is over, and so it is for the next that asks in this turn
+			if n := computes(); n != 1 {
+				t.Errorf("%d calls until the next says that the task is to yield", n)
+			}
+			var c ringo.Chan[bool]
+			receives := false
+			receive := func(class *ringo.Class) {
+				l.Go(func() { l.WithClass(class, func() error { receives = true; c.Recv(); return nil }) })
+			}
+			here, other := ringo.NewClass("here", 1), ringo.NewClass("other", 1)
+			for what, f := range map[string]struct {
+				before, happens func()
+				in              *ringo.Class
+			}{
+				"message": {happens: func() {
+					sent := make(chan bool)
+					go func() { l.Post(func() {}); close(sent) }()
+					<-sent
+				}},
+				"timer":              {happens: func() { l.AfterFunc(0, func() {}) }},
+				"class":              {func() { receive(other) }, func() { c.Send(true) }, nil},
+				"another class":      {func() { receive(other) }, func() { c.Send(true) }, here},
+				"a task of no class": {func() { receive(nil) }, func() { c.Send(true) }, here},
+			} {
+				if receives = f.before == nil; !receives {
+					f.before()
+				}
+				l.WithClass(f.in, func() error {
+					for l.Yield(); !receives; {
+						l.Yield()
+					}
+					f.happens()
+					// The clock is looked at each 256 calls at least. By its time alone it would be some 10,000.
+					if n := computes(); n > 1000 {
+						t.Errorf("%s: noticed after %d calls", what, n)
+					}
+					return nil
+				})
+			}
+		})
+	})
+}
+
+func TestClassRefuses(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		call func(l *ringo.Loop)
+	}{
+		{"ringo: NewClass: weight 0: want 1 to 10000", func(*ringo.Loop) { ringo.NewClass("", 0) }},
+		{"ringo: NewClass: weight 10001: want 1 to 10000", func(*ringo.Loop) { ringo.NewClass("", 10001) }},
+		{"ringo: Class.SetWeight: weight -1: want 1 to 10000", func(*ringo.Loop) {
+			ringo.NewClass("", 1).SetWeight(-1)
+		}},
+		{"ringo: Class.SetWeight of a nil Class", func(*ringo.Loop) { (*ringo.Class)(nil).SetWeight(1) }},
+	} {
+		mustRun(t, anyDriver(t), func(l *ringo.Loop) {
+			defer func() {
+				if v := recover(); v != c.what {
+					t.Errorf("panic %v, want %q", v, c.what)
+				}
+			}()
+			c.call(l)
+		})
+	}
+}

@@ -1,0 +1,345 @@
+package loop
+
+import (
+	"cmp"
+	"sync/atomic"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/kernel"
+	"ringo/stats"
+)
+
+// Class is tasks that have a share of each loop's time together. G.
+type Class struct {
+	Name   string
+	weight atomic.Int64
+}
+
+// What a weight may be, and that of the tasks that are in no class, together.
+const (
+	WeightMin  = 1
+	WeightMax  = 10000
+	WeightMain = 100 // also of a class that was given none
+)
+
+// SetWeight changes the class's part. G.
+func (c *Class) SetWeight(w int) { c.weight.Store(int64(w)) }
+
+// Weight is the class's part. G.
+func (c *Class) Weight() int { return cmp.Or(int(c.weight.Load()), WeightMain) }
+
+// shares are a loop's time between classes: of those that have something ready, the one runs that has had the least by
+// its weight. A turn is one class's, so that what tasks in none have written is not held back by what others compute.
+type shares struct {
+	l       *Loop
+	main    share    // of tasks in no class, whose queue is the loop's
+	classes []*share // those that have tasks
+	waiting int      // tasks of theirs that are ready
+	low     int64    // the least used of late: who was idle begins a little before, and has not saved up more
+	idle    bool     // main was
+	runs    *share   // whose turn it is; nil: nobody else's than main's
+	tail    uint32   // then: of the loop's queue, when it began
+	read    int64    // up to when the time is charged; 0: nothing was while nobody waited
+	items   int64    // run, which is the time of a world
+}
+
+// share is what a class has on a loop.
+type share struct {
+	*Class
+	tasks int      // that are in it, and blocks of WithClass
+	ready TaskList // tasks that were parked
+	used  int64    // nanoseconds, by weight
+	total int64    // nanoseconds
+}
+
+// class is nil for main's.
+func (c *share) class() *Class {
+	if c == nil {
+		return nil
+	}
+	return c.Class
+}
+
+// WithClass calls fn, in which the running task is of a class, nil for none. It waits for its turn first. T, parks.
+func (l *Loop) WithClass(c *Class, fn func() error) error {
+	t, id := l.cur, l.cur.w.id
+	x := t.extension()
+	outer := x.share
+	if c == outer.class() {
+		return fn()
+	}
+	x.share = nil
+	l.joinClass(x, c)
+	s := x.share
+	defer func() {
+		if t.w != nil && t.w.id == id && x.share == s { // or another task ends the block, of an iterator
+			l.leaveClass(x)
+			x.share = outer
+		}
+	}()
+	l.awaitShare()
+	return fn()
+}
+
+// joinClass makes the task whose ext x is, which is in none, one of a class.
+func (l *Loop) joinClass(x *taskExt, c *Class) {
+	if x.class = nil; c == nil || x.share != nil {
+		return
+	}
+	s := l.shares
+	if s == nil {
+		s = &shares{l: l, main: share{Class: new(Class)}}
+		l.shares = s
+	}
+	for _, o := range s.classes {
+		if o.Class == c {
+			x.share = o
+		}
+	}
+	if x.share == nil {
+		x.share = &share{Class: c}
+		s.classes = append(s.classes, x.share)
+	}
+	x.share.tasks++
+}
+
+// leaveClass takes it out again.
+func (l *Loop) leaveClass(x *taskExt) {
+	s := x.share
+	x.share = nil
+	if s == nil {
+		return
+	}
+	if s.tasks--; s.tasks > 0 {
+		return
+	}
+	for i, o := range l.shares.classes {
+		if o == s {
+			last := len(l.shares.classes) - 1
+			l.shares.classes[i], l.shares.classes[last] = l.shares.classes[last], nil
+			l.shares.classes = l.shares.classes[:last]
+			return
+		}
+	}
+}
+
+// awaitShare has the running task wait for its class's turn. T, parks.
+func (l *Loop) awaitShare() {
+	if x := l.cur.ext.Load(); x != nil && x.share != nil {
+		l.shares.push(x.share, l.cur)
+		l.Park((*yielding)(l))
+	}
+}
+
+// takes has a task that is ready wait for its class's turn, if it has one.
+func (s *shares) takes(t *Task) bool {
+	x := t.ext.Load()
+	if x == nil || x.share == nil {
+		return false
+	}
+	s.push(x.share, t)
+	return true
+}
+
+func (s *shares) push(c *share, t *Task) {
+	if c.ready.Empty() {
+		if s.wakes(c); s.runs != c {
+			s.l.stint.until = 1
+		}
+	}
+	c.ready.Push(t)
+	s.waiting++
+}
+
+// wakes has a class that has had nothing to do compete again, before those that have had something all the time.
+func (s *shares) wakes(c *share) { c.used = max(c.used, s.low-int64(head)) }
+
+// head is by how much a class is ahead that has used less than its part of late, by the weight of main: so its tasks
+// run as soon as they are ready.
+const head = time.Millisecond
+
+// run runs what has the turn; false if no class has anything ready, and all time is main's.
+func (s *shares) run() bool {
+	if s.waiting == 0 {
+		s.read = 0
+		return false
+	}
+	began := s.now()
+	if s.read != 0 {
+		s.main.charge(began - s.read) // for what the driver has done since
+	}
+	c, before := s.next()
+	s.low = max(s.low, c.used)
+	s.l.stint.begin(before)
+	s.runs, s.tail = c, s.l.ready.tail
+	if c == &s.main {
+		for s.l.runs() {
+			s.l.runUntilExit()
+		}
+		s.items += int64(s.l.charged.items)
+	} else {
+		s.l.runsTask()
+		s.l.charged.items = s.l.cfg.Budget // nothing else begins
+		for more := true; more; {
+			more = s.runUntilExit(c)
+		}
+	}
+	s.runs, s.read = nil, s.now()
+	c.charge(s.read - began)
+	return true
+}
+
+// disturbed reports whether a task in no class has come to be ready in the turn of those in one.
+func (s *shares) disturbed() bool {
+	return s != nil && s.runs != nil && s.runs != &s.main && s.tail != s.l.ready.tail
+}
+
+// next is whose turn it is, in doubt main's, and how long it may be, in nanoseconds: until another one's has come, 0 if
+// there is none.
+func (s *shares) next() (c *share, span int64) {
+	if s.l.ready.len() > 0 {
+		if c = &s.main; s.idle {
+			s.wakes(c)
+		}
+	}
+	s.idle = c == nil
+	var other *share
+	for _, o := range s.classes {
+		switch {
+		case o.ready.Empty():
+		case c == nil || o.used < c.used:
+			c, other = o, c
+		case other == nil || o.used < other.used:
+			other = o
+		}
+	}
+	if other != nil {
+		span = max(1, (other.used-c.used)*int64(c.Weight())/WeightMain)
+	}
+	return c, span
+}
+
+// runUntilExit runs tasks of a class until there are none or the others are to have a turn, or until a worker is lost
+// to runtime.Goexit.
+func (s *shares) runUntilExit(c *share) (more bool) {
+	defer exits()
+	for more = true; more; {
+		t := c.ready.Pop()
+		s.waiting--
+		s.items++
+		more = !c.ready.Empty()
+		s.l.cur, s.l.charged.task = t, 0
+		s.l.switchTo(t.w)
+		more = !c.ready.Empty() && s.l.charged.turn < s.l.callsMax() && !s.l.out.due() && !s.l.NeedYield()
+	}
+	return false
+}
+
+// now is the thread's CPU time. The tasks of a world take none: there each has had the same whenever it has run.
+func (s *shares) now() int64 {
+	if !s.l.set.world.Beside() {
+		return 1 + s.items*int64(time.Microsecond)
+	}
+	if ns, ok := kernel.ThreadCPU(s.l.thread.id); ok {
+		return ns
+	}
+	return s.l.set.elapsed()
+}
+
+func (c *share) charge(ns int64) {
+	c.total += ns
+	c.used += max(1, ns*WeightMain/int64(c.Weight()))
+}
+
+// Shares are the classes that have tasks on the loop.
+func (l *Look) Shares() (all []stats.Class) {
+	if l.shares == nil {
+		return nil
+	}
+	for _, c := range l.shares.classes {
+		all = append(all, stats.Class{Name: c.Name, Weight: c.Weight(), Tasks: c.tasks, CPU: time.Duration(c.total)})
+	}
+	return all
+}
+
+// stint is how long what runs has had the thread, as NeedYield asks.
+type stint struct {
+	notices driver.Noticing // nil: the driver is none
+	left    int             // calls before the clock is looked at
+	calls   int             // of which there are so many
+	looked  int64           // when it was, by Elapsed
+	until   int64           // when the stint is over; 0: it was not asked yet
+	span    int64           // how long it may be while others wait; 0: nobody does
+}
+
+// The bounds of a stint. A driver that notices what comes ends it then, so it may be long; with another one it is how
+// late what comes may be noticed. While others wait it is as long at least as it takes to change between them ten
+// times.
+const (
+	stintNoticing = time.Millisecond
+	stintBlind    = 50 * time.Microsecond
+	stintLeast    = 20 * time.Microsecond
+	// lookEvery is between two looks at the clock, and lookCalls how many calls at most.
+	lookEvery = 2 * time.Microsecond
+	lookCalls = 256
+	// worldCalls is how many calls a stint has in a world, whose clock stands still meanwhile.
+	worldCalls = 16
+)
+
+// begin begins one.
+func (s *stint) begin(span int64) { s.left, s.until, s.span = 0, 0, span }
+
+// most is how long it may be.
+func (s *stint) most() int64 {
+	most := stintBlind
+	if s.notices != nil {
+		most = stintNoticing
+	}
+	if s.span == 0 {
+		return int64(most)
+	}
+	return min(int64(most), max(int64(stintLeast), s.span))
+}
+
+// NeedYield reports whether the running task, which computes, is to let others run: something has come, or it has had
+// the thread for long. T.
+func (l *Loop) NeedYield() bool {
+	s := &l.stint
+	if s.notices != nil && s.notices.Noticed() || len(l.out.Sends) > 0 {
+		return true
+	}
+	s.left--
+	return s.left < 0 && s.look(l)
+}
+
+// look looks at the clock, and at what has come by other ways than the driver's.
+func (s *stint) look(l *Loop) (over bool) {
+	if !l.set.world.Beside() {
+		s.left = worldCalls
+		if over = s.until != 0; over {
+			s.left = 0
+		}
+		s.until = 1
+		return over
+	}
+	now := l.set.elapsed()
+	switch {
+	case s.until == 0:
+		s.until, s.calls = now+s.most(), 1
+	case now >= s.until || l.shares.disturbed() || l.inbox.waiting() || l.timerDue(now):
+		s.left = 0
+		return true
+	default:
+		each := max(1, (now-s.looked)/int64(s.calls))
+		s.calls = int(min(max(1, int64(lookEvery)/each), lookCalls))
+	}
+	s.looked, s.left = now, s.calls-1
+	return false
+}
+
+// timerDue reports whether a timer is due at a time.
+func (l *Loop) timerDue(now int64) bool {
+	at, ok := l.timers.Next()
+	return ok && at <= now
+}
