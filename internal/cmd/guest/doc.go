@@ -19,7 +19,8 @@
 //
 // The verb show prints what the command has printed, run does that of one that failed. A step whose name has {driver}
 // in it is one for each driver that can be had in this machine, which ringo probe is asked; one with {uring} in its
-// name is there if uring is one of these. A test with -test.v is told the limit, by -test.timeout.
+// name is there if uring is one of these. The limit is for how long a step may print nothing; in all it may take five
+// times as long, which a test with -test.v is told, by -test.timeout.
 //
 // Nothing here can be relied upon to exist: there is no shell, no user database and no other program but those that the
 // file system was made of.

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// goesOn is how many times its limit a step may take in all.
+const goesOn = 5
+
 // A step is a line of a plan.
 type step struct {
 	name  string
@@ -39,7 +42,7 @@ func parsePlan(text string) (steps []step, err error) {
 			return nil, fmt.Errorf("line %d: the limit is %q, want a time such as 20s", i+1, fields[2])
 		}
 		if slices.Contains(s.args, "-test.v") { // a test that knows its limit says what it has waited for
-			s.args = append(s.args, "-test.timeout="+fields[2])
+			s.args = append(s.args, "-test.timeout="+(goesOn*s.limit).String())
 		}
 		steps = append(steps, s)
 	}

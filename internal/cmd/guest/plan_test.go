@@ -17,7 +17,7 @@ func TestParsePlan(t *testing.T) {
 	want := []step{
 		{"a", false, 20 * time.Second, []string{"/bin/a", "-x", "two words"}},
 		{"b/c", true, 90 * time.Second, []string{"with", "A=", "it is", "RE: .*$"}},
-		{"c", false, 5 * time.Second, []string{"c.test", "-test.v", "-test.timeout=5s"}},
+		{"c", false, 5 * time.Second, []string{"c.test", "-test.v", "-test.timeout=25s"}},
 	}
 	if !reflect.DeepEqual(steps, want) {
 		t.Errorf("got %+v\nwant %+v", steps, want)

@@ -71,21 +71,44 @@ func (s *step) run() (r *report, ok bool) {
 // dumpGrace is how long a program that took too long has to print its goroutines.
 const dumpGrace = 5 * time.Second
 
-// output runs the command as a process group of its own, which is ended when the limit has passed.
+// printed is what a command has printed, with a word for each time that it has printed something.
+type printed struct {
+	bytes.Buffer
+	more chan bool
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	select {
+	case p.more <- true:
+	default: // there is one
+	}
+	return p.Buffer.Write(b)
+}
+
+// output runs the command as a process group of its own, which is ended when it has printed nothing for the limit, or
+// goes on for goesOn times as long: a machine that has much else to do is slow, and prints.
 func (s *step) output() ([]byte, error) {
 	cmd := command(s.args)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
+	output := &printed{more: make(chan bool, 1)}
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return output.Bytes(), err
-	case <-time.After(s.limit):
+	var why error
+	for silence, end := time.After(s.limit), time.After(goesOn*s.limit); why == nil; {
+		select {
+		case err := <-ended:
+			return output.Bytes(), err
+		case <-output.more:
+			silence = time.After(s.limit)
+		case <-silence:
+			why = fmt.Errorf("printed nothing for %v", s.limit)
+		case <-end:
+			why = fmt.Errorf("took longer than %v", goesOn*s.limit)
+		}
 	}
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) // Go programs print their goroutines then
 	select {
@@ -94,7 +117,7 @@ func (s *step) output() ([]byte, error) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	}
-	return output.Bytes(), fmt.Errorf("took longer than %v", s.limit)
+	return output.Bytes(), why
 }
 
 // command is what exec.Command takes: the verbs of this program are commands too.
