@@ -308,6 +308,7 @@ func TestMany(t *testing.T) {
 	if testmain.Long() {
 		atOnce, inTurn = 500, 10000
 	}
+	testmain.NeedDescriptors(t, uint64(5*atOnce+100)) // a pipe's end and three pidfds for each
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		check := testmain.DescriptorsKept(t)
 		before := threads(t)

@@ -21,6 +21,7 @@ import (
 	"ringo"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/service"
 	"ringo/sock"
 )
@@ -203,6 +204,7 @@ func TestRun(t *testing.T) {
 
 // What is stored goes with its name, in as many messages as it takes, and stays open here.
 func TestStore(t *testing.T) {
+	testmain.NeedDescriptors(t, 700) // with those of a message twice, its sender's and its receiver's
 	s := supervise(t, false)
 	m := open(t)
 	r, w, err := os.Pipe()
