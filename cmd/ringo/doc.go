@@ -2,7 +2,7 @@
 // runtime with, a proxy, a server of files, and reports on what the runtime and io_uring offer on this machine.
 //
 //	ringo echo     serve echo over TCP, UDP and Unix sockets
-//	ringo proxy    pass connections on to another address
+//	ringo proxy    pass connections on to other addresses
 //	ringo serve    serve the files of a directory over HTTP
 //	ringo bench    measure servers and files here beside packages net and os, with advice
 //	ringo top      show the loops, tasks and connections of a program that has the console

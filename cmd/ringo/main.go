@@ -26,7 +26,7 @@ type command struct {
 // commands is in order of appearance in the help.
 var commands = []command{
 	{"echo", "serve echo over TCP, UDP and Unix sockets", echo.Run},
-	{"proxy", "pass connections on to another address", proxy.Run},
+	{"proxy", "pass connections on to other addresses", proxy.Run},
 	{"serve", "serve the files of a directory over HTTP", serve.Run},
 	{"bench", "measure servers and files here beside packages net and os, with advice", bench.Run},
 	{"top", "show the loops, tasks and connections of a program that has the console", top.Run},

@@ -1,26 +1,34 @@
-// Package proxy is "ringo proxy", which passes connections on to another address.
+// Package proxy is "ringo proxy", which passes connections on to other addresses.
 package proxy
 
 import (
 	"flag"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
 	"ringo/cmd/ringo/internal/server"
 )
 
-const help = `usage: ringo proxy -to ADDRESS [flag ...]
+const help = `usage: ringo proxy -to ADDRESS [-to ADDRESS ...] [flag ...]
 
-Passes connections on: for each that comes, one is opened to the address of -to, and
-what either side sends, the other gets. The end of one direction is passed on, too, and
+Passes connections on: for each that comes, one is opened to an upstream, an address of
+-to, and what either side sends, the other gets. The end of one direction is passed on, too, and
 the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
 line per address tells the real port on stderr:
 
   listening tcp://127.0.0.1:7000 driver=uring loops=2
 
-and if the driver is not uring, one more line says why. If the other address can't be
-reached, the connection is reset, and a line says why.
+and if the driver is not uring, one more line says why.
+
+-balance says which upstream is the next connection's, of all loops: the one that has the
+fewest connections (least), of two that are drawn the one that has fewer (two: proxies side
+by side don't all choose the same), or the one that the hash of the client's address says
+(hash: a client stays with its upstream, and if one goes, only its clients change). If an
+upstream can't be reached, another is tried, up to three. If none can be, the connection is
+reset, and a line says why.
 
 SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
@@ -29,16 +37,19 @@ const statsHelp = `and here also:
 
   waiting      connections that are accepted and wait for -max
   dialing      connections whose other side is not there yet
+  retried      those that found nobody at an upstream and went to another, since the line
+               before
   failed       those that found nobody, since the line before
 `
 
 // options is the command line of ringo proxy.
 type options struct {
 	server.Options
-	to    server.Addresses
-	max   int
-	dial  time.Duration
-	ahead int
+	to      server.Addresses
+	balance string
+	max     int
+	dial    time.Duration
+	ahead   int
 }
 
 func parse(args []string, stdout io.Writer) (*options, error) {
@@ -48,19 +59,24 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:7000)")
 	fs.Var(o.to.Flag(server.ConnNetworks), "to",
-		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
+		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME; repeatable")
+	fs.StringVar(&o.balance, "balance", balanceLeast, "`how` an upstream is chosen, see above: "+
+		strings.Join(balances, ", "))
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
-	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
-	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to -to ready on each loop, from its first "+
-		"client on: the next need not wait for theirs")
+	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
+	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to each upstream ready on each loop, from its "+
+		"first client on: the next need not wait for theirs")
 	o.Flags(fs)
 	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
 	}
 	var m cli.Mistakes
 	m.Want(len(o.to) > 0, "-to is missing: the address that connections are passed on to")
-	m.Want(len(o.to) < 2, "-to: want one address, not %d", len(o.to))
+	for i, a := range o.to {
+		m.Want(!slices.Contains(o.to[:i], a), "-to %v: is there twice", a)
+	}
+	m.Want(slices.Contains(balances, o.balance), "-balance %q: want %s", o.balance, strings.Join(balances, ", "))
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
 	m.Want(o.ahead >= 0, "-ahead %d: want 0 or more", o.ahead)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,32 +22,31 @@ type relay struct {
 	*server.Server
 	o     *options
 	slots *ringo.Semaphore // for connections; nil: without a limit
-	backs sockclient.Pool
+	to    *upstreams
+	ends  *teller // of connections that did not end in order
 
-	waiting, dialing, failed atomic.Int64
-
-	complaints chan string
-	unsaid     atomic.Int64 // complaints that there was no room for
+	waiting, dialing, retried, failed atomic.Int64
 }
 
-// complaintsMax bounds the lines that wait to be written.
-const complaintsMax = 64
-
 func newRelay(o *options, s *server.Server) *relay {
-	r := &relay{Server: s, o: o, complaints: make(chan string, complaintsMax)}
-	r.backs.Ahead = o.ahead
-	r.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
-		return (&sock.Dialer{Timeout: o.dial}).Func(l)(ctx, o.to[0].Network, o.to[0].Name)
+	r := &relay{Server: s, o: o, to: newUpstreams(o), ends: newTeller(s)}
+	for _, u := range r.to.all {
+		u.backs.Ahead = o.ahead
+		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+			return (&sock.Dialer{Timeout: o.dial}).Func(l)(ctx, u.Network, u.Name)
+		}
 	}
 	if o.max > 0 {
 		r.slots = ringo.NewSemaphore(int64(o.max))
 	}
-	s.Words = func() string {
-		return fmt.Sprintf(" waiting=%d dialing=%d failed=%d", r.waiting.Load(), r.dialing.Load(), r.failed.Swap(0))
-	}
+	s.Words = r.words
 	s.Streams = r.accept
-	s.Side.Go(r.tellComplaints)
 	return r
+}
+
+func (r *relay) words() string {
+	return fmt.Sprintf(" waiting=%d dialing=%d retried=%d failed=%d", r.waiting.Load(), r.dialing.Load(),
+		r.retried.Swap(0), r.failed.Swap(0))
 }
 
 // accept gives each connection a task. With -max it stops at the limit, so that the others
@@ -81,14 +81,15 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	}()
 	defer c.Close()
 	r.dialing.Add(1)
-	got, err := r.backs.Get(context.Background(), l)
+	got, u, err := r.open(l, clientOf(c.RemoteAddr()))
 	r.dialing.Add(-1)
 	if err != nil {
 		r.failed.Add(1)
-		r.complain(fmt.Sprintf("connection of %v is reset: %v", c.RemoteAddr(), err))
+		r.ends.say("connection of %v is reset: %v", c.RemoteAddr(), err)
 		c.SetLinger(0)
 		return
 	}
+	defer r.to.leave(u)
 	defer got.Close()
 	back := got.Conn.(*sock.Conn)
 	defer back.Close() // which waits
@@ -96,6 +97,32 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	up := l.Go(func() { r.move(c, other, one) })
 	r.move(c, one, other)
 	up.Wait()
+}
+
+// triesMax is at how many upstreams a connection is tried.
+const triesMax = 3
+
+// open opens a connection to an upstream, or to another if that fails. What it returns is for leave.
+func (r *relay) open(l *ringo.Loop, client string) (*sockclient.Conn, *upstream, error) {
+	var tried []*upstream
+	var errs []string
+	for len(tried) < triesMax {
+		u := r.to.take(client, tried)
+		if u == nil {
+			break
+		}
+		c, err := u.backs.Get(context.Background(), l)
+		if err == nil {
+			r.retried.Add(int64(len(tried)))
+			return c, u, nil
+		}
+		r.to.leave(u)
+		tried, errs = append(tried, u), append(errs, err.Error())
+		if errors.Is(err, context.Canceled) {
+			break
+		}
+	}
+	return nil, nil, errors.New(strings.Join(errs, "; "))
 }
 
 // end is one end of what is passed on.
@@ -148,7 +175,7 @@ func (r *relay) move(client *sock.Conn, to, from *end) {
 		io.Copy(io.Discard, from.Conn) // else from may wait for us to read, and take nothing of the other direction
 	default:
 		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
-			r.complain(fmt.Sprintf("connection of %v is reset: %v", client.RemoteAddr(), err))
+			r.ends.say("connection of %v is reset: %v", client.RemoteAddr(), err)
 		}
 		reset(to)
 		reset(from)
@@ -174,37 +201,4 @@ func reset(e *end) {
 	}
 	e.SetLinger(0)
 	e.Close()
-}
-
-// complain has a line written to stderr. It does not wait: a task calls it.
-func (r *relay) complain(line string) {
-	select {
-	case r.complaints <- line:
-	default:
-		r.unsaid.Add(1)
-	}
-}
-
-// tellComplaints writes the lines, on a goroutine.
-func (r *relay) tellComplaints() {
-	for quit := false; ; {
-		select {
-		case line := <-r.complaints:
-			if n := r.unsaid.Swap(0); n > 0 {
-				line = fmt.Sprintf("%s\n%d more such lines were left out", line, n)
-			}
-			fmt.Fprintln(r.Stderr, line)
-			continue
-		default:
-		}
-		if quit {
-			return
-		}
-		select {
-		case line := <-r.complaints:
-			fmt.Fprintln(r.Stderr, line)
-		case <-r.Quit:
-			quit = true // what is left is still told
-		}
-	}
 }

@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"ringo/cmd/ringo/internal/server"
+)
+
+// linesMax bounds the lines that wait to be written.
+const linesMax = 64
+
+// teller writes lines to stderr, on a goroutine.
+type teller struct {
+	lines  chan string
+	unsaid atomic.Int64 // lines that there was no room for
+}
+
+func newTeller(s *server.Server) *teller {
+	t := &teller{lines: make(chan string, linesMax)}
+	s.Side.Go(func() { t.run(s) })
+	return t
+}
+
+// say has a line written. It does not wait: a task calls it.
+func (t *teller) say(format string, args ...any) {
+	select {
+	case t.lines <- fmt.Sprintf(format, args...):
+	default:
+		t.unsaid.Add(1)
+	}
+}
+
+// run writes the lines.
+func (t *teller) run(s *server.Server) {
+	for quit := false; ; {
+		select {
+		case line := <-t.lines:
+			if n := t.unsaid.Swap(0); n > 0 {
+				line = fmt.Sprintf("%s\n%d more such lines were left out", line, n)
+			}
+			fmt.Fprintln(s.Stderr, line)
+			continue
+		default:
+		}
+		if quit {
+			return
+		}
+		select {
+		case line := <-t.lines:
+			fmt.Fprintln(s.Stderr, line)
+		case <-s.Quit:
+			quit = true // what is left is still told
+		}
+	}
+}

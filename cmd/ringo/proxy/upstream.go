@@ -1,0 +1,129 @@
+package proxy
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+
+	"ringo/cmd/ringo/internal/server"
+	"ringo/sock/sockclient"
+)
+
+// The ways of -balance.
+const (
+	balanceLeast = "least"
+	balanceTwo   = "two"
+	balanceHash  = "hash"
+)
+
+var balances = []string{balanceLeast, balanceTwo, balanceHash}
+
+// An upstream is an address that connections are passed on to.
+type upstream struct {
+	server.Address
+	seed  uint64 // its name's, for balanceHash
+	backs sockclient.Pool
+	conns int // that it has, of all loops; by upstreams.mu
+}
+
+// upstreams are all of them, and whose turn it is. Any goroutine may use them, and a task, since nothing waits while mu
+// is held.
+type upstreams struct {
+	all     []*upstream
+	balance string
+
+	mu   sync.Mutex
+	left []*upstream // what candidates returns, kept for the next call
+}
+
+func newUpstreams(o *options) *upstreams {
+	us := &upstreams{balance: o.balance}
+	for _, a := range o.to {
+		us.all = append(us.all, &upstream{Address: a, seed: digest(a.String())})
+	}
+	return us
+}
+
+// take chooses an upstream for a client, but none that was tried for it; nil: none is left. Until leave it counts as
+// the upstream's.
+func (us *upstreams) take(client string, tried []*upstream) *upstream {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	u := us.choose(client, us.candidates(tried))
+	if u != nil {
+		u.conns++
+	}
+	return u
+}
+
+// leave is the end of what take has begun.
+func (us *upstreams) leave(u *upstream) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	u.conns--
+}
+
+// candidates are those that may be chosen. mu is held.
+func (us *upstreams) candidates(tried []*upstream) []*upstream {
+	us.left = us.left[:0]
+	for _, u := range us.all {
+		if !slices.Contains(tried, u) {
+			us.left = append(us.left, u)
+		}
+	}
+	return us.left
+}
+
+// choose chooses one of some. mu is held.
+func (us *upstreams) choose(client string, among []*upstream) *upstream {
+	if len(among) == 0 {
+		return nil
+	}
+	if us.balance == balanceHash {
+		c := digest(client)
+		return slices.MaxFunc(among, func(a, b *upstream) int { return cmp.Compare(mix(c^a.seed), mix(c^b.seed)) })
+	}
+	first := rand.IntN(len(among)) // of those that have as few
+	least, others := among[first], len(among)-1
+	next := func(i int) *upstream { return among[(first+i)%len(among)] }
+	if us.balance == balanceTwo && others > 0 {
+		if other := next(1 + rand.IntN(others)); other.conns < least.conns {
+			return other
+		}
+		return least
+	}
+	for i := range others {
+		if u := next(i + 1); u.conns < least.conns {
+			least = u
+		}
+	}
+	return least
+}
+
+// digest is the same in each process, so that proxies side by side agree on whose clients are whose: FNV-1a,
+// http://www.isthe.com/chongo/tech/comp/fnv/.
+func digest(text string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range []byte(text) {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
+}
+
+// mix has each bit depend on all: the end of SplitMix64, https://prng.di.unimi.it/splitmix64.c. The upstream with the
+// highest one is the client's: rendezvous hashing, so that one which goes takes no other's clients along.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// clientOf is what balanceHash goes by: an address without its port. Clients of Unix sockets are one.
+func clientOf(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
+}

@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"ringo/cmd/ringo/internal/server"
+)
+
+// several makes so many upstreams.
+func several(balance string, n int) *upstreams {
+	o := &options{balance: balance}
+	for i := range n {
+		o.to = append(o.to, server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)})
+	}
+	return newUpstreams(o)
+}
+
+// TestBalanceLeast: takers on all loops get those that have the fewest.
+func TestBalanceLeast(t *testing.T) {
+	us := several(balanceLeast, 3)
+	var takers sync.WaitGroup
+	for range 6 {
+		takers.Go(func() {
+			for range 50 {
+				us.take("", nil)
+			}
+		})
+	}
+	takers.Wait()
+	for _, u := range us.all {
+		if u.conns != 100 {
+			t.Errorf("%v has %d connections, want 100", u, u.conns)
+		}
+	}
+	for range 7 {
+		us.leave(us.all[1])
+	}
+	for range 7 {
+		if u := us.take("", nil); u != us.all[1] {
+			t.Errorf("%v is next, want %v, which has fewer", u, us.all[1])
+		}
+	}
+	first := map[*upstream]bool{}
+	for range 1000 {
+		u := us.take("", nil)
+		first[u] = true
+		us.leave(u)
+	}
+	if len(first) != 3 {
+		t.Errorf("%d upstreams are next of 3 that have as many", len(first))
+	}
+}
+
+// TestBalanceTwo: of two the one with fewer, and any two may be drawn.
+func TestBalanceTwo(t *testing.T) {
+	us := several(balanceTwo, 3)
+	us.all[0].conns, us.all[1].conns, us.all[2].conns = 3000, 1000, 0
+	got := map[*upstream]int{}
+	for range 900 {
+		got[us.take("", nil)]++
+	}
+	if got[us.all[0]] != 0 || got[us.all[1]] < 100 || got[us.all[2]] < 400 {
+		t.Errorf("%d, %d, %d of 900 went to those with 3000, 1000, 0; want none, 300 and 600", got[us.all[0]],
+			got[us.all[1]], got[us.all[2]])
+	}
+}
+
+// TestBalanceHash: clients are spread, stay where they are, and if an upstream goes only its own change.
+func TestBalanceHash(t *testing.T) {
+	const clients = 5000
+	us, fewer := several(balanceHash, 5), several(balanceHash, 5)
+	gone := fewer.all[2].String()
+	fewer.all = slices.Delete(fewer.all, 2, 3)
+	got, moved := map[string]int{}, map[string]int{}
+	for i := range clients {
+		client := fmt.Sprintf("192.0.2.%d", i)
+		u := us.take(client, nil)
+		if again := us.take(client, nil); again != u {
+			t.Fatalf("%s went to %v, then to %v", client, u, again)
+		}
+		got[u.String()]++
+		now := fewer.take(client, nil).String()
+		if u.String() != gone {
+			if now != u.String() {
+				t.Fatalf("%s went from %v to %s, though %s has gone", client, u, now, gone)
+			}
+			continue
+		}
+		moved[now]++
+		if second := us.take(client, []*upstream{u}).String(); second != now {
+			t.Fatalf("%s goes to %s where %s was tried, and to %s where it is no more", client, second, gone, now)
+		}
+	}
+	for name, n := range got {
+		if n < clients/5*8/10 || n > clients/5*12/10 {
+			t.Errorf("%s has %d of %d clients, want some %d", name, n, clients, clients/5)
+		}
+	}
+	if len(moved) != 4 {
+		t.Errorf("the clients of %s went to %v, want all others", gone, moved)
+	}
+}
+
+// TestTried: what was tried is not chosen again.
+func TestTried(t *testing.T) {
+	for _, balance := range balances {
+		us := several(balance, 3)
+		var tried []*upstream
+		for range us.all {
+			u := us.take("192.0.2.1", tried)
+			if u == nil || slices.Contains(tried, u) {
+				t.Fatalf("%s: %v is chosen after %v", balance, u, tried)
+			}
+			tried = append(tried, u)
+		}
+		if u := us.take("192.0.2.1", tried); u != nil {
+			t.Errorf("%s: %v is chosen after all", balance, u)
+		}
+	}
+}
