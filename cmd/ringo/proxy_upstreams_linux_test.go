@@ -45,10 +45,8 @@ func whose(t *testing.T, addr, from string) (c net.Conn, number int, err error) 
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(patience.Deadline())
 	var b [1]byte
-	if _, err := io.ReadFull(c, b[:]); err != nil {
-		return nil, 0, err
-	}
-	return c, int(b[0] - '0'), nil
+	_, err = io.ReadFull(c, b[:])
+	return c, int(b[0]) - '0', err
 }
 
 // wantWhose is whose for a connection that must come.

@@ -4,6 +4,7 @@ package proxy
 import (
 	"flag"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,13 @@ by side don't all choose the same), or the one that the hash of the client's add
 upstream can't be reached, another is tried, up to three. If none can be, the connection is
 reset, and a line says why.
 
+An upstream that has failed -fall times in a row is out, and gets no connections until it
+is in again; a line tells of both. One connection tries it after -out, and another after
+twice as long, up to 64 times -out, until one succeeds. With -check it is asked each time
+and without a client, and is in again when -rise checks in a row have succeeded: by a
+connection or, with -check-http, by a GET whose answer is 2xx or 3xx. If all are out,
+connections go to any.
+
 SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
 
@@ -37,19 +45,27 @@ const statsHelp = `and here also:
 
   waiting      connections that are accepted and wait for -max
   dialing      connections whose other side is not there yet
+  out          upstreams that are out
   retried      those that found nobody at an upstream and went to another, since the line
                before
   failed       those that found nobody, since the line before
 `
 
+// checkMin keeps -check from being a load of its own.
+const checkMin = 10 * time.Millisecond
+
 // options is the command line of ringo proxy.
 type options struct {
 	server.Options
-	to      server.Addresses
-	balance string
-	max     int
-	dial    time.Duration
-	ahead   int
+	to         server.Addresses
+	balance    string
+	check      time.Duration
+	checkHTTP  string
+	rise, fall int
+	out        time.Duration
+	max        int
+	dial       time.Duration
+	ahead      int
 }
 
 func parse(args []string, stdout io.Writer) (*options, error) {
@@ -62,6 +78,12 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME; repeatable")
 	fs.StringVar(&o.balance, "balance", balanceLeast, "`how` an upstream is chosen, see above: "+
 		strings.Join(balances, ", "))
+	fs.DurationVar(&o.check, "check", 0, "check each upstream after such an `interval`; 0: never")
+	fs.StringVar(&o.checkHTTP, "check-http", "", "check by a GET of this `path`; \"\": by a connection")
+	fs.IntVar(&o.rise, "rise", 2, "`number` of checks in a row by which an upstream is in again")
+	fs.IntVar(&o.fall, "fall", 3, "`number` of failures in a row, of checks or of connections, by which it is out")
+	fs.DurationVar(&o.out, "out", time.Second, "`time` without a connection for an upstream that is out, if there is "+
+		"no -check; it grows to 64 times that")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
@@ -77,6 +99,15 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		m.Want(!slices.Contains(o.to[:i], a), "-to %v: is there twice", a)
 	}
 	m.Want(slices.Contains(balances, o.balance), "-balance %q: want %s", o.balance, strings.Join(balances, ", "))
+	m.Want(o.check == 0 || o.check >= checkMin, "-check %v: want 0, or %v at least", o.check, checkMin)
+	if o.checkHTTP != "" {
+		_, err := url.ParseRequestURI(o.checkHTTP)
+		m.Want(err == nil && o.checkHTTP[0] == '/', "-check-http %q: want a path that begins with /", o.checkHTTP)
+		m.Want(o.check > 0, "-check-http: want -check, too")
+	}
+	m.Want(o.rise > 0, "-rise %d: want 1 or more", o.rise)
+	m.Want(o.fall > 0, "-fall %d: want 1 or more", o.fall)
+	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
 	m.Want(o.ahead >= 0, "-ahead %d: want 0 or more", o.ahead)

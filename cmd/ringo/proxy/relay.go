@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,21 +21,20 @@ import (
 // relay is a run of ringo proxy.
 type relay struct {
 	*server.Server
-	o     *options
-	slots *ringo.Semaphore // for connections; nil: without a limit
-	to    *upstreams
-	ends  *teller // of connections that did not end in order
+	o      *options
+	slots  *ringo.Semaphore // for connections; nil: without a limit
+	to     *upstreams
+	ends   *teller // of connections that did not end in order
+	checks sync.Once
 
 	waiting, dialing, retried, failed atomic.Int64
 }
 
 func newRelay(o *options, s *server.Server) *relay {
-	r := &relay{Server: s, o: o, to: newUpstreams(o), ends: newTeller(s)}
+	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s)}
 	for _, u := range r.to.all {
 		u.backs.Ahead = o.ahead
-		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
-			return (&sock.Dialer{Timeout: o.dial}).Func(l)(ctx, u.Network, u.Name)
-		}
+		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dial(ctx, l, u) }
 	}
 	if o.max > 0 {
 		r.slots = ringo.NewSemaphore(int64(o.max))
@@ -45,13 +45,19 @@ func newRelay(o *options, s *server.Server) *relay {
 }
 
 func (r *relay) words() string {
-	return fmt.Sprintf(" waiting=%d dialing=%d retried=%d failed=%d", r.waiting.Load(), r.dialing.Load(),
-		r.retried.Swap(0), r.failed.Swap(0))
+	return fmt.Sprintf(" waiting=%d dialing=%d out=%d retried=%d failed=%d", r.waiting.Load(), r.dialing.Load(),
+		r.to.out(), r.retried.Swap(0), r.failed.Swap(0))
+}
+
+// dial connects to an upstream.
+func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
+	return (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
 }
 
 // accept gives each connection a task. With -max it stops at the limit, so that the others
 // wait in front of it.
 func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
+	r.beginChecks(l)
 	for {
 		c, err := ln.AcceptConn()
 		if err != nil {
@@ -112,6 +118,7 @@ func (r *relay) open(l *ringo.Loop, client string) (*sockclient.Conn, *upstream,
 			break
 		}
 		c, err := u.backs.Get(context.Background(), l)
+		r.to.note(u, byConn, err)
 		if err == nil {
 			r.retried.Add(int64(len(tried)))
 			return c, u, nil

@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"ringo/cmd/ringo/internal/server"
 	"ringo/sock/sockclient"
@@ -26,20 +28,36 @@ type upstream struct {
 	seed  uint64 // its name's, for balanceHash
 	backs sockclient.Pool
 	conns int // that it has, of all loops; by upstreams.mu
+	health
+}
+
+// host is its name in a request.
+func (u *upstream) host() string {
+	if strings.HasPrefix(u.Network, "unix") {
+		return "localhost"
+	}
+	return u.Name
 }
 
 // upstreams are all of them, and whose turn it is. Any goroutine may use them, and a task, since nothing waits while mu
 // is held.
 type upstreams struct {
-	all     []*upstream
-	balance string
+	all        []*upstream
+	balance    string
+	rise, fall int
+	check      time.Duration
+	pause      time.Duration                    // between an upstream's end and the first trial
+	say        func(format string, args ...any) // called with mu held
+	now        func() time.Time
 
 	mu   sync.Mutex
+	outs int         // upstreams that are out
 	left []*upstream // what candidates returns, kept for the next call
 }
 
-func newUpstreams(o *options) *upstreams {
-	us := &upstreams{balance: o.balance}
+func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
+	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out, say: say,
+		now: time.Now}
 	for _, a := range o.to {
 		us.all = append(us.all, &upstream{Address: a, seed: digest(a.String())})
 	}
@@ -54,6 +72,7 @@ func (us *upstreams) take(client string, tried []*upstream) *upstream {
 	u := us.choose(client, us.candidates(tried))
 	if u != nil {
 		u.conns++
+		u.trial = u.out
 	}
 	return u
 }
@@ -65,11 +84,19 @@ func (us *upstreams) leave(u *upstream) {
 	u.conns--
 }
 
-// candidates are those that may be chosen. mu is held.
+// out is how many are out.
+func (us *upstreams) out() int {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	return us.outs
+}
+
+// candidates are those that may be chosen. If all are out, what has put them out may be the proxy's network, or a check
+// that asks for too much: then any may be. mu is held.
 func (us *upstreams) candidates(tried []*upstream) []*upstream {
 	us.left = us.left[:0]
 	for _, u := range us.all {
-		if !slices.Contains(tried, u) {
+		if !slices.Contains(tried, u) && (!u.out || us.outs == len(us.all) || us.isDue(u)) {
 			us.left = append(us.left, u)
 		}
 	}

@@ -5,17 +5,18 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"ringo/cmd/ringo/internal/server"
 )
 
 // several makes so many upstreams.
 func several(balance string, n int) *upstreams {
-	o := &options{balance: balance}
+	o := &options{balance: balance, rise: 2, fall: 3, out: time.Second}
 	for i := range n {
 		o.to = append(o.to, server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)})
 	}
-	return newUpstreams(o)
+	return newUpstreams(o, func(string, ...any) {})
 }
 
 // TestBalanceLeast: takers on all loops get those that have the fewest.
