@@ -73,10 +73,15 @@ func TestProxyLeast(t *testing.T) {
 				t.Errorf("upstream %d has %d connections of 12, want 4", number, len(its))
 			}
 		}
+		p.line("stats conns=12 ")
 		for _, c := range conns[1] {
 			c.Close()
 		}
-		if _, ok := p.find(func(line string) bool { return strings.HasPrefix(line, "stats conns=8 ") }); !ok {
+		all := false // were there: on the way there were 8, too
+		if _, ok := p.find(func(line string) bool {
+			all = !strings.HasPrefix(line, "listening") && (all || strings.HasPrefix(line, "stats conns=12 "))
+			return all && strings.HasPrefix(line, "stats conns=8 ")
+		}); !ok {
 			t.Fatal("4 of 12 connections are closed, and the stats don't say so")
 		}
 		for range 4 {

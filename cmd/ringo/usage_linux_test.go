@@ -82,6 +82,8 @@ func TestUsage(t *testing.T) {
 		{"proxy -to tcp://h:1 -rise 0", "-rise 0: want 1 or more"},
 		{"proxy -to tcp://h:1 -fall 0", "-fall 0: want 1 or more"},
 		{"proxy -to tcp://h:1 -out 0s", "-out 0s: want more than 0"},
+		{"proxy -to tcp://h:1 -send-proxy 1", `-send-proxy "1": want v1 or v2`},
+		{"proxy -to tcp://h:1 -header 0s", "-header 0s: want more than 0"},
 		{"proxy -to localhost", "for flag -to: want HOST:PORT or tcp://HOST:PORT"},
 		{"proxy -to tcp://h:1 -max -1", "-max -1: want 0 or more"},
 		{"proxy -to tcp://h:1 -dial 0s", "-dial 0s: want more than 0"},

@@ -38,6 +38,12 @@ and without a client, and is in again when -rise checks in a row have succeeded:
 connection or, with -check-http, by a GET whose answer is 2xx or 3xx. If all are out,
 connections go to any.
 
+With -accept-proxy each connection begins with a header of the PROXY protocol, version 1
+or 2, by which the peer says whose it is. So no other than proxies must be able to connect.
+A connection that begins with something else, or with a header that is longer than 107
+bytes (version 1) or 1040 (version 2), is reset. -send-proxy says it to the upstreams: it
+passes on what -accept-proxy has got, or tells of the connection itself.
+
 SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
 
@@ -63,6 +69,9 @@ type options struct {
 	checkHTTP  string
 	rise, fall int
 	out        time.Duration
+	accept     bool
+	send       string
+	header     time.Duration
 	max        int
 	dial       time.Duration
 	ahead      int
@@ -84,6 +93,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.IntVar(&o.fall, "fall", 3, "`number` of failures in a row, of checks or of connections, by which it is out")
 	fs.DurationVar(&o.out, "out", time.Second, "`time` without a connection for an upstream that is out, if there is "+
 		"no -check; it grows to 64 times that")
+	fs.BoolVar(&o.accept, "accept-proxy", false, "want a header of the PROXY protocol from each peer, see above")
+	fs.StringVar(&o.send, "send-proxy", "", "send upstreams such a header, of `version` v1 or v2; \"\": none")
+	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
@@ -108,6 +120,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.rise > 0, "-rise %d: want 1 or more", o.rise)
 	m.Want(o.fall > 0, "-fall %d: want 1 or more", o.fall)
 	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
+	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
+	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
 	m.Want(o.ahead >= 0, "-ahead %d: want 0 or more", o.ahead)

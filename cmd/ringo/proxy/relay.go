@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/cmd/ringo/internal/proxyproto"
 	"ringo/cmd/ringo/internal/server"
 	"ringo/internal/posix"
 	"ringo/sock"
@@ -86,12 +87,20 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 		}
 	}()
 	defer c.Close()
+	client, err := r.clientOf(c)
+	if err != nil {
+		if !errors.Is(err, io.EOF) || c.Buffered() > 0 { // else it has only looked whether somebody listens
+			r.ends.say("connection of %v is reset: %v", c.RemoteAddr(), err)
+		}
+		c.SetLinger(0)
+		return
+	}
 	r.dialing.Add(1)
-	got, u, err := r.open(l, clientOf(c.RemoteAddr()))
+	got, u, err := r.open(l, client)
 	r.dialing.Add(-1)
 	if err != nil {
 		r.failed.Add(1)
-		r.ends.say("connection of %v is reset: %v", c.RemoteAddr(), err)
+		r.ends.say("connection of %v is reset: %v", client.Source, err)
 		c.SetLinger(0)
 		return
 	}
@@ -100,8 +109,8 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	back := got.Conn.(*sock.Conn)
 	defer back.Close() // which waits
 	one, other := &end{Conn: c}, &end{Conn: back}
-	up := l.Go(func() { r.move(c, other, one) })
-	r.move(c, one, other)
+	up := l.Go(func() { r.move(client.Source, other, one) })
+	r.move(client.Source, one, other)
 	up.Wait()
 }
 
@@ -109,15 +118,18 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 const triesMax = 3
 
 // open opens a connection to an upstream, or to another if that fails. What it returns is for leave.
-func (r *relay) open(l *ringo.Loop, client string) (*sockclient.Conn, *upstream, error) {
+func (r *relay) open(l *ringo.Loop, client proxyproto.Header) (*sockclient.Conn, *upstream, error) {
 	var tried []*upstream
 	var errs []string
 	for len(tried) < triesMax {
-		u := r.to.take(client, tried)
+		u := r.to.take(hostOf(client.Source), tried)
 		if u == nil {
 			break
 		}
 		c, err := u.backs.Get(context.Background(), l)
+		if err == nil {
+			err = r.introduce(c, client)
+		}
 		r.to.note(u, byConn, err)
 		if err == nil {
 			r.retried.Add(int64(len(tried)))
@@ -160,7 +172,7 @@ func isOurs(err error) bool {
 // move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
 // But if to takes no more, only this direction ends as long as the other goes on: what to has sent
 // before may still be on its way. The connection is client's.
-func (r *relay) move(client *sock.Conn, to, from *end) {
+func (r *relay) move(client net.Addr, to, from *end) {
 	_, err := io.Copy(to.Conn, from.Conn)
 	// A reset that a write has met reads as an end of the stream.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
@@ -182,7 +194,7 @@ func (r *relay) move(client *sock.Conn, to, from *end) {
 		io.Copy(io.Discard, from.Conn) // else from may wait for us to read, and take nothing of the other direction
 	default:
 		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
-			r.ends.say("connection of %v is reset: %v", client.RemoteAddr(), err)
+			r.ends.say("connection of %v is reset: %v", client, err)
 		}
 		reset(to)
 		reset(from)

@@ -147,8 +147,8 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// clientOf is what balanceHash goes by: an address without its port. Clients of Unix sockets are one.
-func clientOf(a net.Addr) string {
+// hostOf is what balanceHash goes by: an address without its port. Clients of Unix sockets are one.
+func hostOf(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.IP.String()
 	}

@@ -66,7 +66,7 @@ var order = []layer{
 	{[]string{"sock/sockclient"}, "clients of other protocols, for users"},
 	{[]string{"sock/sockhttp"}, "HTTP on sockets, for users"},
 	{[]string{"sim"}, "simulated worlds, for tests of users"},
-	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},
+	{[]string{"cmd/ringo/internal/cli", "cmd/ringo/internal/proxyproto"}, "what the tool's commands share"},
 	{[]string{"cmd/ringo/internal/server"}, "what those that serve share"},
 	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve",
 		"cmd/ringo/top"},

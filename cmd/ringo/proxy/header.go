@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"net"
+	"time"
+
+	"ringo/cmd/ringo/internal/proxyproto"
+	"ringo/sock"
+)
+
+// The versions of -send-proxy.
+const (
+	sendV1 = "v1"
+	sendV2 = "v2"
+)
+
+// clientOf says whose a connection is. With -accept-proxy it reads the header, and nothing behind it.
+func (r *relay) clientOf(c *sock.Conn) (proxyproto.Header, error) {
+	own := proxyproto.Header{Source: c.RemoteAddr(), Dest: c.LocalAddr()}
+	if !r.o.accept {
+		return own, nil
+	}
+	c.SetReadDeadline(time.Now().Add(r.o.header))
+	defer c.SetReadDeadline(time.Time{})
+	for size := 1; ; {
+		p, err := c.Peek(max(size, c.Buffered()))
+		if err != nil {
+			return own, err
+		}
+		h, n, err := proxyproto.Parse(p)
+		switch size = n; {
+		case err != nil:
+			return own, err
+		case size > len(p):
+			continue
+		case h.Source == nil: // of the peer itself
+			h = own
+		}
+		_, err = c.Discard(size)
+		return h, err
+	}
+}
+
+// introduce tells an upstream whose the connection is, with -send-proxy.
+func (r *relay) introduce(c net.Conn, client proxyproto.Header) (err error) {
+	switch r.o.send {
+	case sendV1:
+		_, err = c.Write(client.AppendV1(nil))
+	case sendV2:
+		_, err = c.Write(client.AppendV2(nil))
+	}
+	return err
+}
