@@ -44,11 +44,22 @@ A connection that begins with something else, or with a header that is longer th
 bytes (version 1) or 1040 (version 2), is reset. -send-proxy says it to the upstreams: it
 passes on what -accept-proxy has got, or tells of the connection itself.
 
+With -http it is requests of HTTP/1.0, 1.1 and 2 that are passed on, by HTTP/1.1, and
+-balance, -fall and the others are about these; with -cert and -key clients speak TLS.
+Upstreams get Host as it came, and X-Forwarded-For, -Host and -Proto, without what the
+client has said of these. Connections to them are kept and used again. WebSocket and other
+upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body that may come
+twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes to another
+upstream. If none answers the client gets 502, or 504 if a time was over, and a line says
+why. SIGHUP reads -cert and -key again.
+
 SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
 
 const statsHelp = `and here also:
 
+  asking       with -http: requests that upstreams have not answered yet to the end
+  requests     with -http: requests, since the line before
   waiting      connections that are accepted and wait for -max
   dialing      connections whose other side is not there yet
   out          upstreams that are out
@@ -72,6 +83,11 @@ type options struct {
 	accept     bool
 	send       string
 	header     time.Duration
+	http       bool
+	cert, key  string
+	trust      bool
+	answer     time.Duration
+	idle       time.Duration
 	max        int
 	dial       time.Duration
 	ahead      int
@@ -95,7 +111,14 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"no -check; it grows to 64 times that")
 	fs.BoolVar(&o.accept, "accept-proxy", false, "want a header of the PROXY protocol from each peer, see above")
 	fs.StringVar(&o.send, "send-proxy", "", "send upstreams such a header, of `version` v1 or v2; \"\": none")
-	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come")
+	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come, or "+
+		"with -http the head of a request")
+	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
+	server.CertificateFlags(fs, &o.cert, &o.key)
+	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-* and Forwarded, since "+
+		"they are proxies themselves")
+	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
+	fs.DurationVar(&o.idle, "idle", time.Minute, "`time` for which a connection of -http may have no request")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
@@ -121,6 +144,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.fall > 0, "-fall %d: want 1 or more", o.fall)
 	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
 	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
+	o.checkHTTPFlags(&m)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
@@ -129,11 +153,40 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
+// checkHTTPFlags finds the mistakes of -http, and of what is not for it.
+func (o *options) checkHTTPFlags(m *cli.Mistakes) {
+	m.Want(o.answer > 0, "-answer %v: want more than 0", o.answer)
+	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
+	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
+	if !o.http {
+		m.Want(o.cert == "", "-cert: want -http, too")
+		m.Want(!o.trust, "-trust: want -http, too")
+		return
+	}
+	for _, a := range slices.Concat(o.Listen, o.to) {
+		m.Want(a.Network != "unixpacket", "-http: not over unixpacket, which is no stream")
+	}
+	m.Want(!o.accept, "-accept-proxy is not for -http, which is asked by X-Forwarded-For")
+	m.Want(o.send == "", "-send-proxy is not for -http, whose connections are of many clients")
+	m.Want(o.max == 0, "-max is not for -http: use -conns")
+	m.Want(o.ahead == 0, "-ahead is not for -http, which keeps connections that were used")
+}
+
 // Run runs "ringo proxy".
 func Run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}
-	return o.Run(stderr, func(s *server.Server) { newRelay(o, s) })
+	cert, err := server.OpenCertificate(o.cert, o.key)
+	if err != nil {
+		return err
+	}
+	return o.Run(stderr, func(s *server.Server) {
+		if o.http {
+			newWebRelay(o, s, cert)
+		} else {
+			newRelay(o, s)
+		}
+	})
 }

@@ -45,6 +45,19 @@ func newRelay(o *options, s *server.Server) *relay {
 	return r
 }
 
+// newWebRelay is newRelay with -http.
+func newWebRelay(o *options, s *server.Server, cert *server.Certificate) {
+	w := newWeb(newRelay(o, s), cert)
+	s.Words = func() string {
+		return fmt.Sprintf(" asking=%d requests=%d%s", w.to.taken(), w.requests.Swap(0), w.words())
+	}
+	s.Open = s.OpenConns
+	s.Streams = w.serve
+	if cert != nil {
+		s.Side.Go(func() { cert.Run(s) })
+	}
+}
+
 func (r *relay) words() string {
 	return fmt.Sprintf(" waiting=%d dialing=%d out=%d retried=%d failed=%d", r.waiting.Load(), r.dialing.Load(),
 		r.to.out(), r.retried.Swap(0), r.failed.Swap(0))

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 
@@ -29,6 +30,12 @@ func (t *teller) say(format string, args ...any) {
 	default:
 		t.unsaid.Add(1)
 	}
+}
+
+// Write has a line written, of package log.
+func (t *teller) Write(p []byte) (int, error) {
+	t.say("%s", bytes.TrimSuffix(p, []byte("\n")))
+	return len(p), nil
 }
 
 // run writes the lines.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -25,6 +26,7 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 // An upstream is an address that connections are passed on to.
 type upstream struct {
 	server.Address
+	key   string // by which transports know it, since not all networks have hosts
 	seed  uint64 // its name's, for balanceHash
 	backs sockclient.Pool
 	conns int // that it has, of all loops; by upstreams.mu
@@ -58,8 +60,9 @@ type upstreams struct {
 func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
 	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out, say: say,
 		now: time.Now}
-	for _, a := range o.to {
-		us.all = append(us.all, &upstream{Address: a, seed: digest(a.String())})
+	for i, a := range o.to {
+		us.all = append(us.all, &upstream{Address: a, key: fmt.Sprintf("upstream-%d.invalid:80", i),
+			seed: digest(a.String())})
 	}
 	return us
 }
@@ -89,6 +92,16 @@ func (us *upstreams) out() int {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	return us.outs
+}
+
+// taken is how many times an upstream was taken, and not left yet.
+func (us *upstreams) taken() (n int) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	for _, u := range us.all {
+		n += u.conns
+	}
+	return n
 }
 
 // candidates are those that may be chosen. If all are out, what has put them out may be the proxy's network, or a check

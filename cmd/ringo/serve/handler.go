@@ -25,15 +25,14 @@ type files struct {
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 
-	mu        sync.Mutex
-	listeners []*sock.Listener
-	lines     []*logLines // of the log, if there is one, by loop
+	mu    sync.Mutex
+	lines []*logLines // of the log, if there is one, by loop
 }
 
 // headMax is how long a request's head may be.
 const headMax = 16 << 10
 
-func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog, cert *certificate) *files {
+func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog, cert *server.Certificate) *files {
 	f := &files{Server: s, o: o, log: log, handler: &sockhttp.Files{Root: root, Keep: o.files, Fresh: o.fresh,
 		Idle: o.idle, ETags: true, NoList: !o.list}}
 	if o.files == 0 {
@@ -45,25 +44,15 @@ func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog, cer
 	f.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: o.header, ReadTimeout: o.idle,
 		IdleTimeout: o.idle, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
 	if cert != nil {
-		f.server.TLSConfig = cert.config()
+		f.server.TLSConfig = cert.Config()
 	}
 	if o.Stats > 0 || log != nil {
 		f.server.Answered = f.answered
 	}
 	s.Streams = f.serveStreams
 	s.Words = f.statWords
-	s.Open = f.open
+	s.Open = s.OpenConns
 	return f
-}
-
-// open is how many connections there are.
-func (f *files) open() (n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, ln := range f.listeners {
-		n += ln.Stats().Open
-	}
-	return n
 }
 
 func (f *files) statWords() string {
@@ -84,8 +73,8 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
-	f.begin(l, ln)
 	if f.log != nil {
+		f.begin(l)
 		defer f.lines[l.Index()].close()
 	}
 	var err error
@@ -100,14 +89,10 @@ func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	return nil
 }
 
-// begin notes what a loop serves.
-func (f *files) begin(l *ringo.Loop, ln *sock.Listener) {
+// begin opens a loop's part of the log.
+func (f *files) begin(l *ringo.Loop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.listeners = append(f.listeners, ln)
-	if f.log == nil {
-		return
-	}
 	if f.lines == nil {
 		f.lines = make([]*logLines, len(l.Loops()))
 	}

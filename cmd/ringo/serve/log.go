@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/cmd/ringo/internal/server"
 )
 
 // accessLog is where the lines of all loops go, in the common log format. A goroutine writes
@@ -55,7 +56,7 @@ func openLog(name string, stderr io.Writer) (*accessLog, error) {
 	if err := a.openFile(); err != nil {
 		return nil, fmt.Errorf("-log: %w", err)
 	}
-	signal.Notify(a.again, hangUp)
+	signal.Notify(a.again, server.HangUp)
 	return a, nil
 }
 

@@ -70,9 +70,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
 	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or "+
 		"FILE`; lines that come faster than they can be written are dropped")
-	fs.StringVar(&o.cert, "cert", "", "serve over TLS with the certificate in `FILE`, in PEM, followed by those that "+
-		"lead to a known one")
-	fs.StringVar(&o.key, "key", "", "`FILE` with the certificate's key, in PEM")
+	server.CertificateFlags(fs, &o.cert, &o.key)
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
 		"`time` for which a connection may do nothing: between requests, or not take what is sent; and in which a "+
@@ -112,7 +110,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer log.close()
-	cert, err := openCertificate(o.cert, o.key)
+	cert, err := server.OpenCertificate(o.cert, o.key)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 			s.Side.Go(func() { log.run(s.Quit) })
 		}
 		if cert != nil {
-			s.Side.Go(func() { cert.run(s.Quit, s.Reload, stderr) })
+			s.Side.Go(func() { cert.Run(s) })
 		}
 	})
 }

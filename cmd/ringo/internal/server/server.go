@@ -35,6 +35,9 @@ type Server struct {
 	places     []*place
 	ready      atomic.Int32 // loops that listen
 	supervised *service.Manager
+
+	mu        sync.Mutex
+	listeners []*sock.Listener
 }
 
 // Open listens on all addresses: from then on peers queue.
@@ -93,7 +96,23 @@ func (s *Server) listen(l *ringo.Loop, p *place) (serve func() error, err error)
 		return func() error { return s.Datagrams(l, c) }, err
 	}
 	ln, err := p.set.Listen(l)
-	return func() error { return s.Streams(l, ln) }, err
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = append(s.listeners, ln)
+	return func() error { return s.Streams(l, ln) }, nil
+}
+
+// OpenConns is how many connections of streams there are: for Open of a server that does not count in Conns.
+func (s *Server) OpenConns() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range s.listeners {
+		n += ln.Stats().Open
+	}
+	return n
 }
 
 // tell says where all loops listen now, to a service manager as well, then prints the counters.

@@ -1,8 +1,8 @@
 //go:build !linux
 
-package serve
+package server
 
 import "os"
 
 // Serving fails on these systems, for want of a loop, before it is used.
-var hangUp = os.Kill
+var HangUp = os.Kill

@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+
+	"ringo"
+)
+
+// dialError is that of a connection that was not made: nothing was sent.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+// errNoUpstream is that of a request for which there is none.
+var errNoUpstream = errors.New("no upstream is left to try")
+
+// RoundTrip makes a request in a task of its connection's loop. For goroutines.
+func (w *web) RoundTrip(r *http.Request) (a *http.Response, err error) {
+	l := r.Context().Value(loopKey{}).(*ringo.Loop)
+	ended := l.Call(func() error {
+		a, err = w.ask(r)
+		return nil
+	})
+	if ended != nil {
+		return nil, ended
+	}
+	return a, err
+}
+
+// ask makes a request at an upstream, or at another as long as that changes nothing for the first.
+func (w *web) ask(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = io.NopCloser(r.Body) // a transport closes it after a dial that failed, too
+	}
+	err := errNoUpstream
+	for tried := []*upstream(nil); len(tried) < triesMax; {
+		u := w.to.take(clientHost(r), tried)
+		if u == nil {
+			break
+		}
+		var a *http.Response
+		if a, err = w.askAt(u, r); err == nil {
+			w.retried.Add(int64(len(tried)))
+			return a, nil
+		}
+		tried = append(tried, u)
+		if r.Context().Err() != nil || errors.Is(err, context.Canceled) || !mayRepeat(r, err) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// mayRepeat reports whether a request that has failed may be made again: nothing of it was sent, nor of its body read,
+// or it has none and may come twice.
+func mayRepeat(r *http.Request, err error) bool {
+	var dial *dialError
+	if errors.As(err, &dial) {
+		return r.Body == nil || r.ContentLength > 0 // else its first byte may have been asked for
+	}
+	return r.Body == nil && !isTimeout(err) && slices.Contains([]string{http.MethodGet, http.MethodHead,
+		http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}, r.Method)
+}
+
+// askAt makes a request at an upstream, which has been taken. Without an answer it is left.
+func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
+	out := *r
+	where := *r.URL
+	where.Host = u.key
+	out.URL = &where
+	a, err := w.transport.RoundTrip(&out)
+	var dial *dialError
+	switch {
+	case err == nil:
+		w.to.note(u, byConn, nil)
+	case errors.As(err, &dial), r.Body == nil && r.Context().Err() == nil && !isTimeout(err):
+		w.to.note(u, byConn, err)
+	default: // it may be the client's body that has failed, and an answer that is late says more of the request
+		w.to.note(u, byConn, context.Canceled)
+	}
+	if err != nil {
+		w.to.leave(u)
+		return nil, err
+	}
+	body := answer{a.Body, sync.OnceFunc(func() { w.to.leave(u) })}
+	if both, ok := a.Body.(io.Writer); ok {
+		a.Body = &switched{body, both}
+	} else {
+		a.Body = &body
+	}
+	return a, nil
+}
+
+// dialAt connects to the upstream that the transport knows by an address.
+func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
+	l, _ := ringo.Current()
+	c, err := w.dial(ctx, l, w.hosts[addr])
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return c, nil
+}
+
+// isTimeout reports whether an error is of a time that is over.
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+// clientHost is what balanceHash goes by.
+func clientHost(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}

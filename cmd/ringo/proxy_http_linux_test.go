@@ -1,0 +1,386 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+)
+
+// startWeb starts ringo proxy -http before a server of net/http.
+func startWeb(t *testing.T, h http.HandlerFunc, args ...string) (p *process, addr string, back *httptest.Server) {
+	t.Helper()
+	back = httptest.NewServer(h)
+	t.Cleanup(func() { back.CloseClientConnections(); back.Close() })
+	p, addr = startProxyTo(t, back.Listener.Addr().String(), append([]string{"-http"}, args...)...)
+	return p, addr, back
+}
+
+// tellRequest answers with what has come, but for the fields that a client's library adds.
+func tellRequest(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	fmt.Fprintf(w, "%s %s %s %s\n", r.Method, r.RequestURI, r.Proto, r.Host)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if name != "Accept-Encoding" && name != "User-Agent" {
+			fmt.Fprintf(w, "%s: %s\n", name, strings.Join(r.Header[name], "|"))
+		}
+	}
+	w.Write(body)
+}
+
+// TestProxyHTTP: what a client asks reaches the upstream, but for what is of the client's connection, or claims to be
+// of another's.
+func TestProxyHTTP(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		const (
+			head   = " / HTTP/1.1\r\nHost: name\r\n"
+			claims = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: bank\r\n" +
+				"Forwarded: for=1.2.3.4\r\n\r\n"
+			marks = "X-Forwarded-For: 127.0.0.1\nX-Forwarded-Host: name\nX-Forwarded-Proto: http\n"
+		)
+		for _, c := range []struct{ name, args, text, want string }{
+			{"GET", "", "GET /a%2fb?x=1;y=%zz HTTP/1.1\r\nHost: name\r\n\r\n",
+				"GET /a%2fb?x=1;y=%zz HTTP/1.1 name\n" + marks},
+			{"a whole URL", "", "GET http://name/x HTTP/1.1\r\nHost: other\r\n\r\n", "GET /x HTTP/1.1 name\n" + marks},
+			{"claims", "", "GET" + head + claims, "GET / HTTP/1.1 name\n" + marks},
+			{"trust", "-trust", "GET" + head + claims, "GET / HTTP/1.1 name\nForwarded: for=1.2.3.4\n" +
+				"X-Forwarded-For: 1.2.3.4, 127.0.0.1\nX-Forwarded-Host: bank\nX-Forwarded-Proto: https\n"},
+			{"hop by hop", "", "GET" + head + "Connection: x-mine, keep-alive\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n" +
+				"TE: gzip\r\nProxy-Authorization: x\r\nX-Other: 2\r\n\r\n",
+				"GET / HTTP/1.1 name\n" + marks + "X-Other: 2\n"},
+			{"POST", "", "POST" + head + "Content-Length: 5\r\n\r\n12345",
+				"POST / HTTP/1.1 name\nContent-Length: 5\n" + marks + "12345"},
+			{"chunked", "", "POST" + head + "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n12\r\n3\r\n345\r\n0\r\n\r\n",
+				"POST / HTTP/1.1 name\n" + marks + "12345"},
+			{"HTTP/1.0", "", "GET / HTTP/1.0\r\nHost: name\r\n\r\n", "GET / HTTP/1.1 name\n" + marks},
+			{"CONNECT", "", "CONNECT name:80 HTTP/1.1\r\nHost: name:80\r\n\r\n", "405 Method Not Allowed\n"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				p, addr, _ := startWeb(t, tellRequest, append(strings.Fields(c.args), "-driver", driver)...)
+				if _, body := ask(t, dial(t, addr), "GET", c.text); body != c.want {
+					t.Errorf("the upstream has got\n%s\nwant\n%s", body, c.want)
+				}
+				p.finish()
+			})
+		}
+	})
+}
+
+// TestProxyHTTPProtocols: clients speak HTTP/1.1 or 2, in the clear or by TLS; bodies pass whole, and connections to
+// the upstream are used again.
+func TestProxyHTTPProtocols(t *testing.T) {
+	dir := t.TempDir()
+	roots := writeCertificate(t, dir, 1)
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, c := range []struct {
+			name, proto string
+			tls         bool
+			set         func(*http.Protocols)
+		}{
+			{"h1", "HTTP/1.1", false, func(p *http.Protocols) { p.SetHTTP1(true) }},
+			{"h2c", "HTTP/2.0", false, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }},
+			{"h1 by TLS", "HTTP/1.1", true, func(p *http.Protocols) { p.SetHTTP1(true) }},
+			{"h2 by TLS", "HTTP/2.0", true, func(p *http.Protocols) { p.SetHTTP2(true) }},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				args, scheme := []string{"-http", "-driver", driver, "-loops", "1"}, "http"
+				if c.tls {
+					scheme = "https"
+					args = append(args, "-cert", filepath.Join(dir, "cert"), "-key", filepath.Join(dir, "key"))
+				}
+				var conns atomic.Int32
+				back := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if got := r.Header.Get("X-Forwarded-Proto"); got != scheme {
+						t.Errorf("X-Forwarded-Proto is %q, want %q", got, scheme)
+					}
+					http.NewResponseController(w).EnableFullDuplex()
+					w.Header().Set("Trailer", "X-Sum")
+					io.Copy(w, r.Body)
+					w.Header().Set("X-Sum", "all")
+				}))
+				back.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+					if s == http.StateNew {
+						conns.Add(1)
+					}
+				}
+				back.Start()
+				t.Cleanup(func() { back.CloseClientConnections(); back.Close() })
+				p, addr := startProxyTo(t, back.Listener.Addr().String(), args...)
+				tr := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{RootCAs: roots,
+					ServerName: "ringo.test"}}
+				c.set(tr.Protocols)
+				client := &http.Client{Transport: tr, Timeout: patience.Max}
+				for _, size := range []int{0, 1, 100_000, 10_000_000} {
+					body := noise(size)
+					a, err := client.Post(scheme+"://"+addr+"/", "", io.NopCloser(bytes.NewReader(body)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := io.ReadAll(a.Body)
+					a.Body.Close()
+					if err != nil || !bytes.Equal(got, body) {
+						t.Errorf("%d bytes came of %d: %v", len(got), size, err)
+					}
+					if a.Proto != c.proto || a.Trailer.Get("X-Sum") != "all" {
+						t.Errorf("they came by %s, with the trailer %v", a.Proto, a.Trailer)
+					}
+				}
+				tr.CloseIdleConnections()
+				if n := conns.Load(); n != 1 {
+					t.Errorf("the upstream has got %d connections, want one", n)
+				}
+				p.finish()
+			})
+		}
+	})
+}
+
+// rawBackend is a backend that reads a request's head, says something, and ends the connection.
+func rawBackend(t *testing.T, network, address, says string) net.Listener {
+	t.Helper()
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend(t, ln, func(c net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			io.WriteString(c, says)
+		}
+	})
+	return ln
+}
+
+// TestProxyHTTPRetry: what may be made again is, and nothing else.
+func TestProxyHTTPRetry(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		dir := t.TempDir()
+		rawBackend(t, "unix", filepath.Join(dir, "ends"), "")
+		for _, c := range []struct {
+			name, first, text string
+			status            int
+		}{
+			{"GET", "ends", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 200},
+			{"DELETE", "ends", "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", 200},
+			{"POST", "ends", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 502},
+			{"PUT with a body", "ends", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 502},
+			{"nobody there", "gone", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 200},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				p, addr, _ := startWeb(t, tellRequest, "-driver", driver, "-fall", "1000", "-to",
+					"unix://"+filepath.Join(dir, c.first))
+				met := map[int]int{}
+				for range 20 { // least: any of those that have nothing to do
+					a, _ := ask(t, dial(t, addr), "GET", c.text)
+					met[a.StatusCode]++
+				}
+				if c.status == 200 && met[200] != 20 || c.status != 200 && (met[c.status] == 0 || met[200] == 0) {
+					t.Errorf("20 requests got %v, want %d where the first upstream has failed", met, c.status)
+				}
+				p.finish()
+			})
+		}
+	})
+}
+
+// TestProxyHTTPErrors: a client learns that there was no answer, or that it is not whole.
+func TestProxyHTTPErrors(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		silent, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		backend(t, silent, func(c net.Conn) { io.Copy(io.Discard, c) })
+		const ok = "HTTP/1.1 200 OK\r\n"
+		torn := rawBackend(t, "tcp", "127.0.0.1:0", ok+"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n")
+		short := rawBackend(t, "tcp", "127.0.0.1:0", ok+"Content-Length: 100000\r\n\r\n"+numbered(50000))
+		for _, c := range []struct {
+			name, to string
+			status   int
+			err      error
+			line     string
+		}{
+			{"refused", socktest.Refusing(t), 502, nil, "is answered with 502: dial tcp"},
+			{"silent", silent.Addr().String(), 504, nil, "is answered with 504: "},
+			{"torn", torn.Addr().String(), 200, io.ErrUnexpectedEOF, ""},
+			{"short", short.Addr().String(), 200, io.ErrUnexpectedEOF, ""},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				p, addr := startProxyTo(t, c.to, "-http", "-driver", driver, "-answer", "50ms")
+				conn := dial(t, addr)
+				io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+				a, _, err := readAnswer(bufio.NewReader(conn), "GET")
+				if a == nil || a.StatusCode != c.status || !errors.Is(err, c.err) {
+					t.Fatalf("%v, %v; want %d, %v", a, err, c.status, c.err)
+				}
+				if c.line != "" && !strings.Contains(p.line("request of 127.0.0.1:"), c.line) {
+					t.Errorf("no line says %q", c.line)
+				}
+				p.finish()
+			})
+		}
+	})
+}
+
+// TestProxyHTTPUpgrade: another protocol passes both ways, until one side ends it.
+func TestProxyHTTPUpgrade(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ended := make(chan error, 1)
+		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Upgrade") != "echo" || r.Header.Get("Connection") != "Upgrade" {
+				t.Errorf("the upstream is asked for %v", r.Header)
+			}
+			c, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			c.SetDeadline(patience.Deadline())
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nhello")
+			_, err = io.Copy(c, buffered)
+			ended <- err
+		}, "-driver", driver)
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		r := bufio.NewReader(c)
+		a, err := http.ReadResponse(r, nil)
+		if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != "echo" {
+			t.Fatal(a, err)
+		}
+		body := noise(1 << 20)
+		go c.Write(body)
+		got := make([]byte, len("hello")+len(body))
+		if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, append([]byte("hello"), body...)) {
+			t.Errorf("what comes back differs, %v", err)
+		}
+		c.Close()
+		patience.Recv(t, "the upstream's end", ended)
+		p.finish()
+	})
+}
+
+// TestProxyHTTPStreams: bodies pass as they come, in both directions.
+func TestProxyHTTPStreams(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			rc.EnableFullDuplex()
+			io.ReadFull(r.Body, make([]byte, 4))
+			io.WriteString(w, "pong")
+			rc.Flush()
+			io.Copy(io.Discard, r.Body)
+			io.WriteString(w, "end")
+		}, "-driver", driver)
+		for _, protocol := range []string{"1", "2"} {
+			tr := &http.Transport{Protocols: new(http.Protocols)}
+			tr.Protocols.SetHTTP1(protocol == "1")
+			tr.Protocols.SetUnencryptedHTTP2(protocol == "2")
+			body, send := io.Pipe()
+			go io.WriteString(send, "ping")
+			a, err := (&http.Client{Transport: tr, Timeout: patience.Max}).Post("http://"+addr+"/", "", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, 4)
+			if _, err := io.ReadFull(a.Body, got); err != nil || string(got) != "pong" {
+				t.Errorf("HTTP/%s: %q, %v, while the request goes on", protocol, got, err)
+			}
+			send.Close()
+			if rest, err := io.ReadAll(a.Body); err != nil || string(rest) != "end" {
+				t.Errorf("HTTP/%s: %q, %v", protocol, rest, err)
+			}
+			a.Body.Close()
+			tr.CloseIdleConnections()
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPSlowReader: one who does not read costs a bounded amount of memory.
+func TestProxyHTTPSlowReader(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		const size = 64 << 20
+		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, io.LimitReader(zeros{}, size))
+		}, "-driver", driver)
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		r := bufio.NewReader(c)
+		a, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := p.memory()
+		if err := p.rests(); err != nil {
+			t.Fatal(err)
+		}
+		if now := p.memory(); now > before+(16<<20) {
+			t.Errorf("%d bytes of memory, %d before", now, before)
+		}
+		if n, err := io.Copy(io.Discard, a.Body); n != size || err != nil {
+			t.Errorf("%d bytes came of %d: %v", n, size, err)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPLeast: requests under way are what counts, and not the connections that they came by; and they end with
+// their clients.
+func TestProxyHTTPLeast(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		var at [2]atomic.Int32
+		args := []string{"proxy", "-http", "-listen", anyPort, "-driver", driver, "-loops", "2", "-stats", "20ms"}
+		for i := range at {
+			back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				at[i].Add(1)
+				<-r.Context().Done()
+			}))
+			t.Cleanup(func() { back.CloseClientConnections(); back.Close() })
+			args = append(args, "-to", back.Listener.Addr().String())
+		}
+		p := start(t, tool(t, args...))
+		addr := p.addr()
+		var clients []net.Conn
+		for range 10 {
+			clients = append(clients, dial(t, addr))
+			io.WriteString(clients[len(clients)-1], "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		}
+		patience.Until(t, "ten requests", func() bool { return at[0].Load()+at[1].Load() == 10 })
+		if at[0].Load() != 5 {
+			t.Errorf("%d requests of 10 are at one upstream", at[0].Load())
+		}
+		p.word("asking=10")
+		for _, c := range clients {
+			c.Close()
+		}
+		asked := false
+		if _, ok := p.find(func(line string) bool {
+			asked = !strings.HasPrefix(line, "listening") && (asked || strings.Contains(line, " asking=10 "))
+			return asked && strings.Contains(line, " asking=0 ")
+		}); !ok {
+			t.Error("requests are under way whose clients have gone")
+		}
+		if log := p.finish(); strings.Contains(log, "is answered with") {
+			t.Errorf("stderr:\n%s", log)
+		}
+	})
+}
