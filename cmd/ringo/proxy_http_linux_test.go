@@ -181,7 +181,8 @@ func TestProxyHTTPRetry(t *testing.T) {
 			{"GET", "ends", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 200},
 			{"DELETE", "ends", "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", 200},
 			{"POST", "ends", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 502},
-			{"PUT with a body", "ends", "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 502},
+			{"PUT with a body", "ends", "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" +
+				"0\r\n\r\n", 502},
 			{"nobody there", "gone", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 200},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -212,6 +213,7 @@ func TestProxyHTTPErrors(t *testing.T) {
 		const ok = "HTTP/1.1 200 OK\r\n"
 		torn := rawBackend(t, "tcp", "127.0.0.1:0", ok+"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n")
 		short := rawBackend(t, "tcp", "127.0.0.1:0", ok+"Content-Length: 100000\r\n\r\n"+numbered(50000))
+		long := rawBackend(t, "tcp", "127.0.0.1:0", ok+"X-A: "+strings.Repeat("x", 70000)+"\r\n\r\n")
 		for _, c := range []struct {
 			name, to string
 			status   int
@@ -220,6 +222,7 @@ func TestProxyHTTPErrors(t *testing.T) {
 		}{
 			{"refused", socktest.Refusing(t), 502, nil, "is answered with 502: dial tcp"},
 			{"silent", silent.Addr().String(), 504, nil, "is answered with 504: "},
+			{"a long head", long.Addr().String(), 502, nil, "is answered with 502: "},
 			{"torn", torn.Addr().String(), 200, io.ErrUnexpectedEOF, ""},
 			{"short", short.Addr().String(), 200, io.ErrUnexpectedEOF, ""},
 		} {
@@ -237,6 +240,20 @@ func TestProxyHTTPErrors(t *testing.T) {
 				p.finish()
 			})
 		}
+	})
+}
+
+// TestProxyHTTPBare: an answer has no field that the upstream has not said, but Date, which each answer has.
+func TestProxyHTTPBare(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		bare := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-A: 1\r\n\r\n<html>")
+		p, addr := startProxyTo(t, bare.Addr().String(), "-http", "-driver", driver)
+		a, body := get(t, addr, "/")
+		a.Header.Del("Date")
+		if got := fmt.Sprint(a.Header); got != "map[Content-Length:[6] X-A:[1]]" || body != "<html>" {
+			t.Errorf("%s, %s", got, body)
+		}
+		p.finish()
 	})
 }
 

@@ -88,6 +88,7 @@ func (w *web) only(proxy http.Handler) http.Handler {
 		if r.Body != http.NoBody { // else the answer would wait for the whole of it
 			http.NewResponseController(rw).EnableFullDuplex()
 		}
+		rw.Header()["Content-Type"] = nil // else one is guessed where the upstream says none
 		proxy.ServeHTTP(rw, r)
 	})
 }
