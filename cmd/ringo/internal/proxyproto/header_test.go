@@ -95,7 +95,7 @@ func TestParse(t *testing.T) {
 func checkPrefixes(t *testing.T, whole []byte) {
 	t.Helper()
 	for n := range whole {
-		if _, size, err := Parse(whole[:n]); err != nil || size <= n || size > len(whole) {
+		if _, size, err := Parse(whole[:n:n]); err != nil || size <= n || size > len(whole) {
 			t.Errorf("the first %d bytes of %d: want %d, %v", n, len(whole), size, err)
 		}
 	}
