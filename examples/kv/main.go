@@ -1,11 +1,19 @@
 // Kv is a replicated key-value server and its client, on package raftkv. Three replicas on one machine:
 //
-//	go run ./examples/kv -self 127.0.0.1:7001 -dir /tmp/kv1 &
-//	go run ./examples/kv -self 127.0.0.1:7002 -dir /tmp/kv2 &
-//	go run ./examples/kv -self 127.0.0.1:7003 -dir /tmp/kv3 &
-//	go run ./examples/kv put colour green
-//	go run ./examples/kv swap colour green blue
-//	go run ./examples/kv get colour
+//	cd examples/kv
+//	go run . -self 127.0.0.1:7001 -dir /tmp/kv1 &
+//	go run . -self 127.0.0.1:7002 -dir /tmp/kv2 &
+//	go run . -self 127.0.0.1:7003 -dir /tmp/kv3 &
+//	go run . put colour green
+//	go run . swap colour green blue
+//	go run . get colour
+//
+// And one that takes the place of the third:
+//
+//	go run . -self 127.0.0.1:7004 -dir /tmp/kv4 -join &
+//	go run . add 127.0.0.1:7004
+//	go run . promote 127.0.0.1:7004
+//	go run . remove 127.0.0.1:7003
 package main
 
 import (
@@ -29,7 +37,9 @@ import (
 func main() {
 	self := flag.String("self", "", "serve as the replica of this address, one of -peers")
 	peers := flag.String("peers", "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003", "the addresses of all replicas")
-	dir := flag.String("dir", ".", "the directory of the replica's journal")
+	dir := flag.String("dir", ".", "the directory of the replica's log and snapshots")
+	join := flag.Bool("join", false, "be a new replica beside -peers, which waits to be added")
+	snapshot := flag.Uint64("snapshot", 0, "make a snapshot each time that so many entries came; 0: 10,000")
 	flag.Parse()
 	log.SetOutput(logs.NewWriter(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -43,8 +53,9 @@ func main() {
 		if err := os.MkdirAll(*dir, 0o700); err != nil {
 			log.Fatal(err)
 		}
-		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Dir: *dir,
-			Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Election: 500 * time.Millisecond}.Run
+		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Join: *join, Dir: *dir,
+			Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Election: 500 * time.Millisecond,
+			Snapshot: *snapshot}.Run
 	}
 	if err := runPatiently(ctx, run); err != nil {
 		log.Fatal(err)
@@ -71,21 +82,24 @@ func runPatiently(ctx context.Context, run func(*ringo.Loop) error) error {
 	}
 }
 
+// words is of how many words a command is.
+var words = map[raftkv.Kind]int{raftkv.Get: 2, raftkv.Put: 3, raftkv.Swap: 4, raftkv.Add: 2, raftkv.Promote: 2,
+	raftkv.Remove: 2}
+
 // ask does what the arguments say.
 func ask(l *ringo.Loop, peers, args []string) (answer string, err error) {
+	if len(args) == 0 || len(args) != words[raftkv.Kind(args[0])] {
+		return "", errors.New("kv: want get KEY, put KEY VALUE, swap KEY OLD NEW, or add, promote or remove ADDRESS")
+	}
+	e := raftkv.Entry{Kind: raftkv.Kind(args[0]), Key: []byte(args[1])}
+	if len(args) > 2 {
+		e.Value = []byte(args[len(args)-1])
+	}
+	if e.Kind == raftkv.Swap {
+		e.Old = []byte(args[2])
+	}
 	c := raftkv.Client{Peers: peers, Timeout: 2 * time.Second}
 	defer c.Close()
-	var e raftkv.Entry
-	switch {
-	case len(args) == 2 && args[0] == "get":
-		e = raftkv.Entry{Kind: raftkv.Get, Key: []byte(args[1])}
-	case len(args) == 3 && args[0] == "put":
-		e = raftkv.Entry{Kind: raftkv.Put, Key: []byte(args[1]), Value: []byte(args[2])}
-	case len(args) == 4 && args[0] == "swap":
-		e = raftkv.Entry{Kind: raftkv.Swap, Key: []byte(args[1]), Old: []byte(args[2]), Value: []byte(args[3])}
-	default:
-		return "", errors.New("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
-	}
 	err = l.WithTimeout(20*time.Second, func() error {
 		rep, err := c.Do(l, e)
 		switch e.Kind {

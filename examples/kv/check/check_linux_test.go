@@ -3,12 +3,14 @@
 package check
 
 import (
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"math"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,10 +28,35 @@ var peers = []string{"one:7000", "two:7000", "three:7000"}
 const (
 	clients = 5
 	keys    = 3
-	stormy  = 10 * time.Second
+
+	callsMin = 10 // that are done in a world, which is calm at its end
+
+	stormy = 10 * time.Second
+
+	snapshot = 20 // entries from one snapshot to the next
 )
 
-func TestLinearizable(t *testing.T) { sim.Explore(t, *seeds, world) }
+// zeros is what raft throws its dice with, which have no seed: so all that is left to chance is the world's.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestMain(m *testing.M) {
+	rand.Reader = zeros{}
+	os.Exit(m.Run())
+}
+
+// counted is what the histories of all worlds had in them.
+var counted struct{ done, unknown, changes atomic.Int64 }
+
+func TestLinearizable(t *testing.T) {
+	sim.Explore(t, *seeds, world)
+	t.Logf("%d worlds: %d calls were done, of %d nobody knows; %d changes of members", *seeds, counted.done.Load(),
+		counted.unknown.Load(), counted.changes.Load())
+}
 
 // One seed gives one history, with these programs too.
 func TestSeeds(t *testing.T) {
@@ -51,12 +78,19 @@ func TestSeeds(t *testing.T) {
 func world(w *sim.World) {
 	w.Link = sim.Link{Latency: time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.01}
 	var replicas []*sim.Host
-	for _, name := range []string{"one", "two", "three"} {
+	for _, name := range []string{"one", "two", "three", "four"} {
 		h := w.Host(name)
 		h.Disk = sim.Disk{Latency: 100 * time.Microsecond, Sync: 2 * time.Millisecond, Jitter: 5 * time.Millisecond,
 			Short: 0.01, FailSync: 0.0005}
-		h.Run(nil, raftkv.Replica{Self: name + ":7000", Peers: peers, Dir: "/", Rand: own(w),
-			Election: 200 * time.Millisecond}.Run)
+		replica := raftkv.Replica{Self: name + ":7000", Peers: peers, Join: name == "four", Dir: "/", Rand: own(w),
+			Election: 200 * time.Millisecond, Snapshot: snapshot}
+		h.Run(nil, func(l *ringo.Loop) error {
+			err := replica.Run(l)
+			if w.Logf("%s: %v", name, err); errors.Is(err, raftkv.ErrCorrupt) {
+				w.Errorf("%s: a crash has left what none can: %v", name, err)
+			}
+			return err
+		})
 		replicas = append(replicas, h)
 	}
 	h := &history{}
@@ -73,6 +107,15 @@ func world(w *sim.World) {
 			return nil
 		}))
 	}
+	admin := own(w)
+	programs = append(programs, w.Host("admin").Run(nil, func(l *ringo.Loop) error {
+		for w.Now().Before(end) {
+			if err := changes(l, admin); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	w.Storm(stormy, sim.Storm{Hosts: replicas, Crash: 2 * time.Second, Down: 150 * time.Millisecond, MidTurn: 0.0003,
 		Partition: 3 * time.Second, Cut: 500 * time.Millisecond, Pause: 3 * time.Second, Still: 500 * time.Millisecond,
 		Clock: 5 * time.Second})
@@ -80,6 +123,7 @@ func world(w *sim.World) {
 	w.Check(w.Wait(programs...))
 	w.MendAll()
 	for _, r := range replicas { // also those whose program has ended with its disk's error
+		r.Disk.FailSync = 0
 		r.Crash()
 		r.Restart()
 	}
@@ -101,7 +145,9 @@ func world(w *sim.World) {
 }
 
 // own is chance for one program: what it gives does not depend on when others ask.
-func own(w *sim.World) *rand.Rand { return rand.New(rand.NewPCG(w.Rand().Uint64(), w.Rand().Uint64())) }
+func own(w *sim.World) *mathrand.Rand {
+	return mathrand.New(mathrand.NewPCG(w.Rand().Uint64(), w.Rand().Uint64()))
+}
 
 // quarrels has now and then one way between two replicas, or both, be cut for a while.
 func quarrels(w *sim.World, hosts []*sim.Host) {
@@ -145,7 +191,7 @@ type output struct {
 }
 
 // calls is a client's life, until the end of one call is unknown.
-func (h *history) calls(w *sim.World, l *ringo.Loop, r *rand.Rand) error {
+func (h *history) calls(w *sim.World, l *ringo.Loop, r *mathrand.Rand) error {
 	c := raftkv.Client{Peers: peers, Timeout: 500 * time.Millisecond}
 	defer c.Close()
 	known := ""
@@ -175,6 +221,31 @@ func (h *history) calls(w *sim.World, l *ringo.Loop, r *rand.Rand) error {
 	return nil
 }
 
+// changes has one replica be a member, or none any more. Two of the four always are.
+func changes(l *ringo.Loop, r *mathrand.Rand) error {
+	c := raftkv.Client{Peers: peers, Timeout: 500 * time.Millisecond}
+	defer c.Close()
+	who := []string{"three:7000", "four:7000"}[r.IntN(2)]
+	for _, kind := range []raftkv.Kind{raftkv.Add, raftkv.Promote, raftkv.Remove}[r.IntN(3):] {
+		if err := l.Sleep(time.Duration(r.Int64N(int64(500 * time.Millisecond)))); err != nil {
+			return err
+		}
+		err := l.WithTimeout(1500*time.Millisecond, func() error {
+			_, err := c.Do(l, raftkv.Entry{Kind: kind, Key: []byte(who)})
+			return err
+		})
+		switch {
+		case err == nil:
+			counted.changes.Add(1)
+		case errors.Is(err, raftkv.ErrRefused), errors.Is(err, raftkv.ErrUnknown):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
 // do makes a call and notes it.
 func (h *history) do(w *sim.World, l *ringo.Loop, c *raftkv.Client, kind raftkv.Kind, key, value, old string) (
 	raftkv.Reply, error) {
@@ -197,6 +268,17 @@ func (h *history) do(w *sim.World, l *ringo.Loop, c *raftkv.Client, kind raftkv.
 
 // check fails the world if no order of the calls explains what they gave.
 func (h *history) check(w *sim.World) {
+	done := 0
+	for _, op := range h.ops {
+		if !op.Output.(output).unknown {
+			done++
+		}
+	}
+	counted.done.Add(int64(done))
+	counted.unknown.Add(int64(len(h.ops) - done))
+	if done < callsMin {
+		w.Errorf("%d calls were done, want %d at least", done, callsMin)
+	}
 	switch result, _ := porcupine.CheckOperationsVerbose(model, h.ops, time.Minute); result {
 	case porcupine.Illegal:
 		w.Errorf("not linearizable: %d calls", len(h.ops))

@@ -23,16 +23,22 @@ type Client struct {
 // ErrUnknown is for a write that may have been done, may still be, or may never be. Trying it again could do it twice.
 var ErrUnknown = errors.New("raftkv: nobody knows whether the write was done")
 
-// Do asks a Get, a Put or a Swap, until it is done or the caller's time is over: WithTimeout bounds it. An error other
+// ErrRefused is for what can't be done.
+var ErrRefused = errors.New("raftkv: it is refused")
+
+// Do asks for an Entry's Kind, until it is done or the caller's time is over: WithTimeout bounds it. An error other
 // than ErrUnknown says that nothing was done and will not be. It parks.
 func (c *Client) Do(l *ringo.Loop, e Entry) (Reply, error) {
 	if e.size() > entryMax {
 		return Reply{}, fmt.Errorf("raftkv: %d bytes are more than an entry may have", e.size())
 	}
 	for c.leader = cmp.Or(c.leader, c.Peers[0]); ; {
-		rep, err := c.ask(l, &Message{Entry: e})
+		rep, err := c.ask(l, &e)
 		if err == nil && rep.Done || errors.Is(err, ErrUnknown) && e.Kind != Get {
 			return rep, err
+		}
+		if err == nil && rep.Refused {
+			return rep, fmt.Errorf("%w: %s", ErrRefused, rep.Why)
 		}
 		c.Prefer(cmp.Or(rep.Leader, c.Peers[(slices.Index(c.Peers, c.leader)+1)%len(c.Peers)]))
 		if late := l.Sleep(50 * time.Millisecond); late != nil {
@@ -56,8 +62,8 @@ func (c *Client) Close() {
 }
 
 // ask parks until the answer is here, or Timeout has passed. ErrUnknown says that the question may have arrived.
-func (c *Client) ask(l *ringo.Loop, m *Message) (rep Reply, err error) {
-	frame := appendFrame(nil, m) // before it parks: the entries are the log's own
+func (c *Client) ask(l *ringo.Loop, e *Entry) (rep Reply, err error) {
+	frame := appendJSON(nil, frameEntry, e)
 	err = l.WithTimeout(c.Timeout, func() (err error) {
 		if c.conn == nil {
 			if c.conn, err = sock.Dial(l, "tcp", c.leader); err != nil {
@@ -65,7 +71,7 @@ func (c *Client) ask(l *ringo.Loop, m *Message) (rep Reply, err error) {
 			}
 		}
 		if _, err = c.conn.Write(frame); err == nil {
-			_, err = readFrame(c.conn, &rep)
+			err = readJSON(c.conn, frameReply, &rep)
 		}
 		return err
 	})

@@ -1,55 +1,155 @@
 package raftkv
 
-// Bounds.
-const (
-	entryMax   = 32 << 10 // bytes of an entry
-	batchMax   = 64       // entries of a message
-	frameMax   = 4 << 20  // bytes of a frame, which base64 of that many entries has room in
-	journalMax = 1 << 30  // bytes of the journal; a leader with more takes no writes
-	connsMax   = 1000     // connections of a replica; more are closed
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/fnv"
+	"io"
+
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"ringo/codec"
 )
 
-// Kind is what a Message asks for.
+// Bounds, and what happens when they are reached.
+const (
+	entryMax       = 32 << 10  // bytes of what a client sends; more is refused
+	messageMax     = 256 << 10 // bytes of entries in one message; the rest goes into the next
+	inflightMax    = 4 << 20   // bytes of entries on their way to a peer; the rest waits in the log
+	uncommittedMax = 8 << 20   // bytes of entries that are not committed; more writes are refused
+	outMax         = 256       // messages that wait for a peer; more are dropped, and raft repeats what is needed
+	chunkMax       = 64 << 10  // bytes of a snapshot that its sender and its receiver have in memory
+	frameMax       = 1 << 20   // bytes of a frame; its connection is closed
+	recordMax      = 64 << 20  // bytes of a record; the replica ends with an error
+	connsMax       = 1000      // connections of a replica; more are closed
+	strangersMax   = 64        // addresses that are known without being members'; more get no answers
+)
+
+// Kind is what a client asks for.
 type Kind string
 
 const (
-	Vote   Kind = "vote"   // from a candidate
-	Append Kind = "append" // from a leader; without entries it is a heartbeat
-	Get    Kind = "get"    // from clients, as the rest
-	Put    Kind = "put"    // sets Value
-	Swap   Kind = "swap"   // sets Value if Old is there
+	Get  Kind = "get"
+	Put  Kind = "put"  // sets Value
+	Swap Kind = "swap" // sets Value if Old is there
+
+	// Changes of the members, whose address is Key. One at a time: another meanwhile is ErrUnknown, and is not done.
+	Add     Kind = "add"     // as a learner, which gets the log and has no vote
+	Promote Kind = "promote" // a learner that has got the log: it votes
+	Remove  Kind = "remove"
 )
 
-// Entry is what a client asks, and a write in the log. One without a Kind begins a leader's term and changes nothing.
+// Entry is what a client asks, and a write in the log.
 type Entry struct {
-	Term            uint64 `json:",omitempty"`
 	Kind            Kind   `json:",omitempty"`
 	Key, Value, Old []byte `json:",omitempty"`
 
-	ok bool // it was committed, and has set Value
+	ID uint64 `json:",omitempty"` // by which the replica that has proposed it knows it again
 }
 
 func (e *Entry) size() int { return len(e.Key) + len(e.Value) + len(e.Old) }
 
-// Message is a question, of a client or of a replica.
-type Message struct {
-	Entry // what a client wants; of replicas only Kind and Term
-
-	From           string  `json:",omitempty"`
-	Last, LastTerm uint64  `json:",omitempty"` // the candidate's last entry, or the one before Entries
-	Commit         uint64  `json:",omitempty"` // as far the leader's log is committed
-	Entries        []Entry `json:",omitempty"`
-
-	round uint64 // of a leader's questions
-}
-
 // Reply is an answer. Where a replica does not know whether a write was done it ends the connection in place of it.
 type Reply struct {
-	Done   bool   `json:",omitempty"` // what a client has asked
-	Why    string `json:",omitempty"` // nothing was done
-	Leader string `json:",omitempty"` // the replica that may do it
-	Value  []byte `json:",omitempty"` // of a Get; a key that was never put has none
-	OK     bool   `json:",omitempty"` // Swap has swapped; the vote is given, or the entries are kept
-	Term   uint64 `json:",omitempty"`
-	Match  uint64 `json:",omitempty"` // as far the log is the leader's; without OK it is that at most
+	Done    bool   `json:",omitempty"` // what was asked
+	Refused bool   `json:",omitempty"` // and it would be again
+	Why     string `json:",omitempty"` // nothing was done
+	Leader  string `json:",omitempty"` // the replica that may do it
+	Value   []byte `json:",omitempty"` // of a Get; a key that was never put has none
+	OK      bool   `json:",omitempty"` // Swap has swapped
+}
+
+// frames are how all travels, and how snapshots stand in files: a length and a CRC-32, 4 bytes each, and what they are
+// of: a kind and a body.
+var frames = &codec.Prefixed{Size: 4, Adjust: 4, Max: 8 + frameMax}
+
+const (
+	frameEntry    = 'e' // a client's question
+	frameReply    = 'a'
+	frameMessage  = 'm' // of raft
+	frameSnapshot = 's' // a message of raft with a snapshot, whose chunks follow
+	frameChunk    = 'c' // the last one is empty
+	framePair     = 'p' // a key and its value, in a snapshot's file
+	frameState    = 't' // its first and last frame
+)
+
+func appendFrame(b []byte, kind byte, body []byte) []byte {
+	b, err := frames.AppendLength(b, 5+len(body))
+	if err != nil {
+		panic(fmt.Sprintf("raftkv: a frame of %d bytes: %v", len(body), err))
+	}
+	sum := crc32.Update(crc32.ChecksumIEEE([]byte{kind}), crc32.IEEETable, body)
+	b = append(binary.BigEndian.AppendUint32(b, sum), kind)
+	return append(b, body...)
+}
+
+func appendJSON(b []byte, kind byte, v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("raftkv: %T: %v", v, err))
+	}
+	return appendFrame(b, kind, text)
+}
+
+// readFrame waits for a frame. Where there is none the error is io.EOF, and io.ErrUnexpectedEOF where it is broken.
+func readFrame(src codec.Source) (kind byte, body []byte, err error) {
+	s := codec.Scanner{Codec: frames}
+	p, err := s.Next(nil, src)
+	switch {
+	case errors.Is(err, bufio.ErrTooLong), err == nil && len(p) < 5:
+		return 0, nil, io.ErrUnexpectedEOF
+	case err != nil:
+		return 0, nil, err
+	case crc32.ChecksumIEEE(p[4:]) != binary.BigEndian.Uint32(p):
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return p[4], p[5:], nil
+}
+
+// readJSON reads a frame of one kind.
+func readJSON(src codec.Source, want byte, v any) error {
+	kind, body, err := readFrame(src)
+	if err == nil && kind != want {
+		err = fmt.Errorf("raftkv: a frame of kind %q, want %q", kind, want)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, v)
+}
+
+// appendMessage appends a frame with a message of raft, behind the address of its sender, which a replica that has just
+// joined does not know.
+func appendMessage(b []byte, kind byte, from string, m *raftpb.Message) []byte {
+	body := append(binary.AppendUvarint(nil, uint64(len(from))), from...)
+	body, err := proto.MarshalOptions{}.MarshalAppend(body, m)
+	if err != nil {
+		panic(fmt.Sprintf("raftkv: a message: %v", err))
+	}
+	return appendFrame(b, kind, body)
+}
+
+func parseMessage(body []byte) (from string, m *raftpb.Message, err error) {
+	n, at := binary.Uvarint(body)
+	if at <= 0 || n > uint64(len(body)-at) {
+		return "", nil, io.ErrUnexpectedEOF
+	}
+	body, m = body[at:], new(raftpb.Message)
+	from = string(body[:n])
+	if err = proto.Unmarshal(body[n:], m); err == nil && m.GetFrom() != number(from) {
+		err = fmt.Errorf("raftkv: a message of %x comes from %s", m.GetFrom(), from)
+	}
+	return from, m, err
+}
+
+// number is what raft knows a replica by.
+func number(addr string) uint64 {
+	h := fnv.New64a()
+	io.WriteString(h, addr)
+	return h.Sum64()
 }

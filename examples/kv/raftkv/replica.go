@@ -2,129 +2,283 @@ package raftkv
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
 	"ringo"
 	"ringo/sock"
 )
 
-// Replica is one of those that keep the data. Its Run begins with what its journal has.
+// electionTicks is how many ticks a follower waits to hear of a leader.
+const electionTicks = 10
+
+// Replica is one of those that keep the data. Its Run begins with what is in its directory.
 type Replica struct {
-	Self     string        // its address, as it stands in Peers
-	Peers    []string      // the addresses of all replicas, its own too
-	Dir      string        // where its journal is; it has to exist
+	Self     string        // its address
+	Peers    []string      // the addresses that the first replicas begin with, its own too
+	Join     bool          // a new one is none of them, and waits to be added
+	Dir      string        // where log and snapshots are; it has to exist
 	Rand     *rand.Rand    // for elections
-	Election time.Duration // it waits to hear of a leader so long, and up to twice that; a leader is heard 5 times
+	Election time.Duration // it waits to hear of a leader so long, or somewhat longer; a leader is heard 10 times
+	Snapshot uint64        // a snapshot is made each time that this many entries came to be committed; 0: 10,000
 
-	*journal
-	l      *ringo.Loop
-	change *ringo.Chan[struct{}] // closed at the next change
+	l    *ringo.Loop
+	g    *ringo.Group
+	node *raft.RawNode
+	disk *disk
+	*store
 
-	asks   Kind  // of its peers: Vote, as a candidate; Append, as the leader; nothing, as a follower
-	stood  int64 // the journal's end with a candidate's vote
-	leader string
-	heard  bool    // of a leader, or of a candidate that is worth one
-	peers  []*peer // the others
+	work, due, full *ringo.Chan[struct{}] // for cycles, stores and snapshots: there is something to do
+	appends         []*raftpb.Message     // what raft wants to be stored
+	snapped         uint64                // the last entry of the last snapshot
+	receiving       bool                  // a snapshot, of a leader
 
-	kept      uint64 // as far a leader's own log is durable
-	round     uint64 // of a leader's questions: each read begins one
-	confirmed uint64 // the last round in which a majority followed
+	peers     map[uint64]*peer
+	strangers map[uint64]string // addresses of those that have sent messages and are no members
 
-	commit uint64 // as far the log is committed, and in data
-	data   map[string][]byte
+	proposals []*raftpb.Entry                 // of this turn
+	waiting   map[uint64]*ringo.Chan[outcome] // for entries to be committed, by their ID
+	entryID   uint64                          // of the last
+	next      *round                          // of reads that have come since the last round began
+	asked     *round                          // whose confirmation is on its way
+	confirmed []*round                        // for which the store is not far enough yet
+	roundID   uint64                          // of the last
 }
 
 // Run is the replica, until its Run drains or its disk fails. It is what ringo.Run wants, on one loop.
 func (r Replica) Run(l *ringo.Loop) (err error) {
-	if len(l.Loops()) != 1 || !slices.Contains(r.Peers, r.Self) {
-		return errors.New("raftkv: a replica is for one loop, and Self is one of Peers")
+	if len(l.Loops()) != 1 || !r.Join && !slices.Contains(r.Peers, r.Self) {
+		return errors.New("raftkv: a replica is for one loop, and Self is one of Peers if it does not join")
 	}
-	r.l, r.change, r.data = l, ringo.NewChan[struct{}](0), map[string][]byte{}
-	if r.journal, err = openJournal(r.Dir); err != nil {
+	members := r.Peers
+	if r.Join {
+		members = nil
+	}
+	if r.disk, r.store, err = openDisk(r.Dir, members); err != nil {
 		return err
 	}
-	defer r.f.Close()
+	defer r.disk.close()
+	if err = r.start(l); err != nil {
+		return err
+	}
 	ln, err := sock.Listen(l, "tcp", r.Self)
 	if err != nil {
 		return err
 	}
-	g := ringo.NewGroup(l) // the first that ends ends the others
-	g.Go(r.writes)
-	g.Go(r.elections)
-	for _, addr := range r.Peers {
-		if addr != r.Self {
-			p := &peer{Client: Client{leader: addr, Timeout: r.Election}}
-			r.peers = append(r.peers, p)
-			g.Go(func() error { return r.talks(p) })
-		}
+	r.g = ringo.NewGroup(l) // the first that ends ends the others
+	for _, task := range []func() error{r.cycles, r.stores, r.snapshots, r.ticks} {
+		r.g.Go(task)
 	}
-	g.Go(func() error { return cmp.Or(sock.Serve(l, ln, r.handler()), ringo.ErrDraining) })
-	return g.Wait()
+	r.g.Go(func() error { return cmp.Or(sock.Serve(l, ln, r.handler()), ringo.ErrDraining) })
+	return r.g.Wait()
 }
 
-// wait parks until ok, which is asked after each change. What it reports holds when wait returns.
-func (r *Replica) wait(ok func() bool) error {
-	for !ok() {
-		if _, err := r.change.Recv(); !errors.Is(err, ringo.ErrClosed) {
+// start makes what belongs to one Run.
+func (r *Replica) start(l *ringo.Loop) (err error) {
+	r.l, r.Snapshot = l, cmp.Or(r.Snapshot, 10_000)
+	r.work, r.due, r.full = ringo.NewChan[struct{}](1), ringo.NewChan[struct{}](1), ringo.NewChan[struct{}](1)
+	r.peers, r.strangers, r.waiting = map[uint64]*peer{}, map[uint64]string{}, map[uint64]*ringo.Chan[outcome]{}
+	r.entryID, r.roundID = r.Rand.Uint64(), r.Rand.Uint64() // an answer to who it was before a crash is for none of now
+	r.snapped = r.applied
+	r.node, err = raft.NewRawNode(&raft.Config{
+		ID: number(r.Self), Storage: r.disk.mem, Applied: r.applied, AsyncStorageWrites: true,
+		ElectionTick: electionTicks, HeartbeatTick: 1, PreVote: true, CheckQuorum: true, StepDownOnRemoval: true,
+		MaxSizePerMsg: messageMax, MaxInflightMsgs: outMax / 2, MaxInflightBytes: inflightMax,
+		MaxUncommittedEntriesSize: uncommittedMax, DisableProposalForwarding: true,
+		Logger: &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)},
+	})
+	return err
+}
+
+// ticks is the task that has time pass for raft. Chance makes time faster or slower, so that not all stand for election
+// at once.
+func (r *Replica) ticks() error {
+	for {
+		pace := (r.Election + time.Duration(r.Rand.Int64N(int64(r.Election)/2))) / electionTicks
+		for range electionTicks {
+			if err := r.l.Sleep(pace); err != nil {
+				return err
+			}
+			r.node.Tick()
+			r.work.TrySend(struct{}{})
+		}
+		r.repeatRound()
+	}
+}
+
+// cycles is the task that gives raft what came in this turn, and does what raft wants done. It parks between its cycles
+// only: what others see is never half a cycle.
+func (r *Replica) cycles() error {
+	for {
+		if _, err := r.work.Recv(); err != nil {
 			return err
 		}
+		r.propose()
+		r.beginRound()
+		for r.node.HasReady() {
+			rd := r.node.Ready()
+			for _, s := range rd.ReadStates {
+				r.endRound(s)
+			}
+			for _, m := range rd.Messages {
+				r.deliver(m)
+			}
+		}
+		r.served()
 	}
-	return nil
 }
 
-// changed wakes those who wait.
-func (r *Replica) changed() {
-	r.change.Close()
-	r.change = ringo.NewChan[struct{}](0)
+// step gives raft a message. What raft can't use it drops, and that is no error.
+func (r *Replica) step(m *raftpb.Message) {
+	_ = r.node.Step(m)
+	r.work.TrySend(struct{}{})
 }
 
-// save has term and vote be written to the journal soon, and entries if first is not 0.
-func (r *Replica) save(first uint64, entries ...Entry) {
-	r.pending = appendFrame(r.pending, record{r.term, first, r.vote, entries})
-	r.changed()
+// deliver sends a message where it belongs.
+func (r *Replica) deliver(m *raftpb.Message) {
+	switch m.GetTo() {
+	case raft.LocalAppendThread:
+		if r.appends = append(r.appends, m); len(m.GetResponses()) > 0 { // what has none has time until the next
+			r.due.TrySend(struct{}{})
+		}
+	case raft.LocalApplyThread:
+		for _, e := range m.GetEntries() {
+			r.apply(e)
+		}
+		for _, resp := range m.GetResponses() {
+			r.step(resp)
+		}
+	case number(r.Self):
+		r.step(m)
+	default:
+		r.send(m)
+	}
 }
 
-// durable parks until all that was saved up to now will survive a crash.
-func (r *Replica) durable() error {
-	end := r.end()
-	return r.wait(func() bool { return r.at >= end })
+// apply does what a committed entry says.
+func (r *Replica) apply(e *raftpb.Entry) {
+	r.applied = e.GetIndex()
+	var entry Entry
+	var cc raftpb.ConfChange
+	text := e.GetData()
+	if e.GetType() == raftpb.EntryConfChange {
+		must(proto.Unmarshal(text, &cc))
+		r.conf, r.disk.mem.changed = r.node.ApplyConfChange(&cc), r.applied
+		text = cc.GetContext()
+	}
+	if len(text) > 0 { // an empty one begins a leader's term
+		must(json.Unmarshal(text, &entry))
+	}
+	o := outcome{done: true}
+	switch entry.Kind {
+	case Add:
+		r.members[cc.GetNodeId()] = string(entry.Key)
+	case Remove:
+		delete(r.members, cc.GetNodeId())
+		r.forget(cc.GetNodeId())
+	case Put, Swap:
+		o.ok = r.store.write(&entry)
+	}
+	if c := r.waiting[entry.ID]; c != nil {
+		c.TrySend(o)
+	}
+	if r.wantsSnapshot() {
+		r.full.TrySend(struct{}{})
+	}
 }
 
-// writes is the task that writes the journal.
-func (r *Replica) writes() error {
-	for r.wait(func() bool { return len(r.pending) > 0 }) == nil {
-		term, last := r.term, r.last()
-		if err := r.flush(); err != nil {
+// wantsSnapshot is true after many entries, and after a change of the members: the new ones need it.
+func (r *Replica) wantsSnapshot() bool {
+	return r.applied-r.snapped >= r.Snapshot || r.disk.mem.changed > r.snapped
+}
+
+// must is for what this package has written, and whose checksum was right.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("raftkv: a committed entry: %v", err))
+	}
+}
+
+// stores is the task that makes durable what raft wants to be, all that came while it wrote at once, and sends what
+// rests on it. How much that is has a bound: of a leader it is uncommittedMax, of a follower inflightMax.
+func (r *Replica) stores() error {
+	for {
+		if _, err := r.due.Recv(); err != nil {
 			return err
 		}
-		if r.asks == Append && r.term == term { // a leader's log only grows
-			r.kept = last
-			r.advance()
+		for len(r.appends) > 0 {
+			n := slices.IndexFunc(r.appends, func(m *raftpb.Message) bool { return m.Snapshot != nil })
+			save := r.disk.save
+			if n == 0 {
+				n, save = 1, r.install
+			} else if n < 0 {
+				n = len(r.appends)
+			}
+			batch := r.appends[:n:n]
+			r.appends = r.appends[n:]
+			if err := r.locked(func() error { return save(batch) }); err != nil {
+				return err
+			}
+			for _, m := range batch {
+				for _, resp := range m.GetResponses() {
+					r.deliver(resp)
+				}
+			}
 		}
-		r.changed()
 	}
-	return r.l.Context().Err()
 }
 
-// replace makes entries the log's end, from first on.
-func (r *Replica) replace(first uint64, entries ...Entry) {
-	if first <= r.commit {
-		panic("raftkv: a committed entry is to be replaced")
-	}
-	r.log = append(r.log[:first], entries...)
-	r.save(first, entries...)
+// locked runs fn while no other task writes.
+func (r *Replica) locked(fn func() error) error {
+	r.disk.mu.Lock()
+	defer r.disk.mu.Unlock()
+	return fn()
 }
 
-// commitTo applies what is committed.
-func (r *Replica) commitTo(n uint64) {
-	for ; r.commit < n; r.commit++ {
-		e := &r.log[r.commit+1]
-		e.ok = e.Kind == Put || e.Kind == Swap && string(r.data[string(e.Key)]) == string(e.Old)
-		if e.ok {
-			r.data[string(e.Key)] = e.Value
+// install has a leader's snapshot take the place of all that there is.
+func (r *Replica) install(ms []*raftpb.Message) error {
+	s, err := r.disk.load(ms[0].GetSnapshot())
+	if err != nil {
+		return err
+	}
+	if err = r.disk.take(ms[0]); err != nil {
+		return err
+	}
+	r.store, r.snapped = s, s.applied // before it parks: it is where mem is
+	return r.disk.restart(ms[0].GetSnapshot())
+}
+
+// snapshots is the task that makes snapshots, so that the log does not grow without an end. Others run meanwhile.
+func (r *Replica) snapshots() error {
+	for {
+		if _, err := r.full.Recv(); err != nil {
+			return err
+		}
+		if !r.wantsSnapshot() {
+			continue
+		}
+		s := r.store.clone()
+		r.snapped = s.applied
+		term, err := r.disk.mem.Term(s.applied)
+		if err != nil {
+			return err
+		}
+		snap, err := r.disk.keep(s, term)
+		if err != nil {
+			return err
+		}
+		if err := r.locked(func() error { return r.disk.compact(snap, r.Snapshot/2) }); err != nil {
+			return err
 		}
 	}
 }

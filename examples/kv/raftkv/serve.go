@@ -1,16 +1,36 @@
 package raftkv
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
+	"google.golang.org/protobuf/proto"
+
+	"ringo"
 	"ringo/sock"
 )
+
+// proposalsMax is how many entries raft gets at once. They are one message to each follower, as far as messageMax
+// allows.
+const proposalsMax = 64
+
+// behindMax is how many entries a learner may lack that is promoted: with more it would vote for long without being of
+// use.
+const behindMax = 1000
+
+// outcome is what became of an entry: it was committed, or was not taken into the log and never will be.
+type outcome struct{ done, ok bool }
 
 // handler answers the questions of a connection, one after the other. One that can't be answered in time ends it: who
 // has asked does not know what became of it.
 func (r *Replica) handler() *sock.Handler {
 	conns := 0
 	return &sock.Handler{
+		Unread: 8 + frameMax,
 		Open: func(*sock.Conn) error {
 			if conns++; conns > connsMax {
 				return errors.New("raftkv: too many connections")
@@ -19,7 +39,7 @@ func (r *Replica) handler() *sock.Handler {
 		},
 		Request: func(c *sock.Conn) (err error) {
 			for err == nil && c.Buffered() > 0 {
-				err = r.l.WithTimeout(2*r.Election, func() error { return r.serve(c) })
+				err = r.serve(c)
 			}
 			return err
 		},
@@ -28,62 +48,133 @@ func (r *Replica) handler() *sock.Handler {
 }
 
 func (r *Replica) serve(c *sock.Conn) error {
-	var m Message
-	if _, err := readFrame(c, &m); err != nil {
+	var kind byte
+	var body []byte
+	err := r.l.WithTimeout(2*r.Election, func() (err error) {
+		kind, body, err = readFrame(c)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case kind == frameMessage || kind == frameSnapshot:
+		return r.receive(c, kind, body)
+	case kind != frameEntry:
+		return fmt.Errorf("raftkv: a frame of kind %q is no question", kind)
+	}
+	var e Entry
+	if err := json.Unmarshal(body, &e); err != nil {
 		return err
 	}
-	rep, err := r.answer(&m)
-	if err == nil {
-		_, err = c.Write(appendFrame(nil, rep))
-	}
-	return err
+	return r.l.WithTimeout(2*r.Election, func() error {
+		rep, err := r.answer(&e)
+		if err == nil {
+			_, err = c.Write(appendJSON(nil, frameReply, rep))
+		}
+		return err
+	})
 }
 
-// answer parks until what it answers is durable.
-func (r *Replica) answer(m *Message) (Reply, error) {
-	if (m.Kind == Vote || m.Kind == Append) && m.Term > r.term {
-		r.begin(m.Term, "")
-	}
+// answer parks until a write is committed, or a read confirmed.
+func (r *Replica) answer(e *Entry) (Reply, error) {
+	lead := r.node.BasicStatus().Lead
 	switch {
-	case m.Kind == Vote:
-		return r.onVote(m), r.durable()
-	case m.Kind == Append:
-		return r.onAppend(m), r.durable()
-	case r.asks != Append:
-		return Reply{Why: "another one leads", Leader: r.leader}, nil
-	case m.Kind == Get:
-		return r.get(string(m.Key))
-	case m.size() > entryMax || r.at > journalMax || m.Kind != Put && m.Kind != Swap:
-		return Reply{Why: "it is too large, or the journal is full"}, nil
+	case lead == raft.None:
+		return Reply{Why: "there is no leader"}, nil
+	case e.Kind == Get:
+		return r.get(string(e.Key))
+	case lead != number(r.Self):
+		return Reply{Why: "another one leads", Leader: r.members[lead]}, nil
+	case e.size() > entryMax:
+		return Reply{Refused: true, Why: "it is too large"}, nil
 	}
-	return r.write(m.Entry)
-}
-
-// write makes an entry the leader's last, and parks until it is committed.
-func (r *Replica) write(e Entry) (Reply, error) {
-	e.Term = r.term
-	at := r.last() + 1
-	r.replace(at, e)
-	if err := r.waitAsLeader(func() bool { return r.commit >= at }); err != nil {
+	r.entryID++
+	e.ID = r.entryID
+	text, err := json.Marshal(e)
+	if err != nil {
 		return Reply{}, err
 	}
-	return Reply{Done: true, OK: r.log[at].ok}, nil
-}
-
-// get parks until the replica leads for certain, and what earlier leaders have committed is in its data.
-func (r *Replica) get(key string) (Reply, error) {
-	r.round++
-	round := r.round
-	r.changed()
-	err := r.waitAsLeader(func() bool { return r.confirmed >= round && r.log[r.commit].Term == r.term })
-	return Reply{Done: true, Value: r.data[key]}, err
-}
-
-// waitAsLeader is wait that fails when the replica's term as leader ends: another one decides what becomes of its log.
-func (r *Replica) waitAsLeader(ok func() bool) error {
-	term := r.term
-	if err := r.wait(func() bool { return r.term != term || ok() }); err != nil || r.term == term {
-		return err
+	switch e.Kind {
+	case Put, Swap:
+		return r.write(e.ID, &raftpb.Entry{Data: text})
+	case Add, Promote, Remove:
+		return r.change(e, text)
 	}
-	return errors.New("raftkv: it leads no longer")
+	return Reply{Refused: true, Why: fmt.Sprintf("there is no %q", e.Kind)}, nil
+}
+
+// write proposes an entry, and parks until it is committed, by whichever leader.
+func (r *Replica) write(id uint64, e *raftpb.Entry) (Reply, error) {
+	c := ringo.NewChan[outcome](1)
+	r.waiting[id] = c
+	defer delete(r.waiting, id)
+	e.Index = new(id) // until raft gives it its own
+	r.proposals = append(r.proposals, e)
+	r.work.TrySend(struct{}{})
+	o, err := c.Recv()
+	if err == nil && !o.done {
+		return Reply{Why: "too many writes wait, or another one leads"}, nil
+	}
+	return Reply{Done: true, OK: o.ok}, err
+}
+
+// propose gives raft the entries that have come in this turn.
+func (r *Replica) propose() {
+	for len(r.proposals) > 0 {
+		n := min(len(r.proposals), proposalsMax)
+		batch, ids := r.proposals[:n:n], make([]uint64, n)
+		r.proposals = r.proposals[n:]
+		for i, e := range batch {
+			ids[i], e.Index = e.GetIndex(), nil
+		}
+		m := &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(number(r.Self)), Entries: batch}
+		if err := r.node.Step(m); err == nil {
+			continue
+		}
+		for _, id := range ids {
+			if c := r.waiting[id]; c != nil {
+				c.TrySend(outcome{})
+			}
+		}
+	}
+}
+
+// change proposes another set of members. raft drops it if one before it is not committed yet.
+func (r *Replica) change(e *Entry, text []byte) (Reply, error) {
+	if rep := r.refuses(e); rep.Why != "" {
+		return rep, nil
+	}
+	typ := map[Kind]raftpb.ConfChangeType{Add: raftpb.ConfChangeAddLearnerNode, Promote: raftpb.ConfChangeAddNode,
+		Remove: raftpb.ConfChangeRemoveNode}[e.Kind]
+	cc := &raftpb.ConfChange{Type: &typ, NodeId: new(number(string(e.Key))), Context: text}
+	data, err := proto.Marshal(cc)
+	if err != nil {
+		return Reply{}, err
+	}
+	return r.write(e.ID, &raftpb.Entry{Type: raftpb.EntryConfChange.Enum(), Data: data})
+}
+
+// refuses says why a change of the members can't be.
+func (r *Replica) refuses(e *Entry) Reply {
+	id, member, learner, behind := number(string(e.Key)), false, false, uint64(0)
+	last, _ := r.disk.mem.LastIndex()
+	r.node.WithProgress(func(other uint64, typ raft.ProgressType, pr tracker.Progress) {
+		if other == id {
+			member, learner, behind = true, typ == raft.ProgressTypeLearner, last-min(last, pr.Match)
+		}
+	})
+	why := ""
+	switch {
+	case e.Kind == Add && member:
+		why = "it is a member"
+	case e.Kind != Add && !member:
+		why = "it is no member"
+	case e.Kind == Promote && !learner:
+		why = "it votes"
+	case e.Kind == Remove && !learner && len(r.conf.GetVoters()) == 1:
+		why = "it is the only one that votes"
+	case e.Kind == Promote && behind > behindMax:
+		return Reply{Why: fmt.Sprintf("it lacks %d entries still", behind)}
+	}
+	return Reply{Refused: why != "", Why: why}
 }

@@ -71,7 +71,7 @@ var order = []layer{
 	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve",
 		"cmd/ringo/top"},
 		"a command of the tool"},
-	{[]string{"examples/kv/raftkv", "examples/logstore"}, "an example that is a package"},
+	{[]string{"examples/logstore"}, "an example that is a package"},
 	{[]string{"cmd/ringo", "examples/..."}, "programs"},
 }
 
