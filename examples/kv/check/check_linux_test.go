@@ -29,7 +29,7 @@ const (
 	clients = 5
 	keys    = 3
 
-	callsMin = 10 // that are done in a world, which is calm at its end
+	callsMin = keys // that are done in a world, which is calm at its end
 
 	stormy = 10 * time.Second
 
