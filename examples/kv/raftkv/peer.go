@@ -81,6 +81,10 @@ func (r *Replica) talks(p *peer) error {
 				if c, err = sock.Dial(r.l, "tcp", p.addr); err != nil {
 					return err
 				}
+				// What the peer does not acknowledge ends the connection: TCP would try again ever more seldom.
+				if err = c.SetUserTimeout(2 * r.Election); err != nil {
+					return err
+				}
 			}
 			_, err = c.Write(b)
 			return err
