@@ -69,3 +69,24 @@ func TestClassesInAWorld(t *testing.T) {
 		return nil
 	})
 }
+
+// A class does not begin anew each time that a task of it is the last, and comes back.
+func TestClassOfShortBlocks(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		small, ran, none := ringo.NewClass("small", 10), 0, 0
+		task := l.Go(func() {
+			for none < 10_000 && ran < 100_000 {
+				l.WithClass(small, func() error { ran++; return nil })
+			}
+		})
+		for none < 10_000 {
+			none++
+			l.Yield()
+		}
+		task.Wait()
+		if ran < 800 || ran > 1300 {
+			t.Errorf("%d blocks of a weight of 10 beside %d of 100", ran, none)
+		}
+		return nil
+	})
+}

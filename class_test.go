@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"testing"
@@ -116,10 +117,10 @@ func TestClassInherits(t *testing.T) {
 					is("behind "+name, "c:1 ")
 				}
 				l.WithClass(c, func() error { is("the same again", "c:1 "); return nil })
-				l.WithClass(other, func() error { is("another", "c:1 other:1 "); return nil })
+				l.WithClass(other, func() error { is("another", "other:1 "); return nil })
 				is("behind another", "c:1 ")
 				return l.WithClass(nil, func() error {
-					l.Go(func() { is("none", "c:1 ") }).Wait()
+					l.Go(func() { is("none", "") }).Wait()
 					return errors.New("fn's")
 				})
 			})
@@ -201,6 +202,69 @@ func TestClassEnds(t *testing.T) {
 		if err != nil {
 			t.Errorf("Run: %v", err)
 		}
+	})
+}
+
+// A block of an iterator's is its task's that began it, wherever that is when the block ends.
+func TestClassInIterators(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			small, other := ringo.NewClass("small", 1), ringo.NewClass("other", 100)
+			inBlock := func(c *ringo.Class) (next func() (bool, bool), stop func()) {
+				return iter.Pull(func(yield func(bool) bool) {
+					l.WithClass(c, func() error { yield(true); return nil })
+				})
+			}
+			is := func(where string, want ...*ringo.Class) {
+				if got := classes(l); len(got) != len(want) {
+					t.Errorf("%s: the classes are %v, want %d", where, got, len(want))
+				}
+			}
+			// Another task ends the block while the one that began it waits for its turn.
+			next, stop := inBlock(small)
+			defer stop()
+			spent := false
+			task := l.Go(func() {
+				next()
+				for !spent { // so that those in none have the next turn
+					l.Yield()
+					spent = classes(l)[0].CPU > time.Millisecond
+				}
+				l.Yield()
+			})
+			for l.Yield(); !spent; {
+				l.Yield()
+			}
+			l.Yield()
+			next()
+			is("ended by another task")
+			task.Wait()
+
+			// The block around it ends first.
+			l.Go(func() {
+				var next func() (bool, bool)
+				var stop func()
+				l.WithClass(small, func() error {
+					next, stop = inBlock(other)
+					next()
+					return nil
+				})
+				is("the outer one has ended", other)
+				stop()
+				is("both have ended")
+			}).Wait()
+			// A task ends in it.
+			l.Go(func() {
+				l.WithClass(small, func() error {
+					next, stop = inBlock(other)
+					next()
+					return nil
+				})
+			}).Wait()
+			is("the task has ended")
+			stop()
+			is("so has its block")
+		})
 	})
 }
 

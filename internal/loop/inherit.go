@@ -47,7 +47,9 @@ func (l *Loop) Inherit(i Inherited) {
 		l.cur.extension().values = i.values
 	}
 	if i.class != nil {
-		l.joinClass(l.cur.extension(), i.class)
+		x := l.cur.extension()
+		x.class = i.class
+		l.settleClass(x)
 	}
 }
 

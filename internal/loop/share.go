@@ -2,6 +2,7 @@ package loop
 
 import (
 	"cmp"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ func (c *Class) Weight() int { return cmp.Or(int(c.weight.Load()), WeightMain) }
 type shares struct {
 	l       *Loop
 	main    share    // of tasks in no class, whose queue is the loop's
-	classes []*share // those that have tasks
+	classes []*share // those that have tasks, or had some of late
 	waiting int      // tasks of theirs that are ready
 	low     int64    // the least used of late: who was idle begins a little before, and has not saved up more
 	idle    bool     // main was
@@ -47,7 +48,7 @@ type shares struct {
 // share is what a class has on a loop.
 type share struct {
 	*Class
-	tasks int      // that are in it, and blocks of WithClass
+	tasks int      // that are in it
 	ready TaskList // tasks that were parked
 	used  int64    // nanoseconds, by weight
 	total int64    // nanoseconds
@@ -61,32 +62,58 @@ func (c *share) class() *Class {
 	return c.Class
 }
 
+// classBlock is a WithClass that a task is in.
+type classBlock struct {
+	class *Class
+	outer *classBlock // the next one that was begun earlier
+}
+
 // WithClass calls fn, in which the running task is of a class, nil for none. It waits for its turn first. T, parks.
 func (l *Loop) WithClass(c *Class, fn func() error) error {
-	t, id := l.cur, l.cur.w.id
-	x := t.extension()
-	outer := x.share
-	if c == outer.class() {
-		return fn()
+	x := l.cur.extension()
+	b := &classBlock{c, x.block}
+	x.block = b
+	defer b.end(l, x)
+	if l.settleClass(x) {
+		l.awaitShare()
 	}
-	x.share = nil
-	l.joinClass(x, c)
-	s := x.share
-	defer func() {
-		if t.w != nil && t.w.id == id && x.share == s { // or another task ends the block, of an iterator
-			l.leaveClass(x)
-			x.share = outer
-		}
-	}()
-	l.awaitShare()
 	return fn()
 }
 
-// joinClass makes the task whose ext x is, which is in none, one of a class.
-func (l *Loop) joinClass(x *taskExt, c *Class) {
-	if x.class = nil; c == nil || x.share != nil {
-		return
+// end ends the block. It need not be the last that was begun, nor the caller the task that has begun it, nor need that
+// run still: see limit.end.
+func (b *classBlock) end(l *Loop, x *taskExt) {
+	for p := &x.block; *p != nil; p = &(*p).outer {
+		if *p == b {
+			*p = b.outer
+			break
+		}
 	}
+	l.settleClass(x)
+}
+
+// settleClass has the task whose ext x is be of the class that it is in, and reports whether it was of another one.
+func (l *Loop) settleClass(x *taskExt) (changed bool) {
+	c := x.class
+	if x.block != nil {
+		c = x.block.class
+	}
+	if c == x.share.class() {
+		return false
+	}
+	if x.share != nil {
+		x.share.tasks--
+		x.share = nil
+	}
+	if c != nil {
+		x.share = l.shareOf(c)
+		x.share.tasks++
+	}
+	return true
+}
+
+// shareOf is the class's share of the loop.
+func (l *Loop) shareOf(c *Class) *share {
 	s := l.shares
 	if s == nil {
 		s = &shares{l: l, main: share{Class: new(Class)}}
@@ -94,34 +121,17 @@ func (l *Loop) joinClass(x *taskExt, c *Class) {
 	}
 	for _, o := range s.classes {
 		if o.Class == c {
-			x.share = o
+			return o
 		}
 	}
-	if x.share == nil {
-		x.share = &share{Class: c}
-		s.classes = append(s.classes, x.share)
-	}
-	x.share.tasks++
+	s.classes = append(slices.DeleteFunc(s.classes, s.over), &share{Class: c})
+	return s.classes[len(s.classes)-1]
 }
 
-// leaveClass takes it out again.
-func (l *Loop) leaveClass(x *taskExt) {
-	s := x.share
-	x.share = nil
-	if s == nil {
-		return
-	}
-	if s.tasks--; s.tasks > 0 {
-		return
-	}
-	for i, o := range l.shares.classes {
-		if o == s {
-			last := len(l.shares.classes) - 1
-			l.shares.classes[i], l.shares.classes[last] = l.shares.classes[last], nil
-			l.shares.classes = l.shares.classes[:last]
-			return
-		}
-	}
+// over reports whether nothing is lost with a share: no task is of the class, and none of those that were of it still
+// has its turn to come; and a new one would have had as much. So a class does not begin anew with each of its tasks.
+func (s *shares) over(c *share) bool {
+	return c.tasks == 0 && c.ready.Empty() && c.used <= s.low-int64(head)
 }
 
 // awaitShare has the running task wait for its class's turn. T, parks.
@@ -258,6 +268,9 @@ func (l *Look) Shares() (all []stats.Class) {
 		return nil
 	}
 	for _, c := range l.shares.classes {
+		if c.tasks == 0 {
+			continue
+		}
 		all = append(all, stats.Class{Name: c.Name, Weight: c.Weight(), Tasks: c.tasks, CPU: time.Duration(c.total)})
 	}
 	return all

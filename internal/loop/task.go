@@ -43,7 +43,8 @@ type taskExt struct {
 	name     string          // see GoNamed
 	rear     bool            // see GoBackground
 	labels   labels.Set      // of who started it, until it begins
-	class    *Class          // likewise
+	class    *Class          // likewise, for as long as it runs
+	block    *classBlock     // the innermost WithClass that it is in
 	share    *share          // its class's, once it has begun
 	values   context.Context // of who started it, see Inherited
 	ctx      context.Context // the loop thread's, as cancel
@@ -130,7 +131,8 @@ func (t *Task) finish(err error) {
 		if x.limit != nil {
 			x.dropLimits()
 		}
-		l.leaveClass(x)
+		x.class, x.block = nil, nil
+		l.settleClass(x)
 		x.values, x.observed, x.onLost = nil, nil, nil
 	}
 	if t == w.anon { // for the next job

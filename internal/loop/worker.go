@@ -174,7 +174,7 @@ func (w *worker) beginNext() bool {
 		if x := it.task.ext.Load(); x != nil {
 			named, labelled, of, x.labels = x.name != "", true, x.labels, labels.Set{}
 			if shared = x.class != nil; shared {
-				l.joinClass(x, x.class)
+				l.settleClass(x)
 			}
 		}
 	}
