@@ -62,6 +62,6 @@ func (l *Loop) WithClass(c *Class, fn func() error) error {
 //	}
 //
 // On io_uring it notices completions by two loads, and says true after 1 ms in any case. The other drivers can't tell
-// without a system call: there it says true after 50 µs. It looks at the clock every 2 µs or so. Only a task may call
-// it; it does not park.
+// without a system call: there it says true after 50 µs. It looks at the clock every 2 µs or so, by how long the calls
+// before took, and at each 32nd call at least. Only a task may call it; it does not park.
 func (l *Loop) NeedYield() bool { return l.task("Loop.NeedYield").NeedYield() }

@@ -90,3 +90,64 @@ func TestClassOfShortBlocks(t *testing.T) {
 		return nil
 	})
 }
+
+// A class that has had more than its part, and then nothing while those in none had it all, has paid for it.
+func TestClassPays(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		var c ringo.Chan[bool]
+		small, ran := ringo.NewClass("small", 1), 0
+		var tasks []*ringo.Task
+		for range 16 {
+			tasks = append(tasks, l.Go(func() {
+				l.WithClass(small, func() error {
+					for range 2 {
+						c.Recv()
+						ran++
+					}
+					return nil
+				})
+			}))
+		}
+		for range 5000 {
+			l.Yield()
+		}
+		for want := range 2 {
+			for range 16 {
+				c.Send(true)
+			}
+			for n := 0; ran < 16*(want+1); n++ {
+				if l.Yield(); n == 10 {
+					t.Errorf("%d have run after %d turns", ran, n)
+				}
+			}
+			for range 5000 {
+				l.Yield()
+			}
+		}
+		for _, task := range tasks {
+			task.Wait()
+		}
+		// Nor has one saved up meanwhile what it has not had.
+		even, n, stop := ringo.NewClass("even", 100), 0, false
+		task := l.Go(func() {
+			l.WithClass(even, func() error {
+				for c.Recv(); !stop; n++ {
+					l.Yield()
+				}
+				return nil
+			})
+		})
+		for range 10_000 {
+			l.Yield()
+		}
+		c.Send(true)
+		for range 2000 {
+			l.Yield()
+		}
+		if stop = true; n > 2500+1000 { // a millisecond is what is lent
+			t.Errorf("a class of 100 that has waited ran %d times beside 2000", n)
+		}
+		task.Wait()
+		return nil
+	})
+}

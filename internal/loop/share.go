@@ -39,9 +39,10 @@ type shares struct {
 	waiting int      // tasks of theirs that are ready
 	low     int64    // the least used of late: who was idle begins a little before, and has not saved up more
 	idle    bool     // main was
+	alone   bool     // it has had a turn in which nobody else had anything ready
 	runs    *share   // whose turn it is; nil: nobody else's than main's
 	tail    uint32   // then: of the loop's queue, when it began
-	read    int64    // up to when the time is charged; 0: nothing was while nobody waited
+	read    int64    // up to when the time is charged; 0: none was
 	items   int64    // run, which is the time of a world
 }
 
@@ -169,25 +170,26 @@ func (s *shares) wakes(c *share) { c.used = max(c.used, s.low-int64(head)) }
 // run as soon as they are ready.
 const head = time.Millisecond
 
-// run runs what has the turn; false if no class has anything ready, and all time is main's.
-func (s *shares) run() bool {
+// run runs what has the turn. If no class has anything ready, all time is main's, and read when one has.
+func (s *shares) run() {
 	if s.waiting == 0 {
-		s.read = 0
-		return false
+		s.alone = true
+		s.runMain()
+		return
 	}
 	began := s.now()
 	if s.read != 0 {
-		s.main.charge(began - s.read) // for what the driver has done since
+		s.main.charge(began - s.read) // for what the driver has done since, and main while it was alone
+	}
+	if s.alone {
+		s.endAlone()
 	}
 	c, before := s.next()
 	s.low = max(s.low, c.used)
 	s.l.stint.begin(before)
 	s.runs, s.tail = c, s.l.ready.tail
 	if c == &s.main {
-		for s.l.runs() {
-			s.l.runUntilExit()
-		}
-		s.items += int64(s.l.charged.items)
+		s.runMain()
 	} else {
 		s.l.runsTask()
 		s.l.charged.items = s.l.cfg.Budget // nothing else begins
@@ -197,7 +199,23 @@ func (s *shares) run() bool {
 	}
 	s.runs, s.read = nil, s.now()
 	c.charge(s.read - began)
-	return true
+}
+
+// runMain runs what is in no class.
+func (s *shares) runMain() {
+	for s.l.runs() {
+		s.l.runUntilExit()
+	}
+	s.items += int64(s.l.charged.items)
+}
+
+// endAlone is said when a class has something ready after turns in which none had: what main has had meanwhile is
+// behind all, and a class that had more than its part before has paid for it.
+func (s *shares) endAlone() {
+	s.alone, s.low = false, max(s.low, s.main.used)
+	for _, c := range s.classes {
+		s.wakes(c)
+	}
 }
 
 // disturbed reports whether a task in no class has come to be ready in the turn of those in one.
@@ -293,9 +311,10 @@ const (
 	stintNoticing = time.Millisecond
 	stintBlind    = 50 * time.Microsecond
 	stintLeast    = 20 * time.Microsecond
-	// lookEvery is between two looks at the clock, and lookCalls how many calls at most.
+	// lookEvery is between two looks at the clock, and lookCalls how many calls at most: those that follow may take a
+	// thousand times as long.
 	lookEvery = 2 * time.Microsecond
-	lookCalls = 256
+	lookCalls = 32
 	// worldCalls is how many calls a stint has in a world, whose clock stands still meanwhile.
 	worldCalls = 16
 )

@@ -126,7 +126,9 @@ func (l *Loop) runReady() {
 		l.runsTask()
 	}
 	l.stint.begin(0)
-	if l.shares == nil || !l.shares.run() {
+	if l.shares != nil {
+		l.shares.run()
+	} else {
 		for l.runs() {
 			l.runUntilExit()
 		}
