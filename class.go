@@ -11,7 +11,8 @@ import (
 // has; a class that has nothing to do saves nothing up. All tasks that are in no class have a weight of 100 together.
 //
 // Tasks are not interrupted: a share is fair as far as tasks park, or yield when Loop.NeedYield says so. Calls of
-// Offload and Compute run on other threads and are not counted, nor is the kernel's work for a task's operations.
+// Offload and Compute run on other threads and are not counted. What the kernel does between two turns of the loop
+// counts for the class that had the first.
 //
 // A task that is started in a class begins among the tasks in none, and then waits for its class's turn: beside a class
 // of a great weight that always computes, while those in none compute too, that may take a second.

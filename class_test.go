@@ -74,6 +74,35 @@ func TestClassShares(t *testing.T) {
 	})
 }
 
+// A class whose task does nothing but yield leaves a turn to those in none, though they have had more than their part:
+// what the kernel does between its turns counts as the class's.
+func TestClassThatOnlyYields(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			ran, yields, sum := false, 0, 0
+			task := l.Go(func() {
+				l.WithClass(ringo.NewClass("yields", 100), func() error {
+					for ; !ran && yields < 5_000_000; yields++ {
+						l.Yield()
+					}
+					return nil
+				})
+			})
+			for yields == 0 {
+				l.Yield()
+			}
+			for i := range 10_000_000 { // some milliseconds
+				sum += i
+			}
+			l.Post(func() { ran = true })
+			task.Wait()
+			if !ran {
+				t.Errorf("after %d yields of a class a task in none has not begun (%d)", yields, sum)
+			}
+		})
+	})
+}
+
 // What a task of a class starts is of that class, and what it has started stays there; a block of no class is of none.
 func TestClassInherits(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -41,6 +41,7 @@ type shares struct {
 	idle    bool     // main was
 	alone   bool     // it has had a turn in which nobody else had anything ready
 	runs    *share   // whose turn it is; nil: nobody else's than main's
+	last    *share   // whose it was
 	tail    uint32   // then: of the loop's queue, when it began
 	read    int64    // up to when the time is charged; 0: none was
 	items   int64    // run, which is the time of a world
@@ -173,13 +174,13 @@ const head = time.Millisecond
 // run runs what has the turn. If no class has anything ready, all time is main's, and read when one has.
 func (s *shares) run() {
 	if s.waiting == 0 {
-		s.alone = true
+		s.alone, s.last = true, &s.main
 		s.runMain()
 		return
 	}
 	began := s.now()
 	if s.read != 0 {
-		s.main.charge(began - s.read) // for what the driver has done since, and main while it was alone
+		s.last.charge(began - s.read) // for what the driver has done since, and main while it was alone
 	}
 	if s.alone {
 		s.endAlone()
@@ -197,7 +198,7 @@ func (s *shares) run() {
 			more = s.runUntilExit(c)
 		}
 	}
-	s.runs, s.read = nil, s.now()
+	s.runs, s.last, s.read = nil, c, s.now()
 	c.charge(s.read - began)
 }
 
@@ -259,7 +260,8 @@ func (s *shares) runUntilExit(c *share) (more bool) {
 		more = !c.ready.Empty()
 		s.l.cur, s.l.charged.task = t, 0
 		s.l.switchTo(t.w)
-		more = !c.ready.Empty() && s.l.charged.turn < s.l.callsMax() && !s.l.out.due() && !s.l.NeedYield()
+		more = !c.ready.Empty() && !s.l.life.killed && s.l.charged.turn < s.l.callsMax() && !s.l.out.due() &&
+			!s.l.NeedYield()
 	}
 	return false
 }
