@@ -141,7 +141,9 @@ func (r *relay) open(l *ringo.Loop, client proxyproto.Header) (*sockclient.Conn,
 		}
 		c, err := u.backs.Get(context.Background(), l)
 		if err == nil {
-			err = r.introduce(c, client)
+			if err = r.introduce(c, client); err != nil {
+				c.Close()
+			}
 		}
 		r.to.note(u, byConn, err)
 		if err == nil {
