@@ -27,7 +27,7 @@ type health struct {
 	passed int    // checks in a row, while it is out
 	pause  time.Duration
 	until  time.Time // it is out without a trial
-	trial  bool      // a connection is under way that tries it
+	trial  time.Time // a connection is under way that tries it, until then
 }
 
 // pauseGrowth is how many times -out the longest pause between two trials is.
@@ -35,7 +35,7 @@ const pauseGrowth = 64
 
 // isDue reports whether an upstream that is out is to be tried.
 func (us *upstreams) isDue(u *upstream) bool {
-	return us.check == 0 && !u.trial && !us.now().Before(u.until)
+	return us.check == 0 && !us.now().Before(u.trial) && !us.now().Before(u.until)
 }
 
 // note notes what came of a connection or a check.
@@ -43,7 +43,7 @@ func (us *upstreams) note(u *upstream, by evidence, err error) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	if by == byConn {
-		u.trial = false
+		u.trial = time.Time{}
 	}
 	switch {
 	case saysNothing(err):

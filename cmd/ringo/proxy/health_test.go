@@ -139,6 +139,10 @@ func TestTrials(t *testing.T) {
 	if w.next(other) != 0 {
 		t.Fatal("no trial after one that was cancelled")
 	}
+	w.time = w.time.Add(w.trial)
+	if w.next(other) != 0 {
+		t.Fatal("no trial beside one that does not end")
+	}
 	w.note(u, byConn, nil)
 	w.wantSaid(t, first+"is out", first+"is in again")
 	if w.next(other) != 0 || w.next(other) != 0 {

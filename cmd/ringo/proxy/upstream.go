@@ -49,6 +49,7 @@ type upstreams struct {
 	rise, fall int
 	check      time.Duration
 	pause      time.Duration                    // between an upstream's end and the first trial
+	trial      time.Duration                    // how long one may keep others from trying
 	say        func(format string, args ...any) // called with mu held
 	now        func() time.Time
 
@@ -58,8 +59,8 @@ type upstreams struct {
 }
 
 func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
-	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out, say: say,
-		now: time.Now}
+	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out,
+		trial: o.dial + o.answer, say: say, now: time.Now}
 	for i, a := range o.to {
 		us.all = append(us.all, &upstream{Address: a, key: fmt.Sprintf("upstream-%d.invalid:80", i),
 			seed: digest(a.String())})
@@ -75,7 +76,9 @@ func (us *upstreams) take(client string, tried []*upstream) *upstream {
 	u := us.choose(client, us.candidates(tried))
 	if u != nil {
 		u.conns++
-		u.trial = u.out
+		if u.out {
+			u.trial = us.now().Add(us.trial)
+		}
 	}
 	return u
 }

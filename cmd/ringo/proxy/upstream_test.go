@@ -12,7 +12,7 @@ import (
 
 // several makes so many upstreams.
 func several(balance string, n int) *upstreams {
-	o := &options{balance: balance, rise: 2, fall: 3, out: time.Second}
+	o := &options{balance: balance, rise: 2, fall: 3, out: time.Second, dial: time.Minute}
 	for i := range n {
 		o.to = append(o.to, server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)})
 	}
