@@ -401,3 +401,58 @@ func TestProxyHTTPLeast(t *testing.T) {
 		}
 	})
 }
+
+// TestProxyHTTPRefusedAnswers: an answer that is not passed on leaves no connection behind.
+func TestProxyHTTPRefusedAnswers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, says := range []string{"000 Nothing\r\nContent-Length: 1\r\n\r\nx", "099 Nothing\r\n\r\n",
+			"101 Switching Protocols\r\n\r\n",
+			"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"} {
+			t.Run(says[:3], func(t *testing.T) {
+				ended := make(chan error, 10)
+				ln, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				backend(t, ln, func(c net.Conn) {
+					if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+						io.WriteString(c, "HTTP/1.1 "+says)
+						io.Copy(io.Discard, c)
+						ended <- nil
+					}
+				})
+				p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-stats", "20ms")
+				a, _ := ask(t, dial(t, addr), "GET",
+					"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo, other\r\n\r\n")
+				if a.StatusCode != 502 {
+					t.Errorf("the answer is %s, want 502", a.Status)
+				}
+				patience.Recv(t, "the upstream's end", ended)
+				p.word("asking=0")
+				p.finish()
+			})
+		}
+	})
+}
+
+// TestProxyHTTPUpgradeDrain: what an upgrade has begun ends with the grace.
+func TestProxyHTTPUpgradeDrain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
+			io.Copy(io.Discard, c)
+		}, "-driver", driver, "-grace", "20ms")
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		if a, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || a.StatusCode != 101 {
+			t.Fatal(a, err)
+		}
+		p.finish()
+	})
+}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -29,6 +30,9 @@ func (w *web) RoundTrip(r *http.Request) (a *http.Response, err error) {
 	})
 	if ended != nil {
 		return nil, ended
+	}
+	if err == nil {
+		r.Context().Value(heldKey{}).(*held).answer = a.Body
 	}
 	return a, err
 }
@@ -75,6 +79,10 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 	where.Host = u.key
 	out.URL = &where
 	a, err := w.transport.RoundTrip(&out)
+	if err == nil && a.StatusCode < 100 {
+		a.Body.Close()
+		err = fmt.Errorf("an upstream has answered with the status %d", a.StatusCode)
+	}
 	var dial *dialError
 	switch {
 	case err == nil:
@@ -90,7 +98,7 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 	}
 	body := answer{a.Body, sync.OnceFunc(func() { w.to.leave(u) })}
 	if both, ok := a.Body.(io.Writer); ok {
-		a.Body = &switched{body, both}
+		a.Body = newSwitched(body, both)
 	} else {
 		a.Body = &body
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -89,8 +90,22 @@ func (w *web) only(proxy http.Handler) http.Handler {
 			http.NewResponseController(rw).EnableFullDuplex()
 		}
 		rw.Header()["Content-Type"] = nil // else one is guessed where the upstream says none
-		proxy.ServeHTTP(rw, r)
+		h := new(held)
+		defer h.close()
+		proxy.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), heldKey{}, h)))
 	})
+}
+
+// held is what a request has of an upstream. httputil.ReverseProxy does not close an answer of 101 that it refuses.
+type held struct{ answer io.Closer }
+
+// heldKey is that of held in a request's context.
+type heldKey struct{}
+
+func (h *held) close() {
+	if h.answer != nil {
+		h.answer.Close()
+	}
 }
 
 // rewrite makes the upstream's request of the client's: it has Host, path and query as they came, and says whose it is.
@@ -158,4 +173,17 @@ func (a *answer) Close() error {
 type switched struct {
 	answer
 	io.Writer
+}
+
+// newSwitched has it end with the grace of a drain, too: those who copy by it are goroutines, which hear of none.
+func newSwitched(a answer, to io.Writer) *switched {
+	open, closed := context.WithCancel(context.Background())
+	leave := a.ended
+	s := &switched{answer{a.ReadCloser, func() { closed(); leave() }}, to}
+	l, _ := ringo.Current()
+	l.Go(func() {
+		l.WithContext(open, func() error { return l.Sleep(math.MaxInt64) })
+		s.Close()
+	})
+	return s
 }
