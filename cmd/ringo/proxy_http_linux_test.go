@@ -60,10 +60,14 @@ func TestProxyHTTP(t *testing.T) {
 		for _, c := range []struct{ name, args, text, want string }{
 			{"GET", "", "GET /a%2fb?x=1;y=%zz HTTP/1.1\r\nHost: name\r\n\r\n",
 				"GET /a%2fb?x=1;y=%zz HTTP/1.1 name\n" + marks},
+			{"a path", "", "GET /a|b%2Fc\xc3%2e\"#\\ HTTP/1.1\r\nHost: name\r\n\r\n",
+				"GET /a%7Cb%2Fc%C3%2e%22%23%5C HTTP/1.1 name\n" + marks},
 			{"a whole URL", "", "GET http://name/x HTTP/1.1\r\nHost: other\r\n\r\n", "GET /x HTTP/1.1 name\n" + marks},
 			{"claims", "", "GET" + head + claims, "GET / HTTP/1.1 name\n" + marks},
 			{"trust", "-trust", "GET" + head + claims, "GET / HTTP/1.1 name\nForwarded: for=1.2.3.4\n" +
 				"X-Forwarded-For: 1.2.3.4, 127.0.0.1\nX-Forwarded-Host: bank\nX-Forwarded-Proto: https\n"},
+			{"other claims", "", "GET" + head + "X_Forwarded-For: 1\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 1\r\n" +
+				"X-REAL_IP: 1\r\nX-Forward: 1\r\n\r\n", "GET / HTTP/1.1 name\nX-Forward: 1\n" + marks},
 			{"hop by hop", "", "GET" + head + "Connection: x-mine, keep-alive\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n" +
 				"TE: gzip\r\nProxy-Authorization: x\r\nX-Other: 2\r\n\r\n",
 				"GET / HTTP/1.1 name\n" + marks + "X-Other: 2\n"},
@@ -71,6 +75,8 @@ func TestProxyHTTP(t *testing.T) {
 				"POST / HTTP/1.1 name\nContent-Length: 5\n" + marks + "12345"},
 			{"chunked", "", "POST" + head + "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n12\r\n3\r\n345\r\n0\r\n\r\n",
 				"POST / HTTP/1.1 name\n" + marks + "12345"},
+			{"no trailer", "", "POST" + head + "Trailer: a b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+				"POST / HTTP/1.1 name\n" + marks},
 			{"HTTP/1.0", "", "GET / HTTP/1.0\r\nHost: name\r\n\r\n", "GET / HTTP/1.1 name\n" + marks},
 			{"CONNECT", "", "CONNECT name:80 HTTP/1.1\r\nHost: name:80\r\n\r\n", "405 Method Not Allowed\n"},
 		} {
@@ -399,6 +405,38 @@ func TestProxyHTTPLeast(t *testing.T) {
 		if log := p.finish(); strings.Contains(log, "is answered with") {
 			t.Errorf("stderr:\n%s", log)
 		}
+	})
+}
+
+// TestProxyHTTPNoHost: where a client says none, the upstream is asked by its own name.
+func TestProxyHTTPNoHost(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr, back := startWeb(t, tellRequest, "-driver", driver)
+		_, body := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n")
+		if want := fmt.Sprintf("GET / HTTP/1.1 %v\n", back.Listener.Addr()); !strings.HasPrefix(body, want) {
+			t.Errorf("the upstream has got\n%s\nwant\n%s", body, want)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPTrustUnix: a peer without an address says whose the request is, all the same.
+func TestProxyHTTPTrustUnix(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		front := filepath.Join(t.TempDir(), "front")
+		p, _, _ := startWeb(t, tellRequest, "-driver", driver, "-trust", "-listen", "unix://"+front)
+		p.line("listening unix")
+		c, err := net.Dial("unix", front)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(patience.Deadline())
+		_, body := ask(t, c, "GET", "GET / HTTP/1.1\r\nHost: name\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n")
+		if !strings.Contains(body, "X-Forwarded-For: 1.2.3.4\n") {
+			t.Errorf("the upstream has got\n%s", body)
+		}
+		p.finish()
 	})
 }
 

@@ -78,6 +78,9 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 	where := *r.URL
 	where.Host = u.key
 	out.URL = &where
+	if out.Host == "" {
+		out.Host = u.host()
+	}
 	a, err := w.transport.RoundTrip(&out)
 	if err == nil && a.StatusCode < 100 {
 		a.Body.Close()

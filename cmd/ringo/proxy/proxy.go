@@ -115,8 +115,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"with -http the head of a request")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
 	server.CertificateFlags(fs, &o.cert, &o.key)
-	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-* and Forwarded, since "+
-		"they are proxies themselves")
+	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
+		", since they are proxies themselves")
 	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
 	fs.DurationVar(&o.idle, "idle", time.Minute, "`time` for which a connection of -http may have no request")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+

@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -110,23 +112,53 @@ func (h *held) close() {
 
 // rewrite makes the upstream's request of the client's: it has Host, path and query as they came, and says whose it is.
 func (w *web) rewrite(r *httputil.ProxyRequest) {
-	r.Out.URL.Scheme, r.Out.URL.RawQuery = "http", r.In.URL.RawQuery
+	r.Out.URL.Scheme, r.Out.URL.RawPath, r.Out.URL.RawQuery = "http", pathOf(r.In.URL.RawPath), r.In.URL.RawQuery
+	r.Out.Trailer = nil // which do not go on, and a transport refuses names that are none
 	if w.o.trust {
 		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+	} else {
+		maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return isClaim(name) })
 	}
 	r.SetXForwarded()
 	if w.o.trust {
-		for _, name := range []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-			if values := r.In.Header[name]; len(values) > 0 {
-				r.Out.Header[name] = values
-			}
-		}
+		w.keepClaims(r)
 	}
 	// What is spoken then is for the upstream alone, but this is HTTP again, of which the proxy would see nothing.
 	if strings.Contains(strings.ToLower(r.Out.Header.Get("Upgrade")), "h2c") {
 		r.Out.Header.Del("Upgrade")
 		r.Out.Header.Del("Connection")
 	}
+}
+
+// keepClaims passes on what the client says of where the request has come from. A peer of a Unix socket has no address
+// to add.
+func (w *web) keepClaims(r *httputil.ProxyRequest) {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		added := name == "X-Forwarded-For" && r.Out.Header[name] != nil
+		if values := r.In.Header[name]; len(values) > 0 && !added {
+			r.Out.Header[name] = values
+		}
+	}
+}
+
+// isClaim reports whether a field says where a request has come from, also to servers for which _ is as good as -.
+func isClaim(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
+}
+
+// pathOf is a path in which all is escaped that must be. If something is not, package url writes it anew from what it
+// means, and %2F as /.
+func pathOf(raw string) string {
+	var b []byte
+	for _, c := range []byte(raw) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>?\\^`{|}", c) >= 0 {
+			b = fmt.Appendf(b, "%%%02X", c)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
 
 // fail answers a request that no upstream has. One whose client has gone is not worth a line.
