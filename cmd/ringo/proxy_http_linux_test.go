@@ -494,3 +494,24 @@ func TestProxyHTTPUpgradeDrain(t *testing.T) {
 		p.finish()
 	})
 }
+
+// TestProxyHTTPStallDrain: an answer that does not go on ends with the grace.
+func TestProxyHTTPStallDrain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "x")
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "-driver", driver, "-grace", "20ms")
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(a.Body, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		p.finish()
+	})
+}

@@ -101,7 +101,7 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 	}
 	body := answer{a.Body, sync.OnceFunc(func() { w.to.leave(u) })}
 	if both, ok := a.Body.(io.Writer); ok {
-		a.Body = newSwitched(body, both)
+		a.Body = &switched{body, both}
 	} else {
 		a.Body = &body
 	}

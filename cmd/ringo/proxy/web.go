@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"maps"
-	"math"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -29,6 +28,7 @@ type web struct {
 	transport *sockhttp.Transport
 	hosts     map[string]*upstream // by what the transport knows them as
 	requests  atomic.Int64         // for -stats
+	contexts  sync.Map             // by listener: that of its task, by which goroutines hear of the grace's end
 }
 
 // The bounds of a head, and of connections at rest to an upstream, for each loop.
@@ -54,7 +54,8 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 	w.server = &sockhttp.Server{Handler: w.only(proxy), ReadHeaderTimeout: r.o.header, IdleTimeout: r.o.idle,
 		MaxHeaderBytes: headMax, Protocols: new(http.Protocols), DisableGeneralOptionsHandler: true,
 		BaseContext: func(ln net.Listener) context.Context {
-			return context.WithValue(context.Background(), loopKey{}, ln.(*sock.Listener).Loop())
+			of, _ := w.contexts.Load(ln)
+			return context.WithValue(of.(context.Context), loopKey{}, ln.(*sock.Listener).Loop())
 		}}
 	w.server.Protocols.SetHTTP1(true)
 	w.server.Protocols.SetHTTP2(true)
@@ -68,6 +69,7 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 // serve serves one address on one loop.
 func (w *web) serve(l *ringo.Loop, ln *sock.Listener) error {
 	w.beginChecks(l)
+	w.contexts.Store(ln, l.Context())
 	var err error
 	if w.server.TLSConfig != nil {
 		err = w.server.ServeTLS(ln, "", "")
@@ -205,17 +207,4 @@ func (a *answer) Close() error {
 type switched struct {
 	answer
 	io.Writer
-}
-
-// newSwitched has it end with the grace of a drain, too: those who copy by it are goroutines, which hear of none.
-func newSwitched(a answer, to io.Writer) *switched {
-	open, closed := context.WithCancel(context.Background())
-	leave := a.ended
-	s := &switched{answer{a.ReadCloser, func() { closed(); leave() }}, to}
-	l, _ := ringo.Current()
-	l.Go(func() {
-		l.WithContext(open, func() error { return l.Sleep(math.MaxInt64) })
-		s.Close()
-	})
-	return s
 }
