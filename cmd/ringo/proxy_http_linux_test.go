@@ -233,7 +233,11 @@ func TestProxyHTTPErrors(t *testing.T) {
 			{"short", short.Addr().String(), 200, io.ErrUnexpectedEOF, ""},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				p, addr := startProxyTo(t, c.to, "-http", "-driver", driver, "-answer", "50ms")
+				answer := "1h"
+				if c.status == 504 {
+					answer = "50ms"
+				}
+				p, addr := startProxyTo(t, c.to, "-http", "-driver", driver, "-answer", answer)
 				conn := dial(t, addr)
 				io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 				a, _, err := readAnswer(bufio.NewReader(conn), "GET")
