@@ -53,6 +53,23 @@ func BenchmarkWakeBesideBusy(b *testing.B) {
 	}
 }
 
+// BenchmarkNeedYield is a call of a task that computes. What it yields for is timed, too.
+func BenchmarkNeedYield(b *testing.B) {
+	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+		err := ringo.Run(b.Context(), &cfg, func(l *ringo.Loop) error {
+			for l.Index() == 0 && b.Loop() {
+				if l.NeedYield() {
+					l.Yield()
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
 // How late sleeps of 3 ms end beside goroutines that compute, where these share the loop's CPU and where they are kept
 // from it. Needs some thousands of rounds for what it says of p99.9: -benchtime 5000x.
 func BenchmarkTimersBesideBusy(b *testing.B) {
