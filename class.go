@@ -14,9 +14,6 @@ import (
 // Offload and Compute run on other threads and are not counted. What the kernel does between two turns of the loop
 // counts for the class that had the first.
 //
-// A task that is started in a class begins among the tasks in none, and then waits for its class's turn: beside a class
-// of a great weight that always computes, while those in none compute too, that may take a second.
-//
 // A Class is for any number of loops and Runs. A loop looks at each class that has tasks on it, so make tens of
 // classes, not one for each request. NewClass makes it; the zero Class has no name, and a weight of 100.
 type Class struct{ c loop.Class }

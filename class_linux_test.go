@@ -91,6 +91,45 @@ func TestClassOfShortBlocks(t *testing.T) {
 	})
 }
 
+// What is started in a class begins in its time, however it is started, and not behind those in none, which have had
+// more than their part.
+func TestClassBegins(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		stop := false
+		var tasks []*ringo.Task
+		for range 3 {
+			tasks = append(tasks, l.Go(func() {
+				for !stop {
+					l.Yield()
+				}
+			}))
+		}
+		l.WithClass(ringo.NewClass("great", 10_000), func() error {
+			for what, start := range map[string]func(fn func()){
+				"Go":        func(fn func()) { l.Go(fn) },
+				"Post":      func(fn func()) { l.Post(fn) },
+				"AfterFunc": func(fn func()) { l.AfterFunc(0, fn) },
+			} {
+				for range 20 {
+					began, yields := false, 0
+					start(func() { began = true })
+					for ; !began; yields++ {
+						if l.Yield(); yields == 10 {
+							t.Fatalf("%s: it has not begun after %d turns of its class", what, yields)
+						}
+					}
+				}
+			}
+			return nil
+		})
+		stop = true
+		for _, task := range tasks {
+			task.Wait()
+		}
+		return nil
+	})
+}
+
 // A class that has had more than its part, and then nothing while those in none had it all, has paid for it.
 func TestClassPays(t *testing.T) {
 	sim.RunLoop(t, func(l *ringo.Loop) error {

@@ -46,11 +46,6 @@ func (l *Loop) Inherit(i Inherited) {
 	if i.values != nil {
 		l.cur.extension().values = i.values
 	}
-	if i.class != nil {
-		x := l.cur.extension()
-		x.class = i.class
-		l.settleClass(x)
-	}
 }
 
 // inheriting is a job that has it.
@@ -67,10 +62,19 @@ type heir struct {
 	of Inherited
 }
 
+// asTask is the job as a task, for one that is of a class: that has its turn among its class's.
+func (h *heir) asTask(l *Loop) *Task {
+	t := &Task{l: l, fn: func() {
+		l.RunsFor(h.Code())
+		h.Job.Run()
+	}}
+	t.inherit(h.of)
+	return t
+}
+
 func (h *heir) Run() {
 	if l, _ := Current(); l != nil {
 		l.Inherit(h.of)
-		l.awaitShare()
 	}
 	h.Job.Run()
 }

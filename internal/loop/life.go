@@ -225,6 +225,9 @@ func (e *life) refuseReady() {
 			it.task.wakeJoiners(ErrEnded)
 		}
 	}
+	for t := range e.l.shares.unbegun() {
+		t.wakeJoiners(ErrEnded)
+	}
 }
 
 // end is what both have in common.

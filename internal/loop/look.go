@@ -148,7 +148,7 @@ func (w *Walk) Last() uint32 { return w.last }
 // Left is how many tasks there are still to see, at most.
 func (w *Walk) Left() int {
 	if !w.begun {
-		return len(w.l.workers.all) + w.l.ready.len()
+		return len(w.l.workers.all) + w.l.ready.len() + w.l.shares.ready()
 	}
 	return w.left + max(0, int(int32(w.end-w.at)))
 }
@@ -177,7 +177,11 @@ func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 				visit(&v)
 			}
 			w.at++
-		default:
+		default: // those of classes at once, however many
+			for t := range l.shares.unbegun() {
+				v := w.unbegun(&item{task: t})
+				visit(&v)
+			}
 			return true
 		}
 	}

@@ -199,6 +199,10 @@ func (l *Loop) Do(o *op.Op) int32 {
 // Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
 // but those that it takes itself.
 func (l *Loop) Start(j Job) {
+	if h, ok := j.(*heir); ok && h.of.class != nil {
+		l.tasks.admit(l, h.asTask(l))
+		return
+	}
 	l.tasks.live++
 	l.ready.enqueue(item{job: j})
 }

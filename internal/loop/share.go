@@ -2,6 +2,7 @@ package loop
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ type shares struct {
 type share struct {
 	*Class
 	tasks int      // that are in it
-	ready TaskList // tasks that were parked
+	ready TaskList // tasks that were parked, or have not begun
 	used  int64    // nanoseconds, by weight
 	total int64    // nanoseconds
 }
@@ -76,8 +77,9 @@ func (l *Loop) WithClass(c *Class, fn func() error) error {
 	b := &classBlock{c, x.block}
 	x.block = b
 	defer b.end(l, x)
-	if l.settleClass(x) {
-		l.awaitShare()
+	if x.settle(l) && x.share != nil {
+		l.shares.push(x.share, l.cur)
+		l.Park((*yielding)(l))
 	}
 	return fn()
 }
@@ -91,11 +93,11 @@ func (b *classBlock) end(l *Loop, x *taskExt) {
 			break
 		}
 	}
-	l.settleClass(x)
+	x.settle(l)
 }
 
-// settleClass has the task whose ext x is be of the class that it is in, and reports whether it was of another one.
-func (l *Loop) settleClass(x *taskExt) (changed bool) {
+// settle has the task be of the class that it is in, and reports whether it was of another one.
+func (x *taskExt) settle(l *Loop) (changed bool) {
 	c := x.class
 	if x.block != nil {
 		c = x.block.class
@@ -108,14 +110,14 @@ func (l *Loop) settleClass(x *taskExt) (changed bool) {
 		x.share = nil
 	}
 	if c != nil {
-		x.share = l.shareOf(c)
+		x.share = shareOf(l, c)
 		x.share.tasks++
 	}
 	return true
 }
 
 // shareOf is the class's share of the loop.
-func (l *Loop) shareOf(c *Class) *share {
+func shareOf(l *Loop, c *Class) *share {
 	s := l.shares
 	if s == nil {
 		s = &shares{l: l, main: share{Class: new(Class)}}
@@ -136,11 +138,27 @@ func (s *shares) over(c *share) bool {
 	return c.tasks == 0 && c.ready.Empty() && c.used <= s.low-int64(head)
 }
 
-// awaitShare has the running task wait for its class's turn. T, parks.
-func (l *Loop) awaitShare() {
-	if x := l.cur.ext.Load(); x != nil && x.share != nil {
-		l.shares.push(x.share, l.cur)
-		l.Park((*yielding)(l))
+// ready is how many tasks of classes are.
+func (s *shares) ready() int {
+	if s == nil {
+		return 0
+	}
+	return s.waiting
+}
+
+// unbegun are the tasks of classes that have not begun.
+func (s *shares) unbegun() iter.Seq[*Task] {
+	return func(yield func(*Task) bool) {
+		if s == nil {
+			return
+		}
+		for _, c := range s.classes {
+			for t := range c.ready.all() {
+				if t.w == nil && !yield(t) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -258,8 +276,12 @@ func (s *shares) runUntilExit(c *share) (more bool) {
 		s.waiting--
 		s.items++
 		more = !c.ready.Empty()
+		w := t.w
+		if w == nil {
+			s.l.tasks.first, w = t, s.l.workers.take(s.l)
+		}
 		s.l.cur, s.l.charged.task = t, 0
-		s.l.switchTo(t.w)
+		s.l.switchTo(w)
 		more = !c.ready.Empty() && !s.l.life.killed && s.l.charged.turn < s.l.callsMax() && !s.l.out.due() &&
 			!s.l.NeedYield()
 	}
@@ -358,10 +380,11 @@ func (s *stint) look(l *Loop) (over bool) {
 		return over
 	}
 	now := l.set.elapsed()
+	at, due := l.timers.Next()
 	switch {
 	case s.until == 0:
 		s.until, s.calls = now+s.most(), 1
-	case now >= s.until || l.shares.disturbed() || l.inbox.waiting() || l.timerDue(now):
+	case now >= s.until || l.shares.disturbed() || l.inbox.waiting() || due && at <= now:
 		s.left = 0
 		return true
 	default:
@@ -370,10 +393,4 @@ func (s *stint) look(l *Loop) (over bool) {
 	}
 	s.looked, s.left = now, s.calls-1
 	return false
-}
-
-// timerDue reports whether a timer is due at a time.
-func (l *Loop) timerDue(now int64) bool {
-	at, ok := l.timers.Next()
-	return ok && at <= now
 }

@@ -45,7 +45,7 @@ type taskExt struct {
 	labels   labels.Set      // of who started it, until it begins
 	class    *Class          // likewise, for as long as it runs
 	block    *classBlock     // the innermost WithClass that it is in
-	share    *share          // its class's, once it has begun
+	share    *share          // its class's, once its loop has it
 	values   context.Context // of who started it, see Inherited
 	ctx      context.Context // the loop thread's, as cancel
 	cancel   context.CancelFunc
@@ -132,7 +132,7 @@ func (t *Task) finish(err error) {
 			x.dropLimits()
 		}
 		x.class, x.block = nil, nil
-		l.settleClass(x)
+		x.settle(l)
 		x.values, x.observed, x.onLost = nil, nil, nil
 	}
 	if t == w.anon { // for the next job
@@ -152,7 +152,8 @@ type tasks struct {
 	rear  int    // of them, those of GoBackground
 	begun uint32 // the last has this as its number
 	main  *Task
-	next  Job // that begins, see worker.beginNext
+	next  Job   // that begins, see worker.beginNext
+	first *Task // that begins in front of all that is ready
 }
 
 // admit takes a task in, which is to begin.
@@ -160,6 +161,11 @@ func (ts *tasks) admit(l *Loop, t *Task) {
 	ts.live++
 	if t.Background() {
 		ts.rear++
+	}
+	if x := t.ext.Load(); x != nil && x.class != nil {
+		x.settle(l)
+		l.shares.push(x.share, t)
+		return
 	}
 	l.ready.enqueue(item{task: t})
 }

@@ -1,5 +1,7 @@
 package loop
 
+import "iter"
+
 // TaskList is parked tasks in order of arrival, linked through the tasks, of
 // which each is in one list at most. The links make a ring and the list is its
 // last task, so that both ends are at hand for one word.
@@ -55,4 +57,15 @@ func (w *TaskList) cut(before, t *Task) {
 		}
 	}
 	t.next = nil
+}
+
+// all gives the tasks from the first to the last. The list must not change meanwhile.
+func (w *TaskList) all() iter.Seq[*Task] {
+	return func(yield func(*Task) bool) {
+		for t := w.last; t != nil; {
+			if t = t.next; !yield(t) || t == w.last {
+				return
+			}
+		}
+	}
 }

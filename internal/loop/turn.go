@@ -228,7 +228,7 @@ func (l *Loop) enter(deadline int64) error {
 
 func (l *Loop) busy() bool {
 	return l.ready.len() > 0 || !l.yielded.Empty() || l.done.Len() > 0 || l.inbox.waiting() ||
-		l.shares != nil && l.shares.waiting > 0
+		l.shares.ready() > 0
 }
 
 // spinner remembers whether looking before sleeping paid lately.

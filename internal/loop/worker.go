@@ -153,14 +153,20 @@ func (w *worker) serve() {
 //go:noinline
 func (w *worker) beginNext() bool {
 	l := w.l
-	if !l.runs() || l.ready.peek(0).resumes() {
+	it := item{task: l.tasks.first}
+	switch {
+	case it.task != nil:
+		l.tasks.first = nil
+	case !l.runs() || l.ready.peek(0).resumes():
 		return false
+	default:
+		it = l.ready.dequeue()
+		l.charged.items++
 	}
-	it := l.ready.dequeue()
-	l.charged.items++
 	l.mark.Again()
 	w.begin(it.task)
-	named, labelled, shared := false, l.cfg.LabelTasks, false
+	l.tasks.next = it.job
+	named, labelled := false, l.cfg.LabelTasks
 	var of labels.Set
 	if it.task == nil {
 		w.code = it.job.Code()
@@ -173,9 +179,6 @@ func (w *worker) beginNext() bool {
 		w.code = code.Of(it.task.fn)
 		if x := it.task.ext.Load(); x != nil {
 			named, labelled, of, x.labels = x.name != "", true, x.labels, labels.Set{}
-			if shared = x.class != nil; shared {
-				l.settleClass(x)
-			}
 		}
 	}
 	if labelled {
@@ -184,10 +187,6 @@ func (w *worker) beginNext() bool {
 	if l.observer != nil && (l.seen || named) {
 		l.observer.TaskBegins(l.cur)
 	}
-	if shared {
-		l.awaitShare()
-	}
-	l.tasks.next = it.job
 	return true
 }
 
