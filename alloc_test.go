@@ -39,6 +39,13 @@ func TestAllocs(t *testing.T) {
 			stop = true
 			other.Wait()
 
+			l.WithClass(ringo.NewClass("class", 10), func() error {
+				wantAllocs(t, "Yield in a class", 0, l.Yield)
+				wantAllocs(t, "Sleep that waits, in a class", 0, func() { l.Sleep(time.Nanosecond) })
+				return nil
+			})
+			wantAllocs(t, "NeedYield", 0, func() { l.NeedYield() })
+
 			nothing := func() {}
 			wantAllocs(t, "Post", 0, func() { l.Post(nothing); l.Sleep(0) })
 			ran := 0

@@ -22,6 +22,18 @@ import (
 	"ringo/internal/test/testmain"
 )
 
+// restsSmall wants a process to come to rest, which a peer holds up, without what it holds in memory.
+func restsSmall(t *testing.T, p *process) {
+	t.Helper()
+	before := p.memory()
+	if err := p.rests(); err != nil {
+		t.Fatal(err)
+	}
+	if now := p.memory(); now > before+(16<<20) {
+		t.Errorf("%d bytes of memory, %d before", now, before)
+	}
+}
+
 // startProxy starts ringo proxy in front of a backend of package net, for which serve
 // handles each connection. It returns the address to dial.
 func startProxy(t *testing.T, serve func(c *net.TCPConn), args ...string) (p *process, addr string) {
@@ -342,13 +354,7 @@ func TestProxySlowReader(t *testing.T) {
 		if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
-		before := p.memory()
-		if err := p.rests(); err != nil {
-			t.Fatal(err)
-		}
-		if now := p.memory(); now > before+(16<<20) {
-			t.Errorf("%d bytes of memory, %d before", now, before)
-		}
+		restsSmall(t, p)
 		n, err := io.Copy(io.Discard, c)
 		if n != size-10 || err != nil || <-sent != size {
 			t.Errorf("%d bytes came of %d: %v", n, size-10, err)
