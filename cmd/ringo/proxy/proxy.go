@@ -138,13 +138,19 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if o.checkHTTP != "" {
 		_, err := url.ParseRequestURI(o.checkHTTP)
 		m.Want(err == nil && o.checkHTTP[0] == '/', "-check-http %q: want a path that begins with /", o.checkHTTP)
-		m.Want(o.check > 0, "-check-http: want -check, too")
 	}
 	m.Want(o.rise > 0, "-rise %d: want 1 or more", o.rise)
 	m.Want(o.fall > 0, "-fall %d: want 1 or more", o.fall)
 	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
 	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
 	o.checkHTTPFlags(&m)
+	for _, name := range []string{"check-http", "rise"} {
+		m.WantBeside(fs, name, "-check", o.check > 0)
+	}
+	for _, name := range []string{"cert", "trust", "answer", "idle"} {
+		m.WantBeside(fs, name, "-http", o.http)
+	}
+	m.WantBeside(fs, "header", "-accept-proxy or -http", o.accept || o.http)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
@@ -159,8 +165,6 @@ func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
 	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
 	if !o.http {
-		m.Want(o.cert == "", "-cert: want -http, too")
-		m.Want(!o.trust, "-trust: want -http, too")
 		return
 	}
 	for _, a := range slices.Concat(o.Listen, o.to) {

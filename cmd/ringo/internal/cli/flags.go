@@ -63,5 +63,14 @@ func (m *Mistakes) Want(ok bool, format string, args ...any) {
 	}
 }
 
+// WantBeside notes a mistake if a flag is given without another, which alone makes it count.
+func (m *Mistakes) WantBeside(fs *flag.FlagSet, name, other string, has bool) {
+	fs.Visit(func(f *flag.Flag) {
+		if f.Name == name {
+			m.Want(has, "-%s: want %s, too", name, other)
+		}
+	})
+}
+
 // Err is all of them, or nil.
 func (m Mistakes) Err() error { return errors.Join(m...) }
