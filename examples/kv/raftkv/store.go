@@ -11,6 +11,8 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
+
+	"ringo"
 )
 
 // store is what committed entries have made. It is in memory; snapshots of it are in files.
@@ -54,12 +56,20 @@ func (d *disk) keep(s *store, term uint64) (*raftpb.Snapshot, error) {
 		w.Write(appendJSON(nil, frameState, st))
 		for _, key := range slices.Sorted(maps.Keys(s.data)) {
 			w.Write(appendJSON(nil, framePair, pair{[]byte(key), s.data[key]}))
+			letOthers()
 		}
 		st.End = true
 		w.Write(appendJSON(nil, frameState, st))
 		return w.Flush() // with the first error that there was
 	})
 	return &raftpb.Snapshot{Metadata: meta}, err
+}
+
+// letOthers is said between pieces of long work: a leader that is not heard for too long is one no more.
+func letOthers() {
+	if l, _ := ringo.Current(); l != nil && l.NeedYield() {
+		l.Yield()
+	}
 }
 
 // load reads a snapshot. It parks.
@@ -83,6 +93,7 @@ func (d *disk) load(snap *raftpb.Snapshot) (*store, error) {
 			var p pair
 			err = json.Unmarshal(body, &p)
 			s.data[string(p.Key)] = p.Value
+			letOthers()
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = ErrCorrupt
