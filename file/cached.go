@@ -95,7 +95,7 @@ func nowError(res int32) error {
 	case -sys.EOPNOTSUPP, -sys.ENOSYS, -sys.EPERM:
 		return errors.ErrUnsupported
 	}
-	return posix.Errno(-res)
+	return posix.Of(res)
 }
 
 // Cached reports whether n bytes of the file from off on are in memory, so that reading or sending them

@@ -34,7 +34,7 @@ func runInit() error {
 		pid, status, res := kernel.WaitAny()
 		switch {
 		case res < 0: // nothing but the kernel takes the child from here
-			return fmt.Errorf("service: Init: wait4: %w", posix.Errno(-res))
+			return fmt.Errorf("service: Init: wait4: %w", posix.Of(res))
 		case pid == cmd.Process.Pid:
 			os.Exit(exitCode(syscall.WaitStatus(status)))
 		}

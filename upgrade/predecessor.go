@@ -55,7 +55,7 @@ func inherit() (*predecessor, error) {
 	for fd := first; fd < first+n; fd++ {
 		if res := (kernel.Host{}).SetCloexec(int32(fd)); res < 0 {
 			closeAll(files)
-			return nil, fmt.Errorf("%s is %q, and descriptor %d: %w", variable, said, fd, posix.Errno(-res))
+			return nil, fmt.Errorf("%s is %q, and descriptor %d: %w", variable, said, fd, posix.Of(res))
 		}
 		files = append(files, os.NewFile(uintptr(fd), fmt.Sprint("inherited descriptor ", fd)))
 	}

@@ -129,7 +129,7 @@ const wireBuffer = 128 << 10
 func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 	a, b, res := kernel.Host{}.Socketpair(sys.SockStream)
 	if res < 0 {
-		return nil, nil, os.NewSyscallError("socketpair", posix.Errno(-res))
+		return nil, nil, os.NewSyscallError("socketpair", posix.Of(res))
 	}
 	theirs = os.NewFile(uintptr(b), "upgrade")
 	if ours, err = wireOf(os.NewFile(uintptr(a), "upgrade")); err == nil {

@@ -27,7 +27,7 @@ type epoll struct {
 func OpenEpoll(without []string) (Poller, error) {
 	fd := sys.EpollCreate()
 	if fd < 0 {
-		return nil, os.NewSyscallError("epoll_create1", posix.Errno(-fd))
+		return nil, os.NewSyscallError("epoll_create1", posix.Of(fd))
 	}
 	e := &epoll{fd: fd}
 	e.pwait2 = !slices.Contains(without, "epoll_pwait2") && e.hasPwait2()
@@ -39,7 +39,7 @@ func OpenEpoll(without []string) (Poller, error) {
 	}
 	if res < 0 {
 		sys.Close(fd)
-		return nil, os.NewSyscallError("epoll_pwait", posix.Errno(-res))
+		return nil, os.NewSyscallError("epoll_pwait", posix.Of(res))
 	}
 	return e, nil
 }

@@ -26,7 +26,7 @@ func OpenPoll([]string) (Poller, error) {
 	// A container may forbid the call. That shows here, and not when the first
 	// connection waits.
 	if res := sys.PpollNow(nil); res < 0 {
-		return nil, os.NewSyscallError("ppoll", posix.Errno(-res))
+		return nil, os.NewSyscallError("ppoll", posix.Of(res))
 	}
 	return &poll{}, nil
 }

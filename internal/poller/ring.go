@@ -109,7 +109,7 @@ func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 func (p *ring) prepare() error {
 	fd := sys.Eventfd()
 	if fd < 0 {
-		return os.NewSyscallError("eventfd2", posix.Errno(-fd))
+		return os.NewSyscallError("eventfd2", posix.Of(fd))
 	}
 	defer sys.Close(fd)
 	sys.Signal(fd)
@@ -127,7 +127,7 @@ func (p *ring) prepare() error {
 		return nil
 	}
 	if p.timer = sys.Timerfd(); p.timer < 0 {
-		return os.NewSyscallError("timerfd_create", posix.Errno(-p.timer))
+		return os.NewSyscallError("timerfd_create", posix.Of(p.timer))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ const unmutePause = 10e6
 // error is an *os.SyscallError.
 func OpenSelect(without []string) (Poller, error) {
 	if res := sys.SelectNow(0, nil, nil, nil); res < 0 {
-		return nil, os.NewSyscallError("pselect6", posix.Errno(-res))
+		return nil, os.NewSyscallError("pselect6", posix.Of(res))
 	}
 	return &selector{
 		masks: !slices.Contains(without, "ppoll") && sys.PpollNow(nil) == 0,

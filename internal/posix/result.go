@@ -5,16 +5,13 @@ import (
 	"runtime"
 )
 
-// Error returns the error that a result stands for, which is an error number below zero. On
-// systems that Ringo doesn't run on it names the system, for all calls fail there alike.
-func Error(res int32) error {
-	if runtime.GOOS != "linux" {
-		return ErrSystem
-	}
-	return Errno(-res)
-}
+// Results are Linux's on every system: a value, or an error number of Linux's below zero. Of is the system's own number
+// for one, and Result is the way back.
 
-// ErrSystem is the error of systems that Ringo doesn't run on. It is errors.ErrUnsupported.
+// Error returns the error that a result stands for, which is below zero.
+func Error(res int32) error { return Of(res) }
+
+// ErrSystem is the error of what this system doesn't have. It is errors.ErrUnsupported.
 var ErrSystem error = unsupported{}
 
 // unsupported is the error of a call that this system doesn't have.

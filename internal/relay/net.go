@@ -89,7 +89,7 @@ func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
 	case n.res == -sys.EAGAIN:
 		return 0, true, nil
 	case n.res < 0:
-		return 0, false, n.fail("read", os.NewSyscallError("splice", posix.Errno(-n.res)))
+		return 0, false, n.fail("read", os.NewSyscallError("splice", posix.Of(n.res)))
 	}
 	return int(n.res), true, nil
 }
@@ -109,7 +109,7 @@ func (n *Net) Drain(p Pipe) (total int, err error) {
 				return n.fail("write", err)
 			}
 			if n.res < 0 {
-				return n.fail("write", os.NewSyscallError("splice", posix.Errno(-n.res)))
+				return n.fail("write", os.NewSyscallError("splice", posix.Of(n.res)))
 			}
 			total += int(n.res)
 			p.Held -= int(n.res)

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !portable
 
 package sys
 
@@ -34,6 +34,24 @@ func unlessFull(res int32) int32 {
 	}
 	return res
 }
+
+// WakerCall is the call that makes a Waker.
+const WakerCall = "eventfd2"
+
+// NewWaker makes one of an eventfd.
+func NewWaker() (Waker, int32) {
+	fd := Eventfd()
+	return Waker{In: fd, out: fd}, min(fd, 0)
+}
+
+// Signal makes it readable, if it is not.
+func (w Waker) Signal() { Signal(w.out) }
+
+// Unsignal makes it readable no longer.
+func (w Waker) Unsignal() { Unsignal(w.In) }
+
+// Close frees it.
+func (w Waker) Close() { Close(w.In) }
 
 // PidFD is pidfd_open(2), CLOEXEC.
 func PidFD(pid int) int32 {

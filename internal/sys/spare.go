@@ -7,7 +7,7 @@ func Spare(n int) error {
 	for range n {
 		fd := Eventfd()
 		if fd == -EMFILE || fd == -ENFILE {
-			return posix.Errno(-fd)
+			return posix.Of(fd)
 		}
 		if fd >= 0 {
 			defer Close(fd)

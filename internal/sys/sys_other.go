@@ -1,16 +1,15 @@
-//go:build !linux
+//go:build !linux || portable
 
 package sys
 
 import (
 	"errors"
 
-	"ringo/internal/posix"
 )
 
 // The calls below exist so that the tree compiles; no loop can be made here. Their result is
 // this system's number, for another's may mean anything here.
-const enosys = -int32(posix.ENOSYS)
+const enosys = -int32(ENOSYS)
 
 func Socket(domain, typ, proto int) int32                        { return enosys }
 func Bind(fd int32, sa *Sockaddr) int32                          { return enosys }

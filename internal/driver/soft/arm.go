@@ -82,7 +82,7 @@ func noWait(res int32) int32 {
 func (d *engine) event(e *poller.Event) {
 	if e.Key == wakeKey {
 		if !d.edge {
-			sys.Unsignal(d.wakeFD)
+			d.waker.Unsignal()
 		}
 		return
 	}

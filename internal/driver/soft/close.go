@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/sys"
 )
 
 // drainMax bounds the wait for calls that a worker has begun. What takes longer
@@ -41,7 +40,7 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.regs.each(d.regs.put)
 	d.p.Close()
 	if d.gate.Close() {
-		sys.Close(d.wakeFD)
+		d.waker.Close()
 	}
 	return d.undrained()
 }

@@ -67,7 +67,7 @@ type engine struct {
 	gate   mailbox.Gate
 	called atomic.Bool   // a Wake came from outside, and not only from a job
 	sent   atomic.Uint64 // calls of Wake that signalled
-	wakeFD int32
+	waker  sys.Waker
 
 	done   *driver.Queue // of the present Wait
 	events [eventsMax]poller.Event
@@ -120,14 +120,15 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}
-	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
+	var res int32
+	if d.waker, res = sys.NewWaker(); res < 0 {
 		p.Close()
-		return nil, setupError(name, os.NewSyscallError("eventfd2", posix.Errno(-d.wakeFD)))
+		return nil, setupError(name, os.NewSyscallError(sys.WakerCall, posix.Of(res)))
 	}
-	if res := p.Add(d.wakeFD, sys.PollIn, wakeKey); res < 0 {
-		sys.Close(d.wakeFD)
+	if res = p.Add(d.waker.In, sys.PollIn, wakeKey); res < 0 {
+		d.waker.Close()
 		p.Close()
-		return nil, setupError(name, os.NewSyscallError("adding the eventfd", refusal(res)))
+		return nil, setupError(name, os.NewSyscallError("adding the waker", refusal(res)))
 	}
 	d.files.open(cfg.Without, func() { d.signal() })
 	return d, nil
@@ -138,7 +139,7 @@ func refusal(res int32) error {
 	if res == -sys.EMFILE {
 		return poller.ErrBound
 	}
-	return posix.Errno(-res)
+	return posix.Of(res)
 }
 
 func setupError(name string, err error) error {

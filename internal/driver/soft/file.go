@@ -133,7 +133,7 @@ func (d *engine) submitDirect(j *job) bool {
 	if !native(o) {
 		return false
 	}
-	a := d.files.native(d.wakeFD)
+	a := d.files.native(d.waker.In)
 	if a == nil {
 		d.stats.Fallbacks++
 		return false

@@ -118,7 +118,7 @@ func (d *engine) collect(timeout int64) (slept bool, n int32) {
 	d.stats.Enters++
 	n = d.p.Wait(timeout, d.events[:])
 	if n < 0 && n != -sys.EINTR {
-		d.dead = os.NewSyscallError(d.p.Name()+" wait", posix.Errno(-n))
+		d.dead = os.NewSyscallError(d.p.Name()+" wait", posix.Of(n))
 	}
 	for i := range max(n, 0) {
 		d.event(&d.events[i])
@@ -179,9 +179,9 @@ func (d *engine) wake() bool {
 	if !d.gate.Notify() {
 		return false
 	}
-	sys.Signal(d.wakeFD)
+	d.waker.Signal()
 	if d.gate.Signalled() {
-		sys.Close(d.wakeFD)
+		d.waker.Close()
 	}
 	return true
 }

@@ -619,7 +619,7 @@ func sender(c *sock.Conn, on *ringo.Loop, p []byte) (send func() error, err erro
 	err = raw.Control(func(fd uintptr) { number = int32(fd) })
 	return func() error {
 		if res := sys.Write(number, p); res < 0 {
-			return posix.Errno(-res)
+			return posix.Of(res)
 		}
 		return nil
 	}, err

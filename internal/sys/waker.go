@@ -1,0 +1,4 @@
+package sys
+
+// Waker ends a poll: its descriptor In is readable from Signal to Unsignal. Any thread may call Signal.
+type Waker struct{ In, out int32 }
