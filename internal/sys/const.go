@@ -24,6 +24,7 @@ const (
 	EINPROGRESS   = 115
 	ECANCELED     = 125
 	ENOBUFS       = 105
+	EAFNOSUPPORT  = 97
 	ENOTCONN      = 107
 	ECONNREFUSED  = 111
 	ETIME         = 62
@@ -63,13 +64,11 @@ const (
 	FGetfl    = 3
 	FSetfl    = 4
 	FDCloexec = 1
-	ONonblock = 0x800
 
 	AtFdcwd  = -100 // the working directory, in place of a descriptor
 	OAccmode = 3
 	OWronly  = 1
 	ORdwr    = 2
-	OAppend  = 0x400
 
 	SeekCur         = 1          // lseek(2)
 	TmpfsMagic      = 0x01021994 // statfs(2)
@@ -95,6 +94,7 @@ const (
 	SIfchr  = 0x2000
 	SIfdir  = 0x4000
 	SIfblk  = 0x6000
+	SIfreg  = 0x8000
 	SIflnk  = 0xa000
 	SIfsock = 0xc000
 

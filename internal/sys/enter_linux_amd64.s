@@ -1,3 +1,5 @@
+//go:build !portable
+
 #include "textflag.h"
 
 // func enterNow(fd int, submit, flags uint32) (result int)

@@ -24,11 +24,3 @@ func EpollPwait(ep int32, events []EpollEvent, ms int32) int32  { return enosys 
 func Eventfd() int32                                            { return enosys }
 func Signal(fd int32) int32                                     { return enosys }
 func Unsignal(fd int32) int32                                   { return enosys }
-
-// WakerCall is the call that makes a Waker.
-const WakerCall = "waker"
-
-func NewWaker() (Waker, int32) { return Waker{}, enosys }
-func (w Waker) Signal()        {}
-func (w Waker) Unsignal()      {}
-func (w Waker) Close()         {}

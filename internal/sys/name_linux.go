@@ -6,6 +6,8 @@ import "golang.org/x/sys/unix"
 
 // Flags of open(2) that differ between architectures.
 const (
+	ONonblock  = unix.O_NONBLOCK
+	OAppend    = unix.O_APPEND
 	OCloexec   = unix.O_CLOEXEC
 	OCreat     = unix.O_CREAT
 	OExcl      = unix.O_EXCL

@@ -1,9 +1,11 @@
-//go:build !linux || portable
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd
 
 package sys
 
 // Flags of open(2), for the tree to compile.
 const (
+	ONonblock  = 0
+	OAppend    = 0
 	OCloexec   = 0
 	OCreat     = 0
 	OExcl      = 0

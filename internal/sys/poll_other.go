@@ -1,4 +1,4 @@
-//go:build !linux || portable
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd
 
 package sys
 

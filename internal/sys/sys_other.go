@@ -1,15 +1,8 @@
-//go:build !linux || portable
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd
 
 package sys
 
-import (
-	"errors"
-
-)
-
-// The calls below exist so that the tree compiles; no loop can be made here. Their result is
-// this system's number, for another's may mean anything here.
-const enosys = -int32(ENOSYS)
+// There is no kernel here that this package knows: simulated worlds have their own.
 
 func Socket(domain, typ, proto int) int32                        { return enosys }
 func Bind(fd int32, sa *Sockaddr) int32                          { return enosys }
@@ -48,15 +41,8 @@ func Recvmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys
 func Sendmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
 func Gettid() int32                                              { return 0 }
 func PidFD(pid int) int32                                        { return enosys }
-func WaitAny() (pid int, status uint32, res int32)               { return 0, 0, enosys }
 
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }
-
-// CPUs lists the processors that a thread may use; unknown on this system.
-func CPUs(int) ([]int, error) { return nil, errors.ErrUnsupported }
-
-// SetCPUs binds a thread to processors; not offered on this system.
-func SetCPUs(int, []int) error { return errors.ErrUnsupported }
 
 type Filter struct {
 	Code   uint16
@@ -65,3 +51,11 @@ type Filter struct {
 }
 
 func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return enosys }
+
+// WakerCall is the call that makes a Waker.
+const WakerCall = "waker"
+
+func NewWaker() (Waker, int32) { return Waker{}, enosys }
+func (w Waker) Signal()        {}
+func (w Waker) Unsignal()      {}
+func (w Waker) Close()         {}

@@ -2,6 +2,11 @@
 
 package sys
 
+import "errors"
+
+// enosys is the result of what only Linux has.
+const enosys = -ENOSYS
+
 // ThreadCPU is for Linux only.
 func ThreadCPU(tid int32) (ns int64, ok bool) { return 0, false }
 
@@ -13,3 +18,12 @@ func ThreadState(tid int32) byte { return 0 }
 
 // Undisturbed runs f; of signals it keeps none away.
 func Undisturbed(f func()) { f() }
+
+// CPUs lists the processors that a thread may use; unknown on this system.
+func CPUs(int) ([]int, error) { return nil, errors.ErrUnsupported }
+
+// SetCPUs binds a thread to processors; not offered on this system.
+func SetCPUs(int, []int) error { return errors.ErrUnsupported }
+
+// WaitAny is Linux's alone: it is for process 1.
+func WaitAny() (pid int, status uint32, res int32) { return 0, 0, enosys }

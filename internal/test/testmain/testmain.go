@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 )
 
@@ -60,6 +61,9 @@ func Register(name string, inUse func() int) {
 func Drivers() []string {
 	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "auto" {
 		return []string{forced}
+	}
+	if !sys.HaveEpoll {
+		return []string{"poll", "select"}
 	}
 	return []string{"uring", "epoll"}
 }

@@ -1,0 +1,19 @@
+//go:build linux && portable
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// disconnect ends a socket's connection.
+func disconnect(fd int) error {
+	var none unix.RawSockaddrAny
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), 16); errno != 0 {
+		return errno
+	}
+	return nil
+}

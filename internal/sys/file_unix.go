@@ -1,0 +1,172 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd || (linux && portable)
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+// again makes a call until no signal ends it.
+func again(call func() (int, error)) int32 {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return count(n, err)
+		}
+	}
+}
+
+// Read is read(2) on a descriptor that does not wait.
+func Read(fd int32, p []byte) int32 {
+	return again(func() (int, error) { return unix.Read(int(fd), p[:clampLen(p)]) })
+}
+
+// Write is write(2) on a descriptor that does not wait.
+func Write(fd int32, p []byte) int32 {
+	return again(func() (int, error) { return unix.Write(int(fd), p[:clampLen(p)]) })
+}
+
+// ReadAt is pread(2), or read(2) at the file's position when off is negative. It may wait.
+func ReadAt(fd int32, p []byte, off int64) int32 {
+	if off < 0 {
+		return Read(fd, p)
+	}
+	return again(func() (int, error) { return unix.Pread(int(fd), p[:clampLen(p)], off) })
+}
+
+// ReadAtInMemory is ReadAt.
+func ReadAtInMemory(fd int32, p []byte, off int64) int32 { return ReadAt(fd, p, off) }
+
+// WriteAt is pwrite(2), or write(2) at the file's position when off is negative. It may wait.
+func WriteAt(fd int32, p []byte, off int64) int32 {
+	if off < 0 {
+		return Write(fd, p)
+	}
+	return again(func() (int, error) { return unix.Pwrite(int(fd), p[:clampLen(p)], off) })
+}
+
+// ReadvAt reads into one slice after the other, until one is not filled.
+func ReadvAt(fd int32, vec []Iovec, off int64) int32 { return vectorAt(ReadAt, fd, vec, off) }
+
+// WritevAt writes one slice after the other, until one is not written whole. So others may come between them.
+func WritevAt(fd int32, vec []Iovec, off int64) int32 { return vectorAt(WriteAt, fd, vec, off) }
+
+func vectorAt(call func(int32, []byte, int64) int32, fd int32, vec []Iovec, off int64) int32 {
+	total := int32(0)
+	for _, p := range buffers(vec) {
+		p = p[:min(clampLen(p), 0x7ffff000-int(total))]
+		n := call(fd, p, off)
+		if n < 0 && total > 0 {
+			return total
+		}
+		if n < 0 {
+			return n
+		}
+		total += n
+		if int(n) < len(p) {
+			break
+		}
+		if off >= 0 {
+			off += int64(n)
+		}
+	}
+	return total
+}
+
+// ReadNow would be a read that does not wait for a disk: no system but Linux has it, and workers read.
+func ReadNow(fd int32, p []byte) int32 { return -ENOSYS }
+
+// WriteNow is Linux's alone.
+func WriteNow(fd int32, p []byte) int32 { return -ENOSYS }
+
+// ReadAtNow is Linux's alone.
+func ReadAtNow(fd int32, p []byte, off int64) int32 { return -ENOSYS }
+
+// WriteAtNow is Linux's alone.
+func WriteAtNow(fd int32, p []byte, off int64) int32 { return -ENOSYS }
+
+// ReadvAtNow is Linux's alone.
+func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 { return -ENOSYS }
+
+// WritevAtNow is Linux's alone.
+func WritevAtNow(fd int32, vec []Iovec, off int64) int32 { return -ENOSYS }
+
+// Resident is Linux's alone.
+func Resident(fd int32, off, n int64) int32 { return -ENOSYS }
+
+// StatusFlags is fcntl(2) F_GETFL: the flags of the open file.
+func StatusFlags(fd int32) int32 { return Fcntl(fd, FGetfl, 0) }
+
+// IsDirect reports whether fd goes round the page cache.
+func IsDirect(fd int32) bool { return false }
+
+// Blocks reports whether the calls of fd wait where they must, because it is not in non-blocking mode.
+func Blocks(fd int32) bool {
+	flags := StatusFlags(fd)
+	return flags >= 0 && flags&ONonblock == 0
+}
+
+// IsRegular reports whether fd is a regular file or a directory or block device: something that is always ready and
+// whose calls may wait for a disk.
+func IsRegular(fd int32) bool {
+	var st unix.Stat_t
+	if unix.Fstat(int(fd), &st) != nil {
+		return false
+	}
+	switch st.Mode & SIfmt {
+	case SIfreg, SIfdir, SIfblk:
+		return true
+	}
+	return false
+}
+
+// Fsync is fsync(2), as durable as the system has it; dataOnly makes no difference.
+func Fsync(fd int32, dataOnly bool) int32 {
+	return again(func() (int, error) { return 0, syncFile(int(fd)) })
+}
+
+// SyncFileRange is Linux's alone.
+func SyncFileRange(fd int32, off, n int64, flags int) int32 { return -ENOSYS }
+
+// Fallocate is left out.
+func Fallocate(fd int32, mode uint32, off, n int64) int32 { return -EOPNOTSUPP }
+
+// Fadvise is left out: advice has no effect.
+func Fadvise(fd int32, off, n int64, advice int) int32 { return -ENOSYS }
+
+// Ftruncate is ftruncate(2).
+func Ftruncate(fd int32, size int64) int32 {
+	return again(func() (int, error) { return 0, unix.Ftruncate(int(fd), size) })
+}
+
+// Fchmod is fchmod(2).
+func Fchmod(fd int32, mode uint32) int32 {
+	return again(func() (int, error) { return 0, unix.Fchmod(int(fd), mode) })
+}
+
+// Fchdir is fchdir(2).
+func Fchdir(fd int32) int32 { return again(func() (int, error) { return 0, unix.Fchdir(int(fd)) }) }
+
+// OFDLock is flock(2), which is of the open file as Linux's locks of that sort are, but of the file as a whole:
+// -EOPNOTSUPP for a part of it.
+func OFDLock(fd int32, kind int16, off, n int64) int32 {
+	if off != 0 || n != 0 {
+		return -EOPNOTSUPP
+	}
+	how := map[int16]int{FRdlck: unix.LOCK_SH, FWrlck: unix.LOCK_EX, FUnlck: unix.LOCK_UN}[kind]
+	return again(func() (int, error) { return 0, unix.Flock(int(fd), how|unix.LOCK_NB) })
+}
+
+// SeekIn is lseek(2).
+func SeekIn(fd int32, off int64, whence int) (int64, int32) {
+	native, ok := seekable(whence)
+	if !ok {
+		return 0, -EINVAL
+	}
+	at, err := unix.Seek(int(fd), off, native)
+	return at, done(err)
+}
+
+// CopyRange is Linux's alone: what it would do is done by reads and writes.
+func CopyRange(in, out int32, inOff, outOff int64, n int) int32 { return -ENOSYS }
+
+// Clone is Linux's alone.
+func Clone(out, in int32) int32 { return -EOPNOTSUPP }

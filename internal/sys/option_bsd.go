@@ -1,0 +1,16 @@
+//go:build dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+const soLinger = unix.SO_LINGER
+
+// PeerCred is not offered on this system.
+func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, -EOPNOTSUPP }
+
+var messages = []message{
+	{level: protoIPv6, typ: 50, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_PKTINFO},
+	{level: protoIPv6, typ: 52, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_HOPLIMIT},
+	{level: protoIPv6, typ: 67, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_TCLASS},
+}

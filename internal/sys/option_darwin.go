@@ -1,0 +1,37 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+var nativeOptions = map[option]native{
+	{SolSocket, 29}: {level: unix.SOL_SOCKET, name: unix.SO_TIMESTAMP},
+	{ProtoTCP, 3}:   {level: unix.IPPROTO_TCP, name: unix.TCP_NOPUSH},
+	{ProtoTCP, 4}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPALIVE},
+	{ProtoTCP, 5}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPINTVL},
+	{ProtoTCP, 6}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
+	{ProtoTCP, 23}:  {level: unix.IPPROTO_TCP, name: unix.TCP_FASTOPEN},
+	{protoIP, 8}:    {level: unix.IPPROTO_IP, name: unix.IP_RECVPKTINFO},
+	{protoIP, 12}:   {level: unix.IPPROTO_IP, name: unix.IP_RECVTTL},
+	{protoIP, 13}:   {level: unix.IPPROTO_IP, name: unix.IP_RECVTOS},
+}
+
+var messages = []message{
+	{level: protoIP, typ: 8, nativeLevel: unix.IPPROTO_IP, nativeTyp: unix.IP_PKTINFO},
+	{level: protoIP, typ: 2, nativeLevel: unix.IPPROTO_IP, nativeTyp: unix.IP_RECVTTL, octet: true},
+	{level: protoIP, typ: 1, nativeLevel: unix.IPPROTO_IP, nativeTyp: unix.IP_RECVTOS, octet: true},
+	{level: protoIPv6, typ: 50, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_PKTINFO},
+	{level: protoIPv6, typ: 52, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_HOPLIMIT},
+	{level: protoIPv6, typ: 67, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_TCLASS},
+}
+
+// soLinger counts in seconds. SO_LINGER would be in ticks.
+const soLinger = unix.SO_LINGER_SEC
+
+// PeerCred is who was at the other end of a Unix socket when it was connected: LOCAL_PEERCRED and LOCAL_PEERPID.
+func PeerCred(fd int32) (cred Ucred, res int32) {
+	x, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return cred, failed(err)
+	}
+	pid, err := unix.GetsockoptInt(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERPID)
+	return Ucred{PID: int32(pid), UID: x.Uid, GID: x.Groups[0]}, done(err)
+}

@@ -1,0 +1,9 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+var nativeOptions = map[option]native{
+	{ProtoTCP, 4}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPIDLE},
+	{ProtoTCP, 5}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPINTVL},
+	{ProtoTCP, 6}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
+}

@@ -1,0 +1,174 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd || (linux && portable)
+
+package sys
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// An option is one of a socket, by Linux's numbers.
+type option struct{ level, name int }
+
+// A native is the system's for one. octet: it is set as one byte.
+type native struct {
+	level, name int
+	octet       bool
+}
+
+// options are those that the systems here have in common. nativeOptions has those of one alone.
+var options = map[option]native{
+	{SolSocket, 2}:            {level: unix.SOL_SOCKET, name: unix.SO_REUSEADDR},
+	{SolSocket, SoType}:       {level: unix.SOL_SOCKET, name: unix.SO_TYPE},
+	{SolSocket, SoError}:      {level: unix.SOL_SOCKET, name: unix.SO_ERROR},
+	{SolSocket, 5}:            {level: unix.SOL_SOCKET, name: unix.SO_DONTROUTE},
+	{SolSocket, 6}:            {level: unix.SOL_SOCKET, name: unix.SO_BROADCAST},
+	{SolSocket, 7}:            {level: unix.SOL_SOCKET, name: unix.SO_SNDBUF},
+	{SolSocket, 8}:            {level: unix.SOL_SOCKET, name: unix.SO_RCVBUF},
+	{SolSocket, 9}:            {level: unix.SOL_SOCKET, name: unix.SO_KEEPALIVE},
+	{SolSocket, 10}:           {level: unix.SOL_SOCKET, name: unix.SO_OOBINLINE},
+	{SolSocket, 15}:           {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT},
+	{SolSocket, 18}:           {level: unix.SOL_SOCKET, name: unix.SO_RCVLOWAT},
+	{SolSocket, SoAcceptconn}: {level: unix.SOL_SOCKET, name: unix.SO_ACCEPTCONN},
+
+	{ProtoTCP, 1}: {level: unix.IPPROTO_TCP, name: unix.TCP_NODELAY},
+	{ProtoTCP, 2}: {level: unix.IPPROTO_TCP, name: unix.TCP_MAXSEG},
+
+	{protoIP, 1}:  {level: unix.IPPROTO_IP, name: unix.IP_TOS},
+	{protoIP, 2}:  {level: unix.IPPROTO_IP, name: unix.IP_TTL},
+	{protoIP, 33}: {level: unix.IPPROTO_IP, name: unix.IP_MULTICAST_TTL, octet: true},
+	{protoIP, 34}: {level: unix.IPPROTO_IP, name: unix.IP_MULTICAST_LOOP, octet: true},
+	{protoIP, 32}: {level: unix.IPPROTO_IP, name: unix.IP_MULTICAST_IF},
+	{protoIP, 35}: {level: unix.IPPROTO_IP, name: unix.IP_ADD_MEMBERSHIP},
+	{protoIP, 36}: {level: unix.IPPROTO_IP, name: unix.IP_DROP_MEMBERSHIP},
+
+	{protoIPv6, 16}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_UNICAST_HOPS},
+	{protoIPv6, 17}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_MULTICAST_IF},
+	{protoIPv6, 18}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_MULTICAST_HOPS},
+	{protoIPv6, 19}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_MULTICAST_LOOP},
+	{protoIPv6, 20}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_JOIN_GROUP},
+	{protoIPv6, 21}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_LEAVE_GROUP},
+	{protoIPv6, 26}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_V6ONLY},
+	{protoIPv6, 49}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVPKTINFO},
+	{protoIPv6, 51}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVHOPLIMIT},
+	{protoIPv6, 66}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVTCLASS},
+	{protoIPv6, 67}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_TCLASS},
+}
+
+const (
+	protoIP   = 0
+	protoIPv6 = 41
+)
+
+func nativeOption(level, name int) (native, bool) {
+	if n, ok := nativeOptions[option{level, name}]; ok {
+		return n, true
+	}
+	n, ok := options[option{level, name}]
+	return n, ok
+}
+
+// SetsockoptInt is setsockopt(2) with a number. -ENOPROTOOPT: there is no such option here.
+func SetsockoptInt(fd int32, level, name, value int) int32 {
+	o, ok := nativeOption(level, name)
+	switch {
+	case !ok:
+		return -ENOPROTOOPT
+	case o.octet:
+		if value < 0 || value > 255 {
+			return -EINVAL
+		}
+		return done(unix.SetsockoptByte(int(fd), o.level, o.name, byte(value)))
+	}
+	return done(unix.SetsockoptInt(int(fd), o.level, o.name, value))
+}
+
+// SetLinger sets SO_LINGER.
+func SetLinger(fd int32, on bool, sec int) int32 {
+	v := unix.Linger{Linger: int32(sec)}
+	if on {
+		v.Onoff = 1
+	}
+	return done(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, soLinger, &v))
+}
+
+// GetsockoptInt is getsockopt(2) of a number: the result, and its errno (negative) or 0.
+func GetsockoptInt(fd int32, level, name int) (value, res int32) {
+	o, ok := nativeOption(level, name)
+	if !ok {
+		if level == SolSocket && (name == SoDomain || name == SoProtocol) {
+			return sort(fd, name)
+		}
+		return 0, -ENOPROTOOPT
+	}
+	n, err := unix.GetsockoptInt(int(fd), o.level, o.name)
+	if err != nil {
+		return 0, failed(err)
+	}
+	switch {
+	case o.octet:
+		n &= 0xff // the system has written the first byte, of a machine that begins with the lowest
+	case level == SolSocket && name == SoError && n != 0:
+		n = int(-failed(unix.Errno(n)))
+	}
+	return int32(n), 0
+}
+
+// sort finds out the domain or the protocol of a socket, where that can't be asked for: by its name and its type.
+func sort(fd int32, name int) (value, res int32) {
+	sa, err := unix.Getsockname(int(fd))
+	if err != nil {
+		return 0, failed(err)
+	}
+	domain := int32(AFUnix)
+	switch sa.(type) {
+	case *unix.SockaddrInet4:
+		domain = AFInet
+	case *unix.SockaddrInet6:
+		domain = AFInet6
+	}
+	if name == SoDomain {
+		return domain, 0
+	}
+	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	switch {
+	case err != nil:
+		return 0, failed(err)
+	case domain != AFUnix && kind == SockStream:
+		return ProtoTCP, 0
+	case domain != AFUnix && kind == SockDgram:
+		return ProtoUDP, 0
+	}
+	return 0, 0
+}
+
+// Getsockopt is getsockopt(2) into p, of options that are a number.
+func Getsockopt(fd int32, level, name int, p []byte) int32 {
+	value, res := GetsockoptInt(fd, level, name)
+	if res < 0 {
+		return res
+	}
+	var b [4]byte
+	binary.NativeEndian.PutUint32(b[:], uint32(value))
+	return int32(copy(p, b[:]))
+}
+
+// Setsockopt is setsockopt(2) with the bytes of p.
+func Setsockopt(fd int32, level, name int, p []byte) int32 {
+	o, ok := nativeOption(level, name)
+	if !ok {
+		return -ENOPROTOOPT
+	}
+	return done(unix.SetsockoptString(int(fd), o.level, o.name, string(p)))
+}
+
+// A Filter is an instruction of a classic BPF program, which is Linux's.
+type Filter struct {
+	Code   uint16
+	Jt, Jf uint8
+	K      uint32
+}
+
+// SetsockoptFilter is Linux's alone.
+func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return -ENOPROTOOPT }

@@ -1,0 +1,17 @@
+//go:build dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+func syncFile(fd int) error { return unix.Fsync(fd) }
+
+// renameFlags is Linux's and Darwin's.
+func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
+	return unix.EINVAL
+}
+
+// Mknodat is mknodat(2).
+func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
+	return again(func() (int, error) { return 0, mknod(dirfd(dir), path(name), mode, int(dev)) })
+}

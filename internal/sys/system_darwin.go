@@ -1,0 +1,63 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+// syncFile has the disk write its own cache, too, which fsync(2) does not here.
+func syncFile(fd int) error {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0); err == nil {
+		return nil
+	}
+	return unix.Fsync(fd)
+}
+
+// renameFlags is renameatx_np(2).
+func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
+	native := uint32(0)
+	if flags&RenameNoreplace != 0 {
+		native |= unix.RENAME_EXCL
+	}
+	if flags&RenameExchange != 0 {
+		native |= unix.RENAME_SWAP
+	}
+	return unix.RenameatxNp(oldDir, old, newDir, name, native)
+}
+
+func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlinkat(dir, name, p) }
+
+func birth(s *unix.Stat_t) (unix.Timespec, bool) { return s.Btim, true }
+
+// Mknodat makes a FIFO, in the working directory or by a whole name: the system has no more.
+func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
+	if mode&SIfmt != SIfifo || dir != AtFdcwd && path(name)[:1] != "/" {
+		return -EOPNOTSUPP
+	}
+	return again(func() (int, error) { return 0, unix.Mkfifo(path(name), mode&^SIfmt) })
+}
+
+const (
+	xattrCreate  = unix.XATTR_CREATE
+	xattrReplace = unix.XATTR_REPLACE
+)
+
+// nativePoll are the system's bits.
+func nativePoll(events int16) int16 { return events & pollBits }
+
+// linuxPoll are Linux's. A hang-up stands for the end of what comes, and for one's own shutdown, and not for a
+// connection that is gone: who reads or writes finds out which.
+func linuxPoll(events int16) int16 {
+	if events&PollHup != 0 {
+		events = events&^PollHup | PollIn | PollRdhup
+	}
+	return events
+}
+
+// seekable are the numbers of Linux's ways to seek.
+func seekable(whence int) (native int, ok bool) {
+	switch whence {
+	case SeekData:
+		return unix.SEEK_DATA, true
+	case SeekHole:
+		return unix.SEEK_HOLE, true
+	}
+	return whence, true
+}

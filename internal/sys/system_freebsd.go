@@ -1,0 +1,37 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlinkat(dir, name, p) }
+
+func birth(s *unix.Stat_t) (unix.Timespec, bool) { return s.Btim, true }
+
+func mknod(dir int, name string, mode uint32, dev int) error {
+	return unix.Mknodat(dir, name, mode, uint64(dev))
+}
+
+// There are no flags for attributes.
+const (
+	xattrCreate  = 0
+	xattrReplace = 0
+)
+
+// nativePoll are the system's bits.
+func nativePoll(events int16) int16 {
+	native := events & pollBits
+	if events&PollRdhup != 0 {
+		native |= pollEnd
+	}
+	return native
+}
+
+func linuxPoll(events int16) int16 {
+	if events&pollEnd != 0 {
+		events = events&^pollEnd | PollRdhup
+	}
+	return events
+}
+
+const pollEnd = 0x4000
+
+func seekable(whence int) (native int, ok bool) { return whence, true }

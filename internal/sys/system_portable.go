@@ -1,0 +1,46 @@
+//go:build linux && portable
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+func syncFile(fd int) error { return unix.Fsync(fd) }
+
+// renameFlags is Linux's and Darwin's.
+func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
+	return unix.EINVAL
+}
+
+func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlinkat(dir, name, p) }
+
+func birth(*unix.Stat_t) (unix.Timespec, bool) { return unix.Timespec{}, false }
+
+// Mknodat is mknodat(2).
+func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
+	return again(func() (int, error) { return 0, unix.Mknodat(dirfd(dir), path(name), mode, int(dev)) })
+}
+
+const (
+	xattrCreate  = unix.XATTR_CREATE
+	xattrReplace = unix.XATTR_REPLACE
+)
+
+// nativePoll are the system's bits.
+func nativePoll(events int16) int16 {
+	native := events & pollBits
+	if events&PollRdhup != 0 {
+		native |= pollEnd
+	}
+	return native
+}
+
+func linuxPoll(events int16) int16 {
+	if events&pollEnd != 0 {
+		events = events&^pollEnd | PollRdhup
+	}
+	return events
+}
+
+const pollEnd = PollRdhup
+
+func seekable(whence int) (native int, ok bool) { return whence, true }

@@ -1,0 +1,10 @@
+//go:build dragonfly || openbsd
+
+package sys
+
+// Fgetxattr is not offered on this system, and neither are the others.
+func Fgetxattr(fd int32, name, p []byte) int32 { return -EOPNOTSUPP }
+
+func Fsetxattr(fd int32, name, p []byte, flags int) int32 { return -EOPNOTSUPP }
+func Flistxattr(fd int32, p []byte) int32                 { return -EOPNOTSUPP }
+func Fremovexattr(fd int32, name []byte) int32            { return -EOPNOTSUPP }
