@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ringo/internal/loop"
+	"ringo/internal/rt/stacks"
 )
 
 // While an execution trace of package runtime/trace is taken, what begins is a user task of the trace, and each turn
@@ -43,7 +44,7 @@ func (c *tracing) turnEnds() {
 func (c *tracing) begins(t *loop.Task) {
 	name := t.Name()
 	if name == "" {
-		if name = t.Code().Name(); strings.HasPrefix(name, "ringo.") {
+		if name = t.Code().Name(); strings.HasPrefix(name, stacks.Module+".") {
 			return
 		}
 	}

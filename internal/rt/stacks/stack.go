@@ -63,6 +63,9 @@ func (s *Stack) ParkedAt() string {
 	return b.String()
 }
 
+// Module is the path of this module, and of the package that is its root.
+const Module = "ringo"
+
 // Park is above all that a task does by which it parks.
 const Park = "ringo/internal/loop.(*Loop).Park"
 
@@ -105,9 +108,9 @@ func outermost(functions []Function) int {
 	ours := -1
 	for i, f := range slices.Backward(functions) {
 		switch pkg := PackageOf(f.Name); {
-		case pkg == "ringo" || pkg == "ringo/sock" || pkg == "ringo/file":
+		case pkg == Module || pkg == "ringo/sock" || pkg == "ringo/file":
 			// ringo.Run only calls what the others pass
-			if ours < 0 || PackageOf(functions[ours].Name) == "ringo" && pkg != "ringo" {
+			if ours < 0 || PackageOf(functions[ours].Name) == Module && pkg != Module {
 				ours = i
 			}
 		case !engine(pkg):

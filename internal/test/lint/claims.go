@@ -106,7 +106,7 @@ func LayersTable(t *Tree) (faults []string) {
 		want := slices.Clone(l.dirs)
 		for k, dir := range want {
 			if want[k] = strings.TrimSuffix(dir, "/..."); dir == "." {
-				want[k] = t.Module
+				want[k] = path.Base(t.Module)
 			}
 		}
 		if i >= len(rows) || !slices.Equal(rows[i], want) {

@@ -13,6 +13,9 @@ import (
 	"ringo/internal/test/testmain"
 )
 
+// module is this module's path.
+const module = "ringo"
+
 func TestMain(m *testing.M) { testmain.Main(m) }
 
 // rules are all rules, by the names under which the tests run them.
@@ -66,7 +69,7 @@ func TestModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tree.Module != "ringo" || len(tree.Packages) < 5 {
+	if tree.Module != module || len(tree.Packages) < 5 {
 		t.Fatalf("read module %q with %d packages: that is not the whole of ours", tree.Module, len(tree.Packages))
 	}
 	for name, rule := range rules(t) {

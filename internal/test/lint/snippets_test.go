@@ -43,7 +43,7 @@ var snippetImports = map[string]string{
 	"signal": "os/signal",
 	"slog":   "log/slog", "sql": "database/sql", "sync": "sync", "syscall": "syscall", "time": "time",
 	"tls": "crypto/tls", "trace": "runtime/trace", "errgroup": "golang.org/x/sync/errgroup",
-	"ringo": "ringo", "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
+	"ringo": module, "sock": "ringo/sock", "socktls": "ringo/sock/socktls",
 	"sockhttp": "ringo/sock/sockhttp", "file": "ringo/file", "logs": "ringo/logs",
 	"event": "ringo/event", "proc": "ringo/proc", "codec": "ringo/codec", "upgrade": "ringo/upgrade",
 	"service": "ringo/service", "buf": "ringo/buf", "debug": "ringo/debug", "metrics": "ringo/metrics",
@@ -119,8 +119,8 @@ func TestSnippets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	module := regexp.MustCompile(`(?m)^module .*$`).ReplaceAllString(string(own), "module snippets")
-	put("go.mod", module+"\nrequire ringo v0.0.0\nreplace ringo => "+root+"\n")
+	mod := regexp.MustCompile(`(?m)^module .*$`).ReplaceAllString(string(own), "module snippets")
+	put("go.mod", mod+"\nrequire "+module+" v0.0.0\nreplace "+module+" => "+root+"\n")
 	put("go.sum", string(sums))
 	for i, s := range all {
 		put(fmt.Sprintf("s%02d/main.go", i), s.file())

@@ -45,7 +45,7 @@ func TestNamesExist(t *testing.T) {
 	}
 }
 
-func other(path string) bool { return strings.Contains(path, ".") || strings.HasPrefix(path, "ringo") }
+func other(path string) bool { return strings.Contains(path, ".") || strings.HasPrefix(path, module) }
 
 func pathOf(t *testing.T, name string) string {
 	t.Helper()

@@ -2,6 +2,9 @@ package blockers
 
 import "strings"
 
+// module is the path of Ringo's module, and of the package that is its root.
+const module = "ringo"
+
 // A group is what calls for the same in its place. Names are a receiver or a package, and what of it waits.
 type group struct {
 	why, instead string
@@ -19,7 +22,7 @@ var groups = []group{
 	{"ends the process when the task parks", "Config.Place, or " + offload, "runtime", "LockOSThread"},
 	{collects, offload, "runtime", "GC"},
 	{collects, offload, "runtime/debug", "FreeOSMemory"},
-	{"fails, because a loop would wait for it", "a goroutine", "ringo", "Run"},
+	{"fails, because a loop would wait for it", "a goroutine", module, "Run"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe ServeSets"},
 	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock.ListenConfig)", "ListenAndServe"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe ServeSets"},

@@ -5,7 +5,7 @@ import "strings"
 // parks are the functions and methods, by package, in which a task parks: other tasks of its loop run meanwhile, so
 // that no sync.Mutex must be locked then.
 var parks = map[string]string{
-	"ringo": "Select SelectContext Sleep Yield Offload Compute Call Start Each Reduce Wait WaitContext Lock " +
+	module: "Select SelectContext Sleep Yield Offload Compute Call Start Each Reduce Wait WaitContext Lock " +
 		"LockContext RLock RLockContext Acquire Send SendContext Recv RecvContext Next WithClass",
 	"ringo/sock": "Dial DialContext DialPacket DialPacketContext Detach DetachConn DetachTCP DetachUnix Serve " +
 		"Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next Peek Discard Write WriteV WriteTo " +
@@ -42,7 +42,7 @@ var parks = map[string]string{
 var rarely = map[string]string{
 	// Go parks in a Group that is full, Handles and Tasks of another loop, Do while another runs its function, and the
 	// others if their functions do.
-	"ringo": "Do Go Handles Tasks WithContext WithTimeout",
+	module: "Do Go Handles Tasks WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve ReservePackets SyscallConn",
 	// Until a message to the service manager is away.

@@ -16,6 +16,9 @@ const (
 	Callback                  // in the task of a loop's callbacks, for which all of them wait if it parks
 )
 
+// module is the path of the runtime's module, and of the package that is its root.
+const module = "ringo"
+
 // An Entry is a place at which a function or an http.Handler is handed over: a parameter of a function, counted without
 // its receiver, or a field of a struct.
 type Entry struct {
@@ -189,19 +192,12 @@ func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
-var ours = []string{"ringo/buf", "ringo/codec", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs",
-	"ringo/metrics", "ringo/proc", "ringo/rate", "ringo/retry", "ringo/service", "ringo/sim", "ringo/singleflight",
-	"ringo/sock", "ringo/stats", "ringo/upgrade", "ringo/uring", "ringo/internal"}
+var ours = []string{"buf", "codec", "debug", "event", "file", "internal", "logs", "metrics", "proc", "rate", "retry",
+	"service", "sim", "singleflight", "sock", "stats", "upgrade", "uring"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {
-	if path == "ringo" {
-		return true
-	}
-	for _, p := range ours {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return true
-		}
-	}
-	return false
+	dir, below := strings.CutPrefix(path, module+"/")
+	dir, _, _ = strings.Cut(dir, "/")
+	return path == module || below && slices.Contains(ours, dir)
 }

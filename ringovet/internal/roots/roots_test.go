@@ -193,7 +193,7 @@ func receiver(fn *ast.FuncDecl) string {
 // among those that do so rarely; and of each that parks a comment that says so.
 func TestParksAreThoseOfTheComments(t *testing.T) {
 	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
-		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/event", "ringo/logs",
+		Dir: "../../.."}, module, "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/event", "ringo/logs",
 		"ringo/debug", "ringo/metrics", "ringo/rate", "ringo/retry", "ringo/singleflight", "ringo/codec",
 		"ringo/sock/sockclient", "ringo/service", "ringo/upgrade")
 	if err != nil {
@@ -249,7 +249,7 @@ func TestParksAreThoseOfThePage(t *testing.T) {
 	}
 	for part, lists := range map[string]map[string]string{always: parks, seldom: rarely} {
 		rows := map[string][]string{}
-		for _, m := range regexp.MustCompile(`(?m)^\| (ringo\S*) \| (.*) \|$`).FindAllStringSubmatch(part, -1) {
+		for _, m := range regexp.MustCompile(`(?m)^\| (`+module+`\S*) \| (.*) \|$`).FindAllStringSubmatch(part, -1) {
 			rows[m[1]] = strings.Fields(strings.ReplaceAll(m[2], "`", ""))
 		}
 		if len(rows) != len(lists) {
@@ -265,7 +265,7 @@ func TestParksAreThoseOfThePage(t *testing.T) {
 
 func TestOurs(t *testing.T) {
 	for path, want := range map[string]bool{
-		"ringo": true, "ringo/sock": true, "ringo/sock/socktls": true, "ringo/internal/loop": true, "ringo/file": true,
+		module: true, "ringo/sock": true, "ringo/sock/socktls": true, "ringo/internal/loop": true, "ringo/file": true,
 		"ringo/examples/echo": false, "ringo/cmd/ringo": false, "ringovet": false, "ringo/socket": false, "net": false,
 	} {
 		if got := Ours(path); got != want {
