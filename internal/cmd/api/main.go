@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// frozen are the packages whose names stay within v0.1, by their folders.
+var frozen = []string{".", "buf", "file", "logs", "sock", "stats"}
+
+// systems are those for which the names are listed.
+var systems = []string{"linux", "darwin", "windows"}
+
+func main() {
+	write := flag.Bool("write", false, "write the lists, for a release")
+	flag.Parse()
+	if err := run(".", frozen, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+// run lists the packages of the module in root, and compares or writes.
+func run(root string, packages []string, write bool) error {
+	found := map[string]lines{}
+	for _, system := range systems {
+		err := load(root, system, packages, func(dir string, names []string) {
+			if found[dir] == nil {
+				found[dir] = lines{}
+			}
+			for _, name := range names {
+				found[dir][name] = append(found[dir][name], system)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", system, err)
+		}
+	}
+	except, err := read(filepath.Join(root, "api", "except"))
+	if err != nil {
+		return err
+	}
+	var faults []error
+	n := 0
+	for _, dir := range packages {
+		name := path.Base(dir)
+		if dir == "." {
+			name = "ringo"
+		}
+		file := filepath.Join(root, "api", name+".txt")
+		n += len(found[dir])
+		if write {
+			faults = append(faults, os.WriteFile(file, []byte(found[dir].String()), 0o644))
+			continue
+		}
+		was, err := read(file)
+		if err != nil {
+			return err
+		}
+		faults = append(faults, found[dir].lack(name, was, except)...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	fmt.Printf("api: %d names of %d packages on %s\n", n, len(packages), strings.Join(systems, ", "))
+	return nil
+}
+
+// lines are those of a package, with the systems that have them.
+type lines map[string][]string
+
+// String is the list as it stands in a file.
+func (l lines) String() string {
+	var all []string
+	for name, on := range l {
+		if len(on) < len(systems) {
+			name += " [" + strings.Join(on, " ") + "]"
+		}
+		all = append(all, name+"\n")
+	}
+	slices.Sort(all)
+	return strings.Join(all, "")
+}
+
+// lack tells what was there, is not now, and was not excepted.
+func (l lines) lack(pkg string, was, except lines) (faults []error) {
+	for name, on := range was {
+		gone := slices.DeleteFunc(slices.Clone(on), func(s string) bool { return slices.Contains(l[name], s) })
+		if excepted := except[pkg+": "+name]; len(gone) == 0 || len(excepted) > 0 {
+			continue
+		}
+		faults = append(faults, fmt.Errorf("%s: %s\n\tis in api/%s.txt, and no more on %s: package %s is frozen. "+
+			"Bring it back, or write the line into api/except, with the reason", pkg, name, pkg,
+			strings.Join(gone, ", "), pkg))
+	}
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return faults
+}
+
+// read gives the lines of a file. What begins with # is a comment.
+func read(name string) (lines, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	l := lines{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		on := systems
+		if name, some, ok := strings.Cut(line, " ["); ok && listsSystems(strings.TrimSuffix(some, "]")) {
+			line, on = name, strings.Fields(strings.TrimSuffix(some, "]"))
+		}
+		l[line] = on
+	}
+	return l, nil
+}
+
+func listsSystems(text string) bool {
+	for name := range strings.FieldsSeq(text) {
+		if !slices.Contains(systems, name) {
+			return false
+		}
+	}
+	return text != ""
+}
