@@ -60,8 +60,11 @@ func descriptor(fd int, err error, nonblock bool) int32 {
 // Socket is socket(2), close-on-exec; typ may have SockNonblock.
 func Socket(domain, typ, proto int) int32 {
 	family, ok := nativeFamily(domain)
-	if !ok {
+	switch {
+	case !ok:
 		return -EAFNOSUPPORT
+	case typ&sockKinds == SockSeqpacket && howLong == 0:
+		return -EPROTONOSUPPORT // records whose length can't be found out would be cut
 	}
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -205,9 +208,6 @@ func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 			msg.Flags |= MsgCtrunc
 		}
 	}
-	if got&unix.MSG_TRUNC != 0 && flags&MsgTrunc != 0 {
-		return int32(max(n, msg.size()+1)) // how long it was is not told here
-	}
 	return int32(n)
 }
 
@@ -286,6 +286,9 @@ func nativeMsg(flags uint32) (native int) {
 		if flags&f.linux != 0 && f.linux != MsgTrunc && f.linux != MsgCtrunc {
 			native |= f.native
 		}
+	}
+	if flags&MsgTrunc != 0 {
+		native |= howLong
 	}
 	return native
 }

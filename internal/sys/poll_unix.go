@@ -97,3 +97,10 @@ func (w Waker) Close() {
 	Close(w.out)
 	Close(w.In)
 }
+
+// Monotonic is CLOCK_MONOTONIC, by a system call.
+func Monotonic() (ns int64) {
+	var ts unix.Timespec
+	unix.ClockGettime(clockMonotonic, &ts)
+	return unix.TimespecToNsec(ts)
+}

@@ -35,10 +35,7 @@ func (sa *Sockaddr) native() (unix.Sockaddr, int32) {
 			return &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16(), ZoneId: sa.Scope()}, 0
 		}
 	case AFUnix:
-		name, _ := sa.Unix()
-		if name == "" || name[0] == '@' && sa.bytes()[familySize] == 0 {
-			return nil, -EOPNOTSUPP // names without a file are Linux's
-		}
+		name, _ := sa.Unix() // one without a file is Linux's: elsewhere an @ is the first of a path, as in package net
 		return &unix.SockaddrUnix{Name: name}, 0
 	default:
 		return nil, -EAFNOSUPPORT
@@ -94,12 +91,4 @@ func buffers(vec []Iovec) [][]byte {
 		}
 	}
 	return bufs
-}
-
-// size is how many bytes there is room for.
-func (m *Msghdr) size() (n int) {
-	for _, v := range unsafe.Slice(m.Iov, m.Iovlen) {
-		n += int(v.Len)
-	}
-	return n
 }

@@ -61,3 +61,5 @@ func seekable(whence int) (native int, ok bool) {
 	}
 	return whence, true
 }
+
+const clockMonotonic = unix.CLOCK_MONOTONIC

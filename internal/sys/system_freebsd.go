@@ -35,3 +35,5 @@ func linuxPoll(events int16) int16 {
 const pollEnd = 0x4000
 
 func seekable(whence int) (native int, ok bool) { return whence, true }
+
+const clockMonotonic = unix.CLOCK_MONOTONIC

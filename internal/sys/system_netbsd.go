@@ -24,3 +24,5 @@ func linuxPoll(events int16) int16 { return events }
 func seekable(whence int) (native int, ok bool) {
 	return whence, whence != SeekData && whence != SeekHole
 }
+
+const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys has not got

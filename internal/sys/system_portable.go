@@ -44,3 +44,8 @@ func linuxPoll(events int16) int16 {
 const pollEnd = PollRdhup
 
 func seekable(whence int) (native int, ok bool) { return whence, true }
+
+// howLong has a receive tell how long the message was, if it was cut.
+const howLong = unix.MSG_TRUNC
+
+const clockMonotonic = unix.CLOCK_MONOTONIC

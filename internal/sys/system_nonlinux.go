@@ -4,6 +4,9 @@ package sys
 
 import "golang.org/x/sys/unix"
 
+// howLong would have a receive tell how long the message was, if it was cut.
+const howLong = 0
+
 // disconnect ends a socket's connection: to connect it to nothing does that, and says that it can't be done.
 func disconnect(fd int) error {
 	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
