@@ -197,6 +197,12 @@ func (w *walk) isFIFO(part string) bool {
 // lastObject is last for what stands for a name alone, which a link does, too.
 func (w *walk) lastObject(part string, flags int, stays bool) (n int32, again bool, err error) {
 	n, err = openAt(w.at, part, flags|sys.ONofollow, 0, 0)
+	if err == posix.ELOOP && !stays { // a system where nothing stands for a link
+		if again, err = w.follow(part, true); again || err != nil {
+			return 0, again, err
+		}
+		return w.lastObject(part, flags, stays)
+	}
 	if err != nil || stays {
 		return n, false, err
 	}

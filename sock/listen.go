@@ -16,6 +16,7 @@ import (
 	"ringo/internal/dial"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -418,25 +419,28 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 
 // listen has a socket that is bound listen. One that listens again, which others may have made, gets what is off, too.
 func (lc *ListenConfig) listen(s socket, again bool) (err error) {
-	set := func(level, name, value int) {
-		if err == nil && (again || value != 0) {
-			err = s.set(level, name, value)
+	keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig)
+	set := func(level, name, value int, optional bool) {
+		if err != nil || value == 0 && !again {
+			return
+		}
+		if err = s.set(level, name, value); optional && errors.Is(err, posix.ENOPROTOOPT) {
+			err = nil // a system without the option
 		}
 	}
 	// What accepted sockets inherit: what package net sets on each.
-	set(protoTCP, tcpNodelay, 1)
-	keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig)
-	set(solSocket, soKeepalive, boolInt(keep.Enable))
+	set(protoTCP, tcpNodelay, 1, false)
+	set(solSocket, soKeepalive, boolInt(keep.Enable), false)
 	if keep.Enable {
 		idle, interval, count := probes(keep)
 		for option, v := range map[int]int{tcpKeepidle: idle, tcpKeepintvl: interval, tcpKeepcnt: count} {
 			if v >= 0 {
-				set(protoTCP, option, v)
+				set(protoTCP, option, v, !lc.KeepAliveConfig.Enable)
 			}
 		}
 	}
-	set(protoTCP, tcpDefer, seconds(max(lc.DeferAccept, 0)))
-	set(protoTCP, tcpFastopen, max(lc.FastOpen, 0))
+	set(protoTCP, tcpDefer, seconds(max(lc.DeferAccept, 0)), lc.DeferAccept <= 0)
+	set(protoTCP, tcpFastopen, max(lc.FastOpen, 0), lc.FastOpen <= 0)
 	if err == nil {
 		err = s.listen(lc.Backlog)
 	}

@@ -59,6 +59,7 @@ const (
 	EADDRNOTAVAIL Errno = 99
 	ECONNABORTED  Errno = 103
 	ECONNRESET    Errno = 104
+	ENOPROTOOPT   Errno = 92
 	ENOBUFS       Errno = 105
 	ETIMEDOUT     Errno = 110
 	ECONNREFUSED  Errno = 111

@@ -46,8 +46,8 @@ func NetOf(v any, l *loop.Loop) *Net {
 	return &Net{Conn: c, l: l, raw: raw}
 }
 
-// Splices reports that it takes pipes.
-func (n *Net) Splices() bool { return true }
+// Splices reports whether it takes pipes.
+func (n *Net) Splices() bool { return sys.HaveSplice }
 
 // Wait waits until a read would not.
 func (n *Net) Wait() error {

@@ -19,7 +19,7 @@ const (
 	OTrunc     = unix.O_TRUNC
 	ODirectory = unix.O_DIRECTORY
 	ONofollow  = unix.O_NOFOLLOW
-	OPath      = 1 << 29 // opened for reading, without waiting: what can't be read is refused
+	OPath      = 1 << 29 // what stands for a name, see object
 	OTmpfile   = 1<<28 | ODirectory
 	OLargefile = 0
 
@@ -42,6 +42,9 @@ func atFlags(flags uint32) (native int) {
 	if flags&AtSymlinkNofollow != 0 {
 		native |= unix.AT_SYMLINK_NOFOLLOW
 	}
+	if flags&AtEmptyPath != 0 {
+		native |= atEmptyPath
+	}
 	return native
 }
 
@@ -58,7 +61,7 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	}
 	flags := int(how.Flags) &^ ownFlags
 	if how.Flags&OPath != 0 {
-		flags = flags&^OAccmode | ONonblock
+		flags = object(flags &^ OAccmode)
 	}
 	return again(func() (int, error) { return unix.Openat(dirfd(dir), path(name), flags, uint32(how.Mode)) })
 }
@@ -199,7 +202,7 @@ func Faccessat(dir int32, name []byte, mode, flags uint32) int32 {
 // Fchownat is fchownat(2), or fchown(2) of dir with AtEmptyPath; all ones leave the owner, or the group.
 func Fchownat(dir int32, name []byte, uid, gid, flags uint32) int32 {
 	return again(func() (int, error) {
-		if flags&AtEmptyPath != 0 && path(name) == "" {
+		if atEmptyPath == 0 && flags&AtEmptyPath != 0 && path(name) == "" {
 			return 0, unix.Fchown(dirfd(dir), int(int32(uid)), int(int32(gid)))
 		}
 		return 0, unix.Fchownat(dirfd(dir), path(name), int(int32(uid)), int(int32(gid)), atFlags(flags))
@@ -214,9 +217,12 @@ func Utimensat(dir int32, name []byte, times *TimePair, flags uint32) int32 {
 	}
 	return again(func() (int, error) {
 		if name == nil {
-			tv := []unix.Timeval{unix.NsecToTimeval(unix.TimespecToNsec(ts[0])),
-				unix.NsecToTimeval(unix.TimespecToNsec(ts[1]))}
-			return 0, unix.Futimes(int(dir), tv)
+			var tv [2]unix.Timeval
+			for i, t := range ts {
+				tv[i].Sec = t.Sec
+				set(&tv[i].Usec, int64(t.Nsec)/1000)
+			}
+			return 0, unix.Futimes(int(dir), tv[:])
 		}
 		return 0, unix.UtimesNanoAt(dirfd(dir), path(name), ts[:], atFlags(flags))
 	})

@@ -143,15 +143,47 @@ func sort(fd int32, name int) (value, res int32) {
 	return 0, 0
 }
 
-// Getsockopt is getsockopt(2) into p, of options that are a number.
+// Getsockopt is getsockopt(2) into p: of options that are a number, and of those that are asked for by another call here.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
+	switch (option{level, name}) {
+	case option{SolSocket, SoPeerCred}:
+		cred, res := PeerCred(fd)
+		if res < 0 {
+			return res
+		}
+		return words(p, uint32(cred.PID), cred.UID, cred.GID)
+	case option{SolSocket, SoPeername}:
+		var sa Sockaddr
+		if res := Getpeername(fd, &sa); res < 0 {
+			return res
+		}
+		if len(p) > sa.Len() {
+			return -EINVAL
+		}
+		return int32(copy(p, sa.Bytes()))
+	case option{SolSocket, soLingerLinux}:
+		l, err := unix.GetsockoptLinger(int(fd), unix.SOL_SOCKET, soLinger)
+		if err != nil {
+			return failed(err)
+		}
+		return words(p, uint32(l.Onoff), uint32(l.Linger))
+	}
 	value, res := GetsockoptInt(fd, level, name)
 	if res < 0 {
 		return res
 	}
-	var b [4]byte
-	binary.NativeEndian.PutUint32(b[:], uint32(value))
-	return int32(copy(p, b[:]))
+	return words(p, uint32(value))
+}
+
+const soLingerLinux = 13
+
+// words puts words into p, as many bytes of them as there is room for.
+func words(p []byte, values ...uint32) int32 {
+	var b []byte
+	for _, v := range values {
+		b = binary.NativeEndian.AppendUint32(b, v)
+	}
+	return int32(copy(p, b))
 }
 
 // Setsockopt is setsockopt(2) with the bytes of p.

@@ -10,7 +10,13 @@ import (
 
 // SelectNow is select(2) that doesn't wait. It looks at the descriptors below n that are in the sets and takes those
 // that are not ready out of them.
-func SelectNow(n int, in, out, except *FDSet) int32 { return Select(n, in, out, except, 0) }
+func SelectNow(n int, in, out, except *FDSet) int32 {
+	for {
+		if res := Select(n, in, out, except, 0); res != -EINTR { // which leaves the sets as they were
+			return res
+		}
+	}
+}
 
 // Select is select(2): it waits up to ns nanoseconds, rounded up to microseconds, for ever if negative. Only the caller
 // knows what is left of its time, so it gives EINTR. A set is words of the machine's own size on every system: their

@@ -54,3 +54,6 @@ func Sendfile(out, in int32, off int64, n int) int32 {
 		return unix.Sendfile(int(out), int(in), &at, n)
 	}))
 }
+
+// HaveSplice says whether this OS has splice(2) at all.
+const HaveSplice = true

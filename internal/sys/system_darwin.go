@@ -63,3 +63,15 @@ func seekable(whence int) (native int, ok bool) {
 }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
+
+// object are the flags that open what stands for a name: here that is the file, opened for reading without waiting, and
+// a link where links are not to be followed.
+func object(flags int) int {
+	if flags&ONofollow != 0 {
+		flags = flags&^ONofollow | unix.O_SYMLINK
+	}
+	return flags | ONonblock
+}
+
+// atEmptyPath has a call be about its descriptor, which no call has here.
+const atEmptyPath = 0

@@ -26,3 +26,9 @@ func seekable(whence int) (native int, ok bool) {
 }
 
 const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys has not got
+
+// object are the flags that open what stands for a name: here that is the file, opened for reading without waiting.
+func object(flags int) int { return flags | ONonblock }
+
+// atEmptyPath has a call be about its descriptor, which no call has here.
+const atEmptyPath = 0

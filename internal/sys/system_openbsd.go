@@ -20,3 +20,9 @@ func seekable(whence int) (native int, ok bool) {
 }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
+
+// object are the flags that open what stands for a name: here that is the file, opened for reading without waiting.
+func object(flags int) int { return flags | ONonblock }
+
+// atEmptyPath has a call be about its descriptor, which no call has here.
+const atEmptyPath = 0

@@ -49,3 +49,9 @@ func seekable(whence int) (native int, ok bool) { return whence, true }
 const howLong = unix.MSG_TRUNC
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
+
+// object are the flags that open what stands for a name.
+func object(flags int) int { return flags | unix.O_PATH }
+
+// atEmptyPath has a call be about its descriptor.
+const atEmptyPath = unix.AT_EMPTY_PATH

@@ -24,3 +24,6 @@ func SetCPUs(int, []int) error { return errors.ErrUnsupported }
 
 // WaitAny is Linux's alone: it is for process 1.
 func WaitAny() (pid int, status uint32, res int32) { return 0, 0, enosys }
+
+// HaveSplice says whether this OS has splice(2) at all.
+const HaveSplice = false

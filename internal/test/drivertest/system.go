@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -82,7 +83,21 @@ func (system) awaitReady(fd int32, mask uint32, d time.Duration) int32 {
 	}
 }
 
-func (system) eventfd() int32 { return sys.Eventfd() }
+// eventfd is one, or where the system has none a socket of datagrams that sends to itself.
+func (system) eventfd() int32 {
+	if sys.HaveEpoll {
+		return sys.Eventfd()
+	}
+	fd := sys.Socket(sys.AFInet, sys.SockDgram|sys.SockNonblock, 0)
+	var own sys.Sockaddr
+	own.Set(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0))
+	for _, res := range [...]int32{fd, sys.Bind(fd, &own), sys.Getsockname(fd, &own), sys.Connect(fd, &own)} {
+		if res < 0 {
+			return res
+		}
+	}
+	return fd
+}
 
 func (system) blockingPipe() (r, w, res int32) {
 	var ends [2]int

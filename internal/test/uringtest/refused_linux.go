@@ -16,5 +16,5 @@ func Refused(err error) bool {
 		var limit unix.Rlimit
 		return unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && limit.Cur < enough
 	}
-	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM)
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.EPERM)
 }
