@@ -87,6 +87,8 @@ func playFar(w *sim.World) {
 			return nil
 		}))
 	}
+	meter := w.Host("meter")
+	all = append(all, meter.Run(nil, func(l *ringo.Loop) error { return metered(w, meter, l) }))
 	w.After(2*time.Second, func() { server.StepClock(time.Minute) })
 	w.Check(w.Wait(all...))
 }
@@ -105,6 +107,25 @@ func answersDatagrams(l *ringo.Loop) error {
 		}
 		c.WriteToAddrPort(p[:n], from)
 	}
+}
+
+// metered waits at rates of which one has a token just now, or in a nanosecond: the last bit of a sum decides.
+func metered(w *sim.World, h *sim.Host, l *ringo.Loop) error {
+	chance := w.Rand()
+	for range 50 {
+		of := 1 + chance.IntN(30)
+		limit := rate.NewLimiter(rate.Limit(of), 3)
+		for range 20 {
+			if err := l.Sleep(time.Duration(chance.IntN(4)) * time.Second / time.Duration(10*of)); err != nil {
+				return err
+			}
+			if err := limit.WaitN(nil, 1); err != nil {
+				return err
+			}
+			w.Note(h, fmt.Sprint(w.Elapsed().Nanoseconds()))
+		}
+	}
+	return nil
 }
 
 // far is a client of playFar.
