@@ -229,6 +229,25 @@ need_gcc() {
 # raced COMMAND... runs a go command that has -race.
 raced() { CGO_ENABLED=1 "$@"; }
 
+# need_wine sets wine to Wine's command, and makes a prefix for the script, in which Go's programs start: they ask
+# bcryptprimitives.dll for random numbers, which came with Wine 9. The caller ends it with wine_over.
+need_wine() {
+	wine=$(command -v wine64 || ls /usr/lib/wine/wine64 2>/dev/null) || { installed wine64 && wine=/usr/lib/wine/wine64; }
+	command -v x86_64-w64-mingw32-gcc >/dev/null || installed gcc-mingw-w64-x86-64
+	export WINEPREFIX=$work/wine WINEDEBUG=-all
+	"$wine" wineboot -i >/dev/null 2>&1 || give_up "wineboot: Wine can't make a prefix in $WINEPREFIX"
+	local system=$WINEPREFIX/drive_c/windows/system32
+	[[ -e $system/bcryptprimitives.dll ]] || x86_64-w64-mingw32-gcc -shared -o "$system/bcryptprimitives.dll" -x c - -ladvapi32 <<-'EOF' ||
+		#include <windows.h>
+		BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+		__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE p, SIZE_T n) { return SystemFunction036(p, n); }
+	EOF
+		give_up "mingw-w64 can't build bcryptprimitives.dll"
+}
+
+# wine_over ends what runs in the prefix, of which some goes on for a while by itself.
+wine_over() { WINEPREFIX=$work/wine "$(dirname "$(readlink -f "$wine")")/wineserver" -k || true; }
+
 # need_headers finds the kernel's headers, which the C programs of bench need.
 need_headers() {
 	echo '#include <linux/io_uring.h>' | gcc -x c -fsyntax-only - 2>/dev/null || installed linux-libc-dev

@@ -192,7 +192,7 @@ func (f *File) do(word string, q kernelCall) (int, error) {
 
 // doAt is do about a name.
 func doAt(name string, q func(k kernel.Kernel, path []byte) int32) error {
-	path, err := cString(name)
+	path, err := cString(kernelName(name))
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (f *File) mayFollow(src *File) error {
 		if err != nil || at >= int64(from.Size) {
 			return nil // there is nothing to copy, or no position, as copyN says
 		}
-		if there, err := f.seek(0, io.SeekCurrent); f.flag&os.O_APPEND != 0 || err == nil && there > at {
+		if there, err := f.seek(0, io.SeekCurrent); f.flag&sys.OAppend != 0 || err == nil && there > at {
 			return f.fail("copy", posix.EINVAL)
 		}
 		return nil

@@ -4,7 +4,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // CopyFS copies everything in fsys into a directory, which it makes if necessary, as os.CopyFS does: directories with
@@ -17,11 +16,11 @@ func CopyFS(dir string, fsys fs.FS) error {
 		if err != nil {
 			return err
 		}
-		local, err := filepath.Localize(name)
+		local, err := localize(name)
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(dir, local)
+		to := join(dir, local)
 		switch d.Type() {
 		case fs.ModeDir:
 			return MkdirAll(to, 0o777)

@@ -63,7 +63,7 @@ func (d *Root) WriteFile(name string, data []byte, perm fs.FileMode) error {
 // errors.ErrUnsupported. It may wait; a task parks.
 func (d *Root) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
-		flag := os.O_RDWR | sys.OTmpfile
+		flag := sys.ORdwr | sys.OTmpfile
 		n, err := d.open(".", flag, modeBits(perm))
 		if err == posix.EISDIR { // said by kernels and file systems without
 			err = posix.EOPNOTSUPP

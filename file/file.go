@@ -15,6 +15,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/mask"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -76,7 +77,7 @@ func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 func newFile(n int32, name string, flag int) *File {
 	f := &File{name: name, n: n, flag: flag}
 	known := masked()
-	if flag&os.O_APPEND != 0 {
+	if flag&sys.OAppend != 0 {
 		known |= appendOnly
 	}
 	if f.home = loop.Home(); f.home != nil { // all goes by ops
@@ -171,7 +172,7 @@ func (f *File) Close() error {
 		res = f.closeWritten()
 	}
 	if res < 0 {
-		return f.fail("close", errno(-res))
+		return f.fail("close", posix.Of(res))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ var _ interface {
 
 // at is the name in the Root.
 func (s dirFS) at(what, name string) (string, error) {
-	if !fs.ValidPath(name) {
+	if _, err := localize(name); err != nil {
 		return "", pathError(what, name, fs.ErrInvalid)
 	}
 	return path.Join(s.sub, name), nil

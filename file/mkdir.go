@@ -2,7 +2,7 @@ package file
 
 import (
 	"io/fs"
-	"path/filepath"
+	"os"
 
 	"ringo/internal/posix"
 )
@@ -29,10 +29,10 @@ func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInf
 		return pathError(what, path, posix.ENOTDIR)
 	}
 	end := len(path)
-	for end > 0 && path[end-1] == filepath.Separator {
+	for end > 0 && os.IsPathSeparator(path[end-1]) {
 		end--
 	}
-	for end > 0 && path[end-1] != filepath.Separator {
+	for end > 0 && !os.IsPathSeparator(path[end-1]) {
 		end--
 	}
 	if parent := path[:max(end-1, 0)]; parent != "" {

@@ -3,7 +3,6 @@ package file
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"ringo/internal/kernel"
@@ -93,7 +92,7 @@ func Truncate(name string, size int64) error {
 
 // newInfo is the Info of a name, which may be a path.
 func newInfo(name string, st *sys.Statx) *Info {
-	i := &Info{name: filepath.Base(name), st: *st}
+	i := &Info{name: base(name), st: *st}
 	fill(&i.os, st)
 	return i
 }

@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
 )
 
 // DirFS returns the files below a directory as an fs.FS, as os.DirFS does, for any goroutine and any task: with
@@ -26,11 +25,11 @@ func (s namedFS) at(what, name string) (string, error) {
 	if s == "" {
 		return "", pathError(what, name, errors.New("file: DirFS with empty root"))
 	}
-	local, err := filepath.Localize(name)
+	local, err := localize(name)
 	if err != nil {
 		return "", pathError(what, name, fs.ErrInvalid)
 	}
-	return filepath.Join(string(s), local), nil
+	return join(string(s), local), nil
 }
 
 // Open opens a file or a directory, as a *File.

@@ -26,7 +26,7 @@ func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) 
 		x.Name = new(op.Name)
 	}
 	n := x.Name
-	n.Path = append(append(n.Path[:0], path...), 0)
+	n.Path = append(append(n.Path[:0], kernelName(path)...), 0)
 	return c, n, nil
 }
 
@@ -40,7 +40,7 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	if strings.IndexByte(second, 0) >= 0 {
 		return posix.EINVAL
 	}
-	n.To, n.ToDir = append(append(n.To[:0], second...), 0), to
+	n.To, n.ToDir = append(append(n.To[:0], kernelName(second)...), 0), to
 	c.op.CallFlags = flags
 	known := facts(0)
 	if isNoName(path) || isNoName(second) {

@@ -3,6 +3,7 @@ package file
 import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -60,4 +61,4 @@ func (w *fifoOpen) leave() {
 	}
 }
 
-const errFIFO = errno(sys.EINPROGRESS)
+var errFIFO error = posix.Of(-sys.EINPROGRESS)

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 )
 
 // Pipe makes a pipe, as os.Pipe does: bytes written to w are read from r. Reads of an empty pipe and writes to a full
@@ -14,7 +15,7 @@ func Pipe() (r, w *File, err error) {
 	}
 	in, out, res := loop.Kernel().Pipe(0)
 	if res < 0 {
-		return nil, nil, os.NewSyscallError("pipe2", errno(-res))
+		return nil, nil, os.NewSyscallError("pipe2", posix.Of(res))
 	}
 	return newFile(in, "|0", os.O_RDONLY), newFile(out, "|1", os.O_WRONLY), nil
 }

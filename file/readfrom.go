@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/posix"
 	"ringo/internal/relay"
+	"ringo/internal/sys"
 )
 
 // ReadFrom writes everything from r until its end, as os.File.ReadFrom does; io.Copy uses it. If r is a File, even in
@@ -73,7 +74,7 @@ func init() {
 
 // rangeFrom is ReadFrom by copy_file_range; done says that nothing is left to do.
 func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
-	if f.flag&os.O_APPEND != 0 {
+	if f.flag&sys.OAppend != 0 {
 		return 0, false, nil
 	}
 	limit := int64(-1)

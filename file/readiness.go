@@ -10,6 +10,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -51,7 +52,7 @@ func (f *File) setNonblock(on bool) error {
 	k := loop.Kernel()
 	flags := k.Getfl(f.n)
 	if flags < 0 {
-		return errno(-flags)
+		return posix.Of(flags)
 	}
 	if flags &^= sys.ONonblock; on {
 		flags |= sys.ONonblock

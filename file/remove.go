@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"ringo/internal/posix"
@@ -29,7 +28,7 @@ func RemoveAll(path string) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	dir, base := splitPath(path)
+	dir, base := splitPath(kernelName(path))
 	if base == "" {
 		return err // the root of all
 	}
@@ -55,7 +54,7 @@ func RemoveAll(path string) error {
 func below(dir string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
-		p.Path = dir + string(filepath.Separator) + p.Path
+		p.Path = dir + separator() + p.Path
 	}
 	return err
 }

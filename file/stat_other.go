@@ -16,4 +16,9 @@ func fill(*osFacts, *sys.Statx) {}
 // Sys is nil: there are no files of this package's here.
 func (i *Info) Sys() any { return nil }
 
-func identity(fs.FileInfo) (dev, ino uint64, ok bool) { return 0, 0, false }
+func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {
+	if i, ours := info.(*Info); ours {
+		return device(i.st.DevMajor, i.st.DevMinor), i.st.Ino, true
+	}
+	return 0, 0, false
+}

@@ -49,7 +49,7 @@ func tryNames(what, dir, pattern string, f func(name string) error) error {
 	if dir == "" {
 		dir = tempDir()
 	}
-	if strings.ContainsRune(pattern, os.PathSeparator) {
+	if strings.Contains(pattern, separator()) {
 		return pathError(what, pattern, errPattern)
 	}
 	before, after := pattern, ""
@@ -57,7 +57,7 @@ func tryNames(what, dir, pattern string, f func(name string) error) error {
 		before, after = pattern[:i], pattern[i+1:]
 	}
 	if !os.IsPathSeparator(dir[len(dir)-1]) {
-		dir += string(os.PathSeparator)
+		dir += separator()
 	}
 	for try := 1; ; try++ {
 		err := f(dir + before + strconv.FormatUint(uint64(uint32(loop.Rand())), 10) + after)

@@ -3,7 +3,6 @@ package file
 import (
 	"io"
 	"io/fs"
-	"path/filepath"
 )
 
 // WalkDir calls fn for root and everything below it, as filepath.WalkDir does, with fs.SkipDir and fs.SkipAll: in the
@@ -49,7 +48,7 @@ func walkDir(path string, d fs.DirEntry, fn fs.WalkDirFunc, readDir func(string)
 		}
 	}
 	for _, e := range entries {
-		if err := walkDir(filepath.Join(path, e.Name()), e, fn, readDir); err != nil {
+		if err := walkDir(join(path, e.Name()), e, fn, readDir); err != nil {
 			if err == fs.SkipDir {
 				break
 			}

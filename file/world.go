@@ -3,7 +3,11 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+	"strings"
 
 	"ringo/internal/loop"
 )
@@ -27,4 +31,45 @@ func tempDir() string {
 		return "/tmp"
 	}
 	return os.TempDir()
+}
+
+// inLinux reports whether names are Linux's and not the system's: in a simulated world, where the system has others.
+func inLinux() bool { return filepath.Separator != '/' && loop.Home() != nil }
+
+// kernelName is a name as the kernel has it: what filepath has joined means in a simulated world what it means on
+// Linux.
+func kernelName(name string) string {
+	if inLinux() {
+		return filepath.ToSlash(name)
+	}
+	return name
+}
+
+func separator() string {
+	if inLinux() {
+		return "/"
+	}
+	return string(filepath.Separator)
+}
+
+func join(dir, name string) string {
+	if inLinux() {
+		return path.Join(filepath.ToSlash(dir), name)
+	}
+	return filepath.Join(dir, name)
+}
+
+func base(name string) string {
+	if inLinux() {
+		return path.Base(filepath.ToSlash(name))
+	}
+	return filepath.Base(name)
+}
+
+// localize is a name of package fs as those of the kernel.
+func localize(name string) (string, error) {
+	if inLinux() && fs.ValidPath(name) && !strings.Contains(name, `\`) {
+		return name, nil
+	}
+	return filepath.Localize(name)
 }

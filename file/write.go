@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // Write writes p at the position and advances it, or at the end of a file that is open with O_APPEND, as os.File.Write
@@ -75,7 +76,7 @@ func (f *File) beginAt(off int64) error {
 	switch {
 	case f == nil:
 		return os.ErrInvalid
-	case f.flag&os.O_APPEND != 0:
+	case f.flag&sys.OAppend != 0:
 		return errAppend
 	case off < 0:
 		return f.fail("writeat", errNegative)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+
+	"ringo/internal/sys"
 )
 
 // A Writer writes to a file in the background: Write copies into blocks, of which several are in flight. It is for
@@ -96,7 +98,7 @@ func newWriter(f io.WriterAt, off int64, cfg *StreamConfig, move func(b *block) 
 }
 
 // appends reports whether what is written goes to the end.
-func (f *File) appends() bool { return !f.isZero() && f.flag&os.O_APPEND != 0 }
+func (f *File) appends() bool { return !f.isZero() && f.flag&sys.OAppend != 0 }
 
 // appending is the configuration of a Writer that appends.
 func appending(f *File, cfg *StreamConfig) (c StreamConfig, err error) {

@@ -240,7 +240,7 @@ func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 func (l *Limiter) fill() {
 	t := caller.Now()
 	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() && l.limit > 0 { // which NaN is not
-		l.tokens += d.Seconds() * float64(l.limit)
+		l.tokens += float64(d.Seconds() * float64(l.limit)) // rounded, on processors too that would add in one step
 	}
 	if l.tokens > float64(l.burst) {
 		l.tokens = float64(l.burst)

@@ -95,7 +95,7 @@ func (b *Budget) Refused() uint64 {
 func (b *Budget) fill() {
 	t := caller.Now()
 	if d := t.Sub(b.at); d > 0 && !b.at.IsZero() {
-		b.tokens = min(b.most, b.tokens+d.Seconds()*b.perSecond)
+		b.tokens = min(b.most, b.tokens+float64(d.Seconds()*b.perSecond)) // rounded, as in package rate
 	}
 	if t.After(b.at) { // clocks of loops may be behind those of others
 		b.at = t

@@ -1,17 +1,15 @@
-//go:build linux
-
 package sim_test
 
 import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sim"
 )
 
@@ -97,7 +95,6 @@ func TestDiskFaultsStrikeAllCalls(t *testing.T) {
 		{"a copy writes", sim.Disk{FailWrite: 1}, copies, 0},
 		{"a copy from a connection writes", sim.Disk{FailWrite: 1}, takes, 0},
 		{"a write with O_SYNC syncs", sim.Disk{FailSync: 1}, writes(os.O_SYNC), 0},
-		{"a write with O_DSYNC syncs", sim.Disk{FailSync: 1}, writes(syscall.O_DSYNC), 0},
 		{"SyncRange syncs", sim.Disk{FailSync: 1}, syncsRange, 0},
 		{"a sendfile takes time", sim.Disk{Latency: time.Second}, sends, 2 * time.Second}, // the open, and that
 		{"a copy takes time", sim.Disk{Latency: time.Second}, copies, 4 * time.Second},    // with two opens
@@ -120,7 +117,7 @@ func TestDiskFaultsStrikeAllCalls(t *testing.T) {
 				err := c.call(w, l)
 				took := w.Elapsed() - begun
 				switch {
-				case c.least == 0 && !errors.Is(err, syscall.EIO):
+				case c.least == 0 && !errors.Is(err, posix.EIO):
 					w.Errorf("it ends with %v", err)
 				case c.least > 0 && err != nil:
 					return err

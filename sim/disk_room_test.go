@@ -1,14 +1,12 @@
-//go:build linux
-
 package sim_test
 
 import (
 	"errors"
-	"syscall"
 	"testing"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sim"
 )
 
@@ -29,7 +27,7 @@ func TestStatfs(t *testing.T) {
 			return err
 		}
 		want("half full", 1<<20, 1<<19)
-		if err := file.WriteFile("/data/more", make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		if err := file.WriteFile("/data/more", make([]byte, 1<<20), 0o600); !errors.Is(err, posix.ENOSPC) {
 			w.Errorf("a write of more than there is room for: %v", err)
 		}
 		want("full", 1<<20, 0)

@@ -36,4 +36,13 @@
 // with errors.ErrUnsupported, as does opening a FIFO that would wait for the other end. A task that waits for a
 // channel, lock or socket of Go's stops the world meanwhile: after ten seconds a watchdog reports the task, unless the
 // process is being debugged. Shorter waits are not reported, and make the history depend on real time.
+//
+// # Systems
+//
+// Worlds need no kernel: they play on every system and architecture that Go has, Goroutines on amd64, arm64 and 386.
+// A seed gives the same history on all of them. Hosts are Linux hosts everywhere: their files have names with slashes,
+// in which on Windows a backslash is one as well, so that package filepath may join them. Programs see errors as the
+// system has them, by which errors.Is finds the same as elsewhere; texts of errors differ, and the Sys of a FileInfo is
+// nil except on Linux. Sums of floating-point products are rounded differently by architecture: what decides anything
+// in a test should be integers, or have its products in conversions, float64(x*y).
 package sim

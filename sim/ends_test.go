@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -7,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -68,10 +66,10 @@ func TestEnds(t *testing.T) {
 			l.Sleep(time.Second)
 			s.Close() // with something unread: the peer hears of it
 			l.Sleep(time.Second)
-			if _, err := c.Read(p); !errors.Is(err, syscall.ECONNRESET) && err != io.EOF {
+			if _, err := c.Read(p); !errors.Is(err, posix.ECONNRESET) && err != io.EOF {
 				w.Errorf("a read from who is gone: %v", err)
 			}
-			if _, err := c.Write(p); !errors.Is(err, syscall.EPIPE) {
+			if _, err := c.Write(p); !errors.Is(err, posix.EPIPE) {
 				w.Errorf("a write to who is gone: %v", err)
 			}
 			return c.Close()

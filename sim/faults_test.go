@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -10,12 +8,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -64,9 +62,9 @@ func TestShortFiles(t *testing.T) {
 
 // A full disk and a full quota are two errors, and what is removed makes room.
 func TestFullDisk(t *testing.T) {
-	for want, setUp := range map[syscall.Errno]func(h *sim.Host){
-		syscall.ENOSPC: func(h *sim.Host) { h.Disk.Capacity = 1 << 20 },
-		syscall.EDQUOT: func(h *sim.Host) { h.Disk.Quota = 1 << 20 },
+	for want, setUp := range map[posix.Errno]func(h *sim.Host){
+		posix.ENOSPC: func(h *sim.Host) { h.Disk.Capacity = 1 << 20 },
+		posix.EDQUOT: func(h *sim.Host) { h.Disk.Quota = 1 << 20 },
 	} {
 		alone(t, setUp, func(w *sim.World, l *ringo.Loop) error {
 			if err := file.WriteFile("/data/x", make([]byte, 1<<21), 0o600); !errors.Is(err, want) {
@@ -134,7 +132,7 @@ func TestLatentSectors(t *testing.T) {
 					return err
 				}
 				h.Disk.Decay = 1
-				if n, err := f.ReadAt(p[:512], 1024); n != 0 || !errors.Is(err, syscall.EIO) {
+				if n, err := f.ReadAt(p[:512], 1024); n != 0 || !errors.Is(err, posix.EIO) {
 					w.Errorf("the read that finds it: %d, %v", n, err)
 				}
 				h.Disk.Decay = 0
@@ -143,12 +141,12 @@ func TestLatentSectors(t *testing.T) {
 			var first int
 			for range 3 {
 				n, err := f.ReadAt(p, 0)
-				if !errors.Is(err, syscall.EIO) || n%512 != 0 || n >= len(text) || !bytes.Equal(p[:n], text[:n]) {
+				if !errors.Is(err, posix.EIO) || n%512 != 0 || n >= len(text) || !bytes.Equal(p[:n], text[:n]) {
 					w.Errorf("a read of a bad sector: %d, %v", n, err)
 				}
 				first = n
 			}
-			if _, err := f.WriteAt([]byte("part"), int64(first)+8); !errors.Is(err, syscall.EIO) {
+			if _, err := f.WriteAt([]byte("part"), int64(first)+8); !errors.Is(err, posix.EIO) {
 				w.Errorf("a write of a part of a bad sector: %v", err)
 			}
 			if _, err := f.WriteAt(text[first:first+512], int64(first)); err != nil {
@@ -223,7 +221,7 @@ func TestShortage(t *testing.T) {
 		files, sockets := 0, 0
 		for i := range 100 {
 			f, err := file.OpenFile(fmt.Sprint("/data/", i), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-			if errors.Is(err, syscall.ENOMEM) {
+			if errors.Is(err, posix.ENOMEM) {
 				files++
 				if _, err := file.Stat(fmt.Sprint("/data/", i)); !errors.Is(err, os.ErrNotExist) {
 					return fmt.Errorf("a file that could not be opened: %v", err)
@@ -235,7 +233,7 @@ func TestShortage(t *testing.T) {
 			}
 			f.Close()
 			a, b, err := sock.Pipe(l)
-			if errors.Is(err, syscall.ENOBUFS) {
+			if errors.Is(err, posix.ENOBUFS) {
 				sockets++
 				continue
 			}
@@ -321,12 +319,12 @@ func TestExhausted(t *testing.T) {
 		}
 		w.Check(w.Wait(h.Run(nil, func(l *ringo.Loop) error {
 			h.SetPorts(20) // for each of the server's two addresses
-			if err := dialAll(l, syscall.EADDRNOTAVAIL, 2*20); err != nil {
+			if err := dialAll(l, posix.EADDRNOTAVAIL, 2*20); err != nil {
 				return fmt.Errorf("ports: %w", err)
 			}
 			h.SetPorts(0)
 			h.SetDescriptors(10)
-			if err := dialAll(l, syscall.EMFILE, 10); err != nil {
+			if err := dialAll(l, posix.EMFILE, 10); err != nil {
 				return fmt.Errorf("descriptors: %w", err)
 			}
 			h.SetDescriptors(0)
@@ -346,7 +344,7 @@ func TestReset(t *testing.T) {
 		c := client.Run(nil, func(l *ringo.Loop) error {
 			for range 20 {
 				err := asks(l, 20, time.Second)
-				if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+				if errors.Is(err, posix.ECONNRESET) || errors.Is(err, posix.EPIPE) {
 					resets++
 				} else if err != nil {
 					return err
@@ -397,7 +395,7 @@ func TestHalfOpen(t *testing.T) {
 					}
 					defer c.Close()
 					begun := l.Now()
-					if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ETIMEDOUT) {
+					if _, err := c.Read(make([]byte, 1)); !errors.Is(err, posix.ETIMEDOUT) {
 						return fmt.Errorf("a read from who is gone: %v", err)
 					}
 					if d := l.Now().Sub(begun); d < time.Minute || d > 10*time.Minute {
@@ -535,7 +533,7 @@ func TestNames(t *testing.T) {
 			}
 			h.Names.Fail, h.Names.Wrong = 0, 1
 			for n := 0; ; n++ {
-				if err := dial(); errors.Is(err, syscall.ECONNREFUSED) {
+				if err := dial(); errors.Is(err, posix.ECONNREFUSED) {
 					break
 				} else if err != nil || n > 100 {
 					return fmt.Errorf("dials of another host: %v", err)

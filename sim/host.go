@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim
 
 import (
@@ -376,7 +374,7 @@ func (h *Host) StepClock(d time.Duration) {
 	h.wall = sum(h.wall, d)
 }
 
-// drifted is what the wall clock has gained since its rate was set.
+// drifted is what the wall clock has gained since its rate was set: a product alone, which all processors round alike.
 func (h *Host) drifted() time.Duration {
 	gained := h.drift * float64(h.w.w.Now()-h.since)
 	switch {

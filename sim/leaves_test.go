@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -9,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/service"
 	"ringo/sim"
 	"ringo/sock"
@@ -223,7 +221,7 @@ func TestDialsInTheWorld(t *testing.T) {
 				}
 			}
 			// As on Linux, it is not for everybody.
-			if _, err := sock.Listen(l, "tcp", ":http"); !errors.Is(err, syscall.EACCES) {
+			if _, err := sock.Listen(l, "tcp", ":http"); !errors.Is(err, posix.EACCES) {
 				w.Errorf("port http: %v", err)
 			}
 			return nil
@@ -333,7 +331,7 @@ func TestLingersInTheWorld(t *testing.T) {
 		if p, err := io.ReadAll(b); string(p) != "last" || err != nil {
 			w.Errorf("%q, %v came", p, err)
 		}
-		if err := b.Close(); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		if err := b.Close(); err != nil && !errors.Is(err, posix.ECONNRESET) {
 			return err
 		}
 		return nil

@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Setenv("TMPDIR", dir)
+	os.Setenv("TMP", dir) // as it is called on Windows
 	code := testmain.Run(m)
 	if code == 0 {
 		os.RemoveAll(dir)

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -11,11 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -229,7 +227,7 @@ func othersTold(w *sim.World, end func(p *shared)) {
 				on.Go(func() {
 					err := othersCalls[name](o)
 					if told++; !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) &&
-						!errors.Is(err, errDriver) && !errors.Is(err, syscall.ETIMEDOUT) {
+						!errors.Is(err, errDriver) && !errors.Is(err, posix.ETIMEDOUT) {
 						w.Errorf("%s of a task of another loop ends with %v", name, err)
 					}
 				})

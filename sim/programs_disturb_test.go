@@ -1,13 +1,11 @@
-//go:build linux
-
 package sim_test
 
 import (
 	"fmt"
-	"syscall"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 )
 
 // disturb does what other tasks of a program may do to a connection that some read and write, and closes it in the end.
@@ -37,7 +35,7 @@ func (e *end) disturb() (moved *end) {
 				e.logf("CloseWrite")
 				e.out.ended = true
 				err := e.c.CloseWrite()
-				k.judge("CloseWrite", p.w.Elapsed(), 0, e.may([]error{syscall.ENOTCONN}), err)
+				k.judge("CloseWrite", p.w.Elapsed(), 0, e.may([]error{posix.ENOTCONN}), err)
 			}
 		case 10:
 			k.labelled()

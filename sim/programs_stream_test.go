@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -10,11 +8,11 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -92,7 +90,7 @@ func (k *worker) accepts(ln *sock.Listener) {
 			err := k.call("the first read", 5*time.Second, func() error {
 				_, err := io.ReadFull(c, head[:])
 				return err
-			}, only(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.EHOSTUNREACH))
+			}, only(io.EOF, io.ErrUnexpectedEOF, posix.ECONNRESET, posix.ETIMEDOUT, posix.EHOSTUNREACH))
 			pr := k.p().pairs[binary.BigEndian.Uint32(head[:])]
 			if err != nil || pr == nil {
 				c.Close()
@@ -125,8 +123,8 @@ func (k *worker) dials() {
 			k.call("dial "+address, limit, func() (err error) {
 				c, err = sock.Dial(on, network, address)
 				return err
-			}, only(syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.ENOENT, syscall.EHOSTUNREACH,
-				syscall.ENETUNREACH))
+			}, only(posix.ECONNREFUSED, posix.ECONNRESET, posix.ETIMEDOUT, posix.ENOENT, posix.EHOSTUNREACH,
+				posix.ENETUNREACH))
 		}
 		if p.chance(3) {
 			limit = 0
@@ -219,11 +217,11 @@ func (e *end) may(own []error) []error {
 		may = append(may, os.ErrDeadlineExceeded)
 	}
 	if e.pair.gone || e.k.p().rough || e.gone || e.pair.ends[1] == nil {
-		may = append(may, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED,
-			syscall.EHOSTUNREACH)
+		may = append(may, posix.ECONNRESET, posix.EPIPE, posix.ETIMEDOUT, posix.ECONNABORTED,
+			posix.EHOSTUNREACH)
 	}
 	if e.out.ended {
-		may = append(may, syscall.EPIPE)
+		may = append(may, posix.EPIPE)
 	}
 	return may
 }

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -12,11 +10,11 @@ import (
 	"net"
 	"os"
 	"runtime/pprof"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/rt/labels"
 	"ringo/sim"
@@ -137,7 +135,7 @@ func (n *node) run(l *ringo.Loop) error {
 		return err
 	}
 	lu, err := sock.Listen(l, "unix", "/tmp/socket")
-	if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+	if err != nil && !errors.Is(err, posix.EADDRINUSE) {
 		return err
 	}
 	main := &worker{n: n, l: l}

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -91,6 +89,9 @@ func TestReserve(t *testing.T) {
 // What was reserved outside of a world, or on another host, is refused, and nobody gets what has its number there.
 func TestReservedElsewhere(t *testing.T) {
 	outside, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("no sockets here:", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

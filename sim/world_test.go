@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -10,12 +8,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -232,7 +230,7 @@ func TestCrash(t *testing.T) {
 		if starts != 2 || found != "synced" {
 			w.Errorf("%d starts, found %q", starts, found)
 		}
-		if err := w.Wait(c); !errors.Is(err, syscall.ECONNRESET) {
+		if err := w.Wait(c); !errors.Is(err, posix.ECONNRESET) {
 			w.Errorf("the client of a host that has crashed: %v", err)
 		}
 	})

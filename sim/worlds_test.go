@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -9,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sim"
 )
 
@@ -29,47 +27,7 @@ func TestWorlds(t *testing.T) {
 	var mu sync.Mutex
 	var sum uint64
 	sim.Explore(t, *worlds, func(w *sim.World) {
-		w.Link = sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond, Loss: 0.02, Split: 0.1,
-			Bandwidth: 1 << 24}
-		server := w.Host("server")
-		server.Disk = sim.Disk{Latency: 100 * time.Microsecond, Jitter: time.Millisecond, Short: 0.1, Decay: 0.001}
-		log := &turnLog{w: w, acked: -1}
-		server.Run(nil, func(l *ringo.Loop) error {
-			log.check()
-			l.Go(func() { log.run(l) })
-			return echo(l)
-		})
-		var clients []*sim.Program
-		answered := 0
-		for i := range 3 {
-			h := w.Host(fmt.Sprint("client", i))
-			h.Calls = sim.Calls{ShortSend: 0.1, Shortage: 0.01}
-			clients = append(clients, h.Run(nil, func(l *ringo.Loop) error {
-				for range 5 {
-					err := asksAnd(l, 5, time.Second, func() { answered++ })
-					if errors.Is(err, errAnswer) { // what else goes wrong is no matter here
-						return err
-					}
-					if err := l.Sleep(time.Second); err != nil {
-						return err
-					}
-				}
-				return nil
-			}))
-		}
-		w.Storm(20*time.Second, sim.Storm{Crash: 20 * time.Second, Pause: 10 * time.Second, Partition: 20 * time.Second,
-			Reset: 20 * time.Second, Clock: 10 * time.Second, MidTurn: 0.0005})
-		w.Wait(clients...)
-		lived := 0
-		for _, c := range clients {
-			if err := c.Err(); err != sim.ErrCrashed { // all may be down at once
-				w.Check(err)
-				lived++
-			}
-		}
-		if lived > 0 && (answered == 0 || log.acked < 0) {
-			w.Errorf("nobody was answered, or nothing written: %d, %d", answered, log.acked)
-		}
+		playWorld(w)
 		mu.Lock()
 		sum ^= w.Hash() * (2*w.Seed() + 1)
 		mu.Unlock()
@@ -79,6 +37,51 @@ func TestWorlds(t *testing.T) {
 		if err := os.WriteFile(*hashes, fmt.Appendf(nil, "%x\n", sum), 0o644); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// playWorld is the script.
+func playWorld(w *sim.World) {
+	w.Link = sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond, Loss: 0.02, Split: 0.1,
+		Bandwidth: 1 << 24}
+	server := w.Host("server")
+	server.Disk = sim.Disk{Latency: 100 * time.Microsecond, Jitter: time.Millisecond, Short: 0.1, Decay: 0.001}
+	log := &turnLog{w: w, acked: -1}
+	server.Run(nil, func(l *ringo.Loop) error {
+		log.check()
+		l.Go(func() { log.run(l) })
+		return echo(l)
+	})
+	var clients []*sim.Program
+	answered := 0
+	for i := range 3 {
+		h := w.Host(fmt.Sprint("client", i))
+		h.Calls = sim.Calls{ShortSend: 0.1, Shortage: 0.01}
+		clients = append(clients, h.Run(nil, func(l *ringo.Loop) error {
+			for range 5 {
+				err := asksAnd(l, 5, time.Second, func() { answered++ })
+				if errors.Is(err, errAnswer) { // what else goes wrong is no matter here
+					return err
+				}
+				if err := l.Sleep(time.Second); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	w.Storm(20*time.Second, sim.Storm{Crash: 20 * time.Second, Pause: 10 * time.Second, Partition: 20 * time.Second,
+		Reset: 20 * time.Second, Clock: 10 * time.Second, MidTurn: 0.0005})
+	w.Wait(clients...)
+	lived := 0
+	for _, c := range clients {
+		if err := c.Err(); err != sim.ErrCrashed { // all may be down at once
+			w.Check(err)
+			lived++
+		}
+	}
+	if lived > 0 && (answered == 0 || log.acked < 0) {
+		w.Errorf("nobody was answered, or nothing written: %d, %d", answered, log.acked)
 	}
 }
 
@@ -107,7 +110,7 @@ func (g *turnLog) check() {
 	text, err := file.ReadFile(turnFile)
 	n := 0
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && g.acked < 0, errors.Is(err, syscall.EIO): // a sector has decayed
+	case errors.Is(err, fs.ErrNotExist) && g.acked < 0, errors.Is(err, posix.EIO): // a sector has decayed
 	case err != nil:
 		g.w.Errorf("turn %d was written: %v", g.acked, err)
 	default:

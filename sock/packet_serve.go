@@ -248,7 +248,7 @@ func passing(err error) bool {
 	case !errors.As(err, &e), e == posix.EPERM, e == posix.EOPNOTSUPP:
 		return false
 	}
-	return ofPeer(-int32(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE
+	return ofPeer(posix.Result(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE
 }
 
 // wait parks the reader until a call of the handler returns.

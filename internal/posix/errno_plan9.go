@@ -57,12 +57,15 @@ const (
 	EAFNOSUPPORT  Errno = 97
 	EADDRINUSE    Errno = 98
 	EADDRNOTAVAIL Errno = 99
+	ENETUNREACH   Errno = 101
 	ECONNABORTED  Errno = 103
 	ECONNRESET    Errno = 104
 	ENOPROTOOPT   Errno = 92
 	ENOBUFS       Errno = 105
+	ENOTCONN      Errno = 107
 	ETIMEDOUT     Errno = 110
 	ECONNREFUSED  Errno = 111
+	EHOSTUNREACH  Errno = 113
 	EDQUOT        Errno = 122
 	ECANCELED     Errno = 125
 )

@@ -4,6 +4,7 @@ package sys
 // Ringo runs on, so that tables of ops compile on every system.
 const (
 	EIO           = 5
+	ENXIO         = 6
 	EBADF         = 9
 	EAGAIN        = 11
 	ENODATA       = 61
@@ -13,18 +14,25 @@ const (
 	ENODEV        = 19
 	EINVAL        = 22
 	ENFILE        = 23
+	ENOTTY        = 25
+	EFBIG         = 27
+	ESPIPE        = 29
 	ENOSPC        = 28
 	EMFILE        = 24
 	EPIPE         = 32
 	ERANGE        = 34
+	ENOTSOCK      = 88
+	EDESTADDRREQ  = 89
 	EMSGSIZE      = 90
+	EPROTOTYPE    = 91
+	EAFNOSUPPORT  = 97
+	EDQUOT        = 122
 	EADDRNOTAVAIL = 99
 	EADDRINUSE    = 98
 	EALREADY      = 114
 	EINPROGRESS   = 115
 	ECANCELED     = 125
 	ENOBUFS       = 105
-	EAFNOSUPPORT  = 97
 	ENOTCONN      = 107
 	ECONNREFUSED  = 111
 	ETIME         = 62
@@ -67,10 +75,14 @@ const (
 
 	AtFdcwd  = -100 // the working directory, in place of a descriptor
 	OAccmode = 3
+	ORdonly  = 0
 	OWronly  = 1
 	ORdwr    = 2
+	PathMax  = 4096 // of a path, with the NUL
 
-	SeekCur         = 1          // lseek(2)
+	SeekSet         = 0 // lseek(2)
+	SeekCur         = 1
+	SeekEnd         = 2
 	TmpfsMagic      = 0x01021994 // statfs(2)
 	RamfsMagic      = 0x858458f6
 	OverlayfsMagic  = 0x794c7630
@@ -105,6 +117,7 @@ const (
 	SockNonblock  = 0x800
 	SockCloexec   = 0x80000
 
+	MsgOob         = 0x1
 	MsgPeek        = 0x2    // what is received stays
 	MsgTrunc       = 0x20   // received: the datagram was longer than its buffer
 	MsgCtrunc      = 0x8    // received: the control messages were more than there was room for
@@ -126,5 +139,6 @@ const (
 	SoDomain     = 39
 	ProtoTCP     = 6
 	ProtoUDP     = 17
+	ProtoIPv6    = 41
 	TCPInfo      = 11
 )

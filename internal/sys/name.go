@@ -16,6 +16,7 @@ const (
 	RenameExchange  = 2
 
 	ResolveNoMagiclinks = 0x02
+	ResolveNoSymlinks   = 0x04
 	ResolveBeneath      = 0x08
 	ResolveCached       = 0x20
 

@@ -12,6 +12,8 @@ const (
 	OCreat     = unix.O_CREAT
 	OExcl      = unix.O_EXCL
 	OTrunc     = unix.O_TRUNC
+	ODsync     = unix.O_DSYNC
+	ONoctty    = unix.O_NOCTTY
 	ODirectory = unix.O_DIRECTORY
 	ONofollow  = unix.O_NOFOLLOW
 	OPath      = unix.O_PATH

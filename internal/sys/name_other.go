@@ -2,18 +2,22 @@
 
 package sys
 
-// Flags of open(2), for the tree to compile.
+import "syscall"
+
+// Flags of open(2) for simulated worlds: package os's, and bits that no system uses for those that os has none of.
 const (
-	ONonblock  = 0
-	OAppend    = 0
-	OCloexec   = 0
-	OCreat     = 0
-	OExcl      = 0
-	OTrunc     = 0
-	ODirectory = 0
-	ONofollow  = 0
-	OPath      = 0
-	OTmpfile   = 0
+	OAppend    = syscall.O_APPEND
+	OCreat     = syscall.O_CREAT
+	OExcl      = syscall.O_EXCL
+	OTrunc     = syscall.O_TRUNC
+	ODsync     = syscall.O_SYNC
+	ONoctty    = 1 << 24
+	ONofollow  = 1 << 25
+	OCloexec   = 1 << 26
+	ODirectory = 1 << 27
+	OTmpfile   = 1<<28 | ODirectory
+	OPath      = 1 << 29
+	ONonblock  = 1 << 23
 	OLargefile = 0
 )
 

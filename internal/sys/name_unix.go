@@ -17,6 +17,8 @@ const (
 	OCreat     = unix.O_CREAT
 	OExcl      = unix.O_EXCL
 	OTrunc     = unix.O_TRUNC
+	ODsync     = unix.O_SYNC
+	ONoctty    = unix.O_NOCTTY
 	ODirectory = unix.O_DIRECTORY
 	ONofollow  = unix.O_NOFOLLOW
 	OPath      = 1 << 29 // what stands for a name, see object

@@ -45,9 +45,18 @@ type listed struct {
 
 // check reads the packages of the module in dir, and counts them.
 func check(dir, target string) (n int, err error) {
+	c, err := read(dir, target)
+	if err != nil {
+		return 0, err
+	}
+	return c.own, errors.Join(c.errs...)
+}
+
+// read reads the packages of the module in dir. What is wrong with them is in errs.
+func read(dir, target string) (*checker, error) {
 	system, arch, ok := strings.Cut(target, "/")
 	if !ok {
-		return 0, fmt.Errorf("%q is no SYSTEM/ARCHITECTURE", target)
+		return nil, fmt.Errorf("%q is no SYSTEM/ARCHITECTURE", target)
 	}
 	list := exec.Command("go", "list", "-e", "-deps", "-test",
 		"-json=ImportPath,Dir,GoFiles,ImportMap,Standard,Error", "./...")
@@ -55,10 +64,10 @@ func check(dir, target string) (n int, err error) {
 	list.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0")
 	out, err := list.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := list.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	c := &checker{dir: dir, files: token.NewFileSet(), known: map[string]*types.Package{"unsafe": types.Unsafe},
 		sizes: types.SizesFor("gc", arch)}
@@ -67,14 +76,14 @@ func check(dir, target string) (n int, err error) {
 		if err := stream.Decode(&p); err == io.EOF {
 			break
 		} else if err != nil {
-			return 0, errors.Join(err, list.Wait())
+			return nil, errors.Join(err, list.Wait())
 		}
 		c.add(&p)
 	}
 	if err := list.Wait(); err != nil {
 		c.errs = append(c.errs, fmt.Errorf("go list: %w", err))
 	}
-	return c.own, errors.Join(c.errs...)
+	return c, nil
 }
 
 // A checker has the packages that it has read.

@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 // Where the way back is open, what arrives is acknowledged at once, which costs no event. Where it is cut, the sender

@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 import (
@@ -7,9 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -43,7 +38,7 @@ func TestOneWayCut(t *testing.T) {
 		a, b := x.pair()
 		least := giveUp
 		if limit > 0 {
-			x.a.Setsockopt(a, sys.ProtoTCP, unix.TCP_USER_TIMEOUT, int(limit.Milliseconds()))
+			x.a.Setsockopt(a, sys.ProtoTCP, sys.TCPUserTimeout, int(limit.Milliseconds()))
 			least = limit
 		}
 		x.oneWay()
@@ -62,7 +57,7 @@ func TestUnansweredEnds(t *testing.T) {
 	for what, begin := range map[string]func(x *two, a, b int32){
 		"an end": func(x *two, a, b int32) {
 			x.oneWay()
-			x.a.Shutdown(a, unix.SHUT_WR)
+			x.a.Shutdown(a, sys.ShutWr)
 		},
 		"a window": func(x *two, a, b int32) {
 			p := make([]byte, 1<<16)
@@ -133,64 +128,4 @@ func TestLossCountsPackets(t *testing.T) {
 	if small < 5*large || small > all/2 {
 		t.Errorf("of %d segments %d got lost as packets of 1500 bytes, and %d as packets of 64 KiB", all, small, large)
 	}
-}
-
-// The end of reading ends no more than that: what comes is queued, as far as there is room, and can be read; a close
-// that leaves it unread resets the peer.
-func TestCloseReadAsTheSystem(t *testing.T) {
-	system, memory := bothKernels(t)
-	for what, k := range map[string]*either{"the system": system, "memory": memory} {
-		defer k.closeAll()
-		if made := k.connect(sys.AFInet); made != "0 true" {
-			t.Fatalf("%s: %s", what, made)
-		}
-		a, b, p := k.fds[0], k.fds[1], make([]byte, 1<<16)
-		read := func(fd int32) int32 {
-			return k.often(func() int32 { return k.op(op.Read, fd, func(o *op.Op) { o.Buf = p }) })
-		}
-		if res := k.Shutdown(b, unix.SHUT_RD); res != 0 {
-			t.Fatalf("%s: shutdown = %d", what, res)
-		}
-		if n := read(b); n != 0 {
-			t.Errorf("%s: a read of nothing = %d", what, n)
-		}
-		if n := k.op(op.Write, a, func(o *op.Op) { o.Buf = p[:3] }); n != 3 {
-			t.Errorf("%s: a write to it = %d", what, n)
-		}
-		n := k.often(func() int32 {
-			if n := k.op(op.Read, b, func(o *op.Op) { o.Buf = p }); n != 0 {
-				return n
-			}
-			return -sys.EAGAIN // it has not come
-		})
-		if n != 3 {
-			t.Errorf("%s: a read of what came behind the end of reading = %d", what, n)
-		}
-		sent := 0
-		for sent < 64<<20 {
-			n := k.op(op.Write, a, func(o *op.Op) { o.Buf = p })
-			if n < 0 {
-				break
-			}
-			sent += int(n)
-		}
-		if sent >= 64<<20 {
-			t.Errorf("%s: nobody reads, and %d bytes were accepted", what, sent)
-		}
-		k.Close(b)
-		if n := read(a); n != -sys.ECONNRESET {
-			t.Errorf("%s: the peer of one that has left bytes unread = %d", what, n)
-		}
-		k.fds = k.fds[:1]
-	}
-}
-
-// often makes a call until it need not wait.
-func (k *either) often(call func() int32) (res int32) {
-	for range 10_000 {
-		if res = k.soon(call); res != -sys.EAGAIN {
-			break
-		}
-	}
-	return res
 }

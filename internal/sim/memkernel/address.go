@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -18,7 +14,7 @@ const (
 
 // Bind gives a socket an address.
 func (h *Host) Bind(fd int32, to *sys.Sockaddr) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -32,7 +28,7 @@ func (h *Host) Bind(fd int32, to *sys.Sockaddr) int32 {
 	case !at.IsValid():
 		return -sys.EINVAL
 	case at.Addr().Is4() != (s.family == sys.AFInet):
-		return -int32(unix.EAFNOSUPPORT)
+		return -int32(sys.EAFNOSUPPORT)
 	case !h.has(at.Addr()):
 		return -sys.EADDRNOTAVAIL
 	case at.Port() > 0 && at.Port() < 1024:
@@ -93,7 +89,7 @@ func (s *socket) collides(o *socket) bool {
 	if !overlap(s, o) {
 		return false
 	}
-	share := func(s *socket) bool { return s.isOn(sys.SolSocket, unix.SO_REUSEPORT) }
+	share := func(s *socket) bool { return s.isOn(sys.SolSocket, sys.SoReuseport) }
 	if share(s) && share(o) {
 		return false
 	}
@@ -103,7 +99,7 @@ func (s *socket) collides(o *socket) bool {
 // overlap reports whether some address is both sockets'.
 func overlap(a, b *socket) bool {
 	x, y := a.local.Addr(), b.local.Addr()
-	only6 := func(s *socket) bool { return s.isOn(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) }
+	only6 := func(s *socket) bool { return s.isOn(sys.ProtoIPv6, sys.IPv6Only) }
 	if a.family != b.family {
 		six := a
 		if b.family == sys.AFInet6 {
@@ -186,7 +182,7 @@ func (h *Host) listener(at netip.AddrPort) *socket {
 		case ip.Unmap() == at.Addr().Unmap():
 			exact = append(exact, s)
 		case ip.IsUnspecified() && (ip.Is4() == at.Addr().Unmap().Is4() || ip.Is6() &&
-			!s.isOn(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)):
+			!s.isOn(sys.ProtoIPv6, sys.IPv6Only)):
 			any = append(any, s)
 		}
 	}
@@ -241,7 +237,7 @@ func (s *socket) sourceFor(to netip.Addr) netip.Addr {
 
 // Getsockname is the socket's own address.
 func (h *Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -262,7 +258,7 @@ func (h *Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
 
 // Getpeername is the peer's address.
 func (h *Host) Getpeername(fd int32, sa *sys.Sockaddr) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
 	case res < 0:
 		return res

@@ -1,10 +1,6 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -117,7 +113,7 @@ func (h *Host) attemptName(o *op.Op) int32 {
 
 // attemptConnect begins a connect, or asks how it went.
 func (h *Host) attemptConnect(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -141,7 +137,7 @@ func (h *Host) attemptConnect(o *op.Op) int32 {
 }
 
 func (h *Host) recv(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -151,11 +147,11 @@ func (h *Host) recv(o *op.Op) int32 {
 }
 
 func (h *Host) send(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
-	if o.CallFlags&unix.MSG_OOB != 0 {
+	if o.CallFlags&sys.MsgOob != 0 {
 		return -sys.EOPNOTSUPP
 	}
 	var to *sys.Sockaddr
@@ -184,7 +180,7 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 	case o == nil:
 		return -sys.EBADF
 	case off >= 0 && streams(o.object):
-		return -int32(unix.ESPIPE)
+		return -int32(sys.ESPIPE)
 	}
 	switch x := o.object.(type) {
 	case readEnd:
@@ -213,7 +209,7 @@ func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 	case o == nil:
 		return -sys.EBADF
 	case off >= 0 && streams(o.object):
-		return -int32(unix.ESPIPE)
+		return -int32(sys.ESPIPE)
 	}
 	switch x := o.object.(type) {
 	case writeEnd:
@@ -259,7 +255,7 @@ func (h *Host) Cached(o *op.Op) bool {
 		return true
 	}
 	how := &o.Ext.Name.How
-	if how.Flags&unix.O_PATH == 0 && how.Flags&(sys.OAccmode|unix.O_CREAT) != 0 {
+	if how.Flags&sys.OPath == 0 && how.Flags&(sys.OAccmode|sys.OCreat) != 0 {
 		return false
 	}
 	dir := int32(sys.AtFdcwd)
@@ -281,7 +277,7 @@ func (h *Host) Receive(fd int32, p []byte) int32 {
 	if res := h.fails(&plainReceive); res != 0 {
 		return res
 	}
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -295,7 +291,7 @@ func (h *Host) Send(fd int32, p []byte) int32 {
 	if res := h.fails(&plainSend); res != 0 {
 		return res
 	}
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}

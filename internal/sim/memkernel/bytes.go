@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 // stream is bytes in order, as a socket or a pipe holds them.

@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"encoding/binary"
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/cmsg"
 	"ringo/internal/sys"
@@ -68,9 +64,9 @@ func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 
 // header is what a packet has of IP beside its addresses.
 func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
-	level, class, hops, most := cmsg.LevelIPv6, unix.IPV6_TCLASS, unix.IPV6_UNICAST_HOPS, 64
+	level, class, hops, most := cmsg.LevelIPv6, sys.IPv6Tclass, sys.IPv6UnicastHops, 64
 	if v4 {
-		level, class, hops = cmsg.LevelIP, unix.IP_TOS, unix.IP_TTL
+		level, class, hops = cmsg.LevelIP, sys.IPTOS, sys.IPTTL
 	}
 	if a.tos < 0 {
 		a.tos = s.optionOr(level, class, 0)
@@ -83,13 +79,13 @@ func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
 
 // told are the control messages of IP that the socket wants of a packet.
 func (s *socket) told(p *packet) (b []byte) {
-	if s.isOn(sys.SolSocket, unix.SO_TIMESTAMPNS) {
+	if s.isOn(sys.SolSocket, sys.SoTimestampns) {
 		t := p.came
 		b = cmsg.Append(b, cmsg.LevelSocket, cmsg.TimestampNS,
 			binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(t.Sec)), uint64(t.Nsec)))
 	}
 	if p.drops > 0 {
-		b = cmsg.Append(b, cmsg.LevelSocket, unix.SO_RXQ_OVFL, binary.NativeEndian.AppendUint32(nil, p.drops))
+		b = cmsg.Append(b, cmsg.LevelSocket, sys.SoRxqOvfl, binary.NativeEndian.AppendUint32(nil, p.drops))
 	}
 	if s.family == sys.AFUnix {
 		return b

@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 import (
@@ -10,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/op"
 	"ringo/internal/sim/world"
@@ -33,7 +29,7 @@ func newDisk(t *testing.T, seed uint64) *disk {
 func (d *disk) open(name string, flags uint64) int32 {
 	d.t.Helper()
 	how := sys.OpenHow{Flags: flags}
-	if flags&unix.O_CREAT != 0 {
+	if flags&sys.OCreat != 0 {
 		how.Mode = 0o600
 	}
 	fd := d.h.Openat2(sys.AtFdcwd, append([]byte(name), 0), &how)
@@ -52,7 +48,7 @@ func (d *disk) sync(fd int32) int32 { return d.do(d.h, op.Sync, fd, nil) }
 // syncDir syncs the names in a directory.
 func (d *disk) syncDir(name string) {
 	d.t.Helper()
-	fd := d.open(name, unix.O_DIRECTORY)
+	fd := d.open(name, sys.ODirectory)
 	if res := d.sync(fd); res != 0 {
 		d.t.Fatalf("a sync of %s = %d", name, res)
 	}
@@ -85,7 +81,7 @@ func (d *disk) crash() { d.h.Crash(); d.h.Restart() }
 func TestSyncedStays(t *testing.T) {
 	for seed := range uint64(50) {
 		d := newDisk(t, seed)
-		fd := d.open("/data/log", unix.O_CREAT|unix.O_RDWR)
+		fd := d.open("/data/log", sys.OCreat|sys.ORdwr)
 		var want []byte
 		for i := range 20 {
 			part := bytes.Repeat([]byte{byte('a' + i)}, 1000+i*300)
@@ -115,7 +111,7 @@ func TestUnsyncedTears(t *testing.T) {
 	outcomes := map[string]int{}
 	for seed := range uint64(100) {
 		d := newDisk(t, seed)
-		fd := d.open("/data/page", unix.O_CREAT|unix.O_RDWR)
+		fd := d.open("/data/page", sys.OCreat|sys.ORdwr)
 		d.write(fd, bytes.Repeat([]byte{'o'}, 2*pageSize), 0)
 		d.sync(fd)
 		d.syncDir("/data")
@@ -147,7 +143,7 @@ func TestUndoneLossLeavesBytes(t *testing.T) {
 		"unlink, then close": func(d *disk, fd int32) { d.name(op.Unlinkat, "/data/f", ""); d.h.Close(fd) },
 		"rename over it": func(d *disk, fd int32) {
 			d.h.Close(fd)
-			d.h.Close(d.open("/data/other", unix.O_CREAT|unix.O_RDWR))
+			d.h.Close(d.open("/data/other", sys.OCreat|sys.ORdwr))
 			d.name(op.Renameat, "/data/other", "/data/f")
 		},
 		"truncate": func(d *disk, fd int32) { d.do(d.h, op.Ftruncate, fd, func(o *op.Op) { o.Off = 0 }) },
@@ -156,7 +152,7 @@ func TestUndoneLossLeavesBytes(t *testing.T) {
 			seen := map[byte]int{}
 			for seed := range uint64(100) {
 				d := newDisk(t, seed)
-				fd := d.open("/data/f", unix.O_CREAT|unix.O_RDWR)
+				fd := d.open("/data/f", sys.OCreat|sys.ORdwr)
 				d.write(fd, bytes.Repeat([]byte{'A'}, 2*pageSize), 0)
 				d.sync(fd)
 				d.syncDir("/data")
@@ -188,12 +184,12 @@ func TestHolesAreWhole(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(50) {
 		d := newDisk(t, seed)
-		fd := d.open("/data/f", unix.O_CREAT|unix.O_RDWR)
+		fd := d.open("/data/f", sys.OCreat|sys.ORdwr)
 		d.write(fd, bytes.Repeat([]byte{'A'}, 3*pageSize), 0)
 		d.sync(fd)
 		d.syncDir("/data")
 		if res := d.do(d.h, op.Allocate, fd, func(o *op.Op) {
-			o.CallFlags, o.Off = unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, pageSize
+			o.CallFlags, o.Off = sys.FallocPunchHole|sys.FallocKeepSize, pageSize
 			o.Ext = &op.Ext{Len: pageSize}
 		}); res != 0 {
 			t.Fatal(res)
@@ -217,11 +213,11 @@ func TestRenameIsWhole(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(200) {
 		d := newDisk(t, seed)
-		fd := d.open("/data/conf", unix.O_CREAT|unix.O_RDWR)
+		fd := d.open("/data/conf", sys.OCreat|sys.ORdwr)
 		d.write(fd, []byte("old"), 0)
 		d.sync(fd)
 		d.syncDir("/data")
-		fd = d.open("/data/conf.tmp", unix.O_CREAT|unix.O_RDWR)
+		fd = d.open("/data/conf.tmp", sys.OCreat|sys.ORdwr)
 		d.write(fd, []byte("newer"), 0)
 		d.sync(fd)
 		d.name(op.Renameat, "/data/conf.tmp", "/data/conf")
@@ -260,7 +256,7 @@ func TestTreesStayTrees(t *testing.T) {
 				d.name(op.Mkdirat, dirs[len(dirs)-1], "")
 			case 2, 3:
 				files = append(files, fmt.Sprintf("%s/f%d", in, made))
-				fd := d.open(files[len(files)-1], unix.O_CREAT|unix.O_RDWR)
+				fd := d.open(files[len(files)-1], sys.OCreat|sys.ORdwr)
 				d.write(fd, []byte("x"), 0)
 				d.sync(fd)
 				d.h.Close(fd)
@@ -302,7 +298,7 @@ func TestTreesStayTrees(t *testing.T) {
 // An fsync that fails loses what it was to write, and the next one does not tell.
 func TestFailedSync(t *testing.T) {
 	d := newDisk(t, 1)
-	fd := d.open("/data/log", unix.O_CREAT|unix.O_RDWR)
+	fd := d.open("/data/log", sys.OCreat|sys.ORdwr)
 	d.syncDir("/data")
 	d.write(fd, []byte("first "), 0)
 	d.sync(fd)
@@ -335,12 +331,12 @@ func TestUnsyncedFacts(t *testing.T) {
 	for seed := range uint64(200) {
 		d := newDisk(t, seed)
 		name, certain := "/data/f", seed%2 == 1
-		fd := d.open(name, unix.O_CREAT|unix.O_RDWR)
+		fd := d.open(name, sys.OCreat|sys.ORdwr)
 		if seed%4 >= 2 {
 			name = "/data/d"
 			d.name(op.Mkdirat, name, "")
 			d.h.Close(fd)
-			fd = d.open(name, unix.O_DIRECTORY)
+			fd = d.open(name, sys.ODirectory)
 		}
 		d.h.Fsetxattr(fd, []byte("user.a\x00"), []byte("old"), 0)
 		d.h.Fchmod(fd, 0o600)
@@ -396,7 +392,7 @@ func TestUnsyncedIsBounded(t *testing.T) {
 	}
 	for i := range 100 {
 		name := fmt.Sprint("/data/seg", i)
-		fd := d.open(name, unix.O_CREAT|unix.O_RDWR)
+		fd := d.open(name, sys.OCreat|sys.ORdwr)
 		d.write(fd, data, 0)
 		d.sync(fd)
 		d.write(fd, data, 0)
@@ -422,7 +418,7 @@ func TestUnsyncedIsBounded(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	d := newDisk(t, 1)
 	d.h.Capacity = 10 * pageSize
-	fd := d.open("/data/big", unix.O_CREAT|unix.O_RDWR)
+	fd := d.open("/data/big", sys.OCreat|sys.ORdwr)
 	if n := d.write(fd, make([]byte, 12*pageSize), 0); n != 10*pageSize {
 		t.Errorf("a write of more than fits = %d", n)
 	}
@@ -433,7 +429,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("a write to what is there = %d", n)
 	}
 	d.name(op.Unlinkat, "/data/big", "")
-	other := d.open("/data/other", unix.O_CREAT|unix.O_RDWR)
+	other := d.open("/data/other", sys.OCreat|sys.ORdwr)
 	if n := d.write(other, make([]byte, 10), 0); n != -sys.ENOSPC {
 		t.Errorf("a write beside a file that is open = %d", n)
 	}
@@ -447,7 +443,7 @@ func TestFullDisk(t *testing.T) {
 func TestCopyToFullDisk(t *testing.T) {
 	d := newDisk(t, 1)
 	d.h.Capacity = 5 * pageSize
-	from, to := d.open("/data/from", unix.O_CREAT|unix.O_RDWR), d.open("/data/to", unix.O_CREAT|unix.O_RDWR)
+	from, to := d.open("/data/from", sys.OCreat|sys.ORdwr), d.open("/data/to", sys.OCreat|sys.ORdwr)
 	d.write(from, make([]byte, 3*pageSize), 0)
 	for _, want := range []int32{2 * pageSize, -sys.ENOSPC} {
 		if n := d.h.CopyRange(to, from, 3*pageSize); n != want {
@@ -467,7 +463,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	d.h.SetDescriptors(3)
 	var fds []int32
 	for range 3 {
-		fds = append(fds, d.open("/data", unix.O_DIRECTORY))
+		fds = append(fds, d.open("/data", sys.ODirectory))
 	}
 	if fd := d.h.Socket(sys.AFInet, sys.SockStream, 0); fd != -sys.EMFILE {
 		t.Errorf("a fourth = %d", fd)
@@ -475,7 +471,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if _, _, res := d.h.Pipe(0); res != -sys.EMFILE {
 		t.Errorf("a pipe = %d", res)
 	}
-	how := sys.OpenHow{Flags: unix.O_CREAT, Mode: 0o600}
+	how := sys.OpenHow{Flags: sys.OCreat, Mode: 0o600}
 	if fd := d.h.Openat2(sys.AtFdcwd, []byte("/data/new\x00"), &how); fd != -sys.EMFILE {
 		t.Errorf("a new file = %d", fd)
 	}

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
@@ -61,7 +57,7 @@ func (s *socket) associate(to *sys.Sockaddr) int32 {
 			return res
 		}
 		if p.kind != s.kind {
-			return -int32(unix.EPROTOTYPE)
+			return -int32(sys.EPROTOTYPE)
 		}
 		s.peer, s.peerName = p, name
 		s.state = fresh
@@ -72,7 +68,7 @@ func (s *socket) associate(to *sys.Sockaddr) int32 {
 		return -sys.EINVAL
 	}
 	if at.Addr().Is4() != (s.family == sys.AFInet) {
-		return -int32(unix.EAFNOSUPPORT)
+		return -int32(sys.EAFNOSUPPORT)
 	}
 	at = s.resolved(at)
 	if res := s.bindFor(at.Addr()); res < 0 {
@@ -104,13 +100,13 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 			return -sys.EINVAL
 		}
 		if at.Addr().Is4() != (s.family == sys.AFInet) {
-			return -int32(unix.EAFNOSUPPORT)
+			return -int32(sys.EAFNOSUPPORT)
 		}
 		at = s.resolved(at)
 	}
 	switch {
 	case !at.IsValid():
-		return -int32(unix.EDESTADDRREQ)
+		return -int32(sys.EDESTADDRREQ)
 	case at.Port() == 0:
 		return -sys.EINVAL
 	}
@@ -121,7 +117,7 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	}
 	peer := s.h.net.hostOf(s.h, at.Addr())
 	if peer == nil {
-		return -int32(unix.ENETUNREACH)
+		return -int32(sys.ENETUNREACH)
 	}
 	size, res := s.sizeOf(n, beside, at.Addr(), s.h.net.link(s.h, peer))
 	if res < 0 {
@@ -239,7 +235,7 @@ func (s *socket) deliver(p packet) {
 		p.drop()
 		return
 	}
-	if s.isOn(sys.SolSocket, unix.SO_RXQ_OVFL) {
+	if s.isOn(sys.SolSocket, sys.SoRxqOvfl) {
 		p.drops = s.drops
 	}
 	if s.family == sys.AFInet6 && p.from.Addr().Is4() {
@@ -264,7 +260,7 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 			return res
 		}
 		if peer.kind != s.kind {
-			return -int32(unix.EPROTOTYPE)
+			return -int32(sys.EPROTOTYPE)
 		}
 	}
 	switch {

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -29,7 +25,7 @@ func (f *file) released() {
 
 // fileAt is a descriptor's open file.
 func (h *Host) fileAt(fd int32) (*file, int32) {
-	f, _, res := find[*file](h, fd, int32(unix.ESPIPE))
+	f, _, res := find[*file](h, fd, int32(sys.ESPIPE))
 	return f, res
 }
 
@@ -38,7 +34,7 @@ func (f *file) read(bufs [][]byte, off int64) int32 {
 	switch {
 	case f.isDir():
 		return -sys.EISDIR
-	case f.o.flags&sys.OAccmode == sys.OWronly, f.o.flags&unix.O_PATH != 0:
+	case f.o.flags&sys.OAccmode == sys.OWronly, f.o.flags&sys.OPath != 0:
 		return -sys.EBADF
 	}
 	at := off
@@ -68,7 +64,7 @@ func (f *file) read(bufs [][]byte, off int64) int32 {
 
 // write writes slices, at an offset, at the position or at the end.
 func (f *file) write(bufs [][]byte, off int64) int32 {
-	if f.o.flags&sys.OAccmode == 0 || f.o.flags&unix.O_PATH != 0 {
+	if f.o.flags&sys.OAccmode == 0 || f.o.flags&sys.OPath != 0 {
 		return -sys.EBADF
 	}
 	at := off
@@ -80,7 +76,7 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 	}
 	n := 0
 	if at+int64(size(bufs)) > fileMax {
-		return -int32(unix.EFBIG)
+		return -int32(sys.EFBIG)
 	}
 	most := f.h.part(FileWrite, size(bufs))
 	if f.torn(at, at+int64(most)) {
@@ -114,15 +110,15 @@ func (h *Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 		return 0, res
 	}
 	switch whence {
-	case unix.SEEK_SET:
+	case sys.SeekSet:
 		at = off
 	case sys.SeekCur:
 		at = f.at + off
-	case unix.SEEK_END:
+	case sys.SeekEnd:
 		at = f.size + off
 	case sys.SeekData, sys.SeekHole:
 		if off < 0 || off >= f.size {
-			return 0, -int32(unix.ENXIO)
+			return 0, -int32(sys.ENXIO)
 		}
 		for at = off; at < f.size; at = (at/pageSize + 1) * pageSize {
 			if (f.pages[at/pageSize] != nil) == (whence == sys.SeekData) {
@@ -131,7 +127,7 @@ func (h *Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 		}
 		if at >= f.size {
 			if whence == sys.SeekData {
-				return 0, -int32(unix.ENXIO)
+				return 0, -int32(sys.ENXIO)
 			}
 			at = f.size
 		}
@@ -147,17 +143,17 @@ func (h *Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 
 // allocate is fallocate(2).
 func (f *file) allocate(mode uint32, off, n int64) int32 {
-	const punch = unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE
-	const known = punch | unix.FALLOC_FL_ZERO_RANGE
+	const punch = sys.FallocKeepSize | sys.FallocPunchHole
+	const known = punch | sys.FallocZeroRange
 	switch {
 	case f.o.flags&sys.OAccmode == 0:
 		return -sys.EBADF
 	case off < 0 || n <= 0:
 		return -sys.EINVAL
-	case mode&^known != 0, mode&unix.FALLOC_FL_PUNCH_HOLE != 0 && mode != punch:
+	case mode&^known != 0, mode&sys.FallocPunchHole != 0 && mode != punch:
 		return -sys.EOPNOTSUPP
 	case n > fileMax-off:
-		return -int32(unix.EFBIG)
+		return -int32(sys.EFBIG)
 	}
 	from, to := off/pageSize, (off+n+pageSize-1)/pageSize
 	if mode != punch {
@@ -165,7 +161,7 @@ func (f *file) allocate(mode uint32, off, n int64) int32 {
 			return -e
 		}
 	}
-	if mode == punch || mode&unix.FALLOC_FL_ZERO_RANGE != 0 {
+	if mode == punch || mode&sys.FallocZeroRange != 0 {
 		f.zero(off, off+n)
 	}
 	if mode == punch { // of whole pages, and as ext4 does it not of those behind the end
@@ -173,7 +169,7 @@ func (f *file) allocate(mode uint32, off, n int64) int32 {
 	} else {
 		f.reserve(f.allocated(from, to))
 	}
-	if mode&unix.FALLOC_FL_KEEP_SIZE == 0 {
+	if mode&sys.FallocKeepSize == 0 {
 		f.size = max(f.size, off+n)
 	}
 	f.changed()
@@ -198,10 +194,10 @@ func (f *file) zero(off, end int64) {
 // truncate is ftruncate(2).
 func (f *file) truncate(size int64) int32 {
 	switch {
-	case f.o.flags&sys.OAccmode == 0, size < 0, f.mode&sys.SIfmt != unix.S_IFREG:
+	case f.o.flags&sys.OAccmode == 0, size < 0, f.mode&sys.SIfmt != sys.SIfreg:
 		return -sys.EINVAL
 	case size > fileMax:
-		return -int32(unix.EFBIG)
+		return -int32(sys.EFBIG)
 	}
 	f.resize(size)
 	return 0
@@ -261,13 +257,13 @@ func (h *Host) Resident(fd int32, off, n int64) int32 {
 // SyncRange has a range written, which is no promise for a crash. It waits for that, and hears of errors, where the
 // flags say so.
 func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
-	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	const all = sys.SyncRangeWaitBefore | sys.SyncRangeWrite | sys.SyncRangeWaitAfter
 	switch _, res := h.fileAt(fd); {
 	case res < 0:
 		return res
 	case flags&^all != 0, off < 0, n < 0:
 		return -sys.EINVAL
-	case flags&(unix.SYNC_FILE_RANGE_WAIT_BEFORE|unix.SYNC_FILE_RANGE_WAIT_AFTER) == 0:
+	case flags&(sys.SyncRangeWaitBefore|sys.SyncRangeWaitAfter) == 0:
 		return 0
 	}
 	res := h.accesses(&plainSync)
@@ -282,7 +278,7 @@ func (h *Host) Advise(fd int32, _, _ int64, advice int) int32 {
 	switch _, res := h.fileAt(fd); {
 	case res < 0:
 		return res
-	case advice < unix.FADV_NORMAL || advice > unix.FADV_NOREUSE:
+	case advice < sys.FadvNormal || advice > sys.FadvNoreuse:
 		return -sys.EINVAL
 	}
 	return 0

@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 import (
@@ -7,14 +5,12 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
 )
 
 // Listen has peers queue.
 func (h *Host) Listen(fd int32, backlog int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
 	case res < 0:
 		return res
@@ -44,7 +40,7 @@ func (h *Host) Listen(fd int32, backlog int) int32 {
 
 // Connect is for sockets of datagrams, and undoes connections.
 func (h *Host) Connect(fd int32, to *sys.Sockaddr) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -78,12 +74,12 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 		return -sys.EINVAL
 	}
 	if at.Addr().Is4() != (s.family == sys.AFInet) {
-		return -int32(unix.EAFNOSUPPORT)
+		return -int32(sys.EAFNOSUPPORT)
 	}
 	at = s.resolved(at)
 	peer := s.h.net.hostOf(s.h, at.Addr())
 	if peer == nil {
-		return -int32(unix.ENETUNREACH)
+		return -int32(sys.ENETUNREACH)
 	}
 	if res := s.connectable(at); res < 0 {
 		return res
@@ -193,7 +189,7 @@ func mapped(a netip.AddrPort) netip.AddrPort {
 
 // accept takes the next connection.
 func (h *Host) accept(fd int32) int32 {
-	l, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	l, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
 	case res < 0:
 		return res

@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
@@ -14,14 +10,14 @@ import (
 
 // Shutdown ends directions.
 func (h *Host) Shutdown(fd int32, how int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
 	case res < 0:
 		return res
-	case how < unix.SHUT_RD || how > unix.SHUT_RDWR:
+	case how < sys.ShutRd || how > sys.ShutRdwr:
 		return -sys.EINVAL
 	case s.state == listening:
-		if how != unix.SHUT_WR { // which ends it
+		if how != sys.ShutWr { // which ends it
 			s.state = fresh
 			s.refuseQueued()
 			s.tell()
@@ -32,10 +28,10 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 	case s.kind != sys.SockDgram && s.family != sys.AFUnix && s.state != connected: // unix_shutdown asks nothing
 		return -sys.ENOTCONN
 	}
-	if how != unix.SHUT_RD {
+	if how != sys.ShutRd {
 		s.finish()
 	}
-	if how != unix.SHUT_WR {
+	if how != sys.ShutWr {
 		s.shutIn = true
 		if s.family == sys.AFUnix && s.peer != nil && s.isStream() { // whose peer learns of it
 			s.peer.shutOut, s.peer.said = true, true
@@ -255,7 +251,7 @@ func (s *socket) timedOut() {
 
 // patience is how long it sends again what nobody answers.
 func (s *socket) patience() time.Duration {
-	if ms := s.optionOr(sys.ProtoTCP, unix.TCP_USER_TIMEOUT, 0); ms > 0 {
+	if ms := s.optionOr(sys.ProtoTCP, sys.TCPUserTimeout, 0); ms > 0 {
 		return time.Duration(ms) * time.Millisecond
 	}
 	return giveUp

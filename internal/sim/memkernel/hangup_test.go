@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -16,7 +12,7 @@ import (
 func TestLostReset(t *testing.T) {
 	for name, speak := range map[string]func(x *two, b int32){
 		"bytes": func(x *two, b int32) { x.b.Send(b, []byte("still there?")) },
-		"end":   func(x *two, b int32) { x.b.Shutdown(b, unix.SHUT_WR) },
+		"end":   func(x *two, b int32) { x.b.Shutdown(b, sys.ShutWr) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newTwo(t, 1, Link{Latency: time.Millisecond, Cut: true})
@@ -44,7 +40,7 @@ func TestLostReset(t *testing.T) {
 func TestLostResetBesideKeepAlive(t *testing.T) {
 	x := newTwo(t, 1, Link{Latency: time.Millisecond})
 	a, b := x.pair()
-	x.b.Setsockopt(b, sys.SolSocket, unix.SO_KEEPALIVE, 1)
+	x.b.Setsockopt(b, sys.SolSocket, sys.SoKeepalive, 1)
 	x.a.SetLinger(a, 0)
 	x.link.Loss = 1
 	x.a.Close(a)
@@ -62,7 +58,7 @@ func TestEndAfterACrash(t *testing.T) {
 	a, _ := x.pair()
 	x.b.Crash()
 	x.b.Restart()
-	x.a.Shutdown(a, unix.SHUT_WR)
+	x.a.Shutdown(a, sys.ShutWr)
 	x.settle(time.Second)
 	if n := x.a.Receive(a, make([]byte, 10)); n != -sys.ECONNRESET {
 		t.Errorf("behind the end that was sent to who has forgotten = %d", n)
@@ -80,14 +76,14 @@ func TestCrashSendsNoEnd(t *testing.T) {
 		return l
 	}
 	a, b := x.pair()
-	if res := x.b.Setsockopt(b, sys.SolSocket, unix.SO_SNDBUF, 1<<20); res != 0 {
+	if res := x.b.Setsockopt(b, sys.SolSocket, sys.SoSndbuf, 1<<20); res != 0 {
 		t.Fatal(res)
 	}
 	back = true
 	for x.b.Send(b, make([]byte, 1<<16)) > 0 {
 	}
 	x.settle(10 * time.Millisecond)
-	x.b.Shutdown(b, unix.SHUT_WR)
+	x.b.Shutdown(b, sys.ShutWr)
 	p := make([]byte, 1<<20)
 	for x.a.Receive(a, p) > 0 {
 	}
@@ -113,7 +109,7 @@ func TestResetOfBoth(t *testing.T) {
 	for name, closes := range map[string]func(x *two, a int32){
 		"open":   func(*two, int32) {},
 		"closed": func(x *two, a int32) { x.a.Close(a) },
-		"shut":   func(x *two, a int32) { x.a.Shutdown(a, unix.SHUT_WR) },
+		"shut":   func(x *two, a int32) { x.a.Shutdown(a, sys.ShutWr) },
 		"reset lost": func(x *two, a int32) {
 			x.a.SetLinger(a, 0)
 			x.link.Cut = true

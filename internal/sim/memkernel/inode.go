@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -64,7 +60,7 @@ func (h *Host) newInode(mode uint32) *inode {
 	switch mode & sys.SIfmt {
 	case sys.SIfdir:
 		n.nlink, n.parent = 2, n
-	case unix.S_IFREG:
+	case sys.SIfreg:
 		n.pages = map[int64]*page{}
 	}
 	return n

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -26,7 +22,7 @@ func (n *Network) Doubt(a, b *Host) {
 
 // doubt begins the probes of a connection whose peer may be gone, if it is to have any.
 func (s *socket) doubt() {
-	on := s.protocol == sys.ProtoTCP && s.isOn(sys.SolSocket, unix.SO_KEEPALIVE)
+	on := s.protocol == sys.ProtoTCP && s.isOn(sys.SolSocket, sys.SoKeepalive)
 	if !on || s.state != connected || s.gone || s.doubted {
 		return
 	}
@@ -35,7 +31,7 @@ func (s *socket) doubt() {
 	seconds := func(name int) time.Duration {
 		return time.Duration(s.optionOr(sys.ProtoTCP, name, known[option{sys.ProtoTCP, name}])) * time.Second
 	}
-	left, every := s.optionOr(sys.ProtoTCP, unix.TCP_KEEPCNT, 9), seconds(unix.TCP_KEEPINTVL)
+	left, every := s.optionOr(sys.ProtoTCP, sys.TCPKeepcnt, 9), seconds(sys.TCPKeepintvl)
 	var probe func()
 	probe = func() {
 		n, p := s.h.net, s.peer
@@ -55,5 +51,5 @@ func (s *socket) doubt() {
 			s.doubted = false
 		}
 	}
-	s.h.w.After(seconds(unix.TCP_KEEPIDLE), probe)
+	s.h.w.After(seconds(sys.TCPKeepidle), probe)
 }

@@ -1,10 +1,6 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -35,7 +31,7 @@ func (h *Host) install(files []*openFile, control []byte) (n int, flags uint32) 
 }
 
 func (h *Host) sendmsg(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -51,7 +47,7 @@ func (h *Host) sendmsg(o *op.Op) int32 {
 }
 
 func (h *Host) recvmsg(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -67,7 +63,7 @@ func (h *Host) recvmsg(o *op.Op) int32 {
 
 // sendBatch sends the messages of a batch, until one can't be.
 func (h *Host) sendBatch(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -92,7 +88,7 @@ func (h *Host) sendBatch(o *op.Op) int32 {
 
 // receiveBatch receives as many messages as there are, and as a batch has room for.
 func (h *Host) receiveBatch(o *op.Op) int32 {
-	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
@@ -21,7 +17,7 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 	*st = sys.Statx{Mask: sys.StatxBasic | sys.StatxBtime, Blksize: pageSize, Nlink: n.nlink, UID: n.uid, GID: n.gid,
 		Mode: uint16(n.mode), Ino: n.ino, Size: uint64(n.size), Blocks: uint64(n.space()) * (pageSize / 512),
 		Atime: n.atime, Btime: n.btime, Ctime: n.ctime, Mtime: n.mtime,
-		RdevMajor: unix.Major(uint64(n.rdev)), RdevMinor: unix.Minor(uint64(n.rdev)),
+		RdevMajor: n.rdev >> 8 & 0xfff, RdevMinor: n.rdev&0xff | n.rdev>>12&0xfff00,
 		DevMajor: 8, DevMinor: 1, MntID: 1}
 	if n.isDir() {
 		st.Size = pageSize
@@ -132,10 +128,10 @@ func (h *Host) Truncate(path []byte, size int64) int32 {
 		return res
 	case n.isDir():
 		return -sys.EISDIR
-	case size < 0, n.mode&sys.SIfmt != unix.S_IFREG:
+	case size < 0, n.mode&sys.SIfmt != sys.SIfreg:
 		return -sys.EINVAL
 	case size > fileMax:
-		return -int32(unix.EFBIG)
+		return -int32(sys.EFBIG)
 	}
 	n.resize(size)
 	return 0

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/cmsg"
 	"ringo/internal/sys"
@@ -58,15 +54,15 @@ func (s *socket) sizeOf(n int, a ancillary, to netip.Addr, l Link) (size int, re
 
 // wholeOnly reports whether datagrams may not be sent in fragments.
 func (s *socket) wholeOnly(to netip.Addr) bool {
-	level, name := cmsg.LevelIP, unix.IP_MTU_DISCOVER
+	level, name := cmsg.LevelIP, sys.IPMTUDiscover
 	if !to.Unmap().Is4() {
-		level, name = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER
-		if s.optionOr(level, unix.IPV6_DONTFRAG, 0) != 0 {
+		level, name = sys.ProtoIPv6, sys.IPv6MTUDiscover
+		if s.optionOr(level, sys.IPv6Dontfrag, 0) != 0 {
 			return true
 		}
 	}
-	switch s.optionOr(level, name, unix.IP_PMTUDISC_WANT) {
-	case unix.IP_PMTUDISC_DO, unix.IP_PMTUDISC_PROBE, unix.IP_PMTUDISC_INTERFACE:
+	switch s.optionOr(level, name, sys.PMTUDiscWant) {
+	case sys.PMTUDiscDo, sys.PMTUDiscProbe, sys.PMTUDiscInterface:
 		return true
 	}
 	return false
@@ -79,7 +75,7 @@ func (s *socket) mtu() int32 {
 	}
 	peer := s.h.net.hostOf(s.h, s.remote.Addr())
 	if peer == nil {
-		return -int32(unix.ENETUNREACH)
+		return -int32(sys.ENETUNREACH)
 	}
 	return int32(s.h.net.link(s.h, peer).MTU)
 }

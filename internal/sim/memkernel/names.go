@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"encoding/binary"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -71,7 +67,7 @@ func (h *Host) make(dir int32, path []byte, dirs bool, fresh func() *inode) int3
 func (h *Host) Mknodat(dir int32, path []byte, mode, dev uint32) int32 {
 	h.looksUp()
 	if mode&sys.SIfmt == 0 {
-		mode |= unix.S_IFREG
+		mode |= sys.SIfreg
 	}
 	if mode&sys.SIfmt == sys.SIfdir {
 		return -sys.EPERM

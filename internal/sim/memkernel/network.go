@@ -1,9 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"math"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"time"
@@ -273,12 +271,29 @@ func (s *segment) packets(l Link) int {
 	return max(1, (s.bytes-headers+room-1)/room)
 }
 
-// times is a way on which a segment of so many packets gets lost as one of them does on this one.
+// times is a way on which a segment of so many packets gets lost as one of them does on this one. It counts in
+// integers: of a product and a sum of floats some processors round the sum alone, so that a world would go on another
+// way there.
 func (l Link) times(packets int) Link {
-	if packets > 1 && l.Loss > 0 {
-		l.Loss = 1 - math.Pow(1-l.Loss, float64(packets))
+	if packets <= 1 || l.Loss <= 0 || l.Loss >= 1 {
+		return l
 	}
+	const one = 1 << 53 // a float64 has as many bits
+	passes, each := uint64(one), one-uint64(l.Loss*one)
+	for ; packets > 0; packets >>= 1 {
+		if packets&1 != 0 {
+			passes = part(passes, each)
+		}
+		each = part(each, each)
+	}
+	l.Loss = float64(one-passes) / one
 	return l
+}
+
+// part is a product of two parts of 1<<53.
+func part(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	return high<<11 | low>>53
 }
 
 // leaves takes the first that waits out.

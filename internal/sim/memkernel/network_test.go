@@ -1,5 +1,3 @@
-//go:build linux
-
 package memkernel
 
 import (
@@ -11,8 +9,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -224,7 +220,7 @@ func TestConnects(t *testing.T) {
 	if took := time.Duration(x.w.Now() - begun); took != 20*time.Millisecond {
 		t.Errorf("to nobody: after %v", took)
 	}
-	if res := x.dial(x.a, "10.9.9.9:7001").try(); res != -int32(unix.ENETUNREACH) {
+	if res := x.dial(x.a, "10.9.9.9:7001").try(); res != -int32(sys.ENETUNREACH) {
 		t.Errorf("to nowhere: %d", res)
 	}
 	x.link.Cut = true
@@ -315,7 +311,7 @@ func TestEnds(t *testing.T) {
 	t.Run("half", func(t *testing.T) {
 		x := newTwo(t, 1, link)
 		a, b := x.pair()
-		x.a.Shutdown(a, unix.SHUT_WR)
+		x.a.Shutdown(a, sys.ShutWr)
 		if n := x.until("a receive", func() int32 { return x.b.Receive(b, p) }); n != 0 {
 			t.Errorf("the end of a half = %d", n)
 		}
@@ -333,7 +329,7 @@ func TestEnds(t *testing.T) {
 func TestLastBytes(t *testing.T) {
 	x := newTwo(t, 1, Link{Latency: time.Millisecond})
 	a, b := x.pair()
-	x.b.Setsockopt(b, sys.SolSocket, unix.SO_RCVBUF, 4096)
+	x.b.Setsockopt(b, sys.SolSocket, sys.SoRcvbuf, 4096)
 	data := random(sendSpace)
 	if n := x.a.Send(a, data); n != int32(len(data)) {
 		t.Fatalf("send = %d", n)

@@ -1,10 +1,6 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
 )
 
@@ -12,11 +8,11 @@ import (
 func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 	h.looksUp()
 	flags := int32(how.Flags)
-	w := walk{follow: flags&unix.O_NOFOLLOW == 0 && flags&(unix.O_CREAT|unix.O_EXCL) != unix.O_CREAT|unix.O_EXCL,
-		parent:  flags&unix.O_CREAT != 0,
-		beneath: how.Resolve&sys.ResolveBeneath != 0, nolinks: how.Resolve&unix.RESOLVE_NO_SYMLINKS != 0}
-	if how.Resolve&^(sys.ResolveBeneath|sys.ResolveNoMagiclinks|sys.ResolveCached|unix.RESOLVE_NO_SYMLINKS) != 0 ||
-		how.Mode != 0 && flags&(unix.O_CREAT|unix.O_TMPFILE) == 0 {
+	w := walk{follow: flags&sys.ONofollow == 0 && flags&(sys.OCreat|sys.OExcl) != sys.OCreat|sys.OExcl,
+		parent:  flags&sys.OCreat != 0,
+		beneath: how.Resolve&sys.ResolveBeneath != 0, nolinks: how.Resolve&sys.ResolveNoSymlinks != 0}
+	if how.Resolve&^(sys.ResolveBeneath|sys.ResolveNoMagiclinks|sys.ResolveCached|sys.ResolveNoSymlinks) != 0 ||
+		how.Mode != 0 && flags&(sys.OCreat|sys.OTmpfile) == 0 {
 		return -sys.EINVAL
 	}
 	if res := h.lacks(sys.ENOMEM); res < 0 {
@@ -29,9 +25,9 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 	n := p.is
 	write := flags&sys.OAccmode != 0
 	switch {
-	case p.dirs && flags&unix.O_CREAT != 0 && flags&unix.O_TMPFILE != unix.O_TMPFILE:
+	case p.dirs && flags&sys.OCreat != 0 && flags&sys.OTmpfile != sys.OTmpfile:
 		return -sys.EISDIR
-	case flags&unix.O_TMPFILE == unix.O_TMPFILE:
+	case flags&sys.OTmpfile == sys.OTmpfile:
 		if n == nil {
 			return -sys.ENOENT
 		}
@@ -41,38 +37,38 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 		if !write {
 			return -sys.EINVAL
 		}
-		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777&^h.Umask)
+		n = h.newInode(sys.SIfreg | uint32(how.Mode)&0o7777&^h.Umask)
 		n.nlink = 0
-	case n == nil && flags&unix.O_CREAT == 0:
+	case n == nil && flags&sys.OCreat == 0:
 		return -sys.ENOENT
 	case n == nil:
 		if p.dir.nlink == 0 {
 			return -sys.ENOENT
 		}
-		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777&^h.Umask)
+		n = h.newInode(sys.SIfreg | uint32(how.Mode)&0o7777&^h.Umask)
 		h.change(func() { p.dir.link(p.name, n) })
-	case flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
+	case flags&(sys.OCreat|sys.OExcl) == sys.OCreat|sys.OExcl:
 		return -sys.EEXIST
-	case n.mode&sys.SIfmt == sys.SIflnk && flags&unix.O_PATH == 0:
+	case n.mode&sys.SIfmt == sys.SIflnk && flags&sys.OPath == 0:
 		return -sys.ELOOP
-	case n.isDir() && (write || flags&unix.O_CREAT != 0):
+	case n.isDir() && (write || flags&sys.OCreat != 0):
 		return -sys.EISDIR
-	case flags&unix.O_DIRECTORY != 0 && !n.isDir():
+	case flags&sys.ODirectory != 0 && !n.isDir():
 		return -sys.ENOTDIR
-	case n.mode&sys.SIfmt == sys.SIfsock && flags&unix.O_PATH == 0:
-		return -int32(unix.ENXIO)
+	case n.mode&sys.SIfmt == sys.SIfsock && flags&sys.OPath == 0:
+		return -int32(sys.ENXIO)
 	}
-	if flags&unix.O_TRUNC != 0 && n.mode&sys.SIfmt == unix.S_IFREG && flags&unix.O_PATH == 0 {
+	if flags&sys.OTrunc != 0 && n.mode&sys.SIfmt == sys.SIfreg && flags&sys.OPath == 0 {
 		n.resize(0)
 	}
-	if n.mode&sys.SIfmt == sys.SIfifo && flags&unix.O_PATH == 0 {
+	if n.mode&sys.SIfmt == sys.SIfifo && flags&sys.OPath == 0 {
 		return h.openFifo(n, flags)
 	}
 	n.opens++
 	f := &file{inode: n}
-	const once = unix.O_CREAT | unix.O_EXCL | unix.O_TRUNC | unix.O_CLOEXEC | unix.O_NOCTTY
+	const once = sys.OCreat | sys.OExcl | sys.OTrunc | sys.OCloexec | sys.ONoctty
 	f.o = &openFile{refs: 1, flags: flags &^ once, object: f}
-	return h.give(f.o, flags&unix.O_CLOEXEC != 0)
+	return h.give(f.o, flags&sys.OCloexec != 0)
 }
 
 // openFifo opens an end, if the other is open or need not be.
@@ -87,16 +83,16 @@ func (h *Host) openFifo(n *inode, flags int32) int32 {
 			return -sys.EOPNOTSUPP // nobody could be waited for
 		}
 		p.readers++
-		return h.made(readEnd{p}, flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
+		return h.made(readEnd{p}, flags&^sys.OCloexec, flags&sys.OCloexec != 0)
 	case sys.OWronly:
 		if p.readers == 0 {
 			if flags&sys.ONonblock == 0 {
 				return -sys.EOPNOTSUPP // nobody could be waited for
 			}
-			return -int32(unix.ENXIO)
+			return -int32(sys.ENXIO)
 		}
 		p.writers++
-		return h.made(writeEnd{p}, flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
+		return h.made(writeEnd{p}, flags&^sys.OCloexec, flags&sys.OCloexec != 0)
 	}
-	return h.made(newBothEnds(p), flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
+	return h.made(newBothEnds(p), flags&^sys.OCloexec, flags&sys.OCloexec != 0)
 }

@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"encoding/binary"
 	"math"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/cmsg"
 	"ringo/internal/sys"
@@ -17,27 +13,27 @@ type option struct{ level, name int }
 
 // known are the options that sockets have, with what they are at first.
 var known = map[option]int{
-	{sys.SolSocket, unix.SO_REUSEADDR}: 0, {sys.SolSocket, unix.SO_REUSEPORT}: 0, {sys.SolSocket, unix.SO_KEEPALIVE}: 0,
-	{sys.SolSocket, unix.SO_BROADCAST}: 0, {sys.SolSocket, unix.SO_SNDBUF}: sendSpace,
-	{sys.SolSocket, unix.SO_RCVBUF}: receiveSpace, {sys.SolSocket, unix.SO_RCVLOWAT}: 1,
-	{sys.SolSocket, unix.SO_PASSCRED}: 0, {sys.SolSocket, unix.SO_TIMESTAMPNS}: 0, {sys.SolSocket, unix.SO_MARK}: 0,
-	{sys.SolSocket, unix.SO_PRIORITY}: 0, {sys.SolSocket, unix.SO_RXQ_OVFL}: 0, {sys.SolSocket, unix.SO_BUSY_POLL}: 0,
-	{sys.SolSocket, unix.SO_MAX_PACING_RATE}: -1,
-	{sys.SolSocket, unix.SO_ZEROCOPY}:        0, {sys.SolSocket, unix.SO_INCOMING_CPU}: 0,
-	{sys.ProtoTCP, unix.TCP_NODELAY}: 0, {sys.ProtoTCP, unix.TCP_CORK}: 0, {sys.ProtoTCP, unix.TCP_KEEPIDLE}: 7200,
-	{sys.ProtoTCP, unix.TCP_KEEPINTVL}: 75, {sys.ProtoTCP, unix.TCP_KEEPCNT}: 9, {sys.ProtoTCP, unix.TCP_QUICKACK}: 1,
-	{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}: 0, {sys.ProtoTCP, unix.TCP_DEFER_ACCEPT}: 0,
-	{sys.ProtoTCP, unix.TCP_FASTOPEN}: 0, {sys.ProtoTCP, unix.TCP_NOTSENT_LOWAT}: 0,
-	{sys.ProtoTCP, unix.TCP_MAXSEG}:       1460,
-	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}: 0, {cmsg.LevelIP, unix.IP_TOS}: 0, {cmsg.LevelIP, unix.IP_TTL}: 64,
-	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}: 0, {unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS}: 64,
-	{cmsg.LevelIP, unix.IP_MULTICAST_TTL}: 1, {cmsg.LevelIP, unix.IP_MULTICAST_LOOP}: 1,
+	{sys.SolSocket, sys.SoReuseaddr}: 0, {sys.SolSocket, sys.SoReuseport}: 0, {sys.SolSocket, sys.SoKeepalive}: 0,
+	{sys.SolSocket, sys.SoBroadcast}: 0, {sys.SolSocket, sys.SoSndbuf}: sendSpace,
+	{sys.SolSocket, sys.SoRcvbuf}: receiveSpace, {sys.SolSocket, sys.SoRcvlowat}: 1,
+	{sys.SolSocket, sys.SoPasscred}: 0, {sys.SolSocket, sys.SoTimestampns}: 0, {sys.SolSocket, sys.SoMark}: 0,
+	{sys.SolSocket, sys.SoPriority}: 0, {sys.SolSocket, sys.SoRxqOvfl}: 0, {sys.SolSocket, sys.SoBusyPoll}: 0,
+	{sys.SolSocket, sys.SoMaxPacingRate}: -1,
+	{sys.SolSocket, sys.SoZerocopy}:      0, {sys.SolSocket, sys.SoIncomingCPU}: 0,
+	{sys.ProtoTCP, sys.TCPNodelay}: 0, {sys.ProtoTCP, sys.TCPCork}: 0, {sys.ProtoTCP, sys.TCPKeepidle}: 7200,
+	{sys.ProtoTCP, sys.TCPKeepintvl}: 75, {sys.ProtoTCP, sys.TCPKeepcnt}: 9, {sys.ProtoTCP, sys.TCPQuickack}: 1,
+	{sys.ProtoTCP, sys.TCPUserTimeout}: 0, {sys.ProtoTCP, sys.TCPDeferAccept}: 0,
+	{sys.ProtoTCP, sys.TCPFastopen}: 0, {sys.ProtoTCP, sys.TCPNotsentLowat}: 0,
+	{sys.ProtoTCP, sys.TCPMaxseg}: 1460,
+	{sys.ProtoIPv6, sys.IPv6Only}: 0, {cmsg.LevelIP, sys.IPTOS}: 0, {cmsg.LevelIP, sys.IPTTL}: 64,
+	{sys.ProtoIPv6, sys.IPv6Tclass}: 0, {sys.ProtoIPv6, sys.IPv6UnicastHops}: 64,
+	{cmsg.LevelIP, sys.IPMulticastTTL}: 1, {cmsg.LevelIP, sys.IPMulticastLoop}: 1,
 	{cmsg.LevelIP, cmsg.IPInfo}: 0, {cmsg.LevelIP, cmsg.IPRecvTTL}: 0, {cmsg.LevelIP, cmsg.IPRecvTOS}: 0,
 	{cmsg.LevelIPv6, cmsg.IPv6RecvInfo}: 0, {cmsg.LevelIPv6, cmsg.IPv6RecvLimit}: 0,
 	{cmsg.LevelIPv6, cmsg.IPv6RecvClass}: 0,
-	{cmsg.LevelIP, unix.IP_MTU_DISCOVER}: unix.IP_PMTUDISC_WANT, {unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG}: 0,
-	{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}: unix.IPV6_PMTUDISC_WANT, {cmsg.LevelUDP, cmsg.Segment}: 0,
-	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
+	{cmsg.LevelIP, sys.IPMTUDiscover}:    sys.PMTUDiscWant, {sys.ProtoIPv6, sys.IPv6Dontfrag}: 0,
+	{sys.ProtoIPv6, sys.IPv6MTUDiscover}: sys.PMTUDiscWant, {cmsg.LevelUDP, cmsg.Segment}: 0,
+	{sys.ProtoIPv6, sys.IPv6MulticastHops}: 1, {sys.ProtoIPv6, sys.IPv6MulticastLoop}: 1,
 }
 
 // setting is an option that was set. A socket has few of them, and none has a map.
@@ -83,15 +79,15 @@ type span struct{ least, most int }
 // bounds are those of an option.
 func bounds(level, name int) span {
 	switch (option{level, name}) {
-	case option{cmsg.LevelIP, unix.IP_MTU_DISCOVER}, option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}:
-		return span{unix.IP_PMTUDISC_DONT, unix.IP_PMTUDISC_OMIT}
-	case option{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:
+	case option{cmsg.LevelIP, sys.IPMTUDiscover}, option{sys.ProtoIPv6, sys.IPv6MTUDiscover}:
+		return span{sys.PMTUDiscDont, sys.PMTUDiscOmit}
+	case option{sys.ProtoIPv6, sys.IPv6Tclass}:
 		return span{-1, math.MaxUint8}
 	case option{cmsg.LevelUDP, cmsg.Segment}:
 		return span{0, lengthMax}
-	case option{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, option{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}:
+	case option{sys.ProtoTCP, sys.TCPKeepidle}, option{sys.ProtoTCP, sys.TCPKeepintvl}:
 		return span{1, 32767}
-	case option{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:
+	case option{sys.ProtoTCP, sys.TCPKeepcnt}:
 		return span{1, 127}
 	}
 	return span{math.MinInt32, math.MaxInt32}
@@ -99,7 +95,7 @@ func bounds(level, name int) span {
 
 // Getsockopt is an option that is a number.
 func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return 0, res
 	}
@@ -120,31 +116,31 @@ func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
 			return 0, 0
 		}
 	}
-	if level == cmsg.LevelIP && name == unix.IP_MTU && s.family == sys.AFInet ||
-		level == unix.IPPROTO_IPV6 && name == unix.IPV6_MTU && s.family == sys.AFInet6 {
+	if level == cmsg.LevelIP && name == sys.IPMTU && s.family == sys.AFInet ||
+		level == sys.ProtoIPv6 && name == sys.IPv6MTU && s.family == sys.AFInet6 {
 		n := s.mtu()
 		return max(n, 0), min(n, 0)
 	}
 	first, ok := s.knows(level, name)
 	if !ok {
-		return 0, -int32(unix.ENOPROTOOPT)
+		return 0, -int32(sys.ENOPROTOOPT)
 	}
 	return int32(s.optionOr(level, name, first)), 0
 }
 
 // Setsockopt sets one.
 func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
 	if _, ok := s.knows(level, name); !ok {
-		return -int32(unix.ENOPROTOOPT)
+		return -int32(sys.ENOPROTOOPT)
 	}
 	if e := bounds(level, name); value < e.least || value > e.most {
 		return -sys.EINVAL
 	}
-	if level == sys.SolSocket && (name == unix.SO_SNDBUF || name == unix.SO_RCVBUF) {
+	if level == sys.SolSocket && (name == sys.SoSndbuf || name == sys.SoRcvbuf) {
 		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it
 	}
 	s.setOption(level, name, value)
@@ -153,13 +149,13 @@ func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
 
 // GetsockoptBytes puts an option into p.
 func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
 	var b []byte
 	switch {
-	case level == sys.SolSocket && name == unix.SO_LINGER:
+	case level == sys.SolSocket && name == sys.SoLinger:
 		on := uint32(0)
 		if s.linger >= 0 {
 			on = 1
@@ -178,7 +174,7 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		}
 	case level == sys.SolSocket && name == sys.SoPeerCred:
 		if s.family != sys.AFUnix {
-			return -int32(unix.ENOPROTOOPT)
+			return -int32(sys.ENOPROTOOPT)
 		}
 		b = binary.NativeEndian.AppendUint32(b, uint32(s.cred.PID))
 		b = binary.NativeEndian.AppendUint32(b, s.cred.UID)
@@ -200,17 +196,17 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 
 // SetsockoptBytes sets an option to bytes.
 func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
-	join := level == cmsg.LevelIP && name == unix.IP_ADD_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
-		name == unix.IPV6_ADD_MEMBERSHIP
-	leave := level == cmsg.LevelIP && name == unix.IP_DROP_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
-		name == unix.IPV6_DROP_MEMBERSHIP
+	join := level == cmsg.LevelIP && name == sys.IPAddMembership || level == sys.ProtoIPv6 &&
+		name == sys.IPv6AddMembership
+	leave := level == cmsg.LevelIP && name == sys.IPDropMembership || level == sys.ProtoIPv6 &&
+		name == sys.IPv6DropMembership
 	switch group := string(p[:min(len(p), 4*4)]); {
 	case (join || leave) && s.kind != sys.SockDgram:
-		return -int32(unix.ENOPROTOOPT)
+		return -int32(sys.ENOPROTOOPT)
 	case join && s.groups[group]:
 		return -sys.EADDRINUSE
 	case join:
@@ -226,14 +222,14 @@ func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		return 0
 	}
 	if len(p) != 4 {
-		return -int32(unix.ENOPROTOOPT)
+		return -int32(sys.ENOPROTOOPT)
 	}
 	return h.Setsockopt(fd, level, name, int(int32(binary.NativeEndian.Uint32(p))))
 }
 
 // SetLinger makes the end of a connection wait, or abort it with 0.
 func (h *Host) SetLinger(fd int32, seconds int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}
@@ -246,8 +242,8 @@ func (h *Host) SetLinger(fd int32, seconds int) int32 {
 
 // SetsockoptFilter finds no such option: there are no filters here.
 func (h *Host) SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32 {
-	if _, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK)); res < 0 {
+	if _, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK)); res < 0 {
 		return res
 	}
-	return -int32(unix.ENOPROTOOPT)
+	return -int32(sys.ENOPROTOOPT)
 }

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -101,7 +97,7 @@ func (h *Host) WaitsForDisk(o *op.Op) bool {
 }
 
 // syncs reports whether each write is to be on the disk when it returns: O_DSYNC, which O_SYNC has as well.
-func (f *file) syncs() bool { return f.o.flags&unix.O_DSYNC != 0 }
+func (f *file) syncs() bool { return f.o.flags&sys.ODsync != 0 }
 
 // syncWrite is the sync of a write to such a file.
 func (f *file) syncWrite() int32 {

@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -64,7 +60,7 @@ func (h *Host) lookup(dir int32, path []byte, w walk) (place, int32) {
 	if name == "" {
 		return place{}, -sys.ENOENT
 	}
-	if len(name) >= unix.PathMax {
+	if len(name) >= sys.PathMax {
 		return place{}, -sys.ENAMETOOLONG
 	}
 	at, res := h.from(dir, name)

@@ -1,13 +1,9 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
@@ -32,8 +28,8 @@ func (x *two) again(h *Host, fd int32, to string) *dial {
 func TestReusedSocket(t *testing.T) {
 	for name, speak := range map[string]func(x *two, b int32){
 		"bytes":         func(x *two, b int32) { x.b.Send(b, []byte("of the old")) },
-		"end":           func(x *two, b int32) { x.b.Shutdown(b, unix.SHUT_WR) },
-		"bytes and end": func(x *two, b int32) { x.b.Send(b, []byte("of the old")); x.b.Shutdown(b, unix.SHUT_WR) },
+		"end":           func(x *two, b int32) { x.b.Shutdown(b, sys.ShutWr) },
+		"bytes and end": func(x *two, b int32) { x.b.Send(b, []byte("of the old")); x.b.Shutdown(b, sys.ShutWr) },
 	} {
 		for _, lost := range []bool{false, true} {
 			x := newTwo(t, 1, Link{Latency: time.Millisecond})

@@ -1,10 +1,6 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
 )
 
@@ -33,7 +29,7 @@ func (h *Host) lacksRoom(pages int64) int32 {
 	case h.Capacity > 0 && pages > h.Capacity/pageSize:
 		return sys.ENOSPC
 	case h.Quota > 0 && pages > h.Quota/pageSize:
-		return int32(unix.EDQUOT)
+		return int32(sys.EDQUOT)
 	}
 	return 0
 }

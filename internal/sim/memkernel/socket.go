@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
@@ -88,17 +84,17 @@ func (h *Host) Socket(family, kind, protocol int) int32 {
 	switch family {
 	case sys.AFInet, sys.AFInet6, sys.AFUnix:
 	default:
-		return -int32(unix.EAFNOSUPPORT)
+		return -int32(sys.EAFNOSUPPORT)
 	}
 	kind &^= sys.SockNonblock | sys.SockCloexec
 	switch {
 	case family == sys.AFUnix && kind != sys.SockStream && kind != sys.SockDgram && kind != sys.SockSeqpacket:
-		return -int32(unix.ESOCKTNOSUPPORT)
+		return -int32(sys.ESOCKTNOSUPPORT)
 	case family != sys.AFUnix && kind != sys.SockStream && kind != sys.SockDgram:
 		if kind == sys.SockRaw {
 			return -sys.EPERM
 		}
-		return -int32(unix.ESOCKTNOSUPPORT)
+		return -int32(sys.ESOCKTNOSUPPORT)
 	}
 	want := 0
 	if family != sys.AFUnix {
@@ -106,7 +102,7 @@ func (h *Host) Socket(family, kind, protocol int) int32 {
 			want = sys.ProtoUDP
 		}
 		if protocol != 0 && protocol != want {
-			return -int32(unix.EPROTONOSUPPORT)
+			return -int32(sys.EPROTONOSUPPORT)
 		}
 	}
 	if res := h.lacks(sys.ENOBUFS); res < 0 {
@@ -215,9 +211,9 @@ func (s *socket) takeErr() int32 {
 	return e
 }
 
-func (s *socket) sndbuf() int { return s.optionOr(sys.SolSocket, unix.SO_SNDBUF, sendSpace) }
+func (s *socket) sndbuf() int { return s.optionOr(sys.SolSocket, sys.SoSndbuf, sendSpace) }
 
-func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, unix.SO_RCVBUF, receiveSpace) }
+func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, sys.SoRcvbuf, receiveSpace) }
 
 // sendRoom is how many bytes would be accepted.
 func (s *socket) sendRoom() int {

@@ -1,10 +1,6 @@
-//go:build linux
-
 package memkernel
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -106,7 +102,7 @@ func (h *Host) sendfile(o *op.Op) int32 {
 	}
 	at := o.Off
 	if at < 0 {
-		if at, res = h.Lseek(o.Other, 0, unix.SEEK_CUR); res < 0 {
+		if at, res = h.Lseek(o.Other, 0, sys.SeekCur); res < 0 {
 			return res
 		}
 	}
@@ -119,7 +115,7 @@ func (h *Host) sendfile(o *op.Op) int32 {
 		return n
 	}
 	if n = s.sends([][]byte{p[:n]}, alone(), nil); n > 0 && o.Off < 0 {
-		h.Lseek(o.Other, at+int64(n), unix.SEEK_SET)
+		h.Lseek(o.Other, at+int64(n), sys.SeekSet)
 	}
 	return n
 }

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
@@ -213,7 +209,7 @@ func (s *socket) opened() {
 
 // Peek reads what has come.
 func (h *Host) Peek(fd int32, p []byte) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
 		return res
 	}

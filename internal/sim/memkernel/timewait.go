@@ -1,13 +1,9 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -134,4 +130,4 @@ func (s *socket) dialledAlone(port uint16) bool {
 }
 
 // reuses reports whether the socket has SO_REUSEADDR.
-func (s *socket) reuses() bool { return s.isOn(sys.SolSocket, unix.SO_REUSEADDR) }
+func (s *socket) reuses() bool { return s.isOn(sys.SolSocket, sys.SoReuseaddr) }

@@ -1,11 +1,7 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"encoding/binary"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -110,7 +106,7 @@ func (s *socket) connectUnix(to *sys.Sockaddr) int32 {
 	case res < 0:
 		return res
 	case l.kind != s.kind:
-		return -int32(unix.EPROTOTYPE)
+		return -int32(sys.EPROTOTYPE)
 	case l.state != listening:
 		return -sys.ECONNREFUSED
 	case len(l.queue) > l.backlog:

@@ -1,12 +1,8 @@
-//go:build linux
-
 package memkernel
 
 import (
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
 )
@@ -46,9 +42,9 @@ func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 	switch {
 	case !strings.Contains(text(name), "."):
 		return -sys.EOPNOTSUPP
-	case i >= 0 && flags&unix.XATTR_CREATE != 0:
+	case i >= 0 && flags&sys.XattrCreate != 0:
 		return -sys.EEXIST
-	case i < 0 && flags&unix.XATTR_REPLACE != 0:
+	case i < 0 && flags&sys.XattrReplace != 0:
 		return -sys.ENODATA
 	case i >= 0:
 		f.attrs[i].value = slices.Clone(p)

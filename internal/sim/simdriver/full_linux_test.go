@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
@@ -51,11 +49,11 @@ func TestFullInPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream, peer, res := h.Socketpair(unix.SOCK_STREAM)
+		stream, peer, res := h.Socketpair(sys.SockStream)
 		if res < 0 {
 			t.Fatalf("socketpair: %d", res)
 		}
-		how := sys.OpenHow{Flags: unix.O_RDWR | unix.O_CREAT, Mode: 0o600}
+		how := sys.OpenHow{Flags: sys.ORdwr | sys.OCreat, Mode: 0o600}
 		file := h.Openat2(sys.AtFdcwd, []byte("/file\x00"), &how)
 		if file < 0 {
 			t.Fatalf("open: %d", file)

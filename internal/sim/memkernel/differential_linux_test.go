@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !portable
 
 package memkernel
 
@@ -13,10 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
-	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/sim/world"
@@ -24,50 +21,6 @@ import (
 )
 
 var scripts = flag.Int("scripts", 60, "how many random `scripts` on files both kernels run; a fifth of it on sockets")
-
-// either is a kernel: the system's, or one in memory.
-type either struct {
-	kernel.Kernel
-	do  func(o *op.Op) int32
-	dir string
-	fds []int32 // by the numbers that a script knows
-}
-
-func (k *either) op(code op.Code, number int32, fill func(o *op.Op)) int32 {
-	o := &op.Op{Code: code, Off: -1, Ext: &op.Ext{Name: new(op.Name)}}
-	if number != sys.AtFdcwd {
-		o.FD = new(fd.FD)
-		o.FD.Init(number)
-	}
-	if fill != nil {
-		fill(o)
-	}
-	return k.do(o)
-}
-
-// take gives a descriptor that came the next of the script's numbers, of which there is nothing else to compare.
-func (k *either) take(fd int32) string {
-	if fd < 0 {
-		return fmt.Sprint(fd)
-	}
-	k.fds = append(k.fds, fd)
-	return "a descriptor"
-}
-
-func (k *either) fd(i int) int32 {
-	if len(k.fds) == 0 {
-		return -1
-	}
-	return k.fds[i%len(k.fds)]
-}
-
-func (k *either) path(name string) []byte { return append([]byte(k.dir+"/"+name), 0) }
-
-func (k *either) closeAll() {
-	for _, fd := range k.fds {
-		k.Close(fd)
-	}
-}
 
 // processUmask is what the system's kernel takes from modes.
 func processUmask(t *testing.T) (mask uint32) {
@@ -99,11 +52,11 @@ func fileStep(k *either, r *rand.Rand) string {
 	off := int64(r.IntN(20000))
 	switch r.IntN(22) {
 	case 0, 1, 2:
-		flags := []uint64{unix.O_RDONLY, unix.O_RDWR, unix.O_WRONLY, unix.O_RDWR | unix.O_CREAT,
-			unix.O_RDWR | unix.O_CREAT | unix.O_EXCL, unix.O_WRONLY | unix.O_TRUNC,
-			unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT, unix.O_DIRECTORY, unix.O_NOFOLLOW}[r.IntN(9)]
-		how := sys.OpenHow{Flags: flags | unix.O_CLOEXEC}
-		if flags&unix.O_CREAT != 0 {
+		flags := []uint64{sys.ORdonly, sys.ORdwr, sys.OWronly, sys.ORdwr | sys.OCreat,
+			sys.ORdwr | sys.OCreat | sys.OExcl, sys.OWronly | sys.OTrunc,
+			sys.OWronly | sys.OAppend | sys.OCreat, sys.ODirectory, sys.ONofollow}[r.IntN(9)]
+		how := sys.OpenHow{Flags: flags | sys.OCloexec}
+		if flags&sys.OCreat != 0 {
 			how.Mode = 0o676
 		}
 		n := name()
@@ -172,7 +125,7 @@ func fileStep(k *either, r *rand.Rand) string {
 		}
 		return fmt.Sprintf("stat %s %#x: mode %o, %d links, %d bytes", n, flags, st.Mode, st.Nlink, st.Size)
 	case 20:
-		how := sys.OpenHow{Flags: unix.O_DIRECTORY | unix.O_CLOEXEC}
+		how := sys.OpenHow{Flags: sys.ODirectory | sys.OCloexec}
 		n := []string{".", "d", "e"}[r.IntN(3)]
 		d := k.Openat2(sys.AtFdcwd, k.path(n), &how)
 		if d < 0 {
@@ -202,14 +155,6 @@ func list(k *either, d int32) (names []string) {
 			b = b[size:]
 		}
 	}
-}
-
-func pattern(n int) []byte {
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(i*7 + i>>8 + n)
-	}
-	return p
 }
 
 func sum(p []byte) (s uint64) {
@@ -276,16 +221,16 @@ func socketStep(k *either, r *rand.Rand) string {
 		return fmt.Sprintf("peek %d: %d %x", size, n, sum(p))
 	case 10:
 		how := r.IntN(3)
-		if how == unix.SHUT_RD {
-			how = unix.SHUT_WR // what comes after an end of input, systems tell as they like
+		if how == sys.ShutRd {
+			how = sys.ShutWr // what comes after an end of input, systems tell as they like
 		}
 		return fmt.Sprintf("shutdown %d: %d", how, k.Shutdown(fd, how))
 	case 11:
-		name := []int{unix.SO_KEEPALIVE, sys.SoType, sys.SoDomain, sys.SoAcceptconn, unix.SO_REUSEADDR}[r.IntN(5)]
+		name := []int{sys.SoKeepalive, sys.SoType, sys.SoDomain, sys.SoAcceptconn, sys.SoReuseaddr}[r.IntN(5)]
 		v, res := k.Getsockopt(fd, sys.SolSocket, name)
 		return fmt.Sprintf("getsockopt %d: %d %d", name, v, res)
 	case 12:
-		return fmt.Sprintf("setsockopt: %d", k.Setsockopt(fd, sys.SolSocket, unix.SO_KEEPALIVE, r.IntN(2)))
+		return fmt.Sprintf("setsockopt: %d", k.Setsockopt(fd, sys.SolSocket, sys.SoKeepalive, r.IntN(2)))
 	case 13:
 		i := r.IntN(1 << 20)
 		if len(k.fds) == 0 || r.IntN(3) > 0 {
@@ -351,8 +296,8 @@ func (k *either) connect(family int) string {
 		}
 	}
 	if family == sys.AFInet { // or small pieces wait for an answer to those before
-		k.Setsockopt(c, sys.ProtoTCP, unix.TCP_NODELAY, 1)
-		k.Setsockopt(s, sys.ProtoTCP, unix.TCP_NODELAY, 1)
+		k.Setsockopt(c, sys.ProtoTCP, sys.TCPNodelay, 1)
+		k.Setsockopt(s, sys.ProtoTCP, sys.TCPNodelay, 1)
 	}
 	k.fds = append(k.fds, c, s)
 	return fmt.Sprint(res, s >= 0)

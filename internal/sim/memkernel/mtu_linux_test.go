@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !portable
 
 package memkernel
 
@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -43,16 +42,16 @@ func (d *datagrams) open(family int, at netip.Addr) error {
 		return fmt.Errorf("connect to %v: %w", at, unix.Errno(-res))
 	}
 	for _, fd := range []int32{d.s, d.c} {
-		d.from.Setsockopt(fd, sys.SolSocket, unix.SO_RCVBUF, 1<<20)
+		d.from.Setsockopt(fd, sys.SolSocket, sys.SoRcvbuf, 1<<20)
 	}
 	return nil
 }
 
 // step is a send, or an option, and what becomes of it.
 func (d *datagrams) step(r *rand.Rand, family int) string {
-	level, discover, mtu := cmsg.LevelIP, unix.IP_MTU_DISCOVER, unix.IP_MTU
+	level, discover, mtu := cmsg.LevelIP, sys.IPMTUDiscover, sys.IPMTU
 	if family == sys.AFInet6 {
-		level, discover, mtu = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_MTU
+		level, discover, mtu = sys.ProtoIPv6, sys.IPv6MTUDiscover, sys.IPv6MTU
 	}
 	sizes := []int{0, 1, 100, 1431, 1432, 1433, 1451, 1452, 1453, 1471, 1472, 1473, 1500, 3000, 20000, 65487, 65507,
 		65508, 65527, 65528, 65535}
@@ -104,7 +103,7 @@ func (d *datagrams) came() (sizes []int32) {
 // loopback is given that MTU in a network namespace.
 func TestDatagramsAsTheSystem(t *testing.T) {
 	families := []int{sys.AFInet, sys.AFInet6}
-	s, without := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	s, without := unix.Socket(sys.AFInet6, sys.SockDgram|sys.SockCloexec, 0)
 	if without != nil {
 		families = families[:1]
 	} else {
@@ -182,7 +181,7 @@ func inNamespace(fn func() error) error {
 
 // setLoopback has it up, with an MTU.
 func setLoopback(mtu uint32) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(sys.AFInet, sys.SockDgram|sys.SockCloexec, 0)
 	if err != nil {
 		return err
 	}
@@ -239,50 +238,4 @@ func (k *either) pair(kind int) (c, s int32) {
 	k.Getsockname(s, sa)
 	k.op(op.Connect, c, func(o *op.Op) { o.Ext.Addr = *sa })
 	return c, s
-}
-
-// The lowest number is the one that is given, however many are open.
-func TestLowestDescriptor(t *testing.T) {
-	const most = 10_000
-	h := NewNetwork(world.New(1)).Host("here")
-	h.SetDescriptors(most)
-	first := h.Socket(sys.AFUnix, sys.SockDgram, 0)
-	for want := first + 1; want < first+most; want++ {
-		if fd := h.Dup(first); fd != want {
-			t.Fatalf("descriptor %d, want %d", fd, want)
-		}
-	}
-	if fd := h.Dup(first); fd != -sys.EMFILE {
-		t.Errorf("one more: %d", fd)
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	var closed []int32
-	for range 5000 {
-		if fd := first + 1 + r.Int32N(most-1); h.Close(fd) == 0 {
-			closed = append(closed, fd)
-		}
-	}
-	slices.Sort(closed)
-	if h.Open() != most-len(closed) {
-		t.Errorf("%d are open", h.Open())
-	}
-	for _, want := range closed {
-		if fd := h.Dup(first); fd != want {
-			t.Fatalf("descriptor %d, want %d", fd, want)
-		}
-	}
-}
-
-// BenchmarkDescriptor closes and opens one of many.
-func BenchmarkDescriptor(b *testing.B) {
-	h := NewNetwork(world.New(1)).Host("here")
-	first := h.Socket(sys.AFUnix, sys.SockDgram, 0)
-	for range 100_000 {
-		h.Dup(first)
-	}
-	for b.Loop() {
-		h.Close(h.first + 1)
-		h.Dup(first)
-		h.Close(h.Dup(first))
-	}
 }

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sim_test
 
 import (
@@ -10,11 +8,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"syscall"
 	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -193,6 +191,6 @@ func (k *worker) files() {
 		}
 	}
 	if k.p().over && !k.n.ends {
-		k.judge("Remove", p.w.Elapsed(), 0, []error{syscall.ENOENT}, file.Remove(name))
+		k.judge("Remove", p.w.Elapsed(), 0, []error{posix.ENOENT}, file.Remove(name))
 	}
 }
