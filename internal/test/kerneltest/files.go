@@ -1,5 +1,3 @@
-//go:build linux
-
 package kerneltest
 
 import (
@@ -7,10 +5,9 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 func opens(b *bench) {
@@ -70,7 +67,7 @@ func positions(b *bench) {
 	_, res := b.k.Lseek(fd, -1, io.SeekStart)
 	b.want("Lseek before the beginning", res, -sys.EINVAL)
 	_, res = b.k.Lseek(fd, 100, sys.SeekData)
-	b.want("Lseek to data behind the end", res, -int32(unix.ENXIO))
+	b.want("Lseek to data behind the end", res, -int32(linux.ENXIO))
 }
 
 func stats(b *bench) {
@@ -78,7 +75,7 @@ func stats(b *bench) {
 	byName := b.stat(name)
 	var st sys.Statx
 	b.want("Statx of an open file", b.k.Statx(fd, nil, sys.AtEmptyPath, sys.StatxAll, &st), 0)
-	if st.Ino != byName.Ino || st.Size != 10 || byName.Size != 10 || st.Mode != unix.S_IFREG|0o600 || st.Nlink != 1 {
+	if st.Ino != byName.Ino || st.Size != 10 || byName.Size != 10 || st.Mode != linux.S_IFREG|0o600 || st.Nlink != 1 {
 		b.fail("statx: by name %+v, open %+v", byName, st)
 	}
 	b.want("a link", b.op(op.Symlinkat, -1, func(o *op.Op) {
@@ -96,13 +93,13 @@ func stats(b *bench) {
 
 func modes(b *bench) {
 	fd, name := b.file("")
-	b.want("Fchdir of a file", b.k.Fchdir(fd), -int32(unix.ENOTDIR))
+	b.want("Fchdir of a file", b.k.Fchdir(fd), -int32(linux.ENOTDIR))
 	b.want("Fchmod", b.k.Fchmod(fd, 0o640), 0)
-	if got := b.stat(name).Mode; got != unix.S_IFREG|0o640 {
+	if got := b.stat(name).Mode; got != linux.S_IFREG|0o640 {
 		b.fail("after Fchmod it is %o", got)
 	}
 	b.want("Fchmodat", b.k.Fchmodat(sys.AtFdcwd, nulled(name), 0o604, 0), 0)
-	if got := b.stat(name).Mode; got != unix.S_IFREG|0o604 {
+	if got := b.stat(name).Mode; got != linux.S_IFREG|0o604 {
 		b.fail("after Fchmodat it is %o", got)
 	}
 	for _, flags := range []uint32{0, sys.AtEaccess, sys.AtEaccess | sys.AtSymlinkNofollow} {
@@ -224,7 +221,7 @@ func attributes(b *bench) {
 		b.fail("Fgetxattr = %d, %q", n, p)
 	}
 	b.want("Fgetxattr into less", b.k.Fgetxattr(fd, name, p[:2]), -sys.ERANGE)
-	b.want("Fsetxattr of a new one", b.k.Fsetxattr(fd, name, p, unix.XATTR_CREATE), -sys.EEXIST)
+	b.want("Fsetxattr of a new one", b.k.Fsetxattr(fd, name, p, linux.XATTR_CREATE), -sys.EEXIST)
 	n := b.k.Flistxattr(fd, p)
 	if n < 7 || !strings.Contains(string(p[:n]), "user.a\x00") {
 		b.fail("Flistxattr = %d, %q", n, p)
@@ -272,7 +269,7 @@ func clones(b *bench) {
 		if got := b.content(out); got != "0123456789" {
 			b.fail("the clone has %q", got)
 		}
-	case -sys.EOPNOTSUPP, -int32(unix.ENOTTY), -sys.EINVAL: // most file systems
+	case -sys.EOPNOTSUPP, -int32(linux.ENOTTY), -sys.EINVAL: // most file systems
 	default:
 		b.fail("Clone = %d", res)
 	}
@@ -305,11 +302,11 @@ func hints(b *bench) {
 	b.want("Pipe", res, 0)
 	b.given("Pipe", r)
 	b.given("Pipe", w)
-	b.want("SyncRange", b.k.SyncRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE), 0)
+	b.want("SyncRange", b.k.SyncRange(fd, 0, 0, linux.SYNC_FILE_RANGE_WRITE), 0)
 	b.want("SyncRange of no such way", b.k.SyncRange(fd, 0, 0, 1<<20), -sys.EINVAL)
-	b.want("Advise", b.k.Advise(fd, 0, 0, unix.FADV_WILLNEED), 0)
+	b.want("Advise", b.k.Advise(fd, 0, 0, linux.FADV_WILLNEED), 0)
 	b.want("Advise of no such advice", b.k.Advise(fd, 0, 0, 1<<20), -sys.EINVAL)
-	b.want("Advise about a pipe", b.k.Advise(r, 0, 0, unix.FADV_WILLNEED), -int32(unix.ESPIPE))
+	b.want("Advise about a pipe", b.k.Advise(r, 0, 0, linux.FADV_WILLNEED), -int32(linux.ESPIPE))
 }
 
 // Bytes just written are in memory, a hole that nobody has read is not.

@@ -1,15 +1,12 @@
-//go:build linux
-
 package kerneltest
 
 import (
 	"net/netip"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 var cases = []testCase{
@@ -78,7 +75,7 @@ func socketNames(b *bench) {
 	b.want("Connect to nobody", b.k.Connect(c, sa), 0)
 	b.want("SO_PEERNAME then", b.k.GetsockoptBytes(c, sys.SolSocket, sys.SoPeername, raw[:16]), -sys.ENOTCONN)
 	b.want("Getpeername then", b.k.Getpeername(c, sa), -sys.ENOTCONN)
-	b.want("Socket of no such family", b.k.Socket(9999, sys.SockStream, 0), -int32(unix.EAFNOSUPPORT))
+	b.want("Socket of no such family", b.k.Socket(9999, sys.SockStream, 0), -int32(linux.EAFNOSUPPORT))
 }
 
 // pair is the two ends of a connection.
@@ -110,7 +107,7 @@ func connections(b *bench) {
 			b.fail("Peek = %d, %q", n, p)
 		}
 	}
-	b.want("Shutdown", b.k.Shutdown(near, unix.SHUT_WR), 0)
+	b.want("Shutdown", b.k.Shutdown(near, linux.SHUT_WR), 0)
 	b.want("a read", b.op(op.Read, far, func(o *op.Op) { o.Buf = p }), 6)
 	b.want("Peek of the end", b.until("Peek", func() int32 { return b.k.Peek(far, p) }), 0)
 	b.write(far, "back")
@@ -122,8 +119,8 @@ func connections(b *bench) {
 func options(b *bench) {
 	s := b.given("Socket", b.k.Socket(sys.AFInet, sys.SockStream, 0))
 	for _, want := range []int{1, 0} {
-		b.want("Setsockopt", b.k.Setsockopt(s, sys.SolSocket, unix.SO_KEEPALIVE, want), 0)
-		got, res := b.k.Getsockopt(s, sys.SolSocket, unix.SO_KEEPALIVE)
+		b.want("Setsockopt", b.k.Setsockopt(s, sys.SolSocket, linux.SO_KEEPALIVE, want), 0)
+		got, res := b.k.Getsockopt(s, sys.SolSocket, linux.SO_KEEPALIVE)
 		if b.want("Getsockopt", res, 0); got != int32(want) {
 			b.fail("SO_KEEPALIVE is %d after it was set to %d", got, want)
 		}
@@ -131,16 +128,16 @@ func options(b *bench) {
 	if kind, res := b.k.Getsockopt(s, sys.SolSocket, sys.SoType); res != 0 || kind != sys.SockStream {
 		b.fail("SO_TYPE is %d, %d", kind, res)
 	}
-	b.want("Setsockopt of no such option", b.k.Setsockopt(s, sys.SolSocket, 12345, 1), -int32(unix.ENOPROTOOPT))
+	b.want("Setsockopt of no such option", b.k.Setsockopt(s, sys.SolSocket, 12345, 1), -int32(linux.ENOPROTOOPT))
 	_, res := b.k.Getsockopt(s, sys.SolSocket, 12345)
-	b.want("Getsockopt of no such option", res, -int32(unix.ENOPROTOOPT))
+	b.want("Getsockopt of no such option", res, -int32(linux.ENOPROTOOPT))
 }
 
 func optionsOfBytes(b *bench) {
 	u := b.given("Socket", b.k.Socket(sys.AFInet, sys.SockDgram, 0))
 	join := []byte{224, 0, 0, 251, 127, 0, 0, 1}
-	b.want("joining a group", b.k.SetsockoptBytes(u, cmsg.LevelIP, unix.IP_ADD_MEMBERSHIP, join), 0)
-	b.want("joining again", b.k.SetsockoptBytes(u, cmsg.LevelIP, unix.IP_ADD_MEMBERSHIP, join), -sys.EADDRINUSE)
+	b.want("joining a group", b.k.SetsockoptBytes(u, cmsg.LevelIP, linux.IP_ADD_MEMBERSHIP, join), 0)
+	b.want("joining again", b.k.SetsockoptBytes(u, cmsg.LevelIP, linux.IP_ADD_MEMBERSHIP, join), -sys.EADDRINUSE)
 	p := make([]byte, 64)
 	b.want("GetsockoptBytes", b.k.GetsockoptBytes(u, sys.SolSocket, sys.SoType, p), 4)
 	if p[0]|p[3] != sys.SockDgram {
@@ -148,7 +145,7 @@ func optionsOfBytes(b *bench) {
 	}
 	b.want("GetsockoptBytes into less", b.k.GetsockoptBytes(u, sys.SolSocket, sys.SoType, p[:2]), 2)
 	res := b.k.SetsockoptFilter(u, sys.SolSocket, 9999, []sys.Filter{{Code: 6, K: 1 << 16}})
-	b.want("SetsockoptFilter of no option", res, -int32(unix.ENOPROTOOPT))
+	b.want("SetsockoptFilter of no option", res, -int32(linux.ENOPROTOOPT))
 }
 
 func linger(b *bench) {
@@ -156,7 +153,7 @@ func linger(b *bench) {
 	for _, seconds := range []int{7, -1} {
 		b.want("SetLinger", b.k.SetLinger(s, seconds), 0)
 		raw := make([]byte, 8)
-		b.want("GetsockoptBytes", b.k.GetsockoptBytes(s, sys.SolSocket, unix.SO_LINGER, raw), 8)
+		b.want("GetsockoptBytes", b.k.GetsockoptBytes(s, sys.SolSocket, linux.SO_LINGER, raw), 8)
 		on, lasts := raw[0]|raw[3] != 0, int(raw[4]|raw[7])
 		if on != (seconds >= 0) || on && lasts != seconds {
 			b.fail("SO_LINGER is % x after SetLinger(%d)", raw, seconds)
@@ -249,7 +246,7 @@ func pairs(b *bench) {
 	p := make([]byte, 8)
 	b.want("a read of nothing", b.op(op.Read, y, func(o *op.Op) { o.Buf = p }), -sys.EAGAIN)
 	b.write(x, "there")
-	b.want("Shutdown", b.k.Shutdown(x, unix.SHUT_WR), 0)
+	b.want("Shutdown", b.k.Shutdown(x, linux.SHUT_WR), 0)
 	if got := b.read(y); got != "there" {
 		b.fail("%q came through a pair", got)
 	}
