@@ -6,6 +6,9 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"ringo/internal/kernel"
+	"ringo/internal/rt/gmark"
 )
 
 // outcome is what became of a world.
@@ -22,6 +25,9 @@ const drainMost = time.Hour
 // play has a world happen, on a goroutine of its own: a script that leaves by runtime.Goexit, as t.Fatal does, ends
 // that alone.
 func play(o *options, script func(w *World)) *outcome {
+	if !gmark.Exact && kernel.ThreadID() == 0 {
+		o.t.Fatalf("sim: tasks can't be told from other goroutines on %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
 	r := &outcome{o: o}
 	before := o.t.Failed()
 	w := newWorld(o)
