@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 	"ringo/internal/test/alloctest"
+	"ringo/internal/test/kqueuetest"
 	"ringo/internal/test/uringtest"
 )
 
@@ -33,6 +35,27 @@ var makers = map[string]func() (Poller, error){
 	"ring of 6.0":            func() (Poller, error) { return OpenRing(8, []string{"kernel=6.0"}) },
 	"ring of two":            func() (Poller, error) { return OpenRing(2, nil) },
 	"ring of two of 5.10":    func() (Poller, error) { return OpenRing(2, []string{"kernel=5.10"}) },
+
+	"kqueue, as of Darwin":  func() (Poller, error) { return onShim(darwin, kqueuetest.Oddities{ETIMEDOUT: 5}) },
+	"kqueue, as of FreeBSD": func() (Poller, error) { return onShim(freebsd, kqueuetest.Oddities{}) },
+	"kqueue, as of NetBSD":  func() (Poller, error) { return onShim(netbsd, kqueuetest.Oddities{DeadPipe: true}) },
+	"kqueue and signals":    func() (Poller, error) { return onShim(darwin, kqueuetest.Oddities{EINTR: 2}) },
+}
+
+// What kqueues have.
+var (
+	darwin  = sys.KqueueTraits{Receipts: true, Urgent: true}
+	freebsd = sys.KqueueTraits{Receipts: true}
+	netbsd  = sys.KqueueTraits{}
+)
+
+// onShim gives the poller for kqueues, on what stands for one.
+func onShim(has sys.KqueueTraits, odds kqueuetest.Oddities) (Poller, error) {
+	q, res := kqueuetest.New(has, odds)
+	if res < 0 {
+		return nil, os.NewSyscallError("epoll_create1", posix.Of(res))
+	}
+	return KqueueOn(q)
 }
 
 // each runs a test on every poller that can be had, each on a thread of its own.

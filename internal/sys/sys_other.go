@@ -28,6 +28,7 @@ func ReadAt(fd int32, p []byte, off int64) int32                 { return enosys
 func ReadAtInMemory(fd int32, p []byte, off int64) int32         { return enosys }
 func WriteAt(fd int32, p []byte, off int64) int32                { return enosys }
 func IsRegular(fd int32) bool                                    { return false }
+func FileType(fd int32) int32                                    { return enosys }
 func Poll(fd int32, mask uint32) int32                           { return enosys }
 func Getsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
 func Setsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
