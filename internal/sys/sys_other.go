@@ -56,6 +56,8 @@ func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { retur
 // WakerCall is the call that makes a Waker.
 const WakerCall = "waker"
 
+const WakerFills = false
+
 func NewWaker() (Waker, int32) { return Waker{}, enosys }
 func (w Waker) Signal()        {}
 func (w Waker) Unsignal()      {}

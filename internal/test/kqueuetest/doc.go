@@ -10,7 +10,7 @@
 //   - EV_CLEAR is by filter: what arrives is told by the one that reads, whatever the other has told.
 //   - EV_EOF comes with what is still to be read, in one event; and a filter for writing has it after one's own
 //     shutdown.
-//   - A change that fails is an event, alone with others of that sort, where there is room, and else ends the call; with
+//   - A change that fails is an event, beside others of that sort alone, if there is room, and else ends the call; with
 //     EV_RECEIPT each change is. EBADF, ENOENT for what is not there to be taken out, EPIPE or EBADF for writing into a
 //     pipe that is not read, EINVAL for what has no readiness.
 //   - No room for events is no wait. EINVAL for a wait of more than 1e6 s.
