@@ -23,6 +23,7 @@ const (
 	Auto      = "auto"
 	Uring     = "uring"
 	Epoll     = "epoll"
+	Kqueue    = "kqueue"
 	Poll      = "poll"
 	Select    = "select"
 	UringPoll = "uring-poll"
@@ -35,6 +36,7 @@ const sim = "sim"
 var rungs = []rung{
 	{Uring, uring.Open},
 	{Epoll, soft.OpenEpoll},
+	{Kqueue, soft.OpenKqueue},
 	{Poll, soft.OpenPoll},
 	{Select, soft.OpenSelect},
 	{UringPoll, soft.OpenRing},
@@ -46,13 +48,11 @@ type rung struct {
 	open func(cfg driver.Config) (driver.Driver, error)
 }
 
-// ladder is what auto tries, one after the other. A ring that costs more than epoll
-// is better than poll still. One that only polls is not here: epoll does the same,
-// wherever there is such a ring.
-var ladder = []struct {
+// step is one of the ladder that auto goes down.
+type step struct {
 	name   string
 	costly bool // what was refused because it costs more
-}{{Uring, false}, {Epoll, false}, {Uring, true}, {Poll, false}, {Select, false}}
+}
 
 // Names lists what can be asked for.
 func Names() []string {
@@ -75,8 +75,8 @@ func Check(name string) error {
 }
 
 // Open makes a driver on the calling thread, which the caller has locked. auto
-// takes the first that works here of uring, epoll, poll and select, and says what
-// kept it from those before. A driver that was asked for and can't be had is an
+// takes the first that works here of uring, epoll, poll and select, or on Darwin and
+// the BSDs of kqueue, poll and select, and says what kept it from those before. A driver that was asked for and can't be had is an
 // error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	m, err := mask.Env()
@@ -156,7 +156,7 @@ func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 // worse driver would hide it and need as many.
 func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
-	cfg.Reason = "io_uring works here"
+	cfg.Reason = bestReason
 	var refused refusals
 	costly := false
 	for _, step := range ladder {
