@@ -16,6 +16,7 @@ import (
 	"ringo/internal/mask"
 	"ringo/internal/offload"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
@@ -54,18 +55,20 @@ type step struct {
 	costly bool // what was refused because it costs more
 }
 
-// Names lists what can be asked for.
+// Names lists what can be asked for. Who asks on Linux for the one that is other systems' is told so by Open.
 func Names() []string {
 	names := []string{Auto}
 	for _, r := range rungs {
-		names = append(names, r.name)
+		if r.name != Kqueue || sys.HaveKqueue {
+			names = append(names, r.name)
+		}
 	}
 	return names
 }
 
-// Check says whether a name is one of Names, and what is wrong if not.
+// Check says whether there is such a driver, here or elsewhere, and what is wrong if not.
 func Check(name string) error {
-	if slices.Contains(Names(), name) {
+	if name == Auto || rungOf(name) != nil {
 		return nil
 	}
 	if name == sim {
@@ -119,8 +122,14 @@ func openNamed(name string, cfg driver.Config) (driver.Driver, error) {
 	return rungOf(name).try(cfg)
 }
 
+// rungOf gives the rung of a name, or nil.
 func rungOf(name string) *rung {
-	return &rungs[slices.IndexFunc(rungs, func(r rung) bool { return r.name == name })]
+	for i := range rungs {
+		if rungs[i].name == name {
+			return &rungs[i]
+		}
+	}
+	return nil
 }
 
 // NativeAIO says what keeps drivers without a ring from using the kernel's AIO for
