@@ -77,10 +77,9 @@ func Check(name string) error {
 	return fmt.Errorf("unknown driver %q: want %s", name, strings.Join(Names(), ", "))
 }
 
-// Open makes a driver on the calling thread, which the caller has locked. auto
-// takes the first that works here of uring, epoll, poll and select, or on Darwin and
-// the BSDs of kqueue, poll and select, and says what kept it from those before. A driver that was asked for and can't be had is an
-// error that names the step and the likely cause.
+// Open makes a driver on the calling thread, which the caller has locked. auto takes the first that works here of
+// uring, epoll, poll and select, or on Darwin and the BSDs of kqueue, poll and select, and says what kept it from those
+// before. A driver that was asked for and can't be had is an error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	m, err := mask.Env()
 	if err != nil {
