@@ -53,6 +53,7 @@ type knote struct {
 	file identity
 	mark uint32
 	id   uint32 // 0: there is none
+	full bool   // it is of a pipe, and was told when that was full
 }
 
 // identity tells whether a number stands for the file that it did.
@@ -293,6 +294,11 @@ func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, o
 		if n, err := unix.IoctlGetInt(int(got.Fd), unix.TIOCINQ); err == nil {
 			e.Data = int64(n)
 		}
+		if kind == unix.S_IFIFO && e.Flags&sys.EvEOF == 0 {
+			if was := k.full; setFull(k, &e) && was {
+				return e, false // Linux tells of a write for which there was no room, too
+			}
+		}
 		if s.Odds.DeafFIFO && kind == unix.S_IFIFO && named(got.Fd) && e.Data == 0 {
 			return e, false
 		}
@@ -307,6 +313,13 @@ func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, o
 		return e, got.Events&unix.EPOLLPRI != 0
 	}
 	return e, true
+}
+
+// setFull notes whether a pipe is full.
+func setFull(k *knote, e *sys.Kevent) bool {
+	room, err := unix.FcntlInt(uintptr(e.Fd), unix.F_GETPIPE_SZ, 0)
+	k.full = err == nil && e.Data >= int64(room)
+	return k.full
 }
 
 // shut reports whether a stream's own end has said that it sends no more. To send nothing says so, and does nothing.
