@@ -20,11 +20,11 @@ import (
 // Config configures Run. The zero value of each field means its default; a nil *Config means all defaults. Run checks
 // it once and reports all mistakes together.
 type Config struct {
-	// Driver selects how operations run: "auto" (the default), "uring", "uring-poll", "epoll", "poll" or "select". auto
-	// takes io_uring from Linux 6.1 on, where it works and costs less than epoll, otherwise the first of the last three
-	// that works; Loop.Info says which, and why. Run fails if a named driver can't run here. The environment variable
-	// RINGO_DRIVER overrides Driver with the same values. Goroutines that use package file share io_uring rings
-	// whatever Driver says; a RINGO_DRIVER other than auto and uring turns these off as well.
+	// Driver selects how operations run: "auto" (the default), "uring", "uring-poll", "epoll", "kqueue", "poll" or
+	// "select". auto takes io_uring from Linux 6.1 on, where it works and costs less than epoll, otherwise the first of
+	// the last four that this system has; Loop.Info says which, and why. Run fails if a named driver can't run here.
+	// The environment variable RINGO_DRIVER overrides Driver with the same values. Goroutines that use package file
+	// share io_uring rings whatever Driver says; a RINGO_DRIVER other than auto and uring turns these off as well.
 	Driver string
 	// Loops is the number of loops, 1 to 1024. The default is GOMAXPROCS, not counting what other Runs have added, or
 	// less: the quota of the process's cgroups and of those above them, rounded down, but 1 at least, unless the

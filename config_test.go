@@ -91,7 +91,7 @@ func TestConfigBounds(t *testing.T) {
 func TestConfigMistakesComeTogether(t *testing.T) {
 	t.Setenv("RINGO_DRIVER", "")
 	err := refusal(t, &ringo.Config{
-		Driver: "kqueue", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5,
+		Driver: "iocp", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5,
 		Budget: -6, Offload: -7, Spin: -8, HoldLimit: 9, SQPoll: 10,
 	})
 	if err == nil {
@@ -158,15 +158,15 @@ func TestRINGO_DRIVER(t *testing.T) {
 		t.Errorf("RINGO_DRIVER=Uring: %v, want what is wrong where, and the words to choose from", err)
 	}
 	for env, words := range map[string][]string{ // a wrong word that is overridden is still wrong
-		"auto":  {"Config.Driver", `"kqueue"`},
-		"Uring": {"Config.Driver", `"kqueue"`, "RINGO_DRIVER", `"Uring"`},
+		"auto":  {"Config.Driver", `"iocp"`},
+		"Uring": {"Config.Driver", `"iocp"`, "RINGO_DRIVER", `"Uring"`},
 	} {
 		t.Setenv("RINGO_DRIVER", env)
-		cfg := small("kqueue")
+		cfg := small("iocp")
 		err := refusal(t, &cfg)
 		for _, word := range words {
 			if err == nil || !strings.Contains(err.Error(), word) {
-				t.Errorf("RINGO_DRIVER=%s, Config.Driver=kqueue: %v, want %s in it", env, err, word)
+				t.Errorf("RINGO_DRIVER=%s, Config.Driver=iocp: %v, want %s in it", env, err, word)
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func TestUsage(t *testing.T) {
 		{"serve -debug h:99999 .", "with a port of 0 to 65535"},
 		{"top", "want one address"},
 		{"top -every 1ms 6060", "-every 1ms: want 100ms at least"},
-		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
+		{"echo -driver iocp", `-driver: unknown driver "iocp": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
 		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn, goroutine or event`},
 		{"echo -loops -1", "-loops -1: want 0 to 1024"},
@@ -196,10 +196,10 @@ func TestPortBusy(t *testing.T) {
 func TestFailure(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, env, args, want string }{
-		{"unknown driver in the environment", "RINGO_DRIVER=kqueue", "echo -listen " + anyPort,
-			`ringo echo: ringo: RINGO_DRIVER: unknown driver "kqueue": want auto, uring, epoll`},
-		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe",
-			`ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
+		{"unknown driver in the environment", "RINGO_DRIVER=iocp", "echo -listen " + anyPort,
+			`ringo echo: ringo: RINGO_DRIVER: unknown driver "iocp": want auto, uring, epoll`},
+		{"unknown driver in the environment of probe", "RINGO_DRIVER=iocp", "probe",
+			`ringo probe: ringo: RINGO_DRIVER: unknown driver "iocp"`},
 		{"driver of simulated worlds in the environment", "RINGO_DRIVER=sim", "echo -listen " + anyPort,
 			`ringo echo: ringo: RINGO_DRIVER: driver "sim" is not for the asking: a world in memory is made by sim`},
 		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},

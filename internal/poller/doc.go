@@ -1,4 +1,4 @@
-// Package poller tells which descriptors are ready: by epoll, poll, select, or an
+// Package poller tells which descriptors are ready: by epoll, kqueue, poll, select, or an
 // io_uring that only polls, behind one small contract.
 //
 // A poller knows descriptors, not ops. Who waits for what, whether an edge was

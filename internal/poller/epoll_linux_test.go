@@ -25,23 +25,6 @@ func open(t *testing.T, without ...string) Poller {
 	return p
 }
 
-func pair(t *testing.T) (a, b int32) {
-	t.Helper()
-	p, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(p[0]); syscall.Close(p[1]) })
-	return int32(p[0]), int32(p[1])
-}
-
-func want(t *testing.T, what string, got, want int32) {
-	t.Helper()
-	if got != want {
-		t.Fatalf("%s = %d, want %d", what, got, want)
-	}
-}
-
 // both runs a test with and without epoll_pwait2.
 func both(t *testing.T, f func(t *testing.T, p Poller)) {
 	t.Run("pwait2", func(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 	"ringo/internal/test/alloctest"
+	"ringo/internal/test/kqueuetest"
 	"ringo/internal/test/uringtest"
 )
 
@@ -33,6 +35,27 @@ var makers = map[string]func() (Poller, error){
 	"ring of 6.0":            func() (Poller, error) { return OpenRing(8, []string{"kernel=6.0"}) },
 	"ring of two":            func() (Poller, error) { return OpenRing(2, nil) },
 	"ring of two of 5.10":    func() (Poller, error) { return OpenRing(2, []string{"kernel=5.10"}) },
+
+	"kqueue, as of Darwin":  func() (Poller, error) { return onShim(darwin, kqueuetest.Oddities{ETIMEDOUT: 5}) },
+	"kqueue, as of FreeBSD": func() (Poller, error) { return onShim(freebsd, kqueuetest.Oddities{}) },
+	"kqueue, as of NetBSD":  func() (Poller, error) { return onShim(netbsd, kqueuetest.Oddities{DeadPipe: true}) },
+	"kqueue and signals":    func() (Poller, error) { return onShim(darwin, kqueuetest.Oddities{EINTR: 2}) },
+}
+
+// What kqueues have.
+var (
+	darwin  = sys.KqueueTraits{Receipts: true, Urgent: true}
+	freebsd = sys.KqueueTraits{Receipts: true}
+	netbsd  = sys.KqueueTraits{}
+)
+
+// onShim gives the poller for kqueues, on what stands for one.
+func onShim(has sys.KqueueTraits, odds kqueuetest.Oddities) (Poller, error) {
+	q, res := kqueuetest.New(has, odds)
+	if res < 0 {
+		return nil, os.NewSyscallError("epoll_create1", posix.Of(res))
+	}
+	return KqueueOn(q)
 }
 
 // each runs a test on every poller that can be had, each on a thread of its own.
@@ -51,58 +74,6 @@ func each(t *testing.T, f func(t *testing.T, p Poller)) {
 			defer p.Close()
 			f(t, p)
 		})
-	}
-}
-
-// wait is Wait until something comes or the time is over, whatever interrupts it.
-func wait(t *testing.T, p Poller, timeout time.Duration, events []Event) int {
-	t.Helper()
-	for begin := time.Now(); ; {
-		left := timeout
-		if timeout > 0 {
-			left = max(0, timeout-time.Since(begin))
-		}
-		switch n := p.Wait(int64(left), events); {
-		case n >= 0:
-			return int(n)
-		case n != -sys.EINTR:
-			t.Fatalf("wait = %d", n)
-		}
-	}
-}
-
-// only fails unless the next wait gives this one event.
-func only(t *testing.T, p Poller, key uint64, ready uint32) {
-	t.Helper()
-	events := make([]Event, 4)
-	if n := wait(t, p, 10*time.Second, events); n != 1 || events[0] != (Event{Key: key, Ready: ready}) {
-		t.Fatalf("%d events, the first of key %d with %#x; want one of key %d with %#x", n, events[0].Key,
-			events[0].Ready, key, ready)
-	}
-}
-
-// none fails if there is an event.
-func none(t *testing.T, p Poller) {
-	t.Helper()
-	events := make([]Event, 4)
-	if n := wait(t, p, 0, events); n != 0 {
-		t.Fatalf("%d events, the first of key %d with %#x; want none", n, events[0].Key, events[0].Ready)
-	}
-}
-
-func send(t *testing.T, fd int32, data string) {
-	t.Helper()
-	want(t, "send", sys.Send(fd, []byte(data), 0), int32(len(data)))
-}
-
-func drain(fd int32) {
-	for b := make([]byte, 1<<16); sys.Recv(fd, b, sys.MsgDontwait) > 0; {
-	}
-}
-
-// fill makes a socket have no room.
-func fill(fd int32) {
-	for b := make([]byte, 1<<16); sys.Send(fd, b, sys.MsgDontwait) > 0; {
 	}
 }
 
@@ -203,17 +174,6 @@ func TestCloseIsHeard(t *testing.T) {
 			}
 		}
 	})
-}
-
-// devNull makes fd stand for something else.
-func devNull(t *testing.T, fd int32) {
-	t.Helper()
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	want(t, "dup3", dup3(int32(f.Fd()), fd), 0)
 }
 
 // Closed under the poller: each says so in its own way, none says nothing.

@@ -38,6 +38,9 @@ func unlessFull(res int32) int32 {
 // WakerCall is the call that makes a Waker.
 const WakerCall = "eventfd2"
 
+// WakerFills says whether a Waker that is signalled, and never unsignalled, comes to make no more edges.
+const WakerFills = false
+
 // NewWaker makes one of an eventfd.
 func NewWaker() (Waker, int32) {
 	fd := Eventfd()

@@ -107,15 +107,20 @@ func Blocks(fd int32) bool {
 // IsRegular reports whether fd is a regular file or a directory or block device: something that is always ready and
 // whose calls may wait for a disk.
 func IsRegular(fd int32) bool {
-	var st unix.Stat_t
-	if unix.Fstat(int(fd), &st) != nil {
-		return false
-	}
-	switch st.Mode & SIfmt {
+	switch FileType(fd) {
 	case SIfreg, SIfdir, SIfblk:
 		return true
 	}
 	return false
+}
+
+// FileType is what fd is, by fstat(2): SIfsock, SIfifo and so on.
+func FileType(fd int32) int32 {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(fd), &st); err != nil {
+		return failed(err)
+	}
+	return int32(st.Mode & SIfmt)
 }
 
 // Fsync is fsync(2), as durable as the system has it; dataOnly makes no difference.

@@ -109,15 +109,20 @@ func blocking(call func() (int, error)) int32 {
 // IsRegular reports whether fd is a regular file or a directory or block device:
 // something that is always ready and whose calls may wait for a disk.
 func IsRegular(fd int32) bool {
-	var st unix.Stat_t
-	if unix.Fstat(int(fd), &st) != nil {
-		return false
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+	switch FileType(fd) {
+	case SIfreg, SIfdir, SIfblk:
 		return true
 	}
 	return false
+}
+
+// FileType is what fd is, by fstat(2): SIfsock, SIfifo and so on.
+func FileType(fd int32) int32 {
+	var st unix.Stat_t
+	if unix.Fstat(int(fd), &st) != nil {
+		return -EBADF
+	}
+	return int32(st.Mode & SIfmt)
 }
 
 // Poll asks for the readiness of one descriptor now, without waiting.

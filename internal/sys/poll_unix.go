@@ -74,6 +74,9 @@ func SetTimer(fd int32, ns int64) int32 { return -ENOSYS }
 // WakerCall is the call that makes a Waker.
 const WakerCall = "pipe"
 
+// WakerFills says whether a Waker that is signalled, and never unsignalled, comes to make no more edges.
+const WakerFills = true
+
 // NewWaker makes one of a pipe.
 func NewWaker() (Waker, int32) {
 	r, w, res := Pipe()

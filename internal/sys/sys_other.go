@@ -28,6 +28,7 @@ func ReadAt(fd int32, p []byte, off int64) int32                 { return enosys
 func ReadAtInMemory(fd int32, p []byte, off int64) int32         { return enosys }
 func WriteAt(fd int32, p []byte, off int64) int32                { return enosys }
 func IsRegular(fd int32) bool                                    { return false }
+func FileType(fd int32) int32                                    { return enosys }
 func Poll(fd int32, mask uint32) int32                           { return enosys }
 func Getsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
 func Setsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
@@ -54,6 +55,8 @@ func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { retur
 
 // WakerCall is the call that makes a Waker.
 const WakerCall = "waker"
+
+const WakerFills = false
 
 func NewWaker() (Waker, int32) { return Waker{}, enosys }
 func (w Waker) Signal()        {}

@@ -16,6 +16,7 @@ import (
 	"ringo/internal/mask"
 	"ringo/internal/offload"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
@@ -23,6 +24,7 @@ const (
 	Auto      = "auto"
 	Uring     = "uring"
 	Epoll     = "epoll"
+	Kqueue    = "kqueue"
 	Poll      = "poll"
 	Select    = "select"
 	UringPoll = "uring-poll"
@@ -35,6 +37,7 @@ const sim = "sim"
 var rungs = []rung{
 	{Uring, uring.Open},
 	{Epoll, soft.OpenEpoll},
+	{Kqueue, soft.OpenKqueue},
 	{Poll, soft.OpenPoll},
 	{Select, soft.OpenSelect},
 	{UringPoll, soft.OpenRing},
@@ -46,26 +49,26 @@ type rung struct {
 	open func(cfg driver.Config) (driver.Driver, error)
 }
 
-// ladder is what auto tries, one after the other. A ring that costs more than epoll
-// is better than poll still. One that only polls is not here: epoll does the same,
-// wherever there is such a ring.
-var ladder = []struct {
+// step is one of the ladder that auto goes down.
+type step struct {
 	name   string
 	costly bool // what was refused because it costs more
-}{{Uring, false}, {Epoll, false}, {Uring, true}, {Poll, false}, {Select, false}}
+}
 
-// Names lists what can be asked for.
+// Names lists what can be asked for. Who asks on Linux for the one that is other systems' is told so by Open.
 func Names() []string {
 	names := []string{Auto}
 	for _, r := range rungs {
-		names = append(names, r.name)
+		if r.name != Kqueue || sys.HaveKqueue {
+			names = append(names, r.name)
+		}
 	}
 	return names
 }
 
-// Check says whether a name is one of Names, and what is wrong if not.
+// Check says whether there is such a driver, here or elsewhere, and what is wrong if not.
 func Check(name string) error {
-	if slices.Contains(Names(), name) {
+	if name == Auto || rungOf(name) != nil {
 		return nil
 	}
 	if name == sim {
@@ -74,10 +77,9 @@ func Check(name string) error {
 	return fmt.Errorf("unknown driver %q: want %s", name, strings.Join(Names(), ", "))
 }
 
-// Open makes a driver on the calling thread, which the caller has locked. auto
-// takes the first that works here of uring, epoll, poll and select, and says what
-// kept it from those before. A driver that was asked for and can't be had is an
-// error that names the step and the likely cause.
+// Open makes a driver on the calling thread, which the caller has locked. auto takes the first that works here of
+// uring, epoll, poll and select, or on Darwin and the BSDs of kqueue, poll and select, and says what kept it from those
+// before. A driver that was asked for and can't be had is an error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	m, err := mask.Env()
 	if err != nil {
@@ -119,8 +121,14 @@ func openNamed(name string, cfg driver.Config) (driver.Driver, error) {
 	return rungOf(name).try(cfg)
 }
 
+// rungOf gives the rung of a name, or nil.
 func rungOf(name string) *rung {
-	return &rungs[slices.IndexFunc(rungs, func(r rung) bool { return r.name == name })]
+	for i := range rungs {
+		if rungs[i].name == name {
+			return &rungs[i]
+		}
+	}
+	return nil
 }
 
 // NativeAIO says what keeps drivers without a ring from using the kernel's AIO for
@@ -156,7 +164,7 @@ func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 // worse driver would hide it and need as many.
 func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
-	cfg.Reason = "io_uring works here"
+	cfg.Reason = bestReason
 	var refused refusals
 	costly := false
 	for _, step := range ladder {

@@ -6,12 +6,15 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // childEnv makes the test binary a program that opens the driver named, and says
@@ -61,7 +64,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "Auto", "uring ", "iouring", "kqueue"} {
+	for _, name := range []string{"", "Auto", "uring ", "iouring", "iocp"} {
 		err := Check(name)
 		if err == nil {
 			t.Errorf("%q is accepted", name)
@@ -96,7 +99,11 @@ func TestOpen(t *testing.T) {
 				if name != Auto && (info.Name != name || info.Reason != "asked for") {
 					t.Errorf("%s, because %q", info.Name, info.Reason)
 				}
-				if name == Auto && (info.Name != Uring && info.Name != Epoll || info.Reason == "" ||
+				best := []string{Uring, Epoll}
+				if !sys.HaveEpoll {
+					best = []string{Kqueue, Poll}
+				}
+				if name == Auto && (!slices.Contains(best, info.Name) || info.Reason == "" ||
 					info.Reason == "asked for") {
 					t.Errorf("%s, because %q", info.Name, info.Reason)
 				}
@@ -120,8 +127,26 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenUnknown(t *testing.T) {
-	if err := refusal(t, "kqueue"); err == nil || !strings.Contains(err.Error(), "kqueue") {
+	if err := refusal(t, "iocp"); err == nil || !strings.Contains(err.Error(), "iocp") {
 		t.Error(err)
+	}
+}
+
+// A poller of another system's is known, and refused as what this one does not have.
+func TestOpenForeign(t *testing.T) {
+	played := 0
+	for name, have := range map[string]bool{Epoll: sys.HaveEpoll, Kqueue: sys.HaveKqueue} {
+		if have {
+			continue
+		}
+		played++
+		err := refusal(t, name)
+		if !errors.Is(err, posix.ENOSYS) || !strings.Contains(err.Error(), "this system has no such poller") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if played == 0 {
+		t.Error("a system with epoll and kqueue")
 	}
 }
 

@@ -81,7 +81,7 @@ func noWait(res int32) int32 {
 // event brings readiness to the ops that wait for it.
 func (d *engine) event(e *poller.Event) {
 	if e.Key == wakeKey {
-		if !d.edge {
+		if !d.edge || sys.WakerFills {
 			d.waker.Unsignal()
 		}
 		return

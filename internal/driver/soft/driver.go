@@ -85,6 +85,12 @@ func OpenEpoll(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "epoll", poller.OpenEpoll)
 }
 
+// OpenKqueue makes a driver over kqueue, whose name it bears. The error is a
+// *driver.SetupError.
+func OpenKqueue(cfg driver.Config) (driver.Driver, error) {
+	return open(cfg, "kqueue", poller.OpenKqueue)
+}
+
 // OpenPoll makes a driver over poll, whose name it bears. The error is a
 // *driver.SetupError.
 func OpenPoll(cfg driver.Config) (driver.Driver, error) {

@@ -34,7 +34,7 @@ var order = []layer{
 	{[]string{"buf"}, "leases, as programs meet them"},
 	{[]string{"internal/op"}, "the op table: what each operation is, for every driver"},
 	{[]string{"internal/sim/memkernel"}, "a kernel in memory, for simulated worlds"},
-	{[]string{"internal/poller"}, "readiness: epoll, poll, select"},
+	{[]string{"internal/poller"}, "readiness: epoll, kqueue, poll, select"},
 	{[]string{"internal/offload"}, "where calls that may block go"},
 	{[]string{"internal/lane"}, "the slots of calls that goroutines make for tasks"},
 	{[]string{"internal/driver"}, "the driver contract"},

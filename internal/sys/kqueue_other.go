@@ -1,0 +1,9 @@
+//go:build !darwin && !dragonfly && !freebsd && !netbsd && !openbsd && !(linux && portable)
+
+package sys
+
+// HaveKqueue says whether this OS has kqueues at all.
+const HaveKqueue = false
+
+// OpenKqueue fails with ENOSYS.
+func OpenKqueue(changes, events int) (Kqueue, int32) { return nil, -ENOSYS }
