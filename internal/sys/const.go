@@ -47,6 +47,9 @@ const (
 	ETIMEDOUT     = 110
 	EOPNOTSUPP    = 95
 	EISCONN       = 106
+	ESPIPE        = 29
+	ENOTSOCK      = 88
+	EDESTADDRREQ  = 89
 
 	ENOSR           = 63
 	ENONET          = 64

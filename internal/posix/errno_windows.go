@@ -1,0 +1,59 @@
+//go:build windows
+
+package posix
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// An Errno is an error number of the system: one of Windows', or one that package syscall has made up for what Windows
+// has no number for.
+type Errno = syscall.Errno
+
+// Error numbers, as package os and package net show them here. Those that package syscall has made up are never what a
+// call gives, so that what is a number of Windows' is that.
+const (
+	EPERM         = syscall.EPERM
+	ENOENT        = windows.ERROR_FILE_NOT_FOUND
+	ESRCH         = windows.ERROR_INVALID_PARAMETER
+	EINTR         = windows.WSAEINTR
+	EIO           = syscall.EIO
+	ENXIO         = syscall.ENXIO
+	EBADF         = windows.ERROR_INVALID_HANDLE
+	EAGAIN        = windows.WSAEWOULDBLOCK
+	ENOMEM        = windows.ERROR_NOT_ENOUGH_MEMORY
+	EACCES        = windows.ERROR_ACCESS_DENIED
+	EFAULT        = windows.WSAEFAULT
+	EBUSY         = windows.ERROR_SHARING_VIOLATION
+	EEXIST        = windows.ERROR_FILE_EXISTS
+	EXDEV         = windows.ERROR_NOT_SAME_DEVICE
+	ENOTDIR       = syscall.ENOTDIR
+	EISDIR        = syscall.EISDIR
+	EINVAL        = syscall.EINVAL
+	ENFILE        = syscall.ENFILE
+	EMFILE        = windows.WSAEMFILE
+	ETXTBSY       = syscall.ETXTBSY
+	EFBIG         = windows.ERROR_FILE_TOO_LARGE
+	ENOSPC        = windows.ERROR_DISK_FULL
+	ESPIPE        = windows.ERROR_SEEK_ON_DEVICE
+	EPIPE         = windows.ERROR_BROKEN_PIPE
+	ENAMETOOLONG  = windows.ERROR_FILENAME_EXCED_RANGE
+	ENOSYS        = syscall.ENOSYS
+	ELOOP         = syscall.ELOOP
+	ETIME         = syscall.ETIME
+	EOVERFLOW     = windows.ERROR_ARITHMETIC_OVERFLOW
+	EMSGSIZE      = windows.WSAEMSGSIZE
+	EOPNOTSUPP    = syscall.EOPNOTSUPP
+	EAFNOSUPPORT  = windows.WSAEAFNOSUPPORT
+	EADDRINUSE    = windows.WSAEADDRINUSE
+	EADDRNOTAVAIL = windows.WSAEADDRNOTAVAIL
+	ECONNABORTED  = windows.WSAECONNABORTED
+	ECONNRESET    = windows.WSAECONNRESET
+	ENOBUFS       = windows.WSAENOBUFS
+	ETIMEDOUT     = windows.WSAETIMEDOUT
+	ECONNREFUSED  = windows.WSAECONNREFUSED
+	EDQUOT        = windows.WSAEDQUOT
+	ECANCELED     = windows.ERROR_OPERATION_ABORTED
+)

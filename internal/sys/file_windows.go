@@ -1,0 +1,310 @@
+//go:build windows
+
+package sys
+
+import (
+	"sync"
+
+	"golang.org/x/sys/windows"
+)
+
+// file is what is kept of an open file, or of a folder.
+type file struct {
+	mu sync.Mutex // held across what moves the position
+	// position is where reads and writes without an offset go on. Windows has one, too, which each call with an offset
+	// moves, so it is not used.
+	position int64
+	entries  entries // of a folder
+	locks    []span
+}
+
+// span is a range that is locked.
+type span struct {
+	off, n uint64
+	shared bool
+}
+
+// adopt finds a number for a file that has been opened.
+func adopt(h windows.Handle, flags uint32) int32 {
+	o := &open{handle: h, file: new(file)}
+	o.kind = kindOf(h)
+	o.flags.Store(flags)
+	return add(o)
+}
+
+// kindOf finds out what a handle stands for.
+func kindOf(h windows.Handle) kind {
+	switch t, _ := windows.GetFileType(h); t {
+	case windows.FILE_TYPE_PIPE:
+		return isPipe
+	case windows.FILE_TYPE_CHAR:
+		return isConsole
+	}
+	var info windows.ByHandleFileInformation
+	if windows.GetFileInformationByHandle(h, &info) == nil && info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0 {
+		return isFolder
+	}
+	return isFile
+}
+
+// Read is read(2), at the position.
+func Read(fd int32, p []byte) int32 { return ReadAt(fd, p, -1) }
+
+// Write is write(2), at the position.
+func Write(fd int32, p []byte) int32 { return WriteAt(fd, p, -1) }
+
+// ReadAt is pread(2), or read(2) at the position when off is negative. It may wait for the disk.
+func ReadAt(fd int32, p []byte, off int64) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	switch {
+	case o.flags.Load()&OAccmode == OWronly || o.flags.Load()&OPath != 0:
+		return -EBADF
+	case o.socket != nil:
+		return o.recv(p, 0)
+	case o.kind == isFolder:
+		return -EISDIR
+	case o.kind != isFile:
+		return o.readStream(p)
+	case off >= 0:
+		return o.readFile(p, off)
+	}
+	o.file.mu.Lock()
+	defer o.file.mu.Unlock()
+	n := o.readFile(p, o.file.position)
+	o.file.position += int64(max(n, 0))
+	return n
+}
+
+// ReadAtInMemory is ReadAt.
+func ReadAtInMemory(fd int32, p []byte, off int64) int32 { return ReadAt(fd, p, off) }
+
+// readFile reads at an offset. The end of the file is no error here.
+func (o *open) readFile(p []byte, off int64) int32 {
+	if len(p) == 0 {
+		return 0
+	}
+	var n uint32
+	at := windows.Overlapped{Offset: uint32(off), OffsetHigh: uint32(off >> 32)}
+	switch err := windows.ReadFile(o.handle, p[:clampLen(p)], &n, &at); err {
+	case nil:
+		return int32(n)
+	case windows.ERROR_HANDLE_EOF:
+		return 0
+	default:
+		return resultOf(err)
+	}
+}
+
+// readStream reads from what has no offsets, and waits.
+func (o *open) readStream(p []byte) int32 {
+	var n uint32
+	switch err := windows.ReadFile(o.handle, p[:clampLen(p)], &n, nil); err {
+	case nil:
+		return int32(n)
+	case windows.ERROR_BROKEN_PIPE, windows.ERROR_HANDLE_EOF:
+		return 0
+	default:
+		return resultOf(err)
+	}
+}
+
+// WriteAt is pwrite(2), or write(2) at the position when off is negative. It may wait for the disk.
+func WriteAt(fd int32, p []byte, off int64) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	flags := o.flags.Load()
+	switch {
+	case flags&OAccmode == 0 || flags&OPath != 0:
+		return -EBADF
+	case o.socket != nil:
+		return o.write(p)
+	case o.kind != isFile:
+		return o.writeFile(p, nil)
+	case off >= 0 && flags&OAppend == 0:
+		return o.writeFile(p, &windows.Overlapped{Offset: uint32(off), OffsetHigh: uint32(off >> 32)})
+	}
+	o.file.mu.Lock()
+	defer o.file.mu.Unlock()
+	if flags&OAppend != 0 {
+		n := o.writeFile(p, &windows.Overlapped{Offset: 0xffffffff, OffsetHigh: 0xffffffff}) // at the end
+		if size, res := o.size(); n > 0 && res == 0 && off < 0 {
+			o.file.position = size
+		}
+		return n
+	}
+	at := o.file.position
+	n := o.writeFile(p, &windows.Overlapped{Offset: uint32(at), OffsetHigh: uint32(at >> 32)})
+	o.file.position += int64(max(n, 0))
+	return n
+}
+
+// write writes to a socket, or to a pipe, whose reader may be gone: that a send would tell only of the second byte.
+func (o *open) write(p []byte) int32 {
+	if o.socket.pipe && poll(o, PollOut)&PollErr != 0 {
+		return -EPIPE
+	}
+	return o.send(p, 0)
+}
+
+func (o *open) writeFile(p []byte, at *windows.Overlapped) int32 {
+	if len(p) == 0 {
+		return 0
+	}
+	var n uint32
+	if err := windows.WriteFile(o.handle, p[:clampLen(p)], &n, at); err != nil {
+		return resultOf(err)
+	}
+	return int32(n)
+}
+
+// ReadNow is a read that does not wait, also of a descriptor in blocking mode. -EOPNOTSUPP: this sort of file can't.
+func ReadNow(fd int32, p []byte) int32 { return now(fd, p, ReadAt) }
+
+// WriteNow is a write that does not wait, see ReadNow.
+func WriteNow(fd int32, p []byte) int32 { return now(fd, p, WriteAt) }
+
+func now(fd int32, p []byte, call func(fd int32, p []byte, off int64) int32) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	if o.socket == nil {
+		return -EOPNOTSUPP
+	}
+	return call(fd, p, -1)
+}
+
+// ReadAtNow is refused: there is no read of what is in memory.
+func ReadAtNow(fd int32, p []byte, off int64) int32 { return -EOPNOTSUPP }
+
+// WriteAtNow is refused, see ReadAtNow.
+func WriteAtNow(fd int32, p []byte, off int64) int32 { return -EOPNOTSUPP }
+
+// ReadvAtNow is refused, see ReadAtNow.
+func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
+
+// WritevAtNow is refused, see ReadAtNow.
+func WritevAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
+
+// SeekIn is lseek(2). Where the holes of a file are is not known here.
+func SeekIn(fd int32, off int64, whence int) (int64, int32) {
+	o := use(fd)
+	if o == nil {
+		return 0, -EBADF
+	}
+	defer o.done()
+	if o.file == nil || o.kind == isPipe || o.kind == isConsole {
+		return 0, -ESPIPE
+	}
+	o.file.mu.Lock()
+	defer o.file.mu.Unlock()
+	at := off
+	switch whence {
+	case 0:
+	case SeekCur:
+		at += o.file.position
+	case 2:
+		size, res := o.size()
+		if res < 0 {
+			return 0, res
+		}
+		at += size
+	default:
+		return 0, -EINVAL
+	}
+	if at < 0 {
+		return 0, -EINVAL
+	}
+	o.file.position = at
+	if o.kind == isFolder {
+		o.file.entries.rewind()
+	}
+	return at, 0
+}
+
+// Fsync is FlushFileBuffers, of the data and all else: less there is not.
+func Fsync(fd int32, dataOnly bool) int32 {
+	return onFile(fd, func(o *open) int32 {
+		if o.kind == isPipe || o.kind == isConsole {
+			return -EINVAL
+		}
+		return o.with(windows.FILE_WRITE_DATA, func(h windows.Handle) error { return windows.FlushFileBuffers(h) })
+	})
+}
+
+// Ftruncate is ftruncate(2).
+func Ftruncate(fd int32, size int64) int32 {
+	return onFile(fd, func(o *open) int32 {
+		if size < 0 || o.kind != isFile || o.flags.Load()&OAccmode == 0 {
+			return -EINVAL
+		}
+		return failed(windows.Ftruncate(o.handle, size))
+	})
+}
+
+// onFile makes a call of what has a name.
+func onFile(fd int32, call func(o *open) int32) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	if o.file == nil {
+		return -EINVAL
+	}
+	return call(o)
+}
+
+// Fchdir is fchdir(2).
+func Fchdir(fd int32) int32 {
+	return onFile(fd, func(o *open) int32 {
+		if o.kind != isFolder {
+			return -ENOTDIR
+		}
+		path, err := pathOf(o.handle)
+		if err != nil {
+			return resultOf(err)
+		}
+		return failed(windows.Chdir(path))
+	})
+}
+
+// ready is what a file, or a stream that can't be waited for, is ready for.
+func (o *open) ready() int32 {
+	if o.kind != isPipe {
+		return PollIn | PollOut
+	}
+	return o.readyPipe()
+}
+
+// What there is not on this system, or not in this way.
+
+func SyncFileRange(fd int32, off, n int64, flags int) int32           { return enosys }
+func Fallocate(fd int32, mode uint32, off, n int64) int32             { return -EOPNOTSUPP }
+func Fadvise(fd int32, off, n int64, advice int) int32                { return enosys }
+func Fgetxattr(fd int32, name, p []byte) int32                        { return -EOPNOTSUPP }
+func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return -EOPNOTSUPP }
+func Flistxattr(fd int32, p []byte) int32                             { return -EOPNOTSUPP }
+func Fremovexattr(fd int32, name []byte) int32                        { return -EOPNOTSUPP }
+func CopyRange(in, out int32, inOff, outOff int64, n int) int32       { return enosys }
+func Clone(out, in int32) int32                                       { return -EOPNOTSUPP }
+func Resident(fd int32, off, n int64) int32                           { return enosys }
+func OpenatCached(dir int32, path []byte, how *OpenHow) int32         { return enosys }
+func StatCached(dir int32, path []byte, flags uint32, _ *Statx) int32 { return enosys }
+func Mknodat(dir int32, path []byte, mode, dev uint32) int32          { return enosys }
+func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32   { return enosys }
+func PidFD(pid int) int32                                             { return enosys }
+func SetPipeSize(fd int32, n int) int32                               { return enosys }
+func Splice(in, out int32, n int) int32                               { return -EINVAL }
+func Sendfile(out, in int32, off int64, n int) int32                  { return -EINVAL }
+
+// Gettid is the id of the calling thread.
+func Gettid() int32 { return int32(windows.GetCurrentThreadId()) }

@@ -1,0 +1,177 @@
+//go:build windows
+
+package sys
+
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// vectors is memory for vectors in Windows' layout.
+var vectors = sync.Pool{New: func() any { return new([]windows.WSABuf) }}
+
+// vector gives the vector of a message in Windows' layout. Of a stream it is cut where limit bytes are reached.
+func (m *Msghdr) vector(into []windows.WSABuf, limit uintptr) []windows.WSABuf {
+	for _, v := range unsafe.Slice(m.Iov, m.Iovlen) {
+		n := min(v.Len, limit)
+		limit -= n
+		if n > 0 {
+			into = append(into, windows.WSABuf{Len: uint32(n), Buf: v.Base})
+		}
+	}
+	if len(into) == 0 {
+		into = append(into, windows.WSABuf{Buf: &zero})
+	}
+	return into
+}
+
+// Sendmsg is sendmsg(2), which does not wait. There are no control messages on this system.
+func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
+	o, res := asSocket(fd)
+	if res < 0 {
+		return res
+	}
+	defer o.done()
+	return o.sendmsg(msg, flags)
+}
+
+func (o *open) sendmsg(msg *Msghdr, flags uint32) int32 {
+	if msg.Controllen > 0 {
+		return -EOPNOTSUPP
+	}
+	limit := uintptr(sendMax)
+	if o.socket.kind != SockStream {
+		limit = 1 << 30
+	}
+	var to *windows.RawSockaddrAny
+	var own Sockaddr
+	if msg.Name != nil && msg.Namelen > 0 && o.socket.kind != SockStream {
+		own.SetBytes(unsafe.Slice(msg.Name, msg.Namelen))
+		if own.Family() != int(o.socket.domain) {
+			return -EAFNOSUPPORT
+		}
+		own = own.swapped()
+		aloud(&own)
+		to = (*windows.RawSockaddrAny)(unsafe.Pointer(&own.raw))
+	}
+	memory := vectors.Get().(*[]windows.WSABuf)
+	bufs := msg.vector((*memory)[:0], limit)
+	var sent uint32
+	err := windows.WSASendTo(o.handle, &bufs[0], uint32(len(bufs)), &sent, flagsOf(flags), to, int32(own.len), nil, nil)
+	release(memory, bufs)
+	if err != nil {
+		return o.sendError(err.(syscall.Errno))
+	}
+	if o.socket.kind == SockDgram {
+		o.socket.bound.Store(true)
+	}
+	return int32(sent)
+}
+
+// release keeps the memory of a vector, and nothing that it names.
+func release(memory *[]windows.WSABuf, bufs []windows.WSABuf) {
+	clear(bufs)
+	*memory = bufs
+	vectors.Put(memory)
+}
+
+// Recvmsg is recvmsg(2), which does not wait. A datagram that was cut is as long as there was room for it: more is not
+// known.
+func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
+	o, res := asSocket(fd)
+	if res < 0 {
+		return res
+	}
+	defer o.done()
+	if flags&MsgErrqueue != 0 {
+		return -EAGAIN
+	}
+	return o.recvmsg(msg, flags)
+}
+
+func (o *open) recvmsg(msg *Msghdr, flags uint32) int32 {
+	if o.socket.kind == SockDgram {
+		if res := o.bindAny(); res < 0 { // what has no name can't be received from
+			return res
+		}
+	}
+	memory := vectors.Get().(*[]windows.WSABuf)
+	bufs := msg.vector((*memory)[:0], 1<<30)
+	if o.socket.kind == SockStream && bufs[0].Len == 0 {
+		release(memory, bufs)
+		return o.readable()
+	}
+	n, errno := o.recvFrom(msg, bufs, flagsOf(flags))
+	release(memory, bufs)
+	msg.Controllen, msg.Flags = 0, 0
+	switch {
+	case errno == windows.WSAEMSGSIZE:
+		msg.Flags = MsgTrunc
+	case errno != 0:
+		return o.recvError(errno)
+	}
+	return int32(n)
+}
+
+// recvFrom makes the call, again where it is about a datagram that was sent before.
+func (o *open) recvFrom(msg *Msghdr, bufs []windows.WSABuf, flags uint32) (n uint32, errno syscall.Errno) {
+	var sa Sockaddr
+	for {
+		size, own := int32(storageSize), flags
+		var err error
+		if o.socket.kind == SockStream { // whose peer is no answer of a receive
+			size = 0
+			err = windows.WSARecv(o.handle, &bufs[0], uint32(len(bufs)), &n, &own, nil, nil)
+		} else {
+			err = windows.WSARecvFrom(o.handle, &bufs[0], uint32(len(bufs)), &n, &own,
+				(*windows.RawSockaddrAny)(unsafe.Pointer(&sa.raw)), &size, nil, nil)
+		}
+		errno, _ = err.(syscall.Errno)
+		switch {
+		case o.socket.kind != SockDgram:
+		case errno == windows.WSAENETRESET, errno == windows.WSAECONNRESET && !o.socket.connected.Load():
+			continue
+		case errno == windows.WSAECONNRESET:
+			errno = windows.WSAECONNREFUSED
+		}
+		if (errno == 0 || errno == windows.WSAEMSGSIZE) && msg.Name != nil {
+			sa.took(size)
+			copy(unsafe.Slice(msg.Name, msg.Namelen), sa.Bytes())
+			msg.Namelen = sa.len
+		}
+		return n, errno
+	}
+}
+
+// Recvmmsg receives into the window's messages one by one: how many came, or the negated errno if the first did not.
+func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
+	b.arm(true)
+	n := b.each(func(m *mmsghdr) int32 { return Recvmsg(fd, &m.msghdr, flags) })
+	b.took(int(max(n, 0)))
+	return n
+}
+
+// Sendmmsg sends the window's messages one by one: how many went, or the negated errno if the first did not.
+func Sendmmsg(fd int32, b *Batch, flags uint32) int32 {
+	b.arm(false)
+	return b.each(func(m *mmsghdr) int32 { return Sendmsg(fd, &m.msghdr, flags) })
+}
+
+// each makes a call of each message of the window, up to the first that fails.
+func (b *Batch) each(call func(m *mmsghdr) int32) int32 {
+	for i := b.from; i < b.to; i++ {
+		res := call(&b.msgs[i])
+		switch {
+		case res >= 0:
+			b.msgs[i].len = uint32(res)
+		case i == b.from:
+			return res
+		default:
+			return int32(i - b.from)
+		}
+	}
+	return int32(b.to - b.from)
+}

@@ -1,0 +1,182 @@
+//go:build windows
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"ringo/internal/posix"
+)
+
+// transferMax bounds the bytes of one send: where there is room for a byte Windows takes all that it is given, and has
+// a copy of that.
+const sendMax = 256 << 10
+
+// base gives the address of p's bytes, also of an empty p.
+func base(p []byte) *byte {
+	if len(p) == 0 {
+		return &zero
+	}
+	return &p[0]
+}
+
+var zero byte
+
+// clampLen keeps counts within an int32 result.
+func clampLen(p []byte) int { return min(len(p), 0x7ffff000) }
+
+// flagsOf is Windows' flags for those of a call. The others have no meaning here: no call waits, and none raises a
+// signal.
+func flagsOf(flags uint32) (own uint32) {
+	if flags&MsgPeek != 0 {
+		own |= windows.MSG_PEEK
+	}
+	if flags&msgOOB != 0 {
+		own |= windows.MSG_OOB
+	}
+	return own
+}
+
+const msgOOB = 1
+
+// Recv is recv(2), which does not wait.
+func Recv(fd int32, p []byte, flags uint32) int32 {
+	o, res := asSocket(fd)
+	if res < 0 {
+		return res
+	}
+	defer o.done()
+	if flags&MsgErrqueue != 0 {
+		return -EAGAIN // no socket has such a queue
+	}
+	return o.recv(p, flags)
+}
+
+func (o *open) recv(p []byte, flags uint32) int32 {
+	if o.socket.kind == SockDgram {
+		var msg Msghdr
+		iov := Iovec{Base: base(p), Len: uintptr(clampLen(p))}
+		msg.Iov, msg.Iovlen = &iov, 1
+		return o.recvmsg(&msg, flags)
+	}
+	if len(p) == 0 {
+		return o.readable()
+	}
+	r, _, errno := syscall.SyscallN(procRecv.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(base(p))),
+		uintptr(clampLen(p)), uintptr(flagsOf(flags)))
+	if int32(r) >= 0 {
+		return int32(r)
+	}
+	return o.recvError(errno)
+}
+
+// readable is the result of a receive of nothing.
+func (o *open) readable() int32 {
+	if poll(o, PollIn) == 0 {
+		return -EAGAIN
+	}
+	return 0
+}
+
+// recvError is the result of a receive that has failed.
+func (o *open) recvError(errno syscall.Errno) int32 {
+	s := o.socket
+	switch errno {
+	case windows.WSAEWOULDBLOCK:
+		if s.noMore.Load() {
+			return 0
+		}
+	case windows.WSAESHUTDOWN:
+		return 0
+	case windows.WSAECONNABORTED, windows.WSAENETRESET:
+		if s.kind == SockStream {
+			return -ECONNRESET
+		}
+	case windows.WSAEINVAL: // it has no name yet, or listens
+		if s.kind == SockStream {
+			return -ENOTCONN
+		}
+	case windows.WSAENOTCONN:
+		if s.connecting.Load() && !s.listens.Load() {
+			return -EAGAIN
+		}
+	}
+	return posix.Result(errno)
+}
+
+// Send is send(2), which does not wait.
+func Send(fd int32, p []byte, flags uint32) int32 {
+	o, res := asSocket(fd)
+	if res < 0 {
+		return res
+	}
+	defer o.done()
+	return o.send(p, flags)
+}
+
+func (o *open) send(p []byte, flags uint32) int32 {
+	n := len(p)
+	if o.socket.kind == SockStream {
+		n = min(n, sendMax)
+	}
+	r, _, errno := syscall.SyscallN(procSend.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(base(p))), uintptr(n),
+		uintptr(flagsOf(flags)))
+	if int32(r) >= 0 {
+		return int32(r)
+	}
+	return o.sendError(errno)
+}
+
+// sendError is the result of a send that has failed.
+func (o *open) sendError(errno syscall.Errno) int32 {
+	s := o.socket
+	switch errno {
+	case windows.WSAENOTCONN:
+		switch {
+		case s.kind == SockDgram:
+			return -EDESTADDRREQ
+		case s.connecting.Load():
+			return -EAGAIN
+		}
+		return -EPIPE
+	case windows.WSAESHUTDOWN:
+		return -EPIPE
+	case windows.WSAECONNRESET, windows.WSAECONNABORTED:
+		// Linux tells of a reset once, and then that the pipe is broken; here it is told each time.
+		if s.pipe {
+			return -EPIPE
+		}
+		if s.kind == SockDgram {
+			return -ECONNREFUSED
+		}
+		return -ECONNRESET
+	}
+	return posix.Result(errno)
+}
+
+// SendTo is sendto(2), which does not wait.
+func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
+	o, res := asSocket(fd)
+	if res < 0 {
+		return res
+	}
+	defer o.done()
+	if o.socket.kind == SockStream {
+		return o.send(p, flags)
+	}
+	if sa.Family() != int(o.socket.domain) {
+		return -EAFNOSUPPORT
+	}
+	to := sa.swapped()
+	aloud(&to)
+	r, _, errno := syscall.SyscallN(procSendto.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(base(p))),
+		uintptr(len(p)), uintptr(flagsOf(flags)), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
+	if int32(r) < 0 {
+		return o.sendError(errno)
+	}
+	o.socket.bound.Store(true)
+	return int32(r)
+}

@@ -1,0 +1,328 @@
+//go:build windows
+
+package sys
+
+import (
+	"math"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"ringo/internal/posix"
+)
+
+// PollFd is struct pollfd of the Linux ABI, with its masks.
+type PollFd struct {
+	Fd              int32
+	Events, Revents int16
+}
+
+// wsaPollFd is WSAPOLLFD.
+type wsaPollFd struct {
+	socket          windows.Handle
+	events, revents int16
+}
+
+// Bits of WSAPoll.
+const (
+	pollErr    = 0x1
+	pollHup    = 0x2
+	pollNval   = 0x4
+	pollWrnorm = 0x10
+	pollRdnorm = 0x100
+	pollRdband = 0x200
+	pollPri    = 0x400
+)
+
+var procPoll = ws2.NewProc("WSAPoll")
+
+// look is the memory of one poll, and what it is about.
+type look struct {
+	used  []*open // of the list; nil for what is no descriptor
+	asked []wsaPollFd
+	at    []int32 // of asked, the places in the list
+	// again is set where something can't be waited for, but only looked at again and again.
+	again bool
+}
+
+var looks = sync.Pool{New: func() any { return new(look) }}
+
+// lookPause is how often is looked again at what can't be waited for.
+const lookPause = 5 * time.Millisecond
+
+// PpollNow is ppoll(2) that doesn't wait. The result is how many descriptors have something in Revents.
+func PpollNow(fds []PollFd) int32 { return ppoll(fds, 0) }
+
+// Ppoll is ppoll(2): it waits up to ns nanoseconds, for ever if negative.
+func Ppoll(fds []PollFd, ns int64) int32 { return ppoll(fds, ns) }
+
+// Poll asks for the readiness of one descriptor now, without waiting. The result is the ready mask, 0 for none.
+func Poll(fd int32, mask uint32) int32 {
+	o := use(fd)
+	if o == nil {
+		return PollNval
+	}
+	defer o.done()
+	return poll(o, mask)
+}
+
+func poll(o *open, mask uint32) int32 {
+	if o.socket == nil {
+		return o.ready() & int32(mask|PollErr|PollHup)
+	}
+	one := [1]wsaPollFd{{socket: o.handle, events: wanted(mask)}}
+	n, errno := wsaPoll(one[:], 0)
+	if n < 0 {
+		return posix.Result(errno)
+	}
+	return o.seen(one[0].revents, mask)
+}
+
+func wsaPoll(list []wsaPollFd, ms int32) (int32, syscall.Errno) {
+	r, _, errno := syscall.SyscallN(procPoll.Addr(), uintptr(unsafe.Pointer(unsafe.SliceData(list))),
+		uintptr(len(list)), uintptr(ms))
+	return int32(r), errno
+}
+
+// wanted is what WSAPoll is asked for a mask. It refuses what it only tells, and POLLPRI, too.
+func wanted(mask uint32) (events int16) {
+	if mask&(PollIn|PollRdhup) != 0 {
+		events |= pollRdnorm
+	}
+	if mask&PollOut != 0 {
+		events |= pollWrnorm
+	}
+	return events
+}
+
+// seen is what WSAPoll has told, in Linux's bits, of what a mask asks for. Windows' hang-up is the peer's end alone.
+func (o *open) seen(revents int16, mask uint32) int32 {
+	s, got := o.socket, uint32(0)
+	if revents&pollNval != 0 {
+		return PollNval
+	}
+	if revents&(pollRdnorm|pollRdband) != 0 {
+		got |= PollIn
+	}
+	if revents&pollWrnorm != 0 {
+		got |= PollOut
+	}
+	if revents&pollErr != 0 {
+		got |= PollErr | PollHup | PollIn | PollOut | PollRdhup
+	}
+	ended := revents&pollHup != 0
+	if s.pipe {
+		return int32(o.seenOfPipe(got, ended) & (mask | PollErr | PollHup))
+	}
+	if ended || s.noMore.Load() {
+		got |= PollIn | PollRdhup
+		if s.written.Load() {
+			got |= PollHup
+		}
+	}
+	return int32(got & (mask | PollErr | PollHup))
+}
+
+// seenOfPipe is what is to be told of an end of a pipe: the reader's that all writers are gone, and the writer's that
+// there is no reader any more.
+func (o *open) seenOfPipe(got uint32, ended bool) uint32 {
+	if o.flags.Load()&OWronly != 0 {
+		got &= PollOut
+		if ended {
+			got |= PollErr | PollOut
+		}
+		return got
+	}
+	got &= PollIn
+	if ended {
+		got |= PollHup
+	}
+	return got
+}
+
+// ppoll polls sockets by WSAPoll, whose times are milliseconds, and looks at the rest.
+func ppoll(fds []PollFd, ns int64) int32 {
+	l := looks.Get().(*look)
+	defer l.release()
+	l.begin(fds)
+	var until time.Time
+	if ns > 0 {
+		until = time.Now().Add(time.Duration(ns))
+	}
+	for {
+		pause := time.Duration(ns)
+		switch {
+		case l.atOnce(fds):
+			pause = 0
+		case l.again && (pause < 0 || pause > lookPause):
+			pause = lookPause
+		}
+		quiet, res := l.ask(fds, millis(pause))
+		if res < 0 {
+			return res
+		}
+		if n := l.count(fds); n > 0 || ns == 0 {
+			return n
+		}
+		if quiet {
+			l.pauseQuiet(pause)
+		}
+		if ns > 0 {
+			ns = max(int64(time.Until(until)), 0)
+		}
+	}
+}
+
+// millis is a time in milliseconds, at least; -1 for one without an end.
+func millis(d time.Duration) int32 {
+	if d < 0 {
+		return -1
+	}
+	return int32(min((d+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
+}
+
+// begin takes the list over.
+func (l *look) begin(fds []PollFd) {
+	l.again = false
+	for i := range fds {
+		o := (*open)(nil)
+		if fds[i].Fd >= 0 {
+			o = use(fds[i].Fd)
+		}
+		l.used = append(l.used, o)
+		switch {
+		case o == nil:
+		case o.socket == nil:
+			l.again = true
+		default:
+			l.asked = append(l.asked, wsaPollFd{socket: o.handle, events: wanted(fds[i].mask())})
+			l.at = append(l.at, int32(i))
+			l.again = l.again || oldPoll() && o.socket.connecting.Load()
+		}
+	}
+}
+
+func (f *PollFd) mask() uint32 { return uint32(uint16(f.Events)) }
+
+// oldPoll reports whether WSAPoll never tells of a connect that has failed, as before Windows 10, version 2004, see
+// https://daniel.haxx.se/blog/2012/10/10/wsapoll-is-broken. What connects is looked at again and again there.
+var oldPoll = sync.OnceValue(func() bool {
+	major, _, build := windows.RtlGetNtVersionNumbers()
+	return major < 10 || build < 19041
+})
+
+// atOnce notes what is known without a question, and reports whether there is something.
+func (l *look) atOnce(fds []PollFd) (some bool) {
+	for i := range fds {
+		f, o := &fds[i], l.used[i]
+		switch f.Revents = 0; {
+		case f.Fd < 0:
+		case o == nil:
+			f.Revents = PollNval
+		case o.socket == nil:
+			f.Revents = int16(o.ready() & int32(f.mask()|PollErr|PollHup))
+		default:
+			f.Revents = int16(o.seen(0, f.mask()))
+		}
+		some = some || f.Revents != 0
+	}
+	return some
+}
+
+// ask asks WSAPoll once. quiet: it had nothing to tell but ends that were not asked for.
+func (l *look) ask(fds []PollFd, ms int32) (quiet bool, res int32) {
+	if len(l.asked) == 0 {
+		if ms != 0 {
+			windows.SleepEx(uint32(ms), false) // -1 is INFINITE
+		}
+		return false, 0
+	}
+	n, errno := wsaPoll(l.asked, ms)
+	if n < 0 {
+		return false, posix.Result(errno)
+	}
+	for k := range l.asked {
+		p, f := &l.asked[k], &fds[l.at[k]]
+		o := l.used[l.at[k]]
+		got := o.seen(p.revents, f.mask())
+		quiet = quiet || got == 0 && p.revents != 0
+		if got == 0 && o.socket.connecting.Load() && oldPoll() {
+			got = o.refused(f.mask())
+		}
+		f.Revents |= int16(got)
+	}
+	return quiet, 0
+}
+
+// count is how many of the list are ready.
+func (l *look) count(fds []PollFd) (n int32) {
+	for i := range fds {
+		if fds[i].Revents != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// pauseQuiet waits a little for those that are not at their end, which WSAPoll tells of whether it is asked for or not:
+// it would end each wait at once.
+func (l *look) pauseQuiet(pause time.Duration) {
+	if pause < 0 || pause > lookPause {
+		pause = lookPause
+	}
+	var others []wsaPollFd
+	for _, p := range l.asked {
+		if p.revents == 0 {
+			others = append(others, p)
+		}
+	}
+	if len(others) == 0 {
+		windows.SleepEx(uint32(millis(pause)), false)
+		return
+	}
+	wsaPoll(others, millis(pause)) // what it finds the next question finds
+}
+
+// refused is what is to be told of a connect that has failed: select tells of it among the exceptions.
+func (o *open) refused(mask uint32) int32 {
+	set := struct { // fd_set
+		n      uint32
+		socket windows.Handle
+	}{1, o.handle}
+	var now windows.Timeval
+	r, _, _ := syscall.SyscallN(procSelect.Addr(), 0, 0, 0, uintptr(unsafe.Pointer(&set)),
+		uintptr(unsafe.Pointer(&now)))
+	if int32(r) <= 0 {
+		return 0
+	}
+	return int32(PollOut&mask | PollErr | PollHup)
+}
+
+var procSelect = ws2.NewProc("select")
+
+// release lets go of what was looked at.
+func (l *look) release() {
+	for i, o := range l.used {
+		if o != nil {
+			o.done()
+		}
+		l.used[i] = nil
+	}
+	l.used, l.at, l.asked = l.used[:0], l.at[:0], l.asked[:0]
+	looks.Put(l)
+}
+
+// SelectNow is not there: what Windows calls select takes no numbers.
+func SelectNow(n int, in, out, except *FDSet) int32 { return -ENOSYS }
+
+// Select is not there, see SelectNow.
+func Select(n int, in, out, except *FDSet, ns int64) int32 { return -ENOSYS }
+
+// Timerfd is not there.
+func Timerfd() int32 { return -ENOSYS }
+
+// SetTimer is not there.
+func SetTimer(fd int32, ns int64) int32 { return -ENOSYS }
