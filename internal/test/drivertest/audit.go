@@ -1,17 +1,13 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"fmt"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // collect takes what a Wait brought, checks the states of all ops against it and
@@ -105,7 +101,7 @@ func show(res int32) string {
 	if res >= 0 {
 		return fmt.Sprint(res)
 	}
-	if name := unix.ErrnoName(syscall.Errno(-res)); name != "" {
+	if name := linux.Name(-res); name != "" {
 		return "-" + name
 	}
 	return fmt.Sprint(res)

@@ -1,16 +1,13 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Many messages in one call.
@@ -119,7 +116,7 @@ func recvBatchComes(h *harness) {
 
 // What is outside the window is left alone, and an empty window is nothing to do.
 func recvBatchWindows(h *harness) {
-	f, p := h.messagePair(unix.SOCK_DGRAM)
+	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b, mem := room(6, 10)
 	for _, text := range []string{"a", "b", "c", "d"} {
 		p.write(text)
@@ -201,7 +198,7 @@ func recvBatchTurn(h *harness) {
 }
 
 func sendBatch(h *harness) {
-	f, p := h.messagePair(unix.SOCK_DGRAM)
+	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b := sys.NewBatch(3)
 	b.Set(0, []byte("one"))
 	b.SetVector(1, [][]byte{[]byte("t"), nil, []byte("wo")})
@@ -235,7 +232,7 @@ func sendBatchMany(h *harness) {
 
 // It sends what there is room for and says how much that was; with none, it waits.
 func sendBatchWaits(h *harness) {
-	f, p := h.messagePair(unix.SOCK_DGRAM)
+	f, p := h.messagePair(linux.SOCK_DGRAM)
 	h.smallBuffers(f)
 	b := sys.NewBatch(sys.BatchMax)
 	for i := range b.Cap() {

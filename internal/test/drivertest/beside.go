@@ -1,11 +1,9 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"errors"
 
-	"golang.org/x/sys/unix"
+	"ringo/internal/posix"
 )
 
 // What is done to a socket beside the driver, which has to live with it.
@@ -44,7 +42,7 @@ func linger(h *harness) {
 			text, err = p.read(1)
 			return err != nil
 		})
-		if reset := errors.Is(err, unix.ECONNRESET); reset != (seconds == 0) || text != "" {
+		if reset := errors.Is(err, posix.ECONNRESET); reset != (seconds == 0) || text != "" {
 			h.Errorf("with a linger of %d s the peer reads %q, %v", seconds, text, err)
 		}
 	}

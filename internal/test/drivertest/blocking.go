@@ -1,11 +1,7 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -32,8 +28,8 @@ func onBlocking(run func(h *harness, r, w *desc)) func(h *harness) {
 		}
 		name := h.m.folder(h.T) + "/fifo"
 		h.checkRes(h.m.fifo(name))
-		both := h.open(name, unix.O_RDWR) // with a writer, or the open would wait
-		run(h, both, h.open(name, unix.O_WRONLY))
+		both := h.open(name, sys.ORdwr) // with a writer, or the open would wait
+		run(h, both, h.open(name, sys.OWronly))
 	}
 }
 
@@ -60,7 +56,7 @@ func blockingWrite(h *harness, r, w *desc) {
 func (h *harness) unblocked(d *desc, f func()) {
 	flags := h.m.Getfl(d.Sys())
 	h.checkRes(flags)
-	h.checkRes(h.m.Setfl(d.Sys(), flags|unix.O_NONBLOCK))
+	h.checkRes(h.m.Setfl(d.Sys(), flags|sys.ONonblock))
 	f()
 	h.checkRes(h.m.Setfl(d.Sys(), flags))
 }

@@ -1,10 +1,6 @@
-//go:build linux
-
 package drivertest
 
-import (
-	"ringo/internal/sys"
-)
+import "ringo/internal/sys"
 
 // The pool that the driver takes buffers from is small here and runs dry.
 var bufferCases = []testCase{

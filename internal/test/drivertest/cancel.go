@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // waiting is a kind of op that waits until it is cancelled: how to make one, and
@@ -106,7 +103,7 @@ func waitingConnect(h *harness) (*call, func()) {
 	f := h.desc(h.tcpSocket())
 	return h.connect(f, addr), func() {
 		var peer sys.Sockaddr
-		if res := h.m.Getpeername(f.Sys(), &peer); res != -int32(unix.ENOTCONN) {
+		if res := h.m.Getpeername(f.Sys(), &peer); res != -int32(linux.ENOTCONN) {
 			h.Errorf("the socket is connected: %s", show(res))
 		}
 	}

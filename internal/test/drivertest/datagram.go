@@ -1,5 +1,3 @@
-//go:build linux
-
 package drivertest
 
 import (
@@ -8,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Messages: each arrives whole, with who sent it and what travels beside it.
@@ -81,7 +78,7 @@ func (h *harness) udp() (f *desc, p *peer, here, there *sys.Sockaddr) {
 // udpSocket makes a UDP socket with a port, and tells its address.
 func (h *harness) udpSocket(addr *sys.Sockaddr) int32 {
 	h.Helper()
-	n := h.m.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	n := h.m.Socket(linux.AF_INET, linux.SOCK_DGRAM, 0)
 	h.checkRes(n)
 	addr.Set(loopback)
 	h.checkRes(h.m.Bind(n, addr))
@@ -268,8 +265,8 @@ func datagramControls6(h *harness) {
 // udpSocket6 is udpSocket by IPv6, or skips where there is none.
 func (h *harness) udpSocket6(addr *sys.Sockaddr) int32 {
 	h.Helper()
-	n := h.m.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
-	if n == -int32(unix.EAFNOSUPPORT) {
+	n := h.m.Socket(linux.AF_INET6, linux.SOCK_DGRAM, 0)
+	if n == -int32(linux.EAFNOSUPPORT) {
 		h.Skip("no IPv6 here")
 	}
 	h.checkRes(n)
@@ -313,7 +310,7 @@ func (h *harness) unixName() *sys.Sockaddr {
 // unixSocket makes a Unix datagram socket with that name; nil: none.
 func (h *harness) unixSocket(name *sys.Sockaddr) int32 {
 	h.Helper()
-	n := h.m.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	n := h.m.Socket(linux.AF_UNIX, linux.SOCK_DGRAM, 0)
 	h.checkRes(n)
 	if name != nil {
 		h.checkRes(h.m.Bind(n, name))
@@ -404,7 +401,7 @@ func (h *harness) messagePair(typ int) (*desc, *peer) {
 }
 
 func datagramSeqpacket(h *harness) {
-	f, p := h.messagePair(unix.SOCK_SEQPACKET)
+	f, p := h.messagePair(linux.SOCK_SEQPACKET)
 	p.write("one")
 	p.write("two")
 	b := make([]byte, 100)
@@ -425,7 +422,7 @@ func datagramSeqpacket(h *harness) {
 }
 
 func datagramSeqpacketEnd(h *harness) {
-	f, p := h.messagePair(unix.SOCK_SEQPACKET)
+	f, p := h.messagePair(linux.SOCK_SEQPACKET)
 	m := h.recvmsg(f, make([]byte, 8)).submit().wantPending()
 	p.close()
 	m.want(0)
@@ -461,7 +458,7 @@ func (h *harness) closeRights(control []byte) (n int) {
 }
 
 func datagramRights(h *harness) {
-	for _, typ := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_SEQPACKET} {
+	for _, typ := range []int{linux.SOCK_STREAM, linux.SOCK_DGRAM, linux.SOCK_SEQPACKET} {
 		f, p := h.messagePair(typ)
 		b := make([]byte, 8)
 		m := h.recvFrom(f, cmsg.Space(2*4), b)
@@ -494,7 +491,7 @@ func datagramRights(h *harness) {
 // What a cancelled op has received is its owner's to close; what it has not is left
 // for the next one.
 func datagramRightsCanceled(h *harness) {
-	f, p := h.messagePair(unix.SOCK_DGRAM)
+	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b := make([]byte, 8)
 	for i := range 20 {
 		m := h.recvFrom(f, cmsg.Space(2*4), b)
@@ -518,7 +515,7 @@ func datagramRightsCanceled(h *harness) {
 // Without room for them they are closed by the kernel, whatever kind of receive it
 // was.
 func datagramRightsUntaken(h *harness) {
-	f, p := h.messagePair(unix.SOCK_DGRAM)
+	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b := make([]byte, 8)
 	p.pass("none")
 	h.recvmsg(f, b).submit().wantBytes(b, "none")

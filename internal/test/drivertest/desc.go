@@ -1,5 +1,3 @@
-//go:build linux
-
 package drivertest
 
 import (
@@ -8,10 +6,9 @@ import (
 	"net/netip"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/fd"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // desc is a descriptor that ops are done on, non-blocking as all of a loop's are.
@@ -82,7 +79,7 @@ func (p *peer) reset() {
 // shutdown says that no more will be written.
 func (p *peer) shutdown() {
 	p.h.Helper()
-	p.h.checkRes(p.h.m.Shutdown(p.n, unix.SHUT_WR))
+	p.h.checkRes(p.h.m.Shutdown(p.n, linux.SHUT_WR))
 }
 
 // write writes b, for which there must be room.
@@ -192,7 +189,7 @@ func (h *harness) check(err error) {
 // pair makes a socketpair of which the driver has one end.
 func (h *harness) pair() (*desc, *peer) {
 	h.Helper()
-	return h.messagePair(unix.SOCK_STREAM)
+	return h.messagePair(linux.SOCK_STREAM)
 }
 
 // loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should
@@ -232,7 +229,7 @@ func (h *harness) needDescriptors(n int) {
 // tcpSocket makes a TCP socket, which is the caller's to close.
 func (h *harness) tcpSocket() int32 {
 	h.Helper()
-	n := h.m.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	n := h.m.Socket(linux.AF_INET, linux.SOCK_STREAM, 0)
 	h.checkRes(n)
 	return n
 }
@@ -284,7 +281,7 @@ func (h *harness) file(content string) *desc {
 	h.Helper()
 	name := h.m.folder(h.T) + "/file"
 	h.writeFile(name, content, 0o600)
-	f := h.open(name, unix.O_RDWR)
+	f := h.open(name, sys.ORdwr)
 	f.name = name
 	return f
 }
@@ -292,7 +289,7 @@ func (h *harness) file(content string) *desc {
 // writeFile makes a regular file with a name.
 func (h *harness) writeFile(name, content string, mode uint32) {
 	h.Helper()
-	n := h.m.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+	n := h.m.open(name, sys.OWronly|sys.OCreat|sys.OExcl, mode)
 	h.checkRes(n)
 	defer h.m.Close(n)
 	if res := h.m.write(n, []byte(content)); int(res) != len(content) {

@@ -1,11 +1,8 @@
-//go:build linux
-
 package drivertest
 
 import (
+	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
@@ -58,7 +55,7 @@ func diskTransfer(h *harness, flags op.Flags) {
 // readOnly opens f's file once more.
 func (h *harness) readOnly(f *desc) *desc {
 	h.Helper()
-	return h.open(f.name, unix.O_RDONLY)
+	return h.open(f.name, os.O_RDONLY)
 }
 
 func diskPosition(h *harness, flags op.Flags) {

@@ -1,12 +1,9 @@
-//go:build linux
-
 package drivertest
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // vec is a ReadVec or WriteVec of these parts.
@@ -59,7 +56,7 @@ func diskLength(h *harness) {
 	f := h.file("0123456789")
 	r, _ := h.pipe()
 	h.about(op.Ftruncate, f, 4, 0, 0).submit().want(0)
-	h.about(op.Allocate, f, 0, 100, unix.FALLOC_FL_KEEP_SIZE).submit().want(0)
+	h.about(op.Allocate, f, 0, 100, linux.FALLOC_FL_KEEP_SIZE).submit().want(0)
 	if got := h.content(f); got != "0123" {
 		h.Errorf("the file has %q, want its first four bytes", got)
 	}

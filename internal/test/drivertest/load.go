@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"math/rand/v2"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Much at once.
@@ -45,7 +42,7 @@ func streamsBothWays(h *harness) {
 	}
 	defer func() {
 		for _, w := range flows {
-			h.m.Shutdown(w.f.Sys(), unix.SHUT_RDWR)
+			h.m.Shutdown(w.f.Sys(), linux.SHUT_RDWR)
 			w.join()
 		}
 	}()
@@ -142,7 +139,7 @@ func fiveThousand(h *harness) {
 	var calls []*call
 	var near, far []*desc
 	for range pairs {
-		a, b, res := h.m.Socketpair(unix.SOCK_STREAM)
+		a, b, res := h.m.Socketpair(linux.SOCK_STREAM)
 		h.checkRes(res)
 		near, far = append(near, h.desc(a)), append(far, h.desc(b))
 		calls = append(calls, h.recv(near[len(near)-1], make([]byte, 4)).submit(),
@@ -179,7 +176,7 @@ func comeAndGo(h *harness) {
 			p.write("x")
 			p.close()
 		}
-		if res := r.end(); res < 0 && res != -int32(unix.ECONNRESET) {
+		if res := r.end(); res < 0 && res != -int32(linux.ECONNRESET) {
 			h.Fatalf("%s completed with %s", r, show(res))
 		}
 		h.closeDesc(f)

@@ -1,17 +1,14 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 )
 
 // machine is the kernel that a case runs on, its clock, and who else is there. A driver's descriptors are of its
@@ -120,7 +117,7 @@ func opOn(code op.Code, n int32, fill func(o *op.Op)) *op.Op {
 // errOf is a negated errno as an error, nil for anything else.
 func errOf(res int32) error {
 	if res < 0 {
-		return unix.Errno(-res)
+		return posix.Error(res)
 	}
 	return nil
 }

@@ -1,15 +1,12 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // Mortal opens drivers that die when a test says so, as those do whose ring or poller
@@ -23,7 +20,7 @@ type Mortal struct {
 type Victim struct {
 	d      driver.Driver
 	slab   *op.Slab
-	thread int
+	thread int32
 	cause  atomic.Pointer[error]
 	died   chan struct{}
 	once   sync.Once
@@ -36,7 +33,7 @@ type Opener = func(cfg driver.Config) (driver.Driver, error)
 // what a loop.Config's Open can be.
 func (m *Mortal) Wrap(inner Opener) Opener {
 	return func(cfg driver.Config) (driver.Driver, error) {
-		v := &Victim{slab: cfg.Slab, thread: unix.Gettid(), died: make(chan struct{})}
+		v := &Victim{slab: cfg.Slab, thread: sys.Gettid(), died: make(chan struct{})}
 		cfg.Fault = v.fault
 		d, err := inner(cfg)
 		if err != nil {
@@ -56,7 +53,7 @@ func (m *Mortal) Current() *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := len(m.victims) - 1; i >= 0; i-- { // a number may be that of an earlier thread
-		if v := m.victims[i]; v.thread == unix.Gettid() {
+		if v := m.victims[i]; v.thread == sys.Gettid() {
 			return v
 		}
 	}

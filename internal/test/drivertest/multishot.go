@@ -1,13 +1,10 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 	"ringo/uring"
 )
 
@@ -78,7 +75,7 @@ func multiAcceptShutdown(h *harness) {
 	c := h.acceptMulti(l).submit()
 	h.dial(addr)
 	h.desc(c.wantMore())
-	h.checkRes(h.m.Shutdown(l.Sys(), unix.SHUT_RDWR))
+	h.checkRes(h.m.Shutdown(l.Sys(), linux.SHUT_RDWR))
 	c.wantLast(-sys.EINVAL)
 }
 
@@ -191,7 +188,7 @@ func multiRecvReset(h *harness) {
 	f, p := h.tcp()
 	c := h.recvMulti(f).submit().wantPending()
 	p.reset()
-	c.wantLast(-int32(unix.ECONNRESET))
+	c.wantLast(-int32(linux.ECONNRESET))
 }
 
 func multiRecvAgain(h *harness) {

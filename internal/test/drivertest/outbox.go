@@ -1,5 +1,3 @@
-//go:build linux
-
 package drivertest
 
 import (
@@ -7,10 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // The outbox: sends that Wait makes.
@@ -202,7 +199,7 @@ func outboxNobody(h *harness) {
 	h.poll(g, sys.PollHup).submit().end() // the reset has come
 	h.leave(g, "hello")
 	h.wait(driver.Forever)
-	if res := h.sent(); res[0] != -int32(unix.ECONNRESET) && res[0] != -sys.EPIPE {
+	if res := h.sent(); res[0] != -int32(linux.ECONNRESET) && res[0] != -sys.EPIPE {
 		h.Errorf("a send after a reset gave %s", show(res[0]))
 	}
 }

@@ -1,5 +1,3 @@
-//go:build linux
-
 package drivertest
 
 // pattern is n bytes of stream id from an offset on. Bytes that are lost, doubled,

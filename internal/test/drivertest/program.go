@@ -1,5 +1,3 @@
-//go:build linux
-
 package drivertest
 
 import (
@@ -30,12 +28,6 @@ var programCases = func() (cases []testCase) {
 func Program(t *testing.T, seed uint64, open ...Open) {
 	t.Helper()
 	compare(t, script(seed), onSystems(open)...)
-}
-
-// ProgramSimulated is Program on a driver of the system, and one on a simulated machine.
-func ProgramSimulated(t *testing.T, seed uint64, open Open, simulated OpenSimulated) {
-	t.Helper()
-	compare(t, script(seed), onSystem(open, 64), onSimulated(simulated, nil))
 }
 
 func onSystems(open []Open) (on []ground) {

@@ -1,15 +1,12 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"math/rand/v2"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Cancels against events that come from another thread, at any moment. Whoever
@@ -190,7 +187,7 @@ func raceSend(h *harness) {
 			c.cancel()
 		}
 		res := c.end()
-		h.checkRes(h.m.Shutdown(f.Sys(), unix.SHUT_WR))
+		h.checkRes(h.m.Shutdown(f.Sys(), linux.SHUT_WR))
 		join()
 		if res != int32(len(got)) && !(res == -sys.ECANCELED && len(got) == 0) {
 			h.Fatalf("%s completed with %s, and its reader got %d bytes", c, show(res), len(got))

@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Readiness is told once and must not be lost.
@@ -55,10 +52,10 @@ func dataAndReset(h *harness) {
 	c := h.recv(f, b).submit().wantPending()
 	p.write("lost")
 	p.reset()
-	if res := c.end(); res != 4 && res != -int32(unix.ECONNRESET) {
+	if res := c.end(); res != 4 && res != -int32(linux.ECONNRESET) {
 		h.Errorf("%s completed with %s, want the data or a reset", c, show(res))
 	}
-	if res := h.recv(f, b).submit().end(); res != 0 && res != -int32(unix.ECONNRESET) {
+	if res := h.recv(f, b).submit().end(); res != 0 && res != -int32(linux.ECONNRESET) {
 		h.Errorf("a receive after a reset completed with %s", show(res))
 	}
 }
@@ -70,7 +67,7 @@ func urgentByte(h *harness) {
 	b := make([]byte, 16)
 	c := h.recv(f, b).submit().wantPending()
 	p.write("before")
-	h.checkRes(h.m.send(p.n, []byte("!"), unix.MSG_OOB))
+	h.checkRes(h.m.send(p.n, []byte("!"), linux.MSG_OOB))
 	p.write("after")
 	got := ""
 	for {

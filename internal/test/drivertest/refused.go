@@ -1,11 +1,8 @@
-//go:build linux
-
 package drivertest
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Ops that can't be done: the error is a completion like any other, and what
@@ -41,7 +38,7 @@ func refusedENOTSOCK(h *harness) {
 	for _, c := range []*call{
 		h.accept(f), h.acceptMulti(f), h.recv(f, b), h.recvMulti(f), h.send(f, b), h.sendmsg(f, b), h.recvmsg(f, b),
 	} {
-		c.submit().want(-int32(unix.ENOTSOCK))
+		c.submit().want(-int32(linux.ENOTSOCK))
 	}
 }
 
@@ -53,7 +50,7 @@ func refusedEINVAL(h *harness) {
 
 func refusedENOTCONN(h *harness) {
 	f := h.desc(h.tcpSocket())
-	h.recv(f, make([]byte, 8)).submit().want(-int32(unix.ENOTCONN))
+	h.recv(f, make([]byte, 8)).submit().want(-int32(linux.ENOTCONN))
 }
 
 func refusedMode(h *harness) {

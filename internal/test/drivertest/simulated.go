@@ -6,18 +6,18 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sim/memkernel"
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // OpenSimulated makes the driver that a case is about on a simulated machine: of its host, by its world's clock.
@@ -27,6 +27,12 @@ type OpenSimulated func(t *testing.T, cfg driver.Config, s *Seat) driver.Driver
 // simulated machine rightly lacks for each.
 func RunSimulated(t *testing.T, open OpenSimulated, excused map[string]string) {
 	runAll(t, onSimulated(open, excused))
+}
+
+// ProgramSimulated is Program on a driver of the system, and one on a simulated machine.
+func ProgramSimulated(t *testing.T, seed uint64, open Open, simulated OpenSimulated) {
+	t.Helper()
+	compare(t, script(seed), onSystem(open, 64), onSimulated(simulated, nil))
 }
 
 // onSimulated is the ground of drivers of simulated machines.
@@ -298,13 +304,13 @@ func (m *simulated) name(code op.Code, name, to string) int32 {
 }
 
 func (m *simulated) open(name string, flags int, mode uint32) int32 {
-	return m.Openat2(sys.AtFdcwd, nulled(name), &sys.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Mode: uint64(mode)})
+	return m.Openat2(sys.AtFdcwd, nulled(name), &sys.OpenHow{Flags: uint64(flags) | sys.OCloexec, Mode: uint64(mode)})
 }
 
 func (m *simulated) symlink(to, name string) int32 { return m.name(op.Symlinkat, name, to) }
 
 func (m *simulated) fifo(name string) int32 {
-	return m.Mknodat(sys.AtFdcwd, nulled(name), unix.S_IFIFO|0o600, 0)
+	return m.Mknodat(sys.AtFdcwd, nulled(name), linux.S_IFIFO|0o600, 0)
 }
 
 func (m *simulated) remove(name string) int32 { return m.Unlinkat(sys.AtFdcwd, nulled(name), 0) }
@@ -324,7 +330,7 @@ func (m *simulated) leads(name string) (to string, res int32) {
 }
 
 func (m *simulated) names(name string) (all []string, res int32) {
-	n := m.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	n := m.open(name, os.O_RDONLY|sys.ODirectory, 0)
 	if n < 0 {
 		return nil, n
 	}

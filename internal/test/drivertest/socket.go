@@ -1,11 +1,8 @@
-//go:build linux
-
 package drivertest
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // What connects sockets, and their end.
@@ -35,7 +32,7 @@ func (h *harness) loopFlags(f *desc) {
 	h.Helper()
 	status := h.m.Getfl(f.Sys())
 	h.checkRes(status)
-	if inherited := h.m.inherited(f.Sys()); status&unix.O_NONBLOCK == 0 || inherited {
+	if inherited := h.m.inherited(f.Sys()); status&sys.ONonblock == 0 || inherited {
 		h.Errorf("descriptor with status %#x, inherited %t, want non-blocking and CLOEXEC", status, inherited)
 	}
 }
@@ -108,12 +105,12 @@ func connectRefused(h *harness) {
 	l, addr := h.listen(1)
 	l.release()
 	l.Init(-1)
-	h.connect(h.desc(h.tcpSocket()), addr).submit().want(-int32(unix.ECONNREFUSED))
+	h.connect(h.desc(h.tcpSocket()), addr).submit().want(-int32(linux.ECONNREFUSED))
 }
 
 func shutdownEnds(h *harness) {
 	f, p := h.tcp()
-	h.shutdown(f, unix.SHUT_WR)
+	h.shutdown(f, linux.SHUT_WR)
 	p.wantEnd()
 	h.send(f, []byte("late")).submit().want(-sys.EPIPE)
 	p.write("still")
@@ -123,7 +120,7 @@ func shutdownEnds(h *harness) {
 func shutdownRecv(h *harness) {
 	f, _ := h.tcp()
 	r := h.recv(f, make([]byte, 8)).submit().wantPending()
-	h.shutdown(f, unix.SHUT_RD)
+	h.shutdown(f, linux.SHUT_RD)
 	r.want(0)
 }
 

@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Bytes that go through a pipe and not through us.
@@ -79,7 +76,7 @@ func spliceInReset(h *harness) {
 	_, w := h.pipe()
 	c := h.spliceIn(f, w, 100).submit().wantPending()
 	p.reset()
-	c.want(-int32(unix.ECONNRESET))
+	c.want(-int32(linux.ECONNRESET))
 }
 
 // What it would have to wait for is not the socket, so it does not wait.

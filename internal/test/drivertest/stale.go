@@ -1,10 +1,6 @@
-//go:build linux
-
 package drivertest
 
-import (
-	"ringo/internal/sys"
-)
+import "ringo/internal/sys"
 
 // Slots, numbers and generations are used again; what comes late must not be
 // taken for what came after.

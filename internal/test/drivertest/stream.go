@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // What moves data on stream sockets.
@@ -68,7 +65,7 @@ func recvRest(h *harness) {
 func recvPeek(h *harness) {
 	f, p := h.tcp()
 	b := make([]byte, 100)
-	c := h.recv(f, b).flags(unix.MSG_PEEK).submit().wantPending()
+	c := h.recv(f, b).flags(linux.MSG_PEEK).submit().wantPending()
 	p.write("twice")
 	c.wantBytes(b, "twice")
 	clear(b)
@@ -87,7 +84,7 @@ func recvReset(h *harness) {
 	f, p := h.tcp()
 	c := h.recv(f, make([]byte, 8)).submit().wantPending()
 	p.reset()
-	c.want(-int32(unix.ECONNRESET))
+	c.want(-int32(linux.ECONNRESET))
 }
 
 func recvSelected(h *harness) {
@@ -109,7 +106,7 @@ func sendOne(h *harness) {
 // smallBuffers makes what fits between the ends of a socketpair little and known.
 func (h *harness) smallBuffers(f *desc) {
 	h.Helper()
-	h.checkRes(h.m.Setsockopt(f.Sys(), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
+	h.checkRes(h.m.Setsockopt(f.Sys(), linux.SOL_SOCKET, linux.SO_SNDBUF, 4096))
 }
 
 func sendShort(h *harness) {
@@ -162,7 +159,7 @@ func sendFullBroken(h *harness) {
 	if n := c.end(); int(n) < read || n >= 300_000 {
 		h.Errorf("a full send completed with %s after %d bytes were read, want what went out", show(n), read)
 	}
-	if n := h.send(f, make([]byte, 1)).submit().end(); n != -sys.EPIPE && n != -int32(unix.ECONNRESET) {
+	if n := h.send(f, make([]byte, 1)).submit().end(); n != -sys.EPIPE && n != -int32(linux.ECONNRESET) {
 		h.Errorf("a send after it completed with %s, want an error", show(n))
 	}
 }
@@ -182,7 +179,7 @@ func sendReset(h *harness) {
 	if ready := h.m.awaitReady(f.Sys(), 0, 10*time.Second); ready <= 0 {
 		h.Fatalf("no reset came: %s", show(ready))
 	}
-	h.send(f, []byte("hello")).submit().want(-int32(unix.ECONNRESET))
+	h.send(f, []byte("hello")).submit().want(-int32(linux.ECONNRESET))
 	h.send(f, []byte("hello")).submit().want(-sys.EPIPE)
 }
 

@@ -1,26 +1,14 @@
-//go:build linux
-
 package drivertest
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // system is the machine that the process runs on. Peers call it by other ways than drivers do.
@@ -34,138 +22,7 @@ func onSystem(open Open, entries int) ground {
 		open: func(t *testing.T, _ machine, cfg driver.Config) driver.Driver { return open(t, cfg) }}
 }
 
-// resultOf is what a call gave, as a result.
-func resultOf(n int, err error) int32 {
-	switch e := err.(type) {
-	case nil:
-		return int32(n)
-	case syscall.Errno:
-		return -int32(e)
-	}
-	var e syscall.Errno
-	if errors.As(err, &e) {
-		return -int32(e)
-	}
-	return -sys.EIO
-}
-
 func (system) call(o *op.Op) int32 { return driver.Call(o) }
-
-func (system) read(fd int32, p []byte) int32  { return resultOf(unix.Read(int(fd), p)) }
-func (system) write(fd int32, p []byte) int32 { return resultOf(unix.Write(int(fd), p)) }
-func (system) accept(fd int32) int32          { return sys.Accept(fd) }
-
-func (system) send(fd int32, p []byte, flags uint32) int32 {
-	return resultOf(0, unix.Send(int(fd), p, int(flags)))
-}
-
-func (system) sendmsg(fd int32, p, control []byte) int32 {
-	return resultOf(0, unix.Sendmsg(int(fd), p, control, nil, 0))
-}
-
-func (system) recvmsg(fd int32, p, control []byte) (n, controls int32) {
-	m, c, _, _, err := unix.Recvmsg(int(fd), p, control, unix.MSG_CMSG_CLOEXEC)
-	return resultOf(m, err), int32(c)
-}
-
-func (system) block(fd int32) int32 { return resultOf(0, unix.SetNonblock(int(fd), false)) }
-
-// Package syscall tells the race detector of its calls.
-func (system) awaitRead(fd int32, p []byte) int32  { return resultOf(syscall.Read(int(fd), p)) }
-func (system) awaitWrite(fd int32, p []byte) int32 { return resultOf(syscall.Write(int(fd), p)) }
-
-func (system) awaitReady(fd int32, mask uint32, d time.Duration) int32 {
-	fds := []unix.PollFd{{Fd: fd, Events: int16(mask)}}
-	for {
-		if n, err := unix.Poll(fds, int(d/time.Millisecond)); err != unix.EINTR {
-			return resultOf(n, err) * int32(fds[0].Revents)
-		}
-	}
-}
-
-// eventfd is one, or where the system has none a socket of datagrams that sends to itself.
-func (system) eventfd() int32 {
-	if sys.HaveEpoll {
-		return sys.Eventfd()
-	}
-	fd := sys.Socket(sys.AFInet, sys.SockDgram|sys.SockNonblock, 0)
-	var own sys.Sockaddr
-	own.Set(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0))
-	for _, res := range [...]int32{fd, sys.Bind(fd, &own), sys.Getsockname(fd, &own), sys.Connect(fd, &own)} {
-		if res < 0 {
-			return res
-		}
-	}
-	return fd
-}
-
-func (system) blockingPipe() (r, w, res int32) {
-	var ends [2]int
-	err := unix.Pipe2(ends[:], unix.O_CLOEXEC)
-	return int32(ends[0]), int32(ends[1]), resultOf(0, err)
-}
-
-func (system) move(fd, to int32) int32 {
-	if err := unix.Dup3(int(fd), int(to), unix.O_CLOEXEC); err != nil {
-		return resultOf(0, err)
-	}
-	return resultOf(0, unix.Close(int(fd)))
-}
-
-func (system) inherited(fd int32) bool {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err != nil || flags&unix.FD_CLOEXEC == 0
-}
-
-func (system) identity(fd int32) (ino uint64, res int32) {
-	var st unix.Stat_t
-	err := unix.Fstat(int(fd), &st)
-	return st.Ino, resultOf(0, err)
-}
-
-func (system) exhaust() (restore func(), res int32) {
-	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-		return nil, resultOf(0, err)
-	}
-	next, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, resultOf(0, err)
-	}
-	unix.Close(next)
-	err = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next), Max: old.Max})
-	return func() {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-			panic(err)
-		}
-	}, resultOf(0, err)
-}
-
-func (system) descriptors() int {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return math.MaxInt32
-	}
-	return int(min(limit.Cur, 1<<20))
-}
-
-// opened lists them as "number -> what it is".
-func (system) opened(t *testing.T) map[string]bool {
-	t.Helper()
-	const dir = "/proc/self/fd/"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fds := make(map[string]bool, len(entries))
-	for _, e := range entries {
-		// One that is gone by now is the one that read the directory.
-		if to, err := os.Readlink(dir + e.Name()); err == nil {
-			fds[e.Name()+" -> "+to] = true
-		}
-	}
-	return fds
-}
 
 const clockStart = 1 << 50
 
@@ -193,61 +50,6 @@ func elsewhere(f func()) (join func()) {
 	return func() { <-ended }
 }
 
-// idles checks that waits give the processor away, and use little of it. What a sleep costs depends on the machine: an
-// emulated one needs hundreds of microseconds, and a busy one does something else in the thread's name for
-// milliseconds. So only who uses a tenth of the time and much more than sleeps do, three times, is not idle: one that
-// is kept awake uses all of it. It is the sum that counts: one that spins on a busy machine may get no processor for
-// all of a single wait.
-func (system) idles(wait func(), span time.Duration) string {
-	const rounds, four = 3, 4
-	most := span * four / 10
-	for round := 1; ; round++ {
-		slept := true
-		waits := useOf(four, func() {
-			before := threadUse()
-			wait()
-			slept = slept && threadUse().Nvcsw != before.Nvcsw
-		})
-		switch {
-		case slept:
-		case round == rounds:
-			return fmt.Sprintf("a Wait of %v never slept", span)
-		default: // its time may have passed before it began
-			continue
-		}
-		if waits <= most {
-			return ""
-		}
-		sleeps := useOf(four, func() {
-			ts := unix.NsecToTimespec(int64(span))
-			unix.Nanosleep(&ts, nil)
-		})
-		if waits <= 10*sleeps {
-			return ""
-		}
-		if round == rounds {
-			return fmt.Sprintf("four Waits of %v used the processor for %v, four sleeps for %v", span, waits, sleeps)
-		}
-	}
-}
-
-// useOf returns how long n calls use the processor.
-func useOf(n int, call func()) time.Duration {
-	before := threadUse()
-	for range n {
-		call()
-	}
-	after := threadUse()
-	return time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-}
-
-func threadUse() (use unix.Rusage) {
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &use); err != nil {
-		panic(err)
-	}
-	return use
-}
-
 func (system) folder(t *testing.T) string {
 	t.Helper()
 	name, err := os.MkdirTemp(t.TempDir(), "")
@@ -256,47 +58,3 @@ func (system) folder(t *testing.T) string {
 	}
 	return name
 }
-
-func (system) socketName(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "r") // the test's own would be too long
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, "socket")
-}
-
-func (system) open(name string, flags int, mode uint32) int32 {
-	return resultOf(unix.Open(name, flags|unix.O_CLOEXEC, mode))
-}
-
-func (system) symlink(to, name string) int32 { return resultOf(0, os.Symlink(to, name)) }
-func (system) fifo(name string) int32        { return resultOf(0, unix.Mkfifo(name, 0o600)) }
-func (system) remove(name string) int32      { return resultOf(0, os.Remove(name)) }
-
-func (system) mode(name string) (mode uint32, res int32) {
-	var st unix.Stat_t
-	err := unix.Stat(name, &st)
-	return st.Mode, resultOf(0, err)
-}
-
-func (system) leads(name string) (to string, res int32) {
-	to, err := os.Readlink(name)
-	return to, resultOf(0, err)
-}
-
-func (system) names(name string) (all []string, res int32) {
-	entries, err := os.ReadDir(name)
-	for _, e := range entries {
-		all = append(all, e.Name())
-	}
-	return all, resultOf(0, err)
-}
-
-func (system) content(fd int32) (text string, res int32) {
-	b, err := os.ReadFile(filepath.Join("/proc/self/fd", strconv.Itoa(int(fd))))
-	return string(b), resultOf(0, err)
-}
-
-func (system) found(fd int32) bool { return sys.ReadAtNow(fd, make([]byte, 1), 1) != -sys.EAGAIN }

@@ -1,15 +1,12 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Rows on names and directories, whose calls may wait for a disk.
@@ -30,7 +27,7 @@ func (h *harness) dir() (name string, f *desc) {
 	h.Helper()
 	name = h.m.folder(h.T)
 	h.writeFile(name+"/f", "0123456789", 0o600)
-	return name, h.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	return name, h.open(name, 0|sys.ODirectory)
 }
 
 // named builds an op on a name that starts from dir; nil is the working directory.
@@ -53,7 +50,7 @@ func (c *call) to(dir *desc, path string) *call {
 }
 
 func (c *call) how(flags, mode, resolve uint64) *call {
-	c.o.Ext.Name.How = sys.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
+	c.o.Ext.Name.How = sys.OpenHow{Flags: flags | sys.OCloexec, Mode: mode, Resolve: resolve}
 	return c
 }
 
@@ -85,26 +82,26 @@ func (h *harness) wantMode(name string, want uint32) {
 
 func treeOpen(h *harness, flags op.Flags) {
 	name, d := h.dir()
-	f := h.named(op.Openat2, d, "f").how(unix.O_RDWR, 0, 0).with(flags).submit().opened()
+	f := h.named(op.Openat2, d, "f").how(sys.ORdwr, 0, 0).with(flags).submit().opened()
 	if got := h.content(f); got != "0123456789" {
 		h.Errorf("the file has %q", got)
 	}
 	if h.m.inherited(f.Sys()) {
 		h.Error("children inherit the descriptor")
 	}
-	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o500,
+	h.named(op.Openat2, nil, name+"/new").how(sys.OWronly|sys.OCreat|sys.OExcl, 0o500,
 		0).with(flags).submit().opened()
-	h.wantMode(name+"/new", unix.S_IFREG|0o500)
-	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o500,
+	h.wantMode(name+"/new", linux.S_IFREG|0o500)
+	h.named(op.Openat2, d, "new").how(sys.OWronly|sys.OCreat|sys.OExcl, 0o500,
 		0).with(flags).submit().want(-sys.EEXIST)
-	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
-	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
+	h.named(op.Openat2, d, "none").how(0, 0, 0).with(flags).submit().want(-sys.ENOENT)
+	h.named(op.Openat2, d, "f/x").how(0, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
 }
 
 // beneath skips where there is no openat2.
 func (h *harness) beneath() {
 	h.Helper()
-	how := sys.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: sys.ResolveBeneath}
+	how := sys.OpenHow{Flags: sys.OPath | sys.OCloexec, Resolve: sys.ResolveBeneath}
 	res := h.m.Openat2(sys.AtFdcwd, nulled("."), &how)
 	if res < 0 {
 		h.Skipf("openat2 is refused: %s", show(res))
@@ -120,15 +117,15 @@ func treeBeneath(h *harness, flags op.Flags) {
 	h.checkRes(h.m.symlink("f", name+"/fine"))
 	for path, want := range map[string]int32{"..": -sys.EXDEV, "/": -sys.EXDEV, "up": -sys.EXDEV, "up/x": -sys.EXDEV,
 		"root/etc": -sys.EXDEV} {
-		h.named(op.Openat2, d, path).how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().want(want)
+		h.named(op.Openat2, d, path).how(0, 0, sys.ResolveBeneath).with(flags).submit().want(want)
 	}
-	h.named(op.Openat2, d, "fine").how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().opened()
+	h.named(op.Openat2, d, "fine").how(0, 0, sys.ResolveBeneath).with(flags).submit().opened()
 }
 
 func treeStat(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.checkRes(h.m.symlink("f", name+"/link"))
-	for path, want := range map[string]uint16{"f": unix.S_IFREG | 0o600, "link": unix.S_IFREG | 0o600} {
+	for path, want := range map[string]uint16{"f": linux.S_IFREG | 0o600, "link": linux.S_IFREG | 0o600} {
 		c := h.named(op.Statx, d, path).with(flags)
 		st := &c.o.Ext.Name.Stat
 		c.submit().want(0)
@@ -139,7 +136,7 @@ func treeStat(h *harness, flags op.Flags) {
 	c := h.named(op.Statx, d, "link").flags(sys.AtSymlinkNofollow).with(flags)
 	st := &c.o.Ext.Name.Stat
 	c.submit().want(0)
-	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+	if st.Mode&linux.S_IFMT != linux.S_IFLNK {
 		h.Errorf("the link has mode %o", st.Mode)
 	}
 	h.named(op.Statx, nil, name+"/none").with(flags).submit().want(-sys.ENOENT)
@@ -161,22 +158,22 @@ func treeCached(h *harness) {
 	case !ok || res != 0 || n.Stat.Size != 10:
 		h.Errorf("Try of a stat gave %s, %v and size %d", show(res), ok, n.Stat.Size)
 	}
-	n.How.Flags = unix.O_CLOEXEC
+	n.How.Flags = sys.OCloexec
 	res, ok := tried(op.Openat2)
 	if !ok || res < 0 {
 		h.Fatalf("Try of an open gave %s, %v", show(res), ok)
 	}
 	h.desc(res)
-	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: unix.O_CLOEXEC}
+	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: sys.OCloexec}
 	if res, ok := tried(op.Openat2); ok && res != -sys.ENOENT { // and now it is known that there is none
 		h.Errorf("Try of an open of nothing gave %s", show(res))
 	}
-	n.How = sys.OpenHow{Flags: unix.O_CLOEXEC | unix.O_CREAT, Mode: 0o600}
+	n.How = sys.OpenHow{Flags: sys.OCloexec | sys.OCreat, Mode: 0o600}
 	if res, ok := tried(op.Openat2); ok {
 		h.Errorf("Try of an open that makes a file gave %s", show(res))
 	}
 	h.checkRes(h.m.fifo(name + "/fifo"))
-	n.Path, n.How = nulled("fifo"), sys.OpenHow{Flags: unix.O_CLOEXEC}
+	n.Path, n.How = nulled("fifo"), sys.OpenHow{Flags: sys.OCloexec}
 	if res, ok := tried(op.Openat2); ok {
 		h.Errorf("Try of the open of a FIFO gave %s", show(res))
 	}
@@ -190,7 +187,7 @@ func treeCached(h *harness) {
 func treeNames(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.named(op.Mkdirat, d, "dir").how(0, 0o500, 0).with(flags).submit().want(0)
-	h.wantMode(name+"/dir", unix.S_IFDIR|0o500)
+	h.wantMode(name+"/dir", linux.S_IFDIR|0o500)
 	h.named(op.Mkdirat, d, "dir").how(0, 0o500, 0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameNoreplace).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameExchange).with(flags).submit().want(0)
@@ -232,7 +229,7 @@ func treeLinks(h *harness, flags op.Flags) {
 func treeCancel(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	for _, build := range []func() *call{
-		func() *call { return h.named(op.Openat2, d, "f").how(unix.O_RDONLY, 0, 0) },
+		func() *call { return h.named(op.Openat2, d, "f").how(0, 0, 0) },
 		func() *call { return h.named(op.Statx, d, "none") },
 		func() *call { return h.named(op.Mkdirat, d, "f") },
 		func() *call { return h.named(op.Unlinkat, d, "none") },
@@ -253,7 +250,7 @@ func treeCancel(h *harness, flags op.Flags) {
 func treeCancelKept(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	for range 40 {
-		c := h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600,
+		c := h.named(op.Openat2, d, "new").how(sys.OWronly|sys.OCreat|sys.OExcl, 0o600,
 			0).with(flags | op.Keep).submit()
 		h.wait(driver.Poll)
 		if !c.ended {

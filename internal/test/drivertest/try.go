@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Try is a plain call now: it never waits, and touches nothing of the driver.
@@ -87,7 +84,7 @@ func tryRefused(h *harness) {
 	h.wantTry(&op.Op{Code: op.Send, FD: &f.FD, Buf: make([]byte, 8)}, -sys.EPIPE)
 	h.wantTry(&op.Op{Code: op.Recv, FD: &f.FD, Buf: make([]byte, 8)}, 0)
 	e := h.eventfd()
-	h.wantTry(&op.Op{Code: op.Recv, FD: &e.FD, Buf: make([]byte, 8)}, -int32(unix.ENOTSOCK))
+	h.wantTry(&op.Op{Code: op.Recv, FD: &e.FD, Buf: make([]byte, 8)}, -int32(linux.ENOTSOCK))
 }
 
 // Nothing can be done now for an op that ends by the clock.

@@ -1,14 +1,11 @@
-//go:build linux
-
 package drivertest
 
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/internal/test/linux"
 )
 
 // Sends whose memory the kernel may keep after they are done. A driver may copy, and
@@ -126,7 +123,7 @@ func zeroCopyNobody(h *harness) {
 	p.close()
 	h.sendZC(f, []byte("hello")).submit().wantSent(-sys.EPIPE)
 	f, _ = h.tcp()
-	h.checkRes(h.m.Shutdown(f.Sys(), unix.SHUT_WR))
+	h.checkRes(h.m.Shutdown(f.Sys(), linux.SHUT_WR))
 	h.sendZC(f, []byte("hello")).submit().wantSent(-sys.EPIPE)
 }
 
