@@ -21,6 +21,3 @@ func EpollRemove(ep, fd int32) int32                            { return enosys 
 func EpollPoll(ep int32, events []EpollEvent) int32             { return enosys }
 func EpollPwait2(ep int32, events []EpollEvent, ns int64) int32 { return enosys }
 func EpollPwait(ep int32, events []EpollEvent, ms int32) int32  { return enosys }
-func Eventfd() int32                                            { return enosys }
-func Signal(fd int32) int32                                     { return enosys }
-func Unsignal(fd int32) int32                                   { return enosys }

@@ -63,6 +63,8 @@ func ReadAt(fd int32, p []byte, off int64) int32 {
 	switch {
 	case o.flags.Load()&OAccmode == OWronly || o.flags.Load()&OPath != 0:
 		return -EBADF
+	case o.mem != nil:
+		return o.mem.readMemory(p)
 	case o.socket != nil:
 		return o.recv(p, 0)
 	case o.kind == isFolder:
@@ -123,8 +125,10 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 	switch {
 	case flags&OAccmode == 0 || flags&OPath != 0:
 		return -EBADF
+	case o.mem != nil:
+		return o.mem.writeMemory(p)
 	case o.socket != nil:
-		return o.write(p)
+		return o.send(p, 0)
 	case o.kind != isFile:
 		return o.writeFile(p, nil)
 	case off >= 0 && flags&OAppend == 0:
@@ -143,14 +147,6 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 	n := o.writeFile(p, &windows.Overlapped{Offset: uint32(at), OffsetHigh: uint32(at >> 32)})
 	o.file.position += int64(max(n, 0))
 	return n
-}
-
-// write writes to a socket, or to a pipe, whose reader may be gone: that a send would tell only of the second byte.
-func (o *open) write(p []byte) int32 {
-	if o.socket.pipe && poll(o, PollOut)&PollErr != 0 {
-		return -EPIPE
-	}
-	return o.send(p, 0)
 }
 
 func (o *open) writeFile(p []byte, at *windows.Overlapped) int32 {
@@ -176,7 +172,7 @@ func now(fd int32, p []byte, call func(fd int32, p []byte, off int64) int32) int
 		return -EBADF
 	}
 	defer o.done()
-	if o.socket == nil {
+	if o.socket == nil && o.mem == nil {
 		return -EOPNOTSUPP
 	}
 	return call(fd, p, -1)
@@ -279,6 +275,9 @@ func Fchdir(fd int32) int32 {
 
 // ready is what a file, or a stream that can't be waited for, is ready for.
 func (o *open) ready() int32 {
+	if o.mem != nil {
+		return int32(o.mem.ready())
+	}
 	if o.kind != isPipe {
 		return PollIn | PollOut
 	}
@@ -302,7 +301,6 @@ func StatCached(dir int32, path []byte, flags uint32, _ *Statx) int32 { return e
 func Mknodat(dir int32, path []byte, mode, dev uint32) int32          { return enosys }
 func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32   { return enosys }
 func PidFD(pid int) int32                                             { return enosys }
-func SetPipeSize(fd int32, n int) int32                               { return enosys }
 func Splice(in, out int32, n int) int32                               { return -EINVAL }
 func Sendfile(out, in int32, off int64, n int) int32                  { return -EINVAL }
 

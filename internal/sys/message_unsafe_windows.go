@@ -42,6 +42,9 @@ func (o *open) sendmsg(msg *Msghdr, flags uint32) int32 {
 	if msg.Controllen > 0 {
 		return -EOPNOTSUPP
 	}
+	if o.mem != nil {
+		return o.mem.out.write(msg.slices(), false)
+	}
 	limit := uintptr(sendMax)
 	if o.socket.kind != SockStream {
 		limit = 1 << 30
@@ -93,6 +96,9 @@ func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 }
 
 func (o *open) recvmsg(msg *Msghdr, flags uint32) int32 {
+	if o.mem != nil {
+		return o.mem.recvmsg(msg, flags)
+	}
 	if o.socket.kind == SockDgram {
 		if res := o.bindAny(); res < 0 { // what has no name can't be received from
 			return res
@@ -104,12 +110,17 @@ func (o *open) recvmsg(msg *Msghdr, flags uint32) int32 {
 		release(memory, bufs)
 		return o.readable()
 	}
+	room := uint32(0)
+	for _, b := range bufs {
+		room += b.Len
+	}
 	n, errno := o.recvFrom(msg, bufs, flagsOf(flags))
 	release(memory, bufs)
 	msg.Controllen, msg.Flags = 0, 0
 	switch {
 	case errno == windows.WSAEMSGSIZE:
 		msg.Flags = MsgTrunc
+		n = room
 	case errno != 0:
 		return o.recvError(errno)
 	}

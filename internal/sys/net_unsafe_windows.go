@@ -11,7 +11,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// transferMax bounds the bytes of one send: where there is room for a byte Windows takes all that it is given, and has
+// sendMax bounds the bytes of one send: where there is room for a byte Windows takes all that it is given, and has
 // a copy of that.
 const sendMax = 256 << 10
 
@@ -56,6 +56,13 @@ func Recv(fd int32, p []byte, flags uint32) int32 {
 }
 
 func (o *open) recv(p []byte, flags uint32) int32 {
+	if o.mem != nil {
+		if len(p) == 0 && !o.mem.in.messages {
+			return 0
+		}
+		n, _ := o.mem.in.read([][]byte{p}, flags&MsgPeek != 0)
+		return n
+	}
 	if o.socket.kind == SockDgram {
 		var msg Msghdr
 		iov := Iovec{Base: base(p), Len: uintptr(clampLen(p))}
@@ -91,8 +98,11 @@ func (o *open) recvError(errno syscall.Errno) int32 {
 		}
 	case windows.WSAESHUTDOWN:
 		return 0
-	case windows.WSAECONNABORTED, windows.WSAENETRESET:
+	case windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.WSAENETRESET:
 		if s.kind == SockStream {
+			if s.reset.Swap(true) {
+				return 0 // Linux tells of a reset once, Windows each time
+			}
 			return -ECONNRESET
 		}
 	case windows.WSAEINVAL: // it has no name yet, or listens
@@ -118,6 +128,9 @@ func Send(fd int32, p []byte, flags uint32) int32 {
 }
 
 func (o *open) send(p []byte, flags uint32) int32 {
+	if o.mem != nil {
+		return o.mem.out.write([][]byte{p}, false)
+	}
 	n := len(p)
 	if o.socket.kind == SockStream {
 		n = min(n, sendMax)
@@ -145,12 +158,11 @@ func (o *open) sendError(errno syscall.Errno) int32 {
 	case windows.WSAESHUTDOWN:
 		return -EPIPE
 	case windows.WSAECONNRESET, windows.WSAECONNABORTED:
-		// Linux tells of a reset once, and then that the pipe is broken; here it is told each time.
-		if s.pipe {
-			return -EPIPE
-		}
 		if s.kind == SockDgram {
 			return -ECONNREFUSED
+		}
+		if s.reset.Swap(true) {
+			return -EPIPE // Linux tells of a reset once, Windows each time
 		}
 		return -ECONNRESET
 	}
@@ -164,7 +176,7 @@ func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
 		return res
 	}
 	defer o.done()
-	if o.socket.kind == SockStream {
+	if o.socket.kind == SockStream || o.mem != nil {
 		return o.send(p, flags)
 	}
 	if sa.Family() != int(o.socket.domain) {

@@ -76,9 +76,12 @@ func (o *open) option(level, name int) (value, res int32) {
 		if value, ok := o.known(name); ok {
 			return value, 0
 		}
-		if name == SoError {
+		if name == SoError && o.mem == nil {
 			return o.fault()
 		}
+	}
+	if o.mem != nil {
+		return o.mem.option(level, name)
 	}
 	own, ok := options[option{level, name}]
 	if !ok {
@@ -156,7 +159,11 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 		return 0
 	}
 	own, ok := options[option{level, name}]
-	if !ok || level == SolSocket && name == SoType {
+	switch {
+	case o.mem != nil:
+		_, res := o.mem.option(level, name)
+		return res
+	case !ok || level == SolSocket && name == SoType:
 		return -ENOPROTOOPT
 	}
 	v := int32(value)
@@ -177,6 +184,9 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 		return res
 	}
 	defer o.done()
+	if o.mem != nil {
+		return 0 // nothing of it is on the way
+	}
 	v := struct{ on, seconds uint16 }{seconds: uint16(min(max(sec, 0), 1<<16-1))}
 	if on {
 		v.on = 1

@@ -46,9 +46,29 @@ type look struct {
 	at    []int32 // of asked, the places in the list
 	// again is set where something can't be waited for, but only looked at again and again.
 	again bool
+	// sleeper is woken by changes of memory, if there is some in the list; made for the first.
+	sleeper *sleeper
+	watches bool
 }
 
-var looks = sync.Pool{New: func() any { return new(look) }}
+// looks are those that are not in use.
+var looks struct {
+	sync.Mutex
+	free []*look
+}
+
+// newLook gives one that is not in use.
+func newLook() *look {
+	looks.Lock()
+	defer looks.Unlock()
+	n := len(looks.free) - 1
+	if n < 0 {
+		return new(look)
+	}
+	l := looks.free[n]
+	looks.free = looks.free[:n]
+	return l
+}
 
 // lookPause is how often is looked again at what can't be waited for.
 const lookPause = 5 * time.Millisecond
@@ -70,7 +90,7 @@ func Poll(fd int32, mask uint32) int32 {
 }
 
 func poll(o *open, mask uint32) int32 {
-	if o.socket == nil {
+	if o.socket == nil || o.mem != nil {
 		return o.ready() & int32(mask|PollErr|PollHup)
 	}
 	one := [1]wsaPollFd{{socket: o.handle, events: wanted(mask)}}
@@ -113,11 +133,7 @@ func (o *open) seen(revents int16, mask uint32) int32 {
 	if revents&pollErr != 0 {
 		got |= PollErr | PollHup | PollIn | PollOut | PollRdhup
 	}
-	ended := revents&pollHup != 0
-	if s.pipe {
-		return int32(o.seenOfPipe(got, ended) & (mask | PollErr | PollHup))
-	}
-	if ended || s.noMore.Load() {
+	if revents&pollHup != 0 || s.noMore.Load() {
 		got |= PollIn | PollRdhup
 		if s.written.Load() {
 			got |= PollHup
@@ -126,28 +142,11 @@ func (o *open) seen(revents int16, mask uint32) int32 {
 	return int32(got & (mask | PollErr | PollHup))
 }
 
-// seenOfPipe is what is to be told of an end of a pipe: the reader's that all writers are gone, and the writer's that
-// there is no reader any more.
-func (o *open) seenOfPipe(got uint32, ended bool) uint32 {
-	if o.flags.Load()&OWronly != 0 {
-		got &= PollOut
-		if ended {
-			got |= PollErr | PollOut
-		}
-		return got
-	}
-	got &= PollIn
-	if ended {
-		got |= PollHup
-	}
-	return got
-}
-
 // ppoll polls sockets by WSAPoll, whose times are milliseconds, and looks at the rest.
 func ppoll(fds []PollFd, ns int64) int32 {
-	l := looks.Get().(*look)
+	l := newLook()
 	defer l.release()
-	l.begin(fds)
+	l.begin(fds, ns != 0)
 	var until time.Time
 	if ns > 0 {
 		until = time.Now().Add(time.Duration(ns))
@@ -185,8 +184,8 @@ func millis(d time.Duration) int32 {
 }
 
 // begin takes the list over.
-func (l *look) begin(fds []PollFd) {
-	l.again = false
+func (l *look) begin(fds []PollFd, sleeps bool) {
+	l.again, l.watches = false, false
 	for i := range fds {
 		o := (*open)(nil)
 		if fds[i].Fd >= 0 {
@@ -195,6 +194,10 @@ func (l *look) begin(fds []PollFd) {
 		l.used = append(l.used, o)
 		switch {
 		case o == nil:
+		case o.mem != nil:
+			if sleeps {
+				l.watch(o.mem)
+			}
 		case o.socket == nil:
 			l.again = true
 		default:
@@ -202,6 +205,28 @@ func (l *look) begin(fds []PollFd) {
 			l.at = append(l.at, int32(i))
 			l.again = l.again || oldPoll() && o.socket.connecting.Load()
 		}
+	}
+}
+
+// watch has changes of what is memory wake the thread.
+func (l *look) watch(e *end) {
+	if l.sleeper == nil {
+		waker, res := NewWaker()
+		if res < 0 {
+			l.again = true
+			return
+		}
+		l.sleeper = &sleeper{waker: waker}
+	}
+	if !l.watches {
+		l.watches = true
+		o := use(l.sleeper.waker.In)
+		l.asked = append(l.asked, wsaPollFd{socket: o.handle, events: pollRdnorm})
+		l.at = append(l.at, -1)
+		o.done()
+	}
+	for _, q := range e.queues() {
+		q.watch(l.sleeper, true)
 	}
 }
 
@@ -222,7 +247,7 @@ func (l *look) atOnce(fds []PollFd) (some bool) {
 		case f.Fd < 0:
 		case o == nil:
 			f.Revents = PollNval
-		case o.socket == nil:
+		case o.socket == nil || o.mem != nil:
 			f.Revents = int16(o.ready() & int32(f.mask()|PollErr|PollHup))
 		default:
 			f.Revents = int16(o.seen(0, f.mask()))
@@ -245,7 +270,15 @@ func (l *look) ask(fds []PollFd, ms int32) (quiet bool, res int32) {
 		return false, posix.Result(errno)
 	}
 	for k := range l.asked {
-		p, f := &l.asked[k], &fds[l.at[k]]
+		p := &l.asked[k]
+		if l.at[k] < 0 {
+			if p.revents != 0 {
+				l.sleeper.waker.Unsignal()
+				l.sleeper.called.Store(false) // what has changed up to here is seen before the next sleep
+			}
+			continue
+		}
+		f := &fds[l.at[k]]
 		o := l.used[l.at[k]]
 		got := o.seen(p.revents, f.mask())
 		quiet = quiet || got == 0 && p.revents != 0
@@ -307,12 +340,22 @@ var procSelect = ws2.NewProc("select")
 func (l *look) release() {
 	for i, o := range l.used {
 		if o != nil {
+			if l.watches && o.mem != nil {
+				for _, q := range o.mem.queues() {
+					q.watch(l.sleeper, false)
+				}
+			}
 			o.done()
 		}
 		l.used[i] = nil
 	}
+	if l.watches && l.sleeper.called.Swap(false) {
+		l.sleeper.waker.Unsignal()
+	}
 	l.used, l.at, l.asked = l.used[:0], l.at[:0], l.asked[:0]
-	looks.Put(l)
+	looks.Lock()
+	defer looks.Unlock()
+	looks.free = append(looks.free, l)
 }
 
 // SelectNow is not there: what Windows calls select takes no numbers.

@@ -17,13 +17,13 @@ import (
 // socket is what is known of one that Windows does not tell, or not in time. Its numbers are Linux's.
 type socket struct {
 	domain, kind, protocol int32
-	pipe                   bool // it is an end of a pipe
 	listens                atomic.Bool
 	bound                  atomic.Bool // it has a name; what has none can't be asked for it, nor be received from
 	connected              atomic.Bool // of datagrams
 	noMore                 atomic.Bool // its reading side is shut down
 	written                atomic.Bool // its writing side is
 	connecting             atomic.Bool // a connect is under way
+	reset                  atomic.Bool // somebody has been told that the peer has reset it
 	reuse                  atomic.Bool // SO_REUSEADDR has been asked for
 	shares                 atomic.Bool // SO_REUSEPORT has
 	sharedAt               address     // where others find it
@@ -70,7 +70,7 @@ func asSocket(fd int32) (*open, int32) {
 	if o == nil {
 		return nil, -EBADF
 	}
-	if o.socket == nil || o.socket.pipe {
+	if o.socket == nil {
 		o.done()
 		return nil, -ENOTSOCK
 	}
@@ -99,15 +99,19 @@ func Socket(domain, typ, proto int) int32 {
 		proto = map[int]int{SockStream: ProtoTCP, SockDgram: ProtoUDP}[kind]
 	}
 	s := &socket{domain: int32(domain), kind: int32(kind), protocol: int32(proto)}
-	return addSocket(h, s, typ&SockNonblock != 0)
+	o, res := newSocket(h, s, typ&SockNonblock != 0)
+	if res < 0 {
+		return res
+	}
+	return add(o)
 }
 
 // familyOf is Windows' address families by Linux's.
 var familyOf = map[int]uint16{AFUnspec: windows.AF_UNSPEC, AFUnix: windows.AF_UNIX, AFInet: windows.AF_INET,
 	AFInet6: windows.AF_INET6}
 
-// addSocket finds a number for a new socket.
-func addSocket(h windows.Handle, s *socket, nonblock bool) int32 {
+// newSocket prepares a socket for its number.
+func newSocket(h windows.Handle, s *socket, nonblock bool) (*open, int32) {
 	o := &open{handle: h, kind: isSocket, socket: s}
 	o.flags.Store(ORdwr)
 	if nonblock {
@@ -115,12 +119,12 @@ func addSocket(h windows.Handle, s *socket, nonblock bool) int32 {
 	}
 	if res := unblock(h); res < 0 {
 		windows.Closesocket(h)
-		return res
+		return nil, res
 	}
 	if s.kind == SockDgram {
 		reportUnreachable(h, false)
 	}
-	return add(o)
+	return o, 0
 }
 
 // unblock keeps calls of a socket from waiting.
@@ -183,6 +187,8 @@ func Bind(fd int32, sa *Sockaddr) int32 {
 
 func (o *open) bind(sa *Sockaddr) int32 {
 	switch {
+	case o.mem != nil:
+		return -EINVAL
 	case sa.Family() != int(o.socket.domain):
 		return -EAFNOSUPPORT
 	case sa.Family() == AFUnix && sa.Len() <= familySize+1, sa.isAbstract():
@@ -230,6 +236,9 @@ func Listen(fd int32, backlog int) int32 {
 	if o.socket.kind != SockStream {
 		return -EOPNOTSUPP
 	}
+	if o.mem != nil {
+		return -EINVAL
+	}
 	if res := o.bindAny(); res < 0 {
 		return res
 	}
@@ -253,8 +262,13 @@ func Accept(fd int32) int32 {
 		}
 		return -EINVAL
 	}
+	n := reserve() // before there is a connection to lose
+	if n < 0 {
+		return n
+	}
 	r, _, errno := syscall.SyscallN(procAccept.Addr(), uintptr(o.handle), 0, 0)
 	if r == socketError {
+		unreserve(n)
 		if res = posix.Result(errno); res == -ECONNRESET {
 			res = -ECONNABORTED // Linux's word for a peer that is gone again
 		}
@@ -265,7 +279,14 @@ func Accept(fd int32) int32 {
 	s := &socket{domain: o.socket.domain, kind: o.socket.kind, protocol: o.socket.protocol}
 	s.bound.Store(true)
 	s.probes.like(&o.socket.probes)
-	return addSocket(h, s, true)
+	made, res := newSocket(h, s, true)
+	if res < 0 {
+		unreserve(n)
+		return res
+	}
+	made.refs.Store(1)
+	place(n).Store(made)
+	return n
 }
 
 // Connect is connect(2), which does not wait.
@@ -276,6 +297,9 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 	}
 	defer o.done()
 	s := o.socket
+	if o.mem != nil {
+		return -EISCONN
+	}
 	to := sa.swapped()
 	if sa.Family() == AFUnspec { // a zero address of its own family undoes a connection
 		if s.kind != SockDgram {
@@ -346,6 +370,9 @@ func Shutdown(fd int32, how int) int32 {
 		return res
 	}
 	defer o.done()
+	if o.mem != nil {
+		return o.mem.shut(how)
+	}
 	if how < windows.SHUT_RD || how > windows.SHUT_RDWR {
 		return -EINVAL
 	}
@@ -401,6 +428,11 @@ func Getpeername(fd int32, sa *Sockaddr) int32 {
 func (o *open) name(proc *windows.LazyProc, sa *Sockaddr) int32 {
 	n := int32(storageSize)
 	*sa = Sockaddr{}
+	if o.mem != nil {
+		binary.NativeEndian.PutUint16(sa.bytes()[:], AFUnix)
+		sa.len = familySize
+		return 0
+	}
 	res := socketResult(syscall.SyscallN(proc.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(&sa.raw)),
 		uintptr(unsafe.Pointer(&n))))
 	if res < 0 {

@@ -22,7 +22,8 @@ type open struct {
 	handle windows.Handle
 	kind   kind
 	flags  atomic.Uint32 // the O_ flags that fcntl(2) tells
-	socket *socket       // of sockets, and of pipes, which are sockets, too
+	socket *socket       // of sockets
+	mem    *end          // of what has both its ends in the process
 	file   *file         // of what has a name
 }
 
@@ -33,7 +34,7 @@ const (
 	isSocket kind = iota
 	isFile
 	isFolder
-	isPipe    // a pipe of Windows', which can't be waited for, but only looked at again and again
+	isPipe    // of Windows' pipes can't be waited for, but only looked at again and again
 	isConsole // a terminal, or a device
 )
 
@@ -56,6 +57,15 @@ var table struct {
 
 // number finds a number for o, which counts as one of its references.
 func number(o *open) int32 {
+	fd := reserve()
+	if fd >= 0 {
+		place(fd).Store(o)
+	}
+	return fd
+}
+
+// reserve finds a number that stands for nothing yet.
+func reserve() int32 {
 	table.Lock()
 	defer table.Unlock()
 	fd := max(table.next, firstNumber)
@@ -71,8 +81,14 @@ func number(o *open) int32 {
 		}
 		table.next = fd + 1
 	}
-	table.chunks[fd/tableChunk].Load()[fd%tableChunk].Store(o)
 	return fd
+}
+
+// unreserve gives such a number back.
+func unreserve(fd int32) {
+	table.Lock()
+	defer table.Unlock()
+	table.free = append(table.free, fd)
 }
 
 // place is where the table has what fd stands for; nil for no descriptor.
@@ -128,6 +144,10 @@ func (o *open) done() int32 {
 
 // free closes the handle.
 func (o *open) free() int32 {
+	if o.mem != nil {
+		o.mem.close()
+		return 0
+	}
 	if o.socket != nil {
 		if o.socket.shares.Load() {
 			o.unshare()

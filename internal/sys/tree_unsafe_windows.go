@@ -70,9 +70,12 @@ func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 }
 
 func (o *open) stat(st *Statx) int32 {
-	*st = Statx{Mask: StatxBasic, Blksize: 4096, Nlink: 1, Ino: uint64(o.handle)}
+	*st = Statx{Mask: StatxBasic, Blksize: 4096, Nlink: 1, Ino: uint64(uintptr(unsafe.Pointer(o)))}
 	switch {
-	case o.socket != nil && o.socket.pipe, o.kind == isPipe:
+	case o.mem != nil && o.mem.counter != nil:
+		st.Mode = 0o600
+		return 0
+	case o.kind == isPipe:
 		st.Mode = SIfifo | 0o600
 		return 0
 	case o.socket != nil:

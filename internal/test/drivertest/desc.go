@@ -3,8 +3,6 @@ package drivertest
 import (
 	"errors"
 	"io"
-	"net/netip"
-	"os"
 
 	"ringo/internal/fd"
 	"ringo/internal/sys"
@@ -191,13 +189,6 @@ func (h *harness) pair() (*desc, *peer) {
 	h.Helper()
 	return h.messagePair(linux.SOCK_STREAM)
 }
-
-// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should
-// not come here.
-var loopback = func() netip.AddrPort {
-	pid := os.Getpid()
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid>>16&0x7f), byte(pid >> 8), byte(pid)}), 0)
-}()
 
 // listen makes a listening TCP socket.
 func (h *harness) listen(backlog int) (*desc, *sys.Sockaddr) {

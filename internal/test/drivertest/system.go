@@ -18,7 +18,7 @@ var _ machine = system{}
 
 // onSystem is the ground of drivers of the system's kernel.
 func onSystem(open Open, entries int) ground {
-	return ground{entries: entries, machine: func(*testing.T) machine { return system{} },
+	return ground{entries: entries, machine: newSystem,
 		open: func(t *testing.T, _ machine, cfg driver.Config) driver.Driver { return open(t, cfg) }}
 }
 

@@ -251,3 +251,12 @@ func (system) found(fd int32) bool { return sys.ReadAtNow(fd, make([]byte, 1), 1
 
 // oDirect is the flag of open(2) for what bypasses the page cache.
 const oDirect = unix.O_DIRECT
+
+// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should
+// not come here.
+var loopback = func() netip.AddrPort {
+	pid := os.Getpid()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid>>16&0x7f), byte(pid >> 8), byte(pid)}), 0)
+}()
+
+func newSystem(*testing.T) machine { return system{} }

@@ -5,6 +5,7 @@ package drivertest
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -143,4 +144,14 @@ func resultOf(err error) int32 {
 		return posix.Result(e)
 	}
 	return -sys.EIO
+}
+
+// loopback is any free port, at the one address that is the process's own everywhere.
+var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+
+// newSystem sees to it that the test's folder is removed at the very end, when nothing in it is open: elsewhere than on
+// Unix it could not be before.
+func newSystem(t *testing.T) machine {
+	t.TempDir()
+	return system{}
 }

@@ -1,0 +1,44 @@
+//go:build windows
+
+package sys
+
+import "net/netip"
+
+// WakerCall is the call that makes a Waker.
+const WakerCall = "socket"
+
+// NewWaker makes one of a socket of datagrams that is connected to itself, so that no other program can send to it. A
+// datagram that is lost for want of room is lost to what has been woken already.
+func NewWaker() (Waker, int32) {
+	fd := Socket(AFInet, SockDgram|SockNonblock, 0)
+	if fd < 0 {
+		return Waker{}, fd
+	}
+	var own Sockaddr
+	own.Set(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0))
+	res := Bind(fd, &own)
+	if res == 0 {
+		res = Getsockname(fd, &own)
+	}
+	if res == 0 {
+		res = Connect(fd, &own)
+	}
+	if res < 0 {
+		Close(fd)
+		return Waker{}, res
+	}
+	return Waker{In: fd, out: fd}, 0
+}
+
+// Signal makes it readable, if it is not.
+func (w Waker) Signal() { Send(w.out, []byte{1}, 0) }
+
+// Unsignal makes it readable no longer.
+func (w Waker) Unsignal() {
+	var p [1]byte
+	for Recv(w.In, p[:], 0) >= 0 {
+	}
+}
+
+// Close frees it.
+func (w Waker) Close() { Close(w.In) }
