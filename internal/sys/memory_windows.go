@@ -350,8 +350,25 @@ func (e *end) option(level, name int) (value, res int32) {
 	switch name {
 	case SoError, soKeepalive, soBroadcast:
 		return 0, 0
-	case soSndbuf, soRcvbuf:
+	case soSndbuf:
+		e.out.mu.Lock()
+		defer e.out.mu.Unlock()
+		return int32(e.out.limit), 0
+	case soRcvbuf:
 		return pairLimit, 0
 	}
 	return 0, -ENOPROTOOPT
+}
+
+// setOption sets one: how much may be on the way is twice what is asked for, as on Linux.
+func (e *end) setOption(level, name int, value int32) int32 {
+	if _, res := e.option(level, name); res < 0 || name != soSndbuf {
+		return res
+	}
+	e.out.mu.Lock()
+	defer e.out.mu.Unlock()
+	const least = 4608
+	e.out.limit = max(2*int(min(max(value, 0), pairLimit)), least)
+	e.out.changed()
+	return 0
 }

@@ -161,8 +161,7 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 	own, ok := options[option{level, name}]
 	switch {
 	case o.mem != nil:
-		_, res := o.mem.option(level, name)
-		return res
+		return o.mem.setOption(level, name, int32(value))
 	case !ok || level == SolSocket && name == SoType:
 		return -ENOPROTOOPT
 	}

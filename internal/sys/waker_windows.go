@@ -2,7 +2,10 @@
 
 package sys
 
-import "net/netip"
+import (
+	"net/netip"
+	"runtime"
+)
 
 // WakerCall is the call that makes a Waker.
 const WakerCall = "socket"
@@ -30,8 +33,13 @@ func NewWaker() (Waker, int32) {
 	return Waker{In: fd, out: fd}, 0
 }
 
-// Signal makes it readable, if it is not.
-func (w Waker) Signal() { Send(w.out, []byte{1}, 0) }
+// Signal makes it readable, if it is not. A send may find no room for one byte, in Wine also where another thread sends
+// at the same time: then it is made again, unless there is something by now.
+func (w Waker) Signal() {
+	for Send(w.out, []byte{1}, 0) == -EAGAIN && Poll(w.In, PollIn) == 0 {
+		runtime.Gosched()
+	}
+}
 
 // Unsignal makes it readable no longer.
 func (w Waker) Unsignal() {
