@@ -30,11 +30,12 @@ const foreign = 1 << 16
 
 // results are Linux's numbers by those of the system. Where two of Linux's are one here, the lower is it.
 var results = func() map[Errno]int32 {
-	m := maps.Clone(others)
+	m := map[Errno]int32{}
 	for n := int32(133); n > 0; n-- {
 		if e, ok := natives[n]; ok {
 			m[e] = n
 		}
 	}
+	maps.Copy(m, others)
 	return m
 }()

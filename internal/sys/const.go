@@ -48,6 +48,7 @@ const (
 	EOPNOTSUPP    = 95
 	EISCONN       = 106
 	ESPIPE        = 29
+	ENXIO         = 6
 	ENOTSOCK      = 88
 	EDESTADDRREQ  = 89
 

@@ -297,13 +297,20 @@ func (o *open) lockNew(s span) int32 {
 	return failed(err)
 }
 
-// unlock unlocks the ranges that are in one. Those that are so in part only Windows can't.
+// unlock unlocks a range. Of ranges that are in it in part Windows can't unlock that part, so that the rest is locked
+// again, where another may come first.
 func (o *open) unlock(s span) int32 {
-	var left []span
+	var left, again []span
 	for _, old := range o.file.locks {
-		if !old.within(s) {
+		if old.off+old.n <= s.off || s.off+s.n <= old.off {
 			left = append(left, old)
 			continue
+		}
+		if old.off < s.off {
+			again = append(again, span{old.off, s.off - old.off, old.shared})
+		}
+		if end := s.off + s.n; end < old.off+old.n {
+			again = append(again, span{end, old.off + old.n - end, old.shared})
 		}
 		at := windows.Overlapped{Offset: uint32(old.off), OffsetHigh: uint32(old.off >> 32)}
 		if err := windows.UnlockFileEx(o.handle, 0, uint32(old.n), uint32(old.n>>32), &at); err != nil {
@@ -311,6 +318,11 @@ func (o *open) unlock(s span) int32 {
 		}
 	}
 	o.file.locks = left
+	for _, rest := range again {
+		if res := o.lockNew(rest); res < 0 {
+			return res
+		}
+	}
 	return 0
 }
 

@@ -190,7 +190,8 @@ func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
 // WritevAtNow is refused, see ReadAtNow.
 func WritevAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
 
-// SeekIn is lseek(2). Where the holes of a file are is not known here.
+// SeekIn is lseek(2). Where the holes of a file are is not known here: all of it is data, as on Linux on file systems
+// that don't know.
 func SeekIn(fd int32, off int64, whence int) (int64, int32) {
 	o := use(fd)
 	if o == nil {
@@ -207,12 +208,18 @@ func SeekIn(fd int32, off int64, whence int) (int64, int32) {
 	case 0:
 	case SeekCur:
 		at += o.file.position
-	case 2:
+	case 2, SeekData, SeekHole:
 		size, res := o.size()
-		if res < 0 {
+		switch {
+		case res < 0:
 			return 0, res
+		case whence == 2:
+			at += size
+		case off < 0 || off >= size:
+			return 0, -ENXIO
+		case whence == SeekHole:
+			at = size
 		}
-		at += size
 	default:
 		return 0, -EINVAL
 	}
@@ -234,6 +241,50 @@ func Fsync(fd int32, dataOnly bool) int32 {
 		}
 		return o.with(windows.FILE_WRITE_DATA, func(h windows.Handle) error { return windows.FlushFileBuffers(h) })
 	})
+}
+
+// SyncFileRange is Fsync: parts can't be told apart here.
+func SyncFileRange(fd int32, off, n int64, flags int) int32 {
+	const known = 7
+	switch res := disk(fd); {
+	case res < 0:
+		return res
+	case flags&^known != 0 || off < 0 || n < 0:
+		return -EINVAL
+	}
+	return Fsync(fd, true)
+}
+
+// Fadvise takes advice, and does nothing with it.
+func Fadvise(fd int32, off, n int64, advice int) int32 { return disk(fd) }
+
+// disk is -ESPIPE of what is on none.
+func disk(fd int32) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	if o.file == nil {
+		return -ESPIPE
+	}
+	return 0
+}
+
+// refused is the result of what no file here has, and no descriptor that is none.
+func refused(fd int32) int32 {
+	if !IsOpen(fd) {
+		return -EBADF
+	}
+	return -EOPNOTSUPP
+}
+
+// CopyRange is not there: -ENOSYS.
+func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
+	if !IsOpen(in) || !IsOpen(out) {
+		return -EBADF
+	}
+	return enosys
 }
 
 // Ftruncate is ftruncate(2).
@@ -286,14 +337,11 @@ func (o *open) ready() int32 {
 
 // What there is not on this system, or not in this way.
 
-func SyncFileRange(fd int32, off, n int64, flags int) int32           { return enosys }
 func Fallocate(fd int32, mode uint32, off, n int64) int32             { return -EOPNOTSUPP }
-func Fadvise(fd int32, off, n int64, advice int) int32                { return enosys }
-func Fgetxattr(fd int32, name, p []byte) int32                        { return -EOPNOTSUPP }
-func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return -EOPNOTSUPP }
-func Flistxattr(fd int32, p []byte) int32                             { return -EOPNOTSUPP }
-func Fremovexattr(fd int32, name []byte) int32                        { return -EOPNOTSUPP }
-func CopyRange(in, out int32, inOff, outOff int64, n int) int32       { return enosys }
+func Fgetxattr(fd int32, name, p []byte) int32                        { return refused(fd) }
+func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return refused(fd) }
+func Flistxattr(fd int32, p []byte) int32                             { return refused(fd) }
+func Fremovexattr(fd int32, name []byte) int32                        { return refused(fd) }
 func Clone(out, in int32) int32                                       { return -EOPNOTSUPP }
 func Resident(fd int32, off, n int64) int32                           { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32         { return enosys }

@@ -213,6 +213,9 @@ func Getsockopt(fd int32, level, name int, p []byte) int32 {
 		if res := o.name(procGetpeername, &sa); res < 0 {
 			return res
 		}
+		if len(p) > sa.Len() {
+			return -EINVAL
+		}
 		return int32(copy(p, sa.Bytes()))
 	}
 	value, res := o.option(level, name)

@@ -256,7 +256,7 @@ func Accept(fd int32) int32 {
 		return res
 	}
 	defer o.done()
-	if !o.socket.listens.Load() {
+	if !o.socket.listens.Load() || o.socket.noMore.Load() {
 		if o.socket.kind != SockStream {
 			return -EOPNOTSUPP
 		}
@@ -378,6 +378,9 @@ func Shutdown(fd int32, how int) int32 {
 	}
 	var sa Sockaddr
 	if o.socket.listens.Load() {
+		if !o.socket.shares.Load() { // else it is others', too
+			o.socket.noMore.Store(how != windows.SHUT_WR)
+		}
 		return 0
 	}
 	if res := o.name(procGetpeername, &sa); res < 0 {

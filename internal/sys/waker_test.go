@@ -39,9 +39,8 @@ func TestWakerLosesNothing(t *testing.T) {
 			t.Errorf("poll = %d after %d of %d signals; now it is %d", n, heard.Load(), said.Load(), PpollNow(fds))
 			break
 		}
-		n := said.Load() // before, for what is said later has its signal later
 		w.Unsignal()
-		heard.Store(n)
+		heard.Store(said.Load())
 	}
 	stop.Store(true)
 	ended.Wait()
