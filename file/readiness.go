@@ -37,6 +37,11 @@ func (f *File) watch() {
 		f.know(special | pollable)
 		return
 	}
+	if !sys.HaveNetpoll { // its calls wait in the system, and Close does not end them
+		f.know(special)
+		f.setNonblock(f.flag&sys.ONonblock != 0)
+		return
+	}
 	f.readiness = &readiness{file: os.NewFile(uintptr(f.n), f.name)}
 	f.dropped.Stop() // file has one of its own
 	f.know(special)

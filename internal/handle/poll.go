@@ -119,13 +119,16 @@ const streamInterest = sys.PollIn | sys.PollRdhup | sys.PollPri
 // but the peer's end, as all polls of a socket do: the next one would at once, too.
 const halfClosedPause = time.Millisecond
 
-// unwatchable reports whether the netpoller can't have the descriptor: the process can have no more of them, or that is
-// of a simulated world.
+// unwatchable reports whether the netpoller can't have the descriptor: the process can have no more of them, that is of
+// a simulated world, or the system's netpoller takes none.
 func unwatchable(err error) bool {
-	return err == errStaged || errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE)
+	return err == errStaged || err == errUnknown || errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE)
 }
 
-var errStaged = errors.New("its number is of a simulated world")
+var (
+	errStaged  = errors.New("its number is of a simulated world")
+	errUnknown = errors.New("its number is none that Go's netpoller knows")
+)
 
 // ready waits once, for a caller that has access to h, or to nothing. It returns 0 if the caller is to look again
 // whether it may go on.

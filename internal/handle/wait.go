@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/lane"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // run is do without a look at the drain. Who was given something in time may look for the rest of what came with it.
@@ -235,6 +236,8 @@ func (f *foreign) watch(h *half) (err error) {
 		err = net.ErrClosed
 	case f.c.l != nil && !f.c.l.World().Beside():
 		err = errStaged
+	case !sys.HaveNetpoll:
+		err = errUnknown
 	case f.file == nil:
 		err = f.duplicate()
 	}

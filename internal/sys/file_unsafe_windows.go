@@ -18,7 +18,8 @@ var (
 // readyPipe is what a pipe of another program's is ready for. Whether there is room can't be asked.
 func (o *open) readyPipe() int32 {
 	var n uint32
-	r, _, errno := syscall.SyscallN(procPeekNamedPipe.Addr(), uintptr(o.handle), 0, 0, 0, uintptr(unsafe.Pointer(&n)), 0)
+	r, _, errno := syscall.SyscallN(procPeekNamedPipe.Addr(), uintptr(o.handle), 0, 0, 0,
+		uintptr(unsafe.Pointer(&n)), 0)
 	switch {
 	case r == 0 && errno == windows.ERROR_BROKEN_PIPE:
 		return PollHup

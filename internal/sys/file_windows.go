@@ -41,20 +41,42 @@ func kindOf(h windows.Handle) kind {
 		return isConsole
 	}
 	var info windows.ByHandleFileInformation
-	if windows.GetFileInformationByHandle(h, &info) == nil && info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0 {
+	if windows.GetFileInformationByHandle(h, &info) == nil &&
+		info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0 {
 		return isFolder
 	}
 	return isFile
 }
 
-// Read is read(2), at the position.
-func Read(fd int32, p []byte) int32 { return ReadAt(fd, p, -1) }
+// Read is read(2), at the position, of what does not wait.
+func Read(fd int32, p []byte) int32 { return readAt(fd, p, -1) }
 
-// Write is write(2), at the position.
-func Write(fd int32, p []byte) int32 { return WriteAt(fd, p, -1) }
+// Write is write(2), at the position, of what does not wait.
+func Write(fd int32, p []byte) int32 { return writeAt(fd, p, -1) }
 
-// ReadAt is pread(2), or read(2) at the position when off is negative. It may wait for the disk.
+// ReadAt is pread(2), or read(2) at the position when off is negative. It may wait for the disk, and in blocking mode
+// for somebody else.
 func ReadAt(fd int32, p []byte, off int64) int32 {
+	return waiting(fd, PollIn, func() int32 { return readAt(fd, p, off) })
+}
+
+// WriteAt is pwrite(2), or write(2) at the position when off is negative. It may wait, as ReadAt does.
+func WriteAt(fd int32, p []byte, off int64) int32 {
+	return waiting(fd, PollOut, func() int32 { return writeAt(fd, p, off) })
+}
+
+// waiting makes a call again and again while it would have to wait, in blocking mode.
+func waiting(fd int32, mask int16, call func() int32) int32 {
+	for {
+		res := call()
+		if res != -EAGAIN || !Blocks(fd) {
+			return res
+		}
+		Ppoll([]PollFd{{Fd: fd, Events: mask}}, -1)
+	}
+}
+
+func readAt(fd int32, p []byte, off int64) int32 {
 	o := use(fd)
 	if o == nil {
 		return -EBADF
@@ -114,8 +136,7 @@ func (o *open) readStream(p []byte) int32 {
 	}
 }
 
-// WriteAt is pwrite(2), or write(2) at the position when off is negative. It may wait for the disk.
-func WriteAt(fd int32, p []byte, off int64) int32 {
+func writeAt(fd int32, p []byte, off int64) int32 {
 	o := use(fd)
 	if o == nil {
 		return -EBADF
@@ -161,10 +182,10 @@ func (o *open) writeFile(p []byte, at *windows.Overlapped) int32 {
 }
 
 // ReadNow is a read that does not wait, also of a descriptor in blocking mode. -EOPNOTSUPP: this sort of file can't.
-func ReadNow(fd int32, p []byte) int32 { return now(fd, p, ReadAt) }
+func ReadNow(fd int32, p []byte) int32 { return now(fd, p, readAt) }
 
 // WriteNow is a write that does not wait, see ReadNow.
-func WriteNow(fd int32, p []byte) int32 { return now(fd, p, WriteAt) }
+func WriteNow(fd int32, p []byte) int32 { return now(fd, p, writeAt) }
 
 func now(fd int32, p []byte, call func(fd int32, p []byte, off int64) int32) int32 {
 	o := use(fd)

@@ -131,7 +131,8 @@ func truth(b bool) int32 {
 // fault is SO_ERROR: Linux's number for what has happened to the socket.
 func (o *open) fault() (value, res int32) {
 	size := int32(4)
-	if err := windows.Getsockopt(o.handle, windows.SOL_SOCKET, 0x1007, (*byte)(unsafe.Pointer(&value)), &size); err != nil {
+	err := windows.Getsockopt(o.handle, windows.SOL_SOCKET, 0x1007, (*byte)(unsafe.Pointer(&value)), &size)
+	if err != nil {
 		return 0, resultOf(err)
 	}
 	if value == 0 {

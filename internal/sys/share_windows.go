@@ -45,7 +45,8 @@ func (o *open) join(fd int32, sa *Sockaddr) bool {
 // share lets others join a socket, once it has a name and SO_REUSEPORT.
 func (o *open) share() {
 	var sa Sockaddr
-	if !o.socket.bound.Load() || !o.socket.shares.Load() || o.name(procGetsockname, &sa) < 0 || !sa.AddrPort().IsValid() {
+	if !o.socket.bound.Load() || !o.socket.shares.Load() || o.name(procGetsockname, &sa) < 0 ||
+		!sa.AddrPort().IsValid() {
 		return
 	}
 	shared.Lock()

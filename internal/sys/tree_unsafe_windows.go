@@ -106,7 +106,8 @@ func (o *open) stat(st *Statx) int32 {
 	st.Ctime = st.Mtime
 	var basic basicInfo
 	if getInfo(o.handle, windows.FileBasicInfo, &basic) == nil && basic.changed != 0 {
-		st.Ctime = statxTime(windows.Filetime{LowDateTime: uint32(basic.changed), HighDateTime: uint32(basic.changed >> 32)})
+		st.Ctime = statxTime(windows.Filetime{LowDateTime: uint32(basic.changed),
+			HighDateTime: uint32(basic.changed >> 32)})
 	}
 	var standard standardInfo
 	if getInfo(o.handle, windows.FileStandardInfo, &standard) == nil {
@@ -280,7 +281,8 @@ func Linkat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) i
 	if flags&AtSymlinkFollow != 0 {
 		follow = 0
 	}
-	return at(oldDir, old, flags&AtEmptyPath|uint32(follow), windows.FILE_WRITE_ATTRIBUTES, func(h windows.Handle) int32 {
+	flags = flags&AtEmptyPath | uint32(follow)
+	return at(oldDir, old, flags, windows.FILE_WRITE_ATTRIBUTES, func(h windows.Handle) int32 {
 		const fileLinkInformation = 11
 		return failed(ntSet(h, fileLinkInformation, to.info(0)))
 	})
@@ -383,7 +385,7 @@ func linkOf(b []byte) string {
 		wide[i] = binary.NativeEndian.Uint16(names[at+2*i:])
 	}
 	name := syscall.UTF16ToString(wide)
-	if const4 := `\??\`; !relative && len(name) > 4 && name[:4] == const4 {
+	if whole := `\??\`; !relative && len(name) > 4 && name[:4] == whole {
 		name = name[4:]
 	}
 	return name

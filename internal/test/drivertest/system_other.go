@@ -29,7 +29,6 @@ func (system) eventfd() int32                              { return sys.Eventfd(
 func (system) move(fd, to int32) int32                     { return sys.Move(fd, to) }
 func (system) opened(t *testing.T) map[string]bool         { return nil }
 func (system) descriptors() int                            { return int(min(sys.FilesMax(), 1<<20)) }
-func (system) found(fd int32) bool                         { return sys.ReadAtNow(fd, make([]byte, 1), 1) != -sys.EAGAIN }
 
 func (system) sendmsg(fd int32, p, control []byte) int32 {
 	msg := sys.Msghdr{Iov: &sys.Iovec{Base: &p[0], Len: uintptr(len(p))}, Iovlen: 1}
@@ -133,6 +132,8 @@ func (system) content(fd int32) (text string, res int32) {
 	n := sys.ReadAt(fd, b, 0)
 	return string(b[:max(n, 0)]), min(n, 0)
 }
+
+func (system) found(fd int32) bool { return sys.ReadAtNow(fd, make([]byte, 1), 1) != -sys.EAGAIN }
 
 // resultOf is an error of package os's as a result.
 func resultOf(err error) int32 {
