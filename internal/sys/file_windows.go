@@ -277,7 +277,13 @@ func SyncFileRange(fd int32, off, n int64, flags int) int32 {
 }
 
 // Fadvise takes advice, and does nothing with it.
-func Fadvise(fd int32, off, n int64, advice int) int32 { return disk(fd) }
+func Fadvise(fd int32, off, n int64, advice int) int32 {
+	const known = 5
+	if res := disk(fd); res < 0 || advice >= 0 && advice <= known {
+		return res
+	}
+	return -EINVAL
+}
 
 // disk is -ESPIPE of what is on none.
 func disk(fd int32) int32 {
@@ -303,6 +309,14 @@ func refused(fd int32) int32 {
 // CopyRange is not there: -ENOSYS.
 func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
 	if !IsOpen(in) || !IsOpen(out) {
+		return -EBADF
+	}
+	return enosys
+}
+
+// noneAt is the result of what there is not, of names in a folder.
+func noneAt(dir int32) int32 {
+	if dir != AtFdcwd && !IsOpen(dir) {
 		return -EBADF
 	}
 	return enosys
@@ -367,8 +381,8 @@ func Clone(out, in int32) int32                                       { return -
 func Resident(fd int32, off, n int64) int32                           { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32         { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, _ *Statx) int32 { return enosys }
-func Mknodat(dir int32, path []byte, mode, dev uint32) int32          { return enosys }
-func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32   { return enosys }
+func Mknodat(dir int32, path []byte, mode, dev uint32) int32          { return noneAt(dir) }
+func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32   { return noneAt(dir) }
 func PidFD(pid int) int32                                             { return enosys }
 func Splice(in, out int32, n int) int32                               { return -EINVAL }
 func Sendfile(out, in int32, off int64, n int) int32                  { return -EINVAL }
