@@ -47,10 +47,6 @@ const (
 	ETIMEDOUT     = 110
 	EOPNOTSUPP    = 95
 	EISCONN       = 106
-	ESPIPE        = 29
-	ENXIO         = 6
-	ENOTSOCK      = 88
-	EDESTADDRREQ  = 89
 
 	ENOSR           = 63
 	ENONET          = 64

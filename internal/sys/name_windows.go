@@ -24,6 +24,8 @@ const (
 	OPath      = 0x200000
 	OTmpfile   = 0x400000 | ODirectory
 	OLargefile = 0
+	ODsync     = syscall.O_SYNC
+	ONoctty    = 0x100
 )
 
 // A target is where a name leads, as NtCreateFile is told: a name in a folder that is open, or a whole one.

@@ -26,7 +26,6 @@ func (system) send(fd int32, p []byte, flags uint32) int32 { return min(sys.Send
 func (system) awaitRead(fd int32, p []byte) int32          { return await(fd, sys.PollIn, p, sys.Read) }
 func (system) awaitWrite(fd int32, p []byte) int32         { return await(fd, sys.PollOut, p, sys.Write) }
 func (system) eventfd() int32                              { return sys.Eventfd() }
-func (system) move(fd, to int32) int32                     { return sys.Move(fd, to) }
 func (system) opened(t *testing.T) map[string]bool         { return nil }
 func (system) descriptors() int                            { return int(min(sys.FilesMax(), 1<<20)) }
 
@@ -77,11 +76,6 @@ func (system) identity(fd int32) (ino uint64, res int32) {
 	var st sys.Statx
 	res = sys.Statxat(fd, []byte{0}, sys.AtEmptyPath, sys.StatxBasic, &st)
 	return st.Ino, res
-}
-
-func (system) exhaust() (restore func(), res int32) {
-	restore = sys.Exhaust()
-	return restore, 0
 }
 
 // idles checks that a wait gives the processor away. What it uses is not told of a thread here.
