@@ -86,7 +86,9 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 		return 0, true
 	}
 	for _, g := range got {
-		m, ok := messageOf(func(m *message) bool { return m.nativeLevel == g.Header.Level && m.nativeTyp == g.Header.Type })
+		m, ok := messageOf(func(m *message) bool {
+			return m.nativeLevel == g.Header.Level && m.nativeTyp == g.Header.Type
+		})
 		if !ok {
 			continue // a message that Linux has none like
 		}

@@ -12,7 +12,8 @@ import (
 // disconnect ends a socket's connection.
 func disconnect(fd int) error {
 	var none unix.RawSockaddrAny
-	if _, _, errno := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), 16); errno != 0 {
+	_, _, errno := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), 16)
+	if errno != 0 {
 		return errno
 	}
 	return nil

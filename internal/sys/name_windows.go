@@ -25,7 +25,7 @@ const (
 	OTmpfile   = 0x400000 | ODirectory
 	OLargefile = 0
 	ODsync     = syscall.O_SYNC
-	ONoctty    = 1 << 24 // there are no terminals to take over
+	ONoctty    = 0x100
 )
 
 // A target is where a name leads, as NtCreateFile is told: a name in a folder that is open, or a whole one.

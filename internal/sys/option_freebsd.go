@@ -1,9 +1,11 @@
+//go:build freebsd
+
 package sys
 
 import "golang.org/x/sys/unix"
 
 var nativeOptions = map[option]native{
-	{SolSocket, 15}:         {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT_LB}, // shared out among the sockets, as on Linux
+	{SolSocket, 15}:         {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT_LB}, // as on Linux: shared out
 	{SolSocket, SoDomain}:   {level: unix.SOL_SOCKET, name: unix.SO_DOMAIN},
 	{SolSocket, SoProtocol}: {level: unix.SOL_SOCKET, name: unix.SO_PROTOCOL},
 	{ProtoTCP, 4}:           {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPIDLE},

@@ -1,3 +1,5 @@
+//go:build openbsd
+
 package sys
 
 // nativeOptions are none: keep-alive is the system's matter.

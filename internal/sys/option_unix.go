@@ -143,7 +143,7 @@ func sort(fd int32, name int) (value, res int32) {
 	return 0, 0
 }
 
-// Getsockopt is getsockopt(2) into p: of options that are a number, and of those that are asked for by another call here.
+// Getsockopt is getsockopt(2) into p: of options that are a number, and of those that another call here asks for.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	switch (option{level, name}) {
 	case option{SolSocket, SoPeerCred}:

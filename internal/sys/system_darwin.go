@@ -1,3 +1,5 @@
+//go:build darwin
+
 package sys
 
 import "golang.org/x/sys/unix"

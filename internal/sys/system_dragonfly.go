@@ -1,3 +1,5 @@
+//go:build dragonfly
+
 package sys
 
 import "golang.org/x/sys/unix"

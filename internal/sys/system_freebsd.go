@@ -1,3 +1,5 @@
+//go:build freebsd
+
 package sys
 
 import "golang.org/x/sys/unix"

@@ -1,3 +1,5 @@
+//go:build netbsd
+
 package sys
 
 import "golang.org/x/sys/unix"

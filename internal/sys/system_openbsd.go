@@ -1,3 +1,5 @@
+//go:build openbsd
+
 package sys
 
 import "golang.org/x/sys/unix"
