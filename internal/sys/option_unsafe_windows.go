@@ -191,6 +191,7 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 	if on {
 		v.on = 1
 	}
+	o.socket.lingers.Store(on && sec > 0)
 	return failed(windows.Setsockopt(o.handle, windows.SOL_SOCKET, windows.SO_LINGER, (*byte)(unsafe.Pointer(&v)), 4))
 }
 

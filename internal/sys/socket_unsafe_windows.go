@@ -23,6 +23,7 @@ type socket struct {
 	noMore                 atomic.Bool // its reading side is shut down
 	written                atomic.Bool // its writing side is
 	connecting             atomic.Bool // a connect is under way
+	lingers                atomic.Bool // its close waits
 	reset                  atomic.Bool // somebody has been told that the peer has reset it
 	reuse                  atomic.Bool // SO_REUSEADDR has been asked for
 	shares                 atomic.Bool // SO_REUSEPORT has
@@ -117,7 +118,7 @@ func newSocket(h windows.Handle, s *socket, nonblock bool) (*open, int32) {
 	if nonblock {
 		o.flags.Store(ORdwr | ONonblock)
 	}
-	if res := unblock(h); res < 0 {
+	if res := setUnblocked(h, true); res < 0 {
 		windows.Closesocket(h)
 		return nil, res
 	}
@@ -127,10 +128,10 @@ func newSocket(h windows.Handle, s *socket, nonblock bool) (*open, int32) {
 	return o, 0
 }
 
-// unblock keeps calls of a socket from waiting.
-func unblock(h windows.Handle) int32 {
+// setUnblocked keeps calls of a socket from waiting, or no longer.
+func setUnblocked(h windows.Handle, unblocked bool) int32 {
 	const fionbio = 0x8004667e
-	on := uint32(1)
+	on := uint32(truth(unblocked))
 	return socketResult(syscall.SyscallN(procIoctlsocket.Addr(), uintptr(h), fionbio, uintptr(unsafe.Pointer(&on))))
 }
 

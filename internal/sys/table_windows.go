@@ -152,6 +152,9 @@ func (o *open) free() int32 {
 		if o.socket.shares.Load() {
 			o.unshare()
 		}
+		if o.socket.lingers.Load() { // a close that would have to wait fails else
+			setUnblocked(o.handle, false)
+		}
 		return failed(windows.Closesocket(o.handle))
 	}
 	return failed(windows.CloseHandle(o.handle))
