@@ -117,7 +117,9 @@ func (p *pipes) regular(end any) (theirs *os.File, ok bool, err error) {
 		if err != nil {
 			return nil, true, &os.PathError{Op: "dup", Path: f.Name(), Err: err}
 		}
-		theirs = os.NewFile(uintptr(n), f.Name())
+		if theirs, err = kernel.OSFile(n, f.Name()); err != nil {
+			return nil, true, &os.PathError{Op: "dup", Path: f.Name(), Err: err}
+		}
 		p.theirs = append(p.theirs, theirs)
 		return theirs, true, nil
 	}
@@ -134,7 +136,11 @@ func (p *pipes) open(reads bool) (theirs *os.File, ours *file.File, err error) {
 		its, mine = mine, its
 	}
 	loop.Kernel().Setfl(its, 0) // programs expect calls that wait
-	theirs, ours = os.NewFile(uintptr(its), "|"), file.NewFile(uintptr(mine), "|")
+	if theirs, err = kernel.OSFile(its, "|"); err != nil {
+		loop.Kernel().Close(mine)
+		return nil, nil, &os.PathError{Op: "pipe", Path: "|", Err: err}
+	}
+	ours = file.NewFile(uintptr(mine), "|")
 	p.theirs = append(p.theirs, theirs)
 	p.mu.Lock()
 	p.ours = append(p.ours, ours)

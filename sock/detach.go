@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo/internal/handle"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/relay"
 	"ringo/internal/sys"
@@ -61,7 +62,11 @@ func (c *Conn) file() (*os.File, error) {
 	if n < 0 {
 		return nil, c.fail("file", callError("fcntl", n))
 	}
-	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v->%v", c.network(), c.LocalAddr(), c.RemoteAddr())), nil
+	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v->%v", c.network(), c.LocalAddr(), c.RemoteAddr()))
+	if err != nil {
+		return nil, c.fail("file", err)
+	}
+	return f, nil
 }
 
 // disarmed ends what is armed on an input that nobody is at, and fails if there are
@@ -110,7 +115,11 @@ func passedFile(n int32, addr net.Addr, fail func(op string, err error) error) (
 	if n < 0 {
 		return nil, fail("file", callError("fcntl", n))
 	}
-	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", addr.Network(), addr)), nil
+	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v", addr.Network(), addr))
+	if err != nil {
+		return nil, fail("file", err)
+	}
+	return f, nil
 }
 
 // File is Listener.File for a set whose loops share one socket, as those of ListenConfig.OneSocket, of Unix sockets and
@@ -256,7 +265,10 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	if n < 0 {
 		return nil, nil, c.fail("detach", callError("fcntl", n))
 	}
-	f := os.NewFile(uintptr(n), "socket")
+	f, err := kernel.OSFile(n, "socket")
+	if err != nil {
+		return nil, nil, c.fail("detach", err)
+	}
 	conn, err := net.FileConn(f) // of a duplicate
 	f.Close()
 	if err != nil {

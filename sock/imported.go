@@ -47,7 +47,7 @@ func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	}
 	n := int32(-1)
 	err = raw.Control(func(number uintptr) {
-		n = kernel.Host{}.Dup(int32(number))
+		n = kernel.Import(number)
 	})
 	switch {
 	case err != nil:

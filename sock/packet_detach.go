@@ -2,8 +2,9 @@ package sock
 
 import (
 	"net"
-	"os"
 	"slices"
+
+	"ringo/internal/kernel"
 )
 
 // Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the
@@ -36,7 +37,10 @@ func (c *PacketConn) DetachUDP() (conn *net.UDPConn, unread []Message, err error
 		if n < 0 {
 			return callError("fcntl", n)
 		}
-		f := os.NewFile(uintptr(n), "socket")
+		f, err := kernel.OSFile(n, "socket")
+		if err != nil {
+			return err
+		}
 		made, err := net.FilePacketConn(f) // of a duplicate
 		f.Close()
 		if err != nil {

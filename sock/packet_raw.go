@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"ringo/internal/handle"
+	"ringo/internal/kernel"
 )
 
 // SyscallConn gives access to the descriptor, for system calls that there is no method for, as described at
@@ -45,8 +46,12 @@ func (c *packet) File() (*os.File, error) {
 	if err != nil {
 		return nil, c.fail("file", err)
 	}
+	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v", c.network, c.laddr))
+	if err != nil {
+		return nil, c.fail("file", err)
+	}
 	if c.file != nil {
 		c.file.own(false)
 	}
-	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", c.network, c.laddr)), nil
+	return f, nil
 }

@@ -94,13 +94,27 @@ func Duplicate(c syscall.Conn) (fd int32, err error) {
 		return -1, err
 	}
 	fd = -sys.EBADF
-	if raw.Control(func(n uintptr) { fd = Host{}.Dup(int32(n)) }) != nil {
+	if raw.Control(func(n uintptr) { fd = Import(n) }) != nil {
 		return -1, os.ErrClosed
 	}
 	if fd < 0 {
 		return -1, os.NewSyscallError("fcntl", posix.Error(fd))
 	}
 	return fd, nil
+}
+
+// Import is Host's Dup of what package os, or net, knows by a number; -EOPNOTSUPP where its numbers are others.
+func Import(number uintptr) (fd int32) {
+	return again(func() int32 { return sys.Import(number) })
+}
+
+// OSFile is a descriptor as a file of package os, which then owns it. Where package os knows no such numbers it is closed.
+func OSFile(fd int32, name string) (*os.File, error) {
+	if !sys.HaveNetpoll {
+		Host{}.Close(fd)
+		return nil, posix.ErrSystem
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // PidFD opens a descriptor of a process, by which its end is waited for: pidfd_open(2), CLOEXEC.

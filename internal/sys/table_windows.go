@@ -44,10 +44,16 @@ const filesMax = 1 << 18
 // firstNumber leaves out those that mean the streams that a program is started with.
 const firstNumber = 3
 
+// handleStep divides all handles of Windows', and no number of this package's: whoever gives one for the other is told
+// that it is none.
+const handleStep = 4
+
 const tableChunk = 1 << 9
 
 // table is the descriptors of the process. Finding one takes no lock.
-var table struct {
+var table tableOf
+
+type tableOf struct {
 	chunks [filesMax / tableChunk]atomic.Pointer[[tableChunk]atomic.Pointer[open]]
 
 	sync.Mutex
@@ -68,20 +74,30 @@ func number(o *open) int32 {
 func reserve() int32 {
 	table.Lock()
 	defer table.Unlock()
-	fd := max(table.next, firstNumber)
-	switch n := len(table.free); {
-	case n > 0:
-		fd = table.free[n-1]
+	if n := len(table.free); n > 0 {
+		fd := table.free[n-1]
 		table.free = table.free[:n-1]
-	case fd >= filesMax:
-		return -EMFILE
-	default:
-		if table.chunks[fd/tableChunk].Load() == nil {
-			table.chunks[fd/tableChunk].Store(new([tableChunk]atomic.Pointer[open]))
-		}
-		table.next = fd + 1
+		return fd
 	}
+	fd := max(table.next, firstNumber)
+	if fd%handleStep == 0 {
+		fd++
+	}
+	if fd >= filesMax {
+		return -EMFILE
+	}
+	table.reach(fd)
 	return fd
+}
+
+// reach has room for the numbers up to fd. L.
+func (t *tableOf) reach(fd int32) {
+	for n := t.next / tableChunk; n <= fd/tableChunk; n++ {
+		if t.chunks[n].Load() == nil {
+			t.chunks[n].Store(new([tableChunk]atomic.Pointer[open]))
+		}
+	}
+	t.next = fd + 1
 }
 
 // unreserve gives such a number back.
@@ -213,15 +229,10 @@ func Move(fd, to int32) int32 {
 		return -EBADF
 	}
 	table.Lock()
-	for table.next <= to {
-		n := max(table.next, firstNumber)
-		if table.chunks[n/tableChunk].Load() == nil {
-			table.chunks[n/tableChunk].Store(new([tableChunk]atomic.Pointer[open]))
-		}
-		if n != to {
+	for n := max(table.next, firstNumber); n <= to; n++ {
+		if table.reach(n); n != to && n%handleStep != 0 {
 			table.free = append(table.free, n)
 		}
-		table.next = n + 1
 	}
 	for i, n := range table.free {
 		if n == to {
