@@ -3,6 +3,7 @@ package file
 import (
 	"fmt"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -41,7 +42,7 @@ func (e *AlignError) Unwrap() error { return e.Err }
 
 // aligned explains the EINVAL of a transfer with Direct.
 func (f *File) aligned(err error) error {
-	if facts(f.known.Load())&bypassCache == 0 || !isErrno(err, sys.EINVAL) {
+	if facts(f.known.Load())&bypassCache == 0 || !isErrno(err, posix.Of(-sys.EINVAL)) {
 		return err
 	}
 	mem, off := f.DirectAlign()

@@ -6,6 +6,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -69,7 +70,7 @@ func (f *File) TryRLock(r Range) (bool, error) { return f.tryLock(r, sys.FRdlck)
 
 func (f *File) tryLock(r Range, kind int16) (bool, error) {
 	_, err := f.do("lock", func(k kernel.Kernel) int32 { return k.Lock(f.n, kind, r.Off, r.Len) })
-	if isErrno(err, sys.EACCES) || isErrno(err, sys.EAGAIN) {
+	if isErrno(err, posix.Of(-sys.EACCES)) || isErrno(err, posix.Of(-sys.EAGAIN)) {
 		return false, nil
 	}
 	return err == nil, err

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ringo/internal/kernel"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -29,7 +30,7 @@ func grow(get func(p []byte) (int, error)) ([]byte, error) {
 		if n, err = get(p); err == nil {
 			return p[:n], nil
 		}
-		if !isErrno(err, sys.ERANGE) {
+		if !isErrno(err, posix.Of(-sys.ERANGE)) {
 			return nil, err
 		}
 	}

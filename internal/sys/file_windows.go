@@ -377,7 +377,7 @@ func Fgetxattr(fd int32, name, p []byte) int32                        { return r
 func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return refused(fd) }
 func Flistxattr(fd int32, p []byte) int32                             { return refused(fd) }
 func Fremovexattr(fd int32, name []byte) int32                        { return refused(fd) }
-func Clone(out, in int32) int32                                       { return -EOPNOTSUPP }
+func Clone(out, in int32) int32                                       { return refused(out) }
 func Resident(fd int32, off, n int64) int32                           { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32         { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, _ *Statx) int32 { return enosys }

@@ -69,6 +69,20 @@ func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 	})
 }
 
+// FileType is what fd is: SIfsock, SIfifo and so on.
+func FileType(fd int32) int32 {
+	o := use(fd)
+	if o == nil {
+		return -EBADF
+	}
+	defer o.done()
+	var st Statx
+	if res := o.stat(&st); res < 0 {
+		return res
+	}
+	return int32(st.Mode & SIfmt)
+}
+
 func (o *open) stat(st *Statx) int32 {
 	*st = Statx{Mask: StatxBasic, Blksize: 4096, Nlink: 1, Ino: uint64(uintptr(unsafe.Pointer(o)))}
 	switch {

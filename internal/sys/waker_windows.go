@@ -10,6 +10,9 @@ import (
 // WakerCall is the call that makes a Waker.
 const WakerCall = "socket"
 
+// WakerFills says that a Waker has to be taken back to be signalled again.
+const WakerFills = true
+
 // NewWaker makes one of a socket of datagrams that is connected to itself, so that no other program can send to it. A
 // datagram that is lost for want of room is lost to what has been woken already.
 func NewWaker() (Waker, int32) {

@@ -20,7 +20,7 @@ var leaving = map[string]map[string]bool{
 	"path/filepath":         set("Abs"),
 	"math/rand/v2":          nil, // all of it
 	"ringo/internal/driver": set("Call", "Cached", "ReadCached", "ReadPlain", "ReadInMemory"),
-	"ringo/internal/kernel": set("Host", "Process"),
+	"ringo/internal/kernel": set("Host", "Process", "Import", "OSFile"),
 	"ringo/internal/hosted": set("Shared"),
 }
 
@@ -128,12 +128,14 @@ var waysOut = map[string]wayOut{
 		"questions about types, whose answer never changes"},
 	"sock/activate.go": {once("kernel.Host", "os.NewFile"), "refused in a world"},
 	"sock/adopt.go":    {map[string]int{"kernel.Host": 2}, "refused in a world"},
-	"sock/detach.go": {map[string]int{"net.FileConn": 1, "time.After": 1, "time.Until": 1},
+	"sock/detach.go": {map[string]int{"kernel.OSFile": 3, "net.FileConn": 1, "time.After": 1, "time.Until": 1},
 		"refused in a world"},
-	"sock/imported.go": {map[string]int{"kernel.Host": 9}, "refused in a world"},
-	"sock/listen.go":   {once("kernel.Host"), "for goroutines; who gives a world's turns is refused"},
+	"sock/packet_detach.go": {map[string]int{"kernel.OSFile": 1}, "refused in a world"},
+	"sock/imported.go":      {map[string]int{"kernel.Host": 9, "kernel.Import": 1}, "refused in a world"},
+	"sock/listen.go":        {once("kernel.Host"), "for goroutines; who gives a world's turns is refused"},
 	"sock/packet_ip.go": {once("kernel.Host"),
 		"Adopt of a raw socket, which is refused in a world"},
+	"sock/packet_raw.go": {once("kernel.OSFile"), "refused in a world"},
 	"sock/unix_file.go":  {once("filepath.Abs"), "the other case is a world's"},
 	"sock/unix_files.go": {map[string]int{"kernel.Host": 2, "os.NewFile": 1}, "refused in a world, as Poll is"},
 }
