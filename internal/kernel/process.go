@@ -108,7 +108,8 @@ func Import(number uintptr) (fd int32) {
 	return again(func() int32 { return sys.Import(number) })
 }
 
-// OSFile is a descriptor as a file of package os, which then owns it. Where package os knows no such numbers it is closed.
+// OSFile is a descriptor as a file of package os, which then owns it. Where package os knows no such numbers it is
+// closed.
 func OSFile(fd int32, name string) (*os.File, error) {
 	if !sys.HaveNetpoll {
 		Host{}.Close(fd)

@@ -369,6 +369,3 @@ func Timerfd() int32 { return -ENOSYS }
 
 // SetTimer is not there.
 func SetTimer(fd int32, ns int64) int32 { return -ENOSYS }
-
-// WakerFills says whether a Waker that is signalled, and never unsignalled, comes to make no more edges.
-const WakerFills = false

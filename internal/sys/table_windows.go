@@ -308,15 +308,6 @@ func IsRegular(fd int32) bool {
 	return o.kind == isFile || o.kind == isFolder
 }
 
-// FileType is what sort of file fd is, as in the mode of stat(2).
-func FileType(fd int32) int32 {
-	var st Statx
-	if res := Statxat(fd, nil, AtEmptyPath, StatxBasic, &st); res < 0 {
-		return res
-	}
-	return int32(st.Mode & SIfmt)
-}
-
 // failed is the result of a call that gives nothing but an error.
 func failed(err error) int32 {
 	if err == nil {
