@@ -286,17 +286,20 @@ func TestLimitsHandOn(t *testing.T) {
 					set := withLimits(t, network, sock.ListenConfig{OneSocket: true,
 						Limits: sock.Limits{Rate: 1e-3, Burst: 1}}) // so the second waits for long
 					first, second := clientOf(t, set), clientOf(t, set)
-					var held, taken ringo.WaitGroup
+					var listens, held, taken ringo.WaitGroup // of the other loop, without which nothing is handed on
+					listens.Add(1)
 					held.Add(1)
 					taken.Add(1)
 					s := serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
 						has := func() bool { return ln.Stats().Ahead == 1 }
 						if l.Index() > 0 {
 							defer taken.Done()
+							listens.Done()
 							held.Wait()
 							socktest.EventuallyOn(t, l, "the other loop has it", has)
 							return nil
 						}
+						listens.Wait()
 						c, err := ln.AcceptConn()
 						if err != nil {
 							return err
