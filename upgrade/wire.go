@@ -52,7 +52,10 @@ func (f frame) send(ctx context.Context, to *net.UnixConn) error {
 	var rights []byte
 	if f.file != nil {
 		p[0] = 1
-		rights = rightsOf(f.file)
+		var err error
+		if rights, err = rightsOf(f.file); err != nil {
+			return err
+		}
 	}
 	binary.BigEndian.PutUint32(p[1:], uint32(len(f.note)))
 	binary.BigEndian.PutUint32(p[5:], uint32(len(f.unread)))
@@ -67,7 +70,9 @@ func (f frame) send(ctx context.Context, to *net.UnixConn) error {
 }
 
 // rightsOf is a control message that passes a file.
-func rightsOf(f *os.File) []byte { return cmsg.AppendRights(nil, []int32{int32(f.Fd())}) }
+func rightsOf(f *os.File) ([]byte, error) {
+	return kernel.NativeControl(cmsg.AppendRights(nil, []int32{int32(f.Fd())}))
+}
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
@@ -86,7 +91,7 @@ func (f *frame) receive(from *net.UnixConn, noteMax int) error {
 	case err != nil:
 		return err
 	}
-	f.file = fileIn(oob[:oobn])
+	f.file = fileIn(kernel.LinuxControl(oob[:oobn]))
 	if n < len(head) {
 		_, err = io.ReadFull(from, head[n:])
 	}

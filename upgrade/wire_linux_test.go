@@ -108,7 +108,10 @@ func FuzzFrame(f *testing.F) {
 				t.Fatal(err)
 			}
 			defer w.Close()
-			rights = rightsOf(r)
+			rights, err = rightsOf(r)
+			if err != nil {
+				t.Error(err)
+			}
 			defer r.Close()
 		}
 		if _, _, err := a.WriteMsgUnix(p, rights, nil); err != nil {

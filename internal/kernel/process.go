@@ -118,6 +118,18 @@ func OSFile(fd int32, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+// NativeControl makes control messages for package net of Linux's, which package cmsg makes.
+func NativeControl(control []byte) ([]byte, error) {
+	native, res := sys.NativeControl(control)
+	if res < 0 {
+		return nil, posix.Error(res)
+	}
+	return native, nil
+}
+
+// LinuxControl makes Linux's control messages of those that package net has received.
+func LinuxControl(native []byte) []byte { return sys.LinuxControl(native) }
+
 // PidFD opens a descriptor of a process, by which its end is waited for: pidfd_open(2), CLOEXEC.
 func PidFD(pid int) int32 { return sys.PidFD(pid) }
 

@@ -29,6 +29,17 @@ const linuxHeader = linuxWord + 8
 
 func linuxSpace(n int) int { return (linuxHeader + n + linuxWord - 1) &^ (linuxWord - 1) }
 
+// NativeControl makes the system's control messages of Linux's, for calls that are not of this package. -EOPNOTSUPP: it
+// has no such message.
+func NativeControl(control []byte) (native []byte, res int32) { return nativeControl(control) }
+
+// LinuxControl makes Linux's control messages of the system's.
+func LinuxControl(native []byte) []byte {
+	room := make([]byte, len(native)+controlSlack)
+	n, _ := linuxControl(room, native)
+	return room[:n]
+}
+
 // nativeControl makes the system's control messages of Linux's. -EOPNOTSUPP: it has no such message.
 func nativeControl(control []byte) (native []byte, res int32) {
 	for len(control) >= linuxHeader {
