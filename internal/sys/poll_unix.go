@@ -45,9 +45,35 @@ func pollFor(fds []PollFd, ms int) int32 {
 	}
 	n, err := unix.Poll(fds, ms)
 	for i := range fds {
-		fds[i].Events, fds[i].Revents = linuxPoll(fds[i].Events), linuxPoll(fds[i].Revents)
+		fds[i].Events, fds[i].Revents = linuxPoll(fds[i].Events), linuxPoll(happened(fds[i].Revents))
 	}
 	return count(n, err)
+}
+
+// nativePoll are the system's bits for Linux's: a peer's end that it has no bit for is not asked for.
+func nativePoll(events int16) int16 {
+	native := events & pollBits
+	if events&PollRdhup != 0 {
+		native |= pollEnd
+	}
+	return native
+}
+
+// linuxPoll are Linux's bits for those of the system.
+func linuxPoll(events int16) int16 {
+	if events&pollEnd != 0 {
+		events = events&^pollEnd | PollRdhup
+	}
+	return events
+}
+
+// happened is what came of a poll, but for a hang-up that stands for the end of what comes and for one's own shutdown,
+// and not for a connection that is gone: who reads or writes finds out which.
+func happened(revents int16) int16 {
+	if hangupIsEnd && revents&PollHup != 0 {
+		return revents&^PollHup | PollIn | PollRdhup
+	}
+	return revents
 }
 
 // pollBits are those that poll(2) takes on every system.

@@ -15,3 +15,6 @@ func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) 
 func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
 	return again(func() (int, error) { return 0, mknod(dirfd(dir), path(name), mode, int(dev)) })
 }
+
+// hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
+const hangupIsEnd = false

@@ -41,18 +41,6 @@ const (
 	xattrReplace = unix.XATTR_REPLACE
 )
 
-// nativePoll are the system's bits.
-func nativePoll(events int16) int16 { return events & pollBits }
-
-// linuxPoll are Linux's. A hang-up stands for the end of what comes, and for one's own shutdown, and not for a
-// connection that is gone: who reads or writes finds out which.
-func linuxPoll(events int16) int16 {
-	if events&PollHup != 0 {
-		events = events&^PollHup | PollIn | PollRdhup
-	}
-	return events
-}
-
 // seekable are the numbers of Linux's ways to seek.
 func seekable(whence int) (native int, ok bool) {
 	switch whence {
@@ -77,3 +65,10 @@ func object(flags int) int {
 
 // atEmptyPath has a call be about its descriptor, which no call has here.
 const atEmptyPath = 0
+
+const (
+	// pollEnd would be the bit of a peer's end.
+	pollEnd = 0
+	// hangupIsEnd says that POLLHUP tells of it.
+	hangupIsEnd = true
+)

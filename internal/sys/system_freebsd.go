@@ -18,22 +18,6 @@ const (
 	xattrReplace = 0
 )
 
-// nativePoll are the system's bits.
-func nativePoll(events int16) int16 {
-	native := events & pollBits
-	if events&PollRdhup != 0 {
-		native |= pollEnd
-	}
-	return native
-}
-
-func linuxPoll(events int16) int16 {
-	if events&pollEnd != 0 {
-		events = events&^pollEnd | PollRdhup
-	}
-	return events
-}
-
 const pollEnd = 0x4000
 
 func seekable(whence int) (native int, ok bool) { return whence, true }

@@ -25,22 +25,6 @@ const (
 	xattrReplace = unix.XATTR_REPLACE
 )
 
-// nativePoll are the system's bits.
-func nativePoll(events int16) int16 {
-	native := events & pollBits
-	if events&PollRdhup != 0 {
-		native |= pollEnd
-	}
-	return native
-}
-
-func linuxPoll(events int16) int16 {
-	if events&pollEnd != 0 {
-		events = events&^pollEnd | PollRdhup
-	}
-	return events
-}
-
 const pollEnd = PollRdhup
 
 func seekable(whence int) (native int, ok bool) { return whence, true }
@@ -55,3 +39,6 @@ func object(flags int) int { return flags | unix.O_PATH }
 
 // atEmptyPath has a call be about its descriptor.
 const atEmptyPath = unix.AT_EMPTY_PATH
+
+// hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
+const hangupIsEnd = false
