@@ -94,6 +94,7 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 	}
 	got, err := unix.ParseSocketControlMessage(native)
 	if err != nil {
+		closeCut(native)
 		return 0, true
 	}
 	for _, g := range got {
@@ -119,6 +120,22 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 		}
 	}
 	return written, cut
+}
+
+// closeCut closes the descriptors in messages of which the last says that it is longer than it is: on Darwin one that was
+// cut does, and the process has the descriptors.
+func closeCut(native []byte) {
+	for len(native) >= unix.CmsgLen(0) {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&native[0]))
+		n := int(h.Len)
+		if n < unix.CmsgLen(0) {
+			return
+		}
+		if h.Level == rights.nativeLevel && h.Type == rights.nativeTyp {
+			closeOnExec(native[unix.CmsgLen(0):min(n, len(native))], 0)
+		}
+		native = native[min(unix.CmsgSpace(n-unix.CmsgLen(0)), len(native)):]
+	}
 }
 
 // closeOnExec makes descriptors so, as many as there is room for, and closes the others.
