@@ -13,7 +13,7 @@ type osFacts struct{}
 
 func fill(*osFacts, *sys.Statx) {}
 
-// Sys is nil: there are no files of this package's here.
+// Sys returns nil: only on Linux is there what the system says of a file.
 func (i *Info) Sys() any { return nil }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {

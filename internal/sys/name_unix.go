@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
 )
 
 // The calls on names. Flags of open(2) are the system's own, as they are on Linux; those that only Linux has are bits
@@ -65,7 +67,11 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	if how.Flags&OPath != 0 {
 		flags = object(flags &^ OAccmode)
 	}
-	return again(func() (int, error) { return unix.Openat(dirfd(dir), path(name), flags, uint32(how.Mode)) })
+	res := again(func() (int, error) { return unix.Openat(dirfd(dir), path(name), flags, uint32(how.Mode)) })
+	if res == posix.Result(linkRefused) && flags&ONofollow != 0 {
+		return -ELOOP
+	}
+	return res
 }
 
 // OpenatCached is Linux's alone: a worker opens.

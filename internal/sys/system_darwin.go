@@ -72,3 +72,6 @@ const (
 	// hangupIsEnd says that POLLHUP tells of it.
 	hangupIsEnd = true
 )
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.ELOOP

@@ -15,3 +15,6 @@ func readlink(dir int, name string, p []byte) (int, error) {
 func birth(s *unix.Stat_t) (unix.Timespec, bool) { return unix.Timespec{}, false }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.EMLINK

@@ -29,3 +29,6 @@ func object(flags int) int { return flags | 0x400000 }
 
 // atEmptyPath has a call be about its descriptor.
 const atEmptyPath = 0x4000
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.EMLINK

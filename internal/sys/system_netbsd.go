@@ -15,3 +15,6 @@ const (
 )
 
 const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys has not got
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.EFTYPE

@@ -9,3 +9,6 @@ func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlin
 func birth(s *unix.Stat_t) (unix.Timespec, bool) { return unix.Timespec{}, false }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.ELOOP

@@ -42,3 +42,6 @@ const atEmptyPath = unix.AT_EMPTY_PATH
 
 // hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
 const hangupIsEnd = false
+
+// linkRefused is the error of an open that is not to follow links.
+const linkRefused = unix.ELOOP
