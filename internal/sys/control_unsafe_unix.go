@@ -122,8 +122,8 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 	return written, cut
 }
 
-// closeCut closes the descriptors in messages of which the last says that it is longer than it is: on Darwin one that was
-// cut does, and the process has the descriptors.
+// closeCut closes the descriptors in messages of which the last says that it is longer than it is: on Darwin one that
+// was cut does, and the process has the descriptors.
 func closeCut(native []byte) {
 	for len(native) >= unix.CmsgLen(0) {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&native[0]))

@@ -25,8 +25,8 @@ func rightsMessage(t *testing.T, n int) (native []byte, fds []int32) {
 	return appendNative(nil, rights, data), fds
 }
 
-// Descriptors that came and that nobody gets are closed: those without room, and those of a message that says that it is
-// longer than it is, as one does on Darwin that was cut.
+// Descriptors that came and that nobody gets are closed: those without room, and those of a message that says that it
+// is longer than it is, as one does on Darwin that was cut.
 func TestDescriptorsThatDoNotFit(t *testing.T) {
 	native, fds := rightsMessage(t, 3)
 	room := make([]byte, linuxSpace(8))
