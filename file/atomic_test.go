@@ -122,33 +122,35 @@ func TestWriteFileAtomicSeen(t *testing.T) {
 // A task that is cancelled at any moment has written all or nothing, and leaves nothing
 // beside it.
 func TestWriteFileAtomicCanceled(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		dir := tempDir(t)
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			for range 60 {
-				name := filepath.Join(dir, "file")
-				writeFile(name, []byte("old"), 0o600)
-				var err error
-				task := l.Go(func() { err = file.WriteFileAtomic(name, []byte("new"), 0o600) })
-				stopper := l.Go(func() {
-					for range len(names(t, dir)) % 7 {
-						l.Sleep(0)
+	lookups(t, func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+			dir := tempDir(t)
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				for range 60 {
+					name := filepath.Join(dir, "file")
+					writeFile(name, []byte("old"), 0o600)
+					var err error
+					task := l.Go(func() { err = file.WriteFileAtomic(name, []byte("new"), 0o600) })
+					stopper := l.Go(func() {
+						for range len(names(t, dir)) % 7 {
+							l.Sleep(0)
+						}
+						task.Cancel()
+					})
+					task.Wait()
+					stopper.Wait()
+					got, _ := readFile(name)
+					switch {
+					case err == nil && string(got) == "new":
+					case errors.Is(err, context.Canceled) && string(got) == "old":
+					default:
+						t.Errorf("WriteFileAtomic = %v, and the file holds %q", err, got)
 					}
-					task.Cancel()
-				})
-				task.Wait()
-				stopper.Wait()
-				got, _ := readFile(name)
-				switch {
-				case err == nil && string(got) == "new":
-				case errors.Is(err, context.Canceled) && string(got) == "old":
-				default:
-					t.Errorf("WriteFileAtomic = %v, and the file holds %q", err, got)
+					if got := names(t, dir); got != "file" {
+						t.Errorf("in the directory are %s", got)
+					}
 				}
-				if got := names(t, dir); got != "file" {
-					t.Errorf("in the directory are %s", got)
-				}
-			}
+			})
 		})
 	})
 }

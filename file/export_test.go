@@ -48,7 +48,10 @@ func Know(dir string, known uint32, h *hosted.Rings) (undo func(), err error) {
 }
 
 // ForceWalks has names in a Root walked, and gives whether they were.
-func ForceWalks(on bool) bool { return walks.Swap(on) }
+func ForceWalks(on bool) bool {
+	walksInWorlds = on
+	return walks.Swap(on)
+}
 
 // Openat2 is why there is no openat2(2) that confines; nil if there is.
 func Openat2() error {

@@ -53,6 +53,9 @@ func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(conte
 		return l.Cause()
 	}
 	c := &call{lane: &l.set.lanes[in], task: l.cur, as: as, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	if l.cur.shield > 0 { // what the function asks of its context is a wait, too
+		c.ctx = context.WithoutCancel(c.ctx)
+	}
 	if here, err := l.set.world.Offload(l, in, c.runHere); err != nil {
 		return err
 	} else if here {
