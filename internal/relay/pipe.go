@@ -7,6 +7,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // Pipe is a pipe of the kernel's, in which bytes are on their way from one descriptor
@@ -47,6 +48,7 @@ type Pipes struct {
 	unused int // of idle, since the last Trim
 	used   int
 	closed bool // the loop has ended
+	none   bool // the system has no splice(2): all copy
 	handle loop.Handle
 }
 
@@ -59,13 +61,14 @@ const (
 // Register makes the pipes those of a loop, which closes them at its end.
 func (s *Pipes) Register(l *loop.Loop) {
 	s.l, s.k = l, l.Kernel()
+	s.none = !sys.HaveSplice && l.World().Beside() // a world's kernel has it everywhere
 	l.Handles().Register(&s.handle, s)
 }
 
 // Take gives an empty pipe; false if there is none to be had.
 func (s *Pipes) Take() (p Pipe, ok bool) {
 	s.mu.Lock()
-	if s.used == usedMax {
+	if s.none || s.used == usedMax {
 		s.mu.Unlock()
 		return Pipe{}, false
 	}
