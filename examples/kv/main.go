@@ -48,7 +48,7 @@ func main() {
 }
 
 // inUseMax is for how long a replica tries to get its address. One that was killed a moment ago may have it still: the
-// kernel ends its ring behind its end, see docs/environments.md.
+// kernel ends its ring behind its end, see docs/operating.md.
 const inUseMax = 10 * time.Second
 
 // runPatiently is Run, again and again if the address is in use.

@@ -15,20 +15,25 @@ import (
 )
 
 // snippet is a block of Go in a page. Before it there may be a comment of HTML with what the readers know by then, such
-// as <!-- go: var l *ringo.Loop -->.
+// as <!-- go: var l *ringo.Loop -->, or the file that the block is a part of: <!-- from: examples/echo/main.go -->.
 type snippet struct {
 	at     string // page:line
 	known  string
+	from   string
 	source string
 }
 
-var fence = regexp.MustCompile("(?m)^(?:<!-- go: (.*) -->\n+)?```go\n((?s:.*?))^```$")
+var fence = regexp.MustCompile("(?m)^(?:<!-- (go|from): (.*) -->\n+)?```go\n((?s:.*?))^```$")
 
 func snippetsOf(page, text string) (all []snippet) {
 	for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
-		s := snippet{at: fmt.Sprintf("%s:%d", page, 1+strings.Count(text[:m[4]], "\n")), source: text[m[4]:m[5]]}
-		if m[2] >= 0 {
-			s.known = text[m[2]:m[3]]
+		s := snippet{at: fmt.Sprintf("%s:%d", page, 1+strings.Count(text[:m[6]], "\n")), source: text[m[6]:m[7]]}
+		switch {
+		case m[2] < 0:
+		case text[m[2]:m[3]] == "go":
+			s.known = text[m[4]:m[5]]
+		default:
+			s.from = text[m[4]:m[5]]
 		}
 		all = append(all, s)
 	}
@@ -79,7 +84,8 @@ func (s *snippet) pkg() string {
 	return "p"
 }
 
-// TestSnippets vets the Go of the documentation's pages: each block on its own, in a module that requires this one.
+// TestSnippets vets the Go of the documentation's pages: each block on its own, in a module that requires this one. A
+// block that says which file it is from is there, to the letter.
 func TestSnippets(t *testing.T) {
 	root, err := filepath.Abs("../../..")
 	if err != nil {
@@ -123,6 +129,13 @@ func TestSnippets(t *testing.T) {
 	put("go.mod", mod+"\nrequire "+module+" v0.0.0\nreplace "+module+" => "+root+"\n")
 	put("go.sum", string(sums))
 	for i, s := range all {
+		if s.from != "" {
+			file, err := os.ReadFile(filepath.Join(root, s.from))
+			if err != nil || !strings.Contains(string(file), s.source) {
+				t.Errorf("%s: these lines are not in %s: %v", s.at, s.from, err)
+			}
+			continue
+		}
 		put(fmt.Sprintf("s%02d/main.go", i), s.file())
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "vet", "-mod=mod", "./...")
@@ -136,10 +149,10 @@ func TestSnippets(t *testing.T) {
 // What the test makes of a page is what its reader sees.
 func TestSnippetsAreFound(t *testing.T) {
 	page := "# A page\n\n```go\nfunc a() {}\n```\n\n<!-- go: var n int -->\n\n```go\nn++ // here\n```\n" +
-		"```sh\nls\n```\n```go\npackage main\n\nfunc main() {}\n```\n"
+		"```sh\nls\n```\n```go\npackage main\n\nfunc main() {}\n```\n<!-- from: a/b.go -->\n\n```go\n\tn++\n```\n"
 	all := snippetsOf("x.md", page)
-	want := []snippet{{"x.md:4", "", "func a() {}\n"}, {"x.md:10", "var n int", "n++ // here\n"},
-		{"x.md:16", "", "package main\n\nfunc main() {}\n"}}
+	want := []snippet{{"x.md:4", "", "", "func a() {}\n"}, {"x.md:10", "var n int", "", "n++ // here\n"},
+		{"x.md:16", "", "", "package main\n\nfunc main() {}\n"}, {"x.md:23", "", "a/b.go", "\tn++\n"}}
 	if !slices.Equal(all, want) {
 		t.Errorf("found %q, want %q", all, want)
 	}
