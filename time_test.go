@@ -638,6 +638,58 @@ func TestWithContext(t *testing.T) {
 }
 
 // The block that is over first counts, whichever is around the other; behind the inner one the outer counts again.
+// ownContext tells of its end by an AfterFunc of its own, as contexts of requests do. Where package context is asked in
+// its place, it begins a goroutine, or takes its own.
+type ownContext struct {
+	context.Context
+	end   context.CancelFunc
+	after map[int]func()
+	asked int
+}
+
+func (c *ownContext) AfterFunc(fn func()) (stop func() bool) {
+	c.asked++
+	mine := c.asked
+	c.after[mine] = fn
+	return func() bool {
+		_, there := c.after[mine]
+		delete(c.after, mine)
+		return there
+	}
+}
+
+// over ends it, in a task.
+func (c *ownContext) over() {
+	c.end()
+	for _, fn := range c.after {
+		fn()
+	}
+	clear(c.after)
+}
+
+func TestWithContextOfItsOwn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			inner, end := context.WithCancel(t.Context())
+			ctx := &ownContext{Context: inner, end: end, after: map[int]func(){}}
+			for range 3 {
+				equal(t, "a function that returns", l.WithContext(ctx, func() error {
+					equal(t, "asked to tell", len(ctx.after), 1)
+					return l.Sleep(0)
+				}), nil)
+				equal(t, "asked to tell, behind", len(ctx.after), 0)
+			}
+			equal(t, "asked", ctx.asked, 3)
+			l.AfterFunc(time.Millisecond, ctx.over)
+			err := l.WithContext(ctx, func() error { return l.Sleep(time.Hour) })
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("a wait that its end ends: %v", err)
+			}
+			equal(t, "afterwards", l.Sleep(0), nil)
+		})
+	})
+}
+
 func TestWithContextNested(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		mustRun(t, cfg, func(l *ringo.Loop) {

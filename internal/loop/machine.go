@@ -63,7 +63,11 @@ func (machine) After(d time.Duration, fn func()) (stop func() bool) {
 	return time.AfterFunc(d, fn).Stop
 }
 
+// AfterContext asks a context that can tell for itself, as package context would, which makes another and a goroutine.
 func (machine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(fn)
+	}
 	return context.AfterFunc(ctx, fn)
 }
 

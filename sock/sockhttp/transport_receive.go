@@ -107,7 +107,7 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 		answer.Body = http.NoBody
 		return answer, nil
 	}
-	x.giveBody(answer, &answerBody{x: x, from: answer.Body, keep: keep})
+	x.giveBody(answer, &answerBody{x: x, from: answer.Body, length: answer.ContentLength, keep: keep})
 	return answer, nil
 }
 
@@ -169,6 +169,7 @@ func (x *call) allSent() bool {
 type answerBody struct {
 	x      *call
 	from   io.ReadCloser
+	length int64       // -1: not known
 	keep   bool        // the connection may have other requests
 	busy   atomic.Bool // somebody reads
 	closed atomic.Bool
@@ -193,7 +194,9 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 		return 0, b.err
 	}
 	ctx := b.x.r.Context()
-	if l, _ := loop.Current(); l != nil {
+	if l, _ := loop.Current(); l == b.x.l && b.isHere() {
+		n, err = b.from.Read(p)
+	} else if l != nil {
 		err = (*ringo.Loop)(l).WithContext(ctx, func() (err error) {
 			n, err = b.from.Read(p)
 			return err
@@ -207,6 +210,11 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 		err = b.end(err)
 	}
 	return n, err
+}
+
+// isHere reports whether a read has bytes without a wait, and may have them: chunks may still lack their beginning.
+func (b *answerBody) isHere() bool {
+	return b.length >= 0 && b.x.st == nil && b.x.c.br.Buffered() > 0 && b.x.ended() == nil && !b.x.l.Canceled()
 }
 
 // end is said when no more can be read.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 
 	"ringo"
 )
@@ -20,22 +19,6 @@ func (e *dialError) Unwrap() error { return e.error }
 
 // errNoUpstream is that of a request for which there is none.
 var errNoUpstream = errors.New("no upstream is left to try")
-
-// RoundTrip makes a request in a task of its connection's loop. For goroutines.
-func (w *web) RoundTrip(r *http.Request) (a *http.Response, err error) {
-	l := r.Context().Value(loopKey{}).(*ringo.Loop)
-	ended := l.Call(func() error {
-		a, err = w.ask(r)
-		return nil
-	})
-	if ended != nil {
-		return nil, ended
-	}
-	if err == nil {
-		r.Context().Value(heldKey{}).(*held).answer = a.Body
-	}
-	return a, err
-}
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
 func (w *web) ask(r *http.Request) (*http.Response, error) {
@@ -99,10 +82,15 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 		w.to.leave(u)
 		return nil, err
 	}
-	body := answer{a.Body, sync.OnceFunc(func() { w.to.leave(u) })}
-	if both, ok := a.Body.(io.Writer); ok {
+	body := answer{a.Body, w.to, u}
+	switch both := a.Body.(type) {
+	case io.Writer:
 		a.Body = &switched{body, both}
-	} else {
+	default:
+		if a.Body == http.NoBody {
+			w.to.leave(u)
+			break
+		}
 		a.Body = &body
 	}
 	return a, nil
@@ -128,4 +116,31 @@ func isTimeout(err error) bool {
 func clientHost(r *http.Request) string {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return host
+}
+
+// answer is the body of an upstream's answer, with whose end the upstream has one request less.
+type answer struct {
+	io.ReadCloser
+	to *upstreams
+	of *upstream // nil: it has ended
+}
+
+func (a *answer) Close() error {
+	err := a.ReadCloser.Close()
+	if a.of != nil {
+		a.to.leave(a.of)
+		a.of = nil
+	}
+	return err
+}
+
+// switched is answer where the upstream speaks another protocol from then on.
+type switched struct {
+	answer
+	io.Writer
+}
+
+// CloseWrite ends what the upstream gets.
+func (s *switched) CloseWrite() error {
+	return s.ReadCloser.(interface{ CloseWrite() error }).CloseWrite()
 }

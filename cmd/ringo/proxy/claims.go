@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
+// ofConnection are the fields that are a connection's and go no further, beside those that Connection names: RFC 9110,
+// section 7.6.1, and what older ones had.
+var ofConnection = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+// dropOfConnection deletes them.
+func dropOfConnection(h http.Header) {
+	for _, names := range h["Connection"] {
+		for name := range strings.SplitSeq(names, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range ofConnection {
+		delete(h, name)
+	}
+}
+
+// hasToken reports whether one of a list's fields has a token.
+func hasToken(fields []string, token string) bool {
+	for _, list := range fields {
+		for one := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(textproto.TrimString(one), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upgradeOf is the protocol that a head asks for, or goes on with; "": none.
+func upgradeOf(h http.Header) string {
+	if !hasToken(h["Connection"], "upgrade") {
+		return ""
+	}
+	return h.Get("Upgrade")
+}
+
+// rewrite makes the upstream's request of the client's, in its place: it has Host, path and query as they came, and
+// says whose it is. It returns the protocol that the client asks for.
+func (w *web) rewrite(r *http.Request) (upgrade string) {
+	h := r.Header
+	upgrade = upgradeOf(h)
+	if strings.Contains(strings.ToLower(upgrade), "h2c") {
+		upgrade = "" // what is spoken then would be HTTP again, of which the proxy would see nothing
+	}
+	trailers := hasToken(h["Te"], "trailers")
+	dropOfConnection(h)
+	if trailers {
+		h["Te"] = []string{"trailers"}
+	}
+	if upgrade != "" {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // else the transport names itself
+	}
+	r.URL.Scheme, r.URL.RawPath = "http", pathOf(r.URL.RawPath)
+	r.Trailer, r.Close = nil, false // trailers do not go on, and a transport refuses names that are none
+	w.claim(r)
+	return upgrade
+}
+
+// claim says where the request has come from, behind what a trusted client has said. A peer of a Unix socket has no
+// address to add.
+func (w *web) claim(r *http.Request) {
+	h := r.Header
+	if !w.o.trust {
+		for name := range h {
+			if isClaim(name) {
+				delete(h, name)
+			}
+		}
+	}
+	if ip, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		if prior := h["X-Forwarded-For"]; len(prior) > 0 {
+			ip = strings.Join(prior, ", ") + ", " + ip
+		}
+		h["X-Forwarded-For"] = []string{ip}
+	}
+	if len(h["X-Forwarded-Host"]) == 0 {
+		h["X-Forwarded-Host"] = []string{r.Host}
+	}
+	if len(h["X-Forwarded-Proto"]) == 0 {
+		proto := "http"
+		if r.TLS != nil {
+			proto = "https"
+		}
+		h["X-Forwarded-Proto"] = []string{proto}
+	}
+}
+
+// isClaim reports whether a field says where a request has come from, also to servers for which _ is as good as -.
+func isClaim(name string) bool {
+	if name == "" || !slices.Contains([]byte("xXfF"), name[0]) {
+		return false
+	}
+	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
+}
+
+// pathOf is a path in which all is escaped that must be. If something is not, package url writes it anew from what it
+// means, and %2F as /.
+func pathOf(raw string) string {
+	var b []byte
+	for _, c := range []byte(raw) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>?\\^`{|}", c) >= 0 {
+			b = fmt.Appendf(b, "%%%02X", c)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

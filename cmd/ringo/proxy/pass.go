@@ -1,0 +1,243 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"sync"
+
+	"ringo"
+)
+
+// pass passes a request on, and its answer back. It runs in a task of the connection's loop.
+func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
+	w.requests.Add(1)
+	if r.Method == http.MethodConnect { // asks for a tunnel, and not for what an upstream has
+		http.Error(rw, "405 Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	rw.Header()["Content-Type"] = nil // else one is guessed where the upstream says none
+	if r.Body == http.NoBody {
+		r.Body = nil
+	} else { // else the answer would wait for the whole of it
+		http.NewResponseController(rw).EnableFullDuplex()
+		body := &lent{ReadCloser: r.Body}
+		r.Body = body
+		defer body.Close()
+	}
+	upgrade := w.rewrite(r)
+	r = r.WithContext(traced(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints(rw)}))
+	a, err := w.ask(r)
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	defer a.Body.Close()
+	if a.StatusCode == http.StatusSwitchingProtocols {
+		w.goOn(rw, r, a, upgrade)
+		return
+	}
+	w.answer(rw, r, a)
+}
+
+// lent is a body that is the client's again when the handler has returned.
+type lent struct {
+	io.ReadCloser
+	over bool
+}
+
+func (l *lent) Read(p []byte) (int, error) {
+	if l.over {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return l.ReadCloser.Read(p)
+}
+
+func (l *lent) Close() error {
+	l.over = true
+	return nil
+}
+
+// tracedContext is a request's own context, with a trace among its values. One of package context's would not tell of
+// the request's end as cheaply as that does.
+type tracedContext struct {
+	requestContext
+	values context.Context
+}
+
+type requestContext interface {
+	context.Context
+	AfterFunc(func()) (stop func() bool)
+}
+
+func (t *tracedContext) Value(key any) any { return t.values.Value(key) }
+
+func traced(ctx context.Context, trace *httptrace.ClientTrace) context.Context {
+	with := httptrace.WithClientTrace(ctx, trace)
+	if own, ok := ctx.(requestContext); ok {
+		return &tracedContext{own, with}
+	}
+	return with
+}
+
+// hints passes on what comes before the answer, such as 103 Early Hints.
+func hints(rw http.ResponseWriter) func(int, textproto.MIMEHeader) error {
+	return func(status int, fields textproto.MIMEHeader) error {
+		h := rw.Header()
+		for name, values := range fields {
+			h[name] = values
+		}
+		rw.WriteHeader(status)
+		clear(h)
+		h["Content-Type"] = nil
+		return nil
+	}
+}
+
+// answer passes an answer back.
+func (w *web) answer(rw http.ResponseWriter, r *http.Request, a *http.Response) {
+	dropOfConnection(a.Header)
+	h := rw.Header()
+	for name, values := range a.Header {
+		h[name] = values
+	}
+	said := len(a.Trailer)
+	if said > 0 {
+		names := make([]string, 0, said)
+		for name := range a.Trailer {
+			names = append(names, name)
+		}
+		h["Trailer"] = []string{strings.Join(names, ", ")}
+	}
+	rw.WriteHeader(a.StatusCode)
+	if err := w.copyBody(rw, r, a); err != nil {
+		panic(http.ErrAbortHandler) // or the client takes it for whole
+	}
+	a.Body.Close() // which knows trailers then
+	if len(a.Trailer) == 0 {
+		return
+	}
+	http.NewResponseController(rw).Flush() // in chunks, since there are trailers
+	for name, values := range a.Trailer {
+		if len(a.Trailer) != said {
+			name = http.TrailerPrefix + name
+		}
+		h[name] = values
+	}
+}
+
+// copyBody passes on the body of an answer: as it comes, if it has no end that is known.
+func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, a *http.Response) error {
+	if a.Body == http.NoBody {
+		return nil
+	}
+	flush := func() error { return nil }
+	if isStream(a) {
+		flush = http.NewResponseController(rw).Flush
+		flush()
+	}
+	p := blocks.Get().(*[blockBytes]byte)
+	defer blocks.Put(p)
+	for {
+		n, err := a.Body.Read(p[:])
+		if n > 0 {
+			if _, err := rw.Write(p[:n]); err != nil {
+				return err
+			}
+			flush()
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			if !w.isOver(r, err) {
+				w.ends.say("answer to a request of %v breaks off: %v", r.RemoteAddr, err)
+			}
+			return err
+		}
+	}
+}
+
+// isStream reports whether the client waits for each piece of an answer.
+func isStream(a *http.Response) bool {
+	if a.ContentLength < 0 {
+		return true
+	}
+	sort := a.Header["Content-Type"]
+	if len(sort) == 0 || len(sort[0]) == 0 || sort[0][0]|' ' != 't' {
+		return false
+	}
+	base, _, _ := mime.ParseMediaType(sort[0])
+	return base == "text/event-stream"
+}
+
+// blocks are what bodies are copied by.
+var blocks = sync.Pool{New: func() any { return new([blockBytes]byte) }}
+
+const blockBytes = 32 << 10
+
+// errUpgrade is that of an answer of 101 to a request that has not asked for this.
+var errUpgrade = errors.New("an upstream goes on with a protocol that was not asked for")
+
+// goOn passes on both directions of a connection that goes on with another protocol.
+func (w *web) goOn(rw http.ResponseWriter, r *http.Request, a *http.Response, upgrade string) {
+	back, ok := a.Body.(io.ReadWriteCloser)
+	if to := upgradeOf(a.Header); !ok || to == "" || !strings.EqualFold(to, upgrade) {
+		w.fail(rw, r, errUpgrade)
+		return
+	}
+	c, buffered, err := http.NewResponseController(rw).Hijack()
+	if err != nil {
+		w.fail(rw, r, err)
+		return
+	}
+	defer c.Close()
+	a.Body = nil // the head alone
+	if err := errors.Join(a.Write(buffered), buffered.Flush()); err != nil {
+		return
+	}
+	l, _ := ringo.Current()
+	over := func(err error) {
+		if err != nil {
+			c.Close()
+			back.Close()
+		}
+	}
+	up := l.Go(func() { over(copyHalf(back, c)) })
+	over(copyHalf(c, back))
+	up.Wait()
+}
+
+// copyHalf passes on one direction, with its end.
+func copyHalf(to io.Writer, from io.Reader) error {
+	if _, err := io.Copy(to, from); err != nil {
+		return err
+	}
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return io.EOF // which ends both
+}
+
+// isOver reports whether an error is the end of the client or of this program.
+func (w *web) isOver(r *http.Request, err error) bool {
+	return r.Context().Err() != nil || errors.Is(err, context.Canceled)
+}
+
+// fail answers a request that no upstream has. One whose client has gone is not worth a line.
+func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusBadGateway
+	if isTimeout(err) {
+		status = http.StatusGatewayTimeout
+	}
+	if !w.isOver(r, err) {
+		w.failed.Add(1)
+		w.ends.say("request of %v is answered with %d: %v", r.RemoteAddr, status, err)
+	}
+	http.Error(rw, http.StatusText(status), status)
+}
