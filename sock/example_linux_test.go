@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log"
 	"net"
@@ -27,18 +28,65 @@ import (
 
 // ask sends text to a server from an ordinary goroutine and prints what comes back.
 func ask(addr net.Addr, text string) {
-	c, err := net.Dial("tcp", addr.String())
+	c, err := net.Dial(addr.Network(), addr.String())
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer c.Close()
 	io.WriteString(c, text)
-	c.(*net.TCPConn).CloseWrite()
+	c.(interface{ CloseWrite() error }).CloseWrite()
 	answer, err := io.ReadAll(c)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%q\n", answer)
+}
+
+// wordCounts has for each loop a part of the words that have been counted.
+var wordCounts = ringo.NewSharded(func(*ringo.Loop) (map[string]int, error) { return map[string]int{}, nil })
+
+var wordSeed = maphash.MakeSeed()
+
+// countWords answers each word with how often it has come, on any connection.
+func countWords(c *sock.Conn) {
+	for words := bufio.NewScanner(c); words.Scan(); {
+		word, n := words.Text(), 0
+		err := wordCounts.At(maphash.String(wordSeed, word)).Call(func(part map[string]int) error {
+			part[word]++
+			n = part[word]
+			return nil
+		})
+		if err != nil {
+			log.Print(err)
+			return
+		}
+		fmt.Fprintln(c, word, n)
+	}
+}
+
+// Each loop makes its state in Config.Start, which has returned on all of them before any peer is served.
+func ExampleListenAndServe() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "socket") // of network "tcp" it is ":7000", say
+	ctx, stop := context.WithCancel(context.Background())
+	cfg := &ringo.Config{Loops: 2, Start: func(l *ringo.Loop) error { // just wordCounts.Start in a program
+		if l.Index() == 0 {
+			go func() { // a client
+				defer stop()
+				ask(&net.UnixAddr{Name: name, Net: "unix"}, "the\ncat\nthe\n") // waits until it is served
+			}()
+		}
+		return wordCounts.Start(l)
+	}}
+	if err := sock.ListenAndServe(ctx, cfg, "unix", name, countWords); err != nil {
+		log.Fatal(err)
+	}
+	<-ctx.Done() // the answer has been printed
+	// Output: "the 1\ncat 1\nthe 2\n"
 }
 
 // A listener on a loop, and a task for each connection, in the words of package net.
