@@ -1,10 +1,8 @@
 package sim_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -13,7 +11,6 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/sim"
-	"ringo/sock"
 )
 
 // An hour's sleep takes no time, and the clocks say that it was one.
@@ -74,28 +71,4 @@ func TestRunLoopFails(t *testing.T) {
 		sim.RunLoop(tb, fn)
 		tb.want(t, want, "seed 1")
 	}
-}
-
-func ExampleRunLoop() {
-	var t *testing.T // that of the test
-	if t == nil {
-		return
-	}
-	sim.RunLoop(t, func(l *ringo.Loop) error {
-		client, server, err := sock.Pipe(l)
-		if err != nil {
-			return err
-		}
-		l.Go(func() {
-			defer server.Close()
-			l.Sleep(time.Minute) // no time passes
-			io.WriteString(server, "late")
-		})
-		defer client.Close()
-		answer, err := io.ReadAll(client)
-		if err != nil || !bytes.Equal(answer, []byte("late")) {
-			return fmt.Errorf("%q, %v", answer, err)
-		}
-		return nil
-	})
 }
