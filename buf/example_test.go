@@ -2,6 +2,7 @@ package buf_test
 
 import (
 	"fmt"
+	"reflect"
 
 	"ringo/buf"
 )
@@ -18,4 +19,11 @@ func ExampleLease() {
 	// Output:
 	// what came
 	// panic: buf: lease released twice (buffer 0, generation 0, now 1)
+}
+
+// Direct I/O wants memory at an address that is a multiple of the block size: see file.File.DirectAlign.
+func ExampleAligned() {
+	block := buf.Aligned(8192, 4096)
+	fmt.Println(len(block), reflect.ValueOf(block).Pointer()%4096)
+	// Output: 8192 0
 }

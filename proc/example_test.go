@@ -5,12 +5,37 @@ package proc_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log"
+	"os"
+	"time"
 
 	"ringo"
 	"ringo/proc"
 )
+
+// A task runs a command and gets what it has written, as with os/exec. Other tasks of the loop go on meanwhile.
+func ExampleCommand() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		out, err := proc.Command("echo", "hello").Output()
+		fmt.Printf("%s", out)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello
+}
+
+// A command that takes too long is killed.
+func ExampleCmd_Run() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		return l.WithTimeout(10*time.Millisecond, func() error { return proc.Command("sleep", "1000").Run() })
+	})
+	fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+	// Output: true
+}
 
 // A command's output is read while it runs, and other tasks of the loop go on.
 func ExampleCmd_StdoutPipe() {

@@ -390,23 +390,3 @@ func TestAllocations(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func ExampleLimiter() {
-	limiter := rate.NewLimiter(rate.Every(time.Millisecond), 1)
-	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		for i := range 3 {
-			if err := limiter.Wait(l.Context()); err != nil {
-				return err
-			}
-			fmt.Println("request", i)
-		}
-		return nil
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// request 0
-	// request 1
-	// request 2
-}

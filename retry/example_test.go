@@ -41,3 +41,15 @@ func ExampleHedge() {
 	fmt.Println(v, err)
 	// Output: from another <nil>
 }
+
+// What another call would not mend is marked, and returned at once.
+func ExamplePermanent() {
+	errNoUser := errors.New("no such user")
+	calls := 0
+	err := retry.Do(context.Background(), nil, func(context.Context) error {
+		calls++
+		return retry.Permanent(errNoUser)
+	})
+	fmt.Println(calls, "call,", errors.Is(err, errNoUser))
+	// Output: 1 call, true
+}

@@ -3,7 +3,6 @@ package singleflight_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -364,31 +363,4 @@ func pause(n int) {
 	for range n * 20 {
 		runtime.Gosched()
 	}
-}
-
-func ExampleGroup_Do() {
-	var pages singleflight.Group[string, string]
-	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		fetch := func(context.Context) (string, error) {
-			fmt.Println("the origin is asked")
-			return "the page", l.Sleep(time.Millisecond)
-		}
-		g := ringo.NewGroup(l)
-		for range 3 {
-			g.Go(func() error {
-				page, shared, err := pages.Do(nil, "/", fetch)
-				fmt.Println(page, shared)
-				return err
-			})
-		}
-		return g.Wait()
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// the origin is asked
-	// the page true
-	// the page true
-	// the page true
 }
