@@ -42,6 +42,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"worlds":        Worlds,
 		"waits":         Waits,
 		"quiet":         Quiet,
+		"examples":      Examples,
 	}
 }
 
