@@ -7,7 +7,7 @@ import (
 	"ringo/internal/places"
 )
 
-// Places is what the system says of the CPUs that the process may use, and what a Run would make of it.
+// Places describes the CPUs that the process may use, and the loops that a Run would make on them.
 type Places struct {
 	CPUs  string  `json:"cpus"`  // that the process may use, as "0-3,8"; "" where the system does not say
 	Cores int     `json:"cores"` // with such CPUs
@@ -16,7 +16,7 @@ type Places struct {
 	Plans []Plan  `json:"plans"` // for each Config.Place, Anywhere first
 }
 
-// A Plan is what a Run does that says nothing but Config.Place.
+// A Plan is how many loops a Run would make if its Config set only Place, and on which CPUs.
 type Plan struct {
 	Place string   `json:"place"`
 	Loops int      `json:"loops"`          // 0 if it fails

@@ -81,8 +81,8 @@ func (i *Info) Attributes() (set, known uint64) { return i.st.Attributes, i.st.A
 // Mount returns the number of the mount that the file was found in; 0 before Linux 5.8.
 func (i *Info) Mount() uint64 { return i.st.MntID }
 
-// SameFile reports whether two infos, of this package or of os, describe the same file. os.SameFile is false for one of
-// this package, without a word: it knows its own alone.
+// SameFile reports whether two infos, of this package or of os, describe the same file. os.SameFile returns false for
+// an info of this package, even if the files are the same.
 func SameFile(a, b fs.FileInfo) bool {
 	devA, inoA, ok := identity(a)
 	devB, inoB, also := identity(b)

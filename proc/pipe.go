@@ -35,8 +35,9 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	return ours, nil
 }
 
-// StdoutPipe gives a pipe from the command's standard output, a *file.File. Wait closes it once the process has ended,
-// so read all of it before, and use no Run. Call it before Start. Any goroutine may call it.
+// StdoutPipe gives a pipe from the command's standard output, a *file.File. Wait closes it once the process has ended:
+// read it to its end before you call Wait, and do not use Run, which waits at once. Call it before Start. Any goroutine
+// may call it.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.pipeFrom("StdoutPipe", &c.Stdout) }
 
 // StderrPipe is StdoutPipe for the command's standard error.

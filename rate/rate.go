@@ -20,13 +20,13 @@ import (
 	"ringo/internal/loop"
 )
 
-// Limit is how many tokens come in a second. Zero gives none, and neither does what is less or no number.
+// Limit is how many tokens come in a second. Zero gives none, and neither does a negative number or NaN.
 type Limit float64
 
-// Inf gives as many as are asked for.
+// Inf is the Limit that gives every caller its tokens at once.
 const Inf = Limit(math.MaxFloat64)
 
-// Every is the Limit of one token an interval; Inf if that is not above 0.
+// Every returns the Limit of one token in each interval, or Inf if interval is not positive.
 func Every(interval time.Duration) Limit {
 	if interval <= 0 {
 		return Inf
@@ -34,8 +34,9 @@ func Every(interval time.Duration) Limit {
 	return Limit(float64(time.Second) / float64(interval))
 }
 
-// A Limiter hands out tokens, of which so many at most are saved up. Tasks of any loop and ordinary goroutines can
-// share one. NewLimiter makes it; the zero Limiter has no tokens. It must not be copied after its first use.
+// A Limiter hands out tokens, and saves up to burst of those that no caller has taken. Tasks of any loop and ordinary
+// goroutines can share one. NewLimiter makes it; the zero Limiter has no tokens. It must not be copied after its first
+// use.
 type Limiter struct {
 	line    ringo.Mutex // of those that wait: the first has it
 	mu      sync.Mutex
@@ -75,11 +76,11 @@ func (l *Limiter) Tokens() float64 {
 	return l.tokens
 }
 
-// SetLimit has tokens come at another rate from now on, also for those that wait. Any goroutine may call it.
+// SetLimit changes the rate from now on, also for callers that wait. Any goroutine may call it.
 func (l *Limiter) SetLimit(r Limit) { l.set(func() { l.limit = r }) }
 
-// SetBurst has another number of tokens saved up from now on. Those that wait for more get an error once they are the
-// first in line. Any goroutine may call it.
+// SetBurst changes how many tokens are saved up at most. A caller that waits for more than that gets an error once it
+// is the first in line. Any goroutine may call it.
 func (l *Limiter) SetBurst(burst int) { l.set(func() { l.burst = burst }) }
 
 func (l *Limiter) set(f func()) {

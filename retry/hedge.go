@@ -9,7 +9,7 @@ import (
 	"ringo/internal/caller"
 )
 
-// A Hedging is how Hedge calls. It must not be changed while it is used; any number of callers can share one.
+// A Hedging configures Hedge. It must not be changed while it is used; any number of callers can share one.
 type Hedging struct {
 	// After is how long a call may take before another is made beside it: 99 of 100 should be faster, so that there is
 	// one call more in a hundred. 0: all are made at once.

@@ -1,9 +1,9 @@
-// Package retry makes calls once more: one after the other when they have failed, or beside each other when they are
-// slow, and no more of them than a budget has. Tasks and goroutines can use it; their waits are Ringo's, and go by the
+// Package retry repeats calls: Do calls again after a failure, Hedge makes a second call beside a slow one, and a
+// Budget bounds how many calls are repeated. Tasks and goroutines can use it; their waits are Ringo's, and go by the
 // clock of a simulated world in one.
 //
-// A service whose servers fail gets each request several times over if its clients just try again, and then it stays
-// down. So clients share a Budget: it lets a small part of their calls be repeated, however many fail.
+// If each client repeats each failed request, a service that has failed gets several times its usual load, and stays
+// down. So clients share a Budget, which lets a small part of their calls be repeated, however many fail.
 package retry
 
 import (
@@ -36,9 +36,9 @@ const (
 	budgetMin     = 10
 )
 
-// NewBudget makes a Budget that allows so many repetitions for each call, 0.2 say, and so many in each second beside,
-// for clients that make few calls. What is not used is saved up for ten seconds of perSecond, or until there are 10
-// tokens, if those are more; it has as many at first. Numbers below 0 count as 0.
+// NewBudget makes a Budget. Each call adds ratio tokens, such as 0.2, and each second adds perSecond, for clients that
+// make few calls. Unused tokens are saved up to ten times perSecond, but to 10 at least; a new Budget has as many.
+// Numbers below 0 count as 0.
 func NewBudget(ratio, perSecond float64) *Budget {
 	b := &Budget{ratio: positive(ratio), perSecond: positive(perSecond)}
 	b.most = max(budgetMin, b.perSecond*budgetSeconds)
@@ -81,7 +81,7 @@ func (b *Budget) Take() bool {
 	return true
 }
 
-// Refused is how many repetitions there was no token for. Any goroutine may call it.
+// Refused returns how many repetitions were not made because there was no token. Any goroutine may call it.
 func (b *Budget) Refused() uint64 {
 	if b == nil {
 		return 0
@@ -102,9 +102,9 @@ func (b *Budget) fill() {
 	}
 }
 
-// A Policy is how Do tries. The zero Policy is three calls at most, with waits of 10 ms on average between the first
-// two and 20 ms before the third, and no Budget. It must not be changed while it is used; any number of callers can
-// share one.
+// A Policy configures Do. The zero Policy is three calls at most, with waits of 10 ms on average between the first two
+// and 20 ms before the third, and no Budget. It must not be changed while it is used; any number of callers can share
+// one.
 type Policy struct {
 	// Calls is how many there are at most, the first included; 0: 3.
 	Calls int
@@ -161,10 +161,11 @@ func (e *permanent) Unwrap() error { return e.err }
 // has the deadline of p.Timeout; a task's waits in it end with that. Do calls fn in the task or goroutine of its
 // caller.
 //
-// The error is fn's if there was one call, and else an *Error. Do also returns when ctx is done, and to a task when it
-// is cancelled or its Loop.WithTimeout or WithContext ends: fn's error if it runs then, and between two calls the same
-// *Error as if there had been enough. If that has happened before the first call, none is made. A nil p is the zero
-// Policy, a nil ctx never ends. It panics if fn is nil. Any goroutine may call it; a task parks.
+// After a single call the error is fn's; after several, or if the Budget has refused another, it is an *Error. Do also
+// returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends: when the
+// call under way has returned, or at once between two calls, with the error of the calls so far. If that has happened
+// before the first call, Do makes none. A nil p is the zero Policy, a nil ctx never ends. It panics if fn is nil. Any
+// goroutine may call it; a task parks.
 func Do(ctx context.Context, p *Policy, fn func(ctx context.Context) error) error {
 	if fn == nil {
 		panic("retry: Do of a nil function")

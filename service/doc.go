@@ -1,5 +1,5 @@
-// Package service is what a program says to those who supervise it: to systemd, or another manager of services that
-// has its protocol (sd_notify(3)), and as process 1 of a container.
+// Package service connects a program with its supervisor: with systemd, or another manager of services that speaks its
+// protocol (sd_notify(3)). Its Init is for programs that are process 1 of a container.
 //
 //	m, err := service.New(nil)
 //	if err != nil {
@@ -9,8 +9,8 @@
 //	return sock.ListenAndServe(ctx, &ringo.Config{Start: m.Started}, "tcp", ":8080", serve)
 //
 // Once all loops have started the manager gets READY=1, when the Run begins to drain STOPPING=1 with the time that the
-// drain may take, and in between, if the unit has WatchdogSec=, pings. A ping is not a timer's word that the process
-// exists: each loop has run a task for it, so one loop that is held ends the pings, and its goes on with them.
+// drain may take, and in between, if the unit has WatchdogSec=, pings. A ping says more than that the process exists:
+// each loop has run a task for it. So the pings end while a loop is held, and go on when it turns again.
 //
 // Reload is for a program that reads its configuration anew, and Store has the manager keep descriptors for the next
 // start; these come back as the sockets of a unit do, by name, from sock.Activated. Package upgrade has a Manager by

@@ -19,8 +19,8 @@ import (
 
 // A Config says how a Manager tells of itself. The zero Config is ready to use.
 type Config struct {
-	// Log gets why a message could not be sent that no call has sent, and which loop keeps pings back; nil is
-	// slog.Default.
+	// Log receives the errors of messages that no call of the program has sent, and which loop keeps pings back; nil
+	// means slog.Default.
 	Log *slog.Logger
 }
 
@@ -115,9 +115,9 @@ func (m *Manager) Started(l *ringo.Loop) error {
 	return m.Ready()
 }
 
-// Watch has pings, and Turned, need a turn of l, until it ends. When its Run begins to drain, or ends without, the
-// manager gets STOPPING=1, and with it the time until the Run has ended at the latest. So watch the Run with which the
-// program ends. Any goroutine may call it; it does not park.
+// Watch makes pings, and Turned, wait for a turn of l, until l ends. When the Run of l begins to drain, or ends without
+// a drain, the manager gets STOPPING=1, with the latest time at which the Run has ended. So watch the Run with which
+// the program ends. Any goroutine may call it; it does not park.
 func (m *Manager) Watch(l *ringo.Loop) {
 	e := (*loop.Loop)(l)
 	m.mu.Lock()

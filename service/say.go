@@ -38,8 +38,8 @@ func reloading() string {
 	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", kernel.Monotonic()/1000)
 }
 
-// Stopping says that the program begins to end, for one that does so before the Run that Watch has does. It is said
-// once. Any goroutine may call it; a task parks.
+// Stopping says that the program begins to end. It is for programs that do so before the watched Run drains, which says
+// it too: the manager gets it once. Any goroutine may call it; a task parks.
 func (m *Manager) Stopping() error {
 	m.mu.Lock()
 	may := m.mayStop()

@@ -1,6 +1,7 @@
-// Package singleflight has one call at a time for a key, whose result goes to all that ask meanwhile, as
-// golang.org/x/sync/singleflight does: a cache whose entry has gone asks its origin once and not a thousand times. It
-// parks tasks where that package would stop their loop. Tasks of any loop and ordinary goroutines can share a Group.
+// Package singleflight makes one call at a time for a key, and gives its result to all callers that ask for the key
+// meanwhile, as golang.org/x/sync/singleflight does: when an entry of a cache has expired, its origin is asked once and
+// not a thousand times. It parks tasks where that package would stop their loop. Tasks of any loop and ordinary
+// goroutines can share a Group.
 //
 //	var pages singleflight.Group[string, []byte]
 //
@@ -20,7 +21,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Group is calls by their key. The zero value has none. It must not be copied after its first use.
+// A Group has the calls under way, by their keys. The zero value is ready to use. It must not be copied after its first
+// use.
 type Group[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*call[V]
@@ -43,8 +45,9 @@ type call[V any] struct {
 // errGoexit is the error of a call whose function has ended its goroutine.
 var errGoexit = fmt.Errorf("singleflight: %w", ringo.ErrGoexit)
 
-// Do returns what fn returns, or what the call for the same key does that has not ended yet, for whichever it waits: a
-// task parks, a goroutine blocks. shared says that others were given the result, too.
+// Do calls fn and returns its result. If a call for the same key is under way, Do does not call fn, but waits for that
+// call and returns its result. A task parks meanwhile, a goroutine blocks. shared reports whether several callers got
+// the result.
 //
 // fn runs in a task of its own on the caller's loop if the first caller is a task, and else on a goroutine. Its context
 // has the values of the first caller's, and ends when no caller waits any more, as does the wait of a task in it. The
@@ -82,8 +85,8 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(ctx context.Context
 	return c.v, c.shared, c.err
 }
 
-// Forget has the next Do for a key begin a call, also while there is one. Those that wait for that one still get its
-// result. It does not wait. Any goroutine may call it.
+// Forget makes the next Do for a key call its function, even if a call is under way. Callers that wait for that call
+// still get its result. It does not wait. Any goroutine may call it.
 func (g *Group[K, V]) Forget(key K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -59,7 +59,7 @@ type Lane struct {
 	Waits   Histogram     // waits of all calls that have begun; 0 for calls that got a slot at once
 }
 
-// A Class counts what tasks of a ringo.Class have had of a loop.
+// A Class has the tasks of a ringo.Class on a loop, and the CPU time that they have used.
 type Class struct {
 	Name   string
 	Weight int

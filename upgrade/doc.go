@@ -26,7 +26,7 @@
 // The successor is a child process. It gets the descriptors behind those of its command, and the environment variable
 // RINGO_UPGRADE, which says where they begin; New takes both away, so that its own children have neither. A socket of
 // the Unix family stays open between the two: by it the successor gets the names of the descriptors, and says that it
-// is ready. So a program that starts this one, such as a shell script, has to replace itself by it (exec).
+// is ready. So a shell script that starts the program has to do it by exec.
 //
 // The successor's parent ends, and process 1 adopts it. What supervises the program has to know: systemd is sent
 // MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), and a supervisor that waits for its child alone takes

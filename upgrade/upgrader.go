@@ -22,7 +22,7 @@ import (
 
 // A Config says how a program is replaced. The zero Config is ready to use.
 type Config struct {
-	// Signals are those on which Upgrade is called. How that went is logged. Without any only Upgrade starts a
+	// Signals make the Upgrader call Upgrade, and log the result. Without any, only a call of Upgrade starts a
 	// successor.
 	Signals []os.Signal
 	// Command makes the successor's command, which must not have been started. nil is the program's own file, whatever

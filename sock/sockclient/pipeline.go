@@ -32,7 +32,7 @@ type Protocol[T any] struct {
 	Push func(reply T) bool
 }
 
-// A Config is what else there is to say of a Pipeline. The zero value is good.
+// A Config has the bounds of a Pipeline. The zero value is ready to use.
 type Config struct {
 	// Calls is how many requests may wait for their replies; 0: 1024. More calls wait in line.
 	Calls int
@@ -122,7 +122,7 @@ func (e *LostError) Error() string {
 // Unwrap returns Err.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// ErrUnasked is why a connection has ended on which a reply came to no request.
+// ErrUnasked is the reason why a Pipeline has ended its connection if a reply came that answers no request.
 var ErrUnasked = errors.New("sockclient: a reply came to no request")
 
 // NewPipeline makes a Pipeline of a connection, which is the Pipeline's from then on: a *sock.Conn of the loop l, or
@@ -152,9 +152,9 @@ func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config)
 	return p
 }
 
-// Call sends a request and returns its reply. It parks a task and blocks a goroutine until that is there, or until all
-// replies are that it waits behind. request is the caller's again when Call returns, and must be a whole one. It is for
-// a Protocol without ID. Any goroutine may call it.
+// Call sends a request and returns its reply. A task parks, and a goroutine blocks, until the reply has come, behind
+// those to all earlier requests. request is the caller's again when Call returns, and must be a whole one. It is for a
+// Protocol without ID. Any goroutine may call it.
 //
 // Call also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the same errors as ringo.Mutex.LockContext. The server may have got the request then. A nil ctx never ends. If
@@ -166,8 +166,8 @@ func (p *Pipeline[T]) Call(ctx context.Context, request []byte) (reply T, err er
 	return p.call(ctx, 0, request)
 }
 
-// CallID is like Call, for a Protocol with ID: id is what it returns for the reply, and none that is under way. Any
-// goroutine may call it; a task parks.
+// CallID is like Call, for a Protocol with ID, which has to return id for the reply. No other request under way may
+// have the same id. Any goroutine may call it; a task parks.
 func (p *Pipeline[T]) CallID(ctx context.Context, id uint64, request []byte) (reply T, err error) {
 	if p.how.ID == nil {
 		return reply, errors.New("sockclient: CallID of a Pipeline whose requests have no numbers; use Call")

@@ -33,8 +33,8 @@ type Pool struct {
 	Ahead int
 	// IdleTimeout is for how long a connection is kept at rest; 0: as long as the server keeps it.
 	IdleTimeout time.Duration
-	// MaxAge is for how long a connection is used; 0: there is no limit. It is by up to a tenth less, so that those
-	// which were made together do not end together.
+	// MaxAge is for how long a connection is used; 0: there is no limit. Each connection gets up to a tenth less, so
+	// that connections which were made together do not end together.
 	MaxAge time.Duration
 	// Check is asked before a connection is given that was at rest for CheckAfter or longer; an error ends it, and the
 	// next is tried. It may wait, but is given five seconds at most. A connection is not given in any case once the
@@ -389,7 +389,7 @@ func (by *poolOfLoop) closeIdle() {
 	}
 }
 
-// A Count is what a loop has of a Pool.
+// A Count is the number of connections that a Pool has on one loop.
 type Count struct {
 	Open int // connections: in use, at rest, and in the making
 	Idle int // those at rest

@@ -62,8 +62,9 @@
 // [http.Transport] with the same settings, and for tasks, too, it does what a loop can't, on a goroutine: proxies of
 // SOCKS, and hosts whose names are not ASCII. In worlds of package sim these fail.
 //
-// By TLS the server chooses of HTTP/2 and HTTP/1.1 as Protocols has them. In the clear it is HTTP/1.1, or HTTP/2 where
-// Protocols has UnencryptedHTTP2 and not HTTP1. A request that asks for another protocol (Upgrade) goes by HTTP/1.1.
+// With TLS the server chooses between those of HTTP/2 and HTTP/1.1 that Protocols has. In the clear it is HTTP/1.1, or
+// HTTP/2 where Protocols has UnencryptedHTTP2 and not HTTP1. A request that asks for another protocol (Upgrade) goes by
+// HTTP/1.1.
 //
 // Requests of a loop's tasks to one host share a connection of HTTP/2, those of different loops don't. Beyond the
 // streams that its server allows there are further connections, or, at MaxConnsPerHost, a request waits for a stream or

@@ -123,8 +123,8 @@ func (s *Server) eachOnLoops(f func(*conn)) {
 	}
 }
 
-// SetKeepAlivesEnabled says whether connections wait for another request, as they do by default. Those that do are
-// closed if they must not. Any goroutine may call it.
+// SetKeepAlivesEnabled sets whether connections stay open for another request, as they do by default. If on is false,
+// those that wait for one are closed. Any goroutine may call it.
 func (s *Server) SetKeepAlivesEnabled(on bool) {
 	s.single.Store(!on)
 	if !on {

@@ -64,7 +64,8 @@ const (
 	relieveMax   = 3      // times that a file is opened for which there was no descriptor
 )
 
-// Lookups is how many requests were for files that were not open. Any goroutine may call it.
+// Lookups returns how many requests had to look up a file, because none was kept open under its name. Any goroutine may
+// call it.
 func (f *Files) Lookups() int64 { return f.lookups.Load() }
 
 // Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
@@ -79,7 +80,7 @@ func (f *Files) Close() {
 	})
 }
 
-// ServeHTTP serves what the request's URL is of.
+// ServeHTTP answers with the file or directory that the request's URL names.
 func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := f.shelf()
 	o, err := f.find(s, r)
