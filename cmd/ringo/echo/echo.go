@@ -19,9 +19,8 @@ all loops listen, a line per address tells the real port on stderr:
 
 and if the driver is not uring, one more line says why.
 
-SIGINT and SIGTERM drain: nobody can connect any more, with -handler request idle
-connections are closed, and the others
-` + server.Ending
+` + server.Ending + `With -handler request a drain closes idle connections at once.
+`
 
 // options is the command line of ringo echo.
 type options struct {

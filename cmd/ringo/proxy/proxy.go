@@ -16,8 +16,8 @@ import (
 const help = `usage: ringo proxy -to ADDRESS [-to ADDRESS ...] [flag ...]
 
 Passes connections on: for each that comes, one is opened to an upstream, an address of
--to, and what either side sends, the other gets. The end of one direction is passed on, too, and
-the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
+-to, and what either side sends, the other gets. The end of one direction is passed on,
+too, and the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
 line per address tells the real port on stderr:
 
   listening tcp://127.0.0.1:7000 driver=uring loops=2
@@ -48,12 +48,11 @@ With -http it is requests of HTTP/1.0, 1.1 and 2 that are passed on, by HTTP/1.1
 -balance, -fall and the others are about these; with -cert and -key clients speak TLS.
 Upstreams get Host as it came, and X-Forwarded-For, -Host and -Proto, without what the
 client has said of these. Connections to them are kept and used again. WebSocket and other
-upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body that may come
-twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes to another
-upstream. If none answers the client gets 502, or 504 if a time was over, and a line says
-why. SIGHUP reads -cert and -key again.
+upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body
+that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes
+to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
+line says why. SIGHUP reads -cert and -key again.
 
-SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
 
 const statsHelp = `and here also:

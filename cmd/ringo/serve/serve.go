@@ -34,9 +34,8 @@ SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines
 new one. No line is lost or cut in two. And it reads -cert and -key again, which later
 connections get, unless something is wrong with them.
 
-SIGINT and SIGTERM drain: nobody can connect any more, connections that wait for their
-next request are closed, and requests under way
-` + server.Ending
+` + server.Ending + `A drain closes connections that wait for their next request at once.
+`
 
 const statsHelp = `and here also, since the line before:
 

@@ -15,10 +15,11 @@ import (
 	"ringo/sock"
 )
 
-// Ending is how the help of each server goes on where it has said who has -grace to end.
-const Ending = `have -grace to end. Then the exit code is 0. A second signal exits at once, with 128 and
-the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown name in it
-is a failure, exit code 1.
+// Ending is what the help of each server says of its end.
+const Ending = `SIGINT and SIGTERM drain: nobody can connect any more, and what is under way has -grace
+to end. Then the exit code is 0. A second signal exits at once, with 128 and the signal's
+number. The variable RINGO_DRIVER overrides -driver; an unknown name in it is a failure,
+exit code 1.
 `
 
 // Options say how a server runs, whatever it serves.
