@@ -19,13 +19,14 @@ type listed struct {
 	ImportPath, Dir string
 	GoFiles         []string
 	ImportMap       map[string]string
+	Module          *struct{ Path string }
 	Error           *struct{ Err string }
 }
 
 // load reads packages of a module as a compiler for the system would, with all that they import and without the bodies
 // of functions, and lists each.
 func load(root, system string, packages []string, list func(dir string, names []string)) error {
-	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap,Error")
+	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap,Module,Error")
 	for _, dir := range packages {
 		cmd.Args = append(cmd.Args, "./"+dir)
 	}
@@ -61,7 +62,7 @@ func load(root, system string, packages []string, list func(dir string, names []
 		if pkg == nil {
 			return fmt.Errorf("there is no package in %s", dir)
 		}
-		list(dir, exported(pkg))
+		list(dir, exported(pkg, l.modules[pkg]))
 	}
 	return nil
 }
@@ -72,6 +73,8 @@ type loader struct {
 	fset  *token.FileSet
 	known map[string]*types.Package
 	at    map[string]*types.Package // by folder
+	// modules are the paths of those that packages are of; the standard library's have none.
+	modules map[*types.Package]string
 }
 
 func (l *loader) add(p *listed) error {
@@ -95,7 +98,10 @@ func (l *loader) add(p *listed) error {
 		return err
 	}
 	if l.at == nil {
-		l.at = map[string]*types.Package{}
+		l.at, l.modules = map[string]*types.Package{}, map[*types.Package]string{}
+	}
+	if p.Module != nil {
+		l.modules[pkg] = p.Module.Path
 	}
 	l.known[p.ImportPath], l.at[p.Dir] = pkg, pkg
 	return nil

@@ -42,10 +42,11 @@ func run(root string, packages []string, write bool) error {
 			return fmt.Errorf("%s: %w", system, err)
 		}
 	}
-	except, err := read(filepath.Join(root, "api", "except"))
+	except, err := readExcept(filepath.Join(root, "api", "except"))
 	if err != nil {
 		return err
 	}
+	used := map[string]bool{}
 	var faults []error
 	n := 0
 	for _, dir := range packages {
@@ -63,7 +64,15 @@ func run(root string, packages []string, write bool) error {
 		if err != nil {
 			return err
 		}
-		faults = append(faults, found[dir].lack(name, was, except)...)
+		if len(was) == 0 {
+			faults = append(faults, fmt.Errorf("%s is empty, and so promises nothing of package %s", file, name))
+		}
+		faults = append(faults, found[dir].lack(name, was, except, used)...)
+	}
+	for line := range except {
+		if !write && !used[line] {
+			faults = append(faults, fmt.Errorf("api/except: %s: is not needed: nothing like it has gone", line))
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
@@ -88,11 +97,16 @@ func (l lines) String() string {
 	return strings.Join(all, "")
 }
 
-// lack tells what was there, is not now, and was not excepted.
-func (l lines) lack(pkg string, was, except lines) (faults []error) {
+// lack tells what was there, is not now, and was not excepted on the systems that lack it. It notes in used which
+// exceptions there was a need for.
+func (l lines) lack(pkg string, was, except lines, used map[string]bool) (faults []error) {
 	for name, on := range was {
 		gone := slices.DeleteFunc(slices.Clone(on), func(s string) bool { return slices.Contains(l[name], s) })
-		if excepted := except[pkg+": "+name]; len(gone) == 0 || len(excepted) > 0 {
+		if excepted := except[pkg+": "+name]; len(gone) > 0 && len(excepted) > 0 {
+			used[pkg+": "+name] = true
+			gone = slices.DeleteFunc(gone, func(s string) bool { return slices.Contains(excepted, s) })
+		}
+		if len(gone) == 0 {
 			continue
 		}
 		faults = append(faults, fmt.Errorf("%s: %s\n\tis in api/%s.txt, and no more on %s: package %s is frozen. "+
@@ -123,6 +137,26 @@ func read(name string) (lines, error) {
 	}
 	return l, nil
 }
+
+// readExcept reads api/except, in which a comment above each line, or above several, is their reason.
+func readExcept(name string) (lines, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	reason := false
+	for line := range strings.Lines(strings.TrimPrefix(string(text), exceptHead)) {
+		line = strings.TrimSpace(line)
+		if reason = line != "" && (reason || line[0] == '#'); !reason && line != "" {
+			return nil, fmt.Errorf("%s: %s: has no reason, which is a comment above it", name, line)
+		}
+	}
+	return read(name)
+}
+
+// exceptHead is the first line of api/except, and no reason.
+const exceptHead = "# Names of the frozen packages that have gone or changed since the last release, as the tool " +
+	"says them, each below its reason.\n"
 
 func listsSystems(text string) bool {
 	for name := range strings.FieldsSeq(text) {
