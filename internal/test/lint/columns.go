@@ -13,10 +13,15 @@ import (
 const columns = 120
 
 // Columns is the rule that lines end before they leave the screen, in Go and in
-// Markdown, also in the modules inside this one. The module's path counts as its
-// last word: a release has a longer one, and breaks no line for it.
+// Markdown, also in the modules inside this one. The module's path counts as the
+// name of its root package: a release has a longer one, and breaks no line for it.
 func Columns(t *Tree) (faults []string) {
 	short := strings.NewReplacer(t.Module, path.Base(t.Module))
+	for _, p := range t.Packages {
+		if p.Dir == "." && p.Name != "" {
+			short = strings.NewReplacer(t.Module, p.Name)
+		}
+	}
 	for _, text := range t.Texts {
 		n := 0
 		for line := range strings.Lines(text.Body) {

@@ -82,6 +82,20 @@ func TestModule(t *testing.T) {
 	}
 }
 
+// TestColumnsOfAnotherPath wants a release's path to break no line, whatever its last word is.
+func TestColumnsOfAnotherPath(t *testing.T) {
+	path := "example.org/a-longer-word"
+	tree := &Tree{Module: path, Packages: []*Package{{Dir: ".", Name: "ringo"}},
+		Texts: []Text{{Name: "docs/a.md", Body: strings.Repeat("x", 104) + " " + path + "/sock"}}}
+	if faults := Columns(tree); faults != nil {
+		t.Error(faults)
+	}
+	tree.Texts[0].Body += "123456"
+	if faults := Columns(tree); len(faults) != 1 {
+		t.Errorf("got %q", faults)
+	}
+}
+
 func TestSyscallActions(t *testing.T) {
 	actions := syscallActions(t)
 	for name, want := range map[string]bool{
