@@ -1,10 +1,14 @@
 package main
 
 import (
+	"archive/zip"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // checkout writes files, and returns their folder.
@@ -71,16 +75,88 @@ func TestPages(t *testing.T) {
 		"```go\nx :=  1\n```\n\n" +
 		"The end of ringo.\n"
 	dir := checkout(t, map[string]string{"go.mod": "module ringo\n", "sock/a.go": "package sock\n",
-		"README.md": page})
+		"README.md": page, "no-path.md": "<!-- unpublished -->\nNobody has it.\n<!-- end -->\n\nThe end.\n"})
 	if err := setPath(dir, "a.b/ringo"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	for name, want := range map[string]string{"README.md": want, "no-path.md": "The end.\n"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	dir = checkout(t, map[string]string{"go.mod": "module ringo\n", "a.md": "<!-- unpublished -->\nNobody.\n"})
+	if err := setPath(dir, "a.b/ringo"); err == nil || !strings.Contains(err.Error(), "a.md") {
+		t.Errorf("a page whose mark has no end: got %v", err)
+	}
+}
+
+// TestPaths wants a path that no version v0 or v1 can have to be refused before anything is changed.
+func TestPaths(t *testing.T) {
+	for path, want := range map[string]bool{
+		"example.org/ringo": true, "github.com/SomeBody/ringo": true, "example.org/go-io": true,
+		"ringo2": false, "example.org/ringo/v2": false, "gopkg.in/ringo.v1": false, "gopkg.in/ringo": false,
+		"example.org/ringo/": false, "example.org/ri ngo": false,
+	} {
+		dir := checkout(t, map[string]string{"go.mod": "module ringo\n"})
+		err := setPath(dir, path)
+		text, readErr := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if renamed := string(text) == "module "+path+"\n"; (err == nil) != want || renamed != want {
+			t.Errorf("%s: renamed: %v, %v", path, renamed, err)
+		}
+	}
+}
+
+// TestProxy wants what the go command asks for, by the names that it asks by, with a license in each zip and nothing of
+// the modules inside in that of the root.
+func TestProxy(t *testing.T) {
+	files := map[string]string{"go.mod": "module ringo\n", "a.go": "package ringo\n", "LICENSE": "do\n"}
+	for _, dir := range taken {
+		files[dir+"/go.mod"] = "module ringo/" + dir + "\n\nrequire ringo v0.0.0\n\nreplace ringo => ../\n"
+		files[dir+"/go.sum"], files[dir+"/a.go"] = "", "package a\n"
+	}
+	dir, proxy := checkout(t, files), t.TempDir()
+	if err := setPath(dir, "example.org/SomeBody/ringo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := setVersion(dir, "v0.3.0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeProxy(dir, "v0.3.0", time.Unix(1e9, 0), proxy); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append([]string{""}, taken...) {
+		m := path.Join("example.org/SomeBody/ringo", name)
+		z, err := zip.OpenReader(filepath.Join(proxy, "example.org/!some!body/ringo", name, "@v/v0.3.0.zip"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var has []string
+		for _, f := range z.File {
+			has = append(has, strings.TrimPrefix(f.Name, m+"@v0.3.0/"))
+		}
+		z.Close()
+		slices.Sort(has)
+		want := []string{"LICENSE", "a.go", "go.mod"}
+		if name != "" {
+			want = append(want, "go.sum")
+		}
+		if !slices.Equal(has, want) {
+			t.Errorf("%s has %s, want %s", m, has, want)
+		}
+	}
+	mod, err := os.ReadFile(filepath.Join(proxy, "example.org/!some!body/ringo/ringovet/@v/v0.3.0.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	if s := string(mod); strings.Contains(s, "replace") || !strings.Contains(s, "example.org/SomeBody/ringo v0.3.0") {
+		t.Errorf("ringovet's go.mod is %s", s)
 	}
 }
 

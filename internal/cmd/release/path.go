@@ -22,6 +22,10 @@ func setPath(root, to string) error {
 	if err := modpath.CheckPath(to); err != nil {
 		return err
 	}
+	if _, major, ok := modpath.SplitPathVersion(to); !ok || major != "" {
+		return fmt.Errorf("path %s is for one major version: want one for v0 and v1, with which those of the modules "+
+			"inside begin", to)
+	}
 	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		return err
@@ -99,10 +103,16 @@ func (r *renaming) file(name string) error {
 	if err != nil {
 		return err
 	}
-	if !utf8.Valid(old) || bytes.IndexByte(old, 0) >= 0 || !bytes.Contains(old, []byte(r.from)) {
+	if !utf8.Valid(old) || bytes.IndexByte(old, 0) >= 0 {
 		return nil
 	}
 	text := []byte(r.text(string(old)))
+	if path.Ext(name) == ".md" {
+		text = unpublished.ReplaceAll(text, nil)
+		if mark.Match(text) {
+			return fmt.Errorf("%s: what begins with <!-- unpublished --> has no line <!-- end -->", name)
+		}
+	}
 	if bytes.Equal(text, old) {
 		return nil
 	}
@@ -112,7 +122,6 @@ func (r *renaming) file(name string) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	case ".md":
-		text = unpublished.ReplaceAll(text, nil)
 		text = program.ReplaceAllFunc(text, func(block []byte) []byte {
 			source, err := format.Source(bytes.TrimSuffix(bytes.TrimPrefix(block, []byte("```go\n")), []byte("```")))
 			if err != nil { // a part of a program
@@ -131,6 +140,7 @@ func (r *renaming) file(name string) error {
 var (
 	program     = regexp.MustCompile("(?s)```go\npackage .*?\n```")
 	unpublished = regexp.MustCompile("(?ms)^<!-- unpublished -->\n.*?^<!-- end -->\n\n?") // until there is a path
+	mark        = regexp.MustCompile("(?m)^<!-- unpublished -->")
 )
 
 // text renames in a text.
