@@ -7,7 +7,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -64,5 +69,44 @@ func TestError(t *testing.T) {
 	}
 	if !errors.Is(ErrSystem, errors.ErrUnsupported) || ErrSystem.Error() != "not supported on linux" {
 		t.Error(ErrSystem)
+	}
+}
+
+// Each number of Linux's that Darwin and the BSDs have, too, is in the tables: else what a system says of a host that
+// is down comes as a number that nothing here knows, and what a simulated world says of it there as EIO.
+func TestTablesHaveWhatAllSystemsHave(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]int{}
+	systems := []string{"darwin", "freebsd", "netbsd", "openbsd", "dragonfly"}
+	for _, system := range systems {
+		list := filepath.Join(strings.TrimSpace(string(root)), "src/syscall/zerrors_"+system+"_amd64.go")
+		for name := range constants(t, list) {
+			there[name]++
+		}
+	}
+	tables := ""
+	for _, file := range []string{"native_table.go", "native_more.go", "nodata_attr.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables += string(source)
+	}
+	shared := 0
+	for n := range syscall.Errno(133) {
+		name := unix.ErrnoName(n)
+		if there[name] < len(systems) || name == "ENOTBLK" { // of mount(2)
+			continue
+		}
+		shared++
+		if !regexp.MustCompile(`\b` + name + `\b`).MatchString(tables) {
+			t.Errorf("%s (%d) is in no table", name, n)
+		}
+	}
+	if shared < 70 {
+		t.Errorf("%d numbers that all systems have", shared)
 	}
 }

@@ -2,10 +2,20 @@
 
 package posix
 
-import "syscall"
+import (
+	"maps"
+	"syscall"
+)
 
 // natives are the system's numbers by those of Linux.
-var natives = map[int32]Errno{
+var natives = func() map[int32]Errno {
+	all := maps.Clone(common)
+	maps.Copy(all, more)
+	return all
+}()
+
+// common are those that every system has.
+var common = map[int32]Errno{
 	1:   syscall.EPERM,
 	2:   syscall.ENOENT,
 	3:   syscall.ESRCH,
@@ -76,4 +86,8 @@ var natives = map[int32]Errno{
 }
 
 // others are the system's numbers that mean what one of Linux's does, beside the one that it has in natives.
-var others = map[Errno]int32{syscall.ENOTSUP: 95}
+var others = func() map[Errno]int32 {
+	all := map[Errno]int32{syscall.ENOTSUP: 95}
+	maps.Copy(all, alike)
+	return all
+}()
