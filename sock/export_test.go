@@ -1,11 +1,15 @@
 package sock
 
 import (
+	"context"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 )
 
@@ -134,3 +138,22 @@ func Limited(s *ListenerSet) (conns, peers int) {
 
 // PeerOf is what counts as one peer.
 var PeerOf = peerOf
+
+// BoundOn is the address that a listener, or a socket of datagrams, gets of a kernel.
+func BoundOn(k kernel.Kernel, network, address string) (netip.AddrPort, error) {
+	ap, err := resolveListen(context.Background(), k, network, address)
+	if err != nil {
+		return ap, err
+	}
+	s, lc := socket{k: k}, new(ListenConfig)
+	if strings.HasPrefix(network, "udp") {
+		s, err = lc.openPacket(k, network, ap, true)
+	} else {
+		s.n, err = lc.open(k, network, ap, true)
+	}
+	if err != nil {
+		return ap, err
+	}
+	defer s.close()
+	return s.addrPort()
+}

@@ -401,7 +401,7 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 		}
 	}
 	if ap.Addr().Is6() {
-		set(protoIPv6, ipv6Only, boolInt(strings.HasSuffix(network, "6") || !ap.Addr().IsUnspecified()))
+		err = s.setFamilies(!strings.HasSuffix(network, "6") && ap.Addr().IsUnspecified())
 	}
 	set(solSocket, soReuseaddr, 1)
 	if !alone {
@@ -471,7 +471,7 @@ func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error 
 
 // resolveListen makes an address to bind of one that may lack a host. Without a
 // host, or with the address that means it, it is all addresses, of both families
-// where there is IPv6.
+// where a socket can be, and else of IPv4.
 func resolveListen(ctx context.Context, k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	host, service, err := splitListen(address)
 	if err != nil {
@@ -482,7 +482,9 @@ func resolveListen(ctx context.Context, k kernel.Kernel, network, address string
 		return netip.AddrPort{}, err
 	}
 	all := netip.IPv6Unspecified()
-	if family := network[3:]; family == "4" || family == "" && !haveIPv6(k) {
+	if family := network[3:]; family == "4" {
+		all = netip.IPv4Unspecified()
+	} else if six, both := haveIPv6(k); family == "" && (!six || !both && host != all.String()) {
 		all = netip.IPv4Unspecified()
 	}
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
@@ -510,15 +512,26 @@ func splitListen(address string) (host, service string, err error) {
 	return net.SplitHostPort(address)
 }
 
-// haveIPv6 asks whether sockets of IPv6 can be bound here. It asks as package net does, for all addresses: the loopback
-// interface may have none of IPv6, and others get theirs later.
-func haveIPv6(k kernel.Kernel) bool {
+// haveIPv6 asks whether sockets of IPv6 can be bound here, and whether they can be of both families. It asks as package
+// net does, for all addresses: the loopback interface may have none of IPv6, and others get theirs later.
+func haveIPv6(k kernel.Kernel) (six, both bool) {
 	s, err := newSocket(k, sys.AFInet6, sys.SockStream)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer s.close()
-	return s.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)) == nil
+	both = s.set(protoIPv6, ipv6Only, 0) == nil
+	return s.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)) == nil, both
+}
+
+// setFamilies has a socket of IPv6 take IPv4, too, or not. On OpenBSD and DragonFly none can, and so it is without
+// being set.
+func (s socket) setFamilies(both bool) error {
+	err := s.set(protoIPv6, ipv6Only, boolInt(!both))
+	if both && (errors.Is(err, posix.EINVAL) || errors.Is(err, posix.EOPNOTSUPP) || errors.Is(err, posix.ENOPROTOOPT)) {
+		return nil
+	}
+	return err
 }
 
 // unknownNetwork is the error of a network that a function hasn't got. Whose it is, if it is one of ours, is said

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -569,4 +571,37 @@ func TestAcceptQueue(t *testing.T) {
 			})
 		})
 	})
+}
+
+// oneFamily is a kernel whose sockets of IPv6 take no IPv4, as those of OpenBSD and DragonFly.
+type oneFamily struct {
+	kernel.Host
+	res int32
+}
+
+func (k oneFamily) Setsockopt(fd int32, level, name, value int) int32 {
+	if level == sys.ProtoIPv6 && name == sys.IPv6Only && value == 0 {
+		return k.res
+	}
+	return k.Host.Setsockopt(fd, level, name, value)
+}
+
+// Where a socket of IPv6 takes no IPv4, all addresses are those of IPv4, as in package net, unless :: is asked for.
+func TestListenWithoutBothFamilies(t *testing.T) {
+	if !haveIPv6() {
+		t.Skip("this host has no address of IPv6")
+	}
+	for _, res := range []int32{-sys.EINVAL, -sys.EOPNOTSUPP} {
+		for _, network := range []string{"tcp", "udp"} {
+			for address, want := range map[string]netip.Addr{
+				":0": netip.IPv4Unspecified(), "0.0.0.0:0": netip.IPv4Unspecified(), "": netip.IPv4Unspecified(),
+				"[::]:0": netip.IPv6Unspecified(), "[::1]:0": netip.IPv6Loopback(),
+			} {
+				got, err := sock.BoundOn(oneFamily{res: res}, network, address)
+				if err != nil || got.Addr() != want {
+					t.Errorf("%s %q with %d: %v, %v; want %v", network, address, res, got.Addr(), err, want)
+				}
+			}
+		}
+	}
 }

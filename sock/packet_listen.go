@@ -172,7 +172,7 @@ func packetSocket(k kernel.Kernel, network string, ap netip.AddrPort, all bool) 
 	}
 	err = s.set(solSocket, soBroadcast, 1)
 	if err == nil && ap.Addr().Is6() {
-		err = s.set(protoIPv6, ipv6Only, boolInt(network == "udp6" || !all))
+		err = s.setFamilies(network != "udp6" && all)
 	}
 	if err != nil {
 		s.close()
