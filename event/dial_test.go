@@ -10,6 +10,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/posix"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
@@ -54,7 +55,7 @@ func TestDialFails(t *testing.T) {
 			l.Dial("tcp", silent, &funcs{open: wrong,
 				close: func(_ *event.Conn, err error) { closed = err }}).Close()
 		})
-		if !errors.Is(refused, syscall.ECONNREFUSED) || closed != nil {
+		if !errors.Is(refused, posix.ECONNREFUSED) || closed != nil {
 			t.Errorf("refused: %v; closed meanwhile: %v", refused, closed)
 		}
 	})

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 
 	"ringo"
 	"ringo/file"
 	"ringo/internal/caller"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 )
 
 // copies is what is copied to and from a command.
@@ -35,7 +35,7 @@ func (e *ourEnd) Read(p []byte) (int, error) { return e.of.transfer(e.f.Read, p)
 
 func (e *ourEnd) Write(p []byte) (int, error) {
 	n, err := e.of.transfer(e.f.Write, p)
-	e.unread = errors.Is(err, syscall.EPIPE)
+	e.unread = errors.Is(err, posix.EPIPE)
 	return n, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"syscall"
 
 	"ringo"
 	"ringo/file"
@@ -30,7 +29,7 @@ func watch(p *os.Process) *process {
 		if w.fd = file.NewFile(uintptr(fd), "process "+strconv.Itoa(p.Pid)); w.fd != nil {
 			// The number was that process's when the descriptor was opened, if it is now: no one else has waited for
 			// it.
-			if err := p.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
+			if err := p.Signal(kernel.NoSignal); !errors.Is(err, os.ErrProcessDone) {
 				return w
 			}
 			w.close()

@@ -88,6 +88,6 @@ const signalMax = 64
 var kept = []syscall.Signal{
 	syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGTTIN,
 	syscall.SIGTTOU, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT, syscall.SIGTRAP,
-	syscall.SIGSYS, syscall.SIGSTKFLT, syscall.SIGPROF, syscall.SIGVTALRM,
+	syscall.SIGSYS, stackFault, syscall.SIGPROF, syscall.SIGVTALRM,
 	32, 33, // the C library's
 }

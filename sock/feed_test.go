@@ -11,11 +11,11 @@ import (
 	"net"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
@@ -449,7 +449,7 @@ func TestFeedLeavesErrors(t *testing.T) {
 			for !f.Idle(l) {
 				l.Sleep(0)
 			}
-			if err := c.Close(); !errors.Is(err, syscall.EPIPE) {
+			if err := c.Close(); !errors.Is(err, posix.EPIPE) {
 				t.Errorf("Close behind a write that has failed: %v", err)
 			}
 		})

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 
 	"ringo"
 	"ringo/internal/kernel"
@@ -79,7 +78,7 @@ func lives(pid int) bool {
 		return false
 	}
 	defer p.Release()
-	return p.Signal(syscall.Signal(0)) == nil
+	return p.Signal(kernel.NoSignal) == nil
 }
 
 // readNames gets the names of the files.

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"ringo/internal/posix"
 )
 
 // watched is upstreams with a clock of their own, and the lines that they have said.
@@ -51,7 +52,7 @@ func (w *watched) next(tried ...*upstream) int {
 }
 
 var (
-	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: posix.ECONNREFUSED}
 	errCheck   = errors.New("GET /: 503 Service Unavailable")
 )
 
@@ -65,7 +66,7 @@ func TestFall(t *testing.T) {
 	w := watch(2)
 	u := w.all[0]
 	for _, err := range []error{errRefused, errRefused, nil, errRefused, errRefused,
-		context.Canceled, syscall.EMFILE, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		context.Canceled, posix.EMFILE, posix.ENOMEM, posix.EADDRNOTAVAIL} {
 		w.note(u, byConn, err)
 		w.note(u, byCheck, nil)
 	}

@@ -3,12 +3,12 @@ package proxy
 import (
 	"context"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/proxyproto"
+	"ringo/internal/posix"
 )
 
 // deaf is a connection to which no write succeeds.
@@ -17,7 +17,7 @@ type deaf struct {
 	closed *int
 }
 
-func (deaf) Write([]byte) (int, error)   { return 0, syscall.EPIPE }
+func (deaf) Write([]byte) (int, error)   { return 0, posix.EPIPE }
 func (deaf) SetDeadline(time.Time) error { return nil }
 func (d deaf) Close() error              { *d.closed++; return nil }
 
