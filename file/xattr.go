@@ -36,8 +36,9 @@ func grow(get func(p []byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// Xattr returns the extended attribute with this name, such as "user.comment". If there is none the error is ENODATA;
-// if the file system does not support attributes it is errors.ErrUnsupported. It may wait; a task parks.
+// Xattr returns the extended attribute with this name, such as "user.comment". If there is none the error is ENODATA,
+// or ENOATTR where that is the system's word (macOS, the BSDs); if the file system does not support attributes it is
+// errors.ErrUnsupported. It may wait; a task parks.
 func (f *File) Xattr(name string) ([]byte, error) {
 	return grow(func(p []byte) (int, error) {
 		return f.attr("getxattr", name, func(k kernel.Kernel, name []byte) int32 { return k.Fgetxattr(f.n, name, p) })
@@ -50,11 +51,12 @@ type XattrFlags uint32
 // The flags, of which one can be given.
 const (
 	XattrCreate  XattrFlags = 1 // fail with EEXIST if the attribute exists
-	XattrReplace XattrFlags = 2 // fail with ENODATA if it does not exist
+	XattrReplace XattrFlags = 2 // fail as Xattr does if it does not exist
 )
 
-// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. The kernel may use value until SetXattr
-// returns. It may wait; a task parks. See setxattr(2).
+// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace, which FreeBSD and NetBSD have not: the
+// error is errors.ErrUnsupported. The kernel may use value until SetXattr returns. It may wait; a task parks. See
+// setxattr(2).
 func (f *File) SetXattr(name string, value []byte, flags XattrFlags) error {
 	_, err := f.attr("setxattr", name, func(k kernel.Kernel, name []byte) int32 {
 		return k.Fsetxattr(f.n, name, value, int(flags))
@@ -62,7 +64,7 @@ func (f *File) SetXattr(name string, value []byte, flags XattrFlags) error {
 	return err
 }
 
-// RemoveXattr removes an extended attribute. If there is none the error is ENODATA. It may wait; a task parks.
+// RemoveXattr removes an extended attribute. If there is none the error is that of Xattr. It may wait; a task parks.
 func (f *File) RemoveXattr(name string) error {
 	_, err := f.attr("removexattr", name, func(k kernel.Kernel, name []byte) int32 {
 		return k.Fremovexattr(f.n, name)

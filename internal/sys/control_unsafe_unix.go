@@ -4,6 +4,7 @@ package sys
 
 import (
 	"encoding/binary"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,13 @@ var rights = message{level: SolSocket, typ: 1, nativeLevel: unix.SOL_SOCKET, nat
 
 // controlSlack is how much longer the system's control messages may be than Linux's.
 const controlSlack = 64
+
+// controlRoom is what is received into, whatever there is room for: as much as the systems send of control messages in
+// one message, a cluster of their mbufs. Darwin opens all descriptors that come, and cuts their list afterwards: those
+// that have been cut off would stay open, and a peer could send hundreds.
+const controlRoom = 2048 + controlSlack
+
+var controlRooms = sync.Pool{New: func() any { return new([controlRoom]byte) }}
 
 // linuxWord is the first field of a control message of Linux, its length, and the alignment of all.
 const linuxWord = int(unsafe.Sizeof(uintptr(0)))

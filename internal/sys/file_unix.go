@@ -21,7 +21,7 @@ func Read(fd int32, p []byte) int32 {
 
 // Write is write(2) on a descriptor that does not wait.
 func Write(fd int32, p []byte) int32 {
-	return again(func() (int, error) { return unix.Write(int(fd), p[:clampLen(p)]) })
+	return torn(again(func() (int, error) { return unix.Write(int(fd), p[:clampLen(p)]) }))
 }
 
 // ReadAt is pread(2), or read(2) at the file's position when off is negative. It may wait.
@@ -126,6 +126,16 @@ func FileType(fd int32) int32 {
 // Fsync is fsync(2), as durable as the system has it; dataOnly makes no difference.
 func Fsync(fd int32, dataOnly bool) int32 {
 	return again(func() (int, error) { return 0, syncFile(int(fd)) })
+}
+
+// durably writes a file out where fsync(2) leaves it in the disk's cache: by a call of the system's own, and by fsync
+// on a file system that has no such call. Any other error is the disk's, and fsync would hide it.
+func durably(full, plain func() error) error {
+	err := full()
+	if err == unix.ENOTSUP || err == unix.ENOTTY || err == unix.EINVAL {
+		return plain()
+	}
+	return err
 }
 
 // SyncFileRange is Linux's alone.

@@ -67,7 +67,12 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	if how.Flags&OPath != 0 {
 		flags = object(flags &^ OAccmode)
 	}
+	fresh := !keepsSticky && flags&OCreat != 0 && how.Mode&sticky != 0 && // asked for only then
+		Statxat(dir, name, 0, 0, new(Statx)) == -ENOENT
 	res := again(func() (int, error) { return unix.Openat(dirfd(dir), path(name), flags, uint32(how.Mode)) })
+	if fresh && res >= 0 {
+		setSticky(dir, name) // as package os does: where only root may, it is left out
+	}
 	if res == posix.Result(linkRefused) && flags&ONofollow != 0 {
 		return -ELOOP
 	}
@@ -111,7 +116,26 @@ func (st *Statx) from(s *unix.Stat_t) {
 
 // Mkdirat is mkdirat(2).
 func Mkdirat(dir int32, name []byte, mode uint32) int32 {
-	return again(func() (int, error) { return 0, unix.Mkdirat(dirfd(dir), path(name), mode) })
+	res := again(func() (int, error) { return 0, unix.Mkdirat(dirfd(dir), path(name), mode) })
+	if keepsSticky || mode&sticky == 0 || res < 0 {
+		return res
+	}
+	if res = setSticky(dir, name); res < 0 {
+		Unlinkat(dir, name, AtRemovedir)
+	}
+	return res
+}
+
+// sticky is a bit of a mode that only Linux gives to what is made: see sticky(8) of the others.
+const sticky = 0o1000
+
+// setSticky adds it to a mode.
+func setSticky(dir int32, name []byte) int32 {
+	var st Statx
+	if res := Statxat(dir, name, AtSymlinkNofollow, StatxBasic, &st); res < 0 {
+		return res
+	}
+	return Fchmodat(dir, name, uint32(st.Mode)&0o7777|sticky, 0)
 }
 
 // Unlinkat is unlinkat(2).
@@ -161,7 +185,7 @@ func Readlinkat(dir int32, name, p []byte) int32 {
 func Getdents(fd int32, p []byte) int32 {
 	raw := make([]byte, max(len(p)/2, 512)) // an entry of Linux's may be longer than one of the system's
 	for {
-		n := again(func() (int, error) { return unix.ReadDirent(int(fd), raw) })
+		n := again(func() (int, error) { return readDirent(int(fd), raw) })
 		if n <= 0 {
 			return n
 		}

@@ -79,6 +79,9 @@ const sockKinds = 0xf
 func Socketpair(typ int) (a, b, res int32) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
+	if typ&sockKinds == SockSeqpacket && howLong == 0 {
+		return 0, 0, -EPROTONOSUPPORT
+	}
 	ends, err := unix.Socketpair(unix.AF_UNIX, typ&sockKinds, 0)
 	if err != nil {
 		return 0, 0, failed(err)
@@ -139,34 +142,53 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 	if sa.Family() == AFUnspec {
 		return done(disconnect(int(fd)))
 	}
-	to, res := sa.native()
+	to, res := sa.peer()
 	if res < 0 {
 		return res
 	}
-	return done(unix.Connect(int(fd), to))
+	if res = done(unix.Connect(int(fd), to)); res == -EINTR {
+		return -EINPROGRESS // it goes on, and can't be asked for again
+	}
+	return res
 }
 
 // Recv is recv(2) with MSG_DONTWAIT added.
 func Recv(fd int32, p []byte, flags uint32) int32 {
+	if flags&MsgErrqueue != 0 {
+		return -EAGAIN // no socket has such a queue
+	}
 	n, _, err := unix.Recvfrom(int(fd), p[:clampLen(p)], nativeMsg(flags)|unix.MSG_DONTWAIT)
 	return count(n, err)
 }
 
-// Send is send(2) with MSG_DONTWAIT added. Go's runtime ignores the signal of a connection that is gone.
+// toSend are the flags of all that send.
+const toSend = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+
+// Send is send(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 func Send(fd int32, p []byte, flags uint32) int32 {
-	return Sent(count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, nil, nativeMsg(flags)|unix.MSG_DONTWAIT)))
+	return torn(Sent(count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, nil, nativeMsg(flags)|toSend))))
 }
 
-// SendTo is sendto(2) with MSG_DONTWAIT added.
+// torn is the result of a call that sends on a connection. Darwin says EPROTOTYPE of one that is being torn down, in
+// passing or, behind some filters of the network, for good (libuv#482, #3413): nothing can be sent any more.
+func torn(res int32) int32 {
+	if res == -EPROTOTYPE {
+		return -ECONNRESET
+	}
+	return res
+}
+
+// SendTo is sendto(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
-	to, res := sa.native()
+	to, res := sa.peer()
 	if res < 0 {
 		return res
 	}
-	return count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, to, nativeMsg(flags)|unix.MSG_DONTWAIT))
+	return count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, to, nativeMsg(flags)|toSend))
 }
 
-// Sendmsg is sendmsg(2) with MSG_DONTWAIT added.
+// Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added. -EOPNOTSUPP: a datagram without bytes can have no
+// control messages here, or the system has none of that sort.
 func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	to, res := msg.to()
 	if res < 0 {
@@ -176,23 +198,60 @@ func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	if res < 0 {
 		return res
 	}
-	return Sent(count(unix.SendmsgBuffers(int(fd), msg.buffers(), control, to, nativeMsg(flags)|unix.MSG_DONTWAIT)))
+	bufs := msg.buffers()
+	if len(control) > 0 && len(bufs) == 0 { // golang.org/x/sys would send a byte with them
+		switch stream, res := isStream(fd); {
+		case res < 0:
+			return res
+		case stream:
+			return 0
+		case !bareControl:
+			return -EOPNOTSUPP
+		}
+	}
+	res = Sent(count(unix.SendmsgBuffers(int(fd), bufs, control, to, nativeMsg(flags)|toSend)))
+	if to != nil {
+		return res
+	}
+	return torn(res)
+}
+
+// isStream reports whether a socket has bytes, and not messages.
+func isStream(fd int32) (is bool, res int32) {
+	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	return kind == unix.SOCK_STREAM, done(err)
 }
 
 // Recvmsg is recvmsg(2) with MSG_DONTWAIT added. Descriptors that come are close-on-exec.
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
-	room := msg.control()
+	if flags&MsgErrqueue != 0 {
+		return -EAGAIN
+	}
+	room, bufs := msg.control(), msg.buffers()
 	var control []byte
 	if len(room) > 0 {
+		if len(bufs) == 0 { // golang.org/x/sys would receive a byte, and throw it away
+			if stream, res := isStream(fd); stream || res < 0 {
+				msg.Namelen, msg.Controllen, msg.Flags = 0, 0, 0
+				return res
+			}
+		}
+		mem := controlRooms.Get().(*[controlRoom]byte)
+		defer controlRooms.Put(mem)
+		if control = mem[:]; len(room)+controlSlack > len(control) {
+			control = make([]byte, len(room)+controlSlack)
+		}
 		syscall.ForkLock.RLock()
 		defer syscall.ForkLock.RUnlock()
-		control = make([]byte, len(room)+controlSlack)
 	}
-	n, nc, got, from, err := unix.RecvmsgBuffers(int(fd), msg.buffers(), control, nativeMsg(flags)|unix.MSG_DONTWAIT)
+	n, nc, got, from, err := unix.RecvmsgBuffers(int(fd), bufs, control, nativeMsg(flags)|unix.MSG_DONTWAIT)
 	if err != nil {
 		return failed(err)
 	}
 	msg.Flags = linuxMsg(got)
+	if n > 0 && len(bufs) == 0 {
+		n, msg.Flags = 0, msg.Flags|MsgTrunc
+	}
 	if msg.Name != nil {
 		msg.Namelen = 0
 		if from != nil {
@@ -324,12 +383,15 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 	return -EINVAL
 }
 
-// Close is close(2). EINTR is a success and never repeated: the descriptor is gone.
+// Close is close(2). EINTR is a success and never repeated: the descriptor is gone. So it is with ECONNRESET, which
+// FreeBSD says of a peer that has not taken all.
 func Close(fd int32) int32 {
-	if err := unix.Close(int(fd)); err != nil && err != unix.EINTR {
+	switch err := unix.Close(int(fd)); err {
+	case nil, unix.EINTR, unix.ECONNRESET:
+		return 0
+	default:
 		return failed(err)
 	}
-	return 0
 }
 
 // Splice is Linux's alone; who is refused copies.

@@ -5,15 +5,14 @@ package sys
 import "golang.org/x/sys/unix"
 
 var nativeOptions = map[option]native{
-	{SolSocket, 29}: {level: unix.SOL_SOCKET, name: unix.SO_TIMESTAMP},
-	{ProtoTCP, 3}:   {level: unix.IPPROTO_TCP, name: unix.TCP_NOPUSH},
-	{ProtoTCP, 4}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPALIVE},
-	{ProtoTCP, 5}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPINTVL},
-	{ProtoTCP, 6}:   {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
-	{ProtoTCP, 23}:  {level: unix.IPPROTO_TCP, name: unix.TCP_FASTOPEN},
-	{protoIP, 8}:    {level: unix.IPPROTO_IP, name: unix.IP_RECVPKTINFO},
-	{protoIP, 12}:   {level: unix.IPPROTO_IP, name: unix.IP_RECVTTL},
-	{protoIP, 13}:   {level: unix.IPPROTO_IP, name: unix.IP_RECVTOS},
+	{ProtoTCP, 3}:  {level: unix.IPPROTO_TCP, name: unix.TCP_NOPUSH, flag: true},
+	{ProtoTCP, 4}:  {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPALIVE},
+	{ProtoTCP, 5}:  {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPINTVL},
+	{ProtoTCP, 6}:  {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
+	{ProtoTCP, 23}: {level: unix.IPPROTO_TCP, name: unix.TCP_FASTOPEN},
+	{protoIP, 8}:   {level: unix.IPPROTO_IP, name: unix.IP_RECVPKTINFO, flag: true},
+	{protoIP, 12}:  {level: unix.IPPROTO_IP, name: unix.IP_RECVTTL, flag: true},
+	{protoIP, 13}:  {level: unix.IPPROTO_IP, name: unix.IP_RECVTOS, flag: true},
 }
 
 var messages = []message{

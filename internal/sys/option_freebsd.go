@@ -5,7 +5,8 @@ package sys
 import "golang.org/x/sys/unix"
 
 var nativeOptions = map[option]native{
-	{SolSocket, 15}:         {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT_LB}, // as on Linux: shared out
+	// As on Linux, connections are shared out.
+	{SolSocket, 15}:         {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT_LB, flag: true},
 	{SolSocket, SoDomain}:   {level: unix.SOL_SOCKET, name: unix.SO_DOMAIN},
 	{SolSocket, SoProtocol}: {level: unix.SOL_SOCKET, name: unix.SO_PROTOCOL},
 	{ProtoTCP, 4}:           {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPIDLE},

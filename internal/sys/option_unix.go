@@ -11,28 +11,29 @@ import (
 // An option is one of a socket, by Linux's numbers.
 type option struct{ level, name int }
 
-// A native is the system's for one. octet: it is set as one byte.
+// A native is the system's for one. octet: it is set as one byte. flag: it is on or off, where some systems tell the
+// bit that stands for it.
 type native struct {
 	level, name int
-	octet       bool
+	octet, flag bool
 }
 
 // options are those that the systems here have in common. nativeOptions has those of one alone.
 var options = map[option]native{
-	{SolSocket, 2}:            {level: unix.SOL_SOCKET, name: unix.SO_REUSEADDR},
+	{SolSocket, 2}:            {level: unix.SOL_SOCKET, name: unix.SO_REUSEADDR, flag: true},
 	{SolSocket, SoType}:       {level: unix.SOL_SOCKET, name: unix.SO_TYPE},
 	{SolSocket, SoError}:      {level: unix.SOL_SOCKET, name: unix.SO_ERROR},
-	{SolSocket, 5}:            {level: unix.SOL_SOCKET, name: unix.SO_DONTROUTE},
-	{SolSocket, 6}:            {level: unix.SOL_SOCKET, name: unix.SO_BROADCAST},
+	{SolSocket, 5}:            {level: unix.SOL_SOCKET, name: unix.SO_DONTROUTE, flag: true},
+	{SolSocket, 6}:            {level: unix.SOL_SOCKET, name: unix.SO_BROADCAST, flag: true},
 	{SolSocket, 7}:            {level: unix.SOL_SOCKET, name: unix.SO_SNDBUF},
 	{SolSocket, 8}:            {level: unix.SOL_SOCKET, name: unix.SO_RCVBUF},
-	{SolSocket, 9}:            {level: unix.SOL_SOCKET, name: unix.SO_KEEPALIVE},
-	{SolSocket, 10}:           {level: unix.SOL_SOCKET, name: unix.SO_OOBINLINE},
-	{SolSocket, 15}:           {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT},
+	{SolSocket, 9}:            {level: unix.SOL_SOCKET, name: unix.SO_KEEPALIVE, flag: true},
+	{SolSocket, 10}:           {level: unix.SOL_SOCKET, name: unix.SO_OOBINLINE, flag: true},
+	{SolSocket, 15}:           {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT, flag: true},
 	{SolSocket, 18}:           {level: unix.SOL_SOCKET, name: unix.SO_RCVLOWAT},
-	{SolSocket, SoAcceptconn}: {level: unix.SOL_SOCKET, name: unix.SO_ACCEPTCONN},
+	{SolSocket, SoAcceptconn}: {level: unix.SOL_SOCKET, name: unix.SO_ACCEPTCONN, flag: true},
 
-	{ProtoTCP, 1}: {level: unix.IPPROTO_TCP, name: unix.TCP_NODELAY},
+	{ProtoTCP, 1}: {level: unix.IPPROTO_TCP, name: unix.TCP_NODELAY, flag: true},
 	{ProtoTCP, 2}: {level: unix.IPPROTO_TCP, name: unix.TCP_MAXSEG},
 
 	{protoIP, 1}:  {level: unix.IPPROTO_IP, name: unix.IP_TOS},
@@ -49,10 +50,10 @@ var options = map[option]native{
 	{protoIPv6, 19}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_MULTICAST_LOOP},
 	{protoIPv6, 20}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_JOIN_GROUP},
 	{protoIPv6, 21}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_LEAVE_GROUP},
-	{protoIPv6, 26}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_V6ONLY},
-	{protoIPv6, 49}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVPKTINFO},
-	{protoIPv6, 51}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVHOPLIMIT},
-	{protoIPv6, 66}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVTCLASS},
+	{protoIPv6, 26}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_V6ONLY, flag: true},
+	{protoIPv6, 49}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVPKTINFO, flag: true},
+	{protoIPv6, 51}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVHOPLIMIT, flag: true},
+	{protoIPv6, 66}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_RECVTCLASS, flag: true},
 	{protoIPv6, 67}: {level: unix.IPPROTO_IPV6, name: unix.IPV6_TCLASS},
 }
 
@@ -81,7 +82,23 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 		}
 		return done(unix.SetsockoptByte(int(fd), o.level, o.name, byte(value)))
 	}
-	return done(unix.SetsockoptInt(int(fd), o.level, o.name, value))
+	if res := done(unix.SetsockoptInt(int(fd), o.level, o.name, value)); res < 0 || !o.isReuse() || reuseShares {
+		return res
+	}
+	return shareDatagrams(fd, value)
+}
+
+// isReuse reports whether it is SO_REUSEADDR.
+func (o native) isReuse() bool { return o.level == unix.SOL_SOCKET && o.name == unix.SO_REUSEADDR }
+
+// shareDatagrams has a socket of datagrams share its address as SO_REUSEADDR has it on Linux: see sockopt_bsd.go in
+// package net.
+func shareDatagrams(fd int32, value int) int32 {
+	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_DGRAM {
+		return done(err)
+	}
+	return done(unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, value))
 }
 
 // SetLinger sets SO_LINGER.
@@ -106,13 +123,21 @@ func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	if err != nil {
 		return 0, failed(err)
 	}
+	if level == SolSocket && name == SoError && n != 0 {
+		return -failed(unix.Errno(n)), 0
+	}
+	return o.told(n), 0
+}
+
+// told is the value that the system has told, as Linux would tell it.
+func (o native) told(n int) int32 {
 	switch {
 	case o.octet:
-		n &= 0xff // the system has written the first byte, of a machine that begins with the lowest
-	case level == SolSocket && name == SoError && n != 0:
-		n = int(-failed(unix.Errno(n)))
+		return int32(n & 0xff) // it has written the first byte, of a machine that begins with the lowest
+	case o.flag && n != 0:
+		return 1
 	}
-	return int32(n), 0
+	return int32(n)
 }
 
 // sort finds out the domain or the protocol of a socket, where that can't be asked for: by its name and its type.
@@ -166,7 +191,7 @@ func Getsockopt(fd int32, level, name int, p []byte) int32 {
 		if err != nil {
 			return failed(err)
 		}
-		return words(p, uint32(l.Onoff), uint32(l.Linger))
+		return words(p, uint32(native{flag: true}.told(int(l.Onoff))), uint32(l.Linger))
 	}
 	value, res := GetsockoptInt(fd, level, name)
 	if res < 0 {

@@ -17,7 +17,11 @@ func Poll(fd int32, mask uint32) int32 {
 	if res := PpollNow(p[:]); res < 0 {
 		return res
 	}
-	return int32(uint16(p[0].Revents))
+	res := int32(uint16(p[0].Revents))
+	if endsSilently && mask&PollRdhup != 0 && ended(fd) {
+		res |= PollRdhup
+	}
+	return res
 }
 
 // PpollNow is poll(2) that doesn't wait.

@@ -43,6 +43,29 @@ func (sa *Sockaddr) native() (unix.Sockaddr, int32) {
 	return nil, -EINVAL
 }
 
+// peer is the address of who is sent to: for all addresses this machine's, where the system does not take it so.
+func (sa *Sockaddr) peer() (unix.Sockaddr, int32) {
+	to, res := sa.native()
+	if !wildcardIsHere {
+		toHere(to)
+	}
+	return to, res
+}
+
+// toHere makes all addresses the one of this machine.
+func toHere(to unix.Sockaddr) {
+	switch to := to.(type) {
+	case *unix.SockaddrInet4:
+		if to.Addr == [4]byte{} {
+			to.Addr = [4]byte{127, 0, 0, 1}
+		}
+	case *unix.SockaddrInet6:
+		if to.Addr == [16]byte{} {
+			to.Addr = [16]byte{15: 1}
+		}
+	}
+}
+
 // setNative takes an address over.
 func (sa *Sockaddr) setNative(from unix.Sockaddr) {
 	switch from := from.(type) {
@@ -68,7 +91,7 @@ func (m *Msghdr) to() (unix.Sockaddr, int32) {
 	}
 	var sa Sockaddr
 	sa.SetBytes(unsafe.Slice(m.Name, m.Namelen))
-	return sa.native()
+	return sa.peer()
 }
 
 // setName says from where a message came.

@@ -24,7 +24,9 @@ func StatfsOf(name []byte, st *Statfs) int32 {
 	return res
 }
 
+// from fills in what statfs(2) knows. FreeBSD counts below zero what root has taken of its reserve.
 func (st *Statfs) from(s *unix.Statfs_t) {
 	*st = Statfs{BlockSize: int64(s.Bsize), Blocks: uint64(s.Blocks), BlocksFree: uint64(s.Bfree),
-		BlocksUsable: uint64(s.Bavail), Files: uint64(s.Files), FilesFree: uint64(s.Ffree)}
+		BlocksUsable: uint64(max(int64(s.Bavail), 0)), Files: uint64(s.Files),
+		FilesFree: uint64(max(int64(s.Ffree), 0))}
 }

@@ -6,6 +6,8 @@ import "golang.org/x/sys/unix"
 
 func syncFile(fd int) error { return unix.Fsync(fd) }
 
+func readDirent(fd int, p []byte) (int, error) { return unix.ReadDirent(fd, p) }
+
 // renameFlags is Linux's and Darwin's.
 func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
 	return unix.EINVAL

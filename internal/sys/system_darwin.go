@@ -2,14 +2,19 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // syncFile has the disk write its own cache, too, which fsync(2) does not here.
 func syncFile(fd int) error {
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0); err == nil {
-		return nil
-	}
-	return unix.Fsync(fd)
+	return durably(func() error {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0)
+		return err
+	}, func() error { return unix.Fsync(fd) })
 }
 
 // renameFlags is renameatx_np(2).
@@ -30,7 +35,7 @@ func birth(s *unix.Stat_t) (unix.Timespec, bool) { return s.Btim, true }
 
 // Mknodat makes a FIFO, in the working directory or by a whole name: the system has no more.
 func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
-	if mode&SIfmt != SIfifo || dir != AtFdcwd && path(name)[:1] != "/" {
+	if mode&SIfmt != SIfifo || dir != AtFdcwd && !strings.HasPrefix(path(name), "/") {
 		return -EOPNOTSUPP
 	}
 	return again(func() (int, error) { return 0, unix.Mkfifo(path(name), mode&^SIfmt) })
@@ -52,7 +57,16 @@ func seekable(whence int) (native int, ok bool) {
 	return whence, true
 }
 
-const clockMonotonic = unix.CLOCK_MONOTONIC
+// clockMonotonic is the clock that Go's runtime has. CLOCK_MONOTONIC goes on while the machine sleeps, and by the
+// microsecond.
+const clockMonotonic = unix.CLOCK_UPTIME_RAW
+
+// readDirent reads entries. It opens the directory once more meanwhile, for programs that are started, too.
+func readDirent(fd int, p []byte) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return unix.ReadDirent(fd, p)
+}
 
 // object are the flags that open what stands for a name: here that is the file, opened for reading without waiting, and
 // a link where links are not to be followed.
@@ -75,3 +89,11 @@ const (
 
 // linkRefused is the error of an open that is not to follow links.
 const linkRefused = unix.ELOOP
+
+// endsSilently says that poll(2) does not tell of a peer's end.
+const endsSilently = false
+
+func ended(int32) bool { return false }
+
+// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+const wildcardIsHere = true

@@ -2,11 +2,15 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // readlink is readlink(2): there is no readlinkat(2) here.
 func readlink(dir int, name string, p []byte) (int, error) {
-	if dir != unix.AT_FDCWD && name[:1] != "/" {
+	if dir != unix.AT_FDCWD && !strings.HasPrefix(name, "/") {
 		return 0, unix.EOPNOTSUPP
 	}
 	return unix.Readlink(name, p)
@@ -18,3 +22,6 @@ const clockMonotonic = unix.CLOCK_MONOTONIC
 
 // linkRefused is the error of an open that is not to follow links.
 const linkRefused = unix.EMLINK
+
+// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+const wildcardIsHere = true

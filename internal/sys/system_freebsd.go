@@ -32,3 +32,11 @@ const atEmptyPath = 0x4000
 
 // linkRefused is the error of an open that is not to follow links.
 const linkRefused = unix.EMLINK
+
+// endsSilently says that poll(2) does not tell of a peer's end.
+const endsSilently = false
+
+func ended(int32) bool { return false }
+
+// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+const wildcardIsHere = true

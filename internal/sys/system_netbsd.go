@@ -18,3 +18,6 @@ const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys has not got
 
 // linkRefused is the error of an open that is not to follow links.
 const linkRefused = unix.EFTYPE
+
+// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+const wildcardIsHere = true

@@ -4,6 +4,15 @@ package sys
 
 import "golang.org/x/sys/unix"
 
+const (
+	// bareControl says that a datagram without bytes can have control messages: golang.org/x/sys would send a byte.
+	bareControl = false
+	// reuseShares says that with SO_REUSEADDR sockets of datagrams share an address.
+	reuseShares = false
+	// keepsSticky says that a file may be made with the sticky bit.
+	keepsSticky = false
+)
+
 // howLong would have a receive tell how long the message was, if it was cut.
 const howLong = 0
 
@@ -13,7 +22,7 @@ func disconnect(fd int) error {
 		return err
 	}
 	switch err := unix.Connect(fd, &unix.SockaddrInet4{}); err {
-	case unix.EADDRNOTAVAIL, unix.EAFNOSUPPORT, unix.EINVAL:
+	case unix.EADDRNOTAVAIL, unix.EAFNOSUPPORT, unix.EINVAL, unix.ENOENT: // the last of a Unix socket on Darwin
 		return nil
 	default:
 		return err

@@ -12,3 +12,6 @@ const clockMonotonic = unix.CLOCK_MONOTONIC
 
 // linkRefused is the error of an open that is not to follow links.
 const linkRefused = unix.ELOOP
+
+// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+const wildcardIsHere = false

@@ -15,6 +15,21 @@ func seekable(whence int) (native int, ok bool) {
 // object are the flags that open what stands for a name: here that is the file, opened for reading without waiting.
 func object(flags int) int { return flags | ONonblock }
 
+// ended reports whether there is no more to come behind what is there to be read, by a kqueue of the moment.
+func ended(fd int32) bool {
+	q, res := OpenKqueue(1, 1)
+	if res < 0 {
+		return false
+	}
+	defer q.Close()
+	var e [1]Kevent
+	n := q.Kevent([]Kevent{{Fd: fd, Filter: KqRead, Flags: EvAdd}}, e[:], 0)
+	return n > 0 && e[0].Flags&(EvEOF|EvError) == EvEOF
+}
+
+// endsSilently says that poll(2) does not tell of a peer's end.
+const endsSilently = true
+
 const (
 	// atEmptyPath has a call be about its descriptor, which no call has here.
 	atEmptyPath = 0

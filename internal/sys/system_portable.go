@@ -6,6 +6,8 @@ import "golang.org/x/sys/unix"
 
 func syncFile(fd int) error { return unix.Fsync(fd) }
 
+func readDirent(fd int, p []byte) (int, error) { return unix.ReadDirent(fd, p) }
+
 // renameFlags is Linux's and Darwin's.
 func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
 	return unix.EINVAL
@@ -28,6 +30,19 @@ const (
 const pollEnd = PollRdhup
 
 func seekable(whence int) (native int, ok bool) { return whence, true }
+
+// What follows is the other systems' to do otherwise.
+const (
+	bareControl    = true
+	reuseShares    = true
+	wildcardIsHere = true
+	keepsSticky    = true
+)
+
+// endsSilently says that poll(2) does not tell of a peer's end.
+const endsSilently = false
+
+func ended(int32) bool { return false }
 
 // howLong has a receive tell how long the message was, if it was cut.
 const howLong = unix.MSG_TRUNC

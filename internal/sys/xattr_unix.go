@@ -9,9 +9,13 @@ func Fgetxattr(fd int32, name, p []byte) int32 {
 	return again(func() (int, error) { return unix.Fgetxattr(int(fd), path(name), p) })
 }
 
-// Fsetxattr is fsetxattr(2).
+// Fsetxattr is fsetxattr(2). -EOPNOTSUPP: the system has no flags.
 func Fsetxattr(fd int32, name, p []byte, flags int) int32 {
-	return again(func() (int, error) { return 0, unix.Fsetxattr(int(fd), path(name), p, xattrFlags(flags)) })
+	native, ok := xattrFlags(flags)
+	if !ok {
+		return -EOPNOTSUPP
+	}
+	return again(func() (int, error) { return 0, unix.Fsetxattr(int(fd), path(name), p, native) })
 }
 
 // Flistxattr is flistxattr(2).
@@ -25,12 +29,15 @@ func Fremovexattr(fd int32, name []byte) int32 {
 }
 
 // xattrFlags are those of setxattr(2): Linux's create and replace.
-func xattrFlags(flags int) (native int) {
+func xattrFlags(flags int) (native int, ok bool) {
+	if flags != 0 && xattrCreate == 0 {
+		return 0, false
+	}
 	if flags&1 != 0 {
 		native |= xattrCreate
 	}
 	if flags&2 != 0 {
 		native |= xattrReplace
 	}
-	return native
+	return native, true
 }
