@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ringo/internal/cmsg"
-	"ringo/internal/sys"
 )
 
 // Control is the content of a datagram's control messages: ParseControl decodes them, Append encodes them, in the
@@ -92,32 +91,30 @@ const (
 // SetControl sets whether the kernel adds these control messages to datagrams from now on, for ReadMsgUDP and
 // ReadBatch. Any goroutine may call it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
-	type option struct{ level, name int }
-	v4, v6 := map[ControlFlags]option{
-		ControlLocal: {cmsg.LevelIP, cmsg.IPInfo},
-		ControlTOS:   {cmsg.LevelIP, cmsg.IPRecvTOS},
-		ControlTTL:   {cmsg.LevelIP, cmsg.IPRecvTTL},
-	}, map[ControlFlags]option{
-		ControlLocal: {cmsg.LevelIPv6, cmsg.IPv6RecvInfo},
-		ControlTOS:   {cmsg.LevelIPv6, cmsg.IPv6RecvClass},
-		ControlTTL:   {cmsg.LevelIPv6, cmsg.IPv6RecvLimit},
+	_, err := c.setControl(what, on)
+	return err
+}
+
+// setControl is SetControl. whole says that what comes by IPv4 has them, too.
+func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err error) {
+	v4, v6 := map[ControlFlags]int{
+		ControlLocal: cmsg.IPInfo, ControlTOS: cmsg.IPRecvTOS, ControlTTL: cmsg.IPRecvTTL,
+	}, map[ControlFlags]int{
+		ControlLocal: cmsg.IPv6RecvInfo, ControlTOS: cmsg.IPv6RecvClass, ControlTTL: cmsg.IPv6RecvLimit,
 	}
+	whole = true
 	for f := ControlLocal; f <= ControlTTL; f <<= 1 {
 		if what&f == 0 {
 			continue
 		}
-		// A socket of IPv6 takes those of IPv4, too, for what comes by IPv4.
-		if err := c.setOption(v4[f].level, v4[f].name, boolInt(on)); err != nil {
-			return err
+		both, err := c.setBoth(v4[f], v6[f], boolInt(on))
+		if err != nil {
+			return false, err
 		}
-		if c.family == sys.AFInet6 {
-			if err := c.setOption(v6[f].level, v6[f].name, boolInt(on)); err != nil {
-				return err
-			}
-		}
+		whole = whole && both
 	}
 	if what&ControlTime != 0 {
-		return c.setOption(solSocket, cmsg.TimestampNS, boolInt(on))
+		err = c.setOption(solSocket, cmsg.TimestampNS, boolInt(on))
 	}
-	return nil
+	return whole, err
 }

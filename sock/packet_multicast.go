@@ -2,10 +2,12 @@ package sock
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 
 	"ringo/internal/cmsg"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -63,30 +65,36 @@ func indexOf(ifi *net.Interface) uint32 {
 // goroutine may call it.
 func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
 	index := binary.NativeEndian.AppendUint32(nil, indexOf(ifi))
-	err := c.setOptionBytes(cmsg.LevelIP, ipMulticastIf, append(make([]byte, 8), index...))
-	if err == nil && c.family == sys.AFInet6 {
-		err = c.setOptionBytes(cmsg.LevelIPv6, ipv6MulticastIf, index)
-	}
+	_, err := c.pair(c.setOptionBytes(cmsg.LevelIP, ipMulticastIf, append(make([]byte, 8), index...)),
+		func() error { return c.setOptionBytes(cmsg.LevelIPv6, ipv6MulticastIf, index) })
 	return err
 }
 
 // SetMulticastLoopback sets whether group members on this host receive the socket's multicasts; by default they do. Any
 // goroutine may call it.
 func (c *PacketConn) SetMulticastLoopback(on bool) error {
-	return c.setBoth(ipMulticastLoop, ipv6MulticastLoop, boolInt(on))
+	_, err := c.setBoth(ipMulticastLoop, ipv6MulticastLoop, boolInt(on))
+	return err
 }
 
 // SetMulticastTTL sets the time to live, or hop limit, of multicasts; the default is 1, this network only. Any
 // goroutine may call it.
 func (c *PacketConn) SetMulticastTTL(ttl int) error {
-	return c.setBoth(ipMulticastTTL, ipv6MulticastHops, ttl)
+	_, err := c.setBoth(ipMulticastTTL, ipv6MulticastHops, ttl)
+	return err
 }
 
-// setBoth sets an option that both families have.
-func (c *PacketConn) setBoth(v4, v6, value int) error {
-	err := c.setOption(cmsg.LevelIP, v4, value)
-	if err == nil && c.family == sys.AFInet6 {
-		err = c.setOption(cmsg.LevelIPv6, v6, value)
+// setBoth sets an option that both families have, and says whether IPv4 has it.
+func (c *PacketConn) setBoth(v4, v6, value int) (both bool, err error) {
+	return c.pair(c.setOption(cmsg.LevelIP, v4, value),
+		func() error { return c.setOption(cmsg.LevelIPv6, v6, value) })
+}
+
+// pair goes on with the option of IPv6, if that is the socket's family, behind what came of that of IPv4: for what
+// comes to such a socket by IPv4 Linux alone takes the latter.
+func (c *PacketConn) pair(err error, v6 func() error) (both bool, _ error) {
+	if c.family != sys.AFInet6 || err != nil && !errors.Is(err, posix.ENOPROTOOPT) {
+		return err == nil, err
 	}
-	return err
+	return err == nil, v6()
 }

@@ -203,10 +203,11 @@ func ServePackets(l *ringo.Loop, c *PacketConn, h *PacketHandler) error {
 		s.tasks = packetTasks
 	}
 	if a, ok := c.laddr.(*net.UDPAddr); ok && a.IP.IsUnspecified() {
-		if err := c.SetControl(ControlLocal, true); err != nil {
+		whole, err := c.setControl(ControlLocal, true)
+		if err != nil && !errors.Is(err, posix.ENOPROTOOPT) {
 			return err
 		}
-		s.fromThere = true
+		s.fromThere = err == nil && whole // else the system chooses from where it replies, as in package net
 	}
 	err := s.read()
 	for s.running > 0 {

@@ -12,7 +12,10 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/cmsg"
+	"ringo/internal/kernel"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -327,6 +330,56 @@ func TestServePacketsAnswersFromThere(t *testing.T) {
 					wantReply(t, peer, "who is it")
 					peer.Close()
 				}
+			})
+		}
+	})
+}
+
+// withoutIPv4 is a kernel that has no options of IPv4, as other systems have none for sockets of IPv6, and some
+// none that says which address was asked.
+type withoutIPv4 struct{ kernel.Kernel }
+
+func (k withoutIPv4) Setsockopt(fd int32, level, name, value int) int32 {
+	if level == cmsg.LevelIP {
+		return -sys.ENOPROTOOPT
+	}
+	return k.Kernel.Setsockopt(fd, level, name, value)
+}
+
+// Where the system can't tell which address was asked, datagrams are served all the same, and a socket of IPv6 has the
+// options of its own family.
+func TestServePacketsWithoutOptionsOfIPv4(t *testing.T) {
+	defer kernel.Through(withoutIPv4{kernel.Process()})()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		echo := sock.PacketHandler{Packet: func(p *sock.Packet) {
+			if err := p.Reply(p.Bytes); err != nil {
+				t.Errorf("Reply() = %v", err)
+			}
+		}}
+		for address, six := range map[string]bool{"0.0.0.0:0": false, "[::]:0": true} {
+			network := "udp4"
+			if six {
+				network = "udp"
+			}
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				c := listenPacket(t, l, network, address)
+				defer c.Close()
+				err := c.SetControl(sock.ControlTTL, true)
+				if refused := errors.Is(err, posix.ENOPROTOOPT); !six && cfg.Driver != socktest.World && !refused ||
+					six && haveIPv6() && err != nil {
+					t.Errorf("SetControl on %s = %v", address, err)
+				}
+				if six && haveIPv6() {
+					if err := c.SetMulticastTTL(2); err != nil {
+						t.Error(err)
+					}
+				}
+				l.Go(func() { sock.ServePackets(l, c, &echo) })
+				to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(c.LocalAddr().(*net.UDPAddr).Port))
+				peer := peerOf(t, l, net.UDPAddrFromAddrPort(to))
+				defer peer.Close()
+				post(t, peer, "who is it")
+				wantReply(t, peer, "who is it")
 			})
 		}
 	})

@@ -80,10 +80,11 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 		if value < 0 || value > 255 {
 			return -EINVAL
 		}
-		return done(unix.SetsockoptByte(int(fd), o.level, o.name, byte(value)))
+		return otherFamily(fd, level, done(unix.SetsockoptByte(int(fd), o.level, o.name, byte(value))))
 	}
-	if res := done(unix.SetsockoptInt(int(fd), o.level, o.name, value)); res < 0 || !o.isReuse() || reuseShares {
-		return res
+	res := done(unix.SetsockoptInt(int(fd), o.level, o.name, value))
+	if res < 0 || !o.isReuse() || reuseShares {
+		return otherFamily(fd, level, res)
 	}
 	return shareDatagrams(fd, value)
 }
@@ -217,7 +218,21 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	if !ok {
 		return -ENOPROTOOPT
 	}
-	return done(unix.SetsockoptString(int(fd), o.level, o.name, string(p)))
+	return otherFamily(fd, level, done(unix.SetsockoptString(int(fd), o.level, o.name, string(p))))
+}
+
+// otherFamily is the result of setting an option. That a socket of IPv6 has none of IPv4, which only Linux gives it,
+// some systems say as of a value that is wrong.
+func otherFamily(fd int32, level int, res int32) int32 {
+	if res != -EINVAL || level != protoIP {
+		return res
+	}
+	if sa, err := unix.Getsockname(int(fd)); err == nil {
+		if _, six := sa.(*unix.SockaddrInet6); six && !mixesFamilies {
+			return -ENOPROTOOPT
+		}
+	}
+	return res
 }
 
 // A Filter is an instruction of a classic BPF program, which is Linux's.

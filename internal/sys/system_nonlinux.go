@@ -9,6 +9,8 @@ const (
 	bareControl = false
 	// reuseShares says that with SO_REUSEADDR sockets of datagrams share an address.
 	reuseShares = false
+	// mixesFamilies says that a socket of IPv6 has options of IPv4.
+	mixesFamilies = false
 	// keepsSticky says that a file may be made with the sticky bit.
 	keepsSticky = false
 )

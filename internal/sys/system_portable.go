@@ -35,6 +35,7 @@ func seekable(whence int) (native int, ok bool) { return whence, true }
 const (
 	bareControl    = true
 	reuseShares    = true
+	mixesFamilies  = true
 	wildcardIsHere = true
 	keepsSticky    = true
 )
