@@ -11,10 +11,11 @@ require (
 	github.com/quic-go/quic-go v0.65.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/redis/rueidis v1.0.79
-	github.com/valyala/fasthttp v1.77.0
+	github.com/valyala/fasthttp v1.78.0
 	golang.org/x/net v0.62.0
 	google.golang.org/grpc v1.85.0
 	ringo v0.0.0
+	ringo/adapters/fasthttp v0.0.0
 )
 
 require (
@@ -24,7 +25,7 @@ require (
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/molecule-man/go-brrr v1.3.0 // indirect
+	github.com/molecule-man/go-brrr v1.3.1 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
@@ -36,4 +37,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace ringo => ../../
+replace (
+	ringo => ../../
+	ringo/adapters/fasthttp => ../../adapters/fasthttp
+)

@@ -1,5 +1,5 @@
-// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, one for each connection, which is the fast way,
-// and on goroutines as on any listener. A handler in a task may wait only through Ringo.
+// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, by package adapters/fasthttp, which is the fast
+// way, and on goroutines as on any listener. A handler in a task may wait only through Ringo.
 package main
 
 import (
@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"os"
 
 	"github.com/valyala/fasthttp"
 
 	"ringo"
+	ringofasthttp "ringo/adapters/fasthttp"
 	"ringo/logs"
 	"ringo/sock"
 )
@@ -47,29 +47,18 @@ func run(out io.Writer) error {
 var ways = []struct {
 	name  string
 	serve func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error
-}{{"from a task", inTasks}, {"from a goroutine", onGoroutines}}
-
-// inTasks serves each connection in a task of the loop, until the listener is closed. Only a task may call it.
-func inTasks(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
-	for {
-		c, err := ln.AcceptConn()
-		if err != nil {
-			return err
-		}
-		l.Post(func() { s.ServeConn(c) }) //ringo:offloaded it waits in c only: no body of this server is a file
-	}
-}
-
-// onGoroutines serves as fasthttp does on any listener. The task that calls it waits.
-func onGoroutines(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
-	return l.Offload(func(context.Context) error { return s.Serve(ln) })
+}{
+	{"from a task", func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
+		return ringofasthttp.Serve(l, ln, s)
+	}},
+	{"from a goroutine", func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
+		return l.Offload(func(context.Context) error { return s.Serve(ln) }) // as on any listener; the task waits
+	}},
 }
 
 // ask sends a request by the client of fasthttp, which stays on goroutines.
 func ask(l *ringo.Loop, address string) (status int, body []byte, err error) {
-	client := &fasthttp.HostClient{Addr: address, Dial: func(address string) (net.Conn, error) {
-		return sock.Dial(l, "tcp", address)
-	}}
+	client := &fasthttp.HostClient{Addr: address, DialTimeout: ringofasthttp.Dial(l)}
 	defer client.CloseIdleConnections() //ringo:offloaded its connections are Dial's
 	err = l.Offload(func(context.Context) error {
 		status, body, err = client.Get(nil, "http://"+address)

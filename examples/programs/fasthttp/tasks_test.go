@@ -20,6 +20,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"ringo"
+	ringofasthttp "ringo/adapters/fasthttp"
 	"ringo/examples/programs/internal/rig"
 	"ringo/sock"
 )
@@ -66,15 +67,17 @@ func TestHostilePeers(t *testing.T) {
 			}
 			handle(ctx)
 		}}
-		serving := l.Go(func() { inTasks(l, s, ln) })
+		serving := l.Go(func() { ringofasthttp.Serve(l, ln, s) })
 		var peers []net.Conn
-		defer func() {
+		client := &fasthttp.HostClient{Addr: ln.Addr().String()}
+		defer func() { // Serve waits for the last of them
+			ln.Close()
 			for _, c := range peers {
 				c.Close()
 			}
+			client.CloseIdleConnections()
+			serving.Wait()
 		}()
-		client := &fasthttp.HostClient{Addr: ln.Addr().String()}
-		defer client.CloseIdleConnections()
 		for name, attack := range hostile {
 			for range 3 {
 				c, err := net.Dial("tcp", ln.Addr().String())
@@ -88,8 +91,6 @@ func TestHostilePeers(t *testing.T) {
 				rig.Within(t, func() { useFast(t, client, ln.Addr().String(), 1) })
 			}
 		}
-		ln.Close()
-		serving.Wait()
 	})
 }
 
@@ -105,12 +106,10 @@ func TestClientOfTasks(t *testing.T) {
 			}
 			handle(ctx)
 		}}
-		serving := sl.Go(func() { inTasks(sl, s, ln) })
+		serving := sl.Go(func() { ringofasthttp.Serve(sl, ln, s) })
 		r := rig.Loops(t, driver, 1)
 		l := r.Loop()
-		client := &fasthttp.HostClient{Addr: ln.Addr().String(), Dial: func(addr string) (net.Conn, error) {
-			return sock.Dial(l, "tcp", addr)
-		}}
+		client := &fasthttp.HostClient{Addr: ln.Addr().String(), DialTimeout: ringofasthttp.Dial(l)}
 		url := "http://" + ln.Addr().String()
 		var waiting []*ringo.Task
 		var answered atomic.Int64
@@ -190,9 +189,6 @@ var traps = map[string]trap{
 	"a handler with a timeout that needs the loop": {"fasthttp.(*Server).serveConnCounted(", func(l *ringo.Loop) error {
 		h := func(ctx *fasthttp.RequestCtx) { l.Go(func() { ctx.WriteString("hello") }).Wait() }
 		s := &fasthttp.Server{Handler: fasthttp.TimeoutHandler(h, forever, "late")}
-		if err := serves(l, s); err != nil { // without, all requests are too many for TimeoutHandler
-			return err
-		}
 		return asked(l, s, 1)
 	}},
 	"a client that waits for a connection": {"fasthttp.(*HostClient).AcquireConn(", func(l *ringo.Loop) error {
@@ -201,35 +197,19 @@ var traps = map[string]trap{
 			return err
 		}
 		client := &fasthttp.HostClient{Addr: ln.Addr().String(), MaxConns: 1, MaxConnWaitTimeout: forever,
-			Dial: func(addr string) (net.Conn, error) { return sock.Dial(l, "tcp", addr) }}
+			DialTimeout: ringofasthttp.Dial(l)}
 		for range 2 {
 			l.Go(func() { client.Get(nil, "http://"+ln.Addr().String()) })
 		}
 		return nil
 	}},
-	"Shutdown of a Server with tasks": {"fasthttp.(*Server).serveConnCounted(", func(l *ringo.Loop) error {
-		s := &fasthttp.Server{Handler: handle}
-		ours, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+	"a client's Get with a timeout that needs the loop": {"fasthttp.clientGetURLDeadline(", func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		l.Go(func() { inTasks(l, s, ours) })
-		if err := answered(l, ours.Addr()); err != nil { // so that there is an idle connection
-			return err
-		}
-		if err := serves(l, s); err != nil { // without, there is nothing to shut down
-			return err
-		}
-		c, err := unread(l)
-		if err != nil {
-			return err
-		}
-		go s.Shutdown()
-		l.Go(func() {
-			for !stands("fasthttp.(*Server).closeIdleConns(", "sock.(*Conn).Close(") {
-			}
-			s.ServeConn(c)
-		})
+		client := &fasthttp.HostClient{Addr: ln.Addr().String(), DialTimeout: ringofasthttp.Dial(l)}
+		l.Go(func() { client.GetTimeout(nil, "http://"+ln.Addr().String(), forever) })
 		return nil
 	}},
 }
@@ -249,7 +229,7 @@ func asked(l *ringo.Loop, s *fasthttp.Server, peers int) error {
 	if err != nil {
 		return err
 	}
-	l.Go(func() { inTasks(l, s, ln) })
+	l.Go(func() { ringofasthttp.Serve(l, ln, s) })
 	for range peers {
 		c, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
@@ -260,30 +240,6 @@ func asked(l *ringo.Loop, s *fasthttp.Server, peers int) error {
 		}
 	}
 	return nil
-}
-
-// serves has the Server serve a listener of its own, on goroutines.
-func serves(l *ringo.Loop, s *fasthttp.Server) error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	go s.Serve(ln)
-	return answered(l, ln.Addr())
-}
-
-// answered has a task wait for a peer that gets its answer, and stays.
-func answered(l *ringo.Loop, address net.Addr) error {
-	return l.Offload(func(context.Context) error {
-		c, err := net.Dial("tcp", address.String())
-		if err == nil {
-			err = say(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		}
-		if err == nil {
-			_, err = c.Read(make([]byte, 1000))
-		}
-		return err
-	})
 }
 
 // What the documentation warns of freezes a loop for good. If a trap does so no more, the documentation has to say so.
