@@ -1,0 +1,411 @@
+package ringokitex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudwego/kitex/pkg/klog"
+	"github.com/cloudwego/kitex/pkg/remote"
+	"github.com/cloudwego/kitex/pkg/remote/trans"
+	"github.com/cloudwego/kitex/pkg/utils"
+
+	"ringo"
+	"ringo/internal/lane"
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// linger is how long a connection at rest is served on in a drain: requests that are under way get there in that time.
+const linger = 100 * time.Millisecond
+
+// idleLeast is the least time that a connection may be at rest, if the server has no longer one: it is more than clients
+// keep theirs by default. It is what kitex's gonet has.
+const idleLeast = 2 * time.Minute
+
+// messageMax is up to what length a message is received by the connection's task before a goroutine has it.
+const messageMax = 64 << 20
+
+// NewTransServerFactory makes the transport of kitex servers, for server.WithTransServerFactory. Each server of it has
+// loops of its own, from its Run on until it ends: ringo.Run. Any goroutine may call it, and may call Run and Stop of
+// the server; a task may not, as its loop would stop.
+func NewTransServerFactory(cfg *Config) remote.TransServerFactory {
+	f := new(factory)
+	if cfg != nil {
+		f.cfg = *cfg
+	}
+	return f
+}
+
+type factory struct{ cfg Config }
+
+// NewTransServer makes the transport of one server.
+func (f *factory) NewTransServer(opt *remote.ServerOption, handler remote.ServerTransHandler) remote.TransServer {
+	return &server{cfg: f.cfg, opt: opt, handler: handler, kind: kindFrom(opt.SvrHandlerFactory),
+		ended: make(chan struct{})}
+}
+
+// A server is the transport of one server.
+type server struct {
+	cfg     Config
+	opt     *remote.ServerOption
+	handler remote.ServerTransHandler
+	kind    kind // of all connections
+
+	conns    atomic.Int64
+	draining atomic.Bool
+	ended    chan struct{} // the loops have
+
+	mu   sync.Mutex
+	stop context.CancelFunc // nil before the loops run, if Shutdown was not called
+	runs bool
+}
+
+// A listener is the sockets of all loops, which accept for themselves.
+type listener struct{ *sock.ListenerSet }
+
+// Accept fails: the loops accept.
+func (listener) Accept() (net.Conn, error) {
+	return nil, unsupported("Accept", "the loops of the server accept")
+}
+
+// CreateListener listens, from now on, on an address of network tcp, tcp4, tcp6 or unix. Any goroutine may call it.
+func (s *server) CreateListener(addr net.Addr) (net.Listener, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	lc := s.cfg.Listen
+	if s.opt.ReusePort {
+		lc.AllowShared = true
+	}
+	if addr.Network() == "unix" { // as kitex does with netpoll: what an earlier run has left
+		if err := os.Remove(addr.String()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("ringokitex: the socket that is there can't be removed: %w", err)
+		}
+	}
+	set, err := lc.Reserve(addr.Network(), addr.String())
+	if err != nil {
+		return nil, err
+	}
+	return listener{set}, nil
+}
+
+// check looks for what the transport can't do.
+func (s *server) check() error {
+	if m, ok := s.opt.SvrHandlerFactory.(trans.MuxEnabledFlag); ok && m.MuxEnabled() {
+		return unsupported("server.WithMuxTransport", "netpollmux works with netpoll's poller alone")
+	}
+	return nil
+}
+
+// setOf makes the loops' sockets of a listener of the program's.
+func (s *server) setOf(ln net.Listener) (*sock.ListenerSet, error) {
+	if own, ok := ln.(listener); ok {
+		return own.ListenerSet, nil
+	}
+	if ln == nil {
+		return nil, errors.New("ringokitex: the server has no listener")
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	set, err := s.cfg.Listen.AdoptSet(ln)
+	if err != nil {
+		return nil, fmt.Errorf("ringokitex: a listener of type %T, which is to be one of package net's: %w", ln, err)
+	}
+	return set, nil
+}
+
+// BootstrapServer serves a listener until Shutdown, on loops of its own. Any goroutine may call it, once.
+func (s *server) BootstrapServer(ln net.Listener) error {
+	set, err := s.setOf(ln)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	if !s.begin(stop) {
+		return nil
+	}
+	defer close(s.ended)
+	h := &sock.Handler{Open: s.open, Request: s.request, Closed: s.closed, Drain: s.drain}
+	return ringo.Run(ctx, s.run(), func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		return sock.Serve(l, ln, h)
+	})
+}
+
+// begin notes that the loops run, unless the server has been shut down.
+func (s *server) begin(stop context.CancelFunc) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		return false
+	}
+	s.stop, s.runs = stop, true
+	return true
+}
+
+// run is the configuration of the loops.
+func (s *server) run() *ringo.Config {
+	var cfg ringo.Config
+	if s.cfg.Run != nil {
+		cfg = *s.cfg.Run
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = s.opt.ExitWaitTime
+	}
+	return &cfg
+}
+
+// Shutdown has the connections end, as the package's documentation says, and waits for them until ExitWaitTime is over.
+// Any goroutine may call it.
+func (s *server) Shutdown() error {
+	s.mu.Lock()
+	stop, runs := s.stop, s.runs
+	s.stop = func() {}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), s.opt.ExitWaitTime)
+	defer cancel()
+	s.warn(ctx)
+	if stop != nil {
+		stop()
+	}
+	if !runs {
+		return nil
+	}
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// warn has the transport handlers tell clients that the server is about to end. It waits for that, but not for streams,
+// of which they wait for the end.
+func (s *server) warn(ctx context.Context) {
+	g, ok := s.handler.(remote.GracefulShutdown)
+	if !ok {
+		return
+	}
+	warned := make(chan struct{})
+	go func() {
+		defer close(warned)
+		if err := g.GracefulShutdown(ctx); err != nil {
+			klog.Warnf("KITEX: server graceful shutdown error: %v", err)
+		}
+	}()
+	select {
+	case <-warned:
+	case <-time.After(linger):
+	}
+}
+
+// ConnCount is how many connections are open. Any goroutine may call it.
+func (s *server) ConnCount() utils.AtomicInt { return utils.AtomicInt(s.conns.Load()) }
+
+// open is the begin of a connection.
+func (s *server) open(sc *sock.Conn) (err error) {
+	c := newConn(sc)
+	c.kind, c.ctx = s.kind, context.Background()
+	sc.SetValue(c)
+	s.conns.Add(1)
+	if c.kind == streams {
+		return s.stream(c)
+	}
+	if s.cfg.Tasks {
+		err = s.active(c)
+	} else {
+		err = s.offload(c, func() error { return s.active(c) })
+	}
+	s.rest(c)
+	return err
+}
+
+// active has the handlers know of the connection.
+func (s *server) active(c *conn) error {
+	return s.guarded(c, "OnActive", func() error {
+		ctx, err := s.handler.OnActive(c.ctx, c)
+		if err != nil {
+			s.handler.OnError(c.ctx, err, c)
+			return err
+		}
+		c.ctx, c.active = ctx, true
+		return nil
+	})
+}
+
+// request is called when something has come: messages, the first bytes of streams, or the end.
+func (s *server) request(sc *sock.Conn) error {
+	c := sc.Value().(*conn)
+	if err := s.await(c); err != nil {
+		return err
+	}
+	if c.kind == unknown {
+		head, err := c.in.Peek(headLen)
+		if err != nil {
+			return err
+		}
+		c.kind = kindOf(head)
+	}
+	if c.kind == streams {
+		return s.stream(c)
+	}
+	for {
+		if err := s.message(c); err != nil {
+			return err
+		}
+		if c.in.Len() == 0 && sc.Buffered() == 0 {
+			break
+		}
+	}
+	s.rest(c)
+	return nil
+}
+
+// await waits for the first byte, which has come as a rule.
+func (s *server) await(c *conn) error {
+	if c.in.Len() == 0 && c.Conn.Buffered() == 0 {
+		_ = c.Conn.SetIdle(true)
+		defer c.Conn.SetIdle(false)
+	}
+	err := c.in.fill(1)
+	c.atRest = false
+	return err
+}
+
+// message has kitex read a message and answer it.
+func (s *server) message(c *conn) error {
+	if s.cfg.Tasks {
+		return s.read(c)
+	}
+	read := s.offload
+	if s.gather(c) { // the goroutine will wait for nothing from the peer
+		read = s.offloadWhole
+	}
+	c.out.keeps = true
+	err := read(c, func() error { return s.read(c) })
+	c.out.keeps = false
+	if failed := c.out.sendKept(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+// gather receives a whole message, since the task can better than a goroutine, and reports whether it has. Its errors
+// come again to kitex.
+func (s *server) gather(c *conn) bool {
+	head, err := c.in.Peek(headLen)
+	if err != nil {
+		return false
+	}
+	n := lengthOf(head)
+	return n > 0 && n <= messageMax && c.in.fill(n) == nil
+}
+
+// read has the handlers read.
+func (s *server) read(c *conn) error {
+	return s.guarded(c, "OnRead", func() error {
+		err := s.handler.OnRead(c.ctx, c)
+		if err != nil {
+			s.handler.OnError(c.ctx, err, c)
+		}
+		return err
+	})
+}
+
+// stream has a goroutine serve the connection to its end.
+func (s *server) stream(c *conn) error {
+	err := s.offload(c, func() error {
+		if !c.active {
+			if err := s.active(c); err != nil {
+				return err
+			}
+		}
+		return s.read(c)
+	})
+	if err == nil {
+		err = io.EOF
+	}
+	return err
+}
+
+// offload runs f on a goroutine. A task that is cancelled meanwhile, since the grace is over, takes its connection from
+// it.
+func (s *server) offload(c *conn, f func() error) error {
+	return (*loop.Loop)(c.Loop()).OffloadIn(lane.Handlers, func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, c.CloseSoon)()
+		return f()
+	})
+}
+
+// offloadWhole is offload of an f that does not wait for the peer, but maybe to send.
+func (s *server) offloadWhole(c *conn, f func() error) error {
+	return (*loop.Loop)(c.Loop()).OffloadIn(lane.Handlers, func(context.Context) error { return f() })
+}
+
+// guarded turns a panic of kitex's, or of what the program has it call, into an error, which is logged as kitex does.
+func (s *server) guarded(c *conn, where string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			klog.CtxErrorf(c.ctx, "KITEX: panic happened in %s, remoteAddress=%s, error=%v\nstack=%s", where,
+				c.RemoteAddr(), v, debug.Stack())
+			err = fmt.Errorf("ringokitex: panic in %s: %v", where, v)
+		}
+	}()
+	return f()
+}
+
+// rest has a connection wait for the next message.
+func (s *server) rest(c *conn) {
+	if s.draining.Load() {
+		c.rest(linger)
+		return
+	}
+	c.rest(max(idleLeast, s.opt.MaxConnectionIdleTime))
+}
+
+// drain is what a connection at rest does in a drain.
+func (s *server) drain(sc *sock.Conn) error {
+	s.draining.Store(true)
+	c := sc.Value().(*conn)
+	c.rested = time.Time{}
+	s.rest(c)
+	return nil
+}
+
+// closed is the end of a connection: no call uses it any more.
+func (s *server) closed(sc *sock.Conn, err error) {
+	c := sc.Value().(*conn)
+	if c == nil { // it was never open
+		return
+	}
+	c.closing.Store(true)
+	end := func() error {
+		if c.active {
+			s.handler.OnInactive(c.ctx, c)
+		}
+		c.callBack()
+		return nil
+	}
+	if s.cfg.Tasks {
+		_ = s.guarded(c, "OnInactive", end)
+	} else {
+		_ = s.offload(c, func() error { return s.guarded(c, "OnInactive", end) })
+	}
+	c.in.end()
+	c.out.end()
+	s.conns.Add(-1)
+}
