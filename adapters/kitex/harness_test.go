@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/cloudwego/kitex/client"
 	"github.com/cloudwego/kitex/pkg/discovery"
 	"github.com/cloudwego/kitex/pkg/klog"
+	"github.com/cloudwego/kitex/pkg/remote/trans/ttstream"
 	"github.com/cloudwego/kitex/pkg/rpcinfo"
 	"github.com/cloudwego/kitex/pkg/streaming"
 	"github.com/cloudwego/kitex/server"
@@ -35,14 +37,31 @@ func TestMain(m *testing.M) {
 	testmain.Main(m)
 }
 
-// settle has kitex and netpoll begin what they never end: pollers, tickers and pools of goroutines.
+// settle has kitex and netpoll begin what they do not end: pollers, tickers, and the pools of goroutines in which calls
+// with timeouts wait.
 func settle() {
-	addr, stop := started(new(service), server.WithExitWaitTime(time.Second))
-	c := called(addr, client.WithTransportProtocol(transport.TTHeader))
-	if _, err := c.echo(context.Background(), "begin"); err != nil {
+	s := &service{slow: make(chan struct{})}
+	addr, stop := started(s)
+	c := called(addr, client.WithTransportProtocol(transport.TTHeader), client.WithRPCTimeout(patience.Max))
+	g := called(addr, client.WithTransportProtocol(transport.GRPC))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := c.call(context.Background(), "Slow", "begin"); err != nil {
+				panic(err)
+			}
+		})
+	}
+	if err := wantEcho(g, "begin"); err != nil {
 		panic(err)
 	}
+	if err := patience.Poll(nil, func() bool { return s.waiting.Load() == 8 }); err != nil {
+		panic(err)
+	}
+	close(s.slow)
+	all.Wait()
 	c.close()
+	g.close()
 	if err := stop(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		panic(err)
 	}
@@ -83,7 +102,7 @@ func (s *service) Note(context.Context, string) error { s.notes.Add(1); return n
 func (s *service) Chat(stream streaming.ServerStream) error {
 	for {
 		in := new(echo.Text)
-		if err := stream.RecvMsg(stream.(interface{ Context() context.Context }).Context(), in); err != nil {
+		if err := stream.RecvMsg(context.Background(), in); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -97,13 +116,18 @@ func (s *service) Chat(stream streaming.ServerStream) error {
 
 // started runs a server, whose address and stop it returns.
 func started(s echo.Service, opts ...server.Option) (addr string, stop func() error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return startedAt("127.0.0.1:0", s, opts...)
+}
+
+func startedAt(at string, s echo.Service, opts ...server.Option) (addr string, stop func() error) {
+	ln, err := net.Listen("tcp", at)
 	if err != nil {
 		panic(err)
 	}
 	exit := make(chan error)
 	opts = append([]server.Option{server.WithListener(ln), server.WithServerBasicInfo(&rpcinfo.EndpointBasicInfo{
-		ServiceName: "Echo"}), server.WithExitSignal(func() <-chan error { return exit })}, opts...)
+		ServiceName: "Echo"}), server.WithExitSignal(func() <-chan error { return exit }),
+		server.WithCompatibleMiddlewareForUnary()}, opts...)
 	srv := server.NewServer(opts...)
 	if err := srv.RegisterService(echo.Info(true), s); err != nil {
 		panic(err)
@@ -113,6 +137,7 @@ func started(s echo.Service, opts ...server.Option) (addr string, stop func() er
 	return ln.Addr().String(), func() error {
 		err := srv.Stop()
 		close(exit)
+		ln.Close()
 		return errors.Join(err, <-ran)
 	}
 }
@@ -154,7 +179,9 @@ type caller struct{ client.Client }
 // called makes a client, of netpoll's if no option says otherwise.
 func called(addr string, opts ...client.Option) caller {
 	c, err := client.NewClient(echo.Info(true), append([]client.Option{client.WithDestService("Echo"),
-		client.WithTag("at", addr), client.WithResolver(byTag), client.WithConnectTimeout(patience.Max)}, opts...)...)
+		client.WithTag("at", addr), client.WithResolver(byTag), client.WithConnectTimeout(patience.Max),
+		client.WithTTHeaderStreamingOptions(client.WithTTHeaderStreamingTransportOptions( // others have goroutines for ever
+			ttstream.WithClientShortConnPool()))}, opts...)...)
 	if err != nil {
 		panic(err)
 	}
@@ -173,6 +200,22 @@ var byTag = &discovery.SynthesizedResolver{
 	},
 	NameFunc: func() string { return "by tag" },
 }
+
+// slowOnly gives calls of Slow little time, and others all there is.
+type slowOnly struct{}
+
+func (slowOnly) Timeouts(ri rpcinfo.RPCInfo) rpcinfo.Timeouts { return slowOnlyOf(ri.To().Method()) }
+
+type slowOnlyOf string
+
+func (m slowOnlyOf) RPCTimeout() time.Duration {
+	if m == "Slow" {
+		return 20 * time.Millisecond
+	}
+	return patience.Max
+}
+func (slowOnlyOf) ConnectTimeout() time.Duration   { return patience.Max }
+func (slowOnlyOf) ReadWriteTimeout() time.Duration { return patience.Max }
 
 // callFor makes a client, until the test ends.
 func callFor(t *testing.T, addr string, opts ...client.Option) caller {

@@ -1,7 +1,6 @@
 package ringokitex_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -59,5 +58,3 @@ func TestMany(t *testing.T) {
 		all.Wait()
 	})
 }
-
-var _ = context.Background

@@ -49,7 +49,7 @@ type factory struct{ cfg Config }
 // NewTransServer makes the transport of one server.
 func (f *factory) NewTransServer(opt *remote.ServerOption, handler remote.ServerTransHandler) remote.TransServer {
 	return &server{cfg: f.cfg, opt: opt, handler: handler, kind: kindFrom(opt.SvrHandlerFactory),
-		ended: make(chan struct{})}
+		ended: make(chan struct{}), conns: map[*conn]struct{}{}}
 }
 
 // A server is the transport of one server.
@@ -59,13 +59,13 @@ type server struct {
 	handler remote.ServerTransHandler
 	kind    kind // of all connections
 
-	conns    atomic.Int64
 	draining atomic.Bool
 	ended    chan struct{} // the loops have
 
-	mu   sync.Mutex
-	stop context.CancelFunc // nil before the loops run, if Shutdown was not called
-	runs bool
+	mu    sync.Mutex
+	stop  context.CancelFunc // nil before the loops run, if Shutdown was not called
+	runs  bool
+	conns map[*conn]struct{}
 }
 
 // A listener is the sockets of all loops, which accept for themselves.
@@ -142,7 +142,10 @@ func (s *server) BootstrapServer(ln net.Listener) error {
 		if err != nil {
 			return err
 		}
-		return sock.Serve(l, ln, h)
+		if err = sock.Serve(l, ln, h); err != nil {
+			s.cut()
+		}
+		return err
 	})
 }
 
@@ -189,7 +192,28 @@ func (s *server) Shutdown() error {
 	case <-s.ended:
 		return nil
 	case <-ctx.Done():
+		s.cut()
 		return ctx.Err()
+	}
+}
+
+// cut closes all connections: goroutines that work for them wait for their peers no more.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.CloseSoon()
+	}
+}
+
+// keep notes a connection, or its end.
+func (s *server) keep(c *conn, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open {
+		s.conns[c] = struct{}{}
+	} else {
+		delete(s.conns, c)
 	}
 }
 
@@ -214,14 +238,18 @@ func (s *server) warn(ctx context.Context) {
 }
 
 // ConnCount is how many connections are open. Any goroutine may call it.
-func (s *server) ConnCount() utils.AtomicInt { return utils.AtomicInt(s.conns.Load()) }
+func (s *server) ConnCount() utils.AtomicInt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return utils.AtomicInt(len(s.conns))
+}
 
 // open is the begin of a connection.
 func (s *server) open(sc *sock.Conn) (err error) {
 	c := newConn(sc)
-	c.kind, c.ctx = s.kind, context.Background()
+	c.kind, c.ctx, c.readTimeout = s.kind, context.Background(), s.opt.ReadWriteTimeout
 	sc.SetValue(c)
-	s.conns.Add(1)
+	s.keep(c, true)
 	if c.kind == streams {
 		return s.stream(c)
 	}
@@ -291,12 +319,9 @@ func (s *server) message(c *conn) error {
 	if s.cfg.Tasks {
 		return s.read(c)
 	}
-	read := s.offload
-	if s.gather(c) { // the goroutine will wait for nothing from the peer
-		read = s.offloadWhole
-	}
+	s.gather(c)
 	c.out.keeps = true
-	err := read(c, func() error { return s.read(c) })
+	err := s.offload(c, func() error { return s.read(c) })
 	c.out.keeps = false
 	if failed := c.out.sendKept(); err == nil {
 		err = failed
@@ -304,15 +329,15 @@ func (s *server) message(c *conn) error {
 	return err
 }
 
-// gather receives a whole message, since the task can better than a goroutine, and reports whether it has. Its errors
-// come again to kitex.
-func (s *server) gather(c *conn) bool {
+// gather receives a whole message, since the task can better than a goroutine. Its errors come again to kitex.
+func (s *server) gather(c *conn) {
 	head, err := c.in.Peek(headLen)
 	if err != nil {
-		return false
+		return
 	}
-	n := lengthOf(head)
-	return n > 0 && n <= messageMax && c.in.fill(n) == nil
+	if n := lengthOf(head); n <= messageMax {
+		_ = c.in.fill(n)
+	}
 }
 
 // read has the handlers read.
@@ -342,17 +367,8 @@ func (s *server) stream(c *conn) error {
 	return err
 }
 
-// offload runs f on a goroutine. A task that is cancelled meanwhile, since the grace is over, takes its connection from
-// it.
+// offload runs f on a goroutine.
 func (s *server) offload(c *conn, f func() error) error {
-	return (*loop.Loop)(c.Loop()).OffloadIn(lane.Handlers, func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, c.CloseSoon)()
-		return f()
-	})
-}
-
-// offloadWhole is offload of an f that does not wait for the peer, but maybe to send.
-func (s *server) offloadWhole(c *conn, f func() error) error {
 	return (*loop.Loop)(c.Loop()).OffloadIn(lane.Handlers, func(context.Context) error { return f() })
 }
 
@@ -407,5 +423,5 @@ func (s *server) closed(sc *sock.Conn, err error) {
 	}
 	c.in.end()
 	c.out.end()
-	s.conns.Add(-1)
+	s.keep(c, false)
 }
