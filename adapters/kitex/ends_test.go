@@ -470,3 +470,58 @@ func TestAddresses(t *testing.T) {
 		}
 	})
 }
+
+// A connection that is at rest when the server stops is served for a while: a request may be under way.
+func TestDrainServes(t *testing.T) {
+	eachWay(t, func(t *testing.T, cfg ringo.Config, way string) {
+		w := watch(cfg, way)
+		addr, stop := started(new(service), server.WithTransServerFactory(w))
+		c := dial(t, addr)
+		ask := func() error {
+			c.Write(request("text"))
+			return answer(c, "text")
+		}
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- stop() }()
+		for range 200 { // each moves the end
+			if err := ask(); err != nil {
+				t.Error(err)
+				break
+			}
+			other, err := net.Dial("tcp", addr)
+			if err != nil {
+				break // it has begun to drain
+			}
+			other.Close()
+		}
+		if err := ask(); err != nil {
+			t.Error("in the drain: ", err)
+		}
+		if err := patience.Recv(t, "the end", stopped); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The middleware has a server in tasks call what waits on goroutines.
+func TestGoroutine(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, test := range []struct {
+			names  []string
+			inTask int64
+		}{{nil, 0}, {[]string{"Echo"}, 0}, {[]string{"Slow"}, 1}} {
+			s := new(service)
+			c := callFor(t, serve(t, cfg, "task", s, server.WithMiddleware(ringokitex.Goroutine(test.names...))),
+				client.WithTransportProtocol(transport.Framed))
+			if err := wantEcho(c, "text"); err != nil {
+				t.Error(err)
+			}
+			if got := s.inTask.Load(); got != test.inTask {
+				t.Errorf("with %q %d calls were in tasks", test.names, got)
+			}
+		}
+	})
+}

@@ -134,10 +134,11 @@ func (r *reader) Skip(n int) error {
 
 // Until reads up to a byte. If it does not come, what is there is returned with the error.
 func (r *reader) Until(delim byte) ([]byte, error) {
-	for seen := 0; ; seen = len(r.b) {
+	for seen := 0; ; {
 		if i := bytes.IndexByte(r.b[seen:], delim); i >= 0 {
 			return r.Next(seen + i + 1)
 		}
+		seen = len(r.b)
 		if err := r.fill(len(r.b) + 1); err != nil {
 			line := r.b
 			r.b = nil

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -267,7 +268,46 @@ func TestProxyHTTPBare(t *testing.T) {
 	})
 }
 
-// TestProxyHTTPUpgrade: another protocol passes both ways, until one side ends it.
+// TestProxyHTTPHints: what comes before an answer passes with its own fields, which are no others', and an upstream is
+// named no agent for a client that has none.
+func TestProxyHTTPHints(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		agents := make(chan []string, 1)
+		backend(t, ln, func(c net.Conn) {
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				return // a check whether somebody listens
+			}
+			agents <- r.Header["User-Agent"]
+			io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nX-One: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Two: 2\r\n\r\n"+
+				"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
+		})
+		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver)
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		r := bufio.NewReader(c)
+		for _, want := range []string{"103 map[X-One:[1]]", "103 map[X-Two:[2]]", "200 map[Content-Length:[6]]"} {
+			a, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Header.Del("Date")
+			if got := fmt.Sprint(a.StatusCode, " ", a.Header); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+		if agent := patience.Recv(t, "the request", agents); agent != nil {
+			t.Errorf("the upstream is told the agent %q", agent)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPUpgrade: another protocol passes both ways, until one side ends it, or is reset.
 func TestProxyHTTPUpgrade(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		ended := make(chan error, 1)
@@ -286,13 +326,17 @@ func TestProxyHTTPUpgrade(t *testing.T) {
 			_, err = io.Copy(c, buffered)
 			ended <- err
 		}, "-driver", driver)
-		c := dial(t, addr)
-		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		r := bufio.NewReader(c)
-		a, err := http.ReadResponse(r, nil)
-		if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != "echo" {
-			t.Fatal(a, err)
+		begin := func() (net.Conn, *bufio.Reader) {
+			c := dial(t, addr)
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+			r := bufio.NewReader(c)
+			a, err := http.ReadResponse(r, nil)
+			if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != "echo" {
+				t.Fatal(a, err)
+			}
+			return c, r
 		}
+		c, r := begin()
 		body := noise(1 << 20)
 		go c.Write(body)
 		got := make([]byte, len("hello")+len(body))
@@ -301,6 +345,12 @@ func TestProxyHTTPUpgrade(t *testing.T) {
 		}
 		c.Close()
 		patience.Recv(t, "the upstream's end", ended)
+		c, _ = begin()
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		if err := patience.Recv(t, "the upstream's end", ended); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("a reset of the client has not ended the upstream's connection")
+		}
 		p.finish()
 	})
 }

@@ -33,6 +33,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -262,11 +263,24 @@ func (m *mutant) forcesDriver() bool {
 	return slices.ContainsFunc(m.test, func(word string) bool { return strings.HasPrefix(word, "RINGO_DRIVER=") })
 }
 
+// inModule finds the folder of the module that a package is of, and how the package is called from there: some are of
+// modules inside the module.
+func inModule(tree, pkg string) (module, within string) {
+	for at := path.Clean(pkg); at != "."; at = path.Dir(at) {
+		module = filepath.Join(tree, at)
+		if _, err := os.Stat(filepath.Join(module, "go.mod")); err == nil {
+			return module, "." + strings.TrimPrefix(path.Clean(pkg), at)
+		}
+	}
+	return tree, pkg
+}
+
 // run runs the test, with more in its environment.
 func (m *mutant) run(tree string, more ...string) (by string, err error) {
+	module, pkg := inModule(tree, m.test[0])
 	args := []string{"test", "-count=1", "-vet=off", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
-		"-run", "^(" + strings.ReplaceAll(m.test[1], "/", ")$/^(") + ")$", m.test[0]}
+		"-run", "^(" + strings.ReplaceAll(m.test[1], "/", ")$/^(") + ")$", pkg}
 	if !m.all {
 		args = append(args, "-failfast")
 	}
@@ -280,7 +294,7 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 		}
 	}
 	test := exec.Command("go", args...)
-	test.Dir, test.Env = tree, env
+	test.Dir, test.Env = module, env
 	out, err := test.CombinedOutput()
 	failed := failure.FindString(string(out))
 	switch {
