@@ -1,10 +1,10 @@
 package ringokitex
 
 import (
+	"context"
+
 	"github.com/cloudwego/kitex/pkg/endpoint"
 	"github.com/cloudwego/kitex/pkg/rpcinfo"
-
-	"context"
 
 	"ringo"
 	"ringo/internal/lane"
@@ -15,7 +15,8 @@ import (
 // Config configures a server's transport. The zero value of each field means its default, and a nil *Config all
 // defaults.
 type Config struct {
-	// Run configures the server's loops. Its Grace, if it is 0, is kitex's ExitWaitTime, see server.WithExitWaitTime.
+	// Run configures the server's loops. Its Grace, if it is 0, is a second more than server.WithExitWaitTime, when
+	// connections are cut off.
 	Run *ringo.Config
 	// Listen configures the listening sockets of servers that get an address. server.WithReusePort sets AllowShared,
 	// too. A listener of server.WithListener has been made already: Limits and the like count of it.

@@ -125,17 +125,18 @@ func (s *server) setOf(ln net.Listener) (*sock.ListenerSet, error) {
 
 // BootstrapServer serves a listener until Shutdown, on loops of its own. Any goroutine may call it, once.
 func (s *server) BootstrapServer(ln net.Listener) error {
+	defer close(s.ended) // last: then the address is free
 	set, err := s.setOf(ln)
 	if err != nil {
 		return err
 	}
+	defer ln.Close()
 	defer set.Close()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	if !s.begin(stop) {
 		return nil
 	}
-	defer close(s.ended)
 	h := &sock.Handler{Open: s.open, Request: s.request, Closed: s.closed, Drain: s.drain}
 	return ringo.Run(ctx, s.run(), func(l *ringo.Loop) error {
 		ln, err := set.Listen(l)
@@ -166,8 +167,8 @@ func (s *server) run() *ringo.Config {
 	if s.cfg.Run != nil {
 		cfg = *s.cfg.Run
 	}
-	if cfg.Grace == 0 {
-		cfg.Grace = s.opt.ExitWaitTime
+	if cfg.Grace == 0 { // by then Shutdown has cut off what it waited for
+		cfg.Grace = s.opt.ExitWaitTime + time.Second
 	}
 	return &cfg
 }
@@ -192,18 +193,22 @@ func (s *server) Shutdown() error {
 	case <-s.ended:
 		return nil
 	case <-ctx.Done():
-		s.cut()
+	}
+	if s.cut() > 0 {
 		return ctx.Err()
 	}
+	<-s.ended
+	return nil
 }
 
-// cut closes all connections: goroutines that work for them wait for their peers no more.
-func (s *server) cut() {
+// cut closes all connections, whose number it returns: goroutines that work for them wait for their peers no more.
+func (s *server) cut() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.CloseSoon()
 	}
+	return len(s.conns)
 }
 
 // keep notes a connection, or its end.
