@@ -525,3 +525,27 @@ func TestGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// An address is free when Stop has returned, also while a client has a connection to what was there.
+func TestRestart(t *testing.T) {
+	eachWay(t, func(t *testing.T, cfg ringo.Config, way string) {
+		var at net.Addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+		for i := range 4 {
+			w := watch(cfg, way)
+			opts := []server.Option{server.WithTransServerFactory(w), server.WithListener(nil), server.WithServiceAddr(at)}
+			if i%2 == 0 { // its connections are cut off
+				opts = append(opts, server.WithExitWaitTime(time.Microsecond))
+			}
+			_, stop := started(new(service), opts...)
+			at = patience.Recv(t, "the address", w.at)
+			c := dial(t, at.String())
+			c.Write(request("text"))
+			if err := answer(c, "text"); err != nil {
+				t.Fatal(err)
+			}
+			if err := stop(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -66,6 +66,7 @@ type server struct {
 	stop  context.CancelFunc // nil before the loops run, if Shutdown was not called
 	runs  bool
 	conns map[*conn]struct{}
+	lns   []io.Closer // what listens
 }
 
 // A listener is the sockets of all loops, which accept for themselves.
@@ -130,8 +131,9 @@ func (s *server) BootstrapServer(ln net.Listener) error {
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
-	defer set.Close()
+	s.listens(ln)
+	s.listens(set)
+	defer s.closeListeners()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	if !s.begin(stop) {
@@ -143,6 +145,7 @@ func (s *server) BootstrapServer(ln net.Listener) error {
 		if err != nil {
 			return err
 		}
+		s.listens(ln)
 		if err = sock.Serve(l, ln, h); err != nil {
 			s.cut()
 		}
@@ -194,11 +197,30 @@ func (s *server) Shutdown() error {
 		return nil
 	case <-ctx.Done():
 	}
+	s.closeListeners()
 	if s.cut() > 0 {
 		return ctx.Err()
 	}
 	<-s.ended
 	return nil
+}
+
+// listens notes what has to be closed for the address to be free.
+func (s *server) listens(ln io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lns = append(s.lns, ln)
+}
+
+// closeListeners frees the address.
+func (s *server) closeListeners() {
+	s.mu.Lock()
+	lns := s.lns
+	s.lns = nil
+	s.mu.Unlock()
+	for _, ln := range lns {
+		_ = ln.Close() // it may be closed already
+	}
 }
 
 // cut closes all connections, whose number it returns: goroutines that work for them wait for their peers no more.
