@@ -28,8 +28,8 @@ type Config struct {
 }
 
 // Goroutine is middleware for a server with Config.Tasks: the middleware after it, and the methods of these names, run
-// on an ordinary goroutine, where they may wait for anything; without names all methods do. Calls on a goroutine it lets
-// pass. A task parks.
+// on an ordinary goroutine, where they may wait for anything; without names all methods do. Calls on a goroutine it
+// lets pass. A task parks.
 //
 //	server.WithMiddleware(ringokitex.Goroutine("Query"))
 func Goroutine(methods ...string) endpoint.Middleware {

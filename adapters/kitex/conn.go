@@ -71,8 +71,8 @@ func (c *conn) writeV(pieces [][]byte) (int, error) {
 	return n, failed(err, netpoll.ErrWriteTimeout)
 }
 
-// IsActive reports whether neither side has closed the connection, as far as is known. Of one that is at rest the kernel
-// is asked.
+// IsActive reports whether neither side has closed the connection, as far as is known. Of one that is at rest the
+// kernel is asked.
 func (c *conn) IsActive() bool {
 	if c.closing.Load() {
 		return false

@@ -11,8 +11,8 @@ import (
 )
 
 // NewDialer makes a dialer of kitex clients, for client.WithDialer, whose connections belong to a loop. d is how to
-// connect; nil is as by default. Any goroutine may use the clients; their calls fail once the loop has ended. A task may
-// not: a kitex client with a timeout waits for its call in a channel, which would stop the task's loop.
+// connect; nil is as by default. Any goroutine may use the clients; their calls fail once the loop has ended. A task
+// may not: a kitex client with a timeout waits for its call in a channel, which would stop the task's loop.
 func NewDialer(l *ringo.Loop, d *sock.Dialer) remote.Dialer {
 	own := &dialer{loop: l}
 	if d != nil {

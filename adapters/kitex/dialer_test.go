@@ -64,7 +64,8 @@ func TestDialerTimeout(t *testing.T) {
 		addr, stop := started(s)
 		defer stop()
 		dialled(t, cfg, func(on client.Option) {
-			c := called(addr, on, client.WithTransportProtocol(transport.Framed), client.WithTimeoutProvider(slowOnly{}))
+			c := called(addr, on, client.WithTransportProtocol(transport.Framed),
+				client.WithTimeoutProvider(slowOnly{}))
 			defer c.close()
 			if _, err := c.call(context.Background(), "Slow", "text"); !errors.Is(err, kerrors.ErrRPCTimeout) {
 				t.Errorf("a slow call: %v", err)

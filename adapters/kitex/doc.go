@@ -4,8 +4,8 @@
 //	srv := echo.NewServer(handler, server.WithTransServerFactory(ringokitex.NewTransServerFactory(nil)))
 //	err := srv.Run()
 //
-// Everything else of kitex is as it was: codecs, middleware, limits, retries, tracers, and the transport handlers, which
-// find in a connection what they find in netpoll's, a netpoll.Connection.
+// Everything else of kitex is as it was: codecs, middleware, limits, retries, tracers, and the transport handlers,
+// which find in a connection what they find in netpoll's, a netpoll.Connection.
 //
 // # Where what runs
 //
@@ -26,8 +26,8 @@
 //
 // # Memory
 //
-// What a message was received in is given back when kitex has read it (Release), so what kitex calls no-copy strings
-// is as with netpoll. A message that is larger than a buffer, or that lies in two, is received in one piece of memory of
+// What a message was received in is given back when kitex has read it (Release), so what kitex calls no-copy strings is
+// as with netpoll. A message that is larger than a buffer, or that lies in two, is received in one piece of memory of
 // its own, which grows with what has come of it, whatever length its head says. Between two messages a connection holds
 // no buffer and no stack.
 //
@@ -35,8 +35,8 @@
 //
 // Stop, or a signal, has the server's transport handlers end first: answers tell clients that use TTHeader to leave
 // (transmeta.ServerTTHeaderHandler). Then the loops drain: peers that have connected are served, new ones are not
-// accepted, and a connection ends when no message has come for 100 ms. What is still under way when ExitWaitTime is over
-// is cut off, and Stop returns context.DeadlineExceeded.
+// accepted, and a connection ends when no message has come for 100 ms. What is still under way when ExitWaitTime is
+// over is cut off, and Stop returns context.DeadlineExceeded.
 //
 // # Systems
 //

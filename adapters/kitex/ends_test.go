@@ -448,7 +448,8 @@ func TestAddresses(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		path := filepath.Join(t.TempDir(), "socket")
 		for range 2 { // the second finds the first one's file
-			for _, at := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UnixAddr{Name: path, Net: "unix"}} {
+			for _, at := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)},
+				&net.UnixAddr{Name: path, Net: "unix"}} {
 				w := watch(cfg, "task")
 				_, stop := started(new(service), server.WithTransServerFactory(w), server.WithListener(nil),
 					server.WithServiceAddr(at))
@@ -532,7 +533,8 @@ func TestRestart(t *testing.T) {
 		var at net.Addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 		for i := range 4 {
 			w := watch(cfg, way)
-			opts := []server.Option{server.WithTransServerFactory(w), server.WithListener(nil), server.WithServiceAddr(at)}
+			opts := []server.Option{server.WithTransServerFactory(w), server.WithListener(nil),
+				server.WithServiceAddr(at)}
 			if i%2 == 0 { // its connections are cut off
 				opts = append(opts, server.WithExitWaitTime(time.Microsecond))
 			}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"syscall"
 
@@ -39,12 +38,6 @@ func failed(err error, timeout syscall.Errno) error {
 		as = netpoll.ErrConnClosed
 	}
 	return &failure{netpoll.Exception(as, ""), err}
-}
-
-// ended reports whether an error is how connections end, of which there is nothing to be said.
-func ended(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // unsupported is an error for what can't be done here, and why.

@@ -180,7 +180,7 @@ type caller struct{ client.Client }
 func called(addr string, opts ...client.Option) caller {
 	c, err := client.NewClient(echo.Info(true), append([]client.Option{client.WithDestService("Echo"),
 		client.WithTag("at", addr), client.WithResolver(byTag), client.WithConnectTimeout(patience.Max),
-		client.WithTTHeaderStreamingOptions(client.WithTTHeaderStreamingTransportOptions( // others have goroutines for ever
+		client.WithTTHeaderStreamingOptions(client.WithTTHeaderStreamingTransportOptions( // others have goroutines
 			ttstream.WithClientShortConnPool()))}, opts...)...)
 	if err != nil {
 		panic(err)

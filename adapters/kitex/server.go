@@ -26,8 +26,8 @@ import (
 // linger is how long a connection at rest is served on in a drain: requests that are under way get there in that time.
 const linger = 100 * time.Millisecond
 
-// idleLeast is the least time that a connection may be at rest, if the server has no longer one: it is more than clients
-// keep theirs by default. It is what kitex's gonet has.
+// idleLeast is the least time that a connection may be at rest, if the server has no longer one: it is more than
+// clients keep theirs by default. It is what kitex's gonet has.
 const idleLeast = 2 * time.Minute
 
 // messageMax is up to what length a message is received by the connection's task before a goroutine has it.

@@ -1,6 +1,6 @@
 // Command calls measures how many calls a kitex server answers for a second of its processor, on each transport: the
-// echo of package internal/echo, framed Thrift, asked by connections that each have one call under way. The clients send
-// bytes that were made before, and share no processor with the servers.
+// echo of package internal/echo, framed Thrift, asked by connections that each have one call under way. The clients
+// send bytes that were made before, and share no processor with the servers.
 //
 //	go build -o calls ./internal/cmd/calls && taskset -c 1 ./calls -server 0
 //
@@ -65,8 +65,8 @@ func main() {
 			perSecond[name] = append(perSecond[name], n)
 		}
 	}
-	fmt.Printf("%d connections, %d bytes, %d rounds of %v; calls for a second of the server's processor\n", *conns, *size,
-		*rounds, *lasts)
+	fmt.Printf("%d connections, %d bytes, %d rounds of %v; calls for a second of the server's processor\n", *conns,
+		*size, *rounds, *lasts)
 	for _, name := range names {
 		ratios := make([]float64, *rounds)
 		for i := range ratios {
