@@ -91,6 +91,10 @@ func (d *Root) withParent(name string, f func(dir int32, base string) error) err
 	if name == "" {
 		return errEmpty
 	}
+	name, err := inRoot(name)
+	if err != nil {
+		return err
+	}
 	end := len(strings.TrimRight(name, "/"))
 	if end == 0 {
 		return ErrEscapes // the root of all

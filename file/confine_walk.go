@@ -85,6 +85,10 @@ func (w *walk) insert(name string, last bool) error {
 	if len(name) >= pathMax {
 		return posix.ENAMETOOLONG
 	}
+	name, err := inRoot(name)
+	if err != nil {
+		return err
+	}
 	if name[0] == '/' {
 		return ErrEscapes
 	}

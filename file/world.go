@@ -73,3 +73,18 @@ func localize(name string) (string, error) {
 	}
 	return filepath.Localize(name)
 }
+
+// inRoot is a name as a Root looks it up, with slashes between its parts. Of parts that the system would take for more
+// than the name of a file, as of a drive or a device, ErrEscapes is said.
+func inRoot(name string) (string, error) {
+	if filepath.Separator == '/' || inLinux() {
+		return name, nil
+	}
+	name = filepath.ToSlash(name)
+	for part := range strings.SplitSeq(name, "/") {
+		if part != "" && part != "." && part != ".." && !filepath.IsLocal(part) {
+			return "", ErrEscapes
+		}
+	}
+	return name, nil
+}
