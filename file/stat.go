@@ -9,7 +9,8 @@ import (
 )
 
 // Info describes a file: it is an fs.FileInfo with the additional fields of statx(2). Its Sys is a *syscall.Stat_t, as
-// in package os. os.SameFile returns false for any Info; use this package's SameFile.
+// in package os, and on Windows a *syscall.Win32FileAttributeData. os.SameFile returns false for any Info; use this
+// package's SameFile.
 type Info struct {
 	name string
 	st   sys.Statx
@@ -75,14 +76,16 @@ func (i *Info) Owner() (uid, gid int) { return int(i.st.UID), int(i.st.GID) }
 // Allocated returns the disk space of the file in bytes: less than Size if it has holes.
 func (i *Info) Allocated() int64 { return int64(i.st.Blocks) * 512 }
 
-// Attributes returns the STATX_ATTR_ bits of statx(2), and which of them the file system supports.
+// Attributes returns the STATX_ATTR_ bits of statx(2), and which of them the file system supports; on Windows the
+// FILE_ATTRIBUTE_ bits.
 func (i *Info) Attributes() (set, known uint64) { return i.st.Attributes, i.st.AttributesMask }
 
 // Mount returns the number of the mount that the file was found in; 0 before Linux 5.8.
 func (i *Info) Mount() uint64 { return i.st.MntID }
 
 // SameFile reports whether two infos, of this package or of os, describe the same file. os.SameFile returns false for
-// an info of this package, even if the files are the same.
+// an info of this package, even if the files are the same. On Windows so does this one for infos of os, which show
+// nothing by which files could be told apart.
 func SameFile(a, b fs.FileInfo) bool {
 	devA, inoA, ok := identity(a)
 	devB, inoB, also := identity(b)

@@ -10,7 +10,6 @@ import (
 )
 
 // osFacts is what Info.Sys points to.
-// osFacts is what the system's fstat says of a file.
 type osFacts = syscall.Stat_t
 
 // Sys returns a *syscall.Stat_t, the same one each time, so changes to it persist, as in package os.

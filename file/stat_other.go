@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package file
 
@@ -13,7 +13,7 @@ type osFacts struct{}
 
 func fill(*osFacts, *sys.Statx) {}
 
-// Sys returns nil: only on Linux is there what the system says of a file.
+// Sys returns nil: only on Linux and Windows is there what the system says of a file.
 func (i *Info) Sys() any { return nil }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {

@@ -104,6 +104,7 @@ func (o *open) stat(st *Statx) int32 {
 		return resultOf(err)
 	}
 	st.Mask |= StatxBtime
+	st.Attributes, st.AttributesMask = uint64(info.FileAttributes), 1<<32-1
 	st.Mode = modeOf(info.FileAttributes)
 	if isLink(o.handle) {
 		st.Mode = SIflnk | 0o777
@@ -235,8 +236,11 @@ const renameMax = 100 * time.Millisecond
 
 // Renameat is renameat2(2). Two names can't be exchanged.
 func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
-	if flags&^RenameNoreplace != 0 {
+	switch {
+	case flags&^(RenameNoreplace|RenameExchange) != 0:
 		return -EINVAL
+	case flags&RenameExchange != 0:
+		return -EOPNOTSUPP
 	}
 	from, res := lookup(oldDir, old)
 	if res < 0 {
