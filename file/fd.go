@@ -6,6 +6,8 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // NewFile makes a File from an open descriptor, which the File then owns; name is for errors. Descriptors that can be
@@ -24,6 +26,9 @@ func NewFile(fd uintptr, name string) *File {
 func Adopt(g *os.File) (*File, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: err}
+	}
+	if !sys.HaveNetpoll { // what package os has open belongs to Go's netpoller for good
+		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: posix.ErrSystem}
 	}
 	raw, err := g.SyscallConn()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -43,6 +44,9 @@ func Activated() ([]*os.File, error) {
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 0 || n > activatedMax {
 		return nil, fmt.Errorf("sock: activation: LISTEN_FDS is %q: want a number, %d at most", count, activatedMax)
+	}
+	if !sys.HaveNetpoll {
+		return nil, fmt.Errorf("sock: activation: LISTEN_FDS: %w", posix.ErrSystem)
 	}
 	named := strings.Split(names, ":")
 	if names == "" {

@@ -10,6 +10,7 @@ import (
 	"ringo"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -37,6 +38,9 @@ func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	if _, ok := s.(interface{ Loop() *ringo.Loop }); ok {
 		return a, errors.New("a Conn already has a loop: use MoveTo")
 	}
+	if !sys.HaveNetpoll {
+		return a, posix.ErrSystem // what package net has open belongs to Go's netpoller for good
+	}
 	has, ok := s.(syscall.Conn)
 	if !ok {
 		return a, fmt.Errorf("a %T has no descriptor", s)
@@ -47,7 +51,7 @@ func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	}
 	n := int32(-1)
 	err = raw.Control(func(number uintptr) {
-		n = kernel.Import(number)
+		n = kernel.Host{}.Dup(int32(number))
 	})
 	switch {
 	case err != nil:

@@ -1,10 +1,13 @@
 package sock
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
 	"ringo/internal/cmsg"
+	"ringo/internal/posix"
 )
 
 // Control is the content of a datagram's control messages: ParseControl decodes them, Append encodes them, in the
@@ -89,7 +92,8 @@ const (
 )
 
 // SetControl sets whether the kernel adds these control messages to datagrams from now on, for ReadMsgUDP and
-// ReadBatch. Any goroutine may call it.
+// ReadBatch. A system without them, as Windows is here, refuses them with errors.ErrUnsupported. Any goroutine may call
+// it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	_, err := c.setControl(what, on)
 	return err
@@ -109,12 +113,20 @@ func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err err
 		}
 		both, err := c.setBoth(v4[f], v6[f], boolInt(on))
 		if err != nil {
-			return false, err
+			return false, c.noControl(err)
 		}
 		whole = whole && both
 	}
 	if what&ControlTime != 0 {
-		err = c.setOption(solSocket, cmsg.TimestampNS, boolInt(on))
+		err = c.noControl(c.setOption(solSocket, cmsg.TimestampNS, boolInt(on)))
 	}
 	return whole, err
+}
+
+// noControl names what a system lacks that does not know such an option.
+func (c *PacketConn) noControl(err error) error {
+	if errors.Is(err, posix.ENOPROTOOPT) {
+		return c.fail("set", fmt.Errorf("control messages: %w", posix.ErrSystem))
+	}
+	return err
 }

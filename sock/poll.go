@@ -12,6 +12,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -84,6 +85,8 @@ func (p *Pollable) open(f syscall.RawConn) error {
 		return err
 	case n == -sys.EBADF && passage != nil:
 		return passage
+	case n == -sys.EBADF && !sys.HaveNetpoll: // of package os, say, whose numbers are others
+		return posix.ErrSystem
 	case n < 0:
 		return callError("fcntl", n)
 	}

@@ -136,8 +136,13 @@ func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 	if res < 0 {
 		return nil, nil, os.NewSyscallError("socketpair", posix.Of(res))
 	}
+	own, err := kernel.OSFile(a, "upgrade")
+	if err != nil {
+		kernel.Host{}.Close(b)
+		return nil, nil, err
+	}
 	theirs = os.NewFile(uintptr(b), "upgrade")
-	if ours, err = wireOf(os.NewFile(uintptr(a), "upgrade")); err == nil {
+	if ours, err = wireOf(own); err == nil {
 		if err = ours.SetWriteBuffer(wireBuffer); err != nil {
 			ours.Close()
 		}

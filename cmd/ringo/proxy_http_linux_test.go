@@ -283,7 +283,8 @@ func TestProxyHTTPHints(t *testing.T) {
 				return // a check whether somebody listens
 			}
 			agents <- r.Header["User-Agent"]
-			io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nX-One: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Two: 2\r\n\r\n"+
+			const hint = "HTTP/1.1 103 Early Hints\r\n"
+			io.WriteString(c, hint+"X-One: 1\r\n\r\n"+hint+"X-Two: 2\r\n\r\n"+
 				"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
 		})
 		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver)

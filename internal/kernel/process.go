@@ -89,23 +89,21 @@ func Through(k Kernel) (undo func()) {
 // Duplicate gives another descriptor of what a file or a socket of the system's has open, CLOEXEC. The open file's mode
 // stays as it is, which (*os.File).Fd sets to blocking. The error of what is closed is os.ErrClosed.
 func Duplicate(c syscall.Conn) (fd int32, err error) {
+	if !sys.HaveNetpoll { // what is of packages os and net belongs to Go's netpoller for good
+		return -1, posix.ErrSystem
+	}
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}
 	fd = -sys.EBADF
-	if raw.Control(func(n uintptr) { fd = Import(n) }) != nil {
+	if raw.Control(func(n uintptr) { fd = Host{}.Dup(int32(n)) }) != nil {
 		return -1, os.ErrClosed
 	}
 	if fd < 0 {
 		return -1, os.NewSyscallError("fcntl", posix.Error(fd))
 	}
 	return fd, nil
-}
-
-// Import is Host's Dup of what package os, or net, knows by a number; -EOPNOTSUPP where its numbers are others.
-func Import(number uintptr) (fd int32) {
-	return again(func() int32 { return sys.Import(number) })
 }
 
 // OSFile is a descriptor as a file of package os, which then owns it. Where package os knows no such numbers it is

@@ -118,13 +118,16 @@ func (p probe) Read([]byte) (int, error)            { return 0, io.EOF }
 func (p probe) Write(b []byte) (int, error)         { return len(b), nil }
 
 // connWrappers are the types in which package net hands its streams over; nil if there is no descriptor to
-// find out with.
+// find out with, or none that package net could have.
 func connWrappers() map[reflect.Type]bool {
 	n := kernel.Host{}.Socket(sys.AFInet, sys.SockStream, 0)
 	if n < 0 {
 		return nil
 	}
-	f := os.NewFile(uintptr(n), "socket")
+	f, err := kernel.OSFile(n, "socket")
+	if err != nil {
+		return nil
+	}
 	c, err := net.FileConn(f)
 	f.Close()
 	if err != nil {
@@ -144,7 +147,10 @@ func fileWrappers() map[reflect.Type]bool {
 		return nil
 	}
 	kernel.Host{}.Close(w)
-	f := os.NewFile(uintptr(r), "pipe")
+	f, err := kernel.OSFile(r, "pipe")
+	if err != nil {
+		return nil
+	}
 	defer f.Close()
 	met := map[reflect.Type]bool{}
 	f.WriteTo(probe{met})

@@ -44,8 +44,9 @@ const filesMax = 1 << 18
 // firstNumber leaves out those that mean the streams that a program is started with.
 const firstNumber = 3
 
-// handleStep divides all handles of Windows', and no number of this package's: whoever gives one for the other is told
-// that it is none.
+// handleStep divides all handles of Windows', and no number of this package's: whoever gives a handle for a number gets
+// EBADF. The other way round there is no such guard, since Windows takes no notice of a handle's two lowest bits: what
+// closes a number as if it were a handle closes another's.
 const handleStep = 4
 
 const tableChunk = 1 << 9
