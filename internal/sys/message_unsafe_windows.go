@@ -141,12 +141,8 @@ func (o *open) recvFrom(msg *Msghdr, bufs []windows.WSABuf, flags uint32) (n uin
 				(*windows.RawSockaddrAny)(unsafe.Pointer(&sa.raw)), &size, nil, nil)
 		}
 		errno, _ = err.(syscall.Errno)
-		switch {
-		case o.socket.kind != SockDgram:
-		case errno == windows.WSAENETRESET, errno == windows.WSAECONNRESET && !o.socket.connected.Load():
+		if o.aboutAnother(errno) {
 			continue
-		case errno == windows.WSAECONNRESET:
-			errno = windows.WSAECONNREFUSED
 		}
 		if (errno == 0 || errno == windows.WSAEMSGSIZE) && msg.Name != nil {
 			sa.took(size)

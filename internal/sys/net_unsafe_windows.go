@@ -63,21 +63,32 @@ func (o *open) recv(p []byte, flags uint32) int32 {
 		n, _ := o.mem.in.read([][]byte{p}, flags&MsgPeek != 0)
 		return n
 	}
-	if o.socket.kind == SockDgram {
-		var msg Msghdr
-		iov := Iovec{Base: base(p), Len: uintptr(clampLen(p))}
-		msg.Iov, msg.Iovlen = &iov, 1
-		return o.recvmsg(&msg, flags)
-	}
-	if len(p) == 0 {
+	datagrams := o.socket.kind == SockDgram
+	if datagrams {
+		if res := o.bindAny(); res < 0 { // what has no name can't be received from
+			return res
+		}
+	} else if len(p) == 0 {
 		return o.readable()
 	}
-	r, _, errno := syscall.SyscallN(procRecv.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(base(p))),
-		uintptr(clampLen(p)), uintptr(flagsOf(flags)))
-	if int32(r) >= 0 {
-		return int32(r)
+	for {
+		r, _, errno := syscall.SyscallN(procRecv.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(base(p))),
+			uintptr(clampLen(p)), uintptr(flagsOf(flags)))
+		switch {
+		case int32(r) >= 0:
+			return int32(r)
+		case datagrams && errno == windows.WSAEMSGSIZE: // the rest of it is lost
+			return int32(len(p))
+		case !o.aboutAnother(errno):
+			return o.recvError(errno)
+		}
 	}
-	return o.recvError(errno)
+}
+
+// aboutAnother reports whether a receive has failed for a datagram that was sent before, and may be made again.
+func (o *open) aboutAnother(errno syscall.Errno) bool {
+	return o.socket.kind == SockDgram && (errno == windows.WSAENETRESET ||
+		errno == windows.WSAECONNRESET && !o.socket.connected.Load())
 }
 
 // readable is the result of a receive of nothing.
@@ -99,12 +110,13 @@ func (o *open) recvError(errno syscall.Errno) int32 {
 	case windows.WSAESHUTDOWN:
 		return 0
 	case windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.WSAENETRESET:
-		if s.kind == SockStream {
-			if s.reset.Swap(true) {
-				return 0 // Linux tells of a reset once, Windows each time
-			}
-			return -ECONNRESET
+		if s.kind == SockDgram {
+			return -ECONNREFUSED
 		}
+		if s.reset.Swap(true) {
+			return 0 // Linux tells of a reset once, Windows each time
+		}
+		return -ECONNRESET
 	case windows.WSAEINVAL: // it has no name yet, or listens
 		if s.kind == SockStream {
 			return -ENOTCONN

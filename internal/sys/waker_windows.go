@@ -36,18 +36,17 @@ func NewWaker() (Waker, int32) {
 	return Waker{In: fd, out: fd}, 0
 }
 
-// Signal makes it readable, if it is not. A send may find no room for one byte, in Wine also where another thread sends
-// at the same time: then it is made again, unless there is something by now.
+// Signal makes it readable, if it is not, by an empty datagram. A send may find no room or no memory, in Wine also
+// where another thread sends at the same time: then it is made again, unless there is something by now.
 func (w Waker) Signal() {
-	for Send(w.out, []byte{1}, 0) == -EAGAIN && Poll(w.In, PollIn) == 0 {
+	for Send(w.out, nil, 0) < 0 && Poll(w.In, PollIn) == 0 {
 		runtime.Gosched()
 	}
 }
 
 // Unsignal makes it readable no longer.
 func (w Waker) Unsignal() {
-	var p [1]byte
-	for Recv(w.In, p[:], 0) >= 0 {
+	for Recv(w.In, nil, 0) >= 0 {
 	}
 }
 
