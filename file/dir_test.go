@@ -594,9 +594,20 @@ func TestReadDirAsPackageOs(t *testing.T) {
 				f, err := confined.FS().Open(".")
 				return f.(directory), err
 			},
-			"Adopt of os.Open": func() (directory, error) { f, _ := os.Open(dir); return file.Adopt(f) },
+			"Adopt of os.Open": func() (directory, error) {
+				theirs, _ := os.Open(dir)
+				ours, err := file.Adopt(theirs)
+				if err != nil {
+					theirs.Close()
+				}
+				return ours, err
+			},
 		} {
 			ours, err := open()
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Logf("%s: %v", what, err)
+				continue
+			}
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
@@ -687,7 +698,7 @@ func TestChdir(t *testing.T) {
 			t.Error(err)
 		}
 		st, err := file.Stat(".")
-		want, wantErr := statOf(dir)
+		want, wantErr := file.Stat(dir)
 		if err := errors.Join(err, wantErr, here.Chdir()); err != nil {
 			t.Fatal(err)
 		}

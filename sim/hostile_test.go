@@ -118,10 +118,10 @@ func TestPlaysAgain(t *testing.T) {
 			t.Errorf("%s=%s is not said to be wrong", name, value)
 		}
 	}
-	if isFull("/dev/full") {
-		full := play(t, m[3], m[1], "RINGO_SIM_TRACE=/dev/full")
-		if !strings.Contains(full, "the trace ends early: write /dev/full") {
-			t.Errorf("a trace that can't be written:\n%s", full)
+	if full := "/dev/full"; filepath.IsAbs(full) && isFull(full) {
+		text := play(t, m[3], m[1], "RINGO_SIM_TRACE="+full)
+		if !strings.Contains(text, "the trace ends early: write "+full) {
+			t.Errorf("a trace that can't be written:\n%s", text)
 		}
 	}
 	for _, of := range []string{"RINGO_SIM_TRACE=" + trace, "RINGO_SIM_FAULTS=10.1.0", "RINGO_SIM_TAPE=00"} {

@@ -220,13 +220,13 @@ func (s *spoiler) Try(o *op.Op) (int32, bool) {
 	case o.Code == op.Accept && len(s.faults.accepts) > 0: // who accepts is one at a time
 		err := s.faults.accepts[0]
 		s.faults.accepts = s.faults.accepts[1:]
-		return -int32(err), true
+		return posix.Result(err), true
 	case o.Selects() || !s.faults.next(o):
 		return s.Driver.Try(o)
 	case s.faults.err == posix.EAGAIN:
 		return 0, false
 	}
-	return -int32(s.faults.err), true
+	return posix.Result(s.faults.err), true
 }
 
 func (s *spoiler) Submit(o *op.Op) {
@@ -264,13 +264,13 @@ func (s *spoiler) Wait(deadline int64, done *driver.Queue) error {
 	done.Looked = s.done.Looked
 	for c, ok := s.done.Pop(); ok; c, ok = s.done.Pop() {
 		if c.Op == s.flying && s.broken != 0 && c.Flags&op.More == 0 {
-			c.Res, s.broken = -int32(s.broken), 0
+			c.Res, s.broken = posix.Result(s.broken), 0
 		}
 		done.Push(c)
 	}
 	for i, o := range s.failed {
 		o.State = op.Idle
-		done.Push(driver.Completion{Op: o, Res: -int32(s.given[i])})
+		done.Push(driver.Completion{Op: o, Res: posix.Result(s.given[i])})
 	}
 	s.failed, s.given = nil, nil
 	return err
