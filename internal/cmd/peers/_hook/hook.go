@@ -3,7 +3,7 @@
 //
 // A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone. With
 // "goroutines" there handles are used as tests do, with "tasks" streams are used in tasks. Package ringo/peers/server
-// knows "server" and "others".
+// knows "server" and "others", and a copy of hertz "transport" and "tasktransport".
 package peers
 
 import (
@@ -36,7 +36,8 @@ func init() {
 			panic(err)
 		}
 	}
-	if os.Getenv("RINGO_PEERS") == "others" { // the sockets are package net's
+	switch os.Getenv("RINGO_PEERS") {
+	case "others", "transport", "tasktransport": // the sockets are package net's
 		return
 	}
 	start()
