@@ -25,7 +25,7 @@ type exchange interface {
 // newExchange is the one that the mode speaks. For some it asks the server beforehand.
 func newExchange(c *config) (exchange, error) {
 	switch c.mode {
-	case "http", "httpidle", "httpslow":
+	case "http", "json", "httpidle", "httpslow":
 		return learnHTTP(c)
 	case "get", "set":
 		return prepareRedis(c)

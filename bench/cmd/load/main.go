@@ -16,8 +16,8 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-var modes = []string{"echo", "crowd", "churn", "idle", "httpidle", "slow", "httpslow", "http", "get", "set", "udp",
-	"tls", "handshake", "flood", "sink", "paced"}
+var modes = []string{"echo", "crowd", "churn", "idle", "httpidle", "slow", "httpslow", "http", "json", "get", "set",
+	"udp", "tls", "handshake", "flood", "sink", "paced"}
 
 // config is the command line.
 type config struct {

@@ -46,7 +46,8 @@ func run(c *config) (*sample.Sample, error) {
 func runMode(e *engine, c *config) (*sample.Sample, error) {
 	s := &sample.Sample{Mode: c.mode, Conns: c.conns, Size: c.size, Depth: c.depth}
 	mode := map[string]func(*config, *sample.Sample) error{
-		"echo": e.echo, "http": e.echo, "get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
+		"echo": e.echo, "http": e.echo, "json": e.echo,
+		"get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
 		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "httpidle": e.idle,
 		"slow": e.slow, "httpslow": e.httpslow, "paced": e.paced,
 	}[c.mode]

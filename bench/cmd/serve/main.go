@@ -50,27 +50,34 @@ type program struct {
 	datagrams func(udpConn) error
 	// packets serves a UDP socket of Ringo in a task.
 	packets func(*sock.PacketConn) error
+	// whole is a server that has listeners and loops of its own.
+	whole func(ctx context.Context, o *options, ready announced) error
 	// beside is what goes on meanwhile, on the loop if there is one.
 	beside func(ctx context.Context, l *ringo.Loop) error
 }
 
+// announced says that peers may come, and on what a program serves.
+type announced = func(addr net.Addr, on string)
+
 var programs = map[string]func(o *options) (*program, error){
-	"bulkrecv":  newBulkRecv,
-	"bulksend":  newBulkSend,
-	"echo":      newEcho,
-	"fasthttp":  newFasthttp,
-	"files":     newFiles,
-	"http":      newHTTP,
-	"https":     newHTTPS,
-	"proxy":     newProxy,
-	"redis":     newRedis,
-	"shards":    newShards,
-	"sockhttp":  newSockHTTP,
-	"sockhttps": newSockHTTPS,
-	"tls":       newTLS,
-	"udp":       newUDP,
-	"udpbatch":  newUDPBatch,
-	"udpserve":  newUDPServe,
+	"bulkrecv":     newBulkRecv,
+	"bulksend":     newBulkSend,
+	"echo":         newEcho,
+	"fasthttp":     newFasthttp,
+	"files":        newFiles,
+	"hertz":        newHertz,
+	"hertznetpoll": newHertzNetpoll,
+	"http":         newHTTP,
+	"https":        newHTTPS,
+	"proxy":        newProxy,
+	"redis":        newRedis,
+	"shards":       newShards,
+	"sockhttp":     newSockHTTP,
+	"sockhttps":    newSockHTTPS,
+	"tls":          newTLS,
+	"udp":          newUDP,
+	"udpbatch":     newUDPBatch,
+	"udpserve":     newUDPServe,
 }
 
 func parse(args []string) (*options, error) {
@@ -140,7 +147,10 @@ func announce(addr net.Addr, on string) {
 }
 
 // run serves until ctx ends or it fails. It calls ready when peers may come.
-func (p *program) run(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
+func (p *program) run(ctx context.Context, o *options, ready announced) error {
+	if p.whole != nil {
+		return p.whole(ctx, o, ready)
+	}
 	if o.on != onNet {
 		return runRingo(ctx, o, p, ready)
 	}

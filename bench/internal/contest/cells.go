@@ -18,6 +18,7 @@ const (
 	Open     Kind = "open" // echo at a given rate
 	HTTP     Kind = "http"
 	Fasthttp Kind = "fasthttp"
+	Hertz    Kind = "hertz"
 	Redis    Kind = "redis"
 	Files    Kind = "files"
 	Proxy    Kind = "proxy"
@@ -113,6 +114,7 @@ func openCell(percent int) Cell {
 var notes = map[Kind]string{
 	HTTP:     "A request is a GET on one of 50 kept connections, answered with 13 bytes.",
 	Fasthttp: "A request is a GET on one of 50 kept connections, answered with 13 bytes.",
+	Hertz:    "A request is a GET on one of 50 kept connections, answered with 13 bytes.",
 	Redis:    "A request is a command with a value of 64 bytes, on one of 50 connections with a key each.",
 	Files:    "A request is a GET for a file that is in memory, on one of 50 kept connections.",
 	Proxy:    "A request is a message there and back through the proxy, on one of 50 connections.",
@@ -147,6 +149,8 @@ func Cells() []Cell {
 			"sockhttp-uring-goroutine", "sockhttp-epoll-conn"),
 		program(Fasthttp, "http", "50x13", "fasthttp", 50, 13, 1,
 			Match{"fasthttp-uring-conn", "fasthttp-net"}),
+		program(Hertz, "http", "50x13", "hertz", 50, 13, 1,
+			Match{"hertz-uring-conn", "hertznetpoll-net"}, "hertz-net", "hertz-uring-goroutine"),
 		program(Redis, "get", "50x64", "redis GET", 50, 64, 1,
 			Match{"redis-uring-conn", "redis-net"}, "redis-server"),
 		program(Redis, "set", "50x64x16", "redis SET, 16 pipelined", 50, 64, 16,

@@ -33,8 +33,8 @@ const (
 )
 
 // served are the programs of cmd/serve that have a server of package net's or run on a driver, by handler.
-var served = []string{"echo", "fasthttp", "http", "redis", "sockhttp", "tls", "udp", "udpbatch", "udpserve", "bulkrecv",
-	"bulksend"}
+var served = []string{"echo", "fasthttp", "hertz", "hertznetpoll", "http", "redis", "sockhttp", "tls", "udp",
+	"udpbatch", "udpserve", "bulkrecv", "bulksend"}
 
 // Check says whether all servers of a cell have a name that is known, or a command.
 func (r *Rig) Check(cells []contest.Cell) error {
