@@ -126,7 +126,7 @@ func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err err
 // noControl names what a system lacks that does not know such an option.
 func (c *PacketConn) noControl(err error) error {
 	if errors.Is(err, posix.ENOPROTOOPT) {
-		return c.fail("set", fmt.Errorf("control messages: %w", posix.ErrSystem))
+		return c.fail("set", fmt.Errorf("control messages: %w: %w", posix.ErrSystem, posix.ENOPROTOOPT))
 	}
 	return err
 }

@@ -374,7 +374,11 @@ func TestServePacketsWithoutOptionsOfIPv4(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				l.Go(func() { sock.ServePackets(l, c, &echo) })
+				l.Go(func() {
+					if err := sock.ServePackets(l, c, &echo); err != nil {
+						t.Errorf("ServePackets() on %s = %v", address, err)
+					}
+				})
 				to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(c.LocalAddr().(*net.UDPAddr).Port))
 				peer := peerOf(t, l, net.UDPAddrFromAddrPort(to))
 				defer peer.Close()
@@ -587,7 +591,11 @@ func TestPacketSet(t *testing.T) {
 				})
 			}()
 			for range cfg.Loops {
-				<-listens
+				select {
+				case <-listens:
+				case err := <-done:
+					t.Fatalf("Run() = %v, before all loops listen", err)
+				}
 			}
 			asked := func(peer *net.UDPConn, p []byte) int {
 				t.Helper()

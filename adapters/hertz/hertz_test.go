@@ -216,6 +216,7 @@ func TestHijackedReadersEnd(t *testing.T) {
 		read := make(chan error, 1)
 		begun := ringo.NewChan[struct{}](1)
 		s := serve(t, cfg, func(h *server.Hertz) {
+			h.NoHijackConnPool = true // else the connection is another's when the handler has returned
 			h.GET("/", func(_ context.Context, ctx *app.RequestContext) {
 				ctx.Hijack(func(c network.Conn) {
 					go func() {

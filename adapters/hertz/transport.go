@@ -30,7 +30,6 @@ type transporter struct {
 	cut   context.CancelFunc
 	done  *ringo.Chan[struct{}] // closed when the loops have ended
 
-	lost atomic.Bool              // connections were cut off
 	addr atomic.Pointer[net.Addr] // once it listens; hertz asks in each request
 }
 
@@ -128,7 +127,6 @@ func (t *transporter) accept(l *ringo.Loop, ln *sock.Listener, onData network.On
 		if count.Load() == 0 {
 			return nil
 		}
-		t.lost.Store(true)
 		return errCut
 	}
 	return err
@@ -158,8 +156,8 @@ func (t *transporter) serve(sc *sock.Conn, onData network.OnData) {
 	onData(ctx, served)
 }
 
-// Shutdown stops listening and drains the loops. Connections that have not ended when ctx does are cut off, and then
-// the error is ctx's.
+// Shutdown stops listening and drains the loops. It returns ctx's error if connections have not ended when ctx does:
+// these go on until ExitWaitTimeout is over, as with hertz's own transports, or Close cuts them off.
 func (t *transporter) Shutdown(ctx context.Context) error {
 	t.stop()
 	if t.Listener() == nil { // it does not listen yet, and won't accept
@@ -168,12 +166,7 @@ func (t *transporter) Shutdown(ctx context.Context) error {
 	if _, err := t.done.RecvContext(ctx); errors.Is(err, ringo.ErrClosed) {
 		return nil
 	}
-	t.cut()
-	t.done.Recv()
-	if t.lost.Load() {
-		return ctx.Err()
-	}
-	return nil
+	return ctx.Err()
 }
 
 // Close cuts off everything, and waits for the loops to end.
