@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"syscall"
 	"time"
 
@@ -38,9 +37,6 @@ type conn struct {
 	vec     [][]byte      // of Flush
 	patient time.Duration // what SetWriteTimeout said
 	flushed bool          // since something was received
-
-	mu    sync.Mutex // guards ended, and at of one that ends meanwhile
-	ended bool
 }
 
 // newConn makes a connection that waits for its first request.
@@ -54,11 +50,8 @@ func (t *transporter) newConn(sc *sock.Conn) *conn {
 // end closes the connection when hertz is done with it, and gives its memory back.
 func (c *conn) end() {
 	c.nc.Close()
-	c.mu.Lock()
-	c.ended = true
 	c.unread = nil
 	c.Release()
-	c.mu.Unlock()
 	c.drop()
 }
 

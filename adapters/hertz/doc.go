@@ -36,7 +36,7 @@
 //   - Options.Listener must be a listener of package net, since the loops take over its socket.
 //   - OnAccept and OnConnect are called where the connection's handlers run.
 //   - Engine.Shutdown drains the loops: see [Config.Linger] for connections between two requests, and Engine.Close cuts
-//     off what is under way. What has not ended when the context of Shutdown does, which is at Options.ExitWaitTimeout,
-//     is cut off then. Engine.Run returns when the last loop has ended.
+//     off what is under way. What has not ended when the context of Shutdown does goes on until
+//     Options.ExitWaitTimeout is over. Engine.Run returns when the last loop has ended.
 //   - What has taken over a connection (Hijack) must not use it any more when its handler has returned.
 package ringohertz

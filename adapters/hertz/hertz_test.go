@@ -210,32 +210,6 @@ func TestHijack(t *testing.T) {
 	})
 }
 
-// What has taken a connection over may still read when its handler returns: it gets an error, and no buffer is lost.
-func TestHijackedReadersEnd(t *testing.T) {
-	each(t, func(t *testing.T, cfg *ringohertz.Config) {
-		read := make(chan error, 1)
-		begun := ringo.NewChan[struct{}](1)
-		s := serve(t, cfg, func(h *server.Hertz) {
-			h.NoHijackConnPool = true // else the connection is another's when the handler has returned
-			h.GET("/", func(_ context.Context, ctx *app.RequestContext) {
-				ctx.Hijack(func(c network.Conn) {
-					go func() {
-						begun.Send(struct{}{})
-						_, err := c.Peek(1)
-						read <- err
-					}()
-					begun.Recv()
-				})
-			})
-		})
-		p := dial(t, "tcp", s.addr)
-		io.WriteString(p, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		if err := patience.Recv(t, "the end of a read", read); err == nil {
-			t.Error("a reader got bytes")
-		}
-	})
-}
-
 // An answer is sent piece by piece while its handler runs.
 func TestFlushWhileHandling(t *testing.T) {
 	each(t, func(t *testing.T, cfg *ringohertz.Config) {

@@ -3,7 +3,6 @@ package ringohertz
 import (
 	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/bytedance/gopkg/lang/mcache"
@@ -180,22 +179,15 @@ func (c *conn) receiveOnce(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.take(lease)
+	c.take(lease)
+	return 0, nil
 }
 
-// take has the bytes of a lease in hand, unless hertz is done with the connection: what has taken it over may still be
-// reading when its handler returns.
-func (c *conn) take(lease buf.Lease) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
-		lease.Release()
-		return net.ErrClosed
-	}
+// take has the bytes of a lease in hand.
+func (c *conn) take(lease buf.Lease) {
 	p := lease.Bytes()
 	c.at = segment{lease: lease, used: true}
 	c.unread = p[:len(p):len(p)]
-	return nil
 }
 
 // limitRead sets the deadline that SetReadTimeout has put off.
