@@ -362,13 +362,7 @@ func TestStopWaits(t *testing.T) {
 		patience.Until(t, "the calls", func() bool { return s.waiting.Load() == 8 })
 		stopped := make(chan error, 1)
 		go func() { stopped <- stop() }()
-		patience.Until(t, "the end of accepting", func() bool {
-			nc, err := net.Dial("tcp", addr)
-			if err == nil {
-				nc.Close()
-			}
-			return err != nil
-		})
+		untilRefused(t, addr)
 		close(s.slow)
 		for range 8 {
 			if err := patience.Recv(t, "an answer", answers); err != nil {
@@ -396,13 +390,7 @@ func TestStopCuts(t *testing.T) {
 		patience.Until(t, "the call", func() bool { return s.waiting.Load() == 1 })
 		stopped := make(chan error, 1)
 		go func() { stopped <- stop() }()
-		patience.Until(t, "the end of accepting", func() bool {
-			nc, err := net.Dial("tcp", addr)
-			if err == nil {
-				nc.Close()
-			}
-			return err != nil
-		})
+		untilRefused(t, addr)
 		if err := patience.Recv(t, "the call's end", failed); err == nil {
 			t.Error("a call was answered that had been cut off")
 		}
@@ -549,5 +537,17 @@ func TestRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	})
+}
+
+// untilRefused waits until nothing is accepted at an address.
+func untilRefused(t *testing.T, addr string) {
+	t.Helper()
+	patience.Until(t, "the end of accepting", func() bool {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			nc.Close()
+		}
+		return err != nil
 	})
 }

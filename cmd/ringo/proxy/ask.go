@@ -22,9 +22,6 @@ var errNoUpstream = errors.New("no upstream is left to try")
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
 func (w *web) ask(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body = io.NopCloser(r.Body) // a transport closes it after a dial that failed, too
-	}
 	err := errNoUpstream
 	for tried := []*upstream(nil); len(tried) < triesMax; {
 		u := w.to.take(clientHost(r), tried)

@@ -28,7 +28,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(rw).EnableFullDuplex()
 		body := &lent{ReadCloser: r.Body}
 		r.Body = body
-		defer body.Close()
+		defer func() { body.over = true }()
 	}
 	upgrade := w.rewrite(r)
 	r = r.WithContext(traced(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints(rw)}))
@@ -45,7 +45,8 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	w.answer(rw, r, a)
 }
 
-// lent is a body that is the client's again when the handler has returned.
+// lent is a body that is the client's again when the handler has returned. Transports close theirs, also after a dial
+// that failed.
 type lent struct {
 	io.ReadCloser
 	over bool
@@ -58,10 +59,7 @@ func (l *lent) Read(p []byte) (int, error) {
 	return l.ReadCloser.Read(p)
 }
 
-func (l *lent) Close() error {
-	l.over = true
-	return nil
-}
+func (l *lent) Close() error { return nil }
 
 // tracedContext is a request's own context, with a trace among its values. One of package context's would not tell of
 // the request's end as cheaply as that does.
