@@ -20,6 +20,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/sys"
 	"ringo/internal/test/testmain"
 )
 
@@ -150,8 +151,8 @@ func (m *failingMount) learn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0); err != nil {
-		t.Fatal(err)
+	if n := sys.PpollNow([]sys.PollFd{{Fd: int32(fd), Events: sys.PollIn}}); n < 0 {
+		t.Fatal(syscall.Errno(-n))
 	}
 }
 

@@ -25,8 +25,10 @@ func TestPolls(t *testing.T) {
 			for name, fd := range map[string]int{"pipe to read": rd, "pipe to write": wr, "file": file, "socket": a,
 				"eventfd": ev} {
 				list := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
-				if _, err := unix.Poll(list, 0); err != nil {
-					t.Fatal(err)
+				for _, err := unix.Poll(list, 0); err != nil; _, err = unix.Poll(list, 0) {
+					if err != unix.EINTR {
+						t.Fatal(err)
+					}
 				}
 				if c := do(t, r, poll(fd, unix.POLLIN|unix.POLLOUT)); c.Res != int32(list[0].Revents) {
 					t.Errorf("%s: want %#x as poll(2), got %s", name, list[0].Revents, result(c.Res))

@@ -18,6 +18,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
+	"ringo/internal/sys"
 	"ringo/internal/test/testmain"
 	"ringo/internal/test/uringtest"
 )
@@ -384,10 +385,9 @@ func (p *player) satisfy() {
 		if c.o.Code == op.Poll && c.o.Flags&op.Multishot != 0 || c.got > 0 && c.o.Code == op.Poll {
 			continue // it tells of changes
 		}
-		fds := []unix.PollFd{{Fd: c.o.FD.Sys(), Events: int16(mask)}}
+		fds := []sys.PollFd{{Fd: c.o.FD.Sys(), Events: int16(mask)}}
 		for try := 0; !c.ended && c.o.State == op.InFlight; try++ { // and not behind another on its stream
-			n, err := unix.Poll(fds, 0)
-			if err != nil || n == 0 {
+			if sys.PpollNow(fds) <= 0 {
 				break
 			}
 			// A byte of TCP can be there a moment before those who wait are told.
