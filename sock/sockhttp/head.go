@@ -67,14 +67,15 @@ func parseHead(m *memory, r *http.Request) (h head, err error) {
 	if err := parseRequestLine(line, r); err != nil {
 		return h, err
 	}
-	host, hosts, err := parseFields(rest, m, r)
-	if err != nil {
+	var host hostLines
+	err = parseFields(rest, m, &host)
+	if r.Header = m.fields; err != nil {
 		return h, err
 	}
 	if r.ProtoMajor != 1 && !(r.ProtoMajor == 2 && r.ProtoMinor == 0 && r.Method == "PRI" && r.RequestURI == "*") {
 		return h, errVersion
 	}
-	if err := parseHost(host, hosts, r); err != nil {
+	if err := parseHost(host, r); err != nil {
 		return h, err
 	}
 	if v := r.Header["Pragma"]; len(v) > 0 && v[0] == "no-cache" && r.Header["Cache-Control"] == nil {
@@ -183,42 +184,46 @@ func plainTarget(target string) (path, query string, ok bool) {
 	return target, "", true
 }
 
-// parseFields reads the lines up to the empty one. Host is none of a Request's: its value is
-// returned, and how often it was there.
-func parseFields(text string, m *memory, r *http.Request) (host string, hosts int, err error) {
+// hostLines are the lines of Host, which is none of a Request's fields.
+type hostLines struct {
+	value string // of the last one
+	n     int
+}
+
+// parseFields reads the lines up to the empty one into m's fields; those of Host into host, unless it is nil.
+func parseFields(text string, m *memory, host *hostLines) error {
 	n := strings.Count(text, "\n") - 1
 	if m.fields == nil {
 		m.fields = make(http.Header, max(n-1, 0))
 	}
-	r.Header = m.fields
 	var values []string
 	for key := ""; ; n-- {
 		line, rest := cutLine(text)
 		if text = rest; line == "" {
-			return host, hosts, nil
+			return nil
 		}
 		if c := line[0]; c == ' ' || c == '\t' {
-			if err := fold(r.Header, key, line); err != nil {
-				return "", 0, err
+			if err := fold(m.fields, key, line); err != nil {
+				return err
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return "", 0, errBad
+			return errBad
 		}
 		if key, ok = canonical(name); !ok {
-			return "", 0, nameError(name)
+			return nameError(name)
 		}
 		if value = trim(value); !isValue(value) {
-			return "", 0, errBad
+			return errBad
 		}
-		if key == "Host" {
-			host, hosts = value, hosts+1
+		if key == "Host" && host != nil {
+			host.value, host.n = value, host.n+1
 			continue
 		}
-		if before, ok := r.Header[key]; ok {
-			r.Header[key] = append(before, value)
+		if before, ok := m.fields[key]; ok {
+			m.fields[key] = append(before, value)
 			continue
 		}
 		if values == nil { // for all lines that are left
@@ -228,7 +233,7 @@ func parseFields(text string, m *memory, r *http.Request) (host string, hosts in
 			values = m.values
 		}
 		values[0] = value
-		r.Header[key], values = values[:1:1], values[1:]
+		m.fields[key], values = values[:1:1], values[1:]
 	}
 }
 
@@ -256,17 +261,17 @@ func fold(h http.Header, key, line string) error {
 }
 
 // parseHost finds the host.
-func parseHost(host string, hosts int, r *http.Request) error {
+func parseHost(host hostLines, r *http.Request) error {
 	switch {
-	case hosts > 1:
+	case host.n > 1:
 		return errBad
-	case hosts == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
+	case host.n == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
 		return errNoHost
-	case hosts == 1 && !isHost(host):
+	case host.n == 1 && !isHost(host.value):
 		return errHost
 	}
 	if r.Host = r.URL.Host; r.Host == "" {
-		r.Host = host
+		r.Host = host.value
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (x *call) receive() (*http.Response, error) {
 		x.trace.GotFirstResponseByte()
 	}
 	for {
-		answer, err := http.ReadResponse(c.br, x.r)
+		answer, err := readAnswer(c.br, x.r)
 		if err != nil {
 			if why := x.why(err); why != nil {
 				return nil, why

@@ -1,0 +1,103 @@
+package sockhttp
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// readAnswer is http.ReadResponse, which is spared where the head is here as a whole and says how long the body is.
+func readAnswer(br *bufio.Reader, r *http.Request) (*http.Response, error) {
+	p, _ := br.Peek(br.Buffered())
+	if end, _ := headEnd(p, 0); end > 0 && r.Method != http.MethodHead {
+		if answer := plainAnswer(string(p[:end]), br, r); answer != nil {
+			br.Discard(end)
+			return answer, nil
+		}
+	}
+	return http.ReadResponse(br, r)
+}
+
+// sizedAnswer is an answer and its body in one piece of memory.
+type sizedAnswer struct {
+	http.Response
+	body sizedBody
+}
+
+// plainAnswer is the answer whose head this is; nil: it is not known here what it means.
+func plainAnswer(head string, br *bufio.Reader, r *http.Request) *http.Response {
+	line, rest := cutLine(head)
+	status, ok := strings.CutPrefix(line, "HTTP/1.1 ")
+	code := plainCode(status)
+	if !ok || !bodyAllowed(code) {
+		return nil
+	}
+	var m memory
+	if parseFields(rest, &m, nil) != nil {
+		return nil
+	}
+	length := plainLength(m.fields)
+	if length < 0 {
+		return nil
+	}
+	a := &sizedAnswer{Response: http.Response{Status: status, StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1, Header: m.fields, Body: http.NoBody, ContentLength: length, Request: r}}
+	if length > 0 {
+		a.body = sizedBody{br, length}
+		a.Body = &a.body
+	}
+	return &a.Response
+}
+
+// plainCode is the code of a status, as "200 OK"; 0: it has none of three digits.
+func plainCode(status string) int {
+	if len(status) < 3 || len(status) > 3 && status[3] != ' ' {
+		return 0
+	}
+	code, err := strconv.ParseUint(status[:3], 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(code)
+}
+
+// plainLength is how long the body is by the fields, if nothing but one Content-Length says where it ends, and the
+// connection goes on behind it; else -1.
+func plainLength(h http.Header) int64 {
+	lengths := h["Content-Length"]
+	if len(lengths) != 1 || h["Transfer-Encoding"] != nil || h["Trailer"] != nil || h["Pragma"] != nil ||
+		hasToken(h["Connection"], "close") {
+		return -1
+	}
+	n, err := strconv.ParseUint(lengths[0], 10, 63)
+	if err != nil {
+		return -1
+	}
+	return int64(n)
+}
+
+// sizedBody is a body of so many bytes.
+type sizedBody struct {
+	br   *bufio.Reader
+	left int64
+}
+
+// Read reads some of what is left. The last of it comes with io.EOF.
+func (b *sizedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.br.Read(p[:min(int64(len(p)), b.left)])
+	switch b.left -= int64(n); {
+	case b.left == 0:
+		return n, io.EOF
+	case err == io.EOF:
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Close has nothing to end.
+func (b *sizedBody) Close() error { return nil }

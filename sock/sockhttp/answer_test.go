@@ -1,0 +1,143 @@
+package sockhttp
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// answerHeads are of such answers as servers give. Those that are plain are read without net/http.
+var answerHeads = []struct {
+	text  string
+	plain bool
+}{
+	{"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 28 Nov 2026 08:00:00 GMT\r\nContent-Type: text/html\r\n" +
+		"Content-Length: 5\r\nConnection: keep-alive\r\n\r\nhello", true},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true},
+	{"HTTP/1.1 404 Not Found\ncontent-length:\t2 \nset-cookie: a=b\nSet-Cookie: c=d\nhost: h\n\nno", true},
+	{"HTTP/1.1 299\r\nContent-Length: 1\r\nX: \r\n\r\n1", true},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nless", true},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nmore", true},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false},
+	{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTrailer: X\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nPragma: no-cache\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x, Close\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\n b\r\n\r\nok", true},
+	{"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551618\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nX\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nX Y: 1\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\nX: \x00\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 +20 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
+	{"HTTP/1.1 200 OK\r\n\r\nall there is", false},
+	{"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", false},
+	{"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", false},
+	{"HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\n\r\n", false},
+	{"\r\n\r\n", false},
+}
+
+// What is read without net/http is what net/http reads, and nothing more is taken from the connection.
+func FuzzAnswer(f *testing.F) {
+	for _, a := range answerHeads {
+		f.Add([]byte(a.text), false)
+		f.Add([]byte(a.text), true)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, head bool) {
+		r := &http.Request{Method: http.MethodGet}
+		if head {
+			r.Method = http.MethodHead
+		}
+		whole, std := bufio.NewReader(bytes.NewReader(text)), bufio.NewReader(bytes.NewReader(text))
+		whole.Peek(1)
+		got, gotErr := readAnswer(whole, r)
+		want, wantErr := http.ReadResponse(std, r)
+		if (gotErr == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, by net/http %v", text, gotErr, wantErr)
+		}
+		if gotErr != nil {
+			return
+		}
+		gotBody, gotErr := io.ReadAll(got.Body)
+		wantBody, wantErr := io.ReadAll(want.Body)
+		if string(gotBody) != string(wantBody) || gotErr != wantErr && gotErr.Error() != wantErr.Error() {
+			t.Errorf("%q: the body is %q, %v; by net/http %q, %v", text, gotBody, gotErr, wantBody, wantErr)
+		}
+		got.Body, want.Body = nil, nil
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q is\n%+v\nby net/http\n%+v", text, got, want)
+		}
+		gotRest, _ := io.ReadAll(whole)
+		wantRest, _ := io.ReadAll(std)
+		if string(gotRest) != string(wantRest) {
+			t.Errorf("%q: what follows is %q, by net/http %q", text, gotRest, wantRest)
+		}
+	})
+}
+
+// The answerHeads that most servers give are read without net/http, if their heads come at once.
+func TestPlainAnswers(t *testing.T) {
+	get := &http.Request{Method: http.MethodGet}
+	for _, a := range answerHeads {
+		end, _ := headEnd([]byte(a.text), 0)
+		if is := plainAnswer(a.text[:end], nil, get) != nil; is != a.plain {
+			t.Errorf("%q is plain: %v", a.text, is)
+		}
+		if !a.plain {
+			continue
+		}
+		r := bufio.NewReader(iotest.OneByteReader(strings.NewReader(a.text)))
+		r.Peek(1)
+		if got, err := readAnswer(r, get); err != nil || got.Header["Content-Length"] == nil {
+			t.Errorf("%q by single bytes: %v", a.text, err)
+		}
+	}
+	text := answerHeads[0].text
+	from := strings.NewReader("")
+	r := bufio.NewReader(from)
+	if n := testing.AllocsPerRun(100, func() {
+		from.Reset(text)
+		r.Reset(from)
+		r.Peek(1)
+		answer, err := readAnswer(r, get)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p [5]byte
+		if n, err := answer.Body.Read(p[:]); n != 5 || err != io.EOF {
+			t.Fatalf("the body: %d, %v", n, err)
+		}
+	}); n > 6 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	get := &http.Request{Method: http.MethodGet}
+	from := strings.NewReader("")
+	for name, read := range map[string]func(*bufio.Reader, *http.Request) (*http.Response, error){
+		"sockhttp": readAnswer, "nethttp": http.ReadResponse} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := bufio.NewReader(from)
+			for b.Loop() {
+				from.Reset(answerHeads[0].text)
+				r.Reset(from)
+				r.Peek(1)
+				if _, err := read(r, get); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
