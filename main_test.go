@@ -226,7 +226,7 @@ func sleepUntil(t testing.TB, l *ringo.Loop, what string, done func() bool) bool
 // eventually is sleepUntil for ordinary goroutines.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	patience.UntilBy(t, what, runtime.Gosched, done)
+	patience.Until(t, what, done) // with pauses: a look that posts would give a loop more than it takes in
 }
 
 // skipUnderRace is for tests that count what the detector adds to.
