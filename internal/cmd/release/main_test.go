@@ -160,6 +160,20 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestBySum wants the order of the go command, which takes any other for a go.sum that is to be mended.
+func TestBySum(t *testing.T) {
+	want := []string{"a v0.9.0 h1:x/z=\n", "a v0.9.0/go.mod h1:b/b=\n", "a v0.10.0-rc1 h1:a=\n", "a v0.10.0 h1:a=\n",
+		"a v0.10.0/go.mod h1:a=\n", "a/b v0.1.0 h1:a=\n"}
+	got := slices.Clone(want)
+	slices.Sort(got)
+	if slices.Equal(got, want) {
+		t.Fatal("the lines are in order without versions")
+	}
+	if slices.SortFunc(got, bySum); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestUndecided wants an error if a module has no place.
 func TestUndecided(t *testing.T) {
 	files := map[string]string{"go.mod": "module ringo\n", "new/go.mod": "module ringo/new\n"}

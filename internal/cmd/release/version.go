@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,6 +71,23 @@ func (m *module) require(version string, known map[string][]string) error {
 			lines = append(lines, line)
 		}
 	}
-	slices.Sort(lines)
+	slices.SortFunc(lines, bySum)
 	return os.WriteFile(m.in("go.sum"), []byte(strings.Join(lines, "")), 0o644)
+}
+
+// bySum orders lines of a go.sum as the go command does: by versions, of which v0.9.0 is before v0.10.0.
+func bySum(a, b string) int {
+	pathA, ofA := versionOf(a)
+	pathB, ofB := versionOf(b)
+	versionA, fileA, _ := strings.Cut(ofA, "/")
+	versionB, fileB, _ := strings.Cut(ofB, "/")
+	return cmp.Or(strings.Compare(pathA, pathB), semver.Compare(versionA, versionB), strings.Compare(fileA, fileB),
+		strings.Compare(a, b))
+}
+
+// versionOf is what a line has the sum of: a version, or the go.mod of one, as "v0.9.0/go.mod".
+func versionOf(line string) (path, version string) {
+	path, line, _ = strings.Cut(line, " ")
+	version, _, _ = strings.Cut(line, " ")
+	return path, version
 }
