@@ -70,7 +70,7 @@ func user(l *ringo.Loop, w http.ResponseWriter, r *http.Request) error {
 }
 
 // lookUp stands for a driver of a database, which takes a context.
-func lookUp(ctx context.Context, id string) string {
+var lookUp = func(ctx context.Context, id string) string {
 	time.Sleep(time.Millisecond)
 	slog.InfoContext(ctx, "looks up", "id", id)
 	return "user " + id
