@@ -211,6 +211,7 @@ var picked = strings.NewReplacer("$job", "ringo", "$instance", ".*", "$__rate_in
 
 // shows asks a query. With more, some of what it gave must have been above 0.
 func (m *monitor) shows(q dashtest.Query, more bool) error {
+	m.t.Helper()
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("%s: %w, of %s", q.At, fmt.Errorf(format, args...), q.Expr)
 	}
@@ -218,7 +219,7 @@ func (m *monitor) shows(q dashtest.Query, more bool) error {
 	if err != nil {
 		return wrong("%w", err)
 	}
-	some, above := false, false
+	some, above, largest := false, false, 0.0
 	for _, l := range lines {
 		for _, name := range q.Shown {
 			if l.Metric[name] == "" {
@@ -226,13 +227,15 @@ func (m *monitor) shows(q dashtest.Query, more bool) error {
 			}
 		}
 		most, ok := l.most()
-		some, above = some || ok, above || most > 0
+		some, above, largest = some || ok, above || most > 0, max(largest, most)
 	}
 	switch {
 	case !some:
 		return wrong("no series")
 	case more && !above:
 		return wrong("nothing but 0 in %d series", len(lines))
+	case more:
+		m.t.Logf("%s: %d series, up to %.3g", q.At, len(lines), largest)
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ func observed(route string, handle func(*ringo.Loop, http.ResponseWriter, *http.
 	return sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		count.Inc()
 		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, route, trace.WithSpanKind(trace.SpanKindServer))
-		defer span.End()
+		ctx, span := tracer.Start(ctx, route, trace.WithSpanKind(trace.SpanKindServer)) //ringo:offloaded see telemetry
+		defer span.End()                                                                //ringo:offloaded see telemetry
 		ctx = context.WithValue(ctx, requestID{}, r.Header.Get("X-Request-Id"))
 		l, _ := ringo.Current()
 		pprof.Do(ctx, pprof.Labels("route", route), func(ctx context.Context) {
@@ -61,8 +61,8 @@ func user(l *ringo.Loop, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l.Go(func() { // inherits them, and does not end with the request
-		_, span := tracer.Start(l.Context(), "remember")
-		defer span.End()
+		_, span := tracer.Start(l.Context(), "remember") //ringo:offloaded see telemetry
+		defer span.End()                                 //ringo:offloaded see telemetry
 		slog.InfoContext(l.Context(), "remembers", "user", name)
 	})
 	_, err = fmt.Fprintln(w, name)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel"
@@ -47,6 +48,7 @@ func telemetry(ctx context.Context) (end func(), err error) {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans)) // never WithSyncer: it exports in the task
 	reader := metric.NewPeriodicReader(values, metric.WithProducer(ringotel.NewProducer()))
 	meters := metric.NewMeterProvider(metric.WithReader(reader))
+	otel.SetLogger(logr.FromSlogHandler(slog.Default().Handler())) // its own words, which go to stderr otherwise
 	otel.SetTracerProvider(tracers)
 	otel.SetMeterProvider(meters)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
