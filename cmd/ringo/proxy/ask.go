@@ -21,13 +21,14 @@ func (e *dialError) Unwrap() error { return e.error }
 var errNoUpstream = errors.New("no upstream is left to try")
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
-func (w *web) ask(r *http.Request) (*http.Response, error) {
+func (w *web) ask(r *http.Request, v *visit) (*http.Response, error) {
 	err := errNoUpstream
 	for tried := []*upstream(nil); len(tried) < triesMax; {
 		u := w.to.take(clientHost(r), tried)
 		if u == nil {
 			break
 		}
+		v.asks(u)
 		var a *http.Response
 		if a, err = w.askAt(u, r); err == nil {
 			w.retried.Add(int64(len(tried)))

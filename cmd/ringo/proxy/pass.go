@@ -17,7 +17,14 @@ import (
 // pass passes a request on, and its answer back. It runs in a task of the connection's loop.
 func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	w.requests.Add(1)
+	v := w.visits(r)
+	if v != nil {
+		l, _ := ringo.Current()
+		defer w.keeps.over(l, v)
+	}
 	if r.Method == http.MethodConnect { // asks for a tunnel, and not for what an upstream has
+		v.answers(http.StatusMethodNotAllowed)
+		v.ends(endRefused, nil)
 		http.Error(rw, "405 Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
@@ -26,29 +33,35 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		r.Body = nil
 	} else { // else the answer would wait for the whole of it
 		http.NewResponseController(rw).EnableFullDuplex()
-		body := &lent{ReadCloser: r.Body}
+		body := &lent{ReadCloser: r.Body, v: v}
 		r.Body = body
 		defer func() { body.over = true }()
 	}
 	upgrade := w.rewrite(r)
-	r = r.WithContext(traced(r.Context(), &httptrace.ClientTrace{Got1xxResponse: hints(rw)}))
-	a, err := w.ask(r)
+	trace := &httptrace.ClientTrace{Got1xxResponse: hints(rw)}
+	if v != nil {
+		trace.GotConn = func(httptrace.GotConnInfo) { v.opens() }
+		trace.GotFirstResponseByte = v.begins
+	}
+	asked := r.WithContext(traced(r.Context(), trace)) // not r, which visits keep: this one stays on the stack
+	a, err := w.ask(asked, v)
 	if err != nil {
-		w.fail(rw, r, err)
+		w.fail(rw, asked, v, err)
 		return
 	}
 	defer a.Body.Close()
 	if a.StatusCode == http.StatusSwitchingProtocols {
-		w.goOn(rw, r, a, upgrade)
+		w.goOn(rw, asked, v, a, upgrade)
 		return
 	}
-	w.answer(rw, r, a)
+	w.answer(rw, asked, v, a)
 }
 
 // lent is a body that is the client's again when the handler has returned. Transports close theirs, also after a dial
 // that failed.
 type lent struct {
 	io.ReadCloser
+	v    *visit
 	over bool
 }
 
@@ -56,7 +69,11 @@ func (l *lent) Read(p []byte) (int, error) {
 	if l.over {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	return l.ReadCloser.Read(p)
+	n, err := l.ReadCloser.Read(p)
+	if l.v != nil {
+		l.v.reads(n, err)
+	}
+	return n, err
 }
 
 func (l *lent) Close() error { return nil }
@@ -98,7 +115,7 @@ func hints(rw http.ResponseWriter) func(int, textproto.MIMEHeader) error {
 }
 
 // answer passes an answer back.
-func (w *web) answer(rw http.ResponseWriter, r *http.Request, a *http.Response) {
+func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response) {
 	dropOfConnection(a.Header)
 	h := rw.Header()
 	for name, values := range a.Header {
@@ -112,8 +129,9 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, a *http.Response) 
 		}
 		h["Trailer"] = []string{strings.Join(names, ", ")}
 	}
+	v.answers(a.StatusCode)
 	rw.WriteHeader(a.StatusCode)
-	if err := w.copyBody(rw, r, a); err != nil {
+	if err := w.copyBody(rw, r, v, a); err != nil {
 		panic(http.ErrAbortHandler) // or the client takes it for whole
 	}
 	a.Body.Close() // which knows trailers then
@@ -130,7 +148,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, a *http.Response) 
 }
 
 // copyBody passes on the body of an answer: as it comes, if it has no end that is known.
-func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, a *http.Response) error {
+func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response) error {
 	if a.Body == http.NoBody {
 		return nil
 	}
@@ -144,7 +162,10 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, a *http.Response
 	for {
 		n, err := a.Body.Read(p[:])
 		if n > 0 {
-			if _, err := rw.Write(p[:n]); err != nil {
+			n, err := rw.Write(p[:n])
+			v.writes(n)
+			if err != nil {
+				v.ends(endClient, err)
 				return err
 			}
 			flush()
@@ -153,6 +174,7 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, a *http.Response
 		case err == io.EOF:
 			return nil
 		case err != nil:
+			v.ends(causeOfAnswer(r, err), err)
 			if !w.isOver(r, err) {
 				w.ends.say("answer to a request of %v breaks off: %v", r.RemoteAddr, err)
 			}
@@ -183,43 +205,50 @@ const blockBytes = 32 << 10
 var errUpgrade = errors.New("an upstream goes on with a protocol that was not asked for")
 
 // goOn passes on both directions of a connection that goes on with another protocol.
-func (w *web) goOn(rw http.ResponseWriter, r *http.Request, a *http.Response, upgrade string) {
+func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response, upgrade string) {
 	back, ok := a.Body.(io.ReadWriteCloser)
 	if to := upgradeOf(a.Header); !ok || to == "" || !strings.EqualFold(to, upgrade) {
-		w.fail(rw, r, errUpgrade)
+		w.fail(rw, r, v, errUpgrade)
 		return
 	}
 	c, buffered, err := http.NewResponseController(rw).Hijack()
 	if err != nil {
-		w.fail(rw, r, err)
+		w.fail(rw, r, v, err)
 		return
 	}
 	defer c.Close()
+	v.answers(a.StatusCode)
 	a.Body = nil // the head alone
 	if err := errors.Join(a.Write(buffered), buffered.Flush()); err != nil {
+		v.ends(endClient, err)
 		return
 	}
 	l, _ := ringo.Current()
-	over := func(err error) {
+	var in, out int64
+	half := func(n *int64, to io.Writer, from io.Reader) {
+		var err error
+		*n, err = copyHalf(to, from)
 		if err != nil {
 			c.Close()
 			back.Close()
 		}
 	}
-	up := l.Go(func() { over(copyHalf(back, c)) })
-	over(copyHalf(c, back))
+	up := l.Go(func() { half(&in, back, c) })
+	half(&out, c, back)
 	up.Wait()
+	v.counts(in, out)
 }
 
 // copyHalf passes on one direction, with its end.
-func copyHalf(to io.Writer, from io.Reader) error {
-	if _, err := io.Copy(to, from); err != nil {
-		return err
+func copyHalf(to io.Writer, from io.Reader) (int64, error) {
+	n, err := io.Copy(to, from)
+	if err != nil {
+		return n, err
 	}
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+		return n, half.CloseWrite()
 	}
-	return io.EOF // which ends both
+	return n, io.EOF // which ends both
 }
 
 // isOver reports whether an error is the end of the client or of this program.
@@ -228,7 +257,8 @@ func (w *web) isOver(r *http.Request, err error) bool {
 }
 
 // fail answers a request that no upstream has. One whose client has gone is not worth a line.
-func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
+func (w *web) fail(rw http.ResponseWriter, r *http.Request, v *visit, err error) {
+	v.ends(causeOfAnswer(r, err), err)
 	status := http.StatusBadGateway
 	if isTimeout(err) {
 		status = http.StatusGatewayTimeout
@@ -237,5 +267,6 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 		w.failed.Add(1)
 		w.ends.say("request of %v is answered with %d: %v", r.RemoteAddr, status, err)
 	}
+	v.answers(status)
 	http.Error(rw, http.StatusText(status), status)
 }

@@ -53,6 +53,12 @@ that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no an
 to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
 line says why. SIGHUP reads -cert and -key again.
 
+-log has an object of JSON on a line for each connection that has ended, or with -http for
+each request: time, client, upstream, bytes, microseconds until there was a connection to
+the upstream (wait_us), until its answer began (first_us) and until the end (total_us), and
+how it has ended: done, or client, upstream, dial, timeout, drain, refused, shortage. SIGHUP
+opens the FILE again: rename it, send the signal, and later lines are in a new one.
+
 ` + server.Ending
 
 const statsHelp = `and here also:
@@ -84,6 +90,7 @@ type options struct {
 	header     time.Duration
 	http       bool
 	cert, key  string
+	log        string
 	trust      bool
 	answer     time.Duration
 	idle       time.Duration
@@ -114,6 +121,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"with -http the head of a request")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
 	server.CertificateFlags(fs, &o.cert, &o.key)
+	server.LogFlag(fs, &o.log, "per connection that has ended, or with -http per request, in JSON, see above")
 	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
 		", since they are proxies themselves")
 	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
@@ -185,11 +193,16 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	log, err := server.OpenLog(o.log, stderr)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
 	return o.Run(stderr, func(s *server.Server) {
 		if o.http {
-			newWebRelay(o, s, cert)
+			newWebRelay(o, s, log, cert)
 		} else {
-			newRelay(o, s)
+			newRelay(o, s, log)
 		}
 	})
 }

@@ -27,12 +27,13 @@ type relay struct {
 	to     *upstreams
 	ends   *teller // of connections that did not end in order
 	checks sync.Once
+	keeps  *keeper
 
 	waiting, dialing, retried, failed atomic.Int64
 }
 
-func newRelay(o *options, s *server.Server) *relay {
-	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s)}
+func newRelay(o *options, s *server.Server, log *server.Log) *relay {
+	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s), keeps: newKeeper(log)}
 	for _, u := range r.to.all {
 		u.backs.Ahead = o.ahead
 		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dial(ctx, l, u) }
@@ -42,12 +43,15 @@ func newRelay(o *options, s *server.Server) *relay {
 	}
 	s.Words = r.words
 	s.Streams = r.accept
+	if log != nil {
+		s.Side.Go(func() { log.Run(s.Quit) })
+	}
 	return r
 }
 
 // newWebRelay is newRelay with -http.
-func newWebRelay(o *options, s *server.Server, cert *server.Certificate) {
-	w := newWeb(newRelay(o, s), cert)
+func newWebRelay(o *options, s *server.Server, log *server.Log, cert *server.Certificate) {
+	w := newWeb(newRelay(o, s, log), cert)
 	s.Words = func() string {
 		return fmt.Sprintf(" asking=%d requests=%d%s", w.to.taken(), w.requests.Swap(0), w.words())
 	}
@@ -72,11 +76,13 @@ func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn,
 // wait in front of it.
 func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 	r.beginChecks(l)
+	r.keeps.begin(l)
 	for {
 		c, err := ln.AcceptConn()
 		if err != nil {
 			return err
 		}
+		v := r.keeps.visit()
 		if r.slots != nil {
 			r.waiting.Add(1)
 			err := r.slots.Acquire(context.Background(), 1)
@@ -86,14 +92,15 @@ func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 				return err
 			}
 		}
-		l.Go(func() { r.pass(l, c) })
+		l.Go(func() { r.pass(l, c, v) })
 	}
 }
 
 // pass is one connection, from its accept to its end.
-func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
+func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	r.Conns.Add(1)
 	defer func() {
+		r.keeps.over(l, v)
 		r.Conns.Add(-1)
 		if r.slots != nil {
 			r.slots.Release(1)
@@ -101,7 +108,9 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	}()
 	defer c.Close()
 	client, err := r.clientOf(c)
+	v.isOf(client.Source)
 	if err != nil {
+		v.ends(causeOfHeader(err), err)
 		if !errors.Is(err, io.EOF) || c.Buffered() > 0 { // else it has only looked whether somebody listens
 			r.ends.say("connection of %v is reset: %v", c.RemoteAddr(), err)
 		}
@@ -109,9 +118,10 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 		return
 	}
 	r.dialing.Add(1)
-	got, u, err := r.open(l, client)
+	got, u, err := r.open(l, client, v)
 	r.dialing.Add(-1)
 	if err != nil {
+		v.ends(causeOf(err), err)
 		r.failed.Add(1)
 		r.ends.say("connection of %v is reset: %v", client.Source, err)
 		c.SetLinger(0)
@@ -121,24 +131,27 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	defer got.Close()
 	back := got.Conn.(*sock.Conn)
 	defer back.Close() // which waits
-	one, other := &end{Conn: c}, &end{Conn: back}
-	up := l.Go(func() { r.move(client.Source, other, one) })
-	r.move(client.Source, one, other)
+	v.opens()
+	one, other := &end{Conn: c, gone: endClient}, &end{Conn: back, gone: endUpstream}
+	up := l.Go(func() { r.move(client.Source, v, other, one) })
+	r.move(client.Source, v, one, other)
 	up.Wait()
+	v.counts(one.got, other.got)
 }
 
 // triesMax is at how many upstreams a connection is tried.
 const triesMax = 3
 
 // open opens a connection to an upstream, or to another if that fails. What it returns is for leave.
-func (r *relay) open(l *ringo.Loop, client proxyproto.Header) (*sockclient.Conn, *upstream, error) {
+func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit) (*sockclient.Conn, *upstream, error) {
 	var tried []*upstream
-	var errs []string
+	var errs []error
 	for len(tried) < triesMax {
 		u := r.to.take(hostOf(client.Source), tried)
 		if u == nil {
 			break
 		}
+		v.asks(u)
 		c, err := u.backs.Get(context.Background(), l)
 		if err == nil {
 			if err = r.introduce(c, client); err != nil {
@@ -151,19 +164,40 @@ func (r *relay) open(l *ringo.Loop, client proxyproto.Header) (*sockclient.Conn,
 			return c, u, nil
 		}
 		r.to.leave(u)
-		tried, errs = append(tried, u), append(errs, err.Error())
+		tried, errs = append(tried, u), append(errs, err)
 		if errors.Is(err, context.Canceled) {
 			break
 		}
 	}
-	return nil, nil, errors.New(strings.Join(errs, "; "))
+	return nil, nil, &openError{errs}
+}
+
+// openError is why there is no connection to any upstream.
+type openError struct{ errs []error }
+
+func (e *openError) Error() string {
+	var all []string
+	for _, err := range e.errs {
+		all = append(all, err.Error())
+	}
+	return strings.Join(all, "; ")
+}
+
+// Unwrap gives the last, which says why no other was tried.
+func (e *openError) Unwrap() error {
+	if len(e.errs) == 0 {
+		return errNoUpstream
+	}
+	return e.errs[len(e.errs)-1]
 }
 
 // end is one end of what is passed on.
 type end struct {
 	*sock.Conn
-	ended  bool // what it gets is complete
-	broken bool // a write to it has failed
+	gone   cause // if it ends what is not over
+	got    int64 // bytes that have come from it
+	ended  bool  // what it gets is complete
+	broken bool  // a write to it has failed
 }
 
 // isReset reports whether the connection is over for both directions: its peer has reset it, or does
@@ -187,8 +221,9 @@ func isOurs(err error) bool {
 // move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
 // But if to takes no more, only this direction ends as long as the other goes on: what to has sent
 // before may still be on its way. The connection is client's.
-func (r *relay) move(client net.Addr, to, from *end) {
-	_, err := io.Copy(to.Conn, from.Conn)
+func (r *relay) move(client net.Addr, v *visit, to, from *end) {
+	n, err := io.Copy(to.Conn, from.Conn)
+	from.got += n
 	// A reset that a write has met reads as an end of the stream.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
 	if complete {
@@ -202,12 +237,22 @@ func (r *relay) move(client net.Addr, to, from *end) {
 	case errors.Is(err, net.ErrClosed):
 		// Who closed one end closes the other.
 	case errors.Is(err, context.Canceled):
+		v.ends(endDrain, err)
 		to.Close()
 		from.Close()
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
+		v.ends(to.gone, err)
 		io.Copy(io.Discard, from.Conn) // else from may wait for us to read, and take nothing of the other direction
 	default:
+		why := to.gone
+		switch {
+		case isOurs(err):
+			why = endShortage
+		case reading || from.broken || from.isReset():
+			why = from.gone
+		}
+		v.ends(why, err)
 		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
 			r.ends.say("connection of %v is reset: %v", client, err)
 		}

@@ -26,6 +26,7 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 // An upstream is an address that connections are passed on to.
 type upstream struct {
 	server.Address
+	name  string // as lines have it
 	key   string // by which transports know it, since not all networks have hosts
 	seed  uint64 // its name's, for balanceHash
 	backs sockclient.Pool
@@ -62,7 +63,7 @@ func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
 	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out,
 		trial: o.dial + o.answer, say: say, now: time.Now}
 	for i, a := range o.to {
-		us.all = append(us.all, &upstream{Address: a, key: fmt.Sprintf("upstream-%d.invalid:80", i),
+		us.all = append(us.all, &upstream{Address: a, name: a.String(), key: fmt.Sprintf("upstream-%d.invalid:80", i),
 			seed: digest(a.String())})
 	}
 	return us

@@ -43,12 +43,16 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 	if cert != nil {
 		w.server.TLSConfig = cert.Config()
 	}
+	if w.keeps != nil {
+		w.server.Answered = w.answered
+	}
 	return w
 }
 
 // serve serves one address on one loop.
 func (w *web) serve(l *ringo.Loop, ln *sock.Listener) error {
 	w.beginChecks(l)
+	w.keeps.begin(l)
 	var err error
 	if w.server.TLSConfig != nil {
 		err = w.server.ServeTLS(ln, "", "")

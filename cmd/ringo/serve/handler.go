@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 
 	"ringo"
@@ -21,18 +20,15 @@ type files struct {
 	o       *options
 	handler *sockhttp.Files
 	server  *sockhttp.Server
-	log     *accessLog // nil: none
+	log     *server.Log // nil: none
 
 	requests, bytes, lookups atomic.Int64 // for -stats
-
-	mu    sync.Mutex
-	lines []*logLines // of the log, if there is one, by loop
 }
 
 // headMax is how long a request's head may be.
 const headMax = 16 << 10
 
-func newFiles(s *server.Server, o *options, root *file.Root, log *accessLog, cert *server.Certificate) *files {
+func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, cert *server.Certificate) *files {
 	f := &files{Server: s, o: o, log: log, handler: &sockhttp.Files{Root: root, Keep: o.files, Fresh: o.fresh,
 		Idle: o.idle, ETags: true, NoList: !o.list}}
 	if o.files == 0 {
@@ -74,8 +70,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	if f.log != nil {
-		f.begin(l)
-		defer f.lines[l.Index()].close()
+		f.log.Begin(l)
 	}
 	var err error
 	if f.server.TLSConfig != nil {
@@ -89,24 +84,12 @@ func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	return nil
 }
 
-// begin opens a loop's part of the log.
-func (f *files) begin(l *ringo.Loop) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.lines == nil {
-		f.lines = make([]*logLines, len(l.Loops()))
-	}
-	if at := &f.lines[l.Index()]; *at == nil {
-		*at = f.log.open(l)
-	}
-}
-
 // answered counts an answer, and logs it.
 func (f *files) answered(c net.Conn, r *http.Request, status int, size int64) {
 	f.requests.Add(1)
 	f.bytes.Add(size)
 	if f.log != nil {
 		l, _ := ringo.Current()
-		f.lines[l.Index()].add(c, r, status, size)
+		addLine(f.log.Of(l), c, r, status, size)
 	}
 }

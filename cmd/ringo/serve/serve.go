@@ -67,8 +67,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.fresh, "fresh", time.Second,
 		"`time` after which the name of an open file is looked up again")
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
-	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or "+
-		"FILE`; lines that come faster than they can be written are dropped")
+	server.LogFlag(fs, &o.log, "per request, in the common log format")
 	server.CertificateFlags(fs, &o.cert, &o.key)
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
@@ -104,11 +103,11 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer root.Close()
-	log, err := openLog(o.log, stderr)
+	log, err := server.OpenLog(o.log, stderr)
 	if err != nil {
 		return err
 	}
-	defer log.close()
+	defer log.Close()
 	cert, err := server.OpenCertificate(o.cert, o.key)
 	if err != nil {
 		return err
@@ -125,7 +124,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	return o.Run(stderr, func(s *server.Server) {
 		served = newFiles(s, o, root, log, cert)
 		if log != nil {
-			s.Side.Go(func() { log.run(s.Quit) })
+			s.Side.Go(func() { log.Run(s.Quit) })
 		}
 		if cert != nil {
 			s.Side.Go(func() { cert.Run(s) })

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+
+	"ringo"
+)
+
+// passed is the pattern of requests that have come to pass, for answered, which sees the others too.
+const passed = "/"
+
+// visits begins the visit of a request.
+func (w *web) visits(r *http.Request) *visit {
+	v := w.keeps.visit()
+	if v != nil {
+		r.Pattern = passed
+		v.request, v.client = r, r.RemoteAddr
+	}
+	return v
+}
+
+// answered keeps what the server has refused before it was passed on. r is nil for what was no request.
+func (w *web) answered(c net.Conn, r *http.Request, status int, size int64) {
+	if r != nil && r.Pattern == passed {
+		return
+	}
+	v := w.keeps.visit()
+	v.isOf(c.RemoteAddr())
+	v.request = r
+	v.out = size
+	v.answers(status)
+	v.ends(endRefused, nil)
+	l, _ := ringo.Current()
+	w.keeps.over(l, v)
+}
+
+// answers notes the status that the client gets.
+func (v *visit) answers(status int) {
+	if v != nil {
+		v.status = status
+	}
+}
+
+// reads notes what has come of the client's body.
+func (v *visit) reads(n int, err error) {
+	v.in += int64(n)
+	if err != nil && err != io.EOF {
+		v.ends(endClient, err)
+	}
+}
+
+// writes notes that more of the answer's body is the client's.
+func (v *visit) writes(n int) {
+	if v != nil {
+		v.out += int64(n)
+	}
+}
+
+// causeOfAnswer is what an error of an answer is: if the request is over its client has gone.
+func causeOfAnswer(r *http.Request, err error) cause {
+	if r.Context().Err() != nil {
+		return endClient
+	}
+	return causeOf(err)
+}
