@@ -51,6 +51,7 @@ func TestUsage(t *testing.T) {
 		{"echo -listen tcp://me@127.0.0.1:0", "want HOST:PORT or tcp://HOST:PORT"},
 		{"echo -listen tcp://[::1:0", "-listen"},
 		{"echo -debug x", `-debug "x": want PORT or HOST:PORT`},
+		{"proxy -to h:1 -metrics x", `-metrics "x": want PORT or HOST:PORT`},
 		{"serve -debug h:99999 .", "with a port of 0 to 65535"},
 		{"top", "want one address"},
 		{"top -every 1ms 6060", "-every 1ms: want 100ms at least"},

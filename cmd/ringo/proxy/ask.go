@@ -34,6 +34,9 @@ func (w *web) ask(r *http.Request, v *visit) (*http.Response, error) {
 			w.retried.Add(int64(len(tried)))
 			return a, nil
 		}
+		if v != nil && v.why == "" { // else the client's body has failed
+			w.keeps.fails(u, causeOfAnswer(r, err))
+		}
 		tried = append(tried, u)
 		if r.Context().Err() != nil || errors.Is(err, context.Canceled) || !mayRepeat(r, err) {
 			break
@@ -97,7 +100,7 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 // dialAt connects to the upstream that the transport knows by an address.
 func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
 	l, _ := ringo.Current()
-	c, err := w.dial(ctx, l, w.hosts[addr])
+	c, err := w.dialFor(ctx, l, w.hosts[addr])
 	if err != nil {
 		return nil, &dialError{err}
 	}

@@ -174,7 +174,10 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, a *htt
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			v.ends(causeOfAnswer(r, err), err)
+			if v != nil {
+				v.ends(causeOfAnswer(r, err), err)
+				w.keeps.fails(v.u, v.why)
+			}
 			if !w.isOver(r, err) {
 				w.ends.say("answer to a request of %v breaks off: %v", r.RemoteAddr, err)
 			}

@@ -58,6 +58,8 @@ each request: time, client, upstream, bytes, microseconds until there was a conn
 the upstream (wait_us), until its answer began (first_us) and until the end (total_us), and
 how it has ended: done, or client, upstream, dial, timeout, drain, refused, shortage. SIGHUP
 opens the FILE again: rename it, send the signal, and later lines are in a new one.
+-metrics has, beside the loops' metrics, those of each upstream: whether it is in, requests
+or connections, failures, bytes and times.
 
 ` + server.Ending
 

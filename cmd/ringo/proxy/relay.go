@@ -33,16 +33,18 @@ type relay struct {
 }
 
 func newRelay(o *options, s *server.Server, log *server.Log) *relay {
-	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s), keeps: newKeeper(log)}
+	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s),
+		keeps: newKeeper(log, o.Metrics != "")}
 	for _, u := range r.to.all {
 		u.backs.Ahead = o.ahead
-		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dial(ctx, l, u) }
+		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dialFor(ctx, l, u) }
 	}
 	if o.max > 0 {
 		r.slots = ringo.NewSemaphore(int64(o.max))
 	}
 	s.Words = r.words
 	s.Streams = r.accept
+	s.Metrics = r.writeMetrics
 	if log != nil {
 		s.Side.Go(func() { log.Run(s.Quit) })
 	}
@@ -70,6 +72,15 @@ func (r *relay) words() string {
 // dial connects to an upstream.
 func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
 	return (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
+}
+
+// dialFor is dial for clients, and counts.
+func (r *relay) dialFor(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
+	c, err := r.dial(ctx, l, u)
+	if err == nil {
+		r.keeps.opens(u)
+	}
+	return c, err
 }
 
 // accept gives each connection a task. With -max it stops at the limit, so that the others
@@ -137,6 +148,9 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	r.move(client.Source, v, one, other)
 	up.Wait()
 	v.counts(one.got, other.got)
+	if v != nil {
+		r.keeps.fails(u, v.why)
+	}
 }
 
 // triesMax is at how many upstreams a connection is tried.
@@ -164,7 +178,8 @@ func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit) (*sockcl
 			return c, u, nil
 		}
 		r.to.leave(u)
-		tried, errs = append(tried, u), append(errs, err)
+		tried, errs = append(tried, u), append(errs, &dialError{err})
+		r.keeps.fails(u, causeOf(errs[len(errs)-1]))
 		if errors.Is(err, context.Canceled) {
 			break
 		}

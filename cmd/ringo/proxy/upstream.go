@@ -32,6 +32,7 @@ type upstream struct {
 	backs sockclient.Pool
 	conns int // that it has, of all loops; by upstreams.mu
 	health
+	counts tally // if there is -metrics
 }
 
 // host is its name in a request.
@@ -106,6 +107,23 @@ func (us *upstreams) taken() (n int) {
 		n += u.conns
 	}
 	return n
+}
+
+// isIn is 1 for one that is in, and 0 for one that is out.
+func (us *upstreams) isIn(u *upstream) int {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	if u.out {
+		return 0
+	}
+	return 1
+}
+
+// connsOf is how many times one was taken, and not left yet.
+func (us *upstreams) connsOf(u *upstream) int {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	return u.conns
 }
 
 // candidates are those that may be chosen. If all are out, what has put them out may be the proxy's network, or a check

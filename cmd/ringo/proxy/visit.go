@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"ringo"
@@ -45,15 +46,18 @@ type visit struct {
 
 // keeper keeps what visits tell. A nil one wants none.
 type keeper struct {
-	log *server.Log // nil: none
+	log     *server.Log // nil: none
+	counts  bool        // for /metrics
+	nobodys tally       // of what no upstream was asked
+	retries atomic.Int64
 }
 
 // newKeeper is nil if there is nothing to keep visits for.
-func newKeeper(log *server.Log) *keeper {
-	if log == nil {
+func newKeeper(log *server.Log, counts bool) *keeper {
+	if log == nil && !counts {
 		return nil
 	}
-	return &keeper{log: log}
+	return &keeper{log: log, counts: counts}
 }
 
 // begin has a loop's visits kept.
@@ -81,6 +85,28 @@ func (k *keeper) over(l *ringo.Loop, v *visit) {
 	if k.log != nil {
 		lines := k.log.Of(l)
 		lines.End(v.appendLine(lines.Next(), lines.Stamp(time.RFC3339)))
+	}
+	switch {
+	case !k.counts:
+	case v.u == nil:
+		k.nobodys.adds(v)
+	default:
+		k.retries.Add(int64(v.tries - 1))
+		v.u.counts.adds(v)
+	}
+}
+
+// opens counts a connection to an upstream.
+func (k *keeper) opens(u *upstream) {
+	if k != nil && k.counts {
+		u.counts.opens()
+	}
+}
+
+// fails counts what has failed at one.
+func (k *keeper) fails(u *upstream, why cause) {
+	if k != nil && k.counts {
+		u.counts.fails(why)
 	}
 }
 
@@ -130,7 +156,6 @@ func (v *visit) ends(why cause, err error) {
 // causeOf is what an error of a connection that was not made, or of an answer that has not come, is.
 func causeOf(err error) cause {
 	var dial *dialError
-	var open *openError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, ringo.ErrEnded):
 		return endDrain
@@ -138,7 +163,7 @@ func causeOf(err error) cause {
 		return endShortage
 	case isTimeout(err):
 		return endTimeout
-	case errors.As(err, &dial), errors.As(err, &open):
+	case errors.As(err, &dial), errors.Is(err, errNoUpstream):
 		return endDial
 	}
 	return endUpstream

@@ -14,14 +14,14 @@ import (
 )
 
 // A port is one of the loopback address, and a host is taken as it is written.
-func TestParseConsole(t *testing.T) {
+func TestParseEndpoint(t *testing.T) {
 	for _, c := range []struct{ text, host, port string }{
 		{"6060", loopback, "6060"}, {":6060", loopback, "6060"}, {"0", loopback, "0"}, {"0.0.0.0:1", "0.0.0.0", "1"},
 		{"localhost:1", "localhost", "1"}, {"[::1]:1", "::1", "1"},
 		{"", "", ""}, {"x", "", ""}, {"65536", "", ""}, {"h:", "", ""}, {"h:http", "", ""}, {"a/b:1", "", ""},
 		{"http://h:1", "", ""}, {"h", "", ""}, {"-1", "", ""},
 	} {
-		got, err := parseConsole(c.text)
+		got, err := parseEndpoint("debug", c.text)
 		if (err == nil) != (c.port != "") {
 			t.Errorf("%q: %v", c.text, err)
 		} else if err == nil && (got.host != c.host || got.port != c.port) {
@@ -36,12 +36,12 @@ func TestConsole(t *testing.T) {
 		text  string
 		warns bool
 	}{{"0", false}, {"0.0.0.0:0", true}} {
-		at, err := parseConsole(c.text)
+		at, err := parseEndpoint("debug", c.text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var said strings.Builder
-		stop, err := at.open(&said)
+		stop, err := at.openConsole(&Server{Stderr: &said})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestConsole(t *testing.T) {
 
 // Requests for the name of another site are refused, whatever address it stands for.
 func TestConsoleHosts(t *testing.T) {
-	c := &console{host: "box.example", port: "6060"}
+	c := &endpoint{host: "box.example", port: "6060"}
 	h := c.onlyHere(debug.Handler())
 	for host, code := range map[string]int{
 		"127.0.0.1:6060": 200, "localhost:6060": 200, "LOCALHOST": 200, "[::1]:6060": 200, "10.0.0.5": 200,

@@ -35,7 +35,8 @@ type Options struct {
 	Limits  sock.Limits   // of each address
 	Stats   time.Duration // between the lines of counters; 0: none
 	Grace   time.Duration
-	Debug   string // where the console listens, as parseConsole reads it; "": nowhere
+	Debug   string // where the console listens, as parseEndpoint reads it; "": nowhere
+	Metrics string // where /metrics is, likewise
 }
 
 // placements are the policies by the names that -place has for them.
@@ -65,6 +66,7 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.Stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
 	fs.StringVar(&o.Debug, "debug", "", "serve the console, a page for browsers, at this `address`: PORT, on "+
 		"127.0.0.1, or HOST:PORT, for whoever can reach that; \"\": none")
+	fs.StringVar(&o.Metrics, "metrics", "", "serve /metrics, for Prometheus, at this `address`, as -debug; \"\": none")
 	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
 }
 
@@ -99,9 +101,11 @@ func (o *Options) Check(m *cli.Mistakes) {
 		"-sqpoll %v: want 1ms to 10s, or 0", o.SQPoll)
 	m.Want(o.Spin >= 0 && o.Spin <= time.Second, "-spin %v: want 0 to 1s", o.Spin)
 	m.Want(o.Stats == 0 || o.Stats >= statsMin, "-stats %v: want 0, or %v at least", o.Stats, statsMin)
-	if o.Debug != "" {
-		_, err := parseConsole(o.Debug)
-		m.Want(err == nil, "%v", err)
+	for _, page := range [][2]string{{"debug", o.Debug}, {"metrics", o.Metrics}} {
+		if page[1] != "" {
+			_, err := parseEndpoint(page[0], page[1])
+			m.Want(err == nil, "%v", err)
+		}
 	}
 	m.Want(o.Grace >= 0, "-grace %v: want 0 or more", o.Grace)
 }
@@ -127,17 +131,23 @@ func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 		return err
 	}
 	defer s.Close()
-	if o.Debug != "" {
-		c, err := parseConsole(o.Debug)
-		if err != nil {
-			return err
-		}
-		stopConsole, err := c.open(stderr)
-		if err != nil {
-			return err
-		}
-		defer stopConsole()
-	}
 	begin(s)
+	for _, page := range []struct {
+		flag, at string
+		open     func(*endpoint, *Server) (stop func(), err error)
+	}{{"debug", o.Debug, (*endpoint).openConsole}, {"metrics", o.Metrics, (*endpoint).openMetrics}} {
+		if page.at == "" {
+			continue
+		}
+		e, err := parseEndpoint(page.flag, page.at)
+		if err != nil {
+			return err
+		}
+		stop, err := page.open(e, s)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	return ringo.Run(ctx, o.Config(), s.Serve)
 }

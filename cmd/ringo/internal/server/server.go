@@ -26,11 +26,12 @@ type Server struct {
 	Streams   func(l *ringo.Loop, ln *sock.Listener) error
 	Datagrams func(l *ringo.Loop, c net.PacketConn) error
 
-	Conns atomic.Int64   // connections, for -stats
-	Open  func() int     // how many there are beside those; nil: none
-	Words func() string  // what a line of -stats has more; nil: nothing
-	Side  sync.WaitGroup // goroutines beside the loops, which end when Quit is closed
-	Quit  chan struct{}
+	Conns   atomic.Int64      // connections, for -stats
+	Open    func() int        // how many there are beside those; nil: none
+	Words   func() string     // what a line of -stats has more; nil: nothing
+	Metrics func(w io.Writer) // what /metrics has more, for any goroutine; nil: nothing
+	Side    sync.WaitGroup    // goroutines beside the loops, which end when Quit is closed
+	Quit    chan struct{}
 
 	places     []*place
 	ready      atomic.Int32 // loops that listen

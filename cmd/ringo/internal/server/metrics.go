@@ -1,0 +1,26 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+
+	"ringo/metrics"
+)
+
+// openMetrics serves /metrics where -metrics says, and says where, until stop is called: the loops' and, if there are
+// such, what the server has to tell besides.
+func (e *endpoint) openMetrics(s *Server) (stop func(), err error) {
+	ln, err := e.listen()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.Stderr, "metrics http://%v/metrics\n", ln.Addr())
+	loops, mux := metrics.Handler(), http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		loops.ServeHTTP(w, r)
+		if s.Metrics != nil {
+			s.Metrics(w)
+		}
+	})
+	return e.serve(ln, mux, s.Stderr), nil
+}
