@@ -34,9 +34,7 @@ func (w *web) ask(r *http.Request, v *visit) (*http.Response, error) {
 			w.retried.Add(int64(len(tried)))
 			return a, nil
 		}
-		if v != nil && v.why == "" { // else the client's body has failed
-			w.keeps.fails(u, causeOfAnswer(r, err))
-		}
+		w.keeps.fails(u, causeOfAnswer(r, err))
 		tried = append(tried, u)
 		if r.Context().Err() != nil || errors.Is(err, context.Canceled) || !mayRepeat(r, err) {
 			break
