@@ -56,8 +56,8 @@ line says why. SIGHUP reads -cert and -key again.
 -log has an object of JSON on a line for each connection that has ended, or with -http for
 each request: time, client, upstream, bytes, microseconds until there was a connection to
 the upstream (wait_us), until its answer began (first_us) and until the end (total_us), and
-how it has ended: done, or client, upstream, dial, timeout, drain, refused, shortage. SIGHUP
-opens the FILE again: rename it, send the signal, and later lines are in a new one.
+how it has ended: done, or client, upstream, dial, timeout, idle, drain, refused, shortage.
+SIGHUP opens the FILE again: rename it, send the signal, and later lines are in a new one.
 -metrics has, beside the loops' metrics, those of each upstream: whether it is in, requests
 or connections, failures, bytes and times.
 
@@ -73,10 +73,14 @@ const statsHelp = `and here also:
   retried      those that found nobody at an upstream and went to another, since the line
                before
   failed       those that found nobody, since the line before
+  idled        connections that -idle has ended, since the line before
 `
 
 // checkMin keeps -check from being a load of its own.
 const checkMin = 10 * time.Millisecond
+
+// idleMin keeps -idle from being a load of its own.
+const idleMin = 10 * time.Millisecond
 
 // options is the command line of ringo proxy.
 type options struct {
@@ -127,7 +131,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
 		", since they are proxies themselves")
 	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
-	fs.DurationVar(&o.idle, "idle", time.Minute, "`time` for which a connection of -http may have no request")
+	fs.DurationVar(&o.idle, "idle", 0, "`time` for which a connection may move no byte in either direction, before it "+
+		"is reset, up to a quarter later; 0: any. With -http, for which it may have no request; 0: 1m")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
@@ -156,10 +161,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	for _, name := range []string{"check-http", "rise"} {
 		m.WantBeside(fs, name, "-check", o.check > 0)
 	}
-	for _, name := range []string{"cert", "trust", "answer", "idle"} {
+	for _, name := range []string{"cert", "trust", "answer"} {
 		m.WantBeside(fs, name, "-http", o.http)
 	}
 	m.WantBeside(fs, "header", "-accept-proxy or -http", o.accept || o.http)
+	m.Want(o.idle == 0 || o.idle >= idleMin, "-idle %v: want 0, or %v at least", o.idle, idleMin)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
@@ -171,7 +177,6 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 // checkHTTPFlags finds the mistakes of -http, and of what is not for it.
 func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	m.Want(o.answer > 0, "-answer %v: want more than 0", o.answer)
-	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
 	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
 	if !o.http {
 		return

@@ -30,6 +30,8 @@ type relay struct {
 	keeps  *keeper
 
 	waiting, dialing, retried, failed atomic.Int64
+	idled                             atomic.Int64 // connections that -idle has ended, ever
+	idledSaid                         atomic.Int64 // of them, those in lines of -stats
 }
 
 func newRelay(o *options, s *server.Server, log *server.Log) *relay {
@@ -65,8 +67,9 @@ func newWebRelay(o *options, s *server.Server, log *server.Log, cert *server.Cer
 }
 
 func (r *relay) words() string {
-	return fmt.Sprintf(" waiting=%d dialing=%d out=%d retried=%d failed=%d", r.waiting.Load(), r.dialing.Load(),
-		r.to.out(), r.retried.Swap(0), r.failed.Swap(0))
+	idled := r.idled.Load()
+	return fmt.Sprintf(" waiting=%d dialing=%d out=%d retried=%d failed=%d idled=%d", r.waiting.Load(),
+		r.dialing.Load(), r.to.out(), r.retried.Swap(0), r.failed.Swap(0), idled-r.idledSaid.Swap(idled))
 }
 
 // dial connects to an upstream.
@@ -144,8 +147,10 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	defer back.Close() // which waits
 	v.opens()
 	one, other := &end{Conn: c, gone: endClient}, &end{Conn: back, gone: endUpstream}
-	up := l.Go(func() { r.move(client.Source, v, other, one) })
-	r.move(client.Source, v, one, other)
+	i := r.idler(l, v, client.Source, one, other)
+	defer i.stop()
+	up := l.Go(func() { r.move(client.Source, v, i, other, one) })
+	r.move(client.Source, v, i, one, other)
 	up.Wait()
 	v.counts(one.got, other.got)
 	if v != nil {
@@ -236,8 +241,8 @@ func isOurs(err error) bool {
 // move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
 // But if to takes no more, only this direction ends as long as the other goes on: what to has sent
 // before may still be on its way. The connection is client's.
-func (r *relay) move(client net.Addr, v *visit, to, from *end) {
-	n, err := io.Copy(to.Conn, from.Conn)
+func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
+	n, err := i.copy(to.Conn, from)
 	from.got += n
 	// A reset that a write has met reads as an end of the stream.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
@@ -258,7 +263,7 @@ func (r *relay) move(client net.Addr, v *visit, to, from *end) {
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
 		v.ends(to.gone, err)
-		io.Copy(io.Discard, from.Conn) // else from may wait for us to read, and take nothing of the other direction
+		i.copy(io.Discard, from) // else from may wait for us to read, and take nothing of the other direction
 	default:
 		why := to.gone
 		switch {

@@ -43,6 +43,7 @@ func (r *relay) writeMetrics(w io.Writer) {
 	s.histogram("duration_seconds", "Durations of requests, or of connections.",
 		func(f *figures) *stats.Histogram { return &f.lasted })
 	s.one("retries_total", "counter", "Upstreams that were tried after others.", float64(r.keeps.retries.Load()))
+	s.one("idled_total", "counter", "Connections that -idle has ended.", float64(r.idled.Load()))
 	s.one("waiting", "gauge", "Connections that are accepted and wait for -max.", float64(r.waiting.Load()))
 	if r.keeps.log != nil {
 		s.one("log_dropped_lines_total", "counter", "Lines of -log that were dropped.", float64(r.keeps.log.LeftOut()))

@@ -12,7 +12,7 @@ type failure int
 
 const (
 	failDial    failure = iota // no connection
-	failTimeout                // -dial, -answer or -idle was over
+	failTimeout                // -dial or -answer was over
 	failReset                  // a connection that ended before what was asked of it
 	failures
 )

@@ -23,6 +23,7 @@ const (
 	endUpstream cause = "upstream" // the upstream has
 	endDial     cause = "dial"     // no upstream could be reached
 	endTimeout  cause = "timeout"  // -dial, -answer or -header was over
+	endIdle     cause = "idle"     // nothing has moved for -idle
 	endDrain    cause = "drain"    // -grace was over
 	endRefused  cause = "refused"  // it was nothing that is passed on
 	endShortage cause = "shortage" // the proxy lacked memory, descriptors or ports

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
@@ -26,17 +28,21 @@ const (
 	restMax = 64
 )
 
+// restTime is for how long a connection may have no request.
+func (o *options) restTime() time.Duration { return cmp.Or(o.idle, time.Minute) }
+
 func newWeb(r *relay, cert *server.Certificate) *web {
 	w := &web{relay: r, hosts: map[string]*upstream{}}
 	for _, u := range r.to.all {
 		w.hosts[u.key] = u
 	}
 	w.transport = &sockhttp.Transport{DialContext: w.dialAt, DisableCompression: true, MaxIdleConnsPerHost: restMax,
-		IdleConnTimeout: r.o.idle, ResponseHeaderTimeout: r.o.answer, MaxResponseHeaderBytes: headMax,
+		IdleConnTimeout: r.o.restTime(), ResponseHeaderTimeout: r.o.answer, MaxResponseHeaderBytes: headMax,
 		Protocols: new(http.Protocols)}
 	w.transport.Protocols.SetHTTP1(true)
 	w.server = &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(w.pass)), DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout: r.o.header, IdleTimeout: r.o.idle, MaxHeaderBytes: headMax, Protocols: new(http.Protocols)}
+		ReadHeaderTimeout: r.o.header, IdleTimeout: r.o.restTime(), MaxHeaderBytes: headMax,
+		Protocols: new(http.Protocols)}
 	w.server.Protocols.SetHTTP1(true)
 	w.server.Protocols.SetHTTP2(true)
 	w.server.Protocols.SetUnencryptedHTTP2(true)

@@ -1,0 +1,66 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ringo/internal/test/patience"
+)
+
+// TestProxyIdleTime: a connection on which nothing moves is reset to either side, counted and logged. What happens in
+// time, package proxy tests in worlds.
+func TestProxyIdleTime(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		name, ended := filepath.Join(t.TempDir(), "log"), make(chan error, 1)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			c.Write([]byte("hello"))
+			_, err := io.Copy(io.Discard, c)
+			ended <- err
+		}, "-driver", driver, "-idle", "50ms", "-log", name, "-metrics", "0", "-stats", "20ms")
+		c := dial(t, addr)
+		if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client's end is %v, want a reset", err)
+		}
+		if err := patience.Recv(t, "the server's end", ended); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the server's end is %v, want a reset", err)
+		}
+		line := p.line("connection of " + c.LocalAddr().String())
+		if !strings.HasSuffix(line, "nothing has moved for 50ms") {
+			t.Errorf("the line is %q", line)
+		}
+		p.word("idled=1")
+		if n := p.scrape()["ringo_proxy_idled_total"]; n != 1 {
+			t.Errorf("%v connections were idle, want 1", n)
+		}
+		p.finish()
+		wantLogged(t, name, map[string]any{"end": "idle", "bytes_in": 0, "bytes_out": 5})
+	})
+}
+
+// TestProxyIdleHalf: also one of which a peer has ended its side, while what the other sends is not read any more.
+func TestProxyIdleHalf(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ended := make(chan error, 1)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			_, err := io.Copy(io.Discard, c)
+			for block := make([]byte, 1<<16); err == nil; {
+				_, err = c.Write(block)
+			}
+			ended <- err
+		}, "-driver", driver, "-idle", "50ms")
+		dial(t, addr).CloseWrite()
+		err := patience.Recv(t, "the server's end", ended)
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("the server's end is %v, want a reset", err)
+		}
+		p.line("connection of ")
+		p.finish()
+	})
+}
