@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"ringo/internal/httptext"
 )
 
 // readAnswer is http.ReadResponse, which is spared where the head is here as a whole and says how long the body is.
@@ -68,7 +70,7 @@ func plainCode(status string) int {
 func plainLength(h http.Header) int64 {
 	lengths := h["Content-Length"]
 	if len(lengths) != 1 || h["Transfer-Encoding"] != nil || h["Trailer"] != nil || h["Pragma"] != nil ||
-		hasToken(h["Connection"], "close") {
+		httptext.HasToken(h["Connection"], "close") {
 		return -1
 	}
 	n, err := strconv.ParseUint(lengths[0], 10, 63)

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"ringo"
+
+	"ringo/internal/httptext"
 )
 
 const (
@@ -259,7 +261,7 @@ func (b *body) trailers() error {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		key, named := canonical(name)
-		if value = trim(value); !ok || !named || !isValue(value) {
+		if value = httptext.Trim(value); !ok || !named || !isValue(value) {
 			return errTrailer
 		}
 		switch key {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"ringo/internal/httptext"
 )
 
 // What a byte may be a part of.
@@ -56,17 +58,6 @@ func isToken(s string) bool { return s != "" && isAll(s, tokenChar) }
 func isValue(s string) bool { return isAll(s, valueChar) }
 func isHost(s string) bool  { return isAll(s, hostChar) }
 
-// trim takes blanks off both ends.
-func trim(s string) string {
-	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
-}
-
 // canonical is a field's name as http.Header has it; false if it is no token.
 func canonical(name string) (key string, ok bool) {
 	if name == "" {
@@ -87,37 +78,6 @@ func canonical(name string) (key string, ok bool) {
 		return name, true
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), true // which allocates none that is common
-}
-
-// equalFold compares with a text in lower case.
-func equalFold(s, lower string) bool {
-	if len(s) != len(lower) {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// hasToken reports whether one of the lists of tokens has it.
-func hasToken(values []string, token string) bool {
-	for _, v := range values {
-		for more := true; more; {
-			var one string
-			one, v, more = strings.Cut(v, ",")
-			if equalFold(trim(one), token) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // bodyAllowed reports whether an answer of that status may have a body.
@@ -206,7 +166,7 @@ func (f *fields) get(key string) string {
 // hasToken reports whether one of a field's lists of tokens has it.
 func (f *fields) hasToken(key, token string) bool {
 	for one := range f.all() {
-		if one.key == key && hasToken([]string{one.value}, token) {
+		if one.key == key && httptext.HasToken([]string{one.value}, token) {
 			return true
 		}
 	}

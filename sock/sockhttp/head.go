@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"ringo/internal/httptext"
 )
 
 // badRequest is an error that is answered before a handler is called: its text is shown to the peer.
@@ -87,7 +89,7 @@ func parseHead(m *memory, r *http.Request) (h head, err error) {
 	}
 	r.ContentLength = h.length
 	if expect := r.Header["Expect"]; len(expect) > 0 {
-		if h.continues = hasToken(expect, "100-continue"); !h.continues && expect[0] != "" {
+		if h.continues = httptext.HasToken(expect, "100-continue"); !h.continues && expect[0] != "" {
 			return h, errExpectation
 		}
 	}
@@ -215,7 +217,7 @@ func parseFields(text string, m *memory, host *hostLines) error {
 		if key, ok = canonical(name); !ok {
 			return nameError(name)
 		}
-		if value = trim(value); !isValue(value) {
+		if value = httptext.Trim(value); !isValue(value) {
 			return errBad
 		}
 		if key == "Host" && host != nil {
@@ -251,7 +253,7 @@ func fold(h http.Header, key, line string) error {
 	case "", "Host", "Content-Length", "Transfer-Encoding":
 		return errBad
 	}
-	more := trim(line)
+	more := httptext.Trim(line)
 	if !isValue(more) {
 		return errBad
 	}
@@ -279,14 +281,14 @@ func parseHost(host hostLines, r *http.Request) error {
 // connectionOf says what the peer wants of the connection.
 func connectionOf(r *http.Request) (keepAlive, wantsClose bool) {
 	values := r.Header["Connection"]
-	wantsClose = len(values) > 0 && hasToken(values, "close")
+	wantsClose = len(values) > 0 && httptext.HasToken(values, "close")
 	if r.ProtoMajor != 1 {
 		return false, true
 	}
 	if r.ProtoMinor > 0 {
 		return false, wantsClose
 	}
-	keepAlive = len(values) > 0 && hasToken(values, "keep-alive")
+	keepAlive = len(values) > 0 && httptext.HasToken(values, "keep-alive")
 	return keepAlive, wantsClose || !keepAlive
 }
 
@@ -297,7 +299,7 @@ func bodyLength(r *http.Request) (n int64, err error) {
 		switch {
 		case r.ProtoMajor == 1 && r.ProtoMinor == 0, len(lengths) > 0:
 			return 0, errBad
-		case len(codings) != 1 || !equalFold(codings[0], "chunked"):
+		case len(codings) != 1 || !httptext.EqualFold(codings[0], "chunked"):
 			return 0, errCoding
 		}
 		delete(r.Header, "Transfer-Encoding")
@@ -329,7 +331,7 @@ func declareTrailers(r *http.Request) error {
 	delete(r.Header, "Trailer")
 	for _, v := range values {
 		for name := range strings.SplitSeq(v, ",") {
-			if name = trim(name); name == "" {
+			if name = httptext.Trim(name); name == "" {
 				continue
 			}
 			key := http.CanonicalHeaderKey(name)

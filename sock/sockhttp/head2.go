@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
+
+	"ringo/internal/httptext"
 )
 
 // block2 is a head, or trailers, as far as its frames have come.
@@ -154,7 +156,7 @@ func headerOf(list []hpack.HeaderField) http.Header {
 func namedTrailers(header http.Header) (to http.Header) {
 	for _, v := range header["Trailer"] {
 		for name := range strings.SplitSeq(v, ",") {
-			switch key := http.CanonicalHeaderKey(trim(name)); key {
+			switch key := http.CanonicalHeaderKey(httptext.Trim(name)); key {
 			case "", "Transfer-Encoding", "Trailer", "Content-Length":
 			default:
 				if to == nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
+
+	"ringo/internal/httptext"
 )
 
 // pseudo are a request's pseudo-headers.
@@ -136,7 +138,7 @@ func (h *server2) makeBody(st *served2, ends bool) (why string) {
 	r := &st.made
 	r.Body, st.ends = http.NoBody, ends
 	st.body.st, st.body.declared = &st.stream2, -1
-	continues := hasToken(r.Header["Expect"], "100-continue")
+	continues := httptext.HasToken(r.Header["Expect"], "100-continue")
 	if continues {
 		delete(r.Header, "Expect")
 	}

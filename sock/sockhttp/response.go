@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/httptext"
 	"ringo/sock"
 )
 
@@ -503,7 +504,7 @@ func (w *answer) declareTrailers(h *fields) (any bool) {
 		}
 		any = true
 		for name := range strings.SplitSeq(f.value, ",") {
-			if key := http.CanonicalHeaderKey(trim(name)); mayTrail(key) {
+			if key := http.CanonicalHeaderKey(httptext.Trim(name)); mayTrail(key) {
 				w.trailers = append(w.trailers, key)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/httptext"
 	"ringo/internal/loop"
 	"ringo/internal/perloop"
 )
@@ -348,7 +349,7 @@ func (t *Transport) target(r *http.Request) (to target, err error) {
 
 // upgrades reports whether a request asks for another protocol.
 func upgrades(r *http.Request) bool {
-	return r.Header.Get("Upgrade") != "" && hasToken(r.Header["Connection"], "upgrade")
+	return r.Header.Get("Upgrade") != "" && httptext.HasToken(r.Header["Connection"], "upgrade")
 }
 
 // first is where to connect to: scheme and address of the proxy, or of the server.

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"ringo"
+
+	"ringo/internal/httptext"
 )
 
 // heads2 are lists of fields, for heads of requests.
@@ -33,7 +35,7 @@ func (x *call) try2() (*http.Response, error) {
 		h.release()
 		return nil, fmt.Errorf("http2: %w", err)
 	}
-	asks := x.body != nil && hasToken(x.r.Header["Expect"], "100-continue")
+	asks := x.body != nil && httptext.HasToken(x.r.Header["Expect"], "100-continue")
 	var small []byte
 	if x.body != nil && x.isSmall() && !asks && len(x.r.Trailer) == 0 {
 		mem := take()
@@ -119,7 +121,7 @@ func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, end
 	if n := len(small); n > 0 && h.room(&st.stream2, n) == n && h.sendData(&st.stream2, small, true) == nil {
 		st.done = true
 	}
-	if hasToken(st.x.r.Header["Connection"], "close") || st.x.r.Close {
+	if httptext.HasToken(st.x.r.Header["Connection"], "close") || st.x.r.Close {
 		h.leave()
 	}
 	h.flush()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/httptext"
 	"ringo/internal/loop"
 )
 
@@ -97,7 +98,7 @@ func (x *call) headed(answer *http.Response) *http.Response {
 func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 	code := answer.StatusCode
 	if code == http.StatusSwitchingProtocols && answer.Header.Get("Upgrade") != "" &&
-		hasToken(answer.Header["Connection"], "upgrade") {
+		httptext.HasToken(answer.Header["Connection"], "upgrade") {
 		answer.Body = x.c.leaveTo()
 		return answer, nil
 	}
@@ -114,7 +115,8 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 // giveBody gives an answer its body, which is not compressed if its caller has not asked for that.
 func (x *call) giveBody(answer *http.Response, b *answerBody) {
 	answer.Body = b
-	if x.gzip && len(answer.Header["Content-Encoding"]) > 0 && equalFold(answer.Header["Content-Encoding"][0], "gzip") {
+	if x.gzip && len(answer.Header["Content-Encoding"]) > 0 &&
+		httptext.EqualFold(answer.Header["Content-Encoding"][0], "gzip") {
 		answer.Body = &unzipped{body: b}
 		answer.Header.Del("Content-Encoding")
 		answer.Header.Del("Content-Length")

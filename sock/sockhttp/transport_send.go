@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"ringo"
+
+	"ringo/internal/httptext"
 )
 
 // outgoing is the request as it is sent.
@@ -140,7 +142,7 @@ func (x *call) send() error {
 	if x.trace != nil && x.trace.WroteHeaders != nil {
 		x.trace.WroteHeaders()
 	}
-	asks := x.body != nil && hasToken(x.r.Header["Expect"], "100-continue")
+	asks := x.body != nil && httptext.HasToken(x.r.Header["Expect"], "100-continue")
 	if x.isSmall() && !asks {
 		if *p, err = x.appendBody(*p); err != nil {
 			return x.sent(err)
@@ -415,7 +417,7 @@ func (x *call) appendHead(p []byte) ([]byte, error) {
 // appendBodyFields appends what says where the request ends, and whether the connection does.
 func (x *call) appendBodyFields(p []byte, method string) ([]byte, error) {
 	r := x.r
-	if r.Close && !hasToken(r.Header["Connection"], "close") {
+	if r.Close && !httptext.HasToken(r.Header["Connection"], "close") {
 		p = x.appendField(p, "Connection", "close")
 	}
 	switch {
@@ -484,7 +486,7 @@ func (x *call) appendFields(p []byte, method string) []byte {
 	if x.gzip = x.asksGzip(method); x.gzip {
 		p = x.appendField(p, "Accept-Encoding", "gzip")
 	}
-	if x.t.DisableKeepAlives && !r.Close && !hasToken(r.Header["Connection"], "close") && !upgrades(r) {
+	if x.t.DisableKeepAlives && !r.Close && !httptext.HasToken(r.Header["Connection"], "close") && !upgrades(r) {
 		p = x.appendField(p, "Connection", "close")
 	}
 	if x.c.absolute && x.to.proxy.User != nil {

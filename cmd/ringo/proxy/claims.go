@@ -7,6 +7,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"ringo/internal/httptext"
 )
 
 // ofConnection are the fields that are a connection's and go no further, beside those that Connection names: RFC 9110,
@@ -28,21 +30,9 @@ func dropOfConnection(h http.Header) {
 	}
 }
 
-// hasToken reports whether one of a list's fields has a token.
-func hasToken(fields []string, token string) bool {
-	for _, list := range fields {
-		for one := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(textproto.TrimString(one), token) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // upgradeOf is the protocol that a head asks for, or goes on with; "": none.
 func upgradeOf(h http.Header) string {
-	if !hasToken(h["Connection"], "upgrade") {
+	if !httptext.HasToken(h["Connection"], "upgrade") {
 		return ""
 	}
 	return h.Get("Upgrade")
@@ -56,7 +46,7 @@ func (w *web) rewrite(r *http.Request) (upgrade string) {
 	if strings.Contains(strings.ToLower(upgrade), "h2c") {
 		upgrade = "" // what is spoken then would be HTTP again, of which the proxy would see nothing
 	}
-	trailers := hasToken(h["Te"], "trailers")
+	trailers := httptext.HasToken(h["Te"], "trailers")
 	dropOfConnection(h)
 	if trailers {
 		h["Te"] = []string{"trailers"}

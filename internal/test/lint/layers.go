@@ -18,7 +18,7 @@ type layer struct {
 var order = []layer{
 	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
 		"internal/rt/gmark", "internal/rt/labels", "internal/rt/code", "internal/rt/stacks",
-		"internal/invariant", "internal/places", "internal/sim/world", "stats", "codec"},
+		"internal/invariant", "internal/places", "internal/sim/world", "internal/httptext", "stats", "codec"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/measure"}, "what those share who measure"},

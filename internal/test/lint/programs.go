@@ -1,12 +1,19 @@
 package lint
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const programReason = "a program outside this repository can't import that, and must be able to do whatever ours do, " +
 	"as fast. Make what is missing API that everybody can use, of ringo, sock, file or uring."
 
+// programInternals are what Programs allows.
+var programInternals = []string{"internal/posix", "internal/measure", "internal/httptext"}
+
 // Programs is the rule that our programs are built from what users have. internal/posix is
-// package syscall by another name, so that they compile on Plan 9, and internal/measure knows nothing of Ringo.
+// package syscall by another name, so that they compile on Plan 9, and internal/measure and internal/httptext know
+// nothing of Ringo.
 func Programs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !listed([]string{"cmd/...", "examples/..."}, p.Dir) || listed(testHelpers, p.Dir) {
@@ -15,7 +22,7 @@ func Programs(t *Tree) (faults []string) {
 		for _, f := range p.source() {
 			for name, spec := range f.imports {
 				dir, ok := t.local(name)
-				if ok && strings.HasPrefix(dir, "internal/") && dir != "internal/posix" && dir != "internal/measure" {
+				if ok && strings.HasPrefix(dir, "internal/") && !slices.Contains(programInternals, dir) {
 					faults = append(faults, t.fault(spec.Pos(), "%s imports %s: %s", p.Dir, dir, programReason))
 				}
 			}

@@ -1,0 +1,2 @@
+// Package httptext reads what fields of HTTP are made of. It knows nothing of Ringo.
+package httptext
