@@ -135,7 +135,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"is reset, up to a quarter later; 0: any. With -http, for which it may have no request; 0: 1m")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
-	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which an upstream must answer")
+	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which a connection to an upstream must be "+
+		"made, with the look-up of its name, and in which a -check must succeed")
 	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to each upstream ready on each loop, from its "+
 		"first client on: the next need not wait for theirs")
 	o.Flags(fs)

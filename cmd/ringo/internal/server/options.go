@@ -67,7 +67,8 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Debug, "debug", "", "serve the console, a page for browsers, at this `address`: PORT, on "+
 		"127.0.0.1, or HOST:PORT, for whoever can reach that; \"\": none")
 	fs.StringVar(&o.Metrics, "metrics", "", "serve /metrics, for Prometheus, at this `address`, as -debug; \"\": none")
-	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
+	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` that what is under way has to end by itself after a "+
+		"signal, before it is cut off; 0: it is cut off at once")
 }
 
 // Parse parses a server's arguments.
