@@ -51,7 +51,7 @@ client has said of these. Connections to them are kept and used again. WebSocket
 upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body
 that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes
 to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
-line says why. SIGHUP reads -cert and -key again.
+line says why. SIGHUP reads -cert and -key again. With -to-tls upstreams are asked by TLS.
 
 -log has an object of JSON on a line for each connection that has ended, or with -http for
 each request: time, client, upstream, bytes, microseconds until there was a connection to
@@ -96,6 +96,7 @@ type options struct {
 	header     time.Duration
 	http       bool
 	cert, key  string
+	tls        secure // to upstreams
 	log        string
 	trust      bool
 	answer     time.Duration
@@ -127,6 +128,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"with -http the head of a request")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
 	server.CertificateFlags(fs, &o.cert, &o.key)
+	o.tls.flags(fs)
 	server.LogFlag(fs, &o.log, "per connection that has ended, or with -http per request, in JSON, see above")
 	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
 		", since they are proxies themselves")
@@ -136,7 +138,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which a connection to an upstream must be "+
-		"made, with the look-up of its name, and in which a -check must succeed")
+		"made, with the look-up of its name and TLS, and in which a -check must succeed")
 	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to each upstream ready on each loop, from its "+
 		"first client on: the next need not wait for theirs")
 	o.Flags(fs)
@@ -159,6 +161,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
 	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
 	o.checkHTTPFlags(&m)
+	o.tls.check(fs, &m, o)
 	for _, name := range []string{"check-http", "rise"} {
 		m.WantBeside(fs, name, "-check", o.check > 0)
 	}
@@ -199,6 +202,9 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	}
 	cert, err := server.OpenCertificate(o.cert, o.key)
 	if err != nil {
+		return err
+	}
+	if err := o.tls.load(); err != nil {
 		return err
 	}
 	log, err := server.OpenLog(o.log, stderr)

@@ -74,7 +74,12 @@ func (r *relay) words() string {
 
 // dial connects to an upstream.
 func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
-	return (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
+	until := time.Now().Add(r.o.dial)
+	c, err := (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
+	if err != nil || u.tls == nil {
+		return c, err
+	}
+	return handshake(ctx, c, u, until)
 }
 
 // dialFor is dial for clients, and counts.

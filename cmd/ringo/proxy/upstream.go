@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,9 +27,10 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 // An upstream is an address that connections are passed on to.
 type upstream struct {
 	server.Address
-	name  string // as lines have it
-	key   string // by which transports know it, since not all networks have hosts
-	seed  uint64 // its name's, for balanceHash
+	name  string      // as lines have it
+	key   string      // by which transports know it, since not all networks have hosts
+	seed  uint64      // its name's, for balanceHash
+	tls   *tls.Config // nil: it is asked in the clear
 	backs sockclient.Pool
 	conns int // that it has, of all loops; by upstreams.mu
 	health
@@ -66,6 +68,7 @@ func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
 	for i, a := range o.to {
 		us.all = append(us.all, &upstream{Address: a, name: a.String(), key: fmt.Sprintf("upstream-%d.invalid:80", i),
 			seed: digest(a.String())})
+		us.all[i].tls = o.tls.config(us.all[i])
 	}
 	return us
 }
