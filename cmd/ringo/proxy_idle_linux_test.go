@@ -23,7 +23,7 @@ func TestProxyIdleTime(t *testing.T) {
 			c.Write([]byte("hello"))
 			_, err := io.Copy(io.Discard, c)
 			ended <- err
-		}, "-driver", driver, "-idle", "50ms", "-log", name, "-metrics", "0", "-stats", "20ms")
+		}, "-driver", driver, "-idle", "200ms", "-log", name, "-metrics", "0", "-stats", "20ms")
 		c := dial(t, addr)
 		if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("the client's end is %v, want a reset", err)
@@ -32,7 +32,7 @@ func TestProxyIdleTime(t *testing.T) {
 			t.Errorf("the server's end is %v, want a reset", err)
 		}
 		line := p.line("connection of " + c.LocalAddr().String())
-		if !strings.HasSuffix(line, "nothing has moved for 50ms") {
+		if !strings.HasSuffix(line, "nothing has moved for 200ms") {
 			t.Errorf("the line is %q", line)
 		}
 		p.word("idled=1")
@@ -54,7 +54,7 @@ func TestProxyIdleHalf(t *testing.T) {
 				_, err = c.Write(block)
 			}
 			ended <- err
-		}, "-driver", driver, "-idle", "50ms")
+		}, "-driver", driver, "-idle", "200ms")
 		dial(t, addr).CloseWrite()
 		err := patience.Recv(t, "the server's end", ended)
 		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
