@@ -6,6 +6,7 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-logr/logr v1.4.4
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/gobwas/ws v1.5.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/miekg/dns v1.1.73
@@ -24,6 +25,7 @@ require (
 	golang.org/x/net v0.62.0
 	google.golang.org/grpc v1.85.0
 	ringo v0.0.0
+	ringo/adapters/database v0.0.0
 	ringo/adapters/fasthttp v0.0.0
 )
 
@@ -45,6 +47,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
@@ -67,6 +70,7 @@ require (
 
 replace (
 	ringo => ../../
+	ringo/adapters/database => ../../adapters/database
 	ringo/adapters/fasthttp => ../../adapters/fasthttp
 	ringo/metrics/otel => ../../metrics/otel
 	ringo/metrics/prometheus => ../../metrics/prometheus

@@ -197,10 +197,14 @@ func (x *Conn[K, C]) Open() bool {
 }
 
 // Pends reports whether a read of a connection, which is what peek does, gives something without waiting: TLS may have
-// records in its own memory, of which what is below does not tell. T, does not park.
+// records in its own memory, of which what is below does not tell. A session of a protocol says itself what it has read
+// and not used. T, does not park.
 func Pends(l *ringo.Loop, c net.Conn, peek func() error) bool {
 	if _, plain := c.(*sock.Conn); plain {
 		return false
+	}
+	if session, ok := c.(interface{ Buffered() int }); ok {
+		return session.Buffered() > 0
 	}
 	err := l.WithTimeout(0, peek)
 	return !errors.Is(err, os.ErrDeadlineExceeded)

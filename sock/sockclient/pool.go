@@ -3,7 +3,10 @@ package sockclient
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"ringo/internal/caller"
 	"ringo/internal/loop"
 	"ringo/internal/perloop"
+	"ringo/sock"
 )
 
 // A Pool has connections to one server, each loop its own: a request's connection is at its loop, and no lock is
@@ -21,6 +25,12 @@ import (
 type Pool struct {
 	// Dial makes a connection of the loop l, as sock.Dialer does, and with TLS, a greeting or a login, whatever belongs
 	// to it. It is called in Get, or in a task of the loop for those of Ahead. Dial has to end with ctx.
+	//
+	// What a protocol's client has made of a connection, a driver's session say, is a net.Conn of its own with two or
+	// three methods more: NetConn() net.Conn, by which the Pool finds the connection below and watches it at rest;
+	// Close, which ends both, in a task of the loop or, once that has ended, for the caller of Shutdown; and
+	// Reusable() bool, by which Do asks whether it may be given to another user. What a session has of its own, such as
+	// goroutines, ends by Shutdown.
 	Dial func(ctx context.Context, l *ringo.Loop) (net.Conn, error)
 	// Max is how many connections a loop has at most, in use and at rest. More calls of Get wait in line. 0: there is
 	// no limit.
@@ -44,7 +54,9 @@ type Pool struct {
 	Check      func(c net.Conn) error
 	CheckAfter time.Duration
 
-	loops perloop.Values[poolOfLoop]
+	loops  perloop.Values[poolOfLoop]
+	closed atomic.Bool     // by Shutdown
+	open   ringo.WaitGroup // connections, until they are closed
 }
 
 // checkMax is how long a Check may take, and aheadMax a Dial ahead; idleMax is the default of MaxIdle.
@@ -61,6 +73,8 @@ type poolOfLoop struct {
 	places *ringo.Semaphore // nil: there is no limit
 
 	mu      sync.Mutex
+	all     map[*pooled]struct{}
+	made    int
 	open    int // and in the making
 	getting int // calls of Get that may make one
 	ahead   int // those of Ahead in the making
@@ -81,19 +95,27 @@ type pooled struct {
 	of    *Pool
 	by    *poolOfLoop
 	until time.Time // by MaxAge; zero: for ever
+	nth   int       // of those that its loop has made
 	gone  atomic.Bool
 }
 
-// errNoDial is the error of a Pool that can't make connections.
-var errNoDial = errors.New("sockclient: Pool.Dial is nil")
+// errNoDial is the error of a Pool that can't make connections, errPoolClosed that of one that makes none any more.
+var (
+	errNoDial     = errors.New("sockclient: Pool.Dial is nil")
+	errPoolClosed = fmt.Errorf("sockclient: the Pool is closed: %w", net.ErrClosed)
+)
 
 // Get returns a connection of the loop l for one user: one at rest, or a new one. At Max it waits until one is given
 // back or closed: a task parks, a goroutine blocks. It also returns when ctx is done, and to a task when it is
-// cancelled or its Loop.WithTimeout or WithContext ends, with the same errors as ringo.Mutex.LockContext, or Dial's. A
-// nil ctx never ends. A task may call it for its own loop, and any goroutine for each.
+// cancelled or its Loop.WithTimeout or WithContext ends, with an error that matches that of ringo.Mutex.LockContext, or
+// Dial's; after Shutdown with one that matches net.ErrClosed. A nil ctx never ends. A task may call it for its own
+// loop, and any goroutine for each.
 func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 	if p.Dial == nil {
 		return nil, errNoDial
+	}
+	if p.closed.Load() {
+		return nil, errPoolClosed
 	}
 	if err := caller.Ended(ctx); err != nil {
 		return nil, err
@@ -104,7 +126,7 @@ func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 	}
 	if by.places != nil {
 		if err := by.places.Acquire(ctx, 1); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("sockclient: waiting for one of %d connections: %w", p.Max, err)
 		}
 	}
 	by.count(0, 1)
@@ -154,7 +176,7 @@ func (p *Pool) of(l *ringo.Loop) (*poolOfLoop, error) {
 	if by := p.loops.Of(e); by != nil {
 		return by, nil
 	}
-	by := &poolOfLoop{l: l}
+	by := &poolOfLoop{l: l, all: map[*pooled]struct{}{}}
 	by.idle = atrest.New[struct{}](l, 0, p.IdleTimeout, (*pooled).end)
 	if p.Max > 0 {
 		by.places = ringo.NewSemaphore(int64(p.Max))
@@ -217,11 +239,16 @@ var errNoConn = errors.New("sockclient: Pool.Dial has returned no connection")
 
 // dial makes one, which is counted already.
 func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) {
+	p.open.Add(1)
 	defer func() {
 		if c == nil { // also if Dial panics
 			by.count(-1, 0)
+			p.open.Done()
 		}
 	}()
+	if p.closed.Load() { // asked behind Add, so that Shutdown waits for what is not refused
+		return nil, errPoolClosed
+	}
 	var made net.Conn
 	err = caller.In(ctx, func(ctx context.Context) (err error) {
 		made, err = p.Dial(ctx, by.l)
@@ -238,6 +265,11 @@ func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) 
 	if p.MaxAge > 0 {
 		c.until = by.now().Add(p.MaxAge - time.Duration(loop.Rand()%uint64(p.MaxAge/10+1)))
 	}
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	by.all[c] = struct{}{}
+	by.made++
+	c.nth = by.made
 	return c, nil
 }
 
@@ -315,6 +347,8 @@ func (c *pooled) keep() {
 	}
 	if c.gone.Load() || c.isOld() || c.pends() || !by.idle.Watch(&c.at) || !by.idle.Put(&c.at, max(most, p.Ahead)) {
 		c.end()
+	} else if p.closed.Load() { // meanwhile: it has not seen this one
+		by.closeIdle()
 	}
 }
 
@@ -331,8 +365,53 @@ func (c *pooled) end() {
 	if c.gone.Swap(true) {
 		return
 	}
-	c.by.count(-1, 0)
-	atrest.Close((*loop.Loop)(c.by.l), c.Conn)
+	c.by.mu.Lock()
+	c.by.open--
+	delete(c.by.all, c)
+	c.by.mu.Unlock()
+	if own, plain := c.Conn.(*sock.Conn); plain {
+		own.CloseSoon()
+		c.of.open.Done()
+		return
+	}
+	closes := func() {
+		defer c.of.open.Done()
+		c.Conn.Close()
+	}
+	if c.by.l.Post(closes) != nil { // the loop has ended, and with it the connection below, but no session
+		closes()
+	}
+}
+
+// Do has use work with a connection of the loop l, which Get gives it, and gives it back: if it says that it is
+// Reusable, or else if use has returned nil; otherwise, and if use panics, it is closed. In a task all waits of use end
+// with ctx, as in Loop.WithContext, and the context that use gets has ctx's values and no end, so that drivers start
+// nothing to watch it; on a goroutine it is ctx. The error is Get's or that of use. A task may call it for its own
+// loop, and any goroutine for each; it parks as Get and use do.
+func (p *Pool) Do(ctx context.Context, l *ringo.Loop, use func(ctx context.Context, c net.Conn) error) error {
+	c, err := p.Get(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer c.Close() // unless it is given back
+	err = caller.In(ctx, func(ctx context.Context) error {
+		if here, _ := ringo.Current(); here != nil {
+			ctx = context.WithoutCancel(ctx)
+		}
+		return use(ctx, c.Conn)
+	})
+	if c.isReusable(err) {
+		c.Release()
+	}
+	return err
+}
+
+// isReusable reports whether a connection may have another user after one whose work has ended with err.
+func (c *Conn) isReusable(err error) bool {
+	if session, ok := c.Conn.(interface{ Reusable() bool }); ok {
+		return session.Reusable()
+	}
+	return err == nil
 }
 
 // NetConn returns the connection that Dial has made. Any goroutine may call it; it does not park.
@@ -378,6 +457,41 @@ func (p *Pool) CloseIdle() {
 		by.closeIdle()
 		return true
 	})
+}
+
+// Shutdown ends the Pool before its program does, or what sessions have of their own after it: calls of Get fail from
+// now on, also those that wait, once it is their turn, with an error that matches net.ErrClosed. Connections at rest
+// are closed, those in use when they are given back, for which it waits: a task parks, a goroutine blocks. When ctx is
+// done, or the caller's task ends as with Get, it cuts off those that are left, whose users' calls fail, and returns
+// the reason. A nil ctx never ends. Any goroutine may call it, repeatedly too.
+func (p *Pool) Shutdown(ctx context.Context) error {
+	p.closed.Store(true)
+	p.CloseIdle()
+	err := p.open.WaitContext(ctx)
+	if err == nil {
+		return nil
+	}
+	left := 0
+	p.loops.Each(func(_ *loop.Loop, by *poolOfLoop) bool {
+		left += by.cut()
+		return true
+	})
+	return fmt.Errorf("sockclient: Shutdown has cut off %d connections in use: %w", left, err)
+}
+
+// cut ends the connections of a loop below their users.
+func (by *poolOfLoop) cut() int {
+	by.mu.Lock()
+	defer by.mu.Unlock()
+	oldest := func(a, b *pooled) int { return a.nth - b.nth } // in order: worlds play it again
+	for _, c := range slices.SortedFunc(maps.Keys(by.all), oldest) {
+		if c.at.Own != nil {
+			c.at.Own.CloseSoon()
+		} else {
+			by.l.Post(func() { c.Conn.Close() })
+		}
+	}
+	return len(by.all)
 }
 
 func (by *poolOfLoop) closeIdle() {

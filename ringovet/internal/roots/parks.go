@@ -22,7 +22,7 @@ var parks = map[string]string{
 	"ringo/rate":            "Wait WaitN",
 	"ringo/retry":           "Do Hedge",
 	"ringo/singleflight":    "Do",
-	"ringo/sock/sockclient": "Call CallID Get",
+	"ringo/sock/sockclient": "Call CallID Do Get Shutdown",
 	"ringo/service": "Extend Notify Ready Reload Replaced Started Status Stopping Store StoreUnpolled Turned " +
 		"Unstore",
 	"ringo/upgrade":       "AcceptConn PassConn Ready Started Upgrade",

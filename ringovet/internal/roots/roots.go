@@ -136,6 +136,7 @@ var entries = []Entry{
 	{"ringo/sock/sockclient.Protocol.Push", -1, Task},
 	{"ringo/sock/sockclient.Pool.Dial", -1, Task},
 	{"ringo/sock/sockclient.Pool.Check", -1, Task},
+	{"(*ringo/sock/sockclient.Pool).Do", 2, Caller},
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
 	{"ringo/file.WalkDir", 1, Caller},
 	{"(*ringo/file.Root).WalkDir", 1, Caller},

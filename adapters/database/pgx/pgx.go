@@ -1,0 +1,122 @@
+package ringopgx
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ringo"
+	"ringo/adapters/database/internal/tasked"
+	"ringo/sock/sockclient"
+)
+
+// Dial makes the Dial of a sockclient.Pool whose connections are sessions of pgx. config is from pgx.ParseConfig and is
+// copied; its DialFunc, LookupFunc, AfterNetConnect and BuildFrontend are set. Any goroutine may call Dial; it does not
+// park.
+func Dial(config *pgx.ConnConfig) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+	config = config.Copy()
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) {
+		return []string{host}, nil // which the dial looks up, beside the loop
+	}
+	config.BuildFrontend = func(_ io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend((*input)(w.(*stream)), w) // without pgx' reader: see stream
+	}
+	return func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+		return dial(ctx, l, config.Copy())
+	}
+}
+
+func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn, error) {
+	if _, err := tasked.Loop("ringopgx: Pool.Dial"); err != nil {
+		return nil, err
+	}
+	var below *tasked.Conn
+	config.DialFunc = func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		below, err = tasked.Dial(ctx, l, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return below, nil
+	}
+	config.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, c net.Conn) (net.Conn, error) {
+		return &stream{Conn: c, l: l, tls: c != net.Conn(below)}, nil
+	}
+	pg, err := pgx.ConnectConfig(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return nil, fmt.Errorf("ringopgx: %w", err)
+	}
+	s := &session{Conn: pg.PgConn().Conn().(*stream).Conn, below: below, pg: pg}
+	if s.Conn == net.Conn(below) {
+		return &plain{s}, nil
+	}
+	return s, nil
+}
+
+// Do has use work with a session of p, whose Dial is this package's, in the calling task of p's loop. All its waits end
+// with ctx. The context that use gets, which is for the calls of pgx, has ctx's values and no end. The session must not
+// be used beyond use, nor by others meanwhile. It is given back if it is at rest and in no transaction, and else
+// closed. What needs goroutines, such as CopyFrom, fails. On an ordinary goroutine Do fails; a task parks.
+func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *pgx.Conn) error) error {
+	l, err := tasked.Loop("ringopgx.Do")
+	if err != nil {
+		return err
+	}
+	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
+		s, err := of(c)
+		if err != nil {
+			return err
+		}
+		return use(ctx, s.pg)
+	})
+}
+
+// Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
+func Check(c net.Conn) error {
+	s, err := of(c)
+	if err != nil {
+		return err
+	}
+	return s.pg.Ping(context.Background())
+}
+
+// of is the session that a Pool has.
+func of(c net.Conn) (*session, error) {
+	switch c := c.(type) {
+	case *session:
+		return c, nil
+	case *plain:
+		return c.session, nil
+	}
+	return nil, fmt.Errorf("ringopgx: the Pool's Dial is not ringopgx.Dial: it has made a %T", c)
+}
+
+// A session is what a Pool has of pgx. Its Conn is what the stream reads.
+type session struct {
+	net.Conn
+	below *tasked.Conn
+	pg    *pgx.Conn
+}
+
+// NetConn gives what is below, for the Pool, which watches it at rest.
+func (s *session) NetConn() net.Conn { return s.below.Sock }
+
+// Reusable reports whether nothing is under way, and no transaction.
+func (s *session) Reusable() bool {
+	return !s.pg.IsClosed() && !s.pg.PgConn().IsBusy() && s.pg.PgConn().TxStatus() == 'I'
+}
+
+// Close ends the session.
+func (s *session) Close() error {
+	return s.below.Leave(func() error { return s.pg.Close(context.Background()) })
+}
+
+// plain is a session without TLS.
+type plain struct{ *session }
+
+// Buffered is how much pgx has read that nobody has asked for.
+func (s *plain) Buffered() int { return s.pg.PgConn().Frontend().ReadBufferLen() }

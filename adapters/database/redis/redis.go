@@ -1,0 +1,129 @@
+package ringoredis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"ringo"
+	"ringo/adapters/database/internal/tasked"
+	"ringo/sock/sockclient"
+)
+
+// Dial makes the Dial of a sockclient.Pool whose connections are sessions of go-redis: a client each, with one
+// connection. options are copied; what they say of a pool, of dials, retries and notices of maintenance is set. Any
+// goroutine may call Dial; it does not park.
+func Dial(options *redis.Options) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+	own := *options
+	own.PoolSize, own.MinIdleConns, own.MaxIdleConns, own.MaxActiveConns, own.PipelinePoolSize = 1, 0, 1, 1, -1
+	own.ConnMaxIdleTime, own.ConnMaxLifetime = -1, -1
+	own.PoolTimeout = time.Nanosecond // a second caller of the session fails in place of waiting
+	own.MaxRetries, own.DialerRetries = -1, 1
+	own.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+		options := own
+		return dial(ctx, l, &options)
+	}
+}
+
+// errOnce is the error of a client that makes another connection.
+var errOnce = errors.New("ringoredis: a session has one connection, which has ended")
+
+func dial(ctx context.Context, l *ringo.Loop, options *redis.Options) (net.Conn, error) {
+	if _, err := tasked.Loop("ringoredis: Pool.Dial"); err != nil {
+		return nil, err
+	}
+	network := options.Network
+	if network == "" {
+		network = "tcp"
+	}
+	// The client asks its Dialer on a goroutine, for which the task waits with the loop: so the dial is done before.
+	below, err := tasked.Dial(ctx, l, network, options.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("ringoredis: %w", err)
+	}
+	next := secured(below, options)
+	options.Dialer = func(context.Context, string, string) (net.Conn, error) {
+		c := next
+		if next = nil; c == nil {
+			return nil, errOnce
+		}
+		return c, nil
+	}
+	client := redis.NewClient(options)
+	if err := client.Ping(context.WithoutCancel(ctx)).Err(); err != nil { // and the login
+		return nil, errors.Join(fmt.Errorf("ringoredis: connecting to %s: %w", options.Addr, err), client.Close())
+	}
+	return &session{Conn: below, client: client}, nil
+}
+
+// secured is the connection as the client uses it, by TLS if the options say so.
+func secured(c *tasked.Conn, options *redis.Options) net.Conn {
+	if options.TLSConfig == nil {
+		return c
+	}
+	config := options.TLSConfig.Clone()
+	if host, _, err := net.SplitHostPort(options.Addr); config.ServerName == "" && err == nil {
+		config.ServerName = host
+	}
+	return tls.Client(c, config)
+}
+
+// Do has use work with a session of p, whose Dial is this package's, in the calling task of p's loop. All its waits end
+// with ctx. The context that use gets, which is for the calls of c, has ctx's values and no end. The session must not
+// be used beyond use, nor by others meanwhile. It is given back unless the client has given its connection up. On an
+// ordinary goroutine Do fails; a task parks.
+func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *redis.Client) error) error {
+	l, err := tasked.Loop("ringoredis.Do")
+	if err != nil {
+		return err
+	}
+	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
+		s, err := of(c)
+		if err != nil {
+			return err
+		}
+		return use(ctx, s.client)
+	})
+}
+
+// Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
+func Check(c net.Conn) error {
+	s, err := of(c)
+	if err != nil {
+		return err
+	}
+	return s.client.Ping(context.Background()).Err()
+}
+
+// of is the session that a Pool has.
+func of(c net.Conn) (*session, error) {
+	if s, ok := c.(*session); ok {
+		return s, nil
+	}
+	return nil, fmt.Errorf("ringoredis: the Pool's Dial is not ringoredis.Dial: it has made a %T", c)
+}
+
+// A session is what a Pool has of go-redis.
+type session struct {
+	*tasked.Conn
+	client *redis.Client
+}
+
+// NetConn gives what is below, for the Pool, which watches it at rest.
+func (s *session) NetConn() net.Conn { return s.Sock }
+
+// Buffered is how much the client has read that nobody has asked for: it gives such a connection up.
+func (s *session) Buffered() int { return 0 }
+
+// Reusable reports whether the client has kept its connection.
+func (s *session) Reusable() bool { return !s.IsClosed() }
+
+// Close ends the session.
+func (s *session) Close() error { return s.Leave(s.client.Close) }

@@ -1,0 +1,149 @@
+//go:build linux
+
+package cluster
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// MariaDB is a server of the tests' own, with a database "ringo" and a user of that name.
+type MariaDB struct{ process }
+
+// StartMariaDB makes a database and a server for it.
+func StartMariaDB() (*MariaDB, error) {
+	install, serve := find("mariadb-install-db"), find("mariadbd")
+	if install == "" || serve == "" {
+		return nil, fmt.Errorf("%w: no MariaDB", errNoServer)
+	}
+	m := new(MariaDB)
+	if err := m.make("mysql"); err != nil {
+		return nil, err
+	}
+	data, first := filepath.Join(m.dir, "data"), filepath.Join(m.dir, "first.sql")
+	sql := strings.Join([]string{ // a line each
+		"create database if not exists ringo", "drop user if exists ''@localhost",
+		"create user if not exists ringo@'%' identified by 'secret'", "grant all on *.* to ringo@'%'", "",
+	}, ";\n")
+	if err := os.WriteFile(first, []byte(sql), 0o644); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(m.dir))
+	}
+	cmd := m.command(install, "--no-defaults", "--datadir="+data, "--skip-test-db",
+		"--auth-root-authentication-method=normal", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w\n%s", cmd, err, out), os.RemoveAll(m.dir))
+	}
+	return m, m.serve("ready for connections", func() *exec.Cmd {
+		return m.command(serve, "--no-defaults", "--datadir="+data, "--socket="+m.Socket(), "--port="+m.portText(),
+			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(m.dir, "pid"), "--init-file="+first,
+			"--skip-name-resolve", "--max-connections=200", "--innodb-buffer-pool-size=8M",
+			"--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M")
+	})
+}
+
+func (p *process) portText() string { return strconv.Itoa(p.port) }
+
+// Address is where a server listens by TCP.
+func (p *process) Address() string { return "127.0.0.1:" + p.portText() }
+
+// Socket is the Unix socket of MariaDB and redis.
+func (p *process) Socket() string { return filepath.Join(p.dir, "socket") }
+
+// DSN is what the driver is given to get there in a way: "TCP" or "Unix".
+func (m *MariaDB) DSN(way string) string {
+	where := "tcp(" + m.Address() + ")"
+	if way == "Unix" {
+		where = "unix(" + m.Socket() + ")"
+	}
+	return "ringo:secret@" + where + "/ringo"
+}
+
+// stop ends the server: MariaDB takes SIGINT to be for a debugger.
+func (m *MariaDB) stop() error {
+	m.server.Signal(syscall.SIGTERM)
+	return m.process.stop()
+}
+
+// Remove stops the server and removes all that there was of it.
+func (m *MariaDB) Remove() error { return errors.Join(m.stop(), os.RemoveAll(m.dir)) }
+
+// Redis is a server of the tests' own, which keeps nothing.
+type Redis struct{ process }
+
+// StartRedis makes one.
+func StartRedis() (*Redis, error) {
+	serve := find("redis-server")
+	if serve == "" {
+		return nil, fmt.Errorf("%w: no redis", errNoServer)
+	}
+	r := new(Redis)
+	if err := r.make("redis"); err != nil {
+		return nil, err
+	}
+	return r, r.serve("eady to accept connections", func() *exec.Cmd {
+		return r.command(serve, "--port", r.portText(), "--bind", "127.0.0.1", "--unixsocket", r.Socket(), "--save", "",
+			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb")
+	})
+}
+
+// URL is what go-redis is given to get there.
+func (r *Redis) URL() string { return "redis://" + r.Address() + "/0" }
+
+// Set gives a key its value.
+func (r *Redis) Set(t testing.TB, key, value string) {
+	t.Helper()
+	c, err := net.Dial("tcp", r.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(key), key, len(value), value)
+	if line, err := bufio.NewReader(c).ReadString('\n'); line != "+OK\r\n" {
+		t.Fatalf("SET: %q, %v", line, err)
+	}
+}
+
+// Databases are a server of each kind.
+type Databases struct {
+	Postgres *Cluster
+	MariaDB  *MariaDB
+	Redis    *Redis
+}
+
+// StartAll starts one of each; an error removes those that there are.
+func StartAll() (d *Databases, err error) {
+	d = new(Databases)
+	if d.Postgres, err = start(); err == nil {
+		d.MariaDB, err = StartMariaDB()
+	}
+	if err == nil {
+		d.Redis, err = StartRedis()
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Remove())
+	}
+	return d, nil
+}
+
+// Remove ends them.
+func (d *Databases) Remove() (err error) {
+	if d.Postgres != nil {
+		err = d.Postgres.Remove()
+	}
+	if d.MariaDB != nil {
+		err = errors.Join(err, d.MariaDB.Remove())
+	}
+	if d.Redis != nil {
+		err = errors.Join(err, d.Redis.Remove())
+	}
+	return err
+}

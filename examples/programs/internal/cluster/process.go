@@ -1,0 +1,175 @@
+//go:build linux
+
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ringo/examples/programs/internal/rig"
+)
+
+// A process is a server of the tests' own, in a directory that goes with it.
+type process struct {
+	dir  string
+	port int
+
+	as     *syscall.Credential // whom it runs as; nil: us
+	server *os.Process
+	exited chan error
+}
+
+// make makes the directory, for a user without rights if we are root: PostgreSQL and MariaDB refuse root.
+func (p *process) make(users ...string) (err error) {
+	if p.dir, err = os.MkdirTemp("", "ringo-server-"); err != nil {
+		return err
+	}
+	if err := p.disown(users); err != nil {
+		return errors.Join(err, os.RemoveAll(p.dir))
+	}
+	return nil
+}
+
+// disown gives the directory away, if we are root.
+func (p *process) disown(users []string) (err error) {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var u *user.User
+	for _, name := range append(users, "nobody") {
+		if u, err = user.Lookup(name); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	p.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return os.Chown(p.dir, uid, gid)
+}
+
+// command is a program of the server's, which dies with us.
+func (p *process) command(path string, args ...string) *exec.Cmd {
+	cmd := exec.Command(path, args...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Pdeathsig: syscall.SIGQUIT}
+	return cmd
+}
+
+// serve runs the server that command makes for a port, until it says that it is ready.
+func (p *process) serve(ready string, command func() *exec.Cmd) (err error) {
+	for range 5 { // a port is free when it is looked for, and may not be later
+		if p.port, err = freePort(); err == nil {
+			err = p.start(ready, command())
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return errors.Join(err, os.RemoveAll(p.dir))
+}
+
+// freePort is one that was free a moment ago.
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return ln.Addr().(*net.TCPAddr).Port, ln.Close()
+}
+
+// start runs a command, and waits until it says that it is ready.
+func (p *process) start(ready string, cmd *exec.Cmd) error {
+	said, says, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = says, says
+	started, up := make(chan error, 1), make(chan error, 1)
+	p.exited = make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // whose end would be taken for ours
+		defer runtime.UnlockOSThread()
+		defer said.Close()
+		started <- cmp.Or(cmd.Start(), says.Close())
+		if cmd.Process != nil {
+			follow(said, ready, up)
+			p.exited <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	p.server = cmd.Process
+	select {
+	case err = <-up:
+	case <-time.After(rig.Patience):
+		err = errors.New("the server is not ready, and says nothing")
+	}
+	if err != nil {
+		return errors.Join(err, p.stop())
+	}
+	return nil
+}
+
+// follow reads what the server says until its end, and reports that it is ready, or what it said instead.
+func follow(log io.Reader, ready string, up chan<- error) {
+	var said bytes.Buffer
+	told := false
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		if told {
+			continue
+		}
+		fmt.Fprintln(&said, lines.Text())
+		if told = strings.Contains(lines.Text(), ready); told {
+			up <- nil
+		}
+	}
+	if !told {
+		up <- fmt.Errorf("the server has ended:\n%s", &said)
+	}
+}
+
+// stop ends the server: sessions are cut off, and what it holds is released.
+func (p *process) stop() error {
+	p.server.Signal(syscall.SIGINT)
+	select {
+	case err := <-p.exited:
+		return err
+	case <-time.After(rig.Patience):
+		p.server.Kill()
+		return errors.Join(errors.New("the server does not end"), <-p.exited)
+	}
+}
+
+// Remove stops the server and removes all that there was of it.
+func (p *process) Remove() error { return errors.Join(p.stop(), os.RemoveAll(p.dir)) }
+
+// find gives the path of a program, in PATH or where Debian has those of servers.
+func find(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	path := filepath.Join("/usr/sbin", name)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
