@@ -58,13 +58,17 @@ func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c
 	if err != nil {
 		return err
 	}
-	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
+	err = p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
 		s, err := of(c)
 		if err != nil {
 			return err
 		}
 		return use(ctx, s.sql)
 	})
+	if err != nil && ctx != nil && ctx.Err() != nil { // the driver says that the connection is invalid, and not why
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
 }
 
 // Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.

@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/adapters/database/internal/tasked"
+	"ringo/sock"
 	"ringo/sock/sockclient"
 )
 
@@ -37,6 +38,9 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 	}
 	var below *tasked.Conn
 	config.DialFunc = func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		if here, _ := ringo.Current(); here == nil { // a goroutine of pgx', which asks the server to cancel a query
+			return new(sock.Dialer).Func(l)(ctx, network, address)
+		}
 		below, err = tasked.Dial(ctx, l, network, address)
 		if err != nil {
 			return nil, err
@@ -44,7 +48,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 		return below, nil
 	}
 	config.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, c net.Conn) (net.Conn, error) {
-		return &stream{Conn: c, l: l, tls: c != net.Conn(below)}, nil
+		return &stream{Conn: c, below: below, l: l, tls: c != net.Conn(below)}, nil
 	}
 	pg, err := pgx.ConnectConfig(context.WithoutCancel(ctx), config)
 	if err != nil {

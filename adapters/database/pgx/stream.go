@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"ringo"
+	"ringo/adapters/database/internal/tasked"
 )
 
 // A stream is pgx' connection. If a Write takes longer than 15 ms pgx has a goroutine read meanwhile, since the server
@@ -13,6 +14,7 @@ import (
 // read.
 type stream struct {
 	net.Conn
+	below *tasked.Conn
 	l     *ringo.Loop
 	tls   bool // which two tasks must not use at once
 	ahead []byte
@@ -31,11 +33,13 @@ func (s *stream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // Write has a task read if the server may have to be read from before it takes all of p.
 func (s *stream) Write(p []byte) (int, error) {
-	l, _ := ringo.Current()
-	if len(p) <= longWrite || s.tls || l != s.l {
+	if err := s.below.Refuse("write"); err != nil { // before TLS hears of it, which ends then
+		return 0, err
+	}
+	if len(p) <= longWrite || s.tls {
 		return s.Conn.Write(p)
 	}
-	reader := l.Go(s.readAhead)
+	reader := s.l.Go(s.readAhead)
 	n, err := s.Conn.Write(p)
 	reader.Cancel()
 	reader.Wait()
@@ -59,6 +63,9 @@ type input stream
 
 // Read reads, what was read ahead first.
 func (in *input) Read(p []byte) (int, error) {
+	if err := in.below.Refuse("read"); err != nil {
+		return 0, err
+	}
 	if len(in.ahead) == 0 {
 		return in.Conn.Read(p)
 	}

@@ -25,6 +25,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	rig.Play(map[string]rig.Role{"freeze": freeze})
 	servers, noServers = cluster.StartAll()
 	code := testmain.Run(m)
 	if servers != nil {

@@ -3,14 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,17 +152,11 @@ func TestClientOfTasks(t *testing.T) {
 	})
 }
 
-// A trap is what freezes the loop of its task, with the function in which that stands.
-type trap struct {
-	stands string
-	spring func(l *ringo.Loop) error
-}
-
 // forever is a timeout that doesn't come.
 const forever = time.Hour
 
-var traps = map[string]trap{
-	"a Logger to a Conn": {"fasthttp.(*ctxLogger).Printf(", func(l *ringo.Loop) error {
+var traps = map[string]rig.Trap{
+	"a Logger to a Conn": {Stands: "fasthttp.(*ctxLogger).Printf(", Spring: func(l *ringo.Loop) error {
 		to, err := unread(l)
 		if err != nil {
 			return err
@@ -178,40 +169,52 @@ var traps = map[string]trap{
 		}}
 		return asked(l, s, 2)
 	}},
-	"a stream's writer that needs the loop": {"fasthttputil.(*pipeConn).Read(", func(l *ringo.Loop) error {
-		s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
-			ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-				l.Go(func() { w.WriteString("hello") }).Wait()
-			})
-		}}
-		return asked(l, s, 1)
-	}},
-	"a handler with a timeout that needs the loop": {"fasthttp.(*Server).serveConnCounted(", func(l *ringo.Loop) error {
-		h := func(ctx *fasthttp.RequestCtx) { l.Go(func() { ctx.WriteString("hello") }).Wait() }
-		s := &fasthttp.Server{Handler: fasthttp.TimeoutHandler(h, forever, "late")}
-		return asked(l, s, 1)
-	}},
-	"a client that waits for a connection": {"fasthttp.(*HostClient).AcquireConn(", func(l *ringo.Loop) error {
-		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		client := &fasthttp.HostClient{Addr: ln.Addr().String(), MaxConns: 1, MaxConnWaitTimeout: forever,
-			DialTimeout: ringofasthttp.Dial(l)}
-		for range 2 {
-			l.Go(func() { client.Get(nil, "http://"+ln.Addr().String()) })
-		}
-		return nil
-	}},
-	"a client's Get with a timeout that needs the loop": {"fasthttp.clientGetURLDeadline(", func(l *ringo.Loop) error {
-		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		client := &fasthttp.HostClient{Addr: ln.Addr().String(), DialTimeout: ringofasthttp.Dial(l)}
-		l.Go(func() { client.GetTimeout(nil, "http://"+ln.Addr().String(), forever) })
-		return nil
-	}},
+	"a stream's writer that needs the loop": {
+		Stands: "fasthttputil.(*pipeConn).Read(",
+		Spring: func(l *ringo.Loop) error {
+			s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+				ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
+					l.Go(func() { w.WriteString("hello") }).Wait()
+				})
+			}}
+			return asked(l, s, 1)
+		},
+	},
+	"a handler with a timeout that needs the loop": {
+		Stands: "fasthttp.(*Server).serveConnCounted(",
+		Spring: func(l *ringo.Loop) error {
+			h := func(ctx *fasthttp.RequestCtx) { l.Go(func() { ctx.WriteString("hello") }).Wait() }
+			s := &fasthttp.Server{Handler: fasthttp.TimeoutHandler(h, forever, "late")}
+			return asked(l, s, 1)
+		},
+	},
+	"a client that waits for a connection": {
+		Stands: "fasthttp.(*HostClient).AcquireConn(",
+		Spring: func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			client := &fasthttp.HostClient{Addr: ln.Addr().String(), MaxConns: 1, MaxConnWaitTimeout: forever,
+				DialTimeout: ringofasthttp.Dial(l)}
+			for range 2 {
+				l.Go(func() { client.Get(nil, "http://"+ln.Addr().String()) })
+			}
+			return nil
+		},
+	},
+	"a client's Get with a timeout that needs the loop": {
+		Stands: "fasthttp.clientGetURLDeadline(",
+		Spring: func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			client := &fasthttp.HostClient{Addr: ln.Addr().String(), DialTimeout: ringofasthttp.Dial(l)}
+			l.Go(func() { client.GetTimeout(nil, "http://"+ln.Addr().String(), forever) })
+			return nil
+		},
+	},
 }
 
 // unread is a connection of the loop, whose peer never reads.
@@ -247,55 +250,9 @@ func TestTraps(t *testing.T) {
 	for name := range traps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := rig.StartChild(t, "freeze", name)
-			if got := c.Line(); got != "frozen" {
-				t.Error(got)
-			}
+			rig.Trapped(t, name)
 		})
 	}
 }
 
-// freeze springs a trap and looks whether the loop has stopped.
-func freeze(name string, _ *bufio.Scanner) error {
-	trap := traps[name]
-	loops := make(chan *ringo.Loop, 1)
-	go ringo.Run(context.Background(), &ringo.Config{Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
-		if err := trap.spring(l); err != nil {
-			fmt.Println(err)
-			return err
-		}
-		loops <- l
-		return l.Offload(func(context.Context) error { select {} })
-	})
-	l := <-loops
-	for times, end := 0, time.Now().Add(rig.Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		var answered atomic.Bool
-		l.Post(func() { answered.Store(true) })
-		if !stands(trap.stands, "iter.Pull") {
-			times = 0
-		} else if times++; times >= 50 && !answered.Load() {
-			fmt.Println("frozen")
-			return nil
-		}
-	}
-	return fmt.Errorf("not frozen:\n%s", stacks())
-}
-
-// stands says whether a goroutine or task that does not run has these functions on its stack.
-func stands(functions ...string) bool {
-	for stack := range strings.SplitSeq(stacks(), "\n\n") {
-		all := !strings.Contains(stack, "[running") && !strings.Contains(stack, "[coroutine")
-		for _, f := range functions {
-			all = all && strings.Contains(stack, f)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
-
-func stacks() string {
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
-}
+func freeze(name string, _ *bufio.Scanner) error { return traps[name].Freeze() }

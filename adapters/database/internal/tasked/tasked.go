@@ -47,17 +47,17 @@ func Dial(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, e
 	return &Conn{Conn: c, Sock: c}, nil
 }
 
-// refuse is the error of a caller that is no task of the loop.
-func (c *Conn) refuse(op string) error {
+// Refuse is the error of a caller that is no task of the loop.
+func (c *Conn) Refuse(op string) error {
 	if l, _ := ringo.Current(); l == nil || l != c.Sock.Loop() {
-		return &net.OpError{Op: op, Net: "tcp", Addr: c.RemoteAddr(), Err: ErrGoroutine}
+		return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Addr: c.RemoteAddr(), Err: ErrGoroutine}
 	}
 	return nil
 }
 
 // Read reads.
 func (c *Conn) Read(p []byte) (int, error) {
-	if err := c.refuse("read"); err != nil {
+	if err := c.Refuse("read"); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
@@ -68,7 +68,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.dropped.Load() {
 		return len(p), nil
 	}
-	if err := c.refuse("write"); err != nil {
+	if err := c.Refuse("write"); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)

@@ -1,0 +1,72 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// A Trap is what freezes a loop for good: Spring does it in a task, or in tasks that it starts, and Stands is the
+// function in which one waits then. It is for a Child, whose loop has no end.
+type Trap struct {
+	Stands string
+	Spring func(l *ringo.Loop) error
+}
+
+// Trapped wants a child in the role "freeze" to say that its loop has stopped.
+func Trapped(t *testing.T, argument string) {
+	t.Helper()
+	if got := StartChild(t, "freeze", argument).Line(); got != "frozen" {
+		t.Error(got)
+	}
+}
+
+// Freeze springs a trap, and says whether the loop has stopped.
+func (trap Trap) Freeze() error {
+	loops := make(chan *ringo.Loop, 1)
+	go ringo.Run(context.Background(), &ringo.Config{Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
+		loops <- l //ringo:offloaded there is room
+		if err := trap.Spring(l); err != nil {
+			fmt.Println(err) //ringo:offloaded its last words
+			return err
+		}
+		return l.Offload(func(context.Context) error { select {} })
+	})
+	l := <-loops
+	for times, end := 0, time.Now().Add(Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		var answered atomic.Bool
+		l.Post(func() { answered.Store(true) })
+		if !stands(trap.Stands, "iter.Pull") {
+			times = 0
+		} else if times++; times >= 50 && !answered.Load() {
+			fmt.Println("frozen")
+			return nil
+		}
+	}
+	return fmt.Errorf("not frozen:\n%s", stacks())
+}
+
+// stands says whether a goroutine or task that does not run has these functions on its stack.
+func stands(functions ...string) bool {
+	for stack := range strings.SplitSeq(stacks(), "\n\n") {
+		all := !strings.Contains(stack, "[running") && !strings.Contains(stack, "[coroutine")
+		for _, f := range functions {
+			all = all && strings.Contains(stack, f)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
