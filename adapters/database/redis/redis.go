@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,19 +49,18 @@ func dial(ctx context.Context, l *ringo.Loop, options *redis.Options) (net.Conn,
 	if err != nil {
 		return nil, fmt.Errorf("ringoredis: %w", err)
 	}
-	next := secured(below, options)
+	s := &session{Conn: below}
 	options.Dialer = func(context.Context, string, string) (net.Conn, error) {
-		c := next
-		if next = nil; c == nil {
+		if s.dials.Add(1) > 1 {
 			return nil, errOnce
 		}
-		return c, nil
+		return secured(below, options), nil
 	}
-	client := redis.NewClient(options)
-	if err := client.Ping(context.WithoutCancel(ctx)).Err(); err != nil { // and the login
-		return nil, errors.Join(fmt.Errorf("ringoredis: connecting to %s: %w", options.Addr, err), client.Close())
+	s.client = redis.NewClient(options)
+	if err := s.client.Ping(context.WithoutCancel(ctx)).Err(); err != nil { // and the login
+		return nil, errors.Join(fmt.Errorf("ringoredis: connecting to %s: %w", options.Addr, err), s.client.Close())
 	}
-	return &session{Conn: below, client: client}, nil
+	return s, nil
 }
 
 // secured is the connection as the client uses it, by TLS if the options say so.
@@ -114,6 +114,7 @@ func of(c net.Conn) (*session, error) {
 type session struct {
 	*tasked.Conn
 	client *redis.Client
+	dials  atomic.Int32 // those that the client has asked for
 }
 
 // NetConn gives what is below, for the Pool, which watches it at rest.
@@ -122,8 +123,8 @@ func (s *session) NetConn() net.Conn { return s.Sock }
 // Buffered is how much the client has read that nobody has asked for: it gives such a connection up.
 func (s *session) Buffered() int { return 0 }
 
-// Reusable reports whether the client has kept its connection.
-func (s *session) Reusable() bool { return !s.IsClosed() }
+// Reusable reports whether the client has kept its connection, and asked for no other: it would try for ever.
+func (s *session) Reusable() bool { return !s.IsClosed() && s.dials.Load() == 1 }
 
 // Close ends the session.
 func (s *session) Close() error { return s.Leave(s.client.Close) }

@@ -51,7 +51,7 @@ type served struct {
 func each(t *testing.T, f func(s *served)) {
 	cluster.Need(t, noServers)
 	rig.EachDriver(t, drivers, func(t *testing.T, driver string) {
-		own, err := newService(servers.Postgres.URL("TCP"), servers.MariaDB.DSN("TCP"), servers.Redis.URL())
+		own, err := newService(servers.Postgres.URL("TCP"), servers.MariaDB.DSN("TCP"), servers.Redis.URL("TCP"))
 		if err != nil {
 			t.Fatal(err)
 		}

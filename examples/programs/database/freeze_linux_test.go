@@ -111,7 +111,7 @@ func TestTraps(t *testing.T) {
 	for name := range traps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			where := []string{name, servers.Postgres.URL("TCP"), servers.MariaDB.DSN("TCP"), servers.Redis.URL()}
+			where := []string{name, servers.Postgres.URL("TCP"), servers.MariaDB.DSN("TCP"), servers.Redis.URL("TCP")}
 			rig.Trapped(t, strings.Join(where, "\n"))
 		})
 	}

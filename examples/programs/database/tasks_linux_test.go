@@ -46,7 +46,7 @@ func inTasks(t *testing.T, pool func(t *testing.T) *sockclient.Pool,
 // postgres makes a Pool of sessions that go there in a way.
 func postgres(way string) func(t *testing.T) *sockclient.Pool {
 	return func(t *testing.T) *sockclient.Pool {
-		config, err := pgx.ParseConfig(servers.Postgres.URL(way))
+		config, err := pgx.ParseConfig(at(way, servers.Postgres.URL))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func postgres(way string) func(t *testing.T) *sockclient.Pool {
 
 func maria(way string) func(t *testing.T) *sockclient.Pool {
 	return func(t *testing.T) *sockclient.Pool {
-		config, err := mysql.ParseDSN(servers.MariaDB.DSN(way))
+		config, err := mysql.ParseDSN(at(way, servers.MariaDB.DSN))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,13 +64,25 @@ func maria(way string) func(t *testing.T) *sockclient.Pool {
 	}
 }
 
-func cache(t *testing.T) *sockclient.Pool {
-	options, err := redis.ParseURL(servers.Redis.URL())
-	if err != nil {
-		t.Fatal(err)
+func cache(way string) func(t *testing.T) *sockclient.Pool {
+	return func(t *testing.T) *sockclient.Pool {
+		options, err := redis.ParseURL(at(way, servers.Redis.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &sockclient.Pool{Dial: ringoredis.Dial(options), Check: ringoredis.Check, Max: 1}
 	}
-	return &sockclient.Pool{Dial: ringoredis.Dial(options), Check: ringoredis.Check, Max: 1}
 }
+
+// at is where a server is by a way, among them "name", by TCP.
+func at(way string, where func(way string) string) string {
+	if way == "name" {
+		return strings.Replace(where("TCP"), "127.0.0.1", "localhost", 1)
+	}
+	return where(way)
+}
+
+var ways = []string{"TCP", "TLS", "Unix", "name"}
 
 // kept wants the Pool to have so many sessions at rest.
 func kept(t *testing.T, l *ringo.Loop, p *sockclient.Pool, idle int) {
@@ -82,7 +94,7 @@ func kept(t *testing.T, l *ringo.Loop, p *sockclient.Pool, idle int) {
 
 // What a task may do with a session of pgx: all but what the next test has.
 func TestPgx(t *testing.T) {
-	for _, way := range []string{"TCP", "TLS", "Unix"} {
+	for _, way := range ways {
 		t.Run(way, func(t *testing.T) {
 			inTasks(t, postgres(way), func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
 				for name, use := range map[string]func(ctx context.Context, c *pgx.Conn) error{
@@ -253,7 +265,7 @@ func TestPgxEnds(t *testing.T) {
 
 // What a task may do with a session of go-sql-driver.
 func TestMySQL(t *testing.T) {
-	for _, way := range []string{"TCP", "Unix"} {
+	for _, way := range ways {
 		t.Run(way, func(t *testing.T) {
 			inTasks(t, maria(way), func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
 				for name, use := range map[string]func(ctx context.Context, c *sql.Conn) error{
@@ -369,49 +381,53 @@ func TestMySQLEnds(t *testing.T) {
 
 // What a task may do with a session of go-redis.
 func TestRedis(t *testing.T) {
-	inTasks(t, cache, func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
-		text := strings.Repeat("x", 4<<20)
-		for name, use := range map[string]func(ctx context.Context, c *redis.Client) error{
-			"values": func(ctx context.Context, c *redis.Client) error {
-				if err := c.Set(ctx, "large", text, 0).Err(); err != nil {
-					return err
-				}
-				got, err := c.Get(ctx, "large").Result()
-				if err == nil && got != text {
-					err = fmt.Errorf("%d bytes", len(got))
-				}
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) { inTasks(t, cache(way), useRedis) })
+	}
+}
+
+func useRedis(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
+	text := strings.Repeat("x", 4<<20)
+	for name, use := range map[string]func(ctx context.Context, c *redis.Client) error{
+		"values": func(ctx context.Context, c *redis.Client) error {
+			if err := c.Set(ctx, "large", text, 0).Err(); err != nil {
 				return err
-			},
-			"pipeline": func(ctx context.Context, c *redis.Client) error {
-				all, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
-					for i := range 1000 {
-						p.Set(ctx, fmt.Sprint("many", i), i, 0)
-					}
-					return nil
-				})
-				if err == nil && len(all) != 1000 {
-					err = fmt.Errorf("%d answers", len(all))
-				}
-				return err
-			},
-			"transaction": func(ctx context.Context, c *redis.Client) error {
-				return c.Watch(ctx, func(tx *redis.Tx) error {
-					_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.Incr(ctx, "count").Err() })
-					return err
-				}, "count")
-			},
-		} {
-			if err := ringoredis.Do(context.Background(), p, use); err != nil {
-				t.Errorf("%s: %v", name, err)
 			}
+			got, err := c.Get(ctx, "large").Result()
+			if err == nil && got != text {
+				err = fmt.Errorf("%d bytes", len(got))
+			}
+			return err
+		},
+		"pipeline": func(ctx context.Context, c *redis.Client) error {
+			all, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+				for i := range 1000 {
+					p.Set(ctx, fmt.Sprint("many", i), i, 0)
+				}
+				return nil
+			})
+			if err == nil && len(all) != 1000 {
+				err = fmt.Errorf("%d answers", len(all))
+			}
+			return err
+		},
+		"transaction": func(ctx context.Context, c *redis.Client) error {
+			return c.Watch(ctx, func(tx *redis.Tx) error {
+				_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.Incr(ctx, "count").Err() })
+				return err
+			}, "count")
+		},
+	} {
+		if err := ringoredis.Do(context.Background(), p, use); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		kept(t, l, p, 1)
-	})
+	}
+	kept(t, l, p, 1)
 }
 
 // An answer that is an error costs no session, a command that is given up does; a second user of a session fails.
 func TestRedisEnds(t *testing.T) {
-	inTasks(t, cache, func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
+	inTasks(t, cache("TCP"), func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
 		do := func(ctx context.Context, use func(ctx context.Context, c *redis.Client) error) error {
 			return ringoredis.Do(ctx, p, use)
 		}
@@ -434,12 +450,22 @@ func TestRedisEnds(t *testing.T) {
 		}); err == nil || !strings.Contains(err.Error(), "pool timeout") {
 			t.Errorf("two users: %v", err)
 		}
+		kept(t, l, p, 1)
+		if err := do(context.Background(), func(ctx context.Context, c *redis.Client) error {
+			s := c.Subscribe(ctx, "news")
+			defer s.Close()
+			_, err := s.Receive(ctx)
+			return err
+		}); err == nil || !strings.Contains(err.Error(), "has one connection") {
+			t.Errorf("Subscribe: %v", err)
+		}
+		kept(t, l, p, 0)
 	})
 }
 
 // Goroutines are sent to the drivers' own pools, and a Pool of another Dial is found out.
 func TestMistakes(t *testing.T) {
-	inTasks(t, cache, func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
+	inTasks(t, cache("TCP"), func(t *testing.T, l *ringo.Loop, p *sockclient.Pool) {
 		err := ringopgx.Do(context.Background(), p, func(context.Context, *pgx.Conn) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), "is not ringopgx.Dial") {
 			t.Error(err)

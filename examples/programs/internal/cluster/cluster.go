@@ -5,8 +5,6 @@ package cluster
 
 import (
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +14,6 @@ import (
 	"strconv"
 	"testing"
 
-	"ringo/examples/programs/internal/selfsigned"
 	"ringo/internal/test/testmain"
 )
 
@@ -62,28 +59,8 @@ func findPrograms() string {
 
 // initialize makes the database, with a password and a certificate.
 func (c *Cluster) initialize() error {
-	certificate, _, err := selfsigned.Certificate()
-	if err != nil {
+	if err := errors.Join(c.put("password", []byte(c.password)), c.certify()); err != nil {
 		return err
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		return err
-	}
-	for name, text := range map[string][]byte{
-		"password": []byte(c.password),
-		"cert.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
-		"key.pem":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-	} {
-		path := filepath.Join(c.dir, name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return err
-		}
-		if c.as != nil {
-			if err := os.Chown(path, int(c.as.Uid), int(c.as.Gid)); err != nil {
-				return err
-			}
-		}
 	}
 	cmd := c.command(filepath.Join(c.programs, "initdb"), "-D", "data", "-U", "ringo", "-A", "scram-sha-256",
 		"--pwfile=password", "--no-sync", "-E", "UTF8", "--locale=C")

@@ -34,7 +34,7 @@ func StartMariaDB() (*MariaDB, error) {
 		"create database if not exists ringo", "drop user if exists ''@localhost",
 		"create user if not exists ringo@'%' identified by 'secret'", "grant all on *.* to ringo@'%'", "",
 	}, ";\n")
-	if err := os.WriteFile(first, []byte(sql), 0o644); err != nil {
+	if err := errors.Join(m.put("first.sql", []byte(sql)), m.certify()); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(m.dir))
 	}
 	cmd := m.command(install, "--no-defaults", "--datadir="+data, "--skip-test-db",
@@ -46,7 +46,8 @@ func StartMariaDB() (*MariaDB, error) {
 		return m.command(serve, "--no-defaults", "--datadir="+data, "--socket="+m.Socket(), "--port="+m.portText(),
 			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(m.dir, "pid"), "--init-file="+first,
 			"--skip-name-resolve", "--max-connections=200", "--innodb-buffer-pool-size=8M",
-			"--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M")
+			"--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--ssl-cert="+filepath.Join(m.dir, "cert.pem"),
+			"--ssl-key="+filepath.Join(m.dir, "key.pem"))
 	})
 }
 
@@ -58,13 +59,16 @@ func (p *process) Address() string { return "127.0.0.1:" + p.portText() }
 // Socket is the Unix socket of MariaDB and redis.
 func (p *process) Socket() string { return filepath.Join(p.dir, "socket") }
 
-// DSN is what the driver is given to get there in a way: "TCP" or "Unix".
+// DSN is what the driver is given to get there in a way: "TCP", "TLS" or "Unix".
 func (m *MariaDB) DSN(way string) string {
-	where := "tcp(" + m.Address() + ")"
-	if way == "Unix" {
+	where, how := "tcp("+m.Address()+")", ""
+	switch way {
+	case "TLS":
+		how = "?tls=skip-verify"
+	case "Unix":
 		where = "unix(" + m.Socket() + ")"
 	}
-	return "ringo:secret@" + where + "/ringo"
+	return "ringo:secret@" + where + "/ringo" + how
 }
 
 // stop ends the server: MariaDB takes SIGINT to be for a debugger.
@@ -77,7 +81,10 @@ func (m *MariaDB) stop() error {
 func (m *MariaDB) Remove() error { return errors.Join(m.stop(), os.RemoveAll(m.dir)) }
 
 // Redis is a server of the tests' own, which keeps nothing.
-type Redis struct{ process }
+type Redis struct {
+	process
+	tls int // the port
+}
 
 // StartRedis makes one.
 func StartRedis() (*Redis, error) {
@@ -89,14 +96,27 @@ func StartRedis() (*Redis, error) {
 	if err := r.make("redis"); err != nil {
 		return nil, err
 	}
+	if err := r.certify(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(r.dir))
+	}
 	return r, r.serve("eady to accept connections", func() *exec.Cmd {
+		r.tls, _ = freePort() // 0: none, and tests of TLS fail
 		return r.command(serve, "--port", r.portText(), "--bind", "127.0.0.1", "--unixsocket", r.Socket(), "--save", "",
-			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb")
+			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb", "--tls-port", strconv.Itoa(r.tls), "--tls-cert-file",
+			"cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no")
 	})
 }
 
-// URL is what go-redis is given to get there.
-func (r *Redis) URL() string { return "redis://" + r.Address() + "/0" }
+// URL is what go-redis is given to get there in a way: "TCP", "TLS" or "Unix".
+func (r *Redis) URL(way string) string {
+	switch way {
+	case "TLS":
+		return fmt.Sprintf("rediss://127.0.0.1:%d/0?skip_verify=true", r.tls)
+	case "Unix":
+		return "unix://" + r.Socket()
+	}
+	return "redis://" + r.Address() + "/0"
+}
 
 // Set gives a key its value.
 func (r *Redis) Set(t testing.TB, key, value string) {

@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,7 @@ import (
 	"time"
 
 	"ringo/examples/programs/internal/rig"
+	"ringo/examples/programs/internal/selfsigned"
 )
 
 // A process is a server of the tests' own, in a directory that goes with it.
@@ -62,6 +65,30 @@ func (p *process) disown(users []string) (err error) {
 	gid, _ := strconv.Atoi(u.Gid)
 	p.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return os.Chown(p.dir, uid, gid)
+}
+
+// put makes a file for the server alone.
+func (p *process) put(name string, text []byte) error {
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, text, 0o600); err != nil || p.as == nil {
+		return err
+	}
+	return os.Chown(path, int(p.as.Uid), int(p.as.Gid))
+}
+
+// certify makes a certificate, cert.pem, and its key, key.pem.
+func (p *process) certify() error {
+	certificate, _, err := selfsigned.Certificate()
+	if err != nil {
+		return err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		p.put("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})),
+		p.put("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
 }
 
 // command is a program of the server's, which dies with us.
