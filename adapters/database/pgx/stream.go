@@ -27,8 +27,8 @@ const (
 	aheadMax  = 64 << 20
 )
 
-// Read is called by pgx' goroutine beside a slow write, which ends with a time-out, and by the one that gives a session
-// up, which has nothing to read then.
+// Read is called by pgx' goroutine beside a slow write, which ends with a time-out, before TLS hears of it, and by the
+// one that gives a session up, which has nothing to read then.
 func (s *stream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // Write has a task read if the server may have to be read from before it takes all of p.
@@ -63,9 +63,6 @@ type input stream
 
 // Read reads, what was read ahead first.
 func (in *input) Read(p []byte) (int, error) {
-	if err := in.below.Refuse("read"); err != nil {
-		return 0, err
-	}
 	if len(in.ahead) == 0 {
 		return in.Conn.Read(p)
 	}

@@ -46,8 +46,8 @@ func StartMariaDB() (*MariaDB, error) {
 		return m.command(serve, "--no-defaults", "--datadir="+data, "--socket="+m.Socket(), "--port="+m.portText(),
 			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(m.dir, "pid"), "--init-file="+first,
 			"--skip-name-resolve", "--max-connections=200", "--innodb-buffer-pool-size=8M",
-			"--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--ssl-cert="+filepath.Join(m.dir, "cert.pem"),
-			"--ssl-key="+filepath.Join(m.dir, "key.pem"))
+			"--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M",
+			"--ssl-cert="+filepath.Join(m.dir, "cert.pem"), "--ssl-key="+filepath.Join(m.dir, "key.pem"))
 	})
 }
 
@@ -102,8 +102,9 @@ func StartRedis() (*Redis, error) {
 	return r, r.serve("eady to accept connections", func() *exec.Cmd {
 		r.tls, _ = freePort() // 0: none, and tests of TLS fail
 		return r.command(serve, "--port", r.portText(), "--bind", "127.0.0.1", "--unixsocket", r.Socket(), "--save", "",
-			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb", "--tls-port", strconv.Itoa(r.tls), "--tls-cert-file",
-			"cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no")
+			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb", "--tls-port", strconv.Itoa(r.tls),
+			"--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "cert.pem",
+			"--tls-auth-clients", "no")
 	})
 }
 
