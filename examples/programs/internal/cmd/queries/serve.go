@@ -71,6 +71,9 @@ func be(name, at string) error {
 	})
 }
 
+// answering is the handler. In tasks it asks by sessions of the loop.
+//
+//ringo:offloaded what asks otherwise is no task
 func answering(ask question) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, err := ask(r.Context(), r.PathValue("id"))
