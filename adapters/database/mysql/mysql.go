@@ -54,17 +54,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *mysql.Config) (net.Conn, e
 // be used beyond use, nor by others meanwhile; Rows must be closed, and each Tx committed or rolled back. It is given
 // back unless the driver has given it up. On an ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *sql.Conn) error) error {
-	l, err := tasked.Loop("ringomysql.Do")
-	if err != nil {
-		return err
-	}
-	err = p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
-		s, err := of(c)
-		if err != nil {
-			return err
-		}
-		return use(ctx, s.sql)
-	})
+	err := tasked.Do(ctx, "ringomysql", p, use)
 	if err != nil && ctx != nil && ctx.Err() != nil { // the driver says that the connection is invalid, and not why
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
@@ -73,19 +63,11 @@ func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c
 
 // Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
 func Check(c net.Conn) error {
-	s, err := of(c)
+	client, err := tasked.Client[*sql.Conn]("ringomysql", c)
 	if err != nil {
 		return err
 	}
-	return s.sql.PingContext(context.Background())
-}
-
-// of is the session that a Pool has.
-func of(c net.Conn) (*session, error) {
-	if s, ok := c.(*session); ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("ringomysql: the Pool's Dial is not ringomysql.Dial: it has made a %T", c)
+	return client.PingContext(context.Background())
 }
 
 // A session is what a Pool has of the driver: a sql.DB that has one connection, which is in use for ever.
@@ -94,6 +76,9 @@ type session struct {
 	db  *sql.DB
 	sql *sql.Conn
 }
+
+// Client is what Do gives.
+func (s *session) Client() *sql.Conn { return s.sql }
 
 // NetConn gives what is below, for the Pool, which watches it at rest.
 func (s *session) NetConn() net.Conn { return s.Sock }

@@ -2,6 +2,7 @@ package ringopgx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -66,37 +67,23 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 // be used beyond use, nor by others meanwhile. It is given back if it is at rest and in no transaction, and else
 // closed. What needs goroutines, such as CopyFrom, fails. On an ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *pgx.Conn) error) error {
-	l, err := tasked.Loop("ringopgx.Do")
-	if err != nil {
-		return err
-	}
-	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
-		s, err := of(c)
-		if err != nil {
-			return err
+	return tasked.Do(ctx, "ringopgx", p, func(ctx context.Context, c *pgx.Conn) error {
+		err := use(ctx, c)
+		s := c.PgConn().Conn().(*stream)
+		if err != nil && s.refused.Load() && !errors.Is(err, tasked.ErrGoroutine) { // pgx closes then, and may say that
+			err = fmt.Errorf("%w: %w", tasked.ErrGoroutine, err)
 		}
-		return use(ctx, s.pg)
+		return err
 	})
 }
 
 // Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
 func Check(c net.Conn) error {
-	s, err := of(c)
+	client, err := tasked.Client[*pgx.Conn]("ringopgx", c)
 	if err != nil {
 		return err
 	}
-	return s.pg.Ping(context.Background())
-}
-
-// of is the session that a Pool has.
-func of(c net.Conn) (*session, error) {
-	switch c := c.(type) {
-	case *session:
-		return c, nil
-	case *plain:
-		return c.session, nil
-	}
-	return nil, fmt.Errorf("ringopgx: the Pool's Dial is not ringopgx.Dial: it has made a %T", c)
+	return client.Ping(context.Background())
 }
 
 // A session is what a Pool has of pgx. Its Conn is what the stream reads.
@@ -105,6 +92,9 @@ type session struct {
 	below *tasked.Conn
 	pg    *pgx.Conn
 }
+
+// Client is what Do gives.
+func (s *session) Client() *pgx.Conn { return s.pg }
 
 // NetConn gives what is below, for the Pool, which watches it at rest.
 func (s *session) NetConn() net.Conn { return s.below.Sock }

@@ -3,6 +3,7 @@ package ringopgx
 import (
 	"net"
 	"os"
+	"sync/atomic"
 
 	"ringo"
 	"ringo/adapters/database/internal/tasked"
@@ -18,6 +19,8 @@ type stream struct {
 	l     *ringo.Loop
 	tls   bool // which two tasks must not use at once
 	ahead []byte
+
+	refused atomic.Bool // a goroutine of pgx' has tried to read or write for a task, and not to end the session
 }
 
 // longWrite is how many bytes a server takes that reads none of them: sockets have room for more. aheadMax is how many
@@ -27,6 +30,9 @@ const (
 	aheadMax  = 64 << 20
 )
 
+// terminate begins the message by which a goroutine of pgx' ends a session that was given up.
+const terminate = 'X'
+
 // Read is called by pgx' goroutine beside a slow write, which ends with a time-out, before TLS hears of it, and by the
 // one that gives a session up, which has nothing to read then.
 func (s *stream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
@@ -34,6 +40,7 @@ func (s *stream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 // Write has a task read if the server may have to be read from before it takes all of p.
 func (s *stream) Write(p []byte) (int, error) {
 	if err := s.below.Refuse("write"); err != nil { // before TLS hears of it, which ends then
+		s.refused.Store(s.refused.Load() || len(p) > 0 && p[0] != terminate)
 		return 0, err
 	}
 	if len(p) <= longWrite || s.tls {

@@ -80,34 +80,16 @@ func secured(c *tasked.Conn, options *redis.Options) net.Conn {
 // be used beyond use, nor by others meanwhile. It is given back unless the client has given its connection up. On an
 // ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *redis.Client) error) error {
-	l, err := tasked.Loop("ringoredis.Do")
-	if err != nil {
-		return err
-	}
-	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
-		s, err := of(c)
-		if err != nil {
-			return err
-		}
-		return use(ctx, s.client)
-	})
+	return tasked.Do(ctx, "ringoredis", p, use)
 }
 
 // Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
 func Check(c net.Conn) error {
-	s, err := of(c)
+	client, err := tasked.Client[*redis.Client]("ringoredis", c)
 	if err != nil {
 		return err
 	}
-	return s.client.Ping(context.Background()).Err()
-}
-
-// of is the session that a Pool has.
-func of(c net.Conn) (*session, error) {
-	if s, ok := c.(*session); ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("ringoredis: the Pool's Dial is not ringoredis.Dial: it has made a %T", c)
+	return client.Ping(context.Background()).Err()
 }
 
 // A session is what a Pool has of go-redis.
@@ -116,6 +98,9 @@ type session struct {
 	client *redis.Client
 	dials  atomic.Int32 // those that the client has asked for
 }
+
+// Client is what Do gives.
+func (s *session) Client() *redis.Client { return s.client }
 
 // NetConn gives what is below, for the Pool, which watches it at rest.
 func (s *session) NetConn() net.Conn { return s.Sock }

@@ -10,6 +10,7 @@ import (
 
 	"ringo"
 	"ringo/sock"
+	"ringo/sock/sockclient"
 )
 
 // ErrGoroutine is the error of a driver's goroutine that reads or writes a session of tasks: the driver would wait for
@@ -27,6 +28,29 @@ func Loop(step string) (*ringo.Loop, error) {
 		return nil, fmt.Errorf("%s: %w", step, errNoTask)
 	}
 	return l, nil
+}
+
+// Do is the Do of the package of a driver whose clients are a C: use has that of one of p's sessions.
+func Do[C any](ctx context.Context, pkg string, p *sockclient.Pool, use func(ctx context.Context, c C) error) error {
+	l, err := Loop(pkg + ".Do")
+	if err != nil {
+		return err
+	}
+	return p.Do(ctx, l, func(ctx context.Context, c net.Conn) error {
+		client, err := Client[C](pkg, c)
+		if err != nil {
+			return err
+		}
+		return use(ctx, client)
+	})
+}
+
+// Client is that of a session, which the package's Dial has made if nobody has mistaken the Pool.
+func Client[C any](pkg string, c net.Conn) (client C, err error) {
+	if session, ok := c.(interface{ Client() C }); ok {
+		return session.Client(), nil
+	}
+	return client, fmt.Errorf("%s: the Pool's Dial is not %[1]s.Dial: it has made a %T", pkg, c)
 }
 
 // A Conn reads and writes for tasks of its loop alone. Nothing that a driver's goroutine calls waits for the loop, so
