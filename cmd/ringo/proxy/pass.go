@@ -62,6 +62,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 type lent struct {
 	io.ReadCloser
 	v    *visit
+	err  error // why there is no more of it; nil: there is, or it has ended in order
 	over bool
 }
 
@@ -70,6 +71,9 @@ func (l *lent) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := l.ReadCloser.Read(p)
+	if err != io.EOF {
+		l.err = err
+	}
 	if l.v != nil {
 		l.v.reads(n, err)
 	}
@@ -259,14 +263,20 @@ func (w *web) isOver(r *http.Request, err error) bool {
 	return r.Context().Err() != nil || errors.Is(err, context.Canceled)
 }
 
-// fail answers a request that no upstream has. One whose client has gone is not worth a line.
+// fail answers a request that no upstream has. One whose client has gone is not worth a line, nor one whose body is the
+// client's fault.
 func (w *web) fail(rw http.ResponseWriter, r *http.Request, v *visit, err error) {
 	v.ends(causeOfAnswer(r, err), err)
+	body, _ := r.Body.(*lent)
+	ofClient := body != nil && body.err != nil
 	status := http.StatusBadGateway
-	if isTimeout(err) {
+	switch {
+	case ofClient:
+		status = http.StatusBadRequest
+	case isTimeout(err):
 		status = http.StatusGatewayTimeout
 	}
-	if !w.isOver(r, err) {
+	if !ofClient && !w.isOver(r, err) {
 		w.failed.Add(1)
 		w.ends.say("request of %v is answered with %d: %v", r.RemoteAddr, status, err)
 	}
