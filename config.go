@@ -85,7 +85,7 @@ type Config struct {
 	// a loop needs; see Sharded. It runs in the loop's first task and may park. Run returns its error.
 	Start func(l *Loop) error
 	// Grace is how long the drain may last after Run's context has ended; the default is 5 s, negative is none. After
-	// that, remaining tasks are reported on stderr, in a line, and cancelled.
+	// that, remaining tasks are reported on stderr, in a line, and cancelled. Loop.SetGrace changes it.
 	Grace time.Duration
 	// Offload is how many Loop.Offload calls may run at once, in all loops together, up to 65536; the default is 256.
 	// Further calls queue. Name look-ups and calls of package file have slots of their own.

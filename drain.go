@@ -1,5 +1,7 @@
 package ringo
 
+import "time"
+
 // Draining returns a channel that is closed when the drain begins, at the latest when Run ends, and that carries no
 // values. Use it in a Select, or wait for it alone. All loops of a Run share it. Any goroutine may call it.
 //
@@ -40,4 +42,14 @@ func closedChan() *Chan[struct{}] {
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
 	wantFunc(fn != nil, "Loop.OnDrain")
 	return l.engine().OnDrain(fn)
+}
+
+// SetGrace replaces Config.Grace for the Run of l: for a drain that will begin, or, for one that has begun, from now
+// on. d of 0 or less leaves no time: all tasks are cancelled when the drain begins, or now. So a program can let its
+// connections last for hours after it was replaced, and still end within seconds when it is stopped. Any goroutine may
+// call SetGrace; it does not park.
+func (l *Loop) SetGrace(d time.Duration) {
+	if set := l.engine().Set(); set != nil {
+		set.SetGrace(d)
+	}
 }

@@ -140,18 +140,18 @@ func (m *Manager) Watch(l *ringo.Loop) {
 	}
 	m.mu.Unlock()
 	if !known {
-		e.Set().OnDrain(func() { m.drains(e.Set().Config()) })
+		e.Set().OnDrain(func() { m.drains(e.Set()) })
 	}
 }
 
 // drains says that a Run ends, and in what time. It is called on any thread, and must not wait.
-func (m *Manager) drains(c *loop.Config) {
+func (m *Manager) drains(s *loop.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.mayStop() {
 		return
 	}
-	text := "STOPPING=1\n" + extend(max(c.Grace, 0)+c.HardStop+endsWithin)
+	text := "STOPPING=1\n" + extend(max(s.Grace(), 0)+s.Config().HardStop+endsWithin)
 	m.beside.Go(func() { m.inform(context.Background(), text) })
 }
 

@@ -331,6 +331,55 @@ func TestGrace(t *testing.T) {
 	})
 }
 
+// What SetGrace says counts from the drain's begin, or from when it is said.
+func TestSetGrace(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		before, after time.Duration // set a minute before the drain begins, and a minute behind; 0: not
+		ends          time.Duration // behind its begin
+	}{
+		{"not", 0, 0, time.Hour},
+		{"longer", 2 * time.Hour, 0, 2 * time.Hour},
+		{"shorter", time.Second, 0, time.Second},
+		{"none", -1, 0, 0},
+		{"longer meanwhile", 0, 3 * time.Hour, 3*time.Hour + time.Minute},
+		{"shorter meanwhile", 0, time.Minute, 2 * time.Minute},
+		{"none meanwhile", 0, -1, time.Minute},
+		{"both", 3 * time.Hour, time.Second, time.Minute + time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Run(t, 1, func(w *sim.World) {
+				var l *ringo.Loop
+				set := func(d time.Duration) {
+					w.RunFor(time.Minute)
+					if d != 0 {
+						l.SetGrace(d)
+					}
+				}
+				var ended error
+				var at time.Duration
+				p := w.Host("here").Run(&ringo.Config{Grace: time.Hour}, func(own *ringo.Loop) error {
+					l = own
+					ended = l.Sleep(24 * time.Hour)
+					at = w.Elapsed()
+					return ended
+				})
+				set(c.before)
+				w.RunFor(time.Minute)
+				p.Drain()
+				began := w.Elapsed()
+				set(c.after)
+				if err := w.Wait(p); err != nil || !errors.Is(ended, context.Canceled) {
+					w.Errorf("the program ended with %v, its task with %v", err, ended)
+				}
+				if d := at - began; d < c.ends || d > c.ends+time.Second {
+					w.Errorf("it ended %v behind the drain's begin; want %v", d, c.ends)
+				}
+			})
+		})
+	}
+}
+
 // The loops of a program may send each other tasks as soon as they begin.
 func TestLoopsBeginTogether(t *testing.T) {
 	sim.Run(t, 1, func(w *sim.World) {

@@ -32,13 +32,14 @@ type Set struct {
 
 	mu       sync.Mutex
 	err      error // the first
+	grace    time.Duration
 	draining bool
 	stopping bool
 	over     bool     // all loops have ended, or were given up
 	onDrain  []func() // to be told
 	gaveUp   chan struct{}
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
-	timers   []func() (stopped bool)
+	alarms   [alarms]alarm
 
 	together atomic.Bool // see EndTogether
 
@@ -46,6 +47,22 @@ type Set struct {
 	short    Seldom
 	observer RunObserver // nil: nobody looks
 }
+
+// An alarm ends what a Run waits for. Calling it stops it; nil: there is none.
+type alarm func() (stopped bool)
+
+func (a alarm) stop() {
+	if a != nil {
+		a()
+	}
+}
+
+// The alarms of a Run: Grace is over, and tasks that were cancelled are not waited for any more.
+const (
+	graceAlarm = iota
+	hardAlarm
+	alarms
+)
 
 // runNumbers is how many Runs there have been.
 var runNumbers atomic.Int64
@@ -106,7 +123,7 @@ func (s *Set) restOnce() (sum uint64, all bool) {
 // newSet makes the loops, which have not begun.
 func newSet(ctx context.Context, cfg *Config) *Set {
 	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, world: cfg.world(), epoch: cfg.Clock(), values: valuesOf(ctx),
-		gaveUp: make(chan struct{})}
+		grace: cfg.Grace, gaveUp: make(chan struct{})}
 	if s.world.Beside() {
 		s.epochNS = kernel.Monotonic()
 	}
@@ -206,8 +223,8 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) (err error) {
 	s.telling.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.timers {
-		t()
+	for _, a := range s.alarms {
+		a.stop()
 	}
 	return s.err
 }
@@ -257,7 +274,7 @@ func (s *Set) fail(err error) {
 
 // drain stops the accepts and gives what is open time to end.
 func (s *Set) drain() {
-	s.cfg.Log("drain begins", slog.Duration("grace", s.cfg.Grace))
+	s.cfg.Log("drain begins", slog.Duration("grace", s.Grace()))
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
@@ -265,11 +282,34 @@ func (s *Set) drain() {
 	for _, l := range s.loops {
 		l.Call(l.life.drain)
 	}
-	if s.cfg.Grace < 0 {
-		s.cancelAll()
+	s.awaitGrace()
+}
+
+// Grace is how long the drain lasts. G.
+func (s *Set) Grace() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grace
+}
+
+// SetGrace changes how long the drain lasts: from now on, if it has begun. G.
+func (s *Set) SetGrace(d time.Duration) {
+	s.mu.Lock()
+	s.grace = d
+	begun := s.draining
+	s.mu.Unlock()
+	if begun {
+		s.awaitGrace()
+	}
+}
+
+// awaitGrace cancels what the drain waits for, when its time is over.
+func (s *Set) awaitGrace() {
+	if d := s.Grace(); d > 0 {
+		s.later(graceAlarm, d, s.graceOver)
 		return
 	}
-	s.later(s.cfg.Grace, s.graceOver)
+	s.cancelAll()
 }
 
 // cancelAll cancels all tasks, and gives up on them after a while.
@@ -285,13 +325,18 @@ func (s *Set) cancelAll() {
 	for _, l := range s.loops {
 		l.Call(l.life.cancelAll)
 	}
-	s.later(s.cfg.HardStop, func() { close(s.gaveUp) })
+	s.later(hardAlarm, s.cfg.HardStop, func() { close(s.gaveUp) })
 }
 
-func (s *Set) later(d time.Duration, f func()) {
+// later sets an alarm, in place of the one before.
+func (s *Set) later(which int, d time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timers = append(s.timers, s.world.After(d, f))
+	if s.over {
+		return
+	}
+	s.alarms[which].stop()
+	s.alarms[which] = s.world.After(d, f)
 }
 
 // graceOver cancels what the drain has waited for.
