@@ -71,11 +71,13 @@ type process struct {
 	done chan struct{}
 }
 
-// start starts a command; it is killed when the test ends.
+// start starts a command, whose stderr it keeps unless that is said; it is killed when the test ends.
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, log: output{more: make(chan struct{})}, done: make(chan struct{})}
-	cmd.Stderr = &p.log
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.log
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ func TestServeUsage(t *testing.T) {
 		args, want string
 		code       int
 	}{
-		{"", "want one directory, not 0", 2},
-		{"DIR DIR", "want one directory, not 2", 2},
+		{"", "want a directory, DIR or that of -dir", 2},
+		{"DIR DIR", "unexpected argument \"" + dir + "\"", 2},
 		{"-bogus DIR", "not defined: -bogus", 2},
 		{"-listen udp://127.0.0.1:0 DIR", `network "udp": want tcp, tcp4, tcp6, unix`, 2},
 		{"-listen unixpacket://@x DIR", `network "unixpacket": want tcp`, 2},

@@ -47,7 +47,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	o.Flags(fs)
 	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, "+
 		"a task per connection; goroutine, one per connection, as with package net; event, callbacks, in one task")
-	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()); err != nil {
+	if err := o.Parse(fs, args, 0, "127.0.0.1:7000", stdout, help+"\n"+server.StatsHelp()); err != nil {
 		return nil, err
 	}
 	var m cli.Mistakes

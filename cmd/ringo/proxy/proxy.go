@@ -142,7 +142,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to each upstream ready on each loop, from its "+
 		"first client on: the next need not wait for theirs")
 	o.Flags(fs)
-	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
+	if err := o.Parse(fs, args, 0, "127.0.0.1:7000", stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
 	}
 	var m cli.Mistakes

@@ -2,6 +2,7 @@
 package serve
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -63,6 +64,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:8080)")
 	o.Flags(fs)
+	fs.StringVar(&o.dir, "dir", "", "the directory, in the place of `DIR` behind the flags: for a file of -config")
 	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop")
 	fs.DurationVar(&o.fresh, "fresh", time.Second,
 		"`time` after which the name of an open file is looked up again")
@@ -73,15 +75,13 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.idle, "idle", time.Minute,
 		"`time` for which a connection may do nothing: between requests, or not take what is sent; and in which a "+
 			"request's body must come")
-	if err := cli.ParseNamed(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
+	if err := o.Parse(fs, args, 1, "127.0.0.1:8080", stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
 	}
-	if len(o.Listen) == 0 {
-		o.Listen = server.Addresses{{Network: "tcp", Name: "127.0.0.1:8080"}}
-	}
 	var m cli.Mistakes
-	m.Want(fs.NArg() == 1, "want one directory, not %d", fs.NArg())
-	o.dir = fs.Arg(0)
+	m.Want(o.dir != "" || fs.NArg() == 1, "want a directory, DIR or that of -dir")
+	m.Want(o.dir == "" || fs.NArg() == 0, "want one directory, and not that of -dir, too")
+	o.dir = cmp.Or(o.dir, fs.Arg(0))
 	m.Want(o.files >= 0 && o.files <= 1<<20, "-files %d: want 0 to %d", o.files, 1<<20)
 	m.Want(o.fresh >= 0, "-fresh %v: want 0 or more", o.fresh)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)

@@ -50,6 +50,9 @@ func (c *Certificate) Config() *tls.Config {
 // Run reads again whenever it is to, until the server ends. A goroutine's.
 func (c *Certificate) Run(s *Server) {
 	defer signal.Stop(c.again)
+	if s.up != nil { // the successor reads them
+		return
+	}
 	for {
 		select {
 		case <-c.again:

@@ -12,7 +12,7 @@ import (
 
 // openConsole serves package debug's console where -debug says, and says where, until stop is called.
 func (e *endpoint) openConsole(s *Server) (stop func(), err error) {
-	ln, err := e.listen()
+	ln, err := e.listen(s)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +20,7 @@ func (e *endpoint) openConsole(s *Server) (stop func(), err error) {
 	if at, ok := ln.Addr().(*net.TCPAddr); ok && !at.IP.IsLoopback() {
 		fmt.Fprintln(s.Stderr, "warning: the console can be reached from other machines, and asks for no password")
 	}
-	return e.serve(ln, e.onlyHere(debug.Handler()), s.Stderr), nil
+	return e.serve(s, ln, e.onlyHere(debug.Handler())), nil
 }
 
 // onlyHere refuses requests for another host's name: a page of another site can have its name stand for an address of

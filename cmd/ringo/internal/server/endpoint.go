@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"ringo/upgrade"
 )
 
 // An endpoint is where a page of a flag's is served: by package net, on goroutines, so that it answers when a loop is
-// held. It ends with the server.
+// held. It ends with the server, or goes on in the one that replaces it.
 type endpoint struct {
 	flag, host, port string
 }
@@ -39,32 +41,61 @@ func parseEndpoint(flag, text string) (*endpoint, error) {
 	return &endpoint{flag, host, port}, nil
 }
 
-// listen reserves the address.
-func (e *endpoint) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", net.JoinHostPort(e.host, e.port))
+// listen takes the predecessor's socket, or reserves the address.
+func (e *endpoint) listen(s *Server) (net.Listener, error) {
+	address := net.JoinHostPort(e.host, e.port)
+	name := "-" + e.flag + " " + address
+	ln, err := s.taken(name)
+	if ln == nil && err == nil {
+		ln, err = net.Listen("tcp", address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("-%s: %w", e.flag, err)
+	}
+	if s.up != nil {
+		s.up.Pass(name, ln.(*net.TCPListener).File)
 	}
 	return ln, nil
 }
 
-// serve answers what comes to a listener until stop is called.
-func (e *endpoint) serve(ln net.Listener, h http.Handler, stderr io.Writer) (stop func()) {
+// taken is a listener that the predecessor had by a name; nil: there is none.
+func (s *Server) taken(name string) (net.Listener, error) {
+	if s.up == nil {
+		return nil, nil
+	}
+	f := s.up.Take(name)
+	if f == nil {
+		return nil, nil
+	}
+	defer f.Close()
+	return net.FileListener(f)
+}
+
+// serve answers what comes to a listener until stop is called, or the server is replaced.
+func (e *endpoint) serve(of *Server, ln net.Listener, h http.Handler) (stop func()) {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 1 << 14}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			fmt.Fprintf(stderr, "-%s: %v\n", e.flag, err)
+			fmt.Fprintf(of.Stderr, "-%s: %v\n", e.flag, err)
 		}
 	}()
-	return func() {
+	stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if s.Shutdown(ctx) != nil {
 			s.Close()
 		}
 		<-served
+	})
+	if of.up != nil {
+		context.AfterFunc(of.Context, func() {
+			if context.Cause(of.Context) == upgrade.ErrReplaced {
+				stop()
+			}
+		})
 	}
+	return stop
 }

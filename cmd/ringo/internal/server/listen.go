@@ -25,6 +25,9 @@ func (a Address) String() string { return a.Network + "://" + a.Name }
 // Addresses are those of a flag that may be given more than once.
 type Addresses []Address
 
+// Repeats says that it may be given more than once.
+func (f listFlag) Repeats() {}
+
 // Flag is a flag that appends addresses of these networks.
 func (as *Addresses) Flag(networks []string) flag.Value { return listFlag{as, networks} }
 
@@ -136,12 +139,19 @@ func (p *place) addr() net.Addr {
 
 // reserve listens on all addresses: from then on peers queue, and the ports are known.
 // Sockets of datagrams are for the loops to make.
-func reserve(as []Address, limits sock.Limits) ([]*place, error) {
+func (s *Server) reserve(as []Address, limits sock.Limits) ([]*place, error) {
 	var places []*place
 	for _, a := range as {
 		p := &place{Address: a}
 		if !slices.Contains(datagramNetworks, a.Network) {
-			set, err := (&sock.ListenConfig{Limits: limits}).Reserve(a.Network, a.Name)
+			lc := &sock.ListenConfig{Limits: limits}
+			reserve := lc.Reserve
+			if s.up != nil {
+				reserve = func(network, name string) (*sock.ListenerSet, error) {
+					return s.up.Reserve(lc, network, name)
+				}
+			}
+			set, err := reserve(a.Network, a.Name)
 			if err != nil {
 				release(places)
 				return nil, err

@@ -10,7 +10,7 @@ import (
 // openMetrics serves /metrics where -metrics says, and says where, until stop is called: the loops' and, if there are
 // such, what the server has to tell besides.
 func (e *endpoint) openMetrics(s *Server) (stop func(), err error) {
-	ln, err := e.listen()
+	ln, err := e.listen(s)
 	if err != nil {
 		return nil, err
 	}
@@ -22,5 +22,5 @@ func (e *endpoint) openMetrics(s *Server) (stop func(), err error) {
 			s.Metrics(w)
 		}
 	})
-	return e.serve(ln, mux, s.Stderr), nil
+	return e.serve(s, ln, mux), nil
 }

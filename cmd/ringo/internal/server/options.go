@@ -20,6 +20,16 @@ const Ending = `SIGINT and SIGTERM drain: nobody can connect any more, and what 
 to end. Then the exit code is 0. A second signal exits at once, with 128 and the signal's
 number. The variable RINGO_DRIVER overrides -driver; an unknown name in it is a failure,
 exit code 1.
+
+-config has the flags in a file of TOML, by their names, with lists for those that are
+repeatable; what the command line says holds. -t looks for its mistakes and ends. With
+-config SIGHUP starts the program anew: if the new one serves, by the file as it is by then,
+the old one ends when its connections have, -retire later at most. If it can't, it says why
+and the old one serves on. Nobody who connects is refused or reset meanwhile. An example:
+
+  listen = ["tcp://0.0.0.0:80"]
+  grace = "10s"
+  metrics = "9090"
 `
 
 // Options say how a server runs, whatever it serves.
@@ -37,6 +47,9 @@ type Options struct {
 	Grace   time.Duration
 	Debug   string // where the console listens, as parseEndpoint reads it; "": nowhere
 	Metrics string // where /metrics is, likewise
+	File    string // what has the flags, too; "": nothing
+	Test    bool   // look for mistakes alone
+	Retire  time.Duration
 }
 
 // placements are the policies by the names that -place has for them.
@@ -69,15 +82,29 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Metrics, "metrics", "", "serve /metrics, for Prometheus, at this `address`, as -debug; \"\": none")
 	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` that what is under way has to end by itself after a "+
 		"signal, before it is cut off; 0: it is cut off at once")
+	fs.StringVar(&o.File, "config", "", "`FILE` that has flags, too, see above")
+	fs.BoolVar(&o.Test, "t", false, "look for mistakes, in all files too, tell, and end")
+	fs.DurationVar(&o.Retire, "retire", time.Hour, "`time` that connections may last when SIGHUP has started the "+
+		"program anew")
 }
 
-// Parse parses a server's arguments.
-func (o *Options) Parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
-	if err := cli.Parse(fs, args, stdout, text); err != nil {
+// Parse parses a server's arguments, of which names are no flags, and then its file of -config. It listens on the
+// address if they don't say where.
+func (o *Options) Parse(fs *flag.FlagSet, args []string, names int, address string, stdout io.Writer,
+	text string) error {
+	if err := cli.ParseNamed(fs, args, stdout, text); err != nil {
 		return err
 	}
+	if fs.NArg() > names {
+		return cli.Usage("unexpected argument %q", fs.Arg(names))
+	}
+	if o.File != "" {
+		if err := cli.ReadFlags(fs, o.File, "config", "t"); err != nil {
+			return fmt.Errorf("-config: %w", err)
+		}
+	}
 	if len(o.Listen) == 0 {
-		o.Listen = Addresses{{"tcp", "127.0.0.1:7000"}}
+		o.Listen = Addresses{{"tcp", address}}
 	}
 	return nil
 }
@@ -109,13 +136,21 @@ func (o *Options) Check(m *cli.Mistakes) {
 		}
 	}
 	m.Want(o.Grace >= 0, "-grace %v: want 0 or more", o.Grace)
+	m.Want(o.Retire > 0, "-retire %v: want more than 0", o.Retire)
+	for _, a := range o.Listen {
+		m.Want(o.File == "" || !slices.Contains(datagramNetworks, a.Network),
+			"-config is not for %v, whose datagrams would be lost when the program starts anew", a)
+	}
 }
 
 // Config is what Run is given.
 func (o *Options) Config() *ringo.Config {
 	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Place: placements[o.Place], Reserve: o.Reserve, Spin: o.Spin,
 		SQPoll: o.SQPoll, Grace: o.Grace}
-	if o.Grace == 0 {
+	switch {
+	case o.File != "":
+		c.Grace = o.Retire // unless a signal ends it
+	case o.Grace == 0:
 		c.Grace = -1
 	}
 	return c
@@ -123,8 +158,14 @@ func (o *Options) Config() *ringo.Config {
 
 // Run runs a server until a signal ends it. begin says what it serves.
 func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
+	if o.Test {
+		fmt.Fprintln(stderr, "no mistakes were found")
+		return nil
+	}
+	var grace grace
 	ctx, stop := cli.UntilSignal(func(s os.Signal) {
 		fmt.Fprintf(stderr, "%v: draining for up to %v; another signal exits at once\n", s, o.Grace)
+		grace.set(o.Grace)
 	})
 	defer stop()
 	s, err := Open(ctx, o, stderr)
@@ -132,6 +173,7 @@ func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 		return err
 	}
 	defer s.Close()
+	s.grace = &grace
 	begin(s)
 	for _, page := range []struct {
 		flag, at string
@@ -150,5 +192,5 @@ func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 		}
 		defer stop()
 	}
-	return ringo.Run(ctx, o.Config(), s.Serve)
+	return ringo.Run(s.Context, o.Config(), s.Serve)
 }

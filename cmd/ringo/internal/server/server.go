@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"ringo"
 	"ringo/service"
 	"ringo/sock"
+	"ringo/upgrade"
 )
 
 // Server is what all servers have in common: it listens on each loop, says where, and
@@ -36,6 +39,8 @@ type Server struct {
 	places     []*place
 	ready      atomic.Int32 // loops that listen
 	supervised *service.Manager
+	up         *upgrade.Upgrader // nil: the program is not started anew
+	grace      *grace
 
 	mu        sync.Mutex
 	listeners []*sock.Listener
@@ -47,18 +52,29 @@ func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := reserve(o.Listen, o.Limits)
-	if err != nil {
+	s := &Server{Context: ctx, Options: o, Stderr: stderr, Quit: make(chan struct{}), supervised: m}
+	if o.File != "" {
+		if s.up, err = upgrade.New(ctx, &upgrade.Config{Signals: []os.Signal{HangUp}, Service: m,
+			Log: slog.New(slog.NewTextHandler(stderr, nil))}); err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.Context = s.up.Context()
+	}
+	if s.places, err = s.reserve(o.Listen, o.Limits); err != nil {
+		s.Close()
 		return nil, err
 	}
-	return &Server{Context: ctx, Options: o, Stderr: stderr, Quit: make(chan struct{}), places: places,
-		supervised: m}, nil
+	return s, nil
 }
 
 // Close ends what runs beside the loops, which have ended.
 func (s *Server) Close() {
 	close(s.Quit)
 	s.Side.Wait()
+	if s.up != nil {
+		s.up.Close()
+	}
 	s.supervised.Close()
 	release(s.places)
 }
@@ -80,6 +96,7 @@ func (s *Server) Serve(l *ringo.Loop) error {
 		serving = append(serving, serve)
 	}
 	s.supervised.Watch(l)
+	s.grace.of(l)
 	if loops := l.Loops(); int(s.ready.Add(1)) == len(loops) {
 		s.Side.Go(func() { s.tell(loops) })
 	}
@@ -128,7 +145,11 @@ func (s *Server) tell(loops []*ringo.Loop) {
 		fmt.Fprintln(&text, reason)
 	}
 	io.WriteString(s.Stderr, text.String())
-	if err := s.supervised.Ready(); err != nil {
+	ready := s.supervised.Ready
+	if s.up != nil {
+		ready = s.up.Ready
+	}
+	if err := ready(); err != nil {
 		fmt.Fprintln(s.Stderr, err)
 	}
 	if s.Options.Stats > 0 {

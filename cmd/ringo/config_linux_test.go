@@ -1,0 +1,314 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"ringo/internal/test/patience"
+)
+
+// A configured is a server with a file of -config, and those that came after it.
+type configured struct {
+	*process
+	file string
+	pid  int // of the one that serves
+	news int // how many times it was started anew
+}
+
+// startConfigured starts a server by a file.
+func startConfigured(t *testing.T, command, driver, text string) *configured {
+	t.Helper()
+	p := &configured{file: filepath.Join(t.TempDir(), "ringo.toml")}
+	p.write(t, text)
+	cmd := tool(t, command, "-config", p.file, "-driver", driver)
+	r, w, err := os.Pipe() // or stderr would be gone with the first
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	cmd.Stderr = w
+	read := make(chan struct{})
+	t.Cleanup(func() { <-read; r.Close() }) // behind the ends of all
+	p.process = start(t, cmd)
+	go func() { defer close(read); io.Copy(&p.log, r) }()
+	p.pid = cmd.Process.Pid
+	t.Cleanup(func() {
+		if t.Failed() {
+			text, _ := p.log.text()
+			t.Log(text)
+		}
+	})
+	return p
+}
+
+func (p *configured) write(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(p.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var replacedBy = regexp.MustCompile(`replaced, and drains" by=(\d+)`)
+
+// reload has the server start anew.
+func (p *configured) reload() {
+	p.t.Helper()
+	if err := syscall.Kill(p.pid, syscall.SIGHUP); err != nil {
+		p.t.Fatal(err)
+	}
+	p.news++
+	var all [][]string
+	text := p.waitFor("the successor", func(text string) bool {
+		all = replacedBy.FindAllStringSubmatch(text, -1)
+		return len(all) == p.news
+	})
+	pid, err := strconv.Atoi(all[p.news-1][1])
+	if err != nil {
+		p.t.Fatal(err, text)
+	}
+	p.t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+	p.pid = pid
+}
+
+// waitFor waits for something on stderr.
+func (p *configured) waitFor(what string, ok func(text string) bool) (text string) {
+	p.t.Helper()
+	patience.Until(p.t, what, func() bool {
+		text, _ = p.log.text()
+		return ok(text)
+	})
+	return text
+}
+
+// end ends the one that serves.
+func (p *configured) end() {
+	p.t.Helper()
+	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	patience.Until(p.t, "the end of the server", func() bool { return !lives(p.pid) })
+}
+
+// lives reports whether a process runs: one that is only not yet waited for does not.
+func lives(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+// TestReloadWeb: a proxy and a file server start anew ten times, and no request fails meanwhile: not of clients that
+// connect for each, nor of those that keep their connections.
+func TestReloadWeb(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		back := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: back}
+		go server.Serve(ln)
+		t.Cleanup(func() { server.Close() })
+		dir := site(t, map[string]string{"index.html": "hello"})
+		for command, text := range map[string]string{
+			"proxy": fmt.Sprintf("http = true\nto = %q\nmetrics = '0'\n", ln.Addr()),
+			"serve": fmt.Sprintf("dir = %q\nmetrics = '0'\n", dir),
+		} {
+			t.Run(command, func(t *testing.T) {
+				p := startConfigured(t, command, driver, "listen = ['127.0.0.1:0']\nloops = 2\n"+text)
+				addr, page := p.addr(), strings.TrimPrefix(p.line("metrics"), "metrics ")
+				var clients sync.WaitGroup
+				var asked atomic.Int64
+				quit := make(chan struct{})
+				for i := range 4 {
+					clients.Go(func() {
+						keeps := &http.Transport{DisableKeepAlives: i%2 == 0}
+						defer keeps.CloseIdleConnections()
+						c := &http.Client{Transport: keeps}
+						for {
+							select {
+							case <-quit:
+								return
+							default:
+							}
+							a, err := c.Get("http://" + addr + "/")
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							body, err := io.ReadAll(a.Body)
+							a.Body.Close()
+							if a.StatusCode != 200 || string(body) != "hello" || err != nil {
+								t.Errorf("%s %q, %v", a.Status, body, err)
+								return
+							}
+							asked.Add(1)
+						}
+					})
+				}
+				for range 10 {
+					was := asked.Load()
+					patience.Until(t, "requests", func() bool { return asked.Load() > was+20 || t.Failed() })
+					p.reload()
+				}
+				close(quit)
+				clients.Wait()
+				if a, err := http.Get(page); err != nil || a.StatusCode != 200 {
+					t.Errorf("metrics of the last one: %v", err)
+				} else {
+					a.Body.Close()
+				}
+				p.end()
+				if code, stderr := p.wait(); code != 0 {
+					t.Errorf("exit code %d of the first, stderr:\n%s", code, stderr)
+				}
+			})
+		}
+	})
+}
+
+// TestReloadConns: connections outlive the server that was replaced, and what comes later goes where the file says by
+// then; a file with a mistake changes nothing.
+func TestReloadConns(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		names := map[string]string{}
+		for _, name := range []string{"one", "two"} {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			names[name] = ln.Addr().String()
+			backend(t, ln, func(c net.Conn) {
+				fmt.Fprintln(c, name)
+				echoes(c.(*net.TCPConn))
+			})
+		}
+		config := func(to string) string {
+			return fmt.Sprintf("listen = ['127.0.0.1:0']\nto = [%q]\ngrace = '0s'\n", names[to])
+		}
+		p := startConfigured(t, "proxy", driver, config("one"))
+		first := p.pid
+		connect := func(want string) (c net.Conn) {
+			t.Helper()
+			patience.Until(t, "a connection to "+want, func() bool { // one that is replaced may still accept the first
+				c = dial(t, p.addr())
+				name, err := bufio.NewReaderSize(oneByte{c}, 16).ReadString('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				return name == want+"\n"
+			})
+			return c
+		}
+		old := connect("one")
+		p.write(t, config("two"))
+		p.reload()
+		pingPong(t, old)
+		newer := connect("two")
+
+		p.write(t, "to = ['nowhere']\n")
+		if err := syscall.Kill(p.pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		p.waitFor("that it serves on", func(text string) bool {
+			return strings.Contains(text, "this process serves on")
+		})
+		connect("two").Close()
+
+		p.write(t, config("one"))
+		p.reload()
+		connect("one").Close()
+		pingPong(t, newer)
+		pingPong(t, old)
+		if !lives(first) {
+			t.Error("the first has ended before its connection")
+		}
+		old.Close()
+		patience.Until(t, "the end of the first, with its last connection", func() bool { return !lives(first) })
+		pingPong(t, newer)
+		p.end()
+		pingPong(t, newer) // of the second, which no signal has reached
+	})
+}
+
+// oneByte reads not ahead.
+type oneByte struct{ io.Reader }
+
+func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:1]) }
+
+// TestRetire: what is left of a server that was replaced ends when its time is over, or at a signal.
+func TestRetire(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		backend(t, ln, func(c net.Conn) { echoes(c.(*net.TCPConn)) })
+		for _, c := range []struct {
+			retire string
+			signal bool
+		}{{"50ms", false}, {"1h", true}} {
+			p := startConfigured(t, "proxy", driver, fmt.Sprintf(
+				"listen = ['127.0.0.1:0']\nto = %q\ngrace = '0s'\nretire = %q\n", ln.Addr(), c.retire))
+			old := holdConn(t, p.addr())
+			first := p.pid
+			p.reload()
+			if c.signal {
+				pingPong(t, old)
+				syscall.Kill(first, syscall.SIGTERM)
+			}
+			if _, err := io.ReadAll(old); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("retire %s: the connection goes on", c.retire)
+			}
+			patience.Until(t, "the end of the first", func() bool { return !lives(first) })
+			pingPong(t, holdConn(t, p.addr()))
+			p.end()
+		}
+	})
+}
+
+// TestConfigTest: -t says whether there are mistakes, also in files that are named, and serves nothing.
+func TestConfigTest(t *testing.T) {
+	t.Parallel()
+	dir := site(t, map[string]string{"good": "to = 'h:1'", "bad": "to = 'h:1'\nfall = 0",
+		"cert": "to = 'h:1'\nhttp = true\ncert = 'none.pem'\nkey = 'none.pem'", "self": "config = 'x'",
+		"udp": "listen = 'udp://:1'"})
+	for _, c := range []struct {
+		line, want string
+		code       int
+	}{
+		{"proxy -config DIR/good -t", "no mistakes were found\n", 0},
+		{"proxy -config testdata/proxy.toml -t", "no mistakes were found\n", 0},
+		{"proxy -config DIR/bad -t", "ringo proxy: -fall 0: want 1 or more\n", 2},
+		{"proxy -config DIR/bad -fall 1 -t", "no mistakes were found\n", 0},
+		{"proxy -config DIR/cert -t", "none.pem: no such file", 1},
+		{"proxy -config DIR/none -t", "DIR/none: no such file", 1},
+		{"proxy -config DIR/self -t", "DIR/self: config: want the name of a flag", 2},
+		{"echo -config DIR/udp -t", "-config is not for udp://:1", 2},
+		{"serve -t DIR", "no mistakes were found\n", 0},
+		{"serve -t DIR/none", "DIR/none: no such file", 1},
+		{"serve -t -dir DIR DIR", "want one directory, and not that of -dir, too", 2},
+	} {
+		code, stderr := start(t, tool(t, words(c.line, dir)...)).wait()
+		if want := strings.ReplaceAll(c.want, "DIR", dir); code != c.code || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, %s; want %d, %s", c.line, code, stderr, c.code, want)
+		}
+	}
+}
