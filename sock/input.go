@@ -210,9 +210,16 @@ func (c *Conn) ready(a handle.Access, n int, fetch bool) (here bool, err error) 
 		if err := in.end(c); err != nil {
 			return false, err
 		}
-		if waits, err := in.mustWait(c); err != nil {
-			return false, err
-		} else if waits {
+		if c.l.Canceled() { // as mustWait, with one call less on the stack
+			return false, c.charged(c.l.Cause())
+		}
+		in.arm(c)
+		switch waits := in.waits(); {
+		case waits && c.core.Drained():
+			if err := in.lastLook(c); err != nil {
+				return false, err
+			}
+		case waits:
 			c.core.Wait()
 		}
 	}
@@ -343,12 +350,15 @@ func (in *input) mustWait(c *Conn) (bool, error) {
 		return false, c.charged(c.l.Cause())
 	}
 	in.arm(c)
-	waits := !in.Over() && !in.ByHand()
+	waits := in.waits()
 	if waits && c.core.Drained() {
 		return false, in.lastLook(c)
 	}
 	return waits, nil
 }
+
+// waits reports whether nothing can be had before there is news.
+func (in *input) waits() bool { return !in.Over() && !in.ByHand() }
 
 // lastLook is for a reader that is not to wait any more, since the program drains. What has come is read first, also if
 // the loop has not heard of it, which takes a turn. It is apart so that what parks has a smaller stack:

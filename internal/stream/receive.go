@@ -65,7 +65,9 @@ func (in *In) Fill(t *Tools, f *fd.FD, large bool, most int, by Way) *bufs.Buffe
 		return nil
 	}
 	p := b.Mem()
-	n, ok := in.Recv(t, f, p[:min(len(p), max(most, t.L.Plain().Size()))], by)
+	p = p[:min(len(p), max(most, t.L.Plain().Size()))]
+	res, ok := t.Receive(f, p, 0) // as Recv, with one call less on the stack of a task
+	n, ok := in.Took(t, res, ok, len(p), by)
 	if !ok {
 		pool.Put(b)
 		return nil

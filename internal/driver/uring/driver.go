@@ -127,6 +127,9 @@ func (d *ring) Submit(o *op.Op) {
 		o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.untried(o)
 	}
+	if o.Mode != waitsFile && d.dead == nil && d.backlog.Empty() && d.prep(o) {
+		return // as start, with one call less on the stack
+	}
 	d.start(o)
 }
 
@@ -159,9 +162,11 @@ func (d *ring) start(o *op.Op) {
 
 // prep writes the op's entry. It reports false if there is no room for it.
 func (d *ring) prep(o *op.Op) bool {
-	e := d.sqe()
+	e := d.r.SQE() // as sqe, with one call less on the stack
 	if e == nil {
-		return false
+		if e = d.sqe(); e == nil {
+			return false
+		}
 	}
 	switch o.Mode {
 	case waitsItself, waitsNext:
