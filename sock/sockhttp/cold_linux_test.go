@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -278,10 +279,11 @@ func TestFilesAllocs(t *testing.T) {
 	}
 }
 
-// countAllocs counts those of a request, whose answer has the text in it.
-func countAllocs(t *testing.T, c net.Conn, path, text string) float64 {
+// countAllocs counts those of a request with these lines, whose answer has the text in it.
+func countAllocs(t *testing.T, c net.Conn, path, text string, lines ...string) float64 {
 	t.Helper()
-	asked := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n", path)
+	asked := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nAccept: */*\r\n%s\r\n", path,
+		strings.Join(lines, ""))
 	if _, err := c.Write(asked); err != nil {
 		t.Fatal(err)
 	}

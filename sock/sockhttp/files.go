@@ -47,6 +47,22 @@ type Files struct {
 	ETags bool
 	// NoList answers 403 in place of listing a directory.
 	NoList bool
+	// Precompressed has clients that take a coding by their Accept-Encoding get app.js.br, app.js.zst or app.js.gz in
+	// the place of app.js: "br", "zst" and "gz", the first of them where a client has no preference; nothing is
+	// compressed here. Nil means none. What is none of them panics at a request.
+	//
+	// A sibling is sent if it is a regular file below Root whose time is not before that of its original, so that one
+	// that was forgotten is not sent for an original that was written since. Times can't tell of an original that was
+	// replaced by an older file: remove siblings first then. Which siblings there are is found out when the original's
+	// name is looked up, every Fresh, and those that are open are among the files of Keep. One that can't be opened is
+	// none, and so are all if the handler's caller has set an ETag or Content-Encoding, or has begun the answer.
+	//
+	// The answer has Content-Encoding, the original's Content-Type, and an entity tag, time and ranges that are the
+	// sibling's. All answers with files get tags, as by ETags, and Vary: Accept-Encoding, those without a sibling, too:
+	// one may come, and a cache is not to go on with what it had before for all clients. A date in If-Range holds for
+	// none of them, since the files often have one date. Who refuses the plain file, by identity;q=0, gets it
+	// nevertheless if there is nothing else.
+	Precompressed []string
 
 	shelves perloop.Values[shelf]
 	lookups atomic.Int64
@@ -64,8 +80,8 @@ const (
 	relieveMax   = 3      // times that a file is opened for which there was no descriptor
 )
 
-// Lookups returns how many requests had to look up a file, because none was kept open under its name. Any goroutine may
-// call it.
+// Lookups returns how often a request had to open a file, or a sibling of Precompressed, because none was kept open
+// under its name. Any goroutine may call it.
 func (f *Files) Lookups() int64 { return f.lookups.Load() }
 
 // Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
@@ -86,11 +102,13 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o, err := f.find(s, r)
 	var done bool
 	if err == nil {
+		o = f.choose(s, o, w, r)
 		done, err = f.whole(s, o, w, r)
 		if p := o.path; err != nil { // it was cut since it was opened
 			s.drop(o)
 			s.done(o)
 			if o, err = f.search(s, p); err == nil {
+				o = f.choose(s, o, w, r)
 				done, _ = f.whole(s, o, w, r)
 			}
 		}
@@ -114,11 +132,21 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // content has net/http answer with a file.
 func (f *Files) content(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) {
-	if f.ETags && w.Header()["Etag"] == nil {
+	if f.tags() && w.Header()["Etag"] == nil {
 		w.Header()["Etag"] = []string{o.etag}
+	}
+	if len(f.Precompressed) > 0 {
+		w.Header().Add("Vary", "Accept-Encoding")
+		r = withoutDate(r)
 	}
 	c := &content{o: o, s: s, idle: f.Idle}
 	serve := func(w http.ResponseWriter, r *http.Request) {
+		if o.coding != "" {
+			c.header = w.Header()
+			if _, set := c.header["Content-Type"]; !set {
+				c.header["Content-Type"] = []string{o.kind}
+			}
+		}
 		http.ServeContent(w, r, o.name, o.info.ModTime(), c)
 	}
 	if s == nil || strings.IndexByte(r.Header.Get("Range"), ',') < 0 {
@@ -177,11 +205,17 @@ func (f *Files) known(s *shelf, o *openFile) (*openFile, error) {
 		return o, nil
 	}
 	same := false
+	var found []fs.FileInfo
 	o.checks = true
-	err := s.offload(func() { same = o.same(f.Root) })
+	err := s.offload(func() {
+		if same = o.same(f.Root); same {
+			found = f.siblingsOf(o)
+		}
+	})
 	o.checks = false
 	if err == nil && same {
 		o.checked = now
+		s.noted(o, found)
 		return o, nil
 	}
 	s.drop(o)
@@ -195,8 +229,13 @@ func (f *Files) known(s *shelf, o *openFile) (*openFile, error) {
 // search looks a path up on disk; a shelf keeps the file that it finds.
 func (f *Files) search(s *shelf, p string) (o *openFile, err error) {
 	f.lookups.Add(1)
+	var found []fs.FileInfo
 	for try := 0; ; try++ {
-		lookup := func() { o, err = f.resolve(p) }
+		lookup := func() {
+			if o, err = f.resolve(p); err == nil && s != nil {
+				found = f.siblingsOf(o)
+			}
+		}
 		if s == nil {
 			lookup()
 		} else if failed := s.offload(lookup); failed != nil {
@@ -214,6 +253,7 @@ func (f *Files) search(s *shelf, p string) (o *openFile, err error) {
 	}
 	o.users++
 	if s != nil {
+		s.noted(o, found)
 		s.add(o)
 	}
 	return o, nil

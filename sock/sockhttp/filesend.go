@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -98,6 +99,8 @@ type content struct {
 	off  int64
 	idle time.Duration
 	cut  bool // it has become shorter
+
+	header http.Header // of the answer, if the file is a sibling
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -113,12 +116,18 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Seek moves the position. http.ServeContent asks for the end once, when conditions have not made it another answer
+// without the file; so what is said of a coding is said there. It sets no length itself where it finds a coding.
 func (c *content) Seek(off int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		off += c.off
 	case io.SeekEnd:
 		off += c.o.size
+		if c.header != nil {
+			c.header["Content-Encoding"] = []string{c.o.coding}
+			c.header["Content-Length"] = []string{strconv.FormatInt(c.o.size, 10)}
+		}
 	}
 	c.off = off
 	return off, nil

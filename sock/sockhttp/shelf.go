@@ -23,11 +23,17 @@ type openFile struct {
 	file   *file.File
 	info   fs.FileInfo
 	size   int64
+	kind   string // its media type
+	coding string // in which it has another's content; "": none
 	etag   string
 	fields []field // those that an answer with the whole file has
 	head   string  // the same as lines
 
 	warmth
+
+	siblings []sibling // by their rank in Files.Precompressed
+	plain    *openFile // whose sibling this is; nil: it is none
+	rank     int
 
 	users   int
 	checked int64 // when the name was last found to lead here
@@ -48,36 +54,55 @@ func (f *Files) describe(p, name string, opened *file.File, info fs.FileInfo) (*
 		}
 		kind = http.DetectContentType(head[:n])
 	}
-	modified := info.ModTime()
-	o.etag = `"` + strconv.FormatInt(o.size, 36) + "-" + strconv.FormatInt(modified.UnixNano(), 36) + `"`
-	o.fields = []field{{"Accept-Ranges", "bytes", false}, {"Content-Length", strconv.FormatInt(o.size, 10), false},
-		{"Content-Type", kind, false}}
-	if f.ETags {
+	o.kind = kind
+	f.say(o)
+	return o, nil
+}
+
+// tags reports whether files have entity tags. Siblings need them: by time alone a client can't tell which it has.
+func (f *Files) tags() bool { return f.ETags || len(f.Precompressed) > 0 }
+
+// say makes what is said of a file.
+func (f *Files) say(o *openFile) {
+	modified := o.info.ModTime()
+	o.etag = strconv.FormatInt(o.size, 36) + "-" + strconv.FormatInt(modified.UnixNano(), 36)
+	o.fields = []field{{"Accept-Ranges", "bytes", false}}
+	if o.coding != "" {
+		o.etag += "-" + o.coding // size and time may be the original's
+		o.fields = append(o.fields, field{"Content-Encoding", o.coding, false})
+	}
+	o.etag = `"` + o.etag + `"`
+	o.fields = append(o.fields, field{"Content-Length", strconv.FormatInt(o.size, 10), false},
+		field{"Content-Type", o.kind, false})
+	if f.tags() {
 		o.fields = append(o.fields, field{"Etag", o.etag, false})
 	}
 	if !modified.IsZero() && !modified.Equal(time.Unix(0, 0)) { // a time that nobody has set
 		o.fields = append(o.fields, field{"Last-Modified", modified.UTC().Format(http.TimeFormat), false})
 	}
+	if len(f.Precompressed) > 0 {
+		o.fields = append(o.fields, field{"Vary", "Accept-Encoding", false})
+	}
 	o.head = string((&fields{o.fields}).append(nil))
 	o.ask()
-	return o, nil
 }
 
 // same reports whether the name still leads to the file, as it was. It may wait for the disk.
 func (o *openFile) same(root *file.Root) bool {
 	info, err := root.Stat(o.name)
-	return err == nil && file.SameFile(info, o.info) && info.Size() == o.size &&
-		info.ModTime().Equal(o.info.ModTime())
+	return err == nil && o.is(info)
 }
 
-// shelf keeps a loop's files open between requests: up to keep, of which the one that was used least recently goes.
+// shelf keeps a loop's files open between requests, siblings among them: up to keep, of which the one that was used
+// least recently goes, and with a file its siblings.
 type shelf struct {
 	l          *loop.Loop
 	keep       int
 	fresh      time.Duration // for so long a name is believed to lead where it did
 	look, warm time.Duration
-	byPath     map[string]*openFile
-	ends       openFile // newer is the one that goes next, older the one used last: the list is a ring
+	byPath     map[string]*openFile // without siblings
+	count      int                  // with them
+	ends       openFile             // newer is the one that goes next, older the one used last: the list is a ring
 	last       [1]byte
 }
 
@@ -137,7 +162,7 @@ func (s *shelf) done(o *openFile) {
 	}
 }
 
-// add takes a file in, in place of one with its path, and lets another go if there are too many.
+// add takes a file in, in place of one with its path.
 func (s *shelf) add(o *openFile) {
 	if s.keep <= 0 {
 		return
@@ -145,10 +170,16 @@ func (s *shelf) add(o *openFile) {
 	if old := s.byPath[o.path]; old != nil {
 		s.drop(old)
 	}
-	o.kept, o.checked = true, s.now()
+	o.checked = s.now()
 	s.byPath[o.path] = o
+	s.keepOpen(o)
+}
+
+// keepOpen keeps a file, and lets others go if there are too many.
+func (s *shelf) keepOpen(o *openFile) {
+	o.kept = true
 	s.link(o)
-	for len(s.byPath) > s.keep {
+	for s.count++; s.count > s.keep; {
 		s.drop(s.ends.newer)
 	}
 }
@@ -159,8 +190,18 @@ func (s *shelf) drop(o *openFile) {
 		return
 	}
 	o.kept = false
-	delete(s.byPath, o.path)
+	s.count--
 	o.unlink()
+	if o.plain != nil {
+		o.plain.siblings[o.rank].file = nil
+	} else {
+		delete(s.byPath, o.path)
+	}
+	for i := range o.siblings {
+		if c := o.siblings[i].file; c != nil {
+			s.drop(c)
+		}
+	}
 	if o.users == 0 {
 		s.close(o)
 	}
@@ -176,7 +217,9 @@ func (s *shelf) giveBack() (files []*openFile) {
 	}
 	files = files[:(len(files)+1)/2]
 	for _, o := range files {
-		o.users++ // or drop would close it
+		o.users++ // or drop would close it, be it as another's sibling
+	}
+	for _, o := range files {
 		s.drop(o)
 	}
 	return files
