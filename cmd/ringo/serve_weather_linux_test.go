@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -283,6 +285,49 @@ func TestServeLog(t *testing.T) {
 	}
 	if len(lines) != 6 {
 		t.Errorf("%d lines, want 6:\n%s", len(lines), text)
+	}
+}
+
+// TestServeLogFormats: the fields that a request has are in the line, whatever the protocol, and end neither it nor
+// each other.
+func TestServeLogFormats(t *testing.T) {
+	t.Parallel()
+	dir, made := site(t, map[string]string{"f": "file"}), t.TempDir()
+	pool := writeCertificate(t, made, 1)
+	const agent = "a\"b\\c\tdä\xff"
+	const common = `^127\.0\.0\.1 - - \[[^]]+\] "GET /f\?%22 HTTP/V" 200 4`
+	for format, want := range map[string]string{
+		"common":   common + `\n$`,
+		"combined": common + ` "-" "a\\x22b\\x5cc\\x09d\\xc3\\xa4\\xff"\n$`,
+		"json": `^\{"time":"[-0-9T:Z+]+","client":"127\.0\.0\.1:\d+","method":"GET","host":"ringo.test",` +
+			`"uri":"/f\?%22","proto":"HTTP/V","status":200,"bytes_out":4,` +
+			`"user_agent":"a\\"b\\\\c\\u0009dä\\ufffd"\}\n$`,
+	} {
+		for _, version := range []string{"1.1", "2.0"} {
+			name := filepath.Join(made, format+version)
+			p, addr := startServe(t, dir, "-log", name, "-log-format", format, "-cert", filepath.Join(made, "cert"),
+				"-key", filepath.Join(made, "key"))
+			tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "ringo.test"},
+				ForceAttemptHTTP2: version == "2.0"}
+			r, err := http.NewRequest("GET", "https://"+addr+"/f?%22", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = "ringo.test"
+			r.Header.Set("User-Agent", agent)
+			a, err := tr.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, a.Body)
+			a.Body.Close()
+			tr.CloseIdleConnections()
+			p.finish()
+			line := regexp.MustCompile(strings.Replace(want, "HTTP/V", "HTTP/"+regexp.QuoteMeta(version), 1))
+			if text, err := os.ReadFile(name); !line.Match(text) || err != nil {
+				t.Errorf("%s, HTTP/%s: %s, %v, want %s", format, version, text, err, line)
+			}
+		}
 	}
 }
 

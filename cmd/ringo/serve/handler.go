@@ -21,6 +21,7 @@ type files struct {
 	handler *sockhttp.Files
 	server  *sockhttp.Server
 	log     *server.Log // nil: none
+	format  format      // of its lines
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 }
@@ -29,8 +30,8 @@ type files struct {
 const headMax = 16 << 10
 
 func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, cert *server.Certificate) *files {
-	f := &files{Server: s, o: o, log: log, handler: &sockhttp.Files{Root: root, Keep: o.files, Fresh: o.fresh,
-		Idle: o.idle, ETags: true, NoList: !o.list}}
+	f := &files{Server: s, o: o, log: log, format: formats[o.logFormat], handler: &sockhttp.Files{Root: root,
+		Keep: o.files, Fresh: o.fresh, Idle: o.idle, ETags: true, NoList: !o.list, Precompressed: o.precompressed}}
 	if o.files == 0 {
 		f.handler.Keep = -1
 	}
@@ -90,6 +91,7 @@ func (f *files) answered(c net.Conn, r *http.Request, status int, size int64) {
 	f.bytes.Add(size)
 	if f.log != nil {
 		l, _ := ringo.Current()
-		addLine(f.log.Of(l), c, r, status, size)
+		lines := f.log.Of(l)
+		lines.End(f.format.append(lines.Next(), lines.Stamp(f.format.stamp), answer{clientOf(c, r), r, status, size}))
 	}
 }

@@ -3,24 +3,86 @@ package serve
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
+	"time"
 
 	"ringo/cmd/ringo/internal/server"
 )
 
-// addLine adds a line in the common log format. r is nil for what was no request.
-func addLine(lines *server.Lines, c net.Conn, r *http.Request, status int, size int64) {
-	b := append(append(lines.Next(), addressOf(c, r)...), " - - "...)
-	b = append(b, lines.Stamp(`[02/Jan/2006:15:04:05 -0700] "`)...)
-	if r == nil {
+// format is that of the log's lines.
+type format struct {
+	stamp  string // the layout of the time
+	append func(b, stamp []byte, a answer) []byte
+}
+
+// answer is what a line tells of.
+type answer struct {
+	client  string
+	request *http.Request // nil: what came was none
+	status  int
+	size    int64
+}
+
+// formats are by the names that -log-format has for them.
+var formats = map[string]format{"common": {apacheTime, appendCommon}, "combined": {apacheTime, appendCombined},
+	"json": {time.RFC3339, appendJSON}}
+
+const apacheTime = "[02/Jan/2006:15:04:05 -0700]"
+
+// appendCommon appends a line in the common log format.
+func appendCommon(b, stamp []byte, a answer) []byte {
+	b = append(append(append(append(b, hostOf(a.client)...), " - - "...), stamp...), ` "`...)
+	if r := a.request; r == nil {
 		b = append(b, '-')
 	} else {
 		b = append(appendQuoted(b, r.Method), ' ')
 		b = append(appendQuoted(b, r.RequestURI), ' ')
 		b = append(b, r.Proto...)
 	}
-	b = strconv.AppendInt(append(b, `" `...), int64(status), 10)
-	lines.End(strconv.AppendInt(append(b, ' '), size, 10))
+	b = strconv.AppendInt(append(b, `" `...), int64(a.status), 10)
+	return strconv.AppendInt(append(b, ' '), a.size, 10)
+}
+
+// appendCombined appends one in the combined format, which has two of the request's fields more.
+func appendCombined(b, stamp []byte, a answer) []byte {
+	b = appendCommon(b, stamp, a)
+	for _, key := range [...]string{"Referer", "User-Agent"} {
+		text := a.field(key)
+		if text == "" {
+			text = "-"
+		}
+		b = append(appendQuoted(append(b, ` "`...), text), '"')
+	}
+	return b
+}
+
+// appendJSON appends an object of JSON, with the names that ringo proxy's has. What there was not it leaves out.
+func appendJSON(b, stamp []byte, a answer) []byte {
+	b = append(append(append(b, `{"time":"`...), stamp...), '"')
+	b = server.AppendText(b, "client", a.client)
+	if r := a.request; r != nil {
+		b = server.AppendText(b, "method", r.Method)
+		b = server.AppendText(b, "host", r.Host)
+		b = server.AppendText(b, "uri", r.RequestURI)
+		b = server.AppendText(b, "proto", r.Proto)
+	}
+	b = server.AppendCount(b, "status", int64(a.status))
+	b = server.AppendCount(b, "bytes_out", a.size)
+	for _, f := range [...][2]string{{"referer", "Referer"}, {"user_agent", "User-Agent"}} {
+		if text := a.field(f[1]); text != "" {
+			b = server.AppendText(b, f[0], text)
+		}
+	}
+	return append(b, '}')
+}
+
+// field is the first of a request's fields of a name; "": there is none.
+func (a *answer) field(key string) string {
+	if a.request == nil || len(a.request.Header[key]) == 0 {
+		return ""
+	}
+	return a.request.Header[key][0]
 }
 
 // appendQuoted appends what a client has sent, so that it can't end the quotes or the line.
@@ -37,16 +99,27 @@ func appendQuoted(b []byte, text string) []byte {
 	return b
 }
 
-// addressOf is the peer's address without its port.
-func addressOf(c net.Conn, r *http.Request) string {
-	var at string
+// unnamed is the address of peers on Unix sockets, whose own names are theirs to choose.
+const unnamed = "unix:"
+
+// clientOf is the peer's address.
+func clientOf(c net.Conn, r *http.Request) string {
+	at := ""
 	if r != nil {
 		at = r.RemoteAddr
 	} else if a := c.RemoteAddr(); a != nil {
 		at = a.String()
 	}
-	if host, _, err := net.SplitHostPort(at); err == nil {
+	if _, err := netip.ParseAddrPort(at); err != nil {
+		return unnamed
+	}
+	return at
+}
+
+// hostOf is an address without its port.
+func hostOf(client string) string {
+	if host, _, err := net.SplitHostPort(client); err == nil && client != unnamed {
 		return host
 	}
-	return "unix:"
+	return client
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
+	"strings"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
@@ -31,6 +33,17 @@ DIR may change under the server. But replace files by renaming: one that is trun
 while it is sent ends its connection. What is in memory is sent by the loop; the disk is
 waited for on the ring or on goroutines.
 
+With -precompressed br,gz a client whose Accept-Encoding has it gets app.js.br or app.js.gz
+in the place of app.js, the first in the list among those that it wants equally. They are
+made by others (brotli -k, zstd -k, gzip -k) and not sent if they are older than app.js:
+write the original first, or replace all by renaming. Times don't tell of an original that
+was replaced by an older file: remove what lies beside it before. Each is one of -files.
+
+A line of -log is in the common log format; in the combined one, with Referer and
+User-Agent, as nginx and Apache have it; or an object of JSON with the names that ringo
+proxy has: time, client, method, host, uri, proto, status, bytes_out (of the body), and
+referer and user_agent. What a client has sent can't end a line or a field.
+
 SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines are in a
 new one. No line is lost or cut in two. And it reads -cert and -key again, which later
 connections get, unless something is wrong with them.
@@ -42,19 +55,44 @@ const statsHelp = `and here also, since the line before:
 
   requests     requests that were answered
   bytes        bytes of files that were sent
-  lookups      requests whose file was not open
+  lookups      requests whose file was not open, or not what lies compressed beside it
 `
 
 // options is the command line of ringo serve.
 type options struct {
 	server.Options
-	dir          string
-	files        int
-	fresh        time.Duration
-	list         bool
-	log          string
-	cert, key    string
-	header, idle time.Duration
+	dir   string
+	files int
+	fresh time.Duration
+	list  bool
+	// precompressed are endings of sockhttp.Files.Precompressed.
+	precompressed endings
+	log           string
+	logFormat     string // a name of formats
+	cert, key     string
+	header, idle  time.Duration
+}
+
+// endings are a list of -precompressed.
+type endings []string
+
+func (e *endings) String() string { return strings.Join(*e, ",") }
+
+// Set takes the list.
+func (e *endings) Set(list string) error {
+	if *e = nil; list == "" {
+		return nil
+	}
+	for ending := range strings.SplitSeq(list, ",") {
+		switch {
+		case ending != "br" && ending != "zst" && ending != "gz":
+			return fmt.Errorf("unknown ending %q: want br, zst and gz, with commas between", ending)
+		case slices.Contains(*e, ending):
+			return fmt.Errorf("%s is there twice", ending)
+		}
+		*e = append(*e, ending)
+	}
+	return nil
 }
 
 func parse(args []string, stdout io.Writer) (*options, error) {
@@ -69,7 +107,10 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.fresh, "fresh", time.Second,
 		"`time` after which the name of an open file is looked up again")
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
-	server.LogFlag(fs, &o.log, "per request, in the common log format")
+	fs.Var(&o.precompressed, "precompressed", "send files that lie compressed beside others, see above: a `list` of "+
+		"br, zst and gz, the best first; \"\": none")
+	server.LogFlag(fs, &o.log, "per request, as -log-format says")
+	fs.StringVar(&o.logFormat, "log-format", "common", "`name` of the format of -log's lines: common, combined or json")
 	server.CertificateFlags(fs, &o.cert, &o.key)
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
@@ -88,6 +129,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
 	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
 	m.Want(o.log != "", "-log: want off, stderr or a file")
+	_, known := formats[o.logFormat]
+	m.Want(known, "-log-format %q: want common, combined or json", o.logFormat)
 	o.Check(&m)
 	return o, m.Err()
 }
