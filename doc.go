@@ -43,6 +43,10 @@
 //
 // # Ending
 //
+// Run returns when its function has returned on all loops and all tasks have ended. What others start on a loop until
+// then runs. A loop that has nothing else to do, and is given more again and again, runs what it has accepted and
+// refuses callers that are not its tasks with ErrEnded.
+//
 // When Run's context ends, the program drains. New peers can't connect; peers that have connected are served, even if
 // they had not been accepted yet. Connections of sock.Serve are closed at once if they are idle between two requests,
 // and after 5 seconds if no first request has come. The others have Config.Grace to finish; then all tasks are

@@ -103,7 +103,8 @@ func (l *Loop) GoBackground(fn func()) *Task {
 }
 
 // Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
-// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended.
+// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended, or takes nothing more from
+// outside because it ends: what it has returned nil for runs.
 func (l *Loop) Post(fn func()) error {
 	wantFunc(fn != nil, "Loop.Post")
 	return l.engine().Post(fn)

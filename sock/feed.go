@@ -135,7 +135,7 @@ func (f *Feed) Publish(ctx context.Context, p []byte) error {
 		part.come = append(part.come, m)
 		if !part.passing {
 			part.passing = true
-			if !part.l.StartFrom(part) {
+			if !part.l.StartOpen(part) {
 				ended = append(ended, part)
 			}
 		}

@@ -216,7 +216,7 @@ func (f *foreign) queueFor(h *half) error {
 	ask := !h.held && !h.asked && !h.onWay // or who is told that it has come back asks
 	h.asked = h.asked || !h.held
 	f.mu.Unlock()
-	if ask && !f.c.l.StartFrom((*handover)(h)) {
+	if ask && !f.c.l.StartOpen((*handover)(h)) {
 		f.beginClose() // the loop has ended, and with it whoever could release the direction
 	}
 	which, ok := p.Park()

@@ -28,7 +28,10 @@ type life struct {
 	endBy    int64 // when a dead loop's tasks have had their time
 	killed   bool  // see Program.Kill
 	ended    atomic.Bool
-	rests    atomic.Uint64 // odd while it has nothing to do, see mayEnd
+	rests    atomic.Uint64 // odd while it has nothing to do but what is to be started, see mayEnd
+	starts   atomic.Bool   // in a rest: it has taken that in
+	ownLulls atomic.Int32
+	shut     atomic.Bool // see refusesCaller
 }
 
 // run is a loop's goroutine. It never unlocks its thread, so that thread, with
@@ -132,18 +135,22 @@ func (e *life) startMain(fn func(*Loop) error) {
 	l.ready.enqueue(item{task: t})
 }
 
-// mayEnd reports whether a loop may end that has nothing to do. In a Run whose loops end together it may when none of
-// them has anything to do, nor mail that would start something: the others' tasks may ask it until then. The last loop
-// that comes to rest sees that it is the last, and wakes the others so that they see it, too. A loop rests at most
-// until it has waited.
+// mayEnd reports whether a loop may end that is in a lull. In a Run whose loops end together it may when all of them
+// are, and if it has nothing to start, when none has: the others' tasks may ask it until then. The last loop that comes
+// to rest sees that it is the last, and wakes the others so that they see it, too. A loop rests at most until it has
+// waited.
 func (e *life) mayEnd() bool {
 	s := e.l.set
 	if !s.together.Load() || e.stopping || e.killed {
 		return true
 	}
+	e.starts.Store(e.l.hasTaken())
 	e.rests.Add(1)
-	if !s.rests() {
+	switch all, none := s.rests(); {
+	case !all:
 		return false
+	case !none:
+		return e.l.hasStarts()
 	}
 	for _, l := range s.loops {
 		if l != e.l {

@@ -244,7 +244,7 @@ func (l *Loop) goTask(t *Task) *Task {
 		l.tasks.admit(l, t)
 		return t
 	}
-	if !l.send(message{kind: msgGo, task: t}) {
+	if l.refusesCaller() || !l.send(message{kind: msgGo, task: t}) {
 		t.wakeJoiners(ErrEnded)
 	}
 	return t
@@ -264,7 +264,7 @@ func (l *Loop) Post(fn func()) error {
 	if i := l.Inherited(); !i.None() {
 		m = message{kind: msgJob, job: inheriting(jobFunc(fn), i)}
 	}
-	if !l.send(m) {
+	if l.refusesCaller() || !l.send(m) {
 		return ErrEnded
 	}
 	return nil

@@ -61,8 +61,12 @@ func (l *Loop) send(m message) bool {
 // Call runs fn on the loop's own g, between tasks: it must not park. G.
 func (l *Loop) Call(fn func()) bool { return l.send(message{kind: msgCall, fn: fn}) }
 
-// StartFrom is Start from any goroutine; false if the loop is gone. G.
-func (l *Loop) StartFrom(j Job) bool { return l.send(message{kind: msgJob, job: j}) }
+// StartFrom is Start from any goroutine; false if the loop is gone, or shut to the caller. G.
+func (l *Loop) StartFrom(j Job) bool { return !l.refusesCaller() && l.StartOpen(j) }
+
+// StartOpen is StartFrom for the sake of what is open on the loop, which starts few jobs at a time: also if that is
+// shut. G.
+func (l *Loop) StartOpen(j Job) bool { return l.send(message{kind: msgJob, job: j}) }
 
 // read takes in what came from outside, as much as a turn has room for. The
 // urgent lane is looked into first and handled last: who sent a start and then

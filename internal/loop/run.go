@@ -42,6 +42,7 @@ type Set struct {
 	alarms   [alarms]alarm
 
 	together atomic.Bool // see EndTogether
+	lulls    atomic.Int32
 
 	lanes    lane.Set
 	short    Seldom
@@ -95,29 +96,31 @@ func (s *Set) Loops() []*Loop {
 // EndTogether has loops without tasks wait for the others': each ends when no loop has a task left. G.
 func (s *Set) EndTogether() { s.together.Store(true) }
 
-// rests reports whether all loops rest. Between two looks that find each of them in the same rest there was a moment
-// when all rested at once, and nothing was under way that a third look would find: whoever has taken mail in has ended
-// his rest before. G.
-func (s *Set) rests() bool {
-	before, ok := s.restOnce()
+// rests reports whether all loops rest, and whether none has anything to start. Between two looks that find each of
+// them in the same rest there was a moment when all rested at once, and nothing was under way that a third look would
+// find: whoever has taken mail in has ended his rest before. G.
+func (s *Set) rests() (all, none bool) {
+	before, noneBefore, ok := s.restOnce()
 	if !ok {
-		return false
+		return false, false
 	}
-	after, ok := s.restOnce()
-	return ok && after == before
+	after, none, ok := s.restOnce()
+	return ok && after == before, none && noneBefore
 }
 
 // restOnce counts the rests that loops have begun and ended, if all rest.
-func (s *Set) restOnce() (sum uint64, all bool) {
+func (s *Set) restOnce() (sum uint64, none, all bool) {
+	none = true
 	for _, l := range s.loops {
-		none := l.inbox.starts.Empty() // before its rest, which ends before it takes any
+		empty := l.inbox.starts.Empty() // before its rest, which ends before it takes any
 		n := l.life.rests.Load()
-		if !none || n&1 == 0 {
-			return 0, false
+		if n&1 == 0 {
+			return 0, false, false
 		}
+		none = none && empty && !l.life.starts.Load()
 		sum += n
 	}
-	return sum, true
+	return sum, none, true
 }
 
 // newSet makes the loops, which have not begun.

@@ -20,15 +20,10 @@ func (l *Loop) turns(over func() bool) error {
 		l.wakeYielded()
 		l.runReady()
 		l.end()
-		if l.tasks.live == l.tasks.rear && l.handles.holds == 0 && len(l.out.Sends) == 0 &&
-			l.inbox.startsLeft.Empty() && over() {
-			if l.tasks.rear > 0 {
-				l.life.cancelBackground()
-			} else if l.life.refuses(); l.inbox.starts.CloseEmpty() {
-				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
-				// come without end; inbox.refuse does what there is to do of it.
-				return nil
-			}
+		if !l.inLull() {
+			l.life.noteTasks()
+		} else if over() && l.life.ends() {
+			return nil
 		}
 		err := l.wait()
 		l.life.goesOn()

@@ -386,7 +386,7 @@ func (h *conn2) start(j loop.Job) {
 	case l.IsCurrent():
 		l.StartHeir(j)
 	default:
-		l.StartFrom(j)
+		l.StartOpen(j)
 	}
 }
 
