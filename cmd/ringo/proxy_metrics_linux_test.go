@@ -205,7 +205,7 @@ func TestProxyHTTPMetrics(t *testing.T) {
 			`failures_total{cause="reset",UP}`:   1, `failures_total{cause="dial",UP}`: 0, "in_flight{UP}": 0,
 			"up{UP}":                   1,
 			"received_bytes_total{UP}": 18, "sent_bytes_total{UP}": 23, "first_byte_seconds_count{UP}": 5,
-			`first_byte_seconds_bucket{le="+Inf",UP}`: 5, "retries_total": 0,
+			`first_byte_seconds_bucket{UP,le="+Inf"}`: 5, "retries_total": 0,
 		})
 		p.finish()
 	})

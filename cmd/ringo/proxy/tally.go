@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"sync"
-	"time"
 
 	"ringo/stats"
 )
@@ -88,21 +87,4 @@ func (t *tally) now() figures {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.figures
-}
-
-// The bounds of a histogram's buckets, in powers of two of nanoseconds: 33 µs to 69 s.
-const (
-	boundFirst = 15
-	boundLast  = 36
-)
-
-// bucketsOf calls f with each bound, and how many durations are below it.
-func bucketsOf(h *stats.Histogram, f func(bound time.Duration, below uint64)) {
-	var below uint64
-	for bound, n := range h.All() {
-		below += n
-		if bound >= 1<<boundFirst && bound <= 1<<boundLast && bound&(bound-1) == 0 {
-			f(bound, below)
-		}
-	}
 }
