@@ -8,7 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
+
+	"ringo/internal/test/patience"
 )
 
 // A Role is what a test binary does in a process of its own instead of its tests. It gives a line on stdout for each
@@ -70,14 +71,24 @@ func StartChild(t testing.TB, role, argument string, command ...string) *Child {
 // Line is the next that the child says.
 func (c *Child) Line() string {
 	c.t.Helper()
-	alarm := time.AfterFunc(2*Patience, func() { c.cmd.Process.Kill() })
-	defer alarm.Stop()
-	if !c.out.Scan() {
+	said, err := await(c, c.out.Scan)
+	if !said {
 		c.cmd.Process.Kill()
 		c.cmd.Wait()
-		c.t.Fatalf("the child has ended: %v\n%s", c.cmd.ProcessState, &c.said)
+		c.t.Fatalf("the child has ended: %v, %v\n%s", c.cmd.ProcessState, err, &c.said)
 	}
 	return c.out.Text()
+}
+
+// await gives what f gives, which waits for the child. At the end of patience it kills it.
+func await[T any](c *Child, f func() T) (v T, err error) {
+	came := make(chan T, 1)
+	go func() { came <- f() }()
+	if v, err = patience.Receive(came); err != nil {
+		c.cmd.Process.Kill()
+		v = <-came
+	}
+	return v, err
 }
 
 // Ask asks something and gives the answer.
@@ -91,9 +102,7 @@ func (c *Child) Ask(question string) string {
 func (c *Child) End() {
 	c.t.Helper()
 	c.in.Close()
-	alarm := time.AfterFunc(2*Patience, func() { c.cmd.Process.Kill() })
-	defer alarm.Stop()
-	if err := c.cmd.Wait(); err != nil {
-		c.t.Errorf("the child's end: %v\n%s", err, &c.said)
+	if end, err := await(c, c.cmd.Wait); end != nil {
+		c.t.Errorf("the child's end: %v, %v\n%s", end, err, &c.said)
 	}
 }

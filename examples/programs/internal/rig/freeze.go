@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/test/patience"
 )
 
 // A Trap is what freezes a loop for good: Spring does it in a task, or in tasks that it starts, and Stands is the
@@ -39,17 +40,22 @@ func (trap Trap) Freeze() error {
 		return l.Offload(func(context.Context) error { select {} })
 	})
 	l := <-loops
-	for times, end := 0, time.Now().Add(Patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	times := 0
+	err := patience.Poll(func() { time.Sleep(time.Millisecond) }, func() bool {
 		var answered atomic.Bool
 		l.Post(func() { answered.Store(true) })
 		if !stands(trap.Stands, "iter.Pull") {
 			times = 0
-		} else if times++; times >= 50 && !answered.Load() {
-			fmt.Println("frozen")
-			return nil
+			return false
 		}
+		times++
+		return times >= 50 && !answered.Load()
+	})
+	if err != nil {
+		return fmt.Errorf("not frozen: %w\n%s", err, stacks())
 	}
-	return fmt.Errorf("not frozen:\n%s", stacks())
+	fmt.Println("frozen")
+	return nil
 }
 
 // stands says whether a goroutine or task that does not run has these functions on its stack.
