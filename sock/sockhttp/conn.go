@@ -310,15 +310,28 @@ func (c *conn) handle(x *exchange) bool {
 	return more
 }
 
-// answered tells the program of an answer. r is nil if there was no request.
+// answered tells the program of an answer.
 func (c *conn) answered(r *http.Request, status int, size int64) {
-	if c.s.Answered == nil {
+	c.logs(c.s.Answered, r, status, size)
+}
+
+// refused tells it of one that its handler has not given. r is nil if there was no request.
+func (c *conn) refused(r *http.Request, status int, size int64) {
+	f := c.s.Refused
+	if f == nil {
+		f = c.s.Answered
+	}
+	c.logs(f, r, status, size)
+}
+
+func (c *conn) logs(f func(net.Conn, *http.Request, int, int64), r *http.Request, status int, size int64) {
+	if f == nil {
 		return
 	}
 	if r != nil && r.Method == http.MethodHead {
 		size = 0
 	}
-	c.s.Answered(c.net(), r, status, size)
+	f(c.net(), r, status, size)
 }
 
 // run has the program's handler called where it is to run. It reports whether that has returned, and whether it has
@@ -399,7 +412,7 @@ func (c *conn) refuse(x *exchange, err error) error {
 		x.res.Header().Set("Connection", "close")
 		x.res.WriteHeader(bad.code)
 		x.res.finish()
-		c.answered(&x.made, bad.code, 0)
+		c.refused(&x.made, bad.code, 0)
 	} else {
 		line, body := status, status
 		switch {
@@ -410,7 +423,7 @@ func (c *conn) refuse(x *exchange, err error) error {
 			body = line
 		}
 		fmt.Fprint(c.c, "HTTP/1.1 ", line, fields, body)
-		c.answered(nil, bad.code, int64(len(body)))
+		c.refused(nil, bad.code, int64(len(body)))
 	}
 	c.part(x, true)
 	return errDone

@@ -628,6 +628,10 @@ func TestAnswered(t *testing.T) {
 			}
 			told <- fmt.Sprint(what, " ", status, " ", size)
 		}
+		s.Refused = func(c net.Conn, r *http.Request, status int, size int64) {
+			s.Answered(c, r, status, size)
+			told <- "by itself"
+		}
 	}
 	eachWay(t, files, set, func(t *testing.T, addr string) {
 		for _, c := range []struct{ text, want string }{
@@ -643,6 +647,9 @@ func TestAnswered(t *testing.T) {
 			exchange(t, addr, nil, c.text)
 			if got := patience.Recv(t, c.text, told); got != c.want {
 				t.Errorf("%q: told %q, want %q", c.text, got, c.want)
+			}
+			if strings.HasPrefix(c.want, "-") || strings.Contains(c.want, " 417 ") {
+				patience.Recv(t, "the word that no handler has seen "+c.text, told)
 			}
 		}
 	})
@@ -661,6 +668,7 @@ func TestHTTP2Answered(t *testing.T) {
 		s.Answered = func(_ net.Conn, r *http.Request, status int, size int64) {
 			told <- fmt.Sprint(r.Method, " ", r.RequestURI, " ", r.Proto, " ", status, " ", size)
 		}
+		s.Refused = func(_ net.Conn, r *http.Request, status int, _ int64) { told <- fmt.Sprint("refused ", status) }
 	}
 	each2(t, files, set, func(t *testing.T, _ *sockhttp.Server, url string, config *tls.Config) {
 		client, _ := client2(t, config, nil)
@@ -689,6 +697,19 @@ func TestHTTP2Answered(t *testing.T) {
 			if got := patience.Recv(t, c.want, told); got != c.want {
 				t.Errorf("told %q, want %q", got, c.want)
 			}
+		}
+		r, err := http.NewRequest("GET", url+"/f", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("TE", "gzip")
+		a, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if got, want := patience.Recv(t, "the word of a refusal", told), "refused 400"; got != want {
+			t.Errorf("told %q, want %q", got, want)
 		}
 	})
 }

@@ -60,9 +60,10 @@ const queueMax = 4
 
 // Run is the stream as a task: it calls the handler, and ends the answer.
 func (st *served2) Run() {
-	returned := false
+	returned, tell := false, st.s.conn.answered
 	defer func() { st.s.handled(st, returned) }() // also if the handler ends its goroutine
 	if st.instead != nil {
+		tell = st.s.conn.refused
 		returned = st.s.conn.call(st.instead, &st.res, &st.made)
 	} else {
 		returned, _ = st.s.conn.run(&st.res, &st.made)
@@ -70,7 +71,7 @@ func (st *served2) Run() {
 	st.ctx.end(context.Canceled)
 	if returned {
 		st.res.finish()
-		st.s.conn.answered(&st.made, st.res.status, st.res.written)
+		tell(&st.made, st.res.status, st.res.written)
 	}
 	removeForm(&st.made)
 }

@@ -50,6 +50,10 @@ type Server struct {
 	// goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes of a
 	// body were written. r is nil if what came was no request; it must not be kept if TaskReusing marks a handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
+	// Refused, if not nil, is called in the place of Answered, as that is, for what the server has answered by itself,
+	// so that no handler has seen it: what was no request, and requests with an expectation or fields that it does not
+	// take.
+	Refused func(c net.Conn, r *http.Request, status int, size int64)
 	// Linger is how long a connection of HTTP/1 in the clear may wait for one more request when the program drains,
 	// which is answered with Connection: close. So no request crosses with the server's close, which its client could
 	// not make again if it is a POST. 0 closes at once. Connections of goroutines and of TLS are closed at once.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"ringo/internal/httptext"
+	"ringo/sock/sockhttp"
 )
 
 // ofConnection are the fields that are a connection's and go no further, beside those that Connection names: RFC 9110,
@@ -32,7 +32,7 @@ func dropOfConnection(h http.Header) {
 
 // upgradeOf is the protocol that a head asks for, or goes on with; "": none.
 func upgradeOf(h http.Header) string {
-	if !httptext.HasToken(h["Connection"], "upgrade") {
+	if !sockhttp.HasToken(h["Connection"], "upgrade") {
 		return ""
 	}
 	return h.Get("Upgrade")
@@ -46,7 +46,7 @@ func (w *web) rewrite(r *http.Request) (upgrade string) {
 	if strings.Contains(strings.ToLower(upgrade), "h2c") {
 		upgrade = "" // what is spoken then would be HTTP again, of which the proxy would see nothing
 	}
-	trailers := httptext.HasToken(h["Te"], "trailers")
+	trailers := sockhttp.HasToken(h["Te"], "trailers")
 	dropOfConnection(h)
 	if trailers {
 		h["Te"] = []string{"trailers"}

@@ -50,7 +50,7 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 		w.server.TLSConfig = cert.Config()
 	}
 	if w.keeps != nil {
-		w.server.Answered = w.answered
+		w.server.Refused = w.refused
 	}
 	return w
 }

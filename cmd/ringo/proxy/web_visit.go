@@ -8,24 +8,17 @@ import (
 	"ringo"
 )
 
-// passed is the pattern of requests that have come to pass, for answered, which sees the others too.
-const passed = "/"
-
 // visits begins the visit of a request.
 func (w *web) visits(r *http.Request) *visit {
 	v := w.keeps.visit()
 	if v != nil {
-		r.Pattern = passed
 		v.request, v.client = r, r.RemoteAddr
 	}
 	return v
 }
 
-// answered keeps what the server has refused before it was passed on. r is nil for what was no request.
-func (w *web) answered(c net.Conn, r *http.Request, status int, size int64) {
-	if r != nil && r.Pattern == passed {
-		return
-	}
+// refused keeps what the server has refused before it was passed on. r is nil for what was no request.
+func (w *web) refused(c net.Conn, r *http.Request, status int, size int64) {
 	v := w.keeps.visit()
 	v.isOf(c.RemoteAddr())
 	v.request = r

@@ -9,11 +9,10 @@ const programReason = "a program outside this repository can't import that, and 
 	"as fast. Make what is missing API that everybody can use, of ringo, sock, file or uring."
 
 // programInternals are what Programs allows.
-var programInternals = []string{"internal/posix", "internal/measure", "internal/httptext"}
+var programInternals = []string{"internal/posix", "internal/measure"}
 
 // Programs is the rule that our programs are built from what users have. internal/posix is
-// package syscall by another name, so that they compile on Plan 9, and internal/measure and internal/httptext know
-// nothing of Ringo.
+// package syscall by another name, so that they compile on Plan 9, and internal/measure knows nothing of Ringo.
 func Programs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !listed([]string{"cmd/...", "examples/..."}, p.Dir) || listed(testHelpers, p.Dir) {

@@ -121,6 +121,7 @@ var entries = []Entry{
 	{"ringo/sock/sockhttp.Server.Handler", -1, Goroutine},
 	{"(*ringo/sock/sockhttp.Server).RegisterOnShutdown", 0, Goroutine},
 	{"ringo/sock/sockhttp.Server.Answered", -1, Task},
+	{"ringo/sock/sockhttp.Server.Refused", -1, Task},
 	{"ringo/sock/sockhttp.Server.Drain", -1, Task},
 	{"ringo/sock/sockhttp.Server.More", -1, Task},
 	{"ringo/sock/sockhttp.Server.BaseContext", -1, Goroutine},
