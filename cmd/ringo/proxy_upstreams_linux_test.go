@@ -19,7 +19,13 @@ import (
 // proxy in front of them.
 func startNamed(t *testing.T, backends int, args ...string) (p *process, addr string, lns []net.Listener) {
 	t.Helper()
-	for i := range backends {
+	return startOptions(t, make([]string, backends), args...)
+}
+
+// startOptions is startNamed with what is behind each upstream's address.
+func startOptions(t *testing.T, options []string, args ...string) (p *process, addr string, lns []net.Listener) {
+	t.Helper()
+	for i, of := range options {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +35,7 @@ func startNamed(t *testing.T, backends int, args ...string) (p *process, addr st
 			io.Copy(io.Discard, c)
 		})
 		lns = append(lns, ln)
-		args = append(args, "-to", ln.Addr().String())
+		args = append(args, "-to", ln.Addr().String()+of)
 	}
 	p = start(t, tool(t, append([]string{"proxy", "-listen", anyPort}, args...)...))
 	return p, p.addr(), lns

@@ -22,9 +22,13 @@ var errNoUpstream = errors.New("no upstream is left to try")
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
 func (w *web) ask(r *http.Request, v *visit) (*http.Response, error) {
+	l, _ := ringo.Current()
 	err := errNoUpstream
 	for tried := []*upstream(nil); len(tried) < triesMax; {
-		u := w.to.take(clientHost(r), tried)
+		u, full := w.await(r.Context(), l, clientHost(r), tried, nil)
+		if full != nil {
+			err = full
+		}
 		if u == nil {
 			break
 		}

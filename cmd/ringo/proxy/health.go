@@ -42,6 +42,7 @@ func (us *upstreams) isDue(u *upstream) bool {
 func (us *upstreams) note(u *upstream, by evidence, err error) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
+	defer us.serve() // another may be in, or all out
 	if by == byConn {
 		u.trial = time.Time{}
 	}

@@ -24,7 +24,7 @@ import (
 func inWorld(w *sim.World, o *options, client, serve func(l *ringo.Loop, c *sock.Conn) error) (said []string) {
 	here, far, near := w.Host("server"), w.Host("client"), w.Host("proxy")
 	w.Link = sim.Link{Latency: time.Millisecond}
-	o.to = server.Addresses{{Network: "tcp", Name: "server:8001"}}
+	o.to = targets{{server.Address{Network: "tcp", Name: "server:8001"}, 1, 0}}
 	o.rise, o.fall, o.dial, o.balance = 1, 1, time.Minute, balanceLeast
 	r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
 		ends: &teller{lines: make(chan string, linesMax)}}

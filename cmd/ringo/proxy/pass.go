@@ -275,6 +275,8 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, v *visit, err error)
 		status = http.StatusBadRequest
 	case isTimeout(err):
 		status = http.StatusGatewayTimeout
+	case errors.Is(err, errFull):
+		status = http.StatusServiceUnavailable
 	}
 	if !ofClient && !w.isOver(r, err) {
 		w.failed.Add(1)

@@ -31,6 +31,12 @@ by side don't all choose the same), or the one that the hash of the client's add
 upstream can't be reached, another is tried, up to three. If none can be, the connection is
 reset, and a line says why.
 
+-to takes options: -to 'HOST:PORT?weight=3&max=100'. An upstream with weight=3 (1 to 256, 1 if
+nothing is said) gets three times what one with 1 gets. One that has max connections, or with
+-http requests, gets no more. If all have their max, a connection or request waits for one,
+in order of arrival, for -dial at most: then it is as if none could be reached, and with -http
+the client gets 503, as it does at once if 1024 wait already.
+
 An upstream that has failed -fall times in a row is out, and gets no connections until it
 is in again; a line tells of both. One connection tries it after -out, and another after
 twice as long, up to 64 times -out, until one succeeds. With -check it is asked each time
@@ -67,7 +73,8 @@ const statsHelp = `and here also:
 
   asking       with -http: requests that upstreams have not answered yet to the end
   requests     with -http: requests, since the line before
-  waiting      connections that are accepted and wait for -max
+  waiting      connections that are accepted and wait for -max, and those, or requests, that
+               wait for an upstream's max
   dialing      connections whose other side is not there yet
   out          upstreams that are out
   retried      those that found nobody at an upstream and went to another, since the line
@@ -85,7 +92,7 @@ const idleMin = 10 * time.Millisecond
 // options is the command line of ringo proxy.
 type options struct {
 	server.Options
-	to         server.Addresses
+	to         targets
 	balance    string
 	check      time.Duration
 	checkHTTP  string
@@ -112,8 +119,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.Var(o.Listen.Flag(server.ConnNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:7000)")
-	fs.Var(o.to.Flag(server.ConnNetworks), "to",
-		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME; repeatable")
+	fs.Var(&o.to, "to", "pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or "+
+		"unix://@NAME, with options behind a ?, see above; repeatable")
 	fs.StringVar(&o.balance, "balance", balanceLeast, "`how` an upstream is chosen, see above: "+
 		strings.Join(balances, ", "))
 	fs.DurationVar(&o.check, "check", 0, "check each upstream after such an `interval`; 0: never")
@@ -147,9 +154,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	var m cli.Mistakes
 	m.Want(len(o.to) > 0, "-to is missing: the address that connections are passed on to")
-	for i, a := range o.to {
-		m.Want(!slices.Contains(o.to[:i], a), "-to %v: is there twice", a)
-	}
+	o.to.check(&m, o)
 	m.Want(slices.Contains(balances, o.balance), "-balance %q: want %s", o.balance, strings.Join(balances, ", "))
 	m.Want(o.check == 0 || o.check >= checkMin, "-check %v: want 0, or %v at least", o.check, checkMin)
 	if o.checkHTTP != "" {
@@ -185,7 +190,7 @@ func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	if !o.http {
 		return
 	}
-	for _, a := range slices.Concat(o.Listen, o.to) {
+	for _, a := range slices.Concat(o.Listen, o.to.addresses()) {
 		m.Want(a.Network != "unixpacket", "-http: not over unixpacket, which is no stream")
 	}
 	m.Want(!o.accept, "-accept-proxy is not for -http, which is asked by X-Forwarded-For")

@@ -137,8 +137,13 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 		return
 	}
 	r.dialing.Add(1)
-	got, u, err := r.open(l, client, v)
+	one := &end{Conn: c, gone: endClient}
+	got, u, err := r.open(l, client, v, one)
 	r.dialing.Add(-1)
+	if errors.Is(err, errGone) {
+		v.ends(endClient, err)
+		return
+	}
 	if err != nil {
 		v.ends(causeOf(err), err)
 		r.failed.Add(1)
@@ -151,7 +156,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	back := got.Conn.(*sock.Conn)
 	defer back.Close() // which waits
 	v.opens()
-	one, other := &end{Conn: c, gone: endClient}, &end{Conn: back, gone: endUpstream}
+	other := &end{Conn: back, gone: endUpstream}
 	i := r.idler(l, v, client.Source, one, other)
 	defer i.stop()
 	up := l.Go(func() { r.move(client.Source, v, i, other, one) })
@@ -166,12 +171,17 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 // triesMax is at how many upstreams a connection is tried.
 const triesMax = 3
 
-// open opens a connection to an upstream, or to another if that fails. What it returns is for leave.
-func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit) (*sockclient.Conn, *upstream, error) {
+// open opens a connection to an upstream, or to another if that fails, for what comes from an end. What it returns is
+// for leave.
+func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit, from *end) (*sockclient.Conn, *upstream,
+	error) {
 	var tried []*upstream
 	var errs []error
 	for len(tried) < triesMax {
-		u := r.to.take(hostOf(client.Source), tried)
+		u, err := r.await(context.Background(), l, hostOf(client.Source), tried, from)
+		if err != nil {
+			errs = append(errs, err)
+		}
 		if u == nil {
 			break
 		}

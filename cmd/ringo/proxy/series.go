@@ -41,7 +41,8 @@ func (r *relay) writeMetrics(w io.Writer) {
 		func(f *figures) *stats.Histogram { return &f.lasted })
 	s.one("retries_total", metrics.Counter, "Upstreams that were tried after others.", r.keeps.retries.Load())
 	s.one("idled_total", metrics.Counter, "Connections that -idle has ended.", r.idled.Load())
-	s.one("waiting", metrics.Gauge, "Connections that are accepted and wait for -max.", r.waiting.Load())
+	s.one("waiting", metrics.Gauge, "Connections that wait for -max, and those, or requests, for an upstream's max.",
+		r.waiting.Load())
 	if r.keeps.log != nil {
 		s.one("log_dropped_lines_total", metrics.Counter, "Lines of -log that were dropped.", r.keeps.log.LeftOut())
 	}

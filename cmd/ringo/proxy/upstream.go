@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -11,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"ringo/cmd/ringo/internal/server"
 	"ringo/sock/sockclient"
 )
 
@@ -26,7 +26,7 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 
 // An upstream is an address that connections are passed on to.
 type upstream struct {
-	server.Address
+	target
 	name  string      // as lines have it
 	key   string      // by which transports know it, since not all networks have hosts
 	seed  uint64      // its name's, for balanceHash
@@ -57,27 +57,34 @@ type upstreams struct {
 	say        func(format string, args ...any) // called with mu held
 	now        func() time.Time
 
-	mu   sync.Mutex
-	outs int         // upstreams that are out
-	left []*upstream // what candidates returns, kept for the next call
+	mu    sync.Mutex
+	outs  int         // upstreams that are out
+	left  []*upstream // what candidates returns, kept for the next call
+	queue []*waiter   // that wait for one with room, in order of arrival
 }
 
 func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
 	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out,
 		trial: o.dial + o.answer, say: say, now: time.Now}
-	for i, a := range o.to {
-		us.all = append(us.all, &upstream{Address: a, name: a.String(), key: fmt.Sprintf("upstream-%d.invalid:80", i),
-			seed: digest(a.String())})
+	for i, to := range o.to {
+		us.all = append(us.all, &upstream{target: to, name: to.String(),
+			key: fmt.Sprintf("upstream-%d.invalid:80", i), seed: digest(to.Address.String())})
 		us.all[i].tls = o.tls.config(us.all[i])
 	}
 	return us
 }
 
-// take chooses an upstream for a client, but none that was tried for it; nil: none is left. Until leave it counts as
-// the upstream's.
+// take chooses an upstream for a client, but none that was tried for it; nil: none is left that has room. Until leave
+// it counts as the upstream's.
 func (us *upstreams) take(client string, tried []*upstream) *upstream {
 	us.mu.Lock()
 	defer us.mu.Unlock()
+	us.serve()
+	return us.give(client, tried)
+}
+
+// give is take behind those that wait. mu is held.
+func (us *upstreams) give(client string, tried []*upstream) *upstream {
 	u := us.choose(client, us.candidates(tried))
 	if u != nil {
 		u.conns++
@@ -93,6 +100,7 @@ func (us *upstreams) leave(u *upstream) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	u.conns--
+	us.serve()
 }
 
 // out is how many are out.
@@ -129,17 +137,25 @@ func (us *upstreams) connsOf(u *upstream) int {
 	return u.conns
 }
 
-// candidates are those that may be chosen. If all are out, what has put them out may be the proxy's network, or a check
-// that asks for too much: then any may be. mu is held.
+// candidates are those that may be chosen. mu is held.
 func (us *upstreams) candidates(tried []*upstream) []*upstream {
 	us.left = us.left[:0]
 	for _, u := range us.all {
-		if !slices.Contains(tried, u) && (!u.out || us.outs == len(us.all) || us.isDue(u)) {
+		if us.isCandidate(u, tried) && u.hasRoom() {
 			us.left = append(us.left, u)
 		}
 	}
 	return us.left
 }
+
+// isCandidate reports whether an upstream may be chosen if it has room. If all are out, what has put them out may be
+// the proxy's network, or a check that asks for too much: then any may be. mu is held.
+func (us *upstreams) isCandidate(u *upstream, tried []*upstream) bool {
+	return !slices.Contains(tried, u) && (!u.out || us.outs == len(us.all) || us.isDue(u))
+}
+
+// hasRoom reports whether it may have one more. upstreams.mu is held.
+func (u *upstream) hasRoom() bool { return u.max == 0 || u.conns < u.max }
 
 // choose chooses one of some. mu is held.
 func (us *upstreams) choose(client string, among []*upstream) *upstream {
@@ -148,23 +164,50 @@ func (us *upstreams) choose(client string, among []*upstream) *upstream {
 	}
 	if us.balance == balanceHash {
 		c := digest(client)
-		return slices.MaxFunc(among, func(a, b *upstream) int { return cmp.Compare(mix(c^a.seed), mix(c^b.seed)) })
+		return slices.MaxFunc(among, func(a, b *upstream) int { return rank(a, b, mix(c^a.seed), mix(c^b.seed)) })
 	}
-	first := rand.IntN(len(among)) // of those that have as few
-	least, others := among[first], len(among)-1
-	next := func(i int) *upstream { return among[(first+i)%len(among)] }
-	if us.balance == balanceTwo && others > 0 {
-		if other := next(1 + rand.IntN(others)); other.conns < least.conns {
-			return other
-		}
-		return least
+	first := draw(among) // of those that have as few
+	among[0], among[first] = among[first], among[0]
+	least, others := among[0], among[1:]
+	if us.balance == balanceTwo && len(others) > 1 {
+		others = others[draw(others):][:1]
 	}
-	for i := range others {
-		if u := next(i + 1); u.conns < least.conns {
+	for _, u := range others {
+		if u.conns*least.weight < least.conns*u.weight {
 			least = u
 		}
 	}
 	return least
+}
+
+// draw draws one, by weight.
+func draw(among []*upstream) int {
+	sum := 0
+	for _, u := range among {
+		sum += u.weight
+	}
+	at := rand.IntN(sum)
+	for i, u := range among {
+		if at -= u.weight; at < 0 {
+			return i
+		}
+	}
+	panic("proxy: a draw beyond the weights")
+}
+
+// rank compares two upstreams for a client by what mix says of them: it stays with the highest. With weights that is
+// weighted rendezvous hashing, https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html: each has its
+// weight's part of the clients, and one that goes takes no other's along.
+func rank(a, b *upstream, ofA, ofB uint64) int {
+	if a.weight == b.weight {
+		return cmp.Compare(ofA, ofB)
+	}
+	return cmp.Compare(score(a.weight, ofA), score(b.weight, ofB))
+}
+
+func score(weight int, x uint64) float64 {
+	const bits = 53 // that a float64 has
+	return -float64(weight) / math.Log((float64(x>>(64-bits))+0.5)/(1<<bits))
 }
 
 // digest is the same in each process, so that proxies side by side agree on whose clients are whose: FNV-1a,

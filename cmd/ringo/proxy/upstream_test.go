@@ -14,7 +14,7 @@ import (
 func several(balance string, n int) *upstreams {
 	o := &options{balance: balance, rise: 2, fall: 3, out: time.Second, dial: time.Minute}
 	for i := range n {
-		o.to = append(o.to, server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)})
+		o.to = append(o.to, target{server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)}, 1, 0})
 	}
 	return newUpstreams(o, func(string, ...any) {})
 }
@@ -102,6 +102,84 @@ func TestBalanceHash(t *testing.T) {
 	}
 	if len(moved) != 4 {
 		t.Errorf("the clients of %s went to %v, want all others", gone, moved)
+	}
+}
+
+// weigh gives upstreams weights.
+func weigh(us *upstreams, weights ...int) *upstreams {
+	for i, weight := range weights {
+		us.all[i].weight = weight
+	}
+	return us
+}
+
+// TestWeights: by each balance upstreams get their weights' parts; by hash a client moves only to one that has become
+// heavier.
+func TestWeights(t *testing.T) {
+	const takes = 6000
+	for _, c := range []struct {
+		balance string
+		leaves  bool
+		slack   int
+	}{
+		{balanceLeast, false, 6}, {balanceLeast, true, 300}, {balanceTwo, false, 60}, {balanceHash, false, 300},
+	} {
+		us := weigh(several(c.balance, 3), 1, 2, 3)
+		got := map[*upstream]int{}
+		for i := range takes {
+			u := us.take(fmt.Sprintf("192.0.2.%d", i), nil)
+			got[u]++
+			if c.leaves {
+				us.leave(u)
+			}
+		}
+		for _, u := range us.all {
+			if want := takes / 6 * u.weight; got[u] < want-c.slack || got[u] > want+c.slack {
+				t.Errorf("%s: %v, of weight %d, has %d of %d, want some %d", c.balance, u, u.weight, got[u], takes,
+					want)
+			}
+		}
+	}
+	before, after := several(balanceHash, 3), weigh(several(balanceHash, 3), 1, 2, 1)
+	for i := range takes {
+		client := fmt.Sprintf("192.0.2.%d", i)
+		was, is := before.take(client, nil).name, after.take(client, nil).name
+		if was != is && is != after.all[1].name {
+			t.Fatalf("%s goes from %s to %s, whose weight has not changed", client, was, is)
+		}
+	}
+}
+
+// TestHashStays: without weights clients are where they were in earlier versions.
+func TestHashStays(t *testing.T) {
+	us := several(balanceHash, 5)
+	var got []int
+	for i := range 20 {
+		u := us.take(fmt.Sprintf("192.0.2.%d", i), nil)
+		got = append(got, slices.Index(us.all, u))
+	}
+	if want := []int{2, 4, 2, 0, 4, 4, 1, 2, 3, 4, 2, 1, 3, 4, 0, 3, 4, 4, 1, 1}; !slices.Equal(got, want) {
+		t.Errorf("20 clients are at %v, want %v", got, want)
+	}
+}
+
+// TestMax: at its max an upstream gets nothing, by each balance, and again when it has room.
+func TestMax(t *testing.T) {
+	for _, balance := range balances {
+		us := several(balance, 2)
+		us.all[0].max, us.all[1].max = 1, 2
+		for range 3 {
+			if us.take("192.0.2.1", nil) == nil {
+				t.Fatalf("%s: none has room for 3", balance)
+			}
+		}
+		if u := us.take("192.0.2.1", nil); u != nil {
+			t.Errorf("%s: %v gets more than its max", balance, u)
+		}
+		us.leave(us.all[1])
+		if u := us.take("192.0.2.1", nil); u != us.all[1] {
+			t.Errorf("%s: %v is next, want that which has room", balance, u)
+		}
 	}
 }
 

@@ -164,7 +164,7 @@ func causeOf(err error) cause {
 		return endShortage
 	case isTimeout(err):
 		return endTimeout
-	case errors.As(err, &dial), errors.Is(err, errNoUpstream):
+	case errors.As(err, &dial), errors.Is(err, errNoUpstream), errors.Is(err, errFull):
 		return endDial
 	}
 	return endUpstream

@@ -40,15 +40,21 @@ func (f listFlag) String() string { return "" } // the default is in the help
 
 // Set appends one address.
 func (f listFlag) Set(text string) error {
-	a, err := parseAddress(text)
+	a, err := ParseAddress(text, f.networks)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(f.networks, a.Network) {
-		return fmt.Errorf("network %q: want %s", a.Network, strings.Join(f.networks, ", "))
-	}
 	*f.to = append(*f.to, a)
 	return nil
+}
+
+// ParseAddress reads an address of one of some networks.
+func ParseAddress(text string, networks []string) (Address, error) {
+	a, err := parseAddress(text)
+	if err == nil && !slices.Contains(networks, a.Network) {
+		err = fmt.Errorf("network %q: want %s", a.Network, strings.Join(networks, ", "))
+	}
+	return a, err
 }
 
 // The networks: of streams, of connections, of all kinds.

@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/cmd/ringo/internal/server"
+	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+)
+
+// allocsMax is what a request without a body and its answer may cost, of which the transport has most. The server's
+// part is not in it.
+const allocsMax = 21
+
+// sink is a ResponseWriter for one answer after the other.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestAllocs: a request costs no more than one to a single upstream without options.
+func TestAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go answerGets(c)
+		}
+	}()
+	for _, c := range []struct {
+		name, to string
+	}{
+		{"plain", ""},
+		{"options", "?weight=2&max=10"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &options{balance: balanceLeast, rise: 1, fall: 1, dial: time.Minute, answer: time.Minute, http: true}
+			if err := o.to.Set(ln.Addr().String() + c.to); err != nil {
+				t.Fatal(err)
+			}
+			r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
+				ends: &teller{lines: make(chan string, linesMax)}}
+			r.to = newUpstreams(o, r.ends.say)
+			w := newWeb(r, nil)
+			err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+				defer w.transport.CloseIdleConnections()
+				q, err := http.NewRequest("GET", "http://name/", nil)
+				if err != nil {
+					return err
+				}
+				q.RemoteAddr = "192.0.2.1:1"
+				rw := &sink{header: http.Header{}}
+				n := alloctest.Least(500, allocsMax, func() {
+					q.Body = http.NoBody
+					w.pass(rw, q)
+				})
+				if n > allocsMax || rw.status != 200 {
+					t.Errorf("%.2f allocations for an answer of %d, want %d and one of 200", n, rw.status, allocsMax)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// answerGets answers requests without bodies, and allocates nothing.
+func answerGets(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReader(c)
+	answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if len(line) == 2 {
+			if _, err := c.Write(answer); err != nil {
+				return
+			}
+		}
+	}
+}

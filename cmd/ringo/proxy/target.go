@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ringo/cmd/ringo/internal/cli"
+	"ringo/cmd/ringo/internal/server"
+)
+
+// A target is what a -to says: an address, and behind a ? the options of the upstream there.
+type target struct {
+	server.Address
+	weight int // what it gets, by that of all
+	max    int // connections, or with -http requests, that it has at once; 0: any number
+}
+
+// weightMax keeps the sum of weights, and their products with connections, far from what an int holds.
+const weightMax = 256
+
+// targets is the flag -to.
+type targets []target
+
+// String is that of the default, which is in the help.
+func (ts *targets) String() string { return "" }
+
+// Repeats is cli.Repeated's.
+func (ts *targets) Repeats() {}
+
+// Set appends one.
+func (ts *targets) Set(text string) error {
+	address, query, has := strings.Cut(text, "?")
+	a, err := server.ParseAddress(address, server.ConnNetworks)
+	if err != nil {
+		return err
+	}
+	to := target{Address: a, weight: 1}
+	if has {
+		if err := to.read(query); err != nil {
+			return err
+		}
+	}
+	*ts = append(*ts, to)
+	return nil
+}
+
+var errOptions = errors.New("want weight=N or max=N behind the ?, with & between them")
+
+// read reads options.
+func (to *target) read(query string) error {
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, errOptions)
+	}
+	if len(options) == 0 {
+		return errOptions
+	}
+	for name, values := range options {
+		if len(values) > 1 {
+			return fmt.Errorf("%s is there twice", name)
+		}
+		if err := to.set(name, values[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set sets one.
+func (to *target) set(name, value string) error {
+	n, err := strconv.Atoi(value)
+	switch name {
+	case "weight":
+		if err != nil || n < 1 || n > weightMax {
+			return fmt.Errorf("weight %q: want 1 to %d", value, weightMax)
+		}
+		to.weight = n
+	case "max":
+		if err != nil || n < 1 {
+			return fmt.Errorf("max %q: want 1 or more", value)
+		}
+		to.max = n
+	default:
+		return fmt.Errorf("%q is no option: %w", name, errOptions)
+	}
+	return nil
+}
+
+// addresses are theirs.
+func (ts targets) addresses() (as []server.Address) {
+	for _, to := range ts {
+		as = append(as, to.Address)
+	}
+	return as
+}
+
+// check finds the mistakes of all.
+func (ts targets) check(m *cli.Mistakes, o *options) {
+	for i, to := range ts {
+		is := func(other target) bool { return other.String() == to.String() }
+		m.Want(!slices.ContainsFunc(ts[:i], is), "-to %v: is there twice", to)
+		m.Want(to.max == 0 || o.ahead == 0, "-to %v: max is not beside -ahead, whose connections would be more", to)
+	}
+}
