@@ -188,7 +188,7 @@ func TestProxySmuggling(t *testing.T) {
 	hidden := "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
 	chunked := "Transfer-Encoding: chunked\r\n"
 	length := fmt.Sprintf("Content-Length: %d\r\n", len("0\r\n\r\n"+hidden))
-	attempts := []struct{ name, text string }{
+	attempts := []attempt{
 		{"CL and TE", post + length + chunked + "\r\n0\r\n\r\n" + hidden},
 		{"TE and CL", post + chunked + "Content-Length: 4\r\n\r\n5c\r\n" + hidden + "\r\n0\r\n\r\n"},
 		{"two CLs", post + "Content-Length: 0\r\n" + length + "\r\n0\r\n\r\n" + hidden},
@@ -234,48 +234,59 @@ func TestProxySmuggling(t *testing.T) {
 			"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"},
 	}
 	eachDriver(t, func(t *testing.T, driver string) {
-		rec := new(recorder)
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for _, route := range []string{"", "?path=/"} {
+			smuggle(t, attempts, route, "-http", "-driver", driver, "-loops", "1")
 		}
-		backend(t, ln, rec.serve)
-		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-loops", "1")
-		passed := 0
-		for _, a := range attempts {
-			c := dial(t, addr)
-			io.WriteString(c, a.text)
-			var first bytes.Buffer // a client that ends before its answer has gone, and its request may not go on
-			_, _, err := readAnswer(bufio.NewReader(io.TeeReader(c, &first)), "POST")
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: no answer", a.name)
-			}
-			c.CloseWrite()
-			rest, _ := io.ReadAll(c)
-			all := append(first.Bytes(), rest...)
-			c.Close()
-			// What the upstream has got of it is in front of this, or came by a connection that is over.
-			if answer, body := get(t, addr, "/marker"); answer.StatusCode != 200 || body != "ok" {
-				t.Fatalf("%s: the next client gets %s %q", a.name, answer.Status, body)
-			}
-			mine, requests := rec.take(t, "GET /marker ")
-			if answers := bytes.Count(all, []byte("HTTP/1.1 ")); requests > 1 || answers > 1 {
-				t.Errorf("%s: %d requests went on, and %d answers came\n%q\n%q", a.name, requests, answers, mine, all)
-			}
-			if bytes.HasPrefix(all, []byte("HTTP/1.1 502 ")) {
-				t.Errorf("%s: is the fault of an upstream:\n%q", a.name, all)
-			}
-			if mine == "" {
-				continue
-			}
-			passed++
-			if why := ambiguous(mine); why != "" {
-				t.Errorf("%s: %s went on:\n%q", a.name, why, mine)
-			}
-		}
-		if passed == 0 || passed == len(attempts) {
-			t.Errorf("%d of %d went on", passed, len(attempts))
-		}
-		p.finish()
 	})
+}
+
+// An attempt is a request that servers read in different ways.
+type attempt struct{ name, text string }
+
+// smuggle makes attempts at a proxy before a recorder.
+func smuggle(t *testing.T, attempts []attempt, route string, args ...string) {
+	t.Helper()
+	rec := new(recorder)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend(t, ln, rec.serve)
+	p, addr := startProxyTo(t, ln.Addr().String()+route, args...)
+	passed := 0
+	for _, a := range attempts {
+		c := dial(t, addr)
+		io.WriteString(c, a.text)
+		var first bytes.Buffer // a client that ends before its answer has gone, and its request may not go on
+		_, _, err := readAnswer(bufio.NewReader(io.TeeReader(c, &first)), "POST")
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: no answer", a.name)
+		}
+		c.CloseWrite()
+		rest, _ := io.ReadAll(c)
+		all := append(first.Bytes(), rest...)
+		c.Close()
+		// What the upstream has got of it is in front of this, or came by a connection that is over.
+		if answer, body := get(t, addr, "/marker"); answer.StatusCode != 200 || body != "ok" {
+			t.Fatalf("%s: the next client gets %s %q", a.name, answer.Status, body)
+		}
+		mine, requests := rec.take(t, "GET /marker ")
+		if answers := bytes.Count(all, []byte("HTTP/1.1 ")); requests > 1 || answers > 1 {
+			t.Errorf("%s: %d requests went on, and %d answers came\n%q\n%q", a.name, requests, answers, mine, all)
+		}
+		if bytes.HasPrefix(all, []byte("HTTP/1.1 502 ")) {
+			t.Errorf("%s: is the fault of an upstream:\n%q", a.name, all)
+		}
+		if mine == "" {
+			continue
+		}
+		passed++
+		if why := ambiguous(mine); why != "" {
+			t.Errorf("%s: %s went on:\n%q", a.name, why, mine)
+		}
+	}
+	if passed == 0 || passed == len(attempts) {
+		t.Errorf("%d of %d went on", passed, len(attempts))
+	}
+	p.finish()
 }

@@ -52,6 +52,7 @@ func TestAllocs(t *testing.T) {
 	}{
 		{"plain", ""},
 		{"options", "?weight=2&max=10"},
+		{"a route", "?host=*.example&path=/"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &options{balance: balanceLeast, rise: 1, fall: 1, dial: time.Minute, answer: time.Minute, http: true}
@@ -60,11 +61,11 @@ func TestAllocs(t *testing.T) {
 			}
 			r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
 				ends: &teller{lines: make(chan string, linesMax)}}
-			r.to = newUpstreams(o, r.ends.say)
+			r.to = newRoutes(o, r.ends.say)
 			w := newWeb(r, nil)
 			err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 				defer w.transport.CloseIdleConnections()
-				q, err := http.NewRequest("GET", "http://name/", nil)
+				q, err := http.NewRequest("GET", "http://shop.example:80/", nil)
 				if err != nil {
 					return err
 				}

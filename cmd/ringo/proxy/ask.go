@@ -21,11 +21,11 @@ func (e *dialError) Unwrap() error { return e.error }
 var errNoUpstream = errors.New("no upstream is left to try")
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
-func (w *web) ask(r *http.Request, v *visit) (*http.Response, error) {
+func (w *web) ask(r *http.Request, us *upstreams, v *visit) (*http.Response, error) {
 	l, _ := ringo.Current()
 	err := errNoUpstream
 	for tried := []*upstream(nil); len(tried) < triesMax; {
-		u, full := w.await(r.Context(), l, clientHost(r), tried, nil)
+		u, full := w.await(r.Context(), l, us, clientHost(r), tried, nil)
 		if full != nil {
 			err = full
 		}
@@ -75,23 +75,23 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 	var dial *dialError
 	switch {
 	case err == nil:
-		w.to.note(u, byConn, nil)
+		u.of.note(u, byConn, nil)
 	case errors.As(err, &dial), r.Body == nil && r.Context().Err() == nil && !isTimeout(err):
-		w.to.note(u, byConn, err)
+		u.of.note(u, byConn, err)
 	default: // it may be the client's body that has failed, and an answer that is late says more of the request
-		w.to.note(u, byConn, context.Canceled)
+		u.of.note(u, byConn, context.Canceled)
 	}
 	if err != nil {
-		w.to.leave(u)
+		u.of.leave(u)
 		return nil, err
 	}
-	body := answer{a.Body, w.to, u}
+	body := answer{a.Body, u}
 	switch both := a.Body.(type) {
 	case io.Writer:
 		a.Body = &switched{body, both}
 	default:
 		if a.Body == http.NoBody {
-			w.to.leave(u)
+			u.of.leave(u)
 			break
 		}
 		a.Body = &body
@@ -124,14 +124,13 @@ func clientHost(r *http.Request) string {
 // answer is the body of an upstream's answer, with whose end the upstream has one request less.
 type answer struct {
 	io.ReadCloser
-	to *upstreams
 	of *upstream // nil: it has ended
 }
 
 func (a *answer) Close() error {
 	err := a.ReadCloser.Close()
 	if a.of != nil {
-		a.to.leave(a.of)
+		a.of.of.leave(a.of)
 		a.of = nil
 	}
 	return err

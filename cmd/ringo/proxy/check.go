@@ -29,7 +29,7 @@ func (r *relay) checkOn(l *ringo.Loop, u *upstream) {
 		check = r.checkGet
 	}
 	for {
-		r.to.note(u, byCheck, check(l, u))
+		u.of.note(u, byCheck, check(l, u))
 		if l.Sleep(r.o.check) != nil {
 			return
 		}

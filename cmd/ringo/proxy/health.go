@@ -73,7 +73,7 @@ func (us *upstreams) leaveOut(u *upstream, by evidence, err error) {
 	us.outs++
 	us.say("upstream %v is out: %d %v in a row have failed, the last: %v", u, us.fall, by, err)
 	if us.outs == len(us.all) {
-		us.say("all upstreams are out: connections go to any of them")
+		us.say("all upstreams%s are out: connections go to any of them", us.route.words(" of "))
 	}
 }
 

@@ -24,11 +24,11 @@ import (
 func inWorld(w *sim.World, o *options, client, serve func(l *ringo.Loop, c *sock.Conn) error) (said []string) {
 	here, far, near := w.Host("server"), w.Host("client"), w.Host("proxy")
 	w.Link = sim.Link{Latency: time.Millisecond}
-	o.to = targets{{server.Address{Network: "tcp", Name: "server:8001"}, 1, 0}}
+	o.to.Set("server:8001")
 	o.rise, o.fall, o.dial, o.balance = 1, 1, time.Minute, balanceLeast
 	r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
 		ends: &teller{lines: make(chan string, linesMax)}}
-	r.to = newUpstreams(o, r.ends.say)
+	r.to = newRoutes(o, r.ends.say)
 	for _, u := range r.to.all {
 		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dial(ctx, l, u) }
 	}

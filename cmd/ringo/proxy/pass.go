@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -23,9 +24,12 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		defer w.keeps.over(l, v)
 	}
 	if r.Method == http.MethodConnect { // asks for a tunnel, and not for what an upstream has
-		v.answers(http.StatusMethodNotAllowed)
-		v.ends(endRefused, nil)
-		http.Error(rw, "405 Method Not Allowed", http.StatusMethodNotAllowed)
+		refuse(rw, v, http.StatusMethodNotAllowed)
+		return
+	}
+	us, status := w.to.ofRequest(r)
+	if us == nil {
+		refuse(rw, v, status)
 		return
 	}
 	rw.Header()["Content-Type"] = nil // else one is guessed where the upstream says none
@@ -44,7 +48,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		trace.GotFirstResponseByte = v.begins
 	}
 	asked := r.WithContext(traced(r.Context(), trace)) // not r, which visits keep: this one stays on the stack
-	a, err := w.ask(asked, v)
+	a, err := w.ask(asked, us, v)
 	if err != nil {
 		w.fail(rw, asked, v, err)
 		return
@@ -55,6 +59,13 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.answer(rw, asked, v, a)
+}
+
+// refuse answers a request that is for no upstream.
+func refuse(rw http.ResponseWriter, v *visit, status int) {
+	v.answers(status)
+	v.ends(endRefused, nil)
+	http.Error(rw, fmt.Sprint(status, " ", http.StatusText(status)), status)
 }
 
 // lent is a body that is the client's again when the handler has returned. Transports close theirs, also after a dial

@@ -37,6 +37,15 @@ nothing is said) gets three times what one with 1 gets. One that has max connect
 in order of arrival, for -dial at most: then it is as if none could be reached, and with -http
 the client gets 503, as it does at once if 1024 wait already.
 
+-to also says what goes to an upstream. sni=shop.example is for connections whose TLS begins
+with that name; TLS passes unread otherwise. With -http, host=shop.example and path=/cart are
+for requests of that host, whatever the port, and with that path or one below it.
+*.shop.example is for names that have one label more. Upstreams that say the same are a group,
+for -balance, health and max. The most specific group is taken: of a name, then of one with *,
+then of none; then of the longest path. If none is for it, a connection is reset, and a request
+gets 421 if it is the host's fault, and 404 if the path's. With a path=, a request whose path
+has . or .. in it, also as %2e, gets 400, since servers differ in what it means.
+
 An upstream that has failed -fall times in a row is out, and gets no connections until it
 is in again; a line tells of both. One connection tries it after -out, and another after
 twice as long, up to 64 times -out, until one succeeds. With -check it is asked each time
@@ -131,8 +140,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"no -check; it grows to 64 times that")
 	fs.BoolVar(&o.accept, "accept-proxy", false, "want a header of the PROXY protocol from each peer, see above")
 	fs.StringVar(&o.send, "send-proxy", "", "send upstreams such a header, of `version` v1 or v2; \"\": none")
-	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come, or "+
-		"with -http the head of a request")
+	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come, "+
+		"the ClientHello if there is a sni, or with -http the head of a request")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
 	server.CertificateFlags(fs, &o.cert, &o.key)
 	o.tls.flags(fs)
@@ -173,7 +182,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	for _, name := range []string{"cert", "trust", "answer"} {
 		m.WantBeside(fs, name, "-http", o.http)
 	}
-	m.WantBeside(fs, "header", "-accept-proxy or -http", o.accept || o.http)
+	m.WantBeside(fs, "header", "-accept-proxy, -http or an upstream's sni", o.accept || o.http || o.to.haveNames())
 	m.Want(o.idle == 0 || o.idle >= idleMin, "-idle %v: want 0, or %v at least", o.idle, idleMin)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)

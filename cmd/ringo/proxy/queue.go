@@ -28,13 +28,13 @@ type waiter struct {
 
 // await is take, but waits, for -dial at most, if those that are left have no room: in order of arrival, until ctx ends
 // or from, which may be nil, is reset. Without an error and an upstream, none is left. It is for tasks of the loop.
-func (r *relay) await(ctx context.Context, l *ringo.Loop, client string, tried []*upstream, from *end) (*upstream,
-	error) {
-	u := r.to.take(client, tried)
+func (r *relay) await(ctx context.Context, l *ringo.Loop, us *upstreams, client string, tried []*upstream, from *end) (
+	*upstream, error) {
+	u := us.take(client, tried)
 	if u != nil {
 		return u, nil
 	}
-	w, err := r.to.join(client, tried)
+	w, err := us.join(client, tried)
 	if w == nil {
 		return nil, err
 	}
@@ -54,12 +54,12 @@ func (r *relay) await(ctx context.Context, l *ringo.Loop, client string, tried [
 		case from != nil && from.isReset():
 			err = errGone
 		case l.Now().Before(until):
-			r.to.look()
+			us.look()
 			continue
 		default:
 			err = fmt.Errorf("%w, for %v", errFull, r.o.dial)
 		}
-		if r.to.part(w) {
+		if us.part(w) {
 			return nil, err
 		}
 		u, _ = w.got.TryRecv() // it was given meanwhile

@@ -11,17 +11,23 @@ import (
 	"ringo/sim"
 )
 
-// full is a relay whose only upstream has its max, and has one more take from it as long as a task runs.
-func full(dial time.Duration) *relay {
+// crowd is a relay with one group of upstreams.
+type crowd struct {
+	*relay
+	to *upstreams
+}
+
+// full is one whose only upstream has its max.
+func full(dial time.Duration) *crowd {
 	us := several(balanceLeast, 1)
 	us.all[0].max = 1
 	us.take("", nil)
-	return &relay{o: &options{dial: dial}, to: us}
+	return &crowd{&relay{o: &options{dial: dial}}, us}
 }
 
 // awaits is await of a task that has no connection.
-func (r *relay) awaits(ctx context.Context, l *ringo.Loop) (*upstream, error) {
-	return r.await(ctx, l, "", nil, nil)
+func (c *crowd) awaits(ctx context.Context, l *ringo.Loop) (*upstream, error) {
+	return c.await(ctx, l, c.to, "", nil, nil)
 }
 
 // inTask runs a test in a task of a world.
@@ -137,7 +143,7 @@ func TestQueueRace(t *testing.T) {
 				}
 			}))
 		}
-		l.Sleep(time.Second - 50*time.Millisecond)
+		l.Sleep(time.Second) // to the moment in which the waits end
 		r.to.leave(r.to.all[0])
 		for _, task := range tasks {
 			task.Wait()
@@ -152,7 +158,7 @@ func TestQueueRace(t *testing.T) {
 // TestQueueDue: who waits tries what is out when it is time to.
 func TestQueueDue(t *testing.T) {
 	inTask(t, func(w *sim.World, l *ringo.Loop) error {
-		r := &relay{o: &options{dial: time.Minute}, to: several(balanceLeast, 2)}
+		r := &crowd{&relay{o: &options{dial: time.Minute}}, several(balanceLeast, 2)}
 		r.to.now = l.Now
 		for range 3 {
 			r.to.note(r.to.all[0], byConn, errRefused)

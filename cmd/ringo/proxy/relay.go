@@ -24,7 +24,7 @@ type relay struct {
 	*server.Server
 	o      *options
 	slots  *ringo.Semaphore // for connections; nil: without a limit
-	to     *upstreams
+	to     *routes
 	ends   *teller // of connections that did not end in order
 	checks sync.Once
 	keeps  *keeper
@@ -35,7 +35,7 @@ type relay struct {
 }
 
 func newRelay(o *options, s *server.Server, log *server.Log) *relay {
-	r := &relay{Server: s, o: o, to: newUpstreams(o, newTeller(s).say), ends: newTeller(s),
+	r := &relay{Server: s, o: o, to: newRoutes(o, newTeller(s).say), ends: newTeller(s),
 		keeps: newKeeper(log, o.Metrics != "")}
 	for _, u := range r.to.all {
 		u.backs.Ahead = o.ahead
@@ -129,16 +129,17 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	client, err := r.clientOf(c)
 	v.isOf(client.Source)
 	if err != nil {
-		v.ends(causeOfHeader(err), err)
-		if !errors.Is(err, io.EOF) || c.Buffered() > 0 { // else it has only looked whether somebody listens
-			r.ends.say("connection of %v is reset: %v", c.RemoteAddr(), err)
-		}
-		c.SetLinger(0)
+		r.refuse(c, c.RemoteAddr(), v, err)
+		return
+	}
+	us, err := r.routeOf(c)
+	if err != nil {
+		r.refuse(c, client.Source, v, err)
 		return
 	}
 	r.dialing.Add(1)
 	one := &end{Conn: c, gone: endClient}
-	got, u, err := r.open(l, client, v, one)
+	got, u, err := r.open(l, us, client, v, one)
 	r.dialing.Add(-1)
 	if errors.Is(err, errGone) {
 		v.ends(endClient, err)
@@ -151,7 +152,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 		c.SetLinger(0)
 		return
 	}
-	defer r.to.leave(u)
+	defer u.of.leave(u)
 	defer got.Close()
 	back := got.Conn.(*sock.Conn)
 	defer back.Close() // which waits
@@ -168,17 +169,26 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	}
 }
 
+// refuse resets a connection for how it has begun.
+func (r *relay) refuse(c *sock.Conn, client net.Addr, v *visit, err error) {
+	v.ends(causeOfHeader(err), err)
+	if !errors.Is(err, io.EOF) || c.Buffered() > 0 { // else it has only looked whether somebody listens
+		r.ends.say("connection of %v is reset: %v", client, err)
+	}
+	c.SetLinger(0)
+}
+
 // triesMax is at how many upstreams a connection is tried.
 const triesMax = 3
 
 // open opens a connection to an upstream, or to another if that fails, for what comes from an end. What it returns is
 // for leave.
-func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit, from *end) (*sockclient.Conn, *upstream,
-	error) {
+func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *visit, from *end) (*sockclient.Conn,
+	*upstream, error) {
 	var tried []*upstream
 	var errs []error
 	for len(tried) < triesMax {
-		u, err := r.await(context.Background(), l, hostOf(client.Source), tried, from)
+		u, err := r.await(context.Background(), l, us, hostOf(client.Source), tried, from)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -192,12 +202,12 @@ func (r *relay) open(l *ringo.Loop, client proxyproto.Header, v *visit, from *en
 				c.Close()
 			}
 		}
-		r.to.note(u, byConn, err)
+		us.note(u, byConn, err)
 		if err == nil {
 			r.retried.Add(int64(len(tried)))
 			return c, u, nil
 		}
-		r.to.leave(u)
+		us.leave(u)
 		tried, errs = append(tried, u), append(errs, &dialError{err})
 		r.keeps.fails(u, causeOf(errs[len(errs)-1]))
 		if errors.Is(err, context.Canceled) {

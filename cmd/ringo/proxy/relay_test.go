@@ -23,13 +23,13 @@ func (d deaf) Close() error              { *d.closed++; return nil }
 
 // TestIntroduceFails: a connection that does not take the header is closed, and its upstream left.
 func TestIntroduceFails(t *testing.T) {
-	r := &relay{o: &options{send: sendV1}, to: several(balanceLeast, 2)}
+	r, us := &relay{o: &options{send: sendV1}}, several(balanceLeast, 2)
 	closed := 0
-	for _, u := range r.to.all {
+	for _, u := range us.all {
 		u.backs.Dial = func(context.Context, *ringo.Loop) (net.Conn, error) { return deaf{closed: &closed}, nil }
 	}
 	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		if _, _, err := r.open(l, proxyproto.Header{}, nil, nil); err == nil {
+		if _, _, err := r.open(l, us, proxyproto.Header{}, nil, nil); err == nil {
 			t.Error("no error")
 		}
 		return nil
@@ -37,7 +37,7 @@ func TestIntroduceFails(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if closed != 2 || r.to.taken() != 0 {
-		t.Errorf("%d connections of 2 are closed, and %d are counted", closed, r.to.taken())
+	if closed != 2 || us.taken() != 0 {
+		t.Errorf("%d connections of 2 are closed, and %d are counted", closed, us.taken())
 	}
 }

@@ -26,9 +26,9 @@ func (r *relay) writeMetrics(w io.Writer) {
 		func(_ *upstream, f *figures) float64 { return float64(f.conns) })
 	s.failures()
 	s.eachUpstream("up", metrics.Gauge, "1 if the upstream is in, 0 if it is out.",
-		func(u *upstream, _ *figures) float64 { return float64(r.to.isIn(u)) })
+		func(u *upstream, _ *figures) float64 { return float64(u.of.isIn(u)) })
 	s.eachUpstream("in_flight", metrics.Gauge, "Requests, or connections, that the upstream has.",
-		func(u *upstream, _ *figures) float64 { return float64(r.to.connsOf(u)) })
+		func(u *upstream, _ *figures) float64 { return float64(u.of.connsOf(u)) })
 	s.eachUpstream("received_bytes_total", metrics.Counter, "Bytes that clients have sent, when they have ended.",
 		func(_ *upstream, f *figures) float64 { return float64(f.in) })
 	s.eachUpstream("sent_bytes_total", metrics.Counter, "Bytes that clients were sent, when they have ended.",

@@ -15,6 +15,7 @@ import (
 // A target is what a -to says: an address, and behind a ? the options of the upstream there.
 type target struct {
 	server.Address
+	route
 	weight int // what it gets, by that of all
 	max    int // connections, or with -http requests, that it has at once; 0: any number
 }
@@ -48,7 +49,11 @@ func (ts *targets) Set(text string) error {
 	return nil
 }
 
-var errOptions = errors.New("want weight=N or max=N behind the ?, with & between them")
+var errOptions = errors.New("want weight=N, max=N, sni=NAME, host=NAME or path=/PREFIX behind the ?, with & between " +
+	"them")
+
+// String is what tells it from all others.
+func (to target) String() string { return to.Address.String() + to.route.words("?") }
 
 // read reads options.
 func (to *target) read(query string) error {
@@ -74,6 +79,8 @@ func (to *target) read(query string) error {
 func (to *target) set(name, value string) error {
 	n, err := strconv.Atoi(value)
 	switch name {
+	case "sni", "host", "path":
+		return to.route.set(name, value)
 	case "weight":
 		if err != nil || n < 1 || n > weightMax {
 			return fmt.Errorf("weight %q: want 1 to %d", value, weightMax)
@@ -104,5 +111,17 @@ func (ts targets) check(m *cli.Mistakes, o *options) {
 		is := func(other target) bool { return other.String() == to.String() }
 		m.Want(!slices.ContainsFunc(ts[:i], is), "-to %v: is there twice", to)
 		m.Want(to.max == 0 || o.ahead == 0, "-to %v: max is not beside -ahead, whose connections would be more", to)
+		m.Want(to.sni == "" || !o.http, "-to %v: sni is not for -http, which sees what is in TLS: use host", to)
+		m.Want(to.host == "" || o.http, "-to %v: host: want -http, too, or use sni", to)
+		m.Want(to.path == "" || o.http, "-to %v: path: want -http, too", to)
 	}
+	for _, a := range o.Listen {
+		m.Want(!ts.haveNames() || a.Network != "unixpacket", "-listen %v: sni is not over unixpacket, which is no "+
+			"stream", a)
+	}
+}
+
+// haveNames reports whether an upstream is for names of TLS.
+func (ts targets) haveNames() bool {
+	return slices.ContainsFunc(ts, func(to target) bool { return to.sni != "" })
 }

@@ -27,6 +27,7 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 // An upstream is an address that connections are passed on to.
 type upstream struct {
 	target
+	of    *upstreams
 	name  string      // as lines have it
 	key   string      // by which transports know it, since not all networks have hosts
 	seed  uint64      // its name's, for balanceHash
@@ -37,6 +38,9 @@ type upstream struct {
 	counts tally // if there is -metrics
 }
 
+// String is how lines have it.
+func (u *upstream) String() string { return u.name }
+
 // host is its name in a request.
 func (u *upstream) host() string {
 	if strings.HasPrefix(u.Network, "unix") {
@@ -45,9 +49,10 @@ func (u *upstream) host() string {
 	return u.Name
 }
 
-// upstreams are all of them, and whose turn it is. Any goroutine may use them, and a task, since nothing waits while mu
-// is held.
+// upstreams are those that the same connections, or requests, go to, and whose turn it is. Any goroutine may use them,
+// and a task, since nothing waits while mu is held.
 type upstreams struct {
+	route      // what goes to them
 	all        []*upstream
 	balance    string
 	rise, fall int
@@ -63,15 +68,18 @@ type upstreams struct {
 	queue []*waiter   // that wait for one with room, in order of arrival
 }
 
-func newUpstreams(o *options, say func(format string, args ...any)) *upstreams {
-	us := &upstreams{balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out,
+func newUpstreams(o *options, of route, say func(format string, args ...any)) *upstreams {
+	return &upstreams{route: of, balance: o.balance, rise: o.rise, fall: o.fall, check: o.check, pause: o.out,
 		trial: o.dial + o.answer, say: say, now: time.Now}
-	for i, to := range o.to {
-		us.all = append(us.all, &upstream{target: to, name: to.String(),
-			key: fmt.Sprintf("upstream-%d.invalid:80", i), seed: digest(to.Address.String())})
-		us.all[i].tls = o.tls.config(us.all[i])
-	}
-	return us
+}
+
+// add adds one, which is the nth of all routes.
+func (us *upstreams) add(o *options, to target, n int) *upstream {
+	u := &upstream{target: to, of: us, name: to.String(), key: fmt.Sprintf("upstream-%d.invalid:80", n),
+		seed: digest(to.Address.String())}
+	u.tls = o.tls.config(u)
+	us.all = append(us.all, u)
+	return u
 }
 
 // take chooses an upstream for a client, but none that was tried for it; nil: none is left that has room. Until leave

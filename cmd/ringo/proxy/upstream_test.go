@@ -14,9 +14,10 @@ import (
 func several(balance string, n int) *upstreams {
 	o := &options{balance: balance, rise: 2, fall: 3, out: time.Second, dial: time.Minute}
 	for i := range n {
-		o.to = append(o.to, target{server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)}, 1, 0})
+		o.to = append(o.to, target{Address: server.Address{Network: "tcp", Name: fmt.Sprintf("10.0.0.%d:80", i+1)},
+			weight: 1})
 	}
-	return newUpstreams(o, func(string, ...any) {})
+	return newRoutes(o, func(string, ...any) {}).groups[0]
 }
 
 // TestBalanceLeast: takers on all loops get those that have the fewest.

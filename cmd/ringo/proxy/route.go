@@ -1,0 +1,206 @@
+package proxy
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"ringo/internal/httptext"
+)
+
+// A route says what goes to an upstream: "" is anything.
+type route struct {
+	sni  string // a name, or one with * as its first label, in lower case
+	host string // likewise, with -http
+	path string // with -http: this one, and those below it
+}
+
+// words are how -to has it, behind another text; "" if it is for anything.
+func (w route) words(before string) string {
+	var all []string
+	for _, of := range [][2]string{{"sni", w.sni}, {"host", w.host}, {"path", w.path}} {
+		if of[1] != "" {
+			all = append(all, of[0]+"="+of[1])
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return before + strings.Join(all, "&")
+}
+
+// set sets an option of -to.
+func (w *route) set(name, value string) error {
+	switch {
+	case name == "path" && !strings.HasPrefix(value, "/"):
+		return fmt.Errorf("path %q: want one that begins with /", value)
+	case name == "path" && path.Clean(value) != value:
+		return fmt.Errorf("path %q: want %s", value, path.Clean(value))
+	case name == "path":
+		w.path = value
+		return nil
+	}
+	lower := strings.ToLower(value)
+	for label := range strings.SplitSeq(strings.TrimPrefix(lower, "*."), ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return fmt.Errorf("%s %q: want a name without a port, such as shop.example or *.shop.example", name, value)
+		}
+	}
+	if name == "sni" {
+		w.sni = lower
+	} else {
+		w.host = lower
+	}
+	return nil
+}
+
+// name is that which it is for, of TLS or of HTTP.
+func (w route) name() string { return cmp.Or(w.sni, w.host) }
+
+// hasName reports whether it is for a name; "" is none.
+func (w route) hasName(name string) bool {
+	want := w.name()
+	suffix, wild := strings.CutPrefix(want, "*")
+	switch {
+	case want == "":
+		return true
+	case !wild:
+		return httptext.EqualFold(name, want)
+	}
+	label := len(name) - len(suffix)
+	return label > 0 && strings.IndexByte(name, '.') == label && httptext.EqualFold(name[label:], suffix)
+}
+
+// hasPath reports whether it is for a path that is clean.
+func (w route) hasPath(path string) bool {
+	below, ok := strings.CutPrefix(path, w.path)
+	return ok && (below == "" || below[0] == '/' || w.path == "/" || w.path == "")
+}
+
+// specific orders routes, the most specific first.
+func specific(a, b *upstreams) int {
+	wide := func(w route) int {
+		switch name := w.name(); {
+		case name == "":
+			return 2
+		case name[0] == '*':
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(wide(a.route), wide(b.route)), cmp.Compare(len(b.path), len(a.path)))
+}
+
+// routes are all upstreams, in groups of those with the same route.
+type routes struct {
+	all    []*upstream
+	groups []*upstreams // the most specific first
+	paths  bool         // there is one for a path
+}
+
+func newRoutes(o *options, say func(format string, args ...any)) *routes {
+	rs := new(routes)
+	for i, to := range o.to {
+		rs.paths = rs.paths || to.path != ""
+		at := slices.IndexFunc(rs.groups, func(us *upstreams) bool { return us.route == to.route })
+		if at < 0 {
+			at = len(rs.groups)
+			rs.groups = append(rs.groups, newUpstreams(o, to.route, say))
+		}
+		rs.all = append(rs.all, rs.groups[at].add(o, to, i))
+	}
+	slices.SortStableFunc(rs.groups, specific)
+	return rs
+}
+
+// only is the group that all goes to; nil: there are routes.
+func (rs *routes) only() *upstreams {
+	if len(rs.groups) == 1 && rs.groups[0].route == (route{}) {
+		return rs.groups[0]
+	}
+	return nil
+}
+
+// ofName is the group of a name of TLS; nil: there is none.
+func (rs *routes) ofName(name string) *upstreams {
+	for _, us := range rs.groups {
+		if us.hasName(name) {
+			return us
+		}
+	}
+	return nil
+}
+
+// ofRequest is the group of a request, or the status that it gets: 421 if no upstream is for its host, as RFC 9110,
+// section 15.5.20, has it for a gateway that is not configured for an origin, and 404 if none is for its path there.
+func (rs *routes) ofRequest(r *http.Request) (us *upstreams, status int) {
+	if us := rs.only(); us != nil {
+		return us, 0
+	}
+	host, at := hostname(r.Host), r.URL.Path
+	if rs.paths {
+		var ok bool
+		if at, ok = routed(at); !ok || r.URL.Opaque != "" {
+			return nil, http.StatusBadRequest
+		}
+	}
+	status = http.StatusMisdirectedRequest
+	for _, us := range rs.groups {
+		if !us.hasName(host) {
+			continue
+		}
+		if us.hasPath(at) {
+			return us, 0
+		}
+		status = http.StatusNotFound
+	}
+	return nil, status
+}
+
+// hostname is that of a field Host, without the port, and without the dot that an absolute name ends with.
+func hostname(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	return strings.TrimSuffix(host, ".")
+}
+
+// routed is what a path that was decoded once is to all servers: some read several / as one. It is not ok if servers
+// differ: where a segment is . or .. some go on from there and others leave it, also before the ; of a parameter, and
+// some take \ for /. So no request goes to an upstream under a path that it would not have there.
+func routed(decoded string) (clean string, ok bool) {
+	if decoded == "" {
+		return "/", true // as it is sent
+	}
+	if !strings.Contains(decoded, "/.") && !strings.Contains(decoded, "//") && !strings.Contains(decoded, `\`) {
+		return decoded, true
+	}
+	for segment := range strings.FieldsFuncSeq(decoded, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." {
+			return "", false
+		}
+	}
+	for strings.Contains(decoded, "//") {
+		decoded = strings.ReplaceAll(decoded, "//", "/")
+	}
+	return decoded, true
+}
+
+// out is how many upstreams are out.
+func (rs *routes) out() (n int) {
+	for _, us := range rs.groups {
+		n += us.out()
+	}
+	return n
+}
+
+// taken is how many times an upstream was taken, and not left yet.
+func (rs *routes) taken() (n int) {
+	for _, us := range rs.groups {
+		n += us.taken()
+	}
+	return n
+}
