@@ -289,13 +289,16 @@ func TestConfigTest(t *testing.T) {
 	t.Parallel()
 	dir := site(t, map[string]string{"good": "to = 'h:1'", "bad": "to = 'h:1'\nfall = 0",
 		"cert": "to = 'h:1'\nhttp = true\ncert = 'none.pem'\nkey = 'none.pem'", "self": "config = 'x'",
-		"udp": "listen = 'udp://:1'"})
+		"udp": "listen = 'udp://:1'", "lists": "http = true\nto = ['h:1?path=/a', 'h:1?path=/b']\n" +
+			"set-header = ['A: 1', 'B: 2']\ndel-header = ['C', 'D']\nset-answer-header = ['A: 1', 'B: 2']\n" +
+			"del-answer-header = ['C', 'D']"})
 	for _, c := range []struct {
 		line, want string
 		code       int
 	}{
 		{"proxy -config DIR/good -t", "no mistakes were found\n", 0},
 		{"proxy -config testdata/proxy.toml -t", "no mistakes were found\n", 0},
+		{"proxy -config DIR/lists -t", "no mistakes were found\n", 0},
 		{"proxy -config DIR/bad -t", "ringo proxy: -fall 0: want 1 or more\n", 2},
 		{"proxy -config DIR/bad -fall 1 -t", "no mistakes were found\n", 0},
 		{"proxy -config DIR/cert -t", "none.pem: no such file", 1},

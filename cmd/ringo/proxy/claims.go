@@ -54,12 +54,13 @@ func (w *web) rewrite(r *http.Request) (upgrade string) {
 	if upgrade != "" {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
+	w.claim(r)
+	w.o.asked.apply(h)
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // else the transport names itself
 	}
 	r.URL.Scheme, r.URL.RawPath = "http", pathOf(r.URL.RawPath)
 	r.Trailer, r.Close = nil, false // trailers do not go on, and a transport refuses names that are none
-	w.claim(r)
 	return upgrade
 }
 

@@ -97,7 +97,7 @@ func TestHelloRefused(t *testing.T) {
 		t.Fatalf("the name is %q, %v", got, err)
 	}
 	many := helloOf("a.b")
-	long := append([]byte{messageHello, 0, helloMax >> 8, 0}, make([]byte, helloMax)...)
+	const filler = "\x00\x15\x3f\xf0" // an extension of 16,368 bytes
 	for what, p := range map[string][]byte{
 		"two extensions":     helloWith(name + name),
 		"two names":          helloWith("\x00\x00\x00\x0a\x00\x08" + a + a),
@@ -111,7 +111,7 @@ func TestHelloRefused(t *testing.T) {
 		"an empty record":    {recordHandshake, 3, 1, 0, 0},
 		"a long record":      {recordHandshake, 3, 1, 0x40, 1},
 		"another message":    {recordHandshake, 3, 1, 0, 4, 2, 0, 0, 0},
-		"a long message":     inRecords(append(make([]byte, recordHead), long...), recordMax),
+		"a long message":     inRecords(helloWith(name+filler+strings.Repeat("\x00", 0x3ff0)), 1000),
 		"too many records":   inRecords(many, 1),
 	} {
 		for _, piece := range []int{1, len(p)} {

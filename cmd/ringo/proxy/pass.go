@@ -48,6 +48,9 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		trace.GotFirstResponseByte = v.begins
 	}
 	asked := r.WithContext(traced(r.Context(), trace)) // not r, which visits keep: this one stays on the stack
+	if host := w.o.asked.host; host != "" {
+		asked.Host = host
+	}
 	a, err := w.ask(asked, us, v)
 	if err != nil {
 		w.fail(rw, asked, v, err)
@@ -132,6 +135,7 @@ func hints(rw http.ResponseWriter) func(int, textproto.MIMEHeader) error {
 // answer passes an answer back.
 func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response) {
 	dropOfConnection(a.Header)
+	w.o.answered.apply(a.Header)
 	h := rw.Header()
 	for name, values := range a.Header {
 		h[name] = values
@@ -236,6 +240,7 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Re
 	}
 	defer c.Close()
 	v.answers(a.StatusCode)
+	w.o.answered.apply(a.Header)
 	a.Body = nil // the head alone
 	if err := errors.Join(a.Write(buffered), buffered.Flush()); err != nil {
 		v.ends(endClient, err)

@@ -67,6 +67,8 @@ upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one wit
 that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes
 to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
 line says why. SIGHUP reads -cert and -key again. With -to-tls upstreams are asked by TLS.
+-set-header 'NAME: VALUE' and -del-header NAME change what upstreams get, as the last, and
+-set-answer-header and -del-answer-header what clients get of their answers.
 
 -log has an object of JSON on a line for each connection that has ended, or with -http for
 each request: time, client, upstream, bytes, microseconds until there was a connection to
@@ -115,6 +117,8 @@ type options struct {
 	tls        secure // to upstreams
 	log        string
 	trust      bool
+	asked      rules // of requests
+	answered   rules // of answers
 	answer     time.Duration
 	idle       time.Duration
 	max        int
@@ -148,6 +152,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	server.LogFlag(fs, &o.log, "per connection that has ended, or with -http per request, in JSON, see above")
 	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
 		", since they are proxies themselves")
+	ruleFlags(fs, &o.asked, &o.answered)
 	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
 	fs.DurationVar(&o.idle, "idle", 0, "`time` for which a connection may move no byte in either direction, before it "+
 		"is reset, up to a quarter later; 0: any. With -http, for which it may have no request; 0: 1m")
@@ -179,7 +184,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	for _, name := range []string{"check-http", "rise"} {
 		m.WantBeside(fs, name, "-check", o.check > 0)
 	}
-	for _, name := range []string{"cert", "trust", "answer"} {
+	for _, name := range append([]string{"cert", "trust", "answer"}, ruleNames...) {
 		m.WantBeside(fs, name, "-http", o.http)
 	}
 	m.WantBeside(fs, "header", "-accept-proxy, -http or an upstream's sni", o.accept || o.http || o.to.haveNames())
