@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/sock"
 )
 
 // idleSteps is how often a connection is looked at within -idle: what is idle ends by a quarter later.
 const idleSteps = 8
 
-// An idler ends a connection on which neither direction has moved a byte for as long as -idle. A nil one ends none. It
-// is for tasks of the loop.
+// An idler ends a connection, or a request, on which neither direction has moved a byte for as long as -idle. A nil one
+// ends none. It is for tasks of the loop.
 type idler struct {
-	r      *relay
-	l      *ringo.Loop
-	v      *visit
-	client net.Addr
-	ends   [2]*end
-	moved  time.Time // when bytes have, or up to a step later
-	acked  uint64    // bytes that the peers have acknowledged
-	timer  *ringo.Timer
+	r     *relay
+	l     *ringo.Loop
+	peers [2]net.Conn // whose acknowledgements count; nil: nobody's
+	end   func()      // ends it
+	moved time.Time   // when bytes have, or up to a step later
+	acked uint64      // bytes that the peers have acknowledged
+	timer *ringo.Timer
 }
 
 // idler watches a connection, until stop.
@@ -31,9 +31,21 @@ func (r *relay) idler(l *ringo.Loop, v *visit, client net.Addr, one, other *end)
 	if r.o.idle == 0 {
 		return nil
 	}
-	i := &idler{r: r, l: l, v: v, client: client, ends: [...]*end{one, other}, moved: l.Now()}
-	i.timer = l.AfterFunc(i.step(), i.look)
+	i := &idler{r: r, l: l, peers: [...]net.Conn{one.Conn, other.Conn}}
+	i.end = func() {
+		v.ends(endIdle, nil)
+		r.ends.say("connection of %v is reset: nothing has moved for %v", client, r.o.idle)
+		reset(one)
+		reset(other)
+	}
+	i.watch()
 	return i
+}
+
+// watch begins.
+func (i *idler) watch() {
+	i.moved = i.l.Now()
+	i.timer = i.l.AfterFunc(i.step(), i.look)
 }
 
 func (i *idler) step() time.Duration { return max(i.r.o.idle/idleSteps, 1) }
@@ -59,10 +71,12 @@ func (i *idler) copy(to io.Writer, from *end) (total int64, err error) {
 // look ends the connection if it is idle. A write of a copy may take long where its peer reads slowly: then what the
 // peer acknowledges moves.
 func (i *idler) look() {
+	if i.timer == nil { // it was stopped when it had fired
+		return
+	}
 	var acked uint64
-	for _, e := range i.ends {
-		info, _ := e.TCPInfo() // Unix sockets have none
-		acked += info.BytesAcked
+	for _, c := range i.peers {
+		acked += ackedBy(c)
 	}
 	now := i.l.Now()
 	if acked != i.acked {
@@ -72,16 +86,28 @@ func (i *idler) look() {
 		i.timer.Reset(i.step())
 		return
 	}
-	i.v.ends(endIdle, nil)
 	i.r.idled.Add(1)
-	i.r.ends.say("connection of %v is reset: nothing has moved for %v", i.client, i.r.o.idle)
-	for _, e := range i.ends {
-		reset(e)
+	i.end()
+}
+
+// ackedBy is how many bytes a peer has acknowledged, also below TLS. Peers of Unix sockets tell nothing of that.
+func ackedBy(c net.Conn) uint64 {
+	for {
+		switch of := c.(type) {
+		case *sock.Conn:
+			info, _ := of.TCPInfo()
+			return info.BytesAcked
+		case interface{ NetConn() net.Conn }:
+			c = of.NetConn()
+		default:
+			return 0
+		}
 	}
 }
 
 func (i *idler) stop() {
-	if i != nil {
+	if i != nil && i.timer != nil {
 		i.timer.Stop()
+		i.timer = nil
 	}
 }

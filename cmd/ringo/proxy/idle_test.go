@@ -37,6 +37,9 @@ func inWorld(w *sim.World, o *options, client, serve func(l *ringo.Loop, c *sock
 		if err != nil {
 			return err
 		}
+		if o.http {
+			return newWeb(r, nil).serve(l, ln)
+		}
 		return r.accept(l, ln)
 	})
 	served := here.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
@@ -67,7 +70,7 @@ func inWorld(w *sim.World, o *options, client, serve func(l *ringo.Loop, c *sock
 	for len(r.ends.lines) > 0 {
 		said = append(said, <-r.ends.lines)
 	}
-	if n := r.idled.Load(); n != int64(len(said)) {
+	if n := r.idled.Load(); n != int64(len(said)) && !o.http {
 		w.Errorf("%d connections were idle, and the lines are %q", n, said)
 	}
 	return said

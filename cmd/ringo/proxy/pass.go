@@ -33,11 +33,12 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rw.Header()["Content-Type"] = nil // else one is guessed where the upstream says none
+	var body *lent
 	if r.Body == http.NoBody {
 		r.Body = nil
 	} else { // else the answer would wait for the whole of it
 		http.NewResponseController(rw).EnableFullDuplex()
-		body := &lent{ReadCloser: r.Body, v: v}
+		body = &lent{ReadCloser: r.Body, v: v}
 		r.Body = body
 		defer func() { body.over = true }()
 	}
@@ -47,7 +48,9 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		trace.GotConn = func(httptrace.GotConnInfo) { v.opens() }
 		trace.GotFirstResponseByte = v.begins
 	}
-	asked := r.WithContext(traced(r.Context(), trace)) // not r, which visits keep: this one stays on the stack
+	i := w.watch(rw, r, v, body)
+	defer i.stop()
+	asked := r.WithContext(traced(i.context(r, trace), trace)) // not r, which visits keep: this one stays on the stack
 	if host := w.o.asked.host; host != "" {
 		asked.Host = host
 	}
@@ -57,11 +60,12 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.Body.Close()
+	i.begins()
 	if a.StatusCode == http.StatusSwitchingProtocols {
-		w.goOn(rw, asked, v, a, upgrade)
+		w.goOn(rw, asked, v, i, a, upgrade)
 		return
 	}
-	w.answer(rw, asked, v, a)
+	w.answer(rw, asked, v, i, a)
 }
 
 // refuse answers a request that is for no upstream.
@@ -75,16 +79,22 @@ func refuse(rw http.ResponseWriter, v *visit, status int) {
 // that failed.
 type lent struct {
 	io.ReadCloser
-	v    *visit
-	err  error // why there is no more of it; nil: there is, or it has ended in order
-	over bool
+	v       *visit
+	i       *webIdler // nil: it may take for ever
+	err     error     // why there is no more of it; nil: there is, or it has ended in order
+	over    bool
+	reading bool // somebody waits for it
+	late    bool // for -idle
 }
 
 func (l *lent) Read(p []byte) (int, error) {
 	if l.over {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	l.reading = true
 	n, err := l.ReadCloser.Read(p)
+	l.reading = false
+	l.i.moves(n)
 	if err != io.EOF {
 		l.err = err
 	}
@@ -133,7 +143,7 @@ func hints(rw http.ResponseWriter) func(int, textproto.MIMEHeader) error {
 }
 
 // answer passes an answer back.
-func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response) {
+func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) {
 	dropOfConnection(a.Header)
 	w.o.answered.apply(a.Header)
 	h := rw.Header()
@@ -150,7 +160,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, a *http.
 	}
 	v.answers(a.StatusCode)
 	rw.WriteHeader(a.StatusCode)
-	if err := w.copyBody(rw, r, v, a); err != nil {
+	if err := w.copyBody(rw, r, v, i, a); err != nil {
 		panic(http.ErrAbortHandler) // or the client takes it for whole
 	}
 	a.Body.Close() // which knows trailers then
@@ -167,7 +177,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, a *http.
 }
 
 // copyBody passes on the body of an answer: as it comes, if it has no end that is known.
-func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response) error {
+func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) error {
 	if a.Body == http.NoBody {
 		return nil
 	}
@@ -180,8 +190,10 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, a *htt
 	defer blocks.Put(p)
 	for {
 		n, err := a.Body.Read(p[:])
+		i.moves(n)
 		if n > 0 {
 			n, err := rw.Write(p[:n])
+			i.moves(n)
 			v.writes(n)
 			if err != nil {
 				v.ends(endClient, err)
@@ -193,6 +205,7 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, a *htt
 		case err == io.EOF:
 			return nil
 		case err != nil:
+			err = w.reason(r, err)
 			if v != nil {
 				v.ends(causeOfAnswer(r, err), err)
 				w.keeps.fails(v.u, v.why)
@@ -227,7 +240,7 @@ const blockBytes = 32 << 10
 var errUpgrade = errors.New("an upstream goes on with a protocol that was not asked for")
 
 // goOn passes on both directions of a connection that goes on with another protocol.
-func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Response, upgrade string) {
+func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response, upgrade string) {
 	back, ok := a.Body.(io.ReadWriteCloser)
 	if to := upgradeOf(a.Header); !ok || to == "" || !strings.EqualFold(to, upgrade) {
 		w.fail(rw, r, v, errUpgrade)
@@ -239,6 +252,7 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Re
 		return
 	}
 	defer c.Close()
+	i.isTunnel(c, back)
 	v.answers(a.StatusCode)
 	w.o.answered.apply(a.Header)
 	a.Body = nil // the head alone
@@ -250,7 +264,7 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, a *http.Re
 	var in, out int64
 	half := func(n *int64, to io.Writer, from io.Reader) {
 		var err error
-		*n, err = copyHalf(to, from)
+		*n, err = copyHalf(to, i.moving(from))
 		if err != nil {
 			c.Close()
 			back.Close()
@@ -276,20 +290,23 @@ func copyHalf(to io.Writer, from io.Reader) (int64, error) {
 
 // isOver reports whether an error is the end of the client or of this program.
 func (w *web) isOver(r *http.Request, err error) bool {
-	return r.Context().Err() != nil || errors.Is(err, context.Canceled)
+	return !errors.Is(err, errIdle) && (r.Context().Err() != nil || errors.Is(err, context.Canceled))
 }
 
 // fail answers a request that no upstream has. One whose client has gone is not worth a line, nor one whose body is the
 // client's fault.
 func (w *web) fail(rw http.ResponseWriter, r *http.Request, v *visit, err error) {
+	err = w.reason(r, err)
 	v.ends(causeOfAnswer(r, err), err)
 	body, _ := r.Body.(*lent)
-	ofClient := body != nil && body.err != nil
+	ofClient := body != nil && (body.err != nil || body.late)
 	status := http.StatusBadGateway
 	switch {
+	case ofClient && body.late:
+		status = http.StatusRequestTimeout
 	case ofClient:
 		status = http.StatusBadRequest
-	case isTimeout(err):
+	case isTimeout(err), errors.Is(err, errIdle):
 		status = http.StatusGatewayTimeout
 	case errors.Is(err, errFull):
 		status = http.StatusServiceUnavailable

@@ -91,7 +91,7 @@ const statsHelp = `and here also:
   retried      those that found nobody at an upstream and went to another, since the line
                before
   failed       those that found nobody, since the line before
-  idled        connections that -idle has ended, since the line before
+  idled        connections, or requests, that -idle has ended, since the line before
 `
 
 // checkMin keeps -check from being a load of its own.
@@ -155,7 +155,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	ruleFlags(fs, &o.asked, &o.answered)
 	fs.DurationVar(&o.answer, "answer", time.Minute, "`time` in which an upstream of -http must begin to answer")
 	fs.DurationVar(&o.idle, "idle", 0, "`time` for which a connection may move no byte in either direction, before it "+
-		"is reset, up to a quarter later; 0: any. With -http, for which it may have no request; 0: 1m")
+		"is reset, up to a quarter later; 0: any. With -http, for which a body, an answer or an upgraded connection "+
+		"may move none, and for which a connection may have no request; 0: any, and 1m for the latter")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which a connection to an upstream must be "+

@@ -40,7 +40,7 @@ func (r *relay) writeMetrics(w io.Writer) {
 	s.histogram("duration_seconds", "Durations of requests, or of connections.",
 		func(f *figures) *stats.Histogram { return &f.lasted })
 	s.one("retries_total", metrics.Counter, "Upstreams that were tried after others.", r.keeps.retries.Load())
-	s.one("idled_total", metrics.Counter, "Connections that -idle has ended.", r.idled.Load())
+	s.one("idled_total", metrics.Counter, "Connections, or requests, that -idle has ended.", r.idled.Load())
 	s.one("waiting", metrics.Gauge, "Connections that wait for -max, and those, or requests, for an upstream's max.",
 		r.waiting.Load())
 	if r.keeps.log != nil {

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -48,6 +50,11 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 	w.server.Protocols.SetUnencryptedHTTP2(true)
 	if cert != nil {
 		w.server.TLSConfig = cert.Config()
+	}
+	if r.o.idle > 0 {
+		w.server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, clientKey{}, c)
+		}
 	}
 	if w.keeps != nil {
 		w.server.Refused = w.refused
