@@ -7,8 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"ringo/internal/httptext"
 )
 
 // A route says what goes to an upstream: "" is anything.
@@ -68,10 +66,16 @@ func (w route) hasName(name string) bool {
 	case want == "":
 		return true
 	case !wild:
-		return httptext.EqualFold(name, want)
+		return isFold(name, want)
 	}
 	label := len(name) - len(suffix)
-	return label > 0 && strings.IndexByte(name, '.') == label && httptext.EqualFold(name[label:], suffix)
+	return label > 0 && strings.IndexByte(name, '.') == label && isFold(name[label:], suffix)
+}
+
+// isFold reports whether a name is one of ASCII, whatever the case of its letters. Of equal length it has no others
+// that fold to these, such as the Kelvin sign.
+func isFold(name, ascii string) bool {
+	return len(name) == len(ascii) && strings.EqualFold(name, ascii)
 }
 
 // hasPath reports whether it is for a path that is clean.

@@ -26,7 +26,7 @@ func TestRoutesOfNames(t *testing.T) {
 		"a.shop.example": "sni=a.shop.example", "A.Shop.EXAMPLE": "sni=a.shop.example",
 		"b.shop.example": "sni=*.shop.example", "x.a.shop.example": "", "shop.example": "sni=shop.example",
 		"bank.example": "sni=*.example", "example": "", "": "", ".example": "", "shop.example.": "",
-		"xshop.example": "sni=*.example", "a.shop\u212A.example": "",
+		"xshop.example": "sni=*.example", "\u017Fhop.example": "sni=*.example", "a.shop\u212A.example": "",
 	} {
 		if us := rs.ofName(name); us == nil || us.words("") != want {
 			t.Errorf("%q goes to %v, want %q", name, us, want)

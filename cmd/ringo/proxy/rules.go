@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"ringo/internal/httptext"
 )
 
 // A rule says what a field of a head is; nil: it is deleted.
@@ -57,7 +55,7 @@ func (rs *rules) set(text string, host bool) error {
 	if !ok {
 		return errors.New("want 'NAME: VALUE'")
 	}
-	value = httptext.Trim(value)
+	value = strings.Trim(value, " \t")
 	if i := strings.IndexFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }); i >= 0 {
 		return fmt.Errorf("value %q: want no control characters", value)
 	}
