@@ -100,7 +100,7 @@ func TestUsage(t *testing.T) {
 		{"proxy -to h:1 -http -del-header connection", "Connection is for the proxy alone to say"},
 		{"proxy -to h:1 -http -del-header host", "Host is for the proxy alone to say"},
 		{"proxy -to h:1 -http -set-answer-header te:x", "Te is for the proxy alone to say"},
-		{"proxy -to h:1 -http -set-header Host:a/b", `Host "a/b": want a host, or HOST:PORT`},
+		{"proxy -to h:1 -http -set-header Host:a/b", `value "a/b" of Host: want a host, or HOST:PORT`},
 		{"proxy -to h:1 -http -set-header Host:a -set-header host:b", "Host is there twice"},
 		{"proxy -to h:1 -http -set-header x-a:1 -del-header X-A", "it is set and deleted"},
 		{"proxy -to h:1 -http -del-header x-a -set-header X-A:1", "it is set and deleted"},

@@ -83,10 +83,10 @@ var errSetAndDeleted = errors.New("it is set and deleted")
 // setHost sets the field that there is one of in each request.
 func (rs *rules) setHost(value string) error {
 	if rs.host != "" {
-		return errors.New("Host is there twice")
+		return errors.New("the field Host is there twice")
 	}
 	if value == "" || strings.Trim(value, hostChars) != "" {
-		return fmt.Errorf("Host %q: want a host, or HOST:PORT", value)
+		return fmt.Errorf("value %q of Host: want a host, or HOST:PORT", value)
 	}
 	rs.host = value
 	return nil
