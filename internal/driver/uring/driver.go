@@ -127,10 +127,12 @@ func (d *ring) Submit(o *op.Op) {
 		o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.untried(o)
 	}
-	if o.Mode != waitsFile && d.dead == nil && d.backlog.Empty() && d.prep(o) {
-		return // as start, with one call less on the stack
+	switch { // as start, with one call less on the stack
+	case o.Mode == waitsFile:
+		d.toOffload.Push(o)
+	case d.dead != nil || !d.backlog.Empty() || !d.prep(o):
+		d.queue(o)
 	}
-	d.start(o)
 }
 
 // refuse is apart from Submit for the same reason as untried: BenchmarkIdleMemory of sock.
@@ -156,6 +158,11 @@ func (d *ring) start(o *op.Op) {
 	if d.dead == nil && d.backlog.Empty() && d.prep(o) {
 		return
 	}
+	d.queue(o)
+}
+
+// queue has the op wait for room.
+func (d *ring) queue(o *op.Op) {
 	d.stats.Queued++
 	d.backlog.Push(o)
 }
