@@ -25,9 +25,6 @@ func (a Address) String() string { return a.Network + "://" + a.Name }
 // Addresses are those of a flag that may be given more than once.
 type Addresses []Address
 
-// Repeats says that it may be given more than once.
-func (f listFlag) Repeats() {}
-
 // Flag is a flag that appends addresses of these networks.
 func (as *Addresses) Flag(networks []string) flag.Value { return listFlag{as, networks} }
 
@@ -37,6 +34,9 @@ type listFlag struct {
 }
 
 func (f listFlag) String() string { return "" } // the default is in the help
+
+// Repeats is cli.Repeated's.
+func (f listFlag) Repeats() {}
 
 // Set appends one address.
 func (f listFlag) Set(text string) error {
