@@ -4,21 +4,25 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"sync"
 )
 
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"short":  func(f *Figure) string { return f.short() },
-	"spread": func(f *Figure) string { return f.spread() },
-	"ratio":  func(r *Ratio) string { return r.short() },
-	"bar":    (*Cell).bar,
-}).Parse(pageText))
+// pageTemplate is parsed when a page is asked for: the tool's other commands start without it.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"short":  func(f *Figure) string { return f.short() },
+		"spread": func(f *Figure) string { return f.spread() },
+		"ratio":  func(r *Ratio) string { return r.short() },
+		"bar":    (*Cell).bar,
+	}).Parse(pageText))
+})
 
 // page writes the report as one page that needs nothing else.
 func (r *Report) page(w io.Writer) error {
-	return pageTemplate.Execute(w, struct {
+	return pageTemplate().Execute(w, struct {
 		*Report
 		Host, Length string
 	}{r, r.charges(), r.length()})
