@@ -2,7 +2,6 @@ package sockhttp_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,7 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,11 +66,11 @@ func openRoot(t testing.TB, dir string) *file.Root {
 
 // numbered is n bytes of lines that count.
 func numbered(n int) string {
-	var b bytes.Buffer
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "line %d of a file\n", i)
+	b := make([]byte, 0, n+64)
+	for i := 0; len(b) < n; i++ {
+		b = append(strconv.AppendInt(append(b, "line "...), int64(i), 10), " of a file\n"...)
 	}
-	return b.String()[:n]
+	return string(b[:n])
 }
 
 // readAnswer reads an answer to a request of the method.
@@ -175,13 +174,20 @@ func conditions(tag string) (all []string) {
 	return append(all, "Range: lines=1-2", "Range: bytes", "range: BYTES=0-1", "Range: bytes=0-0\r\nRange: bytes=1-1")
 }
 
-var boundary = regexp.MustCompile(`[0-9a-f]{60}`)
+// unbounded puts a word in the place of the boundary between parts, which is random.
+func unbounded(answer string) string {
+	_, after, ok := strings.Cut(answer, "boundary=")
+	if !ok || len(after) < 60 {
+		return answer
+	}
+	return strings.ReplaceAll(answer, after[:60], "boundary")
+}
 
 // sameAnswer sends a request to both and wants the same bytes but for dates, and boundaries of parts.
 func sameAnswer(t *testing.T, ours, theirs, text string) {
 	t.Helper()
 	answer := func(addr string) string {
-		return boundary.ReplaceAllString(undated(exchange(t, addr, nil, text)), "boundary")
+		return unbounded(undated(exchange(t, addr, nil, text)))
 	}
 	if got, want := answer(ours), answer(theirs); got != want {
 		t.Errorf("%q:\n%.600q of %d bytes, want\n%.600q of %d", text, got, len(got), want, len(want))
@@ -195,7 +201,7 @@ func TestFilesLikeFileServer(t *testing.T) {
 	theirs := control(t, http.FileServer(http.Dir(dir)))
 	files := &sockhttp.Files{Root: openRoot(t, dir)}
 	t.Cleanup(files.Close)
-	many := 300
+	many := 100
 	if testmain.Long() {
 		many = 3000
 	}
