@@ -45,6 +45,12 @@ func TestAllocs(t *testing.T) {
 				return nil
 			})
 			wantAllocs(t, "NeedYield", 0, func() { l.NeedYield() })
+			none := func() error { return nil }
+			values := context.WithValue(context.Background(), valueKey("a"), 1)
+			wantAllocs(t, "WithContext of values", 0, func() { l.WithContext(values, none) })
+			tells := &telling{Context: values, stops: true}
+			tells.stop = tells.stopped
+			wantAllocs(t, "WithContext of one that tells", 0, func() { l.WithContext(tells, none) })
 
 			nothing := func() {}
 			wantAllocs(t, "Post", 0, func() { l.Post(nothing); l.Sleep(0) })

@@ -466,3 +466,41 @@ func TestContextInABubble(t *testing.T) {
 		})
 	})
 }
+
+// telling is a context that says by itself that it is done, when fn is called.
+type telling struct {
+	context.Context
+	fn    func()
+	stop  func() bool
+	stops bool // stop is in time
+	err   error
+}
+
+func (c *telling) Err() error { return c.err }
+
+func (c *telling) AfterFunc(fn func()) (stop func() bool) {
+	c.fn = fn
+	return c.stop
+}
+
+func (c *telling) stopped() bool { return c.stops }
+
+// What tells of a context's end when its WithContext is over ends none that has begun since.
+func TestWithContextIsToldLate(t *testing.T) {
+	err := run(t, anyDriver(t), func(l *ringo.Loop) error {
+		late, next := &telling{Context: context.Background()}, &telling{Context: context.Background(), stops: true}
+		late.stop, next.stop = late.stopped, next.stopped
+		l.WithContext(late, func() error { return nil })
+		return l.WithContext(next, func() error {
+			late.fn()
+			if err := l.Sleep(0); err != nil {
+				return err
+			}
+			next.err = context.Canceled
+			next.fn()
+			equal(t, "Sleep when it is told", l.Sleep(time.Hour), context.Canceled)
+			return nil
+		})
+	})
+	equal(t, "Run", err, nil)
+}

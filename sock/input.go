@@ -383,8 +383,8 @@ func (in *input) wake(c *Conn) {
 	switch {
 	case c.serve.by != nil:
 		c.serve.news(c)
-	case c.serve.atRest != nil:
-		c.serve.atRest()
+	case c.serve.tell != nil:
+		c.serve.tell()
 	}
 }
 

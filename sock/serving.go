@@ -20,7 +20,7 @@ import (
 //	                     └──── more news ─────┘
 type serving struct {
 	by       *server     // nil: not served by Serve
-	conn     func(*Conn) // serves it for life; in a Request, is told of the end of the input
+	conn     func(*Conn) // serves it for life
 	last     int64       // NowNS of the last request, or of the accept
 	requests uint32      // since somebody asked, see share
 	why      ending
@@ -31,7 +31,7 @@ type serving struct {
 	more     bool   // news since Request was called
 	leaving  bool   // the last answer is out: what comes is dropped until the peer ends
 	told     bool   // of the drain: Handler.Drain was called
-	atRest   func() // is told of news that no reader waits for, of a connection that is not served
+	tell     func() // in a Request, of the end of the input; if it is not served, of news that no reader waits for
 }
 
 // stage is which of a Handler's functions have been called.
@@ -70,7 +70,7 @@ func (s *serving) resting() bool { return s.by != nil && !s.running }
 // news is told when there is input, an end or an error.
 func (s *serving) news(c *Conn) {
 	if s.running {
-		if s.more = true; s.conn != nil {
+		if s.more = true; s.tell != nil {
 			s.lookForEnd(c)
 		}
 		return
@@ -98,30 +98,29 @@ func (s *serving) lookForEnd(c *Conn) {
 
 // tellEnd tells who has asked that no more input comes.
 func (s *serving) tellEnd(c *Conn) {
-	if fn := s.conn; fn != nil && s.by != nil {
-		s.conn = nil
-		fn(c)
+	if fn := s.tell; fn != nil && s.by != nil {
+		s.tell = nil
+		fn()
 	}
 }
 
 // endsBy has fn told of the end of the input, in a Request. Any caller.
 func (c *Conn) endsBy(fn func()) {
-	set := func() {
-		if c.serve.by == nil || !c.serve.running {
-			return
-		}
-		if c.serve.conn = nil; fn == nil {
-			return
-		}
-		c.serve.conn = func(*Conn) { fn() }
-		if c.core.Reclaim(handle.In) { // or somebody reads, who hears of the end
-			c.serve.lookForEnd(c)
-		}
-	}
 	if c.l.IsCurrent() {
-		set()
+		c.endsByHere(fn)
 	} else {
-		c.l.Call(set)
+		c.l.Call(func() { c.endsByHere(fn) })
+	}
+}
+
+// endsByHere is endsBy on the loop's thread.
+func (c *Conn) endsByHere(fn func()) {
+	if c.serve.by == nil || !c.serve.running {
+		return
+	}
+	c.serve.tell = fn
+	if fn != nil && c.core.Reclaim(handle.In) { // or somebody reads, who hears of the end
+		c.serve.lookForEnd(c)
 	}
 }
 
@@ -133,7 +132,7 @@ func (c *Conn) restBy(fn func()) bool {
 		return false
 	}
 	in := &c.in // now, for a goroutine may have made the connection
-	c.serve.atRest = fn
+	c.serve.tell = fn
 	if in.ByHand() && !in.Any() {
 		in.fill(c)
 	}
@@ -243,7 +242,7 @@ func (s *serving) fdClosed(c *Conn) {
 // end takes the connection off its server.
 func (s *serving) end() {
 	by := s.by
-	s.by = nil
+	s.by, s.tell = nil, nil
 	by.left()
 }
 
@@ -317,7 +316,10 @@ func (s *serving) request(c *Conn) error {
 	s.requests++
 	s.inTime = c.core.Late(handle.In) != nil
 	err := h.Request(c)
-	if s.inTime, s.conn = false, nil; err != nil || s.by == nil {
+	if s.inTime = false; s.by == nil { // it has left, and tell may be another's
+		return err
+	}
+	if s.tell = nil; err != nil {
 		return err
 	}
 	switch {

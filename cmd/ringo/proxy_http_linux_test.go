@@ -136,6 +136,11 @@ func TestProxyHTTPProtocols(t *testing.T) {
 					ServerName: "ringo.test"}}
 				c.set(tr.Protocols)
 				client := &http.Client{Transport: tr, Timeout: patience.Max}
+				if a, err := client.Get(scheme + "://" + addr + "/"); err != nil {
+					t.Fatal(err)
+				} else if a.Body.Close(); a.StatusCode != 200 || a.Proto != c.proto {
+					t.Errorf("GET: %d by %s", a.StatusCode, a.Proto)
+				}
 				for _, size := range []int{0, 1, 100_000, 10_000_000} {
 					body := noise(size)
 					a, err := client.Post(scheme+"://"+addr+"/", "", io.NopCloser(bytes.NewReader(body)))

@@ -21,7 +21,8 @@ type limit struct {
 	at    int64 // of a WithTimeout
 	timer timer.Timer
 	given context.Context // of a WithContext
-	stop  func() bool     // then: ends the AfterFunc
+	tell  func()          // then: says that it is done; made once
+	stop  func() bool     // ends the AfterContext of that
 
 	ctx    context.Context // for those who ask
 	cancel func()
@@ -31,10 +32,7 @@ type limit struct {
 // WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does
 // but only until fn returns. T, may park.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
-	b := l.kept.limits.get()
-	if b == nil {
-		b = new(limit)
-	}
+	b := l.takeLimit()
 	b.begin(l, d)
 	defer b.end()
 	return fn()
@@ -45,10 +43,18 @@ func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	if ctx == nil || l.cur.isIn(ctx) {
 		return fn()
 	}
-	b := new(limit) // not pooled: the AfterFunc may be late
+	b := l.takeLimit()
 	b.beginContext(l, ctx)
 	defer b.end()
 	return fn()
+}
+
+// takeLimit gives one that is in no use.
+func (l *Loop) takeLimit() *limit {
+	if b := l.kept.limits.get(); b != nil {
+		return b
+	}
+	return new(limit)
 }
 
 func (b *limit) begin(l *Loop, d time.Duration) {
@@ -70,10 +76,19 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 		b.pass()
 		return
 	}
-	if ctx.Done() == nil {
+	if !tells(ctx) && ctx.Done() == nil {
 		return // it has values alone
 	}
-	b.stop = l.set.world.AfterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
+	if b.tell == nil {
+		b.tell = func() { l.send(message{kind: msgLimit, fn: b.contextDone}) }
+	}
+	b.stop = l.set.world.AfterContext(ctx, b.tell)
+}
+
+// tells reports whether a context says by itself that it is done, to whom its Done need not be made.
+func tells(ctx context.Context) bool {
+	_, ok := ctx.(interface{ AfterFunc(func()) func() bool })
+	return ok
 }
 
 func (b *limit) link(l *Loop) {
@@ -142,11 +157,9 @@ func (b *limit) let() {
 		b.cancel()
 	}
 	b.task, b.outer, b.passed, b.ctx, b.cancel, b.values = nil, nil, 0, nil, nil, nil
-	if b.given != nil {
-		if b.stop != nil {
-			b.stop()
-		}
-		return
+	stop := b.stop
+	if b.given, b.stop = nil, nil; stop != nil && !stop() {
+		return // what tells of its context's end may be on its way, and is not to find another's
 	}
 	// A timer that has an entry in the heap stays there and is moved, which costs less than
 	// taking it out.

@@ -27,6 +27,8 @@ type memory struct {
 	text   string // of the head: that of the next is often the same
 	fields http.Header
 	values []string
+	hook   *hook  // of ctx
+	gone   func() // what is told of the peer's end
 }
 
 const (
@@ -132,7 +134,7 @@ func (o *origin) giveBack(x *exchange) {
 // failure nobody knows.
 func (x *exchange) isShared() bool {
 	x.ctx.mu.Lock()
-	asked := x.ctx.done != nil
+	asked := x.ctx.done != nil || x.ctx.hooks != nil
 	x.ctx.mu.Unlock()
 	if asked || x.res.hijacked || x.res.fullDuplex || x.res.failed != nil {
 		return true
@@ -156,6 +158,9 @@ func (x *exchange) empty() {
 	m.fields, w.spare = emptied(m.fields), emptied(w.header)
 	if clear(m.values); len(m.values) > fieldsMax {
 		m.values = nil
+	}
+	if m.hook != nil {
+		m.hook.used = false
 	}
 }
 

@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ringo"
+	"ringo/internal/invariant"
 	"ringo/internal/test/patience"
 	"ringo/sock/sockhttp"
 )
@@ -291,6 +293,49 @@ func TestContext(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The peer's end ends what a task waits for in the request's context. Such a request is used again as any, since it has
+// ended for the task, too.
+func TestWithContext(t *testing.T) {
+	config, trusting := certified(t)
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		for way, client := range map[string]*http.Client{"task": nil, "reusing": nil, "tls": trusting} {
+			t.Run(way, func(t *testing.T) {
+				requests, ended := make(chan *http.Request, 3), make(chan error, 1)
+				h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					requests <- r
+					l, _ := ringo.Current()
+					wait := func() error { return nil }
+					if r.URL.Path == "/" {
+						wait = func() error { return l.Sleep(time.Hour) }
+					}
+					err := l.WithContext(r.Context(), wait)
+					if r.URL.Path == "/" {
+						ended <- err
+					}
+				})
+				s := &sockhttp.Server{Handler: sockhttp.Task(h), TLSConfig: config}
+				if way == "reusing" {
+					s.Handler = sockhttp.TaskReusing(h)
+				}
+				c, in := connect(t, serve(t, cfg, way, s), client, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+				until(t, in, "\r\n\r\n")
+				io.WriteString(c, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+				until(t, in, "\r\n\r\n")
+				io.WriteString(c, get(""))
+				one, two := patience.Recv(t, "a request", requests), patience.Recv(t, "a request", requests)
+				if reused := one == two; reused != (way == "reusing" && !invariant.Enabled) {
+					t.Errorf("reused: %v", reused)
+				}
+				patience.Recv(t, "the last request", requests)
+				c.Close()
+				if err := patience.Recv(t, "the end of its wait", ended); err != context.Canceled {
+					t.Errorf("it ended by %v", err)
+				}
+			})
+		}
+	})
 }
 
 // When the handler has returned its context has ended, and its ResponseWriter and body are of no use, whoever has kept

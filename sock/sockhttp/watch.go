@@ -10,30 +10,31 @@ import (
 	"ringo/internal/loop"
 )
 
-// watch has the request's context end when the peer does, until unwatch. It is for a peer that has sent its body, and
-// for connections that are not a loop's own.
-func (c *conn) watch(ctx *requestContext) {
-	c.limitBody()
-	w := &watcher{c: c, ctx: ctx}
-	ctx.x.watcher = w
-	w.begin()
+// watchOnLoop has the request's context end when the peer does, until unwatch. It is for a peer that has sent its body,
+// and for a loop's own connection. It waits for the loop, on which a task may be about to lock the context's mutex: the
+// caller has not. A request that has ended meanwhile is not watched any more.
+func (c *conn) watchOnLoop(ctx *requestContext) {
+	if (*loop.Loop)(c.loop).IsCurrent() {
+		c.watchHere(ctx)
+		return
+	}
+	c.loop.Call(func() error {
+		c.watchHere(ctx)
+		return nil
+	})
 }
 
-// watchOnLoop is watch for a loop's own connection. It waits for the loop, on which a task may be about to lock the
-// context's mutex: the caller has not. A request that has ended meanwhile is not watched any more.
-func (c *conn) watchOnLoop(ctx *requestContext) {
-	watch := func() error {
-		if ctx.Err() == nil {
-			c.limitBody()
-			handle.Sockets.Ends(c.own, func() { ctx.end(context.Canceled) })
-		}
-		return nil
+// watchHere is watchOnLoop on the loop's thread.
+func (c *conn) watchHere(ctx *requestContext) {
+	if ctx.Err() != nil {
+		return
 	}
-	if (*loop.Loop)(c.loop).IsCurrent() {
-		watch()
-	} else {
-		c.loop.Call(watch)
+	c.limitBody()
+	m := &ctx.x.memory
+	if m.gone == nil {
+		m.gone = func() { ctx.end(context.Canceled) }
 	}
+	handle.Sockets.Ends(c.own, m.gone)
 }
 
 // limitBody ends the time for a body, which is here.
@@ -62,13 +63,20 @@ func (c *conn) unwatch(x *exchange) {
 type watcher struct {
 	c    *conn
 	ctx  *requestContext
-	mu   sync.Mutex
-	over bool
+	mu   sync.Mutex    // of what follows; held for moments
+	over bool          // it is not to begin, or what it finds is nobody's
 	task *ringo.Task   // that reads, on a loop
 	done chan struct{} // closed by the goroutine that reads, elsewhere
 }
 
+// begin begins, unless it has ended.
 func (w *watcher) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return
+	}
+	w.c.limitBody()
 	b := w.c.c.(*buffered)
 	read := func() {
 		if b.Buffered() > 0 { // of the next request, behind which an end is not seen
@@ -97,10 +105,13 @@ func (w *watcher) end() {
 	w.mu.Lock()
 	w.over = true
 	w.mu.Unlock()
+	if w.task == nil && w.done == nil {
+		return
+	}
 	w.c.c.SetReadDeadline(time.Unix(1, 0))
 	if w.done != nil {
 		<-w.done
-	} else if w.task != nil {
+	} else {
 		w.task.Wait()
 	}
 	w.c.c.SetReadDeadline(time.Time{})

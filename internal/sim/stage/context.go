@@ -171,6 +171,7 @@ func (s *Stage) AfterContext(ctx context.Context, fn func()) (stop func() bool) 
 	if s.beside != nil {
 		return s.beside.afterContext(ctx, fn)
 	}
+	ctx.Done() // some look for their end since that was asked for
 	w := &watched{ctx, fn}
 	s.watched = append(s.watched, w)
 	return func() bool {
