@@ -11,10 +11,11 @@ import (
 )
 
 // readAnswer is http.ReadResponse, which is spared where the head is here as a whole and says how long the body is.
-func readAnswer(br *bufio.Reader, r *http.Request) (*http.Response, error) {
+// It is made in a, which is the caller's, or else anew.
+func readAnswer(br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
 	p, _ := br.Peek(br.Buffered())
 	if end, _ := headEnd(p, 0); end > 0 && r.Method != http.MethodHead {
-		if answer := plainAnswer(string(p[:end]), br, r); answer != nil {
+		if answer := plainAnswer(string(p[:end]), br, r, a); answer != nil {
 			br.Discard(end)
 			return answer, nil
 		}
@@ -28,8 +29,8 @@ type sizedAnswer struct {
 	body sizedBody
 }
 
-// plainAnswer is the answer whose head this is; nil: it is not known here what it means.
-func plainAnswer(head string, br *bufio.Reader, r *http.Request) *http.Response {
+// plainAnswer is the answer whose head this is, made in a; nil: it is not known here what it means.
+func plainAnswer(head string, br *bufio.Reader, r *http.Request, a *sizedAnswer) *http.Response {
 	line, rest := cutLine(head)
 	status, ok := strings.CutPrefix(line, "HTTP/1.1 ")
 	code := plainCode(status)
@@ -44,8 +45,8 @@ func plainAnswer(head string, br *bufio.Reader, r *http.Request) *http.Response 
 	if length < 0 {
 		return nil
 	}
-	a := &sizedAnswer{Response: http.Response{Status: status, StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1,
-		ProtoMinor: 1, Header: m.fields, Body: http.NoBody, ContentLength: length, Request: r}}
+	a.Response = http.Response{Status: status, StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: m.fields, Body: http.NoBody, ContentLength: length, Request: r}
 	if length > 0 {
 		a.body = sizedBody{br, length}
 		a.Body = &a.body

@@ -189,6 +189,10 @@ type call struct {
 	gzip  bool      // asked for by us
 
 	outgoing
+
+	// The answer, and its body, which are in the caller's hands for as long as this is in use anyway.
+	plain sizedAnswer
+	given answerBody
 }
 
 // roundTrip makes the request, more than once if a connection was stale.

@@ -34,7 +34,7 @@ func (x *call) receive() (*http.Response, error) {
 		x.trace.GotFirstResponseByte()
 	}
 	for {
-		answer, err := readAnswer(c.br, x.r)
+		answer, err := readAnswer(c.br, x.r, &x.plain)
 		if err != nil {
 			if why := x.why(err); why != nil {
 				return nil, why
@@ -108,7 +108,9 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 		answer.Body = http.NoBody
 		return answer, nil
 	}
-	x.giveBody(answer, &answerBody{x: x, from: answer.Body, length: answer.ContentLength, keep: keep})
+	b := &x.given
+	b.x, b.from, b.length, b.keep = x, answer.Body, answer.ContentLength, keep
+	x.giveBody(answer, b)
 	return answer, nil
 }
 

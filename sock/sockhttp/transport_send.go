@@ -385,17 +385,19 @@ func (x *call) appendHead(p []byte) ([]byte, error) {
 		host = ""
 	}
 	host = withoutZone(host)
-	target := requestTarget(r, host, x.c.absolute)
-	for i := range len(target) {
-		if target[i] < ' ' || target[i] == 0x7f {
-			return p, errors.New("net/http: can't write control character in Request.URL")
-		}
-	}
 	method := r.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	p = append(append(append(append(p, method...), ' '), target...), " HTTP/1.1\r\n"...)
+	p = append(append(p, method...), ' ')
+	from := len(p)
+	p = appendTarget(p, r, host, x.c.absolute)
+	for _, c := range p[from:] {
+		if c < ' ' || c == 0x7f {
+			return p, errors.New("net/http: can't write control character in Request.URL")
+		}
+	}
+	p = append(p, " HTTP/1.1\r\n"...)
 	p = x.appendField(p, "Host", host)
 	agent := "Go-http-client/1.1"
 	if values, ok := r.Header["User-Agent"]; ok {
@@ -509,22 +511,25 @@ func (x *call) appendField(p []byte, key, value string) []byte {
 	return append(append(append(append(p, key...), ": "...), value...), "\r\n"...)
 }
 
-// requestTarget is the second word of the request.
-func requestTarget(r *http.Request, host string, absolute bool) string {
+// appendTarget appends the second word of the request.
+func appendTarget(p []byte, r *http.Request, host string, absolute bool) []byte {
 	u := r.URL
 	switch {
 	case absolute && u.Scheme != "" && u.Opaque == "":
-		return u.Scheme + "://" + host + u.RequestURI()
+		return append(append(append(append(p, u.Scheme...), "://"...), host...), u.RequestURI()...)
 	case r.Method == http.MethodConnect && u.Path == "":
 		if u.Opaque != "" {
-			return u.Opaque
+			host = u.Opaque
 		}
-		return host
-	case u.Opaque == "" && u.RawPath == "" && u.RawQuery == "" && !u.ForceQuery && strings.HasPrefix(u.Path, "/") &&
-		isAll(u.Path, pathChar): // it is what RequestURI makes
-		return u.Path
+		return append(p, host...)
+	case u.Opaque == "" && u.RawPath == "" && strings.HasPrefix(u.Path, "/") && isAll(u.Path, pathChar):
+		p = append(p, u.Path...) // it is what RequestURI makes
+		if u.RawQuery != "" || u.ForceQuery {
+			p = append(append(p, '?'), u.RawQuery...)
+		}
+		return p
 	}
-	return u.RequestURI()
+	return append(p, u.RequestURI()...)
 }
 
 // withoutZone is a host without the zone of an address of IPv6.
