@@ -17,11 +17,17 @@ type dialError struct{ error }
 
 func (e *dialError) Unwrap() error { return e.error }
 
+// isDial reports whether an error is one of those.
+func isDial(err error) bool {
+	var dial *dialError
+	return errors.As(err, &dial)
+}
+
 // errNoUpstream is that of a request for which there is none.
 var errNoUpstream = errors.New("no upstream is left to try")
 
 // ask makes a request at an upstream, or at another as long as that changes nothing for the first.
-func (w *web) ask(r *http.Request, us *upstreams, v *visit) (*http.Response, error) {
+func (w *web) ask(r *http.Request, t *trip, us *upstreams, v *visit) (*http.Response, error) {
 	l, _ := ringo.Current()
 	err := errNoUpstream
 	for tried := []*upstream(nil); len(tried) < triesMax; {
@@ -34,7 +40,7 @@ func (w *web) ask(r *http.Request, us *upstreams, v *visit) (*http.Response, err
 		}
 		v.asks(u)
 		var a *http.Response
-		if a, err = w.askAt(u, r); err == nil {
+		if a, err = w.askAt(u, r, t); err == nil {
 			w.retried.Add(int64(len(tried)))
 			return a, nil
 		}
@@ -50,8 +56,7 @@ func (w *web) ask(r *http.Request, us *upstreams, v *visit) (*http.Response, err
 // mayRepeat reports whether a request that has failed may be made again: nothing of it was sent, nor of its body read,
 // or it has none and may come twice.
 func mayRepeat(r *http.Request, err error) bool {
-	var dial *dialError
-	if errors.As(err, &dial) {
+	if isDial(err) {
 		return r.Body == nil || r.ContentLength > 0 // else its first byte may have been asked for
 	}
 	return r.Body == nil && !isTimeout(err) && slices.Contains([]string{http.MethodGet, http.MethodHead,
@@ -59,24 +64,26 @@ func mayRepeat(r *http.Request, err error) bool {
 }
 
 // askAt makes a request at an upstream, which has been taken. Without an answer it is left.
-func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
-	out := *r
-	where := *r.URL
-	where.Host = u.key
-	out.URL = &where
+func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, error) {
+	if r.Body != nil && t.out.URL != nil { // a transport that has failed may have it still
+		t = newTrip()
+	}
+	out := &t.out
+	*out, t.where = *r, *r.URL
+	t.where.Host = u.key
+	out.URL = &t.where
 	if out.Host == "" {
 		out.Host = u.host()
 	}
-	a, err := w.transport.RoundTrip(&out)
+	a, err := w.transport.RoundTrip(out)
 	if err == nil && a.StatusCode < 100 {
 		a.Body.Close()
 		err = fmt.Errorf("an upstream has answered with the status %d", a.StatusCode)
 	}
-	var dial *dialError
 	switch {
 	case err == nil:
 		u.of.note(u, byConn, nil)
-	case errors.As(err, &dial), r.Body == nil && r.Context().Err() == nil && !isTimeout(err):
+	case isDial(err), r.Body == nil && r.Context().Err() == nil && !isTimeout(err):
 		u.of.note(u, byConn, err)
 	default: // it may be the client's body that has failed, and an answer that is late says more of the request
 		u.of.note(u, byConn, context.Canceled)
@@ -85,16 +92,16 @@ func (w *web) askAt(u *upstream, r *http.Request) (*http.Response, error) {
 		u.of.leave(u)
 		return nil, err
 	}
-	body := answer{a.Body, u}
+	t.body = answer{a.Body, u}
 	switch both := a.Body.(type) {
 	case io.Writer:
-		a.Body = &switched{body, both}
+		a.Body = &switched{t.body, both}
 	default:
 		if a.Body == http.NoBody {
 			u.of.leave(u)
 			break
 		}
-		a.Body = &body
+		a.Body = &t.body
 	}
 	return a, nil
 }

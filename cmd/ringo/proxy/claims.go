@@ -20,7 +20,7 @@ var ofConnection = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Pro
 func dropOfConnection(h http.Header) {
 	for _, names := range h["Connection"] {
 		for name := range strings.SplitSeq(names, ",") {
-			if name = textproto.TrimString(name); name != "" {
+			if name = textproto.TrimString(name); name != "" && !isOfConnection(name) {
 				h.Del(name)
 			}
 		}
@@ -28,6 +28,11 @@ func dropOfConnection(h http.Header) {
 	for _, name := range ofConnection {
 		delete(h, name)
 	}
+}
+
+// isOfConnection reports whether a field, in any case, is one of ofConnection.
+func isOfConnection(name string) bool {
+	return slices.ContainsFunc(ofConnection, func(of string) bool { return isFold(name, of) })
 }
 
 // upgradeOf is the protocol that a head asks for, or goes on with; "": none.
@@ -40,7 +45,7 @@ func upgradeOf(h http.Header) string {
 
 // rewrite makes the upstream's request of the client's, in its place: it has Host, path and query as they came, and
 // says whose it is. It returns the protocol that the client asks for.
-func (w *web) rewrite(r *http.Request) (upgrade string) {
+func (w *web) rewrite(r *http.Request, t *trip) (upgrade string) {
 	h := r.Header
 	upgrade = upgradeOf(h)
 	if strings.Contains(strings.ToLower(upgrade), "h2c") {
@@ -54,7 +59,7 @@ func (w *web) rewrite(r *http.Request) (upgrade string) {
 	if upgrade != "" {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
-	w.claim(r)
+	w.claim(r, t)
 	w.o.asked.apply(h)
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // else the transport names itself
@@ -66,7 +71,7 @@ func (w *web) rewrite(r *http.Request) (upgrade string) {
 
 // claim says where the request has come from, behind what a trusted client has said. A peer of a Unix socket has no
 // address to add.
-func (w *web) claim(r *http.Request) {
+func (w *web) claim(r *http.Request, t *trip) {
 	h := r.Header
 	if !w.o.trust {
 		for name := range h {
@@ -79,17 +84,17 @@ func (w *web) claim(r *http.Request) {
 		if prior := h["X-Forwarded-For"]; len(prior) > 0 {
 			ip = strings.Join(prior, ", ") + ", " + ip
 		}
-		h["X-Forwarded-For"] = []string{ip}
+		h["X-Forwarded-For"] = t.claim(0, ip)
 	}
 	if len(h["X-Forwarded-Host"]) == 0 {
-		h["X-Forwarded-Host"] = []string{r.Host}
+		h["X-Forwarded-Host"] = t.claim(1, r.Host)
 	}
 	if len(h["X-Forwarded-Proto"]) == 0 {
 		proto := "http"
 		if r.TLS != nil {
 			proto = "https"
 		}
-		h["X-Forwarded-Proto"] = []string{proto}
+		h["X-Forwarded-Proto"] = t.claim(2, proto)
 	}
 }
 
@@ -98,8 +103,9 @@ func isClaim(name string) bool {
 	if name == "" || !slices.Contains([]byte("xXfF"), name[0]) {
 		return false
 	}
-	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
-	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
+	const many = "x-forwarded-"
+	return len(name) >= len(many) && sameField(name[:len(many)], many) || sameField(name, "forwarded") ||
+		sameField(name, "x-real-ip")
 }
 
 // pathOf is a path in which all is escaped that must be. If something is not, package url writes it anew from what it

@@ -7,8 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"strings"
 	"sync"
 
@@ -42,30 +40,32 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		r.Body = body
 		defer func() { body.over = true }()
 	}
-	upgrade := w.rewrite(r)
-	trace := &httptrace.ClientTrace{Got1xxResponse: hints(rw)}
-	if v != nil {
-		trace.GotConn = func(httptrace.GotConnInfo) { v.opens() }
-		trace.GotFirstResponseByte = v.begins
-	}
+	t := tripFor(rw, r, v)
+	upgrade := w.rewrite(r, t)
 	i := w.watch(rw, r, v, body)
 	defer i.stop()
-	asked := r.WithContext(traced(i.context(r, trace), trace)) // not r, which visits keep: this one stays on the stack
+	asked := r.WithContext(t.context(i.context(r, &t.trace))) // not r, which visits keep: this one stays on the stack
 	if host := w.o.asked.host; host != "" {
 		asked.Host = host
 	}
-	a, err := w.ask(asked, us, v)
+	a, err := w.ask(asked, t, us, v)
 	if err != nil {
 		w.fail(rw, asked, v, err)
 		return
 	}
-	defer a.Body.Close()
+	whole := false
+	defer func() {
+		if a.Body.Close(); whole {
+			t.ends(r)
+		}
+	}()
 	i.begins()
 	if a.StatusCode == http.StatusSwitchingProtocols {
 		w.goOn(rw, asked, v, i, a, upgrade)
 		return
 	}
 	w.answer(rw, asked, v, i, a)
+	whole = true
 }
 
 // refuse answers a request that is for no upstream.
@@ -105,42 +105,6 @@ func (l *lent) Read(p []byte) (int, error) {
 }
 
 func (l *lent) Close() error { return nil }
-
-// tracedContext is a request's own context, with a trace among its values. One of package context's would not tell of
-// the request's end as cheaply as that does.
-type tracedContext struct {
-	requestContext
-	values context.Context
-}
-
-type requestContext interface {
-	context.Context
-	AfterFunc(func()) (stop func() bool)
-}
-
-func (t *tracedContext) Value(key any) any { return t.values.Value(key) }
-
-func traced(ctx context.Context, trace *httptrace.ClientTrace) context.Context {
-	with := httptrace.WithClientTrace(ctx, trace)
-	if own, ok := ctx.(requestContext); ok {
-		return &tracedContext{own, with}
-	}
-	return with
-}
-
-// hints passes on what comes before the answer, such as 103 Early Hints.
-func hints(rw http.ResponseWriter) func(int, textproto.MIMEHeader) error {
-	return func(status int, fields textproto.MIMEHeader) error {
-		h := rw.Header()
-		for name, values := range fields {
-			h[name] = values
-		}
-		rw.WriteHeader(status)
-		clear(h)
-		h["Content-Type"] = nil
-		return nil
-	}
-}
 
 // answer passes an answer back.
 func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) {
@@ -224,11 +188,15 @@ func isStream(a *http.Response) bool {
 		return true
 	}
 	sort := a.Header["Content-Type"]
-	if len(sort) == 0 || len(sort[0]) == 0 || sort[0][0]|' ' != 't' {
+	if len(sort) == 0 {
+		return false
+	}
+	const events = "text/event-stream"
+	if len(sort[0]) < len(events) || !isFold(sort[0][:len(events)], events) { // which costs less
 		return false
 	}
 	base, _, _ := mime.ParseMediaType(sort[0])
-	return base == "text/event-stream"
+	return base == events
 }
 
 // blocks are what bodies are copied by.
