@@ -2,6 +2,7 @@
 // outside, with clients that know every byte.
 //
 //	faults [-short] [-run PATTERN] [-list] [-beside N] [-v] DIR
+//	faults -churn TIME [-round TIME] DIR
 //
 // DIR has the programs: ringo, frames, proxy and keeper. A case is one run of one of them with one sort of fault. It
 // passes if who talks to the program gets the right bytes, or is told by a reset, an end or an answer that there are
@@ -23,4 +24,8 @@
 //
 // A case that fails runs a second time, since machines stand still for seconds; the end names it in any case. What
 // can't be had here is skipped, with the reason. The last line is "faults: N passed, M failed, K skipped".
+//
+// With -churn nothing fails: proxies and file servers are started anew by SIGHUP once in each round, under some
+// hundred clients of all manners, until the time is over. Each time that the clients have gone nothing may be left of
+// them. The last line is "churn: N rounds played, F failed, L leaked, R restarts, C connections, Q requests".
 package main

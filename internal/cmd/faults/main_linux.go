@@ -44,17 +44,26 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "show each case, with what the program said")
 	pattern := flag.String("run", "", "only cases whose names match the `pattern`, which begin with their group")
 	list := flag.Bool("list", false, "name the cases, and run none")
+	churns := flag.Duration("churn", 0, "in the place of cases, start servers anew under load for so `long`")
+	round := flag.Duration("round", time.Minute, "`time` from one start to the next of -churn")
 	beside := flag.Int("beside", 2*runtime.NumCPU(), "`number` of cases that run at once: they mostly wait")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
-	if err != nil || flag.NArg() != 1 || *beside < 1 {
-		fmt.Fprintln(os.Stderr, "usage: faults [-short] [-run PATTERN] [-list] [-beside N] [-v] DIR", err)
+	if err != nil || flag.NArg() != 1 || *beside < 1 || *round <= 0 {
+		fmt.Fprintln(os.Stderr, "usage: faults [-short] [-run PATTERN] [-list] [-beside N] [-v] DIR, or "+
+			"faults -churn TIME [-round TIME] DIR", err)
 		os.Exit(2)
 	}
 	if o.dir, err = filepath.Abs(flag.Arg(0)); err != nil {
 		fail(err)
 	}
 	neutral()
+	if *churns > 0 {
+		if !runChurn(o, newChurn(os.Stdout, *round, int(*churns / *round))) {
+			os.Exit(1)
+		}
+		return
+	}
 	var sum summary
 	for _, g := range groups {
 		if !mayMatch(*pattern, g.name) {

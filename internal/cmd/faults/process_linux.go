@@ -35,14 +35,17 @@ func (t *trial) command(driver, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts a command, which is killed when the trial is over.
+// start starts a command, which is killed when the trial is over. What it says is kept, unless it has a stderr of its
+// own.
 func (t *trial) start(cmd *exec.Cmd) (*process, error) {
 	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, said: output{more: make(chan struct{})},
 		done: make(chan struct{})}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.said
 	}
-	cmd.Stderr = &p.said
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.said
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err

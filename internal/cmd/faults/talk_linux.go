@@ -63,8 +63,15 @@ type peer struct {
 }
 
 // dialPeer connects. Each wait on the connection is bounded.
-func dialPeer(addr string) (*peer, error) {
-	c, err := net.DialTimeout("tcp", addr, patience)
+func dialPeer(addr string) (*peer, error) { return dialFrom(addr, nil) }
+
+// dialFrom is dialPeer from an address; nil: any.
+func dialFrom(addr string, from net.IP) (*peer, error) {
+	d := net.Dialer{Timeout: patience}
+	if from != nil {
+		d.LocalAddr = &net.TCPAddr{IP: from}
+	}
+	c, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, told(err)
 	}
@@ -116,6 +123,11 @@ func (echoes) end(c *peer) error {
 	if err := c.CloseWrite(); err != nil {
 		return told(err)
 	}
+	return c.over()
+}
+
+// over wants the end of the stream.
+func (c *peer) over() error {
 	c.SetDeadline(time.Now().Add(patience))
 	switch b, err := c.r.ReadByte(); {
 	case err == nil:
@@ -182,11 +194,10 @@ func (pages) end(*peer) error { return nil }
 
 // backend is a server of echoes in this process, for what passes connections on.
 func (t *trial) backend() (addr string, err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := t.listen()
 	if err != nil {
 		return "", err
 	}
-	t.atEnd(func() { ln.Close() })
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -201,4 +212,13 @@ func (t *trial) backend() (addr string, err error) {
 		}
 	}()
 	return ln.Addr().String(), nil
+}
+
+// listen is for servers in this process, until the end of the trial.
+func (t *trial) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		t.atEnd(func() { ln.Close() })
+	}
+	return ln, err
 }
