@@ -156,6 +156,14 @@ func (v *visitor) resets() error {
 	return c.SetLinger(0)
 }
 
+// A slow reader has room for more than the longest segment of a loopback, which is 64 KiB: the kernel tells the other
+// side of less room only when that asks, after times that double.
+const (
+	slowRoom  = 128 << 10
+	slowPiece = 50_000
+	slowPause = 100 * time.Millisecond
+)
+
 // readsSlowly takes what comes in little pieces.
 func (v *visitor) readsSlowly() error {
 	c, err := v.dial()
@@ -163,17 +171,17 @@ func (v *visitor) readsSlowly() error {
 		return err
 	}
 	defer c.Close()
-	c.SetReadBuffer(8 << 10)
+	c.SetReadBuffer(slowRoom)
 	v.requests.Add(1)
-	b := noise(v.seed(), 300_000)
+	b := noise(v.seed(), 1_000_000)
 	return c.both(b, func() error {
 		for rest := b; len(rest) > 0; {
-			n := min(len(rest), 10_000)
+			n := min(len(rest), slowPiece)
 			if err := c.same(rest[:n]); err != nil {
 				return err
 			}
 			rest = rest[n:]
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(slowPause)
 		}
 		return nil
 	})

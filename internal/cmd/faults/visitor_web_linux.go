@@ -237,8 +237,8 @@ func (v *visitor) getsSlowly() error {
 		return err
 	}
 	defer w.Close()
-	w.peer.SetReadBuffer(8 << 10)
-	const file = 4
+	w.peer.SetReadBuffer(slowRoom)
+	const file = siteFiles - 1
 	if err := w.ask(v, file); err != nil {
 		return err
 	}
@@ -247,18 +247,21 @@ func (v *visitor) getsSlowly() error {
 		return told(err)
 	}
 	_, want := siteFile(file)
-	a.Body = io.NopCloser(slowly{a.Body})
+	a.Body = io.NopCloser(&slowly{Reader: a.Body})
 	return answers(a, http.StatusOK, len(want), want)
 }
 
-// slowly reads little at once, and pauses.
-type slowly struct{ io.Reader }
+// slowly pauses after each piece.
+type slowly struct {
+	io.Reader
+	n int // bytes since
+}
 
-func (s slowly) Read(p []byte) (int, error) {
-	time.Sleep(50 * time.Millisecond)
-	n, err := io.ReadFull(s.Reader, p[:min(len(p), 10_000)])
-	if err == io.ErrUnexpectedEOF {
-		err = io.EOF
+func (s *slowly) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p[:min(len(p), slowPiece)])
+	if s.n += n; s.n >= slowPiece {
+		s.n = 0
+		time.Sleep(slowPause)
 	}
 	return n, err
 }
