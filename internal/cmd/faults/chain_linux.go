@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,9 +27,9 @@ type chain struct {
 	manner *manner
 
 	file, site string
-	first      *process // says what all say
-	r          *os.File // by which they do
-	pids       []int    // the last one serves
+	first      *process      // says what all say
+	r          *os.File      // by which they do
+	all        []incarnation // the last one serves
 	addr       string
 	console    string
 	start      gauges   // at rest, before anybody came
@@ -83,7 +84,7 @@ func (c *chain) begin(t *trial, w *churn) (err error) {
 		return err
 	}
 	go io.Copy(&c.first.said, r)
-	c.pids = []int{cmd.Process.Pid}
+	c.all = []incarnation{incarnationOf(cmd.Process.Pid)}
 	if c.console, err = c.first.find(consoleAt); err == nil {
 		c.addr, err = c.first.find(listening)
 	}
@@ -110,7 +111,7 @@ func (c *chain) restart(w *churn) error {
 	if err := syscall.Kill(c.pid(), syscall.SIGHUP); err != nil {
 		return err
 	}
-	said := regexp.MustCompile(fmt.Sprintf(`(?:(?s:.*?)replaced, and drains" by=(\d+)\n){%d}`, len(c.pids)))
+	said := regexp.MustCompile(fmt.Sprintf(`(?:(?s:.*?)replaced, and drains" by=(\d+)\n){%d}`, len(c.all)))
 	by, err := c.first.find(said)
 	if err != nil {
 		return err
@@ -119,24 +120,24 @@ func (c *chain) restart(w *churn) error {
 	if err != nil {
 		return fmt.Errorf("there is no successor: %w", err)
 	}
-	c.pids = append(c.pids, pid)
+	c.all = append(c.all, incarnationOf(pid))
 	w.restarts.Add(1)
 	return nil
 }
 
 // pid is that of the process that serves.
-func (c *chain) pid() int { return c.pids[len(c.pids)-1] }
+func (c *chain) pid() int { return c.all[len(c.all)-1].pid }
 
 // waitForOld waits for the ends of processes that were replaced.
 func (c *chain) waitForOld(w *churn) error {
-	return w.settles(func() error { return ended(c.pids[:len(c.pids)-1]) })
+	return w.settles(func() error { return ended(c.all[:len(c.all)-1]) })
 }
 
 // ended says which of some processes still lives.
-func ended(pids []int) error {
-	for _, pid := range pids {
-		if lives(pid) {
-			return fmt.Errorf("process %d still lives, which was to end", pid)
+func ended(all []incarnation) error {
+	for _, i := range all {
+		if i.lives() {
+			return fmt.Errorf("process %d still lives, which was to end", i.pid)
 		}
 	}
 	return nil
@@ -184,7 +185,7 @@ func (c *chain) end(w *churn) error {
 	if err := syscall.Kill(c.pid(), syscall.SIGTERM); err != nil {
 		return err
 	}
-	if err := w.settles(func() error { return ended(c.pids) }); err != nil {
+	if err := w.settles(func() error { return ended(c.all) }); err != nil {
 		return err
 	}
 	if err := c.first.wait("SIGTERM"); err != nil {
@@ -198,9 +199,9 @@ func (c *chain) end(w *churn) error {
 
 // kill ends what is left.
 func (c *chain) kill() {
-	for _, pid := range c.pids {
-		if lives(pid) {
-			syscall.Kill(pid, syscall.SIGKILL)
+	for _, i := range c.all {
+		if i.lives() {
+			syscall.Kill(i.pid, syscall.SIGKILL)
 		}
 	}
 	if c.r != nil {
@@ -208,14 +209,32 @@ func (c *chain) kill() {
 	}
 }
 
-// lives reports whether a process runs: one that is only not yet waited for does not.
-func lives(pid int) bool {
+// An incarnation is a process: in an hour its number may be another's, who has begun at another time.
+type incarnation struct {
+	pid   int
+	began string // in ticks since the machine has; "": it is gone already
+}
+
+func incarnationOf(pid int) incarnation {
+	_, began := statOf(pid)
+	return incarnation{pid, began}
+}
+
+// lives reports whether it runs: one that is only not yet waited for does not.
+func (i incarnation) lives() bool {
+	state, began := statOf(i.pid)
+	return began != "" && began == i.began && state != "Z" && state != "X"
+}
+
+// statOf is what /proc has of a process: its state, and when it began. See proc_pid_stat(5).
+func statOf(pid int) (state, began string) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return "", ""
 	}
-	_, state, _ := strings.Cut(string(text), ") ")
-	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+	const behindName, ofBegin = 3, 22 // of the fields, which count from 1
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	return fields[0], fields[ofBegin-behindName]
 }
 
 // gauges are what a server has of each of gaugeNames.

@@ -150,7 +150,7 @@ func (w *churn) play(chains []*chain) error {
 			continue
 		}
 		if err := c.restart(w); err != nil {
-			broken = fmt.Errorf("%s: restart %d: %w, after:\n%s", c.name, len(c.pids), err,
+			broken = fmt.Errorf("%s: restart %d: %w, after:\n%s", c.name, len(c.all), err,
 				indent(c.first.said.String()))
 		}
 	}

@@ -118,13 +118,17 @@ func TestEnded(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pids := []int{cmd.Process.Pid}
-	if err := ended(pids); err == nil {
+	one := incarnationOf(cmd.Process.Pid)
+	if err := ended([]incarnation{one}); err == nil {
 		t.Error("a process that lives is not told")
+	}
+	other := incarnation{one.pid, incarnationOf(os.Getpid()).began + "1"}
+	if err := ended([]incarnation{other}); err != nil {
+		t.Errorf("another process of that number: %v", err)
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	if err := ended(pids); err != nil {
+	if err := ended([]incarnation{one}); err != nil {
 		t.Error(err)
 	}
 }
