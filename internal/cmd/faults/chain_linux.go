@@ -38,12 +38,12 @@ type chain struct {
 }
 
 // newChains are all servers: of each manner one on uring and one on epoll, and one that stays.
-func newChains(t *trial) (chains []*chain, err error) {
+func newChains(t *trial, of []*manner) (chains []*chain, err error) {
 	site := filepath.Join(t.dir, "site")
 	if err := errors.Join(os.Mkdir(site, 0o755), makeSite(site), makeCertificate(t.dir)); err != nil {
 		return nil, err
 	}
-	for _, m := range manners {
+	for _, m := range of {
 		text, err := m.config(t, site)
 		if err != nil {
 			return nil, err

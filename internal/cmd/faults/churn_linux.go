@@ -18,6 +18,7 @@ type churn struct {
 	rounds int
 	rest   time.Duration // in which nothing may be left of clients that have gone
 	brief  bool          // the first round that finds something is the last
+	of     []*manner
 
 	restarts, conns, requests atomic.Int64
 	refused, idled            atomic.Int64 // clients that got what limits have for them
@@ -27,7 +28,7 @@ type churn struct {
 }
 
 func newChurn(out io.Writer, round time.Duration, rounds int) *churn {
-	return &churn{out: out, round: round, rounds: max(rounds, 1), rest: patience}
+	return &churn{out: out, round: round, rounds: max(rounds, 1), rest: patience, of: manners}
 }
 
 // runChurn plays all rounds, and tells what came of them.
@@ -98,7 +99,7 @@ func (w *churn) tell(format string, args ...any) {
 
 // run starts all servers, plays the rounds, and has the servers end.
 func (w *churn) run(t *trial) error {
-	chains, err := newChains(t)
+	chains, err := newChains(t, w.of)
 	defer func() {
 		for _, c := range chains {
 			c.kill()

@@ -29,11 +29,15 @@ func TestChurn(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
-	var said strings.Builder
-	w := newChurn(&said, 3*time.Second, memoryRounds+1)
-	w.rest, w.brief = waits.Max, true
-	if !runChurn(&options{dir: dir}, w) || w.restarts.Load() == 0 || w.requests.Load() == 0 {
-		t.Error(said.String())
+	for _, m := range manners {
+		t.Run(m.name, func(t *testing.T) {
+			var said strings.Builder
+			w := newChurn(&said, 3*time.Second, memoryRounds+1)
+			w.of, w.rest, w.brief = []*manner{m}, waits.Max, true
+			if !runChurn(&options{dir: dir}, w) || w.restarts.Load() == 0 || w.requests.Load() == 0 {
+				t.Error(said.String())
+			}
+		})
 	}
 }
 
