@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,45 @@ func spanned(value any) context.Context {
 }
 
 func spanOf(l *ringo.Loop) any { return l.Context().Value(valueKey("span")) }
+
+// watching is a context that starts a task, under its lock, when it is first asked for its end: as that of a request,
+// whose peer is watched from then on.
+type watching struct {
+	context.Context
+	l     *ringo.Loop
+	mu    sync.Mutex
+	done  chan struct{}
+	again bool // it was asked by what it has asked for
+	saw   any  // by the task: the value of the block, and that of the one around it
+}
+
+func (w *watching) Done() <-chan struct{} {
+	if !w.mu.TryLock() {
+		w.again = true
+		return nil
+	}
+	defer w.mu.Unlock()
+	if w.done == nil {
+		w.done = make(chan struct{})
+		w.l.Go(func() { w.saw = [2]any{spanOf(w.l), w.l.Context().Value(valueKey("outer"))} })
+	}
+	return w.done
+}
+
+// A context that starts a task when it is asked for its end is not asked for that once more, by what the task inherits.
+func TestWithContextThatStartsATask(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		run(t, cfg, func(l *ringo.Loop) error {
+			return l.WithContext(context.WithValue(context.Background(), valueKey("outer"), 1), func() error {
+				w := &watching{Context: spanned("inner"), l: l}
+				equal(t, "WithContext", l.WithContext(w, func() error { return l.Sleep(0) }), nil)
+				equal(t, "asked again", w.again, false)
+				equal(t, "the task's values", w.saw, any([2]any{"inner", 1}))
+				return nil
+			})
+		})
+	})
+}
 
 // The values of a context that can't be done are there, too, and those of the inner block come first.
 func TestWithContextThatCantBeDone(t *testing.T) {

@@ -225,11 +225,23 @@ func (x *taskExt) valuesNow(t *Task) context.Context {
 			continue
 		}
 		if b.values == nil {
-			b.values = context.WithoutCancel(b.context(t.own(x)))
+			b.values = context.WithoutCancel(b.over(t.own(x)))
 		}
 		return b.values
 	}
 	return x.values
+}
+
+// over gives base the values of the block's context and of those around it. It asks none of them for its end: one may
+// start a task when it is first asked, under a lock of its own, and that task's values are these.
+func (b *limit) over(base context.Context) context.Context {
+	if b.outer != nil {
+		base = b.outer.over(base)
+	}
+	if b.given == nil {
+		return base
+	}
+	return joinValues(b.given, base)
 }
 
 // mayEndBy reports whether ctx can end a wait of the task's that nothing else ends; t may be nil, for a goroutine. A
