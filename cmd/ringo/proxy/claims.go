@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -89,6 +90,9 @@ func (w *web) claim(r *http.Request, t *trip) {
 	if len(h["X-Forwarded-Host"]) == 0 {
 		h["X-Forwarded-Host"] = t.claim(1, r.Host)
 	}
+	if !w.o.trust && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		h[clientCert] = []string{":" + base64.StdEncoding.EncodeToString(r.TLS.PeerCertificates[0].Raw) + ":"}
+	}
 	if len(h["X-Forwarded-Proto"]) == 0 {
 		proto := "http"
 		if r.TLS != nil {
@@ -98,9 +102,21 @@ func (w *web) claim(r *http.Request, t *trip) {
 	}
 }
 
+// clientCert has a client's certificate, and another field those that lead to a known one: RFC 9440.
+const (
+	clientCert      = "Client-Cert"
+	clientCertChain = "Client-Cert-Chain"
+)
+
 // isClaim reports whether a field says where a request has come from, also to servers for which _ is as good as -.
 func isClaim(name string) bool {
-	if name == "" || !slices.Contains([]byte("xXfF"), name[0]) {
+	switch {
+	case name == "":
+		return false
+	case name[0]|' ' == 'c': // as most names do: no time for these
+		name = strings.ReplaceAll(name, "_", "-")
+		return isFold(name, clientCert) || isFold(name, clientCertChain)
+	case name[0]|' ' != 'x' && name[0]|' ' != 'f':
 		return false
 	}
 	const many = "x-forwarded-"

@@ -66,7 +66,9 @@ client has said of these. Connections to them are kept and used again. WebSocket
 upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body
 that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes
 to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
-line says why. SIGHUP reads -cert and -key again. With -to-tls upstreams are asked by TLS.
+line says why. With -client-ca clients have to have a certificate of theirs, which upstreams
+get in Client-Cert, as RFC 9440 has it; what clients say there goes no further. With -to-tls
+upstreams are asked by TLS. SIGHUP reads the files of certificates and authorities again.
 -set-header 'NAME: VALUE' and -del-header NAME change what upstreams get, as the last, and
 -set-answer-header and -del-answer-header what clients get of their answers.
 
@@ -113,7 +115,7 @@ type options struct {
 	send       string
 	header     time.Duration
 	http       bool
-	cert, key  string
+	cert       server.CertificateFiles
 	tls        secure // to upstreams
 	log        string
 	trust      bool
@@ -147,7 +149,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come, "+
 		"the ClientHello if there is a sni, or with -http the head of a request")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
-	server.CertificateFlags(fs, &o.cert, &o.key)
+	o.cert.Flags(fs)
 	o.tls.flags(fs)
 	server.LogFlag(fs, &o.log, "per connection that has ended, or with -http per request, in JSON, see above")
 	fs.BoolVar(&o.trust, "trust", false, "pass on what clients of -http say in X-Forwarded-*, X-Real-IP and Forwarded"+
@@ -181,6 +183,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.out > 0, "-out %v: want more than 0", o.out)
 	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
 	o.checkHTTPFlags(&m)
+	o.cert.Check(fs, &m)
 	o.tls.check(fs, &m, o)
 	for _, name := range []string{"check-http", "rise"} {
 		m.WantBeside(fs, name, "-check", o.check > 0)
@@ -201,7 +204,6 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 // checkHTTPFlags finds the mistakes of -http, and of what is not for it.
 func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	m.Want(o.answer > 0, "-answer %v: want more than 0", o.answer)
-	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
 	if !o.http {
 		return
 	}
@@ -220,11 +222,12 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cert, err := server.OpenCertificate(o.cert, o.key)
+	cert, err := o.cert.Open()
 	if err != nil {
 		return err
 	}
-	if err := o.tls.load(); err != nil {
+	toTLS, err := o.tls.open()
+	if err != nil {
 		return err
 	}
 	log, err := server.OpenLog(o.log, stderr)
@@ -233,6 +236,9 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	}
 	defer log.Close()
 	return o.Run(stderr, func(s *server.Server) {
+		if toTLS != nil {
+			s.Side.Go(func() { toTLS.Run(s) })
+		}
 		if o.http {
 			newWebRelay(o, s, log, cert)
 		} else {

@@ -7,19 +7,28 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/cmd/ringo/internal/server"
 	"ringo/sock/socktls"
 )
 
 // secure is how upstreams are asked by TLS.
 type secure struct {
-	on       bool
-	ca, name string
-	roots    *x509.CertPool
+	on        bool
+	ca, name  string
+	cert, key string // of the proxy; "": it has none
+	now       atomic.Pointer[identities]
+}
+
+// identities are what was read last: who upstreams may be, and who the proxy is.
+type identities struct {
+	roots *x509.CertPool
+	proxy *tls.Certificate // nil: nobody
 }
 
 func (s *secure) flags(fs *flag.FlagSet) {
@@ -28,44 +37,66 @@ func (s *secure) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.ca, "to-ca", "", "know the authorities in `FILE`, in PEM, in the place of the system's")
 	fs.StringVar(&s.name, "to-name", "", "`name` that the certificates of all upstreams must be of, in the place of "+
 		"that in -to")
+	fs.StringVar(&s.cert, "to-cert", "", "show upstreams that want one the certificate in `FILE`, in PEM, followed by "+
+		"those that lead to one that they know")
+	fs.StringVar(&s.key, "to-key", "", "`FILE` with the key of -to-cert, in PEM")
 }
 
 // check finds the mistakes of these flags.
 func (s *secure) check(fs *flag.FlagSet, m *cli.Mistakes, o *options) {
 	m.WantBeside(fs, "to-tls", "-http", o.http)
-	for _, name := range []string{"to-ca", "to-name"} {
+	for _, name := range []string{"to-ca", "to-name", "to-cert", "to-key"} {
 		m.WantBeside(fs, name, "-to-tls", s.on)
 	}
+	m.Want((s.cert == "") == (s.key == ""), "-to-cert and -to-key: want both, or none")
 	for _, a := range o.to {
 		m.Want(!s.on || s.name != "" || !strings.HasPrefix(a.Network, "unix"),
 			"-to-tls: %v has no name that its certificate could be of: want -to-name", a)
 	}
 }
 
-// load reads the authorities, which no loop may do.
-func (s *secure) load() (err error) {
+// open reads the files, which no loop may do; nil: upstreams are asked in the clear.
+func (s *secure) open() (*server.Reread, error) {
 	if !s.on {
-		return nil
+		return nil, nil
 	}
-	if s.ca == "" {
-		if s.roots, err = x509.SystemCertPool(); err != nil {
-			return fmt.Errorf("-to-tls: the system's authorities: %w", err)
-		}
-		return nil
+	return server.OpenReread("TLS to upstreams", s.read)
+}
+
+// read reads all files. After an error all is as before.
+func (s *secure) read() (err error) {
+	who := new(identities)
+	if s.ca != "" {
+		who.roots, err = server.ReadAuthorities("to-ca", s.ca)
+	} else if who.roots, err = x509.SystemCertPool(); err != nil {
+		err = fmt.Errorf("-to-tls: the system's authorities: %w", err)
 	}
-	text, err := os.ReadFile(s.ca)
 	if err != nil {
-		return fmt.Errorf("-to-ca: %w", err)
+		return err
 	}
-	s.roots = x509.NewCertPool()
-	if !s.roots.AppendCertsFromPEM(text) {
-		return fmt.Errorf("-to-ca: %s has no certificate in PEM", s.ca)
+	if s.cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.cert, s.key)
+		if err != nil {
+			return fmt.Errorf("-to-cert and -to-key: %w", err)
+		}
+		who.proxy = &pair
 	}
+	s.now.Store(who)
 	return nil
 }
 
-// config is that of an upstream; nil: it is asked in the clear.
-func (s *secure) config(u *upstream) *tls.Config {
+// upstreamTLS is TLS with one upstream. Any goroutine may use it, and a task, since nothing waits while mu is held.
+type upstreamTLS struct {
+	*secure
+	server string // its name
+
+	mu   sync.Mutex
+	who  *identities // that made was made of
+	made *tls.Config
+}
+
+// of is TLS with an upstream; nil: it is asked in the clear.
+func (s *secure) of(u *upstream) *upstreamTLS {
 	if !s.on {
 		return nil
 	}
@@ -73,14 +104,30 @@ func (s *secure) config(u *upstream) *tls.Config {
 	if name == "" {
 		name, _, _ = net.SplitHostPort(u.Name)
 	}
-	return &tls.Config{RootCAs: s.roots, ServerName: name, NextProtos: []string{"http/1.1"},
-		ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	return &upstreamTLS{secure: s, server: name}
+}
+
+// config is for the next connection. Sessions are resumed as long as the files are the same.
+func (t *upstreamTLS) config() *tls.Config {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if who := t.now.Load(); who != t.who {
+		t.who = who
+		t.made = &tls.Config{RootCAs: who.roots, ServerName: t.server, NextProtos: []string{"http/1.1"},
+			ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+		if who.proxy != nil { // also where the upstream has named other authorities: what it says to it tells more
+			t.made.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return who.proxy, nil
+			}
+		}
+	}
+	return t.made
 }
 
 // handshake begins TLS on a connection to an upstream, which it closes if that fails.
 func handshake(ctx context.Context, c net.Conn, u *upstream, until time.Time) (net.Conn, error) {
 	c.SetDeadline(until)
-	t := socktls.Client(c, u.tls)
+	t := socktls.Client(c, u.tls.config())
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("TLS with %v: %w", u, err)

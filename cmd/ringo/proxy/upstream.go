@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -28,10 +27,10 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 type upstream struct {
 	target
 	of    *upstreams
-	name  string      // as lines have it
-	key   string      // by which transports know it, since not all networks have hosts
-	seed  uint64      // its name's, for balanceHash
-	tls   *tls.Config // nil: it is asked in the clear
+	name  string       // as lines have it
+	key   string       // by which transports know it, since not all networks have hosts
+	seed  uint64       // its name's, for balanceHash
+	tls   *upstreamTLS // nil: it is asked in the clear
 	backs sockclient.Pool
 	conns int // that it has, of all loops; by upstreams.mu
 	health
@@ -77,7 +76,7 @@ func newUpstreams(o *options, of route, say func(format string, args ...any)) *u
 func (us *upstreams) add(o *options, to target, n int) *upstream {
 	u := &upstream{target: to, of: us, name: to.String(), key: fmt.Sprintf("upstream-%d.invalid:80", n),
 		seed: digest(to.Address.String())}
-	u.tls = o.tls.config(u)
+	u.tls = o.tls.of(u)
 	us.all = append(us.all, u)
 	return u
 }

@@ -45,8 +45,11 @@ proxy has: time, client, method, host, uri, proto, status, bytes_out (of the bod
 referer and user_agent. What a client has sent can't end a line or a field.
 
 SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines are in a
-new one. No line is lost or cut in two. And it reads -cert and -key again, which later
-connections get, unless something is wrong with them.
+new one. No line is lost or cut in two. And it reads -cert, -key and -client-ca again, for
+later connections, unless something is wrong with them.
+
+With -client-ca nobody gets anything who has no certificate by one of these authorities. Whose
+it is makes no difference: all get the same files, and the log has no word of it.
 
 ` + server.Ending + `A drain closes connections that wait for their next request at once.
 `
@@ -69,7 +72,7 @@ type options struct {
 	precompressed endings
 	log           string
 	logFormat     string // a name of formats
-	cert, key     string
+	cert          server.CertificateFiles
 	header, idle  time.Duration
 }
 
@@ -111,7 +114,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		"br, zst and gz, the best first; \"\": none")
 	server.LogFlag(fs, &o.log, "per request, as -log-format says")
 	fs.StringVar(&o.logFormat, "log-format", "common", "`name` of the format of -log's lines: common, combined or json")
-	server.CertificateFlags(fs, &o.cert, &o.key)
+	o.cert.Flags(fs)
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
 		"`time` for which a connection may do nothing: between requests, or not take what is sent; and in which a "+
@@ -127,7 +130,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.fresh >= 0, "-fresh %v: want 0 or more", o.fresh)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
-	m.Want((o.cert == "") == (o.key == ""), "-cert and -key: want both, or none")
+	o.cert.Check(fs, &m)
 	m.Want(o.log != "", "-log: want off, stderr or a file")
 	_, known := formats[o.logFormat]
 	m.Want(known, "-log-format %q: want common, combined or json", o.logFormat)
@@ -151,7 +154,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer log.Close()
-	cert, err := server.OpenCertificate(o.cert, o.key)
+	cert, err := o.cert.Open()
 	if err != nil {
 		return err
 	}

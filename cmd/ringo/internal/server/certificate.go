@@ -4,70 +4,69 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"sync/atomic"
+
+	"ringo/cmd/ringo/internal/cli"
 )
 
-// A Certificate is what a server shows of itself to clients of TLS. At SIGHUP it is read again, for the connections
-// that come from then on.
-type Certificate struct {
-	cert, key string
-	now       atomic.Pointer[tls.Certificate]
-	again     chan os.Signal
+// CertificateFiles are the files of a server's TLS, by their flags.
+type CertificateFiles struct {
+	Cert, Key string
+	ClientCA  string // "": clients need no certificate
 }
 
-// OpenCertificate reads a certificate and its key; nil: the server has none.
-func OpenCertificate(cert, key string) (*Certificate, error) {
-	if cert == "" {
+// Flags adds -cert, -key and -client-ca.
+func (f *CertificateFiles) Flags(fs *flag.FlagSet) {
+	fs.StringVar(&f.Cert, "cert", "", "serve over TLS with the certificate in `FILE`, in PEM, followed by those that "+
+		"lead to a known one")
+	fs.StringVar(&f.Key, "key", "", "`FILE` with the certificate's key, in PEM")
+	fs.StringVar(&f.ClientCA, "client-ca", "", "want a certificate of each client, by one of the authorities in "+
+		"`FILE`, in PEM; others can't connect; \"\": clients need none")
+}
+
+// Check finds the mistakes of these flags.
+func (f *CertificateFiles) Check(fs *flag.FlagSet, m *cli.Mistakes) {
+	m.Want((f.Cert == "") == (f.Key == ""), "-cert and -key: want both, or none")
+	m.WantBeside(fs, "client-ca", "-cert", f.Cert != "")
+}
+
+// A Certificate is what a server shows of itself to clients of TLS, and who has to have signed theirs. At SIGHUP it is
+// read again, for the connections that come from then on.
+type Certificate struct {
+	*Reread
+	files CertificateFiles
+	now   atomic.Pointer[tls.Config]
+}
+
+// Open reads the files; nil: the server has no TLS.
+func (f CertificateFiles) Open() (*Certificate, error) {
+	if f.Cert == "" {
 		return nil, nil
 	}
-	c := &Certificate{cert: cert, key: key, again: make(chan os.Signal, 1)}
-	if err := c.read(); err != nil {
-		return nil, err
-	}
-	signal.Notify(c.again, HangUp)
-	return c, nil
+	c := &Certificate{files: f}
+	var err error
+	c.Reread, err = OpenReread("the certificate", c.read)
+	return c, err
 }
 
-// read reads both files. After an error all is as before.
+// read reads all files. After an error all is as before.
 func (c *Certificate) read() error {
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
 	if err != nil {
 		return fmt.Errorf("-cert and -key: %w", err)
 	}
-	c.now.Store(&pair)
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+	if c.files.ClientCA != "" {
+		if config.ClientCAs, err = ReadAuthorities("client-ca", c.files.ClientCA); err != nil {
+			return err
+		}
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	c.now.Store(config)
 	return nil
 }
 
-// Config has the certificate of each moment.
+// Config has what was read last, at each moment. Its own keys of session tickets are those of all.
 func (c *Certificate) Config() *tls.Config {
-	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return c.now.Load(), nil
-	}}
-}
-
-// Run reads again whenever it is to, until the server ends. A goroutine's.
-func (c *Certificate) Run(s *Server) {
-	defer signal.Stop(c.again)
-	if s.up != nil { // the successor reads them
-		return
-	}
-	for {
-		select {
-		case <-c.again:
-		case <-s.Quit:
-			return
-		}
-		if err := s.Reload(c.read); err != nil {
-			fmt.Fprintf(s.Stderr, "the certificate is as before: %v\n", err)
-		}
-	}
-}
-
-// CertificateFlags adds -cert and -key.
-func CertificateFlags(fs *flag.FlagSet, cert, key *string) {
-	fs.StringVar(cert, "cert", "", "serve over TLS with the certificate in `FILE`, in PEM, followed by those that "+
-		"lead to a known one")
-	fs.StringVar(key, "key", "", "`FILE` with the certificate's key, in PEM")
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil }}
 }

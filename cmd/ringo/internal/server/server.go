@@ -41,6 +41,7 @@ type Server struct {
 	supervised *service.Manager
 	up         *upgrade.Upgrader // nil: the program is not started anew
 	grace      *grace
+	reloads    sync.Mutex
 
 	mu        sync.Mutex
 	listeners []*sock.Listener
@@ -79,8 +80,13 @@ func (s *Server) Close() {
 	release(s.places)
 }
 
-// Reload calls fn, which reads what the server has been told to, and tells a service manager around it.
-func (s *Server) Reload(fn func() error) error { return s.supervised.Reload(fn) }
+// Reload calls fn, which reads what the server has been told to, and tells a service manager around it: of one at a
+// time.
+func (s *Server) Reload(fn func() error) error {
+	s.reloads.Lock()
+	defer s.reloads.Unlock()
+	return s.supervised.Reload(fn)
+}
 
 // Addr is the first address, as it is.
 func (s *Server) Addr() net.Addr { return s.places[0].addr() }
