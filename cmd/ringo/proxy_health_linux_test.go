@@ -53,6 +53,43 @@ func TestProxyOut(t *testing.T) {
 	})
 }
 
+// TestProxyBackup: a backup is used while checks find no other, and no longer.
+func TestProxyBackup(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		main, spare := filepath.Join(t.TempDir(), "main"), filepath.Join(t.TempDir(), "spare")
+		listenNamed(t, spare, 7)
+		p, addr := startProxyTo(t, "unix://"+main, "-driver", driver, "-to", "unix://"+spare+"?backup=true", "-check",
+			"10ms", "-loops", "2", "-grace", "0s")
+		visit := func() (number int) {
+			c, number := wantWhose(t, addr, "127.0.0.1")
+			c.Close()
+			return number
+		}
+		p.line("all upstreams but backups are out: connections go to these")
+		for range 10 {
+			if n := visit(); n != 7 {
+				t.Errorf("a connection has gone to %d, want the backup", n)
+			}
+		}
+		ln := listenNamed(t, main, 1)
+		p.line("upstream unix://" + main + " is in again")
+		for range 10 {
+			if n := visit(); n != 1 {
+				t.Errorf("a connection has gone to %d, want the one that is in again", n)
+			}
+		}
+		ln.Close()
+		for range 10 { // it is tried in vain, until checks have found that it is out
+			if n := visit(); n != 7 {
+				t.Errorf("a connection has gone to %d, want the backup", n)
+			}
+		}
+		if log := p.finish(); strings.Contains(log, "is reset") {
+			t.Errorf("stderr:\n%s", log)
+		}
+	})
+}
+
 // says reports whether a line begins so by now.
 func (p *process) says(prefix string) bool {
 	text, _ := p.log.text()

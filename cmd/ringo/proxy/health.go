@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"ringo"
@@ -72,8 +73,14 @@ func (us *upstreams) leaveOut(u *upstream, by evidence, err error) {
 	u.health = health{out: true, pause: us.pause, until: us.now().Add(us.pause)}
 	us.outs++
 	us.say("upstream %v is out: %d %v in a row have failed, the last: %v", u, us.fall, by, err)
-	if us.outs == len(us.all) {
+	isIn := func(backup bool) bool {
+		return slices.ContainsFunc(us.all, func(u *upstream) bool { return u.backup == backup && !u.out })
+	}
+	switch {
+	case us.outs == len(us.all):
 		us.say("all upstreams%s are out: connections go to any of them", us.route.words(" of "))
+	case !u.backup && !isIn(false) && isIn(true):
+		us.say("all upstreams%s but backups are out: connections go to these", us.route.words(" of "))
 	}
 }
 

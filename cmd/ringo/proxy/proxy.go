@@ -35,7 +35,8 @@ reset, and a line says why.
 nothing is said) gets three times what one with 1 gets. One that has max connections, or with
 -http requests, gets no more. If all have their max, a connection or request waits for one,
 in order of arrival, for -dial at most: then it is as if none could be reached, and with -http
-the client gets 503, as it does at once if 1024 wait already.
+the client gets 503, as it does at once if 1024 wait already. One with backup=true gets nothing
+as long as another for the same is in that was not tried in vain.
 
 -to also says what goes to an upstream. sni=shop.example is for connections whose TLS begins
 with that name; TLS passes unread otherwise. With -http, host=shop.example and path=/cart are

@@ -18,6 +18,7 @@ type target struct {
 	route
 	weight int // what it gets, by that of all
 	max    int // connections, or with -http requests, that it has at once; 0: any number
+	backup bool
 }
 
 // weightMax keeps the sum of weights, and their products with connections, far from what an int holds.
@@ -49,8 +50,8 @@ func (ts *targets) Set(text string) error {
 	return nil
 }
 
-var errOptions = errors.New("want weight=N, max=N, sni=NAME, host=NAME or path=/PREFIX behind the ?, with & between " +
-	"them")
+var errOptions = errors.New("want weight=N, max=N, backup=true, sni=NAME, host=NAME or path=/PREFIX behind the ?, " +
+	"with & between them")
 
 // String is what tells it from all others.
 func (to target) String() string { return to.Address.String() + to.route.words("?") }
@@ -91,6 +92,11 @@ func (to *target) set(name, value string) error {
 			return fmt.Errorf("max %q: want 1 or more", value)
 		}
 		to.max = n
+	case "backup":
+		if value != "true" && value != "false" {
+			return fmt.Errorf("backup %q: want true or false", value)
+		}
+		to.backup = value == "true"
 	default:
 		return fmt.Errorf("%q is no option: %w", name, errOptions)
 	}
@@ -110,6 +116,9 @@ func (ts targets) check(m *cli.Mistakes, o *options) {
 	for i, to := range ts {
 		is := func(other target) bool { return other.String() == to.String() }
 		m.Want(!slices.ContainsFunc(ts[:i], is), "-to %v: is there twice", to)
+		helps := func(other target) bool { return !other.backup && other.route == to.route }
+		m.Want(!to.backup || slices.ContainsFunc(ts, helps), "-to %v: backup: want another -to for the same, "+
+			"without backup", to)
 		m.Want(to.max == 0 || o.ahead == 0, "-to %v: max is not beside -ahead, whose connections would be more", to)
 		m.Want(to.sni == "" || !o.http, "-to %v: sni is not for -http, which sees what is in TLS: use host", to)
 		m.Want(to.host == "" || o.http, "-to %v: host: want -http, too, or use sni", to)

@@ -155,9 +155,16 @@ func (us *upstreams) candidates(tried []*upstream) []*upstream {
 	return us.left
 }
 
-// isCandidate reports whether an upstream may be chosen if it has room. If all are out, what has put them out may be
-// the proxy's network, or a check that asks for too much: then any may be. mu is held.
+// isCandidate reports whether an upstream may be chosen if it has room: a backup, if no other may. mu is held.
 func (us *upstreams) isCandidate(u *upstream, tried []*upstream) bool {
+	return us.isUp(u, tried) && (!u.backup || !slices.ContainsFunc(us.all, func(o *upstream) bool {
+		return !o.backup && us.isUp(o, tried)
+	}))
+}
+
+// isUp reports whether an upstream is in, or to be tried, and was not tried. If all are out, what has put them out may
+// be the proxy's network, or a check that asks for too much: then any is. mu is held.
+func (us *upstreams) isUp(u *upstream, tried []*upstream) bool {
 	return !slices.Contains(tried, u) && (!u.out || us.outs == len(us.all) || us.isDue(u))
 }
 

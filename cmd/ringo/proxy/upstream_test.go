@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -199,5 +200,87 @@ func TestTried(t *testing.T) {
 		if u := us.take("192.0.2.1", tried); u != nil {
 			t.Errorf("%s: %v is chosen after all", balance, u)
 		}
+	}
+}
+
+// TestBackup: a backup gets what no other is in for, or what others were tried for in vain, and what is new goes back
+// to these when one is in again. One that has its max is in.
+func TestBackup(t *testing.T) {
+	w := watch(4)
+	w.all[2].backup, w.all[3].backup = true, true
+	main, backups := map[int]bool{0: true, 1: true}, map[int]bool{2: true, 3: true}
+	want := func(when string, want map[int]bool, tried ...*upstream) {
+		t.Helper()
+		got := map[int]bool{}
+		for range 100 {
+			got[w.next(tried...)] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	out := func(n int) {
+		for range w.fall {
+			w.note(w.all[n], byConn, errRefused)
+		}
+	}
+	want("all are in", main)
+	want("one was tried", map[int]bool{1: true}, w.all[0])
+	want("both were tried", backups, w.all[0], w.all[1])
+	w.all[0].max, w.all[1].max = 1, 1
+	w.all[0].conns, w.all[1].conns = 1, 1
+	want("both have their max", map[int]bool{-1: true})
+	w.all[0].conns, w.all[1].conns = 0, 0
+
+	out(2)
+	out(0)
+	w.lines = nil
+	want("one of each is out", map[int]bool{1: true})
+	out(1)
+	w.wantSaid(t, second+"is out", "all upstreams but backups are out: connections go to these")
+	want("both are out", map[int]bool{3: true})
+	w.takeIn(w.all[1])
+	want("one is in again", map[int]bool{1: true})
+}
+
+// TestBackupTrials: one that is out is tried though backups are in, by one at a time, and no backup gets that.
+func TestBackupTrials(t *testing.T) {
+	w := watch(2)
+	w.all[1].backup = true
+	for range w.fall {
+		w.note(w.all[0], byConn, errRefused)
+	}
+	if got := w.next(); got != 1 {
+		t.Errorf("%d is next, want the backup", got)
+	}
+	w.time = w.time.Add(w.pause)
+	if got := w.next(); got != 0 {
+		t.Errorf("%d is next, want the trial", got)
+	}
+	for range 10 {
+		if got := w.next(); got != 1 {
+			t.Errorf("%d is next to the trial, want the backup", got)
+		}
+	}
+	w.note(w.all[0], byConn, nil)
+	if got := w.next(); got != 0 {
+		t.Errorf("%d is next, want the one that is in again", got)
+	}
+}
+
+// TestBackupAllOut: where all are out any may be tried, backups behind the others.
+func TestBackupAllOut(t *testing.T) {
+	w := watch(2)
+	w.all[1].backup = true
+	for _, u := range w.all {
+		for range w.fall {
+			w.note(u, byCheck, errCheck)
+		}
+	}
+	if got := w.next(); got != 0 {
+		t.Errorf("%d is next, want the one that is no backup", got)
+	}
+	if got := w.next(w.all[0]); got != 1 {
+		t.Errorf("%d is next, want the backup", got)
 	}
 }
