@@ -374,27 +374,41 @@ func (c *conn) call(h http.Handler, w http.ResponseWriter, r *http.Request) (ret
 // part ends a connection after its last answer. If its peer is still sending, that must not be answered with a reset,
 // which would destroy the answer. x is the exchange, if there was one.
 func (c *conn) part(x *exchange, sends bool) {
-	if !sends {
-		return
-	}
-	if w, ok := c.c.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
+	if !sends || !c.closesWrite() {
 		return
 	}
 	c.c.SetReadDeadline(c.now().Add(partMax))
 	if x != nil && x.hasBody() {
 		x.body.leave() // who reads it may be another than the handler
 	}
+	c.discard(partMax, partMax)
+}
+
+// partMax is for how long.
+const partMax = 500 * time.Millisecond
+
+// closesWrite tells the peer that no more comes, if that is possible.
+func (c *conn) closesWrite() bool {
+	w, ok := c.c.(interface{ CloseWrite() error })
+	return ok && w.CloseWrite() == nil
+}
+
+// discard reads what still comes, until the peer ends it, or for so long has said nothing, or until a longer time is
+// over.
+func (c *conn) discard(silence, longest time.Duration) {
 	trash := take()
 	defer give(trash)
-	for {
+	for last := c.now().Add(longest); ; {
+		until := c.now().Add(silence)
+		if until.After(last) {
+			until = last
+		}
+		c.c.SetReadDeadline(until)
 		if _, err := c.c.Read((*trash)[:cap(*trash)]); err != nil {
 			return
 		}
 	}
 }
-
-// partMax is for how long.
-const partMax = 500 * time.Millisecond
 
 // refuse answers what is no request, and ends the connection.
 func (c *conn) refuse(x *exchange, err error) error {

@@ -241,3 +241,35 @@ func TestHTTP2SlowPings(t *testing.T) {
 		return nil
 	})
 }
+
+// A peer that takes its time to read its last answer gets all of it, though it says something meanwhile: a server that
+// closed then would answer that with a reset, behind which what is on its way is lost.
+func TestHTTP2SlowLastAnswer(t *testing.T) {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+		const size, pieces = 8000, 40
+		r := newRaw(t, nc, setting(4, 1<<20))
+		r.send(made(window, 0, 0, word(1<<20)) + made(headers, endHeaders, 1, head("POST", "/")))
+		for range pieces {
+			r.send(made(data, 0, 1, strings.Repeat("x", size)))
+		}
+		r.send(made(data, endStream, 1, "") + made(goAway, 0, 0, word(0)+word(0)))
+		came := 0
+		for {
+			l.Sleep(time.Second)
+			r.send(made(ping, 0, 0, "12345678"))
+			f, err := r.next()
+			if err != nil {
+				return fmt.Errorf("after %d bytes: %w", came, err)
+			}
+			if f.kind == data {
+				came += len(f.payload)
+			}
+			if f.kind == data && f.flags&endStream != 0 {
+				if came != pieces*size {
+					return fmt.Errorf("%d bytes came, want %d", came, pieces*size)
+				}
+				return nil
+			}
+		}
+	})
+}

@@ -50,11 +50,15 @@ func (c *conn) serve2() {
 	defer c.s.keep2(c, nil)
 	err := h.read()
 	there := h.part2(err, errGone, c.s.WriteTimeout)
-	if wrong, ok := err.(*connectionError); ok {
+	wrong, ok := err.(*connectionError)
+	if ok {
 		c.logf("http2: server connection error from %v: %v", c.remote, wrong)
 	}
-	if there {
+	switch {
+	case there && ok:
 		c.part(nil, true)
+	case there && c.closesWrite():
+		c.discard(newMax, partLongest)
 	}
 	h.mu.Lock()
 	h.queue = nil
@@ -64,6 +68,10 @@ func (c *conn) serve2() {
 	}
 	h.mu.Unlock()
 }
+
+// partLongest bounds the wait for a peer that has done nothing wrong, and may have much to read: it says now and then
+// that it has room, and ends the connection when it has all. Before, a reset would take from it what is on its way.
+const partLongest = time.Minute
 
 // greet sends what a server says first.
 func (h *server2) greet() {
