@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,13 +175,14 @@ func conditions(tag string) (all []string) {
 	return append(all, "Range: lines=1-2", "Range: bytes", "range: BYTES=0-1", "Range: bytes=0-0\r\nRange: bytes=1-1")
 }
 
-// unbounded puts a word in the place of the boundary between parts, which is random.
+var boundary = regexp.MustCompile(`[0-9a-f]{60}`)
+
+// unbounded puts a word in the place of the boundary between parts, which is random. To look for it takes long.
 func unbounded(answer string) string {
-	_, after, ok := strings.Cut(answer, "boundary=")
-	if !ok || len(after) < 60 {
+	if !strings.Contains(answer, "boundary=") && !strings.Contains(answer, "Content-Range: ") {
 		return answer
 	}
-	return strings.ReplaceAll(answer, after[:60], "boundary")
+	return boundary.ReplaceAllString(answer, "boundary")
 }
 
 // sameAnswer sends a request to both and wants the same bytes but for dates, and boundaries of parts.
