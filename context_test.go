@@ -491,11 +491,13 @@ func TestWithContextIsToldLate(t *testing.T) {
 		late, next := &telling{Context: context.Background()}, &telling{Context: context.Background(), stops: true}
 		late.stop, next.stop = late.stopped, next.stopped
 		l.WithContext(late, func() error { return nil })
-		return l.WithContext(next, func() error {
+		err := l.WithTimeout(time.Hour, func() error {
 			late.fn()
-			if err := l.Sleep(0); err != nil {
-				return err
-			}
+			l.Sleep(0) // in which it comes
+			return l.Sleep(0)
+		})
+		equal(t, "Sleep when another's was told", err, nil)
+		return l.WithContext(next, func() error {
 			next.err = context.Canceled
 			next.fn()
 			equal(t, "Sleep when it is told", l.Sleep(time.Hour), context.Canceled)
