@@ -229,6 +229,14 @@ need_gcc() {
 # raced COMMAND... runs a go command that has -race.
 raced() { CGO_ENABLED=1 "$@"; }
 
+# in_adapters COMMAND... runs a command in each module that stands between Ringo and other libraries, until one fails.
+in_adapters() {
+	local m
+	for m in metrics/prometheus metrics/otel adapters/*/; do
+		(cd "$m" && "$@") || return 1
+	done
+}
+
 # need_wine sets wine to Wine's command, and makes a prefix for the script, in which Go's programs start: they ask
 # bcryptprimitives.dll for random numbers, which came with Wine 9. The caller ends it with wine_over.
 need_wine() {
