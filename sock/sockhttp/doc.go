@@ -50,7 +50,8 @@
 // up to 1000 more wait for that, and then the connection ends. Handlers that write wait while 64 KiB are to be sent.
 // Peers that make the server work for nothing are disconnected with ENHANCE_YOUR_CALM: one count has resets of either
 // side, PING, SETTINGS, PRIORITY, CONTINUATION, empty frames and WINDOW_UPDATE, and goes down with time and with what
-// is sent to them. When the server ends or the program drains, peers get GOAWAY, and answers that are under way.
+// is sent to them. When the server ends or the program drains, peers get GOAWAY, and answers that are under way. Their
+// connections are closed when they have closed theirs, have said nothing for 5 s, or a minute later.
 //
 // # The client
 //

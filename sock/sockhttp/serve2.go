@@ -58,7 +58,7 @@ func (c *conn) serve2() {
 	case there && ok:
 		c.part(nil, true)
 	case there && c.closesWrite():
-		c.discard(newMax, partLongest)
+		c.discard(partSilence, partLongest)
 	}
 	h.mu.Lock()
 	h.queue = nil
@@ -69,9 +69,13 @@ func (c *conn) serve2() {
 	h.mu.Unlock()
 }
 
-// partLongest bounds the wait for a peer that has done nothing wrong, and may have much to read: it says now and then
-// that it has room, and ends the connection when it has all. Before, a reset would take from it what is on its way.
-const partLongest = time.Minute
+// A peer that has done nothing wrong may have much to read. It says now and then that it has room, and ends the
+// connection when it has all: before that a reset would take from it what is on its way. So it is waited for, unless it
+// is silent for partSilence, and for partLongest in all.
+const (
+	partSilence = 5 * time.Second
+	partLongest = time.Minute
+)
 
 // greet sends what a server says first.
 func (h *server2) greet() {
