@@ -43,16 +43,15 @@ func runChurn(o *options, w *churn) (ok bool) {
 	if err != nil {
 		w.fails("the run", err)
 	}
-	fmt.Fprintf(w.out, "%d were refused by a limit, %d ended for their silence, and %d were cut that had stood still\n",
-		w.refused.Load(), w.idled.Load(), w.excused.Load())
+	fmt.Fprintf(w.out, "%d were refused by a limit, and %d ended for their silence\n", w.refused.Load(), w.idled.Load())
 	fmt.Fprintf(w.out, "churn: %d rounds played, %v\n", w.rounds, w)
 	return w.failed.Load()+w.leaked.Load() == 0
 }
 
 // String is what was counted.
 func (w *churn) String() string {
-	return fmt.Sprintf("%d failed, %d leaked, %d restarts, %d connections, %d requests", w.failed.Load(),
-		w.leaked.Load(), w.restarts.Load(), w.conns.Load(), w.requests.Load())
+	return fmt.Sprintf("%d failed, %d excused, %d leaked, %d restarts, %d connections, %d requests", w.failed.Load(),
+		w.excused.Load(), w.leaked.Load(), w.restarts.Load(), w.conns.Load(), w.requests.Load())
 }
 
 // failuresTold bounds the lines about requests that have failed. All are counted.

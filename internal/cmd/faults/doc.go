@@ -27,5 +27,6 @@
 //
 // With -churn nothing fails: proxies and file servers are started anew by SIGHUP once in each round, under some
 // hundred clients of all manners, until the time is over. Each time that the clients have gone nothing may be left of
-// them. The last line is "churn: N rounds played, F failed, L leaked, R restarts, C connections, Q requests".
+// them. The last line is "churn: N rounds played, F failed, E excused, L leaked, R restarts, C connections, Q
+// requests".
 package main

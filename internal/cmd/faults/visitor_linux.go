@@ -23,12 +23,12 @@ type visitors struct {
 }
 
 var tcpVisitors = []visitors{
-	{"kept", 10, (*visitor).keeps},
-	{"one each", 8, (*visitor).asksOnce},
-	{"half closed", 4, (*visitor).halfCloses},
-	{"reset", 4, (*visitor).resets},
-	{"slow", 6, (*visitor).readsSlowly},
-	{"silent", 3, (*visitor).isSilent},
+	{"kept", 10, onConn((*visitor).keeps)},
+	{"one each", 8, onConn((*visitor).asksOnce)},
+	{"half closed", 4, onConn((*visitor).halfCloses)},
+	{"reset", 4, onConn((*visitor).resets)},
+	{"slow", 6, onConn((*visitor).readsSlowly)},
+	{"silent", 3, onConn((*visitor).isSilent)},
 	{"crowd", 1, (*visitor).crowds},
 }
 
@@ -78,6 +78,18 @@ func (v *visitor) dial() (*peer, error) {
 	return dialFrom(v.of.addr, v.from)
 }
 
+// onConn is a visit of one connection, which ends with it.
+func onConn(visit func(v *visitor, c *peer) error) func(v *visitor) error {
+	return func(v *visitor) error {
+		c, err := v.dial()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return visit(v, c)
+	}
+}
+
 // seed is one of a question that is short more often than not.
 func (v *visitor) seed() uint64 {
 	return v.r.Uint64N(1<<40)*uint64(len(sizes)) + uint64(min(v.r.IntN(12), v.r.IntN(5)))
@@ -90,12 +102,7 @@ func (v *visitor) ask(c *peer) error {
 }
 
 // keeps asks on one connection, over servers that start anew.
-func (v *visitor) keeps() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) keeps(c *peer) error {
 	for asks := 10 + v.r.IntN(100); asks > 0; asks-- {
 		if err := v.ask(c); err != nil {
 			return err
@@ -107,12 +114,7 @@ func (v *visitor) keeps() error {
 	return echoes{}.end(c)
 }
 
-func (v *visitor) asksOnce() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) asksOnce(c *peer) error {
 	if err := v.ask(c); err != nil {
 		return err
 	}
@@ -120,12 +122,7 @@ func (v *visitor) asksOnce() error {
 }
 
 // halfCloses says that it has said all before it reads.
-func (v *visitor) halfCloses() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) halfCloses(c *peer) error {
 	v.requests.Add(1)
 	b := noise(v.seed(), 20_000) // which sockets take
 	if _, err := c.Write(b); err != nil {
@@ -141,12 +138,7 @@ func (v *visitor) halfCloses() error {
 }
 
 // resets leaves in the midst of a question.
-func (v *visitor) resets() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) resets(c *peer) error {
 	if err := v.ask(c); err != nil {
 		return err
 	}
@@ -165,12 +157,7 @@ const (
 )
 
 // readsSlowly takes what comes in little pieces.
-func (v *visitor) readsSlowly() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) readsSlowly(c *peer) error {
 	c.SetReadBuffer(slowRoom)
 	v.requests.Add(1)
 	b := noise(v.seed(), 1_000_000)
@@ -188,12 +175,7 @@ func (v *visitor) readsSlowly() error {
 }
 
 // isSilent asks, and then wants to be reset for its silence.
-func (v *visitor) isSilent() error {
-	c, err := v.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (v *visitor) isSilent(c *peer) error {
 	if err := v.ask(c); err != nil {
 		return err
 	}
