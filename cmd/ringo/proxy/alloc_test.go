@@ -54,10 +54,13 @@ func TestAllocs(t *testing.T) {
 	}()
 	for _, c := range []struct {
 		name, to string
+		keeps    *keeper
+		max      float64
 	}{
-		{"plain", ""},
-		{"options", "?weight=2&max=10"},
-		{"a route", "?host=*.example&path=/"},
+		{"plain", "", nil, allocsMax},
+		{"options", "?weight=2&max=10", nil, allocsMax},
+		{"a route", "?host=*.example&path=/", nil, allocsMax},
+		{"visits", "", newKeeper(nil, true), allocsMax + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &options{balance: balanceLeast, rise: 1, fall: 1, dial: time.Minute, answer: time.Minute, http: true}
@@ -65,7 +68,7 @@ func TestAllocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
-				ends: &teller{lines: make(chan string, linesMax)}}
+				ends: &teller{lines: make(chan string, linesMax)}, keeps: c.keeps}
 			r.to = newRoutes(o, r.ends.say)
 			w := newWeb(r, nil)
 			err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
@@ -77,12 +80,12 @@ func TestAllocs(t *testing.T) {
 				q = q.WithContext(ownContext{q.Context()})
 				q.RemoteAddr = "192.0.2.1:1"
 				rw := &sink{header: http.Header{}}
-				n := alloctest.Least(500, allocsMax, func() {
+				n := alloctest.Least(500, c.max, func() {
 					q.Body = http.NoBody
 					w.pass(rw, q)
 				})
-				if n > allocsMax || rw.status != 200 {
-					t.Errorf("%.2f allocations for an answer of %d, want %d and one of 200", n, rw.status, allocsMax)
+				if n > c.max || rw.status != 200 {
+					t.Errorf("%.2f allocations for an answer of %d, want %v and one of 200", n, rw.status, c.max)
 				}
 				return nil
 			})
