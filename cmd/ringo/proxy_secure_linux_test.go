@@ -134,16 +134,18 @@ func TestProxyToTLSLate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan struct{}, 1)
+		ended := make(chan error, 1)
 		backend(t, ln, func(c net.Conn) {
-			io.Copy(io.Discard, c)
-			ended <- struct{}{}
+			_, err := io.Copy(io.Discard, c)
+			ended <- err
 		})
 		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-to-tls", "-dial", "50ms")
 		if a, _ := get(t, addr, "/"); a.StatusCode != http.StatusGatewayTimeout {
 			t.Errorf("the answer is %s, want 504", a.Status)
 		}
-		patience.Recv(t, "the connection's end", ended)
+		if err := patience.Recv(t, "the connection's end", ended); err != nil {
+			t.Errorf("the upstream is told %v", err)
+		}
 		p.finish()
 	})
 }

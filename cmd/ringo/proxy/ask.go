@@ -109,7 +109,11 @@ func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, erro
 // dialAt connects to the upstream that the transport knows by an address.
 func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
 	l, _ := ringo.Current()
-	c, err := w.dialFor(ctx, l, w.hosts[addr])
+	u := w.hosts[addr]
+	c, err := w.dial(ctx, l, u)
+	if err == nil {
+		w.keeps.opens(u)
+	}
 	if err != nil {
 		return nil, &dialError{err}
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"ringo"
-	"ringo/cmd/ringo/internal/proxyproto"
 	"ringo/sock/sockhttp"
 )
 
@@ -38,30 +37,17 @@ func (r *relay) checkOn(l *ringo.Loop, u *upstream) {
 
 // checkConn asks for a connection.
 func (r *relay) checkConn(l *ringo.Loop, u *upstream) error {
-	c, err := r.dialCheck(context.Background(), l, u)
+	c, err := r.dial(context.Background(), l, u)
 	if err != nil {
 		return err
 	}
 	return c.Close()
 }
 
-// dialCheck connects to an upstream, for no client.
-func (r *relay) dialCheck(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
-	c, err := r.dial(ctx, l, u)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.introduce(c, proxyproto.Header{}); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
 // checkGet asks for the path of -check-http, on a connection of its own: one from before says nothing of the next.
 func (r *relay) checkGet(l *ringo.Loop, u *upstream) error {
 	client := &http.Client{Timeout: r.o.dial, Transport: &sockhttp.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dialCheck(ctx, l, u) }},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, l, u) }},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	a, err := client.Get("http://" + u.host() + r.o.checkHTTP)
 	if err != nil {

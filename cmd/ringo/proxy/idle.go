@@ -50,15 +50,15 @@ func (i *idler) watch() {
 
 func (i *idler) step() time.Duration { return max(i.r.o.idle/idleSteps, 1) }
 
-// copy is io.Copy, which comes back each step to tell whether bytes have moved. It must not do so by a deadline of what
+// copy is copyTo, but comes back each step to tell whether bytes have moved. It must not do so by a deadline of what
 // it writes to, which would drop bytes on their way.
 func (i *idler) copy(to io.Writer, from *end) (total int64, err error) {
 	if i == nil {
-		return io.Copy(to, from.Conn)
+		return from.copyTo(to)
 	}
 	for {
 		from.SetReadDeadline(i.l.Now().Add(i.step()))
-		n, err := io.Copy(to, from.Conn)
+		n, err := from.copyTo(to)
 		if total += n; n > 0 {
 			i.moved = i.l.Now()
 		}

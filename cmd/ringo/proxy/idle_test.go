@@ -3,11 +3,13 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -17,20 +19,22 @@ import (
 	"ringo/internal/posix"
 	"ringo/sim"
 	"ringo/sock"
+	"ringo/sock/socktls"
 )
 
 // inWorld has a connection pass a relay of a world, between a client and a server that play their parts, and gives what
 // it has said.
-func inWorld(w *sim.World, o *options, client, serve func(l *ringo.Loop, c *sock.Conn) error) (said []string) {
+func inWorld(w *sim.World, o *options, secret *tls.Config, client, serve func(l *ringo.Loop, c *sock.Conn) error) (
+	said []string) {
 	here, far, near := w.Host("server"), w.Host("client"), w.Host("proxy")
 	w.Link = sim.Link{Latency: time.Millisecond}
 	o.to.Set("server:8001")
 	o.rise, o.fall, o.dial, o.balance = 1, 1, time.Minute, balanceLeast
 	r := &relay{Server: &server.Server{Context: context.Background(), Options: &o.Options}, o: o,
-		ends: &teller{lines: make(chan string, linesMax)}}
+		tls: secret, ends: &teller{lines: make(chan string, linesMax)}}
 	r.to = newRoutes(o, r.ends.say)
 	for _, u := range r.to.all {
-		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dial(ctx, l, u) }
+		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.connect(ctx, l, u) }
 	}
 	passed := near.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", ":8002")
@@ -149,13 +153,44 @@ func TestIdle(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Explore(t, 5, func(w *sim.World) {
-				said := inWorld(w, &options{idle: idleTime}, c.client, c.serve)
+				said := inWorld(w, &options{idle: idleTime}, nil, c.client, c.serve)
 				if len(said) != 1 {
 					w.Errorf("the lines are %q, want one", said)
 				}
 			})
 		})
 	}
+}
+
+// TestIdleTLS: what moves in TLS keeps a connection, though each look at it ends a read; then it is reset.
+func TestIdleTLS(t *testing.T) {
+	back := httptest.NewTLSServer(nil) // for its certificate
+	back.Close()
+	const trickles = 20
+	gets := func(l *ringo.Loop, c *sock.Conn) error {
+		if _, err := io.ReadFull(c, make([]byte, trickles)); err != nil {
+			return err
+		}
+		return wantIdle(l, c, l.Now())
+	}
+	sends := func(l *ringo.Loop, c *sock.Conn) error {
+		s := socktls.Client(c, &tls.Config{InsecureSkipVerify: true})
+		for range trickles {
+			if _, err := s.Write([]byte("x")); err != nil {
+				return err
+			}
+			if err := l.Sleep(idleTime * 3 / 4); err != nil {
+				return err
+			}
+		}
+		return wantIdle(l, c, l.Now().Add(-idleTime*3/4))
+	}
+	sim.Explore(t, 5, func(w *sim.World) {
+		o := &options{idle: idleTime, header: time.Minute}
+		if said := inWorld(w, o, back.TLS, sends, gets); len(said) != 1 {
+			w.Errorf("the lines are %q, want one", said)
+		}
+	})
 }
 
 // TestNoIdle: without -idle a connection may be silent for as long as it likes.
@@ -169,7 +204,7 @@ func TestNoIdle(t *testing.T) {
 			_, err := io.Copy(io.Discard, struct{ io.Reader }{c})
 			return err
 		}
-		inWorld(w, &options{}, waits, waits)
+		inWorld(w, &options{}, nil, waits, waits)
 	})
 }
 

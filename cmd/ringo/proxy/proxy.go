@@ -17,8 +17,8 @@ const help = `usage: ringo proxy -to ADDRESS [-to ADDRESS ...] [flag ...]
 
 Passes connections on: for each that comes, one is opened to an upstream, an address of
 -to, and what either side sends, the other gets. The end of one direction is passed on,
-too, and the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
-line per address tells the real port on stderr:
+too, and the other goes on. Bulk goes from socket to socket by splice(2), without TLS. When all
+loops listen, a line per address tells the real port on stderr:
 
   listening tcp://127.0.0.1:7000 driver=uring loops=2
 
@@ -39,7 +39,7 @@ the client gets 503, as it does at once if 1024 wait already. One with backup=tr
 as long as another for the same is in that was not tried in vain.
 
 -to also says what goes to an upstream. sni=shop.example is for connections whose TLS begins
-with that name; TLS passes unread otherwise. With -http, host=shop.example and path=/cart are
+with that name; without -cert TLS passes unread. With -http, host=shop.example and path=/cart are
 for requests of that host, whatever the port, and with that path or one below it.
 *.shop.example is for names that have one label more. Upstreams that say the same are a group,
 for -balance, health and max. The most specific group is taken: of a name, then of one with *,
@@ -60,16 +60,19 @@ A connection that begins with something else, or with a header that is longer th
 bytes (version 1) or 1040 (version 2), is reset. -send-proxy says it to the upstreams: it
 passes on what -accept-proxy has got, or tells of the connection itself.
 
+With -cert and -key clients speak TLS, and with -to-tls upstreams do. With -client-ca clients
+have to have a certificate of theirs. SIGHUP reads the files of certificates and authorities
+again.
+
 With -http it is requests of HTTP/1.0, 1.1 and 2 that are passed on, by HTTP/1.1, and
--balance, -fall and the others are about these; with -cert and -key clients speak TLS.
-Upstreams get Host as it came, and X-Forwarded-For, -Host and -Proto, without what the
-client has said of these. Connections to them are kept and used again. WebSocket and other
-upgrades pass, but not to HTTP/2. A request that nothing was sent of, or one without a body
-that may come twice (GET, HEAD, OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes
-to another upstream. If none answers the client gets 502, or 504 if a time was over, and a
-line says why. With -client-ca clients have to have a certificate of theirs, which upstreams
-get in Client-Cert, as RFC 9440 has it; what clients say there goes no further. With -to-tls
-upstreams are asked by TLS. SIGHUP reads the files of certificates and authorities again.
+-balance, -fall and the others are about these. Upstreams get Host as it came, and
+X-Forwarded-For, -Host and -Proto, without what the client has said of these. Connections to
+them are kept and used again. WebSocket and other upgrades pass, but not to HTTP/2. A
+request that nothing was sent of, or one without a body that may come twice (GET, HEAD,
+OPTIONS, TRACE, PUT, DELETE), and that has no answer, goes to another upstream. If none
+answers the client gets 502, or 504 if a time was over, and a line says why. The certificate
+of -client-ca upstreams get in Client-Cert, as RFC 9440 has it; what clients say there goes
+no further.
 -set-header 'NAME: VALUE' and -del-header NAME change what upstreams get, as the last, and
 -set-answer-header and -del-answer-header what clients get of their answers.
 
@@ -148,7 +151,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.BoolVar(&o.accept, "accept-proxy", false, "want a header of the PROXY protocol from each peer, see above")
 	fs.StringVar(&o.send, "send-proxy", "", "send upstreams such a header, of `version` v1 or v2; \"\": none")
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the header of -accept-proxy must come, "+
-		"the ClientHello if there is a sni, or with -http the head of a request")
+		"the ClientHello if there is a sni, TLS of -cert begin, or with -http the head of a request come")
 	fs.BoolVar(&o.http, "http", false, "pass on requests of HTTP, see above, and not connections")
 	o.cert.Flags(fs)
 	o.tls.flags(fs)
@@ -185,14 +188,18 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(slices.Contains([]string{"", sendV1, sendV2}, o.send), "-send-proxy %q: want v1 or v2", o.send)
 	o.checkHTTPFlags(&m)
 	o.cert.Check(fs, &m)
+	for _, a := range o.Listen {
+		m.Want(o.cert.Cert == "" || a.Network != "unixpacket", "-cert: not over unixpacket, which is no stream")
+	}
 	o.tls.check(fs, &m, o)
 	for _, name := range []string{"check-http", "rise"} {
 		m.WantBeside(fs, name, "-check", o.check > 0)
 	}
-	for _, name := range append([]string{"cert", "trust", "answer"}, ruleNames...) {
+	for _, name := range append([]string{"trust", "answer"}, ruleNames...) {
 		m.WantBeside(fs, name, "-http", o.http)
 	}
-	m.WantBeside(fs, "header", "-accept-proxy, -http or an upstream's sni", o.accept || o.http || o.to.haveNames())
+	m.WantBeside(fs, "header", "-accept-proxy, -cert, -http or an upstream's sni",
+		o.accept || o.cert.Cert != "" || o.http || o.to.haveNames())
 	m.Want(o.idle == 0 || o.idle >= idleMin, "-idle %v: want 0, or %v at least", o.idle, idleMin)
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
@@ -223,7 +230,11 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cert, err := o.cert.Open()
+	var protocols []string
+	if o.http {
+		protocols = []string{"h2", "http/1.1"}
+	}
+	cert, err := o.cert.Open(protocols...)
 	if err != nil {
 		return err
 	}
@@ -243,7 +254,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		if o.http {
 			newWebRelay(o, s, log, cert)
 		} else {
-			newRelay(o, s, log)
+			newStreamRelay(o, s, log, cert)
 		}
 	})
 }

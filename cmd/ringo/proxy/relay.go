@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"ringo/internal/posix"
 	"ringo/sock"
 	"ringo/sock/sockclient"
+	"ringo/sock/socktls"
 )
 
 // relay is a run of ringo proxy.
@@ -25,7 +27,8 @@ type relay struct {
 	o      *options
 	slots  *ringo.Semaphore // for connections; nil: without a limit
 	to     *routes
-	ends   *teller // of connections that did not end in order
+	tls    *tls.Config // with clients; nil: there is none
+	ends   *teller     // of connections that did not end in order
 	checks sync.Once
 	keeps  *keeper
 
@@ -39,7 +42,13 @@ func newRelay(o *options, s *server.Server, log *server.Log) *relay {
 		keeps: newKeeper(log, o.Metrics != "")}
 	for _, u := range r.to.all {
 		u.backs.Ahead = o.ahead
-		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) { return r.dialFor(ctx, l, u) }
+		u.backs.Dial = func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
+			c, err := r.connect(ctx, l, u)
+			if err == nil {
+				r.keeps.opens(u)
+			}
+			return c, err
+		}
 	}
 	if o.max > 0 {
 		r.slots = ringo.NewSemaphore(int64(o.max))
@@ -51,6 +60,15 @@ func newRelay(o *options, s *server.Server, log *server.Log) *relay {
 		s.Side.Go(func() { log.Run(s.Quit) })
 	}
 	return r
+}
+
+// newStreamRelay is newRelay without -http.
+func newStreamRelay(o *options, s *server.Server, log *server.Log, cert *server.Certificate) {
+	r := newRelay(o, s, log)
+	if cert != nil {
+		r.tls = cert.Config()
+		s.Side.Go(func() { cert.Run(s) })
+	}
 }
 
 // newWebRelay is newRelay with -http.
@@ -72,23 +90,36 @@ func (r *relay) words() string {
 		r.dialing.Load(), r.to.out(), r.retried.Swap(0), r.failed.Swap(0), idled-r.idledSaid.Swap(idled))
 }
 
-// dial connects to an upstream.
-func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
-	until := time.Now().Add(r.o.dial)
-	c, err := (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
-	if err != nil || u.tls == nil {
-		return c, err
-	}
-	return handshake(ctx, c, u, until)
+// connect opens a connection to an upstream, on which nothing is said yet.
+func (r *relay) connect(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
+	return (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
 }
 
-// dialFor is dial for clients, and counts.
-func (r *relay) dialFor(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
-	c, err := r.dial(ctx, l, u)
-	if err == nil {
-		r.keeps.opens(u)
+// greet says what comes before all else: the header of -send-proxy, then TLS, which is nil if there is none.
+func (r *relay) greet(ctx context.Context, c net.Conn, u *upstream, client proxyproto.Header, until time.Time) (
+	*socktls.Conn, error) {
+	if err := r.introduce(c, client); err != nil || u.tls == nil {
+		return nil, err
 	}
-	return c, err
+	return u.tls.handshake(ctx, c, u, until)
+}
+
+// dial is connect and greet, for no client that -send-proxy could name.
+func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
+	until := time.Now().Add(r.o.dial)
+	c, err := r.connect(ctx, l, u)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.greet(ctx, c, u, proxyproto.Header{}, until)
+	switch {
+	case err != nil:
+		c.Close()
+		return nil, err
+	case t != nil:
+		return t, nil
+	}
+	return c, nil
 }
 
 // accept gives each connection a task. With -max it stops at the limit, so that the others
@@ -137,9 +168,14 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 		r.refuse(c, client.Source, v, err)
 		return
 	}
-	r.dialing.Add(1)
 	one := &end{Conn: c, gone: endClient}
-	got, u, err := r.open(l, us, client, v, one)
+	if err := r.secure(one); err != nil {
+		r.refuse(c, client.Source, v, err)
+		reset(one) // behind what TLS says of it
+		return
+	}
+	r.dialing.Add(1)
+	got, other, u, err := r.open(l, us, client, v, one)
 	r.dialing.Add(-1)
 	if errors.Is(err, errGone) {
 		v.ends(endClient, err)
@@ -154,10 +190,8 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	}
 	defer u.of.leave(u)
 	defer got.Close()
-	back := got.Conn.(*sock.Conn)
-	defer back.Close() // which waits
+	defer other.Close() // which waits
 	v.opens()
-	other := &end{Conn: back, gone: endUpstream}
 	i := r.idler(l, v, client.Source, one, other)
 	defer i.stop()
 	up := l.Go(func() { r.move(client.Source, v, i, other, one) })
@@ -167,6 +201,19 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	if v != nil {
 		r.keeps.fails(u, v.why)
 	}
+}
+
+// secure begins TLS with a client, if there is -cert.
+func (r *relay) secure(e *end) error {
+	if r.tls == nil {
+		return nil
+	}
+	e.SetDeadline(time.Now().Add(r.o.header))
+	e.tls = socktls.Server(e.Conn, r.tls)
+	if err := e.tls.Handshake(); err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
+	return e.SetDeadline(time.Time{})
 }
 
 // refuse resets a connection for how it has begun.
@@ -184,7 +231,7 @@ const triesMax = 3
 // open opens a connection to an upstream, or to another if that fails, for what comes from an end. What it returns is
 // for leave.
 func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *visit, from *end) (*sockclient.Conn,
-	*upstream, error) {
+	*end, *upstream, error) {
 	var tried []*upstream
 	var errs []error
 	for len(tried) < triesMax {
@@ -196,16 +243,18 @@ func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *
 			break
 		}
 		v.asks(u)
+		until := time.Now().Add(r.o.dial)
 		c, err := u.backs.Get(context.Background(), l)
+		var secret *socktls.Conn
 		if err == nil {
-			if err = r.introduce(c, client); err != nil {
+			if secret, err = r.greet(context.Background(), c.Conn, u, client, until); err != nil {
 				c.Close()
 			}
 		}
 		us.note(u, byConn, err)
 		if err == nil {
 			r.retried.Add(int64(len(tried)))
-			return c, u, nil
+			return c, &end{Conn: c.Conn.(*sock.Conn), tls: secret, gone: endUpstream}, u, nil
 		}
 		us.leave(u)
 		tried, errs = append(tried, u), append(errs, &dialError{err})
@@ -214,7 +263,7 @@ func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *
 			break
 		}
 	}
-	return nil, nil, &openError{errs}
+	return nil, nil, nil, &openError{errs}
 }
 
 // openError is why there is no connection to any upstream.
@@ -239,10 +288,66 @@ func (e *openError) Unwrap() error {
 // end is one end of what is passed on.
 type end struct {
 	*sock.Conn
-	gone   cause // if it ends what is not over
-	got    int64 // bytes that have come from it
-	ended  bool  // what it gets is complete
-	broken bool  // a write to it has failed
+	tls    *socktls.Conn // what is spoken on it; nil: bytes as they come
+	gone   cause         // if it ends what is not over
+	got    int64         // bytes that have come from it
+	ended  bool          // what it gets is complete
+	broken bool          // a write to it has failed
+}
+
+// CloseWrite ends what goes to it.
+func (e *end) CloseWrite() error {
+	if e.tls != nil {
+		return e.tls.CloseWrite()
+	}
+	return e.Conn.CloseWrite()
+}
+
+// writer is for what goes to it.
+func (e *end) writer() io.Writer {
+	if e.tls != nil {
+		return e.tls
+	}
+	return e.Conn
+}
+
+// copyTo is io.Copy of what comes from it.
+func (e *end) copyTo(to io.Writer) (total int64, err error) {
+	if e.tls == nil {
+		return io.Copy(to, e.Conn)
+	}
+	p := records.Get().(*[recordMax]byte)
+	defer records.Put(p)
+	for {
+		n, err := e.tls.Read(p[:])
+		if n > 0 {
+			if _, err := to.Write(p[:n]); err != nil {
+				return total, err
+			}
+			total += int64(n)
+		}
+		switch {
+		case err == io.EOF:
+			return total, nil
+		case err != nil:
+			return total, &readError{err}
+		}
+	}
+}
+
+// records are what is read from TLS.
+var records = sync.Pool{New: func() any { return new([recordMax]byte) }}
+
+// readError is that of a read, of TLS.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
+
+// isRead reports whether an error of a copy is of what it reads from.
+func isRead(err error) bool {
+	var op *net.OpError
+	var read *readError
+	return errors.As(err, &read) || errors.As(err, &op) && op.Op == "read"
 }
 
 // isReset reports whether the connection is over for both directions: its peer has reset it, or does
@@ -267,7 +372,7 @@ func isOurs(err error) bool {
 // But if to takes no more, only this direction ends as long as the other goes on: what to has sent
 // before may still be on its way. The connection is client's.
 func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
-	n, err := i.copy(to.Conn, from)
+	n, err := i.copy(to.writer(), from)
 	from.got += n
 	// A reset that a write has met reads as an end of the stream.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
@@ -275,8 +380,7 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 		to.ended = true
 		err = to.CloseWrite()
 	}
-	var op *net.OpError
-	reading := errors.As(err, &op) && op.Op == "read"
+	reading := isRead(err)
 	switch {
 	case complete && err == nil:
 	case errors.Is(err, net.ErrClosed):

@@ -29,7 +29,7 @@ func TestIntroduceFails(t *testing.T) {
 		u.backs.Dial = func(context.Context, *ringo.Loop) (net.Conn, error) { return deaf{closed: &closed}, nil }
 	}
 	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		if _, _, err := r.open(l, us, proxyproto.Header{}, nil, nil); err == nil {
+		if _, _, _, err := r.open(l, us, proxyproto.Header{}, nil, nil); err == nil {
 			t.Error("no error")
 		}
 		return nil

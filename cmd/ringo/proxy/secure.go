@@ -32,7 +32,7 @@ type identities struct {
 }
 
 func (s *secure) flags(fs *flag.FlagSet) {
-	fs.BoolVar(&s.on, "to-tls", false, "ask the upstreams of -http, and check them, by TLS 1.2 or 1.3; their "+
+	fs.BoolVar(&s.on, "to-tls", false, "speak TLS 1.2 or 1.3 with upstreams, and check them so; their "+
 		"certificates must be of a known authority, and of the host that -to names")
 	fs.StringVar(&s.ca, "to-ca", "", "know the authorities in `FILE`, in PEM, in the place of the system's")
 	fs.StringVar(&s.name, "to-name", "", "`name` that the certificates of all upstreams must be of, in the place of "+
@@ -44,7 +44,6 @@ func (s *secure) flags(fs *flag.FlagSet) {
 
 // check finds the mistakes of these flags.
 func (s *secure) check(fs *flag.FlagSet, m *cli.Mistakes, o *options) {
-	m.WantBeside(fs, "to-tls", "-http", o.http)
 	for _, name := range []string{"to-ca", "to-name", "to-cert", "to-key"} {
 		m.WantBeside(fs, name, "-to-tls", s.on)
 	}
@@ -52,6 +51,7 @@ func (s *secure) check(fs *flag.FlagSet, m *cli.Mistakes, o *options) {
 	for _, a := range o.to {
 		m.Want(!s.on || s.name != "" || !strings.HasPrefix(a.Network, "unix"),
 			"-to-tls: %v has no name that its certificate could be of: want -to-name", a)
+		m.Want(!s.on || a.Network != "unixpacket", "-to-tls: not over unixpacket, which is no stream")
 	}
 }
 
@@ -88,15 +88,16 @@ func (s *secure) read() (err error) {
 // upstreamTLS is TLS with one upstream. Any goroutine may use it, and a task, since nothing waits while mu is held.
 type upstreamTLS struct {
 	*secure
-	server string // its name
+	server    string   // its name
+	protocols []string // of ALPN
 
 	mu   sync.Mutex
 	who  *identities // that made was made of
 	made *tls.Config
 }
 
-// of is TLS with an upstream; nil: it is asked in the clear.
-func (s *secure) of(u *upstream) *upstreamTLS {
+// of is TLS with an upstream, which speaks HTTP or anything; nil: there is none.
+func (s *secure) of(u *upstream, http bool) *upstreamTLS {
 	if !s.on {
 		return nil
 	}
@@ -104,7 +105,11 @@ func (s *secure) of(u *upstream) *upstreamTLS {
 	if name == "" {
 		name, _, _ = net.SplitHostPort(u.Name)
 	}
-	return &upstreamTLS{secure: s, server: name}
+	t := &upstreamTLS{secure: s, server: name}
+	if http {
+		t.protocols = []string{"http/1.1"}
+	}
+	return t
 }
 
 // config is for the next connection. Sessions are resumed as long as the files are the same.
@@ -113,7 +118,7 @@ func (t *upstreamTLS) config() *tls.Config {
 	defer t.mu.Unlock()
 	if who := t.now.Load(); who != t.who {
 		t.who = who
-		t.made = &tls.Config{RootCAs: who.roots, ServerName: t.server, NextProtos: []string{"http/1.1"},
+		t.made = &tls.Config{RootCAs: who.roots, ServerName: t.server, NextProtos: t.protocols,
 			ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 		if who.proxy != nil { // also where the upstream has named other authorities: what it says to it tells more
 			t.made.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -124,13 +129,12 @@ func (t *upstreamTLS) config() *tls.Config {
 	return t.made
 }
 
-// handshake begins TLS on a connection to an upstream, which it closes if that fails.
-func handshake(ctx context.Context, c net.Conn, u *upstream, until time.Time) (net.Conn, error) {
+// handshake begins TLS on a connection to an upstream, until a time.
+func (t *upstreamTLS) handshake(ctx context.Context, c net.Conn, u *upstream, until time.Time) (*socktls.Conn, error) {
 	c.SetDeadline(until)
-	t := socktls.Client(c, u.tls.config())
-	if err := t.HandshakeContext(ctx); err != nil {
-		c.Close()
+	s := socktls.Client(c, t.config())
+	if err := s.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS with %v: %w", u, err)
 	}
-	return t, c.SetDeadline(time.Time{})
+	return s, c.SetDeadline(time.Time{})
 }

@@ -76,7 +76,7 @@ func newUpstreams(o *options, of route, say func(format string, args ...any)) *u
 func (us *upstreams) add(o *options, to target, n int) *upstream {
 	u := &upstream{target: to, of: us, name: to.String(), key: fmt.Sprintf("upstream-%d.invalid:80", n),
 		seed: digest(to.Address.String())}
-	u.tls = o.tls.of(u)
+	u.tls = o.tls.of(u, o.http)
 	us.all = append(us.all, u)
 	return u
 }

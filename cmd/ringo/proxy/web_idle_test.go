@@ -176,7 +176,7 @@ func TestWebIdle(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Explore(t, 5, func(w *sim.World) {
-				said := inWorld(w, &options{http: true, idle: idleTime, answer: time.Hour}, c.client, c.serve)
+				said := inWorld(w, &options{http: true, idle: idleTime, answer: time.Hour}, nil, c.client, c.serve)
 				if text := strings.Join(said, "\n"); !strings.Contains(text, c.said) || (c.said == "") != (text == "") {
 					w.Errorf("the lines are %q, want %q", said, c.said)
 				}

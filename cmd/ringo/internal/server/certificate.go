@@ -34,16 +34,17 @@ func (f *CertificateFiles) Check(fs *flag.FlagSet, m *cli.Mistakes) {
 // read again, for the connections that come from then on.
 type Certificate struct {
 	*Reread
-	files CertificateFiles
-	now   atomic.Pointer[tls.Config]
+	files     CertificateFiles
+	protocols []string
+	now       atomic.Pointer[tls.Config]
 }
 
-// Open reads the files; nil: the server has no TLS.
-func (f CertificateFiles) Open() (*Certificate, error) {
+// Open reads the files, for a server that speaks protocols of ALPN; nil: it has no TLS.
+func (f CertificateFiles) Open(protocols ...string) (*Certificate, error) {
 	if f.Cert == "" {
 		return nil, nil
 	}
-	c := &Certificate{files: f}
+	c := &Certificate{files: f, protocols: protocols}
 	var err error
 	c.Reread, err = OpenReread("the certificate", c.read)
 	return c, err
@@ -55,7 +56,7 @@ func (c *Certificate) read() error {
 	if err != nil {
 		return fmt.Errorf("-cert and -key: %w", err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: c.protocols}
 	if c.files.ClientCA != "" {
 		if config.ClientCAs, err = ReadAuthorities("client-ca", c.files.ClientCA); err != nil {
 			return err
