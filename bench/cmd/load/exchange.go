@@ -94,7 +94,12 @@ func (x *scripts) check(id int, pos uint64, got []byte) error {
 		}
 		n := min(end-at, len(got))
 		if free := at >= s.freeFrom && at < s.freeTo; !free && !bytes.Equal(s.reply[at:at+n], got[:n]) {
-			return fmt.Errorf("connection %d: byte %d on of a reply is %q, want %q", id, at, got[:n], s.reply[at:at+n])
+			same := 0
+			for got[same] == s.reply[at+same] {
+				same++
+			}
+			return fmt.Errorf("connection %d: byte %d on of a reply is %.200q, want %.200q", id, at+same, got[same:n],
+				s.reply[at+same:at+n])
 		}
 		pos += uint64(n)
 		got = got[n:]

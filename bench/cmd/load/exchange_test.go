@@ -81,9 +81,14 @@ func answerHello(size int) http.HandlerFunc {
 }
 
 func TestOtherProtocols(t *testing.T) {
+	var dates atomic.Int64
 	cases := []struct{ name, addr, args string }{
 		{"http", serveHTTP(t, answerHello(13)), "-mode http -conns 5 -size 13"},
 		{"http, pipelined", serveHTTP(t, answerHello(1000)), "-mode http -conns 2 -size 1000 -depth 7"},
+		{"http, date in small letters", serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Date"], w.Header()["date"] = nil, []string{fmt.Sprintf("%012d", dates.Add(1))}
+			io.WriteString(w, hello)
+		}), "-mode http -conns 3 -size 13"},
 		{"set", keys(t, bulkString), "-mode set -conns 5"},
 		{"get", keys(t, bulkString), "-mode get -conns 5"},
 		{"get, pipelined", keys(t, bulkString), "-mode get -conns 5 -depth 16"},
@@ -98,6 +103,16 @@ func TestOtherProtocols(t *testing.T) {
 				t.Errorf("%d requests, %d errors, %d mismatches", s.Requests, s.Errors, s.Mismatches)
 			}
 		})
+	}
+}
+
+func TestWrongAnswerIsShown(t *testing.T) {
+	reply := strings.Repeat("x", 100_000)
+	x := newScripts([]script{{reply: []byte(reply)}}, 1)
+	err := x.check(7, 0, []byte(reply[:50_000]+"y"+reply[50_001:]))
+	if err == nil || !strings.HasPrefix(err.Error(), `connection 7: byte 50000 on of a reply is "yxx`) ||
+		len(err.Error()) > 500 {
+		t.Errorf("%.1000v", err)
 	}
 }
 

@@ -11,11 +11,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"time"
 )
 
 // Hello is what a server's body of size bytes is made of, over and over.
 const hello = "Hello, World!"
+
+// Some proxies write the names of fields in small letters.
+var dateField = regexp.MustCompile(`(?i)\r\ndate: `)
 
 func httpRequest(path string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -56,9 +60,8 @@ func learnHTTP(c *config) (exchange, error) {
 			answer.Status, !answer.Close, len(body), body, len(want), want)
 	}
 	s := script{request: []byte(httpRequest(path)), reply: raw.Bytes()}
-	const date = "\r\nDate: "
-	if i := bytes.Index(s.reply, []byte(date)); i >= 0 {
-		s.freeFrom = i + len(date)
+	if at := dateField.FindIndex(s.reply); at != nil {
+		s.freeFrom = at[1]
 		s.freeTo = s.freeFrom + bytes.IndexByte(s.reply[s.freeFrom:], '\r')
 	}
 	if !bytes.HasSuffix(s.reply, want) {

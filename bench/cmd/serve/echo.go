@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -36,10 +37,22 @@ func newProxy(o *options) (*program, error) {
 	if o.on != onNet || o.to == "" {
 		return nil, errors.New("-program proxy needs -to and -on net: Ringo's proxy is ringo proxy")
 	}
-	return &program{conn: func(c net.Conn) { proxy(c, o.to) }}, nil
+	p := &program{conn: func(c net.Conn) { proxy(c.(*net.TCPConn), o.to) }}
+	if !o.tls {
+		return p, nil
+	}
+	cfg, err := secret()
+	p.conn = func(c net.Conn) { proxy(tls.Server(c, cfg), o.to) }
+	return p, err
 }
 
-func proxy(c net.Conn, to string) {
+// halfConn is what can end one direction.
+type halfConn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+func proxy(c halfConn, to string) {
 	defer c.Close()
 	up, err := net.Dial("tcp", to)
 	if err != nil {
@@ -51,12 +64,12 @@ func proxy(c net.Conn, to string) {
 		forward(c, up)
 		close(back)
 	}()
-	forward(up, c)
+	forward(up.(*net.TCPConn), c)
 	<-back
 }
 
 // forward copies one direction to its end.
-func forward(to, from net.Conn) {
+func forward(to halfConn, from net.Conn) {
 	io.Copy(to, from)
-	to.(*net.TCPConn).CloseWrite()
+	to.CloseWrite()
 }

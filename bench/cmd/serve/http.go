@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/valyala/fasthttp"
 
+	"ringo/bench/internal/selfsigned"
 	"ringo/sock"
 	"ringo/sock/sockhttp"
 )
@@ -91,7 +95,7 @@ func newHTTP(o *options) (*program, error) {
 }
 
 func newHTTPS(o *options) (*program, error) {
-	cert, err := certificate()
+	cert, err := selfsigned.Certificate()
 	s := &http.Server{Handler: handler(o.size), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 	return &program{listener: func(ln net.Listener) error { return s.ServeTLS(ln, "", "") }}, err
 }
@@ -102,7 +106,7 @@ func newSockHTTP(o *options) (*program, error) {
 }
 
 func newSockHTTPS(o *options) (*program, error) {
-	cert, err := certificate()
+	cert, err := selfsigned.Certificate()
 	s := &sockhttp.Server{Handler: o.placed(handler(o.size)),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, err
@@ -118,6 +122,22 @@ func (o *options) placed(h http.Handler) http.Handler {
 
 func newFiles(o *options) (*program, error) {
 	s := &http.Server{Handler: http.FileServer(http.Dir(o.dir))}
+	return &program{listener: s.Serve}, nil
+}
+
+// newReverse sends requests on to another server, by connections that it keeps.
+func newReverse(o *options) (*program, error) {
+	if o.on != onNet || o.to == "" {
+		return nil, errors.New("-program reverse needs -to and -on net: Ringo's proxy is ringo proxy -http")
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy, t.DisableCompression = nil, true
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1000, 1000
+	s := &http.Server{Handler: &httputil.ReverseProxy{Transport: t, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: o.to})
+		r.SetXForwarded()
+		r.Out.Host = r.In.Host
+	}}}
 	return &program{listener: s.Serve}, nil
 }
 

@@ -33,6 +33,7 @@ type options struct {
 	file                 string
 	reads                int
 	loops                int
+	tls                  bool
 }
 
 // program is a server. It has conn, listener, or both; or one of the others.
@@ -71,6 +72,7 @@ var programs = map[string]func(o *options) (*program, error){
 	"https":        newHTTPS,
 	"proxy":        newProxy,
 	"redis":        newRedis,
+	"reverse":      newReverse,
 	"shards":       newShards,
 	"sockhttp":     newSockHTTP,
 	"sockhttps":    newSockHTTPS,
@@ -89,7 +91,8 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.handler, "handler", perGoroutine,
 		"what serves a connection: goroutine, or conn, a task (not on net)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7000", "`address` to serve on")
-	f.StringVar(&o.to, "to", "", "`address` that the proxy connects to")
+	f.StringVar(&o.to, "to", "", "`address` that a proxy connects to (proxy, reverse)")
+	f.BoolVar(&o.tls, "tls", false, "clients speak TLS 1.3 (proxy)")
 	f.StringVar(&o.dir, "dir", "", "`directory` whose files are served (files)")
 	f.StringVar(&o.file, "file", "", "`file` that is read beside (echo)")
 	f.IntVar(&o.reads, "reads", 0,
@@ -111,6 +114,7 @@ func parse(args []string) (*options, error) {
 	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s",
 		o.handler, perGoroutine, perConn)
 	check(o.handler == perGoroutine || o.on != onNet, "-handler %s needs a driver of Ringo in -on", o.handler)
+	check(!o.tls || o.program == "proxy", "-tls is for -program proxy")
 	check((o.dir != "") == (o.program == "files"), "-dir is for -program files, which needs it")
 	check((o.file != "") == (o.reads > 0), "-file and -reads are for each other")
 	check(o.reads == 0 || o.program == "echo", "-reads is for -program echo")

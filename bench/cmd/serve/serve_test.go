@@ -185,6 +185,32 @@ func TestProxy(t *testing.T) {
 	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("after the end: %d bytes, %v", n, err)
 	}
+	addr = start(t, &options{program: "proxy", on: onNet, handler: perGoroutine, to: behind, size: 1, tls: true})
+	secret := tls.Client(dial(t, addr), &tls.Config{InsecureSkipVerify: true})
+	wantEcho(t, secret, 1<<20)
+	secret.CloseWrite()
+	if n, err := secret.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("after the end by TLS: %d bytes, %v", n, err)
+	}
+}
+
+func TestReverse(t *testing.T) {
+	behind := start(t, &options{program: "fasthttp", on: onNet, handler: perGoroutine, size: 1000})
+	addr := start(t, &options{program: "reverse", on: onNet, handler: perGoroutine, to: behind, size: 1})
+	for range 3 {
+		answer, err := http.Get("http://" + addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || string(p) != strings.Repeat("Hello, World!", 77)[:1000] {
+			t.Errorf("%d bytes %.30q, %v", len(p), p, err)
+		}
+	}
+	if _, err := newReverse(&options{on: onNet}); err == nil {
+		t.Error("it goes nowhere")
+	}
 }
 
 func dialUDP(t *testing.T, addr string) net.Conn {

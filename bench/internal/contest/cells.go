@@ -22,6 +22,8 @@ const (
 	Redis    Kind = "redis"
 	Files    Kind = "files"
 	Proxy    Kind = "proxy"
+	WebProxy Kind = "webproxy"
+	TLSProxy Kind = "tlsproxy"
 	Disk     Kind = "disk"
 )
 
@@ -118,6 +120,8 @@ var notes = map[Kind]string{
 	Redis:    "A request is a command with a value of 64 bytes, on one of 50 connections with a key each.",
 	Files:    "A request is a GET for a file that is in memory, on one of 50 kept connections.",
 	Proxy:    "A request is a message there and back through the proxy, on one of 50 connections.",
+	TLSProxy: "A request is a message there and back through the proxy, on one of 50 connections of TLS 1.3.",
+	WebProxy: "A request is a GET on one of 50 kept connections, answered with 13 bytes from behind the proxy.",
 	Disk:     "A request is a read past the page cache (O_DIRECT), 32 at a time at random places of 256 MiB.",
 }
 
@@ -163,6 +167,14 @@ func Cells() []Cell {
 			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
 		program(Proxy, "echo", "50x16K", "proxy, 16 KiB", 50, 16<<10, 1,
 			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
+		program(TLSProxy, "tls", "50x64", "TLS proxy, 64 B", 50, 64, 1,
+			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
+		program(TLSProxy, "tls", "50x16K", "TLS proxy, 16 KiB", 50, 16<<10, 1,
+			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
+		program(WebProxy, "http", "50x13", "HTTP proxy, 13 B", 50, 13, 1,
+			Match{"proxy-uring", "reverse-net"}, "proxy-epoll", "haproxy", "nginx"),
+		program(WebProxy, "http", "50x16K", "HTTP proxy, 16 KiB", 50, 16<<10, 1,
+			Match{"proxy-uring", "reverse-net"}, "proxy-epoll", "haproxy", "nginx"),
 		program(Disk, "disk", "4Kx32", "direct reads of 4 KiB", 0, 4<<10, 32,
 			Match{"disk-task", "disk-os"}, "disk-goroutine", "fio"),
 	}

@@ -74,6 +74,7 @@ var servers = []Server{
 	{Name: "serve-epoll", Title: "ringo serve, epoll", Family: Ringo},
 	{Name: "nginx", Title: "nginx", Family: Program, Needs: "nginx", Apt: "nginx-light"},
 	{Name: "proxy-net", Title: "io.Copy on Go net"},
+	{Name: "reverse-net", Title: "httputil.ReverseProxy"},
 	{Name: "proxy-uring", Title: "ringo proxy, uring", Family: Ringo},
 	{Name: "proxy-epoll", Title: "ringo proxy, epoll", Family: Ringo},
 	{Name: "haproxy", Title: "HAProxy", Family: Program, Needs: "haproxy", Apt: "haproxy"},

@@ -14,6 +14,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/report"
+	"ringo/bench/internal/selfsigned"
 )
 
 // command is how a server is started.
@@ -119,10 +120,22 @@ func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*comma
 			log = filepath.Join(r.work, "ringo.log")
 		}
 		c.argv = ringo("serve", on, "-files", "1000", "-fresh", "1s", "-log", log, r.site())
-	case name == "proxy-net":
-		c.argv = bin("serve", "-program", "proxy", "-on", "net", "-listen", addr, "-to", r.behind(c, behind))
+	case name == "proxy-net" || name == "reverse-net":
+		c.argv = bin("serve", "-program", program, "-on", on, "-listen", addr, "-to", r.behind(c, cell, behind),
+			"-tls="+strconv.FormatBool(cell.Kind == contest.TLSProxy))
 	case program == "proxy" && on != "":
-		c.argv = ringo("proxy", on, "-to", "tcp://"+r.behind(c, behind))
+		c.argv = ringo("proxy", on, "-to", "tcp://"+r.behind(c, cell, behind))
+		switch cell.Kind {
+		case contest.WebProxy:
+			c.argv = append(c.argv, "-http")
+		case contest.TLSProxy:
+			pem, err := r.pem()
+			c.argv = append(c.argv, "-cert", pem, "-key", pem)
+			return c, err
+		}
+	case name == "nginx" && cell.Kind == contest.WebProxy:
+		return r.configured(c, addr, "nginx.conf", fmt.Sprintf(nginxProxyConf, r.work, addr, r.behind(c, cell, behind)),
+			"-c", "-e", filepath.Join(r.work, "nginx.err"))
 	case name == "nginx":
 		log := "off"
 		if r.Logs {
@@ -131,7 +144,19 @@ func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*comma
 		return r.configured(c, addr, "nginx.conf", fmt.Sprintf(nginxConf, r.work, addr, r.site(), log), "-c", "-e",
 			filepath.Join(r.work, "nginx.err"))
 	case name == "haproxy":
-		return r.configured(c, addr, "haproxy.conf", fmt.Sprintf(haproxyConf, addr, r.behind(c, behind)), "-f")
+		mode, bind := "tcp", addr
+		switch cell.Kind {
+		case contest.WebProxy:
+			mode = "http\n\toption forwardfor"
+		case contest.TLSProxy:
+			pem, err := r.pem()
+			if err != nil {
+				return nil, err
+			}
+			bind += " ssl ciphersuites TLS_AES_128_GCM_SHA256 crt " + pem // the cipher that the load would take
+		}
+		return r.configured(c, addr, "haproxy.conf", fmt.Sprintf(haproxyConf, mode, bind, r.behind(c, cell, behind)),
+			"-f")
 	case program == "disk" || name == "fio":
 		path := strings.TrimPrefix(name, "disk-")
 		c.argv = r.filled([]string{"{bin}/ringo", "bench", "file", "-quiet", "-direct", "-file", "{file}", "-block",
@@ -156,10 +181,28 @@ func (r *Rig) filled(argv []string, cell *contest.Cell, port int) []string {
 
 func (r *Rig) site() string { return filepath.Join(r.work, "www") }
 
-// behind has an echo run behind a proxy, and gives its address.
-func (r *Rig) behind(c *command, port int) string {
+// pem writes a certificate and its key, and gives the file.
+func (r *Rig) pem() (string, error) {
+	path := filepath.Join(r.work, "cert.pem")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	text, err := selfsigned.PEM()
+	if err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, text, 0o600)
+}
+
+// behind has an echo run behind a proxy, or a server of HTTP, and gives its address.
+func (r *Rig) behind(c *command, cell *contest.Cell, port int) string {
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	c.before = []string{filepath.Join(r.Bin, "epoll_echo"), strconv.Itoa(port)}
-	return fmt.Sprintf("127.0.0.1:%d", port)
+	if cell.Kind == contest.WebProxy {
+		c.before = []string{filepath.Join(r.Bin, "serve"), "-program", "fasthttp", "-listen", addr, "-size",
+			strconv.Itoa(cell.Size)}
+	}
+	return addr
 }
 
 // One process that serves, and the same caching as ringo serve.
@@ -177,12 +220,36 @@ http {
 }
 `
 
-// One thread, and bytes may go from socket to socket.
+// One process, which keeps connections to what is behind it, as others do unless told otherwise, and says for whom it
+// asks.
+const nginxProxyConf = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
+worker_rlimit_nofile 8192;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+	keepalive_requests 1000000000;
+	upstream behind { server %[3]s; keepalive 1000; keepalive_requests 1000000000; }
+	server {
+		listen %[2]s;
+		location / {
+			proxy_pass http://behind;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $remote_addr;
+		}
+	}
+}
+`
+
+// One thread. Bytes may go from socket to socket, and requests say for whom they are.
 const haproxyConf = `global
 	nbthread 1
 	maxconn 4000
 defaults
-	mode tcp
+	mode %s
 	timeout connect 5s
 	timeout client 60s
 	timeout server 60s
