@@ -113,7 +113,7 @@ type callbackConn struct {
 func (c *callbackConn) Loop() *ringo.Loop                     { return c.C.Loop().Ringo() }
 func (c *callbackConn) Value() any                            { return c.C.Value() }
 func (c *callbackConn) SetValue(v any)                        { c.C.SetValue(v) }
-func (c *callbackConn) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
+func (c *callbackConn) SyscallConn() (syscall.RawConn, error) { return c.C.SyscallConn() }
 
 // ReadV is a ReadFull of what the cell wants.
 func (c *callbackConn) ReadV(bufs [][]byte) (int, error) {

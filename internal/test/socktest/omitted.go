@@ -53,12 +53,12 @@ var omitted = []omission{
 		why: "package event copies from a file only, by SendFile: the rest is the program's own affair"},
 	{of: "Conn", who: "callback", row: "ReadMsgUnix ReadFromUnix RecvFiles SendFiles WriteMsgUnix WriteToUnix PeerCred",
 		why: "an event.Conn has nothing but bytes: for files and addresses of Unix sockets Detach"},
-	{of: "Conn", who: "callback", row: "SyscallConn/Read SyscallConn/Write SyscallConn/Control File Detach DetachTCP " +
-		"DetachUnix", why: "an event.Conn shows no descriptor: Detach makes a sock.Conn of it, see DetachConn"},
+	{of: "Conn", who: "callback", row: "SyscallConn/Read SyscallConn/Write File Detach DetachTCP DetachUnix",
+		why: "an event.Conn's descriptor is for Control alone: Detach makes a sock.Conn of it, see DetachConn"},
 	{of: "Conn", who: "callback", row: "SetKeepAlive SetKeepAliveConfig SetKeepAlivePeriod SetLinger SetNoDelay " +
 		"SetUserTimeout SetOptions Options TCPInfo MultipathTCP SetReadBuffer SetWriteBuffer SetBatching SetZeroCopy " +
 		"ZeroCopy Buffered CloseRead Close/linger",
-		why: "an event.Conn has no such option: a sock.Conn has it before it is adopted"},
+		why: "an event.Conn has no such option: SyscallConn sets it, or a sock.Conn has it before it is adopted"},
 	{of: "Conn", who: "callback", row: "ReadV", event: timeouts,
 		why: "a ReadFull ends with its bytes, or with the connection"},
 	{of: "Conn", net: "unixpacket", who: "callback", row: "Peek", why: "OnData has to use a record whole"},

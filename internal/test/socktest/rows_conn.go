@@ -211,7 +211,7 @@ var connRows = []*row{
 	{method: "Buffered", stays: true, ask: asks(func(c *sock.Conn) error {
 		return expect(c.Buffered() == 0, "Buffered")
 	})},
-	{method: "SyscallConn/Control", ask: asks(func(c *sock.Conn) error {
+	{method: "SyscallConn/Control", ask: asksAny(func(c streamConn) error {
 		raw, err := c.SyscallConn()
 		if err != nil {
 			return err
