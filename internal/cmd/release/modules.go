@@ -12,7 +12,7 @@ import (
 
 // taken are the modules inside the module that a stranger may need, in the order in which they may require each other.
 var taken = []string{"ringovet", "metrics/prometheus", "metrics/otel",
-	"adapters/database", "adapters/fasthttp", "adapters/hertz", "adapters/kitex"}
+	"adapters/database", "adapters/fasthttp", "adapters/gnet", "adapters/hertz", "adapters/kitex"}
 
 // left are the others, and why no stranger requires them.
 var left = map[string]string{
