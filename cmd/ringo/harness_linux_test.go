@@ -148,6 +148,9 @@ func (p *process) finish() string {
 	if code != 0 {
 		p.t.Errorf("exit code %d after SIGTERM, want 0; stderr:\n%s", code, stderr)
 	}
+	if strings.Contains(stderr, "panic") { // of a handler, which a server survives
+		p.t.Errorf("stderr:\n%s", stderr)
+	}
 	return stderr
 }
 

@@ -317,7 +317,7 @@ func TestProxyHTTPHints(t *testing.T) {
 func TestProxyHTTPUpgrade(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		ended := make(chan error, 1)
-		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+		back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upgrade") != "echo" || r.Header.Get("Connection") != "Upgrade" {
 				t.Errorf("the upstream is asked for %v", r.Header)
 			}
@@ -331,7 +331,9 @@ func TestProxyHTTPUpgrade(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nhello")
 			_, err = io.Copy(c, buffered)
 			ended <- err
-		}, "-driver", driver)
+		}))
+		defer back.Close()
+		p, addr := startProxyTo(t, back.Listener.Addr().String()+"?max=1", "-http", "-driver", driver)
 		begin := func() (net.Conn, *bufio.Reader) {
 			c := dial(t, addr)
 			io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")

@@ -53,9 +53,9 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		w.fail(rw, asked, v, err)
 		return
 	}
-	whole := false
+	whole, rest := false, a.Body // an upgrade takes it from its head
 	defer func() {
-		if a.Body.Close(); whole {
+		if rest.Close(); whole {
 			t.ends(r)
 		}
 	}()
