@@ -49,7 +49,7 @@ func newChains(t *trial, of []*manner) (chains []*chain, err error) {
 			return nil, err
 		}
 		for _, as := range []string{"uring", "epoll", "stays"} {
-			c := &chain{name: m.name + "/" + as, stays: as == "stays", secure: as == "epoll" && m.web, manner: m,
+			c := &chain{name: m.name + "/" + as, stays: as == "stays", secure: as == "epoll", manner: m,
 				site: site}
 			c.file = filepath.Join(t.dir, m.name+"-"+as+".toml")
 			text := fmt.Sprintf("listen = %q\ndebug = '0'\nlog = %q\n", anyPort, c.file+".log") + text

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,7 +60,29 @@ type protocol interface {
 // peer is a connection to a server.
 type peer struct {
 	*net.TCPConn
-	r *bufio.Reader
+	tls *tls.Conn // what is spoken on it; nil: bytes as they come
+	r   *bufio.Reader
+}
+
+// secure begins TLS.
+func (c *peer) secure() {
+	c.tls = tls.Client(c.TCPConn, anyServer())
+	c.r.Reset(c.tls)
+}
+
+func (c *peer) Write(p []byte) (int, error) {
+	if c.tls != nil {
+		return c.tls.Write(p)
+	}
+	return c.TCPConn.Write(p)
+}
+
+// CloseWrite ends what the server gets.
+func (c *peer) CloseWrite() error {
+	if c.tls != nil {
+		return c.tls.CloseWrite()
+	}
+	return c.TCPConn.CloseWrite()
 }
 
 // dialPeer connects. Each wait on the connection is bounded.
@@ -75,7 +98,7 @@ func dialFrom(addr string, from net.IP) (*peer, error) {
 	if err != nil {
 		return nil, told(err)
 	}
-	p := &peer{c.(*net.TCPConn), bufio.NewReader(c)}
+	p := &peer{TCPConn: c.(*net.TCPConn), r: bufio.NewReader(c)}
 	p.SetDeadline(time.Now().Add(patience))
 	return p, nil
 }

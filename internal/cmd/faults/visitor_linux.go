@@ -78,10 +78,19 @@ func (v *visitor) dial() (*peer, error) {
 	return dialFrom(v.of.addr, v.from)
 }
 
+// talk is dial of one who talks with what is behind a proxy, by TLS where its clients speak that.
+func (v *visitor) talk() (*peer, error) {
+	c, err := v.dial()
+	if err == nil && v.of.secure {
+		c.secure()
+	}
+	return c, err
+}
+
 // onConn is a visit of one connection, which ends with it.
 func onConn(visit func(v *visitor, c *peer) error) func(v *visitor) error {
 	return func(v *visitor) error {
-		c, err := v.dial()
+		c, err := v.talk()
 		if err != nil {
 			return err
 		}
@@ -190,7 +199,7 @@ func (v *visitor) isSilent(c *peer) error {
 // crowds has more connections at once than one peer may have: each is served, or reset.
 func (v *visitor) crowds() error {
 	return v.crowd(func(one *visitor) (io.Closer, error) {
-		c, err := one.dial()
+		c, err := one.talk()
 		if err != nil {
 			return nil, err
 		}
