@@ -67,6 +67,7 @@ func (w *churn) fails(who string, err error) {
 // cuts is fails for a client, which may have earned it: on a machine that has no time for it a client is silent for
 // too long, which is 5 s for the first request to a server that was replaced, and else -idle.
 func (w *churn) cuts(who string, began time.Time, err error) {
+	who += fmt.Sprintf(", in %v", time.Since(began).Round(time.Millisecond))
 	if recent := time.Now().Add(-stoodLately); began.Before(recent) {
 		began = recent
 	}

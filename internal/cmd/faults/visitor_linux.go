@@ -54,7 +54,7 @@ func (c *chain) visit(w *churn, all *sync.WaitGroup, quit <-chan struct{}) {
 				for v.pauses(2000) {
 					began := time.Now()
 					if err := vs.visit(v); err != nil {
-						w.cuts(c.name+", "+vs.name, began, err)
+						w.cuts(fmt.Sprintf("%s, %s of %v", c.name, vs.name, v.from), began, err)
 					}
 				}
 			})
