@@ -154,8 +154,10 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 // CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the underlying
-// connection is not shut down. As in crypto/tls it waits five seconds at most, has to come after the handshake, and
-// changes the write deadline. Any goroutine may call it; it parks.
+// connection is not shut down. As in crypto/tls it has to come after the handshake. Over a sock.Conn close_notify is
+// sent after what was written before, however long the peer takes for that, or until the write deadline; over other
+// connections CloseWrite waits five seconds at most, and changes the write deadline, as in crypto/tls. Any goroutine
+// may call it; it parks.
 func (c *Conn) CloseWrite() error {
 	if !c.done.Load() {
 		return errEarlyCloseWrite
@@ -163,7 +165,7 @@ func (c *Conn) CloseWrite() error {
 	if err := c.writing.LockContext(context.Background()); err != nil {
 		return c.noTurn("write", err)
 	}
-	err := c.notifyClose()
+	err := c.notifyClose(!c.buffers())
 	c.endWrite()
 	return err
 }
@@ -173,17 +175,28 @@ var errEarlyCloseWrite = errors.New("tls: CloseWrite called before handshake com
 // notifyPatience is how long close_notify may take.
 const notifyPatience = 5 * time.Second
 
-// notifyClose sends close_notify, for who has the writers' turn.
-func (c *Conn) notifyClose() error {
+// buffers reports whether the connection may have taken in what its socket has not: a deadline would drop that, with
+// what was written before.
+func (c *Conn) buffers() bool {
+	_, ok := c.conn.(interface{ Flush() error })
+	return ok
+}
+
+// notifyClose sends close_notify, for who has the writers' turn; bounded: within notifyPatience.
+func (c *Conn) notifyClose(bounded bool) error {
 	if !c.shutdown.CompareAndSwap(false, true) {
 		return c.tls.CloseWrite() // what became of the first
 	}
-	c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	if bounded {
+		c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	}
 	err := c.tls.CloseWrite()
 	if e := c.drain(); err == nil {
 		err = e
 	}
-	c.conn.SetWriteDeadline(time.Now()) // later calls fail, as in crypto/tls
+	if !c.buffers() {
+		c.conn.SetWriteDeadline(time.Now()) // later calls fail, as in crypto/tls
+	}
 	return err
 }
 
@@ -196,7 +209,7 @@ func (c *Conn) Close() error {
 	}
 	var notified error
 	if c.done.Load() && c.lockToClose() {
-		if err := c.notifyClose(); err != nil {
+		if err := c.notifyClose(true); err != nil {
 			notified = fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", err)
 		}
 		c.writing.Unlock()

@@ -1,0 +1,97 @@
+//go:build linux
+
+package socktls_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sim"
+	"ringo/sock"
+	"ringo/sock/socktls"
+)
+
+// A peer reads an hour later than all was written, and its end said: however much of that the socket has had no room
+// for, all comes, and the end, by CloseWrite of both sides and by what Close leaves.
+func TestCloseWriteBehindUnsent(t *testing.T) {
+	const piece, pieces = 700, 60 // around what the buffers below hold
+	sim.Explore(t, 2, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond}
+		server, client := w.Host("server"), w.Host("client")
+		p := server.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", ":7000")
+			if err != nil {
+				return err
+			}
+			defer ln.Close()
+			for n := range pieces {
+				below, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				l.Go(func() {
+					below.SetWriteBuffer(4 << 10)
+					c := socktls.Server(below, only(tls.VersionTLS13, serverConfig()))
+					defer c.Close()
+					if err := c.Handshake(); err != nil {
+						w.Errorf("Handshake: %v", err)
+						return
+					}
+					l.Sleep(time.Second)
+					for range n {
+						if _, err := c.Write(make([]byte, piece)); err != nil {
+							w.Errorf("Write: %v", err)
+						}
+						l.Sleep(time.Second)
+					}
+					if err := c.CloseWrite(); err != nil {
+						w.Errorf("CloseWrite behind %d bytes: %v", n*piece, err)
+					}
+					if _, err := c.Write([]byte("x")); err == nil {
+						w.Errorf("a Write behind CloseWrite has no error")
+					}
+					if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+						w.Errorf("the peer's end: %v", err)
+					}
+				})
+			}
+			return nil
+		})
+		q := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			l.Sleep(time.Millisecond)
+			for n := range pieces {
+				below, err := sock.Dial(l, "tcp", "server:7000")
+				if err != nil {
+					return err
+				}
+				l.Go(func() {
+					below.SetReadBuffer(4 << 10)
+					config := only(tls.VersionTLS13, clientConfig())
+					config.Time = time.Now // of the certificate
+					c := socktls.Client(below, config)
+					defer c.Close()
+					if err := c.Handshake(); err != nil {
+						w.Errorf("Handshake: %v", err)
+						return
+					}
+					l.Sleep(time.Hour)
+					got, err := io.Copy(io.Discard, c)
+					if got != int64(n*piece) || err != nil {
+						w.Errorf("%d bytes of %d came, %v", got, n*piece, err)
+					}
+					if err := c.CloseWrite(); err != nil {
+						w.Errorf("CloseWrite: %v", err)
+					}
+				})
+			}
+			return nil
+		})
+		if err := errors.Join(w.Wait(p, q)); err != nil {
+			w.Errorf("%v", err)
+		}
+	})
+}
