@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -335,6 +336,36 @@ func TestProxyDrain(t *testing.T) {
 		}
 		if code, stderr := p.wait(); code != 0 {
 			t.Errorf("exit code %d, want 0; stderr:\n%s", code, stderr)
+		}
+	})
+}
+
+// TestProxyGraceCuts: what the end of -grace cuts short is reset, so that nobody takes it for whole.
+func TestProxyGraceCuts(t *testing.T) {
+	s := newStreams(t)
+	eachDriver(t, func(t *testing.T, driver string) {
+		for name, args := range map[string][]string{"plain": nil, "TLS": s.from()} {
+			t.Run(name, func(t *testing.T) {
+				p, addr := startProxy(t, func(c *net.TCPConn) {
+					for {
+						if _, err := c.Write(make([]byte, 1000)); err != nil {
+							return
+						}
+					}
+				}, append([]string{"-driver", driver, "-grace", "50ms"}, args...)...)
+				var c net.Conn = dial(t, addr)
+				if args != nil {
+					c = tls.Client(c, &tls.Config{RootCAs: s.pool, ServerName: "ringo.test"})
+				}
+				if _, err := io.ReadFull(c, make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+				p.signal(syscall.SIGTERM)
+				if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the client is told %v, want a reset", err)
+				}
+				p.wait()
+			})
 		}
 	})
 }

@@ -19,10 +19,10 @@ const idleSteps = 8
 type idler struct {
 	r     *relay
 	l     *ringo.Loop
-	peers [2]net.Conn // whose acknowledgements count; nil: nobody's
+	peers [2]net.Conn // whose acknowledgements count, and what comes of a record of TLS; nil: nobody's
 	end   func()      // ends it
 	moved time.Time   // when bytes have, or up to a step later
-	acked uint64      // bytes that the peers have acknowledged
+	below uint64      // bytes that have moved below: see movedBelow
 	timer *ringo.Timer
 }
 
@@ -31,7 +31,7 @@ func (r *relay) idler(l *ringo.Loop, v *visit, client net.Addr, one, other *end)
 	if r.o.idle == 0 {
 		return nil
 	}
-	i := &idler{r: r, l: l, peers: [...]net.Conn{one.Conn, other.Conn}}
+	i := &idler{r: r, l: l, peers: [...]net.Conn{one.stream(), other.stream()}}
 	i.end = func() {
 		v.ends(endIdle, nil)
 		r.ends.say("connection of %v is reset: nothing has moved for %v", client, r.o.idle)
@@ -69,18 +69,18 @@ func (i *idler) copy(to io.Writer, from *end) (total int64, err error) {
 }
 
 // look ends the connection if it is idle. A write of a copy may take long where its peer reads slowly: then what the
-// peer acknowledges moves.
+// peer acknowledges moves. So may a read, where it waits for the rest of a record of TLS.
 func (i *idler) look() {
 	if i.timer == nil { // it was stopped when it had fired
 		return
 	}
-	var acked uint64
+	var below uint64
 	for _, c := range i.peers {
-		acked += ackedBy(c)
+		below += movedBelow(c)
 	}
 	now := i.l.Now()
-	if acked != i.acked {
-		i.acked, i.moved = acked, now
+	if below != i.below {
+		i.below, i.moved = below, now
 	}
 	if now.Sub(i.moved) < i.r.o.idle {
 		i.timer.Reset(i.step())
@@ -90,12 +90,16 @@ func (i *idler) look() {
 	i.end()
 }
 
-// ackedBy is how many bytes a peer has acknowledged, also below TLS. Peers of Unix sockets tell nothing of that.
-func ackedBy(c net.Conn) uint64 {
-	for {
+// movedBelow is how many bytes a peer has acknowledged, and of TLS how many have come, also of records that are not
+// whole. Peers of Unix sockets tell nothing of that.
+func movedBelow(c net.Conn) uint64 {
+	for secret := false; ; secret = true {
 		switch of := c.(type) {
 		case *sock.Conn:
 			info, _ := of.TCPInfo()
+			if secret {
+				return info.BytesAcked + info.BytesReceived
+			}
 			return info.BytesAcked
 		case interface{ NetConn() net.Conn }:
 			c = of.NetConn()

@@ -208,7 +208,8 @@ func TestNoIdle(t *testing.T) {
 	})
 }
 
-// TestIdleAcked: what a peer acknowledges moves, though the copy that writes to it has not come back.
+// TestIdleAcked: what a peer acknowledges moves, though the copy that writes to it has not come back, and what has come
+// of a record of TLS, though its read has not.
 func TestIdleAcked(t *testing.T) {
 	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
@@ -239,6 +240,10 @@ func TestIdleAcked(t *testing.T) {
 			if info, err = one.TCPInfo(); err != nil {
 				return err
 			}
+		}
+		in := movedBelow(socktls.Server(other, nil)) - movedBelow(other)
+		if clear := movedBelow(other); in != 3 || clear != 0 {
+			t.Errorf("of a record of TLS that is not whole %d bytes have moved, want 3; in the clear %d", in, clear)
 		}
 		r := &relay{o: &options{idle: time.Hour}, ends: &teller{lines: make(chan string, linesMax)}}
 		i := r.idler(l, nil, one.LocalAddr(), &end{Conn: one}, &end{Conn: other})

@@ -303,8 +303,8 @@ func (e *end) CloseWrite() error {
 	return e.Conn.CloseWrite()
 }
 
-// writer is for what goes to it.
-func (e *end) writer() io.Writer {
+// stream is what is read and written.
+func (e *end) stream() net.Conn {
 	if e.tls != nil {
 		return e.tls
 	}
@@ -372,7 +372,7 @@ func isOurs(err error) bool {
 // But if to takes no more, only this direction ends as long as the other goes on: what to has sent
 // before may still be on its way. The connection is client's.
 func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
-	n, err := i.copy(to.writer(), from)
+	n, err := i.copy(to.stream(), from)
 	from.got += n
 	// A reset that a write has met reads as an end of the stream.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
@@ -387,8 +387,8 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 		// Who closed one end closes the other.
 	case errors.Is(err, context.Canceled):
 		v.ends(endDrain, err)
-		to.Close()
-		from.Close()
+		reset(to)
+		reset(from)
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
 		v.ends(to.gone, err)
