@@ -698,13 +698,14 @@ func benchmarkBalance(b *testing.B, driver string, peers int, how string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	gone := make(chan struct{})
+	gone, alone := make(chan struct{}), make(chan struct{})
 	s := serveSet(b, ringo.Config{Driver: driver, Loops: 2}, set, func(l *ringo.Loop, ln *sock.Listener) error {
 		if how != "MoveTo" {
 			return perConn(answer)(l, ln)
 		}
 		if l.Index() != 0 {
-			err := ln.Close()
+			err := ln.Close() // which resets who waits there
+			close(alone)
 			awaitIn(l, gone)
 			return err
 		}
@@ -720,6 +721,9 @@ func benchmarkBalance(b *testing.B, driver string, peers int, how string) {
 			}
 		}
 	})
+	if how == "MoveTo" {
+		<-alone
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := cpuTime(b)

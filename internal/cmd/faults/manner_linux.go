@@ -23,7 +23,6 @@ import (
 // manner is what a chain of servers is for: a command, what its file says, and who comes.
 type manner struct {
 	name, command string
-	web           bool // it speaks HTTP
 	proxies       bool // to a backend of this process
 	config        func(t *trial, site string) (string, error)
 	visitors      []visitors
@@ -37,9 +36,9 @@ const (
 )
 
 var manners = []*manner{
-	{"tcp", "proxy", false, true, proxyTCP, tcpVisitors},
-	{"http", "proxy", true, true, proxyHTTP, slices.Concat(webVisitors, proxyVisitors)},
-	{"serve", "serve", true, false, serveFiles, webVisitors},
+	{"tcp", "proxy", true, proxyTCP, tcpVisitors},
+	{"http", "proxy", true, proxyHTTP, slices.Concat(webVisitors, proxyVisitors)},
+	{"serve", "serve", false, serveFiles, webVisitors},
 }
 
 // patient has nothing fail for want of time on a busy machine.
