@@ -111,12 +111,10 @@ func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
 	l, _ := ringo.Current()
 	u := w.hosts[addr]
 	c, err := w.dial(ctx, l, u)
-	if err == nil {
-		w.keeps.opens(u)
-	}
 	if err != nil {
 		return nil, &dialError{err}
 	}
+	w.keeps.opens(u)
 	return c, nil
 }
 
