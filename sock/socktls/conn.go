@@ -194,11 +194,9 @@ func (c *Conn) notifyClose(bounded bool) error {
 	if e := c.drain(); err == nil {
 		err = e
 	}
-	c.out.fail(errShutdown) // nothing follows, no reply either
+	c.out.end()
 	return err
 }
-
-var errShutdown = errors.New("tls: protocol is shutdown")
 
 // Close sends close_notify, waiting five seconds at most, and closes the underlying connection. It ends the calls in
 // flight; if one of them is a Write, it does not send close_notify, as in crypto/tls. Closing again returns

@@ -5,11 +5,13 @@ package socktls_test
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/test/socktest"
 	"ringo/sim"
 	"ringo/sock"
 	"ringo/sock/socktls"
@@ -93,5 +95,39 @@ func TestCloseWriteBehindUnsent(t *testing.T) {
 		if err := errors.Join(w.Wait(p, q)); err != nil {
 			w.Errorf("%v", err)
 		}
+	})
+}
+
+// A peer that asks for replies behind close_notify gets none, and is read on.
+func TestNoReplyBehindCloseWrite(t *testing.T) {
+	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, _ starter) {
+		c, peer := pair(t, l, serverConfig())
+		defer peer.Close()
+		f := handshakes(t, l, c, peer)
+		if err := c.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		var got error
+		end := read(func() { got = readAll(c) })
+		socktest.Offloaded(t, l, func() error {
+			if _, err := f.Read(make([]byte, 1)); err != io.EOF {
+				return fmt.Errorf("close_notify: %w", err)
+			}
+			if err := send(f, f.keyUpdate(), f.seal(typeApplication, 'x'), f.seal(typeAlert, 1, 0)); err != nil {
+				return err
+			}
+			return nil
+		})
+		end()
+		if got != io.EOF {
+			t.Errorf("the reader: %v", got)
+		}
+		c.Close()
+		socktest.Offloaded(t, l, func() error {
+			if p, err := io.ReadAll(peer); len(p) > 0 || err != nil {
+				return fmt.Errorf("behind close_notify came %x, %v", p, err)
+			}
+			return nil
+		})
 	})
 }

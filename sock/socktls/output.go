@@ -40,6 +40,7 @@ type output struct {
 
 	mu      sync.Mutex // held for a copy, by nobody who parks
 	secured *[]byte
+	ended   bool  // close_notify is sent: what readers answer is dropped
 	err     error // final: what has become of something that was to be sent
 }
 
@@ -75,8 +76,11 @@ func (b *below) Write(p []byte) (int, error) {
 	o := &b.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err != nil {
+	switch {
+	case o.err != nil:
 		return 0, o.err
+	case o.ended: // or tls, which can't have answered a KeyUpdate, would not read on
+		return len(p), nil
 	}
 	o.any.Store(true)
 	if o.secured == nil {
@@ -160,6 +164,13 @@ func (c *Conn) drain() error {
 			return err
 		}
 	}
+}
+
+// end is behind close_notify, after which nothing may be sent.
+func (o *output) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
 }
 
 // fail notes what all who write are told from now on.
