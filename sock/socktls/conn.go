@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // A Conn is a TLS connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and goroutines
@@ -165,7 +167,10 @@ func (c *Conn) CloseWrite() error {
 	if err := c.writing.LockContext(context.Background()); err != nil {
 		return c.noTurn("write", err)
 	}
-	err := c.notifyClose(!c.buffers())
+	if !c.buffers() {
+		c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	}
+	err := c.notifyClose()
 	c.endWrite()
 	return err
 }
@@ -182,13 +187,10 @@ func (c *Conn) buffers() bool {
 	return ok
 }
 
-// notifyClose sends close_notify, for who has the writers' turn; bounded: within notifyPatience.
-func (c *Conn) notifyClose(bounded bool) error {
+// notifyClose sends close_notify, for who has the writers' turn.
+func (c *Conn) notifyClose() error {
 	if !c.shutdown.CompareAndSwap(false, true) {
 		return c.tls.CloseWrite() // what became of the first
-	}
-	if bounded {
-		c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
 	}
 	err := c.tls.CloseWrite()
 	if e := c.drain(); err == nil {
@@ -198,7 +200,8 @@ func (c *Conn) notifyClose(bounded bool) error {
 	return err
 }
 
-// Close sends close_notify, waiting five seconds at most, and closes the underlying connection. It ends the calls in
+// Close sends close_notify, waiting five seconds at most, and closes the underlying connection, which sends what was
+// written before. It ends the calls in
 // flight; if one of them is a Write, it does not send close_notify, as in crypto/tls. Closing again returns
 // net.ErrClosed. Any goroutine may call it; a task parks, even if it is cancelled.
 func (c *Conn) Close() error {
@@ -207,7 +210,12 @@ func (c *Conn) Close() error {
 	}
 	var notified error
 	if c.done.Load() && c.lockToClose() {
-		if err := c.notifyClose(true); err != nil {
+		stop := c.boundClose()
+		err := c.notifyClose()
+		if stop(); err != nil {
+			if errors.Is(err, net.ErrClosed) { // by boundClose
+				err = os.ErrDeadlineExceeded
+			}
 			notified = fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", err)
 		}
 		c.writing.Unlock()
@@ -227,8 +235,25 @@ func (c *Conn) lockToClose() bool {
 	if c.inWrite.Load() {
 		return false
 	}
-	c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	defer c.boundClose()()
 	return c.writing.LockContext(context.Background()) == nil
+}
+
+// boundClose has what Close waits for end after notifyPatience, unless it calls stop before: by a deadline or, since
+// that would drop what a connection has taken in, by the end of the connection, which sends that in the background.
+func (c *Conn) boundClose() (stop func()) {
+	below, ok := c.conn.(interface{ CloseSoon() })
+	if !ok || !c.buffers() {
+		c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+		return func() {}
+	}
+	c.conn.SetWriteDeadline(time.Time{})
+	if l, _ := loop.Current(); l != nil {
+		t := (*ringo.Loop)(l).AfterFunc(notifyPatience, below.CloseSoon)
+		return func() { t.Stop() }
+	}
+	t := time.AfterFunc(notifyPatience, below.CloseSoon)
+	return func() { t.Stop() }
 }
 
 // ConnectionState returns the result of the handshake, and waits for one that is under way. If the task is cancelled
