@@ -12,6 +12,7 @@ import (
 	"ringo/buf"
 	"ringo/event"
 	"ringo/internal/loop"
+	"ringo/internal/test/socktest"
 	"ringo/stats"
 )
 
@@ -34,8 +35,8 @@ func TestUnreadMax(t *testing.T) {
 					close: func(_ *event.Conn, err error) { why = err },
 				}
 				pair(t, cfg, h, func(peer *net.TCPConn) error {
-					peer.Write(pattern(1000))
-					peer.Write(pattern(1))
+					peer.Write(socktest.Prefix(1000))
+					peer.Write(socktest.Prefix(1))
 					io.Copy(io.Discard, peer)
 					return nil
 				})
@@ -50,7 +51,7 @@ func TestUnreadMax(t *testing.T) {
 // What the peer does not take is bounded: Congested, then ErrFull, and OnWritable when it goes on.
 func TestSlowPeer(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		p := pattern(10_000)
+		p := socktest.Prefix(10_000)
 		taken, told := 0, 0
 		full := make(chan int, 1)
 		h := &funcs{
@@ -85,11 +86,11 @@ func TestSlowPeer(t *testing.T) {
 		}
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
 			for range <-full {
-				if err := wantBytes(peer, p); err != nil {
+				if err := socktest.WantBytes(peer, p); err != nil {
 					return err
 				}
 			}
-			return wantEOF(peer)
+			return socktest.WantEOF(peer)
 		})
 		if told != 1 {
 			t.Errorf("OnWritable was called %d times", told)
@@ -137,7 +138,7 @@ func bulky(t *testing.T, cfg ringo.Config, data func(c *event.Conn, p []byte) in
 	}
 	pair(t, cfg, h, func(peer *net.TCPConn) error {
 		peer.SetWriteBuffer(2 * much)
-		if err := wantBytes(peer, []byte{0}); err != nil {
+		if err := socktest.WantBytes(peer, []byte{0}); err != nil {
 			return err
 		}
 		send := func(p []byte) error {
@@ -147,17 +148,17 @@ func bulky(t *testing.T, cfg ringo.Config, data func(c *event.Conn, p []byte) in
 			_, err := peer.Write(p)
 			if err == nil {
 				conn.Loop().Post(conn.Resume)
-				err = wantBytes(peer, []byte{0})
+				err = socktest.WantBytes(peer, []byte{0})
 			}
 			return err
 		}
-		if err := send(pattern(much)); err != nil {
+		if err := send(socktest.Prefix(much)); err != nil {
 			return fmt.Errorf("much at once: %w", err)
 		}
 		if err := play(peer, send, conn); err != nil {
 			return err
 		}
-		return errors.Join(peer.CloseWrite(), wantEOF(peer))
+		return errors.Join(peer.CloseWrite(), socktest.WantEOF(peer))
 	})
 }
 
@@ -189,7 +190,7 @@ func TestBulk(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		all := func(_ *event.Conn, p []byte) int { return len(p) }
 		bulky(t, cfg, all, func(_ *net.TCPConn, send func([]byte) error, conn *event.Conn) error {
-			if err := send(pattern(3 << 20)); err != nil {
+			if err := send(socktest.Prefix(3 << 20)); err != nil {
 				return err
 			}
 			before := statsOf(conn.Loop())
@@ -233,7 +234,7 @@ func TestPauseInBulk(t *testing.T) {
 				return use
 			}
 			bulky(t, cfg, data, func(_ *net.TCPConn, send func([]byte) error, _ *event.Conn) error {
-				return send(pattern(size))
+				return send(socktest.Prefix(size))
 			})
 		}
 	})
@@ -270,7 +271,7 @@ func TestKeepInBulk(t *testing.T) {
 			return len(p)
 		}
 		bulky(t, cfg, data, func(_ *net.TCPConn, send func([]byte) error, conn *event.Conn) error {
-			err := send(pattern(3 << 20))
+			err := send(socktest.Prefix(3 << 20))
 			told := make(chan bool)
 			conn.Loop().Post(func() { release(); close(told) })
 			<-told
@@ -297,7 +298,7 @@ func TestReadFullFails(t *testing.T) {
 				close: func(_ *event.Conn, err error) { calls = append(calls, "close") },
 			}
 			pair(t, cfg, h, func(peer *net.TCPConn) error {
-				peer.Write(pattern(99))
+				peer.Write(socktest.Prefix(99))
 				peer.CloseWrite()
 				io.Copy(io.Discard, peer)
 				return nil
@@ -315,7 +316,7 @@ func TestReadFullFails(t *testing.T) {
 func TestPauseBetweenMessages(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const size, message = 300_000, 1000
-		got, all := 0, pattern(size)
+		got, all := 0, socktest.Prefix(size)
 		var why error
 		h := &funcs{
 			open: func(c *event.Conn) {
@@ -340,7 +341,7 @@ func TestPauseBetweenMessages(t *testing.T) {
 				return err
 			}
 			peer.CloseWrite()
-			return wantEOF(peer)
+			return socktest.WantEOF(peer)
 		})
 		if got != size {
 			t.Errorf("%d bytes of %d were taken, closed with %v", got, size, why)
@@ -355,7 +356,7 @@ func TestReadFullTakesTurns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				taken, alone, ticks := 0, 0, 0
-				all := pattern(of.size)
+				all := socktest.Prefix(of.size)
 				h := &funcs{
 					open: func(c *event.Conn) { c.SetUnreadMax(2 << 20) },
 					data: func(c *event.Conn, p []byte) int {
@@ -417,7 +418,7 @@ func TestRefusedIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				p := pattern(8 << 20)
+				p := socktest.Prefix(8 << 20)
 				told := false
 				h := &funcs{
 					open: func(c *event.Conn) {
@@ -438,7 +439,9 @@ func TestRefusedIsTold(t *testing.T) {
 						c.Close()
 					},
 				}
-				pair(t, cfg, h, func(peer *net.TCPConn) error { return errors.Join(wantBytes(peer, p), wantEOF(peer)) })
+				pair(t, cfg, h, func(peer *net.TCPConn) error {
+					return errors.Join(socktest.WantBytes(peer, p), socktest.WantEOF(peer))
+				})
 				if !told {
 					t.Error("OnWritable was not called")
 				}
@@ -469,7 +472,7 @@ func TestReadFullOfTheRest(t *testing.T) {
 		}}
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
 			_, err := io.WriteString(peer, "hello")
-			return errors.Join(err, wantBytes(peer, []byte("llo")))
+			return errors.Join(err, socktest.WantBytes(peer, []byte("llo")))
 		})
 	})
 }

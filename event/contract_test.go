@@ -81,7 +81,7 @@ func TestReentrancy(t *testing.T) {
 					},
 				}
 				pair(t, cfg, h, func(peer *net.TCPConn) error {
-					peer.Write(pattern(200_000)) // fails where the connection is closed sooner
+					peer.Write(socktest.Prefix(200_000)) // fails where the connection is closed sooner
 					io.Copy(io.Discard, peer)
 					return nil
 				})
@@ -221,7 +221,7 @@ func TestKeep(t *testing.T) {
 			},
 		}
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			p := pattern(4 << 20)
+			p := socktest.Prefix(4 << 20)
 			peer.Write(p)
 			io.Copy(io.Discard, peer)
 			return nil
@@ -236,7 +236,7 @@ func TestKeep(t *testing.T) {
 func TestWriteThen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, size := range []int{10, 5000, 4 << 20} {
-			p := pattern(size)
+			p := socktest.Prefix(size)
 			var order []int
 			inside := true
 			h := &funcs{open: func(c *event.Conn) {
@@ -259,7 +259,8 @@ func TestWriteThen(t *testing.T) {
 				}
 			}}
 			pair(t, cfg, h, func(peer *net.TCPConn) error {
-				return errors.Join(wantBytes(peer, p), wantBytes(peer, p), wantBytes(peer, p), wantEOF(peer))
+				return errors.Join(socktest.WantBytes(peer, p), socktest.WantBytes(peer, p),
+					socktest.WantBytes(peer, p), socktest.WantEOF(peer))
 			})
 			if len(order) != 3 || order[0] != 0 || order[2] != 2 {
 				t.Errorf("%d bytes: told of %v", size, order)
@@ -352,7 +353,7 @@ func TestNoWaitInCallback(t *testing.T) {
 			try(func() { c.Loop().Adopt(nil, event.Base{}) })
 			c.Close()
 		}}
-		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantEOF(peer) })
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return socktest.WantEOF(peer) })
 		if refused != 3 {
 			t.Errorf("%d of 3 were refused", refused)
 		}

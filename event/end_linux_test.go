@@ -146,7 +146,7 @@ func TestDrainBehindConnection(t *testing.T) {
 						c.SetDeadline(patience.Deadline())
 						echo := func() error {
 							_, err := c.Write([]byte("hello"))
-							return errors.Join(err, wantBytes(c, []byte("hello")))
+							return errors.Join(err, socktest.WantBytes(c, []byte("hello")))
 						}
 						if err := echo(); err != nil {
 							return err

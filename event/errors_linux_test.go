@@ -344,7 +344,8 @@ func TestRefusedBehindFile(t *testing.T) {
 					},
 				}
 				pair(t, cfg, h, func(peer *net.TCPConn) error {
-					return errors.Join(wantBytes(peer, append(pattern(streamMax), "tail"...)), wantEOF(peer))
+					return errors.Join(socktest.WantBytes(peer, append(socktest.Prefix(streamMax), "tail"...)),
+						socktest.WantEOF(peer))
 				})
 				if told != 1 {
 					t.Errorf("OnWritable was called %d times", told)

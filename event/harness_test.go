@@ -1,10 +1,7 @@
 package event_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -187,38 +184,10 @@ func outside(t *testing.T, l *event.Loop, play func() error) {
 	})
 }
 
-// wantBytes reads bytes and compares them.
-func wantBytes(r io.Reader, want []byte) error {
-	got := make([]byte, len(want))
-	if n, err := io.ReadFull(r, got); err != nil {
-		return fmt.Errorf("%d of %d bytes, then %w", n, len(want), err)
-	}
-	if !bytes.Equal(got, want) {
-		return fmt.Errorf("got %.40q..., want %.40q...", got, want)
-	}
-	return nil
-}
-
-// wantEOF reads the end of the stream.
-func wantEOF(r io.Reader) error {
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		return fmt.Errorf("Read = %d, %v, want the end", n, err)
-	}
-	return nil
-}
-
-func pattern(n int) []byte {
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = socktest.ByteAt(i)
-	}
-	return p
-}
-
 // sources is a file that streams have parts of.
 func sources(t *testing.T) string {
 	name := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(name, pattern(streamMax), 0o600); err != nil {
+	if err := os.WriteFile(name, socktest.Prefix(streamMax), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -19,6 +19,7 @@ import (
 	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/internal/watch"
 )
 
@@ -247,7 +248,7 @@ func TestShownUntilReturn(t *testing.T) {
 			"Stop": func(c *event.Conn) { c.Loop().Stop() },
 		} {
 			t.Run(name, func(t *testing.T) {
-				want := pattern(3000)
+				want := socktest.Prefix(3000)
 				first := make(chan bool)
 				h := &funcs{data: func(c *event.Conn, p []byte) int {
 					if len(p) < len(want) {
@@ -355,7 +356,7 @@ func TestTiny(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget, cfg.Entries = 2, 64, 1, 1, 2
 		const conns, rounds = 10, 20
-		p := pattern(3000)
+		p := socktest.Prefix(3000)
 		opened, closed := 0, 0
 		onLoop(t, cfg, func(l *event.Loop) {
 			var ln *event.Listener
@@ -397,11 +398,11 @@ func TestTiny(t *testing.T) {
 						if _, err := c.Write(message); err != nil {
 							return err
 						}
-						if err := wantBytes(c, message); err != nil {
+						if err := socktest.WantBytes(c, message); err != nil {
 							return err
 						}
 					}
-					return errors.Join(c.(*net.TCPConn).CloseWrite(), wantEOF(c))
+					return errors.Join(c.(*net.TCPConn).CloseWrite(), socktest.WantEOF(c))
 				})
 			}
 		})

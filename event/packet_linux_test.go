@@ -22,6 +22,7 @@ import (
 	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -78,7 +79,7 @@ func TestPacketEcho(t *testing.T) {
 			got := make([]byte, 1<<16)
 			for _, size := range []int{0, 1, 1500, 9000, 65507} {
 				for i, c := range peers {
-					p := append(pattern(size), byte(i))[min(size, 1):]
+					p := append(socktest.Prefix(size), byte(i))[min(size, 1):]
 					if _, err := c.Write(p); err != nil {
 						return err
 					}
@@ -454,7 +455,7 @@ func TestRecordsWithoutRoom(t *testing.T) {
 		full := make(chan int, 1)
 		h := &funcs{open: func(c *event.Conn) {
 			for i := 0; ; i++ {
-				if err := c.Write(append(pattern(10_000), byte(i))); err == event.ErrFull {
+				if err := c.Write(append(socktest.Prefix(10_000), byte(i))); err == event.ErrFull {
 					full <- i
 					return
 				} else if err != nil {
@@ -466,11 +467,11 @@ func TestRecordsWithoutRoom(t *testing.T) {
 		}, writable: func(c *event.Conn) { c.Close() }}
 		recordPair(t, cfg, h, func(peer *net.UnixConn) error {
 			for i := range <-full {
-				if err := wantRecord(peer, append(pattern(10_000), byte(i))); err != nil {
+				if err := wantRecord(peer, append(socktest.Prefix(10_000), byte(i))); err != nil {
 					return fmt.Errorf("record %d: %w", i, err)
 				}
 			}
-			return wantEOF(peer)
+			return socktest.WantEOF(peer)
 		})
 	})
 }
@@ -605,7 +606,7 @@ func TestRecordsBetweenTasksAndCallbacks(t *testing.T) {
 
 // crowd writes until something waits for room, and returns how many bytes it has written.
 func crowd(t *testing.T, c *event.Conn) (n int) {
-	for p := pattern(1 << 20); c.Unsent() == 0; n += len(p) {
+	for p := socktest.Prefix(1 << 20); c.Unsent() == 0; n += len(p) {
 		if err := c.WriteThen(p, func(error) {}); err != nil {
 			t.Error(err)
 			break
@@ -655,8 +656,8 @@ func TestEmptyWrites(t *testing.T) {
 					if n, err := io.CopyN(io.Discard, peer, int64(<-before)); err != nil {
 						return fmt.Errorf("%d bytes, then %w", n, err)
 					}
-					want := slices.Concat([]byte("head"), pattern(10), []byte("tail"))
-					return errors.Join(wantBytes(peer, want), wantEOF(peer))
+					want := slices.Concat([]byte("head"), socktest.Prefix(10), []byte("tail"))
+					return errors.Join(socktest.WantBytes(peer, want), socktest.WantEOF(peer))
 				})
 				want := "cf"
 				if name == "WriteThen" || name == "SendFile" {
@@ -692,7 +693,7 @@ func TestEmptyRecords(t *testing.T) {
 					err := errors.Join(write(c, tell), c.Write([]byte("a")))
 					n := 0
 					for ; c.Unsent() == 0 && err == nil; n++ {
-						err = c.Write(pattern(10_000))
+						err = c.Write(socktest.Prefix(10_000))
 					}
 					err = errors.Join(err, write(c, tell), write(c, tell), c.Write([]byte("b")), write(c, tell),
 						c.Write([]byte("c")))
@@ -705,14 +706,14 @@ func TestEmptyRecords(t *testing.T) {
 				recordPair(t, cfg, h, func(peer *net.UnixConn) error {
 					records := [][]byte{{}, []byte("a")}
 					for range <-before {
-						records = append(records, pattern(10_000))
+						records = append(records, socktest.Prefix(10_000))
 					}
 					for i, want := range append(records, nil, nil, []byte("b"), nil, []byte("c")) {
 						if err := wantBareRecord(peer, want); err != nil {
 							return fmt.Errorf("record %d: %w", i, err)
 						}
 					}
-					return wantEOF(peer)
+					return socktest.WantEOF(peer)
 				})
 				if told != 4 {
 					t.Errorf("told %d times of 4", told)

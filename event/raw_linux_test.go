@@ -10,6 +10,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/test/socktest"
 )
 
 // Whoever has the descriptor finds what was written before sent, sets what there is no method for, and gets none of a
@@ -41,7 +42,7 @@ func TestSyscallConn(t *testing.T) {
 			close: func(*event.Conn, error) { closed = raw.Control(func(uintptr) { t.Error("a closed descriptor") }) },
 		}
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			return errors.Join(wantBytes(peer, []byte("first, second")), wantEOF(peer))
+			return errors.Join(socktest.WantBytes(peer, []byte("first, second")), socktest.WantEOF(peer))
 		})
 		if kept != nil || size != 2*8192 { // as the kernel counts
 			t.Errorf("the function of Control: %v, and a buffer of %d", kept, size)

@@ -23,6 +23,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/internal/kernel"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -263,7 +264,7 @@ func TestGo(t *testing.T) {
 
 // A file that is shorter than what is to be sent of it, or whose peer goes, is an error.
 func TestSendFileFails(t *testing.T) {
-	want := pattern(3<<20 + 5)
+	want := socktest.Prefix(3<<20 + 5)
 	name := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(name, want, 0o600); err != nil {
 		t.Fatal(err)
@@ -282,7 +283,7 @@ func TestSendFileFails(t *testing.T) {
 			open:  func(c *event.Conn) { c.SendFile(f, 0, int64(len(want)+1), tell) },
 			close: func(_ *event.Conn, err error) { why = err },
 		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantBytes(peer, want) })
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return socktest.WantBytes(peer, want) })
 		if len(told) != 1 || !errors.Is(told[0], io.ErrUnexpectedEOF) || !errors.Is(why, io.ErrUnexpectedEOF) {
 			t.Errorf("of a file that is shorter: told %v, closed with %v", told, why)
 		}
@@ -364,7 +365,7 @@ func TestStop(t *testing.T) {
 // and then the end.
 func TestSendFileTooShort(t *testing.T) {
 	for _, size := range []int{5, 1<<20 + 5} {
-		want := pattern(size)
+		want := socktest.Prefix(size)
 		name := filepath.Join(t.TempDir(), "f")
 		if err := os.WriteFile(name, want, 0o600); err != nil {
 			t.Fatal(err)
@@ -383,7 +384,7 @@ func TestSendFileTooShort(t *testing.T) {
 			h := &funcs{open: func(c *event.Conn) {
 				c.SendFile(f, 0, int64(len(want)+1), func(err error) { told = append(told, err) })
 			}}
-			pair(t, cfg, h, func(peer *net.TCPConn) error { return wantBytes(peer, want) })
+			pair(t, cfg, h, func(peer *net.TCPConn) error { return socktest.WantBytes(peer, want) })
 			if len(told) != 1 || !errors.Is(told[0], io.ErrUnexpectedEOF) {
 				t.Errorf("%d bytes: told %v", size, told)
 			}
@@ -476,7 +477,7 @@ var largeOnes = []struct {
 // What was accepted travels with what is too large for that: in one call, and with a file's bytes in one segment.
 func TestLargeTakesSmallAlong(t *testing.T) {
 	const rounds = 20
-	head, all := pattern(100), pattern(70_000)
+	head, all := socktest.Prefix(100), socktest.Prefix(70_000)
 	name := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(name, all, 0o600); err != nil {
 		t.Fatal(err)
@@ -517,7 +518,7 @@ func TestLargeTakesSmallAlong(t *testing.T) {
 					if _, err := peer.Write([]byte{1}); err != nil {
 						return err
 					}
-					if err := wantBytes(peer, []byte{1}); err != nil {
+					if err := socktest.WantBytes(peer, []byte{1}); err != nil {
 						return err
 					}
 					want := bytes.Join([][]byte{head, p}, nil)
@@ -527,7 +528,7 @@ func TestLargeTakesSmallAlong(t *testing.T) {
 						if _, err := peer.Write(all[:8000]); err != nil {
 							return err
 						}
-						if err := wantBytes(peer, want); err != nil {
+						if err := socktest.WantBytes(peer, want); err != nil {
 							return err
 						}
 						segments := segmentsIn(t, peer)

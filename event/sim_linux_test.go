@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/file"
+	"ringo/internal/test/socktest"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -26,7 +27,7 @@ func TestCrash(t *testing.T) {
 		server.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 			e := event.On(l)
 			e.Every(time.Millisecond, func() {})
-			_, err := e.Listen("tcp", ":7000", &funcs{open: func(c *event.Conn) { c.Write(pattern(1 << 20)) }})
+			_, err := e.Listen("tcp", ":7000", &funcs{open: func(c *event.Conn) { c.Write(socktest.Prefix(1 << 20)) }})
 			return errors.Join(err, e.Wait())
 		})
 		w.After(3*time.Second, func() { server.Crash(); server.Restart() })
@@ -137,7 +138,7 @@ func TestPollInWorlds(t *testing.T) {
 // A file of a world is sent from its disk, however slow that is, in its place among what else is written; where the
 // disk fails the connection ends.
 func TestSendFileInWorlds(t *testing.T) {
-	want := pattern(1 << 20)
+	want := socktest.Prefix(1 << 20)
 	for name, fails := range map[string]float64{"sound": 0, "failing": 1} {
 		t.Run(name, func(t *testing.T) {
 			sim.Explore(t, 5, func(w *sim.World) {

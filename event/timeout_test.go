@@ -73,7 +73,7 @@ func TestTimeoutAgain(t *testing.T) {
 				c.Close()
 			}
 		}
-		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantEOF(peer) })
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return socktest.WantEOF(peer) })
 		if !slices.Equal(told, []event.Timeout{event.ReadTimeout, event.ReadTimeout, event.ReadTimeout}) || why != nil {
 			t.Errorf("told %v, closed with %v", told, why)
 		}
@@ -115,7 +115,7 @@ func TestNoTimeout(t *testing.T) {
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
 			<-again
 			peer.CloseWrite()
-			return wantEOF(peer)
+			return socktest.WantEOF(peer)
 		})
 	})
 }
@@ -134,7 +134,7 @@ func TestWriteTimeoutSeesParts(t *testing.T) {
 				}
 				return n
 			}
-			p := pattern(16 << 20)
+			p := socktest.Prefix(16 << 20)
 			told := error(io.EOF)
 			h := &funcs{open: func(c *event.Conn) {
 				c.SetMarks(1, 100<<20)
@@ -153,7 +153,7 @@ func TestWriteTimeoutSeesParts(t *testing.T) {
 			}}
 			watched(t, cfg, w, h, func(peer *net.TCPConn) {
 				peer.SetDeadline(patience.Deadline())
-				if err := errors.Join(wantBytes(peer, p), wantEOF(peer)); err != nil {
+				if err := errors.Join(socktest.WantBytes(peer, p), socktest.WantEOF(peer)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -223,7 +223,7 @@ func TestTimeoutsOfALateLoop(t *testing.T) {
 				time.Sleep(2 * time.Millisecond) // until they are over
 				close(release)
 				for _, c := range peers {
-					if err := wantBytes(c, []byte("x")); err != nil {
+					if err := socktest.WantBytes(c, []byte("x")); err != nil {
 						return err
 					}
 				}
@@ -318,7 +318,7 @@ func standsStill(t *testing.T, cfg ringo.Config, w *watcher, timeout time.Durati
 			if _, err := c.Write(make([]byte, size)); err != nil {
 				return err
 			}
-			return wantEOF(c)
+			return socktest.WantEOF(c)
 		})
 	})
 	if came != size+1 {

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 )
 
@@ -162,7 +163,7 @@ func exchangeMany(t *testing.T, network, addr string) {
 		c := dial(t, network, addr)
 		all.Go(func() {
 			for _, n := range []int{1 + i, 5000, 100_000 + i} {
-				if err := exchange(c, pattern(n)); err != nil {
+				if err := exchange(c, socktest.Prefix(n)); err != nil {
 					t.Errorf("%d bytes: %v", n, err)
 				}
 			}
@@ -226,7 +227,7 @@ func playPush(t *testing.T, bin string) {
 	c := dial(t, "tcp", "127.0.0.1:"+at)
 	r := bufio.NewReader(c)
 	for range 3 {
-		if err := want(r, []byte("heart beating to "+c.LocalAddr().String()+"\n")); err != nil {
+		if err := socktest.WantBytes(r, []byte("heart beating to "+c.LocalAddr().String()+"\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -238,7 +239,7 @@ func playProtocol(t *testing.T, bin string) {
 	at := port(t)
 	server := start(t, bin, "simple_protocol_server", "--port", at, "--multicore=true")
 	last := dial(t, "tcp", "127.0.0.1:"+at)
-	if err := want(last, []byte("sweetness\r\n")); err != nil {
+	if err := socktest.WantBytes(last, []byte("sweetness\r\n")); err != nil {
 		t.Fatal(err)
 	}
 	client := exec.Command(filepath.Join(bin, "simple_protocol_client"), "--address", "127.0.0.1:"+at, "--concurrency",
@@ -268,7 +269,7 @@ func playWebSocket(t *testing.T, bin string) {
 	}
 	for range 3 { // a text of a client, masked by zeros, and the server's
 		c.Write([]byte("\x81\x85\x00\x00\x00\x00hello"))
-		if err := want(r, []byte("\x81\x05hello")); err != nil {
+		if err := socktest.WantBytes(r, []byte("\x81\x05hello")); err != nil {
 			t.Fatal(err)
 		}
 	}

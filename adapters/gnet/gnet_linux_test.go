@@ -24,6 +24,7 @@ import (
 	"ringo/adapters/gnet"
 	"ringo/event"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // Many clients have their bytes back, on one loop and several, by TCP and Unix sockets, behind OnOpen's.
@@ -41,9 +42,9 @@ func TestEcho(t *testing.T) {
 				for i := range 20 {
 					c := s.dial(t)
 					all.Go(func() {
-						err := want(c, []byte("hello\r\n"))
+						err := socktest.WantBytes(c, []byte("hello\r\n"))
 						for _, n := range []int{1, 100 + i, 10_000, 300_000} {
-							err = errors.Join(err, exchange(c, pattern(n)))
+							err = errors.Join(err, exchange(c, socktest.Prefix(n)))
 						}
 						if err != nil {
 							t.Errorf("%s, %d loops: %v", network, loops, err)
@@ -63,7 +64,7 @@ func TestEcho(t *testing.T) {
 // What was not read comes again, by whichever method, in order, and none is lost nor there twice.
 func TestReads(t *testing.T) {
 	eachDriver(t, func(t *testing.T) {
-		stream := pattern(400_000)
+		stream := socktest.Prefix(400_000)
 		read, done := 0, make(chan struct{})
 		var rnd *rand.Rand
 		s := serve(t, &funcs{
@@ -156,7 +157,7 @@ func TestAsync(t *testing.T) {
 		tell := func(_ gnet.Conn, err error) error { s.onLoop(true, "a callback"); told <- err; return nil }
 		var sent []byte
 		for i := range 100 {
-			p := pattern(1 + i*100)
+			p := socktest.Prefix(1 + i*100)
 			sent = append(sent, p...)
 			var err error
 			if i%2 == 0 {
@@ -168,7 +169,7 @@ func TestAsync(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := want(peer, sent); err != nil {
+		if err := socktest.WantBytes(peer, sent); err != nil {
 			t.Error(err)
 		}
 		peer.Write([]byte("four"))
@@ -187,8 +188,8 @@ func TestAsync(t *testing.T) {
 				t.Errorf("callback %d: %v, want %v", i, got, want)
 			}
 		}
-		if err != nil || wantEnd(peer) != nil {
-			t.Errorf("calls behind the end: %v, %v", err, wantEnd(peer))
+		if err != nil || socktest.WantEOF(peer) != nil {
+			t.Errorf("calls behind the end: %v, %v", err, socktest.WantEOF(peer))
 		}
 		s.end(t)
 		if c.AsyncWrite(nil, nil) == nil || c.Wake(nil) == nil || c.Close() == nil {
@@ -208,11 +209,11 @@ func TestNeverReads(t *testing.T) {
 		}})
 		c := s.dial(t).(*net.TCPConn)
 		c.SetReadBuffer(64 << 10)
-		p := pattern(6 * gnet.PauseAt) // the kernel takes some MiB
+		p := socktest.Prefix(6 * gnet.PauseAt) // the kernel takes some MiB
 		sent := make(chan error, 1)
 		go func() { _, err := c.Write(p); sent <- err }()
 		patience.Until(t, "the bound", func() bool { return most.Load() >= gnet.PauseAt })
-		if err := errors.Join(want(c, p), <-sent); err != nil {
+		if err := errors.Join(socktest.WantBytes(c, p), <-sent); err != nil {
 			t.Error(err)
 		}
 		if n := most.Load(); n > gnet.PauseAt+1<<20 {
@@ -275,7 +276,7 @@ func TestUnread(t *testing.T) {
 // What was written before a close arrives, while the program has been told.
 func TestUnsentAtClose(t *testing.T) {
 	eachDriver(t, func(t *testing.T) {
-		p := pattern(8 << 20)
+		p := socktest.Prefix(8 << 20)
 		closed := make(chan int, 1)
 		s := serve(t, &funcs{
 			traffic: func(c gnet.Conn) gnet.Action {
@@ -298,7 +299,8 @@ func TestUnsentAtClose(t *testing.T) {
 		if n := s.eng.CountConnections(); n != 0 {
 			t.Errorf("%d connections are counted", n)
 		}
-		if err := errors.Join(want(c, p), want(c, []byte("bye")), wantEnd(c)); err != nil {
+		if err := errors.Join(socktest.WantBytes(c, p), socktest.WantBytes(c, []byte("bye")),
+			socktest.WantEOF(c)); err != nil {
 			t.Error(err)
 		}
 		s.stop(t)
@@ -314,7 +316,7 @@ func TestHostile(t *testing.T) {
 		half := s.dial(t).(*net.TCPConn)
 		half.Write([]byte("half"))
 		half.CloseWrite()
-		if err := errors.Join(want(half, []byte("half")), wantEnd(half)); err != nil {
+		if err := errors.Join(socktest.WantBytes(half, []byte("half")), socktest.WantEOF(half)); err != nil {
 			t.Error(err)
 		}
 		if err := patience.Recv(t, "OnClose", why); !errors.Is(err, io.EOF) {
@@ -329,7 +331,7 @@ func TestHostile(t *testing.T) {
 		if err := patience.Recv(t, "OnClose", why); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("a reset: %v", err)
 		}
-		if err := exchange(good, pattern(100_000)); err != nil {
+		if err := exchange(good, socktest.Prefix(100_000)); err != nil {
 			t.Error(err)
 		}
 		s.stop(t)
@@ -359,7 +361,7 @@ func TestActions(t *testing.T) {
 			}
 		}()
 		c := open.dial(t)
-		if err := errors.Join(want(c, []byte("bye")), wantEnd(c)); err != nil {
+		if err := errors.Join(socktest.WantBytes(c, []byte("bye")), socktest.WantEOF(c)); err != nil {
 			t.Error(err)
 		}
 		open.stop(t)
@@ -369,8 +371,9 @@ func TestActions(t *testing.T) {
 			gnet.WithNumEventLoop(2))
 		others := []net.Conn{traffic.dial(t), traffic.dial(t), traffic.dial(t)}
 		patience.Until(t, "all are open", func() bool { return traffic.opened.Load() == 3 })
-		if err := errors.Join(exchange(others[0], []byte("x")), wantEnd(others[0]), wantEnd(others[1]),
-			wantEnd(others[2])); err != nil {
+		if err := errors.Join(exchange(others[0], []byte("x")), socktest.WantEOF(others[0]),
+			socktest.WantEOF(others[1]),
+			socktest.WantEOF(others[2])); err != nil {
 			t.Error(err)
 		}
 		traffic.end(t)
@@ -434,7 +437,7 @@ func TestOptions(t *testing.T) {
 		if n := patience.Recv(t, "options", got); !slices.Equal(n, []int{1, 60, 12, 5, 0, 20_000, 22_000}) {
 			t.Errorf("options later: %v", n)
 		}
-		if err := wantEnd(c); err != nil {
+		if err := socktest.WantEOF(c); err != nil {
 			t.Error(err)
 		}
 		s.stop(t)

@@ -3,11 +3,9 @@
 package gnet_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -196,35 +194,7 @@ func exchange(c net.Conn, p []byte) error {
 		_, err := c.Write(p)
 		sent <- err
 	}()
-	return errors.Join(want(c, p), <-sent)
-}
-
-// want reads bytes and compares them.
-func want(r io.Reader, p []byte) error {
-	got := make([]byte, len(p))
-	if n, err := io.ReadFull(r, got); err != nil {
-		return fmt.Errorf("%d of %d bytes, then %w", n, len(p), err)
-	}
-	if !bytes.Equal(got, p) {
-		return fmt.Errorf("got %.40q..., want %.40q...", got, p)
-	}
-	return nil
-}
-
-// wantEnd reads the end of the stream.
-func wantEnd(r io.Reader) error {
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		return fmt.Errorf("Read = %d, %v, want the end", n, err)
-	}
-	return nil
-}
-
-func pattern(n int) []byte {
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = socktest.ByteAt(i)
-	}
-	return p
+	return errors.Join(socktest.WantBytes(c, p), <-sent)
 }
 
 func isShut(eng gnet.Engine) bool {

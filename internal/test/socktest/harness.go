@@ -297,6 +297,26 @@ var shared struct {
 	first []byte
 }
 
+// WantBytes reads bytes and compares them.
+func WantBytes(r io.Reader, want []byte) error {
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(r, got); err != nil {
+		return fmt.Errorf("%d of %d bytes, then %w", n, len(want), err)
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("got %.40q..., want %.40q...", got, want)
+	}
+	return nil
+}
+
+// WantEOF reads the end of the stream.
+func WantEOF(r io.Reader) error {
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return fmt.Errorf("Read = %d, %v, want the end", n, err)
+	}
+	return nil
+}
+
 // ReadAll is io.ReadAll with room for so much from the beginning on: to grow takes most of the time with -race.
 func ReadAll(r io.Reader, room int) ([]byte, error) {
 	var b bytes.Buffer
