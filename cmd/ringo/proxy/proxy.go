@@ -230,11 +230,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var protocols []string
-	if o.http {
-		protocols = []string{"h2", "http/1.1"}
-	}
-	cert, err := o.cert.Open(protocols...)
+	cert, err := o.cert.Open(o.http)
 	if err != nil {
 		return err
 	}

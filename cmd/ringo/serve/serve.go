@@ -154,7 +154,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer log.Close()
-	cert, err := o.cert.Open("h2", "http/1.1")
+	cert, err := o.cert.Open(true)
 	if err != nil {
 		return err
 	}

@@ -34,17 +34,17 @@ func (f *CertificateFiles) Check(fs *flag.FlagSet, m *cli.Mistakes) {
 // read again, for the connections that come from then on.
 type Certificate struct {
 	*Reread
-	files     CertificateFiles
-	protocols []string
-	now       atomic.Pointer[tls.Config]
+	files CertificateFiles
+	http  bool
+	now   atomic.Pointer[tls.Config]
 }
 
-// Open reads the files, for a server that speaks protocols of ALPN; nil: it has no TLS.
-func (f CertificateFiles) Open(protocols ...string) (*Certificate, error) {
+// Open reads the files, for a server that speaks HTTP, or anything; nil: it has no TLS.
+func (f CertificateFiles) Open(http bool) (*Certificate, error) {
 	if f.Cert == "" {
 		return nil, nil
 	}
-	c := &Certificate{files: f, protocols: protocols}
+	c := &Certificate{files: f, http: http}
 	var err error
 	c.Reread, err = OpenReread("the certificate", c.read)
 	return c, err
@@ -56,7 +56,10 @@ func (c *Certificate) read() error {
 	if err != nil {
 		return fmt.Errorf("-cert and -key: %w", err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: c.protocols}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}}
+	if c.http {
+		config.NextProtos = []string{"h2", "http/1.1"}
+	}
 	if c.files.ClientCA != "" {
 		if config.ClientCAs, err = ReadAuthorities("client-ca", c.files.ClientCA); err != nil {
 			return err
