@@ -23,6 +23,7 @@ import (
 	"ringo/internal/rt/labels"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
+	"ringo/sim"
 	"ringo/sock"
 )
 
@@ -827,34 +828,59 @@ func TestServeDrainTells(t *testing.T) {
 	})
 }
 
-// What Drain has go on ends with Grace.
+// What Drain has go on ends with Grace, and not before.
 func TestServeDrainTellsUntilGrace(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Grace = 10 * time.Millisecond
+	const grace = 10 * time.Millisecond
+	sim.Run(t, 1, func(w *sim.World) {
 		var d diary
-		told := make(chan bool, 1)
-		s := serve(t, cfg, perRequest(d.over(sock.Handler{
-			Request: func(c *sock.Conn) error {
-				p := make([]byte, c.Buffered())
-				c.Read(p)
-				_, err := c.Write(p)
+		told := 0
+		server := w.Host("a").Run(&ringo.Config{Loops: 1, Grace: grace}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "a:7000")
+			if err != nil {
 				return err
-			},
-			Drain: func(c *sock.Conn) error { told <- true; return nil },
-		})))
-		peer := s.dial()
-		send(t, peer, "x")
-		s.cancel()
-		if n, err := io.ReadFull(peer, make([]byte, 1)); n != 1 {
-			t.Error(err)
-		}
-		<-told
-		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Errorf("when Grace is over the peer has %d bytes, %v", n, err)
-		}
+			}
+			return sock.Serve(l, ln, d.over(sock.Handler{
+				Request: func(c *sock.Conn) error {
+					p := make([]byte, c.Buffered())
+					c.Read(p)
+					_, err := c.Write(p)
+					return err
+				},
+				Drain: func(*sock.Conn) error { told++; return nil },
+			}))
+		})
+		client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
+			l.Sleep(time.Second)
+			peer, err := sock.Dial(l, "tcp", "a:7000")
+			if err != nil {
+				return err
+			}
+			defer peer.Close()
+			asks := func() {
+				if n, err := peer.Write([]byte("x")); n != 1 || err != nil {
+					t.Errorf("Write = %d, %v", n, err)
+				}
+				if err := socktest.WantBytes(peer, []byte("x")); err != nil {
+					t.Error(err)
+				}
+			}
+			asks()
+			begun := l.Now()
+			server.Drain()
+			l.Sleep(grace / 2)
+			asks()
+			if err := socktest.WantEOF(peer); err != nil {
+				t.Error(err)
+			}
+			if took := l.Now().Sub(begun).Round(time.Millisecond); took != grace || told != 1 {
+				t.Errorf("the end comes after %v, and Drain was called %d times, want %v, once", took, told, grace)
+			}
+			return nil
+		})
+		w.Check(w.Wait(client))
+		w.Check(w.Wait(server))
 		d.wantEnd(t, "after Grace", net.ErrClosed)
-		s.stop()
+		d.check(t, 1)
 	})
 }
 

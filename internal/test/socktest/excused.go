@@ -70,7 +70,7 @@ var excused = []excusal{
 			"TestRawClose TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic " +
 			"TestRawReadUnread TestRawReadWaitsOnce TestRawReadersAmongOthers TestRawWrite TestRecordsServe " +
 			"TestRecvFilesAtTheLimit TestServeDrain TestServeDrainTells " +
-			"TestServeDrainTellsUntilGrace TestServeEndings TestServeEndsBesideGoroutine " +
+			"TestServeEndings TestServeEndsBesideGoroutine " +
 			"TestServeFramesInPieces TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp " +
 			"TestSharedIsNotHoarded TestSharedListenerLeavesNoConnection TestSharedListenersClose " +
 			"TestSharedListenersOfGoroutines TestSharedListenersTakeWhatTheyAskFor " +
