@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,13 +19,15 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/kernel"
+	"ringo/internal/places"
 	"ringo/internal/rt/labels"
 )
 
 func TestRunWithoutConfig(t *testing.T) {
 	var loops atomic.Int64
 	ended := make(chan error, 1)
-	want := runtime.GOMAXPROCS(0)
+	want := defaultLoops()
 	go func() {
 		ended <- ringo.Run(context.Background(), nil, func(l *ringo.Loop) error {
 			loops.Add(1)
@@ -38,6 +41,14 @@ func TestRunWithoutConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "loops", int(loops.Load()), want)
+}
+
+// defaultLoops is how many loops there are where nobody says how many: see Config.Loops.
+func defaultLoops() int {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return runtime.GOMAXPROCS(0)
+	}
+	return min(runtime.GOMAXPROCS(0), places.Whole(places.Quota(kernel.Root())))
 }
 
 // fn runs once on each loop, at the same time.
@@ -454,12 +465,13 @@ func TestGOMAXPROCS(t *testing.T) {
 		now(t, "when nobody came later", base+5)
 	})
 	t.Run("default number of loops", func(t *testing.T) {
+		byDefault := defaultLoops()
 		defer restore()
 		defer held(t, 2)()
 		cfg := anyDriver(t)
 		cfg.Loops = 0
 		mustRun(t, cfg, func(l *ringo.Loop) {
-			equal(t, "loops beside another Run", len(l.Loops()), base)
+			equal(t, "loops beside another Run", len(l.Loops()), byDefault)
 		})
 	})
 }
