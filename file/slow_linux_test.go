@@ -24,6 +24,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/driver/uring"
 	"ringo/internal/fd"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/test/drivertest"
@@ -393,8 +394,8 @@ func TestSlowReadDriverDies(t *testing.T) {
 		victim := make(chan *drivertest.Victim, 1)
 		var ended atomic.Bool
 		join := begin(nil, func() {
-			err := socktest.RunLoops(t, t.Context(), &cfg, func(*ringo.Loop) error {
-				victim <- mortal.Current()
+			err := socktest.RunLoops(t, t.Context(), &cfg, func(l *ringo.Loop) error {
+				victim <- mortal.Of((*loop.Loop)(l).Ops())
 				r.run(f)
 				return nil
 			})

@@ -27,6 +27,7 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
+	"ringo/internal/loop"
 	"ringo/internal/posix"
 	"ringo/internal/test/drivertest"
 	"ringo/internal/test/patience"
@@ -175,7 +176,7 @@ func TestDriverDeathIsTold(t *testing.T) {
 						l.Sleep(20 * time.Millisecond)
 						l.Go(func() { read(conn) })
 						l.Sleep(20 * time.Millisecond)
-						mortal.Current().Die(cause)
+						mortal.Of((*loop.Loop)(l).Ops()).Die(cause)
 						l.Sleep(time.Hour)
 						return nil
 					})

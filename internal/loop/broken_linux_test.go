@@ -285,7 +285,7 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 			for range 10 {
 				l.Go(func() { ended.Add(1) })
 			}
-			mortal.Current().Die(errBroken)
+			mortal.Of(l.Ops()).Die(errBroken)
 			joiner.Wait()
 			return nil
 		})

@@ -22,7 +22,7 @@ func TestThrough(t *testing.T) {
 				if err != nil {
 					t.Skip(err)
 				}
-				mortal.Current().Die(cause)
+				mortal.Last().Die(cause)
 				var done driver.Queue
 				for err == nil { // the first Wait may be woken
 					err = d.Wait(driver.Forever, &done)
@@ -32,7 +32,7 @@ func TestThrough(t *testing.T) {
 				}
 			})
 			with(name, func(d driver.Driver, err error) {
-				if err == nil && mortal.Current() != nil && mortal.Current().Driver() == d {
+				if err == nil && mortal.Last().Driver() == d {
 					t.Error("a driver that was opened later is the Mortal's")
 				}
 			})

@@ -49,7 +49,7 @@
 //	var mortal drivertest.Mortal
 //	defer open.Through(mortal.Wrap)()       // or, with a loop.Config: cfg.Open = mortal.Wrap(cfg.Open)
 //	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-//		victim := mortal.Current()      // the driver of this task's loop
+//		victim := mortal.Of((*loop.Loop)(l).Ops())
 //		l.Go(func() { ... })
 //		victim.Die(errors.New("gone"))  // from any goroutine
 //		...

@@ -6,7 +6,6 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // Mortal opens drivers that die when a test says so, as those do whose ring or poller
@@ -18,12 +17,11 @@ type Mortal struct {
 
 // Victim is a driver that a Mortal has opened.
 type Victim struct {
-	d      driver.Driver
-	slab   *op.Slab
-	thread int32
-	cause  atomic.Pointer[error]
-	died   chan struct{}
-	once   sync.Once
+	d     driver.Driver
+	slab  *op.Slab
+	cause atomic.Pointer[error]
+	died  chan struct{}
+	once  sync.Once
 }
 
 // Opener opens a driver on the calling thread.
@@ -33,7 +31,7 @@ type Opener = func(cfg driver.Config) (driver.Driver, error)
 // what a loop.Config's Open can be.
 func (m *Mortal) Wrap(inner Opener) Opener {
 	return func(cfg driver.Config) (driver.Driver, error) {
-		v := &Victim{slab: cfg.Slab, thread: sys.Gettid(), died: make(chan struct{})}
+		v := &Victim{slab: cfg.Slab, died: make(chan struct{})}
 		cfg.Fault = v.fault
 		d, err := inner(cfg)
 		if err != nil {
@@ -47,21 +45,18 @@ func (m *Mortal) Wrap(inner Opener) Opener {
 	}
 }
 
-// Current is the driver of the loop whose thread calls, be it a task or an iterator
-// within one; nil if it has none of the Mortal's.
-func (m *Mortal) Current() *Victim {
+// Last is the driver that was opened last, of a Mortal that no loop has; nil if there is none.
+func (m *Mortal) Last() *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := len(m.victims) - 1; i >= 0; i-- { // a number may be that of an earlier thread
-		if v := m.victims[i]; v.thread == sys.Gettid() {
-			return v
-		}
+	if len(m.victims) == 0 {
+		return nil
 	}
-	return nil
+	return m.victims[len(m.victims)-1]
 }
 
-// Of is the driver of the loop that has these ops, on whatever thread that is: in a simulated world with goroutines it
-// is that of the world's goroutine, which changes. nil if it has none of the Mortal's.
+// Of is the driver of the loop that has these ops, l.Ops() of a loop.Loop; nil if it has none of the Mortal's. It does
+// not go by threads: not every system numbers them, and that of a simulated world with goroutines changes.
 func (m *Mortal) Of(ops interface{ AreOf(*op.Slab) bool }) *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
