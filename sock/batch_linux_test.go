@@ -432,10 +432,18 @@ var followers = []follower{
 	{name: "nothing", quick: true, do: func(x *batch) {}},
 }
 
-// rawWriter writes to a descriptor.
+// rawWriter writes to a descriptor, and waits for the peer where the socket had room for what was accepted and no more.
 type rawWriter int
 
-func (fd rawWriter) Write(p []byte) (int, error) { return syscall.Write(int(fd), p) }
+func (fd rawWriter) Write(p []byte) (int, error) {
+	for {
+		n, err := syscall.Write(int(fd), p)
+		if err != syscall.EAGAIN {
+			return n, err
+		}
+		unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+	}
+}
 
 // relay copies the next n bytes from another connection.
 func (x *batch) relay(n int) {

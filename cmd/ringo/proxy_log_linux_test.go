@@ -207,7 +207,11 @@ func TestProxyHTTPLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, driver string) {
 				name := filepath.Join(t.TempDir(), "log")
-				p, addr, _ := startWeb(t, c.back, "-driver", driver, "-log", name, "-answer", "100ms")
+				args := []string{"-driver", driver, "-log", name}
+				if c.name == "late" {
+					args = append(args, "-answer", "100ms")
+				}
+				p, addr, _ := startWeb(t, c.back, args...)
 				conn := dial(t, addr)
 				io.WriteString(conn, c.text)
 				readAnswer(bufio.NewReader(conn), strings.Fields(c.text)[0])
