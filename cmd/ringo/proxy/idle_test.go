@@ -211,6 +211,7 @@ func TestNoIdle(t *testing.T) {
 // TestIdleAcked: what a peer acknowledges moves, though the copy that writes to it has not come back, and what has come
 // of a record of TLS, though its read has not.
 func TestIdleAcked(t *testing.T) {
+	var untold error
 	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -232,8 +233,11 @@ func TestIdleAcked(t *testing.T) {
 			return err
 		}
 		info, err := one.TCPInfo()
-		if err != nil {
-			t.Skip("this system tells nothing of a connection:", err)
+		if errors.Is(err, posix.ENOPROTOOPT) {
+			untold = err
+			return nil
+		} else if err != nil {
+			return err
 		}
 		for info.BytesAcked == 0 || info.Unacked > 0 {
 			l.Sleep(time.Millisecond)
@@ -261,6 +265,9 @@ func TestIdleAcked(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+	if untold != nil {
+		t.Skip("this system tells nothing of a connection:", untold)
 	}
 }
 
