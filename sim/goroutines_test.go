@@ -2,9 +2,6 @@ package sim_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
@@ -12,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +22,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/race"
+	"ringo/internal/test/selfsigned"
 	"ringo/sim"
 	"ringo/sock"
 	"ringo/sock/sockhttp"
@@ -98,7 +95,7 @@ func TestGoroutinesHTTP(t *testing.T) {
 					server, client := w.Host("server"), w.Host("client")
 					s, tr, url := &http.Server{Handler: shop()}, &http.Transport{}, "http://server:8080"
 					if how == "tls" || how == "http2" {
-						s.TLSConfig, tr.TLSClientConfig = certified(t, "server")
+						s.TLSConfig, tr.TLSClientConfig = certified("server")
 						tr.ForceAttemptHTTP2, url = how == "http2", "https://server:8080"
 					}
 					run := serveStd(s)
@@ -161,25 +158,10 @@ func TestGoroutinesHTTP(t *testing.T) {
 }
 
 // certified is what a server shows that is called so, and its clients trust.
-func certified(t *testing.T, name string) (server, client *tls.Config) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, IsCA: true,
-		BasicConstraintsValid: true, NotBefore: sim.Start.Add(-time.Hour), NotAfter: sim.Start.Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots}
+func certified(name string) (server, client *tls.Config) {
+	c, pool := selfsigned.Must(&x509.Certificate{DNSNames: []string{name}, NotBefore: sim.Start.Add(-time.Hour),
+		NotAfter: sim.Start.Add(time.Hour)})
+	return &tls.Config{Certificates: []tls.Certificate{c}}, &tls.Config{RootCAs: pool}
 }
 
 // A host that crashes under its goroutines has their calls fail, and serves again when it has started.

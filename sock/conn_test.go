@@ -3,15 +3,9 @@ package sock_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	crand "crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -27,6 +21,7 @@ import (
 	"ringo"
 	"ringo/internal/posix"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/selfsigned"
 	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
@@ -777,34 +772,10 @@ func TestQueuesFull(t *testing.T) {
 	})
 }
 
-// certificate makes one for 127.0.0.1, and who trusts it.
-func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
-		BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(crand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
-}
-
 // TLS is computed on a goroutine where it is dear, in the handshake, and spoken in a
 // task from then on; both ends are connections of a loop.
 func TestTLS(t *testing.T) {
-	cert, roots := certificate(t)
+	cert, roots := selfsigned.Must(selfsigned.Loopback())
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const size = 300_000
 		s := serve(t, cfg, perConn(func(raw *sock.Conn) {

@@ -28,6 +28,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/selfsigned"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
@@ -415,7 +416,7 @@ func TestPeersThatNeverRead(t *testing.T) {
 // deadline, also if the handshake runs in a task of the loop.
 func TestTLSClientStalls(t *testing.T) {
 	t.Parallel()
-	cert, _ := certificate(t)
+	cert, _ := selfsigned.Must(selfsigned.Loopback())
 	hello := clientHello(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		eachCallers(t, func(t *testing.T, server, closer byEach) {

@@ -3,13 +3,9 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -27,50 +23,32 @@ import (
 	"time"
 
 	"ringo/internal/test/patience"
+	"ringo/internal/test/selfsigned"
 )
 
-// authority is one that signs certificates of clients.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-// newAuthority makes one, and writes its certificate, and a server's of its own with a key, into the folder.
-func newAuthority(t *testing.T, dir string) *authority {
+// newAuthority makes one that signs certificates of clients, and writes its certificate, and its key, into the folder:
+// it is a server's, too.
+func newAuthority(t *testing.T, dir string) *tls.Certificate {
 	t.Helper()
 	writeCertificate(t, dir, 1)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert"), filepath.Join(dir, "key"))
+	c, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert"), filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)}
+	return &c
 }
 
-// sign makes a client's certificate, good for so long, and writes it and its key into the folder, as cert and key.
-func (a *authority) sign(t *testing.T, dir string, good time.Duration) *tls.Certificate {
+// signed makes a client's certificate, good for so long, and writes it and its key into the folder, as cert and key.
+func signed(t *testing.T, by *tls.Certificate, dir string, good time.Duration) *tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := selfsigned.New(&x509.Certificate{SerialNumber: big.NewInt(7), NotAfter: time.Now().Add(good)}, by)
+	if err == nil {
+		err = selfsigned.Write(dir, c)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotAfter: time.Now().Add(good)}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	put(t, filepath.Join(dir, "cert"), string(cert))
-	put(t, filepath.Join(dir, "key"), string(private))
-	pair, err := tls.X509KeyPair(cert, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &pair
+	return &c
 }
 
 // copyFile has a file be as another is, at once.
@@ -114,8 +92,8 @@ func TestClientCA(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		one, two, clients := t.TempDir(), t.TempDir(), t.TempDir()
 		ofOne, ofTwo := newAuthority(t, one), newAuthority(t, two)
-		good, other := ofOne.sign(t, clients, time.Hour), ofTwo.sign(t, t.TempDir(), time.Hour)
-		old := ofOne.sign(t, t.TempDir(), -time.Hour)
+		good, other := signed(t, ofOne, clients, time.Hour), signed(t, ofTwo, t.TempDir(), time.Hour)
+		old := signed(t, ofOne, t.TempDir(), -time.Hour)
 		ca := filepath.Join(t.TempDir(), "ca")
 		copyFile(t, ca, filepath.Join(one, "cert"))
 		p, addr := startServe(t, site(t, map[string]string{"f": "file"}), "-driver", driver, "-loops", "2",
@@ -186,7 +164,7 @@ func withCurl(t *testing.T, url, dir string) {
 // TestProxyClientCert: upstreams get the certificate that a client has shown, and not what clients say of theirs.
 func TestProxyClientCert(t *testing.T) {
 	dir := t.TempDir()
-	who := newAuthority(t, dir).sign(t, t.TempDir(), time.Hour)
+	who := signed(t, newAuthority(t, dir), t.TempDir(), time.Hour)
 	shown := "Client-Cert: :" + base64.StdEncoding.EncodeToString(who.Certificate[0]) + ":\n"
 	eachDriver(t, func(t *testing.T, driver string) {
 		cert := []string{"-cert", filepath.Join(dir, "cert"), "-key", filepath.Join(dir, "key")}
@@ -226,20 +204,16 @@ func TestProxyToCert(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		one, two, mine := t.TempDir(), t.TempDir(), t.TempDir()
 		ofOne, ofTwo := newAuthority(t, one), newAuthority(t, two)
-		ofOne.sign(t, mine, time.Hour)
-		var known atomic.Pointer[authority]
+		signed(t, ofOne, mine, time.Hour)
+		var known atomic.Pointer[tls.Certificate]
 		known.Store(ofOne)
-		pair, err := tls.LoadX509KeyPair(filepath.Join(one, "cert"), filepath.Join(one, "key"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		back := httptest.NewUnstartedServer(http.HandlerFunc(tellRequest))
 		back.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that it refuses
 		back.Config.SetKeepAlivesEnabled(false)
 		back.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			pool := x509.NewCertPool()
-			pool.AddCert(known.Load().cert)
-			return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool,
+			pool.AddCert(known.Load().Leaf)
+			return &tls.Config{Certificates: []tls.Certificate{*ofOne}, ClientCAs: pool,
 				ClientAuth: tls.RequireAndVerifyClientCert}, nil
 		}}
 		back.StartTLS()
@@ -271,7 +245,7 @@ func TestProxyToCert(t *testing.T) {
 		put(t, filepath.Join(mine, "key"), "none")
 		p.signal(syscall.SIGHUP)
 		p.line("TLS to upstreams is as before: -to-cert and -to-key: ")
-		ofTwo.sign(t, mine, time.Hour)
+		signed(t, ofTwo, mine, time.Hour)
 		p.signal(syscall.SIGHUP)
 		p.line("upstream tcp://" + back.Listener.Addr().String() + " is in again")
 		if a, _ := get(t, addr, "/"); a.StatusCode != http.StatusOK {

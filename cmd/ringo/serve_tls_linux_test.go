@@ -4,12 +4,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"math/big"
 	"net/http"
@@ -17,41 +13,18 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"ringo/internal/test/patience"
+	"ringo/internal/test/selfsigned"
 )
 
 // writeCertificate makes a certificate with this serial number, and writes it and its key into the folder.
 func writeCertificate(t *testing.T, dir string, serial int64) (pool *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	c, pool := selfsigned.Must(&x509.Certificate{SerialNumber: big.NewInt(serial), DNSNames: []string{"ringo.test"}})
+	if err := selfsigned.Write(dir, c); err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"ringo.test"}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"cert": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: secret},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(made)
 	return pool
 }
 

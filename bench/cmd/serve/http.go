@@ -16,7 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/valyala/fasthttp"
 
-	"ringo/bench/internal/selfsigned"
+	"ringo/internal/test/selfsigned"
 	"ringo/sock"
 	"ringo/sock/sockhttp"
 )
@@ -95,9 +95,9 @@ func newHTTP(o *options) (*program, error) {
 }
 
 func newHTTPS(o *options) (*program, error) {
-	cert, err := selfsigned.Certificate()
+	cert, _ := selfsigned.Must(selfsigned.Loopback())
 	s := &http.Server{Handler: handler(o.size), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
-	return &program{listener: func(ln net.Listener) error { return s.ServeTLS(ln, "", "") }}, err
+	return &program{listener: func(ln net.Listener) error { return s.ServeTLS(ln, "", "") }}, nil
 }
 
 func newSockHTTP(o *options) (*program, error) {
@@ -106,10 +106,10 @@ func newSockHTTP(o *options) (*program, error) {
 }
 
 func newSockHTTPS(o *options) (*program, error) {
-	cert, err := selfsigned.Certificate()
+	cert, _ := selfsigned.Must(selfsigned.Loopback())
 	s := &sockhttp.Server{Handler: o.placed(handler(o.size)),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
-	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, err
+	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, nil
 }
 
 // placed is a handler that runs where -handler says.

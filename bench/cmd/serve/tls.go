@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 
-	"ringo/bench/internal/selfsigned"
+	"ringo/internal/test/selfsigned"
 )
 
 // tlsBuffer is the most that a record holds.
@@ -12,13 +12,13 @@ const tlsBuffer = 16 << 10
 
 // newTLS is an echo server behind TLS.
 func newTLS(*options) (*program, error) {
-	cfg, err := secret()
-	return &program{conn: func(c net.Conn) { echo(tls.Server(c, cfg), tlsBuffer) }}, err
+	cfg := secret()
+	return &program{conn: func(c net.Conn) { echo(tls.Server(c, cfg), tlsBuffer) }}, nil
 }
 
 // secret is TLS 1.3, without tickets, so that each handshake is a whole one.
-func secret() (*tls.Config, error) {
-	cert, err := selfsigned.Certificate()
+func secret() *tls.Config {
+	cert, _ := selfsigned.Must(selfsigned.Loopback())
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13,
-		SessionTicketsDisabled: true}, err
+		SessionTicketsDisabled: true}
 }

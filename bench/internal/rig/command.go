@@ -14,7 +14,7 @@ import (
 
 	"ringo/bench/internal/contest"
 	"ringo/bench/internal/report"
-	"ringo/bench/internal/selfsigned"
+	"ringo/internal/test/selfsigned"
 )
 
 // command is how a server is started.
@@ -187,11 +187,12 @@ func (r *Rig) pem() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	text, err := selfsigned.PEM()
+	c, _ := selfsigned.Must(selfsigned.Loopback())
+	cert, key, err := selfsigned.PEM(c)
 	if err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, text, 0o600)
+	return path, os.WriteFile(path, append(cert, key...), 0o600)
 }
 
 // behind has an echo run behind a proxy, or a server of HTTP, and gives its address.
