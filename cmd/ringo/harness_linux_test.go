@@ -23,6 +23,7 @@ import (
 var (
 	needUring  = tooltest.NeedUring
 	dial       = tooltest.Dial
+	dialInTime = tooltest.DialInTime
 	site       = tooltest.Site
 	put        = tooltest.Put
 	numbered   = tooltest.Numbered

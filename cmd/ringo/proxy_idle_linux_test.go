@@ -15,23 +15,6 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// dialIdle dials a proxy whose -idle may be over before the call has returned, so long was the test kept from running:
-// then it does so again. before is how often.
-func dialIdle(t *testing.T, addr string) (c *net.TCPConn, before int) {
-	t.Helper()
-	for {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			t.Cleanup(func() { c.Close() })
-			return c.(*net.TCPConn), before
-		}
-		if !errors.Is(err, syscall.ECONNRESET) {
-			t.Fatal(err)
-		}
-		before++
-	}
-}
-
 // TestProxyIdleTime: a connection on which nothing moves is reset to either side, counted and logged. What happens in
 // time, package proxy tests in worlds.
 func TestProxyIdleTime(t *testing.T) {
@@ -42,7 +25,7 @@ func TestProxyIdleTime(t *testing.T) {
 			_, err := io.Copy(io.Discard, c)
 			ended <- err
 		}, "-driver", driver, "-idle", "200ms", "-log", name, "-metrics", "0", "-stats", "20ms")
-		c, before := dialIdle(t, addr)
+		c, before := dialInTime(t, addr)
 		came, err := io.Copy(io.Discard, c) // nothing, if the server was late itself
 		if !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("the client's end is %v, want a reset", err)
@@ -77,7 +60,7 @@ func TestProxyIdleHalf(t *testing.T) {
 			}
 			ended <- err
 		}, "-driver", driver, "-idle", "200ms")
-		c, _ := dialIdle(t, addr)
+		c, _ := dialInTime(t, addr)
 		c.CloseWrite()
 		err := patience.Recv(t, "the server's end", ended)
 		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {

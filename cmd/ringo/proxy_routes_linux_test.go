@@ -117,12 +117,12 @@ func TestProxySNIOther(t *testing.T) {
 		p, addr, _ = startOptions(t, []string{"?sni=a.example", ""}, "-driver", driver, "-header", "100ms")
 		var kept *net.TCPConn
 		socktest.Eventually(t, "a connection that is passed on in time", func() bool {
-			kept = dial(t, addr)
+			kept, _ = dialInTime(t, addr)
 			io.WriteString(kept, "x")
 			_, err := io.ReadFull(kept, make([]byte, 1))
 			return err == nil
 		})
-		conn := dial(t, addr)
+		conn, _ := dialInTime(t, addr)
 		io.WriteString(conn, "\x16\x03\x01")
 		if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%v for half a ClientHello, want a reset", err)

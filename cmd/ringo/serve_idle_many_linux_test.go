@@ -37,7 +37,7 @@ func TestServeIdleMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		text := numbered(1000)
 		p, addr := startServe(t, site(t, map[string]string{"f": text}), "-driver", driver, "-loops",
-			"2", "-stats", "100ms")
+			"2", "-stats", "100ms", "-header", "1h", "-idle", "1h")
 		conns := make([]net.Conn, many)
 		begin := time.Now()
 		each(t, conns, func(i int) error {

@@ -118,11 +118,9 @@ func (p *progress) show(ops int64) {
 	if p.begin.IsZero() {
 		p.begin = time.Now().Add(-p.o.Time / 10)
 	}
-	line := fmt.Sprintf("%s: %.1f of %v", p.path, time.Since(p.begin).Seconds(), p.o.Time)
-	if ops < 0 {
-		line = fmt.Sprintf("%s: %v", p.path, p.o.Time)
-	} else {
-		line += fmt.Sprintf(" s, %d operations", ops)
+	line := fmt.Sprintf("%s: %v", p.path, p.o.Time)
+	if ops >= 0 {
+		line = fmt.Sprintf("%s: %.1f s of %v, %d operations", p.path, time.Since(p.begin).Seconds(), p.o.Time, ops)
 	}
 	p.wide = max(p.wide, len(line))
 	fmt.Fprintf(p.w, "\r%-*s", p.wide, line)

@@ -4,6 +4,7 @@ package tooltest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,9 +55,29 @@ func Dial(t *testing.T, addr string) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return forTest(t, c)
+}
+
+// forTest gives a connection the patience of a test, and its end.
+func forTest(t *testing.T, c net.Conn) *net.TCPConn {
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience.Max))
 	return c.(*net.TCPConn)
+}
+
+// DialInTime connects to a server that resets who has done nothing for a while, which may be over before the call has
+// returned, so long was the test kept from running: then it does so again. resets is how often that was.
+func DialInTime(t *testing.T, addr string) (c *net.TCPConn, resets int) {
+	t.Helper()
+	for ; ; resets++ {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			return forTest(t, c), resets
+		}
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Epoch is when the files of a Site were written.
