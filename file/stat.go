@@ -62,7 +62,7 @@ func (i *Info) BirthTime() time.Time {
 
 // Device returns the number of the file's device. Device and Inode together identify the file in the system as long as
 // it exists.
-func (i *Info) Device() uint64 { return device(i.st.DevMajor, i.st.DevMinor) }
+func (i *Info) Device() uint64 { return i.st.Dev() }
 
 // Inode returns the file's number on its Device.
 func (i *Info) Inode() uint64 { return i.st.Ino }
@@ -93,8 +93,3 @@ func SameFile(a, b fs.FileInfo) bool {
 }
 
 func timeOf(t sys.StatxTime) time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
-
-// device is a device's number as the kernel's newer calls have it (makedev(3)).
-func device(major, minor uint32) uint64 {
-	return uint64(major)&0xfff<<8 | uint64(major)&^0xfff<<32 | uint64(minor)&0xff | uint64(minor)&^0xff<<12
-}

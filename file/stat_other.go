@@ -1,4 +1,4 @@
-//go:build !linux && !windows
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd && !windows
 
 package file
 
@@ -13,12 +13,12 @@ type osFacts struct{}
 
 func fill(*osFacts, *sys.Statx) {}
 
-// Sys returns nil: only on Linux and Windows is there what the system says of a file.
+// Sys returns nil: this system says nothing of files here.
 func (i *Info) Sys() any { return nil }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {
 	if i, ours := info.(*Info); ours {
-		return device(i.st.DevMajor, i.st.DevMinor), i.st.Ino, true
+		return i.st.Dev(), i.st.Ino, true
 	}
 	return 0, 0, false
 }

@@ -32,7 +32,7 @@ func filetime(t sys.StatxTime) syscall.Filetime {
 // identity is known of this package's infos alone: package os shows none of its own.
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {
 	if i, ours := info.(*Info); ours {
-		return device(i.st.DevMajor, i.st.DevMinor), i.st.Ino, true
+		return i.st.Dev(), i.st.Ino, true
 	}
 	return 0, 0, false
 }

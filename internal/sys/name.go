@@ -80,6 +80,12 @@ type Statx struct {
 	_              [12]uint64
 }
 
+// Dev is the number of the device that the file is on, as the system's stat(2) has it.
+func (st *Statx) Dev() uint64 { return mkdev(st.DevMajor, st.DevMinor) }
+
+// Rdev is the number of the device that the file is.
+func (st *Statx) Rdev() uint64 { return mkdev(st.RdevMajor, st.RdevMinor) }
+
 // StatxTime is the kernel's struct statx_timestamp.
 type StatxTime struct {
 	Sec  int64

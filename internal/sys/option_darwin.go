@@ -36,3 +36,6 @@ func PeerCred(fd int32) (cred Ucred, res int32) {
 	pid, err := unix.GetsockoptInt(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERPID)
 	return Ucred{PID: int32(pid), UID: x.Uid, GID: x.Groups[0]}, done(err)
 }
+
+// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+const takesIndex = true

@@ -9,3 +9,6 @@ var nativeOptions = map[option]native{
 	{ProtoTCP, 5}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPINTVL},
 	{ProtoTCP, 6}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
 }
+
+// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+const takesIndex = false

@@ -4,6 +4,8 @@ package sys
 
 import (
 	"encoding/binary"
+	"net"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -218,7 +220,43 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	if !ok {
 		return -ENOPROTOOPT
 	}
+	if level == protoIP && len(p) == 12 && !takesIndex {
+		var res int32
+		if p, res = byAddress(o.name, p); res < 0 {
+			return res
+		}
+	}
 	return otherFamily(fd, level, done(unix.SetsockoptString(int(fd), o.level, o.name, string(p))))
+}
+
+// byAddress makes the struct ip_mreq of a struct ip_mreqn, or the address that IP_MULTICAST_IF wants: an interface is
+// named by its first address of IPv4.
+func byAddress(name int, mreqn []byte) (p []byte, res int32) {
+	p = append(p, mreqn[:8]...)
+	if index := binary.NativeEndian.Uint32(mreqn[8:]); index != 0 {
+		ifi, err := net.InterfaceByIndex(int(index))
+		if err != nil {
+			return nil, -ENODEV
+		}
+		at, _ := ifi.Addrs()
+		first := slices.IndexFunc(at, func(one net.Addr) bool { return inFour(one) != nil })
+		if first < 0 {
+			return nil, -EADDRNOTAVAIL
+		}
+		copy(p[4:], inFour(at[first]))
+	}
+	if name == unix.IP_MULTICAST_IF {
+		p = p[4:]
+	}
+	return p, 0
+}
+
+// inFour is an interface's address of IPv4, or nil.
+func inFour(a net.Addr) net.IP {
+	if n, ok := a.(*net.IPNet); ok {
+		return n.IP.To4()
+	}
+	return nil
 }
 
 // otherFamily is the result of setting an option. That a socket of IPv6 has none of IPv4, which only Linux gives it,

@@ -12,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/test/patience"
 	"ringo/uring"
 )
@@ -74,7 +74,7 @@ func DialInTime(t *testing.T, addr string) (c *net.TCPConn, resets int) {
 		if err == nil {
 			return forTest(t, c), resets
 		}
-		if !errors.Is(err, syscall.ECONNRESET) {
+		if !errors.Is(err, posix.ECONNRESET) {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
 package file
 
@@ -15,10 +15,10 @@ type osFacts = syscall.Stat_t
 // Sys returns a *syscall.Stat_t, the same one each time, so changes to it persist, as in package os.
 func (i *Info) Sys() any { return &i.os }
 
-// fill makes an osFacts of what statx(2) has said.
+// fill makes an osFacts of what statx(2), or the system's stat(2), has said.
 func fill(st *osFacts, s *sys.Statx) {
-	set(&st.Dev, device(s.DevMajor, s.DevMinor))
-	set(&st.Rdev, device(s.RdevMajor, s.RdevMinor))
+	set(&st.Dev, s.Dev())
+	set(&st.Rdev, s.Rdev())
 	set(&st.Ino, s.Ino)
 	setOldIno(st, s.Ino)
 	set(&st.Nlink, s.Nlink)
@@ -28,12 +28,12 @@ func fill(st *osFacts, s *sys.Statx) {
 	set(&st.Size, s.Size)
 	set(&st.Blksize, s.Blksize)
 	set(&st.Blocks, s.Blocks)
-	set(&st.Atim.Sec, s.Atime.Sec)
-	set(&st.Atim.Nsec, s.Atime.Nsec)
-	set(&st.Mtim.Sec, s.Mtime.Sec)
-	set(&st.Mtim.Nsec, s.Mtime.Nsec)
-	set(&st.Ctim.Sec, s.Ctime.Sec)
-	set(&st.Ctim.Nsec, s.Ctime.Nsec)
+	setTimes(st, s)
+}
+
+func setTime(t *syscall.Timespec, s sys.StatxTime) {
+	set(&t.Sec, s.Sec)
+	set(&t.Nsec, s.Nsec)
 }
 
 type integer interface {
@@ -46,7 +46,7 @@ func set[F, V integer](field *F, v V) { *field = F(v) }
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {
 	switch st := info.Sys().(type) {
 	case *syscall.Stat_t:
-		return uint64(st.Dev), st.Ino, true
+		return uint64(st.Dev), uint64(st.Ino), true
 	}
 	return 0, 0, false
 }

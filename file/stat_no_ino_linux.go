@@ -1,7 +1,0 @@
-//go:build linux && !386 && !arm
-
-package file
-
-import "syscall"
-
-func setOldIno(*syscall.Stat_t, uint64) {}
