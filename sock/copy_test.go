@@ -73,7 +73,7 @@ func ends(t *testing.T, here, there *ringo.Loop, file string) map[string]func() 
 			return end{wrap(f), nil}
 		}
 	}
-	return map[string]func() end{
+	all := map[string]func() end{
 		"conn":        on(here),
 		"conn there":  on(there),
 		"net tcp":     std("tcp", "127.0.0.1:0"),
@@ -82,6 +82,13 @@ func ends(t *testing.T, here, there *ringo.Loop, file string) map[string]func() 
 		"part":        open(func(f *os.File) any { return io.LimitReader(io.LimitReader(f, copied), 1<<40) }),
 		"not to look": open(func(f *os.File) any { return struct{ io.Reader }{f} }),
 	}
+	if ln, err := net.Listen("unix", socketPath(t)); err == nil {
+		ln.Close()
+	} else if errors.Is(err, posix.EAFNOSUPPORT) {
+		t.Log("without Unix sockets: ", err)
+		delete(all, "net unix")
+	}
+	return all
 }
 
 // copied is how many bytes each copy moves.
