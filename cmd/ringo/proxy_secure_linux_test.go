@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -12,9 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
-	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // secureBack is an upstream that speaks TLS, with the certificate in dir.
@@ -134,18 +136,27 @@ func TestProxyToTLSLate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
+		ended := make(chan error, 1000)
 		backend(t, ln, func(c net.Conn) {
 			_, err := io.Copy(io.Discard, c)
 			ended <- err
 		})
-		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-to-tls", "-dial", "50ms")
-		if a, _ := get(t, addr, "/"); a.StatusCode != http.StatusGatewayTimeout {
-			t.Errorf("the answer is %s, want 504", a.Status)
-		}
-		if err := patience.Recv(t, "the connection's end", ended); err != nil {
-			t.Errorf("the upstream is told %v", err)
-		}
+		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-to-tls", "-dial", "50ms",
+			"-fall", "1000000")
+		socktest.Eventually(t, "a connection that is there in time", func() bool {
+			if a, _ := get(t, addr, "/"); a.StatusCode != http.StatusGatewayTimeout {
+				t.Errorf("the answer is %s, want 504", a.Status)
+			}
+			select {
+			case err := <-ended:
+				if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the upstream is told %v", err)
+				}
+				return true
+			default:
+				return t.Failed()
+			}
+		})
 		p.finish()
 	})
 }
