@@ -487,24 +487,26 @@ func TestHTTP2Drain(t *testing.T) {
 					}}
 				go func() { ended <- s.ListenAndServe(ctx, &cfg, "127.0.0.1:0") }()
 				url := "http://" + patience.Recv(t, "the address", at).String()
-				client, _ := client2(t, nil, nil)
-				answered := make(chan error, 1)
-				go func() {
-					res, err := client.Get(url)
-					if err == nil {
-						_, err = io.ReadAll(res.Body)
-						res.Body.Close()
-					}
-					answered <- err
-				}()
+				r := dial2(t, url)
+				r.send(getOn(1))
 				patience.Recv(t, "the request", h.in)
 				drain()
-				if graceful {
-					h.goes <- struct{}{}
+				for waits := graceful; ; {
+					f, err := r.next()
+					if waits && err == nil && f.kind == goAway && f.code() == 0 {
+						waits = false
+						h.goes <- struct{}{}
+					}
+					if f.kind == data && string(f.payload) == "whole" {
+						break
+					} else if err != nil {
+						if graceful {
+							t.Errorf("no answer, or no word of the drain before it: %v", err)
+						}
+						break
+					}
 				}
-				if err := patience.Recv(t, "the answer", answered); (err == nil) != graceful {
-					t.Errorf("the answer: %v", err)
-				}
+				r.Close() // as a client does that was told to go
 				if err := patience.Recv(t, "the end of Run", ended); err != nil {
 					t.Error(err)
 				}
