@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/loop"
 )
 
 // A Conn is a TLS connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and goroutines
@@ -201,42 +200,37 @@ func (c *Conn) notifyClose() error {
 }
 
 // Close sends close_notify, waiting five seconds at most, and closes the underlying connection, which sends what was
-// written before. It ends the calls in
-// flight; if one of them is a Write, it does not send close_notify, as in crypto/tls. Closing again returns
-// net.ErrClosed. Any goroutine may call it; a task parks, even if it is cancelled.
+// written before. It ends the calls in flight; if one of them is a Write, it does not send close_notify, as in
+// crypto/tls. Closing again returns net.ErrClosed. Any goroutine may call it; a task parks, even if it is cancelled.
 func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
 	var notified error
-	if c.done.Load() && c.lockToClose() {
+	if c.done.Load() {
 		stop := c.boundClose()
-		err := c.notifyClose()
-		if stop(); err != nil {
-			if errors.Is(err, net.ErrClosed) { // by boundClose
-				err = os.ErrDeadlineExceeded
-			}
-			notified = fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", err)
+		if c.lockToClose() {
+			notified = c.notifyClose()
+			c.writing.Unlock()
 		}
-		c.writing.Unlock()
+		stop()
 	}
 	if err := c.conn.Close(); err != nil {
 		return err
 	}
-	return notified
+	if notified == nil {
+		return nil
+	}
+	if errors.Is(notified, net.ErrClosed) { // by boundClose
+		notified = os.ErrDeadlineExceeded
+	}
+	return fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", notified)
 }
 
 // lockToClose takes the writers' turn for Close, unless a Write has it: nobody knows when that ends. What else may have
 // it, such as a reply, has as long as Close has.
 func (c *Conn) lockToClose() bool {
-	if c.writing.TryLock() {
-		return true
-	}
-	if c.inWrite.Load() {
-		return false
-	}
-	defer c.boundClose()()
-	return c.writing.LockContext(context.Background()) == nil
+	return c.writing.TryLock() || !c.inWrite.Load() && c.writing.LockContext(context.Background()) == nil
 }
 
 // boundClose has what Close waits for end after notifyPatience, unless it calls stop before: by a deadline or, since
@@ -248,8 +242,8 @@ func (c *Conn) boundClose() (stop func()) {
 		return func() {}
 	}
 	c.conn.SetWriteDeadline(time.Time{})
-	if l, _ := loop.Current(); l != nil {
-		t := (*ringo.Loop)(l).AfterFunc(notifyPatience, below.CloseSoon)
+	if l, _ := ringo.Current(); l != nil {
+		t := l.AfterFunc(notifyPatience, below.CloseSoon)
 		return func() { t.Stop() }
 	}
 	t := time.AfterFunc(notifyPatience, below.CloseSoon)
