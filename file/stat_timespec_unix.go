@@ -2,15 +2,8 @@
 
 package file
 
-import (
-	"syscall"
+import "syscall"
 
-	"ringo/internal/sys"
-)
-
-func setTimes(st *syscall.Stat_t, s *sys.Statx) {
-	setTime(&st.Atimespec, s.Atime)
-	setTime(&st.Mtimespec, s.Mtime)
-	setTime(&st.Ctimespec, s.Ctime)
-	setTime(&st.Birthtimespec, s.Btime)
+func timesOf(st *syscall.Stat_t) (read, written, changed, made *syscall.Timespec) {
+	return &st.Atimespec, &st.Mtimespec, &st.Ctimespec, &st.Birthtimespec
 }

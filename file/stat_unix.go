@@ -28,7 +28,13 @@ func fill(st *osFacts, s *sys.Statx) {
 	set(&st.Size, s.Size)
 	set(&st.Blksize, s.Blksize)
 	set(&st.Blocks, s.Blocks)
-	setTimes(st, s)
+	read, written, changed, made := timesOf(st)
+	setTime(read, s.Atime)
+	setTime(written, s.Mtime)
+	setTime(changed, s.Ctime)
+	if made != nil {
+		setTime(made, s.Btime)
+	}
 }
 
 func setTime(t *syscall.Timespec, s sys.StatxTime) {
@@ -44,9 +50,9 @@ type integer interface {
 func set[F, V integer](field *F, v V) { *field = F(v) }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {
-	switch st := info.Sys().(type) {
-	case *syscall.Stat_t:
-		return uint64(st.Dev), uint64(st.Ino), true
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
 	}
-	return 0, 0, false
+	return uint64(st.Dev), st.Ino, true
 }

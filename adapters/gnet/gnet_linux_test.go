@@ -372,8 +372,7 @@ func TestActions(t *testing.T) {
 		others := []net.Conn{traffic.dial(t), traffic.dial(t), traffic.dial(t)}
 		patience.Until(t, "all are open", func() bool { return traffic.opened.Load() == 3 })
 		if err := errors.Join(exchange(others[0], []byte("x")), socktest.WantEOF(others[0]),
-			socktest.WantEOF(others[1]),
-			socktest.WantEOF(others[2])); err != nil {
+			socktest.WantEOF(others[1]), socktest.WantEOF(others[2])); err != nil {
 			t.Error(err)
 		}
 		traffic.end(t)

@@ -5,7 +5,6 @@ package sys
 import (
 	"encoding/binary"
 	"net"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -238,12 +237,11 @@ func byAddress(name int, mreqn []byte) (p []byte, res int32) {
 		if err != nil {
 			return nil, -ENODEV
 		}
-		at, _ := ifi.Addrs()
-		first := slices.IndexFunc(at, func(one net.Addr) bool { return inFour(one) != nil })
-		if first < 0 {
+		four := firstOfFour(ifi)
+		if four == nil {
 			return nil, -EADDRNOTAVAIL
 		}
-		copy(p[4:], inFour(at[first]))
+		copy(p[4:], four)
 	}
 	if name == unix.IP_MULTICAST_IF {
 		p = p[4:]
@@ -251,10 +249,13 @@ func byAddress(name int, mreqn []byte) (p []byte, res int32) {
 	return p, 0
 }
 
-// inFour is an interface's address of IPv4, or nil.
-func inFour(a net.Addr) net.IP {
-	if n, ok := a.(*net.IPNet); ok {
-		return n.IP.To4()
+// firstOfFour is an interface's first address of IPv4, or nil.
+func firstOfFour(ifi *net.Interface) net.IP {
+	all, _ := ifi.Addrs()
+	for _, one := range all {
+		if n, ok := one.(*net.IPNet); ok && n.IP.To4() != nil {
+			return n.IP.To4()
+		}
 	}
 	return nil
 }

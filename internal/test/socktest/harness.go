@@ -304,7 +304,7 @@ func WantBytes(r io.Reader, want []byte) error {
 		return fmt.Errorf("%d of %d bytes, then %w", n, len(want), err)
 	}
 	if !bytes.Equal(got, want) {
-		return fmt.Errorf("got %.40q, want %.40q, of which these are the first bytes", got, want)
+		return fmt.Errorf("the first bytes are %.40q, want %.40q", got, want)
 	}
 	return nil
 }
