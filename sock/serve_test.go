@@ -830,8 +830,15 @@ func TestServeDrainTells(t *testing.T) {
 
 // What Drain has go on ends with Grace, and not before.
 func TestServeDrainTellsUntilGrace(t *testing.T) {
+	for _, lends := range []bool{false, true} {
+		t.Run(fmt.Sprint("lends ", lends), func(t *testing.T) { drainTellsUntilGrace(t, lends) })
+	}
+}
+
+func drainTellsUntilGrace(t *testing.T, lends bool) {
 	const grace = 10 * time.Millisecond
 	sim.Run(t, 1, func(w *sim.World) {
+		w.Host("a").Lends = lends
 		var d diary
 		told := 0
 		server := w.Host("a").Run(&ringo.Config{Loops: 1, Grace: grace}, func(l *ringo.Loop) error {
