@@ -838,10 +838,11 @@ func TestServeDrainTellsUntilGrace(t *testing.T) {
 func drainTellsUntilGrace(t *testing.T, lends bool) {
 	const grace = 10 * time.Millisecond
 	sim.Run(t, 1, func(w *sim.World) {
-		w.Host("a").Lends = lends
+		a := w.Host("a")
+		a.Lends = lends
 		var d diary
 		told := 0
-		server := w.Host("a").Run(&ringo.Config{Loops: 1, Grace: grace}, func(l *ringo.Loop) error {
+		server := a.Run(&ringo.Config{Loops: 1, Grace: grace}, func(l *ringo.Loop) error {
 			ln, err := sock.Listen(l, "tcp", "a:7000")
 			if err != nil {
 				return err
