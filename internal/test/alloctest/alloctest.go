@@ -9,8 +9,8 @@ import (
 	"runtime"
 )
 
-// tries bounds how often n calls are counted. On a machine so busy that a loop is reported to stand still now and then,
-// most counts have such a report: n is better small than large, if what f does not do each time would still be counted.
+// tries bounds how often n calls are counted: what f itself allocates is in each count, what a busy machine has the
+// process do beside it is not.
 const tries = 40
 
 // Least gives how often the process allocates in a call of f: the least of some counts of n calls, after as many that
