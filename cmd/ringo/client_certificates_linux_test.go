@@ -239,7 +239,7 @@ func TestProxyToCert(t *testing.T) {
 		p.word("out=0")
 		known.Store(ofTwo)
 		p.line("upstream tcp://" + back.Listener.Addr().String() + " is out: ")
-		if log, _ := p.log.text(); !strings.Contains(log, "unknown certificate authority") {
+		if log := p.log.text(); !strings.Contains(log, "unknown certificate authority") {
 			t.Errorf("stderr:\n%s", log)
 		}
 		put(t, filepath.Join(mine, "key"), "none")

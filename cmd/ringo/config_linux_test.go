@@ -49,8 +49,7 @@ func startConfigured(t *testing.T, command, driver, text string) *configured {
 	p.pid = cmd.Process.Pid
 	t.Cleanup(func() {
 		if t.Failed() {
-			text, _ := p.log.text()
-			t.Log(text)
+			t.Log(p.log.text())
 		}
 	})
 	return p
@@ -89,7 +88,7 @@ func (p *configured) reload() {
 func (p *configured) waitFor(what string, ok func(text string) bool) (text string) {
 	p.t.Helper()
 	patience.Until(p.t, what, func() bool {
-		text, _ = p.log.text()
+		text = p.log.text()
 		return ok(text)
 	})
 	return text

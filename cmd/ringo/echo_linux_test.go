@@ -128,7 +128,7 @@ func TestListenRepeated(t *testing.T) {
 		want += `listening tcp6://\[::1\]:\d+ .*\n`
 	}
 	p, _ := startEcho(t, args...)
-	text, _ := p.log.text()
+	text := p.log.text()
 	if !regexp.MustCompile(want).MatchString(text) {
 		t.Fatalf("stderr:\n%swant %s", text, want)
 	}

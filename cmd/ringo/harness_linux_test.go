@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/internal/test/patience"
@@ -75,7 +74,7 @@ type process struct {
 // start starts a command, whose stderr it keeps unless that is said; it is killed when the test ends.
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, log: output{more: make(chan struct{})}, done: make(chan struct{})}
+	p := &process{t: t, cmd: cmd, done: make(chan struct{})}
 	if cmd.Stderr == nil {
 		cmd.Stderr = &p.log
 	}
@@ -102,24 +101,30 @@ func (p *process) line(prefix string) string {
 // find waits for a line on stderr, or for the process's end without such a line.
 func (p *process) find(want func(line string) bool) (line string, ok bool) {
 	p.t.Helper()
-	deadline := time.After(patience.Max)
-	for ended := false; ; {
-		text, more := p.log.text()
-		for line := range strings.Lines(text) {
-			if line, whole := strings.CutSuffix(line, "\n"); whole && want(line) {
-				return line, true
+	look := func() bool {
+		ended := p.hasEnded()
+		for line = range strings.Lines(p.log.text()) {
+			var whole bool
+			if line, whole = strings.CutSuffix(line, "\n"); whole && want(line) {
+				ok = true
+				return true
 			}
 		}
-		if ended {
-			return "", false
-		}
-		select {
-		case <-more:
-		case <-p.done:
-			ended = true
-		case <-deadline:
-			p.t.Fatalf("no line of the wanted kind in %v, stderr:\n%s", patience.Max, text)
-		}
+		line = ""
+		return ended
+	}
+	if err := patience.Poll(nil, look); err != nil {
+		p.t.Fatalf("no line of the wanted kind: %v, stderr:\n%s", err, p.log.text())
+	}
+	return line, ok
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -134,11 +139,9 @@ func (p *process) signal(s syscall.Signal) {
 func (p *process) wait() (code int, stderr string) {
 	p.t.Helper()
 	if _, err := patience.Receive(p.done); err != nil {
-		text, _ := p.log.text()
-		p.t.Fatalf("the process does not end: %v, stderr:\n%s", err, text)
+		p.t.Fatalf("the process does not end: %v, stderr:\n%s", err, p.log.text())
 	}
-	text, _ := p.log.text()
-	return p.cmd.ProcessState.ExitCode(), text
+	return p.cmd.ProcessState.ExitCode(), p.log.text()
 }
 
 // finish ends a server by SIGTERM, which must be a success, and returns its stderr.
@@ -165,26 +168,23 @@ func runTool(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), stderr, code
 }
 
-// output collects what a process writes, and tells of more.
+// output collects what a process writes.
 type output struct {
-	mu   sync.Mutex
-	buf  bytes.Buffer
-	more chan struct{}
+	mu  sync.Mutex
+	buf bytes.Buffer
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	close(o.more)
-	o.more = make(chan struct{})
 	return o.buf.Write(b)
 }
 
-// text is what there is that is about the program, and a channel that is closed when there is more.
-func (o *output) text() (string, <-chan struct{}) {
+// text is what there is that is about the program.
+func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return testmain.Uncrowded(o.buf.String()), o.more
+	return testmain.Uncrowded(o.buf.String())
 }
 
 // eachDriver runs a test on the drivers that testmain.EachDriver plays.

@@ -30,7 +30,7 @@ func TestOnePort(t *testing.T) {
 				for _, a := range append([]string{"tcp://" + port, "udp://" + port}, unix...) {
 					want += fmt.Sprintf("listening %s driver=%s loops=1\n", a, driver)
 				}
-				if text, _ := p.log.text(); !strings.HasPrefix(text, want) {
+				if text := p.log.text(); !strings.HasPrefix(text, want) {
 					t.Errorf("stderr:\n%swant first:\n%s", text, want)
 				}
 				exchangeAll(t, port, 0, 1, 64, 100_003)

@@ -142,7 +142,7 @@ func TestIdle(t *testing.T) {
 func (p *process) printStats(lines int) {
 	p.t.Helper()
 	count := func() int {
-		text, _ := p.log.text()
+		text := p.log.text()
 		return strings.Count(text, "stats conns=")
 	}
 	before := count()

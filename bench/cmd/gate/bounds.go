@@ -13,15 +13,19 @@ import "strings"
 var ratioBounds = []ratioBound{
 	{"ringo-uring-request", cell{50, 64, 1}, 1.20, 0.96},
 	{"ringo-uring-conn", cell{50, 64, 1}, 1.20, 0.96},
-	{"ringo-uring-goroutine", cell{50, 64, 1}, 0.97, none},
+	{"ringo-uring-goroutine", cell{50, 64, 1}, 0.95, none},
 	{"ringo-epoll-request", cell{50, 64, 1}, 1.14, 0.96},
 	{"ringo-uring-request", cell{50, 64, 16}, 1.19, 0.92},
 	{"ringo-epoll-request", cell{50, 64, 16}, 1.15, 0.92},
 }
 
 // lossMax is the part of the usual ratios that may be missing. A server that has lost 15 % has a ratio of 0.87 of the
-// usual one; medians of a busy machine are off by 0.03.
-const lossMax = 0.07
+// usual one; medians of a busy machine are off by 0.03. With one yardstick alone, what a host charges for a wake looks
+// like a loss: medians of goroutines were 0.89 to 1.02 on hosts whose system calls cost 0.25 to 2 us.
+const (
+	lossMax      = 0.07
+	lossMaxAlone = 0.11
+)
 
 // callBounds are the system calls of a request at 50 x 64 bytes, with request handlers.
 var callBounds = map[string][]callBound{

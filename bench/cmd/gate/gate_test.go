@@ -35,6 +35,7 @@ func TestJudgeRatio(t *testing.T) {
 		{"net is cheaper here, and 15 % lost", both, 0.8, 0.85, false, "FAILS"},
 		{"20 % gained", both, 1.2, 1, true, "so much over the usual 1.20 that bounds.go should know"},
 		{"lost with one yardstick", alone, 0.87, 1, false, "FAILS beside gonet"},
+		{"wakes are dearer here", alone, 0.91, 1, true, "  ok"},
 	} {
 		ratios := map[string][]float64{}
 		for _, n := range noise {

@@ -41,17 +41,21 @@ const none = 0
 type yardstick struct {
 	name  string
 	usual float64
+	loss  float64 // the part of it that may be missing
 }
 
-func (y yardstick) floor() float64 { return y.usual * (1 - lossMax) }
+func (y yardstick) floor() float64 { return y.usual * (1 - y.loss) }
 
 // yardsticks of a server: package net's, and the C server that is built on what its driver is built on.
 func (b ratioBound) yardsticks() (list []yardstick) {
 	driver := strings.Split(b.server, "-")[1]
-	for _, y := range []yardstick{{contest.Base, b.toNet}, {"c-" + driver, b.toC}} {
+	for _, y := range []yardstick{{contest.Base, b.toNet, lossMax}, {"c-" + driver, b.toC, lossMax}} {
 		if y.usual != none {
 			list = append(list, y)
 		}
+	}
+	if len(list) == 1 {
+		list[0].loss = lossMaxAlone
 	}
 	return list
 }
@@ -71,7 +75,7 @@ func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool)
 		case median < y.floor():
 			word = fmt.Sprintf("%.0f %% under the usual %.2f", 100*(1-median/y.usual), y.usual)
 			under = append(under, y.name)
-		case median > y.usual/(1-lossMax):
+		case median > y.usual/(1-y.loss):
 			word = fmt.Sprintf("ok, and so much over the usual %.2f that bounds.go should know", y.usual)
 		}
 		lines = append(lines, fmt.Sprintf("%-22s %-9v x %-7s %.3f (%.3f to %.3f), at least %.3f  %s", b.server, b.cell,

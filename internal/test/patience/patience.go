@@ -111,12 +111,16 @@ func Guard() {
 
 // alarmed reports whether go test is about to end this process, in which nothing has come forward for d.
 func alarmed(d time.Duration) bool {
-	f := flag.Lookup("test.timeout")
-	if f == nil {
-		return false
-	}
-	alarm, _ := f.Value.(flag.Getter).Get().(time.Duration)
+	alarm := alarm()
 	return alarm > 0 && time.Since(born) >= alarm-alarm/20 && d >= alarm/60
+}
+
+// alarm is after which time go test ends this process; 0: never.
+func alarm() (d time.Duration) {
+	if f := flag.Lookup("test.timeout"); f != nil {
+		d, _ = f.Value.(flag.Getter).Get().(time.Duration)
+	}
+	return d
 }
 
 var born = time.Now()
@@ -225,12 +229,24 @@ func Within(what string, f func()) {
 }
 
 // Deadline is for peers of a test whose calls would otherwise hang it: so far away that it passes in tests only that
-// fail.
-func Deadline() time.Time { return time.Now().Add(Max) }
+// fail, but ahead of go test's alarm.
+func Deadline() time.Time {
+	at := time.Now().Add(Max)
+	if alarm := alarm(); alarm > 0 {
+		last := born.Add(alarm - alarm/20)
+		if soon := time.Now().Add(alarm / 60); last.Before(soon) {
+			last = soon
+		}
+		if last.Before(at) {
+			return last
+		}
+	}
+	return at
+}
 
 // Context is Deadline for what takes a context; it ends with the test.
 func Context(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), Max)
+	ctx, cancel := context.WithDeadline(t.Context(), Deadline())
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -1,6 +1,7 @@
 package patience
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
@@ -70,6 +71,33 @@ func TestGivesUp(t *testing.T) {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("%s: said nothing of %q:\n%s", how, want, out)
 			}
+		}
+	}
+}
+
+// TestDeadline: a peer's call fails, and says so, ahead of go test's alarm, and has some time however late it is.
+func TestDeadline(t *testing.T) {
+	defer func(was string, begun time.Time, longest time.Duration) {
+		flag.Set("test.timeout", was)
+		born, Max = begun, longest
+	}(flag.Lookup("test.timeout").Value.String(), born, Max)
+	Max = 10 * time.Minute
+	for _, c := range []struct{ alarm, begun, want time.Duration }{
+		{0, 0, 10 * time.Minute},
+		{time.Hour, 0, 10 * time.Minute},
+		{10 * time.Minute, 0, 570 * time.Second},
+		{10 * time.Minute, 5 * time.Minute, 270 * time.Second},
+		{10 * time.Minute, 9 * time.Minute, 30 * time.Second},
+		{10 * time.Minute, 565 * time.Second, 10 * time.Second},
+		{10 * time.Minute, 599 * time.Second, 10 * time.Second},
+	} {
+		flag.Set("test.timeout", c.alarm.String())
+		before := time.Now()
+		born = before.Add(-c.begun)
+		at := Deadline()
+		if early, late := before.Add(c.want), time.Now().Add(c.want); at.Before(early) || at.After(late) {
+			t.Errorf("an alarm after %v, of which %v are over: %v is left, want %v", c.alarm, c.begun, at.Sub(before),
+				c.want)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (system) connect(w *runs, n *network, full, loose bool) (e *ends, err error
 		e.peer.Close()
 		return nil, err
 	}
-	return e, e.peer.SetDeadline(time.Now().Add(patience.Max))
+	return e, e.peer.SetDeadline(patience.Deadline())
 }
 
 // accept makes a connection that a goroutine has accepted.
@@ -171,7 +171,7 @@ func (e *ends) accept(l *ringo.Loop, full bool) (err error) {
 			e.in, err = fill(c, false)
 		}
 	}
-	return errors.Join(err, e.peer.SetDeadline(time.Now().Add(patience.Max)))
+	return errors.Join(err, e.peer.SetDeadline(patience.Deadline()))
 }
 
 // pipe makes a pair of the loop's, whose other end goes to package net.
@@ -190,7 +190,7 @@ func (e *ends) pipe(l *ringo.Loop, full bool) error {
 		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<13) })
 		e.in, err = fill(c, false)
 	}
-	return errors.Join(err, e.peer.SetDeadline(time.Now().Add(patience.Max)))
+	return errors.Join(err, e.peer.SetDeadline(patience.Deadline()))
 }
 
 // as makes a result's type an interface.
@@ -263,7 +263,7 @@ func (e *ends) unixgrams(l *ringo.Loop, full bool) error {
 		return err
 	}
 	e.peer, e.to = peer, name
-	peer.SetDeadline(time.Now().Add(patience.Max))
+	peer.SetDeadline(patience.Deadline())
 	if full {
 		filler, err := net.DialUnix("unixgram", nil, name)
 		if err == nil {

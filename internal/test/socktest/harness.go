@@ -85,7 +85,7 @@ func Dial(t testing.TB, network, address string) (Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.(Stream), c.SetDeadline(time.Now().Add(patience.Max))
+	return c.(Stream), c.SetDeadline(patience.Deadline())
 }
 
 // Now is the time by which deadlines of a task are counted, and by which it can be told how long it has waited.

@@ -214,5 +214,5 @@ func (system) newPipe(writes bool) (*pipeEnds, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), w.Close())
 	}
-	return p, other.SetDeadline(time.Now().Add(patience.Max))
+	return p, other.SetDeadline(patience.Deadline())
 }

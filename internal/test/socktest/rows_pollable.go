@@ -72,7 +72,7 @@ func (e *ends) poll(l *ringo.Loop, full, blocking bool) error {
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), !blocking) })
 	}
-	return errors.Join(err, peer.SetDeadline(time.Now().Add(patience.Max)))
+	return errors.Join(err, peer.SetDeadline(patience.Deadline()))
 }
 
 // pollable is a Pollable as a handle.

@@ -61,7 +61,7 @@ func Dial(t *testing.T, addr string) *net.TCPConn {
 // forTest gives a connection the patience of a test, and its end.
 func forTest(t *testing.T, c net.Conn) *net.TCPConn {
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience.Max))
+	c.SetDeadline(patience.Deadline())
 	return c.(*net.TCPConn)
 }
 
