@@ -153,8 +153,9 @@ func timerScript(t *testing.T, l *ringo.Loop, timer resettable, fired <-chan str
 	say(timer.Stop())
 	say(timer.Reset(0)) // again
 	wait()
-	say(timer.Reset(time.Millisecond))
-	say(timer.Reset(3 * time.Millisecond)) // later
+	say(timer.Reset(time.Minute))
+	say(timer.Reset(time.Hour)) // later
+	say(timer.Reset(3 * time.Millisecond))
 	wait()
 	say(timer.Reset(-time.Hour))
 	wait()
