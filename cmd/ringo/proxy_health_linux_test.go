@@ -92,8 +92,7 @@ func TestProxyBackup(t *testing.T) {
 
 // says reports whether a line begins so by now.
 func (p *process) says(prefix string) bool {
-	text := p.log.text()
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(p.log.text()) {
 		if strings.HasPrefix(line, prefix) {
 			return true
 		}

@@ -83,8 +83,7 @@ func idles(t *testing.T, driver string, silent int) {
 // sum is that of a number over the lines of stats so far, each of which has what is new.
 func (p *process) sum(name string) (sum int) {
 	p.t.Helper()
-	text := p.log.text()
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(p.log.text()) {
 		_, number, ok := strings.Cut(line, " "+name+"=")
 		if !ok || !strings.HasPrefix(line, "stats ") {
 			continue
