@@ -54,7 +54,7 @@ func New(cfg *Config) (*Manager, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	m := &Manager{log: slog.Default(), to: os.Getenv("NOTIFY_SOCKET"), asking: make(chan struct{}, 1)}
+	m := &Manager{log: slog.Default(), to: os.Getenv("NOTIFY_SOCKET"), asking: make(chan struct{}, 1), last: &round{}}
 	if cfg != nil {
 		m.log = cmp.Or(cfg.Log, m.log)
 	}

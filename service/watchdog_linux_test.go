@@ -211,6 +211,17 @@ func TestTurned(t *testing.T) {
 	})
 }
 
+// A call that is late at once, and the first of its Manager, has no round to tell of.
+func TestTurnedLate(t *testing.T) {
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // a place is free, too, and select takes either
+		if err := open(t).Turned(late); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
 // syncBuffer is a buffer for several goroutines.
 type syncBuffer struct {
 	mu sync.Mutex

@@ -212,7 +212,11 @@ func TestReloadConns(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return name == want+"\n"
+				if name == want+"\n" {
+					return true
+				}
+				c.Close() // else it would keep the one that is replaced
+				return false
 			})
 			return c
 		}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ringo/internal/test/patience"
 )
 
@@ -22,25 +24,37 @@ func TestSupervised(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	manager.SetReadDeadline(patience.Deadline())
-	hears := func() string {
-		p := make([]byte, 1000)
-		n, err := manager.Read(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(p[:n])
-	}
 	cmd := tool(t, "echo", "-listen", anyPort, "-grace", "3s", "-loops", "2")
 	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+at, "WATCHDOG_USEC=50000")
 	p := start(t, cmd)
 	holdConn(t, p.addr())
-	text := hears()
-	for range 3 {
-		if text == "READY=1" {
-			break
+	raw, err := manager.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hears := func() (text string) {
+		t.Helper()
+		buf := make([]byte, 1000)
+		look := func() bool {
+			ended := p.hasEnded()
+			raw.Read(func(fd uintptr) bool {
+				n, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
+				text = string(buf[:max(n, 0)])
+				if err != nil && err != unix.EAGAIN {
+					t.Error(err)
+				}
+				return true
+			})
+			return text != "" || ended
 		}
-		text = hears() // a ping
+		if err := patience.Poll(nil, look); text == "" {
+			t.Fatalf("the manager hears nothing more: %v, ended: %v, stderr:\n%s", err, p.hasEnded(), p.log.text())
+		}
+		return text
+	}
+	text := hears()
+	for text == "WATCHDOG=1" {
+		text = hears()
 	}
 	if text != "READY=1" {
 		t.Errorf("the manager hears %q", text)
