@@ -101,6 +101,7 @@ func testAccept(t *testing.T, r *Ring) {
 		t.Errorf("flags %#x, %v: want O_NONBLOCK", flags, err)
 	}
 	write(t, peer, "x")
+	waitReadable(t, fd)
 	p := make([]byte, 1)
 	if n, err := unix.Read(fd, p); n != 1 || err != nil {
 		t.Errorf("read: %d, %v", n, err)

@@ -44,7 +44,7 @@ func testEventfdAsync(t *testing.T) {
 	}
 }
 
-// waitReadable waits for a signal that comes on its way.
+// waitReadable waits for what is on its way: a signal, or what came to the other end of a connection.
 func waitReadable(t *testing.T, fd int) {
 	t.Helper()
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}

@@ -35,8 +35,7 @@ func (r *relay) idler(l *ringo.Loop, v *visit, client net.Addr, one, other *end)
 	i.end = func() {
 		v.ends(endIdle, nil)
 		r.ends.say("connection of %v is reset: nothing has moved for %v", client, r.o.idle)
-		reset(one)
-		reset(other)
+		reset(one, other)
 	}
 	i.watch()
 	return i

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -387,8 +388,7 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 		// Who closed one end closes the other.
 	case errors.Is(err, context.Canceled):
 		v.ends(endDrain, err)
-		reset(to)
-		reset(from)
+		reset(to, from)
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
 		v.ends(to.gone, err)
@@ -405,8 +405,7 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
 			r.ends.say("connection of %v is reset: %v", client, err)
 		}
-		reset(to)
-		reset(from)
+		reset(to, from)
 	}
 }
 
@@ -416,17 +415,24 @@ const (
 	resetWait  = 10 * time.Millisecond
 )
 
-// reset closes an end so that its peer sees a reset, too, behind all that was sent to it.
-func reset(e *end) {
+// reset closes ends so that their peers see a reset, too, behind all that was sent to them. Who closes one of them
+// meanwhile, since another is closed, resets it as well.
+func reset(ends ...*end) {
 	for range resetWaits {
-		if info, err := e.TCPInfo(); err != nil || info.State == sock.TCPClose ||
-			info.Unacked == 0 && info.NotSent == 0 {
-			break
-		}
-		if e.Loop().Sleep(resetWait) != nil {
+		if !slices.ContainsFunc(ends, (*end).isSending) || ends[0].Loop().Sleep(resetWait) != nil {
 			break
 		}
 	}
-	e.SetLinger(0)
-	e.Close()
+	for _, e := range ends {
+		e.SetLinger(0)
+	}
+	for _, e := range ends {
+		e.Close()
+	}
+}
+
+// isSending reports whether the peer has not got all that was sent to it.
+func (e *end) isSending() bool {
+	info, err := e.TCPInfo()
+	return err == nil && info.State != sock.TCPClose && info.Unacked+info.NotSent > 0
 }
