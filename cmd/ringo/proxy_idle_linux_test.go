@@ -33,10 +33,13 @@ func idles(t *testing.T, driver string, silent int) {
 	var served atomic.Int64
 	name, ended := filepath.Join(t.TempDir(), "log"), make(chan error, 100)
 	p, addr := startProxy(t, func(c *net.TCPConn) {
+		var err error
 		if served.Add(1) > int64(silent) {
-			c.Write([]byte("hello"))
+			_, err = c.Write([]byte("hello")) // which meets the reset, and no read then, if it is late
 		}
-		_, err := io.Copy(io.Discard, c)
+		if err == nil {
+			_, err = io.Copy(io.Discard, c)
+		}
 		ended <- err
 	}, "-driver", driver, "-idle", "200ms", "-log", name, "-metrics", "0", "-stats", "20ms")
 	c, before := dialInTime(t, addr)
