@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -415,18 +414,18 @@ const (
 	resetWait  = 10 * time.Millisecond
 )
 
-// reset closes ends so that their peers see a reset, too, behind all that was sent to them. Who closes one of them
-// meanwhile, since another is closed, resets it as well.
+// reset closes ends, one after the other, so that their peers see a reset, too, behind all that was sent to them. One
+// that a task closes meanwhile, since another is closed, is reset at once.
 func reset(ends ...*end) {
-	for range resetWaits {
-		if !slices.ContainsFunc(ends, (*end).isSending) || ends[0].Loop().Sleep(resetWait) != nil {
-			break
-		}
-	}
 	for _, e := range ends {
 		e.SetLinger(0)
 	}
 	for _, e := range ends {
+		for range resetWaits {
+			if !e.isSending() || e.Loop().Sleep(resetWait) != nil {
+				break
+			}
+		}
 		e.Close()
 	}
 }
