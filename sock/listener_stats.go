@@ -1,13 +1,13 @@
 package sock
 
 import (
-	"encoding/binary"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // ListenerStats count what a listener has done since it was made.
@@ -49,15 +49,15 @@ func (ln *Listener) askQueue(s *ListenerStats) {
 	if ln.unix != nil {
 		return
 	}
-	raw := make([]byte, tcpInfoSize)
+	raw := make([]byte, sys.TCPFieldsSize)
 	n := int32(-1)
 	ln.counts.mu.Lock()
 	if !ln.counts.over {
 		n = ln.l.Kernel().GetsockoptBytes(ln.core.FD().Sys(), protoTCP, tcpInfo, raw)
 	}
 	ln.counts.mu.Unlock()
-	if info := tcpInfoOf(raw); n > 0 && info.State == TCPListen {
-		s.Queue, s.QueueMax = int(info.Unacked), int(binary.NativeEndian.Uint32(raw[28:])) // tcpi_sacked
+	if f := tcpFieldsOf(raw); n > 0 && TCPState(f.State) == TCPListen {
+		s.Queue, s.QueueMax = int(f.Unacked), int(f.Sacked)
 	}
 }
 

@@ -81,7 +81,7 @@ func (s TCPState) String() string {
 // TCPInfo returns the kernel's information about the connection. It fails if that is not TCP. It does not wait. Any
 // goroutine may call it.
 func (c *Conn) TCPInfo() (TCPInfo, error) {
-	raw := make([]byte, tcpInfoSize)
+	raw := make([]byte, sys.TCPFieldsSize)
 	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
 		return k.GetsockoptBytes(fd, protoTCP, tcpInfo, raw)
 	})
@@ -91,32 +91,27 @@ func (c *Conn) TCPInfo() (TCPInfo, error) {
 	if err != nil {
 		return TCPInfo{}, err
 	}
-	return tcpInfoOf(raw), nil
+	f := tcpFieldsOf(raw)
+	micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
+	millis := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
+	if f.MinRTT == math.MaxUint32 {
+		f.MinRTT = 0 // none was seen yet
+	}
+	return TCPInfo{
+		State: TCPState(f.State), RTT: micros(f.RTT), RTTVar: micros(f.RTTVar), MinRTT: micros(f.MinRTT),
+		RTO: micros(f.RTO), MSS: f.MSS, PathMTU: f.PathMTU, CWnd: f.CWnd, SSThresh: f.SSThresh, Unacked: f.Unacked,
+		Lost: f.Lost, Retransmits: f.Retransmits, Retransmit: f.Retransmit, NotSent: f.NotSent,
+		BytesAcked: f.BytesAcked, BytesReceived: f.BytesReceived, BytesSent: f.BytesSent,
+		BytesRetransmitted: f.BytesRetransmitted, SegmentsOut: f.SegsOut, SegmentsIn: f.SegsIn,
+		DeliveryRate: f.DeliveryRate, PacingRate: f.PacingRate,
+		LastSent: millis(f.LastSent), LastReceived: millis(f.LastReceived),
+	}, nil
 }
 
-// tcpInfoSize is where the struct of linux/tcp.h ends for us: newer kernels give
-// only as much as they are asked for, older ones less, and the rest stays zero.
-const tcpInfoSize = 224
-
-// tcpInfoOf reads the struct of linux/tcp.h.
-func tcpInfoOf(raw []byte) TCPInfo {
-	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(raw[at:]) }
-	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(raw[at:]) }
-	micros := func(at int) time.Duration { return time.Duration(u32(at)) * time.Microsecond }
-	millis := func(at int) time.Duration { return time.Duration(u32(at)) * time.Millisecond }
-	info := TCPInfo{
-		State: TCPState(raw[0]), Retransmits: raw[2],
-		RTO: micros(8), MSS: u32(16), Unacked: u32(24), Lost: u32(32),
-		LastSent: millis(44), LastReceived: millis(52),
-		PathMTU: u32(60), RTT: micros(68), RTTVar: micros(72), SSThresh: u32(76), CWnd: u32(80), Retransmit: u32(100),
-		PacingRate: u64(104), BytesAcked: u64(120), BytesReceived: u64(128),
-		SegmentsOut: u32(136), SegmentsIn: u32(140), NotSent: u32(144), MinRTT: micros(148),
-		DeliveryRate: u64(160), BytesSent: u64(200), BytesRetransmitted: u64(208),
-	}
-	if info.MinRTT == time.Duration(^uint32(0))*time.Microsecond {
-		info.MinRTT = 0 // none was seen yet
-	}
-	return info
+// tcpFieldsOf reads what a kernel has told, which has zeros where that tells less.
+func tcpFieldsOf(raw []byte) (f sys.TCPFields) {
+	binary.Decode(raw, binary.NativeEndian, &f)
+	return f
 }
 
 // SetUserTimeout sets how long sent data may stay unacknowledged, or the peer's window closed, before the kernel gives

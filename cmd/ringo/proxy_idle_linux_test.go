@@ -83,35 +83,6 @@ func idles(t *testing.T, driver string, silent int) {
 	}
 }
 
-// TestProxyIdleSpeaks: a server that has not read all, and speaks as soon as the client is reset, is reset, too: what
-// ends since the client's end is closed does not end the server's in order.
-func TestProxyIdleSpeaks(t *testing.T) {
-	eachDriver(t, func(t *testing.T, driver string) {
-		over, ended := make(chan struct{}), make(chan error, 100)
-		p, addr := startProxy(t, func(c *net.TCPConn) {
-			c.SetReadBuffer(4 << 10)
-			<-over
-			if _, err := c.Write([]byte("late")); errors.Is(err, syscall.ECONNRESET) {
-				ended <- err // which no read tells of then
-				return
-			}
-			_, err := io.Copy(io.Discard, c)
-			ended <- err
-		}, "-driver", driver, "-idle", "200ms")
-		c, _ := dialInTime(t, addr)
-		_, sent := c.Write(make([]byte, 1<<18))
-		_, err := io.Copy(io.Discard, c)
-		close(over)
-		if !errors.Is(sent, syscall.ECONNRESET) && !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("the client's end is %v, %v; want a reset", sent, err)
-		}
-		if err := patience.Recv(t, "the server's end", ended); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("the server's end is %v, want a reset", err)
-		}
-		p.finish()
-	})
-}
-
 // sum is that of a number over the lines of stats so far, each of which has what is new.
 func (p *process) sum(name string) (sum int) {
 	p.t.Helper()

@@ -162,6 +162,40 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestIdleSpeaks: a server that has not read all, and speaks as soon as the client is reset, is reset, too: what ends
+// since the client's end is closed does not end the server's in order.
+func TestIdleSpeaks(t *testing.T) {
+	sim.Explore(t, 5, func(w *sim.World) {
+		var over bool
+		fills := func(l *ringo.Loop, c *sock.Conn) error {
+			if _, err := c.Write(make([]byte, 1<<18)); err != nil {
+				return err
+			}
+			err := wantIdle(l, c, l.Now())
+			over = true
+			return err
+		}
+		speaks := func(l *ringo.Loop, c *sock.Conn) error {
+			for !over {
+				if err := l.Sleep(time.Millisecond); err != nil {
+					return err
+				}
+			}
+			_, err := c.Write([]byte("late"))
+			if err == nil {
+				_, err = io.Copy(io.Discard, struct{ io.Reader }{c})
+			}
+			if !errors.Is(err, posix.ECONNRESET) {
+				return fmt.Errorf("the server's end is %v, want a reset", err)
+			}
+			return nil
+		}
+		if said := inWorld(w, &options{idle: idleTime}, nil, fills, speaks); len(said) != 1 {
+			w.Errorf("the lines are %q, want one", said)
+		}
+	})
+}
+
 // TestIdleTLS: what moves in TLS keeps a connection, though each look at it ends a read; then it is reset.
 func TestIdleTLS(t *testing.T) {
 	back := httptest.NewTLSServer(nil) // for its certificate

@@ -24,7 +24,7 @@ var known = map[option]int{
 	{sys.ProtoTCP, sys.TCPKeepintvl}: 75, {sys.ProtoTCP, sys.TCPKeepcnt}: 9, {sys.ProtoTCP, sys.TCPQuickack}: 1,
 	{sys.ProtoTCP, sys.TCPUserTimeout}: 0, {sys.ProtoTCP, sys.TCPDeferAccept}: 0,
 	{sys.ProtoTCP, sys.TCPFastopen}: 0, {sys.ProtoTCP, sys.TCPNotsentLowat}: 0,
-	{sys.ProtoTCP, sys.TCPMaxseg}: 1460,
+	{sys.ProtoTCP, sys.TCPMaxseg}: segmentFirst,
 	{sys.ProtoIPv6, sys.IPv6Only}: 0, {cmsg.LevelIP, sys.IPTOS}: 0, {cmsg.LevelIP, sys.IPTTL}: 64,
 	{sys.ProtoIPv6, sys.IPv6Tclass}: 0, {sys.ProtoIPv6, sys.IPv6UnicastHops}: 64,
 	{cmsg.LevelIP, sys.IPMulticastTTL}: 1, {cmsg.LevelIP, sys.IPMulticastLoop}: 1,
@@ -35,6 +35,9 @@ var known = map[option]int{
 	{sys.ProtoIPv6, sys.IPv6MTUDiscover}: sys.PMTUDiscWant, {cmsg.LevelUDP, cmsg.Segment}: 0,
 	{sys.ProtoIPv6, sys.IPv6MulticastHops}: 1, {sys.ProtoIPv6, sys.IPv6MulticastLoop}: 1,
 }
+
+// segmentFirst is what TCP_MAXSEG is at first.
+const segmentFirst = 1460
 
 // setting is an option that was set. A socket has few of them, and none has a map.
 type setting struct {
@@ -179,6 +182,8 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		b = binary.NativeEndian.AppendUint32(b, uint32(s.cred.PID))
 		b = binary.NativeEndian.AppendUint32(b, s.cred.UID)
 		b = binary.NativeEndian.AppendUint32(b, s.cred.GID)
+	case level == sys.ProtoTCP && name == sys.TCPInfo && s.protocol == sys.ProtoTCP:
+		b, _ = binary.Append(b, binary.NativeEndian, s.tcpFields())
 	case level == sys.SolSocket && name == sys.SoMeminfo:
 		b = make([]byte, 9*4)
 		binary.NativeEndian.PutUint32(b[4:], uint32(s.rcvbuf()))

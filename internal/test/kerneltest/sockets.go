@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"ringo/internal/cmsg"
@@ -12,6 +13,7 @@ var cases = []testCase{
 	{"names of sockets", socketNames},
 	{"connections", connections},
 	{"options", options},
+	{"TCP_INFO", tcpInfo},
 	{"options of bytes", optionsOfBytes},
 	{"linger", linger},
 	{"duplicates and their flags", duplicates},
@@ -79,9 +81,13 @@ func socketNames(b *bench) {
 
 // pair is the two ends of a connection.
 func (b *bench) pair() (near, far int32) {
+	return b.pairBy(b.given("Socket", b.k.Socket(sys.AFInet, sys.SockStream, 0)), func() {})
+}
+
+// pairBy is pair by a socket that becomes the listener. Before the accept it calls queued.
+func (b *bench) pairBy(l int32, queued func()) (near, far int32) {
 	sa := new(sys.Sockaddr)
 	sa.Set(netip.MustParseAddrPort("127.0.0.1:0"))
-	l := b.given("Socket", b.k.Socket(sys.AFInet, sys.SockStream, 0))
 	b.want("Bind", b.k.Bind(l, sa), 0)
 	b.want("Listen", b.k.Listen(l, 8), 0)
 	b.want("Getsockname", b.k.Getsockname(l, sa), 0)
@@ -90,6 +96,7 @@ func (b *bench) pair() (near, far int32) {
 	b.want("the connection", b.until("a connect", func() (res int32) {
 		return b.op(op.Connect, near, func(o *op.Op) { o.Ext.Addr, o.Done = *sa, done; done = 1 })
 	}), 0)
+	queued()
 	far = b.until("an accept", func() int32 { return b.op(op.Accept, l, nil) })
 	return near, b.given("the accept", far)
 }
@@ -113,6 +120,67 @@ func connections(b *bench) {
 	b.want("a read the other way", b.until("a read", func() int32 {
 		return b.op(op.Read, near, func(o *op.Op) { o.Buf = p })
 	}), 4)
+}
+
+// tcpInfo: what is told of a connection follows it from its listener's queue to its end.
+func tcpInfo(b *bench) {
+	tell := func(fd int32) (f sys.TCPFields, res int32) {
+		raw := make([]byte, sys.TCPFieldsSize)
+		res = b.k.GetsockoptBytes(fd, sys.ProtoTCP, sys.TCPInfo, raw)
+		binary.Decode(raw, binary.NativeEndian, &f)
+		return f, res
+	}
+	wait := func(fd int32, state uint8, what string, ok func(f sys.TCPFields) bool) {
+		var f sys.TCPFields
+		b.until(what, func() int32 {
+			if f, _ = tell(fd); f.State == state && ok(f) {
+				return 0
+			}
+			return -sys.EAGAIN
+		})
+		if b.failed != "" {
+			b.fail("%s: %+v", what, f)
+		}
+	}
+	any := func(sys.TCPFields) bool { return true }
+	empty := func(f sys.TCPFields) bool { return f.Unacked == 0 && f.NotSent == 0 }
+
+	l := b.given("Socket", b.k.Socket(sys.AFInet, sys.SockStream, 0))
+	switch _, res := tell(l); {
+	case res == -int32(sys.ENOPROTOOPT), res == 4: // an int, by qemu's user mode
+		b.skip("nothing is told of a connection here")
+		return
+	default:
+		wait(l, 7, "a fresh socket", empty)
+	}
+	near, far := b.pairBy(l, func() {
+		wait(l, 10, "a listener with a connection in its queue", func(f sys.TCPFields) bool {
+			return f.Unacked == 1 && f.Sacked == 8
+		})
+	})
+	wait(l, 10, "a listener whose queue is empty", func(f sys.TCPFields) bool { return f.Unacked == 0 })
+	wait(far, 1, "who was accepted", empty)
+	b.write(near, "hello")
+	wait(near, 1, "all is acknowledged", func(f sys.TCPFields) bool { // on Linux a SYN, too
+		return empty(f) && f.BytesSent == 5 && (f.BytesAcked == 5 || f.BytesAcked == 6)
+	})
+	wait(far, 1, "all has come", func(f sys.TCPFields) bool { return f.BytesReceived == 5 })
+
+	p := make([]byte, 1<<16)
+	for n := int32(1); n > 0; {
+		n = b.op(op.Write, near, func(o *op.Op) { o.Buf = p })
+	}
+	wait(near, 1, "more than fits is written", func(f sys.TCPFields) bool { return f.NotSent > 0 })
+	b.want("Shutdown", b.k.Shutdown(near, sys.ShutWr), 0)
+	wait(near, 4, "an end behind it", func(f sys.TCPFields) bool { return f.NotSent > 0 })
+	for n := int32(1); n > 0; {
+		n = b.until("a read", func() int32 { return b.op(op.Read, far, func(o *op.Op) { o.Buf = p }) })
+	}
+	wait(near, 5, "the end has come", empty)
+	wait(far, 8, "who has come to it", any)
+	b.want("Shutdown", b.k.Shutdown(far, sys.ShutWr), 0)
+	wait(far, 7, "who closed last", empty)
+	wait(near, 7, "who closed first", empty)
 }
 
 func options(b *bench) {
