@@ -278,20 +278,28 @@ func (k *kqueue) makeChanges(changes []sys.Kevent) int32 {
 	return res
 }
 
+// Wait fetches until there is no more, or no room: a kernel gives as many filters as it is asked for, of descriptors in
+// any order, and all of one that is told may be those of fewer than there is room for.
 func (k *kqueue) Wait(timeoutNS int64, events []Event) int32 {
-	if len(k.pending) == 0 {
-		// As many as all filters of so many descriptors have: if there are less, then they are all that has come.
-		n := k.fetch(timeoutNS, k.fetched[:min(filtersMax*len(events), len(k.fetched))])
-		if n <= 0 {
-			return n
+	n, more := 0, true
+	k.round++
+	for timeout := timeoutNS; ; timeout = 0 {
+		if len(k.pending) == 0 {
+			room := k.fetched[:min(filtersMax*len(events), len(k.fetched))]
+			got := k.fetch(timeout, room)
+			if got <= 0 && n == 0 && timeout == timeoutNS {
+				return got
+			}
+			k.pending, more = room[:max(got, 0)], int(got) == len(room)
 		}
-		k.pending = k.fetched[:n]
+		if n = k.report(events, n); len(k.pending) > 0 || !more {
+			break
+		}
 	}
-	n := k.report(events)
 	if n == 0 && timeoutNS != 0 {
 		return -sys.EINTR // nothing of interest, and not the time that was asked for
 	}
-	return n
+	return int32(n)
 }
 
 // fetch is kevent, whose time is over when it gives 0. Darwin may say that it is, with ETIMEDOUT, when it isn't
@@ -308,10 +316,8 @@ func (k *kqueue) fetch(timeoutNS int64, events []sys.Kevent) int32 {
 	}
 }
 
-// report makes Events of what was fetched: one for each descriptor, as far as there is room.
-func (k *kqueue) report(events []Event) int32 {
-	n := 0
-	k.round++
+// report makes Events of what was fetched, behind the first n: one for each descriptor, as far as there is room.
+func (k *kqueue) report(events []Event, n int) int {
 	for len(k.pending) > 0 {
 		e := &k.pending[0]
 		s, ready := k.news(e)
@@ -320,7 +326,7 @@ func (k *kqueue) report(events []Event) int32 {
 		case s.round == k.round:
 			events[s.at].Ready |= ready
 		case n == len(events):
-			return int32(n)
+			return n
 		default:
 			s.round, s.at = k.round, int16(n)
 			events[n] = Event{Key: s.key, Ready: ready}
@@ -328,7 +334,7 @@ func (k *kqueue) report(events []Event) int32 {
 		}
 		k.pending = k.pending[1:]
 	}
-	return int32(n)
+	return n
 }
 
 // news is what an event says to who watches its descriptor.

@@ -99,7 +99,7 @@ func TestKqueueMarks(t *testing.T) {
 		}{{p.mark - 1, 0}, {p.mark + 1, 0}, {p.mark, 1}, {0, 1}} {
 			p.pending = append(p.pending, sys.Kevent{Fd: a, Filter: sys.KqRead, Mark: c.mark})
 			events := make([]Event, 4)
-			want(t, "wait", p.report(events), c.events)
+			want(t, "wait", p.Wait(0, events), c.events)
 			if c.events == 1 && events[0] != (Event{Key: 7, Ready: sys.PollIn}) {
 				t.Errorf("event %+v", events[0])
 			}

@@ -191,26 +191,37 @@ func TestKqueueFetchedAndGone(t *testing.T) {
 // there is no room for comes with the next Wait.
 func TestKqueueAllThatHasCome(t *testing.T) {
 	eachQueue(t, func(t *testing.T, p *kqueue) {
-		const n = 9
-		for key := range uint64(n) {
-			a, b := pair(t)
-			want(t, "add", p.Add(a, everything, key), 0)
-			send(t, b, "x")
-		}
-		seen := make(map[uint64]uint32)
-		for {
-			events := make([]Event, 4)
-			got := wait(t, p, 0, events)
-			for _, e := range events[:got] {
-				seen[e.Key] |= e.Ready
-			}
-			if got < len(events) {
-				break
-			}
-		}
-		for key := range uint64(n) {
-			if seen[key] != sys.PollIn|sys.PollOut {
-				t.Errorf("when all was told, key %d was told %#x", key, seen[key])
+		const most = 9
+		var near, far [most]int32
+		for n := 1; n <= most; n++ {
+			near[n-1], far[n-1] = pair(t)
+			for room := 1; room <= most; room++ {
+				seen := make(map[uint64]uint32)
+				for i := range n { // the last first: kernels tell in any order
+					key := (i + n - 1) % n
+					want(t, "add", p.Add(near[key], everything, uint64(key)), 0)
+				}
+				for i := range n {
+					send(t, far[i], "x")
+				}
+				for {
+					events := make([]Event, room)
+					got := wait(t, p, 0, events)
+					for _, e := range events[:got] {
+						seen[e.Key] |= e.Ready
+					}
+					if got < room {
+						break
+					}
+				}
+				for key := range uint64(n) {
+					if seen[key] != sys.PollIn|sys.PollOut {
+						t.Errorf("of %d, with room for %d: when all was told, key %d was told %#x",
+							n, room, key, seen[key])
+					}
+					want(t, "remove", p.Remove(near[key]), 0)
+					drain(near[key])
+				}
 			}
 		}
 	})

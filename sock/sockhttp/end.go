@@ -14,8 +14,8 @@ import (
 )
 
 // Shutdown ends the server in order: listeners and idle connections are closed at once, the others with their answer,
-// which it waits for. A connection that has sent nothing yet is idle once it is five seconds old. The error is that of
-// ctx, if it ends before; connections that a handler has taken over don't count. A program that drains, because its
+// which it waits for. A connection that has had no request yet is idle once it is five seconds old. The error is that
+// of ctx, if it ends before; connections that a handler has taken over don't count. A program that drains, because its
 // Run's context has ended, does the same by itself. Any goroutine may call it; a task must not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
@@ -82,8 +82,10 @@ const newMax = 5 * time.Second
 // idle reports whether the connection waits for its next request, or has waited for its first for too long.
 func (c *conn) idle() bool {
 	state := http.ConnState(c.state.Load())
-	return state == http.StateIdle || state == http.StateNew && c.clock().Sub(c.origin.born)-c.born > newMax
+	return state == http.StateIdle || state == http.StateNew && c.isOld()
 }
+
+func (c *conn) isOld() bool { return c.clock().Sub(c.origin.born)-c.born > newMax }
 
 // closeIdle closes connections that are idle, those on loops soon, and reports whether none is left.
 func (s *Server) closeIdle() bool {

@@ -26,7 +26,7 @@ import (
 func TestHTTP2InWorlds(t *testing.T) {
 	pings := &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second}
 	inWorlds2(t, 40, sim.Link{Latency: 10 * time.Millisecond, Loss: 0.02}, pings,
-		func(w *sim.World, l *ringo.Loop, nc net.Conn) error {
+		func(w world2, l *ringo.Loop, nc net.Conn) error {
 			x := &worldClient{rnd: w.Rand(), l: l}
 			x.raw = newRaw(t, nc, setting(4, uint32(50+x.rnd.IntN(5000))))
 			if err := x.talk(); err != nil {
@@ -36,14 +36,20 @@ func TestHTTP2InWorlds(t *testing.T) {
 		})
 }
 
+// world2 is a world with a server of HTTP/2.
+type world2 struct {
+	*sim.World
+	server *sim.Program
+}
+
 // inWorlds2 plays worlds in which a server gives back what is sent to it by HTTP/2, and a client is connected with it.
 func inWorlds2(t *testing.T, worlds int, link sim.Link, config *http.HTTP2Config,
-	run func(w *sim.World, l *ringo.Loop, nc net.Conn) error) {
+	run func(w world2, l *ringo.Loop, nc net.Conn) error) {
 	t.Helper()
 	sim.Explore(t, worlds, func(w *sim.World) {
 		w.Link = link
 		server, client := w.Host("server"), w.Host("client")
-		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
+		program := server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
 			ln, err := sock.Listen(l, "tcp", "server:8000")
 			if err != nil {
 				return err
@@ -66,7 +72,7 @@ func inWorlds2(t *testing.T, worlds int, link sim.Link, config *http.HTTP2Config
 				return err
 			}
 			defer nc.Close()
-			return run(w, l, nc)
+			return run(world2{w, program}, l, nc)
 		})
 		w.Check(w.Wait(c))
 	})
@@ -202,7 +208,7 @@ func (x *worldClient) fallSilent() error {
 
 // A peer that reads nothing is given up when many answers wait for it, also if it asks so slowly that it is no flood.
 func TestHTTP2Replies(t *testing.T) {
-	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ world2, l *ringo.Loop, nc net.Conn) error {
 		r := newRaw(t, nc)
 		pings := strings.Repeat(made(ping, 0, 0, "12345678"), 100)
 		for n := range 3000 {
@@ -220,7 +226,7 @@ func TestHTTP2Replies(t *testing.T) {
 
 // A peer that asks from time to time whether the server is there may do so for as long as it likes.
 func TestHTTP2SlowPings(t *testing.T) {
-	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ world2, l *ringo.Loop, nc net.Conn) error {
 		r := newRaw(t, nc)
 		for i := range 5000 {
 			r.send(made(ping, 0, 0, "12345678"))
@@ -245,7 +251,7 @@ func TestHTTP2SlowPings(t *testing.T) {
 // A peer that takes its time to read its last answer gets all of it, though it says something meanwhile: a server that
 // closed then would answer that with a reset, behind which what is on its way is lost.
 func TestHTTP2SlowLastAnswer(t *testing.T) {
-	inWorlds2(t, 1, sim.Link{}, nil, func(_ *sim.World, l *ringo.Loop, nc net.Conn) error {
+	inWorlds2(t, 1, sim.Link{}, nil, func(_ world2, l *ringo.Loop, nc net.Conn) error {
 		const size, pieces = 8000, 40
 		r := newRaw(t, nc, setting(4, 1<<20))
 		r.send(made(window, 0, 0, word(1<<20)) + made(headers, endHeaders, 1, head("POST", "/")))
@@ -271,5 +277,36 @@ func TestHTTP2SlowLastAnswer(t *testing.T) {
 				return nil
 			}
 		}
+	})
+}
+
+// A connection that is new when the program drains has its first request, which may be on its way; one that has had
+// none for five seconds is told to go.
+func TestHTTP2DrainNew(t *testing.T) {
+	inWorlds2(t, 1, sim.Link{}, nil, func(w world2, l *ringo.Loop, nc net.Conn) error {
+		r := newRaw(t, nc)
+		r.until(settings, 0)
+		l.Sleep(4 * time.Second)
+		w.server.Drain()
+		l.Sleep(900 * time.Millisecond)
+		r.send(getOn(1))
+		if f := r.until(headers, 1); f.flags&endHeaders == 0 {
+			return fmt.Errorf("the answer's head has flags %x", f.flags)
+		}
+		if code, err := r.ends(); code != 0 || err != nil {
+			return fmt.Errorf("behind its answer it ends with code %d and %v", code, err)
+		}
+		return nil
+	})
+	inWorlds2(t, 1, sim.Link{}, nil, func(w world2, l *ringo.Loop, nc net.Conn) error {
+		r := newRaw(t, nc)
+		r.until(settings, 0)
+		l.Sleep(5001 * time.Millisecond)
+		w.server.Drain()
+		began := l.Now()
+		if code, err := r.ends(); code != 0 || err != nil || l.Now().Sub(began) > 600*time.Millisecond {
+			return fmt.Errorf("an old one ends with code %d and %v after %v", code, err, l.Now().Sub(began))
+		}
+		return nil
 	})
 }

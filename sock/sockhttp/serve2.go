@@ -135,10 +135,15 @@ func (h *server2) rests() {
 	}
 }
 
-// shutdown ends the connection in order. Any goroutine may call it.
+// shutdown ends the connection in order. One that is new still has its first request, as by HTTP/1: that may be on its
+// way, and net/http's client fails it where the connection has ended meanwhile. Any goroutine may call it.
 func (h *server2) shutdown() {
 	h.mu.Lock()
-	h.goAway(codeNone)
+	if h.last == 0 && !h.block.open && !h.conn.isOld() {
+		h.alarm.set(time.Now().Add(newMax))
+	} else {
+		h.goAway(codeNone)
+	}
 	h.unlock()
 }
 
