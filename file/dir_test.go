@@ -396,6 +396,10 @@ func TestDirFIFO(t *testing.T) {
 						t.Errorf("cancelled open %d: %v", i, err)
 					}
 				}
+				aWhile(l)
+				if n := waiting(l, "open of a FIFO"); n != 20 {
+					t.Errorf("%d opens wait, want 20: those that were cancelled let nobody through", n)
+				}
 				w, err := d.OpenFile("fifo", os.O_RDWR, 0) // which waits for nobody
 				if err != nil {
 					t.Error(err)
@@ -408,19 +412,8 @@ func TestDirFIFO(t *testing.T) {
 				w.Close()
 				d.Close()
 			})
-			settleFIFO(t, dir+"/fifo")
 		})
 	})
-}
-
-// settleFIFO ends the opens that cancelled tasks have left.
-func settleFIFO(t *testing.T, name string) {
-	t.Helper()
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
 }
 
 // rooted is what a Root and an os.Root have in common, but for what gives a file.

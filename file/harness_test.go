@@ -183,3 +183,20 @@ func begin(l *ringo.Loop, f func()) (join func()) {
 	}()
 	return func() { <-done }
 }
+
+// waiting counts the tasks of a loop that wait for something.
+func waiting(l *ringo.Loop, op string) (n int) {
+	for _, task := range l.Tasks() {
+		if task.WaitOp == op {
+			n++
+		}
+	}
+	return n
+}
+
+// aWhile is some pauses, in which what must not happen could.
+func aWhile(l *ringo.Loop) {
+	for range 20 {
+		pause(l)
+	}
+}

@@ -569,13 +569,6 @@ func (m *failingMount) answerAll(t *testing.T, l *ringo.Loop, b byte, done func(
 	})
 }
 
-// aWhile is some pauses, in which what must not happen could.
-func aWhile(l *ringo.Loop) {
-	for range 20 {
-		pause(l)
-	}
-}
-
 // slow are a mount's files by what is behind them.
 func (m *failingMount) slow() map[string]string {
 	return map[string]string{"by the page cache": filepath.Join(m.dir, "cached"),

@@ -21,6 +21,7 @@ const (
 	ResolveCached       = 0x20
 
 	StatxType     = 0x1
+	StatxIno      = 0x100
 	StatxBasic    = 0x7ff
 	StatxBtime    = 0x800
 	StatxMntID    = 0x1000
