@@ -1,6 +1,8 @@
 package file
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -60,6 +62,14 @@ const pathMax = 4096
 
 // openAt opens a name for the number alone. Flags get CLOEXEC.
 func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int32, error) {
+	n, err := openNamed(dir, path, flags, mode, resolve)
+	if flags&Direct != 0 && errors.Is(err, posix.ErrSystem) {
+		err = fmt.Errorf("file.Direct: %w", err)
+	}
+	return n, err
+}
+
+func openNamed(dir int32, path string, flags int, mode uint32, resolve uint64) (int32, error) {
 	c, n, err := newNameCall(op.Openat2, dir, path)
 	if err != nil {
 		return 0, err

@@ -83,8 +83,9 @@
 //
 // # Unix sockets
 //
-// Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" lets the kernel choose a name. Such
-// Conns can do more: PeerCred identifies the peer, SendFiles and RecvFiles pass files, ReadMsgUnix and WriteMsgUnix any
+// Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" lets the kernel choose a name. On
+// other systems than Linux the latter two are refused with errors.ErrUnsupported, "./@x" being the path @x. Such Conns
+// can do more: PeerCred identifies the peer, SendFiles and RecvFiles pass files, ReadMsgUnix and WriteMsgUnix any
 // control messages. Files arrive with the bytes that they were sent with. If those are read by Read, Next, Peek, or by
 // Serve, which reads before it calls Request, the kernel closes the files.
 //

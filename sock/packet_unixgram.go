@@ -22,7 +22,8 @@ type UnixPacketConn struct{ packet }
 const unixgram = "unixgram"
 
 // ListenUnixgram makes a Unix datagram socket with a name: a path, or "@" and an abstract name; with "" the kernel
-// chooses one. It creates a path's file, and Close removes it. The socket belongs to l. Any goroutine may call it.
+// chooses one; other systems than Linux refuse the latter two (errors.ErrUnsupported). It creates a path's file, and
+// Close removes it. The socket belongs to l. Any goroutine may call it.
 func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	return new(ListenConfig).ListenUnixgram(l, name)
 }

@@ -142,7 +142,7 @@ func (o *Options) get(s socket) error {
 	p := make([]byte, nameMax+1)
 	ask := func(level, name int) []byte {
 		res := s.k.GetsockoptBytes(s.n, level, name, p)
-		if res < 0 && res != -sys.ENOPROTOOPT && res != -sys.EOPNOTSUPP && err == nil {
+		if bare := posix.Bare(res); res < 0 && bare != -sys.ENOPROTOOPT && bare != -sys.EOPNOTSUPP && err == nil {
 			err = callError("getsockopt", res)
 		}
 		return p[:max(res, 0)]
@@ -223,7 +223,7 @@ func (s socket) setTOS(family int32, tos int) int32 {
 		return res
 	}
 	res := s.k.Setsockopt(s.n, cmsg.LevelIP, ipTOS, tos)
-	if res == -sys.ENOPROTOOPT { // a raw socket of IPv6 has no other family
+	if posix.Bare(res) == -sys.ENOPROTOOPT { // a raw socket of IPv6 has no other family
 		return 0
 	}
 	return res

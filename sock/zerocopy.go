@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -52,6 +53,9 @@ func (c *Conn) ZeroCopy() int { return int(c.lendFrom.Load()) }
 
 // lacksZeroCopy is why the loop's driver sends nothing without a copy.
 func (c *Conn) lacksZeroCopy() error {
+	if !sys.HaveUring && c.l.World().Beside() {
+		return fmt.Errorf("zero-copy send: %w", posix.ErrSystem)
+	}
 	info := c.l.Info()
 	lacks := "driver " + info.Name
 	for _, w := range info.Ways {

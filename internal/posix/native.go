@@ -6,7 +6,7 @@ import "maps"
 
 // Of is the system's error number for a result of Linux's.
 func Of(res int32) Errno {
-	n := -res
+	n := -Bare(res)
 	if n >= foreign {
 		return Errno(n - foreign)
 	}
@@ -23,10 +23,6 @@ func Result(e Errno) int32 {
 	}
 	return -(foreign + int32(e))
 }
-
-// foreign is where the numbers begin that Linux has no name for: the system's own, so that they are what they were when
-// they come to the program.
-const foreign = 1 << 16
 
 // results are Linux's numbers by those of the system. Where two of Linux's are one here, the lower is it.
 var results = func() map[Errno]int32 {

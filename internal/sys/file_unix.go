@@ -2,7 +2,11 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
+)
 
 // again makes a call until no signal ends it.
 func again(call func() (int, error)) int32 {
@@ -139,13 +143,13 @@ func durably(full, plain func() error) error {
 }
 
 // SyncFileRange is Linux's alone.
-func SyncFileRange(fd int32, off, n int64, flags int) int32 { return -ENOSYS }
+func SyncFileRange(fd int32, off, n int64, flags int) int32 { return posix.Lack(ENOSYS) }
 
 // Fallocate is left out.
-func Fallocate(fd int32, mode uint32, off, n int64) int32 { return -EOPNOTSUPP }
+func Fallocate(fd int32, mode uint32, off, n int64) int32 { return posix.Lack(EOPNOTSUPP) }
 
 // Fadvise is left out: advice has no effect.
-func Fadvise(fd int32, off, n int64, advice int) int32 { return -ENOSYS }
+func Fadvise(fd int32, off, n int64, advice int) int32 { return posix.Lack(ENOSYS) }
 
 // Ftruncate is ftruncate(2).
 func Ftruncate(fd int32, size int64) int32 {
@@ -161,10 +165,10 @@ func Fchmod(fd int32, mode uint32) int32 {
 func Fchdir(fd int32) int32 { return again(func() (int, error) { return 0, unix.Fchdir(int(fd)) }) }
 
 // OFDLock is flock(2), which is of the open file as Linux's locks of that sort are, but of the file as a whole:
-// -EOPNOTSUPP for a part of it.
+// a part of it is a lack.
 func OFDLock(fd int32, kind int16, off, n int64) int32 {
 	if off != 0 || n != 0 {
-		return -EOPNOTSUPP
+		return posix.Lack(EOPNOTSUPP)
 	}
 	how := map[int16]int{FRdlck: unix.LOCK_SH, FWrlck: unix.LOCK_EX, FUnlck: unix.LOCK_UN}[kind]
 	return again(func() (int, error) { return 0, unix.Flock(int(fd), how|unix.LOCK_NB) })

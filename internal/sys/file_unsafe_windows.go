@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"ringo/internal/posix"
 )
 
 var (
@@ -136,6 +138,9 @@ func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	flags := uint32(how.Flags)
 	if flags&OTmpfile == OTmpfile {
 		return -EOPNOTSUPP
+	}
+	if flags&ODirect != 0 {
+		return posix.Lack(EINVAL)
 	}
 	t, res := lookup(dir, path)
 	if res < 0 {

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/windows"
+
+	"ringo/internal/posix"
 )
 
 // file is what is kept of an open file, or of a folder.
@@ -372,7 +374,7 @@ func (o *open) ready() int32 {
 
 // What there is not on this system, or not in this way.
 
-func Fallocate(fd int32, mode uint32, off, n int64) int32             { return -EOPNOTSUPP }
+func Fallocate(fd int32, mode uint32, off, n int64) int32             { return posix.Lack(EOPNOTSUPP) }
 func Fgetxattr(fd int32, name, p []byte) int32                        { return refused(fd) }
 func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return refused(fd) }
 func Flistxattr(fd int32, p []byte) int32                             { return refused(fd) }

@@ -357,7 +357,7 @@ func (e *end) option(level, name int) (value, res int32) {
 	case soRcvbuf:
 		return pairLimit, 0
 	}
-	return 0, -ENOPROTOOPT
+	return 0, noOption
 }
 
 // setOption sets one: how much may be on the way is twice what is asked for, as on Linux.

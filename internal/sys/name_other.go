@@ -19,6 +19,7 @@ const (
 	OPath      = 1 << 29
 	ONonblock  = 1 << 23
 	OLargefile = 0
+	ODirect    = 1 << 30
 )
 
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }

@@ -26,8 +26,9 @@ const (
 	OPath      = 1 << 29 // what stands for a name, see object
 	OTmpfile   = 1<<28 | ODirectory
 	OLargefile = 0
+	ODirect    = 1 << 30 // refused: O_DIRECT of FreeBSD, NetBSD and DragonFly is a wish
 
-	ownFlags = 1<<30 | OPath | 1<<28
+	ownFlags = ODirect | OPath | 1<<28
 )
 
 // path is a name without its NUL.
@@ -57,8 +58,8 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	if how.Resolve != 0 {
 		return -ENOSYS
 	}
-	if how.Flags&(1<<30) != 0 {
-		return -EINVAL // file.Direct
+	if how.Flags&ODirect != 0 {
+		return posix.Lack(EINVAL)
 	}
 	if how.Flags&(1<<28) != 0 {
 		return -EOPNOTSUPP

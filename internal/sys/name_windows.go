@@ -26,6 +26,7 @@ const (
 	OLargefile = 0
 	ODsync     = syscall.O_SYNC
 	ONoctty    = 0x100
+	ODirect    = 1 << 30 // refused
 )
 
 // A target is where a name leads, as NtCreateFile is told: a name in a folder that is open, or a whole one.

@@ -119,6 +119,9 @@ func SetPipeSize(fd int32, n int) int32 { return -ENOSYS }
 
 // Bind is bind(2).
 func Bind(fd int32, sa *Sockaddr) int32 {
+	if name, ok := sa.Unix(); ok && name == "" && !namesWithoutFiles {
+		return posix.Lack(EOPNOTSUPP) // there is no name of the kernel's choice
+	}
 	to, res := sa.native()
 	if res < 0 {
 		return res

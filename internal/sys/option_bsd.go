@@ -2,12 +2,16 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
+)
 
 const soLinger = unix.SO_LINGER
 
 // PeerCred is not offered on this system.
-func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, -EOPNOTSUPP }
+func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, posix.Lack(EOPNOTSUPP) }
 
 var messages = []message{
 	{level: protoIPv6, typ: 50, nativeLevel: unix.IPPROTO_IPV6, nativeTyp: unix.IPV6_PKTINFO},

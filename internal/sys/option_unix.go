@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
 )
 
 // An option is one of a socket, by Linux's numbers.
@@ -63,6 +65,9 @@ const (
 	protoIPv6 = 41
 )
 
+// noOption is the result of an option that the system does not have.
+var noOption = posix.Lack(ENOPROTOOPT)
+
 func nativeOption(level, name int) (native, bool) {
 	if n, ok := nativeOptions[option{level, name}]; ok {
 		return n, true
@@ -71,12 +76,12 @@ func nativeOption(level, name int) (native, bool) {
 	return n, ok
 }
 
-// SetsockoptInt is setsockopt(2) with a number. -ENOPROTOOPT: there is no such option here.
+// SetsockoptInt is setsockopt(2) with a number. What the tables don't have is a lack: see posix.Lack.
 func SetsockoptInt(fd int32, level, name, value int) int32 {
 	o, ok := nativeOption(level, name)
 	switch {
 	case !ok:
-		return -ENOPROTOOPT
+		return noOption
 	case o.octet:
 		if value < 0 || value > 255 {
 			return -EINVAL
@@ -119,7 +124,7 @@ func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 		if level == SolSocket && (name == SoDomain || name == SoProtocol) {
 			return sort(fd, name)
 		}
-		return 0, -ENOPROTOOPT
+		return 0, noOption
 	}
 	n, err := unix.GetsockoptInt(int(fd), o.level, o.name)
 	if err != nil {
@@ -217,7 +222,7 @@ func words(p []byte, values ...uint32) int32 {
 func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	o, ok := nativeOption(level, name)
 	if !ok {
-		return -ENOPROTOOPT
+		return noOption
 	}
 	if level == protoIP && len(p) == 12 && !takesIndex {
 		var res int32
@@ -282,4 +287,4 @@ type Filter struct {
 }
 
 // SetsockoptFilter is Linux's alone.
-func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return -ENOPROTOOPT }
+func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return noOption }

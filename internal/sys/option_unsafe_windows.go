@@ -61,6 +61,9 @@ var options = map[option]option{
 	{protoIPv6, 26}: {protoIPv6, windows.IPV6_V6ONLY},
 }
 
+// noOption is the result of an option that the system does not have.
+var noOption = posix.Lack(ENOPROTOOPT)
+
 // GetsockoptInt is getsockopt(2) of an int: the result, and its errno (negative) or 0.
 func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	o, res := asSocket(fd)
@@ -85,7 +88,7 @@ func (o *open) option(level, name int) (value, res int32) {
 	}
 	own, ok := options[option{level, name}]
 	if !ok {
-		return 0, -ENOPROTOOPT
+		return 0, noOption
 	}
 	size := int32(4)
 	err := windows.Getsockopt(o.handle, int32(own.level), int32(own.name), (*byte)(unsafe.Pointer(&value)), &size)
@@ -164,7 +167,7 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 	case o.mem != nil:
 		return o.mem.setOption(level, name, int32(value))
 	case !ok || level == SolSocket && name == SoType:
-		return -ENOPROTOOPT
+		return noOption
 	}
 	v := int32(value)
 	err := windows.Setsockopt(o.handle, int32(own.level), int32(own.name), (*byte)(unsafe.Pointer(&v)), 4)
@@ -238,7 +241,7 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	defer o.done()
 	own, ok := options[option{level, name}]
 	if !ok {
-		return -ENOPROTOOPT
+		return noOption
 	}
 	if level == protoIP && len(p) == 12 { // struct ip_mreqn, of which there is no more than struct ip_mreq here
 		p = mreq(p)
@@ -258,7 +261,7 @@ func mreq(p []byte) []byte {
 }
 
 // PeerCred is not known of any peer.
-func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, -EOPNOTSUPP }
+func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, posix.Lack(EOPNOTSUPP) }
 
 // A Filter is an instruction of a classic BPF program.
 type Filter struct {
@@ -268,4 +271,4 @@ type Filter struct {
 }
 
 // SetsockoptFilter is refused: no socket here takes programs.
-func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return -ENOPROTOOPT }
+func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return noOption }

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
 )
 
 // nativeFamily is the system's number for an address family.
@@ -35,7 +37,10 @@ func (sa *Sockaddr) native() (unix.Sockaddr, int32) {
 			return &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16(), ZoneId: sa.Scope()}, 0
 		}
 	case AFUnix:
-		name, _ := sa.Unix() // one without a file is Linux's: elsewhere an @ is the first of a path, as in package net
+		if sa.isAbstract() && !namesWithoutFiles { // package net would make a file of that name
+			return nil, posix.Lack(EOPNOTSUPP)
+		}
+		name, _ := sa.Unix()
 		return &unix.SockaddrUnix{Name: name}, 0
 	default:
 		return nil, -EAFNOSUPPORT

@@ -193,7 +193,7 @@ func (o *open) bind(sa *Sockaddr) int32 {
 	case sa.Family() != int(o.socket.domain):
 		return -EAFNOSUPPORT
 	case sa.Family() == AFUnix && sa.Len() <= familySize+1, sa.isAbstract():
-		return -EOPNOTSUPP // there is no name of the kernel's choice, and no abstract one
+		return posix.Lack(EOPNOTSUPP) // there is no name of the kernel's choice, and no abstract one
 	}
 	to := sa.swapped()
 	res := socketResult(syscall.SyscallN(procBind.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(&to.raw)),
@@ -206,11 +206,6 @@ func (o *open) bind(sa *Sockaddr) int32 {
 		o.share()
 	}
 	return res
-}
-
-// isAbstract reports whether it is the name of a Unix socket that is in no folder.
-func (sa *Sockaddr) isAbstract() bool {
-	return sa.Family() == AFUnix && sa.Len() > familySize+1 && sa.bytes()[familySize] == 0
 }
 
 // bindAny gives a socket a name of the kernel's choice, where Linux would by itself.
@@ -313,7 +308,7 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 	} else if sa.Family() != int(s.domain) {
 		return -EAFNOSUPPORT
 	} else if sa.isAbstract() {
-		return -EOPNOTSUPP
+		return posix.Lack(EOPNOTSUPP)
 	}
 	if s.kind == SockDgram {
 		reportUnreachable(o.handle, sa.Family() != AFUnspec)

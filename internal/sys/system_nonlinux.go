@@ -11,6 +11,8 @@ const (
 	reuseShares = false
 	// mixesFamilies says that a socket of IPv6 has options of IPv4.
 	mixesFamilies = false
+	// namesWithoutFiles says that Unix sockets have abstract names, and names of the kernel's choice.
+	namesWithoutFiles = false
 	// keepsSticky says that a file may be made with the sticky bit.
 	keepsSticky = false
 )

@@ -40,6 +40,9 @@ const (
 	keepsSticky    = true
 )
 
+// namesWithoutFiles is false in a test, for the other systems.
+var namesWithoutFiles = true
+
 // endsSilently says that poll(2) does not tell of a peer's end.
 const endsSilently = false
 

@@ -2,7 +2,7 @@
 
 package sys
 
-import "errors"
+import "ringo/internal/posix"
 
 // enosys is the result of what only Linux has.
 const enosys = -ENOSYS
@@ -17,10 +17,10 @@ func ThreadState(tid int32) byte { return 0 }
 func Undisturbed(f func()) { f() }
 
 // CPUs lists the processors that a thread may use; unknown on this system.
-func CPUs(int) ([]int, error) { return nil, errors.ErrUnsupported }
+func CPUs(int) ([]int, error) { return nil, posix.ErrSystem }
 
 // SetCPUs binds a thread to processors; not offered on this system.
-func SetCPUs(int, []int) error { return errors.ErrUnsupported }
+func SetCPUs(int, []int) error { return posix.ErrSystem }
 
 // WaitAny is Linux's alone: it is for process 1.
 func WaitAny() (pid int, status uint32, res int32) { return 0, 0, enosys }

@@ -43,17 +43,19 @@ func (sa *Sockaddr) Unix() (name string, ok bool) {
 		return "", false
 	}
 	path := sa.bytes()[familySize:max(sa.len, familySize)]
-	if len(path) == 0 {
-		return "", true
-	}
-	if path[0] == 0 {
-		if len(path) == 1 { // the family and a NUL: some kernels' word for no name
-			return "", true
-		}
+	if sa.isAbstract() {
 		return "@" + string(path[1:]), true
+	}
+	if len(path) == 0 || path[0] == 0 { // the family and a NUL: some kernels' word for no name
+		return "", true
 	}
 	if end := bytes.IndexByte(path, 0); end >= 0 {
 		path = path[:end]
 	}
 	return string(path), true
+}
+
+// isAbstract reports whether it is the name of a Unix socket that is in no folder.
+func (sa *Sockaddr) isAbstract() bool {
+	return sa.Family() == AFUnix && sa.Len() > familySize+1 && sa.bytes()[familySize] == 0
 }
