@@ -22,7 +22,7 @@ func (e *SetupError) Error() string {
 	var s strings.Builder
 	s.WriteString(e.Driver)
 	s.WriteString(": ")
-	if e.Step != "" {
+	if e.Step != "" && e.Step != e.Driver { // as kqueue(2) is
 		s.WriteString(e.Step)
 		s.WriteString(": ")
 	}

@@ -107,7 +107,7 @@ func ProbeAIO() error {
 
 // AIOError names a call of native AIO, why it failed, and the likely cause.
 func AIOError(call string, errno int32) error {
-	err := os.NewSyscallError(call, posix.Errno(errno))
+	err := os.NewSyscallError(call, posix.Error(-errno))
 	switch errno {
 	case sys.EAGAIN:
 		return fmt.Errorf("%w: all of fs.aio-max-nr is in use", err)

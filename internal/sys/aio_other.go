@@ -2,6 +2,8 @@
 
 package sys
 
+import "ringo/internal/posix"
+
 // Native AIO is Linux's. AIOSetup says so, and then nobody calls the others.
 
 type (
@@ -24,7 +26,7 @@ func (*Iocb) PrepWritev(fd int32, v []Iovec, off int64, data uint64, eventFD int
 func (*Iocb) PrepSync(fd int32, dataOnly bool, data uint64, eventFD int32)          {}
 func (*Iocb) Data() uint64                                                          { return 0 }
 func (*Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32)   {}
-func AIOSetup(requests uint32, ctx *AIO) int32                                      { return enosys }
+func AIOSetup(requests uint32, ctx *AIO) int32                                      { return posix.Lack(ENOSYS) }
 func AIOSubmit(ctx AIO, list []*Iocb) int32                                         { return enosys }
 func AIOPending(ctx AIO) bool                                                       { return false }
 func AIOEvents(ctx AIO, events []AIOEvent) int32                                    { return enosys }

@@ -25,6 +25,9 @@ func (f *Finding) advise() []string {
 		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
 	}
 	if r := f.Uring.Refusal; r != nil {
+		if errors.Is(r.Err(), posix.ErrSystem) {
+			return advice // no change makes a system another
+		}
 		if len(r.Advice) == 0 {
 			return append(advice, "Linux 6.1 or newer")
 		}

@@ -57,7 +57,11 @@ func (f *Finding) writePlaces(b *strings.Builder, line func(name, format string,
 		quota = fmt.Sprintf("%.4g CPUs", p.Quota)
 	}
 	b.WriteString("\nloops\n")
-	line("  may use", "CPUs %s; cores: %d; nodes of memory: %d; quota: %s", p.CPUs, p.Cores, p.Nodes, quota)
+	if p.Cores > 0 {
+		line("  may use", "CPUs %s; cores: %d; nodes of memory: %d; quota: %s", p.CPUs, p.Cores, p.Nodes, quota)
+	} else {
+		line("  may use", "CPUs that this system does not tell; quota: %s", quota)
+	}
 	for _, plan := range p.Plans {
 		switch {
 		case plan.Error != "":
