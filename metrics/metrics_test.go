@@ -126,20 +126,25 @@ func TestEach(t *testing.T) {
 		if l.Index() == 1 {
 			return l.Sleep(1)
 		}
+		queues := 0
 		for range 2 {
-			if _, err := sock.Listen(l, "tcp", "127.0.0.1:0"); err != nil {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
 				return err
 			}
+			if ln.Stats().QueueMax > 0 { // which only Linux tells
+				queues++
+			}
 		}
-		samples(t)
-		return l.Offload(func(context.Context) error { samples(t); return nil })
+		samples(t, queues)
+		return l.Offload(func(context.Context) error { samples(t, queues); return nil })
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func samples(t *testing.T) {
+func samples(t *testing.T, queues int) {
 	seen, listeners := map[string]bool{}, 0
 	metrics.Each(func(s metrics.Sample) {
 		key := s.Metric.Name + " " + strings.Join(s.Labels, " ")
@@ -160,8 +165,8 @@ func samples(t *testing.T) {
 			listeners++
 		}
 	})
-	if listeners != 2 {
-		t.Errorf("%d listeners with a queue, want 2", listeners)
+	if listeners != queues {
+		t.Errorf("%d listeners with a queue, want %d", listeners, queues)
 	}
 }
 

@@ -40,10 +40,10 @@
 // # Systems
 //
 // Worlds need no kernel: they play on every system on amd64, arm64 and 386, and on Linux on all architectures that Go
-// has, there without Goroutines. Elsewhere, in WebAssembly too, tests with worlds compile, and fail with the reason.
-// A seed gives the same history on all of them. Hosts are Linux hosts everywhere: their files have names with slashes,
+// has, there without Goroutines. Elsewhere, in WebAssembly too, tests with worlds compile, and fail with the reason. A
+// seed gives the same history on all of them. Hosts are Linux hosts everywhere: their files have names with slashes,
 // in which on Windows a backslash is one as well, so that package filepath may join them. Programs see errors as the
-// system has them, by which errors.Is finds the same as elsewhere; texts of errors differ, and the Sys of a FileInfo is
-// nil except on Linux. Sums of floating-point products are rounded differently by architecture: what decides anything
-// in a test should be integers, or have its products in conversions, float64(x*y).
+// system has them, by which errors.Is finds the same as elsewhere; texts of errors differ, and the Sys of a FileInfo
+// has the system's type, as in package os. Sums of floating-point products are rounded differently by architecture:
+// what decides anything in a test should be integers, or have its products in conversions, float64(x*y).
 package sim

@@ -4,5 +4,5 @@
 //	typecheck SYSTEM/ARCHITECTURE...
 //
 // What only code generation and links find it does not see: .ci/run builds for one other system as well, and
-// .ci/matrix for all.
+// .ci/systems for all.
 package main
