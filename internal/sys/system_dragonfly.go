@@ -2,19 +2,7 @@
 
 package sys
 
-import (
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
-
-// readlink is readlink(2): there is no readlinkat(2) here.
-func readlink(dir int, name string, p []byte) (int, error) {
-	if dir != unix.AT_FDCWD && !strings.HasPrefix(name, "/") {
-		return 0, unix.EOPNOTSUPP
-	}
-	return unix.Readlink(name, p)
-}
+import "golang.org/x/sys/unix"
 
 func birth(s *unix.Stat_t) (unix.Timespec, bool) { return unix.Timespec{}, false }
 
