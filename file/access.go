@@ -32,13 +32,10 @@ func Access(name string, mode AccessMode) error {
 // Access is the function Access for a file in d. It may wait; a task parks.
 func (d *Root) Access(name string, mode AccessMode) error {
 	return d.on("accessat", name, func() error {
-		return d.withObject(name, 0, func(n int32) error {
-			err := accessAt(n, "", mode, sys.AtEaccess|sys.AtEmptyPath)
-			if unknown(err) { // before Linux 5.8
-				err = accessAt(noFD, magicLink(n), mode, sys.AtEaccess)
-			}
-			return err
-		})
+		// The flags are there since Linux 5.8.
+		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
+			return accessAt(dir, base, mode, sys.AtEaccess|at)
+		}))
 	})
 }
 

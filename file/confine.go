@@ -74,14 +74,29 @@ func (d *Root) object(name string, flags int) (int32, error) {
 	return d.open(name, sys.OPath|flags, 0)
 }
 
-// withObject runs f on such a descriptor.
-func (d *Root) withObject(name string, flags int, f func(n int32) error) error {
+// A nameCall is a call on a name in a directory, or on dir itself if the name is empty; at are its flags.
+type nameCall func(dir int32, name string, at uint32) error
+
+// withObject runs f on such a descriptor. Where none stands for any name, f is run at the end of a walk on the name
+// there, not to follow a link: one that is put there behind the walk's look is what f acts on, inside as it is.
+func (d *Root) withObject(name string, flags int, f nameCall) error {
+	if !sys.HaveObjects && loop.Home() == nil {
+		if name == "" {
+			return errEmpty
+		}
+		w := walk{root: d.n, act: f}
+		return offload(func(stop func() error) error {
+			w.stop = stop
+			_, err := w.open(name, sys.OPath|flags, 0)
+			return err
+		})
+	}
 	n, err := d.object(name, flags)
 	if err != nil {
 		return err
 	}
 	defer closeNumber(n)
-	return f(n)
+	return f(n, "", sys.AtEmptyPath)
 }
 
 // withParent runs f on the directory that the last part of a name is in, and on that

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,8 @@ type walk struct {
 	unlessFIFO bool
 	fifoDir    int32
 	fifo       string
+
+	act nameCall // nothing is opened: this is done with the last part
 }
 
 // linksMax is how many links the kernel follows.
@@ -173,6 +176,10 @@ func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, e
 		flags |= sys.ODirectory
 	}
 	stays := flags&sys.ONofollow != 0 && !w.slash || flags&sys.OCreat != 0 && flags&sys.OExcl != 0
+	if w.act != nil {
+		again, err = w.lastName(part, stays)
+		return 0, again, err
+	}
 	if flags&sys.OPath != 0 && flags&sys.ODirectory == 0 {
 		return w.lastObject(part, flags, stays)
 	}
@@ -194,8 +201,33 @@ func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, e
 }
 
 func (w *walk) isFIFO(part string) bool {
+	sort, err := w.sort(part)
+	return err == nil && sort == sys.SIfifo
+}
+
+// sort is what part is.
+func (w *walk) sort(part string) (uint16, error) {
 	st, err := statAt(w.at, part, sys.AtSymlinkNofollow)
-	return err == nil && st.Mode&sys.SIfmt == sys.SIfifo
+	return st.Mode & sys.SIfmt, err
+}
+
+// lastName is last for what is done by names.
+func (w *walk) lastName(part string, stays bool) (again bool, err error) {
+	if !stays {
+		if again, err = w.follow(part, true); again || err != nil {
+			return again, err
+		}
+	}
+	if w.slash {
+		if sort, err := w.sort(part); err != nil || sort != sys.SIfdir {
+			return false, cmp.Or(err, error(posix.ENOTDIR))
+		}
+	}
+	err = w.act(w.at, part, sys.AtSymlinkNofollow)
+	if err == posix.ELOOP && !stays {
+		return true, nil // it is a link by now
+	}
+	return false, err
 }
 
 // lastObject is last for what stands for a name alone, which a link does, too.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -18,7 +19,8 @@ import (
 // is dropped without Close.
 //
 // Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they are resolved part by part,
-// with the same result; for a task this runs on a goroutine.
+// with the same result; for a task this runs on a goroutine. On macOS, NetBSD, OpenBSD and DragonFly that ends at a
+// name: a link that is put there at that moment is changed itself, as by os.Root; Access follows it on the last two.
 type Root struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)
@@ -118,8 +120,11 @@ func (d *Root) Lstat(name string) (fs.FileInfo, error) {
 func (d *Root) stat(what, name string, flags int) (fs.FileInfo, error) {
 	var i *Info
 	err := d.on(what, name, func() error {
-		return d.withObject(name, flags, func(n int32) error {
-			st, err := statAt(n, "", sys.AtEmptyPath)
+		return d.withObject(name, flags, func(dir int32, base string, at uint32) error {
+			st, err := statAt(dir, base, at)
+			if err == nil && flags == 0 && st.Mode&sys.SIfmt == sys.SIflnk {
+				err = posix.ELOOP // it was none when the walk looked
+			}
 			if err == nil {
 				i = newInfo(name, &st)
 			}

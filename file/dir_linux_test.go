@@ -3,10 +3,15 @@
 package file_test
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,6 +66,97 @@ func openOn(t *testing.T, name string) (n int) {
 		}
 	}
 	return n
+}
+
+// What is told of a name, and set, is os.Root's, whatever sort of file it stands for: nothing is opened for that.
+func TestDirSorts(t *testing.T) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		if err := errors.Join(unix.Mknod(dir+"/socket", unix.S_IFSOCK|0o600, 0), unix.Mkfifo(dir+"/fifo", 0o600),
+			makeDir(dir+"/sub", 0o700), symlink("../socket", dir+"/sub/link"), symlink("sub", dir+"/to-sub"),
+			symlink("gone", dir+"/dangling")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"socket", "fifo", "sub", "sub/", "sub/link", "to-sub", "to-sub/link", "dangling",
+			"gone", "socket/", "socket/x", "."} {
+			got, want := told(d, name), told(root, name)
+			for i := range want {
+				if got[i] != want[i] {
+					t.Errorf("%q, call %d: %s, os.Root has %s", name, i, got[i], want[i])
+				}
+			}
+			_, err := root.Stat(name)
+			if got := d.Access(name, file.AccessRead|file.AccessWrite); (got == nil) != (err == nil) {
+				t.Errorf("Access(%q): %v", name, got)
+			}
+		}
+	})
+}
+
+// told is what a directory tells of a name, and of changes of what it stands for.
+func told(r rooted, name string) []string {
+	at := time.Unix(1e9, 7000)
+	errs := []any{r.Chmod(name, 0o750), r.Chown(name, -1, -1), r.Lchown(name, -1, -1), r.Chtimes(name, at, at)}
+	text := []string{fmt.Sprintln(errs...)}
+	for _, of := range []func(string) (fs.FileInfo, error){r.Stat, r.Lstat} {
+		info, err := of(name)
+		text = append(text, fmt.Sprint(err))
+		if err == nil {
+			text = append(text, fmt.Sprint(info.Name(), info.Mode(), info.Size(), info.ModTime()))
+		}
+	}
+	to, err := r.Readlink(name)
+	return append(text, to, fmt.Sprint(err))
+}
+
+// A name that is a file and a link by turns, which leads out, is told of and changed as what is inside.
+func TestDirSwappedForALink(t *testing.T) {
+	inDir(t, func(t *testing.T, dir string, d *file.Root) {
+		secret := filepath.Dir(dir) + "/secret"
+		err := errors.Join(writeFile(dir+"/name", []byte("inside"), 0o640), symlink("../secret", dir+"/link"))
+		before, err2 := os.Stat(secret)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		stop, stopped := make(chan bool), make(chan bool)
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					unix.Renameat2(unix.AT_FDCWD, dir+"/name", unix.AT_FDCWD, dir+"/link", unix.RENAME_EXCHANGE)
+				}
+			}
+		}()
+		defer func() {
+			close(stop)
+			<-stopped
+			if after, err := os.Stat(secret); err != nil || after.Mode() != before.Mode() ||
+				!after.ModTime().Equal(before.ModTime()) {
+				t.Errorf("the file beside the directory is %v, %v, was %v", after, err, before)
+			}
+		}()
+		at := time.Unix(1e9, 7000)
+		for range scaled(1000) {
+			info, err := d.Stat("name")
+			if err == nil && (!info.Mode().IsRegular() || info.Mode() == before.Mode()) {
+				t.Fatalf("Stat: %v", info)
+			}
+			for what, err := range map[string]error{"Stat": err, "Chmod": d.Chmod("name", 0o777),
+				"Chtimes": d.Chtimes("name", at, at), "Access": d.Access("name", file.AccessRead)} {
+				if err != nil && !errors.Is(err, file.ErrEscapes) &&
+					!errors.Is(err, syscall.EOPNOTSUPP) { // a link's mode, which Linux has not
+					t.Fatalf("%s: %v", what, err)
+				}
+			}
+		}
+	})
 }
 
 // Where a filter refuses openat2, by either errno, names in a Root are walked, and the

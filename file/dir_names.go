@@ -83,9 +83,9 @@ func (d *Root) Symlink(oldname, newname string) error {
 // Readlink returns the target of a symbolic link. It may wait; a task parks.
 func (d *Root) Readlink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
-		return d.withObject(name, sys.ONofollow, func(n int32) error {
-			to, err = readlinkAt(n, "")
-			if err == posix.ENOENT { // said of what is no link
+		return d.withObject(name, sys.ONofollow, func(dir int32, base string, at uint32) error {
+			to, err = readlinkAt(dir, base)
+			if err == posix.ENOENT && at == sys.AtEmptyPath { // said of what is no link
 				err = posix.EINVAL
 			}
 			return err
@@ -97,13 +97,10 @@ func (d *Root) Readlink(name string) (to string, err error) {
 // Chmod changes the mode of a file, or of a link's target. It may wait; a task parks.
 func (d *Root) Chmod(name string, mode fs.FileMode) error {
 	return d.on("chmodat", name, func() error {
-		return d.withObject(name, 0, func(n int32) error {
-			err := chmodAt(n, "", modeBits(mode), sys.AtEmptyPath)
-			if unknown(err) { // before Linux 6.6
-				err = chmodAt(noFD, magicLink(n), modeBits(mode), 0)
-			}
-			return err
-		})
+		// The flags are there since Linux 6.6.
+		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
+			return chmodAt(dir, base, modeBits(mode), at)
+		}))
 	})
 }
 
@@ -118,7 +115,9 @@ func (d *Root) Lchown(name string, uid, gid int) error {
 
 func (d *Root) chown(what, name string, uid, gid, flags int) error {
 	return d.on(what, name, func() error {
-		return d.withObject(name, flags, func(n int32) error { return chownAt(n, "", uid, gid, sys.AtEmptyPath) })
+		return d.withObject(name, flags, func(dir int32, base string, at uint32) error {
+			return chownAt(dir, base, uid, gid, at)
+		})
 	})
 }
 
@@ -126,13 +125,10 @@ func (d *Root) chown(what, name string, uid, gid, flags int) error {
 // It may wait; a task parks.
 func (d *Root) Chtimes(name string, atime, mtime time.Time) error {
 	return d.on("chtimesat", name, func() error {
-		return d.withObject(name, 0, func(n int32) error {
-			err := chtimesAt(n, "", atime, mtime, sys.AtEmptyPath)
-			if unknown(err) { // before Linux 5.8
-				err = chtimesAt(noFD, magicLink(n), atime, mtime, 0)
-			}
-			return err
-		})
+		// The flag is there since Linux 5.8.
+		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
+			return chtimesAt(dir, base, atime, mtime, at)
+		}))
 	})
 }
 
@@ -144,6 +140,19 @@ func unknown(err error) bool {
 		return true
 	}
 	return false
+}
+
+// orByProc is call, and where that can't be made of a descriptor alone one of its name in /proc.
+func orByProc(call nameCall) nameCall {
+	return func(dir int32, name string, at uint32) error {
+		err := call(dir, name, at)
+		if at == sys.AtEmptyPath && unknown(err) {
+			if err2 := call(noFD, magicLink(dir), 0); err2 != posix.ENOENT { // which it has without /proc
+				return err2
+			}
+		}
+		return err
+	}
 }
 
 // magicLink is a name of an open file, where /proc is mounted.

@@ -90,7 +90,7 @@ func (d *Root) LinkTo(f *File, name string) error {
 	defer d.refs.release()
 	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {
 		err := onNames(op.Linkat, f.n, "", dir, base, sys.AtEmptyPath)
-		if err == posix.ENOENT || unknown(err) { // it takes a privilege, before Linux 6.10
+		if sys.HaveObjects && (err == posix.ENOENT || unknown(err)) { // it takes a privilege, before Linux 6.10
 			err = linkByProc(f.n, dir, base)
 		}
 		return err

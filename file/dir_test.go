@@ -424,6 +424,7 @@ type rooted interface {
 	Rename(a, b string) error
 	Link(a, b string) error
 	Symlink(to, name string) error
+	Readlink(name string) (string, error)
 	Stat(name string) (fs.FileInfo, error)
 	Lstat(name string) (fs.FileInfo, error)
 	Chmod(name string, mode fs.FileMode) error

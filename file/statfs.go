@@ -43,14 +43,18 @@ func (f *File) Statfs() (*FSInfo, error) {
 	return newFSInfo(st), nil
 }
 
-// Statfs describes the file system of a file in d, or of a link's target. It may wait; a task parks.
+// Statfs describes the file system of a file in d, or of a link's target. On macOS, NetBSD, OpenBSD and DragonFly that
+// must be one that opens for reading. It may wait; a task parks.
 func (d *Root) Statfs(name string) (*FSInfo, error) {
 	st := new(sys.Statfs)
 	err := d.on("statfsat", name, func() error {
-		return d.withObject(name, 0, func(n int32) error {
-			_, err := do(func(k kernel.Kernel) int32 { return k.Fstatfs(n, st) })
+		n, err := d.object(name, 0)
+		if err != nil {
 			return err
-		})
+		}
+		defer closeNumber(n)
+		_, err = do(func(k kernel.Kernel) int32 { return k.Fstatfs(n, st) })
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -20,3 +20,6 @@ const (
 	OTmpfile   = unix.O_TMPFILE
 	OLargefile = unix.O_LARGEFILE
 )
+
+// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+const HaveObjects = true

@@ -22,6 +22,9 @@ const (
 	ODirect    = 1 << 30
 )
 
+// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+const HaveObjects = true
+
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32                          { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32                 { return enosys }

@@ -31,6 +31,9 @@ const (
 	ownFlags = ODirect | OPath | 1<<28
 )
 
+// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+const HaveObjects = atEmptyPath != 0
+
 // path is a name without its NUL.
 func path(p []byte) string { return string(p[:max(len(p)-1, 0)]) }
 
@@ -66,7 +69,7 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	}
 	flags := int(how.Flags) &^ ownFlags
 	if how.Flags&OPath != 0 {
-		flags = object(flags &^ OAccmode)
+		flags = flags&^OAccmode | object
 	}
 	fresh := !keepsSticky && flags&OCreat != 0 && how.Mode&sticky != 0 && // asked for only then
 		Statxat(dir, name, 0, 0, new(Statx)) == -ENOENT
@@ -220,22 +223,26 @@ func Fchmodat(dir int32, name []byte, mode, flags uint32) int32 {
 	})
 }
 
-// Faccessat is faccessat(2).
+// Faccessat is faccessat(2). OpenBSD's and DragonFly's always follow a link, and tell of what that leads to.
 func Faccessat(dir int32, name []byte, mode, flags uint32) int32 {
-	if flags&AtEmptyPath != 0 {
+	if !HaveObjects && flags&AtEmptyPath != 0 {
 		return -ENOSYS
 	}
 	native := atFlags(flags)
 	if flags&AtEaccess != 0 {
 		native |= unix.AT_EACCESS
 	}
-	return again(func() (int, error) { return 0, unix.Faccessat(dirfd(dir), path(name), mode, native) })
+	res := again(func() (int, error) { return 0, unix.Faccessat(dirfd(dir), path(name), mode, native) })
+	if res == -EINVAL && flags&AtSymlinkNofollow != 0 {
+		return Faccessat(dir, name, mode, flags&^AtSymlinkNofollow)
+	}
+	return res
 }
 
 // Fchownat is fchownat(2), or fchown(2) of dir with AtEmptyPath; all ones leave the owner, or the group.
 func Fchownat(dir int32, name []byte, uid, gid, flags uint32) int32 {
 	return again(func() (int, error) {
-		if atEmptyPath == 0 && flags&AtEmptyPath != 0 && path(name) == "" {
+		if !HaveObjects && flags&AtEmptyPath != 0 && path(name) == "" {
 			return 0, unix.Fchown(dirfd(dir), int(int32(uid)), int(int32(gid)))
 		}
 		return 0, unix.Fchownat(dirfd(dir), path(name), int(int32(uid)), int(int32(gid)), atFlags(flags))

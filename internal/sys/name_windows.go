@@ -29,6 +29,9 @@ const (
 	ODirect    = 1 << 30 // refused
 )
 
+// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+const HaveObjects = true
+
 // A target is where a name leads, as NtCreateFile is told: a name in a folder that is open, or a whole one.
 type target struct {
 	root   windows.Handle // 0: the name is whole

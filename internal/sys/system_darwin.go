@@ -68,14 +68,8 @@ func readDirent(fd int, p []byte) (int, error) {
 	return unix.ReadDirent(fd, p)
 }
 
-// object are the flags that open what stands for a name: here that is the file, opened for reading without waiting, and
-// a link where links are not to be followed.
-func object(flags int) int {
-	if flags&ONofollow != 0 {
-		flags = flags&^ONofollow | unix.O_SYMLINK
-	}
-	return flags | ONonblock
-}
+// object are the flags that open what stands for a name: the file, for reading without waiting.
+const object = ONonblock
 
 // atEmptyPath has a call be about its descriptor, which no call has here.
 const atEmptyPath = 0

@@ -24,8 +24,8 @@ func seekable(whence int) (native int, ok bool) { return whence, true }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
 
-// object are the flags that open what stands for a name.
-func object(flags int) int { return flags | 0x400000 }
+// object are the flags that open what stands for a name: O_PATH.
+const object = 0x400000
 
 // atEmptyPath has a call be about its descriptor.
 const atEmptyPath = 0x4000

@@ -12,8 +12,11 @@ func seekable(whence int) (native int, ok bool) {
 	return whence, whence != SeekData && whence != SeekHole
 }
 
-// object are the flags that open what stands for a name: here that is the file, opened for reading without waiting.
-func object(flags int) int { return flags | ONonblock }
+// object are the flags that open what stands for a name: the file, for reading without waiting.
+const object = ONonblock
+
+// atEmptyPath has a call be about its descriptor, which no call has here.
+const atEmptyPath = 0
 
 // ended reports whether there is no more to come behind what is there to be read, by a kqueue of the moment.
 func ended(fd int32) bool {
@@ -30,9 +33,5 @@ func ended(fd int32) bool {
 // endsSilently says that poll(2) does not tell of a peer's end.
 const endsSilently = true
 
-const (
-	// atEmptyPath has a call be about its descriptor, which no call has here.
-	atEmptyPath = 0
-	// pollEnd would be the bit of a peer's end.
-	pollEnd = 0
-)
+// pollEnd would be the bit of a peer's end.
+const pollEnd = 0

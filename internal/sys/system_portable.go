@@ -53,11 +53,11 @@ const howLong = unix.MSG_TRUNC
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
 
-// object are the flags that open what stands for a name.
-func object(flags int) int { return flags | unix.O_PATH }
+// object are the flags that open what stands for a name: the file, for reading without waiting.
+const object = ONonblock
 
-// atEmptyPath has a call be about its descriptor.
-const atEmptyPath = unix.AT_EMPTY_PATH
+// atEmptyPath has a call be about its descriptor, which no call has here.
+const atEmptyPath = 0
 
 // hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
 const hangupIsEnd = false
