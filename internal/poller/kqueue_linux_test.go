@@ -87,6 +87,17 @@ func TestKqueueSpurious(t *testing.T) {
 	}
 }
 
+// A signal that comes with changes has not kept them from being made, where there are no receipts to ask (mio#582).
+func TestKqueueSignalled(t *testing.T) {
+	queue(t, netbsd, kqueuetest.Oddities{}, func(t *testing.T, p *kqueue) {
+		p.q.(*kqueuetest.Shim).Odds.EINTR = 1 // and no look comes back any more
+		a, _ := pair(t)
+		want(t, "add", p.Add(a, everything, 1), 0)
+		want(t, "modify", p.Modify(a, sys.PollIn, 1), 0)
+		want(t, "remove", p.Remove(a), 0)
+	})
+}
+
 // An event of a mark that is no more is of a descriptor that is closed, and one without a mark of who has the number
 // now (go#42515).
 func TestKqueueMarks(t *testing.T) {

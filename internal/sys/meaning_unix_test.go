@@ -51,6 +51,15 @@ func TestTorn(t *testing.T) {
 	}
 }
 
+// A descriptor is gone whatever close says of it, but for one that was none.
+func TestClosed(t *testing.T) {
+	for err, want := range map[error]int32{nil: 0, unix.EINTR: 0, unix.ECONNRESET: 0, unix.EBADF: -EBADF} {
+		if got := closed(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+	}
+}
+
 // golang.org/x/sys sends and receives a byte with control messages where there is none.
 func TestNothingIsNoByte(t *testing.T) {
 	a, b := streams(t)

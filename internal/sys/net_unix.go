@@ -386,10 +386,13 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 	return -EINVAL
 }
 
-// Close is close(2). EINTR is a success and never repeated: the descriptor is gone. So it is with ECONNRESET, which
-// FreeBSD says of a peer that has not taken all.
-func Close(fd int32) int32 {
-	switch err := unix.Close(int(fd)); err {
+// Close is close(2).
+func Close(fd int32) int32 { return closed(unix.Close(int(fd))) }
+
+// closed is the result of a close. EINTR is a success and never repeated: the descriptor is gone. So it is with
+// ECONNRESET, which FreeBSD says of a peer that has not taken all.
+func closed(err error) int32 {
+	switch err {
 	case nil, unix.EINTR, unix.ECONNRESET:
 		return 0
 	default:
