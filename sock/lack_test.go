@@ -8,16 +8,12 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
 // What only some systems have is done, or refused by an error that names the system and is errors.ErrUnsupported.
 func TestLacks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		if cfg.Driver == socktest.World {
-			t.Skip("a world lacks options of its own")
-		}
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ tcpPeer) {
 			_, info := c.TCPInfo()
 			lowat := &sock.ListenConfig{Options: sock.Options{NotSentLowat: 1 << 16}}

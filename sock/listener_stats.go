@@ -49,14 +49,14 @@ func (ln *Listener) askQueue(s *ListenerStats) {
 	if ln.unix != nil {
 		return
 	}
-	raw := make([]byte, sys.TCPFieldsSize)
+	f := new(sys.TCPFields)
 	n := int32(-1)
 	ln.counts.mu.Lock()
 	if !ln.counts.over {
-		n = ln.l.Kernel().GetsockoptBytes(ln.core.FD().Sys(), protoTCP, tcpInfo, raw)
+		n = ln.l.Kernel().GetsockoptBytes(ln.core.FD().Sys(), protoTCP, tcpInfo, f.Bytes())
 	}
 	ln.counts.mu.Unlock()
-	if f := tcpFieldsOf(raw); n > 0 && TCPState(f.State) == TCPListen {
+	if n > 0 && TCPState(f.State) == TCPListen {
 		s.Queue, s.QueueMax = int(f.Unacked), int(f.Sacked)
 	}
 }

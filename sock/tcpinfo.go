@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 	"time"
@@ -81,9 +80,9 @@ func (s TCPState) String() string {
 // TCPInfo returns the kernel's information about the connection. It fails if that is not TCP. It does not wait. Any
 // goroutine may call it.
 func (c *Conn) TCPInfo() (TCPInfo, error) {
-	raw := make([]byte, sys.TCPFieldsSize)
+	f := new(sys.TCPFields)
 	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
-		return k.GetsockoptBytes(fd, protoTCP, tcpInfo, raw)
+		return k.GetsockoptBytes(fd, protoTCP, tcpInfo, f.Bytes())
 	})
 	if err == nil && n < 0 {
 		err = c.fail("get", callError("getsockopt", n))
@@ -91,7 +90,6 @@ func (c *Conn) TCPInfo() (TCPInfo, error) {
 	if err != nil {
 		return TCPInfo{}, err
 	}
-	f := tcpFieldsOf(raw)
 	micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 	millis := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	if f.MinRTT == math.MaxUint32 {
@@ -106,12 +104,6 @@ func (c *Conn) TCPInfo() (TCPInfo, error) {
 		DeliveryRate: f.DeliveryRate, PacingRate: f.PacingRate,
 		LastSent: millis(f.LastSent), LastReceived: millis(f.LastReceived),
 	}, nil
-}
-
-// tcpFieldsOf reads what a kernel has told, which has zeros where that tells less.
-func tcpFieldsOf(raw []byte) (f sys.TCPFields) {
-	binary.Decode(raw, binary.NativeEndian, &f)
-	return f
 }
 
 // SetUserTimeout sets how long sent data may stay unacknowledged, or the peer's window closed, before the kernel gives

@@ -278,8 +278,8 @@ func (k *kqueue) makeChanges(changes []sys.Kevent) int32 {
 	return res
 }
 
-// Wait fetches until there is no more, or no room: a kernel gives as many filters as it is asked for, of descriptors in
-// any order, and all of one that is told may be those of fewer than there is room for.
+// Wait fetches until there is no more, or no room. Filters come in any order: as many as all those of so many
+// descriptors may be of fewer, behind which more is ready.
 func (k *kqueue) Wait(timeoutNS int64, events []Event) int32 {
 	n, more := 0, true
 	k.round++

@@ -183,7 +183,7 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		b = binary.NativeEndian.AppendUint32(b, s.cred.UID)
 		b = binary.NativeEndian.AppendUint32(b, s.cred.GID)
 	case level == sys.ProtoTCP && name == sys.TCPInfo && s.protocol == sys.ProtoTCP:
-		b, _ = binary.Append(b, binary.NativeEndian, s.tcpFields())
+		b = s.tcpFields().Bytes()
 	case level == sys.SolSocket && name == sys.SoMeminfo:
 		b = make([]byte, 9*4)
 		binary.NativeEndian.PutUint32(b[4:], uint32(s.rcvbuf()))

@@ -1,7 +1,6 @@
 package kerneltest
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"ringo/internal/cmsg"
@@ -126,9 +125,7 @@ func connections(b *bench) {
 // tcpInfo: what is told of a connection follows it from its listener's queue to its end.
 func tcpInfo(b *bench) {
 	tell := func(fd int32) (f sys.TCPFields, res int32) {
-		raw := make([]byte, sys.TCPFieldsSize)
-		res = b.k.GetsockoptBytes(fd, sys.ProtoTCP, sys.TCPInfo, raw)
-		binary.Decode(raw, binary.NativeEndian, &f)
+		res = b.k.GetsockoptBytes(fd, sys.ProtoTCP, sys.TCPInfo, f.Bytes())
 		return f, res
 	}
 	wait := func(fd int32, state uint8, what string, ok func(f sys.TCPFields) bool) {

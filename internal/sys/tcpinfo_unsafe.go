@@ -1,5 +1,7 @@
 package sys
 
+import "unsafe"
+
 // TCPFields is the struct tcp_info of linux/tcp.h, which the option TCPInfo gives. A kernel that has fewer fields, or
 // more, gives as many bytes as it has, or as it is asked for.
 type TCPFields struct {
@@ -35,5 +37,7 @@ type TCPFields struct {
 	_, _               uint32
 }
 
-// TCPFieldsSize is how long it is.
-const TCPFieldsSize = 224
+// Bytes is its memory, for who writes it or reads it.
+func (f *TCPFields) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(f)), unsafe.Sizeof(*f))
+}
