@@ -46,6 +46,7 @@ type Oddities struct {
 	DeadPipe  bool // EBADF for what others refuse with EPIPE
 	PipeRead  bool // that a pipe is not read any longer is told to who would read from its end for writing
 	DeafFIFO  bool // the end of a FIFO is not told, and Ends says so
+	FullPipe  bool // a pipe that is full, and was when it was told last, is taken for one that nobody has read since
 }
 
 // knote is a filter of a descriptor.
@@ -294,7 +295,7 @@ func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, o
 		if n, err := unix.IoctlGetInt(int(got.Fd), unix.TIOCINQ); err == nil {
 			e.Data = int64(n)
 		}
-		if kind == unix.S_IFIFO && e.Flags&sys.EvEOF == 0 {
+		if s.Odds.FullPipe && kind == unix.S_IFIFO && e.Flags&sys.EvEOF == 0 {
 			if was := k.full; setFull(k, &e) && was {
 				return e, false // Linux tells of a write for which there was no room, too
 			}
