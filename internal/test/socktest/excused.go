@@ -112,7 +112,7 @@ var excused = []excusal{
 			"TestGoroutinesAcceptWithTheSameOptions TestGoroutinesHearThatAcceptsFail TestNetOptions " +
 			"TestOptionsAsNet TestOptionsAtBirth TestOptionsOfTheKernel TestOptionsTakeRights " +
 			"TestRecvFilesBehindCredentials TestReserveBeforeRun " +
-			"TestSendFileRangeErrors TestUnixSetAgain TestUserTimeout",
+			"TestSendFileRangeErrors TestTCPInfo TestUnixSetAgain TestUserTimeout",
 		file: "TestSaturated",
 	},
 	{why: "its files are the system's, or package os looks at them",
@@ -142,7 +142,7 @@ var excused = []excusal{
 	{why: "it is about what the kernel in memory does not have: a close that lingers, sendfile and splices, limits " +
 		"of files, disks that fill, MPTCP, options of TCP",
 		sock: "TestFastOpenDials TestLingerDoesNotStall TestLingerOutlastsSignals TestListenOnGroup " +
-			"TestMultipathTCPOfOurs TestNetZone TestPanicInControlIsNamed TestTCPInfo",
+			"TestMultipathTCPOfOurs TestNetZone TestPanicInControlIsNamed",
 		file: "TestCopiesByTheKernel TestDirectMisaligned TestFileSizeLimit TestFullDisk TestWriterFull",
 	},
 	{why: "it is about the shares of peers within a span of real time",

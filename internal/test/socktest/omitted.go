@@ -118,7 +118,6 @@ var omitted = []omission{
 	{of: "PacketConn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "UnixPacketConn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Listener", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
-	{of: "Conn", row: "TCPInfo", gives: syscall.ENOPROTOOPT, why: "the kernel in memory has no TCP_INFO"},
 	{of: "PacketConn", row: "SetGRO", gives: syscall.ENOPROTOOPT, why: "the kernel in memory joins no datagrams"},
 }
 
