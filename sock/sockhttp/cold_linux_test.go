@@ -36,7 +36,6 @@ import (
 // serveHere serves a directory, and gives the loop. It looks each time whether bytes are in memory.
 func serveHere(t *testing.T, driver, dir string) (addr string, l *ringo.Loop) {
 	t.Helper()
-	t.Setenv("RINGO_DRIVER", "")
 	f := &sockhttp.Files{Root: openRoot(t, dir), Keep: 10, Fresh: time.Minute}
 	f.LookEachTime()
 	t.Cleanup(f.Close)

@@ -109,12 +109,17 @@ func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 
 var probed sync.Map // the error by the driver's name
 
-// Available asks once whether a driver can be had.
+// Available asks once whether a driver can be had. One that RINGO_DRIVER puts another in place of can't.
 func Available(driver string) error {
 	ask := sync.OnceValue(func() error {
-		err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(*ringo.Loop) error {
+		var got stats.Info
+		err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(l *ringo.Loop) error {
+			got = l.Info()
 			return nil
 		})
+		if err == nil && driver != "auto" && got.Name != driver {
+			return fmt.Errorf("a loop that is to have %s has %s: %s", driver, got.Name, got.Reason)
+		}
 		var setup *ringo.SetupError
 		if errors.As(err, &setup) {
 			return setup
