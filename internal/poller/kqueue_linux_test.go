@@ -185,6 +185,18 @@ func TestKqueueSelfTest(t *testing.T) {
 	}
 }
 
+// A wait that is longer than a kernel takes has not ended when the kernel's has.
+func TestKqueueLongWaitGoesOn(t *testing.T) {
+	p := &kqueue{q: &deaf{}}
+	for _, c := range []struct{ ns, want int64 }{
+		{waitMax + 1, -sys.EINTR}, {waitMax, 0}, {1, 0}, {0, 0},
+	} {
+		if got := p.Wait(c.ns, make([]Event, 1)); int64(got) != c.want {
+			t.Errorf("a wait of %d ns that is over: %d, want %d", c.ns, got, c.want)
+		}
+	}
+}
+
 func TestKqueueFeatures(t *testing.T) {
 	queue(t, darwin, kqueuetest.Oddities{}, func(t *testing.T, p *kqueue) {
 		if got := p.Features(); !slices.Equal(got, []string{"edge-triggered", "receipts", "urgent data"}) {
