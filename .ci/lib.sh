@@ -271,17 +271,6 @@ need_mkfs() {
 # The two whose tests take longest come first, for go test runs packages in this order: at the end they would be alone.
 core() { go list ./sock ./file ./... | awk '!seen[$0]++' | grep -v -e /internal/cmd/ -e /internal/test/lint -e /internal/test/alloctest -e /internal/test/seccomptest -e /internal/test/testmain -e /internal/test/uringtest -e /cmd/ -e /examples/; }
 
-# vetted SYSTEM/ARCHITECTURE... vets for systems that nothing is built for, where the module and its tests compile all the
-# same. Each takes more than a minute of a processor, for the standard library.
-vetted() {
-	local system bad=0
-	for system; do
-		echo "$system"
-		GOOS=${system%/*} GOARCH=${system#*/} go vet ./... || bad=1
-	done
-	return $bad
-}
-
 # fuzz_targets lists the module's fuzz targets: the package, its folder, the name.
 fuzz_targets() {
 	local package folder file
