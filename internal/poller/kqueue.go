@@ -28,10 +28,10 @@ import (
 // # The end
 //
 // EV_EOF means that there is no more to come in the filter's direction, behind Data bytes that are still there: it is
-// readiness, with PollRdhup where it is of the peer's making, and nothing more. It is not PollHup, since one's own
-// shutdown looks the same, and no PollErr: the call that is tried then gives the error, as of a connection that was
-// refused. A socket has it told by each of its filters. Pipes have not: that no reader is left is told to who would
-// read on some systems, so it is readiness of both directions there.
+// readiness, with PollRdhup where it is of the peer's making, and nothing more. It is not PollHup of a socket, since
+// one's own shutdown looks the same, and no PollErr: the call that is tried then gives the error, as of a connection
+// that was refused. A socket has it told by each of its filters. Pipes have not: that no reader is left is told to who
+// would read on some systems, so it is readiness of both directions there, and PollHup to who reads.
 type kqueue struct {
 	q       sys.Kqueue
 	traits  sys.KqueueTraits
@@ -363,8 +363,11 @@ func (k *kqueue) news(e *sys.Kevent) (s *side, ready uint32) {
 	}
 	if end && !s.socket {
 		ready |= sys.PollIn | sys.PollOut
+		if e.Filter == sys.KqRead {
+			ready |= sys.PollHup
+		}
 	}
-	return s, ready & s.interest
+	return s, ready & (s.interest | sys.PollHup)
 }
 
 func (k *kqueue) Close() {

@@ -100,6 +100,19 @@ func bound(t *testing.T) (fd int32, at *sys.Sockaddr) {
 	return fd, at
 }
 
+// That nobody writes into a pipe any longer is a hang-up, whatever was asked for, as poll(2) has it.
+func TestKqueuePipeEnd(t *testing.T) {
+	eachQueue(t, func(t *testing.T, p *kqueue) {
+		r, w := pipe(t)
+		want(t, "add", p.Add(r, sys.PollIn, 1), 0)
+		gone(t, w)
+		events := make([]Event, 4)
+		if n := wait(t, p, 0, events); n != 1 || events[0].Ready != sys.PollIn|sys.PollHup {
+			t.Errorf("%d events, the first %#x, want one of an end that is a hang-up", n, events[0].Ready)
+		}
+	})
+}
+
 // That a pipe is not read any longer is told to who writes, whichever filter has it (Go's netpoll_kqueue.go).
 func TestKqueuePipeUnread(t *testing.T) {
 	eachQueue(t, func(t *testing.T, p *kqueue) {
