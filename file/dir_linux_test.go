@@ -122,21 +122,11 @@ func TestDirSwappedForALink(t *testing.T) {
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		stop, stopped := make(chan bool), make(chan bool)
-		go func() {
-			defer close(stopped)
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					unix.Renameat2(unix.AT_FDCWD, dir+"/name", unix.AT_FDCWD, dir+"/link", unix.RENAME_EXCHANGE)
-				}
-			}
-		}()
+		stop := meanwhile(func() {
+			unix.Renameat2(unix.AT_FDCWD, dir+"/name", unix.AT_FDCWD, dir+"/link", unix.RENAME_EXCHANGE)
+		})
 		defer func() {
-			close(stop)
-			<-stopped
+			stop()
 			if after, err := os.Stat(secret); err != nil || after.Mode() != before.Mode() ||
 				!after.ModTime().Equal(before.ModTime()) {
 				t.Errorf("the file beside the directory is %v, %v, was %v", after, err, before)

@@ -205,25 +205,12 @@ func TestDirSwapped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop, stopped := make(chan bool), make(chan bool)
-		go func() {
-			defer close(stopped)
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				os.Rename(dir+"/a/b", dir+"/a/kept")
-				os.Rename(dir+"/a/link", dir+"/a/b")
-				os.Rename(dir+"/a/b", dir+"/a/link")
-				os.Rename(dir+"/a/kept", dir+"/a/b")
-			}
-		}()
-		defer func() {
-			close(stop)
-			<-stopped
-		}()
+		defer meanwhile(func() {
+			os.Rename(dir+"/a/b", dir+"/a/kept")
+			os.Rename(dir+"/a/link", dir+"/a/b")
+			os.Rename(dir+"/a/b", dir+"/a/link")
+			os.Rename(dir+"/a/kept", dir+"/a/b")
+		})()
 		found := 0
 		for i := range scaled(300) {
 			name := []string{"a/b/secret", "a/b/../b/secret", "a/../a/b/secret", "a/b/./secret"}[i%4]
@@ -250,6 +237,26 @@ func TestDirSwapped(t *testing.T) {
 		}
 		t.Logf("%d reads found the file", found)
 	})
+}
+
+// meanwhile has a goroutine do f again and again, until it is told to stop, and has.
+func meanwhile(f func()) (stop func()) {
+	over, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				f()
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-stopped
+	}
 }
 
 // Random programs have the same results by openat2, by walks and by os.Root, as far as
