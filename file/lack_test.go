@@ -29,8 +29,13 @@ func TestLacks(t *testing.T) {
 	if errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		err = nil // the refusal of a file system
 	}
+	_, statfs := f.Statfs()
+	_, lock := f.TryLock(file.Range{Off: 1, Len: 1})
 	for what, err := range map[string]error{
-		"Direct": err, "Allocate": f.Allocate(0, 0, 100), "PunchHole": f.PunchHole(0, 100),
+		"Xattr": f.SetXattr("user.ringo", []byte("x"), 0), "Statfs": statfs, "Lock": lock,
+		"NoReplace": file.RenameWith(name, name+"2", file.NoReplace),
+		"Exchange":  file.RenameWith(name+"2", filled(t, tempDir(t), 10), file.Exchange),
+		"Direct":    err, "Allocate": f.Allocate(0, 0, 100), "PunchHole": f.PunchHole(0, 100),
 		"SyncRange": f.SyncRange(0, 0, file.SyncWrite), "Advise": f.Advise(file.AdviceRandom, 0, 0),
 	} {
 		named := err != nil && strings.HasSuffix(err.Error(), "not supported on "+runtime.GOOS)

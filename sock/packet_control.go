@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/cmsg"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // Control is the content of a datagram's control messages: ParseControl decodes them, Append encodes them, in the
@@ -126,7 +127,7 @@ func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err err
 // noControl names what a system lacks that does not know such an option.
 func (c *PacketConn) noControl(err error) error {
 	if errors.Is(err, posix.ENOPROTOOPT) {
-		return c.fail("set", fmt.Errorf("control messages: %w: %w", posix.ErrSystem, posix.ENOPROTOOPT))
+		return c.fail("set", fmt.Errorf("control messages: %w", posix.Error(posix.Lack(sys.ENOPROTOOPT))))
 	}
 	return err
 }

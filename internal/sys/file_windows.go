@@ -300,12 +300,12 @@ func disk(fd int32) int32 {
 	return 0
 }
 
-// refused is the result of what no file here has, and no descriptor that is none.
-func refused(fd int32) int32 {
+// noneOf is the result of what no file here has, and no descriptor that is none.
+func noneOf(fd int32) int32 {
 	if !IsOpen(fd) {
 		return -EBADF
 	}
-	return -EOPNOTSUPP
+	return posix.Lack(EOPNOTSUPP)
 }
 
 // CopyRange is not there: -ENOSYS.
@@ -321,7 +321,7 @@ func noneAt(dir int32) int32 {
 	if dir != AtFdcwd && !IsOpen(dir) {
 		return -EBADF
 	}
-	return enosys
+	return posix.Lack(ENOSYS)
 }
 
 // Ftruncate is ftruncate(2).
@@ -375,11 +375,11 @@ func (o *open) ready() int32 {
 // What there is not on this system, or not in this way.
 
 func Fallocate(fd int32, mode uint32, off, n int64) int32             { return posix.Lack(EOPNOTSUPP) }
-func Fgetxattr(fd int32, name, p []byte) int32                        { return refused(fd) }
-func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return refused(fd) }
-func Flistxattr(fd int32, p []byte) int32                             { return refused(fd) }
-func Fremovexattr(fd int32, name []byte) int32                        { return refused(fd) }
-func Clone(out, in int32) int32                                       { return refused(out) }
+func Fgetxattr(fd int32, name, p []byte) int32                        { return noneOf(fd) }
+func Fsetxattr(fd int32, name, p []byte, flags int) int32             { return noneOf(fd) }
+func Flistxattr(fd int32, p []byte) int32                             { return noneOf(fd) }
+func Fremovexattr(fd int32, name []byte) int32                        { return noneOf(fd) }
+func Clone(out, in int32) int32                                       { return noneOf(out) }
 func Resident(fd int32, off, n int64) int32                           { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32         { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, _ *Statx) int32 { return enosys }

@@ -153,10 +153,10 @@ func Unlinkat(dir int32, name []byte, flags uint32) int32 {
 
 // Renameat is renameat(2), or with flags what the system has in its place.
 func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
+	if flags != 0 {
+		return renameFlags(oldDir, old, newDir, name, flags)
+	}
 	return again(func() (int, error) {
-		if flags != 0 {
-			return 0, renameFlags(dirfd(oldDir), path(old), dirfd(newDir), path(name), flags)
-		}
 		return 0, unix.Renameat(dirfd(oldDir), path(old), dirfd(newDir), path(name))
 	})
 }

@@ -2,15 +2,19 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/posix"
+)
 
 func syncFile(fd int) error { return unix.Fsync(fd) }
 
 func readDirent(fd int, p []byte) (int, error) { return unix.ReadDirent(fd, p) }
 
 // renameFlags is Linux's and Darwin's.
-func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
-	return unix.EINVAL
+func renameFlags(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
+	return posix.Lack(EINVAL)
 }
 
 // Mknodat is mknodat(2).

@@ -18,7 +18,7 @@ func syncFile(fd int) error {
 }
 
 // renameFlags is renameatx_np(2).
-func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) error {
+func renameFlags(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
 	native := uint32(0)
 	if flags&RenameNoreplace != 0 {
 		native |= unix.RENAME_EXCL
@@ -26,7 +26,9 @@ func renameFlags(oldDir int, old string, newDir int, name string, flags uint32) 
 	if flags&RenameExchange != 0 {
 		native |= unix.RENAME_SWAP
 	}
-	return unix.RenameatxNp(oldDir, old, newDir, name, native)
+	return again(func() (int, error) {
+		return 0, unix.RenameatxNp(dirfd(oldDir), path(old), dirfd(newDir), path(name), native)
+	})
 }
 
 func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlinkat(dir, name, p) }

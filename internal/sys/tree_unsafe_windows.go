@@ -9,6 +9,8 @@ import (
 	"unicode/utf16"
 	"unsafe"
 
+	"ringo/internal/posix"
+
 	"golang.org/x/sys/windows"
 )
 
@@ -240,7 +242,7 @@ func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32)
 	case flags&^(RenameNoreplace|RenameExchange) != 0:
 		return -EINVAL
 	case flags&RenameExchange != 0:
-		return -EOPNOTSUPP
+		return posix.Lack(EINVAL)
 	}
 	from, res := lookup(oldDir, old)
 	if res < 0 {

@@ -2,9 +2,11 @@
 
 package sys
 
-// Fgetxattr is not offered on this system, and neither are the others.
-func Fgetxattr(fd int32, name, p []byte) int32 { return -EOPNOTSUPP }
+import "ringo/internal/posix"
 
-func Fsetxattr(fd int32, name, p []byte, flags int) int32 { return -EOPNOTSUPP }
-func Flistxattr(fd int32, p []byte) int32                 { return -EOPNOTSUPP }
-func Fremovexattr(fd int32, name []byte) int32            { return -EOPNOTSUPP }
+// Fgetxattr is not offered on this system, and neither are the others.
+func Fgetxattr(fd int32, name, p []byte) int32 { return posix.Lack(EOPNOTSUPP) }
+
+func Fsetxattr(fd int32, name, p []byte, flags int) int32 { return posix.Lack(EOPNOTSUPP) }
+func Flistxattr(fd int32, p []byte) int32                 { return posix.Lack(EOPNOTSUPP) }
+func Fremovexattr(fd int32, name []byte) int32            { return posix.Lack(EOPNOTSUPP) }
