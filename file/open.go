@@ -164,29 +164,44 @@ func (w *fifoOpen) release() {
 	}
 }
 
-// wake opens the other end until those who are left have come back. Where the process may not do that, or the name is
-// another file's by now, they wait on.
+// wake opens the other end until those who are left have come back. Where the process may not do that, or they wait at
+// another FIFO, which had the name when they opened it, they wait on: nobody else has to wait for them.
 func (w *fifoOpen) wake() {
 	other := w.openOther()
 	fifos.Lock()
 	defer fifos.Unlock()
-	for pause := time.Millisecond; other == -sys.ENXIO && w.end.left > 0; pause = min(2*pause, time.Second) {
-		fifos.Unlock() // who is to be woken has not begun to wait
-		time.Sleep(pause)
-		other = w.openOther()
-		fifos.Lock()
+	for pause := time.Millisecond; !w.end.back(pause) && pause < wakeMax; pause *= 2 {
+		switch other {
+		case -sys.ENXIO, -sys.EMFILE, -sys.ENFILE, -sys.ENOMEM: // who is to be woken is not there yet, or no room
+			fifos.Unlock()
+			other = w.openOther()
+			fifos.Lock()
+		}
 	}
 	if other >= 0 {
-		for w.end.left > 0 {
-			fifos.changed.Wait()
-		}
 		w.k.Close(other)
 	}
 	w.release()
-	if w.end.waking = false; w.end.left == 0 {
-		delete(fifos.at, w.end.id)
-	}
+	delete(fifos.at, w.end.id) // of a later open the end is another
 	fifos.changed.Broadcast()
+}
+
+// wakeMax is the longest pause in which those who were woken may come back, which is after twice as long in all.
+const wakeMax = 16 * time.Second
+
+// back waits for a time, with fifos locked, and reports whether those who are left have come back.
+func (e *fifoEnd) back(within time.Duration) bool {
+	over := false
+	defer time.AfterFunc(within, func() {
+		fifos.Lock()
+		defer fifos.Unlock()
+		over = true
+		fifos.changed.Broadcast()
+	}).Stop()
+	for e.left > 0 && !over {
+		fifos.changed.Wait()
+	}
+	return e.left == 0
 }
 
 // openOther opens the other end, which does not wait.

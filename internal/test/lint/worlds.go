@@ -106,7 +106,7 @@ var waysOut = map[string]wayOut{
 	"file/file.go":    {once("runtime.AddCleanup"), "whenDropped does nothing in a world"},
 	"file/listing.go": {once("runtime.AddCleanup"), "whenDropped does nothing in a world"},
 	"file/lock.go":    {once("time.NewTimer"), "for goroutines, and files of a world refuse those"},
-	"file/open.go": {map[string]int{"go": 2, "time.Sleep": 1},
+	"file/open.go": {map[string]int{"go": 2, "time.AfterFunc": 1},
 		"opens of FIFOs that wait are refused in a world"},
 	"file/readiness.go": {once("os.NewFile"),
 		"a file of a world is waited for by polls of loops alone"},
