@@ -22,7 +22,7 @@ func TestLacks(t *testing.T) {
 			defer udp.Close()
 			_, info := c.TCPInfo()
 			errs := map[string]error{
-				"SetUserTimeout": c.SetUserTimeout(time.Second), "SetZeroCopy": c.SetZeroCopy(1 << 16), "TCPInfo": info,
+				"SetUserTimeout": c.SetUserTimeout(time.Second), "TCPInfo": info,
 				"SetGRO": udp.SetGRO(true), "SetControl": udp.SetControl(sock.ControlLocal, true),
 			}
 			for what, o := range map[string]sock.Options{
