@@ -734,25 +734,15 @@ func TestRemoveAllRace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop, stopped := make(chan bool), make(chan bool)
-			go func() {
-				defer close(stopped)
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if os.Rename(sub, base+"/aside") == nil {
-						symlink(outside, sub)
-						os.Remove(sub)
-						os.Rename(base+"/aside", sub)
-					}
+			stop := meanwhile(func() {
+				if os.Rename(sub, base+"/aside") == nil {
+					symlink(outside, sub)
+					os.Remove(sub)
+					os.Rename(base+"/aside", sub)
 				}
-			}()
+			})
 			err = file.RemoveAll(tree)
-			close(stop)
-			<-stopped
+			stop()
 			t.Logf("round %d: %v", round, err) // a directory may be put back meanwhile
 			os.RemoveAll(base + "/aside")
 			if err := file.RemoveAll(tree); err != nil {
