@@ -467,6 +467,7 @@ func TestFilesCut(t *testing.T) {
 
 // A peer that takes nothing is given up, be it of a large file or of many small ones.
 func TestFilesSlowPeers(t *testing.T) {
+	t.Parallel()
 	dir := site(t, map[string]string{"big": "", "f": "file"})
 	if err := os.Truncate(filepath.Join(dir, "big"), 256<<20); err != nil {
 		t.Fatal(err)

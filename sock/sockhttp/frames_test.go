@@ -433,6 +433,7 @@ func TestFlowControl(t *testing.T) {
 
 // An answer that its peer does not read is held up, and bounded, until the peer goes, or is made to.
 func TestPeerThatNeverReads(t *testing.T) {
+	t.Parallel()
 	var written atomic.Int64
 	failed := make(chan error, 1)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -488,6 +489,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 
 // A peer that takes nothing does not hold its connection when that is to end.
 func TestEndsWithoutReader(t *testing.T) {
+	t.Parallel()
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := make([]byte, 16<<10)
 		for {

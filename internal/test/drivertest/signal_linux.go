@@ -59,7 +59,7 @@ func signalOps(h *harness) {
 	sent, calm := h.storm()
 	defer calm()
 	b := make([]byte, 8)
-	for i := 0; i < 100 || sent.Load() < 500; i++ {
+	for i := 0; i < 20 || sent.Load() < 500; i++ {
 		r := h.recv(f, b).submit()
 		t := h.timeout(100 * time.Microsecond).submit()
 		s := h.send(f, []byte("out")).submit()
