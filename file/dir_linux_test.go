@@ -18,6 +18,7 @@ import (
 	"ringo/file"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/seccomptest"
+	"ringo/internal/test/socktest"
 )
 
 // Files, Roots and Listings that nobody closed are closed when they are collected, and not before.
@@ -122,7 +123,7 @@ func TestDirSwappedForALink(t *testing.T) {
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		stop := meanwhile(func() {
+		stop := socktest.Meanwhile(func() {
 			unix.Renameat2(unix.AT_FDCWD, dir+"/name", unix.AT_FDCWD, dir+"/link", unix.RENAME_EXCHANGE)
 		})
 		defer func() {

@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/test/socktest"
 )
 
 // lookups runs f with names looked up by openat2, where that is to be had, and by walks.
@@ -205,7 +206,7 @@ func TestDirSwapped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer meanwhile(func() {
+		defer socktest.Meanwhile(func() {
 			os.Rename(dir+"/a/b", dir+"/a/kept")
 			os.Rename(dir+"/a/link", dir+"/a/b")
 			os.Rename(dir+"/a/b", dir+"/a/link")
@@ -237,26 +238,6 @@ func TestDirSwapped(t *testing.T) {
 		}
 		t.Logf("%d reads found the file", found)
 	})
-}
-
-// meanwhile has a goroutine do f again and again, until it is told to stop, and has.
-func meanwhile(f func()) (stop func()) {
-	over, stopped := make(chan bool), make(chan bool)
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-over:
-				return
-			default:
-				f()
-			}
-		}
-	}()
-	return func() {
-		close(over)
-		<-stopped
-	}
 }
 
 // Random programs have the same results by openat2, by walks and by os.Root, as far as
@@ -734,7 +715,7 @@ func TestRemoveAllRace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop := meanwhile(func() {
+			stop := socktest.Meanwhile(func() {
 				if os.Rename(sub, base+"/aside") == nil {
 					symlink(outside, sub)
 					os.Remove(sub)

@@ -386,7 +386,7 @@ func TestPanicInControlIsNamed(t *testing.T) {
 // disturbances are what the runtime and the system do to threads that wait.
 var disturbances = map[string]func(t *testing.T) (stop func()){
 	"SIGURG": func(t *testing.T) func() { // what the runtime preempts with, to each thread
-		return whileTesting(func() {
+		return socktest.Meanwhile(func() {
 			threads, err := os.ReadDir("/proc/self/task")
 			if err != nil {
 				t.Error(err)
@@ -407,7 +407,7 @@ var disturbances = map[string]func(t *testing.T) (stop func()){
 		if err := pprof.StartCPUProfile(&profile); err != nil {
 			t.Fatal(err)
 		}
-		burn := whileTesting(func() {})
+		burn := socktest.Meanwhile(func() {})
 		return func() {
 			burn()
 			pprof.StopCPUProfile()
@@ -415,29 +415,12 @@ var disturbances = map[string]func(t *testing.T) (stop func()){
 	},
 	"GC": func(t *testing.T) func() {
 		old := debug.SetGCPercent(1)
-		stop := whileTesting(runtime.GC)
+		stop := socktest.Meanwhile(runtime.GC)
 		return func() {
 			stop()
 			debug.SetGCPercent(old)
 		}
 	},
-}
-
-// whileTesting repeats f on a goroutine until it is stopped.
-func whileTesting(f func()) (stop func()) {
-	quit, gone := make(chan bool), make(chan bool)
-	go func() {
-		defer close(gone)
-		for {
-			select {
-			case <-quit:
-				return
-			default:
-				f()
-			}
-		}
-	}()
-	return func() { close(quit); <-gone }
 }
 
 // Signals and collections during waits and transfers change nothing: no wait ends

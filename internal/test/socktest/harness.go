@@ -345,3 +345,23 @@ func Mismatch(p []byte, at int) int {
 	}
 	return -1
 }
+
+// Meanwhile has a goroutine do f again and again, until it is told to stop, and has.
+func Meanwhile(f func()) (stop func()) {
+	over, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				f()
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-stopped
+	}
+}
