@@ -94,7 +94,7 @@ func saysUntil(t *testing.T, cmd *exec.Cmd, until func(line string) bool) string
 		}
 	}
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
-		t.Error(err)
+		t.Errorf("%v, having said\n%s", err, &said)
 	}
 	return said.String()
 }

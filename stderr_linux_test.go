@@ -387,7 +387,8 @@ func init() {
 	children["deadlock"] = func() {
 		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
 		cfg.Loops = 2
-		var p [6]purse
+		var p [4]purse       // which nobody unlocks who has them
+		var patient [2]purse // which who has them unlocks in time
 		var rw ringo.RWMutex
 		var all ringo.WaitGroup
 		all.Add(map[string]int{"two": 2, "across": 4}[os.Getenv("RINGO_TEST_CIRCLE")])
@@ -405,10 +406,10 @@ func init() {
 				l.Go(func() { transfer(&p[i+1], &p[(i+2)%4], &all) })
 			case "itself":
 				if first {
-					l.Go(func() { transferPatiently(l, &p[2], &p[3]) })
-					l.Go(func() { transferPatiently(l, &p[3], &p[2]) })
+					l.Go(func() { transferPatiently(l, &patient[0], &patient[1]) })
+					l.Go(func() { transferPatiently(l, &patient[1], &patient[0]) })
 					l.Go(func() { p[0].mu.Lock(); l.Sleep(0); p[0].mu.Lock() })
-					l.Go(func() { p[4].mu.Lock(); p[0].mu.Lock() }) // behind the circle, not in it
+					l.Go(func() { p[1].mu.Lock(); p[0].mu.Lock() }) // behind the circle, not in it
 				}
 			case "writer":
 				if first {
