@@ -213,6 +213,11 @@ func read(name string) (rows []mutant, err error) {
 			m.file = rest
 		case "test":
 			m.test = strings.Fields(rest)
+			for i, word := range m.test {
+				if i > 1 && !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
+					return nil, fmt.Errorf("%s:%d: %q is neither NAME=value nor a flag", name, n, word)
+				}
+			}
 		case "-":
 			if len(m.places) == 0 || m.last().to != nil {
 				m.places = append(m.places, place{})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/op"
+	"ringo/internal/test/testmain"
 )
 
 // Signals interrupt a wait at any point and show nowhere: no Wait ends for them,
@@ -59,7 +60,11 @@ func signalOps(h *harness) {
 	sent, calm := h.storm()
 	defer calm()
 	b := make([]byte, 8)
-	for i := 0; i < 20 || sent.Load() < 500; i++ {
+	rounds := 20 // the storm leaves the thread little time
+	if testmain.Long() {
+		rounds = 100
+	}
+	for i := 0; i < rounds || sent.Load() < 500; i++ {
 		r := h.recv(f, b).submit()
 		t := h.timeout(100 * time.Microsecond).submit()
 		s := h.send(f, []byte("out")).submit()
