@@ -39,6 +39,49 @@ func (c *Class) setWeight(method string, weight int) {
 	c.c.SetWeight(weight)
 }
 
+// IOLimits bound the I/O of a Class's tasks by package file: reads, writes, copies and syncs. The zero IOLimits bound
+// nothing.
+type IOLimits struct {
+	// Depth is how many of them may be in progress at once on each loop, 0 for any number. Others wait in order of
+	// arrival.
+	Depth int
+	// Rate is how many bytes a second the tasks of all loops of a Run may read and write together, 0 for any number.
+	// The class may save up 50 ms of it. A call of more bytes than that begins when those before it are paid for, and
+	// later calls wait for it. Fewer bytes than asked for cost what they are.
+	Rate int64
+	// Priority is passed to the scheduler of the disk with each read and write, on io_uring alone. It counts for files
+	// that are open with file.Direct, where the scheduler has priorities: bfq has, mq-deadline has classes.
+	Priority IOPriority
+}
+
+// An IOPriority is a priority of I/O as ioprio_set(2) encodes it: a class shifted by 13 bits, and a level from 0, the
+// highest, to 7. The zero IOPriority is the process's.
+type IOPriority uint16
+
+// Priorities of I/O. Levels of the class best-effort are between IOHighest and IOLowest.
+const (
+	IOHighest IOPriority = 2 << 13       // best-effort, level 0
+	IOLowest  IOPriority = IOHighest + 7 // best-effort, level 7
+	IOIdle    IOPriority = 3 << 13       // only while nothing else uses the disk
+)
+
+// SetIO changes the limits of the class's I/O on files, from now on. A call beyond them waits, and ends early as every
+// wait does. Reads that find all bytes in memory are free, and so is what a file system in memory does; writes into the
+// page cache count. A copy within the kernel counts once. Not counted are calls of Offload and Compute, and what a
+// connection takes from a file itself, such as by io.Copy. SetIO panics if Depth or Rate is negative, or Priority
+// neither 0, best-effort nor idle. Any goroutine may call it.
+func (c *Class) SetIO(limits IOLimits) {
+	if c == nil {
+		panic("ringo: Class.SetIO of a nil Class")
+	}
+	p := limits.Priority
+	if limits.Depth < 0 || limits.Rate < 0 || p != 0 && p != IOIdle && (p < IOHighest || p > IOLowest) {
+		panic(fmt.Sprintf("ringo: Class.SetIO: %+v: want no negative number, and a Priority that is 0, IOIdle, or "+
+			"from IOHighest to IOLowest", limits))
+	}
+	c.c.SetIO(loop.IOLimits{Depth: limits.Depth, Rate: limits.Rate, Priority: uint16(p)})
+}
+
 // WithClass calls fn and returns its error. Inside fn the running task belongs to class c, or to no class if c is nil,
 // and so do the tasks that fn starts, for as long as they run. Blocks may be nested; when fn has returned, or panicked,
 // the task is in its former class again. Only a task may call WithClass; it parks until its class has its turn.

@@ -355,6 +355,7 @@ func TestNeedYield(t *testing.T) {
 }
 
 func TestClassRefuses(t *testing.T) {
+	const wantIO = ": want no negative number, and a Priority that is 0, IOIdle, or from IOHighest to IOLowest"
 	for _, c := range []struct {
 		what string
 		call func(l *ringo.Loop)
@@ -365,6 +366,16 @@ func TestClassRefuses(t *testing.T) {
 			ringo.NewClass("", 1).SetWeight(-1)
 		}},
 		{"ringo: Class.SetWeight of a nil Class", func(*ringo.Loop) { (*ringo.Class)(nil).SetWeight(1) }},
+		{"ringo: Class.SetIO of a nil Class", func(*ringo.Loop) { (*ringo.Class)(nil).SetIO(ringo.IOLimits{}) }},
+		{"ringo: Class.SetIO: {Depth:-1 Rate:0 Priority:0}" + wantIO, func(*ringo.Loop) {
+			new(ringo.Class).SetIO(ringo.IOLimits{Depth: -1})
+		}},
+		{"ringo: Class.SetIO: {Depth:0 Rate:-1 Priority:0}" + wantIO, func(*ringo.Loop) {
+			new(ringo.Class).SetIO(ringo.IOLimits{Rate: -1})
+		}},
+		{"ringo: Class.SetIO: {Depth:0 Rate:0 Priority:8192}" + wantIO, func(*ringo.Loop) {
+			new(ringo.Class).SetIO(ringo.IOLimits{Priority: 1 << 13}) // real-time, which needs a privilege
+		}},
 	} {
 		mustRun(t, anyDriver(t), func(l *ringo.Loop) {
 			defer func() {

@@ -348,6 +348,72 @@ type readerAt interface {
 	io.Closer
 }
 
+// BenchmarkReadsBesideCompaction is a task that reads 4 KiB blocks at random places, past the page cache, beside eight
+// tasks of a class that read a megabyte each, by the limits of that: how long a read takes, and how much the class
+// reads meanwhile.
+func BenchmarkReadsBesideCompaction(b *testing.B) {
+	const size, block, large = 256 << 20, 4096, 1 << 20
+	name := filepath.Join(b.TempDir(), "disk")
+	if err := writeBlocks(name, size); err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		tasks  int
+		limits ringo.IOLimits
+	}{
+		{"alone", 0, ringo.IOLimits{}},
+		{"no limits", 8, ringo.IOLimits{}},
+		{"depth 1", 8, ringo.IOLimits{Depth: 1}},
+		{"50 MB a second", 8, ringo.IOLimits{Depth: 1, Rate: 50e6}},
+		{"idle", 8, ringo.IOLimits{Priority: ringo.IOIdle}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			inTask(b, "uring", func(l *ringo.Loop) {
+				f, err := file.OpenFile(name, file.Direct, 0)
+				if err != nil {
+					b.Skip(err)
+				}
+				defer f.Close()
+				class := ringo.NewClass("compaction", 10)
+				class.SetIO(c.limits)
+				var beside int64
+				for i := range c.tasks {
+					t := l.Go(func() {
+						rng, p := rand.New(rand.NewPCG(uint64(i), 1)), buf.Aligned(large, block)
+						l.WithClass(class, func() error {
+							for {
+								n, err := f.ReadAt(p, rng.Int64N(size/large)*large)
+								if beside += int64(n); err != nil {
+									return err
+								}
+							}
+						})
+					})
+					defer func() { t.Cancel(); t.Wait() }()
+				}
+				rng, p := rand.New(rand.NewPCG(7, 1)), buf.Aligned(block, block)
+				took := make([]time.Duration, b.N)
+				b.ResetTimer()
+				began, before := time.Now(), beside
+				for i := range took {
+					at := time.Now()
+					if _, err := f.ReadAt(p, rng.Int64N(size/block)*block); err != nil {
+						b.Error(err)
+						return
+					}
+					took[i] = time.Since(at)
+				}
+				b.StopTimer()
+				b.ReportMetric(float64(beside-before)/1e6/time.Since(began).Seconds(), "MB/s-beside")
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "p50-µs")
+				b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
+			})
+		})
+	}
+}
+
 func openAs(whose, name string, direct bool) (readerAt, error) {
 	switch flags := map[bool]int{false: 0, true: unix.O_DIRECT}[direct]; {
 	case whose == "std":

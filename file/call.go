@@ -84,6 +84,14 @@ func (c *call) free() {
 // there is none. The error is a syscall.Errno, or what cancelled the task.
 func (c *call) run() (int32, error) { return c.runAs(0) }
 
+// beginIO waits until the caller may move n bytes, by the limits of its class, if it is a task that has some.
+func beginIO(n int) (turn loop.IOTurn, err error) {
+	if l, _ := loop.Current(); l != nil {
+		turn, err = l.BeginIO(n)
+	}
+	return turn, err
+}
+
 // runAs is run with what is known of the op.
 func (c *call) runAs(known facts) (int32, error) {
 	l, by, err := who()

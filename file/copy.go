@@ -136,8 +136,13 @@ func (f *File) copyRange(src *File, n int64) (done int64, err error) {
 	return done, nil
 }
 
-func (f *File) copyPiece(src *File, step int64) (int32, error) {
-	m, err := do(func(k kernel.Kernel) int32 { return k.CopyRange(f.n, src.n, int(step)) })
+func (f *File) copyPiece(src *File, step int64) (m int32, err error) {
+	turn, err := beginIO(int(step))
+	if err != nil {
+		return 0, f.fail("copy_file_range", err)
+	}
+	defer func() { turn.End(int(m)) }()
+	m, err = do(func(k kernel.Kernel) int32 { return k.CopyRange(f.n, src.n, int(step)) })
 	if err != nil {
 		return 0, f.fail("copy_file_range", err)
 	}

@@ -3,6 +3,7 @@ package file
 import (
 	"cmp"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
@@ -71,6 +72,8 @@ type rangeBatch struct {
 	l        *loop.Loop
 	task     *loop.Task // that parks
 	next     int        // of cold: the first that has not begun
+	until    int        // of cold: those before may begin, by the limits of the task's class
+	priority uint16     // of the reads
 	ops      int        // under way
 	canceled bool
 	reads    [readsMax]rangeRead
@@ -107,7 +110,7 @@ func (b *rangeBatch) free() {
 	}
 	clear(b.vec[:cap(b.vec)])
 	b.f, b.rs, b.l, b.task, b.cold, b.vec = nil, nil, nil, nil, b.cold[:0], b.vec[:0]
-	b.next, b.alone, b.canceled = 0, 0, false
+	b.next, b.alone, b.until, b.priority, b.canceled = 0, 0, 0, 0, false
 	batches.Put(b)
 }
 
@@ -161,14 +164,11 @@ func (b *rangeBatch) onLoop(l *loop.Loop) {
 	if err == nil && len(b.cold) > 0 && l.Canceled() {
 		err = l.Cause()
 	}
-	if err == nil {
-		b.submit()
-		if b.ops > 0 {
-			l.Park(b)
-		}
-		if b.canceled {
-			err = l.Cause()
-		}
+	if err == nil && l.LimitsIO() {
+		err = b.inTurns(l)
+	} else if err == nil {
+		b.until = math.MaxInt
+		err = b.read(l)
 	}
 	for i := range b.rs {
 		r := &b.rs[i]
@@ -184,6 +184,56 @@ func (b *rangeBatch) onLoop(l *loop.Loop) {
 	}
 }
 
+// read reads what may begin, and parks until that has ended.
+func (b *rangeBatch) read(l *loop.Loop) error {
+	b.submit()
+	if b.ops > 0 {
+		l.Park(b)
+	}
+	if b.canceled {
+		return l.Cause()
+	}
+	return nil
+}
+
+// inTurns reads all by the limits of the task's class: again and again as many as may begin together.
+func (b *rangeBatch) inTurns(l *loop.Loop) error {
+	for b.next < len(b.cold) {
+		if err := b.inTurn(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *rangeBatch) inTurn(l *loop.Loop) error {
+	before := b.missing()
+	turn, err := l.BeginIO(b.sizeOf(b.next))
+	if err != nil {
+		return err
+	}
+	defer func() { turn.End(before - b.missing()) }()
+	b.until, b.priority = b.next+1, turn.Priority
+	for b.until < min(len(b.cold), b.next+readsMax) && turn.More(b.sizeOf(b.until)) {
+		b.until++
+	}
+	return b.read(l)
+}
+
+// sizeOf is of how many bytes the next read of a range is.
+func (b *rangeBatch) sizeOf(k int) int {
+	i := b.cold[k]
+	return min(len(b.rs[i].P)-b.rs[i].N, pieceOf(reads, b.at(i), task, facts(b.f.known.Load())))
+}
+
+// missing is how many bytes are.
+func (b *rangeBatch) missing() (n int) {
+	for i := range b.rs {
+		n += len(b.rs[i].P) - b.rs[i].N
+	}
+	return n
+}
+
 // CancelWait has no more reads begin. Those that have are waited for.
 func (b *rangeBatch) CancelWait(t *loop.Task) {
 	b.canceled = true
@@ -195,7 +245,7 @@ func (b *rangeBatch) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op, d.FD = "re
 
 // submit begins reads while there are places.
 func (b *rangeBatch) submit() {
-	for b.next < len(b.cold) && len(b.spare) > 0 && !b.canceled {
+	for b.next < min(len(b.cold), b.until) && len(b.spare) > 0 && !b.canceled {
 		r := b.spare[len(b.spare)-1]
 		r.from, r.to = b.next, b.next+1
 		if !r.submit() {
@@ -220,7 +270,7 @@ func (r *rangeRead) submit() bool {
 	most := pieceOf(reads, off, task, known)
 	size := len(b.rs[i].P) - b.rs[i].N
 	b.vec = append(b.vec[:0], b.rs[i].P[b.rs[i].N:])
-	for r.from < b.alone && r.to < b.alone && len(b.vec) < op.VecMax {
+	for r.from < b.alone && r.to < min(b.alone, b.until) && len(b.vec) < op.VecMax {
 		i := b.cold[r.to]
 		n := len(b.rs[i].P) - b.rs[i].N
 		if b.at(i) != off+int64(size) || size+n > most {
@@ -247,7 +297,7 @@ func (r *rangeRead) submit() bool {
 		o.Flags |= op.Offload
 	}
 	r.fd.Init(b.f.n)
-	o.FD, o.Off, o.Sink = &r.fd, off, r
+	o.FD, o.Off, o.Sink, o.CallFlags = &r.fd, off, r, uint32(b.priority)
 	b.l.Ops().Time(o)
 	b.l.Ops().Submit(o)
 	return true

@@ -15,6 +15,13 @@ func (f *File) about(name string, code op.Code, off, n int64, flags uint32) erro
 	defer c.free()
 	c.op.Off, c.op.CallFlags = off, flags
 	c.withExt().Len = n
+	if code == op.Sync {
+		turn, err := beginIO(0)
+		if err != nil {
+			return f.fail(name, err)
+		}
+		defer turn.End(0)
+	}
 	if _, err := c.run(); err != nil {
 		return f.fail(name, err)
 	}
@@ -44,7 +51,12 @@ const (
 // the disk's cache nor writes the file's length and block map. It does not replace a Datasync, but can spread the work
 // of one. It may wait; a task parks.
 func (f *File) SyncRange(off, n int64, flags SyncFlags) error {
-	_, err := f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, int(flags)) })
+	turn, err := beginIO(0)
+	if err != nil {
+		return f.fail("syncrange", err)
+	}
+	defer turn.End(0)
+	_, err = f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, int(flags)) })
 	return err
 }
 

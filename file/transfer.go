@@ -109,7 +109,9 @@ func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n in
 }
 
 // move runs a transfer to its end by its route. tried is what the caller has found out.
-func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error) {
+func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (res int32, err error) {
+	var turn loop.IOTurn
+	defer func() { turn.End(int(res)) }()
 	k := reads
 	if c.op.Code == op.WriteAt || c.op.Code == op.WriteVec {
 		k = writes
@@ -132,6 +134,12 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 			continue
 		}
 		c.limit(size)
+		if by == task && !turn.Held() && (via == ring || via == worker || via == nowait && k == writes) {
+			if turn, err = l.BeginIO(c.op.Size()); err != nil {
+				return 0, err
+			}
+			c.op.CallFlags = uint32(turn.Priority)
+		}
 		switch via {
 		case nowait:
 			res, ok := driver.Cached(&c.op)

@@ -65,6 +65,11 @@ type Class struct {
 	Weight int
 	Tasks  int           // that have not finished
 	CPU    time.Duration // that they have used
+
+	// These are counted only while the class has limits (Class.SetIO).
+	IO        int    // reads, writes and syncs of files in progress
+	IOWaiting int    // that wait for one of those to end
+	IOBytes   uint64 // read and written; reads from memory are not counted
 }
 
 // A Pool describes a pool of buffers.

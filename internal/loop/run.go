@@ -37,6 +37,7 @@ type Set struct {
 	stopping bool
 	over     bool     // all loops have ended, or were given up
 	onDrain  []func() // to be told
+	paces    map[*Class]*pace
 	gaveUp   chan struct{}
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	alarms   [alarms]alarm

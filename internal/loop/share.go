@@ -16,6 +16,7 @@ import (
 type Class struct {
 	Name   string
 	weight atomic.Int64
+	io     atomic.Pointer[IOLimits] // nil: none
 }
 
 // What a weight may be, and that of the tasks that are in no class, together.
@@ -55,6 +56,7 @@ type share struct {
 	ready TaskList // tasks that were parked, or have not begun
 	used  int64    // nanoseconds, by weight
 	total int64    // nanoseconds
+	files shareIO
 }
 
 // class is nil for main's.
@@ -135,7 +137,7 @@ func shareOf(l *Loop, c *Class) *share {
 // over reports whether nothing is lost with a share: no task is of the class, and none of those that were of it still
 // has its turn to come; and a new one would have had as much. So a class does not begin anew with each of its tasks.
 func (s *shares) over(c *share) bool {
-	return c.tasks == 0 && c.ready.Empty() && c.used <= s.low-int64(head)
+	return c.tasks == 0 && c.ready.Empty() && c.files.running == 0 && c.used <= s.low-int64(head)
 }
 
 // ready is how many tasks of classes are.
@@ -313,7 +315,12 @@ func (l *Look) Shares() (all []stats.Class) {
 		if c.tasks == 0 {
 			continue
 		}
-		all = append(all, stats.Class{Name: c.Name, Weight: c.Weight(), Tasks: c.tasks, CPU: time.Duration(c.total)})
+		waiting := 0
+		for range c.files.line.all() {
+			waiting++
+		}
+		all = append(all, stats.Class{Name: c.Name, Weight: c.Weight(), Tasks: c.tasks, CPU: time.Duration(c.total),
+			IO: c.files.running, IOWaiting: waiting, IOBytes: c.files.bytes})
 	}
 	return all
 }

@@ -46,6 +46,7 @@ type taskExt struct {
 	class    *Class          // likewise, for as long as it runs
 	block    *classBlock     // the innermost WithClass that it is in
 	share    *share          // its class's, once its loop has it
+	admitted bool            // to files, see BeginIO
 	values   context.Context // of who started it, see Inherited
 	ctx      context.Context // the loop thread's, as cancel
 	cancel   context.CancelFunc

@@ -10,7 +10,13 @@ import (
 // keeps: it may stand for a number for the time of one op.
 
 // ReadAt and WriteAt move Buf from or to FD at Off; a negative Off means the file's
-// position. The count may come short. WriteAt may be Full.
+// position. The count may come short. WriteAt may be Full. CallFlags are the priority,
+// which goes by a ring alone: elsewhere it is a thread's.
+func prepReadAt(o *Op, e *uring.SQE) {
+	prepRead(o, e)
+	e.IOPrio = uint16(o.CallFlags)
+}
+
 func attemptReadAt(o *Op) int32 { return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off) }
 
 func cachedReadAt(o *Op) int32 { return sys.ReadAtNow(o.FD.Sys(), o.Buf, o.Off) }
@@ -20,6 +26,7 @@ func cachedReadAt(o *Op) int32 { return sys.ReadAtNow(o.FD.Sys(), o.Buf, o.Off) 
 // that and the rest.
 func prepWriteAt(o *Op, e *uring.SQE) {
 	prepWrite(o, e)
+	e.IOPrio = uint16(o.CallFlags)
 	if o.Off < 0 {
 		e.Flags |= uring.SQEAsync
 	}
@@ -33,10 +40,12 @@ func cachedWriteAt(o *Op) int32 { return sys.WriteAtNow(o.FD.Sys(), o.Buf[o.Done
 // WriteAt do one.
 func prepReadVec(o *Op, e *uring.SQE) {
 	e.PrepReadv(int(o.FD.Sys()), o.Ext.vec(), len(o.Ext.Vec), o.Off)
+	e.IOPrio = uint16(o.CallFlags)
 }
 
 func prepWriteVec(o *Op, e *uring.SQE) {
 	e.PrepWritev(int(o.FD.Sys()), o.Ext.vec(), len(o.Ext.Vec), o.Off)
+	e.IOPrio = uint16(o.CallFlags)
 }
 
 func attemptReadVec(o *Op) int32 { return sys.ReadvAt(o.FD.Sys(), o.Ext.Vec, o.Off) }

@@ -142,7 +142,7 @@ type Op struct {
 	Tries    uint8 // the driver's: cancels that found nothing
 	Notifs   int16 // the driver's: notifications that are still to come
 
-	CallFlags uint32 // of the system call: MSG_, AT_, RENAME_, FALLOC_
+	CallFlags uint32 // of the system call: MSG_, AT_, RENAME_, FALLOC_; of a file's reads and writes: the priority
 	Limit     uint32 // how many bytes at most: of a splice or a multishot receive
 	Other     int32  // the number of the file or the pipe on the other side of a splice
 	Events    uint16 // that a Poll waits for, a poll mask

@@ -85,7 +85,7 @@ var Table = [Codes]Def{
 	Sendfile:  {Name: "sendfile", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendfile},
 
 	// Files: the calls may wait for a disk.
-	ReadAt: {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead,
+	ReadAt: {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepReadAt,
 		Attempt: attemptReadAt, Cached: cachedReadAt},
 	WriteAt: {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWriteAt, Attempt: attemptWriteAt,
 		Cached: cachedWriteAt},

@@ -114,6 +114,18 @@ func TestPrep(t *testing.T) {
 		"read at": {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 5 && e.Off == 3
 		}},
+		"read at, idle": {Op{Code: ReadAt, FD: &f, Buf: p, CallFlags: 3 << 13}, func(e *uring.SQE) bool {
+			return e.IOPrio == 3<<13 && e.OpFlags == 0
+		}},
+		"write at, idle": {Op{Code: WriteAt, FD: &f, Buf: p, CallFlags: 3 << 13}, func(e *uring.SQE) bool {
+			return e.IOPrio == 3<<13 && e.OpFlags == 0
+		}},
+		"read slices at, idle": {Op{Code: ReadVec, FD: &f, Ext: vec(), CallFlags: 3 << 13}, func(e *uring.SQE) bool {
+			return e.IOPrio == 3<<13 && e.OpFlags == 0
+		}},
+		"write slices at, idle": {Op{Code: WriteVec, FD: &f, Ext: vec(), CallFlags: 3 << 13}, func(e *uring.SQE) bool {
+			return e.IOPrio == 3<<13 && e.OpFlags == 0
+		}},
 		"openat2": {Op{Code: Openat2, FD: &f, Ext: named}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 24 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0
 		}},

@@ -1,0 +1,375 @@
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/socktest"
+	"ringo/stats"
+)
+
+// classOf is what a loop says of a class.
+func classOf(l *ringo.Loop, name string) stats.Class {
+	all := l.Stats().Classes
+	if i := slices.IndexFunc(all, func(c stats.Class) bool { return c.Name == name }); i >= 0 {
+		return all[i]
+	}
+	return stats.Class{}
+}
+
+// inClass starts tasks of a class, which go on together.
+func inClass(t *testing.T, l *ringo.Loop, c *ringo.Class, n int, fn func(i int) error) (tasks []*ringo.Task) {
+	all := ringo.NewBarrier(n)
+	for i := range n {
+		tasks = append(tasks, l.Go(func() {
+			if err := l.WithClass(c, func() error {
+				all.Wait(nil)
+				return fn(i)
+			}); err != nil {
+				t.Errorf("task %d: %v", i, err)
+			}
+		}))
+	}
+	return tasks
+}
+
+func joinAll(tasks []*ringo.Task) {
+	for _, task := range tasks {
+		task.Wait()
+	}
+}
+
+// create makes a file for reading and writing.
+func create(t testing.TB, name string) *file.File {
+	t.Helper()
+	f, err := file.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Of what the tasks of a class ask files for, no more than Depth is under way on a loop, and the others have their
+// turns in the order in which they came.
+func TestClassDepth(t *testing.T) {
+	for _, depth := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(depth), func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					const n = 8
+					dir := tempDir(t)
+					c := ringo.NewClass("slow", 100)
+					c.SetIO(ringo.IOLimits{Depth: depth})
+					var came, went []int
+					joinAll(inClass(t, l, c, n, func(i int) error {
+						f := create(t, filepath.Join(dir, fmt.Sprint(i)))
+						defer f.Close()
+						if _, err := f.Write([]byte("some")); err != nil {
+							return err
+						}
+						came = append(came, i)
+						if err := f.Sync(); err != nil {
+							return err
+						}
+						went = append(went, i)
+						left := n - len(went)
+						if got := classOf(l, "slow"); got.IO > depth || got.IO < min(depth, got.IO+got.IOWaiting) ||
+							got.IO+got.IOWaiting > left {
+							t.Errorf("%d are left, %d under way, %d wait", left, got.IO, got.IOWaiting)
+						}
+						return nil
+					}))
+					if depth == 1 && !slices.Equal(came, went) {
+						t.Errorf("came as %v, had their turns as %v", came, went)
+					}
+				})
+			})
+		})
+	}
+}
+
+// A class moves no more than Rate bytes a second, on all loops together.
+func TestClassRate(t *testing.T) {
+	const tasks, each, size, rate = 3, 4, 64 << 10, 8 << 20
+	c := ringo.NewClass("slow", 100)
+	c.SetIO(ringo.IOLimits{Rate: rate})
+	// write is on a loop what takes time.
+	write := func(t *testing.T, l *ringo.Loop) (took time.Duration) {
+		dir, p := tempDir(t), make([]byte, size)
+		began := l.Now()
+		joinAll(inClass(t, l, c, tasks, func(i int) error {
+			f := create(t, filepath.Join(dir, fmt.Sprint(i)))
+			defer f.Close()
+			for range each {
+				if _, err := f.Write(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		l.Yield()
+		return l.Now().Sub(began)
+	}
+	// least is how long the last write waits for all before it, of which 50 ms are saved up.
+	least := func(loops int) time.Duration {
+		return time.Duration(loops*tasks*each-1)*size*time.Second/rate - 50*time.Millisecond
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		var took [2]time.Duration
+		all := ringo.NewBarrier(cfg.Loops)
+		if err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+			all.Wait(nil)
+			took[l.Index()] = write(t, l)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := max(took[0], took[1]); got < least(2) {
+			t.Errorf("all was written in %v, want %v at least", got, least(2))
+		}
+	})
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) {
+		c = ringo.NewClass("slow", 100)
+		c.SetIO(ringo.IOLimits{Rate: rate})
+		if took := write(t, l); took < least(1) || took > 2*(least(1)+50*time.Millisecond) {
+			t.Errorf("all was written in %v, want %v", took, least(1))
+		}
+	})
+}
+
+// The wait for a turn ends as each wait does: with a cancel, and in a block whose time is over. No turn is lost,
+// whether the task has stood in line or has waited for the rate.
+func TestClassEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Depth: 1, Rate: 1})
+			write := func(n int) (err error) {
+				l.WithClass(c, func() error { _, err = f.Write(make([]byte, n)); return nil })
+				return err
+			}
+			// What this costs is paid for in days. Where it is cut short the rest waits for that.
+			l.WithTimeout(10*time.Second, func() error { return write(1 << 20) })
+			var errs [4]error
+			waits := l.Go(func() { errs[0] = write(1) })
+			inLine := l.Go(func() { errs[1] = l.WithClass(c, f.Sync) })
+			timed := l.Go(func() {
+				errs[2] = l.WithTimeout(time.Millisecond, func() error { return l.WithClass(c, f.Sync) })
+			})
+			timed.Wait()
+			if got := classOf(l, "slow"); got.IO != 1 || got.IOWaiting != 1 {
+				t.Errorf("%d under way, %d wait, want 1 and 1", got.IO, got.IOWaiting)
+			}
+			inLine.Cancel()
+			inLine.Wait()
+			last := l.Go(func() { errs[3] = l.WithClass(c, f.Sync) })
+			l.Yield()
+			c.SetIO(ringo.IOLimits{Depth: 1})
+			waits.Cancel()
+			waits.Wait()
+			last.Wait()
+			for i, want := range []error{context.Canceled, context.Canceled, os.ErrDeadlineExceeded, nil} {
+				if !errors.Is(errs[i], want) {
+					t.Errorf("%d: %v, want %v", i, errs[i], want)
+				}
+			}
+			// What was not written is not paid for.
+			c.SetIO(ringo.IOLimits{Rate: 1 << 30})
+			if err := write(1); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// What waits for the rate goes by another one within a moment, once there is one.
+func TestClassRateChanges(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Rate: 1})
+			l.WithTimeout(10*time.Second, func() error {
+				return l.WithClass(c, func() error { _, err := f.Write(make([]byte, 1<<20)); return err })
+			})
+			began := l.Now()
+			waits := l.Go(func() {
+				l.WithClass(c, func() error { _, err := f.Write([]byte("more")); return err })
+			})
+			for classOf(l, "slow").IO == 0 {
+				pause(l)
+			}
+			c.SetIO(ringo.IOLimits{Rate: 1 << 40})
+			waits.Wait()
+			if took := l.Now().Sub(began); socktest.InWorld() && took > 2*time.Second {
+				t.Errorf("went on after %v", took)
+			}
+		})
+	})
+}
+
+// Bytes that were asked for and not moved, since the file had ended, need not be paid for.
+func TestClassPaysForWhatMoves(t *testing.T) {
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) {
+		f := create(t, filepath.Join(tempDir(t), "f"))
+		defer f.Close()
+		c := ringo.NewClass("slow", 100)
+		c.SetIO(ringo.IOLimits{Rate: 1 << 10})
+		began := l.Now()
+		joinAll(inClass(t, l, c, 1, func(int) error {
+			for range 100 {
+				if n, err := f.ReadAt(make([]byte, 1<<10), 0); n != 0 || err != io.EOF {
+					return fmt.Errorf("read %d bytes: %w", n, err)
+				}
+			}
+			return nil
+		}))
+		l.Yield()
+		if took := l.Now().Sub(began); took > 10*time.Second {
+			t.Errorf("reads of nothing took %v", took)
+		}
+	})
+}
+
+// A class that has asked for nothing has saved up 50 ms, however long that was.
+func TestClassSavesLittle(t *testing.T) {
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) {
+		f := create(t, filepath.Join(tempDir(t), "f"))
+		defer f.Close()
+		c := ringo.NewClass("slow", 100)
+		c.SetIO(ringo.IOLimits{Rate: 1 << 20})
+		joinAll(inClass(t, l, c, 1, func(int) error {
+			for range 2 {
+				began := l.Now()
+				for range 16 {
+					if _, err := f.WriteAt(make([]byte, 64<<10), 0); err != nil {
+						return err
+					}
+				}
+				l.Yield()
+				if took := l.Now().Sub(began); took < 850*time.Millisecond || took > 10*time.Second {
+					t.Errorf("a megabyte took %v", took)
+				}
+				l.Sleep(time.Hour)
+			}
+			return nil
+		}))
+	})
+}
+
+// What a class does by its limits is what it does without them, by each call that moves bytes.
+func TestClassMovesAll(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			dir := tempDir(t)
+			content := bytesOf(3<<20 + 77)
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Depth: 2, Rate: 1 << 30, Priority: ringo.IOLowest})
+			joinAll(inClass(t, l, c, 3, func(i int) error {
+				name := filepath.Join(dir, fmt.Sprint(i))
+				f := create(t, name)
+				defer f.Close()
+				if _, err := f.Write(content); err != nil {
+					return err
+				}
+				if err := f.Datasync(); err != nil {
+					return err
+				}
+				got := make([]byte, len(content))
+				var rs []file.ReadRange
+				for at := 0; at < len(got); at += 100_000 {
+					rs = append(rs, file.ReadRange{Off: int64(at), P: got[at:min(at+100_000, len(got))]})
+				}
+				if err := f.ReadRanges(rs); err != nil {
+					return err
+				}
+				if !bytes.Equal(got, content) {
+					t.Error("other ranges were read")
+				}
+				if _, err := file.CopyFile(name+"copy", name); err != nil {
+					return err
+				}
+				if got, err := file.ReadFile(name + "copy"); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("the copy has %d bytes, or other ones: %v", len(got), err)
+				}
+				w, err := file.NewWriter(f, nil)
+				if err != nil {
+					return err
+				}
+				if _, err := w.Write(content); err != nil {
+					return err
+				}
+				return w.Close()
+			}))
+			joinAll(inClass(t, l, c, 1, func(int) error {
+				if got := classOf(l, "slow"); got.IO != 0 || got.IOWaiting != 0 || got.IOBytes < 9<<20 {
+					t.Errorf("%d are under way, %d wait, %d bytes", got.IO, got.IOWaiting, got.IOBytes)
+				}
+				return nil
+			}))
+		})
+	})
+}
+
+// Reads of what is in memory are free.
+func TestClassReadsMemory(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			p := bytesOf(100_000)
+			if _, err := f.Write(p); err != nil {
+				t.Fatal(err)
+			}
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Rate: 1})
+			joinAll(inClass(t, l, c, 1, func(int) error {
+				f.WriteAt(p, 0) // which is paid for in a day
+				for range 10 {
+					if _, err := f.ReadAt(p, 0); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		})
+	})
+}
+
+// Limits cost no allocation.
+func TestClassAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Depth: 1, Rate: 1 << 40, Priority: ringo.IOIdle})
+			joinAll(inClass(t, l, c, 1, func(int) error {
+				p := make([]byte, 100_000)
+				if n := alloctest.Least(20, 0.1, func() { f.WriteAt(p, 0) }); n > 0.1 {
+					t.Errorf("%v allocations a write", n)
+				}
+				return nil
+			}))
+		})
+	})
+}
