@@ -79,7 +79,7 @@ func (b *body) read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err = b.x.conn.c.Read(p[:min(int64(len(p)), b.left)])
+	n, err = b.x.conn.receive(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	switch {
 	case err == io.EOF:

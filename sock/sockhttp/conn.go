@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,9 @@ type conn struct {
 	limited bool          // the time for a head runs
 	active  bool          // as far as ConnState was told
 	left    bool          // a handler has taken it over
+	broken  bool          // the server's ConnState has panicked
 	state   atomic.Int32  // http.ConnState; others look at it
+	timed   atomic.Uint32 // which deadlines are set, timedReads and timedWrites; handlers set some, too
 	born    time.Duration // since the origin's
 	two     *server2      // where it speaks HTTP/2; under the server's mu
 }
@@ -83,7 +86,12 @@ func (c *connContext) Value(key any) any {
 func (c *conn) tell(nc net.Conn, state http.ConnState) {
 	c.state.Store(int32(state))
 	if c.s.ConnState != nil {
-		elsewhere(lane.Handlers, func() { c.s.ConnState(nc, state) })
+		elsewhere(lane.Handlers, func() {
+			c.broken = true
+			defer c.logPanic()
+			c.s.ConnState(nc, state)
+			c.broken = false
+		})
 	}
 }
 
@@ -166,7 +174,9 @@ func (c *conn) next() (*exchange, error) {
 	}
 	if !c.active {
 		c.active = true
-		c.tell(c.net(), http.StateActive)
+		if c.tell(c.net(), http.StateActive); c.broken {
+			return nil, errDone
+		}
 	}
 	if end == 0 {
 		if !c.lined && bytes.IndexByte(p[c.scanned:], '\n') >= 0 { // who has begun otherwise may wait for the answer
@@ -229,27 +239,66 @@ func (c *conn) await(n int) error {
 	return err
 }
 
-// limitHead has the time run that a head may take.
+// receive reads. What is here already has come in time, however late it is read.
+func (c *conn) receive(p []byte) (n int, err error) {
+	n, err = c.c.Read(p)
+	if n > 0 || err == nil || c.c.Buffered() == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	here, err := c.c.Peek(min(len(p), c.c.Buffered()))
+	n = copy(p, here)
+	c.c.Discard(n)
+	return n, err
+}
+
+// Deadlines of a connection.
+const (
+	timedReads = 1 << iota
+	timedWrites
+)
+
+// limitReads has reads fail in d, or no more if that is 0, whoever has set a deadline before.
+func (c *conn) limitReads(d time.Duration) {
+	if c.changes(timedReads, d) {
+		c.c.SetReadDeadline(c.deadline(d))
+	}
+}
+
+// limitWrites is limitReads of writes.
+func (c *conn) limitWrites(d time.Duration) {
+	if c.changes(timedWrites, d) {
+		c.c.SetWriteDeadline(c.deadline(d))
+	}
+}
+
+// changes notes that a deadline is set, or, with a d of 0, that none is, and reports whether that is to be said.
+func (c *conn) changes(which uint32, d time.Duration) bool {
+	if d > 0 {
+		c.timed.Or(which)
+		return true
+	}
+	return c.timed.Load()&which != 0 && c.timed.And(^which)&which != 0
+}
+
+func (c *conn) deadline(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return c.now().Add(d)
+}
+
+// limitHead has the time run that a head may take, and no longer that for a connection at rest.
 func (c *conn) limitHead() {
 	if !c.limited {
 		c.limited = true
-		if d := c.s.headerTimeout(); d > 0 {
-			c.c.SetReadDeadline(c.now().Add(d))
-		}
+		c.limitReads(c.s.headerTimeout())
 	}
 }
 
 // beginRequest sets the deadlines of a request whose head is here.
 func (c *conn) beginRequest() {
-	switch d := c.s.ReadTimeout; {
-	case d > 0:
-		c.c.SetReadDeadline(c.now().Add(d))
-	case c.limited:
-		c.c.SetReadDeadline(time.Time{})
-	}
-	if d := c.s.WriteTimeout; d > 0 {
-		c.c.SetWriteDeadline(c.now().Add(d))
-	}
+	c.limitReads(c.s.ReadTimeout)
+	c.limitWrites(c.s.WriteTimeout)
 	c.limited = false
 }
 
@@ -257,15 +306,8 @@ func (c *conn) beginRequest() {
 func (c *conn) rest() {
 	c.active = false
 	c.tell(c.net(), http.StateIdle)
-	if c.s.WriteTimeout > 0 {
-		c.c.SetWriteDeadline(time.Time{})
-	}
-	switch d := c.s.idleTimeout(); {
-	case d > 0:
-		c.c.SetReadDeadline(c.now().Add(d))
-	case c.s.ReadTimeout > 0:
-		c.c.SetReadDeadline(time.Time{})
-	}
+	c.limitWrites(0)
+	c.limitReads(c.s.idleTimeout())
 }
 
 // net is the connection as those who use it know it.
@@ -348,27 +390,37 @@ func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned, reuses boo
 	return c.call(h, w, r), at == inTaskReusing
 }
 
-// callElsewhere is call on a goroutine. If that can't be begun, it has not returned.
+// callElsewhere is call on a goroutine. If that can't be begun, it has not returned. When the task is cancelled, as
+// when Grace is over, a request of HTTP/1 is cut off: its handler waits for a peer as a task would.
 func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
-	(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(context.Context) error {
+	(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(ctx context.Context) error {
+		if res, ok := w.(*response); ok && here() == nil {
+			defer context.AfterFunc(ctx, res.x.cutOff)()
+		}
 		returned = c.call(h, w, r)
 		return nil
 	})
 	return returned
 }
 
+// here is the task that calls; nil: a goroutine.
+func here() *ringo.Task {
+	_, t := ringo.Current()
+	return t
+}
+
 // call calls the handler; false if that has not returned.
 func (c *conn) call(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
-	defer func() {
-		if returned {
-			return
-		}
-		if v := recover(); v != nil && v != http.ErrAbortHandler {
-			c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
-		}
-	}()
+	defer c.logPanic()
 	h.ServeHTTP(w, r)
 	return true
+}
+
+// logPanic ends a panic of the program's code. It is to be deferred.
+func (c *conn) logPanic() {
+	if v := recover(); v != nil && v != http.ErrAbortHandler {
+		c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
+	}
 }
 
 // part ends a connection after its last answer. If its peer is still sending, that must not be answered with a reset,
@@ -445,12 +497,12 @@ func (c *conn) refuse(x *exchange, err error) error {
 
 // keepsAlive reports whether connections wait for another request.
 func (c *conn) keepsAlive() bool {
-	return c.s.keepsAlive() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
+	return !c.broken && c.s.keepsAlive() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
 }
 
 // staysOn is keepsAlive of a connection whose answer has said so: if there is a drain since, origin.drain sees to it.
 func (c *conn) staysOn() bool {
-	return c.keepsAlive() || c.own != nil && c.s.lingers() && c.s.keepsAlive()
+	return c.keepsAlive() || c.own != nil && c.s.lingers() && c.s.keepsAlive() && !c.broken
 }
 
 func (s *Server) keepsAlive() bool { return !s.ending.Load() && !s.single.Load() }

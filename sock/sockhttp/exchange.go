@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"ringo/internal/invariant"
 )
@@ -89,7 +90,14 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 	if r.ProtoMajor == 2 { // a preface of HTTP/2, which a handler may take over
 		r.ContentLength, r.Close = -1, true
 	}
+	x.res.last = r.Close
 	return x, nil
+}
+
+// cutOff ends what the request's handler waits for.
+func (x *exchange) cutOff() {
+	x.ctx.end(context.Canceled)
+	x.conn.c.SetDeadline(time.Unix(1, 0))
 }
 
 // hasBody reports whether the request has one. If not there may be that of another, for which the exchange was used

@@ -65,7 +65,7 @@ func (f *Files) whole(s *shelf, o *openFile, w http.ResponseWriter, r *http.Requ
 // goes on, and the request has no body. False means that nothing was done.
 func (w *response) sendKnown(lines string, s *shelf) bool {
 	r := &w.x.made
-	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || w.x.hasBody() || !w.x.conn.keepsAlive() ||
+	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || w.last || w.x.hasBody() || !w.x.conn.keepsAlive() ||
 		len(lines) > knownMax {
 		return false
 	}

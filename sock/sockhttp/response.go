@@ -48,6 +48,7 @@ type response struct {
 	close      bool // the connection ends with the answer
 	hijacked   bool
 	fullDuplex bool
+	last       bool // the peer has asked for the connection's end, whatever the handler makes of Request.Close
 	failed     error
 	ask        *ask // nil: the peer does not wait before it sends the body
 }
@@ -409,7 +410,7 @@ func (w *response) sendHead(p []byte) {
 		if !h.has("Connection") {
 			set.connection = "keep-alive"
 		}
-	} else if !r.ProtoAtLeast(1, 1) || r.Close {
+	} else if !r.ProtoAtLeast(1, 1) || w.last {
 		w.close = true
 	}
 	if connection == "close" || !alive || w.ask != nil && !w.x.bodyRead() {
@@ -652,8 +653,14 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // SetReadDeadline and SetWriteDeadline set the connection's; EnableFullDuplex lets the handler read the body when it
 // has begun to answer. They are for http.ResponseController.
-func (w *response) SetReadDeadline(t time.Time) error  { return w.x.conn.c.SetReadDeadline(t) }
-func (w *response) SetWriteDeadline(t time.Time) error { return w.x.conn.c.SetWriteDeadline(t) }
+func (w *response) SetReadDeadline(t time.Time) error {
+	w.x.conn.timed.Or(timedReads)
+	return w.x.conn.c.SetReadDeadline(t)
+}
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.x.conn.timed.Or(timedWrites)
+	return w.x.conn.c.SetWriteDeadline(t)
+}
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true
 	return nil

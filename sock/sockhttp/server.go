@@ -312,8 +312,8 @@ func (o *origin) drain(sc *sock.Conn) error {
 		return net.ErrClosed
 	}
 	c := sc.Value().(*conn)
-	c.limited = true // who reads the next head lifts it
-	sc.SetReadDeadline(c.now().Add(o.s.Linger))
+	c.limited = true // the next request lifts it, and a part of a head does not
+	c.limitReads(o.s.Linger)
 	return nil
 }
 
@@ -429,6 +429,10 @@ func (s *Server) serveConn(c *conn) {
 		}
 		c.closed()
 	}()
+	defer c.logPanic() // of a callback of TLS
+	if c.remote == "" {
+		c.remote = nc.RemoteAddr().String()
+	}
 	c.setIdle(true) // a drain waits for peers that have connected as it does for those in the clear
 	if err := c.handshake(); err != nil {
 		return

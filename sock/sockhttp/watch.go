@@ -40,7 +40,7 @@ func (c *conn) watchHere(ctx *requestContext) {
 // limitBody ends the time for a body, which is here.
 func (c *conn) limitBody() {
 	if c.s.ReadTimeout > 0 {
-		c.c.SetReadDeadline(time.Time{})
+		c.limitReads(0)
 	}
 }
 
