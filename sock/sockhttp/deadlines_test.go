@@ -161,7 +161,7 @@ func TestDeadlineOfAHandlerEndsWithIt(t *testing.T) {
 		c.want(200, "abcd")
 		c.send(2*time.Second, getIt)
 		c.want(200, "")
-		c.send(2*time.Second, "GET\r\n\r\n") // which no handler sees
+		c.send(2*time.Second, "GET\r\n") // which no handler sees
 		c.want(400, "400 Bad Request")
 	})
 }
