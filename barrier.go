@@ -8,9 +8,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Barrier lets callers wait for each other until so many have come; then all go on, and it begins anew. Tasks of any
-// loop and ordinary goroutines can share one. NewBarrier makes it; the zero Barrier keeps no caller. It must not be
-// copied after its first use.
+// A Barrier lets a fixed number of callers wait for each other: once all have arrived they go on, and the next round
+// begins. Tasks of any loop and ordinary goroutines can share one. NewBarrier makes it; the zero Barrier lets every
+// caller pass at once. It must not be copied after its first use.
 type Barrier struct {
 	size    int
 	mu      sync.Mutex
@@ -28,11 +28,11 @@ func NewBarrier(n int) *Barrier {
 	return &Barrier{size: n}
 }
 
-// Wait waits until as many callers have come as the barrier is for: a task parks, a goroutine blocks. last is true for
-// the one who came last, and did not wait. It also returns when ctx is done, and to a task when it is cancelled or its
-// Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext; such a caller does not count, and
-// another has to come in its place. Once all have come it is too late for that: all of them get nil. A nil ctx never
-// ends. Any goroutine may call it.
+// Wait waits until all of the barrier's callers have arrived: a task parks, a goroutine blocks. last is true for the
+// one that arrived last, which did not wait. It also returns when ctx is done, and to a task when it is cancelled or
+// its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext; a caller that gets an error does
+// not count, and another has to arrive in its place. Once all have arrived it is too late to give up: each gets nil. A
+// nil ctx never ends. Any goroutine may call it.
 func (b *Barrier) Wait(ctx context.Context) (last bool, err error) {
 	if b == nil {
 		return false, ofNil("Barrier.Wait")

@@ -8,12 +8,13 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Broadcast gives each value to all that have subscribed, in the order in which they were published. Publishing never
-// waits: so many values are kept, and a subscriber that is further behind misses the oldest, and learns how many. Tasks
-// of any loop and ordinary goroutines can share one. NewBroadcast makes it; the zero Broadcast keeps one. It must not
-// be copied after its first use.
+// A Broadcast delivers each value to all its subscribers, in the order in which values were published. Publishing never
+// waits: a fixed number of values is kept, and a subscriber that falls further behind misses the oldest ones, and
+// learns how many. Tasks of any loop and ordinary goroutines can share one. NewBroadcast makes it; the zero Broadcast
+// keeps one value. It must not be copied after its first use.
 //
-// A value is kept, for those that are behind, until as many others have been published as there is room for.
+// A value is kept, for subscribers that are behind, until as many newer ones have been published as the Broadcast
+// keeps.
 type Broadcast[T any] struct {
 	mu      sync.Mutex
 	ring    []T
@@ -31,8 +32,8 @@ func NewBroadcast[T any](capacity int) *Broadcast[T] {
 	return &Broadcast[T]{ring: make([]T, capacity)}
 }
 
-// Publish sends v to all subscribers that there are. It does not wait. After Close it fails with ErrClosed. Any
-// goroutine may call it.
+// Publish sends v to all present subscribers. It does not wait. After Close it fails with ErrClosed. Any goroutine may
+// call it.
 func (b *Broadcast[T]) Publish(v T) error {
 	loop.Charge()
 	if b == nil {
@@ -54,8 +55,8 @@ func (b *Broadcast[T]) Publish(v T) error {
 	return nil
 }
 
-// Close ends it: Publish fails, and subscribers get what is kept for them, then ErrClosed. It does not wait. Closing
-// again does nothing. Any goroutine may call it.
+// Close closes the Broadcast: Publish fails, and subscribers receive the values that are kept for them, then ErrClosed.
+// It does not wait. Closing again does nothing. Any goroutine may call it.
 func (b *Broadcast[T]) Close() {
 	if b == nil {
 		panic(ofNil("Broadcast.Close"))
@@ -67,8 +68,8 @@ func (b *Broadcast[T]) Close() {
 	all.wake()
 }
 
-// Subscribe begins to receive: the first value is the next that is published. A Subscription that is not needed any
-// more is left to the collector; nothing knows of it. It does not wait. Any goroutine may call it.
+// Subscribe returns a Subscription whose first value is the next one published. It needs no Close: an unused one is
+// garbage-collected, since the Broadcast does not refer to it. It does not wait. Any goroutine may call it.
 func (b *Broadcast[T]) Subscribe() *Subscription[T] {
 	if b == nil {
 		panic(ofNil("Broadcast.Subscribe"))
@@ -86,18 +87,18 @@ type Subscription[T any] struct {
 }
 
 // MissedError says how many values a Subscription has missed because it was too far behind. The next Recv returns the
-// oldest that is kept.
+// oldest value that is kept.
 type MissedError struct{ Values uint64 }
 
-// Error says how many.
+// Error says how many values were missed.
 func (e MissedError) Error() string {
 	return fmt.Sprintf("ringo: a Subscription has missed %d values, which came faster than it received", e.Values)
 }
 
 // Recv returns the next value, and waits until there is one: a task parks, a goroutine blocks. If values were missed it
-// returns a MissedError first, once. After Close it returns what is kept, then ErrClosed. It also returns when ctx is
-// done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends, with the same errors as
-// Mutex.LockContext, and has taken no value then. A nil ctx never ends. Any goroutine may call it.
+// returns a MissedError first, once. After Close it returns the values that are kept, then ErrClosed. It also returns
+// when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends, with the same
+// errors as Mutex.LockContext; it has taken no value then. A nil ctx never ends. Any goroutine may call it.
 func (s *Subscription[T]) Recv(ctx context.Context) (v T, err error) {
 	if s == nil || s.b == nil {
 		return v, ofNil("Subscription.Recv")

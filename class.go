@@ -8,17 +8,18 @@ import (
 
 // A Class is a kind of task, such as compaction or replication, that gets its share of each loop's CPU time. While
 // tasks of several classes are ready on a loop, each class gets time in proportion to its weight, however many tasks it
-// has; a class that has nothing to do saves nothing up. All tasks that are in no class have a weight of 100 together.
+// has; an idle class saves up nothing. All tasks in no class share a weight of 100.
 //
-// Tasks are not interrupted: a share is fair as far as tasks park, or yield when Loop.NeedYield says so. Calls of
-// Offload and Compute run on other threads and are not counted. What the kernel does between two turns of the loop
-// counts for the class that had the first.
+// Tasks are not interrupted: shares are fair only as far as tasks park, or yield when Loop.NeedYield says so. Calls of
+// Offload and Compute run on other threads and are not counted. The kernel's work between two turns of the loop counts
+// for the class that had the first of them.
 //
-// A Class is for any number of loops and Runs. A loop looks at each class that has tasks on it, so make tens of
-// classes, not one for each request. NewClass makes it; the zero Class has no name, and a weight of 100.
+// A Class can be used on any number of loops, in any number of Runs. A loop looks at each class that has tasks on it,
+// so make tens of classes, not one for each request. NewClass makes it; the zero Class has no name, and a weight of
+// 100.
 type Class struct{ c loop.Class }
 
-// NewClass makes a class with a weight from 1 to 10000. The name is for Loop.Stats. It panics if the weight is outside
+// NewClass makes a class with a weight from 1 to 10000. Loop.Stats shows the name. It panics if the weight is outside
 // that range. Any goroutine may call it.
 func NewClass(name string, weight int) *Class {
 	c := &Class{c: loop.Class{Name: name}}
@@ -105,7 +106,7 @@ func (l *Loop) WithClass(c *Class, fn func() error) error {
 //		}
 //	}
 //
-// On io_uring it notices completions by two loads, and says true after 1 ms in any case. The other drivers can't tell
-// without a system call: there it says true after 50 µs. It looks at the clock every 2 µs or so, by how long the calls
-// before took, and at each 32nd call at least. Only a task may call it; it does not park.
+// On io_uring it notices completions by two loads, and returns true after 1 ms in any case. The other drivers can't
+// tell without a system call: there it returns true after 50 µs. It reads the clock every 2 µs or so, as estimated from
+// earlier calls, and at least at each 32nd call. Only a task may call it; it does not park.
 func (l *Loop) NeedYield() bool { return l.task("Loop.NeedYield").NeedYield() }

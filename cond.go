@@ -28,8 +28,8 @@ func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 //		c.Wait()
 //	}
 //
-// Nothing else ends it: a cancelled task keeps waiting. If a signal may never come, use WaitContext. It panics if c is
-// nil or c.L is not locked. Any goroutine may call it.
+// Nothing else ends the wait: a cancelled task keeps waiting. If a signal may never come, use WaitContext. It panics if
+// c is nil or c.L is not locked. Any goroutine may call it.
 func (c *Cond) Wait() {
 	if c == nil {
 		panic(ofNil("Cond.Wait"))

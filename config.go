@@ -26,27 +26,27 @@ type Config struct {
 	// The environment variable RINGO_DRIVER overrides Driver with the same values. Goroutines that use package file
 	// share io_uring rings whatever Driver says; a RINGO_DRIVER other than auto and uring turns these off as well.
 	Driver string
-	// Loops is the number of loops, 1 to 1024. The default is GOMAXPROCS, not counting what other Runs have added, or
-	// less: the quota of the process's cgroups and of those above them, rounded down, but 1 at least, unless the
-	// environment sets GOMAXPROCS; and as many as Place has places for. Loop.Info says what it was. It is found out
-	// when Run is called, and not again. More loops, in all Runs together, than CPUs that the process may use only cost
-	// time; this is reported once on stderr.
+	// Loops is the number of loops, 1 to 1024. The default is the least of GOMAXPROCS, without what other Runs have
+	// added, the number of places that Place has and, unless the environment sets GOMAXPROCS, the CPU quota of the
+	// process's cgroups and of those above them, rounded down, but at least 1. It is determined once, when Run is
+	// called; Loop.Info says what decided. More loops, in all Runs together, than CPUs that the process may use only
+	// cost time; this is reported once on stderr.
 	Loops int
 	// Place says how loops share CPUs: Anywhere (the default), PerCPU, PerCore or PerNode. Run fails if there are more
 	// loops than the policy has places for.
 	Place Placement
 	// CPUs are those that loops may be bound to, by the kernel's numbers; the default is all that the process may use.
-	// Run fails, and names it, if it may not use one of them. With Anywhere each loop is bound to all of them. Runs do
-	// not know of each other's CPUs: give each its own.
+	// If the process may not use one of them, Run fails and names it. With Anywhere each loop is bound to all of them.
+	// Runs do not coordinate: give each of them CPUs of its own.
 	CPUs []int
-	// Reserve is how many CPUs, with PerCore whole cores, are left to all that is no loop of this Run; the default, 0,
-	// is none. While the Run lasts, the process's other threads are kept to the CPUs that none of its loops is bound
-	// to, so that a loop has its CPUs when it needs them, whatever goroutines compute. That includes threads of C code,
-	// and loops of other Runs that are bound nowhere; not threads that the program itself has bound, and the kernel's
-	// for rings. Processes that are started meanwhile inherit it, but for those of packages proc and upgrade.
-	// GOMAXPROCS is raised further, to 8 for each CPU that is left: a loop that wakes needs one of them, and is late
-	// beside as many goroutines that compute. Run fails if it would leave no CPU to loops, and while another Run has a
-	// Reserve (EBUSY). See sched_setaffinity(2).
+	// Reserve is how many CPUs, with PerCore whole cores, are left to everything but the loops of this Run; the
+	// default, 0, is none. While the Run lasts, the process's other threads are kept to the CPUs that none of its loops
+	// is bound to, so that a loop has its CPUs when it needs them, whatever goroutines compute. These threads include
+	// those of C code, and loops of other Runs that are not bound, but not threads that the program itself has bound,
+	// nor the kernel's for rings. Processes that are started meanwhile inherit the restriction, except those of
+	// packages proc and upgrade. GOMAXPROCS is raised further, to 8 for each CPU that is left: a loop that wakes needs
+	// one of the scheduler's Ps, and is late if goroutines that compute have them all. Run fails if it would leave no
+	// CPU to loops, and while another Run has a Reserve (EBUSY). See sched_setaffinity(2).
 	Reserve int
 	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to a power of two; the default is 1024.
 	// Only the uring driver uses it. With auto, a loop halves it, down to 32, if the kernel refuses the memory.
@@ -80,9 +80,9 @@ type Config struct {
 	// NoBatching makes each write a system call of its own. Otherwise small writes of tasks are sent together at the
 	// end of the loop's turn; see sock.Conn.Write.
 	NoBatching bool
-	// Start, if not nil, is called on each loop, on all at the same time, and has returned on all before Run's function
-	// is called on any: servers such as sock.ListenAndServe accept no connection earlier. It is the place to make what
-	// a loop needs; see Sharded. It runs in the loop's first task and may park. Run returns its error.
+	// Start, if not nil, is called on all loops at the same time. Run's function is called on a loop only after Start
+	// has returned on all, and servers such as sock.ListenAndServe accept no connection earlier. Use it to make what a
+	// loop needs; see Sharded. It runs in the loop's first task and may park. Run returns its error.
 	Start func(l *Loop) error
 	// Grace is how long the drain may last after Run's context has ended; the default is 5 s, negative is none. After
 	// that, remaining tasks are reported on stderr, in a line, and cancelled. Loop.SetGrace changes it.
@@ -126,10 +126,10 @@ type Config struct {
 	// reports with the test.
 	Logger *slog.Logger
 	// TasksOnQuit makes the program print its tasks to stderr on SIGQUIT, before the runtime prints the goroutines and
-	// ends the program as usual: for each loop what its tasks run and wait for, like tasks on one line, at most 20
-	// lines. RINGO_DEBUG=quit=1 in the environment does the same in every Run. It is for programs that do not handle
-	// SIGQUIT themselves: os/signal can't tell whether others listen, and they would receive the signal twice. On
-	// systems without SIGQUIT it does nothing.
+	// ends the program as usual: for each loop at most 20 lines that say what its tasks run and wait for, with similar
+	// tasks on one line. RINGO_DEBUG=quit=1 in the environment does the same in every Run. It is for programs that do
+	// not handle SIGQUIT themselves: os/signal can't tell whether others listen, and they would receive the signal
+	// twice. On systems without SIGQUIT it does nothing.
 	TasksOnQuit bool
 	// OnPanic is called with the value of a panic in a task and the task's stack. It runs as a task. If it is nil, or
 	// panics itself, the program crashes as with a panic in a goroutine.

@@ -30,7 +30,7 @@
 // # What ends a wait
 //
 // A wait ends early when the task is cancelled, when an enclosing Loop.WithTimeout or WithContext ends, at the handle's
-// deadline, and when the context ends that a call such as Mutex.LockContext takes. The error matches context.Canceled,
+// deadline, and when the context passed to a call such as Mutex.LockContext ends. The error matches context.Canceled,
 // os.ErrDeadlineExceeded or the context's cause (errors.Is). No data is lost: a call whose result has already arrived
 // succeeds, and the next one fails. Nothing ends Mutex.Lock, Cond.Wait, WaitGroup.Wait and Task.Wait early.
 //
@@ -43,9 +43,9 @@
 //
 // # Ending
 //
-// Run returns when its function has returned on all loops and all tasks have ended. What others start on a loop until
-// then runs. A loop that has nothing else to do, and is given more again and again, runs what it has accepted and
-// refuses callers that are not its tasks with ErrEnded.
+// Run returns when its function has returned on all loops and all tasks have ended. Tasks that other callers start on a
+// loop until then run, too. A loop that has nothing else to do, and is sent new tasks again and again, runs those that
+// it has accepted and refuses callers that are not its tasks with ErrEnded.
 //
 // When Run's context ends, the program drains. New peers can't connect; peers that have connected are served, even if
 // they had not been accepted yet. Connections of sock.Serve are closed at once if they are idle between two requests,

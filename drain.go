@@ -34,20 +34,20 @@ func closedChan() *Chan[struct{}] {
 	return c
 }
 
-// OnDrain starts fn as a task of the loop when the drain begins, or soon if it has begun. Use it to end what does not
-// watch for the drain itself: to close a client's connection, or notify peers. stop reports whether it has kept fn from
-// being started, as with context.AfterFunc. fn is not started if Run ends without a drain, and does not keep the loop
-// alive. If all tasks are cancelled at once because of an error, fn runs as a cancelled task. Any goroutine may call
-// OnDrain and stop; neither parks.
+// OnDrain starts fn as a task of the loop when the drain begins, or soon if the drain has already begun. Use it to end
+// what does not watch for the drain itself: to close a client's connection, or notify peers. stop reports whether it
+// has kept fn from being started, as with context.AfterFunc. fn is not started if Run ends without a drain, and does
+// not keep the loop alive. If all tasks are cancelled at once because of an error, fn runs as a cancelled task. Any
+// goroutine may call OnDrain and stop; neither parks.
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
 	wantFunc(fn != nil, "Loop.OnDrain")
 	return l.engine().OnDrain(fn)
 }
 
-// SetGrace replaces Config.Grace for the Run of l: for a drain that will begin, or, for one that has begun, from now
-// on. d of 0 or less leaves no time: all tasks are cancelled when the drain begins, or now. So a program can let its
-// connections last for hours after it was replaced, and still end within seconds when it is stopped. Any goroutine may
-// call SetGrace; it does not park.
+// SetGrace replaces Config.Grace for the Run of l: for a coming drain or, if the drain has begun, from now on. d of 0
+// or less leaves no time: all tasks are cancelled when the drain begins, or now. With it a program can let connections
+// last for hours after it was replaced, and still end within seconds when it is stopped. Any goroutine may call
+// SetGrace; it does not park.
 func (l *Loop) SetGrace(d time.Duration) {
 	if set := l.engine().Set(); set != nil {
 		set.SetGrace(d)

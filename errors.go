@@ -34,7 +34,7 @@ type PanicError struct {
 	// Stack is the stack of the panic, in the format of debug.Stack. For an Offload or Compute call, the stack of the
 	// task that waited for it follows, if that task did not recover.
 	Stack []byte
-	// In says where: in "a task", "Offload", "Compute", "singleflight" or "retry".
+	// In says where the panic was: in "a task", "Offload", "Compute", "singleflight" or "retry".
 	In string
 }
 

@@ -24,8 +24,8 @@ type Mutex struct {
 var _ sync.Locker = (*Mutex)(nil)
 
 // Lock waits for the lock and takes it: a task parks, a goroutine blocks. It always returns with the lock, so nothing
-// ends its wait early: a cancelled task keeps waiting, also in a Loop.WithTimeout, so the holder must not wait for that
-// task. LockContext gives up. Any goroutine may call it.
+// ends its wait early: a task keeps waiting even if it is cancelled or its Loop.WithTimeout ends, so the holder must
+// not wait for that task. LockContext gives up. Any goroutine may call it.
 func (m *Mutex) Lock() {
 	if m == nil {
 		panic(ofNil("Mutex.Lock"))

@@ -2,16 +2,16 @@ package ringo
 
 import "sync/atomic"
 
-// A Once runs a function once, as sync.Once does, and parks tasks that come meanwhile. Tasks of any loop and ordinary
-// goroutines can share one. The zero value has run none. It must not be copied after its first use.
+// A Once runs a function once, as sync.Once does, and parks tasks that call it meanwhile. Tasks of any loop and
+// ordinary goroutines can share one. The zero value has run nothing. It must not be copied after its first use.
 type Once struct {
 	done atomic.Bool
 	m    Mutex
 }
 
-// Do runs fn, unless a Do of the same Once has run one before. It returns once that has ended: a task that comes
-// meanwhile parks, a goroutine blocks, and nothing else ends the wait. It counts as run also if it panics. A fn that
-// calls Do itself waits for ever. Any goroutine may call it.
+// Do runs fn, unless a Do of the same Once has run a function before. It returns once that function has ended: a task
+// that calls it meanwhile parks, a goroutine blocks, and nothing else ends the wait. A function that panics counts as
+// run. A fn that calls Do itself waits for ever. Any goroutine may call it.
 func (o *Once) Do(fn func()) {
 	if o == nil {
 		panic(ofNil("Once.Do"))
@@ -28,8 +28,8 @@ func (o *Once) Do(fn func()) {
 	}
 }
 
-// OnceFunc returns a function that runs fn at its first call, as sync.OnceFunc does. Others that call it
-// meanwhile wait, as in Once.Do. If fn panics, each call panics with the same value. Any goroutine may call it.
+// OnceFunc returns a function that runs fn at its first call, as sync.OnceFunc does. Concurrent calls wait, as in
+// Once.Do. If fn panics, each call panics with the same value. Any goroutine may call it.
 func OnceFunc(fn func()) func() {
 	wantFunc(fn != nil, "OnceFunc")
 	get := OnceValue(func() struct{} { fn(); return struct{}{} })
@@ -37,8 +37,7 @@ func OnceFunc(fn func()) func() {
 }
 
 // OnceValue returns a function that runs fn at its first call and returns what fn has returned, as sync.OnceValue does.
-// Others that call it meanwhile wait, as in Once.Do. If fn panics, each call panics with the same value. Any goroutine
-// may call it.
+// Concurrent calls wait, as in Once.Do. If fn panics, each call panics with the same value. Any goroutine may call it.
 func OnceValue[T any](fn func() T) func() T {
 	wantFunc(fn != nil, "OnceValue")
 	get := OnceValues(func() (T, struct{}) { return fn(), struct{}{} })
@@ -48,7 +47,7 @@ func OnceValue[T any](fn func() T) func() T {
 	}
 }
 
-// OnceValues is OnceValue of two values, of which the second is an error as a rule.
+// OnceValues is OnceValue for functions that return two values, usually a value and an error.
 func OnceValues[T, U any](fn func() (T, U)) func() (T, U) {
 	wantFunc(fn != nil, "OnceValues")
 	c := new(struct {

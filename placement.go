@@ -10,9 +10,10 @@ import (
 	"ringo/internal/rt/sched"
 )
 
-// A Placement says how the loops of a Run share CPUs; see Config.Place. But for Anywhere they are for Linux: elsewhere
-// Run fails with errors.ErrUnsupported. The nearest CPUs come first: node by node of memory, in it those of fast cores
-// before slow ones, cache by cache, and the second threads of cores last, so that few loops share a node and its cache.
+// A Placement says how the loops of a Run share CPUs; see Config.Place. All but Anywhere need Linux: elsewhere Run
+// fails with errors.ErrUnsupported. CPUs near each other are taken first: one memory node after the other and, within a
+// node, fast cores before slow ones, one cache after the other, and the second threads of cores last. So a few loops
+// share a node and its cache.
 type Placement int
 
 const (
@@ -22,7 +23,7 @@ const (
 	PerCPU Placement = 1
 	// PerCore binds each loop to a CPU of a core of its own, and leaves the core's other CPUs (SMT) free of loops.
 	PerCore Placement = 2
-	// PerNode deals loops over the nodes of memory (NUMA), and binds each to all CPUs of its node.
+	// PerNode distributes loops over the memory nodes (NUMA), and binds each to all CPUs of its node.
 	PerNode Placement = 3
 )
 

@@ -53,9 +53,9 @@ var errRunInTask = errors.New("ringo: Run from inside a task, which would stop i
 
 // A Loop is one thread and its tasks. Run makes it.
 //
-// Go, Post, Call, OnDrain and what describes the loop are for any goroutine. Sleep, Yield, Context, Now, AfterFunc,
-// NewTicker, WithTimeout, WithContext, Offload and Compute are about the running task, and panic if their caller is not
-// a task of this loop.
+// Any goroutine may call Go, Post, Call, OnDrain and the methods that describe the loop. Sleep, Yield, Context, Now,
+// AfterFunc, NewTicker, WithTimeout, WithContext, Offload and Compute concern the running task, and panic if their
+// caller is not a task of this loop.
 type Loop loop.Loop
 
 func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
@@ -93,18 +93,18 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 	return (*Task)(l.engine().GoNamed(name, fn))
 }
 
-// GoBackground is like Go, for a task that keeps house, such as one that syncs a file every second: it keeps neither
-// its loop nor a drain from ending. Once all other tasks of the loop have ended, and its connections that would be
-// waited for, the task is cancelled, and the loop ends when it has returned; until then it goes on, also in a drain.
-// What it does when its wait fails may start tasks, which are waited for. Any goroutine may call it.
+// GoBackground is like Go, for a housekeeping task, such as one that syncs a file every second: it keeps neither its
+// loop nor a drain from ending. Once all other tasks of the loop have ended, and the connections that the loop waits
+// for, the task is cancelled, and the loop ends when it has returned; until then it goes on, even in a drain. When its
+// wait fails it may still start tasks, and the loop waits for these. Any goroutine may call it.
 func (l *Loop) GoBackground(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.GoBackground")
 	return (*Task)(l.engine().GoBackground(fn))
 }
 
 // Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
-// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended, or takes nothing more from
-// outside because it ends: what it has returned nil for runs.
+// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended, or is about to end and
+// accepts nothing more from outside. If it returns nil, fn runs.
 func (l *Loop) Post(fn func()) error {
 	wantFunc(fn != nil, "Loop.Post")
 	return l.engine().Post(fn)
@@ -224,10 +224,10 @@ func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) 
 // A Task is a function that runs, or ran, on a loop; Loop.Go returns it. It is never reused for another task.
 type Task loop.Task
 
-// Current returns the loop and the task in which the caller runs, also from an iterator that the task runs, and nil for
-// both on an ordinary goroutine. A handler of a server finds its loop so, and a library for both kinds of callers which
-// way to wait. A callback of package event runs in a task, too, which must not wait. Any goroutine may call it; it does
-// not park.
+// Current returns the loop and the task in which the caller runs, even in an iterator that the task runs, and nil for
+// both on an ordinary goroutine. With it a server's handler finds its loop, and a library for both kinds of callers
+// finds out how to wait. A callback of package event runs in a task, too, but must not wait. Any goroutine may call it;
+// it does not park.
 func Current() (*Loop, *Task) {
 	l, t := loop.Current()
 	return (*Loop)(l), (*Task)(t)

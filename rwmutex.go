@@ -8,11 +8,11 @@ import (
 	"ringo/internal/loop"
 )
 
-// An RWMutex is a lock that one writer or any number of readers hold, as sync.RWMutex is, that parks tasks that have to
-// wait. Tasks of any loop and ordinary goroutines can share one. Callers get it in order of arrival: a reader does not
-// overtake a writer that waits, and readers that wait behind each other get it together. So a caller that holds it for
-// reading must not ask for it again: a writer may have come between. The zero value is unlocked. It must not be copied
-// after its first use. It is a sync.Locker.
+// An RWMutex is a lock that one writer or any number of readers can hold, like sync.RWMutex, but it parks tasks that
+// have to wait. Tasks of any loop and ordinary goroutines can share one. Callers get it in order of arrival: a reader
+// does not overtake a writer that waits, and readers that wait behind each other get it together. So a caller that
+// holds it for reading must not lock it again: a writer may have arrived in between. The zero value is unlocked. It
+// must not be copied after its first use. It is a sync.Locker.
 //
 // Tasks of one loop need it only for state that must not change while they park: between two waits a task has its loop
 // to itself.
@@ -34,17 +34,17 @@ type rwClaim struct {
 }
 
 // Lock waits for the lock and takes it for writing: a task parks, a goroutine blocks. It always returns with the lock,
-// so nothing ends its wait early: a cancelled task keeps waiting, also in a Loop.WithTimeout, so the holders must not
-// wait for that task. LockContext gives up. Any goroutine may call it.
+// so nothing ends its wait early: a task keeps waiting even if it is cancelled or its Loop.WithTimeout ends, so the
+// holders must not wait for that task. LockContext gives up. Any goroutine may call it.
 func (m *RWMutex) Lock() { m.lock("RWMutex.Lock", false) }
 
 // RLock is like Lock, for reading: a task parks.
 func (m *RWMutex) RLock() { m.lock("RWMutex.RLock", true) }
 
 // LockContext is like Lock, but also returns when ctx is done, and to a task when it is cancelled or its
-// Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext, and with the lock if there is none.
-// If ctx is already done it fails even if the lock is free. A cancelled task still gets a free lock, unless ctx is its
-// Loop.Context. A nil ctx never ends. Any goroutine may call it; a task parks.
+// Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. The caller has the lock if and only
+// if it returns nil. If ctx is already done it fails even if the lock is free. A cancelled task still gets a free lock,
+// unless ctx is its Loop.Context. A nil ctx never ends. Any goroutine may call it; a task parks.
 func (m *RWMutex) LockContext(ctx context.Context) error {
 	return m.lockContext(ctx, "RWMutex.LockContext", false)
 }
@@ -62,12 +62,12 @@ func (m *RWMutex) TryLock() bool { return m.tryLock(false) }
 // wait. Any goroutine may call it.
 func (m *RWMutex) TryRLock() bool { return m.tryLock(true) }
 
-// Unlock gives back what Lock took, and passes it to those that have waited longest. It does not wait, and works in a
-// cancelled task. As with sync.RWMutex, a task or goroutine other than the one that locked may unlock. It panics if no
-// writer has the lock. Any goroutine may call it.
+// Unlock gives back the lock that Lock took, and passes it to the callers that have waited longest. It does not wait,
+// and works in a cancelled task. As with sync.RWMutex, a task or goroutine other than the one that locked may unlock.
+// It panics if no writer has the lock. Any goroutine may call it.
 func (m *RWMutex) Unlock() { m.unlock("Unlock", false) }
 
-// RUnlock gives back what RLock took, as Unlock does. It panics if no reader has the lock.
+// RUnlock gives back the lock that RLock took, as Unlock does. It panics if no reader has the lock.
 func (m *RWMutex) RUnlock() { m.unlock("RUnlock", true) }
 
 // RLocker returns a sync.Locker whose Lock and Unlock are RLock and RUnlock.

@@ -121,8 +121,8 @@ func wait(ctx context.Context, cases []Case, s []place) (i int, err error) {
 	return i, err
 }
 
-// TrySelect is Select if one of the cases is true now; otherwise it returns -1 and nil.
-// It does not wait. Any goroutine may call it.
+// TrySelect is Select if one of the cases can proceed now; otherwise it returns -1 and nil. It does not wait. Any
+// goroutine may call it.
 func TrySelect(cases ...Case) (int, error) {
 	loop.Charge()
 	var room [casesMax]place

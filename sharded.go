@@ -11,17 +11,17 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// A Sharded is a value for each loop of a Run, such as a part of a store's keys: only tasks of that loop use it, so it
-// needs no lock. NewSharded makes it. Its Start, which is made to be Config.Start, makes the values before anybody is
-// served:
+// A Sharded has a value for each loop of a Run, such as a part of a store's keys: only tasks of that loop use it, so it
+// needs no lock. NewSharded makes a Sharded. Its Start, to be used as Config.Start, makes the values before any client
+// is served:
 //
 //	store := ringo.NewSharded(func(l *ringo.Loop) (*shard, error) { return openShard(l.Index()) })
 //	err := sock.ListenAndServe(ctx, &ringo.Config{Start: store.Start}, "tcp", ":6379", serve)
 //
-// Tasks of any loop and goroutines reach the other values by functions that run on their loops: Shard.Call for one, a
+// Goroutines, and tasks of other loops, reach a value by functions that run on its loop: Shard.Call for one value, a
 // Batch for many, Each and Reduce for all. The loops of a Run with a Sharded end together, when none of them has a task
-// left: until then all of them answer the others' tasks, also during the drain. When Grace is over or the Run has
-// failed each ends by itself.
+// left: until then each answers the other loops' tasks, even during the drain. When Grace is over or the Run has failed
+// each ends by itself.
 type Sharded[T any] struct {
 	make    func(l *Loop) (T, error)
 	shards  atomic.Pointer[[]Shard[T]] // once all values have been made
@@ -41,10 +41,10 @@ func NewSharded[T any](make func(l *Loop) (T, error)) *Sharded[T] {
 	return &Sharded[T]{make: make}
 }
 
-// Start makes the value of l, and returns when those of all loops of its Run have been made. It is to be called once on
-// each loop, before the values are used: by Config.Start, or at the beginning of Run's function. If a value can't be
-// made it returns the error of the function that makes it, on all loops, and there is no second attempt in this Run. A
-// Sharded belongs to one Run at a time. Only a task of l may call it; it parks.
+// Start makes the value of l, and returns when the values of all loops of its Run have been made. Call it once on each
+// loop, before the values are used: as Config.Start, or at the beginning of Run's function. If a value can't be made,
+// Start returns the error of NewSharded's make on all loops, and there is no second attempt in this Run. A Sharded
+// belongs to one Run at a time. Only a task of l may call it; it parks.
 func (s *Sharded[T]) Start(l *Loop) error {
 	e := l.task("Sharded.Start")
 	if s == nil || s.make == nil {
@@ -105,14 +105,15 @@ func (s *Sharded[T]) places(method string) []Shard[T] {
 	return *all
 }
 
-// At returns the shard that has a key, given a hash of it, such as maphash.String's: the same for the same hash, as
-// long as the Run lasts. Any goroutine may call it; it does not park.
+// At returns the shard that has a key, given a hash of the key, such as maphash.String's. The same hash gets the same
+// shard as long as the Run lasts. Any goroutine may call it; it does not park.
 func (s *Sharded[T]) At(hash uint64) *Shard[T] {
 	all := s.places("Sharded.At")
 	return &all[hash%uint64(len(all))]
 }
 
-// Local returns the value of the loop that the running task is of. It panics if the caller is no task of these loops.
+// Local returns the value of the running task's loop. It panics if the caller is not a task of one of the Sharded's
+// loops.
 func (s *Sharded[T]) Local() T {
 	all := s.places("Sharded.Local")
 	l, _ := loop.Current()
@@ -129,8 +130,8 @@ func (s *Sharded[T]) Each(fn func(v T) error) error {
 	return s.each(s.places("Sharded.Each"), func(_ int, v T) error { return fn(v) })
 }
 
-// Reduce calls fn with each value of s, as Sharded.Each does, and merges what the calls return, in the order of the
-// loops. Any goroutine may call it; a task parks. merge runs in the caller.
+// Reduce calls fn with each value of s, as Sharded.Each does, and merges the results, in the order of the loops. Any
+// goroutine may call it; a task parks. merge runs in the caller.
 func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R) R) (sum R, err error) {
 	wantFunc(fn != nil && merge != nil, "Reduce")
 	all := s.places("Reduce")
@@ -186,10 +187,10 @@ func (s *Shard[T]) Loop() *Loop {
 }
 
 // Call calls fn with the value, in a task of its loop, and returns fn's error when fn has ended: a task parks, a
-// goroutine blocks. A task of that loop calls fn itself. If fn has not returned the error is that of Task.Wait; if the
-// loop had ended, and fn never ran, it is ErrEnded. fn may park; others use the value meanwhile. Nothing ends the wait,
-// and neither the caller's cancel nor its time-outs reach fn: what may take long is for Loop.Call. Any goroutine may
-// call it.
+// goroutine blocks. If the caller is a task of that loop, it calls fn directly. If fn did not return, the error is that
+// of Task.Wait; if the loop had ended, and fn never ran, it is ErrEnded. fn may park; other tasks may use the value
+// meanwhile. Nothing ends the wait, and neither the caller's cancel nor its time-outs reach fn: use Loop.Call for what
+// may take long. Any goroutine may call it.
 func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	wantFunc(fn != nil, "Shard.Call")
 	if s == nil || s.of == nil {
@@ -206,9 +207,9 @@ func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	return err
 }
 
-// A Batch is functions for shards that travel together: one message to each loop that has to do with them, and one
-// answer when all have run. So a server asks for all that one read of a connection has brought. Sharded.Batch makes it.
-// One caller at a time may use it, over and over again; then it does not allocate.
+// A Batch is a set of functions for shards that travel together: one message to each loop concerned, and one answer
+// when all have run. A server can use it for all requests that one read of a connection returned. Sharded.Batch makes
+// it. One caller at a time may use it, and reuse it any number of times; then it does not allocate.
 type Batch[T any] struct {
 	s       *Sharded[T]
 	to      []*calls[T] // by the index of the loop; nil: none yet
@@ -248,9 +249,9 @@ func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 }
 
 // Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. Those for one
-// shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's, in the caller;
-// those for different shards run at the same time. The batch is empty afterwards. If functions have not returned, or
-// have not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. Any
+// shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's loop, in the
+// caller; those for different shards run at the same time. The batch is empty afterwards. If functions did not return,
+// or did not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. Any
 // goroutine may call it.
 func (b *Batch[T]) Call() (err error) {
 	if b == nil {

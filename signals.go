@@ -8,18 +8,19 @@ import (
 	"ringo/internal/loop"
 )
 
-// Signals gives a Chan that receives these signals of the process, or all if none is named, where the channel of
-// [signal.Notify] would stop the loop of a task that receives. That function's rules hold: the signals' default action
-// is off until stop, and every other listener gets them as well. While a signal waits to be received, further ones of
-// the same kind are dropped, as the kernel does with one that is pending; one of each kind always has room.
+// Signals returns a Chan that receives the given signals of the process, or all signals if none are given. Use it
+// instead of [signal.Notify], whose channel would stop the loop of a task that receives. The rules of Notify apply: the
+// signals' default action is off until stop, and every other listener gets them as well. While a signal waits to be
+// received, further ones of the same kind are dropped, as the kernel does while one is pending; there is always room
+// for one of each kind.
 //
-// stop ends it, and restores the default action of signals that have no other listener. It closes the Chan: what has
-// come by then is received first, after that Recv returns ErrClosed. stop does not wait, and calling it again does
-// nothing.
+// stop ends the delivery, and restores the default action of signals that have no other listener. It closes the Chan:
+// signals that arrived before are received first, after that Recv returns ErrClosed. stop does not wait, and calling it
+// again does nothing.
 //
 // Any goroutine may call Signals and stop, before a Run and while it lasts; the Chan outlives Runs. A task that waits
-// for signals keeps a drain waiting, but if it was started by Loop.GoBackground. In a simulated world, which has no
-// signals, none comes. See signal(7).
+// for signals keeps a drain waiting, unless it was started by Loop.GoBackground. A simulated world has no signals, so
+// none arrive there. See signal(7).
 func Signals(signals ...os.Signal) (c *Chan[os.Signal], stop func()) {
 	const kinds = 65 // Linux has 64, from 1
 	c = NewChan[os.Signal](kinds)

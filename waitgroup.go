@@ -65,8 +65,8 @@ func (g *WaitGroup) Add(n int) {
 // Done is Add(-1).
 func (g *WaitGroup) Done() { g.Add(-1) }
 
-// Wait waits until the counter is 0: a task parks, a goroutine blocks. Nothing else ends it: a cancelled task keeps
-// waiting. Any goroutine may call it.
+// Wait waits until the counter is 0: a task parks, a goroutine blocks. Nothing else ends the wait: a cancelled task
+// keeps waiting. Any goroutine may call it.
 func (g *WaitGroup) Wait() {
 	if g == nil {
 		panic(ofNil("WaitGroup.Wait"))

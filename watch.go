@@ -7,9 +7,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Watch is a value of which callers want the last, such as a configuration that is read anew: those that wait learn
-// of a change, and those that are slow miss what came between. Tasks of any loop and ordinary goroutines can share one.
-// The zero value has no value yet. It must not be copied after its first use.
+// A Watch holds a value of which callers want only the latest version, such as a configuration that can be reloaded.
+// Callers can wait for a change, and slow ones miss the values in between. Tasks of any loop and ordinary goroutines
+// can share one. The zero Watch has no value yet. It must not be copied after its first use.
 //
 //	for v, version := w.Get(); ; {
 //		use(v)
@@ -26,8 +26,8 @@ type Watch[T any] struct {
 	spare   waiterPool[struct{}]
 }
 
-// Set gives it a value, and wakes all that wait for one. It does not wait. After Close it fails with ErrClosed. Any
-// goroutine may call it.
+// Set sets the value, and wakes all callers that wait for one. It does not wait. After Close it fails with ErrClosed.
+// Any goroutine may call it.
 func (w *Watch[T]) Set(v T) error {
 	loop.Charge()
 	if w == nil {
@@ -46,8 +46,8 @@ func (w *Watch[T]) Set(v T) error {
 	return nil
 }
 
-// Get returns the last value, and which it is: 1 for the first, 0 if there is none yet. It does not wait. Any goroutine
-// may call it.
+// Get returns the latest value and its version: 1 for the first value, 0 if there is none yet. It does not wait. Any
+// goroutine may call it.
 func (w *Watch[T]) Get() (v T, version uint64) {
 	loop.Charge()
 	if w == nil {
@@ -58,11 +58,11 @@ func (w *Watch[T]) Get() (v T, version uint64) {
 	return w.v, w.version
 }
 
-// Next returns the last value once that is another than the one of a version, which Get or Next returned; of version 0
-// once there is one. If it has to wait, a task parks and a goroutine blocks. After Close it returns a last value that
-// is another, then ErrClosed. It also returns when ctx is done, and to a task when it is cancelled or its
-// Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails. A
-// nil ctx never ends. Any goroutine may call it.
+// Next returns the latest value and its version, once that differs from version, which Get or Next returned; with
+// version 0, once there is a value. If it has to wait, a task parks and a goroutine blocks. After Close it returns the
+// last value if that is newer, then ErrClosed. It also returns when ctx is done, and to a task when it is cancelled or
+// its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails.
+// A nil ctx never ends. Any goroutine may call it.
 func (w *Watch[T]) Next(ctx context.Context, version uint64) (v T, next uint64, err error) {
 	if w == nil {
 		return v, version, ofNil("Watch.Next")
@@ -83,7 +83,7 @@ func (w *Watch[T]) Next(ctx context.Context, version uint64) (v T, next uint64, 
 	return v, version, err
 }
 
-// Close has Set fail, and Next once it has returned the last value. It does not wait. Closing again does nothing. Any
+// Close makes Set fail, and Next once it has returned the last value. It does not wait. Closing again does nothing. Any
 // goroutine may call it.
 func (w *Watch[T]) Close() {
 	if w == nil {

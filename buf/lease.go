@@ -10,9 +10,8 @@ type Lease bufs.Lease
 // other connections. Any goroutine may call it.
 func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 
-// Release gives the buffer back. Any goroutine may call it, also after the loop
-// has ended. Releasing the zero Lease does nothing; releasing a buffer twice
-// panics, because by then it may hold another connection's bytes.
+// Release gives the buffer back. Any goroutine may call it, even after the loop has ended. Releasing the zero Lease
+// does nothing; releasing a buffer twice panics, because by then it may hold another connection's bytes.
 func (b Lease) Release() { bufs.Lease(b).Release() }
 
 // Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Releasing it does nothing. Any goroutine

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Delimited is tokens that end with a delimiter, which is no part of them.
+// Delimited is the Codec of tokens that end with a delimiter, which is not part of the token.
 type Delimited struct {
 	Delim string // one byte or more
 	Max   int    // bytes of a token with its delimiter; 0: 65536
@@ -18,8 +18,8 @@ var _ Codec = (*Delimited)(nil)
 // errDelimiter is that of a token which would be read as two.
 var errDelimiter = errors.New("codec: the token has the delimiter in it")
 
-// Append appends a token and its delimiter to dst, as a Scanner finds them, and returns dst as it was with an error:
-// one that matches bufio.ErrTooLong if both are more than Max, or another if the delimiter would be found inside of the
+// Append appends a token and its delimiter to dst. If it fails it returns dst as it was: the error matches
+// bufio.ErrTooLong if both are more than Max bytes, and is another one if a Scanner would find the delimiter inside the
 // token. Any goroutine may call it.
 func (d *Delimited) Append(dst, token []byte) ([]byte, error) {
 	all := append(append(dst, token...), d.Delim...)

@@ -8,18 +8,18 @@ import (
 	"math"
 )
 
-// Prefixed is frames: bytes that come behind their number, the length. A token is the bytes behind the length, or with
-// Whole the frame. The zero value has lengths that are varints, as streams of protocol buffers have them.
+// Prefixed is the Codec of frames: a length and the bytes that it counts. A token is the bytes after the length, or
+// with Whole the entire frame. The zero value has lengths that are varints, as in streams of protocol buffers.
 //
 //	&codec.Prefixed{Size: 4, Max: 1 << 20}                 // 4 bytes of length, big-endian
 //	&codec.Prefixed{Size: 2, Adjust: -2}                   // a length that counts its own 2 bytes
 //	&codec.Prefixed{Offset: 1, Size: 4, Adjust: -4, Whole: true} // PostgreSQL's: a type, and such a length
 type Prefixed struct {
-	Size   int              // bytes of the length, 8 at most; 0: it is a varint, as of binary.AppendUvarint
+	Size   int              // bytes of the length, 8 at most; 0: it is a varint, as in binary.AppendUvarint
 	Order  binary.ByteOrder // of those bytes; nil: binary.BigEndian
 	Offset int              // bytes before the length
-	Adjust int              // the length and this is how many bytes come behind it
-	Whole  bool             // tokens have the length and what is before it
+	Adjust int              // the length plus Adjust is how many bytes come after the length
+	Whole  bool             // tokens include the length and the bytes before it
 	Max    int              // bytes of a whole frame; 0: 65536
 }
 
@@ -31,10 +31,10 @@ var (
 	errShort  = errors.New("codec: the length is less than what it has to count")
 )
 
-// AppendLength appends the length of a frame with n bytes behind it to dst, which ends with the Offset bytes before it.
-// With an error it returns dst as it was: the error matches bufio.ErrTooLong if the frame would have more than Max
-// bytes, or a length with no room in Size bytes. It panics if n is negative or less than Adjust. Any goroutine may call
-// it.
+// AppendLength appends to dst the length of a frame with n bytes after it; dst has to end with the Offset bytes before
+// it. If it fails it returns dst as it was: the error matches bufio.ErrTooLong if the frame would have more than Max
+// bytes, or if its length does not fit Size bytes. It panics if n is negative or less than Adjust. Any goroutine may
+// call it.
 func (p *Prefixed) AppendLength(dst []byte, n int) ([]byte, error) {
 	bound := p.bound()
 	if n < max(0, p.Adjust) {

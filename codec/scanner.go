@@ -9,8 +9,8 @@ import (
 	"iter"
 )
 
-// A Codec says where tokens end: a *Delimited or a *Prefixed. Any number of Scanners may share one that does not change
-// any more.
+// A Codec says where tokens end: it is a *Delimited or a *Prefixed. Any number of Scanners may share one that no longer
+// changes.
 type Codec interface {
 	// find looks for a token at the beginning of data, where an earlier call found none in the first seen bytes.
 	find(data []byte, seen, bound int) (found, error)
@@ -26,8 +26,8 @@ const maxDefault = 64 << 10
 
 // A Source is a stream whose next bytes can be looked at: a *sock.Conn, or a *bufio.Reader around any io.Reader.
 type Source interface {
-	// Peek returns the next n bytes, for which it waits, without consuming them. They are valid until the next call. If
-	// n is more than it ever returns the error matches bufio.ErrBufferFull.
+	// Peek waits for the next n bytes and returns them without consuming them. They are valid until the next call. If n
+	// is more than it can ever return, the error matches bufio.ErrBufferFull.
 	Peek(n int) ([]byte, error)
 	// Discard consumes n bytes that Peek has returned.
 	Discard(n int) (int, error)
@@ -35,12 +35,12 @@ type Source interface {
 	Buffered() int
 }
 
-// A Scanner finds the tokens of one stream. It is for one caller at a time. A Request or an OnData that keeps it with
-// its connection looks at each byte once; with a new Scanner in each call the result is the same, and the beginning of
-// a long line is looked at whenever more of it comes. Only the Scanner may read from the stream while it is inside a
-// token. It must not be copied after its first use.
+// A Scanner finds the tokens of one stream. It is for one caller at a time. If a Request or an OnData keeps it with the
+// connection, each byte is looked at once; with a new Scanner in each call the result is the same, but the beginning of
+// a long line is looked at again whenever more of it arrives. Only the Scanner may read from the stream while it is
+// inside a token. It must not be copied after its first use.
 type Scanner struct {
-	Codec Codec // may be another for the next token
+	Codec Codec // may be changed between tokens
 
 	seen int    // of the token that is to come: without an end in so many bytes
 	held []byte // its beginning, which is more than the Source shows: it is consumed
@@ -48,21 +48,22 @@ type Scanner struct {
 
 // Tokens ranges over the tokens of a stream until its end. It waits for each: a task parks, a goroutine blocks. A token
 // is valid until the loop's body ends. An error is the last value: one that matches bufio.ErrTooLong for a token above
-// Max, another for a length that can't be one, io.ErrUnexpectedEOF for an end inside of a token, or that of src, of
-// which nothing is lost: after a deadline another loop goes on where this one stopped. Any goroutine may call it.
+// Max, another for an invalid length, io.ErrUnexpectedEOF if the stream ends inside a token, or the error of src. No
+// bytes of src are lost: after a deadline another loop goes on where this one stopped. Any goroutine may call it.
 func (s *Scanner) Tokens(src Source) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { s.each(src, true, yield) }
 }
 
-// Buffered is Tokens without a wait: it ends when no whole token is here, and leaves what is here of the next one. So
-// it does not park and never fails at an end. It is for a Request of sock.Serve, which is called again when more has
-// come.
+// Buffered is Tokens without waiting: it ends when no whole token is left in the buffer, and leaves the beginning of
+// the next one there. So it does not park, and never fails at the stream's end. It is for a Request of sock.Serve,
+// which is called again when more has arrived.
 func (s *Scanner) Buffered(src Source) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { s.each(src, false, yield) }
 }
 
-// Next appends the next token of a stream to dst, which the caller owns, and returns dst as it was with an error: those
-// of Tokens, and io.EOF where the stream has ended. It waits as Tokens does: a task parks. Any goroutine may call it.
+// Next appends the next token of a stream to dst, which the caller owns. If it fails it returns dst as it was, with an
+// error as of Tokens, or io.EOF where the stream has ended. It waits as Tokens does: a task parks. Any goroutine may
+// call it.
 func (s *Scanner) Next(dst []byte, src Source) (extended []byte, err error) {
 	err = io.EOF
 	s.each(src, true, func(token []byte, failed error) bool {
@@ -72,11 +73,11 @@ func (s *Scanner) Next(dst []byte, src Source) (extended []byte, err error) {
 	return dst, err
 }
 
-// Split is a bufio.SplitFunc: it returns the token at the beginning of data and where the next one begins, or 0 and no
-// error if data has only a part of it, with which data has to begin the next time. The token is a part of data. atEOF
-// says that no more will come; the error is io.ErrUnexpectedEOF if there is a part of a token, or if the last call has
-// left one, so that data may be nil then. The other errors are those of Tokens. It waits for nothing; any goroutine may
-// call it.
+// Split is a bufio.SplitFunc: it returns the token at the beginning of data and where the next one begins. If data has
+// only a part of a token, it returns 0 and no error, and data has to begin with that part the next time. The token is a
+// part of data. atEOF says that no more will come; the error is then io.ErrUnexpectedEOF if data has a part of a token,
+// or if the last call has left one: data may be nil in that case. The other errors are those of Tokens. Split does not
+// wait; any goroutine may call it.
 func (s *Scanner) Split(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if s.Codec == nil {
 		panic("codec: a Scanner without a Codec")

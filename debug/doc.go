@@ -44,6 +44,6 @@
 //
 // Lists take parameters: n, the number of rows, by default 200, at most 1000; sort, a column, with "-" before it for
 // the reverse order; filter, a text that a row must contain, ignoring case; loop, as "RUN.INDEX". Any other parameter,
-// or an invalid value, gets an error 400. "total" counts all entries, "matched" those that match filter and loop, of
-// which the rows are the first.
+// or an invalid value, gets an error 400. "total" counts all entries, "matched" those that match filter and loop; the
+// rows are the first of these.
 package debug

@@ -10,7 +10,7 @@ import (
 // Places describes the CPUs that the process may use, and the loops that a Run would make on them.
 type Places struct {
 	CPUs  string  `json:"cpus"`  // that the process may use, as "0-3,8"; "" where the system does not say
-	Cores int     `json:"cores"` // with such CPUs
+	Cores int     `json:"cores"` // that have such CPUs
 	Nodes int     `json:"nodes"` // of memory
 	Quota float64 `json:"quota"` // of the process's cgroups and those above them, in CPUs; 0: none
 	Plans []Plan  `json:"plans"` // for each Config.Place, Anywhere first
@@ -20,8 +20,8 @@ type Places struct {
 type Plan struct {
 	Place string   `json:"place"`
 	Loops int      `json:"loops"`          // 0 if it fails
-	Why   string   `json:"why,omitempty"`  // there are as many, as in stats.Info
-	CPUs  []string `json:"cpus,omitempty"` // of each loop; nil: all are anywhere
+	Why   string   `json:"why,omitempty"`  // there are that many, as in stats.Info
+	CPUs  []string `json:"cpus,omitempty"` // of each loop; nil: no loop is bound
 	Error string   `json:"error,omitempty"`
 }
 

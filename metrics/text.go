@@ -17,7 +17,8 @@ type Text struct {
 	last *Metric
 }
 
-// Add adds a sample. Of its Metric it needs Name, Help and Kind, of one with labels Labels, and of a histogram Bounds.
+// Add adds a sample. Its Metric must have Name, Help and Kind, Labels if there are any, and Bounds if it is a
+// histogram.
 func (t *Text) Add(s Sample) {
 	m := s.Metric
 	if m != t.last {
@@ -42,8 +43,8 @@ func (t *Text) Value(m *Metric, v float64, labels ...string) {
 	t.Add(Sample{Metric: m, Labels: labels, Value: v})
 }
 
-// Times adds a histogram of times, with the values of its Metric's Labels. Bounds must be such as stats.Histogram has:
-// powers of two of nanoseconds, in seconds.
+// Times adds a histogram of times, with the values of its Metric's Labels. Bounds must be among those of
+// stats.Histogram: powers of two of nanoseconds, in seconds.
 func (t *Text) Times(m *Metric, h *stats.Histogram, labels ...string) {
 	newPutter(m, t.Add).times(h, labels...)
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // A Cmd is a command to be run, or that runs, with the fields of [exec.Cmd]; Command and CommandContext make it. A Cmd
-// is used once. Any goroutine may call its methods, one at a time, and tasks of different loops may, too. Of the
-// embedded exec.Cmd's own methods only Environ and String are to be used.
+// is used once. Any goroutine may call its methods, one at a time, and so may tasks of different loops. Of the embedded
+// exec.Cmd's own methods use only Environ and String.
 type Cmd struct {
 	exec.Cmd
 
@@ -70,10 +70,9 @@ func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 func (c *Cmd) kill() error { return c.Process.Kill() }
 
 // Run starts the command and waits until it has ended, with the errors of Start and Wait. A task parks. If it is
-// cancelled, or a WithTimeout or WithContext ends, the command is ended as by a context, by a kill if it has no Cancel;
-// its pipes are waited for no longer than WaitDelay, or 100 ms if that is 0, and the error matches both that of the
-// wait and what came of the process. A process that its Cancel does not end keeps the task, unless there is a
-// WaitDelay.
+// cancelled, or a WithTimeout or WithContext ends, the command is ended as by a context, or killed if it has no Cancel;
+// Run waits for its pipes no longer than WaitDelay, or 100 ms if that is 0, and the error matches both that of the wait
+// and that of the process. If Cancel does not end the process, the task goes on waiting, unless there is a WaitDelay.
 func (c *Cmd) Run() error {
 	c.copies.patient = true
 	if err := c.Start(); err != nil {

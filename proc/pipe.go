@@ -21,7 +21,7 @@ type pipes struct {
 	ours []*file.File
 }
 
-// StdinPipe gives a pipe to the command's standard input, a *file.File. Wait closes it once the process has ended;
+// StdinPipe returns a pipe to the command's standard input, a *file.File. Wait closes it once the process has ended;
 // close it earlier to show the command the end of its input. Call it before Start. Any goroutine may call it.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if err := c.free("StdinPipe", c.Stdin == nil); err != nil {
@@ -35,9 +35,9 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	return ours, nil
 }
 
-// StdoutPipe gives a pipe from the command's standard output, a *file.File. Wait closes it once the process has ended:
-// read it to its end before you call Wait, and do not use Run, which waits at once. Call it before Start. Any goroutine
-// may call it.
+// StdoutPipe returns a pipe from the command's standard output, a *file.File. Wait closes it once the process has
+// ended: read it to its end before you call Wait, and do not use Run, which waits at once. Call it before Start. Any
+// goroutine may call it.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.pipeFrom("StdoutPipe", &c.Stdout) }
 
 // StderrPipe is StdoutPipe for the command's standard error.

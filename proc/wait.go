@@ -26,9 +26,9 @@ type ending struct {
 }
 
 // Wait waits until the command has ended and all is copied, as exec.Cmd.Wait does, with its errors. A task parks. If
-// the task is cancelled, or a WithTimeout or WithContext ends, and not the command's context, Wait returns that error:
-// the command goes on, and Wait may be called again. The end of a Run cancels the tasks that copy as well, unless it is
-// Run that waits, or the command has a context that ends; a command that writes on then gets SIGPIPE.
+// the task is cancelled, or a WithTimeout or WithContext ends, but the command's context does not, Wait returns that
+// error: the command goes on, and Wait may be called again. The end of a ringo.Run cancels the tasks that copy as well,
+// unless Cmd.Run waits or the command has a context that can end; a command that goes on writing then gets SIGPIPE.
 func (c *Cmd) Wait() error {
 	switch {
 	case c.process == nil:

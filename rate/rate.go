@@ -1,9 +1,9 @@
-// Package rate limits how often something happens, in the words of golang.org/x/time/rate, for tasks and goroutines: a
-// Limiter is a bucket of tokens that fills at a rate. Its Wait parks tasks where that package would stop their loop,
-// and goes by their clock, also in simulated worlds.
+// Package rate limits how often something happens, with the names of golang.org/x/time/rate, for tasks and goroutines:
+// a Limiter is a bucket of tokens that fills at a rate. Its Wait parks tasks where that package would stop their loop,
+// and uses their clock, even in simulated worlds.
 //
-// Those that wait stand in line, and tokens go to the first of them. So no caller overtakes another, and one that gives
-// up has taken none: there are no reservations to be given back.
+// Callers that wait stand in line, and tokens go to the first of them. So no caller overtakes another, and a caller
+// that gives up has taken none: there are no reservations to be given back.
 package rate
 
 import (
@@ -20,7 +20,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// Limit is how many tokens come in a second. Zero gives none, and neither does a negative number or NaN.
+// Limit is a rate in tokens per second. Zero, a negative number and NaN bring no tokens.
 type Limit float64
 
 // Inf is the Limit that gives every caller its tokens at once.
@@ -49,12 +49,12 @@ type Limiter struct {
 	changed *ringo.Chan[struct{}] // tells the first in line of another limit; nil: nobody has waited
 }
 
-// NewLimiter makes a Limiter that has burst tokens at first, and at most.
+// NewLimiter makes a Limiter that begins with burst tokens, and saves up no more than that.
 func NewLimiter(r Limit, burst int) *Limiter {
 	return &Limiter{limit: r, burst: burst, tokens: float64(burst)}
 }
 
-// Limit returns how many tokens come in a second. Any goroutine may call it.
+// Limit returns the rate in tokens per second. Any goroutine may call it.
 func (l *Limiter) Limit() Limit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +68,7 @@ func (l *Limiter) Burst() int {
 	return l.burst
 }
 
-// Tokens returns how many there are now. Any goroutine may call it.
+// Tokens returns how many tokens there are now. Any goroutine may call it.
 func (l *Limiter) Tokens() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +76,7 @@ func (l *Limiter) Tokens() float64 {
 	return l.tokens
 }
 
-// SetLimit changes the rate from now on, also for callers that wait. Any goroutine may call it.
+// SetLimit changes the rate from now on, even for callers that wait already. Any goroutine may call it.
 func (l *Limiter) SetLimit(r Limit) { l.set(func() { l.limit = r }) }
 
 // SetBurst changes how many tokens are saved up at most. A caller that waits for more than that gets an error once it
@@ -98,7 +98,7 @@ func (l *Limiter) set(f func()) {
 // Allow is AllowN(1).
 func (l *Limiter) Allow() bool { return l.AllowN(1) }
 
-// AllowN takes n tokens if they are there and no caller waits, and reports whether it did. It does not wait. It
+// AllowN takes n tokens if they are available and no caller waits, and reports whether it did. It does not wait. It
 // panics if n is negative. Any goroutine may call it.
 func (l *Limiter) AllowN(n int) bool {
 	loop.Charge()
@@ -118,12 +118,12 @@ func (l *Limiter) allow(n int) bool {
 // Wait is WaitN of one token: a task parks.
 func (l *Limiter) Wait(ctx context.Context) error { return l.WaitN(ctx, 1) }
 
-// WaitN takes n tokens once they are there and those that have come before have theirs: a task parks, a goroutine
-// blocks. If it returns an error it has taken none. It also returns when ctx is done, and to a task when it is
-// cancelled or its Loop.WithTimeout or WithContext ends, with the same errors as ringo.Mutex.LockContext; and at once,
-// with an error that matches context.DeadlineExceeded and os.ErrDeadlineExceeded, if the tokens would come too late for
-// that. It fails if n is more than are ever saved up, and panics if it is negative. A nil ctx never ends. Any
-// goroutine may call it.
+// WaitN takes n tokens once they are available and earlier callers have theirs: a task parks, a goroutine blocks. If it
+// returns an error it has taken none. It also returns when ctx is done, and to a task when it is cancelled or its
+// Loop.WithTimeout or WithContext ends, with the same errors as ringo.Mutex.LockContext. If the tokens would come after
+// the deadline of any of these, it fails at once, with an error that matches context.DeadlineExceeded and
+// os.ErrDeadlineExceeded. It fails if n is more than are ever saved up, and panics if n is negative. A nil ctx never
+// ends. Any goroutine may call it.
 func (l *Limiter) WaitN(ctx context.Context, n int) error {
 	if err := loop.ChargeAndYield(); err != nil {
 		return err

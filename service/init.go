@@ -6,19 +6,18 @@ import (
 )
 
 // Init is for a program that may be process 1 of a container: call it first in main. There, it starts the program once
-// more, as a child, and does not return: as process 1 it waits for whatever ends in the container, hands signals on to
-// the child, and ends as that does, with its exit code, or 128 and the signal's number. In the child, and everywhere
-// else, it returns nil at once. An error says why there is no child; the program is process 1 still.
+// more, as a child, and does not return: as process 1 it waits for whatever ends in the container, passes signals on to
+// the child, and ends when the child does, with its exit code, or 128 plus the signal's number. In the child, and
+// everywhere else, it returns nil at once. An error says why there is no child; the program is then still process 1.
 //
-// So the program need not know of descendants that lose their parent, which the kernel gives process 1 to wait for; and
-// package os/exec is not robbed of its own. What the program needs no init for: signals, which a program that listens
-// for them gets as process 1, too, and children that it waits for itself. The price is a second process.
+// So the program need not wait for descendants that have lost their parent, which the kernel leaves to process 1, and
+// no children of package os/exec are taken from it. A program needs no Init for signals, which it gets as process 1,
+// too, if it listens for them, nor for children that it waits for itself. The price is a second process.
 //
-// Signals that are handed on are all but those that a process sends itself by what it does, such as SIGSEGV, and
-// SIGCHLD, SIGPIPE, SIGURG, SIGTTIN and SIGTTOU. The child is a process group of its own, and has the terminal if there
-// is one. What a manager has passed to process 1, such as sockets (sock.Activated) and the watchdog, is the child's.
-// With the child everything in the container ends. Elsewhere than on Linux no process is one for which Init does
-// anything.
+// All signals are passed on except those that a process causes itself, such as SIGSEGV, and SIGCHLD, SIGPIPE, SIGURG,
+// SIGTTIN and SIGTTOU. The child has a process group of its own, and the terminal if there is one. What a manager has
+// passed to process 1, such as sockets (sock.Activated) and the watchdog, is the child's. When the child ends,
+// everything in the container does. On systems other than Linux, Init starts no child.
 func Init() error {
 	if os.Getpid() == 1 {
 		return runInit()
@@ -45,6 +44,6 @@ const initVariable = "RINGO_INIT"
 // inited says that this process is that.
 var inited bool
 
-// EndsContainer reports whether all else in the container ends with this process: it is process 1, or the child of one
-// that is in Init. Any goroutine may call it; it does not park.
+// EndsContainer reports whether everything else in the container ends with this process: whether it is process 1, or
+// the child of a process 1 that is in Init. Any goroutine may call it; it does not park.
 func EndsContainer() bool { return inited || os.Getpid() == 1 }

@@ -17,14 +17,14 @@ import (
 	"ringo/internal/perloop"
 )
 
-// A Config says how a Manager tells of itself. The zero Config is ready to use.
+// A Config configures a Manager. The zero Config is ready to use.
 type Config struct {
-	// Log receives the errors of messages that no call of the program has sent, and which loop keeps pings back; nil
+	// Log receives the errors of messages that no call of the program has sent, and which loop holds up pings; nil
 	// means slog.Default.
 	Log *slog.Logger
 }
 
-// A Manager is the manager of services that has started the program, as the program sees it. New makes it.
+// A Manager stands for the service manager that has started the program. New makes it.
 type Manager struct {
 	log   *slog.Logger
 	to    string        // where messages go; "": there is none
@@ -47,9 +47,9 @@ type Manager struct {
 	replaced bool
 }
 
-// New makes the Manager of the program, by the variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. An error says
+// New makes the program's Manager, from the variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. An error says
 // which of them is wrong. A nil Config is the zero one. Call it on a goroutine, before other processes are started: a
-// watchdog that is for whichever process reads the variables is this one's from then on.
+// watchdog for which WATCHDOG_PID names no process is this process's from then on.
 func New(cfg *Config) (*Manager, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
@@ -99,7 +99,7 @@ const (
 	everyMin = time.Millisecond
 )
 
-// Managed reports whether there is a manager that wants to know. Any goroutine may call it; it does not park.
+// Managed reports whether there is a manager that wants messages. Any goroutine may call it; it does not park.
 func (m *Manager) Managed() bool { return m.to != "" }
 
 // Started is Watch, and once each loop of the Run has called it, Ready: call it on each loop, as in ringo.Config.Start.
@@ -116,8 +116,8 @@ func (m *Manager) Started(l *ringo.Loop) error {
 }
 
 // Watch makes pings, and Turned, wait for a turn of l, until l ends. When the Run of l begins to drain, or ends without
-// a drain, the manager gets STOPPING=1, with the latest time at which the Run has ended. So watch the Run with which
-// the program ends. Any goroutine may call it; it does not park.
+// a drain, the manager gets STOPPING=1, with the latest time at which the Run will have ended. So watch the Run with
+// which the program ends. Any goroutine may call it; it does not park.
 func (m *Manager) Watch(l *ringo.Loop) {
 	e := (*loop.Loop)(l)
 	m.mu.Lock()
@@ -167,7 +167,7 @@ func (m *Manager) mayStop() bool {
 	return true
 }
 
-// Close ends pings, and waits for messages that are on their way. Call it when the program ends, behind Run. Closing
+// Close ends pings, and waits for messages that are on their way. Call it when the program ends, after Run. Closing
 // again returns net.ErrClosed. Any goroutine may call it; a task parks.
 func (m *Manager) Close() error {
 	m.mu.Lock()

@@ -19,10 +19,9 @@ func (m *Manager) Ready() error {
 	return m.Notify("READY=1")
 }
 
-// Reload calls fn, which reads the program's configuration anew, and returns its error: before it the manager gets
-// RELOADING=1, and behind it READY=1, whatever fn returns, even if it panics: a unit that hears nothing more is taken
-// to reload for ever. What the manager can't be told is logged. Any goroutine may call it; a task parks, and fn runs
-// in it.
+// Reload calls fn, which rereads the program's configuration, and returns its error. The manager gets RELOADING=1
+// before the call and READY=1 after it, whatever fn returns, even if it panics: otherwise it would take the unit to
+// reload for ever. Messages that can't be sent are logged. Any goroutine may call it; a task parks, and fn runs in it.
 func (m *Manager) Reload(fn func() error) error {
 	m.inform(context.Background(), reloading())
 	defer func() {
@@ -39,7 +38,7 @@ func reloading() string {
 }
 
 // Stopping says that the program begins to end. It is for programs that do so before the watched Run drains, which says
-// it too: the manager gets it once. Any goroutine may call it; a task parks.
+// so too: the manager gets the message once. Any goroutine may call it; a task parks.
 func (m *Manager) Stopping() error {
 	m.mu.Lock()
 	may := m.mayStop()
@@ -50,17 +49,17 @@ func (m *Manager) Stopping() error {
 	return m.Notify("STOPPING=1")
 }
 
-// Status says in a line what the program does, which systemctl status shows. Any goroutine may call it; a task parks.
+// Status says in a line what the program does; systemctl status shows it. Any goroutine may call it; a task parks.
 func (m *Manager) Status(text string) error { return m.Notify("STATUS=" + text) }
 
-// Extend asks for d more from now on for what the program is at: a start, a reload or an end that takes longer than the
-// manager would wait. Any goroutine may call it; a task parks.
+// Extend asks the manager for d more, from now on, for a start, a reload or an end that takes longer than the manager
+// would wait. Any goroutine may call it; a task parks.
 func (m *Manager) Extend(d time.Duration) error { return m.Notify(extend(d)) }
 
 func extend(d time.Duration) string { return fmt.Sprint("EXTEND_TIMEOUT_USEC=", d.Microseconds()) }
 
-// Replaced says that another process, which serves already, is the program from now on. This one says nothing of
-// itself any more: no ping, nor that it stops. Package upgrade calls it. Any goroutine may call it; a task parks.
+// Replaced says that another process, which serves already, is the program from now on. This process sends no more
+// pings, and does not say that it stops. Package upgrade calls it. Any goroutine may call it; a task parks.
 func (m *Manager) Replaced(pid int) error {
 	m.mu.Lock()
 	m.replaced = true
@@ -82,7 +81,7 @@ func (m *Manager) isReplaced() bool {
 }
 
 // Notify sends assignments in one message, such as "ERRNO=2", for what no other method says: see sd_notify(3). An error
-// says what is wrong with one, or why it could not be sent. Any goroutine may call it; a task parks.
+// says what is wrong with an assignment, or why the message could not be sent. Any goroutine may call it; a task parks.
 func (m *Manager) Notify(assignments ...string) error {
 	for _, a := range assignments {
 		if name, _, ok := strings.Cut(a, "="); !ok || name == "" || strings.ContainsAny(a, "\n\x00") {

@@ -13,22 +13,22 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Store has the manager keep descriptors under a name, until the unit stops: a listening socket, a connection, the
-// memory of a state. The program's next start has them among sock.Activated's, each with that name, which several may
-// have. One whose other side hangs up is dropped: see StoreUnpolled. The caller's own stay open, and can be closed. Any
-// goroutine may call it; a task parks.
+// Store makes the manager keep descriptors under a name, until the unit stops: a listening socket, a connection, the
+// memory of a state. The program's next start gets them from sock.Activated, each with that name, which several may
+// share. The manager drops one whose other side hangs up: see StoreUnpolled. The caller's own descriptors stay open,
+// and can be closed. Any goroutine may call it; a task parks.
 //
-// The unit must have FileDescriptorStoreMax=. More than that many the manager drops without a word; since systemd 254
-// it says how many there may be, and more in one call are an error here. A name has no colon, and 255 characters of
-// ASCII at most. Without a manager nothing is kept.
+// The unit must have FileDescriptorStoreMax=. The manager silently drops descriptors beyond that number; since systemd
+// 254 it tells the program that number, and more in one call are an error here. A name has no colon, and at most 255
+// characters of ASCII. Without a manager nothing is kept.
 func (m *Manager) Store(name string, of ...syscall.Conn) error { return m.store(name, "", of) }
 
-// StoreUnpolled is Store, but the manager keeps what hangs up, too. Any goroutine may call it; a task parks.
+// StoreUnpolled is Store, but the manager keeps descriptors that hang up, too. Any goroutine may call it; a task parks.
 func (m *Manager) StoreUnpolled(name string, of ...syscall.Conn) error {
 	return m.store(name, "\nFDPOLL=0", of)
 }
 
-// Unstore has the manager close all that it keeps under a name. Any goroutine may call it; a task parks.
+// Unstore makes the manager close all descriptors that it keeps under a name. Any goroutine may call it; a task parks.
 func (m *Manager) Unstore(name string) error {
 	if err := checkName(name); err != nil {
 		return err

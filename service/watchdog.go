@@ -55,10 +55,10 @@ func (m *Manager) pingOn() bool {
 // forgetEnded drops the loops that are gone. The caller holds the lock.
 func (m *Manager) forgetEnded() { m.watched = slices.DeleteFunc(m.watched, (*loop.Loop).Ended) }
 
-// Turned waits until each loop that Watch has, and that has not ended meanwhile, has begun and ended a task since the
-// call: a loop that is held by one does not. So it is what a probe of liveness asks, from a goroutine: a task of a loop
-// that is held can't. If ctx ends before, the error says so, and names a loop that has not. A nil ctx never ends. Any
-// goroutine may call it; a task parks.
+// Turned waits until each watched loop that has not ended meanwhile has begun and ended a task since the call: a loop
+// that a task holds does not. So it is for a liveness probe, on a goroutine: a task of a loop that is held can't ask.
+// If ctx ends first, the error says so, and names a loop that has not. A nil ctx never ends. Any goroutine may call it;
+// a task parks.
 func (m *Manager) Turned(ctx context.Context) error { return onGoroutine(ctx, m.turned) }
 
 // turned is Turned on a goroutine.

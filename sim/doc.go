@@ -30,20 +30,20 @@
 // # What leaves the world
 //
 // As everywhere, a task may wait only through Ringo. Goroutines are not part of the world, unless it is played for
-// Goroutines(t), which says what is different then: their calls on a loop or its handles fail, and so does the test,
-// with the goroutine's stack. Loop.Offload and Loop.Compute run their function in the task. Handles can be used by all
-// tasks on the same host. Descriptors can't enter or leave the world: File, Detach, Adopt, SendFiles and the like fail
-// with errors.ErrUnsupported, as does opening a FIFO that would wait for the other end. A task that waits for a
-// channel, lock or socket of Go's stops the world meanwhile: after ten seconds a watchdog reports the task, unless the
-// process is being debugged. Shorter waits are not reported, and make the history depend on real time.
+// Goroutines(t), see there: their calls on a loop or its handles fail, and so does the test, with the goroutine's
+// stack. Loop.Offload and Loop.Compute run their function in the task. Handles can be used by all tasks on the same
+// host. Descriptors can't enter or leave the world: File, Detach, Adopt, SendFiles and the like fail with
+// errors.ErrUnsupported, as does opening a FIFO that would wait for the other end. A task that waits for a channel,
+// lock or socket of Go's stops the world meanwhile: after ten seconds a watchdog reports the task, unless the process
+// is being debugged. Shorter waits are not reported, and make the history depend on real time.
 //
 // # Systems
 //
-// Worlds need no kernel: they play on every system on amd64, arm64 and 386, and on Linux on all architectures that Go
-// has, there without Goroutines. Elsewhere, in WebAssembly too, tests with worlds compile, and fail with the reason. A
-// seed gives the same history on all of them. Hosts are Linux hosts everywhere: their files have names with slashes,
-// in which on Windows a backslash is one as well, so that package filepath may join them. Programs see errors as the
-// system has them, by which errors.Is finds the same as elsewhere; texts of errors differ, and the Sys of a FileInfo
-// has the system's type, as in package os. Sums of floating-point products are rounded differently by architecture:
-// what decides anything in a test should be integers, or have its products in conversions, float64(x*y).
+// Worlds need no kernel: they play on every system on amd64, arm64 and 386, and on Linux on all other architectures of
+// Go, but without Goroutines. Elsewhere, in WebAssembly too, tests with worlds compile, and fail with the reason. A
+// seed gives the same history on all of them. Hosts are Linux hosts everywhere: their file names have slashes, and on
+// Windows a backslash counts as a slash, so that package filepath may join names. Programs see the errors of the system
+// on which the test runs: errors.Is finds the same as elsewhere, but texts of errors differ, and the Sys of a FileInfo
+// has the system's type, as in package os. Sums of floating-point products are rounded differently by architecture: a
+// test should base decisions on integers, or put products in conversions, float64(x*y).
 package sim

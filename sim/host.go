@@ -404,7 +404,7 @@ func (h *Host) Clock() time.Time {
 
 // Names configures the delays and faults of a host's name look-ups.
 type Names struct {
-	Latency time.Duration // of each
+	Latency time.Duration // of each look-up
 	Fail    float64       // fraction of look-ups that fail, as if no server had answered
 	Wrong   float64       // fraction of look-ups that return another host's address
 }

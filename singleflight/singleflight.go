@@ -7,8 +7,8 @@
 //
 //	page, _, err := pages.Do(ctx, url, func(ctx context.Context) ([]byte, error) { return fetch(ctx, url) })
 //
-// The function runs in a task or goroutine of its own. So no caller's context ends the call while others wait: a caller
-// that gives up leaves it to them.
+// The function runs in a task or goroutine of its own. So no caller's context ends the call while others wait: if a
+// caller gives up, the call goes on for them.
 package singleflight
 
 import (
@@ -21,8 +21,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Group has the calls under way, by their keys. The zero value is ready to use. It must not be copied after its first
-// use.
+// A Group keeps the calls under way, by their keys. The zero value is ready to use. It must not be copied after its
+// first use.
 type Group[K comparable, V any] struct {
 	mu    sync.Mutex
 	calls map[K]*call[V]
@@ -49,15 +49,15 @@ var errGoexit = fmt.Errorf("singleflight: %w", ringo.ErrGoexit)
 // call and returns its result. A task parks meanwhile, a goroutine blocks. shared reports whether several callers got
 // the result.
 //
-// fn runs in a task of its own on the caller's loop if the first caller is a task, and else on a goroutine. Its context
-// has the values of the first caller's, and ends when no caller waits any more, as does the wait of a task in it. The
-// drain of that loop's Run ends it, too, as all tasks, and what fn returns then goes to all that wait. If fn panics, Do
-// panics with a *ringo.PanicError in all of them; if it calls runtime.Goexit the error matches ringo.ErrGoexit. fn must
-// not call Do with its own key: it would wait for itself.
+// If the first caller is a task, fn runs in a task of its own on that caller's loop, otherwise on a goroutine. Its
+// context has the values of the first caller's, and ends when no caller waits any more; waits of fn's task end then,
+// too. The drain of that loop's Run ends fn's task like any other; what fn returns then goes to all callers that wait.
+// If fn panics, Do panics with a *ringo.PanicError in all of them; if it calls runtime.Goexit the error matches
+// ringo.ErrGoexit. fn must not call Do with its own key: it would wait for itself.
 //
 // Do also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the same errors as ringo.Mutex.LockContext; the call goes on as long as others wait for it. If ctx is already
-// done it begins none. A nil ctx never ends. It panics if fn is nil. Any goroutine may call it.
+// done it begins no call. A nil ctx never ends. It panics if fn is nil. Any goroutine may call it.
 func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(ctx context.Context) (V, error)) (v V, shared bool,
 	err error) {
 	if fn == nil {

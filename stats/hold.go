@@ -16,7 +16,7 @@ type Hold struct {
 	// recorded 100.
 	Task string
 	At   string
-	// In is the calls that it was in, innermost first, up to four: sync.(*Mutex).Lock <- main.get. It is empty if the
+	// In has the calls that it was in, innermost first, up to four: sync.(*Mutex).Lock <- main.get. It is empty if the
 	// task computed in its own function.
 	In string
 	// State is "running" if the task computed; "blocked" if it waited in Go's runtime: for a sync.Mutex, a channel,

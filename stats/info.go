@@ -8,8 +8,8 @@ type Info struct {
 	Features []string // the kernel features that it uses
 	Entries  int      // size of the submission queue, 0 if there is none
 	Ways     []Way    // how each operation is run, where there is a choice
-	Plan     string   // why the Run has as many loops: "1 loop: the quota of the cgroups is 0.5 CPUs"
-	CPUs     []int    // that its thread is bound to, see Config.Place of package ringo; nil: to none
+	Plan     string   // why the Run has that many loops: "1 loop: the quota of the cgroups is 0.5 CPUs"
+	CPUs     []int    // those that its thread is bound to, see ringo.Config.Place; nil: none
 	Lends    bool     // received bytes come in buffers that the kernel picks, so that Next copies nothing
 }
 

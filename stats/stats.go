@@ -42,7 +42,7 @@ type Loop struct {
 	Ops    []Op // by kind, for operations that were used
 	Driver Driver
 
-	Classes []Class // of tasks, those that have any on the loop; see ringo.NewClass
+	Classes []Class // the classes that have tasks on the loop; see ringo.NewClass
 
 	Lanes []Lane // calls that run on ordinary goroutines, for all loops of the Run
 }
@@ -59,7 +59,7 @@ type Lane struct {
 	Waits   Histogram     // waits of all calls that have begun; 0 for calls that got a slot at once
 }
 
-// A Class has the tasks of a ringo.Class on a loop, and the CPU time that they have used.
+// A Class counts the tasks of a ringo.Class on a loop, and the CPU time that they have used.
 type Class struct {
 	Name   string
 	Weight int
@@ -96,7 +96,7 @@ type Op struct {
 	Submitted uint64 // handed to the driver, to be waited for
 
 	// Times is how long submitted operations took, by Loop.Now: from the turn that submitted them to the turn that got
-	// the result. Multishot operations, as receives and accepts are where the driver supports it, are not included.
+	// the result. Multishot operations (receives and accepts, where the driver supports it) are not included.
 	Times Histogram
 }
 

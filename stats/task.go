@@ -19,7 +19,7 @@ type Task struct {
 	// Since is how long ago it parked, or began if it has not parked yet.
 	Since    time.Duration
 	Canceled bool // all its waits fail
-	// Background is that of a task that no drain waits for: see ringo.Loop.GoBackground.
+	// Background says that no drain waits for the task: see ringo.Loop.GoBackground.
 	Background bool
 	Stack      int // the size of its stack in bytes; 0 if unknown
 

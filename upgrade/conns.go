@@ -26,15 +26,16 @@ const (
 	passWithin = 10 * time.Second
 )
 
-// PassConn passes a connection on to the successor, with its unread bytes, which may be a megabyte, and a note, of 64
-// KiB at most, that says what the successor has to know of it: who the peer is, for example. It is for connections
-// between two messages, once Context has ended; the peer notices nothing. It waits until AcceptConn is called there,
-// for ten seconds at most. What was written before is sent first, as with sock.Conn.Detach. Then the connection is the
-// successor's: c is closed for all that use it, and its deadlines, value and idle state are not passed on.
+// PassConn passes a connection on to the successor, with its unread bytes, at most 1 MiB, and a note, at most 64 KiB,
+// that says what the successor has to know about it: who the peer is, for example. It is for connections between two
+// messages, once Context has ended; the peer notices nothing. It waits until the successor calls AcceptConn, for ten
+// seconds at most. What was written before is sent first, as with sock.Conn.Detach. Then the connection is the
+// successor's: c is closed for all its users, and its deadlines, value and idle state are not passed on.
 //
-// An error that matches ErrNoSuccessor has changed nothing: there is none, it has ended, or it takes no connection; nor
-// has one of a note or unread bytes that are too long, or of a wait that the task's end has ended. After others the
-// connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
+// After an error that matches ErrNoSuccessor nothing has changed: there is no successor, it has ended, or it takes no
+// connection. The same holds if the note or the unread bytes are too long, or if a cancel or timeout of the task has
+// ended that wait. After other errors the connection is lost, and its peer sees that. Any goroutine may call it; a task
+// parks.
 func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	u.mu.Lock()
 	next := u.next
@@ -82,9 +83,9 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 }
 
 // AcceptConn returns a connection that the predecessor has passed on, as a connection of l, with its unread bytes and
-// the note of PassConn. It waits until there is one, until ctx ends, with the errors of ringo.Chan.RecvContext, or
-// until the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each connection goes to
-// one. Any goroutine may call it; a task parks.
+// the note of PassConn. It waits until there is one. If ctx ends it fails with the errors of ringo.Chan.RecvContext; if
+// the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each connection goes to one.
+// Any goroutine may call it; a task parks.
 func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn, note []byte, err error) {
 	for u.from != nil {
 		f, err := u.from.accept(ctx)

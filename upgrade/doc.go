@@ -13,27 +13,28 @@
 //	cfg := &ringo.Config{Start: up.Started}
 //	return sock.ServeSets(up.Context(), cfg, []*sock.ListenerSet{set}, serve)
 //
-// On a signal, or by Upgrade, the program starts its successor, which inherits the listening sockets: the same sockets,
-// with their queues of peers, which no moment finds closed. Both accept until the successor says Ready. Then the
-// predecessor's Context ends: its Run drains, which serves peers that had connected and are in the midst of something,
-// and it ends. A successor that fails, ends or hangs before it is ready leaves the program as it was.
+// On a signal, or when Upgrade is called, the program starts its successor, which inherits the listening sockets: the
+// same sockets, with their queues of peers, which are never closed in between. Both accept until the successor calls
+// Ready. Then the predecessor's Context ends: its Run drains, which serves peers that had connected and are in the
+// midst of something, and the predecessor ends. A successor that fails, ends or hangs before it is ready leaves the
+// program as it was.
 //
-// What is not passed on ends with the predecessor, in order: servers of package sockhttp answer what was asked and tell
-// clients to come again. A protocol that has no word for that can have its connections passed on, see PassConn.
+// What is not passed on ends with the predecessor, in an orderly way: servers of package sockhttp answer what was asked
+// and tell clients to come again. For a protocol that can't say that, connections can be passed on, see PassConn.
 //
 // # How it is done
 //
-// The successor is a child process. It gets the descriptors behind those of its command, and the environment variable
-// RINGO_UPGRADE, which says where they begin; New takes both away, so that its own children have neither. A socket of
-// the Unix family stays open between the two: by it the successor gets the names of the descriptors, and says that it
-// is ready. So a shell script that starts the program has to do it by exec.
+// The successor is a child process. It gets the descriptors after those of its command, and the environment variable
+// RINGO_UPGRADE, which says where they begin; New takes both, so that the successor's own children inherit neither. A
+// Unix socket stays open between the two processes: over it the successor gets the names of the descriptors, and says
+// that it is ready. So a shell script that starts the program has to use exec.
 //
-// The successor's parent ends, and process 1 adopts it. What supervises the program has to know: systemd is sent
-// MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), and a supervisor that waits for its child alone takes
-// an upgrade for the program's end. As process 1, as in many containers, and below one that is in service.Init, a
-// program can't be replaced: Upgrade fails, since all of the container ends with it.
+// The successor's parent ends, and process 1 adopts the successor. The program's supervisor has to know: systemd gets
+// MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), but a supervisor that only waits for its child takes
+// an upgrade for the program's end. A program that is process 1, as in many containers, or the child of one that is in
+// service.Init, can't be replaced: Upgrade fails, since the whole container ends with it.
 //
-// Each loop of a Run takes connections from the one socket, see sock.ListenConfig.OneSocket; so the successor may have
-// another number of loops. It works on Unix systems; elsewhere New is of a program without predecessor, and Upgrade
+// All loops of a Run take connections from the same socket, see sock.ListenConfig.OneSocket, so the successor may have
+// another number of loops. Upgrades work on Unix systems; elsewhere a program never has a predecessor, and Upgrade
 // fails with errors.ErrUnsupported.
 package upgrade

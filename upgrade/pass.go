@@ -17,11 +17,12 @@ type passed struct {
 	set  *sock.ListenerSet // whose it is; nil: of Pass
 }
 
-// Reserve is lc.Reserve, but takes the socket of the predecessor that had the same network and address, in these words,
-// if there is one; and the successor gets it. A second call with the same words takes the predecessor's second one. lc
-// is as for sock.ListenConfig.Reserve, with OneSocket; nil means the zero one. Its options are set on a socket of the
-// predecessor's, too, but for AllowShared, Control and MultipathTCP, which a socket keeps. Port 0 is the predecessor's
-// port. The file of a Unix socket is the successor's to remove, once that is ready. Any goroutine may call it.
+// Reserve is lc.Reserve, but takes the predecessor's socket for the same network and address, spelled the same, if
+// there is one; and the successor gets it. A second call with the same strings takes the predecessor's second socket.
+// lc is as for sock.ListenConfig.Reserve, with OneSocket; nil means the zero one. Its options are set on a socket of
+// the predecessor's, too, except for AllowShared, Control and MultipathTCP, which a socket keeps. Port 0 is the
+// predecessor's port. Once the successor is ready, removing the file of a Unix socket is up to it. Any goroutine may
+// call it.
 func (u *Upgrader) Reserve(lc *sock.ListenConfig, network, address string) (*sock.ListenerSet, error) {
 	with := *cmp.Or(lc, new(sock.ListenConfig))
 	with.OneSocket = true
@@ -41,11 +42,11 @@ func (u *Upgrader) Reserve(lc *sock.ListenConfig, network, address string) (*soc
 	return set, nil
 }
 
-// Pass has the successor get a file under a name, for anything that Reserve is not for: a net.Listener, a socket of
-// datagrams, a lock. file makes it when there is a successor, and the Upgrader closes it: it is a method such as
+// Pass passes a file on to the successor under a name, for anything that Reserve is not for: a net.Listener, a datagram
+// socket, a lock. When a successor starts, file makes the file, and the Upgrader closes it: file is a method such as
 // net.TCPListener.File, net.UDPConn.File or sock.PacketConn.File. If it fails with net.ErrClosed or os.ErrClosed,
-// nothing is passed, and with another error the upgrade fails. Several may have one name: they are passed in the order
-// in which Pass was called. Any goroutine may call it.
+// nothing is passed; with another error the upgrade fails. Several files may have one name: they are passed in the
+// order in which Pass was called. Any goroutine may call it.
 func (u *Upgrader) Pass(name string, file func() (*os.File, error)) {
 	u.pass(passed{name: name, file: file})
 }
@@ -59,8 +60,8 @@ func (u *Upgrader) pass(p passed) {
 	u.passed = append(u.passed, p)
 }
 
-// Take returns what the predecessor has passed on under a name, the first that was not taken yet, or nil. The caller
-// has to close it, and to Pass it on if the successor is to have it. Any goroutine may call it, before Ready.
+// Take returns the first file that the predecessor has passed on under a name and that was not taken yet, or nil. The
+// caller has to close it, and to Pass it on if the successor is to have it. Any goroutine may call it, before Ready.
 func (u *Upgrader) Take(name string) *os.File {
 	if u.from == nil {
 		return nil

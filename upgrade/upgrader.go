@@ -25,16 +25,16 @@ type Config struct {
 	// Signals make the Upgrader call Upgrade, and log the result. Without any, only a call of Upgrade starts a
 	// successor.
 	Signals []os.Signal
-	// Command makes the successor's command, which must not have been started. nil is the program's own file, whatever
-	// is at its path by then, with the same arguments, environment, working directory and standard files. It is called
-	// on a goroutine.
+	// Command makes the successor's command, which must not have been started. It is called on a goroutine. nil means
+	// the program's own file, whatever is at its path by then, with the same arguments, environment, working directory
+	// and standard files.
 	Command func() (*exec.Cmd, error)
-	// Within is how long the successor may take until it is ready; 0 is a minute. Then it is killed.
+	// Within is how long the successor may take until it is ready; 0 means a minute. After that it is killed.
 	Within time.Duration
-	// Service learns of loops that start, of upgrades, and which process serves then. nil: the Upgrader makes one, and
-	// closes it.
+	// Service is notified of loops that start, of upgrades, and of the process that serves then. If it is nil the
+	// Upgrader makes one, and closes it.
 	Service *service.Manager
-	// Log gets what happens; nil is slog.Default.
+	// Log receives what happens; nil means slog.Default.
 	Log *slog.Logger
 }
 
@@ -70,9 +70,9 @@ type Upgrader struct {
 }
 
 // New makes the program's Upgrader, with what its predecessor has passed on, if one has started it. ctx is the
-// program's: when it ends, for example by signal.NotifyContext, there is no upgrade any more, one that has begun is
-// given up, and Context ends as well. Call it once, early in the program: before other processes are started, and
-// before a Run. It may wait for the predecessor. A nil Config is the zero one.
+// program's: when it ends, for example by signal.NotifyContext, no upgrade begins any more, one that has begun is given
+// up, and Context ends as well. Call it once, early in the program: before other processes are started, and before a
+// Run. It may wait for the predecessor. A nil Config is the zero one.
 func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
@@ -138,16 +138,16 @@ func (u *Upgrader) watch() {
 	}
 }
 
-// Context returns the context that ends when a successor is ready, with the cause ErrReplaced, or with New's, or with
-// Close: it is for ringo.Run and servers. Any goroutine may call it.
+// Context returns the context for ringo.Run and servers: it ends when a successor is ready, with the cause ErrReplaced,
+// when New's ctx ends, or at Close. Any goroutine may call it.
 func (u *Upgrader) Context() context.Context { return u.ctx }
 
 // Inherited reports whether the program is a successor. Any goroutine may call it.
 func (u *Upgrader) Inherited() bool { return u.from != nil }
 
-// Started is Ready for a Run: call it on each loop, as in ringo.Config.Start, and the last calls Ready, since then each
-// loop turns. The service manager's watchdog gets to know l (service.Manager.Watch). Only a task of l may call it; it
-// parks.
+// Started is Ready for a Run: call it on each loop, as in ringo.Config.Start. Once each loop has called it, and so
+// turns, it calls Ready. The service manager's watchdog watches l from then on (service.Manager.Watch). Only a task of
+// l may call it; it parks.
 func (u *Upgrader) Started(l *ringo.Loop) error {
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
@@ -160,11 +160,11 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 	return u.Ready()
 }
 
-// Ready says that the program serves: the predecessor drains from now on, and what it had passed on and was not taken
-// is closed. So call it once every socket is taken and what serves it runs. Before it Upgrade fails. Any goroutine may
-// call it, also where there is no predecessor; a task parks. Calling it again does nothing; after Close it fails with
-// net.ErrClosed. A predecessor that has ended by itself is followed all the same; one that has given this process up,
-// since it was too slow, kills it.
+// Ready says that the program serves: the predecessor drains from now on, and whatever it passed on that was not taken
+// is closed. So call it once every socket is taken and being served. Before Ready, Upgrade fails. Any goroutine may
+// call it, even without a predecessor; a task parks. Calling it again does nothing; after Close it fails with
+// net.ErrClosed. If the predecessor has ended by itself, this process takes over all the same; a predecessor that has
+// given this process up, since it was too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
 	was := u.ready
@@ -276,10 +276,10 @@ func (u *Upgrader) begin(cancel context.CancelFunc) error {
 	return nil
 }
 
-// Close ends what the Upgrader does beside the program: signals are handled by it no more, a successor that is not
-// ready is killed, and what the predecessor has passed on and was not taken is closed. Call it when the program
-// ends. It waits for nothing but a message that is on its way to the service manager. Any goroutine may call it; a task
-// parks. Closing again returns net.ErrClosed.
+// Close ends the Upgrader's work: it no longer handles signals, kills a successor that is not ready, and closes
+// whatever the predecessor has passed on that was not taken. Call it when the program ends. It waits for nothing but a
+// message that is on its way to the service manager. Any goroutine may call it; a task parks. Closing again returns
+// net.ErrClosed.
 func (u *Upgrader) Close() error {
 	if !u.close() {
 		return net.ErrClosed

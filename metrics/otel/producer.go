@@ -1,11 +1,11 @@
-// Package ringotel gives what Ringo's loops and listeners count to OpenTelemetry: the metrics of package ringo/metrics,
-// which docs/metrics.md explains one by one, by their dotted names.
+// Package ringotel exports the counters of Ringo's loops and listeners to OpenTelemetry: the metrics of package
+// ringo/metrics, under their dotted names. docs/metrics.md explains each of them.
 //
 //	reader := metric.NewPeriodicReader(exporter, metric.WithProducer(ringotel.NewProducer()))
 //	provider := metric.NewMeterProvider(metric.WithReader(reader))
 //
-// It is a Producer of the SDK and no set of instruments, because the API has none by which a histogram that was counted
-// elsewhere can be observed.
+// It is a Producer of the SDK rather than a set of instruments, because the API has no instrument for a histogram that
+// was counted elsewhere.
 package ringotel
 
 import (
@@ -20,9 +20,9 @@ import (
 	"ringo/metrics"
 )
 
-// NewProducer makes a producer of all loops of the process, for readers of the SDK. What it gives is cumulative,
-// whatever temporality the exporter asks of instruments. Producing asks the loops, and waits for one that is held for
-// some 100 ms, so it must be done by an ordinary goroutine, as the SDK's readers do.
+// NewProducer makes a producer of all loops of the process, for readers of the SDK. Its metrics are cumulative,
+// whatever temporality the exporter asks of instruments. Producing asks the loops, and waits some 100 ms for one that
+// is held, so it must be done by an ordinary goroutine, as the SDK's readers do.
 func NewProducer() metric.Producer { return producer{} }
 
 type producer struct{}
