@@ -40,16 +40,15 @@ type Adopted interface {
 //     of stream to read.
 //   - A *Listener is made of such a socket that listens; for several loops see AdoptSet. Closing it does not remove the
 //     file of a Unix socket, unless SetUnlinkOnClose is called.
-//   - A *PacketConn is made of a UDP socket, or one of pings (SOCK_DGRAM and IPPROTO_ICMP or IPPROTO_ICMPV6, icmp(7)),
-//     whose addresses have no ports but its own, the identifier of its echo requests, and whose peer is not known if it
-//     was connected to port 0; a *UnixPacketConn of a Unix datagram socket, an *IPConn of a raw IP socket. It may be
-//     connected. Close does not remove the file of a Unix socket's name.
+//   - A *PacketConn is made of a UDP socket, or of a ping socket (SOCK_DGRAM and IPPROTO_ICMP or IPPROTO_ICMPV6,
+//     icmp(7)); a *UnixPacketConn of a Unix datagram socket, an *IPConn of a raw IP socket. It may be connected. The
+//     addresses of a ping socket have no ports except its own, the identifier of its echo requests, and its peer is not
+//     known if it was connected to port 0. Close does not remove the file of a Unix socket's name.
 //
 // Adopt takes the socket over: if it succeeds, s is closed, and the handle has another descriptor of the same socket,
 // close-on-exec, with the options that it had. Calls that wait on s fail. If Adopt fails, s is unchanged.
 //
-// For sockets of other families there is Poll. Any goroutine may call it; callers other than tasks of l wait for the
-// loop.
+// For sockets of other families use Poll. Any goroutine may call it; callers other than tasks of l wait for the loop.
 func Adopt[H Adopted](l *ringo.Loop, s io.Closer, cfg *AdoptConfig) (H, error) {
 	var made, none H
 	var err error
@@ -76,9 +75,9 @@ func Adopt[H Adopted](l *ringo.Loop, s io.Closer, cfg *AdoptConfig) (H, error) {
 // socket. See Adopt. Any goroutine may call it, before or during Run.
 func AdoptSet(s io.Closer, cfg *AdoptConfig) (*ListenerSet, error) { return cfg.orZero().set(s, nil) }
 
-// AdoptSet is the function AdoptSet for a socket of this program's that another process has listened with (see package
-// upgrade): it gets the options of lc, but for those that only a new socket can be given, which are AllowShared,
-// Control and MultipathTCP. It may be put into non-blocking mode. Any goroutine may call it, before or during Run.
+// AdoptSet is the function AdoptSet for a socket of this program with which another process has listened (see package
+// upgrade): it gets the options of lc, except those for new sockets only (AllowShared, Control, MultipathTCP). It may
+// be put into non-blocking mode. Any goroutine may call it, before or during Run.
 func (lc *ListenConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	return (&AdoptConfig{Exclusive: true, Balance: lc.Balance, Limits: lc.Limits}).set(s, lc)
 }

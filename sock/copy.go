@@ -14,10 +14,10 @@ import (
 
 // WriteTo writes all incoming bytes to w, until the end of the stream, and returns the count of bytes written. io.Copy
 // uses it. If it ends early, even because w panics, bytes that were not written stay unread: the next read returns
-// them, or the connection that MoveTo or Detach makes of this one, which wait for w; Close does not. The bytes are
-// written from the buffers in which they arrived. When full buffers keep coming and w is a Conn, a *net.TCPConn or a
-// *net.UnixConn, the kernel moves them by splice(2), without copying them to the program. A read error is this
-// connection's, a write error is w's.
+// them, or a read of the connection that MoveTo or Detach makes of this one. MoveTo and Detach wait for w; Close does
+// not. The bytes are written from the buffers in which they arrived. When full buffers keep coming and w is a Conn, a
+// *net.TCPConn or a *net.UnixConn, the kernel moves them by splice(2), without copying them to the program. A read
+// error is this connection's, a write error is w's.
 //
 // Any goroutine may call it. If w is a connection of package net, a task waits for it on a goroutine (Loop.Offload);
 // cancelling the task then leaves that connection's deadline in the past. A task parks.

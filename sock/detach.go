@@ -123,8 +123,8 @@ func passedFile(n int32, addr net.Addr, fail func(op string, err error) error) (
 }
 
 // File is Listener.File for a set whose loops share one socket, as those of ListenConfig.OneSocket, of Unix sockets and
-// of AdoptSet do: what follows listens on it, and gets the peers that wait there. Other sets get an error that is
-// errors.ErrUnsupported, closed ones net.ErrClosed. The file of a Unix socket is removed as ever, unless
+// of AdoptSet do: a successor listens on it, and gets the peers that wait there. For other sets the error matches
+// errors.ErrUnsupported, for closed ones net.ErrClosed. The file of a Unix socket is removed as usual, unless
 // SetUnlinkOnClose says otherwise. Any goroutine may call it; it does not park.
 func (s *ListenerSet) File() (*os.File, error) {
 	if s.network == "" {

@@ -66,8 +66,8 @@ type Dialer struct {
 // Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up without stopping the loop, and
 // its addresses race (Happy Eyeballs, RFC 8305), IPv6 and IPv4 in turn: the next is tried when the one before has
 // failed or is slow, and the first to connect wins. Or it is "unix" for a stream between Unix sockets, or "unixpacket"
-// for records (SOCK_SEQPACKET); the address is then a path, or "@" and an abstract name, which other systems than
-// Linux refuse (errors.ErrUnsupported). It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit it. The
+// for records (SOCK_SEQPACKET); the address is then a path, or "@" and an abstract name, which systems other than Linux
+// refuse (errors.ErrUnsupported). It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit it. The
 // connection belongs to l. Any goroutine may call it; a task parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)

@@ -61,8 +61,8 @@
 // # Where it differs from package net
 //
 //   - Close ends the operations in flight and waits until they have released the descriptor. Another Close waits too,
-//     then returns net.ErrClosed. The first returns nil even if the end of the Run has closed the connection, or the
-//     error of a buffered write that no other call has returned.
+//     then returns net.ErrClosed. The first returns the error of a buffered write if no other call has returned it, and
+//     otherwise nil, even if the end of the Run has closed the connection.
 //   - After a reset every Read returns the error; package net returns it once and then io.EOF, as after an orderly end.
 //   - An address whose zone is not an interface is an error; package net ignores the zone.
 //   - The Fd method of the file that File returns leaves the socket in non-blocking mode, since the mode is shared and
@@ -83,17 +83,17 @@
 //
 // # Unix sockets
 //
-// Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" lets the kernel choose a name. On
-// other systems than Linux the latter two are refused with errors.ErrUnsupported, "./@x" being the path @x. Such Conns
-// can do more: PeerCred identifies the peer, SendFiles and RecvFiles pass files, ReadMsgUnix and WriteMsgUnix any
-// control messages. Files arrive with the bytes that they were sent with. If those are read by Read, Next, Peek, or by
-// Serve, which reads before it calls Request, the kernel closes the files.
+// Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" lets the kernel choose a name.
+// Systems other than Linux refuse the latter two with errors.ErrUnsupported; "./@x" is the path @x. Such Conns can do
+// more: PeerCred identifies the peer, SendFiles and RecvFiles pass files, ReadMsgUnix and WriteMsgUnix any control
+// messages. Files arrive with the bytes that they were sent with. If those are read by Read, Next, Peek, or by Serve,
+// which reads before it calls Request, the kernel closes the files.
 //
 // A unixpacket connection carries records. Write, WriteV, WriteLease and SendFiles send one record; Read and ReadV
 // return one, and drop the part that does not fit; Next leases one. Peek, Discard and Buffered apply to one record,
-// too: asked for more they return what it has and io.ErrUnexpectedEOF. io.Copy writes each separately. An empty record
-// can't be distinguished from the end of the stream: as with package net it reads as io.EOF, and Serve closes the
-// connection. If a Request leaves its record unread, the connection is closed with bufio.ErrBufferFull.
+// too: if asked for more, Peek and Discard return what it has and io.ErrUnexpectedEOF. io.Copy writes each separately.
+// An empty record can't be distinguished from the end of the stream: as with package net it reads as io.EOF, and Serve
+// closes the connection. If a Request leaves its record unread, the connection is closed with bufio.ErrBufferFull.
 //
 // Closing a listener removes its file, unless another has taken its place. A file that
 // another program left behind stays: the next Listen fails with EADDRINUSE.

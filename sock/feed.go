@@ -18,17 +18,17 @@ import (
 )
 
 // A Feed sends messages to all connections that follow it, of any number of loops. The bytes of a message are in memory
-// once, however many connections it goes to, and one slow peer delays no other: messages wait for it, up to a bound,
-// and what happens then is the Feed's policy. A connection gets whole messages, in the order in which they were
-// published, between its other writes. One that has begun is sent whole: also when the connection is closed (see
-// Conn.Write for how long) or moved, or its write deadline passes.
+// once, however many connections it goes to, and one slow peer delays no other: messages wait for it, up to a bound;
+// beyond that the Feed's policy applies. A connection gets whole messages, in the order in which they were published,
+// between its other writes. A message that has begun is sent whole, even if the connection is closed (see Conn.Write
+// for how long) or moved, or its write deadline passes.
 //
 // The zero Feed is ready; its fields must not be changed after its first use, and it must not be copied. It is for
-// plain connections: TLS encrypts each message for each peer, so there a Write for each connection is what it takes.
+// plain connections: TLS encrypts each message for each peer, so with TLS call Write for each connection.
 type Feed struct {
-	// Waiting is how many messages may wait for one connection whose peer reads too slowly, behind the one that is
-	// being sent, or up to 16 KiB of short ones that came together; the default is 64. With 1 and DropOldest a slow
-	// peer gets the latest state and not what led there.
+	// Waiting is how many messages may wait for one connection whose peer reads too slowly, in addition to the message
+	// that is being sent, or to up to 16 KiB of short ones that came together; the default is 64. With 1 and DropOldest
+	// a slow peer gets the latest state and not what led there.
 	Waiting int
 	// Slow is what happens when another message comes.
 	Slow SlowPolicy
@@ -42,7 +42,7 @@ type Feed struct {
 	dropped, closed atomic.Uint64
 }
 
-// SlowPolicy is what a Feed does with a message for a connection for which Feed.Waiting messages wait.
+// SlowPolicy is what a Feed does with a message for a connection that already has Feed.Waiting messages waiting.
 type SlowPolicy int
 
 const (
@@ -113,7 +113,7 @@ type follower struct {
 }
 
 // Publish sends p to all connections that follow the feed. p must not be changed afterwards. It does not wait for
-// peers; it waits while 256 messages have not been passed on to their connections by each loop: a task parks, a
+// peers; it waits while there are 256 messages that some loop has not passed on to its connections: a task parks, a
 // goroutine blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any goroutine may
 // call it.
 func (f *Feed) Publish(ctx context.Context, p []byte) error {
@@ -167,9 +167,9 @@ func (f *Feed) part(l *loop.Loop) *feedPart {
 }
 
 // Add has a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
-// moved, or can't send any more; what waits for it then counts as dropped. After a write deadline messages wait until
-// one comes for which it has been moved. One that follows already goes on. Only a task of the connection's loop may
-// call it; other callers get ringo.ErrNotTask. It does not park.
+// moved, or can't send any more; messages that wait for it then count as dropped. After a write deadline messages wait
+// until the deadline has been moved and another message comes. For a connection that follows already Add does nothing.
+// Only a task of the connection's loop may call it; other callers get ringo.ErrNotTask. It does not park.
 func (f *Feed) Add(c *Conn) error {
 	if err := c.forTasks("follow"); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (f *Feed) Add(c *Conn) error {
 	return nil
 }
 
-// Remove ends what Add began: the connection gets no message any more, not even one that waits; one that has begun is
+// Remove ends what Add began: the connection gets no more messages, not even those that wait; one that has begun is
 // sent whole. Only a task of the connection's loop may call it; other callers get ringo.ErrNotTask. It does not park.
 func (f *Feed) Remove(c *Conn) error {
 	if err := c.forTasks("follow"); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -4,11 +4,11 @@ package sock
 // fail with ringo.ErrDraining; bytes that have arrived are read first, and nothing is closed, so the caller may still
 // say goodbye. A server that does not call SetIdle waits for its peers until ringo.Config.Grace ends. Call it both
 // ways: with false when a request has come, with true when it is answered, unless the next one is in your own buffer.
-// An accepted peer may have a request on its way until the first SetIdle(false), and so may one from which something
-// was read or peeked at since the connection was marked idle: a call that asks such a peer for more waits five seconds
-// after the start of the drain, as Serve and net/http do, and at most Grace. A copy (WriteTo) fails at once. A
-// connection marked busy because your buffer has part of the next request waits for the rest like any busy one, until
-// Grace ends; a read deadline bounds that.
+// Until the first SetIdle(false) an accepted peer may have a request on its way, and so may a peer whose bytes were
+// read or peeked at since the connection was marked idle: a call that reads from such a peer waits five seconds after
+// the start of the drain, as Serve and net/http do, and at most Grace. A copy (WriteTo) fails at once. A connection
+// marked busy because your buffer has part of the next request waits for the rest like any busy one, until Grace ends;
+// a read deadline bounds that.
 //
 //	for {
 //		c.SetIdle(r.Buffered() == 0)

@@ -19,22 +19,22 @@ import (
 	"ringo/rate"
 )
 
-// Limits bound what peers can take of a server by connecting. A zero field is no limit. What each bound has done is in
-// ListenerStats. A connection has its place until it is closed or detached, also when it moves to another loop; one
-// that was adopted, or came from another program by package upgrade, has none.
+// Limits bound what peers can take from a server by connecting. A zero field means no limit. ListenerStats show what
+// each bound has done. A connection counts until it is closed or detached, even if it moves to another loop; one that
+// was adopted, or came from another program by package upgrade, does not count.
 type Limits struct {
 	// Conns is how many connections that Accept has returned may be open at once, on all loops of a set together. At
-	// the bound Accept waits until one has ended, in a drain as well, and peers wait in the kernel's queue, but for one
+	// the bound Accept waits until one has ended, even in a drain, and peers wait in the kernel's queue, except one
 	// that each loop may have accepted.
 	Conns int
-	// ConnsPerPeer is how many of them one peer may have: an IPv4 address, or a network of IPv6 of 64 bits, which is
-	// what one host can have. Further ones are reset as they are accepted, count in nothing else, and are reported at
-	// most once in 10 s. Unix sockets' peers have no addresses and no such bound; listeners of package event can't have
-	// it.
+	// ConnsPerPeer is how many of those one peer may have: an IPv4 address, or an IPv6 network of 64 bits, since one
+	// host can have all of it. Further connections are reset when they are accepted, count in nothing else, and are
+	// reported at most once in 10 s. Unix sockets' peers have no addresses and no such bound; listeners of package
+	// event can't have it.
 	ConnsPerPeer int
 	// Rate is how many connections Accept returns in a second, up to 1e9, on all loops of a set together, and Burst how
 	// many at once after a pause; 0 means as many as in 100 ms, and at least one. At the bound Accept waits. A
-	// goroutine that calls Accept looks every 2 ms for a place, or as the rate has it.
+	// goroutine that calls Accept checks every 2 ms, or when the rate allows the next one.
 	Rate  float64
 	Burst int
 }

@@ -55,19 +55,19 @@ type ListenConfig struct {
 	MultipathTCP bool
 	// Balance gives each connection to the loop that has the fewest of the set's open connections, and takes turns
 	// between loops with equally many. Without it the kernel spreads peers by a hash of their addresses, or those of a
-	// Unix socket over the loops that wait for some. A connection that another loop has accepted is handed over before
-	// Accept returns it. What a listener that is closed has accepted, and no Accept has returned, goes to the other
+	// Unix socket over the loops that wait for peers. A connection that another loop has accepted is handed over before
+	// Accept returns it. Connections that a closed listener has accepted, and no Accept has returned, go to the other
 	// loops. Goroutines that call Accept wait for the listener's loop, and while one does the loop does not end.
 	//
-	// It is for listeners of a set, made by Reserve or ListenAndServe; of several sets each is balanced by itself.
-	// Listen of one loop fails if it is set.
+	// It is for listeners of a set, made by Reserve or ListenAndServe; several sets are balanced separately.
+	// ListenConfig.Listen fails if it is set.
 	Balance bool
-	// Limits bound what peers can take by connecting, of a set or of one loop's listener.
+	// Limits bound what peers can take by connecting, for a set or for one loop's listener.
 	Limits Limits
-	// OneSocket has the loops of a set share one listening socket, as those of a Unix socket always do. So it can be
+	// OneSocket has the loops of a set share one listening socket, as those of a Unix socket always do. Then it can be
 	// passed on, with the peers that wait in it: see ListenerSet.File and package upgrade. Each loop takes a connection
 	// only when its Accept is called. That costs more for each new connection than a socket for each loop does, and
-	// nothing afterwards. Listen of one loop, which has a socket of its own, fails if it is set.
+	// nothing afterwards. ListenConfig.Listen, which makes a socket for one loop, fails if it is set.
 	OneSocket bool
 }
 

@@ -117,11 +117,12 @@ func (ln *Listener) Addr() net.Addr {
 }
 
 // Accept parks until there is a connection. It waits out shortages (EMFILE, ENFILE, ENOBUFS, ENOMEM, and ENOSPC, which
-// means fs.epoll.max_user_watches), reports them, and counts them in stats.Loop.Backoffs. It ignores errors of a
-// single peer, such as ECONNABORTED, EPROTO or EPERM (see accept(2)). It returns net.ErrClosed after Close, and once
-// Run's context has ended and all peers that had connected by then were accepted. Any goroutine may call it; callers
-// that are not tasks of the loop do not keep the loop alive. Callers take turns in order of arrival. As long as no task
-// calls it, goroutines accept without involving the loop. With ListenConfig.Balance these two do not hold.
+// means fs.epoll.max_user_watches), reports them, and counts them in stats.Loop.Backoffs. It ignores errors of a single
+// peer, such as ECONNABORTED, EPROTO or EPERM (see accept(2)). It returns net.ErrClosed after Close, and once Run's
+// context has ended and all peers that had connected by then were accepted. Any goroutine may call it; callers that are
+// not tasks of the loop do not keep the loop alive. Callers take turns in order of arrival. As long as no task calls
+// it, goroutines accept without involving the loop. With ListenConfig.Balance callers that are not tasks of the loop
+// need it, and keep it alive.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {

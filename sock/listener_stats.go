@@ -21,7 +21,7 @@ type ListenerStats struct {
 	Refused  uint64 // connections that were reset for Limits.ConnsPerPeer; they count in nothing else
 
 	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: further ones are dropped,
-	// and tried again by the peer. Listeners that share a socket share the queue. Both are -1 if unknown, as for Unix
+	// and the peer tries again. Listeners that share a socket share the queue. Both are -1 if unknown, as for Unix
 	// sockets.
 	Queue, QueueMax int
 }

@@ -93,8 +93,8 @@ const (
 )
 
 // SetControl sets whether the kernel adds these control messages to datagrams from now on, for ReadMsgUDP and
-// ReadBatch. A system without them, as Windows is here, refuses them with errors.ErrUnsupported. Any goroutine may call
-// it.
+// ReadBatch. A system without them, such as Windows here, refuses them with errors.ErrUnsupported. Any goroutine may
+// call it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	_, err := c.setControl(what, on)
 	return err

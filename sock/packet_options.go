@@ -48,7 +48,7 @@ func (c *PacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 // drops none: the sender waits. It asks the kernel (SO_MEMINFO, Linux 4.12). Any goroutine may call it.
 func (c *UnixPacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 
-// Drops is that of both kinds.
+// Drops is like PacketConn.Drops.
 func (c *packet) Drops() (uint32, error) {
 	b := make([]byte, 4*meminfoWords)
 	res, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {

@@ -20,7 +20,7 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.Sy
 // ErrUnread. From this call on none are fetched ahead, so the two ways to read can be mixed. Any goroutine may call it.
 func (c *UnixPacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
 
-// SyscallConn is that of both kinds.
+// SyscallConn is like UnixPacketConn.SyscallConn.
 func (c *packet) SyscallConn() (syscall.RawConn, error) {
 	if c.l == nil {
 		return nil, errZero

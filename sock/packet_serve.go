@@ -14,8 +14,8 @@ import (
 )
 
 // ListenAndServePackets runs loops that share one UDP address, and calls handle for each datagram in a task of its own;
-// see ServePackets. It returns nil after an orderly end, as ringo.Run does. Any goroutine may call it. A task may not:
-// its loop would stop meanwhile, so it gets an error.
+// see ServePackets. It returns nil after an orderly end, as ringo.Run does. Any goroutine may call it. A task gets an
+// error, since its loop would stop meanwhile.
 func ListenAndServePackets(ctx context.Context, cfg *ringo.Config, network, address string,
 	handle func(p *Packet)) error {
 	return new(ListenConfig).ListenAndServePackets(ctx, cfg, network, address, handle)
@@ -47,15 +47,15 @@ func (lc *ListenConfig) ListenAndServePackets(ctx context.Context, cfg *ringo.Co
 type PacketHandler struct {
 	// Packet is called for each datagram, in a task of its own, which may park.
 	Packet func(p *Packet)
-	// Size is how many bytes of a datagram there is room for; the rest is lost, which Packet.Flags reports. The default
-	// is 2048, and 65535 on a socket with PacketConn.SetGRO.
+	// Size is how many bytes of a datagram are read; the rest is lost, which Packet.Flags reports. The default is 2048,
+	// and 65535 on a socket with PacketConn.SetGRO.
 	Size int
-	// Tasks is how many calls of Packet may be under way on a loop; the default is 1024. While they are, no more is
-	// read: the kernel queues datagrams, and drops and counts them once its queue is full (PacketConn.Drops).
+	// Tasks is how many calls of Packet may be under way on a loop; the default is 1024. At that number no more
+	// datagrams are read: the kernel queues them, and drops and counts them once its queue is full (PacketConn.Drops).
 	Tasks int
 }
 
-// A Packet is a datagram that ServePackets has read. It and its memory are its handler's until that returns.
+// A Packet is a datagram that ServePackets has read. Its handler owns it and its memory until the handler returns.
 type Packet struct {
 	Bytes []byte
 	OOB   []byte         // control messages: see ParseControl and PacketConn.SetControl
@@ -77,7 +77,7 @@ type reply struct {
 	err  error
 }
 
-// Conn returns the socket that the datagram came by.
+// Conn returns the socket on which the datagram arrived.
 func (p *Packet) Conn() *PacketConn {
 	if p.by == nil {
 		return nil
@@ -85,14 +85,14 @@ func (p *Packet) Conn() *PacketConn {
 	return p.by.c
 }
 
-// Reply sends b as a datagram to the sender, from the address that the sender has sent to. Replies of the same turn
-// travel together, by one system call. Reply parks until b has gone, or could not: b is the caller's again then. No
-// cancel of the task ends that wait, but a write deadline of the socket does, and its Close. Only tasks of the socket's
-// loop may call it.
+// Reply sends b as a datagram to the sender, from the address to which the sender has sent. Replies of the same turn
+// are sent together, by one system call. Reply parks until b is sent or has failed; then the caller owns b again.
+// Cancelling the task does not end that wait; a write deadline of the socket and its Close do. Only tasks of the
+// socket's loop may call it.
 func (p *Packet) Reply(b []byte) error { return p.ReplyMsg(b, nil) }
 
-// ReplyMsg is like Reply, with control messages: see Control.Append. If there are any they have to say the local
-// address, too (Control.Local), where the socket is bound to all. It parks.
+// ReplyMsg is like Reply, with control messages: see Control.Append. If there are any and the socket is bound to all
+// addresses, they must include the local address (Control.Local). It parks.
 func (p *Packet) ReplyMsg(b, oob []byte) error {
 	s := p.by
 	switch {
@@ -175,10 +175,11 @@ const (
 )
 
 // ServePackets reads the datagrams of c, and calls h for each in a task of its own. It returns nil when the program
-// drains, after what has come until then, 1024 datagrams at most, or when c is closed, and in both cases when all calls
-// of h have returned. Errors that the network reports for datagrams sent before, such as ECONNREFUSED of a connected
-// socket, do not end it. If c is bound to all addresses, it has the kernel tell of each datagram's (SetControl with
-// ControlLocal). Only a task of l may call it, to which c has to belong; it parks.
+// drains, after the datagrams that have arrived by then, 1024 at most, or when c is closed; in both cases it first
+// waits until all calls of h have returned. Errors that the network reports for datagrams sent before, such as
+// ECONNREFUSED of a connected socket, do not end it. If c is bound to all addresses, it makes the kernel report each
+// datagram's local address (SetControl with ControlLocal). c has to belong to l, and only a task of l may call it; it
+// parks.
 func ServePackets(l *ringo.Loop, c *PacketConn, h *PacketHandler) error {
 	e := (*loop.Loop)(l)
 	switch {

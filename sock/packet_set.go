@@ -10,7 +10,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// A PacketSet is a reserved address of UDP, of which each loop of a Run takes a socket. The kernel spreads the peers
+// A PacketSet is a reserved UDP address, from which each loop of a Run takes a socket. The kernel spreads the peers
 // over the sockets by a hash of the addresses, or as SteerQUIC says.
 type PacketSet struct {
 	reserved
@@ -37,8 +37,8 @@ func ReservePackets(network, address string) (*PacketSet, error) {
 	return new(ListenConfig).ReservePackets(network, address)
 }
 
-// ReservePackets is like the function ReservePackets, with these options; those of TCP and Balance are ignored. It
-// fails for a multicast address, of which each socket would get all datagrams.
+// ReservePackets is like the function ReservePackets, with these options; those for TCP, and Balance, are ignored. It
+// fails for a multicast address, since each socket would get all its datagrams.
 func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, error) {
 	if err := loop.Astray("ListenConfig.ReservePackets"); err != nil {
 		return nil, listenError(network, nil, err)
@@ -182,13 +182,13 @@ func (s *PacketSet) drop() {
 }
 
 // SteerQUIC has the kernel give each datagram of QUIC (RFC 8999) to the loop that its destination connection id names:
-// to that of index b modulo the number of loops, where b is the id's byte at the given place, from 0. A server makes
-// ids whose byte there is the index of the loop that has the connection; then a peer whose address changes stays with
-// its loop, and so does one whose first datagrams carry an id of its own choice. What has no such byte goes where the
-// hash of its addresses says. It fails with errors.ErrUnsupported where the kernel can't (SO_ATTACH_REUSEPORT_CBPF,
-// Linux 4.5), or, of a world, has no such thing. Call it before the first Listen, which fails if the kernel refuses.
-// While the Run goes on no socket of the set may be closed but to end it: the others would change places. Any goroutine
-// may call it.
+// to the loop with index b modulo the number of loops, where b is the id's byte at the given place, from 0. A server
+// makes ids whose byte there is the index of the loop that has the connection; then a peer whose address changes stays
+// with its loop, and so does one whose first datagrams carry an id of its own choice. A datagram without such a byte
+// goes by the hash of its addresses. It fails with errors.ErrUnsupported if the kernel does not support this
+// (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5), or in a simulated world. Call it before the first Listen, which fails if the
+// kernel refuses. During the Run no socket of the set may be closed, except to end the Run: the others would change
+// places. Any goroutine may call it.
 func (s *PacketSet) SteerQUIC(at int) error {
 	if s.network == "" {
 		return errZero

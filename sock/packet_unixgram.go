@@ -22,14 +22,14 @@ type UnixPacketConn struct{ packet }
 const unixgram = "unixgram"
 
 // ListenUnixgram makes a Unix datagram socket with a name: a path, or "@" and an abstract name; with "" the kernel
-// chooses one; other systems than Linux refuse the latter two (errors.ErrUnsupported). It creates a path's file, and
+// chooses one; systems other than Linux refuse the latter two (errors.ErrUnsupported). It creates a path's file, and
 // Close removes it. The socket belongs to l. Any goroutine may call it.
 func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	return new(ListenConfig).ListenUnixgram(l, name)
 }
 
-// ListenUnixgram is like the function ListenUnixgram, with these options, of which only Control is used, and
-// none of Options may be set.
+// ListenUnixgram is like the function ListenUnixgram, with these options: only Control is used, and none of Options may
+// be set.
 func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return listenError(unixgram, addr, err) }

@@ -13,9 +13,8 @@ import (
 
 // Read reads available bytes into p, and waits until there is at least one: a task of any loop parks, and fails if it
 // is cancelled; a goroutine waits as in package net. An empty p returns at once. The kernel may use p until Read
-// returns. io.EOF is returned bare; any other error is a *net.OpError. After the read deadline Read fails even if bytes
-// are available, which stay unread, except for bytes that arrived in time and whose arrival woke the task in the same
-// turn. Any goroutine may call it.
+// returns. io.EOF is returned bare; any other error is a *net.OpError. After the read deadline Read fails and leaves
+// available bytes unread, unless they arrived in time and woke the task in the same turn. Any goroutine may call it.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	a, err := c.enterRead()
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"ringo/internal/loop"
 )
 
-// Rebalance moves connections of Serve from loops that had many requests since it was last called to loops that had
-// few, and, of those that had no request, from loops with many connections to loops with few. It returns how many it
-// has moved. It moves only connections that are between two requests, with nothing unread, unsent or leased, and whose
-// Handlers on both loops have Moved. It counts requests, and not how long they took, and moves nothing from a loop that
-// has no sixteenth more than the mean. Call it every few seconds, for example. In a drain, and while another call is at
-// work on the set, it moves nothing. The set need not have ListenConfig.Balance.
+// Rebalance moves connections of Serve from loops that had many requests since its last call to loops that had few;
+// connections without requests move from loops with many connections to loops with few. It returns how many it moved.
+// It moves only connections that are between two requests, with nothing unread, unsent or leased, and whose Handlers on
+// both loops have Moved. It counts requests, whatever time they took, and moves nothing from a loop that has at most a
+// sixteenth more than the mean. Call it every few seconds, for example. In a drain, and during another call for the
+// set, it moves nothing. The set need not have ListenConfig.Balance.
 //
 // Any goroutine may call it; it goes to one loop after the other, and waits for each. A task parks; if it is cancelled
-// meanwhile, Rebalance returns that error beside the number.
+// meanwhile, Rebalance returns that error with the number.
 func (s *ListenerSet) Rebalance() (moved int, err error) {
 	if s.network == "" {
 		return 0, errZero

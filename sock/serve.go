@@ -17,8 +17,8 @@ import (
 // connection is closed when serve returns; to learn whether the last answer could be sent, call Conn.Flush before. When
 // the program drains, a serve that waits for its peer has until Config.Grace ends, unless it has marked the connection
 // idle (Conn.SetIdle). ListenAndServe returns nil after an orderly end, as ringo.Run does. With port 0 all loops share
-// one port; see Reserve to learn which. Any goroutine may call it. A task may not: its loop would stop meanwhile, so it
-// gets an error.
+// one port; see Reserve to learn which. Any goroutine may call it. A task gets an error, since its loop would stop
+// meanwhile.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
 	return new(ListenConfig).ListenAndServe(ctx, cfg, network, address, serve)
 }
@@ -129,9 +129,9 @@ type Handler struct {
 	Open func(c *Conn) error
 	// Request is called when there is new input: bytes, the end of the stream, an error or a passed deadline. It is
 	// never called concurrently for one connection. It runs as a task and may park. Bytes that it leaves unread are
-	// kept, and it is called again once more have come, even if that was while it ran; occasionally it is called with
-	// nothing new. The connection is closed if Request returns an error, or returns after the end of the stream, an
-	// error or a passed read deadline. Read deadlines also apply between requests.
+	// kept, and it is called again once more bytes have come, even if they came while it ran; occasionally it is called
+	// with nothing new. The connection is closed if Request returns an error, or returns after the end of the stream,
+	// an error or a passed read deadline. Read deadlines also apply between requests.
 	Request func(c *Conn) error
 	// Closed, if not nil, is called once for each connection, last, when all calls on it have ended, even if Open is
 	// nil. err is the reason: io.EOF, the error of Open or Request, os.ErrDeadlineExceeded, ErrNoReturn if Open or
@@ -140,22 +140,22 @@ type Handler struct {
 	Closed func(c *Conn, err error)
 	// Moved, if not nil, lets ListenerSet.Rebalance move connections to other loops between two requests. It is called
 	// once for each move, before the next Request or Closed, in a task of the loop that c belongs to now, with that
-	// loop's Handler. c has taken the place of the Conn that there was, for which Closed is not called, and has its
-	// Value, deadlines, idle state and so on, as after Conn.MoveTo. Calls on the old Conn fail with net.ErrClosed, also
-	// Close, which does not close c: a program that keeps a Conn to call it from elsewhere, or in a Feed, has to put c
-	// in its place. A move that the other loop refuses, for example since it has begun to drain, ends on the loop where
-	// it began, with another Conn, and with Moved.
+	// loop's Handler. c replaces the previous Conn, for which Closed is not called, and has its Value, deadlines, idle
+	// state and so on, as after Conn.MoveTo. Calls on the old Conn fail with net.ErrClosed, even Close, which does not
+	// close c: a program that keeps a Conn to call it from elsewhere, or in a Feed, has to replace it by c. If the
+	// other loop refuses a move, for example since it has begun to drain, the connection stays on its loop, but with
+	// another Conn, and Moved is called.
 	Moved func(c *Conn)
-	// Drain, if not nil, is called when the program drains, once for each connection that is between two requests, at
-	// once or when it comes to be so, in place of ending it. Then the connection is served on, until its peer ends it,
-	// Request returns an error, its read deadline passes, or Grace is over. If Drain returns an error, the connection
-	// is closed. It runs as Request does, and is the place to send the peer elsewhere, to set a deadline for the last
+	// Drain, if not nil, is called when the program drains, once for each connection, as soon as it is between two
+	// requests, instead of ending it. Then the connection continues to be served, until its peer ends it, Request
+	// returns an error, its read deadline passes, or Grace is over. If Drain returns an error, the connection is
+	// closed. It runs as Request does, and is the place to send the peer elsewhere, to set a deadline for the last
 	// request, or to take the connection out, as package upgrade does.
 	Drain func(c *Conn) error
-	// More, if not nil, gives connections that come another way than by the listener, to be served as if it had
-	// accepted them: those that a predecessor of the program passes on, for example (package upgrade). They have to be
-	// of loop l, and no other caller's. Each call of Serve calls it again and again, in a task of its own, until it
-	// returns an error, which is no more than that; and returns after that. It may park.
+	// More, if not nil, returns connections that do not come from the listener, to be served as if it had accepted
+	// them: for example those that a predecessor of the program passes on (package upgrade). They have to belong to
+	// loop l, and to no other caller. Each call of Serve calls More repeatedly, in a task of its own, until it returns
+	// an error, which only ends these calls; Serve does not return before that. It may park.
 	More func(l *ringo.Loop) (*Conn, error)
 	// Unread is how many bytes Request may leave unread; the default is 65536. If it leaves more, the connection is
 	// closed with bufio.ErrBufferFull. On network unixpacket it has to read its record.
@@ -179,9 +179,9 @@ type server struct {
 // connection is closed. A connection between requests needs no stack. When the program drains, and there is no
 // Handler.Drain, idle connections are closed at once. Busy ones are shut down when Request returns, and closed when the
 // peer has ended its side too, at most a second later. Two kinds are served first: connections accepted in the last
-// five seconds whose first request has not come, and those of which Request has left bytes unread, because the rest of
-// a request is to come. A Request that has not returned when ringo.Config.Grace is over is cancelled, like any task.
-// Only a task of l may call Serve; it parks.
+// five seconds whose first request has not come, and those with bytes that Request has left unread, since the rest of a
+// request is to come. A Request that has not returned when ringo.Config.Grace is over is cancelled, like any task. Only
+// a task of l may call Serve; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln == nil {
 		return errors.New("sock: Serve of a nil Listener")

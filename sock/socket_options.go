@@ -21,9 +21,9 @@ import (
 // Errors contain the errno and name the option, and the capability that the process lacks. Options that a kernel or a
 // simulated world does not have are refused with ENOPROTOOPT.
 type Options struct {
-	// NotSentLowat bounds the bytes of a TCP connection that the kernel holds before it has sent them once: while there
-	// are as many, Write waits. So the program can decide late what to send next. Bytes sent and not acknowledged do
-	// not count. By default SetWriteBuffer alone limits them: tcp(7), TCP_NOTSENT_LOWAT, Linux 3.12.
+	// NotSentLowat bounds the bytes of a TCP connection that the kernel holds and has not sent yet: at the bound Write
+	// waits, so the program can decide late what to send next. Bytes sent and not acknowledged do not count. By default
+	// SetWriteBuffer alone limits them: tcp(7), TCP_NOTSENT_LOWAT, Linux 3.12.
 	NotSentLowat int
 	// MaxPacingRate bounds how fast the kernel sends, in bytes a second: socket(7), SO_MAX_PACING_RATE, Linux 3.13.
 	// math.MaxUint64 means no limit, the default. TCP keeps to it on any interface since Linux 4.13, datagrams only
@@ -34,16 +34,16 @@ type Options struct {
 	// net.ipv4.tcp_allowed_congestion_control does not list need CAP_NET_ADMIN.
 	Congestion string
 	// TOS is the type of service of IPv4 and the traffic class of IPv6, 1 to 255, which Differentiated Services put
-	// into the upper six bits; the lower two are ECN, and those of TCP are the kernel's. A dual-stack socket has it for
+	// into the upper six bits; the lower two are ECN, which for TCP the kernel sets. A dual-stack socket has it for
 	// both families. A negative number sets 0, the default: ip(7), IP_TOS, and ipv6(7), IPV6_TCLASS. For single
-	// datagrams there is Control.TOS.
+	// datagrams use Control.TOS.
 	TOS int
-	// Mark is what routing rules and packet filters know the packets by: socket(7), SO_MARK. It needs CAP_NET_ADMIN or,
-	// since Linux 5.17, CAP_NET_RAW.
+	// Mark is the number by which routing rules and packet filters recognise the packets: socket(7), SO_MARK. It needs
+	// CAP_NET_ADMIN or, since Linux 5.17, CAP_NET_RAW.
 	Mark uint32
-	// Device is the name of the interface that alone is used to send and receive, such as "eth0": socket(7),
-	// SO_BINDTODEVICE. The error is ENODEV if there is none. A socket that has one needs CAP_NET_RAW for another;
-	// before Linux 5.7 that is needed for the first, too.
+	// Device is the name of the only interface used to send and receive, such as "eth0": socket(7), SO_BINDTODEVICE.
+	// The error is ENODEV if it does not exist. To change it needs CAP_NET_RAW; before Linux 5.7 so does setting it
+	// first.
 	Device string
 }
 
