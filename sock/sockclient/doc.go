@@ -1,6 +1,6 @@
-// Package sockclient has what clients of a protocol are made of, for tasks and goroutines: a [Pool] of connections for
-// each loop, and a [Pipeline], which has many requests under way on one connection. Package ringo/retry has what is
-// done when a request fails or is slow; for HTTP there is package ringo/sock/sockhttp.
+// Package sockclient provides building blocks for clients of a protocol, in tasks and goroutines: a [Pool] of
+// connections for each loop, and a [Pipeline], which has many requests under way on one connection. Package ringo/retry
+// is for requests that fail or are slow; for HTTP there is package ringo/sock/sockhttp.
 //
 //	pool := &sockclient.Pool{Max: 16, Dial: func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 //		return new(sock.Dialer).DialContext(ctx, l, "tcp", "cache:6379")

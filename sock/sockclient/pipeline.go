@@ -21,14 +21,14 @@ import (
 // A Protocol is how a Pipeline reads what its server sends. Its functions are called by one task of the connection's
 // loop at a time, which they must not keep for long.
 type Protocol[T any] struct {
-	// Read reads the next reply, and nothing beyond it. It may keep nothing of r. An error ends the connection. An
-	// error that the server has answered with is a reply like others: T has to have room for it.
+	// Read reads the next reply, and nothing beyond it. It must not keep r or any part of it. An error ends the
+	// connection. An error that the server answers with is a reply like any other: T needs room for it.
 	Read func(r *bufio.Reader) (T, error)
-	// ID returns the number of the request that a reply is for, as it was given to CallID. nil: replies come in the
-	// order of the requests.
+	// ID returns the number of the request that a reply is for, as passed to CallID. nil: replies come in the order of
+	// the requests.
 	ID func(reply T) uint64
-	// Push is asked first about whatever Read has returned. It takes what answers no request, such as messages of a
-	// subscription, and reports whether it did; nil: there is no such.
+	// Push is called first with each reply that Read returns. It takes replies that answer no request, such as messages
+	// of a subscription, and reports whether it did; nil: there are none.
 	Push func(reply T) bool
 }
 
@@ -55,7 +55,7 @@ const (
 // in the order of the requests, or say which they are for: see Protocol. Tasks of any loop and ordinary goroutines can
 // share a Pipeline. NewPipeline makes it.
 //
-// A reply that no caller waits for any more is still read. So a caller that gives up ends nothing for the others, but
+// A reply that no caller waits for any more is still read. So a caller that gives up does not affect the others, but
 // its place stays taken until then. While no request is under way the connection has no task, and Run may end.
 type Pipeline[T any] struct {
 	c      net.Conn
@@ -104,8 +104,8 @@ func (x *pipelined[T]) DescribeWait(t *loop.Task, d *loop.Wait) {
 
 // A LostError is the error of a call whose connection has ended before the reply came, or before the call.
 type LostError struct {
-	// Sent says that the server may have got the request, or some of it, and have acted on it. If not, the call may be
-	// made again whatever it does.
+	// Sent says that the server may have got the request, or some of it, and may have acted on it. If it is false, the
+	// call may be repeated, whatever it does.
 	Sent bool
 	// Err is why the connection has ended; io.EOF if the server has closed it, net.ErrClosed after Close.
 	Err error
@@ -122,13 +122,13 @@ func (e *LostError) Error() string {
 // Unwrap returns Err.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// ErrUnasked is the reason why a Pipeline has ended its connection if a reply came that answers no request.
+// ErrUnasked is the reason why a Pipeline has ended its connection after a reply that answers no request.
 var ErrUnasked = errors.New("sockclient: a reply came to no request")
 
-// NewPipeline makes a Pipeline of a connection, which is the Pipeline's from then on: a *sock.Conn of the loop l, or
-// what stands on one, such as a *socktls.Conn or a Pool's Conn, and has a method NetConn; or another that tasks of l
-// can use without stopping it, whose end at rest is found out by the next request alone. cfg may be nil. It panics if c
-// is nil or how has no Read. Any goroutine may call it; it does not park.
+// NewPipeline makes a Pipeline of a connection, which the Pipeline owns from then on: a *sock.Conn of the loop l, or a
+// connection on top of one that has a method NetConn, such as a *socktls.Conn or a Pool's Conn; or another that tasks
+// of l can use without stopping it. If the latter ends at rest, only the next request finds out. cfg may be nil. It
+// panics if c is nil or how has no Read. Any goroutine may call it; it does not park.
 func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config) *Pipeline[T] {
 	if c == nil || how.Read == nil {
 		panic("sockclient: NewPipeline without a connection, or a Protocol without Read")
@@ -152,11 +152,11 @@ func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config)
 	return p
 }
 
-// Call sends a request and returns its reply. A task parks, and a goroutine blocks, until the reply has come, behind
-// those to all earlier requests. request is the caller's again when Call returns, and must be a whole one. It is for a
-// Protocol without ID. Any goroutine may call it.
+// Call sends a request and returns its reply. A task parks, and a goroutine blocks, until the reply has come, after
+// those to all earlier requests. request must be one whole request, and the caller owns it again when Call returns. It
+// is for a Protocol without ID. Any goroutine may call it.
 //
-// Call also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
+// Call also returns when ctx is done, and in a task when that is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the same errors as ringo.Mutex.LockContext. The server may have got the request then. A nil ctx never ends. If
 // the connection has ended, the error is a *LostError.
 func (p *Pipeline[T]) Call(ctx context.Context, request []byte) (reply T, err error) {
@@ -491,7 +491,7 @@ func (p *Pipeline[T]) Close() error {
 }
 
 // Err returns why the connection has ended: io.EOF if the server has closed it, net.ErrClosed after Close, nil while it
-// is there. Any goroutine may call it; it does not park.
+// is open. Any goroutine may call it; it does not park.
 func (p *Pipeline[T]) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,38 +19,38 @@ import (
 	"ringo/sock"
 )
 
-// A Pool has connections to one server, each loop its own: a request's connection is at its loop, and no lock is
-// between them. Tasks of any loop and ordinary goroutines can share one. The fields must not be changed once it is
-// used, nor the Pool copied.
+// A Pool has connections to one server, each loop its own: a request uses a connection of its loop, with no lock in
+// between. Tasks of any loop and ordinary goroutines can share one. The fields must not be changed once it is used, nor
+// the Pool copied.
 type Pool struct {
-	// Dial makes a connection of the loop l, as sock.Dialer does, and with TLS, a greeting or a login, whatever belongs
-	// to it. It is called in Get, or in a task of the loop for those of Ahead. Dial has to end with ctx.
+	// Dial makes a connection of the loop l, as sock.Dialer does, including TLS, a greeting or a login if the protocol
+	// has them. It is called in Get, or in a task of the loop for connections of Ahead. Dial has to end with ctx.
 	//
-	// What a protocol's client has made of a connection, a driver's session say, is a net.Conn of its own with two or
-	// three methods more: NetConn() net.Conn, by which the Pool finds the connection below and watches it at rest;
-	// Close, which ends both, in a task of the loop or, once that has ended, for the caller of Shutdown; and
-	// Reusable() bool, by which Do asks whether it may be given to another user. What a session has of its own, such as
-	// goroutines, ends by Shutdown.
+	// An object that a protocol's client makes of a connection, such as a driver's session, has to be a net.Conn with
+	// two or three methods: NetConn() net.Conn, by which the Pool finds the connection below and watches it at rest;
+	// Close, which ends both, in a task of the loop or, once that has ended, for the caller of Shutdown; and Reusable()
+	// bool, by which Do asks whether another user may have it. Shutdown ends a session's own resources, such as
+	// goroutines.
 	Dial func(ctx context.Context, l *ringo.Loop) (net.Conn, error)
 	// Max is how many connections a loop has at most, in use and at rest. More calls of Get wait in line. 0: there is
 	// no limit.
 	Max int
-	// MaxIdle is how many of them are kept at rest; 0: 2, and below: none. The one that was used last is given first,
-	// so that the others can grow old.
+	// MaxIdle is how many of them are kept at rest; 0: 2, less: none. Get returns the one that was used last, so that
+	// the others can grow old.
 	MaxIdle int
-	// Ahead is how many are made before they are asked for: so many of those at rest, and no more than Max, are made
-	// when a Get has left fewer. If a Dial fails, or takes more than ten seconds, the next Get begins another.
+	// Ahead is how many are made in advance: when a Get leaves fewer than that at rest, more are made, up to Max in
+	// all. If a Dial fails, or takes more than ten seconds, the next Get begins another.
 	Ahead int
-	// IdleTimeout is for how long a connection is kept at rest; 0: as long as the server keeps it.
+	// IdleTimeout is how long a connection is kept at rest; 0: as long as the server keeps it.
 	IdleTimeout time.Duration
-	// MaxAge is for how long a connection is used; 0: there is no limit. Each connection gets up to a tenth less, so
-	// that connections which were made together do not end together.
+	// MaxAge is how long a connection is used; 0: there is no limit. Each connection gets up to a tenth less, so that
+	// connections made together do not end together.
 	MaxAge time.Duration
-	// Check is asked before a connection is given that was at rest for CheckAfter or longer; an error ends it, and the
-	// next is tried. It may wait, but is given five seconds at most. A connection is not given in any case once the
-	// loop has heard that the server has closed it, or that something has come, which it does without a read: within a
-	// turn. So Check is for servers that have died without a word; and a request may meet an end that has just come,
-	// for which there is package retry. nil: none is asked.
+	// Check is called before Get returns a connection that was at rest for CheckAfter or longer; an error ends the
+	// connection, and the next is tried. It may wait, but for five seconds at most. Get never returns a connection once
+	// the loop knows that the server has closed it, or that bytes have come; the loop learns this within a turn,
+	// without a read. So Check is for servers that died silently; and a request may meet an end that has just come: for
+	// that there is package retry. nil: no check.
 	Check      func(c net.Conn) error
 	CheckAfter time.Duration
 
@@ -81,7 +81,7 @@ type poolOfLoop struct {
 	closed  int // calls of CloseIdle: what was begun before is not kept
 }
 
-// A Conn is a connection of a Pool in use. It is its user's until Close or Release, and must not be used after that.
+// A Conn is a connection of a Pool in use. Its user owns it until Close or Release, and must not use it after that.
 type Conn struct {
 	net.Conn
 	c    *pooled
@@ -106,10 +106,10 @@ var (
 )
 
 // Get returns a connection of the loop l for one user: one at rest, or a new one. At Max it waits until one is given
-// back or closed: a task parks, a goroutine blocks. It also returns when ctx is done, and to a task when it is
+// back or closed: a task parks, a goroutine blocks. It also returns when ctx is done, and in a task when that is
 // cancelled or its Loop.WithTimeout or WithContext ends, with an error that matches that of ringo.Mutex.LockContext, or
 // Dial's; after Shutdown with one that matches net.ErrClosed. A nil ctx never ends. A task may call it for its own
-// loop, and any goroutine for each.
+// loop, and any goroutine for any loop.
 func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 	if p.Dial == nil {
 		return nil, errNoDial
@@ -383,11 +383,11 @@ func (c *pooled) end() {
 	}
 }
 
-// Do has use work with a connection of the loop l, which Get gives it, and gives it back: if it says that it is
-// Reusable, or else if use has returned nil; otherwise, and if use panics, it is closed. In a task all waits of use end
-// with ctx, as in Loop.WithContext, and the context that use gets has ctx's values and no end, so that drivers start
-// nothing to watch it; on a goroutine it is ctx. The error is Get's or that of use. A task may call it for its own
-// loop, and any goroutine for each; it parks as Get and use do.
+// Do calls use with a connection of the loop l that it gets from Get. It gives the connection back if its method
+// Reusable returns true or, without that method, if use returns nil; otherwise, and if use panics, it closes it. In a
+// task all waits of use end with ctx, as in Loop.WithContext, and the context that use gets has ctx's values but never
+// ends, so that drivers start nothing to watch it; on a goroutine it is ctx. The error is Get's or that of use. A task
+// may call it for its own loop, and any goroutine for any loop; it parks as Get and use do.
 func (p *Pool) Do(ctx context.Context, l *ringo.Loop, use func(ctx context.Context, c net.Conn) error) error {
 	c, err := p.Get(ctx, l)
 	if err != nil {
@@ -417,9 +417,9 @@ func (c *Conn) isReusable(err error) bool {
 // NetConn returns the connection that Dial has made. Any goroutine may call it; it does not park.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// Release gives the connection back for its next use. Everything that was asked must have been answered and read: if
-// more comes, or has come, the connection is ended. Its deadlines should be as they were at first. After Close or
-// Release it does nothing. Any goroutine may call it; it does not park.
+// Release gives the connection back for its next use. All replies must have arrived and been read: if more bytes come,
+// or have come, the connection is ended. Its deadlines should be as they were at first. After Close or Release it does
+// nothing. Any goroutine may call it; it does not park.
 func (c *Conn) Release() {
 	if c.over.Swap(true) {
 		return
@@ -439,8 +439,7 @@ func (c *pooled) giveBack() {
 	c.by.leave()
 }
 
-// Close ends the connection. After Release it returns net.ErrClosed, and ends nothing. Any goroutine may call it; it
-// does not park.
+// Close ends the connection. After Release it only returns net.ErrClosed. Any goroutine may call it; it does not park.
 func (c *Conn) Close() error {
 	if c.over.Swap(true) {
 		return net.ErrClosed
@@ -450,8 +449,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseIdle ends all connections that are at rest, and those of Ahead that are being made, as before the program's end.
-// Any goroutine may call it; it does not park.
+// CloseIdle ends all connections that are at rest, and those of Ahead that are being made, for example before the
+// program ends. Any goroutine may call it; it does not park.
 func (p *Pool) CloseIdle() {
 	p.loops.Each(func(_ *loop.Loop, by *poolOfLoop) bool {
 		by.closeIdle()
@@ -459,11 +458,11 @@ func (p *Pool) CloseIdle() {
 	})
 }
 
-// Shutdown ends the Pool before its program does, or what sessions have of their own after it: calls of Get fail from
-// now on, also those that wait, once it is their turn, with an error that matches net.ErrClosed. Connections at rest
-// are closed, those in use when they are given back, for which it waits: a task parks, a goroutine blocks. When ctx is
-// done, or the caller's task ends as with Get, it cuts off those that are left, whose users' calls fail, and returns
-// the reason. A nil ctx never ends. Any goroutine may call it, repeatedly too.
+// Shutdown ends the Pool before its program ends, or sessions' own resources after that. From now on calls of Get fail,
+// even waiting ones once it is their turn, with an error that matches net.ErrClosed. Connections at rest are closed,
+// and those in use when they are given back; Shutdown waits for that: a task parks, a goroutine blocks. When ctx is
+// done, or the caller's task ends as with Get, it cuts off those that are left, so that their users' calls fail, and
+// returns the reason. A nil ctx never ends. Any goroutine may call it, repeatedly too.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	p.closed.Store(true)
 	p.CloseIdle()

@@ -13,8 +13,8 @@ import (
 	"ringo/sock"
 )
 
-// Shutdown ends the server in order: listeners and idle connections are closed at once, the others with their answer,
-// which it waits for. A connection that has had no request yet is idle once it is five seconds old. The error is that
+// Shutdown ends the server in order: listeners and idle connections are closed at once, the others after their answer,
+// for which it waits. A connection that has had no request yet is idle once it is five seconds old. The error is that
 // of ctx, if it ends before; connections that a handler has taken over don't count. A program that drains, because its
 // Run's context has ended, does the same by itself. Any goroutine may call it; a task must not.
 func (s *Server) Shutdown(ctx context.Context) error {

@@ -25,14 +25,13 @@ import (
 // what is in memory, so that it never waits for the disk. Where its handler runs on a goroutine, files are opened for
 // each request. Its fields must not be changed once it serves.
 //
-// It differs from http.FileServer where that opens what it finds, whatever it is. Only regular files are opened, and no
-// name or link leads out of Root: otherwise the answer is 403. So it is if a directory's index.html can't be opened. A
-// name that can't be, such as one too long, gets 404, and 503 says that there are no descriptors. Listings have 10,000
-// names at most.
+// It differs from http.FileServer, which opens whatever it finds. Only regular files are opened, and no name or link
+// leads out of Root: otherwise the answer is 403, as it is if a directory's index.html can't be opened. An impossible
+// name, such as one too long, gets 404, and 503 says that there are no descriptors. Listings have 10,000 names at most.
 //
 // A file that is replaced by a rename is served as it was for Fresh. One that is truncated while it is sent ends its
-// connection, or its stream of HTTP/2 with an error, since its Content-Length is out. One that has grown is sent as
-// long as it was.
+// connection, or its stream of HTTP/2 with an error, since its Content-Length has been sent. One that has grown is sent
+// with its former length.
 type Files struct {
 	// Root is the directory.
 	Root *file.Root
@@ -40,28 +39,28 @@ type Files struct {
 	Keep int
 	// Fresh is how long the name of an open file is not looked up again; 0 means a second, less means not at all.
 	Fresh time.Duration
-	// Idle is for how long a peer may take nothing of a file that is sent by HTTP/1, after which its connection is
-	// closed. It replaces the server's WriteTimeout, which counts for the whole answer; 0 leaves that.
+	// Idle is how long a peer may take nothing of a file that is sent by HTTP/1 before its connection is closed. It
+	// replaces the server's WriteTimeout, which counts for the whole answer; 0 keeps that.
 	Idle time.Duration
 	// ETags gives each file an entity tag, made of its size and the time of its last change.
 	ETags bool
-	// NoList answers 403 in place of listing a directory.
+	// NoList answers 403 instead of listing a directory.
 	NoList bool
-	// Precompressed has clients that take a coding by their Accept-Encoding get app.js.br, app.js.zst or app.js.gz in
-	// the place of app.js: "br", "zst" and "gz", the first of them where a client has no preference; nothing is
-	// compressed here. Nil means none. What is none of them panics at a request.
+	// Precompressed lists "br", "zst" and "gz", or some of them: clients whose Accept-Encoding allows one get
+	// app.js.br, app.js.zst or app.js.gz instead of app.js, the first in the list if they have no preference. Nothing
+	// is compressed here. Nil means none. Any other string panics at a request.
 	//
-	// A sibling is sent if it is a regular file below Root whose time is not before that of its original, so that one
-	// that was forgotten is not sent for an original that was written since. Times can't tell of an original that was
-	// replaced by an older file: remove siblings first then. Which siblings there are is found out when the original's
-	// name is looked up, every Fresh, and those that are open are among the files of Keep. One that can't be opened is
-	// none, and so are all if the handler's caller has set an ETag or Content-Encoding, or has begun the answer.
+	// A sibling is sent if it is a regular file below Root whose time is not before that of its original, so that a
+	// forgotten sibling is not sent for an original that was written since. Times don't show that an original was
+	// replaced by an older file: remove its siblings first then. Siblings are looked up when the original's name is,
+	// every Fresh, and open ones are among the files of Keep. One that can't be opened is ignored, and so are all if
+	// the handler's caller has set an ETag or Content-Encoding, or has begun the answer.
 	//
-	// The answer has Content-Encoding, the original's Content-Type, and an entity tag, time and ranges that are the
-	// sibling's. All answers with files get tags, as by ETags, and Vary: Accept-Encoding, those without a sibling, too:
-	// one may come, and a cache is not to go on with what it had before for all clients. A date in If-Range holds for
-	// none of them, since the files often have one date. Who refuses the plain file, by identity;q=0, gets it
-	// nevertheless if there is nothing else.
+	// The answer has Content-Encoding, the original's Content-Type, and the sibling's entity tag, time and ranges. All
+	// answers with files get tags, as by ETags, and Vary: Accept-Encoding, even those without a sibling: one may be
+	// added, and then a cache must not give all clients what it had before. A date in If-Range never matches, since the
+	// files often have the same date. A client that refuses the plain file, by identity;q=0, gets it nevertheless if
+	// there is nothing else.
 	Precompressed []string
 
 	shelves perloop.Values[shelf]
@@ -85,7 +84,7 @@ const (
 func (f *Files) Lookups() int64 { return f.lookups.Load() }
 
 // Close closes the files that are kept open. No request may be under way, nor come later. Any goroutine may call it; a
-// task parks if others' loops have files. It does not close Root.
+// task parks if other loops have files. It does not close Root.
 func (f *Files) Close() {
 	f.shelves.Each(func(l *loop.Loop, _ *shelf) bool {
 		s := f.shelves.Take(l)

@@ -35,35 +35,37 @@ type Server struct {
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request; 0 means ReadTimeout.
 	IdleTimeout time.Duration
-	// MaxHeaderBytes is how long a head may be, beside 4096 bytes more; 0 means http.DefaultMaxHeaderBytes.
+	// MaxHeaderBytes is how long a head may be, plus 4096 bytes; 0 means http.DefaultMaxHeaderBytes.
 	MaxHeaderBytes int
 	// ErrorLog gets what goes wrong; nil means slog.Default.
 	ErrorLog *slog.Logger
 	// BaseContext returns the context of all requests of a listener; nil means context.Background. It is called on a
 	// goroutine.
 	BaseContext func(net.Listener) context.Context
-	// ConnContext returns the context of a connection's requests, made of the listener's. It is called on a goroutine.
+	// ConnContext returns the context of a connection's requests, derived from the listener's. It is called on a
+	// goroutine.
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 	// ConnState is called when a connection changes its state, on a goroutine.
 	ConnState func(net.Conn, http.ConnState)
-	// Answered, if not nil, is called when an answer is out, or can't be sent, for an access log: in the task or on the
-	// goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes of a
-	// body were written. r is nil if what came was no request; it must not be kept if TaskReusing marks a handler.
+	// Answered, if not nil, is called when an answer has been sent, or can't be, for an access log: in the task or on
+	// the goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes
+	// of a body were written. r is nil if the input was not a request; it must not be kept if TaskReusing marks a
+	// handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
-	// Refused, if not nil, is called in the place of Answered, as that is, for what the server has answered by itself,
-	// so that no handler has seen it: what was no request, and requests with an expectation or fields that it does not
-	// take.
+	// Refused, if not nil, is called instead of Answered, in the same way, for what the server has answered by itself,
+	// without a handler: input that was not a request, and requests with an expectation or fields that it does not
+	// accept.
 	Refused func(c net.Conn, r *http.Request, status int, size int64)
 	// Linger is how long a connection of HTTP/1 in the clear may wait for one more request when the program drains,
-	// which is answered with Connection: close. So no request crosses with the server's close, which its client could
-	// not make again if it is a POST. 0 closes at once. Connections of goroutines and of TLS are closed at once.
+	// which is answered with Connection: close. So no request crosses with the server's close, after which its client
+	// could not repeat a POST. 0 closes at once. Connections of goroutines and of TLS are closed at once.
 	Linger time.Duration
-	// Drain, if not nil, is called for those connections in the place of waiting so, with nothing unread: to pass them
-	// on to another process, whose More gives them to its server (see package upgrade). It runs in a task. If it
-	// returns an error, or has not taken the connection out, Linger applies.
+	// Drain, if not nil, is called for those connections before they wait, with nothing unread, to pass them on to
+	// another process, whose More gives them to its server (see package upgrade). It runs in a task. If it returns an
+	// error, or has not taken the connection out, Linger applies.
 	Drain func(c *sock.Conn) error
-	// More, if not nil, gives connections in the clear that come another way than by a listener; see sock.Handler.More.
-	// It is called where Serve has a loop's own listener.
+	// More, if not nil, returns connections in the clear that do not come from a listener; see sock.Handler.More. It is
+	// called if Serve has a loop's own listener.
 	More func(l *ringo.Loop) (*sock.Conn, error)
 	// Protocols are those that the server speaks; nil means HTTP/1, and HTTP/2 by TLS. See "HTTP/2".
 	Protocols *http.Protocols
@@ -87,7 +89,7 @@ type Server struct {
 }
 
 // ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained: no
-// connection is accepted any more, idle ones are closed, and the others end with their answer. It returns nil after an
+// more connections are accepted, idle ones are closed, and the others end with their answer. It returns nil after an
 // orderly end, as ringo.Run does. cfg may be nil. Any goroutine may call it; a task gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string, handler http.Handler) error {
 	return (&Server{Handler: handler}).ListenAndServe(ctx, cfg, addr)

@@ -37,23 +37,24 @@ type Transport struct {
 	TLSHandshakeTimeout time.Duration
 	// DisableKeepAlives makes a connection for each request.
 	DisableKeepAlives bool
-	// DisableCompression keeps requests from asking for gzip, and answers as they come.
+	// DisableCompression keeps requests from asking for gzip; answers stay as they come.
 	DisableCompression bool
 	// MaxIdleConns is how many idle connections are kept: by each loop, and by all goroutines. 0 means no limit.
 	MaxIdleConns int
 	// MaxIdleConnsPerHost is how many of those may be to one host; 0 means http.DefaultMaxIdleConnsPerHost, which is 2.
 	MaxIdleConnsPerHost int
 	// MaxConnsPerHost is how many connections to one host there may be: of all loops together, and of all goroutines.
-	// Requests beyond wait, and a loop that waits has others give up idle ones. 0 means no limit.
+	// Further requests wait, and a loop that waits makes others give up idle connections. 0 means no limit.
 	MaxConnsPerHost int
-	// IdleConnTimeout is for how long an idle connection is kept; 0 means no limit.
+	// IdleConnTimeout is how long an idle connection is kept; 0 means no limit.
 	IdleConnTimeout time.Duration
 	// ResponseHeaderTimeout is how long the head of an answer may take, from the end of the request. 0 means no limit.
 	ResponseHeaderTimeout time.Duration
-	// ExpectContinueTimeout is how long the body of a request with "Expect: 100-continue" waits for leave; 0 means not
-	// at all.
+	// ExpectContinueTimeout is how long the body of a request with "Expect: 100-continue" waits for permission; 0 means
+	// not at all.
 	ExpectContinueTimeout time.Duration
-	// MaxResponseHeaderBytes is how long the head of an answer may be, with those of 1xx before it; 0 means 10 MiB.
+	// MaxResponseHeaderBytes is how long the head of an answer may be, including those of 1xx before it; 0 means 10
+	// MiB.
 	MaxResponseHeaderBytes int64
 	// Protocols are those to speak; nil means HTTP/1 and HTTP/2. By TLS the server chooses; in the clear it is HTTP/1,
 	// or HTTP/2 if Protocols has UnencryptedHTTP2 and not HTTP1.
@@ -87,7 +88,7 @@ func (t *Transport) headMax() int64 {
 	return 10 << 20
 }
 
-// RoundTrip makes a request, and gives its answer, as http.RoundTripper says. Any goroutine may call it; a task parks.
+// RoundTrip makes a request and returns its answer, as http.RoundTripper says. Any goroutine may call it; a task parks.
 // It ends early when the request's context ends and, in a task, when the task's waits do. So does Read of the answer's
 // body, which any goroutine may call.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -47,12 +47,13 @@ func Task(h http.Handler) http.Handler {
 // ResponseWriter is used for another request, of any client and handler. From then on neither it nor a goroutine or
 // task that it has begun may use them, nor the Request's Header, Trailer, URL, Body and context, nor copies that share
 // these, such as those of WithContext, nor what Header of the ResponseWriter has returned. Strings may be kept. The
-// same holds for Server.Answered. What breaks this mixes up clients' requests. A program that is built with
-// -tags invariants finds some of it: there such memory is spoiled in place of being reused.
+// same holds for Server.Answered. Breaking this rule mixes up clients' requests. A program built with -tags invariants
+// detects some violations: it spoils such memory instead of reusing it.
 //
 // A request is not reused after a panic, a Hijack, EnableFullDuplex or a failed write, with a body that was not read to
-// its end, or if its context's Done or CloseNotify was called, as package context does for contexts that are made of it
-// and end. Requests of HTTP/2 are not, nor those of handlers on goroutines. Each loop keeps 32 for a listener.
+// its end, or if its context's Done or CloseNotify was called, as package context does for contexts that are derived
+// from it and can end. Requests of HTTP/2 are never reused, nor those of handlers on goroutines. Each loop keeps 32 per
+// listener.
 func TaskReusing(h http.Handler) http.Handler {
 	if h == nil {
 		panic("sockhttp: TaskReusing of a nil Handler")
