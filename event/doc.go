@@ -1,5 +1,5 @@
 // Package event provides a classic callback event loop on Ringo's loops: for servers with very many connections, which
-// need no stack each here, and for programs that were written for libuv, libevent, libev or gnet.
+// need no stacks here, and for programs that were written for libuv, libevent, libev or gnet.
 //
 //	err := event.Run(ctx, nil, func(l *event.Loop) error {
 //		_, err := l.Listen("tcp", ":7000", echo{})

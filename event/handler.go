@@ -13,7 +13,7 @@ import (
 // time; they must not wait, see the package documentation. Embed Base for methods that you do not need.
 type Handler interface {
 	// OnOpen is called once, first, when the connection is established, even if it has ended by then, for example by
-	// Loop.Stop. Only for a failed dial OnClose is called alone.
+	// Loop.Stop. For a failed dial only OnClose is called.
 	OnOpen(c *Conn)
 	// OnData is called with received bytes, and returns how many of them it has used: it gets the rest again, with the
 	// bytes that follow, when more arrive or after Conn.Resume. p is valid until OnData returns, and may be written to;
@@ -110,8 +110,8 @@ func (c *Conn) why() error {
 }
 
 // Keep lets the caller keep the bytes passed to OnData until Release, after OnData has returned. It keeps all of them;
-// of those that OnData does not use the connection has a copy. It fails if ringo.Config.Leases leases of the connection
-// are held, outside of OnData, and if called a second time.
+// the connection copies those that OnData does not use. It fails outside of OnData, if called a second time, and if
+// ringo.Config.Leases leases of the connection are held.
 func (c *Conn) Keep() (buf.Lease, error) {
 	e := c.here("Conn.Keep")
 	s := &e.shown

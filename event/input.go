@@ -283,8 +283,8 @@ func (c *Conn) Resume() {
 }
 
 // SetUnreadMax sets how many bytes OnData may leave unused, by default 65536. If it leaves more, the connection ends
-// with ErrUnread; an OnData that calls Pause may leave any number. It must use all of a record, as on a unixpacket
-// connection. SetUnreadMax panics if n is negative.
+// with ErrUnread; an OnData that calls Pause may leave any number. On a unixpacket connection it must use the whole
+// record. SetUnreadMax panics if n is negative.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
 	wantBound("Conn.SetUnreadMax", n)

@@ -44,7 +44,7 @@ const (
 // A Datagram is a received datagram.
 type Datagram struct {
 	Bytes   []byte         // valid until OnDatagram returns
-	From    netip.AddrPort // as sock.PacketConn.ReadFromUDPAddrPort has it
+	From    netip.AddrPort // as sock.PacketConn.ReadFromUDPAddrPort returns it
 	Control []byte         // control messages asked for by sock.PacketConn.SetControl: see sock.ParseControl
 	Flags   int            // MSG_CTRUNC
 }
@@ -106,7 +106,7 @@ func (e *Loop) ListenPacket(network, address string, h PacketHandler) (*PacketCo
 }
 
 // Receive calls h for a socket of package sock of the same loop, for example one of a sock.ListenConfig, or one with
-// options set. The PacketConn closes the socket in the end.
+// options set. The PacketConn closes the socket when it closes.
 func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 	e.here("Loop.Receive")
 	if s == nil {

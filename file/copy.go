@@ -24,8 +24,8 @@ const copyBuffer = 256 << 10
 // systems support it (copy_file_range), which may share blocks and so need no space, and otherwise by reads and writes,
 // with the same result. It returns the number of bytes copied. Within one file, opened twice, it copies only towards
 // the beginning: to a position after src's it fails with EINVAL, since src's end would move forever. It may wait; a
-// task parks, and a cancelled one stops between two steps: another Copy continues from there. Only between two FIFOs
-// the bytes read last may be lost then, 256 KiB at most.
+// task parks, and a cancelled one stops between two steps: another Copy continues from there. Only a copy between two
+// FIFOs may then lose the bytes read last, 256 KiB at most.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
 		return 0, src.fail("copy", posix.EINVAL)

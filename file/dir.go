@@ -19,8 +19,9 @@ import (
 // is dropped without Close.
 //
 // Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they are resolved part by part,
-// with the same result; for a task this runs on a goroutine. On macOS, NetBSD, OpenBSD and DragonFly that ends at a
-// name: a link that is put there at that moment is changed itself, as by os.Root; Access follows it on the last two.
+// with the same result; for a task this runs on a goroutine. On macOS, NetBSD, OpenBSD and DragonFly the last part
+// stays a name: a link that is put there at that moment is changed itself, as by os.Root; Access follows it on the last
+// two.
 type Root struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)

@@ -62,8 +62,8 @@ func Create(name string) (*File, error) {
 
 // OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is the mode of a new file, before the
 // umask. It may wait; a task parks. Opening a FIFO waits for the other end without delaying other calls; cancelling the
-// task ends the wait. Once no task waits at that end any more, the other is opened for a moment, so that no reader or
-// writer is left that does nothing; opens of goroutines and of other processes that wait there then come back, too.
+// task ends the wait. Once no task waits at that end any more, the other end is opened for a moment, so that no idle
+// reader or writer is left; opens by goroutines and other processes that wait at that end then return, too.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	n, err := openAt(noFD, name, flag, modeBits(perm), 0)
 	if err != nil {

@@ -17,7 +17,7 @@ type Range struct{ Off, Len int64 }
 // Lock waits for an exclusive lock on a part of the file and takes it; RLock takes a shared one. Locks are advisory:
 // they affect only callers that lock too. They belong to the open file (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL
 // before): two Files have separate locks, even in one process, but a File can always take a lock that it already has,
-// so tasks and goroutines that share a File can't exclude each other with it. Closing releases it.
+// so tasks and goroutines that share a File can't exclude each other with it. Closing the File releases its locks.
 //
 // The kernel can't wait for a lock without blocking a thread, so Lock polls, after a while every 50 ms, and callers are
 // not queued. It gives up when ctx ends, or the task is cancelled. The file must be open for writing, otherwise the

@@ -14,7 +14,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// A ReadRange is one of the pieces of a file that ReadRanges reads, with what came of it.
+// A ReadRange is one of the pieces of a file that ReadRanges reads, with its result.
 type ReadRange struct {
 	Off int64
 	P   []byte // to be filled; the kernel may use it until ReadRanges returns
@@ -22,10 +22,10 @@ type ReadRange struct {
 	Err error  // why not all: io.EOF at the file's end
 }
 
-// ReadRanges fills every range as ReadAt would, all at the same time: what is in memory is copied at once, and what is
-// not goes to the disk together, in one submission to the loop's ring, at most 128 reads at a time. Ranges of which one
-// begins where another ends become one read, in whatever order they are. Each range has its own count and error;
-// ReadRanges returns the first error that is not io.EOF. Ranges may overlap in the file, but not in memory.
+// ReadRanges fills every range as ReadAt would, all at the same time: bytes in memory are copied at once, and the
+// others are read from the disk together, in one submission to the loop's ring, at most 128 reads at a time. Adjacent
+// ranges become one read, in whatever order they are. Each range has its own count and error; ReadRanges returns the
+// first error that is not io.EOF. Ranges may overlap in the file, but not in memory.
 //
 // It may wait; a task parks. One that is cancelled waits for the reads that have begun, and the others fail with
 // context.Canceled. On a goroutine up to 16 reads are under way at a time.

@@ -84,8 +84,8 @@ func (i *Info) Attributes() (set, known uint64) { return i.st.Attributes, i.st.A
 func (i *Info) Mount() uint64 { return i.st.MntID }
 
 // SameFile reports whether two infos, of this package or of os, describe the same file. os.SameFile returns false for
-// an info of this package, even if the files are the same. On Windows so does this one for infos of os, which show
-// nothing by which files could be told apart.
+// an info of this package, even if the files are the same. On Windows this one, too, returns false for infos of os,
+// which have nothing to tell files apart.
 func SameFile(a, b fs.FileInfo) bool {
 	devA, inoA, ok := identity(a)
 	devB, inoB, also := identity(b)

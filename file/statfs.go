@@ -43,8 +43,8 @@ func (f *File) Statfs() (*FSInfo, error) {
 	return newFSInfo(st), nil
 }
 
-// Statfs describes the file system of a file in d, or of a link's target. On macOS, NetBSD, OpenBSD and DragonFly that
-// must be one that opens for reading. It may wait; a task parks.
+// Statfs describes the file system of a file in d, or of a link's target. On macOS, NetBSD, OpenBSD and DragonFly the
+// file must be one that can be opened for reading. It may wait; a task parks.
 func (d *Root) Statfs(name string) (*FSInfo, error) {
 	st := new(sys.Statfs)
 	err := d.on("statfsat", name, func() error {

@@ -37,7 +37,7 @@ func grow(get func(p []byte) (int, error)) ([]byte, error) {
 }
 
 // Xattr returns the extended attribute with this name, such as "user.comment". If there is none the error is ENODATA,
-// or ENOATTR where that is the system's word (macOS, the BSDs); if the file system does not support attributes it is
+// or ENOATTR on systems that call it that (macOS, the BSDs); if the file system does not support attributes it is
 // errors.ErrUnsupported. It may wait; a task parks.
 func (f *File) Xattr(name string) ([]byte, error) {
 	return grow(func(p []byte) (int, error) {
@@ -45,17 +45,17 @@ func (f *File) Xattr(name string) ([]byte, error) {
 	})
 }
 
-// XattrFlags says what SetXattr may do: XATTR_ of setxattr(2). 0 is both: to make an attribute, and to change one.
+// XattrFlags says what SetXattr may do: XATTR_ of setxattr(2). 0 allows both making an attribute and changing one.
 type XattrFlags uint32
 
-// The flags, of which one can be given.
+// The flags; at most one can be given.
 const (
 	XattrCreate  XattrFlags = 1 // fail with EEXIST if the attribute exists
 	XattrReplace XattrFlags = 2 // fail as Xattr does if it does not exist
 )
 
-// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace, which FreeBSD and NetBSD have not: the
-// error is errors.ErrUnsupported. The kernel may use value until SetXattr returns. It may wait; a task parks. See
+// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. FreeBSD and NetBSD lack the latter two:
+// the error is errors.ErrUnsupported. The kernel may use value until SetXattr returns. It may wait; a task parks. See
 // setxattr(2).
 func (f *File) SetXattr(name string, value []byte, flags XattrFlags) error {
 	_, err := f.attr("setxattr", name, func(k kernel.Kernel, name []byte) int32 {

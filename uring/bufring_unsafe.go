@@ -11,8 +11,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// A BufRing is a group of buffers lent to the kernel, which picks one when data is there and not before. The ring is a
-// queue of entries (address, length, id) that this side fills and the kernel takes from:
+// A BufRing is a group of buffers lent to the kernel, which picks one only when data is there. The ring is a queue of
+// entries (address, length, id) that this side fills and the kernel takes from:
 //
 //	Add, Add, …  write entries behind the tail, unseen
 //	Commit       moves the tail: the kernel may use them

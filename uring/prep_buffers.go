@@ -7,9 +7,9 @@ import "math"
 // Buffer rings (Ring.BufRing) are cheaper and better in every way; these two ops are for kernels before 5.19, and for
 // rings that are not one's own to register with. A group is either a buffer ring or made of these.
 
-// PrepProvideBuffers lends n buffers of the same size, which together are mem, to the kernel, for the group and under
-// the ids from first on (Linux 5.7). The result is not negative. A buffer is the kernel's until a CQE brings its id, or
-// PrepRemoveBuffers takes it away; then it has to be provided anew. EINVAL: the group is a buffer ring; E2BIG,
+// PrepProvideBuffers lends the kernel n buffers of the same size, which together make up mem, for the group, with ids
+// from first on (Linux 5.7). The result is not negative. The kernel owns a buffer until a CQE returns its id, or
+// PrepRemoveBuffers takes it away; then it has to be provided again. EINVAL: the group is a buffer ring; E2BIG,
 // EOVERFLOW and ENOMEM: too many, or of 4 GiB and more. See io_uring_prep_provide_buffers(3).
 func (e *SQE) PrepProvideBuffers(group, first uint16, mem []byte, n int) {
 	addr, _ := bytesOf(mem)

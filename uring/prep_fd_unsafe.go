@@ -41,8 +41,8 @@ func (e *SQE) PrepCloseDirect(index uint32) {
 }
 
 // PrepFilesUpdate is Ring.UpdateFiles as an op (Linux 5.6): fds go into the table from index on, -1 empties a place.
-// With DirectAlloc (Linux 5.19) each gets a free place, whose index takes its place in fds. fds belongs to the kernel
-// until the CQE; the result is how many were done. See io_uring_prep_files_update(3).
+// With DirectAlloc (Linux 5.19) each gets a free place, whose index replaces it in fds. fds belongs to the kernel until
+// the CQE; the result is how many were updated. See io_uring_prep_files_update(3).
 func (e *SQE) PrepFilesUpdate(fds []int32, index uint32) {
 	off := uint64(index)
 	if index == DirectAlloc {
@@ -59,11 +59,10 @@ func (e *SQE) PrepFixedFDInstall(index int, flags uint32) {
 	e.Flags = SQEFixedFile
 }
 
-// PrepMsgRingFD gives another ring the file at index from of this one's table, for the place to of its own, or
-// DirectAlloc (Linux 6.0). The result is 0, or the index that was allocated; a CQE with it and this
-// user data appears on the other ring unless flags has MsgRingCQESkip. Both have the file then. ringFD is the other
-// ring's FD. EBADF: from is empty; ENXIO: a ring has no table; EINVAL: the rings are the same. See
-// io_uring_prep_msg_ring_fd(3).
+// PrepMsgRingFD gives another ring the file at index from of this ring's table, for index to of its own table, or
+// DirectAlloc (Linux 6.0). The result is 0, or the index that was allocated; a CQE with it and this user data appears
+// on the other ring unless flags has MsgRingCQESkip. Both have the file then. ringFD is the other ring's FD. EBADF:
+// from is empty; ENXIO: a ring has no table; EINVAL: the rings are the same. See io_uring_prep_msg_ring_fd(3).
 func (e *SQE) PrepMsgRingFD(ringFD int, from, to uint32, userData uint64, flags uint32) {
 	e.prep(OpMsgRing, ringFD, abi.IORING_MSG_SEND_FD, 0, userData, flags)
 	e.Addr3 = uint64(from)

@@ -16,8 +16,8 @@ import (
 // A vector is the address of n structs iovec (syscall.Iovec), 1024 at most. The kernel copies it when it consumes the
 // entry (FeatSubmitStable); what it names is the kernel's until the CQE.
 
-// PrepRead fills in a pread(2) (Linux 5.6). p belongs to the kernel until the CQE. off -1 is the file's own position,
-// and what pipes and sockets want. See io_uring_prep_read(3).
+// PrepRead fills in a pread(2) (Linux 5.6). p belongs to the kernel until the CQE. off -1 is the file's own position;
+// use it for pipes and sockets, too. See io_uring_prep_read(3).
 func (e *SQE) PrepRead(fd int, p []byte, off int64) {
 	addr, n := bytesOf(p)
 	e.prep(OpRead, fd, addr, n, uint64(off), 0)
@@ -33,8 +33,8 @@ func (e *SQE) PrepReadSelect(fd int, group uint16, n uint32, off int64) {
 
 // PrepReadMultishot fills in a read of a pipe, a terminal or whatever else can be polled, that makes a CQE, each with a
 // buffer of the group, whenever there are bytes, for as long as the CQEs have CQEMore set (Linux 6.7). A result of 0 is
-// the end; ENOBUFS: the group was empty, and nothing is lost; EBADFD: the file cannot be polled, as those on disks. See
-// io_uring_prep_read_multishot(3).
+// the end; ENOBUFS: the group was empty, and nothing is lost; EBADFD: the file cannot be polled, such as one on a disk.
+// See io_uring_prep_read_multishot(3).
 func (e *SQE) PrepReadMultishot(fd int, group uint16) {
 	e.prep(OpReadMultishot, fd, 0, 0, math.MaxUint64, 0)
 	e.SetBufGroup(group)

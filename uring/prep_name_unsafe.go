@@ -84,7 +84,7 @@ func (e *SQE) PrepFgetxattr(fd int, name, value []byte) {
 }
 
 // PrepSetxattr fills in a setxattr(2) (Linux 5.19). name ends with a NUL, as a path does; value belongs to the kernel
-// for as long as they. flags are 0, XATTR_CREATE or XATTR_REPLACE. See io_uring_prep_setxattr(3).
+// for as long as these do. flags are 0, XATTR_CREATE or XATTR_REPLACE. See io_uring_prep_setxattr(3).
 func (e *SQE) PrepSetxattr(path, name, value []byte, flags uint32) {
 	addr, _ := bytesOf(name)
 	addr2, n := bytesOf(value)

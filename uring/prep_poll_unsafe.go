@@ -11,25 +11,25 @@ import (
 // Events are those of poll(2), with the same numbers as in epoll(7).
 
 // PrepPollAdd fills in a wait for one of the POLL events (Linux 5.1); the result is the mask of those that hold.
-// POLLERR, POLLHUP and POLLRDHUP come unasked. See io_uring_prep_poll_add(3).
+// POLLERR, POLLHUP and POLLRDHUP are reported unasked. See io_uring_prep_poll_add(3).
 func (e *SQE) PrepPollAdd(fd int, events uint32) {
 	e.prep(OpPollAdd, fd, 0, 0, 0, pollMask(events))
 }
 
-// PrepPollMultishot is PrepPollAdd that makes a CQE at every new event for as long as they have CQEMore set (Linux
+// PrepPollMultishot is PrepPollAdd that makes a CQE at every new event, for as long as the CQEs have CQEMore set (Linux
 // 5.13). It is edge-triggered: a state that persists makes no further CQE. See io_uring_prep_poll_multishot(3).
 func (e *SQE) PrepPollMultishot(fd int, events uint32) {
 	e.prep(OpPollAdd, fd, 0, abi.IORING_POLL_ADD_MULTI, 0, pollMask(events))
 }
 
-// PrepPollRemove fills in the removal of the poll that has this user data (Linux 5.1): 0, ENOENT or EALREADY. The poll
-// itself ends with ECANCELED. See io_uring_prep_poll_remove(3).
+// PrepPollRemove fills in the removal of the poll that has this user data (Linux 5.1). The result is 0, ENOENT or
+// EALREADY. The poll itself ends with ECANCELED. See io_uring_prep_poll_remove(3).
 func (e *SQE) PrepPollRemove(userData uint64) {
 	e.prep(OpPollRemove, -1, userData, 0, 0, 0)
 }
 
-// PrepPollUpdate changes the poll that has this user data, without a CQE of its own (Linux 5.13): 0, ENOENT or
-// EALREADY, and ECANCELED if the poll could not go on, which has ended then. flags are PollUpdate constants and say
+// PrepPollUpdate changes the poll that has this user data, without a CQE for the poll (Linux 5.13). The result is 0,
+// ENOENT or EALREADY, or ECANCELED if the poll could not continue and has ended. flags are PollUpdate constants and say
 // which of the new values count. See io_uring_prep_poll_update(3).
 func (e *SQE) PrepPollUpdate(userData, newUserData uint64, newEvents, flags uint32) {
 	e.prep(OpPollRemove, -1, userData, flags, newUserData, pollMask(newEvents))

@@ -54,7 +54,7 @@ func (e *SQE) PrepRecvmsg(fd int, msg unsafe.Pointer, flags uint32) {
 }
 
 // PrepRecvmsgSelect is PrepRecvmsg into a buffer of the group, as PrepRecvSelect; msg has no vector. Name and control
-// messages go where msg says, and a message of no bytes takes no buffer.
+// messages go where msg says, and an empty message takes no buffer.
 func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
 	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
 	e.Flags = SQEBufferSelect
@@ -62,9 +62,9 @@ func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags 
 }
 
 // PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as
-// long as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is
-// left for them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the
-// end of a stream, are the last CQE, with a buffer. Where a buffer has no room for the front the error is EFAULT. See
+// long as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: each buffer has
+// that much room for them, in front of the bytes. ParseRecvmsg parses a buffer. An empty message, or the end of a
+// stream, makes the last CQE, with a buffer. If a buffer has no room for the part in front, the error is EFAULT. See
 // io_uring_prep_recvmsg_multishot(3).
 func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
 	e.PrepRecvmsgSelect(fd, msg, group, flags)

@@ -40,8 +40,8 @@ func (e *SQE) PrepAcceptAddr(fd int, sa unsafe.Pointer, salen *uint32, flags uin
 	e.prep(OpAccept, fd, ptr(sa), 0, ptr(unsafe.Pointer(salen)), flags)
 }
 
-// PrepAcceptMultishot fills in an accept that makes one CQE per connection for as long as they have CQEMore set (Linux
-// 5.19). Use getpeername(2) to get the address. See io_uring_prep_multishot_accept(3).
+// PrepAcceptMultishot fills in an accept that makes one CQE per connection, for as long as the CQEs have CQEMore set
+// (Linux 5.19). Use getpeername(2) to get the address. See io_uring_prep_multishot_accept(3).
 func (e *SQE) PrepAcceptMultishot(fd int, flags uint32) {
 	e.prep(OpAccept, fd, 0, 0, 0, flags)
 	e.IOPrio = abi.IORING_ACCEPT_MULTISHOT

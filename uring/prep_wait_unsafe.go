@@ -37,8 +37,8 @@ func (e *SQE) PrepFutexWake(word *uint32, n, mask uint32, flags uint32) {
 }
 
 // PrepFutexWaitv fills in a wait until one of the futexes, 128 at most, is woken (Linux 6.7); the result is its index.
-// EAGAIN: one of the words is not the value any more. The kernel copies the waiters when it consumes the entry; the
-// words are as for PrepFutexWait. See io_uring_prep_futex_waitv(3).
+// EAGAIN: one of the words no longer has its value. The kernel copies the waiters when it consumes the entry; the words
+// are as for PrepFutexWait. See io_uring_prep_futex_waitv(3).
 func (e *SQE) PrepFutexWaitv(waiters []FutexWaiter) {
 	e.prep(OpFutexWaitv, 0, ptr(unsafe.Pointer(unsafe.SliceData(waiters))), uint32(len(waiters)), 0, 0)
 }

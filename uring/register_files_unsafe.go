@@ -82,8 +82,8 @@ func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
 	return n, err
 }
 
-// UpdateFilesTagged is like UpdateFiles, with the tags of the new files, see RegisterFilesTagged; the old files' tags
-// arrive. EINVAL: a tag for an empty place.
+// UpdateFilesTagged is like UpdateFiles, with the tags of the new files, see RegisterFilesTagged; CQEs with the old
+// files' tags arrive. EINVAL: a tag for an empty place.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_files_update_tag(3) and io_uring_register(2),
 // IORING_REGISTER_FILES_UPDATE2.

@@ -26,7 +26,7 @@ const (
 	NAPIInactive NAPITracking = abi.IO_URING_NAPI_TRACKING_INACTIVE // none; the default
 )
 
-// RegisterNAPI sets how the ring polls network queues, and returns how it did before. EINVAL: a ring with
+// RegisterNAPI sets how the ring polls network queues, and returns the previous settings. EINVAL: a ring with
 // Config.IOPoll, or a kernel without CONFIG_NET_RX_BUSY_POLL.
 //
 // Only the owner may call it. Since Linux 6.9. See io_uring_register_napi(3).

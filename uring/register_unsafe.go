@@ -9,9 +9,9 @@ import (
 )
 
 // Register makes a register call that has no method here: one newer than this package. arg and n mean what
-// io_uring_register(2) says for op; the memory that arg points to, and that points on, must be on the heap or off it
-// and stay reachable while the call lasts, or for as long as the kernel keeps it. It returns the call's result; errors
-// are *SetupError. A call that waits may end with EINTR.
+// io_uring_register(2) says for op; the memory that arg points to, and all that this points to, must be on the Go heap
+// or outside of Go's memory and stay reachable while the call lasts, or for as long as the kernel keeps it. It returns
+// the call's result; errors are *SetupError. A call that waits may end with EINTR.
 //
 // Only the owner may call it. Since Linux 5.1. See io_uring_register(2).
 func (r *Ring) Register(op RegisterOp, arg unsafe.Pointer, n uint32) (int, error) {

@@ -49,8 +49,8 @@ func whole(e *SQE) *SQE128 { return (*SQE128)(unsafe.Pointer(e)) }
 func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr3)) }
 
 // SQE128 is like SQE, for an entry of 128 bytes: zeroed, or nil if there is no room. The ring must have been opened
-// with SetupSQE128 (Linux 5.19), whose entries all are so large, or with SetupSQEMixed (Linux 6.19), where it takes two
-// places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
+// with SetupSQE128 (Linux 5.19), whose entries all have this size, or with SetupSQEMixed (Linux 6.19), where it takes
+// two places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
 // such an entry must have an op for this size (NOP128, URING_CMD128). On other rings SQE128 panics. Close and Resize
 // unmap the entry's memory, as for SQE.
 //

@@ -99,8 +99,8 @@ func (z *ZCRX) Data(c CQE32) []byte {
 // and try again.
 //
 // The card takes from the refill ring when it needs memory. If the kernel copies, without a card or for packets that
-// did not come by it, only Flush does: a receive that finds no memory ends with ENOMEM, and can be repeated after a
-// Flush.
+// did not come by it, only Flush takes from it: a receive that finds no memory ends with ENOMEM, and can be repeated
+// after a Flush.
 func (z *ZCRX) Return(c CQE32) bool {
 	if z.r.closed || z.next-z.head.Load() > z.mask {
 		return false
