@@ -40,13 +40,14 @@ type Config struct {
 	// Runs do not coordinate: give each of them CPUs of its own.
 	CPUs []int
 	// Reserve is how many CPUs, with PerCore whole cores, are left to everything but the loops of this Run; the
-	// default, 0, is none. While the Run lasts, the process's other threads are kept to the CPUs that none of its loops
-	// is bound to, so that a loop has its CPUs when it needs them, whatever goroutines compute. These threads include
-	// those of C code, and loops of other Runs that are not bound, but not threads that the program itself has bound,
-	// nor the kernel's for rings. Processes that are started meanwhile inherit the restriction, except those of
-	// packages proc and upgrade. GOMAXPROCS is raised further, to 8 for each CPU that is left: a loop that wakes needs
-	// one of the scheduler's Ps, and is late if goroutines that compute have them all. Run fails if it would leave no
-	// CPU to loops, and while another Run has a Reserve (EBUSY). See sched_setaffinity(2).
+	// default, 0, is none. While the Run lasts, the process's other threads are kept to CPUs that none of its loops is
+	// bound to, with PerCore nor shares a core with, so that a loop has its CPUs when it needs them, whatever
+	// goroutines compute. These threads include those of C code, and loops of other Runs that are not bound, but not
+	// threads that the program itself has bound, nor the kernel's for rings. Processes that are started meanwhile
+	// inherit the restriction, except those of packages proc and upgrade. GOMAXPROCS is raised further, to 8 for each
+	// CPU that is left: a loop that wakes needs one of the scheduler's Ps, and is late if goroutines that compute have
+	// them all. Run fails if it would leave no CPU to loops, and while another Run has a Reserve (EBUSY). See
+	// sched_setaffinity(2).
 	Reserve int
 	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to a power of two; the default is 1024.
 	// Only the uring driver uses it. With auto, a loop halves it, down to 32, if the kernel refuses the memory.

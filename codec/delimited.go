@@ -19,8 +19,8 @@ var _ Codec = (*Delimited)(nil)
 var errDelimiter = errors.New("codec: the token has the delimiter in it")
 
 // Append appends a token and its delimiter to dst. If it fails it returns dst as it was: the error matches
-// bufio.ErrTooLong if both are more than Max bytes, and is another one if a Scanner would find the delimiter inside the
-// token. Any goroutine may call it.
+// bufio.ErrTooLong if both are more than Max bytes, and is another one if a Scanner would find the delimiter before the
+// token's end, or across it. Any goroutine may call it.
 func (d *Delimited) Append(dst, token []byte) ([]byte, error) {
 	all := append(append(dst, token...), d.Delim...)
 	made, bound := all[len(dst):], d.bound()

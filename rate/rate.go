@@ -122,8 +122,8 @@ func (l *Limiter) Wait(ctx context.Context) error { return l.WaitN(ctx, 1) }
 // returns an error it has taken none. It also returns when ctx is done, and to a task when it is cancelled or its
 // Loop.WithTimeout or WithContext ends, with the same errors as ringo.Mutex.LockContext. If the tokens would come after
 // the deadline of any of these, it fails at once, with an error that matches context.DeadlineExceeded and
-// os.ErrDeadlineExceeded. It fails if n is more than are ever saved up, and panics if n is negative. A nil ctx never
-// ends. Any goroutine may call it.
+// os.ErrDeadlineExceeded. It fails if n is more than are ever saved up, unless the rate is Inf, and panics if n is
+// negative. A nil ctx never ends. Any goroutine may call it.
 func (l *Limiter) WaitN(ctx context.Context, n int) error {
 	if err := loop.ChargeAndYield(); err != nil {
 		return err

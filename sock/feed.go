@@ -112,10 +112,10 @@ type follower struct {
 	gone    bool
 }
 
-// Publish sends p to all connections that follow the feed. p must not be changed afterwards. It does not wait for
-// peers; it waits while there are 256 messages that some loop has not passed on to its connections: a task parks, a
-// goroutine blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any goroutine may
-// call it.
+// Publish sends p to all connections that follow the feed; an empty p is not sent. p must not be changed afterwards. It
+// does not wait for peers; it waits while there are 256 messages that some loop has not passed on to its connections: a
+// task parks, a goroutine blocks. The error is that of ringo.Semaphore.Acquire with ctx, and nothing is sent then. Any
+// goroutine may call it.
 func (f *Feed) Publish(ctx context.Context, p []byte) error {
 	if len(p) == 0 {
 		return nil

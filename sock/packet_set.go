@@ -185,10 +185,9 @@ func (s *PacketSet) drop() {
 // to the loop with index b modulo the number of loops, where b is the id's byte at the given place, from 0. A server
 // makes ids whose byte there is the index of the loop that has the connection; then a peer whose address changes stays
 // with its loop, and so does one whose first datagrams carry an id of its own choice. A datagram without such a byte
-// goes by the hash of its addresses. It fails with errors.ErrUnsupported if the kernel does not support this
-// (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5), or in a simulated world. Call it before the first Listen, which fails if the
-// kernel refuses. During the Run no socket of the set may be closed, except to end the Run: the others would change
-// places. Any goroutine may call it.
+// goes by the hash of its addresses. It fails with errors.ErrUnsupported in a simulated world. Call it before the first
+// Listen, which fails if the kernel refuses this (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5). During the Run no socket of the
+// set may be closed, except to end the Run: the others would change places. Any goroutine may call it.
 func (s *PacketSet) SteerQUIC(at int) error {
 	if s.network == "" {
 		return errZero

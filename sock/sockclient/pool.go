@@ -35,8 +35,8 @@ type Pool struct {
 	// Max is how many connections a loop has at most, in use and at rest. More calls of Get wait in line. 0: there is
 	// no limit.
 	Max int
-	// MaxIdle is how many of them are kept at rest; 0: 2, less: none. Get returns the one that was used last, so that
-	// the others can grow old.
+	// MaxIdle is how many of them are kept at rest, or Ahead if that is more; 0: 2, less: none. Get returns the one
+	// that was used last, so that the others can grow old.
 	MaxIdle int
 	// Ahead is how many are made in advance: when a Get leaves fewer than that at rest, more are made, up to Max in
 	// all. If a Dial fails, or takes more than ten seconds, the next Get begins another.
