@@ -272,7 +272,11 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	if s.w.silences.Covers(f.Pos()) {
 		return
 	}
-	if e, ok := roots.Of(name); ok && (e.Kind == roots.Caller || e.Kind == roots.Alike) {
+	entries := roots.Of(name)
+	for _, e := range entries {
+		if e.Kind != roots.Caller && e.Kind != roots.Alike {
+			continue
+		}
 		before := len(s.edges)
 		if i := e.Arg + len(args) - obj.Signature().Params().Len(); i < len(args) {
 			s.within(short(obj), func() { s.value(args[i], "", nil) })
@@ -286,7 +290,7 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 		if roots.Parks(path, obj.Name()) {
 			s.add(edge{park: short(obj)})
 		}
-		if _, start := roots.Of(name); !start && !copier(obj) {
+		if len(entries) == 0 && !copier(obj) {
 			s.within(short(obj), func() { s.arguments(args, obj.Signature(), true) })
 		}
 	case f.Blocks != nil:

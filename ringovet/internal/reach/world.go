@@ -226,9 +226,12 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 				}
 				args := arguments(common, callee.Signature)
 				shift := len(args) - obj.Signature().Params().Len() // 1 with a receiver, also of a method expression
-				if e, ok := roots.Of(obj.FullName()); ok && e.Starts() && e.Arg+shift < len(args) {
-					visit(args[e.Arg+shift], short(obj), call, e)
-				} else if fact := w.fact(callee, obj); fact != nil {
+				for _, e := range roots.Of(obj.FullName()) {
+					if e.Starts() && e.Arg+shift < len(args) {
+						visit(args[e.Arg+shift], short(obj), call, e)
+					}
+				}
+				if fact := w.fact(callee, obj); fact != nil {
 					for _, i := range fact.Starts {
 						visit(args[i], short(obj), call, roots.Entry{Kind: roots.Task})
 					}

@@ -144,19 +144,17 @@ var entries = []Entry{
 	{"ringo/sim.RunLoop", 1, Task},
 }
 
-var byName = func() map[string]Entry {
-	m := map[string]Entry{}
+var byName = func() map[string][]Entry {
+	m := map[string][]Entry{}
 	for _, e := range entries {
-		m[e.Name] = e
+		m[e.Name] = append(m[e.Name], e)
 	}
 	return m
 }()
 
-// Of returns the entry of a function or a field.
-func Of(name string) (Entry, bool) {
-	e, ok := byName[name]
-	return e, ok
-}
+// Of returns the entries of a function, or of a field: one for each parameter that is handed over. Without any the
+// function takes none.
+func Of(name string) []Entry { return byName[name] }
 
 // Fields are the entries that are fields of tasks' functions.
 func Fields() (all []Entry) {

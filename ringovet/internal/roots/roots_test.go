@@ -50,9 +50,15 @@ func public(t *testing.T) []*types.Package {
 	return all
 }
 
-// handed are the places of a package at which programs hand over functions: parameters by number, and fields as -1.
-func handed(p *types.Package) map[string]int {
-	found := map[string]int{}
+// A place is where a program hands a function over: a parameter by its number, or a field as -1.
+type place struct {
+	name string
+	arg  int
+}
+
+// handed are the places of a package at which programs hand over functions.
+func handed(p *types.Package) map[place]bool {
+	found := map[place]bool{}
 	function := func(t types.Type) bool {
 		if s, ok := t.(*types.Slice); ok {
 			t = s.Elem()
@@ -63,7 +69,7 @@ func handed(p *types.Package) map[string]int {
 	params := func(f *types.Func) {
 		for i := range f.Signature().Params().Len() {
 			if f.Exported() && function(f.Signature().Params().At(i).Type()) {
-				found[f.FullName()] = i
+				found[place{f.FullName(), i}] = true
 			}
 		}
 	}
@@ -83,7 +89,7 @@ func handed(p *types.Package) map[string]int {
 		if s, ok := typ.Type().Underlying().(*types.Struct); ok {
 			for f := range s.Fields() {
 				if f.Exported() && function(f.Type()) {
-					found[p.Path()+"."+name+"."+f.Name()] = -1
+					found[place{p.Path() + "." + name + "." + f.Name(), -1}] = true
 				}
 			}
 		}
@@ -91,24 +97,21 @@ func handed(p *types.Package) map[string]int {
 	return found
 }
 
-// TestEntriesAreThoseOfTheAPI finds every function, method and field of the public packages that takes a function, and
-// wants it in the list.
+// TestEntriesAreThoseOfTheAPI finds every parameter of a function or method, and every field, of the public packages
+// that is a function, and wants Of to know it.
 func TestEntriesAreThoseOfTheAPI(t *testing.T) {
-	found := map[string]int{}
+	found := map[place]bool{}
 	for _, p := range public(t) {
 		maps.Copy(found, handed(p))
 	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		e, ok := Of(name)
-		if !ok {
-			t.Errorf("%s takes a function, and is not in entries: does it run as a task?", name)
-		} else if e.Arg != found[name] {
-			t.Errorf("%s: the function is parameter %d, and entries have %d", name, found[name], e.Arg)
+	for at := range found {
+		if !slices.ContainsFunc(Of(at.name), func(e Entry) bool { return e.Arg == at.arg }) {
+			t.Errorf("%s: Of has no function that is parameter %d: does it run as a task?", at.name, at.arg)
 		}
 	}
 	for _, e := range entries {
-		if _, ok := found[e.Name]; !ok {
-			t.Errorf("entries have %s, and the API has not", e.Name)
+		if !found[place{e.Name, e.Arg}] {
+			t.Errorf("entries have parameter %d of %s, and the API has no function there", e.Arg, e.Name)
 		}
 	}
 }
@@ -123,11 +126,11 @@ func TestHandshakesAreThoseOfTLS(t *testing.T) {
 	for _, e := range Handshakes() {
 		listed[e.Name] = true
 	}
-	for name := range handed(read[0].Types) {
-		if strings.HasPrefix(name, "crypto/tls.Config.") && !listed[name] {
-			t.Errorf("%s is not in handshakes", name)
+	for at := range handed(read[0].Types) {
+		if strings.HasPrefix(at.name, "crypto/tls.Config.") && !listed[at.name] {
+			t.Errorf("%s is not in handshakes", at.name)
 		}
-		delete(listed, name)
+		delete(listed, at.name)
 	}
 	if len(listed) > 0 {
 		t.Errorf("handshakes have what crypto/tls has not: %v", listed)
