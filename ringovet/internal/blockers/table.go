@@ -23,9 +23,15 @@ var groups = []group{
 	{collects, offload, "runtime", "GC"},
 	{collects, offload, "runtime/debug", "FreeOSMemory"},
 	{"fails, because a loop would wait for it", "a goroutine", module, "Run"},
-	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe ServeSets"},
-	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock.ListenConfig)", "ListenAndServe"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/event", "Run"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe ListenAndServePackets " +
+		"ServeSets"},
+	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock.ListenConfig)", "ListenAndServe " +
+		"ListenAndServePackets"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe ServeSets"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/sockhttp", "ListenAndServe"},
+	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock/sockhttp.Server)", "ListenAndServe " +
+		"ListenAndServeTLS"},
 
 	{disk, files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
 		"Remove " +

@@ -285,6 +285,7 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 			s.edges[before+i].later = e.Kind == roots.Alike
 		}
 	}
+	s.command(name, short(obj), args)
 	switch {
 	case roots.Ours(path):
 		if roots.Parks(path, obj.Name()) {

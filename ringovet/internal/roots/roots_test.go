@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/go/packages"
+
+	"ringo/ringovet/internal/blockers"
 )
 
 // public are the packages that programs import.
@@ -113,6 +115,37 @@ func TestEntriesAreThoseOfTheAPI(t *testing.T) {
 		if !found[place{e.Name, e.Arg}] {
 			t.Errorf("entries have parameter %d of %s, and the API has no function there", e.Arg, e.Name)
 		}
+	}
+}
+
+// TestRunsAreThoseOfTheAPI wants each function that runs loops until a context ends among what a task must not call.
+func TestRunsAreThoseOfTheAPI(t *testing.T) {
+	runs := 0
+	note := func(f *types.Func) {
+		params := f.Signature().Params()
+		if !f.Exported() || params.Len() < 2 || params.At(0).Type().String() != "context.Context" ||
+			params.At(1).Type().String() != "*"+module+".Config" {
+			return
+		}
+		runs++
+		if _, ok := blockers.Of(f.FullName()); !ok {
+			t.Errorf("%s fails in a task, and is not among the blockers", f.FullName())
+		}
+	}
+	for _, p := range public(t) {
+		for _, name := range p.Scope().Names() {
+			switch obj := p.Scope().Lookup(name).(type) {
+			case *types.Func:
+				note(obj)
+			case *types.TypeName:
+				for m := range types.NewMethodSet(types.NewPointer(obj.Type())).Methods() {
+					note(m.Obj().(*types.Func))
+				}
+			}
+		}
+	}
+	if runs < 10 {
+		t.Errorf("only %d functions run loops", runs)
 	}
 }
 
