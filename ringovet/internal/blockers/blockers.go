@@ -30,6 +30,8 @@ var (
 	// Whatever its files are: it reads them on a goroutine of its own where a request is for several ranges.
 	fileServer = row("a handler of http.FileServer", readsFiles, "sockhttp.FileServer, or a handler that Task does "+
 		"not mark")
+	// It selects on channels, and its handler runs on a goroutine.
+	timeoutHandler = row("a handler of http.TimeoutHandler", waits, "a handler that Task does not mark")
 )
 
 // Why, of those that last as long as the disk or the processor needs.

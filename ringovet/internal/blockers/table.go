@@ -90,6 +90,8 @@ var groups = []group{
 		"Shutdown"},
 	{readsFiles, "package file, or a handler that Task does not mark", "net/http", "ServeFile ServeFileFS"},
 	{waits, "a handler that Task does not mark", "(*net/http/httputil.ReverseProxy)", "ServeHTTP"},
+	{waits, "a handler that Task does not mark", "(*net/http/cgi.Handler)", "ServeHTTP"},
+	{waits, "a handler that Task does not mark", "net/http/pprof", "Index Profile Trace"},
 	{waits, routines, "(*net/rpc.Client)", "Call"},
 	{waits, routines, "net/rpc", "Dial DialHTTP"},
 	{waits, routines, "net/smtp", "SendMail Dial"},
@@ -163,6 +165,7 @@ var stands = map[string]Blocker{
 	"os.DirFS":                   dirFS,
 	"net/http.FileServer":        fileServer,
 	"net/http.FileServerFS":      fileServer,
+	"net/http.TimeoutHandler":    timeoutHandler,
 }
 
 // elsewherePackages are those whose functions call nothing in the caller that they were given.

@@ -33,7 +33,7 @@ func wrappedHandler(v ssa.Value) ssa.Value {
 	switch callee(&call.Call) {
 	case "net/http.StripPrefix":
 		return args[1]
-	case "net/http.AllowQuerySemicolons", "net/http.MaxBytesHandler", "net/http.TimeoutHandler":
+	case "net/http.AllowQuerySemicolons", "net/http.MaxBytesHandler":
 		return args[0]
 	}
 	return nil

@@ -289,7 +289,7 @@ func (w *World) walk(from []root) (found []Finding) {
 	seen := map[running]bool{}
 	var queue []*step
 	add := func(s *step) {
-		if as := (running{s.fn, s.call}); !seen[as] {
+		if as := (running{s.fn, s.call}); !seen[as] || s.fn.Blocks == nil { // of which each start is told
 			seen[as] = true
 			queue = append(queue, s)
 		}
@@ -372,6 +372,7 @@ func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers
 	}
 	fact := w.fact(s.fn, obj)
 	if b, ok := blockers.Of(obj.FullName()); ok {
+		b.Name = short(obj)
 		tell(s, token.NoPos, nil, b, false)
 	} else if b, ok := blockers.Stand(obj.FullName()); ok {
 		b.Name = serving + " of " + b.Name

@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"log"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httputil"
+	"net/http/pprof"
 	"net/url"
 	"os"
 	"time"
@@ -42,7 +44,7 @@ func page(w http.ResponseWriter, r *http.Request) {
 func timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		next.ServeHTTP(w, r)                               // want `ServeHTTP of a handler of http\.FileServer`
+		next.ServeHTTP(w, r)                               // want `ServeHTTP of a handler of http\.FileServer` `ServeHTTP of a handler of http\.TimeoutHandler`
 		log.Printf("%s took %v", r.URL, time.Since(began)) // want `log\.Printf`
 	})
 }
@@ -93,6 +95,9 @@ func limited(http.ResponseWriter, *http.Request) {
 	time.Sleep(time.Second) // want `time\.Sleep`
 }
 
+// behind runs on a goroutine, which http.TimeoutHandler starts.
+func behind(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }
+
 func main() {
 	s := &store{changed: make(chan string)}
 	mux := http.NewServeMux()
@@ -112,6 +117,13 @@ func main() {
 	mux.Handle("/files/", sockhttp.Task(http.FileServer(http.Dir("."))))                       // want `http\.FileServer reads files`
 	mux.Handle("/f/", sockhttp.Task(http.StripPrefix("/f", http.FileServerFS(os.DirFS("."))))) // want `http\.FileServer`
 	mux.Handle("/timed/", sockhttp.Task(timed(http.FileServer(http.Dir(".")))))                // the middleware has it
+
+	late := http.TimeoutHandler(http.HandlerFunc(behind), time.Second, "late")
+	mux.Handle("/late", sockhttp.Task(late))                                     // want `ServeHTTP of a handler of http\.TimeoutHandler stops the loop`
+	mux.Handle("/later", sockhttp.Task(timed(late)))                             // the middleware has it, too
+	mux.Handle("/latest", sockhttp.Task(http.StripPrefix("/latest", late)))      // want `http\.TimeoutHandler`
+	mux.Handle("/profile", sockhttp.Task(http.HandlerFunc(pprof.Profile)))       // want `pprof\.Profile stops the loop`
+	mux.Handle("/cgi/", sockhttp.Task(&cgi.Handler{Path: "/usr/lib/cgi/books"})) // want `cgi\.Handler\)\.ServeHTTP stops the loop`
 
 	all := http.NewServeMux()
 	all.HandleFunc("/inside", inside)
