@@ -97,6 +97,12 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 // loop nor a drain from ending. Once all other tasks of the loop have ended, and the connections that the loop waits
 // for, the task is cancelled, and the loop ends when it has returned; until then it goes on, even in a drain. When its
 // wait fails it may still start tasks, and the loop waits for these. Any goroutine may call it.
+//
+// It may outlive the function that started it, and the files that this function closes. End a task that uses them
+// first, by a defer after that of their Close:
+//
+//	bg := l.GoBackground(func() { syncEach(l, f) })
+//	defer func() { bg.Cancel(); bg.Wait() }()
 func (l *Loop) GoBackground(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.GoBackground")
 	return (*Task)(l.engine().GoBackground(fn))

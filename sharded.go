@@ -105,8 +105,11 @@ func (s *Sharded[T]) places(method string) []Shard[T] {
 	return *all
 }
 
-// At returns the shard that has a key, given a hash of the key, such as maphash.String's. The same hash gets the same
-// shard as long as the Run lasts. Any goroutine may call it; it does not park.
+// At returns the shard that has a key, given a hash of the key, such as maphash.String's: the shard of the loop whose
+// Index is the hash modulo the number of loops. That does not change during the Run. With another number of loops most
+// keys are elsewhere, and maphash differs in each process. So data that a program keeps on disk by shard needs a
+// mapping of its own: a fixed number of parts, a stable hash, and At of the part's number. Any goroutine may call it;
+// it does not park.
 func (s *Sharded[T]) At(hash uint64) *Shard[T] {
 	all := s.places("Sharded.At")
 	return &all[hash%uint64(len(all))]

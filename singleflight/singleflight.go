@@ -51,9 +51,9 @@ var errGoexit = fmt.Errorf("singleflight: %w", ringo.ErrGoexit)
 //
 // If the first caller is a task, fn runs in a task of its own on that caller's loop, otherwise on a goroutine. Its
 // context has the values of the first caller's, and ends when no caller waits any more; waits of fn's task end then,
-// too. The drain of that loop's Run ends fn's task like any other; what fn returns then goes to all callers that wait.
-// If fn panics, Do panics with a *ringo.PanicError in all of them; if it calls runtime.Goexit the error matches
-// ringo.ErrGoexit. fn must not call Do with its own key: it would wait for itself.
+// too. A drain of that loop's Run waits for fn, as for all tasks, and cancels it when Grace is over; what fn returns
+// then goes to all callers that wait. If fn panics, Do panics with a *ringo.PanicError in all of them; if it calls
+// runtime.Goexit the error matches ringo.ErrGoexit. fn must not call Do with its own key: it would wait for itself.
 //
 // Do also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the same errors as ringo.Mutex.LockContext; the call goes on as long as others wait for it. If ctx is already
