@@ -32,7 +32,7 @@ func (w *World) parks(f *ssa.Function) []string {
 
 // way is the way from an edge to where it parks, or nil.
 func (w *World) way(e edge) []string {
-	if e.later {
+	if e.later || e.given {
 		return nil
 	}
 	if e.park != "" {
@@ -48,6 +48,14 @@ func (w *World) way(e edge) []string {
 		}
 	}
 	return nil
+}
+
+// heldWay is the way from an edge to where it parks while the function that it is of has a lock.
+func (w *World) heldWay(e edge) []string {
+	if e.given && !e.later {
+		e.given, e.to = false, e.within
+	}
+	return w.way(e)
 }
 
 func (w *World) edgeParks(e edge) bool { return w.way(e) != nil }
@@ -90,7 +98,7 @@ func (w *World) locked(f *ssa.Function) (found []hold) {
 				delete(held, lock)
 			case len(held) > 0 && !told[instr]:
 				for _, e := range byInstr[instr] {
-					if way := w.way(e); way != nil && !told[instr] {
+					if way := w.heldWay(e); way != nil && !told[instr] {
 						told[instr] = true
 						found = append(found, holdOf(e.pos, way, held))
 					}

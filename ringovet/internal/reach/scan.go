@@ -23,6 +23,9 @@ type edge struct {
 	rest  []string // the path behind the call of another package's function
 	park  string   // the function of ours that parks
 	later bool     // it is a task of its own that does so
+
+	given  bool          // a parameter may park, by some call: see scanner.given
+	within *ssa.Function // in a method that has a body
 }
 
 // info is what is known of a function by itself, whoever calls it.
@@ -195,7 +198,10 @@ func (s *scanner) origins(v ssa.Value) []ssa.Value {
 // value looks at a call of a function value, or of a method of an interface, and reports whether it is known who is
 // called.
 func (s *scanner) value(v ssa.Value, method string, args []ssa.Value) (known bool) {
-	return s.called(s.origins(v), method, args)
+	if of := bodyOf(unwrapped(v)); of != nil && method == "Read" {
+		return s.body(v, of)
+	}
+	return s.called(s.origins(v), method, args) || s.behind(v, method)
 }
 
 func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (known bool) {
@@ -203,6 +209,7 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 		switch r := r.(type) {
 		case *ssa.Parameter:
 			s.parameter(outerUse{r, method, s.instr, slices.Clone(s.via)})
+			s.given(r, method)
 			known = true
 		case *ssa.MakeInterface:
 			known = true
@@ -216,6 +223,9 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 		case *ssa.Call:
 			if inner := wrappedHandler(r); inner != nil && method == serving {
 				known = s.value(inner, method, args) || known
+			} else if park := s.returned(r, method); park != "" {
+				s.add(edge{park: park})
+				known = true
 			} else if f := r.Call.StaticCallee(); f != nil && objectOf(f) != nil {
 				if b, ok := blockers.Stand(objectOf(f).FullName()); ok && method != "Close" && !blockers.Quiet(method) {
 					b.Name = method + " of " + b.Name
@@ -347,7 +357,12 @@ func (s *scanner) foreign(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 		s.within(short(obj), func() { s.applied(fact.Uses, args) })
 		return
 	}
-	if blockers.Elsewhere(name, obj.Pkg().Path()) || copies(s, name, args) {
+	if park := s.copies(name, args); park != "" {
+		s.within(short(obj), func() { s.add(edge{park: park}) })
+		return
+	}
+	if blockers.Elsewhere(name, obj.Pkg().Path()) {
+		s.controlled(name, args)
 		return
 	}
 	s.within(short(obj), func() {
@@ -379,19 +394,20 @@ func copier(obj *types.Func) bool {
 	return obj.Pkg().Path() == "ringo/sock" && (obj.Name() == "ReadFrom" || obj.Name() == "WriteTo")
 }
 
-// copies reports whether a call copies to or from one of our connections, which knows what to do with files.
-func copies(s *scanner, name string, args []ssa.Value) bool {
+// copies is the method by which a call copies to or from one of our connections, which knows what to do with files;
+// "": it does not.
+func (s *scanner) copies(name string, args []ssa.Value) string {
 	if name != "io.Copy" && name != "io.CopyN" && name != "io.CopyBuffer" {
-		return false
+		return ""
 	}
-	for _, a := range args[:2] {
+	for i, a := range args[:2] {
 		for _, r := range s.origins(a) {
 			if box, ok := r.(*ssa.MakeInterface); ok && box.X.Type().String() == "*ringo/sock.Conn" {
-				return true
+				return []string{"(*sock.Conn).ReadFrom", "(*sock.Conn).WriteTo"}[i]
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // arguments is what a function without a body calls of its arguments: functions, and the methods of interfaces if it

@@ -48,7 +48,7 @@ func (w *World) shared(from []root, tell func(*step, token.Pos, []string, blocke
 		}
 		for _, e := range w.scan(s.fn).edges {
 			call, ok := e.instr.(ssa.CallInstruction)
-			if e.park == "" || len(e.via) > 0 || !ok {
+			if e.park == "" || e.given || len(e.via) > 0 || !ok {
 				continue
 			}
 			for _, arg := range call.Common().Args {

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"io"
 	"log"
 	"net/http"
 	"net/http/cgi"
@@ -91,6 +92,19 @@ func under(http.ResponseWriter, *http.Request) {
 	time.Sleep(time.Second) // want `time\.Sleep`
 }
 
+// slowly is what a Body is read through.
+type slowly struct{ io.ReadCloser }
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second) // want `time\.Sleep`
+	return s.ReadCloser.Read(p)
+}
+
+func slowed(_ http.ResponseWriter, r *http.Request) {
+	r.Body = slowly{r.Body}
+	io.ReadAll(r.Body)
+}
+
 func limited(http.ResponseWriter, *http.Request) {
 	time.Sleep(time.Second) // want `time\.Sleep`
 }
@@ -111,6 +125,7 @@ func main() {
 	mux.Handle("/else", sockhttp.Task(httputil.NewSingleHostReverseProxy(target))) // want `httputil\.ReverseProxy`
 
 	mux.Handle("/clients", hot(clients))
+	mux.Handle("/slowed", hot(slowed))
 	mux.Handle("/under/", sockhttp.Task(timed(http.StripPrefix("/under", http.HandlerFunc(under)))))
 	mux.Handle("/limited/", sockhttp.Task(http.MaxBytesHandler(http.HandlerFunc(limited), 1000)))
 
