@@ -119,6 +119,21 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// TestTests looks at files of tests, too: a package that has some is there twice then.
+func TestTests(t *testing.T) {
+	dir, err := filepath.Abs(programs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := Program(Options{Dir: dir, Tests: true}, "./right/hooked/...", "./wrong/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 1 || !strings.HasPrefix(lines[0].Posn, "wrong/sleep/") {
+		t.Errorf("want the one finding of wrong/sleep: %+v", lines)
+	}
+}
+
 // TestVet has go vet run the checker over the same programs.
 func TestVet(t *testing.T) {
 	tool := filepath.Join(t.TempDir(), "ringovet")

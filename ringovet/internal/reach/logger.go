@@ -44,7 +44,7 @@ func (w *World) blocks(e edge) bool {
 // or one that it imports.
 func (w *World) logs(p *types.Package) bool {
 	for _, setter := range w.loggers {
-		if setter == p || imports(setter, p) || imports(p, setter) {
+		if setter.Path() == p.Path() || imports(setter, p) || imports(p, setter) {
 			return true
 		}
 	}
@@ -54,18 +54,19 @@ func (w *World) logs(p *types.Package) bool {
 // SetsLog reports whether a package gives log or log/slog a default that never waits.
 func (w *World) SetsLog(p *types.Package) bool { return slices.Contains(w.loggers, p) }
 
-// imports reports whether a package imports another, over others too.
+// imports reports whether a package imports another, over others too. They are told by their paths: a package that has
+// tests is there twice where those are looked at, and others import one of the two.
 func imports(p, q *types.Package) bool {
-	seen := map[*types.Package]bool{}
+	seen := map[string]bool{}
 	queue := []*types.Package{p}
 	for len(queue) > 0 {
 		for _, i := range queue[0].Imports() {
-			if !seen[i] {
-				seen[i] = true
+			if !seen[i.Path()] {
+				seen[i.Path()] = true
 				queue = append(queue, i)
 			}
 		}
 		queue = queue[1:]
 	}
-	return seen[q]
+	return seen[q.Path()]
 }
