@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -332,6 +334,36 @@ func TestCopyFS(t *testing.T) {
 				t.Errorf("%s, again: %v, want %v", what, got, wantErr)
 			}
 		}
+		beside := tempDir(t)
+		if err := errors.Join(writeFile(beside+"/plain", nil, 0o600), symlink(from, beside+"/to"),
+			symlink(from+"/a/b", beside+"/deep")); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{beside + "/plain", beside + "/to", beside + "/deep/.."} {
+			theirs, ours := filepath.Join(tempDir(t), "x"), filepath.Join(tempDir(t), "x")
+			want, got := os.CopyFS(theirs, os.DirFS(dir)), file.CopyFS(ours, file.DirFS(dir))
+			if (got == nil) != (want == nil) || got != nil && got.Error() != want.Error() {
+				t.Errorf("of %s: %v, want %v", dir, got, want)
+			}
+			_, made := os.Lstat(theirs)
+			if _, err := os.Lstat(ours); (err == nil) != (made == nil) {
+				t.Errorf("of %s, what it made: %v, want %v", dir, err, made)
+			} else if err == nil && !reflect.DeepEqual(below(t, ours), below(t, theirs)) {
+				t.Errorf("of %s: %q, want %q", dir, slices.Sorted(maps.Keys(below(t, ours))),
+					slices.Sorted(maps.Keys(below(t, theirs))))
+			}
+		}
+		// To where a link leads, and not to what its name without that would be.
+		for what, copy := range map[string]func(string, fs.FS) error{"os": os.CopyFS, "file": file.CopyFS} {
+			base := tempDir(t)
+			if err := errors.Join(makeDirs(base+"/a/b", 0o700), symlink("a/b", base+"/to"),
+				copy(base+"/to/..", memory)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(base + "/a/x/y"); err != nil {
+				t.Errorf("%s: to the folder above a link's target: %v", what, err)
+			}
+		}
 		if err := file.Mkfifo(from+"/fifo", 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -365,37 +397,31 @@ func TestDirFS(t *testing.T) {
 			symlink("../beside", dir+"/out")); err != nil {
 			t.Fatal(err)
 		}
-		ours, theirs := file.DirFS(dir), os.DirFS(dir)
+		ours := file.DirFS(dir)
 		if err := fstest.TestFS(ours, "hello", "a/b/c", "a/empty", "a/big", "a/link", "out", "none"); err != nil {
 			t.Error(err)
 		}
 		if b, err := fs.ReadFile(ours, "out"); string(b) != "beside" || err != nil {
 			t.Errorf("a link that leads out: %q, %v", b, err)
 		}
-		for _, pair := range [][2]fs.FS{{ours, theirs}, {file.DirFS(""), os.DirFS("")},
-			{file.DirFS(base + "/none"), os.DirFS(base + "/none")}} {
-			for _, name := range []string{"missing", "../beside", "/hello", "", "hello/x", "a", "a/", "a\x00"} {
-				for what, call := range map[string]func(fs.FS) error{
-					"Open": func(f fs.FS) error {
-						g, err := f.Open(name)
-						if err == nil {
-							g.Close()
-						}
-						return err
-					},
-					"ReadFile": func(f fs.FS) error { _, err := fs.ReadFile(f, name); return err },
-					"ReadDir":  func(f fs.FS) error { _, err := fs.ReadDir(f, name); return err },
-					"Stat":     func(f fs.FS) error { _, err := fs.Stat(f, name); return err },
-					"Lstat":    func(f fs.FS) error { _, err := fs.Lstat(f, name); return err },
-					"ReadLink": func(f fs.FS) error { _, err := fs.ReadLink(f, name); return err },
-				} {
-					got, want := call(pair[0]), call(pair[1])
-					if (got == nil) != (want == nil) {
-						t.Errorf("%s of %q: %v, want %v", what, name, got, want)
+		if err := errors.Join(symlink("dir/a/b", base+"/to"), symlink("beside", base+"/toPlain")); err != nil {
+			t.Fatal(err)
+		}
+		for _, root := range []string{"", base + "/none", dir, dir + "/", base + "/to", base + "/to/", base + "/to/..",
+			base + "/beside", base + "/beside/", base + "/toPlain"} {
+			ours, theirs := file.DirFS(root), os.DirFS(root)
+			for _, name := range []string{"missing", "../beside", "/hello", "", "hello/x", "a", "a/", "a\x00", ".",
+				"..", "hello", "c", "b"} {
+				for what, call := range asksOfFS {
+					gave, got := call(ours, name)
+					want, wantErr := call(theirs, name)
+					if gave != want || (got == nil) != (wantErr == nil) {
+						t.Errorf("%s of %q in %q: %q, %v, want %q, %v", what, name, root, gave, got, want, wantErr)
 					}
-					for _, is := range []error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR, syscall.EISDIR} {
-						if errors.Is(got, is) != errors.Is(want, is) {
-							t.Errorf("%s of %q: %v, want %v", what, name, got, want)
+					for _, is := range []error{fs.ErrNotExist, fs.ErrInvalid, syscall.ENOTDIR, syscall.EISDIR,
+						syscall.EINVAL} {
+						if errors.Is(got, is) != errors.Is(wantErr, is) {
+							t.Errorf("%s of %q in %q: %v, want %v", what, name, root, got, wantErr)
 						}
 					}
 					var path *fs.PathError
@@ -406,6 +432,37 @@ func TestDirFS(t *testing.T) {
 			}
 		}
 	})
+}
+
+// asksOfFS are the calls on a name in an fs.FS, and what of their results package os and package file have in common.
+var asksOfFS = map[string]func(f fs.FS, name string) (string, error){
+	"Open": func(f fs.FS, name string) (string, error) {
+		g, err := f.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer g.Close()
+		info, err := g.Stat()
+		return g.(interface{ Name() string }).Name() + " " + shown(info, err), err
+	},
+	"ReadFile": func(f fs.FS, name string) (string, error) { b, err := fs.ReadFile(f, name); return string(b), err },
+	"ReadDir": func(f fs.FS, name string) (said string, err error) {
+		entries, err := fs.ReadDir(f, name)
+		for _, e := range entries {
+			said += fs.FormatDirEntry(e) + "\n"
+		}
+		return said, err
+	},
+	"Stat":     func(f fs.FS, name string) (string, error) { i, err := fs.Stat(f, name); return shown(i, err), err },
+	"Lstat":    func(f fs.FS, name string) (string, error) { i, err := fs.Lstat(f, name); return shown(i, err), err },
+	"ReadLink": fs.ReadLink,
+}
+
+func shown(i fs.FileInfo, err error) string {
+	if err != nil {
+		return ""
+	}
+	return fs.FormatFileInfo(i)
 }
 
 // OpenInRoot opens what is in the directory and nothing else, as os.OpenInRoot.

@@ -20,7 +20,7 @@ func CopyFS(dir string, fsys fs.FS) error {
 		if err != nil {
 			return err
 		}
-		to := join(dir, local)
+		to := within(dir, local)
 		switch d.Type() {
 		case fs.ModeDir:
 			return MkdirAll(to, 0o777)

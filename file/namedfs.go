@@ -29,7 +29,7 @@ func (s namedFS) at(what, name string) (string, error) {
 	if err != nil {
 		return "", pathError(what, name, fs.ErrInvalid)
 	}
-	return join(string(s), local), nil
+	return within(string(s), local), nil
 }
 
 // Open opens a file or a directory, as a *File.

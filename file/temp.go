@@ -56,16 +56,14 @@ func tryNames(what, dir, pattern string, f func(name string) error) error {
 	if i := strings.LastIndexByte(pattern, '*'); i >= 0 {
 		before, after = pattern[:i], pattern[i+1:]
 	}
-	if !os.IsPathSeparator(dir[len(dir)-1]) {
-		dir += separator()
-	}
+	before = within(dir, before)
 	for try := 1; ; try++ {
-		err := f(dir + before + strconv.FormatUint(uint64(uint32(loop.Rand())), 10) + after)
+		err := f(before + strconv.FormatUint(uint64(uint32(loop.Rand())), 10) + after)
 		switch {
 		case !errors.Is(err, fs.ErrExist):
 			return err
 		case try == triesMax:
-			return pathError(what, dir+before+"*"+after, fs.ErrExist)
+			return pathError(what, before+"*"+after, fs.ErrExist)
 		}
 	}
 }

@@ -59,6 +59,15 @@ func join(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
+// within is a name in a directory as package os makes it, which does not clean it as join does: so "." is what a link
+// leads to, and of a file nothing, and ".." is above what a link leads to.
+func within(dir, name string) string {
+	if dir == "" || !os.IsPathSeparator(dir[len(dir)-1]) {
+		dir += separator()
+	}
+	return dir + name
+}
+
 func base(name string) string {
 	if inLinux() {
 		return path.Base(filepath.ToSlash(name))
