@@ -13,6 +13,7 @@ package file
 //	at the position       as above                ring, from where      plain
 //	                                              it is; or worker
 //	appended                                      ring                  plain
+//	written are no bytes                          worker                plain
 //	FUSE                  nowait                  worker                plain
 //	device, /proc, ...    nowait                  ring; worker at an    plain
 //	                                              offset
@@ -124,6 +125,11 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 	refused, direct := known&refusal != 0, known&bypassCache != 0
 	if known&pollable != 0 {
 		return plain // it has no offsets, as the call says at once
+	}
+	if k == writes && size == 0 && by == task {
+		// A call that does not wait takes it for done, and so does a ring for files such as /dev/full: those that have
+		// something to say of it are not asked (Linux 6.18).
+		return worker
 	}
 	if !direct && known&(special|cold) == 0 {
 		switch {

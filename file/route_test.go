@@ -70,6 +70,10 @@ func TestRoute(t *testing.T) {
 		{"a task's append past the page cache", writes, 4096, here, task, disk | appendOnly | bypassCache, worker},
 		{"a task's append to a file from elsewhere", writes, 4096, here, task, typeKnown | appendOnly, worker},
 		{"a task's read of a file to append", reads, 4096, there, task, disk | appendOnly, nowait},
+		{"a task's write of nothing", writes, 0, here, task, disk, worker},
+		{"a task's write of nothing to a device", writes, 0, here, task, disk | special, worker},
+		{"a task's write of nothing to a pipe", writes, 0, here, task, special | pollable, plain},
+		{"a goroutine's write of nothing", writes, 0, here, goroutine, disk, plain},
 		{"a goroutine's write", writes, 4096, there, goroutine, disk, plain},
 		{"a goroutine's write past the page cache", writes, 4096, there, goroutine, disk | bypassCache, host},
 		{"a goroutine's write, before the file system was asked", writes, 4096, there, goroutine, ours, plain},
@@ -91,7 +95,7 @@ func TestRouteNever(t *testing.T) {
 	bad := map[string]int{}
 	for known := facts(0); known < offloaded<<1; known++ {
 		for _, k := range []kind{reads, writes, meta} {
-			for _, size := range []int{1, nowWriteMax + 1, turnMax + 1} {
+			for _, size := range []int{0, 1, nowWriteMax + 1, turnMax + 1} {
 				for _, off := range []int64{-1, 0} {
 					for _, by := range []caller{goroutine, task} {
 						if what := mistake(k, size, off, by, known, route(k, size, off, by, known)); what != "" {
@@ -130,6 +134,8 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "what has been tried is tried again"
 	case moves && to == nowait && has(bypassCache):
 		return "what bypasses the page cache is looked for there"
+	case k == writes && size == 0 && (to == nowait || by == task && to == ring):
+		return "a file does not hear of a write of nothing"
 	case k == writes && off < 0 && has(appendOnly) && to == nowait:
 		return "an append may be torn"
 	case moves && off < 0 && to == ring && !has(ours):
