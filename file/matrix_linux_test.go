@@ -252,7 +252,7 @@ func (p *dataProgram) cut(n int) func(b []byte) [][]byte {
 
 var dataFlags = []int{
 	os.O_RDWR, os.O_RDWR, os.O_RDWR, os.O_RDWR | os.O_APPEND, os.O_RDONLY, os.O_WRONLY,
-	os.O_WRONLY | os.O_APPEND, os.O_RDWR | os.O_TRUNC, os.O_RDWR | os.O_SYNC, os.O_RDWR, os.O_RDWR,
+	os.O_WRONLY | os.O_APPEND, os.O_RDWR | os.O_TRUNC, os.O_RDWR | os.O_SYNC, os.O_RDWR, os.O_RDWR, unix.O_PATH,
 }
 
 // flag is how to open the file next.
@@ -332,6 +332,19 @@ func (p *dataProgram) transferAt(k int) dataStep {
 
 var dataModes = []file.AllocateMode{0, file.KeepSize, file.PunchHole | file.KeepSize, file.PunchHole | file.KeepSize,
 	file.PunchHole, file.ZeroRange, file.ZeroRange | file.KeepSize, file.CollapseRange, file.InsertRange}
+
+func init() {
+	// What stands for a name alone is refused, but what is wrong with the call itself is told first. Flags that mean
+	// nothing then are none of a mistake.
+	for name, flag := range map[string]int{"a name alone": unix.O_PATH,
+		"a name alone, with more": unix.O_PATH | os.O_RDWR | os.O_APPEND | os.O_CREATE} {
+		programs[name] = struct {
+			flag  int
+			steps []step
+		}{flag, []step{trunc(0), rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0),
+			wrAt(1, -1), sk(0, 0), syncs, stat}}
+	}
+}
 
 // other is a call that moves no bytes.
 func (p *dataProgram) other() dataStep {

@@ -75,10 +75,11 @@ func openNamed(dir int32, path string, flags int, mode uint32, resolve uint64) (
 		return 0, err
 	}
 	defer c.free()
-	n.How = sys.OpenHow{Flags: uint64(uint32(flags | sys.OCloexec | sys.OLargefile)), Resolve: resolve}
-	if flags&sys.OPath != 0 {
-		n.How.Flags &^= sys.OLargefile // openat2 is strict about flags that mean nothing
+	flags |= sys.OCloexec | sys.OLargefile
+	if flags&sys.OPath != 0 { // openat2 is strict about flags that mean nothing, which open(2) drops
+		flags &= sys.OPath | sys.ODirectory | sys.ONofollow | sys.OCloexec
 	}
+	n.How = sys.OpenHow{Flags: uint64(uint32(flags)), Resolve: resolve}
 	if flags&(sys.OCreat|sys.OTmpfile&^sys.ODirectory) != 0 {
 		n.How.Mode = uint64(mode)
 		c.op.Flags |= op.Keep // or what was made would be nobody's
