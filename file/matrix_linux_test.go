@@ -341,7 +341,7 @@ func init() {
 		programs[name] = struct {
 			flag  int
 			steps []step
-		}{flag, []step{trunc(0), rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0),
+		}{flag, []step{trunc(-1), trunc(0), rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0),
 			wrAt(1, -1), sk(0, 0), syncs, stat}}
 	}
 }

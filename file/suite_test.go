@@ -209,7 +209,7 @@ var programs = map[string]struct {
 	"read at offsets": {os.O_RDONLY, []step{rdAt(100, 0), rdAt(100, 9900), rdAt(100, 9950), rdAt(100, 10_000),
 		rdAt(1, 1<<40), rdAt(1, -1), rdAt(0, 0), rdAt(0, 1<<40), rd(4), rdAt(1<<20, 17)}},
 	"write to one that is read": {os.O_RDONLY,
-		[]step{wr(10), wr(0), wrAt(10, 0), wrAt(0, 0), trunc(5), syncs, stat}},
+		[]step{wr(10), wr(0), wrAt(10, 0), wrAt(0, 0), trunc(5), trunc(-1), syncs, stat}},
 	"read from one that is written": {os.O_WRONLY, []step{rd(10), rd(0), rdAt(10, 0), rdAt(0, 0), wr(3), stat}},
 	"write and read back": {os.O_RDWR,
 		[]step{wr(100), rd(10), wrAt(50, 20_000), rdAt(60_000, 0), sk(-10, io.SeekEnd), rd(100), wr(1000),
@@ -226,7 +226,7 @@ var programs = map[string]struct {
 	"mode": {os.O_RDWR, []step{chmod(0o400), stat, wr(5), chmod(0o755 | fs.ModeSticky | fs.ModeSetgid),
 		stat, chmod(0), stat}},
 	"after close": {os.O_RDWR, []step{shut, shut, rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0),
-		wrAt(1, -1), sk(0, 0), syncs, trunc(0), chmod(0), stat}},
+		wrAt(1, -1), sk(0, 0), syncs, trunc(0), trunc(-1), chmod(0), stat}},
 	"emptied": {os.O_RDWR | os.O_TRUNC,
 		[]step{stat, rd(1), wr(2_000_000), rdAt(2_000_001, 0), sk(1, 0), rd(1_999_999), stat}},
 }

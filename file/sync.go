@@ -13,6 +13,9 @@ func (f *File) about(name string, code op.Code, off, n int64, flags uint32) erro
 	defer f.refs.release()
 	c := newCall(code, f.n)
 	defer c.free()
+	if code == op.Ftruncate && off < 0 {
+		c.op.Flags |= op.Offload // a ring looks at the file first, and says what is wrong with that
+	}
 	c.op.Off, c.op.CallFlags = off, flags
 	c.withExt().Len = n
 	if code == op.Sync {
