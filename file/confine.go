@@ -13,8 +13,12 @@ import (
 // ErrEscapes is the error for a name that would lead out of its Root. Its text is that of os.Root.
 var ErrEscapes = errors.New("path escapes from parent")
 
-// errEmpty is os.Root's error of a name that is "", whose text is all that there is of it.
-var errEmpty = errors.New("empty path")
+// What os.Root says of a name that is "", and of a mode that it gives no file. Their texts are all that there is of
+// them.
+var (
+	errEmpty = errors.New("empty path")
+	errMode  = errors.New("unsupported file mode")
+)
 
 // walks says that names are walked, because openat2(2) is not to be had here. A simulated world has it, whatever the
 // system says: its history would be another else. walksInWorlds is for tests.

@@ -12,15 +12,21 @@ import (
 	"ringo/internal/sys"
 )
 
-// Mkdir makes a directory in d. It may wait; a task parks.
+// Mkdir makes a directory in d. A perm with bits beyond 0777 is refused, as by os.Root. It may wait; a task parks.
 func (d *Root) Mkdir(name string, perm fs.FileMode) error {
+	if perm.Perm() != perm {
+		return pathError("mkdirat", name, errMode)
+	}
 	return d.in("mkdirat", name, func(dir int32, base string) error {
 		return mkdirAt(dir, base, modeBits(perm))
 	})
 }
 
-// MkdirAll makes a directory in d and those above it. It may wait; a task parks.
+// MkdirAll makes a directory in d and those above it; see Mkdir. It may wait; a task parks.
 func (d *Root) MkdirAll(name string, perm fs.FileMode) error {
+	if perm.Perm() != perm {
+		return pathError("mkdirat", name, errMode)
+	}
 	return mkdirAll("mkdirat", name, perm, d.Stat, d.Mkdir, d.Lstat)
 }
 

@@ -17,9 +17,12 @@ func (d *Root) Create(name string) (*File, error) {
 	return d.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
-// OpenFile opens a file in d with os's flags, and Direct. perm is the mode of a new file, before the umask. It may
-// wait; a task parks.
+// OpenFile opens a file in d with os's flags, and Direct. perm is the mode of a new file, before the umask; one with
+// bits beyond 0777 is refused, as by os.Root: Chmod sets them. It may wait; a task parks.
 func (d *Root) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
+	if perm.Perm() != perm {
+		return nil, pathError("openat", name, errMode)
+	}
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {

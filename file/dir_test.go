@@ -407,6 +407,7 @@ func TestDirFIFO(t *testing.T) {
 // rooted is what a Root and an os.Root have in common, but for what gives a file.
 type rooted interface {
 	Mkdir(name string, perm fs.FileMode) error
+	MkdirAll(name string, perm fs.FileMode) error
 	Remove(name string) error
 	RemoveAll(name string) error
 	Rename(a, b string) error
@@ -467,6 +468,59 @@ func TestDirWordsOfRoot(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Modes that are no rights are refused where os.Root refuses them, in its words, and taken where it takes them.
+func TestDirModesOfRoot(t *testing.T) {
+	lookups(t, func(t *testing.T) {
+		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+			base := tempDir(t)
+			a, b := base+"/A", base+"/B"
+			if err := errors.Join(makeDir(a, 0o700), makeDir(b, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			root, err := os.OpenRoot(a)
+			d, err2 := file.OpenRoot(b)
+			if err != nil || err2 != nil {
+				t.Fatal(err, err2)
+			}
+			for i, mode := range []fs.FileMode{0o700, 0o777, 0o640 | fs.ModeSetuid, 0o4640, 0o700 | fs.ModeSetgid,
+				0o700 | fs.ModeSticky, 0o700 | fs.ModeDir, 0o1700, 0o644 | fs.ModeAppend} {
+				want, got := modesTold(root, fmt.Sprint(i), mode), modesTold(d, fmt.Sprint(i), mode)
+				theirs, err := root.OpenFile(fmt.Sprint("open", i), os.O_RDWR|os.O_CREATE, mode)
+				want = append(want, fmt.Sprint(err))
+				ours, err := d.OpenFile(fmt.Sprint("open", i), os.O_RDWR|os.O_CREATE, mode)
+				got = append(got, fmt.Sprint(err))
+				theirs.Close()
+				ours.Close()
+				_, err = root.OpenFile("none", os.O_RDONLY, mode)
+				want = append(want, fmt.Sprint(err))
+				_, err = d.OpenFile("none", os.O_RDONLY, mode)
+				if got = append(got, fmt.Sprint(err)); !slices.Equal(got, want) {
+					t.Errorf("with %o: %q, os.Root has %q", mode, got, want)
+				}
+			}
+			if got, want := inventory(t, b), inventory(t, a); got != want {
+				t.Errorf("left is\n%s\nwant\n%s", got, want)
+			}
+			root.Close()
+			d.Close()
+			want, got := modesTold(root, "x", fs.ModeSetuid), modesTold(d, "x", fs.ModeSetuid)
+			if !slices.Equal(got, want) {
+				t.Errorf("when it is closed: %q, os.Root has %q", got, want)
+			}
+		})
+	})
+}
+
+// modesTold are the errors of all calls with a mode.
+func modesTold(r rooted, name string, mode fs.FileMode) (told []string) {
+	for _, err := range []error{r.Mkdir("dir"+name, mode), r.MkdirAll("all"+name, mode), r.MkdirAll(".", mode),
+		r.WriteFile("file"+name, nil, mode), r.WriteFile("file"+name, nil, mode), r.WriteFile("fine"+name, nil, 0o600),
+		r.Chmod("fine"+name, mode)} {
+		told = append(told, fmt.Sprint(err))
+	}
+	return told
 }
 
 // What afero, billy and other layers above files ask of one, which *os.File has: no adapter is needed.

@@ -587,13 +587,14 @@ func randomStep(r *rand.Rand) nameStep {
 	}
 	switch k := r.IntN(19); k {
 	case 0, 1:
-		mode := fs.FileMode(0o700 + r.IntN(64))
+		mode := randomMode(r)
 		return nameStep{fmt.Sprintf("Mkdir(%q, %o)", a, mode), func(t tree) (string, error) {
 			return "", t.mkdir(a, mode)
 		}}
 	case 2, 3:
-		return nameStep{fmt.Sprintf("MkdirAll(%q)", a), func(t tree) (string, error) {
-			return "", t.mkdirAll(a, 0o750)
+		mode := randomMode(r)
+		return nameStep{fmt.Sprintf("MkdirAll(%q, %o)", a, mode), func(t tree) (string, error) {
+			return "", t.mkdirAll(a, mode)
 		}}
 	case 4:
 		return nameStep{fmt.Sprintf("Remove(%q)", a), func(t tree) (string, error) { return "", t.remove(a) }}
@@ -614,7 +615,7 @@ func randomStep(r *rand.Rand) nameStep {
 	case 13:
 		return nameStep{fmt.Sprintf("Lstat(%q)", look), func(t tree) (string, error) { return describe(t.lstat(look)) }}
 	case 14:
-		mode := fs.FileMode(0o700 + r.IntN(64))
+		mode := randomMode(r)
 		return nameStep{fmt.Sprintf("Chmod(%q, %o)", a, mode), func(t tree) (string, error) {
 			return "", t.chmod(a, mode)
 		}}
@@ -634,11 +635,20 @@ func randomStep(r *rand.Rand) nameStep {
 			return string(data), err
 		}}
 	default:
-		data := []byte(strings.Repeat("x", r.IntN(100)))
-		return nameStep{fmt.Sprintf("WriteFile(%q, %d bytes)", a, len(data)), func(t tree) (string, error) {
-			return "", t.writeFile(a, data, 0o640)
+		data, mode := []byte(strings.Repeat("x", r.IntN(100))), randomMode(r)
+		return nameStep{fmt.Sprintf("WriteFile(%q, %d bytes, %o)", a, len(data), mode), func(t tree) (string, error) {
+			return "", t.writeFile(a, data, mode)
 		}}
 	}
+}
+
+// randomMode leaves the owner all rights, and now and then has bits that are no rights.
+func randomMode(r *rand.Rand) fs.FileMode {
+	mode := fs.FileMode(0o700 + r.IntN(64))
+	if r.IntN(4) == 0 {
+		mode |= []fs.FileMode{fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky, fs.ModeDir, 0o4000}[r.IntN(5)]
+	}
+	return mode
 }
 
 // inventory is all that is in a directory, for comparison.

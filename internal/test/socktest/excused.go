@@ -122,14 +122,15 @@ var excused = []excusal{
 		file: "TestAccess TestAppendToFull TestBeyondOS TestBlockDeviceIsADisk TestCached TestChownInDir " +
 			"TestChownOfNames TestChtimesFar TestCopiesLikeOS TestCopiesToItself TestCopyFS TestCopyFile " +
 			"TestCopyFileClones TestCopyFromFIFOClose TestCopyShares TestDataLikeOS TestDirFIFO TestDirFS " +
-			"TestDirLikeRoot TestDirNoWayOut TestDirSorts TestDirSwappedForALink TestDirWordsOfRoot " +
-			"TestEntriesOutliveTheFile TestFIFO TestFIFOOpenBeside TestFailingCalls TestFailingCallsBeyondOS " +
-			"TestFailingDisk TestFailingWriteback TestFullHalfway TestKindsReadWhole TestLikeOS " +
-			"TestLockOutlivesOthers TestLongRead TestLongWrite TestMountIsKnown TestNamesBehindFilter " +
-			"TestNamesLikeOS TestOpenErrors TestOpenInRoot TestOverlaid TestOverlaidAfterCancel TestOverlaidGrows " +
-			"TestReadDirOfAFile TestReadFileAsksOnce TestRemoveAllDots TestRemoveAllDotsLikeRoot TestSlowReadCancel " +
-			"TestSlowReadCancelMany TestSlowReadClose TestStatfs TestStreamsDifferential TestVectorsInPieces " +
-			"TestWalk TestWriteFileAtomicSeen TestWriteInPieces TestWriterAppends",
+			"TestDirLikeRoot TestDirModesOfRoot TestDirNoWayOut TestDirSorts TestDirSwappedForALink " +
+			"TestDirWordsOfRoot TestEntriesOutliveTheFile TestFIFO TestFIFOOpenBeside TestFailingCalls " +
+			"TestFailingCallsBeyondOS TestFailingDisk TestFailingWriteback TestFullHalfway TestKindsReadWhole " +
+			"TestLikeOS TestLockOutlivesOthers TestLongRead TestLongWrite TestMountIsKnown TestNamesBehindFilter " +
+			"TestNamesLikeOS TestOpenErrors TestOpenInRoot TestOverlaid TestOverlaidAfterCancel " +
+			"TestOverlaidGrows TestReadDirOfAFile TestReadFileAsksOnce TestRemoveAllDots " +
+			"TestRemoveAllDotsLikeRoot TestSlowReadCancel TestSlowReadCancelMany TestSlowReadClose TestStatfs " +
+			"TestStreamsDifferential TestVectorsInPieces TestWalk TestWriteFileAtomicSeen TestWriteInPieces " +
+			"TestWriterAppends",
 	},
 	{why: "its server of names is package net's",
 		sock: "TestDialKeepsTheResolversOrder TestDialRace TestDialRaceBound TestDialRaceTwoWinners " +
