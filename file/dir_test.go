@@ -257,7 +257,7 @@ func TestDirLikeRoot(t *testing.T) {
 // it to the kernel: what is changed by a name that ends in a slash or in dots. Its
 // MkdirAll makes what a link leads to, which neither os.MkdirAll nor ours does; and a
 // NUL it finds only when it gets there.
-var rootDiffers = regexp.MustCompile(`^MkdirAll|x00|^(Mkdir|Remove|RemoveAll|Rename|Link|Symlink|WriteFile|ReadLink|` +
+var rootDiffers = regexp.MustCompile(`^MkdirAll|x00|^(Mkdir|Remove|RemoveAll|Rename|Symlink|WriteFile|ReadLink|` +
 	`Lstat)\(.*(/|"\.|/\.)"`)
 
 func likeRoot(t *testing.T, r *rand.Rand, p int) {
@@ -468,6 +468,54 @@ func TestDirWordsOfRoot(t *testing.T) {
 			}
 		})
 	})
+}
+
+// What Link is told of a name with a slash at its end is about what that leads to, as with os.Root: a link to a
+// directory is no link then, and a directory has one name.
+func TestDirLinkLikeRoot(t *testing.T) {
+	lookups(t, func(t *testing.T) {
+		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+			base := tempDir(t)
+			var dirs [2]string
+			for i := range dirs {
+				dirs[i] = fmt.Sprint(base, "/", i)
+				hostileToLinks(t, dirs[i])
+			}
+			root, err := os.OpenRoot(dirs[0])
+			d, err2 := file.OpenRoot(dirs[1])
+			if err != nil || err2 != nil {
+				t.Fatal(err, err2)
+			}
+			defer root.Close()
+			defer d.Close()
+			for _, name := range []string{"toDir/", "toDir//", "dir/toDir/", "toFile/", "dangling/", "loop/", "out/",
+				"file/", "dir/", "none/", "dir", "toDir/.", "dir/.", "toDir/..", "toDir", "toFile", "dangling",
+				"file"} {
+				for _, to := range []string{"there", "new of " + strings.ReplaceAll(name, "/", "_"), "none/new"} {
+					want, got := root.Link(name, to), d.Link(name, to)
+					if fmt.Sprint(got) != fmt.Sprint(want) {
+						t.Errorf("Link(%q, %q): %v, os.Root has %v", name, to, got, want)
+					}
+				}
+			}
+			if got, want := inventory(t, dirs[1]), inventory(t, dirs[0]); got != want {
+				t.Errorf("left is\n%s\nwant\n%s", got, want)
+			}
+		})
+	})
+}
+
+func hostileToLinks(t *testing.T, dir string) {
+	t.Helper()
+	err := errors.Join(makeDirs(dir+"/dir", 0o700), writeFile(dir+"/file", []byte("file"), 0o600),
+		writeFile(dir+"/there", nil, 0o600))
+	for name, to := range map[string]string{"toDir": "dir", "dir/toDir": ".", "toFile": "file", "dangling": "none",
+		"loop": "loop", "out": ".."} {
+		err = errors.Join(err, symlink(to, dir+"/"+name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Modes that are no rights are refused where os.Root refuses them, in its words, and taken where it takes them.

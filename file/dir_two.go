@@ -1,6 +1,7 @@
 package file
 
 import (
+	"os"
 	"strings"
 
 	"ringo/internal/op"
@@ -38,17 +39,17 @@ func (d *Root) RenameTo(oldname string, to *Root, newname string, flags RenameFl
 
 // Link gives a file in d a second name there; for a symbolic link it makes a second one. It may wait; a task parks.
 func (d *Root) Link(oldname, newname string) error {
-	return d.two("linkat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
-		if strings.HasSuffix(base, "/") { // which would follow a link
-			n, err := d.object(oldname, sys.ODirectory)
-			if err != nil {
-				return err
-			}
-			closeNumber(n)
-			base = strings.TrimRight(base, "/")
-		}
+	at := oldname
+	if end := len(at) - 1; end >= 0 && os.IsPathSeparator(at[end]) {
+		at += "." // it is about what a link leads to, a directory, which the kernel gives no second name
+	}
+	err := d.two("linkat", at, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		return onNames(op.Linkat, dir, base, toDir, toBase, 0)
 	})
+	if failed, ok := err.(*os.LinkError); ok {
+		failed.Old = oldname
+	}
+	return err
 }
 
 // two runs a call on two names.
