@@ -24,6 +24,8 @@ const (
 	waitingMax = 1 << 20
 	// passWithin is how long PassConn waits for a successor that takes a connection.
 	passWithin = 10 * time.Second
+	// lastWords is how long a connection that is on its way may take once its task's waits have ended.
+	lastWords = time.Second
 )
 
 // PassConn passes a connection on to the successor, with its unread bytes, at most 1 MiB, and a note, at most 64 KiB,
@@ -32,10 +34,13 @@ const (
 // seconds at most. What was written before is sent first, as with sock.Conn.Detach. Then the connection is the
 // successor's: c is closed for all its users, and its deadlines, value and idle state are not passed on.
 //
+// If the task is cancelled, or a WithTimeout or WithContext ends, before the successor has called AcceptConn, PassConn
+// fails and c is unchanged. After that c is passed on all the same, if the successor reads it within a second.
+//
 // After an error that matches ErrNoSuccessor nothing has changed: there is no successor, it has ended, or it takes no
-// connection. The same holds if the note or the unread bytes are too long, or if a cancel or timeout of the task has
-// ended that wait. After other errors the connection is lost, and its peer sees that. Any goroutine may call it; a task
-// parks.
+// connection. The same holds if the note or the unread bytes are too long, if such an end has ended the wait, or if
+// Detach has waited in vain for a copy from c. After other errors c is closed: its calls fail with net.ErrClosed, the
+// connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
 func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	u.mu.Lock()
 	next := u.next
@@ -70,16 +75,33 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	}
 	f := frame{os.NewFile(uintptr(fd), "passed on"), note, unread}
 	defer f.close()
-	send := func(ctx context.Context) error { return next.send(ctx, f) }
-	if l, _ := ringo.Current(); l != nil {
-		err = l.Offload(send)
-	} else {
-		err = send(context.Background())
+	sent := false
+	err = afterwards(func(ctx context.Context) (err error) {
+		sent, err = next.send(ctx, f)
+		return err
+	})
+	if !sent {
+		next.places.TrySend(struct{}{}) // for another
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade: PassConn: the connection is lost: %w", err)
 	}
 	return nil
+}
+
+// afterwards calls f on a goroutine, behind what can't be taken back. What ends the caller's waits ends ctx, too, but
+// only lastWords later.
+func afterwards(f func(ctx context.Context) error) error {
+	l, _ := loop.Current()
+	if l == nil {
+		return f(context.Background())
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(l.Context()))
+	defer cancel()
+	defer context.AfterFunc(l.Context(), func() { time.AfterFunc(lastWords, cancel) })()
+	l.Shield()
+	defer l.Unshield()
+	return l.Offload(func(context.Context) error { return f(ctx) })
 }
 
 // AcceptConn returns a connection that the predecessor has passed on, as a connection of l, with its unread bytes and

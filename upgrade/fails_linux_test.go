@@ -391,8 +391,8 @@ func TestUpgradeOfEnding(t *testing.T) {
 	}
 }
 
-// A successor that asks for connections and reads none holds up no drain for longer than Grace, and what a frame has
-// torn carries no other.
+// A successor that asks for connections and reads none holds up no drain for longer than Grace and a second, and what a
+// frame has torn carries no other.
 func TestPassConnStalled(t *testing.T) {
 	var successor *exec.Cmd
 	u := quiet(t, upgrade.Config{Command: func() (cmd *exec.Cmd, err error) {

@@ -60,7 +60,7 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1), places: ringo.NewChan[struct{}](placesMax)}
 	go func() { s.exited <- cmd.Wait() }()
 	list, _ := json.Marshal(names) // strings
-	if err := s.send(ctx, frame{note: list}); err != nil {
+	if _, err := s.send(ctx, frame{note: list}); err != nil {
 		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
 	}
 	return s, nil
@@ -142,17 +142,20 @@ func (s *successor) listen() {
 	}
 }
 
-// send sends a frame. The first that fails ends the stream, or the next would be taken for its rest.
-func (s *successor) send(ctx context.Context, f frame) error {
+// send sends a frame, and reports whether any of it went out. If that is a part, it ends the stream, or the next would
+// be taken for its rest.
+func (s *successor) send(ctx context.Context, f frame) (sent bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bad != nil {
-		return s.bad
+		return false, s.bad
 	}
-	if s.bad = f.send(ctx, s.wire); s.bad != nil {
+	n, err := f.send(ctx, s.wire)
+	if err != nil && n > 0 {
+		s.bad = err
 		s.wire.Close()
 	}
-	return s.bad
+	return n > 0, err
 }
 
 // end ends one that is not to be, and waits for that.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-
 	"time"
 
 	"ringo/internal/cmsg"
@@ -45,16 +44,15 @@ func (f *frame) close() {
 // frameHead is: whether there is a file, how long the note is, and the unread.
 const frameHead = 1 + 4 + 4
 
-// send sends a frame, unless ctx ends. It does not close the file. After an error the stream is of no use any more: a
-// part may be sent.
-func (f frame) send(ctx context.Context, to *net.UnixConn) error {
+// send sends a frame, unless ctx ends, and returns how many bytes went out. It does not close the file. After an error
+// behind the first byte the stream is of no use any more.
+func (f frame) send(ctx context.Context, to *net.UnixConn) (n int, err error) {
 	p := make([]byte, frameHead, frameHead+len(f.note)+len(f.unread))
 	var rights []byte
 	if f.file != nil {
 		p[0] = 1
-		var err error
 		if rights, err = rightsOf(f.file); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	binary.BigEndian.PutUint32(p[1:], uint32(len(f.note)))
@@ -62,11 +60,13 @@ func (f frame) send(ctx context.Context, to *net.UnixConn) error {
 	p = append(append(p, f.note...), f.unread...)
 	stop := context.AfterFunc(ctx, func() { to.SetWriteDeadline(past) })
 	defer stop()
-	n, _, err := to.WriteMsgUnix(p, rights, nil)
+	n, _, err = to.WriteMsgUnix(p, rights, nil)
 	if err == nil && n < len(p) {
-		_, err = to.Write(p[n:])
+		var rest int
+		rest, err = to.Write(p[n:])
+		n += rest
 	}
-	return err
+	return n, err
 }
 
 // rightsOf is a control message that passes a file.

@@ -46,11 +46,11 @@ func TestFrames(t *testing.T) {
 			if err == nil {
 				fmt.Fprint(w, i)
 				w.Close()
-				err = frame{r, filled(n[0], i), filled(n[1], -i)}.send(context.Background(), a)
+				_, err = frame{r, filled(n[0], i), filled(n[1], -i)}.send(context.Background(), a)
 				r.Close()
 			}
 			if err == nil && i%2 == 0 {
-				err = frame{note: []byte("no file")}.send(context.Background(), a)
+				_, err = frame{note: []byte("no file")}.send(context.Background(), a)
 			}
 			if err != nil {
 				done <- err

@@ -1,0 +1,174 @@
+//go:build linux
+
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/sock"
+)
+
+// passing is an Upgrader whose successor has asked for n connections, and the successor's end of the stream.
+func passing(t *testing.T, n int) (u *Upgrader, there *net.UnixConn) {
+	here, there := stream(t)
+	s := &successor{wire: here, places: ringo.NewChan[struct{}](placesMax)}
+	for range n {
+		s.places.TrySend(struct{}{})
+	}
+	return &Upgrader{next: s}, there
+}
+
+// wantFrame wants a connection with a note to come.
+func wantFrame(t *testing.T, there *net.UnixConn, note string) {
+	t.Helper()
+	there.SetReadDeadline(patience.Deadline())
+	var f frame
+	if err := f.receive(there, noteMax); err != nil || string(f.note) != note || f.file == nil {
+		t.Errorf("there came %v, %q, %v; want a connection with %q", f.file, f.note, err, note)
+	}
+	f.close()
+}
+
+// pair is a connection of l, and its peer.
+func pair(t *testing.T, l *ringo.Loop) *sock.Conn {
+	t.Helper()
+	c, peer, err := sock.Pipe(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); peer.Close() })
+	return c
+}
+
+// hasLeft waits until a connection is out of its loop, or a task that is to do so has ended.
+func hasLeft(c *sock.Conn, l *ringo.Loop, ended *bool) bool {
+	for c.SetDeadline(time.Time{}) == nil && !*ended {
+		l.Yield()
+	}
+	return c.SetDeadline(time.Time{}) != nil
+}
+
+// Who has a place passes the connection on, whatever ends its wait from then on, and the next one is passed on as well.
+func TestPassConnEnds(t *testing.T) {
+	for _, how := range []string{"cancel", "WithContext", "WithTimeout"} {
+		t.Run(how, func(t *testing.T) {
+			socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.Offload = 1
+				u, there := passing(t, 2)
+				err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+					passEnding(t, u, l, how)
+					return u.PassConn(pair(t, l), []byte("the next one"))
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if n := u.next.places.Len(); n != 0 {
+					t.Errorf("%d places are left", n)
+				}
+				if t.Failed() {
+					return // without frames that don't come
+				}
+				wantFrame(t, there, how)
+				wantFrame(t, there, "the next one")
+			})
+		})
+	}
+}
+
+// passEnding passes a connection on, in a task whose waits end once the connection has left its loop.
+func passEnding(t *testing.T, u *Upgrader, l *ringo.Loop, how string) {
+	slot, held := make(chan bool), make(chan bool)
+	blocker := l.Go(func() {
+		l.Offload(func(context.Context) error { close(held); <-slot; return nil })
+	})
+	l.Compute(func(context.Context) error { <-held; return nil })
+	for limit := 50 * time.Millisecond; ; limit *= 2 {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		c, ended := pair(t, l), false
+		pass := func() error { return u.PassConn(c, []byte(how)) }
+		task := l.Go(func() {
+			var err error
+			switch how {
+			case "cancel":
+				err = pass()
+			case "WithContext":
+				err = l.WithContext(ctx, pass)
+			case "WithTimeout":
+				err = l.WithTimeout(limit, pass)
+			}
+			if ended = true; err != nil && c.SetDeadline(time.Time{}) != nil {
+				t.Errorf("PassConn: %v", err)
+			}
+		})
+		if !hasLeft(c, l, &ended) && how == "WithTimeout" {
+			continue // it was over too soon, on a machine that is busy
+		}
+		switch how {
+		case "cancel":
+			task.Cancel()
+		case "WithContext":
+			end()
+			l.Sleep(time.Millisecond) // another thread tells the loop
+		case "WithTimeout":
+			l.Sleep(limit)
+		}
+		close(slot) // now frames can be sent
+		task.Wait()
+		blocker.Wait()
+		return
+	}
+}
+
+// A frame of which nothing has gone out leaves its place to another.
+func TestPassConnGivesBack(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		u, _ := passing(t, 1)
+		fill(t, u.next.wire)
+		err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+			c, ended := pair(t, l), false
+			var bad error
+			task := l.Go(func() {
+				bad = u.PassConn(c, nil)
+				ended = true
+			})
+			hasLeft(c, l, &ended)
+			task.Cancel()
+			task.Wait()
+			if bad == nil || !errors.Is(bad, os.ErrDeadlineExceeded) {
+				t.Errorf("PassConn by a stream without room: %v", bad)
+			}
+			if n := u.next.places.Len(); n != 1 {
+				t.Errorf("%d places are left, want the one that was given back", n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fill has a stream take what it has room for.
+func fill(t *testing.T, c *net.UnixConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		for size := 4096; size > 0; {
+			if _, err := syscall.Write(int(fd), make([]byte, size)); err != nil {
+				size /= 2
+			}
+		}
+	})
+}
