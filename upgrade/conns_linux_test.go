@@ -129,11 +129,11 @@ func passEnding(t *testing.T, u *Upgrader, l *ringo.Loop, how string) {
 	}
 }
 
-// A frame of which nothing has gone out leaves its place to another.
+// A frame of which nothing has gone out leaves its place to another, and the stream whole.
 func TestPassConnGivesBack(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		u, _ := passing(t, 1)
-		fill(t, u.next.wire)
+		u, there := passing(t, 1)
+		filled := fill(t, u.next.wire)
 		err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 			c, ended := pair(t, l), false
 			var bad error
@@ -149,26 +149,49 @@ func TestPassConnGivesBack(t *testing.T) {
 			}
 			if n := u.next.places.Len(); n != 1 {
 				t.Errorf("%d places are left, want the one that was given back", n)
+				return nil
 			}
-			return nil
+			return l.Offload(func(context.Context) error { return drain(there, filled) })
 		})
 		if err != nil {
 			t.Error(err)
 		}
+		err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+			return u.PassConn(pair(t, l), []byte("the next one"))
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		wantFrame(t, there, "the next one")
 	})
 }
 
-// fill has a stream take what it has room for.
-func fill(t *testing.T, c *net.UnixConn) {
+// fill has a stream take what it has room for, and returns how much that was.
+func fill(t *testing.T, c *net.UnixConn) (n int) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw.Control(func(fd uintptr) {
 		for size := 4096; size > 0; {
-			if _, err := syscall.Write(int(fd), make([]byte, size)); err != nil {
+			k, err := syscall.Write(int(fd), make([]byte, size))
+			if n += max(k, 0); err != nil {
 				size /= 2
 			}
 		}
 	})
+	return n
+}
+
+// drain reads n bytes.
+func drain(c *net.UnixConn, n int) error {
+	for p := make([]byte, 4096); n > 0; {
+		k, err := c.Read(p[:min(n, len(p))])
+		if err != nil {
+			return err
+		}
+		n -= k
+	}
+	return nil
 }

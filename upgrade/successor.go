@@ -96,8 +96,7 @@ func (u *Upgrader) command() (*exec.Cmd, error) {
 
 // await waits until the successor is ready. If it fails nothing is left of it.
 func (s *successor) await(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.wire.SetReadDeadline(past) })
-	defer stop()
+	defer endBy(ctx, s.wire.SetReadDeadline)()
 	var word [1]byte
 	_, err := s.wire.Read(word[:])
 	if err == nil && word[0] == wordReady {

@@ -58,8 +58,7 @@ func (f frame) send(ctx context.Context, to *net.UnixConn) (n int, err error) {
 	binary.BigEndian.PutUint32(p[1:], uint32(len(f.note)))
 	binary.BigEndian.PutUint32(p[5:], uint32(len(f.unread)))
 	p = append(append(p, f.note...), f.unread...)
-	stop := context.AfterFunc(ctx, func() { to.SetWriteDeadline(past) })
-	defer stop()
+	defer endBy(ctx, to.SetWriteDeadline)()
 	n, _, err = to.WriteMsgUnix(p, rights, nil)
 	if err == nil && n < len(p) {
 		var rest int
@@ -74,8 +73,21 @@ func rightsOf(f *os.File) ([]byte, error) {
 	return kernel.NativeControl(cmsg.AppendRights(nil, []int32{int32(f.Fd())}))
 }
 
-// past is a deadline that is over.
-var past = time.Unix(1, 0)
+// endBy has the end of ctx end the waits of a stream, by a deadline that is over, until done is called: those of others
+// behind it have none.
+func endBy(ctx context.Context, setDeadline func(time.Time) error) (done func()) {
+	set := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(set)
+		setDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !stop() {
+			<-set
+			setDeadline(time.Time{})
+		}
+	}
+}
 
 // errNoFile is why a connection did not come.
 var errNoFile = errors.New("its descriptor did not come, as where the process has none left (RLIMIT_NOFILE)")

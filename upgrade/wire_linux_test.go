@@ -10,8 +10,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
+	"runtime"
 	"testing"
 
+	"ringo"
 	"ringo/internal/test/patience"
 )
 
@@ -85,6 +88,52 @@ func TestFrames(t *testing.T) {
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A context that ends as a frame goes out, or as a successor gets ready, ends nothing behind that.
+func TestEndsBesides(t *testing.T) {
+	over, end := context.WithCancel(t.Context())
+	end()
+	const times = 200
+	t.Run("send", func(t *testing.T) {
+		a, b := stream(t)
+		s := &successor{wire: a}
+		go io.Copy(io.Discard, b)
+		for range times {
+			s.send(over, frame{note: []byte("may go out")}) // what tells of the end may come later
+			runtime.Gosched()
+			if sent, err := s.send(t.Context(), frame{note: []byte("goes out")}); !sent || err != nil {
+				t.Fatalf("the next frame: %v, %v", sent, err)
+			}
+		}
+	})
+	t.Run("await", func(t *testing.T) {
+		gone := exec.Command("true")
+		if err := gone.Run(); err != nil {
+			t.Fatal(err)
+		}
+		ready := 0
+		for range times {
+			a, b := stream(t)
+			s := &successor{cmd: gone, wire: a, exited: make(chan error, 1), places: ringo.NewChan[struct{}](placesMax)}
+			s.exited <- nil
+			b.Write([]byte{wordReady})
+			if err := s.await(over); err != nil {
+				continue
+			}
+			ready++
+			runtime.Gosched()
+			go s.listen()
+			b.Write([]byte{wordPlace})
+			if _, err := s.places.Recv(); err != nil {
+				t.Fatalf("the place that it asks for: %v", err)
+			}
+			b.Close()
+		}
+		if ready == 0 {
+			t.Skip("each was given up")
 		}
 	})
 }
