@@ -167,6 +167,45 @@ func TestPassConnGivesBack(t *testing.T) {
 	})
 }
 
+// A connection stays that a successor has asked for which has ended since, or to which a part of a frame has gone.
+func TestPassConnEnded(t *testing.T) {
+	ends := map[string]func(t *testing.T, s *successor, there *net.UnixConn){
+		"process": func(_ *testing.T, s *successor, there *net.UnixConn) {
+			there.Write([]byte{wordPlace, wordPlace})
+			there.Close()
+			s.listen()
+		},
+		"stream": func(t *testing.T, s *successor, there *net.UnixConn) {
+			ctx, end := context.WithCancel(t.Context())
+			go func() {
+				there.Read(make([]byte, 1))
+				end()
+			}()
+			if sent, err := s.send(ctx, frame{unread: make([]byte, 4<<20)}); !sent || err == nil {
+				t.Errorf("a frame for which there is no room: %v, %v", sent, err)
+			}
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				u, there := passing(t, 2)
+				end(t, u.next, there)
+				err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+					c := pair(t, l)
+					if err := u.PassConn(c, nil); !errors.Is(err, ErrNoSuccessor) {
+						t.Errorf("PassConn: %v", err)
+					}
+					return c.SetDeadline(time.Time{})
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // fill has a stream take what it has room for, and returns how much that was.
 func fill(t *testing.T, c *net.UnixConn) (n int) {
 	raw, err := c.SyscallConn()

@@ -128,7 +128,7 @@ func (s *successor) pid() int { return s.cmd.Process.Pid }
 
 // listen hears of places for connections until the successor ends.
 func (s *successor) listen() {
-	defer s.places.Close()
+	defer s.closePlaces()
 	words := make([]byte, placesMax)
 	for {
 		n, err := s.wire.Read(words)
@@ -138,6 +138,14 @@ func (s *successor) listen() {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// closePlaces takes the places back that nobody has taken, so that no connection is passed on to nobody.
+func (s *successor) closePlaces() {
+	s.places.Close()
+	for ok := true; ok; {
+		_, ok = s.places.TryRecv()
 	}
 }
 
@@ -153,6 +161,7 @@ func (s *successor) send(ctx context.Context, f frame) (sent bool, err error) {
 	if err != nil && n > 0 {
 		s.bad = err
 		s.wire.Close()
+		s.closePlaces()
 	}
 	return n > 0, err
 }
