@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -114,4 +115,31 @@ func TestCopyGivesBackWhatIsInAPipe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What ends a wait for a connection of package net has set its deadline when the wait returns, and sets none later,
+// when the program may have set its own.
+func TestNetWaitEnds(t *testing.T) {
+	onLoop(t, func(*Pipes) {
+		l, _ := loop.Current()
+		begun, set := make(chan bool), false
+		l.Go(func() {
+			task := l.Task()
+			err := (&Net{l: l}).inPlace(func(time.Time) error {
+				close(begun)
+				for range 1000 {
+					runtime.Gosched()
+				}
+				set = true
+				return nil
+			}, func() error {
+				task.Cancel()
+				<-begun
+				return nil
+			})
+			if err != nil || !set {
+				t.Errorf("the wait returns %v, and that the deadline is set is %v", err, set)
+			}
+		}).Wait()
+	})
 }

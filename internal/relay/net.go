@@ -152,9 +152,15 @@ func (n *Net) inPlace(setDeadline func(time.Time) error, f func() error) error {
 	ran, ended := false, false
 	err := n.l.OffloadIn(lane.StandIns, func(ctx context.Context) error {
 		ran = true
-		stop := context.AfterFunc(ctx, func() { setDeadline(time.Unix(1, 0)) })
+		set := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(set)
+			setDeadline(time.Unix(1, 0))
+		})
 		err := f()
-		ended = !stop()
+		if ended = !stop(); ended {
+			<-set // or it would take the place of one that the program sets next
+		}
 		return err
 	})
 	if err != nil && (!ran || ended) {
