@@ -961,3 +961,43 @@ func TestTransportPostOnce(t *testing.T) {
 		})
 	})
 }
+
+// A context that ends as a goroutine has read the last of a body ends no connection that others may have then.
+func TestTransportBodyEnds(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		url, _ := connected(t, h)
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			tr := new(sockhttp.Transport)
+			defer tr.CloseIdleConnections()
+			for range 100 {
+				kept, reused := false, false
+				ctx, end := context.WithCancel(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					PutIdleConn: func(err error) { kept = err == nil },
+				}))
+				a, err := tr.RoundTrip(request(t, "GET", url, nil).WithContext(ctx))
+				if err != nil {
+					t.Fatal(err)
+				}
+				end()
+				l.Offload(func(context.Context) error {
+					defer a.Body.Close()
+					_, err := io.ReadAll(a.Body)
+					return err
+				})
+				for range 10 {
+					l.Yield()
+				}
+				next := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused },
+				})
+				if _, got := ask(t, tr, request(t, "POST", url, nil).WithContext(next)); got != "ok" {
+					t.Errorf("got %q", got)
+				}
+				if kept && !reused {
+					t.Fatal("a connection that was kept has ended")
+				}
+			}
+		})
+	})
+}

@@ -208,7 +208,9 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 	} else {
 		stop := context.AfterFunc(ctx, b.x.drop)
 		n, err = b.from.Read(p)
-		stop()
+		if !stop() { // the connection ends, in a moment if it has not
+			b.keep = false
+		}
 	}
 	if err != nil {
 		err = b.end(err)
