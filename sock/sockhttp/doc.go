@@ -33,7 +33,8 @@
 //
 // Close of a request's body does not read: what is left of it is read before the answer, as if it had not been closed.
 // A connection that ends while its peer is still sending is read for up to 500 ms first, so that the peer gets the
-// answer. net/http waits as long, but does not read.
+// answer. net/http waits as long, but does not read. An http.MaxBytesReader that has reached its limit does not end the
+// connection, as it does there: the rest of a body of up to 256 KiB more is read.
 //
 // A connection between two requests has no buffer and, if it is of HTTP/1 and in the clear, no stack.
 //
@@ -43,7 +44,7 @@
 // Handlers run where those of HTTP/1 do, those of one connection side by side. They see and send the same as with
 // net/http's server, which is stricter with HTTP/2. This one is stricter still: it resets the stream for a Host that is
 // not the :authority, a host with invalid characters, a method that is not a token, a repeated Content-Length, and a
-// Content-Length in a head that ends the stream. There is no push, and no extended CONNECT.
+// Content-Length other than 0 in a head that ends the stream. There is no push, and no extended CONNECT.
 //
 // A connection accepts frames of 16 KiB, and 1 MiB of bodies that no handler has read, for all its streams together;
 // [Server.HTTP2] sets other bounds. It has up to 250 streams at once. A stream that was reset counts until its handler
