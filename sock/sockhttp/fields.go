@@ -180,6 +180,16 @@ func (f *fields) drop(key string) {
 	}
 }
 
+// keepFirst drops all fields of the key but the first.
+func (f *fields) keepFirst(key string) {
+	found := false
+	f.list = slices.DeleteFunc(f.list, func(one field) bool {
+		again := found && one.key == key
+		found = found || one.key == key
+		return again
+	})
+}
+
 // append appends the lines, but for those whose names are none: of trailers, for one.
 func (f *fields) append(out []byte) []byte {
 	for one := range f.all() {

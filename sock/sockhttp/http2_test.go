@@ -716,3 +716,29 @@ func allocs2(t *testing.T, addr string) float64 {
 		}
 	})
 }
+
+// A handler's Content-Length goes out once, and no trailer says what may be said of a body only before it, as with
+// net/http.
+func TestHTTP2FieldsOfHandlers(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Length"] = []string{"1", "2"}
+		io.WriteString(w, "x")
+		w.Header().Set(http.TrailerPrefix+"Content-Length", "3")
+		w.Header().Set(http.TrailerPrefix+"Sum", "4")
+	})
+	each2(t, h, nil, func(t *testing.T, _ *sockhttp.Server, url string, config *tls.Config) {
+		client, _ := client2(t, config, nil)
+		answer, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		b, err := io.ReadAll(answer.Body)
+		if string(b) != "x" || err != nil || answer.ContentLength != 1 {
+			t.Errorf("%q of %d bytes, %v", b, answer.ContentLength, err)
+		}
+		if len(answer.Trailer) != 1 || answer.Trailer.Get("Sum") != "4" {
+			t.Errorf("trailers: %v", answer.Trailer)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package sockhttp
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ func (w *response2) WriteHeader(status int) {
 	if length := w.sent.get("Content-Length"); length != "" {
 		if n, err := strconv.ParseUint(length, 10, 63); err == nil {
 			w.length = int64(n)
+			w.sent.keepFirst("Content-Length")
 		} else {
 			w.sent.drop("Content-Length")
 		}
@@ -171,7 +173,9 @@ func (w *response2) send(p []byte) {
 	h, st := w.st.s, w.st
 	var trailers *fields
 	if w.done && len(w.header) > 0 {
-		trailers = fieldsOf(w.trailer())
+		t := w.trailer()
+		maps.DeleteFunc(t, func(key string, _ []string) bool { return !mayTrail(key) })
+		trailers = fieldsOf(t)
 	}
 	var first []byte
 	if w.held != nil {
