@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ringo"
@@ -269,10 +270,14 @@ func (w *World) programEnded(p *Program) {
 	w.leftOpen(p)
 }
 
+// leftMax is how much of what is left open is named.
+const leftMax = 20
+
 // leftOpen fails the world for what a program that has ended has left open.
 func (w *World) leftOpen(p *Program) {
 	if h := p.host; len(h.actors) == 0 && !p.dead && h.k.Open() != 0 && p.p.Err() == nil {
-		w.fail(fmt.Sprintf("%s: %d descriptors are left open at the program's end", h.name, h.k.Open()))
+		w.fail(fmt.Sprintf("%s: %d descriptors are left open at the program's end: %s", h.name, h.k.Open(),
+			strings.Join(h.k.Describe(leftMax), ", ")))
 	}
 }
 

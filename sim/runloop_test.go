@@ -65,7 +65,14 @@ func TestRunLoopFails(t *testing.T) {
 	for want, fn := range map[string]func(l *ringo.Loop) error{
 		"what went wrong": func(*ringo.Loop) error { return errors.New("what went wrong") },
 		"deadlock":        func(l *ringo.Loop) error { _, err := ringo.NewChan[int](1).Recv(); return err },
-		"left open":       func(l *ringo.Loop) error { _, err := file.Create("/data/open"); return err },
+		"left open at the program's end: /data/open": func(l *ringo.Loop) error {
+			_, err := file.Create("/data/open")
+			return err
+		},
+		"left open at the program's end: read end of a pipe, write end of a pipe": func(l *ringo.Loop) error {
+			_, _, err := file.Pipe()
+			return err
+		},
 	} {
 		tb := &recorder{TB: t}
 		sim.RunLoop(tb, fn)
