@@ -3,9 +3,12 @@
 package ringo_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"ringo"
+	"ringo/file"
 	"ringo/sim"
 )
 
@@ -188,5 +191,44 @@ func TestClassPays(t *testing.T) {
 		}
 		task.Wait()
 		return nil
+	})
+}
+
+// A host that crashes while tasks of a class stand in line for files, and wait for their rate, comes back.
+func TestClassesAtFilesInACrash(t *testing.T) {
+	sim.Explore(t, 40, func(w *sim.World) {
+		h := w.Host("host")
+		h.Disk = sim.Disk{Latency: time.Millisecond, Sync: 5 * time.Millisecond, Jitter: time.Millisecond}
+		write := func(l *ringo.Loop) error {
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Depth: 2, Rate: 1 << 20})
+			g := ringo.NewGroup(l)
+			for i := range 6 {
+				g.Go(func() error {
+					return l.WithClass(c, func() error {
+						f, err := file.Create(fmt.Sprint("f", i))
+						if err != nil {
+							return err
+						}
+						defer f.Close()
+						for range 3 {
+							if _, err := f.Write(make([]byte, 10_000)); err != nil {
+								return err
+							}
+							if err := f.Sync(); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				})
+			}
+			return g.Wait()
+		}
+		h.Run(&ringo.Config{Loops: 1}, write)
+		w.RunFor(time.Duration(w.Rand().IntN(int(200 * time.Millisecond))))
+		h.Crash()
+		h.Restart()
+		w.Check(w.Wait(h.Run(&ringo.Config{Loops: 1}, write)))
 	})
 }
