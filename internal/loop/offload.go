@@ -19,6 +19,7 @@ type call struct {
 	lane  *lane.Slots
 	task  *Task
 	as    Describer // what it stands in for; nil: nothing
+	over  Interrupter
 	ctx   context.Context
 	fn    func(context.Context) error
 	err   error
@@ -48,20 +49,35 @@ func (l *Loop) OffloadIn(in lane.Lane, fn func(context.Context) error) error {
 // Once it runs its end is its own business. Those who look at the task see that it waits for what as says, if that is
 // not nil. T, parks.
 func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(context.Context) error) error {
+	return l.offload(&call{lane: &l.set.lanes[in], as: as, fn: fn}, by)
+}
+
+// Interrupter hears when a task is cancelled, or its time is over, whose call is under way.
+type Interrupter interface {
+	// Interrupt runs on the loop's thread, and must not wait.
+	Interrupt()
+}
+
+// OffloadFor is OffloadIn of an fn that waits for what its context does not end, but over does. T, parks.
+func (l *Loop) OffloadFor(over Interrupter, in lane.Lane, fn func(context.Context) error) error {
+	return l.offload(&call{lane: &l.set.lanes[in], over: over, fn: fn}, time.Time{})
+}
+
+func (l *Loop) offload(c *call, by time.Time) error {
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
 	}
-	c := &call{lane: &l.set.lanes[in], task: l.cur, as: as, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	c.task, c.ctx, c.labels = l.cur, l.Context(), labels.Current()
 	if l.cur.shield > 0 { // what the function asks of its context is a wait, too
 		c.ctx = context.WithoutCancel(c.ctx)
 	}
-	if here, err := l.set.world.Offload(l, in, c.runHere); err != nil {
+	if here, err := l.set.world.Offload(l, c.lane.Lane(), c.runHere); err != nil {
 		return err
 	} else if here {
 		return c.result()
 	}
-	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()
+	c.job.Run, c.job.What = c.run, reflect.ValueOf(c.fn).Pointer()
 	if !c.lane.Submit(&c.job) {
 		return ErrEnded
 	}
@@ -122,6 +138,8 @@ func (c *call) in() string {
 func (c *call) CancelWait(t *Task) {
 	if c.lane.TryCancel(&c.job) {
 		c.givenUp(t.cause())
+	} else if c.over != nil {
+		c.over.Interrupt()
 	}
 }
 

@@ -393,20 +393,16 @@ func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned, reuses boo
 // callElsewhere is call on a goroutine. If that can't be begun, it has not returned. When the task is cancelled, as
 // when Grace is over, a request of HTTP/1 is cut off: its handler waits for a peer as a task would.
 func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
-	(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, func(ctx context.Context) error {
-		if res, ok := w.(*response); ok && here() == nil {
-			defer context.AfterFunc(ctx, res.x.cutOff)()
-		}
+	serve := func(context.Context) error {
 		returned = c.call(h, w, r)
 		return nil
-	})
+	}
+	if res, ok := w.(*response); ok {
+		(*loop.Loop)(c.loop).OffloadFor(res.x, lane.Handlers, serve)
+	} else {
+		(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, serve)
+	}
 	return returned
-}
-
-// here is the task that calls; nil: a goroutine.
-func here() *ringo.Task {
-	_, t := ringo.Current()
-	return t
 }
 
 // call calls the handler; false if that has not returned.

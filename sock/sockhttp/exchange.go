@@ -94,7 +94,9 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 	return x, nil
 }
 
-// cutOff ends what the request's handler waits for.
+// Interrupt ends what the handler waits for.
+func (x *exchange) Interrupt() { go x.cutOff() }
+
 func (x *exchange) cutOff() {
 	x.ctx.end(context.Canceled)
 	x.conn.c.SetDeadline(time.Unix(1, 0))
