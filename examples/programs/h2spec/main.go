@@ -34,20 +34,18 @@ func main() {
 // answersAfter is for how long a stream is open: what a peer does wrong on one that has ended is ignored.
 const answersAfter = 20 * time.Millisecond
 
+const greeting = "Hello, World!"
+
 func run(way, spec, accepted string) error {
-	pause := func() { time.Sleep(answersAfter) }
 	s := &sockhttp.Server{Protocols: new(http.Protocols), ErrorLog: slog.New(slog.DiscardHandler)}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		pause()
-		io.WriteString(w, "Hello, World!")
+		time.Sleep(answersAfter)
+		io.WriteString(w, greeting)
 	})
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
-	if way == "task" {
-		s.Handler = sockhttp.Task(s.Handler)
-	}
 	certificate, _, err := selfsigned.Certificate()
 	if err != nil {
 		return err
@@ -71,7 +69,11 @@ func run(way, spec, accepted string) error {
 				return err
 			}
 			if way == "task" {
-				pause = func() { l.Sleep(answersAfter) }
+				s.Handler = sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.Copy(io.Discard, r.Body)
+					l.Sleep(answersAfter)
+					io.WriteString(w, greeting)
+				}))
 			}
 			if way == "tls" {
 				err = s.ServeTLS(ln, "", "")
