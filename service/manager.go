@@ -151,7 +151,7 @@ func (m *Manager) drains(s *loop.Set) {
 	if !m.mayStop() {
 		return
 	}
-	text := "STOPPING=1\n" + extend(max(s.Grace(), 0)+s.Config().HardStop+endsWithin)
+	text := "STOPPING=1\n" + extend(max(s.Grace(), 0)+s.UntilGivenUp()+endsWithin)
 	m.beside.Go(func() { m.inform(context.Background(), text) })
 }
 

@@ -195,7 +195,7 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 		m.Close()
-		s.wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=8000000")
+		s.wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=33000000")
 		if err := m.Started(nil); !errors.Is(err, ringo.ErrNotTask) {
 			t.Errorf("Started on a goroutine: %v", err)
 		}

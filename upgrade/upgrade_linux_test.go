@@ -385,7 +385,7 @@ func TestNotify(t *testing.T) {
 	wants("RELOADING=1\nMONOTONIC_USEC=now")
 	wants("READY=1")
 	s.end()
-	wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=27000000")
+	wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=52000000")
 }
 
 // Sockets of datagrams that are passed on lose none: each is answered, by whichever process.

@@ -13,7 +13,8 @@ import (
 
 func wantAllocs(t *testing.T, want uint64, what string, f func()) {
 	t.Helper()
-	if got := alloctest.Least(200, float64(want), f); got > float64(want) {
+	most := float64(want) + 0.1 // some are the runtime's own
+	if got := alloctest.Least(200, most, f); got > most {
 		t.Errorf("%s: want %d allocations, got %v a call", what, want, got)
 	}
 }

@@ -54,7 +54,7 @@ type Config struct {
 	Clock func() time.Time
 	// Since is the time since one that Clock gave; time.Since, or nil to ask Clock.
 	Since func(time.Time) time.Duration
-	// HardStop is how long tasks may take to end after they were cancelled.
+	// HardStop is how long Run waits for the next of its cancelled tasks to end before it gives up, see UntilGivenUp.
 	HardStop time.Duration
 	// Warn is told what the runtime changes about the process. It does not wait.
 	Warn func(format string, args ...any)

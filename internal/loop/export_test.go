@@ -6,6 +6,9 @@ import (
 	"ringo/internal/driver"
 )
 
+// Machine is the World of loops that are in no other.
+var Machine World = machine{}
+
 // Driver gives the tests what the loop runs on.
 func Driver(l *Loop) driver.Driver { return l.drv }
 

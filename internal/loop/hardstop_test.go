@@ -100,7 +100,7 @@ func TestHardStop(t *testing.T) {
 				release := stubborn(c.tasks, cancel)
 				began := time.Now()
 				err := runContext(t, ctx, cfg, c.fn)
-				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "50ms") {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "0ms") {
 					t.Errorf("Run: %v\nwant it to name %s", err, c.want)
 				}
 				if d := time.Since(began); d < cfg.HardStop {
@@ -111,6 +111,89 @@ func TestHardStop(t *testing.T) {
 				patience.Until(t, "the end of all goroutines of the loop", func() bool {
 					return !strings.Contains(patience.Stacks(), "ringo/internal/loop.(")
 				})
+			})
+		})
+	}
+}
+
+// rung is the machine, but that the test says when the time for cancelled tasks is over.
+type rung struct {
+	loop.World
+	hard   time.Duration
+	alarms chan func()
+}
+
+func (w rung) After(d time.Duration, fn func()) (stop func() bool) {
+	if d == w.hard {
+		w.alarms <- fn
+		return func() bool { return true }
+	}
+	return w.World.After(d, fn)
+}
+
+// Run waits on for cancelled tasks while some of them end, for six times as long at most.
+func TestHardStopAwaitsEnds(t *testing.T) {
+	const most = 6
+	for _, c := range []struct {
+		name   string
+		ends   int    // at so many alarms a task has ended since the one before
+		alarms int    // that come
+		want   string // nothing: Run returns nil
+	}{
+		{"none ends", 0, 1, "not ended 1h0m0s after"},
+		{"one ends", 1, 2, "not ended 2h0m0s after"},
+		{"one after the other", most + 1, most, "not ended 6h0m0s after"},
+		{"all end", 2, 2, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+				w := rung{loop.Machine, time.Hour, make(chan func(), 1)}
+				cfg.World, cfg.HardStop, cfg.Grace = w, w.hard, -1
+				tasks := most + 2
+				if c.want == "" {
+					tasks = c.ends
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				gates, ended := make([]chan struct{}, tasks), make(chan error, tasks)
+				for i := range gates {
+					gates[i] = make(chan struct{})
+				}
+				var begun atomic.Int64
+				result := make(chan error, 1)
+				go func() {
+					result <- runContext(t, ctx, cfg, func(l *loop.Loop) error {
+						for _, gate := range gates {
+							l.GoThen(func() {
+								l.Offload(func(context.Context) error {
+									if begun.Add(1) == int64(tasks) {
+										cancel()
+									}
+									<-gate
+									return nil
+								})
+							}, func(err error) { ended <- err })
+						}
+						return nil
+					})
+				}()
+				for i := range c.alarms {
+					ring := receive(t, "an alarm", w.alarms)
+					if i < c.ends {
+						close(gates[i])
+						receive(t, "the end of a task", ended)
+					}
+					if c.want != "" || i+1 < c.alarms {
+						ring()
+					}
+				}
+				err := receive(t, "the end of Run", result)
+				if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+					t.Errorf("Run: %v, want %q", err, c.want)
+				}
+				for _, gate := range gates[min(c.ends, c.alarms):] {
+					close(gate)
+				}
 			})
 		})
 	}

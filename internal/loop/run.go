@@ -39,6 +39,7 @@ type Set struct {
 	onDrain  []func() // to be told
 	paces    map[*Class]*pace
 	gaveUp   chan struct{}
+	waited   time.Duration  // then: for cancelled tasks
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	alarms   [alarms]alarm
 
@@ -329,8 +330,31 @@ func (s *Set) cancelAll() {
 	for _, l := range s.loops {
 		l.Call(l.life.cancelAll)
 	}
-	s.later(hardAlarm, s.cfg.HardStop, func() { close(s.gaveUp) })
+	s.awaitEnds(1, 0)
 }
+
+// hardStops bounds for how long Run waits for cancelled tasks, in HardStops.
+const hardStops = 6
+
+// awaitEnds gives up on the cancelled tasks when none has ended for HardStop, since there were ends of them: a busy
+// machine, or a crowd, takes its time. It is the try-th such wait.
+func (s *Set) awaitEnds(try int, ends uint64) {
+	s.later(hardAlarm, s.cfg.HardStop, func() {
+		var now uint64
+		for _, l := range s.loops {
+			now += l.life.gone.Load()
+		}
+		if now > ends && try < hardStops {
+			s.awaitEnds(try+1, now)
+			return
+		}
+		s.waited = time.Duration(try) * s.cfg.HardStop
+		close(s.gaveUp)
+	})
+}
+
+// UntilGivenUp is the longest that Run waits for its tasks once they are cancelled.
+func (s *Set) UntilGivenUp() time.Duration { return hardStops * s.cfg.HardStop }
 
 // later sets an alarm, in place of the one before.
 func (s *Set) later(which int, d time.Duration, f func()) {
@@ -363,7 +387,7 @@ func (s *Set) graceOver() {
 
 // giveUp makes Run return although tasks are left.
 func (s *Set) giveUp() {
-	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.cfg.HardStop, s.unended())
+	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.waited, s.unended())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {

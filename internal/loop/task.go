@@ -112,6 +112,9 @@ func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
 	l.tasks.live--
+	if l.life.stopping {
+		l.life.gone.Add(1)
+	}
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}

