@@ -33,11 +33,14 @@ func find(holds []stats.Hold, words ...string) *stats.Hold {
 }
 
 // holdUntilSeen has a task hold its loop again and again until the watcher has charged one to the place that the words
-// tell, and gives it. The first may end before it looks, and a busy machine may hide others from it.
-func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(), words ...string) (h stats.Hold) {
+// tell, and gives it. The first may end before it looks, and a busy machine may hide others from it: each lasts longer
+// than the one before.
+func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(d time.Duration), words ...string) (h stats.Hold) {
 	t.Helper()
+	d := 10 * time.Millisecond
 	for end := time.Now().Add(limit / 2); ; l.Sleep(time.Millisecond) { // before the end of Run is overdue
-		hold()
+		hold(d)
+		d = min(d+d/2, time.Second)
 		l.Sleep(0) // a turn's end
 		if h := find(watch.Holds(l), words...); h != nil {
 			return *h
@@ -55,7 +58,6 @@ func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(), words ...string) (h 
 
 // What a task does when it holds its loop for some milliseconds is told with its place and its state.
 func TestHolds(t *testing.T) {
-	const hold = 20 * time.Millisecond
 	ways := []struct {
 		name string
 		make func() (hold, release func())
@@ -71,9 +73,9 @@ func TestHolds(t *testing.T) {
 	charged := func(t *testing.T, cfg *loop.Config, way func() (hold, release func()), want []string) {
 		cfg.Hold = watch.HoldMin
 		err := run(t, cfg, func(l *loop.Loop) error {
-			h := holdUntilSeen(t, l, func() {
+			h := holdUntilSeen(t, l, func(d time.Duration) {
 				doHold, release := way()
-				time.AfterFunc(hold, release)
+				time.AfterFunc(d, release)
 				doHold()
 			}, slices.Concat(want, []string{"watch_test.TestHolds.", " (hold_linux_test.go:"})...)
 			if h.Times < 1 || h.Total < h.Longest || h.Longest < cfg.Hold {
@@ -106,25 +108,25 @@ func TestHolds(t *testing.T) {
 
 // The loop's own goroutine, an iterator of a task, and a task among thousands are found, too.
 func TestHoldsOfAllSorts(t *testing.T) {
-	blocks := func() { time.Sleep(20 * time.Millisecond) }
 	for _, c := range []struct {
 		name string
-		run  func(l *loop.Loop)
+		run  func(l *loop.Loop, blocks func())
 		want []string
 	}{
-		{"a post", func(l *loop.Loop) { l.Post(blocks); l.Sleep(0) }, []string{"time.Sleep"}},
-		{"a task that has parked", func(l *loop.Loop) { l.Go(func() { l.Sleep(0); blocks() }).Wait() },
+		{"a post", func(l *loop.Loop, blocks func()) { l.Post(blocks); l.Sleep(0) }, []string{"time.Sleep"}},
+		{"a task that has parked", func(l *loop.Loop, blocks func()) { l.Go(func() { l.Sleep(0); blocks() }).Wait() },
 			[]string{"time.Sleep"}},
-		{"a call of the loop's", func(l *loop.Loop) { l.Call(blocks); l.Sleep(0) },
+		{"a call of the loop's", func(l *loop.Loop, blocks func()) { l.Call(blocks); l.Sleep(0) },
 			[]string{"the loop itself held its loop", "time.Sleep"}},
-		{"an iterator", func(l *loop.Loop) { inIterator(blocks) }, []string{"TestHoldsOfAllSorts", "time.Sleep"}},
+		{"an iterator", func(_ *loop.Loop, blocks func()) { inIterator(blocks) },
+			[]string{"TestHoldsOfAllSorts", "time.Sleep"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 				cfg.Hold = watch.HoldMin
 				err := run(t, cfg, func(l *loop.Loop) error {
-					holdUntilSeen(t, l, func() { c.run(l) }, c.want...)
+					holdUntilSeen(t, l, func(d time.Duration) { c.run(l, func() { time.Sleep(d) }) }, c.want...)
 					return nil
 				})
 				if err != nil {
@@ -141,8 +143,8 @@ func TestManyTogetherAreNoHold(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		cfg.Hold = 20 * time.Millisecond
 		err := run(t, cfg, func(l *loop.Loop) error {
-			holdUntilSeen(t, l, func() {
-				for range 200 {
+			holdUntilSeen(t, l, func(d time.Duration) {
+				for range 2 * d / (100 * time.Microsecond) {
 					l.Go(func() { time.Sleep(100 * time.Microsecond) })
 				}
 				l.Sleep(0)
@@ -170,9 +172,9 @@ func TestHoldAmongMany(t *testing.T) {
 		for l.Look().Sizes().Workers <= len(crowd) { // each is parked in one
 			l.Sleep(0)
 		}
-		holdUntilSeen(t, l, func() { time.Sleep(10 * time.Millisecond) }, "blocked in time.Sleep")
-		holdUntilSeen(t, l, func() {
-			for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
+		holdUntilSeen(t, l, func(d time.Duration) { time.Sleep(d) }, "blocked in time.Sleep")
+		holdUntilSeen(t, l, func(d time.Duration) {
+			for began := time.Now(); time.Since(began) < d; {
 			}
 		}, "TestHoldAmongMany", ", computing in time.Since")
 		for _, task := range crowd {
@@ -220,7 +222,7 @@ func TestHoldsAreReported(t *testing.T) {
 			cfg.Complain = func(text string) { said <- text }
 			seen := false
 			err := run(t, cfg, func(l *loop.Loop) error {
-				h := holdUntilSeen(t, l, func() { time.Sleep(5 * time.Millisecond) }, "blocked in time.Sleep")
+				h := holdUntilSeen(t, l, func(d time.Duration) { time.Sleep(d) }, "blocked in time.Sleep")
 				seen = h.State == "blocked"
 				return nil
 			})
