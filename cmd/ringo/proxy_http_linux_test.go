@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"ringo/internal/test/patience"
@@ -529,26 +531,96 @@ func TestProxyHTTPRefusedAnswers(t *testing.T) {
 	})
 }
 
-// TestProxyHTTPUpgradeDrain: what an upgrade has begun ends with the grace.
-func TestProxyHTTPUpgradeDrain(t *testing.T) {
+// TestProxyHTTPUpgradeReset: what has ended an upgraded connection before its end, a peer's reset, -grace or -idle, is
+// a reset for whoever has not made it, and the log and metrics say so.
+func TestProxyHTTPUpgradeReset(t *testing.T) {
+	dir := t.TempDir()
+	roots := writeCertificate(t, dir, 1)
 	eachDriver(t, func(t *testing.T, driver string) {
-		p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
-			c, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
+		for _, end := range []string{"client", "upstream", "drain", "idle"} {
+			for _, secret := range []bool{false, true} {
+				t.Run(fmt.Sprint(end, " TLS=", secret), func(t *testing.T) {
+					upgradeReset(t, end, secret, roots, dir, "-driver", driver)
+				})
 			}
-			defer c.Close()
-			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
-			io.Copy(io.Discard, c)
-		}, "-driver", driver, "-grace", "20ms")
-		c := dial(t, addr)
-		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		if a, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || a.StatusCode != 101 {
-			t.Fatal(a, err)
 		}
-		p.finish()
 	})
+}
+
+// upgradeReset has an upgraded connection of a client, by TLS or not, end so.
+func upgradeReset(t *testing.T, end string, secret bool, roots *x509.CertPool, dir string, args ...string) {
+	name, ended := filepath.Join(t.TempDir(), "log"), make(chan error, 1)
+	args = append(args, "-log", name, "-grace", "0s", "-metrics", "0")
+	if end == "idle" {
+		args = append(args, "-idle", "500ms")
+	}
+	if secret {
+		args = append(args, "-cert", filepath.Join(dir, "cert"), "-key", filepath.Join(dir, "key"))
+	}
+	p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+		c, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(patience.Deadline())
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nhello")
+		if end == "upstream" {
+			io.ReadFull(buffered, make([]byte, 3))
+			c.(*net.TCPConn).SetLinger(0)
+			return
+		}
+		_, err = io.Copy(io.Discard, buffered)
+		ended <- err
+	}, args...)
+	under := dial(t, addr)
+	c := net.Conn(under)
+	if secret {
+		c = tls.Client(under, &tls.Config{RootCAs: roots, ServerName: "ringo.test", NextProtos: []string{"http/1.1"}})
+	}
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	r := bufio.NewReader(c)
+	if a, err := http.ReadResponse(r, nil); err != nil || a.StatusCode != 101 {
+		t.Fatal(a, err)
+	}
+	if _, err := io.ReadFull(r, make([]byte, len("hello"))); err != nil {
+		t.Error(err)
+	}
+	io.WriteString(c, "abc")
+	switch end {
+	case "client":
+		under.SetLinger(0)
+		under.Close()
+	case "drain":
+		p.signal(syscall.SIGTERM)
+	}
+	if end != "client" {
+		if _, err := io.Copy(io.Discard, r); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client's end is %v, want a reset", err)
+		}
+	}
+	if end != "upstream" {
+		if err := patience.Recv(t, "the upstream's end", ended); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the upstream's end is %v, want a reset", err)
+		}
+	}
+	if end == "upstream" {
+		socktest.Eventually(t, "a failure", func() bool {
+			for what, n := range p.scrape() {
+				if strings.HasPrefix(what, `ringo_proxy_failures_total{cause="reset"`) {
+					return n == 1
+				}
+			}
+			return false
+		})
+	}
+	if end == "drain" {
+		p.wait()
+	} else {
+		p.finish()
+	}
+	wantLogged(t, name, map[string]any{"end": end, "status": 101, "bytes_out": 5})
 }
 
 // TestProxyHTTPStallDrain: an answer that does not go on ends with the grace.

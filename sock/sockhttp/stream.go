@@ -128,6 +128,9 @@ func (b *buffered) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{b.Conn}, r)
 }
 
+// NetConn is the connection below.
+func (b *buffered) NetConn() net.Conn { return b.Conn }
+
 // CloseWrite is that of the connection below, if it has one.
 func (b *buffered) CloseWrite() error {
 	if c, ok := b.Conn.(interface{ CloseWrite() error }); ok {

@@ -359,6 +359,15 @@ func (c *leftConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// NetConn is the connection below, and Buffered how many bytes were received with the answer and not read since.
+func (c *leftConn) NetConn() net.Conn { return c.Conn }
+func (c *leftConn) Buffered() int {
+	if c.unread == nil {
+		return 0
+	}
+	return c.unread.Buffered()
+}
+
 // CloseWrite ends the caller's side.
 func (c *leftConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

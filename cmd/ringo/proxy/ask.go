@@ -94,7 +94,7 @@ func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, erro
 	}
 	t.body = answer{a.Body, u}
 	switch both := a.Body.(type) {
-	case io.Writer:
+	case net.Conn:
 		a.Body = &switched{t.body, both}
 	default:
 		if a.Body == http.NoBody {
@@ -148,10 +148,8 @@ func (a *answer) Close() error {
 // switched is answer where the upstream speaks another protocol from then on.
 type switched struct {
 	answer
-	io.Writer
+	net.Conn
 }
 
-// CloseWrite ends what the upstream gets.
-func (s *switched) CloseWrite() error {
-	return s.ReadCloser.(interface{ CloseWrite() error }).CloseWrite()
-}
+func (s *switched) Read(p []byte) (int, error) { return s.Conn.Read(p) }
+func (s *switched) Close() error               { return s.answer.Close() }

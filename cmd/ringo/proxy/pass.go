@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 
 	"ringo"
+	"ringo/sock"
 )
 
 // pass passes a request on, and its answer back. It runs in a task of the connection's loop.
@@ -209,7 +211,7 @@ var errUpgrade = errors.New("an upstream goes on with a protocol that was not as
 
 // goOn passes on both directions of a connection that goes on with another protocol.
 func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response, upgrade string) {
-	back, ok := a.Body.(io.ReadWriteCloser)
+	both, ok := a.Body.(*switched)
 	if to := upgradeOf(a.Header); !ok || to == "" || !strings.EqualFold(to, upgrade) {
 		w.fail(rw, r, v, errUpgrade)
 		return
@@ -220,40 +222,41 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdle
 		return
 	}
 	defer c.Close()
-	i.isTunnel(c, back)
+	one, other := endOf(c, endClient), endOf(both.Conn, endUpstream)
+	watch := i.isTunnel(one, other)
 	v.answers(a.StatusCode)
 	w.o.answered.apply(a.Header)
 	a.Body = nil // the head alone
 	if err := errors.Join(a.Write(buffered), buffered.Flush()); err != nil {
 		v.ends(endClient, err)
+		reset(one, other)
 		return
 	}
 	l, _ := ringo.Current()
-	var in, out int64
-	half := func(n *int64, to io.Writer, from io.Reader) {
-		var err error
-		*n, err = copyHalf(to, i.moving(from))
-		if err != nil {
-			c.Close()
-			back.Close()
-		}
-	}
-	up := l.Go(func() { half(&in, back, c) })
-	half(&out, c, back)
+	up := l.Go(func() { w.move(c.RemoteAddr(), v, watch, other, one) })
+	w.move(c.RemoteAddr(), v, watch, one, other)
 	up.Wait()
-	v.counts(in, out)
+	v.counts(one.got, other.got)
+	if v != nil {
+		w.keeps.fails(v.u, v.why)
+	}
 }
 
-// copyHalf passes on one direction, with its end.
-func copyHalf(to io.Writer, from io.Reader) (int64, error) {
-	n, err := io.Copy(to, from)
-	if err != nil {
-		return n, err
+// endOf is an end of what an upgrade has begun.
+func endOf(c net.Conn, gone cause) *end {
+	e := &end{gone: gone}
+	for e.Conn == nil {
+		switch of := c.(type) {
+		case *sock.Conn:
+			e.Conn = of
+		case interface{ NetConn() net.Conn }:
+			if b, ok := c.(interface{ Buffered() int }); e.over == nil && (!ok || b.Buffered() > 0) {
+				e.over = c.(session)
+			}
+			c = of.NetConn()
+		}
 	}
-	if half, ok := to.(interface{ CloseWrite() error }); ok {
-		return n, half.CloseWrite()
-	}
-	return n, io.EOF // which ends both
+	return e
 }
 
 // isOver reports whether an error is the end of the client or of this program.

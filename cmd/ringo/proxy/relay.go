@@ -209,8 +209,9 @@ func (r *relay) secure(e *end) error {
 		return nil
 	}
 	e.SetDeadline(time.Now().Add(r.o.header))
-	e.tls = socktls.Server(e.Conn, r.tls)
-	if err := e.tls.Handshake(); err != nil {
+	secret := socktls.Server(e.Conn, r.tls)
+	e.over = secret
+	if err := secret.Handshake(); err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	return e.SetDeadline(time.Time{})
@@ -254,7 +255,11 @@ func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *
 		us.note(u, byConn, err)
 		if err == nil {
 			r.retried.Add(int64(len(tried)))
-			return c, &end{Conn: c.Conn.(*sock.Conn), tls: secret, gone: endUpstream}, u, nil
+			other := &end{Conn: c.Conn.(*sock.Conn), gone: endUpstream}
+			if secret != nil {
+				other.over = secret
+			}
+			return c, other, u, nil
 		}
 		us.leave(u)
 		tried, errs = append(tried, u), append(errs, &dialError{err})
@@ -288,38 +293,44 @@ func (e *openError) Unwrap() error {
 // end is one end of what is passed on.
 type end struct {
 	*sock.Conn
-	tls    *socktls.Conn // what is spoken on it; nil: bytes as they come
-	gone   cause         // if it ends what is not over
-	got    int64         // bytes that have come from it
-	ended  bool          // what it gets is complete
-	broken bool          // a write to it has failed
+	over   session // what is read and written; nil: bytes as they come
+	gone   cause   // if it ends what is not over
+	got    int64   // bytes that have come from it
+	ended  bool    // what it gets is complete
+	broken bool    // a write to it has failed
+}
+
+// A session is what has a connection below, such as TLS.
+type session interface {
+	net.Conn
+	CloseWrite() error
 }
 
 // CloseWrite ends what goes to it.
 func (e *end) CloseWrite() error {
-	if e.tls != nil {
-		return e.tls.CloseWrite()
+	if e.over != nil {
+		return e.over.CloseWrite()
 	}
 	return e.Conn.CloseWrite()
 }
 
 // stream is what is read and written.
 func (e *end) stream() net.Conn {
-	if e.tls != nil {
-		return e.tls
+	if e.over != nil {
+		return e.over
 	}
 	return e.Conn
 }
 
 // copyTo is io.Copy of what comes from it.
 func (e *end) copyTo(to io.Writer) (total int64, err error) {
-	if e.tls == nil {
+	if e.over == nil {
 		return io.Copy(to, e.Conn)
 	}
 	p := records.Get().(*[recordMax]byte)
 	defer records.Put(p)
 	for {
-		n, err := e.tls.Read(p[:])
+		n, err := e.over.Read(p[:])
 		if n > 0 {
 			if _, err := to.Write(p[:n]); err != nil {
 				return total, err
@@ -335,10 +346,10 @@ func (e *end) copyTo(to io.Writer) (total int64, err error) {
 	}
 }
 
-// records are what is read from TLS.
+// records are what is read from sessions.
 var records = sync.Pool{New: func() any { return new([recordMax]byte) }}
 
-// readError is that of a read, of TLS.
+// readError is that of a read, of a session.
 type readError struct{ error }
 
 func (e *readError) Unwrap() error { return e.error }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -93,36 +92,18 @@ func (i *webIdler) begins() {
 	}
 }
 
-// isTunnel has both ends of an upgraded connection closed if nothing moves.
-func (i *webIdler) isTunnel(c net.Conn, back io.Closer) {
+// isTunnel has both ends of an upgraded connection reset if nothing moves: what watches is for move.
+func (i *webIdler) isTunnel(one, other *end) *idler {
 	if i == nil {
-		return
+		return nil
 	}
+	i.peers = [...]net.Conn{one.stream(), other.stream()}
 	i.end = func() {
 		i.v.ends(endIdle, nil)
-		i.r.ends.say("upgraded connection of %v ends: nothing has moved for %v", c.RemoteAddr(), i.r.o.idle)
-		c.Close()
-		back.Close()
+		i.r.ends.say("upgraded connection of %v is reset: nothing has moved for %v", one.RemoteAddr(), i.r.o.idle)
+		reset(one, other)
 	}
-}
-
-// moving notes what is read.
-func (i *webIdler) moving(from io.Reader) io.Reader {
-	if i == nil {
-		return from
-	}
-	return &moving{from, i}
-}
-
-type moving struct {
-	io.Reader
-	i *webIdler
-}
-
-func (m *moving) Read(p []byte) (int, error) {
-	n, err := m.Reader.Read(p)
-	m.i.moves(n)
-	return n, err
+	return &i.idler
 }
 
 // endRequest ends a request: with its answer, if there is one; else the client gets 408 if it is its body that is late,
