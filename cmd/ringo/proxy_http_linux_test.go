@@ -315,6 +315,70 @@ func TestProxyHTTPHints(t *testing.T) {
 	})
 }
 
+// TestProxyHTTPExpect: a body that waits for 100 Continue waits for the upstream's, and is not asked for if that
+// refuses it.
+func TestProxyHTTPExpect(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, c := range []struct {
+			name, says string
+			want       []int
+		}{
+			{"100", "HTTP/1.1 100 Continue\r\n\r\n", []int{103, 100, 200}},
+			{"417 without a body", "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n", []int{103, 417}},
+			{"417", "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno", []int{103, 417}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				ln, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				hinted := make(chan bool)
+				backend(t, ln, func(conn net.Conn) {
+					r := bufio.NewReader(conn)
+					if a, err := http.ReadRequest(r); err != nil || a.Header.Get("Expect") != "100-continue" {
+						t.Errorf("the upstream is asked %v, %v", a, err)
+						return
+					}
+					io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\n\r\n")
+					if _, err := patience.Receive(hinted); err != nil {
+						return
+					}
+					io.WriteString(conn, c.says)
+					if c.name == "100" {
+						io.ReadFull(r, make([]byte, 5))
+						io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					}
+				})
+				p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver)
+				client := dial(t, addr)
+				r := bufio.NewReader(client)
+				io.WriteString(client, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"+
+					"Content-Length: 5\r\n\r\n")
+				var got []int
+				for len(got) < len(c.want) {
+					a, err := http.ReadResponse(r, nil)
+					if err != nil {
+						t.Fatal(got, err)
+					}
+					switch got = append(got, a.StatusCode); a.StatusCode {
+					case 103:
+						hinted <- true
+					case 100:
+						io.WriteString(client, "hello")
+					}
+					if _, err := io.Copy(io.Discard, a.Body); err != nil {
+						t.Error(err)
+					}
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("the client gets %v, want %v", got, c.want)
+				}
+				p.finish()
+			})
+		}
+	})
+}
+
 // TestProxyHTTPUpgrade: another protocol passes both ways, until one side ends it, or is reset.
 func TestProxyHTTPUpgrade(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -43,6 +45,9 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		defer func() { body.over = true }()
 	}
 	t := tripFor(rw, r, v)
+	if body != nil {
+		t.asks(body)
+	}
 	upgrade := w.rewrite(r, t)
 	i := w.watch(rw, r, v, body)
 	defer i.stop()
@@ -85,13 +90,19 @@ type lent struct {
 	i       *webIdler // nil: it may take for ever
 	err     error     // why there is no more of it; nil: there is, or it has ended in order
 	over    bool
-	reading bool // somebody waits for it
-	late    bool // for -idle
+	reading bool      // somebody waits for it
+	late    bool      // for -idle
+	asks    time.Time // since when the upstream is asked whether it wants it; zero: it is not asked, or does
 }
 
 func (l *lent) Read(p []byte) (int, error) {
 	if l.over {
 		return 0, http.ErrBodyReadAfterClose
+	}
+	if !l.asks.IsZero() {
+		if on, _ := ringo.Current(); on.Now().Sub(l.asks) < continueTime { // so there is an answer, or will be none
+			return 0, on.Sleep(math.MaxInt64) // until the transport gives up: the client is not told to go on
+		}
 	}
 	l.reading = true
 	n, err := l.ReadCloser.Read(p)

@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"ringo"
 )
 
 // A trip is what a request needs on its way to an upstream and back. That of a request without a body is another's when
@@ -61,6 +64,15 @@ func (t *trip) ends(r *http.Request) {
 	trips.Put(t)
 }
 
+// asks has a body that waits for 100 Continue wait for the upstream's. When the body is read, the client gets one.
+func (t *trip) asks(body *lent) {
+	t.trace.Wait100Continue = func() {
+		l, _ := ringo.Current()
+		body.asks = l.Now()
+	}
+	t.trace.Got100Continue = func() { body.asks = time.Time{} }
+}
+
 // claim is the value of one of X-Forwarded-*.
 func (t *trip) claim(i int, value string) []string {
 	t.claims[i][0] = value
@@ -103,6 +115,9 @@ func (t *trip) context(ctx context.Context) context.Context {
 
 // hint passes on what comes before the answer, such as 103 Early Hints.
 func (t *trip) hint(status int, fields textproto.MIMEHeader) error {
+	if status == http.StatusContinue { // the client gets it when its body is read
+		return nil
+	}
 	h := t.rw.Header()
 	for name, values := range fields {
 		h[name] = values

@@ -30,6 +30,9 @@ const (
 	restMax = 64
 )
 
+// continueTime is for how long a client's Expect: 100-continue holds up its body, if the upstream says nothing.
+const continueTime = time.Second
+
 // restTime is for how long a connection may have no request.
 func (o *options) restTime() time.Duration { return cmp.Or(o.idle, time.Minute) }
 
@@ -39,8 +42,8 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 		w.hosts[u.key] = u
 	}
 	w.transport = &sockhttp.Transport{DialContext: w.dialAt, DisableCompression: true, MaxIdleConnsPerHost: restMax,
-		IdleConnTimeout: r.o.restTime(), ResponseHeaderTimeout: r.o.answer, MaxResponseHeaderBytes: headMax,
-		Protocols: new(http.Protocols)}
+		IdleConnTimeout: r.o.restTime(), ResponseHeaderTimeout: r.o.answer, ExpectContinueTimeout: continueTime,
+		MaxResponseHeaderBytes: headMax, Protocols: new(http.Protocols)}
 	w.transport.Protocols.SetHTTP1(true)
 	w.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(http.HandlerFunc(w.pass)),
 		DisableGeneralOptionsHandler: true, ReadHeaderTimeout: r.o.header, IdleTimeout: r.o.restTime(),
