@@ -275,8 +275,8 @@ func TestProxyHTTPBare(t *testing.T) {
 	})
 }
 
-// TestProxyHTTPHints: what comes before an answer passes with its own fields, which are no others', and an upstream is
-// named no agent for a client that has none.
+// TestProxyHTTPHints: what comes before an answer passes with its own fields, which are no others' and none of the
+// connection, and an upstream is named no agent for a client that has none.
 func TestProxyHTTPHints(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -291,7 +291,8 @@ func TestProxyHTTPHints(t *testing.T) {
 			}
 			agents <- r.Header["User-Agent"]
 			const hint = "HTTP/1.1 103 Early Hints\r\n"
-			io.WriteString(c, hint+"X-One: 1\r\n\r\n"+hint+"X-Two: 2\r\n\r\n"+
+			io.WriteString(c, hint+"X-One: 1\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 3\r\n"+
+				"Proxy-Connection: a\r\nUpgrade: h2c\r\n\r\n"+hint+"X-Two: 2\r\n\r\n"+
 				"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
 		})
 		p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver)
@@ -312,6 +313,29 @@ func TestProxyHTTPHints(t *testing.T) {
 			t.Errorf("the upstream is told the agent %q", agent)
 		}
 		p.finish()
+	})
+}
+
+// TestProxyHTTPTrailers: trailers pass, announced or not, but those that would be of the connection or of the length.
+func TestProxyHTTPTrailers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, announced := range []string{"", "Trailer: X-A, Connection, Keep-Alive\r\n"} {
+			back := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 200 OK\r\n"+announced+
+				"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-A: 1\r\nConnection: x-hop\r\nKeep-Alive: 3\r\n"+
+				"X-Hop: 1\r\nContent-Length: 4\r\n\r\n")
+			p, addr := startProxyTo(t, back.Addr().String(), "-http", "-driver", driver)
+			c := dial(t, addr)
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+			all, err := io.ReadAll(c)
+			head, body, _ := strings.Cut(string(all), "\r\n\r\n")
+			if want := "1\r\nx\r\n0\r\nX-A: 1\r\n\r\n"; body != want || err != nil {
+				t.Errorf("announced %q: the body is %q, %v, want %q", announced, body, err, want)
+			}
+			if strings.Contains(head, "Keep-Alive") {
+				t.Errorf("announced %q: the head is %q", announced, head)
+			}
+			p.finish()
+		}
 	})
 }
 

@@ -31,6 +31,12 @@ func dropOfConnection(h http.Header) {
 	}
 }
 
+// dropOfMessage deletes, of trailers, what would say something of the connection or of where the message ends.
+func dropOfMessage(trailers http.Header) {
+	dropOfConnection(trailers)
+	delete(trailers, "Content-Length")
+}
+
 // isOfConnection reports whether a field, in any case, is one of ofConnection.
 func isOfConnection(name string) bool {
 	return slices.ContainsFunc(ofConnection, func(of string) bool { return isFold(name, of) })

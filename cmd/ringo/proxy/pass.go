@@ -127,6 +127,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 	for name, values := range a.Header {
 		h[name] = values
 	}
+	dropOfMessage(a.Trailer)
 	said := len(a.Trailer)
 	if said > 0 {
 		names := make([]string, 0, said)
@@ -141,6 +142,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 		panic(http.ErrAbortHandler) // or the client takes it for whole
 	}
 	a.Body.Close() // which knows trailers then
+	dropOfMessage(a.Trailer)
 	if len(a.Trailer) == 0 {
 		return
 	}

@@ -118,6 +118,7 @@ func (t *trip) hint(status int, fields textproto.MIMEHeader) error {
 	if status == http.StatusContinue { // the client gets it when its body is read
 		return nil
 	}
+	dropOfConnection(http.Header(fields))
 	h := t.rw.Header()
 	for name, values := range fields {
 		h[name] = values
