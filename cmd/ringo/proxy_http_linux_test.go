@@ -81,6 +81,9 @@ func TestProxyHTTP(t *testing.T) {
 			{"no trailer", "", "POST" + head + "Trailer: a b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 				"POST / HTTP/1.1 name\n" + marks},
 			{"HTTP/1.0", "", "GET / HTTP/1.0\r\nHost: name\r\n\r\n", "GET / HTTP/1.1 name\n" + marks},
+			{"HTTP/1.0 has no upgrade", "", "POST / HTTP/1.0\r\nHost: name\r\nConnection: Upgrade\r\nUpgrade: x\r\n" +
+				"Expect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+				"POST / HTTP/1.1 name\nContent-Length: 1\n" + marks + "x"},
 			{"CONNECT", "", "CONNECT name:80 HTTP/1.1\r\nHost: name:80\r\n\r\n", "405 Method Not Allowed\n"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -311,6 +314,19 @@ func TestProxyHTTPHints(t *testing.T) {
 		}
 		if agent := patience.Recv(t, "the request", agents); agent != nil {
 			t.Errorf("the upstream is told the agent %q", agent)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPOld: a client of HTTP/1.0 gets nothing before the answer.
+func TestProxyHTTPOld(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		back := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n"+
+			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+		p, addr := startProxyTo(t, back.Addr().String(), "-http", "-driver", driver)
+		if a, body := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 || body != "x" {
+			t.Errorf("%s, %q", a.Status, body)
 		}
 		p.finish()
 	})

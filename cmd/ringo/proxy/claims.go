@@ -58,6 +58,10 @@ func (w *web) rewrite(r *http.Request, t *trip) (upgrade string) {
 	if strings.Contains(strings.ToLower(upgrade), "h2c") {
 		upgrade = "" // what is spoken then would be HTTP again, of which the proxy would see nothing
 	}
+	if t.old { // it has neither
+		upgrade = ""
+		delete(h, "Expect")
+	}
 	trailers := sockhttp.HasToken(h["Te"], "trailers")
 	dropOfConnection(h)
 	if trailers {

@@ -18,6 +18,7 @@ import (
 type trip struct {
 	rw     http.ResponseWriter
 	v      *visit
+	old    bool         // the client speaks HTTP/1.0
 	out    http.Request // as an upstream gets it
 	where  url.URL      // of out
 	body   answer
@@ -47,7 +48,7 @@ func tripFor(rw http.ResponseWriter, r *http.Request, v *visit) (t *trip) {
 	} else {
 		t = newTrip()
 	}
-	if t.rw, t.v = rw, v; v != nil {
+	if t.rw, t.v, t.old = rw, v, !r.ProtoAtLeast(1, 1); v != nil {
 		t.trace.GotConn, t.trace.GotFirstResponseByte = t.opens, t.begins
 	}
 	return t
@@ -115,7 +116,7 @@ func (t *trip) context(ctx context.Context) context.Context {
 
 // hint passes on what comes before the answer, such as 103 Early Hints.
 func (t *trip) hint(status int, fields textproto.MIMEHeader) error {
-	if status == http.StatusContinue { // the client gets it when its body is read
+	if status == http.StatusContinue || t.old { // the client gets that when its body is read, and HTTP/1.0 has none
 		return nil
 	}
 	dropOfConnection(http.Header(fields))
