@@ -3,10 +3,12 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -191,5 +193,39 @@ func TestProxyCheckHTTP(t *testing.T) {
 		status.Store(http.StatusNoContent)
 		p.line("upstream tcp://" + ln.Addr().String() + " is in again")
 		p.finish()
+	})
+}
+
+// TestProxyZone: an upstream may be an address with a zone, of which it hears nothing, nor have certificates any. A
+// check asks for its path to the letter.
+func TestProxyZone(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ln, err := net.Listen("tcp", "[::1]:0")
+		if err != nil {
+			t.Skip(err)
+		}
+		var asked atomic.Int32
+		back := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.Host != ln.Addr().String() || r.RequestURI != "/" && r.RequestURI != "/health%23a" {
+				t.Errorf("%s of %s is asked", r.RequestURI, r.Host)
+			}
+			asked.Add(1)
+		}))
+		back.Listener.Close()
+		back.Listener = ln
+		back.StartTLS()
+		t.Cleanup(back.Close)
+		ca := filepath.Join(t.TempDir(), "ca")
+		put(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: back.Certificate().Raw})))
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		p, addr := startProxyTo(t, "[::1%lo]:"+port, "-http", "-driver", driver, "-to-tls", "-to-ca", ca, "-check",
+			"10ms", "-check-http", "/health#a", "-fall", "1")
+		patience.Until(t, "checks", func() bool { return asked.Load() > 5 || p.says("upstream") })
+		if a, _ := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 {
+			t.Errorf("a request gets %s", a.Status)
+		}
+		if log := p.finish(); strings.Contains(log, "is out") {
+			t.Errorf("stderr:\n%s", log)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"ringo"
 	"ringo/sock/sockhttp"
@@ -49,7 +50,12 @@ func (r *relay) checkGet(l *ringo.Loop, u *upstream) error {
 	client := &http.Client{Timeout: r.o.dial, Transport: &sockhttp.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, l, u) }},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	a, err := client.Get("http://" + u.host() + r.o.checkHTTP)
+	where, err := url.ParseRequestURI(r.o.checkHTTP)
+	if err != nil {
+		return err
+	}
+	where.Scheme, where.Host = "http", "upstream.invalid"
+	a, err := client.Do(&http.Request{Method: http.MethodGet, URL: where, Host: u.host(), Header: http.Header{}})
 	if err != nil {
 		return err
 	}

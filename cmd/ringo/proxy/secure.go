@@ -103,7 +103,7 @@ func (s *secure) of(u *upstream, http bool) *upstreamTLS {
 	}
 	name := s.name
 	if name == "" {
-		name, _, _ = net.SplitHostPort(u.Name)
+		name, _, _ = net.SplitHostPort(withoutZone(u.Name))
 	}
 	t := &upstreamTLS{secure: s, server: name}
 	if http {

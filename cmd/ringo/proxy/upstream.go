@@ -48,6 +48,16 @@ func (u *upstream) host() string {
 	return u.Name
 }
 
+// withoutZone is HOST:PORT without the zone of an address of IPv6, which says nothing to others.
+func withoutZone(name string) string {
+	host, port, err := net.SplitHostPort(name)
+	if err != nil {
+		return name
+	}
+	host, _, _ = strings.Cut(host, "%")
+	return net.JoinHostPort(host, port)
+}
+
 // upstreams are those that the same connections, or requests, go to, and whose turn it is. Any goroutine may use them,
 // and a task, since nothing waits while mu is held.
 type upstreams struct {
