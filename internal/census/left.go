@@ -70,7 +70,7 @@ func answers(loops []*loop.Loop, found []chan func() []TaskInfo) (tasks []TaskIn
 func (s *Run) tellLeft(tasks []TaskInfo) {
 	if len(tasks) > 0 {
 		s.set.Config().Tell("drain took all of Grace",
-			fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.set.Config().Grace, left(tasks, leftMax)))
+			fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.set.Grace(), left(tasks, leftMax)))
 	}
 }
 

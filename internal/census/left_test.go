@@ -71,6 +71,20 @@ func TestDrainSaysForWhom(t *testing.T) {
 	})
 }
 
+// A drain whose time was changed names what it has taken.
+func TestDrainSaysItsTime(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Grace = time.Hour
+		said, err := drained(t, cfg, func(l *loop.Loop) {
+			l.Set().SetGrace(10 * time.Millisecond)
+			l.Go(func() { leaks(l) })
+		})
+		if err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "ringo: drain took all of Grace (10ms), for: ") {
+			t.Errorf("%v, %q", err, said)
+		}
+	})
+}
+
 // One that ends before says nothing, nor does one that has no Grace.
 func TestDrainSaysNothing(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
