@@ -6,8 +6,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -163,6 +165,32 @@ func TestProxyLogDrain(t *testing.T) {
 			patience.Recv(t, "the request", came)
 			p.finish()
 			wantLogged(t, name, map[string]any{"end": "drain"})
+		}
+	})
+}
+
+// TestProxyLogMax: what waits for -max when the grace is over is reset, and has a line that says so.
+func TestProxyLogMax(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		name := filepath.Join(t.TempDir(), "log")
+		p, addr := startProxy(t, echoes, "-driver", driver, "-max", "1", "-loops", "1", "-grace", "0s", "-stats",
+			"20ms", "-log", name)
+		first := holdConn(t, addr)
+		waiting := dial(t, addr)
+		p.waits("1")
+		p.finish()
+		for _, c := range []net.Conn{first, waiting} {
+			if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the end of %v is %v, want a reset", c.LocalAddr(), err)
+			}
+		}
+		ends := map[string]any{}
+		for _, line := range logged(t, name) {
+			ends[fmt.Sprint(line["client"])] = line["end"]
+		}
+		want := map[string]any{first.LocalAddr().String(): "drain", waiting.LocalAddr().String(): "drain"}
+		if !maps.Equal(ends, want) {
+			t.Errorf("the log has %v, want %v", ends, want)
 		}
 	})
 }

@@ -138,6 +138,10 @@ func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 			err := r.slots.Acquire(context.Background(), 1)
 			r.waiting.Add(-1)
 			if err != nil {
+				v.isOf(c.RemoteAddr())
+				v.ends(causeOf(err), err)
+				r.keeps.over(l, v)
+				c.SetLinger(0)
 				c.Close()
 				return err
 			}
