@@ -106,6 +106,9 @@ const checkMin = 10 * time.Millisecond
 // idleMin keeps -idle from being a load of its own.
 const idleMin = 10 * time.Millisecond
 
+// aheadMax keeps -ahead from taking all memory with its first client.
+const aheadMax = 10_000
+
 // options is the command line of ringo proxy.
 type options struct {
 	server.Options
@@ -168,7 +171,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which a connection to an upstream must be "+
 		"made, with the look-up of its name and TLS, and in which a -check must succeed")
 	fs.IntVar(&o.ahead, "ahead", 0, "have this `number` of connections to each upstream ready on each loop, from its "+
-		"first client on: the next need not wait for theirs")
+		"first client on, 10000 at most: the next need not wait for theirs")
 	o.Flags(fs)
 	if err := o.Parse(fs, args, 0, "127.0.0.1:7000", stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
 		return nil, err
@@ -204,7 +207,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
-	m.Want(o.ahead >= 0, "-ahead %d: want 0 or more", o.ahead)
+	m.Want(o.ahead >= 0 && o.ahead <= aheadMax, "-ahead %d: want 0 to %d", o.ahead, aheadMax)
 	o.Check(&m)
 	return o, m.Err()
 }

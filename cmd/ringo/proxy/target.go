@@ -40,6 +40,9 @@ func (ts *targets) Set(text string) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(a.Network, "tcp") && strings.HasSuffix(a.Name, ":0") {
+		return errors.New("port 0: want 1 to 65535")
+	}
 	to := target{Address: a, weight: 1}
 	if has {
 		if err := to.read(query); err != nil {

@@ -109,7 +109,8 @@ func parseHostPort(text string) (Address, error) {
 // parseTCP is parseAddress for what names no network.
 func parseTCP(text string) (Address, error) {
 	host, port, err := net.SplitHostPort(text)
-	if err != nil || strings.ContainsAny(host, "/@?#") {
+	blank := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	if err != nil || strings.ContainsAny(host, "/@?#") || strings.ContainsFunc(host, blank) {
 		return Address{}, errWant
 	}
 	return hostPort("tcp", host, port)

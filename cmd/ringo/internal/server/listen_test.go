@@ -30,6 +30,16 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
+// A name of a host has no blanks.
+func TestParseAddressBlank(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"a b:80", "a\tb:80", " a:80", "tcp://a b:80"} {
+		if a, err := parseAddress(text); err == nil {
+			t.Errorf("%q is taken for %v", text, a)
+		}
+	}
+}
+
 // A server that does not take all networks says which it takes, and takes them.
 func TestFlag(t *testing.T) {
 	t.Parallel()

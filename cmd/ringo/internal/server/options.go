@@ -57,6 +57,9 @@ var placements = map[string]ringo.Placement{
 	"any": ringo.Anywhere, "cpu": ringo.PerCPU, "core": ringo.PerCore, "node": ringo.PerNode,
 }
 
+// rateMax is the highest of -accepts, as of sock.Limits.
+const rateMax = 1e9
+
 // statsMin keeps -stats from being a load of its own.
 const statsMin = 10 * time.Millisecond
 
@@ -116,7 +119,7 @@ func (o *Options) Check(m *cli.Mistakes) {
 		strings.Join(drivers, ", "))
 	m.Want(o.Limits.Conns >= 0, "-conns %d: want 0 or more", o.Limits.Conns)
 	m.Want(o.Limits.ConnsPerPeer >= 0, "-peer-conns %d: want 0 or more", o.Limits.ConnsPerPeer)
-	m.Want(o.Limits.Rate >= 0, "-accepts %v: want 0 or more", o.Limits.Rate)
+	m.Want(o.Limits.Rate >= 0 && o.Limits.Rate <= rateMax, "-accepts %v: want 0 to %g", o.Limits.Rate, rateMax)
 	m.Want(o.Loops >= 0 && o.Loops <= 1024, "-loops %d: want 0 to 1024", o.Loops)
 	_, known := placements[o.Place]
 	m.Want(known, "-place %q: want any, cpu, core or node", o.Place)
