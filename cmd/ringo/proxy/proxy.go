@@ -139,7 +139,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
 	fs.Var(o.Listen.Flag(server.ConnNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
-		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
+		"for any, or unix:///PATH, or unix://@NAME without a file, or unixpacket likewise, for records, of which one "+
+		"without bytes counts as the end of its direction; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:7000)")
 	fs.Var(&o.to, "to", "pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or "+
 		"unix://@NAME, with options behind a ?, see above; repeatable")
