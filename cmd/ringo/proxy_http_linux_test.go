@@ -607,7 +607,9 @@ func TestProxyHTTPRefusedAnswers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		for _, says := range []string{"000 Nothing\r\nContent-Length: 1\r\n\r\nx", "099 Nothing\r\n\r\n",
 			"101 Switching Protocols\r\n\r\n",
-			"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"} {
+			"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: third\r\n\r\n",
+			"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo, third\r\n\r\n",
+			"101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo,\r\n\r\n"} {
 			t.Run(says[:3], func(t *testing.T) {
 				ended := make(chan error, 10)
 				ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -631,6 +633,32 @@ func TestProxyHTTPRefusedAnswers(t *testing.T) {
 				p.word("asking=0")
 				p.finish()
 			})
+		}
+	})
+}
+
+// TestProxyHTTPUpgradeChoice: of several protocols that a client asks for the upstream takes one, or more.
+func TestProxyHTTPUpgradeChoice(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, c := range []struct{ asks, takes string }{
+			{"Upgrade: echo, other/2", "Other/2"}, {"Upgrade: echo,other", "echo"},
+			{"Upgrade: echo\r\nUpgrade: other", "other"}, {"Upgrade: echo, other", "other, echo"},
+		} {
+			back := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+
+				"Upgrade: "+c.takes+"\r\n\r\nhello")
+			p, addr := startProxyTo(t, back.Addr().String(), "-http", "-driver", driver)
+			conn := dial(t, addr)
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"+c.asks+"\r\n\r\n")
+			r := bufio.NewReader(conn)
+			a, err := http.ReadResponse(r, nil)
+			if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != c.takes {
+				t.Fatalf("%q answered by %q: %v, %v", c.asks, c.takes, a, err)
+			}
+			if text, err := io.ReadAll(r); string(text) != "hello" || err != nil {
+				t.Errorf("%q answered by %q: %q, %v", c.asks, c.takes, text, err)
+			}
+			conn.Close()
+			p.finish()
 		}
 	})
 }

@@ -42,16 +42,28 @@ func isOfConnection(name string) bool {
 	return slices.ContainsFunc(ofConnection, func(of string) bool { return isFold(name, of) })
 }
 
-// upgradeOf is the protocol that a head asks for, or goes on with; "": none.
+// upgradeOf is the protocol that a head asks for, or goes on with, or several; "": none.
 func upgradeOf(h http.Header) string {
 	if !sockhttp.HasToken(h["Connection"], "upgrade") {
 		return ""
 	}
-	return h.Get("Upgrade")
+	return strings.Join(h["Upgrade"], ", ")
+}
+
+// areAmong reports whether protocols, one at least, are among others.
+func areAmong(some, others string) (all bool) {
+	asked := slices.Collect(strings.SplitSeq(others, ","))
+	for one := range strings.SplitSeq(some, ",") {
+		is := func(of string) bool { return strings.EqualFold(textproto.TrimString(of), textproto.TrimString(one)) }
+		if textproto.TrimString(one) == "" || !slices.ContainsFunc(asked, is) {
+			return false
+		}
+	}
+	return true
 }
 
 // rewrite makes the upstream's request of the client's, in its place: it has Host, path and query as they came, and
-// says whose it is. It returns the protocol that the client asks for.
+// says whose it is. It returns the protocols that the client asks for.
 func (w *web) rewrite(r *http.Request, t *trip) (upgrade string) {
 	h := r.Header
 	upgrade = upgradeOf(h)

@@ -225,7 +225,7 @@ var errUpgrade = errors.New("an upstream goes on with a protocol that was not as
 // goOn passes on both directions of a connection that goes on with another protocol.
 func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response, upgrade string) {
 	both, ok := a.Body.(*switched)
-	if to := upgradeOf(a.Header); !ok || to == "" || !strings.EqualFold(to, upgrade) {
+	if !ok || !areAmong(upgradeOf(a.Header), upgrade) {
 		w.fail(rw, r, v, errUpgrade)
 		return
 	}
