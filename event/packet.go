@@ -45,7 +45,7 @@ const (
 type Datagram struct {
 	Bytes   []byte         // valid until OnDatagram returns
 	From    netip.AddrPort // as sock.PacketConn.ReadFromUDPAddrPort returns it
-	Control []byte         // control messages asked for by sock.PacketConn.SetControl: see sock.ParseControl
+	Control []byte         // as long, control messages asked for by sock.PacketConn.SetControl: see sock.ParseControl
 	Flags   int            // MSG_CTRUNC
 }
 

@@ -730,3 +730,83 @@ func wantBareRecord(c *net.UnixConn, want []byte) error {
 	}
 	return nil
 }
+
+// A callback has its datagram until it returns, whatever is read meanwhile: the first of a fetch, those behind it, which
+// are moved for that, the last of them, and one behind whose showing the socket was closed.
+func TestPacketIsLent(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const size = 600
+		for _, last := range []int{3, 4, 20} {
+			shown := 0
+			onLoop(t, cfg, func(l *event.Loop) {
+				var others [2]*sock.PacketConn
+				for i := range others {
+					var err error
+					if others[i], err = sock.ListenPacket(l.Ringo(), "udp4", "127.0.0.1:0"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h := &packets{close: func(*event.PacketConn, error) {
+					for _, s := range others {
+						l.Ringo().Go(func() { s.Close() })
+					}
+				}}
+				h.datagram = func(c *event.PacketConn, d event.Datagram) {
+					shown++
+					control := bytes.Clone(d.Control)
+					if shown == last {
+						c.Close()
+						for range 10 {
+							l.Ringo().Yield() // until it is closed
+						}
+					}
+					stirPackets(t, others, size)
+					if want := bytes.Repeat([]byte{byte(shown)}, size); !bytes.Equal(d.Bytes, want) {
+						t.Errorf("datagram %d of %d was %x..., and is %x...", shown, last, want[:4], d.Bytes[:4])
+					}
+					if len(control) == 0 || !bytes.Equal(d.Control, control) {
+						t.Errorf("the control messages of datagram %d of %d were %x, and are %x", shown, last, control,
+							d.Control)
+					}
+				}
+				c, err := l.ListenPacket("udp4", "127.0.0.1:0", h)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Socket().SetControl(sock.ControlTTL, true); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 20 {
+					p := bytes.Repeat([]byte{byte(i + 1)}, size)
+					if _, err := others[0].WriteToUDPAddrPort(p, addrOf(c)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+			if shown != last {
+				t.Errorf("%d datagrams were shown, want %d", shown, last)
+			}
+		}
+	})
+}
+
+// stirPackets has two sockets of a loop read in turns what they send each other, so that the loop's memory and what it
+// keeps of it is used for others.
+func stirPackets(t *testing.T, s [2]*sock.PacketConn, size int) {
+	t.Helper()
+	p := bytes.Repeat([]byte{'x'}, size)
+	for range 3 {
+		for i := range 6 {
+			if _, err := s[i%2].WriteToUDPAddrPort(p, s[1-i%2].LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		for i := range 6 {
+			if n, err := s[i%2].Read(make([]byte, size)); n != size || err != nil {
+				t.Errorf("Read() = %d, %v", n, err)
+				return
+			}
+		}
+	}
+}

@@ -26,6 +26,8 @@ type loopState struct {
 	pipes     relay.Pipes
 	detached  handle.Registry
 	packet    *packetLocal
+	shownOf   *packet // of whose kept datagrams a callback has one, see packetEvents.Next
+	shown     []byte  // the memory of that, which the socket has given up
 	rechecks  stream.Rechecks[*inputSink]
 }
 
@@ -75,6 +77,7 @@ func (s *loopState) Trim() (more bool) {
 	s.rechecks.Trim()
 	more = s.pipes.Trim()
 	more = s.Tools.Trim() || more
+	s.shown = nil // a callback may have it yet, so that nobody else gets it
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil

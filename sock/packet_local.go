@@ -35,14 +35,16 @@ type datagram struct {
 // warm because it is used again and again. The socket for which it was used last owns
 // what is unread in it, until another socket needs the memory.
 type packetLocal struct {
-	batch  *sys.Batch // message 0 is the reader's, the others are in mem
-	mem    [1 + fetchMax][]byte
+	batch  *sys.Batch // message 0 is the reader's, the others have memory here
 	fetch  op.Op
 	ext    op.Ext
 	owner  *packet
 	used   bool       // for a fetch, since the last Trim
 	unread []datagram // of owner, a part of store
 	store  [fetchMax]datagram
+
+	mem, control [1 + fetchMax + 1][]byte // the last is in reserve
+	shown        int                      // the message that a callback has: see packetEvents.Next; 0: none
 
 	send    op.Op
 	sendExt op.Ext
@@ -70,14 +72,33 @@ func newPacketLocal() *packetLocal {
 
 // furnish makes the memory, which a loop that only sends never needs.
 func (pl *packetLocal) furnish() {
-	mem := make([]byte, fetchMax*(datagramMax+stagger))
-	control := make([]byte, fetchMax*fetchControl)
-	for i := range fetchMax {
+	mem := make([]byte, (fetchMax+1)*(datagramMax+stagger))
+	control := make([]byte, (fetchMax+1)*fetchControl)
+	for i := range fetchMax + 1 {
 		at := i * (datagramMax + stagger)
 		pl.mem[1+i] = mem[at : at+datagramMax : at+datagramMax]
-		pl.batch.Set(1+i, pl.mem[1+i])
 		at = i * fetchControl
-		pl.batch.SetControl(1+i, control[at:at+fetchControl:at+fetchControl])
+		pl.control[1+i] = control[at : at+fetchControl : at+fetchControl]
+	}
+	for i := range fetchMax {
+		pl.furnishOne(1 + i)
+	}
+}
+
+func (pl *packetLocal) furnishOne(i int) {
+	pl.batch.Set(i, pl.mem[i])
+	pl.batch.SetControl(i, pl.control[i])
+}
+
+// spareShown has the next fetch spare what a callback has, whose memory is in reserve from then on. No more need be:
+// callbacks have one datagram at a time.
+func (pl *packetLocal) spareShown() {
+	const reserve = 1 + fetchMax
+	if i := pl.shown; i != 0 {
+		pl.mem[i], pl.mem[reserve] = pl.mem[reserve], pl.mem[i]
+		pl.control[i], pl.control[reserve] = pl.control[reserve], pl.control[i]
+		pl.furnishOne(i)
+		pl.shown = 0
 	}
 }
 
@@ -117,6 +138,7 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	pl.used = true
 	c.l.HasSpare()
 	pl.keepUnread()
+	pl.spareShown()
 	in, b := &c.in, pl.batch
 	first, window := 0, min(max(in.window, 2), fetchMax)
 	gro := in.gro.Load()
@@ -279,10 +301,35 @@ func (in *packetInput) popInto(c *packet, own bool, d *recvmsg) bool {
 
 // dropKept gives the memory of what was kept back.
 func (in *packetInput) dropKept(c *packet) {
-	if in.keptMem != nil {
+	switch {
+	case in.keptMem == nil:
+	case c.local.shownOf == c: // a callback has some of it
+		c.local.shownOf, c.local.shown = nil, in.keptMem
+	default:
 		c.local.Put(in.keptMem)
 	}
 	in.kept, in.keptMem = nil, nil
+}
+
+// shows notes that a callback has the first of them.
+func (in *packetInput) shows(c *packet) {
+	if len(in.kept) > 0 {
+		c.local.shownOf = c
+		return
+	}
+	pl := c.local.packet
+	pl.shown = 1 + fetchMax - cap(pl.unread) // the messages before it were read
+}
+
+// takeBackShown has the memory of what a callback had used again.
+func (s *loopState) takeBackShown() {
+	if s.packet != nil {
+		s.packet.shown = 0
+	}
+	if s.shown != nil {
+		s.Put(s.shown)
+	}
+	s.shownOf, s.shown = nil, nil
 }
 
 // release gives up what nobody has read.

@@ -15,9 +15,11 @@ func (c *PacketConn) packets(news func() bool) handle.Packets {
 	return (*packetEvents)(c)
 }
 
-// Next gives the next datagram, of a row the next one.
+// Next gives the next datagram, of a row the next one. Its memory is not used again until Next is called for this
+// socket or for another of the loop, whatever is read, moved and closed meanwhile.
 func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
 	c := (*PacketConn)(v)
+	c.local.takeBackShown()
 	if err := c.in.state(&c.packet); err != nil {
 		return false, c.fail("read", err)
 	}
@@ -38,6 +40,7 @@ func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
 		p = p[:min(len(p), d.segment)]
 	}
 	*to = handle.Datagram{Bytes: p[:len(p):len(p)], Control: d.control, From: d.from, Flags: int(d.flags)}
+	c.in.shows(&c.packet)
 	if d.bytes = d.bytes[len(p):]; len(d.bytes) == 0 {
 		c.in.pop(&c.packet, true)
 	}

@@ -47,7 +47,7 @@ var Sockets struct {
 // nobody.
 type Packets interface {
 	// Next gives the next datagram that has come; false if there is none now, and Arm is in order. What it names is
-	// the loop's, until the loop runs somebody else.
+	// lent until the next call, of this socket's or of another of the loop.
 	Next(d *Datagram) (ok bool, err error)
 	// Arm sees to it that there will be news.
 	Arm() error
