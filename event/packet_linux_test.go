@@ -731,8 +731,8 @@ func wantBareRecord(c *net.UnixConn, want []byte) error {
 	return nil
 }
 
-// A callback has its datagram until it returns, whatever is read meanwhile: the first of a fetch, those behind it, which
-// are moved for that, the last of them, and one behind whose showing the socket was closed.
+// A callback has its datagram until it returns, whatever is read meanwhile: the first of a fetch, those behind it that
+// are moved for that, the last of them, and one whose socket is closed by then.
 func TestPacketIsLent(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const size = 600

@@ -101,11 +101,14 @@ func (p *Packet) ReplyMsg(b, oob []byte) error {
 	case !s.l.IsCurrent():
 		return s.c.failTo(&sendmsg{named: true, to: p.Addr}, stranger(s.l))
 	case p.reply.task != nil: // of another task
+		if len(oob) == 0 && s.fromThere {
+			oob = appendLocal(nil, p.OOB)
+		}
 		_, _, err := s.c.WriteMsgUDPAddrPort(b, oob, s.to(p))
 		return err
 	}
 	r := &p.reply
-	if r.vec[0], r.oob = b, oob; oob == nil && s.fromThere {
+	if r.vec[0], r.oob = b, oob; len(oob) == 0 && s.fromThere {
 		r.from = appendLocal(r.from[:0], p.OOB)
 		r.oob = r.from
 	}
@@ -139,7 +142,11 @@ const localMax = 64
 func appendLocal(b, oob []byte) []byte {
 	for m, rest, ok := cmsg.Next(oob); ok; m, rest, ok = cmsg.Next(rest) {
 		if info, ok := m.Info(); ok && info.Here.IsValid() {
-			return cmsg.AppendInfo(b, !info.Here.Is4(), 0, info.Here)
+			index := uint32(0) // the system finds the interface
+			if info.Here.Is6() && info.Here.IsLinkLocalUnicast() {
+				index = info.Index // of which each has its own such addresses
+			}
+			return cmsg.AppendInfo(b, !info.Here.Is4(), index, info.Here)
 		}
 	}
 	return b

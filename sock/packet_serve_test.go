@@ -335,6 +335,103 @@ func TestServePacketsAnswersFromThere(t *testing.T) {
 	})
 }
 
+// So does each of several replies to a datagram, of tasks that send them at once, and one with no control messages in
+// memory for some.
+func TestServePacketsAnswersAgainFromThere(t *testing.T) {
+	t.Parallel()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onServed(t, cfg, "0.0.0.0:0", sock.PacketHandler{Packet: func(p *sock.Packet) {
+			var all ringo.WaitGroup
+			for range 3 {
+				all.Go(func() {
+					if err := p.Reply(p.Bytes); err != nil {
+						t.Errorf("Reply() = %v", err)
+					}
+				})
+			}
+			all.Wait()
+			if err := p.ReplyMsg([]byte("last"), make([]byte, 0, sock.ControlMax)); err != nil {
+				t.Errorf("ReplyMsg() = %v", err)
+			}
+		}}, func(l *ringo.Loop, c *sock.PacketConn) {
+			peer := listenPacket(t, l, "udp4", "127.0.0.1:0")
+			defer peer.Close()
+			peer.SetDeadline(socktest.Now(l).Add(patience.Max))
+			to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), uint16(c.LocalAddr().(*net.UDPAddr).Port))
+			if _, err := peer.WriteToUDPAddrPort([]byte("who is it"), to); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"who is it", "who is it", "who is it", "last"} {
+				p := make([]byte, 100)
+				n, from, err := peer.ReadFromUDPAddrPort(p)
+				if string(p[:n]) != want || from != to || err != nil {
+					t.Errorf("the peer got %q from %v, %v, want %q from %v", p[:n], from, err, want, to)
+				}
+			}
+		})
+	})
+}
+
+// So does that of a link's address to who has asked from another, though only the interface tells which it is.
+func TestServePacketsAnswersFromLink(t *testing.T) {
+	t.Parallel()
+	link, global := linkAddresses(t)
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver == socktest.World {
+			t.Skip("worlds have no interfaces of this machine")
+		}
+		var peer *sock.PacketConn
+		onServed(t, cfg, "[::]:0", sock.PacketHandler{Packet: func(p *sock.Packet) {
+			if err := p.Reply(p.Bytes); err != nil {
+				t.Errorf("Reply() = %v", err)
+				peer.Close()
+			}
+		}}, func(l *ringo.Loop, c *sock.PacketConn) {
+			peer = listenPacket(t, l, "udp6", netip.AddrPortFrom(global, 0).String())
+			defer peer.Close()
+			peer.SetDeadline(socktest.Now(l).Add(patience.Max))
+			to := netip.AddrPortFrom(link, uint16(c.LocalAddr().(*net.UDPAddr).Port))
+			if _, err := peer.WriteToUDPAddrPort([]byte("who is it"), to); err != nil {
+				t.Skipf("%v has no way to %v: %v", global, to, err)
+			}
+			p := make([]byte, 100)
+			n, from, err := peer.ReadFromUDPAddrPort(p)
+			if string(p[:n]) != "who is it" || from.Addr().WithZone("") != link.WithZone("") || err != nil {
+				t.Errorf("the peer got %q from %v, %v, want it from %v", p[:n], from, err, to)
+			}
+		})
+	})
+}
+
+// linkAddresses gives an address of this machine that holds on its link alone, and one that holds everywhere.
+func linkAddresses(t *testing.T) (link, global netip.Addr) {
+	t.Helper()
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ifi := range all {
+		addrs, err := ifi.Addrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			switch a := p.Addr(); {
+			case err != nil || !a.Is6():
+			case a.IsLinkLocalUnicast():
+				link = a.WithZone(ifi.Name)
+			case a.IsGlobalUnicast():
+				global = a
+			}
+		}
+	}
+	if !link.IsValid() || !global.IsValid() {
+		t.Skip("this machine has no address of IPv6 of its own, or none of a link")
+	}
+	return link, global
+}
+
 // withoutIPv4 is a kernel that has no options of IPv4, as other systems have none for sockets of IPv6, and some
 // none that says which address was asked.
 type withoutIPv4 struct{ kernel.Kernel }
