@@ -21,9 +21,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/cmsg"
+	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/posix"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -213,6 +216,60 @@ func TestPacketSegments(t *testing.T) {
 		if n, err := s.WriteSegments(p, 0, portOf(to)); n != 0 || err == nil {
 			t.Errorf("segments of no bytes: %d, %v", n, err)
 		}
+	})
+}
+
+// joining is a kernel that does something before a call that has set UDP_GRO returns.
+type joining struct {
+	kernel.Kernel
+	do func()
+}
+
+func (k joining) Setsockopt(fd int32, level, name, value int) int32 {
+	res := k.Kernel.Setsockopt(fd, level, name, value)
+	if level == cmsg.LevelUDP && name == cmsg.GRO && res >= 0 {
+		k.do()
+	}
+	return res
+}
+
+// From the moment on at which datagrams may come joined, a task that waits for one takes them apart.
+func TestPacketSegmentsWhileSetGRO(t *testing.T) {
+	if !joinsSegments(t) {
+		t.Skip("this kernel joins nothing on the loopback")
+	}
+	const size, most = 100, 10
+	came, read := make(chan bool), make(chan bool)
+	defer kernel.Through(joining{kernel.Process(), func() {
+		came <- true
+		<-read
+	}})()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			to, from := listenPacket(t, l, "udp4", "127.0.0.1:0"), listenPacket(t, l, "udp4", "127.0.0.1:0")
+			defer to.Close()
+			defer from.Close()
+			to.SetReadDeadline(socktest.Now(l).Add(patience.Max))
+			l.Go(func() {
+				for i := range most {
+					n, err := to.Read(make([]byte, 3*size))
+					if i == 0 {
+						read <- true
+					}
+					if n != size || err != nil {
+						t.Errorf("datagram %d: Read() = %d, %v, want %d", i, n, err, size)
+						return
+					}
+				}
+			})
+			set := make(chan error, 1)
+			go func() { set <- to.SetGRO(true) }()
+			offloaded(t, l, func() error { <-came; return nil })
+			if _, err := from.WriteSegments(make([]byte, most*size), size, portOf(to)); err != nil {
+				t.Error(err)
+			}
+			offloaded(t, l, func() error { return <-set })
+		})
 	})
 }
 

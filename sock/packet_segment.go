@@ -13,9 +13,10 @@ import (
 // ReadMsg methods and ReadBatch return them as one, with their size in Control.Segment, and need buffers of 64 KiB: the
 // rest is lost. The other reads return them one by one. Any goroutine may call it.
 func (c *PacketConn) SetGRO(on bool) error {
+	before := on && c.in.gro.Swap(true) // to stay, for what comes joined after it was turned off
 	err := c.setOption(cmsg.LevelUDP, cmsg.GRO, boolInt(on))
-	if err == nil && on {
-		c.in.gro.Store(true) // also for what comes joined after it was turned off
+	if err != nil && on && !before {
+		c.in.gro.Store(false)
 	}
 	return err
 }
