@@ -361,6 +361,39 @@ func TestPacketMulticast(t *testing.T) {
 	}
 }
 
+// Without an interface the zone of a group says which is meant; one that there is not is an error.
+func TestPacketGroupZone(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	group := netip.MustParseAddr("ff02::7777")
+	anywhere(t, "udp6", "[::]:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		do(func() {
+			for _, zone := range []string{"lo", fmt.Sprint(lo.Index)} {
+				if err := s.JoinGroup(nil, group.WithZone(zone)); err != nil {
+					t.Errorf("JoinGroup of zone %s: %v", zone, err)
+				}
+				if err := s.LeaveGroup(lo, group); err != nil {
+					t.Errorf("LeaveGroup behind one of zone %s: %v", zone, err)
+				}
+			}
+			if err := s.JoinGroup(lo, group.WithZone("nosuch")); err != nil {
+				t.Errorf("JoinGroup with an interface: %v", err)
+			}
+			if err := s.LeaveGroup(nil, group.WithZone("lo")); err != nil {
+				t.Errorf("LeaveGroup of a zone: %v", err)
+			}
+			for _, zone := range []string{"nosuch", "4294967296"} {
+				var wrong *net.AddrError
+				if err := s.JoinGroup(nil, group.WithZone(zone)); !errors.As(err, &wrong) {
+					t.Errorf("JoinGroup of zone %s: %v", zone, err)
+				}
+			}
+		})
+	})
+}
+
 // noRoute tells the errors of multicasts of IPv6 through lo, which as a rule has no route for them, and may have no
 // address to send from.
 func noRoute(err error) bool {

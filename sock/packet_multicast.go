@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 
 	"ringo/internal/cmsg"
+	"ringo/internal/dial"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
@@ -26,9 +28,9 @@ const (
 	ipv6Leave         = 21
 )
 
-// JoinGroup makes the socket receive datagrams sent to a multicast group through ifi; with nil the kernel chooses the
-// interface. The group's port is the socket's own. Other sockets of the host may join too, if all set SO_REUSEADDR
-// before they are bound: see ListenConfig.Control. Any goroutine may call it.
+// JoinGroup makes the socket receive datagrams sent to a multicast group through ifi; with nil it is the interface of
+// the group's zone, and without one the kernel chooses. The group's port is the socket's own. Other sockets of the host
+// may join too, if all set SO_REUSEADDR before they are bound: see ListenConfig.Control. Any goroutine may call it.
 func (c *PacketConn) JoinGroup(ifi *net.Interface, group netip.Addr) error {
 	return c.member(ipJoin, ipv6Join, ifi, group)
 }
@@ -50,8 +52,28 @@ func (c *PacketConn) member(v4, v6 int, ifi *net.Interface, group netip.Addr) er
 		return c.setOptionBytes(cmsg.LevelIP, v4,
 			binary.NativeEndian.AppendUint32(append(a[:], 0, 0, 0, 0), indexOf(ifi)))
 	}
+	index := indexOf(ifi)
+	if ifi == nil && group.Zone() != "" {
+		var err error
+		if index, err = zoneIndex(group); err != nil {
+			return c.fail("set", err)
+		}
+	}
 	a := group.As16()
-	return c.setOptionBytes(cmsg.LevelIPv6, v6, binary.NativeEndian.AppendUint32(a[:], indexOf(ifi)))
+	return c.setOptionBytes(cmsg.LevelIPv6, v6, binary.NativeEndian.AppendUint32(a[:], index))
+}
+
+// zoneIndex is the interface that an address's zone names.
+func zoneIndex(a netip.Addr) (uint32, error) {
+	a, err := dial.NumericZone(a)
+	if err != nil {
+		return 0, err
+	}
+	index, err := strconv.ParseUint(a.Zone(), 10, 32)
+	if err != nil {
+		return 0, &net.AddrError{Err: "there is no such interface", Addr: a.String()}
+	}
+	return uint32(index), nil
 }
 
 func indexOf(ifi *net.Interface) uint32 {
