@@ -110,6 +110,45 @@ func TestHandles(t *testing.T) {
 	})
 }
 
+// What was fetched of datagrams and not read is unread, in the loop's memory as in the socket's own.
+func TestHandlesOfPackets(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			c, other := listenPacket(t, l, "udp4", "127.0.0.1:0"), listenPacket(t, l, "udp4", "127.0.0.1:0")
+			defer c.Close()
+			defer other.Close()
+			const size = 5
+			post := func(to *sock.PacketConn, n int) {
+				for range n {
+					if _, err := other.WriteToUDPAddrPort(make([]byte, size), portOf(to)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			read := func(from *sock.PacketConn) {
+				if _, err := from.Read(make([]byte, size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			unread := func() int { return listed(t, l.Handles(), "packet", c.LocalAddr().String(), "").Unread }
+			post(c, 2)
+			read(c)
+			if got := unread(); got != size {
+				t.Errorf("%d bytes are unread of a datagram that was fetched, want %d", got, size)
+			}
+			post(other, 1)
+			read(other)
+			if got := unread(); got != size {
+				t.Errorf("%d bytes are unread of a datagram that was moved, want %d", got, size)
+			}
+			read(c)
+			if got := unread(); got != 0 {
+				t.Errorf("%d bytes are unread of none", got)
+			}
+		})
+	})
+}
+
 // handles is what is open on l, for a task of self, or a goroutine where that is nil: a loop that is late with the list
 // gives an empty one, and is asked again.
 func handles(t *testing.T, self, l *ringo.Loop) (all []stats.Handle) {

@@ -276,6 +276,19 @@ func (in *packetInput) head(c *packet, own bool) *datagram {
 	return nil
 }
 
+// unread is how many bytes they have. For the loop's thread.
+func (in *packetInput) unread(c *packet) (n int) {
+	for _, d := range in.kept {
+		n += len(d.bytes)
+	}
+	if pl := c.local.packet; pl != nil && pl.owner == c {
+		for _, d := range pl.unread {
+			n += len(d.bytes)
+		}
+	}
+	return n
+}
+
 // pop drops the first of them, which must be there.
 func (in *packetInput) pop(c *packet, own bool) {
 	if len(in.kept) == 0 {

@@ -39,10 +39,8 @@ func (o *listenerHooks) Show(i *census.HandleInfo, here bool) {
 
 // Show tells of a socket of datagrams.
 func (o *packetHooks) Show(i *census.HandleInfo, here bool) {
-	if here { // moved out of the loop's memory, and nobody has read them
-		for _, d := range o.c.in.kept {
-			i.Unread += len(d.bytes)
-		}
+	if here { // fetched, and nobody has read them
+		i.Unread = o.c.in.unread(o.c)
 	}
 	i.Kind, i.Network = "packet", o.c.network
 	i.Local, i.LocalName = shownAddr(o.c.laddr)
