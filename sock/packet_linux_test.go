@@ -567,6 +567,50 @@ func unixgramTalk(t *testing.T, l *ringo.Loop, name string) {
 	check("Read", n, err, "lost")
 }
 
+// A sender without a name is nil, also one that the socket is connected to, and so is that of a read that fails.
+func TestUnixgramSender(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			two, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ends [2]*sock.UnixPacketConn
+			for i, fd := range two {
+				if ends[i], err = sock.Adopt[*sock.UnixPacketConn](l, os.NewFile(uintptr(fd), "pair"), nil); err != nil {
+					t.Fatal(err)
+				}
+				defer ends[i].Close()
+			}
+			ln, err := sock.ListenUnixgram(l, abstractName())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			named, err := sock.DialUnixgram(l, ln.LocalAddr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer named.Close()
+			ends[0].Write([]byte("x"))
+			ends[0].Write([]byte("x"))
+			if _, from, err := ends[1].ReadFrom(make([]byte, 1)); from != nil || err != nil {
+				t.Errorf("ReadFrom() of a pair: from %#v, %v", from, err)
+			}
+			if _, _, _, from, err := ends[1].ReadMsgUnix(make([]byte, 1), nil); from != nil || err != nil {
+				t.Errorf("ReadMsgUnix() of a pair: from %#v, %v", from, err)
+			}
+			named.SetReadDeadline(time.Unix(1, 0))
+			if _, from, err := named.ReadFrom(make([]byte, 1)); from != nil || err == nil {
+				t.Errorf("ReadFrom() that fails: from %#v, %v", from, err)
+			}
+			if _, _, _, from, err := named.ReadMsgUnix(make([]byte, 1), nil); from != nil || err == nil {
+				t.Errorf("ReadMsgUnix() that fails: from %#v, %v", from, err)
+			}
+		})
+	})
+}
+
 // Who asks one function for the networks of another is told which that is.
 func TestNetworksOfOthers(t *testing.T) {
 	onLoop(t, ringo.Config{}, func(l *ringo.Loop) {

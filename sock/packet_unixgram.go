@@ -135,7 +135,7 @@ func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 	d := recvmsg{p: p}
 	err := c.receive("recvfrom", &d)
-	return d.n, c.sender(&d), err
+	return d.n, c.sender(&d, err), err
 }
 
 // CloseRead shuts down the reading side: reads return 0 bytes once all received datagrams have been read, and sends to
@@ -159,14 +159,21 @@ func (c *UnixPacketConn) shutdown(how int) error {
 func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	d := recvmsg{p: b, oob: oob}
 	err = c.receive("recvmsg", &d)
-	return d.n, d.oobn, int(d.flags), c.sender(&d), err
+	return d.n, d.oobn, int(d.flags), c.sender(&d, err), err
 }
 
-func (c *UnixPacketConn) sender(d *recvmsg) *net.UnixAddr {
-	switch {
-	case c.connected:
-		return c.raddr.(*net.UnixAddr)
-	case d.path == "":
+// sender is who has sent what a read has given; nil if that has no name, or it has failed.
+func (c *UnixPacketConn) sender(d *recvmsg, err error) *net.UnixAddr {
+	if err != nil {
+		return nil
+	}
+	if c.connected {
+		if a := c.raddr.(*net.UnixAddr); a.Name != "" && a.Name != "@" { // as package syscall calls none
+			return a
+		}
+		return nil
+	}
+	if d.path == "" {
 		return nil
 	}
 	return &net.UnixAddr{Name: d.path, Net: unixgram}
