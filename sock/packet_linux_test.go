@@ -571,13 +571,15 @@ func unixgramTalk(t *testing.T, l *ringo.Loop, name string) {
 func TestUnixgramSender(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			two, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+			const kind = syscall.SOCK_DGRAM | syscall.SOCK_CLOEXEC | syscall.SOCK_NONBLOCK
+			two, err := syscall.Socketpair(syscall.AF_UNIX, kind, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var ends [2]*sock.UnixPacketConn
 			for i, fd := range two {
-				if ends[i], err = sock.Adopt[*sock.UnixPacketConn](l, os.NewFile(uintptr(fd), "pair"), nil); err != nil {
+				f := os.NewFile(uintptr(fd), "pair")
+				if ends[i], err = sock.Adopt[*sock.UnixPacketConn](l, f, nil); err != nil {
 					t.Fatal(err)
 				}
 				defer ends[i].Close()

@@ -10,8 +10,10 @@ import (
 )
 
 // SetGRO sets whether the kernel joins consecutive datagrams of the same sender and size (UDP_GRO, Linux 5.0). The
-// ReadMsg methods and ReadBatch return them as one, with their size in Control.Segment, and need buffers of 64 KiB: the
-// rest is lost. The other reads return them one by one. Any goroutine may call it.
+// ReadMsg methods, ReadBatch and ServePackets return them as one, with their size in Control.Segment, and need buffers
+// of 64 KiB: the rest is lost. The other reads return them one by one. Any goroutine may call it,
+// best before the first read: one that waits meanwhile, in a goroutine or a task of another loop, may lose the rest of
+// the first that come joined.
 func (c *PacketConn) SetGRO(on bool) error {
 	before := on && c.in.gro.Swap(true) // to stay, for what comes joined after it was turned off
 	err := c.setOption(cmsg.LevelUDP, cmsg.GRO, boolInt(on))

@@ -45,10 +45,11 @@ func (lc *ListenConfig) ListenAndServePackets(ctx context.Context, cfg *ringo.Co
 
 // A PacketHandler handles the datagrams of ServePackets. All loops may share one.
 type PacketHandler struct {
-	// Packet is called for each datagram, in a task of its own, which may park.
+	// Packet is called for each datagram, in a task of its own, which may park. On a socket with PacketConn.SetGRO it
+	// is called once for datagrams that came joined, with their size in Control.Segment.
 	Packet func(p *Packet)
 	// Size is how many bytes of a datagram are read; the rest is lost, which Packet.Flags reports. The default is 2048,
-	// and 65536 on a socket with PacketConn.SetGRO.
+	// and 65536 on a socket with PacketConn.SetGRO, which has to be called before ServePackets.
 	Size int
 	// Tasks is how many calls of Packet may be under way on a loop; the default is 1024. At that number no more
 	// datagrams are read: the kernel queues them, and drops and counts them once its queue is full (PacketConn.Drops).
