@@ -227,15 +227,17 @@ func (t *Timer) Stop() bool { return t.engine("Stop").Stop() }
 // Reset sets the timer to fire after d, and returns false if it was not set. Moving a timer later costs almost nothing.
 func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) }
 
-// A Task is a function that runs, or ran, on a loop; Loop.Go returns it. It is never reused for another task.
+// A Task is a function that runs, or ran, on a loop; Loop.Go and Current return it. It is never reused for another
+// task.
 type Task loop.Task
 
 // Current returns the loop and the task in which the caller runs, even in an iterator that the task runs, and nil for
 // both on an ordinary goroutine. With it a server's handler finds its loop, and a library for both kinds of callers
-// finds out how to wait. A callback of package event runs in a task, too, but must not wait. Any goroutine may call it;
-// it does not park.
+// finds out how to wait. A callback of package event runs in a task, too, but must not wait. In a task that neither Go
+// nor Call has started, as in a server's handler or in Post, the first call allocates the Task. Any goroutine may call
+// it; it does not park.
 func Current() (*Loop, *Task) {
-	l, t := loop.Current()
+	l, t := loop.CurrentForGood()
 	return (*Loop)(l), (*Task)(t)
 }
 

@@ -822,6 +822,85 @@ func TestPostsAtTheEnd(t *testing.T) {
 	})
 }
 
+// The Task that Current gives is that of one task, whatever has started it: it ends with it, and a Cancel that comes
+// later concerns nobody else.
+func TestCurrentIsOneTasks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		store := ringo.NewSharded(func(l *ringo.Loop) (int, error) { return l.Index(), nil })
+		cfg.Start = store.Start
+		values := context.WithValue(context.Background(), valueKey("a"), 1)
+		for name, start := range map[string]func(l *ringo.Loop, f func()){
+			"Go":                     func(l *ringo.Loop, f func()) { l.Go(f) },
+			"Post":                   func(l *ringo.Loop, f func()) { l.Post(f) },
+			"Post from another loop": func(l *ringo.Loop, f func()) { l.Loops()[1].Go(func() { l.Post(f) }) },
+			"Post with values": func(l *ringo.Loop, f func()) {
+				l.WithContext(values, func() error { return l.Post(f) })
+			},
+			"AfterFunc": func(l *ringo.Loop, f func()) { l.AfterFunc(0, f) },
+			"Shard.Call": func(l *ringo.Loop, f func()) {
+				l.Loops()[1].Go(func() { store.At(0).Call(func(int) error { f(); return nil }) })
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				beside(t, cfg, func(l *ringo.Loop) {
+					// ran runs f so, and gives its Task, which has ended.
+					ran := func(f func()) (task *ringo.Task) {
+						ended := false
+						start(l, func() {
+							defer func() { ended = true }()
+							if _, task = ringo.Current(); f != nil {
+								f()
+							}
+						})
+						sleepUntil(t, l, "the end of a task", func() bool { return ended })
+						l.Yield() // behind the end of what has called it
+						return task
+					}
+					first := ran(nil)
+					var during error
+					second := ran(func() {
+						l.Offload(func(context.Context) error { first.Cancel(); return nil })
+						first.Cancel()
+						during = l.Sleep(0)
+					})
+					if first == second {
+						t.Fatal("two tasks have the same Task")
+					}
+					if during != nil {
+						t.Errorf("a Cancel of a task that has ended: Sleep in the next one returns %v", during)
+					}
+					exits := ran(func() { runtime.Goexit() })
+					for task, want := range map[*ringo.Task]error{first: nil, second: nil, exits: ringo.ErrGoexit} {
+						ended := make(chan error, 1)
+						go func() { ended <- task.Wait() }()
+						if err := await(t, l, "Wait", ended); err != want {
+							t.Errorf("Wait returns %v, want %v", err, want)
+						}
+					}
+
+					var itself *ringo.Task
+					begun, goOn := false, false
+					start(l, func() {
+						_, itself = ringo.Current()
+						for begun = true; !goOn; l.Yield() {
+						}
+					})
+					sleepUntil(t, l, "the begin of a task", func() bool { return begun })
+					joined := l.Go(func() {
+						if err := itself.Wait(); err != nil || !goOn {
+							t.Errorf("Wait returns %v, before the end: %v", err, !goOn)
+						}
+					})
+					l.Yield()
+					goOn = true
+					joined.Wait()
+				})
+			})
+		}
+	})
+}
+
 // Current finds the running task from anywhere in it, and nothing elsewhere.
 func TestCurrent(t *testing.T) {
 	nowhere := func(where string) {

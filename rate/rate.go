@@ -166,7 +166,7 @@ func (l *Limiter) begin(ctx context.Context, n int) error {
 	if ctx != nil {
 		until, _ = ctx.Deadline()
 	}
-	if here, _ := ringo.Current(); here != nil {
+	if here := caller.Here(); here != nil {
 		if by, ok := here.Context().Deadline(); ok && (until.IsZero() || by.Before(until)) {
 			until = by
 		}
@@ -217,7 +217,7 @@ func (l *Limiter) await(ctx context.Context, n int) error {
 // pause waits for so long, or until somebody has changed the limit. What ends the caller's wait when that time is over
 // already is left to the next pause, if the tokens are not there: the error of this one would be of its own end.
 func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
-	here, _ := ringo.Current()
+	here := caller.Here()
 	end := caller.Now().Add(d)
 	if here == nil {
 		if ctx == nil {

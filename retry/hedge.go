@@ -109,7 +109,7 @@ func (x *hedge[T]) next(ctx context.Context, h *Hedging, more bool) (r result[T]
 
 // begin begins a call.
 func (x *hedge[T]) begin(ctx context.Context) {
-	if l, _ := ringo.Current(); l != nil && ctx == nil {
+	if l := caller.Here(); l != nil && ctx == nil {
 		ctx = l.Context()
 	}
 	x.cancels = append(x.cancels, caller.Begin(ctx, x.call))

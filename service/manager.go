@@ -183,7 +183,7 @@ func (m *Manager) Close() error {
 
 // onGoroutine calls f where it may wait: here, or in Offload if the caller is a task.
 func onGoroutine(ctx context.Context, f func(context.Context) error) error {
-	if l, _ := ringo.Current(); l != nil {
+	if l := caller.Here(); l != nil {
 		return caller.In(ctx, func(context.Context) error { return l.Offload(f) })
 	}
 	return caller.In(ctx, f)

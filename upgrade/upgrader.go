@@ -198,7 +198,7 @@ func (u *Upgrader) tell(err error) {
 // nothing is left of the successor, and the error says why. ctx ends the wait, and the successor; nil never does. Any
 // goroutine may call it; a task parks.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
-	if l, _ := ringo.Current(); l != nil {
+	if l := caller.Here(); l != nil {
 		return caller.In(ctx, func(context.Context) error { return l.Offload(u.upgrade) })
 	}
 	return caller.In(ctx, u.upgrade)

@@ -12,6 +12,12 @@ import (
 	"ringo/internal/loop"
 )
 
+// Here is the loop of the task that the caller is; nil for a goroutine. It makes no Task, as ringo.Current does.
+func Here() *ringo.Loop {
+	l, _ := loop.Current()
+	return (*ringo.Loop)(l)
+}
+
 // Now is this moment, to be compared with other moments: the clock of a simulated host may be set, and this is not.
 func Now() time.Time {
 	if l, _ := loop.Current(); l != nil {
@@ -27,7 +33,7 @@ func Begin(ctx context.Context, f func(context.Context)) (cancel func()) {
 		ctx = context.Background()
 	}
 	ctx = context.WithoutCancel(ctx)
-	l, _ := ringo.Current()
+	l := Here()
 	if l == nil {
 		ctx, end := context.WithCancel(ctx)
 		go func() {
@@ -42,7 +48,7 @@ func Begin(ctx context.Context, f func(context.Context)) (cancel func()) {
 
 // In calls f, whose waits end with ctx, and with the caller if that is a task. f gets a context that ends so.
 func In(ctx context.Context, f func(context.Context) error) error {
-	l, _ := ringo.Current()
+	l := Here()
 	switch {
 	case l == nil && ctx == nil:
 		return f(context.Background())
@@ -57,7 +63,7 @@ func In(ctx context.Context, f func(context.Context) error) error {
 // Within is In, for no longer than d. over says that f has failed since a time was over that neither ctx has nor the
 // caller.
 func Within(ctx context.Context, d time.Duration, f func(context.Context) error) (over bool, err error) {
-	if l, _ := ringo.Current(); l != nil {
+	if l := Here(); l != nil {
 		err = l.WithTimeout(d, func() error { return In(ctx, f) })
 	} else {
 		within, cancel := context.WithTimeout(orBackground(ctx), d)
@@ -88,7 +94,7 @@ func Ended(ctx context.Context) error {
 
 // Sleep waits for d, or until ctx ends, or the caller.
 func Sleep(ctx context.Context, d time.Duration) error {
-	if l, _ := ringo.Current(); l != nil {
+	if l := Here(); l != nil {
 		return In(ctx, func(context.Context) error { return l.Sleep(d) })
 	}
 	timer := time.NewTimer(d)

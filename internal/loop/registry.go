@@ -77,6 +77,15 @@ func Current() (*Loop, *Task) {
 	return nil, nil
 }
 
+// CurrentForGood is Current for who may keep the task for longer than it runs: it is no other job's then. G.
+func CurrentForGood() (*Loop, *Task) {
+	l, t := Current()
+	if t != nil && t == t.w.anon {
+		t.w.anon = nil
+	}
+	return l, t
+}
+
 // ChargeAndYield is Loop.ChargeAndYield for a call that was given no loop; it does nothing for ordinary
 // goroutines. The error is why a task may not go on. G, may park.
 func ChargeAndYield() error {

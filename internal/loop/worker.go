@@ -19,7 +19,7 @@ type worker struct {
 	yield  func(struct{}) bool
 	labels labels.Place
 	task   *Task // what it runs
-	anon   *Task // stands for jobs, which have no task of their own
+	anon   *Task // stands for jobs, which have no task of their own; nil: none yet, or the last was given away
 	next   *worker
 	code   code.Func // of what the task runs
 	at     int32     // its place in the loop's workers; retired

@@ -213,7 +213,7 @@ func (p *Pool) isGood(ctx context.Context, c *pooled, since time.Time) (good boo
 		return true
 	}
 	_, err := caller.Within(ctx, checkMax, func(ctx context.Context) error {
-		if l, _ := ringo.Current(); l != nil {
+		if l := caller.Here(); l != nil {
 			return p.Check(c.Conn)
 		}
 		defer c.SetDeadline(time.Time{})
@@ -395,7 +395,7 @@ func (p *Pool) Do(ctx context.Context, l *ringo.Loop, use func(ctx context.Conte
 	}
 	defer c.Close() // unless it is given back
 	err = caller.In(ctx, func(ctx context.Context) error {
-		if here, _ := ringo.Current(); here != nil {
+		if here := caller.Here(); here != nil {
 			ctx = context.WithoutCancel(ctx)
 		}
 		return use(ctx, c.Conn)
@@ -425,7 +425,7 @@ func (c *Conn) Release() {
 		return
 	}
 	by := c.c.by
-	if l, _ := ringo.Current(); l == by.l {
+	if l := caller.Here(); l == by.l {
 		c.c.giveBack()
 	} else if by.l.Post(c.c.giveBack) != nil {
 		c.c.end()

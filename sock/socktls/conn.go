@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/caller"
 )
 
 // A Conn is a TLS connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and goroutines
@@ -242,7 +243,7 @@ func (c *Conn) boundClose() (stop func()) {
 		return func() {}
 	}
 	c.conn.SetWriteDeadline(time.Time{})
-	if l, _ := ringo.Current(); l != nil {
+	if l := caller.Here(); l != nil {
 		t := l.AfterFunc(notifyPatience, below.CloseSoon)
 		return func() { t.Stop() }
 	}
