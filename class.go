@@ -84,8 +84,10 @@ func (c *Class) SetIO(limits IOLimits) {
 }
 
 // WithClass calls fn and returns its error. Inside fn the running task belongs to class c, or to no class if c is nil,
-// and so do the tasks that fn starts, for as long as they run. Blocks may be nested; when fn has returned, or panicked,
-// the task is in its former class again. Only a task may call WithClass; it parks until its class has its turn.
+// and so do the tasks that fn starts, and those in which servers that it calls handle requests, for as long as they
+// run; but functions that Shard.Call, a Batch, Sharded.Each or Reduce run on other loops are in no class. Blocks may be
+// nested; when fn has returned, or panicked, the task is in its former class again. Only a task may call WithClass; it
+// parks until its class has its turn.
 func (l *Loop) WithClass(c *Class, fn func() error) error {
 	e := l.task("Loop.WithClass")
 	wantFunc(fn != nil, "Loop.WithClass")

@@ -193,7 +193,8 @@ func (s *Shard[T]) Loop() *Loop {
 // goroutine blocks. If the caller is a task of that loop, it calls fn directly. If fn did not return, the error is that
 // of Task.Wait; if the loop had ended, and fn never ran, it is ErrEnded. fn may park; other tasks may use the value
 // meanwhile. Nothing ends the wait, and neither the caller's cancel nor its time-outs reach fn: use Loop.Call for what
-// may take long. Any goroutine may call it.
+// may take long. On another loop fn is in no class and has neither the caller's labels nor its context's values. Any
+// goroutine may call it.
 func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	wantFunc(fn != nil, "Shard.Call")
 	if s == nil || s.of == nil {
@@ -254,8 +255,8 @@ func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 // Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. Those for one
 // shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's loop, in the
 // caller; those for different shards run at the same time. The batch is empty afterwards. If functions did not return,
-// or did not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. Any
-// goroutine may call it.
+// or did not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. On other
+// loops they have of the caller what functions of Shard.Call have. Any goroutine may call it.
 func (b *Batch[T]) Call() (err error) {
 	if b == nil {
 		return ofNil("Batch.Call")

@@ -303,6 +303,10 @@ func (s *packetServer) begin(n int) {
 	for i := range n {
 		p, m := s.next[i], &s.in[i]
 		p.Bytes, p.OOB, p.Addr, p.Flags = p.mem[0][:m.N], p.oob[:m.NN], m.Addr, m.Flags
+		if s.gives.HasClass() {
+			s.l.StartAs((*packetTask)(p), s.gives)
+			continue
+		}
 		s.l.Start((*packetTask)(p))
 	}
 	s.running += n

@@ -1363,3 +1363,87 @@ func TestHandlersInheritValues(t *testing.T) {
 		s.stop()
 	})
 }
+
+// Requests and datagrams are handled in the class in which their server was called, one after the other, with the
+// values of the block around it.
+func TestHandlersInheritClass(t *testing.T) {
+	type key struct{}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		class := ringo.NewClass("mine", 10)
+		in := func(l *ringo.Loop, serve func() error) error {
+			ctx := context.WithValue(context.Background(), key{}, "mine")
+			return l.WithContext(ctx, func() error { return l.WithClass(class, serve) })
+		}
+		look := func(what string, l *ringo.Loop) {
+			of := l.Stats().Classes
+			if len(of) != 1 || of[0].Name != "mine" || of[0].Tasks != 2 {
+				t.Errorf("in %s the classes are %v, want that of who called Serve, of two tasks", what, of)
+			}
+			if got := l.Context().Value(key{}); got != "mine" {
+				t.Errorf("%s has the value %v, want that of who called Serve", what, got)
+			}
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &sock.Handler{
+				Open: func(c *sock.Conn) error { look("Open", c.Loop()); return nil },
+				Request: func(c *sock.Conn) error {
+					look("Request", c.Loop())
+					if c.Buffered() == 0 { // at the end
+						return nil
+					}
+					p := make([]byte, 4)
+					if _, err := io.ReadFull(c, p); err != nil {
+						return err
+					}
+					look("Request, behind a wait", c.Loop())
+					_, err := c.Write(p)
+					return err
+				},
+				Closed: func(c *sock.Conn, _ error) { look("Closed", c.Loop()) },
+			}
+			served := l.Go(func() { in(l, func() error { return sock.Serve(l, ln, h) }) })
+			peer, err := sock.Dial(l, "tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, msg := range []string{"abcd", "efgh"} {
+				p := make([]byte, 4)
+				for _, part := range []string{msg[:1], msg[1:]} {
+					if _, err := io.WriteString(peer, part); err != nil {
+						t.Fatal(err)
+					}
+					l.Sleep(time.Microsecond)
+				}
+				if _, err := io.ReadFull(peer, p); err != nil || string(p) != msg {
+					t.Fatalf("the peer got %q, %v, want %q", p, err, msg)
+				}
+			}
+			peer.Close()
+			ln.Close()
+			served.Wait()
+
+			c := listenPacket(t, l, "udp", "127.0.0.1:0")
+			packets := &sock.PacketHandler{Packet: func(p *sock.Packet) {
+				look("Packet", l)
+				p.Reply(p.Bytes)
+				look("Packet, behind a wait", l)
+			}}
+			served = l.Go(func() { in(l, func() error { return sock.ServePackets(l, c, packets) }) })
+			from := peerOf(t, l, c.LocalAddr())
+			for range 2 {
+				post(t, from, "ask")
+				wantReply(t, from, "ask")
+			}
+			from.Close()
+			c.Close()
+			served.Wait()
+			if of := l.Stats().Classes; len(of) > 0 {
+				t.Errorf("behind the servers the classes are %v, want none", of)
+			}
+		})
+	})
+}

@@ -156,6 +156,10 @@ func (c *Conn) leaveServer() error {
 
 func (s *serving) start(c *Conn) {
 	s.running = true
+	if gives := &s.by.gives; gives.HasClass() {
+		c.l.StartAs((*requestTask)(c), *gives)
+		return
+	}
 	c.l.Start((*requestTask)(c))
 }
 

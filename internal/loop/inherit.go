@@ -40,6 +40,9 @@ func inheritedFrom(t *Task) Inherited {
 // None reports whether there is nothing.
 func (i Inherited) None() bool { return i.labels.None() && i.values == nil && i.class == nil }
 
+// HasClass reports whether there is a class, which a job has only from StartAs: Inherit comes too late for it.
+func (i *Inherited) HasClass() bool { return i.class != nil }
+
 // Inherit gives the running task, which has just begun, what it has of who started it. T.
 func (l *Loop) Inherit(i Inherited) {
 	l.ApplyLabels(i.labels)

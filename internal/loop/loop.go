@@ -210,6 +210,9 @@ func (l *Loop) Start(j Job) {
 // StartHeir is Start of a job that inherits of the caller, a task of l.
 func (l *Loop) StartHeir(j Job) { l.Start(inheriting(j, inheritedFrom(l.cur))) }
 
+// StartAs is Start of a job that inherits i.
+func (l *Loop) StartAs(j Job, i Inherited) { l.Start(inheriting(j, i)) }
+
 // RunsFor says that the running task is there for another function than its own, by which it is to be known. T.
 func (l *Loop) RunsFor(f code.Func) {
 	l.cur.w.code = f
