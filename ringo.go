@@ -109,8 +109,9 @@ func (l *Loop) GoBackground(fn func()) *Task {
 }
 
 // Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
-// start in order. Any goroutine may call it. It returns ErrEnded when the loop has ended, or is about to end and
-// accepts nothing more from outside. If it returns nil, fn runs.
+// start in order; but those from different classes (Loop.WithClass) start at the turns of their classes. Any goroutine
+// may call it. It returns ErrEnded when the loop has ended, or is about to end and accepts nothing more from outside.
+// If it returns nil, fn runs.
 func (l *Loop) Post(fn func()) error {
 	wantFunc(fn != nil, "Loop.Post")
 	return l.engine().Post(fn)
