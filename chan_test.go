@@ -464,6 +464,27 @@ func TestSelect(t *testing.T) {
 	})
 }
 
+// A case without a variable is refused when it is made, and leaves its channel and what is in it to others.
+func TestCaseWithoutVariable(t *testing.T) {
+	for name, make := range map[string]func(c *ringo.Chan[int]) ringo.Case{
+		"RecvInto": func(c *ringo.Chan[int]) ringo.Case { return ringo.RecvInto(c, nil) },
+		"SendFrom": func(c *ringo.Chan[int]) ringo.Case { return ringo.SendFrom(c, nil) },
+	} {
+		c := ringo.NewChan[int](2)
+		c.Send(1)
+		want := "ringo: " + name + " with a nil pointer to the value"
+		if got := panics(func() { ringo.TrySelect(make(c)) }); got != want {
+			t.Fatalf("%s(c, nil) panics with %v, want %q", name, got, want) // and c may be locked
+		}
+		if n := c.Len(); n != 1 {
+			t.Errorf("behind %s(c, nil) the channel has %d values, want 1", name, n)
+		}
+	}
+	if i, err := ringo.TrySelect(ringo.RecvInto[int](nil, nil), ringo.SendFrom[int](nil, nil)); i != -1 || err != nil {
+		t.Errorf("TrySelect of cases of no channel = %d, %v", i, err)
+	}
+}
+
 // Of several cases that are true none is taken always.
 func TestSelectIsFair(t *testing.T) {
 	a, b := ringo.NewChan[int](1), ringo.NewChan[int](1)

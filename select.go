@@ -15,20 +15,30 @@ type Case struct {
 }
 
 // RecvInto returns a case that receives a value from c into *v. The Select owns *v until it returns, and leaves it
-// unchanged if another case proceeds. With a nil c the case never proceeds.
+// unchanged if another case proceeds. With a nil c the case never proceeds. It panics if v alone is nil.
 func RecvInto[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
 	}
+	wantElem(v != nil, "RecvInto")
 	return Case{ch: c, elem: v}
 }
 
-// SendFrom returns a case that sends *v, as it is when Select is called, to c. With a nil c the case never proceeds.
+// SendFrom returns a case that sends *v, as it is when Select is called, to c. With a nil c the case never proceeds. It
+// panics if v alone is nil.
 func SendFrom[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
 	}
+	wantElem(v != nil, "SendFrom")
 	return Case{ch: c, elem: v, send: true}
+}
+
+// wantElem panics where a case is made without a variable: a Select would, with the locks of its channels.
+func wantElem(given bool, call string) {
+	if !given {
+		panic("ringo: " + call + " with a nil pointer to the value")
+	}
 }
 
 // selectable is what Select asks of a Chan of any type.
