@@ -45,7 +45,7 @@ func NewChan[T any](capacity int) *Chan[T] {
 // Send sends v, and waits for room or for a receiver: a task parks, a goroutine blocks. It fails with ErrClosed after
 // Close, even if Close comes while it waits. A task's wait also ends with context.Canceled when it is cancelled, and
 // with their errors when a Loop.WithTimeout or WithContext ends; a goroutine's does not. A cancelled task can still
-// send if it need not wait. Any goroutine may call it.
+// send if it need not wait, within the bound at Loop.WithTimeout. Any goroutine may call it.
 func (c *Chan[T]) Send(v T) error {
 	if c == nil {
 		return ofNil("Chan.Send")

@@ -44,8 +44,8 @@ func (m *Mutex) Lock() {
 // LockContext is like Lock, but also returns when ctx is done, and to a task when it is cancelled or its
 // Loop.WithTimeout or WithContext ends. If it returns nil the caller has the lock; otherwise it has not, and the error
 // matches context.Canceled, os.ErrDeadlineExceeded or the context's cause. If ctx is already done it fails even if the
-// lock is free. A cancelled task still gets a free lock, unless ctx is its Loop.Context. A nil ctx never ends. Any
-// goroutine may call it.
+// lock is free. A cancelled task still gets a free lock, within the bound at Loop.WithTimeout, unless ctx is its
+// Loop.Context. A nil ctx never ends. Any goroutine may call it.
 //
 // It does not allocate if ctx is nil, can't be done (such as context.Background), or is the task's Loop.Context. A task
 // parks.

@@ -9,7 +9,9 @@ import (
 // an error whose Timeout method returns true and that matches os.ErrDeadlineExceeded (errors.Is). This applies to every
 // wait that a cancel would end: on connections and listeners, Dial, Sleep, Offload, Compute, Semaphore, Chan, Select,
 // and the LockContext and WaitContext methods. fn is not interrupted: no data is lost, and calls that need not wait
-// still succeed.
+// still succeed, but not for ever: where a task has made so many of them that it yields, after 128 in a row at the
+// latest, the call at which it does fails. In a cancelled task it is the same. Calls that never wait, such as
+// Chan.TryRecv and Mutex.TryLock, don't fail so.
 //
 // When fn has returned, or panicked, the task's waits work again. Blocks may be nested; the first to end counts for the
 // waits in it. A cancelled task gets context.Canceled, before and after the timeout. The limit applies to this task

@@ -28,5 +28,5 @@
 //
 // Errors are those of package os: an *fs.PathError with os's name for the operation, around an errno. They match
 // fs.ErrNotExist and the like, fs.ErrClosed after Close, and context.Canceled where a cancelled task would have to wait
-// (errors.Is).
+// or has gone on for too long without, see ringo.Loop.WithTimeout (errors.Is).
 package file
