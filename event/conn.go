@@ -309,10 +309,13 @@ func (c *Conn) end(why reason) {
 	c.wake()
 }
 
-// fail ends the connection, and drops what was not sent.
+// fail ends the connection, and drops what was not sent: then that is the reason, also behind Close.
 func (c *Conn) fail(why reason) {
 	c.end(why)
 	if c.state == closing && c.flags&leaving == 0 {
+		if c.reason == byCall && c.out != nil && c.out.drop == nil && c.out.waiting() > 0 {
+			c.reason = why
+		}
 		c.dropOutput(c.why())
 		c.wake()
 	}

@@ -707,3 +707,86 @@ func TestListenerBreaks(t *testing.T) {
 		})
 	}
 }
+
+// crowdedConn has a connection opened whose peer takes nothing, with something that waits for room, and closes it; then
+// end is called, and told is what the function of the last write got.
+func crowdedConn(t *testing.T, l *event.Loop, end func(c *event.Conn), told, why *error) {
+	t.Helper()
+	peer, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	l.Dial("tcp", peer.Addr().String(), &funcs{
+		open: func(c *event.Conn) {
+			crowd(t, c)
+			if err := c.WriteThen([]byte("x"), func(err error) { *told = err }); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+			l.Post(func() { end(c) })
+		},
+		close: func(_ *event.Conn, err error) { *why = err },
+	})
+}
+
+// What ends a loop ends connections that were closed before, too, and whose peers do not take what is left: they are
+// told why it was dropped.
+func TestEndOfClosed(t *testing.T) {
+	stopped := func(err error) bool { return err == event.ErrStopped }
+	for name, of := range map[string]struct {
+		end  func(c *event.Conn, drain func())
+		want func(error) bool
+	}{
+		"Stop":      {func(c *event.Conn, _ func()) { c.Loop().Stop() }, stopped},
+		"Unref":     {func(c *event.Conn, _ func()) { c.Unref() }, stopped},
+		"Grace":     {func(_ *event.Conn, drain func()) { drain() }, stopped},
+		"OnTimeout": {func(c *event.Conn, _ func()) { event.Base{}.OnTimeout(c, event.ReadTimeout) }, isReadTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.Grace = time.Millisecond
+				ctx, drain := context.WithCancel(t.Context())
+				defer drain()
+				var told, why error
+				patience.Within(t.Name(), func() {
+					err := event.Run(ctx, &cfg, func(l *event.Loop) error {
+						crowdedConn(t, l, func(c *event.Conn) { of.end(c, drain) }, &told, &why)
+						return nil
+					})
+					if err != nil && name != "Grace" {
+						t.Error("Run:", err)
+					}
+				})
+				if !of.want(told) || !of.want(why) {
+					t.Errorf("the write was told %v, closed with %v", told, why)
+				}
+			})
+		})
+	}
+}
+
+// isReadTimeout reports whether err is that of a read that has timed out, and not of a close.
+func isReadTimeout(err error) bool {
+	var e *net.OpError
+	return errors.Is(err, os.ErrDeadlineExceeded) && errors.As(err, &e) && e.Op == "read"
+}
+
+// A dial that was closed was ended by that, and not by a Stop behind it; an Abort likewise.
+func TestStopBehindEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var told error
+		dial, abort := net.ErrClosed, net.ErrClosed
+		onLoop(t, cfg, func(l *event.Loop) {
+			c := l.Dial("tcp", socktest.Silent(t), &funcs{close: func(_ *event.Conn, err error) { dial = err }})
+			crowdedConn(t, l, func(ending *event.Conn) {
+				c.Close()
+				ending.Abort()
+				l.Stop()
+			}, &told, &abort)
+		})
+		if dial != nil || abort != nil || !errors.Is(told, net.ErrClosed) {
+			t.Errorf("the dial was closed with %v, the connection with %v, its write was told %v", dial, abort, told)
+		}
+	})
+}
