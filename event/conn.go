@@ -285,6 +285,7 @@ func (c *Conn) Abort() {
 		c.dropInput()
 	}
 	if c.state == closing {
+		c.e.l.Outbox().SendNow(&c.accepted)
 		c.dropOutput(net.ErrClosed)
 		c.wake()
 	}
@@ -313,6 +314,7 @@ func (c *Conn) end(why reason) {
 func (c *Conn) fail(why reason) {
 	c.end(why)
 	if c.state == closing && c.flags&leaving == 0 {
+		c.e.l.Outbox().SendNow(&c.accepted) // what has no room is dropped with the rest
 		if c.reason == byCall && c.out != nil && c.out.drop == nil && c.out.waiting() > 0 {
 			c.reason = why
 		}

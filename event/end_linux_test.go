@@ -790,3 +790,135 @@ func TestStopBehindEnd(t *testing.T) {
 		}
 	})
 }
+
+// What was accepted, and finds no room, is dropped like all else by what drops unsent bytes.
+func TestEndOfAccepted(t *testing.T) {
+	is := func(want error) func(error) bool { return func(err error) bool { return err == want } }
+	for name, of := range map[string]struct {
+		end  func(c *event.Conn)
+		want func(error) bool
+	}{
+		"Abort":        {(*event.Conn).Abort, is(nil)},
+		"Close, Abort": {func(c *event.Conn) { c.Close(); c.Abort() }, is(nil)},
+		"Stop":         {func(c *event.Conn) { c.Loop().Stop() }, is(event.ErrStopped)},
+		"Close, Stop":  {func(c *event.Conn) { c.Close(); c.Loop().Stop() }, is(event.ErrStopped)},
+		"OnTimeout":    {func(c *event.Conn) { event.Base{}.OnTimeout(c, event.ReadTimeout) }, isReadTimeout},
+		"panic":        {func(*event.Conn) { panic("oops") }, is(event.ErrNoReturn)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+				why := errors.New("not told")
+				closed := make(chan bool)
+				h := &funcs{
+					open: func(c *event.Conn) { c.Write([]byte{0}) }, // so that the loop has memory to accept
+					data: func(c *event.Conn, p []byte) int {
+						fillUp(t, c)
+						if err := c.Write(make([]byte, 4000)); err != nil || c.Unsent() != 0 {
+							t.Errorf("Write: %v, %d bytes unsent: it was not accepted", err, c.Unsent())
+						}
+						of.end(c)
+						return len(p)
+					},
+					close: func(_ *event.Conn, err error) {
+						why = err
+						close(closed)
+					},
+				}
+				unixPair(t, cfg, h, func(peer net.Conn) error {
+					if err := socktest.WantBytes(peer, []byte{0}); err != nil {
+						return err
+					}
+					_, err := peer.Write([]byte{0})
+					<-closed
+					return err
+				})
+				if !of.want(why) {
+					t.Errorf("closed with %v", why)
+				}
+			})
+		})
+	}
+}
+
+// What was accepted and can't be sent at the turn's end ends the connection, and is not sent once more by that.
+func TestAcceptedFails(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const size = 8000
+		var why error
+		var before, sends uint64
+		h := &funcs{
+			open: func(c *event.Conn) { c.Write([]byte{0}) },
+			data: func(c *event.Conn, p []byte) int {
+				if len(p) < size {
+					return 0
+				}
+				raw, err := c.SyscallConn()
+				if err == nil {
+					raw.Control(func(fd uintptr) { err = syscall.Shutdown(int(fd), syscall.SHUT_WR) })
+				}
+				lease, err2 := c.Keep()
+				if err := errors.Join(err, err2); err != nil {
+					t.Error(err)
+				} else if err := c.WriteLease(lease); err != nil {
+					t.Error("it was not accepted:", err)
+				}
+				before = calls(c.Loop())
+				return len(p)
+			},
+			close: func(c *event.Conn, err error) { why, sends = err, calls(c.Loop())-before },
+		}
+		unixPair(t, cfg, h, func(peer net.Conn) error {
+			if err := socktest.WantBytes(peer, []byte{0}); err != nil {
+				return err
+			}
+			peer.Write(make([]byte, size))
+			return socktest.WantEOF(peer)
+		})
+		var e *net.OpError
+		if !errors.Is(why, syscall.EPIPE) || !errors.As(why, &e) || e.Op != "write" || sends != 1 {
+			t.Errorf("closed with %v behind %d sends, want 1", why, sends)
+		}
+	})
+}
+
+// unixPair is pair for a Unix socket.
+func unixPair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer net.Conn) error) {
+	t.Helper()
+	onLoop(t, cfg, func(l *event.Loop) {
+		var ln *event.Listener
+		ln, err := l.Listen("unix", t.TempDir()+"/s", &once{h, func() { ln.Close() }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		outside(t, l, func() error {
+			c, err := net.DialTimeout("unix", addr, patience.Max)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(patience.Deadline())
+			return play(c)
+		})
+	})
+}
+
+// fillUp leaves the socket no room, of which the connection knows nothing.
+func fillUp(t *testing.T, c *event.Conn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		for p := make([]byte, 4096); err == nil; {
+			_, err = syscall.Write(int(fd), p)
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	if err != syscall.EAGAIN {
+		t.Error(err)
+	}
+}

@@ -454,6 +454,7 @@ type sender Conn
 // Unsent keeps what was not sent, and has it sent when there is room.
 func (s *sender) Unsent(res int32, rest []byte) {
 	c := (*Conn)(s)
+	c.accepted = 0 // also at a turn's end
 	if res < 0 && res != -sys.EAGAIN {
 		c.unsendable(res)
 		return
