@@ -2,6 +2,7 @@ package event
 
 import (
 	"net"
+	"reflect"
 	"strings"
 	"sync/atomic"
 
@@ -166,13 +167,21 @@ func (c *Conn) SetValue(v any) { c.value = v }
 // Handler returns the connection's handler.
 func (c *Conn) Handler() Handler { return c.h }
 
-// SetHandler replaces the handler for later events: for connections that switch protocols.
+// SetHandler replaces the handler for later events: for connections that switch protocols. Bytes that OnData has left
+// unused go to OnData of the new handler, even if no more have arrived.
 func (c *Conn) SetHandler(h Handler) {
-	c.here("Conn.SetHandler")
+	e := c.here("Conn.SetHandler")
 	if h == nil {
 		panic("event: Conn.SetHandler of nil")
 	}
+	other := !reflect.ValueOf(h).Comparable() || h != c.h
 	c.h = h
+	if e.shown.c == c {
+		e.shown.again, e.shown.anew = true, e.shown.anew || other
+	} else if other && c.state == open && len(c.in.Mem()) > 0 {
+		c.flags |= unshown
+		c.wake()
+	}
 }
 
 // LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr. It returns nil if there is

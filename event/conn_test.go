@@ -476,3 +476,118 @@ func TestReadFullOfTheRest(t *testing.T) {
 		})
 	})
 }
+
+// Who pauses and resumes within one OnData, and uses something each time, is shown the rest, although no more comes:
+// also more than may stay unused.
+func TestResumeInOnData(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, size := range []int{5, 300_000} {
+			each, got, all := max(1, size/100), 0, socktest.Prefix(size)
+			h := &funcs{
+				open: func(c *event.Conn) { c.SetUnreadMax(1000) },
+				data: func(c *event.Conn, p []byte) int {
+					c.Pause()
+					c.Resume()
+					n := min(each, len(p))
+					if string(p[:n]) != string(all[got:got+n]) {
+						t.Errorf("other bytes from %d on", got)
+					}
+					if got += n; got == size {
+						c.Write([]byte{0})
+					}
+					return n
+				},
+			}
+			pair(t, cfg, h, func(peer *net.TCPConn) error {
+				peer.Write(all)
+				return socktest.WantBytes(peer, []byte{0})
+			})
+		}
+	})
+}
+
+// A new handler is shown what the one before has left, although no more comes: whether that has used some, or none, or
+// is replaced later.
+func TestSetHandlerShowsTheRest(t *testing.T) {
+	const hello, rest = "hello", "and the rest"
+	for name, replace := range map[string]func(c *event.Conn, h event.Handler) (used int){
+		"in OnData": func(c *event.Conn, h event.Handler) int { c.SetHandler(h); return len(hello) },
+		"by one who only looks": func(c *event.Conn, h event.Handler) int {
+			c.SetHandler(&funcs{data: func(c *event.Conn, p []byte) int {
+				c.SetHandler(h)
+				return len(hello)
+			}})
+			return 0
+		},
+		"in OnData, paused": func(c *event.Conn, h event.Handler) int {
+			c.Pause()
+			c.SetHandler(h)
+			c.Loop().Post(c.Resume)
+			return len(hello)
+		},
+		"later": func(c *event.Conn, h event.Handler) int {
+			c.Loop().AfterFunc(0, func() { c.SetHandler(h) })
+			return len(hello)
+		},
+		"by value": func(c *event.Conn, h event.Handler) int {
+			c.SetHandler(byValue{h, func() {}})
+			return len(hello)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				second := &funcs{data: func(c *event.Conn, p []byte) int {
+					c.Write(p)
+					return len(p)
+				}}
+				h := &funcs{data: func(c *event.Conn, p []byte) int {
+					if len(p) < len(hello+rest) {
+						return 0
+					}
+					return replace(c, second)
+				}}
+				pair(t, cfg, h, func(peer *net.TCPConn) error {
+					_, err := io.WriteString(peer, hello+rest)
+					return errors.Join(err, socktest.WantBytes(peer, []byte(rest)))
+				})
+			})
+		})
+	}
+}
+
+// byValue is a Handler that can't be compared.
+type byValue struct {
+	event.Handler
+	_ func()
+}
+
+// Who sets the handler that there is, or pauses and resumes, and uses nothing is shown the same again only when more
+// comes.
+func TestNothingUsedIsNotShownAgain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		shown, turns := 0, 0
+		h := &funcs{}
+		h.data = func(c *event.Conn, p []byte) int {
+			if shown++; shown == 1 {
+				var idle *event.Hook
+				idle = c.Loop().Idle(func() {
+					if turns++; turns == 10 {
+						idle.Stop()
+						c.Close()
+					}
+				})
+			}
+			c.SetHandler(h)
+			c.Pause()
+			c.Resume()
+			return 0
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			peer.Write([]byte{1})
+			return socktest.WantEOF(peer)
+		})
+		if shown != 1 {
+			t.Errorf("shown %d times", shown)
+		}
+	})
+}

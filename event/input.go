@@ -23,6 +23,8 @@ type shown struct {
 	c    *Conn
 	b    *bufs.Buffer // nil: it is in memory of the connection's own
 	kept bool         // by Keep
+	// What is left of it is to be shown once more: if something was used, or in any case.
+	again, anew bool
 }
 
 // way is how more bytes are to come.
@@ -189,9 +191,9 @@ func (c *Conn) show(b *bufs.Buffer) {
 	if used < 0 || used > len(p) {
 		panic(fmt.Sprintf("event: OnData returned %d for %d bytes", used, len(p)))
 	}
-	kept := e.shown.kept
+	s := e.shown
 	e.shown = shown{}
-	c.used(b, p, used, kept)
+	c.used(&s, p, used)
 }
 
 // add puts the bytes of a buffer behind those that were not used, and gives it back.
@@ -201,29 +203,35 @@ func (c *Conn) add(b *bufs.Buffer) {
 }
 
 // used takes back what OnData was shown.
-func (c *Conn) used(b *bufs.Buffer, p []byte, used int, kept bool) {
+func (c *Conn) used(s *shown, p []byte, used int) {
 	left, over := p[used:], c.state >= closing
 	switch {
-	case b == nil && !kept:
+	case s.b == nil && !s.kept:
 		c.in.Skip(&c.e.tools, used)
 	case len(left) > 0 && !over:
 		c.in.Add(&c.e.tools, left)
 	}
-	if b != nil && !kept {
-		b.Pool().Put(b)
+	if s.b != nil && !s.kept {
+		s.b.Pool().Put(s.b)
 	}
 	if over {
 		c.in.FreeMem(&c.e.tools)
 		return
 	}
 	switch unused := len(c.in.Mem()); {
-	case c.flags&taking != 0 && unused > 0:
+	case unused > 0 && (c.flags&taking != 0 || c.isAgain(s, used)):
 		c.flags |= unshown
 	case unused > c.set.unread && (c.flags&paused == 0 || c.set.records):
 		c.fail(byUnread)
 	case c.flags&paused != 0: // it may leave all
 		c.spill()
 	}
+}
+
+// isAgain reports whether what is left of what was shown is to be shown although no more comes: not to who has used
+// nothing of it, and would for ever.
+func (c *Conn) isAgain(s *shown, used int) bool {
+	return (s.anew || s.again && used > 0) && c.flags&paused == 0 && !c.set.records
 }
 
 // dropShown takes back what was shown by an OnData that did not return.
@@ -269,12 +277,15 @@ func (c *Conn) spill() {
 	}
 }
 
-// Resume ends a Pause. OnData gets unused bytes again, even if no more have arrived.
+// Resume ends a Pause. OnData gets unused bytes again, even if no more have arrived; if OnData itself has called Resume
+// only if it has used some.
 func (c *Conn) Resume() {
 	c.here("Conn.Resume")
 	if c.flags&paused != 0 {
 		c.flags &^= paused
-		if len(c.in.Mem()) > 0 && c.e.shown.c != c {
+		if c.e.shown.c == c {
+			c.e.shown.again = true
+		} else if len(c.in.Mem()) > 0 {
 			c.flags |= unshown
 		}
 		c.begins(reads)
