@@ -91,6 +91,16 @@ type parting output
 // CancelWait has the task wait on.
 func (p *parting) CancelWait(t *loop.Task) { t.WaitOn(p) }
 
+// pack has what is unsent go along, and those told who have lent it.
+func (o *output) pack() {
+	for o.first < len(o.pieces) {
+		p := o.pieces[o.first].p
+		o.parts.Unsent = append(o.parts.Unsent, p...)
+		o.count(-len(p))
+		o.end(nil)
+	}
+}
+
 // part takes the connection apart: nothing is in flight any more.
 func (c *Conn) part() {
 	o := c.out
@@ -100,11 +110,6 @@ func (c *Conn) part() {
 	}
 	if p.EOF = c.in.EOF(); p.Err == 0 { // else it is that of a send
 		p.Err = c.in.Err()
-	}
-	for o.first < len(o.pieces) {
-		p.Unsent = append(p.Unsent, o.pieces[o.first].p...)
-		o.count(-len(o.pieces[o.first].p))
-		o.end(nil)
 	}
 	c.e.l.Forget(&c.fd)
 	p.FD = c.fd.Take()

@@ -353,6 +353,9 @@ func (c *Conn) finish() {
 	if c.recv != nil || c.fd.Busy() {
 		return // likewise
 	}
+	if c.flags&leaving != 0 {
+		c.out.pack()
+	}
 	if c.flags&telling != 0 { // behind those
 		c.flags &^= telling
 		c.wake()

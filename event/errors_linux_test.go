@@ -3,6 +3,7 @@
 package event_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -636,6 +638,55 @@ func TestShortParksAreAStall(t *testing.T) {
 				}
 				if d, text := <-took, <-told; d < limit || d >= limit+each || !strings.Contains(text, "Chan.Recv") {
 					t.Errorf("told after %v: %q", d, text)
+				}
+			})
+		})
+	}
+}
+
+// Whose bytes go along with a Detach are told before OnClose, in order, and OnClose is last. An Abort by one of them
+// still ends the connection.
+func TestDetachTellsBeforeOnClose(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		t.Run(fmt.Sprintf("Abort is %v", abort), func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				var told []string
+				var failed error
+				connected, left := make(chan bool), make(chan bool)
+				h := &funcs{
+					open: func(c *event.Conn) {
+						c.SetMarks(100<<20, 100<<20)
+						crowd(t, c)
+						for i := range 3 {
+							if err := c.WriteThen([]byte("goes along"), func(err error) {
+								told = append(told, fmt.Sprint(i, " ", err))
+								if abort && i == 1 {
+									c.Abort()
+								}
+							}); err != nil {
+								t.Error(err)
+							}
+						}
+						c.Loop().Ringo().Go(func() {
+							defer close(left)
+							c.Loop().Ringo().Offload(func(context.Context) error { <-connected; return nil })
+							var s *sock.Conn
+							if s, failed = c.Detach(); failed == nil {
+								s.SetLinger(0)
+								s.Close()
+							}
+						})
+					},
+					close: func(_ *event.Conn, err error) { told = append(told, fmt.Sprint("closed ", err)) },
+				}
+				pair(t, cfg, h, func(*net.TCPConn) error { close(connected); <-left; return nil })
+				why := event.ErrDetached
+				if abort {
+					why = nil
+				}
+				want := []string{"0 <nil>", "1 <nil>", "2 <nil>", fmt.Sprint("closed ", why)}
+				if !slices.Equal(told, want) || errors.Is(failed, net.ErrClosed) != abort {
+					t.Errorf("told %q, want %q; Detach: %v", told, want, failed)
 				}
 			})
 		})
