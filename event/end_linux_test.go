@@ -922,3 +922,39 @@ func fillUp(t *testing.T, c *event.Conn) {
 		t.Error(err)
 	}
 }
+
+// Who is told that a listener is closed may listen there again.
+func TestListenAgain(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				address, rounds := "127.0.0.1:0", 0
+				if network == "unix" {
+					address = t.TempDir() + "/s"
+				}
+				onLoop(t, cfg, func(l *event.Loop) {
+					var again func(error)
+					again = func(err error) {
+						if rounds++; rounds > 1 && !errors.Is(err, net.ErrClosed) {
+							t.Errorf("closed with %v", err)
+						}
+						ln, err := l.Listen(network, address, event.Base{})
+						if err != nil {
+							t.Errorf("round %d: %v", rounds, err)
+							return
+						}
+						address = ln.Addr().String()
+						if rounds < 5 {
+							ln.OnClose(again)
+						}
+						l.AfterFunc(0, ln.Close)
+					}
+					again(nil)
+				})
+				if rounds != 5 {
+					t.Errorf("%d rounds", rounds)
+				}
+			})
+		})
+	}
+}

@@ -74,7 +74,8 @@ func needHandler(method string, h Handler) {
 // Addr returns the listener's address. Any goroutine may call it.
 func (ln *Listener) Addr() net.Addr { return ln.ln.Addr() }
 
-// Close stops listening. Accepted connections stay open.
+// Close stops listening, and returns at once: the address is free for another listener when OnClose is called. Accepted
+// connections stay open.
 func (ln *Listener) Close() {
 	ln.e.here("Listener.Close")
 	ln.stop()
@@ -82,7 +83,7 @@ func (ln *Listener) Close() {
 
 func (ln *Listener) stop() { handle.Sockets.CloseSoon(ln.ln) }
 
-// OnClose sets a function that is called when the listener has ended, with net.ErrClosed after Close and in a drain,
+// OnClose sets a function that is called when the listener is closed, with net.ErrClosed after Close and in a drain,
 // with ErrStopped if the loop was being stopped when Accept was called (see Loop.Stop), or with the failure. Accepted
 // connections stay open.
 func (ln *Listener) OnClose(fn func(error)) {
@@ -110,7 +111,7 @@ func (a *acceptor) Run() {
 	for {
 		fd, err := handle.Sockets.Accept(a.ln)
 		if err != nil {
-			handle.Sockets.CloseSoon(a.ln)
+			a.ln.Close() // and wait for the end of that
 			switch {
 			case a.then != nil:
 				e.call(a.then, err)
