@@ -87,3 +87,52 @@ func TestDialControlDoesNotReturn(t *testing.T) {
 		}
 	}
 }
+
+// A connection that is paused while it is being dialled is paused when it is open, and not if that was undone.
+func TestPauseOfADial(t *testing.T) {
+	for _, resumed := range []bool{false, true} {
+		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+			isPaused, shown := true, 0
+			onLoop(t, cfg, func(l *event.Loop) {
+				var server, client *event.Conn
+				told := func() {
+					if server == nil || client == nil { // both are open
+						return
+					}
+					server.Write([]byte("hello"))
+					if resumed {
+						isPaused = false
+						return
+					}
+					turns := 0
+					var idle *event.Hook
+					idle = l.Idle(func() {
+						if turns++; turns == 20 {
+							idle.Stop()
+							isPaused = false
+							client.Resume()
+						}
+					})
+				}
+				addr := listenOnce(t, l, &funcs{open: func(c *event.Conn) { server = c; told() }})
+				c := l.Dial("tcp", addr, &funcs{
+					open: func(c *event.Conn) { client = c; told() },
+					data: func(c *event.Conn, p []byte) int {
+						if shown++; isPaused {
+							t.Error("shown while paused")
+						}
+						c.Close()
+						return len(p)
+					},
+				})
+				c.Pause()
+				if resumed {
+					c.Resume()
+				}
+			})
+			if shown != 1 {
+				t.Errorf("shown %d times", shown)
+			}
+		})
+	}
+}

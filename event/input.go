@@ -256,10 +256,10 @@ func (c *Conn) dropInput() {
 
 // Pause stops calls of OnData until Resume. Bytes that the peer sends stay in the kernel, and the peer has to wait;
 // bytes received before stay with the connection. So OnData may take one message, pause, and leave any amount unused,
-// without regard to SetUnreadMax; Resume passes it to OnData again.
+// without regard to SetUnreadMax; Resume passes it to OnData again. A connection that is being dialled may be paused.
 func (c *Conn) Pause() {
 	c.here("Conn.Pause")
-	if c.state != open || c.flags&paused != 0 {
+	if c.state > open || c.flags&paused != 0 {
 		return
 	}
 	c.flags |= paused
