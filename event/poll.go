@@ -104,10 +104,15 @@ func (p *Poll) run() {
 		return
 	}
 	defer p.again() // also if fn does not return
-	if res > 0 {
-		p.fn(sock.Interest(res), nil)
+
+	// SetInterest may have been called since.
+	if got := sock.Interest(max(res, 0)) & (p.interest | always); got != 0 {
+		p.fn(got, nil)
 	}
 }
+
+// always is what is told whatever the interest is.
+const always = sock.Failed | sock.HungUp | sock.PeerDone
 
 // again goes on, unless the callback has ended it.
 func (p *Poll) again() {

@@ -237,6 +237,56 @@ func TestPollChanges(t *testing.T) {
 	})
 }
 
+// Nobody is told of what has come to be of no interest, although it was there before, and everybody of what is again.
+func TestPollForgets(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		onLoop(t, cfg, func(l *event.Loop) {
+			var polls [2]*event.Poll
+			var off *event.Poll
+			turns, told := 0, 0
+			forget := func(other *event.Poll) { // whose word waits behind this one
+				off = other
+				other.SetInterest(sock.Urgent)
+				var idle *event.Hook
+				idle = l.Idle(func() {
+					if turns++; turns == 10 {
+						idle.Stop()
+						off = nil
+						other.SetInterest(sock.Writable)
+					}
+				})
+			}
+			for i := range polls {
+				polls[i], err = l.Poll(w, sock.Writable, func(got sock.Interest, err error) {
+					switch {
+					case got != sock.Writable || err != nil:
+						t.Errorf("told %v, %v", got, err)
+						fallthrough
+					case turns == 10:
+						if told++; told == 50 {
+							polls[0].Stop()
+							polls[1].Stop()
+						}
+					case polls[i] == off:
+						t.Error("told of what is of no interest any more")
+					case off == nil:
+						forget(polls[1-i])
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	})
+}
+
 // What a task returns is told to a function, and so is that it has not returned.
 func TestGo(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
