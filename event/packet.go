@@ -166,7 +166,7 @@ func needPacketHandler(method string, h PacketHandler) {
 // newPacketConn makes one that is to be opened; closed, if the loop was stopped.
 func (e *Loop) newPacketConn(method string, h PacketHandler) *PacketConn {
 	needPacketHandler(method, h)
-	c := &PacketConn{activity: activity{e: e, endless: true}, h: h}
+	c := &PacketConn{activity: activity{e: e, endless: true}, h: h, out: packetOutput{max: packetWaitMax}}
 	if e.refuses() {
 		c.state = closed
 		e.refuse(func() { c.h.OnClose(c, ErrStopped) })

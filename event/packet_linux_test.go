@@ -302,6 +302,26 @@ func TestPacketNoRoom(t *testing.T) {
 	})
 }
 
+// A bound of nothing is one: one datagram waits, and no second one.
+func TestPacketBoundOfNothing(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		w := &watcher{}
+		var first, second error
+		onWatched(t, cfg, w, func(l *event.Loop) {
+			l.DialPacket("udp", "127.0.0.1:9", &packets{open: func(c *event.PacketConn) {
+				c.SetUnsentMax(0)
+				w.full = true
+				first, second = c.Write([]byte("waits")), c.Write([]byte("is refused"))
+				w.full = false
+				c.Close()
+			}})
+		})
+		if first != nil || second != event.ErrFull {
+			t.Errorf("the first: %v; the second: %v, want ErrFull", first, second)
+		}
+	})
+}
+
 // A drain, and Stop, end sockets of datagrams; so does the end of package sock's.
 func TestPacketEnds(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

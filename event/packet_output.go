@@ -12,7 +12,7 @@ type packetOutput struct {
 	waiting []waitingPacket
 	first   int // of waiting: what is before it is sent
 	size    int // what they count for
-	max     int // 0: packetWaitMax
+	max     int // see SetUnsentMax
 }
 
 type waitingPacket struct {
@@ -58,7 +58,7 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 			return err
 		}
 	}
-	if o.any() && (o.size+len(p)+packetCost > o.bound() || e.unsent >= e.unsentMax) {
+	if o.any() && (o.size+len(p)+packetCost > o.max || e.unsent >= e.unsentMax) {
 		c.flags |= packetRefused
 		return ErrFull
 	}
@@ -79,8 +79,8 @@ func (c *PacketConn) Congested() bool {
 }
 
 // SetUnsentMax bounds the bytes that wait for room in the socket; the default is 256 KiB. Each datagram counts 64 bytes
-// more than its own. At the bound writes fail with ErrFull. The bytes also count in Loop.SetUnsentMax. It panics if n
-// is negative.
+// more than its own. At the bound writes fail with ErrFull; where none waits one is taken, whatever its size. The bytes
+// also count in Loop.SetUnsentMax. It panics if n is negative.
 func (c *PacketConn) SetUnsentMax(n int) {
 	c.e.here("PacketConn.SetUnsentMax")
 	wantBound("PacketConn.SetUnsentMax", n)
@@ -89,13 +89,6 @@ func (c *PacketConn) SetUnsentMax(n int) {
 
 // any reports whether something waits.
 func (o *packetOutput) any() bool { return o.first < len(o.waiting) }
-
-func (o *packetOutput) bound() int {
-	if o.max > 0 {
-		return o.max
-	}
-	return packetWaitMax
-}
 
 // put puts a copy at the end.
 func (o *packetOutput) put(e *Loop, p []byte, to netip.AddrPort) {
