@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,6 +55,25 @@ func TestTimers(t *testing.T) {
 		slices.Sort(calls)
 		if want := []string{"late", "moved", "soon", "third"}; !slices.Equal(calls, want) {
 			t.Errorf("called %v, want %v", calls, want)
+		}
+	})
+}
+
+// A period that never ends is one, also behind a Reset.
+func TestEveryForever(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		calls := 0
+		onLoop(t, cfg, func(l *event.Loop) {
+			var every *event.Timer
+			every = l.Every(math.MaxInt64, func() {
+				if calls++; calls == 1 {
+					l.AfterFunc(5*time.Millisecond, func() { every.Stop() })
+				}
+			})
+			every.Reset(time.Millisecond)
+		})
+		if calls != 1 {
+			t.Errorf("called %d times", calls)
 		}
 	})
 }

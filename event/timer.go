@@ -59,7 +59,7 @@ func (x *expiry) Fire(*timer.Timer) {
 	if t.every > 0 {
 		now := t.e.l.NowNS()
 		late := now - t.t.At()
-		t.e.l.Timers().Arm(&t.t, now+t.every-late%t.every)
+		t.e.l.Timers().Arm(&t.t, now+min(t.every-late%t.every, math.MaxInt64-now))
 	}
 	if t.stale = false; !t.due {
 		t.due = true
