@@ -237,7 +237,7 @@ func (c *Conn) unsendable(res int32) {
 
 // keep puts p behind what waits for room, if it may.
 func (c *Conn) keep(p []byte, then func(error)) error {
-	if c.set.records && len(p) > pieceMax {
+	if c.set.records && len(p) > c.recordMax() {
 		return c.opError("write", callError("write", -sys.EMSGSIZE))
 	}
 	if c.out.size >= c.set.max || c.out.isFull() {

@@ -496,6 +496,59 @@ func TestRecordsWithoutRoom(t *testing.T) {
 	})
 }
 
+// A record that is too long is refused also where it would have to wait, and what is before and behind it is sent.
+func TestRecordTooLongToWait(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		full, longest := make(chan int, 1), 0
+		h := &funcs{open: func(c *event.Conn) {
+			c.SetMarks(1<<20, 8<<20)
+			record, n := socktest.Prefix(1000), 0
+			for ; c.Unsent() == 0; n++ {
+				if err := c.Write(record); err != nil {
+					t.Error(err)
+					break
+				}
+			}
+			defer func() { full <- n }()
+			for _, n := range tooLong(t) {
+				lent := c.WriteThen(make([]byte, n), func(err error) { t.Errorf("%d bytes: told of %v", n, err) })
+				copied := c.Write(make([]byte, n))
+				if !errors.Is(copied, syscall.EMSGSIZE) || !errors.Is(lent, syscall.EMSGSIZE) {
+					t.Errorf("a record of %d bytes: %v; one that is lent: %v", n, copied, lent)
+				}
+			}
+			raw, err := c.SyscallConn()
+			if err == nil {
+				err = raw.Control(func(fd uintptr) {
+					longest, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+				})
+			}
+			longest = min(longest-32, 1<<20) // as the kernel counts, and as we do
+			if err != nil || !errors.Is(c.Write(make([]byte, longest+1)), syscall.EMSGSIZE) {
+				t.Errorf("a record that is too long by a byte: %v", err)
+			}
+			if err := c.Write(socktest.Prefix(longest)); err != nil {
+				t.Errorf("a record as long as can be: %v", err)
+			}
+			if err := c.Write([]byte("go on")); err != nil {
+				t.Error(err)
+			}
+		}, close: func(_ *event.Conn, err error) {
+			if err != io.EOF {
+				t.Errorf("closed with %v", err)
+			}
+		}}
+		recordPair(t, cfg, h, func(peer *net.UnixConn) error {
+			for range <-full {
+				if err := wantRecord(peer, socktest.Prefix(1000)); err != nil {
+					return err
+				}
+			}
+			return errors.Join(wantRecord(peer, socktest.Prefix(longest)), wantRecord(peer, []byte("go on")))
+		})
+	})
+}
+
 // What a record can't be is refused: left in part, filled into a slice, a file's, larger than the kernel takes.
 func TestRecordsAreNoStream(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

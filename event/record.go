@@ -73,3 +73,16 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 
 // peerHasEnded asks whether the peer has ended its side.
 func (c *Conn) peerHasEnded() bool { return c.e.tools.Asks(&c.fd)&(sys.PollRdhup|sys.PollHup) != 0 }
+
+// recordCost is what a record counts for in the socket's buffer beside its bytes.
+const recordCost = 32
+
+// recordMax is how long a record may be. One that is too long the kernel refuses at once; one that has to wait is
+// refused here, for a Write that has returned can't be told.
+func (c *Conn) recordMax() int {
+	room, res := c.e.l.Kernel().Getsockopt(c.fd.Sys(), sys.SolSocket, sys.SoSndbuf)
+	if res < 0 {
+		return pieceMax
+	}
+	return min(pieceMax, int(room)-recordCost)
+}
