@@ -63,8 +63,8 @@ type PacketHandler interface {
 	// OnWritable is called once no datagrams wait for room any more, if a write has failed with ErrFull or Congested
 	// was true.
 	OnWritable(c *PacketConn)
-	// OnClose is called once, last. err is nil if Close was called, ErrStopped if the loop was stopped, and otherwise
-	// the failure, such as that of a dial.
+	// OnClose is called once, last. err is nil if Close was called, ErrStopped if the loop was stopped, net.ErrClosed
+	// if the program has closed PacketConn.Socket, and otherwise the failure, such as that of a dial.
 	OnClose(c *PacketConn, err error)
 }
 
@@ -187,7 +187,7 @@ func (c *PacketConn) open(s *sock.PacketConn) {
 // news is the socket's word that something may have come, or that it has closed.
 func (c *PacketConn) news() (wanted bool) {
 	if c.state == open && c.src.Closed() { // by somebody else
-		c.state, c.why = closing, ErrStopped
+		c.state, c.why = closing, c.closedBy()
 	}
 	c.flags |= packetNews
 	if c.state == open && c.flags&packetPaused != 0 {
@@ -195,6 +195,14 @@ func (c *PacketConn) news() (wanted bool) {
 	}
 	c.wake()
 	return true
+}
+
+// closedBy is why somebody else has closed the socket.
+func (c *PacketConn) closedBy() error {
+	if c.e.refuses() {
+		return ErrStopped
+	}
+	return net.ErrClosed
 }
 
 // wake has the socket's callbacks run, as far as there is something to tell.
@@ -254,7 +262,7 @@ func (c *PacketConn) read() {
 func (c *PacketConn) failed(err error) {
 	switch {
 	case errors.Is(err, net.ErrClosed):
-		c.end(ErrStopped)
+		c.end(c.closedBy())
 	case errors.Is(err, os.ErrDeadlineExceeded): // that somebody has set, and that every read will meet
 		c.end(err)
 	default:

@@ -349,8 +349,9 @@ func TestPacketEnds(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
+			l.Receive(s, h) // which is closed already
 		})
-		if !slices.Equal(why, []error{event.ErrStopped, event.ErrStopped, event.ErrStopped}) {
+		if !slices.Equal(why, []error{event.ErrStopped, event.ErrStopped, net.ErrClosed, net.ErrClosed}) {
 			t.Errorf("closed with %v", why)
 		}
 		why = nil
