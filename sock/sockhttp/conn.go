@@ -496,14 +496,20 @@ func (c *conn) keepsAlive() bool {
 	return !c.broken && c.s.keepsAlive() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
 }
 
-// staysOn is keepsAlive of a connection whose answer has said so: if there is a drain since, origin.drain sees to it.
+// staysOn is keepsAlive of a connection whose answer has said so: if there is a drain since, origin.drain or more sees
+// to it.
 func (c *conn) staysOn() bool {
-	return c.keepsAlive() || c.own != nil && c.s.lingers() && c.s.keepsAlive() && !c.broken
+	return c.keepsAlive() || c.lasts() && c.s.keepsAlive() && !c.broken
 }
 
 func (s *Server) keepsAlive() bool { return !s.ending.Load() && !s.single.Load() }
 
-// lingers reports whether a drain leaves connections time for another request.
+// lasts reports whether a drain leaves the connection time for another request.
+func (c *conn) lasts() bool {
+	return c.loop != nil && c.s.Linger > 0 || c.own != nil && c.s.Drain != nil
+}
+
+// lingers reports whether it does so for connections of sock.Serve.
 func (s *Server) lingers() bool { return s.Linger > 0 || s.Drain != nil }
 
 // hijack gives the connection to a handler.

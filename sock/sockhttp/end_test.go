@@ -231,6 +231,66 @@ func TestDrainLingers(t *testing.T) {
 	})
 }
 
+// By TLS too a connection that rests may send one more request, also behind an answer that has not forbidden it.
+func TestDrainLingersByTLS(t *testing.T) {
+	config, trusting := certified(t)
+	socktestEach(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = time.Hour // nobody waits for its end
+		busy, out := make(chan bool), make(chan bool)
+		s := &sockhttp.Server{Linger: time.Hour, TLSConfig: config, ErrorLog: slog.New(slog.DiscardHandler),
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/promised" {
+					w.Header().Set("Content-Length", "8")
+					http.NewResponseController(w).Flush()
+					busy <- true
+					<-out
+				}
+				io.WriteString(w, "answered")
+			})}
+		ctx, drain := context.WithCancel(t.Context())
+		defer drain()
+		at, ended, drains := make(chan string, 1), make(chan error, 1), make(chan bool)
+		go func() {
+			ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				l.OnDrain(func() { close(drains) })
+				at <- ln.Addr().String()
+				if err := s.ServeTLS(ln, "", ""); err != http.ErrServerClosed {
+					return err
+				}
+				return nil
+			})
+		}()
+		addr := patience.Recv(t, "the address", at)
+		rests, rest := connect(t, addr, trusting, get(""))
+		until(t, rest, "answered")
+		promised, once := connect(t, addr, trusting, "GET /promised HTTP/1.1\r\nHost: a\r\n\r\n")
+		patience.Recv(t, "the slow request", busy)
+		drain()
+		patience.Recv(t, "the drain", drains)
+		close(out)
+		if head := until(t, once, "answered"); strings.Contains(head, "\r\nConnection: close\r\n") {
+			t.Errorf("the head of one that was sent before the drain is %q", head)
+		}
+		for name, c := range map[string]struct {
+			io.Writer
+			io.Reader
+		}{"that rests": {rests, rest}, "that was promised to": {promised, once}} {
+			io.WriteString(c, get(""))
+			if got, err := io.ReadAll(c); !strings.Contains(string(got), "\r\nConnection: close\r\n") ||
+				!strings.HasSuffix(string(got), "answered") || err != nil {
+				t.Errorf("the last answer to one %s is %q, %v", name, got, err)
+			}
+		}
+		if err := patience.Recv(t, "the end", ended); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A server that is shut down, or closed, waits for no more connections.
 func TestMoreEndsWithServer(t *testing.T) {
 	socktestEach(t, func(t *testing.T, cfg ringo.Config) {

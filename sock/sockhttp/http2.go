@@ -71,8 +71,9 @@ type origin struct {
 
 	tasks ringo.WaitGroup // of connections, unless sock.Serve has them
 
-	stop func() bool // it does not hear of the drain any more
-	free []*exchange // that were given back, of HTTP/1; the loop's
+	stop    func() bool    // it does not hear of the drain any more
+	free    []*exchange    // that were given back, of HTTP/1; the loop's
+	resting map[*conn]bool // that a task serves for life, and that are to linger in a drain; the loop's
 }
 
 func newOrigin(s *Server, base context.Context, l *ringo.Loop) *origin {
@@ -92,9 +93,12 @@ func (o *origin) clock() time.Time {
 // wait waits for the tasks, or until it is cancelled.
 func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
 
-// begin has connections that speak HTTP/2 hear of the drain.
+// begin has connections that speak HTTP/2, and those that rest in a task, hear of the drain.
 func (o *origin) begin() {
 	o.stop = (*loop.Loop)(o.loop).OnDrain(func() {
+		for c := range o.resting {
+			c.linger()
+		}
 		o.s.each2(func(h *server2) {
 			if h.conn.origin == o {
 				h.shutdown()

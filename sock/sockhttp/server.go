@@ -56,11 +56,13 @@ type Server struct {
 	// without a handler: input that was not a request, and requests with an expectation or fields that it does not
 	// accept.
 	Refused func(c net.Conn, r *http.Request, status int, size int64)
-	// Linger is how long a connection of HTTP/1 in the clear may wait for one more request when the program drains,
-	// which is answered with Connection: close. So no request crosses with the server's close, after which its client
-	// could not repeat a POST. 0 closes at once. Connections of goroutines and of TLS are closed at once.
+	// Linger is how long a connection of HTTP/1 may wait for one more request, or its first, when the program drains,
+	// half of Grace at most. That request is answered with Connection: close. So none crosses with the server's close,
+	// after which its client could not repeat a POST, except of clients that had asked for nothing in all that time. 0
+	// closes at once, or, where there was no request yet, five seconds after the accept. Connections of goroutines are
+	// treated as with 0.
 	Linger time.Duration
-	// Drain, if not nil, is called for those connections before they wait, with nothing unread, to pass them on to
+	// Drain, if not nil, is called for those in the clear before they wait, with nothing unread, to pass them on to
 	// another process, whose More gives them to its server (see package upgrade). It runs in a task. If it returns an
 	// error, or has not taken the connection out, Linger applies.
 	Drain func(c *sock.Conn) error
@@ -314,9 +316,18 @@ func (o *origin) drain(sc *sock.Conn) error {
 		return net.ErrClosed
 	}
 	c := sc.Value().(*conn)
-	c.limited = true // the next request lifts it, and a part of a head does not
-	c.limitReads(o.s.Linger)
+	c.linger()
 	return nil
+}
+
+// linger leaves a connection that rests time for one more request.
+func (c *conn) linger() {
+	d := c.s.Linger
+	if set := (*loop.Loop)(c.loop).Set(); set != nil {
+		d = min(d, set.Grace()/2)
+	}
+	c.limited = true // the next request lifts it, and a part of a head does not
+	c.limitReads(d)
 }
 
 // serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
@@ -435,7 +446,9 @@ func (s *Server) serveConn(c *conn) {
 	if c.remote == "" {
 		c.remote = nc.RemoteAddr().String()
 	}
-	c.setIdle(true) // a drain waits for peers that have connected as it does for those in the clear
+	if !c.lasts() {
+		c.setIdle(true) // a drain waits for peers that have connected as it does for those in the clear
+	}
 	if err := c.handshake(); err != nil {
 		return
 	}
@@ -463,7 +476,12 @@ func (s *Server) serveConn(c *conn) {
 // more waits for more of a head. Between two requests it hears of a drain.
 func (c *conn) more() error {
 	n := c.c.Buffered()
-	if n == 0 {
+	switch {
+	case n > 0:
+	case c.lasts():
+		c.restUntilDrain()
+		defer delete(c.resting, c)
+	default:
 		c.setIdle(true)
 		defer c.setIdle(false)
 	}
@@ -472,6 +490,19 @@ func (c *conn) more() error {
 		c.limitHead()
 	}
 	return err
+}
+
+// restUntilDrain has a drain make the connection linger. It is not idle for the drain: what that ends TLS can't go on
+// with.
+func (c *conn) restUntilDrain() {
+	if (*loop.Loop)(c.loop).Draining() {
+		c.linger()
+		return
+	}
+	if c.resting == nil {
+		c.resting = map[*conn]bool{}
+	}
+	c.resting[c] = true
 }
 
 // setIdle says to a connection of ours whether a drain may end it.
@@ -498,6 +529,10 @@ func (c *conn) handshake() error {
 	if d := c.s.handshakeTimeout(); d > 0 {
 		nc.SetDeadline(time.Now().Add(d))
 		defer nc.SetDeadline(time.Time{})
+	}
+	if c.lasts() {
+		c.restUntilDrain()
+		defer delete(c.resting, c)
 	}
 	if err := h.HandshakeContext((*connContext)(c)); err != nil {
 		why := err.Error()
