@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo/internal/test/patience"
 )
@@ -113,9 +115,12 @@ func lives(pid int) bool {
 	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
-// TestReloadWeb: a proxy and a file server start anew ten times, and no request fails meanwhile: not of clients that
-// connect for each, nor of those that keep their connections.
+// TestReloadWeb: a proxy and a file server start anew ten times, in the clear and by TLS, and no request fails
+// meanwhile: not of clients that connect for each, nor of those that keep their connections. None asks twice, as
+// package net/http does in silence.
 func TestReloadWeb(t *testing.T) {
+	certs := t.TempDir()
+	roots := writeCertificate(t, certs, 1)
 	eachDriver(t, func(t *testing.T, driver string) {
 		back := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,58 +135,98 @@ func TestReloadWeb(t *testing.T) {
 			"proxy": fmt.Sprintf("http = true\nto = %q\nmetrics = '0'\n", ln.Addr()),
 			"serve": fmt.Sprintf("dir = %q\nmetrics = '0'\n", dir),
 		} {
-			t.Run(command, func(t *testing.T) {
-				p := startConfigured(t, command, driver, "listen = ['127.0.0.1:0']\nloops = 2\n"+text)
-				addr, page := p.addr(), strings.TrimPrefix(p.line("metrics"), "metrics ")
-				var clients sync.WaitGroup
-				var asked atomic.Int64
-				quit := make(chan struct{})
-				for i := range 4 {
-					clients.Go(func() {
-						keeps := &http.Transport{DisableKeepAlives: i%2 == 0}
-						defer keeps.CloseIdleConnections()
-						c := &http.Client{Transport: keeps}
-						for {
-							select {
-							case <-quit:
-								return
-							default:
-							}
-							a, err := c.Get("http://" + addr + "/")
-							if err != nil {
-								t.Error(err)
-								return
-							}
-							body, err := io.ReadAll(a.Body)
-							a.Body.Close()
-							if a.StatusCode != 200 || string(body) != "hello" || err != nil {
-								t.Errorf("%s %q, %v", a.Status, body, err)
-								return
-							}
-							asked.Add(1)
-						}
-					})
-				}
-				for range 10 {
-					was := asked.Load()
-					patience.Until(t, "requests", func() bool { return asked.Load() > was+20 || t.Failed() })
-					p.reload()
-				}
-				close(quit)
-				clients.Wait()
-				if a, err := http.Get(page); err != nil || a.StatusCode != 200 {
-					t.Errorf("metrics of the last one: %v", err)
-				} else {
-					a.Body.Close()
-				}
-				p.end()
-				if code, stderr := p.wait(); code != 0 {
-					t.Errorf("exit code %d of the first, stderr:\n%s", code, stderr)
-				}
-			})
+			for _, config := range []*tls.Config{nil, {RootCAs: roots, ServerName: "ringo.test"}} {
+				t.Run(fmt.Sprint(command, " TLS ", config != nil), func(t *testing.T) {
+					if config != nil {
+						text += fmt.Sprintf("cert = '%s/cert'\nkey = '%s/key'\n", certs, certs)
+					}
+					p := startConfigured(t, command, driver, "listen = ['127.0.0.1:0']\nloops = 2\n"+text)
+					addr, page := p.addr(), strings.TrimPrefix(p.line("metrics"), "metrics ")
+					var clients sync.WaitGroup
+					var asked atomic.Int64
+					quit := make(chan struct{})
+					for i := range 4 {
+						clients.Go(func() { askOn(t, addr, config, i%2 > 0, &asked, quit) })
+					}
+					for range 10 {
+						was := asked.Load()
+						patience.Until(t, "requests", func() bool { return asked.Load() > was+20 || t.Failed() })
+						p.reload()
+					}
+					close(quit)
+					clients.Wait()
+					if a, err := http.Get(page); err != nil || a.StatusCode != 200 {
+						t.Errorf("metrics of the last one: %v", err)
+					} else {
+						a.Body.Close()
+					}
+					p.end()
+					if code, stderr := p.wait(); code != 0 {
+						t.Errorf("exit code %d of the first, stderr:\n%s", code, stderr)
+					}
+				})
+			}
 		}
 	})
 }
+
+// askOn asks for / until quit is closed, by a connection for each request or one for as many as the server answers.
+func askOn(t *testing.T, addr string, config *tls.Config, keeps bool, asked *atomic.Int64, quit chan struct{}) {
+	var c net.Conn
+	var r *bufio.Reader
+	end := func() {
+		if c != nil {
+			c.Close()
+			c = nil
+		}
+	}
+	defer end()
+	text := "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+	if !keeps {
+		text = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+	}
+	for last := time.Now(); ; asked.Add(1) {
+		select {
+		case <-quit:
+			return
+		default:
+		}
+		if c == nil {
+			var err error
+			if c, err = net.Dial("tcp", addr); err != nil {
+				t.Error(err)
+				return
+			}
+			c.SetDeadline(patience.Deadline())
+			if config != nil {
+				c = tls.Client(c, config)
+			}
+			r, last = bufio.NewReader(c), time.Now()
+		}
+		io.WriteString(c, text)
+		a, err := http.ReadResponse(r, nil)
+		if err != nil {
+			if time.Since(last) < lingerAtLeast {
+				t.Errorf("in the place of an answer: %v", err)
+				return
+			}
+			end() // on a machine that is so busy the server could know of no request
+			continue
+		}
+		body, err := io.ReadAll(a.Body)
+		if a.StatusCode != 200 || string(body) != "hello" || err != nil {
+			t.Errorf("%s %q, %v", a.Status, body, err)
+			return
+		}
+		last = time.Now()
+		if a.Close {
+			end()
+		}
+	}
+}
+
+// lingerAtLeast is for how long a connection may have no request in a drain, by the default of -grace.
+const lingerAtLeast = 2 * time.Second
 
 // TestReloadConns: connections outlive the server that was replaced, and what comes later goes where the file says by
 // then; a file with a mistake changes nothing.

@@ -3,11 +3,15 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -76,6 +80,72 @@ func TestDrainIdle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDrainKept: a client of HTTP/1 that keeps its connection may ask once more when the signal has come, in the clear
+// and by TLS, and knows by the answer that it was the last.
+func TestDrainKept(t *testing.T) {
+	certs := t.TempDir()
+	roots := writeCertificate(t, certs, 1)
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, command := range []string{"proxy", "serve"} {
+			for _, config := range []*tls.Config{nil, {RootCAs: roots, ServerName: "ringo.test"}} {
+				t.Run(fmt.Sprint(command, " TLS ", config != nil), func(t *testing.T) {
+					args := []string{"-driver", driver, "-grace", "1h"}
+					if config != nil {
+						args = append(args, "-cert", filepath.Join(certs, "cert"), "-key", filepath.Join(certs, "key"))
+					}
+					for range 3 { // a machine that is busy may be too late, for the server knows of no request
+						if keptAsksOnce(t, command, args, config) {
+							return
+						}
+					}
+					t.Error("no last request was answered")
+				})
+			}
+		}
+	})
+}
+
+// keptAsksOnce reports whether the last request was answered.
+func keptAsksOnce(t *testing.T, command string, args []string, config *tls.Config) bool {
+	t.Helper()
+	var p *process
+	var addr string
+	if command == "proxy" {
+		const says = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+		ln := rawBackend(t, "tcp", "127.0.0.1:0", says)
+		p, addr = startProxyTo(t, ln.Addr().String(), append(args, "-http")...)
+	} else {
+		p, addr = startServe(t, site(t, map[string]string{"index.html": "hello"}), args...)
+	}
+	c := net.Conn(dial(t, addr))
+	if config != nil {
+		c = tls.Client(c, config)
+	}
+	r := bufio.NewReader(c)
+	const text = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+	io.WriteString(c, text)
+	if a, body, err := readAnswer(r, "GET"); err != nil || body != "hello" || a.Close {
+		t.Fatalf("the first answer is %v, %q, %v", a, body, err)
+	}
+	p.signal(syscall.SIGTERM)
+	p.line("terminated")
+	wantRefused(t, addr)
+	io.WriteString(c, text)
+	a, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Logf("in the place of the last answer: %v", err)
+		return false
+	}
+	if body, err := io.ReadAll(a.Body); string(body) != "hello" || err != nil || !a.Close {
+		t.Errorf("the last answer is %q, %v, says that it is the last: %v", body, err, a.Close)
+	}
+	wantEnd(t, c)
+	if code, stderr := p.wait(); code != 0 {
+		t.Errorf("exit code %d, want 0; stderr:\n%s", code, stderr)
+	}
+	return true
 }
 
 // TestDrainBusy: a connection that has work to do when the signal comes is served to

@@ -39,7 +39,7 @@ func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, ce
 		f.handler.Fresh = -1
 	}
 	f.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: o.header, ReadTimeout: o.idle,
-		IdleTimeout: o.idle, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
+		IdleTimeout: o.idle, Linger: server.Linger, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
 	if cert != nil {
 		f.server.TLSConfig = cert.Config()
 	}

@@ -51,7 +51,8 @@ later connections, unless something is wrong with them.
 With -client-ca nobody gets anything who has no certificate by one of these authorities. Whose
 it is makes no difference: all get the same files, and the log has no word of it.
 
-` + server.Ending + `A drain closes connections that wait for their next request at once.
+` + server.Ending + `A connection that waits for its next request may send one more, for half of -grace, five
+seconds at most, and is closed then, as is one that has had no request yet.
 `
 
 const statsHelp = `and here also, since the line before:

@@ -32,6 +32,10 @@ and the old one serves on. Nobody who connects is refused or reset meanwhile. An
   metrics = "9090"
 `
 
+// Linger is how long a connection of HTTP/1 may wait for one more request in a drain, or half of -grace if that is
+// less, so that none crosses with its end.
+const Linger = 5 * time.Second
+
 // Options say how a server runs, whatever it serves.
 type Options struct {
 	Listen Addresses
