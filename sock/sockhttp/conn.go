@@ -326,10 +326,13 @@ func (c *conn) handle(x *exchange) bool {
 		return false
 	}
 	c.unwatch(x)
+	w := &x.res
 	if !whole {
+		if w.endsWithConn() {
+			c.cut()
+		}
 		return false
 	}
-	w := &x.res
 	w.finish()
 	c.answered(&x.made, w.status, w.written)
 	if x.hasBody() {
@@ -416,6 +419,21 @@ func (c *conn) call(h http.Handler, w http.ResponseWriter, r *http.Request) (ret
 func (c *conn) logPanic() {
 	if v := recover(); v != nil && v != http.ErrAbortHandler {
 		c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
+	}
+}
+
+// cut ends a connection by a reset, and TLS without a word, so that what was sent can't be taken for whole.
+func (c *conn) cut() {
+	nc := c.net()
+	t, secure := nc.(interface{ NetConn() net.Conn })
+	if secure {
+		nc = t.NetConn()
+	}
+	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
+		l.SetLinger(0)
+	}
+	if secure {
+		nc.Close()
 	}
 }
 

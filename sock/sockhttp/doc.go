@@ -36,6 +36,9 @@
 // answer. net/http waits as long, but does not read. An http.MaxBytesReader that has reached its limit does not end the
 // connection, as it does there: the rest of a body of up to 256 KiB more is read.
 //
+// An answer that a handler breaks off by a panic, and that ends with its connection, as those to HTTP/1.0 do, is ended
+// by a reset, and by TLS without close_notify, so that its client does not take it for whole.
+//
 // A connection between two requests has no buffer and, if it is of HTTP/1 and in the clear, no stack.
 //
 // # HTTP/2

@@ -291,6 +291,38 @@ func TestDrainLingersByTLS(t *testing.T) {
 	})
 }
 
+// An answer that breaks off is not to be taken for whole, also where its end is that of the connection: that is reset,
+// and TLS ends without close_notify. One whose chunks, or length, say that it is not whole ends in order.
+func TestBreaksOff(t *testing.T) {
+	config, trusting := certified(t)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/length" {
+			w.Header().Set("Content-Length", "100")
+		}
+		io.WriteString(w, "a part")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	set := func(s *sockhttp.Server) { s.TLSConfig = config }
+	inWays(t, append([]string{"tls"}, ways...), h, set, func(t *testing.T, addr string) {
+		var client *http.Client
+		if strings.HasSuffix(t.Name(), "/tls") {
+			client = trusting
+		}
+		for text, whole := range map[string]bool{
+			"GET / HTTP/1.0\r\n\r\n":                  false,
+			"GET /length HTTP/1.0\r\n\r\n":            true,
+			"GET / HTTP/1.1\r\nHost: a\r\n\r\n":       true,
+			"GET /length HTTP/1.1\r\nHost: a\r\n\r\n": true,
+		} {
+			_, r := connect(t, addr, client, text)
+			if got, err := io.ReadAll(r); (err == nil) != whole {
+				t.Errorf("%q: %q, %v", text, got, err)
+			}
+		}
+	})
+}
+
 // A server that is shut down, or closed, waits for no more connections.
 func TestMoreEndsWithServer(t *testing.T) {
 	socktestEach(t, func(t *testing.T, cfg ringo.Config) {

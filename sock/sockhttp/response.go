@@ -465,6 +465,11 @@ func (w *response) sendHead(p []byte) {
 	w.sent = nil
 }
 
+// endsWithConn reports whether the answer has begun, and nothing but the end of the connection says where it ends.
+func (w *response) endsWithConn() bool {
+	return w.headed && !w.chunked && w.length < 0 && bodyAllowed(w.status) && w.x.made.Method != http.MethodHead
+}
+
 // contentType is http.DetectContentType, which is spared where a text begins as no other type does.
 func contentType(p []byte) string {
 	p = p[:min(len(p), sniffMax)]
