@@ -147,24 +147,32 @@ func TestProxyLogNobody(t *testing.T) {
 	})
 }
 
-// TestProxyLogDrain: what the grace has ended has a line that says so.
+// TestProxyLogDrain: what the grace has ended has a line that says so, and a request an answer that does not blame its
+// client, also one whose body was still to come.
 func TestProxyLogDrain(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		for _, http := range []bool{false, true} {
+		for _, c := range []struct{ args, text string }{
+			{"", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
+			{"-http", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
+			{"-http", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"},
+		} {
 			name, came := filepath.Join(t.TempDir(), "log"), make(chan struct{})
-			args := []string{"-driver", driver, "-grace", "20ms", "-log", name}
-			if http {
-				args = append(args, "-http")
-			}
 			p, addr := startProxy(t, func(c *net.TCPConn) {
 				io.ReadFull(c, make([]byte, 3))
 				close(came)
 				io.Copy(io.Discard, c)
-			}, args...)
-			io.WriteString(dial(t, addr), "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			}, append(strings.Fields(c.args), "-driver", driver, "-grace", "20ms", "-log", name)...)
+			conn := dial(t, addr)
+			io.WriteString(conn, c.text)
 			patience.Recv(t, "the request", came)
-			p.finish()
-			wantLogged(t, name, map[string]any{"end": "drain"})
+			want := map[string]any{"end": "drain"}
+			if p.finish(); c.args != "" {
+				want["status"] = 502
+				if a, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || a.StatusCode != 502 {
+					t.Errorf("%.4s: the answer is %v, %v", c.text, a, err)
+				}
+			}
+			wantLogged(t, name, want)
 		}
 	})
 }

@@ -92,6 +92,7 @@ type lent struct {
 	over    bool
 	reading bool      // somebody waits for it
 	late    bool      // for -idle
+	cut     bool      // this program has ended a read
 	asks    time.Time // since when the upstream is asked whether it wants it; zero: it is not asked, or does
 }
 
@@ -108,7 +109,10 @@ func (l *lent) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	l.reading = false
 	l.i.moves(n)
-	if err != io.EOF {
+	switch {
+	case isOfProgram(err):
+		l.cut = true
+	case err != io.EOF:
 		l.err = err
 	}
 	if l.v != nil {
@@ -270,6 +274,11 @@ func endOf(c net.Conn, gone cause) *end {
 		}
 	}
 	return e
+}
+
+// isOfProgram reports whether an error is the end of this program, or of what has waited.
+func isOfProgram(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, ringo.ErrEnded)
 }
 
 // isOver reports whether an error is the end of the client or of this program.

@@ -39,7 +39,7 @@ func (v *visit) answers(status int) {
 // reads notes what has come of the client's body.
 func (v *visit) reads(n int, err error) {
 	v.in += int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && !isOfProgram(err) {
 		v.ends(endClient, err)
 	}
 }
@@ -51,9 +51,12 @@ func (v *visit) writes(n int) {
 	}
 }
 
-// causeOfAnswer is what an error of an answer is: if the request is over its client has gone.
+// causeOfAnswer is what an error of an answer is: if the request is over its client has gone, unless this program has
+// ended it, by the end of a read of its body.
 func causeOfAnswer(r *http.Request, err error) cause {
-	if r.Context().Err() != nil {
+	body, _ := r.Body.(*lent)
+	cut := body != nil && body.cut && isOfProgram(err)
+	if r.Context().Err() != nil && !cut {
 		return endClient
 	}
 	return causeOf(err)
