@@ -186,6 +186,22 @@ func rawBackend(t *testing.T, network, address, says string) net.Listener {
 	return ln
 }
 
+// TestProxyHTTPHops: fields that an upstream's Connection names don't go on, also beside "close".
+func TestProxyHTTPHops(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		for _, names := range []string{"X-Hop", "close, x-hop", "close\r\nConnection: X-Hop"} {
+			ln := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 200 OK\r\nConnection: "+names+
+				"\r\nX-Hop: 1\r\nX-Other: 2\r\nContent-Length: 2\r\n\r\nok")
+			p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver)
+			a, body := get(t, addr, "/")
+			if a.Header["X-Hop"] != nil || a.Header.Get("X-Other") != "2" || body != "ok" {
+				t.Errorf("Connection: %q: the client gets %v, %q", names, a.Header, body)
+			}
+			p.finish()
+		}
+	})
+}
+
 // TestProxyHTTPRetry: what may be made again is, and nothing else.
 func TestProxyHTTPRetry(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {

@@ -2,8 +2,10 @@ package sockhttp
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 
@@ -14,13 +16,55 @@ import (
 // It is made in a, which is the caller's, or else anew.
 func readAnswer(br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
 	p, _ := br.Peek(br.Buffered())
-	if end, _ := headEnd(p, 0); end > 0 && r.Method != http.MethodHead {
-		if answer := plainAnswer(string(p[:end]), br, r, a); answer != nil {
-			br.Discard(end)
+	end, _ := headEnd(p, 0)
+	return readAnswerOf(p[:end], br, r, a)
+}
+
+// readAnswerOf is readAnswer with the head, if it is here as a whole.
+func readAnswerOf(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
+	if len(head) > 0 && r.Method != http.MethodHead {
+		if answer := plainAnswer(string(head), br, r, a); answer != nil {
+			br.Discard(len(head))
 			return answer, nil
 		}
 	}
 	return http.ReadResponse(br, r)
+}
+
+// readHead is readAnswer, and keeps a Connection that names fields beside "close": net/http drops it, and who passes an
+// answer on has to know which fields are of the connection alone (RFC 9110, 7.6.1).
+func (c *clientConn) readHead(r *http.Request, a *sizedAnswer) (*http.Response, error) {
+	p, _ := c.br.Peek(c.br.Buffered())
+	end, _ := headEnd(p, 0)
+	if end == 0 {
+		c.head = bytes.Clone(p) // and Read adds what follows
+	}
+	answer, err := readAnswerOf(p[:end], c.br, r, a)
+	if head := c.head; end == 0 {
+		c.head = nil
+		p = head
+	} else {
+		p = p[:end] // which nothing was received behind
+	}
+	if err == nil && answer.Close && answer.ProtoAtLeast(1, 1) {
+		keepNames(answer.Header, p)
+	}
+	return answer, err
+}
+
+// keepNames puts the Connection of a head, and of what follows, back if it names fields.
+func keepNames(h http.Header, head []byte) {
+	_, fields, _ := bytes.Cut(head, []byte("\n"))
+	all, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
+	for _, names := range all["Connection"] {
+		for name := range strings.SplitSeq(names, ",") {
+			name = httptext.Trim(name)
+			if name != "" && !httptext.EqualFold(name, "close") && !httptext.EqualFold(name, "keep-alive") {
+				h["Connection"] = all["Connection"]
+				return
+			}
+		}
+	}
 }
 
 // sizedAnswer is an answer and its body in one piece of memory.

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -143,5 +145,45 @@ func BenchmarkAnswer(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// says is a connection that brings a text.
+type says struct {
+	net.Conn
+	r io.Reader
+}
+
+func (s says) Read(p []byte) (int, error) { return s.r.Read(p) }
+
+// Who passes an answer on learns which fields are of the connection, also from one that has "close", which net/http
+// drops, however the head comes. Otherwise there is what net/http leaves.
+func TestAnswerNamesFields(t *testing.T) {
+	for lines, want := range map[string][]string{
+		"Connection: close, X-Hop\r\n":               {"close, X-Hop"},
+		"Connection: close\r\nConnection: X-Hop\r\n": {"close", "X-Hop"},
+		"connection: x-hop\r\n ,Close\r\n":           {"x-hop ,Close"},
+		"Connection: X-Hop\r\n":                      {"X-Hop"},
+		"Connection: close\r\n":                      nil,
+		"Connection: keep-alive, close\r\n":          nil,
+	} {
+		text := "HTTP/1.1 200 OK\r\n" + lines + "X-Hop: 1\r\nContent-Length: 2\r\n\r\nok"
+		for name, r := range map[string]io.Reader{"whole": strings.NewReader(text),
+			"in pieces": iotest.OneByteReader(strings.NewReader(text))} {
+			c := &clientConn{c: says{r: r}, left: 1 << 20}
+			c.br = bufio.NewReaderSize(c, 4096)
+			c.br.Peek(1)
+			a, err := c.readHead(&http.Request{Method: http.MethodGet}, new(sizedAnswer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(a.Body)
+			if got := a.Header["Connection"]; !slices.Equal(got, want) || string(body) != "ok" || err != nil {
+				t.Errorf("%q, %s: Connection is %q, want %q; the body is %q, %v", lines, name, got, want, body, err)
+			}
+			if c.head != nil {
+				t.Errorf("%q, %s: what is read is still kept", lines, name)
+			}
+		}
 	}
 }

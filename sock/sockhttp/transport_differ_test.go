@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -288,13 +289,16 @@ func TestTransportRandomAnswersAsNet(t *testing.T) {
 			now.ends = true
 			want := besides(l, func() string { return s.play(peer, now, 1) })
 			peer.CloseIdleConnections()
-			if got := s.play(tr, now, 1); got != want {
+			if got := s.play(tr, now, 1); got != want && namesBesideClose.ReplaceAllString(got, "") != want {
 				t.Errorf("seed %d, %q\n got %s\nwant %s", seed, now.answer, got, want)
 			}
 			tr.CloseIdleConnections()
 		}
 	})
 }
+
+// namesBesideClose is a Connection that net/http drops.
+var namesBesideClose = regexp.MustCompile(`(?mi)^ *field Connection: .*\bclose\b.*\n`)
 
 // alter changes a byte or two.
 func alter(rnd *rand.Rand, s string) string {

@@ -28,6 +28,7 @@ type clientConn struct {
 	single   bool                 // nobody shares it
 	br       *bufio.Reader        // nil while it is idle
 	left     int64                // bytes that a head may still have
+	head     []byte               // with what Read adds; nil: it adds nothing
 	absolute bool                 // targets are whole URLs: it goes to a proxy
 	reused   bool
 	wrote    bool // something of the request
@@ -49,6 +50,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		c.eof = true
 	}
 	c.left -= int64(n)
+	if c.head != nil {
+		c.head = append(c.head, p[:n]...)
+	}
 	return n, err
 }
 

@@ -34,7 +34,7 @@ func (x *call) receive() (*http.Response, error) {
 		x.trace.GotFirstResponseByte()
 	}
 	for {
-		answer, err := readAnswer(c.br, x.r, &x.plain)
+		answer, err := c.readHead(x.r, &x.plain)
 		if err != nil {
 			if why := x.why(err); why != nil {
 				return nil, why
