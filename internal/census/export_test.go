@@ -13,3 +13,10 @@ func WhileHeld(l *loop.Loop) stats.Loop { return of(l).whileHeld() }
 
 // GivesUp reports whether who has waited for so many times askPatience before does not wait on.
 func GivesUp(times int, l *loop.Loop) bool { return (&patience{times}).over(l) }
+
+// PromisedBehindTheEnd is what is given to who was late, of a loop that has ended with a sum.
+func PromisedBehindTheEnd(sum, late stats.Loop) stats.Loop {
+	var p promised
+	p.end(sum, 0)
+	return p.keep(late, 0)
+}

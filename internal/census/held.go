@@ -15,8 +15,11 @@ import (
 const heldAfter = askPatience / 2
 
 // HeldFor is how long the present turn has lasted if that is so long that the loop is held, else 0. G.
-func HeldFor(l *loop.Loop) time.Duration {
-	if began := l.Look().TurnBegan(); began != 0 {
+func HeldFor(l *loop.Loop) time.Duration { return heldBehind(l, 0) }
+
+// heldBehind is HeldFor of a turn other than one that is known to be over. G.
+func heldBehind(l *loop.Loop, over int64) time.Duration {
+	if began := l.Look().TurnBegan(); began != over && began != 0 {
 		if lasts := time.Duration(l.Elapsed() - began); lasts >= heldAfter {
 			return lasts
 		}
@@ -29,15 +32,16 @@ func HeldFor(l *loop.Loop) time.Duration {
 func (r *Record) whileHeld() stats.Loop {
 	l := r.l
 	var s stats.Loop
-	last := r.last.Load() // first: it has nothing of the turn that HeldFor is about
+	over := int64(0)
+	last := r.last.Load() // first: it has nothing of a turn that lasts, but for the one that it says is over
 	if last != nil {
-		s = *last
+		s, over = last.Loop, last.turn
 	}
 	if l.Ended() {
 		return r.promised.apply(s, l.Elapsed())
 	}
 	s.Lanes = l.Set().Lanes().Stats()
-	if s.Held = HeldFor(l); s.Held == 0 {
+	if s.Held = heldBehind(l, over); s.Held == 0 {
 		return r.promised.apply(s, l.Elapsed())
 	}
 	if last == nil { // it is held since its first turn
@@ -51,22 +55,36 @@ func (r *Record) whileHeld() stats.Loop {
 }
 
 // promised is how far counts have gone that were given of turns which lasted: nobody is given less later, though the
-// turn may have ended meanwhile, and the loop not have counted it where others can see it.
+// turn may have ended meanwhile, and the loop not have counted it where others can see it, or have counted less: a turn
+// seems to last up to the loop's next sleep.
 type promised struct {
 	mu      sync.Mutex
+	final   *stats.Loop // what the loop has counted in all; nil: it has not ended
 	inTasks time.Duration
 	stalls  uint64
 	longest time.Duration
 	recent  recent
 }
 
-// keep gives s, of a loop that is held at a time, and never less later.
+// keep gives s, of a loop that is held at a time, and never less later. Of one that has ended meanwhile it gives what
+// the totals have, which learn of no more.
 func (p *promised) keep(s stats.Loop, now int64) stats.Loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.final != nil {
+		return p.applied(*p.final, now)
+	}
 	p.inTasks, p.stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
 	p.longest = max(p.longest, s.Held)
 	p.recent.add(s.Held, now)
+	return p.applied(s, now)
+}
+
+// end gives s, of a loop that has ended, and nobody more later.
+func (p *promised) end(s stats.Loop, now int64) stats.Loop {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.final = &s
 	return p.applied(s, now)
 }
 

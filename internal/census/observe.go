@@ -49,11 +49,11 @@ type Record struct {
 	recent    recent
 	limit     time.Duration // turns that are longer are stalls
 	stalls    uint64
-	logs      bool                       // tasks
-	spared    uint64                     // wakes, as they were told last
-	last      atomic.Pointer[stats.Loop] // G
-	promised  promised                   // G
-	names     nameTags                   // G
+	logs      bool                 // tasks
+	spared    uint64               // wakes, as they were told last
+	last      atomic.Pointer[kept] // G
+	promised  promised             // G
+	names     nameTags             // G
 	tracing   tracing
 	meter     *meter // of what tasks take; nil: nobody watches
 }
@@ -84,14 +84,15 @@ func (r *Record) TurnBegins() (tasks bool) {
 // TurnEnds counts a turn.
 func (r *Record) TurnEnds(took time.Duration) {
 	r.turnTimes.Add(took)
-	if now := r.l.NowNS(); took > r.recent.longest || now >= r.recent.until {
-		if now >= r.recent.until {
-			r.keepStats() // so that there are some if the loop is held before anybody has asked
-		}
-		r.recent.add(took, now)
-	}
 	if took > r.limit {
 		r.stalls++
+	}
+	if now := r.l.NowNS(); took > r.recent.longest || now >= r.recent.until {
+		due := now >= r.recent.until
+		r.recent.add(took, now)
+		if due {
+			r.keepTurn() // so that there are some if the loop is held before anybody has asked
+		}
 	}
 	if r.tracing.turn != nil {
 		r.tracing.turnEnds()
@@ -166,7 +167,7 @@ func (r *Record) TaskEnds(t *loop.Task, err error) {
 func (r *Record) WorkerEnds(worker any) { r.names.untagWorker(worker) }
 
 // Refuses keeps what those see who are late.
-func (r *Record) Refuses() { r.keepStats() }
+func (r *Record) Refuses() { r.keepTurn() }
 
 // log tells of a task that begins or ends.
 func (r *Record) log(what string, t *loop.Task, more ...slog.Attr) {

@@ -50,11 +50,22 @@ func poolStats(name string, p *bufs.Pool) stats.Pool {
 	return stats.Pool{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
 }
 
-// keepStats leaves a snapshot for those who can't get one of their own.
-func (r *Record) keepStats() *stats.Loop {
-	s := r.snapshot()
-	r.last.Store(&s)
-	return &s
+// kept is a snapshot for those who can't get one of their own.
+type kept struct {
+	stats.Loop
+	turn int64 // TurnBegan of the one that was over then and is counted, though its loop may still say that it lasts
+}
+
+// keepStats leaves one. In a turn, of which it has nothing yet.
+func (r *Record) keepStats() *stats.Loop { return r.keep(0) }
+
+// keepTurn is keepStats for when the turn has been counted.
+func (r *Record) keepTurn() { r.keep(r.l.Look().TurnBegan()) }
+
+func (r *Record) keep(turn int64) *stats.Loop {
+	k := &kept{r.snapshot(), turn}
+	r.last.Store(k)
+	return &k.Loop
 }
 
 // StatsOf gives the counters of a loop: to a task of the loop as they are, to others as they
@@ -73,5 +84,5 @@ func StatsOf(l *loop.Loop) stats.Loop {
 	if !askAndDrop(l, func() bool { r.keepStats(); return true }, func() { r.keepStats() }) {
 		return r.whileHeld()
 	}
-	return r.promised.apply(*r.last.Load(), l.Elapsed())
+	return r.promised.apply(r.last.Load().Loop, l.Elapsed())
 }

@@ -119,7 +119,7 @@ func (r *Record) endTotals() {
 	totals.Lock()
 	defer totals.Unlock()
 	t := &r.run.totals.loops[r.l.Index()]
-	last := plus(*r.last.Load(), &t.past)
+	last := plus(r.promised.end(r.last.Load().Loop, r.l.Elapsed()), &t.past)
 	t.live, t.past = nil, counts(last)
 }
 

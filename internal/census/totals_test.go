@@ -13,15 +13,7 @@ import (
 // does not stay. A Run beside another has a number of its own.
 func TestTotals(t *testing.T) {
 	cfg := small(anyDriver(t))
-	find := func(l *loop.Loop) census.Total {
-		for _, o := range census.Totals() {
-			if o.Live == l {
-				return o
-			}
-		}
-		t.Fatal("the loop has no total")
-		return census.Total{}
-	}
+	find := func(l *loop.Loop) census.Total { return totalOf(t, l) }
 	offloads := func(run int) uint64 {
 		h := census.LaneTotals()[run][lane.Offload].Waits
 		return h.Count()
@@ -78,4 +70,15 @@ func TestTotals(t *testing.T) {
 			t.Errorf("a Run that has ended has %d slots, %d in use", lane.Max, lane.Running)
 		}
 	}
+}
+
+// totalOf is the total of a loop that runs.
+func totalOf(t *testing.T, l *loop.Loop) census.Total {
+	for _, o := range census.Totals() {
+		if o.Live == l {
+			return o
+		}
+	}
+	t.Error("the loop has no total")
+	return census.Total{Live: l}
 }
