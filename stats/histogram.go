@@ -2,6 +2,7 @@ package stats
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 	"time"
 )
@@ -97,14 +98,23 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	if total == 0 {
 		return 0
 	}
-	rank := uint64(min(max(q, 0), 1) * float64(total))
+	rank := rank(min(max(q, 0), 1), total)
 	var n uint64
 	for i, c := range h.counts[:buckets-1] {
-		if n += c; n > 0 && n >= rank {
+		if n += c; n >= rank {
 			return time.Duration(min(bound(i)-1, h.max))
 		}
 	}
 	return time.Duration(h.max)
+}
+
+// rank is the least number, 1 at least, that is the part q of total or more.
+func rank(q float64, total uint64) uint64 {
+	n := max(uint64(math.Ceil(q*float64(total))), 1)
+	if n > 1 && float64(n-1)/float64(total) >= q { // 0.07 * 100 is more than 7 in binary, and 7/100 is 0.07
+		n--
+	}
+	return n
 }
 
 // All returns the buckets in rising order: a bound, and how many durations are below it but not below the previous one.

@@ -70,10 +70,46 @@ func TestQuantile(t *testing.T) {
 		t.Errorf("count %d, sum %d, max %d", h.Count(), h.Sum(), h.Max())
 	}
 	for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.99, 0.999, 1} {
-		exact := all[max(0, int(q*float64(len(all)))-1)]
+		exact := all[max(0, int(math.Ceil(q*float64(len(all))))-1)]
 		got := int64(h.Quantile(q))
 		if got < exact || got > exact+exact/2+1 {
 			t.Errorf("quantile %v is %d, exactly %d", q, got, exact)
+		}
+	}
+}
+
+// Of few durations a quantile is the first that so large a part of them do not exceed.
+func TestQuantileOfFew(t *testing.T) {
+	of := func(times int, d time.Duration, more ...time.Duration) (h stats.Histogram) {
+		for range times {
+			h.Add(d)
+		}
+		for _, d := range more {
+			h.Add(d)
+		}
+		return h
+	}
+	var hundred stats.Histogram
+	for i := range 100 {
+		hundred.Add(time.Duration(1) << (8 + i/7)) // two buckets farther with each 7
+	}
+	for _, c := range []struct {
+		h    stats.Histogram
+		q    float64
+		want time.Duration
+	}{
+		{of(1, time.Microsecond, time.Second, time.Second), 0.5, time.Second},
+		{of(9, time.Millisecond, 10*time.Second), 0.99, 10 * time.Second},
+		{of(9, time.Millisecond, 10*time.Second), 0.9, time.Millisecond},
+		{of(1, time.Microsecond, time.Second), 0.5, time.Microsecond},
+		{of(1, time.Microsecond, time.Second), 0, time.Microsecond},
+		{hundred, 0.07, 1 << 8}, // 0.07 * 100 is more than 7 in binary
+		{hundred, 0.14, 1 << 9},
+		{hundred, 0.28, 1 << 11},
+		{hundred, 0.29, 1 << 12},
+	} {
+		if got := c.h.Quantile(c.q); got < c.want || got > c.want+c.want/2 {
+			t.Errorf("quantile %v of %d is %v, exactly %v", c.q, c.h.Count(), got, c.want)
 		}
 	}
 }
