@@ -17,7 +17,7 @@ func (c *Core) age(now int64) time.Duration {
 	if c.born == 0 {
 		return 0
 	}
-	return time.Duration(max(uint32(now>>bornShift)-c.born, 1)) << bornShift
+	return time.Duration(max(bornAt(now)-c.born, 1)) << bornShift
 }
 
 // Show is the loop's question for a list of its handles.
