@@ -2,14 +2,11 @@ package metrics
 
 import (
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"ringo"
 	"ringo/internal/census"
 	"ringo/internal/loop"
-	"ringo/sock"
 	"ringo/stats"
 )
 
@@ -50,13 +47,13 @@ func Each(f func(Sample)) {
 			}
 		}
 	}
-	listeners := askListeners(loops)
+	listeners := listenerSets.ask(loops)
 	for i := range ofListeners {
 		r := &ofListeners[i]
 		p := newPutter(&r.Metric, f)
 		for k := range listeners {
 			ln := &listeners[k]
-			p.first = append(p.first[:0], ln.labels[:]...)
+			p.first, p.begun = append(p.first[:0], ln.labels[:]...), ln.begun
 			r.of(&ln.stats, p.put())
 		}
 	}
@@ -91,74 +88,23 @@ func askLoops() []loopSample {
 	return all
 }
 
-// listenersMax bounds the sets of labels of listeners: those that were made later than so many that are open count
-// together, under the address "other".
-const listenersMax = 200
-
-// listenerSample is the counts of the listeners with one set of labels.
-type listenerSample struct {
-	labels [4]string // run, loop, network, address
-	stats  sock.ListenerStats
-}
-
-func askListeners(loops []loopSample) (all []listenerSample) {
-	places := make(map[*ringo.Loop][2]string, len(loops))
-	for i := range loops {
-		if l := &loops[i]; l.Live != nil {
-			places[(*ringo.Loop)(l.Live)] = [2]string{l.run, l.index}
-		}
-	}
-	found := map[[4]string]int{}
-	for _, ln := range sock.Listeners() {
-		place, ok := places[ln.Loop()]
-		if !ok {
-			continue // its loop has begun or ended meanwhile
-		}
-		addr := ln.Addr()
-		// A Unix socket's name may be any bytes. One label that is no UTF-8 costs Prometheus the whole answer, and its
-		// client library panics.
-		labels := [4]string{place[0], place[1], addr.Network(), strings.ToValidUTF8(addr.String(), "\uFFFD")}
-		i, ok := found[labels]
-		if !ok && len(all) >= listenersMax {
-			labels[3] = "other"
-			i, ok = found[labels]
-		}
-		if !ok {
-			found[labels] = len(all)
-			all = append(all, listenerSample{labels: labels, stats: ln.Stats()})
-			continue
-		}
-		more, sum := ln.Stats(), &all[i].stats
-		sum.Accepted += more.Accepted
-		sum.Errors += more.Errors
-		sum.Backoffs += more.Backoffs
-		sum.Limited += more.Limited
-		sum.Refused += more.Refused
-		sum.Open += more.Open
-		sum.Ahead += more.Ahead
-		if more.Queue >= 0 {
-			sum.Queue, sum.QueueMax = max(sum.Queue, 0)+more.Queue, max(sum.QueueMax, 0)+more.QueueMax
-		}
-	}
-	return all
-}
-
 // putter makes samples of one metric.
 type putter struct {
 	metric  *Metric
 	f       func(Sample)
 	first   []string // labels that all of the loop's, lane's or listener's samples have
+	begun   time.Time
 	labels  []string
 	buckets []uint64
 }
 
-func newPutter(m *Metric, f func(Sample)) *putter { return &putter{metric: m, f: f} }
+func newPutter(m *Metric, f func(Sample)) *putter { return &putter{metric: m, f: f, begun: begun} }
 
 func (p *putter) put() put { return put{p.value, p.times} }
 
 func (p *putter) value(v float64, labels ...string) {
 	p.labels = append(append(p.labels[:0], p.first...), labels...)
-	p.f(Sample{Metric: p.metric, Labels: p.labels, Value: v})
+	p.f(Sample{Metric: p.metric, Labels: p.labels, Begun: p.begun, Value: v})
 }
 
 func (p *putter) times(h *stats.Histogram, labels ...string) {
@@ -176,7 +122,8 @@ func (p *putter) times(h *stats.Histogram, labels ...string) {
 			at++
 		}
 	}
-	p.f(Sample{Metric: p.metric, Labels: p.labels, Count: h.Count(), Sum: seconds(h.Sum()), Buckets: p.buckets})
+	p.f(Sample{Metric: p.metric, Labels: p.labels, Begun: p.begun, Count: h.Count(), Sum: seconds(h.Sum()),
+		Buckets: p.buckets})
 }
 
 // begun is when the counts of the process began, nearly.

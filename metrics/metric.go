@@ -3,6 +3,7 @@ package metrics
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind is the kind of a metric.
@@ -49,6 +50,10 @@ type Sample struct {
 	Metric *Metric
 	Labels []string // values, in the order of Metric.Labels; valid until f returns
 	Value  float64  // of counters and gauges
+
+	// Begun is since when a counter or a histogram counts, nearly: as of Begun, or since when there is a listener at
+	// the address.
+	Begun time.Time
 
 	// For histograms: the number of values, their sum in seconds, and how many are below each of Metric.Bounds.
 	Count   uint64

@@ -78,12 +78,12 @@ func with(to metricdata.Aggregation, s *metrics.Sample, now time.Time) metricdat
 	switch to := to.(type) {
 	case metricdata.Histogram[float64]:
 		to.DataPoints = append(to.DataPoints, metricdata.HistogramDataPoint[float64]{
-			Attributes: point.Attributes, StartTime: metrics.Begun(), Time: now,
+			Attributes: point.Attributes, StartTime: s.Begun, Time: now,
 			Count: s.Count, Sum: s.Sum, Bounds: s.Metric.Bounds, BucketCounts: each(s),
 		})
 		return to
 	case metricdata.Sum[float64]:
-		point.StartTime = metrics.Begun()
+		point.StartTime = s.Begun
 		to.DataPoints = append(to.DataPoints, point)
 		return to
 	case metricdata.Gauge[float64]:

@@ -3,6 +3,7 @@ package ringotel_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -10,6 +11,7 @@ import (
 	"ringo"
 	"ringo/metrics"
 	ringotel "ringo/metrics/otel"
+	"ringo/sock"
 )
 
 // A reader of the SDK gets all metrics, in the shapes of their kinds, with the numbers that Each has.
@@ -87,5 +89,41 @@ func collect(t *testing.T, reader *metric.ManualReader, loops int) {
 	}
 	if calls < 5 || live != loops {
 		t.Errorf("%d calls of Offload, %d loops; want 5 at least, %d", calls, live, loops)
+	}
+}
+
+// The counters of a listener that is made later begin later, so that what was counted at its address before does not
+// seem to go down.
+func TestListenerBeginsLater(t *testing.T) {
+	reader := metric.NewManualReader(metric.WithProducer(ringotel.NewProducer()))
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	defer provider.Shutdown(context.Background())
+	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		var before time.Time
+		for _, when := range []string{"the first listener", "another"} {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			var got metricdata.ResourceMetrics
+			if err := reader.Collect(t.Context(), &got); err != nil {
+				return err
+			}
+			for _, m := range got.ScopeMetrics[0].Metrics {
+				if m.Name != "ringo.listener.accepted" {
+					continue
+				}
+				p := m.Data.(metricdata.Sum[float64]).DataPoints[0]
+				if !p.StartTime.After(before) || !p.StartTime.Before(p.Time) {
+					t.Errorf("%s begins at %v, at %v; before: %v", when, p.StartTime, p.Time, before)
+				}
+				before = p.StartTime
+			}
+			ln.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
