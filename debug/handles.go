@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"ringo"
 	"ringo/internal/census"
 	"ringo/internal/loop"
 )
@@ -54,9 +55,9 @@ func handles(q *query) (any, error) {
 		return nil, err
 	}
 	sum, held := handleSum{listing: list, kinds: map[string]int{}}, []string{}
-	for _, l := range list.loops {
-		name, part := loopName(l), sum.part()
-		ok := census.EachHandle((*loop.Loop)(l), func(i *census.HandleInfo) {
+	parts := askEach(list.loops, func(l *loop.Loop) *handleSum {
+		name, part := loopName((*ringo.Loop)(l)), sum.part()
+		ok := census.EachHandle(l, func(i *census.HandleInfo) {
 			h := &shownHandle{*i, name}
 			part.total++
 			if part.keeps != nil && !part.keeps(h.Kind, h.State, h.local(), h.remote()) {
@@ -65,7 +66,13 @@ func handles(q *query) (any, error) {
 			part.count(h)
 		})
 		if !ok {
-			held = append(held, name) // and what it tells now comes too late
+			return nil // what it tells now comes too late
+		}
+		return part
+	})
+	for i, part := range parts {
+		if part == nil {
+			held = append(held, loopName(list.loops[i]))
 			continue
 		}
 		sum.merge(part)

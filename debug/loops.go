@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/census"
 )
 
 // started is nearly when the process was.
@@ -70,8 +71,9 @@ func loops(q *query) (any, error) {
 		return nil, err
 	}
 	list, lanes, begun := []any{}, map[string]any{}, time.Now()
-	for _, l := range which {
-		stats, info := fields(l.Stats()).(map[string]any), l.Info()
+	counted := askEach(which, census.StatsOf)
+	for i, l := range which {
+		stats, info := fields(counted[i]).(map[string]any), l.Info()
 		lanes[fmt.Sprint(info.Run)] = stats["lanes"] // of all loops of the Run
 		delete(stats, "lanes")
 		var held any // none holds it

@@ -43,10 +43,17 @@ func ops(q *query) (any, error) {
 		return nil, err
 	}
 	kinds, held := map[string]*opKind{}, []string{}
-	for _, l := range list.loops {
-		name := loopName(l)
-		found, ok := census.Ops((*loop.Loop)(l))
-		if !ok {
+	type answer struct {
+		ops []census.OpInfo
+		ok  bool
+	}
+	answers := askEach(list.loops, func(l *loop.Loop) (a answer) {
+		a.ops, a.ok = census.Ops(l)
+		return a
+	})
+	for i, l := range list.loops {
+		name, found := loopName(l), answers[i].ops
+		if !answers[i].ok {
 			held = append(held, name)
 		}
 		list.total += len(found)

@@ -79,9 +79,12 @@ func tasks(q *query) (any, error) {
 	groups := &grouping{by: map[groupKey]*taskGroup{}}
 	states := map[string]int{}
 	t := new(shownTask) // one for all: there may be many
-	for _, l := range list.loops {
-		census.Meter((*loop.Loop)(l)) // for who asks again
-		name, found := loopName(l), census.Tasks((*loop.Loop)(l))
+	answers := askEach(list.loops, func(l *loop.Loop) []census.TaskInfo {
+		census.Meter(l) // for who asks again
+		return census.Tasks(l)
+	})
+	for i, l := range list.loops {
+		name, found := loopName(l), answers[i]
 		list.total += len(found)
 		now := time.Now()
 		for i := range found {
