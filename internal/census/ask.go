@@ -2,6 +2,8 @@ package census
 
 import (
 	"math"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +70,70 @@ type asking struct {
 	given  atomic.Bool // up by who asked
 }
 
+// send has the loop begin to answer; false if it has ended.
+func (a *asking) send() bool {
+	if r := of(a.l); r != nil {
+		return r.asked.send(a, a.l, r.answer)
+	}
+	return a.l.Call(a.next)
+}
+
+// giveUp is for who does not wait any more.
+func (a *asking) giveUp() {
+	a.given.Store(true)
+	if r := of(a.l); r != nil {
+		r.asked.forget(a)
+	}
+}
+
+// askings are those that wait for one loop to begin. They have one piece of mail in all, so that however often and for
+// however long a loop is asked that is held, its mailbox does not grow.
+type askings struct {
+	mu     sync.Mutex
+	wait   []*asking
+	mailed bool
+	gaveUp bool // somebody did, who waited
+}
+
+func (s *askings) send(a *asking, l *loop.Loop, answer func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.mailed && !l.Call(answer) {
+		return false
+	}
+	s.mailed, s.wait = true, append(s.wait, a)
+	return true
+}
+
+func (s *askings) forget(a *asking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.wait, a); i >= 0 { // else the loop has begun
+		s.wait, s.gaveUp = slices.Delete(s.wait, i, i+1), true
+	}
+}
+
+// take gives those that wait, to be answered now.
+func (s *askings) take() (wait []*asking, gaveUp bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait, gaveUp = s.wait, s.gaveUp
+	s.wait, s.mailed, s.gaveUp = nil, false, false
+	return wait, gaveUp
+}
+
+// answer begins to answer those that wait, on the loop's thread, and keeps what those would have liked to know who have
+// given up.
+func (r *Record) answer() {
+	wait, gaveUp := r.asked.take()
+	if gaveUp {
+		r.keepStats()
+	}
+	for _, a := range wait {
+		a.next()
+	}
+}
+
 // next is a piece of the answer.
 func (a *asking) next() {
 	if a.given.Load() {
@@ -89,7 +155,7 @@ func (a *asking) byGoroutine() bool {
 			p.Wake()
 		}
 	}
-	if !a.l.Call(a.next) {
+	if !a.send() {
 		return false
 	}
 	var timer *time.Timer
@@ -104,7 +170,7 @@ func (a *asking) byGoroutine() bool {
 	which, _ := p.Park()
 	timer.Stop()
 	if which == late {
-		a.given.Store(true)
+		a.giveUp()
 		return false
 	}
 	return a.done
@@ -124,7 +190,7 @@ func (a *asking) byTask(asker *loop.Loop, t *loop.Task) bool {
 	w := &askWait{a: a, asker: asker, task: t, waits: true}
 	w.timer.Owner = w
 	a.tell = func() { asker.Call(func() { w.end(true) }) }
-	if !a.l.Call(a.next) {
+	if !a.send() {
 		return false
 	}
 	asker.Timers().Arm(&w.timer, asker.After(askPatience))
@@ -150,7 +216,7 @@ func (w *askWait) end(answered bool) {
 	}
 	w.waits, w.answered = false, answered
 	if !answered {
-		w.a.given.Store(true)
+		w.a.giveUp()
 	}
 	w.asker.Timers().Remove(&w.timer)
 	w.asker.Ready(w.task)

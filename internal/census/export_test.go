@@ -20,3 +20,11 @@ func PromisedBehindTheEnd(sum, late stats.Loop) stats.Loop {
 	p.end(sum, 0)
 	return p.keep(late, 0)
 }
+
+// Asked is how many wait for a loop to begin to answer.
+func Asked(l *loop.Loop) int {
+	s := &of(l).asked
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.wait)
+}

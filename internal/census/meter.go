@@ -27,10 +27,11 @@ const (
 // Meter has a loop measure its tasks, for some seconds from now on: TaskInfo.Ran tells. It does not wait. G.
 func Meter(l *loop.Loop) {
 	r := of(l)
-	if r == nil {
+	if r == nil || r.metering.Swap(true) {
 		return
 	}
 	l.Call(func() {
+		r.metering.Store(false)
 		now := l.Elapsed()
 		if r.meter == nil {
 			r.meter = &meter{begun: now, ran: map[uint32]int64{}}

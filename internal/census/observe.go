@@ -54,6 +54,8 @@ type Record struct {
 	last      atomic.Pointer[kept] // G
 	promised  promised             // G
 	names     nameTags             // G
+	asked     askings              // G
+	metering  atomic.Bool          // G: Meter has sent mail that is not read yet
 	tracing   tracing
 	meter     *meter // of what tasks take; nil: nobody watches
 }
