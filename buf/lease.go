@@ -14,6 +14,6 @@ func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 // does nothing; releasing a buffer twice panics, because by then it may hold another connection's bytes.
 func (b Lease) Release() { bufs.Lease(b).Release() }
 
-// Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Releasing it does nothing. Any goroutine
-// may call it.
+// Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Releasing it gives nothing back, and like
+// that of others is done once. Any goroutine may call it.
 func Of(p []byte) Lease { return Lease(bufs.Of(p, nil)) }
