@@ -10,8 +10,8 @@ import (
 )
 
 // A Text is metrics in Prometheus' text format, version 0.0.4: those of Each, or a program's own. The samples of a
-// Metric must come one after the other, with the same pointer. The zero Text is empty. Its methods do not wait; one
-// goroutine or task at a time may call them.
+// Metric must come one after the other, with the same pointer. What of a label is no UTF-8 becomes U+FFFD. The zero
+// Text is empty. Its methods do not wait; one goroutine or task at a time may call them.
 type Text struct {
 	b    bytes.Buffer
 	last *Metric
@@ -60,6 +60,7 @@ func (t *Text) line(suffix string, s *Sample, bound string, v float64) {
 	t.b.WriteString(s.Metric.Name + suffix)
 	sep := "{"
 	label := func(name, value string) {
+		value = strings.ToValidUTF8(value, "\uFFFD") // else Prometheus takes nothing of the whole answer
 		t.b.WriteString(sep + name + `="` + escape.Replace(value) + `"`)
 		sep = ","
 	}
