@@ -45,8 +45,31 @@ func Probe() (*Report, error) {
 	return r, nil
 }
 
-// probed is what the kernel has answered, the first time that somebody asked.
-var probed = sync.OnceValues(Probe)
+// prober has what the kernel has answered to the first who asked.
+type prober struct {
+	mu   sync.Mutex
+	find func() (*Report, error)
+	kept *Report
+}
+
+// get asks, if need be. A refusal is not kept, nor an error: descriptors or memory may have been short at the time.
+func (p *prober) get() (*Report, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept != nil {
+		return p.kept, nil
+	}
+	r, err := p.find()
+	if err != nil {
+		return nil, err
+	}
+	if r.Uring.Refusal == nil && r.AIO == "" {
+		p.kept = r
+	}
+	return r, nil
+}
+
+var probed = prober{find: Probe}
 
 // probe tells what io_uring offers here.
-func probe(*query) (any, error) { return probed() }
+func probe(*query) (any, error) { return probed.get() }
