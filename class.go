@@ -68,7 +68,8 @@ const (
 
 // SetIO changes the limits of the class's I/O on files, from now on. A call beyond them waits, and ends early as every
 // wait does. Reads that find all bytes in memory are free, and so is what a file system in memory does; writes into the
-// page cache count. A copy within the kernel counts once. Not counted are calls of Offload and Compute, and what a
+// page cache count. A copy within the kernel counts once. The blocks of a file.Reader or file.Writer count for the
+// class of the task that is using it when they begin. Not counted are calls of Offload and Compute, and what a
 // connection takes from a file itself, such as by io.Copy. SetIO panics if Depth or Rate is negative, or Priority
 // neither 0, best-effort nor idle. Any goroutine may call it.
 func (c *Class) SetIO(limits IOLimits) {

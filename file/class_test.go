@@ -16,6 +16,7 @@ import (
 	"ringo/file"
 	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/stats"
 )
@@ -324,6 +325,147 @@ func TestClassMovesAll(t *testing.T) {
 				return nil
 			}))
 		})
+	})
+}
+
+// What a Reader and a Writer move beside their caller is moved in the caller's class, with its values: also by a
+// ReaderAt or a WriterAt of the program's own.
+func TestClassStreams(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			const size = 1 << 20
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Depth: 1})
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			ctx := context.WithValue(context.Background(), keyOfStreams{}, "the caller's")
+			joinAll(inClass(t, l, c, 1, func(int) error {
+				return l.WithContext(ctx, func() error {
+					mine := &inner{l, f}
+					w := mustWriter(t, mine, &file.StreamConfig{Size: 64 << 10})
+					if _, err := w.Write(bytesOf(size)); err != nil {
+						return err
+					}
+					if err := w.Close(); err != nil {
+						return err
+					}
+					if got := classOf(l, "slow"); got.IO != 0 || got.IOWaiting != 0 || got.IOBytes != size {
+						t.Errorf("%d are under way, %d wait, %d bytes", got.IO, got.IOWaiting, got.IOBytes)
+					}
+					r := mustReader(t, mine, &file.StreamConfig{Size: 64 << 10})
+					defer r.Close()
+					if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, bytesOf(size)) {
+						t.Errorf("%d bytes were read, or other ones: %v", len(got), err)
+					}
+					return nil
+				})
+			}))
+		})
+	})
+}
+
+type keyOfStreams struct{}
+
+// inner is a file in a type of the program's, which wants to be called in a class and a context.
+type inner struct {
+	l *ringo.Loop
+	f *file.File
+}
+
+func (i *inner) check() error {
+	if got := classOf(i.l, "slow"); got.Tasks < 2 || got.IO > 1 {
+		return fmt.Errorf("%d tasks are of the class, and %d calls under way", got.Tasks, got.IO)
+	}
+	if got := i.l.Context().Value(keyOfStreams{}); got != "the caller's" {
+		return fmt.Errorf("the value is %v", got)
+	}
+	return nil
+}
+
+func (i *inner) ReadAt(p []byte, off int64) (int, error) {
+	if err := i.check(); err != nil {
+		return 0, err
+	}
+	return i.f.ReadAt(p, off)
+}
+
+func (i *inner) WriteAt(p []byte, off int64) (int, error) {
+	if err := i.check(); err != nil {
+		return 0, err
+	}
+	return i.f.WriteAt(p, off)
+}
+
+// A Writer's blocks wait for the rate, and Close for all of them, in a cancelled task too.
+func TestClassStreamRate(t *testing.T) {
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) {
+		const size = 1 << 20
+		f := create(t, filepath.Join(tempDir(t), "f"))
+		defer f.Close()
+		c := ringo.NewClass("slow", 100)
+		c.SetIO(ringo.IOLimits{Depth: 1, Rate: size})
+		began := l.Now()
+		closes := inClass(t, l, c, 1, func(int) error {
+			w := mustWriter(t, f, &file.StreamConfig{Depth: 8, Size: size / 16})
+			_, err := w.Write(bytesOf(size))
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Write: %v", err)
+			}
+			written := w.Written()
+			if err := w.Close(); err != nil || w.Written() <= written {
+				t.Errorf("Close: %v, written up to %d after %d", err, w.Written(), written)
+			}
+			l.Yield()
+			took := l.Now().Sub(began)
+			least := time.Duration(w.Written()-size/16)*time.Second/size - 50*time.Millisecond
+			if took < least || took > 10*time.Second {
+				t.Errorf("%d bytes were written in %v, want %v", w.Written(), took, least)
+			}
+			if got := classOf(l, "slow"); got.IO != 0 || got.IOWaiting != 0 || got.IOBytes != uint64(w.Written()) {
+				t.Errorf("%d are under way, %d wait, %d bytes of %d", got.IO, got.IOWaiting, got.IOBytes, w.Written())
+			}
+			return nil
+		})
+		l.Sleep(200 * time.Millisecond)
+		closes[0].Cancel()
+		joinAll(closes)
+	})
+}
+
+// When a loop cancels all that runs, its Writers' last blocks do not wait for the rate.
+func TestClassStreamAsTheLoopStops(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		c := ringo.NewClass("slow", 100)
+		c.SetIO(ringo.IOLimits{Depth: 1, Rate: 1})
+		name, want := filepath.Join(tempDir(t), "f"), pattern(100_000)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		cfg.Grace = -1
+		patience.Within(t.Name(), func() {
+			if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				return l.WithClass(c, func() error {
+					f, err := file.Create(name)
+					if err != nil {
+						return err
+					}
+					defer f.Close()
+					w := mustWriter(t, f, &file.StreamConfig{Size: 4096, Depth: 100})
+					if _, err := w.Write(want); err != nil {
+						return err
+					}
+					cancel()
+					if err := l.Sleep(patience.Max); !errors.Is(err, context.Canceled) {
+						return fmt.Errorf("the loop goes on: %v", err)
+					}
+					return w.Close()
+				})
+			}); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		if got, err := readFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("of %d bytes %d are in the file: %v", len(want), len(got), err)
+		}
 	})
 }
 

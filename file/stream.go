@@ -123,12 +123,12 @@ func (s *stream) room(b *block) {
 	}
 }
 
-// submit moves the block, beside the caller: as a task of the caller's loop, or on a
+// submit moves the block, beside the caller: as a task of the caller's loop and class, or on a
 // goroutine. It does not wait.
 func (b *block) submit() {
 	b.inFlight = true
 	if l, _ := loop.Current(); l != nil {
-		l.Start(b)
+		l.StartHeir(b)
 		return
 	}
 	go b.run()

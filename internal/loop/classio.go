@@ -161,7 +161,8 @@ func (l *Loop) BeginIO(n int) (IOTurn, error) {
 	return t, nil
 }
 
-// await waits for the rate.
+// await waits for the rate. Nobody does while the loop stops: what is shielded from that, such as the last blocks of a
+// Writer, goes on at once.
 func (t *IOTurn) await(n int) error {
 	before := 0.0
 	for {
@@ -178,7 +179,7 @@ func (t *IOTurn) await(n int) error {
 			before, t.bytes = t.pace().take(t.l.clock.now, lim.Rate, n), n
 		}
 		wait := t.pace().wait(t.l.clock.now, lim.Rate, before)
-		if wait == 0 {
+		if wait == 0 || t.l.life.stopping && !t.l.Canceled() {
 			return nil
 		}
 		if t.l.Sleep(wait) != 0 {
