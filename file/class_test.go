@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,6 +223,87 @@ func TestClassRateChanges(t *testing.T) {
 				t.Errorf("went on after %v", took)
 			}
 		})
+	})
+}
+
+// Calls that give up while they wait for the rate take nothing from those before them, nor do those behind them wait
+// for what they have not moved.
+func TestClassRateGivenUp(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			const n, size, rate = 10, 64 << 10, 1 << 20
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Rate: rate})
+			began := l.Now()
+			// moved is how long another one waits for so many calls, of which 50 ms are saved up.
+			moved := func(what string, calls int) {
+				l.Yield()
+				took, least := l.Now().Sub(began), time.Duration(calls)*size*time.Second/rate-50*time.Millisecond
+				if took < least || socktest.InWorld() && took > least+time.Second {
+					t.Errorf("%s: %d calls were over in %v, want %v", what, calls, took, least)
+				}
+			}
+			write := func(i int) error { _, err := f.WriteAt(make([]byte, size), int64(i)*size); return err }
+			giveUp := func(i int) error {
+				if err := l.WithTimeout(10*time.Millisecond, func() error { return write(i) }); err == nil {
+					t.Error("a call in the midst did not give up")
+				}
+				return nil
+			}
+			first := inClass(t, l, c, n, write)
+			l.Yield()
+			given := inClass(t, l, c, 3*n, giveUp)
+			l.Yield()
+			behind := inClass(t, l, c, n, write)
+			l.Yield()
+			given = append(given, inClass(t, l, c, 3*n, giveUp)...)
+			joinAll(given)
+			joinAll(first)
+			moved("before", n-1)
+			joinAll(behind)
+			moved("behind", 2*n-1)
+		})
+	})
+}
+
+// Whatever gives up when, a class moves as much as its rate says, and no less while something waits.
+func TestClassRateOfRandomCalls(t *testing.T) {
+	seed := seedOf(t)
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) {
+		f := create(t, filepath.Join(tempDir(t), "f"))
+		defer f.Close()
+		for round := range uint64(10) {
+			const most, rate = 64 << 10, 1 << 20
+			random := rand.New(rand.NewPCG(seed, round))
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Rate: rate})
+			n, sum, began := 10+random.IntN(50), 0, l.Now()
+			var tasks []*ringo.Task
+			for range n {
+				size, patient := 1+random.IntN(most), time.Duration(random.IntN(3000))*time.Millisecond
+				tasks = append(tasks, l.Go(func() {
+					l.WithClass(c, func() error {
+						write := func() error { _, err := f.WriteAt(make([]byte, size), 0); return err }
+						if l.WithTimeout(patient, write) != nil {
+							return nil
+						}
+						l.Yield()
+						took := l.Now().Sub(began)
+						due := time.Duration(sum) * time.Second / rate // another one's turn may have come before
+						more := time.Duration(most)*time.Second/rate + 50*time.Millisecond
+						if took < due-more || took > due+more+time.Second {
+							t.Errorf("round %d of seed %d: a call behind %d bytes was over in %v, want %v",
+								round, seed, sum, took, due)
+						}
+						sum += size
+						return nil
+					})
+				}))
+			}
+			joinAll(tasks)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,9 +41,14 @@ type pace struct {
 	mu     sync.Mutex
 	taken  float64 // bytes asked for
 	credit float64 // bytes paid for
+	gaps   []gap   // beyond them, in order
 	rate   int64   // since at, the time of the Run
 	at     int64
 }
+
+// A gap is bytes that were asked for and given back while those before them were not paid for yet: what is behind it
+// need not wait for them. Behind each there are bytes of a call that has not given up, so gaps are no more than calls.
+type gap struct{ from, n float64 }
 
 // What a pace is about.
 const (
@@ -53,8 +59,28 @@ const (
 // pay pays for what the time since the last look allows.
 func (p *pace) pay(now, rate int64) {
 	p.credit += float64(max(0, now-p.at)) / 1e9 * float64(p.rate)
+	p.pass()
 	p.credit = min(p.credit, p.taken+paceSaved*float64(rate))
 	p.at, p.rate = max(now, p.at), rate
+}
+
+// pass counts as paid for the gaps that the credit has come to.
+func (p *pace) pass() {
+	for len(p.gaps) > 0 && p.gaps[0].from <= p.credit {
+		p.credit += p.gaps[0].n
+		p.gaps = slices.Delete(p.gaps, 0, 1)
+	}
+}
+
+// missing is how many bytes have to be paid for before those that have so many in front of them.
+func (p *pace) missing(before float64) float64 {
+	missing := before - p.credit
+	for _, g := range p.gaps {
+		if g.from < before {
+			missing -= g.n
+		}
+	}
+	return missing
 }
 
 // take asks for n bytes, and returns how many have to be paid for before.
@@ -67,19 +93,41 @@ func (p *pace) take(now, rate int64, n int) (before float64) {
 	return before
 }
 
-// back gives bytes back that were asked for.
-func (p *pace) back(n int) {
+// back gives bytes back that were asked for by a call that had so many before it. If these are paid for, so are the
+// others at once. If not they are a gap: those that wait in front of them have nothing of it.
+func (p *pace) back(before float64, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.credit += float64(n)
+	at := len(p.gaps)
+	for at > 0 && p.gaps[at-1].from > before {
+		at--
+	}
+	p.gaps = slices.Insert(p.gaps, at, gap{before, float64(n)})
+	p.join(at + 1)
+	p.join(at)
+	p.pass()
+	if last := len(p.gaps) - 1; last >= 0 && p.gaps[last].end() == p.taken { // nobody is behind
+		p.taken = p.gaps[last].from
+		p.gaps = p.gaps[:last]
+	}
 }
+
+// join makes one gap of one and that before it, if they touch.
+func (p *pace) join(at int) {
+	if at > 0 && at < len(p.gaps) && p.gaps[at-1].end() == p.gaps[at].from {
+		p.gaps[at-1].n += p.gaps[at].n
+		p.gaps = slices.Delete(p.gaps, at, at+1)
+	}
+}
+
+func (g gap) end() float64 { return g.from + g.n }
 
 // wait is for how long bytes have to wait that have so many before them.
 func (p *pace) wait(now, rate int64, before float64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pay(now, rate)
-	missing := before - p.credit
+	missing := p.missing(before)
 	if missing <= 0 {
 		return 0
 	}
@@ -91,7 +139,7 @@ func (p *pace) takeNow(now, rate int64, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pay(now, rate)
-	if p.taken > p.credit {
+	if p.taken > p.credit { // there is no gap if not
 		return false
 	}
 	p.taken += float64(n)
@@ -119,7 +167,8 @@ type IOTurn struct {
 	l        *Loop
 	s        *share
 	places   int
-	bytes    int // that its class's pace was asked for
+	bytes    int     // that its class's pace was asked for
+	before   float64 // those that had to be paid for first
 	Priority uint16
 }
 
@@ -164,7 +213,6 @@ func (l *Loop) BeginIO(n int) (IOTurn, error) {
 // await waits for the rate. Nobody does while the loop stops: what is shielded from that, such as the last blocks of a
 // Writer, goes on at once.
 func (t *IOTurn) await(n int) error {
-	before := 0.0
 	for {
 		lim := t.s.io() // which may change
 		if lim == nil {
@@ -176,9 +224,9 @@ func (t *IOTurn) await(n int) error {
 		}
 		t.l.tick()
 		if t.bytes == 0 {
-			before, t.bytes = t.pace().take(t.l.clock.now, lim.Rate, n), n
+			t.before, t.bytes = t.pace().take(t.l.clock.now, lim.Rate, n), n
 		}
-		wait := t.pace().wait(t.l.clock.now, lim.Rate, before)
+		wait := t.pace().wait(t.l.clock.now, lim.Rate, t.before)
 		if wait == 0 || t.l.life.stopping && !t.l.Canceled() {
 			return nil
 		}
@@ -224,7 +272,7 @@ func (t *IOTurn) End(moved int) {
 	}
 	moved = max(moved, 0)
 	if t.bytes > moved {
-		s.files.pace.back(t.bytes - moved)
+		s.files.pace.back(t.before, t.bytes-moved)
 	}
 	s.files.bytes += uint64(moved)
 	s.files.running -= t.places
