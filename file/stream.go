@@ -134,10 +134,14 @@ func (b *block) submit() {
 	go b.run()
 }
 
+// errNoReturn is what becomes of a block whose ReaderAt or WriterAt panics, or ends its task.
+var errNoReturn = errors.New("file: the stream's ReaderAt or WriterAt did not return")
+
 // Run moves the block, also if its loop stops: Close promises so.
 func (b *block) Run() {
+	b.got, b.err = 0, errNoReturn
+	defer b.done.TrySend(struct{}{})
 	shielded(func() { b.got, b.err = b.move(b) })
-	b.done.TrySend(struct{}{})
 }
 
 // Code is its own: no program has started it.

@@ -22,6 +22,7 @@ import (
 	"ringo/internal/race"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // pattern makes n bytes of which no two stretches are alike.
@@ -385,6 +386,79 @@ func TestWriterShort(t *testing.T) {
 	if err := w.Close(); !errors.Is(err, io.ErrShortWrite) || w.Written() != 5 {
 		t.Errorf("Close: %v, written up to %d", err, w.Written())
 	}
+}
+
+// A function of the program's that panics in a block, or ends its goroutine, is an error of the stream, and nothing
+// waits for the block for ever.
+func TestStreamOfWhatDoesNotReturn(t *testing.T) {
+	ends := map[string]func(){
+		"panic":  func() { panic("a store's") },
+		"Goexit": runtime.Goexit,
+	}
+	play := func(t *testing.T, l *ringo.Loop, end func()) {
+		s := &leaving{store: store{b: pattern(100), fail: -1}, end: end, at: 20}
+		r := mustReader(t, s, &file.StreamConfig{Depth: 2, Size: 10})
+		got, err := io.ReadAll(r)
+		if err == nil || errors.Is(err, io.EOF) || !bytes.Equal(got, pattern(20)) {
+			t.Errorf("read %d bytes, then %v", len(got), err)
+		}
+		r.Close()
+		s.at = -1
+		r = mustReaderAt(t, s, r.Offset(), nil)
+		if rest, err := io.ReadAll(r); err != nil || !bytes.Equal(rest, pattern(100)[20:]) {
+			t.Errorf("the rest has %d bytes: %v", len(rest), err)
+		}
+		r.Close()
+
+		s.at = 10
+		w := mustWriter(t, s, &file.StreamConfig{Depth: 2, Size: 10})
+		w.Write(pattern(25))
+		socktest.EventuallyOn(t, l, "a Write learns of it", func() bool {
+			_, err := w.Write(nil)
+			return err != nil
+		})
+		if err := w.Flush(); err == nil {
+			t.Error("Flush returned nil")
+		}
+		if _, err := w.Write([]byte("more")); err == nil {
+			t.Error("a Writer that has failed accepts more")
+		}
+		if err := w.Close(); err == nil || w.Written() != 10 {
+			t.Errorf("Close: %v; written up to %d", err, w.Written())
+		}
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+				onLoop(t, cfg, func(l *ringo.Loop) { play(t, l, end) })
+			})
+			if name == "Goexit" { // a goroutine's panic ends the program
+				patience.Within(t.Name(), func() { play(t, nil, end) })
+			}
+		})
+	}
+}
+
+// leaving is a store whose calls at an offset do not return.
+type leaving struct {
+	store
+	end func()
+	at  int64
+}
+
+func (s *leaving) ReadAt(p []byte, off int64) (int, error) {
+	if off == s.at {
+		s.end()
+	}
+	return s.store.ReadAt(p, off)
+}
+
+func (s *leaving) WriteAt(p []byte, off int64) (int, error) {
+	if off == s.at {
+		s.end()
+	}
+	return s.store.WriteAt(p, off)
 }
 
 // Blocks in flight are bounded, and Write waits for the first of them.

@@ -84,10 +84,13 @@ func NewWriterAt(f io.WriterAt, off int64, cfg *StreamConfig) (*Writer, error) {
 func newWriter(f io.WriterAt, off int64, cfg *StreamConfig, move func(b *block) (int, error)) (*Writer, error) {
 	w := &Writer{f: f, mine: newExclusive(), off: off, told: off}
 	s, err := newStream(f, off, cfg, true, func(b *block) (n int, err error) {
-		if n, err = move(b); err != nil {
-			w.failed.Store(true)
-		}
-		return n, err
+		err = errNoReturn
+		defer func() {
+			if err != nil {
+				w.failed.Store(true)
+			}
+		}()
+		return move(b)
 	})
 	if err != nil {
 		return nil, err
