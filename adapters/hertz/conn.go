@@ -74,10 +74,11 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 }
 
 // SetReadTimeout bounds what follows, from the first wait on; hertz calls it twice a request, of which one waits. With
-// everything answered it is how hertz begins to wait for the next request.
+// everything answered it is how hertz begins to wait for the next request, but for 0: no IdleTimeout is, and what has
+// taken a connection over begins so.
 func (c *conn) SetReadTimeout(d time.Duration) error {
 	c.limit, c.unset = d, true
-	if c.flushed && len(c.unread) == 0 {
+	if d != 0 && c.flushed && len(c.unread) == 0 {
 		c.between = true
 	}
 	return nil

@@ -69,9 +69,11 @@ func post(p peer, body []byte) (closed bool, err error) {
 	return r.Close, err
 }
 
-// Shutdown ends connections between two requests at once, and waits for the answer of the others.
+// Shutdown ends connections between two requests at once, and those that have made none, without a word. It waits for
+// the answer of the others.
 func TestShutdown(t *testing.T) {
 	each(t, func(t *testing.T, cfg *ringohertz.Config) {
+		var accepted atomic.Int64
 		handling, goOn := ringo.NewChan[struct{}](1), ringo.NewChan[struct{}](1)
 		s := serve(t, cfg, func(h *server.Hertz) {
 			routes(h)
@@ -80,8 +82,12 @@ func TestShutdown(t *testing.T) {
 				goOn.Recv()
 				ctx.String(http.StatusOK, "waited")
 			})
-		}, server.WithExitWaitTime(time.Minute))
-		idle, busy := dial(t, "tcp", s.addr), dial(t, "tcp", s.addr)
+		}, server.WithExitWaitTime(time.Minute), server.WithOnAccept(func(net.Conn) context.Context {
+			accepted.Add(1)
+			return context.Background()
+		}))
+		fresh, idle, busy := dial(t, "tcp", s.addr), dial(t, "tcp", s.addr), dial(t, "tcp", s.addr)
+		patience.Until(t, "all are accepted", func() bool { return accepted.Load() == 3 })
 		if _, err := post(idle, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +95,10 @@ func TestShutdown(t *testing.T) {
 		handling.Recv()
 		ended := make(chan error, 1)
 		go func() { ended <- s.Shutdown(context.Background()) }()
-		if rest, err := io.ReadAll(idle); err != nil || len(rest) != 0 {
-			t.Errorf("the idle connection ends with %q, %v", rest, err)
+		for _, p := range []peer{idle, fresh} {
+			if rest, err := io.ReadAll(p); err != nil || len(rest) != 0 {
+				t.Errorf("an idle connection ends with %q, %v", rest, err)
+			}
 		}
 		goOn.Send(struct{}{})
 		r := busy.answer(t)
@@ -146,24 +154,46 @@ func TestLingerAnswers(t *testing.T) {
 	})
 }
 
-// To what has taken a connection over and waits for its first bytes, the drain is the end of the stream.
+// What has taken a connection over goes on while the server shuts down, whether its client has spoken before or not.
 func TestHijackedDrain(t *testing.T) {
 	each(t, func(t *testing.T, cfg *ringohertz.Config) {
-		begun, read := ringo.NewChan[struct{}](1), make(chan error, 1)
+		cfg.Run.Loops = 1
+		begun := ringo.NewChan[struct{}](1)
 		s := serve(t, cfg, func(h *server.Hertz) {
+			routes(h)
 			h.GET("/", func(_ context.Context, ctx *app.RequestContext) {
 				ctx.Hijack(func(c network.Conn) {
 					begun.Send(struct{}{})
-					_, err := c.Read(make([]byte, 10))
-					read <- err
+					io.Copy(c, c)
 				})
 			})
 		}, server.WithExitWaitTime(24*time.Hour))
-		p := dial(t, "tcp", s.addr)
-		io.WriteString(p, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		begun.Recv()
-		s.shutdown(t)
-		if err := patience.Recv(t, "the end of a read", read); err != io.EOF {
+		idle, spoken, silent := dial(t, "tcp", s.addr), dial(t, "tcp", s.addr), dial(t, "tcp", s.addr)
+		if _, err := post(idle, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		says := func(p peer, what string) {
+			io.WriteString(p, "x")
+			if b, err := p.ReadByte(); b != 'x' || err != nil {
+				t.Errorf("%s: %q, %v", what, b, err)
+			}
+		}
+		for _, p := range []peer{spoken, silent} {
+			io.WriteString(p, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			p.answer(t)
+			begun.Recv()
+		}
+		says(spoken, "before Shutdown")
+		ended := make(chan error, 1)
+		go func() { ended <- s.Shutdown(context.Background()) }()
+		if rest, err := io.ReadAll(idle); err != nil || len(rest) != 0 {
+			t.Errorf("the idle connection ends with %q, %v", rest, err)
+		}
+		says(spoken, "whose client has spoken before")
+		says(silent, "whose client had not spoken")
+		spoken.Close()
+		silent.Close()
+		if err := patience.Recv(t, "the end of Shutdown", ended); err != nil {
 			t.Error(err)
 		}
 	})
