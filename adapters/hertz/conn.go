@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,7 @@ type conn struct {
 	written []piece
 	vec     [][]byte      // of Flush
 	patient time.Duration // what SetWriteTimeout said
-	flushed bool          // since something was received
+	flushed atomic.Bool   // since something was received, which a watch does beside the handler
 }
 
 // newConn makes a connection that waits for its first request.
@@ -78,7 +79,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // taken a connection over begins so.
 func (c *conn) SetReadTimeout(d time.Duration) error {
 	c.limit, c.unset = d, true
-	if d != 0 && c.flushed && len(c.unread) == 0 {
+	if d != 0 && c.flushed.Load() && len(c.unread) == 0 {
 		c.between = true
 	}
 	return nil

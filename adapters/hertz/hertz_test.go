@@ -21,6 +21,7 @@ import (
 	"github.com/cloudwego/hertz/pkg/app/middlewares/server/recovery"
 	"github.com/cloudwego/hertz/pkg/app/server"
 	"github.com/cloudwego/hertz/pkg/network"
+	"github.com/cloudwego/hertz/pkg/protocol/http1/resp"
 
 	"ringo"
 	ringohertz "ringo/adapters/hertz"
@@ -386,6 +387,38 @@ func TestSenseClientDisconnection(t *testing.T) {
 		p.Close()
 		if err := patience.Recv(t, "the end of the context", left); !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// A handler sends pieces while the connection is watched and the client's next request comes.
+func TestFlushWhileWatched(t *testing.T) {
+	each(t, func(t *testing.T, cfg *ringohertz.Config) {
+		const pieces = 200
+		s := serve(t, cfg, func(h *server.Hertz) {
+			h.GET("/", func(_ context.Context, ctx *app.RequestContext) {
+				ctx.Response.HijackWriter(resp.NewChunkedBodyWriter(&ctx.Response, ctx.GetWriter()))
+				for range pieces {
+					ctx.Write([]byte("piece"))
+					if err := ctx.Flush(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}, server.WithSenseClientDisconnection(true))
+		for range 10 {
+			p := dial(t, "tcp", s.addr)
+			io.WriteString(p, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			for i := range 2 {
+				r := p.answer(t) // of which the rest is still to come
+				if i == 0 {
+					io.WriteString(p, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+				}
+				if got, err := io.ReadAll(r.Body); err != nil || len(got) != pieces*len("piece") {
+					t.Errorf("answer %d: %d bytes, %v", i, len(got), err)
+				}
+			}
+			p.Close()
 		}
 	})
 }

@@ -163,7 +163,7 @@ func (c *conn) receive(p []byte) (n int, err error) {
 	if err != nil {
 		return n, said(err)
 	}
-	c.flushed = false
+	c.flushed.Store(false)
 	if idle {
 		c.between = false
 		c.sc.SetIdle(false)

@@ -52,7 +52,7 @@ func (c *conn) WriteBinary(p []byte) (int, error) {
 // Flush sends what is written. A task's small answer leaves at the end of the loop's turn; its error comes with the
 // next.
 func (c *conn) Flush() (err error) {
-	c.flushed = true
+	c.flushed.Store(true)
 	switch len(c.written) {
 	case 0:
 		return nil
