@@ -133,6 +133,7 @@ func (c *Conn) restBy(fn func()) bool {
 	}
 	in := &c.in // now, for a goroutine may have made the connection
 	c.serve.tell = fn
+	in.Ask()
 	if in.ByHand() && !in.Any() {
 		in.fill(c)
 	}

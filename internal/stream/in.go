@@ -61,7 +61,8 @@ const (
 	ready  bits = 1 << iota // a receive may give something: nobody has said EAGAIN since
 	hangup                  // the peer has closed, or an urgent byte came: a short count proves nothing
 	eof
-	theirs // mem is of others, who may look at it still
+	theirs  // mem is of others, who may look at it still
+	unasked // more may be in the kernel than was ever asked for, though none is ready
 )
 
 // bulkMax is how many receives in a row that bring less than a buffer holds end those into large buffers. They begin
@@ -100,6 +101,15 @@ func (in *In) Retry() { in.bits |= ready }
 
 // Dry says that a receive gives nothing now.
 func (in *In) Dry() { in.bits &^= ready }
+
+// Ask has a receive be in order if nobody has asked the kernel for all that it may have: others have received, or a
+// receive has given as much as it might. It is for who has to know now what has come. Who waits arms a receive, which
+// asks, too.
+func (in *In) Ask() {
+	if in.bits&unasked != 0 && in.how != Receiving {
+		in.Retry()
+	}
+}
 
 // Doubt says that a short count is no sign of having received all.
 func (in *In) Doubt() { in.bits |= hangup }
@@ -236,6 +246,7 @@ func (in *In) received(t *Tools, o *op.Op, res int32, flags uint32, wanted bool)
 			in.Append(b)
 		}
 	}
+	in.set(unasked, !more && res > 0)
 	switch {
 	case more:
 	case res > 0:

@@ -29,6 +29,7 @@ func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) 
 	switch {
 	case !ok:
 		in.Dry()
+		in.set(unasked, false)
 		return 0, false
 	case res > 0:
 		switch {
@@ -41,9 +42,11 @@ func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) 
 		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
 		// end, is told all the same. Where buffers are lent, what is armed next finds what is left, and the kernel
 		// tells in whose turn it is.
-		if int(res) < asked && (in.bits&hangup == 0 || !t.L.Edges()) || by == Lent {
+		empty := int(res) < asked && (in.bits&hangup == 0 || !t.L.Edges())
+		if empty || by == Lent {
 			in.Dry()
 		}
+		in.set(unasked, !empty)
 		return int(res), true
 	case res == 0:
 		in.bits |= eof

@@ -136,6 +136,7 @@ func (in *In) Resume(t *Tools, unread []byte) {
 		in.Add(t, unread)
 	}
 	in.Doubt()
+	in.set(unasked, true)
 }
 
 // Spill moves the buffers of the list into memory of the connection's own, so that a connection that is not read does

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,10 +103,12 @@ func TestPoolGreetingAndEnd(t *testing.T) {
 	})
 }
 
-// tlsOf runs a server that answers each line with itself and "extra", in two records that leave together.
-func tlsOf(t *testing.T, l *ringo.Loop) (dial func(context.Context, *ringo.Loop) (net.Conn, error), stop func()) {
+// tlsOf runs a server that answers each line with itself and something extra, in two records that leave together.
+func tlsOf(t *testing.T, l *ringo.Loop, extra string) (
+	dial func(context.Context, *ringo.Loop) (net.Conn, error), stop func()) {
 	t.Helper()
 	server, client := certified(t)
+	server.DynamicRecordSizingDisabled = true
 	ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +129,7 @@ func tlsOf(t *testing.T, l *ringo.Loop) (dial func(context.Context, *ringo.Loop)
 						return
 					}
 					s.Write([]byte(line))
-					s.Write([]byte("extra\n"))
+					s.Write([]byte(extra))
 				}
 			})
 		}
@@ -141,11 +144,33 @@ func tlsOf(t *testing.T, l *ringo.Loop) (dial func(context.Context, *ringo.Loop)
 	}, func() { ln.Close(); all.Wait() }
 }
 
+// A record of which a goroutine's TLS has taken only the beginning, if that, is input as well.
+func TestRecordsBehindTLS(t *testing.T) {
+	t.Parallel()
+	onOne(t, func(l *ringo.Loop) {
+		dial, stop := tlsOf(t, l, strings.Repeat("x", 16000)+"\n")
+		defer stop()
+		p := &sockclient.Pool{Dial: dial}
+		defer p.CloseIdle()
+		c := get(t, p, l)
+		elsewhere(func() { ask(t, c, "one") })
+		own := c.Conn.(*socktls.Conn).NetConn().(*sock.Conn)
+		until(t, "what is behind the reply", func() bool { return isUnread(t, own) })
+		c.Release()
+		d := get(t, p, l)
+		defer d.Close()
+		if same(c, d) {
+			t.Error("the next user has the connection")
+		}
+		ask(t, d, "two")
+	})
+}
+
 // What TLS holds in its own memory is input, too: a connection with it is not another user's, and a push is heard.
 func TestRecordsInTLS(t *testing.T) {
 	t.Parallel()
 	onOne(t, func(l *ringo.Loop) {
-		dial, stop := tlsOf(t, l)
+		dial, stop := tlsOf(t, l, "extra\n")
 		defer stop()
 		p := &sockclient.Pool{Dial: dial}
 		c := get(t, p, l)

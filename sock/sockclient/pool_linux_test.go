@@ -13,9 +13,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo"
 	"ringo/internal/test/socktest"
@@ -237,6 +240,72 @@ func TestPoolStale(t *testing.T) {
 			stop()
 		}
 	})
+}
+
+// What has come behind a reply ends the connection's use, whoever has read the reply, and however much that was: the
+// next user, who comes at once, gets another.
+func TestPoolBehindAReply(t *testing.T) {
+	t.Parallel()
+	onTwo(t, func(l *ringo.Loop) {
+		addr, stop := served(t, l, func(c *sock.Conn, lines []string) {
+			n, extra, _ := strings.Cut(lines[0], " ")
+			size, _ := strconv.Atoi(n)
+			c.Write([]byte(strings.Repeat("r", size) + extra))
+		})
+		defer stop()
+		other := l.Loops()[1]
+		for name, by := range map[string]func(func()){
+			"a task":                 func(f func()) { l.Go(f).Wait() },
+			"a task of another loop": func(f func()) { other.Go(f).Wait() },
+			"a goroutine":            elsewhere,
+		} {
+			for _, size := range []int{5, 1 << 16} {
+				behindAReply(t, fmt.Sprintf("%d bytes of %s", size, name), l, addr, size, by)
+			}
+		}
+	})
+}
+
+// behindAReply has replies of one size read by somebody, something behind the last, and gives the connection back.
+func behindAReply(t *testing.T, what string, l *ringo.Loop, addr string, size int, by func(func())) {
+	p := &sockclient.Pool{Dial: dialTo(addr)}
+	defer p.CloseIdle()
+	asks := func(c *sockclient.Conn, extra string) {
+		fmt.Fprintln(c, size, extra)
+		b := make([]byte, size)
+		if _, err := io.ReadFull(c, b); err != nil || strings.Trim(string(b), "r") != "" {
+			t.Errorf("%s: got %.20q, %v", what, b, err)
+		}
+	}
+	c := get(t, p, l)
+	by(func() {
+		for range 4 { // until the loop knows that replies are large
+			asks(c, "")
+		}
+		asks(c, "extra")
+	})
+	until(t, "what is behind the reply", func() bool { return isUnread(t, c.Conn.(*sock.Conn)) })
+	c.Release()
+	d := get(t, p, l)
+	defer d.Close()
+	if same(c, d) {
+		t.Errorf("%s: the next user has the connection", what)
+	}
+	by(func() { asks(d, "") })
+}
+
+// isUnread reports whether a connection has something that nobody has read, in the kernel or in the loop's buffers.
+func isUnread(t *testing.T, c *sock.Conn) bool {
+	t.Helper()
+	n := 0
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0 || c.Buffered() > 0
 }
 
 // A server that speaks first is heard by who gets the connection, however long that was made before.

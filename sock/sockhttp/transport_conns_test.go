@@ -663,6 +663,61 @@ func TestTransportBodyElsewhere(t *testing.T) {
 	})
 }
 
+// What has come behind a body, which may be another answer, ends the connection, whoever has read the body.
+func TestTransportBehindABody(t *testing.T) {
+	const size, last = 1 << 20, 1 << 15
+	answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("b", size)) + ok
+	url := bare(t, func(c net.Conn) {
+		for r := bufio.NewReader(c); ; {
+			q, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if q.URL.Path == "/good" {
+				io.WriteString(c, strings.Replace(ok, "ok", "no", 1))
+			} else {
+				io.WriteString(c, answer)
+			}
+		}
+	})
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			tr := new(sockhttp.Transport)
+			defer tr.CloseIdleConnections()
+			for name, by := range map[string]func(func()){
+				"task":      func(f func()) { l.Go(f).Wait() },
+				"goroutine": func(f func()) { l.Offload(func(context.Context) error { f(); return nil }) },
+			} {
+				var c *sock.Conn
+				put := false
+				ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+					GotConn:     func(i httptrace.GotConnInfo) { c = i.Conn.(*sock.Conn) },
+					PutIdleConn: func(error) { put = true },
+				})
+				a, err := tr.RoundTrip(request(t, "GET", url, nil).WithContext(ctx))
+				if err != nil {
+					t.Fatal(err)
+				}
+				read := func(n int) {
+					if _, err := io.ReadFull(a.Body, make([]byte, n)); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				by(func() { read(size - last) })
+				untilOn(t, l, "what is behind the body", func() bool {
+					info, err := c.TCPInfo()
+					return err != nil || info.BytesReceived >= uint64(len(answer))
+				})
+				by(func() { read(last); a.Body.Close() })
+				untilOn(t, l, "that the connection is given back", func() bool { return put })
+				if _, got := ask(t, tr, request(t, "GET", url+"/good", nil)); got != "no" {
+					t.Errorf("%s: got %q, which no request has asked for", name, got)
+				}
+			}
+		})
+	})
+}
+
 // A body that is sent behind the head of its answer sets no deadline for that any more.
 func TestTransportEarlyHead(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
