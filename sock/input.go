@@ -39,6 +39,15 @@ func (in *input) arm(c *Conn) {
 	}
 	if d := c.core.Own(handle.In); d.Op == nil && !in.Over() {
 		d.Op = in.Arm(&c.local.Tools, c.core.FD(), (*inputSink)(c), c.way())
+	} else if in.How() == stream.Ending {
+		in.disarm(c) // its completion is news, behind which it is armed
+	}
+}
+
+// armEnd sees to it that there will be news of the end, while nobody takes what is unread.
+func (in *input) armEnd(c *Conn) {
+	if d := c.core.Own(handle.In); d.Op == nil {
+		d.Op = in.ArmEnd(&c.local.Tools, c.core.FD(), (*inputSink)(c))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/handle"
 	"ringo/internal/posix"
 	"ringo/internal/rt/labels"
 	"ringo/internal/test/patience"
@@ -98,6 +99,80 @@ func TestServeRestsWithPartOfAFrame(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A Request that has asked for the end of the input hears of it also behind bytes that nobody has read, however they
+// came; and without an end what comes later is shown as ever.
+func TestServeEndBehindInput(t *testing.T) {
+	t.Parallel()
+	ends := map[string]func(peer tcpPeer){
+		"CloseWrite": func(peer tcpPeer) { peer.CloseWrite() },
+		"reset":      func(peer tcpPeer) { peer.SetLinger(0); peer.Close() },
+		"none":       nil,
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.BufferSize = 64
+		for how, end := range ends {
+			for _, later := range []bool{false, true} {
+				for _, size := range []int{1, 1000} { // which is more than waits for a reader
+					t.Run(fmt.Sprintf("%s, %d, later %v", how, size, later), func(t *testing.T) {
+						endBehindInput(t, cfg, end, later, size)
+					})
+				}
+			}
+		}
+	})
+}
+
+func endBehindInput(t *testing.T, cfg ringo.Config, end func(tcpPeer), later bool, size int) {
+	var asked, unread, goesOn, told atomic.Bool
+	first := true
+	s := serve(t, cfg, perRequest(&sock.Handler{Request: func(c *sock.Conn) error {
+		awaits := func(what string, ok func() bool) {
+			if err := patience.Poll(func() { socktest.Pause(c.Loop()) }, ok); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if first {
+			first = false
+			c.Read(make([]byte, 1))
+			handle.Sockets.Ends(c, func() { told.Store(true) })
+			asked.Store(true)
+			awaits("what is behind the first byte", func() bool { return c.Buffered() > 0 })
+			unread.Store(true)
+			awaits("the end, or the word to go on", func() bool { return told.Load() || goesOn.Load() })
+			handle.Sockets.Ends(c, nil)
+		}
+		p := make([]byte, c.Buffered())
+		c.Read(p)
+		c.Write(p)
+		return nil
+	}}))
+	peer := s.dial()
+	if rest := strings.Repeat("b", size); later {
+		send(t, peer, "a")
+		eventually(t, "somebody asks for the end", asked.Load)
+		send(t, peer, rest)
+	} else {
+		send(t, peer, "a"+rest)
+	}
+	eventually(t, "the rest is there", unread.Load)
+	if end != nil {
+		end(peer)
+		eventually(t, "it is told", told.Load)
+	} else {
+		goesOn.Store(true)
+		got := make([]byte, size+1)
+		_, err := io.ReadFull(peer, got[:size])
+		send(t, peer, "c")
+		if err == nil {
+			_, err = io.ReadFull(peer, got[size:])
+		}
+		if err != nil || got[size] != 'c' || told.Load() {
+			t.Errorf("the rest is %q, %v, told %v", got, err, told.Load())
+		}
+	}
+	s.stop()
 }
 
 // Input that comes while Request runs, whatever it waits for, is shown to it again,

@@ -82,16 +82,19 @@ func (s *serving) news(c *Conn) {
 	}
 }
 
-// lookForEnd receives in the place of a Request that has asked for the end of the input, as long as nothing else comes.
+// lookForEnd receives in the place of a Request that has asked for the end of the input. Behind what is unread it waits
+// for the end alone, where no receive goes on.
 func (s *serving) lookForEnd(c *Conn) {
 	in := &c.in
 	if in.ByHand() && !in.Any() {
 		in.fill(c)
 	}
 	switch {
-	case in.Over(), c.core.Closing():
+	case in.Over(), c.core.Closing(), in.Any() && in.HungUp(&c.local.Tools, c.core.FD()):
 		s.tellEnd(c)
-	case !in.Any():
+	case in.Any():
+		in.armEnd(c)
+	default:
 		in.arm(c)
 	}
 }

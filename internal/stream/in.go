@@ -41,6 +41,7 @@ const (
 	Receiving     // by a multishot receive
 	Polling       // when a poll has told of readiness
 	Direct        // by one receive into memory of the owner's
+	Ending        // not: a poll tells of the end alone
 )
 
 // pace is what is known of how the owner keeps up with the peer. The bound on what may wait is seen only when the
@@ -162,6 +163,25 @@ func (in *In) Arm(t *Tools, f *fd.FD, sink op.Sink, by Way) *op.Op {
 	return o
 }
 
+// ArmEnd is Arm for an owner that wants no more bytes, but to be told when the peer has ended or reset the stream.
+func (in *In) ArmEnd(t *Tools, f *fd.FD, sink op.Sink) *op.Op {
+	o := t.L.Ops().New(op.Poll)
+	if o == nil {
+		in.Fail(-sys.ENOBUFS)
+		return nil
+	}
+	o.FD, o.Sink, o.Events = f, sink, sys.PollRdhup
+	in.how = Ending
+	t.L.Ops().Submit(o)
+	return o
+}
+
+// HungUp reports whether the peer has ended or reset the stream behind what is unread, as far as a poll has told. It
+// asks the kernel, for the bit may have other causes. A receive that goes on tells by itself.
+func (in *In) HungUp(t *Tools, f *fd.FD) bool {
+	return in.bits&hangup != 0 && in.how != Receiving && t.Asks(f)&(sys.PollRdhup|sys.PollHup|sys.PollErr) != 0
+}
+
 // Way is a way to arm.
 type Way uint8
 
@@ -201,9 +221,9 @@ func (in *In) Piled() { in.pace = hasPiled }
 // KeepsUp reports whether nothing has, as far as is known.
 func (in *In) KeepsUp() bool { return in.pace == keepsUp }
 
-// Disarm ends a receive that nobody reads from.
+// Disarm ends a receive that nobody reads from, or what ArmEnd has armed.
 func (in *In) Disarm(t *Tools, o *op.Op) {
-	if o != nil && in.how == Receiving && !o.Canceled {
+	if o != nil && (in.how == Receiving || in.how == Ending) && !o.Canceled {
 		t.L.Ops().Cancel(o)
 	}
 }
