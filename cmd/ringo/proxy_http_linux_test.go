@@ -705,7 +705,7 @@ func upgradeReset(t *testing.T, end string, secret bool, roots *x509.CertPool, d
 	if secret {
 		args = append(args, "-cert", filepath.Join(dir, "cert"), "-key", filepath.Join(dir, "key"))
 	}
-	p, addr, _ := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+	p, addr, back := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
 		c, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -754,14 +754,13 @@ func upgradeReset(t *testing.T, end string, secret bool, roots *x509.CertPool, d
 		}
 	}
 	if end == "upstream" {
-		socktest.Eventually(t, "a failure", func() bool {
-			for what, n := range p.scrape() {
-				if strings.HasPrefix(what, `ringo_proxy_failures_total{cause="reset"`) {
-					return n == 1
-				}
-			}
-			return false
+		up := `upstream="tcp://` + back.Listener.Addr().String() + `"}`
+		socktest.Eventually(t, "the end to be counted", func() bool {
+			return p.scrape()["ringo_proxy_duration_seconds_count{"+up] == 1
 		})
+		if n := p.scrape()[`ringo_proxy_failures_total{cause="reset",`+up]; n != 1 {
+			t.Errorf("%v failures are counted, want one", n)
+		}
 	}
 	if end == "drain" {
 		p.wait()

@@ -14,14 +14,7 @@ import (
 
 // readAnswer is http.ReadResponse, which is spared where the head is here as a whole and says how long the body is.
 // It is made in a, which is the caller's, or else anew.
-func readAnswer(br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
-	p, _ := br.Peek(br.Buffered())
-	end, _ := headEnd(p, 0)
-	return readAnswerOf(p[:end], br, r, a)
-}
-
-// readAnswerOf is readAnswer with the head, if it is here as a whole.
-func readAnswerOf(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
+func readAnswer(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
 	if len(head) > 0 && r.Method != http.MethodHead {
 		if answer := plainAnswer(string(head), br, r, a); answer != nil {
 			br.Discard(len(head))
@@ -39,7 +32,7 @@ func (c *clientConn) readHead(r *http.Request, a *sizedAnswer) (*http.Response, 
 	if end == 0 {
 		c.head = bytes.Clone(p) // and Read adds what follows
 	}
-	answer, err := readAnswerOf(p[:end], c.br, r, a)
+	answer, err := readAnswer(p[:end], c.br, r, a)
 	if head := c.head; end == 0 {
 		c.head = nil
 		p = head

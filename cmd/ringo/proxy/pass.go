@@ -271,6 +271,8 @@ func endOf(c net.Conn, gone cause) *end {
 				e.over = c.(session)
 			}
 			c = of.NetConn()
+		default:
+			panic(fmt.Sprintf("proxy: %T is over no connection of package sock", c))
 		}
 	}
 	return e
