@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -100,7 +101,7 @@ func TestHardStop(t *testing.T) {
 				release := stubborn(c.tasks, cancel)
 				began := time.Now()
 				err := runContext(t, ctx, cfg, c.fn)
-				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "0ms") {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "50ms") {
 					t.Errorf("Run: %v\nwant it to name %s", err, c.want)
 				}
 				if d := time.Since(began); d < cfg.HardStop {
@@ -116,46 +117,48 @@ func TestHardStop(t *testing.T) {
 	}
 }
 
-// rung is the machine, but that the test says when the time for cancelled tasks is over.
+// rung is the machine with a clock that the test sets, and alarms that it rings.
 type rung struct {
 	loop.World
-	hard   time.Duration
+	passed atomic.Int64
 	alarms chan func()
+	in     chan time.Duration // for when they are
 }
 
-func (w rung) After(d time.Duration, fn func()) (stop func() bool) {
-	if d == w.hard {
-		w.alarms <- fn
-		return func() bool { return true }
-	}
-	return w.World.After(d, fn)
+func (w *rung) After(d time.Duration, fn func()) (stop func() bool) {
+	w.in <- d
+	w.alarms <- fn
+	return func() bool { return true }
 }
 
-// Run waits on for cancelled tasks while some of them end, for six times as long at most.
+// Run gives up on cancelled tasks an hour, which is HardStop here, after the last of them that has ended, and six hours
+// after the cancel at the latest.
 func TestHardStopAwaitsEnds(t *testing.T) {
-	const most = 6
+	const minutes = time.Minute
 	for _, c := range []struct {
-		name   string
-		ends   int    // at so many alarms a task has ended since the one before
-		alarms int    // that come
-		want   string // nothing: Run returns nil
+		name  string
+		tasks int
+		ends  []time.Duration // of tasks, so long after the alarm before was set
+		rings []time.Duration // for when each alarm is set
+		want  string          // nothing: Run returns nil
 	}{
-		{"none ends", 0, 1, "not ended 1h0m0s after"},
-		{"one ends", 1, 2, "not ended 2h0m0s after"},
-		{"one after the other", most + 1, most, "not ended 6h0m0s after"},
-		{"all end", 2, 2, ""},
+		{"none ends", 1, nil, []time.Duration{60 * minutes}, "not ended 1h0m0s after"},
+		{"one ends", 2, []time.Duration{minutes}, []time.Duration{60 * minutes, minutes}, "not ended 1h0m0s after"},
+		{"one after the other", 8,
+			append([]time.Duration{50 * minutes}, slices.Repeat([]time.Duration{40 * minutes}, 6)...),
+			append([]time.Duration{60 * minutes}, slices.Repeat([]time.Duration{50 * minutes}, 6)...),
+			"not ended 6h0m0s after"},
+		{"all end", 2, []time.Duration{minutes, minutes}, []time.Duration{60 * minutes, minutes}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
-				w := rung{loop.Machine, time.Hour, make(chan func(), 1)}
-				cfg.World, cfg.HardStop, cfg.Grace = w, w.hard, -1
-				tasks := most + 2
-				if c.want == "" {
-					tasks = c.ends
-				}
+				w := &rung{World: loop.Machine, alarms: make(chan func(), 1), in: make(chan time.Duration, 1)}
+				epoch := time.Now()
+				cfg.World, cfg.HardStop, cfg.Grace = w, time.Hour, -1
+				cfg.Clock, cfg.Since = func() time.Time { return epoch.Add(time.Duration(w.passed.Load())) }, nil
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				gates, ended := make([]chan struct{}, tasks), make(chan error, tasks)
+				gates, ended := make([]chan struct{}, c.tasks), make(chan error, c.tasks)
 				for i := range gates {
 					gates[i] = make(chan struct{})
 				}
@@ -166,7 +169,7 @@ func TestHardStopAwaitsEnds(t *testing.T) {
 						for _, gate := range gates {
 							l.GoThen(func() {
 								l.Offload(func(context.Context) error {
-									if begun.Add(1) == int64(tasks) {
+									if begun.Add(1) == int64(c.tasks) {
 										cancel()
 									}
 									<-gate
@@ -177,21 +180,28 @@ func TestHardStopAwaitsEnds(t *testing.T) {
 						return nil
 					})
 				}()
-				for i := range c.alarms {
-					ring := receive(t, "an alarm", w.alarms)
-					if i < c.ends {
+				for i, in := range c.rings {
+					d, ring := receive(t, "an alarm", w.in), receive(t, "what it rings", w.alarms)
+					if d.Round(time.Second) != in {
+						t.Errorf("alarm %d is set for in %v, want %v", i, d, in)
+					}
+					if i < len(c.ends) {
+						w.passed.Add(int64(c.ends[i]))
 						close(gates[i])
 						receive(t, "the end of a task", ended)
+						d -= c.ends[i]
 					}
-					if c.want != "" || i+1 < c.alarms {
-						ring()
+					if c.want == "" && i+1 == len(c.rings) {
+						break
 					}
+					w.passed.Add(int64(d))
+					ring()
 				}
 				err := receive(t, "the end of Run", result)
 				if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 					t.Errorf("Run: %v, want %q", err, c.want)
 				}
-				for _, gate := range gates[min(c.ends, c.alarms):] {
+				for _, gate := range gates[min(len(c.ends), len(c.rings)):] {
 					close(gate)
 				}
 			})

@@ -31,8 +31,8 @@ type life struct {
 	rests    atomic.Uint64 // odd while it has nothing to do but what is to be started, see mayEnd
 	starts   atomic.Bool   // in a rest: it has taken that in
 	ownLulls atomic.Int32
-	shut     atomic.Bool   // see refusesCaller
-	gone     atomic.Uint64 // of tasks since they were all cancelled
+	shut     atomic.Bool  // see refusesCaller
+	lastEnd  atomic.Int64 // when the last task has ended, since all were cancelled; 0: none has
 }
 
 // run is a loop's goroutine. It never unlocks its thread, so that thread, with

@@ -39,7 +39,7 @@ type Set struct {
 	onDrain  []func() // to be told
 	paces    map[*Class]*pace
 	gaveUp   chan struct{}
-	waited   time.Duration  // then: for cancelled tasks
+	waited   time.Duration  // then: for cancelled tasks, at least
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	alarms   [alarms]alarm
 
@@ -330,31 +330,29 @@ func (s *Set) cancelAll() {
 	for _, l := range s.loops {
 		l.Call(l.life.cancelAll)
 	}
-	s.awaitEnds(1, 0)
+	s.awaitEnds(s.elapsed())
 }
 
-// hardStops bounds for how long Run waits for cancelled tasks, in HardStops.
-const hardStops = 6
-
-// awaitEnds gives up on the cancelled tasks when none has ended for HardStop, since there were ends of them: a busy
-// machine, or a crowd, takes its time. It is the try-th such wait.
-func (s *Set) awaitEnds(try int, ends uint64) {
-	s.later(hardAlarm, s.cfg.HardStop, func() {
-		var now uint64
-		for _, l := range s.loops {
-			now += l.life.gone.Load()
-		}
-		if now > ends && try < hardStops {
-			s.awaitEnds(try+1, now)
-			return
-		}
-		s.waited = time.Duration(try) * s.cfg.HardStop
-		close(s.gaveUp)
-	})
+// awaitEnds gives up on the tasks, which were cancelled at a time, once none has ended for HardStop or they have had
+// UntilGivenUp: a crowd, or a busy machine, takes its time.
+func (s *Set) awaitEnds(canceled int64) {
+	last := canceled
+	for _, l := range s.loops {
+		last = max(last, l.life.lastEnd.Load())
+	}
+	now, least, most := s.elapsed(), last+int64(s.cfg.HardStop), canceled+int64(s.UntilGivenUp())
+	if wait := min(least, most) - now; wait > 0 {
+		s.later(hardAlarm, time.Duration(wait), func() { s.awaitEnds(canceled) })
+		return
+	}
+	if s.waited = s.cfg.HardStop; now >= most {
+		s.waited = s.UntilGivenUp()
+	}
+	close(s.gaveUp)
 }
 
 // UntilGivenUp is the longest that Run waits for its tasks once they are cancelled.
-func (s *Set) UntilGivenUp() time.Duration { return hardStops * s.cfg.HardStop }
+func (s *Set) UntilGivenUp() time.Duration { return 6 * s.cfg.HardStop }
 
 // later sets an alarm, in place of the one before.
 func (s *Set) later(which int, d time.Duration, f func()) {

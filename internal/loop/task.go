@@ -113,7 +113,7 @@ func (t *Task) finish(err error) {
 	w := t.w
 	l.tasks.live--
 	if l.life.stopping {
-		l.life.gone.Add(1)
+		l.life.lastEnd.Store(l.clock.now)
 	}
 	if w.labels.Any() {
 		labels.Clear() // for the next task
