@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"ringo"
 	"ringo/internal/census"
 	"ringo/internal/loop"
 )
@@ -55,9 +54,10 @@ func handles(q *query) (any, error) {
 		return nil, err
 	}
 	sum, held := handleSum{listing: list, kinds: map[string]int{}}, []string{}
-	parts := askEach(list.loops, func(l *loop.Loop) *handleSum {
-		name, part := loopName((*ringo.Loop)(l)), sum.part()
-		ok := census.EachHandle(l, func(i *census.HandleInfo) {
+	parts := census.AskEach(len(list.loops), func(i int) *handleSum {
+		l := list.loops[i]
+		name, part := loopName(l), sum.part()
+		ok := census.EachHandle((*loop.Loop)(l), func(i *census.HandleInfo) {
 			h := &shownHandle{*i, name}
 			part.total++
 			if part.keeps != nil && !part.keeps(h.Kind, h.State, h.local(), h.remote()) {

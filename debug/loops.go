@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/internal/census"
+	"ringo/stats"
 )
 
 // started is nearly when the process was.
@@ -71,18 +72,18 @@ func loops(q *query) (any, error) {
 		return nil, err
 	}
 	list, lanes, begun := []any{}, map[string]any{}, time.Now()
-	counted := askEach(which, census.StatsOf)
+	counted := census.AskEach(len(which), func(i int) stats.Loop { return which[i].Stats() })
 	for i, l := range which {
-		stats, info := fields(counted[i]).(map[string]any), l.Info()
-		lanes[fmt.Sprint(info.Run)] = stats["lanes"] // of all loops of the Run
-		delete(stats, "lanes")
+		counts, info := fields(counted[i]).(map[string]any), l.Info()
+		lanes[fmt.Sprint(info.Run)] = counts["lanes"] // of all loops of the Run
+		delete(counts, "lanes")
 		var held any // none holds it
-		if stats["held"].(time.Duration) > 0 {
+		if counts["held"].(time.Duration) > 0 {
 			held = presentHold(l)
 		}
 		list = append(list, map[string]any{
 			"loop": loopName(l), "run": info.Run, "index": l.Index(), "held": held, "info": fields(info),
-			"stats": stats,
+			"stats": counts,
 		})
 	}
 	return map[string]any{"now": moment(time.Now()), "process": processNow(), "loops": list, "lanes": lanes,

@@ -47,8 +47,8 @@ func ops(q *query) (any, error) {
 		ops []census.OpInfo
 		ok  bool
 	}
-	answers := askEach(list.loops, func(l *loop.Loop) (a answer) {
-		a.ops, a.ok = census.Ops(l)
+	answers := census.AskEach(len(list.loops), func(i int) (a answer) {
+		a.ops, a.ok = census.Ops((*loop.Loop)(list.loops[i]))
 		return a
 	})
 	for i, l := range list.loops {

@@ -79,7 +79,8 @@ func tasks(q *query) (any, error) {
 	groups := &grouping{by: map[groupKey]*taskGroup{}}
 	states := map[string]int{}
 	t := new(shownTask) // one for all: there may be many
-	answers := askEach(list.loops, func(l *loop.Loop) []census.TaskInfo {
+	answers := census.AskEach(len(list.loops), func(i int) []census.TaskInfo {
+		l := (*loop.Loop)(list.loops[i])
 		census.Meter(l) // for who asks again
 		return census.Tasks(l)
 	})

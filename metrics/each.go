@@ -2,11 +2,9 @@ package metrics
 
 import (
 	"strconv"
-	"sync"
 	"time"
 
 	"ringo/internal/census"
-	"ringo/internal/loop"
 	"ringo/stats"
 )
 
@@ -66,26 +64,12 @@ type loopSample struct {
 	stats      stats.Loop
 }
 
-// askLoops asks all loops, at the same time if the caller is a goroutine, so that many that are held take no longer
-// than one.
 func askLoops() []loopSample {
 	totals := census.Totals()
-	all := make([]loopSample, len(totals))
-	me, _ := loop.Current()
-	var asked sync.WaitGroup
-	for i := range all {
-		s := &all[i]
-		s.Total, s.run, s.index = totals[i], strconv.Itoa(totals[i].Run), strconv.Itoa(totals[i].Index)
-		if me != nil {
-			s.stats = s.Stats()
-			continue
-		}
-		asked.Go(func() { s.stats = s.Stats() })
-	}
-	if me == nil {
-		asked.Wait()
-	}
-	return all
+	return census.AskEach(len(totals), func(i int) loopSample {
+		t := totals[i]
+		return loopSample{t, strconv.Itoa(t.Run), strconv.Itoa(t.Index), t.Stats()}
+	})
 }
 
 // putter makes samples of one metric.

@@ -134,6 +134,23 @@ func (r *Record) answer() {
 	}
 }
 
+// AskEach asks n loops, at the same time if the caller is a goroutine, so that many that are held take no longer than
+// one. G, may park.
+func AskEach[T any](n int, ask func(i int) T) []T {
+	answers := make([]T, n)
+	me, _ := loop.Current()
+	var asked sync.WaitGroup
+	for i := range answers {
+		if me != nil {
+			answers[i] = ask(i)
+			continue
+		}
+		asked.Go(func() { answers[i] = ask(i) })
+	}
+	asked.Wait()
+	return answers
+}
+
 // next is a piece of the answer.
 func (a *asking) next() {
 	if a.given.Load() {
