@@ -16,11 +16,12 @@ import (
 // testing/synctest gets ErrBubble.
 //
 // When ctx ends, listeners stop, open connections have Config.Grace to finish, then all tasks are cancelled. If none of
-// them ends for 5 s, or some are left after 30, Run gives up with an error that names the remaining tasks. The first
-// error of any fn cancels all tasks at once and is returned; once ctx has ended, net.ErrClosed and the contexts' errors
-// from fn count as an orderly end, and Run returns nil. If a loop can't be made, Run fails with a *SetupError before
-// any fn starts. When a loop ends it closes all handles still open on it, even those that goroutines use. Goroutines do
-// not keep a loop alive: wait in Offload for a server that runs on goroutines (see package sock).
+// them ends for 5 s, in which the machine is not too busy to run the loops, or some are left after 30, Run gives up
+// with an error that names the remaining tasks. The first error of any fn cancels all tasks at once and is returned;
+// once ctx has ended, net.ErrClosed and the contexts' errors from fn count as an orderly end, and Run returns nil. If a
+// loop can't be made, Run fails with a *SetupError before any fn starts. When a loop ends it closes all handles still
+// open on it, even those that goroutines use. Goroutines do not keep a loop alive: wait in Offload for a server that
+// runs on goroutines (see package sock).
 //
 // Ringo's own messages go to Config.Logger, or else to stderr through a 256 KiB buffer that no loop waits for; messages
 // that do not fit are dropped and counted. Run waits at most 1 s at its end for the rest to be written.

@@ -36,6 +36,10 @@ func ThreadID() int32 { return sys.Gettid() }
 // ThreadCPU is the processor time that a thread of this process has used.
 func ThreadCPU(tid int32) (ns int64, ok bool) { return sys.ThreadCPU(tid) }
 
+// ThreadQueued returns how long a thread has been ready to run and waited for a processor; false if the system does not
+// tell.
+func ThreadQueued(tid int32) (ns int64, ok bool) { return sys.ThreadQueued(tid) }
+
 // ThreadState is the letter of a thread's state, as in proc_pid_stat(5), or 0.
 func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
 

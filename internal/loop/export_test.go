@@ -45,6 +45,13 @@ func Workers(l *Loop) map[any]bool {
 	return all
 }
 
+// SetThreadQueued replaces what tells how long a thread has waited for a processor.
+func SetThreadQueued(f func(tid int32) (ns int64, ok bool)) (restore func()) {
+	was := threadQueued
+	threadQueued = f
+	return func() { threadQueued = was }
+}
+
 // SetGosched has loops call f where they go through the scheduler.
 func SetGosched(f func()) (restore func()) {
 	was := gosched

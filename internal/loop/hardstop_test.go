@@ -132,7 +132,7 @@ func (w *rung) After(d time.Duration, fn func()) (stop func() bool) {
 }
 
 // Run gives up on cancelled tasks an hour, which is HardStop here, after the last of them that has ended, and six hours
-// after the cancel at the latest.
+// after the cancel at the latest. Time that a loop's thread has waited for a processor does not count.
 func TestHardStopAwaitsEnds(t *testing.T) {
 	const minutes = time.Minute
 	for _, c := range []struct {
@@ -140,21 +140,30 @@ func TestHardStopAwaitsEnds(t *testing.T) {
 		tasks int
 		ends  []time.Duration // of tasks, so long after the alarm before was set
 		rings []time.Duration // for when each alarm is set
+		queue time.Duration   // how long the thread waits for a processor, by the first alarm
 		want  string          // nothing: Run returns nil
 	}{
-		{"none ends", 1, nil, []time.Duration{60 * minutes}, "not ended 1h0m0s after"},
-		{"one ends", 2, []time.Duration{minutes}, []time.Duration{60 * minutes, minutes}, "not ended 1h0m0s after"},
+		{"none ends", 1, nil, []time.Duration{60 * minutes}, 0, "not ended 1h0m0s after"},
+		{"one ends", 2, []time.Duration{minutes}, []time.Duration{60 * minutes, minutes}, 0, "not ended 1h0m0s after"},
+		{"a busy machine", 1, nil, []time.Duration{60 * minutes, 30 * minutes}, 30 * minutes, "not ended 1h0m0s after"},
+		{"no processor", 1, nil, []time.Duration{60 * minutes, 300 * minutes}, 500 * minutes, "not ended 6h0m0s after"},
 		{"one after the other", 8,
 			append([]time.Duration{50 * minutes}, slices.Repeat([]time.Duration{40 * minutes}, 6)...),
 			append([]time.Duration{60 * minutes}, slices.Repeat([]time.Duration{50 * minutes}, 6)...),
-			"not ended 6h0m0s after"},
-		{"all end", 2, []time.Duration{minutes, minutes}, []time.Duration{60 * minutes, minutes}, ""},
+			0, "not ended 6h0m0s after"},
+		{"all end", 2, []time.Duration{minutes, minutes}, []time.Duration{60 * minutes, minutes}, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 				w := &rung{World: loop.Machine, alarms: make(chan func(), 1), in: make(chan time.Duration, 1)}
 				epoch := time.Now()
 				cfg.World, cfg.HardStop, cfg.Grace = w, time.Hour, -1
+				defer loop.SetThreadQueued(func(int32) (int64, bool) {
+					if w.passed.Load() == 0 {
+						return int64(minutes), c.queue > 0
+					}
+					return int64(minutes + c.queue), c.queue > 0
+				})()
 				cfg.Clock, cfg.Since = func() time.Time { return epoch.Add(time.Duration(w.passed.Load())) }, nil
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()

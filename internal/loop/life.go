@@ -33,6 +33,7 @@ type life struct {
 	ownLulls atomic.Int32
 	shut     atomic.Bool  // see refusesCaller
 	lastEnd  atomic.Int64 // when the last task has ended, since all were cancelled; 0: none has
+	queued   int64        // how long the thread had waited for a processor when they were; of Set.awaitEnds
 }
 
 // run is a loop's goroutine. It never unlocks its thread, so that thread, with

@@ -328,19 +328,23 @@ func (s *Set) cancelAll() {
 	}
 	s.tellDrain()
 	for _, l := range s.loops {
+		l.life.queued, _ = threadQueued(l.thread.id)
 		l.Call(l.life.cancelAll)
 	}
 	s.awaitEnds(s.elapsed())
 }
 
-// awaitEnds gives up on the tasks, which were cancelled at a time, once none has ended for HardStop or they have had
-// UntilGivenUp: a crowd, or a busy machine, takes its time.
+// awaitEnds gives up on the tasks, which were cancelled at a time, once none has ended for HardStop, without the time
+// that a loop's thread has waited for a processor; or once they have had UntilGivenUp.
 func (s *Set) awaitEnds(canceled int64) {
-	last := canceled
+	last, queued := canceled, int64(0)
 	for _, l := range s.loops {
 		last = max(last, l.life.lastEnd.Load())
+		if ns, ok := threadQueued(l.thread.id); ok {
+			queued = max(queued, ns-l.life.queued)
+		}
 	}
-	now, least, most := s.elapsed(), last+int64(s.cfg.HardStop), canceled+int64(s.UntilGivenUp())
+	now, least, most := s.elapsed(), last+int64(s.cfg.HardStop)+queued, canceled+int64(s.UntilGivenUp())
 	if wait := min(least, most) - now; wait > 0 {
 		s.later(hardAlarm, time.Duration(wait), func() { s.awaitEnds(canceled) })
 		return
@@ -350,6 +354,9 @@ func (s *Set) awaitEnds(canceled int64) {
 	}
 	close(s.gaveUp)
 }
+
+// threadQueued is a variable for tests.
+var threadQueued = kernel.ThreadQueued
 
 // UntilGivenUp is the longest that Run waits for its tasks once they are cancelled.
 func (s *Set) UntilGivenUp() time.Duration { return 6 * s.cfg.HardStop }

@@ -49,6 +49,20 @@ func ThreadState(tid int32) byte {
 	return stat[after]
 }
 
+// ThreadQueued returns how long a thread of this process has been ready to run and waited for a processor, since it
+// began. It is the second number of /proc/self/task/TID/schedstat, which kernels without CONFIG_SCHED_INFO don't have.
+func ThreadQueued(tid int32) (ns int64, ok bool) {
+	var path [48]byte
+	name := append(strconv.AppendInt(append(path[:0], "/proc/self/task/"...), int64(tid), 10), "/schedstat\x00"...)
+	var text [80]byte
+	fields := bytes.Fields(text[:max(0, readSmall(name, text[:]))])
+	if len(fields) < 2 {
+		return 0, false
+	}
+	ns, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	return ns, err == nil
+}
+
 // Undisturbed runs f on a thread that takes no signal meanwhile. It is for calls that a signal
 // ends without a word, as a close that lingers; see pthread_sigmask(3).
 func Undisturbed(f func()) {

@@ -13,6 +13,9 @@ func ThreadCPU(tid int32) (ns int64, ok bool) { return 0, false }
 // ThreadState is for Linux only.
 func ThreadState(tid int32) byte { return 0 }
 
+// ThreadQueued is for Linux only.
+func ThreadQueued(tid int32) (ns int64, ok bool) { return 0, false }
+
 // Undisturbed runs f; of signals it keeps none away.
 func Undisturbed(f func()) { f() }
 
