@@ -60,7 +60,7 @@ func whileOneWaitsForTheOther(t *testing.T, cfg ringo.Config, what string) (text
 			text = w.Body.String()
 		}()
 		holds.Store(true)
-		for !asked.Load() {
+		for !asked.Load() && !over.Load() { // over: both were given up, before the other could run
 			runtime.Gosched()
 		}
 		for !over.Load() {

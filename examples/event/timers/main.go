@@ -22,33 +22,38 @@ func main() {
 	}
 }
 
-// run ends when nothing is active any more: no timer, no hook.
+// run returns once nothing is active any more: no timer, no hook.
 func run(stdout io.Writer, unit time.Duration) error {
 	out := logs.NewWriter(stdout, nil) // a callback must not wait for who reads
 	err := event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
-		l.AfterFunc(5*unit, func() { fmt.Fprintln(out, "once") })
-
-		ticks := 0
-		var ticker *event.Timer
-		ticker = l.Every(unit, func() {
-			if ticks++; ticks == 3 {
-				fmt.Fprintln(out, "three ticks")
-				ticker.Stop()
-			}
-		})
-
-		silence := l.AfterFunc(2*unit, func() { fmt.Fprintln(out, "nothing happens any more") })
-		l.AfterFunc(unit, func() { silence.Reset(20 * unit) }) // something happens
-
-		sum := 0
-		var work *event.Hook
-		work = l.Idle(func() {
-			if sum++; sum == 1000 {
-				fmt.Fprintln(out, "worked in 1000 pieces")
-				work.Stop()
-			}
-		})
+		begin(l, out, unit)
 		return nil
 	})
 	return errors.Join(err, out.Close())
+}
+
+// begin sets the callbacks up.
+func begin(l *event.Loop, out io.Writer, unit time.Duration) {
+	l.AfterFunc(5*unit, func() { fmt.Fprintln(out, "once") })
+
+	ticks := 0
+	var ticker *event.Timer
+	ticker = l.Every(unit, func() {
+		if ticks++; ticks == 3 {
+			fmt.Fprintln(out, "three ticks")
+			ticker.Stop()
+		}
+	})
+
+	silence := l.AfterFunc(2*unit, func() { fmt.Fprintln(out, "nothing happens any more") })
+	l.AfterFunc(unit, func() { silence.Reset(20 * unit) }) // something happens
+
+	sum := 0
+	var work *event.Hook
+	work = l.Idle(func() {
+		if sum++; sum == 1000 {
+			fmt.Fprintln(out, "worked in 1000 pieces")
+			work.Stop()
+		}
+	})
 }
