@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// IOLimits bound what the tasks of a class ask of files.
+// IOLimits bound the file operations of the tasks of a class.
 type IOLimits struct {
-	Depth    int    // reads, writes and syncs at once on a loop; 0: any number
-	Rate     int64  // bytes a second, of all loops of a Run; 0: any number
+	Depth    int    // reads, writes and syncs at once on one loop; 0: no bound
+	Rate     int64  // bytes a second, of all loops of a Run; 0: no bound
 	Priority uint16 // of reads and writes, as in ioprio_set(2); 0: the process's
 }
 
-// room reports whether another one may begin beside so many.
+// room reports whether another operation may begin while running are under way.
 func (lim *IOLimits) room(running int) bool {
 	return lim == nil || lim.Depth == 0 || running < lim.Depth
 }
 
-// SetIO changes the limits, from now on. G.
+// SetIO changes the limits from now on. G.
 func (c *Class) SetIO(to IOLimits) {
 	if to == (IOLimits{}) {
 		c.io.Store(nil)
@@ -27,36 +27,37 @@ func (c *Class) SetIO(to IOLimits) {
 	c.io.Store(&to)
 }
 
-// shareIO is what the tasks of a class on a loop have asked of files.
+// shareIO is the file operations of a class's tasks on one loop.
 type shareIO struct {
 	running int      // under way, or waiting for the rate
-	line    TaskList // those that wait for one of them to end, in order of arrival
+	line    TaskList // tasks that wait until an operation ends, in order of arrival
 	bytes   uint64   // read and written
-	pace    *pace    // nil: there was no rate yet
+	pace    *pace    // nil until there was a rate
 }
 
-// A pace is how many bytes a class may have asked for so far, in a Run. What is asked for waits until all before it is
-// paid for, and not for itself.
+// A pace counts how many bytes a class may have asked for so far in a Run. A request waits until all bytes before it
+// are paid for. It does not wait for its own.
 type pace struct {
 	mu     sync.Mutex
 	taken  float64 // bytes asked for
 	credit float64 // bytes paid for
-	gaps   []gap   // beyond them, in order
-	rate   int64   // since at, the time of the Run
+	gaps   []gap   // ranges beyond credit that were given back, in order
+	rate   int64   // since at, in time of the Run
 	at     int64
 }
 
-// A gap is bytes that were asked for and given back while those before them were not paid for yet: what is behind it
-// need not wait for them. Behind each there are bytes of a call that has not given up, so gaps are no more than calls.
+// A gap is a range of bytes that was asked for and then given back while bytes before it were not paid for yet.
+// Requests behind it need not wait for these bytes. Behind each gap there are bytes of a request that has not given
+// up, so there are no more gaps than requests.
 type gap struct{ from, n float64 }
 
-// What a pace is about.
+// Constants of a pace.
 const (
-	paceSaved = float64(50*time.Millisecond) / float64(time.Second) // seconds that a class saves up
-	paceLook  = 250 * time.Millisecond                              // between two looks at the limits
+	paceSaved = float64(50*time.Millisecond) / float64(time.Second) // seconds an idle class saves up
+	paceLook  = 250 * time.Millisecond                              // from one look at the limits to the next
 )
 
-// pay pays for what the time since the last look allows.
+// pay adds the credit for the time since the last call.
 func (p *pace) pay(now, rate int64) {
 	p.credit += float64(max(0, now-p.at)) / 1e9 * float64(p.rate)
 	p.pass()
@@ -64,7 +65,7 @@ func (p *pace) pay(now, rate int64) {
 	p.at, p.rate = max(now, p.at), rate
 }
 
-// pass counts as paid for the gaps that the credit has come to.
+// pass adds the gaps that the credit has come to, as if they were paid for.
 func (p *pace) pass() {
 	for len(p.gaps) > 0 && p.gaps[0].from <= p.credit {
 		p.credit += p.gaps[0].n
@@ -72,7 +73,7 @@ func (p *pace) pass() {
 	}
 }
 
-// missing is how many bytes have to be paid for before those that have so many in front of them.
+// missing returns how many bytes still have to be paid for ahead of a request with before bytes in front of it.
 func (p *pace) missing(before float64) float64 {
 	missing := before - p.credit
 	for _, g := range p.gaps {
@@ -83,18 +84,18 @@ func (p *pace) missing(before float64) float64 {
 	return missing
 }
 
-// take asks for n bytes, and returns how many have to be paid for before.
+// take asks for n bytes, and returns how many bytes have to be paid for first.
 func (p *pace) take(now, rate int64, n int) (before float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pay(now, rate) // as long as they are none of those that it saves up for
+	p.pay(now, rate) // before taken grows, by which pay bounds the credit
 	before = p.taken
 	p.taken += float64(n)
 	return before
 }
 
-// back gives bytes back that were asked for by a call that had so many before it. If these are paid for, so are the
-// others at once. If not they are a gap: those that wait in front of them have nothing of it.
+// back gives back n bytes of a request that had before bytes in front of it. If those are paid for, the n bytes count
+// as paid at once. If not they become a gap: requests in front of it gain nothing from them.
 func (p *pace) back(before float64, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,13 +107,13 @@ func (p *pace) back(before float64, n int) {
 	p.join(at + 1)
 	p.join(at)
 	p.pass()
-	if last := len(p.gaps) - 1; last >= 0 && p.gaps[last].end() == p.taken { // nobody is behind
+	if last := len(p.gaps) - 1; last >= 0 && p.gaps[last].end() == p.taken { // no request is behind it
 		p.taken = p.gaps[last].from
 		p.gaps = p.gaps[:last]
 	}
 }
 
-// join makes one gap of one and that before it, if they touch.
+// join merges the gap at an index with the one before it, if they touch.
 func (p *pace) join(at int) {
 	if at > 0 && at < len(p.gaps) && p.gaps[at-1].end() == p.gaps[at].from {
 		p.gaps[at-1].n += p.gaps[at].n
@@ -122,7 +123,7 @@ func (p *pace) join(at int) {
 
 func (g gap) end() float64 { return g.from + g.n }
 
-// wait is for how long bytes have to wait that have so many before them.
+// wait returns how long a request has to wait that has before bytes in front of it: at most paceLook at a time.
 func (p *pace) wait(now, rate int64, before float64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,19 +135,19 @@ func (p *pace) wait(now, rate int64, before float64) time.Duration {
 	return 1 + time.Duration(min(missing/float64(rate)*1e9, float64(paceLook)))
 }
 
-// takeNow is take of what need not wait.
+// takeNow is take for a request that must not wait; false if it would have to.
 func (p *pace) takeNow(now, rate int64, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pay(now, rate)
-	if p.taken > p.credit { // there is no gap if not
+	if p.taken > p.credit { // if not, no gap is left either
 		return false
 	}
 	p.taken += float64(n)
 	return true
 }
 
-// paceOf is the class's. G.
+// paceOf returns the class's pace. G.
 func (s *Set) paceOf(c *Class) *pace {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,18 +162,18 @@ func (s *Set) paceOf(c *Class) *pace {
 	return p
 }
 
-// An IOTurn is the right to ask files for something, which End gives back. The zero IOTurn is that of a task without
-// limits, or of none.
+// An IOTurn is the right of a task to use files within its class's limits. End gives it back. The zero IOTurn is for
+// tasks without limits, and for callers that are no task.
 type IOTurn struct {
 	l        *Loop
 	s        *share
 	places   int
-	bytes    int     // that its class's pace was asked for
-	before   float64 // those that had to be paid for first
+	bytes    int     // that it asked the class's pace for
+	before   float64 // bytes that had to be paid for first
 	Priority uint16
 }
 
-// Held reports whether there are limits that it is of.
+// Held reports whether the turn counts against limits.
 func (t *IOTurn) Held() bool { return t.s != nil }
 
 // LimitsIO reports whether the running task's class has limits. T.
@@ -181,8 +182,8 @@ func (l *Loop) LimitsIO() bool {
 	return x != nil && x.share != nil && x.share.Class.io.Load() != nil
 }
 
-// BeginIO waits until the running task may ask files for n bytes, by its class's limits. The error is what has ended
-// the wait: no turn is held then. T, parks.
+// BeginIO waits until the limits of the running task's class let it read or write n bytes. If it fails, with the
+// reason why the wait has ended, the task has no turn. T, parks.
 func (l *Loop) BeginIO(n int) (IOTurn, error) {
 	if !l.LimitsIO() {
 		return IOTurn{}, nil
@@ -210,11 +211,11 @@ func (l *Loop) BeginIO(n int) (IOTurn, error) {
 	return t, nil
 }
 
-// await waits for the rate. Nobody does while the loop stops: what is shielded from that, such as the last blocks of a
-// Writer, goes on at once.
+// await waits until the rate allows n bytes. A shielded task does not wait while the loop stops: its work, such as the
+// last blocks of a Writer, goes on at once.
 func (t *IOTurn) await(n int) error {
 	for {
-		lim := t.s.io() // which may change
+		lim := t.s.io() // may change during the wait
 		if lim == nil {
 			return nil
 		}
@@ -236,7 +237,7 @@ func (t *IOTurn) await(n int) error {
 	}
 }
 
-// pace is the class's.
+// pace returns the class's pace.
 func (t *IOTurn) pace() *pace {
 	if t.s.files.pace == nil {
 		t.s.files.pace = t.l.set.paceOf(t.s.Class)
@@ -244,7 +245,7 @@ func (t *IOTurn) pace() *pace {
 	return t.s.files.pace
 }
 
-// More has the turn be one for another n bytes beside what it is for, if that need not wait.
+// More adds another operation of n bytes to the turn, if the limits allow that without a wait.
 func (t *IOTurn) More(n int) bool {
 	if t.s == nil {
 		return false
@@ -264,7 +265,8 @@ func (t *IOTurn) More(n int) bool {
 	return true
 }
 
-// End gives the turn back, in which so many bytes were moved: others need not be paid for.
+// End gives the turn back. moved is how many bytes were read or written; the rest of what was asked for need not be
+// paid for.
 func (t *IOTurn) End(moved int) {
 	s := t.s
 	if s == nil {
@@ -285,17 +287,17 @@ func (t *IOTurn) End(moved int) {
 	}
 }
 
-// io is the class's limits; nil if there are none.
+// io returns the class's limits; nil if there are none.
 func (s *share) io() *IOLimits { return s.Class.io.Load() }
 
-// ioLine is a share as what a task waits for in BeginIO.
+// ioLine is a share as the Waiter of tasks in BeginIO.
 type ioLine share
 
-// CancelWait takes the task out of the line.
+// CancelWait takes the task out of the line, and resumes it.
 func (s *ioLine) CancelWait(t *Task) {
 	s.files.line.Remove(t)
 	t.l.Ready(t)
 }
 
-// DescribeWait tells whose turn is waited for.
+// DescribeWait names the class.
 func (s *ioLine) DescribeWait(_ *Task, d *Wait) { d.Op = "a turn at files of class " + s.Name }

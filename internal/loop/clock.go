@@ -6,20 +6,19 @@ import (
 	"ringo/internal/kernel"
 )
 
-// loopClock is the time as a loop sees it: that of its turn.
+// loopClock is a loop's clock, which stands still during a turn.
 type loopClock struct {
 	now       int64 // nanoseconds since the epoch of the set
 	wall      time.Time
-	wallAt    int64 // when that was read
-	accounted int64 // up to when the time is
+	wallAt    int64 // now when wall was read
+	accounted int64 // now up to which time is in an account
 }
 
-// wallFresh is how old the wall clock may be that Now is reckoned from.
+// wallFresh is the greatest age of the reading of the wall clock from which Now computes its result.
 const wallFresh = time.Second
 
-// tick reads the clock, of which what runs backwards stands still. Reading the
-// monotonic one alone is half the price, so the wall clock is read now and then,
-// and reckoned from there.
+// tick reads the clock. The loop's time never runs backwards: it stands still instead. As reading only the monotonic
+// clock costs half as much, tick reads the wall clock now and then, and computes the time from that reading.
 func (l *Loop) tick() {
 	if l.cfg.Since == nil {
 		l.clock.wall = l.cfg.Clock()
@@ -29,22 +28,22 @@ func (l *Loop) tick() {
 	}
 	l.clock.now = max(l.clock.now, int64(l.cfg.Since(l.set.epoch)))
 	if l.clock.wall.IsZero() || l.clock.now-l.clock.wallAt >= int64(wallFresh) {
-		// Not at l.now: the thread may have lost its processor between the two looks.
+		// Not l.clock.now: the thread may have lost its processor between the two readings.
 		l.clock.wall = l.cfg.Clock()
 		l.clock.wallAt = int64(l.clock.wall.Sub(l.set.epoch))
-		if l.clock.wall == l.clock.wall.Round(0) { // it tells no monotonic time, and may be set
+		if l.clock.wall == l.clock.wall.Round(0) { // without a monotonic reading, and may be set
 			l.clock.wallAt = l.clock.now
 		}
 	}
 }
 
-// Now is the time of the turn.
+// Now returns the time of the turn.
 func (l *Loop) Now() time.Time { return l.clock.wall.Add(time.Duration(l.clock.now - l.clock.wallAt)) }
 
-// NowNS is the same on the monotonic clock that timers use.
+// NowNS returns the time of the turn on the monotonic clock that timers use.
 func (l *Loop) NowNS() int64 { return l.clock.now }
 
-// elapsed is the time since the Run began. G.
+// elapsed returns the nanoseconds since the Run began. G.
 func (s *Set) elapsed() int64 {
 	if s.cfg.Since == nil {
 		return int64(s.cfg.Clock().Sub(s.epoch))
@@ -56,13 +55,13 @@ func (s *Set) elapsed() int64 {
 	return e
 }
 
-// Moment is when t is, or was, as Elapsed counts; never 0. What is farther than the clock
-// goes is as far as it does. G.
+// Moment turns t into a time as Elapsed counts; never 0. Times beyond the range of the clock are at its ends. G.
 func (l *Loop) Moment(t time.Time) int64 {
 	return l.set.world.Moment(l, t)
 }
 
-// Outside is t, a time of the caller's clock, as one of the loop's. They differ in a bubble of testing/synctest. G.
+// Outside turns t, a time of the caller's clock, into one of the loop's clock. The clocks differ in a bubble of
+// testing/synctest. G.
 func (l *Loop) Outside(t time.Time) time.Time {
 	if l.unmade() {
 		return t
@@ -70,7 +69,7 @@ func (l *Loop) Outside(t time.Time) time.Time {
 	return l.set.epoch.Add(time.Duration(l.Moment(t)))
 }
 
-// Clock is this moment, to be compared with times of Outside. G.
+// Clock returns the present time, to compare with results of Outside. G.
 func (l *Loop) Clock() time.Time {
 	if l.unmade() {
 		return time.Now()
@@ -78,13 +77,13 @@ func (l *Loop) Clock() time.Time {
 	return l.set.epoch.Add(time.Duration(l.set.elapsed()))
 }
 
-// Elapsed is NowNS for other threads, and not of the turn but of this moment. G.
+// Elapsed returns the present time as NowNS counts, which is the time of the turn. G.
 func (l *Loop) Elapsed() int64 { return l.set.elapsed() }
 
-// Turn is the number of the present turn.
+// Turn returns the number of the present turn.
 func (l *Loop) Turn() uint64 { return l.counts.Turns }
 
-// begin starts a turn.
+// begin begins a turn.
 func (l *Loop) begin() {
 	l.tick()
 	if l.spin.found {
@@ -102,7 +101,7 @@ func (l *Loop) begin() {
 	}
 }
 
-// end ends it: what comes now is the driver's.
+// end ends a turn: from here on the time is the driver's.
 func (l *Loop) end() {
 	l.counts.Turns++
 	l.tick()
@@ -112,7 +111,7 @@ func (l *Loop) end() {
 	}
 }
 
-// account adds the time since it was last called to one of the loop's accounts.
+// account adds the time since the last call to one of the loop's accounts.
 func (l *Loop) account(to *time.Duration) {
 	*to += time.Duration(l.clock.now - l.clock.accounted)
 	l.clock.accounted = l.clock.now

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// ParkContext is Park for a wait that ctx ends, too, if it is not nil. The error is what ended it, and then nobody has
-// handed anything over. Only for who began it.
+// ParkContext is Park for a wait that the end of ctx ends, too, if ctx is not nil. An error says what has ended the
+// wait; nothing was handed over then. Only the caller that began p may call it.
 //
-// The context's end comes on a thread of its own, at any time. Between it and p, which is used again, stands a
-// contextEnd, which is not: it knows p for as long as the caller waits.
+// The context may end at any time, on a thread of its own, while p is used for wait after wait. So a contextEnd, which
+// is never reused, stands between them: it refers to p only while the caller waits.
 func (p *Parker) ParkContext(ctx context.Context) (which int, err error) {
 	if ctx != nil && p.t.mayEndBy(ctx) {
 		return p.parkUntil(ctx)
@@ -43,10 +43,10 @@ func (p *Parker) parkUntil(ctx context.Context) (which int, err error) {
 // contextEnd ends the wait of a Parker when a context is done.
 type contextEnd struct {
 	mu sync.Mutex
-	p  *Parker // nil once it waits no more
+	p  *Parker // nil once the wait is over
 }
 
-// end claims the Parker, if nobody has. The claim makes it the caller's until the Wake, so that goes without the lock.
+// end claims the Parker, if no other caller has. After the claim p stays valid until the Wake, which needs no lock.
 func (e *contextEnd) end() {
 	e.mu.Lock()
 	p := e.p
@@ -63,8 +63,8 @@ func (e *contextEnd) forget() {
 	e.p = nil
 }
 
-// ContextError is the error of a wait that the end of ctx has ended: errors.Is finds in it what ctx.Err says, the cause
-// if one was given, and os.ErrDeadlineExceeded where a deadline has passed. G.
+// ContextError returns the error of a wait that the end of ctx has ended. errors.Is finds in it ctx.Err, the cause if
+// there is one, and os.ErrDeadlineExceeded if a deadline has passed. G.
 func ContextError(ctx context.Context) error {
 	err := ctx.Err()
 	cause := context.Cause(ctx)
@@ -79,22 +79,22 @@ func ContextError(ctx context.Context) error {
 
 var errLate error = lateError{context.DeadlineExceeded}
 
-// causeError is the end of a context with a cause of its own.
+// causeError is the error of a context that was ended with a cause.
 type causeError struct{ end, cause error }
 
-// Error says both.
+// Error returns both texts.
 func (e *causeError) Error() string { return e.end.Error() + ": " + e.cause.Error() }
 
-// Unwrap gives both.
+// Unwrap returns both errors.
 func (e *causeError) Unwrap() []error { return []error{e.end, e.cause} }
 
-// Is finds os.ErrDeadlineExceeded in a deadline that has passed.
+// Is reports true for os.ErrDeadlineExceeded if a deadline has passed.
 func (e *causeError) Is(target error) bool { return target == os.ErrDeadlineExceeded && e.Timeout() }
 
 // Timeout reports whether a deadline has passed.
 func (e *causeError) Timeout() bool { return e.end == context.DeadlineExceeded }
 
-// joinContexts makes a context of two: with the values of both, and done when the first of them is.
+// joinContexts derives from two contexts one that has the values of both, and is done when the first of them is.
 func joinContexts(l *Loop, one, other context.Context) (ctx context.Context, cancel func()) {
 	world := l.set.world
 	if ctx, cancel := world.Join(l, joinValues(one, other), one, other); ctx != nil {
@@ -107,7 +107,7 @@ func joinContexts(l *Loop, one, other context.Context) (ctx context.Context, can
 	inner, end := context.WithCancelCause(one)
 	stop := world.AfterContext(other, func() {
 		if other.Err() == context.DeadlineExceeded {
-			return // which the one has too, and tells as what it is
+			return // one has that deadline, too, and reports it as such
 		}
 		end(context.Cause(other))
 	})

@@ -2,18 +2,19 @@ package loop
 
 import "time"
 
-// How long what is ready waits for its loop is measured of one item in 1 << delayBits: two looks at the clock for each
-// would cost as much as a wake. Which ones is told by the place in the queue, to both ends of it, without a word in the
-// item; places at equal distances would always hit the same connection of a few that become ready together.
+// The loop measures how long ready items wait for one item in 1 << delayBits: to read the clock twice for each would
+// cost as much as a wake. The place in the queue decides which items, so both ends of the queue know without a word in
+// the item. The places are not at equal distances: if a few connections become ready together those would always hit
+// the same one.
 const (
 	delayBits = 6
-	golden    = 0x9E3779B1 // 2^32 by the golden ratio, odd
+	golden    = 0x9E3779B1 // 2^32 divided by the golden ratio, odd
 )
 
-// sampled reports whether the item at a place in the queue is one of these.
+// sampled reports whether the item at a place in the queue is measured.
 func sampled(at uint32) bool { return at*golden < 1<<(32-delayBits) }
 
-// enqueue has an item run, in this turn or the next.
+// enqueue makes an item ready, to run in this turn or the next.
 func (q *runQueue) enqueue(it item) {
 	if sampled(q.tail) {
 		q.noteReady()
@@ -21,11 +22,11 @@ func (q *runQueue) enqueue(it item) {
 	q.push(it)
 }
 
-// noteReady begins the delay of the item that is to be put into the queue, if it is sampled. Ready asks by itself
-// whether it is: each return after a switch is one that the processor has guessed wrong (BenchmarkPark).
+// noteReady begins the delay of the sampled item that the caller is about to push. Ready calls sampled itself, to
+// avoid a call for most items: each return after a switch is mispredicted (BenchmarkPark).
 func (q *runQueue) noteReady() { q.since.push(q.l.set.elapsed()) }
 
-// dequeue takes the item that is to run now.
+// dequeue takes the item that runs next.
 func (q *runQueue) dequeue() item {
 	if sampled(q.head) {
 		q.noteDelay()
@@ -33,14 +34,14 @@ func (q *runQueue) dequeue() item {
 	return q.pop()
 }
 
-// noteDelay ends the delay of the first item, if it is sampled.
+// noteDelay ends the delay of the first item, which is sampled.
 func (q *runQueue) noteDelay() {
 	if since, ok := q.since.pop(); ok {
 		q.l.counts.Delays.Add(time.Duration(q.l.set.elapsed() - since))
 	}
 }
 
-// timeQueue is times in order.
+// timeQueue is a queue of times.
 type timeQueue struct {
 	times []int64
 	head  int
@@ -64,7 +65,7 @@ func (q *timeQueue) pop() (t int64, ok bool) {
 	return t, true
 }
 
-// trim gives an empty queue's memory back.
+// trim frees the memory of an empty queue.
 func (q *timeQueue) trim() {
 	if q.head == len(q.times) {
 		*q = timeQueue{}

@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 )
 
-// OnDrain has fn called when the Run begins to drain, or ends without, on any thread: at once, if it has. fn must
-// not wait. G.
+// OnDrain calls fn once, on any thread, when the Run begins to drain or ends without a drain: at once, if it has. fn
+// must not wait. G.
 func (s *Set) OnDrain(fn func()) {
 	s.mu.Lock()
 	begun := s.ends()
@@ -18,17 +18,17 @@ func (s *Set) OnDrain(fn func()) {
 	}
 }
 
-// Ends reports whether the Run drains, or ends without: a loop may not know yet. G.
+// Ends reports whether the Run drains, or ends without a drain. The loops may not know that yet. G.
 func (s *Set) Ends() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ends()
 }
 
-// ends is Ends, under mu.
+// ends is Ends for callers that hold mu.
 func (s *Set) ends() bool { return s.draining || s.stopping || s.over }
 
-// tellDrain calls those who asked for it. The caller has set what OnDrain looks at.
+// tellDrain calls the functions of OnDrain. The caller has changed what ends looks at.
 func (s *Set) tellDrain() {
 	s.mu.Lock()
 	told := s.onDrain
@@ -39,7 +39,7 @@ func (s *Set) tellDrain() {
 	}
 }
 
-// drainTask is a function that is to be started as a task when the drain begins.
+// drainTask is a function that starts as a task when the drain begins.
 type drainTask struct {
 	l      *Loop
 	handle Handle
@@ -53,8 +53,8 @@ const (
 	drainUnwanted
 )
 
-// OnDrain starts fn as a task of l when the drain begins, with what it inherits of the caller: soon, if it has begun.
-// stop reports whether that will not be. G.
+// OnDrain starts fn as a task of l when the drain begins, or soon, if it has begun. The task inherits from the caller.
+// stop keeps fn from starting, and reports whether it was in time. G.
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
 	d := &drainTask{l: l, job: inheriting(jobFunc(fn), l.Inherited())}
 	if l.IsCurrent() {
@@ -65,7 +65,7 @@ func (l *Loop) OnDrain(fn func()) (stop func() bool) {
 	return d.stop
 }
 
-// register runs on the loop's thread, as all of it but stop.
+// register runs on the loop's thread, as all methods but stop do.
 func (d *drainTask) register() {
 	switch {
 	case d.state.Load() != drainAwaited:
@@ -76,7 +76,7 @@ func (d *drainTask) register() {
 	}
 }
 
-// Drain is the loop's word that accepts have stopped.
+// Drain starts the task: the loop calls it when accepts have stopped.
 func (d *drainTask) Drain() {
 	if d.state.CompareAndSwap(drainAwaited, drainBegun) {
 		d.l.handles.Unregister(&d.handle)
@@ -84,7 +84,7 @@ func (d *drainTask) Drain() {
 	}
 }
 
-// Abandon is the loop's word that it ends.
+// Abandon drops the task: the loop calls it when it ends.
 func (d *drainTask) Abandon() { d.l.handles.Unregister(&d.handle) }
 
 func (d *drainTask) stop() bool {

@@ -9,16 +9,15 @@ import (
 )
 
 var (
-	// ErrNotTask says that a call that only a task of the loop may make came
-	// from somewhere else.
+	// ErrNotTask is the error of a call that only a task of the loop may make, when another caller made it.
 	ErrNotTask = errors.New("ringo: called from outside the loop's tasks (use Loop.Go or Loop.Post to get there)")
-	// ErrEnded says that the loop is gone.
+	// ErrEnded is the error of a call on a loop that has ended.
 	ErrEnded = errors.New("ringo: the loop has ended")
-	// ErrDraining says that the program drains, and that what was waited for is not worth a wait any more.
+	// ErrDraining is the error of a wait that the drain has ended, because its outcome no longer matters.
 	ErrDraining error = drainingError{}
-	// ErrBubble says that Run was called in a bubble of testing/synctest.
+	// ErrBubble is the error of Run in a bubble of testing/synctest.
 	ErrBubble error = bubbleError{}
-	// ErrGoexit says that a task ended by runtime.Goexit.
+	// ErrGoexit is the error of a task that ended by runtime.Goexit.
 	ErrGoexit = errors.New("ringo: the task called runtime.Goexit")
 )
 
@@ -26,7 +25,7 @@ type drainingError struct{}
 
 func (drainingError) Error() string { return "ringo: the program drains" }
 
-// Is has programs end that end at a net.ErrClosed.
+// Is reports true for net.ErrClosed, so that programs end that end at that error.
 func (drainingError) Is(target error) bool { return target == net.ErrClosed }
 
 type bubbleError struct{}
@@ -36,25 +35,24 @@ func (bubbleError) Error() string {
 		"still for good: call Run outside of synctest.Test, whose goroutines may use its loops"
 }
 
-// Is has callers know that no other try will do.
+// Is reports true for errors.ErrUnsupported, so that callers know that another try would fail, too.
 func (bubbleError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// PanicError is a panic in a task, or in what runs beside the loop for one, with
-// the stack of where it happened.
+// PanicError is a panic in a task, or in a call that runs for one beside the loop, with the stack where it happened.
 type PanicError struct {
 	Value any
 	Stack []byte
 	In    string
 }
 
-// What a PanicError is in.
+// The values of PanicError.In.
 const (
 	inTask    = "a task"
 	inOffload = "Offload"
 	inCompute = "Compute"
 )
 
-// Error shows the value and the stack.
+// Error returns the value and the stack.
 func (e *PanicError) Error() string {
 	if e == nil {
 		return "<nil>"
@@ -62,7 +60,7 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("%v [in %s]\n\n%s", e.Value, e.In, e.Stack)
 }
 
-// Unwrap gives the value if it is an error.
+// Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {
 	if e == nil {
 		return nil
@@ -71,8 +69,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// panicOf is the panic of a task, whose stack is still there. What an Offload or
-// Compute call has raised in it is the same panic, with one more stack.
+// panicOf makes the PanicError of a task that has panicked, while the task's stack is still there. If the task passes
+// on a panic of its Offload or Compute call that panic is kept, with the task's stack added.
 func (c *Config) panicOf(v any) *PanicError {
 	stack := debug.Stack()
 	if p := c.shownPanic(v); p != nil && p.In != inTask {

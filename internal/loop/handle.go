@@ -2,25 +2,25 @@ package loop
 
 import "sync/atomic"
 
-// Open is something open on a loop: a listener, a connection. The loop tells it
-// when accepts stop, and when the loop ends.
+// Open is something open on a loop, such as a listener or a connection. The loop tells it when accepts stop, and when
+// the loop ends.
 type Open interface {
-	// Drain says that accepts have stopped, and once more that Grace has ended. It must not park, nor unregister any
-	// handle but its own.
+	// Drain is called when accepts have stopped, and once more when Grace has ended. It must not park, and must not
+	// unregister any handle but its own.
 	Drain()
-	// Abandon closes without parking: the driver is about to be drained.
+	// Abandon closes without parking: the loop is about to close its driver.
 	Abandon()
 }
 
-// Handle links an Open into its loop's list; it is embedded in the Open.
+// Handle links an Open into its loop's list; the Open embeds it.
 type Handle struct {
 	prev, next *Handle
 	owner      Open
 }
 
-// Handles are what is open on a loop.
+// Handles is the list of what is open on a loop, with counts.
 type Handles struct {
-	head  Handle // of their list
+	head  Handle // the head of the list, a ring
 	kinds [Kinds]struct{ opened, closed atomic.Uint64 }
 	holds int // see Hold
 }
@@ -35,7 +35,7 @@ func (o *Handles) Register(h *Handle, owner Open) {
 	h.next.prev, o.head.next = h, h
 }
 
-// Unregister takes a handle off; off already is fine.
+// Unregister removes a handle from the list; it does nothing for one that is not in it.
 func (*Handles) Unregister(h *Handle) {
 	if h.next == nil {
 		return
@@ -44,7 +44,7 @@ func (*Handles) Unregister(h *Handle) {
 	h.prev, h.next = nil, nil
 }
 
-// Each calls f for all that is open; f may unregister what it is given.
+// Each calls f for each open handle; f may unregister the handle it gets.
 func (o *Handles) Each(f func(Open)) {
 	for h := o.head.next; h != nil && h != &o.head; {
 		next := h.next
@@ -53,10 +53,10 @@ func (o *Handles) Each(f func(Open)) {
 	}
 }
 
-// Hold keeps the loop from ending, as a task does, or no longer: n is 1 or -1.
+// Hold keeps the loop from ending as a task does, with n = 1, until a call with n = -1.
 func (o *Handles) Hold(n int) { o.holds += n }
 
-// Kind is what a handle is to those who count.
+// Kind is the kind of a handle, for counts.
 type Kind uint8
 
 // The kinds.
@@ -68,14 +68,14 @@ const (
 	Kinds
 )
 
-// Opened counts a handle that the loop has from now on. Foreign callers open and close some without their loop. G.
+// Opened counts a handle as open on the loop. Foreign callers open and close some handles without their loop. G.
 func (o *Handles) Opened(k Kind) { o.kinds[k].opened.Add(1) }
 
-// Closed counts one whose descriptor is closed, or somebody else's. G.
+// Closed counts a handle as closed: its descriptor is closed, or has another owner. G.
 func (o *Handles) Closed(k Kind) { o.kinds[k].closed.Add(1) }
 
-// Next moves a place in the list, which is a handle that was registered, behind what is open next to it, and gives
-// that, which may be another place; false if there is nothing.
+// Next returns the handle that follows h in the list, and moves h behind it, so that the next call goes on there;
+// false at the end of the list. h is a registered Handle that marks a place; the result may be another such mark.
 func (h *Handle) Next(l *Loop) (o Open, ok bool) {
 	next := h.next
 	if next == &l.handles.head {

@@ -9,41 +9,40 @@ import (
 	"ringo/internal/rt/sched"
 )
 
-// idleAfter is for how long no loop has run a task when they are taken for idle: so
-// long at least, and less than twice as long. A Run's first looks are sooner, after a fiftieth of it and then twice as
-// long each: one whose loops have no tasks, because goroutines use all that they have, is known for it before it has
-// much to do.
-var idleAfter = time.Second // but in tests
+// idleAfter is how long no loop has run a task when the loops are taken for idle: at least that long, and less than
+// twice as long. A Run's first looks come sooner, after a fiftieth of it and then twice as long each time, so that a
+// Run whose loops have no tasks, because its goroutines do all the work, is known for idle before it has much to do.
+var idleAfter = time.Second // a variable for tests
 
-const firstLook = 50 // in idleAfter
+const firstLook = 50 // as a part of idleAfter
 
-// idling is what a loop tells the idler.
+// idling is what a loop reports to the idler.
 type idling struct {
-	ran   atomic.Bool // a task, since the idler looked
-	spare atomic.Bool // it keeps something that a trim may find unused
+	ran   atomic.Bool // a task has run since the idler looked
+	spare atomic.Bool // the loop keeps something that a trim may find unused
 }
 
-// idler is a goroutine that finds out whether any loop of the process runs tasks, and has loops trim.
+// idler is a goroutine that finds out whether any loop of the process runs tasks, and makes loops trim.
 //
 //	watching ──no task since the last look──▶ idle ──a loop runs one──▶ watching
 //
-// Idle it waits for a loop's word, and costs nothing once there is nothing to trim.
+// While idle it waits for a message of a loop, and costs nothing once there is nothing left to trim.
 type idler struct {
-	runs       int // loops that want it; under idlers
+	runs       int // number of running loops; guarded by idlers
 	after      time.Duration
 	quit, gone chan struct{}
-	over       chan struct{} // has room for the one word that there is
+	over       chan struct{} // a loop has run a task, or has something to trim; holds one message
 	look       *time.Timer
 }
 
-// idlers has the one of the loops that run.
+// idlers has the idler of the loops that run.
 var idlers struct {
 	sync.Mutex
 	now *idler
 }
 
-// raiseProcs makes room for the goroutines beside n more loops, which are kept to rest CPUs if that is not 0, until
-// release, and has the idler look at those loops.
+// raiseProcs raises GOMAXPROCS by n more loops, and makes the idler look at those loops, until release. The goroutines
+// beside the loops are kept to rest CPUs if rest is not 0.
 func raiseProcs(n, rest int, warn func(string, ...any)) (release func()) {
 	idlers.Lock()
 	defer idlers.Unlock()
@@ -68,7 +67,7 @@ func raiseProcs(n, rest int, warn func(string, ...any)) (release func()) {
 	})
 }
 
-// lendProcs has GOMAXPROCS count the loops or not. An idler that ends says nothing of the loops that came since.
+// lendProcs makes GOMAXPROCS count the loops or not. An idler that ends does not speak for the loops of a later one.
 func (i *idler) lendProcs(lent bool) {
 	idlers.Lock()
 	defer idlers.Unlock()
@@ -77,7 +76,7 @@ func (i *idler) lendProcs(lent bool) {
 	}
 }
 
-// computeMax is how many CPU-bound calls may run beside the loops, which are kept to rest CPUs if that is not 0.
+// computeMax returns how many CPU-bound calls may run beside the loops. They are kept to rest CPUs if rest is not 0.
 func computeMax(loops, rest int) int {
 	n := max(1, sched.Procs()-loops)
 	if rest > 0 {
@@ -86,8 +85,8 @@ func computeMax(loops, rest int) int {
 	return n
 }
 
-// idle is the idler that waits for the loops' word, nil if none does. One that ends may
-// still be there when the next begins.
+// idle is the idler that waits for a message of the loops; nil if none does. It may be one that ends while the next
+// one has begun.
 var idle atomic.Pointer[idler]
 
 func startIdler() *idler {
@@ -128,17 +127,17 @@ func (i *idler) run() {
 	}
 }
 
-// rest is the idler's being idle, until a loop has run a task. It reports false if it is to end.
+// rest waits until a loop has run a task. It reports false if the idler must end.
 func (i *idler) rest() bool {
 	select {
-	case <-i.over: // said of an earlier time
+	case <-i.over: // left from an earlier rest
 	default:
 	}
 	if !idle.CompareAndSwap(nil, i) {
 		return true
 	}
 	defer idle.Store(nil)
-	if anyRan() { // between the look and the word
+	if anyRan() { // between the last look and the store to idle
 		return true
 	}
 	i.lendProcs(true)
@@ -161,7 +160,7 @@ func (i *idler) rest() bool {
 	}
 }
 
-// anyRan reports whether a loop has run a task since it was last asked.
+// anyRan reports whether a loop has run a task since the last call.
 func anyRan() (ran bool) {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
@@ -174,7 +173,7 @@ func anyRan() (ran bool) {
 	return ran
 }
 
-// runsTask notes that the loop is about to run a task.
+// runsTask records that the loop is about to run a task.
 func (l *Loop) runsTask() {
 	if l.idling.ran.Load() {
 		return
@@ -188,12 +187,12 @@ func tellIdler() {
 	if i := idle.Load(); i != nil {
 		select {
 		case i.over <- struct{}{}:
-		default: // it was told
+		default: // it has a message
 		}
 	}
 }
 
-// trimLoops has those loops trim that say that they keep something, and reports whether there are any.
+// trimLoops makes the loops trim that keep something, and reports whether there are any.
 func trimLoops() (any bool) {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
@@ -206,7 +205,7 @@ func trimLoops() (any bool) {
 	return any
 }
 
-// anySpare reports whether trimLoops would have a loop trim.
+// anySpare reports whether trimLoops would find a loop to trim.
 func anySpare() bool {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {

@@ -6,14 +6,15 @@ import (
 	"ringo/internal/rt/labels"
 )
 
-// Inherited is what a task has of who starts it: labels, as a goroutine has, and the values of a task's context.
+// Inherited is what a task gets from its starter: labels, as a goroutine does, the values of the starter's context,
+// and its class.
 type Inherited struct {
 	labels labels.Set
-	values context.Context // nil: those of Run's alone
+	values context.Context // nil: only the values of Run's context
 	class  *Class          // nil: none
 }
 
-// Inherited is what tasks of the loop have that the caller starts. G.
+// Inherited returns what the tasks of the loop inherit that the caller starts. G.
 func (l *Loop) Inherited() Inherited {
 	if l.IsCurrent() {
 		return inheritedFrom(l.cur)
@@ -22,7 +23,7 @@ func (l *Loop) Inherited() Inherited {
 	return inheritedFrom(t)
 }
 
-// inheritedFrom is what tasks have that t starts, which calls; nil for a goroutine, and between tasks.
+// inheritedFrom returns what tasks inherit from t, the running task; nil for a goroutine, and between tasks.
 func inheritedFrom(t *Task) Inherited {
 	i := Inherited{labels: labels.Current()}
 	if t != nil {
@@ -37,13 +38,13 @@ func inheritedFrom(t *Task) Inherited {
 	return i
 }
 
-// None reports whether there is nothing.
+// None reports whether there is nothing to inherit.
 func (i Inherited) None() bool { return i.labels.None() && i.values == nil && i.class == nil }
 
-// HasClass reports whether there is a class, which a job has only from StartAs: Inherit comes too late for it.
+// HasClass reports whether there is a class. A job gets a class from StartAs only: Inherit comes too late for that.
 func (i *Inherited) HasClass() bool { return i.class != nil }
 
-// Inherit gives the running task, which has just begun, what it has of who started it. T.
+// Inherit gives the running task, which has just begun, the labels and values of its starter. T.
 func (l *Loop) Inherit(i Inherited) {
 	l.ApplyLabels(i.labels)
 	if i.values != nil {
@@ -51,7 +52,7 @@ func (l *Loop) Inherit(i Inherited) {
 	}
 }
 
-// inheriting is a job that has it.
+// inheriting wraps j in a job that inherits i, if there is anything to inherit.
 func inheriting(j Job, i Inherited) Job {
 	if i.None() {
 		return j
@@ -59,13 +60,13 @@ func inheriting(j Job, i Inherited) Job {
 	return &heir{j, i}
 }
 
-// heir is a job with what it has of who started it.
+// heir is a job with what it inherits from its starter.
 type heir struct {
 	Job
 	of Inherited
 }
 
-// asTask is the job as a task, for one that is of a class: that has its turn among its class's.
+// asTask makes a task of a job that has a class, because only tasks can wait in the queue of a class.
 func (h *heir) asTask(l *Loop) *Task {
 	t := &Task{l: l, fn: func() {
 		l.RunsFor(h.Code())
@@ -82,8 +83,8 @@ func (h *heir) Run() {
 	h.Job.Run()
 }
 
-// values is the context that the task's own begins with: what it has inherited and Run's, or what Observe has put in
-// their place.
+// values returns the context that the task's own is derived from: it has the inherited values before those of Run's
+// context, or is the one that Observe has set.
 func (t *Task) values() context.Context {
 	x := t.ext.Load()
 	switch {
@@ -97,13 +98,13 @@ func (t *Task) values() context.Context {
 	return t.l.set.values
 }
 
-// A joinedContext is one context with another one's values behind its own.
+// A joinedContext is one context with the values of another one behind its own.
 type joinedContext struct {
 	context.Context // of the one
 	other           context.Context
 }
 
-// Value gives what the one has, or else the other.
+// Value returns the value of the embedded context, or else that of other.
 func (c *joinedContext) Value(key any) any {
 	if key == (originKey{}) {
 		return c
@@ -114,8 +115,9 @@ func (c *joinedContext) Value(key any) any {
 	return c.other.Value(key)
 }
 
-// joinValues gives one context another one's values, if it has not been made of that anyway: a task that goes on
-// deriving from its Loop.Context, or has tasks start tasks, would ask twice as many contexts at each step.
+// joinValues adds other's values to one, unless one was derived from a context with them. Without that check a task
+// that goes on deriving from its Loop.Context, or a chain of tasks that start tasks, would double the contexts to ask
+// at each step.
 func joinValues(one, other context.Context) context.Context {
 	want := other.Value(originKey{})
 	for origin := one.Value(originKey{}); origin != nil; {
@@ -131,15 +133,15 @@ func joinValues(one, other context.Context) context.Context {
 	return &joinedContext{one, other}
 }
 
-// originKey has a context's Value give the joinedContext or the runValues that it was made of.
+// originKey is the key for which a context's Value returns the joinedContext or the runValues that it derives from.
 type originKey struct{}
 
-// runValues is Run's context, whose keys and values reach tasks; its end does not: that begins the drain.
+// runValues has the values of Run's context, which tasks inherit, without its end, which begins the drain.
 type runValues struct{ context.Context }
 
 func valuesOf(ctx context.Context) context.Context { return &runValues{context.WithoutCancel(ctx)} }
 
-// Value has itself beside what the context has.
+// Value returns the runValues itself for originKey, and the context's values for other keys.
 func (r *runValues) Value(key any) any {
 	if key == (originKey{}) {
 		return r

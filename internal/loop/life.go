@@ -18,26 +18,26 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// life is a loop's way from its begin to its end, and how far it has come.
+// life is the state of a loop between its start and its end.
 type life struct {
 	l        *Loop
 	draining atomic.Bool
 	stopping bool
-	ending   bool  // what was left open is being closed
-	dead     bool  // the driver is
-	endBy    int64 // when a dead loop's tasks have had their time
+	ending   bool  // the loop closes what was left open
+	dead     bool  // the driver has died
+	endBy    int64 // until when a dead loop's tasks may go on
 	killed   bool  // see Program.Kill
 	ended    atomic.Bool
-	rests    atomic.Uint64 // odd while it has nothing to do but what is to be started, see mayEnd
-	starts   atomic.Bool   // in a rest: it has taken that in
+	rests    atomic.Uint64 // odd while the loop rests: all it may have to do is start tasks, see mayEnd
+	starts   atomic.Bool   // in a rest: the loop has taken in tasks to start
 	ownLulls atomic.Int32
 	shut     atomic.Bool  // see refusesCaller
-	lastEnd  atomic.Int64 // when the last task has ended, since all were cancelled; 0: none has
-	queued   int64        // how long the thread had waited for a processor when they were; of Set.awaitEnds
+	lastEnd  atomic.Int64 // when the last task ended after all were cancelled; 0 if none has
+	queued   int64        // how long the thread had waited for a processor when they were; for Set.awaitEnds
 }
 
-// run is a loop's goroutine. It never unlocks its thread, so that thread, with
-// its affinity and all that the kernel ties to it, ends with it.
+// run is the function of a loop's goroutine. It never unlocks its thread, so the thread ends with the goroutine, and
+// with it the affinity and all else that the kernel ties to the thread.
 func (e *life) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
 	runtime.LockOSThread()
 	leave, err := e.bind()
@@ -70,10 +70,10 @@ func (e *life) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 	e.close()
 }
 
-// open makes what the loop needs, on its own thread.
+// open makes the driver and the pools of the loop, on the loop's own thread.
 func (e *life) open() error {
 	l, c := e.l, e.l.cfg
-	if l.set.world.Beside() { // or all loops have one thread
+	if l.set.world.Beside() { // if not, one thread runs all loops
 		l.thread.id, l.thread.seat, l.thread.goid = kernel.ThreadID(), sched.CurrentSeat(), stacks.GoroutineID()
 	}
 	l.tick()
@@ -96,8 +96,8 @@ func (e *life) open() error {
 	return nil
 }
 
-// bind binds the loop's thread to its CPUs. That comes before all else, so that the memory of its ring and buffers is
-// first touched there, and is that of its node. leave is called before the thread ends.
+// bind binds the loop's thread to its CPUs. It must run before all else, so that the ring and the buffers are first
+// touched on those CPUs and get memory of their node. The caller calls leave before the thread ends.
 func (e *life) bind() (leave func(), err error) {
 	cpus := e.l.cfg.Plan.Set(e.l.index)
 	if cpus == nil {
@@ -111,7 +111,7 @@ func (e *life) bind() (leave func(), err error) {
 	return leave, nil
 }
 
-// startMain makes fn the loop's first task.
+// startMain starts fn as the loop's first task.
 func (e *life) startMain(fn func(*Loop) error) {
 	l := e.l
 	var err error
@@ -131,16 +131,16 @@ func (e *life) startMain(fn func(*Loop) error) {
 		}
 		l.set.fnEnded(end)
 	}
-	t.inherit(inheritedFrom(nil)) // from Run's caller, by way of the loop's goroutine
+	t.inherit(inheritedFrom(nil)) // the labels of Run's caller, which the loop's goroutine has
 	l.tasks.live++
 	l.tasks.main = t
 	l.ready.enqueue(item{task: t})
 }
 
-// mayEnd reports whether a loop may end that is in a lull. In a Run whose loops end together it may when all of them
-// are, and if it has nothing to start, when none has: the others' tasks may ask it until then. The last loop that comes
-// to rest sees that it is the last, and wakes the others so that they see it, too. A loop rests at most until it has
-// waited.
+// mayEnd reports whether a loop that is in a lull may end. In a Run whose loops end together a loop must wait until
+// all of them are in a lull; if it has nothing to start itself it also waits until no other loop has, because their
+// tasks may still send it mail. The last loop that comes to rest sees that it is the last, and wakes the others so
+// that they see it, too. A rest ends at the latest when the loop has waited.
 func (e *life) mayEnd() bool {
 	s := e.l.set
 	if !s.together.Load() || e.stopping || e.killed {
@@ -169,13 +169,13 @@ func (e *life) goesOn() {
 	}
 }
 
-// drain stops what accepts, and tells the rest of what is open that the end is near.
+// drain stops accepting, and tells all other open handles that the loop will end.
 func (e *life) drain() {
 	e.draining.Store(true)
 	e.l.handles.Each(func(o Open) { o.Drain() })
 }
 
-// cancelAll cancels what runs; what starts later starts cancelled.
+// cancelAll cancels all tasks. Tasks that start later are cancelled from the start.
 func (e *life) cancelAll() {
 	e.stopping = true
 	e.drain() // again, if it was said before: now it is the last word
@@ -186,7 +186,7 @@ func (e *life) cancelAll() {
 	}
 }
 
-// cancelBackground cancels the tasks of GoBackground, which are all that is left.
+// cancelBackground cancels the tasks of GoBackground when no others are left.
 func (e *life) cancelBackground() {
 	for _, w := range append([]*worker(nil), e.l.workers.all...) {
 		if t := w.task; t != nil && t.Background() {
@@ -195,18 +195,18 @@ func (e *life) cancelBackground() {
 	}
 }
 
-// close ends the loop: what is open on it is closed, the driver drained. The
-// mailbox comes first: what is still in it may look at handles and the driver.
+// close ends the loop: it refuses the mail that is left, closes what is open, and ends the driver. The mailbox comes
+// first because mail in it may use handles and the driver.
 func (e *life) close() {
 	e.refuses()
 	e.l.inbox.refuse()
 	e.end()
 	e.l.out.giveBack()
-	e.l.pools = buffers{} // whoever keeps the Loop, or what was open on it, does not keep these
+	e.l.pools = buffers{} // a program that keeps the Loop, or a handle of it, must not keep these
 }
 
-// abort ends a loop whose driver died under tasks that have not ended. They will not be
-// resumed, and their coroutines are lost; but nobody shall wait for them.
+// abort ends a loop whose driver died while tasks were left. They are not resumed, and their coroutines are lost, but
+// callers that join them return with ErrEnded.
 func (e *life) abort() {
 	e.refuses()
 	l := e.l
@@ -224,7 +224,7 @@ func (e *life) abort() {
 	e.end()
 }
 
-// refuseReady ends what is ready and has not begun.
+// refuseReady ends tasks and jobs that are ready and have not begun.
 func (e *life) refuseReady() {
 	for e.l.ready.len() > 0 {
 		switch it := e.l.ready.pop(); {
@@ -239,12 +239,12 @@ func (e *life) refuseReady() {
 	}
 }
 
-// end is what both have in common.
+// end is the part that close and abort share.
 func (e *life) end() {
 	e.abandon()
 	e.closeDriver()
 	e.ended.Store(true)
-	if l := e.l; l.set.world.Beside() { // one that shares its thread is its world's; see Running and Totals
+	if l := e.l; l.set.world.Beside() { // a world deregisters the loops that share its thread; see Running and Totals
 		if l.observer != nil {
 			l.observer.Ends()
 		}
@@ -253,13 +253,13 @@ func (e *life) end() {
 	e.l.workers.retire()
 }
 
-// abandon closes what was left open.
+// abandon closes the handles that were left open.
 func (e *life) abandon() {
 	e.ending = true
 	e.l.handles.Each(func(o Open) { o.Abandon() })
 }
 
-// closeDriver ends the driver, and tells what it has still to say.
+// closeDriver closes the driver, and passes its last completions on.
 func (e *life) closeDriver() {
 	if err := e.l.drv.Close(&e.l.done); err != nil {
 		e.l.set.fail(err)
@@ -267,45 +267,44 @@ func (e *life) closeDriver() {
 	e.tellAll()
 }
 
-// tellAll tells all that is told already.
+// tellAll passes all completions that the driver has queued to their sinks.
 func (e *life) tellAll() {
 	for e.l.done.Len() > 0 {
 		e.l.complete()
 	}
 }
 
-// refuses says that the mailbox is about to refuse mail.
+// refuses tells the observer that the mailbox is about to refuse mail.
 func (e *life) refuses() {
 	if e.l.observer != nil {
 		e.l.observer.Refuses()
 	}
 }
 
-// unwinds has a loop go on whose driver has died of err, so that its tasks and handles
-// end: they are told, and what they wait for ends at once. It reports false when they
-// have had their time.
+// unwinds lets a loop go on for a while after its driver died of err, so that its tasks and handles end: they are
+// cancelled and abandoned, and each of their waits ends at once. It reports false when that time is over.
 func (e *life) unwinds(err error) bool {
 	l := e.l
 	if !e.dead {
 		e.dead = true
 		l.set.fail(err)
 		l.tick()
-		e.endBy = l.clock.now + int64(l.cfg.HardStop/2) // before Run gives up
+		e.endBy = l.clock.now + int64(l.cfg.HardStop/2) // earlier than Run gives up
 		e.cancelAll()
 		e.abandon()
 	}
 	if l.busy() {
 		return e.hasTime()
 	}
-	if l.set.world.Beside() { // or the driver lets the clock go on
-		time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
+	if l.set.world.Beside() { // if not, the driver moves the clock on
+		time.Sleep(deadPause) // for tasks that wait for other threads: mail can't wake the loop now
 	}
 	l.tick()
 	return e.hasTime()
 }
 
-// hasTime reports whether a loop whose driver has died may go on: a while for its tasks, which what they offloaded
-// or who waits elsewhere may hold up, and longer for a disk, that is still at what a task has given it.
+// hasTime reports whether a loop whose driver has died may go on. Its tasks get until endBy, as they may wait for
+// offloaded calls or for other loops. While the disk still works on an op of a task they get longer.
 func (e *life) hasTime() bool {
 	now := e.l.clock.now
 	if now < e.endBy {
@@ -318,14 +317,14 @@ func (e *life) hasTime() bool {
 	return disk
 }
 
-// diskMax bounds how long a loop whose driver has died waits for disks. Run has returned before and named the tasks,
-// see Config.HardStop. At the bound they are lost, and their memory is kept.
+// diskMax bounds how long a loop whose driver has died waits for the disk. Run has given up by then, and has named the
+// tasks in its error: see Config.HardStop. At the bound the loop abandons the tasks, and their memory stays allocated.
 const diskMax = time.Minute
 
-// deadPause is between two looks for mail of a loop whose driver has died.
+// deadPause is how long a loop whose driver has died sleeps before it looks for mail again.
 const deadPause = time.Millisecond
 
-// buffers are a loop's pools of them.
+// buffers are a loop's pools of buffers.
 type buffers struct{ ring, plain, large *bufs.Pool }
 
 func (b *buffers) open(c *Config, mark *gmark.Mark) {
@@ -336,19 +335,18 @@ func (b *buffers) open(c *Config, mark *gmark.Mark) {
 }
 
 const (
-	// ringTarget is how many buffers the kernel has at a time: more than one
-	// enter fills, few enough to stay in the cache.
+	// ringTarget is how many buffers the kernel has at a time: more than one io_uring_enter fills, few enough to stay
+	// in the cache.
 	ringTarget = 64
-	// plainWarm is how many free plain buffers keep their memory; plainMax
-	// bounds them all.
+	// plainWarm is how many free plain buffers keep their memory; plainMax bounds the number of all plain buffers.
 	plainWarm = 64
 	plainMax  = 1 << 20
-	// plainSpare is the part by which plain buffers are larger than Config.BufferSize. A receive that fills
-	// its buffer has to be followed by one that finds nothing, and the messages of most programs are as long
-	// as a round buffer: bench run -cells 50x16384.
+	// plainSpare: plain buffers are larger than Config.BufferSize by 1/plainSpare. A receive that fills its buffer is
+	// followed by another one that often finds nothing, and many programs send messages of just the size of a round
+	// buffer: see bench run -cells 50x16384.
 	plainSpare = 8
-	// largeTimes is how many times as large as Config.BufferSize a large buffer is, largeWarm how many free ones
-	// keep their memory: those who use one give it back before the next does, as a rule.
+	// largeTimes is how many times as large as Config.BufferSize a large buffer is. largeWarm is how many free ones
+	// keep their memory: few, because most users give one back before the next user takes one.
 	largeTimes = 4
 	largeWarm  = 8
 )

@@ -9,7 +9,8 @@ import (
 	"ringo/internal/rt/labels"
 )
 
-// ApplyLabels gives the running task labels, and those of its own if it is to have any. T.
+// ApplyLabels sets the running task's labels: s, and those that name the task, if it has a name or LabelTasks is set.
+// T.
 func (l *Loop) ApplyLabels(s labels.Set) {
 	name := l.cur.Name()
 	if name == "" && !l.cfg.LabelTasks {
@@ -31,27 +32,28 @@ func (l *Loop) ApplyLabels(s labels.Set) {
 	with.Apply()
 }
 
-// ownLabels is what a task's labels depend on: who it is, and those that it began with.
+// ownLabels are what the labels of a task depend on: its function, its name, and the labels that it began with.
 type ownLabels struct {
 	code code.Func
 	name string
 	from labels.Set
 }
 
-// labelsMax is how many of them a loop keeps, to make them once; then it begins anew.
+// labelsMax is how many label sets a loop keeps for reuse. At the bound it drops all of them.
 const labelsMax = 1024
 
-// Log tells of something that begins or ends. G.
+// Log logs that something begins or ends, at debug level. G.
 func (c *Config) Log(what string, about ...slog.Attr) {
 	if c.Logger != nil {
 		c.Logger.LogAttrs(context.Background(), slog.LevelDebug, "ringo: "+what, about...)
 	}
 }
 
-// Tells reports whether anybody would be told what Tell tells.
+// Tells reports whether there is a Logger or a Complain to receive what Tell reports.
 func (c *Config) Tells() bool { return c.Logger != nil || c.Complain != nil }
 
-// Tell says that something is not as it should be: to the Logger, or else in a text that is whole without the rest.
+// Tell reports a problem: to the Logger, or without one to Complain, as a text that is complete without the
+// attributes.
 func (c *Config) Tell(what, text string, about ...slog.Attr) {
 	if c.Logger != nil {
 		c.TellLogger(what, append(about, slog.String("report", text))...)
@@ -60,7 +62,7 @@ func (c *Config) Tell(what, text string, about ...slog.Attr) {
 	}
 }
 
-// TellLogger tells the Logger alone.
+// TellLogger reports a problem to the Logger only.
 func (c *Config) TellLogger(what string, about ...slog.Attr) {
 	if c.Logger != nil {
 		c.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: "+what, about...)

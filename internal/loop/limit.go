@@ -10,27 +10,27 @@ import (
 	"ringo/internal/timer"
 )
 
-// limit is a WithTimeout or WithContext that a task is in. All but the AfterFunc of a context is the loop thread's
-// business.
+// limit is a WithTimeout or WithContext that a task is in. Only the loop's thread may use it, apart from the AfterFunc
+// of a context.
 type limit struct {
 	l      *Loop
 	task   *Task  // nil once fn has returned
-	outer  *limit // the next one that was begun earlier
-	passed int    // its place among those of its task that have, from 1 on
+	outer  *limit // the next block that was begun earlier
+	passed int    // when it passed, as a place among the limits of its task, from 1; 0 if it has not
 
-	at    int64 // of a WithTimeout
+	at    int64 // the end of a WithTimeout
 	timer timer.Timer
-	given context.Context // of a WithContext
-	tell  func()          // then: says that it is done; made once
-	stop  func() bool     // ends the AfterContext of that
+	given context.Context // the context of a WithContext
+	tell  func()          // sends contextDone to the loop; made once
+	stop  func() bool     // ends the AfterContext of given
 
-	ctx    context.Context // for those who ask
+	ctx    context.Context // made when a caller asks for it
 	cancel func()
-	values context.Context // of a WithContext, for those who start here: see valuesNow
+	values context.Context // of a WithContext, for tasks that start in it: see valuesNow
 }
 
-// WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does
-// but only until fn returns. T, may park.
+// WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does, but only until fn returns. T, may
+// park.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 	b := l.takeLimit()
 	b.begin(l, d)
@@ -38,7 +38,7 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 	return fn()
 }
 
-// WithContext is WithTimeout with a context in the place of the time. T, may park.
+// WithContext is WithTimeout with a context in place of the time. T, may park.
 func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	if ctx == nil || l.cur.isIn(ctx) {
 		return fn()
@@ -49,7 +49,7 @@ func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-// takeLimit gives one that is in no use.
+// takeLimit returns an unused limit, or a new one.
 func (l *Loop) takeLimit() *limit {
 	if b := l.kept.limits.get(); b != nil {
 		return b
@@ -77,7 +77,7 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 		return
 	}
 	if !tells(ctx) && ctx.Done() == nil {
-		return // it has values alone
+		return // it has only values
 	}
 	if b.tell == nil {
 		b.tell = func() { l.send(message{kind: msgLimit, fn: b.contextDone}) }
@@ -85,7 +85,7 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 	b.stop = l.set.world.AfterContext(ctx, b.tell)
 }
 
-// tells reports whether a context says by itself that it is done, to whom its Done need not be made.
+// tells reports whether a context has an AfterFunc of its own, so that its Done channel need not be made.
 func tells(ctx context.Context) bool {
 	_, ok := ctx.(interface{ AfterFunc(func()) func() bool })
 	return ok
@@ -97,32 +97,32 @@ func (b *limit) link(l *Loop) {
 	b.outer, x.limit = x.limit, b
 }
 
-// pass makes the task's waits fail.
+// pass marks the limit as passed, so that the task's waits fail.
 func (b *limit) pass() {
 	x := b.task.extension()
 	x.passes++
 	b.passed, b.task.expired = x.passes, true
 }
 
-// Fire ends what the task waits for.
+// Fire makes the limit pass, and ends the task's present wait.
 func (b *limit) Fire(*timer.Timer) {
 	b.pass()
 	b.task.interrupt()
 }
 
-// contextDone does so if fn has not returned yet, and nobody has looked before.
+// contextDone does what Fire does, unless fn has returned or the limit has passed.
 func (b *limit) contextDone() {
 	if b.task != nil && b.passed == 0 {
 		b.Fire(nil)
 	}
 }
 
-// lookAtContexts lets those limits pass whose contexts are done. It is for a task that knows that one is, while the
-// mail or the timer that says so may be on its way.
+// lookAtContexts makes all limits pass whose contexts are done. Tasks call it when they know that a context is done,
+// while the mail or the timer that says so may be on its way.
 func (x *taskExt) lookAtContexts() {
 	for b := x.limit; b != nil; b = b.outer {
 		ctx := b.given
-		if ctx == nil && b.at <= b.l.Elapsed() { // not because of what is around it
+		if ctx == nil && b.at <= b.l.Elapsed() { // its own time is over, and not only that of a block around it
 			ctx = b.ctx
 		}
 		if ctx != nil && b.passed == 0 && ctx.Err() != nil {
@@ -131,8 +131,8 @@ func (x *taskExt) lookAtContexts() {
 	}
 }
 
-// end takes the condition back. The block need not be the last that was begun: an
-// iterator can begin one, yield, and end it when it is resumed, by another task too.
+// end takes the limit away. The block need not be the one that was begun last: an iterator can begin a block, yield,
+// and end the block when it is resumed, even by another task.
 func (b *limit) end() {
 	t := b.task
 	if t == nil {
@@ -150,7 +150,7 @@ func (b *limit) end() {
 	b.let()
 }
 
-// let lets go of all that the block refers to, and that refers to it.
+// let drops all references of the limit and to it, and keeps it for the next use if it can.
 func (b *limit) let() {
 	b.l.timers.Disarm(&b.timer)
 	if b.cancel != nil {
@@ -159,17 +159,17 @@ func (b *limit) let() {
 	b.task, b.outer, b.passed, b.ctx, b.cancel, b.values = nil, nil, 0, nil, nil, nil
 	stop := b.stop
 	if b.given, b.stop = nil, nil; stop != nil && !stop() {
-		return // what tells of its context's end may be on its way, and is not to find another's
+		return // contextDone may be on its way, and must not find the limit in another use
 	}
-	// A timer that has an entry in the heap stays there and is moved, which costs less than
-	// taking it out.
+	// An entry of its timer stays in the heap, and the next use moves it: that costs less than to remove it and add it
+	// again.
 	if !b.l.kept.limits.put(b) {
 		b.l.timers.Remove(&b.timer)
 	}
 }
 
-// dropLimits ends the blocks of a task that has ended in them: it called Goexit, or an iterator was left where it
-// stood. That one may go on in another task, so such a block is not used again.
+// dropLimits ends the blocks of a task that has ended inside them: it called Goexit, or left an iterator unfinished.
+// Another task may resume that iterator, so these limits are not used again.
 func (x *taskExt) dropLimits() {
 	for b := x.limit; b != nil; {
 		outer := b.outer
@@ -186,7 +186,7 @@ func (x *taskExt) dropLimits() {
 	x.limit = nil
 }
 
-// cause is why the waits fail of a task whose limit has passed: the first that did counts.
+// cause returns why the waits of a task fail whose limits have passed: the one that passed first counts.
 func (x *taskExt) cause() error {
 	var first *limit
 	for b := x.limit; b != nil; b = b.outer {
@@ -200,7 +200,7 @@ func (x *taskExt) cause() error {
 	return ContextError(first.given)
 }
 
-// context gives base the limits of the block and of those around it.
+// context derives from base a context with the limits of the block and of the blocks around it.
 func (b *limit) context(base context.Context) context.Context {
 	if b.ctx != nil {
 		return b.ctx
@@ -217,8 +217,8 @@ func (b *limit) context(base context.Context) context.Context {
 	return b.ctx
 }
 
-// valuesNow are those of t's context that are not Run's, without its end; nil if there are none. A WithContext that t
-// is in makes them once.
+// valuesNow returns the values of t's context, without its end and without those of Run's context; nil if there are
+// none. A WithContext that t is in makes them once.
 func (x *taskExt) valuesNow(t *Task) context.Context {
 	for b := x.limit; b != nil; b = b.outer {
 		if b.given == nil {
@@ -232,8 +232,9 @@ func (x *taskExt) valuesNow(t *Task) context.Context {
 	return x.values
 }
 
-// over gives base the values of the block's context and of those around it. It asks none of them for its end: one may
-// start a task when it is first asked, under a lock of its own, and that task's values are these.
+// over joins base with the values of the block's context and of the contexts around it. It does not ask any context
+// for its end: one may start a task when asked for the first time, under a lock of its own, and that task inherits
+// these values.
 func (b *limit) over(base context.Context) context.Context {
 	if b.outer != nil {
 		base = b.outer.over(base)
@@ -244,8 +245,8 @@ func (b *limit) over(base context.Context) context.Context {
 	return joinValues(b.given, base)
 }
 
-// mayEndBy reports whether ctx can end a wait of the task's that nothing else ends; t may be nil, for a goroutine. A
-// context of the task's own ends its waits without being told.
+// mayEndBy reports whether ctx can end a wait of the task's that nothing else ends; t is nil for a goroutine. The
+// task's own contexts can't: they end with the task's cancel or limits, which end its waits anyway.
 func (t *Task) mayEndBy(ctx context.Context) bool {
 	if ctx == nil {
 		return false
@@ -270,7 +271,7 @@ func (x *taskExt) owns(ctx context.Context) bool {
 	return false
 }
 
-// isIn reports whether ctx would neither end a wait of the task's that nothing else ends nor give it other values.
+// isIn reports whether a WithContext of ctx would change nothing: it would end no wait earlier, and add no values.
 func (t *Task) isIn(ctx context.Context) bool {
 	if ctx == context.Background() || ctx == context.TODO() {
 		return true
@@ -284,21 +285,20 @@ func (t *Task) isIn(ctx context.Context) bool {
 			return true
 		}
 		if b.given != nil {
-			return false // whose values come first
+			return false // its values would come first
 		}
 	}
 	return ctx == x.ctx
 }
 
-// same reports whether two contexts of the program's are one, where Go can tell: what is no pointer need not be
-// comparable.
+// same reports whether two of the program's contexts are the same. Contexts that can't be compared are not.
 func same(a, b context.Context) bool { return b != nil && reflect.ValueOf(a).Comparable() && a == b }
 
-// lateError is the error of a call that saw the end of its context, in words that
-// hold for every wait in a WithTimeout.
+// lateError is the error of a call that its context's deadline has ended. It is an os.ErrDeadlineExceeded, as the
+// error of each wait in a WithTimeout is.
 type lateError struct{ error }
 
-// late turns what a call gave that was told by ctx that its time is over.
+// late wraps the error of a call in a lateError, if the call failed because the deadline of ctx had passed.
 func late(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != context.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, os.ErrDeadlineExceeded) {
@@ -307,11 +307,11 @@ func late(ctx context.Context, err error) error {
 	return lateError{err}
 }
 
-// Is finds os.ErrDeadlineExceeded in it.
+// Is reports true for os.ErrDeadlineExceeded.
 func (lateError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
-// Unwrap gives what the call gave.
+// Unwrap returns the call's error.
 func (e lateError) Unwrap() error { return e.error }
 
-// Timeout says that it is one.
+// Timeout reports true.
 func (lateError) Timeout() bool { return true }

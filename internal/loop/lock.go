@@ -6,21 +6,21 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// Holder is who has a lock: a task, or of the zero value somebody of whom nothing is known.
+// Holder is the holder of a lock: a task, or with the zero value a holder of which nothing is known.
 type Holder struct {
 	t    *Task
 	code code.Func
 	id   uint32
 }
 
-// Be makes it the task that the caller is, as Current gives it; nil for a goroutine. It is inlined.
+// Be sets the holder to a task, as Current returns it; nil for a goroutine. It is inlined.
 func (h *Holder) Be(t *Task) {
 	if h.t = t; t != nil {
 		h.id, h.code = t.w.id, t.w.code
 	}
 }
 
-// Ref names the task. G.
+// Ref returns a Ref to the task. G.
 func (h *Holder) Ref() Ref {
 	if h.t == nil {
 		return Ref{}
@@ -28,17 +28,17 @@ func (h *Holder) Ref() Ref {
 	return Ref{Known: true, Loop: h.t.l.index, ID: h.id, Code: h.code, Name: h.t.Name()}
 }
 
-// Lock is what a Parker in ParkOn is About if it waits for a lock.
+// Lock is the Parker.About of a ParkOn that waits for a lock.
 type Lock interface {
-	// HeldBy tells which task has it; false if none has. G.
+	// HeldBy returns the task that holds the lock, and whether any caller holds it. G.
 	HeldBy() (by Holder, held bool)
 }
 
-// lockLine is the tasks of a loop that wait for locks, in order of arrival. All but fresh is the loop
-// thread's business.
+// lockLine is the list of a loop's tasks that wait for locks, in order of arrival. Only the loop's thread may use it,
+// except for fresh.
 type lockLine struct {
 	first, last *Parker
-	fresh       atomic.Bool // one has come since somebody took this back
+	fresh       atomic.Bool // a task has joined the list since the last TakeFreshLockWait
 }
 
 func (q *lockLine) push(p *Parker) {

@@ -11,14 +11,14 @@ import (
 	"ringo/stats"
 )
 
-// Look is a loop as those see it who look at it. What says G can be asked from anywhere; for the rest they come to the
-// loop's thread, by Call.
+// Look is a loop as observers see it. Methods marked G may be called from any goroutine. The others need the loop's
+// thread, which callers reach by Call.
 type Look Loop
 
-// Look is the loop as others see it. G.
+// Look returns the loop as observers see it. G.
 func (l *Loop) Look() *Look { return (*Look)(l) }
 
-// Counts count what a loop did.
+// Counts count what a loop has done.
 type Counts struct {
 	Turns    uint64          // rounds of the loop
 	Parks    uint64          // times a task gave the thread away
@@ -26,15 +26,15 @@ type Counts struct {
 	Mails    uint64          // messages from outside: posts, wakes of tasks, cancels
 	Backoffs uint64          // times Accept waited for a shortage to pass
 	InTasks  time.Duration   // time in turns: tasks, and the loop's own work between them
-	InKernel time.Duration   // time between them: asleep, and in the driver's calls
-	Spinning time.Duration   // time of looking for work before a sleep, see Config.Spin
-	Delays   stats.Histogram // from ready to running, of one in 1 << delayBits
+	InKernel time.Duration   // time between turns: asleep, and in the driver's calls
+	Spinning time.Duration   // time spent looking for work before a sleep, see Config.Spin
+	Delays   stats.Histogram // from ready to running, of one item in 1 << delayBits
 }
 
-// Counts are those so far.
+// Counts returns the loop's counts so far.
 func (l *Look) Counts() *Counts { return &l.counts }
 
-// Sizes are how much a loop has of what grows.
+// Sizes tell how much the loop has of things that grow.
 type Sizes struct {
 	Tasks   int // that have not finished
 	Workers int // coroutines, running, parked and idle
@@ -42,13 +42,13 @@ type Sizes struct {
 	Timers  int // entries of the heap
 }
 
-// Sizes are those of the moment.
+// Sizes returns the present sizes.
 func (l *Look) Sizes() Sizes {
 	return Sizes{l.tasks.live, len(l.workers.all), l.ops.slab.Used(), l.timers.Len()}
 }
 
-// OpCounts is how many ops of a kind were tried as plain calls and were submitted, and how long those took; nil if none
-// has ended.
+// OpCounts returns how many ops of a kind were tried as plain calls, how many were submitted, and how long the
+// submitted ones took; times is nil if no timed op has ended.
 func (l *Look) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histogram) {
 	return l.ops.tried[c], l.ops.submitted[c], l.ops.times[c]
 }
@@ -56,30 +56,31 @@ func (l *Look) OpCounts(c op.Code) (tried, submitted uint64, times *stats.Histog
 // EachOpIn calls fn for the ops of a chunk of slots, and reports whether there are more chunks.
 func (l *Look) EachOpIn(chunk int, fn func(*op.Op)) (more bool) { return l.ops.slab.EachIn(chunk, fn) }
 
-// DriverStats are what the driver has counted.
+// DriverStats returns the driver's counts.
 func (l *Look) DriverStats() stats.Driver { return l.drv.Info().Stats }
 
-// CountedHandles is how many of a kind the loop had, and has. G.
+// CountedHandles returns how many handles of a kind the loop has had, and how many are open. G.
 func (l *Look) CountedHandles(k Kind) (opened, open uint64) {
-	closed := l.handles.kinds[k].closed.Load() // first: what is opened meanwhile is not closed yet
+	closed := l.handles.kinds[k].closed.Load() // read first: a handle opened after this is not counted as closed
 	opened = l.handles.kinds[k].opened.Load()
 	return opened, opened - closed
 }
 
-// TurnBegan is when the turn did in which the loop is, by Elapsed; 0 while it may sleep. No two turns say the same. G.
+// TurnBegan returns when the present turn began, by Elapsed; 0 while the loop may sleep. No two turns return the same.
+// G.
 func (l *Look) TurnBegan() int64 { return l.turn.since.Load() }
 
-// Thread is the id of its thread, as the kernel calls it; 0 where loops have none of their own. G.
+// Thread returns the kernel's id of the loop's thread; 0 where loops share one. G.
 func (l *Look) Thread() int32 { return l.thread.id }
 
-// Goroutine is its goroutine: by the id that stack traces have, and itself. G.
+// Goroutine returns the loop's goroutine: its id in stack traces, and its g. G.
 func (l *Look) Goroutine() (id uint64, g gmark.G) { return l.thread.goid, l.thread.g }
 
-// turnClock is which turn a loop is in, for itself and for others. That is one store a turn, and one more before it
-// sleeps.
+// turnClock says which turn a loop is in, to the loop and to other threads. It costs one atomic store a turn, and one
+// more before a sleep.
 type turnClock struct {
-	began int64        // when the present turn did
-	since atomic.Int64 // began, for others; 0 while the loop may sleep
+	began int64        // when the present turn began
+	since atomic.Int64 // began, for other threads; 0 while the loop may sleep
 }
 
 func (c *turnClock) begin(now int64) {
@@ -87,27 +88,27 @@ func (c *turnClock) begin(now int64) {
 	c.since.Store(c.began)
 }
 
-// rest is said before a sleep, and after the last turn.
+// rest marks that the loop may sleep, or has ended.
 func (c *turnClock) rest() { c.since.Store(0) }
 
-// TaskView is a task as it was when somebody looked.
+// TaskView is a snapshot of a task.
 type TaskView struct {
-	ID       uint32 // its place among those that its loop has begun, as far as 32 bits go; 0: it has not begun
+	ID       uint32 // its number among the tasks that the loop has begun, modulo 2^32; 0 if it has not begun
 	Loop     int
-	Code     code.Func // what it runs
-	Named    string    // by GoNamed
+	Code     code.Func // the function it runs
+	Named    string    // its name from GoNamed
 	State    TaskState
 	Canceled bool
-	// Background is that of a task of GoBackground.
+	// Background reports a task of GoBackground.
 	Background bool
 	Began      time.Time
-	Since      time.Duration // for how long it has been in its state
-	Wait       Wait          // of one that is parked
-	Until      time.Time     // when that ends by itself
-	Stack      int           // bytes; 0: it has none, or that can't be told
+	Since      time.Duration // how long it has been in its state
+	Wait       Wait          // what it waits for, if it is parked
+	Until      time.Time     // when the wait ends by itself
+	Stack      int           // its size in bytes; 0 if it has none, or its size is not known
 }
 
-// TaskState is what a task does.
+// TaskState is what a task is doing.
 type TaskState uint8
 
 const (
@@ -116,36 +117,36 @@ const (
 	TaskRunning                  // it holds its loop
 	TaskParked                   // it waits
 	TaskYielded                  // it has let others run, and is ready again
-	TaskUnknown                  // its loop is held, and can't be asked
+	TaskUnknown                  // its loop is held, and can't answer
 )
 
-// String says it in a word.
+// String returns the state in one word.
 func (s TaskState) String() string {
 	return [...]string{"new", "ready", "running", "parked", "yielded", "unknown"}[s]
 }
 
-// Walk goes along the tasks of a loop that have not ended, in pieces, between which the loop runs on: a task that
-// begins or ends meanwhile may be seen or not, and each of those that stay is, as it was when it was looked at, maybe
-// twice. It goes through the workers from the last to the first: one that ends meanwhile is replaced by the last (see
-// Loop.drop), so that none moves to where it was already looked.
+// Walk visits the tasks of a loop that have not ended. It does so in pieces, and the loop runs on between them. A task
+// that begins or ends meanwhile may or may not be visited. Each other task is visited as it is at that moment, some of
+// them twice. Walk goes through the workers from the last to the first: when a worker ends, the last one takes its
+// place (see worker.drop), so no worker moves to a place that Walk has passed.
 type Walk struct {
 	l     *Loop
 	begun bool
 	now   int64
-	wall  time.Time // at now
-	left  int       // workers, from the first
-	at    uint32    // in the ready queue, and where that ended
+	wall  time.Time // the clock on the wall at now
+	left  int       // workers still to visit: the first left of them
+	at    uint32    // the place in the ready queue; end is where the queue ended
 	end   uint32
 	last  uint32
 }
 
-// Walk begins one. G.
+// Walk begins a walk. G.
 func (l *Look) Walk() *Walk { return &Walk{l: (*Loop)(l)} }
 
-// Last is the ID of the task that the loop had begun last when it was last looked at.
+// Last returns the number of the task that the loop had begun last at the latest call of Next.
 func (w *Walk) Last() uint32 { return w.last }
 
-// Left is how many tasks there are still to see, at most.
+// Left returns how many tasks are still to visit, at most.
 func (w *Walk) Left() int {
 	if !w.begun {
 		return len(w.l.workers.all) + w.l.ready.len() + w.l.shares.ready()
@@ -153,7 +154,7 @@ func (w *Walk) Left() int {
 	return w.left + max(0, int(int32(w.end-w.at)))
 }
 
-// Next looks at some tasks, as many as there is room for at most.
+// Next visits at most room tasks, but all unbegun tasks of classes at once. It reports whether the walk is done.
 func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 	l := w.l
 	w.now, w.wall, w.last = l.set.elapsed(), l.cfg.Clock().Round(0), l.tasks.begun
@@ -177,7 +178,7 @@ func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 				visit(&v)
 			}
 			w.at++
-		default: // those of classes at once, however many
+		default: // the tasks of classes all at once, however many there are
 			for t := range l.shares.unbegun() {
 				v := w.unbegun(&item{task: t})
 				visit(&v)
@@ -188,7 +189,7 @@ func (w *Walk) Next(room int, visit func(*TaskView)) (done bool) {
 	return false
 }
 
-// look looks at a task that has begun.
+// look takes the view of a task that has begun.
 func (w *Walk) look(o *worker) TaskView {
 	l, t := w.l, o.task
 	v := TaskView{
@@ -215,10 +216,10 @@ func (w *Walk) look(o *worker) TaskView {
 	return v
 }
 
-// timeOf is a time of NowNS by the clock on the wall.
+// timeOf turns a time of NowNS into one of the clock on the wall.
 func (w *Walk) timeOf(at int64) time.Time { return w.wall.Add(time.Duration(at - w.now)) }
 
-// unbegun is a task that has not begun.
+// unbegun takes the view of a task or job that has not begun.
 func (w *Walk) unbegun(it *item) TaskView {
 	v := TaskView{Loop: w.l.index, State: TaskNew, Wait: NoWait}
 	if it.task == nil {
@@ -230,7 +231,7 @@ func (w *Walk) unbegun(it *item) TaskView {
 	return v
 }
 
-// until is when a wait ends at the latest that ends by itself at some time: by that, or by a WithTimeout.
+// until returns when a wait ends by itself: at the time at, 0 for never, or at the end of a WithTimeout before that.
 func (t *Task) until(at int64) int64 {
 	x := t.ext.Load()
 	if x == nil || t.shield > 0 {
@@ -244,14 +245,14 @@ func (t *Task) until(at int64) int64 {
 	return at
 }
 
-// describe says what a task waits for that is parked.
+// describe fills in what a parked task waits for.
 func (t *Task) describe(d *Wait) {
 	if w, ok := t.waits.(Describer); ok {
 		w.DescribeWait(t, d)
 	}
 }
 
-// Waits says what a task waits for that is parked. No Op: it was made ready meanwhile, or does not say.
+// Waits returns what a parked task waits for. Its Op is empty if the task was made ready, or the Waiter does not say.
 func (t *Task) Waits() Wait {
 	w := NoWait
 	if _, yields := t.waits.(*yielding); yields {
@@ -261,7 +262,7 @@ func (t *Task) Waits() Wait {
 	return w
 }
 
-// Name is what GoNamed has called it. G.
+// Name returns the task's name from GoNamed. G.
 func (t *Task) Name() string {
 	if x := t.ext.Load(); x != nil {
 		return x.name
@@ -269,18 +270,18 @@ func (t *Task) Name() string {
 	return ""
 }
 
-// Coroutine is what a task that has begun runs in: the worker, which tells it from others, and its goroutine.
+// Coroutine returns the worker of a task that has begun, as an identity, and its g.
 func (t *Task) Coroutine() (worker any, g gmark.G) { return t.w, t.w.g }
 
-// Number and Code are those of a task that has begun, and Age is how long ago that was, on its loop.
+// Number, Code and Age are for a task that has begun. Age is by the clock of the loop's turns.
 func (t *Task) Number() uint32     { return t.w.id }
 func (t *Task) Code() code.Func    { return t.w.code }
 func (t *Task) Age() time.Duration { return time.Duration(t.w.began.Age(t.l.clock.now)) }
 
-// Values is the context that the task's own begins with.
+// Values returns the context that the task's own is derived from.
 func (t *Task) Values() context.Context { return t.values() }
 
-// LockWait is a task that waits for a lock which another has, or that has it itself.
+// LockWait is a task that waits for a lock, and the task that holds it, maybe the same.
 type LockWait struct {
 	Who   TaskRef
 	On    TaskRef
@@ -290,14 +291,14 @@ type LockWait struct {
 	Since Coarse
 }
 
-// TaskRef names a task for good: a Task can be that of a worker's jobs, one after the other.
+// TaskRef identifies a task for good: one Task may stand for several jobs of a worker in turn, so it needs the ID.
 type TaskRef struct {
 	Task *Task
 	ID   uint32
 }
 
-// LockWaits gives those that have waited for some time at least, most of them at most; those that began to wait last
-// are left out. none: nobody waits.
+// LockWaits returns the tasks that have waited for a lock for at least least: at most most of them, those that have
+// waited longest. none reports that no task waits for a lock.
 func (l *Look) LockWaits(most int, least time.Duration) (all []LockWait, none bool) {
 	now := l.set.elapsed()
 	for p := l.locks.first; p != nil && len(all) < most; p = p.next {
@@ -319,8 +320,8 @@ func (l *Look) LockWaits(most int, least time.Duration) (all []LockWait, none bo
 	return all, l.locks.first == nil
 }
 
-// FreshLockWait reports whether a task has begun to wait for a lock since somebody took that back. G.
+// FreshLockWait reports whether a task has begun to wait for a lock since the last TakeFreshLockWait. G.
 func (l *Look) FreshLockWait() bool { return l.locks.fresh.Load() }
 
-// TakeFreshLockWait takes it back. G.
+// TakeFreshLockWait reports the same, and resets it. G.
 func (l *Look) TakeFreshLockWait() bool { return l.locks.fresh.Swap(false) }

@@ -17,9 +17,9 @@ import (
 	"ringo/internal/timer"
 )
 
-// Loop is one thread with one driver. Methods say who may call them: T is a task
-// of this loop, G any goroutine; those without a word are the loop thread's, be it
-// in a task or in a Sink.
+// Loop is one thread with one driver. The comments of methods end with a letter that says who may call them: T means a
+// task of this loop, G any goroutine. A method without a letter may be called on the loop's thread only, by a task or
+// by a Sink.
 type Loop struct {
 	set    *Set
 	index  int
@@ -29,15 +29,15 @@ type Loop struct {
 	info   driver.Info
 	thread thread
 
-	// No field is exported: whoever has a ringo.Loop could name it there.
+	// No field is exported: a program that has a ringo.Loop could name an exported one.
 	pools buffers
 
 	mark    gmark.Mark
 	cur     *Task
 	ready   runQueue
-	yielded TaskList // for the next turn
+	yielded TaskList // tasks that become ready in the next turn
 	charged charges
-	shares  *shares // nil: no task was of a class
+	shares  *shares // nil until a task was in a class
 	stint   stint
 	workers workerPool
 	tasks   tasks
@@ -55,8 +55,8 @@ type Loop struct {
 	counts    Counts
 	ops       Ops
 	locks     lockLine
-	observer  Observer // nil: nobody looks
-	seen      bool     // the turn's tasks are told of to it
+	observer  Observer // nil if there is no observer
+	seen      bool     // the observer hears of this turn's tasks
 	idling    idling
 
 	labels  map[ownLabels]labels.Set
@@ -66,76 +66,74 @@ type Loop struct {
 	above   Above
 }
 
-// thread is a loop's thread, which it never leaves.
+// thread is the thread of a loop, which the loop never leaves.
 type thread struct {
-	id   int32      // as the kernel calls it
-	seat sched.Seat // to be compared with a caller's
-	goid uint64     // of its goroutine, as stack traces call it
+	id   int32      // the kernel's id of it
+	seat sched.Seat // compared with the seat of a caller
+	goid uint64     // the id that stack traces give its goroutine
 	g    gmark.G    // that goroutine
 }
 
-// Above is what packages above keep for a loop; nil at first.
+// Above is what packages above this one keep for a loop. All fields are nil at first.
 type Above struct {
-	Local, Events any // of the one of sockets, of that of callbacks
-	// EachTurn is called in each turn, before tasks run: on the loop's own g, where it must not park and no program
-	// runs.
+	Local, Events any // set by packages sock and event
+	// EachTurn is called in each turn before tasks run. It runs on the loop's own goroutine, in no task: it must not
+	// park, and must not run code of the program.
 	EachTurn func()
 }
 
-// Ring is the pool that is lent to the kernel.
+// Ring returns the pool of buffers that the kernel may fill.
 func (l *Loop) Ring() *bufs.Pool { return l.pools.ring }
 
-// Plain is memory for reads at readiness.
+// Plain returns the pool of buffers for reads at readiness.
 func (l *Loop) Plain() *bufs.Pool { return l.pools.plain }
 
-// Large is memory for reads at readiness of which much is expected.
+// Large returns the pool of larger buffers, for reads at readiness that expect much.
 func (l *Loop) Large() *bufs.Pool { return l.pools.large }
 
-// Above is what packages above keep for it.
+// Above returns what the packages above keep for the loop.
 func (l *Loop) Above() *Above { return &l.above }
 
-// IsCurrent reports whether the caller runs on the loop's thread as one of its tasks,
-// or in an iterator that a task runs. Of no loop, which handles of the zero value have,
-// nobody is a task, and it has ended. G.
+// IsCurrent reports whether the caller runs on the loop's thread as one of its tasks, or in an iterator that a task
+// runs. It reports false for a nil Loop, which handles of the zero value have, and for a loop that has ended. G.
 func (l *Loop) IsCurrent() bool {
 	if l == nil {
 		return false
 	}
-	if thread := l.thread.seat.Thread; thread != 0 { // which tells both at once
+	if thread := l.thread.seat.Thread; thread != 0 { // zero if the loop has no thread of its own
 		return gmark.CurrentThread() == thread && !l.life.ended.Load()
 	}
 	return l.mark.IsCurrent() || l.World().HasTurn(l)
 }
 
-// Ended reports whether the loop is gone, as one is that no Run has made. G.
+// Ended reports whether the loop has ended. One that no Run has made counts as ended. G.
 func (l *Loop) Ended() bool { return l.unmade() || l.life.ended.Load() }
 
-// unmade reports whether it is nil or the zero Loop. G.
+// unmade reports whether l is nil or the zero Loop. G.
 func (l *Loop) unmade() bool { return l == nil || l.set == nil }
 
-// Task is the running task. T.
+// Task returns the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
 
-// TaskNumber is the number of the running task, which no other task of the loop has for the next four billion. T.
+// TaskNumber returns the number of the running task. The loop reuses it only after four billion other tasks. T.
 func (l *Loop) TaskNumber() uint32 { return l.cur.w.id }
 
-// Canceled reports whether the running task must not wait any more, and may be told
-// so: it was cancelled, or is in a WithTimeout or WithContext that is over. Cause says which. T.
+// Canceled reports whether the running task's waits fail: the task was cancelled, or is in a WithTimeout or
+// WithContext that is over, and is not shielded from that. Cause says which. T.
 func (l *Loop) Canceled() bool { return (l.cur.canceled || l.cur.expired) && l.cur.shield == 0 }
 
-// Cause is the error of a wait that a cancel has ended: context.Canceled,
-// os.ErrDeadlineExceeded in a WithTimeout, or a ContextError in a WithContext. T.
+// Cause returns the error of a wait that a cancel has ended: context.Canceled, os.ErrDeadlineExceeded in a
+// WithTimeout, or a ContextError in a WithContext. T.
 func (l *Loop) Cause() error { return l.cur.cause() }
 
-// Shield makes the running task's waits ignore cancels and timeouts until Unshield,
-// so that clean-up can be done. T.
+// Shield makes the running task's waits ignore cancels and timeouts until Unshield, so that the task can clean up. T.
 func (l *Loop) Shield() { l.cur.shield++ }
 
 // Unshield ends a Shield. T.
 func (l *Loop) Unshield() { l.cur.shield-- }
 
-// Park gives the thread away until somebody makes the running task ready, exactly
-// once. w, if not nil, is told of a cancel or a timeout. T.
+// Park gives the thread away until some code makes the running task ready, which must happen exactly once. A cancel or
+// a timeout calls w.CancelWait, unless w is nil. T.
 func (l *Loop) Park(w Waiter) {
 	t := l.cur
 	t.waits = w
@@ -155,8 +153,8 @@ func (l *Loop) Park(w Waiter) {
 // Ready resumes a parked task in this turn or the next.
 func (l *Loop) Ready(t *Task) {
 	t.waits = nil
-	// By the time it is resumed, what it left in memory is back in the cache: a
-	// thousand parked stacks don't stay there by themselves.
+	// Prefetch the part of the stack that the task will use first: with a thousand parked tasks their stacks do not
+	// stay in the cache.
 	t.w.g.Prefetch(t.w.sp)
 	t.w.sp = 0
 	if l.shares != nil && l.shares.takes(t) {
@@ -165,10 +163,10 @@ func (l *Loop) Ready(t *Task) {
 	if sampled(l.ready.tail) {
 		l.ready.noteReady()
 	}
-	l.ready.push(item{task: t}) // as enqueue, which is not inlined
+	l.ready.push(item{task: t}) // enqueue by hand, as the compiler does not inline that
 }
 
-// ReadyFrom is Ready from any goroutine. G.
+// ReadyFrom is Ready for any goroutine. G.
 func (l *Loop) ReadyFrom(t *Task) {
 	if l.IsCurrent() {
 		l.Ready(t)
@@ -177,10 +175,8 @@ func (l *Loop) ReadyFrom(t *Task) {
 	l.send(message{kind: msgReady, task: t})
 }
 
-// Do runs an op and waits for it: the result of its last completion, or
-// -ECANCELED at once if the task was cancelled before; see Cause. The op stays the
-// caller's.
-// T, parks.
+// Do runs an op, waits for it, and returns the result of its last completion. It returns -ECANCELED at once if the
+// task was cancelled before; see Cause. The caller keeps the op. T, parks.
 func (l *Loop) Do(o *op.Op) int32 {
 	t := l.cur
 	if l.Canceled() {
@@ -196,8 +192,8 @@ func (l *Loop) Do(o *op.Op) int32 {
 	return t.res
 }
 
-// Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
-// but those that it takes itself.
+// Start runs a job as a task, in this turn or the next, but never before Start returns. The job has no labels unless
+// it sets them itself.
 func (l *Loop) Start(j Job) {
 	if h, ok := j.(*heir); ok && h.of.class != nil {
 		l.tasks.admit(l, h.asTask(l))
@@ -207,13 +203,13 @@ func (l *Loop) Start(j Job) {
 	l.ready.enqueue(item{job: j})
 }
 
-// StartHeir is Start of a job that inherits of the caller, a task of l.
+// StartHeir is Start of a job that inherits from the caller, which is a task of l.
 func (l *Loop) StartHeir(j Job) { l.Start(inheriting(j, inheritedFrom(l.cur))) }
 
 // StartAs is Start of a job that inherits i.
 func (l *Loop) StartAs(j Job, i Inherited) { l.Start(inheriting(j, i)) }
 
-// RunsFor says that the running task is there for another function than its own, by which it is to be known. T.
+// RunsFor sets the function by which the running task is known, if it runs on behalf of another than its own. T.
 func (l *Loop) RunsFor(f code.Func) {
 	l.cur.w.code = f
 	if l.seen {
@@ -224,17 +220,18 @@ func (l *Loop) RunsFor(f code.Func) {
 	}
 }
 
-// Go makes a task. G.
+// Go starts a task. G.
 func (l *Loop) Go(fn func()) *Task { return l.goTask(&Task{l: l, fn: fn}) }
 
-// GoNamed is Go of a task that has a name. G.
+// GoNamed is Go for a task with a name. G.
 func (l *Loop) GoNamed(name string, fn func()) *Task {
 	t := &Task{l: l, fn: fn}
 	t.extension().name = name
 	return l.goTask(t)
 }
 
-// GoBackground is Go of a task that keeps neither its loop nor a drain: it is cancelled when no other task is left. G.
+// GoBackground is Go for a task that keeps neither its loop nor a drain from ending: the loop cancels it when no other
+// task is left. G.
 func (l *Loop) GoBackground(fn func()) *Task {
 	t := &Task{l: l, fn: fn}
 	t.extension().rear = true
@@ -253,15 +250,15 @@ func (l *Loop) goTask(t *Task) *Task {
 	return t
 }
 
-// GoThen is Go for a task of this loop, with a function that is told how the task
-// ended before those who join it go on. It must not park. T.
+// GoThen is Go for a task of this loop with a function that is called with the task's error before callers that join
+// the task go on. onEnd must not park. T.
 func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
 	t := l.Go(fn)
 	t.extension().onEnd = onEnd
 	return t
 }
 
-// Post runs fn as a task. Posts of one sender start in order. G.
+// Post runs fn as a task. The posts of one sender start in order. G.
 func (l *Loop) Post(fn func()) error {
 	m := message{kind: msgPost, fn: fn}
 	if i := l.Inherited(); !i.None() {
@@ -273,10 +270,10 @@ func (l *Loop) Post(fn func()) error {
 	return nil
 }
 
-// Context is the running task's context. T.
+// Context returns the running task's context. T.
 func (l *Loop) Context() context.Context { return l.cur.context() }
 
-// Index is the loop's place in its Run. G.
+// Index returns the loop's place in its Run. G.
 func (l *Loop) Index() int {
 	if l.unmade() {
 		return 0
@@ -284,7 +281,7 @@ func (l *Loop) Index() int {
 	return l.index
 }
 
-// Set is the Run that the loop belongs to; nil if no Run has made it. G.
+// Set returns the Run that the loop belongs to; nil if no Run has made the loop. G.
 func (l *Loop) Set() *Set {
 	if l.unmade() {
 		return nil
@@ -292,7 +289,7 @@ func (l *Loop) Set() *Set {
 	return l.set
 }
 
-// Config is the Run's configuration. G, not to be changed.
+// Config returns the Run's configuration, which callers must not change. G.
 func (l *Loop) Config() *Config { return l.cfg }
 
 // Info describes the loop's driver. G.
@@ -306,24 +303,24 @@ func (l *Loop) Info() driver.Info {
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }
 
-// Edges reports whether readiness is told when it changes; otherwise for as long
-// as it lasts. G.
+// Edges reports whether the driver reports readiness once, when it begins; if not, it does for as long as readiness
+// lasts. G.
 func (l *Loop) Edges() bool { return l.info.Edges }
 
-// Forget has the driver let go of a descriptor that no op holds.
+// Forget makes the driver drop what it knows of a descriptor. No op may use the descriptor.
 func (l *Loop) Forget(f *fd.FD) { l.drv.Forget(f) }
 
-// CloseFD closes a descriptor that the driver may know of. An error of close(2) on a
-// socket says nothing about bytes, and the number is gone in any case.
+// CloseFD closes a descriptor that the driver may know. It drops the error of close(2): for a socket that says nothing
+// about bytes, and the number is free in any case.
 func (l *Loop) CloseFD(f *fd.FD) {
 	l.drv.Forget(f)
 	l.kernel.Close(f.Take())
 }
 
-// Kernel is asked for what never waits. G.
+// Kernel returns the kernel for calls that never wait. G.
 func (l *Loop) Kernel() kernel.Kernel { return l.kernel }
 
-// Kernel is the kernel of the loop on which the caller runs, or else the process's. G.
+// Kernel returns the kernel of the loop that the caller runs on; for other callers the process's. G.
 func Kernel() kernel.Kernel {
 	if l, _ := Current(); l != nil {
 		return l.kernel
@@ -331,7 +328,7 @@ func Kernel() kernel.Kernel {
 	return kernel.Process()
 }
 
-// Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.
+// Unwatchable returns why the loop can't wait for a descriptor; nil if it can. G.
 func (l *Loop) Unwatchable(fd int32) error {
 	b, ok := l.drv.(driver.Bounded)
 	if !ok {
@@ -347,17 +344,17 @@ func (l *Loop) Unwatchable(fd int32) error {
 // Draining reports whether accepts have stopped. G.
 func (l *Loop) Draining() bool { return l.life.draining.Load() }
 
-// Outbox is what its tasks have written and the kernel has not been given.
+// Outbox returns what the loop's tasks have written and the kernel has not got yet.
 func (l *Loop) Outbox() *Outbox { return &l.out }
 
-// Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
+// Stopping reports whether Grace has ended or the Run has failed: the loop cancels its tasks and waits for no others.
 func (l *Loop) Stopping() bool { return l.life.stopping }
 
-// Ending reports whether the loop closes what was left open.
+// Ending reports whether the loop is closing what was left open.
 func (l *Loop) Ending() bool { return l.life.ending }
 
-// Ops are the operations that the loop's driver does.
+// Ops returns the ops that the loop's driver runs.
 func (l *Loop) Ops() *Ops { return &l.ops }
 
-// Handles are what is open on it.
+// Handles returns the handles that are open on the loop.
 func (l *Loop) Handles() *Handles { return &l.handles }

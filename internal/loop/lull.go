@@ -2,23 +2,23 @@ package loop
 
 import "sync/atomic"
 
-// A loop is in a lull if it may end but for mail that starts something: its tasks have ended, those of GoBackground
-// aside. What was accepted runs, and may start what goes on, so a loop ends when there is no such mail. Goroutines that
-// post without a pause keep that from ever being so. So one that has taken in mail lullsMax times, was in a lull behind
-// each, and had no task meanwhile that waited, is shut: who is no task of it is refused, as by a loop that has ended,
-// and what was accepted is the last.
+// A loop is in a lull if only mail that starts something keeps it from ending: all its tasks but those of GoBackground
+// have ended. Mail that was accepted still runs, and may start tasks that go on, so a loop ends when there is no such
+// mail. Goroutines that post without a pause would keep it from ever ending. So a loop is shut once it has taken in
+// mail lullsMax times, with a lull after each and no task meanwhile that waited: from then on it refuses callers other
+// than its own tasks as a loop that has ended does, and ends after the mail that it had accepted.
 
-// lullsMax is how many lulls end with more mail before the loop is shut. Who posted before the first of them may count
-// on what was accepted then to keep the loop; the others took their chances.
+// lullsMax is after how many lulls that end with more mail the loop is shut. A caller that posted before the first of
+// them can rely on that mail to keep the loop; later callers could not.
 const lullsMax = 16
 
-// inLull reports whether the loop is in one, as far as it can tell by itself.
+// inLull reports whether the loop is in a lull, as far as it can tell without the other loops.
 func (l *Loop) inLull() bool {
 	return l.handles.holds == 0 && len(l.out.Sends) == 0 && (l.tasks.live == l.tasks.rear || l.unbegun())
 }
 
-// unbegun reports whether all tasks that the end waits for are ready and have not begun, because turns have no room for
-// them. It looks only where that matters, when all mail has been taken in that came together.
+// unbegun reports whether all tasks that keep the loop are ready and have not begun, because turns had no room for
+// them. It looks only when all mail that came together has been taken in; before that the answer would not matter.
 func (l *Loop) unbegun() bool {
 	n := l.ready.len()
 	main := l.tasks.main
@@ -33,13 +33,13 @@ func (l *Loop) unbegun() bool {
 	return true
 }
 
-// hasStarts reports whether something is to be started still.
+// hasStarts reports whether there is something to start.
 func (l *Loop) hasStarts() bool { return l.hasTaken() || !l.inbox.starts.Empty() }
 
-// hasTaken reports whether some of it has been taken in.
+// hasTaken reports whether tasks that keep the loop were taken in, or mail that starts some.
 func (l *Loop) hasTaken() bool { return l.tasks.live > l.tasks.rear || !l.inbox.startsLeft.Empty() }
 
-// ends goes on with the end of a loop that is in a lull, and reports whether it has come.
+// ends takes the next step to the end of a loop in a lull, and reports whether the loop has ended.
 func (e *life) ends() bool {
 	l := e.l
 	if l.hasStarts() {
@@ -50,13 +50,13 @@ func (e *life) ends() bool {
 		e.cancelBackground()
 		return false
 	}
-	// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may come without
-	// end; inbox.refuse does what there is to do of it.
+	// The check and the close are one step, so nothing that was accepted is lost. Urgent mail may still wait, and more
+	// may come without end; inbox.refuse handles what needs to be.
 	e.refuses()
 	return l.inbox.starts.CloseEmpty()
 }
 
-// noteLull counts a lull that more mail ends, and shuts the loop in the last.
+// noteLull counts a lull that more mail ends, and shuts the loop at the last.
 func (e *life) noteLull() {
 	if e.shut.Load() || !e.l.inbox.startsLeft.Empty() || e.l.inbox.starts.Empty() {
 		return
@@ -66,8 +66,8 @@ func (e *life) noteLull() {
 	}
 }
 
-// noteTasks begins to count anew if, behind the mail that was taken in, a task waits that the end waits for. What is
-// ready, or has yielded, may be of that mail, and end.
+// noteTasks restarts the count of lulls if a task that keeps the loop waits after all mail was taken in. Tasks that
+// are ready, or have yielded, do not count: the mail may have started them, and they may end at once.
 func (e *life) noteTasks() {
 	l := e.l
 	n := e.lulls()
@@ -79,7 +79,7 @@ func (e *life) noteTasks() {
 	}
 }
 
-// lulls counts them: of all loops, if they end together.
+// lulls returns the count of lulls: one for all loops if they end together.
 func (e *life) lulls() *atomic.Int32 {
 	if e.l.set.together.Load() {
 		return &e.l.set.lulls
@@ -87,8 +87,8 @@ func (e *life) lulls() *atomic.Int32 {
 	return &e.ownLulls
 }
 
-// refusesCaller reports whether the loop is shut to the caller: its tasks may start others, as may those of loops that
-// end with it. G.
+// refusesCaller reports whether the loop is shut to the caller. It is never shut to its own tasks, nor to those of
+// loops that end together with it. G.
 func (l *Loop) refusesCaller() bool {
 	if l.unmade() || !l.life.shut.Load() {
 		return false

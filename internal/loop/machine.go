@@ -13,7 +13,7 @@ import (
 	"ringo/internal/op"
 )
 
-// machine is the World of loops that are in no other.
+// machine is the World of loops that are in no simulated one.
 type machine struct{}
 
 func (machine) Beside() bool { return true }
@@ -28,8 +28,8 @@ func (machine) Outsider(*Loop, string) error { return nil }
 
 func (machine) Passage() error { return nil }
 
-// SchedYield has others have the P when they may have waited for long. A loop that has its CPU for itself keeps it: the
-// way back is by a thread that has to get its turn on the CPUs of the others, 3 ms later if these compute.
+// SchedYield gives the P to other goroutines when some may have waited for long. A loop that has its CPU for itself
+// keeps the P: to get it back takes a thread that first has to get a CPU of the others, 3 ms later if those compute.
 func (machine) SchedYield(l *Loop) {
 	if l.cfg.Plan.Rest == nil && l.lastYield.Due(l.clock.now) {
 		gosched()
@@ -37,21 +37,21 @@ func (machine) SchedYield(l *Loop) {
 	}
 }
 
-var gosched = runtime.Gosched // but in tests
+var gosched = runtime.Gosched // a variable for tests
 
 func (machine) Exits(*Loop) {}
 
-// Offload leaves it to goroutines.
+// Offload leaves the call to goroutines.
 func (machine) Offload(*Loop, lane.Lane, func()) (here bool, err error) { return false, nil }
 
 func (machine) Moment(l *Loop, t time.Time) int64 {
-	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http end calls by such a deadline
+	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http set such a deadline to end calls
 		return 1
 	}
 	if t != t.Round(0) {
 		return max(1, int64(t.Sub(l.set.epoch)))
 	}
-	// A time of day, from which that of the epoch may differ by a step of the clock.
+	// A time of day: the clock may have been set since the epoch.
 	now, d := l.set.elapsed(), int64(time.Until(t))
 	if d > math.MaxInt64-max(now, 0) {
 		return math.MaxInt64
@@ -63,7 +63,8 @@ func (machine) After(d time.Duration, fn func()) (stop func() bool) {
 	return time.AfterFunc(d, fn).Stop
 }
 
-// AfterContext asks a context that can tell for itself, as package context would, which makes another and a goroutine.
+// AfterContext calls the context's own AfterFunc if there is one. Package context would first derive another context,
+// and start a goroutine.
 func (machine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
 	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
 		return own.AfterFunc(fn)

@@ -2,7 +2,7 @@ package loop
 
 import "ringo/internal/mailbox"
 
-// message is what enters a loop from outside.
+// message is what other threads send to a loop.
 type message struct {
 	kind msgKind
 	task *Task
@@ -16,23 +16,22 @@ const (
 	msgGo     msgKind = iota // start task
 	msgPost                  // start fn
 	msgJob                   // start job
-	msgReady                 // resume task
+	msgReady                 // resume the parked task
 	msgCancel                // cancel task
 	msgCall                  // call fn on the loop, not as a task
-	msgLimit                 // likewise, but of no interest when the loop has ended
+	msgLimit                 // as msgCall, but dropped when the loop has ended
 )
 
-// starts reports whether the message starts something.
+// starts reports whether messages of the kind start a task.
 func (k msgKind) starts() bool { return k <= msgJob }
 
-// inbox is a loop's mail. What starts tasks and what concerns those that exist
-// come in two lanes: however many posts there are, a task that waits for an Offload
-// is resumed, a drain is heard. The mail of one sender is taken in in its order, but
-// that an urgent message may pass starts for which there is no room yet.
+// inbox is a loop's mailbox. It has two queues, one for mail that starts tasks and one for mail to existing tasks, so
+// that however many posts there are a task resumes after its Offload, and the loop learns of a drain. The loop takes
+// in the mail of one sender in order, but urgent mail may overtake starts for which there is no room yet.
 type inbox struct {
 	starts mailbox.Queue[message]
 	urgent mailbox.Queue[message]
-	// What was taken out of them and is still to be handled.
+	// Mail that was taken out of the queues and not handled yet.
 	startsLeft mailbox.Batch[message]
 	urgentLeft mailbox.Batch[message]
 }
@@ -42,7 +41,7 @@ func (b *inbox) waiting() bool {
 	return !b.starts.Empty() || !b.urgent.Empty() || !b.startsLeft.Empty() || !b.urgentLeft.Empty()
 }
 
-// send puts a message into the mailbox; false if the loop is gone. G.
+// send puts a message into the mailbox; false if the loop has ended. G.
 func (l *Loop) send(m message) bool {
 	if l.unmade() {
 		return false
@@ -58,19 +57,18 @@ func (l *Loop) send(m message) bool {
 	return true
 }
 
-// Call runs fn on the loop's own g, between tasks: it must not park. G.
+// Call runs fn on the loop's own goroutine, between tasks: fn must not park. G.
 func (l *Loop) Call(fn func()) bool { return l.send(message{kind: msgCall, fn: fn}) }
 
-// StartFrom is Start from any goroutine; false if the loop is gone, or shut to the caller. G.
+// StartFrom is Start for any goroutine; false if the loop has ended, or is shut to the caller. G.
 func (l *Loop) StartFrom(j Job) bool { return !l.refusesCaller() && l.StartOpen(j) }
 
-// StartOpen is StartFrom for the sake of what is open on the loop, which starts few jobs at a time: also if that is
-// shut. G.
+// StartOpen is StartFrom for handles that are open on the loop. They start few jobs at a time, so they may do so even
+// if the loop is shut. G.
 func (l *Loop) StartOpen(j Job) bool { return l.send(message{kind: msgJob, job: j}) }
 
-// read takes in what came from outside, as much as a turn has room for. The
-// urgent lane is looked into first and handled last: who sent a start and then
-// something urgent finds both in.
+// read handles mail, as much as a turn has room for. It takes the urgent mail out first and handles it last: if a
+// sender has sent a start and then something urgent, a turn that handles the second has the first, too.
 func (b *inbox) read(l *Loop) {
 	if !b.waiting() {
 		return
@@ -81,8 +79,8 @@ func (b *inbox) read(l *Loop) {
 	if b.startsLeft.Empty() {
 		b.startsLeft = b.starts.Take()
 	}
-	// As many starts as the turn can run. If tasks that are always ready leave no
-	// room at all, a quarter comes in beside them.
+	// As many starts as the turn can run. If ready tasks leave no room at all it takes in a quarter of the budget all
+	// the same.
 	handleSome(l, &b.startsLeft, max(l.cfg.Budget-l.ready.len(), (l.cfg.Budget+3)/4))
 	handleSome(l, &b.urgentLeft, mailBudget*l.cfg.Budget)
 }
@@ -115,7 +113,7 @@ func (m *message) handle(l *Loop) {
 	}
 }
 
-// refuse ends what came too late.
+// refuse ends mail that came too late.
 func (b *inbox) refuse() {
 	refuse(&b.startsLeft)
 	refuse(&b.urgentLeft)
@@ -141,7 +139,7 @@ func refuse(rest *mailbox.Batch[message]) {
 	}
 }
 
-// refuseJob tells a job that it never runs, if that wants to know.
+// refuseJob calls the job's Refused, if it has that method: the job never runs.
 func refuseJob(j Job) {
 	if r, ok := j.(interface{ Refused() }); ok {
 		r.Refused()

@@ -5,49 +5,49 @@ import (
 	"time"
 )
 
-// RunObserver looks at a Run, to count, list and complain: it, and the Observers that it has, are all that the engine
-// knows of that. Config.Observe makes it; nil: nobody looks.
+// RunObserver observes a Run, to count, list and complain. It and its Observers are all that the engine knows of that.
+// Config.Observe makes it; without one no observer looks.
 type RunObserver interface {
-	// On is for each loop, before it begins: who is told of what happens there; nil: nobody.
+	// On returns the Observer of a loop, before the loop begins; nil for none.
 	On(l *Loop) Observer
-	// Begins is called before the loops begin, and over when they and the lanes have ended; Runs when all of them are
-	// open, and ends when they have ended. In a world of one thread neither is.
+	// Begins is called before the loops begin, and over when the loops and the lanes have ended. Runs is called when
+	// all loops are open, and ends when they have ended. In a world of one thread neither is called.
 	Begins() (over func())
 	Runs() (ends func())
-	// GraceOver is called before the tasks are cancelled for which a drain has waited too long, and tell then. Run does
-	// not return before.
+	// GraceOver is called before the tasks are cancelled for which a drain has waited too long, and tell after that.
+	// Run does not return before tell has.
 	GraceOver() (tell func())
 	// Unended names the tasks that have not ended. It may wait for loops that are held.
 	Unended() string
-	// Crash is called when a panic on l is about to end the program. What it returns is printed behind the panic.
+	// Crash is called when a panic on l is about to end the program. Its result is printed after the panic.
 	Crash(l *Loop) string
 }
 
-// Observer is told of what happens on one loop, on its thread. It must not park, and takes no longer than a note.
+// Observer observes one loop. The loop calls it on its thread. It must not park, and must not do more than take notes.
 type Observer interface {
-	// Begins and Ends are of a loop that others can find by Running.
+	// Begins and Ends bracket the time in which Running lists the loop.
 	Begins()
 	Ends()
-	// TurnBegins reports whether the turn's tasks are to be told of.
+	// TurnBegins reports whether to call the methods below for all tasks in this turn.
 	TurnBegins() (tasks bool)
 	TurnEnds(took time.Duration)
-	// TaskBegins is told of those tasks, and of each that has a name; TaskRunsFor, that one is there for another
-	// function than its own.
+	// TaskBegins is called for those tasks, and for each task with a name. TaskRunsFor is called for those tasks when
+	// they run on behalf of another function.
 	TaskBegins(t *Task)
 	TaskRunsFor(t *Task)
-	// TaskParks is told of the same tasks. What it returns is given to TaskResumes.
+	// TaskParks is called for those tasks. TaskResumes gets its result.
 	TaskParks(t *Task) (seen any)
 	TaskResumes(t *Task, seen any)
-	// TaskEnds is told of the same tasks, and of those that have a name, or values that Observe has given to them.
+	// TaskEnds is called for those tasks, and for tasks that have a name, or values from Observe.
 	TaskEnds(t *Task, err error)
-	// WorkerEnds is told of a coroutine that has run tasks.
+	// WorkerEnds is called when a coroutine that has run tasks ends.
 	WorkerEnds(worker any)
-	// Refuses is called before the loop takes in no more mail, which may be several times: whoever asks it from then on
-	// gets no answer of its own.
+	// Refuses is called, maybe several times, before the loop stops taking in mail: callers that ask the loop from
+	// then on get no answer.
 	Refuses()
 }
 
-// Observer is who is told of what happens on the loop; nil: nobody. G.
+// Observer returns the observer of the loop; nil for none. G.
 func (l *Loop) Observer() Observer {
 	if l.unmade() {
 		return nil
@@ -55,10 +55,10 @@ func (l *Loop) Observer() Observer {
 	return l.observer
 }
 
-// Observer is who looks at the Run; nil: nobody does. G.
+// Observer returns the observer of the Run; nil for none. G.
 func (s *Set) Observer() RunObserver { return s.observer }
 
-// observe has those look at the Run who want to.
+// observe makes the observers, if Config.Observe is set.
 func (s *Set) observe() {
 	if s.cfg.Observe == nil {
 		return
@@ -69,11 +69,12 @@ func (s *Set) observe() {
 	}
 }
 
-// Report runs fn, which may write, on a goroutine. Run does not return before it has. G.
+// Report runs fn, which may write, on a goroutine. Run does not return before fn has. G.
 func (s *Set) Report(fn func()) { s.telling.Go(fn) }
 
-// parkSeen is the switch of a Park that is told of. It is apart so that nothing of it is on the stacks of those that
-// park otherwise (BenchmarkIdleMemory of sock, TestParkedStacks).
+// parkSeen is the part of Park that tells the observer. It is a function of its own, not inlined, so that its
+// variables are not on the stacks of tasks that park without an observer (BenchmarkIdleMemory of sock,
+// TestParkedStacks).
 //
 //go:noinline
 func (t *Task) parkSeen() {
@@ -83,15 +84,15 @@ func (t *Task) parkSeen() {
 	o.TaskResumes(t, seen)
 }
 
-// Observe gives the task values that what it calls finds in its context, and nobody inherits; nil takes them back. For
-// an Observer.
+// Observe gives the task values that its context has from now on, and that tasks it starts do not inherit; nil removes
+// them. It is for Observers.
 func (t *Task) Observe(values context.Context) {
 	if values != nil || t.ext.Load() != nil {
 		t.extension().observed = values
 	}
 }
 
-// Observed is what Observe has given to it.
+// Observed returns the values that Observe has set.
 func (t *Task) Observed() context.Context {
 	if x := t.ext.Load(); x != nil {
 		return x.observed

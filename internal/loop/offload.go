@@ -18,13 +18,13 @@ type call struct {
 	job   offload.Job
 	lane  *lane.Slots
 	task  *Task
-	as    Describer // what it stands in for; nil: nothing
-	over  Interrupter
+	as    Describer   // describes what the task waits for, in place of the call; may be nil
+	over  Interrupter // hears of cancels while the call runs; may be nil
 	ctx   context.Context
 	fn    func(context.Context) error
 	err   error
-	timer timer.Timer // of the time by which it must have begun
-	// panicked is set if fn did; done tells a Goexit from a return.
+	timer timer.Timer // for the time by which the call must have begun
+	// panicked is set if fn has panicked; done is set if fn has returned, so that a Goexit is known.
 	panicked *PanicError
 	done     bool
 	labels   labels.Set
@@ -45,20 +45,20 @@ func (l *Loop) OffloadIn(in lane.Lane, fn func(context.Context) error) error {
 	return l.OffloadAs(nil, time.Time{}, in, fn)
 }
 
-// OffloadAs is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
-// Once it runs its end is its own business. Those who look at the task see that it waits for what as says, if that is
-// not nil. T, parks.
+// OffloadAs is OffloadIn for an fn that must begin before the time by; the zero time is no limit. If no slot is free
+// by then fn does not run. Once fn has begun by does not end it. If as is not nil it describes to observers what the
+// task waits for. T, parks.
 func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(context.Context) error) error {
 	return l.offload(&call{lane: &l.set.lanes[in], as: as, fn: fn}, by)
 }
 
-// Interrupter hears when a task is cancelled, or its time is over, whose call is under way.
+// Interrupter is called when a task is cancelled, or its time is over, while its call runs.
 type Interrupter interface {
 	// Interrupt runs on the loop's thread, and must not wait.
 	Interrupt()
 }
 
-// OffloadFor is OffloadIn of an fn that waits for what its context does not end, but over does. T, parks.
+// OffloadFor is OffloadIn for an fn whose waits its context does not end, but over's Interrupt does. T, parks.
 func (l *Loop) OffloadFor(over Interrupter, in lane.Lane, fn func(context.Context) error) error {
 	return l.offload(&call{lane: &l.set.lanes[in], over: over, fn: fn}, time.Time{})
 }
@@ -69,7 +69,7 @@ func (l *Loop) offload(c *call, by time.Time) error {
 		return l.Cause()
 	}
 	c.task, c.ctx, c.labels = l.cur, l.Context(), labels.Current()
-	if l.cur.shield > 0 { // what the function asks of its context is a wait, too
+	if l.cur.shield > 0 { // or the context would end waits in the function
 		c.ctx = context.WithoutCancel(c.ctx)
 	}
 	if here, err := l.set.world.Offload(l, c.lane.Lane(), c.runHere); err != nil {
@@ -95,7 +95,7 @@ func (l *Loop) offload(c *call, by time.Time) error {
 	return c.result()
 }
 
-// result is what Offload gives back.
+// result returns what Offload returns, or passes on the panic of fn.
 func (c *call) result() error {
 	if c.panicked != nil {
 		panic(c.task.l.cfg.showPanic(c.panicked))
@@ -103,14 +103,14 @@ func (c *call) result() error {
 	return late(c.ctx, c.err)
 }
 
-// run is the goroutine's side.
+// run is the part that runs on the goroutine.
 func (c *call) run() {
 	defer c.task.l.ReadyFrom(c.task)
 	c.labels.Apply()
 	c.runHere()
 }
 
-// runHere calls the function, and keeps what becomes of it.
+// runHere calls the function, and keeps its error or its panic.
 func (c *call) runHere() {
 	defer func() {
 		if c.done {
@@ -125,7 +125,7 @@ func (c *call) runHere() {
 	c.done = true
 }
 
-// in is what the call is in, to users.
+// in returns the value of PanicError.In for the call.
 func (c *call) in() string {
 	if c.lane.Lane() == lane.Compute {
 		return inCompute
@@ -133,8 +133,8 @@ func (c *call) in() string {
 	return inOffload
 }
 
-// CancelWait takes the call back if it has not begun. If it has, its context is
-// done and the task waits for it, because it may write to what the task owns.
+// CancelWait takes the call back if it has not begun. If it has begun its context is done, and the task waits until
+// the function returns, because the function may use memory of the task.
 func (c *call) CancelWait(t *Task) {
 	if c.lane.TryCancel(&c.job) {
 		c.givenUp(t.cause())
@@ -143,7 +143,7 @@ func (c *call) CancelWait(t *Task) {
 	}
 }
 
-// Fire is told when the time has passed by which it was to begin.
+// Fire takes the call back if it has not begun in time.
 func (c *call) Fire(*timer.Timer) {
 	if c.lane.TryGiveUp(&c.job) {
 		c.givenUp(os.ErrDeadlineExceeded)

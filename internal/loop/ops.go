@@ -8,27 +8,27 @@ import (
 	"ringo/stats"
 )
 
-// Ops are a loop's operations: their slots, the driver that does them, and counts by kind.
+// Ops are a loop's ops: their slots, the driver that runs them, and counts by kind.
 type Ops struct {
 	l         *Loop
 	slab      *op.Slab
-	plain     driver.Plain // the driver; nil if it has no calls without ops
+	plain     driver.Plain // the driver; nil if it can't receive and send without an op
 	tried     [op.Codes]uint64
 	submitted [op.Codes]uint64
-	times     [op.Codes]*stats.Histogram // made for the first of a kind
+	times     [op.Codes]*stats.Histogram // each made for the first op of its kind
 }
 
-// New takes a slot; nil at the bound of op.SlotsMax ops.
+// New takes a slot; nil if op.SlotsMax are in use.
 func (o *Ops) New(code op.Code) *op.Op { return o.slab.Get(code) }
 
-// AreOf reports whether these are the ops of a slab, by which a test finds a loop's driver.
+// AreOf reports whether the ops are in that slab, by which a test finds the driver of a loop.
 func (o *Ops) AreOf(slab *op.Slab) bool { return o.slab == slab }
 
 // Ext gives the op memory for addresses and vectors.
 func (o *Ops) Ext(x *op.Op) *op.Ext { return o.slab.Ext(x) }
 
-// Free gives a slot back, after its last completion. A task that a crash unwinds gives back what is still under way:
-// that stays its driver's.
+// Free gives a slot back, after the op's last completion. When a crash unwinds tasks they free ops that are still
+// under way; Free leaves those to the driver.
 func (o *Ops) Free(x *op.Op) {
 	if o.l.life.killed && x.State != op.Idle {
 		return
@@ -36,14 +36,14 @@ func (o *Ops) Free(x *op.Op) {
 	o.slab.Put(x)
 }
 
-// Submit hands an op to the driver. Its Sink is told of the completions.
+// Submit hands an op to the driver. The op's Sink gets the completions.
 func (o *Ops) Submit(x *op.Op) {
 	o.submitted[x.Code]++
 	o.l.drv.Submit(x)
 }
 
-// Cancel asks for the end of an op; false if it has ended already: its last completion is on its way to its Sink, or
-// was told.
+// Cancel asks the driver to end an op; false if the op has ended: its last completion is on its way to its Sink, or
+// has been there.
 func (o *Ops) Cancel(x *op.Op) bool {
 	if x.State != op.Queued && x.State != op.InFlight {
 		return false
@@ -52,7 +52,7 @@ func (o *Ops) Cancel(x *op.Op) bool {
 	return true
 }
 
-// Try runs an op as a plain call if it need not wait. G.
+// Try runs an op as a plain call, if it need not wait. G.
 func (o *Ops) Try(x *op.Op) (res int32, ok bool) {
 	if o.l.mark.IsCurrent() {
 		o.tried[x.Code]++
@@ -60,15 +60,15 @@ func (o *Ops) Try(x *op.Op) (res int32, ok bool) {
 	return o.l.drv.Try(x)
 }
 
-// Plain is how the driver receives and sends without an op; nil if it does not. G.
+// Plain returns the driver's calls that receive and send without an op; nil if it has none. G.
 func (o *Ops) Plain() driver.Plain { return o.plain }
 
-// Time has an op timed that is about to be submitted: for one that somebody waits for, and not for one that is
-// armed and stands, because how long that did says nothing. It is not part of Submit, which is to be inlined
-// (TestParkedStacks of sock).
+// Time begins to time an op that is about to be submitted. It is for ops that a task waits for, and not for ops that
+// stay armed, whose time means nothing. It is not part of Submit, so that Submit is inlined (TestParkedStacks of
+// sock).
 func (o *Ops) Time(x *op.Op) { o.slab.Begin(x, o.l.clock.now) }
 
-// countEnd takes the time of an op that has ended, by the clock of turns.
+// countEnd counts how long an op took that has ended, by the times of turns.
 func (o *Ops) countEnd(x *op.Op) {
 	began := o.slab.Began(x)
 	if began == 0 {

@@ -11,79 +11,79 @@ import (
 	"ringo/internal/sys"
 )
 
-// Outbox is what the tasks of a turn have written and the kernel has not been given: small
-// answers, which travel with the call by which the loop waits. All of it is sent between two turns.
+// Outbox holds what the tasks of a turn have written and the kernel has not got yet: small answers, which go out with
+// the call by which the loop waits. The loop sends all of it between two turns.
 //
-// It is bounded in bytes, in sends and in time. At a bound the turn ends, and until it does what is
-// written goes out by calls of its own.
+// It is bounded in bytes, in sends and in time. At a bound the turn ends. Until then writes that find no room are sent
+// by calls of their own.
 type Outbox struct {
 	driver.Outbox
 	l      *Loop
-	space  *outboxSpace // where mem and the memory of the lists are from
-	held   []accepted   // of Sends, by the same index
-	mem    []byte       // where small writes are copied to; nil: there is no memory at all
-	used   int          // of mem
+	space  *outboxSpace // owns mem and the memory of the lists
+	held   []accepted   // for each of Sends, by index
+	mem    []byte       // small writes are copied to it; nil if the outbox has no memory
+	used   int          // bytes of mem
 	lent   int          // bytes in buffers and in shared memory
-	unsent int          // bytes that were accepted and found no room, of all handles
+	unsent int          // accepted bytes of all handles that their sockets had no room for
 	info   [memInfo]byte
-	turn   uint64 // numbers what is sent at once; never 0
-	full   bool   // the turn is to end
+	turn   uint64 // number of the batch that is sent at once; never 0
+	full   bool   // the turn must end
 	active bool   // something was accepted since the last trim
-	wanted bool   // somebody has found no memory
+	wanted bool   // a write has found the outbox without memory
 	owes   atomic.Bool
 
-	looks int   // questions of due until the next look at the clock
-	every int   // how many there are between two looks
-	at    int64 // of the last look
+	looks int   // calls of isDue since the last look at the clock
+	every int   // calls of isDue from one look to the next
+	at    int64 // time of the last look
 }
 
-// accepted is what the loop knows of a send.
+// accepted is what the loop keeps about a send.
 type accepted struct {
 	owner  Sender
-	buf    *bufs.Buffer // that the bytes are in; nil: they are in mem
+	buf    *bufs.Buffer // the buffer with the bytes; nil if they are in mem
 	end    int          // where they end in mem
-	shared bool         // they are elsewhere, in memory that nobody changes
+	shared bool         // they are in the caller's memory, which must not change
 }
 
-// Sender is somebody who has something in the outbox.
+// Sender is a handle that has something in the outbox.
 type Sender interface {
-	// Unsent says what became of a send that has not sent all: its result, and the bytes
-	// that are left, which are valid during the call. It runs on the loop's thread, and must not park.
+	// Unsent reports a send that did not send all: its result, and the bytes that are left, which are valid during the
+	// call only. It runs on the loop's thread, and must not park.
 	Unsent(res int32, rest []byte)
 }
 
-// Accepted is a handle's place in the outbox: the turn in which it was given, and behind it, in indexBits, the index.
-// The zero Accepted is none.
+// Accepted is a handle's place in the outbox: the turn of the outbox, and in the low indexBits bits the index. The
+// zero Accepted is none.
 type Accepted uint64
 
 func (a Accepted) turn() uint64 { return uint64(a >> indexBits) }
 func (a Accepted) index() int   { return int(a & (1<<indexBits - 1)) }
 
 const (
-	// AcceptMax bounds what is copied for one handle until it is sent, and lendMax what is lent.
+	// AcceptMax bounds the bytes that are copied for one handle in a turn, lendMax those that it lends.
 	AcceptMax = 16 << 10
 	lendMax   = 64 << 10
-	// outboxMem is how much is copied in a turn, outboxLent how much is lent, outboxSends how many sends there are.
+	// Bounds of a turn: outboxMem of the bytes copied, outboxLent of the bytes lent, outboxSends of the sends.
 	outboxMem   = 128 << 10
 	outboxLent  = 1 << 20
 	outboxSends = 1 << indexBits
 	indexBits   = 8
-	// At crowdedAt bytes that were accepted and found no room, of whoever they are, only those handles accept
-	// more whose sockets have room: who writes to a peer that does not read waits. At unsentMax nobody does.
+	// At crowdedAt unsent bytes of all handles together, only handles whose sockets have room accept more: a writer
+	// whose peer does not read waits. At unsentMax the outbox takes no new sends.
 	crowdedAt = 1 << 20
 	unsentMax = 2 << 20
-	// turnMax is how long a turn goes on when something was accepted, in nanoseconds. looksMax is how often due
-	// is asked between two looks at the clock, if turns are made of short runs: of less than shortRun each, with
-	// callsPerRun calls.
+	// turnMax is how long a turn goes on after something was accepted, in nanoseconds. looksMax is the most calls of
+	// isDue between two looks at the clock. They become that many if runs are short: shorter than shortRun nanoseconds
+	// each. callsPerRun is how many calls a run is expected to make.
 	turnMax     = 200_000
 	looksMax    = 16
 	shortRun    = 5_000
 	callsPerRun = 4
-	// sizeMin is the least capacity of bytes that were moved to make room.
+	// sizeMin is the least capacity that bytes get when they move to make room.
 	sizeMin = 512
 )
 
-// Accept copies p behind what the handle has in the outbox. It reports false if there is no room for it. T.
+// Accept appends a copy of p to what the handle has in the outbox. It reports false if there is no room. T.
 func (b *Outbox) Accept(a *Accepted, s Sender, fd int32, p []byte) bool {
 	if a.turn() == b.turn {
 		return b.join(a.index(), p)
@@ -102,14 +102,14 @@ func (b *Outbox) AcceptsBuffer(a Accepted, n int) bool {
 	return a.turn() != b.turn && n <= lendMax && b.lent+n <= outboxLent && b.room(0)
 }
 
-// AcceptBuffer is Accept for the bytes of a buffer, without a copy. The buffer is the loop's then. T.
+// AcceptBuffer is Accept for the bytes of a buffer, without a copy. The buffer then belongs to the loop. T.
 func (b *Outbox) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *bufs.Buffer) {
 	p := buf.Unread()
 	b.lent += len(p)
 	b.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})
 }
 
-// AcceptShared is Accept for bytes that nobody changes any more, without a copy. T.
+// AcceptShared is Accept without a copy, for bytes that no code changes from now on. T.
 func (b *Outbox) AcceptShared(a *Accepted, s Sender, fd int32, p []byte) bool {
 	if !b.AcceptsBuffer(*a, len(p)) {
 		return false
@@ -119,12 +119,13 @@ func (b *Outbox) AcceptShared(a *Accepted, s Sender, fd int32, p []byte) bool {
 	return true
 }
 
-// room reports whether one more send of n bytes to be copied may be accepted. If not the turn is to end.
+// room reports whether the outbox can take one more send, of n bytes to copy. If not it ends the turn, where that
+// helps.
 func (b *Outbox) room(n int) bool {
 	switch {
 	case b.mem == nil:
 		b.wanted = true
-	case b.unsent >= unsentMax: // the turn's end makes no room
+	case b.unsent >= unsentMax: // the end of the turn would not help
 		return false
 	case len(b.Sends) < outboxSends && b.used+n <= outboxMem:
 		return true
@@ -140,14 +141,14 @@ type outboxSpace struct {
 	held  []accepted
 }
 
-// outboxSpaces are those that no loop has: a loop that writes now and then gives its own back each time, and has the
-// next for no more than the asking, unless the collector has taken it meanwhile.
+// outboxSpaces holds the memory that no loop uses. A loop that writes only now and then gives its memory back each
+// time, and gets some again at no cost, unless the collector has freed it meanwhile.
 var outboxSpaces = sync.Pool{New: func() any {
 	return &outboxSpace{mem: make([]byte, outboxMem), sends: make([]driver.Send, 0, outboxSends),
 		held: make([]accepted, 0, outboxSends)}
 }}
 
-// open takes the memory: in no task, whose stack would grow by it.
+// open takes memory for the outbox. It never runs in a task, whose stack would grow by the call.
 func (b *Outbox) open(l *Loop) {
 	b.l = l
 	b.space = outboxSpaces.Get().(*outboxSpace)
@@ -156,7 +157,7 @@ func (b *Outbox) open(l *Loop) {
 	b.wanted = false
 }
 
-// giveBack gives up the memory, if there is any, with all that is in it.
+// giveBack gives up the memory, if there is any, and all that is in it.
 func (b *Outbox) giveBack() {
 	if b.space == nil {
 		return
@@ -167,7 +168,7 @@ func (b *Outbox) giveBack() {
 	b.space, b.mem, b.Sends, b.held = nil, nil, nil, nil
 }
 
-// take returns the next n bytes of mem, which must be there.
+// take returns the next n bytes of mem. The caller has checked that there are as many.
 func (b *Outbox) take(n int) []byte {
 	b.used += n
 	return b.mem[b.used-n : b.used : b.used]
@@ -183,7 +184,7 @@ func (b *Outbox) add(a *Accepted, s driver.Send, h accepted) {
 	b.held = append(b.held, h)
 }
 
-// join copies p behind the bytes of a send.
+// join appends p to the bytes of the i-th send.
 func (b *Outbox) join(i int, p []byte) bool {
 	s, h := &b.Sends[i], &b.held[i]
 	have, n := len(s.Buf), len(p)
@@ -208,10 +209,11 @@ func (b *Outbox) join(i int, p []byte) bool {
 	return true
 }
 
-// HasAccepted reports whether something of a handle's is in the outbox.
+// Has reports whether the handle has something in the outbox.
 func (b *Outbox) Has(a Accepted) bool { return a != 0 && a.turn() == b.turn }
 
-// SendNow sends what a handle has in the outbox by a call of its own. Its Sender is told if that does not send all.
+// SendNow sends what a handle has in the outbox by a call of its own. If that does not send all the Sender's Unsent is
+// called.
 func (b *Outbox) SendNow(a *Accepted) {
 	if !b.Has(*a) {
 		return
@@ -223,7 +225,8 @@ func (b *Outbox) SendNow(a *Accepted) {
 	b.takeOut(a)
 }
 
-// Accepted is what a handle has in the outbox, for a call that sends it with what is behind it. SentWith follows.
+// Accepted returns what a handle has in the outbox, for a call that sends it together with what follows it. The caller
+// must call SentWith next.
 func (b *Outbox) Accepted(a Accepted) []byte {
 	if !b.Has(a) {
 		return nil
@@ -231,9 +234,9 @@ func (b *Outbox) Accepted(a Accepted) []byte {
 	return b.Sends[a.index()].Buf
 }
 
-// SentWith takes what a handle has in the outbox out of it, which a call with the result res has sent and what is
-// behind it. It returns what res is for that: 0 if it is less than all of what was accepted, of which the Sender is
-// told.
+// SentWith takes out of the outbox what a handle has there, after a call with the result res that sent it together
+// with what follows. It returns how many of the bytes that follow were sent. If not even the accepted bytes were all
+// sent it returns 0, and calls the Sender's Unsent.
 func (b *Outbox) SentWith(a *Accepted, res int32) int32 {
 	s := &b.Sends[a.index()]
 	size := int32(len(s.Buf))
@@ -242,7 +245,7 @@ func (b *Outbox) SentWith(a *Accepted, res int32) int32 {
 	return max(0, res-size)
 }
 
-// takeOut takes a send with a result out of the outbox.
+// takeOut takes a send that has its result out of the outbox.
 func (b *Outbox) takeOut(a *Accepted) {
 	i := a.index()
 	*a = 0
@@ -258,7 +261,7 @@ func (b *Outbox) takeOut(a *Accepted) {
 	}
 }
 
-// tell has the owner of a send know what was not sent.
+// tell reports to the owner of a send what was not sent.
 func (b *Outbox) tell(i int) {
 	s, h := &b.Sends[i], &b.held[i]
 	if int(s.Res) != len(s.Buf) {
@@ -266,7 +269,7 @@ func (b *Outbox) tell(i int) {
 	}
 }
 
-// letGo gives back the buffer that a send was in.
+// letGo gives back the buffer of a send.
 func (b *Outbox) letGo(i int) {
 	h := &b.held[i]
 	if h.buf != nil || h.shared {
@@ -277,7 +280,7 @@ func (b *Outbox) letGo(i int) {
 	}
 }
 
-// sent takes what the driver has sent out of the outbox.
+// sent empties the outbox after the driver has sent it.
 func (b *Outbox) sent() {
 	if !b.active {
 		b.active = true
@@ -300,22 +303,24 @@ func (b *Outbox) sent() {
 	b.turn++
 }
 
-// Unsent counts bytes that were accepted and have found no room, or no longer wait for it: n is negative then.
+// Unsent adds n to the count of accepted bytes that found no room in their sockets; n is negative once they are sent
+// or dropped.
 func (b *Outbox) Unsent(n int) {
 	if b.unsent += n; b.unsent == 0 && len(b.Sends) == 0 {
 		b.owes.Store(false)
 	}
 }
 
-// Crowded reports whether only those may accept who have room; see Room. T.
+// Crowded reports whether only handles whose sockets have room may accept more; see Room. T.
 func (b *Outbox) Crowded() bool { return b.unsent >= crowdedAt }
 
-// memInfo is how much of SO_MEMINFO is asked for: nine numbers, of which the third is the memory of what is sent and
-// not yet read or acknowledged, the fourth its bound, and the sixth, of a stream of TCP, what the third is for others.
+// memInfo is how many bytes of SO_MEMINFO are asked for: nine numbers. The third, SK_MEMINFO_WMEM_ALLOC, is the memory
+// of what is sent and not yet read or acknowledged, the fourth, SK_MEMINFO_SNDBUF, its bound. For a TCP stream the
+// sixth, SK_MEMINFO_WMEM_QUEUED, has the part of the third.
 const memInfo = 9 * 4
 
-// Room is how many bytes of memory a socket may still have for what is sent, what surrounds the bytes included: 0 where
-// it can't be told (before Linux 4.12). T.
+// Room returns how many bytes of memory a socket may still use for what is sent, including what surrounds the bytes.
+// It returns 0 where the kernel can't tell (before Linux 4.12). T.
 func (b *Outbox) Room(fd int32) int32 {
 	p := b.info[:]
 	if b.l.kernel.GetsockoptBytes(fd, sys.SolSocket, sys.SoMeminfo, p) != memInfo {
@@ -325,13 +330,13 @@ func (b *Outbox) Room(fd int32) int32 {
 	return max(0, int32(at(p[12:])-max(at(p[8:]), at(p[20:]))))
 }
 
-// Owes reports whether something was accepted on this loop, by whichever handle, that was not sent. G.
+// Owes reports whether the loop has accepted something, for any handle, that was not sent. G.
 func (b *Outbox) Owes() bool { return b.owes.Load() }
 
-// due reports whether the turn is to end so that what was accepted is sent.
+// due reports whether the turn must end so that what was accepted is sent.
 func (b *Outbox) due() bool { return len(b.Sends) > 0 && b.isDue() }
 
-// isDue looks at the clock after so many questions: one if runs are long.
+// isDue looks at the clock at every b.every-th call: at each call if runs are long.
 func (b *Outbox) isDue() bool {
 	if b.full {
 		return true
@@ -342,7 +347,7 @@ func (b *Outbox) isDue() bool {
 	return b.look()
 }
 
-// look looks at the clock, and reports whether the turn is to end.
+// look looks at the clock, and reports whether the turn must end.
 func (b *Outbox) look() bool {
 	b.looks = 0
 	now := b.l.set.elapsed()
@@ -357,7 +362,7 @@ func (b *Outbox) look() bool {
 	return b.full
 }
 
-// trim gives back memory that nobody has used since it was last called.
+// trim gives the memory back if nothing was accepted since the last trim.
 func (b *Outbox) trim() (more bool) {
 	if !b.active && len(b.Sends) == 0 {
 		b.giveBack()

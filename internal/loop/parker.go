@@ -7,11 +7,10 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Parker is a caller that waits until another hands it something: a task, which
-// parks, or an ordinary goroutine, which blocks. It may stand in several queues, of
-// any loops, and exactly one outcome reaches it: whoever claims it first, be it one
-// of those that want to hand it something or the cancel of its task, has it to
-// himself and wakes it. The others pass it over.
+// Parker is a caller that waits until another one hands it something. It is a task, which parks, or an ordinary
+// goroutine, which blocks. It may be in several queues at once, of any loops. Exactly one outcome reaches it: either
+// one of those that want to hand it something claims it first, and then wakes it, or the cancel of its task does. The
+// others skip it.
 //
 //	caller                          another, under the queue's lock
 //	  p.Begin(Current())              take p out of the queue
@@ -19,39 +18,38 @@ import (
 //	  which, ok := p.Park()         and after unlocking
 //	  take p out where it still is    p.Wake()
 //
-// So a hand-over and a cancel never both happen, and what was handed over is never
-// lost: the wait of a task that was cancelled too late succeeds. The zero value is
-// ready; it may be used again when it is in no queue any more.
+// So a hand-over and a cancel never both happen, and nothing that was handed over is lost: a task that is cancelled
+// after the claim still gets it. The zero value is ready. A Parker may be used again once it is in no queue.
 type Parker struct {
 	l     *Loop
 	t     *Task
-	state int32 // atomic, but in Begin, which nobody else sees yet
-	once  bool  // ch is for this wait alone
-	// For is for who begins it to say what is waited for, if somebody looks: words, and for what words don't say a
-	// Describer, which is asked on the thread of the loop of the task that waits, whatever the loop of the handle is.
+	state int32 // accessed atomically, except in Begin, when no other caller has p
+	once  bool  // ch is made for this wait only
+	// For and About tell observers what the caller waits for: For in words, and About, a Describer, for what words
+	// don't say. About is called on the thread of the waiting task's loop, whichever loop the handle belongs to.
 	For   string
 	About Describer
 
-	// A goroutine waits at ch for the one word that it has room for. One that is in a bubble of testing/synctest makes
-	// no ch, because whoever wakes it is outside and must not use what was made there; it may use one that is there.
-	// Without it blocks is locked while it waits: it locks it once more, and Wake unlocks it. BenchmarkChanGoroutines
-	// shows why that is not the way for all. Beside a simulated world all are in one bubble, whose clock would stand
-	// still for who waits for a lock: ch is made there, and goes with the wait.
+	// A goroutine waits on ch, which has room for the one message. A goroutine in a bubble of testing/synctest makes
+	// no ch, because the goroutine that wakes it is outside the bubble and must not use a channel made inside; it may
+	// use a ch that exists. If it has none it locks blocks twice, and Wake unlocks it. BenchmarkChanGoroutines shows
+	// why not all goroutines do that. Around a simulated world all goroutines are in one bubble, whose clock would
+	// stand still while one waits for a mutex: there a ch is made for each wait, and dropped after it.
 	ch     chan struct{}
 	blocks sync.Mutex
 
 	prev, next *Parker // in the lockLine of its loop
 }
 
-// What the state of a Parker says; from parkerClaimed on, by whom.
+// The states of a Parker. From parkerClaimed on they say which outcome it got.
 const (
 	parkerWaits    int32 = iota
-	parkerCanceled       // by its task
-	parkerEnded          // by a context, see ParkContext
+	parkerCanceled       // its task was cancelled
+	parkerEnded          // a context has ended, see ParkContext
 	parkerClaimed
 )
 
-// Begin makes p stand for the caller. l and t are what Current gives to it.
+// Begin makes p stand for the caller. l and t are the results of Current.
 func (p *Parker) Begin(l *Loop, t *Task) {
 	p.l, p.t, p.state = l, t, parkerWaits
 	if t != nil || p.ch != nil {
@@ -65,14 +63,13 @@ func (p *Parker) Begin(l *Loop, t *Task) {
 	}
 }
 
-// Claim makes the caller the one that wakes p, and which what p is told; false if p
-// isn't to be had any more. G, but only under the lock of a queue that p is in, so that
-// it does not begin anew meanwhile.
+// Claim makes the caller the one that wakes p, and which the result of p's Park; false if p was claimed or has given
+// up. G, but only under the lock of a queue that p is in, so that p does not begin a new wait meanwhile.
 func (p *Parker) Claim(which int) bool {
 	return atomic.CompareAndSwapInt32(&p.state, parkerWaits, parkerClaimed+int32(which))
 }
 
-// Wake ends the Park of a p that the caller has claimed, and must not touch again. G.
+// Wake ends the Park of a p that the caller has claimed. The caller must not use p afterwards. G.
 func (p *Parker) Wake() {
 	switch {
 	case p.t != nil:
@@ -84,8 +81,8 @@ func (p *Parker) Wake() {
 	}
 }
 
-// Park waits for the Wake that follows a Claim, and gives what was said there; false
-// if the task was cancelled instead. Only for who began it.
+// Park waits for the Wake that follows a Claim, and returns the argument of the Claim; false if the task was cancelled
+// instead. Only the caller that began p may call it.
 func (p *Parker) Park() (which int, ok bool) {
 	switch {
 	case p.t != nil:
@@ -97,7 +94,7 @@ func (p *Parker) Park() (which int, ok bool) {
 	return int(s - parkerClaimed), s >= parkerClaimed
 }
 
-// ParkOn is Park that no cancel ends: it waits for the Wake that follows a Claim. Only for who began it.
+// ParkOn is Park for a wait that no cancel ends. Only the caller that began p may call it.
 func (p *Parker) ParkOn() {
 	switch {
 	case p.t != nil:
@@ -113,7 +110,7 @@ func (p *Parker) ParkOn() {
 	}
 }
 
-// block is a goroutine's wait for the word.
+// block is the wait of a goroutine.
 func (p *Parker) block() {
 	if p.ch == nil {
 		p.blocks.Lock()
@@ -126,16 +123,16 @@ func (p *Parker) block() {
 	}
 }
 
-// kept is a Parker as what a task waits for in ParkOn.
+// kept is a Parker as the Waiter of a task in ParkOn.
 type kept Parker
 
-// CancelWait has it wait on.
+// CancelWait makes the task go on waiting.
 func (k *kept) CancelWait(t *Task) { t.WaitOn(k) }
 
-// DescribeWait tells what is waited for.
+// DescribeWait describes what the task waits for.
 func (k *kept) DescribeWait(t *Task, d *Wait) { (*Parker)(k).DescribeWait(t, d) }
 
-// DescribeWait tells what is waited for.
+// DescribeWait describes what the task waits for.
 func (p *Parker) DescribeWait(t *Task, d *Wait) {
 	d.Op = p.For
 	if p.About != nil {
@@ -143,7 +140,7 @@ func (p *Parker) DescribeWait(t *Task, d *Wait) {
 	}
 }
 
-// CancelWait lets a cancelled task go, if nobody has claimed it.
+// CancelWait resumes a cancelled task, if no other caller has claimed it.
 func (p *Parker) CancelWait(t *Task) {
 	if atomic.CompareAndSwapInt32(&p.state, parkerWaits, parkerCanceled) {
 		t.l.Ready(t)

@@ -5,31 +5,30 @@ import (
 	"errors"
 )
 
-// Resolve checks a ringo.Config, and fills in the defaults: the package above puts it here for those who make a
-// Program.
+// Resolve checks a ringo.Config and fills in the defaults. Package ringo sets it, for packages that make a Program.
 var Resolve func(config any) (*Config, error)
 
-// Program is a Run whose loops are given their turns by somebody else: in a world that has nothing beside them.
+// Program is a Run in a world with nothing beside the loops: the caller gives the loops their turns.
 type Program struct {
 	set   *Set
 	fn    func(*Loop) error
 	ended int
-	tried int  // loops that are open, or could not be
-	begun bool // all are open, and fn has been called, or will be
-	drain bool // as soon as it has begun
+	tried int  // loops that are open, or failed to open
+	begun bool // all loops are open, and fn is their first task
+	drain bool // Drain was called before the loops were open
 	errs  []error
 }
 
-// NewProgram is Run in such a world, which Config.World is: it makes the loops, and leaves it to the caller to call Run
-// for each of them in a coroutine of its own.
+// NewProgram is Run for such a world, which Config.World must be. It makes the loops, and the caller has to call Run
+// for each of them, in a coroutine of its own.
 func NewProgram(ctx context.Context, cfg *Config, fn func(*Loop) error) *Program {
 	return &Program{set: newSet(ctx, cfg), fn: fn}
 }
 
-// Loops are its loops.
+// Loops returns the program's loops.
 func (p *Program) Loops() []*Loop { return p.set.loops }
 
-// Run is all of a loop, from its begin to its end: the coroutine's function.
+// Run runs a loop from its start to its end. It is the function of the loop's coroutine.
 func (p *Program) Run(l *Loop) {
 	defer func() { p.ended++ }()
 	if l.life.killed {
@@ -64,8 +63,8 @@ func (p *Program) Run(l *Loop) {
 	}
 }
 
-// begin has each loop call fn, unless one of them could not be opened: from then on they may send each other tasks.
-// last is the loop that was opened last, while the others sleep.
+// begin makes fn the first task of each loop, unless one of them could not be opened. From then on they may send each
+// other tasks. last is the loop that was opened last; the others sleep.
 func (p *Program) begin(last *Loop) {
 	p.begun = len(p.errs) == 0
 	if !p.begun {
@@ -84,49 +83,49 @@ func (p *Program) begin(last *Loop) {
 	}
 }
 
-// Drain begins an orderly end, as that of Run's context does.
+// Drain begins an orderly end, as the end of Run's context does.
 func (p *Program) Drain() {
 	if p.drain = !p.begun; p.begun {
 		p.set.drain()
 	}
 }
 
-// Ended reports whether all its loops have.
+// Ended reports whether all loops have ended.
 func (p *Program) Ended() bool { return p.ended == len(p.set.loops) }
 
-// Err is its first error. Before its end that is nil, or what ends it.
+// Err returns the first error. Before the end of the program it is nil, or the error that ends it.
 func (p *Program) Err() error {
 	p.set.mu.Lock()
 	defer p.set.mu.Unlock()
 	return p.set.err
 }
 
-// Kill has all loops end as if their host had lost power: no task runs on. Each loop has to have one more turn.
+// Kill ends all loops as if their host had lost power: no task goes on. Each loop needs one more turn to end.
 func (p *Program) Kill() {
 	for _, l := range p.set.loops {
 		l.life.killed = true
-		l.charged.items = l.cfg.Budget // a turn under way resumes nobody else
+		l.charged.items = l.cfg.Budget // a turn under way resumes no other task
 	}
 }
 
-// perish ends a killed loop: its tasks are unwound by runtime.Goexit, so that memory is freed. What their deferred
-// functions do reaches nobody.
+// perish ends a killed loop. It unwinds the tasks by runtime.Goexit, so that their memory is freed. Nothing that their
+// deferred functions do has an effect outside.
 func (*Program) perish(l *Loop) {
 	l.inbox.refuse()
 	l.life.refuseReady()
-	l.life.tellAll() // before tasks that are unwound free the ops
+	l.life.tellAll() // before the unwound tasks free the ops
 	for len(l.workers.all) > 0 {
 		l.workers.all[len(l.workers.all)-1].unwind()
 	}
 	l.workers.idle, l.workers.unused, l.workers.doomed = nil, nil, nil
-	l.life.abandon() // or lists of what is open would keep all of the world
+	l.life.abandon() // or the lists of open handles would keep the whole world alive
 	l.drv.Close(&l.done)
 	l.life.tellAll()
 	l.out.giveBack()
 	l.life.ended.Store(true)
 }
 
-// unwind ends a worker where it stands.
+// unwind ends a worker where it is parked.
 func (w *worker) unwind() {
 	defer func() {
 		if v := recover(); v != nil && v != any(sentinel) {

@@ -5,12 +5,11 @@ import "ringo/internal/rt/code"
 // Job is a task without a handle: it runs in a pooled coroutine and may park.
 type Job interface {
 	Run()
-	// Code is the function that those who look at the task are told it runs. It must not park.
+	// Code returns the function that observers see as the task's. It must not park.
 	Code() code.Func
 }
 
-// item is something for a worker: a parked task to resume, a task to start, or a
-// job to start.
+// item is work for a worker: a parked task to resume, a task to start, or a job to start.
 type item struct {
 	task *Task
 	job  Job
@@ -19,12 +18,12 @@ type item struct {
 // resumes reports whether the item is a task that was parked.
 func (it *item) resumes() bool { return it.task != nil && it.task.w != nil }
 
-// runQueue is the items that are ready, in order. It grows by doubling.
+// runQueue is the queue of ready items. It grows by doubling.
 type runQueue struct {
 	l          *Loop
-	items      []item // a power of two
+	items      []item // the length is a power of two
 	head, tail uint32
-	most       int // that a turn has found, since the last trim
+	most       int // the greatest length at the start of a turn since the last trim
 	since      timeQueue
 }
 
@@ -38,12 +37,12 @@ func (q *runQueue) push(it item) {
 	q.tail++
 }
 
-// peek gives the i-th item from the front; i must be less than len.
+// peek returns the i-th item from the front; i must be less than len.
 func (q *runQueue) peek(i int) *item {
 	return &q.items[(q.head+uint32(i))&uint32(len(q.items)-1)]
 }
 
-// from is the place at, if it is still in the queue, or else the first, counted as head is.
+// from returns the place at, counted as head is, or head if the item at that place has left the queue.
 func (q *runQueue) from(at uint32) uint32 {
 	if int32(q.head-at) > 0 {
 		return q.head
@@ -59,7 +58,8 @@ func (q *runQueue) pop() item {
 	return it
 }
 
-// trim gives an empty queue less memory, if that has long been too much.
+// trim frees the memory of an empty queue that was much too large since the last trim. It reports whether to try
+// again.
 func (q *runQueue) trim() (more bool) {
 	most := q.most
 	q.most = 0
@@ -74,7 +74,7 @@ func (q *runQueue) trim() (more bool) {
 	return false
 }
 
-// grow leaves head and tail as they are, by which the sampled are known.
+// grow doubles items. head and tail keep their values, because these decide which items are sampled.
 func (q *runQueue) grow() {
 	bigger := make([]item, max(64, 2*len(q.items)))
 	for i := q.head; i != q.tail; i++ {

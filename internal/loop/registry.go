@@ -9,9 +9,8 @@ import (
 	"ringo/internal/rt/sched"
 )
 
-// running is all loops of the process, so that a call that was given none can
-// find the task it runs in. What is looked at is beside each other and changes only when
-// loops come and go.
+// running is the list of all loops of the process, by which a call without a loop finds the task it runs in. The list
+// is one slice, for fast search, and is replaced when loops come and go.
 var running struct {
 	sync.Mutex
 	seats atomic.Pointer[[]seated]
@@ -40,7 +39,7 @@ func deregister(l *Loop) {
 	running.seats.Store(&seats)
 }
 
-// Running is all loops of the process that run now, in the order in which they began. G.
+// Running returns all running loops of the process, in the order in which they began. G.
 func Running() []*Loop {
 	var loops []*Loop
 	if p := running.seats.Load(); p != nil {
@@ -51,8 +50,8 @@ func Running() []*Loop {
 	return loops
 }
 
-// Current finds the loop and task that the caller runs in, also from an iterator that the
-// task runs; nil if it is an ordinary goroutine. G.
+// Current returns the loop and the task that the caller runs in, also from an iterator that the task runs; nil for an
+// ordinary goroutine. G.
 func Current() (*Loop, *Task) {
 	p := running.seats.Load()
 	shared := givers.list.Load()
@@ -77,7 +76,8 @@ func Current() (*Loop, *Task) {
 	return nil, nil
 }
 
-// CurrentForGood is Current for who may keep the task for longer than it runs: it is no other job's then. G.
+// CurrentForGood is Current for callers that keep the task for longer than it runs: its Task will stand for no other
+// job then. G.
 func CurrentForGood() (*Loop, *Task) {
 	l, t := Current()
 	if t != nil && t == t.w.anon {
@@ -86,8 +86,8 @@ func CurrentForGood() (*Loop, *Task) {
 	return l, t
 }
 
-// ChargeAndYield is Loop.ChargeAndYield for a call that was given no loop; it does nothing for ordinary
-// goroutines. The error is why a task may not go on. G, may park.
+// ChargeAndYield is Loop.ChargeAndYield for a call without a loop; it does nothing for ordinary goroutines. The error
+// is why the task may not go on. G, may park.
 func ChargeAndYield() error {
 	if l, _ := Current(); l != nil && !l.ChargeAndYield() {
 		return l.Cause()
@@ -95,8 +95,8 @@ func ChargeAndYield() error {
 	return nil
 }
 
-// ChargeAndYieldHere is ChargeAndYield for a call that a cancel does not end, and gives the task that the caller runs
-// in; nil if it is an ordinary goroutine. G, may park.
+// ChargeAndYieldHere is ChargeAndYield for a call that a cancel does not end. It returns the task that the caller runs
+// in; nil for an ordinary goroutine. G, may park.
 func ChargeAndYieldHere() *Task {
 	l, t := Current()
 	if l != nil {
@@ -105,38 +105,38 @@ func ChargeAndYieldHere() *Task {
 	return t
 }
 
-// Charge is Loop.Charge for a call that was given no loop; it does nothing for ordinary
-// goroutines. G.
+// Charge is Loop.Charge for a call without a loop; it does nothing for ordinary goroutines. G.
 func Charge() {
 	if l, _ := Current(); l != nil {
 		l.Charge()
 	}
 }
 
-// Mark is the loop's mark, for pools that tell owners from others.
+// Mark returns the loop's mark, by which pools tell the owner from other callers.
 func (l *Loop) Mark() *gmark.Mark { return &l.mark }
 
-// Giver is who gives loops their turns on one thread.
+// Giver gives several loops their turns on one thread.
 type Giver interface {
 	// Here reports whether the caller is on that thread. G.
 	Here() bool
-	// Around reports whether the caller is one of the goroutines beside it, that may use what the loops have. G.
+	// Around reports whether the caller is one of the goroutines around that thread that may use the loops' handles.
+	// G.
 	Around() bool
-	// Current is the loop that has its turn; nil: none has. For who is Here.
+	// Current returns the loop that has its turn; nil for none. Only for callers on that thread.
 	Current() *Loop
-	// Leaves tells that a call was made from where it may not be, and is the error.
+	// Leaves records a call from where it must not be made, and returns the call's error.
 	Leaves(what string) error
-	// Rand is the chance of the loops' world. G.
+	// Rand returns a random number of the loops' world. G.
 	Rand() uint64
 }
 
-// givers are those of the process.
+// givers are the Givers of the process.
 var givers struct {
 	sync.Mutex
 	list atomic.Pointer[[]Giver]
 }
 
-// GiveTurns makes the calling goroutine that of a Giver, until over.
+// GiveTurns makes g, which the caller runs, known to the process, until over.
 func GiveTurns(g Giver) (over func()) {
 	changeGivers(func(all []Giver) []Giver { return append(all, g) })
 	return func() {
@@ -157,7 +157,7 @@ func changeGivers(change func([]Giver) []Giver) {
 	givers.list.Store(&all)
 }
 
-// giver is the first of whom which reports true; nil: there is none.
+// giver returns the first Giver for which which reports true; nil for none.
 func giver(which func(Giver) bool) Giver {
 	if p := givers.list.Load(); p != nil {
 		for _, g := range *p {
@@ -169,17 +169,17 @@ func giver(which func(Giver) bool) Giver {
 	return nil
 }
 
-// giverHere is the one whose thread the caller is on; nil: none.
+// giverHere returns the Giver whose thread the caller is on; nil for none.
 func giverHere() Giver { return giver(Giver.Here) }
 
-// giverAround is the one beside whose thread the caller is; nil: none.
+// giverAround returns the Giver around whose thread the caller is; nil for none.
 func giverAround() Giver { return giver(Giver.Around) }
 
-// Around reports whether the caller is a goroutine beside a simulated world. G.
+// Around reports whether the caller is a goroutine around a simulated world. G.
 func Around() bool { return giverAround() != nil }
 
-// Astray is ErrLeft if the caller gives the turns of a simulated world, or is a goroutine there, and is in none of its
-// tasks: the system's kernel would answer it. The world is told. G.
+// Astray returns ErrLeft if the caller gives the turns of a simulated world, or is a goroutine around one, and runs in
+// none of its tasks: the system's kernel would run its call. The world learns of it. G.
 func Astray(what string) error {
 	if p := givers.list.Load(); p == nil || len(*p) == 0 {
 		return nil

@@ -23,11 +23,11 @@ type Set struct {
 	world  World
 	loops  []*Loop
 	epoch  time.Time
-	// epochNS is epoch by kernel.Monotonic; 0 in a world that has a clock of its own.
+	// epochNS is epoch by kernel.Monotonic; 0 in a world with a clock of its own.
 	epochNS int64
 	values  context.Context
 
-	// Shared is for packages above: what loops of one Run have in common.
+	// Shared is for packages above: what the loops of one Run share.
 	Shared sync.Map
 
 	mu       sync.Mutex
@@ -35,12 +35,12 @@ type Set struct {
 	grace    time.Duration
 	draining bool
 	stopping bool
-	over     bool     // all loops have ended, or were given up
-	onDrain  []func() // to be told
+	over     bool     // all loops have ended, or Run has given up on them
+	onDrain  []func() // called once, when the Run drains or ends
 	paces    map[*Class]*pace
 	gaveUp   chan struct{}
-	waited   time.Duration  // then: for cancelled tasks, at least
-	telling  sync.WaitGroup // reports that are being written, without which Run does not return
+	waited   time.Duration  // how long giveUp says that Run waited for cancelled tasks
+	telling  sync.WaitGroup // reports being written; Run waits for them before it returns
 	alarms   [alarms]alarm
 
 	together atomic.Bool // see EndTogether
@@ -48,10 +48,10 @@ type Set struct {
 
 	lanes    lane.Set
 	short    Seldom
-	observer RunObserver // nil: nobody looks
+	observer RunObserver // nil if there is no observer
 }
 
-// An alarm ends what a Run waits for. Calling it stops it; nil: there is none.
+// An alarm is a timer of a Run. A call stops it and reports whether that was in time; nil if none is set.
 type alarm func() (stopped bool)
 
 func (a alarm) stop() {
@@ -60,17 +60,17 @@ func (a alarm) stop() {
 	}
 }
 
-// The alarms of a Run: Grace is over, and tasks that were cancelled are not waited for any more.
+// The alarms of a Run: the end of Grace, and the time to give up on tasks that were cancelled.
 const (
 	graceAlarm = iota
 	hardAlarm
 	alarms
 )
 
-// runNumbers is how many Runs there have been.
+// runNumbers counts the Runs of the process.
 var runNumbers atomic.Int64
 
-// Number tells the Runs of a process apart: the first is 1. G.
+// Number returns the number of the Run in its process, from 1. G.
 func (s *Set) Number() int {
 	if s == nil {
 		return 0
@@ -78,16 +78,16 @@ func (s *Set) Number() int {
 	return s.number
 }
 
-// Config is the Run's configuration. G, not to be changed.
+// Config returns the Run's configuration, which callers must not change. G.
 func (s *Set) Config() *Config { return s.cfg }
 
-// Values is Run's context, without its end. G.
+// Values returns Run's context without its end. G.
 func (s *Set) Values() context.Context { return s.values }
 
-// World is what the loops are in. G.
+// World returns the world that the loops run in. G.
 func (s *Set) World() World { return s.world }
 
-// Loops are the loops by index.
+// Loops returns the loops by index.
 func (s *Set) Loops() []*Loop {
 	if s == nil {
 		return nil
@@ -95,12 +95,12 @@ func (s *Set) Loops() []*Loop {
 	return s.loops
 }
 
-// EndTogether has loops without tasks wait for the others': each ends when no loop has a task left. G.
+// EndTogether makes loops without tasks wait for the others': each ends only when no loop has a task left. G.
 func (s *Set) EndTogether() { s.together.Store(true) }
 
-// rests reports whether all loops rest, and whether none has anything to start. Between two looks that find each of
-// them in the same rest there was a moment when all rested at once, and nothing was under way that a third look would
-// find: whoever has taken mail in has ended his rest before. G.
+// rests reports whether all loops rest, and whether none of them has anything to start. It looks at all loops twice.
+// If both looks find each loop in the same rest, all of them rested at once at some moment in between, and nothing was
+// under way then that a third look could find: a loop that takes mail in ends its rest first. G.
 func (s *Set) rests() (all, none bool) {
 	before, noneBefore, ok := s.restOnce()
 	if !ok {
@@ -110,11 +110,11 @@ func (s *Set) rests() (all, none bool) {
 	return ok && after == before, none && noneBefore
 }
 
-// restOnce counts the rests that loops have begun and ended, if all rest.
+// restOnce sums the loops' counts of rests begun and ended, if all loops rest.
 func (s *Set) restOnce() (sum uint64, none, all bool) {
 	none = true
 	for _, l := range s.loops {
-		empty := l.inbox.starts.Empty() // before its rest, which ends before it takes any
+		empty := l.inbox.starts.Empty() // looked at before the rest, which ends before the loop takes any
 		n := l.life.rests.Load()
 		if n&1 == 0 {
 			return 0, false, false
@@ -125,7 +125,7 @@ func (s *Set) restOnce() (sum uint64, none, all bool) {
 	return sum, none, true
 }
 
-// newSet makes the loops, which have not begun.
+// newSet makes the loops. It does not start them.
 func newSet(ctx context.Context, cfg *Config) *Set {
 	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, world: cfg.world(), epoch: cfg.Clock(), values: valuesOf(ctx),
 		grace: cfg.Grace, gaveUp: make(chan struct{})}
@@ -150,7 +150,8 @@ func lanesOf(cfg *Config) lane.Config {
 	return c
 }
 
-// closeLanes waits for those goroutines that have what to do still. After Run has given up nobody waits for them.
+// closeLanes waits for the goroutines that still have calls to run, a second at most; not at all after Run has given
+// up.
 func (s *Set) closeLanes() {
 	select {
 	case <-s.gaveUp:
@@ -160,11 +161,10 @@ func (s *Set) closeLanes() {
 	}
 }
 
-// Lanes are where calls of its tasks run. G.
+// Lanes returns the lanes that run the calls of the Run's tasks. G.
 func (s *Set) Lanes() *lane.Set { return &s.lanes }
 
-// Run makes all loops, calls fn on each as its first task, and returns when the
-// loops have ended.
+// Run makes all loops, calls fn on each as its first task, and returns when all loops have ended.
 func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) (err error) {
 	if kernel.InBubble() {
 		return ErrBubble
@@ -219,7 +219,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) (err error) {
 		s.giveUp()
 	}
 	if !stopDrain() {
-		<-drained // or it would log, and begin Grace, behind the end
+		<-drained // or it would log, and begin Grace, after the Run's end
 	}
 	s.mu.Lock()
 	s.over = true
@@ -234,7 +234,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) (err error) {
 	return s.err
 }
 
-// confine keeps what is no loop of the Run to the CPUs that are left for it, until undo.
+// confine keeps all threads but the loops' on the CPUs that the plan leaves to them, until undo.
 func confine(cfg *Config) (undo func(err *error), err error) {
 	rest := cfg.Plan.Rest
 	if rest == nil {
@@ -252,7 +252,7 @@ func confine(cfg *Config) (undo func(err *error), err error) {
 	}, nil
 }
 
-// fnEnded takes a loop's fn's error.
+// fnEnded takes the error of a loop's fn: errors that the end of the Run explains do not fail it.
 func (s *Set) fnEnded(err error) {
 	if err == nil {
 		return
@@ -267,7 +267,7 @@ func (s *Set) fnEnded(err error) {
 	}
 }
 
-// fail keeps the first error and ends all loops.
+// fail keeps err, if it is the first error, and cancels the tasks of all loops.
 func (s *Set) fail(err error) {
 	s.mu.Lock()
 	if s.err == nil {
@@ -277,7 +277,7 @@ func (s *Set) fail(err error) {
 	s.cancelAll()
 }
 
-// drain stops the accepts and gives what is open time to end.
+// drain stops the accepts, and gives open connections and running tasks until the end of Grace.
 func (s *Set) drain() {
 	s.cfg.Log("drain begins", slog.Duration("grace", s.Grace()))
 	s.mu.Lock()
@@ -290,14 +290,14 @@ func (s *Set) drain() {
 	s.awaitGrace()
 }
 
-// Grace is how long the drain lasts. G.
+// Grace returns how long the drain lasts. G.
 func (s *Set) Grace() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grace
 }
 
-// SetGrace changes how long the drain lasts: from now on, if it has begun. G.
+// SetGrace changes how long the drain lasts: counted from now, if it has begun. G.
 func (s *Set) SetGrace(d time.Duration) {
 	s.mu.Lock()
 	s.grace = d
@@ -308,7 +308,7 @@ func (s *Set) SetGrace(d time.Duration) {
 	}
 }
 
-// awaitGrace cancels what the drain waits for, when its time is over.
+// awaitGrace cancels all tasks when Grace is over.
 func (s *Set) awaitGrace() {
 	if d := s.Grace(); d > 0 {
 		s.later(graceAlarm, d, s.graceOver)
@@ -334,8 +334,9 @@ func (s *Set) cancelAll() {
 	s.awaitEnds(s.elapsed())
 }
 
-// awaitEnds gives up on the tasks, which were cancelled at a time, once none has ended for HardStop, without the time
-// that a loop's thread has waited for a processor; or once they have had UntilGivenUp.
+// awaitEnds makes Run give up on the tasks that were cancelled at the time canceled: once none of them has ended for
+// HardStop, not counting time that a loop's thread has waited for a processor, or UntilGivenUp after the cancel. It goes
+// on as long as tasks end, because many tasks need time.
 func (s *Set) awaitEnds(canceled int64) {
 	last, queued := canceled, int64(0)
 	for _, l := range s.loops {
@@ -358,10 +359,10 @@ func (s *Set) awaitEnds(canceled int64) {
 // threadQueued is a variable for tests.
 var threadQueued = kernel.ThreadQueued
 
-// UntilGivenUp is the longest that Run waits for its tasks once they are cancelled.
+// UntilGivenUp returns the longest that Run waits for its tasks once they are cancelled.
 func (s *Set) UntilGivenUp() time.Duration { return 6 * s.cfg.HardStop }
 
-// later sets an alarm, in place of the one before.
+// later sets an alarm in place of the one that was set before.
 func (s *Set) later(which int, d time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -372,7 +373,7 @@ func (s *Set) later(which int, d time.Duration, f func()) {
 	s.alarms[which] = s.world.After(d, f)
 }
 
-// graceOver cancels what the drain has waited for.
+// graceOver cancels the tasks that the drain has waited for.
 func (s *Set) graceOver() {
 	s.mu.Lock()
 	if s.stopping || s.over {
@@ -390,7 +391,7 @@ func (s *Set) graceOver() {
 	tell()
 }
 
-// giveUp makes Run return although tasks are left.
+// giveUp sets the error with which Run returns although tasks are left.
 func (s *Set) giveUp() {
 	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.waited, s.unended())
 	s.mu.Lock()
@@ -401,7 +402,7 @@ func (s *Set) giveUp() {
 	s.err = err
 }
 
-// unended is the tasks that have not ended, for an error.
+// unended describes the tasks that have not ended, for an error.
 func (s *Set) unended() string {
 	if s.observer == nil {
 		return "its tasks"
@@ -409,7 +410,7 @@ func (s *Set) unended() string {
 	return s.observer.Unended()
 }
 
-// dedup drops errors that read the same: all loops fail alike.
+// dedup drops errors with equal texts: all loops tend to fail alike.
 func dedup(errs []error) []error {
 	seen := map[string]bool{}
 	var out []error

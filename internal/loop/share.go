@@ -12,54 +12,55 @@ import (
 	"ringo/stats"
 )
 
-// Class is tasks that have a share of each loop's time together. G.
+// Class is a group of tasks that have one share of each loop's time. G.
 type Class struct {
 	Name   string
 	weight atomic.Int64
 	io     atomic.Pointer[IOLimits] // nil: none
 }
 
-// What a weight may be, and that of the tasks that are in no class, together.
+// The bounds of a weight, and the weight of all tasks that are in no class together.
 const (
 	WeightMin  = 1
 	WeightMax  = 10000
-	WeightMain = 100 // also of a class that was given none
+	WeightMain = 100 // also of a class without one
 )
 
-// SetWeight changes the class's part. G.
+// SetWeight changes the class's weight. G.
 func (c *Class) SetWeight(w int) { c.weight.Store(int64(w)) }
 
-// Weight is the class's part. G.
+// Weight returns the class's weight. G.
 func (c *Class) Weight() int { return cmp.Or(int(c.weight.Load()), WeightMain) }
 
-// shares are a loop's time between classes: of those that have something ready, the one runs that has had the least by
-// its weight. A turn is one class's, so that what tasks in none have written is not held back by what others compute.
+// shares divides a loop's time between classes: of those that have something ready, the one runs that has used the
+// least time for its weight. One turn belongs to one class, so that computing tasks of a class do not hold back what
+// tasks in no class have written.
 type shares struct {
 	l       *Loop
-	main    share    // of tasks in no class, whose queue is the loop's
-	classes []*share // those that have tasks, or had some of late
-	waiting int      // tasks of theirs that are ready
-	low     int64    // the least used of late: who was idle begins a little before, and has not saved up more
-	idle    bool     // main was
-	alone   bool     // it has had a turn in which nobody else had anything ready
-	runs    *share   // whose turn it is; nil: nobody else's than main's
-	last    *share   // whose it was
-	tail    uint32   // then: of the loop's queue, when it began
-	read    int64    // up to when the time is charged; 0: none was
-	items   int64    // run, which is the time of a world
+	main    share    // of the tasks in no class, which are in the loop's queue
+	classes []*share // those that have tasks, or had some lately
+	waiting int      // ready tasks of the classes
+	low     int64    // the least used lately; a class that was idle starts a little before it, and saves up no more
+	idle    bool     // main had nothing ready
+	alone   bool     // main has had a turn in which no class had anything ready
+	runs    *share   // whose turn it is; nil between turns, and while only main has anything
+	last    *share   // whose turn the last one was
+	tail    uint32   // end of the loop's queue when the turn of runs began
+	read    int64    // time up to which CPU time is charged; 0 if none was
+	items   int64    // tasks run, from which a world reckons time
 }
 
-// share is what a class has on a loop.
+// share is a class on one loop.
 type share struct {
 	*Class
-	tasks int      // that are in it
-	ready TaskList // tasks that were parked, or have not begun
-	used  int64    // nanoseconds, by weight
+	tasks int      // number of tasks in it
+	ready TaskList // tasks that are ready, parked before or not begun
+	used  int64    // nanoseconds, divided by weight
 	total int64    // nanoseconds
 	files shareIO
 }
 
-// class is nil for main's.
+// class returns the class; nil for a nil share, which is main's.
 func (c *share) class() *Class {
 	if c == nil {
 		return nil
@@ -70,10 +71,10 @@ func (c *share) class() *Class {
 // classBlock is a WithClass that a task is in.
 type classBlock struct {
 	class *Class
-	outer *classBlock // the next one that was begun earlier
+	outer *classBlock // the next block that was begun earlier
 }
 
-// WithClass calls fn, in which the running task is of a class, nil for none. It waits for its turn first. T, parks.
+// WithClass calls fn with the running task in class c; nil for none. It first waits for the class's turn. T, parks.
 func (l *Loop) WithClass(c *Class, fn func() error) error {
 	x := l.cur.extension()
 	b := &classBlock{c, x.block}
@@ -86,8 +87,8 @@ func (l *Loop) WithClass(c *Class, fn func() error) error {
 	return fn()
 }
 
-// end ends the block. It need not be the last that was begun, nor the caller the task that has begun it, nor need that
-// run still: see limit.end.
+// end ends the block. It need not be the block that was begun last, and the caller need not be the task that has begun
+// it, which may even have ended: see limit.end.
 func (b *classBlock) end(l *Loop, x *taskExt) {
 	for p := &x.block; *p != nil; p = &(*p).outer {
 		if *p == b {
@@ -98,7 +99,7 @@ func (b *classBlock) end(l *Loop, x *taskExt) {
 	x.settle(l)
 }
 
-// settle has the task be of the class that it is in, and reports whether it was of another one.
+// settle moves the task to the class that its blocks say, and reports whether it was in another one.
 func (x *taskExt) settle(l *Loop) (changed bool) {
 	c := x.class
 	if x.block != nil {
@@ -118,7 +119,7 @@ func (x *taskExt) settle(l *Loop) (changed bool) {
 	return true
 }
 
-// shareOf is the class's share of the loop.
+// shareOf returns the class's share on the loop. It makes one if the class has none.
 func shareOf(l *Loop, c *Class) *share {
 	s := l.shares
 	if s == nil {
@@ -134,13 +135,14 @@ func shareOf(l *Loop, c *Class) *share {
 	return s.classes[len(s.classes)-1]
 }
 
-// over reports whether nothing is lost with a share: no task is of the class, and none of those that were of it still
-// has its turn to come; and a new one would have had as much. So a class does not begin anew with each of its tasks.
+// over reports whether the loop may drop a share: no task is in the class, none that was in it is still ready, it has
+// no file operation under way, and a new share would start no later. So a class keeps its account when its tasks come
+// and go.
 func (s *shares) over(c *share) bool {
 	return c.tasks == 0 && c.ready.Empty() && c.files.running == 0 && c.used <= s.low-int64(head)
 }
 
-// ready is how many tasks of classes are.
+// ready returns how many tasks of classes are ready.
 func (s *shares) ready() int {
 	if s == nil {
 		return 0
@@ -148,7 +150,7 @@ func (s *shares) ready() int {
 	return s.waiting
 }
 
-// unbegun are the tasks of classes that have not begun.
+// unbegun yields the ready tasks of classes that have not begun.
 func (s *shares) unbegun() iter.Seq[*Task] {
 	return func(yield func(*Task) bool) {
 		if s == nil {
@@ -164,7 +166,7 @@ func (s *shares) unbegun() iter.Seq[*Task] {
 	}
 }
 
-// takes has a task that is ready wait for its class's turn, if it has one.
+// takes puts a ready task into its class's queue; false if the task is in no class.
 func (s *shares) takes(t *Task) bool {
 	x := t.ext.Load()
 	if x == nil || x.share == nil {
@@ -177,21 +179,22 @@ func (s *shares) takes(t *Task) bool {
 func (s *shares) push(c *share, t *Task) {
 	if c.ready.Empty() {
 		if s.wakes(c); s.runs != c {
-			s.l.stint.until = 1
+			s.l.stint.until = 1 // the present stint ends at its next look
 		}
 	}
 	c.ready.Push(t)
 	s.waiting++
 }
 
-// wakes has a class that has had nothing to do compete again, before those that have had something all the time.
+// wakes lets a class that had nothing ready compete again, a little before the classes that were ready all the time.
 func (s *shares) wakes(c *share) { c.used = max(c.used, s.low-int64(head)) }
 
-// head is by how much a class is ahead that has used less than its part of late, by the weight of main: so its tasks
-// run as soon as they are ready.
+// head is how far a class starts before the others if it has used less than its part lately, in time at main's weight:
+// so its tasks run as soon as they are ready.
 const head = time.Millisecond
 
-// run runs what has the turn. If no class has anything ready, all time is main's, and read when one has.
+// run runs the class whose turn it is. While no class has anything ready all time is main's, and the clock is read
+// only when one has.
 func (s *shares) run() {
 	if s.waiting == 0 {
 		s.alone, s.last = true, &s.main
@@ -213,7 +216,7 @@ func (s *shares) run() {
 		s.runMain()
 	} else {
 		s.l.runsTask()
-		s.l.charged.items = s.l.cfg.Budget // nothing else begins
+		s.l.charged.items = s.l.cfg.Budget // workers begin no other tasks
 		for more := true; more; {
 			more = s.runUntilExit(c)
 		}
@@ -222,7 +225,7 @@ func (s *shares) run() {
 	c.charge(s.read - began)
 }
 
-// runMain runs what is in no class.
+// runMain runs tasks in no class.
 func (s *shares) runMain() {
 	for s.l.runs() {
 		s.l.runUntilExit()
@@ -230,8 +233,9 @@ func (s *shares) runMain() {
 	s.items += int64(s.l.charged.items)
 }
 
-// endAlone is said when a class has something ready after turns in which none had: what main has had meanwhile is
-// behind all, and a class that had more than its part before has paid for it.
+// endAlone is called when a class has something ready after turns in which none had. It moves low up to what main has
+// used, so the classes do not catch up on that time. A class that had used more than its part has made up for it
+// meanwhile.
 func (s *shares) endAlone() {
 	s.alone, s.low = false, max(s.low, s.main.used)
 	for _, c := range s.classes {
@@ -239,13 +243,13 @@ func (s *shares) endAlone() {
 	}
 }
 
-// disturbed reports whether a task in no class has come to be ready in the turn of those in one.
+// disturbed reports whether a task in no class has become ready during the turn of a class.
 func (s *shares) disturbed() bool {
 	return s != nil && s.runs != nil && s.runs != &s.main && s.tail != s.l.ready.tail
 }
 
-// next is whose turn it is, in doubt main's, and how long it may be, in nanoseconds: until another one's has come, 0 if
-// there is none.
+// next returns whose turn it is, main's if it is even, and for how many nanoseconds: until another one has used less;
+// 0 if no other has anything ready.
 func (s *shares) next() (c *share, span int64) {
 	if s.l.ready.len() > 0 {
 		if c = &s.main; s.idle {
@@ -269,8 +273,8 @@ func (s *shares) next() (c *share, span int64) {
 	return c, span
 }
 
-// runUntilExit runs tasks of a class until there are none or the others are to have a turn, or until a worker is lost
-// to runtime.Goexit.
+// runUntilExit runs tasks of a class until none is left or others must have a turn, or until runtime.Goexit has ended
+// a worker. It reports whether to call it again, which is the case after a Goexit only.
 func (s *shares) runUntilExit(c *share) (more bool) {
 	defer exits()
 	for more = true; more; {
@@ -290,7 +294,7 @@ func (s *shares) runUntilExit(c *share) (more bool) {
 	return false
 }
 
-// now is the thread's CPU time. The tasks of a world take none: there each has had the same whenever it has run.
+// now returns the thread's CPU time. Tasks in a world use none, so there each run of a task counts as a microsecond.
 func (s *shares) now() int64 {
 	if !s.l.set.world.Beside() {
 		return 1 + s.items*int64(time.Microsecond)
@@ -306,7 +310,7 @@ func (c *share) charge(ns int64) {
 	c.used += max(1, ns*WeightMain/int64(c.Weight()))
 }
 
-// Shares are the classes that have tasks on the loop.
+// Shares returns the classes that have tasks on the loop.
 func (l *Look) Shares() (all []stats.Class) {
 	if l.shares == nil {
 		return nil
@@ -325,35 +329,35 @@ func (l *Look) Shares() (all []stats.Class) {
 	return all
 }
 
-// stint is how long what runs has had the thread, as NeedYield asks.
+// stint is how long the running class or task has had the thread, for NeedYield.
 type stint struct {
-	notices driver.Noticing // nil: the driver is none
-	left    int             // calls before the clock is looked at
-	calls   int             // of which there are so many
-	looked  int64           // when it was, by Elapsed
-	until   int64           // when the stint is over; 0: it was not asked yet
-	span    int64           // how long it may be while others wait; 0: nobody does
+	notices driver.Noticing // nil if the driver does not notice what comes
+	left    int             // calls left until the next look at the clock
+	calls   int             // calls from one look to the next
+	looked  int64           // time of the last look, by Elapsed
+	until   int64           // when the stint is over; 0 until the first call
+	span    int64           // how long it may be while others wait; 0 if none do
 }
 
-// The bounds of a stint. A driver that notices what comes ends it then, so it may be long; with another one it is how
-// late what comes may be noticed. While others wait it is as long at least as it takes to change between them ten
-// times.
+// The bounds of a stint. A driver that notices what comes ends the stint, so it may be long; with any other driver the
+// stint is how late the loop may notice what has come. While others wait a stint is at least as long as ten changes
+// between them take.
 const (
 	stintNoticing = time.Millisecond
 	stintBlind    = 50 * time.Microsecond
 	stintLeast    = 20 * time.Microsecond
-	// lookEvery is between two looks at the clock, and lookCalls how many calls at most: those that follow may take a
-	// thousand times as long.
+	// lookEvery is the time between two looks at the clock, lookCalls the most calls between them: the calls after a
+	// look may take a thousand times as long as those before it.
 	lookEvery = 2 * time.Microsecond
 	lookCalls = 32
-	// worldCalls is how many calls a stint has in a world, whose clock stands still meanwhile.
+	// worldCalls is how many calls a stint lasts in a world, whose clock stands still while a task runs.
 	worldCalls = 16
 )
 
-// begin begins one.
+// begin begins a stint.
 func (s *stint) begin(span int64) { s.left, s.until, s.span = 0, 0, span }
 
-// most is how long it may be.
+// most returns how long the stint may be.
 func (s *stint) most() int64 {
 	most := stintBlind
 	if s.notices != nil {
@@ -365,8 +369,8 @@ func (s *stint) most() int64 {
 	return min(int64(most), max(int64(stintLeast), s.span))
 }
 
-// NeedYield reports whether the running task, which computes, is to let others run: something has come, or it has had
-// the thread for long. T.
+// NeedYield reports whether the running task, which computes, should let others run: something has come, the outbox
+// holds something, or the task has had the thread for long. T.
 func (l *Loop) NeedYield() bool {
 	s := &l.stint
 	if s.notices != nil && s.notices.Noticed() || len(l.out.Sends) > 0 {
@@ -376,7 +380,7 @@ func (l *Loop) NeedYield() bool {
 	return s.left < 0 && s.look(l)
 }
 
-// look looks at the clock, and at what has come by other ways than the driver's.
+// look looks at the clock, and at what comes by other ways than through the driver.
 func (s *stint) look(l *Loop) (over bool) {
 	if !l.set.world.Beside() {
 		s.left = worldCalls

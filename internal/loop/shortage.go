@@ -12,23 +12,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// Seldom is what is told of once in ComplainEvery: accepts that were put off, callbacks that are parked.
+// Seldom limits reports of one kind, such as failing accepts or parked callbacks, to one in ComplainEvery.
 type Seldom struct {
 	mu      sync.Mutex
-	said    int64 // when that was told of
-	unsaid  int   // those since
+	said    int64 // time of the last report
+	unsaid  int   // events since then
 	everSay bool
 }
 
-// Backoff counts an accept at an address that gave res, and is tried again in a while. Nobody gets its error, and
-// peers wait or just see an end: so it is told of, once in ComplainEvery for all loops. Only the loop's thread calls
-// it.
+// Backoff counts an accept at an address that failed with res and will be tried again. No caller gets the error, and
+// peers wait or see the connection end, so Backoff reports it, once in ComplainEvery for all loops. Only the loop's
+// thread may call it.
 func (l *Loop) Backoff(at net.Addr, res int32) {
 	l.counts.Backoffs++
 	l.set.short.Tell(l, "accepts fail", at, func() (string, slog.Attr) {
 		err := fmt.Errorf("accept4: %w", posix.Error(res))
 		outcome := "peers wait, and it tries again"
-		if bound := l.Unwatchable(math.MaxInt32); res == -sys.EMFILE && bound != nil { // of which there may be more
+		if bound := l.Unwatchable(math.MaxInt32); res == -sys.EMFILE && bound != nil { // the driver's bound
 			err, outcome = bound, "it ends connections that it can't serve"
 		} else if remedy := Remedy(res); remedy != "" {
 			err = fmt.Errorf("%w: %s", err, remedy)
@@ -37,8 +37,8 @@ func (l *Loop) Backoff(at net.Addr, res int32) {
 	})
 }
 
-// Tell tells, if it is time to, that something has come about at an address: in words that go on from "loop 1", and
-// by an attribute. G.
+// Tell reports, if a report is due, what has happened at an address. words returns a text that goes on from "loop 1",
+// and an attribute for the log. G.
 func (s *Seldom) Tell(l *Loop, what string, at net.Addr, words func() (string, slog.Attr)) {
 	if !l.cfg.Tells() {
 		return
@@ -55,7 +55,7 @@ func (s *Seldom) Tell(l *Loop, what string, at net.Addr, words func() (string, s
 	l.cfg.Tell(what, text, slog.Int("loop", l.index), slog.String("at", at.String()), attr, slog.Int("unsaid", unsaid))
 }
 
-// Count counts one. It reports whether to tell of it, and how many nobody was told of.
+// Count counts an event. It reports whether to report it, and how many events before it were not reported.
 func (s *Seldom) Count(now int64) (unsaid int, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,10 +68,10 @@ func (s *Seldom) Count(now int64) (unsaid int, tell bool) {
 	return unsaid, true
 }
 
-// ComplainEvery keeps complaints apart that nobody asked for.
+// ComplainEvery is the least time between two complaints of one kind.
 const ComplainEvery = 10 * time.Second
 
-// Remedy is what to do about a shortage that res tells of; empty if that is not known.
+// Remedy returns what to do about the shortage behind the error res; empty if that is not known.
 func Remedy(res int32) string {
 	switch -res {
 	case sys.EMFILE:

@@ -14,52 +14,52 @@ import (
 //	queued ──▶ running ◀──▶ parked
 //	              └──▶ finished
 //
-// All but the join is the loop thread's business.
+// Only the loop's thread may use a Task, except to join it.
 type Task struct {
 	l     *Loop
-	w     *worker // its coroutine, from its start to its end
+	w     *worker // the coroutine it runs in, from its start to its end
 	fn    func()
-	next  *Task  // in a TaskList
-	op    *op.Op // what it waits for in Do
-	waits Waiter // who to tell of a cancel while it is parked
+	next  *Task  // the next one in a TaskList
+	op    *op.Op // the op that Do waits for
+	waits Waiter // what it is parked on; a cancel calls this
 	ext   atomic.Pointer[taskExt]
 
 	res      int32
 	shield   int32
 	canceled bool
-	expired  bool // a limit of its own has passed
+	expired  bool // one of its limits has passed
 	finished bool
 
-	// How others wait for it, from any thread.
+	// For callers that join it, on any thread.
 	ended   bool
-	mu      sync.Mutex // of ended, waiting, and the joined of ext
-	waiting TaskList   // tasks of any loop
+	mu      sync.Mutex // guards ended, waiting, and the joined of ext
+	waiting TaskList   // tasks of any loop that join it
 }
 
-// taskExt is what few tasks have: a parked connection pays for every word of a Task.
+// taskExt holds what few tasks have: every word of a Task counts for each parked connection.
 type taskExt struct {
 	onEnd    func(error)     // see GoThen
 	onLost   func()          // see OnLost
 	name     string          // see GoNamed
 	rear     bool            // see GoBackground
-	labels   labels.Set      // of who started it, until it begins
-	class    *Class          // likewise, for as long as it runs
+	labels   labels.Set      // of the task's starter, until it begins
+	class    *Class          // of the task's starter, for as long as the task runs
 	block    *classBlock     // the innermost WithClass that it is in
-	share    *share          // its class's, once its loop has it
+	share    *share          // its class's share, once its loop has the task
 	admitted bool            // to files, see BeginIO
-	values   context.Context // of who started it, see Inherited
-	ctx      context.Context // the loop thread's, as cancel
+	values   context.Context // of the task's starter, see Inherited
+	ctx      context.Context // only for the loop's thread, as is cancel
 	cancel   context.CancelFunc
 	limit    *limit          // the innermost WithTimeout or WithContext that it is in
-	passes   int             // how many of them have ended its waits
+	passes   int             // how many limits have passed
 	err      error           // how the task ended, once it has
-	observed context.Context // its values, as Observe has it; the loop thread's
-	joined   bool            // by a goroutine, which waits for runs, as in Parker
-	runs     sync.Mutex      // then: locked until the end
-	beside   chan struct{}   // closed at the end; nil: no goroutine beside a simulated world waits
+	observed context.Context // its values as Observe returned them; only for the loop's thread
+	joined   bool            // a goroutine joins it, and waits for runs as in Parker
+	runs     sync.Mutex      // if joined: locked until the task ends
+	beside   chan struct{}   // closed at the end; nil if no goroutine outside a simulated world joins it
 }
 
-// extension returns the task's ext, made by whoever is the first to ask.
+// extension returns the task's ext. The first caller makes it; callers may be on any thread.
 func (t *Task) extension() *taskExt {
 	if x := t.ext.Load(); x != nil {
 		return x
@@ -68,7 +68,7 @@ func (t *Task) extension() *taskExt {
 	return t.ext.Load()
 }
 
-// inherit gives a task that has not begun what it has of who starts it.
+// inherit gives a task that has not begun what it inherits from its starter.
 func (t *Task) inherit(i Inherited) {
 	if !i.None() {
 		x := t.extension()
@@ -76,20 +76,20 @@ func (t *Task) inherit(i Inherited) {
 	}
 }
 
-// Waiter is what a task waits for and can be taken out of by a cancel or a timeout.
+// Waiter is what a parked task waits for. A cancel or a timeout uses it to end the wait.
 type Waiter interface {
-	// CancelWait makes t ready, now or when what it waits for has come to an end.
-	// It runs on the loop's thread while t is parked.
+	// CancelWait makes t ready, now or once what it waits for has ended. It runs on the loop's thread while t is
+	// parked.
 	CancelWait(t *Task)
 }
 
-// WaitOn is for a Waiter that no cancel ends: the task goes on waiting for it.
+// WaitOn makes the task go on waiting for w. CancelWait calls it if cancels do not end that wait.
 func (t *Task) WaitOn(w Waiter) { t.waits = w }
 
-// OnLost has fn called if the loop ends before the task does, whose coroutine is lost then. T.
+// OnLost makes the loop call fn if it ends before the task does. The task's coroutine is lost then. T.
 func (t *Task) OnLost(fn func()) { t.extension().onLost = fn }
 
-// Complete notes the result of the op that the task waits for.
+// Complete stores the result of the op that the task waits for, and resumes the task.
 func (t *Task) Complete(o *op.Op, res int32, flags uint32) {
 	if flags&op.More != 0 {
 		return
@@ -101,13 +101,13 @@ func (t *Task) Complete(o *op.Op, res int32, flags uint32) {
 // CancelWait ends the op that the task waits for; its completion resumes the task.
 func (t *Task) CancelWait(*Task) { t.l.ops.Cancel(t.op) }
 
-// Tell leaves a word for a task that is parked, which reads it by Told when it goes on.
+// Tell leaves a word for a parked task, which reads it with Told when it goes on.
 func (t *Task) Tell(word int32) { t.res = word }
 
-// Told is the last word that was left.
+// Told returns the word that Tell has left last.
 func (t *Task) Told() int32 { return t.res }
 
-// finish ends the task: joiners go on.
+// finish ends the task and resumes the callers that join it.
 func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
@@ -121,7 +121,7 @@ func (t *Task) finish(err error) {
 	if x := t.ext.Load(); l.observer != nil && (l.seen || x != nil && (x.name != "" || x.observed != nil)) {
 		l.observer.TaskEnds(t, err)
 	}
-	if !l.life.killed { // then whoever finds it in a queue may make it ready, in vain
+	if !l.life.killed { // after a kill, code that finds it in a queue may make it ready, without effect
 		t.w = nil
 	}
 	if x := t.ext.Load(); x != nil {
@@ -139,7 +139,7 @@ func (t *Task) finish(err error) {
 		x.settle(l)
 		x.values, x.observed, x.onLost = nil, nil, nil
 	}
-	if t == w.anon { // for the next job
+	if t == w.anon { // which stands for the worker's next job, too
 		t.canceled, t.expired, t.shield = false, false, 0
 		return
 	}
@@ -150,17 +150,17 @@ func (t *Task) finish(err error) {
 	t.wakeJoiners(err)
 }
 
-// tasks are those of a loop.
+// tasks are the tasks of a loop.
 type tasks struct {
-	live  int    // that have not finished
-	rear  int    // of them, those of GoBackground
-	begun uint32 // the last has this as its number
+	live  int    // how many have not finished
+	rear  int    // how many of those are from GoBackground
+	begun uint32 // the number of the task that began last
 	main  *Task
-	next  Job   // that begins, see worker.beginNext
-	first *Task // that begins in front of all that is ready
+	next  Job   // the job that begins, see worker.beginNext
+	first *Task // a task that begins before all that is ready
 }
 
-// admit takes a task in, which is to begin.
+// admit makes a new task ready to begin.
 func (ts *tasks) admit(l *Loop, t *Task) {
 	ts.live++
 	if t.Background() {
@@ -174,41 +174,40 @@ func (ts *tasks) admit(l *Loop, t *Task) {
 	l.ready.enqueue(item{task: t})
 }
 
-// Background reports whether the task is one of GoBackground.
+// Background reports whether the task was started by GoBackground.
 func (t *Task) Background() bool {
 	x := t.ext.Load()
 	return x != nil && x.rear
 }
 
-// charges are what was counted against the budgets of a turn and of the task that runs, see ChargeAndYield.
+// charges count what the turn and the running task have used of their budgets, see ChargeAndYield.
 type charges struct {
-	items int // run in this turn
+	items int // items run in this turn
 	turn  int // calls in this turn that did not park
-	limit int // how many of them there are before somebody asks whether the turn is to end
-	task  int // those of the running task
-	cheap int // calls that count for less, see ChargeCheap
+	limit int // at this many calls the task stops to ask whether the turn is over
+	task  int // calls of the running task that did not park
+	cheap int // calls of ChargeCheap since the last that counted
 }
 
-// taskBudget bounds a task's calls in a row that find the kernel ready.
+// taskBudget is how many calls in a row a task may make that did not have to wait.
 const taskBudget = 128
 
-// ChargeAndYield is for a call that may park and need not: that finds what it wants,
-// because a peer is fast, or that fails at once, because the task was cancelled. It counts
-// the call against the budgets of task and turn, and yields when one is used up. It reports
-// false if it did and the task has been cancelled. T, may park.
+// ChargeAndYield is for a call that may park but need not: it finds what it wants because the peer is fast, or fails
+// at once because the task was cancelled. ChargeAndYield counts the call against the budgets of the task and of the
+// turn, and yields when one of them is used up. It reports false if it has yielded and the task is cancelled. T, may
+// park.
 func (l *Loop) ChargeAndYield() bool {
 	l.Charge()
 	return l.Yield()
 }
 
-// Charge counts a call that need not park and may not, or not yet. It never yields. T.
+// Charge counts a call that did not park, without a yield: the caller must not yield, or does so later. T.
 func (l *Loop) Charge() {
 	l.charged.task++
 	l.charged.turn++
 }
 
-// ChargeCheap is Charge for a call that memory answers, and not the kernel: cheapPerCall of them cost what one
-// costs that the kernel answers. T.
+// ChargeCheap is Charge for a call that the kernel takes no part in: cheapPerCall of them count as one. T.
 func (l *Loop) ChargeCheap() {
 	if l.charged.cheap++; l.charged.cheap == cheapPerCall {
 		l.charged.cheap = 0
@@ -218,8 +217,8 @@ func (l *Loop) ChargeCheap() {
 
 const cheapPerCall = 8
 
-// Yield is ChargeAndYield for a call that was counted already: it returns at once as long as there is budget.
-// T, may park.
+// Yield yields if a budget is used up, and returns at once if not. It is ChargeAndYield for a call that was counted
+// already. T, may park.
 func (l *Loop) Yield() bool {
 	if l.charged.task < taskBudget && l.charged.turn < l.charged.limit {
 		return true
@@ -232,8 +231,8 @@ func (l *Loop) Yield() bool {
 //go:noinline
 func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.YieldTurn() }
 
-// mayGoOn reports whether a task that is to yield need not: nothing but a look at the clock was due, because
-// something was accepted in this turn.
+// mayGoOn reports whether the task may go on although it has come to the limit: the limit may have meant only that the
+// clock had to be looked at, because the outbox has accepted something in this turn.
 func (l *Loop) mayGoOn() bool {
 	if l.charged.task >= taskBudget || l.charged.turn >= l.callsMax() {
 		return false
@@ -242,17 +241,17 @@ func (l *Loop) mayGoOn() bool {
 		l.charged.limit = l.callsMax()
 		return true
 	}
-	if l.charged.limit == 0 { // that was now
+	if l.charged.limit == 0 { // the first send of the turn has just set it
 		l.lookWithin(1)
 		return !l.out.full
 	}
 	return !l.out.full && !l.out.look()
 }
 
-// YieldTurn lets all others that are ready, and the kernel, have a turn. It reports false if the task has been
-// cancelled. A cancel does not shorten it: a task that goes round and round because it was cancelled must not hold up
-// those that end. It is apart because the stacks of parked tasks are to stay small: BenchmarkIdleMemory of sock. T,
-// parks.
+// YieldTurn lets all other ready tasks, and the kernel, have a turn. It reports false if the task is cancelled. A
+// cancel does not shorten the yield: a cancelled task that loops without waiting must not hold up the tasks that end.
+// It is a function of its own, not inlined, so that the stacks of parked tasks stay small: see BenchmarkIdleMemory of
+// sock. T, parks.
 //
 //go:noinline
 func (l *Loop) YieldTurn() bool {
@@ -262,27 +261,27 @@ func (l *Loop) YieldTurn() bool {
 	return !l.Canceled()
 }
 
-// yielding is the loop as what a task waits for that has yielded: nothing else ends it.
+// yielding is the loop as the Waiter of a task that has yielded. A cancel does not end that wait.
 type yielding Loop
 
-// CancelWait has the task wait on.
+// CancelWait makes the task go on waiting.
 func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
 
-// CountRun counts one of many things that a task runs one after the other, as if each were a task of its own, and
-// reports whether the turn has room for another. If not the task is to let the others have a turn. T.
+// CountRun counts one of many items that a task runs in a row, as if each were a task of its own, and reports whether
+// the turn has room for another. If not the task must let the others have a turn. T.
 func (l *Loop) CountRun() bool {
 	l.charged.items++
 	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()
 }
 
-// wakeYielded makes those ready that yielded in the turn before.
+// wakeYielded makes ready the tasks that yielded in the turn before.
 func (l *Loop) wakeYielded() {
 	for t := l.yielded.Pop(); t != nil; t = l.yielded.Pop() {
 		l.Ready(t)
 	}
 }
 
-// wakeJoiners tells those who wait how the task ended.
+// wakeJoiners marks the task as ended with err, and resumes all callers that join it.
 func (t *Task) wakeJoiners(err error) {
 	t.mu.Lock()
 	t.ended = true
@@ -305,7 +304,7 @@ func (t *Task) wakeJoiners(err error) {
 	}
 }
 
-// err is how the task ended. Only for those who know that it has.
+// err returns the task's error. The task must have ended.
 func (t *Task) err() error {
 	if x := t.ext.Load(); x != nil {
 		return x.err
@@ -313,12 +312,12 @@ func (t *Task) err() error {
 	return nil
 }
 
-// Wait joins the task. Any goroutine may call it; a task parks. One that no loop has made
-// never runs, as on a loop that has ended.
+// Wait joins the task. Any goroutine may call it; a task parks. It returns ErrEnded for a task that no loop has made,
+// which never runs.
 func (t *Task) Wait() error { return t.join((*joined)(t)) }
 
-// WaitAsClient is Wait for whoever the task works for: when the caller is cancelled, or its
-// WithTimeout is over, so is the task, whose end it awaits all the same. G, parks.
+// WaitAsClient is Wait for the caller that the task works for: if the caller is cancelled, or its WithTimeout is over,
+// it cancels the task, and still waits for the task's end. G, parks.
 func (t *Task) WaitAsClient() error {
 	if l, _ := Current(); l != nil && l.Canceled() {
 		t.Cancel()
@@ -326,19 +325,19 @@ func (t *Task) WaitAsClient() error {
 	return t.join((*served)(t))
 }
 
-// served is a task as what its client waits for.
+// served is a task as the Waiter of its client.
 type served Task
 
 // CancelWait passes the cancel on; the task's end resumes the client.
 func (s *served) CancelWait(t *Task) { t.WaitOn(s); (*Task)(s).Cancel() }
 
-// joined is a task as what others wait for that no cancel of theirs ends.
+// joined is a task as the Waiter of callers whose own cancel does not end the join.
 type joined Task
 
-// CancelWait has them wait on.
+// CancelWait makes the caller go on waiting.
 func (j *joined) CancelWait(t *Task) { t.WaitOn(j) }
 
-// join waits for the task's end; w is told if the caller is cancelled meanwhile.
+// join waits for the task's end. A cancel of the caller meanwhile goes to w.
 func (t *Task) join(w Waiter) error {
 	l, me := Current()
 	if t == nil || t.l == nil {
@@ -384,7 +383,7 @@ func (t *Task) join(w Waiter) error {
 	return t.err()
 }
 
-// Cancel makes the task's present and later waits fail. Any goroutine may call it.
+// Cancel makes the task's present wait and all later ones fail. Any goroutine may call it.
 func (t *Task) Cancel() {
 	if t == nil {
 		return
@@ -405,7 +404,7 @@ func (l *Loop) cancelTask(t *Task) {
 	t.interrupt()
 }
 
-// interrupt ends what the task waits for, if it does and may be told.
+// interrupt ends the task's wait, if it is in one that may be ended and is not shielded.
 func (t *Task) interrupt() {
 	if w := t.waits; w != nil && t.shield == 0 {
 		t.waits = nil
@@ -413,7 +412,7 @@ func (t *Task) interrupt() {
 	}
 }
 
-// cause is why its waits fail. A cancel is for good, so it is said first.
+// cause returns why the task's waits fail. A cancel comes before a limit, because a cancel is for good.
 func (t *Task) cause() error {
 	if t.expired && !t.canceled {
 		return t.ext.Load().cause()
@@ -421,7 +420,7 @@ func (t *Task) cause() error {
 	return context.Canceled
 }
 
-// context gives the task's context, made when first asked for.
+// context returns the task's context, which the first call makes.
 func (t *Task) context() context.Context {
 	x := t.extension()
 	own := t.own(x)
@@ -431,7 +430,7 @@ func (t *Task) context() context.Context {
 	return own
 }
 
-// own is the task's context without the blocks that it is in.
+// own returns the task's context without the WithTimeouts and WithContexts that the task is in.
 func (t *Task) own(x *taskExt) context.Context {
 	if x.ctx == nil {
 		x.ctx, x.cancel = t.l.set.world.WithCancel(t.values())
@@ -449,11 +448,11 @@ func (t *Task) cancelContext() {
 	}
 }
 
-// Loop is the task's loop. G.
+// Loop returns the task's loop. G.
 func (t *Task) Loop() *Loop { return t.l }
 
-// lookWithin has the clock looked at when as many calls were made as so many runs are expected to make: a task may
-// make many without a pause.
+// lookWithin makes a task look at the clock after as many calls as so many runs of tasks usually make, because one
+// task may make many calls without a pause.
 func (l *Loop) lookWithin(runs int) {
 	l.charged.limit = min(l.charged.turn+runs*callsPerRun, l.callsMax())
 }

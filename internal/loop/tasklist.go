@@ -2,15 +2,14 @@ package loop
 
 import "iter"
 
-// TaskList is parked tasks in order of arrival, linked through the tasks, of
-// which each is in one list at most. The links make a ring and the list is its
-// last task, so that both ends are at hand for one word.
+// TaskList is a list of parked tasks in order of arrival. The tasks have the links, so a task is in one list at most.
+// The links form a ring, and the list points at the last task, so that one word gives both ends.
 type TaskList struct{ last *Task }
 
-// Empty reports whether nobody waits.
+// Empty reports whether the list has no tasks.
 func (w *TaskList) Empty() bool { return w.last == nil }
 
-// Push adds a task at the end.
+// Push appends a task.
 func (w *TaskList) Push(t *Task) {
 	if w.last == nil {
 		t.next = t
@@ -20,7 +19,7 @@ func (w *TaskList) Push(t *Task) {
 	w.last = t
 }
 
-// Pop takes the first; nil if there is none.
+// Pop removes and returns the first task; nil if there is none.
 func (w *TaskList) Pop() *Task {
 	if w.last == nil {
 		return nil
@@ -30,7 +29,7 @@ func (w *TaskList) Pop() *Task {
 	return first
 }
 
-// Remove takes a task out, wherever it is.
+// Remove removes a task from anywhere in the list. It does nothing for a task that is not in it.
 func (w *TaskList) Remove(t *Task) {
 	if w.last == nil {
 		return
@@ -46,7 +45,7 @@ func (w *TaskList) Remove(t *Task) {
 	}
 }
 
-// cut takes out t, which comes after before.
+// cut removes t, which follows before.
 func (w *TaskList) cut(before, t *Task) {
 	if before == t {
 		w.last = nil
@@ -59,7 +58,7 @@ func (w *TaskList) cut(before, t *Task) {
 	t.next = nil
 }
 
-// all gives the tasks from the first to the last. The list must not change meanwhile.
+// all yields the tasks from the first to the last. The list must not change meanwhile.
 func (w *TaskList) all() iter.Seq[*Task] {
 	return func(yield func(*Task) bool) {
 		for t := w.last; t != nil; {

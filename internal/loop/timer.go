@@ -7,21 +7,20 @@ import (
 	"ringo/internal/timer"
 )
 
-// Alarm is what a timer of the loop belongs to: its Owner.
+// Alarm is the Owner of a timer of the loop.
 type Alarm interface {
 	// Fire runs on the loop's thread, between tasks.
 	Fire(t *timer.Timer)
 }
 
-// Timers are its timers, each an Alarm's, by the time of NowNS.
+// Timers returns the heap of the loop's timers. Their Owners are Alarms, their times those of NowNS.
 func (l *Loop) Timers() *timer.Heap { return &l.timers }
 
-// At turns a time into one of NowNS; one too far away to count is just far away.
+// At turns a time into one of NowNS; one out of range becomes the largest.
 func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.Now())) }
 
-// After gives the time of NowNS that is d from the turn's start; a d so long that
-// it has no time is far away. What is past is due now, so that it takes its turn
-// behind what has been due for longer.
+// After returns the time of NowNS that is d after the start of the turn, or the largest time if d is too long. For d
+// of 0 or less it returns the present, so that such a timer fires after those that have been due for longer.
 func (l *Loop) After(d time.Duration) int64 {
 	if d <= 0 {
 		return l.clock.now
@@ -32,7 +31,7 @@ func (l *Loop) After(d time.Duration) int64 {
 	return int64(^uint64(0) >> 1)
 }
 
-// sleep is a task in Sleep.
+// sleep is the Waiter of a task in Sleep.
 type sleep struct {
 	l    *Loop
 	task *Task
@@ -46,10 +45,10 @@ func (s *sleep) CancelWait(t *Task) {
 	s.l.Ready(t)
 }
 
-// DescribeWait tells until when.
+// DescribeWait says until when the task sleeps.
 func (s *sleep) DescribeWait(_ *Task, d *Wait) { d.Op, d.Until = "Sleep", s.t.At() }
 
-// Sleep parks the running task for d at least: 0, or -ECANCELED. T, parks.
+// Sleep parks the running task for at least d. It returns 0, or -ECANCELED if a cancel or timeout ended it. T, parks.
 func (l *Loop) Sleep(d time.Duration) int32 {
 	if l.Canceled() {
 		l.ChargeAndYield()
@@ -72,7 +71,7 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 	return 0
 }
 
-// Timer runs a function as a task after a while.
+// Timer runs a function as a task at a later time.
 type Timer struct {
 	l   *Loop
 	job Job
@@ -88,18 +87,17 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	return t
 }
 
-// Fire starts the function.
+// Fire starts the function as a task.
 func (t *Timer) Fire(*timer.Timer) { t.l.Start(t.job) }
 
-// Stop keeps it from running, and the loop from keeping what its function holds;
-// false if it was not armed. T.
+// Stop keeps the function from running, and drops the loop's reference to it; false if the timer was not armed. T.
 func (t *Timer) Stop() bool {
 	was := t.t.Armed()
 	t.l.timers.Remove(&t.t)
 	return was
 }
 
-// Reset arms it anew; false if it was not armed. T.
+// Reset arms the timer anew; false if it was not armed. T.
 func (t *Timer) Reset(d time.Duration) bool {
 	was := t.t.Armed()
 	t.l.tick()
@@ -107,7 +105,7 @@ func (t *Timer) Reset(d time.Duration) bool {
 	return was
 }
 
-// Ticker calls a function on the loop's thread again and again. It must not park.
+// Ticker calls a function on the loop's thread again and again. The function must not park.
 type Ticker struct {
 	l      *Loop
 	period int64
@@ -123,7 +121,7 @@ func (l *Loop) NewTicker(d time.Duration, tick func(time.Time)) *Ticker {
 	return t
 }
 
-// Fire ticks. A loop that is late makes up for no tick that it has missed, and keeps to the beat.
+// Fire calls the function. A loop that is late skips the ticks that it has missed, and keeps to the beat.
 func (t *Ticker) Fire(*timer.Timer) {
 	late := t.l.clock.now - t.t.At()
 	t.l.timers.Arm(&t.t, t.l.clock.now+t.period-late%t.period)
@@ -137,10 +135,10 @@ func (t *Ticker) Reset(d time.Duration) {
 	t.l.timers.Arm(&t.t, t.l.After(d))
 }
 
-// Stop ends it; Reset begins it anew. T.
+// Stop ends the ticks; Reset begins them anew. T.
 func (t *Ticker) Stop() { t.l.timers.Remove(&t.t) }
 
-// Loop is the ticker's loop, nil if no loop has made it.
+// Loop returns the ticker's loop; nil if no loop has made it.
 func (t *Ticker) Loop() *Loop {
 	if t == nil {
 		return nil
@@ -148,7 +146,7 @@ func (t *Ticker) Loop() *Loop {
 	return t.l
 }
 
-// Loop is the timer's loop, nil if no loop has made it.
+// Loop returns the timer's loop; nil if no loop has made it.
 func (t *Timer) Loop() *Loop {
 	if t == nil {
 		return nil

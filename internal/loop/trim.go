@@ -1,12 +1,11 @@
 package loop
 
-// What a burst has needed is given back when nobody has used it for a while: coroutines with
-// their stacks, slots of ops, buffers, and what the package above keeps. A turn that leaves much
-// unused says so, and the idler has the loop trim. Whatever was free for the whole time between
-// two trims goes at the second of them; so a load that comes and goes keeps what it needs, and a
-// loop that sleeps is woken a few times and then no more.
+// A loop frees what a burst has needed once it has not been used for a while: coroutines with their stacks, slots of
+// ops, buffers, and what the packages above keep. A turn that leaves much unused reports that, and the idler makes the
+// loop trim. What was free for the whole time between two trims is freed at the second of them. So a load that comes
+// and goes keeps what it needs, and a sleeping loop is woken a few times and then no more.
 //
-// Who takes something looks first among what was given back since the last trim:
+// To take one, the loop looks first among those that were given back since the last trim:
 //
 //	     ┌───── taken ◀───────────────┐
 //	     ▼                            │
@@ -19,24 +18,24 @@ const (
 	workersKept = 16
 	// stopMax is how many coroutines end in a turn: some 50 µs.
 	stopMax = 64
-	// listKept is how long a list may be that nobody shortens.
+	// listKept is the length up to which lists are not shortened.
 	listKept = 1024
 )
 
-// pools are things that a loop uses again.
+// pools keep objects that a loop uses again.
 type pools struct {
 	sleeps pool[sleep]
 	limits pool[limit]
 }
 
-// Trimmer is what a package above keeps per loop, if it has something to give back.
+// Trimmer is implemented by what packages above keep for a loop, if that has something to free.
 type Trimmer interface {
-	// Trim gives back what nobody has used since it was last called, and reports whether there is
-	// more that nobody uses now. It must not park.
+	// Trim frees what was not used since the last call, and reports whether there is more that is unused now. It must
+	// not park.
 	Trim() (more bool)
 }
 
-// HasSpare says that something is kept that a trim may find unused. G.
+// HasSpare notes that the loop keeps something that a trim may find unused. G.
 func (l *Loop) HasSpare() {
 	if l.idling.spare.Load() {
 		return
@@ -49,14 +48,14 @@ func (l *Loop) HasSpare() {
 	tellIdler()
 }
 
-// trimSpare has a loop trim that has said that it has something to give back. G.
+// trimSpare makes a loop trim that has called HasSpare. G.
 func (l *Loop) trimSpare() {
 	l.idling.spare.Store(false)
 	l.Call(l.trim)
 }
 
-// noteSpare is HasSpare for what the loop itself keeps, looked at once a turn. Where nothing is
-// ready each live task has a coroutine; the others are idle.
+// noteSpare is HasSpare for what the loop itself keeps, checked once a turn. When nothing is ready each live task has
+// a coroutine, so the other coroutines are idle.
 func (l *Loop) noteSpare() {
 	if len(l.workers.all)-l.tasks.live > workersKept || l.ops.slab.Spare() || l.pools.plain.Spare() ||
 		l.pools.large.Spare() {
@@ -64,7 +63,7 @@ func (l *Loop) noteSpare() {
 	}
 }
 
-// trim gives back what was not used since it was last called.
+// trim frees what was not used since the last call.
 func (l *Loop) trim() {
 	more := l.workers.trim(l)
 	more = l.ops.slab.Trim() || more
@@ -94,7 +93,7 @@ func pop(list **worker) *worker {
 	return w
 }
 
-// shrunk gives a slice that has been much longer less memory.
+// shrunk copies a slice that uses less than a quarter of a large capacity to a smaller one.
 func shrunk[T any](s []T) []T {
 	if cap(s) <= listKept || len(s) > cap(s)/4 {
 		return s
@@ -102,12 +101,12 @@ func shrunk[T any](s []T) []T {
 	return append(make([]T, 0, max(listKept, 2*len(s))), s...)
 }
 
-// pool keeps things for the next who needs one, up to a bound.
+// pool keeps free objects for reuse, up to pooledMax.
 type pool[T any] struct{ free, old []*T }
 
 const pooledMax = 1024
 
-// get gives one that was put, or nil.
+// get returns an object that was put; nil if there is none.
 func (p *pool[T]) get() (v *T) {
 	from := &p.free
 	if len(*from) == 0 {
@@ -121,7 +120,7 @@ func (p *pool[T]) get() (v *T) {
 	return v
 }
 
-// put reports whether there was room.
+// put keeps v, and reports whether there was room.
 func (p *pool[T]) put(v *T) bool {
 	if len(p.free)+len(p.old) >= pooledMax {
 		return false
@@ -130,7 +129,7 @@ func (p *pool[T]) put(v *T) bool {
 	return true
 }
 
-// trim drops what was not used since the last trim.
+// trim drops the objects that were not used since the last trim.
 func (p *pool[T]) trim(drop func(*T)) (more bool) {
 	for i, v := range p.old {
 		if drop != nil {

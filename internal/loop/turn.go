@@ -7,8 +7,7 @@ import (
 	"ringo/internal/op"
 )
 
-// turns runs the loop until over says that it may end. An error means that the
-// driver died, and that tasks are left.
+// turns runs the loop until over reports that it may end. An error means that the driver died while tasks were left.
 func (l *Loop) turns(over func() bool) error {
 	defer l.turn.rest() // for good
 	for {
@@ -33,8 +32,8 @@ func (l *Loop) turns(over func() bool) error {
 	}
 }
 
-// A turn is bounded in each of its parts, so that whatever one part has too much
-// of, the others have their turn. In units of Config.Budget:
+// A turn is bounded in each of its parts, so that an excess in one part does not keep the others from their turn. In
+// units of Config.Budget:
 //
 //	completions                 4
 //	tasks started from outside  1, less what is ready already, a quarter at least
@@ -43,31 +42,31 @@ func (l *Loop) turns(over func() bool) error {
 //	ready items run             1
 //	calls that don't park       16, in all of these together; 128 of one
 //
-// and by time, and in bytes, if something was accepted that is to be sent at its end: see outbox.
-// What is left waits in order. A task is in the ready queue once at most, so one
-// that becomes ready is resumed before any other is resumed twice.
+// A turn that has something in the outbox is also bounded by time and by bytes: see outbox. What is left waits in
+// order. A task is in the ready queue at most once, so a task that becomes ready is resumed before any other is
+// resumed twice.
 const (
 	mailBudget       = 4
 	completionBudget = 4
 	turnBudget       = 16
 )
 
-// callsMax bounds the calls of a turn that don't park.
+// callsMax bounds the calls in a turn that don't park.
 func (l *Loop) callsMax() int { return turnBudget * l.cfg.Budget }
 
-// hearing is up to when the loop knows what has come. A turn may be late: its thread has had no processor, or its
-// process has stood still. What came in time is with the kernel then, and a timer that was due meanwhile would say
-// that it has not. So a timer fires when the driver was asked at its time or later, and all was told that it said then.
-// A driver that sleeps until a timer is due asks again by itself; what was due while it was not asked waits for the
-// next turn, whose Wait does not sleep.
+// hearing is the time up to which the loop knows what has come. A turn may be late: its thread had no processor, or
+// its process was stopped. What came in time is in the kernel then, but a timer that was due meanwhile would report
+// that it had not come. So a timer fires only when the driver was asked at the timer's time or later, and the loop has
+// delivered all completions that the driver had then. A driver that sleeps until a timer is due asks again before it
+// returns. A timer that became due while the driver was not asked waits for the next turn, whose Wait does not sleep.
 type hearing struct {
-	until int64 // timers fire that are due by then
-	next  int64 // likewise, when what follows is told
-	left  int   // completions that are to be told before, in front of all others
+	until int64 // timers that are due by then may fire
+	next  int64 // becomes until when left completions are delivered
+	left  int   // completions still to deliver, the first of the queue
 }
 
-// looked notes that the driver has told all that had come by a time. What is behind a look that is not told yet is
-// another one's, so that timers have their turn however much there is.
+// looked records that the driver has queued all that had come at the time at. While an earlier look still has
+// completions to deliver it does nothing, so that timers fire however many completions keep coming.
 func (h *hearing) looked(at int64, untold int) {
 	if h.left <= 0 {
 		h.next, h.left = at, untold
@@ -75,18 +74,18 @@ func (h *hearing) looked(at int64, untold int) {
 	}
 }
 
-// told notes that so many completions were.
+// told records that n completions were delivered.
 func (h *hearing) told(n int) {
 	if h.left -= n; h.left <= 0 {
 		h.until = h.next
 	}
 }
 
-// LookedNS is up to when, by NowNS, all that had come was told: of what had an earlier time, and has not come, it may
-// be said that it is late.
+// LookedNS returns the time, by NowNS, up to which all that had come was delivered. A caller may say of a thing that
+// had to come earlier, and has not, that it is late.
 func (l *Loop) LookedNS() int64 { return l.hearing.until }
 
-// fire runs the timers that are due.
+// fire fires the timers that are due.
 func (l *Loop) fire() {
 	for n := 0; n < l.cfg.Budget; n++ {
 		t := l.timers.Pop(l.hearing.until)
@@ -97,7 +96,7 @@ func (l *Loop) fire() {
 	}
 }
 
-// complete tells the sinks what the driver has for them.
+// complete delivers completions of the driver to their sinks, up to the budget.
 func (l *Loop) complete() {
 	n := 0
 	for ; n < completionBudget*l.cfg.Budget; n++ {
@@ -113,7 +112,7 @@ func (l *Loop) complete() {
 	l.hearing.told(n)
 }
 
-// runReady runs what is ready, up to the budget.
+// runReady runs ready tasks and jobs, up to the budget.
 func (l *Loop) runReady() {
 	l.charged.items, l.charged.turn, l.charged.limit = 0, 0, l.callsMax()
 	if n := l.ready.len(); n > 0 {
@@ -132,13 +131,12 @@ func (l *Loop) runReady() {
 	l.cur = nil
 }
 
-// runs reports whether the turn has something to run, and budget for it.
+// runs reports whether the turn has something to run, and budget left.
 func (l *Loop) runs() bool {
 	return l.ready.len() > 0 && l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()
 }
 
-// runUntilExit runs ready items until there are none or the budget is spent, or
-// until a worker is lost to runtime.Goexit.
+// runUntilExit runs ready items until none is left or the budget is spent, or until runtime.Goexit has ended a worker.
 func (l *Loop) runUntilExit() {
 	defer exits()
 	for l.runs() {
@@ -147,7 +145,7 @@ func (l *Loop) runUntilExit() {
 			if sampled(l.ready.head) {
 				l.ready.noteDelay()
 			}
-			l.ready.pop() // as dequeue, which is not inlined
+			l.ready.pop() // dequeue by hand, as the compiler does not inline that
 			l.charged.items++
 			l.cur, l.charged.task = t, 0
 			l.switchTo(t.w)
@@ -163,25 +161,24 @@ func (l *Loop) runUntilExit() {
 	}
 }
 
-// exits is deferred by what runs tasks, of which one may end its worker.
+// exits recovers the sentinel of a worker that Goexit has ended. Functions that run tasks defer it.
 func exits() {
 	if v := recover(); v != nil && v != any(sentinel) {
 		panic(v)
 	}
 }
 
-// switchTo runs a coroutine until it gives the thread back. It must be inlined: a
-// switch leaves the processor's guesses of return addresses wrong, and each return
-// after it is one that was guessed (BenchmarkPark: 7 of 82 ns).
+// switchTo runs a coroutine until it gives the thread back. It must be inlined: after a switch the processor's
+// predictions of return addresses are wrong, so each return costs a misprediction (BenchmarkPark: 7 of 82 ns).
 func (l *Loop) switchTo(w *worker) {
 	l.mark.Set(w.g)
 	w.resume()
 }
 
-// wait lets the driver work, and sleep if there is nothing else to do.
+// wait lets the driver work, and lets it sleep if there is nothing else to do.
 func (l *Loop) wait() error {
 	l.noteSpare()
-	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.handles.holds == 0 // behind which the loop may have ended
+	sends := len(l.out.Sends) > 0 && l.tasks.live == 0 && l.handles.holds == 0 // the loop may end once they are sent
 	if l.busy() || l.life.dead || sends {
 		deadline := driver.Poll
 		if at, ok := l.timers.Next(); ok && at <= l.clock.now {
@@ -202,14 +199,14 @@ func (l *Loop) wait() error {
 	return l.enter(deadline)
 }
 
-// enter is the driver's Wait, which sends what the turn has accepted.
+// enter calls the driver's Wait, which also sends the outbox.
 func (l *Loop) enter(deadline int64) error {
 	l.done.Looked = false
 	err := l.drv.Wait(deadline, &l.done)
 	switch {
 	case l.done.Looked:
 		l.hearing.looked(max(l.clock.now, deadline), l.done.Len())
-	case err != nil: // nothing more comes
+	case err != nil: // no more completions will come
 		l.hearing.looked(l.clock.now, l.done.Len())
 	}
 	if len(l.out.Sends) > 0 {
@@ -226,14 +223,14 @@ func (l *Loop) busy() bool {
 		l.shares.ready() > 0
 }
 
-// spinner remembers whether looking before sleeping paid lately.
+// spinner remembers whether looking for work before a sleep has paid lately.
 type spinner struct {
 	span  time.Duration
-	found bool // the last one did, and goes on to the next turn
+	found bool // the last spin has found something; the next turn counts its time
 }
 
-// awhile polls for a while before the loop sleeps. The while grows while
-// polls find something, and shrinks to a look now and then when they don't.
+// awhile polls for some time before the loop sleeps. The time grows while polls find something, and shrinks to a
+// sixty-fourth of Config.Spin while they don't.
 func (s *spinner) awhile(l *Loop) error {
 	if s.span == 0 {
 		s.span = l.cfg.Spin

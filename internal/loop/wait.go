@@ -10,27 +10,27 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// Describer is a Waiter that can say what it is.
+// Describer is a Waiter that can describe the wait to observers.
 type Describer interface {
-	// DescribeWait tells what t waits for. It runs on the loop's thread while t is parked, must not park, and
-	// allocates nothing, since there may be many.
+	// DescribeWait fills in what t waits for. It runs on the loop's thread while t is parked. It must not park, and
+	// does not allocate, because it may be called for many tasks.
 	DescribeWait(t *Task, d *Wait)
 }
 
-// Wait is what a task waits for. Nothing in it is the task's.
+// Wait describes what a task waits for. Nothing in it belongs to the task.
 type Wait struct {
 	Op      string         // "recv", "sleep", "Mutex.Lock"
-	Behind  bool           // another caller of the same; what On says
-	FD      int32          // of the handle; -1 for none
-	Peer    netip.AddrPort // of its connection
-	PeerAt  net.Addr       // the same where it is no address of IP
-	Until   int64          // of NowNS, when it ends by itself; 0: never
+	Behind  bool           // it waits for another caller of the same operation
+	FD      int32          // the handle's; -1 for none
+	Peer    netip.AddrPort // the peer's address, for a connection
+	PeerAt  net.Addr       // the same, if it is not an IP address
+	Until   int64          // when the wait ends by itself, by NowNS; 0: never
 	Details string         // "for a slot"
-	Runs    code.Func      // of another thread, for the task; 0: nothing
-	On      Ref            // whom it waits for
+	Runs    code.Func      // what another thread runs for the task; 0: nothing
+	On      Ref            // the task or loop it waits for
 }
 
-// Ref names a task, or where the task is not known, its loop.
+// Ref names a task, or if the task is not known, its loop.
 type Ref struct {
 	Known bool
 	Loop  int
@@ -42,7 +42,7 @@ type Ref struct {
 // NoWait is the Wait of a task that does not wait, or does not say for what.
 var NoWait = Wait{FD: -1}
 
-// String says it in a line.
+// String returns the wait in one line.
 func (d *Wait) String() string {
 	var b strings.Builder
 	b.WriteString(d.Op)
@@ -67,7 +67,7 @@ func (d *Wait) String() string {
 	return b.String()
 }
 
-// PeerName is the address of the peer; "" for none.
+// PeerName returns the address of the peer; "" for none.
 func (d *Wait) PeerName() string {
 	switch {
 	case d.Peer.IsValid():
@@ -78,7 +78,7 @@ func (d *Wait) PeerName() string {
 	return ""
 }
 
-// String names the task, as "task 12 main.worker of loop 0".
+// String returns the task's name, as "task 12 main.worker of loop 0".
 func (r *Ref) String() string {
 	switch {
 	case !r.Known:
@@ -93,7 +93,7 @@ func (r *Ref) String() string {
 	return strings.TrimSpace(fmt.Sprintf("task %d %s", r.ID, name)) + fmt.Sprintf(" of loop %d", r.Loop)
 }
 
-// ref names the task to those who look from l's thread: what it runs is its own loop's business.
+// ref names the task to observers on l's thread. What it runs only its own loop may read.
 func (t *Task) ref(l *Loop) Ref {
 	r := Ref{Known: true, Loop: t.l.index}
 	if t.l == l && t.w != nil {
@@ -102,7 +102,7 @@ func (t *Task) ref(l *Loop) Ref {
 	return r
 }
 
-// DescribeWait tells of the op that the task waits for.
+// DescribeWait describes the op that the task waits for.
 func (t *Task) DescribeWait(_ *Task, d *Wait) {
 	o := t.op
 	if o == nil {
@@ -114,13 +114,13 @@ func (t *Task) DescribeWait(_ *Task, d *Wait) {
 	}
 }
 
-// DescribeWait tells which task is waited for.
+// DescribeWait names the task that is waited for.
 func (j *joined) DescribeWait(t *Task, d *Wait) { d.Op, d.On = "Task.Wait", (*Task)(j).ref(t.l) }
 
-// DescribeWait tells which task is waited for.
+// DescribeWait names the task that is waited for.
 func (s *served) DescribeWait(t *Task, d *Wait) { d.Op, d.On = "Task.Wait", (*Task)(s).ref(t.l) }
 
-// DescribeWait tells whether the call has begun.
+// DescribeWait says what the call is, and whether it waits for a slot.
 func (c *call) DescribeWait(_ *Task, d *Wait) {
 	if c.as != nil {
 		c.as.DescribeWait(c.task, d)

@@ -8,35 +8,34 @@ import (
 	"ringo/internal/rt/labels"
 )
 
-// worker is a coroutine that runs tasks. While a task is parked the worker is
-// its stack; between tasks it waits in a stack of the loop's, the one used last on top, until it is
-// used again or trimmed.
+// worker is a coroutine that runs tasks. A parked task keeps its worker, as the worker is the task's stack. Between
+// tasks a worker lies on a stack of idle workers, the one used last on top, until the loop uses or trims it.
 type worker struct {
 	l      *Loop
 	g      gmark.G
-	sp     uintptr // where its stack ended when its task parked, a hint
+	sp     uintptr // where its stack ended when its task parked: a hint for Prefetch
 	resume func() (struct{}, bool)
 	yield  func(struct{}) bool
 	labels labels.Place
-	task   *Task // what it runs
-	anon   *Task // stands for jobs, which have no task of their own; nil: none yet, or the last was given away
+	task   *Task // the task that it runs
+	anon   *Task // the Task of jobs, which have none of their own; nil before the first, and after CurrentForGood
 	next   *worker
-	code   code.Func // of what the task runs
-	at     int32     // its place in the loop's workers; retired
-	id     uint32    // of the task, see Loop.begun
-	began  Coarse    // when the task did
-	since  Coarse    // when it parked, or was resumed
+	code   code.Func // the function that the task runs
+	at     int32     // its index in workerPool.all, or retired
+	id     uint32    // the task's number, see tasks.begun
+	began  Coarse    // when the task began
+	since  Coarse    // when the task parked, or was resumed
 }
 
-// workerPool is a loop's workers.
+// workerPool holds a loop's workers.
 type workerPool struct {
 	all    []*worker
 	idle   *worker
 	unused *worker // idle since before the last trim
-	doomed *worker // about to be ended
+	doomed *worker // to be ended
 }
 
-// take gives the worker that was used last; a new one if there is none.
+// take returns the idle worker that was used last, or a new one if none is idle.
 func (p *workerPool) take(l *Loop) *worker {
 	for _, list := range [...]**worker{&p.idle, &p.unused, &p.doomed} {
 		if w := pop(list); w != nil {
@@ -46,7 +45,7 @@ func (p *workerPool) take(l *Loop) *worker {
 	return newWorker(l)
 }
 
-// trim dooms the unused workers but for a few, and takes the idle ones for unused.
+// trim dooms the workers that were unused since the last trim, except workersKept, and marks the idle ones as unused.
 func (p *workerPool) trim(l *Loop) (more bool) {
 	if p.doomed == nil {
 		p.doomed, p.unused = p.unused, nil
@@ -61,7 +60,7 @@ func (p *workerPool) trim(l *Loop) (more bool) {
 	return len(p.all)-l.tasks.live > workersKept
 }
 
-// stopDoomed ends doomed workers, as many as a turn has room for.
+// stopDoomed ends at most stopMax doomed workers, and the rest in later turns.
 func (p *workerPool) stopDoomed(l *Loop) {
 	for range stopMax {
 		w := pop(&p.doomed)
@@ -74,18 +73,17 @@ func (p *workerPool) stopDoomed(l *Loop) {
 	l.Call(func() { p.stopDoomed(l) })
 }
 
-// retired is said of a worker that ends because nobody needs it.
+// retired is the place of a worker that ends because the loop has no use for it.
 const retired = -1
 
-// sentinel ends a worker whose task called runtime.Goexit: raised in the
-// coroutine, it comes out of resume as a panic, which the loop can recover; the
-// Goexit itself would come out as a Goexit of the loop, which nothing can stop.
+// sentinel ends a worker whose task called runtime.Goexit. The worker panics with it, and the loop recovers that when
+// it comes out of resume. The Goexit itself would come out of resume as a Goexit of the loop, which nothing can stop.
 var sentinel = new(struct{ _ byte })
 
 func newWorker(l *Loop) *worker {
 	w := &worker{l: l, at: int32(len(l.workers.all))}
-	// The coroutine: it runs what is to be started, then waits for more. It is written
-	// here, and not as a method, because the call between would be on each stack.
+	// The coroutine runs tasks and jobs until none is left to start, then waits to be resumed. It is a literal and not
+	// a method because the frame of one more call would be on the stack of each task.
 	w.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
 		w.yield = yield
 		w.enter()
@@ -102,18 +100,17 @@ func newWorker(l *Loop) *worker {
 	return w
 }
 
-// enter notes which coroutine the worker is. It is apart so that nothing of it is on each stack
-// (BenchmarkIdleMemory of sock, TestParkedStacks).
+// enter stores which coroutine the worker runs in. It is a function of its own, not inlined, so that its variables are
+// not on each task's stack (BenchmarkIdleMemory of sock, TestParkedStacks).
 //
 //go:noinline
 func (w *worker) enter() {
 	w.g, w.labels = gmark.Current(), labels.CurrentPlace()
 	w.l.mark.Set(w.g)
-	labels.Clear() // those of the loop's goroutine
+	labels.Clear() // it has got those of the loop's goroutine
 }
 
-// retire ends the idle workers: a coroutine that is merely forgotten stays in
-// memory for ever.
+// retire ends the idle workers: the runtime keeps a coroutine that is only dropped in memory for ever.
 func (p *workerPool) retire() {
 	for _, list := range [...]**worker{&p.idle, &p.unused, &p.doomed} {
 		for w := pop(list); w != nil; w = pop(list) {
@@ -122,15 +119,14 @@ func (p *workerPool) retire() {
 	}
 }
 
-// retire ends an idle worker: by its own return, because what Pull gives to stop it would be kept by each.
+// retire ends an idle worker by letting it return. The stop function of iter.Pull would cost each worker a field.
 func (w *worker) retire() {
 	w.drop()
 	w.at = retired
 	w.resume()
 }
 
-// serve starts tasks and jobs one after the other. A panic ends the task and
-// this call, not the worker.
+// serve runs tasks and jobs one after the other. A panic ends the task and this call, not the worker.
 func (w *worker) serve() {
 	defer w.recover()
 	for w.beginNext() {
@@ -139,16 +135,15 @@ func (w *worker) serve() {
 			job.Run()
 		} else {
 			fn := w.task.fn
-			w.task.fn = nil // what it has captured may go before it ends
+			w.task.fn = nil // so that the collector may free what fn has captured while fn runs
 			fn()
 		}
 		w.end(nil)
 	}
 }
 
-// beginNext begins what is to be started next; false if there is nothing. What is a job is left
-// in the loop for a moment: what serve kept would be on the stack of each task, which
-// BenchmarkIdleMemory of sock shows.
+// beginNext begins the next task or job to start, and reports false if there is none. It leaves a job in l.tasks.next,
+// from where serve takes it: a result would stay on the stack of each task, see BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (w *worker) beginNext() bool {
@@ -190,7 +185,7 @@ func (w *worker) beginNext() bool {
 	return true
 }
 
-// begin makes t, or the worker's own stand-in, the current task.
+// begin makes t the current task, or for a job, where t is nil, the worker's anon.
 func (w *worker) begin(t *Task) {
 	if t == nil {
 		if w.anon == nil {
@@ -219,14 +214,14 @@ func (w *worker) end(err error) {
 	t.finish(err)
 }
 
-// recover ends a task that panicked.
+// recover ends a task that has panicked.
 func (w *worker) recover() {
 	if w.task == nil {
 		return
 	}
 	v := recover()
 	if v == nil {
-		return // Goexit, or a panic that is on its way already
+		return // Goexit, or a panic that passes through
 	}
 	passOn(v)
 	p := w.l.cfg.panicOf(v)
@@ -234,20 +229,20 @@ func (w *worker) recover() {
 	w.end(w.l.cfg.showPanic(p))
 }
 
-// panicked hands a panic to OnPanic, or to nobody.
+// panicked hands a panic to Config.OnPanic, and crashes the program if there is none.
 func (w *worker) panicked(err *PanicError) {
 	if w.l.cfg.OnPanic == nil {
 		die(w.l, err)
 	}
 	r := &report{w.l, err}
-	if w.l.life.killed { // no turn will come
+	if w.l.life.killed { // the loop has no more turns
 		r.Run()
 		return
 	}
 	w.l.Start(r)
 }
 
-// report is a call of OnPanic, with nobody to turn to if it panics itself.
+// report is the job that calls OnPanic. If OnPanic panics itself the program crashes.
 type report struct {
 	l   *Loop
 	err *PanicError
@@ -262,12 +257,12 @@ func (r *report) Run() {
 	r.l.cfg.OnPanic(r.l, r.err.Value, r.err.Stack)
 }
 
-// Code is OnPanic's.
+// Code returns OnPanic.
 func (r *report) Code() code.Func { return code.Of(r.l.cfg.OnPanic) }
 
-// die crashes the program as a goroutine's panic would. The crash has a goroutine
-// of its own, because one raised in a coroutine would surface in the loop, without
-// the task's stack. Where nothing is beside the loops it surfaces there, with the stack.
+// die crashes the program as the panic of a goroutine would. It uses a new goroutine: a panic in the coroutine would
+// surface in the loop, without the task's stack. In a world, where nothing runs beside the loops, the panic does
+// surface there, and its error has the stack.
 func die(l *Loop, err *PanicError) {
 	if !l.set.world.Beside() {
 		panic(&broken{err})
@@ -276,10 +271,10 @@ func die(l *Loop, err *PanicError) {
 	select {}
 }
 
-// broken is a panic that nobody stops before whoever gives loops their turns.
+// broken is a panic that must reach the Giver that gives the loops their turns; nothing before may recover it.
 type broken struct{ *PanicError }
 
-// passOn goes on with such a panic where others are recovered.
+// passOn raises v again if it is a broken. Code that recovers panics calls it first.
 func passOn(v any) {
 	if b, ok := v.(*broken); ok {
 		panic(b)
@@ -294,24 +289,24 @@ func crash(l *Loop, err *PanicError) {
 	panic(&crashError{err, text})
 }
 
-// crashError is a panic that crashes the program, with what the tasks of its loop did.
+// crashError is a panic that crashes the program. Its text ends with what the tasks of the loop did.
 type crashError struct {
 	*PanicError
 	tasks string
 }
 
-// Error shows the panic, then the tasks.
+// Error returns the panic's text, then the tasks.
 func (e *crashError) Error() string { return e.PanicError.Error() + e.tasks }
 
-// exit runs when the coroutine ends, by Goexit or with its loop. After it the
-// runtime may give the g to an ordinary goroutine, so the mark goes before.
+// exit runs when the coroutine ends, by Goexit or because the worker retires. The runtime may give the g to an
+// ordinary goroutine afterwards, so exit clears the loop's mark.
 func (w *worker) exit() {
 	l := w.l
 	defer l.mark.Clear()
 	if w.at == retired {
 		return
 	}
-	if v := recover(); v != nil { // not of a task: it would be lost behind the sentinel
+	if v := recover(); v != nil { // not a task's panic; the sentinel would hide it
 		passOn(v)
 		die(l, l.cfg.panicOf(v))
 	}
@@ -325,7 +320,7 @@ func (w *worker) exit() {
 	panic(sentinel)
 }
 
-// drop takes a worker that ended off the list.
+// drop takes a worker that ends out of the list.
 func (w *worker) drop() {
 	if o := w.l.observer; o != nil {
 		o.WorkerEnds(w)
@@ -337,7 +332,7 @@ func (w *worker) drop() {
 	p.all = p.all[:len(p.all)-1]
 }
 
-// jobFunc makes a Job of a function.
+// jobFunc is a function as a Job.
 type jobFunc func()
 
 func (f jobFunc) Run() { f() }
