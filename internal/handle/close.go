@@ -6,14 +6,14 @@ import (
 	"ringo/internal/loop"
 )
 
-// How the program has called for the close.
+// The ways in which the program has asked for the close.
 const (
 	byClose = 1 << iota
 	bySoon
 )
 
-// Close closes the handle, and waits until the descriptor is closed, or a tail has it; a task parks, also one that was
-// cancelled. The error is that of a send that nobody was told. Who is not the first to call it waits as well, and gets
+// Close closes the handle, and waits until the descriptor is closed, or a tail has it; a task parks, even if it was
+// cancelled. The error is that of a send that no call has returned. A second call waits as well, and returns
 // net.ErrClosed. Any caller.
 func (c *Core) Close() error {
 	if c.l == nil {
@@ -34,8 +34,8 @@ func (c *Core) Close() error {
 	return c.TakeError()
 }
 
-// CloseSoon begins the close, and does not wait for its end: for a task of the loop it has begun when this returns, for
-// others soon after. Any caller.
+// CloseSoon begins the close, and does not wait for its end. When it returns to a task of the loop the close has
+// begun; for other callers it begins soon after. Any caller.
 func (c *Core) CloseSoon() {
 	c.closeCalled.Or(bySoon)
 	if !c.l.IsCurrent() {
@@ -47,7 +47,7 @@ func (c *Core) CloseSoon() {
 	c.BeginClose()
 }
 
-// AwaitClosed parks until the descriptor of a handle that closes is closed. For tasks of the loop.
+// AwaitClosed parks until the descriptor of a closing handle is closed. For tasks of the loop.
 func (c *Core) AwaitClosed() {
 	if c.state != closed {
 		c.own.closers.Push(c.l.Task())
@@ -69,20 +69,20 @@ func (c *Core) AwaitEnd() {
 	}
 }
 
-// closeForeign is Close for foreign callers. A goroutine beside a simulated world does not wait: no Close of package
-// net does, so that many are called with a lock held, and for who waits for a lock time stands still there.
+// closeForeign is Close for foreign callers. A goroutine around a simulated world does not wait: no Close of package
+// net does, so programs call it with locks held, and there time stands still for a goroutine that waits for a lock.
 func (c *Core) closeForeign() {
 	switch f := c.beginCloseForeign(); {
 	case f == nil, loop.Around():
-	case f == nobody: // it is being closed, or was, with no foreign caller to tell
+	case f == nobody: // it is being closed, or was, and no foreign part learns of it
 		c.l.Go(c.AwaitClosed).WaitAsClient()
 	default:
 		f.awaitClosed()
 	}
 }
 
-// beginCloseForeign begins a Close for foreign callers, and gives what tells of its end; nil: it is closed. If the loop
-// has ended it has closed what was open on it, or is about to, or has left that to others who will tell.
+// beginCloseForeign begins a Close for foreign callers. It returns the part that learns of the end; nil if the handle
+// is closed. A loop that has ended has closed its handles, or is about to, or has left them to foreign callers.
 func (c *Core) beginCloseForeign() *foreign {
 	f, err := c.callers()
 	switch {
@@ -91,7 +91,7 @@ func (c *Core) beginCloseForeign() *foreign {
 	case err != nil:
 		return nil
 	}
-	if !c.lingers() { // else to close may wait in the kernel
+	if !c.lingers() { // or close(2) may wait in the kernel
 		switch detached, closed := f.beginCloseDetached(); {
 		case detached && closed:
 			return nil
@@ -107,12 +107,12 @@ func (c *Core) beginCloseForeign() *foreign {
 	return f
 }
 
-// Replace is said before BeginCloseKeepFD of a handle that is to have another in its place without its program's
-// asking. It reports false if the program has called Close or CloseSoon, the word of which may still be to come. From
-// then on Close is one that comes too late: the handle's place is another's, which it does not close.
+// Replace is called before BeginCloseKeepFD, for a handle that another one replaces without the program's knowledge.
+// It reports false if the program has called Close or CloseSoon, the mail of which may be on its way. After it a Close
+// comes too late: it does not close the handle's replacement.
 func (c *Core) Replace() bool { return c.closeCalled.CompareAndSwap(0, byClose|bySoon) }
 
-// BeginClose marks the handle and asks for the end of what is in flight. The last completion closes the
+// BeginClose marks the handle as closing, and asks for the end of what is in flight. The last completion closes the
 // descriptor. For the loop's thread.
 func (c *Core) BeginClose() {
 	if c.state != open {
@@ -134,9 +134,9 @@ func (c *Core) BeginClose() {
 	c.Settle()
 }
 
-// BeginCloseKeepFD is BeginClose for a handle that leaves its loop: its descriptor stays open, and is the handle's
-// to Take when it is told Settled. It is false, and nothing has begun, while a copy has bytes in hand: see AwaitCopy.
-// To the copy's own task these are gone.
+// BeginCloseKeepFD is BeginClose for a handle that leaves its loop: the descriptor stays open, and the hooks Take it
+// at Settled. It reports false, and begins nothing, while a copy has bytes in hand: see AwaitCopy. If the copy's own
+// task calls it, it does not wait for those bytes, which are lost.
 func (c *Core) BeginCloseKeepFD() bool {
 	if n := c.copier(); n != 0 && n != c.l.TaskNumber() {
 		return false
@@ -149,8 +149,8 @@ func (c *Core) BeginCloseKeepFD() bool {
 	return true
 }
 
-// Settle goes on with the close, once nothing is in flight any more and no foreign caller is at it. Who has kept the
-// descriptor busy calls it when it no longer does. For the loop's thread.
+// Settle goes on with the close once nothing is in flight and no foreign caller uses the handle. Code that has kept
+// the descriptor busy calls it when it no longer does. For the loop's thread.
 func (c *Core) Settle() {
 	switch {
 	case c.state != closing, c.own.dirs[In].Op != nil, c.own.dirs[Out].Op != nil, c.fd.Busy():
@@ -176,11 +176,11 @@ func (c *Core) Settle() {
 	}
 }
 
-// closeLingering closes a descriptor whose close may wait for the peer on a goroutine: on the loop's
-// thread it would stop all others. The loop may end meanwhile.
+// closeLingering closes a descriptor whose close(2) may wait for the peer. A goroutine does that, because on the
+// loop's thread it would stop all tasks. The loop may end meanwhile.
 func (c *Core) closeLingering(n int32) {
 	c.leaveError()
-	if !c.l.World().Beside() { // and no close waits
+	if !c.l.World().Beside() { // where close(2) does not wait
 		c.l.Kernel().Close(n)
 		c.finish()
 		return
@@ -192,7 +192,7 @@ func (c *Core) closeLingering(n int32) {
 	}()
 }
 
-// finish ends the close: the descriptor is closed, and those who wait for that go on.
+// finish ends the close: the descriptor is closed, and callers in Close return.
 func (c *Core) finish() {
 	c.state = closed
 	c.countClosed()
@@ -205,16 +205,16 @@ func (c *Core) finish() {
 	c.hooks.Tell(Closed)
 }
 
-// countClosed counts the handle no more among those that are open. Any thread.
+// countClosed takes the handle off the count of open ones. Any thread.
 func (c *Core) countClosed() {
 	c.l.Handles().Closed(c.kind)
 	c.hooks.Tell(Uncounted)
 }
 
-// opened is the core as what is open on its loop.
+// opened is the core as the loop's Open.
 type opened Core
 
-// Drain is the loop's word that accepts have stopped, or that Grace has ended: nobody waits for a slow peer then.
+// Drain is called when accepts have stopped, or Grace has ended; from the latter on no send waits for a slow peer.
 func (o *opened) Drain() {
 	c := (*Core)(o)
 	if c.l.Stopping() && c.sending() {
@@ -224,8 +224,7 @@ func (o *opened) Drain() {
 	o.hooks.Tell(Draining)
 }
 
-// Abandon is what the loop calls when it ends, or when its driver has died, for a handle that was left open. The
-// driver is about to be drained.
+// Abandon closes a handle that was left open, when the loop ends or its driver has died. The driver is closed next.
 func (o *opened) Abandon() {
 	c := (*Core)(o)
 	if c.state <= closing {
@@ -235,8 +234,8 @@ func (o *opened) Abandon() {
 	c.hooks.Tell(Abandoned)
 }
 
-// stopLingering has the kernel close the descriptor without waiting for the peer, because the thread that will close it
-// has others to close: nobody is in Close, or a Close has begun and its ops have not ended.
+// stopLingering makes close(2) not wait for the peer, because the thread that will call it has other handles to close:
+// no caller is in Close, or one is and its ops have not ended.
 func (c *Core) stopLingering() {
 	if c.lingers() {
 		c.SetLinger(-1)
@@ -244,7 +243,7 @@ func (c *Core) stopLingering() {
 	}
 }
 
-// Of reports which handle something open on a loop is; nil if it is none.
+// Of returns the hooks of the handle that is open on a loop as o; nil if o is no handle.
 func Of(o loop.Open) Hooks {
 	if h, ok := o.(*opened); ok {
 		return h.hooks
@@ -252,9 +251,9 @@ func Of(o loop.Open) Hooks {
 	return nil
 }
 
-// AwaitForeign waits, on the loop's thread and without its tasks, until foreign callers that were told to go have
-// left a handle that closes. A loop that still takes mail, since its driver has died and not it, does not: the
-// last of them leaves by mail.
+// AwaitForeign waits on the loop's thread, outside of tasks, until the foreign callers have left a handle that closes.
+// If the loop still takes mail, because only its driver has died, AwaitForeign does not wait: the last foreign caller
+// leaves by mail.
 func (c *Core) AwaitForeign() {
 	f := c.foreign.Load()
 	switch {

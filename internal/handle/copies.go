@@ -6,32 +6,32 @@ import (
 	"ringo/internal/loop"
 )
 
-// A copy (io.Copy, WriteTo) reads, and then waits for its sink with the bytes in hand: neither is there anything to
-// read nor has it gone out. It keeps its access meanwhile, so that what the sink does not take is unread again in front
-// of what nobody has read. A close does not wait for the sink, and the bytes are gone with the connection; who takes
-// the connection elsewhere does.
+// A copy (io.Copy, WriteTo) reads, and then waits for its sink with the bytes in hand: they are neither unread nor
+// sent. It keeps its access meanwhile, so that bytes that the sink does not take become unread again, in front of all
+// that was not read. A close does not wait for the sink, and the bytes are lost with the connection. Code that moves
+// the connection elsewhere does wait.
 
-// BeginCopy says that the caller, a task of the loop that has access to the input, has bytes in hand.
+// BeginCopy records that the caller, a task of the loop with access to the input, has bytes in hand.
 func (c *Core) BeginCopy() { c.setCopier(c.l.TaskNumber()) }
 
-// setCopier notes the task that has bytes in hand by its number, of which each direction has a half: there is room.
+// setCopier stores the number of the task that has bytes in hand, half of it in each direction, where there is room.
 func (c *Core) setCopier(number uint32) {
 	c.own.dirs[In].copier, c.own.dirs[Out].copier = uint16(number), uint16(number>>16)
 }
 
-// copier is the number of the task that has bytes in hand; 0: none.
+// copier returns the number of the task that has bytes in hand; 0 for none.
 func (c *Core) copier() uint32 {
 	return uint32(c.own.dirs[In].copier) | uint32(c.own.dirs[Out].copier)<<16
 }
 
-// EndCopy says that it has none any more. A task that waits for that goes first.
+// EndCopy records that it has none. A task in AwaitCopy goes first.
 func (c *Core) EndCopy() {
 	if c.setCopier(0); c.state == open && !c.own.closers.Empty() {
 		c.yieldToLeavers()
 	}
 }
 
-// yieldToLeavers is apart so that EndCopy is inlined.
+// yieldToLeavers is a function of its own so that EndCopy is inlined.
 //
 //go:noinline
 func (c *Core) yieldToLeavers() {
@@ -39,7 +39,8 @@ func (c *Core) yieldToLeavers() {
 	c.l.YieldTurn()
 }
 
-// BeginCopy says that the caller has bytes in hand. On a handle that closes it fails: they are to be unread again.
+// BeginCopy records that the caller has bytes in hand. It fails if the handle closes: the caller must make them unread
+// again.
 func (a Access) BeginCopy() error {
 	f := a.h.f
 	f.mu.Lock()
@@ -51,17 +52,17 @@ func (a Access) BeginCopy() error {
 	return nil
 }
 
-// EndCopy says that it has none any more, and makes the rest of them unread again.
+// EndCopy records that it has none, and makes rest unread again.
 func (a Access) EndCopy(rest []byte) {
 	f := a.h.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a.h.copies = false; len(rest) > 0 && !f.isClosing() { // else they are gone with the connection
+	if a.h.copies = false; len(rest) > 0 && !f.isClosing() { // if it closes they are lost with the connection
 		a.h.in.PutBack(nil, rest, true)
 	}
 }
 
-// AwaitCopy parks until the copy that has bytes in hand has none, for a task whose BeginCloseKeepFD was refused and
+// AwaitCopy parks until the copy has no bytes in hand. It is for a task whose BeginCloseKeepFD has reported false, and
 // which then tries again. A cancel ends it.
 func (c *Core) AwaitCopy() error {
 	if c.l.Canceled() {
@@ -80,19 +81,19 @@ func (c *Core) AwaitCopy() error {
 	return nil
 }
 
-// leaving is the core as what a task waits for that is in AwaitCopy.
+// leaving is the core as the Waiter of a task in AwaitCopy.
 type leaving Core
 
-// CancelWait lets a cancelled task go.
+// CancelWait resumes a cancelled task.
 func (w *leaving) CancelWait(t *loop.Task) {
 	w.own.closers.Remove(t)
 	t.Loop().Ready(t)
 }
 
-// DescribeWait tells of the input.
+// DescribeWait describes the input.
 func (w *leaving) DescribeWait(_ *loop.Task, d *loop.Wait) { (*Core)(w).describe(In, d) }
 
-// endCopy wakes those in AwaitCopy.
+// endCopy resumes the tasks in AwaitCopy.
 func (c *Core) endCopy() {
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		t.Tell(hasAccess)
@@ -100,8 +101,8 @@ func (c *Core) endCopy() {
 	}
 }
 
-// beginCloseBetweenCopies is beginClose, unless a copy has bytes in hand: then the loop wants the input back before
-// anybody else gets it, which ends the wait for the copy.
+// beginCloseBetweenCopies is beginClose, unless a copy has bytes in hand. If one has it makes the loop want the input
+// back before any other foreign caller gets it; its return ends AwaitCopy.
 func (f *foreign) beginCloseBetweenCopies() bool {
 	if f == nobody {
 		return true

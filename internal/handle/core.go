@@ -21,13 +21,13 @@ const (
 	Out            // writing
 )
 
-// Core is what every handle on a descriptor consists of beside what it can do: who has
-// access to each direction, for callers of all kinds; the deadlines; the lifetime.
+// Core is what all handles on a descriptor have in common, beside what each kind can do: access to the directions, for
+// callers of all kinds; the deadlines; the lifetime.
 //
-// The lifetime is the loop's, whose thread alone changes the state:
+// The lifetime belongs to the loop: only its thread changes the state.
 //
 //	open ──BeginClose──▶ closing ──Settle──▶ settled ──finish──▶ closed
-//	          │             │                   │                   └─ those in Close go on
+//	          │             │                   │                   └─ callers in Close return
 //	          │             │                   ├─ the loop closes the descriptor
 //	          │             │                   ├─ it lingers: a goroutine closes it
 //	          │             │                   └─ the handle leaves its loop: it stays open
@@ -35,77 +35,77 @@ const (
 //	          │                them settles, or closes if the loop has ended
 //	          └─ Close of any caller, an error in Serve, Abandon: the loop ends, or its driver has died
 //
-//	closing  new calls fail, what is in flight is cancelled, all who wait are told
-//	settled  nothing is in flight any more, and no foreign caller is at it
+//	closing  new calls fail, ops in flight are cancelled, waiting callers are woken
+//	settled  no op is in flight, and no foreign caller uses it
 //	closed   the descriptor is closed, or the handle's to keep
 //
-// Foreign callers that wait in Close are let go by whoever closes the descriptor, not by
-// mail to a loop, which may have ended. One that comes when the close has begun without any
-// foreign caller waits by a task of the loop, see closeForeign. A detached handle has no loop
-// that knows it, and goes to closed without one: see Registry.
+// The caller that closes the descriptor resumes the foreign callers in Close, and not mail to a loop, because the loop
+// may have ended. A foreign caller that is the first one, and comes after the close has begun, waits by a task of the
+// loop, see closeForeign. A detached handle, which no loop knows, gets closed without a loop: see Registry.
 type Core struct {
 	l        *loop.Loop
 	hooks    Hooks
 	own      *Own                    // nil while the handle is detached
-	foreign  atomic.Pointer[foreign] // made when the first foreign caller comes
-	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
+	foreign  atomic.Pointer[foreign] // made by the first foreign caller
+	limits   [2]atomic.Int64         // the deadlines, by NowNS; 0: none
 	fd       fd.FD
 	state    state
-	kind     loop.Kind             // what it is counted as
+	kind     loop.Kind             // for the loop's counts
 	keepsFD  bool                  // the descriptor stays open when the handle is closed
-	patience patience              // for the peer, in a drain; the loop's
-	messages bool                  // calls need more memory than a slice: foreign callers keep their ops
-	sendErr  atomic.Pointer[error] // of a send that no call before Close was told
-	linger   atomic.Int32          // what SetLinger has said, plus 1; 0: nothing
+	patience patience              // with the peer, in a drain; only for the loop's thread
+	messages bool                  // calls need more memory than a slice, so foreign callers keep their ops
+	sendErr  atomic.Pointer[error] // of a send, if no call before Close has returned it
+	linger   atomic.Int32          // the argument of SetLinger plus 1; 0 if it was not set
 	idle     atomic.Int32          // see SetIdle
 
-	closeCalled atomic.Uint32 // by the program, whoever began the close: see byClose
-	born        uint32        // when it was made, in units of bornUnit; 0: not known
+	closeCalled atomic.Uint32 // how the program has called for the close, see byClose
+	born        uint32        // when it was made, in the unit of bornAt; 0: not known
 }
 
 type state uint8
 
 const (
-	detached state = iota // or not made yet: no loop knows it
+	detached state = iota // or not made yet: no loop knows the handle
 	open
 	closing
-	settled // nothing uses the descriptor any more
-	closed  // it is closed
+	settled // nothing uses the descriptor
+	closed  // the descriptor is closed
 )
 
-// Own is the part of a handle that only tasks of its loop use.
+// Own is the part of a handle that only the thread of its loop uses.
 type Own struct {
 	dirs    [2]Direction
 	out     output
-	closers loop.TaskList // in Close, or in AwaitCopy as long as it is open
-	open    loop.Handle   // what the loop knows the handle by
+	closers loop.TaskList // tasks in Close, or in AwaitCopy while the handle is open
+	open    loop.Handle   // links the handle into the loop's list
 }
 
-// Hooks is the handle, for what only it can do. All of it but Attach and Tell(Closed) runs on the loop's thread.
+// Hooks is the rest of the handle, which has what only its kind can do. All methods but Holds, Show, Tell(Uncounted) and
+// Tell(Closed) run on the loop's thread.
 //
-// Only the input is handed over: on the output nothing is armed between two calls, and what was accepted is
-// sent first.
+// Only the input needs a handover: nothing is armed on the output between two calls, and accepted bytes are sent
+// first.
 type Hooks interface {
-	// Attach makes what tasks of the loop need at a handle that was detached.
+	// Attach makes what tasks of the loop need, for a handle that was detached.
 	Attach() *Own
-	// Release hands the input over to foreign callers, with what was received and not read.
-	// Nothing is armed. Acquire is the way back.
+	// Release gives the input to foreign callers, with the bytes that were received and not read. Nothing is armed
+	// then. Acquire takes it back.
 	Release(*stream.In)
 	Acquire(*stream.In)
-	// Holds reports whether there is input that the kernel no longer has and nobody was
-	// given. The caller has access.
+	// Holds reports whether there is input that the kernel no longer has and no caller has got. The caller has access.
 	Holds(*stream.In) bool
-	// Rests reports whether the input is waited for by somebody who is in no call; Expired
-	// is told when its deadline has passed then.
+	// Rests reports whether a callback waits for input, with no caller in a call. Expired is called when the input's
+	// deadline passes meanwhile.
 	Rests() bool
 	Expired()
-	// SendFailed says that what was accepted could not be sent, for a reason that says nothing of the
-	// connection's end, so that the kernel tells nobody.
+	// SendFailed is called when accepted bytes could not be sent, for a reason that does not mean the end of the
+	// connection, so that the kernel reports it to no reader.
 	SendFailed(res int32)
-	// Tell says what happens to the handle.
+	// Tell is called when something happens to the handle.
 	Tell(Event)
-	// Show fills in what never changes, for a list of handles. It may run on any thread; here: on the loop's, while
-	// the input is the loop's. Then it says how much was received, or accepted, that nobody was given, too.
+	// Show fills in what never changes, for a list of handles. It may run on any thread. With here it runs on the
+	// loop's thread while the input belongs to the loop, and also fills in how much was received or accepted that no
+	// caller has got.
 	Show(i *census.HandleInfo, here bool)
 }
 
@@ -113,25 +113,25 @@ type Hooks interface {
 type Event uint8
 
 const (
-	// Draining says that accepts have stopped, and once more that Grace has ended.
+	// Draining means that accepts have stopped, and the second time that Grace has ended.
 	Draining Event = iota
-	// CloseCalled says that somebody has called Close, which is about to begin.
+	// CloseCalled means that a caller has called Close, which is about to begin.
 	CloseCalled
-	// Closing says that the handle closes, for whatever reason: those who wait in ways of its own are told so.
+	// Closing means that the handle closes, for whatever reason: hooks end the waits that they keep themselves.
 	Closing
-	// Settled says that nothing is in flight any more: what the handle holds is given up.
+	// Settled means that nothing is in flight: the handle gives up what it holds.
 	Settled
-	// Uncounted says that its descriptor is closed, or somebody else's, for those who count. It is said once, by any
-	// thread, before anybody is told that the handle is closed.
+	// Uncounted means, for counts, that the descriptor is closed or has another owner. It comes once, on any thread,
+	// before any caller learns that the handle is closed.
 	Uncounted
-	// Closed says that the descriptor is closed. The loop may have ended, and then this may run on any thread, as it
-	// may where the handle is detached.
+	// Closed means that the descriptor is closed. It may come on any thread if the loop has ended or the handle is
+	// detached.
 	Closed
-	// Abandoned says that the loop ends and that the handle was closed for it.
+	// Abandoned means that the loop ends and has closed the handle.
 	Abandoned
 )
 
-// NoHooks is Hooks that do nothing. Handles that do only some of it embed it.
+// NoHooks is Hooks that do nothing. Handles that need only some of the methods embed it.
 type NoHooks struct{}
 
 func (NoHooks) Attach() *Own                  { panic("handle: only connections are detached") }
@@ -144,7 +144,7 @@ func (NoHooks) SendFailed(int32)              {}
 func (NoHooks) Tell(Event)                    {}
 func (NoHooks) Show(*census.HandleInfo, bool) {}
 
-// Init makes c a handle of a descriptor that tasks of l have made.
+// Init makes c a handle of a descriptor that a task of l has opened.
 func (c *Core) Init(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32, own *Own) {
 	c.l, c.hooks, c.kind = l, hooks, kind
 	c.fd.Init(sys)
@@ -153,45 +153,45 @@ func (c *Core) Init(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32, own *O
 	l.Handles().Opened(kind)
 }
 
-// attachTo makes the handle known to its loop.
+// attachTo links the handle into its loop's list.
 func (c *Core) attachTo(own *Own) {
 	c.own, c.state = own, open
 	c.l.Handles().Register(&own.open, (*opened)(c))
 }
 
-// Loop is the loop that the handle belongs to; nil for a zero value.
+// Loop returns the loop that the handle belongs to; nil for a zero value.
 func (c *Core) Loop() *loop.Loop { return c.l }
 
-// FD is the descriptor.
+// FD returns the descriptor.
 func (c *Core) FD() *fd.FD { return &c.fd }
 
 // Closing reports whether the handle closes or is closed. For tasks of the loop.
 func (c *Core) Closing() bool { return c.state > open }
 
-// Settled reports whether nothing of the handle is under way any more. For tasks of the loop.
+// Settled reports whether nothing of the handle is in flight. For tasks of the loop.
 func (c *Core) Settled() bool { return c.state >= settled }
 
-// SetLinger says what becomes of bytes that are not sent when the handle closes. Negative: they are sent in the
-// background. 0: they are dropped. More: Close waits for them, for so many seconds.
+// SetLinger sets what happens at the close to bytes that were not sent. If sec is negative they are sent in the
+// background; if it is 0 they are dropped; if it is more Close waits for them, for so many seconds.
 func (c *Core) SetLinger(sec int) { c.linger.Store(int32(min(max(sec, -1), math.MaxInt32-1)) + 1) }
 
-// Messages says that calls need more memory than a slice: addresses, vectors, control messages. It is
-// said once, before the handle is used.
+// Messages declares that calls need more memory than a slice: addresses, vectors, control messages. It must be called
+// before the handle is used.
 func (c *Core) Messages() { c.messages = true }
 
-// Linger is what SetLinger has said; negative if nothing.
+// Linger returns the argument of SetLinger; negative if it was not called.
 func (c *Core) Linger() int { return int(c.linger.Load()) - 1 }
 
-// lingers reports whether to close the descriptor may wait in the kernel.
+// lingers reports whether close(2) may wait in the kernel.
 func (c *Core) lingers() bool { return c.Linger() > 0 }
 
-// Runs reports whether the caller is a task of the loop, and the handle attached and open: as a rule, and
-// inlined. In an iterator it reports false.
+// Runs reports whether the caller is a task of the loop, and the handle is attached and open: the common case, which
+// is inlined. In an iterator it may report false.
 func (c *Core) Runs() bool {
 	return c.l != nil && c.l.Mark().IsCurrent() && c.state == open
 }
 
-// Check is what a call of a task begins with that needs no access.
+// Check begins a task's call that needs no access.
 func (c *Core) Check() error {
 	c.attach()
 	if c.state != open {
@@ -211,11 +211,11 @@ func (c *Core) CheckNow() error {
 	return nil
 }
 
-// Free reports whether State has nothing to say, as a rule. For tasks of the loop.
+// Free reports whether State would return nil, in the common case: open and without a deadline. For tasks of the loop.
 func (c *Core) Free(dir Dir) bool { return c.state == open && c.limits[dir&1].Load() == 0 }
 
-// State is why a caller must not go on in a direction; nil if it may. A deadline is loaded
-// once, and what was loaded is acted on. Who has leeway may go on behind it. For tasks of the loop.
+// State returns why a caller must not go on in a direction; nil if it may. It loads the deadline once. A reader with
+// leeway may go on behind its deadline. For tasks of the loop.
 func (c *Core) State(dir Dir) error {
 	if c.state != open {
 		return net.ErrClosed
@@ -227,8 +227,8 @@ func (c *Core) State(dir Dir) error {
 	return err
 }
 
-// InTime is said by a task that has access and is about to yield, not knowing for how long: if its deadline has not
-// passed now, or it has leeway, it has it when it goes on.
+// InTime is called by a task that has access and is about to yield for an unknown time. If its deadline has not passed
+// now, or it has leeway, it has leeway when it goes on.
 func (c *Core) InTime(dir Dir) {
 	if c.limits[dir&1].Load() != 0 {
 		c.timerOf(&c.own.dirs[dir&1]).leeway.yields(c.turn(), c.Late(dir) == nil)
@@ -241,7 +241,7 @@ func (c *Core) Try(o *op.Op) (int32, bool) {
 	return c.l.Ops().Try(o)
 }
 
-// Ask asks the kernel about the descriptor what needs no access and does not wait. Any caller.
+// Ask puts a question about the descriptor to the kernel that needs no access and does not wait. Any caller.
 func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error) {
 	if c.l.IsCurrent() {
 		if err := c.Check(); err != nil {
@@ -261,8 +261,8 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 	return question(c.l.Kernel(), c.fd.Sys()), nil
 }
 
-// AskLent is Ask about a direction that is the foreign callers', which it stays meanwhile. lent is false if it is the
-// loop's, and the kernel is not asked. Any foreign caller.
+// AskLent is Ask for a direction that foreign callers have, and keep meanwhile. If the loop has it lent is false, and
+// the kernel is not asked. Any foreign caller.
 func (c *Core) AskLent(dir Dir, question func(k kernel.Kernel, fd int32) int32) (res int32, lent bool, err error) {
 	f, err := c.callers()
 	if err != nil {
@@ -279,22 +279,22 @@ func (c *Core) AskLent(dir Dir, question func(k kernel.Kernel, fd int32) int32) 
 	return question(c.l.Kernel(), c.fd.Sys()), true, nil
 }
 
-// Forget has the driver let go of the descriptor, from which foreign callers read: it
-// would be told of each arrival. For tasks of the loop.
+// Forget makes the driver drop the descriptor, when foreign callers read from it: the driver would get an event for
+// each arrival. For tasks of the loop.
 func (c *Core) Forget() {
 	if !c.fd.Busy() {
 		c.l.Forget(&c.fd)
 	}
 }
 
-// Take gives the descriptor, which stays open, to the caller: the handle leaves, and its
-// hooks are told Settled.
+// Take gives the descriptor to the caller, and leaves it open. It is for hooks that get Settled when the handle leaves
+// its loop.
 func (c *Core) Take() int32 {
 	c.l.Forget(&c.fd)
 	return c.fd.Take()
 }
 
-// ForeignClosing reports whether foreign callers were told that the handle closes. Any caller.
+// ForeignClosing reports whether foreign callers have learned that the handle closes. Any caller.
 func (c *Core) ForeignClosing() bool {
 	f := c.foreign.Load()
 	return f != nil && f.isClosing()

@@ -38,16 +38,15 @@ func (c *Core) SetDeadline(t time.Time, in, out bool) error {
 	return nil
 }
 
-// hasNone reports whether there is no deadline to take away, of a handle that foreign callers use and that is not
-// closing. net/http takes deadlines away that there are not at every turn, five times a request.
+// hasNone reports whether there is no deadline to remove, on a handle that foreign callers use and that is not
+// closing. It is for net/http, which removes deadlines that it has not set, five times a request.
 func (c *Core) hasNone(in, out bool) bool {
 	f := c.foreign.Load()
 	return f != nil && (!in || c.limits[In].Load() == 0) && (!out || c.limits[Out].Load() == 0) && !f.isClosing()
 }
 
-// limitOf turns a time into one of the loop's clock, never 0 but for the zero
-// time. That clock stands still during a turn, so one that seems near is looked at
-// again: time.Now() must have passed.
+// limitOf turns a time into one of the loop's clock; 0 only for the zero time. The loop's clock stands still during a
+// turn, so for a time that seems near limitOf reads the clock: time.Now() must count as passed.
 func limitOf(l *loop.Loop, t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -59,10 +58,10 @@ func limitOf(l *loop.Loop, t time.Time) int64 {
 	return at
 }
 
-// passed is a deadline that had passed when it was set: behind it nobody has leeway.
+// passed is a deadline that had passed when it was set: no caller has leeway behind it.
 const passed = 1
 
-// tooLate is the error of a direction whose deadline has passed by now. Any caller.
+// tooLate returns the error of a direction whose deadline has passed; nil if it has not. Any caller.
 func (c *Core) tooLate(dir Dir) error {
 	if c.limits[dir].Load() == 0 {
 		return nil
@@ -70,8 +69,8 @@ func (c *Core) tooLate(dir Dir) error {
 	return c.late(dir, c.elapsed())
 }
 
-// elapsed is the time of the clock that deadlines are counted by: the loop's, or, of a handle that belongs to none,
-// that of the process. Any caller.
+// elapsed returns the present time by the clock of the handle's deadlines: the loop's, or for a handle of no loop the
+// process's. Any caller.
 func (c *Core) elapsed() int64 {
 	if l := c.clock(); l != nil {
 		return l.Elapsed()
@@ -79,7 +78,7 @@ func (c *Core) elapsed() int64 {
 	return int64(time.Since(begun))
 }
 
-// moment is when t is by that clock, never 0. Any caller.
+// moment turns t into a time of that clock, never 0. Any caller.
 func (c *Core) moment(t time.Time) int64 {
 	if l := c.clock(); l != nil {
 		return l.Moment(t)
@@ -87,10 +86,11 @@ func (c *Core) moment(t time.Time) int64 {
 	return later(c.elapsed(), int64(time.Until(t)))
 }
 
-// begun is when the clock of handles that belong to no loop began.
+// begun is the epoch of the clock for handles of no loop.
 var begun = time.Now()
 
-// late is the error of a direction whose deadline has passed at a time of the loop's clock.
+// late returns the error of a direction whose deadline has passed at now, a time of the loop's clock; nil if it has
+// not.
 func (c *Core) late(dir Dir, now int64) error {
 	if limit := c.limits[dir].Load(); limit != 0 && now >= limit {
 		return os.ErrDeadlineExceeded
@@ -98,7 +98,7 @@ func (c *Core) late(dir Dir, now int64) error {
 	return nil
 }
 
-// Deadlines copies the deadlines of another handle, whose loop has another clock.
+// Deadlines copies the deadlines of another handle, and converts them from the clock of that handle's loop.
 func (c *Core) Deadlines(from *Core) {
 	for dir := range c.limits {
 		if limit := from.limits[dir].Load(); limit != 0 {
@@ -107,8 +107,7 @@ func (c *Core) Deadlines(from *Core) {
 	}
 }
 
-// later is the deadline that is d from a moment. What is farther than the clock goes is as far
-// as it does.
+// later returns the deadline that is d after now. Times beyond the range of the clock become its largest.
 func later(now, d int64) int64 {
 	at := now + d
 	if d > 0 && at < now {
@@ -117,10 +116,10 @@ func later(now, d int64) int64 {
 	return max(1, at)
 }
 
-// longAgo is a deadline that has passed.
+// longAgo is a time that has passed.
 var longAgo = time.Unix(1, 0)
 
-// setDeadline tells the netpoller a direction's deadline. The caller holds mu.
+// setDeadline sets a direction's deadline in the netpoller. The caller holds mu.
 func (f *foreign) setDeadline(h *half) {
 	f.endPolls()
 	if f.file == nil || f.isClosing() {
@@ -142,7 +141,7 @@ func (f *foreign) setDeadlines() {
 	f.setDeadline(&f.halves[Out])
 }
 
-// setFileDeadline can't fail: the file is a socket, and open.
+// setFileDeadline ignores errors: the file is a socket, and open, so there are none.
 func (f *foreign) setFileDeadline(h *half, t time.Time) {
 	if h.dir == Out {
 		f.file.SetWriteDeadline(t)
@@ -151,7 +150,7 @@ func (f *foreign) setFileDeadline(h *half, t time.Time) {
 	}
 }
 
-// setLimits is a foreign caller's way to set the deadline of a direction, or of both.
+// setLimits sets the deadline of a direction, or of both, for a foreign caller.
 func (f *foreign) setLimits(t time.Time, in, out bool) error {
 	at := int64(0)
 	if !t.IsZero() {
@@ -175,8 +174,7 @@ func (f *foreign) setLimits(t time.Time, in, out bool) error {
 	return nil
 }
 
-// setLimit sets a direction's deadline, and reports whether the loop is to be told. The caller
-// holds mu.
+// setLimit sets a direction's deadline, and reports whether the loop must learn of it. The caller holds mu.
 func (h *half) setLimit(at int64, t time.Time) (tell bool) {
 	h.f.c.limits[h.dir].Store(at)
 	h.f.endPolls()

@@ -5,13 +5,13 @@ import (
 	"ringo/internal/op"
 )
 
-// Describer is Hooks that can say more of what a task waits for at the handle than its direction.
+// Describer is implemented by Hooks that can say more about a wait at the handle than its direction.
 type Describer interface {
-	// DescribeWait names the call, and the peer. It may run on any thread, so it looks only at what does not change.
+	// DescribeWait sets the call, and the peer. It may run on any thread, so it uses only what does not change.
 	DescribeWait(dir Dir, d *loop.Wait)
 }
 
-// describe tells what a task of the loop waits for that is at a direction.
+// describe describes the wait of a task of the loop at a direction.
 func (c *Core) describe(dir Dir, d *loop.Wait) {
 	c.describeFrom(dir, d)
 	d.FD, d.Until = c.fd.Sys(), c.limits[dir].Load()
@@ -25,19 +25,19 @@ func (c *Core) describeFrom(dir Dir, d *loop.Wait) {
 	}
 }
 
-// DescribeWait tells of the access that a task waits for.
+// DescribeWait describes the wait for access.
 func (q *queuedIn) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	(*Core)(q).describe(In, d)
 	d.Behind = true
 }
 
-// DescribeWait tells of the access that a task waits for.
+// DescribeWait describes the wait for access.
 func (q *queuedOut) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	(*Core)(q).describe(Out, d)
 	d.Behind = true
 }
 
-// DescribeWait tells of the op that a task waits for.
+// DescribeWait describes the op that the task waits for.
 func (a *awaiting) DescribeWait(t *loop.Task, d *loop.Wait) {
 	c := (*Core)(a)
 	for i := range c.own.dirs {
@@ -50,43 +50,43 @@ func (a *awaiting) DescribeWait(t *loop.Task, d *loop.Wait) {
 	}
 }
 
-// DescribeWait tells of what is unsent.
+// DescribeWait describes the wait until unsent bytes are sent.
 func (f *flushing) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	f.c.describe(Out, d)
 	d.Op = "flush"
 }
 
-// quiescing is the core as what a task waits for that is in Quiesce: nothing ends it but that.
+// quiescing is the core as the Waiter of a task in Quiesce. No cancel ends that wait.
 type quiescing Core
 
-// CancelWait has it wait on.
+// CancelWait makes the task go on waiting.
 func (q *quiescing) CancelWait(t *loop.Task) { t.WaitOn(q) }
 
-// DescribeWait tells of the input that is about to be handed over.
+// DescribeWait describes the handover of the input.
 func (q *quiescing) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	(*Core)(q).describe(In, d)
 	d.Details = "to hand it over"
 }
 
-// closingWait is the core as what a task waits for that is in AwaitClosed: nothing ends it but that.
+// closingWait is the core as the Waiter of a task in AwaitClosed. No cancel ends that wait.
 type closingWait Core
 
-// CancelWait has it wait on.
+// CancelWait makes the task go on waiting.
 func (w *closingWait) CancelWait(t *loop.Task) { t.WaitOn(w) }
 
-// DescribeWait tells of the close.
+// DescribeWait describes the close.
 func (w *closingWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	(*Core)(w).describe(In, d)
 	d.Op, d.Until = "close", 0
 }
 
-// foreignWait is a direction as what a foreign caller waits for that is a task.
+// foreignWait is a direction as the Describer of a task of another loop that waits in it.
 type foreignWait half
 
-// DescribeWait tells of the handle, which is another loop's.
+// DescribeWait describes the handle, which belongs to another loop.
 func (w *foreignWait) DescribeWait(_ *loop.Task, d *loop.Wait) { w.f.describe(w.dir, d) }
 
-// describe tells of a handle to those who look at its foreign callers.
+// describe describes the handle to observers of its foreign callers.
 func (f *foreign) describe(dir Dir, d *loop.Wait) {
 	f.c.describeFrom(dir, d)
 	d.Until = f.c.limits[dir].Load()
@@ -95,25 +95,25 @@ func (f *foreign) describe(dir Dir, d *loop.Wait) {
 	}
 }
 
-// queuedForeign is a direction as what a foreign caller waits for that is in its queue.
+// queuedForeign is a direction as the Describer of a foreign caller in its queue.
 type queuedForeign half
 
-// DescribeWait tells of the access.
+// DescribeWait describes the wait for access.
 func (q *queuedForeign) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	q.f.describe(q.dir, d)
 	d.Behind = true
 }
 
-// foreignClose is the foreign callers' part as what one waits for that is in Close.
+// foreignClose is the foreign part as the Describer of a foreign caller in Close.
 type foreignClose foreign
 
-// DescribeWait tells of the close.
+// DescribeWait describes the close.
 func (w *foreignClose) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	(*foreign)(w).describe(In, d)
 	d.Op, d.Until = "close", 0
 }
 
-// DescribeWait tells of the readiness that a caller waits for.
+// DescribeWait describes the wait for readiness.
 func (p *poll) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	p.f.describe(In, d)
 	d.Details, d.Until = "poll", p.f.c.limitFor(p.interest)

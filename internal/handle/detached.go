@@ -7,9 +7,9 @@ import (
 	"ringo/internal/stream"
 )
 
-// Registry is the detached handles of a loop: those that were made for foreign callers, and that no task of
-// the loop has touched. The loop knows no more of them than that they are there, to be closed at its
-// end; foreign callers read, write and close them without the loop.
+// Registry is the list of a loop's detached handles: those that were made for foreign callers, and that no task of the
+// loop has touched. The loop knows of them only to close them at its end. Foreign callers read, write and close them
+// without the loop.
 //
 //	InitDetached, Detach ──▶ detached ──closed by foreign callers, or at the loop's end──▶ closed
 //	                            │
@@ -17,14 +17,14 @@ import (
 type Registry struct {
 	handle loop.Handle
 	mu     sync.Mutex
-	first  *foreign // with the places of who goes along them, see ShowEach
+	first  *foreign // of the list, which also has the marks of ShowEach
 	over   bool     // the loop ends
 }
 
-// Register makes the registry known to its loop.
+// Register links the registry into its loop's list.
 func (r *Registry) Register(l *loop.Loop) { l.Handles().Register(&r.handle, r) }
 
-// add puts in a new one; false at the loop's end.
+// add adds a new handle; false at the loop's end.
 func (r *Registry) add(f *foreign) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +44,7 @@ func (r *Registry) remove(f *foreign) {
 	r.unlink(f)
 }
 
-// unlink is remove under mu.
+// unlink is remove for callers that hold mu.
 func (r *Registry) unlink(f *foreign) {
 	switch {
 	case f.prev != nil:
@@ -58,18 +58,18 @@ func (r *Registry) unlink(f *foreign) {
 	f.next, f.prev = nil, nil
 }
 
-// Drain is the loop's word that accepts have stopped.
+// Drain is called when accepts have stopped.
 func (r *Registry) Drain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for f := r.first; f != nil; f = f.next {
-		if f.c != nil { // else it is a place, see ShowEach
+		if f.c != nil { // nil for a mark of ShowEach
 			f.c.drainIdle()
 		}
 	}
 }
 
-// Abandon is the loop's word that it ends.
+// Abandon closes all handles: the loop calls it when it ends.
 func (r *Registry) Abandon() {
 	for {
 		r.mu.Lock()
@@ -79,7 +79,7 @@ func (r *Registry) Abandon() {
 		if f == nil {
 			return
 		}
-		if f.c == nil { // a place, see ShowEach
+		if f.c == nil { // a mark of ShowEach
 			r.remove(f)
 			continue
 		}
@@ -93,15 +93,15 @@ func (r *Registry) Abandon() {
 	}
 }
 
-// InitDetached makes c a handle of a descriptor for foreign callers: Detach must follow. Any caller.
+// InitDetached makes c a handle of a descriptor for foreign callers. Detach must follow. Any caller.
 func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32) {
 	c.l, c.hooks, c.kind = l, hooks, kind
 	c.fd.Init(sys)
 	l.Handles().Opened(kind)
 }
 
-// Detach gives a new handle to the foreign callers for whom it was made, with what is known of its
-// input. Where it was made by a task of the loop, that is its last touch.
+// Detach gives a new handle, with what is known of its input, to the foreign callers that it was made for. If a task
+// of the loop has made it the task must not use it afterwards.
 func (c *Core) Detach(r *Registry, in stream.In) {
 	if c.own != nil {
 		c.Forget()
@@ -118,14 +118,14 @@ func (c *Core) Detach(r *Registry, in stream.In) {
 	}
 }
 
-// attach takes in a detached handle, because a task of the loop has come.
+// attach makes a detached handle one of the loop, because a task of the loop uses it.
 func (c *Core) attach() {
 	if c.own == nil {
 		c.attachSlow()
 	}
 }
 
-// attachSlow is apart so that attach is inlined.
+// attachSlow is a function of its own so that attach is inlined.
 //
 //go:noinline
 func (c *Core) attachSlow() {
@@ -142,20 +142,20 @@ func (c *Core) attachSlow() {
 	if f.isClosing() {
 		c.state = closing
 	}
-	if f.taken { // AwaitClosed waits for who closes it
+	if f.taken { // AwaitClosed waits for the caller that closes it
 		c.state = closed
 		c.l.Handles().Unregister(&c.own.open)
 	}
 }
 
-// Attach takes in a handle that a task of the loop was given, if it was detached.
+// Attach attaches a handle that a task of the loop has got, if it was detached.
 func (c *Core) Attach() { c.attach() }
 
-// Drop closes a detached handle that nobody was given.
+// Drop closes a detached handle that no caller has got.
 func (c *Core) Drop() { c.foreign.Load().beginCloseDetached() }
 
-// beginCloseDetached begins the close of a detached handle, if it is one, and reports whether it is closed at once:
-// else the last of those who are at it closes the descriptor.
+// beginCloseDetached begins the close of a handle, if that is detached. closed reports whether it was closed at once;
+// if not the last of the callers that use it closes the descriptor.
 func (f *foreign) beginCloseDetached() (detached, closed bool) {
 	f.mu.Lock()
 	if f.registry == nil || f.taken {

@@ -11,27 +11,27 @@ import (
 	"ringo/internal/timer"
 )
 
-// Direction is a direction as the tasks of the handle's loop use it. They get it in order
-// of arrival, without a lock. While foreign callers have the direction it counts as taken.
+// Direction is a direction as the tasks of the handle's loop use it. They get it in order of arrival, without a lock.
+// While foreign callers have the direction it counts as busy.
 type Direction struct {
 	Op *op.Op // armed by the hooks, or in flight for the task in Await; nil: none
 
-	lent   *half // to foreign callers
+	lent   *half // the foreign callers' half, while they have the direction
 	queue  loop.TaskList
 	waiter *loop.Task // in Wait or Await
-	timer  *due       // of its deadline; nil until one is waited for, as most handles have none
+	timer  *due       // for its deadline; nil until a caller waits by one, as most handles have none
 
-	res, behind int32 // of Op in Await: its result, and the error behind what it sent
+	res, behind int32 // of Op in Await: its result, and the error of what came after
 	busy        bool
 	awaits      bool // waiter is in Await: the completion of Op resumes it
-	owed        bool // Op has its result, and its memory is still with the kernel
-	cut         bool // which was got back by disconnect
-	news        bool // the caller has waited in Wait or Await, and nobody has ended that
+	owed        bool // Op has its result, but the kernel still uses its memory
+	cut         bool // disconnect has got that memory back
+	news        bool // the caller has waited in Wait or Await, and the wait was not cut short
 	ended       cause
-	copier      uint16 // a half of the number of the task that has bytes in hand, see Core.copier
+	copier      uint16 // half of the number of the task that has bytes in hand, see Core.copier
 }
 
-// cause is who has ended a wait before its time.
+// cause is what has ended a wait before its time.
 type cause uint8
 
 const (
@@ -40,10 +40,10 @@ const (
 	byCancel
 )
 
-// Own is a direction for tasks of the loop, of a handle that is attached.
+// Own returns a direction for tasks of the loop. The handle must be attached.
 func (c *Core) Own(dir Dir) *Direction { return &c.own.dirs[dir] }
 
-// enterOwn waits for access for a task of the loop.
+// enterOwn waits until a task of the loop has access.
 func (c *Core) enterOwn(dir Dir) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -77,31 +77,31 @@ func (c *Core) enterOwn(dir Dir) error {
 	return c.l.Cause()
 }
 
-// What a task in a queue is told: that it has access, unless it was cancelled, or the handle closes.
+// What Tell leaves for a task in a queue. It stays noAccess if the task was cancelled, or the handle closes.
 const (
 	noAccess = iota
 	hasAccess
 )
 
-// queuedIn and queuedOut are the core as what a task waits for that is in the queue of a direction.
+// queuedIn and queuedOut are the core as the Waiter of a task in the queue of a direction.
 type (
 	queuedIn  Core
 	queuedOut Core
 )
 
-// CancelWait lets a cancelled task out of the queue.
+// CancelWait takes a cancelled task out of the queue.
 func (q *queuedIn) CancelWait(t *loop.Task) { q.own.dirs[In].leave(t) }
 
-// CancelWait lets a cancelled task out of the queue.
+// CancelWait takes a cancelled task out of the queue.
 func (q *queuedOut) CancelWait(t *loop.Task) { q.own.dirs[Out].leave(t) }
 
-// leave lets a task out of the queue.
+// leave takes a task out of the queue, and resumes it.
 func (d *Direction) leave(t *loop.Task) {
 	d.queue.Remove(t)
 	t.Loop().Ready(t)
 }
 
-// unlock lets the next task in.
+// unlock gives access to the next task.
 func (d *Direction) unlock(l *loop.Loop) {
 	t := d.queue.Pop()
 	if t == nil {
@@ -112,20 +112,20 @@ func (d *Direction) unlock(l *loop.Loop) {
 	l.Ready(t)
 }
 
-// dismiss lets all out of the queue, since the handle closes.
+// dismiss resumes all tasks in the queue, because the handle closes.
 func (d *Direction) dismiss(l *loop.Loop) {
 	for t := d.queue.Pop(); t != nil; t = d.queue.Pop() {
 		l.Ready(t)
 	}
 }
 
-// Taken reports whether somebody is at it, be it a task or a foreign caller.
+// Taken reports whether a caller has the direction, be it a task or foreign.
 func (d *Direction) Taken() bool { return d.busy }
 
-// Waiting reports whether a task waits in it for news.
+// Waiting reports whether a task waits in the direction.
 func (d *Direction) Waiting() bool { return d.waiter != nil }
 
-// Input is what foreign callers know of a direction that they have; nil if they don't.
+// Input returns the In of the foreign callers while they have the direction; nil if they don't.
 func (d *Direction) Input() *stream.In {
 	if d.lent == nil {
 		return nil
@@ -133,11 +133,11 @@ func (d *Direction) Input() *stream.In {
 	return &d.lent.in
 }
 
-// Lent reports whether foreign callers have it.
+// Lent reports whether foreign callers have the direction.
 func (d *Direction) Lent() bool { return d.lent != nil }
 
-// Reclaim takes the direction back, if foreign callers have it and none is at it: the caller is
-// a task that does not wait for access. It reports false if one is.
+// Reclaim takes the direction back from the foreign callers, if they have it and none uses it; it reports false if one
+// does. It is for a task that does not wait for access.
 func (c *Core) Reclaim(dir Dir) bool {
 	d := &c.own.dirs[dir]
 	if d.lent == nil {
@@ -150,8 +150,8 @@ func (c *Core) Reclaim(dir Dir) bool {
 	return true
 }
 
-// Rearm is said by who would arm the input and has no access. If foreign callers have it and leave it,
-// it is taken back, which arms it.
+// Rearm reports whether the input is the loop's, so that a caller without access may arm it. If foreign callers have
+// it, and none uses it, Rearm takes it back, which arms it.
 func (c *Core) Rearm() (ours bool) {
 	d := &c.own.dirs[In]
 	if d.lent == nil {
@@ -163,8 +163,8 @@ func (c *Core) Rearm() (ours bool) {
 	return false
 }
 
-// Wait parks the running task, which has access to the input, until Wake, the deadline, a cancel or Close. Which
-// of them it was is for the caller to see: State, and Loop.Canceled.
+// Wait parks the running task, which has access to the input, until Wake, the deadline, a cancel or Close. The caller
+// finds out which it was by State and Loop.Canceled.
 func (c *Core) Wait() {
 	d := &c.own.dirs[In]
 	d.waiter = c.l.Task()
@@ -175,19 +175,19 @@ func (c *Core) Wait() {
 	d.waiter = nil
 }
 
-// waiting is the core as what a task waits for that is in Wait.
+// waiting is the core as the Waiter of a task in Wait.
 type waiting Core
 
-// CancelWait lets a cancelled task go.
+// CancelWait resumes a cancelled task.
 func (w *waiting) CancelWait(t *loop.Task) {
 	w.own.dirs[In].waiter = nil
 	t.Loop().Ready(t)
 }
 
-// DescribeWait tells of the input that a task waits for.
+// DescribeWait describes the input.
 func (w *waiting) DescribeWait(_ *loop.Task, d *loop.Wait) { (*Core)(w).describe(In, d) }
 
-// Wake ends a Wait; false if nobody is in one.
+// Wake ends a Wait; false if no task is in one.
 func (c *Core) Wake() bool {
 	d := &c.own.dirs[In]
 	t := d.waiter
@@ -199,10 +199,9 @@ func (c *Core) Wake() bool {
 	return true
 }
 
-// Await submits an op for the running task, which has access, and parks until it has ended. A
-// cancel, the deadline and Close end it; its result counts all the same, since it may have come first.
-// On a handle that closes already, as it may where a call needs more than one op, it is not submitted.
-// The op, one of NewOp, is gone afterwards.
+// Await submits an op for the running task, which has access, and parks until the op has ended. A cancel, the deadline
+// and Close end the op. Its result counts all the same, since it may have come first. If the handle closes already, as
+// it may during a call that needs several ops, the op is not submitted. The op is one of Ops.New; Await frees it.
 func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	d := &c.own.dirs[dir]
 	if c.shut() {
@@ -225,10 +224,11 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	return d.res
 }
 
-// Later has an op do in time what a plain call by o could not at once, for the running task, which has access to the
-// output and parks. The result is that of the call, which is to be made anew, with an op that says it again, if it is
-// -EAGAIN; the error is why the caller must not wait. o may be another task's meanwhile. It is apart so that what need
-// not wait has a smaller stack: BenchmarkIdleMemory of sock.
+// Later makes an op do what a plain call by o could not do at once. It is for the running task, which has access to
+// the output and parks. The result is that of the op; -EAGAIN means that the caller must make the call anew, with an
+// op that it fills in again. The error is why the caller must not wait. Other tasks may use o meanwhile. It is a
+// function of its own, not inlined, so that tasks that need not wait have a smaller stack: BenchmarkIdleMemory of
+// sock.
 //
 //go:noinline
 func (c *Core) Later(o *op.Op, call string) (int32, error) {
@@ -253,10 +253,10 @@ func (c *Core) Later(o *op.Op, call string) (int32, error) {
 	return -sys.EAGAIN, nil
 }
 
-// shut reports whether ops are no longer begun.
+// shut reports whether no more ops may begin.
 func (c *Core) shut() bool { return c.state != open }
 
-// inSink and outSink are the core as the sink of an op of Await.
+// inSink and outSink are the core as the Sink of an op of Await.
 type (
 	inSink  Core
 	outSink Core
@@ -267,7 +267,7 @@ func (s *outSink) Complete(o *op.Op, res int32, flags uint32) {
 	(*Core)(s).completed(Out, o, res, flags)
 }
 
-// completed takes a completion of an op of Await.
+// completed takes in a completion of an op of Await.
 func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 	d := &c.own.dirs[dir]
 	if flags&op.More != 0 {
@@ -294,11 +294,10 @@ func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 	c.Settle()
 }
 
-// awaiting is the core as what a task waits for that is in Await. It ends both directions' ops where
-// the task waits in one: the task says which.
+// awaiting is the core as the Waiter of a task in Await. CancelWait finds the direction by its waiter.
 type awaiting Core
 
-// CancelWait ends the op; its completion lets the task go, with its count.
+// CancelWait ends the op. Its completion resumes the task, with the count so far.
 func (a *awaiting) CancelWait(t *loop.Task) {
 	c := (*Core)(a)
 	for i := range c.own.dirs {
@@ -320,8 +319,8 @@ func (c *Core) abort(d *Direction) {
 	}
 }
 
-// disconnect ends a connection, by connect(2) to no address, so that the kernel gives memory back that a send
-// without a copy has lent to it. What is queued is thrown away, and the peer sees a reset.
+// disconnect ends a connection, by connect(2) with no address, so that the kernel gives back the memory that a
+// zero-copy send has lent to it. Queued bytes are dropped, and the peer sees a reset.
 func (c *Core) disconnect(d *Direction) {
 	d.cut = true
 	o := op.Op{Code: op.Connect, FD: &c.fd, Ext: new(op.Ext)}
@@ -329,11 +328,11 @@ func (c *Core) disconnect(d *Direction) {
 	c.l.Ops().Try(&o)
 }
 
-// Cut reports whether the last op of Await was cut off by disconnect.
+// Cut reports whether disconnect has cut off the last op of Await.
 func (d *Direction) Cut() bool { return d.cut }
 
-// Why is the reason for which the last op of Await has ended before its time, with the error of the
-// call or of who ended it; nil if another attempt may tell more.
+// Why returns why the last op of Await has ended before its time: the error of the call, or of what ended it; nil if
+// the caller should try again.
 func (c *Core) Why(dir Dir, call string) error {
 	d := &c.own.dirs[dir]
 	switch {
@@ -351,8 +350,8 @@ func (c *Core) Why(dir Dir, call string) error {
 	return nil
 }
 
-// Quiesce ends what is armed in a direction, and parks until its last completion. Of an output, what was accepted is
-// sent first; the error is that of Flush.
+// Quiesce ends what is armed in a direction, and parks until the last completion. On an output it first sends what was
+// accepted; its error is that of Flush.
 func (c *Core) Quiesce(dir Dir) error {
 	if dir == Out {
 		return c.Flush()
@@ -364,16 +363,16 @@ func (c *Core) Quiesce(dir Dir) error {
 		}
 		d.waiter = c.l.Task()
 		c.l.Park((*quiescing)(c))
-		d.waiter, d.news = nil, false // what it was told is no reader's news
+		d.waiter, d.news = nil, false // the wake was no news for a reader
 	}
 	return nil
 }
 
-// alarm is the core as the owner of its timers.
+// alarm is the core as the Owner of its timers.
 type alarm Core
 
-// Fire is the loop's word that a deadline may have passed. It may have been moved since by another
-// thread, whose word of it is still to come.
+// Fire is called when a deadline may have passed. Another thread may have moved the deadline since, with its mail
+// still on the way.
 func (a *alarm) Fire(t *timer.Timer) {
 	c := (*Core)(a)
 	dir := In
@@ -386,13 +385,13 @@ func (a *alarm) Fire(t *timer.Timer) {
 		return
 	}
 	switch {
-	case d.awaits && d.Op == nil: // it has ended in time, and who waits for it is about to go on
+	case d.awaits && d.Op == nil: // the op has ended in time, and its task is about to go on
 	case d.awaits:
 		d.ended = byDeadline
 		d.timer.leeway.end()
 		c.abort(d)
 	case dir == Out:
-		c.abort(d) // what is unsent; who waits for that sees the deadline
+		c.abort(d) // ends what is unsent; callers that wait for that find the deadline
 	case d.waiter != nil:
 		c.Wake()
 		d.timer.leeway.end()
@@ -401,13 +400,13 @@ func (a *alarm) Fire(t *timer.Timer) {
 	}
 }
 
-// arm has a direction's timer fire at its deadline. It is apart so that a task that waits without one has a smaller
-// stack: BenchmarkIdleMemory of sock.
+// arm arms a direction's timer for its deadline. It is a function of its own, not inlined, so that tasks that wait
+// without a deadline have a smaller stack: BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (c *Core) arm(d *Direction, limit int64) { c.l.Timers().Arm(&c.timerOf(d).Timer, limit) }
 
-// armToWait is arm for who begins to wait, or waits. It is apart as arm is: BenchmarkIdleMemory of sock.
+// armToWait is arm for a task that begins to wait, or waits. It is not inlined for the same reason as arm.
 //
 //go:noinline
 func (c *Core) armToWait(d *Direction, limit int64) {
@@ -417,7 +416,8 @@ func (c *Core) armToWait(d *Direction, limit int64) {
 	}
 }
 
-// timerOf is a direction's timer, made if there is none: who waits, or has, began before there was a deadline.
+// timerOf returns a direction's timer. If it makes one, a caller that waits, or has waited, began before there was a
+// deadline, and so in time.
 func (c *Core) timerOf(d *Direction) *due {
 	if d.timer == nil {
 		d.timer = &due{Timer: timer.Timer{Owner: (*alarm)(c)}}
@@ -426,7 +426,7 @@ func (c *Core) timerOf(d *Direction) *due {
 	return d.timer
 }
 
-// removeTimers takes the timers from the loop.
+// removeTimers takes the timers off the loop.
 func (c *Core) removeTimers() {
 	for i := range c.own.dirs {
 		if t := c.own.dirs[i].timer; t != nil {
@@ -435,8 +435,8 @@ func (c *Core) removeTimers() {
 	}
 }
 
-// moved has a direction's timer follow its deadline, if somebody waits by it. Who waits does so in time by a deadline
-// that is ahead, and whose call goes on stays in time by one, however late it is when he does.
+// moved makes a direction's timer follow a deadline that was moved, if a caller waits by it. A caller that waits while
+// the new deadline is ahead waits in time. A call that goes on meanwhile keeps its leeway, however late it gets.
 func (c *Core) moved(dir Dir) {
 	d := &c.own.dirs[dir]
 	limit := c.limits[dir].Load()
@@ -462,21 +462,21 @@ func (c *Core) moved(dir Dir) {
 	}
 }
 
-// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop.
+// SetLimit sets a direction's deadline, by NowNS. For tasks of the loop.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
 	c.moved(dir)
 }
 
-// Follow is for hooks whose input begins to rest: the input's deadline counts from then on.
+// Follow is for hooks whose input begins to rest: from then on the input's deadline counts.
 func (c *Core) Follow() {
 	if c.limits[In].Load() != 0 || c.own.dirs[In].timer != nil {
 		c.moved(In)
 	}
 }
 
-// Late is the error of a task of the loop that comes when the deadline has passed.
+// Late returns the error of a task of the loop whose deadline has passed before its call; nil if it has not.
 func (c *Core) Late(dir Dir) error { return c.late(dir, c.l.NowNS()) }
 
-// Limit is a direction's deadline, as NowNS counts; 0: none.
+// Limit returns a direction's deadline, by NowNS; 0 if there is none.
 func (c *Core) Limit(dir Dir) int64 { return c.limits[dir].Load() }

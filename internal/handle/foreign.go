@@ -15,37 +15,36 @@ import (
 	"ringo/internal/stream"
 )
 
-// foreign is what a handle keeps for callers that are no tasks of its loop: goroutines, and tasks of
-// other loops. It is made when the first of them calls.
+// foreign is what a handle keeps for callers that are not tasks of its loop: goroutines, and tasks of other loops. The
+// first of them to call makes it.
 //
-// Each direction belongs to the loop or to the foreign callers, one at a time:
+// Each direction belongs either to the loop or to the foreign callers:
 //
 //	the loop's ──one of its tasks queues for them, quiesces and releases it──▶ the foreign callers'
 //	     ▲                                                                         │
 //	     └──a task comes and acquires it: at once, or behind those before it───────┘
 //
-// So the loop's tasks pay nothing as long as nobody else calls, and a foreign caller needs
-// nobody: it makes the plain call, and where that would wait it parks in Go's
-// netpoller, by a duplicate of the descriptor that exists while there is need for
-// it. mu is never held across a wait.
+// So the loop's tasks pay nothing as long as no foreign caller comes, and a foreign caller that has the direction
+// needs no help: it makes the plain call, and if that would wait it parks in Go's netpoller, by a duplicate of the
+// descriptor that exists only while a caller needs it. No caller waits with mu held.
 type foreign struct {
 	c *Core
 
 	mu      sync.Mutex
 	halves  [2]half
-	file    *os.File        // the duplicate; nil while nobody needs it
+	file    *os.File        // the duplicate; nil while no caller needs it
 	raw     syscall.RawConn // of file
-	closing atomic.Bool     // they were told; set under mu
+	closing atomic.Bool     // foreign callers know that the handle closes; set under mu
 	orphan  bool            // the loop is done with the descriptor: the last foreign caller settles it, or closes it
-	taken   bool            // somebody closes the descriptor: a foreign caller, or the loop if none was left
+	taken   bool            // some caller closes the descriptor: a foreign one, or the loop if none was left
 	closed  bool            // the descriptor is closed
-	pinned  int32           // calls that use the descriptor's number beside the two directions
-	closers line            // in Close
-	polls   *poll           // callers that wait by those
+	pinned  int32           // calls that use the descriptor's number outside of the two directions
+	closers line            // callers in Close
+	polls   *poll           // callers that wait by a poll of a loop
 
-	home       *loop.Loop // in whose world it is, of a handle that belongs to no loop; nil: in none
-	registry   *Registry  // of the detached handle; nil: it is attached
-	next, prev *foreign   // there
+	home       *loop.Loop // the loop in whose simulated world an unowned handle is; nil for none
+	registry   *Registry  // the registry of a detached handle; nil if it is attached
+	next, prev *foreign   // in the registry's list
 }
 
 // half is one direction as the foreign callers use it.
@@ -53,36 +52,36 @@ type half struct {
 	f   *foreign
 	dir Dir
 
-	held    bool // by them, else by the loop
-	onWay   bool // back to the loop, which has mail of it
-	busy    bool // one of them is at it
-	copies  bool // who is at it has bytes in hand, see Access.BeginCopy
+	held    bool // the foreign callers have it; if not, the loop has
+	onWay   bool // on its way back to the loop, in mail
+	busy    bool // a foreign caller uses it
+	copies  bool // that caller has bytes in hand, see Access.BeginCopy
 	asked   bool // the loop has been asked for it
 	wanted  bool // the loop wants it back
 	keepsOp bool // op stays when a caller leaves
 
-	// Of the caller that is at it.
-	watched     bool  // file is there, and stays until it leaves
-	tried       bool  // it has begun to wait in time
-	mayBlock    bool  // it is an ordinary goroutine, so it may block
-	interrupted bool  // it is to go: it is a task that was cancelled, or see drained
-	drained     bool  // interrupted says so because the program drains
+	// Of the caller that uses it.
+	watched     bool  // file exists, and stays until the caller leaves
+	tried       bool  // the caller has begun to wait in time
+	mayBlock    bool  // the caller is an ordinary goroutine, so it may block
+	interrupted bool  // the caller must leave: its task was cancelled, or see drained
+	drained     bool  // interrupted is set because the program drains
 	leeway      uint8 // receives that it may make behind its deadline, see Access.Leeway
 
-	err   error // of a send of the loop's, for the next caller that sends
-	ahead int32 // how many of those who wait came before the loop wanted the direction back
+	err   error // of a send of the loop, for the next caller that sends
+	ahead int32 // how many in the queue came before the loop wanted the direction back
 	res   int32
 	queue line
 
-	op         *op.Op                // nil: nobody has asked for it
-	buf        []byte                // what is to be received into or sent without an op
-	bare       driver.Plain          // that is what the caller does, by these calls
-	raw        func(fd uintptr) bool // to be called in place of either
+	op         *op.Op                // nil if no caller has asked for it
+	buf        []byte                // memory to receive into or send from without an op
+	bare       driver.Plain          // if not nil, the calls by which the caller does so
+	raw        func(fd uintptr) bool // if not nil, called in place of either
 	call       func(uintptr) bool    // attempt, for the netpoller; made for the first wait
-	callerLoop *loop.Loop            // the caller is a task of this loop
-	poll       *poll                 // made for the first wait by one
+	callerLoop *loop.Loop            // the loop whose task the caller is; nil if it is none
+	poll       *poll                 // made for the first wait by a poll
 
-	// in is what was known of an input when it was handed over, and what foreign callers have found out since.
+	// in is what was known of the input at the handover, and what foreign callers have learned since.
 	in stream.In
 }
 
@@ -98,14 +97,14 @@ func (c *Core) newForeign() *foreign {
 	return f
 }
 
-// nobody stands for the foreign callers of a handle that was closed before one came.
+// nobody is the foreign part of a handle that was closed before any foreign caller came.
 var nobody = func() *foreign {
 	f := &foreign{closed: true}
 	f.closing.Store(true)
 	return f
 }()
 
-// callers gives the foreign part, made if there is none.
+// callers returns the foreign part. It makes one if there is none.
 func (c *Core) callers() (*foreign, error) {
 	f := c.foreign.Load()
 	if f == nil {
@@ -124,11 +123,11 @@ func (c *Core) callers() (*foreign, error) {
 	if f == nobody {
 		return nil, f.closedErrOf(c.l)
 	}
-	return f, c.outsider() // also if there is one by now: tasks of the loop have it made, too
+	return f, c.outsider() // checked here, too: tasks of the loop may have made the part
 }
 
-// outsider is why the caller may not use a handle of a simulated world; nil: it may, or the loop has ended and the
-// handle says so.
+// outsider returns why the caller may not use a handle of a simulated world; nil if it may, or if the loop has ended,
+// which is an error of its own.
 func (c *Core) outsider() error {
 	if c.l.Ended() {
 		return nil
@@ -136,13 +135,13 @@ func (c *Core) outsider() error {
 	return c.l.World().Outsider(c.l, "a call on what is open in a simulated world")
 }
 
-// CheckForeign is what a call of a foreign caller begins with that needs no access, or not yet.
+// CheckForeign begins a foreign caller's call that needs no access, or not yet.
 func (c *Core) CheckForeign() error {
 	_, err := c.callers()
 	return err
 }
 
-// closedErr is the error of calls on a handle that closes or is closed.
+// closedErr returns the error of calls on a handle that closes or is closed.
 func (f *foreign) closedErr() error { return f.closedErrOf(f.c.l) }
 
 func (f *foreign) closedErrOf(l *loop.Loop) error {
@@ -152,10 +151,10 @@ func (f *foreign) closedErrOf(l *loop.Loop) error {
 	return net.ErrClosed
 }
 
-// ops is ops of foreign callers, each for one access.
+// ops holds the ops of foreign callers, each of them used by one access at a time.
 var ops = sync.Pool{New: func() any { return new(op.Op) }}
 
-// prepare gives the access an op.
+// prepare gives the access an op, if it has none.
 func (h *half) prepare() {
 	if h.keepsOp {
 		h.op.FD = &h.f.c.fd
@@ -168,7 +167,7 @@ func (h *half) prepare() {
 	h.op.FD, h.op.Code = &h.f.c.fd, plain[h.dir&1]
 }
 
-// enter waits for access to a direction for a foreign caller.
+// enter waits until a foreign caller has access.
 func (f *foreign) enter(h *half) error {
 	f.mu.Lock()
 	if h.free() {
@@ -193,11 +192,11 @@ func (h *half) begin() {
 	h.mayBlock, h.callerLoop, h.leeway = false, nil, 0
 }
 
-// queueFor waits in line, and sees to it that the direction will be released.
+// queueFor waits in the queue, and asks the loop for the direction if no caller has.
 func (f *foreign) queueFor(h *half) error {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
-		return l.Cause() // nobody would end its wait any more
+		return l.Cause() // its cancel has happened, and would not end the wait
 	}
 	f.mu.Lock()
 	switch {
@@ -217,7 +216,7 @@ func (f *foreign) queueFor(h *half) error {
 	h.asked = h.asked || !h.held
 	f.mu.Unlock()
 	if ask && !f.c.l.StartOpen((*handover)(h)) {
-		f.beginClose() // the loop has ended, and with it whoever could release the direction
+		f.beginClose() // the loop has ended, and can't release the direction
 	}
 	which, ok := p.Park()
 	if !ok {
@@ -243,8 +242,8 @@ func (f *foreign) giveUp(h *half, p *waiter) {
 	}
 }
 
-// passOn gives access to the first in the queue; nil if there is nobody. The caller
-// wakes it when it has unlocked.
+// passOn gives access to the first caller in the queue; nil if there is none. The code that calls it must wake the
+// result after it has unlocked mu.
 func (h *half) passOn() *waiter {
 	for h.queue.first != nil {
 		if h.wanted && h.ahead == 0 {
@@ -285,7 +284,7 @@ func (f *foreign) leave(h *half) {
 	}
 	h.busy = false
 	if f.isClosing() {
-		if h.wanted { // by tasks that are to hear of the end
+		if h.wanted { // tasks of the loop must learn of the end
 			h.sendBack()
 		}
 		f.settle()
@@ -318,8 +317,8 @@ func (f *foreign) settle() {
 	}
 }
 
-// take makes the caller the one that closes the descriptor of an orphan, whose loop takes no mail any more; false if
-// that does so itself, as it ends.
+// take makes the caller the one that closes the descriptor of an orphan whose loop takes no mail; false if the loop
+// closes it, as it ends.
 func (f *foreign) take() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -328,12 +327,12 @@ func (f *foreign) take() bool {
 	return !was
 }
 
-// closeFD closes the descriptor on the thread of the last foreign caller, where no loop does: of a handle that is in
-// the registry, which a task of the loop may be taking in at this moment; or of one whose loop has ended.
+// closeFD closes the descriptor on the thread of the last foreign caller, when no loop does: of a handle in the
+// registry, which a task of the loop may be attaching at this moment, or of one whose loop has ended.
 func (f *foreign) closeFD(registry *Registry) {
 	c := f.c
 	c.l.Kernel().Close(c.fd.Take())
-	if registry == nil { // of a detached handle nothing was accepted
+	if registry == nil { // a detached handle has accepted nothing
 		c.leaveForeignError()
 	}
 	c.countClosed()
@@ -345,8 +344,9 @@ func (f *foreign) closeFD(registry *Registry) {
 	c.hooks.Tell(Closed)
 }
 
-// beginClose tells foreign callers that the handle closes: those who wait for access are woken, those who wait in Go's
-// netpoller find their deadline passed. To close the duplicate under them would wait for them.
+// beginClose tells foreign callers that the handle closes: those that wait for access are woken, and the deadline of
+// those in Go's netpoller is set to the past. It can't close the duplicate while they use it, because that would wait
+// for them.
 func (f *foreign) beginClose() {
 	if f == nobody {
 		return
@@ -361,7 +361,7 @@ func (f *foreign) beginClose() {
 	told.wake()
 }
 
-// beginCloseLocked is beginClose under mu. The caller wakes those it gets.
+// beginCloseLocked is beginClose for callers that hold mu. They must wake the result.
 func (f *foreign) beginCloseLocked() (told line) {
 	f.closing.Store(true)
 	told = claimAll(over, &f.halves[In].queue, &f.halves[Out].queue)
@@ -374,8 +374,8 @@ func (f *foreign) beginCloseLocked() (told line) {
 	return told
 }
 
-// orphanIfUsed leaves the descriptor, which the loop no longer uses, to the foreign callers that
-// still do, or are about to close it; false if there are none: then it is the loop that closes it.
+// orphanIfUsed leaves a descriptor that the loop no longer uses to the foreign callers that still do, or are about to
+// close it. It reports false if there are none; the loop then closes it.
 func (f *foreign) orphanIfUsed() bool {
 	if f == nil || f == nobody {
 		return false
@@ -390,27 +390,29 @@ func (f *foreign) orphanIfUsed() bool {
 	return f.orphan
 }
 
-// leaving reports whether the handle is an orphan whose foreign callers are all about to leave: none is in Control.
+// leaving reports whether the handle is an orphan and all its foreign callers are about to leave, with none in
+// Control.
 func (f *foreign) leaving() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.orphan && !f.closed && f.pinned == 0
 }
 
-// inUse reports whether foreign callers are at the handle: in a world each of them may wait by a poll, which keeps the
-// descriptor until the loop's driver closes, so that there is no orphan until then.
+// inUse reports whether foreign callers use the handle. In a world each of them may wait by a poll, which keeps the
+// descriptor until the loop's driver closes, so the handle becomes an orphan only then.
 func (f *foreign) inUse() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.usesFD() || f.orphan && !f.closed && f.pinned == 0
 }
 
-// usesFD reports whether a foreign caller is at a direction, and not at its sink. The caller holds mu.
+// usesFD reports whether a foreign caller uses a direction, and does not wait for the sink of a copy. The caller holds
+// mu.
 func (f *foreign) usesFD() bool {
 	return f.halves[In].busy && !f.halves[In].copies || f.halves[Out].busy
 }
 
-// finish lets foreign callers in Close go on: the descriptor is closed.
+// finish makes foreign callers in Close return: the descriptor is closed.
 func (f *foreign) finish() {
 	if f == nil || f == nobody {
 		return
@@ -422,7 +424,7 @@ func (f *foreign) finish() {
 	told.wake()
 }
 
-// awaitClosed waits until the descriptor is closed. A task waits also if it was cancelled.
+// awaitClosed waits until the descriptor is closed. A task waits even if it was cancelled.
 func (f *foreign) awaitClosed() {
 	l, t := loop.Current()
 	if l != nil {
@@ -432,7 +434,7 @@ func (f *foreign) awaitClosed() {
 	f.awaitClosedAs(l, t)
 }
 
-// awaitClosedAs is awaitClosed for who runs in t of l, or in no task.
+// awaitClosedAs is awaitClosed for a caller in task t of l, or with nil in no task.
 func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 	f.mu.Lock()
 	if f.closed {
@@ -447,8 +449,8 @@ func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 	w.Park()
 }
 
-// Control calls f with the descriptor's number, and keeps it open meanwhile. What was accepted is sent first. Any
-// caller.
+// Control calls f with the descriptor's number, and keeps the descriptor open meanwhile. Accepted bytes are sent
+// first. Any caller.
 func (c *Core) Control(f func(fd uintptr)) error {
 	if err := c.sentBefore(); err != nil {
 		return err
@@ -497,8 +499,8 @@ func (f *foreign) control(fn func(fd uintptr)) error {
 	return nil
 }
 
-// Unread is how many bytes of the input foreign callers have that none of them is at; false if the input is the
-// loop's. Any caller.
+// Unread returns how many unread bytes foreign callers have, 0 if one of them is reading. theirs is false if the input
+// belongs to the loop. Any caller.
 func (c *Core) Unread() (n int, theirs bool) {
 	f := c.foreign.Load()
 	if f == nil || f == nobody {

@@ -6,14 +6,13 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// handover is a direction as the task that queues for it among the loop's tasks, in
-// the name of all foreign callers.
+// handover is a direction as the task that queues for it among the loop's tasks, on behalf of all foreign callers.
 type handover half
 
-// Code is its own: no program has started it.
+// Code returns Run: no function of the program has started this task.
 func (t *handover) Code() code.Func { return code.Of((*handover).Run) }
 
-// Run gives the direction to them.
+// Run gives the direction to the foreign callers.
 func (t *handover) Run() {
 	h := (*half)(t)
 	f, c := h.f, h.f.c
@@ -22,13 +21,13 @@ func (t *handover) Run() {
 	c.attach()
 	d := &c.own.dirs[h.dir]
 	if c.state != open || c.enterOwn(h.dir) != nil {
-		f.mu.Lock() // the handle closes, or the loop ends, and closes what is open
+		f.mu.Lock() // the handle closes, or the loop ends and will close it
 		h.asked = false
 		f.mu.Unlock()
 		return
 	}
 	err := c.Quiesce(h.dir)
-	if h.dir == Out && c.own.out.unsent != nil { // what is unsent goes first, and can't go now
+	if h.dir == Out && c.own.out.unsent != nil { // unsent bytes go first, and can't go now
 		h.refuse(err)
 		d.unlock(c.l)
 		return
@@ -42,8 +41,8 @@ func (t *handover) Run() {
 	}
 	h.lend(d)
 	h.held, h.err = true, err
-	// Tasks that queued behind this one found no foreign callers to ask. They want it back
-	// when those that wait now are done.
+	// Tasks that queued behind this one have found no foreign callers yet. They want the direction back once those
+	// that wait now are done.
 	h.wanted, h.ahead = !d.queue.Empty(), int32(h.queue.len())
 	p := h.passOn()
 	back := p == nil && h.wanted
@@ -59,8 +58,8 @@ func (t *handover) Run() {
 	}
 }
 
-// refuse tells those who wait for the direction that the deadline, which is theirs as well, has passed. Otherwise the
-// handle closes or is about to, which they are told then.
+// refuse ends the waits for the direction if its deadline has passed, which is theirs as well. With any other error
+// the handle closes or is about to, and the callers learn of that.
 func (h *half) refuse(err error) {
 	var told line
 	h.f.mu.Lock()
@@ -72,7 +71,7 @@ func (h *half) refuse(err error) {
 	told.wake()
 }
 
-// lend makes the direction the foreign callers', for whom it is released. The caller holds mu.
+// lend gives the direction to the foreign callers. The caller holds mu.
 func (h *half) lend(d *Direction) {
 	d.lent = h
 	if h.dir == In {
@@ -81,7 +80,7 @@ func (h *half) lend(d *Direction) {
 	}
 }
 
-// unlend is the way back. The caller holds mu, or knows that no foreign caller is at it.
+// unlend takes the direction back. The caller holds mu, or knows that no foreign caller uses the direction.
 func (h *half) unlend(d *Direction) {
 	d.lent = nil
 	if h.dir == In {
@@ -94,8 +93,8 @@ func (h *half) unlend(d *Direction) {
 	}
 }
 
-// reclaim takes the direction back for the loop, at once if no foreign caller is at it; else
-// the last of them before now will.
+// reclaim takes the direction back for the loop: at once if no foreign caller uses it. If one does, the last of those
+// that have come so far sends it back.
 func (h *half) reclaim() bool {
 	f := h.f
 	f.mu.Lock()
@@ -112,31 +111,30 @@ func (h *half) reclaim() bool {
 	return true
 }
 
-// inUse reports whether a foreign caller is at it, or it is on its way back.
+// inUse reports whether a foreign caller uses the direction, or it is on its way back.
 func (h *half) inUse() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
 	return h.busy || h.onWay
 }
 
-// sendBack gives the direction back to the loop, whose mail it is from then on. The caller holds mu.
+// sendBack gives the direction back to the loop, by mail. The caller holds mu.
 func (h *half) sendBack() {
 	h.held, h.wanted, h.ahead, h.onWay = false, false, 0, true
 	h.f.c.l.Call(h.returned)
 }
 
-// returned is told on the loop's thread that the foreign callers have given the direction
-// back.
+// returned runs on the loop's thread when the foreign callers have given the direction back.
 func (h *half) returned() {
 	f, c := h.f, h.f.c
 	f.mu.Lock()
 	asked, closing := h.asked, f.isClosing()
 	h.onWay = false
 	d := &c.own.dirs[h.dir]
-	h.unlend(d) // still locked: where the loop has ended, somebody may be closing the handle
+	h.unlend(d) // with mu held: if the loop has ended another thread may be closing the handle
 	f.mu.Unlock()
 	d.unlock(c.l)
-	if c.state == open { // else they were told, and who waits is in Close
+	if c.state == open { // if not the tasks have learned of the close, and those in closers are in Close
 		c.endCopy()
 	}
 	if asked && !closing {
@@ -144,7 +142,7 @@ func (h *half) returned() {
 	}
 }
 
-// LendAll makes both directions the foreign callers', of a handle that has just been made for one.
+// LendAll gives both directions of a new handle to the foreign callers that it was made for.
 func (c *Core) LendAll() {
 	f := c.newForeign()
 	for dir := range f.halves {

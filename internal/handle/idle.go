@@ -8,23 +8,23 @@ import (
 	"ringo/internal/timer"
 )
 
-// Whether callers that wait for input are to be told of a drain, and were.
+// The values of Core.idle: whether a drain ends the waits for input, and whether it has.
 const (
 	busy     = iota
-	halfway  // they have been given something since SetIdle, perhaps of a request whose rest is on its way
-	owing    // which the peer may say until SilentMax is over, which has begun
-	silent   // not yet: the peer has connected, and has said nothing
-	awaited  // SetIdle has said so of a silent one, whose request may be on its way
-	expected // they are to be when SilentMax is over, which has begun
-	idle     // they are to be
-	drained  // they have been: nobody waits any more, but what comes by itself is still read
+	halfway  // no: callers have got bytes since SetIdle, maybe of a request whose rest is on its way
+	owing    // as halfway in a drain: the peer has until the end of SilentMax, which has begun
+	silent   // no: the peer has connected, and has sent nothing yet
+	awaited  // as silent, but SetIdle was called: the peer's request may be on its way
+	expected // as awaited in a drain: yes at the end of SilentMax, which has begun
+	idle     // yes
+	drained  // it has: no caller waits for input, but what comes by itself is still read
 )
 
-// SilentMax is how long a peer that has connected may take to say something, when the program drains, or to say the
-// rest: as long as package net/http gives it.
+// SilentMax is how long a peer that has connected may take in a drain to send something, or to send the rest. Package
+// net/http gives it as long.
 const SilentMax = 5 * time.Second
 
-// patience is how much of SilentMax a handle's peer has had.
+// patience says whether SilentMax has begun or ended for a handle's peer.
 type patience uint8
 
 const (
@@ -33,8 +33,8 @@ const (
 	exhausted
 )
 
-// SetIdle says whether nothing is under way on the handle, so that who waits for input is told when the drain begins,
-// by ErrDraining, at once if it has. Any caller.
+// SetIdle says whether the handle is idle. If it is, the drain ends callers' waits for input with ErrDraining, at once
+// if it has begun. Any caller.
 func (c *Core) SetIdle(on bool) error {
 	if c.l == nil {
 		return ErrZero
@@ -50,7 +50,7 @@ func (c *Core) SetIdle(on bool) error {
 	return nil
 }
 
-// hearDrain has a handle that is idle hear of a drain that has begun.
+// hearDrain makes an idle handle notice a drain that has begun.
 func (c *Core) hearDrain() {
 	switch {
 	case !c.l.Draining():
@@ -61,16 +61,16 @@ func (c *Core) hearDrain() {
 	}
 }
 
-// Given is said by who has access to the input of bytes that the caller gets, or that are there while it waits for
-// more, if there are any. Any caller.
+// Given is called by a caller with access to the input when it gets n bytes, or when n bytes are there while it waits
+// for more. Any caller.
 func (c *Core) Given(n int) {
 	if n > 0 && c.idle.Load() >= idle {
 		c.given()
 	}
 }
 
-// given makes an idle handle one that is halfway. Of one that was told of the drain the peer has what is left of
-// SilentMax. It is apart so that Given is inlined.
+// given makes an idle handle one that is halfway. If the drain has ended its waits, the peer gets the rest of
+// SilentMax. It is a function of its own so that Given is inlined.
 //
 //go:noinline
 func (c *Core) given() {
@@ -79,11 +79,11 @@ func (c *Core) given() {
 	}
 }
 
-// HasConnected is called before anybody has the handle of a peer that has connected: until SetIdle has said that
-// something is under way, it is not idle but awaited.
+// HasConnected is called for the handle of a peer that has connected, before any caller has the handle. Until SetIdle
+// says that something is under way the handle is awaited and not idle.
 func (c *Core) HasConnected() { c.idle.Store(silent) }
 
-// MovedFrom makes the handle as idle as the one was that it takes the place of.
+// MovedFrom makes the handle as idle as the one that it replaces.
 func (c *Core) MovedFrom(old *Core) {
 	if old.patience == exhausted {
 		c.patience = exhausted
@@ -105,7 +105,7 @@ func (c *Core) MovedFrom(old *Core) {
 // Drained reports whether callers must not wait for input, because the program drains. Any caller.
 func (c *Core) Drained() bool { return c.idle.Load() == drained }
 
-// drainIdle tells those who wait for input of the drain. For the loop's thread.
+// drainIdle ends the waits for input that a drain may end. For the loop's thread.
 func (c *Core) drainIdle() {
 	if c.idle.CompareAndSwap(idle, drained) {
 		c.endWaits()
@@ -127,22 +127,22 @@ func (c *Core) expect() {
 	}
 }
 
-// expectNoMore tells those who wait for what was expected.
+// expectNoMore ends the waits for input that was expected.
 func (c *Core) expectNoMore() {
 	if c.idle.CompareAndSwap(expected, drained) || c.idle.CompareAndSwap(owing, drained) {
 		c.endWaits()
 	}
 }
 
-// silence is the time that a peer has from whom something is expected, once the drain has begun.
+// silence is the timer of SilentMax.
 type silence struct {
 	timer.Timer
 	c *Core
 }
 
-// Fire ends it.
+// Fire ends SilentMax.
 func (s *silence) Fire(*timer.Timer) {
-	if s.c.own == nil || s.c.state == open { // else it may have moved, and another thread looks
+	if s.c.own == nil || s.c.state == open { // if not the handle may have moved, and another thread may use it
 		s.c.patience = exhausted
 		s.c.expectNoMore()
 	}
@@ -158,7 +158,7 @@ func (c *Core) endWaits() {
 	}
 }
 
-// drainIdle ends the wait of the foreign caller that is at the input. One that comes later finds out by itself.
+// drainIdle ends the wait of the foreign caller that uses the input. Those that come later see Drained.
 func (f *foreign) drainIdle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,7 +168,7 @@ func (f *foreign) drainIdle() {
 	}
 }
 
-// goesOn ends what drainIdle has done to a wait, and reports whether it has.
+// goesOn reverses what drainIdle has done to a wait, and reports whether drainIdle has ended it.
 func (f *foreign) goesOn(h *half) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -180,7 +180,7 @@ func (f *foreign) goesOn(h *half) bool {
 	return true
 }
 
-// lastLook is what a foreign caller does that must not wait any more.
+// lastLook is the call of a foreign caller that must not wait any longer.
 func (f *foreign) lastLook(h *half) (int32, error) {
 	if err := f.c.tooLate(h.dir); err != nil {
 		return 0, err
@@ -194,9 +194,9 @@ func (f *foreign) lastLook(h *half) (int32, error) {
 	return 0, loop.ErrDraining
 }
 
-// do runs the op of a foreign caller that has access, and waits if it must: by a poll, if that is said. A drain ends
-// the wait, if it is for input; but of a caller that was given something meanwhile, within one call perhaps, something
-// is expected, and it waits again.
+// do runs the op of a foreign caller that has access, and waits if it must: by a poll if byPoll is set. A drain ends a
+// wait for input. But if the caller has got bytes meanwhile, maybe within this call, more is expected and it waits
+// again.
 func (f *foreign) do(h *half, byPoll bool) (res int32, err error) {
 	for {
 		if h.dir == In && f.c.Drained() {

@@ -8,14 +8,14 @@ type waiter struct {
 	next *waiter
 }
 
-// line is foreign callers in order of arrival. There are few, as a rule.
+// line is a queue of foreign callers, in order of arrival. It is a list, because there are few.
 type line struct{ first *waiter }
 
-// What a caller in a line is told.
+// What a caller in a line is woken with.
 const (
-	yours = iota // it has access, or what it waited for is done
-	over         // there will be none
-	late         // its deadline has passed
+	yours = iota // it has access, or what it has waited for has happened
+	over         // the handle closes
+	late         // the deadline has passed
 )
 
 func (q *line) push(w *waiter) {
@@ -26,7 +26,7 @@ func (q *line) push(w *waiter) {
 	*at, w.next = w, nil
 }
 
-// pop takes the first out, nil if there is none.
+// pop removes and returns the first waiter; nil if there is none.
 func (q *line) pop() *waiter {
 	w := q.first
 	if w != nil {
@@ -35,7 +35,7 @@ func (q *line) pop() *waiter {
 	return w
 }
 
-// remove takes w out, and tells how many were before it; false if it is not there.
+// remove removes w, and returns how many were before it; false if it is not in the line.
 func (q *line) remove(w *waiter) (before int, ok bool) {
 	at := &q.first
 	for ; *at != nil; at = &(*at).next {
@@ -55,15 +55,15 @@ func (q *line) len() (n int) {
 	return n
 }
 
-// wake wakes all of a line of those who were claimed.
+// wake wakes all waiters of a line of claimed ones.
 func (q *line) wake() {
 	for w := q.pop(); w != nil; w = q.pop() {
 		w.Wake()
 	}
 }
 
-// claimAll takes all out of queues whose wait is over, and tells them a word. The caller holds the lock of the
-// queues, and wakes those it gets when it has unlocked.
+// claimAll empties the queues, claims their waiters with word, and returns those that it could claim. The caller holds
+// the lock of the queues, and must wake the result after it has unlocked.
 func claimAll(word int, queues ...*line) (told line) {
 	for _, q := range queues {
 		for w := q.pop(); w != nil; w = q.pop() {

@@ -22,48 +22,48 @@ import (
 //	                     ▼
 //	                  tail: the descriptor stays open until it is sent, for a while
 //
-// What is accepted is in the loop's outbox, and goes before anything that is written later. Whoever would send
-// otherwise flushes first: that sends what was accepted, and waits for what is unsent.
+// Accepted bytes are in the loop's outbox, and are sent before anything that is written later. Code that sends by
+// other ways flushes first: that sends what was accepted, and waits for what is unsent.
 type output struct {
 	accepted loop.Accepted
-	unsent   *unsent // nil: all was sent
-	slow     bool    // the last send found too little room: nothing is accepted until one finds enough
-	room     int32   // memory that the socket is known to have for what is sent, see takeRoom
+	unsent   *unsent // nil if all was sent
+	slow     bool    // the last send found too little room: accept nothing until one finds enough
+	room     int32   // memory that the socket is known to have for sends, see takeRoom
 }
 
-// unsent is what the socket has had no room for, or why it has not taken it.
+// unsent is what the socket had no room for, or the error of the send.
 type unsent struct {
 	c    *Core
 	rest []byte
 	err  error // for the next call
 
-	waiting loop.TaskList // for the op's end
+	waiting loop.TaskList // tasks that wait for the op's end
 }
 
-// Accepts reports whether the socket had room for all that was sent last: if not, nothing is accepted.
+// Accepts reports whether the socket had room for all of the last send; if not the handle accepts nothing.
 func (c *Core) Accepts() bool { return c.own.out.unsent == nil && !c.own.out.slow }
 
-// Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
-// sent otherwise. For tasks of the loop that have access to the output.
+// Accept takes p, to send it at the turn's end, behind what was accepted before. It reports false if the caller has to
+// send p by another way. For tasks of the loop that have access to the output.
 func (c *Core) Accept(p []byte) bool {
 	return c.Accepts() && c.takeRoom(len(p)) && c.l.Outbox().Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
-// AcceptShared is Accept for bytes that nobody changes any more, without a copy.
+// AcceptShared is Accept without a copy, for bytes that no code changes from now on.
 func (c *Core) AcceptShared(p []byte) bool {
 	return c.Accepts() && c.takeRoom(len(p)) &&
 		c.l.Outbox().AcceptShared(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
-// takeRoom reports whether n bytes more may be accepted, and takes the room for them. As a rule that is so. But while
-// much has found no room, of other handles, the socket is asked first, now and then: what it has room for can't fail to
-// be sent, so that peers who don't read slow nobody else down.
+// takeRoom reports whether n more bytes may be accepted, and takes the room for them. They may, unless the outbox is
+// Crowded with unsent bytes of other handles. Then it asks the socket now and then: bytes that the socket has room for
+// will be sent, so peers that don't read slow down only their own writers.
 func (c *Core) takeRoom(n int) bool { return !c.l.Outbox().Crowded() || c.takeRoomInCrowd(n) }
 
 func (c *Core) takeRoomInCrowd(n int) bool {
 	o := &c.own.out
 	cost := int32(2*n + sendCost)
-	if o.room < cost && !c.l.Outbox().Has(o.accepted) { // else some of what is there is spoken for
+	if o.room < cost && !c.l.Outbox().Has(o.accepted) { // if it has, some of the room is taken
 		o.room = c.l.Outbox().Room(c.fd.Sys()) / 2
 	}
 	if o.room < cost {
@@ -73,25 +73,27 @@ func (c *Core) takeRoomInCrowd(n int) bool {
 	return true
 }
 
-// sendCost is the memory that a send needs beside its bytes, at most; and where those are in pages, twice as much of
-// them.
+// sendCost is the most memory that a send needs beside its bytes. Bytes that are in pages may need twice as much as
+// their number.
 const sendCost = 2304
 
-// AcceptsBuffer reports whether a buffer of n bytes may be accepted, and takes the room for it: AcceptBuffer follows.
+// AcceptsBuffer reports whether a buffer of n bytes may be accepted, and takes the room for it. AcceptBuffer must
+// follow.
 func (c *Core) AcceptsBuffer(n int) bool {
 	return c.Accepts() && c.takeRoom(n) && c.l.Outbox().AcceptsBuffer(c.own.out.accepted, n)
 }
 
-// AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
+// AcceptBuffer is Accept without a copy, for the bytes of one of the loop's buffers. The buffer then belongs to the
+// loop.
 func (c *Core) AcceptBuffer(b *bufs.Buffer) {
 	c.l.Outbox().AcceptBuffer(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), b)
 }
 
-// Slow says whether a send of the owner's has found too little room. What follows waits in the caller's memory, and
-// not in the loop's.
+// Slow records whether a send of the owner has found too little room. Later writes then wait in the caller's memory,
+// and not in the loop's.
 func (c *Core) Slow(slow bool) { c.own.out.slow, c.own.out.room = slow, 0 }
 
-// Spends says that the owner is about to send otherwise than by Accept.
+// Spends records that the owner is about to send by another way than Accept.
 func (c *Core) Spends() { c.own.out.room = 0 }
 
 // Push sends what was accepted, without waiting for room. For the loop's thread.
@@ -101,20 +103,21 @@ func (c *Core) Push() {
 	}
 }
 
-// Owes reports whether something was accepted that was not sent, or that has failed and nobody was told. For the
+// Owes reports whether accepted bytes were not sent, or have failed with an error that no call has returned. For the
 // loop's thread.
 func (c *Core) Owes() bool {
 	return c.own != nil && (c.own.out.unsent != nil || c.l.Outbox().Has(c.own.out.accepted))
 }
 
-// HasUnsent reports whether what was accepted waits for room, or has failed and nobody was told. For tasks of the loop.
+// HasUnsent reports whether accepted bytes wait for room, or have failed with an error that no call has returned. For
+// tasks of the loop.
 func (c *Core) HasUnsent() bool { return c.own.out.unsent != nil }
 
-// HasFailed reports whether a send has, of which nobody was told. For tasks of the loop.
+// HasFailed reports whether a send has failed with an error that no call has returned. For tasks of the loop.
 func (c *Core) HasFailed() bool { return c.own.out.unsent != nil && c.own.out.unsent.err != nil }
 
-// SendLater has the loop send bytes when there is room, as it does those that were accepted and found none. Nobody
-// changes them any more. For tasks of the loop that have access to the output, while nothing is unsent.
+// SendLater makes the loop send p when there is room, as it does with accepted bytes that found none. No code may
+// change p. For tasks of the loop that have access to the output, while nothing is unsent.
 func (c *Core) SendLater(p []byte) {
 	u := &unsent{c: c, rest: p}
 	c.own.out.unsent, c.own.out.slow = u, true
@@ -122,11 +125,11 @@ func (c *Core) SendLater(p []byte) {
 	u.submit()
 }
 
-// Accepted is what was accepted, for a call that sends it with what is behind it. SentWith follows.
+// Accepted returns what was accepted, for a call that sends it together with what follows. SentWith must follow.
 func (c *Core) Accepted() []byte { return c.l.Outbox().Accepted(c.own.out.accepted) }
 
-// SentWith takes the result of that call, and returns what it is for the bytes behind. Those are none where what was
-// accepted was not all sent: that waits for room then, or the error is why not.
+// SentWith takes the result of that call, and returns how many of the bytes that follow were sent: none if the
+// accepted bytes were not all sent. Those wait for room then, or err is why they can't be sent.
 func (c *Core) SentWith(res int32) (n int, err error) {
 	n = int(c.l.Outbox().SentWith(&c.own.out.accepted, res))
 	if c.HasUnsent() {
@@ -135,7 +138,7 @@ func (c *Core) SentWith(res int32) (n int, err error) {
 	return n, err
 }
 
-// OwnerOwes is Owes for foreign callers, as far as they can know: it may be something of another handle of the loop.
+// OwnerOwes is Owes for foreign callers, which can't know all: the bytes may be of another handle of the loop.
 func (c *Core) OwnerOwes() bool {
 	if c.l.Ended() || !c.l.Outbox().Owes() {
 		return false
@@ -149,8 +152,8 @@ func (c *Core) OwnerOwes() bool {
 	return !f.halves[Out].held && !f.isClosing()
 }
 
-// Flush sends what was accepted, and waits until all of it is sent. The error is that of a send, and is told once; or
-// why the caller must not wait any longer. For tasks of the loop that have access to the output.
+// Flush sends what was accepted, and waits until all of it is sent. It returns the error of a send, once, or why the
+// caller must not wait any longer. For tasks of the loop that have access to the output.
 func (c *Core) Flush() error {
 	c.l.Outbox().SendNow(&c.own.out.accepted)
 	if c.own.out.unsent == nil {
@@ -159,7 +162,7 @@ func (c *Core) Flush() error {
 	return c.awaitUnsent()
 }
 
-// FlushNow is Flush that does not wait: it reports whether all is sent, or has failed.
+// FlushNow is Flush without a wait. ok reports whether all is sent, or has failed.
 func (c *Core) FlushNow() (ok bool, err error) {
 	c.l.Outbox().SendNow(&c.own.out.accepted)
 	u := c.own.out.unsent
@@ -173,8 +176,8 @@ func (c *Core) FlushNow() (ok bool, err error) {
 	return true, u.err
 }
 
-// FlushFirst is Flush for a task of the loop that goes on with what needs no access to the output: who has it may wait
-// for room as well, with bytes that are behind.
+// FlushFirst is Flush for a task of the loop that goes on with a call that needs no access to the output. The writer
+// that has access may wait for room as well, with bytes that come after.
 func (c *Core) FlushFirst() error {
 	c.Push()
 	if !c.Owes() {
@@ -183,7 +186,8 @@ func (c *Core) FlushFirst() error {
 	return c.awaitUnsent()
 }
 
-// SentFirst is FlushFirst for a task that is to be told of no send: its error stays for the next call that is.
+// SentFirst is FlushFirst for a call that does not return errors of sends: the error stays for the next call that
+// does.
 func (c *Core) SentFirst() error {
 	if c.Push(); !c.Owes() {
 		return nil
@@ -191,7 +195,7 @@ func (c *Core) SentFirst() error {
 	return c.awaitSent()
 }
 
-// awaitUnsent is apart so that a task that need not wait has a smaller stack: BenchmarkIdleMemory of sock.
+// awaitUnsent is not inlined so that a task that need not wait has a smaller stack: BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (c *Core) awaitUnsent() error {
@@ -205,7 +209,7 @@ func (c *Core) awaitUnsent() error {
 	return nil
 }
 
-// awaitSent waits until nothing is unsent, or will not be sent any more.
+// awaitSent waits until nothing is unsent, or the send has failed.
 func (c *Core) awaitSent() error {
 	out := &c.own.out
 	for u := out.unsent; u != nil && u.err == nil; u = out.unsent {
@@ -222,25 +226,25 @@ func (c *Core) awaitSent() error {
 		u.waiting.Push(c.l.Task())
 		c.l.Park((*flushing)(u))
 	}
-	if c.state != open { // it was closed after all was sent, before this task went on
+	if c.state != open { // the handle was closed after all was sent, before this task went on
 		return net.ErrClosed
 	}
 	return nil
 }
 
-// flushing is what is unsent as what a task waits for.
+// flushing is an unsent as the Waiter of a task.
 type flushing unsent
 
-// CancelWait lets a cancelled task go; the bytes go on.
+// CancelWait resumes a cancelled task; the send goes on.
 func (f *flushing) CancelWait(t *loop.Task) {
 	f.waiting.Remove(t)
 	t.Loop().Ready(t)
 }
 
-// sender is the core as who has something in the outbox.
+// sender is the core as a Sender of the outbox.
 type sender Core
 
-// Unsent keeps what was not sent, and has it sent when there is room.
+// Unsent keeps the bytes that were not sent, and sends them when there is room.
 func (s *sender) Unsent(res int32, rest []byte) {
 	c := (*Core)(s)
 	if res < 0 && res != -sys.EAGAIN {
@@ -252,7 +256,8 @@ func (s *sender) Unsent(res int32, rest []byte) {
 	c.SendLater(append([]byte(nil), rest...))
 }
 
-// submit has the driver send it when there is room, unless nobody would end that any more.
+// submit makes the driver send the bytes when there is room. It fails while the loop stops, when nothing would end the
+// op.
 func (u *unsent) submit() {
 	c := u.c
 	if c.l.Stopping() || c.l.Ending() {
@@ -275,8 +280,8 @@ func (u *unsent) submit() {
 	c.l.Ops().Submit(o)
 }
 
-// Complete takes what the op has sent. One that was cancelled may have sent a part; what is left of it is sent
-// before anything else, if that may still be waited for.
+// Complete takes in the result of the op. A cancelled op may have sent a part. What is left is sent before anything
+// else, if the deadline still allows a wait.
 func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c, behind := u.c, o.Behind
 	d := &c.own.dirs[Out]
@@ -305,9 +310,9 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c.Settle()
 }
 
-// fail gives up what is left, at the loop's end if res is -ECANCELED: the stream has a hole from here on. So it ends
-// here, and the peer must not take that for the end of what was to come; and whoever waits at the connection for what
-// comes of it must not wait for ever.
+// fail gives up the bytes that are left, with res -ECANCELED at the loop's end. From here on the stream would have a
+// hole, so it ends here. The peer must not take that for an orderly end, and callers that wait for the peer's answer
+// must not wait for ever.
 func (u *unsent) fail(res int32) {
 	u.drop()
 	u.err = CallError("write", res)
@@ -315,7 +320,7 @@ func (u *unsent) fail(res int32) {
 		u.err = ErrEnded
 	}
 	switch -res {
-	case sys.EPIPE, sys.ECONNRESET, sys.ETIMEDOUT: // readers are told by the kernel
+	case sys.EPIPE, sys.ECONNRESET, sys.ETIMEDOUT: // the kernel reports it to readers
 	default:
 		u.c.breakOff()
 		if u.c.state == open {
@@ -324,7 +329,7 @@ func (u *unsent) fail(res int32) {
 	}
 }
 
-// breakOff ends a connection in both directions: the peer sees a reset, where the protocol has one.
+// breakOff ends a connection in both directions. The peer sees a reset, where the protocol has one.
 func (c *Core) breakOff() {
 	c.disconnect(&c.own.dirs[Out])
 	c.l.Kernel().Shutdown(c.fd.Sys(), shutBoth)
@@ -337,12 +342,12 @@ func (u *unsent) drop() {
 	u.rest = nil
 }
 
-// sending reports whether something unsent waits for room.
+// sending reports whether unsent bytes wait for room.
 func (c *Core) sending() bool {
 	return c.own.out.unsent != nil && c.own.dirs[Out].Op != nil
 }
 
-// follow has what is unsent go by a deadline that was moved.
+// follow makes the send of unsent bytes follow a deadline that was moved.
 func (c *Core) follow(limit int64) {
 	u, d := c.own.out.unsent, &c.own.dirs[Out]
 	switch {
@@ -354,8 +359,8 @@ func (c *Core) follow(limit int64) {
 	}
 }
 
-// TakeUnsent gives what is unsent to the caller, of a handle that leaves its loop, or the error of a send that nobody
-// was told. For the hook Settled.
+// TakeUnsent gives the caller what is unsent, of a handle that leaves its loop, or the error of a send that no call
+// has returned. For the hook Settled.
 func (c *Core) TakeUnsent() (rest []byte, err error) {
 	if u := c.own.out.unsent; u != nil {
 		rest = u.rest
@@ -365,7 +370,7 @@ func (c *Core) TakeUnsent() (rest []byte, err error) {
 	return rest, c.TakeError()
 }
 
-// Resume has a new handle begin with what another had that was unsent, or with the error of that.
+// Resume makes a new handle begin with what was unsent on another one, or with the error of that.
 func (c *Core) Resume(rest []byte, err error) {
 	switch {
 	case err != nil:
@@ -375,8 +380,8 @@ func (c *Core) Resume(rest []byte, err error) {
 	}
 }
 
-// leaveError leaves the error of a send that nobody was told to those who are in Close, or come to it: be it that the
-// output is the loop's, or that of foreign callers. None of them is at it. On the loop's thread.
+// leaveError leaves the error of a send that no call has returned to callers that are in Close or come to it, whether
+// the output belongs to the loop or to foreign callers. No caller uses the output. On the loop's thread.
 func (c *Core) leaveError() {
 	if u := c.own.out.unsent; u != nil && u.err != nil {
 		c.own.out.unsent = nil
@@ -385,7 +390,7 @@ func (c *Core) leaveError() {
 	c.leaveForeignError()
 }
 
-// leaveForeignError is leaveError for the output of foreign callers alone. Any thread.
+// leaveForeignError is leaveError for an output of foreign callers only. Any thread.
 func (c *Core) leaveForeignError() {
 	f := c.foreign.Load()
 	if f == nil || f == nobody {
@@ -399,10 +404,10 @@ func (c *Core) leaveForeignError() {
 	}
 }
 
-// keepError is apart because its argument is on the heap.
+// keepError is a function of its own because its argument escapes to the heap.
 func (c *Core) keepError(err error) { c.sendErr.Store(&err) }
 
-// TakeError is that error, for the first who asks when the handle is closed. Any caller.
+// TakeError returns that error to the first caller that asks after the handle is closed. Any caller.
 func (c *Core) TakeError() error {
 	if err := c.sendErr.Swap(nil); err != nil {
 		return *err
@@ -410,22 +415,22 @@ func (c *Core) TakeError() error {
 	return nil
 }
 
-// tail is what is left of a handle that is closed: its descriptor, and bytes that were accepted and that the
-// socket has had no room for. As the kernel does with what is in the socket, it is sent in the background.
+// tail is what is left of a closed handle: its descriptor, and accepted bytes that the socket had no room for. The
+// loop sends them in the background, as the kernel does with the bytes in the socket.
 type tail struct {
 	l     *loop.Loop
 	fd    fd.FD
-	op    *op.Op // nil: it has ended
+	op    *op.Op // nil once it has ended
 	rest  []byte
 	timer timer.Timer
 	open  loop.Handle
-	then  func(fd int32) // is given the descriptor; nil: it is closed
+	then  func(fd int32) // gets the descriptor; nil: the tail closes it
 }
 
-// tailMax is how long the peer may take, if there is no deadline.
+// tailMax is how long the peer may take if there is no deadline.
 const tailMax = time.Minute
 
-// leaveTail gives the descriptor to a tail, if there is need for one, which gives it to then.
+// leaveTail gives the descriptor to a tail, if there are unsent bytes for one. The tail passes it to then at its end.
 func (c *Core) leaveTail(then func(fd int32)) bool {
 	u := c.own.out.unsent
 	if u == nil || len(u.rest) == 0 {
@@ -464,7 +469,7 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 	return true
 }
 
-// Complete closes the descriptor. A peer that has not taken everything that was accepted must not see an orderly end.
+// Complete closes the descriptor. A peer that has not got all accepted bytes must not see an orderly end.
 func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	t.op = nil
 	t.l.Ops().Free(o)
@@ -483,17 +488,17 @@ func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	t.then(t.fd.Take())
 }
 
-// Fire ends it.
+// Fire ends the tail.
 func (t *tail) Fire(*timer.Timer) { t.Abandon() }
 
-// Drain ends it if Grace has ended.
+// Drain ends the tail if Grace has ended.
 func (t *tail) Drain() {
 	if t.l.Stopping() {
 		t.Abandon()
 	}
 }
 
-// Abandon ends it; the completion of its op closes the descriptor.
+// Abandon ends the tail: the completion of its op closes the descriptor.
 func (t *tail) Abandon() {
 	if !t.op.Canceled {
 		t.l.Ops().Cancel(t.op)

@@ -13,35 +13,35 @@ import (
 	"ringo/internal/timer"
 )
 
-// poll is a caller that waits for readiness by a poll of a loop: of the handle's, where Go's netpoller can't
-// have the descriptor, or of the caller's own, of a handle that belongs to no loop.
+// poll is the wait of a caller for readiness by a poll of a loop. That is the handle's loop, where Go's netpoller
+// can't have the descriptor, or the caller's own, for a handle of no loop.
 //
 //	begin ──▶ the loop has it ──Complete──▶ the caller is told
 //	             │ a deadline passes or is moved, the handle closes, ...
 //	             └─abort: the caller finds out which
 //
-// A caller that is cancelled, or whose handle closes, need not wait for the poll's end, which a driver that has
-// died may owe: the poll has nothing of the caller's. But where the loop doesn't know the handle, the descriptor may be
-// closed when the last caller has left, so that the poll has to have ended.
+// A caller that is cancelled, or whose handle closes, does not wait for the poll's end, which a driver that has died
+// may never deliver: the poll uses no memory of the caller. But if the loop doesn't know the handle, the descriptor
+// may be closed when the last caller has left, so the caller waits until the poll has ended.
 type poll struct {
 	caller   waiter
 	f        *foreign
-	l        *loop.Loop // that polls
+	l        *loop.Loop // the loop that polls
 	interest uint16
-	until    int64 // when a caller that pauses is to go on; 0: it waits for readiness
-	res      int32 // what the caller is told
+	until    int64 // when the wait ends in Pause; 0 if the caller waits for readiness
+	res      int32 // what the caller gets
 	err      error
-	next     *poll // of f
+	next     *poll // in f's list
 
-	// The loop thread's.
+	// Only for the loop's thread.
 	op     *op.Op // in flight
 	pauses bool   // until the timer fires
-	dup    fd.FD  // for a loop that isn't the handle's: its driver knows a descriptor once
+	dup    fd.FD  // the poll's descriptor, if the handle is of no loop: a driver knows each descriptor once
 	timer  timer.Timer
 }
 
-// Ready waits until the descriptor is ready for something of interest, without access to a direction, and returns
-// for what. The deadlines of the directions that it waits for count. Any caller.
+// Ready waits, without access to a direction, until the descriptor is ready for something in interest, and returns for
+// what. The deadlines of the directions in interest count. Any caller.
 func (c *Core) Ready(interest uint16) (res int32, err error) {
 	f, err := c.callers()
 	for err == nil && res == 0 {
@@ -50,8 +50,8 @@ func (c *Core) Ready(interest uint16) (res int32, err error) {
 	return res, err
 }
 
-// untilReady has a foreign caller wait once, for a function of the user's that may not have looked at the descriptor:
-// of what was there before, Go's netpoller tells nobody again.
+// untilReady makes a foreign caller wait once before each further call of a user's function. That function may not
+// have tried the descriptor, and Go's netpoller reports readiness only when it begins.
 func (f *foreign) untilReady(h *half) error {
 	for {
 		if res, err := f.ready(h, h.interest(), 0); res != 0 || err != nil {
@@ -60,7 +60,7 @@ func (f *foreign) untilReady(h *half) error {
 	}
 }
 
-// interest is what a poll of the direction watches.
+// interest returns what a poll of the direction watches.
 func (h *half) interest() uint16 {
 	if h.dir == Out {
 		return sys.PollOut
@@ -91,8 +91,8 @@ func (f *foreign) waitByPoll(h *half) (int32, error) {
 	}
 }
 
-// Pause has a foreign caller that has access wait for d, for something else than the handle. It fails if the
-// caller is to go.
+// Pause makes a foreign caller with access wait for d, for something else than the handle. It fails if the caller must
+// leave.
 func (a Access) Pause(d time.Duration) error {
 	f := a.h.f
 	for end := f.c.l.Elapsed() + int64(d); f.c.l.Elapsed() < end; {
@@ -111,16 +111,16 @@ func pause(d time.Duration) {
 	}
 }
 
-// streamInterest is what a poll of a stream watches. RDHUP and PRI are there so that
-// bytes that come together with a FIN, or around an urgent byte, are not missed.
+// streamInterest is what a poll of a stream watches. With RDHUP and PRI it does not miss bytes that come together with
+// a FIN, or around an urgent byte.
 const streamInterest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
-// halfClosedPause is how long a caller waits for room behind a poll that reports nothing
-// but the peer's end, as all polls of a socket do: the next one would at once, too.
+// halfClosedPause is how long a writer sleeps after a poll that reports nothing but the peer's end. Each poll of such
+// a socket reports that at once.
 const halfClosedPause = time.Millisecond
 
-// unwatchable reports whether the netpoller can't have the descriptor: the process can have no more of them, that is of
-// a simulated world, or the system's netpoller takes none.
+// unwatchable reports whether err says that the netpoller can't have the descriptor: the process is out of
+// descriptors, the descriptor is of a simulated world, or the system's netpoller takes none.
 func unwatchable(err error) bool {
 	return err == errStaged || err == errUnknown || errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE)
 }
@@ -130,8 +130,8 @@ var (
 	errUnknown = errors.New("its number is none that Go's netpoller knows")
 )
 
-// ready waits once, for a caller that has access to h, or to nothing. It returns 0 if the caller is to look again
-// whether it may go on.
+// ready waits once, for a caller that has access to h, or to no direction if h is nil. It returns 0 if the caller must
+// check again whether it may go on.
 func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 	l, t := loop.Current()
 	p := f.pollOf(h)
@@ -168,7 +168,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 	case which == over:
 		p.res = -sys.ECANCELED
 		if h != nil {
-			h.poll = nil // it is the loop's for a while
+			h.poll = nil // the loop has it for a while
 		}
 	}
 	f.mu.Lock()
@@ -189,7 +189,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 	return p.res, nil
 }
 
-// pollOf is the poll of who has h.
+// pollOf returns the poll of the caller that has h.
 func (f *foreign) pollOf(h *half) *poll {
 	switch {
 	case h == nil:
@@ -200,7 +200,7 @@ func (f *foreign) pollOf(h *half) *poll {
 	return h.poll
 }
 
-// stops is why a caller, a task if it has a loop, must not wait. The caller holds mu.
+// stops returns why a caller must not wait; l is its loop if it is a task. The caller holds mu.
 func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
 	switch limit := f.c.limitFor(interest); {
 	case f.isClosing():
@@ -213,7 +213,7 @@ func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
 	return nil
 }
 
-// limitFor is the first deadline of the directions that interest is about; 0: none.
+// limitFor returns the earliest deadline of the directions in interest; 0 for none.
 func (c *Core) limitFor(interest uint16) int64 {
 	in, out := c.limits[In].Load(), c.limits[Out].Load()
 	if interest&(sys.PollIn|sys.PollPri) == 0 {
@@ -235,9 +235,9 @@ func (f *foreign) known() bool {
 	return f.c.l != nil && f.registry == nil
 }
 
-// quit has a task that was cancelled wait for the poll's end: until then its loop has a duplicate, with which the file
-// stays open. Where another loop polls, of a detached handle, that is in a simulated world, where none of the two runs
-// while the other does: elsewhere a goroutine waits for such a task, which nothing cancels.
+// quit makes a cancelled task wait for the poll's end, because until then its loop has a duplicate, which keeps the
+// file open. The case that another loop polls, for a detached handle, is one of simulated worlds, where only one of
+// the two loops runs at a time. Elsewhere a goroutine waits for such a task, and no cancel reaches that.
 func (p *poll) quit(l *loop.Loop, t *loop.Task) {
 	p.caller.Begin(l, t)
 	switch {
@@ -245,7 +245,7 @@ func (p *poll) quit(l *loop.Loop, t *loop.Task) {
 		if !p.l.Call(p.abortOrTell) {
 			return // the loop has ended, and with it the poll
 		}
-	case p.op == nil: // it has ended since
+	case p.op == nil: // it has ended meanwhile
 		return
 	default:
 		p.abort()
@@ -255,7 +255,7 @@ func (p *poll) quit(l *loop.Loop, t *loop.Task) {
 	l.Unshield()
 }
 
-// abortOrTell is abort for a caller that waits for the poll's end, which may have come.
+// abortOrTell is abort for a caller that waits for the poll's end, which may have come already.
 func (p *poll) abortOrTell() {
 	if p.op == nil && !p.pauses {
 		p.tell(-sys.ECANCELED)
@@ -264,10 +264,10 @@ func (p *poll) abortOrTell() {
 	p.abort()
 }
 
-// begin submits the poll. This and what follows runs on the loop's thread.
+// begin submits the poll. It runs on the loop's thread, as all below does.
 func (p *poll) begin() {
 	c, at := p.f.c, &p.f.c.fd
-	if p.f.isClosing() { // its loop may have ended, too, if this is late mail
+	if p.f.isClosing() { // late mail may run after the loop's end
 		p.tell(-sys.ECANCELED)
 		return
 	}
@@ -296,7 +296,7 @@ func (p *poll) begin() {
 		p.end(-sys.ENOBUFS)
 		return
 	}
-	if limit != 0 && c.l == nil { // by another clock
+	if limit != 0 && c.l == nil { // the handle has another clock
 		limit = later(p.l.Elapsed(), limit-c.elapsed())
 	}
 	o.FD, o.Events, o.Sink = at, p.interest, p
@@ -308,7 +308,7 @@ func (p *poll) begin() {
 	p.l.Ops().Submit(o)
 }
 
-// Complete is told of the poll's end.
+// Complete takes in the poll's end.
 func (p *poll) Complete(o *op.Op, res int32, _ uint32) {
 	p.op = nil
 	p.l.Ops().Free(o)
@@ -316,18 +316,18 @@ func (p *poll) Complete(o *op.Op, res int32, _ uint32) {
 	p.end(res)
 }
 
-// end lets go of the descriptor, and tells the caller.
+// end drops the descriptor, and wakes the caller.
 func (p *poll) end(res int32) {
 	c := p.f.c
 	switch {
 	case c.l == nil:
 		p.l.CloseFD(&p.dup)
 	case c.own == nil, c.own.dirs[In].lent != nil:
-		c.Forget() // a detached handle is closed without the loop, which must not know it by then
+		c.Forget() // the loop must not know a detached handle, which is closed without it
 	}
 	p.tell(res)
 	if c.l != nil {
-		c.Settle() // if it is closing, the poll may have been all that it waited for
+		c.Settle() // a closing handle may have waited for the poll only
 	}
 }
 
@@ -338,8 +338,8 @@ func (p *poll) tell(res int32) {
 	}
 }
 
-// refuse is tell of a loop that has ended, by the caller itself. Whoever closes the handle on that loop's thread may
-// have told it already.
+// refuse is tell for a loop that has ended, called by the caller itself. The close of the handle on that loop's thread
+// may have claimed the caller already.
 func (p *poll) refuse() {
 	if p.caller.Claim(yours) {
 		p.err = ErrEnded
@@ -361,15 +361,15 @@ func (p *poll) abort() {
 	}
 }
 
-// endPolls has those who wait by polls look whether they may go on. The caller holds mu.
+// endPolls makes all callers that wait by polls check whether they may go on. The caller holds mu.
 func (f *foreign) endPolls() {
 	for p := f.polls; p != nil; p = p.next {
 		p.l.Call(p.abort)
 	}
 }
 
-// claimPolls takes out of their waits those who wait by polls of a handle that closes, but where the poll's end
-// is what the descriptor's end has to wait for. The caller holds mu.
+// claimPolls ends the waits by polls when the handle closes, except where the descriptor must stay open until the
+// poll's end. The caller holds mu.
 func (f *foreign) claimPolls(told *line) {
 	f.endPolls()
 	for p := f.polls; p != nil && f.registry == nil && f.c.l != nil; p = p.next {

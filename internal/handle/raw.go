@@ -4,7 +4,7 @@ import (
 	"syscall"
 )
 
-// RawConn is a handle as a syscall.RawConn. Fail wraps an error as the handle's methods do.
+// RawConn is a handle as a syscall.RawConn. Fail wraps errors as the handle's methods do.
 type RawConn struct {
 	Core *Core
 	Fail func(name string, err error) error
@@ -15,12 +15,12 @@ var _ syscall.RawConn = (*RawConn)(nil)
 // Control calls f with the descriptor, which stays open until f returns.
 func (r *RawConn) Control(f func(fd uintptr)) error { return r.Fail("raw-control", r.Core.Control(f)) }
 
-// Read calls f until it reports true, whenever there may be something to read.
+// Read calls f until it reports true: at once, and each time there may be something to read.
 func (r *RawConn) Read(f func(fd uintptr) bool) error {
 	return r.Fail("raw-read", r.Core.transfer(In, f))
 }
 
-// Write calls f until it reports true, whenever there may be room to write.
+// Write calls f until it reports true: at once, and each time there may be room to write.
 func (r *RawConn) Write(f func(fd uintptr) bool) error {
 	return r.Fail("raw-write", r.Core.transfer(Out, f))
 }
@@ -44,15 +44,15 @@ func (c *Core) transfer(dir Dir, f func(fd uintptr) bool) error {
 	return err
 }
 
-// taken is said when f may have taken something from the input.
+// taken is called after f, which may have taken something from the input.
 func (c *Core) taken(dir Dir, err error) {
 	if dir == In && err == nil {
 		c.Given(1)
 	}
 }
 
-// transferOwn is transfer for a task of the loop. It takes the direction over as a foreign
-// caller does, and is one of them for the time, but waits on the loop.
+// transferOwn is transfer for a task of the loop. The task takes the direction over as a foreign caller does, and acts
+// as one, but waits on its own loop.
 func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	l := c.l
 	if !l.ChargeAndYield() {
@@ -79,7 +79,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	return err
 }
 
-// borrow makes a task of the loop, which has access, the foreign caller that is at it.
+// borrow makes a task of the loop that has access the foreign caller that uses the direction.
 func (h *half) borrow() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
@@ -104,7 +104,7 @@ func (h *half) restore() {
 	h.unlend(&f.c.own.dirs[h.dir])
 	if f.isClosing() {
 		f.settle()
-		f.c.Settle() // also if it was its op that kept the descriptor open
+		f.c.Settle() // also if the op of the task was what kept the descriptor open
 		return
 	}
 	f.unwatch()

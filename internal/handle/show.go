@@ -6,13 +6,13 @@ import (
 	"ringo/internal/census"
 )
 
-// bornShift makes the unit of Core.born, a sixtieth of a second, of nanoseconds: it counts for two years.
+// bornShift is the unit of Core.born: 2^24 ns, a sixtieth of a second. A uint32 of them lasts two years.
 const bornShift = 24
 
-// bornAt is a moment of NowNS in that unit.
+// bornAt turns a time of NowNS into that unit.
 func bornAt(ns int64) uint32 { return max(uint32(ns>>bornShift), 1) }
 
-// age is how long ago the handle was made; 0 if that is not known. now is a moment of NowNS.
+// age returns how long ago the handle was made; 0 if that is not known. now is a time of NowNS.
 func (c *Core) age(now int64) time.Duration {
 	if c.born == 0 {
 		return 0
@@ -20,7 +20,7 @@ func (c *Core) age(now int64) time.Duration {
 	return time.Duration(max(bornAt(now)-c.born, 1)) << bornShift
 }
 
-// Show is the loop's question for a list of its handles.
+// Show fills in an entry of the loop's list of handles.
 func (o *opened) Show(i *census.HandleInfo) bool {
 	c := (*Core)(o)
 	if c.state >= settled {
@@ -41,7 +41,7 @@ func (o *opened) Show(i *census.HandleInfo) bool {
 	return true
 }
 
-// usedBy tells who is at a direction, for the loop's thread.
+// usedBy returns what uses a direction, for the loop's thread.
 func (c *Core) usedBy(dir Dir) string {
 	d := &c.own.dirs[dir]
 	switch {
@@ -55,7 +55,7 @@ func (c *Core) usedBy(dir Dir) string {
 	return census.UsedByNobody
 }
 
-// usedBy tells whether a foreign caller is at the direction.
+// usedBy returns whether a foreign caller uses the direction.
 func (h *half) usedBy() string {
 	if h.inUse() {
 		return census.UsedByForeign
@@ -63,17 +63,17 @@ func (h *half) usedBy() string {
 	return census.UsedByNobody
 }
 
-// Show is the loop's question for a list of its handles.
+// Show fills in an entry of the loop's list of handles.
 func (t *tail) Show(i *census.HandleInfo) bool {
 	i.Kind, i.State, i.Out = "tail", "closing", census.UsedByLoop
 	i.FD, i.Unsent = t.fd.Sys(), len(t.rest)
 	return true
 }
 
-// shownAtOnce is how many detached handles are taken from the registry's list at a time.
+// shownAtOnce is how many detached handles ShowEach takes from the registry's list at a time.
 const shownAtOnce = 64
 
-// ShowEach shows the handles that are detached. One that is attached or closed meanwhile may be left out. Any caller.
+// ShowEach visits the detached handles. It may leave out those that are attached or closed meanwhile. Any caller.
 func (r *Registry) ShowEach(visit func(*census.HandleInfo), rest func()) {
 	place := new(foreign)
 	if !r.add(place) {
@@ -92,14 +92,15 @@ func (r *Registry) ShowEach(visit func(*census.HandleInfo), rest func()) {
 	}
 }
 
-// after gives the next handles behind a place in the list, which moves behind them, and whether there may be more.
+// after returns the next handles behind a mark in the list, moves the mark behind them, and reports whether there may
+// be more.
 func (r *Registry) after(place *foreign, some []*foreign) (next []*foreign, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := place
 	for f := place.next; f != nil && len(some) < cap(some); f = f.next {
 		last = f
-		if f.c != nil { // else it is another's place
+		if f.c != nil { // if nil, it is another mark
 			some = append(some, f)
 		}
 	}
@@ -113,7 +114,7 @@ func (r *Registry) after(place *foreign, some []*foreign) (next []*foreign, more
 	return some, len(some) == cap(some)
 }
 
-// show tells of a detached handle; false if it is none any more.
+// show fills in an entry for a detached handle; false if it is no longer one.
 func (f *foreign) show(i *census.HandleInfo) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// InitUnowned makes c a handle that belongs to no loop, so that all its callers are foreign: a task waits by a poll of
-// the loop that it runs on. file has the descriptor, in non-blocking mode, and stays the caller's to close, after
-// EndWaits and when no call is under way.
+// InitUnowned makes c a handle that belongs to no loop, so all its callers are foreign: a task waits by a poll of its
+// own loop. file holds the descriptor, in non-blocking mode. The caller has to close file, after EndWaits and when no
+// call is under way.
 func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
 	f := c.initUnowned(n)
 	f.file = file
@@ -18,7 +18,7 @@ func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
 	return err
 }
 
-// InitStaged is InitUnowned in the simulated world of a loop. All its callers are tasks on the same host.
+// InitStaged is InitUnowned in the simulated world of a loop. All callers are tasks on the same host.
 func (c *Core) InitStaged(home *loop.Loop, n int32) { c.initUnowned(n).home = home }
 
 func (c *Core) initUnowned(n int32) *foreign {
@@ -33,7 +33,7 @@ func (c *Core) initUnowned(n int32) *foreign {
 	return f
 }
 
-// clock is the loop by whose clock the deadlines are; nil: by that of the process.
+// clock returns the loop whose clock the deadlines go by; nil for the process's clock.
 func (c *Core) clock() *loop.Loop {
 	if c.l == nil {
 		return c.foreign.Load().home
@@ -41,10 +41,10 @@ func (c *Core) clock() *loop.Loop {
 	return c.l
 }
 
-// EndWaits has all calls on an unowned handle fail, those that wait and those to come.
+// EndWaits makes all calls on an unowned handle fail, those that wait and those to come.
 func (c *Core) EndWaits() { c.foreign.Load().beginClose() }
 
-// tryUnowned is Ops.Try where there is no loop.
+// tryUnowned is Ops.Try without a loop.
 func tryUnowned(o *op.Op) (res int32, ok bool) {
 	for {
 		if res = loop.Call(o); res != -sys.EINTR {

@@ -12,7 +12,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// run is do without a look at the drain. Who was given something in time may look for the rest of what came with it.
+// run is do without the check for a drain. A caller that has got something in time may look for the rest of it.
 func (f *foreign) run(h *half) (int32, error) {
 	res, err := f.runInTime(h)
 	switch {
@@ -34,13 +34,13 @@ func (h *half) useLeeway() bool {
 	return true
 }
 
-// runInTime is run for who has no leeway.
+// runInTime is run without leeway.
 func (f *foreign) runInTime(h *half) (int32, error) {
 	if h.err != nil {
 		return 0, h.takeError()
 	}
 	h.tried = false
-	if f.c.l == nil { // the netpoller may be late with what a task was told
+	if f.c.l == nil { // the netpoller may report a deadline late
 		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err
 		}
@@ -61,7 +61,7 @@ func (f *foreign) runInTime(h *half) (int32, error) {
 				return 0, err
 			}
 		}
-		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
+		if h.findCaller(); h.mayBlock { // here, because wait is deeper on the stack
 			if err := f.watch(h); err != nil && !unwatchable(err) {
 				return 0, err
 			}
@@ -73,15 +73,14 @@ func (f *foreign) runInTime(h *half) (int32, error) {
 	return f.wait(h)
 }
 
-// takeError is the error of a send of the loop's that nobody was told.
+// takeError returns the error of a send of the loop that no caller has got, once.
 func (h *half) takeError() (err error) {
 	err, h.err = h.err, nil
 	return err
 }
 
-// attempt is the call that Go's netpoller makes when there may be something. Before
-// a caller waits for the first time it is looked at: a task must not, it would stop
-// its loop.
+// attempt is the call that Go's netpoller makes when there may be something. Before the first wait it finds out
+// whether the caller is a task, which must not wait here: it would stop its loop.
 func (h *half) attempt(uintptr) bool {
 	h.tried = true
 	res, ok := h.try()
@@ -138,7 +137,7 @@ func (f *foreign) wait(h *half) (int32, error) {
 		err = f.raw.Read(h.call)
 	}
 	switch {
-	case err == nil && h.callerLoop != nil && !h.mayBlock: // it did not wait
+	case err == nil && h.callerLoop != nil && !h.mayBlock: // a task: it did not wait
 		return f.waitAsTask(h)
 	case err == nil:
 		return h.res, nil
@@ -150,8 +149,9 @@ func (f *foreign) wait(h *half) (int32, error) {
 	return 0, err
 }
 
-// lastTry is for a foreign caller that was told of its deadline. If it had waited by then, what has come meanwhile is
-// in time: who tells of the deadline may not have looked. But who is to go for another reason goes.
+// lastTry is for a foreign caller whose deadline has passed. If it had waited by then, what has come meanwhile counts
+// as in time, because the netpoller may not have looked. A caller that must leave for another reason does not try
+// again.
 func (f *foreign) lastTry(h *half, waited bool) (int32, error) {
 	f.mu.Lock()
 	waited = waited && !h.interrupted && !f.isClosing()
@@ -164,11 +164,11 @@ func (f *foreign) lastTry(h *half, waited bool) (int32, error) {
 	return 0, os.ErrDeadlineExceeded
 }
 
-// isClosing reports whether foreign callers were told that the handle closes.
+// isClosing reports whether foreign callers have learned that the handle closes.
 func (f *foreign) isClosing() bool { return f.closing.Load() }
 
-// waitAsTask is wait for a task of another loop. In a simulated world there is no goroutine that could wait in its
-// place, and the owner polls for it.
+// waitAsTask is wait for a task of another loop. In a simulated world no goroutine can wait in its place, so the owner
+// polls for it.
 func (f *foreign) waitAsTask(h *half) (int32, error) {
 	if f.c.l == nil || !f.c.l.World().Beside() {
 		return f.waitByPoll(h)
@@ -176,7 +176,7 @@ func (f *foreign) waitAsTask(h *half) (int32, error) {
 	return f.waitOffloaded(h)
 }
 
-// waitOffloaded has a goroutine wait in place of a task of another loop.
+// waitOffloaded makes a goroutine wait in place of a task of another loop.
 func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 	err = f.inPlace(h.callerLoop, h, func() error {
 		var err error
@@ -186,15 +186,15 @@ func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 	return res, err
 }
 
-// inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
-// that has access to it. In a simulated world the task does, whose waits are waits of the world.
+// inPlace runs fn, which may wait in a direction, on a goroutine in place of a task of l that has access. In a
+// simulated world the task runs fn itself, and waits in the world.
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	if !l.World().Beside() {
 		return fn()
 	}
 	err := l.OffloadAs((*foreignWait)(h), time.Time{}, lane.StandIns, func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
-		h.mayBlock = true // for the time being
+		h.mayBlock = true // until fn returns
 		err := fn()
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 			err = ctx.Err()
@@ -208,8 +208,7 @@ func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	return err
 }
 
-// interruptible makes the end of ctx end the wait, until it is told that the wait is
-// over.
+// interruptible makes the end of ctx end the wait, until done is called.
 func (f *foreign) interruptible(ctx context.Context, h *half) (done func()) {
 	over := false
 	stop := context.AfterFunc(ctx, func() {
@@ -228,7 +227,7 @@ func (f *foreign) interruptible(ctx context.Context, h *half) (done func()) {
 	}
 }
 
-// watch gives the descriptor to Go's netpoller, if it has not got it.
+// watch gives the descriptor to Go's netpoller, if it does not have it.
 func (f *foreign) watch(h *half) (err error) {
 	f.mu.Lock()
 	switch {
@@ -248,7 +247,7 @@ func (f *foreign) watch(h *half) (err error) {
 	return err
 }
 
-// duplicate makes the descriptor that the netpoller is given. The caller holds mu.
+// duplicate makes the descriptor for the netpoller. The caller holds mu.
 func (f *foreign) duplicate() error {
 	n := f.c.l.Kernel().Dup(f.c.fd.Sys())
 	if n < 0 {
@@ -268,16 +267,15 @@ func (f *foreign) duplicate() error {
 	return nil
 }
 
-// unwatch takes it away when no foreign caller is likely to wait: from then on an arrival
-// wakes the loop alone, not the netpoller too. The caller holds mu.
+// unwatch takes the descriptor from the netpoller when no foreign caller is likely to wait, so that an arrival wakes
+// only the loop. The caller holds mu.
 func (f *foreign) unwatch() {
 	if !f.halves[In].held && !f.halves[In].busy && !f.halves[Out].busy {
 		f.closeFile()
 	}
 }
 
-// closeFile closes the duplicate, which nobody uses: else it would wait. The caller
-// holds mu.
+// closeFile closes the duplicate. No caller may use it, because the close would wait for that. The caller holds mu.
 func (f *foreign) closeFile() {
 	if f.file != nil && f.c.l != nil {
 		f.file.Close()

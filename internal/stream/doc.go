@@ -1,4 +1,5 @@
-// Package stream is what a connection does with its bytes, whoever they are for. In is what has come, and how more
-// comes. It knows no caller: tasks read from it (package sock), and callbacks are shown it (package event). Its owner
-// is the sink of the op that is armed, hands each completion on, and tells whoever waits.
+// Package stream is what connections of packages sock and event do with their bytes in common. In holds the bytes that
+// have come, and knows how more come. It knows no callers: tasks read from it (package sock), and callbacks see it
+// (package event). The owner of an In is the Sink of the armed op, passes each completion to the In, and wakes its
+// callers.
 package stream

@@ -6,13 +6,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// Recv receives into p without waiting: a count; or none if there is nothing now, or will be nothing more.
+// Recv receives into p without waiting. It returns a count; ok is false if there is nothing now, or nothing more to
+// come.
 func (in *In) Recv(t *Tools, f *fd.FD, p []byte, by Way) (n int, ok bool) {
 	res, ok := t.Receive(f, p, 0)
 	return in.Took(t, res, ok, len(p), by)
 }
 
-// HowLong has a receive tell the length of the next record, and leave it. See recv(2).
+// HowLong makes a receive return the length of the next record, and leave the record there. See recv(2).
 const HowLong = sys.MsgPeek | sys.MsgTrunc
 
 // Receive makes the plain call, with MSG_ flags.
@@ -24,7 +25,7 @@ func (t *Tools) Receive(f *fd.FD, p []byte, flags uint32) (res int32, ok bool) {
 	return res, ok
 }
 
-// Took notes what a plain receive of so many bytes has told of the stream.
+// Took records what a plain receive that asked for so many bytes says about the stream.
 func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) {
 	switch {
 	case !ok:
@@ -39,9 +40,9 @@ func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) 
 		case in.bulk > 0:
 			in.bulk--
 		}
-		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
-		// end, is told all the same. Where buffers are lent, what is armed next finds what is left, and the kernel
-		// tells in whose turn it is.
+		// A short count means that the stream is empty now. Where readiness is level-triggered the driver also reports
+		// what comes next, including an end. Where buffers are lent, the receive that is armed next finds what is
+		// left, and the kernel serves the connections in turn.
 		empty := int(res) < asked && (in.bits&hangup == 0 || !t.L.Edges())
 		if empty || by == Lent {
 			in.Dry()
@@ -56,8 +57,8 @@ func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) 
 	return 0, false
 }
 
-// Fill receives into a buffer, at most so many bytes; nil if there is nothing now, or no buffer. large: it may be a
-// large one, if much comes at once.
+// Fill receives at most most bytes into a buffer of the loop. It returns nil if there is nothing now, or no buffer.
+// large allows a large buffer, which Fill uses if much comes at once.
 func (in *In) Fill(t *Tools, f *fd.FD, large bool, most int, by Way) *bufs.Buffer {
 	pool := t.L.Plain()
 	if in.bulk > 0 && large {
@@ -69,7 +70,7 @@ func (in *In) Fill(t *Tools, f *fd.FD, large bool, most int, by Way) *bufs.Buffe
 	}
 	p := b.Mem()
 	p = p[:min(len(p), max(most, t.L.Plain().Size()))]
-	res, ok := t.Receive(f, p, 0) // as Recv, with one call less on the stack of a task
+	res, ok := t.Receive(f, p, 0) // as Recv does, with one frame less on the stack of a task
 	n, ok := in.Took(t, res, ok, len(p), by)
 	if !ok {
 		pool.Put(b)

@@ -7,36 +7,36 @@ import (
 	"ringo/internal/timer"
 )
 
-// recheckAfter is for how long a multishot receive is believed that nothing came: so long at least, and twice as long
-// at most.
+// recheckAfter is how long a multishot receive may stay silent before it is checked: at least that long, and at most
+// twice as long.
 const recheckAfter = time.Second
 
-// Rechecks are a loop's connections whose multishot receive has brought something lately, and may have been forgotten:
-// if the peer's reset comes while the kernel is busy with its bytes, Linux (6.18 at least) reports the bytes and sleeps
-// on, see https://github.com/axboe/liburing/issues/1549 for the same with an end of stream. A receive that is begun
-// anew finds what there is. All are looked at equally long after they came in, so a queue and one timer do for them.
-// Connections that rest are not in it. C is a pointer.
+// Rechecks are the connections of a loop whose multishot receive has brought something lately, and which the kernel
+// may have forgotten: if the peer's reset comes while the kernel delivers bytes, Linux (6.18 at least) reports the
+// bytes and then sleeps on; https://github.com/axboe/liburing/issues/1549 has the same with an end of stream. A new
+// receive finds the reset. Each connection is checked the same time after it was added, so one queue and one timer
+// serve all. Connections at rest are not in the queue. C is a pointer.
 type Rechecks[C Rechecked] struct {
 	l     *loop.Loop
 	timer timer.Timer
 	armed bool
 	queue []recheck[C]
-	head  int // of queue: what is before it is gone
+	head  int // of queue; the places before it are free
 }
 
 // Rechecked is a connection.
 type Rechecked interface {
 	comparable
-	// Input is what has come on it.
+	// Input returns the connection's In.
 	Input() *In
-	// Recheck says that nothing was heard for a while, so that it is time to ask: see In.Recheck.
+	// Recheck is called when the receive has been silent for a while: see In.Recheck.
 	Recheck()
 }
 
-// Init makes the rechecks those of a loop.
+// Init sets the loop.
 func (r *Rechecks[C]) Init(l *loop.Loop) { r.l = l }
 
-// Heard is said when the receive has brought something, and goes on.
+// Heard is called when a receive has brought something and goes on.
 func (r *Rechecks[C]) Heard(c C) {
 	if n := &c.Input().recheck; *n == 0 {
 		r.add(c)
@@ -45,24 +45,24 @@ func (r *Rechecks[C]) Heard(c C) {
 	}
 }
 
-// rechecksMax is how many connections are looked at in a turn; the others wait for the next.
+// rechecksMax is how many connections are checked in a turn; the others wait for the next.
 const rechecksMax = 256
 
 // recheck is a connection's place in the queue.
 type recheck[C Rechecked] struct {
-	c  C // nil: it has left
+	c  C // nil if the connection has left
 	at int64
 }
 
-// recheckNumber is what a connection keeps of that: twice the place, counted from 1, and heard; 0: it has none.
+// recheckNumber is what a connection stores: twice its place, counted from 1, plus heard; 0 if it has no place.
 type recheckNumber uint32
 
-// heard says that something has come since.
+// heard marks that something has come since the connection was added.
 const heard recheckNumber = 1
 
 func (n recheckNumber) place() int { return int(n>>1) - 1 }
 
-// add puts c at the end.
+// add appends c to the queue.
 func (r *Rechecks[C]) add(c C) {
 	if r.head == len(r.queue) {
 		r.queue, r.head = r.queue[:0], 0
@@ -92,7 +92,7 @@ func (r *Rechecks[C]) compact() {
 	}
 }
 
-// Drop takes the connection out of the queue, if it is in.
+// Drop takes the connection out of the queue, if it is there.
 func (r *Rechecks[C]) Drop(c C) {
 	if n := &c.Input().recheck; *n != 0 {
 		var none C
@@ -101,7 +101,7 @@ func (r *Rechecks[C]) Drop(c C) {
 	}
 }
 
-// Fire asks for those of which nothing was heard since they came in.
+// Fire checks the connections whose receives were silent since they were added, and adds the others again.
 func (r *Rechecks[C]) Fire(t *timer.Timer) {
 	now := r.l.NowNS()
 	var none C
@@ -131,7 +131,7 @@ func (r *Rechecks[C]) Fire(t *timer.Timer) {
 	}
 }
 
-// Trim gives the queue's memory back if it is empty.
+// Trim frees the memory of an empty queue.
 func (r *Rechecks[C]) Trim() {
 	if r.head == len(r.queue) {
 		r.queue, r.head = nil, 0

@@ -7,24 +7,25 @@ import (
 	"ringo/internal/loop"
 )
 
-// Most is how many bytes may wait at a connection for somebody who reads before no more are asked for.
+// Most returns how many unread bytes a connection may hold before it asks for no more.
 func Most(l *loop.Loop) int { return l.Config().Leases * l.Config().BufferSize }
 
-// Crowded reports whether that many wait, so that the loop's ring is not emptied by a connection that is not read.
+// Crowded reports whether the connection holds that many bytes, or all its leases' buffers: a connection that is not
+// read must not empty the loop's ring.
 func (in *In) Crowded(l *loop.Loop) bool {
 	return int(in.count) >= l.Config().Leases || len(in.mem)-int(in.off) >= Most(l)
 }
 
-// Mem is the unread bytes that are in memory of the connection's own.
+// Mem returns the unread bytes in the connection's own memory.
 func (in *In) Mem() []byte { return in.mem[in.off:] }
 
 // Any reports whether there are unread bytes.
 func (in *In) Any() bool { return in.last != nil || int(in.off) < len(in.mem) }
 
-// Has reports whether there are more than n.
+// Has reports whether there are more than n unread bytes.
 func (in *In) Has(n int) bool { return in.Any() && (n == 0 || in.Unread() > n) }
 
-// Unread is how many there are.
+// Unread returns the number of unread bytes.
 func (in *In) Unread() int {
 	n := len(in.mem) - int(in.off)
 	if in.last != nil {
@@ -33,7 +34,7 @@ func (in *In) Unread() int {
 	return n
 }
 
-// listed is how many bytes are in the list.
+// listed returns the number of bytes in the list, which must not be empty.
 func (in *In) listed() (n int) {
 	for b := in.last.Next(); ; b = b.Next() {
 		if n += b.End - b.Off; b == in.last {
@@ -42,7 +43,7 @@ func (in *In) listed() (n int) {
 	}
 }
 
-// First is the first buffer of the list; nil: it is empty.
+// First returns the first buffer of the list; nil if the list is empty.
 func (in *In) First() *bufs.Buffer {
 	if in.last == nil {
 		return nil
@@ -50,7 +51,7 @@ func (in *In) First() *bufs.Buffer {
 	return in.last.Next()
 }
 
-// Pieces is in how many pieces of memory the unread bytes are.
+// Pieces returns the number of pieces of memory that hold the unread bytes.
 func (in *In) Pieces() int {
 	n := int(in.count)
 	if int(in.off) < len(in.mem) {
@@ -59,7 +60,7 @@ func (in *In) Pieces() int {
 	return n
 }
 
-// Append puts a buffer at the end.
+// Append puts a buffer at the end of the list.
 func (in *In) Append(b *bufs.Buffer) {
 	if in.last == nil {
 		b.SetNext(b)
@@ -83,14 +84,14 @@ func (in *In) Pop() *bufs.Buffer {
 	return b
 }
 
-// Add copies bytes behind those in memory of the connection's own. The list, which comes behind them, is empty, or p
-// was its first.
+// Add appends a copy of p to the connection's own memory. The list follows that memory, so it must be empty, or p must
+// have been its first buffer.
 func (in *In) Add(t *Tools, p []byte) {
 	in.Grow(t, len(p))
 	in.mem = append(in.mem, p...)
 }
 
-// Grow gives room for n more bytes in that memory.
+// Grow makes room for n more bytes in the connection's own memory, and returns the room.
 func (in *In) Grow(t *Tools, n int) []byte {
 	if cap(in.mem)-len(in.mem) < n {
 		bigger := append(t.Get(len(in.Mem())+n), in.Mem()...)
@@ -100,10 +101,10 @@ func (in *In) Grow(t *Tools, n int) []byte {
 	return in.mem[len(in.mem) : len(in.mem)+n]
 }
 
-// Grown says that n bytes of that room are unread bytes.
+// Grown makes the first n bytes of that room unread bytes.
 func (in *In) Grown(n int) { in.mem = in.mem[:len(in.mem)+n] }
 
-// FreeMem gives that memory back, whose bytes are read or elsewhere.
+// FreeMem gives the connection's own memory back, after its bytes were read or moved.
 func (in *In) FreeMem(t *Tools) {
 	if in.mem != nil && in.bits&theirs == 0 {
 		t.Put(in.mem)
@@ -116,15 +117,14 @@ func (in *In) forget() {
 	in.bits &^= theirs
 }
 
-// TakeMem gives the unread bytes of that memory to the caller, with the memory.
+// TakeMem gives the caller the connection's own memory, and returns its unread bytes.
 func (in *In) TakeMem() []byte {
 	p := in.Mem()
 	in.forget()
 	return p
 }
 
-// Resume begins with bytes that were received elsewhere, and takes their memory over. Nobody knows whether there is
-// more.
+// Resume begins with bytes that were received elsewhere, and takes over their memory. There may be more in the kernel.
 func (in *In) Resume(t *Tools, unread []byte) {
 	switch {
 	case len(unread) == 0:
@@ -132,29 +132,30 @@ func (in *In) Resume(t *Tools, unread []byte) {
 		in.FreeMem(t)
 		in.mem = unread
 		in.bits |= theirs
-	default: // something has come meanwhile
+	default: // more has come meanwhile
 		in.Add(t, unread)
 	}
 	in.Doubt()
 	in.set(unasked, true)
 }
 
-// Spill moves the buffers of the list into memory of the connection's own, so that a connection that is not read does
-// not hold what others need.
+// Spill moves the bytes in the list to the connection's own memory, so that a connection that is not read does not
+// hold buffers that others need.
 func (in *In) Spill(t *Tools) {
 	for in.last != nil {
 		in.Gather(t)
 	}
 }
 
-// Gather moves the first buffer of the list there.
+// Gather moves the bytes of the list's first buffer to the connection's own memory.
 func (in *In) Gather(t *Tools) {
 	b := in.Pop()
 	in.Add(t, b.Unread())
 	b.Pool().Put(b)
 }
 
-// PutBack makes bytes unread again that were the last to be read. looked: somebody looks at the memory of the others.
+// PutBack makes the bytes unread again that were read last. looked reports that other code still uses the connection's
+// own memory, which PutBack then does not reuse.
 func (in *In) PutBack(t *Tools, p []byte, looked bool) {
 	all := append(t.Get(len(p)+len(in.Mem())), p...)
 	all = append(all, in.Mem()...)
@@ -165,7 +166,7 @@ func (in *In) PutBack(t *Tools, p []byte, looked bool) {
 	in.mem = all
 }
 
-// Skip drops n unread bytes, which must be there.
+// Skip drops n unread bytes; there must be as many.
 func (in *In) Skip(t *Tools, n int) {
 	if k := min(n, len(in.Mem())); k > 0 {
 		switch at := int(in.off) + k; {
@@ -191,7 +192,7 @@ func (in *In) Skip(t *Tools, n int) {
 	}
 }
 
-// CopyTo moves unread bytes into p.
+// CopyTo moves unread bytes to p.
 func (in *In) CopyTo(t *Tools, p []byte) (n int) {
 	for n < len(p) && in.Any() {
 		from := in.Mem()
@@ -205,8 +206,8 @@ func (in *In) CopyTo(t *Tools, p []byte) (n int) {
 	return n
 }
 
-// Take gives what is unread, in memory that is the caller's from now on. It copies what is in the loop's buffers, and
-// not what was copied once.
+// Take returns the unread bytes, and gives the caller their memory. It copies bytes that are in the loop's buffers,
+// but not those in the connection's own memory, if there are any before them.
 func (in *In) Take() []byte {
 	p := in.TakeMem()
 	if len(p) == 0 && in.last != nil {
@@ -220,7 +221,7 @@ func (in *In) Take() []byte {
 	return p
 }
 
-// Leave gives what is known to others, who have nothing to do with the loop's buffers.
+// Leave moves what In knows to another In, which does not use the loop's buffers.
 func (in *In) Leave(to *In) {
 	if in.Any() {
 		to.Resume(nil, in.Take())
