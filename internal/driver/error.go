@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// SetupError says why a driver can't be had here.
+// SetupError says why a driver can't be opened here.
 type SetupError struct {
-	Driver string // which
-	Step   string // what was being done, empty if nothing has failed
+	Driver string // the driver's name
+	Step   string // what was being done; empty if no call has failed
 	Hint   string // the likely cause, and what to change
-	Err    error  // an errno, as a rule
+	Err    error  // usually an errno
 }
 
-// Error names driver, step, errno and the likely cause.
+// Error returns the driver, the step, the errno and the likely cause.
 func (e *SetupError) Error() string {
 	if e == nil {
 		return "<nil>"
@@ -22,7 +22,7 @@ func (e *SetupError) Error() string {
 	var s strings.Builder
 	s.WriteString(e.Driver)
 	s.WriteString(": ")
-	if e.Step != "" && e.Step != e.Driver { // as kqueue(2) is
+	if e.Step != "" && e.Step != e.Driver { // they are equal for kqueue(2)
 		s.WriteString(e.Step)
 		s.WriteString(": ")
 	}
@@ -35,10 +35,10 @@ func (e *SetupError) Error() string {
 	return s.String()
 }
 
-// ErrCostly is why a driver is not opened that could be, with Config.Worth.
+// ErrCostly is why a driver with Config.Worth is not opened although it would work.
 var ErrCostly = errors.New("works here, but costs more than epoll")
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *SetupError) Unwrap() error {
 	if e == nil {
 		return nil

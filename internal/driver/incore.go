@@ -10,43 +10,44 @@ import (
 	"ringo/internal/sys"
 )
 
-// Incore tells what of a file is in memory, for files whose reads can't be told not to
-// wait and whose pages the kernel shows all the same: see sys.Incore. The zero Incore
-// knows nothing yet.
+// Incore tells what of a file is in memory. It is for files whose reads can't be told not to wait, but whose cached
+// pages the kernel shows: see sys.Incore. The zero Incore knows nothing yet.
 type Incore struct {
 	now  atomic.Pointer[incoreView]
 	mu   sync.Mutex
-	all  []*incoreView // now's, and those before it that somebody may still ask
-	none bool          // it can't be had
+	all  []*incoreView // now's, and earlier ones that other goroutines may still use
+	none bool          // the file can't be mapped for this
 }
 
-// incoreView is a mapping of a file, and what it has told of late.
+// incoreView is a mapping of a file, with recent answers of the kernel about it.
 type incoreView struct {
 	*sys.Incore
 	told [toldMax]told
 }
 
-// told is what was in memory of a window of 64 pages. Whoever has asked writes both words, one after
-// the other, and beside others: words of two that don't belong together have no key that makes sense.
+// told is which pages of a window of 64 were in memory. Any goroutine that has asked writes both words, one after the
+// other and without a lock, so a reader may see words of two answers: their xor is then a key that matches no window.
 //
 //	63     32 31  29 28    27  0
 //	┌────────┬──────┬─────┬─────┐
-//	│1 + which│ uses│whole│ tick│  the key, stored xor pages; whole: all 64 pages were asked for
+//
+// the key, stored xor pages; whole: all 64 pages were asked for
+//
 //	└────────┴──────┴─────┴─────┘
 type told struct{ key, pages atomic.Uint64 }
 
 const (
-	// toldMax is how many windows are remembered, each in one place: another's answer takes it over.
+	// toldMax is how many windows are kept. Each has one place, where another window's answer replaces it.
 	toldMax = 64
-	// tickShift is how many bits of a time in ns are less than a tick, 0.26 ms.
+	// tickShift: a tick is 2^18 ns, 0.26 ms.
 	tickShift = 18
 	tickMask  = 1<<28 - 1
-	// toldTicks is how long an answer holds, and a tick more: about a millisecond, in which a disk
-	// answers some reads at most.
+	// toldTicks is how many ticks an answer is valid, plus up to one: about a millisecond, in which a disk answers a
+	// few reads at most.
 	toldTicks = 3
 	toldWhole = 1 << 28
-	// toldUse is one more read in this time, up to seven, with which the window counts as busy: to ask for
-	// all of it costs four times what it costs to ask for a page.
+	// toldUse counts a read in the answer's lifetime, up to seven, at which the window counts as busy: to ask for all
+	// of it costs four times as much as to ask for one page.
 	toldUse     = 1 << 29
 	toldBusy    = 7 * toldUse
 	toldWindow  = 1 << 32
@@ -59,16 +60,14 @@ var (
 	epoch      = time.Now()
 )
 
-// sinceEpoch is never so small that what was never told seems fresh.
+// sinceEpoch starts high enough that an entry that was never written does not seem fresh.
 func sinceEpoch() int64 { return int64(time.Since(epoch)) + (toldTicks+2)<<tickShift }
 
-// Prefix is how many of n bytes of the file fd from off on a plain read finds in memory,
-// before the first that it doesn't. G.
+// Prefix returns how many of the n bytes of file fd from off on are in memory, before the first that is not. G.
 //
-// What was there when it was asked for may be gone when it is read, a microsecond later:
-// the kernel takes back pages that nobody has used for long, and those of a file of which
-// it is told to. Then the caller waits for one read of the disk. Of a page that is on its
-// way from the disk it is never said that it is there.
+// Pages may be gone when they are read, a microsecond later: the kernel takes back pages that were not used for long,
+// and pages of a file that it was told to drop. Then the caller waits for one read of the disk. A page that is still
+// on its way from the disk does not count as in memory.
 func (i *Incore) Prefix(fd int32, off int64, n int) int {
 	if m := i.view(fd, off); m != nil {
 		return m.Prefix(off, n)
@@ -76,8 +75,8 @@ func (i *Incore) Prefix(fd int32, off int64, n int) int {
 	return 0
 }
 
-// Recent is Prefix by what was so a millisecond ago at most: it asks for 64 pages at once where one
-// read comes after the other, and answers others by what it was told. G.
+// Recent is Prefix with answers of the kernel that are up to a millisecond old. For sequential reads, and in busy
+// windows, it asks for 64 pages at once, and answers the next reads from that. G.
 func (i *Incore) Recent(fd int32, off int64, n int) int {
 	m := i.view(fd, off)
 	if m == nil {
@@ -90,8 +89,8 @@ func (i *Incore) Recent(fd int32, off int64, n int) int {
 	return m.recent(window, off, n, uint64(sinceEpoch()>>tickShift)&tickMask)
 }
 
-// recent answers what lies in one window. A read asks for its own pages alone, since the next may be
-// elsewhere, unless the page before them was read just now, or the window is or was busy.
+// recent answers for bytes within one window. It asks only for the pages of the read, because the next read may be
+// elsewhere, unless the page before them was read just now, or the window is busy.
 func (m *incoreView) recent(window, off int64, n int, tick uint64) int {
 	at := &m.told[uint64(window)%toldMax]
 	pages := at.pages.Load()
@@ -122,7 +121,7 @@ func (m *incoreView) recent(window, off int64, n int, tick uint64) int {
 	return n
 }
 
-// use sets them, and counts the read.
+// use stores key and pages, and counts the read.
 func (t *told) use(key, pages uint64) {
 	switch {
 	case key&toldBusy != toldBusy:
@@ -137,26 +136,26 @@ func (t *told) set(key, pages uint64) {
 	t.pages.Store(pages)
 }
 
-// prefixOf is how many of n bytes from off on lie in pages that are set, before the first that is not.
+// prefixOf returns how many of n bytes from off on are in pages that are set, before the first that is not.
 func prefixOf(pages uint64, off int64, n int) int {
 	first := off % windowSize / (windowSize / windowPages)
 	there := int64(bits.TrailingZeros64(^(pages >> first)))
 	return int(max(0, min(int64(n), there*(windowSize/windowPages)-off%(windowSize/windowPages))))
 }
 
-// follows reports whether the page before that of off is set.
+// follows reports whether the page before the one of off is set.
 func follows(pages uint64, off int64) bool {
 	return pages<<1>>(off%windowSize/(windowSize/windowPages))&1 != 0
 }
 
-// pagesOf has those set that n bytes from off on lie in.
+// pagesOf returns the bits of the pages of n bytes from off on.
 func pagesOf(off int64, n int) uint64 {
 	page := windowSize / windowPages
 	first, last := off%windowSize/page, (off%windowSize+int64(n)-1)/page
 	return ^uint64(0) >> (windowPages - 1 - (last - first)) << first
 }
 
-// Forget lets go of what was told. G.
+// Forget drops the kernel's answers. G.
 func (i *Incore) Forget() {
 	if m := i.now.Load(); m != nil {
 		for j := range m.told {
@@ -165,7 +164,7 @@ func (i *Incore) Forget() {
 	}
 }
 
-// view is a mapping that has what is at off; nil if there is none.
+// view returns a mapping that covers off; nil if there is none.
 func (i *Incore) view(fd int32, off int64) *incoreView {
 	if m := i.now.Load(); m != nil && m.Covers(off) {
 		return m
@@ -173,7 +172,7 @@ func (i *Incore) view(fd int32, off int64) *incoreView {
 	return i.widen(fd, off)
 }
 
-// widen maps the file anew, since off is not in what is mapped of it.
+// widen maps the file anew, because off is outside of the present mapping.
 func (i *Incore) widen(fd int32, off int64) *incoreView {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -191,7 +190,7 @@ func (i *Incore) widen(fd int32, off int64) *incoreView {
 	return m
 }
 
-// Close gives back what it took. Nobody may use it meanwhile, or later.
+// Close unmaps everything. No call may run meanwhile, or follow.
 func (i *Incore) Close() {
 	for _, m := range i.all {
 		m.Close()

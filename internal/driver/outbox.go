@@ -7,26 +7,26 @@ import (
 	"ringo/internal/sys"
 )
 
-// Outbox is the sends that a loop leaves to its driver's next Wait; see the package comment. The
-// zero Outbox is empty.
+// Outbox has the sends that a loop leaves to its driver's next Wait; see the package comment. The zero Outbox is
+// empty.
 type Outbox struct {
-	// Sends are at most one for a descriptor, on which no op sends. The loop appends to them
-	// between two Waits, and takes them out when it has seen what became of them.
+	// Sends has at most one send for a descriptor, and no op may send on that. The loop appends to Sends between two
+	// Waits, and empties it after it has seen the results.
 	Sends []Send
-	// Short is set by the driver: some of them have not sent all of their bytes.
+	// Short is set by the driver if a send has not sent all of its bytes.
 	Short bool
-	// Plain is send(2) of the kernel that the driver is of, set when that is opened; nil: the system's.
+	// Plain is send(2) of the driver's kernel, set when the driver is opened; nil: the system's.
 	Plain func(fd int32, p []byte) int32
 }
 
-// Send is one of them. One of no bytes is passed over.
+// Send is one send. The driver skips one of no bytes.
 type Send struct {
 	FD  int32
-	Res int32  // as of send(2), after the Wait: a count, which may be short, or a negated errno
-	Buf []byte // what is to be sent; lent until the Wait returns
+	Res int32  // after the Wait, as of send(2): a count, which may be short, or a negated errno
+	Buf []byte // the bytes to send; the driver may use them until the Wait returns
 }
 
-// Len returns how many sends there are. A nil Outbox has none.
+// Len returns the number of sends. A nil Outbox has none.
 func (b *Outbox) Len() int {
 	if b == nil {
 		return 0
@@ -34,10 +34,10 @@ func (b *Outbox) Len() int {
 	return len(b.Sends)
 }
 
-// Failed reports whether there are sends, and some have not sent all of their bytes.
+// Failed reports whether a send has not sent all of its bytes.
 func (b *Outbox) Failed() bool { return b != nil && b.Short }
 
-// CountShort returns how many have not sent all of their bytes.
+// CountShort returns how many sends have not sent all of their bytes.
 func (b *Outbox) CountShort() (n uint64) {
 	for i := range b.Sends {
 		if s := &b.Sends[i]; int(s.Res) != len(s.Buf) {
@@ -53,7 +53,7 @@ func (b *Outbox) Reset() {
 	b.Sends, b.Short = b.Sends[:0], false
 }
 
-// SendAll makes the sends from the i-th on, by plain calls, and returns their number.
+// SendAll makes the sends from the i-th on by plain calls, and returns how many had bytes to send.
 func (b *Outbox) SendAll(i int) (n uint64) {
 	for ; i < len(b.Sends); i++ {
 		b.Send(i)
@@ -64,7 +64,7 @@ func (b *Outbox) SendAll(i int) (n uint64) {
 	return n
 }
 
-// Send makes the i-th by a plain call.
+// Send makes the i-th send by a plain call.
 func (b *Outbox) Send(i int) {
 	s := &b.Sends[i]
 	if len(s.Buf) == 0 {
@@ -82,25 +82,25 @@ func (b *Outbox) Send(i int) {
 	b.Short = b.Short || int(s.Res) != len(s.Buf)
 }
 
-// Begin notes that the i-th is about to be sent by an entry.
+// Begin records that an entry is about to make the i-th send.
 func (b *Outbox) Begin(i int) {
 	s := &b.Sends[i]
 	s.trace()
 	s.Res = begun
 }
 
-// begun is the result of a send whose entry has told none. No system call has it.
+// begun is the result of a send whose entry has not reported one. No system call returns it.
 const begun = math.MinInt32
 
-// Ended notes the result of the i-th, which its entry has told.
+// Ended records the result of the i-th send, which its entry has reported.
 func (b *Outbox) Ended(i int, res int32) {
 	s := &b.Sends[i]
 	s.Res = sys.Sent(res)
 	b.Short = b.Short || int(res) != len(s.Buf)
 }
 
-// Settle gives the first n their results, of which entries have told nothing: all bytes, if they tell
-// failures and all of those are known, or -EIO.
+// Settle sets the results that are missing among the first n sends. If told, all failures were reported, and a send
+// without one has sent all its bytes. If not its result is -EIO.
 func (b *Outbox) Settle(n int, told bool) {
 	for i := range b.Sends[:n] {
 		s := &b.Sends[i]
@@ -114,7 +114,7 @@ func (b *Outbox) Settle(n int, told bool) {
 	}
 }
 
-// trace tells the race detector of the send.
+// trace reports the send to the race detector.
 func (s *Send) trace() {
 	if race.Enabled {
 		race.WriteLike()

@@ -7,9 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Call runs the op as a plain call, on the caller's thread, for as long as that takes:
-// what ordinary goroutines do, and workers. The op need not be in a Slab. It leaves
-// EINTR and EAGAIN to the caller. G.
+// Call runs the op as a plain call on the caller's thread, for as long as that takes. Ordinary goroutines and workers
+// use it. The op need not be in a Slab. EINTR and EAGAIN are returned to the caller. G.
 func Call(o *op.Op) int32 {
 	if !race.Enabled {
 		return o.Attempt()
@@ -22,9 +21,8 @@ func Call(o *op.Op) int32 {
 	return res
 }
 
-// Cached runs a Blocking op by what the kernel has in memory, if it can be told to. ok
-// is false if it would wait. -EOPNOTSUPP says that it can't be told, for this op or
-// this file. G.
+// Cached runs a Blocking op by what the kernel has in memory. ok is false if the op would wait. -EOPNOTSUPP means that
+// the kernel can't be told that, for this op or this file. G.
 func Cached(o *op.Op) (res int32, ok bool) {
 	if !race.Enabled {
 		res = o.Cached()
@@ -38,14 +36,14 @@ func Cached(o *op.Op) (res int32, ok bool) {
 	return res, res != -sys.EAGAIN
 }
 
-// Plain is a driver that receives and sends without an op what Try would with one that has only FD and Buf, for
-// callers on any thread that have no op at hand. It is optional: where a driver has not got it, Try does the same. G.
+// Plain is a driver that can receive and send without an op, as Try does with an op that has only FD and Buf. It is
+// for callers on any thread that have no op at hand. It is optional: Try does the same. G.
 type Plain interface {
 	Receive(f *fd.FD, p []byte) (res int32, ok bool)
 	Send(f *fd.FD, p []byte) (res int32, ok bool)
 }
 
-// Host is Plain by system calls, for drivers to embed.
+// Host is a Plain that uses system calls, for drivers to embed.
 type Host struct{}
 
 // Receive receives, without waiting.
@@ -72,29 +70,29 @@ func (Host) Send(f *fd.FD, p []byte) (res int32, ok bool) {
 	}
 }
 
-// ReadCached is a read of a file by what is in memory, at an offset, or at the position
-// if that is negative: what Cached makes of a ReadAt, without an op. G.
+// ReadCached reads from a file what is in memory, at off, or at the file's position if off is negative. It is Cached
+// of a ReadAt without an op. G.
 func ReadCached(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAtNow(n, p, off)
 	traceRead(p, res)
 	return res
 }
 
-// ReadPlain is ReadCached for a read that may wait: what Call makes of a ReadAt. G.
+// ReadPlain is ReadCached for a read that may wait: Call of a ReadAt without an op. G.
 func ReadPlain(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAt(n, p, off)
 	traceRead(p, res)
 	return res
 }
 
-// ReadInMemory is ReadPlain of a file that waits for no disk. G.
+// ReadInMemory is ReadPlain for a file that waits for no disk. G.
 func ReadInMemory(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAtInMemory(n, p, off)
 	traceRead(p, res)
 	return res
 }
 
-// traceRead tells the race detector of a read.
+// traceRead reports a read to the race detector.
 func traceRead(p []byte, res int32) {
 	if race.Enabled && res >= 0 {
 		race.ReadLike()

@@ -1,28 +1,23 @@
-// Package fd keeps what a descriptor must not outlive: the ops in flight on it.
+// Package fd counts the ops in flight on a descriptor, so that it is not closed under them.
 //
-// Closing a descriptor under an op is the oldest bug of the trade. The kernel
-// keeps the file alive, so the peer sees no FIN, while the number is given to
-// somebody else and a late cancel or event hits a stranger. So every op holds a
-// reference from submission to its last completion, and a descriptor is closed
-// only when nobody holds one.
+// Closing a descriptor under an op is the oldest bug of the trade. The kernel keeps the file alive, so the peer sees
+// no FIN, while the number goes to another file, and a late cancel or event hits a stranger. So every op holds a
+// reference from submission to its last completion, and a descriptor is closed only when no op holds one.
 package fd
 
 import "fmt"
 
-// FD is a descriptor and the state that its loop keeps for it. One loop owns it;
-// only that loop's thread may touch it. It is embedded in the handle that owns
-// the descriptor and never copied.
+// FD is a descriptor and the state that its loop keeps for it. Only the thread of the loop that owns it may use it. It
+// is embedded in the handle that owns the descriptor, and never copied.
 //
 //	open ──Seal──▶ sealed ──(refs = 0) Take──▶ gone
 type FD struct {
 	sys  int32
 	refs int32
-	// Slot is where a poller keeps this descriptor's registration, plus one;
-	// 0: none. Only the driver touches it.
+	// Slot is the place, plus one, of this descriptor's registration in a poller; 0: none. Only the driver uses it.
 	Slot   uint32
 	sealed bool
-	// For each direction of a stream: whether an op is in flight, and how many
-	// wait for their turn.
+	// For each direction of a stream: whether an op has claimed it, and how many ops wait for it.
 	claimed uint8
 	waiting [2]uint16
 }
@@ -38,7 +33,7 @@ const gone = -1
 // Init makes f stand for the descriptor sys.
 func (f *FD) Init(sys int32) { *f = FD{sys: sys} }
 
-// Sys is the descriptor's number, or -1 once it was taken to be closed.
+// Sys returns the descriptor's number, or -1 after Take.
 func (f *FD) Sys() int32 { return f.sys }
 
 // Ref holds the descriptor for one op.
@@ -59,8 +54,7 @@ func (f *FD) Unref() {
 // Busy reports whether an op still holds the descriptor.
 func (f *FD) Busy() bool { return f.refs > 0 }
 
-// Claim takes a direction for one op. If another op has it, the claim counts as
-// waiting and is false.
+// Claim takes a direction for one op. If another op has it, Claim counts the op as waiting and reports false.
 func (f *FD) Claim(dir uint8) bool {
 	if f.claimed&dir != 0 {
 		f.waiting[dir-1]++
@@ -70,16 +64,16 @@ func (f *FD) Claim(dir uint8) bool {
 	return true
 }
 
-// Unclaim ends an op's claim and says how many ops wait for the direction.
+// Unclaim ends an op's claim, and returns how many ops wait for the direction.
 func (f *FD) Unclaim(dir uint8) (waiting int) {
 	f.claimed &^= dir
 	return int(f.waiting[dir-1])
 }
 
-// Unwait takes back the claim of an op that waited: it got its turn, or left.
+// Unwait uncounts an op that waited: it got its turn, or gave up.
 func (f *FD) Unwait(dir uint8) { f.waiting[dir-1]-- }
 
-// Seal marks the descriptor as closing. It reports false if it was already.
+// Seal marks the descriptor as closing. It reports false if it was sealed already.
 func (f *FD) Seal() bool {
 	if f.sealed {
 		return false
@@ -91,7 +85,8 @@ func (f *FD) Seal() bool {
 // Sealed reports whether Seal was called.
 func (f *FD) Sealed() bool { return f.sealed }
 
-// Take gives the number to the one who closes it and leaves none behind.
+// Take returns the number to the caller, which closes it or keeps it, and sets it to -1. No op may hold the
+// descriptor.
 func (f *FD) Take() int32 {
 	if f.refs != 0 {
 		panic(fmt.Sprintf("fd: closed under %d ops in flight (fd %d)", f.refs, f.sys))

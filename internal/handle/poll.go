@@ -16,7 +16,7 @@ import (
 // poll is the wait of a caller for readiness by a poll of a loop. That is the handle's loop, where Go's netpoller
 // can't have the descriptor, or the caller's own, for a handle of no loop.
 //
-//	begin ──▶ the loop has it ──Complete──▶ the caller is told
+//	begin ──▶ the loop has it ──Complete──▶ the caller wakes
 //	             │ a deadline passes or is moved, the handle closes, ...
 //	             └─abort: the caller finds out which
 //

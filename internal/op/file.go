@@ -5,13 +5,12 @@ import (
 	"ringo/uring"
 )
 
-// Ops on files, whose calls may wait for a disk. They know nothing of readiness, and
-// leave no trace in a driver beyond their end, so their FD need not be one that a loop
-// keeps: it may stand for a number for the time of one op.
+// Ops on files, whose calls may wait for a disk. They don't use readiness, and a driver keeps nothing of them after
+// their end. So their FD need not be one that a loop keeps: it may exist for one op only.
 
-// ReadAt and WriteAt move Buf from or to FD at Off; a negative Off means the file's
-// position. The count may come short. WriteAt may be Full. CallFlags are the priority,
-// which goes by a ring alone: elsewhere it is a thread's.
+// ReadAt and WriteAt move Buf from or to FD at Off; a negative Off means the file's position. The count may be short.
+// WriteAt may be Full. CallFlags are the I/O priority, which only a ring can set for an op: elsewhere it belongs to a
+// thread.
 func prepReadAt(o *Op, e *uring.SQE) {
 	prepRead(o, e)
 	e.IOPrio = uint16(o.CallFlags)
@@ -21,9 +20,8 @@ func attemptReadAt(o *Op) int32 { return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off) }
 
 func cachedReadAt(o *Op) int32 { return sys.ReadAtNow(o.FD.Sys(), o.Buf, o.Off) }
 
-// An entry that writes at the position, or appends, is for a thread of the kernel's at
-// once. Tried without waiting it may do a part, and somebody else's bytes come between
-// that and the rest.
+// The kernel gives an entry that writes at the position, or appends, to one of its threads at once. A first try
+// without waiting might write a part, and the bytes of another writer might come between that and the rest.
 func prepWriteAt(o *Op, e *uring.SQE) {
 	prepWrite(o, e)
 	e.IOPrio = uint16(o.CallFlags)
@@ -36,8 +34,7 @@ func attemptWriteAt(o *Op) int32 { return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:]
 
 func cachedWriteAt(o *Op) int32 { return sys.WriteAtNow(o.FD.Sys(), o.Buf[o.Done:], o.Rest()) }
 
-// ReadVec and WriteVec move the slices of Ext.Vec, which SetVec has made, as ReadAt and
-// WriteAt do one.
+// ReadVec and WriteVec are ReadAt and WriteAt for the slices of Ext.Vec, which SetVec has set.
 func prepReadVec(o *Op, e *uring.SQE) {
 	e.PrepReadv(int(o.FD.Sys()), o.Ext.vec(), len(o.Ext.Vec), o.Off)
 	e.IOPrio = uint16(o.CallFlags)
@@ -56,12 +53,12 @@ func attemptWriteVec(o *Op) int32 { return sys.WritevAt(o.FD.Sys(), o.Ext.Vec, o
 
 func cachedWriteVec(o *Op) int32 { return sys.WritevAtNow(o.FD.Sys(), o.Ext.Vec, o.Off) }
 
-// Sync is fsync(2); with CallFlags DataOnly fdatasync(2).
+// Sync is fsync(2), or fdatasync(2) if CallFlags is DataOnly.
 func prepSync(o *Op, e *uring.SQE) { e.PrepFsync(int(o.FD.Sys()), o.CallFlags == DataOnly) }
 
 func attemptSync(o *Op) int32 { return sys.Fsync(o.FD.Sys(), o.CallFlags == DataOnly) }
 
-// DataOnly in a Sync's CallFlags leaves out what is not needed to read the data again.
+// DataOnly as a Sync's CallFlags leaves out metadata that is not needed to read the data again.
 const DataOnly = 1
 
 // Allocate is fallocate(2) of Ext.Len bytes from Off on; CallFlags are its mode.

@@ -2,10 +2,10 @@ package op
 
 import "math"
 
-// What the race detector has to be told of: it does not see what the kernel does
-// with memory. Drivers call these in builds with the detector only.
+// What the race detector must learn of, as it does not see what the kernel does with memory. Drivers call these only
+// in builds with the detector.
 
-// Size is how many bytes a transfer of a file's is of.
+// Size returns how many bytes a read or write of a file is to move.
 func (o *Op) Size() int {
 	n := len(o.Buf)
 	if o.Ext != nil {
@@ -33,8 +33,7 @@ func (o *Op) EachRead(f func(p []byte)) {
 	}
 }
 
-// EachWritten calls f for each slice that the kernel has written for the op, which
-// ended with this result.
+// EachWritten calls f for each slice that the kernel has written for the op, which has ended with res.
 func (o *Op) EachWritten(res int32, f func(p []byte)) {
 	if res < 0 {
 		return

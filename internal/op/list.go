@@ -1,16 +1,16 @@
 package op
 
-// List is a FIFO of ops, linked by their Next. An op is in one at a time. The zero List is empty.
+// List is a FIFO of ops, linked by their Next. An op is in one list at a time. The zero List is empty.
 type List struct{ first, last *Op }
 
-// First is the oldest, nil if there is none. Whoever goes through the list from there by Next, and takes ops out on the
-// way, reads an op's Next before it is taken out.
+// First returns the oldest op; nil if there is none. Callers that follow Next from there and take ops out on the way
+// must read an op's Next before they take it out.
 func (l *List) First() *Op { return l.first }
 
-// Empty reports whether there is none.
+// Empty reports whether the list has no ops.
 func (l *List) Empty() bool { return l.first == nil }
 
-// Push puts o behind the others.
+// Push appends o.
 func (l *List) Push(o *Op) {
 	o.Next = nil
 	if l.last == nil {
@@ -21,7 +21,7 @@ func (l *List) Push(o *Op) {
 	l.last = o
 }
 
-// Pop takes the oldest out; there must be one.
+// Pop removes and returns the oldest op; there must be one.
 func (l *List) Pop() *Op {
 	o := l.first
 	if l.first = o.Next; l.first == nil {
@@ -31,19 +31,20 @@ func (l *List) Pop() *Op {
 	return o
 }
 
-// TakeAll moves all of l into a list of its own, so that what is pushed while that is worked off is for the next time.
+// TakeAll moves all ops to the list that it returns, so that ops pushed while the caller works through that one wait
+// for the next call.
 func (l *List) TakeAll() List {
 	all := *l
 	*l = List{}
 	return all
 }
 
-// Remove takes o out and reports whether it was there.
+// Remove removes o, and reports whether it was there.
 func (l *List) Remove(o *Op) bool {
 	return l.RemoveFirst(func(at *Op) bool { return at == o }) != nil
 }
 
-// RemoveFirst takes out the oldest for which is holds, nil if there is none.
+// RemoveFirst removes and returns the oldest op for which is reports true; nil if there is none.
 func (l *List) RemoveFirst(is func(*Op) bool) *Op {
 	var before *Op
 	for o := l.first; o != nil; before, o = o, o.Next {

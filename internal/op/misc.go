@@ -10,16 +10,15 @@ func prepNop(_ *Op, e *uring.SQE) { e.PrepNop() }
 
 func attemptNop(*Op) int32 { return 0 }
 
-// Call makes Ext.Call, which may wait: a worker calls it. It leaves its result where its owner finds it; -ECANCELED
-// says that it was not called.
+// Call makes Ext.Call, which may wait, so a worker calls it. Call itself leaves its result where the owner finds it;
+// -ECANCELED means that it was not called.
 func attemptCall(o *Op) int32 {
 	o.Ext.Call()
 	return 0
 }
 
-// Poll waits until FD is ready for Events; the result is the mask of
-// what it is ready for, with errors, hang-ups and the peer's end, which are never
-// left out. Multishot: at every edge, and at some that are none.
+// Poll waits until FD is ready for Events. The result is the mask of what it is ready for, always with errors,
+// hang-ups and the peer's end. A Multishot one completes at every edge, and sometimes without one.
 func prepPoll(o *Op, e *uring.SQE) {
 	if o.Flags&Multishot != 0 {
 		e.PrepPollMultishot(int(o.FD.Sys()), uint32(o.Events))
@@ -42,13 +41,12 @@ func attemptPoll(o *Op) int32 {
 // Timeout ends after Ext.Time with -ETIME.
 func prepTimeout(o *Op, e *uring.SQE) { e.PrepTimeout(&o.Ext.Time, 0, 0) }
 
-// Read and Write move Buf from or to FD at Off; a negative Off means the file's
-// position, the only one that pipes have. As plain calls they wait for nothing but
-// a file's disk, also where the descriptor is in blocking mode, as those are that a
-// program was started with: to change that would change it for all that share them.
-// As an entry a Write of more than there is room for ends with a short count, too; where
-// the kernel can't be told not to wait for that sort of file (pipes before Linux 6.4,
-// FIFOs before 6.10) it goes on as there is room, and has its count when it is cancelled.
+// Read and Write move Buf from or to FD at Off; a negative Off means the file's position, the only one that pipes
+// have. As plain calls they wait for nothing but a file's disk, even if the descriptor is in blocking mode. The
+// descriptors that a program is started with are, and changing their mode would change it for all processes that share
+// them. As an entry, too, a Write of more than there is room for ends with a short count. Where the kernel can't be
+// told not to wait on such a file (pipes before Linux 6.4, FIFOs before 6.10) it goes on as room appears, and returns
+// its count when it is cancelled.
 func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
 
 func attemptRead(o *Op) int32 {
@@ -78,7 +76,7 @@ func attemptWrite(o *Op) int32 {
 	return sys.Write(o.FD.Sys(), o.Buf[o.Done:])
 }
 
-// Rest is where the part of Buf that is left goes.
+// Rest returns the offset of the part of Buf that is left.
 func (o *Op) Rest() int64 {
 	if o.Off < 0 {
 		return o.Off

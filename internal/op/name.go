@@ -5,27 +5,26 @@ import (
 	"ringo/uring"
 )
 
-// Ops on names and directories, whose calls may wait for a disk. FD is the directory
-// that a name starts from, the working directory without one; the name and all else
-// that is passed by address is in Ext.Name. None of them is given up while it runs,
-// because what it makes would be nobody's.
+// Ops on names and directories, whose calls may wait for a disk. FD is the directory that a name starts from; nil
+// means the working directory. The name and all else that is passed by address is in Ext.Name. A cancel does not give
+// them up while they run, because what they make would have no owner.
 
-// Name is the memory of an op on names, its caller's until Submit and again after the
-// last completion. Paths end with a NUL.
+// Name is the memory of an op on names. It belongs to the caller until Submit, and again after the last completion.
+// Paths end with a NUL.
 type Name struct {
 	Path []byte
-	// To is the second name of those ops that have two, and To's directory ToDir if
-	// the first has FD; otherwise it starts from the working directory, too.
+	// To is the second name, for ops that have two. If the op has an FD, ToDir is the number of To's directory; if not
+	// To starts from the working directory, too.
 	To    []byte
 	ToDir int32
 
-	How  sys.OpenHow // of an Openat2; its Mode, of a Mkdirat
+	How  sys.OpenHow // of an Openat2; How.Mode also of a Mkdirat
 	Stat sys.Statx   // result of a Statx
 }
 
 func (o *Op) name() *Name { return o.Ext.Name }
 
-// dirOf is the number of the directory that names start from.
+// dirOf returns the number of the directory that Path starts from.
 func dirOf(o *Op) int32 {
 	if o.FD == nil {
 		return sys.AtFdcwd
@@ -33,7 +32,7 @@ func dirOf(o *Op) int32 {
 	return o.FD.Sys()
 }
 
-// toAt is the number of the directory that To starts from.
+// toAt returns the number of the directory that To starts from.
 func (o *Op) toAt() int32 {
 	if o.FD == nil {
 		return sys.AtFdcwd
@@ -46,7 +45,7 @@ func prepOpenat2(o *Op, e *uring.SQE) { e.PrepOpenat2(int(dirOf(o)), o.name().Pa
 
 func attemptOpenat2(o *Op) int32 { return sys.Openat2(dirOf(o), o.name().Path, &o.name().How) }
 
-// cachedOpenat2 leaves opens for writing alone: overlayfs copies a file up in them.
+// cachedOpenat2 does not try to open for writing: on overlayfs such an open copies the file.
 func cachedOpenat2(o *Op) int32 {
 	how := &o.name().How
 	if how.Flags&sys.OPath == 0 && how.Flags&sys.OAccmode != 0 {
@@ -55,9 +54,8 @@ func cachedOpenat2(o *Op) int32 {
 	return untold(sys.OpenatCached(dirOf(o), o.name().Path, how))
 }
 
-// untold is the result of a call that was to be made by what is in memory, and of
-// which kernels that don't know such a thing say that it has a wrong flag, or that
-// there is no such call.
+// untold turns the error of a kernel without cached-only calls, which reports a wrong flag or a missing call, into
+// -EOPNOTSUPP.
 func untold(res int32) int32 {
 	switch res {
 	case -sys.EINVAL, -sys.ENOSYS, -sys.EPERM:
@@ -66,7 +64,7 @@ func untold(res int32) int32 {
 	return res
 }
 
-// Statx puts what is known of Path into Stat.
+// Statx puts the attributes of Path into Stat.
 func prepStatx(o *Op, e *uring.SQE) {
 	e.PrepStatx(int(dirOf(o)), o.name().Path, o.CallFlags, sys.StatxAll, stat(o.name()))
 }
@@ -75,9 +73,8 @@ func attemptStatx(o *Op) int32 {
 	return sys.Statxat(dirOf(o), o.name().Path, o.CallFlags, sys.StatxAll, &o.name().Stat)
 }
 
-// What a kernel knows of a file on a disk of its own is up to date; what it knows of
-// others may be old, and asking would wait for a server. With AtEmptyPath FD itself is
-// asked about.
+// cachedStatx trusts what the kernel has in memory for a file on a local disk. For other files that may be old, and to
+// ask would wait for a server, so it returns -EAGAIN. With AtEmptyPath the file is FD itself.
 func cachedStatx(o *Op) int32 {
 	if o.CallFlags&^(sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
 		return -sys.EOPNOTSUPP
@@ -103,7 +100,7 @@ func prepUnlinkat(o *Op, e *uring.SQE) { e.PrepUnlinkat(int(dirOf(o)), o.name().
 
 func attemptUnlinkat(o *Op) int32 { return sys.Unlinkat(dirOf(o), o.name().Path, o.CallFlags) }
 
-// Renameat gives Path the name To.
+// Renameat renames Path to To.
 func prepRenameat(o *Op, e *uring.SQE) {
 	e.PrepRenameat(int(dirOf(o)), o.name().Path, int(o.toAt()), o.name().To, o.CallFlags)
 }

@@ -2,7 +2,7 @@ package op
 
 import "unsafe"
 
-// how is the address of what an Openat2 passes, stat that of a Statx's result.
+// how returns the address of How, for an Openat2, and stat that of Stat, for a Statx.
 func how(n *Name) unsafe.Pointer { return unsafe.Pointer(&n.How) }
 
 func stat(n *Name) unsafe.Pointer { return unsafe.Pointer(&n.Stat) }

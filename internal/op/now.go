@@ -2,15 +2,13 @@ package op
 
 import "ringo/internal/sys"
 
-// pipeRoom is what fits into a pipe that is ready, at least: PIPE_BUF.
+// pipeRoom is how much fits at least into a pipe that is ready: PIPE_BUF.
 const pipeRoom = 4096
 
-// transferNow reads or writes p on a descriptor in blocking mode. Nothing may sit in
-// such a read, which no cancel could end without the bytes that it takes: so the
-// kernel is told not to wait (RWF_NOWAIT), and where this sort of file knows no
-// such thing the call comes after a look at its readiness. That look is old by a
-// moment; who shares a terminal or a FIFO with another reader may see the thread
-// wait for the next line.
+// transferNow reads or writes p on a descriptor in blocking mode. It must not block in a read, because a cancel could
+// not end that without losing the bytes that the read takes. So it tells the kernel not to wait (RWF_NOWAIT). Where
+// this kind of file does not support that, it polls first and makes the call if the descriptor is ready. In between
+// another reader of the same terminal or FIFO may take the bytes; then the thread waits for the next line.
 func transferNow(o *Op, p []byte) int32 {
 	fd := o.FD.Sys()
 	now, later, ready := sys.ReadNow, sys.ReadAt, uint32(sys.PollIn)

@@ -5,43 +5,41 @@ import (
 	"math/bits"
 )
 
-// Slab is a loop's slots. Slots live in chunks on the Go heap and never move,
-// because the kernel holds addresses inside them. Only the loop's thread may use
-// a Slab.
+// Slab holds a loop's slots. Slots live in chunks on the Go heap and never move, because the kernel holds addresses
+// inside them. Only the loop's thread may use a Slab.
 //
-// A slot that was freed lately is taken first. Of the others it is the one with the lowest index,
-// so that use gathers in few chunks and Trim finds the rest empty.
+// Get takes a slot that was freed lately, if there is one, and else the free slot with the lowest index, so that the
+// slots in use gather in few chunks and Trim finds the others empty.
 type Slab struct {
-	free   *Op // freed lately, linked by Next; to the chunks they are in use
-	lately int // how many these are
+	free   *Op // freed lately, linked by Next; their chunks count them as in use
+	lately int // length of that list
 	chunks []chunk
-	vacant []uint64 // a bit for each chunk that has a free slot
-	word   int      // no word of vacant before it has a bit
-	made   int      // chunks that have their slots
+	vacant []uint64 // a bit for each chunk with a free slot
+	word   int      // all words of vacant before it are 0
+	made   int      // chunks that have memory
 	exts   *Ext     // free
 	old    *Ext     // free since before the last Trim
 	used   int
-	stuck  int // free slots of which a Trim could give none back; 0 once one of them was taken
+	stuck  int // free slots that the last Trim could not give back; 0 once one of them was taken
 	max    int
 }
 
-// chunk is chunkSize slots, or the place of some that were given back.
+// chunk is chunkSize slots, or a place whose slots Trim has given back.
 type chunk struct {
 	ops  *[chunkSize]Op
 	free [chunkSize / 64]uint64 // a bit for each slot
-	gen  uint32                 // of the first ops in slots that are still to be made
-	// began is when ops were begun; nil as long as nobody has noted that of one in the chunk. It is apart because
-	// most ops of connections have no such time, and each word counts of which there is one a connection.
+	gen  uint32                 // generation of slots that are still to be made
+	// began has the times of Begin; nil until the first one in the chunk. It is apart because most ops of connections
+	// have no such time, and there is one such op a connection, so each word counts.
 	began *[chunkSize]int64
 	// quiet: all slots were free at the last Trim, and have been since.
 	quiet bool
 }
 
 const (
-	// chunkSize makes a chunk as large as one of the allocator's sizes: 64 slots
-	// would leave an eighth of it unused.
+	// chunkSize makes a chunk fill one of the allocator's size classes: 64 slots would leave an eighth of it unused.
 	chunkSize = 128
-	// latelyMax is how many slots wait for their next use without their chunk knowing.
+	// latelyMax bounds the slots that are kept for the next use without their chunks knowing that they are free.
 	latelyMax = 256
 	// SlotsMax bounds a loop's ops: 16 million.
 	SlotsMax = 1 << 24
@@ -50,7 +48,7 @@ const (
 	genBits = 28
 )
 
-// allFree is the free slots of a chunk that nobody uses.
+// allFree is the free bits of a chunk without ops.
 var allFree = [chunkSize / 64]uint64{^uint64(0), ^uint64(0)}
 
 // The driver may put marks of its own into the top four bits of a token.
@@ -59,7 +57,7 @@ const (
 	TokenShift = 60
 )
 
-// NewSlab makes an empty slab with a bound; 0 means SlotsMax.
+// NewSlab makes an empty slab for at most max ops; 0 means SlotsMax.
 func NewSlab(max int) *Slab {
 	if max <= 0 || max > SlotsMax {
 		max = SlotsMax
@@ -67,8 +65,7 @@ func NewSlab(max int) *Slab {
 	return &Slab{max: max}
 }
 
-// Get takes a slot for an op of the given code. It returns nil when as many ops
-// as the slab's bound are in use.
+// Get takes a slot for an op of the given code. It returns nil if the slab's bound of ops are in use.
 func (s *Slab) Get(code Code) *Op {
 	o := s.free
 	if o != nil {
@@ -106,8 +103,7 @@ func (s *Slab) alloc() *Op {
 	return &c.ops[half*64+bit]
 }
 
-// Ext gives the op memory for addresses and vectors, if it has none yet. It goes
-// back with the op.
+// Ext returns the op's memory for addresses and vectors. It makes it if the op has none yet; Put takes it back.
 func (s *Slab) Ext(o *Op) *Ext {
 	if o.Ext == nil {
 		from := &s.exts
@@ -123,8 +119,7 @@ func (s *Slab) Ext(o *Op) *Ext {
 	return o.Ext
 }
 
-// Put frees the slot. It panics if the op is in flight: the kernel may still
-// write to what it names.
+// Put frees the slot. It panics if the op is not Idle, because the kernel may still write to the op's memory.
 func (s *Slab) Put(o *Op) {
 	if o.State != Idle {
 		panic(fmt.Sprintf("op: slot %d freed in state %d", o.index, o.State))
@@ -144,7 +139,7 @@ func (s *Slab) Put(o *Op) {
 	s.lately++
 }
 
-// putBack gives a slot to its chunk.
+// putBack returns a slot to its chunk.
 func (s *Slab) putBack(o *Op) {
 	i, slot := int(o.index/chunkSize), o.index%chunkSize
 	c := &s.chunks[i]
@@ -154,7 +149,7 @@ func (s *Slab) putBack(o *Op) {
 	s.word = min(s.word, i/64)
 }
 
-// Lookup finds the op that a token names, nil if the slot has been freed since.
+// Lookup returns the op that a token names; nil if the slot was freed since.
 func (s *Slab) Lookup(token uint64) *Op {
 	i := uint32(token)
 	if int(i/chunkSize) >= len(s.chunks) {
@@ -171,7 +166,7 @@ func (s *Slab) Lookup(token uint64) *Op {
 	return o
 }
 
-// Begin notes when the op was begun, for Began. It must have come from Get.
+// Begin records the time at which the op began, for Began. The op must have come from Get.
 func (s *Slab) Begin(o *Op, at int64) {
 	c := &s.chunks[o.index/chunkSize]
 	if c.began == nil {
@@ -180,7 +175,7 @@ func (s *Slab) Begin(o *Op, at int64) {
 	c.began[o.index%chunkSize] = at
 }
 
-// Began takes what Begin has noted; 0: nothing.
+// Began returns the time that Begin has recorded, and clears it; 0 if there is none.
 func (s *Slab) Began(o *Op) (at int64) {
 	if c := &s.chunks[o.index/chunkSize]; c.began != nil {
 		p := &c.began[o.index%chunkSize]
@@ -189,20 +184,20 @@ func (s *Slab) Began(o *Op) (at int64) {
 	return at
 }
 
-// Used is how many slots are taken.
+// Used returns how many slots are in use.
 func (s *Slab) Used() int { return s.used }
 
-// Spare reports whether so many slots are free that Trim may find some to give back.
+// Spare reports whether enough slots are free that Trim may find some to give back.
 func (s *Slab) Spare() bool { return s.unused() > max(2*chunkSize, s.stuck) }
 
-// Kept is how many slots have memory, in use or not.
+// Kept returns how many slots have memory, in use or not.
 func (s *Slab) Kept() int { return s.made * chunkSize }
 
-// unused is how many slots are free.
+// unused returns how many slots are free.
 func (s *Slab) unused() int { return s.Kept() - s.used }
 
-// Trim gives back the memory that nobody has used since the last Trim, but for that of the
-// first slots. It reports whether there is more that nobody uses now.
+// Trim frees the memory that was not used since the last Trim, except for the first chunk. It reports whether there is
+// more that is unused now.
 func (s *Slab) Trim() (more bool) {
 	for s.free != nil {
 		o := s.free
@@ -230,9 +225,9 @@ func (s *Slab) Trim() (more bool) {
 	return more || s.old != nil
 }
 
-// giveBack forgets the slots, and remembers from which generation on their place has not been
-// used. Where a generation has been counted far, which takes more than a hundred million uses of
-// a slot, it would not be known which of two is the newer; such a chunk stays.
+// giveBack drops the slots of a chunk, and remembers which generation comes next there. It keeps the chunk if a slot
+// has counted far, which takes more than a hundred million uses: after a wrap it could not tell which of two
+// generations is newer.
 func (c *chunk) giveBack() bool {
 	gen := uint32(0)
 	for i := range c.ops {
@@ -245,13 +240,13 @@ func (c *chunk) giveBack() bool {
 	return true
 }
 
-// Each calls f for every slot that is taken.
+// Each calls f for every slot that is in use.
 func (s *Slab) Each(f func(o *Op)) {
 	for i := 0; s.EachIn(i, f); i++ {
 	}
 }
 
-// EachIn is Each for one of the chunks, from 0 on; it reports whether there are more.
+// EachIn is Each for the i-th chunk; it reports whether there are more.
 func (s *Slab) EachIn(i int, f func(o *Op)) (more bool) {
 	if i >= len(s.chunks) {
 		return false
@@ -266,10 +261,10 @@ func (s *Slab) EachIn(i int, f func(o *Op)) (more bool) {
 	return i+1 < len(s.chunks)
 }
 
-// grow makes slots, in the first place that has none. It leaves word where they are.
+// grow makes a chunk of slots, in the first place without one, and sets word to it.
 func (s *Slab) grow() bool {
 	i := s.made
-	if i < len(s.chunks) { // some were given back
+	if i < len(s.chunks) { // Trim has given some back
 		for i = 0; s.chunks[i].ops != nil; i++ {
 		}
 	}

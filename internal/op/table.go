@@ -14,7 +14,7 @@ const (
 	// Pollable ops may find their descriptor not ready; readiness ends the wait.
 	// On a regular file they are Blocking.
 	Pollable
-	// Blocking ops wait in the call, so they go to the offload.
+	// Blocking ops wait in the call, so drivers give them to the offload, or to the kernel by an entry.
 	Blocking
 	// Timed ops end by the clock; there is no call to attempt.
 	Timed
@@ -25,34 +25,32 @@ type Def struct {
 	Name     string
 	Kind     Kind
 	Interest uint32 // poll mask, 0 for none
-	// FDResult: the result is a new descriptor, to be closed if nobody takes it.
+	// FDResult: the result is a new descriptor, which is closed if the owner does not take it.
 	FDResult bool
-	// Multishot: the op may yield many completions. Check is the self-test of package uring
-	// that a kernel must have passed to do so by one entry.
+	// Multishot: the op may complete several times. Check is the self-test of package uring that a kernel must pass to
+	// do that with one entry.
 	Multishot bool
 	Check     string
-	// Select: the op may take its buffer from a pool when data is there.
+	// Select: the op may take its buffer from a pool when there is data.
 	Select bool
 	// Opcode is the io_uring opcode, for the probe.
 	Opcode uring.Op
-	// Prep turns the op into a submission; nil: there is none for it. Sends have none
-	// although there are opcodes: see the package comment of driver/uring.
+	// Prep turns the op into a submission; nil if there is none. Sends have none although the kernel has opcodes for
+	// them: see ready.go of driver/uring.
 	Prep func(o *Op, e *uring.SQE)
-	// Single is how it goes as one where the kernel has no such entry: by entries one after
-	// the other, or by one, after which it ends.
+	// Single is how a multishot op runs where the kernel has no multishot entry for it: by one entry after the other,
+	// or by one entry, with which it ends.
 	Single How
-	// File: where there is no entry the op may be one on a file, which readiness means
-	// nothing to.
+	// File: where there is no entry the op may be on a file, for which readiness means nothing.
 	File bool
-	// Attempt runs it as a plain call that does not wait, or, for Blocking
-	// ops and files, that may.
+	// Attempt runs the op as a plain call. It does not wait, except for Blocking ops and files.
 	Attempt func(o *Op) int32
-	// Cached runs a Blocking op without waiting, where the kernel can be asked for
-	// that: by what it has in memory. See Op.Cached.
+	// Cached runs a Blocking op without waiting, by what is in memory, where the kernel can be told that. See
+	// Op.Cached.
 	Cached func(o *Op) int32
 }
 
-// Table is the rows by code.
+// Table has the rows by code.
 var Table = [Codes]Def{
 	Nop: {Name: "nop", Kind: Immediate, Opcode: uring.OpNop, Prep: prepNop, Attempt: attemptNop},
 	Accept: {Name: "accept", Kind: Pollable, Interest: sys.PollIn, FDResult: true, Multishot: true,
@@ -76,7 +74,7 @@ var Table = [Codes]Def{
 	Write: {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite,
 		Attempt: attemptWrite, File: true},
 
-	// Rows without an entry, which wait for readiness under every driver.
+	// Rows without an entry: these ops wait for readiness under every driver.
 	Recvmmsg: {Name: "recvmmsg", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptRecvmmsg},
 	Sendmmsg: {Name: "sendmmsg", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendmmsg},
 
@@ -99,8 +97,8 @@ var Table = [Codes]Def{
 	Ftruncate: {Name: "ftruncate", Kind: Blocking, Opcode: uring.OpFtruncate, Prep: prepFtruncate,
 		Attempt: attemptFtruncate},
 
-	// Names and directories: so do these. An entry is half the price of a worker, and ends
-	// with a thread of the kernel's as well.
+	// Names and directories: these may wait, too. An entry costs half as much as a worker, although it also ends in a
+	// thread of the kernel.
 	Openat2: {Name: "openat2", Kind: Blocking, FDResult: true, Opcode: uring.OpOpenat2, Prep: prepOpenat2,
 		Attempt: attemptOpenat2, Cached: cachedOpenat2},
 	Statx: {Name: "statx", Kind: Blocking, Opcode: uring.OpStatx, Prep: prepStatx,
@@ -114,6 +112,6 @@ var Table = [Codes]Def{
 	Symlinkat: {Name: "symlinkat", Kind: Blocking, Opcode: uring.OpSymlinkat, Prep: prepSymlinkat,
 		Attempt: attemptSymlinkat},
 
-	// What has no entry, and may wait all the same.
+	// No entry, and the call may wait.
 	Call: {Name: "call", Kind: Blocking, Attempt: attemptCall},
 }

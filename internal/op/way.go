@@ -2,12 +2,12 @@ package op
 
 import "ringo/uring"
 
-// How is the manner in which a driver over io_uring runs an op.
+// How says how a driver over io_uring runs an op.
 type How uint8
 
 const (
-	// ByEntry: one entry, and the kernel does the rest. A multishot op yields all its
-	// completions from it, or ends with the first.
+	// ByEntry: one entry, and the kernel does the rest. A multishot op gets all its completions from it, or ends with
+	// the first.
 	ByEntry How = iota + 1
 	// ByEntries: a multishot op by one entry after the other.
 	ByEntries
@@ -17,25 +17,25 @@ const (
 	ByOffload
 )
 
-// A Way is one way to run an op. What a row says makes a list of them, in the order of
-// preference; the first whose needs are met is taken, once, when a ring is opened.
+// A Way is one way to run an op. Each row yields a list of ways, the best one first. When a ring is opened, the first
+// way whose needs the kernel meets is chosen, once.
 type Way struct {
-	Name   string // for people
+	Name   string // for reports
 	How    How
 	Opcode uring.Op // of the entry, if there is one
 	// Checks are self-tests of package uring that must have passed.
 	Checks []string
 	// Only and Never are flags of the ops that this way can serve.
 	Only, Never Flags
-	// Prep turns the op into a submission, which is what its row does; nil: there is no entry this way. It is here
-	// and no method because tasks submit, and their stacks are to stay small: sock.TestParkedStacks.
+	// Prep turns the op into a submission, as its row does; nil if this way has no entry. It is a field and not a
+	// method because tasks submit, and their stacks must stay small: sock.TestParkedStacks.
 	Prep func(o *Op, e *uring.SQE)
 }
 
-// Serves reports whether ops with these flags can go this way.
+// Serves reports whether ops with these flags can use the way.
 func (w *Way) Serves(f Flags) bool { return f&w.Only == w.Only && f&w.Never == 0 }
 
-// once is the row's Prep for one completion, also of a multishot op.
+// once is the row's Prep for a single completion, even if the op is multishot.
 func (d *Def) once(o *Op, e *uring.SQE) {
 	flags := o.Flags
 	o.Flags &^= Multishot
@@ -43,8 +43,8 @@ func (d *Def) once(o *Op, e *uring.SQE) {
 	o.Flags = flags
 }
 
-// ways are the rows' lists: the row's own entry, then what is left of it for kernels
-// without multishot, then what its Kind leaves in any case.
+// ways has the lists of all rows: the row's own entry, then its single entry for kernels without multishot, then what
+// its Kind allows on any kernel.
 var ways = func() (all [Codes][]Way) {
 	for code := range all {
 		all[code] = Table[code].ways()
@@ -84,5 +84,5 @@ func (d *Def) ways() (list []Way) {
 	return list
 }
 
-// Ways lists the row's ways, the best one first.
+// Ways returns the row's ways, the best one first.
 func (c Code) Ways() []Way { return ways[c] }

@@ -8,10 +8,9 @@ import (
 	"ringo/uring"
 )
 
-// broken are things that kernels of some releases have and that lose or mix up
-// data there, which no self-test of a moment can see. They are treated as missing.
-// Distributions repair some of these kernels without a new number; there the lesser
-// way costs a little and loses nothing.
+// broken lists what kernels of some releases have and lose or mix up data with, which no short self-test can see. The
+// driver treats it as missing. Distributions repair some of these kernels without a new number; there the lesser way
+// costs a little and loses nothing.
 var broken = []defect{
 	{
 		check: uring.CheckRecvMultishot, from: release{6, 0}, below: release{6, 1},
@@ -25,23 +24,22 @@ var broken = []defect{
 	},
 }
 
-// defect is one check that does not count from one release to before another.
+// defect is a check that does not count, from one release up to another.
 type defect struct {
 	check       string
 	from, below release
 	what        string
 }
 
-// Distrust is a thing that the kernel has and that is not used, because it is broken
-// there.
+// Distrust is something that the kernel has and the driver does not use, because it is broken on that kernel.
 type Distrust struct {
-	Check string // by its name in package uring
+	Check string // its name in package uring
 	Below string // the first release in which it is mended
 	Why   string // what goes wrong, with the source
 }
 
-// Distrusted lists what is broken on the kernel that a report calls system, or on
-// the one that RINGO_MASK stands for.
+// Distrusted returns what is broken on the kernel that a report calls system, or on the kernel that RINGO_MASK stands
+// for.
 func Distrusted(system string) (all []Distrust) {
 	for _, check := range asked {
 		if d := brokenOn(check, releaseOf(system, nil)); d != nil {
@@ -59,7 +57,7 @@ func (r release) before(o release) bool {
 	return r.major < o.major || r.major == o.major && r.minor < o.minor
 }
 
-// brokenOn finds the defect of a check on a kernel, nil if there is none.
+// brokenOn returns the defect of a check on a kernel; nil if there is none.
 func brokenOn(check string, r release) *defect {
 	for i := range broken {
 		if d := &broken[i]; d.check == check && !r.before(d.from) && r.before(d.below) {
@@ -69,8 +67,7 @@ func brokenOn(check string, r release) *defect {
 	return nil
 }
 
-// releaseOf is the kernel's release, or the one that a mask stands for. One that
-// can't be read is taken for the newest.
+// releaseOf returns the kernel's release, or the one that a mask stands for; newest if it can't be parsed.
 func releaseOf(system string, m *mask.Mask) release {
 	if m == nil {
 		m, _ = mask.Env()

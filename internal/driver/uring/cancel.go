@@ -8,9 +8,8 @@ import (
 	"ringo/uring"
 )
 
-// Cancel asks for the end of a submitted op. What the kernel has not seen ends
-// here; for the rest a cancel goes after it, in order, so that it finds the op
-// even if both are submitted by one enter.
+// Cancel asks for the end of a submitted op. An op that the kernel has not seen ends here. For others it submits a
+// cancel behind the op, so that the cancel finds the op even if one enter submits both.
 func (d *ring) Cancel(o *op.Op) {
 	if o.State != op.Queued && o.State != op.InFlight {
 		panic("driver/uring: cancel of an op that is not submitted")
@@ -33,7 +32,7 @@ func (d *ring) Cancel(o *op.Op) {
 	d.cancelToken(o)
 }
 
-// cancelToken sends a cancel after what the op has submitted.
+// cancelToken submits a cancel of the op's own entry, or of its poll.
 func (d *ring) cancelToken(o *op.Op) {
 	if d.dead != nil {
 		return // see endAll
@@ -56,21 +55,19 @@ func prepCancel(e *uring.SQE, token uint64) {
 	e.UserData = token&^op.TokenMarks | markCancel
 }
 
-// A cancel's own result says little. That there was nothing to find (ENOENT) is so when the
-// op has ended, and its completion is right behind as a rule, and when the kernel is at
-// work on it (https://github.com/axboe/liburing/issues/1375). EALREADY says that a thread
-// has it and was told; but if that has just found out that the op has to wait for
-// readiness, it leaves it there and nobody remembers: 11 of 125 writes to a full pipe that
-// were cancelled 0 to 30 µs after they had gone to a thread (Linux 6.18). So all but a
-// success is repeated until the op has ended: the first ENOENTs as soon as the CQ has been
-// emptied, what comes after them with pauses in between.
+// The result of a cancel says little. ENOENT, nothing found, comes when the op has ended, usually with its completion
+// right behind, but also when the kernel is working on the op (https://github.com/axboe/liburing/issues/1375).
+// EALREADY means that a kernel thread has the op and was told; but if the thread has just found that the op must wait
+// for readiness it leaves the op waiting, and the cancel is forgotten: 11 of 125 writes to a full pipe, cancelled 0 to
+// 30 µs after they had gone to a thread (Linux 6.18). So every cancel that did not succeed is repeated until the op
+// has ended: the first ENOENTs as soon as the CQ has been emptied, later ones with pauses in between.
 const (
 	triesAtOnce = 8
 	cancelPause = time.Millisecond // doubled each time
 	pauseMax    = time.Second
 )
 
-// missed takes the answer of a cancel that may have been in vain.
+// missed takes in the error of a cancel, and arranges to repeat it.
 func (d *ring) missed(token uint64, res int32) {
 	token &^= op.TokenMarks
 	o := d.slab.Lookup(token)
@@ -93,7 +90,7 @@ func (d *ring) missed(token uint64, res int32) {
 	d.cancelLater = append(d.cancelLater, token)
 }
 
-// cancelDue repeats, when it is time, the cancels that need not have had an effect.
+// cancelDue repeats the cancels of cancelLater when it is time.
 func (d *ring) cancelDue() {
 	if d.now() < d.cancelAt {
 		return
@@ -103,7 +100,7 @@ func (d *ring) cancelDue() {
 	d.repeatCancels()
 }
 
-// repeatCancels sends the cancels of cancelNow.
+// repeatCancels repeats the cancels of cancelNow.
 func (d *ring) repeatCancels() {
 	for _, token := range d.cancelNow {
 		if o := d.slab.Lookup(token); o != nil && o.State == op.InFlight && ending(o) {
@@ -113,7 +110,7 @@ func (d *ring) repeatCancels() {
 	d.cancelNow = d.cancelNow[:0]
 }
 
-// withdraw ends an op that waits for room or for its stream.
+// withdraw ends an op that the kernel has not seen.
 func (d *ring) withdraw(o *op.Op) {
 	waits := !d.backlog.Remove(o) && !d.toOffload.Remove(o)
 	if waits {
@@ -123,15 +120,14 @@ func (d *ring) withdraw(o *op.Op) {
 	d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), !waits})
 }
 
-// endedOp is an op that has ended without the kernel. It is complete, and lets go of
-// its descriptor, in the next Wait.
+// endedOp is an op that has ended without the kernel. The next Wait completes it and drops its hold on its descriptor.
 type endedOp struct {
 	o    *op.Op
 	res  int32
 	held bool // it had its stream
 }
 
-// ending reports whether a cancel for the op, or for its poll, was sent.
+// ending reports whether a cancel was sent for the op, or for its poll.
 func ending(o *op.Op) bool {
 	return (o.Canceled || o.Mode == waitsPollEnd) && o.Mode != waitsNotif
 }

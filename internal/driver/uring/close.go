@@ -13,16 +13,15 @@ import (
 
 var errClosed = &driver.SetupError{Driver: "uring", Step: "wait", Err: errors.New("the driver is closed")}
 
-// drainMax bounds the wait for ops that were cancelled. Sockets end at once; what
-// takes longer is a disk that does not answer.
+// drainMax bounds the wait for cancelled ops. Those on sockets end at once; what takes longer is a disk that does not
+// answer.
 const drainMax = 5 * time.Second
 
-// notifMax bounds the wait for the memory of zero-copy sends that were done. A peer that
-// does not read keeps it for as long as the connection lives, so then that ends.
+// notifMax bounds the wait for the memory of zero-copy sends that have their result. A peer that does not read holds
+// the memory as long as the connection lives, so at the bound the driver breaks the connection.
 const notifMax = 100 * time.Millisecond
 
-// leaked keeps alive the memory of rings that could not be drained: the kernel may
-// still write to it.
+// leaked keeps the memory of rings alive that could not be drained: the kernel may still write to it.
 var leaked struct {
 	sync.Mutex
 	rings []*ring
@@ -39,7 +38,7 @@ func (d *ring) Close(done *driver.Queue) error {
 	}
 	d.closed = true
 	if d.files != nil && len(d.offloads) == 0 {
-		d.files.Close(drainMax) // a worker may still be on its way out, and about to signal
+		d.files.Close(drainMax) // a worker may still be about to signal
 	}
 	if d.gate.Close() {
 		sys.Close(d.wakeFD)
@@ -63,11 +62,11 @@ func (d *ring) Close(done *driver.Queue) error {
 		d.lends.Close()
 		d.pool.Reclaim(filled(done))
 	}
-	d.lends, d.pool = nil, nil // whoever keeps the driver does not keep the buffers
+	d.lends, d.pool = nil, nil // a program that keeps the driver must not keep the buffers
 	return err
 }
 
-// filled lists the buffers that completions in the queue have brought.
+// filled returns the buffers that completions in the queue hold.
 func filled(done *driver.Queue) (ids []uint16) {
 	for _, c := range done.All() {
 		if c.Flags&op.HasBuffer != 0 {
@@ -77,7 +76,7 @@ func filled(done *driver.Queue) (ids []uint16) {
 	return ids
 }
 
-// drain cancels what is submitted until nothing is.
+// drain cancels all submitted ops, and waits until they have ended, for drainMax at most.
 func (d *ring) drain(done *driver.Queue) {
 	end, cut := d.now()+int64(drainMax), d.now()+int64(notifMax)
 	for d.dead == nil {
@@ -110,13 +109,13 @@ func (d *ring) drain(done *driver.Queue) {
 		}
 		timeout := time.Duration(max(limit-now, 0))
 		wait := uint32(1)
-		// A worker signals only a driver that has said that it sleeps.
+		// A worker signals only a driver that has announced that it sleeps.
 		if len(d.offloads) > 0 && (!d.armWake() || !d.gate.Announce()) {
 			wait = 0
 			d.backOff()
 		}
 		if len(d.cancels) > 0 || !d.backlog.Empty() {
-			wait = 0 // what they end may be all that there is to wait for
+			wait = 0 // the ops that they end may be all that there is to wait for
 			d.backOff()
 		}
 		if !d.extArg {
@@ -131,8 +130,8 @@ func (d *ring) drain(done *driver.Queue) {
 	}
 }
 
-// disconnect gives up the connections that keep memory of zero-copy sends: what is
-// queued on them is thrown away, and the peer sees a reset.
+// disconnect breaks the connections that hold memory of zero-copy sends: what is queued on them is dropped, and the
+// peer sees a reset.
 func (d *ring) disconnect() {
 	var nowhere sys.Sockaddr
 	nowhere.SetUnspec()

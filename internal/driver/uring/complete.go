@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// complete turns one CQE of an op into what the contract promises of it.
+// complete turns one CQE of an op into the completions that the driver contract promises.
 func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if o.Code == op.SendZC {
 		d.zeroCopyCompleted(o, res, flags, done)
@@ -56,9 +56,8 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	d.end(o, res, flags, done)
 }
 
-// again submits an op that the kernel would not let wait by itself, as it does
-// with reads and writes of non-blocking descriptors: first for readiness, then
-// for the op.
+// again restarts an op for which the kernel did not wait, as with reads and writes of non-blocking descriptors: first
+// with a poll, and after that with the op.
 func (d *ring) again(o *op.Op, res int32) {
 	d.stats.Fallbacks++
 	if res == -sys.EAGAIN && o.Interest() != 0 && o.Code != op.Poll {
@@ -67,9 +66,9 @@ func (d *ring) again(o *op.Op, res int32) {
 	d.restart(o)
 }
 
-// givenUp has an op done without the kernel's threads. It gives up what it had left to one, by -ECANCELED, where it
-// can't begin it, as under a limit of threads, or because signals kept coming. Files and names are always left to them,
-// streams where nothing else helps: a FIFO, or a pipe in blocking mode on an older kernel.
+// givenUp restarts an op without the kernel's threads. The kernel ends with -ECANCELED what it had left to a thread
+// that can't begin it: under a limit of threads, or because signals kept coming. It leaves files and names to threads
+// always, and streams where nothing else works: a FIFO, or a pipe in blocking mode on an older kernel.
 func (d *ring) givenUp(o *op.Op) {
 	d.stats.Fallbacks++
 	o.Mode = waitsPlain
@@ -79,13 +78,13 @@ func (d *ring) givenUp(o *op.Op) {
 	d.restart(o)
 }
 
-// maybeInThread reports whether the kernel may have a thread of its own make the call; polls and multishot ops it never
-// leaves to one.
+// maybeInThread reports whether the kernel may have left the op to one of its threads; it never does so with polls and
+// multishot ops.
 func maybeInThread(o *op.Op) bool {
 	return waitsInCall(o) || o.Interest() != 0 && o.Code != op.Poll && o.Flags&op.Multishot == 0
 }
 
-// waitsInCall reports whether it is the call that waits, so that a worker has to make it.
+// waitsInCall reports whether the op waits in the call itself, so that a worker has to make the call.
 func waitsInCall(o *op.Op) bool {
 	return o.Def().Kind == op.Blocking || (o.Code == op.Read || o.Code == op.Write) && sys.IsRegular(o.FD.Sys())
 }
@@ -95,12 +94,12 @@ func (d *ring) restart(o *op.Op) {
 	d.start(o)
 }
 
-// unwanted reports whether a result is a descriptor that nobody will take.
+// unwanted reports whether a result is a descriptor that the op's owner will not take.
 func unwanted(o *op.Op, res int32) bool {
 	return o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0
 }
 
-// end is the last completion of an op: from here on it is its owner's again.
+// end completes an op for the last time: from here on it belongs to its owner.
 func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if o.Notifs != 0 {
 		d.owed(o, res, done)
@@ -118,7 +117,7 @@ func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
 }
 
-// release lets go of the descriptor, and starts who waited for its stream.
+// release drops the op's hold on its descriptor, and starts the op that waited for its stream.
 func (d *ring) release(o *op.Op) {
 	o.State = op.Idle
 	if o.FD == nil {
@@ -128,7 +127,7 @@ func (d *ring) release(o *op.Op) {
 	d.startNext(o)
 }
 
-// startNext gives the op's stream to who waits for it.
+// startNext gives the op's stream to the next op that waits for it.
 func (d *ring) startNext(o *op.Op) {
 	dir := direction(o)
 	if dir == 0 || o.FD.Unclaim(dir) == 0 {

@@ -9,20 +9,20 @@ import (
 	"ringo/uring"
 )
 
-// A ring that has died takes no entries. What of the driver needs no ring goes on: plain
-// calls, workers, and the end of everything else. An op that the kernel has ends in one of
-// these ways:
+// A ring that has died takes no entries. What needs no ring goes on: plain calls, and workers. All other ops end. An
+// op that the kernel has ends in one of these ways:
 //
-//	it names no memory of its owner's     at once, and what the kernel still tells of it is stale
-//	completions come by themselves        by its own, which is awaited; since Linux 6.0 it is cancelled before
+//	it names no memory of its owner's     at once; what the kernel still reports of it is stale
+//	completions come by themselves        by its own completion, for which the driver waits; since Linux 6.0 it cancels
+//	                                      the op first
 //	in an enter only (DEFER_TASKRUN),     when the kernel has torn the ring down
 //	 or the CQ has overflowed
-//	the kernel does nothing of that       never: its memory is kept, and Close says so
+//	the kernel does none of that          never: its memory is kept, and Close says so
 //
-// That the kernel has accepted a cancel ends nothing: what a thread of its own or a disk is
-// at goes on, and uses the memory.
+// That the kernel has accepted a cancel does not end an op: a kernel thread or a disk that is busy with it goes on,
+// and uses the memory.
 
-// faulty reports whether the kernel can't be entered any more.
+// faulty reports whether the driver has died, so that it must not enter the kernel.
 func (d *ring) faulty() bool {
 	if d.dead == nil && d.fault != nil {
 		d.dead = d.fault()
@@ -30,8 +30,7 @@ func (d *ring) faulty() bool {
 	return d.dead != nil
 }
 
-// endAll ends what is submitted, on a ring that has died. What it can't end yet is for the
-// next call.
+// endAll ends the submitted ops of a ring that has died. Ops that it can't end yet are left to the next call.
 func (d *ring) endAll(done *driver.Queue) {
 	if !d.ended {
 		d.ended = true
@@ -63,7 +62,7 @@ func (d *ring) endAll(done *driver.Queue) {
 // unsubmit takes back the entries that the kernel has not taken.
 func (d *ring) unsubmit() {
 	if d.r.Flags()&uring.SetupSQPoll != 0 {
-		return // its thread may be at them
+		return // its thread may be using them
 	}
 	d.r.EachPending(func(e *uring.SQE) {
 		m := mark(e.UserData)
@@ -77,12 +76,11 @@ func (d *ring) unsubmit() {
 	})
 }
 
-// tearDown closes the ring, upon which the kernel ends all that it has of it, in its own
-// time, as the next call finds out. When it has done so it closes the ring's files, too: one
-// is the end of a pipe that nobody else has. Of an Openat2 that succeeds meanwhile the
-// descriptor is lost.
+// tearDown closes the ring. The kernel then ends all ops that it has of it, in its own time, which the next calls
+// check. At the end the kernel also closes the files that were registered with the ring: one of them is the only write
+// end of a pipe, so the pipe reports it. If an Openat2 succeeds meanwhile its descriptor is lost.
 //
-// Where there is no pipe now, or none may be registered, the next call tries again.
+// If there is no pipe to be had now, or it can't be registered, the next call tries again.
 func (d *ring) tearDown() {
 	if d.gone {
 		return
@@ -108,8 +106,8 @@ func (d *ring) tearDown() {
 	}
 }
 
-// giveUp ends an op that the kernel has, unless it has memory of the op's owner too.
-// Another's buffers, which it may have, nobody waits for.
+// giveUp ends an op that the kernel has, unless the kernel may use memory of the op's owner. It does not wait for
+// buffers of the pool.
 func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 	if o.State != op.InFlight || o.Mode == waitsFile {
 		return
@@ -136,9 +134,9 @@ func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 	d.end(o, o.Failed(-sys.ECANCELED), 0, done)
 }
 
-// lends reports whether the entry of an op names memory that the kernel uses for as
-// long as the op is under way, and that is not the pool's. Addresses, times and names it copies when it takes the
-// entry, and others name none; of an Openat2 the descriptor would be nobody's.
+// lends reports whether the op's entry names memory of its owner that the kernel uses while the op is in flight. The
+// kernel copies addresses, times and names when it takes the entry, and some entries name no memory. An Openat2 counts
+// too, because its descriptor would have no owner.
 func lends(o *op.Op) bool {
 	switch o.Code {
 	case op.Connect, op.Timeout, op.Sync, op.Allocate, op.Ftruncate,
@@ -148,7 +146,7 @@ func lends(o *op.Op) bool {
 	return o.Flags&op.Select == 0 && (o.Buf != nil || o.Ext != nil)
 }
 
-// drainDead is drain on a ring that has died: it waits for what ends by itself.
+// drainDead is drain for a ring that has died: it waits for ops that end by themselves.
 func (d *ring) drainDead(done *driver.Queue) {
 	end := d.now() + int64(drainMax)
 	for d.endAll(done); d.endsYet() && d.now() < end; d.endAll(done) {
@@ -160,8 +158,8 @@ func (d *ring) drainDead(done *driver.Queue) {
 	}
 }
 
-// endsYet reports whether something is left of a ring that has died that will end without a
-// call: what a worker, a thread of the kernel's or a disk is at, what was cancelled, the ring.
+// endsYet reports whether a dead ring has something left that will end without a call: ops that a worker, a kernel
+// thread or a disk is busy with, cancelled ops, and the ring itself.
 func (d *ring) endsYet() bool {
 	yet := len(d.offloads) > 0 || d.pipe >= 0 || (d.gone || d.revoked && d.interrupted()) && d.inFlight > 0
 	d.slab.Each(func(o *op.Op) {

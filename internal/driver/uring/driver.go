@@ -25,51 +25,51 @@ type ring struct {
 	r    *uring.Ring
 	slab *op.Slab
 	now  func() int64
-	rest func(time.Duration) // time.Sleep
+	rest func(time.Duration) // time.Sleep, except in tests
 
 	pool  *bufs.Pool
 	lends *uring.BufRing
 
-	ways     [op.Codes][4]*op.Way // what each op does, by its flags: see index
-	degraded [op.Codes]uint8      // bits by index: not the best way
-	used     []stats.Way          // the ways, for people
-	edges    bool                 // there are multishot polls
+	ways     [op.Codes][4]*op.Way // the way of each op, by its flags: see index
+	degraded [op.Codes]uint8      // bits by index: the way is not the best one
+	used     []stats.Way          // the ways in use, for reports
+	edges    bool                 // multishot polls work
 	limits   bool                 // multishot receives can be limited
 
-	outbox  *driver.Outbox // nil: the loop has none
+	outbox  *driver.Outbox // nil if the loop has none
 	sending sending
-	batch   uint64 // numbers the Waits that send
-	entries int    // of this Wait, those before it have been entries; 0: there were none
-	unheard int    // entries whose CQEs are still to come, where each has one
-	lost    uint32 // CQEs that the kernel had thrown away before
+	batch   uint64 // number of the latest Wait that sends
+	entries int    // sends before this index are entries of this Wait; 0: none
+	unheard int    // entries whose CQEs have not come, where each has one
+	lost    uint32 // CQEs that the kernel had dropped before this Wait
 
 	backlog     op.List  // ops that wait for room in the SQ
 	deferred    op.List  // ops that wait for their stream
-	toOffload   op.List  // ops for the workers, in the next Wait
-	fresh       []uint64 // receives to be tried by hand, once armed
-	cancelNow   []uint64 // ops to be cancelled once more, now
+	toOffload   op.List  // ops that the next Wait gives to workers
+	fresh       []uint64 // tokens of ops to try once they are armed
+	cancelNow   []uint64 // tokens of ops whose cancels are repeated now
 	cancelLater []uint64 // and later
 	cancelAt    int64    // when that is
 	cancels     []uint64 // tokens whose cancels wait for room in the SQ
 	early       []endedOp
-	inFlight    int  // ops that the kernel has, their polls included
-	passed      bool // a poll has ended, maybe before what had waited for longer, see catchUp
+	inFlight    int  // ops that the kernel or a worker has, polls included
+	passed      bool // a poll has ended, maybe ahead of ops that had waited for longer, see catchUp
 	extArg      bool
-	timing      bool   // the latest TIMEOUT is still under way
+	timing      bool   // the latest timeout is in flight
 	timerAt     int64  // its deadline
-	timers      uint32 // how many there were
+	timers      uint32 // number of the latest timeout
 
-	files    *offload.Workers // nil as long as nobody needed them
-	offloads []*offloaded     // ops in their hands
+	files    *offload.Workers // nil until an op needs them
+	offloads []*offloaded     // ops that workers have
 	spare    *offloaded
 
 	gate    mailbox.Gate
-	called  atomic.Bool   // by Wake, and not only by a worker
-	sent    atomic.Uint64 // calls of Wake that signalled
+	called  atomic.Bool   // by a Wake, and not by a worker
+	sent    atomic.Uint64 // calls of Wake that took a system call
 	wakeFD  int32
 	wakeSet bool // the eventfd's poll is armed
 	timer   uring.Timespec
-	pause   uring.Timespec // how long waitsPause is
+	pause   uring.Timespec // the time of a waitsPause
 
 	cqes     []uring.CQE
 	features []string
@@ -77,12 +77,12 @@ type ring struct {
 	stats    stats.Driver
 	fault    func() error // Config.Fault
 	dead     error
-	ended    bool  // the ring has died, and what it has was told to end
+	ended    bool  // endAll has run: the ring has died, and its ops were cancelled
 	diedAt   int64 // when that was
-	revoked  bool  // the kernel has accepted the cancel of all that it has of a dead ring
-	pipe     int32 // where the end of a ring is told that is being torn down, -1 if none is
-	gone     bool  // it has ended
-	exposed  bool  // the kernel may fill buffers of the pool that nobody waits for
+	revoked  bool  // the kernel has accepted a cancel of all ops of the dead ring
+	pipe     int32 // reports the end of a ring that is being torn down; -1 if none is
+	gone     bool  // the ring has been torn down
+	exposed  bool  // the kernel may still fill buffers of the pool, for ops that have ended
 	closed   bool
 }
 
@@ -95,14 +95,14 @@ func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	case def.Attempt == nil || o.Selects():
 		return 0, false
 	}
-	for { // who asks may have nothing else that would make the call again
+	for { // the caller may have no other occasion to call again
 		if res = driver.Call(o); res != -sys.EINTR {
 			return res, res != -sys.EAGAIN
 		}
 	}
 }
 
-// Forget has nothing to end: the ring knows descriptors by its ops only.
+// Forget does nothing: the ring knows descriptors only by its ops.
 func (d *ring) Forget(*fd.FD) {}
 
 // Submit queues the op for the next enter.
@@ -127,7 +127,7 @@ func (d *ring) Submit(o *op.Op) {
 		o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.untried(o)
 	}
-	switch { // as start, with one call less on the stack
+	switch { // as start does, with one frame less on the stack
 	case o.Mode == waitsFile:
 		d.toOffload.Push(o)
 	case d.dead != nil || !d.backlog.Empty() || !d.prep(o):
@@ -135,16 +135,16 @@ func (d *ring) Submit(o *op.Op) {
 	}
 }
 
-// refuse is apart from Submit for the same reason as untried: BenchmarkIdleMemory of sock.
+// refuse is not inlined into Submit, for the same reason as untried: BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func refuse(o *op.Op, closed bool) {
 	panic(fmt.Sprintf("driver/uring: submit of %s in state %d (driver closed: %v)", o.Def().Name, o.State, closed))
 }
 
-// untried notes that what the op waits for may be there already. It is apart because tasks
-// submit, and their stacks are to stay small: inlined, those of sock.TestParkedStacks are
-// the next size, which is 2 KiB more a connection in BenchmarkIdleMemory of sock.
+// untried records that what the op waits for may be there already. It is not inlined because tasks call Submit, and
+// their stacks must stay small: with it inlined, those of sock.TestParkedStacks are of the next size, 2 KiB more a
+// connection in BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (d *ring) untried(o *op.Op) { d.fresh = append(d.fresh, o.Token()) }
@@ -161,15 +161,15 @@ func (d *ring) start(o *op.Op) {
 	d.queue(o)
 }
 
-// queue has the op wait for room.
+// queue puts the op into the backlog, where it waits for room.
 func (d *ring) queue(o *op.Op) {
 	d.stats.Queued++
 	d.backlog.Push(o)
 }
 
-// prep writes the op's entry. It reports false if there is no room for it.
+// prep writes the op's entry. It reports false if the SQ has no room.
 func (d *ring) prep(o *op.Op) bool {
-	e := d.r.SQE() // as sqe, with one call less on the stack
+	e := d.r.SQE() // as sqe does, with one frame less on the stack
 	if e == nil {
 		if e = d.sqe(); e == nil {
 			return false
@@ -198,7 +198,7 @@ func (d *ring) prep(o *op.Op) bool {
 	return true
 }
 
-// sqe returns a free entry; if there is none it flushes once.
+// sqe returns a free entry. If there is none it enters once to make room; it returns nil if that did not help.
 func (d *ring) sqe() *uring.SQE {
 	if e := d.r.SQE(); e != nil {
 		return e
@@ -207,8 +207,8 @@ func (d *ring) sqe() *uring.SQE {
 	return d.r.SQE()
 }
 
-// flush moves what waited for room into the SQ: cancels first, because what they
-// end may be what holds the room.
+// flush moves what waited for room into the SQ: cancels first, because the ops that they end may be what takes up the
+// room.
 func (d *ring) flush() {
 	for len(d.cancels) > 0 {
 		e := d.sqe()
@@ -228,8 +228,8 @@ func (d *ring) flush() {
 	}
 }
 
-// enter makes the system call and sorts its errors: those that end by themselves
-// are left to the caller's next round, those that don't kill the driver.
+// enter makes the system call and sorts its errors: those that pass are left to the caller's next round, all others
+// kill the driver.
 func (d *ring) enter(min uint32, timeout time.Duration) {
 	if d.faulty() {
 		return
@@ -238,12 +238,12 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 	d.stats.Enters++
 	pending := d.r.SQPending()
 	consumed, errno := d.r.Enter(min, true, timeout)
-	if consumed < pending && d.r.Flags()&uring.SetupSQPoll == 0 { // a kernel thread takes them in its own time
+	if consumed < pending && d.r.Flags()&uring.SetupSQPoll == 0 { // the SQPOLL thread takes entries in its own time
 		d.stats.ShortSubmits++
 	}
 	switch errno {
 	case 0, posix.EINTR, posix.ETIME, posix.EAGAIN, posix.EBUSY:
-		// EAGAIN is a shortage of memory, EBUSY a full CQ: reaping helps both.
+		// EAGAIN means a lack of memory, EBUSY a full CQ: reaping helps with both.
 	case posix.EEXIST:
 		panic("driver/uring: used from a thread that is not its loop's")
 	default:
@@ -260,10 +260,10 @@ func (d *ring) Wake() {
 	}
 }
 
-// signal makes the owner look round.
+// signal wakes the owner for a worker: it ends no Wait by itself.
 func (d *ring) signal() { d.wake() }
 
-// wake is signal, and reports whether that took a system call.
+// wake is signal, and reports whether it took a system call.
 func (d *ring) wake() bool {
 	if !d.gate.Notify() {
 		return false
@@ -285,8 +285,8 @@ func (d *ring) Info() driver.Info {
 	}
 }
 
-// direction says which side of a stream the op uses, so that no two ops use one
-// at a time: the kernel would complete them in any order.
+// direction returns which side of a stream the op uses. Two ops must not use one side at the same time, because the
+// kernel might complete them in any order.
 func direction(o *op.Op) uint8 {
 	switch o.Code {
 	case op.Recv, op.Recvmsg, op.Recvmmsg, op.SpliceIn:

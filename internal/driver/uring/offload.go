@@ -7,10 +7,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// Reads and writes for which the kernel has no entry go to workers if they are of
-// a file, to which readiness means nothing.
+// Blocking ops without an entry go to workers, as do reads and writes of regular files for which the kernel has none:
+// readiness means nothing to these.
 
-// filesMax bounds the calls that may block at once.
+// filesMax bounds the workers' calls at a time.
 const filesMax = 16
 
 // offloaded is an op whose call a worker makes.
@@ -18,17 +18,17 @@ type offloaded struct {
 	offload.Request
 	o    *op.Op
 	run  func() int32
-	next *offloaded // of the spare ones
+	next *offloaded // the next spare one
 }
 
-// submitOffloads hands those over that wait for the workers.
+// submitOffloads gives the workers the ops that wait for them.
 func (d *ring) submitOffloads() {
 	for !d.toOffload.Empty() {
 		d.submitOffload(d.toOffload.Pop())
 	}
 }
 
-// submitOffload hands the op to the workers, who are made when they are first needed.
+// submitOffload gives an op to the workers. The first call makes them.
 func (d *ring) submitOffload(o *op.Op) {
 	if d.files == nil {
 		d.files = offload.NewWorkers(filesMax, offload.Process, d.signal)
@@ -75,16 +75,16 @@ func (d *ring) completeOffloads(done *driver.Queue) {
 	}
 	for r := d.files.Next(); r != nil; r = d.files.Next() {
 		o, res := d.freeOffload(r.User.(*offloaded)), r.Res
-		if res == -sys.EAGAIN { // there is nothing that one could wait for
+		if res == -sys.EAGAIN { // there is nothing to wait for
 			res = -sys.EPERM
 		}
 		d.complete(o, res, 0, done)
 	}
-	d.submitOffloads() // what goes on after a short count
+	d.submitOffloads() // ops that go on after a short count
 }
 
-// cancelOffload takes back an op that no worker has begun; the others end as their calls
-// do, because a call that runs writes to the memory that it was lent.
+// cancelOffload takes back an op that no worker has begun. The others end when their calls return, because a running
+// call uses the op's memory.
 func (d *ring) cancelOffload(o *op.Op) {
 	for _, f := range d.offloads {
 		if f.o != o {

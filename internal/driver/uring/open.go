@@ -15,11 +15,11 @@ import (
 	"ringo/uring"
 )
 
-// EntriesMin is the least that Shrink goes down to.
+// EntriesMin is the least number of entries that Config.Shrink goes down to.
 const EntriesMin = 32
 
-// Open makes a ring on the calling thread, to which the caller has locked itself
-// and stays locked until Close. The error is a *driver.SetupError.
+// Open opens a ring on the calling thread. The caller has locked itself to the thread, and must stay so until Close.
+// The error is a *driver.SetupError.
 func Open(cfg driver.Config) (driver.Driver, error) {
 	m, err := mask.Parse(strings.Join(cfg.Without, ","))
 	if err != nil {
@@ -40,8 +40,8 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	return openOn(cfg, &uring.Config{SQPoll: cfg.SQPoll > 0, SQPollIdle: cfg.SQPoll}, seam.Seam{Mask: m}, report)
 }
 
-// openOn opens the driver on a ring that rc describes, on the kernel of the seam, which
-// offers what the report says.
+// openOn opens the driver on a ring with the configuration rc, on the kernel of the seam, which offers what the report
+// says.
 func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Report) (driver.Driver, error) {
 	r, err := openRing(cfg, seam.Put(rc, s))
 	if err != nil {
@@ -51,7 +51,7 @@ func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Repo
 		r.Close()
 		return nil, setupError(&uring.FeatureError{Name: "SQPOLL_NONFIXED", Since: "5.11"})
 	}
-	// Without it each arrival interrupts the loop, whatever it is at, and epoll costs less.
+	// Without DEFER_TASKRUN each arrival interrupts the loop, whatever it is doing, and epoll costs less.
 	if cfg.Worth && cfg.SQPoll == 0 && r.Flags()&uring.SetupDeferTaskrun == 0 {
 		r.Close()
 		return nil, &driver.SetupError{Driver: "uring", Err: driver.ErrCostly,
@@ -70,19 +70,19 @@ func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Repo
 	return d, nil
 }
 
-// pause is between two tries of a send for which there is nothing to wait.
+// pause is the time between two tries of a send for which readiness tells nothing.
 const pause = 5 * time.Millisecond
 
-// equip gives the ring what it needs besides.
+// equip sets up what the driver needs beside the ring.
 func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) error {
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
 		return &uring.SetupError{Step: "eventfd", Hint: noDescriptors, Err: posix.Errno(-d.wakeFD)}
 	}
 	d.extArg = report.Require(uring.CheckExtArg) == nil
 	works := func(check string) bool { return report.Require(check) == nil && brokenOn(check, kernel) == nil }
-	// What is lent can be filled by entries only, so each op that selects must have one.
+	// Only entries can fill lent buffers, so each op that selects one must have an entry.
 	if cfg.Ring != nil && works(lending[0]) && works(lending[1]) {
-		// Locked memory may do for the ring and not for its buffers, which then stay ours.
+		// Locked memory may suffice for the ring and not for the buffer ring; then the pool is not lent.
 		if err := d.lend(); err != nil && !errors.Is(err, posix.ENOMEM) {
 			return err
 		}
@@ -105,7 +105,7 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 		if !slices.Contains(lending, name) {
 			return name
 		}
-		for _, check := range lending { // buffers are lent with all of these or not at all
+		for _, check := range lending { // buffers are lent only if all of these work
 			if !works(check) {
 				return check
 			}
@@ -116,14 +116,12 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 	return err
 }
 
-// interrupted reports whether completions come while the loop is at something else:
-// with an interrupt for each, or with COOP_TASKRUN at its next system call. There a
-// multishot poll, which tells of every arrival, brings more than a turn can take in
-// from peers that are as fast as the loop, and polls are asked for one by one.
+// interrupted reports whether completions come while the loop is doing something else: each with an interrupt, or with
+// COOP_TASKRUN at the loop's next system call. Then the driver uses no multishot polls: they report every arrival,
+// which from peers as fast as the loop is more than a turn can take in.
 func (d *ring) interrupted() bool { return d.r.Flags()&uring.SetupDeferTaskrun == 0 }
 
-// openRing sets the ring up, with fewer entries if memory is short and the
-// caller allows it.
+// openRing opens the ring, with fewer entries if memory is short and cfg.Shrink allows that.
 func openRing(cfg driver.Config, rc *uring.Config) (*uring.Ring, error) {
 	for entries := max(cfg.Entries, uring.EntriesMin); ; entries /= 2 {
 		r, err := patiently(func() (*uring.Ring, error) { return uring.Open(entries, rc) })
@@ -133,8 +131,8 @@ func openRing(cfg driver.Config, rc *uring.Config) (*uring.Ring, error) {
 	}
 }
 
-// patiently asks more than once where memory is short: the kernel gives back what a
-// closed ring was charged only some time later.
+// patiently tries more than once while memory is short: the kernel returns what a closed ring was charged with a
+// delay.
 func patiently[T any](ask func() (T, error)) (got T, err error) {
 	const tries = 5
 	for try := range tries {
@@ -146,7 +144,7 @@ func patiently[T any](ask func() (T, error)) (got T, err error) {
 	return got, err
 }
 
-// lend registers the buffer ring and gives it the pool's buffers.
+// lend registers a buffer ring and gives it the pool's buffers.
 func (d *ring) lend() error {
 	entries := 2
 	for entries < d.pool.Max() {
@@ -161,7 +159,7 @@ func (d *ring) lend() error {
 	return nil
 }
 
-// describe lists what of the kernel's offer the ring uses.
+// describe returns the names of the kernel's features that the ring uses.
 func (d *ring) describe() []string {
 	features := strings.Split(strings.ToLower(d.r.Flags().String()), "|")
 	if d.extArg {
@@ -187,7 +185,7 @@ func (d *ring) describe() []string {
 
 const noDescriptors = "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"
 
-// setupError gives the driver's error the step and hint of the ring's.
+// setupError turns err into a *driver.SetupError, with the step and hint of the ring's error if it is one.
 func setupError(err error) error {
 	var s *uring.SetupError
 	if errors.As(err, &s) {

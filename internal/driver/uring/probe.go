@@ -12,9 +12,8 @@ import (
 	"ringo/uring"
 )
 
-// asked are the self-tests on which something depends here. needed are those
-// without which this driver can't be; lending those for buffers in the kernel's
-// hands.
+// asked are the self-tests that the driver depends on. The driver can't run without those in needed, and can't lend
+// buffers to the kernel without those in lending.
 var (
 	asked = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot,
 		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot, uring.CheckRecvLimit,
@@ -23,9 +22,8 @@ var (
 	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
 )
 
-// neededFeatures: without FAST_POLL (5.7) each op that waits is a thread, without
-// NODROP (5.5) completions are lost, and without RW_CUR_POS (5.6) pipes can't be
-// read.
+// neededFeatures: without FAST_POLL (5.7) each op that waits takes a thread, without NODROP (5.5) completions are
+// lost, and without RW_CUR_POS (5.6) pipes can't be read.
 const neededFeatures = uring.FeatFastPoll | uring.FeatNoDrop | uring.FeatRWCurPos
 
 var probed struct {
@@ -33,9 +31,8 @@ var probed struct {
 	reports map[string]*uring.Report // by mask
 }
 
-// probe asks the kernel what it offers, once a process: what the process may do
-// does not change under it, and if it does, by a seccomp filter that is set up
-// later, enter says so. An answer that a shortage gave is not kept.
+// probe returns what the kernel offers. It asks once a process, because what a process may do does not change; if a
+// seccomp filter that is set up later changes it, enter fails. It does not keep an answer that a shortage has caused.
 func probe(m *mask.Mask) (*uring.Report, error) {
 	probed.Lock()
 	defer probed.Unlock()
@@ -56,7 +53,7 @@ func probe(m *mask.Mask) (*uring.Report, error) {
 	return r, nil
 }
 
-// usable says why this driver can't be, if so.
+// usable returns why the driver can't run on this kernel; nil if it can.
 func usable(r *uring.Report) error {
 	if err := r.Require(needed...); err != nil {
 		return err
@@ -67,14 +64,14 @@ func usable(r *uring.Report) error {
 	return nil
 }
 
-// spared reports whether a shortage keeps buffers from being lent, and nothing else:
-// locked memory may do for a ring and not for them.
+// spared reports whether the shortage err of a check prevents only that buffers are lent: locked memory may suffice
+// for a ring and not for them.
 func spared(check string, err error) bool {
 	return errors.Is(err, posix.ENOMEM) && (slices.Contains(lending, check) || check == uring.CheckRecvLimit ||
 		check == uring.CheckSilentSend)
 }
 
-// shortage reports whether an error says nothing of what the kernel can do.
+// shortage reports whether an error means a lack of resources, and so says nothing about what the kernel can do.
 func shortage(err error) bool {
 	for _, lack := range []posix.Errno{posix.EMFILE, posix.ENFILE, posix.ENOMEM, posix.ENOBUFS, posix.EAGAIN,
 		posix.EBUSY} {

@@ -7,27 +7,24 @@ import (
 	"ringo/internal/sys"
 )
 
-// Sends wait for room by readiness and are then plain calls. The kernel must not
-// wait for them: every poll of a socket, also the one inside a send, reports the
-// peer's half-close, so once that has come the kernel tries, waits for nothing,
-// and tries again; it goes round 128 times, then hands the send to a worker thread
-// that sits there until the peer reads, and that a cancel does not always reach.
-// One peer that closes its side and does not read is a thread.
+// Sends wait for room by a poll and are then plain calls. The kernel must not wait for them: every poll of a socket,
+// even the one inside a send, reports the peer's half-close. Once that has come the kernel tries, waits for nothing,
+// and tries again; after 128 rounds it hands the send to a worker thread, which sits there until the peer reads, and
+// which a cancel does not always reach. So each peer that closes its side and does not read would cost a thread.
 //
-// A poll that ends at the first readiness has the same flaw, so it is only the
-// first wait. If it brings the half-close and no room, the op goes on with a
-// multishot poll, which reports changes. One to which the poll has said that there is
-// room where there is none waits for a moment to pass: a Unix socket that is not
-// connected has room in itself, and not in the socket that a datagram is for, and each
-// try is news of its own, because it takes room and gives it back.
+// A poll that ends at the first readiness has the same flaw, so it is only the first wait. If it brings the half-close
+// and no room, the op goes on with a multishot poll, which reports changes. If the poll has reported room where there
+// is none the op waits for a pause instead: a Unix socket that is not connected has room of its own, but the socket
+// that a datagram goes to may have none, and each try takes room and gives it back, which the poll would report as
+// news.
 
-// Receives that select a buffer are done by hand, too, where the kernel has no
-// ring of buffers to select from; and so is any other op for which it has no entry.
+// Receives that select a buffer are plain calls after a poll, too, if the kernel has no buffer ring to select from;
+// and so is any other op without an entry.
 
-// selects reports whether a buffer has to be selected for the op here.
+// selects reports whether the driver itself has to select a buffer for the op.
 func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !d.pool.Lends() }
 
-// polled goes on after readiness.
+// polled takes in a completion of the op's poll, and goes on with the op.
 func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if flags&op.More != 0 {
 		if o.Mode == waitsEdge && !o.Canceled && d.advance(o, done) {
@@ -76,7 +73,7 @@ func outward(o *op.Op) bool {
 	return o.Interest() == sys.PollOut && o.Code != op.Connect && o.Code != op.Poll
 }
 
-// finish ends an op whose result advance has left in it.
+// finish ends an op with the result that advance has left in it.
 func (d *ring) finish(o *op.Op, done *driver.Queue) {
 	flags := uint32(0)
 	if d.selects(o) {
@@ -85,9 +82,9 @@ func (d *ring) finish(o *op.Op, done *driver.Queue) {
 	d.end(o, o.Res, flags, done)
 }
 
-// receive fills buffers of the pool until there is no more, as a multishot receive
-// does, or just one. It is true when the op is done: the result is in Res, and the
-// completion's flags are in Done.
+// receive fills buffers of the pool until there is no more, as a multishot receive does, or one buffer if the op is
+// not multishot. It reports true when the op is done: the result is then in Res, and the completion's flags are in
+// Done.
 func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 	for {
 		mem, id, ok := d.pool.LendOne()
@@ -125,12 +122,11 @@ func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 	}
 }
 
-// acceptMax bounds the connections that one readiness brings; then the poll, which
-// ends at once, lets others have their turn.
+// acceptMax bounds the connections that are accepted after one readiness. The next poll then ends at once, so other
+// ops have their turn.
 const acceptMax = 64
 
-// accept takes what connections there are. It is true when the op is done, and
-// leaves the result in Res.
+// accept accepts the connections that there are. It reports true when the op is done, with the result in Res.
 func (d *ring) accept(o *op.Op, done *driver.Queue) bool {
 	for range acceptMax {
 		switch res := o.Attempt(); {
@@ -147,8 +143,8 @@ func (d *ring) accept(o *op.Op, done *driver.Queue) bool {
 	return false
 }
 
-// tryFresh tries the ops that were armed since the last wait: what a poll does not
-// report, like an error of the descriptor's kind, a call does.
+// tryFresh tries the ops that were armed since the last Wait: a call reports some things that a poll does not, such as
+// that a descriptor is of the wrong kind.
 func (d *ring) tryFresh(done *driver.Queue) {
 	waiting := d.fresh[:0]
 	for _, token := range d.fresh {
@@ -166,8 +162,8 @@ func (d *ring) tryFresh(done *driver.Queue) {
 	d.fresh = waiting
 }
 
-// advance makes the op's call until it is done, which is true and leaves the
-// result in Res, or would have to wait.
+// advance makes the op's call until the op is done or would have to wait. It reports true when it is done, with the
+// result in Res.
 func (d *ring) advance(o *op.Op, done *driver.Queue) bool {
 	if d.selects(o) {
 		return d.receive(o, done)

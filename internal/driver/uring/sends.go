@@ -7,24 +7,22 @@ import (
 	"ringo/uring"
 )
 
-// The sends of the outbox are entries that the kernel runs inside the very enter that takes
-// them: MSG_DONTWAIT keeps one that finds no room from being waited for, and MSG_WAITALL has
-// one that is short count as failed. So with CQE_SKIP_SUCCESS a CQE tells only what went
-// wrong, and it is there, or in the kernel's overflow list, when the enter returns. Where that
-// can't be relied upon each send has a CQE, and no MSG_WAITALL: Linux 5.19 and 6.0 forget with
-// it what a send has done that found room for a part of its bytes, and say EAGAIN; mended by
-// Linux commit 5693bcce892d.
+// The sends of the outbox are entries that the kernel runs inside the enter that takes them: with MSG_DONTWAIT it does
+// not wait for room, and with MSG_WAITALL a short send counts as failed. So with CQE_SKIP_SUCCESS CQEs report only
+// what went wrong, and they are in the CQ, or in the kernel's overflow list, when the enter returns. Where that does
+// not work each send has a CQE, and no MSG_WAITALL: with it Linux 5.19 and 6.0 forget how many bytes a send has sent
+// that found room for a part of them, and report EAGAIN; mended by Linux commit 5693bcce892d.
 //
-// What the kernel does not take is taken back from the SQ and sent by plain calls, so that
-// nothing is left when Wait returns.
+// The driver takes entries that the kernel does not take back from the SQ and makes their sends by plain calls, so
+// that nothing is left when Wait returns.
 
-// sending is how sends of the outbox are made.
+// sending says how sends of the outbox are made.
 type sending uint8
 
 const (
-	byCalls    sending = iota // plain calls, since a kernel thread takes the entries whenever it likes
+	byCalls    sending = iota // plain calls, because an SQPOLL thread takes entries in its own time
 	byEntries                 // entries, each with a CQE
-	bySilences                // entries, which tell failure only
+	bySilences                // entries with CQEs for failures only
 )
 
 const sendFlags = sys.MsgDontwait | sys.MsgNosignal
@@ -42,7 +40,7 @@ func (d *ring) prepSends(done *driver.Queue) {
 	d.batch = (d.batch + 1) & batchMask
 	d.lost = d.r.Lost()
 	for i := range out.Sends {
-		if d.r.SQSpace() == 0 { // what is there goes now, and what it tells makes room in the CQ
+		if d.r.SQSpace() == 0 { // submit what is there; reaping its CQEs makes room in the CQ
 			d.enter(0, -1)
 			d.reap(done)
 		}
@@ -53,7 +51,7 @@ func (d *ring) prepSends(done *driver.Queue) {
 	}
 }
 
-// prepSend writes the entry of one. It reports false if there is no room for it.
+// prepSend writes the entry of the i-th send. It reports false if the SQ has no room.
 func (d *ring) prepSend(i int) bool {
 	s := &d.outbox.Sends[i]
 	if len(s.Buf) == 0 {
@@ -78,13 +76,13 @@ func (d *ring) prepSend(i int) bool {
 	return true
 }
 
-// The token of a send is its place in the outbox, and which batch it is of.
+// The token of a send holds its index in the outbox, and the batch.
 const (
 	batchShift = 32
 	batchMask  = 1<<(op.TokenShift-batchShift) - 1
 )
 
-// sendEnded takes the CQE of a send.
+// sendEnded takes in the CQE of a send.
 func (d *ring) sendEnded(token uint64, res int32) {
 	i := int(uint32(token))
 	if token>>batchShift&batchMask != d.batch || i >= d.entries {
@@ -101,8 +99,7 @@ func (d *ring) sendEnded(token uint64, res int32) {
 	d.outbox.Ended(i, res)
 }
 
-// takeBack makes the sends that the kernel has not taken by plain calls. Their entries become
-// NOPs.
+// takeBack makes the sends that the kernel has not taken by plain calls, and turns their entries into NOPs.
 func (d *ring) takeBack() {
 	if d.entries == 0 || d.r.SQPending() == 0 {
 		return
@@ -123,12 +120,12 @@ func (d *ring) takeBack() {
 	})
 }
 
-// endSends sees to it that all sends have their result. The ring may have died.
+// endSends makes sure that all sends have their results, even if the ring has died.
 func (d *ring) endSends(done *driver.Queue) {
 	if d.entries > 0 {
 		d.takeBack()
 		d.hearSends(done)
-		// What an overflow list has kept, or the kernel has thrown away, may be a failure.
+		// CQEs that are in the overflow list, or that the kernel has dropped, may be failures.
 		told := d.unheard == 0 && d.r.Lost() == d.lost && !d.r.Overflowed()
 		d.outbox.Settle(d.entries, told)
 		d.entries, d.unheard = 0, 0
@@ -138,12 +135,12 @@ func (d *ring) endSends(done *driver.Queue) {
 	}
 }
 
-// hearMax bounds how often the kernel is asked for what has become of the sends: it has more CQEs without end, or no
-// memory. At the bound those of which nothing was heard count as failed, with -EIO, and what is told later is stale.
+// hearMax bounds how often hearSends asks the kernel, which may have more CQEs without end, or no memory. At the bound
+// the sends without a result fail with -EIO, and their CQEs are stale when they come.
 const hearMax = 1 << 10
 
-// hearSends takes the CQEs of sends that nobody has looked at: those that had no room in the CQ, and those that came in
-// an enter behind which reap did not look again, since it was made in reap itself, to have room in the SQ.
+// hearSends reaps the CQEs of sends that are still unseen: those that had no room in the CQ, and those of an enter
+// that reap itself made, to get room in the SQ, and did not look behind.
 func (d *ring) hearSends(done *driver.Queue) {
 	for range hearMax {
 		enters := d.stats.Enters
@@ -157,7 +154,7 @@ func (d *ring) hearSends(done *driver.Queue) {
 		if owes && d.r.CQReady() == 0 {
 			d.stats.Overflows++
 			if d.enter(0, -1); d.r.CQReady() == 0 {
-				d.backOff() // it has no memory for the entries before
+				d.backOff() // the kernel has no memory for the overflowed CQEs
 			}
 		}
 	}

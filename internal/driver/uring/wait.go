@@ -10,8 +10,8 @@ import (
 	"ringo/uring"
 )
 
-// Wait submits what is queued and collects completions. It sleeps only if there
-// is nothing to report, and never over an entry that the kernel has not seen.
+// Wait submits what is queued and collects completions. It sleeps only if there is nothing to report, and never while
+// the SQ has an entry that the kernel has not seen.
 func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	if d.closed {
 		return errClosed
@@ -19,7 +19,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	before := done.Len()
 	d.prepSends(done)
 	for d.dead == nil {
-		d.pool.Refill() // completions may come without an enter, which refills as well
+		d.pool.Refill() // completions may come without an enter, which also refills
 		d.flush()
 		if len(d.cancelLater) > 0 {
 			d.cancelDue()
@@ -42,7 +42,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		d.takeBack() // what the kernel did not take does not wait until it does
 	}
 	if d.dead != nil {
-		d.reap(done) // the sends' too
+		d.reap(done) // also the CQEs of sends
 	}
 	d.endSends(done)
 	if d.dead != nil {
@@ -51,7 +51,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	return d.dead
 }
 
-// push submits without waiting, and looks for what that completed at once.
+// push submits without waiting, and reaps what that has completed at once.
 func (d *ring) push(done *driver.Queue) {
 	if d.r.SQPending() > 0 || d.r.NeedsEnter() {
 		d.enter(0, -1)
@@ -60,20 +60,20 @@ func (d *ring) push(done *driver.Queue) {
 	}
 }
 
-// roundMax is how many completions one Wait looks for on behalf of those who were passed.
+// roundMax bounds the completions up to which catchUp goes on.
 const roundMax = 256
 
-// catchUp enters again while there is more to tell, if a poll has ended. An enter tells at once of each poll that it
-// submits and that finds its descriptor ready, and behind them of 20 or so of all that has come for what was armed
-// before (since Linux 6.14): without this a stream that is polled each turn is served in each, and those with a
-// multishot receive in one of many.
+// catchUp enters again while the kernel has more completions, if a poll has ended. An enter completes at once each
+// poll that it submits and that finds its descriptor ready; of all that has come for ops armed before it then
+// completes only 20 or so (since Linux 6.14). Without catchUp a stream that is polled each turn would be served in
+// each turn, and one with a multishot receive in one of many.
 func (d *ring) catchUp(done *driver.Queue) {
 	for d.passed && d.dead == nil && d.r.NeedsEnter() {
 		before := done.Len()
 		if before >= roundMax {
 			break
 		}
-		d.enter(0, -1) // which refills the ring of buffers
+		d.enter(0, -1) // enter also refills the ring of buffers
 		if d.reap(done); done.Len() == before {
 			break
 		}
@@ -81,24 +81,24 @@ func (d *ring) catchUp(done *driver.Queue) {
 	d.passed = false
 }
 
-// lookLate is push for a Wait whose deadline has passed: it tells of all that has come by then. An enter tells of 20 or
-// so at least of what was armed before, in the order in which it came, and each op is in that order once: so there is
-// an end, also where more comes all the time.
+// lookLate is push for a Wait whose deadline has passed: it reaps all that has come by then. An enter completes at
+// least 20 or so of the ops that were armed before, in the order in which their events came, and each op is in that
+// order once. So the number of rounds has a bound even if more comes all the time.
 func (d *ring) lookLate(done *driver.Queue) {
 	for rounds := d.slab.Used() / 16; rounds >= 0 && d.dead == nil; rounds-- {
 		if d.r.SQPending() == 0 && !d.r.NeedsEnter() {
 			break
 		}
-		d.enter(0, -1) // which refills the ring of buffers
+		d.enter(0, -1) // enter also refills the ring of buffers
 		d.reap(done)
 	}
-	d.reap(done) // without DEFER_TASKRUN the kernel tells by itself
+	d.reap(done) // without DEFER_TASKRUN completions come without an enter
 	d.passed = false
 	done.Looked = true
 }
 
-// sleep enters the kernel until there is a completion. It reports true when the
-// wait is over: woken, or the deadline has passed.
+// sleep enters the kernel until there is a completion. It reports true when the wait is over: the driver was woken, or
+// the deadline has passed.
 func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	timeout := time.Duration(-1)
 	limit := deadline
@@ -117,10 +117,10 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 		}
 		timeout = time.Duration(limit - now)
 	}
-	// A full SQ is no promise of completions: what is in it may wait for peers, and a
-	// kernel thread tells that an entry is taken after it has told how it ended.
+	// A full SQ does not promise completions: its ops may wait for peers, and an SQPOLL thread frees an entry only
+	// after it has completed it.
 	if d.waitsForRoom() || !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(limit) {
-		d.push(done) // which makes room
+		d.push(done) // makes room
 		if d.r.SQSpace() == 0 {
 			d.backOff()
 		}
@@ -146,29 +146,26 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	return woken
 }
 
-// Noticed reports whether there are completions, or work of the kernel's that makes some.
+// Noticed reports whether there are completions, or work in the kernel that will make some.
 func (d *ring) Noticed() bool { return d.r.CQReady() > 0 || d.r.NeedsEnter() }
 
-// waitsForRoom reports whether there is something that the SQ had no room for.
+// waitsForRoom reports whether ops or cancels wait for room in the SQ.
 func (d *ring) waitsForRoom() bool { return len(d.cancels) > 0 || !d.backlog.Empty() }
 
-// awake reports whether somebody called Wake since the last time. The gate alone
-// does not say: a worker signals too, which ends no Wait by itself.
+// awake reports whether Wake was called since the last call. The gate alone does not tell: a worker signals it as
+// well, which by itself ends no Wait.
 func (d *ring) awake() bool {
 	d.gate.Awake()
 	return d.called.Load() && d.called.Swap(false)
 }
 
-// backOff keeps a kernel that takes no entries for lack of memory from being
-// asked in a hot loop.
+// backOff sleeps, so that a kernel that takes no entries for lack of memory is not entered in a hot loop.
 func (d *ring) backOff() { d.rest(100 * time.Microsecond) }
 
-// armTimer makes the deadline an op, for kernels whose wait takes no time. One that
-// is under way and ends no later is left alone: most deadlines are further away
-// than the one before, and a wait that ends early is repeated. So there is one
-// timer at a time, but for those that are being removed; each has a token of its
-// own, lest the end of one is taken for that of another. It reports false if there
-// is no room for it.
+// armTimer submits the deadline as a timeout, for kernels whose io_uring_enter takes none. It keeps a timeout in
+// flight that ends no later: most deadlines are later than the one before, and a wait that ends early is repeated. So
+// there is one timeout at a time, beside those that are being removed; each has a token of its own, so that the end of
+// one is not taken for that of another. armTimer reports false if the SQ has no room.
 func (d *ring) armTimer(deadline int64) bool {
 	if d.timing && d.timerAt <= deadline {
 		return true
@@ -199,8 +196,8 @@ func (d *ring) timerToken() uint64 { return markTimer | uint64(d.timers) }
 // noSlot is a slot index that no op has.
 const noSlot = uint64(1)<<32 - 1
 
-// armWake keeps a poll on the eventfd. A poll and not a read: a read of an eventfd
-// hung on Linux 6.15.4 (https://github.com/mitchellh/libxev/issues/171).
+// armWake keeps a poll on the eventfd in flight. It is not a read, because a read of an eventfd hung on Linux 6.15.4
+// (https://github.com/mitchellh/libxev/issues/171).
 func (d *ring) armWake() bool {
 	if d.wakeSet {
 		return true
@@ -220,8 +217,7 @@ func (d *ring) armWake() bool {
 	return true
 }
 
-// deliver hands the workers their ops, and reports what ended without the kernel's
-// help.
+// deliver gives the workers their ops, and completes ops that have ended without the kernel.
 func (d *ring) deliver(done *driver.Queue) {
 	d.submitOffloads()
 	for i := range d.early {
@@ -239,10 +235,9 @@ func (d *ring) deliver(done *driver.Queue) {
 	d.early = d.early[:0]
 }
 
-// reap takes the completions out of the CQ that are there now, and those that had
-// overflowed. What comes meanwhile has its turn at the next look, if there is something
-// to report: where completions interrupt (before DEFER_TASKRUN), each call that is made
-// for one of them brings more, and there would be no end of it.
+// reap takes out of the CQ the completions that are there now, and those that had overflowed. If it has something to
+// report it leaves what comes meanwhile to the next call: where completions interrupt (before DEFER_TASKRUN), each
+// call that handles one brings more, and reap would never end.
 func (d *ring) reap(done *driver.Queue) {
 	before := done.Len()
 	left := d.r.CQReady()
@@ -276,10 +271,10 @@ func (d *ring) reap(done *driver.Queue) {
 	}
 }
 
-// overflowsMax bounds how often reap has the kernel fill the CQ again.
+// overflowsMax bounds how often reap makes the kernel fill the CQ again.
 const overflowsMax = 16
 
-// dispatch finds out whom a completion is for.
+// dispatch passes a CQE on to what it belongs to.
 func (d *ring) dispatch(c *uring.CQE, done *driver.Queue) {
 	flags := uint32(c.Flags)
 	c.Res = sys.Completed(c.Res)
@@ -308,7 +303,7 @@ func (d *ring) dispatch(c *uring.CQE, done *driver.Queue) {
 	case markSend:
 		d.sendEnded(c.UserData, c.Res)
 	case markCancel:
-		// Whatever came of it, the op's own completion tells.
+		// The op's own completion reports how the op ended.
 		if c.Res < 0 {
 			d.missed(c.UserData, c.Res)
 		}

@@ -9,10 +9,9 @@ import (
 	"ringo/uring"
 )
 
-// Each op goes the first of its ways that this kernel allows. Which that is, is
-// found out once, when the ring is opened.
+// Each op goes by the first of its ways that this kernel allows, which is chosen once, when the ring is opened.
 
-// index puts the flags that ways depend on into two bits.
+// index returns the two flags that ways depend on as two bits.
 func index(f op.Flags) int {
 	i := 0
 	if f&op.Multishot != 0 {
@@ -28,16 +27,16 @@ var byIndex = [4]op.Flags{0, op.Multishot, op.Select, op.Multishot | op.Select}
 
 func (d *ring) way(o *op.Op) *op.Way { return d.ways[o.Code][index(o.Flags)] }
 
-// offer is what this kernel has for ops.
+// offer is what this kernel offers.
 type offer struct {
 	ops   uring.OpSet
 	check func(name string) bool
-	// blame names what is really missing where a check counts only with others; nil:
-	// the check itself.
+	// blame returns what is really missing if a check counts only together with others. If it is nil, it is the check
+	// itself.
 	blame func(name string) string
 }
 
-// lacks names what a way would need and the kernel has not, empty if nothing.
+// lacks returns the name of what the way needs and the kernel does not have; empty if it has all.
 func (k *offer) lacks(w *op.Way) string {
 	for _, check := range w.Checks {
 		if !k.check(check) {
@@ -53,7 +52,7 @@ func (k *offer) lacks(w *op.Way) string {
 	return ""
 }
 
-// choose picks the way of every op. An error is the name of one that has none.
+// choose picks the way of every op. The error names an op without a way, and what it lacks.
 func (d *ring) choose(k *offer) error {
 	d.edges = k.check(uring.CheckPollMultishot)
 	for code := range op.Codes {
@@ -70,7 +69,7 @@ func (d *ring) choose(k *offer) error {
 			if lack != "" {
 				d.degraded[code] |= 1 << i
 			}
-			if row := &op.Table[code]; row.Prep != nil || row.Interest != 0 { // it may wait, and users may ask how
+			if row := &op.Table[code]; row.Prep != nil || row.Interest != 0 { // it may wait, so users may ask how
 				d.used = append(d.used, stats.Way{Op: name, Way: way.Name, Lacks: lack})
 			}
 		}
@@ -78,8 +77,8 @@ func (d *ring) choose(k *offer) error {
 	return nil
 }
 
-// pick takes the first way that can be gone, and says what the best would have
-// needed; without any, what the last would have, which asks for least.
+// pick returns the first way that the kernel allows, and what the best one lacks. If it allows none, lack is what the
+// last one lacks, which needs least.
 func pick(ways []op.Way, flags op.Flags, k *offer) (way *op.Way, lack string) {
 	last := ""
 	for i := range ways {
@@ -98,7 +97,7 @@ func pick(ways []op.Way, flags op.Flags, k *offer) (way *op.Way, lack string) {
 	return nil, last
 }
 
-// kindName names ops of a code with these flags; it is empty if there are none.
+// kindName returns the name of ops of a code with these flags; empty if there are none.
 func kindName(code op.Code, flags op.Flags) string {
 	def := &op.Table[code]
 	name := def.Name
@@ -117,7 +116,7 @@ func kindName(code op.Code, flags op.Flags) string {
 	return name
 }
 
-// begin says how an op waits first, and counts those that can't go their best way.
+// begin returns how an op waits first, and counts ops that can't go their best way.
 func (d *ring) begin(o *op.Op) uint8 {
 	if d.degraded[o.Code]&(1<<index(o.Flags)) != 0 {
 		d.stats.Fallbacks++
@@ -125,12 +124,12 @@ func (d *ring) begin(o *op.Op) uint8 {
 	return d.mode(o)
 }
 
-// mode is how an op of this way waits.
+// mode returns how an op waits on its way.
 func (d *ring) mode(o *op.Op) uint8 {
 	switch how := d.way(o).How; {
 	case how == op.ByOffload && o.Def().Kind == op.Blocking, o.Flags&op.Offload != 0:
 		return waitsFile
-	case how == op.ByEntry && d.selects(o): // the kernel has not been lent the pool
+	case how == op.ByEntry && d.selects(o): // the kernel does not have the pool's buffers
 	case how == op.ByEntry:
 		return waitsItself
 	case how == op.ByEntries:

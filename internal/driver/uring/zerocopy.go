@@ -6,19 +6,18 @@ import (
 	"ringo/internal/sys"
 )
 
-// A zero-copy send has two completions: the kernel has taken the bytes, and nobody
-// needs them any more.
+// A zero-copy send has two completions: one when the kernel has taken the bytes, one when it no longer needs their
+// memory.
 //
 //	entry ──▶ result, More ──▶ next entry, after readiness, if it is Full and came short
 //	             │      └────▶ result to the owner, More; the stream is free for others
 //	             ▼
 //	          NOTIF, which may be late ──▶ Notif to the owner, once the last one is there
 //
-// Entries don't wait (see ready.go), so several may have been sent for one op before
-// the first notification comes. Each of them is a request in flight until its own.
-// Without notifications the op ends with its result.
+// Entries don't wait (see ready.go), so several entries may have been sent for one op before the first notification
+// comes. Each counts as in flight until its own notification. If there are none the op ends with its result.
 
-// zeroCopyCompleted sorts a completion of a zero-copy send's entry.
+// zeroCopyCompleted takes in a completion of a zero-copy send's entry.
 func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if flags&op.Notif != 0 {
 		d.inFlight--
@@ -62,15 +61,14 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 	d.end(o, o.Failed(res), 0, done)
 }
 
-// refused reports whether the kernel would send that, but not without a copy: not on
-// such a socket, or not with so much memory in use.
+// refused reports whether the kernel would send the bytes with a copy, but not without: not on such a socket, or not
+// with so much memory in use.
 func refused(res int32) bool {
 	return res == -sys.EOPNOTSUPP || res == -sys.ENOMEM || res == -sys.ENOBUFS
 }
 
-// owed keeps an op that is done until its notifications have come. The others on its
-// stream need not wait for that, nor its owner for a count; an error is the end and
-// comes with it.
+// owed keeps an op that has its result until its notifications have come. Other ops on its stream need not wait for
+// those, nor the owner for a count. An error ends the op, so it is reported together with the last notification.
 func (d *ring) owed(o *op.Op, res int32, done *driver.Queue) {
 	o.State, o.Mode, o.Res = op.InFlight, waitsNotif, res
 	if res >= 0 {
@@ -81,7 +79,7 @@ func (d *ring) owed(o *op.Op, res int32, done *driver.Queue) {
 	d.startNext(o)
 }
 
-// returned ends an op whose memory is its owner's again.
+// returned ends an op whose memory the kernel no longer uses.
 func (d *ring) returned(o *op.Op, done *driver.Queue) {
 	flags := uint32(0)
 	if o.Res == 0 {
