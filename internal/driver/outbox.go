@@ -100,7 +100,7 @@ func (b *Outbox) Ended(i int, res int32) {
 }
 
 // Settle sets the results that are missing among the first n sends. If told, all failures were reported, and a send
-// without one has sent all its bytes. If not its result is -EIO.
+// without one has sent all its bytes. If not, its result is -EIO.
 func (b *Outbox) Settle(n int, told bool) {
 	for i := range b.Sends[:n] {
 		s := &b.Sends[i]

@@ -80,8 +80,8 @@ type Own struct {
 	open    loop.Handle   // links the handle into the loop's list
 }
 
-// Hooks is the rest of the handle, which has what only its kind can do. All methods but Holds, Show, Tell(Uncounted) and
-// Tell(Closed) run on the loop's thread.
+// Hooks is the rest of the handle, which has what only its kind can do. All methods but Holds, Show, Tell(Uncounted)
+// and Tell(Closed) run on the loop's thread.
 //
 // Only the input needs a handover: nothing is armed on the output between two calls, and accepted bytes are sent
 // first.

@@ -151,7 +151,8 @@ func (c *Core) Reclaim(dir Dir) bool {
 }
 
 // Rearm reports whether the input is the loop's, so that a caller without access may arm it. If foreign callers have
-// it, and none uses it, Rearm takes it back, which arms it.
+// it, Rearm reports false, and takes it back, which arms it: at once if none uses it, or else when the last of them
+// leaves.
 func (c *Core) Rearm() (ours bool) {
 	d := &c.own.dirs[In]
 	if d.lent == nil {

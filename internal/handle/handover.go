@@ -134,7 +134,7 @@ func (h *half) returned() {
 	h.unlend(d) // with mu held: if the loop has ended another thread may be closing the handle
 	f.mu.Unlock()
 	d.unlock(c.l)
-	if c.state == open { // if not the tasks have learned of the close, and those in closers are in Close
+	if c.state == open { // if not, the tasks have learned of the close, and those in closers are in Close
 		c.endCopy()
 	}
 	if asked && !closing {

@@ -142,7 +142,7 @@ type silence struct {
 
 // Fire ends SilentMax.
 func (s *silence) Fire(*timer.Timer) {
-	if s.c.own == nil || s.c.state == open { // if not the handle may have moved, and another thread may use it
+	if s.c.own == nil || s.c.state == open { // if not, the handle may have moved, and another thread may use it
 		s.c.patience = exhausted
 		s.c.expectNoMore()
 	}

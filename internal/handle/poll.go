@@ -50,8 +50,8 @@ func (c *Core) Ready(interest uint16) (res int32, err error) {
 	return res, err
 }
 
-// untilReady makes a foreign caller wait once before each further call of a user's function. That function may not
-// have tried the descriptor, and Go's netpoller reports readiness only when it begins.
+// untilReady makes a foreign caller wait by a poll, once, after the first call of a user's function. The function may
+// not have tried the descriptor, and Go's netpoller does not report again readiness that was there before.
 func (f *foreign) untilReady(h *half) error {
 	for {
 		if res, err := f.ready(h, h.interest(), 0); res != 0 || err != nil {

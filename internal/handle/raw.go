@@ -79,7 +79,8 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	return err
 }
 
-// borrow makes a task of the loop that has access the foreign caller that uses the direction.
+// borrow lends the direction to the task of the loop that has access, which then counts as the foreign caller at it. It
+// reports false if the handle closes.
 func (h *half) borrow() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()

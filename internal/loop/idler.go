@@ -9,9 +9,9 @@ import (
 	"ringo/internal/rt/sched"
 )
 
-// idleAfter is how long no loop has run a task when the loops are taken for idle: at least that long, and less than
+// idleAfter is how long no loop must have run a task before the loops count as idle: at least that long, and less than
 // twice as long. A Run's first looks come sooner, after a fiftieth of it and then twice as long each time, so that a
-// Run whose loops have no tasks, because its goroutines do all the work, is known for idle before it has much to do.
+// Run whose loops have no tasks, because its goroutines do all the work, is found idle before it has much to do.
 var idleAfter = time.Second // a variable for tests
 
 const firstLook = 50 // as a part of idleAfter

@@ -303,7 +303,7 @@ func (e *life) unwinds(err error) bool {
 	return e.hasTime()
 }
 
-// hasTime reports whether a loop whose driver has died may go on. Its tasks get until endBy, as they may wait for
+// hasTime reports whether a loop whose driver has died may go on. Its tasks have until endBy, as they may wait for
 // offloaded calls or for other loops. While the disk still works on an op of a task they get longer.
 func (e *life) hasTime() bool {
 	now := e.l.clock.now

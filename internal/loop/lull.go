@@ -56,7 +56,7 @@ func (e *life) ends() bool {
 	return l.inbox.starts.CloseEmpty()
 }
 
-// noteLull counts a lull that more mail ends, and shuts the loop at the last.
+// noteLull counts a lull that more mail ends, and shuts the loop at the last one, see lullsMax.
 func (e *life) noteLull() {
 	if e.shut.Load() || !e.l.inbox.startsLeft.Empty() || e.l.inbox.starts.Empty() {
 		return

@@ -119,7 +119,7 @@ func (b *Outbox) AcceptShared(a *Accepted, s Sender, fd int32, p []byte) bool {
 	return true
 }
 
-// room reports whether the outbox can take one more send, of n bytes to copy. If not it ends the turn, where that
+// room reports whether the outbox can take one more send, of n bytes to copy. If not, it ends the turn, where that
 // helps.
 func (b *Outbox) room(n int) bool {
 	switch {

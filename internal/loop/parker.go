@@ -32,7 +32,7 @@ type Parker struct {
 
 	// A goroutine waits on ch, which has room for the one message. A goroutine in a bubble of testing/synctest makes
 	// no ch, because the goroutine that wakes it is outside the bubble and must not use a channel made inside; it may
-	// use a ch that exists. If it has none it locks blocks twice, and Wake unlocks it. BenchmarkChanGoroutines shows
+	// use a ch that exists. If it has none, it locks blocks twice, and Wake unlocks it. BenchmarkChanGoroutines shows
 	// why not all goroutines do that. Around a simulated world all goroutines are in one bubble, whose clock would
 	// stand still while one waits for a mutex: there a ch is made for each wait, and dropped after it.
 	ch     chan struct{}

@@ -248,7 +248,7 @@ func (s *shares) disturbed() bool {
 	return s != nil && s.runs != nil && s.runs != &s.main && s.tail != s.l.ready.tail
 }
 
-// next returns whose turn it is, main's if it is even, and for how many nanoseconds: until another one has used less;
+// next returns whose turn it is, main's in a tie, and for how many nanoseconds: until another one has used less;
 // 0 if no other has anything ready.
 func (s *shares) next() (c *share, span int64) {
 	if s.l.ready.len() > 0 {

@@ -226,7 +226,7 @@ func (l *Loop) Yield() bool {
 	return l.yieldIfDue()
 }
 
-// yieldIfDue is apart so that Yield is inlined.
+// yieldIfDue is a function of its own so that Yield is inlined.
 //
 //go:noinline
 func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.YieldTurn() }
@@ -268,7 +268,7 @@ type yielding Loop
 func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
 
 // CountRun counts one of many items that a task runs in a row, as if each were a task of its own, and reports whether
-// the turn has room for another. If not the task must let the others have a turn. T.
+// the turn has room for another. If not, the task must let the others have a turn. T.
 func (l *Loop) CountRun() bool {
 	l.charged.items++
 	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()

@@ -16,15 +16,15 @@ import (
 // which they differ beside the kernel and the driver: what runs beside the loops, which callers are allowed, time and
 // chance. ADR 71.
 type World interface {
-	// Beside reports whether anything runs beside the loops. If so each loop has a thread of its own, and goroutines
-	// may wait in place of tasks. If not all loops take turns on one thread, and waits that goroutines would do
+	// Beside reports whether anything runs beside the loops. If so, each loop has a thread of its own, and goroutines
+	// may wait in place of tasks. If not, all loops take turns on one thread, and waits that goroutines would do
 	// elsewhere happen in the tasks.
 	Beside() bool
 	// HasTurn reports whether the caller runs on the thread of a loop that has not ended, in a turn of that loop. G.
 	HasTurn(l *Loop) bool
 	// StandsStill reports whether the caller gives the loops their turns, so that all of them stand still. G.
 	StandsStill() bool
-	// Reaches reports whether the caller may send mail to the loops. If not it records that in the world. G.
+	// Reaches reports whether the caller may send mail to the loops. If not, it records that in the world. G.
 	Reaches() bool
 	// Outsider returns why the caller may not use what is open on a loop, and records the call, what, in the world;
 	// nil if the caller may. G.
@@ -37,8 +37,8 @@ type World interface {
 	SchedYield(l *Loop)
 	// Exits is called when a task ends itself by runtime.Goexit.
 	Exits(l *Loop)
-	// Offload runs a call that was to be offloaded in the task itself, where there are no goroutines for it, and then
-	// reports here. T, may park.
+	// Offload calls run in the task itself, and reports here, if no goroutine may make the call; if not, the caller
+	// offloads it. T, may park.
 	Offload(l *Loop, in lane.Lane, run func()) (here bool, err error)
 
 	// Moment is Loop.Moment. G.

@@ -8,9 +8,9 @@ import (
 	"ringo/uring"
 )
 
-// broken lists what kernels of some releases have and lose or mix up data with, which no short self-test can see. The
-// driver treats it as missing. Distributions repair some of these kernels without a new number; there the lesser way
-// costs a little and loses nothing.
+// broken lists features that lose or mix up data on kernels of some releases, which no short self-test can see. The
+// driver treats them as missing there. Distributions repair some of these kernels without a new number; on those the
+// lesser way costs a little and loses nothing.
 var broken = []defect{
 	{
 		check: uring.CheckRecvMultishot, from: release{6, 0}, below: release{6, 1},

@@ -13,8 +13,8 @@ import (
 // op that the kernel has ends in one of these ways:
 //
 //	it names no memory of its owner's     at once; what the kernel still reports of it is stale
-//	completions come by themselves        by its own completion, for which the driver waits; since Linux 6.0 it cancels
-//	                                      the op first
+//	completions come by themselves        by its own completion, which the driver waits for; since Linux 6.0 it
+//	                                      cancels the op first
 //	in an enter only (DEFER_TASKRUN),     when the kernel has torn the ring down
 //	 or the CQ has overflowed
 //	the kernel does none of that          never: its memory is kept, and Close says so

@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Blocking ops without an entry go to workers, as do reads and writes of regular files for which the kernel has none:
-// readiness means nothing to these.
+// Blocking ops without an entry go to workers, and so do ops with op.Offload, and reads and writes of regular files for
+// which the kernel has no entry: readiness means nothing to these.
 
 // filesMax bounds the workers' calls at a time.
 const filesMax = 16
