@@ -116,7 +116,7 @@ func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err e
 		if err := ac.Limits.check(); err != nil {
 			return err
 		}
-		n := a.fd.Take() // it is closed if this fails
+		n := a.fd.Take() // newListener closes it if it fails
 		ln, err = ac.Limits.of(newListener(e, a.network, n, nil, func() {}))
 		if err == nil && !ac.Exclusive {
 			new(sharedSocket).join(ln)
@@ -129,7 +129,7 @@ func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err e
 	return ln, nil
 }
 
-// set adopts a set, which gets the options of lc, if that is not nil.
+// set adopts a set. If lc is not nil, the socket gets its options.
 func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
@@ -161,7 +161,7 @@ func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) 
 	return set, nil
 }
 
-// relisten gives a socket that listens these options.
+// relisten sets the options of lc on a socket that listens.
 func (lc *ListenConfig) relisten(s socket, network string) error {
 	if err := lc.check(network); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (c *PacketConn, err er
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
-		c.out.plainly.Store(a.pings) // the kernel cuts for UDP alone, and sends the whole without a word
+		c.out.plainly.Store(a.pings) // the kernel segments UDP alone, and would send the whole without an error
 		if !own {
 			c.detach()
 		}
@@ -216,7 +216,7 @@ func (ac *AdoptConfig) unixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, 
 	return c, err
 }
 
-// adopt makes what make makes of s in a task of the loop, if it is what is wanted.
+// adopt imports s, checks it by want, and calls make in a task of the loop.
 func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
 	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
 	e := (*loop.Loop)(l)
@@ -244,8 +244,8 @@ func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSock
 	return nil
 }
 
-// closeOriginal closes what was adopted. Its error says nothing about the socket, and
-// the file of a Unix listener must stay.
+// closeOriginal closes the socket that was adopted. The error of Close says nothing about the socket. The file of a
+// Unix listener must stay.
 func closeOriginal(s io.Closer) {
 	if ln, ok := s.(interface{ SetUnlinkOnClose(bool) }); ok {
 		ln.SetUnlinkOnClose(false)

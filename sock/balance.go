@@ -8,37 +8,37 @@ import (
 	"ringo/internal/loop"
 )
 
-// balance is how the connections of a set's listeners are spread over the loops.
+// balance spreads the connections of a set's listeners over the loops.
 //
-// A connection counts for one loop at a time, from when it is decided that this one is to have it, and all end their
-// count alike, on whatever thread and loop they end: where a loop counts its own at once, and others' later, or none
-// while a connection is on its way, the next ones all go to one loop.
+// A connection counts for one loop at a time, from the moment when that loop is chosen for it, and stops counting in
+// the same way on whatever thread and loop it ends. If a loop counted its own connections at once and others' later, or
+// did not count those on their way, the next connections would all go to one loop.
 type balance struct {
 	evens bool // ListenConfig.Balance: a connection goes to the loop that has the fewest
 
 	mu      sync.Mutex
 	members []*member
-	next    int // the member that goes first among those that have equally many
+	next    int // the member to begin with among those with equally many
 
-	evening atomic.Bool // by Rebalance
+	evening atomic.Bool // Rebalance is running
 }
 
-// member is a loop that has connections of the set's, or a listener. There is one for each loop until that ends.
+// member is a loop that has connections of the set, or a listener. There is one per loop, until the loop ends.
 type member struct {
 	of    *balance
 	l     *loop.Loop
-	conns atomic.Int64 // that it has, or is to have
+	conns atomic.Int64 // that it has or will get
 
 	// Changed by its own loop under of.mu.
 	ln    *Listener // nil: it has none
-	takes bool      // the listener takes what others have accepted
+	takes bool      // the listener takes connections that other loops have accepted
 	// Under of.mu, and counted down by its own loop.
-	coming int // connections that others have accepted for it, and that are on their way
+	coming int // connections on their way, which other loops have accepted for it
 
-	server *server // that calls Accept, the last one to begin; its own loop's
+	server *server // the last server that has begun to call Accept; for the loop itself
 }
 
-// memberOf is the member of a loop, made if there is none.
+// memberOf returns the member of a loop, which it makes if there is none.
 func (b *balance) memberOf(l *loop.Loop) *member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,7 +51,7 @@ func (b *balance) memberOf(l *loop.Loop) *member {
 	return m
 }
 
-// find is memberOf under mu, but nil if there is none.
+// find returns the member of a loop, nil if there is none. The caller holds mu.
 func (b *balance) find(l *loop.Loop) *member {
 	for _, m := range b.members {
 		if m.l == l {
@@ -61,7 +61,7 @@ func (b *balance) find(l *loop.Loop) *member {
 	return nil
 }
 
-// join makes a new listener one of the set's.
+// join adds a new listener to the set.
 func (b *balance) join(ln *Listener) {
 	m := b.memberOf(ln.l)
 	ln.member, ln.counts.member, ln.backlog.member = m, m, m
@@ -73,7 +73,7 @@ func (b *balance) join(ln *Listener) {
 	m.ln, m.takes = ln, b.evens
 }
 
-// stop says that the listener is to be given no more. What is on its way comes all the same.
+// stop keeps further connections of other loops from the listener. Those on their way still come.
 func (m *member) stop() {
 	if m == nil {
 		return
@@ -83,7 +83,7 @@ func (m *member) stop() {
 	m.takes = false
 }
 
-// leave says that a listener has closed.
+// leave removes a listener that has closed.
 func (m *member) leave(ln *Listener) {
 	if m == nil {
 		return
@@ -95,7 +95,7 @@ func (m *member) leave(ln *Listener) {
 	}
 }
 
-// expects reports whether something is on its way.
+// expects reports whether connections are on their way.
 func (m *member) expects() bool {
 	if m == nil {
 		return false
@@ -105,29 +105,29 @@ func (m *member) expects() bool {
 	return m.coming > 0
 }
 
-// begins says that a server accepts what comes to the loop.
+// begins notes that a server accepts the loop's connections.
 func (m *member) begins(s *server) {
 	if m != nil {
 		m.server = s
 	}
 }
 
-// ends says that it does not any more, and is given no others' connections, though it may wait for its last ones.
+// ends notes that it no longer does, and gets no others' connections, though it may still wait for its last ones.
 func (m *member) ends(s *server) {
 	if m != nil && m.server == s {
 		m.server = nil
 	}
 }
 
-// add counts a connection, or no longer: n is 1 or -1. G.
+// add changes the count by n, which is 1 or -1. G.
 func (m *member) add(n int64) {
 	if m != nil {
 		m.conns.Add(n)
 	}
 }
 
-// on is the member of the loop that one of the set's connections belongs to, of which m is the one of the loop that
-// accepted it; nil if there is none any more.
+// on returns the member of the loop that a connection of the set belongs to; m is the member of the loop that accepted
+// it. It returns nil if there is none any more.
 func (m *member) on(l *loop.Loop) *member {
 	switch {
 	case m == nil:
@@ -140,7 +140,7 @@ func (m *member) on(l *loop.Loop) *member {
 	return m.of.find(l)
 }
 
-// away counts a connection for the loop that it is about to be moved to; nil if it is none of a set's.
+// away counts a connection for the loop that it is about to move to, and returns its member; nil if c is not of a set.
 func (c *Conn) away(l *loop.Loop) *member {
 	from := c.acceptedBy()
 	if from == nil || from.member == nil {
@@ -151,9 +151,10 @@ func (c *Conn) away(l *loop.Loop) *member {
 	return m
 }
 
-// least counts a connection for the loop that has the fewest, of those that take some and can wait for it, and gives
-// that; nil if none does. was, unless nil, no longer has it: in one step, lest it counts for nobody in between. It goes
-// to own by itself, and to others by send.
+// least picks the loop with the fewest connections, of those that take some, have room and can watch the descriptor. It
+// counts the connection there and returns the member, nil if there is none. was, unless nil, loses the connection in
+// the same step, so that it never counts for no loop. Unless the result is own, the caller must send the connection
+// there.
 func (b *balance) least(s int32, was, own *member) *member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,11 +181,11 @@ func (b *balance) least(s int32, was, own *member) *member {
 	return best
 }
 
-// isFull reports whether as many wait there to be asked for as may. The caller holds mu.
+// isFull reports whether as many connections as may wait in the member for Accept. The caller holds mu.
 func (m *member) isFull() bool { return m.ln.counts.ahead.Load()+int64(m.coming) >= queueMax }
 
-// place decides which loop is to have a connection that the listener has accepted, and counts it there. It reports
-// whether it is the listener's own. If not the connection is on its way.
+// place chooses the loop for a connection that the listener has accepted, and counts it there. It returns true if that
+// is the listener's own loop; otherwise the connection is on its way.
 func (ln *Listener) place(s int32) bool {
 	m := ln.member
 	switch {
@@ -206,13 +207,13 @@ func (ln *Listener) place(s int32) bool {
 	return false
 }
 
-// send takes a connection to another loop, which has been counted for it, or to yet another.
+// send takes a connection to the loop of m, which has been counted for it, or to another if that loop is gone.
 func (m *member) send(s int32) {
 	for to := m; ; {
 		if to.l.Call(func() { to.arrive(s) }) {
 			return
 		}
-		to.stop() // its loop is gone
+		to.stop() // the loop is gone
 		if to = to.pass(s); to == nil {
 			discard(m.l, s)
 			return
@@ -220,20 +221,21 @@ func (m *member) send(s int32) {
 	}
 }
 
-// pass counts a connection that m has been counted for, and can't take, for another loop; nil if there is none.
+// pass counts a connection that m can't take for another loop, no longer for m, and returns that one; nil if there is
+// none.
 func (m *member) pass(s int32) *member {
 	m.arrived()
 	return m.of.least(s, m, nil)
 }
 
-// arrived says that one that was on its way is not any more.
+// arrived notes that a connection is no longer on its way.
 func (m *member) arrived() {
 	m.of.mu.Lock()
 	defer m.of.mu.Unlock()
 	m.coming--
 }
 
-// arrive takes in a connection that another loop has accepted, on the loop's own thread.
+// arrive takes in a connection that another loop has accepted, on the thread of m's loop.
 func (m *member) arrive(s int32) {
 	ln := m.ln
 	if ln == nil || ln.core.Closing() {
@@ -248,11 +250,11 @@ func (m *member) arrive(s int32) {
 	ln.takeIn(s)
 }
 
-// takeIn takes in a connection that another loop has accepted, behind those that were accepted ahead.
+// takeIn queues a connection that another loop has accepted, behind those that were accepted ahead.
 func (ln *Listener) takeIn(s int32) {
 	ln.queue.push(s)
 	ln.counts.ahead.Store(int64(ln.queue.len()))
-	if ln.share != nil { // who waits there for the end of an accept takes this one
+	if ln.share != nil { // a task that waits for its accept to end takes this one
 		ln.cancelAccept()
 	}
 	ln.core.Wake()
@@ -261,7 +263,7 @@ func (ln *Listener) takeIn(s int32) {
 	}
 }
 
-// turnAway is for a connection that has been counted, and that nobody asks a listener for any more. Others may take it.
+// turnAway is for a counted connection that no caller of its listener takes. Another loop gets it, or it is closed.
 func (m *member) turnAway(l *loop.Loop, s int32) {
 	if m == nil {
 		discard(l, s)

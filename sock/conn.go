@@ -25,24 +25,24 @@ type Conn struct {
 	core handle.Core
 
 	lendFrom atomic.Int32 // see SetZeroCopy
-	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
-	held     atomic.Int32 // leases that users hold; they may be released anywhere
-	moves    atomic.Bool  // its place among those that are limited is with who moves it, see keepPlace
+	accepts  atomic.Int32 // writes of up to so many bytes are accepted, see SetBatching
+	held     atomic.Int32 // leases that the program holds; any goroutine may release them
+	moves    atomic.Bool  // the task that moves it keeps its place under Limits, see keepPlace
 	value    atomic.Pointer[any]
 
 	laddr *ownAddr // nil: not known; others may share it
 	raddr netip.AddrPort
-	ends  atomic.Pointer[tcpEnds] // made when they are first asked for
+	ends  atomic.Pointer[tcpEnds] // made by the first call that asks for them
 	unix  *unixEnds               // nil: a TCP connection
 }
 
-// atHand is what tasks of the loop need at a connection.
+// atHand is the part of a connection that only tasks of its loop need.
 type atHand struct {
 	own         handle.Own
 	local       *loopState
 	in          input
 	serve       serving
-	detachState *detachState // it leaves its loop, and the descriptor stays open
+	detachState *detachState // set when it leaves its loop and the descriptor stays open
 }
 
 // newConn makes a connection of a descriptor.
@@ -62,7 +62,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	return c
 }
 
-// newDetached makes a connection of a descriptor for foreign callers: detach must follow.
+// newDetached makes a connection of a descriptor for foreign callers; the caller must call detach next.
 func newDetached(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l}
 	c.accepts.Store(c.acceptsAtFirst())
@@ -81,7 +81,7 @@ func (c *Conn) detach() {
 	c.core.Detach(&loopStateOf(c.l).detached, in)
 }
 
-// equip puts h at hand.
+// equip attaches h, the part that tasks of the loop need.
 func (c *Conn) equip(h *atHand) {
 	h.local = loopStateOf(c.l)
 	c.atHand = h
@@ -145,7 +145,7 @@ func (c *Conn) CloseSoon() {
 	}
 }
 
-// connHooks is the connection as the hooks of its core.
+// connHooks is the connection as the Hooks of its core.
 type connHooks Conn
 
 // DescribeWait names the peer.
@@ -155,17 +155,17 @@ func (o *connHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 	}
 }
 
-// Attach makes what tasks need at a connection that was detached.
+// Attach makes the part that tasks of the loop need, for a connection that was detached.
 func (o *connHooks) Attach() *handle.Own {
 	h := new(atHand)
 	(*Conn)(o).equip(h)
 	return &h.own
 }
 
-// Release leaves what is known of the input to foreign callers.
+// Release hands the input, with its unread bytes, to the foreign callers.
 func (o *connHooks) Release(to *stream.In) { o.in.release((*Conn)(o), to) }
 
-// Acquire is the way back.
+// Acquire takes the input back from them.
 func (o *connHooks) Acquire(from *stream.In) { o.in.acquire((*Conn)(o), from) }
 
 // Holds reports whether bytes are unread.
@@ -179,10 +179,10 @@ func (o *connHooks) Holds(in *stream.In) bool {
 // Rests reports whether Serve waits for input without a task.
 func (o *connHooks) Rests() bool { return o.serve.resting() }
 
-// Expired is told when the read deadline has passed meanwhile.
+// Expired is called when the read deadline passes while Rests is true.
 func (o *connHooks) Expired() { o.serve.expired((*Conn)(o)) }
 
-// SendFailed fails the input, too: a reader would wait for the answer to what the peer never gets.
+// SendFailed fails the input too: a reader would wait for the answer to a request that the peer never gets.
 func (o *connHooks) SendFailed(res int32) {
 	if in := &o.in; !in.Over() && !o.core.Own(handle.In).Lent() {
 		in.Fail(res)
@@ -190,7 +190,7 @@ func (o *connHooks) SendFailed(res int32) {
 	}
 }
 
-// Tell has Serve know, and gives up what the connection has.
+// Tell passes events on to Serve, and gives up what the connection holds.
 func (o *connHooks) Tell(e handle.Event) {
 	c := (*Conn)(o)
 	switch e {
@@ -201,10 +201,10 @@ func (o *connHooks) Tell(e handle.Event) {
 			break
 		}
 		c.serve.tellEnd(c)
-		if c.detachState != nil { // its Handler is told, also if it rests
+		if c.detachState != nil { // its Handler learns of the end even if the connection rests
 			c.serve.drain(c)
 		}
-	case handle.CloseCalled: // its last word is still to come
+	case handle.CloseCalled: // the Handler's Closed is still to be called
 		c.serve.drain(c)
 	case handle.Settled:
 		c.settled()
@@ -222,7 +222,7 @@ func (o *connHooks) Tell(e handle.Event) {
 	}
 }
 
-// settled gives up what was received and not read.
+// settled drops the unread bytes, or keeps them for Detach and MoveTo.
 func (c *Conn) settled() {
 	if c.detachState != nil {
 		c.detachState.keep(c)
@@ -234,7 +234,7 @@ func (c *Conn) settled() {
 // try runs a plain call on the connection's descriptor, in a task of the loop.
 func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }
 
-// plain asks the kernel what needs no turn and does not wait. Any caller.
+// plain asks the kernel something that needs no access and never waits. Any caller.
 func (c *Conn) plain(name string, ask kernelCall) (int32, error) {
 	res, err := c.core.Ask(ask)
 	return res, c.failed(name, err)
@@ -252,7 +252,7 @@ func (c *Conn) enterRead() (handle.Access, error) {
 	return a, nil
 }
 
-// beginRead is what a reader that is a task of the loop begins with.
+// beginRead is the start of every read by a task of the loop: it charges the call and resets what the last read left.
 func (c *Conn) beginRead() {
 	if c.in.Any() {
 		c.l.ChargeCheap()
@@ -265,7 +265,7 @@ func (c *Conn) beginRead() {
 	}
 }
 
-// enterOutput waits for access to the output. What was accepted may still be there to be sent.
+// enterOutput waits for access to the output. Accepted bytes may still be unsent when it returns.
 func (c *Conn) enterOutput() (handle.Access, error) {
 	a, err := c.core.Enter(handle.Out)
 	if err != nil {
@@ -280,7 +280,7 @@ func (c *Conn) enterOutput() (handle.Access, error) {
 	return a, nil
 }
 
-// enterWrite is enterOutput for those who send otherwise than by Core.Accept: what was accepted is sent first.
+// enterWrite is enterOutput for callers that send by other means than Core.Accept: accepted bytes are sent first.
 func (c *Conn) enterWrite() (handle.Access, error) {
 	a, err := c.enterOutput()
 	if err != nil || !a.Own() {
@@ -293,7 +293,7 @@ func (c *Conn) enterWrite() (handle.Access, error) {
 	return a, err
 }
 
-// flush sends what was accepted, for a task of the loop that has access, and goes on to send otherwise.
+// flush sends what was accepted, for a task of the loop that has access and is about to send by other means.
 func (c *Conn) flush() error {
 	c.core.Spends()
 	c.core.Push()
@@ -304,7 +304,7 @@ func (c *Conn) flush() error {
 	return c.core.Flush()
 }
 
-// mayGoOn charges a call, yields if the budget is used up, and says whether a writer of the owner must stop.
+// mayGoOn charges a call, yields if the budget is used up, and returns the error if a writer of the owner must stop.
 func (c *Conn) mayGoOn() error {
 	alive := c.l.ChargeAndYield()
 	switch {

@@ -36,12 +36,12 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.relay((*end)(d), relay.After((*end)(d))) // nothing in it panics, so there is no defer: tasks park here
+	n, err := c.relay((*end)(d), relay.After((*end)(d))) // nothing in it panics, so no defer is needed: tasks park here
 	c.core.Leave(a)
 	return n, err
 }
 
-// writeToFar is WriteTo for what is not a stream of the same loop.
+// writeToFar is WriteTo to a w that is not a stream of the same loop.
 func (c *Conn) writeToFar(w io.Writer) (int64, error) {
 	a, err := c.enterRead()
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
 	return relay.Copy(to, &lent{Conn: c}, &loopStateOf(c.l).pipes)
 }
 
-// sinkOf is where a relay of a caller in a task of l, or in none, writes to.
+// sinkOf returns the sink for w, for a caller in a task of l, or in none if l is nil.
 func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 	if d, ok := w.(*Conn); ok {
 		return (*end)(d)
@@ -113,7 +113,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return sent + n, err
 }
 
-// mayCopy is what a copy begins with that takes its turns later.
+// mayCopy returns why a copy can't begin. The copy gets access later, for each of its pieces.
 func (c *Conn) mayCopy(own bool) error {
 	if own {
 		return c.core.Check()
@@ -121,7 +121,7 @@ func (c *Conn) mayCopy(own bool) error {
 	return c.core.CheckForeign()
 }
 
-// copyFrom is ReadFrom by a buffer of the loop's.
+// copyFrom is ReadFrom by way of one of the loop's buffers.
 func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 	b := c.l.Plain().Take()
 	if b == nil {
@@ -148,11 +148,11 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// relay moves what comes to a sink, for a task of the loop that has access to the input. So many full buffers in
-// a row begin splices.
+// relay moves incoming bytes to a sink, for a task of the loop that has access to the input. After that many full
+// buffers in a row it splices.
 func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	for full := 0; err == nil; {
-		c.endCopy() // here, where nothing has to be kept on the stack: BenchmarkIdleMemory
+		c.endCopy() // here, where nothing has to stay on the stack: BenchmarkIdleMemory
 
 		// As some, with one call less on the stack.
 		_, err = c.ready(handle.OfTask(handle.In), 0, true)
@@ -177,7 +177,7 @@ func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	return c.relayed(total, err)
 }
 
-// relayed is the end of relay, apart for BenchmarkIdleMemory.
+// relayed ends a relay. It is apart from relay for BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) relayed(total int64, err error) (int64, error) {
@@ -188,24 +188,24 @@ func (c *Conn) relayed(total int64, err error) (int64, error) {
 	return total, err
 }
 
-// beginCopy is apart, and called by relay, so that what parks has a smaller stack: BenchmarkIdleMemory.
+// beginCopy is apart from relay, which calls it, so that parked tasks have smaller stacks: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) beginCopy() { c.core.BeginCopy() }
 
-// endCopy is as beginCopy, for BenchmarkIdleMemory.
+// endCopy is apart like beginCopy, for BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) endCopy() { c.core.EndCopy() }
 
-// copyOne moves the next buffer, which is here, and says whether it was a full one.
+// copyOne moves the next buffer, which must be here, and reports whether it was full.
 func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	b := c.nextBuffer()
 	if b == nil {
 		return 0, false, c.failRes("read", -sys.ENOBUFS)
 	}
 	room := len(b.Mem()) - (b.End - b.Off)
-	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // which is larger than four
+	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // a large one is over 4 times as large
 	var k int
 	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
 		k, err = (*Conn)(d).writeBuffer(b, c) // as writeElsewhere, with one call less on the stack
@@ -215,8 +215,9 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	return int64(k), full, err
 }
 
-// writeElsewhere writes a buffer's bytes to a sink elsewhere and gives it back. What does not go out is unread again,
-// all of it if the sink panics. It is apart so that what parks has a smaller stack: BenchmarkIdleMemory.
+// writeElsewhere writes a buffer's bytes to a sink elsewhere, and gives the buffer back. Bytes that are not written are
+// unread again, all of them if the sink panics. It is apart so that parked tasks have smaller stacks:
+// BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeElsewhere(to relay.Sink, b *bufs.Buffer) (n int, err error) {
@@ -237,7 +238,7 @@ func (c *Conn) writeElsewhere(to relay.Sink, b *bufs.Buffer) (n int, err error) 
 	return relay.Write(to, p)
 }
 
-// elsewhere reports whether a sink's writes wait for what this loop does not know of.
+// elsewhere reports whether a sink's writes may wait for something that is not on this loop.
 func (c *Conn) elsewhere(to relay.Sink) bool {
 	switch to := to.(type) {
 	case *relay.Net:
@@ -248,23 +249,24 @@ func (c *Conn) elsewhere(to relay.Sink) bool {
 	return false
 }
 
-// waitsElsewhere keeps what comes out of the ring's buffers until done, because the reader waits for a peer elsewhere.
+// waitsElsewhere keeps incoming bytes out of the ring's buffers until done is called, because the reader waits for a
+// peer elsewhere.
 func (c *Conn) waitsElsewhere() (done func()) {
 	c.in.stall(c)
 	c.in.slow = true
 	return func() { c.in.slow = false }
 }
 
-// end is a connection as a sink, for whoever calls.
+// end is a connection as the sink of a relay, for any caller.
 type end Conn
 
-// Splices reports whether it takes pipes: records would lose their boundaries.
+// Splices reports whether the sink takes pipes. Records would lose their boundaries.
 func (d *end) Splices() bool { return !(*Conn)(d).records() }
 
-// Write is the connection's.
+// Write is Conn.Write.
 func (d *end) Write(p []byte) (int, error) { return (*Conn)(d).Write(p) }
 
-// Drain splices what is in a pipe.
+// Drain splices the bytes in a pipe to the connection.
 func (d *end) Drain(p relay.Pipe) (total int, err error) {
 	c := (*Conn)(d)
 	a, err := c.enterWrite()
@@ -276,7 +278,7 @@ func (d *end) Drain(p relay.Pipe) (total int, err error) {
 	return total, c.failed("write", err)
 }
 
-// drain splices what is in a pipe, for a caller that has access.
+// drain is Drain for a caller that has access.
 func (c *Conn) drain(a handle.Access, p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
 		o := c.opFor(a, op.SpliceOut)
@@ -296,15 +298,15 @@ func (c *Conn) drain(a handle.Access, p relay.Pipe) (total int, err error) {
 	return total, nil
 }
 
-// lent is a connection as a source, for foreign callers.
+// lent is a connection as the source of a relay, for foreign callers.
 type lent struct {
 	*Conn
 	a      handle.Access
-	copies bool // it has bytes in hand, and access until Done
+	copies bool // the copy has bytes in hand, and access until Done
 	leeway uint8
 }
 
-// Read is the connection's.
+// Read is Conn.Read. The bytes are in hand until Done.
 func (s *lent) Read(p []byte) (n int, err error) {
 	err = s.withInput(func(a handle.Access, in *stream.In) error {
 		if n, err = s.read(a, p); n == 0 {
@@ -320,14 +322,14 @@ func (s *lent) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// begin says that there are bytes in hand.
+// begin notes that the copy has bytes in hand.
 func (s *lent) begin(a handle.Access) error {
 	err := a.BeginCopy()
 	s.a, s.copies = a, err == nil
 	return err
 }
 
-// Done makes bytes unread again.
+// Done makes the rest of the bytes unread again, and leaves the input.
 func (s *lent) Done(rest []byte) {
 	s.copies = false
 	s.a.EndCopy(rest)
@@ -347,7 +349,7 @@ func (s *lent) Wait() error {
 	})
 }
 
-// Fill splices what there is into a pipe.
+// Fill splices the bytes that are here into a pipe.
 func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 	err = s.withInput(func(a handle.Access, in *stream.In) error {
 		if in.Any() || in.Over() {
@@ -369,7 +371,7 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 				return err
 			}
 			n = int(res)
-		case res == -sys.EINVAL, shortage(res): // a read tells more
+		case res == -sys.EINVAL, shortage(res): // a read finds out more
 			ok = false
 		default:
 			in.End(res == 0, res)
@@ -380,7 +382,7 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 	return n, ok, err
 }
 
-// withInput runs f with access to the input, which is kept where there are bytes in hand then.
+// withInput runs f with access to the input, and keeps the access if the copy has bytes in hand afterwards.
 func (s *lent) withInput(f func(handle.Access, *stream.In) error) error {
 	a, err := s.core.Enter(handle.In)
 	if err == nil {

@@ -34,7 +34,7 @@ func (c *Conn) File() (f *os.File, err error) {
 	return f, c.failOnOwner("file", err)
 }
 
-// failOnOwner wraps what onOwner gives if it could not run.
+// failOnOwner wraps the error of onOwner if the loop has ended.
 func (c *Conn) failOnOwner(name string, err error) error {
 	if err == errEnded {
 		return c.fail(name, err)
@@ -69,8 +69,7 @@ func (c *Conn) file() (*os.File, error) {
 	return f, nil
 }
 
-// disarmed ends what is armed on an input that nobody is at, and fails if there are
-// bytes that nobody has read.
+// disarmed ends what is armed on an input that no caller uses. It fails if there are unread bytes.
 func (c *Conn) disarmed() error {
 	in := &c.in
 	a, err := c.core.Enter(handle.In)
@@ -110,7 +109,7 @@ func (ln *Listener) File() (*os.File, error) {
 	return passedFile(n, ln.Addr(), ln.fail)
 }
 
-// passedFile is a file of a new descriptor of a listening socket, or of the result of making it.
+// passedFile makes a file of n, a new descriptor of a listening socket, or the result of the failed call.
 func passedFile(n int32, addr net.Addr, fail func(op string, err error) error) (*os.File, error) {
 	if n < 0 {
 		return nil, fail("file", callError("fcntl", n))
@@ -230,7 +229,7 @@ func (c *Conn) DetachUnix() (conn *net.UnixConn, unread []byte, err error) {
 	return detachAs[*net.UnixConn](c, c.unix != nil)
 }
 
-// detachAs is DetachTCP to a type, which is that of the network.
+// detachAs is DetachTCP for one type of connection; network reports whether the connection has that type.
 func detachAs[C interface {
 	comparable
 	net.Conn
@@ -253,7 +252,7 @@ func detachAs[C interface {
 	return conn, unread, c.failOnOwner("detach", err)
 }
 
-// detachNet takes the connection out of Ringo, as one of package net.
+// detachNet takes the connection out of Ringo, and makes a connection of package net of it.
 func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	if err := c.l.World().Passage(); err != nil {
 		return nil, nil, c.fail("detach", err)
@@ -287,21 +286,21 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	return conn, p, nil
 }
 
-// detached is a connection of package net behind bytes that were read before, and behind why it
-// has failed if that was read, too: the kernel says so once.
+// detached is a connection of package net, preceded by the bytes that were read before, and by the error with which it
+// has failed if that was read, too: the kernel reports it only once.
 type detached struct {
 	net.Conn
 	failed error
 
 	mu     sync.Mutex
 	unread []byte
-	lent   bool          // to the sink of a WriteTo: who reads waits, since what does not go out comes before all else
+	lent   bool          // a WriteTo has them: readers wait, since what it does not write comes first
 	limit  time.Time     // of reads; zero: none
 	closed bool          // by Close
-	news   chan struct{} // closed when one of the above has changed; nil: nobody waits
+	news   chan struct{} // closed when one of the above has changed; nil: no caller waits
 }
 
-// enter waits until nobody writes the unread bytes elsewhere. mu is held then, unless there is an error.
+// enter waits until no WriteTo has the unread bytes. It holds mu when it returns, unless there is an error.
 func (d *detached) enter() error {
 	d.mu.Lock()
 	for d.lent {
@@ -333,7 +332,7 @@ func (d *detached) enter() error {
 	return nil
 }
 
-// change does something that those who wait are to see.
+// change runs f under mu, and wakes the callers that wait in enter.
 func (d *detached) change(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -344,7 +343,7 @@ func (d *detached) change(f func()) {
 	}
 }
 
-// Read gives the unread bytes first, even after a deadline.
+// Read returns the unread bytes first, even after a deadline.
 func (d *detached) Read(p []byte) (int, error) {
 	if err := d.enter(); err != nil {
 		return 0, err
@@ -389,25 +388,25 @@ func (d *detached) writeUnread(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// SetDeadline is also for who waits for a WriteTo.
+// SetDeadline also ends reads that wait for a WriteTo.
 func (d *detached) SetDeadline(t time.Time) error {
 	return errors.Join(d.SetReadDeadline(t), d.SetWriteDeadline(t))
 }
 
-// SetReadDeadline is likewise.
+// SetReadDeadline also ends reads that wait for a WriteTo.
 func (d *detached) SetReadDeadline(t time.Time) error {
 	d.change(func() { d.limit = t })
 	return d.Conn.SetReadDeadline(t)
 }
 
-// Close lets those go who wait for a WriteTo.
+// Close also ends reads that wait for a WriteTo.
 func (d *detached) Close() error {
 	d.change(func() { d.closed = true })
 	return d.Conn.Close()
 }
 
-// CloseRead is the method of both types of connections.
+// CloseRead calls the method that both types of connections have.
 func (d *detached) CloseRead() error { return d.Conn.(interface{ CloseRead() error }).CloseRead() }
 
-// CloseWrite is the method of both types of connections.
+// CloseWrite calls the method that both types of connections have.
 func (d *detached) CloseWrite() error { return d.Conn.(interface{ CloseWrite() error }).CloseWrite() }

@@ -11,22 +11,21 @@ import (
 	"ringo/internal/sys"
 )
 
-// detachState is what is left of a connection that leaves its loop otherwise than by its
-// end: the descriptor, open, and what the loop knows of the input. For all others the
-// connection is closed.
+// detachState is what is left of a connection that leaves its loop without being closed: the open descriptor, and what
+// the loop knows of the input. To all other callers the connection is closed.
 //
-// What comes while the armed receive is being ended is kept, too, so that between what
-// is unread here and what the kernel has nothing is missing.
+// Bytes that come while the armed receive is being ended are kept, too, so that nothing is missing between the unread
+// bytes here and what the kernel has.
 type detachState struct {
 	fd     int32
 	unread []byte
 	eof    bool
 	err    int32
-	unsent []byte // what was accepted and has found no room
-	lost   error  // why what was accepted was not sent
+	unsent []byte // accepted bytes that the socket had no room for
+	lost   error  // why accepted bytes were not sent
 }
 
-// part takes the connection from its loop. T, parks, whether cancelled or not.
+// part takes the connection from its loop. T, parks, even if cancelled.
 func (c *Conn) part(name string) (*detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail(name, err)
@@ -41,7 +40,8 @@ func (c *Conn) part(name string) (*detachState, error) {
 	return p, nil
 }
 
-// partFromCopy is part of a connection of which a copy has bytes in hand, which are either gone then, or unread again.
+// partFromCopy is part while a copy has bytes in hand: it waits until the copy has written them or made them unread
+// again.
 func (c *Conn) partFromCopy(p *detachState) error {
 	err := c.l.WithTimeout(unsentMax, func() error {
 		for {
@@ -60,14 +60,14 @@ func (c *Conn) partFromCopy(p *detachState) error {
 	return err
 }
 
-// keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.
+// keep takes what is to stay from the connection. Nothing is in flight any more, and no caller uses it.
 func (p *detachState) keep(c *Conn) {
 	in := &c.in
 	p.eof, p.err = in.EOF(), in.Err()
-	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
+	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had the input
 		p.unread, p.eof, p.err = last.TakeMem(), last.EOF(), last.Err()
 	}
-	if c.records() { // of which it may have been an empty one
+	if c.records() { // 0 may have been an empty record
 		p.eof = false
 	}
 	switch {
@@ -81,8 +81,8 @@ func (p *detachState) keep(c *Conn) {
 	p.fd = c.core.Take()
 }
 
-// send waits until the peer has taken what is unsent. If it does not in time, or has not taken what was sent before,
-// the connection is reset: it would have a hole. T, parks, whether cancelled or not.
+// send waits until the peer has taken the unsent bytes. If it does not in time, or if an earlier send has failed, send
+// resets the connection, because its stream lacks bytes. T, parks, even if cancelled.
 func (p *detachState) send(c *Conn) error {
 	switch {
 	case p.lost != nil:
@@ -98,7 +98,7 @@ func (p *detachState) send(c *Conn) error {
 		var f fd.FD
 		f.Init(p.fd)
 		o.Flags, o.Buf, o.FD = op.Full, p.unsent, &f
-		c.l.Go(func() { // which ends with Grace, and neither with the caller's cancel nor with its WithTimeout
+		c.l.Go(func() { // a task of its own ends with Grace, but not with the caller's cancel or WithTimeout
 			c.l.WithTimeout(unsentMax, func() error {
 				res = c.l.Do(o)
 				return nil
@@ -118,7 +118,7 @@ func (p *detachState) send(c *Conn) error {
 	return callError("write", res)
 }
 
-// unsentMax is how long the peer may take.
+// unsentMax is how long send, and partFromCopy, wait.
 const unsentMax = 10 * time.Second
 
 // ErrUnsent is returned by Detach and its variants if the peer does not take bytes that were written before: they could

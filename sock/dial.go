@@ -99,13 +99,13 @@ func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address 
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := d.DialContext(ctx, l, network, address)
 		if err != nil {
-			return nil, err // and no *Conn that is nil
+			return nil, err // and not a nil *Conn in an interface
 		}
 		return c, nil
 	}
 }
 
-// endWith is when a dial that begins now must be done, by the loop's clock; zero for no limit.
+// endWith returns when a dial that begins now must end, by the loop's clock; zero for no limit.
 func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
 	sooner := func(t time.Time) {
 		if end.IsZero() || t.Before(end) {
@@ -125,7 +125,7 @@ func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
 	return end
 }
 
-// with is d for one dial, whose Control knows the context.
+// with returns d for one dial, with a Control that knows the context.
 func (d *Dialer) with(ctx context.Context) *Dialer {
 	if d.ControlContext == nil {
 		return d
@@ -207,13 +207,13 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 	return nil, err
 }
 
-// carrying is a context with the values of another: that of a caller whose Done may be nobody else's to wait for.
+// carrying is a context with the values of another, the caller's, whose Done must not be waited on here.
 type carrying struct {
 	context.Context
 	values context.Context
 }
 
-// Value is its own first.
+// Value looks in the context itself first.
 func (c carrying) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -221,9 +221,8 @@ func (c carrying) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// connect makes a connection to one address. A socket that got itself as its peer,
-// which can happen when the port dialled is one of those given out, is tried
-// again.
+// connect makes a connection to one address. If a socket has become its own peer, which can happen when the dialled
+// port is one that the kernel gives out, connect tries again.
 func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, end time.Time,
 	trace *dial.Trace) (c *Conn, err error) {
 	if trace != nil {
@@ -277,15 +276,16 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	return c, nil
 }
 
-// localEnd is a LocalAddr: its zero value is none. One without an address, or with that for all, is of either family.
+// localEnd is a LocalAddr; the zero value means none. Without an address, or with the unspecified one, it is of either
+// family.
 type localEnd struct {
 	given bool
 	not4  bool           // it is :: with a network of IPv4, which no socket can have
-	ap    netip.AddrPort // whose address is invalid if it is of either
-	name  net.Addr       // of errors
+	ap    netip.AddrPort // the address is invalid if it is of either family
+	name  net.Addr       // for errors
 }
 
-// localAddr is a LocalAddr of the type that the network has.
+// localAddr returns a LocalAddr, which must have the network's type.
 func localAddr[A interface {
 	comparable
 	net.Addr
@@ -315,7 +315,7 @@ func localAddr[A interface {
 	return localEnd{true, false, netip.AddrPortFrom(zoned, ap.Port()), addr}, err
 }
 
-// withoutIP reports whether an address has none, and not one that is malformed.
+// withoutIP reports whether an address has no IP, rather than a malformed one.
 func withoutIP(addr net.Addr) bool {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -329,10 +329,11 @@ func withoutIP(addr net.Addr) bool {
 // IsValid reports whether it has an address, and so a family.
 func (e localEnd) IsValid() bool { return e.ap.Addr().IsValid() }
 
-// Addr is the address, invalid if it is of either family.
+// Addr returns the address, invalid if it is of either family.
 func (e localEnd) Addr() netip.Addr { return e.ap.Addr() }
 
-// suit is those of a host's addresses that can be dialled from here. This machine can, by either family.
+// suit returns the addresses of a host that can be dialled from here. The unspecified address, this machine, always
+// can.
 func (e localEnd) suit(addrs []netip.Addr) ([]netip.Addr, error) {
 	fit := addrs[:0]
 	for _, a := range addrs {
@@ -346,7 +347,7 @@ func (e localEnd) suit(addrs []netip.Addr) ([]netip.Addr, error) {
 	return fit, nil
 }
 
-// forPeer is what a socket for a peer's address is to be bound to, invalid if to nothing.
+// forPeer returns what to bind a socket to for a peer's address; invalid: nothing.
 func (e localEnd) forPeer(peer netip.Addr) (netip.AddrPort, error) {
 	switch {
 	case e.not4:
@@ -359,7 +360,7 @@ func (e localEnd) forPeer(peer netip.Addr) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.IPv6Unspecified(), e.ap.Port()), nil
 }
 
-// fail is the error of a dial from here to an address.
+// fail returns the error of a dial from here to an address.
 func (e localEnd) fail(network string, peer net.Addr, err error) error {
 	op := &net.OpError{Op: "dial", Net: network, Addr: peer, Err: err}
 	if e.given {
@@ -368,7 +369,7 @@ func (e localEnd) fail(network string, peer net.Addr, err error) error {
 	return op
 }
 
-// bind gives the socket an address of its own, if it is to have one.
+// bind binds the socket to a local address, if there is one.
 func (c *Conn) bind(local netip.AddrPort) error {
 	if !local.IsValid() {
 		return nil
@@ -376,7 +377,7 @@ func (c *Conn) bind(local netip.AddrPort) error {
 	return socket{c.l.Kernel(), c.core.FD().Sys()}.bind(local)
 }
 
-// dialing waits for the connect.
+// dialing connects, and waits for the result.
 func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	l := c.l
 	o := l.Ops().New(op.Connect)

@@ -36,7 +36,7 @@ type Feed struct {
 	mu     sync.Mutex
 	parts  []*feedPart
 	last   uint64           // number of the last message
-	behind *ringo.Semaphore // of messages that a loop has not passed on
+	behind *ringo.Semaphore // counts messages that some loop has not passed on
 
 	conns           atomic.Int64
 	dropped, closed atomic.Uint64
@@ -64,51 +64,53 @@ type FeedStats struct {
 
 const (
 	waitingDefault = 64
-	// behindMax is how many messages there may be that a loop has not passed on. Publish waits then.
+	// behindMax is how many messages may wait for some loop to pass them on. At the bound Publish waits.
 	behindMax = 256
-	// joinedMax is up to how many bytes messages that came together are sent by one call.
+	// joinedMax is how many bytes of messages that came together are sent by one call, unless the first alone is
+	// longer.
 	joinedMax = 16 << 10
-	// sweepFirst is how many connections a loop has before it is looked which of them were closed.
+	// sweepFirst is how many followers a loop has before it looks for closed ones among them.
 	sweepFirst = 64
 )
 
-// feedMessage is what was published.
+// feedMessage is a published message.
 type feedMessage struct {
 	f      *Feed
 	p      []byte
 	number uint64
-	left   atomic.Int32 // loops that have not passed it on, and its publisher
+	left   atomic.Int32 // loops that have not passed it on, and one for its publisher
 }
 
-// passed says that one of them has.
+// passed notes that a loop has passed the message on, or that its publisher is done. The last of them makes room for
+// another message.
 func (m *feedMessage) passed() {
 	if m.left.Add(-1) == 0 {
 		m.f.behind.Release(1)
 	}
 }
 
-// feedPart is the connections of one loop.
+// feedPart is the followers on one loop.
 type feedPart struct {
 	f       *Feed
 	l       *loop.Loop
 	come    []*feedMessage // under f.mu
-	passing bool           // under f.mu: a task has come, or is on its way
+	passing bool           // under f.mu: a task passes messages on, or was started to
 
-	// What is the loop's alone:
+	// Only the loop uses these:
 	all   []*follower
 	of    map[*Conn]*follower
-	walk  bool // all is being walked, and stays as it is but for what comes behind
-	gone  int  // of all
-	sweep int  // with so many it is looked which of them were closed
+	walk  bool // all is being walked: followers may be appended to it, and not removed
+	gone  int  // how many of all are gone
+	sweep int  // how long all is when makeRoom looks for closed connections
 }
 
-// follower is a connection that follows.
+// follower is a connection that follows the feed.
 type follower struct {
 	part    *feedPart
 	c       *Conn
-	since   uint64   // the number of the last message before it came
+	since   uint64   // the number of the last message before Add
 	waiting [][]byte // messages of which nothing was sent
-	sending bool     // a task sends them
+	sending bool     // a task of its own sends them
 	gone    bool
 }
 
@@ -148,7 +150,7 @@ func (f *Feed) Publish(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// open makes what the zero Feed has not. The caller holds the lock.
+// open makes what a zero Feed lacks, and returns its semaphore. The caller holds the lock.
 func (f *Feed) open() *ringo.Semaphore {
 	if f.behind == nil {
 		f.behind = ringo.NewSemaphore(behindMax)
@@ -156,7 +158,7 @@ func (f *Feed) open() *ringo.Semaphore {
 	return f.behind
 }
 
-// part is the connections of a loop; nil: none follows. The caller holds the lock.
+// part returns the part of a loop, nil if the loop has no followers. The caller holds the lock.
 func (f *Feed) part(l *loop.Loop) *feedPart {
 	for _, part := range f.parts {
 		if part.l == l {
@@ -166,9 +168,9 @@ func (f *Feed) part(l *loop.Loop) *feedPart {
 	return nil
 }
 
-// Add has a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
+// Add makes a connection follow the feed, from the next message on. It follows until Remove, or until it is closed or
 // moved, or can't send any more; messages that wait for it then count as dropped. After a write deadline messages wait
-// until the deadline has been moved and another message comes. For a connection that follows already Add does nothing.
+// until the deadline has been moved and another message comes. If the connection follows already, Add does nothing.
 // Only a task of the connection's loop may call it; other callers get ringo.ErrNotTask. It does not park.
 func (f *Feed) Add(c *Conn) error {
 	if err := c.forTasks("follow"); err != nil {
@@ -215,14 +217,14 @@ func (f *Feed) Stats() FeedStats {
 	return FeedStats{int(f.conns.Load()), published, f.dropped.Load(), f.closed.Load()}
 }
 
-// Run is a task that passes on what has come.
+// Run passes new messages on to the followers, in a task of their loop.
 func (p *feedPart) Run() {
 	come := p.take()
 	defer func() {
 		if come == nil {
 			return
 		}
-		for _, m := range come { // in the crash of a simulated host
+		for _, m := range come { // the simulated host has crashed
 			m.passed()
 		}
 		p.Refused()
@@ -237,10 +239,10 @@ func (p *feedPart) Run() {
 	}
 }
 
-// Code has the task known by who has begun it.
+// Code shows the task under the name of Publish, which has started it.
 func (*feedPart) Code() code.Func { return code.Of((*Feed).Publish) }
 
-// take takes what has come, as much as is to be sent together.
+// take takes new messages, as many as are sent together. If there are none it returns nil, and the task has to end.
 func (p *feedPart) take() []*feedMessage {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
@@ -261,14 +263,14 @@ func (p *feedPart) take() []*feedMessage {
 	return come
 }
 
-// Refused says that the loop has ended before the task has.
+// Refused is called if the loop has ended before the task has.
 func (p *feedPart) Refused() {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
 	p.end()
 }
 
-// end is for a loop that has ended, and with it its connections. The caller holds the lock.
+// end drops the part of a loop that has ended, and its connections with it. The caller holds the lock.
 func (p *feedPart) end() {
 	for _, m := range p.come {
 		m.passed()
@@ -283,7 +285,7 @@ func (p *feedPart) drop() {
 	p.f.parts = slices.DeleteFunc(p.f.parts, func(other *feedPart) bool { return other == p })
 }
 
-// pass gives messages to all that follow. Those that come meanwhile have come later than the messages.
+// pass sends messages to all followers. Those that are added meanwhile have missed the messages.
 func (p *feedPart) pass(come []*feedMessage) {
 	joined := come[0].p
 	if len(come) > 1 {
@@ -310,7 +312,7 @@ func (p *feedPart) pass(come []*feedMessage) {
 	p.tidy()
 }
 
-// makeRoom drops those that were closed, once there are twice as many as were left by the last look.
+// makeRoom drops closed connections, once there are twice as many followers as the last sweep has left.
 func (p *feedPart) makeRoom() {
 	if len(p.all) < p.sweep || p.walk {
 		return
@@ -326,7 +328,7 @@ func (p *feedPart) makeRoom() {
 	p.sweep = max(sweepFirst, 2*len(p.of))
 }
 
-// tidy takes out those that are gone, if they are many.
+// tidy removes the followers that are gone, once they are at least half of all.
 func (p *feedPart) tidy() {
 	if p.walk || p.gone == 0 || 2*p.gone < len(p.all) {
 		return
@@ -335,7 +337,7 @@ func (p *feedPart) tidy() {
 	p.gone = 0
 }
 
-// leave ends the following.
+// leave ends the follower: it gets no more messages.
 func (s *follower) leave() {
 	if s.gone {
 		return
@@ -354,7 +356,8 @@ func (s *follower) lose() {
 	s.leave()
 }
 
-// pass sends messages, which are joined in one piece, as far as there is room, and keeps what is left.
+// pass sends as many of the messages as there is room for; joined is all of them in one piece. It keeps the others
+// waiting, and starts a task to send them.
 func (s *follower) pass(come []*feedMessage, joined []byte) {
 	begun := 0
 	if !s.sending && len(s.waiting) == 0 && !s.gone {
@@ -371,7 +374,7 @@ func (s *follower) pass(come []*feedMessage, joined []byte) {
 	}
 }
 
-// try sends what there is room for, and returns how many messages have begun.
+// try sends what there is room for, and returns how many messages it has begun to send.
 func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 	c := s.c
 	if c.core.CheckNow() != nil {
@@ -392,7 +395,7 @@ func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 	}
 	for begun < len(come) && sent > 0 {
 		m := come[begun].p
-		if sent < len(m) { // the loop goes on with it, as with what was accepted of a Write
+		if sent < len(m) { // the loop sends the rest, as it does with an accepted write
 			c.core.SendLater(m[sent:])
 			sent = len(m)
 		}
@@ -402,12 +405,12 @@ func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 	return begun
 }
 
-// send sends what there is room for of one message or of several, by who has the access. If it fails and not for want
-// of room, nothing is to be sent again.
+// send sends as much of p, one or more messages, as there is room for. The caller has access. ok is false if the send
+// failed for good: no part of p must be sent again then.
 func (s *follower) send(p []byte) (n int, ok bool) {
 	n, err := s.c.tryWriteOwn(p, true)
 	switch {
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // which may be moved
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // the deadline may be moved
 		return n, true
 	case errors.Is(err, posix.EMSGSIZE):
 		s.part.f.dropped.Add(1)
@@ -417,7 +420,7 @@ func (s *follower) send(p []byte) (n int, ok bool) {
 	return 0, false
 }
 
-// keep has a message wait, if there is a place for it.
+// keep makes a message wait. If there is no place for it, the policy decides.
 func (s *follower) keep(p []byte) {
 	f := s.part.f
 	if s.c.core.State(handle.Out) == net.ErrClosed {
@@ -442,7 +445,7 @@ func (s *follower) keep(p []byte) {
 	s.waiting = append(s.waiting, p)
 }
 
-// first takes out what has waited longest.
+// first removes the message that has waited longest, and returns it.
 func (s *follower) first() (p []byte) {
 	p = s.waiting[0]
 	n := copy(s.waiting, s.waiting[1:])
@@ -451,7 +454,7 @@ func (s *follower) first() (p []byte) {
 	return p
 }
 
-// Run is a task that sends what waits. It ends when nothing does: a peer that is fast again costs no task.
+// Run sends the waiting messages, in a task. It ends once none waits, so a peer that is fast again costs no task.
 func (s *follower) Run() {
 	defer func() { s.sending = false }()
 	for len(s.waiting) > 0 {
@@ -464,7 +467,7 @@ func (s *follower) Run() {
 	s.waiting = nil
 }
 
-// sendFirst sends the message that has waited longest, when all that was written before it is sent.
+// sendFirst sends the message that has waited longest, once everything that was written before it is sent.
 func (s *follower) sendFirst() error {
 	c := s.c
 	a, err := c.enterOutput()
@@ -476,9 +479,9 @@ func (s *follower) sendFirst() error {
 		return err
 	}
 	switch {
-	case c.core.HasFailed(): // the next call of the program's is to be told
+	case c.core.HasFailed(): // the program's next call returns the error
 		return net.ErrClosed
-	case len(s.waiting) == 0: // it has left
+	case len(s.waiting) == 0: // it has left the feed
 		return nil
 	}
 	if err := c.core.State(handle.Out); err != nil {
@@ -492,7 +495,7 @@ func (s *follower) sendFirst() error {
 	s.first()
 	switch {
 	case !ok || n == len(p):
-	case c.records(): // which are sent whole or not at all
+	case c.records(): // a record is sent whole or not at all
 		_, err = c.writeOwn(p)
 	default:
 		c.core.SendLater(p[n:])
@@ -500,5 +503,5 @@ func (s *follower) sendFirst() error {
 	return err
 }
 
-// Code has the task known by what it does.
+// Code shows the task under the name of Publish, whose messages it sends.
 func (s *follower) Code() code.Func { return code.Of((*Feed).Publish) }

@@ -16,22 +16,21 @@ import (
 
 // importedSocket is a socket that is being adopted.
 type importedSocket struct {
-	fd      fd.FD  // our own descriptor
-	network string // "" if it is none of ours
-	sort    string // in numbers
+	fd      fd.FD  // a duplicate, which this package owns
+	network string // "" if this package has none for it
+	sort    string // family, type and protocol, for errors
 	listens bool
 	pings   bool  // it sends and receives the echoes of ICMP
 	blocked bool  // it was in blocking mode
-	err     int32 // why it has failed, if it has
+	err     int32 // why it has failed, 0 if it has not
 }
 
-// errBlocking is why a socket is not adopted. A plain accept after readiness waits
-// for as long as nobody comes if somebody else was faster, and so does a splice; and
-// goroutines can't wait in Go's netpoller.
+// errBlocking is why a socket in blocking mode is not adopted. If another process is faster, a plain accept after
+// readiness waits until the next peer comes, and a splice likewise; and goroutines can't wait in Go's netpoller.
 var errBlocking = errors.New("the socket is in blocking mode: set O_NONBLOCK (systemd: NonBlocking=yes), " +
 	"or AdoptConfig.Exclusive if no other process uses it")
 
-// importSocket makes a descriptor of our own of what is to be adopted, and looks at it.
+// importSocket duplicates the descriptor of a socket that is to be adopted, and inspects the socket.
 func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	a := new(importedSocket)
 	a.fd.Init(-1)
@@ -91,7 +90,8 @@ const (
 	protoICMP, protoICMPv6 = 1, 58
 )
 
-// networkOf names the network of a socket, "" if it is none of ours. One of pings is of UDP's, as for package net.
+// networkOf returns the network of a socket, "" if this package has none for it. Ping sockets are of "udp", as in
+// package net.
 func networkOf(domain, kind, proto int) string {
 	inet := domain == sys.AFInet || domain == sys.AFInet6
 	switch {
@@ -113,7 +113,7 @@ func networkOf(domain, kind, proto int) string {
 	return ""
 }
 
-// unblock sees to it that the socket is in non-blocking mode, or says why it is not.
+// unblock puts the socket into non-blocking mode if it may; otherwise it fails.
 func (a *importedSocket) unblock(may bool) error {
 	flags := kernel.Host{}.Getfl(a.fd.Sys())
 	switch {
@@ -131,7 +131,7 @@ func (a *importedSocket) unblock(may bool) error {
 	return nil
 }
 
-// reblock undoes that.
+// reblock undoes unblock.
 func (a *importedSocket) reblock() {
 	if !a.blocked {
 		return
@@ -146,8 +146,8 @@ func (a *importedSocket) connected() bool {
 	return kernel.Host{}.Getpeername(a.fd.Sys(), new(sys.Sockaddr)) >= 0
 }
 
-// ended reports whether it is a connection of TCP whose both sides have ended, or that has failed: of such a one the
-// kernel knows no peer any more, but still has what nobody has read. It says only once why one has failed.
+// ended reports whether it is a TCP connection whose both sides have ended, or that has failed: the kernel no longer
+// knows its peer, but still has what was not read. The kernel reports only once why it has failed, so ended notes that.
 func (a *importedSocket) ended() bool {
 	if a.network != "tcp" {
 		return false
@@ -162,7 +162,7 @@ func (a *importedSocket) ended() bool {
 	return true
 }
 
-// unixName is the name of one end. G.
+// unixName returns the name of one end. G.
 func (a *importedSocket) unixName(ask nameCall) net.UnixAddr {
 	sa := new(sys.Sockaddr)
 	ask(kernel.Host{}, a.fd.Sys(), sa)
@@ -171,7 +171,7 @@ func (a *importedSocket) unixName(ask nameCall) net.UnixAddr {
 
 func (a *importedSocket) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
 
-// other is the error of a socket of another sort than is wanted.
+// other returns the error for a socket of another sort than is wanted.
 func (a *importedSocket) other(want string) error {
 	if a.network == "" {
 		return fmt.Errorf("%s: want %s; others can be used by Poll", a.sort, want)
@@ -222,7 +222,7 @@ func (a *importedSocket) wantUnixgram() error {
 	return nil
 }
 
-// refuse gives our descriptor up, if it still is, and leaves the socket as it was.
+// refuse closes our descriptor, if we still have it, and leaves the socket as it was.
 func (a *importedSocket) refuse(err error) error {
 	a.reblock()
 	if n := a.fd.Take(); n >= 0 {

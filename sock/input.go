@@ -13,13 +13,13 @@ import (
 // input is the receiving side of a connection, as tasks of its loop use it.
 type input struct {
 	stream.In
-	peeked  bool // the user looks at bytes in place: they must stay where they are
-	looked  bool // the reader has had its last look
-	spliced bool // bytes are not to come in buffers, see relayBySplice
-	slow    bool // what is read waits for a peer elsewhere
+	peeked  bool // the program looks at bytes in place, so they must not move
+	looked  bool // the reader has had its last look, see lastLook
+	spliced bool // bytes must not arrive in buffers, see relayBySplice
+	slow    bool // the bytes that were read wait for a slow peer elsewhere
 }
 
-// way is how more bytes are to come.
+// way returns how the input is to be armed.
 func (c *Conn) way() stream.Way {
 	switch {
 	case c.records():
@@ -32,27 +32,27 @@ func (c *Conn) way() stream.Way {
 	return stream.Lent
 }
 
-// arm sees to it that news of the stream will come.
+// arm makes sure that the loop will hear of more input, by an armed receive or poll.
 func (in *input) arm(c *Conn) {
-	if !c.core.Rearm() { // else it is armed when it is acquired
+	if !c.core.Rearm() { // foreign callers have it: it is armed when the loop acquires it
 		return
 	}
 	if d := c.core.Own(handle.In); d.Op == nil && !in.Over() {
 		d.Op = in.Arm(&c.local.Tools, c.core.FD(), (*inputSink)(c), c.way())
 	} else if in.How() == stream.Ending {
-		in.disarm(c) // its completion is news, behind which it is armed
+		in.disarm(c) // its last completion wakes the loop, which then arms the input
 	}
 }
 
-// armEnd sees to it that there will be news of the end, while nobody takes what is unread.
+// armEnd makes sure that the loop will hear of the end of the stream while no caller takes the unread bytes.
 func (in *input) armEnd(c *Conn) {
 	if d := c.core.Own(handle.In); d.Op == nil {
 		d.Op = in.ArmEnd(&c.local.Tools, c.core.FD(), (*inputSink)(c))
 	}
 }
 
-// stall is said when a writer has to wait, and nobody may be reading until it goes on: what came is moved
-// out of the ring, and what comes has the narrower limit.
+// stall is called when a writer has to wait, during which the connection may have no reader. It moves the unread bytes
+// out of the ring's buffers, and ends the receive so that the next one has the narrower limit.
 func (in *input) stall(c *Conn) {
 	if in.KeepsUp() && !c.core.Own(handle.In).Waiting() {
 		in.Piled()
@@ -61,7 +61,7 @@ func (in *input) stall(c *Conn) {
 	in.spill(c)
 }
 
-// disarm ends a receive that nobody reads from.
+// disarm ends a receive whose bytes no caller reads.
 func (in *input) disarm(c *Conn) { in.Disarm(&c.local.Tools, c.core.Own(handle.In).Op) }
 
 // inputSink is the connection as the sink of its armed op.
@@ -83,14 +83,14 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 		c.local.rechecks.Heard((*inputSink)(c))
 	}
 	if c.core.Closing() {
-		c.core.Wake() // for who hands the input over, which the closing overtook
+		c.core.Wake() // wakes the task in Detach or MoveTo that waits to hand the input over
 		c.core.Settle()
 		return
 	}
 	in.wake(c)
 }
 
-// bound keeps a connection that is not read from emptying the loop's ring.
+// bound keeps a connection that is not read from using up the loop's ring of buffers.
 func (in *input) bound(c *Conn) {
 	if c.core.Own(handle.Out).Waiting() || in.slow {
 		in.spill(c)
@@ -101,17 +101,16 @@ func (in *input) bound(c *Conn) {
 	}
 }
 
-// spill moves the buffers of the kernel's ring into memory of the connection's
-// own, so that whoever waits does not hold what others need.
-// Bytes that the user has in view stay.
+// spill moves the unread bytes from the ring's buffers to the connection's own memory, so that a connection that waits
+// does not hold buffers that others need. Bytes that the program looks at in place stay where they are.
 func (in *input) spill(c *Conn) {
 	if !in.peeked {
 		in.Spill(&c.local.Tools)
 	}
 }
 
-// putBack makes bytes unread again that were the last to be read, and have not gone where they were to go. With the
-// connection they would be gone as well.
+// putBack makes p, the bytes that were read last, unread again, because they could not be written where they were to
+// go. If the connection closes, they are lost with it.
 func (in *input) putBack(c *Conn, p []byte) {
 	if len(p) > 0 && !c.core.Closing() {
 		in.PutBack(&c.local.Tools, p, in.peeked)
@@ -121,8 +120,8 @@ func (in *input) putBack(c *Conn, p []byte) {
 // skip drops n unread bytes, which must be there.
 func (in *input) skip(c *Conn, n int) { in.Skip(&c.local.Tools, n) }
 
-// recv receives into p without waiting: a count, 0 at the end, or none if there
-// is nothing now.
+// recv receives into p without waiting. It returns the count, 0 at the end of the stream; ok is false if nothing has
+// come.
 func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 	if !c.records() {
 		p = p[:min(len(p), pieceMax)]
@@ -130,7 +129,7 @@ func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 	return in.Recv(&c.local.Tools, c.core.FD(), p, c.way())
 }
 
-// fill receives into a plain buffer, if the stream is ready and read by hand.
+// fill receives into a plain buffer, if the owner has to receive by plain calls and the stream is ready.
 func (in *input) fill(c *Conn) {
 	switch {
 	case !in.ByHand():
@@ -141,9 +140,9 @@ func (in *input) fill(c *Conn) {
 	}
 }
 
-// fillAll is fill until there is no more, or as often as a connection may hold buffers. Who shows a reader less than
-// there is has to look again behind it, and finds what the peer has sent meanwhile: before those of whom the kernel has
-// yet to tell, and over and over if the peer is fast.
+// fillAll calls fill until no more has come, or as often as a connection may hold buffers. A Handler that was shown
+// only a part would have to be called again for the rest, and for what its peer has sent meanwhile: ahead of
+// connections whose news the kernel has yet to report, and over and over if the peer is fast.
 func (in *input) fillAll(c *Conn) {
 	for range c.l.Config().Leases {
 		before := in.Pieces()
@@ -153,19 +152,20 @@ func (in *input) fillAll(c *Conn) {
 	}
 }
 
-// fillBuffer receives into a plain buffer, or a large one. Of what a connection holds, leases included, one is large.
+// fillBuffer receives into a plain or a large buffer. Of the buffers that a connection holds, leased ones included, at
+// most one is large.
 func (in *input) fillBuffer(c *Conn) {
 	large := in.First() == nil && c.held.Load() == 0
 	if b := in.Fill(&c.local.Tools, c.core.FD(), large, pieceMax, c.way()); b != nil {
 		in.Append(b)
-		c.serve.more = true // if the handler's own look found it, it is news all the same
+		c.serve.more = true // news even if the Handler's own read found it
 	}
 }
 
-// A read goes by the same steps whoever calls: turn; ready, with which a task of the loop parks; and what is unread is
-// taken, or a plain call receives, with which foreign callers wait.
+// Reads of all callers take the same steps: turn; ready, in which a task of the loop parks; then unread bytes are
+// taken, or a plain call receives, in which a foreign caller waits.
 
-// input is what has come for the caller that has access, and the memory that goes with it.
+// input returns the caller's view of the input, and the memory to use with it. The caller has access.
 func (c *Conn) input(a handle.Access) (*stream.In, *stream.Tools) {
 	if a.Own() {
 		return &c.in.In, &c.local.Tools
@@ -173,7 +173,8 @@ func (c *Conn) input(a handle.Access) (*stream.In, *stream.Tools) {
 	return a.Input(), nil
 }
 
-// turn is a reader's turn to be given what it need not wait for. The error is why it is given nothing.
+// turn gives other tasks a turn if a task of the loop need not wait for input and its budget is used up. The error is
+// why the caller must not read: the task was cancelled, or the connection closes.
 func (c *Conn) turn(a handle.Access) error {
 	if !a.Own() {
 		return nil
@@ -187,8 +188,8 @@ func (c *Conn) turn(a handle.Access) error {
 	return nil
 }
 
-// ready waits until more than so many bytes are unread, which it reports, or a receive is in order; with fetch it makes
-// that, into memory of the connection's own.
+// ready waits until more than n bytes are unread, and then returns true, or until a plain receive may find some. With
+// fetch it makes that receive itself, which adds to the unread bytes.
 func (c *Conn) ready(a handle.Access, n int, fetch bool) (here bool, err error) {
 	if !a.Own() {
 		return c.readyForeign(a, n, fetch)
@@ -234,7 +235,7 @@ func (c *Conn) ready(a handle.Access, n int, fetch bool) (here bool, err error) 
 	}
 }
 
-// readyForeign is ready for a foreign caller, which waits in its receive.
+// readyForeign is ready for a foreign caller, which waits in the receive itself.
 func (c *Conn) readyForeign(a handle.Access, n int, fetch bool) (here bool, err error) {
 	in := a.Input()
 	here = in.Has(n)
@@ -248,8 +249,8 @@ func (c *Conn) readyForeign(a handle.Access, n int, fetch bool) (here bool, err 
 	return here, err
 }
 
-// receiveBy makes a receive by an op of opExtFor, which asks for so many bytes. ok is false if a task of the loop has
-// found nothing: it goes back to ready.
+// receiveBy receives by an op of opExtFor, which asks for so many bytes. ok is false if a task of the loop has found
+// nothing: the task has to call ready again.
 func (c *Conn) receiveBy(a handle.Access, o *op.Op, asked int) (n int, ok bool, err error) {
 	res, ok, err := c.core.Do(a, o)
 	if !a.Own() {
@@ -260,7 +261,7 @@ func (c *Conn) receiveBy(a handle.Access, o *op.Op, asked int) (n int, ok bool, 
 	return n, ok, nil
 }
 
-// received is what a receive of a foreign caller's has brought.
+// received turns the result of a foreign caller's receive into the count and the error of a read.
 func (c *Conn) received(a handle.Access, res int32, err error) (int, error) {
 	if err != nil || res > 0 {
 		return int(max(res, 0)), err
@@ -268,13 +269,13 @@ func (c *Conn) received(a handle.Access, res int32, err error) (int, error) {
 	in := a.Input()
 	in.End(res == 0, res)
 	err = ended(in, "read")
-	if c.records() { // of which it may have been an empty one
+	if c.records() { // 0 may have been an empty record
 		in.End(false, in.Err())
 	}
 	return 0, err
 }
 
-// take moves unread bytes into p. Of a record the rest is dropped.
+// take moves unread bytes into p. The rest of a record is dropped.
 func (c *Conn) take(in *stream.In, t *stream.Tools, p []byte) int {
 	n := in.CopyTo(t, p)
 	if c.records() {
@@ -283,7 +284,7 @@ func (c *Conn) take(in *stream.In, t *stream.Tools, p []byte) int {
 	return n
 }
 
-// fetch receives into memory of a foreign caller's; of records the next, when none is here.
+// fetch receives into memory of a foreign caller. Of records it receives the next one, if none is here.
 func (c *Conn) fetch(a handle.Access) error {
 	in := a.Input()
 	if c.records() {
@@ -296,11 +297,12 @@ func (c *Conn) fetch(a handle.Access) error {
 	return err
 }
 
-// ended is why no more bytes will come: nil if they may.
+// ended returns the error that says why no more bytes will come, nil if they may. A shortage is reported once; the next
+// call tries again.
 func ended(in *stream.In, call string) error {
 	switch err := in.Err(); {
 	case err != 0:
-		if shortage(err) { // which is told once
+		if shortage(err) { // the next call tries again
 			in.Fail(0)
 			in.Retry()
 		}
@@ -311,7 +313,7 @@ func ended(in *stream.In, call string) error {
 	return nil
 }
 
-// end is ended for a task of the loop.
+// end is ended for a task of the loop, and charges the call if there is an error.
 func (in *input) end(c *Conn) error {
 	err := ended(&in.In, "read")
 	if err != nil {
@@ -320,13 +322,14 @@ func (in *input) end(c *Conn) error {
 	return err
 }
 
-// yield is Loop.Yield for a reader that has come in time and need not wait for what it reads.
+// yield is Loop.Yield for a reader that need not wait for its bytes. A reader that came before its deadline still gets
+// them if the deadline passes during the yield.
 func (c *Conn) yield() bool {
 	c.core.InTime(handle.In)
 	return c.l.Yield()
 }
 
-// mayRead is why a reader must not go on, whatever there is: nil if it may.
+// mayRead returns the error for which a reader must not go on, even if bytes are here; nil if it may.
 func (c *Conn) mayRead() error {
 	if c.core.Free(handle.In) {
 		return nil
@@ -334,7 +337,7 @@ func (c *Conn) mayRead() error {
 	return c.mayNotRead()
 }
 
-// mayNotRead is mayRead where there may be a reason. It is apart so that mayRead is inlined.
+// mayNotRead is mayRead for the case that there may be an error. It is apart so that mayRead is inlined.
 //
 //go:noinline
 func (c *Conn) mayNotRead() error {
@@ -345,15 +348,15 @@ func (c *Conn) mayNotRead() error {
 	return c.charged(err)
 }
 
-// charged is an error that is the answer to a call, which counts as one: who goes on asking must not hold up the
-// others.
+// charged returns err, and charges the call that it answers: a task that keeps asking must not hold up the others.
 func (c *Conn) charged(err error) error {
 	c.l.ChargeAndYield()
 	return err
 }
 
-// mustWait sees to it that news will come, and reports whether the reader has to wait for it (Core.Wait). The
-// error says that it was cancelled. The wait itself is the caller's: each frame is one of each parked stack.
+// mustWait arms the input, and reports whether the reader has to wait for news (Core.Wait). The error says that the
+// task was cancelled, or must not wait because the program drains. The caller waits itself, because each frame adds to
+// each parked stack.
 func (in *input) mustWait(c *Conn) (bool, error) {
 	if c.l.Canceled() {
 		return false, c.charged(c.l.Cause())
@@ -366,12 +369,12 @@ func (in *input) mustWait(c *Conn) (bool, error) {
 	return waits, nil
 }
 
-// waits reports whether nothing can be had before there is news.
+// waits reports whether a reader gets nothing until there is news.
 func (in *input) waits() bool { return !in.Over() && !in.ByHand() }
 
-// lastLook is for a reader that is not to wait any more, since the program drains. What has come is read first, also if
-// the loop has not heard of it, which takes a turn. It is apart so that what parks has a smaller stack:
-// BenchmarkIdleMemory.
+// lastLook is for a reader that must not wait, because the program drains. Bytes that have arrived are read first, even
+// if the loop has not heard of them yet: the first call takes a turn to find them and returns nil, the next one returns
+// ErrDraining. It is apart so that parked tasks have smaller stacks: BenchmarkIdleMemory.
 //
 //go:noinline
 func (in *input) lastLook(c *Conn) error {
@@ -383,10 +386,10 @@ func (in *input) lastLook(c *Conn) error {
 	return nil
 }
 
-// wake tells whoever is interested that there is news.
+// wake tells a waiting reader that there is news, or else the server, or the function of restBy.
 func (in *input) wake(c *Conn) {
 	if c.core.Wake() {
-		c.serve.more = true // what the reader leaves may be news to its handler
+		c.serve.more = true // what the reader leaves may be news to its Handler
 		return
 	}
 	switch {
@@ -397,16 +400,16 @@ func (in *input) wake(c *Conn) {
 	}
 }
 
-// release leaves what is known of the input to foreign callers.
+// release hands the input to the foreign callers, with its unread bytes.
 func (in *input) release(c *Conn, to *stream.In) {
-	if in.Leave(to); c.records() { // of which it may have been an empty one
+	if in.Leave(to); c.records() { // 0 may have been an empty record
 		to.End(false, in.Err())
 	}
 	in.peeked = false
 	in.Dry()
 }
 
-// acquire is the way back.
+// acquire takes the input back from the foreign callers, with the bytes that they have left unread.
 func (in *input) acquire(c *Conn, from *stream.In) {
 	in.resume(c, from.TakeMem())
 	in.End(from.EOF(), from.Err())
@@ -416,7 +419,7 @@ func (in *input) acquire(c *Conn, from *stream.In) {
 	}
 }
 
-// resume begins with bytes that were read elsewhere, and takes their memory over.
+// resume starts the input with bytes that were read elsewhere, and takes over their memory.
 func (in *input) resume(c *Conn, unread []byte) {
 	in.Resume(&c.local.Tools, unread)
 	if in.Dry(); !c.lends() {
@@ -424,8 +427,8 @@ func (in *input) resume(c *Conn, unread []byte) {
 	}
 }
 
-// Input is what has come, for the rechecks.
+// Input returns the input, for the rechecks.
 func (s *inputSink) Input() *stream.In { return &s.in.In }
 
-// Recheck asks for what the kernel may have forgotten.
+// Recheck asks the kernel for news that it may have forgotten to report.
 func (s *inputSink) Recheck() { s.in.Recheck(&s.local.Tools, s.core.FD(), s.core.Own(handle.In).Op) }

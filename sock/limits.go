@@ -39,7 +39,7 @@ type Limits struct {
 	Burst int
 }
 
-// check is what is wrong with them.
+// check returns what is wrong with the fields.
 func (c *Limits) check() error {
 	if c.Conns < 0 || c.ConnsPerPeer < 0 || !(c.Rate >= 0 && c.Rate <= rateMax) || c.Burst < 0 {
 		return fmt.Errorf("Limits: %+v: want no negative field, and a Rate of at most %g", *c, rateMax)
@@ -47,10 +47,10 @@ func (c *Limits) check() error {
 	return nil
 }
 
-// rateMax is more than there can be.
+// rateMax is more than a server can accept.
 const rateMax = 1e9
 
-// of has one loop's listener keep them.
+// of makes one loop's listener keep the limits.
 func (c Limits) of(ln *Listener, err error) (*Listener, error) {
 	if err == nil {
 		ln.counts.limits = newLimiter(c)
@@ -58,7 +58,7 @@ func (c Limits) of(ln *Listener, err error) (*Listener, error) {
 	return ln, err
 }
 
-// limiter holds the listeners of a set to its Limits. Nil is none.
+// limiter holds the listeners of a set to its Limits. nil means no limits.
 type limiter struct {
 	Limits
 	rate *rate.Limiter // nil: none
@@ -66,11 +66,11 @@ type limiter struct {
 
 	mu    sync.Mutex
 	conns int
-	peers map[netip.Addr]int // connections by peerOf
-	held  []*Listener        // in which a task waits until one has ended; the first is woken for each that does
+	peers map[netip.Addr]int // by the peer's address, see peerOf
+	held  []*Listener        // a task in each waits for a place; for each connection that ends the first is woken
 }
 
-// newLimiter gives nil if there is nothing to limit.
+// newLimiter returns nil if there is nothing to limit.
 func newLimiter(c Limits) *limiter {
 	if c == (Limits{}) {
 		return nil
@@ -88,7 +88,7 @@ func newLimiter(c Limits) *limiter {
 	return m
 }
 
-// verdict is what becomes of a connection that was accepted.
+// verdict is the decision about an accepted connection.
 type verdict int
 
 const (
@@ -97,8 +97,8 @@ const (
 	refused                 // its peer has as many as it may
 )
 
-// admit decides on a connection, and counts one that is admitted. One that waits may be admitted after a pause, if that
-// is not 0, or else when one has ended: see hold. G.
+// admit decides about a connection, and counts it if it is admitted. One that waits may be admitted after the pause,
+// or, if that is 0, once another has ended: see hold. G.
 func (m *limiter) admit(peer netip.Addr) (v verdict, pause time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,10 +118,10 @@ func (m *limiter) admit(peer netip.Addr) (v verdict, pause time.Duration) {
 	return admitted, 0
 }
 
-// isFull reports whether there are as many as may be. The caller holds the lock.
+// isFull reports whether as many connections are open as may be. The caller holds the lock.
 func (m *limiter) isFull() bool { return m.Conns > 0 && m.conns >= m.Conns }
 
-// full reports whether there is no place. G.
+// full reports whether there is no place for another. G.
 func (m *limiter) full() bool {
 	if m == nil {
 		return false
@@ -131,9 +131,9 @@ func (m *limiter) full() bool {
 	return m.isFull()
 }
 
-// untilNext is how long it takes until there is a token.
+// untilNext returns how long it takes until the rate allows another connection.
 func (m *limiter) untilNext() time.Duration {
-	const most = time.Hour // and then one looks again
+	const most = time.Hour // then the caller looks again
 	d := (1 - m.rate.Tokens()) / m.Rate * float64(time.Second)
 	if d > float64(most) {
 		return most
@@ -141,8 +141,8 @@ func (m *limiter) untilNext() time.Duration {
 	return max(time.Duration(d), 50*time.Microsecond)
 }
 
-// hold reports whether there are as many as may be. Then a listener in which a task waits is woken when that has
-// changed, and it is its turn. G.
+// hold reports whether as many connections are open as may be. If so, the listener, in which a task waits, is woken
+// when there is a place and it is its turn. G.
 func (m *limiter) hold(ln *Listener) bool {
 	if m == nil {
 		return false
@@ -159,7 +159,8 @@ func (m *limiter) hold(ln *Listener) bool {
 	return true
 }
 
-// pass says that nobody waits in a listener for a place any more. If it was woken for one, another looks at that. G.
+// pass says that no task waits in a listener for a place. If it was woken for one, the next listener is woken instead.
+// G.
 func (m *limiter) pass(ln *Listener) {
 	m.mu.Lock()
 	if i := slices.Index(m.held, ln); i >= 0 {
@@ -170,7 +171,7 @@ func (m *limiter) pass(ln *Listener) {
 	next.wakeHeld()
 }
 
-// next takes the first that is held, if there is a place; nil: there is none. The caller holds the lock.
+// next takes the first listener that is held, if there is a place; else it returns nil. The caller holds the lock.
 func (m *limiter) next() (ln *Listener) {
 	if m.isFull() || len(m.held) == 0 {
 		return nil
@@ -179,14 +180,14 @@ func (m *limiter) next() (ln *Listener) {
 	return ln
 }
 
-// wakeHeld has a listener look again.
+// wakeHeld makes the task in a listener look again.
 func (ln *Listener) wakeHeld() {
 	if ln != nil && !ln.l.Call(func() { ln.core.Wake() }) {
 		ln.counts.limits.pass(ln) // its loop has ended
 	}
 }
 
-// gone counts a connection no longer. G.
+// gone stops counting a connection. G.
 func (m *limiter) gone(peer netip.Addr) {
 	if m == nil {
 		return
@@ -204,24 +205,25 @@ func (m *limiter) gone(peer netip.Addr) {
 	next.wakeHeld()
 }
 
-// keepPlace has a connection keep its place beyond its end here, which its mover begins: what it becomes has it then.
+// keepPlace makes a connection keep its place when it is closed here because it moves: the Conn that replaces it has
+// the place.
 func (c *Conn) keepPlace() { c.moves.Store(true) }
 
-// stays says that it is not moved after all. If somebody else has ended it meanwhile, so does its place.
+// stays says that the connection does not move after all. If another caller has closed it meanwhile, its place is free.
 func (c *Conn) stays() {
 	if !c.moves.Swap(false) {
 		c.leavePlace()
 	}
 }
 
-// leavePlace gives its place back. G.
+// leavePlace gives up the connection's place. G.
 func (c *Conn) leavePlace() {
 	if from := c.acceptedBy(); from != nil {
 		from.limits.gone(c.raddr.Addr())
 	}
 }
 
-// peerOf is what counts as one peer. Of a link's own addresses each is another host.
+// peerOf returns what counts as one peer. Each link-local address counts as a host of its own.
 func peerOf(a netip.Addr) netip.Addr {
 	if a = a.Unmap(); !a.Is6() || a.IsLinkLocalUnicast() {
 		return a
@@ -230,14 +232,14 @@ func peerOf(a netip.Addr) netip.Addr {
 	return network.Addr()
 }
 
-// arrival is a connection that was accepted and is to be returned, and its peer if that is known.
+// arrival is an accepted connection that is to be returned, and its peer's address if that is known.
 type arrival struct {
 	fd   int32
 	peer netip.AddrPort
 }
 
-// admit decides on a connection for a task of the loop that has access. If it waits, it is again the next one, and the
-// loop is woken when there is a reason to look.
+// admit decides about a connection for a task of the loop that has access. One that has to wait goes back to the front
+// of the queue, and the loop is woken when it may be admitted.
 func (ln *Listener) admit(s int32) (a arrival, v verdict) {
 	m := ln.counts.limits
 	if m == nil {
@@ -258,7 +260,7 @@ func (ln *Listener) admit(s int32) (a arrival, v verdict) {
 	return a, v
 }
 
-// mayAccept reports whether a task may wait for a connection. Else peers can wait in the kernel.
+// mayAccept reports whether a task may wait for a connection. If not, peers wait in the kernel.
 func (ln *Listener) mayAccept() bool {
 	m := ln.counts.limits
 	if m == nil {
@@ -267,11 +269,12 @@ func (ln *Listener) mayAccept() bool {
 	if ln.queue.len() > 0 || m.hold(ln) {
 		return false
 	}
-	m.pass(ln) // where there is a place, each may wait for it
+	m.pass(ln) // there is a place: other listeners may accept for it, too
 	return true
 }
 
-// judge decides on a connection, and closes one that is refused. Its peer is asked for by memory of the caller's. G.
+// judge decides about a connection, and closes it if it is refused. sa is memory for the call that asks for its peer.
+// G.
 func (ln *Listener) judge(s int32, sa *sys.Sockaddr) (a arrival, v verdict, pause time.Duration) {
 	m := ln.counts.limits
 	a.fd = s
@@ -284,7 +287,7 @@ func (ln *Listener) judge(s int32, sa *sys.Sockaddr) (a arrival, v verdict, paus
 	return a, v, pause
 }
 
-// refuse resets a connection that is one too many of its peer's.
+// refuse resets a connection whose peer has as many as it may.
 func (ln *Listener) refuse(a arrival) {
 	ln.counts.refused.Add(1)
 	ln.l.Kernel().SetLinger(a.fd, 0)
@@ -298,14 +301,14 @@ func (ln *Listener) refuse(a arrival) {
 	})
 }
 
-// unpop makes what was accepted the next one again.
+// unpop puts an accepted connection back at the front of the queue.
 func (ln *Listener) unpop(s int32) {
 	ln.queue.back(s)
 	ln.counts.ahead.Store(int64(ln.queue.len()))
 }
 
-// leaves is said where a call of Accept ends without a connection, and one may wait for its place: on a socket that
-// loops share another of them has it then. The caller has access.
+// leaves is called when an Accept ends without a connection. One may be waiting for its place: if loops share the
+// socket, another loop gets it. The caller has access.
 func (ln *Listener) leaves() {
 	m := ln.counts.limits
 	if m == nil {
@@ -315,8 +318,8 @@ func (ln *Listener) leaves() {
 	ln.handOnAll()
 }
 
-// handOnAll gives what waits for its place to another listener of a socket that loops share, if there is one. The
-// caller has access.
+// handOnAll gives the connections that wait for their place to another listener of a shared socket, if there is one.
+// The caller has access.
 func (ln *Listener) handOnAll() {
 	if ln.share == nil || ln.counts.limits == nil {
 		return
@@ -329,10 +332,10 @@ func (ln *Listener) handOnAll() {
 	}
 }
 
-// heldPause is how long a goroutine waits that finds no place, before it looks again.
+// heldPause is how long a goroutine that finds no place waits before it looks again.
 const heldPause = 2 * time.Millisecond
 
-// admitForeign is admit for a foreign caller, which waits itself.
+// admitForeign is admit for a foreign caller, which waits in it.
 func (ln *Listener) admitForeign(a handle.Access, s int32) (got arrival, v verdict, err error) {
 	if ln.counts.limits == nil {
 		return arrival{fd: s}, admitted, nil
@@ -353,7 +356,7 @@ func (ln *Listener) admitForeign(a handle.Access, s int32) (got arrival, v verdi
 	}
 }
 
-// roomForeign waits until there may be a place, before anything is accepted for it.
+// roomForeign waits until there may be a place. The caller accepts nothing before.
 func (ln *Listener) roomForeign(a handle.Access) error {
 	m := ln.counts.limits
 	for counted := false; m.full(); counted = true {
@@ -367,7 +370,7 @@ func (ln *Listener) roomForeign(a handle.Access) error {
 	return nil
 }
 
-// admitLate is admit for what was accepted before the listener closed: it waits for its place until the drain is over.
+// admitLate is admit for a connection that was accepted before the listener closed: it waits until the drain is over.
 func (ln *Listener) admitLate(s int32, closed error) (arrival, verdict, error) {
 	if ln.counts.limits == nil {
 		return arrival{fd: s}, admitted, nil

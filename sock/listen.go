@@ -143,7 +143,7 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	return set, nil
 }
 
-// forSets is why one loop's listener can't be made so: it has nobody to share with.
+// forSets fails if an option is set that is for sets only: one loop's listener has no other to share with.
 func (lc *ListenConfig) forSets() error {
 	switch {
 	case lc.Balance:
@@ -161,10 +161,10 @@ func (s *ListenerSet) nameTCP() (err error) {
 	return err
 }
 
-// reserved is what is had of an address before a loop has its socket.
+// reserved is a reserved address, for which loops get their sockets later.
 type reserved struct {
-	k       kernel.Kernel // whose sockets these are
-	home    *loop.Loop    // in whose simulated world; nil: in none
+	k       kernel.Kernel // the kernel that has the sockets
+	home    *loop.Loop    // of the simulated world that reserved it; nil: in none
 	network string
 
 	mu     sync.Mutex
@@ -241,7 +241,7 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	return ln, nil
 }
 
-// strange is why a loop can't have a socket: the set is of another world, or host, or from before a crash.
+// strange returns why a loop can't have a socket of the set, which is of another world or host, or from before a crash.
 func (s *reserved) strange(l *loop.Loop) error {
 	if s.home != nil {
 		return s.home.StrangerTo("a call on what a task of a simulated world has reserved")
@@ -249,7 +249,7 @@ func (s *reserved) strange(l *loop.Loop) error {
 	return l.World().Passage()
 }
 
-// openFor gives a loop the reserved socket, or a sibling.
+// openFor gives a loop the reserved socket, a descriptor of the shared one, or a new socket beside the others.
 func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,7 +287,7 @@ func (s *ListenerSet) closedOn(l *loop.Loop) {
 	defer s.mu.Unlock()
 	delete(s.taken, l)
 	if s.share != nil && len(s.taken) == 0 {
-		s.drop() // peers must not queue where nobody accepts
+		s.drop() // peers must not queue where no loop accepts
 	}
 }
 
@@ -328,8 +328,8 @@ func joinOf(l *loop.Loop) *join {
 	return j.(*join)
 }
 
-// open makes a loop's socket, alone on its address or beside those of the same
-// Run. The lock spans the bind, so that of two loops one is first.
+// open makes a loop's socket, alone on its address or beside those of other loops of the Run. The lock spans the bind,
+// so that of two loops one is the first.
 func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (fd int32, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -348,8 +348,8 @@ func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	return fd, nil
 }
 
-// shares reports whether a loop's socket may be beside those that others have on its address. What Control has set
-// says so as well, and alone lets a loop have two.
+// shares reports whether a loop's socket may share its address. Options that Control sets allow that as well, and are
+// the only way for one loop to listen twice.
 func (lc *ListenConfig) shares(loops map[*loop.Loop]int, l *loop.Loop) bool {
 	return lc.AllowShared || len(loops) > 0 && loops[l] == 0
 }
@@ -370,11 +370,10 @@ func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
 // backlogMax is more than the kernel queues, which clips it to net.core.somaxconn.
 const backlogMax = 65535
 
-// open makes a listening socket. Alone means that nobody may listen on the address
-// already: SO_REUSEPORT is set only at the end, so that siblings can join later.
-// Until then bind fails if somebody listens there, and listen fails if somebody
-// else was bound at the same time and was faster: with SO_REUSEADDR two may be
-// bound, but one listens.
+// open makes a listening socket. alone means that no other socket may listen on the address yet: SO_REUSEPORT is set
+// only at the end, so that siblings can join later. Until then bind fails if another socket listens there, and listen
+// fails if another was bound at the same time and was faster: with SO_REUSEADDR two sockets may be bound, but only one
+// can listen.
 func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (int32, error) {
 	if err := lc.check(network); err != nil {
 		return -1, listenError(network, tcpAddr(ap), err)
@@ -393,7 +392,7 @@ func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort,
 	return s.n, nil
 }
 
-// prepare makes a new socket a listening one.
+// prepare binds a new socket, and makes it listen.
 func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alone bool) (err error) {
 	set := func(level, name, value int) {
 		if err == nil {
@@ -417,7 +416,7 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 	return err
 }
 
-// listen has a socket that is bound listen. One that listens again, which others may have made, gets what is off, too.
+// listen makes a bound socket listen. With again, options that are off are set, too: others may have turned them on.
 func (lc *ListenConfig) listen(s socket, again bool) (err error) {
 	keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig)
 	set := func(level, name, value int, optional bool) {
@@ -447,7 +446,7 @@ func (lc *ListenConfig) listen(s socket, again bool) (err error) {
 	return err
 }
 
-// resolveHere is resolveListen for whoever calls, of a network that check knows.
+// resolveHere is resolveListen for any caller, and for the networks that check allows.
 func resolveHere(network, address string, check func(network string) error) (ap netip.AddrPort, err error) {
 	if err := check(network); err != nil {
 		return ap, err
@@ -459,7 +458,7 @@ func resolveHere(network, address string, check func(network string) error) (ap 
 	return resolveListen(context.Background(), kernel.Host{}, network, address)
 }
 
-// resolveIn is resolveListen from a task: names are looked up beside the loop.
+// resolveIn is resolveListen for a task: names are looked up beside the loop.
 func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error {
 	host, service, err := splitListen(address)
 	plain := err != nil || (host == "" || dial.Numeric(host)) && dial.NumericPort(service)
@@ -469,9 +468,8 @@ func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error 
 	})
 }
 
-// resolveListen makes an address to bind of one that may lack a host. Without a
-// host, or with the address that means it, it is all addresses, of both families
-// where a socket can be, and else of IPv4.
+// resolveListen makes an address to bind of one that may lack a host. No host, or the unspecified address, means all
+// addresses: of both families where one socket can have both, else of IPv4.
 func resolveListen(ctx context.Context, k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	host, service, err := splitListen(address)
 	if err != nil {
@@ -494,17 +492,17 @@ func resolveListen(ctx context.Context, k kernel.Kernel, network, address string
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	first := max(0, slices.IndexFunc(addrs, netip.Addr.Is4)) // as net has it: of IPv4 if there is one
+	first := max(0, slices.IndexFunc(addrs, netip.Addr.Is4)) // as in package net: of IPv4 if there is one
 	return netip.AddrPortFrom(addrs[first], port), nil
 }
 
-// wildcard reports whether an address stands for all, as no host does. As in net,
-// 0.0.0.0 is all addresses of both families for "tcp", :: all of IPv4 for "tcp4"; likewise for UDP.
+// wildcard reports whether an address means all addresses, as no host does. As in net, 0.0.0.0 means all addresses of
+// both families for "tcp", and :: all of IPv4 for "tcp4"; likewise for UDP.
 func wildcard(network string, a netip.Addr) bool {
 	return a.Unmap().IsUnspecified() && (network[3:] != "6" || a == netip.IPv6Unspecified())
 }
 
-// splitListen is net.SplitHostPort, and nothing is any port of all addresses.
+// splitListen is net.SplitHostPort; an empty address means any port of all addresses.
 func splitListen(address string) (host, service string, err error) {
 	if address == "" {
 		return "", "", nil
@@ -512,8 +510,9 @@ func splitListen(address string) (host, service string, err error) {
 	return net.SplitHostPort(address)
 }
 
-// haveIPv6 asks whether sockets of IPv6 can be bound here, and whether they can be of both families. It asks as package
-// net does, for all addresses: the loopback interface may have none of IPv6, and others get theirs later.
+// haveIPv6 reports whether IPv6 sockets can be bound here, and whether they can serve both families. It binds to all
+// addresses, as package net does: the loopback interface may have no IPv6 address, and other interfaces may get theirs
+// later.
 func haveIPv6(k kernel.Kernel) (six, both bool) {
 	s, err := newSocket(k, sys.AFInet6, sys.SockStream)
 	if err != nil {
@@ -524,8 +523,8 @@ func haveIPv6(k kernel.Kernel) (six, both bool) {
 	return s.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)) == nil, both
 }
 
-// setFamilies has a socket of IPv6 take IPv4, too, or not. On OpenBSD and DragonFly none can, and so it is without
-// being set.
+// setFamilies makes an IPv6 socket serve IPv4 too, or not. On OpenBSD and DragonFly no socket can do both, so there a
+// failure to turn that on is ignored.
 func (s socket) setFamilies(both bool) error {
 	err := s.set(protoIPv6, ipv6Only, boolInt(!both))
 	if both && (errors.Is(err, posix.EINVAL) || errors.Is(err, posix.EOPNOTSUPP) || errors.Is(err, posix.ENOPROTOOPT)) {
@@ -534,8 +533,8 @@ func (s socket) setFamilies(both bool) error {
 	return err
 }
 
-// unknownNetwork is the error of a network that a function hasn't got. Whose it is, if it is one of ours, is said
-// where the name is, since the type is package net's.
+// unknownNetwork returns the error for a network that a function does not have. For another network of this package it
+// adds the functions that have it to the name, because the error's type is package net's.
 func unknownNetwork(network string) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6", "unix", "unixpacket":
@@ -560,7 +559,7 @@ func listenError(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
 }
 
-// asNamed has the error of a listen on all addresses show the host that its caller has named, or none.
+// asNamed makes the error of a listen on all addresses show the host that the caller has named, or none.
 func asNamed(err error, address string) error {
 	e, ok := err.(*net.OpError)
 	host, _, bad := splitListen(address)
@@ -568,7 +567,7 @@ func asNamed(err error, address string) error {
 	if !ok || bad != nil || host != "" && !ip.Unmap().IsUnspecified() {
 		return err
 	}
-	if host != "" && !strings.HasSuffix(e.Net, "6") { // as net has it, also of [::]
+	if host != "" && !strings.HasSuffix(e.Net, "6") { // as in package net, even for [::]
 		ip = netip.IPv4Unspecified()
 	}
 	switch a := e.Addr.(type) {
@@ -580,5 +579,5 @@ func asNamed(err error, address string) error {
 	return e
 }
 
-// inUse is what the kernel says of a busy address.
+// inUse is the kernel's error for a busy address.
 var inUse = callError("bind", -sys.EADDRINUSE)

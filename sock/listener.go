@@ -34,8 +34,8 @@ type Listener struct {
 	share  *sharedSocket // if the socket is not this loop's alone
 	member *member       // of the set that it is of; nil: of none
 
-	// Of the caller that has access, of whatever kind, and of the accept that the loop has armed, which is
-	// while the direction is the loop's.
+	// Used by the caller that has access, of whatever kind, and by the accept that the loop has armed while the
+	// direction is the loop's.
 	queue fdQueue
 	err   int32
 	pause backoff
@@ -47,8 +47,8 @@ type Listener struct {
 	counts *acceptCounts
 }
 
-// queueMax bounds the connections that are accepted and not asked for; the rest
-// wait in the kernel's backlog.
+// queueMax bounds the connections that are accepted ahead, before any caller asks for them; the rest wait in the
+// kernel's backlog.
 const queueMax = 256
 
 // The first and the longest pause after the process ran out of something.
@@ -57,27 +57,26 @@ const (
 	backoffMax = backoff(100 * time.Millisecond)
 )
 
-// peersMax is how many accepts in a row may fail for their peers before there is a pause, of backoffMin: what fails
-// so for ever, as under a filter of system calls, does not keep a processor busy, and a peer that brings it about at
-// will keeps nobody out.
+// peersMax is how many accepts in a row may fail because of their peers before there is a pause of backoffMin. The
+// pause keeps failures that never end, as under a filter of system calls, from keeping a processor busy; it is short,
+// so a peer that causes failures at will keeps no others out.
 const peersMax = 16
 
-// backoff is how long the last pause was.
+// backoff is the length of the last pause.
 type backoff time.Duration
 
-// next is how long the next one is.
+// next returns the length of the next pause.
 func (b *backoff) next() time.Duration {
 	*b = min(max(2**b, backoffMin), backoffMax)
 	return time.Duration(*b)
 }
 
-// newListener makes a listener of a listening socket, which it closes if it can't.
-// file, of which the listener is a user, is nil for all but Unix sockets, and for
-// those that are not of our making.
+// newListener makes a listener of a listening socket, which it closes if it fails. The listener is a user of file,
+// which is nil except for Unix sockets that this package has made.
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
 	ln.core.Messages()
-	loopStateOf(l) // of which goroutines that accept need a part, and may not make it
+	loopStateOf(l) // goroutines that accept need a part of it, and may not make it
 	ln.core.Init(l, &listenerHooks{ln: ln}, loop.KindListener, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
@@ -163,7 +162,8 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	return ln.acceptConn()
 }
 
-// acceptByTask is AcceptConn for a foreign caller, where others bring connections to the loop.
+// acceptByTask is AcceptConn for a foreign caller of a set with Balance, where other loops bring connections to the
+// loop.
 func (ln *Listener) acceptByTask() (*Conn, error) {
 	return madeOn(context.Background(), (*ringo.Loop)(ln.l), func(err error) error {
 		if err == ringo.ErrEnded {
@@ -202,7 +202,7 @@ func (ln *Listener) acceptConn() (*Conn, error) {
 	return c, nil
 }
 
-// acceptHere is AcceptConn for a task of the loop that has access, as far as the descriptor.
+// acceptHere returns the descriptor of the next connection to a task of the loop that has access.
 func (ln *Listener) acceptHere() (arrival, error) {
 	if ln.share == nil {
 		return ln.acceptOwn()
@@ -210,7 +210,7 @@ func (ln *Listener) acceptHere() (arrival, error) {
 	return ln.acceptShared()
 }
 
-// acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.
+// acceptOwn is acceptHere where the loop accepts ahead, because the socket is its own.
 func (ln *Listener) acceptOwn() (got arrival, err error) {
 	late := ln.core.Late(handle.In)
 	if ln.l.ChargeAndYield(); late != nil {
@@ -234,14 +234,14 @@ func (ln *Listener) acceptOwn() (got arrival, err error) {
 	}
 }
 
-// pop takes what was accepted ahead, for who has access.
+// pop takes the first connection that was accepted ahead. The caller has access.
 func (ln *Listener) pop() (int32, bool) {
 	s, ok := ln.queue.pop()
 	ln.counts.ahead.Store(int64(ln.queue.len()))
 	return s, ok
 }
 
-// over is why a task of the loop must not wait for connections.
+// over returns the error for which a task of the loop must not wait for connections, nil if it may.
 func (ln *Listener) over() error {
 	if err := ln.core.State(handle.In); err != nil {
 		return err
@@ -255,7 +255,7 @@ func (ln *Listener) over() error {
 	return nil
 }
 
-// refused is the error of an accept of the loop's, for the first who asks.
+// refused returns the error with which an accept of the loop has ended, to the first caller that asks.
 func (ln *Listener) refused() error {
 	err := ln.err
 	if err == 0 {
@@ -272,8 +272,8 @@ func (ln *Listener) accepted(a arrival) *Conn {
 	return c
 }
 
-// name gives a connection that was accepted its addresses, by memory of the caller's; with limits its peer's is known.
-// G.
+// name sets the addresses of an accepted connection; sa is memory for the calls that ask for them. peer is set if there
+// are limits: their check has asked for it. G.
 func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	ln.counts.accepted.Add(1)
 	if ln.unix != nil {
@@ -281,7 +281,7 @@ func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 		c.unix.from = ln.counts
 		return
 	}
-	if c.raddr = peer; ln.counts.limits == nil { // else it is the one that counts
+	if c.raddr = peer; ln.counts.limits == nil { // else peer is the address that was counted
 		c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
 	}
 	local := ln.addr
@@ -295,13 +295,13 @@ func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	}
 }
 
-// ownAddr is the address of this end of connections.
+// ownAddr is the local address of connections, several of which may share one.
 type ownAddr struct {
 	netip.AddrPort
 	from *acceptCounts // of the listener that accepted them; nil: none did
 }
 
-// shared is an address in memory of its own.
+// shared returns an address as an ownAddr of its own.
 func shared(ap netip.AddrPort) *ownAddr { return &ownAddr{AddrPort: ap} }
 
 func (ln *Listener) fail(name string, err error) error {
@@ -315,7 +315,7 @@ func (ln *Listener) fail(name string, err error) error {
 	return &net.OpError{Op: name, Net: network, Addr: ln.Addr(), Err: err}
 }
 
-// arm starts the accept, unless a pause is on.
+// arm starts the accept, unless one is armed or a pause is on.
 func (ln *Listener) arm() {
 	d := ln.core.Own(handle.In)
 	if d.Op != nil || ln.timer.Armed() {
@@ -332,7 +332,7 @@ func (ln *Listener) arm() {
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
 	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep, (*listenerSink)(ln)
-	if ln.counts.limits == nil { // which let one be accepted ahead
+	if ln.counts.limits == nil { // with limits only one is accepted ahead
 		o.Flags |= op.Multishot
 	}
 	d.Op = o
@@ -342,7 +342,7 @@ func (ln *Listener) arm() {
 // listenerSink is the listener as the sink of its armed accept.
 type listenerSink Listener
 
-// Complete takes what the accept brought.
+// Complete takes a result of the accept.
 func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	ln := (*Listener)(s)
 	closing := ln.core.Closing()
@@ -374,23 +374,23 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	}
 }
 
-// cancelAccept ends the accept that is under way.
+// cancelAccept cancels the accept that is under way.
 func (ln *Listener) cancelAccept() {
 	if o := ln.core.Own(handle.In).Op; o != nil && !o.Canceled {
 		ln.l.Ops().Cancel(o)
 	}
 }
 
-// discard closes a descriptor that nobody takes.
+// discard closes a descriptor that no caller takes.
 func discard(l *loop.Loop, s int32) {
 	l.Kernel().Close(s)
 }
 
-// came is for a connection that was accepted.
+// came resets the pause and the count of failures, because an accept has succeeded.
 func (ln *Listener) came() { ln.pause, ln.lost = 0, 0 }
 
-// ended notes why an accept of the loop's has ended without a connection, unless those who ask just make another, be
-// it behind a pause.
+// ended notes the error with which an accept of the loop has ended, for the next caller. If it is worth to accept
+// again, it notes nothing, and starts a pause if there is to be one.
 func (ln *Listener) ended(res int32) {
 	switch pause, again := ln.again(res); {
 	case !again:
@@ -401,8 +401,8 @@ func (ln *Listener) ended(res int32) {
 	}
 }
 
-// again reports whether to accept again when it gave res, and after what pause: not if there is something wrong with
-// the socket.
+// again reports whether to accept again after an accept that returned res, and after what pause. It returns false if
+// something is wrong with the socket.
 func (ln *Listener) again(res int32) (pause time.Duration, again bool) {
 	switch {
 	case res == -sys.ECANCELED:
@@ -422,7 +422,7 @@ func (ln *Listener) again(res int32) (pause time.Duration, again bool) {
 	return pause, true
 }
 
-// shortage reports whether an accept failed for want of something that may come back.
+// shortage reports whether an accept failed for lack of something that may be free again later.
 func shortage(res int32) bool {
 	switch -res {
 	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM, sys.ENOSPC: // the last is of epoll_ctl(2)
@@ -431,9 +431,9 @@ func shortage(res int32) bool {
 	return false
 }
 
-// ofPeer reports whether an accept failed for the connection that it took, which is gone, and not for the socket: the
-// errors that accept(2) says to treat like EAGAIN, and those that it has of connections beside these. EPERM is a
-// firewall's.
+// ofPeer reports whether an accept failed because of the connection that it took, which is gone, and not because of the
+// socket: the errors that accept(2) says to treat like EAGAIN, and the others of accept(2) that concern a connection.
+// EPERM is a firewall's.
 func ofPeer(res int32) bool {
 	switch -res {
 	case sys.ECONNABORTED, sys.ECONNRESET, sys.EPERM, sys.EPROTO, sys.ETIMEDOUT,
@@ -460,8 +460,8 @@ func (ln *Listener) Close() error {
 	return nil
 }
 
-// listenerHooks is the listener as the hooks of its core. At a handover what was accepted and not asked for stays
-// where it is: the queue belongs to whoever has access.
+// listenerHooks is the listener as the Hooks of its core. At a handover the connections that were accepted ahead stay
+// in the queue, which belongs to the caller that has access.
 type listenerHooks struct {
 	handle.NoHooks
 	ln *Listener
@@ -470,34 +470,34 @@ type listenerHooks struct {
 // DescribeWait names the call.
 func (o *listenerHooks) DescribeWait(_ handle.Dir, d *loop.Wait) { d.Op = "accept" }
 
-// Tell ends what the listener has.
+// Tell drains or closes the listener, step by step.
 func (o *listenerHooks) Tell(e handle.Event) {
 	ln := o.ln
 	switch e {
-	case handle.Draining: // for whoever has not connected yet
+	case handle.Draining: // peers that have not connected yet are refused
 		if ln.l.Stopping() {
 			ln.core.BeginClose()
 		} else {
 			ln.drain()
 		}
-	case handle.CloseCalled: // nobody is served any more
+	case handle.CloseCalled: // Accept returns no more connections
 		ln.backlog.end(ln.l)
 	case handle.Closing:
 		ln.closing()
-	case handle.Settled: // what nobody has asked for is closed, or kept for those who will
+	case handle.Settled: // connections that no caller took are closed, or kept for callers to come
 		ln.takeLast()
 	case handle.Uncounted:
 		listening.remove(ln)
 	case handle.Closed:
-		// Nobody listens there any more. Where the loop had ended before the last caller left, nobody was told Settled.
+		// The address is no longer in use. If the loop had ended before the last caller left, there was no Settled.
 		ln.backlog.take(ln.l, &ln.queue)
 		ln.leave()
-	case handle.Abandoned: // when Run has returned the address is free
+	case handle.Abandoned: // the address must be free when Run returns
 		ln.core.AwaitForeign()
 	}
 }
 
-// closing leaves the socket to the others that share it.
+// closing gives up what the listener has beside its descriptor, and leaves the socket to others that share it.
 func (ln *Listener) closing() {
 	ln.counts.endQueue()
 	ln.file.release()
@@ -508,7 +508,7 @@ func (ln *Listener) closing() {
 	ln.member.leave(ln)
 }
 
-// fdQueue is accepted descriptors in order.
+// fdQueue is a queue of accepted descriptors.
 type fdQueue struct {
 	fds  []int32
 	head int
@@ -517,15 +517,15 @@ type fdQueue struct {
 func (q *fdQueue) len() int { return len(q.fds) - q.head }
 
 func (q *fdQueue) push(s int32) {
-	if q.head > len(q.fds)/2 { // a queue that is never empty must not grow for ever
+	if q.head > len(q.fds)/2 { // a queue that is never empty must not grow without bound
 		q.fds, q.head = q.fds[:copy(q.fds, q.fds[q.head:])], 0
 	}
 	q.fds = append(q.fds, s)
 }
 
-// back makes s, which was popped, the first again.
+// back puts s, which was popped, back at the front.
 func (q *fdQueue) back(s int32) {
-	if q.head == 0 { // it was the only one
+	if q.head == 0 { // s was the only one
 		q.fds = append(q.fds, s)
 		return
 	}

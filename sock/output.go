@@ -50,7 +50,7 @@ func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	return n, c.failed("write", err)
 }
 
-// forTasks is why a call that is for tasks of the loop alone may not be made.
+// forTasks returns the error if the caller may not make a call that is only for tasks of the loop.
 func (c *Conn) forTasks(name string) error {
 	switch {
 	case c.l == nil:
@@ -64,7 +64,7 @@ func (c *Conn) forTasks(name string) error {
 	return nil
 }
 
-// tryWriteOwn is TryWrite for a task that has access. Nobody changes p any more if it is shared.
+// tryWriteOwn is TryWrite for a task that has access. shared says that no caller will change p again.
 func (c *Conn) tryWriteOwn(p []byte, shared bool) (n int, err error) {
 	if shared && c.acceptShared(p) || c.accept(p) {
 		return len(p), nil
@@ -101,32 +101,33 @@ func (c *Conn) writeOwn(p []byte) (n int, err error) {
 	return n, err
 }
 
-// acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy
-// them costs more than the call.
+// acceptMax is the largest write that is copied, to be sent together with others. Larger writes are sent at once: the
+// copy would cost more than the call.
 const acceptMax = 4096
 
-// accept reports whether p is sent at the turn's end.
+// accept reports whether p was accepted, to be sent at the turn's end.
 func (c *Conn) accept(p []byte) bool {
 	return len(p) != 0 && len(p) <= int(c.accepts.Load()) && c.mayWrite() && c.core.Accept(p)
 }
 
-// acceptShared reports whether p, which nobody changes any more, is sent at the turn's end, from where it is.
+// acceptShared is accept for a p that no caller will change again: it is sent from where it is.
 func (c *Conn) acceptShared(p []byte) bool {
 	return len(p) != 0 && c.accepts.Load() > 0 && c.mayWrite() && c.core.AcceptShared(p)
 }
 
-// acceptsBuffer reports whether n bytes in a buffer of the loop's may be sent at the turn's end, from where they are.
+// acceptsBuffer reports whether n bytes in one of the loop's buffers may be sent at the turn's end, from where they
+// are.
 func (c *Conn) acceptsBuffer(n int) bool {
 	return c.accepts.Load() > 0 && c.mayWrite() && c.core.AcceptsBuffer(n)
 }
 
-// mayWrite reports whether nothing keeps a writer from going on. Where the connection is known to have failed the call
-// itself is to tell.
+// mayWrite reports whether nothing keeps a writer from going on. It reports false if the connection is known to have
+// failed, so that the program's call itself sends, and returns the error.
 func (c *Conn) mayWrite() bool {
 	return c.in.Err() == 0 && (c.core.Free(handle.Out) || c.core.State(handle.Out) == nil)
 }
 
-// acceptsAtFirst is what a new connection accepts.
+// acceptsAtFirst is the limit of accepted writes of a new connection.
 func (c *Conn) acceptsAtFirst() int32 {
 	if c.l.Config().NoBatching {
 		return 0
@@ -180,7 +181,7 @@ func (c *Conn) writeForeign(a handle.Access, p []byte) (n int, err error) {
 	}
 }
 
-// moved is what a send of a foreign caller's has moved.
+// moved turns the result of a foreign caller's send into the count and the error of a write.
 func (c *Conn) moved(res int32, err error) (int, error) {
 	if err == nil && res < 0 {
 		err = callError("write", res)
@@ -188,8 +189,8 @@ func (c *Conn) moved(res int32, err error) (int, error) {
 	return int(max(res, 0)), err
 }
 
-// writeWhole writes p otherwise than by plain calls, as far as they go, behind what was accepted. It is apart so that
-// a task that never does has a smaller stack: BenchmarkIdleMemory.
+// writeWhole writes a record, or lends p to the kernel (SetZeroCopy), after what was accepted. It is apart so that a
+// task that never does either has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeWhole(p []byte) (int, error) {
@@ -202,8 +203,8 @@ func (c *Conn) writeWhole(p []byte) (int, error) {
 	return c.writeLent(p)
 }
 
-// writeBuffer writes the bytes of a buffer that came to src and gives it back, before it
-// parks. What does not go out is unread again.
+// writeBuffer writes the bytes of a buffer that arrived on src, and gives the buffer back before it parks. Bytes that
+// it does not write are unread bytes of src again.
 func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 	a, err := c.enterOutput()
 	if err != nil {
@@ -218,8 +219,8 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 		b.Pool().Put(b)
 		c.core.Leave(a)
 		return n, nil
-	case b.Pool() == c.l.Large(): // is sent at once: it is warm, and is to stay so
-	case !src.in.Any() && c.acceptsBuffer(n): // what comes in bulk must be able to stop
+	case b.Pool() == c.l.Large(): // sent at once, so that it stays warm
+	case !src.in.Any() && c.acceptsBuffer(n): // a copy in bulk must stop when the socket is full
 		c.core.AcceptBuffer(b)
 		c.core.Leave(a)
 		return n, nil
@@ -238,14 +239,14 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 	return n, c.failed("write", err)
 }
 
-// writeCopy writes what writeBuffer could not from a copy. It is apart so that a
-// connection that is never slow has a smaller stack: BenchmarkIdleMemory.
+// writeCopy copies what writeBuffer could not write at once, and writes the copy. It is apart so that a connection
+// whose peer is never slow has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeCopy(b *bufs.Buffer, n int, src *Conn) (int, error) {
 	p := append([]byte(nil), b.Unread()...)
 	b.Pool().Put(b)
-	src.in.stall(src) // it waits as well
+	src.in.stall(src) // src's reader is this task, which waits
 	src.in.slow = true
 	defer func() {
 		src.in.slow = false
@@ -255,7 +256,7 @@ func (c *Conn) writeCopy(b *bufs.Buffer, n int, src *Conn) (int, error) {
 	return n, err
 }
 
-// caughtUp waits until nothing is left that found no room. What was accepted since is sent by the next call.
+// caughtUp waits until nothing is unsent. Bytes that were accepted since are sent by the next call.
 func (c *Conn) caughtUp() error {
 	if !c.core.HasUnsent() {
 		return nil
@@ -263,8 +264,8 @@ func (c *Conn) caughtUp() error {
 	return c.flush()
 }
 
-// writeNow sends what the socket takes without waiting, up to pieceMax; and before it, in the same call, what was
-// accepted. If that is not all sent nothing of p is.
+// writeNow sends what the socket takes of p without waiting, up to pieceMax, and in the same call, before it, what was
+// accepted. Unless all of that is sent, nothing of p is.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
 	if !c.core.Free(handle.Out) {
 		if err := c.core.State(handle.Out); err != nil {
@@ -289,11 +290,11 @@ func (c *Conn) writeNow(p []byte) (n int, err error) {
 	return int(res), nil
 }
 
-// pieceMax is how many bytes one call moves. A peer that is as fast as the loop would
-// keep it in a longer one for as long as there are bytes.
+// pieceMax is the most that one call moves. A peer as fast as the loop would keep the loop in a longer call for as long
+// as there are bytes.
 const pieceMax = 1 << 20
 
-// writeRest sends p from n on, in an op, and before it what was accepted.
+// writeRest sends p from n on by an op, in which the task parks, after what was accepted.
 func (c *Conn) writeRest(p []byte, n int) (int, error) {
 	if err := c.flush(); err != nil {
 		return n, err
@@ -317,7 +318,7 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 	return n, nil
 }
 
-// newSend gives an op for a task that may wait with it.
+// newSend returns an op for a task that may park until the op ends.
 func (c *Conn) newSend(code op.Code) (*op.Op, error) {
 	if c.l.Canceled() {
 		return nil, c.l.Cause()
@@ -335,7 +336,7 @@ func (c *Conn) awaitSend(o *op.Op) int32 {
 	return c.core.Await(handle.Out, o)
 }
 
-// opFor is an op for a call of the caller that has access.
+// opFor returns the op for a call of the caller that has access.
 func (c *Conn) opFor(a handle.Access, code op.Code) *op.Op {
 	if a.Own() {
 		return call(c.l, code)
@@ -345,7 +346,7 @@ func (c *Conn) opFor(a handle.Access, code op.Code) *op.Op {
 	return o
 }
 
-// opExtFor is opFor with memory for more than a slice.
+// opExtFor is opFor with memory for more than a slice: addresses, vectors, control messages.
 func (c *Conn) opExtFor(a handle.Access, code op.Code) *op.Op {
 	if a.Own() {
 		return callExt(c.l, code)
@@ -355,7 +356,7 @@ func (c *Conn) opExtFor(a handle.Access, code op.Code) *op.Op {
 	return o
 }
 
-// doOut is do for an op that sends, with which a task of the loop waits for room, too: it parks.
+// doOut is Core.Do for an op that sends. A task of the loop waits for room, too: it parks.
 func (c *Conn) doOut(a handle.Access, o *op.Op) (int32, error) {
 	if a.Own() {
 		if err := c.core.State(handle.Out); err != nil {

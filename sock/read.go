@@ -48,7 +48,7 @@ func (c *Conn) read(a handle.Access, p []byte) (int, error) {
 			}
 			res, err := a.Move(p) // here, where the stack is not deep: TestParkedStacks
 			return c.received(a, res, err)
-		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much in small pieces: one call for many
+		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much comes, in small reads: one call for many
 			c.in.fillBuffer(c)
 		default:
 			if n, ok := c.in.recv(c, p); ok {
@@ -58,7 +58,7 @@ func (c *Conn) read(a handle.Access, p []byte) (int, error) {
 	}
 }
 
-// some waits until more than so many bytes are unread.
+// some waits until more than n bytes are unread.
 func (c *Conn) some(a handle.Access, n int) error {
 	_, err := c.ready(a, n, true)
 	return err
@@ -78,8 +78,8 @@ func (c *Conn) Next() (lease buf.Lease, err error) {
 	return lease, err
 }
 
-// beginNext waits for access to the input, with which a task of the loop parks until there are bytes to lend. It is
-// apart so that what parks has no lease on its stack: BenchmarkIdleMemory.
+// beginNext waits for access to the input, and a task of the loop parks until there are bytes to lend. It is apart so
+// that a parked stack holds no lease: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) beginNext() (handle.Access, error) {
@@ -100,8 +100,8 @@ func (c *Conn) beginNext() (handle.Access, error) {
 	return a, err
 }
 
-// lend lends the first unread bytes, which are here. It is apart for the same reason as
-// beginNext: BenchmarkIdleMemory.
+// lend lends the first unread bytes, which must be here. It is apart for the same reason as beginNext:
+// BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) lend(a handle.Access, lease *buf.Lease) error {
@@ -115,8 +115,7 @@ func (c *Conn) lend(a handle.Access, lease *buf.Lease) error {
 	return nil
 }
 
-// nextBuffer takes the first unread bytes as a buffer; nil if the loop's plain
-// buffers are all in use.
+// nextBuffer takes the first unread bytes, in a buffer. It returns nil if the loop's plain buffers are all in use.
 func (c *Conn) nextBuffer() *bufs.Buffer {
 	in := &c.in
 	if len(in.Mem()) == 0 {
@@ -140,11 +139,11 @@ func (c *Conn) Buffered() int {
 	return c.bufferedElsewhere()
 }
 
-// bufferedElsewhere is Buffered where foreign callers are at the input, or call.
+// bufferedElsewhere is Buffered for foreign callers, and for a task of the loop while foreign callers have the input.
 func (c *Conn) bufferedElsewhere() int {
 	if !c.l.IsCurrent() {
 		n, theirs := c.core.Unread()
-		if !theirs { // a task may be looking at bytes in place: they stay with whom they are
+		if !theirs { // the loop counts its own: a task may be looking at them in place
 			onOwner(c.l, func() error {
 				n = c.Buffered()
 				return nil
@@ -153,13 +152,13 @@ func (c *Conn) bufferedElsewhere() int {
 		return n
 	}
 	if c.core.Check() != nil || !c.core.Reclaim(handle.In) {
-		n, _ := c.core.Unread() // it is closed, or they are with those who read
+		n, _ := c.core.Unread() // closed, or a foreign caller reads
 		return n
 	}
 	return c.in.Unread()
 }
 
-// peekMax is the bound of Peek.
+// peekMax returns the most that Peek may be asked for.
 func (c *Conn) peekMax(a handle.Access) int {
 	if a.Own() {
 		return c.serve.unreadMax()
@@ -184,7 +183,7 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 	switch {
 	case c.records():
 		err = c.someOfRecord(a, n)
-	case n > max(c.peekMax(a), in.Unread()): // what is here is not too much
+	case n > max(c.peekMax(a), in.Unread()): // bytes that are here are not too many
 		return nil, c.failed("read", bufio.ErrBufferFull)
 	default:
 		err = c.need(a, n)
@@ -199,7 +198,7 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 	return p, c.failed("read", err)
 }
 
-// need waits until n bytes are unread. Buffers beyond the first are gathered as they come, so that n may exceed what a
+// need waits until n bytes are unread. It gathers buffers beyond the first as they come, so that n may exceed what a
 // connection may hold in buffers.
 func (c *Conn) need(a handle.Access, n int) error {
 	in, t := c.input(a)
@@ -215,7 +214,7 @@ func (c *Conn) need(a handle.Access, n int) error {
 	return nil
 }
 
-// piece gives the first n unread bytes, which are here, in one piece.
+// piece returns the first n unread bytes, which must be here, in one piece.
 func piece(in *stream.In, t *stream.Tools, n int) []byte {
 	if b := in.First(); b != nil && len(in.Mem()) == 0 && b.End-b.Off >= n {
 		return b.Unread()[:n:n]

@@ -79,7 +79,7 @@ func serveSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serv
 		if len(all) == 1 {
 			return all[0].startEach(serve)
 		}
-		// None is ended because another is: in a drain each gives out those who had connected.
+		// The end of one listener does not end the others: in a drain each still returns the peers that had connected.
 		ends := ringo.NewChan[error](len(all))
 		for _, ln := range all {
 			l.Go(func() { ends.TrySend(ln.startEach(serve)) })
@@ -97,7 +97,7 @@ func serveSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serv
 	})
 }
 
-// startEach starts a task for each connection, and gives the error with which the accepts have ended.
+// startEach starts a task for each connection. It returns the error with which accepting has ended.
 func (ln *Listener) startEach(serve func(c *Conn)) error {
 	for {
 		c, err := ln.AcceptConn()
@@ -109,7 +109,7 @@ func (ln *Listener) startEach(serve func(c *Conn)) error {
 	}
 }
 
-// connTask is a connection as the task that serves it for life.
+// connTask is a connection as the task that serves it until it is closed.
 type connTask Conn
 
 // Run serves the connection.
@@ -119,7 +119,7 @@ func (t *connTask) Run() {
 	c.serve.conn(c)
 }
 
-// Code is that of the program's function.
+// Code shows the task under the name of the program's function.
 func (t *connTask) Code() code.Func { return code.Of(t.serve.conn) }
 
 // A Handler handles the connections of Serve. All loops may share one.
@@ -166,13 +166,13 @@ type Handler struct {
 type server struct {
 	l      *loop.Loop
 	h      *Handler
-	open   int // connections, and takeMore
+	open   int // connections that are served, and one for takeMore
 	more   *ringo.Task
-	ended  bool // the task of Serve was cancelled: all are to be closed
+	ended  bool // the task of Serve was cancelled: all connections are to be closed
 	waiter *loop.Task
-	gives  loop.Inherited // to requests, of who called Serve
+	gives  loop.Inherited // what requests inherit from the task that called Serve
 
-	patience timer.Timer // once the drain has begun: with those who have not spoken
+	patience timer.Timer // in a drain: for peers that have not spoken yet
 }
 
 // Serve accepts connections and calls h for their requests. It returns nil once accepting has stopped and the last
@@ -210,7 +210,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
-			c.core.SetIdle(false) // within Request, whose peer has spoken, there is no other word
+			c.core.SetIdle(false) // when Request runs the peer has spoken, and nothing else says so
 			s.add(c)
 			continue
 		}
@@ -225,7 +225,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	}
 }
 
-// takeMore serves what comes another way than by the listener, in a task of its own.
+// takeMore serves the connections that Handler.More returns, in a task of its own.
 func (s *server) takeMore() {
 	defer s.left()
 	for {
@@ -244,7 +244,7 @@ func (s *server) takeMore() {
 	}
 }
 
-// left is for a connection that is served no more.
+// left notes that a connection, or takeMore, is served no longer. After the last one it resumes Serve.
 func (s *server) left() {
 	s.open--
 	if s.open == 0 && s.waiter != nil {
@@ -268,14 +268,14 @@ func (s *server) add(c *Conn) {
 	c.in.arm(c)
 }
 
-// expect gives those who have not spoken time to do so, once the drain has begun.
+// expect gives peers that have not spoken time to do so, once the drain has begun.
 func (s *server) expect() {
 	if !s.patience.Armed() {
 		s.l.Timers().Arm(&s.patience, s.l.After(handle.SilentMax))
 	}
 }
 
-// Fire ends it.
+// Fire ends that time: it closes the connections whose peers have still not spoken.
 func (s *server) Fire(*timer.Timer) {
 	s.each(func(c *Conn) {
 		if !c.serve.spoken && !c.serve.leaving && !c.serve.told {
@@ -284,8 +284,7 @@ func (s *server) Fire(*timer.Timer) {
 	})
 }
 
-// closeAll closes the connections that rest, and has the others closed when their
-// Request returns.
+// closeAll closes the connections that rest. The others are closed when their Request returns.
 func (s *server) closeAll() {
 	s.ended = true
 	if s.more != nil {
@@ -294,7 +293,7 @@ func (s *server) closeAll() {
 	s.each(func(c *Conn) { c.serve.drain(c) })
 }
 
-// each calls f for the connections that it serves.
+// each calls f for each connection that s serves.
 func (s *server) each(f func(*Conn)) {
 	eachServed(s.l, func(c *Conn) {
 		if c.serve.by == s {
@@ -303,7 +302,7 @@ func (s *server) each(f func(*Conn)) {
 	})
 }
 
-// eachServed calls f for those of a loop that Serve serves. For the loop's thread.
+// eachServed calls f for each connection of a loop that Serve serves. For the loop's thread.
 func eachServed(l *loop.Loop, f func(*Conn)) {
 	l.Handles().Each(func(o loop.Open) {
 		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by != nil {
@@ -312,8 +311,7 @@ func eachServed(l *loop.Loop, f func(*Conn)) {
 	})
 }
 
-// wait parks until the last connection is closed. If the task is cancelled, all
-// are to be closed, which is then waited for.
+// wait parks until the last connection is closed. If the task is cancelled, it closes them all, and waits for that.
 func (s *server) wait() {
 	for s.open > 0 {
 		if s.l.Canceled() && !s.ended {
@@ -325,7 +323,7 @@ func (s *server) wait() {
 	}
 }
 
-// CancelWait lets a cancelled task close what is open.
+// CancelWait resumes a cancelled task, which closes what is open.
 func (s *server) CancelWait(t *loop.Task) {
 	if s.ended {
 		t.WaitOn(s)
@@ -335,5 +333,5 @@ func (s *server) CancelWait(t *loop.Task) {
 	s.l.Ready(t)
 }
 
-// DescribeWait tells that the last connections are waited for.
+// DescribeWait says that the task waits for the last connections.
 func (s *server) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "the last connections" }

@@ -13,25 +13,25 @@ import (
 	"ringo/internal/stream"
 )
 
-// serving is what a connection is to Serve, or to ListenAndServe.
+// serving is the state of a connection that Serve or ListenAndServe serves.
 //
 //	resting ──news──▶ queued ──▶ in Request ──┬─▶ resting
 //	                     ▲                    ├─▶ closing
 //	                     └──── more news ─────┘
 type serving struct {
 	by       *server     // nil: not served by Serve
-	conn     func(*Conn) // serves it for life
+	conn     func(*Conn) // ListenAndServe's function, which serves it until it is closed
 	last     int64       // NowNS of the last request, or of the accept
-	requests uint32      // since somebody asked, see share
+	requests uint32      // since Rebalance last looked, see share
 	why      ending
 	state    stage
 	spoken   bool   // there was a request
-	inTime   bool   // the loop was late, and the deadline has passed since what Request is to read came
+	inTime   bool   // the loop was late: the deadline has passed since the bytes came that Request is to read
 	running  bool   // queued, in Request, or on the way to another loop
 	more     bool   // news since Request was called
-	leaving  bool   // the last answer is out: what comes is dropped until the peer ends
-	told     bool   // of the drain: Handler.Drain was called
-	tell     func() // in a Request, of the end of the input; if it is not served, of news that no reader waits for
+	leaving  bool   // the last answer is sent: what the peer still sends is dropped until it ends
+	told     bool   // Handler.Drain was called
+	tell     func() // called at the end of input in a Request; if not served, at news that no reader waits for
 }
 
 // stage is which of a Handler's functions have been called.
@@ -39,11 +39,11 @@ type stage uint8
 
 const (
 	fresh   stage = iota
-	arrived       // in the place of another Conn; Moved is to be called
+	arrived       // it has replaced another Conn; Moved is to be called
 	opened
 )
 
-// ending is why a connection is to end that Request has not ended.
+// ending is why a connection must end if Request is not the reason.
 type ending uint8
 
 const (
@@ -54,7 +54,7 @@ const (
 
 func (e ending) err() error { return [...]error{nil, net.ErrClosed, os.ErrDeadlineExceeded}[e] }
 
-// unreadMax is how many bytes may stay unread where nothing else is said.
+// unreadMax is how many bytes may stay unread by default.
 const unreadMax = 65536
 
 func (s *serving) unreadMax() int {
@@ -67,7 +67,7 @@ func (s *serving) unreadMax() int {
 // resting reports whether the connection waits for input without a task.
 func (s *serving) resting() bool { return s.by != nil && !s.running }
 
-// news is told when there is input, an end or an error.
+// news is called when there is input, an end or an error.
 func (s *serving) news(c *Conn) {
 	if s.running {
 		if s.more = true; s.tell != nil {
@@ -82,8 +82,8 @@ func (s *serving) news(c *Conn) {
 	}
 }
 
-// lookForEnd receives in the place of a Request that has asked for the end of the input. Behind what is unread it waits
-// for the end alone, where no receive goes on.
+// lookForEnd receives in place of a Request that has asked for the end of the input (endsBy). While bytes are unread
+// and no receive goes on, it waits for the end alone.
 func (s *serving) lookForEnd(c *Conn) {
 	in := &c.in
 	if in.ByHand() && !in.Any() {
@@ -99,7 +99,7 @@ func (s *serving) lookForEnd(c *Conn) {
 	}
 }
 
-// tellEnd tells who has asked that no more input comes.
+// tellEnd calls the function of endsBy, because no more input comes.
 func (s *serving) tellEnd(c *Conn) {
 	if fn := s.tell; fn != nil && s.by != nil {
 		s.tell = nil
@@ -107,7 +107,7 @@ func (s *serving) tellEnd(c *Conn) {
 	}
 }
 
-// endsBy has fn told of the end of the input, in a Request. Any caller.
+// endsBy sets a function that is called at the end of the input, during a Request; nil removes it. Any caller.
 func (c *Conn) endsBy(fn func()) {
 	if c.l.IsCurrent() {
 		c.endsByHere(fn)
@@ -122,19 +122,19 @@ func (c *Conn) endsByHere(fn func()) {
 		return
 	}
 	c.serve.tell = fn
-	if fn != nil && c.core.Reclaim(handle.In) { // or somebody reads, who hears of the end
+	if fn != nil && c.core.Reclaim(handle.In) { // else a reader is at the input, and learns of the end
 		c.serve.lookForEnd(c)
 	}
 }
 
-// restBy has fn told, on the loop's thread, of news that no reader waits for: bytes, an end or an error. The fn of the
-// last call counts, and each call arms the input once more. It reports whether nothing has come yet. For tasks of the
-// loop, and connections that no server has.
+// restBy sets a function that is called, on the loop's thread, at news that no reader waits for: bytes, an end or an
+// error. Only the function of the last call counts, and each call arms the input once more. It returns true if nothing
+// has come yet. For tasks of the loop, and connections that Serve does not serve.
 func (c *Conn) restBy(fn func()) bool {
 	if c.core.CheckNow() != nil || !c.core.Reclaim(handle.In) {
 		return false
 	}
-	in := &c.in // now, for a goroutine may have made the connection
+	in := &c.in // only now: a goroutine may have made the connection, without its atHand
 	c.serve.tell = fn
 	in.Ask()
 	if in.ByHand() && !in.Any() {
@@ -147,7 +147,7 @@ func (c *Conn) restBy(fn func()) bool {
 	return !in.Over()
 }
 
-// leaveServer takes the connection, which is in a Request, off its server. Any caller.
+// leaveServer takes the connection, which is in a Request, from its server. Any caller.
 func (c *Conn) leaveServer() error {
 	return onOwner(c.l, func() error {
 		if c.serve.by == nil || !c.serve.running || c.core.Closing() {
@@ -167,13 +167,13 @@ func (s *serving) start(c *Conn) {
 	c.l.Start((*requestTask)(c))
 }
 
-// expired is told when the read deadline passes and no task reads.
+// expired is called when the read deadline passes while no task reads.
 func (s *serving) expired(c *Conn) {
 	if c.core.Closing() || s.by == nil {
 		return
 	}
 	if s.running {
-		if s.leaving { // it is at what its peer goes on sending; rest sees to it
+		if s.leaving { // its task drops what the peer still sends; rest ends it
 			s.why = isClosed
 		}
 		return
@@ -185,7 +185,7 @@ func (s *serving) expired(c *Conn) {
 	s.start(c)
 }
 
-// drain closes a connection that rests.
+// drain closes the connection if it rests.
 func (s *serving) drain(c *Conn) {
 	if s.resting() {
 		s.why = isClosed
@@ -193,15 +193,16 @@ func (s *serving) drain(c *Conn) {
 	}
 }
 
-// endRest is drain for one that does not end already.
+// endRest is drain, but not for a connection that leaves already.
 func (s *serving) endRest(c *Conn) {
 	if !s.leaving {
 		s.drain(c)
 	}
 }
 
-// drainBegins is told when accepts have stopped, and again when Grace has ended. A connection that rests is closed; one
-// that was served a moment ago may rest only between two pieces of what its peer is sending.
+// drainBegins is called when accepting has stopped, and again when Grace has ended. It closes a connection that rests;
+// one that was served a moment ago is only shut down, because it may rest between two pieces of what its peer is
+// sending.
 func (s *serving) drainBegins(c *Conn) {
 	switch silent := c.l.NowNS() - s.last; {
 	case s.resting() && s.tells(c):
@@ -220,19 +221,19 @@ func (s *serving) drainBegins(c *Conn) {
 	s.drain(c)
 }
 
-// tells reports whether the drain is to be told of, to a connection between two requests.
+// tells reports whether Handler.Drain is to be called, for a connection between two requests.
 func (s *serving) tells(c *Conn) bool {
 	return s.by.h.Drain != nil && !s.told && s.draining(c) && !s.ends(c) && !c.in.Any()
 }
 
-// stays reports whether a connection goes on in a drain, of which it was told.
+// stays reports whether a connection goes on in a drain, because its Handler.Drain was called.
 func (s *serving) stays(c *Conn) bool { return s.told && !s.ends(c) }
 
-// ends reports whether a drain, if there is one, ends all connections now.
+// ends reports whether all connections must end now: Serve was cancelled, or Grace is over.
 func (s *serving) ends(c *Conn) bool { return s.by.ended || c.l.Stopping() }
 
-// expects reports whether a request is on its way, by a peer that has not spoken for that long: the first, or the rest
-// of one.
+// expects reports whether a request is on its way from a peer that has been silent for so long: its first one, or the
+// rest of one.
 func (s *serving) expects(c *Conn, silent int64) bool {
 	return !c.l.Stopping() && (c.in.Any() || !s.spoken && silent < int64(handle.SilentMax))
 }
@@ -242,12 +243,12 @@ func (s *serving) fdClosed(c *Conn) {
 	if s.by == nil {
 		return
 	}
-	if s.resting() { // abandoned: nobody will run its end
+	if s.resting() { // abandoned: no task will run its end
 		s.end()
 	}
 }
 
-// end takes the connection off its server.
+// end takes the connection from its server.
 func (s *serving) end() {
 	by := s.by
 	s.by, s.tell = nil, nil
@@ -257,11 +258,11 @@ func (s *serving) end() {
 // requestTask is a connection as the task of one request.
 type requestTask Conn
 
-// Run calls the handler, and decides what becomes of the connection.
+// Run calls the Handler, and then closes the connection or lets it rest.
 func (t *requestTask) Run() {
 	c := (*Conn)(t)
 	s := &c.serve
-	if !s.by.gives.None() { // a task begins without
+	if !s.by.gives.None() { // a task inherits nothing by itself
 		c.l.Inherit(s.by.gives)
 	}
 	done := false
@@ -272,7 +273,7 @@ func (t *requestTask) Run() {
 	}()
 	err := s.request(c)
 	done = true
-	if s.by == nil { // it has left
+	if s.by == nil { // it has left Serve
 		return
 	}
 	if err != nil || c.core.Closing() {
@@ -282,13 +283,13 @@ func (t *requestTask) Run() {
 	s.rest(c)
 }
 
-// Code is that of the program's Request.
+// Code shows the task under the name of the program's Request.
 func (t *requestTask) Code() code.Func { return code.Of(t.serve.by.h.Request) }
 
-// request shows the handler what there is. An error means the connection's end.
+// request calls the Handler for what there is. An error means that the connection ends.
 func (s *serving) request(c *Conn) error {
 	h := s.by.h
-	if s.state == arrived { // also if it is to end: Closed is told of this Conn
+	if s.state == arrived { // even if it ends now: Closed is called with this Conn
 		s.state = opened
 		h.Moved(c)
 	}
@@ -324,7 +325,7 @@ func (s *serving) request(c *Conn) error {
 	s.requests++
 	s.inTime = c.core.Late(handle.In) != nil
 	err := h.Request(c)
-	if s.inTime = false; s.by == nil { // it has left, and tell may be another's
+	if s.inTime = false; s.by == nil { // it has left Serve, and tell may be another's
 		return err
 	}
 	if s.tell = nil; err != nil {
@@ -337,7 +338,7 @@ func (s *serving) request(c *Conn) error {
 		return io.EOF
 	case bad != 0:
 		return c.failRes("read", bad)
-	case in.Unread() > c.unreadMax() && !s.more: // what came meanwhile it has to be shown first
+	case in.Unread() > c.unreadMax() && !s.more: // if more, Request was not shown what came meanwhile
 		return bufio.ErrBufferFull
 	case c.l.Canceled():
 		return c.l.Cause()
@@ -358,7 +359,7 @@ func (s *serving) rest(c *Conn) {
 	}
 	in.peeked = false
 	if in.First() != nil {
-		in.spill(c) // what is kept, is not kept in the ring
+		in.spill(c) // unread bytes must not keep buffers of the ring
 	}
 	s.running = false
 	in.arm(c)
@@ -375,13 +376,12 @@ func (s *serving) rest(c *Conn) {
 	}
 }
 
-// leave ends a connection that was busy when the drain began. To close it at once
-// would reset it if the peer is still sending, and destroy the answers that are
-// under way. So the peer is told that no more will come, and has a moment to end
-// its side.
+// leave ends a connection that was busy when the drain began. Closing it at once would reset it if the peer is still
+// sending, and destroy the answers that are under way. So leave shuts down our side, and gives the peer a moment to end
+// its own.
 func (s *serving) leave(c *Conn) {
 	c.core.Push()
-	if s.by.ended || c.core.Owes() || c.CloseWrite() != nil { // of a slow peer a tail of the connection takes care
+	if s.by.ended || c.core.Owes() || c.CloseWrite() != nil { // the tail of a closed connection serves a slow peer
 		s.drain(c)
 		return
 	}
@@ -390,9 +390,9 @@ func (s *serving) leave(c *Conn) {
 }
 
 // leaveMax is how long a peer may take to end its side once ours is.
-var leaveMax = time.Second // but in tests
+var leaveMax = time.Second // a variable for tests
 
-// drop throws away what a peer sends that has had its last answer.
+// drop throws away what a peer sends after its last answer.
 func (s *serving) drop(c *Conn) error {
 	in := &c.in
 	s.more = false
@@ -405,7 +405,7 @@ func (s *serving) drop(c *Conn) error {
 	return nil
 }
 
-// unseen reports whether there is something that the handler was not shown.
+// unseen reports whether there is something that the Handler was not shown.
 func (s *serving) unseen(c *Conn) bool {
 	return s.more && c.in.Any() || c.in.Over() || c.in.ByHand()
 }
@@ -413,9 +413,8 @@ func (s *serving) unseen(c *Conn) bool {
 // draining reports whether connections are closed as soon as they rest.
 func (s *serving) draining(c *Conn) bool { return c.l.Draining() || s.by.ended }
 
-// look asks the kernel whether more has come. To close with bytes unread resets
-// the connection, and destroys the answers that are under way to the peer; so
-// while the peer goes on sending, it is answered, until Grace ends.
+// look asks the kernel whether more has come. Closing with bytes unread would reset the connection, and destroy the
+// answers that are under way to the peer; so while the peer goes on sending, it is answered, until Grace ends.
 func (s *serving) look(c *Conn) {
 	in := &c.in
 	if in.How() == stream.Receiving || in.Over() || c.core.Own(handle.In).Lent() {
@@ -427,7 +426,7 @@ func (s *serving) look(c *Conn) {
 	s.more = s.more || in.Unread() > before
 }
 
-// late looks for what came since the connection was found at rest.
+// late reports whether bytes have come since the connection was found at rest, so that it is served once more.
 func (s *serving) late(c *Conn) bool {
 	if c.in.How() == stream.Receiving {
 		c.l.Sleep(0) // a turn, in which the armed receive brings what there is
@@ -450,7 +449,7 @@ func (s *serving) close(c *Conn, err error) {
 	if lost := c.core.TakeError(); lost != nil {
 		err = fmt.Errorf("%w (and an answer was not sent: %w)", err, c.fail("write", lost))
 	}
-	defer s.end() // also if Closed panics: Serve waits for it
+	defer s.end() // even if Closed panics: Serve waits for it
 	if h := s.by.h; h.Closed != nil {
 		h.Closed(c, err)
 	}

@@ -108,11 +108,11 @@ func (c *Conn) writeV(a handle.Access, bufs [][]byte) (total int, err error) {
 	return total, nil
 }
 
-// gathers is memory in which foreign callers gather slices, each in use for one call.
+// gathers is memory for foreign callers to gather slices in, each piece in use for one call.
 var gathers = sync.Pool{New: func() any { return new([gatherMax]byte) }}
 
-// writeVNow sends the first slices by one call, for which a foreign caller waits. It sends none if a task of the loop
-// would have to.
+// writeVNow sends the first slices by one call, in which a foreign caller waits. If a task of the loop would have to
+// wait, it sends none.
 func (c *Conn) writeVNow(a handle.Access, v *vector) (n int, err error) {
 	switch {
 	case !a.Own() && v.many():
@@ -132,8 +132,8 @@ func (c *Conn) writeVNow(a handle.Access, v *vector) (n int, err error) {
 	return c.sendV(v)
 }
 
-// sendV sends what was accepted and the first slices, by one call that does not wait. It is apart so that what parks
-// has a smaller stack: BenchmarkIdleMemory.
+// sendV sends what was accepted, and after it the first slices, by one call that does not wait. It is apart so that
+// parked tasks have smaller stacks: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) sendV(v *vector) (n int, err error) {
@@ -164,7 +164,7 @@ func (c *Conn) sendV(v *vector) (n int, err error) {
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
 	if !c.l.IsCurrent() || c.records() || !c.isLoops(bufs.Lease(b)) {
-		defer b.Release() // also if the caller's task ends in it
+		defer b.Release() // even if the caller's task ends in Write
 		return c.Write(p)
 	}
 	a, err := c.enterOutput()
@@ -175,10 +175,10 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	defer c.core.Leave(a)
 	switch {
 	case c.lendsOut(p):
-	case c.accept(p): // a copy costs less than a buffer that is not there for others
+	case c.accept(p): // a copy costs less than a buffer that others can't use
 		b.Release()
 		return len(p), nil
-	case bufs.Lease(b).From(c.l.Large()): // is sent at once: it is warm, and is to stay so
+	case bufs.Lease(b).From(c.l.Large()): // sent at once, so that it stays warm
 	case c.acceptsBuffer(len(p)):
 		c.core.AcceptBuffer(bufs.Lease(b).Take())
 		return len(p), nil
@@ -199,13 +199,13 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	return n, c.failed("write", err)
 }
 
-// isLoops reports whether a lease is of one of the loop's buffers.
+// isLoops reports whether a lease is for one of the loop's buffers.
 func (c *Conn) isLoops(b bufs.Lease) bool {
 	return b.From(c.l.Ring()) || b.From(c.l.Plain()) || b.From(c.l.Large())
 }
 
-// writeLeft writes the rest of a lease from a copy. It is apart so that a connection that is
-// never slow has a smaller stack: BenchmarkIdleMemory.
+// writeLeft copies the rest of a lease, and writes the copy. It is apart so that a connection whose peer is never slow
+// has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeLeft(b buf.Lease, n int) (int, error) {
@@ -215,13 +215,13 @@ func (c *Conn) writeLeft(b buf.Lease, n int) (int, error) {
 	return n + m, err
 }
 
-// vector is what is left of a list of slices.
+// vector is the rest of a list of slices that is being read into or written.
 type vector struct {
 	rest [][]byte
-	off  int // of the first one
+	off  int // of the first slice
 }
 
-// done reports whether no bytes are left, and gets empty slices out of the way.
+// done reports whether no bytes are left, and skips empty slices.
 func (v *vector) done() bool {
 	for len(v.rest) > 0 && v.off == len(v.rest[0]) {
 		v.rest, v.off = v.rest[1:], 0
@@ -229,7 +229,7 @@ func (v *vector) done() bool {
 	return len(v.rest) == 0
 }
 
-// first is the rest of the first slice that has one; there must be bytes left.
+// first returns the rest of the first slice; there must be bytes left.
 func (v *vector) first() []byte { return v.rest[0][v.off:] }
 
 // skip drops n bytes, which must be there.
@@ -244,8 +244,8 @@ func (v *vector) skip(n int) {
 	}
 }
 
-// load makes the next slices those of a call, behind before if that has bytes, and says how many bytes they are: as
-// many as fit, up to pieceMax.
+// load sets the slices of a call: before, if it has bytes, and then as many of the next as fit, up to pieceMax bytes.
+// It returns how many bytes they are.
 func (v *vector) load(x *op.Ext, before []byte) (bytes int) {
 	var parts [op.IovMax][]byte
 	n, off := 0, v.off
@@ -268,11 +268,11 @@ func (v *vector) load(x *op.Ext, before []byte) (bytes int) {
 	return bytes
 }
 
-// unload lets go of the slices.
+// unload drops the references to the slices.
 func unload(x *op.Ext) { clear(x.Bufs[:]) }
 
-// many reports whether the slices are more than one call takes, and so small that to put
-// them together costs less than to call again.
+// many reports whether there are more slices than one call takes, and they are so small that copying them together
+// costs less than another call.
 func (v *vector) many() bool {
 	if len(v.rest) <= op.IovMax {
 		return false
@@ -284,7 +284,7 @@ func (v *vector) many() bool {
 	return bytes < gatherMax/2
 }
 
-// bytes is how many bytes are left; or more than max, if they are.
+// bytes returns how many bytes are left; if they are more than max, some number above max.
 func (v *vector) bytes(max int) (n int) {
 	n = -v.off
 	for _, p := range v.rest {
@@ -295,10 +295,10 @@ func (v *vector) bytes(max int) (n int) {
 	return n
 }
 
-// gatherMax is how many bytes are put together for one call.
+// gatherMax is how many bytes are copied together for one call.
 const gatherMax = 16384
 
-// gathered is memory to gather in, the caller's for one call that does not wait.
+// gathered returns memory to gather slices in, which the caller may use for one call that does not wait.
 func (s *loopState) gathered() []byte {
 	if s.gather == nil {
 		s.gather = make([]byte, gatherMax)
@@ -306,7 +306,7 @@ func (s *loopState) gathered() []byte {
 	return s.gather
 }
 
-// gather copies the next bytes into memory, as many as it has room for.
+// gather copies the next bytes into to, as many as it has room for.
 func (v *vector) gather(to []byte) []byte {
 	n, off := 0, v.off
 	for _, p := range v.rest {
