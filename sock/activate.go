@@ -70,7 +70,7 @@ func Activated() ([]*os.File, error) {
 	return files, nil
 }
 
-// inherit makes a descriptor one that children don't inherit, and a socket one that does not block.
+// inherit makes a descriptor close-on-exec, and puts it into non-blocking mode if it is a socket.
 func inherit(fd int32) int32 {
 	k := kernel.Host{}
 	if res := k.SetCloexec(fd); res < 0 {
@@ -86,7 +86,7 @@ func inherit(fd int32) int32 {
 	return k.Setfl(fd, flags|sys.ONonblock)
 }
 
-// activation makes one of two who ask at the same time the first.
+// activation lets one of several concurrent callers of Activated go first.
 var activation sync.Mutex
 
 const (

@@ -11,10 +11,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// tcpAddr is an address of TCP, never nil.
+// tcpAddr returns a TCP address, never nil.
 func tcpAddr(ap netip.AddrPort) *net.TCPAddr { return dial.TCPAddr(ap) }
 
-// tcpEnds is the addresses of a connection as net.Addrs, for good: each error names them.
+// tcpEnds is the addresses of a connection as net.Addrs. They are kept, because each error names them.
 type tcpEnds struct{ local, remote net.TCPAddr }
 
 func (c *Conn) tcpEnds() *tcpEnds {
@@ -32,23 +32,23 @@ func (c *Conn) tcpEnds() *tcpEnds {
 // nameCall asks for the address of one end of a socket: getsockname(2) or getpeername(2).
 type nameCall = func(k kernel.Kernel, fd int32, sa *sys.Sockaddr) int32
 
-// nameOf asks for the address of one end of a socket. T.
+// nameOf returns the address of one end of a socket. T.
 func nameOf(l *loop.Loop, f *fd.FD, ask nameCall) netip.AddrPort {
 	return nameBy(l, &loopStateOf(l).name, f, ask)
 }
 
-// nameBy is nameOf by memory of the caller's. G.
+// nameBy is nameOf with sa as the memory for the call. G.
 func nameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall) netip.AddrPort {
 	return addrBy(l, sa, f.Sys(), ask)
 }
 
-// addrBy is nameBy of a descriptor that is in no handle yet. G.
+// addrBy is nameBy for a descriptor that has no handle yet. G.
 func addrBy(l *loop.Loop, sa *sys.Sockaddr, s int32, ask nameCall) netip.AddrPort {
 	if ask(l.Kernel(), s, sa) < 0 {
 		return netip.AddrPort{}
 	}
 	ap := sa.AddrPort()
-	if ap.Addr().Is4In6() { // a v4 peer of a dual-stack socket, shown as net does
+	if ap.Addr().Is4In6() { // an IPv4 peer of a dual-stack socket, shown as package net does
 		ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return ap

@@ -189,7 +189,7 @@ func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (c *PacketConn, err er
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
-		c.out.plainly.Store(a.pings) // the kernel segments UDP alone, and would send the whole without an error
+		c.out.plainly.Store(a.pings) // the kernel cuts for UDP alone, and sends the whole without a word
 		if !own {
 			c.detach()
 		}

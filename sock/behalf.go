@@ -12,12 +12,12 @@ import (
 	"ringo/internal/posix"
 )
 
-// errNoLoop is for calls that are to make something on a loop and are given none.
+// errNoLoop is the error of calls that are to make something on a loop, and get nil.
 var errNoLoop = fmt.Errorf("%w: the *ringo.Loop is nil", posix.EINVAL)
 
-// onBehalf runs fn in a new task of l, for a caller who waits for its end in any case. The end of ctx, and a cancel or
-// timeout of the caller, cancel that task; then the error says why. fail wraps the error where fn gave none: there is
-// no loop, it has ended, or fn panicked. G, parks.
+// onBehalf runs fn in a new task of l, and waits for its end in any case. The end of ctx, and a cancel or timeout of
+// the caller, cancel that task; then the error says why. fail wraps the error if fn returned none: there is no loop, it
+// has ended, or fn panicked. G, parks.
 func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func() error) (err error) {
 	if l == nil {
 		return fail(errNoLoop)
@@ -38,7 +38,7 @@ func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func
 	return err
 }
 
-// because is an error in net's shape with another cause.
+// because returns a copy of an error of package net's shape with another cause.
 func because(err, cause error) error {
 	if e, ok := err.(*net.OpError); ok {
 		because := *e
@@ -48,8 +48,8 @@ func because(err, cause error) error {
 	return err
 }
 
-// madeOn is what make makes in a task of the loop: the caller, if it is one and has no more to say than to whom it
-// listens in any case, or another on its behalf. What is made for others than tasks of the loop is detached. G, parks.
+// madeOn returns what make makes in a task of the loop. The caller itself runs make if it is a task of l and ctx can't
+// end; otherwise a task of l does on its behalf. What is made for a foreign caller is detached. G, parks.
 func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
 	make func() (C, error)) (c C, err error) {
 	e := (*loop.Loop)(l)
@@ -66,7 +66,7 @@ func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail fu
 	return c, err
 }
 
-// onOwner runs fn in a task of the handle's loop, this one if it is. G, parks.
+// onOwner runs fn in a task of l, which is the caller if that is one. G, parks.
 func onOwner(l *loop.Loop, fn func() error) error {
 	switch {
 	case l.IsCurrent():

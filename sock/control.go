@@ -6,22 +6,22 @@ import (
 	"syscall"
 )
 
-// controls are what a user sets on a new socket.
+// controls are the options and the Control function for a new socket.
 type controls struct {
 	options Options
 	fn      func(network, address string, c syscall.RawConn) error
 }
 
-// tcp shows a new socket to the user's function, with the words of package net: the
-// network of the family that was chosen, and the address as numbers.
+// tcp sets the options of a new socket and calls the Control function as package net does: with the network of the
+// family that was chosen, and a numeric address.
 func (u controls) tcp(ap netip.AddrPort, s socket) error { return u.ip("tcp4", "tcp6", ap, s) }
 
-// udp is that for a socket of datagrams.
+// udp is tcp for a datagram socket.
 func (u controls) udp(ap netip.AddrPort, s socket) error { return u.ip("udp4", "udp6", ap, s) }
 
 func (u controls) ip(v4, v6 string, ap netip.AddrPort, s socket) error {
 	switch {
-	case u.fn == nil && u.options == Options{}: // whom no text of an address is made for
+	case u.fn == nil && u.options == Options{}: // no text of the address is needed
 		return nil
 	case ap.Addr().Is6():
 		return u.as(v6, ap.String(), s)
@@ -40,7 +40,7 @@ func (u controls) as(network, address string, s socket) error {
 	}
 	raw, done := rawSocket(s.n), false
 	defer func() {
-		if !done { // it panicked, or ended its goroutine: nobody else will close it
+		if !done { // it has panicked or ended its goroutine: no other code will close the socket
 			s.close()
 		}
 	}()
@@ -49,7 +49,7 @@ func (u controls) as(network, address string, s socket) error {
 	return err
 }
 
-// rawSocket is a socket that is still being made.
+// rawSocket is the descriptor of a socket that is being made.
 type rawSocket int32
 
 // Control calls f with the descriptor.
@@ -60,10 +60,10 @@ func (r *rawSocket) Control(f func(fd uintptr)) error {
 
 var errUnfinished = errors.New("sock: the socket is still being made: only Control works")
 
-// Read fails: there is nothing to read yet.
+// Read fails, because the socket is still being made.
 func (r *rawSocket) Read(func(fd uintptr) bool) error { return errUnfinished }
 
-// Write fails: there is nobody to write to yet.
+// Write fails, because the socket is still being made.
 func (r *rawSocket) Write(func(fd uintptr) bool) error { return errUnfinished }
 
 func (d *Dialer) controls() controls { return controls{d.Options, d.Control} }

@@ -24,8 +24,8 @@ var ErrLeases = handle.ErrLeases
 // these calls would skip. Read them first; Buffered returns their number. event.ErrUnread is the same value.
 var ErrUnread = handle.ErrUnread
 
-// callName is the system call that an error of a method names, as in package net. (A map
-// would need more stack than a parked task has.)
+// callName returns the system call that a method's error names, as in package net. (A map would need more stack than a
+// parked task has.)
 func callName(method string) string {
 	switch method {
 	case "accept":
@@ -40,10 +40,10 @@ func callName(method string) string {
 	return method
 }
 
-// errEnded is for handles that have outlived their loop, which closed them.
+// errEnded is the error of handles whose loop has ended, and has closed them.
 var errEnded = handle.ErrEnded
 
-// stranger is why somebody who is no task of the loop may not call.
+// stranger returns the error for a caller that is not a task of l.
 func stranger(l *loop.Loop) error {
 	switch {
 	case l == nil:
@@ -75,7 +75,8 @@ func ofSocket(err error) error {
 	return err
 }
 
-// failed is fail for what a call ends with: nothing, and what stands for itself, stay as they are.
+// failed is fail for the result of a call: nil, io.EOF and the like, and errors that are wrapped already, stay as they
+// are.
 func (c *Conn) failed(name string, err error) error {
 	switch err {
 	case nil, io.EOF, io.ErrUnexpectedEOF, bufio.ErrBufferFull:
@@ -87,7 +88,7 @@ func (c *Conn) failed(name string, err error) error {
 	return c.fail(name, err)
 }
 
-// errZero is what the methods of a handle's zero value give, as in package net.
+// errZero is the error of the methods of a zero handle, as in package net.
 var errZero = handle.ErrZero
 
 // addrOrNil is nil for an address that isn't known.
@@ -113,7 +114,7 @@ func (c *Conn) failRes(name string, res int32) error {
 	return c.fail(name, callError(callName(name), res))
 }
 
-// noSocket is why the system gave no socket, with what to change.
+// noSocket returns the error for a socket that the system did not make, with what to change.
 func noSocket(res int32) error {
 	err := callError("socket", res)
 	if remedy := loop.Remedy(res); remedy != "" {
@@ -122,5 +123,5 @@ func noSocket(res int32) error {
 	return err
 }
 
-// callError names the call that gave the errno.
+// callError returns an error that names the call with the errno.
 func callError(call string, res int32) error { return handle.CallError(call, res) }

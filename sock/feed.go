@@ -410,7 +410,7 @@ func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 func (s *follower) send(p []byte) (n int, ok bool) {
 	n, err := s.c.tryWriteOwn(p, true)
 	switch {
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // the deadline may be moved
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // which may be moved
 		return n, true
 	case errors.Is(err, posix.EMSGSIZE):
 		s.part.f.dropped.Add(1)
@@ -479,7 +479,7 @@ func (s *follower) sendFirst() error {
 		return err
 	}
 	switch {
-	case c.core.HasFailed(): // the program's next call returns the error
+	case c.core.HasFailed(): // the next call of the program's is to be told
 		return net.ErrClosed
 	case len(s.waiting) == 0: // it has left the feed
 		return nil

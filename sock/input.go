@@ -40,7 +40,7 @@ func (in *input) arm(c *Conn) {
 	if d := c.core.Own(handle.In); d.Op == nil && !in.Over() {
 		d.Op = in.Arm(&c.local.Tools, c.core.FD(), (*inputSink)(c), c.way())
 	} else if in.How() == stream.Ending {
-		in.disarm(c) // its last completion wakes the loop, which then arms the input
+		in.disarm(c) // its completion is news, behind which it is armed
 	}
 }
 

@@ -9,20 +9,19 @@ import (
 	"ringo/internal/sys"
 )
 
-// sharedSocket is what the listeners of one listening socket have in common, which is
-// where SO_REUSEPORT can't give each loop a socket of its own: Unix sockets, and those
-// that came from elsewhere. Each listener has a descriptor of its own of the socket.
+// sharedSocket is what the listeners of one listening socket have in common, where SO_REUSEPORT can't give each loop a
+// socket of its own: for Unix sockets, sockets that were made elsewhere, and ListenConfig.OneSocket. Each listener has
+// its own descriptor of the socket.
 //
-// Each asks the kernel for one connection at a time, and only while somebody is in
-// Accept: so the connections go to the loops that have time for them, and none holds
-// what another could serve. A multishot accept would keep its place at the head of
-// those that the kernel wakes, and take them all. Foreign callers accept as ever.
+// Each listener asks the kernel for one connection at a time, and only while a task is in Accept: so connections go to
+// the loops that have time for them, and no loop holds one that another could serve. A multishot accept would keep its
+// place at the head of the kernel's queue of waiters, and take them all. Foreign callers accept as on other listeners.
 type sharedSocket struct {
 	mu        sync.Mutex
 	listeners []*Listener
 }
 
-// join makes a new listener one of those that share.
+// join adds a new listener to those that share the socket.
 func (s *sharedSocket) join(ln *Listener) {
 	if ln.core.Closing() {
 		return
@@ -33,15 +32,15 @@ func (s *sharedSocket) join(ln *Listener) {
 	s.listeners = append(s.listeners, ln)
 }
 
-// leave is for a listener that closes.
+// leave removes a listener that closes.
 func (s *sharedSocket) leave(ln *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
 }
 
-// acceptShared is AcceptConn for a task of the loop that has access. Of a task that is cancelled, and of a listener
-// that closes, the accept's result counts all the same, so that no connection is left with nobody.
+// acceptShared is acceptHere for a shared socket. If the task is cancelled or the listener closes, the result of an
+// accept still counts, so that no connection is lost.
 func (ln *Listener) acceptShared() (got arrival, err error) {
 	late := ln.core.Late(handle.In)
 	if ln.l.ChargeAndYield(); late != nil {
@@ -51,7 +50,7 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 		return got, err
 	}
 	for tried := false; ; tried = true {
-		if s, ok := ln.pop(); ok { // that another loop has accepted, or that waits for its place
+		if s, ok := ln.pop(); ok { // another loop has accepted it, or it waits for its place
 			switch got, v := ln.admit(s); v {
 			case admitted:
 				if tried {
@@ -65,7 +64,7 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 			return got, nil
 		}
 		if err := ln.over(); err != nil {
-			if ln.leaves(); ln.core.Closing() { // one may have come behind what closes the queue
+			if ln.leaves(); ln.core.Closing() { // one may have come after what closes the queue
 				ln.backlog.take(ln.l, &ln.queue)
 			}
 			ln.share.lookAgain(ln)
@@ -74,7 +73,7 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 	}
 }
 
-// acceptOne asks the kernel for a connection. If there is none, another try may have one.
+// acceptOne asks the kernel for one connection. If it returns false, the caller has to look again.
 func (ln *Listener) acceptOne() (got arrival, ok bool) {
 	if ln.timer.Armed() || !ln.mayAccept() {
 		ln.core.Wait()
@@ -99,8 +98,8 @@ func (ln *Listener) acceptOne() (got arrival, ok bool) {
 	return got, v == admitted
 }
 
-// lookAgain is said by a listener whose accept has ended in vain. It may have been the one that the kernel woke for a
-// connection, and it wakes only one: so the others' accepts begin anew, with a try.
+// lookAgain restarts the accepts of the other listeners. A listener whose accept has ended without a connection calls
+// it: it may have been the one that the kernel woke for a connection, and the kernel wakes only one.
 func (s *sharedSocket) lookAgain(but *Listener) {
 	s.mu.Lock()
 	others := slices.Clone(s.listeners)
@@ -112,7 +111,7 @@ func (s *sharedSocket) lookAgain(but *Listener) {
 	}
 }
 
-// handOn gives a connection that waits for its place to another listener. G.
+// handOn gives a connection that waits for its place to another listener. It returns false if there is none. G.
 func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
 	s.mu.Lock()
 	others := slices.Clone(s.listeners)
@@ -127,7 +126,8 @@ func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
 	return false
 }
 
-// handed takes in what another loop has handed on. If the listener closes, whoever has it then does.
+// handed takes in a connection that another loop has handed on. A listener that closes hands it on in turn, or else
+// keeps or closes it as its backlog does.
 func (ln *Listener) handed(s int32) {
 	switch {
 	case !ln.core.Closing():
@@ -138,8 +138,7 @@ func (ln *Listener) handed(s int32) {
 	}
 }
 
-// takeShared gives a loop a descriptor of its own of the set's socket. The caller
-// holds mu.
+// takeShared gives a loop its own descriptor of the set's socket. The caller holds mu.
 func (s *ListenerSet) takeShared() (int32, *socketFile, error) {
 	n := s.k.Dup(s.first)
 	if n < 0 {

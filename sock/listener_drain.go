@@ -11,31 +11,30 @@ import (
 	"ringo/internal/sys"
 )
 
-// backlog is the peers that had connected when the drain began, and that nobody had asked for: their connections
-// outlive the listener's descriptor, and Accept goes on with them, until Grace ends.
+// backlog is the connections whose peers had connected when the drain began, and that no Accept has returned. They
+// outlive the listener's descriptor: Accept returns them until Grace ends.
 //
 //	drain ──▶ the armed accept ends ──▶ callers in Accept leave ──▶ the kernel's backlog is taken in
 //	                                                                   ├─▶ the descriptor is closed, at once
 //	                                                                   └─▶ Accept gives one after the other
 //
-// To close the descriptor at once would reset them: a program that is restarted would lose requests that it
-// has been sent.
+// Closing the descriptor at once would reset them: a program that is restarted would lose requests that it was sent.
 type backlog struct {
-	expected bool // the drain has begun. The loop thread's
+	expected bool // the drain has begun; for the loop's thread
 	l        *loop.Loop
 	member   *member // of the listener
 	open     loop.Handle
 
 	mu    sync.Mutex
-	kept  bool // for those who ask
+	kept  bool // connections are kept for callers of Accept
 	queue fdQueue
 }
 
-// backlogKept bounds what is taken in when the drain begins. It is what the kernel queues by itself at most, where
-// net.core.somaxconn was not raised; peers beyond it are reset.
+// backlogKept bounds the connections that are taken in when the drain begins. It is the most that the kernel queues
+// unless net.core.somaxconn was raised; peers beyond it are reset.
 const backlogKept = 4096
 
-// drain closes the listener, but not those who had connected by now.
+// drain closes the listener, but keeps the connections of peers that have connected by now.
 func (ln *Listener) drain() {
 	if ln.core.Closing() || ln.backlog.expected {
 		return
@@ -45,9 +44,9 @@ func (ln *Listener) drain() {
 	ln.closeForLate()
 }
 
-// closeForLate begins the close, once what other loops have accepted for this one is here, and nothing of the loop's is
-// armed, but for the accept of a task that is in AcceptConn, and gets what that brings. Until then each that ends, or
-// arrives, comes back here.
+// closeForLate begins the close, once the connections that other loops have accepted for this one have come, and the
+// loop has no accept armed. (The accept of a task in AcceptConn may go on: the task gets its result.) Until then each
+// accept that ends, and each connection that arrives, calls it again.
 func (ln *Listener) closeForLate() {
 	if ln.share == nil && ln.core.Own(handle.In).Op != nil {
 		ln.cancelAccept()
@@ -60,7 +59,7 @@ func (ln *Listener) closeForLate() {
 	ln.core.BeginClose()
 }
 
-// takeLast takes in who has connected, the moment before the descriptor is closed.
+// takeLast takes in the connections that wait in the kernel, just before the descriptor is closed.
 func (ln *Listener) takeLast() {
 	q := &ln.backlog
 	kept := q.mayHave()
@@ -83,7 +82,7 @@ func (ln *Listener) takeLast() {
 	}
 }
 
-// acceptLate is Accept of a listener that is closed, or whose caller must not wait.
+// acceptLate is AcceptConn for a listener that is closed, or a caller that must not wait.
 func (ln *Listener) acceptLate(err error) (*Conn, error) {
 	got, err := ln.lateFD(err)
 	switch {
@@ -102,12 +101,12 @@ func (ln *Listener) acceptLate(err error) (*Conn, error) {
 	return c, nil
 }
 
-// lateFD is acceptLate as far as the descriptor.
+// lateFD returns the descriptor for acceptLate.
 func (ln *Listener) lateFD(err error) (got arrival, _ error) {
 	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.backlog.mayHave() {
 		return got, err
 	}
-	ln.core.AwaitEnd() // who is in Accept may leave some behind
+	ln.core.AwaitEnd() // callers in Accept may leave some behind
 	for s, ok := ln.backlog.pop(); ok; s, ok = ln.backlog.pop() {
 		if got, v, err := ln.admitLate(s, err); err != nil || v == admitted {
 			return got, err
@@ -125,7 +124,7 @@ func (q *backlog) keep(l *loop.Loop) {
 	q.kept = true
 }
 
-// take takes over what was accepted, or closes it.
+// take moves the connections of a queue into the backlog, or closes them if none are kept.
 func (q *backlog) take(l *loop.Loop, from *fdQueue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -144,7 +143,7 @@ func (q *backlog) push(s int32) {
 	q.queue.push(s)
 }
 
-// back makes one that was popped the first again, unless nothing is kept any more.
+// back puts a connection that was popped back at the front. It returns false if none are kept any more.
 func (q *backlog) back(s int32) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -166,7 +165,7 @@ func (q *backlog) mayHave() bool {
 	return q.kept
 }
 
-// end closes what is left, and keeps nothing more.
+// end closes the connections that are left, and keeps no more.
 func (q *backlog) end(l *loop.Loop) {
 	q.mu.Lock()
 	q.kept = false
@@ -174,15 +173,15 @@ func (q *backlog) end(l *loop.Loop) {
 	q.take(l, &q.queue)
 }
 
-// openBacklog is backlog as what is open on the loop.
+// openBacklog is the backlog as something that is open on the loop.
 type openBacklog backlog
 
-// Drain is the loop's word that Grace has ended.
+// Drain is called when Grace has ended, and then closes what is left.
 func (o *openBacklog) Drain() {
 	if o.l.Stopping() {
 		(*backlog)(o).end(o.l)
 	}
 }
 
-// Abandon is the loop's word that it ends.
+// Abandon is called when the loop ends.
 func (o *openBacklog) Abandon() { (*backlog)(o).end(o.l) }

@@ -5,9 +5,9 @@ import (
 	"ringo/internal/op"
 )
 
-// acceptForeign is AcceptConn for a foreign caller that has access. It takes what the loop has accepted ahead; else
-// it makes the plain call, and waits for peers as one that reads a connection, and for a shortage to pass. What it
-// accepts is a connection that is still to be detached.
+// acceptForeign is AcceptConn for a foreign caller that has access. It takes a connection that the loop has accepted
+// ahead; otherwise it makes the plain call, and waits for peers as a reader waits for bytes, and for a shortage to
+// pass. The caller has to detach the connection.
 func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	got, err := ln.nextForeign(a)
 	switch {
@@ -23,7 +23,7 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	return c, nil
 }
 
-// nextForeign gives the next connection's descriptor, once it may be returned.
+// nextForeign returns the next connection's descriptor, once the limits admit it.
 func (ln *Listener) nextForeign(a handle.Access) (arrival, error) {
 	for {
 		if err := ln.roomForeign(a); err != nil {
@@ -39,7 +39,7 @@ func (ln *Listener) nextForeign(a handle.Access) (arrival, error) {
 	}
 }
 
-// anyForeign gives the next connection's descriptor.
+// anyForeign returns the next connection's descriptor, whatever the limits say.
 func (ln *Listener) anyForeign(a handle.Access) (int32, error) {
 	if err := a.Late(); err != nil {
 		return 0, err

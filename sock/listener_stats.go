@@ -34,7 +34,7 @@ func (ln *Listener) Stats() ListenerStats {
 		return s
 	}
 	n := ln.counts
-	closed := n.closed.Load() // first: what is accepted meanwhile is not closed yet
+	closed := n.closed.Load() // first: a connection that is accepted meanwhile is not closed yet
 	s.Accepted = n.accepted.Load()
 	s.Errors, s.Backoffs = n.errors.Load(), n.backoffs.Load()
 	s.Limited, s.Refused = n.limited.Load(), n.refused.Load()
@@ -43,8 +43,8 @@ func (ln *Listener) Stats() ListenerStats {
 	return s
 }
 
-// askQueue asks the kernel, which tells of a TCP listener by fields that mean something else for a connection:
-// tcp_get_info in net/ipv4/tcp.c.
+// askQueue asks the kernel about the queue. For a TCP listener the kernel reports it in fields that mean something else
+// for a connection: tcp_get_info in net/ipv4/tcp.c.
 func (ln *Listener) askQueue(s *ListenerStats) {
 	if ln.unix != nil {
 		return
@@ -64,31 +64,31 @@ func (ln *Listener) askQueue(s *ListenerStats) {
 // Loop returns the loop that the listener belongs to. Any goroutine may call it.
 func (ln *Listener) Loop() *ringo.Loop { return (*ringo.Loop)(ln.l) }
 
-// acceptCounts is what a listener counts. Its connections refer to it, and not to the listener.
+// acceptCounts is the counters of a listener. Its connections refer to them, and not to the listener.
 type acceptCounts struct {
 	accepted, closed, errors, backoffs atomic.Uint64
 	limited, refused                   atomic.Uint64
 	ahead                              atomic.Int64
 	limits                             *limiter
-	mu                                 sync.Mutex // held while the descriptor is used that may be closed meanwhile
+	mu                                 sync.Mutex // held during use of the descriptor, so that it stays open
 	over                               bool
-	member                             *member // of the set that the listener is of; nil: of none
+	member                             *member // of the listener's set; nil: it is of none
 }
 
-// gone counts a connection that is closed, or is no longer of this package, and was the loop's.
+// gone counts a connection of loop l that is closed, or has left this package.
 func (n *acceptCounts) gone(l *loop.Loop) {
 	n.closed.Add(1)
 	n.member.on(l).add(-1)
 }
 
-// endQueue has nobody ask about the queue any more, because the descriptor will be closed.
+// endQueue keeps askQueue from using the descriptor, which is about to be closed.
 func (n *acceptCounts) endQueue() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.over = true
 }
 
-// acceptedBy is the counts of the listener that has accepted the connection; nil if none has.
+// acceptedBy returns the counters of the listener that has accepted the connection, nil if none has.
 func (c *Conn) acceptedBy() *acceptCounts {
 	switch {
 	case c.unix != nil:
@@ -99,7 +99,7 @@ func (c *Conn) acceptedBy() *acceptCounts {
 	return nil
 }
 
-// listening is all open listeners of the process.
+// listening is all open listeners of the process, for Listeners.
 var listening listenerList
 
 type listenerList struct {

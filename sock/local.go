@@ -10,31 +10,31 @@ import (
 	"ringo/internal/sys"
 )
 
-// loopState is what this package keeps per loop: things to reuse.
+// loopState is what this package keeps for each loop, mostly memory to reuse.
 type loopState struct {
 	stream.Tools
 	l         *loop.Loop
 	scratch   op.Op // for plain calls, one at a time
-	send      op.Op // of its own, which needs no clearing
+	send      op.Op // only for sends, so that it needs no clearing
 	ext       op.Ext
-	name      sys.Sockaddr // for the kernel to fill in
-	vector    op.Op        // a call on slices
+	name      sys.Sockaddr // memory for addresses that the kernel fills in
+	vector    op.Op        // for calls on slices
 	vectorExt op.Ext
-	gather    []byte // small slices in one piece
+	gather    []byte // for small slices that are copied together
 	splice    op.Op
 	file      fileCall
 	pipes     relay.Pipes
 	detached  handle.Registry
 	packet    *packetLocal
-	shownOf   *packet // of whose kept datagrams a callback has one, see packetEvents.Next
-	shown     []byte  // the memory of that, which the socket has given up
+	shownOf   *packet // a callback has one of its kept datagrams, see packetEvents.Next
+	shown     []byte  // that datagram's memory, which the socket has given up
 	rechecks  stream.Rechecks[*inputSink]
 }
 
-// kernelCall is a call on a descriptor that needs no turn and does not wait.
+// kernelCall is a call on a descriptor that needs no access and does not wait.
 type kernelCall = func(k kernel.Kernel, fd int32) int32
 
-// nothing asks nothing, where a call has only to find out whether the handle is open.
+// nothing makes no call, for callers that only have to find out whether the handle is open.
 func nothing(kernel.Kernel, int32) int32 { return 0 }
 
 func loopStateOf(l *loop.Loop) *loopState {
@@ -51,7 +51,7 @@ func loopStateOf(l *loop.Loop) *loopState {
 	return s
 }
 
-// call gives the loop's scratch op, cleared, for one plain call.
+// call returns the loop's scratch op, cleared, for one plain call.
 func call(l *loop.Loop, code op.Code) *op.Op {
 	o := &loopStateOf(l).scratch
 	*o = op.Op{Code: code}
@@ -65,19 +65,19 @@ func callExt(l *loop.Loop, code op.Code) *op.Op {
 	return o
 }
 
-// vectored gives the loop's op for a plain call on slices.
+// vectored returns the loop's op for a plain call on slices.
 func (s *loopState) vectored(code op.Code) *op.Op {
 	o := &s.vector
 	o.Code, o.Ext = code, &s.vectorExt
 	return o
 }
 
-// Trim gives back what no connection has used since it was last called.
+// Trim gives back the memory that no connection has used since the last call. It returns true if more is kept.
 func (s *loopState) Trim() (more bool) {
 	s.rechecks.Trim()
 	more = s.pipes.Trim()
 	more = s.Tools.Trim() || more
-	s.shown = nil // a callback may have it yet, so that nobody else gets it
+	s.shown = nil // a callback may still use it, so it can't be reused
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil

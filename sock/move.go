@@ -71,10 +71,10 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	return moved, nil
 }
 
-// errTargetEnded has nothing to do with net.ErrClosed: the connection may be as before.
+// errTargetEnded does not match net.ErrClosed, because the connection may be as it was before.
 var errTargetEnded = fmt.Errorf("the loop to move to: %w", loop.ErrEnded)
 
-// rebind makes a new connection of one that has left its loop.
+// rebind makes a connection of l from what is left of c, which has left its loop.
 func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n := newConn(l, p.fd)
 	n.laddr, n.raddr = c.laddr, c.raddr

@@ -12,7 +12,7 @@ const (
 	mptcpInfoSize = 128
 )
 
-// newTCPSocket makes a socket of TCP, or of Multipath TCP where that is wanted and the kernel has it.
+// newTCPSocket makes a TCP socket, or a Multipath TCP socket if that is wanted and the kernel supports it.
 func newTCPSocket(k kernel.Kernel, family int, multipath bool) (socket, error) {
 	if multipath {
 		if s, err := newSocketOf(k, family, sys.SockStream, protoMPTCP); err == nil {

@@ -48,7 +48,7 @@ func (c *Conn) CloseWrite() error {
 	case !c.l.IsCurrent():
 		return c.closeWriteForeign()
 	}
-	for first := true; first || c.core.Owes(); first = false { // who else has waited for room may have written by now
+	for first := true; first || c.core.Owes(); first = false { // other waiting writers may have written by now
 		if err := c.core.FlushFirst(); err != nil {
 			return c.fail("close", err)
 		}
@@ -60,7 +60,8 @@ func (c *Conn) CloseWrite() error {
 	return err
 }
 
-// closeWriteForeign is CloseWrite for foreign callers. Where the output is the loop's, its tasks may be about to write.
+// closeWriteForeign is CloseWrite for foreign callers. If the output is the loop's, it runs there: tasks may be about
+// to write.
 func (c *Conn) closeWriteForeign() error {
 	res, lent, err := c.core.AskLent(handle.Out, func(k kernel.Kernel, fd int32) int32 {
 		res := k.Shutdown(fd, shutWrite)
@@ -80,7 +81,7 @@ func (c *Conn) closeWriteForeign() error {
 	return nil
 }
 
-// acceptsNoMore is said of a connection whose writing side is shut down: each Write has its own error.
+// acceptsNoMore is the limit of accepted writes once the writing side is shut down: each Write then fails by itself.
 const acceptsNoMore = -1
 
 func (c *Conn) shutdown(how int) error {
@@ -110,7 +111,7 @@ func (c *Conn) SetWriteBuffer(bytes int) error {
 
 // SetKeepAlive turns keep-alive probes on or off. Any goroutine may call it.
 func (c *Conn) SetKeepAlive(keepalive bool) error {
-	if c.unix != nil { // the kernel would say yes, and do nothing
+	if c.unix != nil { // the kernel would accept it and do nothing
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
 	}
 	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))
@@ -135,7 +136,7 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 		c.setIfPositive(tcpKeepcnt, count))
 }
 
-// probes is a configuration as numbers of the kernel's; what is negative is left as it is.
+// probes returns a configuration as the kernel's numbers; a negative number means to leave the setting as it is.
 func probes(config net.KeepAliveConfig) (idle, interval, count int) {
 	count = config.Count
 	if count == 0 {
@@ -144,7 +145,7 @@ func probes(config net.KeepAliveConfig) (idle, interval, count int) {
 	return keepSeconds(config.Idle), keepSeconds(config.Interval), count
 }
 
-// keepSeconds is a time of the keep-alive probes.
+// keepSeconds returns a duration of the keep-alive probes in seconds, 15 for 0.
 func keepSeconds(d time.Duration) int {
 	if d == 0 {
 		d = 15 * time.Second
@@ -159,7 +160,7 @@ func (c *Conn) setIfPositive(option, v int) error {
 	return c.setOption(protoTCP, option, v)
 }
 
-// seconds rounds up. What no option holds is the most that one does, for the kernel to refuse.
+// seconds rounds up. A duration that no option can hold becomes the largest number, so that the kernel refuses it.
 func seconds(d time.Duration) int {
 	if d < 0 {
 		return -1
@@ -177,7 +178,7 @@ func seconds(d time.Duration) int {
 // does not end that wait, so a long one delays the end of its Run, for as long as Run waits for cancelled tasks. Any
 // goroutine may call it.
 func (c *Conn) SetLinger(sec int) error {
-	if c.unix != nil { // what is written is with the peer already
+	if c.unix != nil { // bytes that were written are with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
 	}
 	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetLinger(fd, sec) })
@@ -198,8 +199,7 @@ func (c *Conn) setOption(level, option, value int) error {
 	return err
 }
 
-// setAtBirth sets what package net sets on each new connection, as far as the
-// listener has not: accepted sockets inherit it.
+// setAtBirth sets what package net sets on each new connection. Accepted sockets inherit it from their listener.
 func (c *Conn) setAtBirth(keep net.KeepAliveConfig) {
 	c.SetNoDelay(true)
 	if keep.Enable {
@@ -207,7 +207,7 @@ func (c *Conn) setAtBirth(keep net.KeepAliveConfig) {
 	}
 }
 
-// keepAlive is what a Dialer or a ListenConfig says of keep-alive probes by two fields.
+// keepAlive returns the keep-alive configuration of the two fields of a Dialer or a ListenConfig.
 func keepAlive(idle time.Duration, config net.KeepAliveConfig) net.KeepAliveConfig {
 	if !config.Enable && idle >= 0 {
 		return net.KeepAliveConfig{Enable: true, Idle: idle}

@@ -11,12 +11,11 @@ import (
 	"ringo/internal/stream"
 )
 
-// packet is what sockets of datagrams have in common: PacketConn, which is UDP, and
-// UnixPacketConn. They are two types because programs find out by its methods what a
-// socket can do: one that has ReadMsgUDP is taken for one that has ECN and segments.
+// packet is what datagram sockets have in common: PacketConn, IPConn and UnixPacketConn. They are separate types
+// because programs find out by methods what a socket can do: one with ReadMsgUDP is taken for a UDP socket with ECN and
+// segments.
 //
-// A packet belongs to one loop, as a Conn does, and takes callers from elsewhere as
-// foreign callers, as a Conn does.
+// A packet belongs to one loop, as a Conn does, and other callers use it as foreign callers, as with a Conn.
 type packet struct {
 	l     *loop.Loop
 	local *loopState
@@ -26,25 +25,24 @@ type packet struct {
 	in  packetInput
 	out packetOutput
 
-	parts *packetParts // it leaves its loop, and the descriptor stays open
-	leave func()       // tells who must know that the address is free
+	parts *packetParts // set when it leaves its loop and the descriptor stays open
+	leave func()       // called once the address is free
 	file  *socketFile  // of a Unix socket's name
 
-	network      string // as the user has named it
+	network      string // as the program has named it
 	family       uint32
 	connected    bool
 	peer         netip.AddrPort // of a connected UDP socket
 	laddr, raddr net.Addr
 }
 
-// init makes c a socket of datagrams of a descriptor. It is connected if to is not
-// nil.
+// init makes c the socket with descriptor s. The caller sets the addresses and connected.
 func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.l, c.local = l, loopStateOf(l)
 	c.network, c.family = network, family
 	c.core.Messages()
 	c.core.Init(l, &packetHooks{c: c}, loop.KindPacket, s, &c.own)
-	c.in.ready = true // for all that is known
+	c.in.ready = true // there may be datagrams already
 }
 
 // Loop returns the loop that the socket belongs to. Any goroutine may call it.
@@ -68,7 +66,7 @@ func (c *packet) fail(name string, err error) error {
 	return e
 }
 
-// failed is fail for what a call ends with.
+// failed is fail, but nil stays nil.
 func (c *packet) failed(name string, err error) error {
 	if err == nil {
 		return nil
@@ -84,27 +82,27 @@ func (c *packet) Close() error { return c.failed("close", c.core.Close()) }
 // detach gives a new socket to the foreign callers for whom it was made.
 func (c *packet) detach() { c.core.LendAll() }
 
-// plain asks the kernel what needs no turn and does not wait. Any caller.
+// plain asks the kernel something that needs no access and never waits. Any caller.
 func (c *packet) plain(name string, ask kernelCall) (int32, error) {
 	res, err := c.core.Ask(ask)
 	return res, c.failed(name, err)
 }
 
-// packetHooks is the socket as the hooks of its core. Its loop's end closes it, and a drain
-// does not: datagrams belong to conversations that go on.
+// packetHooks is the socket as the Hooks of its core. The end of its loop closes the socket, a drain does not:
+// datagrams belong to conversations that go on.
 type packetHooks struct {
 	handle.NoHooks
 	c *packet
 }
 
-// Release moves what was fetched where foreign callers find it.
+// Release moves datagrams that were fetched to where foreign callers find them.
 func (o *packetHooks) Release(*stream.In) {
 	if pl := o.c.local.packet; pl != nil && pl.owner == o.c {
 		pl.keepUnread()
 	}
 }
 
-// Acquire is the way back. Nobody knows what there is.
+// Acquire takes the input back. The socket may have more datagrams.
 func (o *packetHooks) Acquire(*stream.In) { o.c.in.ready = true }
 
 // Holds reports whether datagrams were fetched that nobody has read.
@@ -115,12 +113,12 @@ func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 	d.Peer, d.PeerAt = o.c.peer, o.c.raddr
 }
 
-// Tell gives up what the socket has.
+// Tell gives up what the socket holds.
 func (o *packetHooks) Tell(e handle.Event) {
 	c := o.c
 	switch e {
 	case handle.Draining:
-		c.core.Wake() // whoever waits looks once more
+		c.core.Wake() // so that a waiting reader looks at the drain
 	case handle.Closing: // a Unix socket's name has a file
 		c.file.release()
 	case handle.Settled:
@@ -132,7 +130,7 @@ func (o *packetHooks) Tell(e handle.Event) {
 	}
 }
 
-// settled gives up what was fetched, or leaves it to who detaches the socket.
+// settled gives up the datagrams that were fetched, or keeps them for Detach.
 func (c *packet) settled() {
 	if p := c.parts; p != nil {
 		p.keep(c)

@@ -34,7 +34,7 @@ const _ = -uint(MessagesMax ^ sys.BatchMax) // compiles if both are the same
 // empty ms it returns 0 at once. Any goroutine may call it.
 func (c *PacketConn) ReadBatch(ms []Message) (int, error) { return c.takeBatch(ms, false) }
 
-// takeBatch is ReadBatch, which a drain ends if asked for.
+// takeBatch is ReadBatch. ends makes a drain end the wait.
 func (c *PacketConn) takeBatch(ms []Message, ends bool) (int, error) {
 	ms = ms[:min(len(ms), MessagesMax)]
 	if len(ms) == 0 {
@@ -60,7 +60,7 @@ func (c *PacketConn) takeBatch(ms []Message, ends bool) (int, error) {
 	}
 }
 
-// popBatch moves what other reads have fetched into ms.
+// popBatch moves datagrams that other reads have fetched into ms.
 func (c *PacketConn) popBatch(ms []Message, own bool) (n int) {
 	for ; n < len(ms); n++ {
 		d := c.in.head(&c.packet, own)
@@ -73,7 +73,7 @@ func (c *PacketConn) popBatch(ms []Message, own bool) (n int) {
 	return n
 }
 
-// fill copies a datagram, or the rest of a row, into the message.
+// fill copies a datagram, or the rest of joined ones, into the message.
 func (m *Message) fill(d *datagram) {
 	m.N, m.Flags, m.Addr = 0, int(d.flags), d.from
 	for _, b := range m.Buffers {
@@ -87,11 +87,11 @@ func (m *Message) fill(d *datagram) {
 	}
 }
 
-// readBatch receives what there is, for which a foreign caller waits. ok is false if there is nothing.
+// readBatch receives what is there; a foreign caller waits in it. ok is false if there is nothing.
 func (c *PacketConn) readBatch(a handle.Access, ms []Message) (n int, ok bool, err error) {
 	in := &c.in
 	if a.Own() {
-		ms = ms[:min(len(ms), max(in.window, 4))] // to make a message ready costs something, too
+		ms = ms[:min(len(ms), max(in.window, 4))] // preparing a message has a cost, too
 	}
 	o := c.batchOp(a)
 	o.Code = op.Recvmmsg
@@ -110,7 +110,7 @@ func (c *PacketConn) readBatch(a handle.Access, ms []Message) (n int, ok bool, e
 	return n, ok, err
 }
 
-// prepare makes the messages those to receive into.
+// prepare sets up a batch to receive into the messages.
 func (c *PacketConn) prepare(b *sys.Batch, ms []Message) {
 	for i := range ms {
 		b.SetVector(i, ms[i].Buffers)
@@ -120,7 +120,7 @@ func (c *PacketConn) prepare(b *sys.Batch, ms []Message) {
 	b.Window(0, len(ms))
 }
 
-// collect takes what was received, and lets go of the memory.
+// collect sets the fields of the messages that were received, and drops the batch's references to their memory.
 func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 	for i := range n {
 		m := &ms[i]
@@ -158,8 +158,8 @@ func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
 	return n, nil
 }
 
-// sendBatch sends the first of the messages, as many as one call takes: at least one, or the error is that
-// of the first.
+// sendBatch sends the first messages, as many as one call takes: at least one, or else it returns the error of the
+// first.
 func (c *PacketConn) sendBatch(a handle.Access, ms []Message) (int, error) {
 	o := c.batchOp(a)
 	b := batchOf(o.Ext)
@@ -181,7 +181,7 @@ func (c *PacketConn) sendBatch(a handle.Access, ms []Message) (int, error) {
 	return sentBatch(ms[:res]), nil
 }
 
-// batchOp is the op for a batch of the caller's.
+// batchOp returns the op for a batch of the caller that has access.
 func (c *PacketConn) batchOp(a handle.Access) *op.Op {
 	if a.Own() {
 		return &c.local.packets().many
@@ -189,7 +189,7 @@ func (c *PacketConn) batchOp(a handle.Access) *op.Op {
 	return a.Op()
 }
 
-// batchOf gives an op's batch, which is made when it is needed.
+// batchOf returns an op's batch, which it makes when it is first needed.
 func batchOf(x *op.Ext) *sys.Batch {
 	if x.Batch == nil {
 		x.Batch = op.NewBatch(MessagesMax)
@@ -197,7 +197,7 @@ func batchOf(x *op.Ext) *sys.Batch {
 	return x.Batch
 }
 
-// load makes the messages those to send, up to the first whose address is of no use.
+// load sets up a batch to send the messages, up to the first that has a bad address.
 func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 	for i := range ms {
 		if !c.connected {
@@ -216,11 +216,11 @@ func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 	return n, err
 }
 
-// sendFirst waits until one message has gone. The result is 1, or an error.
+// sendFirst waits until one message is sent. It returns 1, or an error.
 func (c *PacketConn) sendFirst(a handle.Access, m *Message) (int32, error) {
 	to := sendmsg{oob: m.OOB, named: !c.connected, to: m.Addr}
 	if to.named {
-		c.suit(&to) // as load has seen
+		c.suit(&to) // load has checked it
 	}
 	if len(m.Buffers) == 1 {
 		to.p = m.Buffers[0]
@@ -229,12 +229,12 @@ func (c *PacketConn) sendFirst(a handle.Access, m *Message) (int32, error) {
 	}
 	res, err := c.transmit(a, &to)
 	if res >= 0 && err == nil {
-		res = 1 // also of no bytes
+		res = 1 // even if it has no bytes
 	}
 	return res, err
 }
 
-// sentBatch notes that the messages went.
+// sentBatch sets the counts of messages that were sent.
 func sentBatch(ms []Message) int {
 	for i := range ms {
 		m := &ms[i]

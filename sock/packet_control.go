@@ -100,7 +100,7 @@ func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	return err
 }
 
-// setControl is SetControl. whole says that what comes by IPv4 has them, too.
+// setControl is SetControl. whole reports whether datagrams that come by IPv4 have the messages, too.
 func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err error) {
 	v4, v6 := map[ControlFlags]int{
 		ControlLocal: cmsg.IPInfo, ControlTOS: cmsg.IPRecvTOS, ControlTTL: cmsg.IPRecvTTL,
@@ -124,7 +124,7 @@ func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err err
 	return whole, err
 }
 
-// noControl names what a system lacks that does not know such an option.
+// noControl makes the error of a system that lacks such an option say so.
 func (c *PacketConn) noControl(err error) error {
 	if errors.Is(err, posix.ENOPROTOOPT) {
 		return c.fail("set", fmt.Errorf("control messages: %w", posix.Error(posix.Lack(sys.ENOPROTOOPT))))

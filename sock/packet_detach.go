@@ -58,7 +58,7 @@ func (c *PacketConn) DetachUDP() (conn *net.UDPConn, unread []Message, err error
 	return conn, unread, err
 }
 
-// onOwner runs fn, by which the socket leaves, on its loop.
+// onOwner runs fn, which takes the socket from its loop, in a task of that loop.
 func (c *packet) onOwner(fn func() error) error {
 	if c.l == nil {
 		return errZero
@@ -77,7 +77,7 @@ type packetParts struct {
 	unread []Message
 }
 
-// part takes the socket from its loop. T, parks, whether cancelled or not.
+// part takes the socket from its loop. T, parks, even if cancelled.
 func (c *packet) part() (*packetParts, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (c *packet) part() (*packetParts, error) {
 	return p, nil
 }
 
-// keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.
+// keep takes what is to stay from the socket. Nothing is in flight any more, and no caller uses it.
 func (p *packetParts) keep(c *packet) {
 	for d := c.in.head(c, true); d != nil; d = c.in.head(c, true) {
 		p.unread = append(p.unread, Message{Buffers: [][]byte{slices.Clone(d.bytes)}, OOB: slices.Clone(d.control),

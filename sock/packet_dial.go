@@ -68,7 +68,7 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 	if err != nil {
 		return fail(nil, err)
 	}
-	// A datagram socket connects to any address without a word to it, so there is no race to run.
+	// Connecting a datagram socket sends nothing and succeeds for any address, so there is no race to run.
 	var first error
 	for _, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)

@@ -10,34 +10,32 @@ import (
 	"ringo/internal/sys"
 )
 
-// packetInput is the receiving side of a packet. Readiness is watched; then one call
-// brings what there is: the first datagram into the reader's memory, the others into
-// memory of the loop, where the next reads find them. A call that brings fewer than
-// there was room for says at the same time that the socket is empty, so that a
-// datagram that comes alone costs one call and not two.
+// packetInput is the receiving side of a packet. Readiness is watched; then one call receives what there is: the first
+// datagram into the reader's memory, the others into memory of the loop, where the next reads find them. A call that
+// receives fewer datagrams than it has room for also shows that the socket is empty, so a datagram that comes alone
+// costs one call and not two.
 //
-// An idle socket has no memory for datagrams. What is fetched and not read stays in
-// the loop's memory until another socket needs it, and in a copy from then on: see
-// packetLocal.
+// An idle socket has no memory for datagrams. Those that were fetched and not read stay in the loop's memory until
+// another socket needs it, and are copied then: see packetLocal.
 type packetInput struct {
 	kept     []datagram // fetched, and moved out of the loop's memory
 	keptMem  []byte
 	window   int  // how many datagrams to ask for next time
-	ready    bool // there may be something: nobody has said EAGAIN since
-	troubled bool // an error may be behind what came: a short count proves nothing
-	unasked  int  // news in a row that nobody waited for
+	ready    bool // there may be datagrams: no call has returned EAGAIN since the last news
+	troubled bool // an error may follow the datagrams, so a short count does not show that the socket is empty
+	unasked  int  // news in a row that no reader waited for
 	err      int32
-	news     func() (wanted bool) // callbacks are told; see packets
+	news     func() (wanted bool) // tells the callbacks of package event; see packets
 
-	single atomic.Bool // never more than one: others read from the descriptor, too
-	gro    atomic.Bool // datagrams come joined
+	single atomic.Bool // fetch one at a time: the program also reads from the descriptor itself
+	gro    atomic.Bool // datagrams may come joined
 
 }
 
-// recvmsg is a datagram's way to its reader: room for it, and then what came.
+// recvmsg is one read: its memory, and then what was received.
 type recvmsg struct {
 	p, oob []byte
-	joined bool // datagrams that came joined are taken as they are
+	joined bool // joined datagrams are returned as they are
 
 	n, oobn int
 	flags   uint32
@@ -45,7 +43,7 @@ type recvmsg struct {
 	path    string // of a Unix socket
 }
 
-// unaskedMax bounds the news that a poll may bring while nobody reads.
+// unaskedMax bounds the news that a poll may bring while no caller reads.
 const unaskedMax = 16
 
 // Read reads a datagram into p, and waits until there is one. The kernel may use p until Read returns. After the read
@@ -62,7 +60,7 @@ func (c *packet) Read(p []byte) (int, error) {
 	return d.n, err
 }
 
-// receive waits until there is a datagram.
+// receive reads a datagram, and waits until there is one.
 func (c *packet) receive(call string, d *recvmsg) error {
 	a, err := c.enterRead()
 	if err != nil {
@@ -79,8 +77,8 @@ func (c *packet) receive(call string, d *recvmsg) error {
 	return c.failed("read", err)
 }
 
-// ready waits until a datagram is here that was fetched before, which it reports, or a receive is in order. A drain
-// ends the wait if asked for.
+// ready waits until a datagram that was fetched before is here, and then returns true, or until a receive may find one.
+// ends makes a drain end the wait.
 func (c *packet) ready(a handle.Access, ends bool) (here bool, err error) {
 	in := &c.in
 	if !a.Own() {
@@ -102,7 +100,7 @@ func (c *packet) ready(a handle.Access, ends bool) (here bool, err error) {
 	}
 }
 
-// receiveNow receives a datagram, for which a foreign caller waits. ok is false if there is none.
+// receiveNow receives a datagram; a foreign caller waits in it. ok is false if there is none.
 func (c *packet) receiveNow(a handle.Access, call string, d *recvmsg) (ok bool, err error) {
 	var res int32
 	if a.Own() {
@@ -129,7 +127,7 @@ func (c *packet) enterRead() (handle.Access, error) {
 	return a, c.failed("read", err)
 }
 
-// state is why a reader can't be given a datagram; nil if there may be one.
+// state returns the error for which a reader must not go on, nil if there is none.
 func (in *packetInput) state(c *packet) error {
 	if err := c.core.State(handle.In); err != nil {
 		return err
@@ -141,7 +139,7 @@ func (in *packetInput) state(c *packet) error {
 	return nil
 }
 
-// asked notes what a receive of up to window datagrams has brought.
+// asked notes the result of a receive of up to window datagrams.
 func (in *packetInput) asked(window int, res int32, ok bool) {
 	switch {
 	case !ok:
@@ -152,7 +150,7 @@ func (in *packetInput) asked(window int, res int32, ok bool) {
 	}
 }
 
-// arm sees to it that news will come.
+// arm makes sure that the loop will hear of datagrams, by a multishot poll.
 func (in *packetInput) arm(c *packet) {
 	d := c.core.Own(handle.In)
 	if d.Op != nil {
@@ -168,8 +166,8 @@ func (in *packetInput) arm(c *packet) {
 	c.l.Ops().Submit(o)
 }
 
-// wait parks the running task until there is news. The error says that it was cancelled, or, of a reader that a drain
-// ends, that there is one.
+// wait parks the running task until there is news. The error says that it was cancelled, or, with ends, that the
+// program drains.
 func (in *packetInput) wait(c *packet, ends bool) error {
 	if c.l.Canceled() {
 		c.l.ChargeAndYield()
@@ -189,7 +187,7 @@ func (in *packetInput) wait(c *packet, ends bool) error {
 // packetSink is the socket as the sink of its poll.
 type packetSink packet
 
-// Complete takes news.
+// Complete takes news from the poll.
 func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	c := (*packet)(s)
 	in := &c.in
@@ -214,8 +212,8 @@ func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	}
 }
 
-// ignored is told of news that nobody waits for. A flood must not wake a loop that
-// has other things to do: after some of it nothing is watched until the next read.
+// ignored counts news that no reader waits for. A flood must not wake a loop that has other things to do: after
+// unaskedMax the socket is not watched until the next read.
 func (in *packetInput) ignored(c *packet) {
 	if in.unasked++; in.unasked < unaskedMax {
 		return

@@ -41,9 +41,8 @@ func (ac *AdoptConfig) ip(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
 	return c, err
 }
 
-// peerOfIP is the address that a socket is connected to. The kernel does not tell that of one that has no ports;
-// package net remembers it, and of a file it is not known: then Write works, and reads say of each datagram whose it
-// is.
+// peerOfIP returns the address that a socket is connected to. The kernel does not report it for a socket without ports,
+// but package net remembers it. For a file it is not known: then Write works, and reads return each datagram's sender.
 func peerOfIP(s io.Closer) (peer netip.Addr) {
 	if c, ok := s.(net.Conn); ok {
 		if a, ok := c.RemoteAddr().(*net.IPAddr); ok && a != nil {
@@ -82,7 +81,7 @@ func (c *IPConn) ReadFromIP(p []byte) (int, *net.IPAddr, error) {
 	return n, ipAddr(d.from.Addr()), nil
 }
 
-// stripHeader moves what is behind a header of IPv4 to the front.
+// stripHeader removes an IPv4 header: it moves what follows to the front.
 func stripHeader(p []byte, n int) int {
 	const least = 20
 	if n < least || p[0]>>4 != 4 {
@@ -135,7 +134,7 @@ func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err e
 	return c.writeMsg(&m)
 }
 
-// addressIP addresses a sendmsg to a user's address.
+// addressIP sets the address of a sendmsg, and checks it.
 func (c *IPConn) addressIP(m *sendmsg, addr *net.IPAddr) error {
 	switch {
 	case c.l == nil:

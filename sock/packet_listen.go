@@ -57,7 +57,8 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 	return nil, asNamed(listenError(network, net.UDPAddrFromAddrPort(ap), err), address)
 }
 
-// bindPacket makes a bound socket, gives the address that it got, and what to call once that is free.
+// bindPacket makes a bound socket. It returns the address that the socket got, and a function to call once that is
+// free.
 func (lc *ListenConfig) bindPacket(l *loop.Loop, network string, ap netip.AddrPort) (s socket, got netip.AddrPort,
 	leave func(), err error) {
 	if ap.Addr().IsMulticast() {
@@ -91,9 +92,8 @@ func packetJoinOf(l *loop.Loop) *join {
 	return j.(*join)
 }
 
-// bind makes a loop's socket of datagrams, alone on its address or beside those of the
-// same Run, and gives the address that it got. The lock spans the bind, so that of two
-// loops one is first.
+// bind makes a loop's datagram socket, alone on its address or beside those of other loops of the Run, and returns the
+// address that it got. The lock spans the bind, so that of two loops one is the first.
 func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (socket, netip.AddrPort, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -116,9 +116,8 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	return s, ap, nil
 }
 
-// openPacket makes a bound socket of datagrams. Alone means that nobody may be bound
-// to the address already: SO_REUSEPORT is set only when it is ours, so that siblings
-// can join later.
+// openPacket makes a bound datagram socket. alone means that no other socket may be bound to the address yet:
+// SO_REUSEPORT is set only after the bind, so that siblings can join later.
 func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (socket, error) {
 	s, err := packetSocket(k, network, ap, ap.Addr().IsUnspecified())
 	if err != nil {
@@ -140,8 +139,8 @@ func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.Add
 	return s, err
 }
 
-// openGroup makes a socket of datagrams for a multicast address, as package net does: bound to all addresses, since
-// groups are joined, and at a port that other sockets may have, too.
+// openGroup makes a datagram socket for a multicast address, as package net does: bound to all addresses, since groups
+// are joined separately, and at a port that other sockets may have, too.
 func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPort) (socket, error) {
 	s, err := packetSocket(l.Kernel(), network, ap, true)
 	if err != nil {
@@ -164,7 +163,7 @@ func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPor
 	return s, err
 }
 
-// packetSocket makes a UDP socket for an address as package net does.
+// packetSocket makes a UDP socket for an address, as package net does; all is for an address that means all addresses.
 func packetSocket(k kernel.Kernel, network string, ap netip.AddrPort, all bool) (socket, error) {
 	s, err := newSocket(k, familyOf(ap), sys.SockDgram)
 	if err != nil {

@@ -10,50 +10,48 @@ import (
 )
 
 const (
-	// datagramMax is more than the longest datagram, and than what GRO joins.
+	// datagramMax is more than the longest datagram, and more than what GRO joins.
 	datagramMax = 1 << 16
-	// fetchMax is how many datagrams one call fetches beside the reader's own.
+	// fetchMax is how many datagrams one call fetches in addition to the reader's own.
 	fetchMax = 16
-	// fetchControl is the room for control messages of each: more than those that
-	// the kernel has to say about a datagram take.
+	// fetchControl is the room for each datagram's control messages, more than the kernel has to report.
 	fetchControl = ControlMax
-	// stagger keeps the first lines of the buffers from falling into the same few
-	// places of the processor's cache.
+	// stagger keeps the first cache lines of the buffers from falling into the same few sets of the processor's cache.
 	stagger = 4 * 64
 )
 
-// datagram is one that was fetched and not read yet; with GRO a row of them.
+// datagram is a datagram that was fetched and not read yet; with GRO it may be several joined ones.
 type datagram struct {
 	bytes   []byte
 	control []byte
 	flags   uint32
-	segment int // the size of the row's, 0 if it is none
+	segment int // the size of each joined datagram, 0 if it is only one
 	from    netip.AddrPort
 }
 
-// packetLocal is what the datagrams of a loop share: the memory of one fetch, which is
-// warm because it is used again and again. The socket for which it was used last owns
-// what is unread in it, until another socket needs the memory.
+// packetLocal is what the datagram sockets of a loop share: the memory of one fetch, which stays warm because it is
+// used again and again. The socket that fetched last owns the unread datagrams in it, until another socket needs the
+// memory.
 type packetLocal struct {
-	batch  *sys.Batch // message 0 is the reader's, the others have memory here
+	batch  *sys.Batch // message 0 is the reader's, the others use the memory below
 	fetch  op.Op
 	ext    op.Ext
 	owner  *packet
-	used   bool       // for a fetch, since the last Trim
-	unread []datagram // of owner, a part of store
+	used   bool       // by a fetch, since the last Trim
+	unread []datagram // of owner; a part of store
 	store  [fetchMax]datagram
 
 	mem, control [1 + fetchMax + 1][]byte // the last is in reserve
-	shown        int                      // the message that a callback has: see packetEvents.Next; 0: none
+	shown        int                      // the message that a callback uses, 0 if none does; see packetEvents.Next
 
 	send    op.Op
 	sendExt op.Ext
 
-	many    op.Op // of a batch of the user's messages
+	many    op.Op // for a batch of the program's messages
 	manyExt op.Ext
 }
 
-// packets gives the loop's memory for datagrams.
+// packets returns the loop's memory for datagrams.
 func (s *loopState) packets() *packetLocal {
 	if s.packet == nil {
 		s.packet = newPacketLocal()
@@ -70,7 +68,7 @@ func newPacketLocal() *packetLocal {
 	return pl
 }
 
-// furnish makes the memory, which a loop that only sends never needs.
+// furnish allocates the memory for a fetch. A loop that only sends never needs it.
 func (pl *packetLocal) furnish() {
 	mem := make([]byte, (fetchMax+1)*(datagramMax+stagger))
 	control := make([]byte, (fetchMax+1)*fetchControl)
@@ -90,8 +88,8 @@ func (pl *packetLocal) furnishOne(i int) {
 	pl.batch.SetControl(i, pl.control[i])
 }
 
-// spareShown has the next fetch spare what a callback has, whose memory is in reserve from then on. No more need be:
-// callbacks have one datagram at a time.
+// spareShown keeps the next fetch from overwriting the datagram that a callback uses: its message gets the reserve, and
+// its memory becomes the reserve. One is enough, since callbacks have one datagram at a time.
 func (pl *packetLocal) spareShown() {
 	const reserve = 1 + fetchMax
 	if i := pl.shown; i != 0 {
@@ -102,7 +100,7 @@ func (pl *packetLocal) spareShown() {
 	}
 }
 
-// keepUnread copies what is unread, for its connection, so that the next fetch may have the memory.
+// keepUnread copies the unread datagrams into their socket's own memory, so that the next fetch may use this one.
 func (pl *packetLocal) keepUnread() {
 	if len(pl.unread) == 0 {
 		return
@@ -128,8 +126,8 @@ func (pl *packetLocal) keepUnread() {
 
 func (pl *packetLocal) forget() { pl.owner, pl.unread = nil, nil }
 
-// fetch receives datagrams: the first for d, unless that is nil or what came has to be taken apart.
-// A negative result is the call's; ok is false if there is nothing.
+// fetch receives datagrams, the first of them straight into d, unless d is nil or joined datagrams have to be taken
+// apart. A negative result is the call's; ok is false if there is nothing.
 func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	pl := c.local.packets()
 	if pl.mem[1] == nil {
@@ -147,8 +145,8 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	}
 	switch {
 	case in.single.Load(),
-		gro && first == 0,      // to copy a row costs more than one call more
-		c.family == sys.AFUnix: // a descriptor that is passed must find its reader
+		gro && first == 0,      // copying a row costs more than another call
+		c.family == sys.AFUnix: // a passed descriptor must get to its reader
 		window = 1
 	}
 	for i := first; i < first+window; i++ {
@@ -178,14 +176,15 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	return 0, true
 }
 
-// fetchForeign receives a datagram for a foreign caller that has access, which waits. A negative result is the call's.
+// fetchForeign receives a datagram for a foreign caller that has access, which waits in it. A negative result is the
+// call's.
 func (c *packet) fetchForeign(a handle.Access, d *recvmsg) (int32, error) {
 	o := a.Op()
 	x := o.Ext
 	o.Code = op.Recvmsg
 	row := c.in.gro.Load() && !d.joined
 	p, oob := d.p, d.oob
-	if row { // it is taken apart from memory of its own
+	if row { // joined datagrams are taken apart from other memory
 		p, oob = make([]byte, datagramMax), make([]byte, fetchControl)
 	}
 	x.SetVector([][]byte{p})
@@ -212,8 +211,7 @@ func (c *packet) fetchForeign(a handle.Access, d *recvmsg) (int32, error) {
 	return 0, nil
 }
 
-// own makes the messages from the second up to but not including end what c has not
-// read yet.
+// own makes the messages 1 to end-1 the unread datagrams of c.
 func (pl *packetLocal) own(c *packet, end int) {
 	if end <= 1 {
 		return
@@ -232,13 +230,13 @@ func (pl *packetLocal) own(c *packet, end int) {
 	}
 }
 
-// drop lets go of the reader's memory.
+// drop drops the references to the reader's memory.
 func (pl *packetLocal) drop() {
 	pl.batch.Set(0, nil)
 	pl.batch.SetControl(0, nil)
 }
 
-// deliver says what came into the reader's own memory.
+// deliver sets the result of a read whose datagram was received into the reader's own memory.
 func (c *packet) deliver(d *recvmsg, b *sys.Batch) {
 	d.n, d.oobn, d.flags = b.Len(0), len(b.Control(0)), b.Flags(0)
 	if c.connected {
@@ -251,7 +249,7 @@ func (c *packet) deliver(d *recvmsg, b *sys.Batch) {
 	}
 }
 
-// segmentOf is the size of the datagrams that came as one, 0 if it is one.
+// segmentOf returns the size of datagrams that came joined, 0 if it is a single one.
 func segmentOf(control []byte) int {
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
 		if size, ok := m.GRO(); ok && size > 0 {
@@ -261,8 +259,8 @@ func segmentOf(control []byte) int {
 	return 0
 }
 
-// head is the first of the datagrams that were fetched and not read; nil if there are
-// none. The loop's memory is looked at by its tasks only.
+// head returns the first datagram that was fetched and not read, nil if there is none. Only tasks of the loop may look
+// at the loop's memory.
 func (in *packetInput) head(c *packet, own bool) *datagram {
 	if len(in.kept) > 0 {
 		return &in.kept[0]
@@ -276,7 +274,7 @@ func (in *packetInput) head(c *packet, own bool) *datagram {
 	return nil
 }
 
-// unread is how many bytes they have. For the loop's thread.
+// unread returns how many bytes the fetched datagrams have. For the loop's thread.
 func (in *packetInput) unread(c *packet) (n int) {
 	for _, d := range in.kept {
 		n += len(d.bytes)
@@ -289,7 +287,7 @@ func (in *packetInput) unread(c *packet) (n int) {
 	return n
 }
 
-// pop drops the first of them, which must be there.
+// pop removes the first fetched datagram; there must be one.
 func (in *packetInput) pop(c *packet, own bool) {
 	if len(in.kept) == 0 {
 		c.local.packet.unread = c.local.packet.unread[1:]
@@ -300,7 +298,7 @@ func (in *packetInput) pop(c *packet, own bool) {
 	}
 }
 
-// popInto moves a datagram that was fetched before into d; false if there is none.
+// popInto moves the first fetched datagram into d. It returns false if there is none.
 func (in *packetInput) popInto(c *packet, own bool, d *recvmsg) bool {
 	first := in.head(c, own)
 	if first == nil {
@@ -312,7 +310,7 @@ func (in *packetInput) popInto(c *packet, own bool, d *recvmsg) bool {
 	return true
 }
 
-// dropKept gives the memory of what was kept back.
+// dropKept gives back the memory of the kept datagrams.
 func (in *packetInput) dropKept(c *packet) {
 	switch {
 	case in.keptMem == nil:
@@ -324,7 +322,7 @@ func (in *packetInput) dropKept(c *packet) {
 	in.kept, in.keptMem = nil, nil
 }
 
-// shows notes that a callback has the first of them.
+// shows notes that a callback uses the first fetched datagram.
 func (in *packetInput) shows(c *packet) {
 	if len(in.kept) > 0 {
 		c.local.shownOf = c
@@ -334,7 +332,7 @@ func (in *packetInput) shows(c *packet) {
 	pl.shown = 1 + fetchMax - cap(pl.unread) // the messages before it were read
 }
 
-// takeBackShown has the memory of what a callback had used again.
+// takeBackShown makes the memory that a callback has used free again.
 func (s *loopState) takeBackShown() {
 	if s.packet != nil {
 		s.packet.shown = 0
@@ -345,7 +343,7 @@ func (s *loopState) takeBackShown() {
 	s.shownOf, s.shown = nil, nil
 }
 
-// release gives up what nobody has read.
+// release drops the datagrams that were not read.
 func (in *packetInput) release(c *packet) {
 	if pl := c.local.packet; pl != nil && pl.owner == c {
 		pl.forget()
@@ -353,8 +351,7 @@ func (in *packetInput) release(c *packet) {
 	in.dropKept(c)
 }
 
-// moveTo gives a datagram to its reader, or the first of a row. It reports whether
-// that was all.
+// moveTo copies a datagram, or the first of joined ones, to its reader. It reports whether that was all.
 func (d *datagram) moveTo(to *recvmsg) (all bool) {
 	p := d.bytes
 	if d.segment > 0 && !to.joined {
@@ -371,7 +368,7 @@ func (d *datagram) moveTo(to *recvmsg) (all bool) {
 	return len(d.bytes) == 0
 }
 
-// copyControl copies the messages for which there is room, as the kernel would.
+// copyControl copies as many whole control messages as there is room for, as the kernel would.
 func copyControl(dst, src []byte) int {
 	n := len(src)
 	if n > len(dst) {

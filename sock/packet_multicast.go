@@ -40,8 +40,7 @@ func (c *PacketConn) LeaveGroup(ifi *net.Interface, group netip.Addr) error {
 	return c.member(ipLeave, ipv6Leave, ifi, group)
 }
 
-// member sets one of the options that take a group and an interface, a struct
-// ip_mreqn or ipv6_mreq.
+// member sets an option that takes a group and an interface, a struct ip_mreqn or ipv6_mreq.
 func (c *PacketConn) member(v4, v6 int, ifi *net.Interface, group netip.Addr) error {
 	group = group.Unmap()
 	if !group.IsMulticast() {
@@ -63,7 +62,7 @@ func (c *PacketConn) member(v4, v6 int, ifi *net.Interface, group netip.Addr) er
 	return c.setOptionBytes(cmsg.LevelIPv6, v6, binary.NativeEndian.AppendUint32(a[:], index))
 }
 
-// zoneIndex is the interface that an address's zone names.
+// zoneIndex returns the index of the interface that an address's zone names.
 func zoneIndex(a netip.Addr) (uint32, error) {
 	a, err := dial.NumericZone(a)
 	if err != nil {
@@ -106,14 +105,14 @@ func (c *PacketConn) SetMulticastTTL(ttl int) error {
 	return err
 }
 
-// setBoth sets an option that both families have, and says whether IPv4 has it.
+// setBoth sets an option that both families have. both reports whether it is set for IPv4.
 func (c *PacketConn) setBoth(v4, v6, value int) (both bool, err error) {
 	return c.pair(c.setOption(cmsg.LevelIP, v4, value),
 		func() error { return c.setOption(cmsg.LevelIPv6, v6, value) })
 }
 
-// pair goes on with the option of IPv6, if that is the socket's family, behind what came of that of IPv4: for what
-// comes to such a socket by IPv4 Linux alone takes the latter.
+// pair sets the option of IPv6, if the socket is of that family, after that of IPv4, whose result is err. An IPv6
+// socket also receives datagrams by IPv4, and only Linux lets it set the option of IPv4 for those.
 func (c *PacketConn) pair(err error, v6 func() error) (both bool, _ error) {
 	if c.family != sys.AFInet6 || err != nil && !errors.Is(err, posix.ENOPROTOOPT) {
 		return err == nil, err

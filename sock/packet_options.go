@@ -60,7 +60,7 @@ func (c *packet) Drops() (uint32, error) {
 	case res < 0:
 		return 0, c.fail("get", callError("getsockopt", res))
 	case int(res) < len(b):
-		return 0, nil // a kernel that did not count yet
+		return 0, nil // an older kernel that did not count yet
 	}
 	return binary.NativeEndian.Uint32(b[4*meminfoDrops:]), nil
 }

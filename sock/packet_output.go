@@ -11,24 +11,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// packetOutput is the sending side of a packet: a plain call first; what the socket
-// has no room for becomes an op, and the task parks.
+// packetOutput is the sending side of a packet. A send is a plain call first; if the socket has no room, it becomes an
+// op, and the task parks.
 type packetOutput struct {
-	plainly atomic.Bool // the kernel could not cut once
+	plainly atomic.Bool // the kernel has failed to segment, see uncut
 	cut     atomic.Pointer[cut]
 }
 
-// sendmsg is a datagram on its way out.
+// sendmsg is a datagram that is being sent.
 type sendmsg struct {
 	p, oob []byte
-	named  bool // it goes to one of the two
+	named  bool // it has an address: to or path
 	to     netip.AddrPort
 	path   string
 	dst    net.Addr // for errors; nil: the peer
 }
 
-// fill makes o the call that sends the sendmsg. Without control messages a plainer one
-// does, which costs less.
+// fill sets up o to send the datagram. Without control messages a plainer call does, which costs less.
 func (m *sendmsg) fill(o *op.Op) {
 	x := o.Ext
 	if len(m.oob) == 0 {
@@ -48,7 +47,7 @@ func (m *sendmsg) fill(o *op.Op) {
 	}
 }
 
-// unfill lets go of what a sendmsg names.
+// unfill drops the op's references to memory of a sendmsg or recvmsg.
 func unfill(o *op.Op) {
 	o.Buf = nil
 	x := o.Ext
@@ -59,19 +58,19 @@ func unfill(o *op.Op) {
 // the kernel may use p until Write returns. Any goroutine may call it, and waits as in package net; a task parks.
 func (c *packet) Write(p []byte) (int, error) { return c.writeTo("write", &sendmsg{p: p}) }
 
-// writeTo sends, and says how much of a sendmsg went.
+// writeTo sends a datagram, and returns how many of its bytes were sent.
 func (c *packet) writeTo(call string, m *sendmsg) (int, error) {
 	err := c.send(call, m)
 	return sent(m.p, err), err
 }
 
-// writeMsg is writeTo for a sendmsg with control messages, and says how much of these went, too.
+// writeMsg is writeTo for a datagram with control messages, and returns how many of their bytes were sent, too.
 func (c *packet) writeMsg(m *sendmsg) (n, oobn int, err error) {
 	n, err = c.writeTo("sendmsg", m)
 	return n, sent(m.oob, err), err
 }
 
-// sent is how much of b went with a datagram.
+// sent returns how much of b was sent: all of it, unless there is an error.
 func sent(b []byte, err error) int {
 	if err != nil {
 		return 0
@@ -79,7 +78,7 @@ func sent(b []byte, err error) int {
 	return len(b)
 }
 
-// send waits until the socket has taken the datagram, whole.
+// send waits until the socket has taken the whole datagram.
 func (c *packet) send(call string, m *sendmsg) error {
 	a, err := c.enterWrite()
 	if err != nil {
@@ -96,7 +95,7 @@ func (c *packet) send(call string, m *sendmsg) error {
 	return nil
 }
 
-// enterWrite takes the writer's turn.
+// enterWrite waits for access to the output.
 func (c *packet) enterWrite() (handle.Access, error) {
 	a, err := c.core.Enter(handle.Out)
 	if err == nil && a.Own() {
@@ -107,7 +106,7 @@ func (c *packet) enterWrite() (handle.Access, error) {
 	return a, err
 }
 
-// mayGoOn charges a call, yields if the budget is used up, and says whether a writer of the owner must stop.
+// mayGoOn charges a call, yields if the budget is used up, and returns the error if a writer of the owner must stop.
 func (c *packet) mayGoOn() error {
 	alive := c.l.ChargeAndYield()
 	if err := c.core.State(handle.Out); err != nil || alive {
@@ -116,7 +115,7 @@ func (c *packet) mayGoOn() error {
 	return c.l.Cause()
 }
 
-// transmit sends for a caller that has access, and waits for room if there is none. The result is that of the call.
+// transmit sends for a caller that has access, and waits for room if there is none. It returns the result of the call.
 func (c *packet) transmit(a handle.Access, m *sendmsg) (res int32, err error) {
 	for res = -sys.EAGAIN; err == nil && res == -sys.EAGAIN; {
 		o := c.sendOp(a)
@@ -130,7 +129,7 @@ func (c *packet) transmit(a handle.Access, m *sendmsg) (res int32, err error) {
 	return res, err
 }
 
-// sendOp is an op for a datagram of the caller's.
+// sendOp returns the op for a datagram of the caller that has access.
 func (c *packet) sendOp(a handle.Access) *op.Op {
 	if a.Own() {
 		return &c.local.packets().send
@@ -138,7 +137,7 @@ func (c *packet) sendOp(a handle.Access) *op.Op {
 	return a.Op()
 }
 
-// errWrongAddress is the error of an address of another type, as in package net.
+// errWrongAddress is the error for an address of another type, as in package net.
 var errWrongAddress error = posix.EINVAL
 
 // failTo wraps an error with the address that the datagram was for.

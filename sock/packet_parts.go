@@ -6,17 +6,17 @@ import (
 	"ringo/internal/handle"
 )
 
-// packetEvents is a socket of datagrams as package event has it.
+// packetEvents is a datagram socket as package event uses it.
 type packetEvents PacketConn
 
-// packets gives the socket to callbacks, whom news tells. See handle.Sockets.
+// packets gives the socket to package event, and calls news when datagrams have come. See handle.Sockets.
 func (c *PacketConn) packets(news func() bool) handle.Packets {
 	c.in.news = news
 	return (*packetEvents)(c)
 }
 
-// Next gives the next datagram, of a row the next one. Its memory is not used again until Next is called for this
-// socket or for another of the loop, whatever is read, moved and closed meanwhile.
+// Next returns the next datagram; joined ones are returned one by one. Its memory is not used again until Next is
+// called for this or another socket of the loop, even if datagrams are read, moved or closed meanwhile.
 func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
 	c := (*PacketConn)(v)
 	c.local.takeBackShown()
@@ -47,7 +47,7 @@ func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
 	return true, nil
 }
 
-// Arm sees to it that there will be news.
+// Arm makes sure that news will come.
 func (v *packetEvents) Arm() error {
 	c := (*PacketConn)(v)
 	c.in.unasked = 0
@@ -85,5 +85,5 @@ func (v *packetEvents) TrySend(p []byte, to netip.AddrPort) (bool, error) {
 // CloseSoon begins to close the socket.
 func (v *packetEvents) CloseSoon() { v.core.CloseSoon() }
 
-// Closed reports whether it is.
+// Closed reports whether the socket is closed, or about to be with nothing under way.
 func (v *packetEvents) Closed() bool { return v.core.Settled() }

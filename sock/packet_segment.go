@@ -23,8 +23,8 @@ func (c *PacketConn) SetGRO(on bool) error {
 	return err
 }
 
-// The bounds of what the kernel cuts in one call: UDP_MAX_SEGMENTS, as it was until
-// Linux 6.9, and the longest datagram with the longest headers.
+// The limits of what the kernel segments in one call: UDP_MAX_SEGMENTS, as it was until Linux 6.9, and the longest
+// datagram with the longest headers.
 const (
 	segmentsMax  = 64
 	segmentBytes = 65535 - 40 - 8
@@ -59,8 +59,8 @@ func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int
 	return n, nil
 }
 
-// uncut reports whether an error says that the kernel can't cut. EIO says it of the
-// interface; the others may mean this size only.
+// uncut reports whether an error means that the kernel can't segment. EIO means that the interface can't; the other
+// errors may concern this size only.
 func (c *PacketConn) uncut(err error) bool {
 	if errors.Is(err, posix.EIO) {
 		c.out.plainly.Store(true)
@@ -69,8 +69,7 @@ func (c *PacketConn) uncut(err error) bool {
 	return errors.Is(err, posix.EINVAL) || errors.Is(err, posix.EMSGSIZE)
 }
 
-// cut is the control message for one size of segments, which is kept for the next
-// time.
+// cut is the control message for one size of segments, kept for the next call.
 type cut struct {
 	size int
 	oob  []byte

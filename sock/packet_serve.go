@@ -69,12 +69,12 @@ type Packet struct {
 	reply reply
 }
 
-// reply is one that goes out with others.
+// reply is a reply that is sent together with others.
 type reply struct {
 	vec  [1][]byte
 	oob  []byte
 	from []byte     // memory for oob
-	task *loop.Task // that waits until it has gone; nil: there is none
+	task *loop.Task // the task that waits until it is sent; nil: there is none
 	err  error
 }
 
@@ -101,7 +101,7 @@ func (p *Packet) ReplyMsg(b, oob []byte) error {
 		return errZero
 	case !s.l.IsCurrent():
 		return s.c.failTo(&sendmsg{named: true, to: p.Addr}, stranger(s.l))
-	case p.reply.task != nil: // of another task
+	case p.reply.task != nil: // a reply of another task is under way
 		if len(oob) == 0 && s.fromThere {
 			oob = appendLocal(nil, p.OOB)
 		}
@@ -125,13 +125,13 @@ func (p *Packet) ReplyMsg(b, oob []byte) error {
 	return err
 }
 
-// replying is the wait of a reply.
+// replying is a Packet as what a task in Reply waits for.
 type replying Packet
 
-// CancelWait goes on: the memory is the kernel's.
+// CancelWait makes the task wait on, because the sender still uses its memory.
 func (w *replying) CancelWait(t *loop.Task) { t.WaitOn(w) }
 
-// DescribeWait tells what the task does.
+// DescribeWait says that the task writes, and to whom.
 func (w *replying) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	d.Op, d.Peer = "write", w.Addr
 }
@@ -139,7 +139,8 @@ func (w *replying) DescribeWait(_ *loop.Task, d *loop.Wait) {
 // localMax is more than appendLocal appends.
 const localMax = 64
 
-// appendLocal appends the control message by which a reply comes from where the datagram with those was sent to.
+// appendLocal appends the control message that makes a reply come from the address to which the datagram was sent. oob
+// is the datagram's control messages.
 func appendLocal(b, oob []byte) []byte {
 	for m, rest, ok := cmsg.Next(oob); ok; m, rest, ok = cmsg.Next(rest) {
 		if info, ok := m.Info(); ok && info.Here.IsValid() {
@@ -158,21 +159,21 @@ type packetServer struct {
 	l     *loop.Loop
 	c     *PacketConn
 	h     *PacketHandler
-	gives loop.Inherited // to the handler's tasks, of who called ServePackets
+	gives loop.Inherited // what the handler's tasks inherit from the caller of ServePackets
 	size  int
-	tasks int // at most
+	tasks int // the limit of PacketHandler.Tasks
 
-	fromThere bool       // replies have to say from where
-	left      int        // how many datagrams are read yet, once the drain has begun
+	fromThere bool       // replies must name their source address
+	left      int        // how many more datagrams are read once the drain has begun
 	running   int        // calls of the handler
-	waiter    *loop.Task // the reader, for one of them to return
-	free      []*Packet  // whose handlers have returned
-	next      []*Packet  // those to read into
-	in        []Message  // with their memory
-	out       []*Packet  // whose replies are to go
-	going     []*Packet  // whose replies go now
-	outgoing  []Message  // those
-	sending   bool       // there is a task for it
+	waiter    *loop.Task // the reader, while it waits for a call to return
+	free      []*Packet  // packets whose handlers have returned
+	next      []*Packet  // packets to read into
+	in        []Message  // messages with the memory of next
+	out       []*Packet  // packets whose replies are to be sent
+	going     []*Packet  // packets whose replies are being sent
+	outgoing  []Message  // those replies
+	sending   bool       // a task sends replies
 }
 
 const (
@@ -228,7 +229,7 @@ func ServePackets(l *ringo.Loop, c *PacketConn, h *PacketHandler) error {
 	return err
 }
 
-// read reads until there is an end to it.
+// read reads datagrams until an error, or a drain, ends it.
 func (s *packetServer) read() error {
 	for {
 		for s.running >= s.tasks {
@@ -244,14 +245,14 @@ func (s *packetServer) read() error {
 		if err != nil && !passing(err) {
 			return err
 		}
-		if s.c.in.ready && !s.l.YieldTurn() { // those who have come first
+		if s.c.in.ready && !s.l.YieldTurn() { // the datagrams that were read come first
 			return s.l.Cause()
 		}
 	}
 }
 
-// passing reports whether a read's error is of a datagram sent before, or of a peer. EPERM and EOPNOTSUPP, which an
-// accept has of those, are a read's own: the next read would fail with them, too.
+// passing reports whether a read's error is about a datagram that was sent before, or about a peer. EPERM and
+// EOPNOTSUPP, which for an accept are a peer's, are the socket's here: the next read would fail with them, too.
 func passing(err error) bool {
 	var e posix.Errno
 	switch {
@@ -268,13 +269,14 @@ func (s *packetServer) wait() {
 	s.waiter = nil
 }
 
-// CancelWait goes on: the handlers' tasks have what is the reader's. Those of a Run's end are cancelled, too.
+// CancelWait makes the reader wait on, because the handlers' tasks use its memory. At a Run's end these are cancelled,
+// too.
 func (s *packetServer) CancelWait(t *loop.Task) { t.WaitOn(s) }
 
-// DescribeWait tells that the handler is waited for.
+// DescribeWait says that the task waits for the handler.
 func (s *packetServer) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "the handler of packets" }
 
-// room is messages to read into.
+// room returns messages to read into, for as many datagrams as tasks may be started.
 func (s *packetServer) room() []Message {
 	n := min(MessagesMax, s.tasks-s.running)
 	for len(s.next) < n {
@@ -285,7 +287,7 @@ func (s *packetServer) room() []Message {
 	return s.in[:n]
 }
 
-// packet is memory for a datagram.
+// packet returns a Packet with memory for a datagram.
 func (s *packetServer) packet() *Packet {
 	if n := len(s.free); n > 0 {
 		p := s.free[n-1]
@@ -326,17 +328,17 @@ type packetTask Packet
 func (t *packetTask) Run() {
 	p := (*Packet)(t)
 	s := p.by
-	if !s.gives.None() { // a task begins without
+	if !s.gives.None() { // a task inherits nothing by itself
 		s.l.Inherit(s.gives)
 	}
 	defer s.ended(p) // also by a panic, or a Goexit
 	s.h.Packet(p)
 }
 
-// Code is that of the program's function.
+// Code shows the task under the name of the program's function.
 func (t *packetTask) Code() code.Func { return code.Of(t.by.h.Packet) }
 
-// ended takes the memory back.
+// ended takes a packet's memory back when its handler has returned, and resumes the reader if it waits.
 func (s *packetServer) ended(p *Packet) {
 	s.running--
 	if p.Bytes, p.OOB = nil, nil; len(s.free) < packetsKept && p.reply.task == nil {
@@ -351,7 +353,7 @@ func (s *packetServer) ended(p *Packet) {
 // packetSender is the server as the task that sends replies.
 type packetSender packetServer
 
-// Run sends what there is to send.
+// Run sends the replies that are waiting.
 func (t *packetSender) Run() {
 	s := (*packetServer)(t)
 	for len(s.out) > 0 {
@@ -377,17 +379,17 @@ func (t *packetSender) Run() {
 	s.sending = false
 }
 
-// gone has the task go on of which a reply has gone, or has not.
+// gone resumes the task whose reply was sent, or has failed.
 func (s *packetServer) gone(i int, err error) {
 	r := &s.going[i].reply
 	r.err = err
 	s.l.Ready(r.task)
 }
 
-// Code is that of the program's function, whose replies these are.
+// Code shows the task under the name of the program's function, whose replies it sends.
 func (t *packetSender) Code() code.Func { return code.Of(t.h.Packet) }
 
-// to is the address for a plain write to a datagram's sender.
+// to returns the address for a plain write to a datagram's sender.
 func (s *packetServer) to(p *Packet) netip.AddrPort {
 	if s.c.connected {
 		return netip.AddrPort{}

@@ -18,13 +18,13 @@ type PacketSet struct {
 	addr netip.AddrPort
 	udp  *net.UDPAddr // the same
 
-	first int32 // the reserved socket, until there are the others
+	first int32 // the reserved socket, -1 once Listen has opened the others
 	of    *loop.Set
-	fds   []int32 // by loop of that Run; free, or what has become of it
-	steer *int    // by which byte of a connection id
+	fds   []int32 // by index of the Run's loops: a socket that no loop has taken, or one of the constants below
+	steer *int    // the place of the byte in a connection id, see SteerQUIC
 }
 
-// What has become of a loop's socket.
+// What has happened to a loop's socket.
 const (
 	socketTaken = -1 - iota
 	socketClosed
@@ -64,7 +64,7 @@ func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, err
 	return set, nil
 }
 
-// errSetOfGroup is why a multicast address has no set.
+// errSetOfGroup is why a set can't have a multicast address.
 var errSetOfGroup = errors.New("each socket of a set would get all datagrams of a multicast address; see ListenPacket")
 
 // Listen makes the loop's socket. The first call binds one for each loop of the Run: each loop has to call Listen, or
@@ -130,14 +130,15 @@ var (
 		"are steered to")
 )
 
-// open binds a socket for each loop: the kernel has them in the order of the loops. The caller holds mu.
+// open binds a socket for each loop, in the order of the loops, in which the kernel then counts them. The caller holds
+// mu.
 func (s *PacketSet) open(of *loop.Set) error {
 	fds := []int32{s.first}
 	for range of.Loops()[1:] {
 		o, err := s.lc.openPacket(s.k, s.network, s.addr, false)
 		if err == nil {
 			fds = append(fds, o.n)
-			if s.steer != nil && len(fds) == 2 { // from then on they are a group
+			if s.steer != nil && len(fds) == 2 { // from the second socket on they are a group
 				err = s.attach(o, *s.steer, len(of.Loops()))
 			}
 		}
@@ -152,7 +153,7 @@ func (s *PacketSet) open(of *loop.Set) error {
 	return nil
 }
 
-// mark notes what has become of a loop's socket.
+// mark notes what has happened to a loop's socket.
 func (s *PacketSet) mark(l *loop.Loop, as int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,13 +182,13 @@ func (s *PacketSet) drop() {
 	s.first = -1
 }
 
-// SteerQUIC has the kernel give each datagram of QUIC (RFC 8999) to the loop that its destination connection id names:
-// to the loop with index b modulo the number of loops, where b is the id's byte at the given place, from 0. A server
-// makes ids whose byte there is the index of the loop that has the connection; then a peer whose address changes stays
-// with its loop, and so does one whose first datagrams carry an id of its own choice. A datagram without such a byte
-// goes by the hash of its addresses. It fails with errors.ErrUnsupported in a simulated world. Call it before the first
-// Listen, which fails if the kernel refuses this (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5). During the Run no socket of the
-// set may be closed, except to end the Run: the others would change places. Any goroutine may call it.
+// SteerQUIC makes the kernel give each datagram of QUIC (RFC 8999) to the loop that its destination connection id
+// names: to the loop with index b modulo the number of loops, where b is the id's byte at the given place, from 0. A
+// server makes ids whose byte there is the index of the loop that has the connection; then a peer whose address changes
+// stays with its loop, and so does one whose first datagrams carry an id of its own choice. A datagram without such a
+// byte goes by the hash of its addresses. It fails with errors.ErrUnsupported in a simulated world. Call it before the
+// first Listen, which fails if the kernel refuses this (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5). During the Run no socket
+// of the set may be closed, except to end the Run: the others would change places. Any goroutine may call it.
 func (s *PacketSet) SteerQUIC(at int) error {
 	if s.network == "" {
 		return errZero
@@ -212,7 +213,7 @@ func (s *PacketSet) SteerQUIC(at int) error {
 	return nil
 }
 
-// connIDMax is the longest connection id of QUIC that there is yet.
+// connIDMax is the longest connection id that QUIC has so far.
 const connIDMax = 20
 
 var (
@@ -220,15 +221,15 @@ var (
 	errTooLate  = errors.New("the set's sockets are bound already")
 )
 
-// attach has the kernel choose among the sockets bound to the address.
+// attach sets the filter by which the kernel chooses among the sockets bound to the address.
 func (s *PacketSet) attach(o socket, at, loops int) error {
 	return called("setsockopt", s.k.SetsockoptFilter(o.n, solSocket, soAttachReuseportCBPF, steerQUIC(at, loops)))
 }
 
 const soAttachReuseportCBPF = 51 // socket(7)
 
-// steerQUIC is the filter: it begins at the first byte of the datagram's content, and gives the number of a socket, or
-// one that there is not.
+// steerQUIC returns the filter. It sees the datagram's content from its first byte, and returns the number of a socket,
+// or one that no socket has.
 func steerQUIC(at, loops int) []sys.Filter {
 	const (
 		size    = 0x80 // A = the number of bytes

@@ -20,8 +20,7 @@ import (
 // The kernel queues unread datagrams up to a bound (SetReadBuffer), and drops and counts further ones (Drops).
 type PacketConn struct{ packet }
 
-// newPacketConn makes a PacketConn of a descriptor. It is connected to peer if that
-// is valid.
+// newPacketConn makes a PacketConn of a descriptor. It is connected to peer if that is valid.
 func newPacketConn(l *loop.Loop, network string, s int32, local, peer netip.AddrPort) *PacketConn {
 	c := new(PacketConn)
 	family := uint32(sys.AFInet)
@@ -54,7 +53,8 @@ func (c *PacketConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
 	return c.readFromUDP(p, new(net.UDPAddr))
 }
 
-// readFromUDP is ReadFromUDP with memory for the sender: that of a caller who does not keep it is on his stack.
+// readFromUDP is ReadFromUDP with memory for the sender, which stays on the caller's stack if the caller does not keep
+// it.
 func (c *PacketConn) readFromUDP(p []byte, a *net.UDPAddr) (int, *net.UDPAddr, error) {
 	n, from, err := c.readFrom("recvfrom", p)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n,
 	return c.writeMsg(&m)
 }
 
-// address addresses a sendmsg to a user's address.
+// address sets the address of a sendmsg, and checks it.
 func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 	if addr == nil {
 		if c.connected {
@@ -165,16 +165,16 @@ func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 	}
 	m.named, m.dst = true, addr
 	ip, ok := netip.AddrFromSlice(addr.IP)
-	if !ok && len(addr.IP) == 0 { // the host itself, as for package net
+	if !ok && len(addr.IP) == 0 { // this host, as in package net
 		ip = netip.IPv6Unspecified()
 		if c.family == sys.AFInet {
 			ip = netip.IPv4Unspecified()
 		}
 	}
 	if c.family == sys.AFInet {
-		ip = ip.Unmap() // in a net.IP the two look alike
+		ip = ip.Unmap() // a net.IP does not distinguish the two
 	} else if ip.Unmap() == netip.IPv4Unspecified() {
-		ip = netip.IPv6Unspecified() // the host itself, too
+		ip = netip.IPv6Unspecified() // this host as well
 	}
 	m.to = netip.AddrPortFrom(ip.WithZone(addr.Zone), uint16(addr.Port))
 	if err := c.suit(m); err != nil {
@@ -183,8 +183,7 @@ func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 	return nil
 }
 
-// suit checks that the socket can send to the sendmsg's address, and puts it into the
-// words of the socket's family.
+// suit checks that the socket can send to the address of a sendmsg, and converts it to the socket's family.
 func (c *PacketConn) suit(m *sendmsg) error {
 	a := m.to.Addr()
 	switch {

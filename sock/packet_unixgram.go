@@ -84,7 +84,7 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	})
 }
 
-// connectUnixgram gives the socket a name, if it is to have one, and its peer.
+// connectUnixgram gives the socket its name, if LocalAddr has one, and connects it.
 func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, name string) (file *socketFile, err error) {
 	if err := l.Unwatchable(s.n); err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *n
 	return d.n, d.oobn, int(d.flags), c.sender(&d, err), err
 }
 
-// sender is who has sent what a read has given; nil if that has no name, or it has failed.
+// sender returns the sender of a datagram, nil if it has no name or the read has failed.
 func (c *UnixPacketConn) sender(d *recvmsg, err error) *net.UnixAddr {
 	if err != nil {
 		return nil
@@ -209,7 +209,7 @@ func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oob
 	return c.writeMsg(&m)
 }
 
-// addressUnix addresses a sendmsg to a user's name.
+// addressUnix sets the name to which a sendmsg goes, and checks it.
 func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	switch {
 	case addr == nil && !c.connected:

@@ -31,7 +31,7 @@ func init() {
 	handle.Sockets.Peer = func(conn any) netip.AddrPort {
 		at := conn.(*Conn).raddr
 		if at.Addr().Zone() != "" {
-			return netip.AddrPort{} // net.Addr has names for those
+			return netip.AddrPort{} // the zone here is a number, a net.Addr has its name
 		}
 		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	}
@@ -43,7 +43,7 @@ func init() {
 	handle.Sockets.Packets = func(c any, news func() bool) handle.Packets { return c.(*PacketConn).packets(news) }
 }
 
-// acceptFD is AcceptConn for a task of the loop, without a handle.
+// acceptFD returns the descriptor of the next connection, without a handle, to a task of the loop.
 func (ln *Listener) acceptFD() (int32, error) {
 	if m := ln.counts.limits; m != nil && m.ConnsPerPeer > 0 {
 		return 0, ln.fail("accept", errPeers)
@@ -64,7 +64,7 @@ func (ln *Listener) acceptFD() (int32, error) {
 	return got.fd, nil
 }
 
-// takeParts takes the connection out of its handle, which is closed for everybody.
+// takeParts takes the connection out of its handle, which is closed for all callers.
 func (c *Conn) takeParts() (handle.Parts, error) {
 	p, err := c.part("detach")
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Conn) takeParts() (handle.Parts, error) {
 	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err}, nil
 }
 
-// makeOf is the way back.
+// makeOf makes a connection of the parts that takeParts has returned, or package event.
 func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 	c := newConn(l, p.FD)
 	c.nameEnds()
@@ -100,7 +100,7 @@ func (c *Conn) nameEnds() {
 	c.raddr = nameOf(c.l, f, kernel.Kernel.Getpeername)
 }
 
-// unixNetworkOf is the network of a Unix socket.
+// unixNetworkOf returns the network of a Unix socket.
 func unixNetworkOf(l *loop.Loop, f *fd.FD) string {
 	if kind, res := l.Kernel().Getsockopt(f.Sys(), sys.SolSocket, sys.SoType); res >= 0 && kind == sys.SockSeqpacket {
 		return "unixpacket"

@@ -47,7 +47,7 @@ func Pipe(l *ringo.Loop) (a, b *Conn, err error) {
 	return a, b, nil
 }
 
-// newPiped makes a connection of one end; own says that a task of the loop is to have it.
+// newPiped makes a connection of one end; own says that it is for a task of the loop.
 func newPiped(l *loop.Loop, n int32, own bool) *Conn {
 	c := newConn(l, n)
 	c.becomeUnix(net.UnixAddr{Name: "@", Net: "unix"}, net.UnixAddr{Name: "@", Net: "unix"})

@@ -75,7 +75,7 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	return p, nil
 }
 
-// open makes it a handle of a duplicate, in a task of its loop.
+// open makes p the handle of a duplicate, in a task of its loop.
 func (p *Pollable) open(f syscall.RawConn) error {
 	n := int32(-1)
 	err := f.Control(func(number uintptr) { n = p.duplicate(int32(number)) })
@@ -85,7 +85,7 @@ func (p *Pollable) open(f syscall.RawConn) error {
 		return err
 	case n == -sys.EBADF && passage != nil:
 		return passage
-	case n == -sys.EBADF && !sys.HaveNetpoll: // of package os, say, whose numbers are others
+	case n == -sys.EBADF && !sys.HaveNetpoll: // a file of package os, for example, whose numbers are not descriptors
 		return posix.ErrSystem
 	case n < 0:
 		return callError("fcntl", n)
@@ -98,7 +98,7 @@ func (p *Pollable) open(f syscall.RawConn) error {
 	return nil
 }
 
-// duplicate gives another descriptor of what n stands for: of the system's, but in a simulated world.
+// duplicate returns another descriptor for n, which is the system's, or the simulated world's if the loop is in one.
 func (p *Pollable) duplicate(n int32) int32 {
 	if p.l.World().Passage() != nil {
 		return p.l.Kernel().Dup(n)
@@ -106,16 +106,16 @@ func (p *Pollable) duplicate(n int32) int32 {
 	return duplicate(n)
 }
 
-// errOnDisk is why a file can't be waited for.
+// errOnDisk is why a file on a disk can't be polled.
 var errOnDisk = errors.New("a file on a disk is always ready, and its calls wait for the disk: make them in " +
 	"Loop.Offload")
 
-// onDisk reports whether readiness means nothing for a sort of file.
+// onDisk reports whether readiness means nothing for files of this mode.
 func onDisk(mode fs.FileMode) bool {
 	return mode.IsRegular() || mode.IsDir() || mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }
 
-// Loop returns the loop that it belongs to.
+// Loop returns the loop that the Pollable belongs to.
 func (p *Pollable) Loop() *ringo.Loop { return (*ringo.Loop)(p.l) }
 
 // Read reads once into b, and waits until there is something to read. The kernel may use b until Read returns. io.EOF

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// nameless reports whether a file is none of a file system's, as an eventfd is. Its mode
-// has no type, which Go takes for a regular file's.
+// nameless reports whether a file is in no file system, as an eventfd is. Its mode has no type, and Go takes it for a
+// regular file's.
 func nameless(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && st.Mode&syscall.S_IFMT == 0

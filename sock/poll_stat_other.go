@@ -4,5 +4,5 @@ package sock
 
 import "io/fs"
 
-// nameless is for Linux, where there are such files.
+// nameless returns false: only Linux has such files.
 func nameless(fs.FileInfo) bool { return false }

@@ -12,8 +12,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// transfer reads or writes once, and waits until that can be done. The caller has the
-// turn.
+// transfer reads or writes once, and waits until that is possible. The caller has access.
 func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, error) {
 	dir, interest := handle.In, Readable
 	if code == op.Write {
@@ -27,7 +26,7 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 			return 0, net.ErrClosed
 		}
 		res, ok := p.attempt(a, code, b)
-		if ok && res == -sys.EOPNOTSUPP { // each call of this file's may wait
+		if ok && res == -sys.EOPNOTSUPP { // every call on this file may wait
 			if ok = ready; ready {
 				res = p.offload(a, code, b)
 				ok = res != -sys.EAGAIN
@@ -35,7 +34,7 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 		}
 		switch {
 		case ok && res < 0:
-			return 0, posix.Error(res) // the call is of the op's name
+			return 0, posix.Error(res) // the op names the call
 		case ok:
 			return res, nil
 		}
@@ -45,7 +44,7 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 	}
 }
 
-// state is why the caller that has the turn must not go on.
+// state returns the error for which a caller that has access must not go on.
 func (p *Pollable) state(a handle.Access, dir handle.Dir) error {
 	if a.Own() {
 		return p.core.State(dir)
@@ -53,7 +52,7 @@ func (p *Pollable) state(a handle.Access, dir handle.Dir) error {
 	return a.Late()
 }
 
-// attempt reads or writes if that need not wait.
+// attempt reads or writes if that is possible without waiting.
 func (p *Pollable) attempt(a handle.Access, code op.Code, b []byte) (res int32, ok bool) {
 	var o *op.Op
 	if a.Own() {
@@ -67,15 +66,14 @@ func (p *Pollable) attempt(a handle.Access, code op.Code, b []byte) (res int32, 
 	return res, ok
 }
 
-// offload makes a call that may wait on a thread of its own. The descriptor stays open
-// meanwhile.
+// offload makes a call that may wait on a thread of its own. The descriptor stays open meanwhile.
 func (p *Pollable) offload(a handle.Access, code op.Code, b []byte) int32 {
 	if a.Own() {
 		p.core.FD().Ref()
 		defer p.unref()
 	}
 	o := &op.Op{Code: code, FD: p.core.FD(), Buf: b, Off: -1}
-	res := int32(-sys.EAGAIN) // if it is not run: the state says why
+	res := int32(-sys.EAGAIN) // if run is not called: the state has the reason
 	run := func(context.Context) error {
 		res = loop.Call(o)
 		return nil

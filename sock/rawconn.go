@@ -56,12 +56,12 @@ func (r *rawListener) Control(f func(fd uintptr)) error {
 	return ln.fail("raw-control", err)
 }
 
-// Read fails.
+// Read fails: a listener can only be controlled.
 func (r *rawListener) Read(func(fd uintptr) bool) error {
 	return (*Listener)(r).fail("raw-read", errAcceptOnly)
 }
 
-// Write fails.
+// Write fails: a listener can only be controlled.
 func (r *rawListener) Write(func(fd uintptr) bool) error {
 	return (*Listener)(r).fail("raw-write", errAcceptOnly)
 }

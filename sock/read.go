@@ -48,7 +48,7 @@ func (c *Conn) read(a handle.Access, p []byte) (int, error) {
 			}
 			res, err := a.Move(p) // here, where the stack is not deep: TestParkedStacks
 			return c.received(a, res, err)
-		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much comes, in small reads: one call for many
+		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much in small pieces: one call for many
 			c.in.fillBuffer(c)
 		default:
 			if n, ok := c.in.recv(c, p); ok {

@@ -58,41 +58,41 @@ func (s *ListenerSet) failed(err error) error {
 	return &net.OpError{Op: "rebalance", Net: s.network, Addr: s.Addr(), Err: err}
 }
 
-// listening are the members that have a listener.
+// listening returns the members that have a listener.
 func (b *balance) listening() []*member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(b.members), func(m *member) bool { return m.ln == nil })
 }
 
-// share is what one loop has of a set's load.
+// share is the part of a set's load that one loop has.
 type share struct {
 	of       *member
-	takes    bool   // it has a Handler that others' connections may come to
-	requests uint64 // since the last look
+	takes    bool   // its Handler takes connections of other loops
+	requests uint64 // since the last Rebalance
 	conns    int
-	busy     []candidate // that had requests and may go, those with the most first
-	quiet    []candidate // that had none
+	busy     []candidate // that had requests and may move, those with the most first
+	quiet    []candidate // that had none and may move
 	gives    []gift
-	given    int // of them
+	given    int // how many gives have moved
 }
 
-// candidate is a connection that may go.
+// candidate is a connection that may move.
 type candidate struct {
 	c        *Conn
 	requests uint32
 }
 
-// gift is one that is to.
+// gift is a connection that is to move.
 type gift struct {
 	c  *Conn
 	to *member
 }
 
-// lookedAt is how many handles are looked at in a turn.
+// lookedAt is how many handles look visits in a turn.
 const lookedAt = 256
 
-// look finds out what a loop has, in a task of it.
+// look counts the load of a loop, and finds its candidates, in a task of the loop.
 func (sh *share) look() error {
 	m := sh.of
 	s := m.server
@@ -120,7 +120,7 @@ func (sh *share) look() error {
 	return nil
 }
 
-// add is one of the connections.
+// add counts one of the loop's connections.
 func (sh *share) add(c *Conn) {
 	n := c.serve.requests
 	c.serve.requests = 0
@@ -134,14 +134,14 @@ func (sh *share) add(c *Conn) {
 	}
 }
 
-// place is where a look is in the list of what is open on a loop.
+// place is how far a look has come in the list of what is open on a loop.
 type place struct{ loop.Handle }
 
-// Drain and Abandon are of no interest.
+// Drain and Abandon do nothing.
 func (*place) Drain()   {}
 func (*place) Abandon() {}
 
-// even decides which connections go where.
+// even decides which connections move where.
 func even(all []*share) {
 	all = slices.DeleteFunc(slices.Clone(all), func(sh *share) bool { return !sh.takes })
 	if len(all) < 2 {
@@ -157,11 +157,12 @@ func even(all []*share) {
 		func(from, to *share, _ candidate) { from.conns, to.conns = from.conns-1, to.conns+1 })
 }
 
-// tolerance is the part of the mean by which a loop may have more.
+// tolerance is the part of the mean that a loop may have beyond it: a sixteenth.
 const tolerance = 16
 
-// level has those who have the most give to those who have the least, half of what is between them at a time at most.
-// So that never grows, and a connection that is too large for it once is so from then on.
+// level makes the loops with the most load give connections to those with the least. A connection may be at most half
+// of the gap between the two. The gap never grows, so a connection that is once too large for it remains so, and is
+// dropped.
 func level(all []*share, of func(*share) *[]candidate, load func(*share) int64,
 	give func(from, to *share, g candidate)) {
 	byLoad := func(a, b *share) int { return cmp.Compare(load(a), load(b)) }
@@ -188,10 +189,10 @@ func level(all []*share, of func(*share) *[]candidate, load func(*share) int64,
 	}
 }
 
-// weight is what a connection adds to its loop's load: its requests, or itself.
+// weight returns what a connection adds to its loop's load: its requests, or 1.
 func weight(g candidate) int64 { return max(1, int64(g.requests)) }
 
-// give moves what is to go, in a task of the loop.
+// give moves the connections, in a task of the loop that they leave.
 func (sh *share) give() error {
 	l := sh.of.l
 	for _, g := range sh.gives {
@@ -208,10 +209,10 @@ func (sh *share) give() error {
 	return nil
 }
 
-// movesConns reports whether connections may come and go.
+// movesConns reports whether connections may move to this server, or from it.
 func (s *server) movesConns() bool { return s.h.Moved != nil && !s.ended && !s.l.Draining() }
 
-// mayMove reports whether a connection that Serve serves is between two requests, and nothing of it is under way.
+// mayMove reports whether a connection of Serve is between two requests, with nothing under way.
 func (c *Conn) mayMove() bool {
 	s := &c.serve
 	return s.resting() && s.state == opened && !s.leaving && s.why == goesOn && !c.in.Any() && !c.in.Over() &&
@@ -219,8 +220,8 @@ func (c *Conn) mayMove() bool {
 		!c.core.Own(handle.In).Taken() && c.core.Reclaim(handle.Out) && !c.core.Own(handle.Out).Taken()
 }
 
-// moveServed takes a connection that may move to another loop's server, or back to its own if that takes none any more.
-// Meanwhile no Request begins, and it counts for both loops. T, parks.
+// moveServed moves a connection, which may move, to another loop's server, or back to its own if the other takes none
+// any more. Meanwhile no Request begins, and the connection counts for both loops. T, parks.
 func (c *Conn) moveServed(to *member) bool {
 	if to.l.Ended() || to.l.Unwatchable(c.core.FD().Sys()) != nil {
 		return false
@@ -254,7 +255,7 @@ func (c *Conn) moveServed(to *member) bool {
 	return moved
 }
 
-// takeOver goes on to serve a connection that was another, whose peer has been silent for so long.
+// takeOver serves a connection that was another Conn before, and whose peer has been silent for that long.
 func (s *server) takeOver(c *Conn, was serving, silent int64) {
 	s.open++
 	n := &c.serve

@@ -17,17 +17,16 @@ import (
 	"ringo/internal/sys"
 )
 
-// fileSource is a regular file, or as much of it as limited readers let through, as
-// what sendfile(2) takes its bytes from.
+// fileSource is a regular file, or what limited readers let through of it, as the source of sendfile(2).
 type fileSource struct {
 	raw    syscall.RawConn
 	limits []*io.LimitedReader
-	most   int64 // what they let through
-	gone   bool  // the end was reached, or sendfile can't: r.Read will tell
+	most   int64 // how many bytes they still let through
+	gone   bool  // the end was reached, or sendfile can't: the caller goes on with r.Read, which finds out
 }
 
-// fileOf looks for a file in r; nil if there is none, or not in a wrapper of package os's
-// own: what others do to the bytes nobody knows.
+// fileOf returns the file in r; nil if there is none. It looks only into wrappers that are known: others may change the
+// bytes.
 func fileOf(r io.Reader) *fileSource {
 	f := &fileSource{most: math.MaxInt64}
 	for {
@@ -54,7 +53,7 @@ func fileOf(r io.Reader) *fileSource {
 	return f
 }
 
-// sent counts bytes that went out.
+// sent counts bytes that were sent.
 func (f *fileSource) sent(n int64) {
 	f.most -= n
 	for _, lr := range f.limits {
@@ -62,11 +61,11 @@ func (f *fileSource) sent(n int64) {
 	}
 }
 
-// piece is how many bytes to ask for.
+// piece returns how many bytes to ask for in one call.
 func (f *fileSource) piece() uint32 { return uint32(min(f.most, pieceMax)) }
 
-// theFiles reports whether an error is the file's and not the socket's. Reading it the plain
-// way tells what is wrong, or works.
+// theFiles reports whether an error is about the file and not the socket. Then the file is read in the ordinary way,
+// which works, or returns the file's error.
 func theFiles(res int32) bool {
 	switch -res {
 	case sys.EINVAL, sys.ENOSYS, sys.EOPNOTSUPP, sys.EBADF, sys.EPERM, eio, eoverflow:
@@ -81,14 +80,13 @@ const (
 	eoverflow = 75
 )
 
-// sendFile is ReadFrom of a file. What f.gone says is not sent is left to the caller.
+// sendFile is ReadFrom of a file. If it sets f.gone, the caller has to send the rest.
 //
-// A file's bytes may be on a disk, for which the loop must not wait. So a little is read on
-// the loop if it is in memory; the rest is sent by a goroutine, a piece at a time. That waits
-// for the disk and never for the peer: for the peer's room the loop waits, and then
-// sends what the goroutine has had brought into memory.
+// A file's bytes may be on a disk, for which the loop must not wait. So sendFile reads a little on the loop if that is
+// in memory; a goroutine sends the rest, a piece at a time. The goroutine waits for the disk and never for the peer:
+// the loop waits until the peer has room, and then sends what the goroutine's attempt has brought into memory.
 func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
-	if !c.l.World().Beside() { // whose disk's time and failures are those of reads
+	if !c.l.World().Beside() { // in a simulated world only reads take the disk's time and fail as it does
 		f.gone = true
 		return 0, nil
 	}
@@ -103,7 +101,7 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 	var file fd.FD
 	res := int32(-sys.EBADF)
 	f.raw.Control(func(n uintptr) {
-		res = c.l.Kernel().Dup(int32(n)) // it has the position, too
+		res = c.l.Kernel().Dup(int32(n)) // a duplicate shares the position
 	})
 	if res < 0 {
 		f.gone = true
@@ -114,7 +112,7 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 	n, more, err := c.sendCached(f, &file)
 	total = int64(n)
 	if more && err == nil {
-		err = c.flush() // if nothing was sent with it
+		err = c.flush() // if sendCached has sent nothing
 	}
 	for more && err == nil && f.most > 0 {
 		n, more, err = c.sendPiece(f, &file)
@@ -123,8 +121,8 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 	return total, c.failed("write", err)
 }
 
-// sendCached sends the file's first bytes, as far as they are in memory and fit into a
-// buffer. more is false if that was all.
+// sendCached sends the file's first bytes, as far as they are in memory and fit into a buffer. more is false if that
+// was all.
 func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err error) {
 	if f.most == 0 {
 		return 0, false, nil
@@ -145,14 +143,14 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 	}
 	b.Off, b.End = 0, n
 	read := n
-	if n, err = c.sendBuffer(b); n < read { // the file's position is behind what went out
+	if n, err = c.sendBuffer(b); n < read { // the file's position must be behind what was sent
 		c.l.Kernel().Lseek(file.Sys(), int64(n-read), io.SeekCurrent)
 	}
 	f.sent(int64(n))
 	return n, more, err
 }
 
-// sendBuffer writes a buffer's bytes and gives it back, in the writer's turn.
+// sendBuffer writes a buffer's bytes and gives the buffer back. The caller has access.
 func (c *Conn) sendBuffer(b *bufs.Buffer) (int, error) {
 	n, err := c.writeNow(b.Unread())
 	if err != nil || n == b.End-b.Off {
@@ -164,7 +162,7 @@ func (c *Conn) sendBuffer(b *bufs.Buffer) (int, error) {
 	return c.writeRest(p, n)
 }
 
-// sendPiece sends some more of a file, and waits if there is no room.
+// sendPiece sends the next piece of a file, and waits if there is no room.
 func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err error) {
 	if err := c.core.State(handle.Out); err != nil {
 		return 0, false, err
@@ -180,7 +178,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 		return nil
 	})
 	c.core.FD().Unref()
-	c.core.Settle() // if it closes, it has waited for this
+	c.core.Settle() // a close that has begun waits for this
 	if !ran {
 		return 0, false, err
 	}
@@ -204,11 +202,11 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	return int(res), true, nil
 }
 
-// inMemory is how much of a file is in memory after a sendfile that found no room: it fills
-// a pipe of the kernel's before it looks.
+// inMemory is how much of a file is in memory after a sendfile that found no room: the kernel fills a pipe before it
+// looks for room.
 const inMemory = 16 * 4096
 
-// sendWhenRoom waits for room and sends what is in memory.
+// sendWhenRoom waits for room, and sends what is in memory.
 func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
 	o, err := c.newSend(op.Sendfile)
 	if err != nil {
@@ -224,8 +222,8 @@ func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
 	return -sys.EAGAIN, nil
 }
 
-// sendFileForeign is sendFile for foreign callers. A goroutine may wait for the disk; for a task of
-// another loop one does.
+// sendFileForeign is sendFile for foreign callers. A goroutine may wait for the disk; for a task of another loop
+// another goroutine does.
 func (c *Conn) sendFileForeign(f *fileSource) (total int64, err error) {
 	a, err := c.core.Enter(handle.Out)
 	if err != nil {

@@ -43,11 +43,11 @@ func (c *Conn) SendFile(head []byte, file syscall.Conn, off, n int64) (sent int,
 	return sent, c.failed("write", err)
 }
 
-// fileMax is how many bytes one call sends: no less than a socket has room for, or the
-// peer would be woken for each piece.
+// fileMax is how many bytes one call sends: no less than a socket has room for, because otherwise the peer would be
+// woken for each piece.
 const fileMax = 4 << 20
 
-// sendable checks what SendFile was given.
+// sendable checks the arguments of SendFile.
 func (c *Conn) sendable(file syscall.Conn, off, n int64) (syscall.RawConn, error) {
 	switch {
 	case c.records():
@@ -65,7 +65,7 @@ func (c *Conn) sendRange(head []byte, file syscall.RawConn, off, n int64) (int, 
 			return 0, err
 		}
 	}
-	if err := c.core.State(handle.Out); err != nil { // perhaps since a part of head waited for room
+	if err := c.core.State(handle.Out); err != nil { // a part of head may have waited for room meanwhile
 		return 0, err
 	}
 	s := &c.local.file
@@ -88,8 +88,8 @@ func (c *Conn) sendRange(head []byte, file syscall.RawConn, off, n int64) (int, 
 	return int(res), nil
 }
 
-// fileCall is a loop's call of sendfile, with what it takes and gives. It is there once, so
-// that SendFile makes no closure.
+// fileCall is a loop's call of sendfile, with its arguments and results. There is one per loop, so that SendFile
+// allocates no closure.
 type fileCall struct {
 	c    *Conn
 	off  int64
@@ -106,7 +106,7 @@ func (s *fileCall) send(file uintptr) {
 	o.Off = 0
 }
 
-// sendfileError is why nothing went out; nil if something did.
+// sendfileError returns the error if nothing was sent.
 func sendfileError(res int32) error {
 	switch {
 	case res > 0:
@@ -119,7 +119,7 @@ func sendfileError(res int32) error {
 	return callError("sendfile", res)
 }
 
-// writeHead writes what a file's bytes will follow, behind what was accepted.
+// writeHead writes what comes before a file's bytes, and before it what was accepted.
 func (c *Conn) writeHead(head []byte) error {
 	if err := c.caughtUp(); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *Conn) awaitRoom() error {
 	return c.core.Why(handle.Out, "write")
 }
 
-// sendRangeForeign is SendFile for foreign callers, who may wait for the disk.
+// sendRangeForeign is SendFile for foreign callers, which may wait for the disk.
 func sendRangeForeign(a handle.Access, head []byte, file syscall.RawConn, off, n int64) (sent int, err error) {
 	o := a.Op()
 	err = a.InPlace(func() error {

@@ -134,7 +134,7 @@ func (c *Conn) restBy(fn func()) bool {
 	if c.core.CheckNow() != nil || !c.core.Reclaim(handle.In) {
 		return false
 	}
-	in := &c.in // only now: a goroutine may have made the connection, without its atHand
+	in := &c.in // now, for a goroutine may have made the connection
 	c.serve.tell = fn
 	in.Ask()
 	if in.ByHand() && !in.Any() {

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/handle"
 )
 
-// Show tells of a connection, for ringo.Loop.Handles.
+// Show describes a connection for ringo.Loop.Handles.
 func (o *connHooks) Show(i *census.HandleInfo, here bool) {
 	c := (*Conn)(o)
 	if here {
@@ -24,9 +24,9 @@ func (o *connHooks) Show(i *census.HandleInfo, here bool) {
 	}
 }
 
-// Show tells of a listener.
+// Show describes a listener.
 func (o *listenerHooks) Show(i *census.HandleInfo, here bool) {
-	if here { // accepted, and nobody has asked for them
+	if here { // accepted ahead, and not yet returned by Accept
 		i.Unread = o.ln.queue.len()
 	}
 	i.Kind, i.Network = "listener", o.ln.Addr().Network()
@@ -37,9 +37,9 @@ func (o *listenerHooks) Show(i *census.HandleInfo, here bool) {
 	}
 }
 
-// Show tells of a socket of datagrams.
+// Show describes a datagram socket.
 func (o *packetHooks) Show(i *census.HandleInfo, here bool) {
-	if here { // fetched, and nobody has read them
+	if here { // fetched, and not yet read
 		i.Unread = o.c.in.unread(o.c)
 	}
 	i.Kind, i.Network = "packet", o.c.network
@@ -47,7 +47,7 @@ func (o *packetHooks) Show(i *census.HandleInfo, here bool) {
 	i.Remote, i.RemoteName = shownAddr(o.c.raddr)
 }
 
-// shownAddr is an address, or the name of one that is not of UDP.
+// shownAddr returns a UDP address, or the name of another one.
 func shownAddr(a net.Addr) (ap netip.AddrPort, name string) {
 	switch a := a.(type) {
 	case nil:
@@ -59,11 +59,11 @@ func shownAddr(a net.Addr) (ap netip.AddrPort, name string) {
 	return ap, name
 }
 
-// pollableHooks is a Pollable as the hooks of its core, of which it uses no others.
+// pollableHooks is a Pollable as the Hooks of its core; it uses only Show.
 type pollableHooks struct {
 	handle.NoHooks
 	p *Pollable
 }
 
-// Show tells of a descriptor that is no socket.
+// Show describes a descriptor that is not a socket.
 func (o pollableHooks) Show(i *census.HandleInfo, _ bool) { i.Kind, i.LocalName = "pollable", o.p.name }

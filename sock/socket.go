@@ -9,7 +9,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// socket is one that is still being made: no loop and no handle knows of it.
+// socket is a socket that is being made: no loop and no handle knows it yet.
 type socket struct {
 	k kernel.Kernel
 	n int32
@@ -20,7 +20,7 @@ func newSocket(k kernel.Kernel, family, kind int) (socket, error) {
 	return newSocketOf(k, family, kind, 0)
 }
 
-// newSocketOf makes a socket of a protocol; 0 is that of the family and kind.
+// newSocketOf makes a socket of a protocol; 0 is the default of the family and kind.
 func newSocketOf(k kernel.Kernel, family, kind, protocol int) (socket, error) {
 	n := k.Socket(family, kind, protocol)
 	if n < 0 {
@@ -35,7 +35,7 @@ func socketFor(l *loop.Loop, family, kind int) (socket, error) {
 	return watchable(l, s, err)
 }
 
-// watchable is a new socket if the loop can wait for it.
+// watchable returns a new socket if the loop can wait for it, and otherwise closes it.
 func watchable(l *loop.Loop, s socket, err error) (socket, error) {
 	if err != nil {
 		return s, err
@@ -47,7 +47,7 @@ func watchable(l *loop.Loop, s socket, err error) (socket, error) {
 	return s, nil
 }
 
-// familyOf is the family of an address's sockets.
+// familyOf returns the family of sockets for an address.
 func familyOf(ap netip.AddrPort) int {
 	if ap.Addr().Is6() {
 		return sys.AFInet6
@@ -74,7 +74,7 @@ func (s socket) bindUnix(name string) error {
 	return called("bind", s.k.Bind(s.n, at))
 }
 
-// listen has peers queue; a backlog of 0 is as many as the kernel takes.
+// listen makes the socket listen; a backlog of 0 means as many as the kernel allows.
 func (s socket) listen(backlog int) error {
 	if backlog == 0 || backlog > backlogMax {
 		backlog = backlogMax
@@ -98,13 +98,13 @@ func (s socket) connectUnix(name string) error {
 	return called("connect", s.k.Connect(s.n, to))
 }
 
-// name is what the socket is bound to.
+// name returns the address that the socket is bound to.
 func (s socket) name() (*sys.Sockaddr, error) {
 	sa := new(sys.Sockaddr)
 	return sa, called("getsockname", s.k.Getsockname(s.n, sa))
 }
 
-// addrPort is name of a socket with a port.
+// addrPort is name for a socket that has a port.
 func (s socket) addrPort() (netip.AddrPort, error) {
 	sa, err := s.name()
 	if err != nil {
@@ -115,7 +115,7 @@ func (s socket) addrPort() (netip.AddrPort, error) {
 
 func (s socket) close() { s.k.Close(s.n) }
 
-// called is the error of a system call; nil if there is none.
+// called returns the error of a system call, nil if it succeeded.
 func called(call string, res int32) error {
 	if res < 0 {
 		return callError(call, res)

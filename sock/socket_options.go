@@ -57,7 +57,7 @@ const (
 	ipTOS            = 1
 	ipv6TrafficClass = 67
 
-	// nameMax is the longest name of an interface, and of a congestion control: the kernel cuts longer ones.
+	// nameMax is the longest name of an interface or a congestion control: the kernel truncates longer ones.
 	nameMax = 15
 )
 
@@ -75,7 +75,7 @@ func (c *packet) SetOptions(o Options) error { return setOptions(c.plain, c.fail
 // Options returns the options that the socket has. Any goroutine may call it.
 func (c *packet) Options() (Options, error) { return getOptions(c.plain, c.fail) }
 
-// setOptions sets them by what a handle has for plain calls and for errors.
+// setOptions sets options by the plain and fail methods of a handle.
 func setOptions(plain func(string, kernelCall) (int32, error), fail func(string, error) error, o Options) error {
 	var refused error
 	_, err := plain("set", func(k kernel.Kernel, fd int32) int32 {
@@ -88,7 +88,7 @@ func setOptions(plain func(string, kernelCall) (int32, error), fail func(string,
 	return fail("set", refused)
 }
 
-// getOptions is the other way.
+// getOptions reads options by the plain and fail methods of a handle.
 func getOptions(plain func(string, kernelCall) (int32, error), fail func(string, error) error) (o Options, err error) {
 	var refused error
 	_, err = plain("get", func(k kernel.Kernel, fd int32) int32 {
@@ -101,7 +101,7 @@ func getOptions(plain func(string, kernelCall) (int32, error), fail func(string,
 	return Options{}, fail("get", refused)
 }
 
-// set sets those that are not zero on a socket.
+// set sets those options on a socket that are not zero.
 func (o *Options) set(s socket) error {
 	family, err := s.family()
 	if err != nil {
@@ -133,7 +133,7 @@ func (o *Options) set(s socket) error {
 	return err
 }
 
-// get makes them those of a socket; what it does not have stays zero.
+// get reads the options of a socket; those that it does not have stay zero.
 func (o *Options) get(s socket) error {
 	family, err := s.family()
 	if err != nil {
@@ -162,7 +162,7 @@ func (o *Options) get(s socket) error {
 	}
 	o.NotSentLowat = int(number(protoTCP, tcpNotsentLowat))
 	if o.MaxPacingRate = number(solSocket, soMaxPacingRate); o.MaxPacingRate == math.MaxUint32 {
-		o.MaxPacingRate = math.MaxUint64 // all bits that an older kernel has
+		o.MaxPacingRate = math.MaxUint64 // an older kernel has only 32 bits, which all are set
 	}
 	o.Congestion = text(protoTCP, tcpCongestion)
 	if o.TOS = int(number(cmsg.LevelIP, ipTOS)); family == sys.AFInet6 {
@@ -173,7 +173,7 @@ func (o *Options) get(s socket) error {
 	return err
 }
 
-// family is that of a socket of IP.
+// family returns the family of an IP socket; a Unix socket is refused.
 func (s socket) family() (int32, error) {
 	family, res := s.k.Getsockopt(s.n, solSocket, sys.SoDomain)
 	switch {
@@ -185,7 +185,7 @@ func (s socket) family() (int32, error) {
 	return family, nil
 }
 
-// setName sets an option that is a name; res is for one that is too long to be any.
+// setName sets an option that is a name. It returns res for a name that is too long to exist.
 func (s socket) setName(level, option int, name string, res int32) int32 {
 	if len(name) > nameMax || strings.IndexByte(name, 0) >= 0 {
 		return res
@@ -193,8 +193,8 @@ func (s socket) setName(level, option int, name string, res int32) int32 {
 	return s.k.SetsockoptBytes(s.n, level, option, []byte(name))
 }
 
-// setPacing sets how fast the kernel may send. What needs more than 32 bits is for kernels that tell that many: others
-// would take the half of it. All 32 bits are no limit.
+// setPacing sets how fast the kernel may send. A rate of more than 32 bits is set only if the kernel returns a 64-bit
+// value: others would take half of the number. All 32 bits set mean no limit.
 func (s socket) setPacing(rate uint64) int32 {
 	wide := make([]byte, 8)
 	switch {
@@ -210,7 +210,7 @@ func (s socket) setPacing(rate uint64) int32 {
 	return s.k.SetsockoptBytes(s.n, solSocket, soMaxPacingRate, wide)
 }
 
-// setTOS sets it for each family that the socket has.
+// setTOS sets the type of service for each family that the socket has.
 func (s socket) setTOS(family int32, tos int) int32 {
 	if tos > math.MaxUint8 {
 		return -sys.EINVAL
@@ -223,7 +223,7 @@ func (s socket) setTOS(family int32, tos int) int32 {
 		return res
 	}
 	res := s.k.Setsockopt(s.n, cmsg.LevelIP, ipTOS, tos)
-	if posix.Bare(res) == -sys.ENOPROTOOPT { // a raw socket of IPv6 has no other family
+	if posix.Bare(res) == -sys.ENOPROTOOPT { // a raw IPv6 socket has no other family
 		return 0
 	}
 	return res

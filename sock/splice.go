@@ -8,20 +8,20 @@ import (
 	"ringo/internal/sys"
 )
 
-// spentBytes take as long as a call that need not wait: others want their turn.
+// spentBytes is how many spliced bytes count as a call that need not wait, so that other tasks get their turn.
 const spentBytes = 64 << 10
 
-// relayBySplice is relay while it splices, and says what is to begin the next splices. It is apart so that
-// a task that never splices has a smaller stack: BenchmarkIdleMemory.
+// relayBySplice is the part of relay that splices. next is how many full buffers must come in a row before it splices
+// again. It is apart so that a task that never splices has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, err error) {
 	c.endCopy()
 	in, m := &c.in, relay.Splicing(after)
-	in.spliced = true // it waits for readiness in place of buffers
+	in.spliced = true // wait for readiness, not for buffers
 	if in.How() == stream.Receiving {
 		c.core.Quiesce(handle.In)
-		in.Retry() // nobody knows
+		in.Retry() // there may be more
 	}
 	for m.Splices && err == nil {
 		var n int64
@@ -38,7 +38,7 @@ func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, e
 	return total, m.Next(), err
 }
 
-// spliceOne moves what there is, at most a pipe full, and waits if there is nothing.
+// spliceOne moves what has come, at most a pipe full, and waits if nothing has.
 func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	in := &c.in
 	err := c.mayRead()
@@ -84,8 +84,8 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	return int64(n), err
 }
 
-// fill splices what there is into a pipe that is empty; false if nothing came. Where it can't be done the copy
-// goes on without.
+// fill splices what has come into an empty pipe. It returns false if nothing has. If splicing is impossible, it ends
+// the mode, and the copy goes on without.
 func (c *Conn) fill(p *relay.Pipe, m *relay.Mode) bool {
 	in := &c.in
 	o := &c.local.splice
@@ -95,15 +95,15 @@ func (c *Conn) fill(p *relay.Pipe, m *relay.Mode) bool {
 	case !ok:
 		in.Dry()
 	case res > 0:
-		// A short count is no proof that the socket is empty, because a pipe can be full
-		// of small pieces; but where readiness is a level it will be told again.
+		// A short count does not prove that the socket is empty, because small pieces can fill a pipe; but where
+		// readiness is a level, it will be reported again.
 		if p.Held = int(res); p.Held < pieceMax && c.lends() {
 			in.Dry()
 		}
 		return true
 	case res == 0:
 		in.End(true, 0)
-	case res == -sys.EINVAL, shortage(res): // a receive tells more
+	case res == -sys.EINVAL, shortage(res): // a receive finds out more
 		m.End()
 	default:
 		in.Fail(res)

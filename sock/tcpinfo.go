@@ -93,7 +93,7 @@ func (c *Conn) TCPInfo() (TCPInfo, error) {
 	micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 	millis := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
 	if f.MinRTT == math.MaxUint32 {
-		f.MinRTT = 0 // none was seen yet
+		f.MinRTT = 0 // not measured yet
 	}
 	return TCPInfo{
 		State: TCPState(f.State), RTT: micros(f.RTT), RTTVar: micros(f.RTTVar), MinRTT: micros(f.MinRTT),

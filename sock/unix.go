@@ -8,17 +8,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// unixEnds is what a connection has more if its socket is of the Unix family. Such a
-// connection is always read at readiness, into the reader's own memory: a multishot
-// receive would lose the descriptors that are passed, and where one record ends and
-// the next begins.
+// unixEnds is what only connections between Unix sockets have. Such a connection is always read at readiness, into the
+// reader's own memory: a multishot receive would lose passed descriptors, and the boundaries of records.
 type unixEnds struct {
 	local, remote net.UnixAddr
-	records       bool          // a read gives one record, a write sends one
+	records       bool          // a read returns one record, a write sends one
 	from          *acceptCounts // of the listener that accepted it; nil: none did
 }
 
-// peer is the remote address as reads give it: nil if it has no name.
+// peer returns the remote address as reads do: nil if it has no name.
 func (u *unixEnds) peer() *net.UnixAddr {
 	if u.remote.Name == "" || u.remote.Name == "@" {
 		return nil
@@ -29,7 +27,7 @@ func (u *unixEnds) peer() *net.UnixAddr {
 // unixNetwork reports whether a network is one of connections between Unix sockets.
 func unixNetwork(network string) bool { return network == "unix" || network == "unixpacket" }
 
-// unixType is the type of a network's sockets.
+// unixType returns the socket type of a network.
 func unixType(network string) int {
 	if network == "unixpacket" {
 		return sys.SockSeqpacket
@@ -44,21 +42,20 @@ func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
 		c.accepts.Store(0)
 	}
 	if c.atHand == nil {
-		return // foreign callers don't ask
+		return // foreign callers don't need it
 	}
 	c.in.Retry()
-	// A receive stops behind bytes that descriptors came with, so that a short count
-	// is no sign of having read all.
+	// A receive stops after bytes that came with descriptors, so a short count does not show that all was read.
 	c.in.Doubt()
 }
 
-// lends reports whether the kernel brings the bytes in buffers of its choosing.
+// lends reports whether the kernel receives into buffers that it picks from the loop's ring.
 func (c *Conn) lends() bool { return c.unix == nil && c.l.Lends() }
 
-// records reports whether the connection keeps the boundaries of what is written.
+// records reports whether each write is a record, whose boundaries are kept.
 func (c *Conn) records() bool { return c.unix != nil && c.unix.records }
 
-// network is the network that errors and addresses name.
+// network returns the network's name, for errors and addresses.
 func (c *Conn) network() string {
 	if c.unix != nil {
 		return c.unix.local.Net
@@ -66,12 +63,12 @@ func (c *Conn) network() string {
 	return "tcp"
 }
 
-// unixName asks for the name of one end of a Unix socket. T.
+// unixName returns the name of one end of a Unix socket. T.
 func unixName(l *loop.Loop, f *fd.FD, ask nameCall, network string) net.UnixAddr {
 	return unixNameBy(l, &loopStateOf(l).name, f, ask, network)
 }
 
-// unixNameBy is unixName by memory of the caller's. G.
+// unixNameBy is unixName with sa as the memory for the call. G.
 func unixNameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall, network string) net.UnixAddr {
 	if ask(l.Kernel(), f.Sys(), sa) < 0 {
 		return net.UnixAddr{Net: network}
@@ -79,8 +76,7 @@ func unixNameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall, network 
 	return unixAddr(sa, network)
 }
 
-// unixAddr is a name as package net shows it, where a socket that was not given one
-// is "@".
+// unixAddr returns a name as package net shows it, in which a socket without a name is "@".
 func unixAddr(sa *sys.Sockaddr, network string) net.UnixAddr {
 	name, ok := sa.Unix()
 	if ok && name == "" {

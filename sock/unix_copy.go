@@ -8,8 +8,7 @@ import (
 	"ringo/internal/relay"
 )
 
-// copyRecords is WriteTo where records come in: each is one Write. Any goroutine may
-// call it.
+// copyRecords is WriteTo for a connection of records: each becomes one Write. Any goroutine may call it.
 func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
 	for {
 		n, err := c.copyRecord(w)
@@ -23,7 +22,7 @@ func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
 	}
 }
 
-// copyRecord writes the next record. What does not go out is unread again, all of it if w panics.
+// copyRecord writes the next record. Bytes that are not written are unread again, all of them if w panics.
 func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 	a, err := c.beginNext()
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 	return relay.Write(relay.Plain{Writer: w}, p)
 }
 
-// readVRecord is ReadV of a record, whose end in the slices is known when it is here.
+// readVRecord is ReadV of a record. It reads into one piece first, since the record's length is not known before.
 func (c *Conn) readVRecord(bufs [][]byte) (int, error) {
 	room := 0
 	for _, b := range bufs {
@@ -70,5 +69,5 @@ func (c *Conn) readVRecord(bufs [][]byte) (int, error) {
 	return n, err
 }
 
-// writeVRecord is WriteV of a record, which is one piece however many slices it has.
+// writeVRecord is WriteV of a record, which has to be one piece.
 func (c *Conn) writeVRecord(bufs [][]byte) (int, error) { return c.Write(slices.Concat(bufs...)) }

@@ -13,9 +13,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// The first and the longest pause between two tries of a listener whose backlog is
-// full. A connect that waits in the kernel is a thread that waits, and nothing tells
-// when there is room.
+// The first and the longest pause between two attempts to connect to a listener whose backlog is full. A connect that
+// waited in the kernel would block a thread, and the kernel does not report when there is room.
 const (
 	fullMin = time.Millisecond
 	fullMax = 64 * time.Millisecond
@@ -62,7 +61,7 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 	return c, nil
 }
 
-// bindUnix gives the socket a name of its own, if it is to have one.
+// bindUnix gives the socket a name of its own, if there is one.
 func (c *Conn) bindUnix(local net.Addr) error {
 	if local == nil {
 		return nil
@@ -77,8 +76,7 @@ func (c *Conn) bindUnix(local net.Addr) error {
 	return socket{c.l.Kernel(), c.core.FD().Sys()}.bindUnix(a.Name)
 }
 
-// connectUnix connects to the remote name. There is nothing to wait for but room in
-// the listener's backlog.
+// connectUnix connects to the remote name. It waits only if the listener's backlog is full.
 func (c *Conn) connectUnix(end time.Time) error {
 	for pause := fullMin; ; pause = min(2*pause, fullMax) {
 		o := callExt(c.l, op.Connect)
@@ -88,7 +86,7 @@ func (c *Conn) connectUnix(end time.Time) error {
 		switch res, _ := c.try(o); {
 		case res >= 0:
 			return nil
-		case res != -sys.EADDRNOTAVAIL: // the op's word for a full backlog
+		case res != -sys.EADDRNOTAVAIL: // the op's error for a full backlog
 			return callError("connect", res)
 		}
 		if !end.IsZero() {

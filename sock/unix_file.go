@@ -10,34 +10,33 @@ import (
 	"ringo/internal/sys"
 )
 
-// socketFile is the file by which a Unix listener is found. Listeners that share a
-// socket share it, and the last of them to close removes it if it is ours.
+// socketFile is the file through which peers find a Unix listener. Listeners that share a socket share it, and the last
+// of them to close removes it if the file is ours.
 type socketFile struct {
 	k    kernel.Kernel
-	path []byte // with a NUL behind it; nil for a name that is no file's
+	path []byte // NUL-terminated; nil if the name is not a file's
 
 	mu     sync.Mutex
 	users  int
-	made   *sys.Statx // as it was when we took charge of it; nil: we have not
+	made   *sys.Statx // its state when it became ours to remove; nil: it never did
 	unlink bool
 }
 
-// newSocketFile is the file of a listener with this name, with one user.
+// newSocketFile returns the file of a listener with this name, with one user.
 func newSocketFile(k kernel.Kernel, name string) *socketFile {
 	f := &socketFile{k: k, users: 1}
 	if name != "" && name[0] != 0 && !strings.HasPrefix(name, "@") {
 		if loop.Home() != nil {
-			// whose working directory is its own
+			// A simulated host has a working directory of its own.
 		} else if abs, err := filepath.Abs(name); err == nil {
-			name = abs // it is the same file wherever the program goes
+			name = abs // the same file even after a chdir
 		}
 		f.path = append([]byte(name), 0)
 	}
 	return f
 }
 
-// own says whether the file is ours to remove. The one that is meant is the one that
-// bind made, or that was there when it first became ours.
+// own sets whether the file is ours to remove: the one that bind has made, or that was there when it first became ours.
 func (f *socketFile) own(ours bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,7 +46,7 @@ func (f *socketFile) own(ours bool) {
 	}
 }
 
-// share counts one more user.
+// share counts another user.
 func (f *socketFile) share() *socketFile {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,9 +54,8 @@ func (f *socketFile) share() *socketFile {
 	return f
 }
 
-// release is for a user that closes its socket, which it does afterwards, so that
-// nobody has a new file there yet. What has taken the place of ours stays: numbers of
-// files are given again, times are not.
+// release is called by a user before it closes its socket, so that no other program has a new file there yet. The last
+// user removes the file, unless another has taken its place: inode numbers are reused, times are not.
 func (f *socketFile) release() {
 	if f == nil {
 		return
@@ -74,7 +72,7 @@ func (f *socketFile) release() {
 	}
 }
 
-// look says what is at the path, nil if nothing is.
+// look returns what is at the path, nil if nothing is.
 func (f *socketFile) look() *sys.Statx {
 	st := new(sys.Statx)
 	if f.path == nil || f.k.Statx(sys.AtFdcwd, f.path, sys.AtSymlinkNofollow, sys.StatxBasic, st) < 0 {

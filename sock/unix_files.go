@@ -11,7 +11,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// errFilesLost is why RecvFiles hands no files over.
+// errFilesLost is why RecvFiles returns no files.
 var errFilesLost = errors.New("more descriptors were passed than asked for, or than the process may have " +
 	"(RLIMIT_NOFILE); all of them were closed")
 
@@ -45,7 +45,7 @@ func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 	return c.writeMessage(&m, true)
 }
 
-// duplicate gives another descriptor of what s stands for.
+// duplicate returns another descriptor for s.
 func duplicate(s int32) int32 {
 	return kernel.Host{}.Dup(s)
 }
@@ -57,7 +57,7 @@ func closeAll(k kernel.Kernel, fds []int32) {
 	}
 }
 
-// duplicates gives descriptors of the files which nobody closes meanwhile.
+// duplicates returns descriptors for the files, which no other caller closes meanwhile.
 func duplicates(files []*os.File) (fds []int32, err error) {
 	for _, f := range files {
 		n, err := kernel.Duplicate(f)
@@ -87,7 +87,7 @@ func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error)
 	if err := c.l.World().Passage(); err != nil && max > 0 {
 		return 0, nil, c.refuse("read", err)
 	}
-	// Behind the credentials, which come if somebody has asked the socket for them.
+	// Passed descriptors come after the credentials, which the kernel adds if the socket's option asks for them.
 	room := cmsg.Space(cmsg.CredentialsSize) + cmsg.HeaderSize + 4*min(max, cmsg.RightsMax)
 	m := message{p: p, control: make([]byte, room)}
 	if err := c.readMessage(&m); err != nil {
@@ -104,7 +104,7 @@ func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error)
 	return m.n, files, nil
 }
 
-// rights are the descriptors that control messages pass.
+// rights returns the descriptors that control messages pass.
 func rights(control []byte) (fds []int32) {
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
 		for i := range m.FDs() {

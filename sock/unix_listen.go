@@ -37,8 +37,8 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 		share: new(sharedSocket), balance: balance{evens: lc.Balance}, limits: newLimiter(lc.Limits)}, nil
 }
 
-// reopen makes the set's socket anew when all listeners of the one before have closed,
-// as siblings of a TCP socket are made at any time. The caller holds mu.
+// reopen makes the set's socket anew if all listeners of the previous one have closed, as a TCP set can open sockets at
+// any time. The caller holds mu.
 func (s *ListenerSet) reopen(l *loop.Loop) error {
 	if s.first >= 0 {
 		return nil
@@ -60,8 +60,8 @@ func (s *ListenerSet) reopen(l *loop.Loop) error {
 	return err
 }
 
-// openUnix makes a listening socket, and says of which file: bind makes it, and fails
-// if there is one of that name, also one that a program left which is gone.
+// openUnix makes a listening socket, and returns its file. bind creates the file, and fails if there is one of that
+// name, even one that a program has left behind.
 func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, *socketFile, error) {
 	addr := &net.UnixAddr{Name: name, Net: network}
 	if err := lc.check(network); err != nil {
@@ -83,7 +83,7 @@ func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, 
 	return s.n, file, nil
 }
 
-// check is what is wrong with the options for a network.
+// check returns what is wrong with the options for a network.
 func (lc *ListenConfig) check(network string) error {
 	switch {
 	case lc.Backlog < 0:
@@ -96,7 +96,7 @@ func (lc *ListenConfig) check(network string) error {
 	return lc.Limits.check()
 }
 
-// bindUnix gives a socket its name.
+// bindUnix binds a socket to its name, and returns the file.
 func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, error) {
 	if err := lc.controls().as(addr.Net, addr.Name, s); err != nil {
 		return nil, err
@@ -109,8 +109,7 @@ func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, err
 	return file, nil
 }
 
-// noUnixName is why there can't be a socket with a name, in the words of the kernel: it is too long, or a path with a
-// NUL in it.
+// noUnixName is the kernel's error for a name that no socket can have: it is too long, or a path with a NUL in it.
 func noUnixName(call string) error { return callError(call, -sys.EINVAL) }
 
 // SetUnlinkOnClose sets whether closing a Unix listener removes its file, as with package net. By default it does,
@@ -132,7 +131,7 @@ func (s *ListenerSet) SetUnlinkOnClose(unlink bool) {
 	}
 }
 
-// becomeUnix makes ln, which is new, a listener of a Unix network.
+// becomeUnix makes a new ln a listener of a Unix network.
 func (ln *Listener) becomeUnix(addr net.UnixAddr) {
 	ln.unix = &addr
 	if ln.file == nil {

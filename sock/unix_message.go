@@ -11,7 +11,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// message is one message that is received or sent, with what travels beside it.
+// message is a message that is received or sent, with its control messages.
 type message struct {
 	p, control []byte
 
@@ -19,8 +19,8 @@ type message struct {
 	flags       uint32
 }
 
-// newMessage is a message with these bytes, or with one where there are none: control
-// messages need a byte to go with.
+// newMessage returns a message with these bytes; if there are none, with one byte, because control messages need a byte
+// to travel with.
 func newMessage(p, control []byte) message {
 	if len(p) == 0 && len(control) > 0 {
 		p = make([]byte, 1)
@@ -28,7 +28,7 @@ func newMessage(p, control []byte) message {
 	return message{p: p, control: control}
 }
 
-// load puts the message into an op's memory, unload takes what came out of it.
+// load sets up an op to receive or send the message; unload takes the results out of it.
 func (m *message) load(x *op.Ext) {
 	x.SetVector([][]byte{m.p})
 	x.Named, x.Control = false, m.control
@@ -42,7 +42,7 @@ func (m *message) unload(x *op.Ext, res int32) {
 	x.Bufs[0], x.Control = nil, nil
 }
 
-// notUnix is why a connection of another network can't do a thing.
+// notUnix is the error of a connection that is not between Unix sockets.
 func notUnix(call string) error {
 	return fmt.Errorf("%w: the connection is not one between Unix sockets", callError(call, -sys.EOPNOTSUPP))
 }
@@ -136,7 +136,7 @@ func (c *Conn) receiveMessage(a handle.Access, m *message) error {
 	}
 }
 
-// take takes bytes that are here.
+// take takes bytes that were received before.
 func (m *message) take(c *Conn, in *stream.In, t *stream.Tools) {
 	before := in.Unread()
 	m.n = c.take(in, t, m.p)
@@ -145,7 +145,7 @@ func (m *message) take(c *Conn, in *stream.In, t *stream.Tools) {
 	}
 }
 
-// nothing reports whether what was received is the end.
+// nothing reports whether a receive has found the end of the stream.
 func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p) > 0 }
 
 // WriteMsgUnix writes b with the control messages in oob, as net.UnixConn does. The caller still owns descriptors that
@@ -167,7 +167,7 @@ func (c *Conn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err
 	return min(n, len(b)), len(oob), nil
 }
 
-// writeMessage sends a message, and all of its bytes if it is to be full.
+// writeMessage sends a message. With full it sends all of its bytes.
 func (c *Conn) writeMessage(m *message, full bool) (n int, err error) {
 	a, err := c.enterWrite()
 	if err != nil {
@@ -202,8 +202,7 @@ func (c *Conn) sendMessage(a handle.Access, call string, m *message) (int, error
 	return int(max(res, 0)), err
 }
 
-// refuse is an error that does not depend on the caller, unless the connection is
-// closed already.
+// refuse returns err for a call that no caller may make on this connection, or the error of a closed connection.
 func (c *Conn) refuse(name string, err error) error {
 	if _, closed := c.plain(name, nothing); closed != nil {
 		return closed

@@ -7,13 +7,12 @@ import (
 	"ringo/internal/stream"
 )
 
-// Records are what a connection of network unixpacket carries: as much as one write
-// sent, never two together. The next one may be here while nobody has read it; more
-// are never fetched, so that what is unread is always part of one record. A receive of
-// nothing is a record of no bytes or the end, the kernel does not say which; so, as
-// with package net, it reads as io.EOF, and whoever reads on is told what comes next.
+// A connection of network unixpacket carries records: each is what one write has sent. The next record may have been
+// fetched before a caller reads it; no further one ever is, so the unread bytes are always part of one record. A
+// receive of 0 bytes is an empty record or the end, and the kernel does not say which; so, as in package net, it reads
+// as io.EOF, and a caller that reads again gets what comes next.
 
-// beginRecord forgets an end that may have been none.
+// beginRecord forgets an end of the stream that may have been an empty record.
 func (in *input) beginRecord() {
 	if in.EOF() {
 		in.End(false, in.Err())
@@ -21,8 +20,7 @@ func (in *input) beginRecord() {
 	}
 }
 
-// fillRecord receives a record, if none is here. One that is longer than a buffer has
-// memory of its own.
+// fillRecord receives a record, if none is here. A record that is longer than a buffer gets memory of its own.
 func (in *input) fillRecord(c *Conn) {
 	if in.Any() {
 		return
@@ -58,7 +56,7 @@ func (c *Conn) fetchRecord(a handle.Access) error {
 		return err
 	}
 	o.Buf = in.Grow(nil, max(int(size), 1))
-	res, ok := a.Try() // it is there, in time or not
+	res, ok := a.Try() // it is there, even if the deadline has passed
 	if o.Buf = nil; !ok {
 		return c.fetchRecord(a)
 	}
@@ -67,7 +65,7 @@ func (c *Conn) fetchRecord(a handle.Access) error {
 	return err
 }
 
-// someOfRecord waits until n bytes of a record are here, or all that it has: those that are need no deadline.
+// someOfRecord waits until the next record is here. One that is here needs no deadline.
 func (c *Conn) someOfRecord(a handle.Access, n int) error {
 	if in, _ := c.input(a); n == 0 || in.Any() {
 		return nil
@@ -75,7 +73,7 @@ func (c *Conn) someOfRecord(a handle.Access, n int) error {
 	return c.some(a, 0)
 }
 
-// within is the error for a record that ends before n bytes.
+// within returns the error for a record that ends before n bytes.
 func within(n, got int) error {
 	if got < n {
 		return io.ErrUnexpectedEOF
@@ -83,8 +81,8 @@ func within(n, got int) error {
 	return nil
 }
 
-// unreadMax is how many bytes a Request may leave. A record it has to take, since none
-// is fetched behind it.
+// unreadMax returns how many bytes a Request may leave unread. It has to read a whole record, since no further one is
+// fetched before.
 func (c *Conn) unreadMax() int {
 	if c.records() {
 		return 0

@@ -51,7 +51,7 @@ func (c *Conn) SetZeroCopy(bytes int) error {
 // ZeroCopy returns the size from which on writes are sent without a copy, 0 if none are. Any goroutine may call it.
 func (c *Conn) ZeroCopy() int { return int(c.lendFrom.Load()) }
 
-// lacksZeroCopy is why the loop's driver sends nothing without a copy.
+// lacksZeroCopy returns why the loop's driver can't send without a copy, nil if it can.
 func (c *Conn) lacksZeroCopy() error {
 	if !sys.HaveUring && c.l.World().Beside() {
 		return fmt.Errorf("zero-copy send: %w", posix.ErrSystem)
@@ -75,10 +75,10 @@ func (c *Conn) lendsOut(p []byte) bool {
 	return from != 0 && len(p) >= int(from)
 }
 
-// lendMax is how many bytes are lent at once.
+// lendMax is how many bytes the kernel may use at once.
 const lendMax = 1 << 28
 
-// writeLent is writeNow and writeRest in one, without a copy.
+// writeLent sends p without a copy, and waits until the kernel has released it.
 func (c *Conn) writeLent(p []byte) (n int, err error) {
 	for n < len(p) {
 		if err := c.core.State(handle.Out); err != nil {
@@ -93,7 +93,7 @@ func (c *Conn) writeLent(p []byte) (n int, err error) {
 			n += int(res)
 		}
 		cut := c.core.Own(handle.Out).Cut()
-		c.core.Slow(cut) // then its next call is to fail, and not the one behind that
+		c.core.Slow(cut) // if cut, the loop's next write must fail itself, and not be accepted
 		if n == len(p) && !cut {
 			break
 		}
