@@ -1,13 +1,13 @@
 package event
 
-// activity is something that may still call somebody, and is no connection: a listener, a timer. It is embedded in
-// what it is of.
+// activity is a source of callbacks other than a connection, such as a listener or a timer. It is embedded in its
+// source.
 type activity struct {
 	e          *Loop
 	prev, next *activity
 	of         stopper
-	endless    bool // it goes on until somebody ends it
-	unref      bool // nobody waits for it
+	endless    bool // it never ends by itself
+	unref      bool // Wait does not wait for it
 }
 
 // Unref makes Loop.Wait, and with it Run, not wait for it: once nothing else is active the loop is stopped. Everything
@@ -32,13 +32,13 @@ func (a *activity) Ref() {
 	}
 }
 
-// stopper is what an activity is of.
+// stopper is the source that an activity belongs to.
 type stopper interface {
-	// stop ends it, soon if not at once. Nobody is told.
+	// stop ends it, soon if not at once, and calls no callback.
 	stop()
 }
 
-// begin makes something active.
+// begin makes a source active.
 func (e *Loop) begin(a *activity, of stopper) {
 	if a.of != nil {
 		return
@@ -52,10 +52,10 @@ func (e *Loop) begin(a *activity, of stopper) {
 	a.count(1)
 }
 
-// isActive reports whether it was begun and is not done.
+// isActive reports whether it was begun and has not ended.
 func (a *activity) isActive() bool { return a.of != nil }
 
-// done makes it active no more.
+// done ends a source's activity.
 func (e *Loop) done(a *activity) {
 	if a.of == nil {
 		return
@@ -73,7 +73,7 @@ func (e *Loop) done(a *activity) {
 	e.settle()
 }
 
-// count has it counted among what Wait waits for, or no longer.
+// count adds by to the number of activities that Wait waits for.
 func (a *activity) count(by int) {
 	if a.unref {
 		return
@@ -84,8 +84,8 @@ func (a *activity) count(by int) {
 	}
 }
 
-// count counts what is active. On a loop of Run that alone keeps the loop from ending, too: tasks may begin something
-// when Wait has returned.
+// count adds by to the number of activities. On a loop of Run they keep the loop itself from ending, too, because tasks
+// may begin something after Wait has returned.
 func (e *Loop) count(by int) {
 	before := e.active > 0
 	e.active += by
@@ -98,8 +98,9 @@ func (e *Loop) count(by int) {
 	}
 }
 
-// settle is for when less is active, or the drain has begun: it lets those go on who wait for the end, or has the
-// runner bring it about. The runner, because here others may be in the midst of something.
+// settle is called when fewer activities are left, or the drain has begun. It resumes tasks that wait for the end, or
+// starts the runner to bring it about. It leaves that to the runner because its own callers may be in the middle of
+// something.
 func (e *Loop) settle() {
 	if e.others == nil && e.conns.first == nil {
 		e.reopen()
@@ -112,12 +113,12 @@ func (e *Loop) settle() {
 	}
 }
 
-// isIdling reports whether the loop drains, and what somebody waits for the end of is only what never ends by itself.
+// isIdling reports whether the loop drains, and a task, or Run, waits only for sources that never end by themselves.
 func (e *Loop) isIdling() bool {
 	return e.active == e.endless && e.active > 0 && (e.whole || !e.waiting.Empty()) && e.l.Draining()
 }
 
-// stopAll stops all of them.
+// stopAll stops all sources but connections.
 func (e *Loop) stopAll() {
 	for a := e.others; a != nil; {
 		next := a.next

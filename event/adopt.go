@@ -80,18 +80,18 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	return handle.Sockets.Make(e.l, *o.parts).(*sock.Conn), nil
 }
 
-// sendsFile reports whether some of what waits is a file's.
+// sendsFile reports whether some of the pieces that wait are of a file.
 func (o *output) sendsFile() bool {
 	return slices.ContainsFunc(o.pieces[o.first:], func(p piece) bool { return p.file != nil })
 }
 
-// parting is what a task in Detach waits for, which nothing ends.
+// parting is an output as what a task in Detach waits for; no cancel ends that wait.
 type parting output
 
-// CancelWait has the task wait on.
+// CancelWait makes the task wait on.
 func (p *parting) CancelWait(t *loop.Task) { t.WaitOn(p) }
 
-// pack has what is unsent go along, and those told who have lent it.
+// pack moves the unsent bytes into the parts, and calls the functions of WriteThen that lent them.
 func (o *output) pack() {
 	for o.first < len(o.pieces) {
 		p := o.pieces[o.first].p
@@ -101,14 +101,14 @@ func (o *output) pack() {
 	}
 }
 
-// part takes the connection apart: nothing is in flight any more.
+// part takes the connection apart, once nothing is in flight any more.
 func (c *Conn) part() {
 	o := c.out
 	p := o.parts
 	if c.in.Any() {
 		p.Unread = c.in.Take()
 	}
-	if p.EOF = c.in.EOF(); p.Err == 0 { // else it is that of a send
+	if p.EOF = c.in.EOF(); p.Err == 0 { // else it is the error of a send
 		p.Err = c.in.Err()
 	}
 	c.e.l.Forget(&c.fd)

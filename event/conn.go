@@ -18,17 +18,17 @@ type Conn struct {
 	e      *Loop
 	h      Handler
 	fd     fd.FD
-	reason reason // why it ends; 0: no reason yet
+	reason reason // why it ends; 0: not yet known
 	flags  flags
 	state  state
-	held   atomic.Int32 // leases
+	held   atomic.Int32 // leases that the program holds
 
-	// What comes: see input.go. What is in memory of the connection's own was shown and not used, or received while it
-	// was paused.
+	// What is received, see input.go. Bytes in the connection's own memory were shown and not used, or received while it was
+	// paused.
 	recv *op.Op
 	in   stream.In
 
-	// What goes: see output.go.
+	// What is written, see output.go.
 	accepted loop.Accepted
 	out      *output // nil: nothing waits for room
 	set      *settings
@@ -43,7 +43,7 @@ type Conn struct {
 //	opening ──▶ open ──▶ closing ──▶ closed
 //	   └────────────────────▲
 //
-// closing: nothing more is shown or taken, what was written is being sent, what is in flight is being ended.
+// closing: no more input is shown and no more output taken; written bytes are being sent, and ops ended.
 type state uint8
 
 const (
@@ -58,32 +58,32 @@ type flags uint16
 const (
 	queued     flags = 1 << iota // in the loop's queue
 	toOpen                       // OnOpen is to be called
-	unix                         // it is between Unix sockets
+	unix                         // between Unix sockets
 	endTold                      // OnEnd was called
-	paused                       // nothing is to be shown
-	unshown                      // its memory has bytes that OnData was not shown
+	paused                       // no input is to be shown
+	unshown                      // OnData has not been shown some of the bytes in its memory
 	slow                         // the last send found too little room
 	congested                    // the high-water mark was reached
 	writable                     // OnWritable is to be called
 	finished                     // CloseWrite was called
-	taking                       // something is to be filled
+	taking                       // a ReadFull is under way
 	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
-	telling                      // a function was queued that is to be told before OnClose
+	telling                      // a function is queued that must be called before OnClose
 )
 
-// settings are what few connections have changed.
+// settings are a connection's settings. Most connections share defaults.
 type settings struct {
 	high, max int // bytes that wait for room
 	unread    int
-	unref     bool // nobody waits for it
+	unref     bool // Wait does not wait for it
 	timeouts  *timeouts
-	records   bool // what comes and goes is records
+	records   bool // it carries records
 
 	local, remote net.Addr // once it is closed
 }
 
-// recordDefaults are for connections of records, each of which OnData has to use.
+// recordDefaults are for connections of records: OnData has to use each record.
 var (
 	defaults       = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
 	recordDefaults = settings{high: 64 << 10, max: 1 << 20, records: true}
@@ -100,7 +100,7 @@ func (e *Loop) newConn(sys int32, h Handler) *Conn {
 	return c
 }
 
-// isOf says which network the connection, which is new, is of.
+// isOf sets the network of a new connection.
 func (c *Conn) isOf(network string) {
 	if strings.HasPrefix(network, "unix") {
 		c.flags |= unix
@@ -110,7 +110,7 @@ func (c *Conn) isOf(network string) {
 	}
 }
 
-// enter makes it one of the loop's connections, and has it opened.
+// enter adds the connection to its loop's, and queues it, for OnOpen.
 func (c *Conn) enter() {
 	e := c.e
 	e.conns.push(c)
@@ -119,7 +119,7 @@ func (c *Conn) enter() {
 	c.wake()
 }
 
-// wake has the connection's callbacks run, as far as there is something to tell.
+// wake queues the connection, so that the runner calls its callbacks.
 func (c *Conn) wake() {
 	if c.flags&queued == 0 {
 		c.flags |= queued
@@ -127,10 +127,10 @@ func (c *Conn) wake() {
 	}
 }
 
-// run tells what there is to tell.
+// run calls the callbacks that are due.
 func (c *Conn) run() {
 	c.flags &^= queued
-	if c.flags&toOpen != 0 { // also of what ends by now: whoever counts is told of both
+	if c.flags&toOpen != 0 { // even if it has ended by now, so that programs that count get both callbacks
 		c.flags &^= toOpen
 		if c.state == open {
 			c.begins(reads)
@@ -209,7 +209,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return e.addr(c)
 }
 
-// keepAddrs keeps the addresses for those who ask, or write, when the connection is closed: the kernel forgets them.
+// keepAddrs keeps the addresses for callers that ask after the close, when the kernel no longer knows them.
 func (c *Conn) keepAddrs() {
 	if c.fd.Sys() == none {
 		return
@@ -219,8 +219,8 @@ func (c *Conn) keepAddrs() {
 	s.local, s.remote = local, remote
 }
 
-// askPeer puts the address of a peer of TCP into name that getpeername(2) does not know any more, as when it has reset
-// the connection. The kernel wants to be asked for no more bytes than there are.
+// askPeer puts the address of a TCP peer into name that getpeername(2) no longer knows, for example because the peer
+// has reset the connection. The kernel fails if it is asked for more bytes than it has, so both sizes are tried.
 func (e *Loop) askPeer(c *Conn) (ok bool) {
 	for _, size := range []int{sockaddrInet6, sockaddrInet4} {
 		name := make([]byte, size)
@@ -232,13 +232,13 @@ func (e *Loop) askPeer(c *Conn) (ok bool) {
 	return false
 }
 
-// How long a struct sockaddr_in6 and a struct sockaddr_in are.
+// The sizes of struct sockaddr_in6 and struct sockaddr_in.
 const (
 	sockaddrInet6 = 28
 	sockaddrInet4 = 16
 )
 
-// addr is the address that the kernel has put into name.
+// addr returns the address that the kernel has put into name.
 func (e *Loop) addr(c *Conn) net.Addr {
 	if e.name.Family() == sys.AFUnix {
 		name, _ := e.name.Unix()
@@ -255,7 +255,7 @@ func (e *Loop) addr(c *Conn) net.Addr {
 	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}
 }
 
-// opError is an error of the connection as package net has it.
+// opError returns an error of the connection in package net's shape.
 func (c *Conn) opError(name string, err error) error {
 	network := "tcp"
 	switch {
@@ -267,7 +267,7 @@ func (c *Conn) opError(name string, err error) error {
 	return &net.OpError{Op: name, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-// notOpen is why nothing can be done with a connection that is not open yet, or no longer.
+// notOpen returns the error of a call on a connection that is not open yet, or no longer.
 func (c *Conn) notOpen(name string) error {
 	if c.state == opening {
 		return c.opError(name, errNotOpen)
@@ -311,7 +311,7 @@ func (c *Conn) end(why reason) {
 		c.e.l.Ops().Cancel(c.recv)
 	}
 	if c.state == closing && c.out != nil && len(c.out.pieces) == 0 {
-		c.out.task.Cancel() // of a dial
+		c.out.task.Cancel() // the task of a dial
 	}
 	if c.flags&leaving == 0 {
 		c.dropInput()
@@ -319,7 +319,7 @@ func (c *Conn) end(why reason) {
 	c.wake()
 }
 
-// fail ends the connection, and drops what was not sent: then that is the reason, also behind Close.
+// fail ends the connection, and drops unsent bytes. If there are any, that is the reason, even after Close.
 func (c *Conn) fail(why reason) {
 	c.end(why)
 	if c.state == closing && c.flags&leaving == 0 {
@@ -332,7 +332,7 @@ func (c *Conn) fail(why reason) {
 	}
 }
 
-// broke ends the connection because of a callback that did not return.
+// broke ends the connection because one of its callbacks did not return.
 func (c *Conn) broke() {
 	if c.state == closing && c.reason == byCall {
 		c.reason = byPanic
@@ -340,7 +340,7 @@ func (c *Conn) broke() {
 	c.fail(byPanic)
 }
 
-// finish goes on with the end of the connection, once nothing is in flight any more.
+// finish continues the end of the connection, and closes it once nothing is in flight any more.
 func (c *Conn) finish() {
 	l := c.e.l
 	l.Outbox().SendNow(&c.accepted)
@@ -348,7 +348,7 @@ func (c *Conn) finish() {
 		if c.flags&leaving == 0 {
 			c.out.linger()
 		}
-		return // whose end wakes it again
+		return // its end wakes the connection again
 	}
 	if c.recv != nil || c.fd.Busy() {
 		return // likewise
@@ -371,7 +371,7 @@ func (c *Conn) finish() {
 	c.h.OnClose(c, why)
 }
 
-// release closes the descriptor: the connection is none of the loop's any more.
+// release closes the descriptor, and removes the connection from its loop.
 func (c *Conn) release() {
 	e := c.e
 	c.state = closed
@@ -414,7 +414,7 @@ func (c *Conn) Ref() {
 	}
 }
 
-// abandon closes a connection at the end of its loop: nobody is told, and what is in flight closes it when it ends.
+// abandon closes a connection at the end of its loop, without callbacks. If an op is in flight, its end closes it.
 func (c *Conn) abandon() {
 	if c.recv == nil && (c.out == nil || c.out.over()) && !c.fd.Busy() && c.state != closed {
 		c.e.l.Outbox().SendNow(&c.accepted)
@@ -422,7 +422,7 @@ func (c *Conn) abandon() {
 	}
 }
 
-// settle is told when something in flight has ended.
+// settle is called when something in flight has ended.
 func (c *Conn) settle() {
 	if c.e.l.Ending() {
 		c.abandon()
@@ -431,7 +431,7 @@ func (c *Conn) settle() {
 	c.wake()
 }
 
-// list is connections.
+// list is a list of connections.
 type list struct {
 	first *Conn
 	walks []*walk // that are under way

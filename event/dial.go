@@ -6,7 +6,7 @@ import (
 	"ringo/sock"
 )
 
-// none is the number of a connection that has no descriptor.
+// none is the descriptor number of a connection that has none.
 const none = -1
 
 // Dial connects to an address. network and name look-ups are as for sock.Dial. It returns at once: h's OnOpen is called
@@ -37,11 +37,11 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 	return c
 }
 
-// dial is the task that dials: a connection that is being made has a stack.
+// dial connects, in a task: while a connection is being made it needs a stack.
 func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	var p handle.Parts
 	err := ErrNoReturn
-	defer func() { c.dialed(p, err) }() // also if d's functions do not return
+	defer func() { c.dialed(p, err) }() // even if functions of d do not return
 	made, failed := d.Dial(c.e.Ringo(), network, address)
 	if failed == nil {
 		p, failed = handle.Sockets.Take(made)
@@ -65,7 +65,7 @@ func (c *Conn) dialed(p handle.Parts, err error) {
 	c.wake()
 }
 
-// begin makes the connection one of these parts.
+// begin makes the connection of these parts.
 func (c *Conn) begin(p handle.Parts) {
 	c.fd = fd.FD{}
 	c.fd.Init(p.FD)

@@ -42,8 +42,8 @@ type stoppedError struct{}
 
 func (stoppedError) Error() string { return "event: the loop was stopped" }
 
-// Is has those who look for a closed connection find it.
+// Is makes ErrStopped match net.ErrClosed.
 func (stoppedError) Is(target error) bool { return target == net.ErrClosed }
 
-// callError is the error of a system call.
+// callError returns the error of a system call.
 func callError(call string, res int32) error { return os.NewSyscallError(call, posix.Error(res)) }

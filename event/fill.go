@@ -7,15 +7,15 @@ import (
 	"ringo/internal/bufs"
 )
 
-// filling is a slice that is to be filled with what comes, in place of showing it.
+// filling is a ReadFull that is under way: a slice to fill with input, which is not shown meanwhile.
 type filling struct {
 	p    []byte
-	n    int // of p: filled
+	n    int // how many bytes of p are filled
 	then func(n int, err error)
 }
 
-// directMin is from how many bytes on that are missing the kernel is to put them where they belong. Fewer are copied
-// out of the loop's buffers, which costs less than to begin a receive anew.
+// directMin is how many bytes must be missing so that the kernel receives straight into the slice. Fewer are copied out
+// of the loop's buffers, which costs less than starting another receive.
 const directMin = 32 << 10
 
 // ReadFull reads the next len(p) bytes into p and then calls then: for bodies of known length. OnData and OnEnd are not
@@ -46,7 +46,8 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 	return nil
 }
 
-// take puts unused bytes, and those of b behind them, where they are wanted. What is over is unshown.
+// take moves unused bytes, and after them those of b, into the slice of a ReadFull. Bytes that are left over become
+// unshown ones.
 func (c *Conn) take(b *bufs.Buffer) {
 	in, t := c.e.fillings[c], &c.e.tools
 	c.e.l.Charge()
@@ -68,7 +69,7 @@ func (c *Conn) take(b *bufs.Buffer) {
 	c.endFilling(nil)
 }
 
-// isFull reports whether something is to be filled, and nothing of it is missing.
+// isFull reports whether a ReadFull is under way and its slice is full.
 func (c *Conn) isFull() bool {
 	if c.flags&taking == 0 {
 		return false
@@ -77,7 +78,7 @@ func (c *Conn) isFull() bool {
 	return in.n == len(in.p)
 }
 
-// endFilling ends it if it is full, or there is an error.
+// endFilling ends the ReadFull if its slice is full, or with an error.
 func (c *Conn) endFilling(err error) {
 	in := c.e.fillings[c]
 	if err == nil && in.n < len(in.p) {
@@ -88,7 +89,7 @@ func (c *Conn) endFilling(err error) {
 	in.then(in.n, err)
 }
 
-// takesDirectly reports whether the kernel is to put what comes where it belongs.
+// takesDirectly reports whether the kernel is to receive straight into the slice of a ReadFull.
 func (c *Conn) takesDirectly() bool {
 	if c.flags&taking == 0 || c.in.First() != nil {
 		return false
@@ -97,7 +98,7 @@ func (c *Conn) takesDirectly() bool {
 	return len(in.p)-in.n >= directMin
 }
 
-// fill has the driver receive into what is to be filled: when what else may be armed has ended.
+// fill arms a receive into the slice of a ReadFull, once another receive that may be armed has ended.
 func (c *Conn) fill() {
 	if c.recv != nil {
 		c.in.Disarm(&c.e.tools, c.recv)
@@ -107,7 +108,7 @@ func (c *Conn) fill() {
 	c.armed(c.in.Direct(&c.e.tools, &c.fd, (*receiver)(c), in.p[in.n:]))
 }
 
-// leaveFilling tells that no more will come.
+// leaveFilling ends a ReadFull of a connection that closes.
 func (c *Conn) leaveFilling() {
 	if c.flags&taking == 0 {
 		return

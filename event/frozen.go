@@ -7,11 +7,11 @@ import (
 	"ringo/internal/watch"
 )
 
-// frozen finds callbacks that park, so that all others of their loop wait for them. The runner moves its timer each
-// turn, and it fires while the runner is in a callback only if that does not go on.
+// frozen detects callbacks that park, for which all others of their loop have to wait. The runner moves its timer each
+// turn, so the timer fires during a callback only if the runner does not get on.
 type frozen struct {
 	e     *Loop
-	began int64 // when the runner's turn did
+	began int64 // when the runner's turn began
 	t     timer.Timer
 }
 
@@ -24,8 +24,8 @@ func (f *frozen) begin(e *Loop) {
 	e.l.Timers().Arm(&f.t, e.l.After(limit))
 }
 
-// Fire tells of the callback that is parked, once the runner's turn has been as long as one of the loop's may be and
-// keeps others waiting: they wait for as long for one that parks once as for many that do so for a little.
+// Fire reports the parked callback, if the runner's turn has lasted as long as a turn of the loop may, and other
+// callbacks wait. They wait as long for one callback that parks once as for many that each park a little.
 func (f *frozen) Fire(*timer.Timer) {
 	e := f.e
 	if e.running == nil { // between two turns
@@ -35,5 +35,5 @@ func (f *frozen) Fire(*timer.Timer) {
 		watch.TellFrozen(e.l, e.task, time.Duration(e.l.NowNS()-f.began), behind)
 		return
 	}
-	e.l.Timers().Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // they may come yet
+	e.l.Timers().Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // callbacks may still come to wait
 }

@@ -67,10 +67,10 @@ func (Base) OnTimeout(c *Conn, what Timeout) {
 // OnClose does nothing.
 func (Base) OnClose(*Conn, error) {}
 
-// reason is why a connection ends.
+// reason is why a connection ends: an errno, or one of the constants below.
 type reason int32
 
-// The reasons that are no errno.
+// The reasons that are not an errno.
 const (
 	byCall reason = -iota - 1 // Close
 	byPanic

@@ -67,9 +67,9 @@ func (h *Hook) stop() {
 	e.done(&h.activity)
 }
 
-// runHooks calls those of a kind: checks once a turn.
+// runHooks calls the hooks of a kind, checks only once a turn.
 func (e *Loop) runHooks(kind hookKind) {
-	hooks := e.hooks[kind] // which is not changed but replaced
+	hooks := e.hooks[kind] // it is never changed, only replaced
 	if hooks == nil {
 		return
 	}

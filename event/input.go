@@ -10,27 +10,28 @@ import (
 	"ringo/internal/sys"
 )
 
-// piecesMax is how many pieces are shown before others have their turn; pieceMax is how many bytes one call moves.
+// piecesMax is how many pieces of input are shown in a row before other connections get their turn; pieceMax is how
+// many bytes one call moves.
 const (
 	piecesMax   = 8
-	largePieces = 4 // as so many counts a large buffer
+	largePieces = 4 // a large buffer counts as so many
 	pieceMax    = stream.PieceMax
-	pieceCost   = 8 // so many ReadFulls of what is there already count as a piece
+	pieceCost   = 8 // so many ReadFulls from bytes that are here count as a piece
 )
 
 // shown is what OnData is being shown.
 type shown struct {
 	c    *Conn
-	b    *bufs.Buffer // nil: it is in memory of the connection's own
+	b    *bufs.Buffer // nil: the bytes are in the connection's own memory
 	kept bool         // by Keep
-	// What is left of it is to be shown once more: if something was used, or in any case.
+	// The rest is to be shown once more: again, if OnData has used some; anew, in any case.
 	again, anew bool
 }
 
-// way is how more bytes are to come.
+// way returns how the input is to be armed.
 func (c *Conn) way() stream.Way {
 	switch {
-	case c.set.records: // which are asked for until there is none
+	case c.set.records: // records are received until there are no more
 		return stream.Once
 	case c.e.l.Lends():
 		return stream.Lent
@@ -38,7 +39,7 @@ func (c *Conn) way() stream.Way {
 	return stream.Level
 }
 
-// arm sees to it that news of the stream will come.
+// arm makes sure that the loop will hear of more input.
 func (c *Conn) arm() {
 	if c.takesDirectly() && c.e.l.Lends() {
 		c.fill()
@@ -47,7 +48,7 @@ func (c *Conn) arm() {
 	}
 }
 
-// armed keeps the op that will bring more.
+// armed keeps the op that will bring more. Without one the connection fails.
 func (c *Conn) armed(o *op.Op) {
 	if c.recv = o; o == nil {
 		c.fail(sys.ENOBUFS)
@@ -84,16 +85,16 @@ func (r *receiver) Complete(o *op.Op, res int32, flags uint32) {
 	c.wake()
 }
 
-// Input is what has come, for the rechecks.
+// Input returns the input, for the rechecks.
 func (r *receiver) Input() *stream.In { return &r.in }
 
-// Recheck asks for what the kernel may have forgotten.
+// Recheck asks the kernel for news that it may have forgotten to report.
 func (r *receiver) Recheck() { r.in.Recheck(&r.e.tools, &r.fd, r.recv) }
 
-// read shows what has come. It is for the runner.
+// read shows the input that has come. Only the runner calls it.
 func (c *Conn) read() {
 	for budget := piecesMax * pieceCost; budget > 0 && c.state == open && c.flags&paused == 0; {
-		if c.isFull() { // by a receive into it
+		if c.isFull() { // a receive has filled it
 			budget--
 			c.endFilling(nil)
 			continue
@@ -119,7 +120,7 @@ func (c *Conn) read() {
 	switch {
 	case c.state != open || c.flags&paused != 0:
 	case c.in.First() != nil || c.flags&unshown != 0 || c.isFull() || c.in.ByHand():
-		c.wake() // behind the others
+		c.wake() // after the other connections
 	case !c.in.Over():
 		c.arm()
 	case c.in.Err() != 0:
@@ -133,11 +134,12 @@ func (c *Conn) read() {
 	}
 }
 
-// nextBuffer is the next buffer to be shown; nil if there is none, or if the rest is to be shown or taken before.
+// nextBuffer returns the next buffer to show. It returns nil if there is none, or if unused bytes are to be shown or
+// taken first.
 func (c *Conn) nextBuffer() *bufs.Buffer {
 	switch {
 	case c.flags&unshown != 0 && (c.flags&taking != 0 || len(c.in.Mem()) > c.set.unread):
-		return nil // so that what waits does not grow
+		return nil // so that the bytes that wait do not grow
 	case c.in.First() != nil:
 		return c.in.Pop()
 	case !c.in.ByHand():
@@ -152,28 +154,28 @@ func (c *Conn) nextBuffer() *bufs.Buffer {
 		c.endFilling(nil)
 		return nil
 	case c.set.records && c.flags&unshown != 0:
-		return nil // one at a time
+		return nil // one record at a time
 	case c.set.records:
 		return c.receiveRecord()
 	}
 	return c.receive()
 }
 
-// receive receives into a plain buffer, or a large one; nil if there is nothing now.
+// receive receives into a plain or a large buffer; nil if nothing has come.
 func (c *Conn) receive() *bufs.Buffer {
 	most := pieceMax
 	if k := len(c.in.Mem()); k > 0 {
 		most = c.set.unread - k
 	}
 	c.e.l.Charge()
-	b := c.in.Fill(&c.e.tools, &c.fd, c.held.Load() == 0, most, c.way()) // of a connection's leases one may be large
+	b := c.in.Fill(&c.e.tools, &c.fd, c.held.Load() == 0, most, c.way()) // one of its leases may be large
 	if b != nil {
 		c.goesOn(reads)
 	}
 	return b
 }
 
-// show has OnData look at the bytes of a buffer, behind those that it has not used.
+// show calls OnData with the bytes of a buffer, after those that it has not used.
 func (c *Conn) show(b *bufs.Buffer) {
 	e := c.e
 	e.l.Charge()
@@ -196,13 +198,13 @@ func (c *Conn) show(b *bufs.Buffer) {
 	c.used(&s, p, used)
 }
 
-// add puts the bytes of a buffer behind those that were not used, and gives it back.
+// add copies the bytes of a buffer behind those that were not used, and gives the buffer back.
 func (c *Conn) add(b *bufs.Buffer) {
 	c.in.Add(&c.e.tools, b.Unread())
 	b.Pool().Put(b)
 }
 
-// used takes back what OnData was shown.
+// used takes back what OnData was shown, and keeps the bytes that it has not used.
 func (c *Conn) used(s *shown, p []byte, used int) {
 	left, over := p[used:], c.state >= closing
 	switch {
@@ -223,18 +225,18 @@ func (c *Conn) used(s *shown, p []byte, used int) {
 		c.flags |= unshown
 	case unused > c.set.unread && (c.flags&paused == 0 || c.set.records):
 		c.fail(byUnread)
-	case c.flags&paused != 0: // it may leave all
+	case c.flags&paused != 0: // OnData may leave any number
 		c.spill()
 	}
 }
 
-// isAgain reports whether what is left of what was shown is to be shown although no more comes: not to who has used
-// nothing of it, and would for ever.
+// isAgain reports whether the rest of what was shown is to be shown although no more has come. An OnData that has used
+// nothing must not get the same bytes again, since it might go on like that forever.
 func (c *Conn) isAgain(s *shown, used int) bool {
 	return (s.anew || s.again && used > 0) && c.flags&paused == 0 && !c.set.records
 }
 
-// dropShown takes back what was shown by an OnData that did not return.
+// dropShown takes back what was shown to an OnData that did not return.
 func (e *Loop) dropShown() {
 	s := e.shown
 	e.shown = shown{}
@@ -243,7 +245,7 @@ func (e *Loop) dropShown() {
 	}
 }
 
-// dropInput gives up what was received. What OnData is being shown is still there when it returns.
+// dropInput drops received bytes. Those that OnData is being shown stay until it returns.
 func (c *Conn) dropInput() {
 	for c.in.First() != nil {
 		b := c.in.Pop()
@@ -269,8 +271,8 @@ func (c *Conn) Pause() {
 	c.spill()
 }
 
-// spill moves what has come into memory of the connection's own, so that one that is paused does not hold what others
-// need: but while that memory is being looked at.
+// spill moves received bytes into the connection's own memory, so that a paused connection does not hold buffers that
+// others need. It does nothing while OnData is being shown bytes.
 func (c *Conn) spill() {
 	if c.e.shown.c != c {
 		c.in.Spill(&c.e.tools)
@@ -304,7 +306,7 @@ func (c *Conn) SetUnreadMax(n int) {
 	}
 }
 
-// own makes the connection's settings its own.
+// own gives the connection settings of its own.
 func (c *Conn) own() *settings {
 	if c.set == &defaults || c.set == &recordDefaults {
 		s := *c.set
@@ -313,8 +315,8 @@ func (c *Conn) own() *settings {
 	return c.set
 }
 
-// dropRecheck is for a connection that closes.
+// dropRecheck removes a connection that closes from the rechecks.
 func (c *Conn) dropRecheck() { c.e.rechecks.Drop((*receiver)(c)) }
 
-// rechecks are the loop's.
+// rechecks is the type of a loop's rechecks.
 type rechecks = stream.Rechecks[*receiver]

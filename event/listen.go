@@ -91,13 +91,13 @@ func (ln *Listener) OnClose(fn func(error)) {
 	ln.then = fn
 }
 
-// closed is told that a connection is.
+// closed counts a connection that is closed.
 func (ln *Listener) closed() { handle.Sockets.Closed(ln.ln) }
 
-// acceptor is the task that accepts, which parks between two batches of them.
+// acceptor is a listener as the task that accepts, which parks between two batches of connections.
 type acceptor Listener
 
-// Code is that of the handler's function.
+// Code shows all such tasks under one name.
 func (a *acceptor) Code() code.Func { return acceptorCode }
 
 var acceptorCode = code.Of((*acceptor).Run)

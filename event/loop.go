@@ -16,40 +16,40 @@ import (
 type Loop struct {
 	l       *loop.Loop
 	queue   queue
-	running callback   // whose callbacks run just now
-	runs    bool       // the runner has been started
-	task    *loop.Task // that it is, once it has begun
+	running callback   // the object whose callbacks are running
+	runs    bool       // the runner was started
+	task    *loop.Task // the runner's task, once it has begun
 	shown   shown
 
 	conns   list
 	others  *activity
-	active  int // both: what keeps Wait from returning
-	endless int // of these: what never ends by itself
+	active  int // how many of both keep Wait from returning
+	endless int // how many of these never end by themselves
 	waiting loop.TaskList
-	stopped bool  // what is begun is refused
-	holds   int   // how many are in the midst of the end of that
-	final   bool  // it is for good
-	whole   bool  // the loop is a Run's of this package
-	failed  error // of a listener without OnClose, which nobody was told yet
-	over    bool  // whose Wait has returned: nobody has a use for what Unref was called for
+	stopped bool  // calls that start something are refused
+	holds   int   // how many tasks and callbacks are waiting for, or making, the end of a stop
+	final   bool  // stopped stays set
+	whole   bool  // it is a loop of this package's Run
+	failed  error // the error of a listener without OnClose, which Wait has not returned yet
+	over    bool  // Run's Wait has returned, so what Unref was called for is to end, too
 	hooks   [hookKinds][]*Hook
-	hooked  int    // how many there are
+	hooked  int    // how many hooks there are
 	checked uint64 // the turn in which the checks were called, plus 1
 
 	tools     stream.Tools
 	send      op.Op // for plain calls, one at a time
-	both      op.Op // that sends what was accepted and what comes behind it
+	both      op.Op // for sends of accepted bytes together with others
 	ext       op.Ext
 	name      sys.Sockaddr
 	frozen    frozen
 	rechecks  rechecks
 	fillings  map[*Conn]*filling
-	unsent    int // bytes of all connections that wait for room
+	unsent    int // bytes of all connections and sockets that wait for room
 	unsentMax int
 	open      loop.Handle
 }
 
-// unsentMax is what Loop.SetUnsentMax says at first.
+// unsentMax is the default of Loop.SetUnsentMax.
 const unsentMax = 64 << 20
 
 // On returns the Loop of l, always the same one. Only a task of l may call it; for other callers it panics.
@@ -110,7 +110,7 @@ func (e *Loop) Wait() error {
 	return err
 }
 
-// wait is Wait that leaves the loop stopped.
+// wait is Wait, but leaves the loop stopped.
 func (e *Loop) wait() (err error) {
 	defer func() {
 		if err == nil {
@@ -151,14 +151,15 @@ func (e *Loop) SetUnsentMax(n int) {
 	e.unsentMax = n
 }
 
-// wantBound panics for a bound that nothing could keep.
+// wantBound panics for a negative bound.
 func wantBound(method string, n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("event: %s of %d", method, n))
 	}
 }
 
-// taskHere is here for a method that parks, which no callback may: all others would wait for it, and it for them.
+// taskHere is here for a method that parks. It also panics in callbacks: all other callbacks would wait for them, and
+// they for the others.
 func (e *Loop) taskHere(method string) {
 	e.here(method)
 	if e.runs && e.l.Task() == e.task {
@@ -181,7 +182,7 @@ func notHere(l *loop.Loop, method string) {
 	panic("event: " + method + " from outside the loop's thread: use Loop.Post to get there")
 }
 
-// wakeWaiting lets those go on who wait for the end of all.
+// wakeWaiting resumes the tasks in Wait.
 func (e *Loop) wakeWaiting() {
 	for t := e.waiting.Pop(); t != nil; t = e.waiting.Pop() {
 		e.l.Ready(t)
@@ -191,21 +192,21 @@ func (e *Loop) wakeWaiting() {
 // waiting is the loop as what a task in Wait waits for.
 type waiting Loop
 
-// CancelWait lets a cancelled task end what is active.
+// CancelWait resumes a cancelled task, which ends what is active.
 func (w *waiting) CancelWait(t *loop.Task) {
 	w.waiting.Remove(t)
 	w.l.Ready(t)
 }
 
-// DescribeWait tells what is waited for.
+// DescribeWait says that the task is in Wait.
 func (w *waiting) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "event.Loop.Wait" }
 
-// hasRest reports whether nothing is left but what nobody waits for, and is to end as well.
+// hasRest reports whether only activities with Unref are left, and are to end as well.
 func (e *Loop) hasRest() bool {
 	return e.over && e.active == 0 && (e.others != nil || e.conns.first != nil)
 }
 
-// closeRest ends all that is left, and has it waited for, so that it ends in order.
+// closeRest ends all that is left, and makes Wait wait for it, so that it ends in order.
 func (e *Loop) closeRest() {
 	for a := e.others; a != nil; a = a.next {
 		a.Ref()
@@ -216,11 +217,11 @@ func (e *Loop) closeRest() {
 	e.closeAll()
 }
 
-// opened is the loop's callbacks as what is open on it.
+// opened is the loop's callbacks as something that is open on the loop.
 type opened Loop
 
-// Drain is the loop's word that accepts have stopped, which listeners see to, or that nobody is waited for any more.
-// What has nothing left to wait for ends.
+// Drain is called when accepting has stopped, which listeners handle, and when Grace has ended. It ends the sources
+// that no other activity is left for.
 func (o *opened) Drain() {
 	e := (*Loop)(o)
 	if e.l.Stopping() {
@@ -229,7 +230,7 @@ func (o *opened) Drain() {
 	e.settle()
 }
 
-// Abandon closes what was left, of which nobody can be told any more.
+// Abandon closes what is left at the end of the loop, when no callback can be called any more.
 func (o *opened) Abandon() {
 	e := (*Loop)(o)
 	e.closeAll()
@@ -240,10 +241,10 @@ func (o *opened) Abandon() {
 	}
 }
 
-// kept is the loop's callbacks as what is kept for it.
+// kept is the loop's callbacks as what the loop keeps for this package.
 type kept Loop
 
-// Trim gives back memory that nobody has used lately.
+// Trim gives back memory that was not used lately.
 func (k *kept) Trim() (more bool) {
 	if e := (*Loop)(k); e.queue.len() == 0 && len(e.queue.items) > queueKept {
 		e.queue.items = nil
@@ -252,5 +253,5 @@ func (k *kept) Trim() (more bool) {
 	return k.tools.Trim()
 }
 
-// queueKept is how long a queue may be that nobody shortens.
+// queueKept is how many places an empty queue may keep.
 const queueKept = 1024

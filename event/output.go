@@ -13,8 +13,8 @@ import (
 	"ringo/internal/timer"
 )
 
-// output is what a connection has written and the socket has had no room for, in order. It is made when there is
-// something, and gone when all is sent.
+// output is what a connection has written and the socket has had no room for, in order. It is made when something has
+// to wait, and dropped when all is sent.
 //
 //	Write ──accepted──▶ the loop's outbox ──the turn's end──▶ sent
 //	  │ too large, or slow           │ no room
@@ -24,31 +24,31 @@ type output struct {
 	c      *Conn
 	op     *op.Op
 	pieces []piece
-	first  int         // of pieces: what is before it is sent
+	first  int         // the pieces before it are sent
 	size   int         // bytes in them
-	err    error       // that OnClose is to be told
-	drop   error       // nothing more is to be sent, and those who wait are to be told this
-	timer  timer.Timer // once the connection closes
+	err    error       // for OnClose
+	drop   error       // nothing more is to be sent, and the waiting functions get this error
+	timer  timer.Timer // set once the connection closes
 
-	task   *loop.Task    // that dials, or has a file read
-	parts  *handle.Parts // of a connection that leaves: see Detach
+	task   *loop.Task    // the task that dials, or reads a file
+	parts  *handle.Parts // of a connection in Detach
 	waiter *loop.Task
 	parted bool
 }
 
-// piece is some of what waits.
+// piece is a part of what waits.
 type piece struct {
 	p    []byte
-	own  bool        // p is ours, and may be appended to
-	file *fileSource // in place of p
-	then func(error) // is to be told
+	own  bool        // p is a copy, to which more may be appended
+	file *fileSource // instead of p
+	then func(error) // called at the end
 }
 
-// acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy
-// them costs more than the call.
+// acceptMax is the largest write that is copied, to be sent together with others. Larger writes are sent at once: the
+// copy would cost more than the call.
 const acceptMax = 4096
 
-// closeMax is how long the peer may take what was written before a Close.
+// closeMax is how long the peer may take to read what was written before a Close.
 const closeMax = time.Minute
 
 // Write sends p; the caller may reuse p once it returns. It never waits, and makes no callbacks: up to 4096 bytes are
@@ -87,7 +87,7 @@ func (c *Conn) WriteThen(p []byte, then func(error)) error {
 // from Conn.Keep, are sent without a copy.
 func (c *Conn) WriteLease(lease buf.Lease) error {
 	e := c.here("Conn.WriteLease")
-	large := bufs.Lease(lease).From(e.l.Large()) // which is warm, and to stay so: it is not lent until the turn's end
+	large := bufs.Lease(lease).From(e.l.Large()) // not accepted, but sent at once, so that it stays warm
 	if !large && !bufs.Lease(lease).From(e.l.Ring()) && !bufs.Lease(lease).From(e.l.Plain()) {
 		defer lease.Release()
 		return c.Write(lease.Bytes())
@@ -130,7 +130,7 @@ func (c *Conn) WriteV(bufs [][]byte) error {
 	}
 	for i, b := range bufs {
 		if err := c.Write(b); err == ErrFull && i > 0 {
-			c.out.put(b, nil) // what was taken is taken whole
+			c.out.put(b, nil) // a WriteV that has begun is taken whole
 		} else if err != nil {
 			return err
 		}
@@ -138,10 +138,10 @@ func (c *Conn) WriteV(bufs [][]byte) error {
 	return nil
 }
 
-// gatherMax is up to how many bytes several slices are put together to be sent by one call.
+// gatherMax is how many bytes of several slices are copied together, to be sent by one call.
 const gatherMax = 64 << 10
 
-// noWrite is why nothing can be written, as the error of an operation.
+// noWrite returns the error of an operation that can't write.
 func (c *Conn) noWrite(name string) error {
 	if c.state == open {
 		return c.opError(name, errDirection)
@@ -149,7 +149,7 @@ func (c *Conn) noWrite(name string) error {
 	return c.notOpen(name)
 }
 
-// write sends p now, as far as there is room, and keeps the rest: a copy, or p itself if then is to be told.
+// write sends as much of p as there is room for now, and keeps the rest: a copy of it, or p itself if then is not nil.
 func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 	if c.out != nil {
 		return 0, c.keep(p, then)
@@ -164,7 +164,7 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case c.out != nil: // what was accepted waits for room
+	case c.out != nil: // accepted bytes wait for room
 		return 0, c.keep(p, then)
 	case !done:
 		c.out = &output{c: c}
@@ -176,8 +176,8 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 	return n, nil
 }
 
-// sendBoth sends what was accepted and p by one call, and returns how many bytes of p went out: none if what was
-// accepted is not all sent, which waits for room then.
+// sendBoth sends what was accepted and then p by one call, and returns how many bytes of p were sent. Unless all of
+// what was accepted is sent, that is none, and the rest waits for room.
 func (c *Conn) sendBoth(before, p []byte, flags uint32) (n int, err error) {
 	o := &c.e.both
 	o.Ext.SetVector([][]byte{before, p})
@@ -190,13 +190,13 @@ func (c *Conn) sendBoth(before, p []byte, flags uint32) (n int, err error) {
 	if n = int(c.e.l.Outbox().SentWith(&c.accepted, res)); n < len(p) {
 		c.flags |= slow
 	}
-	if res < 0 { // the Sender has ended the connection
+	if res < 0 { // sender.Unsent has ended the connection
 		err = c.opError("write", callError("write", res))
 	}
 	return n, err
 }
 
-// send makes a plain call. all: nothing of p is left, which of a record of no bytes n does not say.
+// send makes a plain call. all reports whether nothing of p is left, which n does not show for an empty record.
 func (c *Conn) send(p []byte) (n int, all bool, err error) {
 	if c.set.records && len(p) > pieceMax {
 		return 0, false, c.opError("write", callError("write", -sys.EMSGSIZE))
@@ -222,7 +222,7 @@ func (c *Conn) send(p []byte) (n int, all bool, err error) {
 	return int(res), ok && int(res) == len(p), nil
 }
 
-// unsendable ends the connection because of a send.
+// unsendable ends the connection because a send has failed.
 func (c *Conn) unsendable(res int32) {
 	if c.flags&leaving != 0 {
 		c.out.parts.Err = res
@@ -235,7 +235,7 @@ func (c *Conn) unsendable(res int32) {
 	c.fail(reason(-res))
 }
 
-// keep puts p behind what waits for room, if it may.
+// keep adds p to what waits for room, unless a bound is reached.
 func (c *Conn) keep(p []byte, then func(error)) error {
 	if c.set.records && len(p) > c.recordMax() {
 		return c.opError("write", callError("write", -sys.EMSGSIZE))
@@ -248,7 +248,7 @@ func (c *Conn) keep(p []byte, then func(error)) error {
 	return nil
 }
 
-// put puts bytes at the end. None of a stream are no piece, unless somebody is to be told.
+// put adds bytes at the end. No bytes are no piece, except of records, or if then has to be called.
 func (o *output) put(p []byte, then func(error)) {
 	if len(p) == 0 && then == nil && !o.c.set.records {
 		return
@@ -269,13 +269,13 @@ func (o *output) put(p []byte, then func(error)) {
 }
 
 const (
-	// waitingMax is how many pieces may wait at a connection, whatever bytes they have.
+	// waitingMax is how many pieces may wait on a connection, whatever their size.
 	waitingMax = 1024
-	// waitingCost is what a piece counts for at the loop beside its bytes.
+	// waitingCost is how many bytes a piece counts in Loop.SetUnsentMax in addition to its own.
 	waitingCost = 64
 )
 
-// add puts a piece at the end.
+// add adds a piece at the end.
 func (o *output) add(p piece) {
 	o.pieces = append(o.pieces, p)
 	o.c.e.unsent += waitingCost
@@ -284,26 +284,26 @@ func (o *output) add(p piece) {
 	}
 }
 
-// waiting is how many pieces wait.
+// waiting returns how many pieces wait.
 func (o *output) waiting() int { return len(o.pieces) - o.first }
 
-// isFull reports whether no piece more is taken, of however few bytes.
+// isFull reports whether no further piece is taken, however small.
 func (o *output) isFull() bool {
 	return o.waiting() >= waitingMax || o.c.e.unsent >= o.c.e.unsentMax
 }
 
-// count counts bytes that wait, or no longer do.
+// count adds n to the number of bytes that wait.
 func (o *output) count(n int) {
 	o.size += n
 	o.c.e.unsent += n
 }
 
-// over reports whether nothing is left to be done.
+// over reports whether nothing is left to do.
 func (o *output) over() bool {
 	return o.op == nil && o.task == nil && (o.first == len(o.pieces) || o.c.flags&leaving != 0)
 }
 
-// submit has the driver send the first piece when there is room.
+// submit makes the driver send the first piece once there is room.
 func (o *output) submit() {
 	l := o.c.e.l
 	if l.Stopping() || l.Ending() {
@@ -327,7 +327,7 @@ func (o *output) submit() {
 	o.c.begins(writes)
 }
 
-// Complete takes what the op has sent.
+// Complete takes the result of a send.
 func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 	c, l, behind := o.c, o.c.e.l, x.Behind
 	o.op = nil
@@ -347,7 +347,7 @@ func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 	c.settle()
 }
 
-// sent takes bytes off that were sent: of the first piece.
+// sent removes n bytes, which were sent, from the first piece.
 func (o *output) sent(n int) {
 	if o.first == len(o.pieces) { // it was dropped
 		return
@@ -359,7 +359,7 @@ func (o *output) sent(n int) {
 	}
 }
 
-// tellRoom has OnWritable be called if it is time to write again. With nothing left no bound is in the way.
+// tellRoom makes OnWritable be called if it is time to write again. If nothing waits any more, no bound prevents that.
 func (o *output) tellRoom() {
 	c := o.c
 	set := c.set
@@ -369,7 +369,7 @@ func (o *output) tellRoom() {
 	}
 }
 
-// end ends the first piece.
+// end removes the first piece, and calls its function.
 func (o *output) end(err error) {
 	first := &o.pieces[o.first]
 	if first.then != nil {
@@ -386,7 +386,7 @@ func (o *output) end(err error) {
 	}
 }
 
-// drained goes on behind what was sent.
+// drained is called when all is sent: it shuts down the writing side after CloseWrite.
 func (c *Conn) drained() {
 	if c.flags&finished != 0 {
 		c.e.l.Kernel().Shutdown(c.fd.Sys(), shutWrite)
@@ -395,7 +395,7 @@ func (c *Conn) drained() {
 
 const shutWrite = 1 // SHUT_WR
 
-// dropOutput gives up what was not sent: when the kernel has let go of it.
+// dropOutput drops what is unsent, once the kernel no longer uses it.
 func (c *Conn) dropOutput(err error) {
 	o := c.out
 	if o == nil {
@@ -411,7 +411,7 @@ func (c *Conn) dropOutput(err error) {
 	o.dropIfIdle()
 }
 
-// dropIfIdle gives up what is to be dropped, if nothing of it is in use.
+// dropIfIdle drops what is to be dropped, if no op or task uses it. It reports whether there is something to drop.
 func (o *output) dropIfIdle() bool {
 	if o.drop == nil || o.op != nil || o.task != nil {
 		return o.drop != nil
@@ -423,7 +423,7 @@ func (o *output) dropIfIdle() bool {
 	return true
 }
 
-// linger gives the peer a while to take what is left of a connection that closes.
+// linger gives the peer of a connection that closes some time to take what is left.
 func (o *output) linger() {
 	if !o.timer.Armed() && !o.over() {
 		o.timer.Owner = o
@@ -431,14 +431,14 @@ func (o *output) linger() {
 	}
 }
 
-// Fire ends that.
+// Fire ends that time.
 func (o *output) Fire(*timer.Timer) {
 	o.err = o.c.opError("write", os.ErrDeadlineExceeded)
 	o.c.dropOutput(o.err)
 	o.c.wake()
 }
 
-// release gives back what the output still has, and lets a Detach go on.
+// release stops the timer of linger, and resumes a task in Detach.
 func (o *output) release() {
 	l := o.c.e.l
 	l.Timers().Remove(&o.timer)
@@ -448,10 +448,10 @@ func (o *output) release() {
 	}
 }
 
-// sender is the connection as who has something in the loop's outbox.
+// sender is a connection as the owner of bytes in the loop's outbox.
 type sender Conn
 
-// Unsent keeps what was not sent, and has it sent when there is room.
+// Unsent keeps accepted bytes that the socket had no room for, and sends them once there is room.
 func (s *sender) Unsent(res int32, rest []byte) {
 	c := (*Conn)(s)
 	c.accepted = 0 // also at a turn's end
@@ -510,17 +510,17 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// call has a function be told of an end, in its turn.
+// call queues a call of then.
 func (e *Loop) call(then func(error), err error) { e.push(&notice{nil, then, err}) }
 
-// call is the loop's, of a function that is called for the connection.
+// call queues a call of then for the connection, before OnClose.
 func (c *Conn) call(then func(error), err error) {
 	c.flags |= telling
 	c.e.push(&notice{c, then, err})
 }
 
 type notice struct {
-	c    *Conn // nil: it is for none
+	c    *Conn // nil: it is not for a connection
 	then func(error)
 	err  error
 }

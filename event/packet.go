@@ -22,12 +22,12 @@ type PacketConn struct {
 	flags packetFlags
 	sends bool // a packetSender has been started
 	why   error
-	task  *loop.Task // that dials, or sends what has waited
+	task  *loop.Task // the task that dials, or sends waiting datagrams
 	got   handle.Datagram
 	out   packetOutput
 	value any
 
-	network string // of a dial
+	network string // for errors of a dial
 }
 
 type packetFlags uint8
@@ -35,9 +35,9 @@ type packetFlags uint8
 const (
 	packetQueued packetFlags = 1 << iota // in the loop's queue
 	packetToOpen
-	packetNews     // there may be something
-	packetPaused   // nothing is to be shown
-	packetRefused  // a write found no room, of which OnWritable is to tell
+	packetNews     // there may be datagrams
+	packetPaused   // no datagrams are to be shown
+	packetRefused  // a write found no room, so OnWritable is to be called later
 	packetWritable // OnWritable is to be called
 )
 
@@ -76,7 +76,7 @@ var _ PacketHandler = PacketBase{}
 // OnOpen does nothing.
 func (PacketBase) OnOpen(*PacketConn) {}
 
-// OnDatagram drops it.
+// OnDatagram drops the datagram.
 func (PacketBase) OnDatagram(*PacketConn, Datagram) {}
 
 // OnError does nothing: datagrams get lost.
@@ -88,7 +88,7 @@ func (PacketBase) OnWritable(*PacketConn) {}
 // OnClose does nothing.
 func (PacketBase) OnClose(*PacketConn, error) {}
 
-// datagramsMax is how many datagrams are shown before others have their turn.
+// datagramsMax is how many datagrams are shown in a row before other callbacks get their turn.
 const datagramsMax = 64
 
 // ListenPacket binds a UDP socket, as sock.ListenPacket does, and calls h for it. A drain does not end it: see Wait.
@@ -142,7 +142,7 @@ func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn 
 	return c
 }
 
-// dialed goes on when the task that dials ends.
+// dialed continues when the task that dials ends.
 func (c *PacketConn) dialed(s *sock.PacketConn, err error) {
 	c.task = nil
 	switch {
@@ -163,7 +163,7 @@ func needPacketHandler(method string, h PacketHandler) {
 	}
 }
 
-// newPacketConn makes one that is to be opened; closed, if the loop was stopped.
+// newPacketConn makes a PacketConn that is to be opened; it is closed if the loop was stopped.
 func (e *Loop) newPacketConn(method string, h PacketHandler) *PacketConn {
 	needPacketHandler(method, h)
 	c := &PacketConn{activity: activity{e: e, endless: true}, h: h, out: packetOutput{max: packetWaitMax}}
@@ -176,7 +176,7 @@ func (e *Loop) newPacketConn(method string, h PacketHandler) *PacketConn {
 	return c
 }
 
-// open begins with a socket. For all that is known there is something.
+// open sets the socket. It may have datagrams already.
 func (c *PacketConn) open(s *sock.PacketConn) {
 	c.sock, c.state = s, open
 	c.src = handle.Sockets.Packets(s, c.news)
@@ -184,9 +184,9 @@ func (c *PacketConn) open(s *sock.PacketConn) {
 	c.wake()
 }
 
-// news is the socket's word that something may have come, or that it has closed.
+// news is called when something may have come, or the socket has closed.
 func (c *PacketConn) news() (wanted bool) {
-	if c.state == open && c.src.Closed() { // by somebody else
+	if c.state == open && c.src.Closed() { // by a call on Socket
 		c.state, c.why = closing, c.closedBy()
 	}
 	c.flags |= packetNews
@@ -197,7 +197,7 @@ func (c *PacketConn) news() (wanted bool) {
 	return true
 }
 
-// closedBy is why somebody else has closed the socket.
+// closedBy returns why the socket was closed from outside of this package.
 func (c *PacketConn) closedBy() error {
 	if c.e.refuses() {
 		return ErrStopped
@@ -205,7 +205,7 @@ func (c *PacketConn) closedBy() error {
 	return net.ErrClosed
 }
 
-// wake has the socket's callbacks run, as far as there is something to tell.
+// wake queues the socket, so that the runner calls its callbacks.
 func (c *PacketConn) wake() {
 	if c.flags&packetQueued == 0 && c.state < closed {
 		c.flags |= packetQueued
@@ -213,10 +213,10 @@ func (c *PacketConn) wake() {
 	}
 }
 
-// run tells what there is to tell.
+// run calls the callbacks that are due.
 func (c *PacketConn) run() {
 	c.flags &^= packetQueued
-	if c.flags&packetToOpen != 0 { // as of a Conn
+	if c.flags&packetToOpen != 0 { // as for a Conn, even if it has ended
 		c.flags &^= packetToOpen
 		c.h.OnOpen(c)
 	}
@@ -233,7 +233,7 @@ func (c *PacketConn) run() {
 	}
 }
 
-// read shows what has come.
+// read shows the datagrams that have come.
 func (c *PacketConn) read() {
 	for range datagramsMax {
 		if c.state != open || c.flags&packetPaused != 0 {
@@ -250,20 +250,20 @@ func (c *PacketConn) read() {
 		default:
 			c.flags &^= packetNews
 			if err := c.src.Arm(); err != nil {
-				c.end(err) // it would never hear again
+				c.end(err) // no more news would come
 			}
 			return
 		}
 	}
-	c.wake() // behind the others
+	c.wake() // after the other callbacks
 }
 
-// failed tells of an error that a read has met, if it is no end.
+// failed handles an error of a read: it ends the socket, or is passed to OnError.
 func (c *PacketConn) failed(err error) {
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		c.end(c.closedBy())
-	case errors.Is(err, os.ErrDeadlineExceeded): // that somebody has set, and that every read will meet
+	case errors.Is(err, os.ErrDeadlineExceeded): // set by a call on Socket: every further read would fail
 		c.end(err)
 	default:
 		c.h.OnError(c, err)
@@ -325,7 +325,7 @@ func (c *PacketConn) Close() {
 
 func (c *PacketConn) stop() { c.end(ErrStopped) }
 
-// end begins the end.
+// end begins the end of the socket.
 func (c *PacketConn) end(why error) {
 	if c.state >= closing {
 		return

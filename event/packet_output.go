@@ -10,8 +10,8 @@ import (
 // packetOutput is the datagrams that wait for room, in order. A task sends them, one after the other.
 type packetOutput struct {
 	waiting []waitingPacket
-	first   int // of waiting: what is before it is sent
-	size    int // what they count for
+	first   int // those before it are sent
+	size    int // what the waiting ones count
 	max     int // see SetUnsentMax
 }
 
@@ -22,9 +22,9 @@ type waitingPacket struct {
 }
 
 const (
-	// packetWaitMax is what may wait if nobody says anything: see SetUnsentMax.
+	// packetWaitMax is the default of SetUnsentMax.
 	packetWaitMax = 256 << 10
-	// packetCost is what a datagram counts for beside its bytes.
+	// packetCost is what a datagram counts in addition to its bytes.
 	packetCost = 64
 )
 
@@ -47,7 +47,7 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 	case c.src == nil:
 		return &net.OpError{Op: "write", Net: c.network, Err: net.ErrClosed}
 	case c.state != open:
-		_, err := c.src.TrySend(p, to) // which knows what net.ErrClosed is to be about
+		_, err := c.src.TrySend(p, to) // it knows what its net.ErrClosed has to name
 		return err
 	}
 	e.l.Charge()
@@ -87,17 +87,17 @@ func (c *PacketConn) SetUnsentMax(n int) {
 	c.out.max = n
 }
 
-// any reports whether something waits.
+// any reports whether datagrams wait.
 func (o *packetOutput) any() bool { return o.first < len(o.waiting) }
 
-// put puts a copy at the end.
+// put adds a copy at the end.
 func (o *packetOutput) put(e *Loop, p []byte, to netip.AddrPort) {
 	cost := len(p) + packetCost
 	o.waiting = append(o.waiting, waitingPacket{append(e.tools.Get(len(p)), p...), to, cost})
 	o.count(e, cost)
 }
 
-// pop takes the first off.
+// pop removes the first datagram.
 func (o *packetOutput) pop(e *Loop) {
 	w := &o.waiting[o.first]
 	o.count(e, -w.cost)
@@ -117,7 +117,7 @@ func (o *packetOutput) count(e *Loop, n int) {
 	e.unsent += n
 }
 
-// drop gives up what waits. What is being sent is with its task.
+// drop drops the datagrams that wait. The one that is being sent belongs to its task.
 func (o *packetOutput) drop(e *Loop) {
 	for o.any() {
 		o.pop(e)
@@ -125,24 +125,24 @@ func (o *packetOutput) drop(e *Loop) {
 	o.waiting = nil
 }
 
-// packetSender is the task that sends what waits.
+// packetSender is a socket as the task that sends waiting datagrams.
 type packetSender PacketConn
 
 var packetSenderCode = code.Of((*packetSender).Run)
 
 func init() { code.Call(packetSenderCode, "event sends datagrams") }
 
-// Code is that of all of them.
+// Code shows all such tasks under one name.
 func (s *packetSender) Code() code.Func { return packetSenderCode }
 
-// Run sends until nothing waits. Who closes drops the queue, and has the write end.
+// Run sends until no datagram waits. A close drops the queue, and ends the write.
 func (s *packetSender) Run() {
 	c := (*PacketConn)(s)
 	e := c.e
 	c.task = e.l.Task()
 	for c.state == open && c.out.any() {
 		w := c.out.waiting[c.out.first]
-		c.out.waiting[c.out.first].p = nil // a drop leaves it with us
+		c.out.waiting[c.out.first].p = nil // so that a drop leaves it to this task
 		var err error
 		if w.to.IsValid() {
 			_, err = c.sock.WriteToUDPAddrPort(w.p, w.to)

@@ -18,7 +18,7 @@ type Poll struct {
 	op       *op.Op // nil: none is under way
 	interest sock.Interest
 	got      int32
-	told     bool // there is something to be told
+	told     bool // an event is to be passed to fn
 	stopped  bool
 }
 
@@ -60,7 +60,7 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 	return p, nil
 }
 
-// arm asks once: what lasts is told again when that was told.
+// arm starts one poll. It is level-triggered: an event that lasts is reported again by the poll after the callback.
 func (p *Poll) arm() {
 	o := p.e.l.Ops().New(op.Poll)
 	if o == nil {
@@ -103,7 +103,7 @@ func (p *Poll) run() {
 		p.fn(0, callError("poll", res))
 		return
 	}
-	defer p.again() // also if fn does not return
+	defer p.again() // even if fn does not return
 
 	// SetInterest may have been called since.
 	if got := sock.Interest(max(res, 0)) & (p.interest | always); got != 0 {
@@ -111,10 +111,10 @@ func (p *Poll) run() {
 	}
 }
 
-// always is what is told whatever the interest is.
+// always is the events that are reported whatever the interest is.
 const always = sock.Failed | sock.HungUp | sock.PeerDone
 
-// again goes on, unless the callback has ended it.
+// again polls again, unless the callback has stopped the Poll.
 func (p *Poll) again() {
 	if !p.stopped && p.op == nil && !p.told {
 		p.arm()
@@ -129,7 +129,7 @@ func (p *Poll) SetInterest(interest sock.Interest) {
 	}
 	p.interest = interest
 	if p.op != nil && !p.op.Canceled {
-		p.e.l.Ops().Cancel(p.op) // whose end has it asked anew
+		p.e.l.Ops().Cancel(p.op) // its end starts a poll with the new interest
 	}
 }
 
@@ -151,7 +151,7 @@ func (p *Poll) stop() {
 	}
 }
 
-// close closes the duplicate, which nothing uses any more.
+// close closes the duplicate, which no op uses any more.
 func (p *Poll) close() {
 	p.e.l.CloseFD(&p.fd)
 	p.e.done(&p.activity)

@@ -4,10 +4,10 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// callback is something that has callbacks to be run.
+// callback is an object whose callbacks are to be run.
 type callback interface{ run() }
 
-// queue is callbacks in order. It grows by doubling, and holds each handle once.
+// queue is a queue of callbacks. It grows by doubling. Each object is in it only once.
 type queue struct {
 	items      []callback // a power of two
 	head, tail uint32
@@ -35,14 +35,14 @@ func (q *queue) pop() callback {
 	return x
 }
 
-// push has the callbacks of x run, in this turn or the next: never at once, so that nobody is called from within a call
-// of his own.
+// push queues the callbacks of x, for this turn or the next. They are never called at once, so callbacks are not
+// re-entrant.
 func (e *Loop) push(x callback) {
 	e.queue.push(x)
 	e.start()
 }
 
-// start has the runner run.
+// start starts the runner, unless it runs.
 func (e *Loop) start() {
 	if !e.runs && !e.l.Ending() && !e.l.Killed() {
 		e.runs = true
@@ -50,18 +50,18 @@ func (e *Loop) start() {
 	}
 }
 
-// runner is the task that all callbacks of a loop run in: so they are to the rest of Ringo what any task is, and cost
-// one switch of coroutines a turn.
+// runner is the task in which all callbacks of a loop run. So they are an ordinary task for the rest of Ringo, and cost
+// one coroutine switch a turn.
 type runner Loop
 
 var runnerCode = code.Of((*runner).Run)
 
 func init() { code.Call(runnerCode, "event callbacks") }
 
-// Code is that of all callbacks.
+// Code shows the callbacks of all loops under one name.
 func (r *runner) Code() code.Func { return runnerCode }
 
-// Run runs what is queued. Those who queue anew meanwhile have their turn in the next one, behind the kernel's.
+// Run runs what is queued. Callbacks that are queued meanwhile run in the next turn, after the kernel's events.
 func (r *runner) Run() {
 	e := (*Loop)(r)
 	defer e.rest()
@@ -92,7 +92,8 @@ func (r *runner) Run() {
 	}
 }
 
-// rest ends a run: because nothing is queued, or because a callback did not return, whose connection ends with it.
+// rest ends a run, because nothing is queued, or because a callback did not return: then it ends the callback's
+// connection.
 func (e *Loop) rest() {
 	x := e.running
 	e.running, e.runs, e.task = nil, false, nil
@@ -106,7 +107,7 @@ func (e *Loop) rest() {
 			if c.c != nil {
 				c.c.broke()
 			}
-		case *PacketConn: // which has other peers as well
+		case *PacketConn: // it has other peers as well
 			c.wake()
 		}
 	}

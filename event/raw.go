@@ -33,10 +33,10 @@ func (r *rawConn) Control(f func(fd uintptr)) error {
 	return nil
 }
 
-// Read fails.
+// Read fails: only Control works.
 func (r *rawConn) Read(func(fd uintptr) bool) error { return r.refuse("raw-read") }
 
-// Write fails.
+// Write fails: only Control works.
 func (r *rawConn) Write(func(fd uintptr) bool) error { return r.refuse("raw-write") }
 
 func (r *rawConn) refuse(name string) error { return (*Conn)(r).opError(name, errControlOnly) }

@@ -6,12 +6,12 @@ import (
 	"ringo/internal/sys"
 )
 
-// records is the network whose connections carry records, and not a stream: as much as one write sent, never two
-// together, and OnData is shown one at a time. They are received plainly, when a poll has told of readiness: the kernel
-// would cut one that is longer than a buffer of the ring's, and what is sent at a turn's end would be one record.
+// records is the network whose connections carry records: each is what one write has sent, and OnData is shown one at a
+// time. They are received by plain calls when a poll reports readiness: the kernel would split a record that is longer
+// than a buffer of the ring. They are sent at once: at the turn's end several would become one record.
 const records = "unixpacket"
 
-// carryRecords makes the connection one of them.
+// carryRecords makes it a connection of records.
 func (c *Conn) carryRecords() {
 	if c.set == &defaults {
 		c.set = &recordDefaults
@@ -19,11 +19,11 @@ func (c *Conn) carryRecords() {
 		c.set.records, c.set.unread = true, 0
 	}
 	c.in.Retry()
-	c.flags |= slow // for good, which keeps writes out of the outbox
+	c.flags |= slow // for good: it keeps writes out of the outbox
 }
 
-// receiveRecord receives a record; nil if there is none now, or if it has memory of its own, as one that is longer than
-// a buffer.
+// receiveRecord receives a record. It returns nil if there is none, or if the record is in memory of its own because it
+// is longer than a buffer.
 func (c *Conn) receiveRecord() *bufs.Buffer {
 	e := c.e
 	e.l.Charge()
@@ -71,14 +71,14 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 	return b
 }
 
-// peerHasEnded asks whether the peer has ended its side.
+// peerHasEnded asks the kernel whether the peer has ended its side.
 func (c *Conn) peerHasEnded() bool { return c.e.tools.Asks(&c.fd)&(sys.PollRdhup|sys.PollHup) != 0 }
 
-// recordCost is what a record counts for in the socket's buffer beside its bytes.
+// recordCost is what a record occupies in the socket's buffer in addition to its bytes.
 const recordCost = 32
 
-// recordMax is how long a record may be. One that is too long the kernel refuses at once; one that has to wait is
-// refused here, for a Write that has returned can't be told.
+// recordMax returns how long a record may be. The kernel refuses one that is too long at once; one that has to wait is
+// refused here, since a Write that has returned can't fail later.
 func (c *Conn) recordMax() int {
 	room, res := c.e.l.Kernel().Getsockopt(c.fd.Sys(), sys.SolSocket, sys.SoSndbuf)
 	if res < 0 {

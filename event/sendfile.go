@@ -10,7 +10,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// fileMax is how many bytes of a file are sent in one call, or brought into memory before.
+// fileMax is how many bytes of a file are sent by one call, or brought into memory before.
 const fileMax = 256 << 10
 
 // A File is what Conn.SendFile sends: an *os.File or a *file.File; in a simulated world only a *file.File.
@@ -19,14 +19,14 @@ type File interface {
 	syscall.Conn
 }
 
-// fileSource is a file as where a piece comes from.
+// fileSource is the file that a piece comes from.
 type fileSource struct {
 	f    File
 	fd   int32
 	off  int64
 	left int64
-	warm int64 // bytes up to here were in memory a moment ago
-	err  error // that was met when they were brought there
+	warm int64 // bytes before this offset were in memory a moment ago
+	err  error // the error of reading them into memory
 }
 
 // SendFile sends n bytes of a regular file from off on, after the bytes written before: by sendfile(2), without a copy
@@ -87,7 +87,8 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	return nil
 }
 
-// submitFile has the driver send some of the first piece, which is a file's; or a worker bring it into memory.
+// submitFile makes the driver send the next bytes of a file, the first piece, or lets a worker bring them into memory
+// first.
 func (o *output) submitFile(s *fileSource) {
 	l := o.c.e.l
 	n := min(s.left, fileMax)
@@ -111,17 +112,17 @@ func (o *output) submitFile(s *fileSource) {
 	o.c.begins(writes)
 }
 
-// bring is a task that has a piece of a file brought into memory.
+// bring reads n bytes of a file, so that they are in memory. It runs in a task.
 func (o *output) bring(s *fileSource, n int64) {
 	s.warm, s.err = s.off+n, ErrNoReturn
-	defer o.brought() // also if ReadAt does not return
+	defer o.brought() // even if ReadAt does not return
 	s.err = o.c.e.l.Offload(func(context.Context) error {
 		p := make([]byte, min(n, 64<<10))
 		for at := s.off; at < s.off+n; {
 			k, err := s.f.ReadAt(p[:min(int64(len(p)), s.off+n-at)], at)
 			switch at += int64(k); {
 			case err == io.EOF:
-				return nil // sendfile finds out, when it has sent what there is
+				return nil // sendfile sees that when it has sent the rest
 			case err != nil:
 				return err
 			}
@@ -141,7 +142,7 @@ func (o *output) brought() {
 // fileSink is the output as the sink of a sendfile.
 type fileSink output
 
-// Complete takes what was sent.
+// Complete takes the result of a sendfile.
 func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	o := (*output)(k)
 	c, l := o.c, o.c.e.l
@@ -171,11 +172,11 @@ func (o *output) failFile(err error) {
 	c.dropOutput(o.err)
 }
 
-// goOn sends what is next, or has those know who wait for the end.
+// goOn sends the next piece, or ends the output if there is none.
 func (o *output) goOn() {
 	c := o.c
 	if c.flags&leaving != 0 {
-		return // what is left goes along
+		return // the rest becomes part of the detached connection
 	}
 	for o.first < len(o.pieces) && o.pieces[o.first].isSent(c.set.records) {
 		o.end(nil)
@@ -190,7 +191,7 @@ func (o *output) goOn() {
 	}
 }
 
-// isSent reports whether nothing of the piece is left to be sent: of a record of no bytes there is.
+// isSent reports whether nothing of the piece is left to send. An empty record is left until it was sent.
 func (p *piece) isSent(records bool) bool {
 	if p.file != nil {
 		return p.file.left == 0

@@ -9,14 +9,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// walk goes along the loop's connections, for a list of what is open.
+// walk visits the loop's connections, for a list of what is open.
 type walk struct {
 	e    *Loop
 	next *Conn
 }
 
-// Walk is the loop's question for what is open: connections, that is. Listeners and sockets of datagrams are package
-// sock's, which shows them.
+// Walk begins a walk through the loop's connections. Listeners and datagram sockets are package sock's, which shows
+// them.
 func (o *opened) Walk() census.ShownWalk {
 	e := (*Loop)(o)
 	w := &walk{e, e.conns.first}
@@ -24,7 +24,7 @@ func (o *opened) Walk() census.ShownWalk {
 	return w
 }
 
-// Next shows the next that has a descriptor.
+// Next shows the next connection that has a descriptor.
 func (w *walk) Next(i *census.HandleInfo) bool {
 	for w.next != nil && w.next.fd.Sys() == none {
 		w.next = w.next.next
@@ -45,7 +45,7 @@ func (w *walk) Drop() {
 	*walks = slices.DeleteFunc(*walks, func(o *walk) bool { return o == w })
 }
 
-// describe tells of the connection.
+// describe fills in what is known of the connection.
 func (c *Conn) describe(i *census.HandleInfo) {
 	i.Kind, i.State, i.FD, i.Leases = "conn", "open", c.fd.Sys(), int(c.held.Load())
 	if c.state >= closing {
@@ -66,7 +66,7 @@ func (c *Conn) describe(i *census.HandleInfo) {
 	}
 }
 
-// nameOf asks the kernel for the address of an end.
+// nameOf asks the kernel for the address of one end.
 func (c *Conn) nameOf(i *census.HandleInfo, ask func(k kernel.Kernel, s int32, name *sys.Sockaddr) int32) (
 	ap netip.AddrPort, name string) {
 	sa := &c.e.name

@@ -12,7 +12,7 @@ import (
 type Signal struct {
 	activity
 	fn   func(os.Signal)
-	got  []os.Signal // and not told, one of each kind
+	got  []os.Signal // for which fn was not called yet, one of each kind
 	in   chan os.Signal
 	over chan struct{}
 }
@@ -43,7 +43,7 @@ func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error)
 	return s, nil
 }
 
-// listen takes signals to the loop.
+// listen passes signals to the loop, on a goroutine.
 func (s *Signal) listen() {
 	for {
 		select {
@@ -65,7 +65,7 @@ func (s *Signal) run() {
 	for len(s.got) > 0 && s.isActive() {
 		got := s.got[0]
 		s.got = s.got[1:]
-		if len(s.got) > 0 { // fn may not return
+		if len(s.got) > 0 { // in case fn does not return
 			s.e.push(s)
 			s.fn(got)
 			return

@@ -11,34 +11,34 @@ func (e *Loop) Stop() {
 	e.closeAll()
 }
 
-// closeAll ends what is active.
+// closeAll ends everything that is active.
 func (e *Loop) closeAll() {
 	e.stopped = true
 	e.stopAll()
 	for c := e.conns.first; c != nil; c = c.next {
 		c.fail(byLoop)
 	}
-	e.settle() // if there was nothing
+	e.settle() // in case nothing was
 }
 
-// refuses reports whether what is begun now is to be refused.
+// refuses reports whether a call that starts something now is to be refused.
 func (e *Loop) refuses() bool { return e.stopped || e.l.Stopping() }
 
-// reopen has things be begun again behind a stop, unless somebody is in the midst of its end.
+// reopen lets things be started again after a stop, unless a task or callback is still in the middle of its end.
 func (e *Loop) reopen() {
 	if e.holds == 0 && !e.final {
 		e.stopped = false
 	}
 }
 
-// refusal is the word that something was refused, to whom no error could be returned.
+// refusal is the callback that reports a refusal to a caller that got no error.
 type refusal struct {
 	activity
 	tell func()
 }
 
-// refuse has tell be called soon; but not for what is begun by somebody who is being told such a thing: who begins
-// anew whatever he is told would go on for ever.
+// refuse makes tell be called soon. It does nothing for what such a callback itself starts: a program that starts anew
+// whenever it is refused would go on forever.
 func (e *Loop) refuse(tell func()) {
 	if _, again := e.running.(*refusal); again && e.l.Task() == e.task {
 		return
@@ -50,10 +50,10 @@ func (e *Loop) refuse(tell func()) {
 
 func (r *refusal) run() { r.e.endBy(&r.activity, r.tell) }
 
-// stop leaves it, which ends by itself.
+// stop does nothing: a refusal ends by itself.
 func (*refusal) stop() {}
 
-// endBy makes something active no more, and tells of it. What that begins comes before the end of a stop.
+// endBy ends an activity, and calls tell. What tell starts still belongs to the stop, and is refused.
 func (e *Loop) endBy(a *activity, tell func()) {
 	e.holds++
 	defer e.release()
@@ -61,7 +61,7 @@ func (e *Loop) endBy(a *activity, tell func()) {
 	tell()
 }
 
-// release ends what has kept a stop from being over.
+// release lets a stop end.
 func (e *Loop) release() {
 	e.holds--
 	e.settle()

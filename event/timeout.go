@@ -17,15 +17,16 @@ const (
 	WriteTimeout                     // no unsent byte was sent
 )
 
-// timeouts are a connection's. One timer looks at both when one of them may be over; what goes on only notes when.
+// timeouts are the timeouts of one connection. One timer checks both when one of them may be over; reads and writes
+// only note the time.
 type timeouts struct {
 	c    *Conn
-	each [2]struct{ after, since int64 } // after: how long, 0: no matter; since: when there was something last
+	each [2]struct{ after, since int64 } // after: the timeout, 0: none; since: when a byte last came or went
 	t    timer.Timer
-	due  bool // it is to be looked at which of them is over
+	due  bool // the runner is to check which of them is over
 }
 
-// reads and writes are the places in each.
+// reads and writes are indexes of each.
 const (
 	reads = iota
 	writes
@@ -55,11 +56,11 @@ func (c *Conn) SetTimeouts(read, write time.Duration) {
 	e.l.Timers().Disarm(&t.t)
 	t.arm()
 	if o := c.out; o != nil && o.op != nil && !o.op.Canceled && o.op.Flags&^c.sendsBy() != 0 {
-		e.l.Ops().Cancel(o.op) // whose end has the rest sent
+		e.l.Ops().Cancel(o.op) // its end sends the rest
 	}
 }
 
-// sendsBy is how what waits is sent: as a whole, but where it is to be seen that something goes on.
+// sendsBy returns how waiting bytes are sent: all in one op, unless a write timeout needs to see that some of them are.
 func (c *Conn) sendsBy() op.Flags {
 	if t := c.set.timeouts; t != nil && t.each[writes].after > 0 {
 		return 0
@@ -67,14 +68,14 @@ func (c *Conn) sendsBy() op.Flags {
 	return op.Full
 }
 
-// goesOn notes that there was something, or that the time begins anew.
+// goesOn notes that a byte has come or gone, or that the time begins anew.
 func (c *Conn) goesOn(way int) {
 	if t := c.set.timeouts; t != nil {
 		t.each[way].since = c.e.l.NowNS()
 	}
 }
 
-// begins is goesOn where a timer may have to begin.
+// begins is goesOn, and starts the timer if it has to.
 func (c *Conn) begins(way int) {
 	if t := c.set.timeouts; t != nil {
 		c.goesOn(way)
@@ -82,7 +83,7 @@ func (c *Conn) begins(way int) {
 	}
 }
 
-// ends says when one of them is over; never, if nothing has to go on that way.
+// ends returns when a timeout is over; never, if nothing has to happen in that direction.
 func (t *timeouts) ends(way int) int64 {
 	c, w := t.c, &t.each[way]
 	switch {
@@ -94,10 +95,11 @@ func (t *timeouts) ends(way int) int64 {
 	return w.since + min(w.after, math.MaxInt64-w.since)
 }
 
-// over reports whether one of them is, by the last look at what has come: what was due since may have come by now.
+// over reports whether a timeout was over when the loop last looked for events. Bytes that were due after that may have
+// come.
 func (t *timeouts) over(way int) bool { return t.ends(way) <= t.c.e.l.LookedNS() }
 
-// arm has the timer look when the first may be over, or before.
+// arm makes the timer fire when the first timeout may be over, or before.
 func (t *timeouts) arm() {
 	at := min(t.ends(reads), t.ends(writes))
 	if at < math.MaxInt64 && (!t.t.Armed() || at < t.t.At()) {
@@ -105,7 +107,7 @@ func (t *timeouts) arm() {
 	}
 }
 
-// Fire is the loop's word that one may be over.
+// Fire is called when a timeout may be over.
 func (t *timeouts) Fire(*timer.Timer) {
 	if !t.over(reads) && !t.over(writes) {
 		t.arm()
@@ -115,7 +117,8 @@ func (t *timeouts) Fire(*timer.Timer) {
 	t.c.wake()
 }
 
-// tell tells of those that are over, unless there was something meanwhile. It is for the runner.
+// tell calls OnTimeout for the timeouts that are over, unless bytes have come or gone meanwhile. Only the runner calls
+// it.
 func (t *timeouts) tell() {
 	t.due = false
 	var over Timeout

@@ -14,7 +14,7 @@ type Timer struct {
 	every int64 // 0: once
 	t     timer.Timer
 	due   bool // it is in the loop's queue
-	stale bool // for a time that is none any more
+	stale bool // in the queue for a time that was changed
 }
 
 // AfterFunc calls fn after d. The timer is active until then.
@@ -50,10 +50,10 @@ func (t *Timer) arm(d time.Duration) {
 	t.e.l.Timers().Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
 }
 
-// expiry is the timer as its loop knows it.
+// expiry is a Timer as the owner of its loop's timer.
 type expiry Timer
 
-// Fire is the loop's word that the time has come.
+// Fire is called when the time has come.
 func (x *expiry) Fire(*timer.Timer) {
 	t := (*Timer)(x)
 	if t.every > 0 {

@@ -49,5 +49,5 @@ func (w *Work) Cancel() {
 	w.task.Cancel()
 }
 
-// stop has the task end soon; then is told what it returns.
+// stop cancels the task; then is called with what it returns.
 func (w *Work) stop() { w.task.Cancel() }

@@ -16,27 +16,28 @@ import (
 	"ringo/sock"
 )
 
-// Pool is the connections of a loop that are at rest, by their keys. C is what its user has of each.
+// Pool is a loop's connections at rest, by key. C is what the Pool's user keeps for each.
 type Pool[K comparable, C any] struct {
 	l       *ringo.Loop
 	most    int
 	timeout time.Duration
 	close   func(C)
 
-	mu    sync.Mutex // held for moments
+	mu    sync.Mutex // held only for moments
 	byKey map[K][]*Conn[K, C]
-	ages  Conn[K, C] // the ring's head: next is the oldest
+	ages  Conn[K, C] // the head of the ring: next is the oldest
 	count int
-	timer bool // of timeout runs
+	timer bool // a timer for timeout is running
 }
 
 // Conn is a connection as its Pool knows it.
 type Conn[K comparable, C any] struct {
 	Of  C
 	Key K
-	// Own is what tells of input while the connection is at rest: it is of no use then. nil: nobody does.
+	// Own is the socket that reports input while the connection is at rest: such input makes it useless. nil: there is
+	// none.
 	Own *sock.Conn
-	// Greets says that input is no end: the server may speak first, and nobody has used the connection yet.
+	// Greets says that input does not make it useless: the server may speak first, and the connection was never used.
 	Greets bool
 
 	news func()
@@ -48,15 +49,15 @@ type Conn[K comparable, C any] struct {
 	prev, next *Conn[K, C] // by age, in a ring; nil: it is not at rest
 }
 
-// New makes a Pool that has most connections at rest, and each for no longer than timeout; 0 is no limit. What it gives
-// up it has close end, which any caller may call, and nobody with a lock.
+// New makes a Pool that keeps at most most connections at rest, each for no longer than timeout; 0 means no limit. It
+// ends those that it gives up by close, which any caller may call, without a lock held.
 func New[K comparable, C any](l *ringo.Loop, most int, timeout time.Duration, close func(C)) *Pool[K, C] {
 	p := &Pool[K, C]{l: l, most: most, timeout: timeout, close: close, byKey: make(map[K][]*Conn[K, C])}
 	p.ages.prev, p.ages.next = &p.ages, &p.ages
 	return p
 }
 
-// Take gives the connection that is at rest for the shortest, and since when it is. G.
+// Take returns the connection that has been at rest for the shortest time, and since when. G.
 func (p *Pool[K, C]) Take(key K) (c C, since time.Time, ok bool) {
 	p.mu.Lock()
 	list := p.byKey[key]
@@ -71,19 +72,19 @@ func (p *Pool[K, C]) Take(key K) (c C, since time.Time, ok bool) {
 	return x.Of, since, true
 }
 
-// Now is the time by which a Pool counts. G.
+// Now returns the time by the Pool's clock. G.
 func (p *Pool[K, C]) Now() time.Time { return (*loop.Loop)(p.l).Clock() }
 
-// Out reports whether the Pool has given the connection up: it is closed soon. G.
+// Out reports whether the Pool has given the connection up, and closes it soon. G.
 func (x *Conn[K, C]) Out() bool { return x.out.Load() }
 
-// Late reports whether a connection that was at rest since then has been there for too long: the timer is about to
-// close it. G.
+// Late reports whether a connection that has been at rest since then was there for too long, so that the timer is about
+// to close it. G.
 func (p *Pool[K, C]) Late(since time.Time) bool {
 	return p.timeout > 0 && p.Now().Sub(since) >= p.timeout
 }
 
-// Put keeps a connection for its next use; false if there are as many for its key. T.
+// Put keeps a connection for its next use. It returns false if the key has most connections already. T.
 func (p *Pool[K, C]) Put(x *Conn[K, C], most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,14 +97,14 @@ func (p *Pool[K, C]) Put(x *Conn[K, C], most int) bool {
 	return true
 }
 
-// Link has a connection be at rest that Take does not give, since then. T.
+// Link puts a connection at rest, since then, that Take does not return. T.
 func (p *Pool[K, C]) Link(x *Conn[K, C], since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.link(x, since)
 }
 
-// Unlink has it be at work, and says since when it was at rest. G.
+// Unlink puts a connection to work, and returns since when it was at rest. G.
 func (p *Pool[K, C]) Unlink(x *Conn[K, C]) (since time.Time, was bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,21 +123,21 @@ func (p *Pool[K, C]) Rests(x *Conn[K, C]) bool {
 	return x.next != nil
 }
 
-// Count is how many are at rest for a key. G.
+// Count returns how many connections are at rest for a key. G.
 func (p *Pool[K, C]) Count(key K) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.byKey[key])
 }
 
-// keptFor is how long the list of a key may be that is kept while it is empty, and keysKept how many there may be of
-// which some are.
+// keptFor is the longest list of a key that is kept while it is empty, and keysKept how many keys there may be with
+// such lists among them.
 const (
 	keptFor  = 16
 	keysKept = 256
 )
 
-// remove takes a connection out. The caller holds mu.
+// remove removes a connection. The caller holds mu.
 func (p *Pool[K, C]) remove(x *Conn[K, C]) {
 	if x.listed {
 		list := p.byKey[x.Key]
@@ -155,21 +156,21 @@ func (p *Pool[K, C]) remove(x *Conn[K, C]) {
 	p.count--
 }
 
-// giveUp is remove of one that is to be closed. The caller holds mu.
+// giveUp removes a connection that is to be closed. The caller holds mu.
 func (p *Pool[K, C]) giveUp(x *Conn[K, C]) C {
 	p.remove(x)
 	x.out.Store(true)
 	return x.Of
 }
 
-// link adds a connection to those at rest, of which the oldest may have to go. The caller holds mu.
+// link adds a connection to those at rest; the oldest may have to go. The caller holds mu.
 func (p *Pool[K, C]) link(x *Conn[K, C], since time.Time) {
 	x.since = since
 	x.prev, x.next = p.ages.prev, &p.ages
 	x.prev.next, x.next.prev = x, x
 	if p.count++; p.most > 0 && p.count > p.most {
 		oldest := p.giveUp(p.ages.next)
-		p.l.Go(func() { p.close(oldest) }) // without the locks
+		p.l.Go(func() { p.close(oldest) }) // without the lock
 	}
 	if p.timeout > 0 && !p.timer {
 		p.timer = true
@@ -177,8 +178,8 @@ func (p *Pool[K, C]) link(x *Conn[K, C], since time.Time) {
 	}
 }
 
-// Watch has the loop tell what comes while the connection is at rest; false: something has come, and it is of no use.
-// T.
+// Watch makes the loop report input of a connection that is at rest. It returns false if something has come already,
+// which makes the connection useless. T.
 func (p *Pool[K, C]) Watch(x *Conn[K, C]) bool {
 	if x.Own == nil {
 		return true
@@ -189,16 +190,16 @@ func (p *Pool[K, C]) Watch(x *Conn[K, C]) bool {
 	return handle.Sockets.Rest(x.Own, x.news) || x.Greets && x.Own.Buffered() > 0 && x.Open()
 }
 
-// Open reports whether the server has not ended the connection, by a system call: what the server has said stands
-// before its end, which is not heard of then. Of Unix sockets it is not known. T.
+// Open reports, by a system call, whether the server has not ended the connection: unread input of the server would
+// hide its end from the poll. For Unix sockets it returns true, since it is not known. T.
 func (x *Conn[K, C]) Open() bool {
 	info, err := x.Own.TCPInfo()
 	return err != nil || info.State == sock.TCPEstablished
 }
 
-// Pends reports whether a read of a connection, which is what peek does, gives something without waiting: TLS may have
-// records in its own memory, of which what is below does not tell. A session of a protocol says itself what it has read
-// and not used. T, does not park.
+// Pends reports whether a read of a connection, which peek makes, returns without waiting. TLS may have records in its
+// own memory, of which the socket below knows nothing. A session of a protocol reports itself what it has read and not
+// used. T, does not park.
 func Pends(l *ringo.Loop, c net.Conn, peek func() error) bool {
 	if _, plain := c.(*sock.Conn); plain {
 		return false
@@ -210,7 +211,7 @@ func Pends(l *ringo.Loop, c net.Conn, peek func() error) bool {
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// stale is told, by the loop's thread, that something has come.
+// stale is called on the loop's thread when something has come.
 func (p *Pool[K, C]) stale(x *Conn[K, C]) {
 	p.mu.Lock()
 	drop := x.next != nil && !p.Watch(x)
@@ -223,7 +224,7 @@ func (p *Pool[K, C]) stale(x *Conn[K, C]) {
 	}
 }
 
-// expire closes those that were at rest for too long.
+// expire closes the connections that were at rest for too long.
 func (p *Pool[K, C]) expire() {
 	var old []C
 	p.mu.Lock()
@@ -242,7 +243,7 @@ func (p *Pool[K, C]) expire() {
 	}
 }
 
-// TakeAll takes all out. G.
+// TakeAll removes and returns all connections. G.
 func (p *Pool[K, C]) TakeAll() (all []C) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -253,13 +254,13 @@ func (p *Pool[K, C]) TakeAll() (all []C) {
 	return all
 }
 
-// Own is what sock has made below a connection; nil if that is of another kind.
+// Own returns the *sock.Conn below a connection, nil if it is of another kind.
 func Own(c net.Conn) *sock.Conn {
 	for {
 		switch t := c.(type) {
 		case *sock.Conn:
 			return t
-		case interface{ NetConn() net.Conn }: // as TLS's have
+		case interface{ NetConn() net.Conn }: // as TLS's connections have
 			c = t.NetConn()
 		default:
 			return nil
@@ -267,7 +268,7 @@ func Own(c net.Conn) *sock.Conn {
 	}
 }
 
-// Peer is where a connection leads to, as far as is known.
+// Peer returns the address that a connection leads to, as far as it is known.
 func Peer(own *sock.Conn) netip.AddrPort {
 	if own == nil {
 		return netip.AddrPort{}
@@ -275,7 +276,7 @@ func Peer(own *sock.Conn) netip.AddrPort {
 	return handle.Sockets.Peer(own)
 }
 
-// Close closes a connection, and does not wait for that. G.
+// Close closes a connection without waiting for the end. G.
 func Close(l *loop.Loop, c net.Conn) {
 	if own, ok := c.(*sock.Conn); ok {
 		own.CloseSoon()

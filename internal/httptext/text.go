@@ -2,7 +2,7 @@ package httptext
 
 import "strings"
 
-// Trim cuts the blanks around a value: RFC 9110, section 5.6.3.
+// Trim removes the blanks around a field value: RFC 9110, section 5.6.3.
 func Trim(s string) string {
 	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
@@ -13,7 +13,7 @@ func Trim(s string) string {
 	return s
 }
 
-// EqualFold compares with a text in lower case, letters of ASCII alone.
+// EqualFold reports whether s, with ASCII letters in lower case, equals lower.
 func EqualFold(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
@@ -30,7 +30,7 @@ func EqualFold(s, lower string) bool {
 	return true
 }
 
-// HasToken reports whether one of a field's lists of tokens has one, which is in lower case.
+// HasToken reports whether one of a field's lists contains a token, which is in lower case.
 func HasToken(values []string, token string) bool {
 	for _, v := range values {
 		for more := true; more; {
