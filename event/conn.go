@@ -23,8 +23,8 @@ type Conn struct {
 	state  state
 	held   atomic.Int32 // leases that the program holds
 
-	// What is received, see input.go. Bytes in the connection's own memory were shown and not used, or received while it was
-	// paused.
+	// What is received, see input.go. Bytes in the connection's own memory were shown and not used, or received while
+	// it was paused.
 	recv *op.Op
 	in   stream.In
 

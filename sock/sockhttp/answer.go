@@ -12,8 +12,8 @@ import (
 	"ringo/internal/httptext"
 )
 
-// readAnswer is http.ReadResponse, which is spared where the head is here as a whole and says how long the body is.
-// It is made in a, which is the caller's, or else anew.
+// readAnswer is http.ReadResponse, without its cost if the whole head is here and says how long the body is. The answer
+// is then made in a, which the caller provides; otherwise it is a new one.
 func readAnswer(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
 	if len(head) > 0 && r.Method != http.MethodHead {
 		if answer := plainAnswer(string(head), br, r, a); answer != nil {
@@ -24,20 +24,20 @@ func readAnswer(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) 
 	return http.ReadResponse(br, r)
 }
 
-// readHead is readAnswer, and keeps a Connection that names fields beside "close": net/http drops it, and who passes an
-// answer on has to know which fields are of the connection alone (RFC 9110, 7.6.1).
+// readHead is readAnswer, but keeps a Connection field that names fields beside "close". net/http drops it, and a
+// program that forwards an answer has to know which fields concern only this connection (RFC 9110, 7.6.1).
 func (c *clientConn) readHead(r *http.Request, a *sizedAnswer) (*http.Response, error) {
 	p, _ := c.br.Peek(c.br.Buffered())
 	end, _ := headEnd(p, 0)
 	if end == 0 {
-		c.head = bytes.Clone(p) // and Read adds what follows
+		c.head = bytes.Clone(p) // Read adds what follows
 	}
 	answer, err := readAnswer(p[:end], c.br, r, a)
 	if head := c.head; end == 0 {
 		c.head = nil
 		p = head
 	} else {
-		p = p[:end] // which nothing was received behind
+		p = p[:end] // the head is p's beginning, and nothing more was received
 	}
 	if err == nil && answer.Close && answer.ProtoAtLeast(1, 1) {
 		keepNames(answer.Header, p)
@@ -45,7 +45,7 @@ func (c *clientConn) readHead(r *http.Request, a *sizedAnswer) (*http.Response, 
 	return answer, err
 }
 
-// keepNames puts the Connection of a head, and of what follows, back if it names fields.
+// keepNames restores the Connection field of a head if it names fields. head may be followed by other bytes.
 func keepNames(h http.Header, head []byte) {
 	_, fields, _ := bytes.Cut(head, []byte("\n"))
 	all, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
@@ -60,13 +60,13 @@ func keepNames(h http.Header, head []byte) {
 	}
 }
 
-// sizedAnswer is an answer and its body in one piece of memory.
+// sizedAnswer is an answer and its body in one allocation.
 type sizedAnswer struct {
 	http.Response
 	body sizedBody
 }
 
-// plainAnswer is the answer whose head this is, made in a; nil: it is not known here what it means.
+// plainAnswer returns the answer with this head, made in a; nil if net/http has to find out what the head means.
 func plainAnswer(head string, br *bufio.Reader, r *http.Request, a *sizedAnswer) *http.Response {
 	line, rest := cutLine(head)
 	status, ok := strings.CutPrefix(line, "HTTP/1.1 ")
@@ -91,7 +91,7 @@ func plainAnswer(head string, br *bufio.Reader, r *http.Request, a *sizedAnswer)
 	return &a.Response
 }
 
-// plainCode is the code of a status, as "200 OK"; 0: it has none of three digits.
+// plainCode returns the code of a status such as "200 OK"; 0 if it does not begin with three digits.
 func plainCode(status string) int {
 	if len(status) < 3 || len(status) > 3 && status[3] != ' ' {
 		return 0
@@ -103,8 +103,8 @@ func plainCode(status string) int {
 	return int(code)
 }
 
-// plainLength is how long the body is by the fields, if nothing but one Content-Length says where it ends, and the
-// connection goes on behind it; else -1.
+// plainLength returns the body's length if a single Content-Length says where the body ends, and the connection stays
+// open after it; otherwise -1.
 func plainLength(h http.Header) int64 {
 	lengths := h["Content-Length"]
 	if len(lengths) != 1 || h["Transfer-Encoding"] != nil || h["Trailer"] != nil || h["Pragma"] != nil ||
@@ -118,13 +118,13 @@ func plainLength(h http.Header) int64 {
 	return int64(n)
 }
 
-// sizedBody is a body of so many bytes.
+// sizedBody is a body of known length.
 type sizedBody struct {
 	br   *bufio.Reader
 	left int64
 }
 
-// Read reads some of what is left. The last of it comes with io.EOF.
+// Read reads from what is left. The last bytes come with io.EOF.
 func (b *sizedBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
@@ -139,5 +139,5 @@ func (b *sizedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close has nothing to end.
+// Close does nothing.
 func (b *sizedBody) Close() error { return nil }

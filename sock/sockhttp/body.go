@@ -15,33 +15,33 @@ import (
 )
 
 const (
-	// drainMax is how many bytes of a body that no handler has read are read to keep the connection.
+	// drainMax is how much of a body that no handler has read is read in order to keep the connection.
 	drainMax = 256 << 10
-	// chunkLineMax bounds the line before a chunk, trailersMax the lines behind the last.
+	// chunkLineMax bounds the line before a chunk, trailersMax the lines after the last one.
 	chunkLineMax = 4096
 	trailersMax  = 4096
-	// chunkWaste bounds what surrounds the data of chunks: each may have 16 bytes and twice its data for nothing.
+	// chunkWaste bounds what surrounds the data of chunks, beyond 16 bytes and twice its data for each.
 	chunkWaste = 16 << 10
 )
 
-// body is that of a request. Any goroutine may read it, also when its handler has returned, or close it.
+// body is a request's body. Any goroutine may read or close it, even after its handler has returned.
 type body struct {
 	x       *exchange
-	mu      ringo.Mutex // of who reads
-	left    int64       // of what has a length, or of a chunk
+	mu      ringo.Mutex // held by the reader
+	left    int64       // bytes left of the body, or of a chunk
 	waste   int64
 	chunked bool
-	inChunk bool // what ends the chunk is still to be read
+	inChunk bool // the end of the chunk is still to be read
 	begun   bool
-	ended   atomic.Bool // with all of it; others look at it
+	ended   atomic.Bool // all was read; other goroutines look at it
 	closed  atomic.Bool
 	err     error // why no more can be read
 }
 
-// errWaste ends a body that has more around its chunks than in them.
+// errWaste ends a body that has more bytes around its chunks than in them.
 var errWaste = errors.New("http: chunked encoding contains too much non-data")
 
-// errChunk ends a body whose chunks are none.
+// errChunk ends a body with a malformed chunk.
 var errChunk = errors.New("http: malformed chunked encoding")
 
 // Read reads some of the body, and waits until there is some.
@@ -54,7 +54,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return b.read(p)
 }
 
-// leave ends all reads, and waits for the one that is under way.
+// leave ends all reads, and waits for the one under way.
 func (b *body) leave() {
 	b.closed.Store(true)
 	b.mu.Lock()
@@ -86,13 +86,13 @@ func (b *body) read(p []byte) (n int, err error) {
 		return n, b.fail(io.ErrUnexpectedEOF)
 	case err != nil:
 		return n, b.fail(err)
-	case b.left == 0 && !b.chunked: // as early as it is known
+	case b.left == 0 && !b.chunked: // as soon as it is known
 		return n, b.fail(io.EOF)
 	}
 	return n, nil
 }
 
-// fail notes how it has ended.
+// fail notes how the body has ended.
 func (b *body) fail(err error) error {
 	b.err = err
 	if err == io.EOF {
@@ -104,7 +104,7 @@ func (b *body) fail(err error) error {
 	return err
 }
 
-// next goes on to the next chunk, of which there is at least a byte; io.EOF is the end of the body.
+// next goes on to the next chunk, which has at least one byte. io.EOF means the end of the body.
 func (b *body) next() error {
 	if !b.chunked {
 		return io.EOF
@@ -139,7 +139,7 @@ func (b *body) next() error {
 	return nil
 }
 
-// early is the error of a read within a body.
+// early returns the error of a read within a body.
 func early(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -147,7 +147,7 @@ func early(err error) error {
 	return err
 }
 
-// chunkSize reads the line before a chunk.
+// chunkSize parses the line before a chunk.
 func chunkSize(line string) (n int64, ok bool) {
 	size, extension, has := strings.Cut(line, ";")
 	if size = strings.TrimRight(size, " \t"); size == "" || len(size) > 16 || has && !isExtension(extension) {
@@ -173,8 +173,8 @@ func chunkSize(line string) (n int64, ok bool) {
 	return n, true
 }
 
-// isExtension reports whether what is behind a chunk's size has the form of RFC 9112, 7.1.1: tokens, and values that
-// are tokens or quoted.
+// isExtension reports whether what follows a chunk's size has the form of RFC 9112, 7.1.1: tokens, with values that are
+// tokens or quoted strings.
 func isExtension(s string) bool {
 	for more := true; more; {
 		s = strings.TrimLeft(s, " \t")
@@ -200,7 +200,7 @@ func isExtension(s string) bool {
 	return false
 }
 
-// cutExtensionValue takes a token or a quoted text off.
+// cutExtensionValue removes a token or a quoted string from the front.
 func cutExtensionValue(s string) (rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		i := 0
@@ -223,7 +223,7 @@ func cutExtensionValue(s string) (rest string, ok bool) {
 	return "", false
 }
 
-// line reads a line that ends in CRLF, which no CR or LF comes before.
+// line reads a line that ends in CRLF and has no other CR or LF.
 func (x *exchange) line(most int) (string, error) {
 	for n := 1; ; {
 		p, err := x.conn.c.Peek(n)
@@ -245,7 +245,7 @@ func (x *exchange) line(most int) (string, error) {
 	}
 }
 
-// trailers reads the lines behind the last chunk.
+// trailers reads the lines after the last chunk.
 func (b *body) trailers() error {
 	var fields http.Header
 	for room := trailersMax; ; {
@@ -265,7 +265,7 @@ func (b *body) trailers() error {
 			return errTrailer
 		}
 		switch key {
-		case "Content-Length", "Transfer-Encoding", "Host", "Trailer": // they are too late to decide anything
+		case "Content-Length", "Transfer-Encoding", "Host", "Trailer": // too late for them
 			return errTrailer
 		}
 		if fields == nil {
@@ -284,13 +284,13 @@ func (b *body) trailers() error {
 	return io.EOF
 }
 
-// Close says that no more is to be read.
+// Close makes further reads fail.
 func (b *body) Close() error {
 	b.closed.Store(true)
 	return nil
 }
 
-// drain reads what no handler has read, up to drainMax, and reports whether that was all. The caller has mu.
+// drain reads what no handler has read, up to drainMax, and reports whether that was all. The caller holds mu.
 func (b *body) drain() bool {
 	trash := take()
 	defer give(trash)

@@ -5,25 +5,25 @@ import (
 	"net/http"
 )
 
-// body2 is a body that a peer sends by HTTP/2: what has come and was not read. Any goroutine may read it, or close it.
-// It holds no more than the windows of its stream and of the connection are.
+// body2 is a body that a peer sends by HTTP/2: the bytes that have come and were not read. Any goroutine may read or
+// close it. It never holds more than the windows of its stream and of the connection allow.
 type body2 struct {
 	st *stream2
 
 	// Under the connection's mu.
-	pieces    []*[]byte // of scratch
-	off       int       // how much of the first was read
+	pieces    []*[]byte // memory of scratch
+	off       int       // how much of the first piece was read
 	unread    int
-	got       int64  // from the peer
+	got       int64  // how many bytes have come
 	declared  int64  // Content-Length; -1: there is none
-	err       error  // what comes behind the pieces; errInputEnds: io.EOF
-	closed    error  // why nothing is read any more
-	cutOff    bool   // the stream is none any more, so its windows aren't
-	continues func() // tells a peer to go on that waits for 100 Continue; nil: it doesn't
+	err       error  // what follows the pieces; errInputEnds: io.EOF
+	closed    error  // why nothing can be read any more
+	cutOff    bool   // the stream has ended, and its windows with it
+	continues func() // sends 100 Continue to a peer that waits for it; nil: it does not
 	readers   lot
-	announced http.Header  // the trailers that a request has named, which it gets
-	all       *http.Header // or where all of an answer go; nil: it is none
-	trailer   http.Header  // those that have come
+	announced http.Header  // the trailers that a request has announced, which get the values
+	all       *http.Header // or the header for all trailers of an answer; nil: it is no answer
+	trailer   http.Header  // the trailers that have come
 }
 
 // Read reads some of the body, and waits until there is some.
@@ -73,7 +73,7 @@ func (b *body2) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// giveTrailer gives those who have read all the trailers that have come.
+// giveTrailer passes the trailers on, once all of the body was read.
 func (b *body2) giveTrailer() {
 	if b.all != nil && *b.all == nil && len(b.trailer) > 0 {
 		*b.all = make(http.Header)
@@ -87,7 +87,7 @@ func (b *body2) giveTrailer() {
 	}
 }
 
-// put adds what has come; false if nobody is going to read it.
+// put adds bytes that have come. It returns false if they will not be read.
 func (b *body2) put(p []byte) bool {
 	if b.closed != nil || b.err != nil {
 		return false
@@ -109,7 +109,7 @@ func (b *body2) put(p []byte) bool {
 	return true
 }
 
-// end says what comes behind what is here.
+// end sets what follows the bytes that are here.
 func (b *body2) end(err error) {
 	if b.err == nil {
 		b.err = err
@@ -117,9 +117,9 @@ func (b *body2) end(err error) {
 	b.readers.wakeAll()
 }
 
-// cut is for when the stream ends: what is here is not of the connection's window any more. It can be read still where
-// the connection has ended, or the answer. Where the stream was reset it can't: a peer that resets one after the other
-// would fill a window for each whose handler has not returned.
+// cut is called when the stream ends: the unread bytes no longer count in the connection's window. They can still be
+// read if the connection, or the answer, has ended. They can't if the stream was reset: otherwise a peer that resets
+// one stream after another would fill a window for each handler that has not returned.
 func (b *body2) cut(err error) {
 	if b.st == nil {
 		return
@@ -139,7 +139,7 @@ func (b *body2) cut(err error) {
 	b.empty()
 }
 
-// drop forgets what nobody has read.
+// drop drops the unread bytes, and makes reads fail.
 func (b *body2) drop() { b.stop(http.ErrBodyReadAfterClose) }
 
 func (b *body2) stop(why error) {
@@ -162,7 +162,7 @@ func (b *body2) empty() {
 	b.pieces, b.off, b.unread = nil, 0, 0
 }
 
-// Close says that no more is to be read.
+// Close drops the unread bytes, and makes reads fail.
 func (b *body2) Close() error {
 	if b.st != nil {
 		b.st.h.mu.Lock()

@@ -7,13 +7,13 @@ import (
 	"ringo/internal/httptext"
 )
 
-// codings are the content codings of files that are compressed beforehand.
+// codings are the content codings of precompressed files.
 var codings = [...]struct {
-	ending string // of the file's name, as Files.Precompressed has it
-	token  string // as fields have it
+	ending string // of the file name, as in Files.Precompressed
+	token  string // as in header fields
 }{{"br", "br"}, {"zst", "zstd"}, {"gz", "gzip"}}
 
-// codingOf is the number of a coding.
+// codingOf returns the index of a coding.
 func codingOf(ending string) int {
 	for i := range codings {
 		if codings[i].ending == ending {
@@ -23,19 +23,19 @@ func codingOf(ending string) int {
 	panic(fmt.Sprintf("sockhttp: Files.Precompressed has %q: want br, zst or gz", ending))
 }
 
-// wishes are what a client says of codings by Accept-Encoding (RFC 9110, 12.5.3): weights in thousandths, 0 for what it
-// does not take. For identity 0 says no more than that all else is preferred: what there is in no coding is sent as it
-// is, since no answer would be better.
+// wishes are what a client's Accept-Encoding says about codings (RFC 9110, 12.5.3): weights in thousandths, 0 for a
+// coding that it does not accept. For identity 0 only means that everything else is preferred: a file without a sibling
+// is sent as it is, since no answer would be better.
 type wishes struct {
 	of       [len(codings)]int16
 	identity int16
 }
 
-// unnamed is the weight of what is not in the list.
+// unnamed is the weight of a coding that the list does not name.
 const unnamed = -1
 
-// wishesOf reads the field's lines. Of weights for one name the least counts, and one that can't be read is 0: where it
-// is not clear what a client takes, it takes the plain file.
+// wishesOf parses the field's lines. The least of several weights for one name counts, and a malformed weight is 0: if
+// it is not clear what a client accepts, it gets the plain file.
 func wishesOf(lines []string) wishes {
 	w, rest := wishes{identity: unnamed}, int16(unnamed)
 	for i := range w.of {
@@ -68,7 +68,7 @@ func wishesOf(lines []string) wishes {
 	return w
 }
 
-// named is where the weight of a name goes; that of "*" to rest, of others nowhere.
+// named returns where the weight of a name goes: rest for "*", nil for a name that does not matter.
 func (w *wishes) named(name string, rest *int16) *int16 {
 	switch {
 	case name == "*":
@@ -86,7 +86,7 @@ func (w *wishes) named(name string, rest *int16) *int16 {
 	return nil
 }
 
-// weightOf reads what is behind a name's semicolon: q=0.5. What is none is 0.
+// weightOf parses what follows a name's semicolon, such as q=0.5. It returns 0 if that is malformed.
 func weightOf(s string) (q int16) {
 	s = httptext.Trim(s)
 	if len(s) < len("q=0") || len(s) > len("q=0.000") || s[0]|0x20 != 'q' || s[1] != '=' || s[2] != '0' && s[2] != '1' {
@@ -111,8 +111,8 @@ func weightOf(s string) (q int16) {
 	return q
 }
 
-// best is which of these endings is wanted most, the first of equals, and takes it from the wishes; -1: the plain file
-// is wanted more.
+// best returns the index of the ending that the client wants most, the first of equals, and removes it from the wishes.
+// It returns -1 if the client prefers the plain file.
 func (w *wishes) best(endings []string) int {
 	best, most := -1, max(1, w.identity)
 	for i, ending := range endings {

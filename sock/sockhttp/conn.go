@@ -22,38 +22,38 @@ import (
 	"ringo/sock"
 )
 
-// conn is a connection of a server. Between two requests it is all that there is of it, beside the sock.Conn.
+// conn is a server's connection. Between two requests this and the sock.Conn are all its memory.
 type conn struct {
 	*origin
 	c      stream
-	own    *sock.Conn         // that sock.Serve has a task for when there is input; nil: whoever serves it waits
-	ctx    context.Context    // the program's, below connContext
-	cancel context.CancelFunc // nil: nobody has asked
+	own    *sock.Conn         // if sock.Serve starts a task for its input; nil: a task or goroutine serves it for life
+	ctx    context.Context    // of the program, the parent of connContext
+	cancel context.CancelFunc // nil: not needed
 	tls    *tls.ConnectionState
 	remote string
 
-	scanned int  // of a head that is not whole
-	seen    int  // bytes that were there at the last look
-	lined   bool // its first line is one
+	scanned int  // how much of an incomplete head was scanned
+	seen    int  // how many bytes were there at the last look
+	lined   bool // its first line is valid
 	post    bool
 	begun   bool          // there was a request
-	limited bool          // the time for a head runs
-	active  bool          // as far as ConnState was told
+	limited bool          // the deadline for a head is set
+	active  bool          // ConnState was called with StateActive
 	left    bool          // a handler has taken it over
 	broken  bool          // the server's ConnState has panicked
-	state   atomic.Int32  // http.ConnState; others look at it
-	timed   atomic.Uint32 // which deadlines are set, timedReads and timedWrites; handlers set some, too
-	born    time.Duration // since the origin's
-	two     *server2      // where it speaks HTTP/2; under the server's mu
+	state   atomic.Int32  // http.ConnState; other goroutines load it
+	timed   atomic.Uint32 // which deadlines are set, timedReads and timedWrites; handlers may set some, too
+	born    time.Duration // since the origin's born
+	two     *server2      // if it speaks HTTP/2; under the server's mu
 }
 
-// blank is what requests are made of.
+// blank is the request that new ones are copied from.
 var blank http.Request
 
 // errDone ends a connection that has had its last answer.
 var errDone = errors.New("sockhttp: the connection has had its last answer")
 
-// newConn begins to serve a connection, whose bytes are st's.
+// newConn begins to serve a connection; st has its bytes.
 func (o *origin) newConn(nc net.Conn, st stream) *conn {
 	c := &conn{origin: o, ctx: o.base, c: st}
 	c.born = o.clock().Sub(o.born)
@@ -67,8 +67,8 @@ func (o *origin) newConn(nc net.Conn, st stream) *conn {
 	return c
 }
 
-// connContext is a connection as the context of its requests. The address is found when it is asked for: it takes
-// memory for as long as the connection lasts.
+// connContext is a connection as the parent context of its requests. It looks up the local address only on request,
+// since the address would take memory for the connection's whole life.
 type connContext conn
 
 func (c *connContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
@@ -95,8 +95,8 @@ func (c *conn) tell(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// elsewhere runs what may wait for anything on a goroutine, if this is a task. A task that was cancelled does so all
-// the same; false: the loop ends, and it did not run.
+// elsewhere runs a function that may wait for anything: on a goroutine if the caller is a task, even a cancelled one.
+// It returns false, without running fn, if the loop ends.
 func elsewhere(in lane.Lane, fn func()) (ran bool) {
 	l, _ := loop.Current()
 	if l == nil {
@@ -113,7 +113,7 @@ func elsewhere(in lane.Lane, fn func()) (ran bool) {
 	return ran
 }
 
-// answer answers the requests that are here whole. errDone ends the connection.
+// answer answers the requests that have arrived whole. errDone ends the connection.
 func (c *conn) answer() error {
 	c.learnRemote()
 	for {
@@ -130,7 +130,7 @@ func (c *conn) answer() error {
 	}
 }
 
-// learnRemote asks for the peer's address, once: it costs something, and may wait.
+// learnRemote gets the peer's address, once: it has a cost, and may wait.
 func (c *conn) learnRemote() {
 	if c.remote == "" {
 		if c.own != nil {
@@ -145,9 +145,9 @@ func (c *conn) learnRemote() {
 	}
 }
 
-// next takes the next request off what has come; nil: it is not here yet.
+// next returns the next request, nil if it has not arrived yet.
 func (c *conn) next() (*exchange, error) {
-	if c.post { // old clients sent one line end too many
+	if c.post { // old clients send one line end too many after a POST
 		c.skipLineEnds()
 	}
 	n := c.c.Buffered()
@@ -179,7 +179,7 @@ func (c *conn) next() (*exchange, error) {
 		}
 	}
 	if end == 0 {
-		if !c.lined && bytes.IndexByte(p[c.scanned:], '\n') >= 0 { // who has begun otherwise may wait for the answer
+		if !c.lined && bytes.IndexByte(p[c.scanned:], '\n') >= 0 { // a peer that speaks otherwise may be waiting
 			c.lined = true
 			if line, _ := cutLine(string(p)); parseRequestLine(line, &http.Request{URL: new(url.URL)}) != nil {
 				return nil, errBad
@@ -204,13 +204,13 @@ func (c *conn) skipLineEnds() {
 		n++
 	}
 	c.c.Discard(n)
-	c.post = n == 4 // else the next byte is one of a request, or has not come
+	c.post = n == 4 // else the next byte belongs to a request, or has not come
 	if n == len(p) && n < 4 {
 		c.post = true
 	}
 }
 
-// now is the time for deadlines: the loop's clock, which is there, or that of the process.
+// now returns the time for deadlines: of the loop's clock, which costs nothing, or else of the process.
 func (c *conn) now() time.Time { return nowOn(c.loop) }
 
 func nowOn(l *ringo.Loop) time.Time {
@@ -220,7 +220,7 @@ func nowOn(l *ringo.Loop) time.Time {
 	return time.Now()
 }
 
-// passed reports whether t, a time of the caller's clock, is over. Any goroutine may call it.
+// passed reports whether t, a time of the caller's clock, has passed. Any goroutine may call it.
 func (c *conn) passed(t time.Time) bool {
 	if c.loop != nil {
 		t = (*loop.Loop)(c.loop).Outside(t)
@@ -228,10 +228,10 @@ func (c *conn) passed(t time.Time) bool {
 	return !t.After(c.clock())
 }
 
-// await is for a head of which n bytes are here. The error is that of an end within it.
+// await is called for a head of which n bytes are here. The error is that of an end within the head.
 func (c *conn) await(n int) error {
 	c.limitHead()
-	if c.own == nil || n > c.seen { // who serves it waits, or what else it was called for will be told
+	if c.own == nil || n > c.seen { // its task waits for more, or sock.Serve will report what else has come
 		c.seen = n
 		return nil
 	}
@@ -239,7 +239,7 @@ func (c *conn) await(n int) error {
 	return err
 }
 
-// receive reads. What is here already has come in time, however late it is read.
+// receive reads. Bytes that are here have come in time, however late they are read.
 func (c *conn) receive(p []byte) (n int, err error) {
 	n, err = c.c.Read(p)
 	if n > 0 || err == nil || c.c.Buffered() == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -257,21 +257,21 @@ const (
 	timedWrites
 )
 
-// limitReads has reads fail in d, or no more if that is 0, whoever has set a deadline before.
+// limitReads makes reads fail after d, or no longer fail if d is 0, whatever deadline was set before.
 func (c *conn) limitReads(d time.Duration) {
 	if c.changes(timedReads, d) {
 		c.c.SetReadDeadline(c.deadline(d))
 	}
 }
 
-// limitWrites is limitReads of writes.
+// limitWrites is limitReads for writes.
 func (c *conn) limitWrites(d time.Duration) {
 	if c.changes(timedWrites, d) {
 		c.c.SetWriteDeadline(c.deadline(d))
 	}
 }
 
-// changes notes that a deadline is set, or, with a d of 0, that none is, and reports whether that is to be said.
+// changes notes that a deadline is set, or with 0 that none is, and reports whether the connection has to be told.
 func (c *conn) changes(which uint32, d time.Duration) bool {
 	if d > 0 {
 		c.timed.Or(which)
@@ -287,7 +287,7 @@ func (c *conn) deadline(d time.Duration) time.Time {
 	return c.now().Add(d)
 }
 
-// limitHead has the time run that a head may take, and no longer that for a connection at rest.
+// limitHead starts the time that a head may take, which replaces the idle timeout.
 func (c *conn) limitHead() {
 	if !c.limited {
 		c.limited = true
@@ -295,7 +295,7 @@ func (c *conn) limitHead() {
 	}
 }
 
-// beginRequest sets the deadlines of a request whose head is here.
+// beginRequest sets the deadlines of a request whose head has arrived.
 func (c *conn) beginRequest() {
 	c.limitReads(c.s.ReadTimeout)
 	c.limitWrites(c.s.WriteTimeout)
@@ -310,7 +310,7 @@ func (c *conn) rest() {
 	c.limitReads(c.s.idleTimeout())
 }
 
-// net is the connection as those who use it know it.
+// net returns the connection as the program knows it.
 func (c *conn) net() net.Conn {
 	if b, ok := c.c.(*buffered); ok {
 		return b.Conn
@@ -318,7 +318,7 @@ func (c *conn) net() net.Conn {
 	return c.c
 }
 
-// handle has a request answered, and reports whether others may follow.
+// handle answers a request, and reports whether others may follow.
 func (c *conn) handle(x *exchange) bool {
 	whole, reuses := c.run(&x.res, &x.made)
 	x.ctx.end(context.Canceled)
@@ -344,7 +344,7 @@ func (c *conn) handle(x *exchange) bool {
 	more := !w.close && c.staysOn()
 	if more {
 		c.rest()
-		more = c.staysOn() // still: who has forbidden it meanwhile may have found it at work
+		more = c.staysOn() // once more: a goroutine that has forbidden it meanwhile may have found the connection busy
 	}
 	if !more {
 		c.part(x, !x.bodyRead() || c.c.Buffered() > 0)
@@ -355,12 +355,12 @@ func (c *conn) handle(x *exchange) bool {
 	return more
 }
 
-// answered tells the program of an answer.
+// answered calls the server's Answered.
 func (c *conn) answered(r *http.Request, status int, size int64) {
 	c.logs(c.s.Answered, r, status, size)
 }
 
-// refused tells it of one that its handler has not given. r is nil if there was no request.
+// refused calls the server's Refused for an answer that no handler has given. r is nil if there was no request.
 func (c *conn) refused(r *http.Request, status int, size int64) {
 	f := c.s.Refused
 	if f == nil {
@@ -379,8 +379,8 @@ func (c *conn) logs(f func(net.Conn, *http.Request, int, int64), r *http.Request
 	f(c.net(), r, status, size)
 }
 
-// run has the program's handler called where it is to run. It reports whether that has returned, and whether it has
-// kept nothing.
+// run calls the program's handler where it is to run. It reports whether the handler has returned, and whether it keeps
+// nothing.
 func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned, reuses bool) {
 	h := c.s.handlerOf(r)
 	if c.loop == nil {
@@ -393,8 +393,9 @@ func (c *conn) run(w http.ResponseWriter, r *http.Request) (returned, reuses boo
 	return c.call(h, w, r), at == inTaskReusing
 }
 
-// callElsewhere is call on a goroutine. If that can't be begun, it has not returned. When the task is cancelled, as
-// when Grace is over, a request of HTTP/1 is cut off: its handler waits for a peer as a task would.
+// callElsewhere is call on a goroutine. If that can't be started, the handler has not returned. When the task is
+// cancelled, as when Grace is over, an HTTP/1 request is cut off, so that its handler's waits for the peer end as those
+// of a task would.
 func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
 	serve := func(context.Context) error {
 		returned = c.call(h, w, r)
@@ -408,21 +409,21 @@ func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Requ
 	return returned
 }
 
-// call calls the handler; false if that has not returned.
+// call calls the handler. It returns false if the handler does not return.
 func (c *conn) call(h http.Handler, w http.ResponseWriter, r *http.Request) (returned bool) {
 	defer c.logPanic()
 	h.ServeHTTP(w, r)
 	return true
 }
 
-// logPanic ends a panic of the program's code. It is to be deferred.
+// logPanic recovers from a panic of the program's code, and logs it. It is to be deferred.
 func (c *conn) logPanic() {
 	if v := recover(); v != nil && v != http.ErrAbortHandler {
 		c.logf("http: panic serving %v: %v\n%s", c.remote, v, debug.Stack())
 	}
 }
 
-// cut ends a connection by a reset, and TLS without a word, so that what was sent can't be taken for whole.
+// cut resets the connection, and skips TLS's close_notify, so that the client can't take the answer for whole.
 func (c *conn) cut() {
 	nc := c.net()
 	t, secure := nc.(interface{ NetConn() net.Conn })
@@ -437,30 +438,29 @@ func (c *conn) cut() {
 	}
 }
 
-// part ends a connection after its last answer. If its peer is still sending, that must not be answered with a reset,
-// which would destroy the answer. x is the exchange, if there was one.
+// part ends a connection after its last answer. If the peer is still sending, a reset would destroy the answer, so part
+// reads for a while first. x is the exchange, if there was one.
 func (c *conn) part(x *exchange, sends bool) {
 	if !sends || !c.closesWrite() {
 		return
 	}
 	c.c.SetReadDeadline(c.now().Add(partMax))
 	if x != nil && x.hasBody() {
-		x.body.leave() // who reads it may be another than the handler
+		x.body.leave() // another goroutine may be reading it
 	}
 	c.discard(partMax, partMax)
 }
 
-// partMax is for how long.
+// partMax is how long part reads.
 const partMax = 500 * time.Millisecond
 
-// closesWrite tells the peer that no more comes, if that is possible.
+// closesWrite shuts down the writing side, if that is possible.
 func (c *conn) closesWrite() bool {
 	w, ok := c.c.(interface{ CloseWrite() error })
 	return ok && w.CloseWrite() == nil
 }
 
-// discard reads what still comes, until the peer ends it, or for so long has said nothing, or until a longer time is
-// over.
+// discard reads and drops input until the peer ends it, has been silent for that long, or the longest time is over.
 func (c *conn) discard(silence, longest time.Duration) {
 	trash := take()
 	defer give(trash)
@@ -476,7 +476,7 @@ func (c *conn) discard(silence, longest time.Duration) {
 	}
 }
 
-// refuse answers what is no request, and ends the connection.
+// refuse answers a malformed request, and ends the connection.
 func (c *conn) refuse(x *exchange, err error) error {
 	var bad *badRequest
 	switch {
@@ -514,8 +514,8 @@ func (c *conn) keepsAlive() bool {
 	return !c.broken && c.s.keepsAlive() && (c.loop == nil || !(*loop.Loop)(c.loop).Draining())
 }
 
-// staysOn is keepsAlive of a connection whose answer has said so: if there is a drain since, origin.drain or more sees
-// to it.
+// staysOn is keepsAlive for a connection whose answer has promised to keep it. If a drain has begun since, origin.drain
+// or conn.more handles it.
 func (c *conn) staysOn() bool {
 	return c.keepsAlive() || c.lasts() && c.s.keepsAlive() && !c.broken
 }
@@ -527,12 +527,12 @@ func (c *conn) lasts() bool {
 	return c.loop != nil && c.s.Linger > 0 || c.own != nil && c.s.Drain != nil
 }
 
-// lingers reports whether it does so for connections of sock.Serve.
+// lingers is lasts for all connections of sock.Serve.
 func (s *Server) lingers() bool { return s.Linger > 0 || s.Drain != nil }
 
 // hijack gives the connection to a handler.
 func (c *conn) hijack(x *exchange) (net.Conn, error) {
-	c.unwatch(x) // which reads, and moves deadlines
+	c.unwatch(x) // it reads, and moves deadlines
 	if c.own != nil {
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return nil, err
@@ -548,12 +548,12 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 	c.tell(c.net(), http.StateHijacked)
 	if b, ok := c.c.(*buffered); ok && b.Buffered() > 0 {
 		b.keep()
-		return b, nil // with what was received before
+		return b, nil // it returns what was received before
 	}
 	return c.net(), nil
 }
 
-// closed tells of the connection's end.
+// closed reports the connection's end to the program.
 func (c *conn) closed() {
 	if c.cancel != nil {
 		c.cancel()
@@ -563,5 +563,5 @@ func (c *conn) closed() {
 	}
 }
 
-// logf says something to the server's log.
+// logf writes to the server's log.
 func (c *conn) logf(format string, args ...any) { c.s.logf(format, args...) }

@@ -15,93 +15,93 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// conn2 is a connection that speaks HTTP/2, as a server and a client have it: one reads its frames, others send on its
-// streams, and what they send is collected and written by another. They are tasks of its loop, or goroutines where it
-// has none; those who send may be anywhere.
+// conn2 is an HTTP/2 connection, of a server or a client. One task reads its frames; others send on its streams, and
+// another collects and writes what they send. They are tasks of the connection's loop, or goroutines if it has none;
+// senders may be anywhere.
 //
 //	reader ──HEADERS──▶ side ──▶ handler, request       reader, those ──frames──▶ out ──▶ flusher ──▶ peer
 //	reader ──DATA──▶ body2 ──▶ handler, caller
 //
-// All of it but what the reader alone has is under mu, below which nobody waits and nothing is closed.
+// Everything but the reader's own fields is guarded by mu. While mu is held nothing waits, and nothing is closed.
 type conn2 struct {
 	side   side2
 	c      stream
-	loop   *ringo.Loop // nil: goroutines have it
+	loop   *ringo.Loop // nil: goroutines serve it
 	limits limits2
-	client bool // it is a client's
+	client bool // it is a client's connection
 
-	decoder *hpack.Decoder // the reader's, as these are
+	decoder *hpack.Decoder // this and the next two are the reader's
 	block   block2
-	frames  uint64 // of streams, that have come
+	frames  uint64 // frames on streams that have come
 
 	mu      sync.Mutex
 	streams map[uint32]*stream2
-	last    uint32   // the highest stream that was begun
-	ended   []uint32 // the streams that were reset last, by this side: more of them may be on its way
-	unacked int      // SETTINGS
-	greeted bool     // the peer's preface is here, if it has one
+	last    uint32   // the highest stream that has begun
+	ended   []uint32 // streams that this side has reset lately: frames for them may be on their way
+	unacked int      // SETTINGS that the peer has not acknowledged
+	greeted bool     // the peer's preface has come, or it has none
 	wasted  waste
 
 	encoder   *hpack.Encoder
-	head      []byte  // what the encoder has made
-	out       []byte  // what is to be sent
-	spare     []byte  // memory for that
-	scratch   *[]byte // the first of it
-	heads     int     // bytes of out that are heads
+	head      []byte  // output of the encoder
+	out       []byte  // to be sent
+	spare     []byte  // memory for out
+	scratch   *[]byte // the first memory of out
+	heads     int     // how many bytes of out are heads
 	flushing  bool
-	window    int64 // how many bytes of bodies the peer has room for
-	startsAt  int64 // that of a stream
-	frameSize int   // of frames to the peer
+	window    int64 // how many bytes of bodies the peer has room for, on the connection
+	startsAt  int64 // the window that a new stream has
+	frameSize int   // the limit of frames to the peer
 	inflow    inflow
 
-	writers lot // those who wait for a window, or for room in out
-	waiter  lot // the reader, for the end of the others
+	writers lot // senders that wait for a window, or for room in out
+	waiter  lot // the reader, when it waits for the others to end
 
 	going     bool  // GOAWAY was sent
-	over      bool  // nothing is left to do but to close
+	over      bool  // only the close is left to do
 	dead      bool  // nothing can be sent any more
-	broken    error // why, if there is more to say
-	interrupt bool  // the reader is to be
+	broken    error // why, if more is known
+	interrupt bool  // the reader is to be interrupted
 	ping      alarm
 	pinged    bool
-	heard     time.Time // when the last frame came, where that matters
+	heard     time.Time // when the last frame came, if there is a ping timeout
 }
 
-// side2 is what the two ends do each in its way. The caller has mu.
+// side2 is what client and server do differently. The caller holds mu.
 type side2 interface {
-	settled()                         // the peer's first SETTINGS are here
-	set(id uint16, v uint32) error    // a setting of the peer's
-	headOpens()                       // a head has begun, of which more is to come
-	headCloses()                      // it is here
-	takeBlock(b *block2) error        // it, or trailers
+	settled()                         // the peer's first SETTINGS have come
+	set(id uint16, v uint32) error    // takes a setting of the peer
+	headOpens()                       // a head has begun, whose rest is still to come
+	headCloses()                      // the head is complete
+	takeBlock(b *block2) error        // takes a head or trailers
 	pong()                            // a PING was answered
-	takeGoAway(f *frame)              // the peer begins, or takes, no more streams
+	takeGoAway(f *frame)              // the peer accepts no more streams, or begins none
 	tooShort(declared, n int64) error // why a body is that has ended before its Content-Length
 	lastOfPeer() uint32               // the highest stream that the peer has begun
 	idle()                            // the last stream has ended
-	dies()                            // nothing can be sent any more; who reads, if anybody does, is told
+	dies()                            // nothing can be sent any more; the reader, if there is one, has to stop
 }
 
-// owner2 is who has a stream.
+// owner2 is what a stream belongs to: a server's request or a client's.
 type owner2 interface {
-	inputEnds()     // the peer has sent all. The caller has mu.
-	left(why error) // the stream is none of the connection's any more. The caller has mu.
+	inputEnds()     // the peer has sent everything. The caller holds mu.
+	left(why error) // the stream no longer belongs to the connection. The caller holds mu.
 }
 
-// stream2 is a request of HTTP/2 and its answer, as both sides have it.
+// stream2 is an HTTP/2 request and its answer, for both sides.
 type stream2 struct {
 	h     *conn2
 	owner owner2
 	id    uint32
-	body  body2 // that the peer sends
+	body  body2 // the body that the peer sends
 
 	// Under the connection's mu.
-	headIn bool  // the head of what the peer sends is here
-	ends   bool  // the peer has sent all of it
-	gone   error // why it is none of the connection's any more
+	headIn bool  // the peer's head has come
+	ends   bool  // the peer has sent everything
+	gone   error // why it no longer belongs to the connection
 	window int64 // how many bytes of a body the peer has room for
 	inflow inflow
-	heads  bool // who sends waits to send a head
+	heads  bool // the sender waits to send a head
 }
 
 // limits2 are what an http.HTTP2Config says, or net/http's defaults.
@@ -112,7 +112,7 @@ type limits2 struct {
 	count                                     func(string)
 }
 
-// configure has a config in the place of the defaults.
+// configure replaces defaults by the fields of a config that are set.
 func (l *limits2) configure(cfg *http.HTTP2Config) {
 	if cfg == nil {
 		return
@@ -137,7 +137,7 @@ func (l *limits2) configure(cfg *http.HTTP2Config) {
 	}
 }
 
-// goAwayMax is how long a peer that has done wrong may take to read so: as long as net/http gives it.
+// goAwayMax is how long a misbehaving peer may take to read why the connection ends, as in net/http.
 const goAwayMax = time.Second
 
 var (
@@ -147,7 +147,7 @@ var (
 	errEnded  = errors.New("http2: request body closed due to handler exiting")
 )
 
-// init makes it ready, of a connection on that loop, if any.
+// init initialises h for a connection on that loop, or on goroutines if l is nil.
 func (h *conn2) init(side side2, c stream, l *ringo.Loop, limits limits2) {
 	h.side, h.c, h.loop, h.limits = side, c, l, limits
 	h.streams, h.window, h.startsAt, h.frameSize = make(map[uint32]*stream2), firstWindow, firstWindow, frameMax
@@ -158,7 +158,7 @@ func (h *conn2) init(side side2, c stream, l *ringo.Loop, limits limits2) {
 	h.ping.fn, h.ping.l = h.pingLate, (*loop.Loop)(l)
 }
 
-// begin sends what a side says first. settings are id and value by turns. The caller has mu.
+// begin sends the first frames of a side. settings alternates ids and values. The caller holds mu.
 func (h *conn2) begin(settings ...uint32) {
 	h.out = appendFrame(h.out, frameSettings, 0, 0, len(settings)/2*6)
 	for i := 0; i < len(settings); i += 2 {
@@ -175,10 +175,10 @@ func (h *conn2) begin(settings ...uint32) {
 	h.flush()
 }
 
-// pingText is what a PING has, whose answer is not looked at.
+// pingText is the payload of our PINGs; the answer's is not checked.
 const pingText = "sockhttp"
 
-// now is the time for deadlines.
+// now returns the time for deadlines.
 func (h *conn2) now() time.Time { return nowOn(h.loop) }
 
 func (h *conn2) isOver() bool {
@@ -187,10 +187,10 @@ func (h *conn2) isOver() bool {
 	return h.over || h.dead
 }
 
-// clientPreface is what a client sends first.
+// clientPreface is the first thing that a client sends.
 const clientPreface = preface + "SM\r\n\r\n"
 
-// receive handles the frames that are here whole, and says how many bytes have to be here for the next.
+// receive handles the frames that have arrived whole, and returns how many bytes the next one needs.
 func (h *conn2) receive() (need int, err error) {
 	n := h.c.Buffered()
 	p, err := h.c.Peek(n)
@@ -234,7 +234,7 @@ func (h *conn2) receive() (need int, err error) {
 	return need, nil
 }
 
-// handleFrame handles a frame. The error ends the connection; that of a stream is dealt with.
+// handleFrame handles a frame. The error ends the connection; an error of a stream has been handled.
 func (h *conn2) handleFrame(f *frame) error {
 	err := f.check()
 	if err == nil {
@@ -255,7 +255,7 @@ func (h *conn2) handleFrame(f *frame) error {
 	return nil
 }
 
-// take does what a frame says.
+// take does what a frame asks for.
 func (h *conn2) take(f *frame) error {
 	if f.id != 0 {
 		h.frames++
@@ -293,12 +293,12 @@ func (h *conn2) take(f *frame) error {
 		h.side.takeGoAway(f)
 		return h.waste(wasteFrame)
 	}
-	return h.waste(wasteFrame) // PRIORITY, and what is not known
+	return h.waste(wasteFrame) // PRIORITY, and unknown frames
 }
 
 func (h *conn2) sawSettings() bool { return h.wasted.begun }
 
-// count tells who counts errors.
+// count reports an error to the program's CountError.
 func (h *conn2) count(of string, code errorCode, why string) {
 	if h.limits.count != nil {
 		name := of + "_" + code.String() + "_" + strings.ReplaceAll(why, " ", "_")
@@ -306,7 +306,7 @@ func (h *conn2) count(of string, code errorCode, why string) {
 	}
 }
 
-// pingLate asks a peer that has been silent whether it is there, and ends one that has not answered.
+// pingLate sends a PING to a peer that has been silent, and ends the connection if it has not answered one.
 func (h *conn2) pingLate() {
 	h.mu.Lock()
 	defer h.unlock()
@@ -325,7 +325,7 @@ func (h *conn2) pingLate() {
 	}
 }
 
-// die has the connection end: nothing can be sent any more. The caller has mu.
+// die notes that nothing can be sent any more, so that the connection ends. The caller holds mu.
 func (h *conn2) die(why error) {
 	if !h.dead {
 		h.side.dies()
@@ -333,8 +333,8 @@ func (h *conn2) die(why error) {
 	h.dead, h.interrupt, h.broken = true, true, why
 }
 
-// part2 ends all streams, for that reason, and says what err was to the peer, who may take so long to read it. It
-// reports whether the peer is still there.
+// part2 ends all streams for the reason why, and sends err to the peer, which has that much time to read it. It reports
+// whether the peer is still there.
 func (h *conn2) part2(err, why error, patience time.Duration) bool {
 	h.mu.Lock()
 	defer h.unlock()
@@ -350,7 +350,7 @@ func (h *conn2) part2(err, why error, patience time.Duration) bool {
 	for _, st := range h.inOrder() {
 		h.close(st, why)
 	}
-	if wrong != nil { // it may read nothing
+	if wrong != nil { // it may not read at all
 		patience = goAwayMax
 	}
 	if patience > 0 && h.flushing {
@@ -358,7 +358,7 @@ func (h *conn2) part2(err, why error, patience time.Duration) bool {
 		h.c.SetWriteDeadline(h.now().Add(patience))
 		h.mu.Lock()
 	}
-	for there && !h.dead && h.flushing && h.wait(&h.waiter, nil, false) == nil { // of a cancelled task so is the writer
+	for there && !h.dead && h.flushing && h.wait(&h.waiter, nil, false) == nil { // if cancelled, so is the writer
 	}
 	h.ping.stop()
 	there = there && !h.dead
@@ -367,7 +367,7 @@ func (h *conn2) part2(err, why error, patience time.Duration) bool {
 	return there
 }
 
-// unlock unlocks mu, and has the reader look if there is something to look at.
+// unlock unlocks mu, and interrupts the reader if that was asked for.
 func (h *conn2) unlock() {
 	interrupt := h.interrupt
 	h.interrupt = false
@@ -377,7 +377,7 @@ func (h *conn2) unlock() {
 	}
 }
 
-// start has a job run on the connection's loop, or on a goroutine where it has none.
+// start runs a job on the connection's loop, or on a goroutine if it has none.
 func (h *conn2) start(j loop.Job) {
 	l := (*loop.Loop)(h.loop)
 	switch {
@@ -390,7 +390,7 @@ func (h *conn2) start(j loop.Job) {
 	}
 }
 
-// counted is an error on its way to who counts them.
+// counted is a job that reports an error to CountError.
 type counted struct {
 	h    *conn2
 	name string
@@ -398,5 +398,5 @@ type counted struct {
 
 func (c *counted) Run() { elsewhere(lane.Handlers, func() { c.h.limits.count(c.name) }) }
 
-// Code says what it is for whom tasks are shown.
+// Code shows the task under the name of this job.
 func (c *counted) Code() code.Func { return code.Of((*counted).Run) }

@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// requestContext is the context of a request: it ends with the answer, with the peer, or with the connection's. What a
-// handler does not ask for is not made.
+// requestContext is the context of a request: it ends with the answer, with the peer, or with the connection's context.
+// Its parts are made only when a handler asks for them.
 type requestContext struct {
 	context.Context // the connection's
 
-	x     *exchange // nil: who serves it knows of its peer's end
+	x     *exchange // nil: whatever serves it notices the peer's end
 	mu    sync.Mutex
-	done  chan struct{} // nil: nobody has asked
+	done  chan struct{} // nil: not needed yet
 	err   error
 	hooks *hook
-	stop  func() bool // of the connection's context
+	stop  func() bool // of the AfterFunc of the connection's context
 	asked bool        // for its end, by Done or a hook
-	awake bool        // the peer is watched, or was
+	awake bool        // the peer is, or was, watched
 }
 
-// hook is one that waits for the end.
+// hook is a function that is called at the end.
 type hook struct {
 	ctx  *requestContext
 	fn   func()
@@ -29,7 +29,7 @@ type hook struct {
 	used bool // in this request
 }
 
-// Done is closed when the request ends. From the first call on the peer is watched.
+// Done returns a channel that is closed when the request ends. From the first call on the peer is watched.
 func (c *requestContext) Done() <-chan struct{} {
 	c.mu.Lock()
 	if c.done == nil {
@@ -45,8 +45,8 @@ func (c *requestContext) Done() <-chan struct{} {
 	return c.done
 }
 
-// ask has the context end with the connection's, and with the peer. The caller holds mu, and calls beginWatch without
-// it if the result is true: what that starts may ask for this context, or wait for a task that does.
+// ask makes the context end with the connection's, and with the peer. The caller holds mu. If the result is true it has
+// to call beginWatch after unlocking: that may call this context, or wait for a task that does.
 func (c *requestContext) ask() (watches bool) {
 	if c.asked || c.err != nil {
 		return false
@@ -58,7 +58,7 @@ func (c *requestContext) ask() (watches bool) {
 	return c.watch()
 }
 
-// watch has the end of the peer end the request, once the body was read. It is called as ask is.
+// watch makes the end of the peer end the request, once the body was read. It is called like ask.
 func (c *requestContext) watch() (watches bool) {
 	if c.x == nil || !c.asked || c.err != nil || c.awake || !c.x.bodyRead() {
 		return false
@@ -70,7 +70,7 @@ func (c *requestContext) watch() (watches bool) {
 	return true
 }
 
-// beginWatch begins what watch has said.
+// beginWatch starts the watch that watch has asked for.
 func (c *requestContext) beginWatch() {
 	if c.x.conn.own != nil {
 		c.x.conn.watchOnLoop(c)
@@ -79,12 +79,12 @@ func (c *requestContext) beginWatch() {
 	c.mu.Lock()
 	w := c.x.watcher
 	c.mu.Unlock()
-	if w != nil { // else unwatch was there first
+	if w != nil { // else unwatch came first
 		w.begin()
 	}
 }
 
-// bodyEnded says that what the peer sends from here on is no body.
+// bodyEnded notes that further input does not belong to the body.
 func (c *requestContext) bodyEnded() {
 	c.mu.Lock()
 	watches := c.watch()
@@ -94,7 +94,7 @@ func (c *requestContext) bodyEnded() {
 	}
 }
 
-// Err is why the request has ended.
+// Err returns why the request has ended.
 func (c *requestContext) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,13 +104,13 @@ func (c *requestContext) Err() error {
 	return c.err
 }
 
-// AfterFunc has package context tell contexts that are made of this one without a goroutine, and a loop without Done.
+// AfterFunc lets package context propagate the end without a goroutine, and a loop without Done.
 func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
 	c.mu.Lock()
 	watches := c.ask()
 	if c.err != nil {
 		c.mu.Unlock()
-		go fn() // it asks for this context
+		go fn() // it calls this context
 		return func() bool { return false }
 	}
 	h := c.newHook()
@@ -123,7 +123,7 @@ func (c *requestContext) AfterFunc(fn func()) (stop func() bool) {
 	return h.stop
 }
 
-// newHook gives the exchange's, unless it was given in this request: whoever has its stop may call that once more. The
+// newHook returns the exchange's hook, or a new one if that was used in this request: its stop may still be called. The
 // caller holds mu.
 func (c *requestContext) newHook() *hook {
 	if c.x == nil {
@@ -146,7 +146,7 @@ func (c *requestContext) makeHook() *hook {
 	return h
 }
 
-// remove has the hook not be told; false: it was, or is not there.
+// remove removes the hook. It returns false if the hook was called, or is not there.
 func (h *hook) remove() bool {
 	c := h.ctx
 	c.mu.Lock()
@@ -160,7 +160,7 @@ func (h *hook) remove() bool {
 	return false
 }
 
-// closeNotify is a channel that says when the context ends.
+// closeNotify returns a channel that gets a value when the context ends.
 func (c *requestContext) closeNotify() <-chan bool {
 	ch := make(chan bool, 1)
 	c.AfterFunc(func() { ch <- true })
@@ -179,14 +179,14 @@ func (c *requestContext) end(err error) {
 		close(c.done)
 	}
 	var fns []func()
-	for h := c.hooks; h != nil; h = h.next { // they stay: who has them may have the request
+	for h := c.hooks; h != nil; h = h.next { // they stay: a program that kept one may keep the request
 		fns = append(fns, h.fn)
 	}
 	c.mu.Unlock()
 	if c.stop != nil {
 		c.stop()
 	}
-	for _, fn := range fns { // a loop's, or package context's own, which don't wait
+	for _, fn := range fns { // a loop's or package context's, which don't wait
 		fn()
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// dated is a Date field for one second.
+// dated is the text of a Date field for one second.
 type dated struct {
 	second int64
 	text   string
@@ -14,7 +14,7 @@ type dated struct {
 
 var lastDate atomic.Pointer[dated]
 
-// dateNow is now as a Date field has it.
+// dateNow returns the current time as in a Date field.
 func dateNow() string { return dateOf(time.Now()) }
 
 func dateOf(now time.Time) string {

@@ -94,7 +94,7 @@
 //     Content-Length, more bytes than that, a body with 204 or 304, or an answer of 101 before it. It may have a
 //     Content-Length with 204 or 304. There is no extended CONNECT. The rest of a request's body is sent until the
 //     answer has come, whatever its status.
-//   - An answer's Connection that names fields beside "close" stays in its Header, for who passes it on.
+//   - An answer's Connection that names fields beside "close" stays in its Header, for programs that forward it.
 //   - A request's Cancel channel, which is deprecated, is ignored.
 //   - A body must be closed or read to its end, as always; the end of its request's context alone does not close its
 //     connection.

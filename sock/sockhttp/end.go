@@ -24,7 +24,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		go fn()
 	}
 	s.mu.Unlock()
-	s.each2((*server2).shutdown) // the peers of all are told at once
+	s.each2((*server2).shutdown) // the peers of all connections learn of it at once
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for d := time.Millisecond; ; d = min(2*d, 500*time.Millisecond) {
@@ -52,15 +52,15 @@ func (s *Server) Close() error {
 	return err
 }
 
-// closeAll closes connections. To close one of a loop waits for the loop, on which a task may be waiting for mu: so
-// nothing is closed with mu locked.
+// closeAll closes connections. Closing one of a loop waits for the loop, on which a task may be waiting for mu: so
+// nothing is closed with mu held.
 func closeAll(conns []*conn) {
 	for _, c := range conns {
 		c.net().Close()
 	}
 }
 
-// stop ends all accepts.
+// stop stops accepting.
 func (s *Server) stop() error {
 	s.ending.Store(true)
 	s.mu.Lock()
@@ -76,10 +76,10 @@ func (s *Server) stop() error {
 	return errors.Join(errs...)
 }
 
-// newMax is how long a connection may have been there without a request, and count as idle.
+// newMax is how old a connection without a request may be before it counts as idle.
 const newMax = 5 * time.Second
 
-// idle reports whether the connection waits for its next request, or has waited for its first for too long.
+// idle reports whether the connection waits for its next request, or has waited too long for its first.
 func (c *conn) idle() bool {
 	state := http.ConnState(c.state.Load())
 	return state == http.StateIdle || state == http.StateNew && c.isOld()
@@ -87,7 +87,8 @@ func (c *conn) idle() bool {
 
 func (c *conn) isOld() bool { return c.clock().Sub(c.origin.born)-c.born > newMax }
 
-// closeIdle closes connections that are idle, those on loops soon, and reports whether none is left.
+// closeIdle closes idle connections, those on loops soon after, and reports whether no connection and no listener is
+// left.
 func (s *Server) closeIdle() bool {
 	var idle []*conn
 	s.mu.Lock()
@@ -108,7 +109,7 @@ func (s *Server) closeIdle() bool {
 	return none
 }
 
-// eachOnLoops has f called for each connection that sock.Serve serves, by the thread of its loop: it must not wait.
+// eachOnLoops calls f for each connection of sock.Serve, on the thread of its loop: f must not wait.
 func (s *Server) eachOnLoops(f func(*conn)) {
 	s.mu.Lock()
 	listeners := maps.Clone(s.listeners)

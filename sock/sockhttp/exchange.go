@@ -10,11 +10,11 @@ import (
 	"ringo/internal/invariant"
 )
 
-// exchange is a request and its answer. It is made anew for each, since nobody can tell what a handler keeps of it,
-// unless the last on the loop had one of TaskReusing.
+// exchange is a request and its answer. It is made anew for each request, since a handler may keep any part of it; only
+// after a handler of TaskReusing is it used again on its loop.
 type exchange struct {
 	conn    *conn
-	made    http.Request // as the server has made it, whatever the handler makes of it
+	made    http.Request // as the server has made it, even if handlers change theirs
 	url     url.URL
 	ctx     requestContext
 	body    *body // see hasBody
@@ -23,21 +23,22 @@ type exchange struct {
 	memory  memory
 }
 
-// memory is what an exchange has for the next request beside itself. All but the text is empty between the two.
+// memory is what an exchange keeps for the next request beside itself. Between two requests all of it but the text is
+// empty.
 type memory struct {
-	text   string // of the head: that of the next is often the same
+	text   string // of the head: the next one is often the same
 	fields http.Header
 	values []string
 	hook   *hook  // of ctx
-	gone   func() // what is told of the peer's end
+	gone   func() // called when the peer has ended
 }
 
 const (
-	exchangesMax = 32      // that a listener's loop keeps
-	textMax      = 4 << 10 // bytes of a head that is kept; of its fields there are fieldsMax
+	exchangesMax = 32      // kept by the loop of a listener
+	textMax      = 4 << 10 // bytes of a head that is kept; the bound for its fields is fieldsMax
 )
 
-// scratch is memory for what is read or written between a handler and the connection.
+// scratch is memory for bytes that are read or written between a handler and the connection.
 var scratch = sync.Pool{New: func() any {
 	p := make([]byte, 0, scratchSize)
 	return &p
@@ -45,21 +46,21 @@ var scratch = sync.Pool{New: func() any {
 
 const scratchSize = 8192
 
-// take gives some of it, empty.
+// take returns scratch memory, empty.
 func take() *[]byte {
 	p := scratch.Get().(*[]byte)
 	*p = (*p)[:0]
 	return p
 }
 
-// give takes it back, unless it has grown: a large head is no reason to keep as much for ever.
+// give takes scratch memory back, unless it has grown: one large head is no reason to keep that much for good.
 func give(p *[]byte) {
 	if cap(*p) == scratchSize {
 		scratch.Put(p)
 	}
 }
 
-// newExchange makes the exchange of a whole head.
+// newExchange makes the exchange for a whole head.
 func (c *conn) newExchange(head []byte) (*exchange, error) {
 	x := c.takeExchange()
 	x.conn = c
@@ -67,7 +68,7 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 		x.memory.text = string(head)
 	}
 	x.ctx.Context, x.ctx.x = (*connContext)(c), x
-	x.made = *blank.WithContext(&x.ctx) // a copy, so that it is none on the heap
+	x.made = *blank.WithContext(&x.ctx) // copied, so that the request itself is not on the heap
 	r := &x.made
 	r.URL = &x.url
 	x.res.x, x.res.length = x, -1
@@ -87,14 +88,14 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 		r.Body = x.body
 	}
 	r.RemoteAddr, r.TLS = c.remote, c.tls
-	if r.ProtoMajor == 2 { // a preface of HTTP/2, which a handler may take over
+	if r.ProtoMajor == 2 { // the preface of HTTP/2, which a handler may take over
 		r.ContentLength, r.Close = -1, true
 	}
 	x.res.last = r.Close
 	return x, nil
 }
 
-// Interrupt ends what the handler waits for.
+// Interrupt ends the waits of the handler.
 func (x *exchange) Interrupt() { go x.cutOff() }
 
 func (x *exchange) cutOff() {
@@ -102,14 +103,14 @@ func (x *exchange) cutOff() {
 	x.conn.c.SetDeadline(time.Unix(1, 0))
 }
 
-// hasBody reports whether the request has one. If not there may be that of another, for which the exchange was used
-// before: most requests have none, and it is large.
+// hasBody reports whether the request has a body. x.body may be left from another request, for which the exchange was
+// used before: it is large, and most requests have none.
 func (x *exchange) hasBody() bool { return x.body != nil && x.body.x != nil }
 
-// bodyRead reports whether what the peer sends from here on is none of the request's.
+// bodyRead reports whether further input does not belong to the request.
 func (x *exchange) bodyRead() bool { return !x.hasBody() || x.body.ended.Load() }
 
-// takeExchange gives an exchange that was given back, or a new one.
+// takeExchange returns an exchange that was given back, or a new one.
 func (o *origin) takeExchange() *exchange {
 	n := len(o.free)
 	if n == 0 {
@@ -121,8 +122,8 @@ func (o *origin) takeExchange() *exchange {
 	return x
 }
 
-// giveBack takes an exchange for another request, unless somebody besides its handler, which is of TaskReusing and has
-// returned, may have it. Only tasks of the loop call it.
+// giveBack keeps an exchange for another request, after its handler, of TaskReusing, has returned; it does not if other
+// code may have it. Only tasks of the loop call it.
 func (o *origin) giveBack(x *exchange) {
 	switch {
 	case x.isShared():
@@ -140,8 +141,8 @@ func (o *origin) giveBack(x *exchange) {
 	o.free = append(o.free, x)
 }
 
-// isShared reports whether somebody else may have the exchange: who waits for its end, or reads its body. After a
-// failure nobody knows.
+// isShared reports whether other code may have the exchange: it waits for its end, or reads its body. After a failure
+// that is not known.
 func (x *exchange) isShared() bool {
 	x.ctx.mu.Lock()
 	asked := x.ctx.done != nil || x.ctx.hooks != nil
@@ -159,7 +160,7 @@ func (x *exchange) isShared() bool {
 	return false
 }
 
-// empty empties the memory. What is too large is let go.
+// empty empties the memory, and drops what is too large.
 func (x *exchange) empty() {
 	m, w := &x.memory, &x.res
 	if len(m.text) > textMax {
@@ -182,7 +183,7 @@ func emptied(h http.Header) http.Header {
 	return h
 }
 
-// reset makes an exchange what a new one is, but for its memory.
+// reset makes an exchange like a new one, but keeps its memory.
 func (x *exchange) reset() {
 	m, spare, b := x.memory, x.res.spare, x.body
 	*x = exchange{}
@@ -192,7 +193,7 @@ func (x *exchange) reset() {
 	}
 }
 
-// end gives who has kept the exchange what he gets of one that is not reused.
+// end puts an exchange into the state that code which has kept one sees after the end of one that is not reused.
 func (x *exchange) end() {
 	x.res.x, x.res.done, x.res.status = x, true, http.StatusOK
 	x.ctx.Context, x.ctx.err = context.Background(), context.Canceled

@@ -10,14 +10,14 @@ import (
 	"ringo/internal/httptext"
 )
 
-// What a byte may be a part of.
+// Classes of bytes.
 const (
 	tokenChar = 1 << iota // RFC 9110, 5.6.2
 	valueChar             // of a field: all but controls
-	pathChar              // of a URL's path, where it stands for itself
+	pathChar              // of a URL's path, where it needs no decoding
 	hostChar
-	textChar // of a text, in ASCII
-	loneChar // as the first of textChars it begins none of the types that net/http knows
+	textChar // of an ASCII text
+	loneChar // followed by textChars it begins no type that net/http detects
 )
 
 var chars = func() (t [256]uint8) {
@@ -39,7 +39,7 @@ var chars = func() (t [256]uint8) {
 	mark(pathChar, letters+"-._~$&+,/:;=@")
 	mark(hostChar, letters+"-._~%!$&'()*+,;=:[]")
 	mark(loneChar, letters+"-._~$&'()*+,;=:[]{}#/\"")
-	for _, c := range []byte("BFGIMOPRtw") { // of images, sounds, fonts and archives
+	for _, c := range []byte("BFGIMOPRtw") { // images, sounds, fonts and archives begin with them
 		t[c] &^= loneChar
 	}
 	return t
@@ -58,7 +58,7 @@ func isToken(s string) bool { return s != "" && isAll(s, tokenChar) }
 func isValue(s string) bool { return isAll(s, valueChar) }
 func isHost(s string) bool  { return isAll(s, hostChar) }
 
-// canonical is a field's name as http.Header has it; false if it is no token.
+// canonical returns a field's name as in http.Header; false if it is not a token.
 func canonical(name string) (key string, ok bool) {
 	if name == "" {
 		return "", false
@@ -77,21 +77,21 @@ func canonical(name string) (key string, ok bool) {
 	if is {
 		return name, true
 	}
-	return textproto.CanonicalMIMEHeaderKey(name), true // which allocates none that is common
+	return textproto.CanonicalMIMEHeaderKey(name), true // it does not allocate common names
 }
 
-// bodyAllowed reports whether an answer of that status may have a body.
+// bodyAllowed reports whether an answer with that status may have a body.
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// fields are those of an answer as they are sent: a copy, since what a handler does to its map after WriteHeader has no
-// effect on them. They are in order of their names.
+// fields are an answer's header fields as they are sent. They are a copy, because changes that a handler makes after
+// WriteHeader have no effect. They are sorted by name.
 type fields struct {
 	list []field
 }
 
-// field is one line, or, where none is set, says that the server is not to add one of that name.
+// field is one line. With none it is no line, and says that the server must not add a field of that name.
 type field struct {
 	key, value string
 	none       bool
@@ -99,7 +99,7 @@ type field struct {
 
 var fieldsPool = sync.Pool{New: func() any { return new(fields) }}
 
-// fieldsOf copies a header; release ends the use of the copy. That of an empty one is nil.
+// fieldsOf copies a header; release ends the use of the copy. It returns nil for an empty header.
 func fieldsOf(h http.Header) *fields {
 	if len(h) == 0 {
 		return nil
@@ -117,7 +117,7 @@ func fieldsOf(h http.Header) *fields {
 	return f
 }
 
-// fieldsMax is for how many of them memory is kept.
+// fieldsMax is the most fields that memory is kept for.
 const fieldsMax = 64
 
 func (f *fields) release() {
@@ -129,7 +129,7 @@ func (f *fields) release() {
 	fieldsPool.Put(f)
 }
 
-// all gives one after the other.
+// all iterates over the fields.
 func (f *fields) all() func(yield func(field) bool) {
 	return func(yield func(field) bool) {
 		if f == nil {
@@ -143,7 +143,7 @@ func (f *fields) all() func(yield func(field) bool) {
 	}
 }
 
-// has reports whether a field is there, if only to say that it is not to be added.
+// has reports whether a field is there, even one that must not be added.
 func (f *fields) has(key string) bool {
 	for one := range f.all() {
 		if one.key == key {
@@ -153,7 +153,7 @@ func (f *fields) has(key string) bool {
 	return false
 }
 
-// get is the first of a field's values.
+// get returns the first value of a field.
 func (f *fields) get(key string) string {
 	for one := range f.all() {
 		if one.key == key {
@@ -163,7 +163,7 @@ func (f *fields) get(key string) string {
 	return ""
 }
 
-// hasToken reports whether one of a field's lists of tokens has it.
+// hasToken reports whether one of a field's lists contains a token.
 func (f *fields) hasToken(key, token string) bool {
 	for one := range f.all() {
 		if one.key == key && httptext.HasToken([]string{one.value}, token) {
@@ -173,14 +173,14 @@ func (f *fields) hasToken(key, token string) bool {
 	return false
 }
 
-// drop takes a field out.
+// drop removes a field.
 func (f *fields) drop(key string) {
 	if f != nil {
 		f.list = slices.DeleteFunc(f.list, func(one field) bool { return one.key == key })
 	}
 }
 
-// keepFirst drops all fields of the key but the first.
+// keepFirst drops all fields of that name but the first.
 func (f *fields) keepFirst(key string) {
 	found := false
 	f.list = slices.DeleteFunc(f.list, func(one field) bool {
@@ -190,7 +190,7 @@ func (f *fields) keepFirst(key string) {
 	})
 }
 
-// append appends the lines, but for those whose names are none: of trailers, for one.
+// append appends the lines. It skips names that are not tokens, such as those of trailers.
 func (f *fields) append(out []byte) []byte {
 	for one := range f.all() {
 		if one.none || !isToken(one.key) {

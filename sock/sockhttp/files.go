@@ -65,8 +65,8 @@ type Files struct {
 
 	shelves perloop.Values[shelf]
 	lookups atomic.Int64
-	look    time.Duration // lookFor, but in tests
-	warm    time.Duration // warmFor, but in tests
+	look    time.Duration // lookFor, which tests change
+	warm    time.Duration // warmFor, which tests change
 }
 
 // FileServer returns a handler of Task that serves the files below a directory. See Files, which has choices.
@@ -75,8 +75,8 @@ func FileServer(root *file.Root) http.Handler { return Task(&Files{Root: root}) 
 const (
 	keepDefault  = 1000
 	freshDefault = time.Second
-	listMax      = 10_000 // names of a directory
-	relieveMax   = 3      // times that a file is opened for which there was no descriptor
+	listMax      = 10_000 // names listed of a directory
+	relieveMax   = 3      // attempts to open a file for which there is no descriptor
 )
 
 // Lookups returns how often a request had to open a file, or a sibling of Precompressed, because none was kept open
@@ -89,7 +89,7 @@ func (f *Files) Close() {
 	f.shelves.Each(func(l *loop.Loop, _ *shelf) bool {
 		s := f.shelves.Take(l)
 		if s != nil && (*ringo.Loop)(l).Call(func() error { s.clear(); return nil }) != nil {
-			s.clear() // it has ended
+			s.clear() // the loop has ended
 		}
 		return true
 	})
@@ -103,7 +103,7 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		o = f.choose(s, o, w, r)
 		done, err = f.whole(s, o, w, r)
-		if p := o.path; err != nil { // it was cut since it was opened
+		if p := o.path; err != nil { // it was truncated since it was opened
 			s.drop(o)
 			s.done(o)
 			if o, err = f.search(s, p); err == nil {
@@ -114,10 +114,10 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == errOther:
-		Goroutine(f.others()).ServeHTTP(w, r) // which sorts a directory's names, for one
+		Goroutine(f.others()).ServeHTTP(w, r) // it sorts a directory's names, for one
 		return
 	case err != nil:
-		if s != nil && s.l.Canceled() { // which is not the file's fault
+		if s != nil && s.l.Canceled() { // the file is not the reason
 			panic(http.ErrAbortHandler)
 		}
 		fail(w, err)
@@ -129,7 +129,7 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// content has net/http answer with a file.
+// content lets net/http answer with a file.
 func (f *Files) content(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) {
 	if f.tags() && w.Header()["Etag"] == nil {
 		w.Header()["Etag"] = []string{o.etag}
@@ -151,28 +151,28 @@ func (f *Files) content(s *shelf, o *openFile, w http.ResponseWriter, r *http.Re
 	if s == nil || strings.IndexByte(r.Header.Get("Range"), ',') < 0 {
 		serve(w, r)
 	} else {
-		c.s = nil // net/http reads several ranges on a goroutine, for which a task would have to wait
+		c.s = nil // net/http reads several ranges on a goroutine, which a task would have to wait for
 		Goroutine(http.HandlerFunc(serve)).ServeHTTP(w, r)
 	}
 	if c.cut {
-		panic(http.ErrAbortHandler) // or the answer would end as if it were whole
+		panic(http.ErrAbortHandler) // otherwise the answer would end as if it were whole
 	}
 }
 
-// errOther says that a path is none of a file's: net/http answers.
+// errOther means that a path does not name a file: net/http answers.
 var errOther = errors.New("sockhttp: a directory, or to be redirected")
 
-// errNode is of what is there and is neither a file nor a directory.
+// errNode is the error of something that is neither a file nor a directory.
 var errNode = errors.New("sockhttp: neither a file nor a directory")
 
-// find gives the file that a request is for, in use until done.
+// find returns the file for a request; it is in use until done.
 func (f *Files) find(s *shelf, r *http.Request) (*openFile, error) {
 	p := r.URL.Path
 	if s == nil {
 		return f.search(nil, cleaned(p))
 	}
 	o := s.byPath[p]
-	if o == nil { // the map has clean ones
+	if o == nil { // the map has clean paths
 		p = cleaned(p)
 		if o = s.byPath[p]; o == nil {
 			return f.search(s, p)
@@ -181,7 +181,8 @@ func (f *Files) find(s *shelf, r *http.Request) (*openFile, error) {
 	return f.known(s, o)
 }
 
-// cleaned is a path as the shelves know it: clean, with a slash at its end if it had one; "" if no file is under it.
+// cleaned returns a path as the shelves know it: clean, with a slash at the end if it had one; "" if it can't name a
+// file.
 func cleaned(p string) string {
 	c := path.Clean("/" + p)
 	switch slash := p == "" || strings.HasSuffix(p, "/"); {
@@ -195,8 +196,8 @@ func cleaned(p string) string {
 
 const indexName = "index.html"
 
-// known is find of a file that is open. If it is time, one task looks whether the name still leads to it; until it
-// knows, the others go on with what there is.
+// known is find for a file that is open. From time to time one task checks whether the name still leads to it; the
+// others go on with the open file meanwhile.
 func (f *Files) known(s *shelf, o *openFile) (*openFile, error) {
 	s.use(o)
 	now := s.now()
@@ -225,7 +226,7 @@ func (f *Files) known(s *shelf, o *openFile) (*openFile, error) {
 	return f.search(s, o.path)
 }
 
-// search looks a path up on disk; a shelf keeps the file that it finds.
+// search looks a path up on disk. A shelf keeps the file that it finds.
 func (f *Files) search(s *shelf, p string) (o *openFile, err error) {
 	f.lookups.Add(1)
 	var found []fs.FileInfo
@@ -267,12 +268,12 @@ func (f *Files) done(s *shelf, o *openFile) {
 	}
 }
 
-// relieve has all loops close half of the files that they keep open and nobody uses, and waits for that. It reports
-// whether there were any.
+// relieve makes all loops close half of the open files that no request uses, and waits for that. It reports whether
+// there were any.
 func (f *Files) relieve() (found bool) {
 	f.shelves.Each(func(l *loop.Loop, s *shelf) bool {
 		var back []*openFile
-		(*ringo.Loop)(l).Call(func() error { // on a loop that has ended nobody opens
+		(*ringo.Loop)(l).Call(func() error { // a loop that has ended opens no files
 			back = s.giveBack()
 			return nil
 		})
@@ -283,7 +284,7 @@ func (f *Files) relieve() (found bool) {
 	return found
 }
 
-// closeFiles closes files, which may wait for the disk.
+// closeFiles closes files. That may wait for the disk, so it does not happen on the loop.
 func closeFiles(files ...*openFile) {
 	closing := func() {
 		for _, o := range files {
@@ -335,8 +336,8 @@ func (f *Files) resolve(p string) (*openFile, error) {
 	return o, nil
 }
 
-// openBelow opens a file below root for reading, whatever is there under its name: only what is a file is opened at
-// all, since to open others may wait, or do something to a device. Of a directory the file is nil.
+// openBelow opens a regular file below root for reading. It opens nothing else, since that may wait, or have an effect
+// on a device. For a directory the file is nil.
 func openBelow(root *file.Root, name string) (*file.File, fs.FileInfo, error) {
 	info, err := root.Stat(name)
 	if err != nil || info.IsDir() {
@@ -359,10 +360,10 @@ func openBelow(root *file.Root, name string) (*file.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// others answers what is not about one file: redirects and listings.
+// others answers requests that are not for one file: redirects and listings.
 func (f *Files) others() http.Handler { return http.FileServer(directory{f.Root}) }
 
-// directory is a Root as an http.FileSystem, with nothing in it that is neither a file nor a directory.
+// directory is a Root as an http.FileSystem that has only files and directories.
 type directory struct{ root *file.Root }
 
 // Open opens a file or a directory.
@@ -386,10 +387,10 @@ func (d directory) Open(name string) (http.File, error) {
 	return nil, err
 }
 
-// listed is a file of which no more than so many names are listed.
+// listed is a directory of which at most listMax names are listed.
 type listed struct{ *file.File }
 
-// ReadDir gives some names.
+// ReadDir returns the names, up to listMax.
 func (d listed) ReadDir(int) ([]fs.DirEntry, error) {
 	all, err := d.File.ReadDir(listMax)
 	if err == io.EOF {
@@ -398,9 +399,9 @@ func (d listed) ReadDir(int) ([]fs.DirEntry, error) {
 	return all, err
 }
 
-// fail answers with what a client is told of an error, which is no more than a status.
+// fail answers with the status of an error, which is all that a client learns of it.
 func fail(w http.ResponseWriter, err error) {
-	for _, key := range []string{"Cache-Control", "Content-Encoding", "Etag", "Last-Modified"} { // of the file
+	for _, key := range []string{"Cache-Control", "Content-Encoding", "Etag", "Last-Modified"} { // fields of the file
 		w.Header().Del(key)
 	}
 	status := statusOf(err)
@@ -411,7 +412,7 @@ func fail(w http.ResponseWriter, err error) {
 	http.Error(w, strconv.Itoa(status)+" "+http.StatusText(status), status)
 }
 
-// statusOf is the status of an error.
+// statusOf returns the status for an error.
 func statusOf(err error) int {
 	var errno posix.Errno
 	switch {

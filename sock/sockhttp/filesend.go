@@ -11,17 +11,17 @@ import (
 	"ringo/sock"
 )
 
-// errShorter is of a file that has become shorter than was said.
+// errShorter is the error of a file that has become shorter than announced.
 var errShorter = errors.New("sockhttp: the file was cut while it was sent")
 
-// heldFileMax is how long a file may be that is sent together with its head, from memory.
+// heldFileMax is the largest file that is sent together with its head, from memory.
 const heldFileMax = 6 << 10
 
-// chunkMem is memory for what of a file is not sent by the kernel.
+// chunkMem is memory for parts of files that the kernel does not send.
 var chunkMem = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 
-// whole answers with all of a file, if that is what is asked for and nobody stands between: then it needs no header
-// map. False means that nothing was done; the error, that the file has become shorter.
+// whole answers with a whole file, if that is asked for and no middleware has changed the answer: then no header map is
+// needed. It returns false if it has done nothing. The error means that the file has become shorter.
 func (f *Files) whole(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) (bool, error) {
 	res, ok := w.(*response)
 	head := r.Method == http.MethodHead
@@ -61,8 +61,8 @@ func (f *Files) whole(s *shelf, o *openFile, w http.ResponseWriter, r *http.Requ
 	return true, nil
 }
 
-// sendKnown makes the head of an answer with these lines, where there is nothing to decide about it: its connection
-// goes on, and the request has no body. False means that nothing was done.
+// sendKnown makes an answer's head of these lines, if nothing has to be decided: the connection stays open, and the
+// request has no body. It returns false if it has done nothing.
 func (w *response) sendKnown(lines string, s *shelf) bool {
 	r := &w.x.made
 	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || w.last || w.x.hasBody() || !w.x.conn.keepsAlive() ||
@@ -75,10 +75,10 @@ func (w *response) sendKnown(lines string, s *shelf) bool {
 	return true
 }
 
-// knownMax is how long those lines may be, so that a file of heldFileMax has room behind them.
+// knownMax is the longest lines for which a file of heldFileMax still fits behind them.
 const knownMax = scratchSize - heldFileMax - 256
 
-// conditional reports whether there may be more to an answer than all of a file.
+// conditional reports whether a request may need another answer than the whole file.
 func conditional(h http.Header) bool {
 	if len(h) == 0 {
 		return false
@@ -91,14 +91,14 @@ func conditional(h http.Header) bool {
 	return false
 }
 
-// content is a file as http.ServeContent takes it, with a position of its own. A response that is given it sends it as
-// a file.
+// content is a file for http.ServeContent, with its own position. response.ReadFrom recognises it, and sends it as a
+// file.
 type content struct {
 	o    *openFile
 	s    *shelf // nil: it may wait for the disk
 	off  int64
 	idle time.Duration
-	cut  bool // it has become shorter
+	cut  bool // the file has become shorter
 
 	header http.Header // of the answer, if the file is a sibling
 }
@@ -116,8 +116,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves the position. http.ServeContent asks for the end once, when conditions have not made it another answer
-// without the file; so what is said of a coding is said there. It sets no length itself where it finds a coding.
+// Seek moves the position. http.ServeContent seeks to the end once, when no condition has led to an answer without the
+// file; so the fields about the coding are set there. It does not set the length itself if there is a coding.
 func (c *content) Seek(off int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -133,7 +133,7 @@ func (c *content) Seek(off int64, whence int) (int64, error) {
 	return off, nil
 }
 
-// contentOf finds a content that is read from, and how much of it may be.
+// contentOf returns the content that r reads, and how many of its bytes may be read.
 func contentOf(r io.Reader) (c *content, n int64) {
 	if lr, ok := r.(*io.LimitedReader); ok {
 		if c, ok = lr.R.(*content); ok {
@@ -148,7 +148,7 @@ func contentOf(r io.Reader) (c *content, n int64) {
 	return c, max(0, min(n, c.o.size-c.off))
 }
 
-// readContent is ReadFrom of a content; false if that has to be copied as others are.
+// readContent is ReadFrom for a content. ok is false if it has to be copied like other readers.
 func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
 	c, size := contentOf(r)
 	if c == nil || w.status == 0 || w.length < 0 || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) ||
@@ -170,8 +170,8 @@ func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
 	return n, err, true
 }
 
-// sendSpan sends n bytes of a file from the content's position on, and before them what is on its way out. That says
-// how many they are: if they can't be had, the connection is to be closed.
+// sendSpan sends the bytes that wait in out, and then n bytes of a file from the content's position on. The head has
+// announced n: if they can't be sent, the connection has to be closed.
 func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
 	to, _ := w.x.conn.c.(*sock.Conn)
 	room, before := int64(pieceMax), int64(0)
@@ -220,8 +220,8 @@ func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
 	return sent, w.failed
 }
 
-// roomAfter guesses for how much there will be room, after n bytes of so many were sent: what is not sent was looked at
-// in vain.
+// roomAfter guesses how much room there will be after n of so many bytes were sent. Looking up more than is sent is
+// wasted.
 func roomAfter(n, of int64) int64 {
 	if n == of {
 		return pieceMax
@@ -229,7 +229,7 @@ func roomAfter(n, of int64) int64 {
 	return min(max(2*n, pieceMin), pieceMax)
 }
 
-// sendRead sends what is on its way out and the file's next bytes, n at most, up to a chunk's end.
+// sendRead sends the bytes that wait in out, and then up to n bytes of the file, to the end of a chunk at most.
 func (w *response) sendRead(from *content, off, n int64) (int, error) {
 	mem := chunkMem.Get().(*[chunkBytes]byte)
 	defer chunkMem.Put(mem)
@@ -253,7 +253,7 @@ func (w *response) sendRead(from *content, off, n int64) (int, error) {
 	return int(n), nil
 }
 
-// giveTime sets the deadline of a peer that takes nothing; endTime takes it back, unless it has passed.
+// giveTime sets the deadline for a peer that takes nothing; endTime removes it, unless it has passed.
 func (w *response) giveTime(idle time.Duration, s *shelf) {
 	switch {
 	case idle <= 0:

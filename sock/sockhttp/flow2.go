@@ -9,11 +9,11 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// inflow is a window for what the peer sends: how much it may send still, and how much of what it has sent was read
-// and it has not been told.
+// inflow is a window for what the peer sends: left is how much it may still send, owed how much was read without
+// telling it.
 type inflow struct{ left, owed, size int64 }
 
-// take takes n bytes out of a window; false if the peer has sent more than it may.
+// take takes n bytes from the window. It returns false if the peer has sent more than it may.
 func (f *inflow) take(n int) bool {
 	if int64(n) > f.left {
 		return false
@@ -22,7 +22,8 @@ func (f *inflow) take(n int) bool {
 	return true
 }
 
-// add says that n bytes have room again, and gives by how much to open the window now: it is not opened for each.
+// add notes that n bytes have room again. It returns by how much to open the window now, mostly 0, since the window is
+// opened for many at once.
 func (f *inflow) add(n int) (open int64) {
 	if f.owed += int64(n); f.owed < f.size/8 && f.owed < f.left {
 		return 0
@@ -32,7 +33,7 @@ func (f *inflow) add(n int) (open int64) {
 	return open
 }
 
-// giveBack opens the window of the connection, or of a stream.
+// giveBack opens the window of the connection, or that of a stream.
 func (h *conn2) giveBack(st *stream2, n int) {
 	if n == 0 || h.dead {
 		return
@@ -46,7 +47,7 @@ func (h *conn2) giveBack(st *stream2, n int) {
 	}
 }
 
-// discard takes a DATA frame that nobody reads, and has its room be another's.
+// discard takes a DATA frame that will not be read, and gives its room back.
 func (h *conn2) discard(f *frame) error {
 	if !h.inflow.take(f.size) {
 		return &connectionError{codeFlowControl, "more DATA than the connection's window"}
@@ -55,13 +56,13 @@ func (h *conn2) discard(f *frame) error {
 	switch {
 	case len(f.payload) == 0:
 		return h.waste(wasteFrame)
-	case h.client: // who resets streams as it likes gets what was on its way
+	case h.client: // a client that resets streams at will gets what was on its way
 		return nil
 	}
 	return h.waste(wasteLate)
 }
 
-// takeData takes a piece of a body.
+// takeData takes a part of a body.
 func (h *conn2) takeData(f *frame) error {
 	st := h.streams[f.id]
 	if !h.begun(f.id) {
@@ -69,7 +70,7 @@ func (h *conn2) takeData(f *frame) error {
 	}
 	if st == nil || st.ends {
 		err := h.discard(f)
-		if err != nil || st == nil && h.client || slices.Contains(h.ended, f.id) { // it was on its way
+		if err != nil || st == nil && h.client || slices.Contains(h.ended, f.id) { // the frame was on its way
 			return err
 		}
 		return &streamError{f.id, codeStreamClosed, "DATA behind the end of a stream"}
@@ -106,7 +107,7 @@ func (h *conn2) takeData(f *frame) error {
 	if b.put(f.payload) {
 		h.giveBack(st, pad)
 	} else {
-		pad = f.size // the handler reads no more of it
+		pad = f.size // no more of it is read
 	}
 	h.giveBack(nil, pad)
 	if f.has(flagEndStream) {
@@ -186,7 +187,7 @@ func (h *conn2) takeSettings(f *frame) error {
 	return nil
 }
 
-// settingsFrameMax is how long SETTINGS may be: a hundred of them.
+// settingsFrameMax is the longest SETTINGS frame: a hundred settings.
 const settingsFrameMax = 100 * 6
 
 // takePing takes PING.
@@ -215,22 +216,22 @@ func (h *conn2) takeReset(f *frame) error {
 }
 
 const (
-	// outMax is how many bytes are collected before handlers wait until some are sent. A head goes whole.
+	// outMax is how many bytes are collected before senders wait until some are sent. A head is never split by it.
 	outMax = 64 << 10
-	// repliesMax is how many bytes of what no handler sends may wait beside them: a peer that does not read has no more
+	// repliesMax is how many bytes of other frames may wait in addition: a peer that does not read them gets no more
 	// answers.
 	repliesMax = 64 << 10
-	// outKept is how much memory is kept for them while the connection has streams.
+	// outKept is how much memory is kept for out while the connection has streams.
 	outKept = 2 * outMax
 )
 
-// room is how many bytes of n may be sent now.
+// room returns how many of n bytes may be sent now.
 func (h *conn2) room(st *stream2, n int) int {
 	most := min(st.window, h.window, int64(h.frameSize), int64(outMax-len(h.out)))
 	return int(max(0, min(int64(n), most)))
 }
 
-// wakeWriters wakes handlers that wait to send, as many as there is room for.
+// wakeWriters wakes as many waiting senders as there is room for.
 func (h *conn2) wakeWriters() {
 	room := int64(outMax - len(h.out))
 	left := min(h.window, room)
@@ -246,7 +247,8 @@ func (h *conn2) wakeWriters() {
 	})
 }
 
-// awaitRoom waits until a head may be made, for which there are no windows. The caller has mu, and sends it at once.
+// awaitRoom waits until a head may be made; windows don't matter for it. The caller holds mu, and sends the head at
+// once.
 func (h *conn2) awaitRoom(st *stream2) error {
 	for {
 		if err := st.lost(); err != nil || len(h.out) < outMax {
@@ -261,7 +263,7 @@ func (h *conn2) awaitRoom(st *stream2) error {
 	}
 }
 
-// flush has what was made be sent, once all that run now have had their turn.
+// flush starts to send what is in out, after the tasks that are ready now have run.
 func (h *conn2) flush() {
 	if len(h.out)-h.heads > outMax+repliesMax {
 		h.die(errUnread)
@@ -274,7 +276,7 @@ func (h *conn2) flush() {
 
 var errUnread = errors.New("http2: the peer does not read what it has asked for")
 
-// flusher sends what a connection has made.
+// flusher is a connection as the task that sends what is in out.
 type flusher conn2
 
 func (f *flusher) Run() {
@@ -303,7 +305,7 @@ func (f *flusher) Run() {
 	h.unlock()
 }
 
-// takeOut takes memory for what is to be sent, which a connection without streams has none of.
+// takeOut gets memory for out; a connection without streams keeps none.
 func (h *conn2) takeOut() {
 	if h.out == nil && h.spare == nil && h.scratch == nil {
 		h.scratch = take()
@@ -311,7 +313,7 @@ func (h *conn2) takeOut() {
 	}
 }
 
-// giveOut gives it back when there are no more streams, and all is sent.
+// giveOut gives the memory back when there are no more streams and all is sent.
 func (h *conn2) giveOut() {
 	if h.flushing || !h.dead && (len(h.streams) > 0 || len(h.out) > 0) {
 		return
@@ -323,7 +325,7 @@ func (h *conn2) giveOut() {
 	}
 }
 
-// write sends p to a peer that takes some of it each time.
+// write sends p. The write timeout starts anew whenever the peer takes some of it.
 func (h *conn2) write(p []byte) error {
 	for {
 		if h.limits.write > 0 {
@@ -336,17 +338,17 @@ func (h *conn2) write(p []byte) error {
 	}
 }
 
-// Code says what it is for whom tasks are shown.
+// Code shows the task under the name of flusher.
 func (f *flusher) Code() code.Func { return code.Of((*flusher).Run) }
 
-// sendData sends a piece of a body, and waits while the peer has no room for it. The caller has mu.
+// sendData sends a part of a body, and waits while the peer has no room for it. The caller holds mu.
 func (h *conn2) sendData(st *stream2, p []byte, end bool) error {
 	for sent := false; ; {
 		if err := st.lost(); err != nil {
 			return err
 		}
 		n := h.room(st, len(p))
-		if n == 0 && len(p) > 0 || sent && len(h.writers.all) > 0 { // others have their turn
+		if n == 0 && len(p) > 0 || sent && len(h.writers.all) > 0 { // others get a turn
 			h.flush()
 			if err := h.wait(&h.writers, st, false); err != nil {
 				return err
@@ -371,7 +373,7 @@ func (h *conn2) sendData(st *stream2, p []byte, end bool) error {
 	return nil
 }
 
-// lost is why nothing can be sent; nil if it can.
+// lost returns why nothing can be sent, nil if it can.
 func (st *stream2) lost() error {
 	switch {
 	case st.gone != nil:
@@ -382,7 +384,7 @@ func (st *stream2) lost() error {
 	return nil
 }
 
-// sendHead sends what the encoder has made as HEADERS.
+// sendHead sends the encoder's output as HEADERS and CONTINUATION frames.
 func (h *conn2) sendHead(st *stream2, end bool) {
 	kind, flags := uint8(frameHeaders), uint8(0)
 	if end {
@@ -407,10 +409,10 @@ func (h *conn2) sendHead(st *stream2, end bool) {
 	h.head = h.head[:0]
 }
 
-// headKept is how much memory is kept for what the encoder makes.
+// headKept is how much memory is kept for the encoder's output.
 const headKept = 4096
 
-// headWriter is what the encoder writes to.
+// headWriter is a connection as the writer of its encoder.
 type headWriter conn2
 
 func (w *headWriter) Write(p []byte) (int, error) {

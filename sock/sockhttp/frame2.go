@@ -80,7 +80,7 @@ func (e *connectionError) Error() string {
 	return fmt.Sprintf("http2: connection error: %v: %s", e.code, e.why)
 }
 
-// streamError ends one stream of it.
+// streamError ends one stream of a connection.
 type streamError struct {
 	id   uint32
 	code errorCode
@@ -91,7 +91,7 @@ func (e *streamError) Error() string {
 	return fmt.Sprintf("http2: stream error: stream ID %d; %v; %s", e.id, e.code, e.why)
 }
 
-// resetError is a stream that the peer has ended.
+// resetError is the error of a stream that the peer has reset.
 type resetError struct {
 	id   uint32
 	code errorCode
@@ -103,27 +103,27 @@ func (e *resetError) Error() string {
 
 const (
 	frameHeaderSize = 9
-	// frameMax is how long a peer's frame may be, unless Server.HTTP2 says more: the least that may be said.
+	// frameMax is how long a peer's frame may be, unless Server.HTTP2 allows more: the least that a side may allow.
 	frameMax = 16 << 10
-	// windowMax is how large a window may become.
+	// windowMax is the largest window.
 	windowMax = 1<<31 - 1
-	// firstWindow is that of a stream and of a connection before anybody has said otherwise.
+	// firstWindow is the window of a connection and of a stream until a side changes it.
 	firstWindow = 65535
 )
 
-// frame is one that was received. Its payload is where it was received.
+// frame is a received frame. Its payload is valid only while it is handled.
 type frame struct {
 	kind, flags uint8
 	id          uint32
-	size        int // of the payload, with its padding
+	size        int // of the payload, including padding
 	payload     []byte
 
-	dependsOnItself bool // HEADERS of a stream that does; else priorities count for nothing
+	dependsOnItself bool // HEADERS of such a stream; priorities are ignored otherwise
 }
 
 func (f *frame) has(flag uint8) bool { return f.flags&flag != 0 }
 
-// parseFrameHeader reads the nine bytes that a frame begins with.
+// parseFrameHeader parses the first nine bytes of a frame.
 func parseFrameHeader(p []byte) (f frame) {
 	f.size = int(p[0])<<16 | int(p[1])<<8 | int(p[2])
 	f.kind, f.flags = p[3], p[4]
@@ -131,7 +131,7 @@ func parseFrameHeader(p []byte) (f frame) {
 	return f
 }
 
-// check finds what is wrong with a frame by itself, and takes off its padding and its priority, which is obsolete.
+// check returns what is wrong with a frame by itself. It removes padding and the priority, which is obsolete.
 func (f *frame) check() error {
 	onStream := f.id != 0
 	switch f.kind {
@@ -176,7 +176,7 @@ func (f *frame) check() error {
 	return nil
 }
 
-// unwrap takes off padding and priority.
+// unwrap removes padding and priority.
 func (f *frame) unwrap() error {
 	p := f.payload
 	if f.has(flagPadded) {
@@ -195,7 +195,7 @@ func (f *frame) unwrap() error {
 	if len(p) < 5 {
 		return &connectionError{codeFrameSize, "HEADERS too short for a priority"}
 	}
-	f.dependsOnItself = f.isOwn(p) // which is to be decoded all the same
+	f.dependsOnItself = f.isOwn(p) // the head has to be decoded all the same
 	f.payload = p[5:]
 	return nil
 }
@@ -205,7 +205,7 @@ func (f *frame) isOwn(priority []byte) bool {
 	return binary.BigEndian.Uint32(priority)&(1<<31-1) == f.id
 }
 
-// checkSetting finds a value that a setting must not have.
+// checkSetting returns an error for a value that a setting must not have.
 func checkSetting(id uint16, v uint32) error {
 	switch {
 	case id == settingPush && v > 1:
@@ -220,29 +220,29 @@ func checkSetting(id uint16, v uint32) error {
 	return nil
 }
 
-// appendFrame appends a frame's nine bytes.
+// appendFrame appends the nine bytes of a frame's header.
 func appendFrame(out []byte, kind, flags uint8, id uint32, size int) []byte {
 	out = append(out, byte(size>>16), byte(size>>8), byte(size), kind, flags)
 	return binary.BigEndian.AppendUint32(out, id)
 }
 
-// appendWord appends a frame of four bytes: RST_STREAM or WINDOW_UPDATE.
+// appendWord appends a frame with four bytes of payload: RST_STREAM or WINDOW_UPDATE.
 func appendWord(out []byte, kind uint8, id, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(appendFrame(out, kind, 0, id, 4), v)
 }
 
-// appendGoAway appends a GOAWAY: of streams above last nothing was done.
+// appendGoAway appends a GOAWAY: nothing was done for streams above last.
 func appendGoAway(out []byte, last uint32, code errorCode) []byte {
 	out = appendFrame(out, frameGoAway, 0, 0, 8)
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, last), uint32(code))
 }
 
-// parseGoAway reads one, with the text behind it.
+// parseGoAway parses a GOAWAY, with its debug text.
 func parseGoAway(p []byte) (last uint32, code errorCode, text []byte) {
 	return binary.BigEndian.Uint32(p) & windowMax, errorCode(binary.BigEndian.Uint32(p[4:])), p[8:]
 }
 
-// appendSetting appends one of a SETTINGS frame.
+// appendSetting appends one setting of a SETTINGS frame.
 func appendSetting(out []byte, id uint16, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(out, id), v)
 }

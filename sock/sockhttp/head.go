@@ -11,10 +11,10 @@ import (
 	"ringo/internal/httptext"
 )
 
-// badRequest is an error that is answered before a handler is called: its text is shown to the peer.
+// badRequest is an error that is answered without a handler; the peer sees its text.
 type badRequest struct {
 	code int
-	text string // "": the code says it all
+	text string // "": the code is enough
 }
 
 func (e *badRequest) Error() string {
@@ -24,7 +24,7 @@ func (e *badRequest) Error() string {
 	return http.StatusText(e.code) + ": " + e.text
 }
 
-// The errors that a head can have. Those without a text have none in net/http either.
+// The errors of heads. Those without a text have none in net/http either.
 var (
 	errBad         = &badRequest{http.StatusBadRequest, ""}
 	errNoHost      = &badRequest{http.StatusBadRequest, "missing required Host header"}
@@ -36,13 +36,13 @@ var (
 	errExpectation = &badRequest{http.StatusExpectationFailed, ""}
 )
 
-// headEnd looks for the end of a head, the empty line behind its fields, and returns where that ends. 0: it is not here
-// yet, and a later look goes on at from.
+// headEnd finds the end of a head, after the empty line that follows its fields. It returns 0 if that is not here yet;
+// the next call continues at next.
 func headEnd(p []byte, from int) (end, next int) {
 	for i := from; ; {
 		n := bytes.IndexByte(p[i:], '\n')
 		if n < 0 {
-			return 0, len(p) // what is looked through is not looked through again
+			return 0, len(p) // bytes are scanned only once
 		}
 		nl := i + n
 		switch i = nl + 1; {
@@ -50,20 +50,20 @@ func headEnd(p []byte, from int) (end, next int) {
 			return i + 1, 0
 		case i+1 < len(p) && p[i] == '\r' && p[i+1] == '\n':
 			return i + 2, 0
-		case i == len(p), i+1 == len(p) && p[i] == '\r': // what comes next decides
+		case i == len(p), i+1 == len(p) && p[i] == '\r': // the next byte decides
 			return 0, nl
 		}
 	}
 }
 
-// head is what a head says beside the fields of the Request.
+// head is what a head says beside the fields of http.Request.
 type head struct {
-	length    int64 // of the body; -1: it is chunked
-	persists  bool  // HTTP/1.0, and the peer asks for it
+	length    int64 // of the body; -1: chunked
+	persists  bool  // HTTP/1.0, and the peer asks to keep the connection
 	continues bool  // Expect: 100-continue
 }
 
-// parseHead reads a whole head into r, whose URL is there. What it keeps refers to m.
+// parseHead parses a whole head into r, whose URL must be allocated. What it keeps refers to m.
 func parseHead(m *memory, r *http.Request) (h head, err error) {
 	line, rest := cutLine(m.text)
 	if err := parseRequestLine(line, r); err != nil {
@@ -81,7 +81,7 @@ func parseHead(m *memory, r *http.Request) (h head, err error) {
 		return h, err
 	}
 	if v := r.Header["Pragma"]; len(v) > 0 && v[0] == "no-cache" && r.Header["Cache-Control"] == nil {
-		r.Header["Cache-Control"] = []string{"no-cache"} // as RFC 7234, 5.4 wants it
+		r.Header["Cache-Control"] = []string{"no-cache"} // as RFC 7234, 5.4 requires
 	}
 	h.persists, r.Close = connectionOf(r)
 	if h.length, err = bodyLength(r); err != nil {
@@ -96,7 +96,7 @@ func parseHead(m *memory, r *http.Request) (h head, err error) {
 	return h, nil
 }
 
-// cutLine gives the first line, without its end, and what is behind that.
+// cutLine returns the first line, without its end, and the rest.
 func cutLine(text string) (line, rest string) {
 	i := strings.IndexByte(text, '\n')
 	if i < 0 {
@@ -126,7 +126,7 @@ func parseRequestLine(line string, r *http.Request) error {
 	return parseTarget(target, r)
 }
 
-// known is a method without what it is a part of.
+// known returns a method as a constant if it is a common one, so that the head's text is not kept for it.
 func known(method string) string {
 	switch method {
 	case http.MethodGet:
@@ -143,7 +143,7 @@ func known(method string) string {
 	return method
 }
 
-// parseTarget is url.ParseRequestURI, which is spared where nothing in a path needs it.
+// parseTarget is url.ParseRequestURI, without its cost if the path contains nothing that needs it.
 func parseTarget(target string, r *http.Request) error {
 	if path, query, ok := plainTarget(target); ok {
 		*r.URL = url.URL{Path: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(target)}
@@ -154,7 +154,7 @@ func parseTarget(target string, r *http.Request) error {
 		target = "http://" + target
 	}
 	u, err := url.ParseRequestURI(target)
-	if err != nil || u.Opaque != "" { // as "a:80" is, which may be meant for an authority
+	if err != nil || u.Opaque != "" { // such as "a:80", which may be meant as an authority
 		return errBad
 	}
 	if authority {
@@ -164,7 +164,7 @@ func parseTarget(target string, r *http.Request) error {
 	return nil
 }
 
-// plainTarget takes a path apart that stands for itself.
+// plainTarget splits a target whose path needs no decoding.
 func plainTarget(target string) (path, query string, ok bool) {
 	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
 		return "", "", false
@@ -186,13 +186,13 @@ func plainTarget(target string) (path, query string, ok bool) {
 	return target, "", true
 }
 
-// hostLines are the lines of Host, which is none of a Request's fields.
+// hostLines are the Host lines, which http.Request.Header does not have.
 type hostLines struct {
 	value string // of the last one
 	n     int
 }
 
-// parseFields reads the lines up to the empty one into m's fields; those of Host into host, unless it is nil.
+// parseFields parses the lines up to the empty one into m's fields, and the Host lines into host, unless it is nil.
 func parseFields(text string, m *memory, host *hostLines) error {
 	n := strings.Count(text, "\n") - 1
 	if m.fields == nil {
@@ -239,7 +239,7 @@ func parseFields(text string, m *memory, host *hostLines) error {
 	}
 }
 
-// nameError is the error of a name that is none.
+// nameError returns the error for a name that is not a token.
 func nameError(name string) error {
 	if strings.TrimLeft(name, " ") == name && isToken(strings.ReplaceAll(name, " ", "")) {
 		return errFieldName
@@ -247,7 +247,7 @@ func nameError(name string) error {
 	return errBad
 }
 
-// fold adds a line that continues the one before. Of what decides where a request ends none may.
+// fold adds a line that continues the one before. Fields that decide where a request ends must not be continued.
 func fold(h http.Header, key, line string) error {
 	switch key {
 	case "", "Host", "Content-Length", "Transfer-Encoding":
@@ -262,7 +262,7 @@ func fold(h http.Header, key, line string) error {
 	return nil
 }
 
-// parseHost finds the host.
+// parseHost sets the request's host.
 func parseHost(host hostLines, r *http.Request) error {
 	switch {
 	case host.n > 1:
@@ -278,7 +278,7 @@ func parseHost(host hostLines, r *http.Request) error {
 	return nil
 }
 
-// connectionOf says what the peer wants of the connection.
+// connectionOf returns what the peer asks for the connection.
 func connectionOf(r *http.Request) (keepAlive, wantsClose bool) {
 	values := r.Header["Connection"]
 	wantsClose = len(values) > 0 && httptext.HasToken(values, "close")
@@ -292,7 +292,7 @@ func connectionOf(r *http.Request) (keepAlive, wantsClose bool) {
 	return keepAlive, wantsClose || !keepAlive
 }
 
-// bodyLength finds out where the body ends; -1: it is chunked. What could be read in two ways is refused.
+// bodyLength returns the length of the body, -1 if it is chunked. What could be understood in two ways is refused.
 func bodyLength(r *http.Request) (n int64, err error) {
 	lengths := r.Header["Content-Length"]
 	if codings, ok := r.Header["Transfer-Encoding"]; ok {
@@ -322,7 +322,7 @@ func bodyLength(r *http.Request) (n int64, err error) {
 	return int64(u), nil
 }
 
-// declareTrailers makes the keys of the trailers that are announced.
+// declareTrailers adds the keys of announced trailers to r.Trailer.
 func declareTrailers(r *http.Request) error {
 	values, ok := r.Header["Trailer"]
 	if !ok {
@@ -347,5 +347,5 @@ func declareTrailers(r *http.Request) error {
 	return nil
 }
 
-// errTrailer is what a body ends with whose trailers are none.
+// errTrailer ends a body whose trailers are malformed.
 var errTrailer = errors.New("http: malformed trailer after chunked body")

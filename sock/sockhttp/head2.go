@@ -15,8 +15,8 @@ type block2 struct {
 	id        uint32
 	ends      bool // the stream's input ends with it
 	fields    []hpack.HeaderField
-	room      uint32 // for fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts them
-	regular   bool   // there was a field that is no pseudo-header
+	room      uint32 // left for fields, counted as for SETTINGS_MAX_HEADER_LIST_SIZE
+	regular   bool   // a field that is no pseudo-header has come
 	truncated bool
 	wrong     string // what is wrong; "": nothing
 	code      errorCode
@@ -42,7 +42,7 @@ func (h *conn2) takeHead(f *frame) error {
 			return err
 		}
 	}
-	// What would be thrown away is not decoded, which costs more than to send it.
+	// A head that would be thrown away is not decoded: that would cost more than sending it.
 	if int64(len(p)) > 2*int64(b.room) || f.kind == frameContinuation && b.wrong != "" {
 		return &connectionError{codeProtocol, "a head that is too long, or goes on after an error"}
 	}
@@ -65,7 +65,7 @@ func (h *conn2) takeHead(f *frame) error {
 	return h.side.takeBlock(b)
 }
 
-// field takes a field that was decoded.
+// field takes a decoded field.
 func (h *conn2) field(f hpack.HeaderField) {
 	b := &h.block
 	switch {
@@ -95,7 +95,7 @@ func (h *conn2) field(f hpack.HeaderField) {
 	b.fields = append(b.fields, f)
 }
 
-// isLowerToken reports whether a name may be one of HTTP/2.
+// isLowerToken reports whether a name is valid in HTTP/2.
 func isLowerToken(s string) bool {
 	if s == "" {
 		return false
@@ -108,7 +108,7 @@ func isLowerToken(s string) bool {
 	return true
 }
 
-// takeTrailers takes what comes behind a body.
+// takeTrailers takes the fields that follow a body.
 func (h *conn2) takeTrailers(st *stream2, b *block2) error {
 	switch {
 	case st.ends:
@@ -136,7 +136,7 @@ func (h *conn2) takeTrailers(st *stream2, b *block2) error {
 	return st.endInput()
 }
 
-// headerOf makes a header of fields.
+// headerOf makes an http.Header of fields.
 func headerOf(list []hpack.HeaderField) http.Header {
 	header := make(http.Header, len(list))
 	values := make([]string, len(list))
@@ -152,7 +152,7 @@ func headerOf(list []hpack.HeaderField) http.Header {
 	return header
 }
 
-// namedTrailers takes the names of trailers out of a header.
+// namedTrailers removes the Trailer field from a header, and returns the trailers that it announces.
 func namedTrailers(header http.Header) (to http.Header) {
 	for _, v := range header["Trailer"] {
 		for name := range strings.SplitSeq(v, ",") {
@@ -170,7 +170,7 @@ func namedTrailers(header http.Header) (to http.Header) {
 	return to
 }
 
-// badField finds a field that is of HTTP/1's connections: RFC 9113, 8.2.2.
+// badField returns the first field that only HTTP/1 connections may have, "" if there is none: RFC 9113, 8.2.2.
 func badField(h http.Header) string {
 	for _, key := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {
 		if _, ok := h[key]; ok {

@@ -16,13 +16,13 @@ import (
 	"ringo/internal/loop"
 )
 
-// A client asks for HTTP/2 in the handshake or, in the clear and if Protocols says so, by the first bytes that it
-// sends. A connection on a loop then has a task, one on a goroutine stays there.
+// A client asks for HTTP/2 in the TLS handshake or, in the clear and if Protocols allows it, by the first bytes that it
+// sends. A connection on a loop then gets a task of its own, one on a goroutine stays there.
 
-// preface is what a client of HTTP/2 begins with, as far as it tells.
+// preface is the beginning of an HTTP/2 client's first bytes that distinguishes it.
 const preface = "PRI * HTTP/2.0\r\n\r\n"
 
-// protocols are those that the server speaks.
+// protocols returns the protocols that the server speaks.
 func (s *Server) protocols() (p http.Protocols) {
 	if s.Protocols != nil {
 		return *s.Protocols
@@ -32,21 +32,21 @@ func (s *Server) protocols() (p http.Protocols) {
 	return p
 }
 
-// http2Allowed reports whether net/http speaks HTTP/2, which programs are built, and told, to do without.
+// http2Allowed reports whether net/http speaks HTTP/2: a build tag or GODEBUG can turn that off.
 var http2Allowed = sync.OnceValue(func() bool {
 	probe := new(http.Server)
-	probe.Serve(noListener{}) // with which it has decided
+	probe.Serve(noListener{}) // by then it has decided
 	return probe.TLSNextProto["h2"] != nil
 })
 
-// noListener is a listener that has no connection.
+// noListener is a listener without connections.
 type noListener struct{}
 
 func (noListener) Accept() (net.Conn, error) { return nil, io.EOF }
 func (noListener) Close() error              { return nil }
 func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
-// offered adds the protocols to those that a handshake offers by the program's wish.
+// offered adds the server's protocols to those that the program's TLS configuration offers.
 func (s *Server) offered(protos []string) []string { return offered(protos, s.protocols()) }
 
 func offered(protos []string, p http.Protocols) []string {
@@ -62,18 +62,18 @@ func offered(protos []string, p http.Protocols) []string {
 	return all
 }
 
-// origin is a listener that is served.
+// origin is a listener that is being served.
 type origin struct {
 	s    *Server
-	base context.Context // of all requests
+	base context.Context // the base of all requests' contexts
 	loop *ringo.Loop     // on which connections are served; nil: on goroutines
 	born time.Time
 
-	tasks ringo.WaitGroup // of connections, unless sock.Serve has them
+	tasks ringo.WaitGroup // of connections that sock.Serve does not serve
 
-	stop    func() bool    // it does not hear of the drain any more
-	free    []*exchange    // that were given back, of HTTP/1; the loop's
-	resting map[*conn]bool // that a task serves for life, and that are to linger in a drain; the loop's
+	stop    func() bool    // ends the call at the drain
+	free    []*exchange    // HTTP/1 exchanges that were given back; the loop's
+	resting map[*conn]bool // connections that a task serves for life and that linger in a drain; the loop's
 }
 
 func newOrigin(s *Server, base context.Context, l *ringo.Loop) *origin {
@@ -82,7 +82,7 @@ func newOrigin(s *Server, base context.Context, l *ringo.Loop) *origin {
 	return o
 }
 
-// clock is the time for callers that need not be on the loop.
+// clock returns the time for callers that need not be on the loop.
 func (o *origin) clock() time.Time {
 	if o.loop != nil {
 		return (*loop.Loop)(o.loop).Clock()
@@ -90,10 +90,10 @@ func (o *origin) clock() time.Time {
 	return time.Now()
 }
 
-// wait waits for the tasks, or until it is cancelled.
+// wait waits for the connections' tasks, or until it is cancelled.
 func (o *origin) wait() { o.tasks.WaitContext(context.Background()) }
 
-// begin has connections that speak HTTP/2, and those that rest in a task, hear of the drain.
+// begin makes connections of HTTP/2, and those that rest in a task, learn of the drain.
 func (o *origin) begin() {
 	o.stop = (*loop.Loop)(o.loop).OnDrain(func() {
 		for c := range o.resting {
@@ -107,26 +107,26 @@ func (o *origin) begin() {
 	})
 }
 
-// end is for when the listener is served no longer.
+// end is called when the listener is no longer served.
 func (o *origin) end() {
 	if o.s.ending.Load() {
 		o.stop()
 	}
 }
 
-// keep2 notes a connection that speaks HTTP/2; nil: it has ended.
+// keep2 notes that a connection speaks HTTP/2; h is nil when it has ended.
 func (s *Server) keep2(c *conn, h *server2) {
 	s.mu.Lock()
 	if c.two = h; c.own != nil {
 		s.keepLocked(c, h != nil)
 	}
 	s.mu.Unlock()
-	if h != nil && s.closed.Load() { // before it was known
+	if h != nil && s.closed.Load() { // before it was noted
 		c.net().Close()
 	}
 }
 
-// each2 calls f for each connection that speaks HTTP/2. It may wait for loops.
+// each2 calls f for each HTTP/2 connection. It may wait for loops.
 func (s *Server) each2(f func(*server2)) {
 	var all []*server2
 	s.mu.Lock()
@@ -141,7 +141,7 @@ func (s *Server) each2(f func(*server2)) {
 	}
 }
 
-// speaks2 reports whether a handshake has agreed on HTTP/2, with a cipher that is good enough for it (RFC 9113, 9.2.2).
+// speaks2 reports whether the handshake has agreed on HTTP/2, with a cipher suite that HTTP/2 allows (RFC 9113, 9.2.2).
 func (c *conn) speaks2() bool {
 	p := c.s.protocols()
 	if c.tls == nil || c.tls.NegotiatedProtocol != "h2" || !p.HTTP2() {
@@ -152,10 +152,10 @@ func (c *conn) speaks2() bool {
 		strings.Contains(name, "_ECDHE_") && (strings.Contains(name, "_GCM_") || strings.Contains(name, "_CHACHA20_"))
 }
 
-// speakHTTP2 serves the connection from here on until its end.
+// speakHTTP2 serves the connection from now on until it ends.
 func (c *conn) speakHTTP2() error {
 	if c.own != nil {
-		c.tasks.Add(1) // Serve waits for it still
+		c.tasks.Add(1) // Serve still waits for it
 		defer c.tasks.Done()
 		if err := handle.Sockets.Leave(c.own); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (c *conn) speakHTTP2() error {
 	return errDone
 }
 
-// What the first bytes of a connection are.
+// Kinds of a connection's first bytes.
 const (
 	ofHTTP1 = iota
 	ofHTTP2
@@ -176,7 +176,7 @@ const (
 	ofNobody // HTTP/1, which the server does not speak
 )
 
-// begins tells that of p.
+// begins returns the kind of p.
 func (c *conn) begins(p []byte) int {
 	protocols, n := c.s.protocols(), min(len(p), len(preface))
 	switch {

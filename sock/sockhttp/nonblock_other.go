@@ -2,5 +2,5 @@
 
 package sockhttp
 
-// Serving fails on these systems, for want of a loop, before it is used.
+// nonblock is not used: serving needs a loop, which these systems don't have.
 const nonblock = 0

@@ -11,10 +11,10 @@ import (
 	"ringo/internal/httptext"
 )
 
-// pseudo are a request's pseudo-headers.
+// pseudo is a request's pseudo-headers.
 type pseudo struct{ method, scheme, authority, path string }
 
-// take takes one of them; false if it is none, or there twice.
+// take takes a pseudo-header. It returns false if it is unknown, or there twice.
 func (p *pseudo) take(f hpack.HeaderField) bool {
 	var to *string
 	switch f.Name {
@@ -36,10 +36,10 @@ func (p *pseudo) take(f hpack.HeaderField) bool {
 	return true
 }
 
-// takeBlock takes a head, or trailers, that is here whole.
+// takeBlock takes a head, or trailers, that is complete.
 func (h *server2) takeBlock(b *block2) error {
 	if h.going && b.id > h.last {
-		return nil // GOAWAY has said that nothing is done with it
+		return nil // GOAWAY has announced that nothing is done with it
 	}
 	if st := h.streams[b.id]; st != nil {
 		return h.takeTrailers(st, b)
@@ -52,7 +52,7 @@ func (h *server2) takeBlock(b *block2) error {
 		return &streamError{b.id, b.code, b.wrong}
 	}
 	if len(h.streams) >= int(h.limits.streams) {
-		if h.unacked > 0 { // it does not know better
+		if h.unacked > 0 { // it may not know the limit yet
 			return &streamError{b.id, codeRefused, "too many streams"}
 		}
 		return &streamError{b.id, codeProtocol, "too many streams"}
@@ -70,7 +70,7 @@ func (h *server2) takeBlock(b *block2) error {
 	return h.open(st)
 }
 
-// makeRequest makes the request of a head; why says what is wrong with it.
+// makeRequest makes the request of a head; why says what is wrong with the head.
 func (h *server2) makeRequest(st *served2, b *block2) (why string) {
 	var p pseudo
 	n := 0
@@ -123,7 +123,7 @@ func (h *server2) makeRequest(st *served2, b *block2) (why string) {
 	return h.makeBody(st, b.ends)
 }
 
-// makeHeader makes the header of fields.
+// makeHeader makes the request's header of fields.
 func (h *server2) makeHeader(r *http.Request, list []hpack.HeaderField) (why string) {
 	r.Header = headerOf(list)
 	if cookies := r.Header["Cookie"]; len(cookies) > 1 {
@@ -133,7 +133,7 @@ func (h *server2) makeHeader(r *http.Request, list []hpack.HeaderField) (why str
 	return ""
 }
 
-// makeBody makes the body, of which nothing is here.
+// makeBody makes the request's body, of which nothing has come yet.
 func (h *server2) makeBody(st *served2, ends bool) (why string) {
 	r := &st.made
 	r.Body, st.ends = http.NoBody, ends
@@ -158,7 +158,7 @@ func (h *server2) makeBody(st *served2, ends bool) (why string) {
 	return ""
 }
 
-// badFields finds fields that are of HTTP/1's connections.
+// badFields returns an error if there are fields that only HTTP/1 connections may have.
 func badFields(header http.Header) error {
 	if key := badField(header); key != "" {
 		return errors.New(`request header "` + key + `" is not valid in HTTP/2`)

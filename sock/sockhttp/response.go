@@ -19,53 +19,53 @@ import (
 	"ringo/sock"
 )
 
-// answer is what http.ResponseWriters of all protocols have: what the handler has said, and has not been sent.
+// answer is what the http.ResponseWriters of all protocols have: what the handler has set and written so far.
 type answer struct {
-	header   http.Header // the handler's; nil: it has not asked
-	spare    http.Header // which it is made of; nil: a new one
-	sent     *fields     // as it was at WriteHeader; nil: empty
+	header   http.Header // the handler's; nil: it has not called Header
+	spare    http.Header // memory for header; nil: a new one
+	sent     *fields     // the header at WriteHeader; nil: empty
 	status   int         // 0: WriteHeader was not called
-	length   int64       // Content-Length; -1: not known
+	length   int64       // Content-Length; -1: unknown
 	written  int64
-	held     *[]byte // of scratch; nil: nothing was written
+	held     *[]byte // the first bytes, in scratch memory; nil: none were written
 	trailers []string
 	done     bool // the handler has returned
 }
 
-// response is the http.ResponseWriter of a request of HTTP/1.
+// response is the http.ResponseWriter of an HTTP/1 request.
 //
-// What a handler writes first stays in held, up to holdMax bytes: if it is done by then the answer has a
-// Content-Length, else it is chunked, or the connection's end is its own.
+// The first bytes that a handler writes stay in held, up to holdMax. If the handler returns before there are more, the
+// answer has a Content-Length; otherwise it is chunked, or ends with the connection.
 type response struct {
 	answer
 	x   *exchange
-	out *[]byte // of scratch, on its way out
+	out *[]byte // bytes to be written next, in scratch memory
 
-	persists   bool // HTTP/1.0, and the peer asks for it
-	headed     bool // the head is out, or in out
+	persists   bool // HTTP/1.0, and the peer asks to keep the connection
+	headed     bool // the head was sent, or is in out
 	chunked    bool
-	noLength   bool // the handler's Content-Length was none
+	noLength   bool // the handler's Content-Length was invalid
 	close      bool // the connection ends with the answer
 	hijacked   bool
 	fullDuplex bool
-	last       bool // the peer has asked for the connection's end, whatever the handler makes of Request.Close
+	last       bool // the peer has asked to close the connection, even if the handler changes Request.Close
 	failed     error
-	ask        *ask // nil: the peer does not wait before it sends the body
+	ask        *ask // nil: the peer sends the body without waiting
 }
 
-// ask is what a peer that sends Expect: 100-continue waits for. Who reads the body may be another than who answers.
+// ask is for a peer that waits for 100 Continue. The body's reader may be another goroutine than the handler's.
 type ask struct {
 	mu   ringo.Mutex
-	done bool // 100 Continue is out, or it is too late for that
+	done bool // 100 Continue was sent, or it is too late
 }
 
-// holdMax is how much of a body waits for the handler's end.
+// holdMax is how much of a body is held until the handler returns.
 const holdMax = 2048
 
-// sniffMax is how much of a body its type is found by.
+// sniffMax is how many bytes of a body its type is detected from.
 const sniffMax = 512
 
-// errHandlerReturned is the error of what comes when the handler has returned.
+// errHandlerReturned is the error of calls after the handler has returned.
 var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWriter has returned")
 
 // Header returns the header map that WriteHeader sends.
@@ -89,14 +89,14 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	checkStatus(status)
-	if status <= http.StatusSwitchingProtocols || status > 199 { // behind a hint the peer waits for leave still
+	if status <= http.StatusSwitchingProtocols || status > 199 { // after a 1xx the peer still waits for 100
 		w.answers()
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		w.inform(status)
 		return
 	}
-	w.status = status // what is set from here on is for trailers
+	w.status = status // what is set from here on may be trailers
 	if len(w.header) == 0 {
 		return
 	}
@@ -114,14 +114,14 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// checkStatus panics if a status is none.
+// checkStatus panics for an invalid status.
 func checkStatus(status int) {
 	if status < 100 || status > 999 {
 		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
 }
 
-// caller is the first outside of this package and net/http.
+// caller returns the first caller outside of this package and net/http.
 func caller() string {
 	pcs := make([]uintptr, 16)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
@@ -134,7 +134,7 @@ func caller() string {
 	}
 }
 
-// inform sends an answer that another follows.
+// inform sends an informational answer, which another follows.
 func (w *response) inform(status int) {
 	out := w.take()
 	out = appendStatus(out, &w.x.made, status)
@@ -146,7 +146,7 @@ func (w *response) inform(status int) {
 	w.push()
 }
 
-// askBody sends 100 Continue, if the peer waits for it.
+// askBody sends 100 Continue if the peer waits for it.
 func (w *response) askBody() error {
 	if w.ask == nil || w.x.made.ProtoMinor == 0 {
 		return nil
@@ -161,7 +161,7 @@ func (w *response) askBody() error {
 	return err
 }
 
-// answers says that it is too late to ask for the body, unless that has begun, which is waited for.
+// answers notes that it is too late for 100 Continue, after waiting for one that is being sent.
 func (w *response) answers() {
 	if w.ask != nil {
 		w.ask.mu.Lock()
@@ -194,7 +194,7 @@ func (w *response) WriteString(s string) (int, error) {
 	return w.send([]byte(s))
 }
 
-// hold is where n bytes more may be held; nil: they are more than most.
+// hold returns where n more bytes may be held; nil if that would be more than most.
 func (w *answer) hold(n, most int) *[]byte {
 	if w.holds()+n > most {
 		return nil
@@ -205,7 +205,7 @@ func (w *answer) hold(n, most int) *[]byte {
 	return w.held
 }
 
-// holds is how many bytes are held.
+// holds returns how many bytes are held.
 func (w *answer) holds() int {
 	if w.held == nil {
 		return 0
@@ -213,7 +213,7 @@ func (w *answer) holds() int {
 	return len(*w.held)
 }
 
-// letGo forgets what is held.
+// letGo drops what is held.
 func (w *answer) letGo() {
 	if w.held != nil {
 		give(w.held)
@@ -221,7 +221,7 @@ func (w *answer) letGo() {
 	}
 }
 
-// mayWrite is what a write of n bytes begins with.
+// mayWrite checks a write of n bytes, and counts them.
 func (w *response) mayWrite(n int) error {
 	switch {
 	case w.hijacked:
@@ -250,7 +250,7 @@ func (w *response) mayWrite(n int) error {
 	return nil
 }
 
-// send sends what is held, and p.
+// send sends what is held, and then p.
 func (w *response) send(p []byte) (int, error) {
 	first := p
 	if w.held != nil {
@@ -298,7 +298,7 @@ func (w *response) send(p []byte) (int, error) {
 // Flush sends what was written.
 func (w *response) Flush() { w.FlushError() }
 
-// FlushError is Flush, and says what went wrong.
+// FlushError is Flush, and returns the error.
 func (w *response) FlushError() error {
 	if err := w.mayWrite(0); err != nil {
 		return err
@@ -311,7 +311,7 @@ func (w *response) FlushError() error {
 	return w.failed
 }
 
-// ReadFrom sends what comes of a reader; files by the kernel.
+// ReadFrom sends all that a reader returns; the kernel sends files.
 func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	if n, err, ok := w.readContent(r); ok {
 		return n, err
@@ -319,7 +319,7 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	mem := take()
 	defer give(mem)
 	room := (*mem)[:cap(*mem)]
-	if !w.headed { // nothing is sent before there is something, and its type is found by the first bytes
+	if !w.headed { // nothing is sent before there is a byte, and the first ones show the type
 		n, err = io.CopyBuffer(justWriter{w}, io.LimitReader(r, sniffMax), room)
 		if err != nil || n < sniffMax {
 			return n, err
@@ -338,7 +338,7 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 		return n, err
 	}
 	if left := w.length - w.written; w.length >= 0 {
-		if lr, ok := r.(*io.LimitedReader); !ok || lr.N > left { // a second one would be in the kernel's way
+		if lr, ok := r.(*io.LimitedReader); !ok || lr.N > left { // a second LimitedReader would prevent sendfile
 			r = io.LimitReader(r, left)
 		}
 	}
@@ -348,12 +348,12 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	return n + k, err
 }
 
-// justWriter hides what else a response can.
+// justWriter hides the other methods of a response.
 type justWriter struct{ w *response }
 
 func (j justWriter) Write(p []byte) (int, error) { return j.w.Write(p) }
 
-// finish ends the answer when the handler has returned.
+// finish ends the answer after the handler has returned.
 func (w *response) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -379,14 +379,14 @@ func (w *response) finish() {
 	removeForm(r)
 }
 
-// removeForm removes the files of a request that has been answered.
+// removeForm removes the temporary files of an answered request.
 func removeForm(r *http.Request) {
 	if r.MultipartForm != nil {
 		r.MultipartForm.RemoveAll()
 	}
 }
 
-// sendHead makes the head of the answer, of whose body p is the first.
+// sendHead makes the answer's head; p is the first bytes of its body.
 func (w *response) sendHead(p []byte) {
 	if w.headed {
 		return
@@ -465,15 +465,15 @@ func (w *response) sendHead(p []byte) {
 	w.sent = nil
 }
 
-// endsWithConn reports whether the answer has begun, and nothing but the end of the connection says where it ends.
+// endsWithConn reports whether the answer has begun, and only the end of the connection shows where it ends.
 func (w *response) endsWithConn() bool {
 	return w.headed && !w.chunked && w.length < 0 && bodyAllowed(w.status) && w.x.made.Method != http.MethodHead
 }
 
-// contentType is http.DetectContentType, which is spared where a text begins as no other type does.
+// contentType is http.DetectContentType, without its cost for a text that begins like no other type.
 func contentType(p []byte) string {
 	p = p[:min(len(p), sniffMax)]
-	if chars[p[0]]&loneChar == 0 || len(p) > 35 && p[34] == 'L' && p[35] == 'P' { // which is a font
+	if chars[p[0]]&loneChar == 0 || len(p) > 35 && p[34] == 'L' && p[35] == 'P' { // a font
 		return http.DetectContentType(p)
 	}
 	for _, c := range p {
@@ -484,8 +484,8 @@ func contentType(p []byte) string {
 	return "text/plain; charset=utf-8"
 }
 
-// settle sees to it that what is left of a body is not taken for the next request: it reads that, or reports false,
-// since it is too much.
+// settle keeps the rest of a body from being taken for the next request: it reads the rest, or returns false if that is
+// too much.
 func (b *body) settle() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -495,11 +495,11 @@ func (b *body) settle() bool {
 	case b.err != nil, !b.chunked && b.left >= drainMax:
 		return false
 	}
-	b.closed.Store(true) // who reads on is not to take that for the end
+	b.closed.Store(true) // so that further reads do not report the end
 	return b.drain()
 }
 
-// declareTrailers notes what Trailer fields announce, and reports whether there are to be trailers.
+// declareTrailers notes the trailers that are announced, and reports whether there will be any.
 func (w *answer) declareTrailers(h *fields) (any bool) {
 	for f := range h.all() {
 		if strings.HasPrefix(f.key, http.TrailerPrefix) {
@@ -518,7 +518,7 @@ func (w *answer) declareTrailers(h *fields) (any bool) {
 	return any
 }
 
-// mayTrail reports whether a field may come behind the body: RFC 9110, 6.5.1.
+// mayTrail reports whether a field may come after the body: RFC 9110, 6.5.1.
 func mayTrail(key string) bool {
 	if strings.HasPrefix(key, "If-") || !isToken(key) {
 		return false
@@ -533,7 +533,7 @@ func mayTrail(key string) bool {
 	return true
 }
 
-// trailer is what comes behind the body.
+// trailer returns the fields that come after the body.
 func (w *answer) trailer() http.Header {
 	var t http.Header
 	set := func(key string, values []string) {
@@ -555,7 +555,7 @@ func (w *answer) trailer() http.Header {
 	return t
 }
 
-// extra is what the server adds to the fields.
+// extra is the fields that the server adds.
 type extra struct {
 	contentType, connection, coding string
 	length                          int64
@@ -601,7 +601,7 @@ func appendStatus(out []byte, r *http.Request, status int) []byte {
 	return append(out, "\r\n"...)
 }
 
-// take gives the memory of what is on its way out, put takes it back.
+// take returns the memory of out, which put takes back.
 func (w *response) take() []byte {
 	if w.out == nil {
 		w.out = take()
@@ -611,7 +611,7 @@ func (w *response) take() []byte {
 
 func (w *response) put(p []byte) { *w.out = p }
 
-// push writes what is on its way out.
+// push writes what is in out.
 func (w *response) push() error {
 	if w.out != nil && len(*w.out) > 0 {
 		w.writeOut(*w.out)
@@ -620,7 +620,7 @@ func (w *response) push() error {
 	return w.failed
 }
 
-// writeOut writes to the connection, unless that has failed.
+// writeOut writes to the connection, unless a write has failed.
 func (w *response) writeOut(p []byte) {
 	if w.failed == nil {
 		_, err := w.x.conn.c.Write(p)
@@ -671,7 +671,7 @@ func (w *response) EnableFullDuplex() error {
 	return nil
 }
 
-// CloseNotify is what http.CloseNotifier has, for those who know no contexts.
+// CloseNotify is the method of http.CloseNotifier, for programs that do not use contexts.
 func (w *response) CloseNotify() <-chan bool {
 	return w.x.ctx.closeNotify()
 }

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// response2 is the http.ResponseWriter of a request of HTTP/2.
+// response2 is the http.ResponseWriter of an HTTP/2 request.
 //
-// What a handler writes first stays in held, up to holdMax2 bytes: if it is done by then the answer has a
-// Content-Length, and is made at once.
+// The first bytes that a handler writes stay in held, up to holdMax2. If the handler returns before there are more, the
+// answer has a Content-Length, and is made at once.
 type response2 struct {
 	answer
 	st     *served2
-	headed bool // HEADERS are out
-	ended  bool // and END_STREAM is
+	headed bool // HEADERS were sent
+	ended  bool // END_STREAM was sent
 	failed error
 }
 
-// holdMax2 is how much of a body is held: as much as net/http does.
+// holdMax2 is how much of a body is held, as much as in net/http.
 const holdMax2 = 4096
 
 // WriteHeader sends an answer's status and header, with the first of its body; one of 1xx at once.
@@ -52,7 +52,7 @@ func (w *response2) WriteHeader(status int) {
 	}
 }
 
-// inform sends an answer that another follows.
+// inform sends an informational answer, which another follows.
 func (w *response2) inform(status int) {
 	h := w.st.h
 	sent := fieldsOf(w.header)
@@ -72,7 +72,7 @@ func (w *response2) inform(status int) {
 	sent.release()
 }
 
-// sendContinue tells a peer that waits for it to send the body. The caller has mu.
+// sendContinue sends 100 Continue to a peer that waits for it. The caller holds mu.
 func (st *served2) sendContinue() {
 	if st.lost() == nil && !st.res.headed {
 		st.h.encode(":status", "100")
@@ -114,7 +114,7 @@ func (w *response2) WriteString(s string) (int, error) {
 	return w.Write([]byte(s))
 }
 
-// mayWrite is what a write of n bytes begins with.
+// mayWrite checks a write of n bytes, and counts them.
 func (w *response2) mayWrite(n int) error {
 	switch {
 	case w.done:
@@ -140,7 +140,7 @@ func (w *response2) mayWrite(n int) error {
 // Flush sends what was written.
 func (w *response2) Flush() { w.FlushError() }
 
-// FlushError is Flush, and says what went wrong.
+// FlushError is Flush, and returns the error.
 func (w *response2) FlushError() error {
 	if err := w.mayWrite(0); err != nil {
 		return err
@@ -149,14 +149,14 @@ func (w *response2) FlushError() error {
 	return w.failed
 }
 
-// ReadFrom sends what comes of a reader.
+// ReadFrom sends all that a reader returns.
 func (w *response2) ReadFrom(r io.Reader) (n int64, err error) {
 	mem := take()
 	defer give(mem)
 	return io.CopyBuffer(struct{ io.Writer }{w}, r, (*mem)[:cap(*mem)])
 }
 
-// finish ends the answer when the handler has returned.
+// finish ends the answer after the handler has returned.
 func (w *response2) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -168,7 +168,7 @@ func (w *response2) finish() {
 	w.letGo()
 }
 
-// send sends what is held, and p; and the end, if the handler has returned.
+// send sends what is held, then p, and then the end if the handler has returned.
 func (w *response2) send(p []byte) {
 	h, st := w.st.s, w.st
 	var trailers *fields
@@ -192,7 +192,7 @@ func (w *response2) send(p []byte) {
 	}
 	isHead := st.made.Method == http.MethodHead
 	if w.ended || isHead {
-		err = nil // also if the stream has ended with it
+		err = nil // even if the stream has ended
 	} else {
 		if err == nil && len(first) > 0 {
 			err = h.sendData(&st.stream2, first, w.done && len(p) == 0 && trailers == nil)
@@ -219,7 +219,7 @@ func (w *response2) send(p []byte) {
 	}
 }
 
-// sendHead sends the head of the answer, of whose body p is the first.
+// sendHead sends the answer's head; p is the first bytes of its body.
 func (w *response2) sendHead(p []byte, trailers *fields) {
 	w.headed = true
 	h, st, f := w.st.s, w.st, w.sent
@@ -252,7 +252,7 @@ func (w *response2) sendHead(p []byte, trailers *fields) {
 	h.flush()
 }
 
-// lengthText is a length as a field has it.
+// lengthText returns a length as in a field.
 func lengthText(n int) string { return strconv.Itoa(n) }
 
 // encode encodes a field.
@@ -269,7 +269,7 @@ func (h *conn2) encodeStatus(status int) {
 	}
 }
 
-// encodeFields encodes those that may be sent.
+// encodeFields encodes the fields that HTTP/2 allows.
 func (h *conn2) encodeFields(f *fields) {
 	for one := range f.all() {
 		name := lower(one.key)
@@ -281,7 +281,7 @@ func (h *conn2) encodeFields(f *fields) {
 	}
 }
 
-// lower is a field's name as HTTP/2 has it.
+// lower returns a field's name in lower case, as HTTP/2 needs it.
 func lower(key string) string {
 	if name, ok := lowered[key]; ok {
 		return name
@@ -301,8 +301,8 @@ var lowered = func() map[string]string {
 	return all
 }()
 
-// SetReadDeadline and SetWriteDeadline are for http.ResponseController: until when the body may be read, and the
-// answer be sent, which a reset of the stream ends.
+// SetReadDeadline and SetWriteDeadline are for http.ResponseController. They limit the time to read the body and to
+// send the answer; a late answer resets the stream.
 func (w *response2) SetReadDeadline(t time.Time) error {
 	return w.limit(t, w.st.limitRead, w.st.readLate)
 }
@@ -321,13 +321,13 @@ func (w *response2) limit(t time.Time, set func(time.Time), late func()) error {
 	return nil
 }
 
-// EnableFullDuplex has nothing to do: streams are.
+// EnableFullDuplex does nothing: streams are full duplex.
 func (w *response2) EnableFullDuplex() error { return nil }
 
-// Push pushes nothing: clients don't want it any more.
+// Push fails: clients no longer support it.
 func (w *response2) Push(string, *http.PushOptions) error { return http.ErrNotSupported }
 
-// CloseNotify is what http.CloseNotifier has, for those who know no contexts.
+// CloseNotify is the method of http.CloseNotifier, for programs that do not use contexts.
 func (w *response2) CloseNotify() <-chan bool {
 	return w.st.ctx.closeNotify()
 }

@@ -11,17 +11,17 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// server2 is a connection that is served by HTTP/2: each stream has a task, or a goroutine where the connection has.
+// server2 is a served HTTP/2 connection. Each stream has a task, or a goroutine if the connection has no loop.
 type server2 struct {
 	conn2
 	conn *conn
 
 	// Under mu.
-	running int // handlers
+	running int // handlers that run
 	queue   []*served2
 	told    []http.ConnState
 	telling bool
-	alarm   alarm // of the preface, a head, and the wait for the next request
+	alarm   alarm // for the preface, a head, and the wait for the next request
 }
 
 func (s *Server) limits2() (l limits2) {
@@ -31,15 +31,15 @@ func (s *Server) limits2() (l limits2) {
 	if most <= 0 {
 		most = http.DefaultMaxHeaderBytes
 	}
-	l.list = uint32(min(most, windowMax-320) + 320) // as net/http: ten fields' overhead
+	l.list = uint32(min(most, windowMax-320) + 320) // as in net/http: the overhead of ten fields
 	l.configure(s.HTTP2)
 	return l
 }
 
-// settingsMax is how long a peer may take to say its first word.
+// settingsMax is how long a peer may take to send its first frame.
 const settingsMax = 10 * time.Second
 
-// serve2 serves a connection that speaks HTTP/2 until its end.
+// serve2 serves an HTTP/2 connection until it ends.
 func (c *conn) serve2() {
 	c.learnRemote()
 	h := &server2{conn: c}
@@ -63,21 +63,21 @@ func (c *conn) serve2() {
 	h.mu.Lock()
 	h.queue = nil
 	h.alarm.stop()
-	for h.telling { // Closed is told last
+	for h.telling { // Closed must be the last call
 		h.wait(&h.waiter, nil, true)
 	}
 	h.mu.Unlock()
 }
 
-// A peer that has done nothing wrong may have much to read. It says now and then that it has room, and ends the
-// connection when it has all: before that a reset would take from it what is on its way. So it is waited for, unless it
-// is silent for partSilence, and for partLongest in all.
+// A peer that has done nothing wrong may still have much to read. It sends WINDOW_UPDATEs meanwhile, and closes the
+// connection when it has everything; a reset before that would destroy what is on its way. So the server waits for the
+// peer, unless that is silent for partSilence, and for partLongest in all.
 const (
 	partSilence = 5 * time.Second
 	partLongest = time.Minute
 )
 
-// greet sends what a server says first.
+// greet sends the server's first frames.
 func (h *server2) greet() {
 	h.mu.Lock()
 	defer h.unlock()
@@ -88,7 +88,7 @@ func (h *server2) greet() {
 		settingTableSize, h.limits.table, settingWindow, uint32(h.limits.streamWindow))
 }
 
-// read reads frames until the connection is to end. The error is why, if it is not for the server's wish.
+// read reads frames until the connection has to end. The error is the reason, nil if the server has ended it.
 func (h *server2) read() error {
 	for {
 		need, err := h.receive()
@@ -107,7 +107,7 @@ func (h *server2) read() error {
 	}
 }
 
-// goAway tells the peer to begin no more streams. The connection ends when those that there are have.
+// goAway tells the peer to begin no more streams. The connection ends with the streams that it has.
 func (h *server2) goAway(code errorCode) {
 	if !h.going {
 		h.going = true
@@ -117,7 +117,7 @@ func (h *server2) goAway(code errorCode) {
 	h.flush()
 }
 
-// rests is for when a stream may have been the last.
+// rests is called when the last stream may have ended.
 func (h *server2) rests() {
 	if len(h.streams) > 0 || h.over {
 		return
@@ -127,16 +127,16 @@ func (h *server2) rests() {
 		return
 	}
 	d := h.conn.s.idleTimeout()
-	if h.last == 0 && !h.conn.keepsAlive() { // who has come when it was too late has one request
+	if h.last == 0 && !h.conn.keepsAlive() { // a peer that has connected too late still has one request
 		d = newMax
 	}
-	if d > 0 && h.sawSettings() && !h.block.open { // whose time goes on
+	if d > 0 && h.sawSettings() && !h.block.open { // else its own time limit goes on
 		h.alarm.set(time.Now().Add(d))
 	}
 }
 
-// shutdown ends the connection in order. One that is new still has its first request, as by HTTP/1: that may be on its
-// way, and net/http's client fails it where the connection has ended meanwhile. Any goroutine may call it.
+// shutdown ends the connection in order. A new one still gets its first request answered, as with HTTP/1: the request
+// may be on its way, and net/http's client fails it if the connection ends meanwhile. Any goroutine may call it.
 func (h *server2) shutdown() {
 	h.mu.Lock()
 	if h.last == 0 && !h.block.open && !h.conn.isOld() {
@@ -147,7 +147,7 @@ func (h *server2) shutdown() {
 	h.unlock()
 }
 
-// late is for when the alarm goes off.
+// late is called by the alarm.
 func (h *server2) late() {
 	h.mu.Lock()
 	if !h.sawSettings() || h.block.open {
@@ -158,7 +158,7 @@ func (h *server2) late() {
 	h.unlock()
 }
 
-// settled, headOpens and headCloses have the time end, or run, that a peer may take.
+// settled, headOpens and headCloses end or start a time limit of the peer.
 func (h *server2) settled() {
 	h.alarm.set(time.Time{})
 	h.rests()
@@ -177,24 +177,24 @@ func (h *server2) headCloses() {
 	h.rests()
 }
 
-// set has nothing to do for a setting that is a client's alone.
+// set ignores settings that concern only clients.
 func (h *server2) set(uint16, uint32) error { return nil }
 
-// pong has nothing to do: whatever comes says that the peer is there.
+// pong does nothing: every frame shows that the peer is there.
 func (h *server2) pong() {}
 
-// takeGoAway ends the connection when its streams have ended.
+// takeGoAway ends the connection once its streams have ended.
 func (h *server2) takeGoAway(*frame) { h.goAway(codeNone) }
 
-// lastOfPeer is the last stream: clients begin them all.
+// lastOfPeer returns the last stream: clients begin all of them.
 func (h *server2) lastOfPeer() uint32 { return h.last }
 
-// tooShort is the error of a request's body.
+// tooShort returns the error for a request's body.
 func (h *server2) tooShort(declared, n int64) error {
 	return fmt.Errorf("request declared a Content-Length of %d but only wrote %d bytes", declared, n)
 }
 
-// idle is for when the last stream has ended.
+// idle is called when the last stream has ended.
 func (h *server2) idle() {
 	h.setState(http.StateIdle)
 	if !h.conn.keepsAlive() {
@@ -203,10 +203,10 @@ func (h *server2) idle() {
 	h.rests()
 }
 
-// dies has nothing to do: there is a reader until the end.
+// dies does nothing: a server has a reader until the end.
 func (h *server2) dies() {}
 
-// setState has ConnState called.
+// setState makes teller call ConnState.
 func (h *server2) setState(state http.ConnState) {
 	h.conn.active = state == http.StateActive
 	h.conn.state.Store(int32(state))
@@ -219,7 +219,7 @@ func (h *server2) setState(state http.ConnState) {
 	}
 }
 
-// teller calls ConnState, one call after the other.
+// teller is a connection as the task that calls ConnState, one call after the other.
 type teller server2
 
 func (t *teller) Run() {
@@ -241,5 +241,5 @@ func (t *teller) Run() {
 	h.mu.Unlock()
 }
 
-// Code says what it is for whom tasks are shown.
+// Code shows the task under the name of teller.
 func (t *teller) Code() code.Func { return code.Of((*teller).Run) }

@@ -11,16 +11,16 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// served2 is a stream that is served. It is made anew for each, as exchange is for HTTP/1.
+// served2 is a served stream. It is made anew for each request, like exchange in HTTP/1.
 type served2 struct {
 	stream2
 	s    *server2
-	made http.Request // as the server has made it, whatever the handler makes of it
+	made http.Request // as the server has made it, even if handlers change theirs
 	url  url.URL
 	ctx  requestContext
 	res  response2
 
-	instead http.HandlerFunc // answers in the place of the program's handler
+	instead http.HandlerFunc // answers instead of the program's handler
 
 	// Under the connection's mu.
 	readLimit alarm
@@ -47,7 +47,7 @@ func (h *server2) open(st *served2) error {
 		h.start(st)
 		return nil
 	}
-	// Streams that were reset have handlers that still run.
+	// Handlers of streams that were reset are still running.
 	if len(h.queue) >= queueMax*int(h.limits.streams) {
 		return errCalm
 	}
@@ -55,13 +55,13 @@ func (h *server2) open(st *served2) error {
 	return nil
 }
 
-// queueMax is how many times as many streams as may be open may wait for a handler to end.
+// queueMax is how many streams may wait for a handler to return, as a multiple of those that may be open.
 const queueMax = 4
 
-// Run is the stream as a task: it calls the handler, and ends the answer.
+// Run is the stream's task: it calls the handler, and ends the answer.
 func (st *served2) Run() {
 	returned, tell := false, st.s.conn.answered
-	defer func() { st.s.handled(st, returned) }() // also if the handler ends its goroutine
+	defer func() { st.s.handled(st, returned) }() // even if the handler ends its goroutine
 	if st.instead != nil {
 		tell = st.s.conn.refused
 		returned = st.s.conn.call(st.instead, &st.res, &st.made)
@@ -76,10 +76,10 @@ func (st *served2) Run() {
 	removeForm(&st.made)
 }
 
-// Code is that of the program's handler.
+// Code shows the task under the name of served2.
 func (st *served2) Code() code.Func { return code.Of((*served2).Run) }
 
-// handled is for when a handler has ended, so that another may begin.
+// handled is called when a handler has ended, so that another may begin.
 func (h *server2) handled(st *served2, returned bool) {
 	st.ctx.end(context.Canceled)
 	h.mu.Lock()
@@ -98,10 +98,10 @@ func (h *server2) handled(st *served2, returned bool) {
 	}
 }
 
-// inputEnds has nothing to do: the answer is sent all the same.
+// inputEnds does nothing: the answer is sent anyway.
 func (st *served2) inputEnds() {}
 
-// left is for when the stream is none of the connection's any more.
+// left is called when the stream has left the connection.
 func (st *served2) left(why error) {
 	st.readLimit.stop()
 	st.sendLimit.stop()
@@ -109,7 +109,7 @@ func (st *served2) left(why error) {
 	st.ctx.end(context.Canceled)
 }
 
-// answered is for when all of an answer is out.
+// answered is called when the whole answer was sent.
 func (h *server2) answered(st *served2) {
 	h.wasted.earns(wasteFrame)
 	if !st.ends { // RFC 9113, 8.1: the peer need not send the rest
@@ -119,7 +119,7 @@ func (h *server2) answered(st *served2) {
 	h.close(&st.stream2, errEnded)
 }
 
-// limitRead sets until when the body may be read, limitSend until when the answer may be sent.
+// limitRead sets the deadline for reading the body, limitSend that for sending the answer.
 func (st *served2) limitRead(t time.Time) { st.limit(&st.readLimit, t, st.readLate) }
 func (st *served2) limitSend(t time.Time) { st.limit(&st.sendLimit, t, st.sendLate) }
 
@@ -134,7 +134,7 @@ func (st *served2) limit(a *alarm, t time.Time, fn func()) {
 
 func (st *served2) readLate() {
 	st.h.mu.Lock()
-	st.body.end(fmt.Errorf("%w", os.ErrDeadlineExceeded)) // so that nobody counts on the bare one
+	st.body.end(fmt.Errorf("%w", os.ErrDeadlineExceeded)) // wrapped, so that no program relies on the bare error
 	st.h.unlock()
 }
 

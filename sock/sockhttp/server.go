@@ -57,14 +57,14 @@ type Server struct {
 	// accept.
 	Refused func(c net.Conn, r *http.Request, status int, size int64)
 	// Linger is how long a connection of HTTP/1 may wait for one more request, or its first, when the program drains,
-	// half of Grace at most. That request is answered with Connection: close. So none crosses with the server's close,
-	// after which its client could not repeat a POST, except of clients that had asked for nothing in all that time. 0
-	// closes at once, or, where there was no request yet, five seconds after the accept. Connections of goroutines are
-	// treated as with 0.
+	// half of Grace at most. That request is answered with Connection: close. So no request crosses with the
+	// server's close, after which its client could not repeat a POST, except on connections without a request in all
+	// that time. 0 closes at once or, if there was no request yet, five seconds after the accept. Connections of
+	// goroutines are treated as with 0.
 	Linger time.Duration
-	// Drain, if not nil, is called for those in the clear before they wait, with nothing unread, to pass them on to
-	// another process, whose More gives them to its server (see package upgrade). It runs in a task. If it returns an
-	// error, or has not taken the connection out, Linger applies.
+	// Drain, if not nil, is called for connections in the clear before they wait, with nothing unread, to pass them on
+	// to another process, whose More gives them to its server (see package upgrade). It runs in a task. If it returns
+	// an error, or has not taken the connection out, Linger applies.
 	Drain func(c *sock.Conn) error
 	// More, if not nil, returns connections in the clear that do not come from a listener; see sock.Handler.More. It is
 	// called if Serve has a loop's own listener.
@@ -82,11 +82,11 @@ type Server struct {
 	single atomic.Bool // SetKeepAlivesEnabled(false)
 
 	mu         sync.Mutex
-	tls        *tls.Config     // that is served with, without files; nil: not yet
-	stopped    context.Context // with More: ended by stops, when the server is
+	tls        *tls.Config     // the configuration to serve with, without files; nil: not made yet
+	stopped    context.Context // with More: the context that ends, by stops, with the server
 	stops      context.CancelFunc
-	listeners  map[net.Listener]*ringo.Loop // what serves, and on which loop; nil: conns has its connections
-	conns      map[*conn]bool               // those that a goroutine or a task serves for life
+	listeners  map[net.Listener]*ringo.Loop // the loop on which sock.Serve serves it; nil: it does not
+	conns      map[*conn]bool               // connections that a goroutine or a task serves for life
 	onShutdown []func()
 }
 
@@ -179,7 +179,7 @@ func (s *Server) serveTLS(ln net.Listener, config *tls.Config) error {
 	return s.serveEach(ln, func(nc net.Conn) net.Conn { return tls.Server(nc, config) })
 }
 
-// configTLS is the configuration to serve with.
+// configTLS returns the TLS configuration to serve with.
 func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 	config := new(tls.Config)
 	if c := s.TLSConfig; c != nil {
@@ -198,8 +198,8 @@ func (s *Server) configTLS(certFile, keyFile string) (*tls.Config, error) {
 	return config, nil
 }
 
-// sharedTLS is what TLSConfig comes to, the same for all loops: each would have keys for session tickets of its own
-// otherwise, and a client's ticket would be good on one of them.
+// sharedTLS returns the configuration that is made of TLSConfig, the same for all loops: otherwise each would have its
+// own keys for session tickets, and a client's ticket would be valid on one loop only.
 func (s *Server) sharedTLS() *tls.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +210,7 @@ func (s *Server) sharedTLS() *tls.Config {
 	return s.tls
 }
 
-// base is the context of a listener's requests.
+// base returns the parent of the contexts of a listener's requests.
 func (s *Server) base(ln net.Listener) context.Context {
 	ctx := context.Background()
 	if s.BaseContext != nil {
@@ -222,7 +222,7 @@ func (s *Server) base(ln net.Listener) context.Context {
 	return context.WithValue(ctx, http.ServerContextKey, s.standard())
 }
 
-// standard is the server as net/http's code knows it.
+// standard returns the server as net/http's code knows it.
 func (s *Server) standard() *http.Server {
 	if s.std.Load() == nil {
 		s.std.CompareAndSwap(nil, &http.Server{Handler: s.Handler, TLSConfig: s.TLSConfig,
@@ -261,25 +261,25 @@ func (s *Server) serveOnLoop(ln *sock.Listener) error {
 	if err := sock.Serve(ln.Loop(), ln, h); err != nil && !s.ending.Load() {
 		return err
 	}
-	o.wait() // for those that speak HTTP/2, which are sock's no more
+	o.wait() // for connections of HTTP/2, which sock.Serve no longer counts
 	return http.ErrServerClosed
 }
 
-// open begins with a connection of a loop's own listener.
+// open begins to serve a connection of a loop's own listener.
 func (o *origin) open(sc *sock.Conn) error {
-	c := o.newConn(sc, sc) // which is looked into where it is
+	c := o.newConn(sc, sc) // its bytes are looked at in place
 	c.own = sc
 	sc.SetValue(c)
 	if o.s.headerTimeout() > 0 {
 		c.limitHead()
 	}
-	if o.s.closed.Load() { // before it was known
+	if o.s.closed.Load() { // before it was noted
 		return http.ErrServerClosed
 	}
 	return nil
 }
 
-// more is the program's More, until the server ends.
+// more calls the program's More, until the server ends.
 func (o *origin) more(l *ringo.Loop) (c *sock.Conn, err error) {
 	err = l.WithContext(o.s.stopping(), func() (err error) {
 		c, err = o.s.More(l)
@@ -292,7 +292,7 @@ func (o *origin) more(l *ringo.Loop) (c *sock.Conn, err error) {
 	return c, err
 }
 
-// stopping is the context that ends with the server.
+// stopping returns the context that ends with the server.
 func (s *Server) stopping() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,7 +305,7 @@ func (s *Server) stopping() context.Context {
 	return s.stopped
 }
 
-// drain is what a connection between two requests does in a drain.
+// drain is called for a connection between two requests when the program drains.
 func (o *origin) drain(sc *sock.Conn) error {
 	if o.s.Drain != nil {
 		if err := o.s.Drain(sc); err != nil {
@@ -320,17 +320,17 @@ func (o *origin) drain(sc *sock.Conn) error {
 	return nil
 }
 
-// linger leaves a connection that rests time for one more request.
+// linger leaves a resting connection time for one more request.
 func (c *conn) linger() {
 	d := c.s.Linger
 	if set := (*loop.Loop)(c.loop).Set(); set != nil {
 		d = min(d, set.Grace()/2)
 	}
-	c.limited = true // the next request lifts it, and a part of a head does not
+	c.limited = true // the next request lifts it, but a part of a head does not
 	c.limitReads(d)
 }
 
-// serveTasks serves each connection of a loop's own listener in a task, behind what wrap makes of it.
+// serveTasks serves each connection of a loop's own listener in a task, through the connection that wrap returns.
 func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) error {
 	o := newOrigin(s, s.base(ln), ln.Loop())
 	o.begin()
@@ -363,7 +363,7 @@ func (s *Server) serveTasks(ln *sock.Listener, wrap func(*sock.Conn) net.Conn) e
 	}
 }
 
-// serveEach accepts, and has each connection served on a goroutine, behind what wrap makes of it.
+// serveEach accepts, and serves each connection on a goroutine, through the connection that wrap returns.
 func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error {
 	once := &onceCloser{Listener: ln}
 	defer once.Close()
@@ -393,7 +393,7 @@ func (s *Server) serveEach(ln net.Listener, wrap func(net.Conn) net.Conn) error 
 	}
 }
 
-// track notes a listener, and on which loop sock.Serve serves it, if that does; false if the server has ended.
+// track notes a listener, and the loop if sock.Serve serves it. It returns false if the server has ended.
 func (s *Server) track(ln net.Listener, l *ringo.Loop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -413,7 +413,7 @@ func (s *Server) untrack(ln net.Listener) {
 	delete(s.listeners, ln)
 }
 
-// onceCloser is a listener that is closed once.
+// onceCloser closes a listener once.
 type onceCloser struct {
 	net.Listener
 	once sync.Once
@@ -425,14 +425,14 @@ func (ln *onceCloser) Close() error {
 	return ln.err
 }
 
-// serveConn serves a connection for life: on a goroutine, or in a task of its loop.
+// serveConn serves a connection for life, on a goroutine or in a task of its loop.
 func (s *Server) serveConn(c *conn) {
 	nc := c.net()
 	var cancel context.CancelFunc
 	c.ctx, cancel = context.WithCancel(c.ctx)
 	c.cancel = cancel
 	s.keep(c, true)
-	if s.closed.Load() { // before it was known
+	if s.closed.Load() { // before it was noted
 		nc.Close()
 	}
 	defer func() {
@@ -447,7 +447,7 @@ func (s *Server) serveConn(c *conn) {
 		c.remote = nc.RemoteAddr().String()
 	}
 	if !c.lasts() {
-		c.setIdle(true) // a drain waits for peers that have connected as it does for those in the clear
+		c.setIdle(true) // a drain waits for peers that have connected, as for those in the clear
 	}
 	if err := c.handshake(); err != nil {
 		return
@@ -473,7 +473,7 @@ func (s *Server) serveConn(c *conn) {
 	}
 }
 
-// more waits for more of a head. Between two requests it hears of a drain.
+// more waits for more of a head. Between two requests a drain ends the wait.
 func (c *conn) more() error {
 	n := c.c.Buffered()
 	switch {
@@ -492,8 +492,8 @@ func (c *conn) more() error {
 	return err
 }
 
-// restUntilDrain has a drain make the connection linger. It is not idle for the drain: what that ends TLS can't go on
-// with.
+// restUntilDrain makes a drain let the connection linger. The connection is not marked idle: a TLS connection can't go
+// on after a read that the drain has ended.
 func (c *conn) restUntilDrain() {
 	if (*loop.Loop)(c.loop).Draining() {
 		c.linger()
@@ -505,14 +505,14 @@ func (c *conn) restUntilDrain() {
 	c.resting[c] = true
 }
 
-// setIdle says to a connection of ours whether a drain may end it.
+// setIdle tells a connection of this module whether a drain may end it.
 func (c *conn) setIdle(on bool) {
 	if i, ok := c.net().(interface{ SetIdle(bool) error }); ok {
 		i.SetIdle(on)
 	}
 }
 
-// handshake is TLS's, where there is TLS.
+// handshake does the TLS handshake, if there is TLS.
 func (c *conn) handshake() error {
 	nc := c.net()
 	h, ok := nc.(interface {
@@ -550,7 +550,7 @@ func (c *conn) handshake() error {
 	return nil
 }
 
-// isHTTP reports whether what came in place of a record is the begin of a request.
+// isHTTP reports whether what came instead of a TLS record is the beginning of a request.
 func isHTTP(record [5]byte) bool {
 	switch string(record[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
@@ -576,7 +576,7 @@ func (s *Server) keepLocked(c *conn, on bool) {
 	s.conns[c] = true
 }
 
-// headMax is how long a head may be.
+// headMax returns the longest head.
 func (s *Server) headMax() int {
 	most := s.MaxHeaderBytes
 	if most <= 0 {
@@ -595,7 +595,7 @@ func either(d, other time.Duration) time.Duration {
 	return other
 }
 
-// handshakeTimeout is the least of those that there are.
+// handshakeTimeout returns the shortest of the timeouts that are set.
 func (s *Server) handshakeTimeout() (least time.Duration) {
 	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
 		if d > 0 && (least == 0 || d < least) {
@@ -605,7 +605,7 @@ func (s *Server) handshakeTimeout() (least time.Duration) {
 	return least
 }
 
-// handlerOf is the handler of a request.
+// handlerOf returns the handler of a request.
 func (s *Server) handlerOf(r *http.Request) http.Handler {
 	switch {
 	case r.RequestURI == "*" && r.Method == http.MethodOptions && !s.DisableGeneralOptionsHandler:

@@ -15,8 +15,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// openFile is a file that is served, open, with what is known of it. One loop owns it; another goroutine that serves a
-// request for it looks at what does not change.
+// openFile is an open file that is served, with what is known of it. One loop owns it; a goroutine that serves a
+// request for it uses only fields that do not change.
 type openFile struct {
 	path   string // of the URL
 	name   string // below the root
@@ -24,20 +24,20 @@ type openFile struct {
 	info   fs.FileInfo
 	size   int64
 	kind   string // its media type
-	coding string // in which it has another's content; "": none
+	coding string // whose content is that of another file in this coding; "": it is none
 	etag   string
-	fields []field // those that an answer with the whole file has
-	head   string  // the same as lines
+	fields []field // of an answer with the whole file
+	head   string  // the same fields as lines
 
 	warmth
 
-	siblings []sibling // by their rank in Files.Precompressed
-	plain    *openFile // whose sibling this is; nil: it is none
+	siblings []sibling // by rank in Files.Precompressed
+	plain    *openFile // the file whose sibling this is; nil: it is none
 	rank     int
 
 	users   int
-	checked int64 // when the name was last found to lead here
-	checks  bool  // somebody is looking
+	checked int64 // when the name was last found to lead to this file
+	checks  bool  // a task is checking the name
 	kept    bool
 
 	newer, older *openFile // in the shelf's order of use
@@ -59,10 +59,10 @@ func (f *Files) describe(p, name string, opened *file.File, info fs.FileInfo) (*
 	return o, nil
 }
 
-// tags reports whether files have entity tags. Siblings need them: by time alone a client can't tell which it has.
+// tags reports whether files have entity tags. Siblings need them: by time alone a client can't tell which one it has.
 func (f *Files) tags() bool { return f.ETags || len(f.Precompressed) > 0 }
 
-// say makes what is said of a file.
+// say makes the entity tag and the header fields of a file.
 func (f *Files) say(o *openFile) {
 	modified := o.info.ModTime()
 	o.etag = strconv.FormatInt(o.size, 36) + "-" + strconv.FormatInt(modified.UnixNano(), 36)
@@ -77,7 +77,7 @@ func (f *Files) say(o *openFile) {
 	if f.tags() {
 		o.fields = append(o.fields, field{"Etag", o.etag, false})
 	}
-	if !modified.IsZero() && !modified.Equal(time.Unix(0, 0)) { // a time that nobody has set
+	if !modified.IsZero() && !modified.Equal(time.Unix(0, 0)) { // a time that was never set
 		o.fields = append(o.fields, field{"Last-Modified", modified.UTC().Format(http.TimeFormat), false})
 	}
 	if len(f.Precompressed) > 0 {
@@ -87,26 +87,26 @@ func (f *Files) say(o *openFile) {
 	o.ask()
 }
 
-// same reports whether the name still leads to the file, as it was. It may wait for the disk.
+// same reports whether the name still leads to the unchanged file. It may wait for the disk.
 func (o *openFile) same(root *file.Root) bool {
 	info, err := root.Stat(o.name)
 	return err == nil && o.is(info)
 }
 
-// shelf keeps a loop's files open between requests, siblings among them: up to keep, of which the one that was used
-// least recently goes, and with a file its siblings.
+// shelf keeps a loop's files open between requests, siblings included: up to keep of them. The one that was used least
+// recently is closed first, and with a file its siblings.
 type shelf struct {
 	l          *loop.Loop
 	keep       int
-	fresh      time.Duration // for so long a name is believed to lead where it did
+	fresh      time.Duration // how long a name is not looked up again
 	look, warm time.Duration
 	byPath     map[string]*openFile // without siblings
-	count      int                  // with them
-	ends       openFile             // newer is the one that goes next, older the one used last: the list is a ring
+	count      int                  // siblings included
+	ends       openFile             // a ring: newer is the one to close next, older the one used last
 	last       [1]byte
 }
 
-// shelf is that of the loop whose task this is; nil on goroutines.
+// shelf returns the shelf of the current loop, nil on goroutines.
 func (f *Files) shelf() *shelf {
 	l, _ := loop.Current()
 	if l == nil {
@@ -122,17 +122,18 @@ func (f *Files) shelf() *shelf {
 	if s.fresh == 0 {
 		s.fresh = freshDefault
 	}
-	if f.warm > 0 { // in tests
+	if f.warm > 0 { // set by tests
 		s.look, s.warm = f.look, f.warm
 	}
 	s.ends.newer, s.ends.older = &s.ends, &s.ends
 	return f.shelves.Begin(l, s, (*shelf).clear)
 }
 
-// now is the loop's time. It is never 0.
+// now returns the loop's time, which is never 0.
 func (s *shelf) now() int64 { return s.l.NowNS() + 1 }
 
-// offload runs on a goroutine what may wait for the disk. The error says that it did not run, or nobody knows.
+// offload runs a function that may wait for the disk on a goroutine. After an error it has not run, or that is not
+// known.
 func (s *shelf) offload(fn func()) error {
 	return s.l.OffloadIn(lane.Files, func(context.Context) error {
 		fn()
@@ -162,7 +163,7 @@ func (s *shelf) done(o *openFile) {
 	}
 }
 
-// add takes a file in, in place of one with its path.
+// add adds a file, and drops another one with its path.
 func (s *shelf) add(o *openFile) {
 	if s.keep <= 0 {
 		return
@@ -175,7 +176,7 @@ func (s *shelf) add(o *openFile) {
 	s.keepOpen(o)
 }
 
-// keepOpen keeps a file, and lets others go if there are too many.
+// keepOpen keeps a file open, and drops others if there are too many.
 func (s *shelf) keepOpen(o *openFile) {
 	o.kept = true
 	s.link(o)
@@ -184,7 +185,7 @@ func (s *shelf) keepOpen(o *openFile) {
 	}
 }
 
-// drop lets a file go, which is closed when its last user has done.
+// drop removes a file, which is closed when its last user has finished.
 func (s *shelf) drop(o *openFile) {
 	if !o.kept {
 		return
@@ -207,8 +208,8 @@ func (s *shelf) drop(o *openFile) {
 	}
 }
 
-// giveBack takes half of the files out that nobody uses, one at least, those used least recently. The caller closes
-// them.
+// giveBack removes half of the files that are not in use, those used least recently, and at least one. The caller
+// closes them.
 func (s *shelf) giveBack() (files []*openFile) {
 	for o := s.ends.newer; o != &s.ends; o = o.newer {
 		if o.users == 0 {
@@ -225,7 +226,7 @@ func (s *shelf) giveBack() (files []*openFile) {
 	return files
 }
 
-// clear lets all files go. For the loop's tasks, or when it has ended.
+// clear drops all files. For tasks of the loop, or after it has ended.
 func (s *shelf) clear() {
 	if invariant.Enabled && !s.l.IsCurrent() && !s.l.Ended() {
 		panic("sockhttp: a loop's files are let go by another")
@@ -235,9 +236,9 @@ func (s *shelf) clear() {
 	}
 }
 
-// close closes a file on a goroutine: the last close of one that was removed frees its blocks.
+// close closes a file on a goroutine: the last close of a removed file frees its blocks.
 func (s *shelf) close(o *openFile) {
-	if !s.l.IsCurrent() { // it has ended
+	if !s.l.IsCurrent() { // the loop has ended
 		o.file.Close()
 		return
 	}

@@ -8,15 +8,15 @@ import (
 	"ringo/file"
 )
 
-// sibling is a file beside another that has its content compressed: app.js.gz beside app.js. The loop that has the
-// other open has it.
+// sibling is a file that has the compressed content of another: app.js.gz beside app.js. It belongs to the loop that
+// has the other open.
 type sibling struct {
-	info fs.FileInfo // when the other's name was looked up last; nil: it was not there, or older than the other
-	file *openFile   // kept; nil: nobody has asked for it yet, or it had to make room
+	info fs.FileInfo // when the original's name was last looked up; nil: missing, or older than the original
+	file *openFile   // kept open; nil: not requested yet, or dropped
 }
 
-// choose gives the sibling of a file that the request wants rather than that, in use until done, and ends the use of
-// the file; or else the file itself.
+// choose returns the sibling that the request prefers to the file, in use until done, and ends the use of the file; if
+// there is none, it returns the file.
 func (f *Files) choose(s *shelf, o *openFile, w http.ResponseWriter, r *http.Request) *openFile {
 	if len(f.Precompressed) == 0 {
 		return o
@@ -38,7 +38,7 @@ func (f *Files) choose(s *shelf, o *openFile, w http.ResponseWriter, r *http.Req
 	}
 }
 
-// decided reports whether who called the handler has begun the answer, or has said of it what is another for a sibling.
+// decided reports whether the handler's caller has begun the answer, or has set fields that differ for a sibling.
 func decided(w http.ResponseWriter) bool {
 	var a *answer
 	switch w := w.(type) {
@@ -50,7 +50,7 @@ func decided(w http.ResponseWriter) bool {
 	if a != nil && a.status != 0 {
 		return true
 	}
-	if a != nil && a.header == nil { // it is not made for this
+	if a != nil && a.header == nil { // it is not made just for this
 		return false
 	}
 	h := w.Header()
@@ -59,7 +59,7 @@ func decided(w http.ResponseWriter) bool {
 	return tagged || coded
 }
 
-// sibling gives a file's sibling of a rank in Precompressed; nil: there is none that may be sent.
+// sibling returns the sibling of a file with that rank in Precompressed; nil if none may be sent.
 func (f *Files) sibling(s *shelf, o *openFile, rank int) *openFile {
 	if s == nil {
 		return f.openSibling(o, rank)
@@ -74,16 +74,16 @@ func (f *Files) sibling(s *shelf, o *openFile, rank int) *openFile {
 	return nil
 }
 
-// newSibling is sibling of one that is not open. The shelf keeps it.
+// newSibling opens a sibling. The shelf keeps it.
 func (f *Files) newSibling(s *shelf, o *openFile, rank int) (c *openFile) {
 	f.lookups.Add(1)
 	if s.offload(func() { c = f.openSibling(o, rank) }) != nil {
 		if c != nil {
 			c.file.Close()
 		}
-		return nil // the task is to end, and says so when it writes
+		return nil // the task is to end, and its write says so
 	}
-	if c == nil { // it has gone since it was looked up, and is not tried before that is done again
+	if c == nil { // it is gone; no other attempt before the next look-up
 		o.siblings[rank].info = nil
 		return nil
 	}
@@ -91,7 +91,7 @@ func (f *Files) newSibling(s *shelf, o *openFile, rank int) (c *openFile) {
 	return c
 }
 
-// openSibling opens a file's sibling for use, if it is not older. It may wait for the disk.
+// openSibling opens a sibling for use, unless it is older than its file. It may wait for the disk.
 func (f *Files) openSibling(o *openFile, rank int) *openFile {
 	ending := f.Precompressed[rank]
 	name := o.name + "." + ending
@@ -109,12 +109,12 @@ func (f *Files) openSibling(o *openFile, rank int) *openFile {
 	return c
 }
 
-// covers reports whether a sibling may be sent in the place of the file.
+// covers reports whether a sibling may be sent instead of the file.
 func (o *openFile) covers(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && !info.ModTime().Before(o.info.ModTime())
 }
 
-// siblingsOf finds out which siblings a file has. It may wait for the disk.
+// siblingsOf looks up which siblings a file has. It may wait for the disk.
 func (f *Files) siblingsOf(o *openFile) []fs.FileInfo {
 	if len(f.Precompressed) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (f *Files) siblingsOf(o *openFile) []fs.FileInfo {
 	return found
 }
 
-// noted takes in which siblings there are. One that is another file now is let go.
+// noted notes which siblings there are. An open one that was replaced is dropped.
 func (s *shelf) noted(o *openFile, found []fs.FileInfo) {
 	if o.siblings == nil && len(found) > 0 {
 		o.siblings = make([]sibling, len(found))
@@ -141,26 +141,26 @@ func (s *shelf) noted(o *openFile, found []fs.FileInfo) {
 	}
 }
 
-// adopt has a sibling kept with its file, if that is.
+// adopt keeps a sibling open with its file, if that is kept.
 func (s *shelf) adopt(c *openFile) {
 	if !c.plain.kept {
 		return
 	}
 	at := &c.plain.siblings[c.rank]
-	if at.file != nil { // two have opened it
+	if at.file != nil { // two tasks have opened it
 		s.drop(at.file)
 	}
 	at.file = c
 	s.keepOpen(c)
 }
 
-// is reports whether what was found is the file, as it was.
+// is reports whether info is that of the file, unchanged.
 func (o *openFile) is(info fs.FileInfo) bool {
 	return file.SameFile(info, o.info) && info.Size() == o.size && info.ModTime().Equal(o.info.ModTime())
 }
 
-// withoutDate is a request whose If-Range is no date: files with siblings have several contents, which often have one
-// date, so that it does not say of which of them a client has a part (RFC 9110, 8.8.2.2). It gets the whole.
+// withoutDate drops a Range whose If-Range is a date: the contents of files with siblings often have the same date,
+// which does not show of which one a client has a part (RFC 9110, 8.8.2.2). The client gets the whole content.
 func withoutDate(r *http.Request) *http.Request {
 	date := r.Header.Get("If-Range")
 	if date == "" || strings.HasPrefix(date, `"`) || strings.HasPrefix(date, "W/") || r.Header["Range"] == nil {

@@ -4,11 +4,10 @@ import (
 	"net/url"
 )
 
-// stale is what a handler finds in what it was not to keep.
+// stale is the text that a handler finds in memory that it must not have kept.
 const stale = "sockhttp: used behind its handler's end"
 
-// poison spoils an exchange that nobody may have any more: what is used of it all the same has the text stale, is an
-// error, or panics.
+// poison spoils an exchange that no code may use any more: its texts are stale, and its methods fail or panic.
 func (x *exchange) poison() {
 	clear(x.memory.fields)
 	clear(x.res.header)

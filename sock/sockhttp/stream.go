@@ -9,7 +9,7 @@ import (
 	"ringo/sock"
 )
 
-// stream is a connection whose bytes can be looked at before they are read: a *sock.Conn, or one of any kind in
+// stream is a connection whose bytes can be looked at before they are read: a *sock.Conn, or any other one in a
 // buffered.
 type stream interface {
 	net.Conn
@@ -25,10 +25,10 @@ type buffered struct {
 	net.Conn
 	p   []byte
 	off int
-	mem *[bufferedMin]byte // that p is in; nil: p has outgrown it
+	mem *[bufferedMin]byte // the memory of p; nil: p has outgrown it
 }
 
-// bufferedMin is how many bytes it has room for, as a rule.
+// bufferedMin is how many bytes it usually has room for.
 const bufferedMin = 4096
 
 var bufferedMem = sync.Pool{New: func() any { return new([bufferedMin]byte) }}
@@ -53,7 +53,7 @@ func (b *buffered) Peek(n int) ([]byte, error) {
 	return b.p[b.off : b.off+n], nil
 }
 
-// fill receives once, where there is room for n bytes in all.
+// fill receives once, with room for at least n bytes in all.
 func (b *buffered) fill(n int) error {
 	if cap(b.p)-b.off < n || len(b.p) == cap(b.p) {
 		b.makeRoom(max(bufferedMin, n, 2*b.Buffered()))
@@ -72,7 +72,7 @@ func (b *buffered) fill(n int) error {
 	return err
 }
 
-// makeRoom moves what is unread to the front of size bytes.
+// makeRoom moves the unread bytes to the front of at least size bytes of memory.
 func (b *buffered) makeRoom(size int) {
 	if cap(b.p) >= size {
 		b.p, b.off = b.p[:copy(b.p, b.p[b.off:])], 0
@@ -88,10 +88,10 @@ func (b *buffered) makeRoom(size int) {
 	}
 	to = append(to, b.p[b.off:]...)
 	b.release()
-	b.p, b.mem = to, mem // Conn stays: others read it
+	b.p, b.mem = to, mem // Conn stays as it is: other goroutines read it
 }
 
-// release gives the memory back. What Peek has returned is not valid any more.
+// release gives the memory back. What Peek has returned is invalid afterwards.
 func (b *buffered) release() {
 	if b.mem != nil {
 		invariant.Poison(b.mem[:])
@@ -100,7 +100,7 @@ func (b *buffered) release() {
 	b.p, b.off, b.mem = nil, 0, nil
 }
 
-// keep has the memory never given back: for a stream of others' from now on, of whom several may read at once.
+// keep makes the memory stay with b: b now belongs to the program, several of whose goroutines may read at once.
 func (b *buffered) keep() { b.mem = nil }
 
 func (b *buffered) Discard(n int) (done int, err error) {
@@ -120,7 +120,7 @@ func (b *buffered) Discard(n int) (done int, err error) {
 	return done, nil
 }
 
-// ReadFrom is that of the connection below, so that files are sent by the kernel.
+// ReadFrom is the ReadFrom of the connection below, so that the kernel sends files.
 func (b *buffered) ReadFrom(r io.Reader) (int64, error) {
 	if to, ok := b.Conn.(io.ReaderFrom); ok {
 		return to.ReadFrom(r)
@@ -128,10 +128,10 @@ func (b *buffered) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{b.Conn}, r)
 }
 
-// NetConn is the connection below.
+// NetConn returns the connection below.
 func (b *buffered) NetConn() net.Conn { return b.Conn }
 
-// CloseWrite is that of the connection below, if it has one.
+// CloseWrite is the CloseWrite of the connection below, if it has one.
 func (b *buffered) CloseWrite() error {
 	if c, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()

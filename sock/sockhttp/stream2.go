@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// newStream makes a stream of the connection, which is not among its streams yet.
+// newStream initialises a stream, and does not add it to the connection's streams yet.
 func (h *conn2) newStream(st *stream2, owner owner2, id uint32) {
 	st.h, st.owner, st.id, st.window = h, owner, id, h.startsAt
 	st.inflow = inflow{left: h.limits.streamWindow, size: h.limits.streamWindow}
 }
 
-// inOrder are the streams in the order in which they began.
+// inOrder returns the streams in the order in which they began.
 func (h *conn2) inOrder() []*stream2 {
 	return slices.SortedFunc(maps.Values(h.streams), func(a, b *stream2) int { return cmp.Compare(a.id, b.id) })
 }
 
-// begun reports whether a stream has begun. Those of even numbers are a server's, and no server begins any.
+// begun reports whether a stream has begun. Even numbers are for servers, which begin none.
 func (h *conn2) begun(id uint32) bool { return id <= h.last && id%2 == 1 }
 
-// reset ends a stream with an error that the peer is told.
+// reset ends a stream, and sends the peer RST_STREAM with the code.
 func (h *conn2) reset(id uint32, code errorCode, why error) {
 	h.out = appendWord(h.out, frameReset, id, uint32(code))
 	if st := h.streams[id]; st != nil {
@@ -34,10 +34,10 @@ func (h *conn2) reset(id uint32, code errorCode, why error) {
 	h.flush()
 }
 
-// endedMax is how many streams are remembered that were reset.
+// endedMax is how many reset streams are remembered.
 const endedMax = 128
 
-// close ends a stream. why is what its owner gets.
+// close ends a stream; its owner gets why.
 func (h *conn2) close(st *stream2, why error) {
 	delete(h.streams, st.id)
 	st.gone = why
@@ -50,7 +50,7 @@ func (h *conn2) close(st *stream2, why error) {
 	}
 }
 
-// endInput is for the end of what the peer sends.
+// endInput is called when the peer has sent everything on the stream.
 func (st *stream2) endInput() error {
 	st.ends = true
 	b := &st.body

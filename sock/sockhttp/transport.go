@@ -66,11 +66,11 @@ type Transport struct {
 	limits limits
 
 	once  sync.Once
-	std   *http.Transport // that of goroutines
+	std   *http.Transport // for goroutines
 	roots atomic.Bool     // the system's certificates were read
 }
 
-// protocols are those to speak.
+// protocols returns the protocols to speak.
 func (t *Transport) protocols() (p http.Protocols) {
 	if t.Protocols != nil {
 		return *t.Protocols
@@ -80,7 +80,7 @@ func (t *Transport) protocols() (p http.Protocols) {
 	return p
 }
 
-// headMax is how long heads of answers may be.
+// headMax returns how long the heads of answers may be.
 func (t *Transport) headMax() int64 {
 	if t.MaxResponseHeaderBytes > 0 {
 		return t.MaxResponseHeaderBytes
@@ -133,7 +133,7 @@ func (t *Transport) CloseIdleConnections() {
 	t.standard().CloseIdleConnections()
 }
 
-// check is why a request can't be made; nil if it can.
+// check returns why a request can't be made, nil if it can.
 func check(r *http.Request) error {
 	switch {
 	case r.URL == nil:
@@ -155,7 +155,7 @@ func check(r *http.Request) error {
 	return checkFields("trailer field", r.Trailer)
 }
 
-// checkFields is why fields can't be sent. It does not say which values: they may be secret.
+// checkFields returns why fields can't be sent. It does not show values, which may be secret.
 func checkFields(what string, h http.Header) error {
 	for key, values := range h {
 		if !isToken(key) {
@@ -176,27 +176,27 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// call is a request of a task, as it is being made. But for what it says of the body's reads, only tasks of the loop
-// use it.
+// call is a request of a task that is being made. Only tasks of the loop use it, except for what it says about reads of
+// the body.
 type call struct {
 	t     *Transport
 	l     *loop.Loop
-	r     *http.Request // the caller's, which nobody changes
+	r     *http.Request // the caller's, which must not be changed
 	trace *httptrace.ClientTrace
 	to    target
 	c     *clientConn
-	held  bool      // nobody but this request ends its use of c
-	st    *request2 // of this try; nil: it is by HTTP/1
-	gzip  bool      // asked for by us
+	held  bool      // only this request ends its use of c
+	st    *request2 // of this attempt; nil: it is by HTTP/1
+	gzip  bool      // the Transport has asked for it
 
 	outgoing
 
-	// The answer, and its body, which are in the caller's hands for as long as this is in use anyway.
+	// The answer and its body, which the caller holds for as long as this is in use anyway.
 	plain sizedAnswer
 	given answerBody
 }
 
-// roundTrip makes the request, more than once if a connection was stale.
+// roundTrip makes the request, several times if connections turn out to be stale.
 func (x *call) roundTrip() (*http.Response, error) {
 	if err := x.ended(); err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func (x *call) roundTrip() (*http.Response, error) {
 	}
 }
 
-// abandon ends the use of the connection if a hook of httptrace, or a body, has panicked meanwhile.
+// abandon ends the use of the connection if a hook of httptrace, or the request's body, has panicked.
 func (x *call) abandon() {
 	switch {
 	case !x.held:
@@ -259,7 +259,7 @@ func (x *call) abandon() {
 
 var errPanicked = errors.New("sockhttp: a hook of the request, or its body, has panicked")
 
-// ended is why the request is not to go on: the end of its context.
+// ended returns why the request must not go on: the cause of its context's end.
 func (x *call) ended() error {
 	if ctx := x.r.Context(); ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -267,7 +267,7 @@ func (x *call) ended() error {
 	return nil
 }
 
-// because is the error of a failed try: the end of the request's context, if that was it.
+// because returns the error of a failed attempt: the end of the request's context, if that was the reason.
 func (x *call) because(err error) error {
 	if why := x.ended(); why != nil {
 		return why
@@ -275,18 +275,18 @@ func (x *call) because(err error) error {
 	return err
 }
 
-// failure is the end of a try before the first byte of an answer.
+// failure is the error of an attempt that has ended before the first byte of an answer.
 type failure struct {
 	err     error
-	nothing bool // was written
+	nothing bool // nothing was written
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// mayRetry reports whether a request may be made once more after its connection has failed. It is net/http's rule: on a
-// connection that was used before, which its server may just have closed, and if either nothing was written or the
-// request does no harm when it is made twice.
+// mayRetry reports whether a request may be made again after its connection has failed. As in net/http, it may if the
+// connection was used before, so that its server may just have closed it, and if nothing was written or making the
+// request twice does no harm.
 func (x *call) mayRetry(f *failure) bool {
 	switch {
 	case !x.c.reused, x.length != 0 && x.r.GetBody == nil, x.l.Canceled():
@@ -316,26 +316,26 @@ func (x *call) try() (*http.Response, error) {
 	return x.deliver(answer)
 }
 
-// target is where a request goes.
+// target is where a request is sent.
 type target struct {
 	key   hostKey
-	proxy *url.URL // nil: none
+	proxy *url.URL // nil: no proxy
 	addr  string   // host and port of the server
 }
 
-// hostKey is what connections have in common that can take each other's requests.
+// hostKey is what connections have in common that can be used for the same requests.
 type hostKey struct {
 	proxy, scheme, addr string
-	only1               bool // for what HTTP/2 does not do: to have the connection
+	only1               bool // for a request that takes over its connection, which HTTP/2 can't do
 }
 
-// compare is for an order.
+// compare defines an order of keys.
 func (k hostKey) compare(other hostKey) int {
 	return cmp.Or(strings.Compare(k.addr, other.addr), strings.Compare(k.scheme, other.scheme),
 		strings.Compare(k.proxy, other.proxy), cmp.Compare(fmt.Sprint(k.only1), fmt.Sprint(other.only1)))
 }
 
-// target finds it.
+// target returns the target of a request.
 func (t *Transport) target(r *http.Request) (to target, err error) {
 	to.addr = addrOf(r.URL)
 	if t.Proxy != nil {
@@ -346,7 +346,7 @@ func (t *Transport) target(r *http.Request) (to target, err error) {
 	to.key = hostKey{scheme: r.URL.Scheme, addr: to.addr, only1: upgrades(r) && r.URL.Scheme == "https"}
 	if to.proxy != nil {
 		if to.key.proxy = to.proxy.String(); r.URL.Scheme == "http" {
-			to.key.addr = "" // the proxy takes those to any
+			to.key.addr = "" // the proxy takes requests to any server
 		}
 	}
 	return to, nil
@@ -357,7 +357,7 @@ func upgrades(r *http.Request) bool {
 	return r.Header.Get("Upgrade") != "" && httptext.HasToken(r.Header["Connection"], "upgrade")
 }
 
-// first is where to connect to: scheme and address of the proxy, or of the server.
+// first returns where to connect to: scheme and address of the proxy, or of the server.
 func (to *target) first() (scheme, addr string) {
 	if to.proxy != nil {
 		return to.proxy.Scheme, addrOf(to.proxy)
@@ -365,7 +365,7 @@ func (to *target) first() (scheme, addr string) {
 	return to.key.scheme, to.addr
 }
 
-// addrOf is the host and port of a URL. A port is there already as a rule, and then the text is that of the URL.
+// addrOf returns the host and port of a URL. Usually the port is there, and the result is the URL's own text.
 func addrOf(u *url.URL) string {
 	if i := strings.LastIndexByte(u.Host, ':'); i > 0 && i < len(u.Host)-1 && u.Host[0] != '[' &&
 		strings.IndexByte(u.Host, ':') == i {

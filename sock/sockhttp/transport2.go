@@ -17,50 +17,50 @@ import (
 	"ringo/sock"
 )
 
-// client2 is a connection of a Transport that speaks HTTP/2, which requests of its loop's tasks share.
+// client2 is a Transport's HTTP/2 connection, which requests of its loop's tasks share.
 //
-// While it has streams a task reads it. At rest it has none: the loop tells of what comes, and then a task looks.
+// While it has streams a task reads it. At rest it has no task: the loop reports input, and then a task looks at it.
 type client2 struct {
 	conn2
 	conn *clientConn
 
-	// The loop's.
-	worked bool      // there were streams since it was at rest
-	used   time.Time // until when
-	news   func()    // tells of what comes at rest
+	// For tasks of the loop.
+	worked bool      // there were streams since the last rest
+	used   time.Time // when the last one ended
+	news   func()    // called at input while it rests
 
 	// Under mu.
 	next     uint32 // the number of the next stream
 	reserved int    // requests that are about to begin one
-	most     uint32 // how many there may be
-	list     uint32 // how long the head of a request may be, as SETTINGS_MAX_HEADER_LIST_SIZE counts
-	closing  bool   // none is begun any more
+	most     uint32 // how many streams there may be
+	list     uint32 // how long a request's head may be, counted as for SETTINGS_MAX_HEADER_LIST_SIZE
+	closing  bool   // no more streams are begun
 	went     *goAwayError
-	reading  bool // there is a task that reads
-	parked   bool // and it waits for more
-	resets   int  // streams that were reset while nothing came, and count until the peer shows that it is there
-	pinging  bool // it was asked, and no HEADERS or DATA have come since: servers count what is asked for nothing
+	reading  bool // a task reads, or was started to
+	parked   bool // it waits for input
+	resets   int  // streams that were reset before anything had come; they count until the peer shows that it is there
+	pinging  bool // after its PING, no HEADERS or DATA have come yet: servers count PINGs for nothing
 }
 
 const (
-	// firstStreams is how many streams there may be before the peer has said anything, and streamsMax how many if it
-	// says nothing of them: those of net/http.
+	// firstStreams is how many streams there may be before the peer's SETTINGS, and streamsMax how many if these have
+	// no limit, as in net/http.
 	firstStreams = 100
 	streamsMax   = 1000
-	// lookMax is for how long a connection at rest is read when something has come.
+	// lookMax is how long a connection at rest is read when something has come.
 	lookMax = time.Second
 )
 
 var (
-	// errUnusable is for a request that has found a connection that takes none any more.
+	// errUnusable is the error of a request whose connection takes no more streams.
 	errUnusable = errors.New("http2: client conn not usable")
-	// errGotGoAway ends a stream that the server has said not to have looked at.
+	// errGotGoAway ends a stream that the server has not processed, as its GOAWAY says.
 	errGotGoAway = errors.New("http2: Transport received Server's graceful shutdown GOAWAY")
 	errAtRest    = errors.New("sockhttp: the connection is at rest")
 	errHalfFrame = errors.New("http2: a part of a frame, and no more")
 )
 
-// goAwayError is the end of a connection whose server has announced it.
+// goAwayError is the error of a connection that its server has ended by GOAWAY.
 type goAwayError struct {
 	last uint32
 	code errorCode
@@ -72,11 +72,11 @@ func (e *goAwayError) Error() string {
 		e.last, e.code, e.text)
 }
 
-// goAwayText is how much of what a server says with it is kept.
+// goAwayText is how much of a GOAWAY's debug text is kept.
 const goAwayText = 256
 
-// limits2 are those of HTTP/2, by default net/http's: windows so large that an answer that nobody reads keeps no other
-// from coming. What it holds is bounded by its stream's.
+// limits2 returns the limits of HTTP/2, by default those of net/http. The connection's window is so large that an
+// unread answer does not block others; what an answer holds is bounded by its stream's window.
 func (t *Transport) limits2() limits2 {
 	l := limits2{table: 4096, encoderTable: 4096, frame: frameMax, list: uint32(min(t.headMax(), math.MaxUint32)),
 		window: 1 << 30, streamWindow: 4 << 20, pong: 15 * time.Second}
@@ -84,13 +84,13 @@ func (t *Transport) limits2() limits2 {
 	return l
 }
 
-// speak2 has a new connection speak HTTP/2, with a place for the request that has made it.
+// speak2 makes a new connection speak HTTP/2, with a place for the request that has made it.
 func (c *clientConn) speak2() {
 	h := &client2{conn: c, next: 1, most: firstStreams, list: math.MaxUint32, reserved: 1}
 	limits := c.pool.t.limits2()
 	own, ok := c.c.(*sock.Conn)
 	var st stream = own
-	if !ok || limits.frame > frameMax { // than a sock.Conn shows at once
+	if !ok || limits.frame > frameMax { // a sock.Conn can't show that much at once
 		st = &buffered{Conn: c.c}
 	}
 	h.init(h, st, c.pool.l, limits)
@@ -103,17 +103,17 @@ func (c *clientConn) speak2() {
 	c.two = h
 }
 
-// usable reports whether another stream may begin. The caller has mu.
+// usable reports whether further streams may begin. The caller holds mu.
 func (h *client2) usable() bool {
 	return !h.closing && !h.over && !h.dead && h.next+2*uint32(h.reserved) < windowMax
 }
 
-// free reports whether there is room for another.
+// free reports whether there is room for another stream.
 func (h *client2) free() bool {
 	return h.usable() && len(h.streams)+h.reserved+h.resets < int(min(h.most, math.MaxInt32))
 }
 
-// reserve takes room for a request; false if there is none. Any caller.
+// reserve takes a place for a request. It returns false if there is none. Any caller.
 func (h *client2) reserve() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,7 +124,7 @@ func (h *client2) reserve() bool {
 	return true
 }
 
-// release gives it back.
+// release gives a place back.
 func (h *client2) release() {
 	h.mu.Lock()
 	h.reserved--
@@ -132,16 +132,16 @@ func (h *client2) release() {
 	h.unlock()
 }
 
-// gaveUp is for when a request that had room has begun no stream: others may, or the connection is to rest.
+// gaveUp is called when a request with a place has begun no stream: others may take it, or the connection has to rest.
 func (h *client2) gaveUp() {
 	h.idle()
 	h.freed()
 	if !h.dead {
-		h.wake() // or nobody has it rest
+		h.wake() // the reader makes it rest
 	}
 }
 
-// retire has the connection end, if it has no streams; false: it has. Any caller.
+// retire ends the connection if it has no streams. It returns false if it has some. Any caller.
 func (h *client2) retire() bool {
 	h.mu.Lock()
 	defer h.unlock()
@@ -152,7 +152,7 @@ func (h *client2) retire() bool {
 	return true
 }
 
-// kill is for when the connection is closed.
+// kill is called when the connection is closed.
 func (h *client2) kill() {
 	h.mu.Lock()
 	h.closing, h.dead, h.interrupt = true, true, h.parked
@@ -160,10 +160,10 @@ func (h *client2) kill() {
 	h.unlock()
 }
 
-// settled is for the peer's first SETTINGS, which may set another bound.
+// settled is called at the peer's first SETTINGS, which may set another limit.
 func (h *client2) settled() { h.most = streamsMax }
 
-// set takes those that are for clients.
+// set takes settings that concern clients.
 func (h *client2) set(id uint16, v uint32) error {
 	switch id {
 	case settingPush:
@@ -179,17 +179,17 @@ func (h *client2) set(id uint16, v uint32) error {
 	return nil
 }
 
-// headOpens and headCloses have nothing to do: there is a time for each answer.
+// headOpens and headCloses do nothing: each answer has its own time limit.
 func (h *client2) headOpens()  {}
 func (h *client2) headCloses() {}
 
-// lastOfPeer is 0: servers begin no streams.
+// lastOfPeer returns 0: servers begin no streams.
 func (h *client2) lastOfPeer() uint32 { return 0 }
 
-// tooShort is the error of an answer's body.
+// tooShort returns the error for an answer's body.
 func (h *client2) tooShort(int64, int64) error { return io.ErrUnexpectedEOF }
 
-// pong is for an answer to a PING.
+// pong is called when the peer has answered a PING.
 func (h *client2) pong() {
 	if h.resets > 0 {
 		h.resets, h.pinging = 0, true
@@ -197,7 +197,7 @@ func (h *client2) pong() {
 	}
 }
 
-// takeGoAway ends the streams that the peer has not looked at, and the connection with the last of the others.
+// takeGoAway ends the streams that the peer has not processed. The connection ends with the last of the others.
 func (h *client2) takeGoAway(f *frame) {
 	last, code, text := parseGoAway(f.payload)
 	if h.leave(); h.went == nil || h.went.code == codeNone { // who goes in order may find something wrong still
@@ -207,7 +207,7 @@ func (h *client2) takeGoAway(f *frame) {
 	for _, st := range h.inOrder() {
 		switch {
 		case st.id <= last:
-		case st.id == 1 && h.went.code != codeNone: // another connection would have no other answer
+		case st.id == 1 && h.went.code != codeNone: // another connection would get the same answer
 			h.close(st, fmt.Errorf("http2: Transport received GOAWAY from server ErrCode:%v", h.went.code))
 		default:
 			h.close(st, errGotGoAway)
@@ -216,7 +216,7 @@ func (h *client2) takeGoAway(f *frame) {
 	h.idle()
 }
 
-// idle is for when the last stream has ended: the connection ends, too, or its reader is to have it rest.
+// idle is called when the last stream has ended: the connection ends, too, or its reader makes it rest.
 func (h *client2) idle() {
 	if len(h.streams)+h.reserved > 0 {
 		return
@@ -227,7 +227,7 @@ func (h *client2) idle() {
 	h.interrupt = h.interrupt || h.parked
 }
 
-// dies has a connection end that is at rest, and has no reader.
+// dies starts a reader for a connection at rest, which has none, so that it ends.
 func (h *client2) dies() {
 	if !h.reading {
 		h.reading = true
@@ -235,30 +235,30 @@ func (h *client2) dies() {
 	}
 }
 
-// freed is for when another stream may begin: a request may wait for it, if connections are limited.
+// freed is called when another stream may begin. If connections are limited, a request may be waiting for that.
 func (h *client2) freed() {
 	if h.conn.pool.t.MaxConnsPerHost > 0 {
 		h.start((*freed2)(h))
 	}
 }
 
-// freed2 gives what room there is to requests that wait.
+// freed2 is a connection as the task that gives its room to waiting requests.
 type freed2 client2
 
 func (f *freed2) Run() { f.conn.pool.share(f.conn) }
 
-// leave has no more streams begin. The caller has mu.
+// leave lets no more streams begin. The caller holds mu.
 func (h *client2) leave() {
 	h.closing = true
 	h.start((*leaving2)(h))
 }
 
-// leaving2 takes a connection out of its pool whose server begins to go.
+// leaving2 is a connection as the task that removes it from its pool.
 type leaving2 client2
 
 func (g *leaving2) Run() { g.conn.pool.forget(g.conn) }
 
-// reader2 is the task that reads.
+// reader2 is a connection as the task that reads it.
 type reader2 client2
 
 func (r *reader2) Run() {
@@ -268,12 +268,12 @@ func (r *reader2) Run() {
 	}
 }
 
-// Code says what they are for whom tasks are shown.
+// Code shows these tasks under their own names.
 func (f *freed2) Code() code.Func   { return code.Of((*freed2).Run) }
 func (g *leaving2) Code() code.Func { return code.Of((*leaving2).Run) }
 func (r *reader2) Code() code.Func  { return code.Of((*reader2).Run) }
 
-// wake has it run. The caller has mu.
+// wake starts the reader. The caller holds mu.
 func (h *client2) wake() {
 	if !h.reading {
 		h.reading = true
@@ -281,7 +281,7 @@ func (h *client2) wake() {
 	}
 }
 
-// read reads frames until the connection rests, or is to end.
+// read reads frames until the connection rests, or has to end.
 func (h *client2) read() error {
 	for looks, quiet := false, false; ; {
 		need, err := h.receive()
@@ -339,8 +339,8 @@ func (h *client2) read() error {
 	}
 }
 
-// awaitFlush waits until all is sent, for no longer than lookMax if there are no streams: a peer that does not read
-// would keep a task for ever. The caller has mu, which it gives up.
+// awaitFlush waits until all is sent. Without streams it waits for lookMax at most: a peer that does not read would
+// keep a task forever. The caller holds mu, which awaitFlush unlocks.
 func (h *client2) awaitFlush() error {
 	err := (*ringo.Loop)(h.loop).WithTimeout(lookMax, func() error { return h.wait(&h.waiter, nil, false) })
 	stuck := err != nil && h.flushing && len(h.streams)+h.reserved == 0
@@ -354,7 +354,7 @@ func (h *client2) awaitFlush() error {
 	return nil
 }
 
-// rests has the loop tell of what comes; false if something has.
+// rests makes the loop report input. It returns false if something has come already.
 func (h *client2) rests() bool {
 	c := h.conn
 	if h.news == nil {

@@ -11,21 +11,20 @@ import (
 	"ringo"
 )
 
-// http2AllowedClient reports whether net/http's clients speak HTTP/2, which programs are built, or told, to do
-// without.
+// http2AllowedClient reports whether net/http's clients speak HTTP/2: a build tag or GODEBUG can turn that off.
 var http2AllowedClient = sync.OnceValue(func() bool {
 	probe := new(http.Transport)
-	probe.CloseIdleConnections() // with which it has decided
+	probe.CloseIdleConnections() // by then it has decided
 	return probe.TLSNextProto["h2"] != nil
 })
 
-// dialing is a connection in the making that may turn out to be one of HTTP/2, for which others wait.
+// dialing is a connection that is being made, and may turn out to speak HTTP/2. Other requests wait for it.
 type dialing struct {
-	over *ringo.Chan[struct{}] // closed at its end
+	over *ringo.Chan[struct{}] // closed when it is over
 	err  error
 }
 
-// speaks is which protocols a request may be made by.
+// speaks returns which protocols the request may use.
 func (x *call) speaks() (one, two bool) {
 	p := x.t.protocols()
 	if x.to.key.scheme == "http" {
@@ -36,8 +35,8 @@ func (x *call) speaks() (one, two bool) {
 	return p.HTTP1() || !two, two
 }
 
-// connectFor makes a connection for a request. Requests that can share one wait for one that is being made, and have
-// its error.
+// connectFor makes a connection for a request. Requests that can share one wait for one that is being made, and get its
+// error.
 func (p *pool) connectFor(x *call) (c *clientConn, since time.Time, was bool, err error) {
 	key := x.to.key
 	for p.mayShare(x) {
@@ -62,28 +61,28 @@ func (p *pool) connectFor(x *call) (c *clientConn, since time.Time, was bool, er
 	return c, since, was, err
 }
 
-// makeFor makes one for which others wait.
+// makeFor makes a connection for which others wait.
 func (p *pool) makeFor(x *call, d *dialing) (c *clientConn, was bool, err error) {
 	defer func() {
 		delete(p.dials, x.to.key)
 		d.over.Close()
 	}()
-	if c, was, err = p.make(x); !x.l.Canceled() && x.ended() == nil { // or the error is this request's alone
+	if c, was, err = p.make(x); !x.l.Canceled() && x.ended() == nil { // else the error concerns this request alone
 		d.err = err
 	}
 	return c, was, err
 }
 
-// mayShare reports whether the connection of a request may be one that others share.
+// mayShare reports whether the request may share a connection with others.
 func (p *pool) mayShare(x *call) bool {
 	_, two := x.speaks()
 	return two && !p.t.DisableKeepAlives && !p.ones[x.to.key]
 }
 
-// onesMax is how many servers of HTTP/1 are remembered. At the next all are forgotten, and found out again.
+// onesMax is how many HTTP/1 servers are remembered. At the next one all are forgotten, and detected again.
 const onesMax = 1024
 
-// chose notes what a server has chosen.
+// chose notes which protocol a server has chosen.
 func (p *pool) chose(c *clientConn) {
 	switch {
 	case c.two != nil:
@@ -95,7 +94,7 @@ func (p *pool) chose(c *clientConn) {
 	}
 }
 
-// join takes room for a request on a connection of HTTP/2; nil: there is none.
+// join reserves a place for a request on an HTTP/2 connection; nil if there is none.
 func (p *pool) join(key hostKey) (c *clientConn, since time.Time, was bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +108,7 @@ func (p *pool) join(key hostKey) (c *clientConn, since time.Time, was bool) {
 	return nil, since, false
 }
 
-// add has requests share a connection.
+// add lets requests share a connection.
 func (p *pool) add(c *clientConn) {
 	p.mu.Lock()
 	p.two[c.at.Key] = append(p.two[c.at.Key], c)
@@ -119,7 +118,7 @@ func (p *pool) add(c *clientConn) {
 	c.two.unlock()
 }
 
-// forget takes it out, if it is in.
+// forget removes a connection, if it is there.
 func (p *pool) forget(c *clientConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,10 +133,10 @@ func (p *pool) removeShared(c *clientConn) {
 	}
 }
 
-// busy is said when something comes of a connection at rest.
+// busy is called when something comes on a connection at rest.
 func (p *pool) busy(c *clientConn) { p.idle.Unlink(&c.at) }
 
-// rest keeps a connection of HTTP/2 that has had no streams since then; false if it is not to be kept.
+// rest keeps an HTTP/2 connection that has had no streams since then. It returns false if it is not to be kept.
 func (p *pool) rest(c *clientConn, since time.Time) bool {
 	most := p.t.idlePerHost()
 	p.mu.Lock()
@@ -158,7 +157,8 @@ func (p *pool) rest(c *clientConn, since time.Time) bool {
 	return true
 }
 
-// retire takes out those that are shared and have no streams, in an order that worlds play again. The caller holds mu.
+// retire removes the shared connections without streams, in an order that simulated worlds can repeat. The caller holds
+// mu.
 func (p *pool) retire() (all []*clientConn) {
 	for _, key := range slices.SortedFunc(maps.Keys(p.two), hostKey.compare) {
 		for _, c := range slices.Clone(p.two[key]) {
@@ -171,7 +171,7 @@ func (p *pool) retire() (all []*clientConn) {
 	return all
 }
 
-// takeShared is take of one that has no streams, to close it. Any caller.
+// takeShared removes a shared connection without streams, so that it can be closed. Any caller.
 func (p *pool) takeShared(key hostKey) *clientConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,8 +184,8 @@ func (p *pool) takeShared(key hostKey) *clientConn {
 	return nil
 }
 
-// share gives the room of a connection to requests of its loop that wait. If one of another loop waits for longer, the
-// connection is closed if it can be.
+// share gives the room of a connection to waiting requests of its loop. If a request of another loop has waited
+// longest, it closes the connection if that has no streams.
 func (p *pool) share(c *clientConn) {
 	s := &p.t.limits
 	s.mu.Lock()

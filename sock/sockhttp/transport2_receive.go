@@ -10,25 +10,25 @@ import (
 	"ringo/internal/loop"
 )
 
-// request2 is a stream as a client has it: a request and its answer.
+// request2 is a client's stream: a request and its answer.
 type request2 struct {
 	stream2
 	on    *client2
 	x     *call
-	since uint64 // frames of streams that had come when it began
+	since uint64 // how many frames of streams had come when it began
 
 	// Under the connection's mu.
-	infos    []*http.Response // of 1xx, which the caller has not looked at
+	infos    []*http.Response // 1xx answers that the caller has not looked at
 	infoLeft int64            // bytes that those may have
-	answer   *http.Response   // nil: its head is not here
-	bare     bool             // it has nothing but its head
-	done     bool             // all of the request is sent
-	cut      bool             // what is not need not be when the answer is here
-	news     lot              // the caller, who waits for any of them
-	limit    alarm            // of the answer's head
+	answer   *http.Response   // nil: its head has not come
+	bare     bool             // the answer has no body
+	done     bool             // the whole request was sent
+	cut      bool             // the rest need not be sent once the answer is complete
+	news     lot              // for the caller, which waits for changes of these
+	limit    alarm            // for the answer's head
 }
 
-// takeBlock takes the head of an answer, or its trailers.
+// takeBlock takes the head of an answer, or trailers.
 func (h *client2) takeBlock(b *block2) error {
 	h.pinging = false
 	if !h.begun(b.id) {
@@ -95,7 +95,7 @@ func (st *request2) takeAnswer(b *block2) error {
 	return nil
 }
 
-// takeInfo takes an answer of 1xx, which another follows.
+// takeInfo takes a 1xx answer, which another follows.
 func (st *request2) takeInfo(a *http.Response, size int64, ends bool) error {
 	if st.infoLeft -= size; st.infoLeft < 0 || ends || a.StatusCode == http.StatusSwitchingProtocols {
 		return &streamError{st.id, codeProtocol, "an answer of 1xx that is too long, ends the stream, or is 101"}
@@ -105,7 +105,7 @@ func (st *request2) takeInfo(a *http.Response, size int64, ends bool) error {
 	return nil
 }
 
-// inputEnds is for when the answer is here. What is left of the request is sent, unless nobody wants it.
+// inputEnds is called when the answer is complete. The rest of the request is sent, unless it is no longer wanted.
 func (st *request2) inputEnds() {
 	switch {
 	case st.done:
@@ -113,10 +113,10 @@ func (st *request2) inputEnds() {
 	case st.cut:
 		st.h.reset(st.id, codeNone, errEnded)
 	}
-	st.news.wakeAll() // an answer to HEAD has come to its end
+	st.news.wakeAll() // an answer to HEAD is complete
 }
 
-// left is for when the stream is none of the connection's any more. What has come of a body can be read still.
+// left is called when the stream has left the connection. A body's bytes that have come can still be read.
 func (st *request2) left(why error) {
 	st.limit.stop()
 	st.body.end(why)
@@ -124,14 +124,14 @@ func (st *request2) left(why error) {
 	if s := st.x.sending; s != nil && !st.done && s.own == nil {
 		s.task.Cancel()
 	}
-	if reset, ok := why.(*resetError); ok && reset.code == codeProtocol { // as net/http: a try goes elsewhere
+	if reset, ok := why.(*resetError); ok && reset.code == codeProtocol { // as net/http: retry elsewhere
 		st.on.leave()
 	}
 	st.on.freed()
 }
 
-// here reports whether there is something for who waits for the answer. One to HEAD is waited for to its end, since
-// there is nothing that its caller could close.
+// here reports whether there is something for the caller that waits for the answer. An answer to HEAD is waited for to
+// its end, since its caller has nothing to close.
 func (st *request2) here() bool {
 	if st.gone != nil || len(st.infos) > 0 {
 		return true
@@ -175,14 +175,14 @@ func (x *call) receive2() (*http.Response, error) {
 	}
 }
 
-// isOver reports whether all of the answer is here, or the stream has ended.
+// isOver reports whether the answer is complete, or the stream has ended.
 func (st *request2) isOver() bool {
 	st.h.mu.Lock()
 	defer st.h.mu.Unlock()
 	return st.ends || st.gone != nil
 }
 
-// heard tells those who want to know of an answer of 1xx.
+// heard passes a 1xx answer on to the hooks, and to the task that sends the body.
 func (x *call) heard(info *http.Response) error {
 	if info.StatusCode == http.StatusContinue {
 		if x.trace != nil && x.trace.Got100Continue != nil {
@@ -195,15 +195,15 @@ func (x *call) heard(info *http.Response) error {
 	if x.trace == nil || x.trace.Got1xxResponse == nil {
 		return nil
 	}
-	h := x.st.h // whom it is told limits how many there are
+	h := x.st.h // the hook itself limits how many there are
 	h.mu.Lock()
 	x.st.infoLeft = x.t.headMax()
 	h.mu.Unlock()
 	return x.trace.Got1xxResponse(info.StatusCode, textproto.MIMEHeader(info.Header))
 }
 
-// headed2 is said when the head of the last answer is here. Behind the end of one that is not of success the rest of
-// the request is not sent.
+// headed2 is called when the head of the final answer has come. If its status is not of success, the rest of the
+// request is not sent once the answer is complete.
 func (x *call) headed2(a *http.Response) *http.Response {
 	x.answered = true
 	a.TLS = x.c.tls
@@ -219,7 +219,7 @@ func (x *call) headed2(a *http.Response) *http.Response {
 	return x.deliver2(a)
 }
 
-// cutSending has the sending of the request end with the answer.
+// cutSending makes the sending of the request end with the answer.
 func (st *request2) cutSending() {
 	st.h.mu.Lock()
 	if st.cut = true; st.ends && st.gone == nil {
@@ -228,14 +228,14 @@ func (st *request2) cutSending() {
 	st.h.unlock()
 }
 
-// deliver2 makes the answer what the caller gets.
+// deliver2 completes the answer for the caller.
 func (x *call) deliver2(a *http.Response) *http.Response {
 	body := &answerBody{x: x, from: &x.st.body, keep: true}
 	if x.st.bare || x.r.Method == http.MethodHead {
 		x.st.h.mu.Lock()
 		over := x.st.gone != nil
 		x.st.h.mu.Unlock()
-		if a.Body = http.NoBody; !over { // but Close ends what is sent still
+		if a.Body = http.NoBody; !over { // Close still ends the sending
 			a.Body = body
 		}
 		return a
@@ -244,7 +244,7 @@ func (x *call) deliver2(a *http.Response) *http.Response {
 	return a
 }
 
-// limitAnswer sets for how long the head of the answer may be waited for.
+// limitAnswer limits the time until the head of the answer.
 func (st *request2) limitAnswer() {
 	h := st.h
 	h.mu.Lock()
@@ -263,7 +263,7 @@ func (st *request2) late() {
 	st.h.unlock()
 }
 
-// drop ends the stream, if it has not ended, and with it what was not read. Any caller.
+// drop ends the stream, if it has not ended, and drops unread bytes. Any caller.
 func (st *request2) drop(why error) {
 	h := st.h
 	h.mu.Lock()
@@ -272,8 +272,9 @@ func (st *request2) drop(why error) {
 	h.unlock()
 }
 
-// cancel resets the stream. If nothing has come since it began the peer is asked whether it is there, and it counts
-// until then: or a connection without a peer would take requests for ever. The caller has mu.
+// cancel resets the stream. If nothing has come since the stream began, it sends a PING, and the stream counts until
+// the peer shows that it is there: otherwise a connection without a peer would take requests forever. The caller holds
+// mu.
 func (st *request2) cancel(why error) {
 	h := st.on
 	if st.gone != nil {
@@ -287,8 +288,8 @@ func (st *request2) cancel(why error) {
 	h.reset(st.id, codeCancel, why)
 }
 
-// mayRetry2 reports whether a request may be made once more on another connection, by net/http's rules: its server has
-// not looked at it.
+// mayRetry2 reports whether a request may be made again on another connection. As in net/http, it may if the server has
+// not processed it.
 func (x *call) mayRetry2(err error) (bool, error) {
 	var reset *resetError
 	again := err == errUnusable || err == errGotGoAway || errors.As(err, &reset) &&

@@ -20,10 +20,10 @@ import (
 	"ringo/internal/httptext"
 )
 
-// heads2 are lists of fields, for heads of requests.
+// heads2 is memory for the fields of requests.
 var heads2 = sync.Pool{New: func() any { return new([]hpack.HeaderField) }}
 
-// try2 makes the request on a connection of HTTP/2, of which it has a place.
+// try2 makes the request on an HTTP/2 connection, on which it has a place.
 func (x *call) try2() (*http.Response, error) {
 	h := x.c.two
 	st := &request2{on: h, x: x, infoLeft: x.t.headMax()}
@@ -63,7 +63,7 @@ func (x *call) try2() (*http.Response, error) {
 	return x.receive2()
 }
 
-// retry2 ends a try, and says how many there were. The error is why there is no other.
+// retry2 ends an attempt, and returns how many have counted. The error is why there is no other.
 func (x *call) retry2(err error, again int) (int, error) {
 	if x.st != nil {
 		x.st.drop(err)
@@ -76,7 +76,7 @@ func (x *call) retry2(err error, again int) (int, error) {
 	if err == errUnusable {
 		return again, x.rewind()
 	}
-	if again++; again > 1 { // the first is made at once
+	if again++; again > 1 { // the first one is made at once
 		if err := (*ringo.Loop)(x.l).Sleep(time.Second << (again - 2)); err != nil {
 			return again, err
 		}
@@ -84,10 +84,11 @@ func (x *call) retry2(err error, again int) (int, error) {
 	return again, x.rewind()
 }
 
-// retriesMax is how many times a request is made once more that its server has not looked at.
+// retriesMax is how often a request is repeated that its server has not processed.
 const retriesMax = 6
 
-// open begins a stream for a request that has a place, with a small body if there is room for it. ends: it has none.
+// open begins the stream of a request that has a place, and sends a small body with it if there is room. ends says that
+// there is no body.
 func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, ends bool) error {
 	h.mu.Lock()
 	defer h.unlock()
@@ -132,7 +133,7 @@ func (h *client2) open(st *request2, head []hpack.HeaderField, small []byte, end
 
 var errHeadList = errors.New("http2: request header list larger than peer's advertised limit")
 
-// sizeOf is how long a list of fields is, as SETTINGS_MAX_HEADER_LIST_SIZE counts.
+// sizeOf returns the size of a list of fields, counted as for SETTINGS_MAX_HEADER_LIST_SIZE.
 func sizeOf(list []hpack.HeaderField) (n int64) {
 	for _, f := range list {
 		n += int64(f.Size())
@@ -140,7 +141,7 @@ func sizeOf(list []hpack.HeaderField) (n int64) {
 	return n
 }
 
-// head2 appends the head of the request, as net/http sends it.
+// head2 appends the head of the request as net/http sends it.
 func (x *call) head2(list []hpack.HeaderField) ([]hpack.HeaderField, error) {
 	r := x.r
 	host := r.Host
@@ -216,14 +217,14 @@ func (x *call) head2(list []hpack.HeaderField) ([]hpack.HeaderField, error) {
 	return list, nil
 }
 
-// isPath2 reports whether a :path may be sent.
+// isPath2 reports whether a :path is valid.
 func isPath2(p string) bool {
 	return (strings.HasPrefix(p, "/") || p == "*") && !strings.ContainsFunc(p, func(r rune) bool {
 		return r < ' ' || r == 0x7f
 	})
 }
 
-// addCookies adds a Cookie in its pieces, which compress better.
+// addCookies adds a Cookie field in parts, which compress better.
 func addCookies(add func(name, value string), all string) {
 	for all != "" {
 		one, rest, more := strings.Cut(all, ";")
@@ -236,7 +237,7 @@ func addCookies(add func(name, value string), all string) {
 	}
 }
 
-// ofConnection reports whether a field is one of HTTP/1's connections, or made by the Transport.
+// ofConnection reports whether a field belongs to HTTP/1 connections, or is made by the Transport.
 func ofConnection(name string) bool {
 	switch name {
 	case "host", "content-length", "connection", "proxy-connection", "transfer-encoding", "upgrade", "keep-alive",
@@ -246,7 +247,7 @@ func ofConnection(name string) bool {
 	return false
 }
 
-// checkConnection finds fields that ask for what HTTP/2 does not do.
+// checkConnection returns an error for fields that ask for something that HTTP/2 does not have.
 func checkConnection(h http.Header) error {
 	wrong := func(key string, may ...string) error {
 		v := h[key]
@@ -259,7 +260,7 @@ func checkConnection(h http.Header) error {
 		wrong("Connection", "close", "keep-alive"))
 }
 
-// length2 is that of the body, which needs no coding; -1: not known.
+// length2 returns the length of the body, -1 if it is unknown.
 func (x *call) length2() int64 {
 	switch {
 	case x.body == nil:
@@ -270,8 +271,8 @@ func (x *call) length2() int64 {
 	return -1
 }
 
-// fails notes that the body is why the request can't be sent. Once its stream has ended it is not: that ends the waits
-// of a body, too.
+// fails notes that the body's error is why the request can't be sent. It does not if the stream has ended, because that
+// ends reads of the body, too.
 func (st *request2) fails(err error) error {
 	st.h.mu.Lock()
 	defer st.h.mu.Unlock()
@@ -282,7 +283,7 @@ func (st *request2) fails(err error) error {
 	return err
 }
 
-// spoil ends the stream of a request that can't be sent. What has come of an answer that is whole can be read still.
+// spoil ends the stream of a request that can't be sent. A complete answer can still be read.
 func (st *request2) spoil(why error) {
 	st.h.mu.Lock()
 	if st.gone == nil && !st.ends {
@@ -292,8 +293,8 @@ func (st *request2) spoil(why error) {
 	st.h.unlock()
 }
 
-// copyBody2 sends the body, and says what went wrong in own if it is the body's. It ends with the request's context:
-// when the answer is here nobody else hears of that.
+// copyBody2 sends the body, and sets own to an error of the body. It ends with the request's context: once the answer
+// has come, no other code watches that.
 func (x *call) copyBody2() error {
 	mem := take()
 	defer give(mem)
@@ -302,7 +303,7 @@ func (x *call) copyBody2() error {
 	for {
 		n, err := x.body.Read(p)
 		if sent += int64(n); err == nil && sent == length && n < len(p) {
-			var more int // the end goes with the last piece
+			var more int // so that the last piece carries the end
 			more, err = x.body.Read(p[n:])
 			sent += int64(more)
 		}
@@ -348,7 +349,7 @@ func (st *request2) send(p []byte, ends bool) error {
 	return err
 }
 
-// sendTrailers sends what comes behind the body.
+// sendTrailers sends the fields that follow the body.
 func (st *request2) sendTrailers() error {
 	f := fieldsOf(st.x.r.Trailer)
 	defer f.release()
@@ -365,7 +366,7 @@ func (st *request2) sendTrailers() error {
 	return nil
 }
 
-// allSent is for when the request is. The caller has mu.
+// allSent is called when the whole request was sent. The caller holds mu.
 func (st *request2) allSent() {
 	if st.done = true; st.ends {
 		st.h.close(&st.stream2, errEnded)

@@ -25,7 +25,7 @@ import (
 // proxyMax is how long a proxy may take to answer CONNECT.
 const proxyMax = time.Minute
 
-// dial makes a connection to where a request goes.
+// dial makes a connection for a request.
 func (p *pool) dial(x *call) (*clientConn, error) {
 	scheme, addr := x.to.first()
 	c, err := p.connect(x.r.Context(), addr)
@@ -35,7 +35,7 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 	made, whole := &clientConn{pool: p, c: c, left: 1 << 62}, false
 	made.at.Of, made.at.Key = made, x.to.key
 	defer func() {
-		if !whole { // also if a hook panics
+		if !whole { // even if a hook panics
 			made.close()
 		}
 	}()
@@ -65,7 +65,7 @@ func (p *pool) dial(x *call) (*clientConn, error) {
 	return made, nil
 }
 
-// connect makes the connection below.
+// connect makes the underlying connection.
 func (p *pool) connect(ctx context.Context, addr string) (net.Conn, error) {
 	if p.t.DialContext == nil {
 		return new(sock.Dialer).Func(p.l)(ctx, "tcp", addr)
@@ -81,7 +81,7 @@ func (p *pool) connect(ctx context.Context, addr string) (net.Conn, error) {
 	return c, nil
 }
 
-// proxied is the error of a connection to a proxy, if it is one to a proxy.
+// proxied wraps an error if it is about a connection to a proxy.
 func (x *call) proxied(err error) error {
 	if x.to.proxy != nil {
 		return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err}
@@ -89,7 +89,7 @@ func (x *call) proxied(err error) error {
 	return err
 }
 
-// hostOf is an address without its port.
+// hostOf returns an address without its port.
 func hostOf(addr string) string {
 	if host, _, err := net.SplitHostPort(addr); err == nil {
 		return host
@@ -97,26 +97,26 @@ func hostOf(addr string) string {
 	return addr
 }
 
-// handshakeError is that of a handshake.
+// handshakeError is the error of a TLS handshake.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
 
-// Timeout reports whether it has taken too long.
+// Timeout reports whether the handshake took too long.
 func (e *handshakeError) Timeout() bool {
 	var late interface{ Timeout() bool }
 	return errors.As(e.err, &late) && late.Timeout()
 }
 
-// lateError is a time-out of a Transport's.
+// lateError is the error of one of a Transport's timeouts.
 type lateError string
 
 func (e lateError) Error() string   { return string(e) }
 func (e lateError) Timeout() bool   { return true }
 func (e lateError) Temporary() bool { return true }
 
-// Is has it be a context.DeadlineExceeded.
+// Is makes it match context.DeadlineExceeded.
 func (e lateError) Is(err error) bool { return err == context.DeadlineExceeded }
 
 const (
@@ -124,8 +124,7 @@ const (
 	errHeadLate      = lateError("net/http: timeout awaiting response headers")
 )
 
-// startTLS puts TLS on a connection, to whom name is the name of. A proxy, which is not the last, is offered HTTP/1.1
-// alone.
+// startTLS starts TLS with the host of that name. A proxy, for which last is false, is offered HTTP/1.1 only.
 func (x *call) startTLS(c *clientConn, name string, last bool) error {
 	config := new(tls.Config)
 	if x.t.TLSClientConfig != nil {
@@ -170,7 +169,8 @@ func (x *call) startTLS(c *clientConn, name string, last bool) error {
 	return nil
 }
 
-// readRoots reads the system's certificates, which are files, on a goroutine: the first handshake would do so here.
+// readRoots reads the system's certificates on a goroutine. They are files, and the first handshake would read them on
+// the loop.
 func (t *Transport) readRoots(l *loop.Loop) {
 	if t.roots.Load() {
 		return
@@ -182,7 +182,7 @@ func (t *Transport) readRoots(l *loop.Loop) {
 	})
 }
 
-// tunnel has a proxy connect to the server.
+// tunnel asks a proxy, by CONNECT, for a connection to the server.
 func (x *call) tunnel(c *clientConn) error {
 	connect := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: x.to.addr}, Host: x.to.addr,
 		Header: make(http.Header)}
@@ -194,7 +194,7 @@ func (x *call) tunnel(c *clientConn) error {
 		if err := connect.Write(c.c); err != nil {
 			return err
 		}
-		// What is read beyond is lost: a server of TLS speaks when it is spoken to.
+		// Bytes that are read after the answer are lost: a TLS server does not speak first.
 		answer, err = http.ReadResponse(bufio.NewReader(io.LimitReader(c.c, x.t.headMax())), connect)
 		return err
 	})

@@ -18,29 +18,29 @@ import (
 	"ringo/internal/loop"
 )
 
-// clientConn is a connection of a Transport. One request at a time uses it, or many by HTTP/2.
+// clientConn is a Transport's connection. One request at a time uses it, or many by HTTP/2.
 type clientConn struct {
 	at       atrest.Conn[hostKey, *clientConn]
 	pool     *pool
 	c        net.Conn
-	tls      *tls.ConnectionState // nil: there is no TLS
+	tls      *tls.ConnectionState // nil: without TLS
 	two      *client2             // nil: it speaks HTTP/1
-	single   bool                 // nobody shares it
+	single   bool                 // it is not shared
 	br       *bufio.Reader        // nil while it is idle
 	left     int64                // bytes that a head may still have
-	head     []byte               // with what Read adds; nil: it adds nothing
-	absolute bool                 // targets are whole URLs: it goes to a proxy
+	head     []byte               // Read appends to it; nil: it does not
+	absolute bool                 // to a proxy that gets whole URLs
 	reused   bool
-	wrote    bool // something of the request
+	wrote    bool // some of the request was written
 	eof      bool // the peer has ended
-	limited  bool // it has a place among limits
+	limited  bool // it has a place in limits
 	gone     atomic.Bool
 }
 
-// readers are those of connections at work. They have the size of net/http's.
+// readers are for connections that are in use. They have the size of net/http's.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
-// Read reads from the connection, of a head no more than it may have.
+// Read reads from the connection, and of a head no more bytes than it may have.
 func (c *clientConn) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, errHeadLimit
@@ -58,7 +58,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 
 var errHeadLimit = errors.New("sockhttp: the head of the answer is too long")
 
-// close ends the connection, and does not wait for that. Any caller.
+// close ends the connection without waiting. Any caller.
 func (c *clientConn) close() {
 	if c.gone.Swap(true) {
 		return
@@ -71,28 +71,28 @@ func (c *clientConn) close() {
 	c.leave()
 }
 
-// leave gives the connection's place to others.
+// leave gives the connection's place back.
 func (c *clientConn) leave() {
 	if c.limited {
 		c.pool.t.limits.release(c.at.Key)
 	}
 }
 
-// pool is the connections of a loop.
+// pool is a loop's connections.
 type pool struct {
 	t    *Transport
 	l    *ringo.Loop
 	idle *atrest.Pool[hostKey, *clientConn]
 
-	mu  sync.Mutex                // held for moments, and before those of a connection and of idle
-	two map[hostKey][]*clientConn // all that are shared, of HTTP/2
+	mu  sync.Mutex                // held only for moments; locked before those of a connection and of idle
+	two map[hostKey][]*clientConn // the shared HTTP/2 connections
 
-	// Those of tasks of the loop:
+	// For tasks of the loop:
 	dials map[hostKey]*dialing
-	ones  map[hostKey]bool // servers that have chosen HTTP/1, as far as is remembered
+	ones  map[hostKey]bool // servers that have chosen HTTP/1
 }
 
-// poolOf is the pool of a loop.
+// poolOf returns the pool of a loop.
 func (t *Transport) poolOf(l *loop.Loop) *pool {
 	if p := t.pools.Of(l); p != nil {
 		return p
@@ -100,10 +100,10 @@ func (t *Transport) poolOf(l *loop.Loop) *pool {
 	p := &pool{t: t, l: (*ringo.Loop)(l), two: make(map[hostKey][]*clientConn),
 		dials: make(map[hostKey]*dialing), ones: make(map[hostKey]bool)}
 	p.idle = atrest.New[hostKey](p.l, t.MaxIdleConns, t.IdleConnTimeout, (*clientConn).close)
-	return t.pools.Begin(l, p, (*pool).closeIdle) // those of loops that have ended have places
+	return t.pools.Begin(l, p, (*pool).closeIdle) // connections of ended loops would keep their places
 }
 
-// get gives a request a connection: an idle one, or a new one.
+// get finds or makes a connection for a request.
 func (p *pool) get(x *call) (err error) {
 	if x.trace != nil && x.trace.GetConn != nil {
 		_, addr := x.to.first()
@@ -133,8 +133,8 @@ func (p *pool) get(x *call) (err error) {
 	return nil
 }
 
-// find gives a connection that is there: of HTTP/2 one with room for a request, or else an idle one. since is for how
-// long it was idle, if it was.
+// find returns an existing connection: an HTTP/2 connection with room for a request, or else an idle one. was says that
+// it was idle, since that time.
 func (p *pool) find(x *call) (c *clientConn, since time.Time, was bool) {
 	if c, since, was = p.join(x.to.key); c == nil {
 		c, since, was = p.idle.Take(x.to.key)
@@ -146,7 +146,7 @@ func (p *pool) find(x *call) (c *clientConn, since time.Time, was bool) {
 	return c, since, was
 }
 
-// make makes a connection, or waits until there may be one.
+// make makes a connection, after waiting for a place if there is a limit.
 func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
 	limited := false
 	if p.t.MaxConnsPerHost > 0 {
@@ -155,7 +155,7 @@ func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
 		}
 		limited = true
 		defer func() {
-			if c == nil { // also if DialContext, or who traces, panics
+			if c == nil { // even if DialContext or a hook panics
 				p.t.limits.release(x.to.key)
 			}
 		}()
@@ -169,14 +169,14 @@ func (p *pool) make(x *call) (c *clientConn, was bool, err error) {
 	return c, false, nil
 }
 
-// The reasons why a connection is not kept, as httptrace's PutIdleConn hears of them.
+// Why a connection is not kept, for httptrace's PutIdleConn.
 var (
 	errNoKeepAlive = errors.New("http: putIdleConn: keep alives disabled")
 	errBroken      = errors.New("http: putIdleConn: connection is in bad state")
 	errIdleHost    = errors.New("http: putIdleConn: too many idle connections for host")
 )
 
-// idlePerHost is how many idle connections to a host are kept; below 0: none.
+// idlePerHost returns how many idle connections to a host are kept; a negative number means none.
 func (t *Transport) idlePerHost() int {
 	if t.MaxIdleConnsPerHost == 0 {
 		return http.DefaultMaxIdleConnsPerHost
@@ -184,7 +184,7 @@ func (t *Transport) idlePerHost() int {
 	return t.MaxIdleConnsPerHost
 }
 
-// put keeps a connection for the next request; the error is why not. For tasks of the loop.
+// put keeps a connection for the next request, or returns why it does not. For tasks of the loop.
 func (p *pool) put(c *clientConn) error {
 	t := p.t
 	most := t.idlePerHost()
@@ -213,12 +213,12 @@ func (p *pool) put(c *clientConn) error {
 	return nil
 }
 
-// rest has the loop tell what comes while the connection is idle; false: something has come.
+// rest makes the loop report input while the connection is idle. It returns false if something has come already.
 func (c *clientConn) rest() bool {
 	return !c.eof && !c.gone.Load() && c.br.Buffered() == 0 && !c.pends() && c.pool.idle.Watch(&c.at)
 }
 
-// pends reports whether TLS has something that nobody has asked for.
+// pends reports whether TLS has unexpected input.
 func (c *clientConn) pends() bool {
 	return c.tls != nil && atrest.Pends(c.pool.l, c.c, func() error {
 		_, err := c.c.Read(make([]byte, 1))
@@ -226,7 +226,7 @@ func (c *clientConn) pends() bool {
 	})
 }
 
-// closeIdle closes all. Any caller.
+// closeIdle closes all idle connections. Any caller.
 func (p *pool) closeIdle() {
 	p.mu.Lock()
 	all := append(p.retire(), p.idle.TakeAll()...)
@@ -236,14 +236,14 @@ func (p *pool) closeIdle() {
 	}
 }
 
-// limits are the places of MaxConnsPerHost. mu is held for moments, and before that of a pool.
+// limits are the places of MaxConnsPerHost. mu is held only for moments, and locked before that of a pool.
 type limits struct {
 	mu    sync.Mutex
 	hosts map[hostKey]*limit
 }
 
 type limit struct {
-	count int // of places that are taken
+	count int // places that are taken
 	queue []*waiter
 }
 
@@ -253,7 +253,7 @@ type waiter struct {
 	got *ringo.Chan[*clientConn] // an idle connection; nil: a place
 }
 
-// acquire waits for a place, or for an idle connection of the pool.
+// acquire waits for a place (and returns nil), or for an idle connection of the pool.
 func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	s.mu.Lock()
 	if s.hosts == nil {
@@ -272,7 +272,7 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 	w := &waiter{p, ringo.NewChan[*clientConn](1)}
 	h.queue = append(h.queue, w)
 	s.mu.Unlock()
-	p.t.pools.Each(func(_ *loop.Loop, other *pool) bool { // an idle one gives its place to who has waited longest
+	p.t.pools.Each(func(_ *loop.Loop, other *pool) bool { // an idle connection gives its place to the longest waiter
 		c, _, _ := other.idle.Take(key)
 		if c == nil {
 			c = other.takeShared(key)
@@ -295,7 +295,7 @@ func (s *limits) acquire(p *pool, key hostKey) (*clientConn, error) {
 		}
 	}
 	s.mu.Unlock()
-	if c, _ := w.got.TryRecv(); c != nil { // it came too late
+	if c, _ := w.got.TryRecv(); c != nil { // it has come too late
 		if c.two != nil {
 			c.two.release()
 		} else {
@@ -323,8 +323,8 @@ func (s *limits) release(key hostKey) {
 	}
 }
 
-// hand gives a connection to a request of its loop that waits for one. If one of another loop waits for longer, the
-// connection is to be closed. The caller holds mu.
+// hand gives a connection to a request of its loop that waits for one. closed means that a request of another loop has
+// waited longest, so that the connection has to be closed. The caller holds mu.
 func (s *limits) hand(p *pool, c *clientConn) (given, closed bool) {
 	h := s.hosts[c.at.Key]
 	if h == nil || len(h.queue) == 0 {
@@ -339,7 +339,7 @@ func (s *limits) hand(p *pool, c *clientConn) (given, closed bool) {
 	return true, false
 }
 
-// usable is why a task can't use a connection that a DialContext has made; nil if it can, as far as is known.
+// usable returns why a task can't use a connection of DialContext, nil if it can, as far as is known.
 func usable(c net.Conn) error {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn, *tls.Conn:

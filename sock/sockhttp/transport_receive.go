@@ -54,7 +54,7 @@ func (x *call) receive() (*http.Response, error) {
 		if code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
 			return x.headed(answer), nil
 		}
-		if x.trace != nil && x.trace.Got1xxResponse != nil { // which limits how many there are
+		if x.trace != nil && x.trace.Got1xxResponse != nil { // the hook limits how many there are
 			if err := x.trace.Got1xxResponse(code, textproto.MIMEHeader(answer.Header)); err != nil {
 				return nil, err
 			}
@@ -63,7 +63,7 @@ func (x *call) receive() (*http.Response, error) {
 	}
 }
 
-// why is the reason for an error while the head was awaited that says more than the error; nil if there is none.
+// why returns a better reason for an error while the head was awaited, nil if there is none.
 func (x *call) why(err error) error {
 	s := x.sending
 	switch {
@@ -79,7 +79,7 @@ func (x *call) why(err error) error {
 	return nil
 }
 
-// headed is said when the head of the last answer is here.
+// headed is called when the head of the final answer has come.
 func (x *call) headed(answer *http.Response) *http.Response {
 	c := x.c
 	c.left = 1 << 62
@@ -87,14 +87,14 @@ func (x *call) headed(answer *http.Response) *http.Response {
 		x.limited = false
 		c.c.SetReadDeadline(time.Time{})
 	}
-	if s := x.sending; s != nil && s.may != nil { // who has got no 100 sends all the same, if the connection goes on
+	if s := x.sending; s != nil && s.may != nil { // without a 100 it is sent anyway, if the connection goes on
 		s.may.TrySend(!answer.Close && !x.r.Close)
 	}
 	answer.TLS = c.tls
 	return answer
 }
 
-// deliver makes the answer what the caller gets.
+// deliver completes the answer for the caller.
 func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 	code := answer.StatusCode
 	if code == http.StatusSwitchingProtocols && answer.Header.Get("Upgrade") != "" &&
@@ -114,7 +114,7 @@ func (x *call) deliver(answer *http.Response) (*http.Response, error) {
 	return answer, nil
 }
 
-// giveBody gives an answer its body, which is not compressed if its caller has not asked for that.
+// giveBody sets the body of an answer. It decompresses the body if the caller has not asked for compression.
 func (x *call) giveBody(answer *http.Response, b *answerBody) {
 	answer.Body = b
 	if x.gzip && len(answer.Header["Content-Encoding"]) > 0 &&
@@ -126,7 +126,7 @@ func (x *call) giveBody(answer *http.Response, b *answerBody) {
 	}
 }
 
-// finish ends the use of the connection, which is kept if it may. For tasks of the loop.
+// finish ends the use of the connection, and keeps it if that is possible. For tasks of the loop.
 func (x *call) finish(keep bool) {
 	if keep = keep && x.allSent(); !keep {
 		x.drop()
@@ -141,7 +141,7 @@ func (x *call) finish(keep bool) {
 	}
 }
 
-// drop ends the connection, or the stream of HTTP/2, and what is still sent on it. Any caller.
+// drop ends the connection, or the HTTP/2 stream, and what is still being sent on it. Any caller.
 func (x *call) drop() {
 	if x.st != nil {
 		x.st.drop(errBodyClosed)
@@ -153,10 +153,10 @@ func (x *call) drop() {
 	}
 }
 
-// sentMax is for how long the rest of a request is waited for whose answer has come.
+// sentMax is how long finish waits for the rest of a request whose answer has come.
 const sentMax = 50 * time.Millisecond
 
-// allSent reports whether the request is sent.
+// allSent reports whether the whole request was sent.
 func (x *call) allSent() bool {
 	s := x.sending
 	if s == nil {
@@ -169,13 +169,13 @@ func (x *call) allSent() bool {
 	return errors.Is(err, ringo.ErrClosed) && s.err == nil
 }
 
-// answerBody is that of an answer.
+// answerBody is the body of an answer.
 type answerBody struct {
 	x      *call
 	from   io.ReadCloser
-	length int64       // -1: not known
+	length int64       // -1: unknown
 	keep   bool        // the connection may have other requests
-	busy   atomic.Bool // somebody reads
+	busy   atomic.Bool // a caller is reading
 	closed atomic.Bool
 	err    error
 }
@@ -218,22 +218,23 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// isHere reports whether a read has bytes without a wait, and may have them: chunks may still lack their beginning.
+// isHere reports whether a read gets bytes without waiting, and may have them. Not with chunks: the next may not have
+// begun.
 func (b *answerBody) isHere() bool {
 	return b.length >= 0 && b.x.st == nil && b.x.c.br.Buffered() > 0 && b.x.ended() == nil && !b.x.l.Canceled()
 }
 
-// end is said when no more can be read.
+// end is called when no more can be read.
 func (b *answerBody) end(err error) error {
 	switch why := b.x.ended(); {
-	case err == io.EOF && b.x.st != nil: // it has ended with its streams
+	case err == io.EOF && b.x.st != nil: // the connection is its streams' and not the body's
 	case err == io.EOF && !b.keep:
 		b.x.drop()
 	case err == io.EOF && b.x.l.IsCurrent():
 		b.x.finish(true)
 	case err == io.EOF:
 		if b.x.c.pool.l.Post(func() { b.x.finish(true) }) != nil {
-			b.x.drop() // with its loop
+			b.x.drop() // the loop has ended
 		}
 	case b.closed.Load():
 		err = errBodyClosed
@@ -258,11 +259,11 @@ func (b *answerBody) Close() error {
 			return nil
 		}
 	}
-	b.x.drop() // of a stream also the rest of the request, if the answer was read
+	b.x.drop() // for a stream also the rest of the request, even if the answer was read
 	return nil
 }
 
-// unzipped is a body whose server has compressed it, since the Transport has asked for that.
+// unzipped is a body that the server has compressed because the Transport has asked for it.
 type unzipped struct {
 	body *answerBody
 	zr   *gzip.Reader
@@ -272,7 +273,7 @@ type unzipped struct {
 
 var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// Read reads some of what was compressed.
+// Read reads and decompresses some of the body.
 func (u *unzipped) Read(p []byte) (int, error) {
 	if !u.busy.CompareAndSwap(false, true) {
 		return 0, errBodyBusy
@@ -298,7 +299,7 @@ func (u *unzipped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// giveBack lets others have the memory.
+// giveBack gives the memory back.
 func (u *unzipped) giveBack() {
 	if u.zr != nil {
 		u.zr.Reset(nothing{})
@@ -320,13 +321,13 @@ func (u *unzipped) Close() error {
 	return err
 }
 
-// nothing is what idle readers of gzip read from.
+// nothing is what idle gzip readers read from.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 func (nothing) ReadByte() (byte, error)  { return 0, io.EOF }
 
-// leaveTo gives the connection to the caller, with what was received before.
+// leaveTo gives the connection to the caller, with the bytes that were received before.
 func (c *clientConn) leaveTo() io.ReadWriteCloser {
 	c.leave()
 	c.gone.Store(true)
@@ -341,13 +342,13 @@ func (c *clientConn) leaveTo() io.ReadWriteCloser {
 	return to
 }
 
-// leftConn is the body of an answer with which the connection is the caller's.
+// leftConn is the body of an answer after which the connection belongs to the caller.
 type leftConn struct {
 	net.Conn
-	unread *bufio.Reader // nil: nothing
+	unread *bufio.Reader // nil: no bytes
 }
 
-// Read gives what was received with the answer first.
+// Read returns the bytes that came with the answer first.
 func (c *leftConn) Read(p []byte) (int, error) {
 	if c.unread == nil {
 		return c.Conn.Read(p)
@@ -359,7 +360,7 @@ func (c *leftConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NetConn is the connection below, and Buffered how many bytes were received with the answer and not read since.
+// NetConn returns the connection below, and Buffered how many bytes that came with the answer are unread.
 func (c *leftConn) NetConn() net.Conn { return c.Conn }
 func (c *leftConn) Buffered() int {
 	if c.unread == nil {
@@ -368,7 +369,7 @@ func (c *leftConn) Buffered() int {
 	return c.unread.Buffered()
 }
 
-// CloseWrite ends the caller's side.
+// CloseWrite shuts down the caller's side.
 func (c *leftConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

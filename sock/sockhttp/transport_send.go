@@ -20,35 +20,35 @@ import (
 	"ringo/internal/httptext"
 )
 
-// outgoing is the request as it is sent.
+// outgoing is what a call knows about sending its request.
 type outgoing struct {
-	body    io.ReadCloser // of this try; nil: there is none
-	length  int64         // of the body; -1: not known
+	body    io.ReadCloser // of this attempt; nil: there is none
+	length  int64         // of the body; -1: unknown
 	chunked bool
-	read    bool // some of the body was asked for
-	taken   bool // the body is closed, or another will close it
-	limited bool // the head of the answer has a deadline
+	read    bool // the body was read from
+	taken   bool // the body is closed, or will be elsewhere
+	limited bool // there is a deadline for the head of the answer
 	sending *sending
 
-	answered bool // that head is here
+	answered bool // that head has come
 }
 
-// sending is the task that sends a body, beside the one that waits for the answer: that may come before all is sent.
+// sending is the task that sends a body, beside the one that waits for the answer, which may come before all is sent.
 type sending struct {
 	task *ringo.Task
-	over *ringo.Chan[struct{}] // closed at its end
-	may  *ringo.Chan[bool]     // whether the peer wants the body; nil: nobody asks
+	over *ringo.Chan[struct{}] // closed when it is over
+	may  *ringo.Chan[bool]     // whether the peer wants the body; nil: it was not asked
 	err  error                 // of the connection
 	own  error                 // of the body
 }
 
-// smallMax is how long a body is at most that goes with the head. One that can be had again is taken to be in memory.
+// smallMax is the longest body that is sent with the head. A body with GetBody is assumed to be in memory.
 const smallMax = 4096
 
-// isSmall reports whether the body is so.
+// isSmall reports whether the body is sent with the head.
 func (x *call) isSmall() bool { return x.length > 0 && x.length <= smallMax && x.r.GetBody != nil }
 
-// prepare finds out what the body is.
+// prepare finds out the body's length and coding.
 func (x *call) prepare() error {
 	r := x.r
 	if x.body == nil {
@@ -71,7 +71,7 @@ func (x *call) prepare() error {
 	return nil
 }
 
-// lacksBody reports whether requests have no body as a rule, so that servers do not expect one in chunks.
+// lacksBody reports whether requests usually have no body, so that servers do not expect a chunked one.
 func lacksBody(method string) bool {
 	switch method {
 	case "", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH":
@@ -80,7 +80,7 @@ func lacksBody(method string) bool {
 	return false
 }
 
-// probe asks for the first byte of a body that may have none.
+// probe reads the first byte of a body that may be empty.
 func (x *call) probe() error {
 	x.read = true
 	first := make([]byte, 1)
@@ -102,7 +102,7 @@ func (x *call) probe() error {
 	}
 }
 
-// closeBody closes the body, unless that is another's.
+// closeBody closes the body, unless that happens elsewhere.
 func (x *call) closeBody() error {
 	if x.body == nil || x.taken {
 		return nil
@@ -111,10 +111,10 @@ func (x *call) closeBody() error {
 	return x.body.Close()
 }
 
-// errRewind ends a request whose body is gone.
+// errRewind ends a request whose body can't be read again.
 var errRewind = errors.New("net/http: cannot rewind body after connection loss")
 
-// rewind has the body begin anew.
+// rewind makes the body start from the beginning.
 func (x *call) rewind() (err error) {
 	if x.body == nil || !x.read && !x.taken {
 		return nil
@@ -131,7 +131,7 @@ func (x *call) rewind() (err error) {
 	return nil
 }
 
-// send sends the head, and the body if that is small; else it begins to.
+// send sends the head, and a small body with it; it starts to send a larger one.
 func (x *call) send() error {
 	p := take()
 	defer give(p)
@@ -156,7 +156,7 @@ func (x *call) send() error {
 	return nil
 }
 
-// beginSending begins to send the body, or waits until the peer asks for it.
+// beginSending starts the task that sends the body; with asks, the task waits until the peer asks for it.
 func (x *call) beginSending(asks bool) {
 	s := &sending{over: ringo.NewChan[struct{}](0)}
 	if asks {
@@ -166,7 +166,7 @@ func (x *call) beginSending(asks bool) {
 	s.task = (*ringo.Loop)(x.l).Go(x.sendBody)
 }
 
-// sent is said when the request is sent, or can't be.
+// sent is called when the request was sent, or can't be.
 func (x *call) sent(err error) error {
 	if x.trace != nil && x.trace.WroteRequest != nil {
 		why := err
@@ -186,7 +186,7 @@ func (x *call) sent(err error) error {
 	return err
 }
 
-// write sends bytes of the head.
+// write sends the head.
 func (x *call) write(p []byte) error {
 	n, err := x.c.c.Write(p)
 	if err != nil {
@@ -199,7 +199,7 @@ func (x *call) write(p []byte) error {
 	return nil
 }
 
-// broken is the error of a connection that has failed when something was sent. The end of the task's wait is no such.
+// broken wraps the error of a connection that has failed after something was sent, but not that of a cancelled task.
 func (x *call) broken(err error) error {
 	if x.l.Canceled() {
 		return err
@@ -207,7 +207,7 @@ func (x *call) broken(err error) error {
 	return fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
 }
 
-// appendBody appends a small one.
+// appendBody appends a small body.
 func (x *call) appendBody(p []byte) ([]byte, error) {
 	x.read = true
 	from := len(p)
@@ -223,7 +223,7 @@ func (x *call) appendBody(p []byte) ([]byte, error) {
 	return p, err
 }
 
-// bodyEnd sees to it that the body is as long as was said, of which n bytes were read, and closes it.
+// bodyEnd checks that the body, of which n bytes were read, has the announced length, and closes it.
 func (x *call) bodyEnd(n int64) error {
 	more, err := io.Copy(io.Discard, x.body)
 	if err != nil {
@@ -242,7 +242,7 @@ func (x *call) bodyEnd(n int64) error {
 func (x *call) sendBody() {
 	s := x.sending
 	defer s.over.Close()
-	x.taken = false // the body is this task's
+	x.taken = false // the body belongs to this task
 	defer x.closeBody()
 	if s.may != nil && !x.mayContinue() {
 		return
@@ -257,12 +257,12 @@ func (x *call) sendBody() {
 	case x.st != nil:
 		x.st.spoil(err)
 	case s.own == nil:
-	default: // whoever waits for the answer hears of it
+	default: // the task that waits for the answer learns of it
 		x.c.close()
 	}
 }
 
-// mayContinue waits for leave to send the body, for as long as the caller wants.
+// mayContinue waits for permission to send the body, for ExpectContinueTimeout at most.
 func (x *call) mayContinue() (yes bool) {
 	if x.trace != nil && x.trace.Wait100Continue != nil {
 		x.trace.Wait100Continue()
@@ -274,7 +274,7 @@ func (x *call) mayContinue() (yes bool) {
 	return yes || err != nil && !errors.Is(err, context.Canceled)
 }
 
-// copyBody sends the body, and says what went wrong in own if it is the body's.
+// copyBody sends the body, and sets own to an error of the body.
 func (x *call) copyBody() error {
 	s := x.sending
 	if x.st != nil {
@@ -287,7 +287,7 @@ func (x *call) copyBody() error {
 	var src io.Reader = from
 	_, file := x.body.(syscall.Conn)
 	if file {
-		src = x.body // by sendfile
+		src = x.body // for sendfile
 	}
 	if x.length >= 0 {
 		src = io.LimitReader(src, x.length)
@@ -306,7 +306,7 @@ func (x *call) copyBody() error {
 	return err
 }
 
-// bodyReader notes the error of a body.
+// bodyReader remembers the error of a body.
 type bodyReader struct {
 	io.Reader
 	err error
@@ -320,7 +320,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunkMax is how long a chunk of a request may be, sizeMax how long the line before it.
+// chunkMax is the longest chunk of a request, sizeMax the length of the line before it.
 const (
 	chunkMax = 32 << 10
 	sizeMax  = 6
@@ -328,7 +328,7 @@ const (
 
 var chunks = sync.Pool{New: func() any { return new([sizeMax + chunkMax + 2]byte) }}
 
-// copyChunks sends the body in chunks, each as soon as it is there.
+// copyChunks sends the body in chunks, each as soon as it was read.
 func (x *call) copyChunks() error {
 	s := x.sending
 	p := chunks.Get().(*[sizeMax + chunkMax + 2]byte)
@@ -362,7 +362,7 @@ func (x *call) copyChunks() error {
 	return err
 }
 
-// endSending ends the task that sends the body, and waits for that.
+// endSending ends the task that sends the body, and waits for its end.
 func (x *call) endSending() {
 	if s := x.sending; s != nil {
 		s.task.Cancel()
@@ -371,7 +371,7 @@ func (x *call) endSending() {
 	}
 }
 
-// appendHead appends the request's head, as net/http sends it.
+// appendHead appends the request's head as net/http sends it.
 func (x *call) appendHead(p []byte) ([]byte, error) {
 	r := x.r
 	host := r.Host
@@ -416,7 +416,7 @@ func (x *call) appendHead(p []byte) ([]byte, error) {
 	return append(x.appendFields(p, method), "\r\n"...), nil
 }
 
-// appendBodyFields appends what says where the request ends, and whether the connection does.
+// appendBodyFields appends the fields that say where the request ends, and whether the connection does.
 func (x *call) appendBodyFields(p []byte, method string) ([]byte, error) {
 	r := x.r
 	if r.Close && !httptext.HasToken(r.Header["Connection"], "close") {
@@ -438,7 +438,7 @@ func (x *call) appendBodyFields(p []byte, method string) ([]byte, error) {
 	return x.appendField(p, "Trailer", names), nil
 }
 
-// trailerNames are the names of trailers, as a field has them.
+// trailerNames returns the names of trailers as in a Trailer field.
 func trailerNames(h http.Header) (string, error) {
 	keys := make([]string, 0, len(h))
 	for key := range h {
@@ -452,7 +452,7 @@ func trailerNames(h http.Header) (string, error) {
 	return strings.Join(keys, ","), nil
 }
 
-// saysZero reports whether servers expect a length of a request that has no body.
+// saysZero reports whether servers expect a Content-Length of 0 for a request without a body.
 func saysZero(r *http.Request, method string) bool {
 	switch method {
 	case "POST", "PUT", "PATCH":
@@ -463,7 +463,7 @@ func saysZero(r *http.Request, method string) bool {
 	return r.Body != nil && len(r.TransferEncoding) == 1 && r.TransferEncoding[0] == "identity"
 }
 
-// appendFields appends the caller's fields, and then those that are the Transport's.
+// appendFields appends the caller's fields, and then the Transport's.
 func (x *call) appendFields(p []byte, method string) []byte {
 	r := x.r
 	if f := fieldsOf(r.Header); f != nil {
@@ -497,13 +497,13 @@ func (x *call) appendFields(p []byte, method string) []byte {
 	return p
 }
 
-// asksGzip reports whether the answer may be compressed, which its caller will not see.
+// asksGzip reports whether the Transport asks for a compressed answer, which it decompresses for the caller.
 func (x *call) asksGzip(method string) bool {
 	return !x.t.DisableCompression && method != http.MethodHead && x.r.Header.Get("Accept-Encoding") == "" &&
 		x.r.Header.Get("Range") == ""
 }
 
-// appendField appends one that has been checked.
+// appendField appends a field that was checked.
 func (x *call) appendField(p []byte, key, value string) []byte {
 	if x.trace != nil && x.trace.WroteHeaderField != nil {
 		x.trace.WroteHeaderField(key, []string{value})
@@ -511,7 +511,7 @@ func (x *call) appendField(p []byte, key, value string) []byte {
 	return append(append(append(append(p, key...), ": "...), value...), "\r\n"...)
 }
 
-// appendTarget appends the second word of the request.
+// appendTarget appends the request target.
 func appendTarget(p []byte, r *http.Request, host string, absolute bool) []byte {
 	u := r.URL
 	switch {
@@ -523,7 +523,7 @@ func appendTarget(p []byte, r *http.Request, host string, absolute bool) []byte 
 		}
 		return append(p, host...)
 	case u.Opaque == "" && u.RawPath == "" && strings.HasPrefix(u.Path, "/") && isAll(u.Path, pathChar):
-		p = append(p, u.Path...) // it is what RequestURI makes
+		p = append(p, u.Path...) // the same as RequestURI
 		if u.RawQuery != "" || u.ForceQuery {
 			p = append(append(p, '?'), u.RawQuery...)
 		}
@@ -532,7 +532,7 @@ func appendTarget(p []byte, r *http.Request, host string, absolute bool) []byte 
 	return append(p, u.RequestURI()...)
 }
 
-// withoutZone is a host without the zone of an address of IPv6.
+// withoutZone returns a host without the zone of an IPv6 address.
 func withoutZone(host string) string {
 	if !strings.HasPrefix(host, "[") {
 		return host
@@ -548,7 +548,7 @@ func withoutZone(host string) string {
 	return host[:j] + host[i:]
 }
 
-// basic is the value of a Proxy-Authorization.
+// basic returns the value of a Proxy-Authorization field.
 func basic(u *url.Userinfo) string {
 	r := http.Request{Header: make(http.Header)}
 	password, _ := u.Password()

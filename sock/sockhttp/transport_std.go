@@ -12,10 +12,10 @@ import (
 	"ringo/internal/loop"
 )
 
-// What a task does not do by itself, net/http does on a goroutine: proxies of SOCKS, and names that are not ASCII.
-// Requests of goroutines are its own.
+// What a task can't do itself net/http does on a goroutine: SOCKS proxies, and names that are not ASCII. It also makes
+// the requests of goroutines.
 
-// standard is net/http's transport with these settings.
+// standard returns the http.Transport with the same settings.
 func (t *Transport) standard() *http.Transport {
 	t.once.Do(func() {
 		p := t.protocols()
@@ -33,7 +33,7 @@ func (t *Transport) standard() *http.Transport {
 	return t.std
 }
 
-// onGoroutine makes a request of a goroutine. A task may read the answer's body.
+// onGoroutine makes a request of a goroutine. Tasks may read the answer's body, too.
 func (t *Transport) onGoroutine(r *http.Request) (*http.Response, error) {
 	answer, err := t.standard().RoundTrip(r)
 	if err == nil && answer.Body != http.NoBody {
@@ -42,7 +42,7 @@ func (t *Transport) onGoroutine(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// only reports whether a task leaves requests to a target to net/http.
+// only reports whether net/http has to make requests to this target.
 func (t *Transport) only(to target) bool {
 	if to.proxy != nil && to.proxy.Scheme != "http" && to.proxy.Scheme != "https" && to.proxy.Scheme != "" {
 		return true
@@ -50,7 +50,7 @@ func (t *Transport) only(to target) bool {
 	return !isASCII(to.addr) || to.proxy != nil && !isASCII(to.proxy.Host)
 }
 
-// offload has net/http make the request.
+// offload lets net/http make the request.
 func (x *call) offload() (answer *http.Response, err error) {
 	if !x.l.World().Beside() {
 		return nil, fmt.Errorf("sockhttp: a request to %s that needs net/http, in a world: %w", x.to.addr,
@@ -61,7 +61,7 @@ func (x *call) offload() (answer *http.Response, err error) {
 		stop := context.AfterFunc(task, func() { cancel(context.Cause(task)) })
 		defer stop()
 		r := x.r.WithContext(ctx)
-		if r.Body = x.body; x.body == nil { // the first byte of a body may have been asked for
+		if r.Body = x.body; x.body == nil { // the body's first byte may have been read
 			r.GetBody = nil
 		}
 		x.taken = true
@@ -83,14 +83,14 @@ func (x *call) offload() (answer *http.Response, err error) {
 	return answer, nil
 }
 
-// farBody is the body of an answer of net/http's, which tasks may use too.
+// farBody is the body of an answer of net/http, made so that tasks can use it.
 type farBody struct {
 	body   io.ReadCloser
 	cancel func(error) // ends the request
 	closed atomic.Bool
 }
 
-// newFarBody makes it; of a connection that is left to the caller it can write to that.
+// newFarBody makes a body that tasks can use. If the connection is left to the caller, the result has Write as well.
 func newFarBody(body io.ReadCloser, cancel func(error)) io.ReadCloser {
 	b := &farBody{body: body, cancel: cancel}
 	if w, ok := body.(io.Writer); ok {
@@ -123,7 +123,7 @@ func (b *farBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends it.
+// Close ends the body.
 func (b *farBody) Close() error {
 	if b.closed.Swap(true) {
 		return nil
@@ -134,7 +134,7 @@ func (b *farBody) Close() error {
 	return err
 }
 
-// farConn is the body of an answer that has left the connection to the caller.
+// farConn is the body of an answer after which the connection belongs to the caller.
 type farConn struct {
 	*farBody
 	w io.Writer
@@ -145,7 +145,7 @@ func (c *farConn) Write(p []byte) (int, error) {
 	return c.call(func() (int, error) { return c.w.Write(p) })
 }
 
-// CloseWrite ends the caller's side of it.
+// CloseWrite shuts down the caller's side.
 func (c *farConn) CloseWrite() error {
 	half, ok := c.w.(interface{ CloseWrite() error })
 	if !ok {

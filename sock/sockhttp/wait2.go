@@ -10,19 +10,19 @@ import (
 	"ringo/internal/timer"
 )
 
-// lot is callers that wait for something of a connection of HTTP/2: tasks, and goroutines. It is under the
-// connection's mu.
+// lot is the tasks and goroutines that wait for something on an HTTP/2 connection. It is guarded by the connection's
+// mu.
 type lot struct{ all []*waiter2 }
 
 type waiter2 struct {
 	loop.Parker
-	st *stream2 // whose handler it is
+	st *stream2 // the stream that it sends on or reads
 }
 
 var waiters2 = sync.Pool{New: func() any { return new(waiter2) }}
 
-// wait waits in a lot until it is woken. The caller has mu, and has it again. The error is that of a cancelled task,
-// unless it is to wait on all the same.
+// wait waits in a lot until it is woken. The caller holds mu, and holds it again afterwards. The error is that of a
+// cancelled task; with on, cancelled tasks wait on.
 func (h *conn2) wait(in *lot, st *stream2, on bool) (err error) {
 	l, t := loop.Current()
 	if !on && l != nil && l.Canceled() {
@@ -47,7 +47,7 @@ func (h *conn2) wait(in *lot, st *stream2, on bool) (err error) {
 	return err
 }
 
-// wake wakes those that which says, in order.
+// wake wakes the waiters that which selects, in order.
 func (q *lot) wake(which func(*stream2) bool) {
 	if len(q.all) == 0 {
 		return
@@ -68,16 +68,16 @@ func (q *lot) wake(which func(*stream2) bool) {
 
 func (q *lot) wakeAll() { q.wake(func(*stream2) bool { return true }) }
 
-// alarm calls fn at some time: in a task of a loop, or on a goroutine. It is under the connection's mu, which fn
-// takes.
+// alarm calls fn at a set time, in a task of a loop or on a goroutine. It is guarded by the connection's mu, which fn
+// locks.
 type alarm struct {
-	l   *loop.Loop // nil: there is none
+	l   *loop.Loop // nil: it uses a goroutine
 	t   timer.Timer
 	std *time.Timer
 	fn  func()
 }
 
-// set has it go off at a time, in the place of another; the zero time is never.
+// set sets the time, instead of an earlier one; the zero time means never.
 func (a *alarm) set(at time.Time) {
 	switch {
 	case a.l == nil && a.std == nil:
@@ -104,16 +104,16 @@ func (a *alarm) arm(at time.Time) {
 	a.l.Timers().Arm(&a.t, a.l.At(a.l.Outside(at)))
 }
 
-// Fire is the loop's word that it is time.
+// Fire is called when it is time.
 func (a *alarm) Fire(*timer.Timer) { a.l.Start(a) }
 
-// Run is the alarm as a task.
+// Run calls fn, in a task.
 func (a *alarm) Run() { a.fn() }
 
-// Code is that of its function.
+// Code shows the task under the name of fn.
 func (a *alarm) Code() code.Func { return code.Of(a.fn) }
 
-// stop is for when it is not needed any more.
+// stop ends the alarm when it is no longer needed.
 func (a *alarm) stop() {
 	switch {
 	case a.l == nil && a.std == nil:

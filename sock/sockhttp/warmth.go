@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// warmth is what is known of how much of a file is in memory. The loop must not wait for a
-// disk, and sendfile(2) does. So a chunk goes by sendfile only if all of it was read, without
-// waiting or from the disk, a short while ago, and cachestat(2) says that its pages are still
-// there. That call takes a page that is being read for one that has come, be it by the kernel's
-// reading ahead: so once some of a file is found to have gone, nothing of it counts as warm,
-// and the last byte of what is to be sent is read, which comes last. What has passed that, or was
-// sent, is warm for another while, of whose first moment the next request makes use without looking.
-// Where there is no such call, a shorter while must do, and where the file system knows no reads
-// that don't wait (tmpfs, overlayfs), the call alone.
+// warmth is what is known about how much of a file is in memory. The loop must not wait for a disk, which sendfile(2)
+// does. So a chunk is sent by sendfile only if all of it was read a short while ago, without waiting or from the disk,
+// and cachestat(2) (file.File.Cached) says that its pages are still there. cachestat also counts a page that is still
+// being read, by the kernel's readahead for example. So once a part of a file is found to be gone, no part of it counts
+// as warm any more; and the last byte of what is to be sent is read as well, since it arrives last. Chunks that have
+// passed this check, or were sent, are warm for another while, and in the first moments of that the next request skips
+// the check. Without cachestat a shorter while and the read of the last byte have to do; on file systems without reads
+// that don't wait (tmpfs, overlayfs), cachestat alone has to do.
 //
 //	unknown ──read whole, and sent from memory──▶ warm ──while, or some has gone──▶ unknown
 type warmth struct {
-	chunks []chunk // by number, modulo their count; nil: none was warm yet
-	noNow  bool    // its file system knows no reads that don't wait
-	noLook bool    // cachestat says nothing of this file
-	noSend bool    // it can't be sent by sendfile
+	chunks []chunk // by number modulo their count; nil: none was warm yet
+	noNow  bool    // its file system has no reads that don't wait
+	noLook bool    // cachestat does not work for this file
+	noSend bool    // sendfile does not work for this file
 }
 
-// chunk is a chunk that was warm.
+// chunk is a chunk that was found to be warm.
 type chunk struct {
 	number int64
 	since  int64 // NowNS; 0: never
@@ -31,7 +30,7 @@ type chunk struct {
 
 const (
 	chunkBytes = 64 << 10
-	chunksMax  = 1024 // that are remembered of one file
+	chunksMax  = 1024 // remembered for one file
 	pieceMax   = 4 << 20
 	pieceMin   = 256 << 10
 
@@ -42,7 +41,7 @@ const (
 
 func (w *warmth) slot(number int64) *chunk { return &w.chunks[number%int64(len(w.chunks))] }
 
-// warmed notes that all of a chunk is in memory.
+// warmed notes that a whole chunk is in memory.
 func (o *openFile) warmed(number, now int64) {
 	if o.noSend || o.noNow && o.noLook {
 		return
@@ -53,8 +52,8 @@ func (o *openFile) warmed(number, now int64) {
 	*o.slot(number) = chunk{number, max(1, now)}
 }
 
-// passed notes that n bytes from off on were in memory at this moment, because they were sent by
-// sendfile. Those just before them were there at the moment before; 0: nobody knows.
+// passed notes that n bytes from off on are in memory now, because sendfile has sent them. The bytes just before them
+// were there at the time before; 0: not known.
 func (o *openFile) passed(off, n, before, now int64) {
 	for at := off - off%chunkBytes; at < off+n && min(at+chunkBytes, o.size) <= off+n; at += chunkBytes {
 		since := now
@@ -75,7 +74,7 @@ func (o *openFile) isWarm(s *shelf, number, now int64) bool {
 	return c.number == number && c.since > 0 && now-c.since < int64(within)
 }
 
-// sendable is how many of n bytes from off on may go by sendfile now; 0: they must be read.
+// sendable returns how many of n bytes from off on may be sent by sendfile now; 0: they must be read.
 func (o *openFile) sendable(s *shelf, off, n int64) int64 {
 	if o.chunks == nil || o.noSend {
 		return 0
@@ -101,7 +100,7 @@ func (o *openFile) sendable(s *shelf, off, n int64) int64 {
 	return end - off
 }
 
-// inMemory asks whether bytes are in memory. Where the kernel does not tell, the last of them does.
+// inMemory reports whether bytes are in memory. Without cachestat it tries to read the last of them without waiting.
 func (o *openFile) inMemory(s *shelf, off, n int64) bool {
 	if !o.noLook {
 		in, err := o.file.Cached(off, n)
@@ -112,7 +111,7 @@ func (o *openFile) inMemory(s *shelf, off, n int64) bool {
 	return read == 1 && err == nil
 }
 
-// ask finds out about the file system. It may wait for the disk.
+// ask finds out what the file system supports. It may wait for the disk.
 func (o *openFile) ask() {
 	var first [1]byte
 	_, err := o.file.ReadCached(first[:], 0)

@@ -2,26 +2,26 @@ package sockhttp
 
 import "time"
 
-// waste counts what a peer makes its other side do for nothing: one count for all of it, which goes down with time and
-// with answers. Who goes on has its connection ended.
+// waste counts what a peer makes this side do for nothing. All kinds share one count, which goes down with time and
+// with answers. If it gets too high, the connection ends.
 type waste struct {
 	n     int
-	since time.Time // when it was last brought down by the time
+	since time.Time // when time has last reduced it
 	begun bool      // the peer has sent its first SETTINGS
 }
 
-// What the sorts of waste count for.
+// What each kind of waste counts.
 const (
 	wasteWindow = 1 // a WINDOW_UPDATE; some clients send several for each DATA
-	wasteLate   = 1 // DATA of a stream that has ended, as a peer sends that has not heard of it
-	wasteFrame  = 8 // a PING, SETTINGS, PRIORITY, an empty frame, a reset by either side, or what is not known
+	wasteLate   = 1 // DATA on a stream that has ended, from a peer that does not know yet
+	wasteFrame  = 8 // PING, SETTINGS, PRIORITY, an empty frame, a reset by either side, or an unknown frame
 	wasteMax    = 8000
-	wasteSecond = 4000 // are forgotten in a second
+	wasteSecond = 4000 // how much is forgotten in a second
 )
 
 var errCalm = &connectionError{codeCalm, "too many frames that do nothing"}
 
-// waste counts n, and gives errCalm if it is too much.
+// waste counts n, and returns errCalm if that is too much.
 func (h *conn2) waste(n int) error {
 	if h.wasted.n += n; h.wasted.tooMuch(h) {
 		return errCalm
@@ -29,7 +29,7 @@ func (h *conn2) waste(n int) error {
 	return nil
 }
 
-// tooMuch looks at the time only when the count says so.
+// tooMuch reports whether the count is too high. It asks for the time only if it has to.
 func (w *waste) tooMuch(h *conn2) bool {
 	if w.n <= wasteMax {
 		return false
@@ -40,5 +40,5 @@ func (w *waste) tooMuch(h *conn2) bool {
 	return w.n > wasteMax
 }
 
-// earns takes n off: something was done.
+// earns reduces the count by n, because something useful was done.
 func (w *waste) earns(n int) { w.n = max(0, w.n-n) }

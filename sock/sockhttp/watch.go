@@ -10,9 +10,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// watchOnLoop has the request's context end when the peer does, until unwatch. It is for a peer that has sent its body,
-// and for a loop's own connection. It waits for the loop, on which a task may be about to lock the context's mutex: the
-// caller has not. A request that has ended meanwhile is not watched any more.
+// watchOnLoop makes the end of the peer end the request's context, until unwatch. It is for connections of sock.Serve,
+// and is called once the peer has sent the request's body. It waits for the loop, on which a task may be about to lock
+// the context's mutex, so the caller must not hold that. A request that has ended meanwhile is not watched.
 func (c *conn) watchOnLoop(ctx *requestContext) {
 	if (*loop.Loop)(c.loop).IsCurrent() {
 		c.watchHere(ctx)
@@ -37,14 +37,14 @@ func (c *conn) watchHere(ctx *requestContext) {
 	handle.Sockets.Ends(c.own, m.gone)
 }
 
-// limitBody ends the time for a body, which is here.
+// limitBody ends the time limit for a body, which has come.
 func (c *conn) limitBody() {
 	if c.s.ReadTimeout > 0 {
 		c.limitReads(0)
 	}
 }
 
-// unwatch ends that, and nobody begins it any more.
+// unwatch ends the watch of a request, and prevents a later one.
 func (c *conn) unwatch(x *exchange) {
 	x.ctx.mu.Lock()
 	watched, w := x.ctx.awake, x.watcher
@@ -59,17 +59,17 @@ func (c *conn) unwatch(x *exchange) {
 	}
 }
 
-// watcher reads ahead from a connection of another kind, to learn of its end.
+// watcher reads ahead from a connection that sock.Serve does not serve, to notice its end.
 type watcher struct {
 	c    *conn
 	ctx  *requestContext
-	mu   sync.Mutex    // of what follows; held for moments
-	over bool          // it is not to begin, or what it finds is nobody's
-	task *ringo.Task   // that reads, on a loop
-	done chan struct{} // closed by the goroutine that reads, elsewhere
+	mu   sync.Mutex    // guards what follows; held only for moments
+	over bool          // it must not begin, or its result no longer counts
+	task *ringo.Task   // the task that reads, on a loop
+	done chan struct{} // closed by the goroutine that reads, without a loop
 }
 
-// begin begins, unless it has ended.
+// begin starts to read, unless the watcher has ended.
 func (w *watcher) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (w *watcher) begin() {
 	w.c.limitBody()
 	b := w.c.c.(*buffered)
 	read := func() {
-		if b.Buffered() > 0 { // of the next request, behind which an end is not seen
+		if b.Buffered() > 0 { // a next request hides the peer's end
 			return
 		}
 		err := b.fill(1)
@@ -100,7 +100,7 @@ func (w *watcher) begin() {
 	}()
 }
 
-// end waits until nobody reads ahead any more.
+// end waits until the reading has ended.
 func (w *watcher) end() {
 	w.mu.Lock()
 	w.over = true

@@ -16,7 +16,7 @@ type task struct {
 	place place
 }
 
-// place is where a handler runs, and what becomes of its request then.
+// place is where a handler runs, and what happens to its request afterwards.
 type place uint8
 
 const (
@@ -25,7 +25,7 @@ const (
 	inTaskReusing
 )
 
-// tasks says that there are any, so that routes have to be asked.
+// tasks says that handlers are marked, so that routes have to be looked up.
 var tasks atomic.Bool
 
 // Task marks a handler to run in a task on the connection's loop. It must wait through Ringo alone: whatever else
@@ -36,7 +36,7 @@ func Task(h http.Handler) http.Handler {
 		panic("sockhttp: Task of a nil Handler")
 	}
 	at := inTask
-	if _, ok := h.(*Files); ok { // which keeps nothing
+	if _, ok := h.(*Files); ok { // it keeps nothing
 		at = inTaskReusing
 	}
 	tasks.Store(true)
@@ -90,14 +90,14 @@ func Goroutine(h http.Handler) http.Handler {
 		case returned:
 		case panicked != nil:
 			panic(panicked)
-		default: // it has ended its goroutine, or was not begun
+		default: // h has ended its goroutine, or was not called
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-// route finds the handler of a request, and where it runs. What a mux has found is called at once, unless the pattern
-// has wildcards: those the mux alone can put into the request, for which it looks once more.
+// route returns the handler of a request, and where it runs. A handler that a mux has found is called directly, unless
+// its pattern has wildcards: only the mux can set their values in the request, so it looks up the request once more.
 func route(h http.Handler, r *http.Request) (handler http.Handler, at place) {
 	if !tasks.Load() {
 		return h, onGoroutine
