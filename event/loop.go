@@ -27,7 +27,7 @@ type Loop struct {
 	endless int // how many of these never end by themselves
 	waiting loop.TaskList
 	stopped bool  // calls that start something are refused
-	holds   int   // how many tasks and callbacks are waiting for, or making, the end of a stop
+	holds   int   // how many callers are in Wait or endBy: until then a stop is not over
 	final   bool  // stopped stays set
 	whole   bool  // it is a loop of this package's Run
 	failed  error // the error of a listener without OnClose, which Wait has not returned yet

@@ -86,7 +86,7 @@ func (a *importedSocket) inspect() error {
 const (
 	// protoMPTCP is TCP by several paths, which package net asks for when it listens.
 	protoMPTCP = 262
-	// protoICMP and protoICMPv6 are those of datagrams without rights, icmp(7), IPPROTO_ICMP.
+	// protoICMP and protoICMPv6 are the protocols of ping sockets, which need no privileges: icmp(7), IPPROTO_ICMP.
 	protoICMP, protoICMPv6 = 1, 58
 )
 

@@ -83,7 +83,7 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 		c.local.rechecks.Heard((*inputSink)(c))
 	}
 	if c.core.Closing() {
-		c.core.Wake() // wakes the task in Detach or MoveTo that waits to hand the input over
+		c.core.Wake() // for a task in Quiesce, which the close has overtaken
 		c.core.Settle()
 		return
 	}

@@ -64,10 +64,10 @@ type ListenConfig struct {
 	Balance bool
 	// Limits bound what peers can take by connecting, for a set or for one loop's listener.
 	Limits Limits
-	// OneSocket has the loops of a set share one listening socket, as those of a Unix socket always do. Then it can be
-	// passed on, with the peers that wait in it: see ListenerSet.File and package upgrade. Each loop takes a connection
-	// only when its Accept is called. That costs more for each new connection than a socket for each loop does, and
-	// nothing afterwards. ListenConfig.Listen, which makes a socket for one loop, fails if it is set.
+	// OneSocket makes the loops of a set share one listening socket, as those of a Unix socket always do. Then it can
+	// be passed on, with the peers that wait in it: see ListenerSet.File and package upgrade. Each loop takes a
+	// connection only when its Accept is called. That costs more for each new connection than a socket for each loop
+	// does, and nothing afterwards. ListenConfig.Listen, which makes a socket for one loop, fails if it is set.
 	OneSocket bool
 }
 

@@ -16,7 +16,7 @@ import (
 //
 //	drain ──▶ the armed accept ends ──▶ callers in Accept leave ──▶ the kernel's backlog is taken in
 //	                                                                   ├─▶ the descriptor is closed, at once
-//	                                                                   └─▶ Accept gives one after the other
+//	                                                                   └─▶ Accept returns one after the other
 //
 // Closing the descriptor at once would reset them: a program that is restarted would lose requests that it was sent.
 type backlog struct {

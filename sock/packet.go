@@ -105,7 +105,7 @@ func (o *packetHooks) Release(*stream.In) {
 // Acquire takes the input back. The socket may have more datagrams.
 func (o *packetHooks) Acquire(*stream.In) { o.c.in.ready = true }
 
-// Holds reports whether datagrams were fetched that nobody has read.
+// Holds reports whether datagrams were fetched and not read.
 func (o *packetHooks) Holds(*stream.In) bool { return len(o.c.in.kept) > 0 }
 
 // DescribeWait names the peer of a connected socket.

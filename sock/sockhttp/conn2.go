@@ -32,7 +32,7 @@ type conn2 struct {
 
 	decoder *hpack.Decoder // this and the next two are the reader's
 	block   block2
-	frames  uint64 // frames on streams that have come
+	frames  uint64 // how many frames on streams have come
 
 	mu      sync.Mutex
 	streams map[uint32]*stream2

@@ -136,7 +136,7 @@ func (s *Server) SetKeepAlivesEnabled(on bool) {
 	}
 }
 
-// RegisterOnShutdown has Shutdown call fn, on a goroutine.
+// RegisterOnShutdown makes Shutdown call fn, on a goroutine.
 func (s *Server) RegisterOnShutdown(fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

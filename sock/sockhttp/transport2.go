@@ -39,7 +39,7 @@ type client2 struct {
 	reading  bool // a task reads, or was started to
 	parked   bool // it waits for input
 	resets   int  // streams that were reset before anything had come; they count until the peer shows that it is there
-	pinging  bool // after its PING, no HEADERS or DATA have come yet: servers count PINGs for nothing
+	pinging  bool // it has answered a PING, and no HEADERS or DATA came since: servers count idle PINGs
 }
 
 const (
