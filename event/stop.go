@@ -53,7 +53,8 @@ func (r *refusal) run() { r.e.endBy(&r.activity, r.tell) }
 // stop does nothing: a refusal ends by itself.
 func (*refusal) stop() {}
 
-// endBy ends an activity, and calls tell. What tell starts still belongs to the stop, and is refused.
+// endBy ends an activity, and calls tell. A stop that is under way goes on until tell returns, so it refuses what tell
+// starts.
 func (e *Loop) endBy(a *activity, tell func()) {
 	e.holds++
 	defer e.release()
