@@ -335,8 +335,8 @@ func (s *Set) cancelAll() {
 }
 
 // awaitEnds makes Run give up on the tasks that were cancelled at the time canceled: once none of them has ended for
-// HardStop, not counting time that a loop's thread has waited for a processor, or UntilGivenUp after the cancel. It goes
-// on as long as tasks end, because many tasks need time.
+// HardStop, not counting time that a loop's thread has waited for a processor, or UntilGivenUp after the cancel. It
+// goes on as long as tasks end, because many tasks need time.
 func (s *Set) awaitEnds(canceled int64) {
 	last, queued := canceled, int64(0)
 	for _, l := range s.loops {
