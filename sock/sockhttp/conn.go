@@ -42,7 +42,7 @@ type conn struct {
 	left    bool          // a handler has taken it over
 	broken  bool          // the server's ConnState has panicked
 	state   atomic.Int32  // http.ConnState; other goroutines load it
-	timed   atomic.Uint32 // which deadlines are set, timedReads and timedWrites; handlers may set some, too
+	timed   atomic.Uint32 // which deadlines are set, see timedReads; handlers may set some, too
 	born    time.Duration // since the origin's born
 	two     *server2      // if it speaks HTTP/2; under the server's mu
 }
@@ -255,19 +255,46 @@ func (c *conn) receive(p []byte) (n int, err error) {
 const (
 	timedReads = 1 << iota
 	timedWrites
+	timedOut // both have passed, for good
 )
+
+// setReadDeadline and setWriteDeadline are the connection's, in vain once cutOff was called.
+func (c *conn) setReadDeadline(t time.Time) error {
+	err := c.c.SetReadDeadline(t)
+	c.keepCutOff()
+	return err
+}
+
+func (c *conn) setWriteDeadline(t time.Time) error {
+	err := c.c.SetWriteDeadline(t)
+	c.keepCutOff()
+	return err
+}
+
+// cutOff ends all waits for the peer, now and later, whatever other code does with deadlines meanwhile: it sets its
+// flag first, and they look at that last.
+func (c *conn) cutOff() {
+	c.timed.Or(timedOut)
+	c.keepCutOff()
+}
+
+func (c *conn) keepCutOff() {
+	if c.timed.Load()&timedOut != 0 {
+		c.c.SetDeadline(time.Unix(1, 0))
+	}
+}
 
 // limitReads makes reads fail after d, or no longer fail if d is 0, whatever deadline was set before.
 func (c *conn) limitReads(d time.Duration) {
 	if c.changes(timedReads, d) {
-		c.c.SetReadDeadline(c.deadline(d))
+		c.setReadDeadline(c.deadline(d))
 	}
 }
 
 // limitWrites is limitReads for writes.
 func (c *conn) limitWrites(d time.Duration) {
 	if c.changes(timedWrites, d) {
-		c.c.SetWriteDeadline(c.deadline(d))
+		c.setWriteDeadline(c.deadline(d))
 	}
 }
 
@@ -545,6 +572,7 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 	}
 	c.left = true
 	c.c.SetDeadline(time.Time{})
+	c.keepCutOff()
 	c.tell(c.net(), http.StateHijacked)
 	if b, ok := c.c.(*buffered); ok && b.Buffered() > 0 {
 		b.keep()

@@ -236,6 +236,14 @@ func TestGraceEndsHandlersOnGoroutines(t *testing.T) {
 			}
 			return err
 		},
+		"a connection of its own, afterwards": func(w http.ResponseWriter, r *http.Request) error {
+			io.ReadAll(r.Body)
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, err = io.ReadAll(c)
+			}
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			socktestEach(t, func(t *testing.T, cfg ringo.Config) {

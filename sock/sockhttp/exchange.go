@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"time"
 
 	"ringo/internal/invariant"
 )
@@ -100,7 +99,7 @@ func (x *exchange) Interrupt() { go x.cutOff() }
 
 func (x *exchange) cutOff() {
 	x.ctx.end(context.Canceled)
-	x.conn.c.SetDeadline(time.Unix(1, 0))
+	x.conn.cutOff()
 }
 
 // hasBody reports whether the request has a body. x.body may be left from another request, for which the exchange was

@@ -258,14 +258,14 @@ func (w *response) giveTime(idle time.Duration, s *shelf) {
 	switch {
 	case idle <= 0:
 	case s != nil:
-		w.x.conn.c.SetWriteDeadline(s.l.Now().Add(idle))
+		w.x.conn.setWriteDeadline(s.l.Now().Add(idle))
 	default:
-		w.x.conn.c.SetWriteDeadline(time.Now().Add(idle))
+		w.x.conn.setWriteDeadline(time.Now().Add(idle))
 	}
 }
 
 func (w *response) endTime(idle time.Duration) {
 	if idle > 0 && w.failed == nil {
-		w.x.conn.c.SetWriteDeadline(time.Time{})
+		w.x.conn.setWriteDeadline(time.Time{})
 	}
 }

@@ -660,11 +660,11 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // has begun to answer. They are for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
 	w.x.conn.timed.Or(timedReads)
-	return w.x.conn.c.SetReadDeadline(t)
+	return w.x.conn.setReadDeadline(t)
 }
 func (w *response) SetWriteDeadline(t time.Time) error {
 	w.x.conn.timed.Or(timedWrites)
-	return w.x.conn.c.SetWriteDeadline(t)
+	return w.x.conn.setWriteDeadline(t)
 }
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true

@@ -114,5 +114,5 @@ func (w *watcher) end() {
 	} else {
 		w.task.Wait()
 	}
-	w.c.c.SetReadDeadline(time.Time{})
+	w.c.setReadDeadline(time.Time{})
 }
