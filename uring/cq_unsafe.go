@@ -67,7 +67,7 @@ func (r *Ring) Drain(into []CQE) int {
 }
 
 // CQEs removes and returns completions, oldest first, in a range loop, until there are none or the loop ends. The loop
-// may call Enter and CQE. The places in the ring are returned to the kernel once, at the end.
+// may call Enter, Wait and CQE; what it has got is no longer in the ring.
 //
 //	for c := range r.CQEs() { … }
 //
@@ -77,12 +77,9 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 		for r.cqHead != r.cqTail || r.lookForCQEs() {
 			c := *r.at(r.cqHead)
 			r.cqHead++
+			show(r.cqShown.head, r.cqHead) // as in CQE, before the loop waits, or panics
 			if !yield(c) {
-				show(r.cqShown.head, r.cqHead)
 				return
-			}
-			if r.cqHead == r.cqTail {
-				show(r.cqShown.head, r.cqHead) // releases the copies, as in CQE
 			}
 		}
 		for r.setup&SetupCQEMixed != 0 {

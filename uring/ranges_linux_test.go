@@ -7,6 +7,7 @@ import (
 	"math"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestNumbersAreNotCut: what has no room in the kernel's field is refused before the call, and leaves nothing behind.
@@ -95,5 +96,56 @@ func TestResizeInRange(t *testing.T) {
 	}
 	if len(seen) != 4 || seen[1] == seen[2] || seen[0] == seen[2] {
 		t.Errorf("4 completions came as %v", seen)
+	}
+}
+
+// TestWaitInRange: a range loop that waits waits for what has not come to it yet, also once it has ended by a panic.
+func TestWaitInRange(t *testing.T) {
+	eachGeometry(t, func(t *testing.T, r *Ring) {
+		empty := func(where string) {
+			t.Helper()
+			wait := func() (int, syscall.Errno) { return r.Enter(1, true, time.Millisecond) }
+			if _, errno := uninterrupted(wait); errno != syscall.ETIME {
+				t.Errorf("%s, Enter with an empty CQ: want ETIME, got %v", where, errno)
+			}
+			if errno := enterFor(r, 1, Wait{Timeout: time.Millisecond}); errno != syscall.ETIME {
+				t.Errorf("%s, EnterFor with an empty CQ: want ETIME, got %v", where, errno)
+			}
+		}
+		one := func() {
+			start(t, r, (*SQE).PrepNop)
+			enter(t, r, 1)
+		}
+		one()
+		for range r.CQEs() {
+			empty("in the range")
+		}
+		one()
+		func() {
+			defer func() { recover() }()
+			for range r.CQEs() {
+				panic("the loop's")
+			}
+		}()
+		empty("after a panic")
+	})
+}
+
+// TestOverflowInRange: what had no room finds it as soon as a range loop has taken something.
+func TestOverflowInRange(t *testing.T) {
+	r := open(t, 2, &Config{CQEntries: 4})
+	for range 3 {
+		startAll(t, r, (*SQE).PrepNop, (*SQE).PrepNop)
+	}
+	enter(t, r, 0)
+	left := 6
+	for range r.CQEs() {
+		left--
+		if enter(t, r, 0); r.CQReady() != min(4, left) {
+			t.Errorf("%d completions are left, and %d in the CQ", left, r.CQReady())
+		}
+	}
+	if left != 0 {
+		t.Errorf("%d completions did not come", left)
 	}
 }

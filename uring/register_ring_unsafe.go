@@ -234,7 +234,6 @@ func (r *Ring) resize(entries int, cfg *Config) error {
 		return errors.New("uring: Resize of a ring whose array of indices is at an unknown place")
 	}
 	r.sqShown.tail.Store(r.sqTail)
-	r.cqShown.head.Store(r.cqHead) // within a range over CQEs it is behind
 	step := fmt.Sprintf("io_uring_register(RESIZE_RINGS, %d, %d)", p.Sq_entries, p.Cq_entries)
 	if _, err := r.register(step, abi.IORING_REGISTER_RESIZE_RINGS, unsafe.Pointer(p), 1); err != nil {
 		return err
