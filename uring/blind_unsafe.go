@@ -51,11 +51,15 @@ func SendMsgRingFlags(fd int, res int32, userData uint64, flags uint32) error {
 }
 
 func sendMsgRing(k sys.Uring, fd int, res int32, userData uint64, flags uint32, pass bool) error {
+	const step = "io_uring_register(SEND_MSG_RING)"
+	if err := asFD(step, &fd); err != nil {
+		return err
+	}
 	e := SQE{Op: OpMsgRing, FD: int32(fd), Off: userData, Len: uint32(res)}
 	if pass {
 		e.OpFlags, e.FileIndex = abi.IORING_MSG_RING_FLAGS_PASS, flags
 	}
-	_, err := registerBlind(k, "io_uring_register(SEND_MSG_RING)", abi.IORING_REGISTER_SEND_MSG_RING,
+	_, err := registerBlind(k, step, abi.IORING_REGISTER_SEND_MSG_RING,
 		unsafe.Pointer(&e), 1)
 	return err
 }

@@ -22,10 +22,14 @@ const DirectAlloc = abi.IORING_FILE_INDEX_ALLOC
 // table; ENFILE: it is full; EINVAL: it has no such index. See io_uring_prep_openat_direct(3).
 func (e *SQE) SetDirect(index uint32) {
 	if index != DirectAlloc {
-		index++
+		index = place(index)
 	}
 	e.FileIndex = index
 }
+
+// place is an index of the table as the kernel has it, which counts from 1. An error that was taken for an index must
+// not become 0, which is no table but the process's own, or DirectAlloc: it becomes one that no table has.
+func place(index uint32) uint32 { return min(index, DirectAlloc-2) + 1 }
 
 // PrepClose fills in a close(2) (Linux 5.6). It does not cancel requests in flight on the descriptor: they keep the
 // file open. It also fails with EBADF for a ring. See io_uring_prep_close(3).
@@ -34,10 +38,11 @@ func (e *SQE) PrepClose(fd int) {
 }
 
 // PrepCloseDirect empties a place of the ring's table of files (Linux 5.15). Requests that use the file hold it open.
-// EBADF: the place is empty; ENXIO: there is no table. See io_uring_prep_close_direct(3).
+// EBADF: the place is empty; ENXIO: there is no table; EINVAL: it has no such index. See
+// io_uring_prep_close_direct(3).
 func (e *SQE) PrepCloseDirect(index uint32) {
 	e.prep(OpClose, 0, 0, 0, 0, 0)
-	e.FileIndex = index + 1
+	e.FileIndex = place(index)
 }
 
 // PrepFilesUpdate is Ring.UpdateFiles as an op (Linux 5.6): fds go into the table from index on, -1 empties a place.

@@ -52,6 +52,7 @@ func testSetDirect(t *testing.T, r *Ring) {
 	want(t, needDirect(t, open(0)), syscall.ENXIO)
 	table(t, r, 3)
 	want(t, open(3), syscall.EINVAL)
+	want(t, open(DirectAlloc-1), syscall.EINVAL)
 	before := openFDs(t)
 	want(t, open(1), 0)
 	if got := readFixed(t, r, 1); got != "text" {
@@ -184,6 +185,23 @@ func testCloseDirect(t *testing.T, r *Ring) {
 	}
 	want(t, do(t, r, func(e *SQE) { e.PrepCloseDirect(1) }), syscall.EBADF)
 	want(t, do(t, r, func(e *SQE) { e.PrepCloseDirect(2) }), syscall.EINVAL)
+	// The result of what failed is no index, and above all not the process's descriptor 0.
+	if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); err != nil {
+		t.Fatal("there is no descriptor 0 that could be closed: ", err)
+	}
+	zero, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(zero)
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOENT, syscall.ENFILE} {
+		c := do(t, r, func(e *SQE) { e.PrepCloseDirect(uint32(-int32(errno))) })
+		if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); err != nil {
+			unix.Dup3(zero, 0, 0)
+			t.Errorf("%v for an index has closed descriptor 0", errno)
+		}
+		want(t, c, syscall.EINVAL)
+	}
 }
 
 func testFilesUpdate(t *testing.T, r *Ring) {
@@ -262,6 +280,7 @@ func testMsgRingFD(t *testing.T, r *Ring) {
 	want(t, give(1, 0, 0), syscall.ENXIO)
 	table(t, other, 2)
 	want(t, give(0, 0, 0), syscall.EBADF)
+	want(t, give(1, DirectAlloc-1, 0), syscall.EINVAL)
 	want(t, give(1, 1, 0), 0)
 	if _, err := other.Wait(1, waitMax); err != nil {
 		t.Fatal(err)

@@ -31,6 +31,10 @@ func TestNumbersAreNotCut(t *testing.T) {
 			t.Errorf("%s: want an error before the call, got %v", what, err)
 		}
 	}
+	if err := SendMsgRing(beyond(t, int64(open(t, 8, nil).FD())), 1, 2); !errors.Is(err, syscall.EBADF) ||
+		errors.As(err, new(*SetupError)) {
+		t.Errorf("SendMsgRing: want an error before the call, got %v", err)
+	}
 	if err := r.UnregisterFiles(); !errors.Is(err, syscall.ENXIO) {
 		t.Errorf("files were registered: %v", err)
 	}
