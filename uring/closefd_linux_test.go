@@ -98,3 +98,25 @@ func TestRegisteredFDElsewhere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFDOfAny: any goroutine may ask a ring for its descriptor, whatever the owner does, as -race sees.
+func TestFDOfAny(t *testing.T) {
+	r := open(t, 8, nil)
+	fd := r.FD()
+	asked, asking := make(chan bool), make(chan bool)
+	go func() {
+		defer close(asked)
+		close(asking)
+		for got := fd; got != -1; got = r.FD() {
+			if got != fd {
+				t.Errorf("the descriptor is %d, and was %d", got, fd)
+				return
+			}
+		}
+	}()
+	<-asking
+	if err := r.CloseFD(); err != nil {
+		r.Close() // it has none that could stay
+	}
+	<-asked
+}

@@ -142,7 +142,7 @@ func (c *Config) check(entries int) error {
 	if c.SQPollCPU < 0 || c.SQPollCPU > 0 && c.With&SetupSQAff == 0 {
 		bad("SQPollCPU %d: want a processor, and SQ_AFF in With", c.SQPollCPU)
 	}
-	if a := c.Attach; a != nil && (a.closed || a.fd < 0) {
+	if a := c.Attach; a != nil && (a.closed || a.FD() < 0) {
 		bad("Attach: a ring without a descriptor")
 	}
 	if lost := c.With &^ (c.Without | c.flags()); lost != 0 {

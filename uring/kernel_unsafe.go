@@ -19,13 +19,14 @@ func (r *Ring) sysSetup(entries uint32, p *abi.Io_uring_params) (int, posix.Errn
 
 // sysMap maps a part of the ring. It needs the descriptor: mmap knows no registered ones.
 func (r *Ring) sysMap(offset uint64, size int) (unsafe.Pointer, posix.Errno) {
-	if r.fd < 0 {
+	fd := r.FD()
+	if fd < 0 {
 		return nil, posix.EBADF // -1 would mean fresh pages
 	}
 	if r.kernel != nil {
-		return r.kernel.Map(r.fd, offset, size)
+		return r.kernel.Map(fd, offset, size)
 	}
-	return sys.UringMap(r.fd, offset, size)
+	return sys.UringMap(fd, offset, size)
 }
 
 // sysFresh maps fresh pages.
@@ -38,7 +39,7 @@ func (r *Ring) sysFresh(size int) (unsafe.Pointer, posix.Errno) {
 
 // canMap is asked before the kernel is told of what is to be mapped then.
 func (r *Ring) canMap(step string) error {
-	if r.fd >= 0 {
+	if r.FD() >= 0 {
 		return nil
 	}
 	e := &SetupError{Step: step, Err: posix.EBADF}
@@ -57,7 +58,7 @@ func (r *Ring) sysUnmap(p unsafe.Pointer, size int) posix.Errno {
 
 // sysRegister uses the real descriptor, which works on every kernel, unless there is none.
 func (r *Ring) sysRegister(op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
-	fd := r.fd
+	fd := r.FD()
 	if fd < 0 {
 		if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING == 0 {
 			return 0, posix.EBADF // closed; -1 would mean "without a ring" to the kernel

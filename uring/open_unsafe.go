@@ -52,7 +52,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		// 100 % iowait, and governors and monitors react to it.
 		r.enterFlags |= abi.IORING_ENTER_NO_IOWAIT
 	}
-	r.wantsRingFD = !cfg.AnyThread && !cfg.WithoutRingFD && r.fd >= 0
+	r.wantsRingFD = !cfg.AnyThread && !cfg.WithoutRingFD && r.FD() >= 0
 	if r.setup&SetupRDisabled == 0 && r.wantsRingFD {
 		r.registerFD()
 	}
@@ -69,14 +69,15 @@ func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) 
 			p.Cq_entries = uint32(cfg.cqEntries(int(entries)))
 		}
 		if cfg.Attach != nil {
-			p.Wq_fd = uint32(cfg.Attach.fd)
+			p.Wq_fd = uint32(cfg.Attach.FD())
 		}
 		cfg.lend(p, int(entries))
 		fd, errno := r.sysSetup(entries, p)
 		if errno == 0 {
-			r.fd, r.enterFD = fd, fd
+			r.fd.Store(int32(fd))
+			r.enterFD = fd
 			if flags&SetupRegisteredFDOnly != 0 {
-				r.fd = -1
+				r.fd.Store(-1)
 				r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
 			}
 			r.setup, r.features = flags, Features(p.Features)&^cfg.WithoutFeatures
@@ -142,7 +143,7 @@ func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, 
 // into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes
 // without.
 func (r *Ring) registerFD() posix.Errno {
-	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.fd)}
+	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.FD())}
 	n, errno := r.sysRegister(abi.IORING_REGISTER_RING_FDS, unsafe.Pointer(&up), 1)
 	if errno != 0 || n != 1 {
 		return errno
@@ -199,8 +200,8 @@ func (r *Ring) free() error {
 			first = setupError("munmap", errno)
 		}
 	}
-	if r.fd >= 0 {
-		if errno := r.sysClose(r.fd); errno != 0 && first == nil {
+	if fd := r.FD(); fd >= 0 {
+		if errno := r.sysClose(fd); errno != 0 && first == nil {
 			first = setupError("close", errno)
 		}
 	}
@@ -210,9 +211,8 @@ func (r *Ring) free() error {
 }
 
 // FD returns the ring's descriptor, or -1 after Close or CloseFD, or if it never had one. Another ring's PrepMsgRing
-// takes it; it polls readable when the CQ is not empty, or work is deferred. Any goroutine may call it while the ring
-// is open.
-func (r *Ring) FD() int { return r.fd }
+// takes it; it polls readable when the CQ is not empty, or work is deferred. Any goroutine may call it.
+func (r *Ring) FD() int { return int(r.fd.Load()) }
 
 // Flags returns the setup flags that the kernel has accepted.
 func (r *Ring) Flags() SetupFlags { return r.setup }

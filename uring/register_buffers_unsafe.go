@@ -138,12 +138,12 @@ func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {
 	}
 	lockTables(r, from)
 	defer unlockTables(r, from)
-	reg := abi.Io_uring_clone_buffers{Src_fd: uint32(from.fd), Src_off: uint32(which.From), Dst_off: uint32(which.To),
+	reg := abi.Io_uring_clone_buffers{Src_fd: uint32(from.FD()), Src_off: uint32(which.From), Dst_off: uint32(which.To),
 		Nr: uint32(which.N)}
 	if which.N == 0 && which.From > 0 { // the kernel's 0 is as many as there are in all
 		reg.Nr = uint32(max(0, len(from.pinned)-which.From))
 	}
-	if from.fd < 0 {
+	if from.FD() < 0 {
 		if from.owner != sys.UringThread() || from.closed {
 			return &SetupError{Step: step, Err: posix.EBADF,
 				Hint: "from a ring that is closed, or without a descriptor and another thread's"}

@@ -124,13 +124,13 @@ func (r *Ring) UnregisterRingFD() error {
 	switch {
 	case !r.RingFD():
 		return setupError(step, posix.ENXIO)
-	case r.fd < 0:
+	case r.FD() < 0:
 		return setupError(step, posix.EBADF)
 	}
 	if errno := r.unregisterFD(); errno != 0 {
 		return setupError(step, errno)
 	}
-	r.enterFD = r.fd
+	r.enterFD = r.FD()
 	r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
 	return nil
 }
@@ -147,14 +147,13 @@ func (r *Ring) CloseFD() error {
 		return &FeatureError{Name: "REG_REG_RING", Since: "6.3"}
 	case !r.RingFD():
 		return errors.New("uring: CloseFD of a ring without a registered descriptor")
-	case r.fd < 0:
+	case r.FD() < 0:
 		return setupError("close", posix.EBADF)
 	}
 	r.tableLock.Lock()
 	defer r.tableLock.Unlock()
-	fd := r.fd
-	r.fd = -1
-	if errno := r.sysClose(fd); errno != 0 {
+	fd := r.fd.Swap(-1)
+	if errno := r.sysClose(int(fd)); errno != 0 {
 		return setupError("close", errno)
 	}
 	return nil

@@ -45,7 +45,7 @@ type Ring struct {
 	waitArg    abi.Io_uring_getevents_arg // EnterFor's
 	region     *Region
 
-	fd       int
+	fd       atomic.Int32 // what FD returns to any goroutine
 	setup    SetupFlags
 	features Features
 	kernel   sys.Uring // nil: the real one
@@ -128,5 +128,6 @@ func (r *Ring) detach() {
 	r.cqShown.head, r.cqShown.tail, r.cqShown.overflow = &r.none, &r.none, new(atomic.Uint32)
 	r.cqShown.flags, r.cqMade = nil, &r.none
 	r.special = true
-	r.fd, r.enterFD = -1, -1
+	r.fd.Store(-1)
+	r.enterFD = -1
 }
