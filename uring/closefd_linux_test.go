@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -96,6 +97,82 @@ func TestRegisteredFDElsewhere(t *testing.T) {
 	elsewhere <- nil
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRingFDOfOneThread: a ring that another thread may use has no registered descriptor, which over there names another
+// ring or none.
+func TestRingFDOfOneThread(t *testing.T) {
+	need(t, CheckRingFD)
+	r := open(t, 8, &Config{AnyThread: true})
+	if err := r.RegisterRingFD(); err == nil || r.RingFD() {
+		t.Errorf("AnyThread: %v, RingFD %v", err, r.RingFD())
+	}
+	onNewThread(t, func(t *testing.T) {
+		want(t, do(t, r, (*SQE).PrepNop), 0)
+	})
+	disabled := openWith(t, 8, Config{With: SetupRDisabled}, "5.10")
+	if err := disabled.RegisterRingFD(); err == nil || disabled.RingFD() {
+		t.Errorf("not enabled: %v, RingFD %v", err, disabled.RingFD())
+	}
+	onNewThread(t, func(t *testing.T) { // whose ring it is now
+		if err := disabled.Enable(); err != nil || !disabled.RingFD() {
+			t.Errorf("Enable: %v, RingFD %v", err, disabled.RingFD())
+		}
+		want(t, do(t, disabled, (*SQE).PrepNop), 0)
+		if err := disabled.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRingFDPlaces: of the places that a thread has for registered descriptors none is lost with a ring.
+func TestRingFDPlaces(t *testing.T) {
+	need(t, CheckRingFD)
+	const entries = 8
+	only := Config{With: SetupRegisteredFDOnly | SetupRDisabled, Memory: mapped(t, 16<<10)}
+	for name, use := range map[string]func(r *Ring) error{
+		"enabled": func(r *Ring) error {
+			r.RegisterRingFD() // is refused
+			return r.Enable()
+		},
+		"restricted": func(r *Ring) error {
+			r.RegisterRingFD()
+			return errors.Join(r.RegisterRestrictions([]Restriction{AllowRegister(RegEnableRings)}), r.Enable())
+		},
+		"restricted, without another descriptor": func(r *Ring) error {
+			if r.RegisterRestrictions([]Restriction{AllowRegister(RegEnableRings)}) == nil {
+				return errors.New("restricted so that it keeps its place")
+			}
+			return errors.Join(r.RegisterRestrictions([]Restriction{
+				AllowRegister(RegEnableRings), AllowRegister(RegUnregisterRingFDs)}), r.Enable())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, since := Config{With: SetupRDisabled}, "5.10"
+			if strings.HasSuffix(name, "descriptor") {
+				cfg, since = only, "6.10"
+			}
+			onNewThread(t, func(t *testing.T) {
+				for i := range 17 { // a thread has 16
+					r, err := Open(entries, &cfg)
+					asSince(t, err, since)
+					if err := errors.Join(use(r), r.Close()); err != nil {
+						t.Fatalf("ring %d: %v", i, err)
+					}
+				}
+				for left := range 2 {
+					r, err := Open(entries, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer r.Close()
+					if !r.RingFD() {
+						t.Errorf("only %d places are left", left)
+					}
+				}
+			})
+		})
 	}
 }
 

@@ -145,6 +145,9 @@ func (c *Config) check(entries int) error {
 	if a := c.Attach; a != nil && (a.closed || a.FD() < 0) {
 		bad("Attach: a ring without a descriptor")
 	}
+	if c.AnyThread && c.With&SetupRegisteredFDOnly != 0 {
+		bad("%v in With: not with AnyThread, only one thread could use the ring", SetupRegisteredFDOnly)
+	}
 	if lost := c.With &^ (c.Without | c.flags()); lost != 0 {
 		bad("%v in With: the rest of the configuration excludes it", lost)
 	}

@@ -76,6 +76,8 @@ func TestOpenRefuses(t *testing.T) {
 			[]string{"SQPoll: SQPOLL is in Without"}},
 		{"IOPOLL contradiction", 8, Config{IOPoll: true, Without: SetupIOPoll},
 			[]string{"IOPoll: IOPOLL is in Without"}},
+		{"index of one thread", 8, Config{AnyThread: true, With: SetupRegisteredFDOnly},
+			[]string{"REGISTERED_FD_ONLY in With: not with AnyThread"}},
 		{"idle of nobody", 8, Config{SQPollIdle: time.Second}, []string{"SQPollIdle 1s"}},
 		{"two mistakes", 1, Config{SQPollIdle: -1}, []string{"1 entries", "SQPollIdle -1ns"}},
 	} {

@@ -53,7 +53,8 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		r.enterFlags |= abi.IORING_ENTER_NO_IOWAIT
 	}
 	r.wantsRingFD = !cfg.AnyThread && !cfg.WithoutRingFD && r.FD() >= 0
-	if r.setup&SetupRDisabled == 0 && r.wantsRingFD {
+	r.disabled = r.setup&SetupRDisabled != 0
+	if !r.disabled && r.wantsRingFD {
 		r.registerFD()
 	}
 	return r, nil

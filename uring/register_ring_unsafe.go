@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"ringo/internal/abi"
@@ -67,13 +68,18 @@ func restrictions(list []Restriction) ([]abi.Io_uring_restriction, error) {
 
 // RegisterRestrictions forbids everything that is not in the list, permanently, from Enable on: entries end, and
 // register calls fail, with EACCES. The ring must have been opened with SetupRDisabled; EBADFD: it is enabled. EBUSY:
-// it is restricted already. Such a ring has no registered descriptor.
+// it is restricted already. Such a ring has no registered descriptor, unless it was opened with SetupRegisteredFDOnly:
+// then the list must have RegUnregisterRingFDs, or Close could not give that back.
 //
 // Only the owner may call it. Since Linux 5.10. See io_uring_register_restrictions(3).
 func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
 	list, err := restrictions(allowed)
 	if err != nil {
 		return err
+	}
+	if r.RingFD() && !slices.Contains(allowed, AllowRegister(RegUnregisterRingFDs)) {
+		return errors.New("uring: RegisterRestrictions of a ring with a registered descriptor, which Close could not " +
+			"give back: allow RegUnregisterRingFDs")
 	}
 	_, err = r.register(fmt.Sprintf("io_uring_register(RESTRICTIONS, %d)", len(list)),
 		abi.IORING_REGISTER_RESTRICTIONS, unsafe.Pointer(unsafe.SliceData(list)), len(list))
@@ -92,7 +98,7 @@ func (r *Ring) Enable() error {
 	if err != nil {
 		return err
 	}
-	r.owner = sys.UringThread()
+	r.owner, r.disabled = sys.UringThread(), false
 	if r.wantsRingFD {
 		r.registerFD()
 	}
@@ -101,13 +107,19 @@ func (r *Ring) Enable() error {
 
 // RegisterRingFD registers the ring's descriptor with this thread: with an index instead of the descriptor, Enter saves
 // a look-up in the process's table of files. Open does so itself, so this is for rings opened with
-// Config.WithoutRingFD. A thread has 16 places; EBUSY: there is none left; EEXIST: the ring has one.
+// Config.WithoutRingFD. A thread has 16 places; EBUSY: there is none left; EEXIST: the ring has one. Rings that are not
+// enabled yet and those with Config.AnyThread are refused: another thread's Enter would reach another ring by the index.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_register_ring_fd(3).
 func (r *Ring) RegisterRingFD() error {
 	const step = "io_uring_register(RING_FDS)"
-	if r.RingFD() {
+	switch {
+	case r.RingFD():
 		return setupError(step, posix.EEXIST)
+	case r.anyone:
+		return errors.New("uring: RegisterRingFD of a ring with AnyThread: it would be for one thread")
+	case r.disabled:
+		return errors.New("uring: RegisterRingFD of a ring that is not enabled: it would be for this thread")
 	}
 	if errno := r.registerFD(); errno != 0 {
 		return setupError(step, errno)

@@ -62,6 +62,7 @@ type Ring struct {
 	tableLock sync.Mutex // of pinned, and of changes of fd: those who clone look at both
 	pinned    []iovec    // registered buffers, kept alive
 
+	disabled    bool // until Enable
 	wantsRingFD bool // register the descriptor at Enable
 }
 
