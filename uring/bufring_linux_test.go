@@ -186,10 +186,7 @@ func TestBufRingMisuse(t *testing.T) {
 		{func() { plain.Bytes(3) }, "buffer 3 of group 0, which has 3"},
 		{func() { bundles.Add(make([]byte, 10), 3) }, "buffer 3 of group 1, which has 3"},
 		{func() { others.Parts(bundle) }, "parts of buffer 0 of group 2, whose ring has no buffers of its own"},
-		{func() {
-			p := plain.Parts(bundle)
-			p.Next()
-		}, "a bundle, 25 bytes in more than one buffer of group 0, whose ring has no BufRingConfig.Bundles"},
+		{func() { others.PartsOf(bundle, 0) }, "parts of buffer 0 of group 2, whose ring has no buffers of its own"},
 	} {
 		func() {
 			defer func() {
@@ -218,9 +215,13 @@ func TestBufRingMisuse(t *testing.T) {
 	if n, err := gone.Available(); n != 0 || !errors.Is(err, syscall.EBADF) {
 		t.Errorf("%d available of a closed buffer ring, %v; want EBADF", n, err)
 	}
-	p := plain.Parts(CQE{Res: 10, Flags: CQEBuffer})
-	if _, part, done, ok := p.Next(); len(part) != 10 || !done || !ok {
-		t.Errorf("one whole buffer: %d bytes, %v, %v", len(part), done, ok)
+	for _, p := range []BufParts{plain.Parts(bundle), bundles.PartsOf(bundle, 0)} {
+		if _, part, done, ok := p.Next(); len(part) != 10 || !done || !ok {
+			t.Errorf("the one buffer: %d bytes, %v, %v", len(part), done, ok)
+		}
+		if id, _, _, ok := p.Next(); ok {
+			t.Errorf("%d is a second one", id)
+		}
 	}
 }
 
@@ -282,5 +283,113 @@ func receiveInto(t *testing.T, r *Ring, b *BufRing) {
 	want(t, c, 1)
 	if got := b.Bytes(c.BufID())[0]; got != 'x' {
 		t.Errorf("received %q", got)
+	}
+}
+
+// given takes the parts of a CQE, and gives back the buffers that are done.
+func given(b *BufRing, p BufParts) (text string) {
+	for {
+		id, part, done, ok := p.Next()
+		if !ok {
+			return text
+		}
+		if text += string(part); done {
+			b.Return(id)
+		}
+	}
+}
+
+// TestPartsOfCut: of a message that MSG_TRUNC tells the length of there is what the one buffer has, and no other buffer
+// is given back, since none was taken.
+func TestPartsOfCut(t *testing.T) {
+	need(t, CheckRecvMultishot)
+	const buffers, size = 4, 64
+	for _, bundles := range []bool{false, true} {
+		for _, multishot := range []bool{false, true} {
+			r := open(t, 8, nil)
+			b, err := r.OpenBufRing(BufRingConfig{Group: 1, Buffers: buffers, Size: size, Bundles: bundles})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, y := socketpair(t, unix.SOCK_DGRAM)
+			arm := func() uint64 {
+				return start(t, r, func(e *SQE) {
+					if e.PrepRecvSelect(x, 1, 0, unix.MSG_TRUNC); multishot {
+						e.PrepRecvMultishot(x, 1, unix.MSG_TRUNC)
+					}
+				})
+			}
+			tag := arm()
+			for i := range 2 * buffers {
+				message := strings.Repeat(string(rune('a'+i)), size+2*i*size/buffers)
+				write(t, y, message)
+				c := finish(t, r, tag)
+				want(t, c, len(message))
+				p := b.Parts(c)
+				if bundles {
+					p = b.PartsOf(c, 0)
+				}
+				if got := given(b, p); got != message[:size] {
+					t.Errorf("Bundles %v, multishot %v: of %d bytes got %d, %q", bundles, multishot, c.Res, len(got), got)
+				}
+				if n, err := b.Available(); err == nil && n != buffers {
+					t.Fatalf("Bundles %v, multishot %v: %d of %d buffers are lent", bundles, multishot, n, buffers)
+				}
+				if !multishot && i+1 < 2*buffers {
+					tag = arm()
+				}
+			}
+			if multishot {
+				endByRemoval(t, r, tag, (*SQE).PrepCancel)
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestPartsOfCounted: an incremental buffer goes on where the kernel does, which is behind what an entry asked for where
+// it takes a buffer before it knows what there is.
+func TestPartsOfCounted(t *testing.T) {
+	need(t, CheckBufRing)
+	for _, bundles := range []bool{false, true} {
+		r := open(t, 8, nil)
+		b, err := r.OpenBufRing(BufRingConfig{Group: 1, Buffers: 2, Size: 64, Incremental: true, Bundles: bundles})
+		asSince(t, err, "6.12")
+		fd := fileOf(t, "0123456789")
+		x, y := socketpair(t, unix.SOCK_STREAM)
+		read := func(n uint32, off int64, text string) {
+			t.Helper()
+			c := do(t, r, func(e *SQE) { e.PrepReadSelect(fd, 1, n, off) })
+			if got := given(b, b.PartsOf(c, int(n))); got != text {
+				t.Errorf("Bundles %v: a read of %d at %d: %q, want %q", bundles, n, off, got, text)
+			}
+		}
+		receive := func(n uint32, counted int, flags SQEFlags, text string) {
+			t.Helper()
+			tag := start(t, r, flagged(func(e *SQE) { e.PrepRecvSelect(x, 1, n, 0) }, flags))
+			write(t, y, text)
+			if got := given(b, b.PartsOf(finish(t, r, tag), counted)); got != text {
+				t.Errorf("Bundles %v: a receive of %d with %v: %q, want %q", bundles, n, flags, got, text)
+			}
+		}
+		for turn := range 20 {
+			read(4, 8, "89")
+			read(4, 0, "0123")
+			read(4, 100, "")
+			receive(16, 0, 0, "plain"[:1+turn%5])
+			receive(16, 16, SQEAsync, "async"[:1+turn%4])
+			receive(0, 0, SQEAsync, "whole"[:1+turn%5])
+			receive(16, 16, SQEDrain, "drained"[:1+turn%7])
+			read(0, 4, "456789")
+			read(3, 9, "9")
+		}
+		if n, err := b.Available(); err == nil && n != 2 {
+			t.Errorf("Bundles %v: %d of 2 buffers are lent", bundles, n)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -56,8 +56,9 @@ type BufRingConfig struct {
 	Buffers, Size int
 
 	// Incremental makes the kernel use only the part of a buffer that it needs, and continue there (Linux 6.12):
-	// CQEBufMore in a CQE says that the kernel still owns the rest. Parts keeps count. See BufRing.Parts for kernels
-	// with a bug.
+	// CQEBufMore in a CQE says that the kernel still owns the rest. Parts keeps count, and PartsOf of entries whose
+	// length the kernel counts, such as reads of files. MSG_TRUNC is not for such rings: the kernel counts bytes that
+	// are not there, over buffers that nothing tells of. See BufRing.Parts for kernels with a bug.
 	Incremental bool
 
 	// MinLeft is the number of remaining bytes below which an incremental buffer is done (Linux 7.1, and 6.18's stable

@@ -158,6 +158,7 @@
 //	files without descriptors     RegisterFilesSparse, UpdateFiles, RegisterFileAllocRange; SQEFixedFile
 //	memory pinned once            RegisterBuffers, UpdateBuffers, CloneBuffers of another ring
 //	buffers that the kernel picks BufRing, OpenBufRing: incremental ones and bundles, told apart by BufRing.Parts
+//	                              and PartsOf
 //	waiting                       Wait, EnterFor (least times, points in time, signal masks), EnterWait, RegisterClock
 //	taking completions            CQE, Drain, CQEs in a range loop; Peek and Advance
 //	waking another ring           PrepMsgRing; SendMsgRing without a ring; RegisterEventfd, SetEventfd

@@ -24,8 +24,8 @@ func (e *SQE) PrepRead(fd int, p []byte, off int64) {
 }
 
 // PrepReadSelect is PrepRead into a buffer that the kernel takes from the group when bytes are there (Linux 5.7, buffer
-// rings 5.19). n bounds the bytes, 0: the buffer's size. CQE.BufID says which buffer it was. ENOBUFS: the group was
-// empty; nothing is lost.
+// rings 5.19). n bounds the bytes, 0: the buffer's size. CQE.BufID says which buffer it was; for files and incremental
+// buffers see BufRing.PartsOf. ENOBUFS: the group was empty; nothing is lost.
 func (e *SQE) PrepReadSelect(fd int, group uint16, n uint32, off int64) {
 	e.prep(OpRead, fd, 0, n, uint64(off), 0)
 	e.SetBufGroup(group)

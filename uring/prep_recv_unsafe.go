@@ -20,7 +20,8 @@ func (e *SQE) PrepRecv(fd int, p []byte, flags uint32) {
 
 // PrepRecvSelect is PrepRecv into a buffer that the kernel takes from the group when bytes are there (Linux 5.7, buffer
 // rings 5.19). n bounds the bytes, 0: the buffer's size. The CQE has CQEBuffer set and the buffer's id in CQE.BufID.
-// ENOBUFS: the group was empty; nothing is lost.
+// ENOBUFS: the group was empty; nothing is lost. With MSG_TRUNC the result is the message's length, which may be more
+// than the buffer has: BufRing.PartsOf knows.
 func (e *SQE) PrepRecvSelect(fd int, group uint16, n uint32, flags uint32) {
 	e.prep(OpRecv, fd, 0, n, 0, flags)
 	e.Flags = SQEBufferSelect
@@ -40,7 +41,8 @@ func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
 // SetBundle lets a receive or send that picks buffers from a buffer ring, prepared before, use several of them for one
 // CQE (Linux 6.10, FeatRecvSendBundle). The result is the total number of bytes; they are in the buffer of CQE.BufID
 // and those lent after it, in order, each full except the last. A receive need not take all available bytes. A send's n
-// must be 0, and it sends all available buffers.
+// must be 0, and it sends all available buffers. MSG_TRUNC is not for bundles: the result no longer says which buffers
+// were taken.
 func (e *SQE) SetBundle() { e.IOPrio |= abi.IORING_RECVSEND_BUNDLE }
 
 // LimitRecv makes a receive of PrepRecvMultishot, called before, end after n bytes, or up to a buffer's size more
