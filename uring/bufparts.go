@@ -48,14 +48,14 @@ func (b *BufRing) Parts(c CQE) BufParts {
 	return b.parts(c)
 }
 
-// PartsOf is Parts for a CQE whose entry differs from what Parts assumes, which the CQE does not show:
+// PartsOf is Parts for a CQE whose entry Parts would take for another one, since the CQE is the same:
 //
 //   - An entry without SetBundle on a ring with BufRingConfig.Bundles, if it has MSG_TRUNC: c.Res may be more than the
 //     buffer holds, as of several. n is 0.
-//   - On an incremental ring, an entry whose n the kernel counts, and not c.Res: a read of what can't be polled, such as
-//     a file, and any entry with SQEAsync or SQEDrain. n is that of the entry; if that is 0, so is this. As its part of
-//     a buffer is taken before its CQE comes, no other entry may use the group meanwhile; and none may be submitted
-//     behind one with SQEDrain that has not ended, since it is counted in either way.
+//   - On an incremental ring, an entry whose n the kernel counts, and not c.Res: a read of a file, or whatever else
+//     can't be polled, and any entry with SQEAsync or SQEDrain. n is that of the entry; if that is 0, so is this. As
+//     its part of a buffer is taken before its CQE comes, no other entry may use the group meanwhile; and none may be
+//     submitted behind one with SQEDrain that has not ended, since it is counted in either way.
 //
 // Only the ring's owner may call it. It does not allocate.
 func (b *BufRing) PartsOf(c CQE, n int) BufParts {

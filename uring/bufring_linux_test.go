@@ -330,7 +330,8 @@ func TestPartsOfCut(t *testing.T) {
 					p = b.PartsOf(c, 0)
 				}
 				if got := given(b, p); got != message[:size] {
-					t.Errorf("Bundles %v, multishot %v: of %d bytes got %d, %q", bundles, multishot, c.Res, len(got), got)
+					t.Errorf("Bundles %v, multishot %v: of %d bytes got %d, %q", bundles, multishot, c.Res, len(got),
+						got)
 				}
 				if n, err := b.Available(); err == nil && n != buffers {
 					t.Fatalf("Bundles %v, multishot %v: %d of %d buffers are lent", bundles, multishot, n, buffers)
@@ -349,7 +350,7 @@ func TestPartsOfCut(t *testing.T) {
 	}
 }
 
-// TestPartsOfCounted: an incremental buffer goes on where the kernel does, which is behind what an entry asked for where
+// TestPartsOfCounted: an incremental buffer goes on where the kernel does, which is behind the length of an entry where
 // it takes a buffer before it knows what there is.
 func TestPartsOfCounted(t *testing.T) {
 	need(t, CheckBufRing)

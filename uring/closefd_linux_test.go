@@ -100,8 +100,8 @@ func TestRegisteredFDElsewhere(t *testing.T) {
 	}
 }
 
-// TestRingFDOfOneThread: a ring that another thread may use has no registered descriptor, which over there names another
-// ring or none.
+// TestRingFDOfOneThread: a ring that another thread may use has no registered descriptor, which over there names
+// another ring or none.
 func TestRingFDOfOneThread(t *testing.T) {
 	need(t, CheckRingFD)
 	r := open(t, 8, &Config{AnyThread: true})

@@ -108,7 +108,8 @@ func (r *Ring) Enable() error {
 // RegisterRingFD registers the ring's descriptor with this thread: with an index instead of the descriptor, Enter saves
 // a look-up in the process's table of files. Open does so itself, so this is for rings opened with
 // Config.WithoutRingFD. A thread has 16 places; EBUSY: there is none left; EEXIST: the ring has one. Rings that are not
-// enabled yet and those with Config.AnyThread are refused: another thread's Enter would reach another ring by the index.
+// enabled yet and those with Config.AnyThread are refused: by the index another thread's Enter would reach another
+// ring.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_register_ring_fd(3).
 func (r *Ring) RegisterRingFD() error {
