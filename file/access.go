@@ -32,7 +32,7 @@ func Access(name string, mode AccessMode) error {
 // Access is the function Access for a file in d. It may wait; a task parks.
 func (d *Root) Access(name string, mode AccessMode) error {
 	return d.on("accessat", name, func() error {
-		// The flags are there since Linux 5.8.
+		// faccessat2 takes these flags since Linux 5.8.
 		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
 			return accessAt(dir, base, mode, sys.AtEaccess|at)
 		}))

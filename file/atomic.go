@@ -71,7 +71,7 @@ func (a *AtomicFile) Commit() error {
 		err = closed
 	}
 	if err == nil {
-		defer shield()() // or nobody could say whether it was done
+		defer shield()() // otherwise the caller could not tell whether it was renamed
 		err = onNames(op.Renameat, a.dir.n, a.temp, a.dir.n, a.base, 0)
 	}
 	if err != nil {
@@ -92,11 +92,10 @@ func (a *AtomicFile) Abort() error {
 	return pathError("abort", a.name, a.drop())
 }
 
-// Close is Abort.
+// Close calls Abort.
 func (a *AtomicFile) Close() error { return a.Abort() }
 
-// shield has the calls of a task that was cancelled go on, until the function that it
-// gives is called.
+// shield lets a cancelled task wait as if it were not, until end is called.
 func shield() (end func()) {
 	l, _ := loop.Current()
 	if l == nil {
@@ -106,7 +105,7 @@ func shield() (end func()) {
 	return l.Unshield
 }
 
-// drop removes what has been made, in a cancelled task, too.
+// drop removes the temporary file, even in a cancelled task.
 func (a *AtomicFile) drop() error {
 	a.done = true
 	defer shield()()

@@ -50,7 +50,7 @@ func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
 	}
 }
 
-// factsWithType is what is known of the file, its file system's type included.
+// factsWithType returns what is known of the file, including its file system's type, for which it may ask.
 func (f *File) factsWithType() (facts, error) {
 	if facts(f.known.Load())&typeKnown == 0 {
 		if err := f.askType(); err != nil {
@@ -60,8 +60,8 @@ func (f *File) factsWithType() (facts, error) {
 	return facts(f.known.Load()), nil
 }
 
-// readNow reads once what is in memory; -EAGAIN is for nothing. It travels as a task's
-// read, but for what would park.
+// readNow reads once, only what is in memory; -EAGAIN means that the first byte is not. It takes the route of a task's
+// read, but does nothing where that would park.
 func (f *File) readNow(known facts, p []byte, off int64) int32 {
 	if known&pollable != 0 {
 		return -sys.EOPNOTSUPP
@@ -83,13 +83,13 @@ func (f *File) readNow(known facts, p []byte, off int64) int32 {
 			return driver.ReadPlain(f.n, p[:n], off)
 		}
 		if known&overlaid != 0 {
-			return -sys.EAGAIN // its pages say so
+			return -sys.EAGAIN // mincore has shown that the pages are not in memory
 		}
 		return -sys.EOPNOTSUPP
 	}
 }
 
-// nowError is the error of a call that was told not to wait.
+// nowError returns the error of a call that must not wait.
 func nowError(res int32) error {
 	switch res {
 	case -sys.EOPNOTSUPP, -sys.ENOSYS, -sys.EPERM:
@@ -128,11 +128,11 @@ func (f *File) Cached(off, n int64) (bool, error) {
 	return res == 1, nil
 }
 
-// cacheMax is how many bytes one question is about at most: it fits into an op, and is
-// a number of whole pages.
+// cacheMax is the number of bytes that one call asks about at most: it fits into an op, and is a multiple of the page
+// size.
 const cacheMax = 1 << 30
 
-// inCache is 1 if all is in memory, or 0, or why nobody can tell.
+// inCache returns 1 if all bytes are in memory, 0 if not, or a negated errno if that can't be found out.
 func (f *File) inCache(known facts, off, n int64) int32 {
 	switch {
 	case n <= 0 || off > math.MaxInt64-n:
@@ -155,7 +155,7 @@ func (f *File) inCache(known facts, off, n int64) int32 {
 	last := lastBytes.Get().(*[1]byte)
 	defer lastBytes.Put(last)
 	switch res := f.readNow(known, last[:], off-1); res {
-	case -sys.EOPNOTSUPP, -sys.ENOSYS: // there is no asking more closely
+	case -sys.EOPNOTSUPP, -sys.ENOSYS: // the last page can't be asked about more closely
 		return 1
 	default:
 		return min(max(res, 0), 1)

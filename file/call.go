@@ -11,21 +11,20 @@ import (
 	"ringo/internal/sys"
 )
 
-// call is one op for whoever makes it, with all memory that it takes:
+// call is one op for any caller, together with all memory that the op needs:
 //
 //	c := newCall(op.Sync, n)
 //	_, err := c.run()
 //	c.free()
 //
-// In a task it becomes an op of the task's loop, and the task parks. For an ordinary
-// goroutine it is a plain call, of which the scheduler knows, or an op of the hosted rings.
-// Calls are reused, so that none of this allocates.
+// In a task it becomes an op of the task's loop, and the task parks. For an ordinary goroutine it is a plain call,
+// which the Go scheduler is told of, or an op of the hosted rings. Calls are reused, so that none of this allocates.
 type call struct {
 	op  op.Op
-	fd  fd.FD   // what the op holds: the number for this one op
+	fd  fd.FD   // what the op refers to: the descriptor, for this op alone
 	ext *op.Ext // kept from use to use
 
-	parked bool // an op that has its memory is under way
+	parked bool // an op that uses the call's memory is under way
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -33,8 +32,8 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 // noFD is for ops without a descriptor, and for names that start from the working directory.
 const noFD = sys.AtFdcwd
 
-// newCall gives a call of an op on the descriptor n, to be freed. Whoever makes it
-// keeps n open until then.
+// newCall returns a call that does an op on the descriptor n. The caller has to free it, and has to keep n open until
+// then.
 func newCall(code op.Code, n int32) *call {
 	c := calls.Get().(*call)
 	c.op = op.Op{Code: code}
@@ -45,7 +44,7 @@ func newCall(code op.Code, n int32) *call {
 	return c
 }
 
-// withExt gives the op memory for names and vectors. It may hold what was in it before.
+// withExt gives the op memory for names and vectors, which may still hold what an earlier op left in it.
 func (c *call) withExt() *op.Ext {
 	if c.ext == nil {
 		c.ext = new(op.Ext)
@@ -54,7 +53,7 @@ func (c *call) withExt() *op.Ext {
 	return c.ext
 }
 
-// limit makes a transfer one of n bytes at most.
+// limit limits a transfer to n bytes.
 func (c *call) limit(n int) {
 	c.op.Buf = c.op.Buf[:min(n, len(c.op.Buf))]
 	if c.op.Ext == nil {
@@ -71,7 +70,8 @@ func (c *call) limit(n int) {
 	}
 }
 
-// free ends the call. One of which a crash of a simulated host has ended the task and not yet the op is left to that.
+// free returns the call to the pool. If a crash of a simulated host ended the task while its op was under way, the op
+// still uses the memory, and the call is left to the garbage collector.
 func (c *call) free() {
 	if c.parked {
 		return
@@ -80,11 +80,10 @@ func (c *call) free() {
 	calls.Put(c)
 }
 
-// run runs an op that moves no data to its end, for whoever calls: its result, or why
-// there is none. The error is a syscall.Errno, or what cancelled the task.
+// run runs an op that moves no data and returns its result. The error is a syscall.Errno, or what cancelled the task.
 func (c *call) run() (int32, error) { return c.runAs(0) }
 
-// beginIO waits until the caller may move n bytes, by the limits of its class, if it is a task that has some.
+// beginIO waits until the caller may move n bytes, if it is a task whose class has I/O limits.
 func beginIO(n int) (turn loop.IOTurn, err error) {
 	if l, _ := loop.Current(); l != nil {
 		turn, err = l.BeginIO(n)
@@ -92,7 +91,7 @@ func beginIO(n int) (turn loop.IOTurn, err error) {
 	return turn, err
 }
 
-// runAs is run with what is known of the op.
+// runAs is run for a file of which facts are known.
 func (c *call) runAs(known facts) (int32, error) {
 	l, by, err := who()
 	if err != nil {
@@ -116,7 +115,7 @@ func (c *call) runAs(known facts) (int32, error) {
 	}
 }
 
-// cached runs a task's op by what is in memory, if that can be done.
+// cached tries a task's op without waiting, on what is in memory. ok is false if that is not possible.
 func (c *call) cached(l *loop.Loop) (res int32, ok bool) {
 	res, ok = l.Ops().Try(&c.op)
 	return res, ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS
@@ -131,7 +130,7 @@ func (c *call) plain() (int32, error) {
 	}
 }
 
-// park has the loop of the task that calls do the op, and parks the task.
+// park submits the op to the loop of the calling task, and parks the task until it completes.
 func (c *call) park(l *loop.Loop) (int32, error) {
 	o := l.Ops().New(c.op.Code)
 	if o == nil {
@@ -143,13 +142,13 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	res := l.Do(o)
 	c.parked = false
 	if mine.Ext != nil {
-		o.Ext = nil // it is not the slab's
+		o.Ext = nil // the call keeps it: Free must not take it for the slab's
 	}
 	l.Ops().Free(o)
 	return ended(l, res)
 }
 
-// ended is the result of an op of a task's, or what cancelled the task.
+// ended returns the result of a task's op, or what cancelled the task.
 func ended(l *loop.Loop, res int32) (int32, error) {
 	if res == -sys.ECANCELED && l.Canceled() {
 		return 0, l.Cause()
@@ -157,10 +156,10 @@ func ended(l *loop.Loop, res int32) (int32, error) {
 	return result(res)
 }
 
-// kernelCall is a call by the door to the kernel (package kernel), for what is no op.
+// kernelCall is a call through package kernel, for what is not an op.
 type kernelCall func(k kernel.Kernel) int32
 
-// do makes a call that may wait, for whoever calls: on the caller's thread, or in a task by a worker of its loop.
+// do makes a call that may wait: a goroutine's on its own thread, a task's on a worker of its loop's offload.
 func do(q kernelCall) (int32, error) {
 	l, _, err := who()
 	if err != nil {
@@ -169,7 +168,7 @@ func do(q kernelCall) (int32, error) {
 	return doFor(l, q)
 }
 
-// doFor is do for a task of l, or for a goroutine if that is nil.
+// doFor is do for a task of l, or for a goroutine if l is nil.
 func doFor(l *loop.Loop, q kernelCall) (int32, error) {
 	if l == nil {
 		return result(q(loop.Kernel()))
@@ -178,14 +177,14 @@ func doFor(l *loop.Loop, q kernelCall) (int32, error) {
 	if o == nil {
 		return 0, posix.ENOBUFS
 	}
-	res := int32(-sys.ECANCELED) // which it stays if the worker does not come to it
+	res := int32(-sys.ECANCELED) // stays so if the op is cancelled before a worker makes the call
 	l.Ops().Ext(o).Call = func() { res = q(l.Kernel()) }
 	l.Do(o)
 	l.Ops().Free(o)
 	return ended(l, res)
 }
 
-// do is do about an open file, whose descriptor stays open meanwhile.
+// do is do on an open file, whose descriptor it keeps open meanwhile.
 func (f *File) do(word string, q kernelCall) (int, error) {
 	if err := f.begin(word); err != nil {
 		return 0, err
@@ -198,7 +197,7 @@ func (f *File) do(word string, q kernelCall) (int, error) {
 	return int(n), nil
 }
 
-// doAt is do about a name.
+// doAt is do on a name.
 func doAt(name string, q func(k kernel.Kernel, path []byte) int32) error {
 	path, err := cString(kernelName(name))
 	if err != nil {
@@ -208,8 +207,8 @@ func doAt(name string, q func(k kernel.Kernel, path []byte) int32) error {
 	return err
 }
 
-// chargeAndYield is for a task's call that may find that it need not wait. The error is
-// why the task may not go on.
+// chargeAndYield charges a call that may find that it need not wait, and gives other tasks a turn if the budget is
+// used up. The error is why the task must not go on.
 func chargeAndYield(l *loop.Loop) error {
 	if !l.ChargeAndYield() {
 		return l.Cause()

@@ -13,24 +13,24 @@ import (
 // ErrEscapes is the error for a name that would lead out of its Root. Its text is that of os.Root.
 var ErrEscapes = errors.New("path escapes from parent")
 
-// What os.Root says of a name that is "", and of a mode that it gives no file. Their texts are all that there is of
-// them.
+// The errors of os.Root for an empty name, and for a mode that it does not support. os does not export them, so these
+// only have the same texts.
 var (
 	errEmpty = errors.New("empty path")
 	errMode  = errors.New("unsupported file mode")
 )
 
-// walks says that names are walked, because openat2(2) is not to be had here. A simulated world has it, whatever the
-// system says: its history would be another else. walksInWorlds is for tests.
+// walks is set if names have to be walked, because openat2(2) is missing here. A simulated world always has openat2:
+// otherwise its history would depend on the system. walksInWorlds is for tests.
 var (
 	walks         atomic.Bool
 	walksInWorlds bool
 )
 
-// confined is how openat2 is to look names up.
+// confined is the resolve flags of openat2.
 const confined = sys.ResolveBeneath | sys.ResolveNoMagiclinks
 
-// open opens a name in d for the number alone.
+// open opens a name in d and returns the descriptor.
 func (d *Root) open(name string, flags int, mode uint32) (n int32, err error) {
 	if name == "" {
 		return 0, errEmpty
@@ -41,7 +41,7 @@ func (d *Root) open(name string, flags int, mode uint32) (n int32, err error) {
 		case posix.EXDEV:
 			return 0, ErrEscapes
 		case posix.ENOSYS, posix.EPERM, posix.EAGAIN:
-			// Refused, or by a filter, or directories are moved all the time: a walk can tell.
+			// The call is missing, a filter refuses it, or directories are being moved all the time: walk the name.
 			refused(d.n)
 		default:
 			return n, err
@@ -61,7 +61,7 @@ func (d *Root) open(name string, flags int, mode uint32) (n int32, err error) {
 	return n, err
 }
 
-// refused finds out whether openat2 is, for what can't be wrong with it.
+// refused finds out whether openat2 itself is refused, by a call that must succeed otherwise.
 func refused(dir int32) {
 	n, err := openAt(dir, ".", sys.OPath|sys.ODirectory, 0, confined)
 	switch err {
@@ -72,8 +72,8 @@ func refused(dir int32) {
 	}
 }
 
-// object gives a descriptor that stands for a name alone. Flags may be ONofollow for a
-// link itself, and ODirectory.
+// object returns a descriptor that stands for a name alone (O_PATH). Flags may be ONofollow, for a link itself, and
+// ODirectory.
 func (d *Root) object(name string, flags int) (int32, error) {
 	return d.open(name, sys.OPath|flags, 0)
 }
@@ -81,8 +81,9 @@ func (d *Root) object(name string, flags int) (int32, error) {
 // A nameCall is a call on a name in a directory, or on dir itself if the name is empty; at are its flags.
 type nameCall func(dir int32, name string, at uint32) error
 
-// withObject runs f on such a descriptor. Where none stands for any name, f is run at the end of a walk on the name
-// there, not to follow a link: one that is put there behind the walk's look is what f acts on, inside as it is.
+// withObject calls f with such a descriptor. On systems that have none, a walk calls f on the last part of the name,
+// with flags that don't follow a link: if a link is put there after the walk has looked, f acts on the link itself,
+// which is inside.
 func (d *Root) withObject(name string, flags int, f nameCall) error {
 	if !sys.HaveObjects && loop.Home() == nil {
 		if name == "" {
@@ -103,9 +104,9 @@ func (d *Root) withObject(name string, flags int, f nameCall) error {
 	return f(n, "", sys.AtEmptyPath)
 }
 
-// withParent runs f on the directory that the last part of a name is in, and on that
-// part. f makes, removes or renames it: calls that follow no link there and refuse "."
-// and "..", so that they can't leave the directory.
+// withParent calls f on the directory that the last part of a name is in, and on that part. f must be a call that
+// makes, removes or renames it: such calls don't follow a link there and refuse "." and "..", so they can't leave the
+// directory.
 func (d *Root) withParent(name string, f func(dir int32, base string) error) error {
 	if name == "" {
 		return errEmpty
@@ -116,11 +117,11 @@ func (d *Root) withParent(name string, f func(dir int32, base string) error) err
 	}
 	end := len(strings.TrimRight(name, "/"))
 	if end == 0 {
-		return ErrEscapes // the root of all
+		return ErrEscapes // the root of the file system
 	}
 	i := strings.LastIndexByte(name[:end], '/')
 	if base := name[i+1 : end]; base == "." || base == ".." {
-		n, err := d.object(name, sys.ODirectory) // the kernel refuses it, but would say so of a way out, too
+		n, err := d.object(name, sys.ODirectory) // the kernel refuses these, even where they lead out of d
 		if err != nil {
 			return err
 		}

@@ -9,35 +9,35 @@ import (
 	"ringo/internal/sys"
 )
 
-// A walk looks a name up part by part, from a directory that it can't leave: what
-// openat2(2) does with RESOLVE_BENEATH, where there is none. Each part is opened in the
-// directory before it, following no link, so that no link put there meanwhile leads
-// anywhere; a link is read and its parts take its place. ".." takes a part away, and
-// the walk begins anew: a directory that was moved meanwhile has another parent.
+// A walk looks a name up part by part, from a directory that it can't leave: what openat2(2) does with
+// RESOLVE_BENEATH, for kernels without it. Each part is opened in the directory before it, without following a link,
+// so that a link put there meanwhile leads nowhere; if a part is a link, the walk reads it and inserts its parts. ".."
+// removes the part before it, and the walk starts again at the root: a directory that was moved meanwhile has another
+// parent.
 //
-// It is made for an ordinary goroutine.
+// It makes blocking calls, so it runs on an ordinary goroutine.
 type walk struct {
 	root  int32
 	stop  func() error
-	parts []string // of the name that is left to walk, from the root on
-	slash bool     // the last part is to be a directory
+	parts []string // the parts of the name, from the root on; parts[i:] are still to walk
+	slash bool     // the last part must be a directory
 	links int
-	at    int32 // the directory of parts[i], to be closed unless it is the root
+	at    int32 // the directory that parts[i] is in; to be closed, unless it is the root
 	i     int
 
-	// unlessFIFO: a FIFO is not opened. Open gives errFIFO then, and these are its
-	// directory, to be closed, and its name there.
+	// unlessFIFO: don't open a FIFO. open returns errFIFO instead, and sets its directory, which the caller has to
+	// close, and its name there.
 	unlessFIFO bool
 	fifoDir    int32
 	fifo       string
 
-	act nameCall // nothing is opened: this is done with the last part
+	act nameCall // if set, nothing is opened: act is called with the last part
 }
 
-// linksMax is how many links the kernel follows.
+// linksMax is how many links the kernel follows in one name.
 const linksMax = 40
 
-// open opens a name as openat2 would. Errors are its errnos, and ErrEscapes.
+// open opens a name as openat2 would. Its errors are those errnos, and ErrEscapes.
 func (w *walk) open(name string, flags int, mode uint32) (int32, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return 0, posix.EINVAL
@@ -71,7 +71,7 @@ func (w *walk) open(name string, flags int, mode uint32) (int32, error) {
 	}
 }
 
-// leave lets go of the directory that the walk has come to.
+// leave closes the directory that the walk has reached.
 func (w *walk) leave() {
 	if w.at != w.root {
 		closeNumber(w.at)
@@ -79,8 +79,7 @@ func (w *walk) leave() {
 	w.at = w.root
 }
 
-// insert puts a name's parts where the walk is. last says that it is the last part
-// whose place they take.
+// insert puts a name's parts at parts[i]. last says that they replace the last part.
 func (w *walk) insert(name string, last bool) error {
 	if name == "" {
 		return posix.ENOENT
@@ -110,7 +109,7 @@ func (w *walk) insert(name string, last bool) error {
 	return nil
 }
 
-// up takes the part before ".." away, and those before all that follow.
+// up removes a run of ".." parts, and as many parts before it.
 func (w *walk) up() error {
 	n := 1
 	for w.i+n < len(w.parts) && w.parts[w.i+n] == ".." {
@@ -128,7 +127,7 @@ func (w *walk) up() error {
 	return nil
 }
 
-// into steps into a directory, or puts the parts of a link in its place.
+// into steps into a directory, or follows a link.
 func (w *walk) into(part string) error {
 	n, err := openAt(w.at, part, sys.OPath|sys.ODirectory|sys.ONofollow, 0, 0)
 	switch err {
@@ -147,12 +146,12 @@ func (w *walk) into(part string) error {
 	return err
 }
 
-// follow puts the parts of a link in its place. It reports false if part is none.
+// follow replaces a link by its parts. It returns false if part is not a link.
 func (w *walk) follow(part string, last bool) (again bool, err error) {
 	to, err := readlinkAt(w.at, part)
 	if err != nil {
 		if err == posix.EINVAL {
-			err = nil // it is no link
+			err = nil // not a link
 		}
 		return false, err
 	}
@@ -166,8 +165,7 @@ func (w *walk) follow(part string, last bool) (again bool, err error) {
 	return true, nil
 }
 
-// last opens the last part. again says that it was a link, whose parts are to be
-// walked.
+// last opens the last part. again reports that it was a link, whose parts have to be walked now.
 func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, err error) {
 	if w.slash {
 		if flags&sys.OCreat != 0 {
@@ -205,13 +203,13 @@ func (w *walk) isFIFO(part string) bool {
 	return err == nil && sort == sys.SIfifo
 }
 
-// sort is what part is.
+// sort returns the file type of part.
 func (w *walk) sort(part string) (uint16, error) {
 	st, err := statAt(w.at, part, sys.AtSymlinkNofollow)
 	return st.Mode & sys.SIfmt, err
 }
 
-// lastName is last for what is done by names.
+// lastName is last for calls on names.
 func (w *walk) lastName(part string, stays bool) (again bool, err error) {
 	if !stays {
 		if again, err = w.follow(part, true); again || err != nil {
@@ -230,10 +228,10 @@ func (w *walk) lastName(part string, stays bool) (again bool, err error) {
 	return false, err
 }
 
-// lastObject is last for what stands for a name alone, which a link does, too.
+// lastObject is last for a descriptor that stands for a name alone (O_PATH), which may be a link's.
 func (w *walk) lastObject(part string, flags int, stays bool) (n int32, again bool, err error) {
 	n, err = openAt(w.at, part, flags|sys.ONofollow, 0, 0)
-	if err == posix.ELOOP && !stays { // a system where nothing stands for a link
+	if err == posix.ELOOP && !stays { // the system has no such descriptor of a link
 		if again, err = w.follow(part, true); again || err != nil {
 			return 0, again, err
 		}
@@ -252,7 +250,7 @@ func (w *walk) lastObject(part string, flags int, stays bool) (n int32, again bo
 	}
 	again, err = w.follow(part, true)
 	if !again && err == nil {
-		return w.lastObject(part, flags, stays) // it was a link a moment ago
+		return w.lastObject(part, flags, stays) // it was a link a moment ago, and is none now
 	}
 	return 0, again, err
 }

@@ -13,11 +13,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// copyStep is how much one call copies within the kernel: little enough for a cancelled
-// task to stop soon.
+// copyStep is how much one call copies within the kernel: little enough that a cancelled task stops soon.
 const copyStep = 8 << 20
 
-// copyBuffer is the size of the buffer where the kernel doesn't copy by itself.
+// copyBuffer is the size of the buffer for copies by reads and writes.
 const copyBuffer = 256 << 10
 
 // Copy copies from src's position to its end, to dst's position, and advances both: within the kernel if the file
@@ -36,7 +35,8 @@ func Copy(dst, src *File) (n int64, err error) {
 	return dst.copyN(src, -1)
 }
 
-// mayFollow is why f can't take all that src holds: it is the same file, and what is written is read again.
+// mayFollow returns an error if f is the same file as src and would be written at or past where src is read: the copy
+// would read what it has written, without end.
 func (f *File) mayFollow(src *File) error {
 	to, err := statAt(f.n, "", sys.AtEmptyPath)
 	if err != nil {
@@ -55,7 +55,7 @@ func (f *File) mayFollow(src *File) error {
 	return f.atPositions(src, func() error {
 		at, err := src.seek(0, io.SeekCurrent)
 		if err != nil || at >= int64(from.Size) {
-			return nil // there is nothing to copy, or no position, as copyN says
+			return nil // nothing to copy, or no position, which copyN reports
 		}
 		if there, err := f.seek(0, io.SeekCurrent); f.flag&sys.OAppend != 0 || err == nil && there > at {
 			return f.fail("copy", posix.EINVAL)
@@ -64,7 +64,7 @@ func (f *File) mayFollow(src *File) error {
 	})
 }
 
-// copyN is Copy of n bytes at most; all that there is if n is negative.
+// copyN copies at most n bytes, or all if n is negative.
 func (f *File) copyN(src *File, n int64) (done int64, err error) {
 	if err := f.with(src, func() error { return nil }); err != nil {
 		return 0, err
@@ -73,7 +73,7 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 		if !f.pollable() && !src.pollable() {
 			done, err = f.copyRange(src, n)
 		}
-		// Nothing copied, and no error: files of /proc say so whatever they hold.
+		// Nothing was copied, without an error: files of /proc answer so, whatever they hold.
 		if err == nil && done == 0 || refusesRange(err) {
 			var more int64
 			more, err = f.copyBytes(src, n-done, n < 0)
@@ -84,7 +84,7 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 	return done, err
 }
 
-// atPositions calls fn while nobody else uses either position.
+// atPositions calls fn while no one else uses either position. It locks them in the order of the descriptors.
 func (f *File) atPositions(src *File, fn func() error) error {
 	first, second := f, src
 	if src.n < f.n {
@@ -99,8 +99,8 @@ func (f *File) atPositions(src *File, fn func() error) error {
 	return fn()
 }
 
-// with calls fn while both files are kept open: for one step of a copy, so that Close of
-// either waits for no more than that, and for nothing that a FIFO may never give.
+// with calls fn while both files are kept open. A copy calls it for each step, so that a Close of either file waits
+// for one step only, and never for a FIFO that may give nothing.
 func (f *File) with(src *File, fn func() error) error {
 	if err := src.begin("read"); err != nil {
 		return err
@@ -149,15 +149,14 @@ func (f *File) copyPiece(src *File, step int64) (m int32, err error) {
 	return m, nil
 }
 
-// refusesRange reports whether copy_file_range says that it can't, also for a file that is
-// open with O_APPEND, or for what a read or a write has a better word.
+// refusesRange reports whether the copy has to go on by reads and writes: because copy_file_range can't do it, also
+// because a file is open with O_APPEND, or because a read or a write will report a better error.
 func refusesRange(err error) bool {
 	return cannotCopyRange(err) || isAny(err, posix.EBADF, posix.EISDIR, posix.ETXTBSY, posix.EOVERFLOW)
 }
 
-// cannotCopyRange reports whether copy_file_range says that it can't, which it may do for two file
-// systems, for what is no regular file, in an old kernel or behind a filter. Package os
-// goes on after the same.
+// cannotCopyRange reports whether copy_file_range can't do the copy: it may fail so between two file systems, for
+// files that are not regular, in an old kernel, or behind a filter. Package os falls back after the same errors.
 func cannotCopyRange(err error) bool {
 	return isAny(err, posix.ENOSYS, posix.EXDEV, posix.EINVAL, posix.EIO, posix.EOPNOTSUPP, posix.EPERM)
 }
@@ -192,8 +191,8 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 	return done, nil
 }
 
-// take writes at the position what was read for it. To a disk it does so in a cancelled task, too, or the bytes would
-// be nowhere if they came from a FIFO.
+// take writes at the position the bytes that were read for f. A task that is cancelled still writes them to a disk: if
+// they came from a FIFO, they would be lost otherwise.
 func (f *File) take(p []byte) (int, error) {
 	if err := f.begin("write"); err != nil {
 		return 0, err
@@ -206,7 +205,8 @@ func (f *File) take(p []byte) (int, error) {
 	return f.put(p, -1)
 }
 
-// unread moves the position back to what was read and not written. What has none, a FIFO, has lost it.
+// unread moves the position back over n bytes that were read but not written. For a FIFO, which has none, they are
+// lost.
 func (f *File) unread(n int) {
 	if f.pollable() || f.begin("seek") != nil {
 		return
@@ -215,8 +215,8 @@ func (f *File) unread(n int) {
 	f.seek(int64(-n), io.SeekCurrent)
 }
 
-// get reads at the position, which the caller has locked, or whose file nobody else has.
-// 0 is the end, which may be seen earlier.
+// get reads at the position, which the caller has locked, or whose file no one else has. n is 0 at the end; end may
+// report it earlier.
 func (f *File) get(p []byte) (n int, end bool, err error) {
 	if err := f.begin("read"); err != nil {
 		return 0, false, err
@@ -249,7 +249,7 @@ func CopyFile(dst, src string) (n int64, err error) {
 		return 0, err
 	}
 	if there, err := Stat(dst); err == nil && SameFile(there, info) {
-		return 0, pathError("copy", dst, posix.EINVAL) // it would be emptied first
+		return 0, pathError("copy", dst, posix.EINVAL) // opening dst would empty it first
 	}
 	to, err := OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
 	if err != nil {
@@ -274,10 +274,10 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 	for at := int64(0); ; {
 		data, err := src.Seek(at, SeekData)
 		if isErrno(err, posix.ENXIO) {
-			break // a hole up to the end
+			break // a hole up to the end of the file
 		}
 		if err != nil {
-			return n, f.copyRest(src, at, &n) // nobody knows where holes are
+			return n, f.copyRest(src, at, &n) // the file system does not report holes
 		}
 		hole, err := src.Seek(data, SeekHole)
 		if err != nil {
@@ -291,7 +291,7 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 		}
 		m, err := f.copyN(src, hole-data)
 		if n = data + m; err != nil || m < hole-data {
-			return n, err // cut meanwhile
+			return n, err // the file was truncated meanwhile
 		}
 		at = hole
 	}
@@ -305,7 +305,7 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 	return n, nil
 }
 
-// copyRest copies all from at on.
+// copyRest copies everything from the offset at on, and sets n to where it ended.
 func (f *File) copyRest(src *File, at int64, n *int64) error {
 	for _, one := range []*File{src, f} {
 		if _, err := one.Seek(at, 0); err != nil && !errors.Is(err, posix.ESPIPE) {

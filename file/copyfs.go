@@ -37,7 +37,7 @@ func CopyFS(dir string, fsys fs.FS) error {
 	})
 }
 
-// copyOut makes a file that holds what another does.
+// copyOut copies a file of fsys to a new file.
 func copyOut(fsys fs.FS, name, to string) error {
 	r, err := fsys.Open(name)
 	if err != nil {

@@ -28,7 +28,7 @@ func (f *File) setDeadlines(word string, t time.Time, in, out bool) error {
 	}
 	defer f.refs.release()
 	if !f.pollable() {
-		return os.ErrNoDeadline // bare, as package os has it
+		return os.ErrNoDeadline // not wrapped, as in package os
 	}
 	if err := f.readiness.core.SetDeadline(t, in, out); err != nil {
 		return f.failReady(word, err)

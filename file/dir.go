@@ -24,13 +24,13 @@ import (
 // two.
 type Root struct {
 	name    string
-	n       int32 // stands for the directory alone (O_PATH)
+	n       int32 // an O_PATH descriptor of the directory
 	refs    refs
 	dropped runtime.Cleanup
 	home    *loop.Loop // see File
 }
 
-// newDir makes a Root of an open descriptor, which is from now on the Root's.
+// newDir makes a Root of an open descriptor, which the Root owns from now on.
 func newDir(name string, n int32) *Root {
 	d := &Root{name: name, n: n, home: loop.Home()}
 	d.dropped = runtime.AddCleanup(d, whenDropped(), n)
@@ -49,8 +49,8 @@ func OpenRoot(name string) (*Root, error) {
 // Name returns the name that the directory was opened with.
 func (d *Root) Name() string { return d.name }
 
-// Close closes the directory. It waits for the calls in flight; files that were opened
-// in it stay open. Later calls return fs.ErrClosed, as a second Close does.
+// Close closes the directory. It waits for the calls in flight; files that were opened in it stay open. Later calls,
+// including a second Close, return fs.ErrClosed.
 func (d *Root) Close() error {
 	if d.isZero() {
 		return os.ErrInvalid
@@ -66,11 +66,10 @@ func (d *Root) Close() error {
 	return nil
 }
 
-// isZero reports whether nobody opened d, so that its number is no descriptor: an opened
-// one has a name.
+// isZero reports whether d was never opened, so that d.n is not a descriptor: an open Root has a name.
 func (d *Root) isZero() bool { return d.name == "" }
 
-// begin takes hold of the directory for one call.
+// begin checks that the caller may use the directory, and keeps it open for one call.
 func (d *Root) begin(what, name string) error {
 	if d.isZero() {
 		return os.ErrInvalid
@@ -106,7 +105,7 @@ func (d *Root) OpenRoot(name string) (*Root, error) {
 	return sub, err
 }
 
-// join is a name as error messages and File.Name have it.
+// join returns a name in d for error messages and File.Name.
 func (d *Root) join(name string) string { return d.name + "/" + name }
 
 // Stat describes a file, or a link's target. The result is an *Info, which os.SameFile does not know: use SameFile of
@@ -124,7 +123,7 @@ func (d *Root) stat(what, name string, flags int) (fs.FileInfo, error) {
 		return d.withObject(name, flags, func(dir int32, base string, at uint32) error {
 			st, err := statAt(dir, base, at)
 			if err == nil && flags == 0 && st.Mode&sys.SIfmt == sys.SIflnk {
-				err = posix.ELOOP // it was none when the walk looked
+				err = posix.ELOOP // it was not a link when the walk looked
 			}
 			if err == nil {
 				i = newInfo(name, &st)

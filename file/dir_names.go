@@ -39,8 +39,8 @@ func (d *Root) RemoveAll(name string) error {
 		return pathError("RemoveAll", name, errEmpty)
 	}
 	if last := strings.TrimRight(name, "/"); endsWithDot(last) || last == ".." || strings.HasSuffix(last, "/..") {
-		// To empty what ".." is would be to follow it, which leads out if somebody moves
-		// the directory before it meanwhile.
+		// Emptying what ".." stands for would mean to follow it, which leads out if the directory before it is moved
+		// meanwhile.
 		return pathError("RemoveAll", name, posix.EINVAL)
 	}
 	if err := d.begin("RemoveAll", name); err != nil {
@@ -91,7 +91,7 @@ func (d *Root) Readlink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
 		return d.withObject(name, sys.ONofollow, func(dir int32, base string, at uint32) error {
 			to, err = readlinkAt(dir, base)
-			if err == posix.ENOENT && at == sys.AtEmptyPath { // said of what is no link
+			if err == posix.ENOENT && at == sys.AtEmptyPath { // the kernel's error for a file that is not a link
 				err = posix.EINVAL
 			}
 			return err
@@ -103,7 +103,7 @@ func (d *Root) Readlink(name string) (to string, err error) {
 // Chmod changes the mode of a file, or of a link's target. It may wait; a task parks.
 func (d *Root) Chmod(name string, mode fs.FileMode) error {
 	return d.on("chmodat", name, func() error {
-		// The flags are there since Linux 6.6.
+		// fchmodat2 is there since Linux 6.6.
 		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
 			return chmodAt(dir, base, modeBits(mode), at)
 		}))
@@ -131,15 +131,15 @@ func (d *Root) chown(what, name string, uid, gid, flags int) error {
 // It may wait; a task parks.
 func (d *Root) Chtimes(name string, atime, mtime time.Time) error {
 	return d.on("chtimesat", name, func() error {
-		// The flag is there since Linux 5.8.
+		// utimensat takes the flag since Linux 5.8.
 		return d.withObject(name, 0, orByProc(func(dir int32, base string, at uint32) error {
 			return chtimesAt(dir, base, atime, mtime, at)
 		}))
 	})
 }
 
-// unknown reports whether an error says that the kernel, or a filter, has no such call
-// or flag.
+// unknown reports whether an error may mean that the kernel does not know the call or the flag, or that a filter
+// refuses it.
 func unknown(err error) bool {
 	switch err {
 	case posix.ENOSYS, posix.EINVAL, posix.EOPNOTSUPP, posix.EPERM:
@@ -148,12 +148,13 @@ func unknown(err error) bool {
 	return false
 }
 
-// orByProc is call, and where that can't be made of a descriptor alone one of its name in /proc.
+// orByProc returns a call that makes call, and if the kernel can't do that on a descriptor alone, makes it on the
+// descriptor's name in /proc.
 func orByProc(call nameCall) nameCall {
 	return func(dir int32, name string, at uint32) error {
 		err := call(dir, name, at)
 		if at == sys.AtEmptyPath && unknown(err) {
-			if err2 := call(noFD, magicLink(dir), 0); err2 != posix.ENOENT { // which it has without /proc
+			if err2 := call(noFD, magicLink(dir), 0); err2 != posix.ENOENT { // without /proc it is ENOENT
 				return err2
 			}
 		}
@@ -161,10 +162,10 @@ func orByProc(call nameCall) nameCall {
 	}
 }
 
-// magicLink is a name of an open file, where /proc is mounted.
+// magicLink returns a name of an open file, which works where /proc is mounted.
 func magicLink(n int32) string { return "/proc/self/fd/" + strconv.Itoa(int(n)) }
 
-// in runs a call on the directory that the last part of a name is in, and on that part.
+// in runs f on the directory that the last part of a name is in, and on that part.
 func (d *Root) in(what, name string, f func(dir int32, base string) error) error {
 	if err := d.begin(what, name); err != nil {
 		return err

@@ -37,7 +37,7 @@ func (d *Root) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err e
 	return f, err
 }
 
-// entries is those of an open directory in d, which are described by their names in d.
+// entries returns the entries of an open directory in d. They are described by their names in d.
 func (d *Root) entries(n int32, dir string) *entries {
 	return &entries{n: n, lstat: func(name string) (fs.FileInfo, error) { return d.Lstat(dir + "/" + name) }}
 }
@@ -68,7 +68,7 @@ func (d *Root) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := sys.ORdwr | sys.OTmpfile
 		n, err := d.open(".", flag, modeBits(perm))
-		if err == posix.EISDIR { // said by kernels and file systems without
+		if err == posix.EISDIR { // the error of kernels and file systems without O_TMPFILE
 			err = posix.EOPNOTSUPP
 		}
 		if err == nil {
@@ -93,14 +93,14 @@ func (d *Root) LinkTo(f *File, name string) error {
 	defer d.refs.release()
 	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {
 		err := onNames(op.Linkat, f.n, "", dir, base, sys.AtEmptyPath)
-		if sys.HaveObjects && (err == posix.ENOENT || unknown(err)) { // it takes a privilege, before Linux 6.10
+		if sys.HaveObjects && (err == posix.ENOENT || unknown(err)) { // before Linux 6.10 it takes a privilege
 			err = linkByProc(f.n, dir, base)
 		}
 		return err
 	}))
 }
 
-// linkByProc gives the file n a name by the one that it has in /proc.
+// linkByProc links the descriptor n by its name in /proc.
 func linkByProc(n, dir int32, base string) error {
 	proc, err := openAt(noFD, "/proc/self/fd", sys.OPath|sys.ODirectory, 0, 0)
 	if err != nil {
@@ -122,8 +122,7 @@ func (d *Root) List(name string) (l *Listing, err error) {
 	return l, err
 }
 
-// ReadDir returns the entries of a directory in d, sorted by name; List does it in steps.
-// It may wait; a task parks.
+// ReadDir returns the entries of a directory in d, sorted by name; List does it in steps. It may wait; a task parks.
 func (d *Root) ReadDir(name string) ([]fs.DirEntry, error) {
 	l, err := d.List(name)
 	if err != nil {

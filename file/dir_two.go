@@ -13,7 +13,7 @@ import (
 // parks.
 func (d *Root) Rename(oldname, newname string) error {
 	return d.two("renameat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
-		// Without the slash that would have a link followed.
+		// Without its trailing slash, which would make the kernel follow a link.
 		if there, err := statAt(toDir, strings.TrimRight(toBase, "/"), sys.AtSymlinkNofollow); err == nil &&
 			there.Mode&sys.SIfmt == sys.SIfdir {
 			old, err := statAt(dir, strings.TrimRight(base, "/"), sys.AtSymlinkNofollow)

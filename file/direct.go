@@ -22,7 +22,7 @@ func (f *File) DirectAlign() (mem, off int) {
 	return int(st.DioMemAlign), int(st.DioOffsetAlign)
 }
 
-// directAlignMax does for all disks.
+// directAlignMax is enough for all disks.
 const directAlignMax = 4096
 
 // An AlignError is the error of an unaligned transfer with Direct. It matches EINVAL (errors.Is).

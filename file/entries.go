@@ -10,21 +10,21 @@ import (
 	"ringo/internal/posix"
 )
 
-// entries is what is left to read of an open directory. One caller is at it at a time.
+// entries reads an open directory. Only one caller at a time uses it.
 type entries struct {
 	n     int32
 	lstat func(name string) (fs.FileInfo, error)
-	buf   *[]byte // from listBufs, while there is something to come
-	left  []byte  // of it, not given yet
-	last  []byte  // left, as it was before the last one was given
+	buf   *[]byte // from listBufs; nil when nothing is read ahead
+	left  []byte  // the part of buf that next has not returned yet
+	last  []byte  // left before the last entry was taken off, so that it can be put back
 }
 
-// newEntries is those of an open directory, which are described by their names in it.
+// newEntries returns the entries of an open directory. They are described by their names in it.
 func newEntries(n int32, dir string) *entries {
 	return &entries{n: n, lstat: func(name string) (fs.FileInfo, error) { return Lstat(dir + "/" + name) }}
 }
 
-// listSize is what one call asks the kernel for: some hundred entries.
+// listSize is the size of the buffer for one getdents call: enough for some hundred entries.
 const listSize = 32 << 10
 
 var listBufs = sync.Pool{New: func() any {
@@ -32,8 +32,8 @@ var listBufs = sync.Pool{New: func() any {
 	return &b
 }}
 
-// take makes something of each of the next entries, n at most, or of all that are left if n is not positive. With n,
-// io.EOF says that there are no more. What has gone meanwhile is left out.
+// take calls of for each of the next entries and returns the results: n at most, or for all that are left if n is not
+// positive. With a positive n, it returns io.EOF when none is left. Entries that no longer exist are left out.
 func take[T any](n int, dir string, e *entries, of func(name string, typ byte) (T, error)) ([]T, error) {
 	all := []T{}
 	for n <= 0 || len(all) < n {
@@ -49,7 +49,7 @@ func take[T any](n int, dir string, e *entries, of func(name string, typ byte) (
 			continue
 		}
 		if err != nil {
-			if _, told := withoutPath(err).(errno); !told { // the task was cancelled, and may go on
+			if _, told := withoutPath(err).(errno); !told { // the task was cancelled: a later call returns this entry
 				e.left = e.last
 			}
 			return all, err
@@ -62,8 +62,7 @@ func take[T any](n int, dir string, e *entries, of func(name string, typ byte) (
 	return all, nil
 }
 
-// entry makes one. Where the file system does not say of what type it is, the file is
-// asked.
+// entry makes an fs.DirEntry. If the file system does not report the type, entry asks the file.
 func (e *entries) entry(name string, typ byte) (fs.DirEntry, error) {
 	made := &entry{name: name, mode: typeBits[uint32(typ)<<12], lstat: e.lstat}
 	if typ == 0 {
@@ -76,7 +75,7 @@ func (e *entries) entry(name string, typ byte) (fs.DirEntry, error) {
 	return made, nil
 }
 
-// next gives the next name and its type, 0 if that is not known; io.EOF at the end.
+// next returns the next name and its type, which is 0 if unknown; io.EOF at the end.
 func (e *entries) next() (name string, typ byte, err error) {
 	for {
 		if len(e.left) == 0 {
@@ -96,7 +95,7 @@ func (e *entries) next() (name string, typ byte, err error) {
 	}
 }
 
-// fill reads more entries. At the end the buffer goes back.
+// fill reads more entries. At the end it returns the buffer to the pool.
 func (e *entries) fill() error {
 	if e.buf == nil {
 		e.buf = listBufs.Get().(*[]byte)
@@ -113,7 +112,7 @@ func (e *entries) fill() error {
 	return nil
 }
 
-// drop forgets what has been read ahead.
+// drop forgets what was read ahead, and returns the buffer to the pool.
 func (e *entries) drop() {
 	if e.buf != nil {
 		listBufs.Put(e.buf)

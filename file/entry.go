@@ -6,10 +6,10 @@ import (
 	"io/fs"
 )
 
-// entry is one of a directory.
+// entry is a directory entry.
 type entry struct {
 	name  string
-	mode  fs.FileMode // its type alone
+	mode  fs.FileMode // the type bits only
 	lstat func(name string) (fs.FileInfo, error)
 }
 
@@ -20,7 +20,7 @@ func (e *entry) Type() fs.FileMode { return e.mode }
 // Info describes the entry as it is now. It may wait; a task parks.
 func (e *entry) Info() (fs.FileInfo, error) { return e.lstat(e.name) }
 
-// String is the entry as fs.FormatDirEntry writes it.
+// String formats the entry as fs.FormatDirEntry does.
 func (e *entry) String() string { return fs.FormatDirEntry(e) }
 
 // The kernel's struct linux_dirent64:
@@ -35,8 +35,8 @@ const (
 	entryNameAt = 19
 )
 
-// nextEntry takes the first entry off what getdents64(2) has given. It reports false
-// if what is there is none, which is the kernel's mistake, or a file system's.
+// nextEntry takes the first entry off a result of getdents64(2). It returns false if the entry is malformed, by a
+// mistake of the kernel or a file system.
 func nextEntry(b []byte) (name []byte, typ byte, rest []byte, ok bool) {
 	if len(b) < entryNameAt {
 		return nil, 0, nil, false

@@ -11,22 +11,21 @@ import (
 
 var errNegative = errors.New("negative offset")
 
-// fail wraps an error as package os does; op is os's word.
+// fail wraps an error as package os does; op is os's name for the operation.
 func (f *File) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.name, Err: err}
 }
 
-// errno is a kernel's answer.
+// errno is an error number of the kernel.
 type errno = posix.Errno
 
 // isErrno reports whether an error is, or wraps, this number.
 func isErrno(err error, n errno) bool { return errors.Is(err, n) }
 
-// isZero reports whether f is nil or a File that nobody opened, whose number is no
-// descriptor.
+// isZero reports whether f is nil or was never opened, so that f.n is not a descriptor.
 func (f *File) isZero() bool { return f == nil || f.n == 0 && f.dropped == (runtime.Cleanup{}) }
 
-// begin takes hold of the descriptor for one call.
+// begin checks that the caller may use the file, and keeps its descriptor open for one call.
 func (f *File) begin(op string) error {
 	if f.isZero() {
 		return os.ErrInvalid

@@ -7,15 +7,15 @@ import (
 	"ringo"
 )
 
-// exclusive is a lock whose holder may wait, as with a ringo.Mutex, but mostly does not, and is done
-// in less time than a Mutex takes: while it is free it costs two atomic instructions, 6 ns where a
-// Mutex costs 22 to 30.
+// exclusive is a lock whose holder may wait, as with a ringo.Mutex, but mostly does not, and holds it for less time
+// than locking a Mutex takes. While it is free, lock and unlock cost two atomic instructions: 6 ns, where a Mutex
+// costs 22 to 30.
 //
 //	free ──lock──▶ held ──the first in the queue asks──▶ wanted
 //	  ▲───unlock────┘▲──────unlock: that one has it───────┘
 type exclusive struct {
 	state  atomic.Uint32
-	queue  ringo.Mutex // of those who have to wait; who has it asks
+	queue  ringo.Mutex // the callers that have to wait; the one that has locked it asks for exclusive
 	passed *ringo.Chan[struct{}]
 }
 
@@ -52,7 +52,8 @@ func (x *exclusive) wait() error {
 	return err
 }
 
-// unlock gives the lock up, or to who asks for it. Who asks may be cancelled, and take that back, at any time.
+// unlock frees the lock, or passes it to the caller that asks for it. That caller may be cancelled at any time, and
+// withdraws its request then.
 func (x *exclusive) unlock() {
 	for !x.state.CompareAndSwap(held, free) {
 		if x.state.CompareAndSwap(wanted, held) {

@@ -27,7 +27,7 @@ func Adopt(g *os.File) (*File, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: err}
 	}
-	if !sys.HaveNetpoll { // what package os has open belongs to Go's netpoller for good
+	if !sys.HaveNetpoll { // a descriptor that package os has opened stays with Go's netpoller for good
 		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: posix.ErrSystem}
 	}
 	raw, err := g.SyscallConn()
@@ -47,7 +47,7 @@ func Adopt(g *os.File) (*File, error) {
 	if dupErr != nil {
 		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: dupErr}
 	}
-	g.Close() // it has given all that it had
+	g.Close() // its descriptor was duplicated, so a failed close loses nothing
 	return f, nil
 }
 
@@ -85,18 +85,18 @@ func (r *rawFile) Control(fn func(fd uintptr)) error {
 	return nil
 }
 
-// Read calls fn until it returns true, and in between waits until there is something to
-// read. Other reads wait until it has returned, so fn must not read by the File. A file on a
-// disk has something at any time: fn is called again at once, until Close.
+// Read calls fn until it returns true, and waits in between until there is something to read. Other reads wait until
+// Read has returned, so fn must not use the File's own reads. A file on a disk is always ready: fn is called again at
+// once, until Close.
 func (r *rawFile) Read(fn func(fd uintptr) bool) error {
 	return (*File)(r).rawWait("read", fn, (*handle.RawConn).Read)
 }
 
-// Write calls fn until it returns true, and in between waits until there is room. Other
-// writes wait until it has returned, so fn must not write by the File.
+// Write calls fn until it returns true, and waits in between until there is room. Other writes wait until Write has
+// returned, so fn must not use the File's own writes.
 func (r *rawFile) Write(fn func(fd uintptr) bool) error {
 	return (*File)(r).rawWait("write", fn, (*handle.RawConn).Write)
 }
 
-// duplicate makes another number for the open file.
+// duplicate makes another descriptor of the open file.
 func duplicate(n int32) (int32, error) { return result(loop.Kernel().Dup(n)) }

@@ -33,11 +33,11 @@ type File struct {
 	hits      atomic.Uint32 // reads in a row that found their bytes in memory, see warm
 	pages     driver.Incore // of overlaid files, for tasks
 	readiness *readiness    // nil for files on a disk
-	home      *loop.Loop    // in whose simulated world it is; nil: in none
+	home      *loop.Loop    // the loop of the simulated world that the file is in; nil: in none
 
 	dropped  runtime.Cleanup
-	position ringo.Mutex // for those who read, write and seek at it
-	entries  *entries    // of a directory, under position
+	position ringo.Mutex // held by calls that read, write or seek at it
+	entries  *entries    // of a directory, guarded by position
 }
 
 var _ interface {
@@ -81,18 +81,18 @@ func newFile(n int32, name string, flag int) *File {
 	if flag&sys.OAppend != 0 {
 		known |= appendOnly
 	}
-	if f.home = loop.Home(); f.home != nil { // all goes by ops
+	if f.home = loop.Home(); f.home != nil { // every call becomes an op
 		known |= noNowRead | noNowWrite | typeKnown
 	}
 	f.dropped = runtime.AddCleanup(f, whenDropped(), n)
 	f.known.Store(uint32(known))
 	st := new(sys.Statx)
-	// Nobody else is asked, as a server would be; and the mount has the number that no other will have, where there is
-	// such a number (Linux 6.8).
+	// AtStatxDontSync keeps network file systems from asking their servers. StatxMount asks for the mount's unique
+	// number, which is never used again (Linux 6.8).
 	const mask = sys.StatxAll&^sys.StatxMntID | sys.StatxMount
 	if loop.Kernel().Statx(n, nil, sys.AtEmptyPath|sys.AtStatxDontSync, mask, st) < 0 {
 		f.mount = new(mount)
-		f.entries = newEntries(n, name) // it may have some
+		f.entries = newEntries(n, name) // it may be a directory
 		return f
 	}
 	if f.home != nil {
@@ -102,7 +102,7 @@ func newFile(n int32, name string, flag int) *File {
 	}
 	known |= facts(f.mount.known.Load())
 	mode := st.Mode & sys.SIfmt
-	if st.DevMajor != 0 || mode == sys.SIfblk { // there is a disk, which /dev is not
+	if st.DevMajor != 0 || mode == sys.SIfblk { // a disk holds it, as /dev's file system does not
 		known = known&^inMemory | typeKnown
 	}
 	if flag&Direct != 0 {
@@ -122,8 +122,8 @@ func newFile(n int32, name string, flag int) *File {
 // noType is the type of what was never a file: an eventfd, a timerfd, inotify and the like.
 const noType = 0
 
-// whenDropped is what becomes of a descriptor that was dropped without Close. In a simulated world it stays
-// open, as a test is to see.
+// whenDropped returns the function that is called with the descriptor of a File that was dropped without Close. In a
+// simulated world the descriptor stays open, so that a test sees the leak.
 func whenDropped() func(n int32) {
 	if loop.Home() != nil {
 		return func(int32) {}
@@ -131,11 +131,10 @@ func whenDropped() func(n int32) {
 	return closeDropped
 }
 
-// closeDropped closes the descriptor of a File that was dropped without Close, as
-// package os does.
+// closeDropped closes the descriptor of a File that was dropped without Close, as package os does.
 func closeDropped(n int32) { closeNumber(n) }
 
-// masked is what RINGO_MASK takes from files.
+// masked returns the facts that RINGO_MASK sets for all files.
 var masked = sync.OnceValue(func() facts {
 	if m, _ := mask.Env(); m != nil && slices.Contains(m.Names(), "rwf_nowait") {
 		return noNowRead | noNowWrite
@@ -164,10 +163,10 @@ func (f *File) Close() error {
 		f.entries.drop()
 	}
 	if f.readiness != nil && f.readiness.file != nil {
-		return f.readiness.file.Close() // its, as its number is
+		return f.readiness.file.Close() // it owns the descriptor
 	}
 	res := int32(0)
-	if f.flag&sys.OAccmode == os.O_RDONLY { // nothing is to be written before
+	if f.flag&sys.OAccmode == os.O_RDONLY { // opened for reading only: nothing has to be written first
 		res = closeNumber(f.n)
 	} else {
 		res = f.closeWritten()
@@ -186,7 +185,7 @@ func (f *File) closeWritten() (res int32) {
 		res = k.Close(f.n)
 		return res
 	})
-	if !closed { // the loop's driver has ended, and nobody else would
+	if !closed { // the loop's driver has ended, so the call was not made
 		res = closeNumber(f.n)
 	}
 	return res

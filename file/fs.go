@@ -11,7 +11,7 @@ import (
 // fs.SubFS and fs.ReadLinkFS. It is usable until d is closed.
 func (d *Root) FS() fs.FS { return dirFS{d, "."} }
 
-// dirFS is a part of a Root.
+// dirFS is a Root, or a directory in it, as an fs.FS.
 type dirFS struct {
 	d   *Root
 	sub string
@@ -25,7 +25,7 @@ var _ interface {
 	fs.ReadLinkFS
 } = dirFS{}
 
-// at is the name in the Root.
+// at returns the name in the Root.
 func (s dirFS) at(what, name string) (string, error) {
 	if _, err := localize(name); err != nil {
 		return "", pathError(what, name, fs.ErrInvalid)
@@ -33,7 +33,7 @@ func (s dirFS) at(what, name string) (string, error) {
 	return path.Join(s.sub, name), nil
 }
 
-// seen puts the name that a caller knows in place of that in the Root.
+// seen replaces the name in an error by the one that the caller has given.
 func seen(err error, what, name string) error { return pathError(what, name, withoutPath(err)) }
 
 // Open opens a file or a directory, as a *File.
@@ -49,7 +49,7 @@ func (s dirFS) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// ReadDir gives a directory's entries, sorted by name.
+// ReadDir returns a directory's entries, sorted by name.
 func (s dirFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	at, err := s.at("readdir", name)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s dirFS) stat(what, name string, flags int) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// ReadFile gives all that a file holds.
+// ReadFile returns the content of a file.
 func (s dirFS) ReadFile(name string) ([]byte, error) {
 	at, err := s.at("open", name)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s dirFS) ReadFile(name string) ([]byte, error) {
 	return b, seen(err, "open", name)
 }
 
-// ReadLink gives what a link leads to.
+// ReadLink returns the target of a link.
 func (s dirFS) ReadLink(name string) (string, error) {
 	at, err := s.at("readlink", name)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s dirFS) ReadLink(name string) (string, error) {
 	return to, seen(err, "readlink", name)
 }
 
-// Sub is the part below a directory, whether that is there or not.
+// Sub returns the files below a directory, which need not exist yet.
 func (s dirFS) Sub(name string) (fs.FS, error) {
 	at, err := s.at("sub", name)
 	if err != nil {

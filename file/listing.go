@@ -22,7 +22,7 @@ type Listing struct {
 	home    *loop.Loop // see File
 }
 
-// newListing makes a Listing of an open descriptor, which is from now on the Listing's.
+// newListing makes a Listing of an open descriptor, which the Listing owns from now on.
 func newListing(name string, e *entries) *Listing {
 	l := &Listing{name: name, entries: e, home: loop.Home()}
 	l.dropped = runtime.AddCleanup(l, whenDropped(), e.n)
@@ -88,8 +88,8 @@ func (l *Listing) Close() error {
 	return nil
 }
 
-// ReadDir returns the entries of a directory, sorted by name, as os.ReadDir does. List
-// does it in steps. It may wait; a task parks.
+// ReadDir returns the entries of a directory, sorted by name, as os.ReadDir does. List does it in steps. It may wait;
+// a task parks.
 func ReadDir(name string) ([]fs.DirEntry, error) {
 	l, err := List(name)
 	if err != nil {
@@ -98,7 +98,7 @@ func ReadDir(name string) ([]fs.DirEntry, error) {
 	return l.all()
 }
 
-// all gives all entries, sorted, and closes.
+// all returns all entries, sorted, and closes the Listing.
 func (l *Listing) all() ([]fs.DirEntry, error) {
 	defer l.Close()
 	entries, err := l.ReadDir(-1)

@@ -42,7 +42,7 @@ func (f *File) lock(ctx context.Context, r Range, kind int16) error {
 	}
 }
 
-// rest waits for a while, or gives why it does not.
+// rest waits for the time d, or returns the error that ended the wait.
 func rest(ctx context.Context, d time.Duration) error {
 	l, _ := loop.Current()
 	if l != nil {

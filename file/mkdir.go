@@ -12,13 +12,12 @@ func Mkdir(name string, perm fs.FileMode) error {
 	return pathError("mkdir", name, mkdirAt(noFD, name, modeBits(perm)))
 }
 
-// MkdirAll makes a directory and those above it, as os.MkdirAll does. It may wait; a
-// task parks.
+// MkdirAll makes a directory and those above it, as os.MkdirAll does. It may wait; a task parks.
 func MkdirAll(path string, perm fs.FileMode) error {
 	return mkdirAll("mkdir", path, perm, Stat, Mkdir, Lstat)
 }
 
-// mkdirAll is MkdirAll by the calls given.
+// mkdirAll is MkdirAll, made of the given calls.
 func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInfo, error),
 	mkdir func(string, fs.FileMode) error,
 	lstat func(string) (fs.FileInfo, error)) error {
@@ -43,7 +42,7 @@ func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInf
 	err := mkdir(path, perm)
 	if err != nil {
 		if dir, err := lstat(path); err == nil && dir.IsDir() {
-			return nil // "foo/.", or somebody else was faster
+			return nil // "foo/.", or another caller was faster
 		}
 	}
 	return err

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// modeBits are a mode's bits as the kernel has them, but for the sort of file.
+// modeBits returns a mode's bits in the kernel's form, without the file type.
 func modeBits(perm fs.FileMode) uint32 {
 	bits := uint32(perm.Perm())
 	for mode, bit := range specialModes {
@@ -19,7 +19,7 @@ func modeBits(perm fs.FileMode) uint32 {
 	return bits
 }
 
-// modeOf is a mode of the kernel's.
+// modeOf converts a mode of the kernel to an fs.FileMode.
 func modeOf(bits uint32) fs.FileMode {
 	m := fs.FileMode(bits & 0o777)
 	for mode, bit := range specialModes {
@@ -38,7 +38,7 @@ var typeBits = map[uint32]fs.FileMode{
 	sys.SIfblk: fs.ModeDevice, sys.SIflnk: fs.ModeSymlink, sys.SIfsock: fs.ModeSocket,
 }
 
-// cString is a name as the kernel wants it, with a NUL behind it.
+// cString returns a name with a NUL behind it, as the kernel expects it.
 func cString(name string) ([]byte, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return nil, posix.EINVAL

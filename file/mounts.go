@@ -8,15 +8,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// mount is what is known of a mounted file system, for the files that will be opened on
-// it: of what type it is a task has to ask a worker.
+// mount holds what is known of a mounted file system, for all files on it: a task has to ask a worker for the type of
+// the file system.
 type mount struct {
 	known atomic.Uint32                // facts
-	rings atomic.Pointer[hosted.Rings] // for its goroutines, in place of the process's; for tests
+	rings atomic.Pointer[hosted.Rings] // for goroutines' transfers, in place of the process's rings; for tests
 }
 
-// mounts has them by their numbers, which no other mount will have. With mountsMax of them
-// it begins anew.
+// mounts maps unique mount numbers to what is known of them. When it has mountsMax entries, it starts again from
+// empty.
 var mounts struct {
 	sync.Mutex
 	by map[uint64]*mount
@@ -24,8 +24,8 @@ var mounts struct {
 
 const mountsMax = 1024
 
-// mountOf is the mount that an open file is on. Of one whose number the kernel does not
-// tell (before Linux 5.8), each file learns by itself.
+// mountOf returns the mount that an open file is on. If the kernel does not report a unique number, the file gets a
+// mount of its own, and nothing that it learns is shared.
 func mountOf(st *sys.Statx) *mount {
 	if st.Mask&sys.StatxMount == 0 {
 		return new(mount)

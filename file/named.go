@@ -72,7 +72,7 @@ func chtimesAt(dir int32, name string, atime, mtime time.Time, flags uint32) err
 	return doAt(name, func(k kernel.Kernel, path []byte) int32 { return k.Utimensat(dir, path, &times, flags) })
 }
 
-// timePair is two times as the kernel has them; a zero one leaves what is there.
+// timePair returns two times in the kernel's form; a zero time leaves the file's unchanged.
 func timePair(atime, mtime time.Time) (pair sys.TimePair) {
 	for i, t := range []time.Time{atime, mtime} {
 		pair[i].Sec, pair[i].Nsec = t.Unix(), int64(t.Nanosecond())
@@ -90,7 +90,7 @@ func Truncate(name string, size int64) error {
 	}))
 }
 
-// newInfo is the Info of a name, which may be a path.
+// newInfo returns the Info of a name, which may be a path.
 func newInfo(name string, st *sys.Statx) *Info {
 	i := &Info{name: base(name), st: *st}
 	fill(&i.os, st)

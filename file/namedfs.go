@@ -20,7 +20,7 @@ var _ interface {
 	fs.ReadLinkFS
 } = namedFS("")
 
-// at is the name as the system has it.
+// at returns the system's name for a name in the fs.FS.
 func (s namedFS) at(what, name string) (string, error) {
 	if s == "" {
 		return "", pathError(what, name, errors.New("file: DirFS with empty root"))
@@ -45,7 +45,7 @@ func (s namedFS) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// ReadDir gives a directory's entries, sorted by name.
+// ReadDir returns a directory's entries, sorted by name.
 func (s namedFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	at, err := s.at("readdir", name)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s namedFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, seen(err, "readdir", name)
 }
 
-// ReadFile gives all that a file holds.
+// ReadFile returns the content of a file.
 func (s namedFS) ReadFile(name string) ([]byte, error) {
 	at, err := s.at("readfile", name)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s namedFS) stat(what, name string, stat func(string) (fs.FileInfo, error))
 	return info, nil
 }
 
-// ReadLink gives what a link leads to.
+// ReadLink returns the target of a link.
 func (s namedFS) ReadLink(name string) (string, error) {
 	at, err := s.at("readlink", name)
 	if err != nil {

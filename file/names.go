@@ -13,11 +13,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// The calls on names, for whoever makes them. dir is the descriptor of the directory
-// that a name starts from, noFD the working directory. Errors are errnos, or what
-// cancelled the task.
+// The calls on names, for any caller. dir is the descriptor of the directory that a name starts from, or noFD for the
+// working directory. Errors are errnos, or what cancelled the task.
 
-// newNameCall gives a call on path, to be freed, and what it passes.
+// newNameCall returns a call on path, which the caller has to free, and the op's Name.
 func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return nil, nil, posix.EINVAL
@@ -32,7 +31,7 @@ func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) 
 	return c, n, nil
 }
 
-// onNames runs an op on two names, of which the second starts from to.
+// onNames runs an op on two names, the second of which starts from to.
 func onNames(code op.Code, dir int32, path string, to int32, second string, flags uint32) error {
 	c, n, err := newNameCall(code, dir, path)
 	if err != nil {
@@ -46,21 +45,21 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	c.op.CallFlags = flags
 	known := facts(0)
 	if isNoName(path) || isNoName(second) {
-		// The ring looks at both names first, and says what is wrong with the second
-		// where the call says what is wrong with the first.
+		// A ring checks both names first: it would report what is wrong with the second where the plain call reports
+		// what is wrong with the first.
 		known = offloaded
 	}
 	_, err = c.runAs(known)
 	return err
 }
 
-// isNoName reports whether no file can have this name.
+// isNoName reports whether no file can have this name: because it is empty or too long.
 func isNoName(name string) bool { return name == "" || len(name) >= pathMax }
 
-// pathMax is the size of a name in the kernel, with its NUL.
+// pathMax is the size limit of a name in the kernel, including its NUL.
 const pathMax = 4096
 
-// openAt opens a name for the number alone. Flags get CLOEXEC.
+// openAt opens a name and returns the descriptor. It adds O_CLOEXEC to flags.
 func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int32, error) {
 	n, err := openNamed(dir, path, flags, mode, resolve)
 	if flags&Direct != 0 && errors.Is(err, posix.ErrSystem) {
@@ -76,13 +75,13 @@ func openNamed(dir int32, path string, flags int, mode uint32, resolve uint64) (
 	}
 	defer c.free()
 	flags |= sys.OCloexec | sys.OLargefile
-	if flags&sys.OPath != 0 { // openat2 is strict about flags that mean nothing, which open(2) drops
+	if flags&sys.OPath != 0 { // openat2 refuses meaningless flags, which open(2) drops
 		flags &= sys.OPath | sys.ODirectory | sys.ONofollow | sys.OCloexec
 	}
 	n.How = sys.OpenHow{Flags: uint64(uint32(flags)), Resolve: resolve}
 	if flags&(sys.OCreat|sys.OTmpfile&^sys.ODirectory) != 0 {
 		n.How.Mode = uint64(mode)
-		c.op.Flags |= op.Keep // or what was made would be nobody's
+		c.op.Flags |= op.Keep // a cancelled op returns it still, or no one would own what it made
 	}
 	l, t := loop.Current()
 	if l == nil || !mayWait(flags) {
@@ -94,8 +93,8 @@ func openNamed(dir int32, path string, flags int, mode uint32, resolve uint64) (
 	if res, ok := c.cached(l); ok {
 		return result(res)
 	}
-	// By a worker: an entry of the ring that waits for a FIFO's other end would keep a
-	// thread from the ops on files.
+	// On a worker: if a ring's entry waited for the other end of a FIFO, it would keep a thread of the kernel from
+	// other ops on files.
 	res, err := doFor(l, func(k kernel.Kernel) int32 {
 		var st sys.Statx
 		if k.Statx(dir, n.Path, 0, sys.StatxType, &st) == 0 && st.Mode&sys.SIfmt == sys.SIfifo {
@@ -113,12 +112,12 @@ func openNamed(dir int32, path string, flags int, mode uint32, resolve uint64) (
 	return res, err
 }
 
-// mayWait reports whether an open with these flags waits if the name is a FIFO's.
+// mayWait reports whether an open with these flags waits if the name is that of a FIFO.
 func mayWait(flags int) bool {
 	return flags&(sys.OPath|sys.OExcl|sys.ODirectory|sys.ONonblock) == 0
 }
 
-// dup gives another number of what n stands for; of noFD there is none.
+// dup duplicates a descriptor; noFD stays noFD.
 func dup(n int32) (int32, error) {
 	if n < 0 {
 		return n, nil
@@ -126,10 +125,10 @@ func dup(n int32) (int32, error) {
 	return duplicate(n)
 }
 
-// closeNumber closes what openAt gave, where nothing is to be written before.
+// closeNumber closes a descriptor of openAt that was not written to.
 func closeNumber(n int32) int32 { return loop.Kernel().Close(n) }
 
-// statAt asks about a name.
+// statAt describes the file of a name.
 func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {
 	c, n, err := newNameCall(op.Statx, dir, path)
 	if err != nil {
@@ -165,8 +164,7 @@ func unlinkAt(dir int32, path string, flags uint32) error {
 	return err
 }
 
-// removeAt removes a file or an empty directory, as os.Remove does: also with its
-// choice between the two errors.
+// removeAt removes a file or an empty directory. It reports the same one of the two errors as os.Remove.
 func removeAt(dir int32, path string) error {
 	err := unlinkAt(dir, path, 0)
 	if err == nil {
@@ -190,7 +188,7 @@ func mkfifoAt(dir int32, path string, mode uint32) error {
 	return doAt(path, func(k kernel.Kernel, path []byte) int32 { return k.Mknodat(dir, path, sys.SIfifo|mode, 0) })
 }
 
-// readlinkAt gives what a link leads to, however long that is.
+// readlinkAt returns the target of a link, however long.
 func readlinkAt(dir int32, path string) (string, error) {
 	for size := 256; ; size *= 2 {
 		b, n := make([]byte, size), 0

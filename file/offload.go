@@ -7,9 +7,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// offload runs fn, which makes many short calls, where it may block: for a task on an
-// ordinary goroutine while the task parks, for anybody else at once. fn asks stop between
-// two steps; an error there means that the task was cancelled.
+// offload runs fn, which makes many short calls, where it may block: for a task on an ordinary goroutine while the
+// task parks, for other callers directly. fn calls stop between two steps; an error from it means that the task was
+// cancelled.
 func offload(fn func(stop func() error) error) error {
 	l, _ := loop.Current()
 	if l == nil {

@@ -10,28 +10,28 @@ import (
 	"ringo/internal/sys"
 )
 
-// fifoOpen is the open of a FIFO, which may wait for the other end for ever: on a
-// goroutine of its own, and so on a thread of its own, as with package os. Workers are
-// for what a disk will end. There is no bound, because what ends one may be another.
+// fifoOpen is the open of a FIFO, which may wait for the other end without limit. It runs on a goroutine of its own,
+// and so on a thread of its own, as with package os: the offload's workers are for calls that a disk will end. The
+// number of such opens is not bounded, because the open that ends one may be another of them.
 type fifoOpen struct {
 	p    loop.Parker
 	k    kernel.Kernel
-	dir  int32 // its own, or noFD
+	dir  int32 // owned by the open, or noFD
 	path []byte
 	how  sys.OpenHow
 	res  int32
 
 	// With fifos locked:
 	uses           int      // of dir
-	end            *fifoEnd // nil: it has not begun, or is of no FIFO
+	end            *fifoEnd // nil: the open has not begun, or the name is not a FIFO
 	canceled, over bool
 }
 
-// fifoEnd is who of the process waits at an end of a FIFO.
+// fifoEnd counts the opens of this process that wait at one end of a FIFO.
 type fifoEnd struct {
 	id           fifoID
-	wanted, left int  // opens of tasks, and of those that were cancelled
-	waking       bool // somebody opens the other end
+	wanted, left int  // opens whose tasks wait, and opens whose tasks were cancelled
+	waking       bool // a goroutine opens the other end, see wake
 }
 
 type fifoID struct {
@@ -39,7 +39,7 @@ type fifoID struct {
 	writes        bool
 }
 
-// fifos are the ends at which somebody waits.
+// fifos holds the ends at which opens wait.
 var fifos = struct {
 	sync.Mutex
 	changed sync.Cond
@@ -48,7 +48,8 @@ var fifos = struct {
 
 func init() { fifos.changed.L = &fifos }
 
-// openFIFO is openAt of a FIFO for a task, which may be cancelled meanwhile: so dir and path become the open's own.
+// openFIFO is openAt for a FIFO and a task. The task may be cancelled while the open goes on, so dir and path belong
+// to the open from here on.
 func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
 	if !l.World().Beside() {
 		if dir >= 0 {
@@ -71,7 +72,7 @@ func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHo
 	return result(w.res)
 }
 
-// run is the goroutine's side. What comes when nobody wants it any more is closed.
+// run is the goroutine's part. A descriptor that comes after the task was cancelled is closed.
 func (w *fifoOpen) run() {
 	if w.res = -int32(sys.ECANCELED); w.begin() {
 		w.res = w.k.Openat2(w.dir, w.path, &w.how)
@@ -86,12 +87,12 @@ func (w *fifoOpen) run() {
 	}
 }
 
-// begin joins those who wait at the end, unless nobody wants the open any more.
+// begin adds the open to those that wait at its end. It returns false if the task was cancelled.
 func (w *fifoOpen) begin() bool {
 	id := w.id()
 	fifos.Lock()
 	defer fifos.Unlock()
-	for fifos.at[id] != nil && fifos.at[id].waking { // what is opened for others would let it through
+	for fifos.at[id] != nil && fifos.at[id].waking { // the wake's open of the other end would end this open too
 		fifos.changed.Wait()
 	}
 	if w.canceled || id == (fifoID{}) {
@@ -105,7 +106,7 @@ func (w *fifoOpen) begin() bool {
 	return true
 }
 
-// id tells what is to be opened. It is zero of what is no FIFO any more, and does not wait.
+// id identifies the end to open. It is zero if the name is no longer a FIFO, whose open does not wait.
 func (w *fifoOpen) id() (id fifoID) {
 	var st sys.Statx
 	if w.k.Statx(w.dir, w.path, 0, sys.StatxType|sys.StatxIno, &st) == 0 && st.Mode&sys.SIfmt == sys.SIfifo {
@@ -114,7 +115,7 @@ func (w *fifoOpen) id() (id fifoID) {
 	return id
 }
 
-// leave is for when the open is over.
+// leave counts the open as over.
 func (w *fifoOpen) leave() {
 	fifos.Lock()
 	defer fifos.Unlock()
@@ -131,7 +132,7 @@ func (w *fifoOpen) leave() {
 	w.settle()
 }
 
-// cancel is for when nobody wants the open any more.
+// cancel counts the open as one that no task waits for.
 func (w *fifoOpen) cancel() {
 	fifos.Lock()
 	defer fifos.Unlock()
@@ -142,8 +143,8 @@ func (w *fifoOpen) cancel() {
 	}
 }
 
-// settle has opens come back that nobody wants, once nobody else of the process waits at that end. They would be
-// readers, or writers, that do nothing, each with a thread.
+// settle starts a wake once all opens at the end are of cancelled tasks. If they were left waiting, they would become
+// readers or writers that do nothing, and each holds a thread.
 func (w *fifoOpen) settle() {
 	switch e := w.end; {
 	case e.waking || e.wanted > 0:
@@ -157,15 +158,15 @@ func (w *fifoOpen) settle() {
 	fifos.changed.Broadcast()
 }
 
-// release gives up a use of the directory.
+// release gives up a use of dir, and closes it after the last.
 func (w *fifoOpen) release() {
 	if w.uses--; w.uses == 0 && w.dir >= 0 {
 		w.k.Close(w.dir)
 	}
 }
 
-// wake opens the other end until those who are left have come back. Where the process may not do that, or they wait at
-// another FIFO, which had the name when they opened it, they wait on: nobody else has to wait for them.
+// wake keeps the other end open until the cancelled opens have returned. They wait on if the process may not open the
+// other end, or if they wait at another FIFO, which had the name when they opened it; no task waits for them.
 func (w *fifoOpen) wake() {
 	other := w.openOther()
 	fifos.Lock()
@@ -182,14 +183,15 @@ func (w *fifoOpen) wake() {
 		w.k.Close(other)
 	}
 	w.release()
-	delete(fifos.at, w.end.id) // of a later open the end is another
+	delete(fifos.at, w.end.id) // a later open makes a new end
 	fifos.changed.Broadcast()
 }
 
-// wakeMax is the longest pause in which those who were woken may come back, which is after twice as long in all.
+// wakeMax bounds the pauses of wake, which double: it gives up after twice as long in all.
 const wakeMax = 16 * time.Second
 
-// back waits for a time, with fifos locked, and reports whether those who are left have come back.
+// back waits for the cancelled opens at most for the time within, and reports whether all have returned. fifos is
+// locked.
 func (e *fifoEnd) back(within time.Duration) bool {
 	over := false
 	defer time.AfterFunc(within, func() {
@@ -204,7 +206,7 @@ func (e *fifoEnd) back(within time.Duration) bool {
 	return e.left == 0
 }
 
-// openOther opens the other end, which does not wait.
+// openOther opens the other end without waiting.
 func (w *fifoOpen) openOther() int32 {
 	if w.id() != w.end.id {
 		return -sys.ENOENT

@@ -62,19 +62,19 @@ func (f *File) ReadRanges(rs []ReadRange) error {
 	return nil
 }
 
-// rangeBatch is a ReadRanges under way.
+// rangeBatch is one call of ReadRanges.
 type rangeBatch struct {
 	f     *File
 	rs    []ReadRange
-	cold  []int // of rs: those that are not read yet
-	alone int   // of cold: from here on each is a read of its own
+	cold  []int // indexes of rs: ranges that are not read yet
+	alone int   // index of cold: from here on each range is read on its own
 
 	l        *loop.Loop
-	task     *loop.Task // that parks
-	next     int        // of cold: the first that has not begun
-	until    int        // of cold: those before may begin, by the limits of the task's class
+	task     *loop.Task // the task that parks
+	next     int        // index of cold: the first range that has not begun
+	until    int        // index of cold: ranges before it may begin, by the limits of the task's class
 	priority uint16     // of the reads
-	ops      int        // under way
+	ops      int        // reads under way
 	canceled bool
 	reads    [readsMax]rangeRead
 	spare    []*rangeRead
@@ -82,15 +82,15 @@ type rangeBatch struct {
 }
 
 const (
-	// readsMax is how many reads of a ReadRanges are under way at a time, and workersMax how many on goroutines.
+	// readsMax bounds the reads of a ReadRanges under way at a time, workersMax the goroutines that read for one.
 	readsMax   = 128
 	workersMax = 16
 )
 
-// rangeRead is an op for one range or several that are next to each other: cold[from:to].
+// rangeRead is an op for one range, or for several adjacent ones: cold[from:to].
 type rangeRead struct {
 	b        *rangeBatch
-	fd       fd.FD // what the op holds: the number for this one op
+	fd       fd.FD // what the op refers to: the descriptor, for this op alone
 	from, to int
 }
 
@@ -103,7 +103,7 @@ var batches = sync.Pool{New: func() any {
 	return b
 }}
 
-// free keeps the batch for the next, unless a crash of a simulated host has left it ops.
+// free returns the batch to the pool, unless a crash of a simulated host has left ops that use it.
 func (b *rangeBatch) free() {
 	if b.ops > 0 {
 		return
@@ -114,7 +114,7 @@ func (b *rangeBatch) free() {
 	batches.Put(b)
 }
 
-// warm reads what a task need not wait for, and sorts the rest by offset. The error is what has cancelled the task.
+// warm reads what a task need not wait for, and sorts the rest by offset. The error is what cancelled the task.
 func (b *rangeBatch) warm(l *loop.Loop) error {
 	cold := b.cold[:0]
 	for _, i := range b.cold {
@@ -133,10 +133,10 @@ func (b *rangeBatch) warm(l *loop.Loop) error {
 	return nil
 }
 
-// at is where the rest of a range begins.
+// at returns the offset of the unread rest of a range.
 func (b *rangeBatch) at(i int) int64 { return b.rs[i].Off + int64(b.rs[i].N) }
 
-// here reads what is in memory of a range, and reports whether there is more of it.
+// here reads the part of a range that is in memory, and reports whether there is more to read.
 func (b *rangeBatch) here(r *ReadRange) (more bool, err error) {
 	known, err := b.f.factsWithType()
 	if err != nil {
@@ -147,7 +147,7 @@ func (b *rangeBatch) here(r *ReadRange) (more bool, err error) {
 		res := b.f.readNow(known, p[:min(len(p), turnMax)], r.Off+int64(r.N))
 		switch {
 		case res < 0:
-			return true, nil // that which may wait meets the error
+			return true, nil // the read that may wait meets the error
 		case res == 0:
 			r.Err = io.EOF
 			return false, nil
@@ -157,7 +157,7 @@ func (b *rangeBatch) here(r *ReadRange) (more bool, err error) {
 	return false, nil
 }
 
-// onLoop reads what is in memory, has the loop's driver read the rest, and parks.
+// onLoop reads what is in memory, lets the loop's driver read the rest, and parks.
 func (b *rangeBatch) onLoop(l *loop.Loop) {
 	b.l, b.task = l, l.Task()
 	err := b.warm(l)
@@ -174,17 +174,17 @@ func (b *rangeBatch) onLoop(l *loop.Loop) {
 		r := &b.rs[i]
 		switch {
 		case r.Off < 0 || r.Err == io.EOF || r.N == len(r.P):
-		case isErrno(r.Err, sys.ECANCELED) && l.Canceled(): // of a loop that is at its end
+		case isErrno(r.Err, sys.ECANCELED) && l.Canceled(): // the loop is ending
 			r.Err = b.f.fail("read", l.Cause())
 		case r.Err != nil:
 			r.Err = b.f.fail("read", b.f.aligned(r.Err))
-		default: // the task was cancelled before
+		default: // not read, because the task was cancelled
 			r.Err = b.f.fail("read", err)
 		}
 	}
 }
 
-// read reads what may begin, and parks until that has ended.
+// read starts the reads that may begin, and parks until all have ended.
 func (b *rangeBatch) read(l *loop.Loop) error {
 	b.submit()
 	if b.ops > 0 {
@@ -196,7 +196,7 @@ func (b *rangeBatch) read(l *loop.Loop) error {
 	return nil
 }
 
-// inTurns reads all by the limits of the task's class: again and again as many as may begin together.
+// inTurns reads everything within the limits of the task's class, each time as many ranges as may begin together.
 func (b *rangeBatch) inTurns(l *loop.Loop) error {
 	for b.next < len(b.cold) {
 		if err := b.inTurn(l); err != nil {
@@ -220,13 +220,13 @@ func (b *rangeBatch) inTurn(l *loop.Loop) error {
 	return b.read(l)
 }
 
-// sizeOf is of how many bytes the next read of a range is.
+// sizeOf returns how many bytes the next read of a range asks for.
 func (b *rangeBatch) sizeOf(k int) int {
 	i := b.cold[k]
 	return min(len(b.rs[i].P)-b.rs[i].N, pieceOf(reads, b.at(i), task, facts(b.f.known.Load())))
 }
 
-// missing is how many bytes are.
+// missing returns how many bytes are unread.
 func (b *rangeBatch) missing() (n int) {
 	for i := range b.rs {
 		n += len(b.rs[i].P) - b.rs[i].N
@@ -234,22 +234,22 @@ func (b *rangeBatch) missing() (n int) {
 	return n
 }
 
-// CancelWait has no more reads begin. Those that have are waited for.
+// CancelWait lets no more reads begin. The task still waits for those under way.
 func (b *rangeBatch) CancelWait(t *loop.Task) {
 	b.canceled = true
 	t.WaitOn(b)
 }
 
-// DescribeWait tells what the task waits for.
+// DescribeWait describes what the task waits for.
 func (b *rangeBatch) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op, d.FD = "read", b.f.n }
 
-// submit begins reads while there are places.
+// submit starts reads while there are places.
 func (b *rangeBatch) submit() {
 	for b.next < min(len(b.cold), b.until) && len(b.spare) > 0 && !b.canceled {
 		r := b.spare[len(b.spare)-1]
 		r.from, r.to = b.next, b.next+1
 		if !r.submit() {
-			if b.ops == 0 { // there is no slot, and nothing whose end would free one
+			if b.ops == 0 { // no slot is free, and no read is under way whose end would free one
 				b.rs[b.cold[b.next]].Err = posix.ENOBUFS
 				b.next++
 				continue
@@ -262,7 +262,7 @@ func (b *rangeBatch) submit() {
 	}
 }
 
-// submit begins the read, and takes in what is next to it.
+// submit starts the read, together with the ranges that are adjacent to its first.
 func (r *rangeRead) submit() bool {
 	b := r.b
 	i := b.cold[r.from]
@@ -303,8 +303,8 @@ func (r *rangeRead) submit() bool {
 	return true
 }
 
-// Complete takes what has come of the read. What is left of its ranges is read again, each by itself, so that an error
-// is told of the range that has it.
+// Complete distributes the bytes over the read's ranges. What is left of a range is read again on its own, so that an
+// error is reported for the range that has it.
 func (r *rangeRead) Complete(o *op.Op, res int32, flags uint32) {
 	if flags&op.More != 0 {
 		return
@@ -338,7 +338,7 @@ func (r *rangeRead) Complete(o *op.Op, res int32, flags uint32) {
 	}
 }
 
-// onGoroutines reads on goroutines, which wait for the disk.
+// onGoroutines reads the ranges by plain reads of several goroutines.
 func (b *rangeBatch) onGoroutines() {
 	read := func(i int) {
 		r := &b.rs[i]

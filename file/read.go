@@ -34,8 +34,8 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads at the position. What is in memory may be less than there is, so a short
-// count of that is gone on from. end says that it was seen, which is no error.
+// fill reads at the position. A read that finds only a part in memory is short, and fill goes on after it. end reports
+// that the file ended, which is not an error.
 func (f *File) fill(p []byte) (n int, end bool, err error) {
 	for n < len(p) {
 		m, soon, err := f.read(p[n:], -1)
@@ -46,7 +46,7 @@ func (f *File) fill(p []byte) (n int, end bool, err error) {
 	return n, false, nil
 }
 
-// unlessMoved leaves an error that came after n bytes to the next call, which meets it.
+// unlessMoved drops an error that came after n bytes: the next call meets it.
 func unlessMoved(n int, err error) error {
 	if n > 0 {
 		return nil
@@ -103,7 +103,7 @@ func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// behind is what is left of the slices behind n bytes: the first of them, and how much of that has been moved.
+// behind returns the slices that are left after n bytes, and how much of the first of them has been moved.
 func behind(ps [][]byte, n int) (left [][]byte, skip int) {
 	for len(ps) > 0 && n >= len(ps[0]) {
 		n -= len(ps[0])

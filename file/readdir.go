@@ -51,7 +51,7 @@ func (f *File) Readdirnames(n int) ([]string, error) {
 	return take(n, f.name, e, func(name string, _ byte) (string, error) { return name, nil })
 }
 
-// beginEntries takes hold of the file and of its position for a call that reads entries.
+// beginEntries keeps the file open and locks its position, for a call that reads entries.
 func (f *File) beginEntries() (*entries, error) {
 	if err := f.begin("readdirent"); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (f *File) beginEntries() (*entries, error) {
 		f.refs.release()
 		return nil, f.fail("readdirent", err)
 	}
-	if f.entries == nil { // it is no directory, and the kernel says so
+	if f.entries == nil { // not a directory, as the kernel will report
 		f.entries = newEntries(f.n, f.name)
 	}
 	return f.entries, nil

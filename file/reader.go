@@ -14,11 +14,11 @@ import (
 // while blocks are full.
 type Reader struct {
 	s      *stream
-	head   int   // the block that is next for the caller
+	head   int   // the next block for the caller
 	ahead  int   // blocks that were submitted, from head on
-	window int   // how many may be
+	window int   // how many blocks may be submitted
 	next   int64 // where the next block begins
-	off    int64 // what the caller reads next
+	off    int64 // where the caller's next Read begins
 }
 
 // NewReader makes a Reader of f, a File or anything else that allows concurrent reads. It begins at f's position, or at
@@ -44,7 +44,7 @@ func NewReaderAt(f io.ReaderAt, off int64, cfg *StreamConfig) (*Reader, error) {
 	return r, nil
 }
 
-// readFull reads until p is full, or an error says why it is not.
+// readFull reads until p is full or there is an error, which it returns.
 func readFull(f io.ReaderAt, p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		m, err := f.ReadAt(p[n:], off+int64(n))
@@ -105,7 +105,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// front returns the bytes that are next, one at least, or the error that is.
+// front returns the next bytes, at least one, or the error that comes next.
 func (r *Reader) front() ([]byte, error) {
 	if r.s.closed {
 		return nil, fs.ErrClosed
@@ -141,11 +141,11 @@ func (r *Reader) front() ([]byte, error) {
 func (r *Reader) fill() error {
 	most := r.window
 	if r.ahead > 0 {
-		most++ // the one at the front has been read
+		most++ // the front block has been read
 	}
 	for ; r.ahead < most; r.ahead++ {
 		b := r.s.blocks[(r.head+r.ahead)%len(r.s.blocks)]
-		if err := b.wait(); err != nil { // it was submitted before an error
+		if err := b.wait(); err != nil { // it may be in flight still, from before an error
 			return err
 		}
 		r.s.room(b)
@@ -156,8 +156,8 @@ func (r *Reader) fill() error {
 	return nil
 }
 
-// rewind makes the next block begin where the caller reads next. What is in flight is
-// dropped when it has been read.
+// rewind makes the next block begin where the caller reads next, or at the aligned offset before it. Blocks in flight
+// finish, and what they read is dropped.
 func (r *Reader) rewind() {
 	r.next = r.off - r.off%int64(r.s.off)
 	r.head, r.ahead, r.window = (r.head+r.ahead)%len(r.s.blocks), 0, 1

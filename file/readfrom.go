@@ -38,8 +38,8 @@ func (f *File) WriteTo(w io.Writer) (n int64, err error) {
 
 //lint:file-ignore U1000 noReadFrom and noWriteTo are there to be in the way
 
-// sink is a File for io.Copy without its ReadFrom, and source one without its WriteTo, which
-// would call io.Copy for ever. The name is there twice at one depth, so neither counts.
+// sink is a File for io.Copy without its ReadFrom, and source one without its WriteTo, which would call io.Copy again
+// without end. Each hides its method by a second one of the same name at the same depth, so that neither is promoted.
 type (
 	sink struct {
 		noReadFrom
@@ -59,7 +59,7 @@ type (
 func (noReadFrom) ReadFrom(io.Reader) (int64, error) { panic("file: hidden") }
 func (noWriteTo) WriteTo(io.Writer) (int64, error)   { panic("file: hidden") }
 
-// A connection that is copied to sends a File's bytes by sendfile.
+// A connection that a File is copied to sends its bytes by sendfile.
 func init() {
 	relay.Know(func(v any) relay.File {
 		switch v := v.(type) {
@@ -72,7 +72,7 @@ func init() {
 	})
 }
 
-// rangeFrom is ReadFrom by copy_file_range; done says that nothing is left to do.
+// rangeFrom is ReadFrom by copy_file_range; done reports that nothing is left to do.
 func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
 	if f.flag&sys.OAppend != 0 {
 		return 0, false, nil

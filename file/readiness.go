@@ -14,19 +14,18 @@ import (
 	"ringo/internal/sys"
 )
 
-// readiness is what a File has that is no file on a disk: a FIFO, a terminal, a device.
-// Where readiness says when there is something, nobody sits in a call. It is a handle as
-// others are, but for the loop that Files don't belong to: goroutines wait in Go's netpoller,
-// and tasks by a poll of their loop.
+// readiness is the part of a File that is not on a disk: a FIFO, a terminal, a device. If the kernel reports its
+// readiness, no thread blocks in a call. It is a handle like others, but without an owner, since Files belong to no
+// loop: goroutines wait in Go's netpoller, and tasks by a poll of their loop.
 //
-// A call has its direction for itself, from its first byte to its last, in the order of
-// arrival: what several write at once is not mixed, whoever they are, as with package os.
+// A call has its direction for itself, from its first byte to its last, in the order of arrival. So writes of several
+// callers at once are not mixed, as with package os.
 type readiness struct {
 	core handle.Core
 	file *os.File // owns the descriptor
 }
 
-// watch makes f one that is waited for by readiness.
+// watch makes f's calls wait for readiness, if its descriptor can be polled.
 func (f *File) watch() {
 	if f.setNonblock(true) != nil {
 		return
@@ -37,22 +36,22 @@ func (f *File) watch() {
 		f.know(special | pollable)
 		return
 	}
-	if !sys.HaveNetpoll { // its calls wait in the system, and Close does not end them
+	if !sys.HaveNetpoll { // calls block in the system, and Close does not end them
 		f.know(special)
 		f.setNonblock(f.flag&sys.ONonblock != 0)
 		return
 	}
 	f.readiness = &readiness{file: os.NewFile(uintptr(f.n), f.name)}
-	f.dropped.Stop() // file has one of its own
+	f.dropped.Stop() // the os.File has a cleanup of its own
 	f.know(special)
 	if f.readiness.file.SetDeadline(time.Time{}) == nil && f.readiness.core.InitUnowned(f.readiness.file, f.n) == nil {
 		f.know(pollable)
-	} else { // it is always ready, as /dev/null is
+	} else { // it can't be polled because it is always ready, as /dev/null is
 		f.setNonblock(f.flag&sys.ONonblock != 0)
 	}
 }
 
-// setNonblock sets the mode of the open file.
+// setNonblock sets or clears O_NONBLOCK of the open file.
 func (f *File) setNonblock(on bool) error {
 	k := loop.Kernel()
 	flags := k.Getfl(f.n)
@@ -69,14 +68,14 @@ func (f *File) setNonblock(on bool) error {
 // pollable reports whether calls wait for readiness.
 func (f *File) pollable() bool { return facts(f.known.Load())&pollable != 0 }
 
-// endWaits ends the waits for readiness of a file that is being closed.
+// endWaits ends the waits for readiness, because the file is being closed.
 func (f *File) endWaits() {
 	if f.pollable() {
 		f.readiness.core.EndWaits()
 	}
 }
 
-// readReady reads what there is, when there is something.
+// readReady reads what there is, and waits until there is something.
 func (f *File) readReady(p []byte) (int, error) {
 	a, err := f.readiness.core.Enter(handle.In)
 	if err != nil {
@@ -90,7 +89,7 @@ func (f *File) readReady(p []byte) (int, error) {
 	return n, f.failReady("read", err)
 }
 
-// writeReady writes all of p, as there is room.
+// writeReady writes all of p, and waits while there is no room.
 func (f *File) writeReady(p []byte) (n int, err error) {
 	a, err := f.readiness.core.Enter(handle.Out)
 	if err != nil {
@@ -105,7 +104,7 @@ func (f *File) writeReady(p []byte) (n int, err error) {
 	}
 }
 
-// transferReady reads or writes once, and waits until that can be done.
+// transferReady reads or writes once, and waits until that is possible.
 func transferReady(a handle.Access, code op.Code, p []byte) (int, error) {
 	if err := loop.ChargeAndYield(); err != nil {
 		return 0, err
@@ -119,7 +118,7 @@ func transferReady(a handle.Access, code op.Code, p []byte) (int, error) {
 	return int(res), err
 }
 
-// rawWait calls fn until it returns true, and waits in between as wait does.
+// rawWait calls fn until it returns true, and waits by wait between the calls.
 func (f *File) rawWait(name string, fn func(fd uintptr) bool,
 	wait func(*handle.RawConn, func(uintptr) bool) error) error {
 	if err := f.begin(name); err != nil {
@@ -131,7 +130,7 @@ func (f *File) rawWait(name string, fn func(fd uintptr) bool,
 		return wait(&handle.RawConn{Core: &f.readiness.core, Fail: fail}, fn)
 	}
 	for !fn(uintptr(f.n)) {
-		// It is always ready.
+		// The file is always ready.
 		if f.refs.closing() {
 			return f.fail(name, os.ErrClosed)
 		}
@@ -142,7 +141,7 @@ func (f *File) rawWait(name string, fn func(fd uintptr) bool,
 	return nil
 }
 
-// failReady is fail for what a call on a stream ends with.
+// failReady is fail for the error of a pollable file, which may be that of a closed handle.
 func (f *File) failReady(name string, err error) error {
 	switch {
 	case err == nil:

@@ -6,8 +6,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// refs counts the calls in flight on a descriptor, so that its number is not closed
-// under one and given to somebody else. The zero refs is open.
+// refs counts the calls in flight on a descriptor, so that its number is not closed under a call and given to another
+// file. The zero refs is open.
 //
 //	 63           1     0
 //	┌──────────────┬────────┐
@@ -15,8 +15,8 @@ import (
 //	└──────────────┴────────┘
 type refs struct {
 	state  atomic.Int64
-	begun  atomic.Bool // somebody closes
-	closer loop.Parker // who waits for the last call
+	begun  atomic.Bool // a caller closes
+	closer loop.Parker // the caller of close, which waits for the last call
 }
 
 const (
@@ -33,10 +33,10 @@ func (r *refs) acquire() bool {
 	return false
 }
 
-// calls is how many are under way.
+// calls returns how many calls are under way.
 func (r *refs) calls() int { return int(r.state.Load() / refsOne) }
 
-// closing reports whether somebody waits for the last call.
+// closing reports whether close has begun.
 func (r *refs) closing() bool { return r.state.Load()&refsClosed != 0 }
 
 // release ends a call.
@@ -46,9 +46,8 @@ func (r *refs) release() {
 	}
 }
 
-// close lets no call begin any more and waits for the last one, in a cancelled task
-// too; stop ends the waits of those in flight. It returns false, and does not wait, if
-// somebody else has closed.
+// close lets no new call begin, and waits for the last one, even in a cancelled task; stop ends the waits of calls in
+// flight. It returns false, and does not wait, if another caller has closed already.
 func (r *refs) close(stop func()) bool {
 	if r.begun.Swap(true) {
 		return false

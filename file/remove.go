@@ -10,8 +10,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Remove removes a file or an empty directory, as os.Remove does. It may wait; a task
-// parks.
+// Remove removes a file or an empty directory, as os.Remove does. It may wait; a task parks.
 func Remove(name string) error { return pathError("remove", name, removeAt(noFD, name)) }
 
 // RemoveAll removes a file, or a directory and everything in it, as os.RemoveAll does: it never follows links, even if
@@ -30,7 +29,7 @@ func RemoveAll(path string) error {
 	}
 	dir, base := splitPath(kernelName(path))
 	if base == "" {
-		return err // the root of all
+		return err // the root of the file system
 	}
 	err = offload(func(stop func() error) error {
 		parent, err := openAt(noFD, dir, 0, 0, 0)
@@ -74,12 +73,12 @@ func splitPath(path string) (dir, base string) {
 	return path[:i], path[i+1:]
 }
 
-// removeStep is how many entries of a directory are taken at a time.
+// removeStep is how many entries of a directory are read at a time.
 const removeStep = 1024
 
-// removeTree removes base, one name in parent, and what is below. It steps into a
-// directory only by a descriptor of it that no link can have led to. It is made for an
-// ordinary goroutine; stop says why it may not go on.
+// removeTree removes base, one name in parent, and everything below. It enters a directory only by a descriptor that
+// was opened without following a link. It makes blocking calls, so it runs on an ordinary goroutine; stop returns an
+// error if it must not go on.
 func removeTree(parent int32, base string, stop func() error) error {
 	if err := stop(); err != nil {
 		return err
@@ -88,7 +87,7 @@ func removeTree(parent int32, base string, stop func() error) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// The last two are said of a directory that may be emptied, too.
+	// A directory that can be emptied may give EPERM or EACCES, too.
 	if err != posix.EISDIR && err != posix.EPERM && err != posix.EACCES {
 		return pathError("unlinkat", base, err)
 	}
@@ -125,9 +124,9 @@ func removeTree(parent int32, base string, stop func() error) error {
 	return pathError("unlinkat", base, err)
 }
 
-// emptyDir removes entries of a directory until some are gone, and closes it, because
-// what a directory gives after a removal is anybody's guess. more says that it is to be
-// opened and read again, first what could not be removed first.
+// emptyDir removes entries of a directory until some are gone, and closes it, because what a directory lists after a
+// removal is not specified. more reports that the directory has to be opened and read again; first is the first error
+// of an entry that could not be removed.
 func emptyDir(dir int32, base string, stop func() error) (more bool, first, err error) {
 	l := newListing(base, newEntries(dir, base))
 	defer l.Close()
@@ -157,7 +156,7 @@ func emptyDir(dir int32, base string, stop func() error) (more bool, first, err 
 	}
 }
 
-// names gives the next names, n at most; io.EOF with the last.
+// names returns the next n names at most; with the last ones it returns io.EOF.
 func (l *Listing) names(n int) (all []string, err error) {
 	for len(all) < n {
 		name, _, err := l.entries.next()

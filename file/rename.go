@@ -37,7 +37,7 @@ func Rename(oldname, newname string) error {
 	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, 0))
 }
 
-// withoutPath is the error that a *fs.PathError is about, or err.
+// withoutPath returns the error inside an *fs.PathError, or err.
 func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -57,8 +57,7 @@ func Link(oldname, newname string) error {
 	return linkError("link", oldname, newname, onNames(op.Linkat, noFD, oldname, noFD, newname, 0))
 }
 
-// Symlink makes newname a symbolic link to oldname, as os.Symlink does. It may wait; a
-// task parks.
+// Symlink makes newname a symbolic link to oldname, as os.Symlink does. It may wait; a task parks.
 func Symlink(oldname, newname string) error {
 	return linkError("symlink", oldname, newname, onNames(op.Symlinkat, noFD, newname, noFD, oldname, 0))
 }

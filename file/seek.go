@@ -39,7 +39,8 @@ func (f *File) seekTo(offset int64, whence int) (at int64, err error) {
 	return f.seek(offset, whence)
 }
 
-// seekFar moves it from the end, or to data or a hole, for which it may have to ask a disk or a server.
+// seekFar moves the position relative to the end, or to data or a hole, for which the file system may have to ask a
+// disk or a server.
 func (f *File) seekFar(offset int64, whence int) (at int64, err error) {
 	_, err = do(func(k kernel.Kernel) (res int32) {
 		at, res = k.Lseek(f.n, offset, whence)

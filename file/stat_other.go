@@ -8,12 +8,12 @@ import (
 	"ringo/internal/sys"
 )
 
-// osFacts is empty: nothing is asked.
+// osFacts is empty, as Info has no Sys here.
 type osFacts struct{}
 
 func fill(*osFacts, *sys.Statx) {}
 
-// Sys returns nil: this system says nothing of files here.
+// Sys returns nil: there is no struct of the system behind an Info here.
 func (i *Info) Sys() any { return nil }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {

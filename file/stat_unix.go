@@ -9,13 +9,13 @@ import (
 	"ringo/internal/sys"
 )
 
-// osFacts is what Info.Sys points to.
+// osFacts is the type that Info.Sys points to.
 type osFacts = syscall.Stat_t
 
 // Sys returns a *syscall.Stat_t, the same one each time, so changes to it persist, as in package os.
 func (i *Info) Sys() any { return &i.os }
 
-// fill makes an osFacts of what statx(2), or the system's stat(2), has said.
+// fill fills in an osFacts from the result of statx(2), or of the system's stat(2).
 func fill(st *osFacts, s *sys.Statx) {
 	set(&st.Dev, s.Dev())
 	set(&st.Rdev, s.Rdev())
@@ -46,7 +46,7 @@ type integer interface {
 	~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64
 }
 
-// set fills in a field whose size is the architecture's.
+// set assigns to a field whose type depends on the architecture.
 func set[F, V integer](field *F, v V) { *field = F(v) }
 
 func identity(info fs.FileInfo) (dev, ino uint64, ok bool) {

@@ -29,13 +29,12 @@ const (
 	streamSizeMax  = 64 << 20
 )
 
-// aligner is a file that may ask for alignment.
+// aligner is a file that may require alignment.
 type aligner interface {
 	DirectAlign() (mem, off int)
 }
 
-// stream is what Reader and Writer have in common: a ring of blocks, of which each
-// is read or written on its own.
+// stream is the common part of Reader and Writer: a ring of blocks, each of which is read or written on its own.
 type stream struct {
 	size     int
 	mem, off int // alignment of memory, and of offsets and lengths
@@ -49,16 +48,16 @@ type block struct {
 	move     func(b *block) (int, error)
 	mem      []byte
 	at       int64 // in the file
-	n        int   // bytes that are to be written
+	n        int   // bytes to write
 	got      int   // bytes that were read or written
-	err      error // that came after them
-	inFlight bool  // from submit until somebody has waited for it
+	err      error // the error that came after them
+	inFlight bool  // from submit until wait has seen its end
 	done     *ringo.Chan[struct{}]
 	run      func() // Run, bound once
 }
 
-// positionOf is where a stream begins of which nobody says where: at the position of what has one. A cancelled task is
-// told, too.
+// positionOf returns where a stream begins if the caller names no offset: at f's position, or at 0 if f has none. It
+// works in a cancelled task too.
 func positionOf(f any) (at int64, err error) {
 	if of, ours := f.(*File); ours && of.isZero() {
 		return 0, os.ErrInvalid
@@ -69,7 +68,7 @@ func positionOf(f any) (at int64, err error) {
 	return at, err
 }
 
-// newStream checks where the stream is to begin, which has to be aligned if whole says so, and the configuration.
+// newStream checks the configuration and the offset at, which must be aligned if whole is set, and makes the blocks.
 func newStream(file any, at int64, cfg *StreamConfig, whole bool, move func(b *block) (int, error)) (*stream, error) {
 	var c StreamConfig
 	if cfg != nil {
@@ -116,15 +115,14 @@ func newStream(file any, at int64, cfg *StreamConfig, whole bool, move func(b *b
 	return s, nil
 }
 
-// room makes a block's memory.
+// room allocates a block's memory, if it has none yet.
 func (s *stream) room(b *block) {
 	if b.mem == nil {
 		b.mem = buf.Aligned(s.size, s.mem)
 	}
 }
 
-// submit moves the block, beside the caller: as a task of the caller's loop and class, or on a
-// goroutine. It does not wait.
+// submit starts the move of the block: as a task of the caller's loop and class, or on a goroutine. It does not wait.
 func (b *block) submit() {
 	b.inFlight = true
 	if l, _ := loop.Current(); l != nil {
@@ -134,21 +132,20 @@ func (b *block) submit() {
 	go b.run()
 }
 
-// errNoReturn is what becomes of a block whose ReaderAt or WriterAt panics, or ends its task.
+// errNoReturn is the error of a block whose ReaderAt or WriterAt panics, or ends its task.
 var errNoReturn = errors.New("file: the stream's ReaderAt or WriterAt did not return")
 
-// Run moves the block, also if its loop stops: Close promises so.
+// Run moves the block. It is shielded, so that it finishes even if its loop stops: Close promises that.
 func (b *block) Run() {
 	b.got, b.err = 0, errNoReturn
 	defer b.done.TrySend(struct{}{})
 	shielded(func() { b.got, b.err = b.move(b) })
 }
 
-// Code is its own: no program has started it.
+// Code returns Run: the program has started no function for this task.
 func (b *block) Code() code.Func { return code.Of((*block).Run) }
 
-// wait waits until the block has been moved. The error is what ended the wait of a task,
-// which may wait again.
+// wait waits until the block has been moved. The error is what ended the wait of a task, which may wait again.
 func (b *block) wait() error {
 	if !b.inFlight {
 		return nil
@@ -160,7 +157,7 @@ func (b *block) wait() error {
 	return nil
 }
 
-// waitAll waits for all blocks, in a cancelled task too.
+// waitAll waits for all blocks, even in a cancelled task.
 func (s *stream) waitAll() {
 	shielded(func() {
 		for _, b := range s.blocks {
@@ -169,7 +166,7 @@ func (s *stream) waitAll() {
 	})
 }
 
-// shielded calls fn, which may wait as if the task that calls were not cancelled.
+// shielded calls fn, in which the calling task may wait as if it were not cancelled.
 func shielded(fn func()) {
 	if l, _ := loop.Current(); l != nil {
 		l.Shield()

@@ -5,7 +5,7 @@ import (
 	"ringo/internal/op"
 )
 
-// about runs an op on n bytes from off on.
+// about runs an op on the n bytes at off.
 func (f *File) about(name string, code op.Code, off, n int64, flags uint32) error {
 	if err := f.begin(name); err != nil {
 		return err
@@ -14,7 +14,7 @@ func (f *File) about(name string, code op.Code, off, n int64, flags uint32) erro
 	c := newCall(code, f.n)
 	defer c.free()
 	if code == op.Ftruncate && off < 0 {
-		c.op.Flags |= op.Offload // a ring looks at the file first, and says what is wrong with that
+		c.op.Flags |= op.Offload // a ring checks the file first, and reports what is wrong with that instead
 	}
 	c.op.Off, c.op.CallFlags = off, flags
 	c.withExt().Len = n
@@ -63,8 +63,7 @@ func (f *File) SyncRange(off, n int64, flags SyncFlags) error {
 	return err
 }
 
-// Truncate makes the file size bytes long, as os.File.Truncate does. It may wait; a task
-// parks.
+// Truncate makes the file size bytes long, as os.File.Truncate does. It may wait; a task parks.
 func (f *File) Truncate(size int64) error { return f.about("truncate", op.Ftruncate, size, 0, 0) }
 
 // AllocateMode says what Allocate does: FALLOC_FL_ of fallocate(2).

@@ -15,20 +15,19 @@ import (
 	"ringo/internal/sys"
 )
 
-// What moves bytes between a File and memory: each by the route that route says.
+// Transfers between a File and memory, each by the way that route chooses.
 
-// read moves p from the file once, at off or at the position. The count may come short;
-// more says that this need not be for want of bytes. An op is made only where the call
-// would have to wait, or fails.
+// read reads into p once, at off or at the position. The count may be short; more reports that the file may still have
+// bytes there. It makes an op only if a plain call would have to wait, or fails.
 //
-// What returns from a system call is not where the processor guesses that it returns to,
-// so each frame between here and the kernel is one percent of a cached read of 4 KiB.
+// The processor mispredicts the returns behind a system call, so each frame between this function and the kernel costs
+// one percent of a cached read of 4 KiB.
 func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
 	l, _ := loop.Current()
 	by := goroutine
 	if l != nil {
 		by = task
-		if l.Charge(); !l.Yield() { // as who does, without a call
+		if l.Charge(); !l.Yield() { // what who does, without its call
 			return 0, false, l.Cause()
 		}
 	}
@@ -62,7 +61,7 @@ func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
 	return f.transfer(l, by, op.ReadAt, p, off, tried)
 }
 
-// write moves p to the file once, at off or at the position. The count may come short.
+// write writes p once, at off or at the position. The count may be short.
 func (f *File) write(p []byte, off int64) (n int, err error) {
 	l, by, err := who()
 	if err != nil {
@@ -72,8 +71,8 @@ func (f *File) write(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// who is the caller, and a task's loop. The error is why the task may not go on: it may
-// turn out that its call need not wait, and then others have a turn here.
+// who returns the caller, and the loop of a task. It also charges the call and may yield, since the call may find that
+// it need not wait. The error is why the task must not go on.
 func who() (*loop.Loop, caller, error) {
 	l, _ := loop.Current()
 	if l == nil {
@@ -82,7 +81,7 @@ func who() (*loop.Loop, caller, error) {
 	return l, task, chargeAndYield(l)
 }
 
-// transfer is what read and write do by an op. more is as in read.
+// transfer is read or write by an op. more is as in read.
 func (f *File) transfer(l *loop.Loop, by caller, code op.Code, p []byte, off int64, tried facts,
 ) (n int, more bool, err error) {
 	c := newCall(code, f.n)
@@ -92,7 +91,7 @@ func (f *File) transfer(l *loop.Loop, by caller, code op.Code, p []byte, off int
 	return int(res), int(res) == len(c.op.Buf), f.aligned(err)
 }
 
-// transferVec moves the slices once, but for the first skip bytes.
+// transferVec moves the slices once, without the first skip bytes.
 func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n int, err error) {
 	l, by, err := who()
 	if err != nil {
@@ -108,7 +107,7 @@ func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n in
 	return int(res), f.aligned(err)
 }
 
-// move runs a transfer to its end by its route. tried is what the caller has found out.
+// move runs a transfer by its route until it ends. tried is what the caller has found out already.
 func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (res int32, err error) {
 	var turn loop.IOTurn
 	defer func() { turn.End(int(res)) }()
@@ -167,9 +166,8 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (res int32, e
 	}
 }
 
-// look asks what of a task's read of n bytes from off on is in memory, where a file's pages
-// can be asked for, and returns how many bytes the read may be of. With recent, what was so
-// a millisecond ago is good enough.
+// look finds out how much of a task's read of n bytes at off is in memory, if the file's pages can be asked for, and
+// returns how many bytes the read may take then. With recent, an answer of the last millisecond is good enough.
 func (f *File) look(off int64, n int, known facts, recent bool) (facts, int) {
 	if known&(noNowRead|bypassCache|cold) != noNowRead {
 		return known, n
@@ -192,10 +190,10 @@ func (f *File) look(off int64, n int, known facts, recent bool) (facts, int) {
 	return known, n
 }
 
-// moveFrom runs a task's transfer at the position as one from where that is, and moves
-// it. Nobody else does: the file was opened here, and the caller has it locked. Files that
-// take no offset, as some of /proc and of tracefs, say so, and have done nothing then: to
-// those it is told without one.
+// moveFrom runs a task's transfer at the position as one at that offset, and advances the position. No one else moves
+// it meanwhile: the file was opened by this package, and the caller has locked the position. Files that take no
+// offset, as some of /proc and of tracefs, return ESPIPE and have done nothing: moveFrom repeats the op without an
+// offset.
 func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 	at, err := f.seek(0, io.SeekCurrent)
 	if err == posix.ESPIPE {
@@ -216,27 +214,27 @@ func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 	return res, err
 }
 
-// append runs a task's write to the end, in one piece. Where that stops short a ring
-// leaves the position where it was.
+// append runs a task's write to the end, in one piece. If the write stops short, a ring leaves the position where it
+// was, so append moves it to the end.
 func (f *File) append(c *call, l *loop.Loop) (int32, error) {
 	res, err := c.park(l)
 	if err == nil && int(res) < c.op.Size() {
-		if _, err = f.seek(0, io.SeekEnd); err == posix.ESPIPE { // it has none
+		if _, err = f.seek(0, io.SeekEnd); err == posix.ESPIPE { // the file has no position
 			err = nil
 		}
 	}
 	return res, err
 }
 
-// seek moves the position to or from where it is known to be, which waits for nothing.
+// seek is lseek(2) with offsets that never make it wait.
 func (f *File) seek(off int64, whence int) (int64, error) {
 	at, res := loop.Kernel().Lseek(f.n, off, whence)
 	_, err := result(res)
 	return at, err
 }
 
-// noteRefusal keeps what a call that does not wait has said of the file. Any other error
-// is for the call that may wait to give.
+// noteRefusal records that the file refuses calls that don't wait. Any other error is left to the call that may wait,
+// which meets it again.
 func (f *File) noteRefusal(k kind, res int32) {
 	if res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
 		return
@@ -250,8 +248,8 @@ func (f *File) noteRefusal(k kind, res int32) {
 
 func (f *File) know(what facts) { f.known.Or(uint32(what)) }
 
-// askType asks of what type the file's file system is. It may wait. The error is what
-// cancelled the task: nothing is known then.
+// askType asks for the file system's type. It may wait. The error is what cancelled the task: the type is still
+// unknown then.
 func (f *File) askType() error {
 	found, st := typeKnown, new(sys.Statfs)
 	_, err := do(func(k kernel.Kernel) int32 { return k.Fstatfs(f.n, st) })
@@ -276,11 +274,10 @@ func (f *File) askType() error {
 	return nil
 }
 
-// A preadv2 that doesn't wait costs a tenth more than pread, for its vector. So where one
-// after the other has found its bytes in memory a goroutine takes it that the next will,
-// and makes the plain call; if that is wrong it is a thread that waits, as with package
-// os. One read in warmAsk still asks, and the first miss ends it. With more than warmCalls
-// calls under way nobody does, so that a file which falls out of memory costs that many
+// A preadv2 that doesn't wait costs a tenth more than pread, because of its vector. So if many reads in a row found
+// their bytes in memory, a goroutine assumes that the next one will, and makes the plain call; if that is wrong, a
+// thread waits, as with package os. One read in warmAsk still asks, and the first miss ends the assumption. With more
+// than warmCalls calls under way all reads ask, so that a file that falls out of memory costs at most that many
 // threads.
 const (
 	warmAfter = 64
@@ -288,7 +285,7 @@ const (
 	warmCalls = 4
 )
 
-// recent is what a goroutine's read knows from those before it.
+// recent returns what a goroutine's read knows from earlier reads.
 func (f *File) recent() facts {
 	switch {
 	case ringless.Load():
@@ -299,7 +296,7 @@ func (f *File) recent() facts {
 	return 0
 }
 
-// count notes whether a read found its bytes in memory.
+// count records whether a read found its bytes in memory.
 func (f *File) count(res int32) {
 	switch hits := f.hits.Load(); {
 	case res == -sys.EAGAIN:
@@ -309,13 +306,13 @@ func (f *File) count(res int32) {
 	}
 }
 
-// ringless says that the process has no rings for goroutines, as far as known: reads are
-// plain calls, without a question to memory first.
+// ringless is set once the process is known to have no rings for goroutines. Reads are then plain calls, which don't
+// try the page cache first.
 var ringless atomic.Bool
 
-// rings are those that goroutines' transfers go by, nil if there are none. The process's
-// are made when a call first has to wait. In a bubble of testing/synctest there are none: the channels and goroutines
-// of rings must be nobody's.
+// rings returns the rings for goroutines' transfers, nil if there are none. The rings of the process are made when a
+// call first has to wait. In a bubble of testing/synctest there are none, because their channels and goroutines must
+// not belong to a bubble.
 func (f *File) rings() *hosted.Rings {
 	if kernel.InBubble() {
 		return nil
@@ -332,7 +329,7 @@ func (f *File) rings() *hosted.Rings {
 	return h
 }
 
-// host runs the op by rings, or as a plain call where they don't take it.
+// host runs the op on the rings, or as a plain call if they don't take it.
 func (c *call) host(h *hosted.Rings) (int32, error) {
 	if h != nil {
 		if res, ok := h.Do(context.Background(), &c.op); ok {

@@ -15,14 +15,13 @@ func ReadFile(name string) ([]byte, error) {
 	return f.readAll()
 }
 
-// readAll reads a file that was just opened until the end, which may be elsewhere than the file's size says: files
-// of /proc have none.
+// readAll reads a file that was just opened to its end, which may differ from the size: files of /proc have size 0.
 func (f *File) readAll() ([]byte, error) {
 	size := 0
 	if f.size == int64(int(f.size)) {
 		size = int(f.size)
 	}
-	b := make([]byte, 0, max(size+1, 512)) // one more, to find the end
+	b := make([]byte, 0, max(size+1, 512)) // one byte more, to see the end
 	for {
 		n, end, err := f.get(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -45,7 +44,7 @@ func WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return f.writeAll(data)
 }
 
-// writeAll writes data and closes.
+// writeAll writes data and closes the file.
 func (f *File) writeAll(data []byte) error {
 	_, err := f.Write(data)
 	if closed := f.Close(); err == nil {

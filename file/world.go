@@ -12,8 +12,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// stranger is why the caller may not use what was opened in the simulated world of home: it is no task there, or the
-// host has crashed since.
+// stranger returns an error if the caller must not use a file that was opened in the simulated world of home: because
+// it is not a task of that host, or because the host has crashed since.
 func stranger(home *loop.Loop) error {
 	if home == nil {
 		return nil
@@ -21,11 +21,11 @@ func stranger(home *loop.Loop) error {
 	return home.StrangerTo("a call on a file in a simulated world")
 }
 
-// errWorldFIFO is the error of an open that would have to wait there.
+// errWorldFIFO is the error of an open that would have to wait in a simulated world.
 var errWorldFIFO = fmt.Errorf("%w: in a simulated world the open of a FIFO does not wait: open it with O_NONBLOCK",
 	errors.ErrUnsupported)
 
-// tempDir is os.TempDir, but that a simulated world has one whatever the environment says.
+// tempDir is os.TempDir, except that a simulated world has the same one whatever the environment says.
 func tempDir() string {
 	if loop.Home() != nil {
 		return "/tmp"
@@ -33,11 +33,11 @@ func tempDir() string {
 	return os.TempDir()
 }
 
-// inLinux reports whether names are Linux's and not the system's: in a simulated world, where the system has others.
+// inLinux reports whether names follow Linux's rules on a system with others: in a simulated world.
 func inLinux() bool { return filepath.Separator != '/' && loop.Home() != nil }
 
-// kernelName is a name as the kernel has it: what filepath has joined means in a simulated world what it means on
-// Linux.
+// kernelName returns a name as the kernel expects it. In a simulated world, names that filepath has joined with the
+// system's separator get slashes.
 func kernelName(name string) string {
 	if inLinux() {
 		return filepath.ToSlash(name)
@@ -59,8 +59,8 @@ func join(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// within is a name in a directory as package os makes it, which does not clean it as join does: so "." is what a link
-// leads to, and of a file nothing, and ".." is above what a link leads to.
+// within joins a directory and a name as package os does: without cleaning, unlike join. So a "." or ".." in dir is
+// resolved by the kernel, after links, and dir must be a directory.
 func within(dir, name string) string {
 	if dir == "" || !os.IsPathSeparator(dir[len(dir)-1]) {
 		dir += separator()
@@ -75,7 +75,7 @@ func base(name string) string {
 	return filepath.Base(name)
 }
 
-// localize is a name of package fs as those of the kernel.
+// localize converts a name of package fs to one for the kernel.
 func localize(name string) (string, error) {
 	if inLinux() && fs.ValidPath(name) && !strings.Contains(name, `\`) {
 		return name, nil
@@ -83,8 +83,8 @@ func localize(name string) (string, error) {
 	return filepath.Localize(name)
 }
 
-// inRoot is a name as a Root looks it up, with slashes between its parts. Of parts that the system would take for more
-// than the name of a file, as of a drive or a device, ErrEscapes is said.
+// inRoot returns a name with slashes between its parts, as a Root looks it up. It returns ErrEscapes if the system
+// would take a part for more than a file's name, such as a drive or a device.
 func inRoot(name string) (string, error) {
 	if filepath.Separator == '/' || inLinux() {
 		return name, nil

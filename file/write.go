@@ -31,7 +31,7 @@ func (f *File) Write(p []byte) (n int, err error) {
 	return f.put(p, -1)
 }
 
-// put writes all of p at off, or at the position if that is negative.
+// put writes all of p at off, or at the position if off is negative.
 func (f *File) put(p []byte, off int64) (n int, err error) {
 	for {
 		at := off
@@ -51,7 +51,7 @@ func (f *File) put(p []byte, off int64) (n int, err error) {
 	}
 }
 
-// errAppend is os's error of the same case, whose text is all that there is of it.
+// errAppend has the text of package os's error for the same case, which os does not export.
 var errAppend = errors.New("os: invalid use of WriteAt on file opened with O_APPEND")
 
 // WriteAt writes p from off on, as os.File.WriteAt does: fewer bytes only with an error. It does not use the position.

@@ -30,16 +30,16 @@ type Writer struct {
 	f       io.WriterAt
 	appends bool // f is open with O_APPEND
 	mine    exclusive
-	filling *block // that Write copies to; nil: the next has not begun
-	head    int    // where that is, or will be
-	off     int64  // where the next block begins
+	filling *block // the block that Write copies to; nil: none has been started
+	head    int    // the index of filling, or of the block that will be next
+	off     int64  // where the next block begins in the file
 	written atomic.Int64
-	failed  atomic.Bool // a block has
-	kept    int         // bytes at the begin of the block that were written by a Flush, and go out once more
+	failed  atomic.Bool // a block has failed
+	kept    int         // bytes at the start of filling that a Flush has written, and that will be written again
 	err     error
 
-	position io.Seeker // f, whose position follows; nil: it does not
-	told     int64     // where that was moved to
+	position io.Seeker // f, if its position follows Written; nil: it does not
+	told     int64     // where the position was moved to last
 }
 
 // NewWriter makes a Writer to f, a File or anything else that allows concurrent writes. It begins at f's position, or
@@ -100,10 +100,10 @@ func newWriter(f io.WriterAt, off int64, cfg *StreamConfig, move func(b *block) 
 	return w, nil
 }
 
-// appends reports whether what is written goes to the end.
+// appends reports whether writes go to the end of the file.
 func (f *File) appends() bool { return !f.isZero() && f.flag&sys.OAppend != 0 }
 
-// appending is the configuration of a Writer that appends.
+// appending returns the configuration of a Writer that appends.
 func appending(f *File, cfg *StreamConfig) (c StreamConfig, err error) {
 	if cfg != nil {
 		c = *cfg
@@ -151,7 +151,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return w.write(p)
 }
 
-// write is Write of what may fill a block.
+// write is Write for bytes that may fill a block.
 func (w *Writer) write(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, w.usable()
@@ -175,8 +175,8 @@ func (w *Writer) write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// makeRoom lets what stays in one piece begin a block, if it does not fit into the rest of this
-// one. through says that it fits into none.
+// makeRoom starts a new block if n bytes, which must stay in one piece, don't fit into the rest of the present one.
+// through reports that they don't fit into any block.
 func (w *Writer) makeRoom(n int) (through bool, err error) {
 	space, err := w.space()
 	if err != nil || n <= len(space) {
@@ -188,7 +188,7 @@ func (w *Writer) makeRoom(n int) (through bool, err error) {
 	return n > w.s.size, err
 }
 
-// writeThrough appends what is larger than a block, behind all that came before.
+// writeThrough appends bytes that don't fit into a block, after all that came before.
 func (w *Writer) writeThrough(p []byte) (n int, err error) {
 	if err := w.reapAll(); err != nil {
 		return 0, err
@@ -239,7 +239,7 @@ func (w *Writer) Flush() error {
 	return w.flush()
 }
 
-// flush is Flush for who has the Writer. As far as the file was written the position moves on in any case.
+// flush is Flush for a caller that has the Writer. It advances the position to Written even if there is an error.
 func (w *Writer) flush() error {
 	err := w.flushBlocks()
 	if to := w.Written(); w.position != nil && to != w.told {
@@ -298,7 +298,7 @@ func interrupted(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// failLater is fail for who has let go of the Writer.
+// failLater is fail for a caller that has unlocked the Writer.
 func (w *Writer) failLater(err error) error {
 	shielded(func() {
 		if w.mine.lock() != nil {
@@ -328,8 +328,8 @@ func (w *Writer) Close() (err error) {
 	return err
 }
 
-// usable is why the Writer can't be used any more, if so. A block that has failed is looked at, and
-// those before it are waited for.
+// usable returns the error for which the Writer can't be used, nil if it can. If a block has failed, usable waits for
+// the blocks before it, so that the error is the first by place.
 func (w *Writer) usable() error {
 	switch {
 	case w.s.closed:
@@ -340,7 +340,7 @@ func (w *Writer) usable() error {
 	return w.err
 }
 
-// space returns room in the present block, a byte at least.
+// space returns the free room in the present block, at least one byte.
 func (w *Writer) space() ([]byte, error) {
 	if err := w.usable(); err != nil {
 		return nil, err
@@ -360,8 +360,7 @@ func (w *Writer) space() ([]byte, error) {
 	return b.mem[b.n:], nil
 }
 
-// fill counts n bytes in the present block. When it is full it is submitted, if that
-// need not wait.
+// fill counts n more bytes in the present block. It submits the block if it is full and push need not wait.
 func (w *Writer) fill(n int) {
 	b := w.filling
 	b.n += n
@@ -370,10 +369,10 @@ func (w *Writer) fill(n int) {
 	}
 }
 
-// oldest is the block that was submitted first of those in flight, if all are.
+// oldest returns the block that was submitted first, if all others are in flight.
 func (w *Writer) oldest() *block { return w.s.blocks[(w.head+1)%len(w.s.blocks)] }
 
-// push submits the present block, once the one that is next is free.
+// push submits the present block, once the block after it is free.
 func (w *Writer) push() error {
 	if err := w.reap(w.oldest()); err != nil {
 		return err
@@ -385,8 +384,8 @@ func (w *Writer) push() error {
 	return nil
 }
 
-// reap waits for a block if it is in flight, and notes its result. Blocks are reaped in
-// order, so that the first error is the first by place.
+// reap waits for a block if it is in flight, and records its result. Blocks are reaped in order, so that the first
+// error is also the first by place.
 func (w *Writer) reap(b *block) error {
 	if b.inFlight {
 		if err := b.wait(); err != nil {
@@ -397,7 +396,7 @@ func (w *Writer) reap(b *block) error {
 	return w.err
 }
 
-// complete notes that everything is written up to an offset, or why it is not.
+// complete records that everything up to the offset to is written, and the error that came there.
 func (w *Writer) complete(to int64, err error) {
 	if w.err == nil {
 		w.written.Store(to)
@@ -405,14 +404,14 @@ func (w *Writer) complete(to int64, err error) {
 	}
 }
 
-// fail notes the first error.
+// fail records the first error.
 func (w *Writer) fail(err error) {
 	if w.err == nil && err != nil {
 		w.err, w.filling = err, nil
 	}
 }
 
-// reapAll is reap for all of them.
+// reapAll reaps all blocks.
 func (w *Writer) reapAll() error {
 	for i := range w.s.blocks {
 		b := w.s.blocks[(w.head+i)%len(w.s.blocks)]
@@ -425,14 +424,15 @@ func (w *Writer) reapAll() error {
 	return w.err
 }
 
-// sizer is a file whose end may be set.
+// sizer is a file whose length can be read and set.
 type sizer interface {
 	Stat() (fs.FileInfo, error)
 	Truncate(size int64) error
 }
 
-// flushPadded writes the present block, whose end is not aligned, and sets the file's end
-// to that. What is behind an aligned place stays, to be written again with what follows.
+// flushPadded writes the present block, whose end is not aligned, padded with zeros, and truncates the file to the
+// true end. The bytes after the last aligned offset stay in the block: they are written again together with those that
+// follow.
 func (w *Writer) flushPadded(b *block) error {
 	end, whole := b.at+int64(b.n), b.n-b.n%w.s.off
 	f, ok := w.f.(sizer)

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// attr makes a call about an extended attribute.
+// attr makes a call on an extended attribute.
 func (f *File) attr(word, name string, q func(k kernel.Kernel, name []byte) int32) (int, error) {
 	cname, bad := cString(name)
 	return f.do(word, func(k kernel.Kernel) int32 {
@@ -19,7 +19,7 @@ func (f *File) attr(word, name string, q func(k kernel.Kernel, name []byte) int3
 	})
 }
 
-// grow has get fill memory that is large enough, however the length changes meanwhile.
+// grow calls get with memory of the right size, and again if the length has changed meanwhile.
 func grow(get func(p []byte) (int, error)) ([]byte, error) {
 	for {
 		n, err := get(nil)
@@ -72,8 +72,8 @@ func (f *File) RemoveXattr(name string) error {
 	return err
 }
 
-// ListXattrs returns the names of the extended attributes, in no order, nil if there are
-// none. It may wait; a task parks.
+// ListXattrs returns the names of the extended attributes, in no order, nil if there are none. It may wait; a task
+// parks.
 func (f *File) ListXattrs() ([]string, error) {
 	p, err := grow(func(p []byte) (int, error) {
 		return f.do("listxattr", func(k kernel.Kernel) int32 { return k.Flistxattr(f.n, p) })
