@@ -32,7 +32,7 @@ func modeOf(bits uint32) fs.FileMode {
 
 var specialModes = map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000}
 
-// typeBits are the typeBits of file but the regular one.
+// typeBits maps the file types of the kernel, except regular files, to those of package fs.
 var typeBits = map[uint32]fs.FileMode{
 	sys.SIfifo: fs.ModeNamedPipe, sys.SIfchr: fs.ModeDevice | fs.ModeCharDevice, sys.SIfdir: fs.ModeDir,
 	sys.SIfblk: fs.ModeDevice, sys.SIflnk: fs.ModeSymlink, sys.SIfsock: fs.ModeSocket,

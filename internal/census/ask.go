@@ -11,17 +11,17 @@ import (
 	"ringo/internal/timer"
 )
 
-// askPatience is how long others wait for a loop that is held, and askTimes how often for one that is in no turn, or in
-// one that has only begun: a machine that is busy may not have let it run.
+// askPatience is how long callers wait for the answer of a loop that is held. For a loop that is in no turn, or in one
+// that has just begun, they wait askTimes as long: a busy machine may not have let it run.
 const (
 	askPatience = 100 * time.Millisecond
 	askTimes    = 10
 )
 
-// patience is that of who waits for loops to answer.
+// patience counts how long a caller has waited for loops to answer.
 type patience struct{ times int }
 
-// over is asked each time that askPatience has passed without an answer of the loop.
+// over is called each time that askPatience has passed without an answer of the loop. It reports whether to give up.
 func (p *patience) over(l *loop.Loop) bool {
 	p.times++
 	return p.isOver(l)
@@ -29,14 +29,14 @@ func (p *patience) over(l *loop.Loop) bool {
 
 func (p *patience) isOver(l *loop.Loop) bool { return p.times >= askTimes || HeldFor(l) > 0 }
 
-// ask has step run on the loop's thread, between tasks, once a turn until it reports that it is done: a long answer is
-// given in pieces, so that it holds nobody up. A task of the loop yields between them, of another loop it parks, and a
-// goroutine blocks. It reports false if that was in vain, and step may not have been called, or be called yet: the
-// loop has ended; it did not answer for as long as patience has it; or the asking task was cancelled meanwhile. G.
+// ask calls step on the loop's thread, between tasks, once a turn until it returns true: a long answer comes in
+// pieces, so that it does not hold up the loop. Meanwhile a task of the loop yields, a task of another loop parks, and
+// a goroutine blocks. ask returns false if it has failed: the loop has ended, did not answer while the caller had
+// patience, or the asking task was cancelled. step may then not have been called, or may still be called. G.
 func ask(l *loop.Loop, step func() (done bool)) bool { return askAndDrop(l, step, func() {}) }
 
-// askAndDrop is ask of steps that leave something on the loop's thread until the last. Where that does not come, drop
-// is called there, unless the loop has ended.
+// askAndDrop is ask for steps that leave something on the loop's thread until the last one. If the last step is not
+// made, drop is called there, unless the loop has ended.
 func askAndDrop(l *loop.Loop, step func() (done bool), drop func()) bool {
 	if l.IsCurrent() {
 		for !step() {
@@ -56,21 +56,21 @@ func askAndDrop(l *loop.Loop, step func() (done bool), drop func()) bool {
 	return a.byGoroutine()
 }
 
-// asking is what somebody wants to know of a loop. All but pieces and given is the loop's business until tell is
-// called.
+// asking is one question to a loop. Only the loop uses it until tell is called, except for pieces, seen, waits and
+// given.
 type asking struct {
 	l      *loop.Loop
 	step   func() bool
 	drop   func()
 	tell   func()
 	done   bool
-	pieces atomic.Uint32 // of the answer, so far
-	seen   uint32        // of them, by who asks
+	pieces atomic.Uint32 // pieces of the answer so far
+	seen   uint32        // the pieces that the caller has seen
 	waits  patience
-	given  atomic.Bool // up by who asked
+	given  atomic.Bool // the caller has given up
 }
 
-// send has the loop begin to answer; false if it has ended.
+// send lets the loop start its answer; it returns false if the loop has ended.
 func (a *asking) send() bool {
 	if r := of(a.l); r != nil {
 		return r.asked.send(a, a.l, r.answer)
@@ -78,7 +78,7 @@ func (a *asking) send() bool {
 	return a.l.Call(a.next)
 }
 
-// giveUp is for who does not wait any more.
+// giveUp is called by a caller that no longer waits.
 func (a *asking) giveUp() {
 	a.given.Store(true)
 	if r := of(a.l); r != nil {
@@ -86,13 +86,13 @@ func (a *asking) giveUp() {
 	}
 }
 
-// askings are those that wait for one loop to begin. They have one piece of mail in all, so that however often and for
-// however long a loop is asked that is held, its mailbox does not grow.
+// askings are the questions that wait until one loop starts to answer. They share one piece of mail, so that the
+// mailbox does not grow however often a loop is asked while it is held.
 type askings struct {
 	mu     sync.Mutex
 	wait   []*asking
 	mailed bool
-	gaveUp bool // somebody did, who waited
+	gaveUp bool // a caller that waited has given up
 }
 
 func (s *askings) send(a *asking, l *loop.Loop, answer func()) bool {
@@ -108,12 +108,12 @@ func (s *askings) send(a *asking, l *loop.Loop, answer func()) bool {
 func (s *askings) forget(a *asking) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.Index(s.wait, a); i >= 0 { // else the loop has begun
+	if i := slices.Index(s.wait, a); i >= 0 { // otherwise the loop has started its answer
 		s.wait, s.gaveUp = slices.Delete(s.wait, i, i+1), true
 	}
 }
 
-// take gives those that wait, to be answered now.
+// take removes and returns the questions that wait.
 func (s *askings) take() (wait []*asking, gaveUp bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,8 +122,8 @@ func (s *askings) take() (wait []*asking, gaveUp bool) {
 	return wait, gaveUp
 }
 
-// answer begins to answer those that wait, on the loop's thread, and keeps what those would have liked to know who have
-// given up.
+// answer starts the answers to the questions that wait, on the loop's thread. If a caller has given up, it keeps a
+// snapshot, which such callers get.
 func (r *Record) answer() {
 	wait, gaveUp := r.asked.take()
 	if gaveUp {
@@ -134,7 +134,7 @@ func (r *Record) answer() {
 	}
 }
 
-// AskEach asks n loops, at the same time if the caller is a goroutine, so that many that are held take no longer than
+// AskEach asks n loops, in parallel if the caller is a goroutine, so that many loops that are held take no longer than
 // one. G, may park.
 func AskEach[T any](n int, ask func(i int) T) []T {
 	answers := make([]T, n)
@@ -151,7 +151,7 @@ func AskEach[T any](n int, ask func(i int) T) []T {
 	return answers
 }
 
-// next is a piece of the answer.
+// next gives one piece of the answer.
 func (a *asking) next() {
 	if a.given.Load() {
 		a.drop()
@@ -193,7 +193,7 @@ func (a *asking) byGoroutine() bool {
 	return a.done
 }
 
-// inVain is asked each time that askPatience has passed without the whole answer.
+// inVain is called each time that askPatience has passed without the whole answer. It reports whether to give up.
 func (a *asking) inVain() bool {
 	if n := a.pieces.Load(); n != a.seen {
 		a.seen, a.waits = n, patience{}
@@ -202,7 +202,7 @@ func (a *asking) inVain() bool {
 	return a.waits.over(a.l)
 }
 
-// byTask asks on behalf of a task of another loop, which parks meanwhile.
+// byTask asks for a task of another loop, which parks meanwhile.
 func (a *asking) byTask(asker *loop.Loop, t *loop.Task) bool {
 	w := &askWait{a: a, asker: asker, task: t, waits: true}
 	w.timer.Owner = w
@@ -215,7 +215,7 @@ func (a *asking) byTask(asker *loop.Loop, t *loop.Task) bool {
 	return w.answered && a.done
 }
 
-// askWait is a task that asks another loop. All but a is its own loop's business.
+// askWait is a task that asks another loop. Only the task's loop uses it, except for a.
 type askWait struct {
 	a        *asking
 	asker    *loop.Loop
@@ -225,8 +225,7 @@ type askWait struct {
 	answered bool
 }
 
-// end lets the task go, once: at the answer, at the end of its patience, or because
-// it was cancelled.
+// end resumes the task, once: because of the answer, because its patience has ended, or because it was cancelled.
 func (w *askWait) end(answered bool) {
 	if !w.waits {
 		return
@@ -239,7 +238,7 @@ func (w *askWait) end(answered bool) {
 	w.asker.Ready(w.task)
 }
 
-// Fire ends the patience, if nothing has come meanwhile.
+// Fire gives up, unless a part of the answer has come since the last time.
 func (w *askWait) Fire(*timer.Timer) {
 	if !w.a.inVain() {
 		w.asker.Timers().Arm(&w.timer, w.asker.After(askPatience))
@@ -248,10 +247,10 @@ func (w *askWait) Fire(*timer.Timer) {
 	w.end(false)
 }
 
-// CancelWait lets a cancelled task go.
+// CancelWait resumes a cancelled task.
 func (w *askWait) CancelWait(*loop.Task) { w.end(false) }
 
-// DescribeWait tells which loop it asks.
+// DescribeWait names the loop that the task asks.
 func (w *askWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	d.Op, d.On = "an answer", loop.Ref{Loop: w.a.l.Index(), Known: true}
 }

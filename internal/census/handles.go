@@ -7,11 +7,11 @@ import (
 	"ringo/internal/loop"
 )
 
-// HandleInfo is a stats.Handle in the making: of many that a list goes through few are shown as text.
+// HandleInfo becomes a stats.Handle. A list looks at many handles and shows few as text, so the addresses stay binary.
 type HandleInfo struct {
 	Kind, Network, State string
 
-	// The addresses: those of IP, the names of others.
+	// The addresses: AddrPorts for IP, names for other networks.
 	Local, Remote         netip.AddrPort
 	LocalName, RemoteName string
 
@@ -21,7 +21,7 @@ type HandleInfo struct {
 	Unread, Unsent, Leases int
 }
 
-// Ends are its addresses as text.
+// Ends returns the handle's addresses as text.
 func (i *HandleInfo) Ends() (local, remote string) {
 	return endText(i.Local, i.LocalName), endText(i.Remote, i.RemoteName)
 }
@@ -33,49 +33,49 @@ func endText(ap netip.AddrPort, name string) string {
 	return name
 }
 
-// Who is at a direction of a handle.
+// Who uses a direction of a handle.
 const (
 	UsedByNobody  = ""
-	UsedByLoop    = "armed"   // nobody is in a call; the loop watches, or sends
+	UsedByLoop    = "armed"   // no call is under way; the loop watches, or sends
 	UsedByTask    = "task"    // of the loop
 	UsedByForeign = "foreign" // a goroutine, or a task of another loop
 )
 
-// Shown is an Open that a list of handles shows.
+// Shown is an Open that appears in lists of handles.
 type Shown interface {
 	loop.Open
-	// Show fills in what is known, on the loop's thread; false if it is not to be shown.
+	// Show fills in what is known. It runs on the loop's thread, and returns false if the handle must not be listed.
 	Show(i *HandleInfo) bool
 }
 
-// ShownElsewhere is an Open that stands for handles which the loop's thread has nothing to do with.
+// ShownElsewhere is an Open that stands for handles that are not used by the loop's thread.
 type ShownElsewhere interface {
 	loop.Open
-	// ShowEach calls visit for each, on the caller's thread, and rest now and then. G.
+	// ShowEach calls visit for each handle, on the caller's thread, and rest now and then. G.
 	ShowEach(visit func(*HandleInfo), rest func())
 }
 
-// ShownMany is an Open that stands for many handles of the loop's thread, which are none of its list.
+// ShownMany is an Open that stands for many handles of the loop's thread that are not in the loop's list.
 type ShownMany interface {
 	loop.Open
-	// Walk begins at the first of them.
+	// Walk starts a walk at the first of them.
 	Walk() ShownWalk
 }
 
-// ShownWalk goes along handles while others come and go between two calls.
+// ShownWalk walks along handles, while others may come and go between two calls.
 type ShownWalk interface {
-	// Next fills in what is known of the next; false if there is none, and Drop is not needed any more.
+	// Next fills in what is known of the next handle. It returns false after the last one; Drop is then not needed.
 	Next(i *HandleInfo) bool
-	// Drop ends the walk before.
+	// Drop ends the walk early.
 	Drop()
 }
 
 // handlesInStep is how many handles are looked at in a turn.
 const handlesInStep = 64
 
-// EachHandle calls visit for each handle of a loop, the youngest first, some of them on the loop's thread: visit
-// must be short, and keep nothing of what it is given. It reports false, and visit may still be called once, if the
-// loop is held or has ended. G, may park.
+// EachHandle calls visit for each handle of a loop, the youngest first, for some of them on the loop's thread: visit
+// must be short, and must not keep its argument. It returns false if the loop is held or has ended; visit may then
+// still be called once more. G, may park.
 func EachHandle(l *loop.Loop, visit func(*HandleInfo)) (ok bool) {
 	w := &handleWalk{l: l, visit: visit}
 	if l.Ended() || !askAndDrop(l, w.step, w.drop) {
@@ -87,21 +87,22 @@ func EachHandle(l *loop.Loop, visit func(*HandleInfo)) (ok bool) {
 	return true
 }
 
-// yieldHere lets the others of the caller's loop have a turn; it does nothing for ordinary goroutines. G, may park.
+// yieldHere gives the other tasks of the caller's loop a turn; it does nothing for ordinary goroutines. G, may park.
 func yieldHere() {
 	if l, _ := loop.Current(); l != nil {
 		l.YieldTurn()
 	}
 }
 
-// handleWalk goes along the handles of a loop. Between two steps it has a place in their list, as one of them.
+// handleWalk walks along the handles of a loop. Between two steps it keeps its place by a handle of its own in the
+// list.
 type handleWalk struct {
 	l         *loop.Loop
 	visit     func(*HandleInfo)
 	place     loop.Handle
 	placed    bool
 	elsewhere []ShownElsewhere
-	many      ShownWalk // nil: the place is at none that stands for many
+	many      ShownWalk // the walk within a ShownMany; nil: none
 	info      HandleInfo
 }
 
@@ -140,7 +141,7 @@ func (w *handleWalk) step() (done bool) {
 	return false
 }
 
-// drop takes the place back.
+// drop removes the walk's own handle from the list.
 func (w *handleWalk) drop() {
 	if w.many != nil {
 		w.many.Drop()
@@ -148,6 +149,6 @@ func (w *handleWalk) drop() {
 	w.l.Handles().Unregister(&w.place)
 }
 
-// Drain and Abandon are nothing to a walk.
+// Drain and Abandon do nothing.
 func (w *handleWalk) Drain()   {}
 func (w *handleWalk) Abandon() {}

@@ -8,16 +8,16 @@ import (
 	"ringo/stats"
 )
 
-// A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which
-// it notes when the turn begins, and where it stands, which its stack tells.
+// A loop that is held does not answer. Other threads can still find out how long it has been in its turn, which the
+// loop notes when the turn begins, and where it stands, which its stack shows.
 
-// heldAfter is how long a turn lasts at least of a loop that counts as held because it did not answer.
+// heldAfter is how long a loop that does not answer must have been in its turn to count as held.
 const heldAfter = askPatience / 2
 
-// HeldFor is how long the present turn has lasted if that is so long that the loop is held, else 0. G.
+// HeldFor returns how long the present turn has lasted if the loop counts as held, else 0. G.
 func HeldFor(l *loop.Loop) time.Duration { return heldBehind(l, 0) }
 
-// heldBehind is HeldFor of a turn other than one that is known to be over. G.
+// heldBehind is HeldFor, but ignores the turn over, which is known to have ended. G.
 func heldBehind(l *loop.Loop, over int64) time.Duration {
 	if began := l.Look().TurnBegan(); began != over && began != 0 {
 		if lasts := time.Duration(l.Elapsed() - began); lasts >= heldAfter {
@@ -27,13 +27,13 @@ func heldBehind(l *loop.Loop, over int64) time.Duration {
 	return 0
 }
 
-// whileHeld is what Stats gives of a loop that has not answered: what is known, at most recentWindow older than the
-// turn that lasts, and that turn, as if it had ended now. G.
+// whileHeld returns the stats of a loop that has not answered: the last known ones, at most recentWindow older than
+// the turn that lasts, plus that turn as if it ended now. G.
 func (r *Record) whileHeld() stats.Loop {
 	l := r.l
 	var s stats.Loop
 	over := int64(0)
-	last := r.last.Load() // first: it has nothing of a turn that lasts, but for the one that it says is over
+	last := r.last.Load() // loaded first: it counts no turn that lasts, except the one that it marks as over
 	if last != nil {
 		s, over = last.Loop, last.turn
 	}
@@ -44,7 +44,7 @@ func (r *Record) whileHeld() stats.Loop {
 	if s.Held = heldBehind(l, over); s.Held == 0 {
 		return r.promised.apply(s, l.Elapsed())
 	}
-	if last == nil { // it is held since its first turn
+	if last == nil { // the loop is held since its first turn
 		s.Tasks = len(tasksWhileHeld(l))
 	}
 	s.InTasks += s.Held
@@ -54,20 +54,20 @@ func (r *Record) whileHeld() stats.Loop {
 	return r.promised.keep(s, l.Elapsed())
 }
 
-// promised is how far counts have gone that were given of turns which lasted: nobody is given less later, though the
-// turn may have ended meanwhile, and the loop not have counted it where others can see it, or have counted less: a turn
-// seems to last up to the loop's next sleep.
+// promised holds the largest counts that were returned for turns that lasted, so that no later call returns less.
+// Otherwise counts could go down: the turn may have ended without the loop's having published its counts, or the loop
+// may have counted less, since from outside a turn seems to last until the loop's next sleep.
 type promised struct {
 	mu      sync.Mutex
-	final   *stats.Loop // what the loop has counted in all; nil: it has not ended
+	final   *stats.Loop // the loop's final counts; nil: it has not ended
 	inTasks time.Duration
 	stalls  uint64
 	longest time.Duration
 	recent  recent
 }
 
-// keep gives s, of a loop that is held at a time, and never less later. Of one that has ended meanwhile it gives what
-// the totals have, which learn of no more.
+// keep returns s, of a loop that is held, and makes sure that no later call returns less. If the loop has ended
+// meanwhile it returns the final counts, as the totals have them, which can't change any more.
 func (p *promised) keep(s stats.Loop, now int64) stats.Loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *promised) keep(s stats.Loop, now int64) stats.Loop {
 	return p.applied(s, now)
 }
 
-// end gives s, of a loop that has ended, and nobody more later.
+// end returns the final counts for s, of a loop that has ended. No later call returns more.
 func (p *promised) end(s stats.Loop, now int64) stats.Loop {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,7 +94,7 @@ func (p *promised) apply(s stats.Loop, now int64) stats.Loop {
 	return p.applied(s, now)
 }
 
-// applied is for who holds mu.
+// applied is apply for a caller that holds mu.
 func (p *promised) applied(s stats.Loop, now int64) stats.Loop {
 	s.InTasks, s.Stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
 	s.Longest, s.Recent = max(p.longest, s.Longest), max(p.recent.at(now), s.Recent)

@@ -11,7 +11,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// GraceOver looks at the tasks, all at once, since they are about to be cancelled.
+// GraceOver lists the tasks at once, because they are about to be cancelled; tell reports them.
 func (s *Run) GraceOver() (tell func()) {
 	cfg := s.set.Config()
 	if !cfg.Tells() {
@@ -31,16 +31,16 @@ func (s *Run) GraceOver() (tell func()) {
 	for i, l := range loops {
 		found[i] = make(chan func() []TaskInfo, 1)
 		asked := l.Call(func() {
-			found[i] <- tasksAtOnce(l) // in one piece, since what cancels them looks at each task, too
+			found[i] <- tasksAtOnce(l) // in one piece, since the cancel that follows visits every task anyway
 		})
-		if !asked { // it has ended, and is not waited for
+		if !asked { // the loop has ended, and there is nothing to wait for
 			found[i] <- func() []TaskInfo { return nil }
 		}
 	}
 	return func() { s.tellLeft(answers(loops, found)) }
 }
 
-// answers are the tasks that loops tell of, or else what can be told without them.
+// answers returns the tasks that the loops report, or for loops that don't answer in time what is known without them.
 func answers(loops []*loop.Loop, found []chan func() []TaskInfo) (tasks []TaskInfo) {
 	passed := time.NewTicker(askPatience)
 	defer passed.Stop()
@@ -74,12 +74,12 @@ func (s *Run) tellLeft(tasks []TaskInfo) {
 	}
 }
 
-// Unended is the tasks that have not ended, for an error.
+// Unended lists the tasks that have not ended, for an error.
 func (s *Run) Unended() string {
 	loops := s.set.Loops()
 	found := make([][]TaskInfo, len(loops))
 	var asked sync.WaitGroup
-	for i, l := range loops { // at the same time: those that are held take a while
+	for i, l := range loops { // in parallel, because each loop that is held takes a while
 		if !l.Ended() {
 			asked.Go(func() { found[i] = Tasks(l) })
 		}
@@ -93,10 +93,10 @@ func (s *Run) Unended() string {
 
 const (
 	leftMax  = 10 // kinds of tasks in a report
-	namesMax = 20 // and in an error
+	namesMax = 20 // kinds of tasks in an error
 )
 
-// left names tasks and what they wait for, those that are alike together, the most frequent first:
+// left names tasks and what they wait for, equal ones together, the most frequent first:
 //
 //	3 × main.leak (loop 0), parked in Chan.Recv; main.main.func1 (loop 0), which holds its loop
 func left(tasks []TaskInfo, most int) string {
@@ -130,14 +130,14 @@ func left(tasks []TaskInfo, most int) string {
 	return strings.Join(texts, "; ")
 }
 
-// left says who a task is and what it waits for.
+// left names the task and says what it waits for.
 func (t *TaskInfo) left() string {
 	name := t.Name()
 	if name == "" {
 		name = "a task"
 	}
 	text := fmt.Sprintf("%s (loop %d)", name, t.Loop)
-	on := "" // but of a Mutex, which does says itself
+	on := "" // who has the lock; does includes that for a Mutex
 	if t.State == loop.TaskParked && t.Wait.On.ID != 0 && !strings.HasPrefix(t.Wait.Op, "Mutex.") {
 		on = ", " + t.Wait.On.String()
 	}
@@ -145,7 +145,7 @@ func (t *TaskInfo) left() string {
 	case t.Held != "" && t.State == loop.TaskRunning:
 		return text + ", which holds its loop"
 	case t.Held != "" && name != "a task":
-		return text // for what it waits its loop can't be asked
+		return text // what it waits for is not known without its loop
 	default:
 		return text + ", " + t.does() + on
 	}

@@ -6,17 +6,17 @@ import (
 	"ringo/internal/loop"
 )
 
-// meter measures for how long each task has its loop, for somebody who watches: the clock is read whenever a task
-// begins, parks, goes on or ends. A loop that nobody watches has none, which costs a look at a pointer in a turn.
+// meter measures how long each task has its loop. It reads the clock whenever a task begins, parks, resumes or ends. A
+// loop has a meter only while someone asks for its results; without one it costs a look at a pointer in each turn.
 //
 //	none ──Meter──▶ spans of a second ──nobody has asked for meterMax──▶ none
 type meter struct {
-	until int64            // nobody has asked for longer
-	begun int64            // the present span
-	ran   map[uint32]int64 // in the present span, by tasks that have not ended
-	last  map[uint32]int64 // in the one before, which lasted for span
+	until int64            // when the meter ends, unless Meter is called again
+	begun int64            // when the present span began
+	ran   map[uint32]int64 // by task, in the present span, without tasks that have ended
+	last  map[uint32]int64 // the same for the span before, which lasted span
 	span  int64
-	since int64 // up to when the time is charged, or since when it is the running task's
+	since int64 // up to this time everything is charged; from it on, the running task is to be
 }
 
 const (
@@ -24,7 +24,7 @@ const (
 	meterMax  = int64(5 * time.Second)
 )
 
-// Meter has a loop measure its tasks, for some seconds from now on: TaskInfo.Ran tells. It does not wait. G.
+// Meter lets a loop measure its tasks for the next seconds, for TaskInfo.Ran. It does not wait. G.
 func Meter(l *loop.Loop) {
 	r := of(l)
 	if r == nil || r.metering.Swap(true) {
@@ -40,7 +40,7 @@ func Meter(l *loop.Loop) {
 	})
 }
 
-// meterTurn is for the beginning of a turn, of a loop that has a meter.
+// meterTurn runs when a turn of a loop with a meter begins.
 func (r *Record) meterTurn() {
 	m, now := r.meter, r.l.Elapsed()
 	if now > m.until {
@@ -50,7 +50,7 @@ func (r *Record) meterTurn() {
 	m.turns(now)
 }
 
-// turns begins the next span if it is time to.
+// turns begins a turn for the meter, and a new span once the present one is over.
 func (m *meter) turns(now int64) {
 	if now-m.begun >= meterSpan {
 		m.last, m.span, m.ran, m.begun = m.ran, now-m.begun, make(map[uint32]int64, len(m.ran)), now
@@ -58,21 +58,21 @@ func (m *meter) turns(now int64) {
 	m.since = now
 }
 
-// charge charges the task that has run.
+// charge charges the task that has run since m.since.
 func (m *meter) charge(task uint32, now int64) {
 	m.ran[task] += now - m.since
 	m.since = now
 }
 
-// ends forgets a task, for which nobody will ask.
+// ends forgets a task that ends.
 func (m *meter) ends(task uint32, now int64) {
 	delete(m.ran, task)
 	m.since = now
 }
 
-// share is the part of the last full span in which a task has had its loop, in millionths.
+// share returns the part of the last full span in which a task had its loop, in millionths.
 func (m *meter) share(id uint32, now int64) int64 {
-	if m == nil || m.span == 0 || now-m.begun > 2*meterSpan { // or nothing has run since
+	if m == nil || m.span == 0 || now-m.begun > 2*meterSpan { // no turn since: the span is too old
 		return 0
 	}
 	return m.last[id] * 1e6 / m.span

@@ -8,13 +8,13 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// nameTags are the names of a loop's tasks that have begun and have one, for those who look from outside while the
-// loop is held. Tasks without a name are not in it, and cost nothing.
+// nameTags holds the names of the running tasks of a loop, for callers that look from outside while the loop is held.
+// Tasks without a name are not in it, and cost nothing.
 type nameTags struct {
 	mu sync.Mutex
-	by map[uint64]nameTag // by the goroutine's id, as stack traces call it
+	by map[uint64]nameTag // by goroutine id, as stack traces have it
 
-	goids map[any]uint64 // of workers that have run such a task; the loop thread's
+	goids map[any]uint64 // of the workers that have run such a task; only for the loop's thread
 }
 
 type nameTag struct {
@@ -23,7 +23,7 @@ type nameTag struct {
 	code code.Func
 }
 
-// tag notes the name of a task that begins. It runs in the task.
+// tag records the name of a task that begins. It runs in the task.
 func (n *nameTags) tag(t *loop.Task, name string) {
 	w, _ := t.Coroutine()
 	id, ok := n.goids[w]
@@ -39,14 +39,14 @@ func (n *nameTags) tag(t *loop.Task, name string) {
 	n.by[id] = nameTag{name, t.Number(), t.Code()}
 }
 
-// untag is for the end of what a worker runs.
+// untag removes the name of the task that a worker ran.
 func (n *nameTags) untag(worker any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.by, n.goids[worker])
 }
 
-// untagWorker is for the end of the worker itself.
+// untagWorker forgets a worker that ends.
 func (n *nameTags) untagWorker(worker any) {
 	if _, ok := n.goids[worker]; ok {
 		n.untag(worker)
@@ -54,7 +54,7 @@ func (n *nameTags) untagWorker(worker any) {
 	}
 }
 
-// tagOf is what is known of the task that a goroutine of a loop runs. G.
+// tagOf returns what is recorded for the task that a goroutine of a loop runs. G.
 func tagOf(l *loop.Loop, g *stacks.Goroutine) (tag nameTag, ok bool) {
 	r := of(l)
 	if r == nil {
@@ -66,8 +66,8 @@ func tagOf(l *loop.Loop, g *stacks.Goroutine) (tag nameTag, ok bool) {
 	return tag, ok
 }
 
-// NameOf is what the task of one of the loop's workers is called, by GoNamed or as stacks.Goroutine.Task; empty if
-// there is none. G.
+// NameOf returns the name of the task that one of the loop's workers runs: that of GoNamed, or as
+// stacks.Goroutine.Task; empty if there is no task. G.
 func NameOf(l *loop.Loop, g *stacks.Goroutine) string {
 	if tag, ok := tagOf(l, g); ok {
 		return tag.name

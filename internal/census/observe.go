@@ -10,19 +10,19 @@ import (
 	"ringo/stats"
 )
 
-// Run is what is kept of a Run for those who look at it: the loop.RunObserver of those who want no more.
+// Run is the census of a Run. It is a loop.RunObserver, and part of others.
 type Run struct {
 	set    *loop.Set
 	totals *runTotals
 }
 
-// NewRun is for an observer of loop.Config that has it in itself.
+// NewRun makes a Run, for an observer that embeds it.
 func NewRun(s *loop.Set) *Run { return &Run{set: s} }
 
 // On makes the Record of a loop.
 func (r *Run) On(l *loop.Loop) loop.Observer { return r.Record(l) }
 
-// Record is On for an observer that has it in itself.
+// Record makes the Record of a loop, for an observer that embeds it.
 func (r *Run) Record(l *loop.Loop) *Record {
 	o := &Record{l: l, run: r, limit: l.Config().Stall, logs: l.Config().LogTasks}
 	if o.limit < 0 {
@@ -31,36 +31,36 @@ func (r *Run) Record(l *loop.Loop) *Record {
 	return o
 }
 
-// Begins gives the Run its place in the totals, and tells those who Follow.
+// Begins gives the Run its place in the totals, and calls the followers (Follow).
 func (r *Run) Begins() (over func()) {
 	end := beginRun()
 	endTotals := r.beginTotals()
 	return func() { endTotals(); end() }
 }
 
-// Runs is nothing to it.
+// Runs does nothing.
 func (r *Run) Runs() (ends func()) { return func() {} }
 
-// Record is what is kept of a loop. All but what says so is its thread's.
+// Record is what is kept of a loop. Only its thread uses it, except for the fields marked G.
 type Record struct {
 	l         *loop.Loop
 	run       *Run
 	turnTimes stats.Histogram
 	recent    recent
-	limit     time.Duration // turns that are longer are stalls
+	limit     time.Duration // longer turns are stalls
 	stalls    uint64
-	logs      bool                 // tasks
-	spared    uint64               // wakes, as they were told last
+	logs      bool                 // tasks are logged
+	spared    uint64               // wakes spared, as reported last
 	last      atomic.Pointer[kept] // G
 	promised  promised             // G
 	names     nameTags             // G
 	asked     askings              // G
-	metering  atomic.Bool          // G: Meter has sent mail that is not read yet
+	metering  atomic.Bool          // G: Meter has sent mail that was not read yet
 	tracing   tracing
-	meter     *meter // of what tasks take; nil: nobody watches
+	meter     *meter // measures the tasks; nil: no one has asked lately
 }
 
-// of is the record of a loop; nil if nobody looks at its Run. G.
+// of returns the record of a loop, nil if its Run has no census. G.
 func of(l *loop.Loop) *Record {
 	if o, ok := l.Observer().(interface{ record() *Record }); ok {
 		return o.record()
@@ -70,11 +70,11 @@ func of(l *loop.Loop) *Record {
 
 func (r *Record) record() *Record { return r }
 
-// Begins and Ends are for the totals.
+// Begins and Ends add the loop to the totals, and its counts when it ends.
 func (r *Record) Begins() { r.beginTotals() }
 func (r *Record) Ends()   { r.endTotals() }
 
-// TurnBegins wants to know of all tasks if one of those is asked for who see them one by one.
+// TurnBegins reports whether the observer wants to hear of all tasks: for a trace, a meter or the log.
 func (r *Record) TurnBegins() (tasks bool) {
 	r.tracing.look(r.l)
 	if r.meter != nil {
@@ -93,7 +93,7 @@ func (r *Record) TurnEnds(took time.Duration) {
 		due := now >= r.recent.until
 		r.recent.add(took, now)
 		if due {
-			r.keepTurn() // so that there are some if the loop is held before anybody has asked
+			r.keepTurn() // so that there is a snapshot if the loop is held before anyone has asked
 		}
 	}
 	if r.tracing.turn != nil {
@@ -101,14 +101,14 @@ func (r *Record) TurnEnds(took time.Duration) {
 	}
 }
 
-// CountStall counts one that is not a turn's. For the loop's thread.
+// CountStall counts a stall that is not a long turn. It runs on the loop's thread.
 func CountStall(l *loop.Loop) {
 	if r := of(l); r != nil {
 		r.stalls++
 	}
 }
 
-// TaskBegins notes a task.
+// TaskBegins names, measures, traces and logs a task.
 func (r *Record) TaskBegins(t *loop.Task) {
 	if name := t.Name(); name != "" {
 		r.names.tag(t, name)
@@ -124,14 +124,14 @@ func (r *Record) TaskBegins(t *loop.Task) {
 	}
 }
 
-// TaskRunsFor notes whose it is.
+// TaskRunsFor traces a task of Ringo's that now runs a function of the program.
 func (r *Record) TaskRunsFor(t *loop.Task) {
 	if r.tracing.on {
 		r.tracing.begins(t)
 	}
 }
 
-// TaskParks ends a stretch of the task's, and begins a wait.
+// TaskParks charges the task for the time it ran, and begins the region of its wait.
 func (r *Record) TaskParks(t *loop.Task) (seen any) {
 	if r.meter != nil {
 		r.meter.charge(t.Number(), r.l.Elapsed())
@@ -142,7 +142,7 @@ func (r *Record) TaskParks(t *loop.Task) (seen any) {
 	return nil
 }
 
-// TaskResumes ends the wait.
+// TaskResumes ends the region of the wait.
 func (r *Record) TaskResumes(_ *loop.Task, seen any) {
 	endWait(seen)
 	if r.meter != nil {
@@ -165,13 +165,13 @@ func (r *Record) TaskEnds(t *loop.Task, err error) {
 	endTraced(t)
 }
 
-// WorkerEnds forgets a coroutine.
+// WorkerEnds forgets a worker.
 func (r *Record) WorkerEnds(worker any) { r.names.untagWorker(worker) }
 
-// Refuses keeps what those see who are late.
+// Refuses keeps a snapshot, for callers that the loop won't answer any more.
 func (r *Record) Refuses() { r.keepTurn() }
 
-// log tells of a task that begins or ends.
+// log logs that a task begins or ends.
 func (r *Record) log(what string, t *loop.Task, more ...slog.Attr) {
 	name := t.Name()
 	if name == "" {

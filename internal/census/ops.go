@@ -5,12 +5,12 @@ import (
 	"ringo/internal/op"
 )
 
-// OpInfo is an op that a loop's driver has.
+// OpInfo describes an op that a loop's driver has.
 type OpInfo struct {
 	Op        string
-	State     string // "queued": the kernel has not taken it yet; "in flight"
+	State     string // "queued", if the kernel has not taken it yet, or "in flight"
 	FD        int32  // -1: none
-	Bytes     int    // of memory that is lent to the kernel
+	Bytes     int    // bytes of memory that is lent to the kernel
 	Multishot bool
 	Canceled  bool
 }
@@ -18,8 +18,8 @@ type OpInfo struct {
 // chunksInTurn is how many chunks of slots are looked at in a turn.
 const chunksInTurn = 4
 
-// Ops are the ops that a loop's driver has, some chunks of slots in a turn. It reports false, and gives none, if the
-// loop is held or has ended. G, may park.
+// Ops returns the ops that a loop's driver has. It looks at some chunks of slots each turn. ok is false, and there are
+// no ops, if the loop is held or has ended. G, may park.
 func Ops(l *loop.Loop) (ops []OpInfo, ok bool) {
 	if l.Ended() {
 		return nil, false

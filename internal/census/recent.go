@@ -2,10 +2,10 @@ package census
 
 import "time"
 
-// recentWindow is how long a turn is recent at least; it is so for twice that at most.
+// recentWindow is how long a turn counts as recent: at least this long, and at most twice as long.
 const recentWindow = 30 * time.Second
 
-// recent is the longest turn of a window of time, and of the one before.
+// recent holds the longest turn of the present window of time, and of the one before.
 type recent struct {
 	longest, before time.Duration
 	until           int64 // when the window ends
@@ -17,7 +17,7 @@ func (r *recent) add(took time.Duration, now int64) {
 	r.longest = max(r.longest, took)
 }
 
-// turn begins another window if it is time to.
+// turn starts a new window once the present one is over.
 func (r *recent) turn(now int64) {
 	if now < r.until {
 		return
@@ -29,7 +29,7 @@ func (r *recent) turn(now int64) {
 	r.until = now + int64(recentWindow)
 }
 
-// at is the longest turn of both.
+// at returns the longest turn of both windows.
 func (r *recent) at(now int64) time.Duration {
 	r.turn(now)
 	return max(r.longest, r.before)

@@ -7,10 +7,10 @@ import (
 	"ringo/stats"
 )
 
-// kindWords are the kinds' names for people.
+// kindWords are the names of the kinds in stats.
 var kindWords = [loop.Kinds]string{"conn", "listener", "packet", "pollable"}
 
-// snapshot is for the loop's thread.
+// snapshot returns the counters now. It runs on the loop's thread.
 func (r *Record) snapshot() stats.Loop {
 	l := r.l
 	c, z := l.Look().Counts(), l.Look().Sizes()
@@ -31,7 +31,7 @@ func (r *Record) snapshot() stats.Loop {
 			s.Handles = append(s.Handles, stats.HandleKind{Kind: kindWords[k], Open: int(open), Opened: opened})
 		}
 	}
-	// A wake is counted when it is sent, and mail when it is read.
+	// A wake is counted when it is sent, mail when it is read: so the difference could go down between two snapshots.
 	r.spared = max(r.spared, s.Mails-min(s.Mails, s.Driver.WakesSent))
 	s.WakesSpared = r.spared
 	for code := range op.Codes {
@@ -50,16 +50,16 @@ func poolStats(name string, p *bufs.Pool) stats.Pool {
 	return stats.Pool{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
 }
 
-// kept is a snapshot for those who can't get one of their own.
+// kept is a snapshot for callers that the loop does not answer.
 type kept struct {
 	stats.Loop
-	turn int64 // TurnBegan of the one that was over then and is counted, though its loop may still say that it lasts
+	turn int64 // TurnBegan of a turn that is over and counted, though its loop may still report it; 0: none
 }
 
-// keepStats leaves one. In a turn, of which it has nothing yet.
+// keepStats keeps a snapshot. It runs within a turn, of which the snapshot counts nothing yet.
 func (r *Record) keepStats() *stats.Loop { return r.keep(0) }
 
-// keepTurn is keepStats for when the turn has been counted.
+// keepTurn keeps a snapshot that counts the present turn already.
 func (r *Record) keepTurn() { r.keep(r.l.Look().TurnBegan()) }
 
 func (r *Record) keep(turn int64) *stats.Loop {
@@ -68,10 +68,9 @@ func (r *Record) keep(turn int64) *stats.Loop {
 	return &k.Loop
 }
 
-// StatsOf gives the counters of a loop: to a task of the loop as they are, to others as they
-// are when the loop next looks at its mailbox, for which a task of another loop
-// parks. Nobody waits for a loop that is held longer than askPatience, but gets them as
-// they were last given, or known, with the turn that lasts: see whileHeld. After the loop's end
+// StatsOf returns the counters of a loop: for a task of the loop as they are, for other callers as they are when the
+// loop next reads its mailbox, for which a task of another loop parks. No caller waits longer than askPatience for a
+// loop that is held: it gets the last known counters, plus the turn that lasts, see whileHeld. After the loop's end
 // they are those of its last turn. G.
 func StatsOf(l *loop.Loop) stats.Loop {
 	r := of(l)
@@ -79,7 +78,7 @@ func StatsOf(l *loop.Loop) stats.Loop {
 		return stats.Loop{}
 	}
 	if l.IsCurrent() {
-		return r.promised.apply(*r.keepStats(), l.NowNS()) // kept, so that others don't see older ones later
+		return r.promised.apply(*r.keepStats(), l.NowNS()) // kept, so that other callers don't get older counters later
 	}
 	if !askAndDrop(l, func() bool { r.keepStats(); return true }, func() { r.keepStats() }) {
 		return r.whileHeld()

@@ -11,10 +11,10 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// summaryMax is how many lines a Summary has; one more says how many tasks have none.
+// summaryMax bounds the lines of a Summary; one more line counts the tasks that were left out.
 const summaryMax = 20
 
-// Summary is tasks for people, a line for those that run and wait for the same, the most frequent first:
+// Summary lists tasks for people, with one line for tasks that run and wait for the same, the most frequent first:
 //
 //	41200 × main.handle (main.go:81): parked in read, the longest for 3h0m12s
 func Summary(tasks []TaskInfo) string {
@@ -61,7 +61,7 @@ func Summary(tasks []TaskInfo) string {
 	return b.String()
 }
 
-// does is what a task does, in words that it has in common with those that do the same.
+// does says what a task does, in the same words for all tasks that do the same.
 func (t *TaskInfo) does() string {
 	switch {
 	case t.Held != "":
@@ -76,7 +76,7 @@ func (t *TaskInfo) does() string {
 	return "parked in " + t.Wait.Op
 }
 
-// Running is those of loops that have not ended, with their tasks, a Summary each. Not for a task.
+// Running returns a Summary for each loop that has not ended. Tasks must not call it.
 func Running(loops []*loop.Loop) string {
 	var b strings.Builder
 	for _, l := range loops {
@@ -87,11 +87,11 @@ func Running(loops []*loop.Loop) string {
 	return b.String()
 }
 
-// crashPatience is how long a crash waits for the list of its loop's tasks, at most.
+// crashPatience bounds the time that a crash waits for the list of its loop's tasks.
 const crashPatience = time.Second
 
-// Crash tells those who Follow, and gives the tasks of a loop whose thread has stopped for good, at most summaryMax
-// lines of them. A crash must come to its end, so whatever goes wrong here leaves only this out, and says so.
+// Crash calls the followers (Follow), and returns the tasks of a loop whose thread has stopped for good, in at most
+// summaryMax lines. A crash must finish, so if anything goes wrong here, the list is left out, and the text says so.
 func (r *Run) Crash(l *loop.Loop) string {
 	tellCrash()
 	return tasksAtCrash(l)
@@ -116,11 +116,11 @@ func tasksAtCrash(l *loop.Loop) string {
 	}
 }
 
-// WriteTasks says the tasks of all loops that run, at most summaryMax lines for each loop. G, may block.
+// WriteTasks calls say with the tasks of each loop that runs, at most summaryMax lines for each loop. G, may block.
 func WriteTasks(say func(text string)) {
 	loops := loop.Running()
 	texts := make([]chan string, len(loops))
-	for i, l := range loops { // at the same time: those that are held take a while
+	for i, l := range loops { // in parallel, because each loop that is held takes a while
 		texts[i] = make(chan string, 1)
 		go func() {
 			tasks := Tasks(l)

@@ -9,14 +9,14 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// TaskInfo is a task as it was when somebody looked.
+// TaskInfo describes a task at the time of the look.
 type TaskInfo struct {
-	loop.TaskView        // Named also from its stack, if there is no Code
-	Held          string // of one that holds its loop: how its goroutine is
-	Ran           int64  // for which part of the last second, in millionths, if its loop has a meter
+	loop.TaskView        // Named may come from its stack, if there is no Code
+	Held          string // of a task whose loop is held: the state of its goroutine
+	Ran           int64  // the part of the last second for which it ran, in millionths, if its loop has a meter
 }
 
-// Name is what the task is called: by GoNamed, or as its function.
+// Name returns the name of the task: that of GoNamed, or its function's.
 func (t *TaskInfo) Name() string {
 	if t.Named != "" {
 		return t.Named
@@ -24,15 +24,16 @@ func (t *TaskInfo) Name() string {
 	return t.Code.Name()
 }
 
-// StacksMax bounds the tasks for whose stacks the program is stopped unasked: it takes some 6 µs for each.
+// StacksMax bounds the goroutines of a program that is stopped for stacks that no one has asked for: it takes some 6
+// µs for each.
 const StacksMax = 1 << 14
 
 // censusMax is how many tasks are looked at in one turn of their loop.
 const censusMax = 256
 
-// Tasks are the tasks of a loop that have not ended, in order of their beginning; after the loop's end none. It looks
-// at censusMax of them a turn, see loop.Walk. If the loop is held the list is what the goroutines' stacks tell. It may
-// sort and copy for long: a task asks in Offload. G, parks.
+// Tasks returns the tasks of a loop that have not ended, in the order in which they began; after the loop's end none.
+// It looks at censusMax of them each turn, see loop.Walk. If the loop is held, the list is what the goroutines' stacks
+// show. Sorting and copying may take long, so tasks should call it in Offload. G, parks.
 func Tasks(l *loop.Loop) []TaskInfo {
 	if l.Ended() {
 		return nil
@@ -47,7 +48,7 @@ func Tasks(l *loop.Loop) []TaskInfo {
 	return tasksWhileHeld(l)
 }
 
-// census is a list of tasks in the making.
+// census is a list of tasks while it is made.
 type census struct {
 	r      *Record // nil: there is none
 	walk   *loop.Walk
@@ -56,7 +57,7 @@ type census struct {
 
 func newCensus(l *loop.Loop) *census { return &census{r: of(l), walk: l.Look().Walk()} }
 
-// tasksAtOnce looks at all tasks in one turn; what it gives sorts them, on any thread.
+// tasksAtOnce looks at all tasks in one turn; sorted, which may run on any thread, sorts them.
 func tasksAtOnce(l *loop.Loop) (sorted func() []TaskInfo) {
 	c := newCensus(l)
 	for !c.next() {
@@ -64,7 +65,7 @@ func tasksAtOnce(l *loop.Loop) (sorted func() []TaskInfo) {
 	return c.sorted
 }
 
-// next is a piece of it.
+// next looks at some more tasks, and returns true after the last.
 func (c *census) next() (done bool) {
 	piece := make([]TaskInfo, 0, min(censusMax, c.walk.Left()))
 	done = c.walk.Next(censusMax, func(v *loop.TaskView) {
@@ -78,7 +79,7 @@ func (c *census) next() (done bool) {
 	return done
 }
 
-// sorted is what was found, each once; what has not begun is last.
+// sorted returns the tasks found, each once; tasks that have not begun come last.
 func (c *census) sorted() []TaskInfo {
 	var order []*TaskInfo
 	for _, piece := range c.pieces {
@@ -86,7 +87,7 @@ func (c *census) sorted() []TaskInfo {
 			order = append(order, &piece[i])
 		}
 	}
-	last := c.walk.Last() + 1 // 2^32 tasks before the first that may be in the list
+	last := c.walk.Last() + 1 // IDs wrap around: compare them from 2^32 tasks before the first that may be in the list
 	slices.SortStableFunc(order, func(a, b *TaskInfo) int {
 		if a.ID == 0 || b.ID == 0 {
 			return cmp.Compare(b.ID, a.ID)
@@ -102,8 +103,8 @@ func (c *census) sorted() []TaskInfo {
 	return tasks
 }
 
-// tasksWhileHeld is what stacks tell of the tasks of a loop that does not answer: their names, and how what holds it
-// is. Where that would stop the program for too long it is one task that is not known.
+// tasksWhileHeld returns what stacks show of the tasks of a loop that does not answer: their names, and the state of
+// the one that holds the loop. If that would stop the program for too long, it returns one unknown task.
 func tasksWhileHeld(l *loop.Loop) []TaskInfo {
 	unknown := TaskInfo{TaskView: loop.TaskView{Loop: l.Index(), State: loop.TaskUnknown, Wait: loop.NoWait}}
 	if runtime.NumGoroutine() > StacksMax {

@@ -9,33 +9,33 @@ import (
 	"ringo/stats"
 )
 
-// totals is what all loops of the process have counted, those that have ended too, so that sums over a process never
-// go down. A Run has the lowest number that no other has at the time: a program with one Run after the other has one
-// line of counts for each loop, and not one for each loop of each Run.
+// totals holds the counts of all loops of the process, including those that have ended, so that sums over the process
+// never go down. A Run gets the lowest number that is free: so a program with one Run after another has one line of
+// counts for each loop index, and not one for each loop of each Run.
 var totals struct {
 	sync.Mutex
 	runs []*runTotals
 }
 
 type runTotals struct {
-	set   *loop.Set // nil: it has ended
+	set   *loop.Set // nil: the Run has ended
 	loops []loopTotals
-	lanes []stats.Lane // of those that have ended
+	lanes []stats.Lane // of the Runs that have ended
 }
 
 type loopTotals struct {
 	live *loop.Loop
-	past stats.Loop // of those that have ended: counts, and nothing of what there is at a time
+	past stats.Loop // the counts of those that have ended, without values of a moment
 }
 
-// Total is what the loops with one number and index have counted in all.
+// Total is what all loops with the same Run number and index have counted.
 type Total struct {
 	Run, Index int
-	Live       *loop.Loop // the one that runs; nil: none does
+	Live       *loop.Loop // the loop that runs; nil: none
 	past       stats.Loop
 }
 
-// Totals are those of the process. G.
+// Totals returns the totals of the process. G.
 func Totals() (all []Total) {
 	totals.Lock()
 	defer totals.Unlock()
@@ -47,7 +47,7 @@ func Totals() (all []Total) {
 	return all
 }
 
-// Stats asks the loop as StatsOf does, and adds what came before it. G, may park.
+// Stats asks the loop as StatsOf does, and adds the counts of the loops before it. G, may park.
 func (t *Total) Stats() stats.Loop {
 	if t.Live == nil {
 		return t.past
@@ -55,7 +55,7 @@ func (t *Total) Stats() stats.Loop {
 	return plus(StatsOf(t.Live), &t.past)
 }
 
-// LaneTotals are the lanes of all Runs, by number. G.
+// LaneTotals returns the lanes of all Runs, by number. G.
 func LaneTotals() (all [][]stats.Lane) {
 	totals.Lock()
 	defer totals.Unlock()
@@ -70,7 +70,7 @@ func LaneTotals() (all [][]stats.Lane) {
 	return all
 }
 
-// beginTotals gives a Run its number; the lanes are open until the Run calls the function returned.
+// beginTotals gives a Run its number. Its lanes are counted live until the Run calls end.
 func (s *Run) beginTotals() (end func()) {
 	totals.Lock()
 	defer totals.Unlock()
@@ -94,7 +94,7 @@ func (s *Run) beginTotals() (end func()) {
 	}
 }
 
-// free reports whether nobody has the number. A loop can outlast a Run that gave it up.
+// free reports whether the number is free. A loop can outlast a Run that has ended without it.
 func (r *runTotals) free() bool {
 	for i := range r.loops {
 		if r.loops[i].live != nil {
@@ -114,7 +114,7 @@ func (r *Record) beginTotals() {
 	t.loops[at].live = r.l
 }
 
-// endTotals keeps what the loop has counted, as others can have seen it.
+// endTotals keeps the final counts of the loop, none less than callers have been given.
 func (r *Record) endTotals() {
 	totals.Lock()
 	defer totals.Unlock()
@@ -123,20 +123,20 @@ func (r *Record) endTotals() {
 	t.live, t.past = nil, counts(last)
 }
 
-// plus is s with the counts of past in addition. By reflection, since what can be added is told by the types: uint64s
-// and histograms count; times do, but for those that are of a moment; all else is as in s.
+// plus returns s with the counts of past added. It uses reflection, because the types show what can be added: uint64s
+// and histograms, and durations except those of a moment; everything else stays as in s.
 func plus(s stats.Loop, past *stats.Loop) stats.Loop {
 	combine(reflect.ValueOf(&s).Elem(), reflect.ValueOf(past).Elem())
 	return s
 }
 
-// counts is s without what there was at the time.
+// counts returns s without values of a moment.
 func counts(s stats.Loop) stats.Loop {
 	keepCounts(reflect.ValueOf(&s).Elem())
 	return s
 }
 
-// ofAMoment is the times that are no counts.
+// ofAMoment names the durations that are not counts.
 var ofAMoment = map[string]bool{"Held": true, "Longest": true, "Recent": true, "Oldest": true}
 
 var durationType = reflect.TypeFor[time.Duration]()
@@ -164,9 +164,9 @@ func combine(v, past reflect.Value) {
 	}
 }
 
-// combineByName combines those elements of two slices whose first fields, their names, are the same.
+// combineByName combines the elements of two slices that have the same first field, their name.
 func combineByName(v, past reflect.Value) {
-	all := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()+past.Len()), v) // s may be others', too
+	all := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()+past.Len()), v) // a copy: v may be shared
 	for i := range past.Len() {
 		at := 0
 		for at < all.Len() && all.Index(at).Field(0).String() != past.Index(i).Field(0).String() {

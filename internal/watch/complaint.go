@@ -11,7 +11,7 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// textOf is the goroutine's stack, or why there is none.
+// textOf returns the goroutine's stack, or why there is none.
 func textOf(g *stacks.Goroutine) []byte {
 	if g == nil {
 		return fmt.Appendf(nil, "No stack: there are too many tasks. Config.OnStall gets those of up to %d MiB in all.",
@@ -20,7 +20,7 @@ func textOf(g *stacks.Goroutine) []byte {
 	return g.Stack
 }
 
-// complaint is what a stall looks like to those who did not ask.
+// complaint returns the text about a stall, for programs without OnStall.
 func complaint(l *target, took time.Duration, t stacks.Trace, g *stacks.Goroutine, computes bool, unsaid int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ringo: loop %d stands still for %v: %s", l.Index(), took.Round(time.Millisecond), nameIn(t, l, g))
@@ -45,7 +45,7 @@ belong in Loop.Offload, long computations in Loop.Compute. Config.StallLimit is 
 	return b.String()
 }
 
-// held says that what was accepted waits, too, if something was.
+// held returns a sentence for the report if bytes that were accepted also wait; otherwise nothing.
 func held(l *loop.Loop) string {
 	if !l.Outbox().Owes() {
 		return ""

@@ -8,15 +8,16 @@ import (
 	"ringo/internal/loop"
 )
 
-// crowd is the loops of all Runs of the process.
+// crowd counts the loops of all Runs of the process.
 var crowd struct {
 	sync.Mutex
 	loops int
-	said  bool // somebody was told that they are too many, which is said once
+	said  bool // it was reported that there are too many, which is done once
 }
 
-// countLoops counts the loops of a Run until leave is called. More loops than processors take turns at them, and what
-// one asks of another waits for its turn, at the cost of a wake. Nothing in the program shows that, so it is said.
+// countLoops counts the loops of a Run until leave is called, and reports once if there are more loops than
+// processors. Such loops take turns on the processors, and what one asks of another waits for its turn, at the cost of
+// a wake. Nothing else in the program would show that.
 func countLoops(cfg *loop.Config) (leave func()) {
 	crowd.Lock()
 	crowd.loops += cfg.Loops

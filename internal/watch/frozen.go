@@ -11,8 +11,8 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// TellFrozen counts and tells of a task of l that is parked and must not park, since behind it others wait, and have
-// done so for as long as it took: as of a stall. For the loop's thread.
+// TellFrozen counts and reports a callback of l, in task t, that is parked although others wait behind it. took is how
+// long they have waited. It is reported like a stall. It runs on the loop's thread.
 func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int) {
 	census.CountStall(l)
 	o, cfg := targetOf(l), l.Config()
@@ -31,7 +31,7 @@ func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int) {
 		at = (&stacks.Stack{PCs: pcs}).ParkedAt()
 	}
 	wait := t.Waits()
-	if wait.Op == "" { // it has been made ready meanwhile
+	if wait.Op == "" { // t was made ready meanwhile
 		wait.Op = "a wait that is over"
 	}
 	in := wait.String()

@@ -13,7 +13,7 @@ import (
 	"ringo/stats"
 )
 
-// What a Hold says of its state.
+// The states of a Hold.
 const (
 	holdRunning  = "running"
 	holdBlocked  = "blocked"
@@ -23,26 +23,26 @@ const (
 	holdUnseen   = "not seen"
 )
 
-// place is what tells one Hold from another.
+// place identifies a Hold: where a task was, and its state.
 type place struct {
 	stacks.Place
 	state string
 }
 
-// placesMax bounds the places of a loop. What comes when there are so many is told of together, as othersHold.
+// placesMax bounds the places of a loop. Further ones are counted together, as othersHold.
 const placesMax = 100
 
 const othersHold = "others"
 
-// holds are those of a loop, by place: those of all times, and those that nobody was told of yet.
+// holds counts the holds of a loop by place: all of them, and those that were not reported yet.
 type holds struct {
 	mu     sync.Mutex
 	all    map[place]stats.Hold
 	unsaid map[place]stats.Hold
-	places places // the watcher's alone
+	places places // used by the watcher only
 }
 
-// add counts one.
+// add counts holds at a place.
 func (h *holds) add(p place, times uint64, total, longest time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -62,16 +62,15 @@ func (h *holds) add(p place, times uint64, total, longest time.Duration) {
 	}
 }
 
-// list gives them all, the one that took longest in all first. G.
+// list returns all holds, the one with the longest total first. G.
 func (h *holds) list() []stats.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return sortHolds(maps.Values(h.all))
 }
 
-// takeUnsaid gives those that have not been told of, if one of a place that is known took so long that it is worth it:
-// with the others alone nobody could do anything. Asked for all, which is worth 0, it gives those of unknown places,
-// too.
+// takeUnsaid returns the holds that were not reported, and forgets them, if at least one at a known place has a total
+// of worth or more: a report of unknown places alone would help no one. With worth 0 an unknown place suffices.
 func (h *holds) takeUnsaid(worth time.Duration) []stats.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,7 +86,7 @@ func (h *holds) takeUnsaid(worth time.Duration) []stats.Hold {
 	return list
 }
 
-// byTask reports whether it is somebody's fault.
+// byTask reports whether a task is to blame for the hold.
 func (p *place) byTask() bool {
 	return p.state != holdRunnable && p.state != holdUnseen && p.state != holdShared
 }
@@ -99,7 +98,7 @@ func sortHolds(seq func(func(stats.Hold) bool)) []stats.Hold {
 	})
 }
 
-// Holds gives what has held a loop so far, by place, the longest in all first. G.
+// Holds returns what has held a loop so far, by place, the one with the longest total first. G.
 func Holds(l *loop.Loop) []stats.Hold {
 	if o := targetOf(l); o != nil {
 		return o.held.list()
@@ -107,50 +106,50 @@ func Holds(l *loop.Loop) []stats.Hold {
 	return nil
 }
 
-// holder is what the watcher has seen in one turn of a loop that takes long. Its memory serves for the next one, too:
-// programs count what they allocate, and looking is none of that.
+// holder is what the watcher has seen in one long turn of a loop. Its memory is reused for the next: programs count
+// their allocations, which should not include those of the watcher.
 type holder struct {
 	turn  int64
-	seen  int64         // when it last looked, or the turn began
-	cpu   int64         // the thread's processor clock at cpuAt; 0 if that is not known
-	cpuAt int64         // when it last looked, be it before the turn
-	lost  time.Duration // in which what computes had no processor
+	seen  int64         // the time of the last look, or the turn's begin
+	cpu   int64         // the thread's processor clock at cpuAt; 0 if unknown
+	cpuAt int64         // the time of the last look, even if before the turn
+	lost  time.Duration // time in which a computing task had no processor
 	parts []part
-	pcs   []uintptr // of the parts
+	pcs   []uintptr // memory for the parts' stacks
 	by    []taken
 
-	restCPU, restAt int64 // cpu and cpuAt when the watcher last came by, whatever it found
+	restCPU, restAt int64 // cpu and cpuAt of the watcher's last look, whatever it found
 }
 
-// taken is how long one task was in a place.
+// taken is how long one task was at a place.
 type taken struct {
 	place place
 	took  time.Duration
 }
 
-// part is a stretch of a turn in which the watcher has found the same.
+// part is a stretch of a turn in which the watcher has found the same at each look.
 type part struct {
-	nth    uint64 // which of all that the loop has run; 0 if nobody could tell
-	state  string // empty if it could not be told
-	sleeps bool   // but that the thread slept could, so that it was not the machine that did not let it run
+	nth    uint64 // the number of the item that the loop ran; 0 if unknown
+	state  string // empty if unknown
+	sleeps bool   // the state is unknown, but the thread slept, so the machine did not keep it from running
 	stack  stacks.Stack
 	took   time.Duration
 	looks  int
 }
 
-// partsMax bounds the parts of a turn. What comes later counts as the last.
+// partsMax bounds the parts of a turn. Later ones count as the last.
 const partsMax = 64
 
-// begin is for the first look at a turn. What was before it counts as what is found now, unless it is so long that the
-// watcher can't know: then it is nobody's.
+// begin starts the record of a turn, at the first look at it.
 func (h *holder) begin(turn int64) {
 	clear(h.parts)
 	h.turn, h.seen, h.cpu, h.lost, h.parts, h.pcs = turn, turn, h.restCPU, 0, h.parts[:0], h.pcs[:0]
 	h.cpuAt = h.restAt
 }
 
-// note adds what was found at a look, with the thread's processor clock. The watcher should have come by after pause;
-// time in which neither it nor the loop may have run is nobody's. The addresses of p are copied.
+// note adds what was found at a look, with the thread's processor clock. Time since the last look counts as spent in
+// what is found now, up to twice the pause. If the look comes so late that the watcher, and so perhaps the loop too,
+// had no processor, only one pause counts. note copies the addresses of p.
 func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 	p.took, p.looks = time.Duration(now-h.seen), 1
 	switch n := len(h.parts); {
@@ -158,7 +157,7 @@ func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 		p.took = pause
 	case n == 0:
 		p.took = min(p.took, 2*pause)
-	case h.parts[n-1].nth != p.nth: // others may have had most of it
+	case h.parts[n-1].nth != p.nth: // other items may have had most of the time
 		p.took = min(p.took, pause)
 	}
 	p.took = h.ran(&p, p.took, cpu)
@@ -179,8 +178,8 @@ func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 	h.parts = append(h.parts, p)
 }
 
-// computes reports whether the thread has run for half of the time since the last look, or rests, which is that it has
-// not. Of a turn that began after the last look neither may be known: what the thread has run for before is not known.
+// computes reports whether the thread has run for half of the time since the last look; rests that it has run for
+// less. For a turn that began after the last look both may be false, because the clock before it includes other work.
 func (h *holder) computes(cpu, now int64) (computes, rests bool) {
 	if cpu == 0 || h.cpu == 0 {
 		return false, false
@@ -189,21 +188,21 @@ func (h *holder) computes(cpu, now int64) (computes, rests bool) {
 	return ran-max(0, h.seen-h.cpuAt) >= half, ran < half
 }
 
-// ran is how much of some time since the last look a part that computes has had a processor for: while the machine runs
-// others a task does not hold its loop.
+// ran returns how much of the time took since the last look counts for a part: if it computes, only the time for which
+// it had a processor, since a task does not hold its loop while the machine runs other threads.
 func (h *holder) ran(p *part, took time.Duration, cpu int64) time.Duration {
 	if p.state != holdRunning && p.state != "" || p.sleeps || h.cpu == 0 || cpu == 0 {
 		return took
 	}
 	ran := min(took, time.Duration(cpu-h.cpu))
 	h.lost += took - ran
-	return min(ran, max(0, time.Duration(cpu-h.cpu-max(0, h.seen-h.cpuAt)))) // the rest may have been before the turn
+	return min(ran, max(0, time.Duration(cpu-h.cpu-max(0, h.seen-h.cpuAt)))) // the rest may be from before the turn
 }
 
-// lateAfter is how many pauses the watcher may take for one before it counts as late.
+// lateAfter is how many pauses may pass between two looks before the watcher counts as late.
 const lateAfter = 4
 
-// charge says whose the time of a turn was, once it has ended. cpu is the thread's processor clock now.
+// charge charges the time of a turn, once it has ended, to tasks and places. cpu is the thread's processor clock now.
 func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) {
 	if n := len(h.parts); n > 0 {
 		rest := h.turn + int64(took) - h.seen
@@ -214,7 +213,7 @@ func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) 
 	var shared time.Duration
 	known, runnable := h.lost, h.lost
 	for len(h.parts) > 0 {
-		// All of one task's, wherever it stood.
+		// All parts of one item, at whatever places.
 		nth := h.parts[0].nth
 		h.by = h.by[:0]
 		var dark part
@@ -235,7 +234,7 @@ func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) 
 				h.add(to.places.of(&p), p.took)
 				return true
 			}
-			dark.took += p.took // it most likely was where it was seen
+			dark.took += p.took // it was most likely where it was seen at other looks
 			if p.stack.Known() {
 				dark.stack = p.stack
 			}
@@ -245,10 +244,10 @@ func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) 
 			return true
 		})
 		switch {
-		case sum < limit || looks < 2: // others of the turn may have had most of it
+		case sum < limit || looks < 2: // other items of the turn may have had most of it
 			shared += sum
 			continue
-		case len(h.by) == 0 && dark.state == "": // nobody knows whether it ran at all
+		case len(h.by) == 0 && dark.state == "": // it may not have run at all
 			known -= sum
 			continue
 		case len(h.by) == 0:
@@ -268,7 +267,7 @@ func (h *holder) charge(to *holds, took, limit, pause time.Duration, cpu int64) 
 	}
 }
 
-// add counts what one task took in a place.
+// add counts the time that one task took at a place.
 func (h *holder) add(at place, took time.Duration) {
 	for i := range h.by {
 		if h.by[i].place == at {
@@ -279,16 +278,16 @@ func (h *holder) add(at place, took time.Duration) {
 	h.by = append(h.by, taken{at, took})
 }
 
-// places remembers what stacks mean, by what they consist of: to find it out allocates.
+// places caches the places of stacks by their addresses: finding a place allocates.
 type places struct {
 	seed  maphash.Seed
 	known map[uint64]place
 }
 
-// knownMax bounds the stacks that are remembered. At the bound all are forgotten.
+// knownMax bounds the cached stacks. At the bound the cache is emptied.
 const knownMax = 512
 
-// of is the place of a part.
+// of returns the place of a part.
 func (m *places) of(p *part) place {
 	if len(p.stack.Functions) > 0 {
 		return p.place()

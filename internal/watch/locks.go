@@ -15,34 +15,34 @@ import (
 )
 
 // Tasks that wait for locks of each other, in a circle, wait for ever, on one loop or on several. A lock knows which
-// task has it, so a circle can be seen: twice a second the watcher asks those loops on which tasks wait for locks which
-// task waits for which. What it finds in two rounds is a deadlock, unless somebody unlocks who is none of them.
+// task has it, so a circle can be seen: twice a second the watcher asks the loops on which tasks wait for locks which
+// task waits for which. A circle that it finds in two rounds is a deadlock, unless someone outside the circle unlocks.
 
 const (
-	// locksEvery is how often the watcher looks at who waits for locks.
+	// locksEvery is how often the watcher asks which tasks wait for locks.
 	locksEvery = 500 * time.Millisecond
-	// sameRounds is how many rounds find the same who wait before there is no other: those who came just before the
-	// first are old enough for it in the third, and a circle is one if it is there in two.
+	// sameRounds is how many rounds without a new wait suffice to see every circle. Waits that began just before the
+	// first round are old enough to be listed in the third, and a circle is reported once it was seen in two.
 	sameRounds = 4
-	// lockWaitsMax bounds the tasks of a loop that it looks at. Of more, those that began to wait last are left out.
+	// lockWaitsMax bounds the waiting tasks of a loop that are looked at. Those that began to wait last are left out.
 	lockWaitsMax = 4096
 	// inCircleMax bounds the tasks in a report.
 	inCircleMax = 10
 )
 
-// lockWait is a task that waits for a lock, on some loop.
+// lockWait is a task that waits for a lock, and its loop.
 type lockWait struct {
 	loop.LockWait
 	loop int
 	goid uint64 // of the loop
 }
 
-// lockRound is what the loops answer.
+// lockRound collects the answers of the loops.
 type lockRound struct {
 	mu   sync.Mutex
 	all  []lockWait
-	none []int // the loops on which nobody waits
-	left int   // who have not answered
+	none []int // the loops on which no task waits
+	left int   // loops that have not answered
 }
 
 func (r *lockRound) ask(l *target) {
@@ -63,16 +63,16 @@ func (r *lockRound) ask(l *target) {
 	})
 }
 
-// lockWatch is what the watcher knows of circles.
+// lockWatch is what the watcher knows of waits and circles.
 type lockWatch struct {
 	next  int64 // when the next round begins
 	round *lockRound
-	seen  map[string]bool // in the last round; true: reported
-	waits []bool          // by loop, whether somebody may
-	same  int             // how many rounds have been answered since one was fresh
+	seen  map[string]bool // the circles of the last round; true: reported
+	waits []bool          // by loop, whether tasks may wait there
+	same  int             // rounds that were answered since the last new wait
 }
 
-// lookAtLocks begins a round if it is time to, and looks at what the last one has brought.
+// lookAtLocks starts a round when the time has come, and judges the answers of the last one.
 func (w *watcher) lookAtLocks() {
 	now := w.run.elapsed()
 	if now < w.locks.next || !w.run.cfg.Tells() {
@@ -111,8 +111,9 @@ func (w *watcher) lookAtLocks() {
 	}
 }
 
-// knowsLocks reports whether another round would tell the watcher nothing: nobody waits for a lock, or all who do have
-// been asked so often since the last came that each circle of theirs was seen twice: one closes when somebody comes.
+// knowsLocks reports whether another round would show the watcher nothing new: because no task waits for a lock, or
+// because all that do have been asked so often since the last new wait that each circle was seen twice. A circle can
+// only close by a new wait.
 func (w *watcher) knowsLocks() bool {
 	if !w.run.cfg.Tells() {
 		return true
@@ -127,7 +128,7 @@ func (w *watcher) knowsLocks() bool {
 	return !waits || w.locks.same >= sameRounds
 }
 
-// judgeCircles reports what was there in the round before, and was not reported.
+// judgeCircles reports the circles that were there in the last round too, and were not reported yet.
 func (w *watcher) judgeCircles(found [][]lockWait, now int64) {
 	seen := make(map[string]bool, len(found))
 	for _, c := range found {
@@ -142,15 +143,15 @@ func (w *watcher) judgeCircles(found [][]lockWait, now int64) {
 	w.locks.seen = seen
 }
 
-// circles finds those among tasks that wait for each other. Each begins with the task that has waited longest, so that
-// it is the same every time.
+// circles finds the circles among waiting tasks. Each circle begins with the task that has waited longest, so that it
+// looks the same in every round.
 func circles(all []lockWait) (found [][]lockWait) {
 	byTask := make(map[loop.TaskRef]int, len(all))
 	for i, w := range all {
 		byTask[w.Who] = i
 	}
 	next := func(at int) (int, bool) { i, known := byTask[all[at].On]; return i, known }
-	met := make([]int, len(all)) // in which walk, from 1 on
+	met := make([]int, len(all)) // the number of the walk that came by, from 1 on
 	for i := range all {
 		for at, known := i, true; known; {
 			if met[at] == 0 {
@@ -158,7 +159,7 @@ func circles(all []lockWait) (found [][]lockWait) {
 				at, known = next(at)
 				continue
 			}
-			if met[at] == i+1 { // in this walk: so it goes round from here
+			if met[at] == i+1 { // the same walk: from here it goes in a circle
 				found = append(found, circleFrom(all, byTask, at))
 			}
 			break
@@ -179,7 +180,7 @@ func circleFrom(all []lockWait, byTask map[loop.TaskRef]int, from int) (c []lock
 	return append(c[at:len(c):len(c)], c[:at]...)
 }
 
-// circleText is the report.
+// circleText returns the report of a circle.
 func (w *watcher) circleText(c []lockWait, now int64) string {
 	var b strings.Builder
 	if len(c) == 1 {
@@ -212,7 +213,7 @@ func lockAge(o lockWait, now int64) time.Duration {
 	return time.Duration(o.Since.Age(now)).Round(100 * time.Millisecond)
 }
 
-// stackOf is the stack of a task that is parked, as text.
+// stackOf returns the stack of a parked task as text.
 func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 	if t != nil {
 		return lockStack(t, o)
@@ -221,7 +222,7 @@ func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 	s := stacks.Stack{PCs: pcs}
 	var b strings.Builder
 	for _, f := range s.All() {
-		if b.Len() > 0 || slices.Contains(locks, f.Name) { // not how it parks
+		if b.Len() > 0 || slices.Contains(locks, f.Name) { // leave out the frames in which it parks
 			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Name, f.File, f.Line)
 		}
 		if f.Name == stacks.Serve {
@@ -237,7 +238,7 @@ func (w *watcher) stackOf(o lockWait, t stacks.Trace) string {
 // locks are the calls in which tasks wait for locks.
 var locks = []string{"ringo.(*Mutex).Lock", "ringo.(*RWMutex).Lock", "ringo.(*RWMutex).RLock"}
 
-// lockStack is the stack of one that waits for a lock: of several that run the same the first.
+// lockStack finds the stack of a waiting task in t. Of several tasks that run the same function it returns the first.
 func lockStack(t stacks.Trace, o lockWait) string {
 	for _, g := range t {
 		waits := func(call string) bool { return strings.Contains(string(g.Stack), call+"(") }

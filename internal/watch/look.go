@@ -9,30 +9,30 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// How the watcher finds out what holds a loop for longer than Config.Hold, be it for a few milliseconds. A loop notes
-// by itself how long each turn took. Once one was long, or is, the watcher looks often, and at each look it notes which
-// of all that the loop runs it is in, and in which call. When the turn has ended, its time is charged to those whose
-// part of it was long.
+// How the watcher finds out what holds a loop for longer than Config.Hold, even if only for a few milliseconds. A loop
+// itself notes how long each turn took. Once a turn was long, or is, the watcher looks often. At each look it notes
+// which of the items that the loop runs is running, and in which call. When the turn has ended, its time is charged to
+// the items whose part of it was long.
 
 const (
 	// alertFor is how long the watcher looks often after a long turn.
 	alertFor = 10 * time.Second
-	// stacksPart is the part of the time that may go into stopping the program for stacks: a hundredth. What was
-	// not spent for a second is lost.
+	// stacksPart limits the time for which the program is stopped to take stacks: to one part in so many, a hundredth.
+	// Time that was not spent within a second is lost.
 	stacksPart = 100
-	// traceTasksMax bounds the tasks beside which all stacks are taken to find one, where that one can't be looked
-	// at alone. The program is stopped for about as long as a hold is.
+	// traceTasksMax bounds the goroutines of a program whose stacks are all taken to find one, on systems where that
+	// one can't be looked at alone. At the bound the program is stopped for about as long as a hold lasts.
 	traceTasksMax = 800
 )
 
-// peeks reports whether a goroutine can be looked at alone. Else all stacks are taken.
+// peeks reports whether a goroutine can be looked at alone. If not, all stacks are taken.
 var peeks = peek.Works
 
-// often is how long the watcher sleeps while it looks for holds.
+// often returns how long the watcher sleeps between looks for holds.
 func (w *watcher) often() time.Duration { return max(w.hold/2, time.Millisecond) }
 
-// alertPause is how long it sleeps until nothing was long for a while. While all loops rest nobody holds one, and each
-// wake of the watcher costs a processor up to 100 µs.
+// alertPause returns how long the watcher sleeps while it is alert. If all loops sleep, no task holds one, and the
+// pause is longer, because each wake of the watcher costs up to 100 µs of processor time.
 func (w *watcher) alertPause() time.Duration {
 	for _, l := range w.run.loops {
 		if l.TurnBegan() != 0 {
@@ -56,7 +56,7 @@ func (w *watcher) lookForHolds(l *target, s *lastLook) (soon bool) {
 	}
 	p, cpu := w.see(l, s, now)
 	if l.TurnBegan() != turn {
-		return true // it has ended meanwhile, and this may be the next
+		return true // the turn has ended meanwhile, and this may be the next one
 	}
 	s.holder.note(p, now, cpu, w.pause)
 	return true
@@ -91,7 +91,7 @@ func (w *watcher) settle(l *target, s *lastLook) {
 	}
 }
 
-// see finds out what a loop does that is in a long turn.
+// see finds out what a loop does in its long turn.
 func (w *watcher) see(l *target, s *lastLook, now int64) (p part, cpu int64) {
 	h := &s.holder
 	cpu, known := kernel.ThreadCPU(l.Thread())
@@ -114,7 +114,7 @@ func (w *watcher) see(l *target, s *lastLook, now int64) (p part, cpu int64) {
 	p.stack.PCs = pcs
 	switch state {
 	case peek.Waiting:
-		if w.kinds.Switched(&p.stack) { // to an iterator's coroutine, which is not to be found so
+		if w.kinds.Switched(&p.stack) { // to an iterator's coroutine, which peek does not find
 			p = w.trace(l, computes)
 			p.nth = nth
 			return p, cpu
@@ -123,7 +123,7 @@ func (w *watcher) see(l *target, s *lastLook, now int64) (p part, cpu int64) {
 			p.state = holdRunnable
 		}
 	case peek.Syscall:
-		if p.state = holdSyscall; rests && kernel.ThreadState(l.Thread()) == 'R' { // it would go on if it were let
+		if p.state = holdSyscall; rests && kernel.ThreadState(l.Thread()) == 'R' { // it is kept from running
 			p.state = holdRunnable
 		}
 	case peek.Runnable:
@@ -148,7 +148,8 @@ func (w *watcher) see(l *target, s *lastLook, now int64) (p part, cpu int64) {
 // pauseTakes is what stopping the program for a moment takes at least.
 const pauseTakes = 50 * time.Microsecond
 
-// running tells apart what has a thread. A task that computes is looked at once, since it must be stopped for that.
+// running distinguishes what a goroutine with a thread does. Of a task that computes, an earlier look's stack is used
+// if there is one, since a new one needs a stop of the program.
 func (w *watcher) running(l *target, s *lastLook, nth uint64, computes, rests bool) (state string, at stacks.Stack) {
 	h := &s.holder
 	if rests {
@@ -164,7 +165,7 @@ func (w *watcher) running(l *target, s *lastLook, nth uint64, computes, rests bo
 		}
 	}
 	if !computes {
-		return "", at // at the first look it may not be known
+		return "", at // the first look may not have the clocks to tell
 	}
 	for i := len(h.parts) - 1; i >= 0 && h.parts[i].nth == nth; i-- {
 		if o := &h.parts[i]; o.state == holdRunning && o.stack.Known() && !o.stack.Stale {
@@ -174,7 +175,7 @@ func (w *watcher) running(l *target, s *lastLook, nth uint64, computes, rests bo
 	return holdRunning, at
 }
 
-// trace finds it out by all stacks.
+// trace finds out what a loop does by taking all stacks.
 func (w *watcher) trace(l *target, computes bool) (p part) {
 	if n := runtime.NumGoroutine(); n > traceTasksMax || !w.mayStop(time.Duration(n)*6*time.Microsecond) {
 		return p
@@ -187,7 +188,7 @@ func (w *watcher) trace(l *target, computes bool) (p part) {
 		return p
 	}
 	p.stack.Functions = g.Functions()
-	for g != nil && g.By != 0 && g.By != l.goid() { // an iterator's coroutine; below it is the task
+	for g != nil && g.By != 0 && g.By != l.goid() { // g is an iterator's coroutine: the task is further down
 		if g = t[g.By]; g != nil {
 			p.stack.Functions = append(p.stack.Functions, g.Functions()...)
 		}
@@ -206,12 +207,12 @@ func (w *watcher) trace(l *target, computes bool) (p part) {
 	return p
 }
 
-// mayStop reports whether there is time left to stop the program for so long.
+// mayStop reports whether the budget allows to stop the program for the time takes.
 func (w *watcher) mayStop(takes time.Duration) bool {
 	now := w.run.elapsed()
 	w.spent = max(w.spent, now-int64(time.Second))
 	return w.spent+int64(takes)*stacksPart <= now
 }
 
-// stopped counts that it was, since began.
+// stopped charges the budget for a stop that began at began.
 func (w *watcher) stopped(began int64) { w.spent += (w.run.elapsed() - began) * stacksPart }

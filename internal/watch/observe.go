@@ -11,23 +11,23 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// run is who looks at a Run.
+// run observes a Run.
 type run struct {
 	*census.Run
 	set    *loop.Set
 	cfg    *loop.Config
 	loops  []*target
-	rests  atomic.Bool   // the watcher does, until a loop begins a turn
-	rested chan struct{} // has room for the word that one has
+	rests  atomic.Bool   // the watcher rests, until a loop begins a turn
+	rested chan struct{} // has room for one message: a loop has begun a turn
 	frozen loop.Seldom
 }
 
-// Observe is for loop.Config.
+// Observe makes the observer of a Run, for loop.Config.
 func Observe(s *loop.Set) loop.RunObserver {
 	return &run{Run: census.NewRun(s), set: s, cfg: s.Config(), rested: make(chan struct{}, 1)}
 }
 
-// On has the census of a loop, and notes its long turns.
+// On makes the observer of a loop: its record of package census, which also notes long turns.
 func (r *run) On(l *loop.Loop) loop.Observer {
 	o := &target{Record: r.Record(l), view: seen{l, l.Look()}, l: l, run: r, hold: r.cfg.Hold}
 	if o.hold <= 0 {
@@ -37,13 +37,13 @@ func (r *run) On(l *loop.Loop) loop.Observer {
 	return o
 }
 
-// Runs watches while the loops run.
+// Runs starts the watcher for the time in which the loops run.
 func (r *run) Runs() (ends func()) {
 	leave, stop := countLoops(r.cfg), r.startWatch()
 	return func() { stop(); leave() }
 }
 
-// elapsed is the time since the Run began.
+// elapsed returns the time since the Run began.
 func (r *run) elapsed() int64 { return r.loops[0].Elapsed() }
 
 // view is what the watcher sees of a loop.
@@ -60,26 +60,26 @@ type view interface {
 	TakeFreshLockWait() bool
 }
 
-// seen is a loop's view.
+// seen implements view for a loop.
 type seen struct {
 	*loop.Loop
 	*loop.Look
 }
 
-// target is a loop to who looks at it.
+// target is a loop as the watcher looks at it.
 type target struct {
 	*census.Record
 	view // of l
 	l    *loop.Loop
 	run  *run
-	hold time.Duration // turns that are longer are noted
+	hold time.Duration // longer turns are noted
 	held holds
 
-	longs  atomic.Int64 // turns that were put into turns, or passed over
+	longs  atomic.Int64 // long turns so far, in turns or passed over
 	mu     sync.Mutex
 	turns  []longTurn
-	passed int // how many found no room
-	lost   time.Duration
+	passed int           // long turns that had no room in turns
+	lost   time.Duration // how long those took together
 }
 
 // longTurn is a turn that took longer than Config.Hold.
@@ -88,20 +88,20 @@ type longTurn struct {
 	took  time.Duration
 }
 
-// longTurnsMax bounds the long turns of a loop that wait for the watcher, which comes by every 50 ms. Of more it learns
-// how many there were, and how long they took together.
+// longTurnsMax bounds the long turns of a loop that wait for the watcher, which looks every 50 ms. Of further ones
+// only the number and the total time are kept.
 const longTurnsMax = 32
 
-// targetOf is a loop's; nil if nobody looks at its Run.
+// targetOf returns the target of a loop, nil if its Run is not observed by this package.
 func targetOf(l *loop.Loop) *target {
 	o, _ := l.Observer().(*target)
 	return o
 }
 
-// goid is its goroutine, as stack traces call it.
+// goid returns the loop's goroutine id, as stack traces have it.
 func (o *target) goid() uint64 { id, _ := o.Goroutine(); return id }
 
-// TurnBegins ends the watcher's rest.
+// TurnBegins wakes the watcher if it rests.
 func (o *target) TurnBegins() (tasks bool) {
 	if o.run.rests.Load() {
 		o.run.endRest()
@@ -109,7 +109,7 @@ func (o *target) TurnBegins() (tasks bool) {
 	return o.Record.TurnBegins()
 }
 
-// TurnEnds notes a long turn, of which there are few.
+// TurnEnds notes the turn if it was long, which is rare.
 func (o *target) TurnEnds(took time.Duration) {
 	o.Record.TurnEnds(took)
 	if took > o.hold {
@@ -130,7 +130,7 @@ func (o *target) long(began int64, took time.Duration) {
 	o.longs.Add(1)
 }
 
-// takeLong gives the long turns that have ended since it was last asked. G.
+// takeLong returns the long turns that have ended since the last call, and forgets them. G.
 func (o *target) takeLong(into []longTurn) (turns []longTurn, passed int, lost time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,8 +10,9 @@ import (
 	"ringo/stats"
 )
 
-// PresentHold is what holds the loop now: false if nothing does, or has for less than census.HeldFor tells.
-// It does not ask the loop. Where nothing but all stacks tells who holds it, and there are too many, Task is empty. G.
+// PresentHold returns what holds the loop now; held is false if nothing does, or not for as long as census.HeldFor
+// requires. It does not ask the loop. Task is empty if only all stacks could show the task, and there are too many
+// goroutines to take them. G.
 func PresentHold(l *loop.Loop) (h stats.Hold, held bool) {
 	if l.Ended() {
 		return stats.Hold{}, false
@@ -22,7 +23,7 @@ func PresentHold(l *loop.Loop) (h stats.Hold, held bool) {
 	}
 	state, stack := heldBy(l)
 	if l.Look().TurnBegan() != turn {
-		return stats.Hold{}, false // it has ended meanwhile
+		return stats.Hold{}, false // the turn has ended meanwhile
 	}
 	at := stacks.Place{}
 	if stack.Known() {
@@ -33,7 +34,7 @@ func PresentHold(l *loop.Loop) (h stats.Hold, held bool) {
 	return stats.Hold{Task: at.Task, At: at.At, In: at.In, State: state, Times: 1, Total: lasts, Longest: lasts}, true
 }
 
-// heldBy is what a loop does that is held.
+// heldBy returns the state and the stack of what holds a loop.
 func heldBy(l *loop.Loop) (state string, at stacks.Stack) {
 	if peeks() {
 		var peeker peek.Peeker
@@ -67,7 +68,7 @@ func heldBy(l *loop.Loop) (state string, at stacks.Stack) {
 	default:
 		state = holdRunning
 	}
-	for ; g != nil; g = t[g.By] { // an iterator's coroutine; below it is the task
+	for ; g != nil; g = t[g.By] { // an iterator's coroutine: the task is further down
 		at.Functions = append(at.Functions, g.Functions()...)
 		if g.By == 0 || g.By == goid {
 			break

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// reportEvery is how long the watcher says nothing of holds after it did.
+	// reportEvery is the least time between two reports of holds.
 	reportEvery = time.Minute
-	// reportAfter is how long it waits with the first that it tells of, since more may come.
+	// reportAfter is how long a first hold waits for its report, since more may follow.
 	reportAfter = time.Second
 	// reportMax bounds the places in a report.
 	reportMax = 10
 )
 
-// last is for the end of the Run.
+// last reports what is left, at the end of the Run.
 func (w *watcher) last() {
 	if w.hold == 0 {
 		return
@@ -27,13 +27,13 @@ func (w *watcher) last() {
 	w.report(true)
 }
 
-// untilReport is how long it is until the next report; false if there is nothing to tell.
+// untilReport returns the time until the next report; ok is false if there is nothing to report.
 func (w *watcher) untilReport() (left time.Duration, ok bool) {
 	due := max(w.noticed+int64(reportAfter), w.reported+int64(reportEvery))
 	return time.Duration(due - w.run.elapsed()), w.noticed != 0 && w.run.cfg.Tells()
 }
 
-// report tells of what has held the loops since the last report, if it is time to.
+// report reports what has held the loops since the last report, if the time has come, or at the end.
 func (w *watcher) report(end bool) {
 	left, ok := w.untilReport()
 	if !ok || left > 0 && !end {

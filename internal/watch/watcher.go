@@ -12,34 +12,32 @@ import (
 	"ringo/internal/rt/stacks"
 )
 
-// The watcher is one goroutine of a Run that looks at its loops from outside,
-// because only while a task holds its loop can a stack tell why. It looks twice in
-// the time that a turn may take, and more often at a loop that it found in one turn
-// twice, and for a while after turns that were longer than Config.Hold: see note.
+// The watcher is one goroutine of a Run that looks at its loops from outside, because a stack shows why a loop is held
+// only while it is held. It looks twice in the time that a turn may take. It looks more often at a loop that it has
+// found in the same turn twice, and at all loops for a while after turns that were longer than Config.Hold: see note.
 //
-// While all loops sleep there is nothing to see, so it sleeps too:
+// While all loops sleep there is nothing to see, so the watcher sleeps too:
 //
 //	looking ──all loops slept at each look for restAfter──▶ resting ──a loop begins a turn──▶ looking
 //
-// A long turn is not always a task's fault. The process may have been stopped, or
-// the machine suspended: so a turn is not judged by the clock alone, but by how often
-// the watcher, itself on time, found the loop in it. Or the machine may be busy with
-// others: so the loop's thread is asked, by its processor clock and its state,
-// whether it computes, waits, or would run if it were let.
+// A long turn is not always a task's fault. The process may have been stopped, or the machine suspended: so a turn is
+// not judged by the clock alone, but also by how often the watcher, itself on time, found the loop in it. Or the
+// machine may be busy with other processes: so the watcher finds out, from the processor clock and the state of the
+// loop's thread, whether the thread computes, waits, or is kept from running.
 type watcher struct {
 	run   *run
-	limit time.Duration // negative: stalls are not looked for
-	hold  time.Duration // 0: holds are not
-	seen  []lastLook    // by loop
+	limit time.Duration // negative: the watcher does not look for stalls
+	hold  time.Duration // 0: it does not look for holds
+	seen  []lastLook    // indexed by loop
 
 	pause    time.Duration // before this look
-	alert    int64         // until when it looks often, for holds
-	longs    []longTurn    // to use again
+	alert    int64         // the time until which it looks often, for holds
+	longs    []longTurn    // reused memory
 	peeker   peek.Peeker
-	spent    int64 // up to when the time for stacks is spent
-	reported int64 // when holds were last told of
-	noticed  int64 // when there was something to tell; 0: there is not
-	slept    int64 // since when all loops were found asleep; 0: one was not
+	spent    int64 // the time up to which the time for taking stacks is spent
+	reported int64 // when holds were reported last
+	noticed  int64 // when the first unreported hold was found; 0: there is none
+	slept    int64 // since when all loops were found asleep; 0: one was awake
 	locks    lockWatch
 	kinds    stacks.Kinds
 }
@@ -47,32 +45,32 @@ type watcher struct {
 // lastLook is what the watcher knows of a loop.
 type lastLook struct {
 	turn   int64 // loop.TurnBegan; 0: none
-	looks  int   // after the first at that turn
-	looked int64 // when the last of these was
-	first  int64 // when that was
-	cpu    int64 // the thread's processor clock then
-	next   int64 // how long the turn must take to be judged
-	done   bool  // the turn was reported, or is not to be
+	looks  int   // looks at that turn after the first
+	looked int64 // when the latest look was
+	first  int64 // when the first look was
+	cpu    int64 // the thread's processor clock at the first look
+	next   int64 // how long the turn must last before it is judged
+	done   bool  // the turn was reported, or will not be
 
-	longs  int64 // target.longs, of which is known
+	longs  int64 // target.longs as of the last look
 	holder holder
 
 	said    int64 // when this loop's last complaint was made
-	unsaid  int   // long turns since
+	unsaid  int   // long turns since then that were not reported
 	everSay bool
 }
 
 const (
-	// looksMin is how often a loop must be found in one turn after the first time.
+	// looksMin is how often a loop must be found in the same turn again.
 	looksMin = 4
-	// roughMax is how long the watcher sleeps if nothing has taken long lately.
+	// roughMax is how long the watcher sleeps if no turn was long lately.
 	roughMax = 50 * time.Millisecond
-	// restAfter is for how long all loops must have slept when the watcher rests. The turn that ends its rest pays some
-	// microseconds for that, so it is one in so long at most.
+	// restAfter is how long all loops must have slept before the watcher rests. The turn that ends its rest pays some
+	// microseconds for that, which happens at most once in this time.
 	restAfter = 500 * time.Millisecond
 )
 
-// startWatch starts the watcher, if anybody wants to know.
+// startWatch starts the watcher, if the configuration asks for stalls or holds.
 func (r *run) startWatch() (stop func()) {
 	if !watches(r.cfg) {
 		return func() {}
@@ -92,8 +90,8 @@ func watches(c *loop.Config) bool { return watchesStalls(c) || c.Hold > 0 }
 
 func watchesStalls(c *loop.Config) bool { return c.Stall >= 0 && (c.OnStall != nil || c.Tells()) }
 
-// watch looks until quit is closed. The pause is begun anew after each look, so that
-// a watcher that was late does not look twice at once.
+// watch looks until quit is closed. It starts the pause again after each look, so that a watcher that was late does
+// not look twice in a row.
 func (w *watcher) watch(quit <-chan struct{}) {
 	rough, fine := roughMax, roughMax
 	if w.limit >= 0 {
@@ -140,7 +138,7 @@ func (w *watcher) watch(quit <-chan struct{}) {
 	}
 }
 
-// mayRest reports whether the watcher may sleep until a loop begins a turn, which then tells it so.
+// mayRest reports whether the watcher may sleep until a loop begins a turn, which wakes it.
 func (w *watcher) mayRest() bool {
 	if !w.nothingToSee() {
 		w.slept = 0
@@ -154,11 +152,11 @@ func (w *watcher) mayRest() bool {
 		return false
 	}
 	w.run.rests.Store(true)
-	// A loop that has begun a turn since may have looked at rests before that.
+	// A loop that has begun a turn since may have looked at rests before the Store.
 	return w.nothingToSee() || !w.run.rests.CompareAndSwap(true, false)
 }
 
-// nothingToSee reports whether all loops sleep, and have left nothing of which the watcher does not know.
+// nothingToSee reports whether all loops sleep, and have left no long turns or waits for locks to look at.
 func (w *watcher) nothingToSee() bool {
 	for i, l := range w.run.loops {
 		if l.TurnBegan() != 0 || w.hold > 0 && l.longs.Load() != w.seen[i].longs {
@@ -168,12 +166,12 @@ func (w *watcher) nothingToSee() bool {
 	return w.limit < 0 || w.knowsLocks()
 }
 
-// endRest has the watcher look again, if it rests. The loop has said that it is in a turn.
+// endRest wakes the watcher if it rests. The loop has announced its turn before, so the watcher will see it.
 func (r *run) endRest() {
 	if r.rests.CompareAndSwap(true, false) {
 		select {
 		case r.rested <- struct{}{}:
-		default: // it was told, and has not looked yet
+		default: // it was woken, and has not looked yet
 		}
 	}
 }
@@ -192,7 +190,7 @@ func (w *watcher) look(l *target, s *lastLook, fine time.Duration) (soon bool) {
 		s.cpu, _ = kernel.ThreadCPU(l.Thread())
 		return false
 	}
-	if now-s.looked >= int64(fine)*3/4 { // it may be looked at more often, for holds
+	if now-s.looked >= int64(fine)*3/4 { // for holds the watcher may look more often, which does not count here
 		s.looks++
 		s.looked = now
 	}
@@ -205,25 +203,24 @@ func (w *watcher) look(l *target, s *lastLook, fine time.Duration) (soon bool) {
 	return !s.done
 }
 
-// judge decides whether a long turn is one to report, and reports it.
+// judge decides whether to report a long turn, and reports it.
 func (w *watcher) judge(l *target, s *lastLook, now int64) {
 	if w.run.cfg.OnStall == nil && s.everSay && now-s.said < int64(loop.ComplainEvery) {
 		s.unsaid++
 		s.done = true
 		return
 	}
-	// A turn that has used so much processor time is long without anybody's help.
+	// A turn that has used so much processor time is long by its own work.
 	cpu, ok := kernel.ThreadCPU(l.Thread())
 	computes := cpu-s.cpu >= int64(w.limit)*3/4
 	if !ok {
 		computes = kernel.ThreadState(l.Thread()) == 'R'
 	}
 	if !computes && !asleep(l.Thread()) {
-		return // it would run if the machine let it
+		return // the machine keeps it from running
 	}
-	// To take the stacks stops the program for a moment. That is quick only because
-	// this thread is known to run, or to sleep where it need not be waited for, and
-	// if there are not too many.
+	// Taking the stacks stops the program for a moment. The stop is short only because this thread is known to run, or
+	// to sleep where the stop need not wait for it, and because the number of goroutines is bounded.
 	var t stacks.Trace
 	if w.run.cfg.OnStall != nil || runtime.NumGoroutine() <= census.StacksMax {
 		t = stacks.Take()
@@ -233,7 +230,7 @@ func (w *watcher) judge(l *target, s *lastLook, now int64) {
 		return // the turn has ended meanwhile
 	}
 	if after, _ := kernel.ThreadCPU(l.Thread()); !computes && (after != cpu || g != nil && !g.Waits()) {
-		s.next = 2 * (now - s.turn) // it has run meanwhile, or waits for the scheduler to let it
+		s.next = 2 * (now - s.turn) // the thread has run meanwhile, or the goroutine waits for a processor
 		return
 	}
 	s.done = true
@@ -249,12 +246,12 @@ func (w *watcher) judge(l *target, s *lastLook, now int64) {
 	s.said, s.everSay, s.unsaid = now, true, 0
 }
 
-// asleep reports whether a thread sleeps. What the system does not tell is taken
-// for sleep: then the goroutine's state decides.
+// asleep reports whether a thread sleeps. If the system does not report the state, it counts as asleep: then the
+// goroutine's state decides.
 func asleep(tid int32) bool {
 	switch kernel.ThreadState(tid) {
 	case 'S', 'D', 0:
 		return true
 	}
-	return false // it runs, would run, or was stopped
+	return false // it runs, could run, or was stopped
 }
