@@ -2,7 +2,7 @@ package bufs
 
 import "sync/atomic"
 
-// Where a buffer is, kept in Off while nobody holds it.
+// Where a buffer is: kept in Off while it is not held.
 const (
 	held    = 0
 	free    = -1
@@ -18,24 +18,23 @@ func (b *Buffer) state() int {
 
 func (b *Buffer) setState(s int) { b.Off = s }
 
-// Mem is the whole buffer, for a read into it.
+// Mem returns the whole buffer, for a read into it.
 func (b *Buffer) Mem() []byte { return b.mem }
 
-// Unread is the bytes from Off to End.
+// Unread returns the bytes from Off to End.
 func (b *Buffer) Unread() []byte { return b.mem[b.Off:b.End:b.End] }
 
-// Pool is where the buffer goes when it is given back.
+// Pool returns the pool of the buffer; nil if it has none, see Of.
 func (b *Buffer) Pool() *Pool { return b.pool }
 
-// Next is the buffer behind this one in its holder's list.
+// Next returns the buffer behind this one in its holder's list.
 func (b *Buffer) Next() *Buffer { return b.next }
 
-// SetNext links the holder's list.
+// SetNext sets the buffer behind this one in its holder's list.
 func (b *Buffer) SetNext(n *Buffer) { b.next = n }
 
-// Lease hands the buffer and its unread bytes to a user, who gives it back by
-// Release; the holder must not touch it any more. held, if not nil, counts the
-// lease until then.
+// Lease hands the buffer and its unread bytes to a user, who returns it by Release. The holder must not touch it from
+// now on. held, if not nil, counts the lease until then.
 func (b *Buffer) Lease(held *atomic.Int32) Lease {
 	if held != nil {
 		held.Add(1)

@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// Lease is a buffer in the user's hands, with the bytes that came in it. It is a
-// value: copies stand for the same buffer, and it must be released once. The
-// zero Lease is empty. It is of two words, since each copy of it may be in the frame of a parked task.
+// Lease is a buffer that a user holds, with the bytes that came in it. It is a value: copies stand for the same
+// buffer, which must be released once. The zero Lease is empty. It has only two words, because each copy may lie in
+// the frame of a parked task.
 type Lease struct {
-	buffer *Buffer // which nobody changes meanwhile
+	buffer *Buffer // does not change while the lease lasts
 	gen    uint32
 }
 
-// Bytes is what came. The caller may read and write it until Release; afterwards
-// the memory belongs to somebody else. Any goroutine may call it.
+// Bytes returns the bytes that came. The caller may read and write them until Release; afterwards the memory has
+// another user. Any goroutine may call it.
 func (b Lease) Bytes() []byte {
 	if b.buffer == nil {
 		return nil
@@ -22,9 +22,8 @@ func (b Lease) Bytes() []byte {
 	return b.buffer.Unread()
 }
 
-// Release gives the buffer back. Any goroutine may call it, also after the loop
-// has ended. Releasing the zero Lease does nothing; releasing a buffer twice
-// panics, because by then it may hold another connection's bytes.
+// Release returns the buffer. Any goroutine may call it, even after the loop has ended. Releasing the zero Lease does
+// nothing. Releasing a buffer twice panics, because by then it may hold another connection's bytes.
 func (b Lease) Release() {
 	if b.buffer == nil {
 		return
@@ -56,8 +55,8 @@ func (b Lease) end() {
 	}
 }
 
-// Of makes a lease of plain memory, for callers that need one. Releasing it gives
-// nothing back. held, if not nil, counts it until then. Any goroutine may call it.
+// Of makes a lease of plain memory, for callers that need a Lease. Releasing it returns nothing to a pool. held, if
+// not nil, counts the lease until then. Any goroutine may call it.
 func Of(p []byte, held *atomic.Int32) Lease {
 	b := &Buffer{mem: p, End: len(p)}
 	return b.Lease(held)

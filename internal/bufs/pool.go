@@ -9,18 +9,16 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// Ring is the kernel's side of a pool: a queue of buffers that it may fill.
-// *uring.BufRing is one.
+// Ring is the kernel's side of a pool: a queue of buffers that it may fill. *uring.BufRing is one.
 type Ring interface {
-	// Add queues a buffer, unseen by the kernel until Commit.
+	// Add queues a buffer, which the kernel does not see before Commit.
 	Add(mem []byte, id uint16)
 	// Commit shows the kernel what was added.
 	Commit()
 }
 
-// Pool holds a loop's buffers, all of one size. The loop's thread owns it: only
-// that thread may call its methods, and the methods of its Buffers, unless they
-// say otherwise. A Lease may be released anywhere.
+// Pool holds a loop's buffers, all of one size. The loop's thread owns it: only that thread may call its methods, and
+// the methods of its Buffers, except where they say otherwise. Any goroutine may release a Lease.
 //
 // A buffer is in one of these places:
 //
@@ -28,19 +26,18 @@ type Ring interface {
 //	free ──LendOne──▶ in one system call ────Filled──▶ held
 //	free ──Take─────▶ held
 //
-// and released buffers of other goroutines wait in a list of their own until the
-// loop looks.
+// Buffers that other goroutines have released wait in a list of their own until the loop looks.
 type Pool struct {
 	size int
 	max  int // buffers that may exist
-	warm int // free ones whose memory is kept
+	warm int // free buffers whose memory is kept
 	mark *gmark.Mark
 
 	free      *Buffer // last in, first out: the top one is warm in the cache
 	old       *Buffer // free since before the last Trim
 	freeCount int     // of both
 	count     int
-	leases    int // that nobody has ended, or that the loop has not heard of
+	leases    int // leases that have not ended, or of whose end the loop does not know yet
 
 	ring   Ring
 	byID   []*Buffer
@@ -50,7 +47,7 @@ type Pool struct {
 	returned atomic.Pointer[Buffer] // released by other goroutines
 }
 
-// Buffer is one buffer of a Pool, held by whoever took it or was handed it.
+// Buffer is one buffer of a Pool. It is held by the caller that has taken it or got it.
 type Buffer struct {
 	pool *Pool
 	mem  []byte
@@ -58,13 +55,12 @@ type Buffer struct {
 	id   uint32
 	gen  atomic.Uint32
 	held *atomic.Int32 // counts the lease, if there is one
-	// Off and End bound the bytes that are still of interest to the holder.
+	// Off and End bound the bytes that the holder still needs.
 	Off, End int
 }
 
-// NewPool makes a pool of plain memory that grows on demand up to max buffers of
-// size bytes, and keeps the memory of at most warm free ones. mark tells a
-// release on the loop's own thread from one elsewhere.
+// NewPool makes a pool of plain memory that grows on demand up to max buffers of size bytes, and keeps the memory of
+// at most warm free ones. mark shows whether a release runs on the loop's own thread.
 func NewPool(max, warm, size int, mark *gmark.Mark) *Pool {
 	if max < 1 || size < 1 {
 		panic(fmt.Sprintf("buf: pool of %d buffers of %d bytes", max, size))
@@ -72,10 +68,9 @@ func NewPool(max, warm, size int, mark *gmark.Mark) *Pool {
 	return &Pool{size: size, max: max, warm: warm, mark: mark}
 }
 
-// NewRingPool makes a pool of n buffers, n at most 32768, that Lend gives to the
-// kernel. Their memory is one piece of the Go heap, so it lives as long as any
-// lease on it. The kernel's ring is kept filled with target buffers, not all n:
-// a small rotation stays in the cache.
+// NewRingPool makes a pool of n buffers, n at most 32768, that Lend gives to the kernel. Their memory is one piece of
+// the Go heap, so it lives as long as any lease on it. The kernel's ring is kept filled with target buffers, not all
+// n, so that few buffers circulate and stay in the cache.
 func NewRingPool(n, target, size int, mark *gmark.Mark) *Pool {
 	if n > 1<<15 {
 		panic(fmt.Sprintf("buf: ring of %d buffers, %d at most", n, 1<<15))
@@ -96,35 +91,34 @@ func NewRingPool(n, target, size int, mark *gmark.Mark) *Pool {
 	return p
 }
 
-// Size is the bytes in each buffer.
+// Size returns the size of a buffer in bytes.
 func (p *Pool) Size() int { return p.size }
 
-// Max is the pool's bound in buffers.
+// Max returns how many buffers the pool may have.
 func (p *Pool) Max() int { return p.max }
 
-// InUse is how many buffers are held, by connections and leases.
+// InUse returns how many buffers connections and leases hold.
 func (p *Pool) InUse() int {
 	p.collect()
 	return p.count - p.freeCount - p.lent
 }
 
-// Leases is how many buffers are leased.
+// Leases returns how many buffers are leased.
 func (p *Pool) Leases() int {
 	p.collect()
 	return p.leases
 }
 
-// Made is how many buffers have memory.
+// Made returns how many buffers have memory.
 func (p *Pool) Made() int { return p.count }
 
-// Lent is how many buffers the kernel may fill right now, or was to have filled
-// with completions that nobody has looked at.
+// Lent returns how many buffers the kernel may fill now, or has filled with completions that were not looked at yet.
 func (p *Pool) Lent() int { return p.lent }
 
 // Lends reports whether the pool has a ring.
 func (p *Pool) Lends() bool { return p != nil && p.ring != nil }
 
-// Available is how many buffers are free or lent.
+// Available returns how many buffers are free or lent.
 func (p *Pool) Available() int {
 	p.collect()
 	return p.freeCount + p.lent
@@ -139,9 +133,8 @@ func (p *Pool) Lend(r Ring) {
 	p.Refill()
 }
 
-// Reclaim takes the lent buffers back, after the kernel's ring is gone, but for
-// those with the ids in filled: completions that nobody has looked at yet have
-// brought them, and Filled is still to come.
+// Reclaim takes the lent buffers back, after the kernel's ring is gone, except those with the ids in filled: they came
+// with completions that were not looked at yet, for which Filled will still be called.
 func (p *Pool) Reclaim(filled []uint16) {
 	if p.ring == nil {
 		return
@@ -155,7 +148,7 @@ func (p *Pool) Reclaim(filled []uint16) {
 	}
 }
 
-// Refill tops the kernel's ring up. The driver calls it before it enters.
+// Refill fills up the kernel's ring. The driver calls it before it enters.
 func (p *Pool) Refill() {
 	if p == nil || p.ring == nil || p.lent >= p.target {
 		return
@@ -174,10 +167,9 @@ func (p *Pool) Refill() {
 	}
 }
 
-// LendOne lends the warmest free buffer to one system call, for a driver that
-// fills buffers itself. Filled takes it over by the id, as if it had come through
-// a ring; if nothing was put in it, Unlend takes it back. ok is false if none is
-// free. It panics on a pool made by NewPool, whose buffers have no ids.
+// LendOne lends the warmest free buffer to one system call, for a driver that fills buffers itself. Filled takes it
+// over by its id, as if it had come through a ring; if it stayed empty, Unlend takes it back. ok is false if no buffer
+// is free. LendOne panics on a pool made by NewPool, whose buffers have no ids.
 func (p *Pool) LendOne() (mem []byte, id uint16, ok bool) {
 	if p.byID == nil {
 		panic("buf: a pool made by NewPool has no ids to lend by")
@@ -193,8 +185,8 @@ func (p *Pool) LendOne() (mem []byte, id uint16, ok bool) {
 	return b.mem, uint16(b.id), true
 }
 
-// Unlend takes back a buffer of LendOne that stayed empty. It is the next one
-// to be lent. It panics on an id that was not lent.
+// Unlend takes back a buffer of LendOne that stayed empty, which will be the next one to be lent. It panics on an id
+// that was not lent.
 func (p *Pool) Unlend(id uint16) {
 	b := p.byID[id]
 	if b.state() != lentOut {
@@ -204,9 +196,8 @@ func (p *Pool) Unlend(id uint16) {
 	p.push(b)
 }
 
-// Filled takes over a buffer that the kernel has put n bytes in, by the id in
-// the completion. It panics on an id that was not lent, which would be a
-// completion counted twice.
+// Filled takes over a buffer into which the kernel has put n bytes, by the id in the completion. It panics on an id
+// that was not lent: then a completion would have been counted twice.
 func (p *Pool) Filled(id uint16, n int) *Buffer {
 	b := p.byID[id]
 	if b.state() != lentOut {
@@ -218,7 +209,7 @@ func (p *Pool) Filled(id uint16, n int) *Buffer {
 	return b
 }
 
-// Take returns the warmest free buffer, or makes one; nil at the pool's bound.
+// Take returns the warmest free buffer, or makes one. It returns nil at the pool's bound.
 func (p *Pool) Take() *Buffer {
 	if p.free != nil || p.restock() {
 		b := p.pop()
@@ -235,7 +226,7 @@ func (p *Pool) Take() *Buffer {
 	return b
 }
 
-// restock looks for a free buffer elsewhere than in the list of those given back lately.
+// restock looks for a free buffer among those that others have released, and those from before the last Trim.
 func (p *Pool) restock() bool {
 	if p.collect(); p.free == nil && p.old != nil {
 		p.free, p.old = p.old, p.old.next
@@ -244,14 +235,14 @@ func (p *Pool) restock() bool {
 	return p.free != nil
 }
 
-// keptMax is how many free buffers of a plain pool outlast every Trim.
+// keptMax is how many free buffers of a plain pool every Trim leaves.
 const keptMax = 4
 
-// Spare reports whether so many buffers are free that Trim may find some to give back.
+// Spare reports whether so many buffers are free that Trim may free some.
 func (p *Pool) Spare() bool { return p.byID == nil && p.freeCount > keptMax }
 
-// Trim leaves to the collector what has been free since the last Trim, but for a few buffers, and
-// reports whether there is more that nobody uses now. The memory of a ring is one piece, which stays.
+// Trim leaves the buffers that have been free since the last Trim to the garbage collector, except keptMax, and
+// reports whether more are free now. It does nothing for a ring's buffers, whose memory is one piece.
 func (p *Pool) Trim() (more bool) {
 	if p.byID != nil {
 		return false
@@ -271,7 +262,7 @@ func (p *Pool) Trim() (more bool) {
 	return p.Spare()
 }
 
-// Put gives a held buffer back. No lease on it may be left.
+// Put returns a held buffer to the pool. There must be no lease on it.
 func (p *Pool) Put(b *Buffer) {
 	b.gen.Add(1)
 	p.put(b)
@@ -283,14 +274,14 @@ func (p *Pool) put(b *Buffer) {
 	}
 	invariant.Poison(b.mem)
 	if p.byID == nil && p.freeCount >= p.warm {
-		p.count-- // the collector takes it
+		p.count-- // left to the garbage collector
 		b.setState(free)
 		return
 	}
 	p.push(b)
 }
 
-// release is Put by whoever holds a lease, which need not be the owner.
+// release is Put for the holder of a lease, on any goroutine.
 func (p *Pool) release(b *Buffer) {
 	if p.mark != nil && p.mark.IsCurrent() {
 		p.leases--
@@ -306,8 +297,8 @@ func (p *Pool) release(b *Buffer) {
 	}
 }
 
-// collect moves what other goroutines released to the free list. They only ever
-// push and it takes all, so a buffer that comes back in between does no harm.
+// collect moves buffers that other goroutines have released to the free list. Those goroutines only push, and collect
+// takes the whole list, so it does no harm if a buffer returns in between.
 func (p *Pool) collect() {
 	if p.returned.Load() == nil {
 		return

@@ -2,17 +2,17 @@ package bufs
 
 import "ringo/internal/invariant"
 
-// Spare keeps pieces of memory of all sizes for those who need some next, up to a bound. The zero Spare is empty. It
-// belongs to one thread.
+// Spare keeps freed pieces of memory of all sizes for reuse, up to a bound. The zero Spare is empty. It belongs to one
+// thread.
 type Spare struct {
 	free [][]byte
-	old  [][]byte // such that was free before the last Trim
+	old  [][]byte // pieces that were free at the last Trim
 }
 
 const (
 	// SpareMax is how many pieces are kept.
 	SpareMax  = 64
-	spareSize = 1 << 17 // how large one may be
+	spareSize = 1 << 17 // the largest piece that is kept
 	spareMin  = 512
 )
 
@@ -46,10 +46,10 @@ func (s *Spare) Put(b []byte) bool {
 	return true
 }
 
-// Len is how many pieces are kept.
+// Len returns how many pieces are kept.
 func (s *Spare) Len() int { return len(s.free) + len(s.old) }
 
-// Trim gives back what nobody has taken since it was last called, and reports whether more is kept.
+// Trim drops the pieces that were not taken since the last Trim, and reports whether others are kept.
 func (s *Spare) Trim() (more bool) {
 	clear(s.old)
 	s.free, s.old = s.old[:0], s.free

@@ -1,5 +1,6 @@
-// Package lane is where calls run on ordinary goroutines in place of tasks. Each sort of them has slots of its own,
-// which all loops of a Run share: what a program does in Offload for long keeps nobody from a name or a disk.
+// Package lane limits the calls that run on ordinary goroutines in place of tasks. Each kind of calls, a lane, has
+// slots of its own, which all loops of a Run share: so long calls in Offload don't keep others from looking up a name
+// or using a disk.
 package lane
 
 import (
@@ -15,21 +16,21 @@ import (
 	"ringo/stats"
 )
 
-// Lane is a sort of calls.
+// Lane is a kind of calls.
 type Lane uint8
 
 const (
-	Offload  Lane = iota // what users give to Loop.Offload
-	Compute              // and to Loop.Compute
+	Offload  Lane = iota // calls of Loop.Offload
+	Compute              // calls of Loop.Compute
 	Names                // look-ups of names
 	Files                // steps that a disk will end
-	StandIns             // waits for peers, in place of tasks that can't
-	Handlers             // those of package sockhttp
+	StandIns             // waits for peers, in place of tasks that can't wait there
+	Handlers             // handlers of package sockhttp
 	Lanes
 )
 
-// words are what a lane is to those who read of it: its name, what takes its slots and what one of that is, and
-// what its bound is by.
+// words describe a lane to readers of reports: its name, the calls that take its slots, one such call, and what sets
+// its bound.
 var words = [Lanes]struct{ name, calls, call, bound string }{
 	Offload:  {"offload", "calls of Loop.Offload", "Loop.Offload", "Config.Offload"},
 	Compute:  {"compute", "calls of Loop.Compute", "Loop.Compute", "GOMAXPROCS less the loops"},
@@ -39,7 +40,7 @@ var words = [Lanes]struct{ name, calls, call, bound string }{
 	Handlers: {"handlers", "handlers of package sockhttp", "a handler", "fixed"},
 }
 
-// The bounds that no Config has. A look-up and a step on a disk may each hold a thread. Stand-ins and handlers hold a
+// The bounds that no Config sets. A look-up and a step on a disk may each hold a thread. Stand-ins and handlers hold a
 // goroutine, and only their peers end them.
 const (
 	lookupsMax  = 128
@@ -48,30 +49,30 @@ const (
 	handlersMax = 65536
 )
 
-// Config is what a Run decides.
+// Config is the part of a lane's set-up that a Run decides.
 type Config struct {
-	Offload, Compute int // how many of those calls may run at once
-	// Tell is told of calls that have waited for long, which it is once in Every; nil: nobody is.
+	Offload, Compute int // how many of these calls may run at once
+	// Tell, if not nil, is called at most once in Every about calls that have waited for long.
 	Tell  func(what, text string)
 	Every time.Duration
 }
 
-// Slots are those of a lane.
+// Slots are the slots of a lane.
 type Slots struct {
 	cfg  Config
 	sort Lane
 	*offload.Pool
 
 	mu    sync.Mutex
-	timer *time.Timer // of the next look at those who wait; nil: nobody does
-	said  time.Time   // when it was last told that they wait
+	timer *time.Timer // for the next look at waiting calls; nil: none waits
+	said  time.Time   // when it was last reported that calls wait
 	ended bool
 }
 
-// Set is all lanes of a Run.
+// Set holds all lanes of a Run.
 type Set [Lanes]Slots
 
-// Open makes them.
+// Open sets up the lanes.
 func (s *Set) Open(cfg Config) {
 	most := [Lanes]int{cfg.Offload, cfg.Compute, lookupsMax, stepsMax, standInsMax, handlersMax}
 	for i := range s {
@@ -81,7 +82,7 @@ func (s *Set) Open(cfg Config) {
 	}
 }
 
-// Close waits for the goroutines of calls that have returned, for so long at most.
+// Close waits until the goroutines of calls that have returned have ended, at most for the time within.
 func (s *Set) Close(within time.Duration) {
 	for i := range s {
 		s[i].close(within)
@@ -98,25 +99,25 @@ func (n *Slots) close(within time.Duration) {
 	n.Pool.Close(within)
 }
 
-// Words are what a call is to those who read of it.
+// Words describes one call of the lane to readers of reports.
 func (n *Slots) Words() string { return words[n.sort].call }
 
-// Lane is the sort of its calls.
+// Lane returns the kind of the calls.
 func (n *Slots) Lane() Lane { return n.sort }
 
-// FullMax is how long a call may wait for a slot before that is told of.
+// FullMax is how long a call may wait for a slot before that is reported.
 const FullMax = time.Second
 
-// full is told when the first call waits for a slot.
+// full is called when a call has to wait for a slot.
 func (n *Slots) full() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.timer == nil && !n.ended && n.cfg.Tell != nil && n.sort != Compute { // which is to be full
+	if n.timer == nil && !n.ended && n.cfg.Tell != nil && n.sort != Compute { // a full Compute lane is normal
 		n.timer = time.AfterFunc(FullMax, n.look)
 	}
 }
 
-// look tells of calls that have waited for long, once in n.cfg.Every.
+// look reports calls that have waited for long, at most once in n.cfg.Every.
 func (n *Slots) look() {
 	load := n.Pool.Load()
 	n.mu.Lock()
@@ -150,7 +151,7 @@ goroutine of its own and a Chan, what waits for the drain in Loop.Draining or Lo
 `
 }
 
-// holders is what has the slots, the most frequent first.
+// holders lists the calls that have the slots, the most frequent first.
 func (n *Slots) holders() []string {
 	runs := n.Pool.Runs()
 	kinds := make([]uintptr, 0, len(runs))
@@ -176,7 +177,7 @@ func (n *Slots) holders() []string {
 
 const holdersMax = 5
 
-// Stats are those of the lanes. G.
+// Stats returns the stats of the lanes. G.
 func (s *Set) Stats() []stats.Lane {
 	all := make([]stats.Lane, Lanes)
 	for i := range s {
@@ -194,7 +195,7 @@ type noSlot struct {
 	holders string
 }
 
-// Late is noSlot, if that is why a call that has not begun is to go.
+// Late returns a noSlot, if a call that has not begun ends for want of a slot; otherwise cause.
 func (n *Slots) Late(cause error) error {
 	load := n.Pool.Load()
 	if cause != os.ErrDeadlineExceeded || load.Running < load.Max {
@@ -207,7 +208,7 @@ func (n *Slots) Late(cause error) error {
 	return e
 }
 
-// Error names what is short, and who has it.
+// Error names the lane that is full, and the calls that have its slots.
 func (e *noSlot) Error() string {
 	w := words[e.lane]
 	text := fmt.Sprintf("ringo: no slot came free in time for one of the %s: all %d (%s) are taken", w.calls, e.max,
@@ -218,11 +219,11 @@ func (e *noSlot) Error() string {
 	return text
 }
 
-// Is finds os.ErrDeadlineExceeded in it.
+// Is matches os.ErrDeadlineExceeded.
 func (*noSlot) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
-// Timeout says that it is one.
+// Timeout returns true.
 func (*noSlot) Timeout() bool { return true }
 
-// Temporary says that another attempt may succeed.
+// Temporary returns true: another attempt may succeed.
 func (*noSlot) Temporary() bool { return true }

@@ -11,9 +11,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// AIO is the engine over Linux native AIO. It has no goroutines: the kernel moves
-// the bytes and signals an eventfd. All that its owner's thread does is to hand
-// over and to collect, many by one call each, and neither waits for a disk: requests
+// AIO is the engine over Linux native AIO. It has no goroutines: the kernel moves the bytes and signals an eventfd.
+// The owner's thread only submits and collects, many requests by one call, and neither waits for a disk: requests
 // carry RWF_NOWAIT.
 type AIO struct {
 	k       aioKernel
@@ -22,20 +21,20 @@ type AIO struct {
 	slots   []slot
 	free    *slot
 	batch   []*sys.Iocb // for Flush, in order
-	ended   *Request    // to give back, linked by next
+	ended   *Request    // requests for Next, linked by next
 	last    *Request
-	pending int // what the kernel has
-	count   int // what Next has not given yet
+	pending int // requests that the kernel has
+	count   int // requests that were submitted and that Next has not returned yet
 	events  [aioBatch]sys.AIOEvent
 	closed  bool
 }
 
-// slot is a request that the kernel has. Slots don't move: the kernel knows a
-// request by the address of its iocb, and names the slot by its index.
+// slot is the place of a submitted request. Slots don't move: the kernel identifies a request by the address of its
+// iocb, and the iocb names the slot by its index.
 type slot struct {
 	iocb  sys.Iocb
 	index uint64
-	given bool // the kernel has it, and no longer the batch
+	given bool // the kernel has it; it is no longer in the batch
 	r     *Request
 	next  *slot
 }
@@ -43,7 +42,7 @@ type slot struct {
 // aioBatch is how many events one call collects.
 const aioBatch = 64
 
-// aioKernel is the kernel's side, so that a test can play it.
+// aioKernel is the kernel's side, which a test can replace.
 type aioKernel interface {
 	setup(requests uint32, ctx *sys.AIO) int32
 	submit(ctx sys.AIO, list []*sys.Iocb) int32
@@ -66,10 +65,9 @@ func (realAIO) wait(ctx sys.AIO, into []sys.AIOEvent, ns int64) int32 {
 func (realAIO) cancel(ctx sys.AIO, b *sys.Iocb) int32 { return sys.AIOCancel(ctx, b) }
 func (realAIO) destroy(ctx sys.AIO) int32             { return sys.AIODestroy(ctx) }
 
-// OpenAIO makes an engine of so many requests at once, which count against
-// fs.aio-max-nr of the whole system. Each that ends signals the eventfd, which
-// stays its owner's and may be closed while requests are in flight. The error
-// names the call, the errno and the likely cause.
+// OpenAIO makes an engine for so many requests at once, which count against fs.aio-max-nr of the whole system. Each
+// request that ends signals the eventfd. The eventfd stays the owner's, who may close it while requests are in flight.
+// The error names the call, the errno and the likely cause.
 func OpenAIO(requests int, eventFD int32) (*AIO, error) { return openAIO(realAIO{}, requests, eventFD) }
 
 func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
@@ -80,7 +78,7 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	if res := k.setup(uint32(requests), &a.ctx); res < 0 {
 		return nil, AIOError("io_setup", -res)
 	}
-	// A filter may let the context be made and forbid to use it.
+	// A filter may allow to make the context and forbid to use it.
 	if res := k.submit(a.ctx, nil); res < 0 {
 		k.destroy(a.ctx)
 		return nil, AIOError("io_submit", -res)
@@ -96,7 +94,7 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	return a, nil
 }
 
-// ProbeAIO says why OpenAIO would fail here; nil if it would not.
+// ProbeAIO returns the error with which OpenAIO would fail here, nil if it would not.
 func ProbeAIO() error {
 	a, err := OpenAIO(1, -1)
 	if err == nil {
@@ -105,7 +103,7 @@ func ProbeAIO() error {
 	return err
 }
 
-// AIOError names a call of native AIO, why it failed, and the likely cause.
+// AIOError returns an error that names a call of native AIO, why it failed, and the likely cause.
 func AIOError(call string, errno int32) error {
 	err := os.NewSyscallError(call, posix.Error(-errno))
 	switch errno {
@@ -121,13 +119,13 @@ func AIOError(call string, errno int32) error {
 	return err
 }
 
-// Submit takes a read or write at an offset, or a sync, for Flush to hand to the kernel. It gives -EAGAIN if as
-// many as OpenAIO was told are in flight, and -EOPNOTSUPP if this is neither.
+// Submit takes a read or write at an offset, or a sync, which Flush then passes to the kernel. It returns -EAGAIN if
+// as many requests as OpenAIO was told are in flight, and -EOPNOTSUPP for other requests.
 //
-// The kernel refuses a request, or finds later that it would have to wait, or that the memory or the offset are not
-// aligned as the file wants it, or that its file system has no requests that don't wait (RWF_NOWAIT), or no AIO: then
-// the request ends with -EAGAIN, -EINVAL or -EOPNOTSUPP. [Refused] tells all these, after which the request can go to
-// another engine, from errors that are the answer.
+// The request ends with -EAGAIN, -EINVAL or -EOPNOTSUPP if the kernel refuses it, or finds later that it would have to
+// wait, that memory or offset are not aligned as the file requires, or that the file system supports no requests that
+// don't wait (RWF_NOWAIT), or no AIO. [Refused] tells these results, after which the request can go to another engine,
+// from errors that are final.
 func (a *AIO) Submit(r *Request) int32 {
 	if r.slot != nil || r.worker != nil {
 		panic(fmt.Sprintf("offload: request submitted that is submitted (fd %d)", r.FD))
@@ -148,7 +146,7 @@ func (a *AIO) Submit(r *Request) int32 {
 	return 0
 }
 
-// prepare fills the iocb.
+// prepare fills in the iocb.
 func (s *slot) prepare(r *Request, event int32) {
 	b := &s.iocb
 	switch {
@@ -165,11 +163,11 @@ func (s *slot) prepare(r *Request, event int32) {
 	}
 }
 
-// Flush hands what was submitted to the kernel, by one call if it refuses none.
+// Flush passes the batch to the kernel, by one call if it refuses none of them.
 func (a *AIO) Flush() {
 	for list := a.batch; len(list) > 0; {
 		n := a.k.submit(a.ctx, list)
-		if n <= 0 { // which is of the first
+		if n <= 0 { // the result of the first
 			a.end(&a.slots[list[0].Data()], min(n, -1))
 			n = 1
 		} else {
@@ -183,8 +181,8 @@ func (a *AIO) Flush() {
 	a.batch = a.batch[:0]
 }
 
-// Refused reports whether a result of AIO says that the request was not done and
-// that a plain call may do it, or else says why not.
+// Refused reports whether a result of AIO means that the request was not done: a plain call may do it, or will return
+// the final error.
 func Refused(res int32) bool {
 	switch res {
 	case -sys.EAGAIN, -sys.EINVAL, -sys.EOPNOTSUPP, -sys.EINTR:
@@ -193,8 +191,8 @@ func Refused(res int32) bool {
 	return false
 }
 
-// Cancel takes back what was not handed over. Else it asks the kernel, which up to now has no way to cancel reads and
-// writes.
+// Cancel takes back a request that Flush has not passed on. Otherwise it asks the kernel, which so far has no way to
+// cancel reads and writes.
 func (a *AIO) Cancel(r *Request) bool {
 	s := r.slot
 	switch {
@@ -210,8 +208,8 @@ func (a *AIO) Cancel(r *Request) bool {
 	return false
 }
 
-// Next gives a request that has ended, or nil. It costs a system call for each
-// batch that has ended, and a look at memory if there is none.
+// Next returns a request that has ended, or nil. It costs a system call for each batch of ended requests, and only a
+// look at memory if there is none.
 func (a *AIO) Next() *Request {
 	if a.ended == nil && a.pending > 0 && a.k.pending(a.ctx) {
 		a.collect(a.k.events(a.ctx, a.events[:]))
@@ -228,11 +226,10 @@ func (a *AIO) Next() *Request {
 	return r
 }
 
-// Pending is how many requests are submitted and have not come back.
+// Pending returns how many requests were submitted and have not come back.
 func (a *AIO) Pending() int { return a.count }
 
-// collect ends the requests of n events. An error of the call can't be: the context
-// is there, and collecting from it was allowed before.
+// collect ends the requests of n events. The call can't have failed: the context exists, and it worked before.
 func (a *AIO) collect(n int32) {
 	if n < 0 {
 		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v",
@@ -245,7 +242,7 @@ func (a *AIO) collect(n int32) {
 	}
 }
 
-// end has Next give the slot's request.
+// end records the result of the slot's request, and queues it for Next.
 func (a *AIO) end(s *slot, res int32) {
 	r := s.r
 	r.Res = res
@@ -258,20 +255,20 @@ func (a *AIO) end(s *slot, res int32) {
 	a.last = r
 }
 
-// release frees a slot of its request.
+// release frees a slot.
 func (a *AIO) release(s *slot) {
 	s.r.slot = nil
 	s.r, s.next, a.free = nil, a.free, s
 }
 
-// leaked keeps what the kernel may still write to after Close.
+// leaked keeps memory that the kernel may still write to after Close.
 var leaked struct {
 	sync.Mutex
 	engines []*AIO
 }
 
-// Close waits for the requests in flight. Only without any is the context
-// destroyed, for io_destroy would wait for them without a bound.
+// Close waits for the requests in flight. It destroys the context only if none is left, because io_destroy would wait
+// for them without a bound.
 func (a *AIO) Close(within time.Duration) (left int) {
 	if a.closed {
 		return a.pending

@@ -6,23 +6,22 @@ import (
 	"sync/atomic"
 )
 
-// Process is the budget that the drivers of this process share. A blocked call is
-// a thread: 64 keep a disk's queue full, and are little beside the 10,000 threads
-// at which the runtime ends the program.
+// Process is the budget that all drivers of this process share. A blocked call takes a thread: 64 keep a disk's queue
+// full, and are few beside the 10,000 threads at which the runtime ends the program.
 var Process = NewBudget(64)
 
-// Budget bounds the workers of many pools together. Each pool has one worker of
-// its own and borrows the others here. Any goroutine may use it.
+// Budget bounds the workers of many pools together. Each pool has one worker of its own and borrows the others. Any
+// goroutine may use it.
 type Budget struct {
-	wants atomic.Int32 // pools in the list
+	wants atomic.Int32 // the length of the list
 
 	mu   sync.Mutex // taken while a pool's is held, never the other way round
 	free int
-	head *Pool // who asked in vain, the longest ago first, linked by wantsNext
+	head *Pool // pools that wait for a loan, the longest first, linked by wantsNext
 	tail *Pool
 }
 
-// NewBudget makes a budget of so many workers, beside the one of each pool.
+// NewBudget makes a budget of so many workers, in addition to the one that each pool has.
 func NewBudget(loans int) *Budget {
 	if loans < 0 {
 		panic(fmt.Sprintf("offload: budget of %d workers", loans))
@@ -30,7 +29,7 @@ func NewBudget(loans int) *Budget {
 	return &Budget{free: loans}
 }
 
-// borrow takes a loan for p. If there is none p gets the next one that comes free.
+// borrow takes a loan for p. If none is free, it puts p into the list, and p gets one later.
 func (b *Budget) borrow(p *Pool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,8 +60,7 @@ func (b *Budget) wanted(p *Pool) bool {
 	return b.head != nil && (b.head != p || p.wantsNext != nil)
 }
 
-// giveBack passes a loan to who has waited longest and still has use for it. No
-// pool's mutex may be held.
+// giveBack passes a loan to the pool that has waited longest and still needs it. The caller holds no pool's mutex.
 func (b *Budget) giveBack() {
 	for p := b.next(); p != nil; p = b.next() {
 		if p.lend() {
@@ -71,7 +69,7 @@ func (b *Budget) giveBack() {
 	}
 }
 
-// next takes the first pool out of the list. If there is none the loan is free.
+// next takes the first pool out of the list. If the list is empty, the loan becomes free.
 func (b *Budget) next() *Pool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

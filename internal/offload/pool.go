@@ -10,46 +10,43 @@ import (
 	"ringo/stats"
 )
 
-// Job is one call. It belongs to the pool from Submit until its Run has been
-// called, or until TryCancel has taken it back; then it may be submitted again,
-// also from within Run.
+// Job is one call. It belongs to the pool from Submit until its Run is called, or until TryCancel has taken it back;
+// then it may be submitted again, even from within Run.
 type Job struct {
-	// Run does the call and tells whoever waits. It is bound once and kept, so
-	// that submitting makes no closure. A panic in it is the program's end, as
-	// in any goroutine; runtime.Goexit ends the job alone.
+	// Run makes the call and tells the caller that waits. It is bound once and kept, so that submitting makes no
+	// closure. A panic in it ends the program, as in any goroutine; runtime.Goexit ends only the job.
 	Run func()
-	// What says what it runs, for [Pool.Runs]: the address of a function, as a rule.
+	// What identifies what it runs, for [Pool.Runs]: usually the address of a function.
 	What uintptr
 
-	pool       *Pool // in whose queue it waits, or nil
+	pool       *Pool // the pool in whose queue it waits, or nil
 	prev, next *Job
-	since      time.Time // that no worker was free; zero: one was
+	since      time.Time // when it was submitted, if no worker was free; otherwise zero
 }
 
-// Pool runs jobs, at most a fixed number at once, begun in the order of their
-// Submit. All methods may be called by any goroutine, and none but Close waits.
+// Pool runs jobs, at most a fixed number at once, and starts them in the order of Submit. Any goroutine may call its
+// methods, and only Close waits.
 type Pool struct {
 	max    int
 	budget *Budget
 	work   func() // p.run, bound once
 
 	mu      sync.Mutex
-	idle    sync.Cond // no worker is left that Close waits for
+	idle    sync.Cond // signaled when the last worker that Close waits for has ended
 	head    *Job
 	tail    *Job
 	queued  int
 	running int
 	closed  bool
-	runs    map[uintptr]int // What, and how often
+	runs    map[uintptr]int // by What: how many of them run
 	waited  uint64
 	longest time.Duration
 	waits   stats.Histogram
 
-	// Full, if not nil, is called by each Submit whose job has to wait for a worker. It holds no
-	// lock then.
+	// Full, if not nil, is called by each Submit whose job has to wait for a worker, without a lock.
 	Full func()
 
-	wants     bool // in the budget's list; its mutex guards these two
+	wants     bool // the pool is in the budget's list; the budget's mutex guards these two
 	wantsNext *Pool
 }
 
@@ -68,8 +65,8 @@ func NewShared(max int, budget *Budget) *Pool {
 	return p
 }
 
-// Submit hands the job over. It reports false, and has not touched the job, if
-// the pool is closed.
+// Submit queues the job, and starts a worker for it if it may. It returns false, and has not touched the job, if the
+// pool is closed.
 func (p *Pool) Submit(j *Job) bool {
 	p.mu.Lock()
 	if p.closed {
@@ -96,8 +93,8 @@ func (p *Pool) Submit(j *Job) bool {
 	return true
 }
 
-// TryCancel takes the job back if it has not begun. If it reports true, Run is
-// not called; if false, Run has been called or never will be for want of a Submit.
+// TryCancel takes the job back if no worker has taken it. If it returns true, Run is not called. If it returns false,
+// a worker has taken the job, or it was not submitted.
 func (p *Pool) TryCancel(j *Job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +108,7 @@ func (p *Pool) TryCancel(j *Job) bool {
 	panic("offload: job cancelled in a pool where it was not submitted")
 }
 
-// TryGiveUp is TryCancel of a job for which no worker was free. One that a worker is on its way to is left.
+// TryGiveUp is TryCancel for a job that found no free worker. It leaves a job that a worker was started for.
 func (p *Pool) TryGiveUp(j *Job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,24 +119,24 @@ func (p *Pool) TryGiveUp(j *Job) bool {
 	return true
 }
 
-// Waits reports whether the job waits in the queue, because no worker was free.
+// Waits reports whether the job is in the queue because no worker was free.
 func (p *Pool) Waits(j *Job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return j.pool == p && !j.since.IsZero()
 }
 
-// Load is how much a pool has to do.
+// Load is what a pool has to do.
 type Load struct {
 	Max     int           // how many may run
 	Running int           // jobs that run
 	Waiting int           // jobs that wait
-	Oldest  time.Duration // how long the first of them has, for want of a worker
+	Oldest  time.Duration // how long the first of these has waited because no worker was free
 	Waited  uint64        // jobs that had to wait for a worker, and have run since
 	Longest time.Duration // the longest of these waits
 }
 
-// Load tells it.
+// Load returns the pool's load.
 func (p *Pool) Load() Load {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,25 +147,24 @@ func (p *Pool) Load() Load {
 	return l
 }
 
-// WaitTimes is how long the jobs have waited for a worker that have begun. One that found a worker, or that was the
-// reason to start one, has not waited.
+// WaitTimes returns how long the jobs that have begun had waited for a worker. A job that found a free worker, or for
+// which one was started, counts as 0.
 func (p *Pool) WaitTimes() stats.Histogram {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waits
 }
 
-// Runs is what the jobs are that run, and how many are alike.
+// Runs returns how many jobs run, by What.
 func (p *Pool) Runs() map[uintptr]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.runs)
 }
 
-// Close refuses later jobs and waits until all that were accepted have run, at
-// most for the time given. It reports how many workers it left behind, 0 as a
-// rule; they end with their jobs. Whoever doesn't want the queued ones to run cancels
-// them before. Closing again waits again.
+// Close refuses later jobs and waits until all accepted ones have run, at most for the time within. It returns how
+// many workers it left behind, usually 0; they end with their jobs. Callers that don't want queued jobs to run cancel
+// them first. Closing again waits again.
 func (p *Pool) Close(within time.Duration) (left int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -187,10 +183,10 @@ func (p *Pool) Close(within time.Duration) (left int) {
 	return p.running
 }
 
-// run is a worker: jobs until there are none. A job that ends its goroutine by
-// runtime.Goexit ends the worker, and another takes over.
+// run is a worker: it runs jobs until none is left. If a job ends its goroutine by runtime.Goexit, another worker is
+// started in its place.
 func (p *Pool) run() {
-	labels.Clear() // those of who made the first job, where its job is one of many
+	labels.Clear() // drop the labels of the first job's submitter: the worker runs jobs of others too
 	regular := false
 	var what uintptr
 	defer func() {
@@ -211,8 +207,8 @@ func (p *Pool) run() {
 	}
 }
 
-// next gives a worker its next job, and what that is, when it has run the one before; nil ends
-// the worker. One that is on loan ends after a job while another pool waits for the loan.
+// next records that the job before has run, and returns the worker's next job and its What; nil ends the worker. A
+// worker on loan ends after a job if another pool waits for a loan.
 func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 	p.mu.Lock()
 	if !first {
@@ -228,7 +224,7 @@ func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 			p.longest = max(p.longest, wait)
 		}
 		p.waits.Add(wait)
-		what := j.What // by now it is Run's
+		what := j.What // read now: from here on, the job belongs to its Run
 		if what != 0 {
 			p.runs[what]++
 		}
@@ -248,7 +244,7 @@ func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 	return nil, 0
 }
 
-// ran notes that a job has run. The caller holds p.mu.
+// ran records that a job has run. The caller holds p.mu.
 func (p *Pool) ran(what uintptr) {
 	if what == 0 {
 		return
@@ -258,8 +254,7 @@ func (p *Pool) ran(what uintptr) {
 	}
 }
 
-// mayStart reports whether a worker is to be started, which then counts as running.
-// The caller holds p.mu.
+// mayStart reports whether to start a worker, which it counts as running already. The caller holds p.mu.
 func (p *Pool) mayStart() bool {
 	if p.queued == 0 || p.running >= p.max {
 		return false
@@ -281,7 +276,7 @@ func (p *Pool) ask() {
 	}
 }
 
-// lend offers p the loan that it waited for, and reports whether p took it.
+// lend offers p the loan that it has waited for, and reports whether p took it.
 func (p *Pool) lend() bool {
 	p.mu.Lock()
 	start := p.queued > 0 && p.running < p.max
@@ -296,8 +291,7 @@ func (p *Pool) lend() bool {
 	return taken
 }
 
-// link puts j at the queue's end, unlink takes it out from anywhere. The caller
-// holds p.mu.
+// link appends j to the queue, unlink takes it out, wherever it is. The caller holds p.mu.
 func (p *Pool) link(j *Job) {
 	j.pool, j.prev, j.since = p, p.tail, time.Time{}
 	if p.tail == nil {

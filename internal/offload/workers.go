@@ -8,19 +8,18 @@ import (
 	"ringo/internal/sys"
 )
 
-// Workers is the engine that runs requests on goroutines. It takes all of them.
+// Workers is the engine that runs requests on goroutines. It takes every kind of request.
 type Workers struct {
 	pool      *Pool
 	signal    func()
 	completed mailbox.Queue[*Request]
 	batch     mailbox.Batch[*Request]
-	spare     *workerCall // to use again, linked by next
+	spare     *workerCall // calls to reuse, linked by next
 	pending   int
 }
 
-// NewWorkers makes an engine that runs at most max requests at once, with all
-// workers but one on loan from the budget, which may be nil. signal is called, on
-// any goroutine, when there is something for Next; also after Close, by what was
+// NewWorkers makes an engine that runs at most max requests at once. All workers but one are loans of the budget,
+// which may be nil. signal is called, on any goroutine, when Next has a request; after Close too, by workers that were
 // left behind.
 func NewWorkers(max int, budget *Budget, signal func()) *Workers {
 	return &Workers{pool: NewShared(max, budget), signal: signal}
@@ -34,7 +33,7 @@ type workerCall struct {
 	next *workerCall
 }
 
-// Flush has nothing to do: what is submitted has begun, or waits for a worker.
+// Flush does nothing: what was submitted has begun, or waits for a worker.
 func (w *Workers) Flush() {}
 
 // Submit refuses requests only when the engine is closed, with -ECANCELED.
@@ -59,7 +58,7 @@ func (w *Workers) Submit(r *Request) int32 {
 	return 0
 }
 
-// Cancel takes the request back if no worker has begun it.
+// Cancel takes the request back if no worker has taken it.
 func (w *Workers) Cancel(r *Request) bool {
 	f := r.worker
 	if f == nil || f.w != w {
@@ -72,7 +71,7 @@ func (w *Workers) Cancel(r *Request) bool {
 	return true
 }
 
-// Next gives a request that has ended, or nil.
+// Next returns a request that has ended, or nil.
 func (w *Workers) Next() *Request {
 	r, ok := w.batch.Next()
 	if !ok {
@@ -85,7 +84,7 @@ func (w *Workers) Next() *Request {
 	return r
 }
 
-// Pending is how many requests are submitted and have not come back.
+// Pending returns how many requests were submitted and have not come back.
 func (w *Workers) Pending() int { return w.pending }
 
 // Close waits for the workers.
@@ -93,7 +92,7 @@ func (w *Workers) Close(within time.Duration) (left int) {
 	return w.pool.Close(within)
 }
 
-// back ends a request's run, which no worker touches any more.
+// back takes a request from its workerCall, which no worker uses now, and keeps that for reuse.
 func (w *Workers) back(r *Request) {
 	f := r.worker
 	r.worker = nil
@@ -101,7 +100,7 @@ func (w *Workers) back(r *Request) {
 	f.r, f.next, w.spare = nil, w.spare, f
 }
 
-// run is the worker's side.
+// run makes the call, on a worker.
 func (f *workerCall) run() {
 	res := int32(-sys.ECANCELED)
 	defer func() { f.complete(res) }()
@@ -112,7 +111,7 @@ func (f *workerCall) run() {
 	}
 }
 
-// plain makes the plain call of a request that is no Call.
+// plain makes the plain call of a request whose kind is not Call.
 func (r *Request) plain() int32 {
 	switch {
 	case r.Kind == Sync, r.Kind == SyncData:
@@ -127,8 +126,7 @@ func (r *Request) plain() int32 {
 	return sys.ReadAt(r.FD, r.Buf, r.Off)
 }
 
-// complete gives the request to its owner. After the Push f may be another
-// request's.
+// complete hands the request to its owner. After the Push, f may already serve another request.
 func (f *workerCall) complete(res int32) {
 	w := f.w
 	f.r.Res = res

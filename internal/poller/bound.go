@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// ErrBound is why a poller refuses a descriptor that is not below its Bound, and
-// what to do. To errors.Is it is EMFILE as well, which is how results tell it.
+// ErrBound explains why a poller refuses a descriptor that is not below its Bound, and what to do. It matches EMFILE
+// (errors.Is), which is the errno in results.
 var ErrBound error = boundError{}
 
 type boundError struct{}

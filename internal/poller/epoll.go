@@ -10,8 +10,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// eventsMax bounds the events of one epoll_wait. The kernel keeps the rest and
-// goes round, so that nobody starves.
+// eventsMax bounds the events of one epoll_wait. The kernel keeps the others in a queue and goes round it, so that no
+// descriptor starves.
 const eventsMax = 256
 
 const edgeTriggered = 1 << 31 // EPOLLET
@@ -22,8 +22,8 @@ type epoll struct {
 	events [eventsMax]sys.EpollEvent
 }
 
-// OpenEpoll opens an epoll set, which is edge-triggered. without names features
-// to do without: "epoll_pwait2". The error is an *os.SyscallError.
+// OpenEpoll opens an epoll set, which is edge-triggered. without names features not to use: "epoll_pwait2". The error
+// is an *os.SyscallError.
 func OpenEpoll(without []string) (Poller, error) {
 	fd := sys.EpollCreate()
 	if fd < 0 {
@@ -31,8 +31,8 @@ func OpenEpoll(without []string) (Poller, error) {
 	}
 	e := &epoll{fd: fd}
 	e.pwait2 = !slices.Contains(without, "epoll_pwait2") && e.hasPwait2()
-	// A container may forbid the wait and not the set. That shows here, and not
-	// when the first connection waits.
+	// A container may allow the set but forbid the wait. That should show here, and not when the first connection
+	// waits.
 	res := int32(-sys.EINTR)
 	for res == -sys.EINTR {
 		res = sys.EpollPoll(fd, e.events[:])
@@ -44,8 +44,8 @@ func OpenEpoll(without []string) (Poller, error) {
 	return e, nil
 }
 
-// hasPwait2 asks the kernel. ENOSYS is an old one, EPERM a filter that is older
-// than the call; either way epoll_pwait does.
+// hasPwait2 asks the kernel. ENOSYS means an old kernel, EPERM a filter that is older than the call; in both cases
+// epoll_pwait has to do.
 func (e *epoll) hasPwait2() bool {
 	for {
 		switch sys.EpollPwait2(e.fd, e.events[:], 0) {
@@ -97,8 +97,8 @@ func (e *epoll) wait(timeoutNS int64, into []sys.EpollEvent) int32 {
 	return sys.EpollPwait(e.fd, into, milliseconds(timeoutNS))
 }
 
-// milliseconds rounds up: a wait that ends early would be begun again with less
-// than a millisecond left, and that is a wait for nothing, over and over.
+// milliseconds rounds up. If it rounded down, a wait would end early, and be repeated with less than a millisecond
+// left, which is 0: a busy loop.
 func milliseconds(ns int64) int32 {
 	if ns < 0 {
 		return -1

@@ -9,34 +9,34 @@ import (
 	"ringo/internal/sys"
 )
 
-// kqueue is kqueue(2), of Darwin and the BSDs: what is looked at of a descriptor are filters, one for each direction,
-// that are told with EV_CLEAR, once for each time that something comes. They are put in when a descriptor is added,
-// and stay.
+// kqueue is kqueue(2), of Darwin and the BSDs. A descriptor has filters, one for each direction, that report with
+// EV_CLEAR: once each time that something comes. Add puts them in, and they stay.
 //
 // # Changes
 //
-// A change is made at once and not with the next wait, since Add has to say whether a descriptor can be watched. To
-// take out by the wait's list what is about to be closed would name numbers that are closed by then, or are somebody
-// else's: each such wait would come back with an error.
+// Changes are made at once and not with the next wait, because Add has to report whether a descriptor can be watched.
+// And if the wait's list removed a descriptor that is about to be closed, its number would be closed or reused by
+// then: each such wait would return an error.
 //
 // # Marks
 //
-// An event that was fetched may be of a descriptor that is closed by now, and whose number is taken again. Each Add
-// gives its filters a mark, which comes back with their events; one of another mark is thrown away. NetBSD gives events
-// without a mark (go#42515): those are of whoever has the number, which costs a try at most.
+// An event that was fetched may be of a descriptor that has been closed and whose number was reused. Each Add gives
+// its filters a mark, which comes back with their events; events with another mark are dropped. NetBSD returns events
+// without a mark (go#42515): those count for whatever has the number, which at worst costs a futile call.
 //
 // # The end
 //
-// EV_EOF means that there is no more to come in the filter's direction, behind Data bytes that are still there: it is
-// readiness, with PollRdhup where it is of the peer's making, and nothing more. It is not PollHup of a socket, since
-// one's own shutdown looks the same, and no PollErr: the call that is tried then gives the error, as of a connection
-// that was refused. A socket has it told by each of its filters. Pipes have not: that no reader is left is told to who
-// would read on some systems, so it is readiness of both directions there, and PollHup to who reads.
+// EV_EOF means that no more will come in the filter's direction, behind Data bytes that are still there. It is
+// reported as readiness, with PollRdhup if the peer has caused it. For a socket it is not PollHup, because the
+// process's own shutdown looks the same, and it is never PollErr: the call that is then tried returns the error, as of
+// a connection that was refused. Each filter of a socket reports its end. Pipes are different: on some systems only
+// the filter for reading reports that no reader is left. So the end of a pipe is readiness of both directions, and
+// PollHup if the filter for reading reports it.
 type kqueue struct {
 	q       sys.Kqueue
 	traits  sys.KqueueTraits
-	sides   []side // by descriptor
-	mark    uint32 // the last that was given
+	sides   []side // indexed by descriptor
+	mark    uint32 // the last mark that was given
 	round   uint32 // the number of this Wait
 	pending []sys.Kevent
 	fetched [filtersMax * eventsMax]sys.Kevent
@@ -49,18 +49,18 @@ type kqueue struct {
 type side struct {
 	key      uint64
 	interest uint32
-	mark     uint32 // of its filters, 0: it is not in the set
-	filters  uint8  // that are there, bits by KqFilter
+	mark     uint32 // of its filters; 0: the descriptor is not in the set
+	filters  uint8  // the filters that are in, a bit each by KqFilter
 	socket   bool
-	at       int16  // its event in this Wait
-	round    uint32 // the Wait that has an event of it
+	at       int16  // the index of its event in this Wait
+	round    uint32 // the Wait in which it has an event
 }
 
-// filtersMax is how many filters a descriptor has, and events, of which one Event is made.
+// filtersMax is the number of filters that a descriptor may have, whose events become one Event.
 const filtersMax = 3
 
-// waitMax is the longest that a kevent is asked to wait. Some systems refuse more (see netpoll_kqueue.go in Go's
-// runtime).
+// waitMax is the longest time, in nanoseconds, that a kevent is asked to wait. Some systems refuse more (see
+// netpoll_kqueue.go in Go's runtime).
 const waitMax = 1e6 * 1e9
 
 // OpenKqueue opens a kqueue, which is edge-triggered. The error is an *os.SyscallError.
@@ -72,7 +72,7 @@ func OpenKqueue([]string) (Poller, error) {
 	return KqueueOn(q)
 }
 
-// KqueueOn makes a poller of a kqueue, which it closes in the end. It tries whether edges are told.
+// KqueueOn makes a poller of a kqueue, which Close closes. It tests that the kqueue reports edges.
 func KqueueOn(q sys.Kqueue) (Poller, error) {
 	k := &kqueue{q: q, traits: q.Traits()}
 	if err := k.selfTest(); err != nil {
@@ -113,14 +113,14 @@ func (k *kqueue) Modify(fd int32, interest uint32, key uint64) int32 {
 	if !k.has(fd) {
 		return -sys.ENOENT
 	}
-	kind, res := k.kind(fd) // the number may be of another file by now
+	kind, res := k.kind(fd) // the number may have been reused
 	if res < 0 {
 		return res
 	}
 	return k.watch(fd, kind, interest, key)
 }
 
-// Remove takes the filters out. That they are gone already, as of a descriptor that was closed, is no error.
+// Remove removes the filters. It is no error if they are gone already, because the descriptor was closed.
 func (k *kqueue) Remove(fd int32) int32 {
 	if !k.has(fd) {
 		return -sys.ENOENT
@@ -139,8 +139,8 @@ func (k *kqueue) room(fd int32) {
 	}
 }
 
-// kind is what fd is. -EPERM: something that is always ready, which some kernels take and others fall over (go#19093),
-// or of which the end would not be told.
+// kind returns the file type of fd. It returns -EPERM for a descriptor that is always ready, which some kernels accept
+// and others fail on (go#19093), and for a FIFO whose end would not be reported.
 func (k *kqueue) kind(fd int32) (kind, res int32) {
 	switch kind = sys.FileType(fd); {
 	case kind < 0:
@@ -151,7 +151,7 @@ func (k *kqueue) kind(fd int32) (kind, res int32) {
 	return kind, 0
 }
 
-// filtersOf are the filters that tell of an interest.
+// filtersOf returns the filters for an interest.
 func (k *kqueue) filtersOf(interest uint32) (filters uint8) {
 	if interest&(sys.PollIn|sys.PollRdhup) != 0 || interest&sys.PollPri != 0 && !k.traits.Urgent {
 		filters |= 1 << sys.KqRead
@@ -165,7 +165,7 @@ func (k *kqueue) filtersOf(interest uint32) (filters uint8) {
 	return filters
 }
 
-// watch puts in the filters of an interest. Of one that is there already what is ready is told again.
+// watch puts in the filters for an interest. A filter that is in already reports again what is ready.
 func (k *kqueue) watch(fd, kind int32, interest uint32, key uint64) int32 {
 	s := &k.sides[fd]
 	k.mark = max(k.mark+1, 1)
@@ -180,7 +180,7 @@ func (k *kqueue) watch(fd, kind int32, interest uint32, key uint64) int32 {
 			s.filters &^= 1 << filter
 			k.pending = append(k.pending, sys.Kevent{Fd: fd, Filter: filter, Flags: sys.EvEOF, Mark: s.mark})
 		case filter == sys.KqUrgent:
-			s.filters &^= 1 << filter // not of this sort of descriptor
+			s.filters &^= 1 << filter // this sort of descriptor does not have it
 		default:
 			k.change(fd, 0, want)
 			*s = side{}
@@ -190,15 +190,16 @@ func (k *kqueue) watch(fd, kind int32, interest uint32, key uint64) int32 {
 	return 0
 }
 
-// deadPipe reports whether a filter for writing was refused because no reader is left. A write says so, too, so it is
-// ready. NetBSD says EBADF, which it can't be, as the descriptor was looked at before.
+// deadPipe reports whether a filter for writing was refused because no reader is left. A write would fail with that,
+// so the descriptor counts as ready. NetBSD says EBADF, which can't be literally true, as the descriptor was just
+// examined.
 func deadPipe(kind, res int32) bool {
 	return res == -sys.EPIPE || res == -sys.EBADF && kind == sys.SIfifo
 }
 
-// refused is the result of Add for what a filter was refused with. Devices that have no readiness are refused in many
-// ways: /dev/null and /dev/tty with EINVAL on Darwin (libuv's src/unix/stream.c), others with ENODEV or EOPNOTSUPP, and
-// with a number that only the system has in a sandbox (ENOTCAPABLE).
+// refused returns Add's result for the errno with which a filter was refused. Devices without readiness are refused in
+// many ways: /dev/null and /dev/tty with EINVAL on Darwin (libuv's src/unix/stream.c), others with ENODEV or
+// EOPNOTSUPP, and in a sandbox with a system's own number (ENOTCAPABLE).
 func refused(res int32) int32 {
 	switch res {
 	case -sys.EBADF, -sys.ENOMEM, -sys.ENOBUFS, -sys.EMFILE, -sys.ENFILE, -sys.ENOSPC:
@@ -207,8 +208,8 @@ func refused(res int32) int32 {
 	return -sys.EPERM
 }
 
-// change puts filters in and takes others out, and gives for each what came of putting it in. What came of taking it
-// out is of no interest: it may be gone.
+// change puts filters in and takes others out. It returns the results of putting in; the results of taking out don't
+// matter, because those filters may be gone.
 func (k *kqueue) change(fd int32, in, out uint8) (results [filtersMax]int32) {
 	n := 0
 	for f := range sys.KqFilter(filtersMax) {
@@ -241,8 +242,8 @@ func (k *kqueue) change(fd int32, in, out uint8) (results [filtersMax]int32) {
 	return results
 }
 
-// changeAll makes changes by one call, which says of each what came of it. After a signal they are made once more, as
-// what it would have said is not known.
+// changeAll makes changes by one call, which returns a result for each. After a signal it makes them again, because
+// the results are lost.
 func (k *kqueue) changeAll(changes []sys.Kevent, results *[filtersMax]int32) {
 	n := int32(-sys.EINTR)
 	for n == -sys.EINTR {
@@ -258,8 +259,7 @@ func (k *kqueue) changeAll(changes []sys.Kevent, results *[filtersMax]int32) {
 	}
 }
 
-// changeEach makes changes where there are no receipts: all of them by one call, which stops at the first that fails,
-// and then one by one.
+// changeEach makes changes without receipts: all by one call, and if one fails, at which the call stops, one by one.
 func (k *kqueue) changeEach(changes []sys.Kevent, results *[filtersMax]int32) {
 	if k.makeChanges(changes) >= 0 {
 		return
@@ -269,7 +269,7 @@ func (k *kqueue) changeEach(changes []sys.Kevent, results *[filtersMax]int32) {
 	}
 }
 
-// makeChanges makes changes without room for events, so that none is fetched. A signal comes when they are made.
+// makeChanges makes changes without room for events, so that none is fetched. EINTR comes only after they are made.
 func (k *kqueue) makeChanges(changes []sys.Kevent) int32 {
 	res := k.q.Kevent(changes, nil, 0)
 	if res == -sys.EINTR {
@@ -278,8 +278,8 @@ func (k *kqueue) makeChanges(changes []sys.Kevent) int32 {
 	return res
 }
 
-// Wait fetches until there is no more, or no room. Filters come in any order: as many as all those of so many
-// descriptors may be of fewer, behind which more is ready.
+// Wait fetches until nothing more is ready, or there is no more room. Events of filters come in any order: even if
+// they fill the room for all filters of so many descriptors, they may be of fewer descriptors, and more may be ready.
 func (k *kqueue) Wait(timeoutNS int64, events []Event) int32 {
 	n, more := 0, true
 	k.round++
@@ -297,13 +297,13 @@ func (k *kqueue) Wait(timeoutNS int64, events []Event) int32 {
 		}
 	}
 	if n == 0 && timeoutNS != 0 {
-		return -sys.EINTR // nothing of interest, and not the time that was asked for
+		return -sys.EINTR // nothing of interest came, and the timeout has not passed
 	}
 	return int32(n)
 }
 
-// fetch is kevent, whose time is over when it gives 0. Darwin may say that it is, with ETIMEDOUT, when it isn't
-// (go#59679). A look that does not wait is made again.
+// fetch calls kevent; 0 means that the time has passed. Darwin may return ETIMEDOUT although it has not (go#59679). A
+// fetch that does not wait is repeated after EINTR.
 func (k *kqueue) fetch(timeoutNS int64, events []sys.Kevent) int32 {
 	for {
 		n := k.q.Kevent(nil, events, min(timeoutNS, waitMax))
@@ -337,7 +337,7 @@ func (k *kqueue) report(events []Event, n int) int {
 	return n
 }
 
-// news is what an event says to who watches its descriptor.
+// news returns the side of an event's descriptor, and what the event means as a poll mask; 0 for nothing of interest.
 func (k *kqueue) news(e *sys.Kevent) (s *side, ready uint32) {
 	if !k.has(e.Fd) {
 		return nil, 0
@@ -378,8 +378,7 @@ func (k *kqueue) Close() {
 	k.q = nil
 }
 
-// selfTest looks whether this kqueue does what everything here relies on: that what comes is told once, and again when
-// more comes.
+// selfTest checks that this kqueue does what the code here relies on: it reports news once, and again when more comes.
 func (k *kqueue) selfTest() error {
 	w, res := sys.NewWaker()
 	if res < 0 {
@@ -408,7 +407,7 @@ func (k *kqueue) selfTest() error {
 	return nil
 }
 
-// looksMax is how often what it has told may be told once more, for nothing: an edge may come of anything.
+// looksMax bounds repeated reports without news in the self-test: an edge may come without a cause.
 const looksMax = 16
 
 // look is a Wait that does not wait.

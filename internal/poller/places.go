@@ -2,12 +2,12 @@ package poller
 
 import "ringo/internal/sys"
 
-// fdTable finds a descriptor's place in a list. Descriptors are small numbers, the
-// lowest that are free, so a table does.
+// fdTable maps a descriptor to its place in a list. It is a table, because descriptors are small: the kernel gives the
+// lowest free number.
 type fdTable []int32 // by descriptor: the place plus one, 0 for none
 
-// room makes the table large enough for fd. A number beyond all before is first
-// checked to be a descriptor, so that a wrong one costs no memory.
+// room makes the table large enough for fd. It checks first that a number beyond the table is an open descriptor, so
+// that a wrong one costs no memory.
 func (p *fdTable) room(fd int32) int32 {
 	switch {
 	case fd < 0:
@@ -21,7 +21,7 @@ func (p *fdTable) room(fd int32) int32 {
 	return 0
 }
 
-// find gives the place of fd, or -1.
+// find returns the place of fd, or -1.
 func (p fdTable) find(fd int32) int {
 	if uint(fd) >= uint(len(p)) {
 		return -1

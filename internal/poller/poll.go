@@ -9,22 +9,19 @@ import (
 	"ringo/internal/sys"
 )
 
-// poll is poll(2): a list of descriptors that the kernel walks at each Wait. The
-// list is kept from one Wait to the next, so that adding and removing cost no
-// call, and holds only what somebody waits for.
+// poll is poll(2): a list of descriptors that the kernel walks at each Wait. The list is kept from one Wait to the
+// next, so that adding and removing cost no call, and holds only descriptors that an op waits for.
 type poll struct {
 	fds  []sys.PollFd
 	keys []uint64 // of fds, in the same order
 	at   fdTable
-	next int // where the results are looked at first, so that nobody is always last
+	next int // where collect starts, so that no descriptor is always last
 }
 
-// OpenPoll opens a set that poll(2) watches, which is level-triggered. Its Wait
-// costs time in proportion to the descriptors in the set. The error is an
-// *os.SyscallError.
+// OpenPoll opens a set that poll(2) watches, which is level-triggered. The time that its Wait takes is proportional to
+// the descriptors in the set. The error is an *os.SyscallError.
 func OpenPoll([]string) (Poller, error) {
-	// A container may forbid the call. That shows here, and not when the first
-	// connection waits.
+	// A container may forbid the call. That should show here, and not when the first connection waits.
 	if res := sys.PpollNow(nil); res < 0 {
 		return nil, os.NewSyscallError("ppoll", posix.Of(res))
 	}
@@ -58,7 +55,7 @@ func (p *poll) Modify(fd int32, interest uint32, key uint64) int32 {
 	return 0
 }
 
-// Remove fills the gap with the last.
+// Remove fills the gap with the last descriptor.
 func (p *poll) Remove(fd int32) int32 {
 	i := p.at.find(fd)
 	if i < 0 {
@@ -90,8 +87,8 @@ func (p *poll) Wait(timeoutNS int64, events []Event) int32 {
 	return p.collect(int(n), events)
 }
 
-// collect puts up to so many results into events. What there is no room for is
-// ready at the next Wait still, and has its turn first.
+// collect puts up to ready results into events. Results that find no room are still ready at the next Wait, and come
+// first then.
 func (p *poll) collect(ready int, events []Event) int32 {
 	n, i := 0, p.next
 	for range p.fds {
@@ -111,12 +108,11 @@ func (p *poll) collect(ready int, events []Event) int32 {
 	return int32(n)
 }
 
-// crowdedPause is how often a set is looked at that cannot be slept on.
+// crowdedPause is the pause, in nanoseconds, between two looks at a set that is too large to sleep on.
 const crowdedPause = 1e6
 
-// crowded serves a set of more descriptors than RLIMIT_NOFILE allows, which the
-// kernel refuses to watch. It comes to that when the limit of a running process is
-// lowered. They are looked at in parts, and in the meantime there is a pause.
+// crowded serves a set of more descriptors than RLIMIT_NOFILE allows, which the kernel refuses to watch with EINVAL.
+// This happens when the limit of a running process is lowered. The set is looked at in parts, with pauses.
 func (p *poll) crowded(timeoutNS int64) int32 {
 	most := int(min(sys.FilesMax(), math.MaxInt32))
 	if most >= len(p.fds) || most == 0 {
@@ -139,7 +135,7 @@ func (p *poll) crowded(timeoutNS int64) int32 {
 	if n := sys.Ppoll(nil, timeoutNS); n < 0 {
 		return n
 	}
-	return -sys.EINTR // not the time that was asked for
+	return -sys.EINTR // the pause was not the timeout that the caller asked for
 }
 
 // Close leaves nothing behind: the kernel knows of this set only while it waits.

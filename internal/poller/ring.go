@@ -14,40 +14,38 @@ import (
 	"ringo/uring"
 )
 
-// ring is an io_uring that does nothing but poll. A descriptor in the set has a
-// slot and in it a poll request, whose completions carry the slot's index and
-// generation:
+// ring is an io_uring that does nothing but poll. A descriptor in the set has a slot, and the slot a poll request,
+// whose completions carry the slot's index and generation:
 //
 //	Add ──▶ to arm ──Wait──▶ armed ──completion──▶ ready ──▶ event
 //	          ▲                │ ▲                   │
 //	          │                │ └── multishot ──────┤
 //	          └────────────────┴──── the poll ended ─┘
 //
-// Requests go out with the enter of the next Wait, so to add a descriptor costs no
-// call of its own. To remove one costs an enter: the request holds the file, and
-// must have let go of it before the descriptor is closed, or the peer would not
-// hear of that.
+// Requests go out with the enter of the next Wait, so adding a descriptor costs no call of its own. Removing one costs
+// an enter: the request holds the file, and must have ended before the descriptor is closed, or the file would stay
+// open, and the peer would not hear of the close.
 type ring struct {
 	r        *uring.Ring
 	multi    bool  // polls are multishot, which makes the set edge-triggered
-	extArg   bool  // a wait takes a time
-	mustLook bool  // only an enter shows what has completed
-	timer    int32 // a timerfd for waits that take no time, -1 if they do
-	timing   bool  // it is polled
+	extArg   bool  // a wait takes a timeout
+	mustLook bool  // completions show only after an enter
+	timer    int32 // a timerfd that ends waits, if a wait takes no timeout; otherwise -1
+	timing   bool  // the timerfd is polled
 
-	at    fdTable // of slots
+	at    fdTable // maps to slots
 	slots []ringSlot
 	free  []uint32
 	todo  fifo[uint32] // slots to arm
 	ready fifo[uint32] // slots with news
-	// Slots whose poll told what nobody asked for, and when to try them again.
+	// Slots whose poll reported only news that no one has asked for, and the time to arm them again.
 	paused  fifo[uint32]
 	resumes time.Time
 
-	unsent  fifo[uint64] // polls to withdraw once more
-	leaving int          // polls that nobody wants any more and that have not ended
-	spilled bool         // what is reaped had found the CQ full
-	lost    uint32       // completions that the kernel threw away, as last seen
+	unsent  fifo[uint64] // tokens of polls that have to be withdrawn again
+	leaving int          // polls that were withdrawn and have not ended
+	spilled bool         // completions that are being reaped did not fit into the CQ
+	lost    uint32       // completions that the kernel has dropped, as last seen
 	dead    posix.Errno
 	cqes    [256]uring.CQE
 }
@@ -57,20 +55,18 @@ type ringSlot struct {
 	fd       int32
 	gen      uint32
 	interest uint32
-	ready    uint32 // not told yet
+	ready    uint32 // not reported yet
 	key      uint64
 	armed    bool
 	inTodo   bool
 	inReady  bool
 	inPaused bool
-	ends     uint8 // times in a row that a multishot poll ended at its first completion
+	ends     uint8 // how often in a row a multishot poll has ended at its first completion
 }
 
-// OpenRing opens an io_uring of so many entries as a set, for the calling thread
-// alone. With multishot polls (Linux 5.13) it is edge-triggered, before that
-// level-triggered. without names what to do without, in the words of RINGO_MASK.
-// The error is a *uring.SetupError or an *os.SyscallError, or says what is wrong
-// with without.
+// OpenRing opens an io_uring of so many entries as a set, for the calling thread only. With multishot polls (Linux
+// 5.13) it is edge-triggered, without them level-triggered. without names features not to use, in the words of
+// RINGO_MASK. The error is a *uring.SetupError or an *os.SyscallError, or explains what is wrong with without.
 func OpenRing(entries int, without []string) (Poller, error) {
 	m, err := mask.Parse(strings.Join(without, ","))
 	if err != nil {
@@ -91,8 +87,8 @@ func OpenRing(entries int, without []string) (Poller, error) {
 	return p, nil
 }
 
-// openPatiently asks more than once: the kernel gives back the memory that a
-// closed ring was charged only some time later.
+// openPatiently tries several times: the kernel returns the memory that was charged for a closed ring only after some
+// time.
 func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 	const tries = 5
 	for try := range tries {
@@ -104,8 +100,8 @@ func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 	return nil, err
 }
 
-// prepare finds out how this kernel polls, which also shows whether it may be
-// entered at all, and makes what it needs.
+// prepare finds out how this kernel polls, which also shows whether the ring may be entered at all, and makes the
+// timerfd if it is needed.
 func (p *ring) prepare() error {
 	fd := sys.Eventfd()
 	if fd < 0 {
@@ -132,7 +128,7 @@ func (p *ring) prepare() error {
 	return nil
 }
 
-// polls reports whether polls work in the present mode, on fd, which is readable.
+// polls reports whether polls work in the present mode. fd is readable.
 func (p *ring) polls(fd int32) bool {
 	const key = 1
 	p.Add(fd, sys.PollIn, key)
@@ -147,7 +143,7 @@ func (p *ring) Name() string        { return "uring-poll" }
 func (p *ring) EdgeTriggered() bool { return p.multi }
 func (p *ring) Bound() int32        { return math.MaxInt32 }
 
-// Entries is the size of the submission queue.
+// Entries returns the size of the submission queue.
 func (p *ring) Entries() int { return p.r.SQEntries() }
 
 func (p *ring) Features() []string {
@@ -181,8 +177,7 @@ func (p *ring) Add(fd int32, interest uint32, key uint64) int32 {
 	return 0
 }
 
-// Modify lets the present poll go, which may end when it likes: what it says is of
-// a generation that is over.
+// Modify replaces the poll. The old one may end at any time: its completions carry an older generation.
 func (p *ring) Modify(fd int32, interest uint32, key uint64) int32 {
 	index := p.at.find(fd)
 	if index < 0 {
@@ -209,12 +204,11 @@ func (p *ring) Remove(fd int32) int32 {
 	}
 	s.fd, s.ready = -1, 0
 	p.free = append(p.free, uint32(index))
-	p.end() // also what Modify let go of
+	p.end() // also waits for polls that Modify has withdrawn
 	return 0
 }
 
-// outdate begins the next generation of a slot that is armed and gives the token
-// of the last one.
+// outdate starts the next generation of an armed slot, and returns the token of the one before.
 func (p *ring) outdate(index uint32) (token uint64) {
 	s := &p.slots[index]
 	token = s.token(index)
@@ -224,8 +218,7 @@ func (p *ring) outdate(index uint32) (token uint64) {
 	return token
 }
 
-// withdraw asks the kernel to end a poll. If it takes no entry, which is false, it
-// is asked again by insist.
+// withdraw asks the kernel to end a poll. If there is no free entry, it returns false, and insist will try again.
 func (p *ring) withdraw(token uint64) bool {
 	e := p.sqe()
 	if e == nil {
@@ -237,8 +230,7 @@ func (p *ring) withdraw(token uint64) bool {
 	return true
 }
 
-// insist withdraws again what could not be withdrawn, and reports whether all of
-// it is with the kernel now.
+// insist withdraws again what could not be withdrawn, and reports whether the kernel has all withdrawals now.
 func (p *ring) insist() bool {
 	for range p.unsent.len() {
 		if !p.withdraw(p.unsent.pop()) {
@@ -248,9 +240,8 @@ func (p *ring) insist() bool {
 	return true
 }
 
-// end enters until all polls that are leaving have ended. The first time does it,
-// but for polls that are just being told something. What has not ended by the
-// last one does so when it likes.
+// end enters until all withdrawn polls have ended. One enter suffices, except for polls that are just being completed.
+// After the last try it gives up on polls that have not ended.
 func (p *ring) end() {
 	const tries = 100
 	for try := 0; p.leaving > 0 && p.dead == 0; try++ {
@@ -264,8 +255,8 @@ func (p *ring) end() {
 	}
 }
 
-// Close ends all polls before the ring: the kernel would do so itself, but some
-// time later, and until then they hold the files.
+// Close ends all polls before it closes the ring: the kernel would end them too, but some time later, and until then
+// they hold the files.
 func (p *ring) Close() {
 	if p.r.FD() < 0 {
 		panic("poller: ring closed twice")

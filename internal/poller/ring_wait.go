@@ -8,7 +8,7 @@ import (
 	"ringo/uring"
 )
 
-// A completion carries a token that says whose it is.
+// A completion carries a token that says what it is about.
 //
 //	63    60 59          32 31          0
 //	┌──────┬──────────────┬─────────────┐
@@ -17,7 +17,7 @@ import (
 const (
 	markShift   = 60
 	markPoll    = uint64(1) << markShift // a slot's poll
-	markControl = uint64(2) << markShift // the withdrawal of one
+	markControl = uint64(2) << markShift // the withdrawal of a poll
 	markTimer   = uint64(3) << markShift // the poll of the timerfd
 	marks       = uint64(15) << markShift
 	genMask     = 1<<28 - 1
@@ -27,13 +27,13 @@ func (s *ringSlot) token(index uint32) uint64 {
 	return markPoll | uint64(s.gen)<<32 | uint64(index)
 }
 
-// pauseMax is how long readiness may stay unseen behind news that nobody asked for.
+// pauseMax is how long readiness may go unnoticed behind news that no one has asked for.
 const pauseMax = 10 * time.Millisecond
 
-// shortagePause is how long a kernel that is out of memory is left alone.
+// shortagePause is how long, in nanoseconds, a kernel that is short of memory is left alone.
 const shortagePause = 100e3
 
-// list puts a slot on the list of those to arm.
+// list puts a slot on the list of slots to arm.
 func (p *ring) list(index uint32) {
 	if s := &p.slots[index]; !s.inTodo {
 		s.inTodo = true
@@ -44,7 +44,7 @@ func (p *ring) list(index uint32) {
 func (p *ring) Wait(timeoutNS int64, events []Event) int32 {
 	cut := p.resumePaused(&timeoutNS)
 	if p.arm() && timeoutNS != 0 {
-		timeoutNS, cut = shortagePause, true // some have to wait for room
+		timeoutNS, cut = shortagePause, true // some slots have to wait for room
 	}
 	over := timeoutNS == 0
 	if over || p.ready.len() > 0 || p.r.CQReady() > 0 {
@@ -68,8 +68,7 @@ func (p *ring) Wait(timeoutNS int64, events []Event) int32 {
 	return n
 }
 
-// sleep enters until something completes, and reports whether instead the time is
-// over.
+// sleep enters until a completion comes. It reports whether the time is over instead.
 func (p *ring) sleep(timeoutNS int64) (over bool) {
 	byTimer := timeoutNS > 0 && !p.extArg
 	if byTimer {
@@ -77,7 +76,7 @@ func (p *ring) sleep(timeoutNS int64) (over bool) {
 		if !p.setTimer(timeoutNS) {
 			return false
 		}
-		// Making room for the timer's poll may have reaped what the wait is for.
+		// Making room for the timer's poll may have reaped what the caller waits for.
 		if p.ready.len() > 0 || p.todo.len() > left {
 			return false
 		}
@@ -92,8 +91,8 @@ func (p *ring) sleep(timeoutNS int64) (over bool) {
 	return byTimer && p.expired()
 }
 
-// setTimer makes the timerfd end the next wait. One that was set for an earlier
-// wait is set anew, so it ends none too early.
+// setTimer sets the timerfd to end the next wait. If it was set for an earlier wait it is set again, so that the wait
+// does not end too early.
 func (p *ring) setTimer(ns int64) bool {
 	sys.SetTimer(p.timer, ns)
 	if p.timing {
@@ -109,11 +108,10 @@ func (p *ring) setTimer(ns int64) bool {
 	return true
 }
 
-// expired asks the timerfd whether its time is over.
+// expired reports whether the timerfd has fired.
 func (p *ring) expired() bool { return sys.Poll(p.timer, sys.PollIn) > 0 }
 
-// arm submits the polls of the slots that need one, and reports whether some
-// found no room.
+// arm submits polls for the slots that need one, and reports whether some found no room.
 func (p *ring) arm() (left bool) {
 	if !p.insist() {
 		return true
@@ -141,7 +139,7 @@ func (p *ring) arm() (left bool) {
 	return false
 }
 
-// sqe gives a free entry, if the kernel takes what is in the queue.
+// sqe returns a free entry, or nil if the kernel does not take what is in the queue.
 func (p *ring) sqe() *uring.SQE {
 	e := p.r.SQE()
 	if e == nil {
@@ -162,7 +160,7 @@ func (p *ring) enter(n uint32, timeout time.Duration) posix.Errno {
 	return errno
 }
 
-// reap takes all completions, those that found the CQ full included.
+// reap takes all completions, including those that did not fit into the CQ.
 func (p *ring) reap() {
 	for {
 		n := p.r.Drain(p.cqes[:])
@@ -187,8 +185,8 @@ func (p *ring) reap() {
 	}
 }
 
-// reapRest enters again where an enter has told of some of all that has come, 20 or so (since Linux 6.14): who asks
-// whether there is anything is told of as much as there is room for.
+// reapRest enters again while an enter may have posted only a part of what is ready, some 20 completions (since Linux
+// 6.14): a caller that only looks gets as much as it has room for.
 func (p *ring) reapRest(room int) {
 	for rounds := len(p.slots) / 16; rounds >= 0 && p.ready.len() < room && p.dead == 0 && p.r.NeedsEnter(); rounds-- {
 		p.enter(0, -1)
@@ -196,8 +194,8 @@ func (p *ring) reapRest(room int) {
 	}
 }
 
-// renew arms every slot anew. Which completions were lost nobody knows (Linux 5.4
-// and before throws away what finds the CQ full).
+// renew arms every slot again, because it is unknown which completions were lost (Linux 5.4 and before drops what does
+// not fit into the CQ).
 func (p *ring) renew() {
 	for i := range p.slots {
 		if p.slots[i].armed {
@@ -207,14 +205,14 @@ func (p *ring) renew() {
 	}
 }
 
-// dispatch finds out what a completion is about.
+// dispatch handles a completion.
 func (p *ring) dispatch(c *uring.CQE) {
 	switch c.UserData & marks {
 	case markTimer:
 		p.timing = false
 	case markControl:
-		// A poll that has news which it has not told yet can't be withdrawn, and a
-		// multishot one goes on when it has told them.
+		// A poll with news that it has not posted yet can't be withdrawn, and a multishot poll goes on after it has
+		// posted them.
 		if c.Res == -sys.EALREADY {
 			p.unsent.push(c.UserData&^marks | markPoll)
 		}
@@ -229,7 +227,7 @@ func (p *ring) dispatch(c *uring.CQE) {
 	}
 }
 
-// polled takes what the poll of a slot says.
+// polled handles the completion of a slot's poll.
 func (p *ring) polled(index uint32, res int32, more bool) {
 	s := &p.slots[index]
 	s.armed = more
@@ -241,7 +239,7 @@ func (p *ring) polled(index uint32, res int32, more bool) {
 		p.pause(index)
 		return
 	case res < 0:
-		p.list(index) // not by us: its thread was told to stop
+		p.list(index) // the ring did not do that: the poll's thread was told to stop
 		return
 	}
 	news := uint32(res) & (s.interest | sys.PollErr | sys.PollHup | sys.PollNval)
@@ -249,8 +247,8 @@ func (p *ring) polled(index uint32, res int32, more bool) {
 	case news != 0:
 		p.noteReady(index, news)
 	case !p.multi:
-		// Every poll of a socket is told of the peer's half-close, asked for or
-		// not, and at once if it has come: to poll again would be to spin.
+		// Every poll of a socket reports the peer's half-close, asked for or not, and at once if it has come: polling
+		// again now would spin.
 		p.pause(index)
 		return
 	}
@@ -258,15 +256,14 @@ func (p *ring) polled(index uint32, res int32, more bool) {
 	case more:
 		s.ends = 0
 	case !p.multi:
-		p.list(index) // level-triggered: it is told for as long as it is ready
+		p.list(index) // level-triggered: reported as long as it is ready
 	default:
 		p.ended(index)
 	}
 }
 
-// ended arms a multishot poll again that the kernel has ended because the CQ was
-// full. One that ends whenever it begins is of a descriptor that is always ready,
-// such as a file's: there is no more to be told.
+// ended arms a multishot poll again that the kernel has ended because the CQ was full. A poll that always ends at its
+// first completion is of a descriptor that is always ready, such as a regular file: there is nothing more to report.
 func (p *ring) ended(index uint32) {
 	s := &p.slots[index]
 	if s.ends++; s.ends > 1 && !p.spilled {
@@ -276,7 +273,7 @@ func (p *ring) ended(index uint32) {
 	p.list(index)
 }
 
-// noteReady notes news of a slot for the next report.
+// noteReady records news of a slot for the next report.
 func (p *ring) noteReady(index uint32, news uint32) {
 	s := &p.slots[index]
 	s.ready |= news
@@ -286,7 +283,7 @@ func (p *ring) noteReady(index uint32, news uint32) {
 	}
 }
 
-// report hands out news, oldest first.
+// report returns the news, oldest first.
 func (p *ring) report(events []Event) int32 {
 	n := 0
 	for n < len(events) && p.ready.len() > 0 {
@@ -314,7 +311,7 @@ func (p *ring) pause(index uint32) {
 	p.paused.push(index)
 }
 
-// resumePaused arms the slots whose pause is over. Until it is, it cuts the timeout.
+// resumePaused lists the paused slots once the pause is over. Until then it shortens the timeout to its end.
 func (p *ring) resumePaused(timeoutNS *int64) (cut bool) {
 	if p.paused.len() == 0 {
 		return false
@@ -344,13 +341,13 @@ type fifo[T any] struct {
 func (q *fifo[T]) len() int { return len(q.all) - q.head }
 
 func (q *fifo[T]) push(v T) {
-	if q.head > 0 && len(q.all) == cap(q.all) { // one that is never empty must not grow for ever
+	if q.head > 0 && len(q.all) == cap(q.all) { // a queue that is never empty must not grow without end
 		q.all, q.head = q.all[:copy(q.all, q.all[q.head:])], 0
 	}
 	q.all = append(q.all, v)
 }
 
-// pop takes the oldest; there must be one.
+// pop removes the oldest element; there must be one.
 func (q *fifo[T]) pop() (v T) {
 	v = q.all[q.head]
 	if q.head++; q.head == len(q.all) {

@@ -9,19 +9,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// selector is select(2): three sets of bits, by descriptor, that the kernel walks
-// at each Wait and answers in.
+// selector is select(2): three sets of bits, indexed by descriptor, that the kernel walks at each Wait and returns its
+// answer in.
 //
-// It tells less than a poll mask does: readable may be data, the stream's end or
-// an error. So what is ready is asked for its mask by a poll(2) that doesn't wait.
-// Where that is forbidden, readable is PollIn and writable is PollOut, and whoever
-// tries finds out the rest.
+// It tells less than a poll mask: readable may mean data, the stream's end or an error. So a poll(2) that doesn't wait
+// asks for the masks of descriptors that are ready. If that call is forbidden, readable becomes PollIn and writable
+// PollOut, and the op finds out the rest when it is tried.
 //
-// A half-close or a hang-up shows as readable only. To watch for one without
-// watching for data is therefore to be told of data, again and again; such
-// descriptors are muted, and asked for their mask every now and then.
+// A half-close or a hang-up shows as readable only. Watching for one of them, but not for data, would therefore report
+// data again and again. Such descriptors are muted: they are asked for their mask every now and then instead.
 type selector struct {
-	in, out, except sys.FDSet // what is waited for
+	in, out, except sys.FDSet // what ops wait for
 	got             [3]sys.FDSet
 	watched         sys.FDSet // all that are in the set
 	interest        [sys.FDSetSize]uint32
@@ -30,19 +28,18 @@ type selector struct {
 	mutes           int
 
 	n     int32 // one more than the highest descriptor in the set
-	next  int32 // where the results are looked at first, so that nobody is always last
+	next  int32 // where gather starts, so that no descriptor is always last
 	ready []sys.PollFd
 	masks bool // poll(2) may be called
 }
 
-// unmutePause is how long a hang-up may stay unseen on a descriptor that has
-// unread data which nobody waits for.
+// unmutePause is how long, in nanoseconds, a hang-up may go unnoticed on a descriptor that has unread data which no op
+// waits for.
 const unmutePause = 10e6
 
-// OpenSelect opens a set that select(2) watches, which is level-triggered. Its Wait
-// costs time in proportion to the highest descriptor in the set, and no descriptor
-// can be FD_SETSIZE or more. without names features to do without: "ppoll". The
-// error is an *os.SyscallError.
+// OpenSelect opens a set that select(2) watches, which is level-triggered. The time that its Wait takes is
+// proportional to the highest descriptor in the set, and descriptors must be below FD_SETSIZE. without names features
+// not to use: "ppoll". The error is an *os.SyscallError.
 func OpenSelect(without []string) (Poller, error) {
 	if res := sys.SelectNow(0, nil, nil, nil); res < 0 {
 		return nil, os.NewSyscallError("pselect6", posix.Of(res))
@@ -102,8 +99,7 @@ func (s *selector) Remove(fd int32) int32 {
 
 func (s *selector) has(fd int32) bool { return uint32(fd) < sys.FDSetSize && s.watched.Has(fd) }
 
-// readable are the masks that show as readable; hungUp are those among them that
-// are not data.
+// readable is the masks that show as readable; hungUp is those among them that are not data.
 const (
 	readable = sys.PollIn | hungUp
 	hungUp   = sys.PollRdhup | sys.PollHup
@@ -111,7 +107,7 @@ const (
 
 func (s *selector) watch(fd int32, interest uint32, key uint64) {
 	if interest |= sys.PollErr; interest&sys.PollIn == 0 && interest&readable != 0 {
-		interest |= Why // else input would pass for what is waited for
+		interest |= Why // otherwise data would look like what is waited for
 	}
 	s.interest[fd], s.keys[fd] = interest, key
 	if interest&sys.PollIn != 0 || interest&readable != 0 && s.masks {
@@ -171,8 +167,8 @@ func (s *selector) Wait(timeoutNS int64, events []Event) int32 {
 	return n
 }
 
-// gather lists what is ready and what is muted, from next on, with masks: those of
-// the sets, or if somebody wants to know why, those of a ppoll.
+// gather lists what is ready or muted, from next on, with masks: those of the sets, or if an interest has Why, those
+// of a ppoll.
 func (s *selector) gather() {
 	const size = bits.UintSize
 	s.ready = s.ready[:0]
@@ -182,7 +178,7 @@ func (s *selector) gather() {
 	}
 	first, before := int(s.next)/size, uint(1)<<(s.next%size)-1
 	why := uint32(0)
-	for i := range words + 1 { // the first word comes at last again, for what is before next
+	for i := range words + 1 { // the first word comes again last, for the bits before next
 		w := (first + i) % words
 		left := s.got[0][w] | s.got[1][w] | s.got[2][w] | s.muted[w]
 		if i == 0 {
@@ -202,7 +198,7 @@ func (s *selector) gather() {
 	}
 }
 
-// guess is what the sets say of a descriptor, as a mask.
+// guess returns a mask of what the sets say of a descriptor.
 func (s *selector) guess(fd int32) (mask int16) {
 	for i, bit := range [...]int16{sys.PollIn, sys.PollOut, sys.PollPri} {
 		if s.got[i].Has(fd) {
@@ -212,8 +208,8 @@ func (s *selector) guess(fd int32) (mask int16) {
 	return mask
 }
 
-// report puts what was gathered into events. What there is no room for is ready at
-// the next Wait still, and has its turn first.
+// report puts what was gathered into events. Descriptors that find no room are still ready at the next Wait, and come
+// first then.
 func (s *selector) report(events []Event) int32 {
 	n := 0
 	for _, p := range s.ready {
@@ -240,8 +236,8 @@ func (s *selector) report(events []Event) int32 {
 	return int32(n)
 }
 
-// closed reports the descriptors that were closed while they were in the set: the
-// kernel says only that there are such.
+// closed reports the descriptors that were closed while they were in the set: the kernel says only that there are
+// some.
 func (s *selector) closed(events []Event) int32 {
 	n := 0
 	for fd := range s.n {

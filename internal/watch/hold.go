@@ -147,9 +147,9 @@ func (h *holder) begin(turn int64) {
 	h.cpuAt = h.restAt
 }
 
-// note adds what was found at a look, with the thread's processor clock. Time since the last look counts as spent in
-// what is found now, up to twice the pause. If the look comes so late that the watcher, and so perhaps the loop too,
-// had no processor, only one pause counts. note copies the addresses of p.
+// note adds what was found at a look, with the thread's processor clock. The time since the last look counts for it,
+// within bounds that depend on pause, which is how long the watcher meant to sleep. If the look comes much later, the
+// watcher had no processor, and the loop may have had none: then only one pause counts. note copies the addresses of p.
 func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 	p.took, p.looks = time.Duration(now-h.seen), 1
 	switch n := len(h.parts); {
