@@ -10,14 +10,14 @@ import (
 
 const (
 	word = bits.UintSize / 8
-	// HeaderSize is what stands before a message's data.
+	// HeaderSize is the size of what precedes a message's data.
 	HeaderSize = word + 8
 )
 
-// Space is what a message with n bytes of data takes in a control buffer.
+// Space returns the size in a control buffer of a message with n bytes of data.
 func Space(n int) int { return padded(HeaderSize + n) }
 
-// Bytes of data of the messages that have a fixed size.
+// The sizes in bytes of data that has a fixed size.
 const (
 	Info4Size       = 12 // struct in_pktinfo
 	Info6Size       = 20 // struct in6_pktinfo
@@ -26,15 +26,14 @@ const (
 	CredentialsSize = 12
 )
 
-// Append appends a message. Only the data's own length is in its header; what pads
-// it is zero.
+// Append appends a message. Its header has the data's length without the padding, which is zeros.
 func Append(b []byte, level, typ int32, data []byte) []byte {
 	b, at := extend(b, level, typ, len(data))
 	copy(b[at:], data)
 	return b
 }
 
-// extend appends a message with n zero bytes of data, which begin at the index.
+// extend appends a message with n zero bytes of data, and returns the index of that.
 func extend(b []byte, level, typ int32, n int) ([]byte, int) {
 	start := len(b)
 	b = grow(b, Space(n))
@@ -70,10 +69,8 @@ func appendInt(b []byte, level, typ int32, value uint32) []byte {
 	return b
 }
 
-// AppendInfo says from which of its addresses, and through which interface, a
-// datagram is to go; the zero Addr and index 0 leave it to the kernel. v6 is the
-// family of the destination: an IPv4 datagram of an IPv6 socket takes the message
-// of IPv4.
+// AppendInfo selects the source address and the interface of a datagram; the zero Addr and index 0 leave them to the
+// kernel. v6 is the family of the destination: an IPv4 datagram of an IPv6 socket takes the IPv4 message.
 func AppendInfo(b []byte, v6 bool, index uint32, src netip.Addr) []byte {
 	if v6 {
 		b, at := extend(b, LevelIPv6, IPv6Info, Info6Size)
@@ -93,7 +90,7 @@ func AppendInfo(b []byte, v6 bool, index uint32, src netip.Addr) []byte {
 	return b
 }
 
-// AppendTOS sets a datagram's TOS, or traffic class, of which ECN is a part.
+// AppendTOS sets a datagram's TOS, or traffic class, which includes ECN.
 func AppendTOS(b []byte, v6 bool, tos uint8) []byte {
 	if v6 {
 		return appendInt(b, LevelIPv6, IPv6Class, uint32(tos))
@@ -109,15 +106,15 @@ func AppendTTL(b []byte, v6 bool, ttl uint8) []byte {
 	return appendInt(b, LevelIP, IPTTL, uint32(ttl))
 }
 
-// AppendSegment has what is sent cut into datagrams of size bytes (Linux 4.18).
+// AppendSegment cuts what is sent into datagrams of size bytes (Linux 4.18).
 func AppendSegment(b []byte, size uint16) []byte {
 	b, at := extend(b, LevelUDP, Segment, SegmentSize)
 	binary.NativeEndian.PutUint16(b[at:], size)
 	return b
 }
 
-// AppendRights passes descriptors on. They stay the sender's as well; the kernel
-// takes its references when it is called. It takes RightsMax at most.
+// AppendRights passes descriptors, at most RightsMax. The sender keeps its own; the kernel takes its references during
+// the send call.
 func AppendRights(b []byte, fds []int32) []byte {
 	b, at := extend(b, LevelSocket, Rights, 4*len(fds))
 	for i, fd := range fds {
@@ -126,10 +123,10 @@ func AppendRights(b []byte, fds []int32) []byte {
 	return b
 }
 
-// RightsMax is how many descriptors one message carries, SCM_MAX_FD of the kernel.
+// RightsMax is the most descriptors that one message carries: SCM_MAX_FD of the kernel.
 const RightsMax = 253
 
-// AppendCredentials says who sends, which the kernel checks.
+// AppendCredentials states who sends; the kernel checks it.
 func AppendCredentials(b []byte, c sys.Ucred) []byte {
 	b, at := extend(b, LevelSocket, Credentials, CredentialsSize)
 	binary.NativeEndian.PutUint32(b[at:], uint32(c.PID))

@@ -33,6 +33,5 @@ const (
 	GRO     = 104 // UDP_GRO (Linux 5.0)
 )
 
-// ECNMask is where the explicit congestion bits stand in a TOS or traffic class, see
-// RFC 3168.
+// ECNMask selects the explicit congestion notification bits of a TOS or traffic class, see RFC 3168.
 const ECNMask = 3

@@ -12,12 +12,10 @@
 // len counts from its own first byte to the end of the data, without the padding.
 // The layout is that of the Linux ABI on every system, see cmsg(3).
 //
-// The Append functions write behind what is in a slice and allocate only if its
-// capacity does not do; Space says how much one message takes. Next reads the first
-// message of a buffer, whatever that buffer holds: what comes from a peer, from a
-// kernel that cut it short, or from a user is never trusted with an index. Nothing
-// here needs the buffer to be aligned.
+// The Append functions append to a slice, and allocate only if its capacity is too small; Space returns the size of
+// one message. Next reads the first message of a buffer. It checks all lengths, because the buffer's content may come
+// from a peer, from a kernel that has truncated it, or from a user. The buffer need not be aligned.
 //
-// Descriptors that arrive in a buffer are open from then on. Whoever receives into a
-// buffer and does not hand them on calls CloseRights.
+// Descriptors that arrive in a buffer are open from then on. A receiver that does not hand them on has to call
+// CloseRights.
 package cmsg

@@ -14,8 +14,8 @@ type Message struct {
 	Data        []byte
 }
 
-// Next takes the first message off b. It is false when there is no more, or what
-// there is can't be a message: shorter than a header, or longer than the buffer.
+// Next takes the first message off b. ok is false if there is none, or if the bytes can't be a message, because its
+// length is less than a header or more than the buffer.
 func Next(b []byte) (m Message, rest []byte, ok bool) {
 	if len(b) < HeaderSize {
 		return Message{}, nil, false
@@ -35,27 +35,27 @@ func Next(b []byte) (m Message, rest []byte, ok bool) {
 	return m, b[min(padded(int(n)), len(b)):], true
 }
 
-// is reports whether it is that message with at least n bytes of data.
+// is reports whether m has this level and type, and at least n bytes of data.
 func (m Message) is(level, typ int32, n int) bool {
 	return m.Level == level && m.Type == typ && len(m.Data) >= n
 }
 
-// Info is where a datagram came in.
+// Info says how a datagram came in.
 type Info struct {
-	Index uint32     // of the interface
-	Dst   netip.Addr // to which the datagram was sent, without a zone
-	Here  netip.Addr // an answer comes from there, if it is valid: Dst may be that of a group, or of all
+	Index uint32     // the interface's index
+	Dst   netip.Addr // the address that the datagram was sent to, without a zone
+	Here  netip.Addr // the address that an answer comes from, if valid: Dst may be a group's, or broadcast
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// Info is a message of IP_PKTINFO or IPV6_PKTINFO.
+// Info returns the content of an IP_PKTINFO or IPV6_PKTINFO message.
 func (m Message) Info() (info Info, ok bool) {
 	switch {
 	case m.is(LevelIP, IPInfo, Info4Size):
 		i := Info{binary.NativeEndian.Uint32(m.Data), netip.AddrFrom4([4]byte(m.Data[8:])),
 			netip.AddrFrom4([4]byte(m.Data[4:]))}
-		if i.Here.IsUnspecified() { // the datagram had come before the option was set
+		if i.Here.IsUnspecified() { // the datagram came before the option was set
 			i.Here = netip.Addr{}
 			if !i.Dst.IsMulticast() && i.Dst != broadcast {
 				i.Here = i.Dst
@@ -72,7 +72,7 @@ func (m Message) Info() (info Info, ok bool) {
 	return Info{}, false
 }
 
-// TOS is a datagram's TOS, which comes as a byte, or traffic class, an int.
+// TOS returns a datagram's TOS, which comes as a byte, or its traffic class, which is an int.
 func (m Message) TOS() (tos uint8, ok bool) {
 	switch {
 	case m.is(LevelIPv6, IPv6Class, IntSize), m.is(LevelIP, IPTOS, IntSize):
@@ -83,7 +83,7 @@ func (m Message) TOS() (tos uint8, ok bool) {
 	return 0, false
 }
 
-// TTL is a datagram's time to live, or hop limit, as it came in.
+// TTL returns a datagram's time to live, or hop limit, as it arrived.
 func (m Message) TTL() (ttl uint8, ok bool) {
 	if m.is(LevelIP, IPTTL, IntSize) || m.is(LevelIPv6, IPv6Limit, IntSize) {
 		return uint8(binary.NativeEndian.Uint32(m.Data)), true
@@ -91,7 +91,7 @@ func (m Message) TTL() (ttl uint8, ok bool) {
 	return 0, false
 }
 
-// Timestamp is when the kernel received a datagram.
+// Timestamp returns when the kernel received a datagram.
 func (m Message) Timestamp() (t time.Time, ok bool) {
 	if m.Level != LevelSocket || m.Type != TimestampNS && m.Type != TimestampNSNew {
 		return time.Time{}, false
@@ -99,14 +99,14 @@ func (m Message) Timestamp() (t time.Time, ok bool) {
 	switch {
 	case len(m.Data) >= 16:
 		return time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:]))), true
-	case len(m.Data) >= 8 && m.Type == TimestampNS: // a 32-bit program's timespec
+	case len(m.Data) >= 8 && m.Type == TimestampNS: // the timespec of a 32-bit program
 		return time.Unix(int64(int32(binary.NativeEndian.Uint32(m.Data))),
 			int64(int32(binary.NativeEndian.Uint32(m.Data[4:])))), true
 	}
 	return time.Time{}, false
 }
 
-// Segment is the size of the datagrams into which one that is sent is to be cut.
+// Segment returns the size of the datagrams that what is sent shall be cut into.
 func (m Message) Segment() (size uint16, ok bool) {
 	if !m.is(LevelUDP, Segment, SegmentSize) {
 		return 0, false
@@ -114,8 +114,7 @@ func (m Message) Segment() (size uint16, ok bool) {
 	return binary.NativeEndian.Uint16(m.Data), true
 }
 
-// GRO is the size of the datagrams that came as one; the last of them may be
-// shorter.
+// GRO returns the size of the datagrams that came as one; the last of them may be shorter.
 func (m Message) GRO() (size int, ok bool) {
 	if !m.is(LevelUDP, GRO, IntSize) {
 		return 0, false
@@ -123,8 +122,8 @@ func (m Message) GRO() (size int, ok bool) {
 	return int(int32(binary.NativeEndian.Uint32(m.Data))), true
 }
 
-// Drops is how many datagrams the socket has dropped since it was made; the count
-// wraps. It comes with datagrams after the first loss only.
+// Drops returns how many datagrams the socket has dropped since it was made; the count wraps. It comes only with
+// datagrams after the first loss.
 func (m Message) Drops() (n uint32, ok bool) {
 	if !m.is(LevelSocket, Overflow, 4) {
 		return 0, false
@@ -132,7 +131,7 @@ func (m Message) Drops() (n uint32, ok bool) {
 	return binary.NativeEndian.Uint32(m.Data), true
 }
 
-// FDs is how many descriptors the message passes.
+// FDs returns how many descriptors the message passes.
 func (m Message) FDs() int {
 	if m.Level != LevelSocket || m.Type != Rights {
 		return 0
@@ -140,10 +139,10 @@ func (m Message) FDs() int {
 	return len(m.Data) / 4
 }
 
-// FD is the i-th descriptor, below FDs.
+// FD returns the i-th descriptor; i must be below FDs.
 func (m Message) FD(i int) int32 { return int32(binary.NativeEndian.Uint32(m.Data[4*i:])) }
 
-// Credentials is who sent, as the kernel has checked it.
+// Credentials returns who sent the message, as checked by the kernel.
 func (m Message) Credentials() (c sys.Ucred, ok bool) {
 	if !m.is(LevelSocket, Credentials, CredentialsSize) {
 		return sys.Ucred{}, false
@@ -155,9 +154,8 @@ func (m Message) Credentials() (c sys.Ucred, ok bool) {
 	}, true
 }
 
-// CloseRights closes every descriptor that a buffer passes, and says how many there
-// were. It is for a buffer that the kernel has filled and nobody takes over; called
-// on anything else it would close what is not its own.
+// CloseRights closes every descriptor that a buffer passes, and returns how many there were. The buffer must have been
+// filled by the kernel, and its descriptors not taken over: otherwise CloseRights would close others' descriptors.
 func CloseRights(control []byte) (n int) {
 	for m, rest, ok := Next(control); ok; m, rest, ok = Next(rest) {
 		for i := range m.FDs() {

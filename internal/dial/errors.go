@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// MissingAddress is the error of an address that is not there: package net's own, with which its callers can compare.
+// MissingAddress is the error for an empty address: package net's own, so that callers can compare with that.
 var MissingAddress = func() error {
-	_, err := net.DialUDP("udp", nil, nil) // asks the system for nothing
+	_, err := net.DialUDP("udp", nil, nil) // makes no system call
 	if op, ok := err.(*net.OpError); ok && op.Err != nil {
 		return op.Err
 	}
 	return errors.New("missing address")
 }()
 
-// Late is the error of a dial that took too long, and Slow that of a connect, in net's words.
+// Late is the error of a dial that took too long, and Slow that of a single connect, in net's words.
 var Late, Slow error = &timeout{}, &timeout{connecting: true}
 
 type timeout struct {
@@ -34,21 +34,21 @@ func (*timeout) Error() string   { return "i/o timeout" }
 func (*timeout) Timeout() bool   { return true }
 func (*timeout) Temporary() bool { return true }
 
-// Is finds in a connect that took too long both errors that package net may give:
-// there it depends on which of two timers is first.
+// Is matches both errors that package net may return for a connect that took too long: there it depends on which of
+// two timers fires first.
 func (e *timeout) Is(target error) bool {
 	return target == context.DeadlineExceeded || e.connecting && target == os.ErrDeadlineExceeded
 }
 
-// canceled is the error of a dial that its context has ended, in net's words: it is context.Canceled whatever the
-// cause.
+// canceled is the error of a dial that its context has ended, in net's words. It matches context.Canceled, whatever
+// the cause.
 type canceled struct{ cause error }
 
 func (*canceled) Error() string        { return "operation was canceled" }
 func (*canceled) Is(target error) bool { return target == context.Canceled }
 func (e *canceled) Unwrap() error      { return e.cause }
 
-// Ended is why a dial ends with its context, nil if it doesn't. The cause is in it.
+// Ended returns the error of a dial whose context has ended, nil if it has not. It wraps the cause.
 func Ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == err {
@@ -63,18 +63,18 @@ func Ended(ctx context.Context) error {
 	return &canceled{cause: cause}
 }
 
-// Error is the error of a dial, to an address if that is known.
+// Error is the error of a dial, with the address if known.
 func Error(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
 }
 
-// Unsuitable is the error of an address of a family that isn't wanted.
+// Unsuitable is the error for a host that has no address of the wanted family.
 func Unsuitable(address string) error {
 	return &net.AddrError{Err: "no suitable address found", Addr: address}
 }
 
-// NotBegun is the error of a dial that came too late to begin. It names the address; a
-// host's name is that of a look-up, as in package net.
+// NotBegun is the error of a dial that came too late to begin. It names the address; with a host's name it is the
+// error of a look-up, as in package net.
 func NotBegun(network, address string, cause error) error {
 	if strings.HasPrefix(network, "unix") {
 		return Error(network, &net.UnixAddr{Name: address, Net: network}, cause)
@@ -99,10 +99,10 @@ func NotBegun(network, address string, cause error) error {
 	return Error(network, nil, cause)
 }
 
-// failures is why none of several addresses could be connected to.
+// failures are the errors of a dial that could not connect to any of several addresses.
 type failures struct {
-	errs []*net.OpError // of the first of them
-	more int            // how many others there were
+	errs []*net.OpError // of the first failuresMax addresses
+	more int            // how many other addresses failed
 }
 
 // failuresMax is how many addresses a dial's error names.
@@ -117,8 +117,7 @@ func (f *failures) add(err error) {
 	f.errs = append(f.errs, e)
 }
 
-// of returns the error of the dial, which is that of the first address. If there were
-// others they are in it.
+// of returns the error of the dial: that of the first address, which holds those of the others if there are any.
 func (f *failures) of(network string) error {
 	first := f.errs[0]
 	if len(f.errs)+f.more == 1 {
@@ -127,8 +126,8 @@ func (f *failures) of(network string) error {
 	return Error(network, first.Addr, f)
 }
 
-// Error names the first address's error, since the OpError around it names that
-// address, and then the others with theirs.
+// Error gives the first address's error, as the OpError around it names that address, and then the others with their
+// addresses.
 func (f *failures) Error() string {
 	var b strings.Builder
 	b.WriteString(f.errs[0].Err.Error())
@@ -150,15 +149,14 @@ func (f *failures) Unwrap() []error {
 	return errs
 }
 
-// Timeout reports whether an address gave no answer in time.
+// Timeout reports whether a connect to an address timed out.
 func (f *failures) Timeout() bool { return slices.ContainsFunc(f.errs, (*net.OpError).Timeout) }
 
-// Temporary reports whether one of the errors is: another time it may go through.
+// Temporary reports whether one of the errors is temporary: another attempt may succeed.
 func (f *failures) Temporary() bool { return slices.ContainsFunc(f.errs, (*net.OpError).Temporary) }
 
-// telling picks of the errors of two look-ups of one name the one that says more: a
-// server that did not answer over a name that there is not, which may only mean that
-// it has no address of that family.
+// telling returns the more informative of the errors of two look-ups of one name. A server that did not answer says
+// more than a name that does not exist, which may only mean that it has no address of that family.
 func telling(a, b error) error {
 	var x, y *net.DNSError
 	switch {

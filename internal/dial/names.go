@@ -13,8 +13,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// Target takes an address to dial apart, whose network is one of TCP or UDP. A port that is a name is
-// looked up. T, may park.
+// Target splits an address to dial, for a network of TCP or UDP. A port that is a name is looked up. T, may park.
 func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Time) (host string, port uint16,
 	err error) {
 	if address == "" {
@@ -24,7 +23,7 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 	if err != nil {
 		return "", 0, err
 	}
-	if !Numeric(host) && Passed(l, end) { // package net may go on for a while
+	if !Numeric(host) && Passed(l, end) { // package net might try for a while
 		return "", 0, lateName(host)
 	}
 	err = Beside(l, NumericPort(service), end, func(ctx context.Context) error {
@@ -34,15 +33,15 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 	return host, port, err
 }
 
-// Passed reports whether it is too late; the zero time is no limit.
+// Passed reports whether the time end has passed; the zero time is no limit.
 func Passed(l *loop.Loop, end time.Time) bool { return !end.IsZero() && !l.Clock().Before(end) }
 
-// lateName is the error of a look-up that did not come to an answer in time.
+// lateName is the error of a look-up that had no answer in time.
 func lateName(host string) error {
 	return &net.DNSError{Err: Late.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: Late}
 }
 
-// unslotted makes the error of a look-up that got no slot in time one of look-ups.
+// unslotted turns the error of a look-up that got no slot in time into a *net.DNSError.
 func unslotted(host string, err error) error {
 	var dns *net.DNSError
 	if errors.As(err, &dns) || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -51,8 +50,8 @@ func unslotted(host string, err error) error {
 	return &net.DNSError{Err: err.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: err}
 }
 
-// Beside runs a look-up here if it asks nobody, else on a goroutine, until end if that is not the zero time. T, may
-// park.
+// Beside runs a look-up: directly if it is plain, which needs no resolver, otherwise on a goroutine, until end if that
+// is not the zero time. T, may park.
 func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) error) error {
 	if plain {
 		return fn(context.Background())
@@ -70,15 +69,15 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	})
 }
 
-// worldKey is that of the loop in the context of a look-up in a simulated world, which has names of its own.
+// worldKey is the context key of the loop, for look-ups in a simulated world, which has its own names.
 type worldKey struct{}
 
-// services are those of a simulated world: what package net knows on a system that lists none.
+// services are the services of a simulated world: those that package net knows without a list of the system.
 var services = map[string]uint16{"domain": 53, "ftp": 21, "ftps": 990, "gopher": 70, "http": 80, "https": 443,
 	"imap2": 143, "imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "submissions": 465, "ssh": 22,
 	"telnet": 23}
 
-// Numeric reports whether a host is an address, or none.
+// Numeric reports whether a host is an address, or empty.
 func Numeric(host string) bool {
 	if host == "" {
 		return true
@@ -87,7 +86,7 @@ func Numeric(host string) bool {
 	return err == nil
 }
 
-// NumericPort reports whether a port is a number, or none.
+// NumericPort reports whether a port is a number, or empty.
 func NumericPort(service string) bool {
 	for _, c := range service {
 		if c < '0' || c > '9' {
@@ -97,10 +96,9 @@ func NumericPort(service string) bool {
 	return true
 }
 
-// LookupHost returns a host's addresses of the network's family, at least one. No host, :: and 0.0.0.0 are this
-// machine; :: is that by either family, since there are systems where a socket can be bound to it and not connected.
-// A nil
-// resolver is package net's.
+// LookupHost returns a host's addresses of the network's family, at least one. An empty host, :: and 0.0.0.0 mean this
+// machine; :: means it by either family, because some systems let a socket bind to :: but not connect to it. A nil
+// resolver means package net's.
 func LookupHost(ctx context.Context, resolver *net.Resolver, network, host string) ([]netip.Addr, error) {
 	addrs := []netip.Addr{}
 	family := network[3:]
@@ -141,7 +139,7 @@ func resolverOr(r *net.Resolver) *net.Resolver {
 	return r
 }
 
-// LookupPort returns the number of a port, or of a service by name.
+// LookupPort returns a port number, given as such or as the name of a service.
 func LookupPort(ctx context.Context, resolver *net.Resolver, network, service string) (uint16, error) {
 	if service == "" {
 		return 0, nil

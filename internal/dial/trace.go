@@ -8,28 +8,28 @@ import (
 	"sync"
 )
 
-// Trace is what a context wants to be told of a dial: DNSStart, DNSDone, ConnectStart and ConnectDone of
-// net/http/httptrace. A nil Trace wants nothing.
+// Trace is what a context asks to be told about a dial: DNSStart, DNSDone, ConnectStart and ConnectDone of
+// net/http/httptrace. A nil Trace asks for nothing.
 //
-// Package httptrace leaves its functions in the context for package net, under a key of a type that is internal to the
-// standard library, in a struct whose fields are not: so the key is taken from a look-up, which asks its context for
-// it, and the fields by reflection. To import httptrace would add crypto/tls to every program.
+// Package httptrace leaves its functions in the context for package net, under a key whose type is internal to the
+// standard library, in a struct whose fields are exported. So the key is found by a look-up, which asks its context
+// for it, and the fields are read by reflection. Importing httptrace would add crypto/tls to every program.
 type Trace struct {
-	key, lookups any // in the place of what the context has for the look-ups, of which nobody else is to tell
+	key, lookups any // for the look-ups' context: without these functions, which Trace calls itself
 	dnsStart     func(name string)
 	dnsDone      func(addrs []any, coalesced bool, err error)
 	start        func(network, addr string)
 	done         func(network, addr string, err error)
 
-	mu       sync.Mutex // also while dnsDone is called, which is before any connect
+	mu       sync.Mutex // held while dnsDone is called, too, which is before any connect
 	asked    int        // look-ups that have begun
 	answered int
-	told     bool // by dnsDone
+	told     bool // dnsDone was called
 	found    []any
 	err      error
 }
 
-// TraceOf is what the context wants to be told; nil if nothing.
+// TraceOf returns what the context asks to be told; nil if nothing.
 func TraceOf(ctx context.Context) *Trace {
 	if ctx == context.Background() {
 		return nil
@@ -53,7 +53,7 @@ func TraceOf(ctx context.Context) *Trace {
 	return t
 }
 
-// takeField takes a function out of a field.
+// takeField returns the function in a field, and clears the field.
 func takeField[F any](s reflect.Value, name string) (f F) {
 	v := s.FieldByName(name)
 	if v.IsValid() && v.CanInterface() {
@@ -63,7 +63,7 @@ func takeField[F any](s reflect.Value, name string) (f F) {
 	return f
 }
 
-// Values is a context with values for look-ups, which does not tell of them.
+// Values returns a context for look-ups that has the other values of the trace, but not these functions.
 func (t *Trace) Values(ctx context.Context) context.Context {
 	if t == nil {
 		return ctx
@@ -71,10 +71,10 @@ func (t *Trace) Values(ctx context.Context) context.Context {
 	return context.WithValue(ctx, t.key, t.lookups)
 }
 
-// Lookup is what looks a host up.
+// Lookup is a function that looks up a host.
 type Lookup = func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// Lookups tells of look-ups as of one, where there are as many as said for one name.
+// Lookups wraps lookup so that n look-ups of one name are reported as one.
 func (t *Trace) Lookups(n int, lookup Lookup) Lookup {
 	if t == nil {
 		return lookup
@@ -106,7 +106,7 @@ func (t *Trace) lookupBegins(host string) {
 	}
 }
 
-// tellFound tells, under mu, what was found.
+// tellFound reports what was found. mu is held.
 func (t *Trace) tellFound() {
 	if t.told || t.asked == 0 {
 		return
@@ -120,7 +120,7 @@ func (t *Trace) tellFound() {
 	}
 }
 
-// LookedUp says that nobody waits for look-ups any more.
+// LookedUp reports the look-ups as done, because the dial waits for no more of them.
 func (t *Trace) LookedUp() {
 	if t == nil {
 		return
@@ -130,8 +130,7 @@ func (t *Trace) LookedUp() {
 	t.tellFound()
 }
 
-// Connect tells of a connect to an address: of its begin, and by the function that it returns of its end. Not of a nil
-// Trace.
+// Connect reports that a connect to an address begins; calling done reports its end. t must not be nil.
 func (t *Trace) Connect(network string, addr net.Addr) (done func(error)) {
 	t.LookedUp()
 	text := addr.String()
@@ -145,7 +144,7 @@ func (t *Trace) Connect(network string, addr net.Addr) (done func(error)) {
 	}
 }
 
-// traceKey is the key of the functions; nil if package net asks for none.
+// traceKey returns the key of the functions; nil if package net does not ask for it.
 var traceKey = sync.OnceValue(func() any {
 	asked := keyFinder{Context: context.Background(), found: make(chan any, 1)}
 	new(net.Resolver).LookupIPAddr(asked, "localhost")
@@ -157,8 +156,8 @@ var traceKey = sync.OnceValue(func() any {
 	}
 })
 
-// keyFinder is a context that looks at what it is asked for. It has a function for the look-up itself, so that none is
-// made.
+// keyFinder is a context that looks at the keys that it is asked for. It returns a function for the look-up itself, so
+// that no real one is made.
 type keyFinder struct {
 	context.Context
 	found chan any // the key, if it was asked for

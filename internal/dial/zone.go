@@ -11,8 +11,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// NumericZone turns the name of an interface into its index, which is what the
-// kernel wants.
+// NumericZone replaces the name of an interface in a zone by its index, which the kernel needs.
 func NumericZone(a netip.Addr) (netip.Addr, error) {
 	zone := a.Zone()
 	if zone == "" || NumericPort(zone) {
@@ -28,18 +27,18 @@ func NumericZone(a netip.Addr) (netip.Addr, error) {
 	return a.WithZone(fmt.Sprint(ifi.Index)), nil
 }
 
-// zones remembers the names of interfaces for a while, as package net does: to ask
-// takes several system calls.
+// zones remembers the names of interfaces for zonesFor, as package net does: looking one up takes several system
+// calls.
 var zones struct {
 	mu    sync.Mutex
-	names map[string]string // by the index in digits
+	names map[string]string // keyed by the index as a decimal
 	since time.Time
 }
 
 const zonesFor = time.Minute
 
-// NamedZone turns the index of an interface into its name, which is what people want
-// to see. An interface that is gone keeps its index.
+// NamedZone replaces the index of an interface in a zone by its name, which people read. If the interface no longer
+// exists, the index stays.
 func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	zone := ap.Addr().Zone()
 	if zone == "" || !NumericPort(zone) || loop.Home() != nil {
@@ -63,8 +62,8 @@ func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().WithZone(name), ap.Port())
 }
 
-// TCPAddr makes a net.Addr, with the zone's name; an address that isn't known is unspecified,
-// not nil, so that String can always be called on it.
+// TCPAddr makes a net.Addr, with the zone's name. An unknown address becomes an unspecified one, not nil, so that
+// String can always be called on it.
 func TCPAddr(ap netip.AddrPort) *net.TCPAddr {
 	if !ap.IsValid() {
 		return &net.TCPAddr{}

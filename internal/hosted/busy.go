@@ -5,36 +5,35 @@ import (
 	"time"
 )
 
-// Where goroutines that compute have all Ps, one that was parked waits behind them: the
-// watcher first, as the netpoller is asked only once in 10 ms then, and after it the
-// readers. A plain call keeps its P through a short wait. So while Ps are short, up to
-// plainMax callers make plain calls.
+// While goroutines that compute have all Ps, a goroutine that was parked waits behind them when it becomes ready:
+// first the watcher, because the scheduler then asks the netpoller only every 10 ms, and after it the readers. A plain
+// call keeps its P through a short wait. So while Ps are short, up to plainMax callers make plain calls.
 
 const (
-	// lateMax is the longest that a goroutine may wait for a P while these are not short.
-	// What only reads files lets others run within microseconds, what computes after 10 ms.
+	// lateMax is the longest that a goroutine waits for a P while Ps are not short. Goroutines that only read files
+	// let others run within microseconds; one that computes is preempted after 10 ms.
 	lateMax = 6 * time.Millisecond
-	// latesMin is how often in a row that must be: once may be the machine's doing.
+	// latesMin is how often in a row a wait must be longer: a single one may be caused by the machine.
 	latesMin = 3
-	// plainMax bounds the threads that this may cost: so many keep a disk's queue full.
+	// plainMax bounds the threads that plain calls may hold: so many keep a disk's queue full.
 	plainMax = 64
-	// busyMin and busyMax are for how long Ps are taken to be short, at first and when they
-	// were found so again and again.
+	// busyMin and busyMax bound the time for which Ps are assumed to be short: it starts at busyMin and doubles each
+	// time that they are found so again.
 	busyMin = 100 * time.Millisecond
 	busyMax = 5 * time.Second
 )
 
-// busy is what a ring knows of the shortage. The ring's mutex guards it.
+// busy is what a ring knows about a shortage of Ps. The ring's mutex guards it.
 type busy struct {
-	until time.Time // zero: there was none
+	until time.Time // zero: Ps were not short
 	last  time.Duration
 	lates int
 }
 
-// now reports whether Ps are taken to be short.
+// now reports whether Ps are assumed to be short.
 func (b *busy) now() bool { return !b.until.IsZero() && time.Now().Before(b.until) }
 
-// note takes in for how long a goroutine has waited for a P.
+// note records how long a goroutine has waited for a P.
 func (b *busy) note(late time.Duration) {
 	switch {
 	case b.now():
@@ -49,7 +48,7 @@ func (b *busy) note(late time.Duration) {
 	}
 }
 
-// yield lets others run, and notes how long that was.
+// yield lets other goroutines run, and records how long that took.
 func (r *ring) yield() {
 	if r.few <= 0 {
 		return

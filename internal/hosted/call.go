@@ -5,21 +5,21 @@ import (
 	"ringo/internal/sys"
 )
 
-// call is a goroutine's stay in Do. Others use it again, with its channel.
+// call is one call of Do. It is reused, with its channel.
 type call struct {
 	op      *op.Op // its slot; nil while it waits for one
 	code    op.Code
 	res     int32
-	lent    bool          // the slot's Ext is the caller's
-	refused bool          // it was not begun, and will not be
-	async   bool          // submit it with IOSQE_ASYNC: a thread of the kernel's does it
+	lent    bool          // the slot's Ext belongs to the caller
+	refused bool          // the op was not begun, and won't be
+	async   bool          // submit it with IOSQE_ASYNC: a thread of the kernel does it
 	tries   uint8         // how often the op was submitted again
-	done    chan struct{} // room for one: there is a slot, or the end
+	done    chan struct{} // has room for one message: there is a slot, or the call has ended
 	next    *call         // in a list
-	iocb    *sys.Iocb     // for native AIO, made once
+	iocb    *sys.Iocb     // for native AIO, allocated once
 }
 
-// Complete gives the caller its result.
+// Complete records the result and wakes the caller.
 func (c *call) Complete(_ *op.Op, res int32, _ uint32) {
 	c.res = res
 	c.done <- struct{}{}
@@ -51,7 +51,7 @@ func (q *calls) push(c *call) {
 	q.n++
 }
 
-// pop takes the oldest, nil if there is none.
+// pop removes and returns the oldest call, nil if the queue is empty.
 func (q *calls) pop() *call {
 	c := q.head
 	if c != nil {
@@ -60,7 +60,7 @@ func (q *calls) pop() *call {
 	return c
 }
 
-// remove takes c out, and reports whether it was there.
+// remove takes c out of the queue, and reports whether it was there.
 func (q *calls) remove(c *call) bool {
 	var before *call
 	for at := q.head; at != nil; before, at = at, at.next {

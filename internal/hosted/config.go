@@ -10,45 +10,42 @@ import (
 	"ringo/uring"
 )
 
-// Config says what rings to make. The zero value is good.
+// Config says which rings to make. The zero value is good.
 type Config struct {
-	// Rings is how many there are at most, each made when it is first needed; 0: one
-	// for each procsEach Ps.
+	// Rings is the most rings that are made, each when it is first needed; 0: one for each procsEach Ps.
 	Rings int
-	// InFlight bounds the ops that a ring has at once, 0: 1024. Queue bounds the callers
-	// that wait for room, 0: 65536.
+	// InFlight bounds the ops that a ring has at once; 0: 1024. Queue bounds the callers that wait for room; 0: 65536.
 	InFlight int
 	Queue    int
-	// Few is from how many ops of a ring on the next goes by it; those before are plain
-	// calls, of which there are so many threads. 0: 3, negative: none, also not while all Ps
-	// compute.
+	// Few: while fewer calls than this are under way on a ring, the next one is a plain call, which takes a thread.
+	// 0: 3; negative: no call is plain, not even while goroutines that compute have all Ps.
 	Few int
-	// Native has rings be contexts of Linux native AIO in place of io_urings. They take transfers at an offset of
-	// files that are open with O_DIRECT, and syncs; what would have to wait all the same is not begun. InFlight is
-	// then 256 if it is not said, and counts against fs.aio-max-nr, which is the whole system's.
+	// Native makes the rings contexts of Linux native AIO in place of io_urings. They take transfers at an offset of
+	// files that are open with O_DIRECT, and syncs; a transfer that would have to wait all the same is not begun. The
+	// default of InFlight is then 256, which counts against fs.aio-max-nr of the whole system.
 	Native bool
-	// Workers bounds the threads that the kernel makes for one of ours, for what it can't do
-	// without; 0: 4. Needs Linux 5.15.
+	// Workers bounds the threads that the kernel makes for one of the process's threads, for requests that it can't do
+	// without; 0: 4. It takes effect since Linux 5.15.
 	Workers int
 
-	// Mask makes the kernel behave as an older one; nil: as RINGO_MASK says. Kernel is
-	// called in the kernel's place. They are for tests.
+	// Mask makes the kernel behave as an older one; nil: as RINGO_MASK says. Kernel replaces the kernel's calls. Both
+	// are for tests.
 	Mask   *mask.Mask
 	Kernel sys.Uring
 }
 
 const (
-	// procsEach is for how many Ps there is one ring.
+	// procsEach is the number of Ps that share a ring.
 	procsEach = 8
 	// inFlightMax keeps the CQ, which has room for twice as many, below the kernel's limit.
 	inFlightMax = uring.CQEntriesMax / 2
-	// sqEntries is the size of the SQ: what one call submits.
+	// sqEntries is the size of the SQ: the most that one call submits.
 	sqEntries = 256
-	// sqEntriesMin is the least that a shortage of memory makes of it.
+	// sqEntriesMin is the smallest SQ that is tried when memory is short.
 	sqEntriesMin = 32
 )
 
-// check returns the config with its defaults, or all that is wrong with it.
+// check returns the config with its defaults filled in, or an error that names all mistakes.
 func (c Config) check() (Config, error) {
 	var errs []error
 	bound := func(name string, n *int, low, high, otherwise int) {

@@ -10,17 +10,16 @@ import (
 )
 
 const (
-	// leadMax is after how many calls a leader whose own op has ended has another lead.
+	// leadMax is after how many calls a leader whose own op has ended hands over the lead.
 	leadMax = 4
-	// crowdMin is from how many ops on a leader lets others come before it calls, if
-	// it will not have to wait long for its turn.
+	// crowdMin is the number of ops from which on a leader first lets other goroutines run, unless it would have to
+	// wait long for its next turn.
 	crowdMin = 16
-	// backOff is between two calls for which the kernel had no memory.
+	// backOff is the pause after a call for which the kernel had no memory.
 	backOff = 100 * time.Microsecond
 )
 
-// leadFor leads for a caller and those who come meanwhile. others says that more of them
-// are to be expected.
+// leadFor leads for a caller, and for others that come meanwhile. others says that more are likely to come.
 func (r *ring) leadFor(c *call, others bool) {
 	if others {
 		runtime.Gosched()
@@ -35,7 +34,7 @@ func (r *ring) leadFor(c *call, others bool) {
 	}
 }
 
-// lead leads for others.
+// lead leads for other callers only.
 func (r *ring) lead() {
 	for r.show() {
 		r.enter()
@@ -43,7 +42,7 @@ func (r *ring) lead() {
 	}
 }
 
-// leadIfNeeded leads if there is something to call the kernel for, and nobody does.
+// leadIfNeeded leads if the kernel has to be called, and no goroutine leads.
 func (r *ring) leadIfNeeded() {
 	r.mu.Lock()
 	needed := !r.led && r.dead == 0 && (r.pending.n > 0 || len(r.cancels) > 0 || r.e.overflowed())
@@ -56,8 +55,8 @@ func (r *ring) leadIfNeeded() {
 	}
 }
 
-// show moves what is pending into the SQ: cancels first, for what they end makes room.
-// It reports false, and the lead has ended, if there is nothing to call the kernel for.
+// show moves what is pending into the SQ: cancels first, because they make room. If there is no reason to call the
+// kernel, it gives up the lead and returns false.
 func (r *ring) show() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +72,7 @@ func (r *ring) show() bool {
 	return false
 }
 
-// showCancel reports whether it has used an entry.
+// showCancel adds one cancel, and reports whether it did.
 func (r *ring) showCancel() bool {
 	last := len(r.cancels) - 1
 	if last < 0 {
@@ -101,7 +100,7 @@ func (r *ring) showOp() bool {
 	return true
 }
 
-// enter submits.
+// enter submits, or makes the kernel deliver completions that have overflowed.
 func (r *ring) enter() {
 	pending := r.e.pending()
 	var taken int
@@ -132,8 +131,8 @@ func (r *ring) enter() {
 	switch errno {
 	case 0, posix.EINTR:
 	case posix.EAGAIN, posix.EBUSY:
-		// A shortage of memory, and on old kernels a full CQ: time helps the one, reaping
-		// the other.
+		// The kernel is short of memory, or on old kernels the CQ is full: time helps in the first case, reaping in
+		// the second.
 		short = true
 	default:
 		r.die(errno)
@@ -145,8 +144,8 @@ func (r *ring) enter() {
 	}
 }
 
-// die ends the ring for what the kernel has not taken. What it has taken comes to its
-// end, which needs no call. The mutex is held, by the leader.
+// die refuses all calls that the kernel has not taken. Those that it has taken still end, without a call. The leader
+// holds the mutex.
 func (r *ring) die(errno posix.Errno) {
 	r.dead = errno
 	for _, data := range r.shown {
@@ -161,7 +160,7 @@ func (r *ring) die(errno posix.Errno) {
 	r.dismiss()
 }
 
-// dismiss refuses those that wait for a slot.
+// dismiss refuses the callers that wait for a slot.
 func (r *ring) dismiss() {
 	for c := r.room.pop(); c != nil; c = r.room.pop() {
 		r.refuse(c)

@@ -12,22 +12,22 @@ import (
 	"ringo/uring"
 )
 
-// nativeEngine is a context of Linux native AIO. Requests carry RWF_NOWAIT, as in package offload: a leader that had to
-// wait for a disk would hold up all who come meanwhile.
+// nativeEngine is a context of Linux native AIO. Requests carry RWF_NOWAIT, as in package offload: a leader that had
+// to wait for a disk would hold up all callers that come meanwhile.
 type nativeEngine struct {
 	ctx   sys.AIO
 	event int32
-	batch []*sys.Iocb // added and not handed over
+	batch []*sys.Iocb // added and not submitted
 	into  []sys.AIOEvent
 
 	mu      sync.Mutex
-	refused []uring.CQE // by io_submit, as completions
+	refused []uring.CQE // requests that io_submit has refused, as completions
 }
 
-// nativeLeast is the least number of requests that a shortage of fs.aio-max-nr makes of a context.
+// nativeLeast is the smallest context that is tried when fs.aio-max-nr is short.
 const nativeLeast = 32
 
-// openNative makes a context, of fewer requests than asked for if the system has no more.
+// openNative makes a context, for fewer requests than configured if the system has no more.
 func openNative(cfg *Config) (e *nativeEngine, inFlight int, err error) {
 	if err := offload.ProbeAIO(); err != nil {
 		return nil, 0, fmt.Errorf("hosted: %w", err)
@@ -45,7 +45,7 @@ func openNative(cfg *Config) (e *nativeEngine, inFlight int, err error) {
 	return e, inFlight, nil
 }
 
-// fit has a context made of n requests, or of half as many and so on while the system has no more.
+// fit calls setup for n requests, then for half as many and so on, until the system has enough.
 func fit(n int, setup func(n int) int32) (int, int32) {
 	for {
 		res := setup(n)
@@ -64,7 +64,7 @@ func (e *nativeEngine) takes(code op.Code) bool {
 	return false
 }
 
-func (e *nativeEngine) cancels() bool         { return false } // the kernel has no way to, for files
+func (e *nativeEngine) cancels() bool         { return false } // the kernel can't cancel requests on files
 func (e *nativeEngine) addCancel(uint64) bool { panic("hosted: a cancel for native AIO") }
 func (e *nativeEngine) pending() int          { return len(e.batch) }
 func (e *nativeEngine) overflowed() bool      { return false } // each request has a place for its event
@@ -95,11 +95,11 @@ func (e *nativeEngine) add(c *call) bool {
 	return true
 }
 
-// flush hands all over. What the kernel refuses completes with the reason.
+// flush submits all of the batch. A request that the kernel refuses completes with the reason.
 func (e *nativeEngine) flush() (taken int, errno posix.Errno) {
 	for list := e.batch; len(list) > 0; {
 		n := sys.AIOSubmit(e.ctx, list)
-		if n <= 0 { // which is of the first
+		if n <= 0 { // the result of the first
 			e.mu.Lock()
 			e.refused = append(e.refused, uring.CQE{UserData: list[0].Data(), Res: min(n, -1)})
 			e.mu.Unlock()
@@ -134,8 +134,8 @@ func (e *nativeEngine) drain(into []uring.CQE) (n int) {
 
 func (e *nativeEngine) givenUp(*call, int32) bool { return false }
 
-// unbegun is what would have had to wait, or is not aligned. A read that came short may have found only its first part
-// in memory, as btrfs does with what is not aligned (Linux 6.18).
+// unbegun reports whether the request would have had to wait, or is not aligned. It also counts short reads: they may
+// have found only their first part in memory, as unaligned ones do on btrfs (Linux 6.18).
 func (e *nativeEngine) unbegun(o *op.Op, res int32) bool {
 	reads := o.Code == op.ReadAt || o.Code == op.ReadVec
 	return offload.Refused(res) || reads && res > 0 && int(res) < o.Size()

@@ -2,7 +2,7 @@ package hosted
 
 import "ringo/internal/op"
 
-// openRing makes one ring, smaller than asked for if memory is short.
+// openRing makes one ring, smaller than configured if memory is short.
 func openRing(cfg *Config) (*ring, error) {
 	e, inFlight, err := openEngine(cfg)
 	if err != nil {

@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// reapBatch is how many completions are taken at a time.
+	// reapBatch is how many completions are taken from the engine at a time.
 	reapBatch = 32
-	// triesMax bounds how often an op is submitted again that the kernel gave up.
+	// triesMax bounds how often an op that the kernel gave up is submitted again.
 	triesMax = 32
-	// cancelTries bounds how often an op is cancelled anew.
+	// cancelTries bounds how often an op is cancelled again.
 	cancelTries = 8
 )
 
-// reap takes in what has completed. Any goroutine may; afterwards somebody must lead if
-// there is something to submit again.
+// reap handles the completions. Any goroutine may call it; afterwards one must lead if ops have to be submitted again.
 func (r *ring) reap() {
 	var ended [reapBatch]*call
 	for n := reapBatch; n == reapBatch; {
@@ -36,13 +35,12 @@ func (r *ring) reap() {
 	}
 }
 
-// dispatch finds out whom a completion is for. It returns the call that it ends, nil if
-// none. The mutex is held.
+// dispatch handles a completion, and returns the call that it ends, nil if none. The mutex is held.
 func (r *ring) dispatch(e *uring.CQE) *call {
 	o := r.slab.Lookup(e.UserData &^ op.TokenMarks)
 	if e.UserData&op.TokenMarks == markCancel {
-		// Whatever came of it, the op's own completion tells. One that found nothing
-		// although the op is about came while the kernel was at work on it
+		// The op's own completion tells what has become of it. But a cancel that did not find an op that is still in
+		// flight came while the kernel was at work on it, and is repeated
 		// (https://github.com/axboe/liburing/issues/1375).
 		if e.Res == -sys.ENOENT && o != nil && o.State == op.InFlight && o.Canceled && o.Tries < cancelTries {
 			o.Tries++
@@ -62,7 +60,7 @@ func (r *ring) dispatch(e *uring.CQE) *call {
 			return nil
 		}
 		c.refused = unbegun || again && r.dead != 0
-	case unbegun, res == -sys.EINTR, res == -sys.EAGAIN: // the last two are how a thread of the kernel's was told
+	case unbegun, res == -sys.EINTR, res == -sys.EAGAIN: // EINTR and EAGAIN: a thread of the kernel saw the cancel
 		res = canceled
 	}
 	o.State = op.Idle
@@ -70,7 +68,7 @@ func (r *ring) dispatch(e *uring.CQE) *call {
 	return c
 }
 
-// resubmit submits an op again. It reports false if it was done too often, or nothing can be submitted any more.
+// resubmit submits an op again. It returns false if that was done too often, or nothing can be submitted any more.
 func (r *ring) resubmit(c *call) bool {
 	if c.tries >= triesMax || r.dead != 0 {
 		return false

@@ -10,49 +10,49 @@ import (
 
 // ring is one engine and the ops on it.
 //
-// Whoever leads has the engine's way in, and shown. Its way out is under the mutex, like all else.
+// The leader alone calls the engine's submitting methods and uses shown. Everything else is under the mutex.
 type ring struct {
 	e       engine
 	watcher *watcher
 	relieve func() // r.lead, bound once
 	max     int    // how many slots there may be
-	queue   int    // how many may wait for one
-	few     int    // so many calls are plain, if there are no others
+	queue   int    // how many callers may wait for a slot
+	few     int    // while there are fewer calls than this, they are plain
 
 	mu      sync.Mutex
 	slab    *op.Slab
 	spare   *call    // linked by next
-	room    calls    // who waits for a slot
+	room    calls    // callers that wait for a slot
 	pending calls    // ops that are not in the SQ yet
-	cancels []uint64 // tokens of ops that are to be cancelled
-	plain   int      // calls that are made without the ring
+	cancels []uint64 // tokens of ops to cancel
+	plain   int      // plain calls under way
 	busy    busy
-	led     bool // somebody leads
+	led     bool // a goroutine leads
 	closing bool
-	dead    posix.Errno   // why nothing more can be submitted
-	idle    chan struct{} // closed when the last is out of a ring that closes
+	dead    posix.Errno   // the error after which nothing can be submitted
+	idle    chan struct{} // set by close, and closed when the last call has ended
 	stats   Stats
 	cqes    [reapBatch]uring.CQE // for reap
 
 	shown []uint64 // user data in the SQ that the kernel has not taken, oldest first
 }
 
-// Stats count what rings did.
+// Stats counts what rings did.
 type Stats struct {
 	Submitted    uint64 // ops that the kernel has taken
-	Plain        uint64 // ops that were plain calls, because there were few or Ps were short
+	Plain        uint64 // ops made as plain calls, because there were few or Ps were short
 	Enters       uint64 // calls that submitted
-	ShortSubmits uint64 // such calls after which the kernel had not taken all entries
-	Reissued     uint64 // ops that the kernel had given up, submitted again
+	ShortSubmits uint64 // calls after which the kernel had not taken all entries
+	Reissued     uint64 // ops that the kernel had given up, and that were submitted again
 	Queued       uint64 // callers that found a ring full
-	Refused      uint64 // callers that found its queue full, too
+	Refused      uint64 // callers that found the queue for a ring full, too
 	Canceled     uint64 // ops whose caller's context ended
-	Stale        uint64 // completions of ops that were gone
+	Stale        uint64 // completions of ops that no longer exist
 	Overflows    uint64 // times the CQ had overflowed
-	Wakes        uint64 // times the netpoller woke a watcher
+	Wakes        uint64 // times that the netpoller woke a watcher
 }
 
-// add adds another ring's.
+// add adds the counts of another ring.
 func (s *Stats) add(o *Stats) {
 	s.Submitted += o.Submitted
 	s.Plain += o.Plain
@@ -67,20 +67,20 @@ func (s *Stats) add(o *Stats) {
 	s.Wakes += o.Wakes
 }
 
-// A completion carries its op's token, with this mark if it is that of a cancel.
+// A completion carries its op's token, with this mark if it is the completion of a cancel.
 const markCancel = uint64(1) << op.TokenShift
 
-// admission is what a caller is let in to.
+// admission says how a caller's op is to be done.
 type admission uint8
 
 const (
-	refused admission = iota // nothing
-	alone                    // a plain call, which leave ends
-	waits                    // the queue for a slot
-	seated                   // a slot
+	refused admission = iota // not on this ring
+	alone                    // by a plain call, which plainDone ends
+	waits                    // once there is a slot: the call is in the queue
+	seated                   // on a slot
 )
 
-// admit lets a caller in. hurried callers have a context, which ends no plain call.
+// admit decides about a caller. A hurried caller has a context, which could not end a plain call.
 func (r *ring) admit(code op.Code, hurried bool) (*call, admission) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,7 +112,7 @@ func (r *ring) admit(code op.Code, hurried bool) (*call, admission) {
 	return c, waits
 }
 
-// plainNow reports whether a call had better be plain: if there are few, or Ps are short.
+// plainNow reports whether a call should be plain: because there are few, or because Ps are short.
 func (r *ring) plainNow() bool {
 	return r.slab.Used()+r.plain < r.few || r.few > 0 && r.plain < plainMax && r.busy.now()
 }
@@ -125,7 +125,7 @@ func (r *ring) plainDone() {
 	r.mu.Unlock()
 }
 
-// submit makes the op pending. If nobody leads, the caller does.
+// submit makes the op pending. If no goroutine leads, the caller leads.
 func (r *ring) submit(c *call, o *op.Op) {
 	r.mu.Lock()
 	if r.dead != 0 {
@@ -145,14 +145,14 @@ func (r *ring) submit(c *call, o *op.Op) {
 	}
 }
 
-// end gives the slot up, if there is one, and the call.
+// end frees the call, and its slot if it has one.
 func (r *ring) end(c *call) {
 	r.mu.Lock()
 	r.free(c)
 	r.mu.Unlock()
 }
 
-// free is end under the mutex. The slot goes to who has waited longest for one.
+// free is end under the mutex. The slot goes to the caller that has waited longest.
 func (r *ring) free(c *call) {
 	if c.op != nil {
 		if c.lent {
@@ -169,7 +169,7 @@ func (r *ring) free(c *call) {
 	r.checkIdle()
 }
 
-// refuse ends a call that was not begun. The mutex is held.
+// refuse ends a call that has not begun. The mutex is held.
 func (r *ring) refuse(c *call) {
 	if c.op != nil {
 		c.op.State = op.Idle
@@ -178,7 +178,7 @@ func (r *ring) refuse(c *call) {
 	c.done <- struct{}{}
 }
 
-// checkIdle tells Close when nothing is left. The mutex is held.
+// checkIdle tells close when nothing is left. The mutex is held.
 func (r *ring) checkIdle() {
 	if r.idle != nil && r.slab.Used() == 0 && r.plain == 0 && !r.led {
 		close(r.idle)
@@ -186,16 +186,15 @@ func (r *ring) checkIdle() {
 	}
 }
 
-// unqueue takes a caller out of the queue whose context has ended. It reports false if
-// there is a slot for it by now, or the end.
+// unqueue takes a caller whose context has ended out of the queue. It returns false if the call has got a slot, or was
+// refused, in the meantime.
 func (r *ring) unqueue(c *call) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.room.remove(c)
 }
 
-// cancel asks for the end of an op whose caller's context has ended. The caller waits
-// for that end.
+// cancel asks for the end of an op whose caller's context has ended. The caller still has to wait for the end.
 func (r *ring) cancel(c *call) {
 	r.mu.Lock()
 	switch {

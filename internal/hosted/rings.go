@@ -13,18 +13,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// Rings are what goroutines of a process run their file ops on. Any goroutine may call
-// all methods; no task may, for it would hold up its loop.
+// Rings runs the file ops of a process's goroutines. Any goroutine may call all methods; tasks must not, because they
+// would hold up their loop.
 type Rings struct {
 	cfg   Config
-	rings []atomic.Pointer[ring] // the first is there; others come when they are needed
+	rings []atomic.Pointer[ring] // the first always exists; the others are made when they are needed
 
-	mu     sync.Mutex // taken to make a ring, and to close
+	mu     sync.Mutex // held to make a ring, and to close
 	closed bool
 }
 
-// Open makes the first ring. The error tells at what step the kernel refused it, and the
-// likely cause.
+// Open makes the first ring. The error says at which step the kernel refused it, and the likely cause.
 func Open(cfg Config) (*Rings, error) {
 	cfg, err := cfg.check()
 	if err != nil {
@@ -39,25 +38,23 @@ func Open(cfg Config) (*Rings, error) {
 	return h, nil
 }
 
-// Takes reports whether ops of a code go by the ring here.
+// Takes reports whether ops of this code can run on the rings.
 func (h *Rings) Takes(code op.Code) bool { return h.rings[0].Load().e.takes(code) }
 
-// DirectOnly reports whether transfers go by the ring only of files that are open with O_DIRECT.
+// DirectOnly reports whether only transfers of files that are open with O_DIRECT run on the rings.
 func (h *Rings) DirectOnly() bool { return h.cfg.Native }
 
-// Do runs the op and parks the goroutine until it has ended. The result is that of a
-// completion, once the op can have no other: from then on nothing that it names is
-// touched. EINTR and EAGAIN are seen to; a count may come short.
+// Do runs the op and blocks the goroutine until it has ended. The result is that of a completion, and final: after Do
+// has returned, nothing that the op names is touched. Do handles EINTR and EAGAIN; a count may be short.
 //
-// If ok is false the op was not done, and the caller makes the plain call: there is no
-// entry for it on this kernel, too many wait already, native AIO would have to wait, or the ring is closed or dead.
+// If ok is false, the op was not done, and the caller has to make the plain call: this kernel has no entry for it, too
+// many callers wait already, native AIO would have to wait, or the ring is closed or dead.
 //
-// When ctx ends, a caller that waits for room leaves, and an op that is under way is
-// cancelled. Reads and writes of a disk go on all the same. The result of an op that
-// did end early is -ECANCELED.
+// When ctx ends, a caller that waits for room leaves, and an op under way is cancelled. Reads and writes of a disk go
+// on all the same. The result of an op that did end early is -ECANCELED.
 //
-// The op stays the caller's, and is copied. Its descriptor must stay open, and its Ext
-// and slices in place, until Do returns. Flags are ignored.
+// The op is copied and stays the caller's. Its descriptor must stay open, and its Ext and slices in place, until Do
+// returns. Flags are ignored.
 func (h *Rings) Do(ctx context.Context, o *op.Op) (res int32, ok bool) {
 	r := h.pick()
 	if !r.e.takes(o.Code) {
@@ -120,8 +117,8 @@ func (r *ring) run(c *call, o *op.Op, ended <-chan struct{}) (res int32, ok bool
 	return res, ok
 }
 
-// pick is the ring of the calling goroutine: always the same, so that those who come
-// together are together.
+// pick returns the ring of the calling goroutine: always the same one, so that goroutines that come together share
+// their calls.
 func (h *Rings) pick() *ring {
 	i := 0
 	if n := uint64(len(h.rings)); n > 1 {
@@ -134,7 +131,7 @@ func (h *Rings) pick() *ring {
 	return h.open(i)
 }
 
-// open makes one more ring. If it can't be had the first serves in its place.
+// open makes one more ring. If that fails, the first ring serves in its place.
 func (h *Rings) open(i int) *ring {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,7 +148,7 @@ func (h *Rings) open(i int) *ring {
 	return r
 }
 
-// each calls f for every ring once.
+// each calls f once for every ring.
 func (h *Rings) each(f func(r *ring)) {
 	first := h.rings[0].Load()
 	f(first)
@@ -162,16 +159,16 @@ func (h *Rings) each(f func(r *ring)) {
 	}
 }
 
-// Info says what there is.
+// Info describes the rings.
 type Info struct {
 	Rings    int
-	InFlight int // bound of a ring
+	InFlight int // the bound of a ring
 	Used     int // ops that have a slot now
-	Waiting  int // callers that have none
+	Waiting  int // callers that wait for a slot
 	Stats    Stats
 }
 
-// Info counts up what rings did.
+// Info returns the sums over all rings.
 func (h *Rings) Info() (info Info) {
 	h.each(func(r *ring) {
 		r.mu.Lock()
@@ -185,8 +182,8 @@ func (h *Rings) Info() (info Info) {
 	return info
 }
 
-// Close refuses new ops and those that wait for room, waits for those under way,
-// however long they take, and frees the rings.
+// Close refuses new ops and those that wait for room, waits for the ops under way, however long they take, and frees
+// the rings.
 func (h *Rings) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,21 +10,21 @@ import (
 	"ringo/internal/posix"
 )
 
-// driverVariable is that of package ringo. Who avoids io_uring by it gets none here.
+// driverVariable is package ringo's variable. A program that avoids io_uring by it gets none here either.
 const driverVariable = "RINGO_DRIVER"
 
-// askAgain is how long a shortage of descriptors or memory is taken for lasting.
+// askAgain is how long after a shortage of descriptors or memory no further attempt is made.
 const askAgain = time.Second
 
 var shared struct {
 	sync.Mutex
 	rings *Rings
 	err   error
-	until time.Time // when to ask again; zero: never
+	until time.Time // when to try again; zero: never
 }
 
-// Shared are the rings of the process, made on the first call. Where there are none the
-// error says why, and stays the same, but for a shortage, which may pass.
+// Shared returns the rings of the process, which the first call makes. If there are none, the error says why. It stays
+// the same, unless the cause is a shortage, which may pass.
 func Shared() (*Rings, error) {
 	shared.Lock()
 	defer shared.Unlock()
@@ -40,7 +40,7 @@ func Shared() (*Rings, error) {
 	return shared.rings, shared.err
 }
 
-// openShared makes rings by io_uring, or where that is refused or avoided by native AIO.
+// openShared makes rings by io_uring, or by native AIO if io_uring is refused or avoided.
 func openShared(driver string) (*Rings, error) {
 	var err error
 	switch driver {
@@ -59,7 +59,7 @@ func openShared(driver string) (*Rings, error) {
 	return h, nil
 }
 
-// Passing reports whether an error says nothing of what the kernel allows.
+// Passing reports whether an error is a shortage, which does not show what the kernel allows.
 func Passing(err error) bool {
 	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE) || errors.Is(err, posix.ENOMEM)
 }

@@ -15,20 +15,18 @@ import (
 // ringEngine is an io_uring that no thread owns.
 type ringEngine struct {
 	r    *uring.Ring
-	ways [op.Codes]*op.Way // nil: not by an entry
+	ways [op.Codes]*op.Way // nil: the ring has no entry for the code
 }
 
-// needed are features without which completions would be lost (NODROP), or arguments
-// would have to outlive the call (SUBMIT_STABLE). FAST_POLL marks Linux 5.7, the first that
-// the drivers take.
+// needed are features without which completions would be lost (NODROP), or arguments would have to outlive the call
+// (SUBMIT_STABLE). FAST_POLL marks Linux 5.7, the oldest version that the drivers accept.
 const needed = uring.FeatNoDrop | uring.FeatSubmitStable | uring.FeatFastPoll
 
-// without are flags that are not for many threads. Completions would wait until the
-// thread that has submitted next enters the kernel, which a goroutine that computes may
-// not do for long.
+// without are flags that don't suit rings used by many threads. With them, completions would wait until the thread
+// that submitted enters the kernel next, which may take long if its goroutine computes.
 const without = uring.SetupCoopTaskrun | uring.SetupTaskrunFlag
 
-// openUring makes an io_uring, smaller than asked for if memory is short.
+// openUring makes an io_uring, smaller than configured if memory is short.
 func openUring(cfg *Config) (e *ringEngine, inFlight int, err error) {
 	u, inFlight, err := setUp(cfg)
 	if err != nil {
@@ -42,7 +40,7 @@ func openUring(cfg *Config) (e *ringEngine, inFlight int, err error) {
 	return e, inFlight, nil
 }
 
-// setUp opens the uring.Ring. Its CQ has room for a completion and a cancel of each op.
+// setUp opens the uring.Ring. Its CQ has room for each op's completion and the completion of its cancel.
 func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 	entries := min(max(cfg.InFlight, uring.EntriesMin), sqEntries)
 	inFlight = cfg.InFlight
@@ -53,7 +51,7 @@ func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 		if !errors.Is(err, posix.ENOMEM) {
 			return u, inFlight, err
 		}
-		// What closed rings were charged the kernel gives back only some time later.
+		// The kernel returns the memory that was charged for closed rings only after some time.
 		if time.Sleep(time.Millisecond << try); try < tries {
 			continue
 		}
@@ -66,7 +64,7 @@ func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 	}
 }
 
-// equip finds out what the ring can do.
+// equip finds out what the ring can do, and bounds its workers.
 func (e *ringEngine) equip(cfg *Config) error {
 	if lacks := needed &^ e.r.Features(); lacks != 0 {
 		return &uring.FeatureError{Name: lacks.String(), Since: "5.7"}
@@ -97,8 +95,8 @@ func tryNop(u *uring.Ring) error {
 	return nil
 }
 
-// wayOf is how ops of a code go by the ring; nil if they don't. Those are for files:
-// what waits for readiness has Go's netpoller.
+// wayOf returns how the ring does ops of a code, nil if it does not. Only ops on files use it: for ops that wait for
+// readiness there is Go's netpoller.
 func wayOf(code op.Code, ops *uring.OpSet) *op.Way {
 	if op.Table[code].Kind != op.Blocking {
 		return nil
@@ -112,9 +110,8 @@ func wayOf(code op.Code, ops *uring.OpSet) *op.Way {
 	return nil
 }
 
-// boundWorkers bounds the threads that the kernel makes for each thread that enters. The
-// ring passes the bounds on to them. Before Linux 5.15 its own bound holds, four for
-// each processor.
+// boundWorkers bounds the threads that the kernel makes for each thread that enters. The ring passes the bounds on to
+// them. Before Linux 5.15 the kernel's own bound applies, four for each processor.
 func (e *ringEngine) boundWorkers(n int) error {
 	if _, _, err := e.r.IOWQMaxWorkers(uint32(n), uint32(n)); err != nil && !errors.Is(err, posix.EINVAL) {
 		return err
@@ -153,8 +150,8 @@ func (e *ringEngine) addCancel(token uint64) bool {
 	return true
 }
 
-// flush submits. The scheduler is told, because an entry may be a copy out of the page
-// cache, or have to read where a file's blocks are.
+// flush submits, and tells the Go scheduler of the call, because an entry may copy out of the page cache, or have to
+// read where a file's blocks are.
 func (e *ringEngine) flush() (taken int, errno posix.Errno) { return e.r.Flush() }
 
 func (e *ringEngine) unblock() posix.Errno {
@@ -162,11 +159,10 @@ func (e *ringEngine) unblock() posix.Errno {
 	return errno
 }
 
-// When the thread that submitted it ends, the kernel gives up what it would have done on
-// that thread, by -ECANCELED; a buffered read whose page had just come, by -EFAULT
-// (io_req_task_submit in io_uring/io_uring.c of Linux 6.18), which a caller's memory may
-// earn, too. -EAGAIN comes from file systems that would wait in a place where the
-// kernel's threads may, and ours not.
+// When the thread that has submitted an op ends, the kernel gives up what it would have done on that thread, with
+// -ECANCELED; or with -EFAULT, for a buffered read whose page had just come (io_req_task_submit in io_uring/io_uring.c
+// of Linux 6.18), which bad memory of the caller also causes. -EAGAIN comes from file systems that would wait where
+// only the kernel's threads may: then the op is submitted again for one of those.
 func (e *ringEngine) givenUp(c *call, res int32) bool {
 	switch res {
 	case -sys.EAGAIN:

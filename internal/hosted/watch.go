@@ -10,8 +10,8 @@ import (
 	"ringo/uring"
 )
 
-// watcher is the goroutine that Go's netpoller wakes when there is something in the CQ.
-// It has a duplicate of the ring's descriptor, because an os.File closes its own.
+// watcher is the goroutine that Go's netpoller wakes when completions come. It has a duplicate of the ring's
+// descriptor, because an os.File closes its own.
 type watcher struct {
 	file *os.File
 	gone chan struct{}
@@ -19,7 +19,7 @@ type watcher struct {
 
 // watch starts the ring's watcher.
 func (r *ring) watch() error {
-	if err := sys.Spare(2); err != nil { // the netpoller may have to be made, and dies without them
+	if err := sys.Spare(2); err != nil { // Go's netpoller may have to be made, which without them is fatal
 		return &uring.SetupError{Step: "Go's netpoller", Err: err,
 			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
@@ -28,7 +28,7 @@ func (r *ring) watch() error {
 		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: posix.Errno(-fd),
 			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
-	if flags := sys.StatusFlags(fd); flags >= 0 { // os takes what does not block for what can be polled
+	if flags := sys.StatusFlags(fd); flags >= 0 { // package os polls only descriptors that are non-blocking
 		sys.Fcntl(fd, sys.FSetfl, int(flags|sys.ONonblock))
 	}
 	w := &watcher{file: os.NewFile(uintptr(fd), "io_uring"), gone: make(chan struct{})}
@@ -44,8 +44,7 @@ func (r *ring) watch() error {
 	r.watcher = w
 	go func() {
 		defer close(w.gone)
-		// The netpoller tells of changes: one that comes while we look ends the next wait
-		// at once.
+		// The netpoller reports changes: one that comes during look ends the next wait at once.
 		err := rc.Read(func(uintptr) bool { r.look(); return false })
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -56,7 +55,7 @@ func (r *ring) watch() error {
 	return nil
 }
 
-// look is the watcher's round.
+// look reaps, and leads if that is needed. The netpoller has woken the watcher.
 func (r *ring) look() {
 	r.mu.Lock()
 	r.stats.Wakes++

@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Host is the kernel that the process runs on: Linux, by system calls. On other systems
-// all its calls fail with ENOSYS.
+// Host is the kernel that the process runs on, by the calls of package sys: system calls on Linux, and on other
+// systems what does the same there. What a system does not have fails with ENOSYS.
 type Host struct{}
 
 var _ Kernel = Host{}
@@ -67,7 +67,7 @@ func (Host) Pipe(size int) (r, w, res int32) {
 		return res
 	})
 	if res >= 0 && size > 0 {
-		again(func() int32 { return sys.SetPipeSize(w, min(size, 1<<30)) }) // refused, it stays as it was
+		again(func() int32 { return sys.SetPipeSize(w, min(size, 1<<30)) }) // if that is refused, the size stays
 	}
 	return r, w, res
 }

@@ -5,8 +5,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Calls that may wait. What somebody did before one of them is done before what follows another that has seen its
-// effect: the race detector does not see that by itself, nor the memory that a kernel reads and writes.
+// Calls that may wait. What happened before such a call happens before what follows another one that has seen its
+// effect. The race detector can't see that, nor which memory the kernel reads and writes, so it is told.
 
 func waits(call func() int32) int32 {
 	if race.Enabled {
@@ -16,7 +16,7 @@ func waits(call func() int32) int32 {
 	return again(call)
 }
 
-// fills is waits of a call that writes into p, unless that is empty.
+// fills is waits for a call that writes into p, unless p is empty.
 func fills(p []byte, call func() int32) int32 {
 	res := waits(call)
 	if race.Enabled && res > 0 && len(p) > 0 {
@@ -96,12 +96,12 @@ func (Host) Clone(out, in int32) int32 {
 	return waits(func() int32 { return sys.Clone(out, in) })
 }
 
-// Openat2 is openat2(2), or openat(2) where how asks for nothing that this can't.
+// Openat2 is openat2(2), or openat(2) if how asks for nothing that openat lacks.
 func (Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 	return waits(func() int32 { return sys.Openat2(dir, path, how) })
 }
 
-// Statx is statx(2), or fstatat(2) where a filter or an old kernel has none.
+// Statx is statx(2), or fstatat(2) if a filter or an old kernel refuses statx.
 func (Host) Statx(dir int32, path []byte, flags, mask uint32, st *sys.Statx) int32 {
 	return waits(func() int32 { return sys.Statxat(dir, path, flags, mask, st) })
 }
@@ -121,7 +121,7 @@ func (Host) Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waits(func() int32 { return sys.Fchmodat(dir, path, mode, flags) })
 }
 
-// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2) where that says the same.
+// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2) where that has the same result.
 func (Host) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waits(func() int32 { return sys.Faccessat(dir, path, mode, flags) })
 }

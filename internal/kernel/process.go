@@ -13,12 +13,11 @@ import (
 	"ringo/internal/sys"
 )
 
-// What is asked about the process and its threads, which has no descriptor and of which
-// every kernel's programs have one kind: so these are functions, and not methods of
-// Kernel.
+// Calls about the process and its threads. They have no descriptor and are the same for programs on every kernel, so
+// they are functions, not methods of Kernel.
 
-// CPUCount is how many processors this process may use at once: those that it is bound to, or fewer if its cgroups
-// limit its time.
+// CPUCount returns how many processors this process may use at once: those that it is bound to, or fewer if its
+// cgroups limit its time.
 func CPUCount() int {
 	n := runtime.NumCPU()
 	if cpus, err := CPUs(); err == nil {
@@ -27,24 +26,24 @@ func CPUCount() int {
 	return min(n, places.Whole(places.Quota(Root())))
 }
 
-// Root is the system's files, for those who read what it says of itself.
+// Root returns the system's file tree, for readers of what it says about itself.
 func Root() fs.FS { return os.DirFS("/") }
 
-// ThreadID is the number of the calling thread.
+// ThreadID returns the id of the calling thread.
 func ThreadID() int32 { return sys.Gettid() }
 
-// ThreadCPU is the processor time that a thread of this process has used.
+// ThreadCPU returns the processor time that a thread of this process has used.
 func ThreadCPU(tid int32) (ns int64, ok bool) { return sys.ThreadCPU(tid) }
 
-// ThreadQueued returns how long a thread has been ready to run and waited for a processor; false if the system does not
-// tell.
+// ThreadQueued returns how long a thread has been ready to run without a processor; false if the system does not
+// report it.
 func ThreadQueued(tid int32) (ns int64, ok bool) { return sys.ThreadQueued(tid) }
 
-// ThreadState is the letter of a thread's state, as in proc_pid_stat(5), or 0.
+// ThreadState returns the letter of a thread's state, as in proc_pid_stat(5), or 0.
 func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
 
-// ReadMemory copies memory of this process from an address that may be wrong; false if it is, or if the kernel does not
-// do it.
+// ReadMemory copies memory of this process from an address that may be invalid; false if it is, or if the kernel does
+// not support it.
 func ReadMemory(into []byte, from uintptr) bool { return sys.ReadMemory(into, from) }
 
 // InBubble reports whether the caller is in a bubble of testing/synctest, where time.Now has no monotonic clock.
@@ -53,18 +52,19 @@ func InBubble() bool {
 	return now == now.Round(0)
 }
 
-// Implausible reports whether a time that was measured is one that nothing here takes: it is negative, or nine years.
-// Then it was measured in a bubble of testing/synctest, from a time outside.
+// Implausible reports whether a measured time can't be real, because it is negative or more than nine years. That
+// happens when it was measured in a bubble of testing/synctest, against a time from outside.
 func Implausible(ns int64) bool { return uint64(ns) >= 1<<58 }
 
-// Monotonic is the system's clock that nobody sets, also where package time has another.
+// Monotonic returns the system's clock that is never set, even where package time uses another.
 func Monotonic() (ns int64) { return sys.Monotonic() }
 
-// Spare fails where the process can't have n more descriptors.
+// Spare returns an error if the process can't have n more descriptors.
 func Spare(n int) error { return sys.Spare(n) }
 
-// WaitAny waits until any child of this process ends, and takes what it has ended with, as wait4(2) gives it, from
-// whoever has started that one: it is for a process that does nothing else. -ECHILD: there is none.
+// WaitAny waits until any child of this process ends, and returns its status as wait4(2) does. It takes the status
+// away from whatever code has started the child, so it is for a process that does nothing else. -ECHILD: there is no
+// child.
 func WaitAny() (pid int, status uint32, res int32) {
 	for {
 		if pid, status, res = sys.WaitAny(); res != -sys.EINTR {
@@ -73,10 +73,10 @@ func WaitAny() (pid int, status uint32, res int32) {
 	}
 }
 
-// process is what Through has put in place of Host.
+// process is the kernel that Through has set in place of Host.
 var process atomic.Pointer[Kernel]
 
-// Process is the kernel of callers that have no loop, and of loops that were given none: Host.
+// Process returns the kernel of callers without a loop, and of loops that were given none: Host.
 func Process() Kernel {
 	if k := process.Load(); k != nil {
 		return *k
@@ -84,16 +84,16 @@ func Process() Kernel {
 	return Host{}
 }
 
-// Through puts another kernel in the place of Host until undo, for tests.
+// Through replaces Host by another kernel until undo is called, for tests.
 func Through(k Kernel) (undo func()) {
 	old := process.Swap(&k)
 	return func() { process.Store(old) }
 }
 
-// Duplicate gives another descriptor of what a file or a socket of the system's has open, CLOEXEC. The open file's mode
-// stays as it is, which (*os.File).Fd sets to blocking. The error of what is closed is os.ErrClosed.
+// Duplicate returns another descriptor, CLOEXEC, of the file or socket that c has open. It leaves the open file's mode
+// as it is, unlike (*os.File).Fd, which makes it blocking. If c is closed, the error is os.ErrClosed.
 func Duplicate(c syscall.Conn) (fd int32, err error) {
-	if !sys.HaveNetpoll { // what is of packages os and net belongs to Go's netpoller for good
+	if !sys.HaveNetpoll { // a descriptor that packages os and net have opened stays with Go's netpoller for good
 		return -1, posix.ErrSystem
 	}
 	raw, err := c.SyscallConn()
@@ -110,8 +110,7 @@ func Duplicate(c syscall.Conn) (fd int32, err error) {
 	return fd, nil
 }
 
-// OSFile is a descriptor as a file of package os, which then owns it. Where package os knows no such numbers it is
-// closed.
+// OSFile makes an os.File that owns the descriptor. Where package os does not know such numbers, OSFile closes it.
 func OSFile(fd int32, name string) (*os.File, error) {
 	if !sys.HaveNetpoll {
 		Host{}.Close(fd)
@@ -120,7 +119,7 @@ func OSFile(fd int32, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// NativeControl makes control messages for package net of Linux's, which package cmsg makes.
+// NativeControl converts Linux's control messages, as package cmsg makes them, to the system's, for package net.
 func NativeControl(control []byte) ([]byte, error) {
 	native, res := sys.NativeControl(control)
 	if res < 0 {
@@ -129,11 +128,11 @@ func NativeControl(control []byte) ([]byte, error) {
 	return native, nil
 }
 
-// LinuxControl makes Linux's control messages of those that package net has received.
+// LinuxControl converts control messages that package net has received to Linux's.
 func LinuxControl(native []byte) []byte { return sys.LinuxControl(native) }
 
-// PidFD opens a descriptor of a process, by which its end is waited for: pidfd_open(2), CLOEXEC.
+// PidFD opens a descriptor of a process, by which to wait for its end: pidfd_open(2), CLOEXEC.
 func PidFD(pid int) int32 { return sys.PidFD(pid) }
 
-// Exited reports whether the process has ended that a descriptor of PidFD stands for.
+// Exited reports whether the process of a PidFD descriptor has ended.
 func Exited(fd int32) bool { return sys.Poll(fd, sys.PollIn) != 0 }

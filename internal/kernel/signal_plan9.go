@@ -4,5 +4,5 @@ package kernel
 
 import "syscall"
 
-// NoSignal is a signal that does nothing: to send it says whether there is a process.
+// NoSignal is a signal that does nothing: sending it shows whether a process exists.
 const NoSignal = syscall.Note("")

@@ -19,8 +19,8 @@
 //     space: poll and select. The set then holds only what an op waits for, which bounds its cost, and keeps a peer
 //     that sends unasked from keeping the loop awake.
 //   - One-shot is right where a poll ends with its first event: a ring before Linux 5.13. Armed again with the next
-//     wait it behaves as a level, and costs an entry in a submission that happens anyway. One-shot would also be right for a
-//     set that several threads wait on, which this driver does not have.
+//     wait it behaves as a level, and costs an entry in a submission that happens anyway. One-shot would also be right
+//     for a set that several threads wait on, which this driver does not have.
 //
 // An event that can't be used up would make a level-triggered or one-shot poller report it without end: a half-close
 // stays, and a ring reports it unasked; select shows it by the same bit as data that no op waits for. The poller

@@ -6,30 +6,30 @@ import (
 	"sync"
 )
 
-// Source is where the bytes come from.
+// Source is where a relay's bytes come from.
 type Source interface {
-	// Wait waits until a read would not.
+	// Wait waits until a read would not block.
 	Wait() error
 	io.Reader
-	// Fill splices what there is into an empty pipe, without waiting, and reports how many
-	// bytes; ok is false if the bytes, or the end, are for Read.
+	// Fill splices what there is into an empty pipe, without waiting, and returns how many bytes; ok is false if the
+	// bytes, or the end, have to be read by Read.
 	Fill(p Pipe) (n int, ok bool, err error)
-	// Done follows each Read and Fill that has given bytes, with those that did not go out.
+	// Done is called after each Read and Fill that has returned bytes, with those that did not go out.
 	Done(rest []byte)
 }
 
-// Sink is where they go.
+// Sink is where a relay's bytes go.
 type Sink interface {
 	io.Writer
-	// Drain empties a pipe, and reports how many bytes went out. Splices reports whether it may be called.
+	// Drain empties a pipe, and returns how many bytes went out. Splices reports whether Drain may be called.
 	Drain(p Pipe) (int, error)
 	Splices() bool
 }
 
-// chunks is memory for relays, each in use while there are bytes.
+// chunks is memory for relays, in use only while it holds bytes.
 var chunks = sync.Pool{New: func() any { return new([32768]byte) }}
 
-// Copy moves bytes until the source's end, and reports how many went out.
+// Copy moves bytes until the source's end, and returns how many went out.
 func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
 	m := Mode{after: After(to)}
 	for ready := false; ; {
@@ -58,7 +58,7 @@ func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
 	}
 }
 
-// copyOnce moves what there is by memory. more is false if there is probably no more.
+// copyOnce moves what there is through memory. more is false if there is probably nothing left.
 func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
 	chunk := chunks.Get().(*[32768]byte)
 	defer chunks.Put(chunk)
@@ -74,13 +74,13 @@ func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
 	return n, more, err
 }
 
-// pass writes what was read. If the sink panics nothing has gone out, as far as anybody knows.
+// pass writes what was read. If the sink panics, it counts as having taken nothing.
 func pass(to Sink, from Source, p []byte) (n int, err error) {
 	defer func() { from.Done(p[n:]) }()
 	return Write(to, p)
 }
 
-// Write writes to a sink, of which less is known than of ours.
+// Write writes to a sink, and checks the results of a writer that is not Ringo's.
 func Write(to Sink, p []byte) (n int, err error) {
 	n, err = to.Write(p)
 	switch {
@@ -94,7 +94,7 @@ func Write(to Sink, p []byte) (n int, err error) {
 
 var errCount = errors.New("the writer gave a count that can't be")
 
-// splice moves what there is by a pipe.
+// splice moves what there is through a pipe.
 func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err error) {
 	p, ok := pipes.Take()
 	if !ok {
@@ -121,10 +121,10 @@ func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err 
 	return n, true, err
 }
 
-// Plain is a sink about which nothing is known.
+// Plain is a sink that is just an io.Writer.
 type Plain struct{ io.Writer }
 
-// Splices reports that it takes no pipes.
+// Splices returns false: it takes no pipes.
 func (Plain) Splices() bool { return false }
 
 // Drain is not called.

@@ -1,16 +1,16 @@
 package relay
 
-// Mode is how a relay moves bytes now: by memory, or by splices.
+// Mode says how a relay moves bytes now: through memory, or by splices.
 //
-// Splices wait for readiness and then make the plain calls: a splice of a ring would be a worker thread for as
-// long as the socket is idle.
+// Splices wait for readiness and then make plain calls: a splice of a ring would hold a worker thread for as long as
+// the socket is idle.
 type Mode struct {
 	Splices bool
 	full    int // full buffers in a row
-	after   int // how many of them begin splices
+	after   int // how many of them start splices
 	lean    int // waits in a row that brought little
 	moved   int // bytes since the last wait
-	total   int // and since the splices began
+	total   int // bytes since the splices began
 }
 
 const (
@@ -18,10 +18,10 @@ const (
 
 	leanBytes = 64 << 10 // less than this between two waits is little
 	leanMax   = 4
-	worth     = 4 << 20 // splices that moved so much were worth it
+	worth     = 4 << 20 // splices that moved this much were worth it
 )
 
-// After is how many full buffers in a row begin splices to a sink.
+// After returns how many full buffers in a row start splices to a sink.
 func After(to Sink) int {
 	if to.Splices() {
 		return spliceAfter
@@ -29,13 +29,13 @@ func After(to Sink) int {
 	return int(^uint(0) >> 1)
 }
 
-// Splicing is the mode of a relay that begins to splice after so many full buffers; see Next.
+// Splicing returns the mode of a relay that splices, after so many full buffers; see Next.
 func Splicing(after int) Mode { return Mode{Splices: true, after: after} }
 
-// Next is how many full buffers begin the next splices.
+// Next returns how many full buffers will start the next splices.
 func (m *Mode) Next() int { return m.after }
 
-// Buffer notes a buffer that came by memory; true if splices begin.
+// Buffer records a buffer that came through memory; it returns true if splices start now.
 func (m *Mode) Buffer(full bool) bool {
 	if m.Splices {
 		return false
@@ -47,13 +47,13 @@ func (m *Mode) Buffer(full bool) bool {
 	return m.Splices
 }
 
-// Moved notes bytes that a splice has brought.
+// Moved records bytes that a splice has brought.
 func (m *Mode) Moved(n int) {
 	m.moved += n
 	m.total += n
 }
 
-// Dry notes that what there was has been moved.
+// Dry records that the relay is about to wait. It ends the splices if several waits in a row brought little.
 func (m *Mode) Dry() {
 	if m.lean++; m.moved >= leanBytes {
 		m.lean = 0
@@ -64,7 +64,7 @@ func (m *Mode) Dry() {
 	}
 }
 
-// End ends the splices. If they were not worth it the next ones come later.
+// End ends the splices. If they were not worth it, the next ones start later.
 func (m *Mode) End() {
 	after := spliceAfter
 	if m.total < worth {

@@ -16,26 +16,26 @@ import (
 	"ringo/internal/sys"
 )
 
-// Net is a stream of package net as a source and a sink. Its callers wait as package net does; where one is a task,
-// a goroutine of Offload waits in its place, and a cancel leaves the connection's deadline in the past.
+// Net is a stream of package net as a source and a sink. A goroutine waits as package net does; for a task, a
+// goroutine of Offload waits in its place, and a cancel leaves the connection's deadline in the past.
 type Net struct {
 	net.Conn
-	l    *loop.Loop // the task's; nil: a goroutine
+	l    *loop.Loop // the task's loop; nil: the caller is a goroutine
 	raw  syscall.RawConn
 	fd   fd.FD
 	op   op.Op
 	res  int32
-	once bool // attempts are not repeated
+	once bool // attempt does not wait and repeat
 }
 
-// NetOf is a stream of package net, for a caller in a task of l or, if that is nil, in none; nil for everything else.
-// It may be in one of that package's own wrappers, in which io.Copy meets them.
+// NetOf returns the stream of package net in v, nil if v is something else. The caller is in a task of l, or in none
+// if l is nil. v may be one of package net's own wrappers, in which io.Copy passes streams.
 func NetOf(v any, l *loop.Loop) *Net {
 	c := stream(v)
 	if c == nil {
 		return nil
 	}
-	addr := c.LocalAddr() // nil of a zero value
+	addr := c.LocalAddr() // nil for a zero value
 	if addr == nil || addr.Network() != "tcp" && addr.Network() != "unix" {
 		return nil
 	}
@@ -46,10 +46,10 @@ func NetOf(v any, l *loop.Loop) *Net {
 	return &Net{Conn: c, l: l, raw: raw}
 }
 
-// Splices reports whether it takes pipes.
+// Splices reports whether Drain may be called.
 func (n *Net) Splices() bool { return sys.HaveSplice }
 
-// Wait waits until a read would not.
+// Wait waits until a read would not block.
 func (n *Net) Wait() error {
 	return n.inPlace(n.SetReadDeadline, func() error {
 		n.op = op.Op{Code: op.Poll, Events: interest}
@@ -57,10 +57,10 @@ func (n *Net) Wait() error {
 	})
 }
 
-// interest is what is waited for: also ends and urgent bytes, so that what comes with them is not missed.
+// interest includes ends and urgent bytes, so that what comes with them is not missed.
 const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
-// Read is the connection's.
+// Read calls the connection's Read.
 func (n *Net) Read(p []byte) (k int, err error) {
 	err = n.inPlace(n.SetReadDeadline, func() (err error) {
 		k, err = n.Conn.Read(p)
@@ -69,7 +69,7 @@ func (n *Net) Read(p []byte) (k int, err error) {
 	return k, err
 }
 
-// Write is the connection's.
+// Write calls the connection's Write.
 func (n *Net) Write(p []byte) (k int, err error) {
 	err = n.inPlace(n.SetWriteDeadline, func() (err error) {
 		k, err = n.Conn.Write(p)
@@ -78,7 +78,7 @@ func (n *Net) Write(p []byte) (k int, err error) {
 	return k, err
 }
 
-// Fill splices what there is into a pipe.
+// Fill splices what there is into a pipe, without waiting.
 func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
 	n.op, n.once = op.Op{Code: op.SpliceIn, Limit: pieceMax, Other: p.W}, true
 	err = n.read()
@@ -94,13 +94,13 @@ func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
 	return int(n.res), true, nil
 }
 
-// Done drops them: package net takes nothing back.
+// Done drops the bytes: package net can't take them back.
 func (n *Net) Done([]byte) {}
 
-// pieceMax is how many bytes one call moves.
+// pieceMax bounds the bytes that one call moves.
 const pieceMax = 1 << 20
 
-// Drain splices what is in a pipe.
+// Drain splices the content of a pipe to the connection.
 func (n *Net) Drain(p Pipe) (total int, err error) {
 	err = n.inPlace(n.SetWriteDeadline, func() error {
 		for p.Held > 0 {
@@ -126,7 +126,7 @@ func (n *Net) read() error {
 	return nil
 }
 
-// attempt makes the call; false if it would have to wait.
+// attempt makes the call; it returns false if the call would have to wait.
 func (n *Net) attempt(fd uintptr) bool {
 	n.fd.Init(int32(fd))
 	n.op.FD = &n.fd
@@ -137,14 +137,14 @@ func (n *Net) attempt(fd uintptr) bool {
 // fail wraps an error as package net does.
 func (n *Net) fail(name string, err error) error {
 	if e, ok := err.(*net.OpError); ok {
-		err = e.Err // the RawConn's own name for it
+		err = e.Err // without the RawConn's own name for the operation
 	}
 	local := n.LocalAddr()
 	return &net.OpError{Op: name, Net: local.Network(), Source: local, Addr: n.RemoteAddr(), Err: err}
 }
 
-// inPlace runs f, which waits for the connection: on a goroutine, if the caller is a task. When that is
-// cancelled, setDeadline ends the wait.
+// inPlace calls f, which waits for the connection: on a goroutine, if the caller is a task. If the task is cancelled,
+// setDeadline ends the wait.
 func (n *Net) inPlace(setDeadline func(time.Time) error, f func() error) error {
 	if n.l == nil {
 		return f()

@@ -10,15 +10,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// Pipe is a pipe of the kernel's, in which bytes are on their way from one descriptor
-// to another without passing through memory of ours.
+// Pipe is a kernel pipe, through which bytes go from one descriptor to another without passing through the process's
+// memory.
 type Pipe struct {
 	R, W int32
 	Held int        // bytes in it
-	l    *loop.Loop // whose it is
+	l    *loop.Loop // the loop that it belongs to
 }
 
-// TakeOut reads what is in the pipe, which is empty then.
+// TakeOut reads the bytes in the pipe, which is empty then.
 func (p *Pipe) TakeOut() []byte {
 	var r fd.FD
 	r.Init(p.R)
@@ -29,43 +29,43 @@ func (p *Pipe) TakeOut() []byte {
 		if res > 0 {
 			n += int(res)
 		}
-		if res <= 0 || n == len(rest) { // the pipe is not to be used again if that is not all
+		if res <= 0 || n == len(rest) { // if that is not all, the pipe must not be used again
 			p.Held -= n
 			return rest[:n]
 		}
 	}
 }
 
-// Pipes are a loop's. One is taken when there are bytes to put in it, and given back
-// when they have gone out, so that a connection that waits for bytes has none.
+// Pipes are the pipes of a loop. A relay takes one when there are bytes to put into it, and returns it when they have
+// gone out, so that a connection that waits for bytes has none.
 //
-// Foreign callers take them too, so there is a lock; nobody waits with it.
+// Foreign callers take pipes too, so there is a lock; no caller waits while it holds the lock.
 type Pipes struct {
 	l      *loop.Loop
 	k      kernel.Kernel
 	mu     sync.Mutex
 	idle   []Pipe
-	unused int // of idle, since the last Trim
+	unused int // pipes of idle that were not taken since the last Trim
 	used   int
 	closed bool // the loop has ended
-	none   bool // the system has no splice(2): all copy
+	none   bool // the system has no splice(2): all bytes go through memory
 	handle loop.Handle
 }
 
 const (
-	pipeRoom = 1 << 20 // what is asked for: more is not faster
-	usedMax  = 256     // in use in a loop at once; who comes then copies
-	idleMax  = 8       // kept
+	pipeRoom = 1 << 20 // the size that is asked for: more is not faster
+	usedMax  = 256     // in use in a loop at once; further relays go through memory
+	idleMax  = 8       // kept for reuse
 )
 
-// Register makes the pipes those of a loop, which closes them at its end.
+// Register makes the pipes those of a loop, which closes them when it ends.
 func (s *Pipes) Register(l *loop.Loop) {
 	s.l, s.k = l, l.Kernel()
-	s.none = !sys.HaveSplice && l.World().Beside() // a world's kernel has it everywhere
+	s.none = !sys.HaveSplice && l.World().Beside() // the kernel of a simulated world always has splice
 	l.Handles().Register(&s.handle, s)
 }
 
-// Take gives an empty pipe; false if there is none to be had.
+// Take returns an empty pipe; ok is false if none can be had.
 func (s *Pipes) Take() (p Pipe, ok bool) {
 	s.mu.Lock()
 	if s.none || s.used == usedMax {
@@ -91,7 +91,7 @@ func (s *Pipes) Take() (p Pipe, ok bool) {
 	return Pipe{R: r, W: w, l: s.l}, true
 }
 
-// Give takes a pipe back. One that is not empty is of no use to others.
+// Give returns a pipe. A pipe that is not empty is closed.
 func (s *Pipes) Give(p Pipe) {
 	s.mu.Lock()
 	s.used--
@@ -107,7 +107,7 @@ func (s *Pipes) Give(p Pipe) {
 	s.l.HasSpare()
 }
 
-// Trim closes those that nobody has taken since it was last called.
+// Trim closes the pipes that were not taken since the last Trim, and reports whether others are kept.
 func (s *Pipes) Trim() (more bool) {
 	var unused [idleMax]Pipe
 	s.mu.Lock()
@@ -127,10 +127,10 @@ func (s *Pipes) close(p Pipe) {
 	s.k.Close(p.W)
 }
 
-// Drain is the loop's word that accepts have stopped.
+// Drain does nothing when the loop stops accepting.
 func (s *Pipes) Drain() {}
 
-// Abandon closes what is kept, as the loop ends.
+// Abandon closes the idle pipes, because the loop ends.
 func (s *Pipes) Abandon() {
 	s.mu.Lock()
 	idle := s.idle

@@ -12,20 +12,20 @@ import (
 	"ringo/internal/sys"
 )
 
-// The standard library hands its own connections and files to others in wrappers that it doesn't export: io.Copy to or
-// from a *net.TCPConn, or from an *os.File, calls ReadFrom and WriteTo of the other end with one, so as not to be
-// called back. What is in them can be spliced like the connection itself; what others wrap around one can't, since
-// nobody knows what it does to the bytes. So the wrappers have to be told from those, and they are: the library is made
-// to hand one over, of a socket that is connected to nothing and of the null device, and its type is kept.
+// The standard library hands its own connections and files to other code in wrappers that it does not export: io.Copy
+// to or from a *net.TCPConn, or from an *os.File, calls ReadFrom or WriteTo of the other end with a wrapper, so as not
+// to be called back. What is in such a wrapper can be spliced like the connection itself. What a program wraps around
+// a connection can't, since it may do anything to the bytes. To tell the two apart, the library is made to pass its
+// wrappers once, of a socket that is not connected and of a pipe, and their types are kept.
 
-// wrappers are the library's types that were found out, when the first value came that may be one.
+// wrappers holds the library's types, which are found out when the first value comes that may be one.
 var wrappers struct {
 	mu    sync.Mutex
 	conns map[reflect.Type]bool
 	files map[reflect.Type]bool
 }
 
-// stream is a stream of package net in v; nil if there is none.
+// stream returns the stream of package net in v; nil if there is none.
 func stream(v any) net.Conn {
 	switch c := v.(type) {
 	case *net.TCPConn:
@@ -48,20 +48,20 @@ func stream(v any) net.Conn {
 	return inner
 }
 
-// File is what the kernel can be asked to send the bytes of.
+// File is a file whose bytes the kernel can be asked to send.
 type File interface {
 	syscall.Conn
 	Stat() (os.FileInfo, error)
 }
 
-// files are what else is a file: see Know.
+// files finds files of other packages: see Know.
 var files []func(v any) File
 
-// Know has FileOf find the files of another package, by a function that returns nil for everything else. It is for
-// functions init.
+// Know makes FileOf find the files of another package, by a function that returns nil for everything else. Call it in
+// init.
 func Know(find func(v any) File) { files = append(files, find) }
 
-// FileOf is the file in v, as far as the wrappers of its own package are around it; nil if there is none.
+// FileOf returns the file in v, with or without a wrapper of the file's own package; nil if there is none.
 func FileOf(v any) File {
 	for _, find := range files {
 		if f := find(v); f != nil {
@@ -93,7 +93,7 @@ func osFile(v any) *os.File {
 	return inner
 }
 
-// embedded is the T that a struct v embeds, with the struct's type; nil if v is no such struct.
+// embedded returns the T that the struct v embeds, and the struct's type; nil if v is not such a struct.
 func embedded[T any](v any) (inner T, t reflect.Type) {
 	s := reflect.ValueOf(v)
 	if s.Kind() != reflect.Struct {
@@ -109,7 +109,7 @@ func embedded[T any](v any) (inner T, t reflect.Type) {
 	return inner, nil
 }
 
-// probe is the other end of a copy that moves nothing: it notes what it is called with.
+// probe is the other end of a copy that moves nothing: it records the types that it is called with.
 type probe struct{ met map[reflect.Type]bool }
 
 func (p probe) ReadFrom(r io.Reader) (int64, error) { p.met[reflect.TypeOf(r)] = true; return 0, nil }
@@ -117,8 +117,8 @@ func (p probe) WriteTo(w io.Writer) (int64, error)  { p.met[reflect.TypeOf(w)] =
 func (p probe) Read([]byte) (int, error)            { return 0, io.EOF }
 func (p probe) Write(b []byte) (int, error)         { return len(b), nil }
 
-// connWrappers are the types in which package net hands its streams over; nil if there is no descriptor to
-// find out with, or none that package net could have.
+// connWrappers returns the types in which package net passes its streams; nil if they can't be found out, because
+// there is no descriptor left, or none that package net accepts.
 func connWrappers() map[reflect.Type]bool {
 	n := kernel.Host{}.Socket(sys.AFInet, sys.SockStream, 0)
 	if n < 0 {
@@ -140,7 +140,7 @@ func connWrappers() map[reflect.Type]bool {
 	return met
 }
 
-// fileWrappers are those in which package os hands its files over.
+// fileWrappers returns the types in which package os passes its files.
 func fileWrappers() map[reflect.Type]bool {
 	r, w, res := kernel.Host{}.Pipe(0)
 	if res < 0 {
