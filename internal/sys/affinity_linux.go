@@ -4,7 +4,7 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// CPUs lists the processors that a thread may use, in ascending order; 0 is the calling one.
+// CPUs lists the processors that a thread may use, in ascending order; tid 0 is the calling thread.
 func CPUs(tid int) ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(tid, &set); err != nil {
@@ -19,7 +19,7 @@ func CPUs(tid int) ([]int, error) {
 	return cpus, nil
 }
 
-// SetCPUs binds a thread to processors; 0 is the calling one, which its goroutine must have locked before.
+// SetCPUs binds a thread to processors; tid 0 is the calling thread, which its goroutine must have locked.
 func SetCPUs(tid int, cpus []int) error {
 	var set unix.CPUSet
 	for _, cpu := range cpus {

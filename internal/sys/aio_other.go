@@ -4,7 +4,7 @@ package sys
 
 import "ringo/internal/posix"
 
-// Native AIO is Linux's. AIOSetup says so, and then nobody calls the others.
+// Only Linux has native AIO. AIOSetup reports that, and callers then use none of the others.
 
 type (
 	// AIO names a context; there is none here.

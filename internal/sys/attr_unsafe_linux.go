@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fgetxattr is fgetxattr(2); name ends with a NUL. With an empty p the result is how
-// long the value is.
+// Fgetxattr is fgetxattr(2); name ends with a NUL. With an empty p the result is the length of the value.
 func Fgetxattr(fd int32, name, p []byte) int32 {
 	return result(syscall.Syscall6(unix.SYS_FGETXATTR, uintptr(fd), uintptr(base(name)), uintptr(base(p)),
 		uintptr(len(p)), 0, 0))

@@ -5,14 +5,12 @@ import (
 	"unsafe"
 )
 
-// BatchMax is how many messages a Batch holds at most. The kernel would take 1024,
-// and gains little past some tens.
+// BatchMax is the most messages that a Batch holds. The kernel would take 1024, but more than some tens gain little.
 const BatchMax = 64
 
-// Batch is the memory of up to BatchMax messages that one recvmmsg(2) or sendmmsg(2)
-// moves: headers, vectors and addresses, made once and used again and again. The
-// slices that a message names are the caller's and lent for the time of a call, or
-// of the op that makes it. It is not safe for concurrent use.
+// Batch is the memory for up to BatchMax messages that one recvmmsg(2) or sendmmsg(2) moves: headers, vectors and
+// addresses, which are reused. The slices that a message names belong to the caller, and are lent for the time of a
+// call, or of the op that makes it. A Batch is not safe for concurrent use.
 type Batch struct {
 	msgs     []mmsghdr
 	slots    []batchSlot
@@ -41,7 +39,7 @@ func NewBatch(n int) *Batch {
 	return &Batch{msgs: make([]mmsghdr, n), slots: make([]batchSlot, n), to: n}
 }
 
-// Cap is how many messages there is room for.
+// Cap returns how many messages the batch has room for.
 func (b *Batch) Cap() int { return len(b.msgs) }
 
 // Window says which messages the next call moves: from up to but not including to.
@@ -53,15 +51,15 @@ func (b *Batch) Window(from, to int) {
 	b.from, b.to = from, to
 }
 
-// Set makes p the bytes of message i, to send or to receive into.
+// Set makes p the bytes of message i: those to send, or the room to receive into.
 func (b *Batch) Set(i int, p []byte) {
 	s := &b.slots[i]
 	s.one[0] = Iovec{Base: unsafe.SliceData(p), Len: uintptr(len(p))}
 	b.msgs[i].msghdr.Iov, b.msgs[i].msghdr.Iovlen = &s.one[0], 1
 }
 
-// SetVector makes the slices the bytes of message i. What it needs for that is kept,
-// so that only the longest vector allocates.
+// SetVector makes the slices the bytes of message i. It keeps the memory that it needs, so that only a longer vector
+// than all before allocates.
 func (b *Batch) SetVector(i int, bufs [][]byte) {
 	if len(bufs) == 1 {
 		b.Set(i, bufs[0])
@@ -75,32 +73,31 @@ func (b *Batch) SetVector(i int, bufs [][]byte) {
 	b.msgs[i].msghdr.Iov, b.msgs[i].msghdr.Iovlen = unsafe.SliceData(s.more), uintptr(len(s.more))
 }
 
-// SetControl makes p the control messages of message i, to send or to receive into;
-// nil: there are none.
+// SetControl makes p the control messages of message i: those to send, or the room for received ones; nil: there are
+// none.
 func (b *Batch) SetControl(i int, p []byte) { b.slots[i].control = p }
 
-// SetNamed has message i received with its sender's address, or sent to the address
-// that Addr holds, instead of over the connection.
+// SetNamed says whether message i has an address: it is received with its sender's, or sent to the one in Addr instead
+// of over the connection.
 func (b *Batch) SetNamed(i int, on bool) { b.slots[i].named = on }
 
-// Addr is message i's address: to be filled before it is sent, filled once it was
-// received.
+// Addr returns the address of message i: to be set before the message is sent, and set once it was received.
 func (b *Batch) Addr(i int) *Sockaddr { return &b.slots[i].addr }
 
-// Len is how many bytes of message i were moved.
+// Len returns how many bytes of message i were moved.
 func (b *Batch) Len(i int) int { return int(b.msgs[i].len) }
 
-// Flags are the MSG_ flags with which message i was received.
+// Flags returns the MSG_ flags with which message i was received.
 func (b *Batch) Flags(i int) uint32 { return b.msgs[i].msghdr.OutFlags() }
 
-// Control is what message i was received with of control messages.
+// Control returns the control messages that message i was received with.
 func (b *Batch) Control(i int) []byte {
 	s := &b.slots[i]
 	return s.control[:min(uintptr(len(s.control)), b.msgs[i].msghdr.Controllen)]
 }
 
-// Each calls f for each slice of the window's first n messages, and for their
-// control messages: as much of each as was moved, or with whole as much as there is.
+// Each calls f for the slices of the window's first n messages, and for their control messages: with the part that was
+// moved, or if whole is set with all of it.
 func (b *Batch) Each(n int, whole bool, f func(p []byte)) {
 	for i := b.from; i < b.from+n; i++ {
 		m, left := &b.msgs[i], uintptr(b.msgs[i].len)
@@ -120,11 +117,10 @@ func (b *Batch) Each(n int, whole bool, f func(p []byte)) {
 	}
 }
 
-// Left is how many messages the window has.
+// Left returns how many messages the window has.
 func (b *Batch) Left() int { return b.to - b.from }
 
-// Release lets go of the slices that the first n messages name, so that a batch that
-// is kept keeps nothing else alive.
+// Release forgets the slices of the first n messages, so that a batch that is kept keeps nothing else alive.
 func (b *Batch) Release(n int) {
 	for i := range n {
 		b.msgs[i] = mmsghdr{}
@@ -134,7 +130,7 @@ func (b *Batch) Release(n int) {
 	}
 }
 
-// arm fills in what a call overwrites.
+// arm fills in the fields that a call overwrites.
 func (b *Batch) arm(receive bool) {
 	for i := b.from; i < b.to; i++ {
 		s := &b.slots[i]
@@ -143,7 +139,7 @@ func (b *Batch) arm(receive bool) {
 	}
 }
 
-// took notes the addresses of the first n messages of the window.
+// took records the addresses of the first n messages of the window.
 func (b *Batch) took(n int) {
 	for i := b.from; i < b.from+n; i++ {
 		if b.slots[i].named {
@@ -152,11 +148,11 @@ func (b *Batch) took(n int) {
 	}
 }
 
-// Bounds are the window's: what a kernel that is no system's moves.
+// Bounds returns the window's bounds, for a kernel that is played in Go.
 func (b *Batch) Bounds() (from, to int) { return b.from, b.to }
 
-// Message is message i as such a kernel needs it: where it is sent to, nil for nowhere in particular, its control
-// messages or the room for them, and its bytes or the room for them.
+// Message returns message i for such a kernel: its destination, nil if it has none, its control messages or the room
+// for them, and its bytes or the room for them.
 func (b *Batch) Message(i int) (to *Sockaddr, control []byte, bufs [][]byte) {
 	s := &b.slots[i]
 	if s.named {
@@ -169,8 +165,8 @@ func (b *Batch) Message(i int) (to *Sockaddr, control []byte, bufs [][]byte) {
 	return to, s.control, bufs
 }
 
-// Took notes that such a kernel has moved n bytes of message i: from whom, if it was received, with so many bytes of
-// control messages and these MSG_ flags.
+// Took records that such a kernel has moved n bytes of message i, with so many bytes of control messages and these
+// MSG_ flags; from is the sender of a received message.
 func (b *Batch) Took(i, n int, from *Sockaddr, control int, flags uint32) {
 	m := &b.msgs[i]
 	m.len, m.msghdr.Controllen, m.msghdr.Flags = uint32(n), uintptr(control), int32(flags)

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Recvmmsg is recvmmsg(2) into the window's messages, with MSG_DONTWAIT and
-// MSG_CMSG_CLOEXEC added: how many came, or the negated errno if the first did not.
-// An error that meets a later one is for the next call.
+// Recvmmsg is recvmmsg(2) into the window's messages, with MSG_DONTWAIT and MSG_CMSG_CLOEXEC added. It returns how
+// many came, or the negated errno if the first one failed. The next call reports an error of a later one.
 func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
 	if b.from == b.to {
 		return 0
@@ -24,8 +23,8 @@ func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
 	return n
 }
 
-// Sendmmsg is sendmmsg(2) of the window's messages, with MSG_DONTWAIT and MSG_NOSIGNAL
-// added: how many went, or the negated errno if the first did not.
+// Sendmmsg is sendmmsg(2) of the window's messages, with MSG_DONTWAIT and MSG_NOSIGNAL added. It returns how many were
+// sent, or the negated errno if the first one failed.
 func Sendmmsg(fd int32, b *Batch, flags uint32) int32 {
 	if b.from == b.to {
 		return 0

@@ -4,7 +4,7 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// WaitAny waits until any child ends, and takes what it has ended with: wait4(2) of -1.
+// WaitAny waits until any child ends, and collects its status: wait4(2) of -1.
 func WaitAny() (pid int, status uint32, res int32) {
 	var s unix.WaitStatus
 	pid, err := unix.Wait4(-1, &s, 0, nil)

@@ -1,7 +1,7 @@
 package sys
 
-// Numbers of the Linux ABI that ops carry, the same on every architecture that
-// Ringo runs on, so that tables of ops compile on every system.
+// Numbers of the Linux ABI that ops carry. They are the same on every architecture that Ringo runs on, so that tables
+// of ops compile on every system.
 const (
 	EIO           = 5
 	ENXIO         = 6
@@ -118,9 +118,9 @@ const (
 	SockCloexec   = 0x80000
 
 	MsgOob         = 0x1
-	MsgPeek        = 0x2    // what is received stays
-	MsgTrunc       = 0x20   // received: the datagram was longer than its buffer
-	MsgCtrunc      = 0x8    // received: the control messages were more than there was room for
+	MsgPeek        = 0x2    // the data stays in the socket
+	MsgTrunc       = 0x20   // on receipt: the datagram was longer than its buffer
+	MsgCtrunc      = 0x8    // on receipt: there was not enough room for the control messages
 	MsgMore        = 0x8000 // more will follow: no segment of its own
 	MsgDontwait    = 0x40
 	MsgWaitall     = 0x100

@@ -2,8 +2,8 @@
 
 package sys
 
-// NativeControl are control messages as the system has them, for calls that are not of this package.
+// NativeControl returns control messages in the system's form, for calls that other packages make.
 func NativeControl(control []byte) (native []byte, res int32) { return control, 0 }
 
-// LinuxControl are control messages as Linux has them.
+// LinuxControl returns control messages in Linux's form.
 func LinuxControl(native []byte) []byte { return native }

@@ -2,8 +2,8 @@
 
 package sys
 
-// NativeControl is not offered on this system, which has no control messages that this package knows.
+// NativeControl fails: this package knows no control messages of this system.
 func NativeControl(control []byte) (native []byte, res int32) { return nil, -EOPNOTSUPP }
 
-// LinuxControl are none.
+// LinuxControl returns none.
 func LinuxControl(native []byte) []byte { return nil }

@@ -10,45 +10,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A message is a sort of control message that is Linux's in content, but for its number.
+// A message is a kind of control message that has the same content as on Linux, but another number.
 type message struct {
 	level, typ             int32 // Linux's
 	nativeLevel, nativeTyp int32
-	octet                  bool // received as one byte here, as an int on Linux
+	octet                  bool // one byte here when received, an int on Linux
 }
 
-// rights are the only messages that every system has alike.
+// rights are the only messages that all systems have in common.
 var rights = message{level: SolSocket, typ: 1, nativeLevel: unix.SOL_SOCKET, nativeTyp: unix.SCM_RIGHTS}
 
 // controlSlack is how much longer the system's control messages may be than Linux's.
 const controlSlack = 64
 
-// controlRoom is what is received into, whatever there is room for: as much as the systems send of control messages in
-// one message, a cluster of their mbufs. Darwin opens all descriptors that come, and cuts their list afterwards: those
-// that have been cut off would stay open, and a peer could send hundreds.
+// controlRoom is the room that messages are received with, whatever the caller's room: as much as the systems send in
+// one message, a cluster of their mbufs. Darwin opens all descriptors that come, and truncates their list afterwards:
+// the ones that were cut off would stay open, and a peer could send hundreds.
 const controlRoom = 2048 + controlSlack
 
 var controlRooms = sync.Pool{New: func() any { return new([controlRoom]byte) }}
 
-// linuxWord is the first field of a control message of Linux, its length, and the alignment of all.
+// linuxWord is the size of the first field of Linux's control messages, their length, and the alignment of each.
 const linuxWord = int(unsafe.Sizeof(uintptr(0)))
 
 const linuxHeader = linuxWord + 8
 
 func linuxSpace(n int) int { return (linuxHeader + n + linuxWord - 1) &^ (linuxWord - 1) }
 
-// NativeControl makes the system's control messages of Linux's, for calls that are not of this package. -EOPNOTSUPP: it
-// has no such message.
+// NativeControl converts Linux's control messages to the system's, for calls that other packages make. -EOPNOTSUPP:
+// the system has no such message.
 func NativeControl(control []byte) (native []byte, res int32) { return nativeControl(control) }
 
-// LinuxControl makes Linux's control messages of the system's.
+// LinuxControl converts the system's control messages to Linux's.
 func LinuxControl(native []byte) []byte {
 	room := make([]byte, len(native)+controlSlack)
 	n, _ := linuxControl(room, native)
 	return room[:n]
 }
 
-// nativeControl makes the system's control messages of Linux's. -EOPNOTSUPP: it has no such message.
+// nativeControl converts Linux's control messages to the system's. -EOPNOTSUPP: the system has no such message.
 func nativeControl(control []byte) (native []byte, res int32) {
 	for len(control) >= linuxHeader {
 		var n int
@@ -94,8 +94,8 @@ func appendNative(b []byte, m message, data []byte) []byte {
 	return b
 }
 
-// linuxControl puts what came into room, as Linux does. cut says that something did not fit, or was cut before.
-// Descriptors are close-on-exec; those that don't fit are closed.
+// linuxControl stores received messages in room, as Linux does. cut reports that something did not fit, or was cut
+// before. It makes descriptors close-on-exec, and closes those that don't fit.
 func linuxControl(room, native []byte) (written int, cut bool) {
 	if len(native) == 0 {
 		return 0, false
@@ -110,7 +110,7 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 			return m.nativeLevel == g.Header.Level && m.nativeTyp == g.Header.Type
 		})
 		if !ok {
-			continue // a message that Linux has none like
+			continue // Linux has no such message
 		}
 		data := g.Data
 		if m.octet && len(data) > 0 {
@@ -130,8 +130,8 @@ func linuxControl(room, native []byte) (written int, cut bool) {
 	return written, cut
 }
 
-// closeCut closes the descriptors in messages of which the last says that it is longer than it is: on Darwin one that
-// was cut does, and the process has the descriptors.
+// closeCut closes the descriptors in messages whose last one states a greater length than it has: on Darwin that is a
+// truncated message, and the process has its descriptors.
 func closeCut(native []byte) {
 	for len(native) >= unix.CmsgLen(0) {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&native[0]))
@@ -146,7 +146,7 @@ func closeCut(native []byte) {
 	}
 }
 
-// closeOnExec makes descriptors so, as many as there is room for, and closes the others.
+// closeOnExec makes descriptors close-on-exec, as many as there is room for, and closes the others.
 func closeOnExec(data []byte, room int) (fits int) {
 	for at := 0; at+4 <= len(data); at += 4 {
 		fd := int(int32(binary.NativeEndian.Uint32(data[at:])))
@@ -160,7 +160,7 @@ func closeOnExec(data []byte, room int) (fits int) {
 	return fits
 }
 
-// putLinux puts a message into room, and returns what it takes there.
+// putLinux stores a message in room, and returns its size there.
 func putLinux(room []byte, m message, data []byte) int {
 	if linuxWord == 8 {
 		binary.NativeEndian.PutUint64(room, uint64(linuxHeader+len(data)))

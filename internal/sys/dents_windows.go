@@ -9,30 +9,30 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// entries is how far a folder has been read: Windows gives as many entries at a time as there is room for, of which
-// some may be left.
+// entries is the state of reading a folder: Windows returns as many entries at a time as fit, some of which may be
+// left for the next call.
 type entries struct {
 	buf  []byte
-	rest []byte // of buf: FILE_ID_BOTH_DIR_INFO, one after the other
+	rest []byte // the part of buf that is left: FILE_ID_BOTH_DIR_INFOs, one after the other
 	off  int64  // of the next entry
 	over bool
 }
 
-// rewind has it read from the beginning.
+// rewind makes the next read start from the beginning.
 func (e *entries) rewind() { e.rest, e.off, e.over = nil, 0, false }
 
 // Offsets in FILE_ID_BOTH_DIR_INFO.
 const (
 	dirAttributes = 56
 	dirNameLen    = 60
-	dirTag        = 64 // EaSize, which is the tag of a link
+	dirTag        = 64 // EaSize, which is the reparse tag of a link
 	dirFileID     = 96
 	dirName       = 104
 )
 
 const direntHead = 19 // of struct linux_dirent64, before the name
 
-// Getdents is getdents64(2): how many bytes of entries are in p, 0 at the end.
+// Getdents is getdents64(2). It returns how many bytes of entries are in p, 0 at the end.
 func Getdents(fd int32, p []byte) int32 {
 	return onFile(fd, func(o *open) int32 {
 		if o.kind != isFolder {
@@ -49,7 +49,7 @@ func (e *entries) fill(h windows.Handle, p []byte) int32 {
 	for !e.over {
 		if len(e.rest) == 0 {
 			if n > 0 {
-				break // a call is made when there is nothing else to give
+				break // call the system only when there is nothing else to return
 			}
 			if res := e.read(h); res < 0 {
 				return res
@@ -68,7 +68,7 @@ func (e *entries) fill(h windows.Handle, p []byte) int32 {
 	return int32(n)
 }
 
-// read asks for more entries.
+// read reads more entries.
 func (e *entries) read(h windows.Handle) int32 {
 	if e.buf == nil {
 		e.buf = make([]byte, 32<<10)
@@ -89,7 +89,7 @@ func (e *entries) read(h windows.Handle) int32 {
 	return 0
 }
 
-// put puts one entry into p, and gives how long it is; 0: there is no room.
+// put stores one entry in p, and returns its size; 0 if there is no room.
 func (e *entries) put(p []byte) int {
 	b := e.rest
 	wide := make([]uint16, binary.NativeEndian.Uint32(b[dirNameLen:])/2)
@@ -116,7 +116,7 @@ func (e *entries) put(p []byte) int {
 	return size
 }
 
-// sortOf is a DT_ number.
+// sortOf returns the DT_ number of a file type.
 func sortOf(attributes, tag uint32) byte {
 	switch {
 	case attributes&windows.FILE_ATTRIBUTE_REPARSE_POINT != 0 &&

@@ -50,12 +50,12 @@ func StatfsOf(path []byte, st *Statfs) int32 {
 	return res
 }
 
-// from takes over what the kernel has in words of the architecture's size.
+// from converts the kernel's struct, whose fields have the architecture's size.
 func (st *Statfs) from(own *unix.Statfs_t) {
 	*st = Statfs{Type: int64(uint32(own.Type)), BlockSize: int64(own.Frsize), Blocks: own.Blocks, BlocksFree: own.Bfree,
 		BlocksUsable: own.Bavail, Files: own.Files, FilesFree: own.Ffree, NameMax: int64(own.Namelen),
 		Flags: int64(own.Flags)}
-	if st.BlockSize == 0 { // of a file system that has one size
+	if st.BlockSize == 0 { // the file system has only one size
 		st.BlockSize = int64(own.Bsize)
 	}
 }

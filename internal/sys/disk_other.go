@@ -2,7 +2,7 @@
 
 package sys
 
-// There are no files of this package's here; package file says so where one is opened.
+// This package has no files here; package file reports that when one is opened.
 
 func ReadAtNow(fd int32, p []byte, off int64) int32         { return enosys }
 func WriteAtNow(fd int32, p []byte, off int64) int32        { return enosys }

@@ -9,15 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nowMax is up to how many bytes a call that doesn't wait is made without telling the
-// scheduler, which saves a tenth of a cached read of 4 KiB. For as long as it takes the
-// thread can't be stopped by the collector, so it is to be done in microseconds.
+// nowMax is the size up to which a call that doesn't wait is made without telling the scheduler, which saves a tenth
+// of a cached read of 4 KiB. The garbage collector can't stop the thread during the call, so it must be a matter of
+// microseconds.
 const nowMax = 32 << 10
 
-// ReadAtNow is preadv2(2) at off with RWF_NOWAIT: a read of what is in memory. A
-// negative off is the file's position. The count comes short where the rest is not in
-// memory; -EAGAIN: nothing is. -EOPNOTSUPP says that this sort of file can't tell,
-// -ENOSYS that no preadv2 is here.
+// ReadAtNow is preadv2(2) at off with RWF_NOWAIT: it reads what is in memory. A negative off is the file's position.
+// The count is short if the rest is not in memory; -EAGAIN: nothing is. -EOPNOTSUPP means that this kind of file does
+// not support the flag, -ENOSYS that there is no preadv2.
 func ReadAtNow(fd int32, p []byte, off int64) int32 { return atNow(unix.SYS_PREADV2, fd, p, off) }
 
 // WriteAtNow is pwritev2(2) at off with RWF_NOWAIT, see ReadAtNow.

@@ -11,7 +11,7 @@ type EpollEvent struct {
 	Fd, Pad int32
 }
 
-// Key is the 64 bits that came with an event.
+// Key returns the 64 bits that an event carries.
 func Key(e *EpollEvent) uint64 { return uint64(uint32(e.Pad))<<32 | uint64(uint32(e.Fd)) }
 
 func EpollCreate() int32                                        { return enosys }

@@ -4,7 +4,7 @@ package sys
 
 import "sync"
 
-// Exhaust has the process run out of descriptors until undo, for tests: it has no limit that could be lowered.
+// Exhaust makes the process run out of descriptors until undo is called, for tests: there is no limit to lower.
 func Exhaust() (undo func()) {
 	table.Lock()
 	defer table.Unlock()

@@ -2,11 +2,11 @@ package sys
 
 import "math/bits"
 
-// FDSetSize is FD_SETSIZE: the descriptors that an FDSet can hold are those below.
+// FDSetSize is FD_SETSIZE: an FDSet can hold the descriptors below it.
 const FDSetSize = 1024
 
-// FDSet is an fd_set, one bit for each descriptor. The kernel takes it as words of
-// the machine's own size, whose bits it counts from the lowest.
+// FDSet is an fd_set, one bit for each descriptor. The kernel takes it as words of the architecture's size, and counts
+// the bits of a word from the lowest.
 type FDSet [FDSetSize / bits.UintSize]uint
 
 // Set puts fd into the set.

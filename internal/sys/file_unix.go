@@ -8,7 +8,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// again makes a call until no signal ends it.
+// again repeats a call while a signal interrupts it.
 func again(call func() (int, error)) int32 {
 	for {
 		n, err := call()
@@ -18,12 +18,12 @@ func again(call func() (int, error)) int32 {
 	}
 }
 
-// Read is read(2) on a descriptor that does not wait.
+// Read is read(2) on a descriptor whose read does not wait.
 func Read(fd int32, p []byte) int32 {
 	return again(func() (int, error) { return unix.Read(int(fd), p[:clampLen(p)]) })
 }
 
-// Write is write(2) on a descriptor that does not wait.
+// Write is write(2) on a descriptor whose write does not wait.
 func Write(fd int32, p []byte) int32 {
 	return torn(again(func() (int, error) { return unix.Write(int(fd), p[:clampLen(p)]) }))
 }
@@ -47,10 +47,11 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 	return again(func() (int, error) { return unix.Pwrite(int(fd), p[:clampLen(p)], off) })
 }
 
-// ReadvAt reads into one slice after the other, until one is not filled.
+// ReadvAt reads into the slices one after the other, until one is not filled.
 func ReadvAt(fd int32, vec []Iovec, off int64) int32 { return vectorAt(ReadAt, fd, vec, off) }
 
-// WritevAt writes one slice after the other, until one is not written whole. So others may come between them.
+// WritevAt writes the slices one after the other, until one is not written fully. So others' bytes may come between
+// them.
 func WritevAt(fd int32, vec []Iovec, off int64) int32 { return vectorAt(WriteAt, fd, vec, off) }
 
 func vectorAt(call func(int32, []byte, int64) int32, fd int32, vec []Iovec, off int64) int32 {
@@ -75,41 +76,41 @@ func vectorAt(call func(int32, []byte, int64) int32, fd int32, vec []Iovec, off 
 	return total
 }
 
-// ReadNow would be a read that does not wait for a disk: no system but Linux has it, and workers read.
+// ReadNow is a read that does not wait for a disk. Only Linux has it; here workers read.
 func ReadNow(fd int32, p []byte) int32 { return -ENOSYS }
 
-// WriteNow is Linux's alone.
+// WriteNow exists on Linux only.
 func WriteNow(fd int32, p []byte) int32 { return -ENOSYS }
 
-// ReadAtNow is Linux's alone.
+// ReadAtNow exists on Linux only.
 func ReadAtNow(fd int32, p []byte, off int64) int32 { return -ENOSYS }
 
-// WriteAtNow is Linux's alone.
+// WriteAtNow exists on Linux only.
 func WriteAtNow(fd int32, p []byte, off int64) int32 { return -ENOSYS }
 
-// ReadvAtNow is Linux's alone.
+// ReadvAtNow exists on Linux only.
 func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 { return -ENOSYS }
 
-// WritevAtNow is Linux's alone.
+// WritevAtNow exists on Linux only.
 func WritevAtNow(fd int32, vec []Iovec, off int64) int32 { return -ENOSYS }
 
-// Resident is Linux's alone.
+// Resident exists on Linux only.
 func Resident(fd int32, off, n int64) int32 { return -ENOSYS }
 
 // StatusFlags is fcntl(2) F_GETFL: the flags of the open file.
 func StatusFlags(fd int32) int32 { return Fcntl(fd, FGetfl, 0) }
 
-// IsDirect reports whether fd goes round the page cache.
+// IsDirect reports whether fd bypasses the page cache.
 func IsDirect(fd int32) bool { return false }
 
-// Blocks reports whether the calls of fd wait where they must, because it is not in non-blocking mode.
+// Blocks reports whether calls on fd may wait, because it is not in non-blocking mode.
 func Blocks(fd int32) bool {
 	flags := StatusFlags(fd)
 	return flags >= 0 && flags&ONonblock == 0
 }
 
-// IsRegular reports whether fd is a regular file or a directory or block device: something that is always ready and
-// whose calls may wait for a disk.
+// IsRegular reports whether fd is a regular file, a directory or a block device: always ready, but its calls may wait
+// for a disk.
 func IsRegular(fd int32) bool {
 	switch FileType(fd) {
 	case SIfreg, SIfdir, SIfblk:
@@ -118,7 +119,7 @@ func IsRegular(fd int32) bool {
 	return false
 }
 
-// FileType is what fd is, by fstat(2): SIfsock, SIfifo and so on.
+// FileType returns the file type of fd, by fstat(2): SIfsock, SIfifo and so on.
 func FileType(fd int32) int32 {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(fd), &st); err != nil {
@@ -127,13 +128,13 @@ func FileType(fd int32) int32 {
 	return int32(st.Mode & SIfmt)
 }
 
-// Fsync is fsync(2), as durable as the system has it; dataOnly makes no difference.
+// Fsync is fsync(2), made as durable as the system can; dataOnly makes no difference.
 func Fsync(fd int32, dataOnly bool) int32 {
 	return again(func() (int, error) { return 0, syncFile(int(fd)) })
 }
 
-// durably writes a file out where fsync(2) leaves it in the disk's cache: by a call of the system's own, and by fsync
-// on a file system that has no such call. Any other error is the disk's, and fsync would hide it.
+// durably syncs a file where fsync(2) leaves it in the disk's cache: by the system's own call, or by fsync on a file
+// system that does not support that call. Any other error is the disk's, and fsync would hide it.
 func durably(full, plain func() error) error {
 	err := full()
 	if err == unix.ENOTSUP || err == unix.ENOTTY || err == unix.EINVAL {
@@ -142,13 +143,13 @@ func durably(full, plain func() error) error {
 	return err
 }
 
-// SyncFileRange is Linux's alone.
+// SyncFileRange exists on Linux only.
 func SyncFileRange(fd int32, off, n int64, flags int) int32 { return posix.Lack(ENOSYS) }
 
-// Fallocate is left out.
+// Fallocate is not supported.
 func Fallocate(fd int32, mode uint32, off, n int64) int32 { return posix.Lack(EOPNOTSUPP) }
 
-// Fadvise is left out: advice has no effect.
+// Fadvise is not supported: advice has no effect.
 func Fadvise(fd int32, off, n int64, advice int) int32 { return posix.Lack(ENOSYS) }
 
 // Ftruncate is ftruncate(2).
@@ -164,8 +165,8 @@ func Fchmod(fd int32, mode uint32) int32 {
 // Fchdir is fchdir(2).
 func Fchdir(fd int32) int32 { return again(func() (int, error) { return 0, unix.Fchdir(int(fd)) }) }
 
-// OFDLock is flock(2), which is of the open file as Linux's locks of that sort are, but of the file as a whole:
-// a part of it is a lack.
+// OFDLock is flock(2). Its locks belong to the open file, as Linux's OFD locks do, but cover the whole file: locking a
+// part of it is not supported.
 func OFDLock(fd int32, kind int16, off, n int64) int32 {
 	if off != 0 || n != 0 {
 		return posix.Lack(EOPNOTSUPP)
@@ -184,8 +185,8 @@ func SeekIn(fd int32, off int64, whence int) (int64, int32) {
 	return at, done(err)
 }
 
-// CopyRange is Linux's alone: what it would do is done by reads and writes.
+// CopyRange exists on Linux only: callers copy by reads and writes.
 func CopyRange(in, out int32, inOff, outOff int64, n int) int32 { return -ENOSYS }
 
-// Clone is Linux's alone.
+// Clone exists on Linux only.
 func Clone(out, in int32) int32 { return -EOPNOTSUPP }

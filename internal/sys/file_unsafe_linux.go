@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read is read(2) on a descriptor that does not wait (non-blocking, or known to
-// be ready).
+// Read is read(2) on a descriptor whose read does not wait: it is non-blocking, or known to be ready.
 func Read(fd int32, p []byte) int32 {
 	for {
 		if res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p),
@@ -20,7 +19,7 @@ func Read(fd int32, p []byte) int32 {
 	}
 }
 
-// Write is write(2) on a descriptor that does not wait.
+// Write is write(2) on a descriptor whose write does not wait.
 func Write(fd int32, p []byte) int32 {
 	for {
 		if res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p),
@@ -50,8 +49,8 @@ func ReadAt(fd int32, p []byte, off int64) int32 {
 	}
 }
 
-// ReadAtInMemory is ReadAt of a file that waits for no disk. Short ones are made without
-// telling the scheduler, see nowMax.
+// ReadAtInMemory is ReadAt for a file that never waits for a disk. Short reads are made without telling the scheduler,
+// see nowMax.
 func ReadAtInMemory(fd int32, p []byte, off int64) int32 {
 	if len(p) > nowMax || off >= 0 && !wide {
 		return ReadAt(fd, p, off)
@@ -90,8 +89,7 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 	}
 }
 
-// wide says that an offset is one word. Where it is two, each architecture has its own
-// way to pass them.
+// wide says whether an offset fits into one word. If it takes two, each architecture passes them in its own way.
 const wide = unsafe.Sizeof(uintptr(0)) == 8
 
 func blocking(call func() (int, error)) int32 {
@@ -106,8 +104,8 @@ func blocking(call func() (int, error)) int32 {
 	}
 }
 
-// IsRegular reports whether fd is a regular file or a directory or block device:
-// something that is always ready and whose calls may wait for a disk.
+// IsRegular reports whether fd is a regular file, a directory or a block device: always ready, but its calls may wait
+// for a disk.
 func IsRegular(fd int32) bool {
 	switch FileType(fd) {
 	case SIfreg, SIfdir, SIfblk:
@@ -116,7 +114,7 @@ func IsRegular(fd int32) bool {
 	return false
 }
 
-// FileType is what fd is, by fstat(2): SIfsock, SIfifo and so on.
+// FileType returns the file type of fd, by fstat(2): SIfsock, SIfifo and so on.
 func FileType(fd int32) int32 {
 	var st unix.Stat_t
 	if unix.Fstat(int(fd), &st) != nil {
@@ -125,8 +123,7 @@ func FileType(fd int32) int32 {
 	return int32(st.Mode & SIfmt)
 }
 
-// Poll asks for the readiness of one descriptor now, without waiting.
-// The result is the ready mask, 0 for none.
+// Poll asks for the readiness of one descriptor without waiting. The result is the ready mask, 0 for none.
 func Poll(fd int32, mask uint32) int32 {
 	p := unix.PollFd{Fd: fd, Events: int16(mask)}
 	for {

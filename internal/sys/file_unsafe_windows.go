@@ -17,7 +17,7 @@ var (
 	procPeekNamedPipe = kernel32.NewProc("PeekNamedPipe")
 )
 
-// readyPipe is what a pipe of another program's is ready for. Whether there is room can't be asked.
+// readyPipe returns what another program's pipe is ready for. Windows does not say whether it has room.
 func (o *open) readyPipe() int32 {
 	var n uint32
 	r, _, errno := syscall.SyscallN(procPeekNamedPipe.Addr(), uintptr(o.handle), 0, 0, 0,
@@ -25,7 +25,7 @@ func (o *open) readyPipe() int32 {
 	switch {
 	case r == 0 && errno == windows.ERROR_BROKEN_PIPE:
 		return PollHup
-	case r == 0: // it is for writing alone
+	case r == 0: // the pipe is for writing only
 		return PollOut
 	case n > 0:
 		return PollIn | PollOut
@@ -33,10 +33,10 @@ func (o *open) readyPipe() int32 {
 	return PollOut
 }
 
-// ReadvAt is preadv(2), one after the other: what others write in between is seen. vec is not empty.
+// ReadvAt is preadv(2) made of single reads: what others write in between is seen. vec is not empty.
 func ReadvAt(fd int32, vec []Iovec, off int64) int32 { return oneByOne(fd, vec, off, ReadAt) }
 
-// WritevAt is pwritev(2), one after the other: what others write may come in between.
+// WritevAt is pwritev(2) made of single writes: others' bytes may come in between.
 func WritevAt(fd int32, vec []Iovec, off int64) int32 { return oneByOne(fd, vec, off, WriteAt) }
 
 func oneByOne(fd int32, vec []Iovec, off int64, call func(fd int32, p []byte, off int64) int32) (n int32) {
@@ -60,7 +60,7 @@ func oneByOne(fd int32, vec []Iovec, off int64, call func(fd int32, p []byte, of
 	return n
 }
 
-// size is how long a file is.
+// size returns the length of a file.
 func (o *open) size() (int64, int32) {
 	var info standardInfo
 	if err := getInfo(o.handle, windows.FileStandardInfo, &info); err != nil {
@@ -77,7 +77,7 @@ type standardInfo struct {
 	_, _            byte
 }
 
-// basicInfo is FILE_BASIC_INFO, with times of 100 ns since 1601. A zero changes nothing.
+// basicInfo is FILE_BASIC_INFO, with times in units of 100 ns since 1601. A zero leaves the field unchanged.
 type basicInfo struct {
 	created, accessed, written, changed int64
 	attributes                          uint32
@@ -95,7 +95,7 @@ func setInfo[T any](h windows.Handle, class uint32, info *T) error {
 	return windows.SetFileInformationByHandle(h, class, (*byte)(unsafe.Pointer(info)), uint32(unsafe.Sizeof(*info)))
 }
 
-// with makes a call with a handle of the same file that has a right, which that of o may lack: then it is opened once
+// with calls call with a handle of the same file that has a right. If o's handle lacks it, the file is opened once
 // more.
 func (o *open) with(right uint32, call func(h windows.Handle) error) int32 {
 	if o.flags.Load()&OAccmode != 0 {
@@ -110,7 +110,7 @@ func (o *open) with(right uint32, call func(h windows.Handle) error) int32 {
 	return failed(call(h))
 }
 
-// open is NtCreateFile. All share what they open, deletes included, as files elsewhere are.
+// open is NtCreateFile. It shares the file for everything, deletes included, as on other systems.
 func (t *target) open(access, disposition, options, attributes uint32) (windows.Handle, int32) {
 	name, err := windows.NewNTUnicodeString(t.name)
 	if err != nil {
@@ -130,7 +130,7 @@ func (t *target) open(access, disposition, options, attributes uint32) (windows.
 	return h, 0
 }
 
-// Openat2 is openat2(2), of names that may lead anywhere. -ENOSYS: they are to be confined.
+// Openat2 is openat2(2), for names that may lead anywhere. -ENOSYS: the lookup is to be confined.
 func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	if how.Resolve != 0 {
 		return enosys
@@ -166,7 +166,7 @@ func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	return adopt(h, flags&(OAccmode|OAppend|OPath|ONonblock))
 }
 
-// terms is what NtCreateFile is asked for by flags of open(2).
+// terms returns NtCreateFile's arguments for flags of open(2).
 func terms(flags uint32, folder bool) (access, disposition, options uint32) {
 	access = windows.SYNCHRONIZE | windows.FILE_READ_ATTRIBUTES
 	options = windows.FILE_SYNCHRONOUS_IO_NONALERT
@@ -208,7 +208,7 @@ func terms(flags uint32, folder bool) (access, disposition, options uint32) {
 	return access, disposition, options
 }
 
-// opened is what is left to do with what has been opened.
+// opened does what is left to do after an open.
 func opened(h windows.Handle, flags uint32) int32 {
 	if flags&ONofollow != 0 && flags&OPath == 0 && isLink(h) {
 		return -ELOOP
@@ -217,12 +217,12 @@ func opened(h windows.Handle, flags uint32) int32 {
 		if kindOf(h) != isFile {
 			return 0
 		}
-		return failed(windows.Ftruncate(h, 0)) // not by opening, which would set attributes, too
+		return failed(windows.Ftruncate(h, 0)) // not by the open itself, which would set attributes, too
 	}
 	return 0
 }
 
-// isLink reports whether a handle is that of a link, opened as such.
+// isLink reports whether a handle is that of a link itself.
 func isLink(h windows.Handle) bool {
 	var info tagInfo
 	return getInfo(h, windows.FileAttributeTagInfo, &info) == nil &&
@@ -230,7 +230,7 @@ func isLink(h windows.Handle) bool {
 		(info.tag == windows.IO_REPARSE_TAG_SYMLINK || info.tag == windows.IO_REPARSE_TAG_MOUNT_POINT)
 }
 
-// inherit gives a place to one of the streams that the program was started with.
+// inherit fills in the place of one of the streams that the program was started with.
 func inherit(fd int32, at *atomic.Pointer[open]) *open {
 	which := [...]uint32{windows.STD_INPUT_HANDLE, windows.STD_OUTPUT_HANDLE, windows.STD_ERROR_HANDLE}
 	h, err := windows.GetStdHandle(which[fd])
@@ -246,9 +246,9 @@ func inherit(fd int32, at *atomic.Pointer[open]) *open {
 	return o
 }
 
-// OFDLock is fcntl(2) with F_OFD_SETLK: a lock of the open file, which does not wait. What Windows locks no other can
-// read or write, while locks elsewhere bind only those that lock: so what is locked lies far behind all that files
-// have, where whoever locks a whole file by other means meets it, too.
+// OFDLock is fcntl(2) with F_OFD_SETLK: a lock of the open file, which does not wait. No other file can read or write
+// what Windows has locked, while locks on other systems bind only callers that lock. So the locked range lies far
+// beyond the end of all files, where programs that lock a whole file by other means meet it, too.
 func OFDLock(fd int32, kind int16, off, n int64) int32 {
 	return onFile(fd, func(o *open) int32 {
 		if off < 0 || n < 0 {
@@ -268,7 +268,7 @@ func OFDLock(fd int32, kind int16, off, n int64) int32 {
 	})
 }
 
-// lock locks a range in place of what the file has locked there. Between the two another may come first.
+// lock locks a range, and replaces the file's locks there. In between, another file may take the lock.
 func (o *open) lock(s span) int32 {
 	before := o.file.locks
 	if res := o.unlock(s); res < 0 {
@@ -303,8 +303,8 @@ func (o *open) lockNew(s span) int32 {
 	return failed(err)
 }
 
-// unlock unlocks a range. Of ranges that are in it in part Windows can't unlock that part, so that the rest is locked
-// again, where another may come first.
+// unlock unlocks a range. Windows can't unlock a part of a locked range, so the rest is locked again, and another file
+// may take that lock in between.
 func (o *open) unlock(s span) int32 {
 	var left, again []span
 	for _, old := range o.file.locks {
@@ -332,12 +332,12 @@ func (o *open) unlock(s span) int32 {
 	return 0
 }
 
-// Fstatfs tells of the file system that a file is on what Windows tells.
+// Fstatfs describes the file system that a file is on, as far as Windows does.
 func Fstatfs(fd int32, st *Statfs) int32 {
 	return onFile(fd, func(o *open) int32 { return st.of(o.handle) })
 }
 
-// StatfsOf is Fstatfs by a name.
+// StatfsOf is Fstatfs for a name.
 func StatfsOf(path []byte, st *Statfs) int32 {
 	return at(AtFdcwd, path, 0, windows.FILE_READ_ATTRIBUTES, func(h windows.Handle) int32 { return st.of(h) })
 }
@@ -353,7 +353,7 @@ func (st *Statfs) of(h windows.Handle) int32 {
 	}
 	var info windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(h, &info); err == nil &&
-		info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY == 0 { // it wants a folder
+		info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY == 0 { // Windows expects a folder
 		for i := len(path) - 1; i > 0; i-- {
 			if path[i] == '\\' {
 				name, _ = windows.UTF16PtrFromString(path[:i+1])

@@ -10,23 +10,23 @@ import (
 	"ringo/internal/posix"
 )
 
-// file is what is kept of an open file, or of a folder.
+// file is the state of an open file, or folder.
 type file struct {
-	mu sync.Mutex // held across what moves the position
-	// position is where reads and writes without an offset go on. Windows has one, too, which each call with an offset
-	// moves, so it is not used.
+	mu sync.Mutex // held across calls that move the position
+	// position is where reads and writes without an offset continue. Windows' own position is not used, because each
+	// call with an offset moves it.
 	position int64
 	entries  entries // of a folder
 	locks    []span
 }
 
-// span is a range that is locked.
+// span is a locked range.
 type span struct {
 	off, n uint64
 	shared bool
 }
 
-// adopt finds a number for a file that has been opened.
+// adopt gives a descriptor to a file that has been opened.
 func adopt(h windows.Handle, flags uint32) int32 {
 	o := &open{handle: h, file: new(file)}
 	o.kind = kindOf(h)
@@ -34,7 +34,7 @@ func adopt(h windows.Handle, flags uint32) int32 {
 	return add(o)
 }
 
-// kindOf finds out what a handle stands for.
+// kindOf returns what a handle stands for.
 func kindOf(h windows.Handle) kind {
 	switch t, _ := windows.GetFileType(h); t {
 	case windows.FILE_TYPE_PIPE:
@@ -50,14 +50,14 @@ func kindOf(h windows.Handle) kind {
 	return isFile
 }
 
-// Read is read(2), at the position, of what does not wait.
+// Read is read(2), at the position, for descriptors whose read does not wait.
 func Read(fd int32, p []byte) int32 { return readAt(fd, p, -1) }
 
-// Write is write(2), at the position, of what does not wait.
+// Write is write(2), at the position, for descriptors whose write does not wait.
 func Write(fd int32, p []byte) int32 { return writeAt(fd, p, -1) }
 
 // ReadAt is pread(2), or read(2) at the position when off is negative. It may wait for the disk, and in blocking mode
-// for somebody else.
+// for others.
 func ReadAt(fd int32, p []byte, off int64) int32 {
 	return waiting(fd, PollIn, func() int32 { return readAt(fd, p, off) })
 }
@@ -67,7 +67,7 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 	return waiting(fd, PollOut, func() int32 { return writeAt(fd, p, off) })
 }
 
-// waiting makes a call again and again while it would have to wait, in blocking mode.
+// waiting repeats a call in blocking mode, as long as the call would have to wait.
 func waiting(fd int32, mask int16, call func() int32) int32 {
 	for {
 		res := call()
@@ -108,7 +108,7 @@ func readAt(fd int32, p []byte, off int64) int32 {
 // ReadAtInMemory is ReadAt.
 func ReadAtInMemory(fd int32, p []byte, off int64) int32 { return ReadAt(fd, p, off) }
 
-// readFile reads at an offset. The end of the file is no error here.
+// readFile reads at an offset. The end of the file is not an error.
 func (o *open) readFile(p []byte, off int64) int32 {
 	if len(p) == 0 {
 		return 0
@@ -125,7 +125,7 @@ func (o *open) readFile(p []byte, off int64) int32 {
 	}
 }
 
-// readStream reads from what has no offsets, and waits.
+// readStream reads from something without offsets, and waits.
 func (o *open) readStream(p []byte) int32 {
 	var n uint32
 	switch err := windows.ReadFile(o.handle, p[:clampLen(p)], &n, nil); err {
@@ -183,7 +183,7 @@ func (o *open) writeFile(p []byte, at *windows.Overlapped) int32 {
 	return int32(n)
 }
 
-// ReadNow is a read that does not wait, also of a descriptor in blocking mode. -EOPNOTSUPP: this sort of file can't.
+// ReadNow is a read that does not wait, even on a descriptor in blocking mode. -EOPNOTSUPP: this kind of file can't.
 func ReadNow(fd int32, p []byte) int32 { return now(fd, p, readAt) }
 
 // WriteNow is a write that does not wait, see ReadNow.
@@ -201,7 +201,7 @@ func now(fd int32, p []byte, call func(fd int32, p []byte, off int64) int32) int
 	return call(fd, p, -1)
 }
 
-// ReadAtNow is refused: there is no read of what is in memory.
+// ReadAtNow is refused: Windows has no read that is limited to what is in memory.
 func ReadAtNow(fd int32, p []byte, off int64) int32 { return -EOPNOTSUPP }
 
 // WriteAtNow is refused, see ReadAtNow.
@@ -213,8 +213,8 @@ func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
 // WritevAtNow is refused, see ReadAtNow.
 func WritevAtNow(fd int32, vec []Iovec, off int64) int32 { return -EOPNOTSUPP }
 
-// SeekIn is lseek(2). Where the holes of a file are is not known here: all of it is data, as on Linux on file systems
-// that don't know.
+// SeekIn is lseek(2). Windows does not say where a file has holes: it counts as all data, as on Linux's file systems
+// that don't know holes.
 func SeekIn(fd int32, off int64, whence int) (int64, int32) {
 	o := use(fd)
 	if o == nil {
@@ -256,7 +256,7 @@ func SeekIn(fd int32, off int64, whence int) (int64, int32) {
 	return at, 0
 }
 
-// Fsync is FlushFileBuffers, of the data and all else: less there is not.
+// Fsync is FlushFileBuffers, which writes data and metadata: there is no call for data only.
 func Fsync(fd int32, dataOnly bool) int32 {
 	return onFile(fd, func(o *open) int32 {
 		if o.kind == isPipe || o.kind == isConsole {
@@ -266,7 +266,7 @@ func Fsync(fd int32, dataOnly bool) int32 {
 	})
 }
 
-// SyncFileRange is Fsync: parts can't be told apart here.
+// SyncFileRange is Fsync: a range can't be written alone.
 func SyncFileRange(fd int32, off, n int64, flags int) int32 {
 	const known = 7
 	switch res := disk(fd); {
@@ -278,7 +278,7 @@ func SyncFileRange(fd int32, off, n int64, flags int) int32 {
 	return Fsync(fd, true)
 }
 
-// Fadvise takes advice, and does nothing with it.
+// Fadvise accepts advice, and ignores it.
 func Fadvise(fd int32, off, n int64, advice int) int32 {
 	const known = 5
 	if res := disk(fd); res < 0 || advice >= 0 && advice <= known {
@@ -287,7 +287,7 @@ func Fadvise(fd int32, off, n int64, advice int) int32 {
 	return -EINVAL
 }
 
-// disk is -ESPIPE of what is on none.
+// disk returns -ESPIPE for descriptors that are not on a disk.
 func disk(fd int32) int32 {
 	o := use(fd)
 	if o == nil {
@@ -300,7 +300,7 @@ func disk(fd int32) int32 {
 	return 0
 }
 
-// noneOf is the result of what no file here has, and no descriptor that is none.
+// noneOf returns the result of a call that no file supports here, or -EBADF.
 func noneOf(fd int32) int32 {
 	if !IsOpen(fd) {
 		return -EBADF
@@ -308,7 +308,7 @@ func noneOf(fd int32) int32 {
 	return posix.Lack(EOPNOTSUPP)
 }
 
-// CopyRange is not there: -ENOSYS.
+// CopyRange is not supported: -ENOSYS.
 func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
 	if !IsOpen(in) || !IsOpen(out) {
 		return -EBADF
@@ -316,7 +316,7 @@ func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
 	return enosys
 }
 
-// noneAt is the result of what there is not, of names in a folder.
+// noneAt is noneOf for a name in a folder.
 func noneAt(dir int32) int32 {
 	if dir != AtFdcwd && !IsOpen(dir) {
 		return -EBADF
@@ -334,7 +334,7 @@ func Ftruncate(fd int32, size int64) int32 {
 	})
 }
 
-// onFile makes a call of what has a name.
+// onFile makes a call on an open file or folder.
 func onFile(fd int32, call func(o *open) int32) int32 {
 	o := use(fd)
 	if o == nil {
@@ -361,7 +361,7 @@ func Fchdir(fd int32) int32 {
 	})
 }
 
-// ready is what a file, or a stream that can't be waited for, is ready for.
+// ready returns what a file, or a stream that can't be waited for, is ready for.
 func (o *open) ready() int32 {
 	if o.mem != nil {
 		return int32(o.mem.ready())
@@ -372,7 +372,7 @@ func (o *open) ready() int32 {
 	return o.readyPipe()
 }
 
-// What there is not on this system, or not in this way.
+// Calls that this system does not have, or not in this form.
 
 func Fallocate(fd int32, mode uint32, off, n int64) int32             { return posix.Lack(EOPNOTSUPP) }
 func Fgetxattr(fd int32, name, p []byte) int32                        { return noneOf(fd) }
@@ -389,5 +389,5 @@ func PidFD(pid int) int32                                             { return e
 func Splice(in, out int32, n int) int32                               { return -EINVAL }
 func Sendfile(out, in int32, off int64, n int) int32                  { return -EINVAL }
 
-// Gettid is the id of the calling thread.
+// Gettid returns the id of the calling thread.
 func Gettid() int32 { return int32(windows.GetCurrentThreadId()) }

@@ -2,7 +2,7 @@
 
 package sys
 
-// Incore is of no use here.
+// Incore is not supported here.
 type Incore struct{}
 
 func NewIncore(fd int32, off int64) (*Incore, int32) { return nil, enosys }

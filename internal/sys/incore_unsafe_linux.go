@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Incore asks by mincore(2) what of a file is in memory, through a mapping of it that
-// nobody reads. Of files of overlayfs that is the only way: they have no pages of their
-// own, so that cachestat(2) finds none, but what is mapped is the file beneath.
+// Incore finds out by mincore(2) which pages of a file are in memory, through a mapping of the file that is never
+// read. For files on overlayfs that is the only way: they have no pages of their own, so cachestat(2) finds none, but
+// a mapping is of the file beneath.
 type Incore struct {
 	mem     unsafe.Pointer
 	size    int64
@@ -21,20 +21,20 @@ type Incore struct {
 	told    atomic.Uint32 // calls of Prefix
 }
 
-// IncoreMax is how many bytes one Prefix is about at most.
+// IncoreMax is the most bytes that one call of Prefix asks about.
 const IncoreMax = 1 << 20
 
 const (
 	incorePages = IncoreMax/4096 + 1
-	// incoreBeyond is how far behind the file's end a page lies that can't be in memory.
+	// incoreBeyond is how far behind the file's end the page is that can't be in memory.
 	incoreBeyond = 4 << 20
 	// incoreProbe is after how many calls that page is asked for again.
 	incoreProbe = 64
 )
 
-// NewIncore maps a file, with room for it to grow to twice its size. It is nil where off
-// is not in the file: -ENODATA; and where the mapping is refused or would be of no use:
-// who neither owns a file nor may write it is told that all is there, -EPERM.
+// NewIncore maps a file, with room for it to grow to twice its size. It returns nil and -ENODATA if off is not in the
+// file, and nil and -EPERM if the mapping would be of no use: to a caller that neither owns the file nor may write it,
+// the kernel reports every page as present. Other errors mean that the mapping was refused.
 func NewIncore(fd int32, off int64) (*Incore, int32) {
 	var st unix.Stat_t
 	if res := blocking(func() (int, error) { return 0, unix.Fstat(int(fd), &st) }); res < 0 {
@@ -65,18 +65,17 @@ func NewIncore(fd int32, off int64) (*Incore, int32) {
 	return m, 0
 }
 
-// Close removes the mapping. Nobody may be in Prefix.
+// Close removes the mapping. No call of Prefix may be under way.
 func (m *Incore) Close() {
 	m.cleanup.Stop()
 	unix.MunmapPtr(m.mem, uintptr(m.size))
 }
 
-// Covers reports whether Prefix can tell of what is at off.
+// Covers reports whether Prefix covers the offset off.
 func (m *Incore) Covers(off int64) bool { return off < m.size-incoreBeyond }
 
-// Prefix is how many of n bytes from off on are in memory and up to date, before the first
-// that is not. Who has given away the right to know since NewIncore is told too much by a
-// few calls more.
+// Prefix returns how many of the n bytes at off are in memory and up to date, up to the first that is not. If the
+// process has lost the right to know since NewIncore, a few more calls may return too much.
 func (m *Incore) Prefix(off int64, n int) int {
 	if off < 0 || n <= 0 || !m.Covers(off) {
 		return 0
@@ -87,7 +86,8 @@ func (m *Incore) Prefix(off int64, n int) int {
 	return m.prefix(off, int(min(int64(n), IncoreMax, m.size-incoreBeyond-off)))
 }
 
-// Pages has a bit set for each of the 64 pages from off on that Prefix counts, the first in the lowest.
+// Pages returns a bit for each of the 64 pages from off on: set if Prefix would count it. The first page is the lowest
+// bit.
 func (m *Incore) Pages(off int64) (pages uint64) {
 	if off < 0 || !m.Covers(off) || m.told.Add(1)%incoreProbe == 0 && !m.honest() {
 		return 0
@@ -103,7 +103,7 @@ func (m *Incore) Pages(off int64) (pages uint64) {
 	return pages
 }
 
-// honest reports whether the kernel says of a page behind the end that it is not there.
+// honest reports whether the kernel says that a page beyond the end is not in memory.
 func (m *Incore) honest() bool { return m.prefix(m.size-pageSize, 1) == 0 }
 
 func (m *Incore) prefix(off int64, n int) int {
@@ -119,7 +119,7 @@ func (m *Incore) prefix(off int64, n int) int {
 	return max(0, min(n, pages*int(pageSize)-skip))
 }
 
-// ask has a byte of vec tell of each page of n bytes from first on, which begins one.
+// ask fills a byte of vec for each page of the n bytes at first, which is aligned to a page.
 func (m *Incore) ask(first int64, n int, vec *[incorePages]byte) int32 {
 	return result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(n),
 		uintptr(unsafe.Pointer(vec))))

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// probes is what has been set of a socket's keep-alive probes, where Windows takes it only together: before Windows 10,
-// version 1709, and in Wine. The zero value is Windows' own choice.
+// probes holds the settings of a socket's keep-alive probes where Windows takes them only together: before Windows 10,
+// version 1709, and in Wine. The zero value is Windows' defaults.
 type probes struct {
 	idle, interval atomic.Int32 // seconds
-	count          atomic.Int32 // which can't be chosen there
+	count          atomic.Int32 // can't be set there
 }
 
-// of is the number that an option of TCP's sets, with Windows' own choice; nil for other options.
+// of returns the field for a TCP option, and Windows' default; nil for other options.
 func (p *probes) of(name int) (field *atomic.Int32, own int32) {
 	switch name {
 	case 4:
@@ -29,7 +29,7 @@ func (p *probes) of(name int) (field *atomic.Int32, own int32) {
 	return nil, 0
 }
 
-// setProbe sets an option of TCP's about probes that Windows did not know alone.
+// setProbe sets a TCP option about probes that this Windows does not have as an option of its own.
 func (o *open) setProbe(name int, value int32) int32 {
 	if value < 1 {
 		return -EINVAL
@@ -42,7 +42,7 @@ func (o *open) setProbe(name int, value int32) int32 {
 	return o.applyProbes()
 }
 
-// applyProbes has Windows probe as was set, once probing is on.
+// applyProbes passes the settings to Windows, once probing is on.
 func (o *open) applyProbes() int32 {
 	p := &o.socket.probes
 	if p.idle.Load() == 0 && p.interval.Load() == 0 {
@@ -64,7 +64,7 @@ func (p *probes) millis(name int) uint32 {
 	return uint32(min(int64(own)*1000, 1<<31-1))
 }
 
-// like takes over what a listener's connections begin with.
+// like copies the settings from the listener.
 func (p *probes) like(listener *probes) {
 	p.idle.Store(listener.idle.Load())
 	p.interval.Store(listener.interval.Load())

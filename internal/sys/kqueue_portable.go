@@ -2,13 +2,13 @@
 
 package sys
 
-// HaveKqueue says whether there are kqueues at all: in tests there may be.
+// HaveKqueue says whether there are kqueues at all: tests may have one.
 const HaveKqueue = true
 
-// KqueueShim is what OpenKqueue gives, if a test has one.
+// KqueueShim, if a test sets it, is called by OpenKqueue.
 var KqueueShim func() (Kqueue, int32)
 
-// OpenKqueue gives what stands for a kqueue in tests.
+// OpenKqueue returns the kqueue of KqueueShim, if a test has set that.
 func OpenKqueue(changes, events int) (Kqueue, int32) {
 	if KqueueShim == nil {
 		return nil, enosys

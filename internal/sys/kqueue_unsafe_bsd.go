@@ -14,8 +14,8 @@ import (
 // HaveKqueue says whether this OS has kqueues at all.
 const HaveKqueue = true
 
-// kqueue is the system's. Its lists are memory in which Go looks for no pointers: an event's mark lies where x/sys has
-// a pointer.
+// kqueue is the system's. The garbage collector looks for no pointers in its lists: an event's mark lies where x/sys
+// has a pointer.
 type kqueue struct {
 	fd              int
 	changes, events []unix.Kevent_t
@@ -44,7 +44,7 @@ func eventList(n int) []unix.Kevent_t {
 	return unsafe.Slice((*unix.Kevent_t)(unsafe.Pointer(unsafe.SliceData(mem))), n)
 }
 
-// Kevent makes no more changes and gives no more events than the lists have room for.
+// Kevent makes no more changes and returns no more events than the lists have room for.
 func (q *kqueue) Kevent(changes, events []Kevent, ns int64) int32 {
 	for i := range changes {
 		putChange(&q.changes[i], &changes[i])
@@ -94,7 +94,7 @@ func takeEvent(e *Kevent, from *unix.Kevent_t) {
 	}
 }
 
-// markOf is where an event keeps its mark: in the word that comes back as it was.
+// markOf returns the place of an event's mark: the word that the kernel returns unchanged.
 func markOf(e *unix.Kevent_t) *uintptr { return (*uintptr)(unsafe.Pointer(&e.Udata)) }
 
 func (q *kqueue) Traits() KqueueTraits {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadMemory copies memory of this process from an address that may be wrong; false if all of it could not be read. The
-// race detector knows nothing of it.
+// ReadMemory copies memory of this process from an address that may be invalid. It returns false if not all of it
+// could be read. The race detector does not see these reads.
 func ReadMemory(into []byte, from uintptr) bool {
 	local := unix.Iovec{Base: unsafe.SliceData(into)}
 	local.SetLen(len(into))
@@ -20,8 +20,8 @@ func ReadMemory(into []byte, from uintptr) bool {
 	return errno == 0 && int(n) == len(into)
 }
 
-// readSmall reads a file of /proc whose name ends in a zero, by one read, and does not allocate. It gives how much it
-// has read, negative if it could not.
+// readSmall reads a file of /proc by one read, without allocating. name ends with a NUL. It returns the number of
+// bytes, negative if it failed.
 func readSmall(name, into []byte) int {
 	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT, ^uintptr(-unix.AT_FDCWD-1), uintptr(unsafe.Pointer(&name[0])),
 		unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// readMemory is a read of an end: it does not wait.
+// readMemory reads from an end, without waiting.
 func (e *end) readMemory(p []byte) int32 {
 	switch {
 	case e.counter != nil && len(p) < 8:
@@ -28,7 +28,7 @@ func (e *end) readMemory(p []byte) int32 {
 	return n
 }
 
-// writeMemory is a write to an end.
+// writeMemory writes to an end.
 func (e *end) writeMemory(p []byte) int32 {
 	switch {
 	case e.counter != nil && len(p) < 8:
@@ -52,7 +52,7 @@ func Signal(fd int32) int32 {
 	return 0
 }
 
-// Unsignal reads an eventfd's counter back to zero.
+// Unsignal resets an eventfd's counter by reading it.
 func Unsignal(fd int32) int32 {
 	var p [8]byte
 	if res := Read(fd, p[:]); res < 0 && res != -EAGAIN {
@@ -61,7 +61,7 @@ func Unsignal(fd int32) int32 {
 	return 0
 }
 
-// slices are the vector of a message.
+// slices returns the vector of a message as slices.
 func (m *Msghdr) slices() (vec [][]byte) {
 	for _, v := range unsafe.Slice(m.Iov, m.Iovlen) {
 		vec = append(vec, unsafe.Slice(v.Base, v.Len))
@@ -69,7 +69,7 @@ func (m *Msghdr) slices() (vec [][]byte) {
 	return vec
 }
 
-// recvmsg is recvmsg(2) of a socket of a pair, which has no name.
+// recvmsg is recvmsg(2) on a socket of a pair, which has no name.
 func (e *end) recvmsg(m *Msghdr, flags uint32) int32 {
 	n, cut := e.in.read(m.slices(), flags&MsgPeek != 0)
 	m.Controllen, m.Flags = 0, 0

@@ -8,39 +8,39 @@ import (
 	"sync/atomic"
 )
 
-// Pipes, pairs of Unix sockets and eventfds have both their ends in the process, whose numbers nobody else knows: so
-// they are memory here, with Linux's meaning. Windows has none of them that could be waited for together with sockets.
-// Programs that this one starts can't be given one.
+// Pipes, pairs of Unix sockets and eventfds have both ends in this process, and no other program knows their numbers.
+// So they are memory here, with Linux's meaning: Windows has none of them in a form that can be waited for together
+// with sockets. They can't be passed to programs that this one starts.
 
-// end is what a descriptor of such a thing reads from, and writes to.
+// end is one end of such a thing: what its descriptor reads from, and writes to.
 type end struct {
-	in, out *queue // nil: it doesn't
+	in, out *queue // nil: the end does not read, or write
 	counter *counter
 	pipe    bool
 }
 
-// queue is one direction.
+// queue is one direction: the bytes or messages that were written and not read.
 type queue struct {
 	mu       sync.Mutex
-	messages bool     // they keep their bounds
+	messages bool     // messages keep their bounds
 	bytes    []byte   // of a stream
 	list     [][]byte // of messages
 	size     int      // of both
 	limit    int
-	ended    bool // nothing will come any more
-	unread   bool // nobody will read any more
+	ended    bool // the writer is closed: nothing more will come
+	unread   bool // the reader is closed: nothing more will be read
 	watchers []*sleeper
 }
 
 const (
 	pipeLimit = 64 << 10
 	pairLimit = 208 << 10
-	pipeBuf   = 4096 // a write of so much is whole, or not at all
+	pipeBuf   = 4096 // a write of up to this size is done fully, or not at all
 	sizeMin   = 4096 // of a pipe
 	sizeMax   = 1 << 20
 )
 
-// sleeper is a thread that waits for a change.
+// sleeper is a thread that waits for a change of queues.
 type sleeper struct {
 	waker  Waker
 	called atomic.Bool
@@ -52,14 +52,14 @@ func (s *sleeper) wake() {
 	}
 }
 
-// changed wakes who waits. L.
+// changed wakes the waiting threads. L.
 func (q *queue) changed() {
 	for _, s := range q.watchers {
 		s.wake()
 	}
 }
 
-// watch has s woken by changes from now on, or no longer.
+// watch registers s to be woken by changes, or removes it.
 func (q *queue) watch(s *sleeper, on bool) {
 	if q == nil {
 		return
@@ -73,7 +73,7 @@ func (q *queue) watch(s *sleeper, on bool) {
 	}
 }
 
-// queues are those that the readiness of an end depends on.
+// queues returns the queues on which the readiness of an end depends.
 func (e *end) queues() [2]*queue {
 	if e.counter != nil {
 		return [2]*queue{&e.counter.queue, nil}
@@ -81,7 +81,7 @@ func (e *end) queues() [2]*queue {
 	return [2]*queue{e.in, e.out}
 }
 
-// end ends a direction from one of its sides.
+// end closes a direction from one of its sides.
 func (q *queue) end(reader bool) {
 	if q == nil {
 		return
@@ -95,13 +95,13 @@ func (q *queue) end(reader bool) {
 	q.changed()
 }
 
-// close is for the last descriptor of an end.
+// close runs when the last descriptor of an end is closed.
 func (e *end) close() {
 	e.in.end(true)
 	e.out.end(false)
 }
 
-// read takes what there is. peek: it stays. cut: of a message more was there.
+// read takes what there is. With peek, it stays. cut reports that a message was longer.
 func (q *queue) read(vec [][]byte, peek bool) (n int32, cut bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,7 +134,7 @@ func (q *queue) read(vec [][]byte, peek bool) (n int32, cut bool) {
 	return int32(took), cut
 }
 
-// write adds what there is room for: of a message all or nothing, and the same of a short write to a pipe.
+// write adds what there is room for: a message fully or not at all, and so a short write to a pipe.
 func (q *queue) write(vec [][]byte, pipe bool) int32 {
 	n := 0
 	for _, p := range vec {
@@ -169,7 +169,7 @@ func (q *queue) write(vec [][]byte, pipe bool) int32 {
 	return int32(n)
 }
 
-// ready is what an end is ready for, and what has happened to it.
+// ready returns the poll mask of an end.
 func (e *end) ready() (mask uint32) {
 	if e.counter != nil {
 		return e.counter.ready()
@@ -207,7 +207,7 @@ func (e *end) ready() (mask uint32) {
 	return mask
 }
 
-// shut is shutdown(2) of a socket of a pair.
+// shut is shutdown(2) on a socket of a pair.
 func (e *end) shut(how int) int32 {
 	if how < 0 || how > 2 {
 		return -EINVAL
@@ -221,9 +221,9 @@ func (e *end) shut(how int) int32 {
 	return 0
 }
 
-// counter is an eventfd's.
+// counter is the counter of an eventfd.
 type counter struct {
-	queue // for its lock, and who waits
+	queue // used for its lock and its watchers
 	n     uint64
 }
 
@@ -236,7 +236,7 @@ func (c *counter) ready() uint32 {
 	return PollOut
 }
 
-// take gives the count and sets it to zero.
+// take returns the count and resets it.
 func (c *counter) take() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -261,7 +261,7 @@ func (c *counter) add(n uint64) int32 {
 	return 0
 }
 
-// Socketpair makes two Unix sockets that are connected to each other.
+// Socketpair makes two connected Unix sockets.
 func Socketpair(typ int) (a, b, res int32) {
 	kind := typ &^ (SockNonblock | SockCloexec)
 	if kind != SockStream && kind != SockDgram && kind != SockSeqpacket {
@@ -282,7 +282,7 @@ func Socketpair(typ int) (a, b, res int32) {
 	return addTwo(made)
 }
 
-// addTwo finds numbers for two ends.
+// addTwo gives descriptors to two ends.
 func addTwo(made [2]*open) (a, b, res int32) {
 	if a = add(made[0]); a < 0 {
 		made[1].mem.close()
@@ -304,7 +304,7 @@ func Pipe() (r, w, res int32) {
 	return addTwo(made)
 }
 
-// SetPipeSize has a pipe hold n bytes, and gives what it holds now.
+// SetPipeSize sets the capacity of a pipe to n bytes, and returns the new capacity.
 func SetPipeSize(fd int32, n int) int32 {
 	o := use(fd)
 	if o == nil {
@@ -342,7 +342,7 @@ func Eventfd() int32 {
 	return add(o)
 }
 
-// option is one of a socket of a pair: what has no effect on it can be set.
+// option returns an option of a socket of a pair: the options that have no effect can be set, too.
 func (e *end) option(level, name int) (value, res int32) {
 	if level != SolSocket {
 		return 0, -EOPNOTSUPP
@@ -360,7 +360,7 @@ func (e *end) option(level, name int) (value, res int32) {
 	return 0, noOption
 }
 
-// setOption sets one: how much may be on the way is twice what is asked for, as on Linux.
+// setOption sets an option: the send buffer becomes twice what is asked for, as on Linux.
 func (e *end) setOption(level, name int, value int32) int32 {
 	if _, res := e.option(level, name); res < 0 || name != soSndbuf {
 		return res

@@ -13,7 +13,7 @@ import (
 // vectors is memory for vectors in Windows' layout.
 var vectors = sync.Pool{New: func() any { return new([]windows.WSABuf) }}
 
-// vector gives the vector of a message in Windows' layout. Of a stream it is cut where limit bytes are reached.
+// vector returns the vector of a message in Windows' layout. That of a stream is cut at limit bytes.
 func (m *Msghdr) vector(into []windows.WSABuf, limit uintptr) []windows.WSABuf {
 	for _, v := range unsafe.Slice(m.Iov, m.Iovlen) {
 		n := min(v.Len, limit)
@@ -74,15 +74,15 @@ func (o *open) sendmsg(msg *Msghdr, flags uint32) int32 {
 	return int32(sent)
 }
 
-// release keeps the memory of a vector, and nothing that it names.
+// release returns the memory of a vector, and forgets what it named.
 func release(memory *[]windows.WSABuf, bufs []windows.WSABuf) {
 	clear(bufs)
 	*memory = bufs
 	vectors.Put(memory)
 }
 
-// Recvmsg is recvmsg(2), which does not wait. A datagram that was cut is as long as there was room for it: more is not
-// known.
+// Recvmsg is recvmsg(2), without waiting. For a datagram that was cut, Windows does not report the full length: the
+// room counts as its length.
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -100,7 +100,7 @@ func (o *open) recvmsg(msg *Msghdr, flags uint32) int32 {
 		return o.mem.recvmsg(msg, flags)
 	}
 	if o.socket.kind == SockDgram {
-		if res := o.bindAny(); res < 0 { // what has no name can't be received from
+		if res := o.bindAny(); res < 0 { // a socket without a name can't receive
 			return res
 		}
 	}
@@ -127,13 +127,13 @@ func (o *open) recvmsg(msg *Msghdr, flags uint32) int32 {
 	return int32(n)
 }
 
-// recvFrom makes the call, again where it is about a datagram that was sent before.
+// recvFrom makes the call, and repeats it if the error is about a datagram that was sent earlier.
 func (o *open) recvFrom(msg *Msghdr, bufs []windows.WSABuf, flags uint32) (n uint32, errno syscall.Errno) {
 	var sa Sockaddr
 	for {
 		size, own := int32(storageSize), flags
 		var err error
-		if o.socket.kind == SockStream { // whose peer is no answer of a receive
+		if o.socket.kind == SockStream { // a receive on a connection returns no address
 			size = 0
 			err = windows.WSARecv(o.handle, &bufs[0], uint32(len(bufs)), &n, &own, nil, nil)
 		} else {
@@ -153,7 +153,8 @@ func (o *open) recvFrom(msg *Msghdr, bufs []windows.WSABuf, flags uint32) (n uin
 	}
 }
 
-// Recvmmsg receives into the window's messages one by one: how many came, or the negated errno if the first did not.
+// Recvmmsg receives the window's messages one by one. It returns how many came, or the negated errno if the first
+// failed.
 func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
 	b.arm(true)
 	n := b.each(func(m *mmsghdr) int32 { return Recvmsg(fd, &m.msghdr, flags) })
@@ -161,13 +162,14 @@ func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
 	return n
 }
 
-// Sendmmsg sends the window's messages one by one: how many went, or the negated errno if the first did not.
+// Sendmmsg sends the window's messages one by one. It returns how many were sent, or the negated errno if the first
+// failed.
 func Sendmmsg(fd int32, b *Batch, flags uint32) int32 {
 	b.arm(false)
 	return b.each(func(m *mmsghdr) int32 { return Sendmsg(fd, &m.msghdr, flags) })
 }
 
-// each makes a call of each message of the window, up to the first that fails.
+// each makes a call for each message of the window, up to the first that fails.
 func (b *Batch) each(call func(m *mmsghdr) int32) int32 {
 	for i := b.from; i < b.to; i++ {
 		res := call(&b.msgs[i])

@@ -6,8 +6,8 @@ type Iovec struct {
 	Len  uintptr
 }
 
-// Msghdr is struct msghdr of the Linux ABI, see recvmsg(2). All that it points
-// to stays the caller's and must live until the op's last completion.
+// Msghdr is struct msghdr of the Linux ABI, see recvmsg(2). Everything that it points to belongs to the caller and
+// must live until the op's last completion.
 type Msghdr struct {
 	Name       *byte
 	Namelen    uint32
@@ -18,8 +18,7 @@ type Msghdr struct {
 	Flags      int32
 }
 
-// Arm fills in all but the vector, for one call: the kernel overwrites lengths and
-// flags with what came.
+// Arm fills in everything except the vector, for one call: the kernel overwrites lengths and flags.
 func (m *Msghdr) Arm(addr *Sockaddr, named bool, control []byte, receive bool) {
 	m.Name, m.Namelen, m.Control, m.Controllen, m.Flags = nil, 0, nil, 0, 0
 	if named {
@@ -33,12 +32,12 @@ func (m *Msghdr) Arm(addr *Sockaddr, named bool, control []byte, receive bool) {
 	}
 }
 
-// OutFlags are the MSG_ flags of a message that was received. MSG_CMSG_CLOEXEC is a flag
-// of the call, which the kernel hands back.
+// OutFlags returns the MSG_ flags of a message that was received, without MSG_CMSG_CLOEXEC: that is a flag of the
+// call, which the kernel returns too.
 func (m *Msghdr) OutFlags() uint32 { return uint32(m.Flags) &^ MsgCmsgCloexec }
 
-// Sent is the result of a call that sends, where the connection may begin with it (TCP_FASTOPEN_CONNECT): that it has
-// begun, and taken no bytes along, is -EAGAIN.
+// Sent returns the result of a send that may start the connection (TCP_FASTOPEN_CONNECT). If the connection has
+// started, but took no bytes along, that is -EAGAIN.
 func Sent(res int32) int32 {
 	if res == -EINPROGRESS {
 		return -EAGAIN

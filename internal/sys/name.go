@@ -1,7 +1,6 @@
 package sys
 
-// What the calls that name files pass. A path is bytes with a NUL at the end, as
-// the kernel wants it, and none before.
+// The arguments of calls on names. A path is bytes that end with a NUL, as the kernel expects, and contain no other.
 
 // Flags of the calls on names, the same on every architecture: see open(2),
 // openat2(2), unlinkat(2), renameat2(2), linkat(2) and statx(2).
@@ -25,11 +24,11 @@ const (
 	StatxBasic    = 0x7ff
 	StatxBtime    = 0x800
 	StatxMntID    = 0x1000
-	StatxMount    = 0x4000 // STATX_MNT_ID_UNIQUE: a number that no other mount will have
+	StatxMount    = 0x4000 // STATX_MNT_ID_UNIQUE: a number that no other mount will get
 	StatxDioalign = 0x2000
 	StatxAll      = StatxBasic | StatxBtime | StatxMntID | StatxDioalign
 
-	// UtimeOmit in place of nanoseconds leaves a time as it is.
+	// UtimeOmit in place of nanoseconds leaves a time unchanged.
 	UtimeOmit = 0x3ffffffe
 
 	SeekData = 3
@@ -51,7 +50,7 @@ type OpenHow struct {
 	Flags, Mode, Resolve uint64
 }
 
-// OpenHowSize is its size in the first version, the only one up to now.
+// OpenHowSize is the size of its first version, the only one so far.
 const OpenHowSize = 24
 
 // Statx is the kernel's struct statx, see statx(2).
@@ -81,10 +80,10 @@ type Statx struct {
 	_              [12]uint64
 }
 
-// Dev is the number of the device that the file is on, as the system's stat(2) has it.
+// Dev returns the number of the device that the file is on, in the form of the system's stat(2).
 func (st *Statx) Dev() uint64 { return mkdev(st.DevMajor, st.DevMinor) }
 
-// Rdev is the number of the device that the file is.
+// Rdev returns the number of the device that the file is.
 func (st *Statx) Rdev() uint64 { return mkdev(st.RdevMajor, st.RdevMinor) }
 
 // StatxTime is the kernel's struct statx_timestamp.
@@ -94,16 +93,16 @@ type StatxTime struct {
 	_    int32
 }
 
-// Statfs is what statfs(2) tells.
+// Statfs is the result of statfs(2).
 type Statfs struct {
 	Type                             int64
-	BlockSize                        int64 // of what the blocks count
+	BlockSize                        int64 // the unit of the block counts
 	Blocks, BlocksFree, BlocksUsable uint64
 	Files, FilesFree                 uint64
 	NameMax                          int64
 	Flags                            int64
 }
 
-// TimePair is two times for Utimensat: of the last access and of the last change.
-// Nanoseconds that are UtimeOmit leave the time alone.
+// TimePair is the times of the last access and of the last change, for Utimensat. A time whose nanoseconds are
+// UtimeOmit stays unchanged.
 type TimePair [2]struct{ Sec, Nsec int64 }

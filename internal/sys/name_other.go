@@ -4,7 +4,7 @@ package sys
 
 import "syscall"
 
-// Flags of open(2) for simulated worlds: package os's, and bits that no system uses for those that os has none of.
+// Flags of open(2) for simulated worlds: those of package os, and for the others bits that no system uses.
 const (
 	OAppend    = syscall.O_APPEND
 	OCreat     = syscall.O_CREAT
@@ -22,7 +22,7 @@ const (
 	ODirect    = 1 << 30
 )
 
-// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = true
 
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }

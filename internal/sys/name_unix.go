@@ -10,8 +10,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// The calls on names. Flags of open(2) are the system's own, as they are on Linux; those that only Linux has are bits
-// that no system uses.
+// The calls on names. Flags of open(2) are the system's own, as on Linux; flags that only Linux has are bits that no
+// system uses.
 const (
 	ONonblock  = unix.O_NONBLOCK
 	OAppend    = unix.O_APPEND
@@ -26,18 +26,18 @@ const (
 	OPath      = 1 << 29 // what stands for a name, see object
 	OTmpfile   = 1<<28 | ODirectory
 	OLargefile = 0
-	ODirect    = 1 << 30 // refused: O_DIRECT of FreeBSD, NetBSD and DragonFly is a wish
+	ODirect    = 1 << 30 // refused: O_DIRECT of FreeBSD, NetBSD and DragonFly is only a hint
 
 	ownFlags = ODirect | OPath | 1<<28
 )
 
-// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = atEmptyPath != 0
 
-// path is a name without its NUL.
+// path returns a name without its NUL.
 func path(p []byte) string { return string(p[:max(len(p)-1, 0)]) }
 
-// dirfd is a directory's descriptor, or the working directory.
+// dirfd returns a directory's descriptor, or the system's number for the working directory.
 func dirfd(dir int32) int {
 	if dir == AtFdcwd {
 		return unix.AT_FDCWD
@@ -45,7 +45,7 @@ func dirfd(dir int32) int {
 	return int(dir)
 }
 
-// atFlags are the system's flags for those of Linux.
+// atFlags converts Linux's flags to the system's.
 func atFlags(flags uint32) (native int) {
 	if flags&AtSymlinkNofollow != 0 {
 		native |= unix.AT_SYMLINK_NOFOLLOW
@@ -56,7 +56,7 @@ func atFlags(flags uint32) (native int) {
 	return native
 }
 
-// Openat2 is openat(2). -ENOSYS: it has no flags for how names lead on. -EOPNOTSUPP: a file without a name.
+// Openat2 is openat(2). -ENOSYS: it can't restrict the lookup. -EOPNOTSUPP: it can't make a file without a name.
 func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	if how.Resolve != 0 {
 		return -ENOSYS
@@ -75,7 +75,7 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 		Statxat(dir, name, 0, 0, new(Statx)) == -ENOENT
 	res := again(func() (int, error) { return unix.Openat(dirfd(dir), path(name), flags, uint32(how.Mode)) })
 	if fresh && res >= 0 {
-		setSticky(dir, name) // as package os does: where only root may, it is left out
+		setSticky(dir, name) // as package os does: an error, where only root may, is ignored
 	}
 	if res == posix.Result(linkRefused) && flags&ONofollow != 0 {
 		return -ELOOP
@@ -83,10 +83,10 @@ func Openat2(dir int32, name []byte, how *OpenHow) int32 {
 	return res
 }
 
-// OpenatCached is Linux's alone: a worker opens.
+// OpenatCached exists on Linux only: a worker opens.
 func OpenatCached(dir int32, name []byte, how *OpenHow) int32 { return -ENOSYS }
 
-// StatCached is Linux's alone.
+// StatCached exists on Linux only.
 func StatCached(dir int32, name []byte, flags uint32, st *Statx) int32 { return -ENOSYS }
 
 // Statxat is fstatat(2), or fstat(2) of dir with AtEmptyPath.
@@ -104,7 +104,7 @@ func Statxat(dir int32, name []byte, flags, mask uint32, st *Statx) int32 {
 	return res
 }
 
-// from fills in what stat(2) knows.
+// from fills in the result of stat(2).
 func (st *Statx) from(s *unix.Stat_t) {
 	at := func(t unix.Timespec) StatxTime { return StatxTime{Sec: int64(t.Sec), Nsec: uint32(t.Nsec)} }
 	*st = Statx{Mask: StatxBasic, Blksize: uint32(s.Blksize), Nlink: uint32(s.Nlink), UID: s.Uid, GID: s.Gid,
@@ -130,10 +130,10 @@ func Mkdirat(dir int32, name []byte, mode uint32) int32 {
 	return res
 }
 
-// sticky is a bit of a mode that only Linux gives to what is made: see sticky(8) of the others.
+// sticky is a mode bit that only Linux gives to new files: for other systems see sticky(8).
 const sticky = 0o1000
 
-// setSticky adds it to a mode.
+// setSticky adds the bit to a mode.
 func setSticky(dir int32, name []byte) int32 {
 	var st Statx
 	if res := Statxat(dir, name, AtSymlinkNofollow, StatxBasic, &st); res < 0 {
@@ -151,7 +151,7 @@ func Unlinkat(dir int32, name []byte, flags uint32) int32 {
 	return again(func() (int, error) { return 0, unix.Unlinkat(dirfd(dir), path(name), native) })
 }
 
-// Renameat is renameat(2), or with flags what the system has in its place.
+// Renameat is renameat(2), or with flags the system's counterpart.
 func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
 	if flags != 0 {
 		return renameFlags(oldDir, old, newDir, name, flags)
@@ -180,14 +180,14 @@ func Symlinkat(target []byte, dir int32, name []byte) int32 {
 	return again(func() (int, error) { return 0, unix.Symlinkat(path(target), dirfd(dir), path(name)) })
 }
 
-// Readlinkat is readlinkat(2): the length of what it put into p, which is cut there.
+// Readlinkat is readlinkat(2). It returns the length of the target in p, which may be truncated there.
 func Readlinkat(dir int32, name, p []byte) int32 {
 	return again(func() (int, error) { return readlink(dirfd(dir), path(name), p) })
 }
 
-// Getdents gives entries as getdents64(2) does, with names alone: the sort is unknown, and so is the number.
+// Getdents returns entries as getdents64(2) does, but with names only: type and inode are unknown.
 func Getdents(fd int32, p []byte) int32 {
-	raw := make([]byte, max(len(p)/2, 512)) // an entry of Linux's may be longer than one of the system's
+	raw := make([]byte, max(len(p)/2, 512)) // an entry of Linux may be longer than the system's
 	for {
 		n := again(func() (int, error) { return readDirent(int(fd), raw) })
 		if n <= 0 {
@@ -213,7 +213,7 @@ func Getdents(fd int32, p []byte) int32 {
 	}
 }
 
-// direntHeader is what stands before the name: a number, an offset, a length and a sort.
+// direntHeader is the size of what precedes the name: inode, offset, length and type.
 const direntHeader = 19
 
 // Fchmodat is fchmodat(2).
@@ -223,7 +223,7 @@ func Fchmodat(dir int32, name []byte, mode, flags uint32) int32 {
 	})
 }
 
-// Faccessat is faccessat(2). OpenBSD's and DragonFly's always follow a link, and tell of what that leads to.
+// Faccessat is faccessat(2). OpenBSD's and DragonFly's always follow a link, and check its target.
 func Faccessat(dir int32, name []byte, mode, flags uint32) int32 {
 	if !HaveObjects && flags&AtEmptyPath != 0 {
 		return -ENOSYS
@@ -239,7 +239,7 @@ func Faccessat(dir int32, name []byte, mode, flags uint32) int32 {
 	return res
 }
 
-// Fchownat is fchownat(2), or fchown(2) of dir with AtEmptyPath; all ones leave the owner, or the group.
+// Fchownat is fchownat(2), or fchown(2) of dir with AtEmptyPath; an id of all ones leaves the owner, or the group.
 func Fchownat(dir int32, name []byte, uid, gid, flags uint32) int32 {
 	return again(func() (int, error) {
 		if !HaveObjects && flags&AtEmptyPath != 0 && path(name) == "" {
@@ -249,7 +249,7 @@ func Fchownat(dir int32, name []byte, uid, gid, flags uint32) int32 {
 	})
 }
 
-// Utimensat is utimensat(2); without a path dir is an open file, whose times are set to the microsecond.
+// Utimensat is utimensat(2); without a path dir is an open file, whose times have microseconds.
 func Utimensat(dir int32, name []byte, times *TimePair, flags uint32) int32 {
 	ts, res := nativeTimes(dir, name, times, flags)
 	if res < 0 {
@@ -268,7 +268,7 @@ func Utimensat(dir int32, name []byte, times *TimePair, flags uint32) int32 {
 	})
 }
 
-// nativeTimes are the times to set. One that is left as it is, is asked for.
+// nativeTimes returns the times to set. A time that stays unchanged is read first.
 func nativeTimes(dir int32, name []byte, times *TimePair, flags uint32) (ts [2]unix.Timespec, res int32) {
 	var now Statx
 	for i, t := range times {

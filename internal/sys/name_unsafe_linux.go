@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls of this file may wait for a disk, or for longer: the scheduler is told.
-// They begin anew after EINTR, as package os does.
+// The calls of this file may wait for a disk, or longer: the scheduler is told. They are repeated after EINTR, as
+// package os does.
 
 // Its arguments may be pointers, which it keeps alive and in place.
 //
@@ -23,9 +23,9 @@ func waiting(trap, a1, a2, a3, a4, a5, a6 uintptr) int32 {
 	}
 }
 
-// Openat2 is openat2(2), or openat(2) where how asks for nothing that this one can't. With
-// ResolveBeneath the kernel says -EAGAIN when directories moved meanwhile, so that it can't
-// tell whether a name leads out: then it is asked again.
+// Openat2 is openat2(2), or openat(2) if how asks for nothing that openat lacks. With ResolveBeneath the kernel
+// returns -EAGAIN if directories were moved meanwhile, so that it can't tell whether a name leads out: then the call
+// is repeated.
 func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	if how.Resolve == 0 {
 		return waiting(unix.SYS_OPENAT, uintptr(dir), uintptr(base(path)), uintptr(how.Flags), uintptr(how.Mode), 0, 0)
@@ -39,17 +39,16 @@ func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	}
 }
 
-// movesMax is how often a name is looked up anew because directories moved meanwhile.
+// movesMax bounds the repetitions because directories were moved.
 const movesMax = 64
 
-// OpenatCached is openat2(2) with RESOLVE_CACHED added: -EAGAIN says that the disk
-// may have to be asked, or that how makes a file. It does not wait. -EINVAL comes
-// of kernels before 5.12, which don't know the flag, and -ENOSYS before 5.6.
+// OpenatCached is openat2(2) with RESOLVE_CACHED added. It does not wait: -EAGAIN means that the disk may have to be
+// asked, or that how makes a file. Kernels before 5.12, which don't know the flag, return -EINVAL, and before 5.6
+// -ENOSYS.
 //
-// The flag is about names, while the open of a FIFO waits for its other end, and that of
-// a device for what it is. So what is neither a file nor a directory is -EAGAIN, which
-// is found out by a descriptor that stands for the name; and what takes its place
-// meanwhile is opened without waiting (O_NONBLOCK).
+// The flag is about the lookup only, while the open of a FIFO waits for its other end, and the open of a device may
+// wait too. So the result is -EAGAIN for everything except files and directories, which is found out by a descriptor
+// that stands for the name; what takes its place meanwhile is opened without waiting (O_NONBLOCK).
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32 {
 	if how.Flags&(OPath|ODirectory|OCreat|OTrunc) != 0 {
 		return openatCached(dir, path, how)
@@ -85,9 +84,9 @@ func openatCached(dir int32, path []byte, how *OpenHow) int32 {
 	}
 }
 
-// StatCached is Statxat of what is in memory, by a descriptor that stands for the name
-// alone; with AtEmptyPath dir is that descriptor. What a server would have to be asked
-// may be old. The errors that say that it can't tell are those of OpenatCached.
+// StatCached is Statxat on what is in memory, by a descriptor that stands for the name only; with AtEmptyPath dir is
+// that descriptor. Data for which a server would have to be asked may be old. Its errors when it can't tell are those
+// of OpenatCached.
 func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
 	if flags&AtEmptyPath != 0 {
 		return statNow(dir, st)
@@ -111,7 +110,7 @@ func statNow(fd int32, st *Statx) int32 {
 		StatxAll, uintptr(unsafe.Pointer(st)), 0))
 }
 
-// Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none. An empty path needs no NUL.
+// Statxat is statx(2), or newfstatat(2) if a filter or an old kernel refuses statx. An empty path needs no NUL.
 func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), uintptr(mask),
 		uintptr(unsafe.Pointer(st)), 0)
@@ -128,7 +127,7 @@ func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 	return res
 }
 
-// from fills in what stat(2) knows.
+// from fills in the result of stat(2).
 func (st *Statx) from(old *unix.Stat_t) {
 	at := func(t unix.Timespec) StatxTime { return StatxTime{Sec: int64(t.Sec), Nsec: uint32(t.Nsec)} }
 	*st = Statx{Mask: StatxBasic, Blksize: uint32(old.Blksize), Nlink: uint32(old.Nlink), UID: old.Uid, GID: old.Gid,
@@ -170,18 +169,17 @@ func Symlinkat(target []byte, dir int32, path []byte) int32 {
 	return waiting(unix.SYS_SYMLINKAT, uintptr(base(target)), uintptr(dir), uintptr(base(path)), 0, 0, 0)
 }
 
-// Readlinkat is readlinkat(2): the length of what it put into p, which is cut there.
+// Readlinkat is readlinkat(2). It returns the length of the target in p, which may be truncated there.
 func Readlinkat(dir int32, path, p []byte) int32 {
 	return waiting(unix.SYS_READLINKAT, uintptr(dir), uintptr(base(path)), uintptr(base(p)), clampLen(p), 0, 0)
 }
 
-// Getdents is getdents64(2): how many bytes of entries are in p, 0 at the end.
+// Getdents is getdents64(2). It returns how many bytes of entries are in p, 0 at the end.
 func Getdents(fd int32, p []byte) int32 {
 	return waiting(unix.SYS_GETDENTS64, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)
 }
 
-// Fchmodat is fchmodat(2), or fchmodat2(2) with flags, which is there since
-// Linux 6.6.
+// Fchmodat is fchmodat(2), or with flags fchmodat2(2), since Linux 6.6.
 func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	if flags == 0 {
 		return waiting(unix.SYS_FCHMODAT, uintptr(dir), uintptr(base(path)), uintptr(mode), 0, 0, 0)
@@ -189,8 +187,9 @@ func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waiting(unix.SYS_FCHMODAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
 }
 
-// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2), which has no flags: where a filter or an old kernel
-// has no other, it answers for AtEaccess, too, if the process has one user and one group.
+// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2), which has no flags. If a filter or an old kernel
+// refuses the first, the second also serves AtEaccess, if the process's real and effective user and group are the
+// same.
 func Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 	if flags != 0 {
 		res := waiting(unix.SYS_FACCESSAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
@@ -202,7 +201,7 @@ func Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waiting(unix.SYS_FACCESSAT, uintptr(dir), uintptr(base(path)), uintptr(mode), 0, 0, 0)
 }
 
-// Fchownat is fchownat(2); all ones leave the owner, or the group.
+// Fchownat is fchownat(2); an id of all ones leaves the owner, or the group.
 func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
 	return waiting(unix.SYS_FCHOWNAT, uintptr(dir), uintptr(base(path)), uintptr(uid), uintptr(gid), uintptr(flags), 0)
 }
@@ -229,9 +228,8 @@ func Truncate(path []byte, size int64) int32 {
 	return blocking(func() (int, error) { return 0, unix.Truncate(string(path[:len(path)-1]), size) })
 }
 
-// CopyRange is copy_file_range(2) of up to n bytes. Offsets below 0 are the files'
-// positions, which then move on. 0 is the end of in, also where in only says so, as
-// files of /proc do.
+// CopyRange is copy_file_range(2) of up to n bytes. Negative offsets mean the files' positions, which then advance. 0
+// is the end of in; files of /proc return it too, without being at their end.
 func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
 	n = min(max(n, 0), transferMax)
 	return blocking(func() (int, error) {

@@ -11,7 +11,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// Flags of open(2): those of package syscall here, which are Linux's but for one, and Linux's where it has none.
+// Flags of open(2): those of package syscall, which are Linux's except for one, and Linux's for those that it lacks.
 const (
 	ONonblock  = syscall.O_NONBLOCK
 	OAppend    = syscall.O_APPEND
@@ -29,12 +29,12 @@ const (
 	ODirect    = 1 << 30 // refused
 )
 
-// HaveObjects says whether OPath opens what stands for any name, a link's too, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = true
 
-// A target is where a name leads, as NtCreateFile is told: a name in a folder that is open, or a whole one.
+// A target is what a name leads to, for NtCreateFile: a name in an open folder, or an absolute one.
 type target struct {
-	root   windows.Handle // 0: the name is whole
+	root   windows.Handle // 0: the name is absolute
 	name   string
 	folder bool  // it ended with a separator
 	o      *open // holds root, until drop
@@ -46,7 +46,7 @@ func (t *target) drop() {
 	}
 }
 
-// lookup finds out where a path leads, which ends with a NUL. It follows no links, and needs none of the parts.
+// lookup finds out where a path leads, which ends with a NUL. It follows no links, and the parts need not exist.
 func lookup(dir int32, path []byte) (t target, res int32) {
 	name := strings.ReplaceAll(string(path[:max(len(path)-1, 0)]), "/", `\`)
 	if name == "" {
@@ -64,7 +64,7 @@ func lookup(dir int32, path []byte) (t target, res int32) {
 		return t, -ENOTDIR
 	}
 	parts, out := clean(name)
-	if out { // ".." is not a name that NtCreateFile knows
+	if out { // NtCreateFile does not know ".."
 		at, err := pathOf(t.o.handle)
 		t.drop()
 		t.o = nil
@@ -77,10 +77,10 @@ func lookup(dir int32, path []byte) (t target, res int32) {
 	return t, 0
 }
 
-// isWhole reports whether a name begins at a root, or at a drive.
+// isWhole reports whether a name is absolute, or begins with a drive.
 func isWhole(name string) bool { return name[0] == '\\' || len(name) > 1 && name[1] == ':' }
 
-// clean splits a relative name. out: it leads out of where it begins.
+// clean splits a relative name. out reports that it leads out of where it starts.
 func clean(name string) (parts []string, out bool) {
 	for _, part := range strings.Split(name, `\`) {
 		switch part {
@@ -97,14 +97,14 @@ func clean(name string) (parts []string, out bool) {
 	return parts, false
 }
 
-// whole has the system make a name a whole one, from the working directory on.
+// whole makes a name absolute by the system, from the working directory on.
 func (t *target) whole(name string) (target, int32) {
 	full, err := windows.FullPath(name)
 	if err != nil {
 		return *t, resultOf(err)
 	}
 	if trimmed := strings.TrimRight(full, `\`); !strings.HasSuffix(trimmed, ":") {
-		full = trimmed // a drive's root keeps it
+		full = trimmed // the root of a drive keeps its separator
 	}
 	switch {
 	case strings.HasPrefix(full, `\\?\`), strings.HasPrefix(full, `\\.\`):
@@ -117,7 +117,7 @@ func (t *target) whole(name string) (target, int32) {
 	return *t, 0
 }
 
-// path is the target as the calls take it that know no folders.
+// path returns the target as an absolute path, for calls that take no folders.
 func (t *target) path() (string, int32) {
 	if t.root == 0 {
 		return `\\?\` + strings.TrimPrefix(t.name, `\??\`), 0
@@ -129,7 +129,7 @@ func (t *target) path() (string, int32) {
 	return at + `\` + t.name, 0
 }
 
-// pathOf is the whole name of what a handle has open.
+// pathOf returns the absolute name of what a handle has open.
 func pathOf(h windows.Handle) (string, error) {
 	buf := make([]uint16, windows.MAX_PATH)
 	for {
@@ -144,7 +144,7 @@ func pathOf(h windows.Handle) (string, error) {
 	}
 }
 
-// ofStatus is the result for a status of the NT calls.
+// ofStatus returns the result for a status of the NT calls.
 func ofStatus(s windows.NTStatus) int32 {
 	switch s {
 	case windows.STATUS_REPARSE_POINT_ENCOUNTERED:

@@ -11,11 +11,11 @@ import (
 	"ringo/internal/posix"
 )
 
-// The calls of the Unix systems that are not Linux, by golang.org/x/sys/unix, with Linux's meaning: flags, options,
-// addresses and results are Linux's, and are translated here. A build for Linux with the tag "portable" has them in
+// The calls of the Unix systems other than Linux, by golang.org/x/sys/unix, with Linux's meaning: flags, options,
+// addresses and results are Linux's, and are translated here. A build for Linux with the tag "portable" uses them in
 // place of its own, so that they can be tested there.
 
-// failed is the result that an error stands for.
+// failed returns the result for an error.
 func failed(err error) int32 { return posix.Result(errnoOf(err)) }
 
 func errnoOf(err error) posix.Errno {
@@ -25,7 +25,7 @@ func errnoOf(err error) posix.Errno {
 	return posix.EIO
 }
 
-// done is the result of a call that gives nothing but an error.
+// done returns the result of a call that returns only an error.
 func done(err error) int32 {
 	if err != nil {
 		return failed(err)
@@ -33,7 +33,7 @@ func done(err error) int32 {
 	return 0
 }
 
-// count is the result of a call that gives a number.
+// count returns the result of a call that returns a number.
 func count(n int, err error) int32 {
 	if err != nil {
 		return failed(err)
@@ -41,8 +41,8 @@ func count(n int, err error) int32 {
 	return int32(n)
 }
 
-// descriptor makes a new descriptor one that this package gives: closed in programs that are started, and non-blocking
-// if asked. The caller holds syscall.ForkLock, since the descriptor is open before it is so.
+// descriptor makes a new descriptor close-on-exec, and non-blocking if asked. The caller holds syscall.ForkLock, since
+// the descriptor is open before it is close-on-exec.
 func descriptor(fd int, err error, nonblock bool) int32 {
 	if err != nil {
 		return failed(err)
@@ -64,7 +64,7 @@ func Socket(domain, typ, proto int) int32 {
 	case !ok:
 		return -EAFNOSUPPORT
 	case typ&sockKinds == SockSeqpacket && howLong == 0:
-		return -EPROTONOSUPPORT // records whose length can't be found out would be cut
+		return -EPROTONOSUPPORT // messages whose length can't be found out would be truncated
 	}
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -72,7 +72,7 @@ func Socket(domain, typ, proto int) int32 {
 	return descriptor(fd, err, typ&SockNonblock != 0)
 }
 
-// sockKinds are the bits of a socket's type that are no flags.
+// sockKinds selects the bits of a socket's type that are not flags.
 const sockKinds = 0xf
 
 // Socketpair is socketpair(2) of Unix sockets, close-on-exec.
@@ -114,13 +114,13 @@ func Pipe() (r, w, res int32) {
 	return pair(ends[0], ends[1], true)
 }
 
-// SetPipeSize is Linux's alone.
+// SetPipeSize exists on Linux only.
 func SetPipeSize(fd int32, n int) int32 { return -ENOSYS }
 
 // Bind is bind(2).
 func Bind(fd int32, sa *Sockaddr) int32 {
 	if name, ok := sa.Unix(); ok && name == "" && !namesWithoutFiles {
-		return posix.Lack(EOPNOTSUPP) // there is no name of the kernel's choice
+		return posix.Lack(EOPNOTSUPP) // the kernel does not choose names here
 	}
 	to, res := sa.native()
 	if res < 0 {
@@ -140,7 +140,7 @@ func Accept(fd int32) int32 {
 	return descriptor(got, err, true)
 }
 
-// Connect is connect(2) on a non-blocking socket. An address of no family ends a connection.
+// Connect is connect(2) on a non-blocking socket. An AF_UNSPEC address dissolves a connection.
 func Connect(fd int32, sa *Sockaddr) int32 {
 	if sa.Family() == AFUnspec {
 		return done(disconnect(int(fd)))
@@ -150,7 +150,7 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 		return res
 	}
 	if res = done(unix.Connect(int(fd), to)); res == -EINTR {
-		return -EINPROGRESS // it goes on, and can't be asked for again
+		return -EINPROGRESS // the connect goes on, and can't be repeated
 	}
 	return res
 }
@@ -164,7 +164,7 @@ func Recv(fd int32, p []byte, flags uint32) int32 {
 	return count(n, err)
 }
 
-// toSend are the flags of all that send.
+// toSend is the flags of all sends.
 const toSend = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 
 // Send is send(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
@@ -172,8 +172,8 @@ func Send(fd int32, p []byte, flags uint32) int32 {
 	return torn(Sent(count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, nil, nativeMsg(flags)|toSend))))
 }
 
-// torn is the result of a call that sends on a connection. Darwin says EPROTOTYPE of one that is being torn down, in
-// passing or, behind some filters of the network, for good (libuv#482, #3413): nothing can be sent any more.
+// torn returns the result of a send on a connection. Darwin returns EPROTOTYPE while a connection is torn down, or
+// behind some network filters always (libuv#482, #3413): nothing more can be sent.
 func torn(res int32) int32 {
 	if res == -EPROTOTYPE {
 		return -ECONNRESET
@@ -190,8 +190,8 @@ func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
 	return count(unix.SendmsgN(int(fd), p[:clampLen(p)], nil, to, nativeMsg(flags)|toSend))
 }
 
-// Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added. -EOPNOTSUPP: a datagram without bytes can have no
-// control messages here, or the system has none of that sort.
+// Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added. -EOPNOTSUPP: the system has no such control message,
+// or can't send any with an empty datagram.
 func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	to, res := msg.to()
 	if res < 0 {
@@ -219,13 +219,13 @@ func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	return torn(res)
 }
 
-// isStream reports whether a socket has bytes, and not messages.
+// isStream reports whether a socket carries a stream of bytes, not messages.
 func isStream(fd int32) (is bool, res int32) {
 	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
 	return kind == unix.SOCK_STREAM, done(err)
 }
 
-// Recvmsg is recvmsg(2) with MSG_DONTWAIT added. Descriptors that come are close-on-exec.
+// Recvmsg is recvmsg(2) with MSG_DONTWAIT added. Received descriptors are close-on-exec.
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
 	if flags&MsgErrqueue != 0 {
 		return -EAGAIN
@@ -316,7 +316,7 @@ func Getsockname(fd int32, sa *Sockaddr) int32 { return name(sa)(unix.Getsocknam
 // Getpeername is getpeername(2).
 func Getpeername(fd int32, sa *Sockaddr) int32 { return name(sa)(unix.Getpeername(int(fd))) }
 
-// name puts a name into sa.
+// name returns a function that stores an address in sa.
 func name(sa *Sockaddr) func(unix.Sockaddr, error) int32 {
 	return func(got unix.Sockaddr, err error) int32 {
 		if err != nil {
@@ -327,10 +327,10 @@ func name(sa *Sockaddr) func(unix.Sockaddr, error) int32 {
 	}
 }
 
-// clampLen keeps counts within an int32 result.
+// clampLen limits counts to an int32 result.
 func clampLen(p []byte) int { return min(len(p), 0x7ffff000) }
 
-// Flags of a message that are not Linux's in number.
+// Flags of messages whose numbers differ from Linux's.
 var msgFlags = [...]struct {
 	linux  uint32
 	native int
@@ -342,7 +342,8 @@ const (
 	msgEOR = 0x80
 )
 
-// nativeMsg are the system's flags for a call. What only makes a call cheaper is left out where there is none.
+// nativeMsg converts a call's flags to the system's. Flags that only make a call cheaper are dropped if the system
+// lacks them.
 func nativeMsg(flags uint32) (native int) {
 	for _, f := range msgFlags {
 		if flags&f.linux != 0 && f.linux != MsgTrunc && f.linux != MsgCtrunc {
@@ -355,7 +356,7 @@ func nativeMsg(flags uint32) (native int) {
 	return native
 }
 
-// linuxMsg are Linux's flags for a message that came.
+// linuxMsg converts the flags of a received message to Linux's.
 func linuxMsg(native int) (flags int32) {
 	for _, f := range msgFlags {
 		if native&f.native != 0 {
@@ -365,7 +366,7 @@ func linuxMsg(native int) (flags int32) {
 	return flags
 }
 
-// Dup is a duplicate, close-on-exec.
+// Dup duplicates fd, close-on-exec.
 func Dup(fd int32) int32 {
 	got, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	return count(got, err)
@@ -389,8 +390,8 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 // Close is close(2).
 func Close(fd int32) int32 { return closed(unix.Close(int(fd))) }
 
-// closed is the result of a close. EINTR is a success and never repeated: the descriptor is gone. So it is with
-// ECONNRESET, which FreeBSD says of a peer that has not taken all.
+// closed returns the result of a close. EINTR is a success and never repeated: the descriptor is closed. So it is with
+// ECONNRESET, which FreeBSD returns for a peer that has not read everything.
 func closed(err error) int32 {
 	switch err {
 	case nil, unix.EINTR, unix.ECONNRESET:
@@ -400,10 +401,11 @@ func closed(err error) int32 {
 	}
 }
 
-// Splice is Linux's alone; who is refused copies.
+// Splice exists on Linux only; callers copy when it is refused.
 func Splice(in, out int32, n int) int32 { return -EINVAL }
 
-// Sendfile reads a piece of the file and sends it, as sendfile(2) does: what the socket does not take is not used up.
+// Sendfile reads a piece of the file and sends it, as sendfile(2) does; bytes that the socket does not take are not
+// counted.
 func Sendfile(out, in int32, off int64, n int) int32 {
 	piece := sendfilePieces.Get().(*[sendfilePiece]byte)
 	defer sendfilePieces.Put(piece)
@@ -411,7 +413,7 @@ func Sendfile(out, in int32, off int64, n int) int32 {
 	if moves {
 		var res int32
 		if at, res = SeekIn(in, 0, SeekCur); res < 0 {
-			return -EINVAL // no file
+			return -EINVAL // not a file
 		}
 	}
 	got := ReadAt(in, piece[:min(max(n, 0), len(piece))], at)
@@ -429,8 +431,8 @@ const sendfilePiece = 64 << 10
 
 var sendfilePieces = sync.Pool{New: func() any { return new([sendfilePiece]byte) }}
 
-// PidFD is Linux's alone.
+// PidFD exists on Linux only.
 func PidFD(pid int) int32 { return -ENOSYS }
 
-// Gettid would be the id of the calling thread.
+// Gettid returns 0: the thread's id is unknown here.
 func Gettid() int32 { return 0 }

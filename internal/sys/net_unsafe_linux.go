@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// result folds what a call returned into a completion's result.
+// result turns what a call returned into a completion's result.
 //
-// Each function below makes its call in place, not through a helper that takes
-// uintptrs: the compiler keeps memory valid only across a direct call of package
-// syscall, and a stack that moved in between would leave stale addresses.
-// Non-blocking socket calls look for signals only where they would wait, so that EINTR
-// is rare, and left to the callers; calls that may wait are repeated where they are made.
+// Each function below makes its call in place, not through a helper that takes uintptrs: the compiler keeps memory
+// valid only across a direct call of package syscall, and a stack that moved in between would leave stale addresses.
+// Non-blocking socket calls look for signals only where they would wait, so EINTR is rare there and left to the
+// callers; calls that may wait are repeated in place.
 func result(r, _ uintptr, errno syscall.Errno) int32 {
 	if errno != 0 {
 		return -int32(errno)
@@ -25,8 +24,7 @@ func result(r, _ uintptr, errno syscall.Errno) int32 {
 
 const eintr = -int32(unix.EINTR)
 
-// base gives the address of p's bytes, also of an empty p, for which the kernel
-// wants a valid address nevertheless.
+// base returns the address of p's bytes. For an empty p it returns a valid address too, which the kernel requires.
 func base(p []byte) unsafe.Pointer {
 	if len(p) == 0 {
 		return unsafe.Pointer(&zero)
@@ -36,7 +34,7 @@ func base(p []byte) unsafe.Pointer {
 
 var zero [1]byte
 
-// clampLen keeps counts within an int32 result, as read(2) does by itself.
+// clampLen limits counts to an int32 result, as read(2) does itself.
 func clampLen(p []byte) uintptr { return uintptr(min(len(p), 0x7ffff000)) }
 
 // Socket is socket(2), with SOCK_CLOEXEC always set.
@@ -68,8 +66,8 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 		uintptr(sa.len), 0, 0, 0))
 }
 
-// Recv is recv(2) with MSG_DONTWAIT added. It is the deepest call of a task that reads, as
-// Send is of one that writes: without a check for the stack neither makes it grow.
+// Recv is recv(2) with MSG_DONTWAIT added. It is the deepest call of a task that reads, as Send is of one that writes:
+// without a stack check, neither makes the stack grow.
 //
 //go:nosplit
 func Recv(fd int32, p []byte, flags uint32) int32 {
@@ -109,7 +107,7 @@ func Shutdown(fd int32, how int) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_SHUTDOWN, uintptr(fd), uintptr(how), 0, 0, 0, 0))
 }
 
-// Dup gives a duplicate of fd, CLOEXEC.
+// Dup duplicates fd, CLOEXEC.
 func Dup(fd int32) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, 0, 0, 0, 0))
 }
@@ -119,8 +117,8 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), uintptr(cmd), uintptr(arg), 0, 0, 0))
 }
 
-// Close is close(2). EINTR means closed on Linux, so it is a success and never
-// repeated. It may wait, for a disk or a peer, so the scheduler is told.
+// Close is close(2). On Linux the descriptor is closed even after EINTR, so that is a success and never repeated.
+// Close may wait for a disk or a peer, so the scheduler is told.
 func Close(fd int32) int32 {
 	_, _, errno := syscall.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	if errno != 0 && errno != syscall.EINTR {
@@ -146,7 +144,7 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0))
 }
 
-// GetsockoptInt is getsockopt(2) of an int: the result, and its errno (negative) or 0.
+// GetsockoptInt is getsockopt(2) of an int: it returns the value, and the negated errno or 0.
 func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	size := uint32(4)
 	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),

@@ -11,11 +11,11 @@ import (
 	"ringo/internal/posix"
 )
 
-// sendMax bounds the bytes of one send: where there is room for a byte Windows takes all that it is given, and has
-// a copy of that.
+// sendMax bounds the bytes of one send: if there is room for one byte, Windows takes everything that it is given, and
+// copies it.
 const sendMax = 256 << 10
 
-// base gives the address of p's bytes, also of an empty p.
+// base returns the address of p's bytes, valid also for an empty p.
 func base(p []byte) *byte {
 	if len(p) == 0 {
 		return &zero
@@ -25,10 +25,10 @@ func base(p []byte) *byte {
 
 var zero byte
 
-// clampLen keeps counts within an int32 result.
+// clampLen limits counts to an int32 result.
 func clampLen(p []byte) int { return min(len(p), 0x7ffff000) }
 
-// flagsOf is Windows' flags for those of a call. The others have no meaning here: no call waits, and none raises a
+// flagsOf converts a call's flags to Windows'. The others have no meaning here: no call waits, and none raises a
 // signal.
 func flagsOf(flags uint32) (own uint32) {
 	if flags&MsgPeek != 0 {
@@ -65,7 +65,7 @@ func (o *open) recv(p []byte, flags uint32) int32 {
 	}
 	datagrams := o.socket.kind == SockDgram
 	if datagrams {
-		if res := o.bindAny(); res < 0 { // what has no name can't be received from
+		if res := o.bindAny(); res < 0 { // a socket without a name can't receive
 			return res
 		}
 	} else if len(p) == 0 {
@@ -77,7 +77,7 @@ func (o *open) recv(p []byte, flags uint32) int32 {
 		switch {
 		case int32(r) >= 0:
 			return int32(r)
-		case datagrams && errno == windows.WSAEMSGSIZE: // the rest of it is lost
+		case datagrams && errno == windows.WSAEMSGSIZE: // the rest of the datagram is lost
 			return int32(len(p))
 		case !o.aboutAnother(errno):
 			return o.recvError(errno)
@@ -85,13 +85,13 @@ func (o *open) recv(p []byte, flags uint32) int32 {
 	}
 }
 
-// aboutAnother reports whether a receive has failed for a datagram that was sent before, and may be made again.
+// aboutAnother reports whether a receive failed because of a datagram that was sent earlier, and may be repeated.
 func (o *open) aboutAnother(errno syscall.Errno) bool {
 	return o.socket.kind == SockDgram && (errno == windows.WSAENETRESET ||
 		errno == windows.WSAECONNRESET && !o.socket.connected.Load())
 }
 
-// readable is the result of a receive of nothing.
+// readable returns the result of a receive without room.
 func (o *open) readable() int32 {
 	if poll(o, PollIn) == 0 {
 		return -EAGAIN
@@ -99,7 +99,7 @@ func (o *open) readable() int32 {
 	return 0
 }
 
-// recvError is the result of a receive that has failed.
+// recvError returns the result of a failed receive.
 func (o *open) recvError(errno syscall.Errno) int32 {
 	s := o.socket
 	switch errno {
@@ -114,10 +114,10 @@ func (o *open) recvError(errno syscall.Errno) int32 {
 			return -ECONNREFUSED
 		}
 		if s.reset.Swap(true) {
-			return 0 // Linux tells of a reset once, Windows each time
+			return 0 // Linux reports a reset once, Windows each time
 		}
 		return -ECONNRESET
-	case windows.WSAEINVAL: // it has no name yet, or listens
+	case windows.WSAEINVAL: // the socket has no name yet, or listens
 		if s.kind == SockStream {
 			return -ENOTCONN
 		}
@@ -155,7 +155,7 @@ func (o *open) send(p []byte, flags uint32) int32 {
 	return o.sendError(errno)
 }
 
-// sendError is the result of a send that has failed.
+// sendError returns the result of a failed send.
 func (o *open) sendError(errno syscall.Errno) int32 {
 	s := o.socket
 	switch errno {
@@ -174,7 +174,7 @@ func (o *open) sendError(errno syscall.Errno) int32 {
 			return -ECONNREFUSED
 		}
 		if s.reset.Swap(true) {
-			return -EPIPE // Linux tells of a reset once, Windows each time
+			return -EPIPE // Linux reports a reset once, Windows each time
 		}
 		return -ECONNRESET
 	}

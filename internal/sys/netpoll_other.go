@@ -2,5 +2,5 @@
 
 package sys
 
-// HaveNetpoll says whether Go's netpoller knows descriptors by their numbers here.
+// HaveNetpoll says whether Go's netpoller can watch descriptors by their numbers here.
 const HaveNetpoll = true

@@ -2,5 +2,5 @@
 
 package sys
 
-// HaveNetpoll says whether Go's netpoller knows descriptors by their numbers here: they are package sys's alone.
+// HaveNetpoll says whether Go's netpoller can watch descriptors by their numbers here: only package sys knows these.
 const HaveNetpoll = false

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadNow is preadv2(2) at the file's position with RWF_NOWAIT: a read that does
-// not wait, also of a descriptor in blocking mode. -EOPNOTSUPP says that this sort
-// of file can't (pipes can since Linux 6.4), -ENOSYS that no preadv2 is here.
+// ReadNow is preadv2(2) at the file's position with RWF_NOWAIT: a read that does not wait, even on a descriptor in
+// blocking mode. -EOPNOTSUPP means that this kind of file can't (pipes can since Linux 6.4), -ENOSYS that there is no
+// preadv2.
 func ReadNow(fd int32, p []byte) int32 { return now(unix.SYS_PREADV2, fd, p) }
 
 // WriteNow is pwritev2(2) at the file's position with RWF_NOWAIT, see ReadNow.
@@ -33,14 +33,13 @@ func StatusFlags(fd int32) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFL, 0, 0, 0, 0))
 }
 
-// IsDirect reports whether fd goes round the page cache (O_DIRECT).
+// IsDirect reports whether fd bypasses the page cache (O_DIRECT).
 func IsDirect(fd int32) bool {
 	flags := StatusFlags(fd)
 	return flags >= 0 && flags&unix.O_DIRECT != 0
 }
 
-// Blocks reports whether the calls of fd wait where they must, because it is not
-// in non-blocking mode.
+// Blocks reports whether calls on fd may wait, because it is not in non-blocking mode.
 func Blocks(fd int32) bool {
 	flags := StatusFlags(fd)
 	return flags >= 0 && flags&unix.O_NONBLOCK == 0

@@ -1,7 +1,7 @@
 package sys
 
-// Options of sockets that the kernel of a simulated world knows, with their values: see socket(7), ip(7), ipv6(7) and
-// tcp(7).
+// Options of sockets that the kernel of a simulated world supports, with their values: see socket(7), ip(7), ipv6(7)
+// and tcp(7).
 const (
 	SoReuseaddr     = 2
 	SoBroadcast     = 6

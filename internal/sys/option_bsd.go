@@ -10,7 +10,7 @@ import (
 
 const soLinger = unix.SO_LINGER
 
-// PeerCred is not offered on this system.
+// PeerCred is not supported on this system.
 func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, posix.Lack(EOPNOTSUPP) }
 
 var messages = []message{

@@ -27,7 +27,7 @@ var messages = []message{
 // soLinger counts in seconds. SO_LINGER would be in ticks.
 const soLinger = unix.SO_LINGER_SEC
 
-// PeerCred is who was at the other end of a Unix socket when it was connected: LOCAL_PEERCRED and LOCAL_PEERPID.
+// PeerCred returns the peer of a Unix socket at the time when it was connected: LOCAL_PEERCRED and LOCAL_PEERPID.
 func PeerCred(fd int32) (cred Ucred, res int32) {
 	x, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {
@@ -37,5 +37,5 @@ func PeerCred(fd int32) (cred Ucred, res int32) {
 	return Ucred{PID: int32(pid), UID: x.Uid, GID: x.Groups[0]}, done(err)
 }
 
-// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+// takesIndex says whether an interface for multicast can be given by its index, in a struct ip_mreqn.
 const takesIndex = true

@@ -5,7 +5,7 @@ package sys
 import "golang.org/x/sys/unix"
 
 var nativeOptions = map[option]native{
-	// As on Linux, connections are shared out.
+	// It spreads connections over the sockets, as on Linux.
 	{SolSocket, 15}:         {level: unix.SOL_SOCKET, name: unix.SO_REUSEPORT_LB, flag: true},
 	{SolSocket, SoDomain}:   {level: unix.SOL_SOCKET, name: unix.SO_DOMAIN},
 	{SolSocket, SoProtocol}: {level: unix.SOL_SOCKET, name: unix.SO_PROTOCOL},
@@ -14,5 +14,5 @@ var nativeOptions = map[option]native{
 	{ProtoTCP, 6}:           {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
 }
 
-// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+// takesIndex says whether an interface for multicast can be given by its index, in a struct ip_mreqn.
 const takesIndex = true

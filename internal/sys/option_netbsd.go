@@ -10,5 +10,5 @@ var nativeOptions = map[option]native{
 	{ProtoTCP, 6}: {level: unix.IPPROTO_TCP, name: unix.TCP_KEEPCNT},
 }
 
-// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+// takesIndex says whether an interface for multicast can be given by its index, in a struct ip_mreqn.
 const takesIndex = false

@@ -2,8 +2,8 @@
 
 package sys
 
-// nativeOptions are none: keep-alive is the system's matter.
+// nativeOptions is empty: keep-alive can't be set for a socket.
 var nativeOptions = map[option]native{}
 
-// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+// takesIndex says whether an interface for multicast can be given by its index, in a struct ip_mreqn.
 const takesIndex = false

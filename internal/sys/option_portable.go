@@ -36,5 +36,5 @@ func PeerCred(fd int32) (cred Ucred, res int32) {
 	return Ucred{PID: c.Pid, UID: c.Uid, GID: c.Gid}, 0
 }
 
-// takesIndex says that an interface of a multicast may be named by its number, in a struct ip_mreqn.
+// takesIndex says whether an interface for multicast can be given by its index, in a struct ip_mreqn.
 const takesIndex = false

@@ -11,17 +11,17 @@ import (
 	"ringo/internal/posix"
 )
 
-// An option is one of a socket, by Linux's numbers.
+// An option is a socket option, by Linux's numbers.
 type option struct{ level, name int }
 
-// A native is the system's for one. octet: it is set as one byte. flag: it is on or off, where some systems tell the
-// bit that stands for it.
+// A native is the system's counterpart of an option. octet: it is set as one byte. flag: it is on or off, but some
+// systems return the bit that stands for it.
 type native struct {
 	level, name int
 	octet, flag bool
 }
 
-// options are those that the systems here have in common. nativeOptions has those of one alone.
+// options has those that all systems here share, nativeOptions those of one system.
 var options = map[option]native{
 	{SolSocket, 2}:            {level: unix.SOL_SOCKET, name: unix.SO_REUSEADDR, flag: true},
 	{SolSocket, SoType}:       {level: unix.SOL_SOCKET, name: unix.SO_TYPE},
@@ -65,7 +65,7 @@ const (
 	protoIPv6 = 41
 )
 
-// noOption is the result of an option that the system does not have.
+// noOption is the result for an option that the system does not have.
 var noOption = posix.Lack(ENOPROTOOPT)
 
 func nativeOption(level, name int) (native, bool) {
@@ -76,7 +76,7 @@ func nativeOption(level, name int) (native, bool) {
 	return n, ok
 }
 
-// SetsockoptInt is setsockopt(2) with a number. What the tables don't have is a lack: see posix.Lack.
+// SetsockoptInt is setsockopt(2) with a number. Options that the tables lack are reported by posix.Lack.
 func SetsockoptInt(fd int32, level, name, value int) int32 {
 	o, ok := nativeOption(level, name)
 	switch {
@@ -95,10 +95,10 @@ func SetsockoptInt(fd int32, level, name, value int) int32 {
 	return shareDatagrams(fd, value)
 }
 
-// isReuse reports whether it is SO_REUSEADDR.
+// isReuse reports whether o is SO_REUSEADDR.
 func (o native) isReuse() bool { return o.level == unix.SOL_SOCKET && o.name == unix.SO_REUSEADDR }
 
-// shareDatagrams has a socket of datagrams share its address as SO_REUSEADDR has it on Linux: see sockopt_bsd.go in
+// shareDatagrams makes a datagram socket share its address, as SO_REUSEADDR does on Linux: see sockopt_bsd.go in
 // package net.
 func shareDatagrams(fd int32, value int) int32 {
 	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
@@ -117,7 +117,7 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 	return done(unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, soLinger, &v))
 }
 
-// GetsockoptInt is getsockopt(2) of a number: the result, and its errno (negative) or 0.
+// GetsockoptInt is getsockopt(2) of a number: it returns the value, and the negated errno or 0.
 func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	o, ok := nativeOption(level, name)
 	if !ok {
@@ -136,18 +136,18 @@ func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	return o.told(n), 0
 }
 
-// told is the value that the system has told, as Linux would tell it.
+// told converts a value that the system returned to Linux's.
 func (o native) told(n int) int32 {
 	switch {
 	case o.octet:
-		return int32(n & 0xff) // it has written the first byte, of a machine that begins with the lowest
+		return int32(n & 0xff) // the system has written one byte, the lowest of the int on a little-endian machine
 	case o.flag && n != 0:
 		return 1
 	}
 	return int32(n)
 }
 
-// sort finds out the domain or the protocol of a socket, where that can't be asked for: by its name and its type.
+// sort finds out the domain or the protocol of a socket that can't be asked for it: from its name and its type.
 func sort(fd int32, name int) (value, res int32) {
 	sa, err := unix.Getsockname(int(fd))
 	if err != nil {
@@ -175,7 +175,7 @@ func sort(fd int32, name int) (value, res int32) {
 	return 0, 0
 }
 
-// Getsockopt is getsockopt(2) into p: of options that are a number, and of those that another call here asks for.
+// Getsockopt is getsockopt(2) into p, for options that are a number, and those that another function here asks for.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	switch (option{level, name}) {
 	case option{SolSocket, SoPeerCred}:
@@ -209,7 +209,7 @@ func Getsockopt(fd int32, level, name int, p []byte) int32 {
 
 const soLingerLinux = 13
 
-// words puts words into p, as many bytes of them as there is room for.
+// words stores words in p, as many bytes of them as there is room for.
 func words(p []byte, values ...uint32) int32 {
 	var b []byte
 	for _, v := range values {
@@ -233,8 +233,8 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	return otherFamily(fd, level, done(unix.SetsockoptString(int(fd), o.level, o.name, string(p))))
 }
 
-// byAddress makes the struct ip_mreq of a struct ip_mreqn, or the address that IP_MULTICAST_IF wants: an interface is
-// named by its first address of IPv4.
+// byAddress converts a struct ip_mreqn to the struct ip_mreq, or the address, that the option takes: the interface is
+// given by its first IPv4 address.
 func byAddress(name int, mreqn []byte) (p []byte, res int32) {
 	p = append(p, mreqn[:8]...)
 	if index := binary.NativeEndian.Uint32(mreqn[8:]); index != 0 {
@@ -254,7 +254,7 @@ func byAddress(name int, mreqn []byte) (p []byte, res int32) {
 	return p, 0
 }
 
-// firstOfFour is an interface's first address of IPv4, or nil.
+// firstOfFour returns an interface's first IPv4 address, or nil.
 func firstOfFour(ifi *net.Interface) net.IP {
 	all, _ := ifi.Addrs()
 	for _, one := range all {
@@ -265,8 +265,8 @@ func firstOfFour(ifi *net.Interface) net.IP {
 	return nil
 }
 
-// otherFamily is the result of setting an option. That a socket of IPv6 has none of IPv4, which only Linux gives it,
-// some systems say as of a value that is wrong.
+// otherFamily returns the result of setting an option. Only Linux lets an IPv6 socket have IPv4 options; some systems
+// report their lack as an invalid value.
 func otherFamily(fd int32, level int, res int32) int32 {
 	if res != -EINVAL || level != protoIP {
 		return res
@@ -286,5 +286,5 @@ type Filter struct {
 	K      uint32
 }
 
-// SetsockoptFilter is Linux's alone.
+// SetsockoptFilter exists on Linux only.
 func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return noOption }

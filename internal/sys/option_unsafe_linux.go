@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Getsockopt is getsockopt(2) into p: how many bytes the kernel wrote, which may be
-// fewer than there is room for, or the negated errno.
+// Getsockopt is getsockopt(2) into p. It returns how many bytes the kernel wrote, which may be fewer than there is
+// room for, or the negated errno.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	size := uint32(clampLen(p))
 	res := result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(base(p)),
@@ -27,8 +27,7 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 		uintptr(base(p)), clampLen(p), 0))
 }
 
-// PeerCred is SO_PEERCRED: who was at the other end of a Unix socket when it was
-// connected, see unix(7).
+// PeerCred is SO_PEERCRED: the peer of a Unix socket at the time when it was connected, see unix(7).
 func PeerCred(fd int32) (cred Ucred, res int32) {
 	size := uint32(unsafe.Sizeof(cred))
 	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERCRED,
@@ -48,7 +47,7 @@ func Socketpair(typ int) (a, b, res int32) {
 // A Filter is an instruction of a classic BPF program, see socket(7).
 type Filter = unix.SockFilter
 
-// SetsockoptFilter is setsockopt(2) of an option that is such a program.
+// SetsockoptFilter is setsockopt(2) for an option that is a BPF program.
 func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 {
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: unsafe.SliceData(program)}
 	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),

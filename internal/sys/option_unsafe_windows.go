@@ -12,7 +12,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// An option is one of a socket, by its level and its number: Linux's, or Windows'.
+// An option is a socket option, by level and number: Linux's, or Windows'.
 type option struct{ level, name int }
 
 const (
@@ -28,7 +28,7 @@ const (
 	soKeepalive = 9
 )
 
-// options are Windows' for those of Linux's that mean the same here and there.
+// options maps Linux's options to Windows', if they mean the same.
 var options = map[option]option{
 	{SolSocket, SoType}:      {windows.SOL_SOCKET, 0x1008},
 	{SolSocket, 5}:           {windows.SOL_SOCKET, windows.SO_DONTROUTE},
@@ -61,10 +61,10 @@ var options = map[option]option{
 	{protoIPv6, 26}: {protoIPv6, windows.IPV6_V6ONLY},
 }
 
-// noOption is the result of an option that the system does not have.
+// noOption is the result for an option that the system does not have.
 var noOption = posix.Lack(ENOPROTOOPT)
 
-// GetsockoptInt is getsockopt(2) of an int: the result, and its errno (negative) or 0.
+// GetsockoptInt is getsockopt(2) of an int: it returns the value, and the negated errno or 0.
 func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -104,7 +104,7 @@ func (o *open) option(level, name int) (value, res int32) {
 	return value, 0
 }
 
-// known is an option that is kept here.
+// known returns the value of an option that is kept here.
 func (o *open) known(name int) (value int32, ok bool) {
 	s := o.socket
 	switch name {
@@ -131,7 +131,7 @@ func truth(b bool) int32 {
 	return 0
 }
 
-// fault is SO_ERROR: Linux's number for what has happened to the socket.
+// fault is SO_ERROR: Linux's number for the error of the socket.
 func (o *open) fault() (value, res int32) {
 	size := int32(4)
 	err := windows.Getsockopt(o.handle, windows.SOL_SOCKET, 0x1007, (*byte)(unsafe.Pointer(&value)), &size)
@@ -145,8 +145,8 @@ func (o *open) fault() (value, res int32) {
 	return -posix.Result(windows.Errno(value)), 0
 }
 
-// SetsockoptInt is setsockopt(2) with an int. To use an address again is what Windows allows by itself, as far as Linux
-// does with SO_REUSEADDR; the option of that name takes addresses away from others. So it is only remembered.
+// SetsockoptInt is setsockopt(2) with an int. Windows itself allows addresses to be reused as far as Linux does with
+// SO_REUSEADDR, while Windows' option of that name takes addresses away from others. So that option is only recorded.
 func SetsockoptInt(fd int32, level, name, value int) int32 {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -188,7 +188,7 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 	}
 	defer o.done()
 	if o.mem != nil {
-		return 0 // nothing of it is on the way
+		return 0 // the socket has nothing on its way
 	}
 	v := struct{ on, seconds uint16 }{seconds: uint16(min(max(sec, 0), 1<<16-1))}
 	if on {
@@ -198,7 +198,7 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 	return failed(windows.Setsockopt(o.handle, windows.SOL_SOCKET, windows.SO_LINGER, (*byte)(unsafe.Pointer(&v)), 4))
 }
 
-// Getsockopt is getsockopt(2) into p: how many bytes there are.
+// Getsockopt is getsockopt(2) into p. It returns the number of bytes.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -232,7 +232,8 @@ func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	return int32(copy(p, b[:]))
 }
 
-// Setsockopt is setsockopt(2) with the bytes of p, whose layout is Windows', too: groups to join, and addresses.
+// Setsockopt is setsockopt(2) with the bytes of p, for options with the same layout on Windows: groups to join, and
+// addresses.
 func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -243,13 +244,13 @@ func Setsockopt(fd int32, level, name int, p []byte) int32 {
 	if !ok {
 		return noOption
 	}
-	if level == protoIP && len(p) == 12 { // struct ip_mreqn, of which there is no more than struct ip_mreq here
+	if level == protoIP && len(p) == 12 { // struct ip_mreqn: Windows has only struct ip_mreq
 		p = mreq(p)
 	}
 	return failed(windows.Setsockopt(o.handle, int32(own.level), int32(own.name), base(p), int32(len(p))))
 }
 
-// mreq makes a struct ip_mreq of a struct ip_mreqn: an interface is named by its address there, or by its number in an
+// mreq converts a struct ip_mreqn to a struct ip_mreq, which names the interface by its address, or by its index in an
 // address that begins with a zero.
 func mreq(p []byte) []byte {
 	var own [8]byte
@@ -260,7 +261,7 @@ func mreq(p []byte) []byte {
 	return own[:]
 }
 
-// PeerCred is not known of any peer.
+// PeerCred is not supported.
 func PeerCred(fd int32) (cred Ucred, res int32) { return Ucred{}, posix.Lack(EOPNOTSUPP) }
 
 // A Filter is an instruction of a classic BPF program.
@@ -270,5 +271,5 @@ type Filter struct {
 	K      uint32
 }
 
-// SetsockoptFilter is refused: no socket here takes programs.
+// SetsockoptFilter is not supported: no socket here takes programs.
 func SetsockoptFilter(fd int32, level, name int, program []Filter) int32 { return noOption }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PollFd is struct pollfd. The system's bits have Linux's numbers, but for PollRdhup: see nativePoll.
+// PollFd is struct pollfd. The system's bits have Linux's numbers, except PollRdhup: see nativePoll.
 type PollFd = unix.PollFd
 
 // Poll asks for the readiness of one descriptor now.
@@ -33,8 +33,8 @@ func PpollNow(fds []PollFd) int32 {
 	}
 }
 
-// Ppoll is poll(2): it waits up to ns nanoseconds, rounded up to milliseconds, for ever if negative. Only the caller
-// knows what is left of its time, so it gives EINTR.
+// Ppoll is poll(2): it waits up to ns nanoseconds, rounded up to milliseconds, for ever if negative. It returns EINTR,
+// because only the caller knows how much of its time is left.
 func Ppoll(fds []PollFd, ns int64) int32 {
 	ms := -1
 	if ns >= 0 {
@@ -54,7 +54,7 @@ func pollFor(fds []PollFd, ms int) int32 {
 	return count(n, err)
 }
 
-// nativePoll are the system's bits for Linux's: a peer's end that it has no bit for is not asked for.
+// nativePoll converts Linux's bits to the system's. If the system has no bit for a peer's end, that is not asked for.
 func nativePoll(events int16) int16 {
 	native := events & pollBits
 	if events&PollRdhup != 0 {
@@ -63,7 +63,7 @@ func nativePoll(events int16) int16 {
 	return native
 }
 
-// linuxPoll are Linux's bits for those of the system.
+// linuxPoll converts the system's bits to Linux's.
 func linuxPoll(events int16) int16 {
 	if events&pollEnd != 0 {
 		events = events&^pollEnd | PollRdhup
@@ -71,8 +71,9 @@ func linuxPoll(events int16) int16 {
 	return events
 }
 
-// happened is what came of a poll, but for a hang-up that stands for the end of what comes and for one's own shutdown,
-// and not for a connection that is gone: who reads or writes finds out which.
+// happened returns the result of a poll. On some systems a hang-up may mean only the end of what comes, or the
+// process's own shutdown, and not that the connection is gone: it becomes readiness, and the next read or write finds
+// out which.
 func happened(revents int16) int16 {
 	if hangupIsEnd && revents&PollHup != 0 {
 		return revents&^PollHup | PollIn | PollRdhup
@@ -80,13 +81,13 @@ func happened(revents int16) int16 {
 	return revents
 }
 
-// pollBits are those that poll(2) takes on every system.
+// pollBits are the bits that poll(2) accepts on every system.
 const pollBits = PollIn | PollPri | PollOut | PollErr | PollHup | PollNval
 
-// IsOpen reports whether fd is a descriptor at all.
+// IsOpen reports whether fd is an open descriptor.
 func IsOpen(fd int32) bool { return Fcntl(fd, FGetfd, 0) >= 0 }
 
-// FilesMax is RLIMIT_NOFILE as it is now, the number that no descriptor reaches; what cannot be found out is no limit.
+// FilesMax returns the present RLIMIT_NOFILE, which all descriptors are below; no limit if it can't be found out.
 func FilesMax() uint64 {
 	var lim unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
@@ -95,37 +96,37 @@ func FilesMax() uint64 {
 	return uint64(lim.Cur)
 }
 
-// Timerfd is Linux's alone, and so is SetTimer.
+// Timerfd and SetTimer exist on Linux only.
 func Timerfd() int32 { return -ENOSYS }
 
-// SetTimer is Linux's alone.
+// SetTimer exists on Linux only.
 func SetTimer(fd int32, ns int64) int32 { return -ENOSYS }
 
 // WakerCall is the call that makes a Waker.
 const WakerCall = "pipe"
 
-// WakerFills says whether a Waker that is signalled, and never unsignalled, comes to make no more edges.
+// WakerFills says whether a Waker stops making edges when it is signalled often and never unsignalled.
 const WakerFills = true
 
-// NewWaker makes one of a pipe.
+// NewWaker makes a Waker of a pipe.
 func NewWaker() (Waker, int32) {
 	r, w, res := Pipe()
 	return Waker{In: r, out: w}, res
 }
 
-// Signal makes it readable, if it is not. A pipe that is full is.
+// Signal makes In readable, if it is not. A full pipe is readable already.
 func (w Waker) Signal() { Write(w.out, zero[:]) }
 
 var zero [1]byte
 
-// Unsignal makes it readable no longer.
+// Unsignal takes the signal back: In is not readable then.
 func (w Waker) Unsignal() {
 	var b [64]byte
 	for Read(w.In, b[:]) == int32(len(b)) {
 	}
 }
 
-// Close frees it.
+// Close closes the descriptors.
 func (w Waker) Close() {
 	Close(w.out)
 	Close(w.In)

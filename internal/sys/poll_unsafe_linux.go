@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PollFd is struct pollfd: what poll(2) is asked about one descriptor, and what
-// it answers.
+// PollFd is struct pollfd: what poll(2) is asked about one descriptor, and its answer.
 type PollFd = unix.PollFd
 
-// PpollNow is ppoll(2) that doesn't wait, so the scheduler isn't told. The result
-// is how many descriptors have something in Revents.
+// PpollNow is ppoll(2) that doesn't wait, so the scheduler is not told. The result is the number of descriptors with a
+// nonzero Revents.
 func PpollNow(fds []PollFd) int32 {
 	for {
 		var none unix.Timespec
@@ -27,8 +26,8 @@ func PpollNow(fds []PollFd) int32 {
 	}
 }
 
-// Ppoll is ppoll(2): it waits up to ns nanoseconds, for ever if negative. Only the
-// caller knows what is left of its time, so it gives EINTR.
+// Ppoll is ppoll(2): it waits up to ns nanoseconds, for ever if negative. It returns EINTR, because only the caller
+// knows how much of its time is left.
 func Ppoll(fds []PollFd, ns int64) int32 {
 	ts := timespec(ns)
 	limit := &ts
@@ -39,22 +38,22 @@ func Ppoll(fds []PollFd, ns int64) int32 {
 		uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), uintptr(unsafe.Pointer(limit)), 0, 0, 0))
 }
 
-// SelectNow is pselect6(2) that doesn't wait. It looks at the descriptors below n
-// that are in the sets and takes those that are not ready out of them.
+// SelectNow is pselect6(2) that doesn't wait. It looks at the descriptors below n in the sets, and removes those that
+// are not ready.
 func SelectNow(n int, in, out, except *FDSet) int32 {
 	for {
 		var none unix.Timespec
 		res := result(syscall.RawSyscall6(unix.SYS_PSELECT6, uintptr(n),
 			uintptr(unsafe.Pointer(in)), uintptr(unsafe.Pointer(out)), uintptr(unsafe.Pointer(except)),
 			uintptr(unsafe.Pointer(&none)), 0))
-		if res != eintr { // which leaves the sets as they were
+		if res != eintr { // EINTR leaves the sets unchanged
 			return res
 		}
 	}
 }
 
-// Select is pselect6(2): it waits up to ns nanoseconds, for ever if negative. Only
-// the caller knows what is left of its time, so it gives EINTR.
+// Select is pselect6(2): it waits up to ns nanoseconds, for ever if negative. It returns EINTR, because only the
+// caller knows how much of its time is left.
 func Select(n int, in, out, except *FDSet, ns int64) int32 {
 	ts := timespec(ns)
 	limit := &ts
@@ -66,8 +65,7 @@ func Select(n int, in, out, except *FDSet, ns int64) int32 {
 		uintptr(unsafe.Pointer(limit)), 0))
 }
 
-// timespec is ns in the machine's own words. Where these have 32 bits, 68 years
-// are all that can be waited.
+// timespec converts ns to the architecture's words. If these have 32 bits, the wait is limited to 68 years.
 func timespec(ns int64) unix.Timespec {
 	const secondsMax = math.MaxInt32
 	if ns/1e9 > secondsMax {
@@ -76,13 +74,12 @@ func timespec(ns int64) unix.Timespec {
 	return unix.NsecToTimespec(max(ns, 0))
 }
 
-// IsOpen reports whether fd is a descriptor at all.
+// IsOpen reports whether fd is an open descriptor.
 func IsOpen(fd int32) bool {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFD, 0, 0, 0, 0)) >= 0
 }
 
-// FilesMax is RLIMIT_NOFILE as it is now, the number that no descriptor reaches;
-// what cannot be found out is no limit.
+// FilesMax returns the present RLIMIT_NOFILE, which all descriptors are below; no limit if it can't be found out.
 func FilesMax() uint64 {
 	var lim unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
@@ -98,8 +95,7 @@ func Timerfd() int32 {
 		0, 0, 0, 0))
 }
 
-// SetTimer makes a timerfd readable ns nanoseconds from now, at least one, and not
-// before, whatever it was set to.
+// SetTimer makes a timerfd readable ns nanoseconds from now, at least one, and not before, whatever was set earlier.
 func SetTimer(fd int32, ns int64) int32 {
 	spec := unix.ItimerSpec{Value: timespec(max(ns, 1))}
 	return result(syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0,

@@ -39,25 +39,25 @@ const (
 
 var procPoll = ws2.NewProc("WSAPoll")
 
-// look is the memory of one poll, and what it is about.
+// look is the memory of one poll, and its state.
 type look struct {
-	used  []*open // of the list; nil for what is no descriptor
+	used  []*open // of the list; nil for numbers that are not descriptors
 	asked []wsaPollFd
-	at    []int32 // of asked, the places in the list
-	// again is set where something can't be waited for, but only looked at again and again.
+	at    []int32 // the index in the list, for each of asked
+	// again is set if some of the list can't be waited for, but only looked at again and again.
 	again bool
-	// sleeper is woken by changes of memory, if there is some in the list; made for the first.
+	// sleeper is woken by changes of memory, if the list has some; it is made when first needed.
 	sleeper *sleeper
 	watches bool
 }
 
-// looks are those that are not in use.
+// looks holds those that are not in use.
 var looks struct {
 	sync.Mutex
 	free []*look
 }
 
-// newLook gives one that is not in use.
+// newLook returns a look that is not in use.
 func newLook() *look {
 	looks.Lock()
 	defer looks.Unlock()
@@ -70,7 +70,7 @@ func newLook() *look {
 	return l
 }
 
-// lookPause is how often is looked again at what can't be waited for.
+// lookPause is the pause between looks at what can't be waited for.
 const lookPause = 5 * time.Millisecond
 
 // PpollNow is ppoll(2) that doesn't wait. The result is how many descriptors have something in Revents.
@@ -107,7 +107,7 @@ func wsaPoll(list []wsaPollFd, ms int32) (int32, syscall.Errno) {
 	return int32(r), errno
 }
 
-// wanted is what WSAPoll is asked for a mask. It refuses what it only tells, and POLLPRI, too.
+// wanted returns WSAPoll's events for a mask. WSAPoll refuses bits that it only reports, and POLLPRI.
 func wanted(mask uint32) (events int16) {
 	if mask&(PollIn|PollRdhup) != 0 {
 		events |= pollRdnorm
@@ -118,7 +118,8 @@ func wanted(mask uint32) (events int16) {
 	return events
 }
 
-// seen is what WSAPoll has told, in Linux's bits, of what a mask asks for. Windows' hang-up is the peer's end alone.
+// seen converts WSAPoll's result to Linux's bits, as far as mask asks for them. Windows' hang-up is the peer's end
+// only.
 func (o *open) seen(revents int16, mask uint32) int32 {
 	s, got := o.socket, uint32(0)
 	if revents&pollNval != 0 {
@@ -142,7 +143,7 @@ func (o *open) seen(revents int16, mask uint32) int32 {
 	return int32(got & (mask | PollErr | PollHup))
 }
 
-// ppoll polls sockets by WSAPoll, whose times are milliseconds, and looks at the rest.
+// ppoll polls sockets by WSAPoll, which takes milliseconds, and looks at the rest itself.
 func ppoll(fds []PollFd, ns int64) int32 {
 	l := newLook()
 	defer l.release()
@@ -175,7 +176,7 @@ func ppoll(fds []PollFd, ns int64) int32 {
 	}
 }
 
-// millis is a time in milliseconds, at least; -1 for one without an end.
+// millis returns a time in milliseconds, at least 1; -1 for a time without end.
 func millis(d time.Duration) int32 {
 	if d < 0 {
 		return -1
@@ -208,7 +209,7 @@ func (l *look) begin(fds []PollFd, sleeps bool) {
 	}
 }
 
-// watch has changes of what is memory wake the thread.
+// watch makes changes of memory wake the thread.
 func (l *look) watch(e *end) {
 	if l.sleeper == nil {
 		waker, res := NewWaker()
@@ -232,14 +233,14 @@ func (l *look) watch(e *end) {
 
 func (f *PollFd) mask() uint32 { return uint32(uint16(f.Events)) }
 
-// oldPoll reports whether WSAPoll never tells of a connect that has failed, as before Windows 10, version 2004, see
-// https://daniel.haxx.se/blog/2012/10/10/wsapoll-is-broken. What connects is looked at again and again there.
+// oldPoll reports whether WSAPoll never reports a connect that has failed, as before Windows 10, version 2004, see
+// https://daniel.haxx.se/blog/2012/10/10/wsapoll-is-broken. Then sockets that connect are looked at again and again.
 var oldPoll = sync.OnceValue(func() bool {
 	major, _, build := windows.RtlGetNtVersionNumbers()
 	return major < 10 || build < 19041
 })
 
-// atOnce notes what is known without a question, and reports whether there is something.
+// atOnce fills in what is known without a call, and reports whether there is something.
 func (l *look) atOnce(fds []PollFd) (some bool) {
 	for i := range fds {
 		f, o := &fds[i], l.used[i]
@@ -257,7 +258,7 @@ func (l *look) atOnce(fds []PollFd) (some bool) {
 	return some
 }
 
-// ask asks WSAPoll once. quiet: it had nothing to tell but ends that were not asked for.
+// ask calls WSAPoll once. quiet: it reported only ends that were not asked for.
 func (l *look) ask(fds []PollFd, ms int32) (quiet bool, res int32) {
 	if len(l.asked) == 0 {
 		if ms != 0 {
@@ -274,7 +275,7 @@ func (l *look) ask(fds []PollFd, ms int32) (quiet bool, res int32) {
 		if l.at[k] < 0 {
 			if p.revents != 0 {
 				l.sleeper.waker.Unsignal()
-				l.sleeper.called.Store(false) // what has changed up to here is seen before the next sleep
+				l.sleeper.called.Store(false) // changes up to here are seen before the next sleep
 			}
 			continue
 		}
@@ -290,7 +291,7 @@ func (l *look) ask(fds []PollFd, ms int32) (quiet bool, res int32) {
 	return quiet, 0
 }
 
-// count is how many of the list are ready.
+// count returns how many of the list are ready.
 func (l *look) count(fds []PollFd) (n int32) {
 	for i := range fds {
 		if fds[i].Revents != 0 {
@@ -300,8 +301,8 @@ func (l *look) count(fds []PollFd) (n int32) {
 	return n
 }
 
-// pauseQuiet waits a little for those that are not at their end, which WSAPoll tells of whether it is asked for or not:
-// it would end each wait at once.
+// pauseQuiet waits a little for the sockets that are not at their end. WSAPoll reports ends unasked, which would end
+// each wait at once.
 func (l *look) pauseQuiet(pause time.Duration) {
 	if pause < 0 || pause > lookPause {
 		pause = lookPause
@@ -316,10 +317,10 @@ func (l *look) pauseQuiet(pause time.Duration) {
 		windows.SleepEx(uint32(millis(pause)), false)
 		return
 	}
-	wsaPoll(others, millis(pause)) // what it finds the next question finds
+	wsaPoll(others, millis(pause)) // the next ask finds what this one finds
 }
 
-// refused is what is to be told of a connect that has failed: select tells of it among the exceptions.
+// refused returns the bits for a connect that has failed: select reports it among the exceptions.
 func (o *open) refused(mask uint32) int32 {
 	set := struct { // fd_set
 		n      uint32
@@ -336,7 +337,7 @@ func (o *open) refused(mask uint32) int32 {
 
 var procSelect = ws2.NewProc("select")
 
-// release lets go of what was looked at.
+// release forgets what was looked at.
 func (l *look) release() {
 	for i, o := range l.used {
 		if o != nil {
@@ -358,14 +359,14 @@ func (l *look) release() {
 	looks.free = append(looks.free, l)
 }
 
-// SelectNow is not there: what Windows calls select takes no numbers.
+// SelectNow does not exist: Windows' select does not take numbers.
 func SelectNow(n int, in, out, except *FDSet) int32 { return -ENOSYS }
 
-// Select is not there, see SelectNow.
+// Select does not exist, see SelectNow.
 func Select(n int, in, out, except *FDSet, ns int64) int32 { return -ENOSYS }
 
-// Timerfd is not there.
+// Timerfd does not exist.
 func Timerfd() int32 { return -ENOSYS }
 
-// SetTimer is not there.
+// SetTimer does not exist.
 func SetTimer(fd int32, ns int64) int32 { return -ENOSYS }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readlink is readlinkat(2), which golang.org/x/sys has no function for here.
+// readlink is readlinkat(2), which golang.org/x/sys lacks here.
 func readlink(dir int, name string, p []byte) (int, error) {
 	from, err := unix.BytePtrFromString(name)
 	if err != nil {

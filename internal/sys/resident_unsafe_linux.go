@@ -12,10 +12,9 @@ import (
 
 var pageSize = int64(os.Getpagesize())
 
-// Resident reports by cachestat(2) whether all pages of n bytes of a file from off on are
-// in the page cache: 1 or 0. A page that is only being read counts as one that is there.
-// -ENOSYS before Linux 6.5; -EPERM where the caller may not write the file (since 6.14)
-// or seccomp forbids the call; -EOPNOTSUPP for files that have no such pages.
+// Resident reports by cachestat(2) whether all pages of the n bytes at off are in the page cache: 1 or 0. A page that
+// is still being read counts as present. -ENOSYS before Linux 6.5; -EPERM if the caller may not write the file (since
+// 6.14) or seccomp forbids the call; -EOPNOTSUPP for files without such pages.
 func Resident(fd int32, off, n int64) int32 {
 	if off < 0 || n <= 0 {
 		return -int32(unix.EINVAL)

@@ -7,23 +7,24 @@ import (
 	"sync"
 )
 
-// SO_REUSEPORT, which Windows has not, is had here between the sockets of the process: those that are bound to one
-// address with it are one socket of Windows', from which each takes what comes in its turn. The kernel doesn't spread
-// what comes over them, but whoever is free takes it.
+// Windows does not have SO_REUSEPORT. This package provides it among the sockets of the process: those that are bound
+// to one address with it share one socket of Windows', from which each takes in its turn. So connections and datagrams
+// are not spread by the kernel: the first free taker gets them.
 
-// shared is the sockets that others of the process may join.
+// shared holds the sockets that others of the process may join.
 var shared struct {
 	sync.Mutex
 	at map[address]*open
 }
 
-// address is what a socket has for itself elsewhere.
+// address is what a socket of Windows has for itself.
 type address struct {
 	domain, kind int32
 	addr         netip.AddrPort
 }
 
-// join makes fd, a new socket, the one that is bound to an address already, if there is one and both allow it.
+// join makes fd, a new socket, share the socket that is bound to the address already, if there is one and both allow
+// it.
 func (o *open) join(fd int32, sa *Sockaddr) bool {
 	if !o.socket.shares.Load() || sa.AddrPort().Port() == 0 {
 		return false
@@ -62,7 +63,7 @@ func (o *open) share() {
 	o.socket.sharedAt = key
 }
 
-// unshare is for a socket that is closed.
+// unshare removes a socket that is closed.
 func (o *open) unshare() {
 	shared.Lock()
 	defer shared.Unlock()

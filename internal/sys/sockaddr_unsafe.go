@@ -27,33 +27,33 @@ const (
 	storageSize = 112
 )
 
-// Sockaddr is memory for a socket address in the Linux ABI, which the kernel may
-// read or fill while an op is in flight. Its zero value is an empty address.
+// Sockaddr is memory for a socket address in the Linux ABI, which the kernel may read or fill while an op is in
+// flight. Its zero value is an empty address.
 type Sockaddr struct {
 	raw [storageSize / 8]uint64 // words, for the alignment that the kernel expects
 	len uint32
 }
 
-// SockaddrSize is the room that a Sockaddr has for an address: enough for each of
-// the three families, and for the longest Unix name that the kernel reports.
+// SockaddrSize is the size of a Sockaddr's memory: enough for each of the three families, and for the longest Unix
+// name that the kernel reports.
 const SockaddrSize = storageSize
 
-// Pointer gives the address and the length for a submission.
+// Pointer returns the address and the length for a submission.
 func (sa *Sockaddr) Pointer() (unsafe.Pointer, uint32) { return unsafe.Pointer(&sa.raw), sa.len }
 
-// Base is where the kernel writes an address, with room for SockaddrSize bytes.
-// Whoever lets it do so tells SetLen afterwards what came.
+// Base returns where the kernel writes an address, with room for SockaddrSize bytes. Afterwards the caller passes the
+// length to SetLen.
 func (sa *Sockaddr) Base() *byte { return (*byte)(unsafe.Pointer(&sa.raw)) }
 
-// SetLen says how long the address is that the kernel has written. It may say more
-// than there was room for, which means that the rest was cut off.
+// SetLen sets the length that the kernel has written. It may be more than there was room for, which means that the
+// address was truncated.
 func (sa *Sockaddr) SetLen(n uint32) { sa.len = min(n, storageSize) }
 
-// Len is the length of the address in bytes, 0 if there is none: the kernel gives
-// none for a datagram of a Unix socket that has no name.
+// Len returns the length of the address in bytes, 0 if there is none, as for a datagram from a Unix socket without a
+// name.
 func (sa *Sockaddr) Len() int { return int(sa.len) }
 
-// Family is the address family, AFUnspec for an empty address.
+// Family returns the address family, AFUnspec for an empty address.
 func (sa *Sockaddr) Family() int {
 	if sa.len < familySize {
 		return AFUnspec
@@ -61,17 +61,17 @@ func (sa *Sockaddr) Family() int {
 	return int(binary.NativeEndian.Uint16(sa.bytes()[:]))
 }
 
-// SetBytes takes over an address as the kernel lays it out, as the buffer of a
-// multishot recvmsg has it. What is longer than any address is cut.
+// SetBytes copies an address in the kernel's layout, as a multishot recvmsg returns it. Longer bytes than any address
+// are truncated.
 func (sa *Sockaddr) SetBytes(b []byte) {
 	*sa = Sockaddr{}
 	sa.len = uint32(copy(sa.bytes()[:], b))
 }
 
-// Bytes is the address as the kernel lays it out: a part of sa, and not a copy.
+// Bytes returns the address in the kernel's layout: memory of sa, not a copy.
 func (sa *Sockaddr) Bytes() []byte { return sa.bytes()[:sa.len] }
 
-// SetUnspec makes it the address to which connect(2) undoes a connection.
+// SetUnspec makes sa the address with which connect(2) dissolves a connection.
 func (sa *Sockaddr) SetUnspec() {
 	*sa = Sockaddr{}
 	sa.len = inetSize
@@ -96,7 +96,7 @@ func (sa *Sockaddr) Set(ap netip.AddrPort) {
 	binary.NativeEndian.PutUint16(b[:], AFInet6)
 	a := ap.Addr().As16()
 	copy(b[offAddr6:], a[:])
-	if zone := ap.Addr().Zone(); zone != "" { // to parse nothing makes an error
+	if zone := ap.Addr().Zone(); zone != "" { // parsing an empty zone would allocate an error
 		if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
 			binary.NativeEndian.PutUint32(b[offScope:], uint32(index))
 		}
@@ -104,8 +104,8 @@ func (sa *Sockaddr) Set(ap netip.AddrPort) {
 	sa.len = inet6Size
 }
 
-// AddrPort decodes an IP address and port; the zero AddrPort for anything else,
-// and for an address that is cut short. A zone is the interface's index in decimal.
+// AddrPort decodes an IP address and port. It returns the zero AddrPort for other families, and for a truncated
+// address. A zone is the interface's index in decimal.
 func (sa *Sockaddr) AddrPort() netip.AddrPort {
 	b := sa.bytes()
 	port := binary.BigEndian.Uint16(b[offPort:])
@@ -122,7 +122,7 @@ func (sa *Sockaddr) AddrPort() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Scope is the index of the interface of an IPv6 address, 0 if it has none.
+// Scope returns the interface index of an IPv6 address, 0 if it has none.
 func (sa *Sockaddr) Scope() uint32 {
 	if sa.Family() != AFInet6 || sa.len < inet6Size {
 		return 0

@@ -12,7 +12,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// nativeFamily is the system's number for an address family.
+// nativeFamily returns the system's number for an address family.
 func nativeFamily(family int) (native int, ok bool) {
 	switch family {
 	case AFUnix:
@@ -25,7 +25,7 @@ func nativeFamily(family int) (native int, ok bool) {
 	return 0, false
 }
 
-// native is the address as golang.org/x/sys has it.
+// native returns the address in the form of golang.org/x/sys.
 func (sa *Sockaddr) native() (unix.Sockaddr, int32) {
 	switch sa.Family() {
 	case AFInet:
@@ -48,7 +48,8 @@ func (sa *Sockaddr) native() (unix.Sockaddr, int32) {
 	return nil, -EINVAL
 }
 
-// peer is the address of who is sent to: for all addresses this machine's, where the system does not take it so.
+// peer returns the address of a destination. The unspecified address becomes this machine's, if the system does not do
+// that.
 func (sa *Sockaddr) peer() (unix.Sockaddr, int32) {
 	to, res := sa.native()
 	if !wildcardIsHere {
@@ -57,7 +58,7 @@ func (sa *Sockaddr) peer() (unix.Sockaddr, int32) {
 	return to, res
 }
 
-// toHere makes all addresses the one of this machine.
+// toHere replaces the unspecified address by this machine's.
 func toHere(to unix.Sockaddr) {
 	switch to := to.(type) {
 	case *unix.SockaddrInet4:
@@ -71,7 +72,7 @@ func toHere(to unix.Sockaddr) {
 	}
 }
 
-// setNative takes an address over.
+// setNative copies an address of golang.org/x/sys.
 func (sa *Sockaddr) setNative(from unix.Sockaddr) {
 	switch from := from.(type) {
 	case *unix.SockaddrInet4:
@@ -89,7 +90,7 @@ func (sa *Sockaddr) setNative(from unix.Sockaddr) {
 	}
 }
 
-// to is where a message is sent, nil for nowhere in particular.
+// to returns the destination of a message, nil if it has none.
 func (m *Msghdr) to() (unix.Sockaddr, int32) {
 	if m.Name == nil || m.Namelen == 0 {
 		return nil, 0
@@ -99,18 +100,18 @@ func (m *Msghdr) to() (unix.Sockaddr, int32) {
 	return sa.peer()
 }
 
-// setName says from where a message came.
+// setName stores the sender of a message.
 func (m *Msghdr) setName(sa *Sockaddr) {
 	m.Namelen = uint32(copy(unsafe.Slice(m.Name, SockaddrSize), sa.Bytes()))
 }
 
-// control is the message's control messages, or the room for them.
+// control returns the message's control messages, or the room for them.
 func (m *Msghdr) control() []byte { return unsafe.Slice(m.Control, m.Controllen) }
 
-// buffers are the message's bytes, or the room for them.
+// buffers returns the message's bytes, or the room for them.
 func (m *Msghdr) buffers() [][]byte { return buffers(unsafe.Slice(m.Iov, m.Iovlen)) }
 
-// buffers are the slices of a vector.
+// buffers returns the slices of a vector.
 func buffers(vec []Iovec) [][]byte {
 	bufs := make([][]byte, 0, len(vec))
 	for _, v := range vec {

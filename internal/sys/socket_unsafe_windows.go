@@ -14,20 +14,20 @@ import (
 	"ringo/internal/posix"
 )
 
-// socket is what is known of one that Windows does not tell, or not in time. Its numbers are Linux's.
+// socket is the state of a socket that Windows does not report, or not in time. Its numbers are Linux's.
 type socket struct {
 	domain, kind, protocol int32
 	listens                atomic.Bool
-	bound                  atomic.Bool // it has a name; what has none can't be asked for it, nor be received from
-	connected              atomic.Bool // of datagrams
+	bound                  atomic.Bool // it has a name; a socket without one can't be asked for it, nor receive
+	connected              atomic.Bool // of datagram sockets
 	noMore                 atomic.Bool // its reading side is shut down
-	written                atomic.Bool // its writing side is
+	written                atomic.Bool // its writing side is shut down
 	connecting             atomic.Bool // a connect is under way
 	lingers                atomic.Bool // its close waits
-	reset                  atomic.Bool // somebody has been told that the peer has reset it
-	reuse                  atomic.Bool // SO_REUSEADDR has been asked for
-	shares                 atomic.Bool // SO_REUSEPORT has
-	sharedAt               address     // where others find it
+	reset                  atomic.Bool // the peer's reset was reported
+	reuse                  atomic.Bool // SO_REUSEADDR was set
+	shares                 atomic.Bool // SO_REUSEPORT was set
+	sharedAt               address     // where others find it, see shared
 	probes                 probes
 }
 
@@ -48,7 +48,7 @@ var (
 	procIoctlsocket = ws2.NewProc("ioctlsocket")
 )
 
-// startup has Windows' sockets ready, once.
+// startup initializes Windows' sockets, once.
 var startup = sync.OnceValue(func() int32 {
 	var data windows.WSAData
 	return failed(windows.WSAStartup(0x202, &data))
@@ -57,7 +57,7 @@ var startup = sync.OnceValue(func() int32 {
 // socketError is SOCKET_ERROR, and INVALID_SOCKET.
 const socketError = ^uintptr(0)
 
-// socketResult folds what a call on sockets gave into a result.
+// socketResult turns what a call on sockets returned into a result.
 func socketResult(r, _ uintptr, errno syscall.Errno) int32 {
 	if int32(r) == -1 {
 		return posix.Result(errno)
@@ -65,7 +65,7 @@ func socketResult(r, _ uintptr, errno syscall.Errno) int32 {
 	return int32(r)
 }
 
-// asSocket is use of a descriptor that has to be a socket's. The result is that of what it isn't.
+// asSocket is use for a descriptor that has to be a socket. If it is not, res is the error.
 func asSocket(fd int32) (*open, int32) {
 	o := use(fd)
 	if o == nil {
@@ -78,7 +78,8 @@ func asSocket(fd int32) (*open, int32) {
 	return o, 0
 }
 
-// Socket is socket(2). What is made does not wait, whatever its type says, and no program that this one starts gets it.
+// Socket is socket(2). The socket never waits, whatever its type says, and programs that this one starts don't inherit
+// it.
 func Socket(domain, typ, proto int) int32 {
 	if res := startup(); res < 0 {
 		return res
@@ -107,7 +108,7 @@ func Socket(domain, typ, proto int) int32 {
 	return add(o)
 }
 
-// familyOf is Windows' address families by Linux's.
+// familyOf maps Linux's address families to Windows'.
 var familyOf = map[int]uint16{AFUnspec: windows.AF_UNSPEC, AFUnix: windows.AF_UNIX, AFInet: windows.AF_INET,
 	AFInet6: windows.AF_INET6}
 
@@ -128,16 +129,16 @@ func newSocket(h windows.Handle, s *socket, nonblock bool) (*open, int32) {
 	return o, 0
 }
 
-// setUnblocked keeps calls of a socket from waiting, or no longer.
+// setUnblocked sets or clears the non-blocking mode of a socket.
 func setUnblocked(h windows.Handle, unblocked bool) int32 {
 	const fionbio = 0x8004667e
 	on := uint32(truth(unblocked))
 	return socketResult(syscall.SyscallN(procIoctlsocket.Addr(), uintptr(h), fionbio, uintptr(unsafe.Pointer(&on))))
 }
 
-// reportUnreachable says whether receives tell that a datagram did not arrive that was sent before: else they fail for
-// whatever peer it was, see https://go.dev/issue/5834. Where there is no such choice, as in Wine, they do nothing of
-// the kind.
+// reportUnreachable says whether receives report that a datagram that was sent earlier did not arrive: if on, they
+// fail whatever peer it was for, see https://go.dev/issue/5834. Systems without this setting, such as Wine, never
+// report it.
 func reportUnreachable(h windows.Handle, on bool) {
 	var flag, got uint32
 	if on {
@@ -148,14 +149,14 @@ func reportUnreachable(h windows.Handle, on bool) {
 	}
 }
 
-// swapped is an address as Windows wants it, whose layouts are Linux's, but not the numbers of the families.
+// swapped returns an address for Windows, which has Linux's layouts but other numbers of families.
 func (sa *Sockaddr) swapped() (to Sockaddr) {
 	to = *sa
 	binary.NativeEndian.PutUint16(to.bytes()[:], familyOf[sa.Family()])
 	return to
 }
 
-// took makes an address of Windows', of n bytes, Linux's.
+// took converts an address of Windows, of n bytes, to Linux's.
 func (sa *Sockaddr) took(n int32) {
 	sa.len = uint32(max(min(n, storageSize), 0))
 	family := uint16(AFUnspec)
@@ -193,13 +194,13 @@ func (o *open) bind(sa *Sockaddr) int32 {
 	case sa.Family() != int(o.socket.domain):
 		return -EAFNOSUPPORT
 	case sa.Family() == AFUnix && sa.Len() <= familySize+1, sa.isAbstract():
-		return posix.Lack(EOPNOTSUPP) // there is no name of the kernel's choice, and no abstract one
+		return posix.Lack(EOPNOTSUPP) // Windows chooses no names, and has no abstract ones
 	}
 	to := sa.swapped()
 	res := socketResult(syscall.SyscallN(procBind.Addr(), uintptr(o.handle), uintptr(unsafe.Pointer(&to.raw)),
 		uintptr(to.len)))
 	if res == -EACCES && sa.Family() != AFUnix {
-		res = -EADDRINUSE // somebody has it for himself
+		res = -EADDRINUSE // another socket has the address for itself
 	}
 	if res == 0 {
 		o.socket.bound.Store(true)
@@ -208,7 +209,7 @@ func (o *open) bind(sa *Sockaddr) int32 {
 	return res
 }
 
-// bindAny gives a socket a name of the kernel's choice, where Linux would by itself.
+// bindAny gives a socket a name of the kernel's choice, where Linux would do that itself.
 func (o *open) bindAny() int32 {
 	if o.socket.domain == AFUnix || o.socket.bound.Load() {
 		return 0
@@ -258,7 +259,7 @@ func Accept(fd int32) int32 {
 		}
 		return -EINVAL
 	}
-	n := reserve() // before there is a connection to lose
+	n := reserve() // before a connection is accepted that could be lost
 	if n < 0 {
 		return n
 	}
@@ -266,7 +267,7 @@ func Accept(fd int32) int32 {
 	if r == socketError {
 		unreserve(n)
 		if res = posix.Result(errno); res == -ECONNRESET {
-			res = -ECONNABORTED // Linux's word for a peer that is gone again
+			res = -ECONNABORTED // Linux's error for a peer that has gone again
 		}
 		return res
 	}
@@ -297,7 +298,7 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 		return -EISCONN
 	}
 	to := sa.swapped()
-	if sa.Family() == AFUnspec { // a zero address of its own family undoes a connection
+	if sa.Family() == AFUnspec { // a zero address of its own family dissolves a connection
 		if s.kind != SockDgram {
 			return o.abort()
 		}
@@ -335,7 +336,7 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 	return posix.Result(errno)
 }
 
-// aloud puts the loopback address in place of none, which Linux takes for it.
+// aloud replaces the unspecified address by the loopback address, which Linux does itself.
 func aloud(to *Sockaddr) {
 	b := to.bytes()
 	switch binary.NativeEndian.Uint16(b[:]) {
@@ -350,16 +351,16 @@ func aloud(to *Sockaddr) {
 	}
 }
 
-// abort ends a connection, and the socket can't be used again: there is no other way than to close it, which its
-// numbers do.
+// abort resets a connection. The socket can't be used afterwards: only closing it resets, which is left to its
+// descriptors.
 func (o *open) abort() int32 {
 	linger := windows.Linger{Onoff: 1}
 	windows.Setsockopt(o.handle, windows.SOL_SOCKET, windows.SO_LINGER, (*byte)(unsafe.Pointer(&linger)), 4)
 	return socketResult(syscall.SyscallN(procShutdown.Addr(), uintptr(o.handle), windows.SHUT_RDWR))
 }
 
-// Shutdown is shutdown(2). Windows resets a connection to whose shut side something comes, so that a reading side is
-// shut here alone: what has come is read, and then the end.
+// Shutdown is shutdown(2). Windows resets a connection when bytes arrive for a side that is shut. So the reading side
+// is shut in this package only: bytes that have come are read, and then the end.
 func Shutdown(fd int32, how int) int32 {
 	o, res := asSocket(fd)
 	if res < 0 {
@@ -374,7 +375,7 @@ func Shutdown(fd int32, how int) int32 {
 	}
 	var sa Sockaddr
 	if o.socket.listens.Load() {
-		if !o.socket.shares.Load() { // else it is others', too
+		if !o.socket.shares.Load() { // otherwise others share the socket
 			o.socket.noMore.Store(how != windows.SHUT_WR)
 		}
 		return 0
@@ -400,7 +401,7 @@ func Getsockname(fd int32, sa *Sockaddr) int32 {
 	}
 	defer o.done()
 	res = o.name(procGetsockname, sa)
-	if res == -EINVAL { // it has no name yet
+	if res == -EINVAL { // the socket has no name yet
 		*sa = Sockaddr{len: familySize}
 		switch o.socket.domain {
 		case AFInet:

@@ -2,11 +2,11 @@ package sys
 
 import "ringo/internal/posix"
 
-// Spare says whether the process can still have n descriptors: nil, EMFILE or ENFILE.
+// Spare returns nil if the process can still have n more descriptors, otherwise EMFILE or ENFILE.
 func Spare(n int) error {
 	for range n {
 		fd := Eventfd()
-		if fd == -ENOSYS { // of Linux alone
+		if fd == -ENOSYS { // Linux only
 			fd = Socket(AFUnix, SockStream, 0)
 		}
 		if fd == -EMFILE || fd == -ENFILE {

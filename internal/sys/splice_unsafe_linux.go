@@ -17,16 +17,14 @@ func Pipe() (r, w, res int32) {
 	return ends[0], ends[1], res
 }
 
-// SetPipeSize asks for a pipe that holds n bytes and gives what it holds now
-// (F_SETPIPE_SZ). -EPERM: more than fs.pipe-max-size, or the user's share of
-// fs.pipe-user-pages-soft is used up; -EBUSY: more is in it than that.
+// SetPipeSize asks for a pipe capacity of n bytes (F_SETPIPE_SZ) and returns the new one. -EPERM: n is more than
+// fs.pipe-max-size, or the user's share of fs.pipe-user-pages-soft is used up; -EBUSY: the pipe holds more than n.
 func SetPipeSize(fd int32, n int) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_SETPIPE_SZ, uintptr(n), 0, 0, 0))
 }
 
-// Splice is splice(2) of up to n bytes, one of in and out being a pipe, at the
-// files' positions. It does not wait for the pipe, and not for a socket in
-// non-blocking mode. 0 is the end of the input.
+// Splice is splice(2) of up to n bytes, at the files' positions; in or out is a pipe. It does not wait for the pipe,
+// nor for a socket in non-blocking mode. 0 is the end of the input.
 func Splice(in, out int32, n int) int32 {
 	for {
 		res := result(syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(in), 0, uintptr(out), 0,
@@ -37,13 +35,12 @@ func Splice(in, out int32, n int) int32 {
 	}
 }
 
-// transferMax keeps a count within an int32 result and whole pages.
+// transferMax is a multiple of the page size that fits into an int32 result.
 const transferMax = 0x7ffff000
 
-// Sendfile is sendfile(2) of up to n bytes from in, a file, at off; a negative off
-// means the file's position, which then moves on. out is a socket in non-blocking
-// mode. It may wait for the file's disk; the scheduler is told. 0 is the end of the
-// file.
+// Sendfile is sendfile(2) of up to n bytes from in, a file, at off; a negative off means the file's position, which
+// then advances. out is a socket in non-blocking mode. It may wait for the file's disk; the scheduler is told. 0 is
+// the end of the file.
 func Sendfile(out, in int32, off int64, n int) int32 {
 	n = min(max(n, 0), transferMax)
 	return Sent(blocking(func() (int, error) {

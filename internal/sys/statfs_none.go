@@ -2,8 +2,8 @@
 
 package sys
 
-// Fstatfs is not offered on this system.
+// Fstatfs is not supported on this system.
 func Fstatfs(fd int32, st *Statfs) int32 { return -ENOSYS }
 
-// StatfsOf is not offered on this system.
+// StatfsOf is not supported on this system.
 func StatfsOf(name []byte, st *Statfs) int32 { return -ENOSYS }

@@ -2,7 +2,7 @@
 
 package sys
 
-// There is no kernel here that this package knows: simulated worlds have their own.
+// This package knows no kernel here: simulated worlds have their own.
 
 func Socket(domain, typ, proto int) int32                        { return enosys }
 func Bind(fd int32, sa *Sockaddr) int32                          { return enosys }
@@ -63,5 +63,5 @@ func (w Waker) Signal()        {}
 func (w Waker) Unsignal()      {}
 func (w Waker) Close()         {}
 
-// Monotonic is a clock that this system has not got.
+// Monotonic returns 0: this system has no such clock here.
 func Monotonic() (ns int64) { return 0 }

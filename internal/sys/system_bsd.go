@@ -12,7 +12,7 @@ func syncFile(fd int) error { return unix.Fsync(fd) }
 
 func readDirent(fd int, p []byte) (int, error) { return unix.ReadDirent(fd, p) }
 
-// renameFlags is Linux's and Darwin's.
+// renameFlags exists on Linux and Darwin only.
 func renameFlags(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
 	return posix.Lack(EINVAL)
 }
@@ -22,5 +22,5 @@ func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
 	return again(func() (int, error) { return 0, mknod(dirfd(dir), path(name), mode, int(dev)) })
 }
 
-// hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
+// hangupIsEnd says whether POLLHUP may stand for less than a connection that is gone.
 const hangupIsEnd = false

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncFile has the disk write its own cache, too, which fsync(2) does not here.
+// syncFile also makes the disk write its cache, which fsync(2) does not do here.
 func syncFile(fd int) error {
 	return durably(func() error {
 		_, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0)
@@ -35,7 +35,7 @@ func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlin
 
 func birth(s *unix.Stat_t) (unix.Timespec, bool) { return s.Btim, true }
 
-// Mknodat makes a FIFO, in the working directory or by a whole name: the system has no more.
+// Mknodat makes a FIFO, in the working directory or by an absolute name: the system offers no more.
 func Mknodat(dir int32, name []byte, mode, dev uint32) int32 {
 	if mode&SIfmt != SIfifo || dir != AtFdcwd && !strings.HasPrefix(path(name), "/") {
 		return -EOPNOTSUPP
@@ -48,7 +48,7 @@ const (
 	xattrReplace = unix.XATTR_REPLACE
 )
 
-// seekable are the numbers of Linux's ways to seek.
+// seekable returns the system's number for a whence of Linux.
 func seekable(whence int) (native int, ok bool) {
 	switch whence {
 	case SeekData:
@@ -59,37 +59,38 @@ func seekable(whence int) (native int, ok bool) {
 	return whence, true
 }
 
-// clockMonotonic is the clock that Go's runtime has. CLOCK_MONOTONIC goes on while the machine sleeps, and by the
-// microsecond.
+// clockMonotonic is the clock that Go's runtime uses. CLOCK_MONOTONIC continues while the machine sleeps, and has only
+// microseconds.
 const clockMonotonic = unix.CLOCK_UPTIME_RAW
 
-// readDirent reads entries. It opens the directory once more meanwhile, for programs that are started, too.
+// readDirent reads entries. It opens the directory once more meanwhile, a descriptor that programs started now would
+// inherit.
 func readDirent(fd int, p []byte) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return unix.ReadDirent(fd, p)
 }
 
-// object are the flags that open what stands for a name: the file, for reading without waiting.
+// object is the flags for a descriptor that stands for a name: the file, opened for reading without waiting.
 const object = ONonblock
 
-// atEmptyPath has a call be about its descriptor, which no call has here.
+// atEmptyPath makes a call refer to its descriptor, which no call has here.
 const atEmptyPath = 0
 
 const (
 	// pollEnd would be the bit of a peer's end.
 	pollEnd = 0
-	// hangupIsEnd says that POLLHUP tells of it.
+	// hangupIsEnd says that POLLHUP may mean only the end of what comes.
 	hangupIsEnd = true
 )
 
-// linkRefused is the error of an open that is not to follow links.
+// linkRefused is the error of an open that must not follow a link.
 const linkRefused = unix.ELOOP
 
-// endsSilently says that poll(2) does not tell of a peer's end.
+// endsSilently says whether poll(2) does not report a peer's end.
 const endsSilently = false
 
 func ended(int32) bool { return false }
 
-// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+// wildcardIsHere says whether connecting to the unspecified address connects to this machine.
 const wildcardIsHere = true

@@ -12,7 +12,7 @@ func mknod(dir int, name string, mode uint32, dev int) error {
 	return unix.Mknodat(dir, name, mode, uint64(dev))
 }
 
-// There are no flags for attributes.
+// The system has no flags for attributes.
 const (
 	xattrCreate  = 0
 	xattrReplace = 0
@@ -24,19 +24,19 @@ func seekable(whence int) (native int, ok bool) { return whence, true }
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
 
-// object are the flags that open what stands for a name: O_PATH.
+// object is the flags for a descriptor that stands for a name: O_PATH.
 const object = 0x400000
 
-// atEmptyPath has a call be about its descriptor.
+// atEmptyPath makes a call refer to its descriptor.
 const atEmptyPath = 0x4000
 
-// linkRefused is the error of an open that is not to follow links.
+// linkRefused is the error of an open that must not follow a link.
 const linkRefused = unix.EMLINK
 
-// endsSilently says that poll(2) does not tell of a peer's end.
+// endsSilently says whether poll(2) does not report a peer's end.
 const endsSilently = false
 
 func ended(int32) bool { return false }
 
-// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+// wildcardIsHere says whether connecting to the unspecified address connects to this machine.
 const wildcardIsHere = true

@@ -8,16 +8,16 @@ func readlink(dir int, name string, p []byte) (int, error) { return unix.Readlin
 
 func birth(s *unix.Stat_t) (unix.Timespec, bool) { return s.Btim, true }
 
-// There are no flags for attributes.
+// The system has no flags for attributes.
 const (
 	xattrCreate  = 0
 	xattrReplace = 0
 )
 
-const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys has not got
+const clockMonotonic = 3 // CLOCK_MONOTONIC, which golang.org/x/sys lacks
 
-// linkRefused is the error of an open that is not to follow links.
+// linkRefused is the error of an open that must not follow a link.
 const linkRefused = unix.EFTYPE
 
-// wildcardIsHere says that to connect to all addresses is to connect to this machine.
+// wildcardIsHere says whether connecting to the unspecified address connects to this machine.
 const wildcardIsHere = true

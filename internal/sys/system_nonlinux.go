@@ -5,28 +5,28 @@ package sys
 import "golang.org/x/sys/unix"
 
 const (
-	// bareControl says that a datagram without bytes can have control messages: golang.org/x/sys would send a byte.
+	// bareControl says whether an empty datagram can have control messages: golang.org/x/sys would send a byte.
 	bareControl = false
-	// reuseShares says that with SO_REUSEADDR sockets of datagrams share an address.
+	// reuseShares says whether datagram sockets with SO_REUSEADDR share an address.
 	reuseShares = false
-	// mixesFamilies says that a socket of IPv6 has options of IPv4.
+	// mixesFamilies says whether an IPv6 socket has IPv4 options.
 	mixesFamilies = false
-	// namesWithoutFiles says that Unix sockets have abstract names, and names of the kernel's choice.
+	// namesWithoutFiles says whether Unix sockets have abstract names, and names of the kernel's choice.
 	namesWithoutFiles = false
-	// keepsSticky says that a file may be made with the sticky bit.
+	// keepsSticky says whether a new file may get the sticky bit.
 	keepsSticky = false
 )
 
-// howLong would have a receive tell how long the message was, if it was cut.
+// howLong would be the flag with which a receive returns the full length of a message that was cut.
 const howLong = 0
 
-// disconnect ends a socket's connection: to connect it to nothing does that, and says that it can't be done.
+// disconnect dissolves a connection, by a connect to no address: that works, although it returns an error.
 func disconnect(fd int) error {
 	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
 		return err
 	}
 	switch err := unix.Connect(fd, &unix.SockaddrInet4{}); err {
-	case unix.EADDRNOTAVAIL, unix.EAFNOSUPPORT, unix.EINVAL, unix.ENOENT: // the last of a Unix socket on Darwin
+	case unix.EADDRNOTAVAIL, unix.EAFNOSUPPORT, unix.EINVAL, unix.ENOENT: // ENOENT: a Unix socket on Darwin
 		return nil
 	default:
 		return err

@@ -12,13 +12,13 @@ func seekable(whence int) (native int, ok bool) {
 	return whence, whence != SeekData && whence != SeekHole
 }
 
-// object are the flags that open what stands for a name: the file, for reading without waiting.
+// object is the flags for a descriptor that stands for a name: the file, opened for reading without waiting.
 const object = ONonblock
 
-// atEmptyPath has a call be about its descriptor, which no call has here.
+// atEmptyPath makes a call refer to its descriptor, which no call has here.
 const atEmptyPath = 0
 
-// ended reports whether there is no more to come behind what is there to be read, by a kqueue of the moment.
+// ended reports whether the end follows what there is to read, by a temporary kqueue.
 func ended(fd int32) bool {
 	q, res := OpenKqueue(1, 1)
 	if res < 0 {
@@ -30,7 +30,7 @@ func ended(fd int32) bool {
 	return n > 0 && e[0].Flags&(EvEOF|EvError) == EvEOF
 }
 
-// endsSilently says that poll(2) does not tell of a peer's end.
+// endsSilently says whether poll(2) does not report a peer's end.
 const endsSilently = true
 
 // pollEnd would be the bit of a peer's end.

@@ -12,7 +12,7 @@ func syncFile(fd int) error { return unix.Fsync(fd) }
 
 func readDirent(fd int, p []byte) (int, error) { return unix.ReadDirent(fd, p) }
 
-// renameFlags is Linux's and Darwin's.
+// renameFlags exists on Linux and Darwin only.
 func renameFlags(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
 	return posix.Lack(EINVAL)
 }
@@ -35,7 +35,7 @@ const pollEnd = PollRdhup
 
 func seekable(whence int) (native int, ok bool) { return whence, true }
 
-// What follows is the other systems' to do otherwise.
+// In these the other systems differ.
 const (
 	bareControl    = true
 	reuseShares    = true
@@ -44,27 +44,27 @@ const (
 	keepsSticky    = true
 )
 
-// namesWithoutFiles is false in a test, for the other systems.
+// namesWithoutFiles is set to false in a test, as on the other systems.
 var namesWithoutFiles = true
 
-// endsSilently says that poll(2) does not tell of a peer's end.
+// endsSilently says whether poll(2) does not report a peer's end.
 const endsSilently = false
 
 func ended(int32) bool { return false }
 
-// howLong has a receive tell how long the message was, if it was cut.
+// howLong is the flag with which a receive returns the full length of a message that was cut.
 const howLong = unix.MSG_TRUNC
 
 const clockMonotonic = unix.CLOCK_MONOTONIC
 
-// object are the flags that open what stands for a name: the file, for reading without waiting.
+// object is the flags for a descriptor that stands for a name: the file, opened for reading without waiting.
 const object = ONonblock
 
-// atEmptyPath has a call be about its descriptor, which no call has here.
+// atEmptyPath makes a call refer to its descriptor, which no call has here.
 const atEmptyPath = 0
 
-// hangupIsEnd says that POLLHUP may stand for less than a connection that is gone.
+// hangupIsEnd says whether POLLHUP may stand for less than a connection that is gone.
 const hangupIsEnd = false
 
-// linkRefused is the error of an open that is not to follow links.
+// linkRefused is the error of an open that must not follow a link.
 const linkRefused = unix.ELOOP

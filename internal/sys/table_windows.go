@@ -11,58 +11,58 @@ import (
 	"ringo/internal/posix"
 )
 
-// Descriptors are numbers of this package's, for Windows has none: what it has are handles, which are no small numbers,
-// of two kinds that different calls take. A number stands for an open file, or an open socket, and so do its
-// duplicates; the handle is closed when the last of them is, and the last call that uses it has ended.
+// This package has descriptors of its own, because Windows has none: it has handles, which are not small numbers, of
+// two kinds that different calls take. A descriptor, and its duplicates, stand for an open file or socket; the handle
+// is closed when the last of them is closed and the last call that uses it has ended.
 
 // open is what a descriptor stands for.
 type open struct {
-	// refs counts the numbers that stand for it and the calls that use it. At zero it is closed for good.
+	// refs counts the descriptors that stand for it and the calls that use it. At zero it is closed.
 	refs   atomic.Int32
 	handle windows.Handle
 	kind   kind
-	flags  atomic.Uint32 // the O_ flags that fcntl(2) tells
+	flags  atomic.Uint32 // the O_ flags that fcntl(2) returns
 	socket *socket       // of sockets
-	mem    *end          // of what has both its ends in the process
-	file   *file         // of what has a name
+	mem    *end          // of things that have both ends in the process
+	file   *file         // of things that have a name
 }
 
-// kind says which calls take it.
+// kind says which calls a handle takes.
 type kind uint8
 
 const (
 	isSocket kind = iota
 	isFile
 	isFolder
-	isPipe    // of Windows' pipes can't be waited for, but only looked at again and again
+	isPipe    // Windows' own pipes can't be waited for, but only looked at again and again
 	isConsole // a terminal, or a device
 )
 
-// filesMax bounds the descriptors of a process, as a table of processes does elsewhere. Windows has no such limit.
+// filesMax bounds the descriptors of a process, as RLIMIT_NOFILE does on other systems. Windows has no such limit.
 const filesMax = 1 << 18
 
-// firstNumber leaves out those that mean the streams that a program is started with.
+// firstNumber leaves out the numbers of the streams that a program is started with.
 const firstNumber = 3
 
-// handleStep divides all handles of Windows', and no number of this package's: whoever gives a handle for a number gets
-// EBADF. The other way round there is no such guard, since Windows takes no notice of a handle's two lowest bits: what
-// closes a number as if it were a handle closes another's.
+// handleStep divides all handles of Windows, and no descriptor of this package: code that passes a handle for a
+// descriptor gets EBADF. There is no such guard the other way round, because Windows ignores a handle's two lowest
+// bits: code that closes a descriptor as a handle closes another's.
 const handleStep = 4
 
 const tableChunk = 1 << 9
 
-// table is the descriptors of the process. Finding one takes no lock.
+// table holds the descriptors of the process. A look-up takes no lock.
 var table tableOf
 
 type tableOf struct {
 	chunks [filesMax / tableChunk]atomic.Pointer[[tableChunk]atomic.Pointer[open]]
 
 	sync.Mutex
-	free []int32 // numbers below next that stand for nothing
+	free []int32 // numbers below next that are free
 	next int32
 }
 
-// number finds a number for o, which counts as one of its references.
+// number returns a descriptor for o, which counts as one of its references.
 func number(o *open) int32 {
 	fd := reserve()
 	if fd >= 0 {
@@ -71,7 +71,7 @@ func number(o *open) int32 {
 	return fd
 }
 
-// reserve finds a number that stands for nothing yet.
+// reserve returns a free descriptor, which stands for nothing yet.
 func reserve() int32 {
 	table.Lock()
 	defer table.Unlock()
@@ -91,7 +91,7 @@ func reserve() int32 {
 	return fd
 }
 
-// reach has room for the numbers up to fd. L.
+// reach makes room for the numbers up to fd. L.
 func (t *tableOf) reach(fd int32) {
 	for n := t.next / tableChunk; n <= fd/tableChunk; n++ {
 		if t.chunks[n].Load() == nil {
@@ -101,14 +101,14 @@ func (t *tableOf) reach(fd int32) {
 	t.next = fd + 1
 }
 
-// unreserve gives such a number back.
+// unreserve frees a number of reserve.
 func unreserve(fd int32) {
 	table.Lock()
 	defer table.Unlock()
 	table.free = append(table.free, fd)
 }
 
-// place is where the table has what fd stands for; nil for no descriptor.
+// place returns the table's place for fd; nil if fd can't be a descriptor.
 func place(fd int32) *atomic.Pointer[open] {
 	if uint32(fd) >= filesMax {
 		return nil
@@ -119,7 +119,7 @@ func place(fd int32) *atomic.Pointer[open] {
 	return nil
 }
 
-// use finds what fd stands for, for a call that is followed by done; nil for no descriptor.
+// use returns what fd stands for, for a call that is followed by done; nil if fd is not open.
 func use(fd int32) *open {
 	at := place(fd)
 	if at == nil {
@@ -132,13 +132,13 @@ func use(fd int32) *open {
 		}
 		return nil
 	}
-	if !o.hold() { // it has been closed since
+	if !o.hold() { // closed meanwhile
 		return nil
 	}
 	return o
 }
 
-// hold adds a reference; false if it is closed.
+// hold adds a reference; it returns false if o is closed.
 func (o *open) hold() bool {
 	for {
 		n := o.refs.Load()
@@ -151,7 +151,7 @@ func (o *open) hold() bool {
 	}
 }
 
-// done ends a call, or the life of a number.
+// done drops the reference of a call or a descriptor.
 func (o *open) done() int32 {
 	if o.refs.Add(-1) > 0 {
 		return 0
@@ -169,7 +169,7 @@ func (o *open) free() int32 {
 		if o.socket.shares.Load() {
 			o.unshare()
 		}
-		if o.socket.lingers.Load() { // a close that would have to wait fails else
+		if o.socket.lingers.Load() { // a close that would have to wait fails otherwise
 			setUnblocked(o.handle, false)
 		}
 		return failed(windows.Closesocket(o.handle))
@@ -177,7 +177,7 @@ func (o *open) free() int32 {
 	return failed(windows.CloseHandle(o.handle))
 }
 
-// add finds a number for something new; where there is none its handle is closed.
+// add returns a descriptor for something new; if there is none it closes the handle.
 func add(o *open) int32 {
 	o.refs.Store(1)
 	fd := number(o)
@@ -187,7 +187,7 @@ func add(o *open) int32 {
 	return fd
 }
 
-// Close takes a number from what it stands for, and closes that if it was the last. A lingering socket's may wait.
+// Close frees a descriptor, and closes what it stands for after the last. For a lingering socket it may wait.
 func Close(fd int32) int32 {
 	o := vacate(fd)
 	if o == nil {
@@ -196,7 +196,7 @@ func Close(fd int32) int32 {
 	return o.done()
 }
 
-// vacate frees a number, and gives what it stood for.
+// vacate frees a descriptor, and returns what it stood for.
 func vacate(fd int32) *open {
 	at := place(fd)
 	if at == nil {
@@ -211,9 +211,9 @@ func vacate(fd int32) *open {
 	return o
 }
 
-// Dup gives another number for the same.
+// Dup returns another descriptor for the same thing.
 func Dup(fd int32) int32 {
-	o := use(fd) // whose reference is that of the new number
+	o := use(fd) // this reference becomes that of the new descriptor
 	if o == nil {
 		return -EBADF
 	}
@@ -224,7 +224,7 @@ func Dup(fd int32) int32 {
 	return n
 }
 
-// Move gives what fd stands for another number in its place, as dup2(2) and close(2) do.
+// Move gives what fd stands for another number, as dup2(2) and close(2) do.
 func Move(fd, to int32) int32 {
 	if uint32(to) >= filesMax || to < firstNumber {
 		return -EBADF
@@ -252,7 +252,7 @@ func Move(fd, to int32) int32 {
 	return to
 }
 
-// Fcntl is fcntl(2) of the flags that are kept here. No descriptor goes to programs that this one starts.
+// Fcntl is fcntl(2) for the flags that are kept here. Programs that this one starts inherit no descriptor.
 func Fcntl(fd int32, cmd, arg int) int32 {
 	o := use(fd)
 	if o == nil {
@@ -277,16 +277,16 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 // StatusFlags is fcntl(2) F_GETFL.
 func StatusFlags(fd int32) int32 { return Fcntl(fd, FGetfl, 0) }
 
-// IsDirect reports whether fd goes round the page cache.
+// IsDirect reports whether fd bypasses the page cache.
 func IsDirect(fd int32) bool { return false }
 
-// Blocks reports whether the calls of fd wait where they must.
+// Blocks reports whether calls on fd may wait.
 func Blocks(fd int32) bool {
 	flags := StatusFlags(fd)
 	return flags >= 0 && flags&ONonblock == 0
 }
 
-// IsOpen reports whether fd is a descriptor at all.
+// IsOpen reports whether fd is an open descriptor.
 func IsOpen(fd int32) bool {
 	o := use(fd)
 	if o == nil {
@@ -296,7 +296,7 @@ func IsOpen(fd int32) bool {
 	return true
 }
 
-// FilesMax is the number that no descriptor reaches.
+// FilesMax returns the bound of descriptors.
 func FilesMax() uint64 { return filesMax }
 
 // IsRegular reports whether fd is a file or a directory.
@@ -309,7 +309,7 @@ func IsRegular(fd int32) bool {
 	return o.kind == isFile || o.kind == isFolder
 }
 
-// failed is the result of a call that gives nothing but an error.
+// failed returns the result of a call that returns only an error.
 func failed(err error) int32 {
 	if err == nil {
 		return 0
@@ -317,7 +317,7 @@ func failed(err error) int32 {
 	return resultOf(err)
 }
 
-// resultOf is an error as a result.
+// resultOf returns an error as a result.
 func resultOf(err error) int32 {
 	switch e := err.(type) {
 	case windows.Errno:

@@ -2,8 +2,8 @@ package sys
 
 import "unsafe"
 
-// TCPFields is the struct tcp_info of linux/tcp.h, which the option TCPInfo gives. A kernel that has fewer fields, or
-// more, gives as many bytes as it has, or as it is asked for.
+// TCPFields is struct tcp_info of linux/tcp.h, the value of the option TCPInfo. A kernel that has fewer fields, or
+// more, returns as many bytes as it has, or as were asked for.
 type TCPFields struct {
 	State       uint8
 	_           uint8
@@ -12,7 +12,7 @@ type TCPFields struct {
 	RTO, _      uint32 // microseconds, as all times but the Last
 	MSS, _      uint32
 
-	Unacked, Sacked    uint32 // of a listener: its queue, and how long that may be
+	Unacked, Sacked    uint32 // of a listener: the length of its queue, and its bound
 	Lost               uint32
 	_, _               uint32
 	LastSent, _        uint32 // milliseconds ago
@@ -37,7 +37,7 @@ type TCPFields struct {
 	_, _               uint32
 }
 
-// Bytes is its memory, for who writes it or reads it.
+// Bytes returns its memory, for code that reads or writes it.
 func (f *TCPFields) Bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(f)), unsafe.Sizeof(*f))
 }

@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ThreadCPU is the processor time that a thread of this process has used, in
-// nanoseconds. The clock of another thread is named by its id, see
-// pthread_getcpuclockid(3).
+// ThreadCPU returns the processor time that a thread of this process has used, in nanoseconds. The clock of another
+// thread is named by its id, see pthread_getcpuclockid(3).
 func ThreadCPU(tid int32) (ns int64, ok bool) {
 	const perThread, sched = 4, 2
 	var ts unix.Timespec
@@ -29,9 +28,8 @@ func Monotonic() (ns int64) {
 	return ts.Nano()
 }
 
-// ThreadState is the state of a thread of this process, as proc(5) calls it: 'R' is
-// running or waiting for a processor, 'S' and 'D' asleep, 'T' stopped. 0 if /proc
-// does not tell.
+// ThreadState returns the state of a thread of this process, as in proc(5): 'R' is running or waiting for a processor,
+// 'S' and 'D' asleep, 'T' stopped. It returns 0 if /proc does not have it.
 func ThreadState(tid int32) byte {
 	var path [48]byte
 	name := append(strconv.AppendInt(append(path[:0], "/proc/self/task/"...), int64(tid), 10), "/stat\x00"...)
@@ -41,7 +39,7 @@ func ThreadState(tid int32) byte {
 		return 0
 	}
 	stat := text[:n]
-	// The name, which comes first, may have anything in it, also brackets.
+	// The name, which comes first, may contain anything, even brackets.
 	after := bytes.LastIndexByte(stat, ')') + 2
 	if after >= len(stat) {
 		return 0
@@ -63,8 +61,8 @@ func ThreadQueued(tid int32) (ns int64, ok bool) {
 	return ns, err == nil
 }
 
-// Undisturbed runs f on a thread that takes no signal meanwhile. It is for calls that a signal
-// ends without a word, as a close that lingers; see pthread_sigmask(3).
+// Undisturbed calls f on a thread that takes no signal meanwhile. It is for calls that a signal would end silently,
+// such as a close that lingers; see pthread_sigmask(3).
 func Undisturbed(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

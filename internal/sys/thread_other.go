@@ -4,7 +4,7 @@ package sys
 
 import "ringo/internal/posix"
 
-// enosys is the result of what only Linux has.
+// enosys is the result of calls that only Linux has.
 const enosys = -ENOSYS
 
 // ThreadCPU is for Linux only.
@@ -16,7 +16,7 @@ func ThreadState(tid int32) byte { return 0 }
 // ThreadQueued is for Linux only.
 func ThreadQueued(tid int32) (ns int64, ok bool) { return 0, false }
 
-// Undisturbed runs f; of signals it keeps none away.
+// Undisturbed calls f; it keeps no signals away.
 func Undisturbed(f func()) { f() }
 
 // CPUs lists the processors that a thread may use; unknown on this system.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// at makes a call with a handle of what a name leads to, or of dir itself if the name is empty and flags say so.
+// at calls call with a handle of what a name leads to, or of dir itself if the name is empty and flags allow that.
 func at(dir int32, path []byte, flags, access uint32, call func(h windows.Handle) int32) int32 {
 	if flags&AtEmptyPath != 0 && len(path) <= 1 && dir != AtFdcwd {
 		o := use(dir)
@@ -55,7 +55,7 @@ func (t *target) call(access, options uint32, call func(h windows.Handle) int32)
 	return call(h)
 }
 
-// Statxat is statx(2), of what Windows knows.
+// Statxat is statx(2), with what Windows knows.
 func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 	if flags&AtEmptyPath != 0 && len(path) <= 1 && dir != AtFdcwd {
 		o := use(dir)
@@ -71,7 +71,7 @@ func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
 	})
 }
 
-// FileType is what fd is: SIfsock, SIfifo and so on.
+// FileType returns the file type of fd: SIfsock, SIfifo and so on.
 func FileType(fd int32) int32 {
 	o := use(fd)
 	if o == nil {
@@ -133,7 +133,7 @@ func (o *open) stat(st *Statx) int32 {
 	return 0
 }
 
-// modeOf is a file's mode as package os makes it of its attributes.
+// modeOf returns the mode that package os derives from a file's attributes.
 func modeOf(attributes uint32) uint16 {
 	mode := uint16(0o666)
 	if attributes&windows.FILE_ATTRIBUTE_READONLY != 0 {
@@ -170,8 +170,8 @@ func Mkdirat(dir int32, path []byte, mode uint32) int32 {
 	return 0
 }
 
-// Unlinkat is unlinkat(2), or rmdir(2). The name is gone at once also while the file is open, where the file system can
-// do that.
+// Unlinkat is unlinkat(2), or rmdir(2). The name is gone at once even while the file is open, if the file system
+// supports that.
 func Unlinkat(dir int32, path []byte, flags uint32) int32 {
 	t, res := lookup(dir, path)
 	if res < 0 {
@@ -185,7 +185,7 @@ func Unlinkat(dir int32, path []byte, flags uint32) int32 {
 	const options = windows.FILE_OPEN_REPARSE_POINT | windows.FILE_SYNCHRONOUS_IO_NONALERT
 	const access = windows.DELETE | windows.FILE_READ_ATTRIBUTES | windows.SYNCHRONIZE
 	h, res := t.open(access, windows.FILE_OPEN, options|sort, 0)
-	if res == -EISDIR && flags&AtRemovedir == 0 { // it may be a link to a folder, which is to be removed as a file is
+	if res == -EISDIR && flags&AtRemovedir == 0 { // it may be a link to a folder, which is removed as a file is
 		if h, res = t.open(access, windows.FILE_OPEN, options, 0); res == 0 && !isLink(h) {
 			windows.CloseHandle(h)
 			return -EISDIR
@@ -198,7 +198,7 @@ func Unlinkat(dir int32, path []byte, flags uint32) int32 {
 	return remove(h)
 }
 
-// remove removes the name by which a file was opened, also of one that is read-only.
+// remove removes the name by which a file was opened, even if the file is read-only.
 func remove(h windows.Handle) int32 {
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS |
 		windows.FILE_DISPOSITION_FORCE_IMAGE_SECTION_CHECK | windows.FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE)
@@ -222,7 +222,7 @@ func ntSet(h windows.Handle, class uint32, info []byte) error {
 	return windows.NtSetInformationFile(h, &status, &info[0], uint32(len(info)), class)
 }
 
-// isOld reports whether an error is that of a system, or a file system, that doesn't know a class.
+// isOld reports whether an error means that the system, or a file system, doesn't know an information class.
 func isOld(err error) bool {
 	switch err {
 	case windows.STATUS_INVALID_INFO_CLASS, windows.STATUS_INVALID_PARAMETER, windows.STATUS_NOT_SUPPORTED,
@@ -232,8 +232,8 @@ func isOld(err error) bool {
 	return false
 }
 
-// renameMax is for how long a rename is tried again that others stand in the way of: what has just been written is
-// looked at by programs that look for harm, see https://go.dev/issue/25965.
+// renameMax is how long a rename is repeated while other programs are in its way: virus scanners look at what has just
+// been written, see https://go.dev/issue/25965.
 const renameMax = 100 * time.Millisecond
 
 // Renameat is renameat2(2). Two names can't be exchanged.
@@ -276,7 +276,7 @@ func rename(h windows.Handle, to *target, replace bool) int32 {
 	return failed(err)
 }
 
-// info is FILE_RENAME_INFORMATION, and FILE_LINK_INFORMATION: flags, the folder, and the name there.
+// info returns FILE_RENAME_INFORMATION, or FILE_LINK_INFORMATION: flags, the folder, and the name there.
 func (t *target) info(flags uint32) []byte {
 	name := utf16.Encode([]rune(t.name))
 	const at = 2 * unsafe.Sizeof(uintptr(0)) // of the length
@@ -308,8 +308,8 @@ func Linkat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) i
 	})
 }
 
-// Symlinkat is symlinkat(2), which needs a right that few have, or a system in developer mode. What leads to a folder
-// is of a sort of its own.
+// Symlinkat is symlinkat(2). It needs a right that few users have, or developer mode. A link to a folder has a type of
+// its own.
 func Symlinkat(to []byte, dir int32, path []byte) int32 {
 	t, res := lookup(dir, path)
 	if res < 0 {
@@ -341,7 +341,7 @@ func Symlinkat(to []byte, dir int32, path []byte) int32 {
 	return failed(err)
 }
 
-// windowsPath is a path with Windows' separators, and without the NUL.
+// windowsPath returns a path with Windows' separators, without the NUL.
 func windowsPath(path []byte) string {
 	b := append([]byte(nil), path[:len(path)-1]...)
 	for i := range b {
@@ -370,7 +370,7 @@ func leadsToFolder(name, goal string) bool {
 	return err == nil && attributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0
 }
 
-// Readlinkat is readlinkat(2): the length of what it put into p, which is cut there.
+// Readlinkat is readlinkat(2). It returns the length of the target in p, which may be truncated there.
 func Readlinkat(dir int32, path, p []byte) int32 {
 	return at(dir, path, AtSymlinkNofollow|AtEmptyPath, windows.FILE_READ_ATTRIBUTES, func(h windows.Handle) int32 {
 		if !isLink(h) {
@@ -386,7 +386,7 @@ func Readlinkat(dir int32, path, p []byte) int32 {
 	})
 }
 
-// linkOf is where a REPARSE_DATA_BUFFER says that a link leads.
+// linkOf returns the target of a link from its REPARSE_DATA_BUFFER.
 func linkOf(b []byte) string {
 	if len(b) < 20 {
 		return ""
@@ -411,7 +411,7 @@ func linkOf(b []byte) string {
 	return name
 }
 
-// Fchmod is fchmod(2), of which Windows has the right to write alone.
+// Fchmod is fchmod(2); Windows has only the right to write.
 func Fchmod(fd int32, mode uint32) int32 { return Fchmodat(fd, nil, mode, AtEmptyPath) }
 
 // Fchmodat is fchmodat(2), see Fchmod.
@@ -433,7 +433,7 @@ func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	})
 }
 
-// Faccessat says whether a file is there and, if that is asked, not read-only.
+// Faccessat reports whether a file exists and, if writing is asked for, is not read-only.
 func Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 	return at(dir, path, flags&^uint32(AtEaccess), windows.FILE_READ_ATTRIBUTES, func(h windows.Handle) int32 {
 		var info basicInfo

@@ -6,15 +6,13 @@ import (
 	"strings"
 )
 
-// UnixPathMax is the size of a Unix socket's name in the kernel, see unix(7): the
-// bytes of a path, of which no NUL need be one, or those of an abstract name with
-// the NUL that it begins with.
+// UnixPathMax is the size of a Unix socket's name in the kernel, see unix(7): the bytes of a path, which need not end
+// with a NUL, or those of an abstract name including its leading NUL.
 const UnixPathMax = 108
 
-// SetUnix encodes the name of a Unix socket as package net writes it: a path, "@"
-// (or a NUL) and an abstract name, or "" for none, to which bind(2) answers with a name of the
-// kernel's choice. It reports false for what no socket can be called: a name that is
-// too long, or a path with a NUL in it, at which the kernel would cut.
+// SetUnix encodes the name of a Unix socket as package net writes it: a path, "@" (or a NUL) and an abstract name, or
+// "" for none, for which bind(2) chooses a name. It returns false for a name that no socket can have: one that is too
+// long, or a path with a NUL in it, at which the kernel would truncate it.
 func (sa *Sockaddr) SetUnix(name string) (ok bool) {
 	abstract := strings.HasPrefix(name, "@") || len(name) > 1 && name[0] == 0
 	if len(name) > UnixPathMax || !abstract && strings.IndexByte(name, 0) >= 0 {
@@ -29,15 +27,13 @@ func (sa *Sockaddr) SetUnix(name string) (ok bool) {
 	case abstract:
 		b[familySize] = 0
 	case n > 0 && n < UnixPathMax:
-		sa.len++ // the NUL, which a path of full length has no room for
+		sa.len++ // the NUL, for which a path of full length has no room
 	}
 	return true
 }
 
-// Unix decodes the name of a Unix socket, written as SetUnix takes it; "" for a
-// socket without a name. ok is false for any other family, and for no address at
-// all. A path whose first byte is @ looks like an abstract name, as it does in
-// package net.
+// Unix decodes the name of a Unix socket, in the form of SetUnix; "" for a socket without a name. ok is false for any
+// other family, and for an empty address. A path that begins with @ looks like an abstract name, as in package net.
 func (sa *Sockaddr) Unix() (name string, ok bool) {
 	if sa.Family() != AFUnix {
 		return "", false
@@ -46,7 +42,7 @@ func (sa *Sockaddr) Unix() (name string, ok bool) {
 	if sa.isAbstract() {
 		return "@" + string(path[1:]), true
 	}
-	if len(path) == 0 || path[0] == 0 { // the family and a NUL: some kernels' word for no name
+	if len(path) == 0 || path[0] == 0 { // the family and a NUL: some kernels' form of no name
 		return "", true
 	}
 	if end := bytes.IndexByte(path, 0); end >= 0 {
@@ -55,7 +51,7 @@ func (sa *Sockaddr) Unix() (name string, ok bool) {
 	return string(path), true
 }
 
-// isAbstract reports whether it is the name of a Unix socket that is in no folder.
+// isAbstract reports whether sa is the name of a Unix socket that is not in a directory.
 func (sa *Sockaddr) isAbstract() bool {
 	return sa.Family() == AFUnix && sa.Len() > familySize+1 && sa.bytes()[familySize] == 0
 }

@@ -18,7 +18,7 @@ type Uring interface {
 	// Unmap gives back what Map gave.
 	Unmap(p unsafe.Pointer, size int) posix.Errno
 	// Enter is io_uring_enter(2); arg is nil without IORING_ENTER_EXT_ARG. fd is the registered index with
-	// IORING_ENTER_REGISTERED_RING. What was consumed the SQ's head tells.
+	// IORING_ENTER_REGISTERED_RING. The SQ's head shows what was consumed.
 	Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno
 	// Register is io_uring_register(2).
 	Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno)
@@ -26,7 +26,7 @@ type Uring interface {
 	Close(fd int) posix.Errno
 }
 
-// UringRaw is a Uring that also takes arguments of the call which are no getevents_arg.
+// UringRaw is a Uring that also takes other arguments of io_uring_enter(2) than a getevents_arg.
 type UringRaw interface {
 	Uring
 	// EnterRaw is io_uring_enter(2) with all its arguments, and its result: how many entries were consumed.

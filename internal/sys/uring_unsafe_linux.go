@@ -11,7 +11,7 @@ import (
 	"ringo/internal/abi"
 )
 
-// HaveUring says whether this OS has io_uring at all; whether it may be used only Setup can tell.
+// HaveUring says whether this OS has io_uring at all; only Setup can tell whether it may be used.
 const HaveUring = true
 
 // UringSetup is io_uring_setup(2). The descriptor is close-on-exec.
@@ -23,16 +23,16 @@ func UringSetup(entries uint32, p *abi.Io_uring_params) (fd int, errno syscall.E
 	return int(r), 0
 }
 
-// UringEnter is io_uring_enter(2) for calls that may wait: the scheduler may hand this thread's P to others. What
-// was consumed the SQ's head tells.
+// UringEnter is io_uring_enter(2) for calls that may wait: the scheduler may hand this thread's P to another one. The
+// SQ's head shows what was consumed.
 func UringEnter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
 	_, _, errno := syscall.Syscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait), uintptr(flags),
 		uintptr(unsafe.Pointer(arg)), unsafe.Sizeof(*arg))
 	return errno
 }
 
-// UringEnterRaw is io_uring_enter(2) with whatever argument, an address or an offset, and its result. The scheduler is
-// told. What lies at an address must not be on a stack, and be kept alive by the caller.
+// UringEnterRaw is io_uring_enter(2) with any argument, an address or an offset, and returns its result. The scheduler
+// is told. Memory at an address must not be on a stack, and the caller keeps it alive.
 func UringEnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, syscall.Errno) {
 	n, _, errno := syscall.Syscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait), uintptr(flags),
 		arg, size)
@@ -42,8 +42,8 @@ func UringEnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, 
 	return int(n), 0
 }
 
-// UringEnterKeepingP is UringEnter that does not tell the scheduler: nobody else has the P meanwhile. The runtime's
-// signals interrupt it.
+// UringEnterKeepingP is UringEnter without telling the scheduler: the P stays with this thread. The runtime's signals
+// interrupt it.
 func UringEnterKeepingP(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
 	_, _, errno := syscall.RawSyscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait),
 		uintptr(flags), uintptr(unsafe.Pointer(arg)), unsafe.Sizeof(*arg))
@@ -59,7 +59,7 @@ func UringRegister(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscal
 	return int(r), 0
 }
 
-// UringMap maps a part of the ring, or with fd -1 fresh zeroed pages. Ring memory is asked for at once, so that a
+// UringMap maps a part of the ring, or with fd -1 fresh zeroed pages. Ring memory is populated at once, so that a
 // shortage shows here and not as SIGBUS.
 func UringMap(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
 	flags := unix.MAP_SHARED | unix.MAP_POPULATE
@@ -70,7 +70,7 @@ func UringMap(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
 	return p, errnoOf(err)
 }
 
-// UringUnmap gives back what UringMap gave.
+// UringUnmap unmaps what UringMap has mapped.
 func UringUnmap(p unsafe.Pointer, size int) syscall.Errno {
 	return errnoOf(unix.MunmapPtr(p, uintptr(size)))
 }
@@ -80,7 +80,7 @@ func UringClose(fd int) syscall.Errno {
 	return errnoOf(syscall.Close(fd))
 }
 
-// UringThread names the calling thread, as rings remember their owner.
+// UringThread returns the id of the calling thread, by which a ring remembers its owner.
 func UringThread() int { return syscall.Gettid() }
 
 func errnoOf(err error) syscall.Errno {

@@ -9,7 +9,7 @@ import (
 	"ringo/internal/posix"
 )
 
-// HaveUring says whether this OS has io_uring at all; whether it may be used only Setup can tell.
+// HaveUring says whether this OS has io_uring at all; only Setup can tell whether it may be used.
 const HaveUring = false
 
 // UringSetup always fails with ENOSYS, as do the other calls here.

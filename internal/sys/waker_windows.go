@@ -10,11 +10,11 @@ import (
 // WakerCall is the call that makes a Waker.
 const WakerCall = "socket"
 
-// WakerFills says that a Waker has to be taken back to be signalled again.
+// WakerFills says that a Waker makes no more edges until it is unsignalled.
 const WakerFills = true
 
-// NewWaker makes one of a socket of datagrams that is connected to itself, so that no other program can send to it. A
-// datagram that is lost for want of room is lost to what has been woken already.
+// NewWaker makes a Waker of a datagram socket that is connected to itself, so that no other program can send to it. If
+// a datagram is lost because there is no room, the socket is readable already.
 func NewWaker() (Waker, int32) {
 	fd := Socket(AFInet, SockDgram|SockNonblock, 0)
 	if fd < 0 {
@@ -36,19 +36,19 @@ func NewWaker() (Waker, int32) {
 	return Waker{In: fd, out: fd}, 0
 }
 
-// Signal makes it readable, if it is not, by an empty datagram. A send may find no room or no memory, in Wine also
-// where another thread sends at the same time: then it is made again, unless there is something by now.
+// Signal makes In readable, if it is not, by an empty datagram. The send may find no room or no memory, and in Wine it
+// may fail while another thread sends: then it is repeated, unless In is readable by now.
 func (w Waker) Signal() {
 	for Send(w.out, nil, 0) < 0 && Poll(w.In, PollIn) == 0 {
 		runtime.Gosched()
 	}
 }
 
-// Unsignal makes it readable no longer.
+// Unsignal takes the signal back: In is not readable then.
 func (w Waker) Unsignal() {
 	for Recv(w.In, nil, 0) >= 0 {
 	}
 }
 
-// Close frees it.
+// Close closes the descriptors.
 func (w Waker) Close() { Close(w.In) }

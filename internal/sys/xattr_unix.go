@@ -9,7 +9,7 @@ func Fgetxattr(fd int32, name, p []byte) int32 {
 	return again(func() (int, error) { return unix.Fgetxattr(int(fd), path(name), p) })
 }
 
-// Fsetxattr is fsetxattr(2). -EOPNOTSUPP: the system has no flags.
+// Fsetxattr is fsetxattr(2). -EOPNOTSUPP: the system does not support the flags.
 func Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 	native, ok := xattrFlags(flags)
 	if !ok {
@@ -28,7 +28,7 @@ func Fremovexattr(fd int32, name []byte) int32 {
 	return again(func() (int, error) { return 0, unix.Fremovexattr(int(fd), path(name)) })
 }
 
-// xattrFlags are those of setxattr(2): Linux's create and replace.
+// xattrFlags converts the flags of Linux's setxattr(2): create and replace.
 func xattrFlags(flags int) (native int, ok bool) {
 	if flags != 0 && xattrCreate == 0 {
 		return 0, false

@@ -7,11 +7,10 @@ import (
 	"sync"
 )
 
-// Func is the address of a function's code: that of a closure is the same for all that the same line has made. 0 is
-// no function.
+// Func is the address of a function's code. All closures of one place in the source have the same. 0 is no function.
 type Func uintptr
 
-// Name is the function's name, as in a stack trace.
+// Name returns the function's name, as in a stack trace.
 func (f Func) Name() string {
 	if name, ok := called.Load(f); ok {
 		return name.(string)
@@ -20,11 +19,11 @@ func (f Func) Name() string {
 	if fn == nil {
 		return ""
 	}
-	return strings.TrimSuffix(fn.Name(), "-fm") // of a method value
+	return strings.TrimSuffix(fn.Name(), "-fm") // the suffix of a method value
 }
 
-// Place is where the function begins, as "file.go:12" with the file's path; "" if that can't be told, as of a method
-// value, whose address is that of a wrapper without a place.
+// Place returns where the function begins, as "file.go:12" with the file's path. It is "" if that is unknown, as for a
+// method value, whose address is that of a wrapper without a place.
 func (f Func) Place() string {
 	fn := runtime.FuncForPC(uintptr(f))
 	if fn == nil {
@@ -37,7 +36,7 @@ func (f Func) Place() string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// WithPlace is the function with where it begins, in a few words: "main.handle (main.go:81)".
+// WithPlace returns the name and the place in short form: "main.handle (main.go:81)".
 func (f Func) WithPlace() string {
 	fn := runtime.FuncForPC(uintptr(f))
 	if fn == nil {
@@ -47,7 +46,7 @@ func (f Func) WithPlace() string {
 	return fmt.Sprintf("%s (%s:%d)", fn.Name(), file[strings.LastIndexByte(file, '/')+1:], line)
 }
 
-// called has the names of functions that their own says nothing to a user.
+// called has names for functions whose own names say nothing to users.
 var called sync.Map
 
 // Call gives a function a name that users know.

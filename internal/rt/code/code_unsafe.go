@@ -2,7 +2,7 @@ package code
 
 import "unsafe"
 
-// Of returns the code of a function. F is a type of functions.
+// Of returns the code of a function. F is a function type.
 func Of[F any](fn F) Func {
 	p := *(*unsafe.Pointer)(unsafe.Pointer(&fn))
 	if p == nil {

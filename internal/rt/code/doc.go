@@ -1,3 +1,3 @@
-// Package code says which function a task runs, for those who look at it from outside: its name and its place. What
-// is kept for that is the address of its code, one word, and the names are looked up by whoever asks.
+// Package code identifies the function that a task runs, for observers: its name and its place. A task keeps one word
+// for that, the address of the code; names are looked up only when someone asks.
 package code

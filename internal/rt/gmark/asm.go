@@ -2,8 +2,8 @@
 
 package gmark
 
-// Exact tells whether this architecture has the check. Where it has not, IsCurrent is
-// always false and callers fall back to comparing thread ids.
+// Exact says whether this architecture has the check. If not, IsCurrent always returns false, and callers compare
+// thread ids instead.
 const Exact = true
 
 //go:noescape
@@ -12,7 +12,7 @@ func getg() uintptr
 //go:noescape
 func isG(word *uintptr) bool
 
-// getm is the word of the running g in which the runtime keeps its thread, see Thread.
+// getm returns the word of the running g in which the runtime keeps its thread, see Thread.
 func getm() uintptr
 
 func getsp() uintptr

@@ -2,8 +2,8 @@
 
 package gmark
 
-// Exact tells whether this architecture has the check. Where it has not, IsCurrent is
-// always false and callers fall back to comparing thread ids.
+// Exact says whether this architecture has the check. If not, IsCurrent always returns false, and callers compare
+// thread ids instead.
 const Exact = false
 
 func getg() uintptr         { return 0 }

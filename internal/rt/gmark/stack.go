@@ -2,8 +2,8 @@ package gmark
 
 import "sync"
 
-// stacksKnown reports whether the first words of a g are the bounds of its stack, as the compiler and the runtime have
-// had it since Go 1.4: those of one whose stack is known to be in use have to be around it.
+// stacksKnown reports whether the first words of a g are the bounds of its stack, as they have been since Go 1.4. It
+// checks that they enclose an address on a stack that is in use.
 var stacksKnown = sync.OnceValue(func() bool {
 	if !Exact {
 		return false
@@ -17,13 +17,13 @@ var stacksKnown = sync.OnceValue(func() bool {
 	return <-found
 })
 
-// The sizes that a stack may have are powers of two between these.
+// The sizes of stacks are powers of two between these.
 const (
 	stackMin = 1 << 11
 	stackMax = 1 << 30
 )
 
-// sizeOf is the size of a stack with these bounds; 0 if none has them.
+// sizeOf returns the size of a stack with these bounds; 0 if no stack has them.
 func sizeOf(lo, hi uintptr) int {
 	size := hi - lo
 	if size < stackMin || size > stackMax || size&(size-1) != 0 {

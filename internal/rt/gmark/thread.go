@@ -6,21 +6,19 @@ import (
 	"sync"
 )
 
-// Thread is the identity of a thread, good only for as long as it lives. A loop never leaves
-// its thread and lets no other goroutine have it, so a caller is in the loop, be it in a task
-// or in an iterator that a task runs, exactly if their threads are the same.
+// Thread identifies a thread while the thread lives. A loop never leaves its thread, and no other goroutine runs on
+// that. So a caller is in the loop, in a task or in an iterator that a task runs, exactly if its thread is the loop's.
 //
-// It is the word behind the stack's bounds and the panics in the runtime's g: its m. That is a
-// layout which the runtime may change, so it is tried before it is believed: see ThreadsKnown.
+// It is the word behind the stack's bounds and the panics in the runtime's g: its m. The runtime may change this
+// layout, so it is tested before it is used: see ThreadsKnown.
 type Thread uintptr
 
-// CurrentThread returns the thread of the caller. It says something only where ThreadsKnown, and
-// only to callers that can't be moved to another thread meanwhile, and to those that compare it
-// with the thread of somebody who can't.
+// CurrentThread returns the caller's thread. It is valid only if ThreadsKnown, and only for callers that can't be
+// moved to another thread meanwhile, or that compare it with the thread of a goroutine that can't.
 func CurrentThread() Thread { return Thread(getm()) }
 
-// ThreadsKnown reports whether CurrentThread tells threads apart. Where it does not, callers have
-// to ask the kernel (gettid), which costs a hundred times as much.
+// ThreadsKnown reports whether CurrentThread tells threads apart. If not, callers have to ask the kernel (gettid),
+// which costs a hundred times as much.
 var ThreadsKnown = sync.OnceValue(func() bool {
 	if !Exact {
 		return false
@@ -40,7 +38,7 @@ var ThreadsKnown = sync.OnceValue(func() bool {
 	return a[0] != 0 && a[0] == a[1] && b[0] == b[1] && a[0] != b[0]
 })
 
-// threadTwice asks on the caller's own g and in a coroutine of its.
+// threadTwice returns the thread as seen from the caller's own g, and from a coroutine of the caller.
 func threadTwice() (t [2]Thread) {
 	t[0] = CurrentThread()
 	next, stop := iter.Pull(func(yield func(Thread) bool) { yield(CurrentThread()) })

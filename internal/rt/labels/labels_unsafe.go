@@ -7,16 +7,16 @@ import (
 	"unsafe"
 )
 
-// Set is the labels of a goroutine. The zero Set is none.
+// Set is the labels of a goroutine. The zero Set has none.
 type Set struct{ p unsafe.Pointer }
 
 // None reports whether there are no labels.
 func (s Set) None() bool { return s.p == nil }
 
-// Current returns the labels of the caller; none if it can't be told, see Readable.
+// Current returns the caller's labels; none if they can't be read, see Readable.
 func Current() Set { return Set{read(where)} }
 
-// Place is where a goroutine keeps its labels, to look there for less than Current costs.
+// Place is where a goroutine keeps its labels. Looking there costs less than Current.
 type Place struct{ p *unsafe.Pointer }
 
 // CurrentPlace returns where the caller keeps its labels.
@@ -30,8 +30,8 @@ func CurrentPlace() Place {
 // unknown stands for labels that can't be read.
 var unknown = unsafe.Pointer(new(byte))
 
-// Any reports whether there are labels, or may be. Only for the goroutine, and for the loop that
-// resumes it.
+// Any reports whether there are labels, or may be. Only the goroutine itself may call it, and the loop that resumes
+// it.
 func (p Place) Any() bool { return *p.p != nil }
 
 // Apply makes the set the caller's labels.
@@ -41,8 +41,8 @@ func (s Set) Apply() {
 	}
 }
 
-// With is the set and more labels, which take the place of those with the same keys. The caller has no labels
-// afterwards, and applies one.
+// With returns the set with more labels, which replace those with the same keys. It leaves the caller without labels,
+// so the caller has to apply a set afterwards.
 func (s Set) With(keysAndValues ...string) Set {
 	ctx := context.Background()
 	if !s.None() {
@@ -51,7 +51,7 @@ func (s Set) With(keysAndValues ...string) Set {
 	return Set{contents(pprof.WithLabels(ctx, pprof.Labels(keysAndValues...))).data}
 }
 
-// Clear takes the caller's labels off, if it may have any.
+// Clear removes the caller's labels, if it may have any.
 func Clear() {
 	if where == 0 || read(where) != nil {
 		set(Set{})
@@ -69,22 +69,21 @@ func set(s Set) {
 // Readable reports whether labels can be read.
 func Readable() bool { return where != 0 }
 
-// setType is the type of what a context with labels holds: a pointer. It has to be known before where is
-// looked for.
+// setType is the type of what a context with labels holds: a pointer. It must be initialized before where.
 var setType = contents(pprof.WithLabels(context.Background(), pprof.Labels("ringo", ""))).typ
 
-// where is the labels' place in a g, 0 if it was not found.
+// where is the offset of the labels in a g, 0 if it was not found.
 var where = find()
 
-// The bounds of where it is looked for: behind what every release has at the g's start, and within it.
+// The search starts behind what every release has at the start of a g, and ends within the g.
 const (
 	wordSize = unsafe.Sizeof(uintptr(0))
 	from     = 8 * wordSize
 	to       = 384
 )
 
-// find looks for the word of a g that is two sets' addresses while they are its labels, and nil
-// without. It is another goroutine's, so that the caller's labels stay.
+// find looks for the word of a g that holds the addresses of two sets while they are its labels, and nil without
+// labels. It does so on another goroutine, so that the caller keeps its labels.
 func find() (at uintptr) {
 	if !readable {
 		return 0
@@ -115,22 +114,22 @@ func is(place uintptr, s Set) bool {
 	return read(place) == s.p
 }
 
-// made gives a set with a label.
+// made returns a set with one label.
 func made(value string) (s Set) {
 	v := contents(pprof.WithLabels(context.Background(), pprof.Labels("ringo", value)))
 	return Set{v.data}
 }
 
-// iface is how a value of type any is laid out.
+// iface is the layout of a value of type any.
 type iface struct{ typ, data unsafe.Pointer }
 
-// contents gives what a context with labels holds under the key that only runtime/pprof has.
+// contents returns what a context with labels holds under runtime/pprof's private key.
 func contents(ctx context.Context) (v iface) {
 	pprof.SetGoroutineLabels(asked{ctx, &v})
 	return v
 }
 
-// asked is a context that keeps what it was asked for.
+// asked is a context that records the value it was asked for.
 type asked struct {
 	context.Context
 	last *iface

@@ -4,8 +4,8 @@ package peek
 
 import "runtime"
 
-// framePointers says whether the compiler keeps them on this architecture.
+// framePointers says whether the compiler keeps frame pointers on this architecture.
 const framePointers = true
 
-// linkRegister says whether a call leaves the address to return to in a register, and not on the stack.
+// linkRegister says whether a call leaves its return address in a register, and not on the stack.
 const linkRegister = runtime.GOARCH == "arm64"

@@ -2,8 +2,8 @@
 
 package peek
 
-// framePointers says whether the compiler keeps them on this architecture.
+// framePointers says whether the compiler keeps frame pointers on this architecture.
 const framePointers = false
 
-// linkRegister has a meaning where there are frame pointers.
+// linkRegister is used only with frame pointers.
 const linkRegister = false

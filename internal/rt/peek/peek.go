@@ -12,19 +12,19 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// State is what a goroutine does.
+// State is the state of a goroutine.
 type State uint8
 
-// The states of which it is known what they mean.
+// The states that are distinguished.
 const (
 	Unknown  State = iota
-	Runnable       // it would run if Go's scheduler let it
-	Running        // it has a thread, and where it is can't be seen
-	Syscall        // it is in a system call that the scheduler knows of
-	Waiting        // it waits for something that Go's runtime has
+	Runnable       // it is ready and has no thread
+	Running        // it has a thread, so where it is can't be seen
+	Syscall        // it is in a system call that the scheduler was told of
+	Waiting        // it waits for something that Go's runtime knows of
 )
 
-// Where a g has what is needed, in bytes.
+// The offsets of what is needed in a g, in bytes.
 const (
 	stackLow  = 0
 	stackHigh = 8
@@ -37,27 +37,27 @@ const (
 	wordsOfG  = 152
 )
 
-// Frames at both ends of a stack that are kept; of a deeper one the middle is left out.
+// The frames that are kept at the two ends of a stack; the middle of a deeper one is left out.
 const (
 	inner = 48
 	outer = 16
 )
 
-// windowSize is how much of a stack is copied at once; most have less.
+// windowSize is how much of a stack is copied at once; most stacks have less.
 const windowSize = 8 << 10
 
-// Peeker is memory to copy into. The zero value is ready; one goroutine at a time uses it.
+// Peeker is memory for the copies. The zero value is ready to use; only one goroutine at a time uses it.
 type Peeker struct {
 	before, after [wordsOfG]byte
 	window        [windowSize]byte
-	at            uint64 // where the window begins
+	at            uint64 // the address of the window
 	filled        int
 	pcs           [inner + outer]uintptr
 	last          [outer]uintptr
 }
 
-// At tells what g does and, if it does not run, the return addresses on its stack, from the innermost function on, good
-// until the next call. Only where it Works, and g must be one that is, or was, a goroutine.
+// At returns the state of g and, if g does not run, the return addresses on its stack, the innermost first, valid
+// until the next call. It may be called only if Works, and g must be, or have been, a goroutine.
 func (p *Peeker) At(g gmark.G) (State, []uintptr) {
 	if !copyOf(p.before[:], uint64(g)) {
 		return Unknown, nil
@@ -77,9 +77,9 @@ func (p *Peeker) At(g gmark.G) (State, []uintptr) {
 	return s, pcs
 }
 
-// Beginning tells what a goroutine that runs has been called by, as far as that can be seen: the return addresses from
-// the function on that caller has called, the innermost first, good until the next call. The call that this function
-// has made is its last, and may have ended; those inside may have ended long ago.
+// Beginning returns what is known of the outer calls of a goroutine that runs: the return addresses from the function
+// on that caller has called, the innermost first, valid until the next call. Only the outermost calls are certain: the
+// last known call of that function may have ended, and those inside may have ended long ago.
 func (p *Peeker) Beginning(g gmark.G, caller string) []uintptr {
 	if !copyOf(p.before[:], uint64(g)) || word(&p.before, schedG) != uint64(g) {
 		return nil
@@ -93,9 +93,10 @@ func (p *Peeker) Beginning(g gmark.G, caller string) []uintptr {
 	if !copyOf(p.window[:p.filled], p.at) {
 		return nil
 	}
-	// What caller has called keeps a record of two words: where caller's own is, and where in caller it returns to.
-	// What it calls itself keeps one that begins with the address of that, and so on, each below the other. Addresses
-	// in caller may lie about elsewhere, too, but to those no record leads.
+	// The function that caller has called keeps a record of two words: the address of caller's own record, and the
+	// return address in caller. A function that it calls keeps a record that begins with the address of that one, and
+	// so on, each below the other. Return addresses in caller may also lie elsewhere on the stack, but no record leads
+	// to those.
 	record := uint64(0)
 	n := len(p.pcs)
 	for a := high - 16; a >= p.at; a -= 8 {
@@ -120,7 +121,7 @@ func (p *Peeker) Beginning(g gmark.G, caller string) []uintptr {
 
 func word(w *[wordsOfG]byte, at int) uint64 { return binary.NativeEndian.Uint64(w[at:]) }
 
-// stateOf reads the runtime's word, of which one bit says that the collector scans the stack.
+// stateOf decodes the runtime's status word, in which one bit says that the collector scans the stack.
 func stateOf(status uint32) State {
 	const scan = 0x1000
 	switch status &^ scan {
@@ -136,8 +137,8 @@ func stateOf(status uint32) State {
 	return Unknown
 }
 
-// walk follows the frame pointers up to the stack's end. At each there is the next one, and above it the address to
-// which the function returns.
+// walk follows the frame pointers to the stack's end. At each address is the next frame pointer, and above it the
+// return address of the function.
 func (p *Peeker) walk(s State) []uintptr {
 	n, more := 0, 0
 	note := func(pc uint64) {
@@ -153,7 +154,7 @@ func (p *Peeker) walk(s State) []uintptr {
 	pc, sp, bp, high := word(w, schedPC), word(w, schedSP), word(w, schedBP), word(w, stackHigh)
 	p.filled = 0
 	note(pc)
-	if s == Runnable && !inRuntime(pc) { // it was asked to yield as its function began, which has no frame yet
+	if s == Runnable && !inRuntime(pc) { // it was preempted at the start of its function, which has no frame yet
 		if back := p.returnsTo(sp, high); back != 0 {
 			note(back)
 		}
@@ -164,7 +165,7 @@ func (p *Peeker) walk(s State) []uintptr {
 			break
 		}
 		note(binary.NativeEndian.Uint64(f[8:]))
-		sp, bp = bp, binary.NativeEndian.Uint64(f) // the next is above this one, so it ends
+		sp, bp = bp, binary.NativeEndian.Uint64(f) // the next one is above this one, so the walk ends
 	}
 	pcs := p.pcs[:n]
 	for i := max(0, more-len(p.last)); i < more; i++ {

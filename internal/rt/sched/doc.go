@@ -1,4 +1,4 @@
-// Package sched is what loops and Go's scheduler have to do with each other: the thread that a loop never leaves, the
-// processors (P) that goroutines need while loops sleep in the kernel, the monitor that takes a busy loop for one that
+// Package sched deals with Go's scheduler for loops: the thread that a loop never leaves, the processors (P) that
+// goroutines need while loops sleep in the kernel, the runtime's monitor, which takes a busy loop for a goroutine that
 // hogs its P, and the network poller, which must exist before descriptors run out.
 package sched

@@ -13,11 +13,10 @@ var netpoll struct {
 	started bool
 }
 
-// StartNetpoll makes the network poller of Go's runtime exist. Otherwise the first
-// timer makes it, and if there is no descriptor left then, the runtime ends the
-// program ("netpollinit failed"): a server that has run out of descriptors would
-// die of the timer that its own drain arms. The poller keeps its two descriptors
-// for the rest of the program's life.
+// StartNetpoll makes Go's runtime create its network poller. Otherwise the first timer creates it, and if no
+// descriptor is left then, the runtime ends the program ("netpollinit failed"): a server that has run out of
+// descriptors would die of the timer that its own drain arms. The poller keeps its two descriptors for the rest of the
+// program's life.
 func StartNetpoll() error {
 	netpoll.Lock()
 	defer netpoll.Unlock()

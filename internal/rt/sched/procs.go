@@ -5,33 +5,31 @@ import (
 	"sync"
 )
 
-// A loop that sleeps in the kernel keeps its P until the runtime's monitor takes
-// it back, after 20 µs to 10 ms. So goroutines beside the loops need Ps of their
-// own: while loops run, GOMAXPROCS is raised by their number. Loops that have run no
-// task for a while, as where all that they have is used by goroutines, sleep for so long
-// that they need none; then it is as it was, until one does.
+// A loop that sleeps in the kernel keeps its P until the runtime's monitor takes it back, after 20 µs to 10 ms. So
+// goroutines beside the loops need Ps of their own: while loops run, GOMAXPROCS is raised by their number. If no loop
+// has run a task for a while, because goroutines use everything that the loops have, the loops sleep for so long that
+// they need no Ps; GOMAXPROCS is then lowered again, until a loop runs a task.
 //
-// What the program sets meanwhile stands: the loops that run then have no part in
-// it any more, and those that come later are added to it. An era is the time
-// between two such changes.
+// A value that the program sets meanwhile stays: the loops that run then no longer count in it, and loops that come
+// later are added to it. An era is the time between two such changes by the program.
 var procs struct {
 	sync.Mutex
 	era   uint64
 	loops int  // of this era
-	old   int  // what it was before them
-	set   int  // what we set last
-	lent  bool // old, for as long as the loops are idle
-	rest  int  // CPUs that all but the loops are kept to; 0: they are not
+	old   int  // GOMAXPROCS without them
+	set   int  // what RaiseProcs or LendProcs has set last
+	lent  bool // GOMAXPROCS is old while the loops are idle
+	rest  int  // the CPUs that all threads except the loops' are bound to; 0: they are not bound
 }
 
-// procsPerCPU is how many Ps goroutines have for each CPU that they are kept to. A loop that wakes needs a P, and finds
-// none while as many goroutines compute as there are Ps: then it waits until one has had its 10 ms, though its CPU is
-// free. Beside fewer it is in time. Each P that computes is a thread more that has to get its turn there before a
-// garbage collection stops the world, so it is not many.
+// procsPerCPU is how many Ps goroutines have for each CPU that they are bound to. A loop that wakes needs a P, and
+// finds none while as many goroutines compute as there are Ps: then it waits until one has had its 10 ms, although its
+// own CPU is free. With more Ps it need not wait. But each P that computes is one more thread that has to get its turn
+// on these CPUs before a garbage collection stops the world, so there are not many.
 const procsPerCPU = 8
 
-// RaiseProcs makes room for n more loops and says what it did; lower takes it back. rest is how many CPUs all but these
-// loops are kept to, 0 if they are not.
+// RaiseProcs raises GOMAXPROCS for n more loops and logs that by warn; lower undoes it. rest is the number of CPUs
+// that all threads except the loops' are bound to, 0 if they are not.
 func RaiseProcs(n, rest int, warn func(string, ...any)) (lower func()) {
 	procs.Lock()
 	defer procs.Unlock()
@@ -53,8 +51,7 @@ func RaiseProcs(n, rest int, warn func(string, ...any)) (lower func()) {
 	}
 }
 
-// ours reports whether GOMAXPROCS is what we have set for loops that run. If it is not, this
-// era is over.
+// ours reports whether GOMAXPROCS is still what this package has set for the running loops. If not, the era is over.
 func ours() bool {
 	if procs.loops > 0 && runtime.GOMAXPROCS(0) == procs.set {
 		return true
@@ -79,7 +76,7 @@ func setProcs() {
 	}
 }
 
-// LendProcs has GOMAXPROCS count the loops or not, unless the program has set it.
+// LendProcs sets whether GOMAXPROCS leaves out the loops, unless the program has set it.
 func LendProcs(lent bool) {
 	procs.Lock()
 	defer procs.Unlock()
@@ -89,7 +86,7 @@ func LendProcs(lent bool) {
 	}
 }
 
-// Procs is GOMAXPROCS without what was added for loops.
+// Procs returns GOMAXPROCS without what was added for loops.
 func Procs() int {
 	procs.Lock()
 	defer procs.Unlock()

@@ -5,13 +5,13 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// Seat is a thread: as the runtime knows it, or where that can't be told as the kernel does.
+// Seat identifies a thread: as the runtime knows it, or if that is unknown by the kernel's id.
 type Seat struct {
-	Thread gmark.Thread // 0: it can't be told
+	Thread gmark.Thread // 0: unknown
 	tid    int32
 }
 
-// CurrentSeat is the thread that the caller has locked.
+// CurrentSeat returns the thread that the caller has locked.
 func CurrentSeat() Seat {
 	if gmark.ThreadsKnown() {
 		return Seat{Thread: gmark.CurrentThread()}
@@ -19,7 +19,7 @@ func CurrentSeat() Seat {
 	return Seat{tid: kernel.ThreadID()}
 }
 
-// IsCurrent reports whether the caller runs on the thread. On the zero Seat nobody does.
+// IsCurrent reports whether the caller runs on the thread. For the zero Seat it returns false.
 func (s *Seat) IsCurrent() bool {
 	if s.tid != 0 {
 		return kernel.ThreadID() == s.tid

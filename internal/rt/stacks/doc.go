@@ -1,4 +1,4 @@
-// Package stacks reads stacks: those of all goroutines, as the runtime writes them when the program is stopped for it,
-// and the addresses that package peek finds on one of them. It knows which functions are the engine's, so it tells
-// which task a stack is of, and in what that is.
+// Package stacks reads stacks: those of all goroutines, which the runtime writes while the program is stopped, and the
+// addresses that package peek finds on a single one. It knows which functions belong to the engine, so it can tell
+// which task a stack belongs to, and what that task is doing.
 package stacks

@@ -2,20 +2,20 @@ package stacks
 
 import "strings"
 
-// pcKind is what an address on a stack says of what the goroutine waits for.
+// pcKind says what an address on a stack shows about why the goroutine waits.
 type pcKind uint8
 
 const (
-	programPC  pcKind = iota // it has called what is further in
-	runtimePC                // the runtime has
-	collectsPC               // for the collector
-	switchesPC               // to switch to another coroutine
+	programPC  pcKind = iota // the program has called the next inner function
+	runtimePC                // the runtime has called it
+	collectsPC               // the runtime has called it for the garbage collector
+	switchesPC               // the runtime has called it to switch to another coroutine
 )
 
 // kindsMax bounds the addresses that are remembered. At the bound all are forgotten.
 const kindsMax = 1024
 
-// Kinds remembers what addresses mean: to find it out allocates. One goroutine at a time uses it.
+// Kinds caches the kinds of addresses: finding one out allocates. Only one goroutine at a time uses it.
 type Kinds struct{ known map[uintptr]pcKind }
 
 func (m *Kinds) of(pc uintptr) pcKind {

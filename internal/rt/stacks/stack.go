@@ -16,22 +16,22 @@ type Stack struct {
 	Stale     bool // only the outermost functions are certain, and calls may have ended
 }
 
-// Function is one on a stack.
+// Function is a function on a stack.
 type Function struct {
 	Name string
 	File string
 	Line int
 }
 
-// Equal reports whether two are the same.
+// Equal reports whether two stacks are the same.
 func (s *Stack) Equal(o *Stack) bool {
 	return slices.Equal(s.PCs, o.PCs) && slices.Equal(s.Functions, o.Functions)
 }
 
-// Known reports whether anything is known.
+// Known reports whether anything is known of the stack.
 func (s *Stack) Known() bool { return len(s.PCs)+len(s.Functions) > 0 }
 
-// All gives the functions.
+// All returns the functions.
 func (s *Stack) All() []Function {
 	if s.Functions != nil || len(s.PCs) == 0 {
 		return s.Functions
@@ -49,7 +49,7 @@ func (s *Stack) All() []Function {
 	}
 }
 
-// ParkedAt is the stack of a task that is parked, as text.
+// ParkedAt returns the stack of a parked task as text.
 func (s *Stack) ParkedAt() string {
 	all := s.All()
 	all = all[slices.IndexFunc(all, func(f Function) bool { return f.Name == Park })+1:]
@@ -66,13 +66,13 @@ func (s *Stack) ParkedAt() string {
 // Module is the path of this module, and of the package that is its root.
 const Module = "ringo"
 
-// Park is above all that a task does by which it parks.
+// Park is the function by which every task parks; what it calls is not of interest.
 const Park = "ringo/internal/loop.(*Loop).Park"
 
-// Place is what a task was in: its function, the place in that, and what that has called, the innermost first.
+// Place says where a task was: its function, the place in that, and the calls from there, the innermost first.
 type Place struct{ Task, At, In string }
 
-// Place says which task a stack belongs to, and what it is in.
+// Place returns which task a stack belongs to, and where that was.
 func (s *Stack) Place() Place {
 	all := s.All()
 	if len(all) == 0 {
@@ -98,18 +98,18 @@ func (s *Stack) Place() Place {
 	return p
 }
 
-// Serve is below each task.
+// Serve is the function that calls every task.
 const Serve = "ringo/internal/loop.(*worker).serve"
 
-// outermost is which function a task is named by: the program's outermost. A task that this module makes, as
-// ListenAndServe does, may have none; it is named by the outermost function of ours that users can know. -1 if there is
-// none of either.
+// outermost returns the index of the function that a task is named by: the program's outermost. A task that this
+// module starts, as ListenAndServe does, may have none; it is named by the outermost function of the module that users
+// can know. outermost returns -1 if there is neither.
 func outermost(functions []Function) int {
 	ours := -1
 	for i, f := range slices.Backward(functions) {
 		switch pkg := PackageOf(f.Name); {
 		case pkg == Module || pkg == "ringo/sock" || pkg == "ringo/file":
-			// ringo.Run only calls what the others pass
+			// ringo.Run only calls functions that were passed to others
 			if ours < 0 || PackageOf(functions[ours].Name) == Module && pkg != Module {
 				ours = i
 			}
@@ -120,13 +120,13 @@ func outermost(functions []Function) int {
 	return ours
 }
 
-// at is "store.go:81".
+// at returns the place as "store.go:81".
 func (f *Function) at() string { return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line) }
 
-// callsMax bounds the calls that are named; those nearest to the task are left out.
+// callsMax bounds the calls that are named; the outermost ones are left out.
 const callsMax = 4
 
-// calls says what a task is in, the innermost call first, without what the runtime does for it.
+// calls returns the calls that a task is in, the innermost first, without those that the runtime makes for it.
 func calls(functions []Function) string {
 	var names []string
 	for _, f := range functions {
@@ -145,7 +145,7 @@ func calls(functions []Function) string {
 	return strings.Join(names, " <- ")
 }
 
-// waitsOfRuntime are functions that the compiler puts in the place of what the program says.
+// waitsOfRuntime names what the program does in functions that the compiler inserts.
 var waitsOfRuntime = map[string]string{
 	"runtime.chanrecv1": "receive from a channel",
 	"runtime.chanrecv2": "receive from a channel",

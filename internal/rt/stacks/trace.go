@@ -9,23 +9,22 @@ import (
 	"strings"
 )
 
-// Trace is the stacks of all goroutines at one moment, by their ids. From outside
-// it is the only way to learn what runs on a loop while a task holds it, and it
-// costs the loops nothing until somebody asks.
+// Trace is the stacks of all goroutines at one moment, by goroutine id. From outside it is the only way to learn what
+// runs on a loop while a task holds it, and it costs the loops nothing until someone asks.
 type Trace map[uint64]*Goroutine
 
-// Goroutine is one of them.
+// Goroutine is a goroutine of a trace.
 type Goroutine struct {
 	ID     uint64
-	By     uint64 // what made it, if it is a coroutine
+	By     uint64 // the goroutine that made it, if it is a coroutine
 	Stack  []byte // as the runtime writes it
-	parked bool   // a coroutine that was switched away from
+	parked bool   // a coroutine that has switched to another one
 }
 
 // TraceMax bounds the memory that a trace may take.
 const TraceMax = 64 << 20
 
-// Take takes them. That stops the program, for some 6 µs for each goroutine.
+// Take takes a trace. That stops the program for some 6 µs for each goroutine.
 func Take() Trace {
 	size := 1 << 20
 	all := make([]byte, size)
@@ -64,7 +63,7 @@ func parse(stack []byte) *Goroutine {
 	return g
 }
 
-// idAfter reads the number that follows words; 0 if there is none.
+// idAfter reads the number after the given words; 0 if there is none.
 func idAfter(text []byte, words string) uint64 {
 	_, text, _ = bytes.Cut(text, []byte(words))
 	digits := bytes.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
@@ -75,9 +74,9 @@ func idAfter(text []byte, words string) uint64 {
 	return id
 }
 
-// Holder is what runs on the thread of the loop whose goroutine is given: that
-// goroutine itself, one of its coroutines, or a coroutine that those made. Of all
-// these exactly one has not been switched away from. nil if the trace was cut.
+// Holder returns what runs on the thread of the loop with this goroutine: that goroutine itself, one of its
+// coroutines, or a coroutine that those made. Exactly one of these has not switched to another. It returns nil if the
+// trace was truncated.
 func (t Trace) Holder(loop uint64) *Goroutine {
 	for _, g := range t {
 		if g.parked {
@@ -94,7 +93,7 @@ func (t Trace) Holder(loop uint64) *Goroutine {
 	return nil
 }
 
-// Workers are the coroutines that the goroutine of a loop has made, the oldest first.
+// Workers returns the coroutines that the goroutine of a loop has made, the oldest first.
 func (t Trace) Workers(loop uint64) (workers []*Goroutine) {
 	for _, g := range t {
 		if g.By == loop {
@@ -105,7 +104,7 @@ func (t Trace) Workers(loop uint64) (workers []*Goroutine) {
 	return workers
 }
 
-// WorkerOf is the coroutine of the loop that g is, or was made by; nil if it is none.
+// WorkerOf returns the worker of the loop that g is, or that has made g; nil if there is none.
 func (t Trace) WorkerOf(loop uint64, g *Goroutine) *Goroutine {
 	for g != nil && g.By != 0 && g.By != loop {
 		g = t[g.By]
@@ -113,7 +112,7 @@ func (t Trace) WorkerOf(loop uint64, g *Goroutine) *Goroutine {
 	return g
 }
 
-// Task is the name of the function that a worker's stack is in, see outermost. Empty if the worker is idle.
+// Task returns the name of the function that a worker runs, see outermost. It is empty if the worker is idle.
 func (g *Goroutine) Task() (name string) {
 	all := g.Functions()
 	at := slices.IndexFunc(all, func(f Function) bool { return f.Name == Serve })
@@ -126,8 +125,8 @@ func (g *Goroutine) Task() (name string) {
 	return ""
 }
 
-// Waits reports whether a goroutine that does not run waits for something that its
-// function asked for; otherwise it waits for the scheduler or the garbage collector.
+// Waits reports whether a goroutine that does not run waits for something that its function asked for; otherwise it
+// waits for the scheduler or the garbage collector.
 func (g *Goroutine) Waits() bool {
 	switch state := g.State(); {
 	case state == "running", state == "runnable", state == "preempted", state == "waiting":
@@ -137,7 +136,7 @@ func (g *Goroutine) Waits() bool {
 	}
 }
 
-// State is what a trace says in brackets, such as "chan receive".
+// State returns the state that a trace shows in brackets, such as "chan receive".
 func (g *Goroutine) State() string {
 	head, _, _ := bytes.Cut(g.Stack, []byte("\n"))
 	_, state, _ := bytes.Cut(head, []byte("["))
@@ -146,8 +145,8 @@ func (g *Goroutine) State() string {
 	return string(state)
 }
 
-// Functions gives those on its stack, the innermost first. What the runtime waits in for it is not on it, but follows
-// from its state.
+// Functions returns the functions on its stack, the innermost first. A trace leaves out the runtime's functions in
+// which it waits; they are added by its state.
 func (g *Goroutine) Functions() (all []Function) {
 	state, _, _ := strings.Cut(g.State(), " (") // "(nil chan)", "(no cases)"
 	if name := statesOfRuntime[state]; name != "" {
@@ -170,14 +169,14 @@ func (g *Goroutine) Functions() (all []Function) {
 	return all
 }
 
-// statesOfRuntime are the states that stand for functions of the runtime's which a trace leaves out.
+// statesOfRuntime maps states to functions of the runtime that a trace leaves out.
 var statesOfRuntime = map[string]string{
 	"chan receive": "runtime.chanrecv1",
 	"chan send":    "runtime.chansend1",
 	"select":       "runtime.selectgo",
 }
 
-// PackageOf gives the package of a function as a trace writes it.
+// PackageOf returns the package of a function, whose name is written as in a trace.
 func PackageOf(fn string) string {
 	slash := strings.LastIndexByte(fn, '/') + 1
 	if dot := strings.IndexByte(fn[slash:], '.'); dot >= 0 {
@@ -186,14 +185,14 @@ func PackageOf(fn string) string {
 	return fn
 }
 
-// engine tells the packages that make coroutines and run tasks on them from those
-// that a task may come from, as the engine's own tests are.
+// engine reports whether a package makes coroutines and runs tasks on them. Tasks may come from all others, including
+// the engine's own tests.
 func engine(pkg string) bool {
 	return pkg == "" || pkg == "iter" || pkg == "runtime" || strings.HasPrefix(pkg, "internal/") ||
 		strings.HasPrefix(pkg, "ringo/internal/") && !strings.HasSuffix(pkg, "_test")
 }
 
-// GoroutineID is the id of the running goroutine.
+// GoroutineID returns the id of the running goroutine.
 func GoroutineID() uint64 {
 	var head [64]byte
 	return idAfter(head[:runtime.Stack(head[:], false)], "goroutine ")
