@@ -9,26 +9,26 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// mistakes are those found in what a script has set.
+// mistakes collects errors in a script's settings.
 type mistakes []error
 
 func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Errorf(format, args...)) }
 
-// part wants a part of something: from 0 to 1.
+// part requires a fraction: from 0 to 1.
 func (m *mistakes) part(name string, p float64) {
 	if !(p >= 0 && p <= 1) {
 		m.add("%s is %v, and not from 0 to 1", name, p)
 	}
 }
 
-// span wants a time that is not negative.
+// span requires a duration that is not negative.
 func (m *mistakes) span(name string, d time.Duration) {
 	if d < 0 {
 		m.add("%s is %v, and less than 0", name, d)
 	}
 }
 
-// number wants a number that is not negative.
+// number requires a number that is not negative.
 func (m *mistakes) number(name string, n int64) {
 	if n < 0 {
 		m.add("%s is %d, and less than 0", name, n)
@@ -63,7 +63,7 @@ func (s Storm) check() error {
 	return errors.Join(m...)
 }
 
-// settings are what a script sets of a host.
+// settings are what a script sets for a host.
 type settings struct {
 	disk  Disk
 	calls Calls
@@ -90,7 +90,8 @@ func (s *settings) check() error {
 	return errors.Join(m...)
 }
 
-// checks fails the world for what is wrong in the host's settings, when they are used: they are set as variables are.
+// checks fails the world if the host's settings are wrong. It runs when they are used, because they are set as
+// variables.
 func (h *Host) checks() {
 	if h.Disk == h.right.disk && h.Calls == h.right.calls && h.Names == h.right.names {
 		return
@@ -101,7 +102,7 @@ func (h *Host) checks() {
 	}
 }
 
-// checkLink is checks of World.Link.
+// checkLink is checks for World.Link.
 func (w *World) checkLink() {
 	if w.Link == w.rightLink {
 		return
@@ -112,21 +113,21 @@ func (w *World) checkLink() {
 	}
 }
 
-// wantRight panics for a mistake in what a call was given.
+// wantRight panics if an argument of a call is wrong.
 func wantRight(call string, err error) {
 	if err != nil {
 		panic(fmt.Sprintf("sim: %s: %v", call, err))
 	}
 }
 
-// wantFunc panics where a call was given no function.
+// wantFunc panics if a call was given a nil function.
 func wantFunc(ok bool, call string) {
 	if !ok {
 		panic("sim: " + call + ": the function is nil")
 	}
 }
 
-// wantOwn panics where a call was given what is no host of the world, or is of none.
+// wantOwn panics if a call was given a nil host, or a host of another world.
 func (w *World) wantOwn(call string, hosts ...*Host) {
 	for _, h := range hosts {
 		switch {
@@ -138,7 +139,7 @@ func (w *World) wantOwn(call string, hosts ...*Host) {
 	}
 }
 
-// sum adds two times, as far as there is a number for that.
+// sum adds two durations, and returns the greatest or least one on overflow.
 func sum(a, b time.Duration) time.Duration {
 	if a < 0 && b < math.MinInt64-a {
 		return math.MinInt64

@@ -37,7 +37,7 @@ type Disk struct {
 	Decay     float64       // of reads that find a sector unreadable, from then on until it is overwritten
 }
 
-// diskTime is how long the disk takes for an op.
+// diskTime returns how long the disk takes for an op.
 func (h *Host) diskTime(o *op.Op) time.Duration {
 	h.checks()
 	d := h.Disk.Latency
@@ -50,7 +50,7 @@ func (h *Host) diskTime(o *op.Op) time.Duration {
 	return d
 }
 
-// fails is asked before each op of the host: a negated errno if it fails.
+// fails is called before each op of the host, and returns a negated errno if it fails.
 func (h *Host) fails(o *op.Op) int32 {
 	h.checks()
 	f := &h.w.faults
@@ -82,7 +82,7 @@ func (h *Host) fails(o *op.Op) int32 {
 	return 0
 }
 
-// part is how much of n bytes a call gets done.
+// part returns how much of n bytes a call does.
 func (h *Host) part(what memkernel.Part, n int) int {
 	kind, p := FaultShort, h.Disk.Short
 	if what == memkernel.StreamSend {
@@ -94,10 +94,10 @@ func (h *Host) part(what memkernel.Part, n int) int {
 	return 1 + h.w.w.Rand().IntN(n-1)
 }
 
-// decays reports whether a read finds a sector that has become unreadable.
+// decays decides whether a read finds a sector that has become unreadable.
 func (h *Host) decays() bool { return h.w.faults.happens(FaultDecay, h, h.Disk.Decay) }
 
-// lacks reports whether there is no memory for a descriptor.
+// lacks decides whether there is no memory for a descriptor.
 func (h *Host) lacks() bool { return h.w.faults.happens(FaultShortage, h, h.Calls.Shortage) }
 
 // Calls configures faults of a host's system calls.

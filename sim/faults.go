@@ -58,25 +58,25 @@ type Fault struct {
 	At time.Duration // since the world began
 }
 
-// faultSite is where faults of one kind may come.
+// faultSite is a place where faults of one kind may occur.
 type faultSite struct {
 	kind FaultKind
 	host int
 }
 
-// faults decides which faults come.
+// faults decides which faults occur.
 type faults struct {
 	w      *World
 	counts map[faultSite]uint64
-	only   map[FaultID]bool // no others; nil: all
+	only   map[FaultID]bool // the only faults that may occur; nil: all may
 	came   []Fault
 }
 
-// cameMax bounds the faults that are kept.
+// cameMax bounds the faults that are recorded.
 const cameMax = 1 << 16
 
-// happens decides whether a fault comes. What it decides depends on the seed and on how often it was asked the same,
-// and not on what else has been decided.
+// happens decides whether a fault occurs. The decision depends on the seed and on how often the same question was
+// asked before, not on other decisions.
 func (f *faults) happens(kind FaultKind, h *Host, p float64) bool {
 	id, comes := f.draw(kind, h, p)
 	if comes {
@@ -85,7 +85,7 @@ func (f *faults) happens(kind FaultKind, h *Host, p float64) bool {
 	return comes
 }
 
-// draw is happens of a fault that has not come yet.
+// draw is happens for a fault that is recorded later.
 func (f *faults) draw(kind FaultKind, h *Host, p float64) (id FaultID, comes bool) {
 	if p <= 0 {
 		return id, false
@@ -97,10 +97,10 @@ func (f *faults) draw(kind FaultKind, h *Host, p float64) (id FaultID, comes boo
 	return id, !(p < 1 && float64(f.roll(id)>>11)/(1<<53) >= p) && !f.spares(id)
 }
 
-// spares reports whether a fault is to pass.
+// spares reports whether a fault must not occur.
 func (f *faults) spares(id FaultID) bool { return f.only != nil && !f.only[id] }
 
-// come notes a fault.
+// come records a fault.
 func (f *faults) come(id FaultID) {
 	if len(f.came) < cameMax {
 		f.came = append(f.came, Fault{id, f.w.Elapsed()})
@@ -108,12 +108,12 @@ func (f *faults) come(id FaultID) {
 	f.w.note(Event{Kind: FaultCame, Host: id.Host, N: int64(id.Kind)})
 }
 
-// roll is chance that belongs to a fault.
+// roll returns the random number of a fault.
 func (f *faults) roll(id FaultID) uint64 {
 	return mix(mix(f.w.seed^uint64(id.Kind)<<56^uint64(id.Host)<<32) ^ id.N)
 }
 
-// mix makes of each number one that looks like chance.
+// mix is a hash that turns each number into one that looks random.
 func mix(x uint64) uint64 {
 	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
 	hi, lo = bits.Mul64(hi^lo^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
@@ -193,14 +193,14 @@ func (p *partition) each(fn func(from, to *Host)) {
 	}
 }
 
-// upTo is a part of d by chance.
+// upTo returns a random duration up to d.
 func upTo(d time.Duration, r uint64) time.Duration { return time.Duration(mix(r) % (uint64(d) + 1)) }
 
-// twice is 2*d, as far as there is a number for that.
+// twice returns 2*d, or the greatest duration on overflow.
 func twice(d time.Duration) time.Duration { return sum(d, d) }
 
-// again has something befall a host at intervals of the mean given. One that is spared passes, and the next ones come
-// when they would have come.
+// again makes faults befall a host at intervals of the given mean. A fault that is spared does not occur, and later
+// ones come when they would have come anyway.
 func (w *World) again(kind FaultKind, h *Host, mean time.Duration, end int64, fn func(r uint64)) {
 	if mean <= 0 {
 		return
@@ -230,7 +230,7 @@ func (w *World) again(kind FaultKind, h *Host, mean time.Duration, end int64, fn
 // Faults returns the faults that have occurred so far.
 func (w *World) Faults() []Fault { return w.faults.came }
 
-// describe says a fault of the world.
+// describe describes a fault of the world.
 func (w *World) describe(f Fault) string {
 	return fmt.Sprintf("%12v  %s: %v", f.At, w.hosts[f.Host-1].name, f.Kind)
 }

@@ -27,7 +27,7 @@ func Fuzz(f *testing.F, script func(w *World)) {
 	})
 }
 
-// fuzzed is the world that an input of the fuzzer stands for.
+// fuzzed returns the options of the world for an input of the fuzzer.
 func fuzzed(t testing.TB, seed uint64, tape []byte) *options {
 	looks := flag.Lookup("test.fuzz")
 	return &options{t: t, seed: seed, tape: bytes.Clone(tape), input: true,

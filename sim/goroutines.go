@@ -52,12 +52,12 @@ func Goroutines(t *testing.T) testing.TB {
 	return &withGoroutines{t, t}
 }
 
-// single has the process have a single processor while a test wants that.
+// single lets the process have a single processor while tests need that.
 var single oneProcessor
 
 type oneProcessor struct {
 	mu     sync.Mutex
-	wanted int // by tests
+	wanted int // the number of tests
 	before int // GOMAXPROCS
 }
 
@@ -77,19 +77,19 @@ func (p *oneProcessor) give() {
 	}
 }
 
-// withGoroutines is a test whose worlds have them, in bubbles of a test's.
+// withGoroutines is a test whose worlds have goroutines, in bubbles of bubble.
 type withGoroutines struct {
 	testing.TB
 	bubble *testing.T
 }
 
-// leftMost is how long goroutines may take to end when their world has.
+// leftMost is how long goroutines may take to end after their world has.
 const leftMost = 10 * time.Minute
 
-// played has one world with goroutines be played at a time.
+// played lets only one world with goroutines be played at a time.
 var played sync.Mutex
 
-// inBubble has a world happen in a bubble of t's, and looks at what it has left there.
+// inBubble plays a world in a bubble of t, and checks what it has left there.
 func (w *World) inBubble(t *testing.T, happens func()) {
 	played.Lock()
 	defer played.Unlock()
@@ -111,7 +111,7 @@ func (w *World) inBubble(t *testing.T, happens func()) {
 	})
 }
 
-// bubbled is the stacks of goroutines in bubbles; or of those alone for which a bubble waits.
+// bubbled returns the stacks of the goroutines in bubbles; with busy, only of those for which a bubble waits.
 func bubbled(busy bool) string {
 	var found []string
 	for s := range strings.SplitSeq(allStacks(), "\n\n") {

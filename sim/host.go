@@ -39,27 +39,27 @@ type Host struct {
 	name   string
 	addrs  []netip.Addr
 	k      *memkernel.Host
-	asks   *stage.Guarded // k, as its loops have it
-	boots  []*Program     // what begins again when the host does
-	actors []*actor       // of what runs
-	dying  []*actor       // of what a crash has ended, and that has not been unwound yet
+	asks   *stage.Guarded // k, as its loops use it
+	boots  []*Program     // programs that start again when the host does
+	actors []*actor       // of the loops that run
+	dying  []*actor       // of the loops that a crash has ended, and that have not been unwound yet
 	wall   time.Duration
 	drift  float64
 	since  int64 // when that began
-	paused int64 // until then
+	paused int64 // until when the host is paused
 
-	fault    error      // of the drivers, see FailDriver
-	midTurns []*midTurn // of the storms that go on
-	right    settings   // of this host, when they were looked at last
+	fault    error      // the error of its drivers, see FailDriver
+	midTurns []*midTurn // of the storms that are under way
+	right    settings   // the settings when they were checked last
 }
 
-// midTurn is how often a storm has a host crash in the midst of a call, and for how long.
+// midTurn says how often a storm crashes a host during a call, and for how long.
 type midTurn struct {
 	part float64
 	back time.Duration
 }
 
-// actor is a loop with its turns.
+// actor is a loop that takes turns.
 type actor struct {
 	a *world.Actor
 	l *loop.Loop
@@ -107,7 +107,7 @@ type Program struct {
 	fn   func(l *ringo.Loop) error
 	p    *loop.Program
 	dead bool
-	err  error // that kept it from running
+	err  error // the error that kept it from running
 }
 
 // Run starts a program on the host, now and whenever the host is restarted. cfg and fn are those of ringo.Run; Driver,
@@ -148,7 +148,7 @@ func (p *Program) Err() error {
 // Ended reports whether the program has ended, or its host crashed and is still down.
 func (p *Program) Ended() bool { return p.err != nil || p.dead || p.p != nil && p.p.Ended() }
 
-// of is the host that a program runs on; nil: there is no program.
+// of returns the host that a program runs on; nil if p is nil.
 func (p *Program) of() *Host {
 	if p == nil {
 		return nil
@@ -163,7 +163,7 @@ func (p *Program) Drain() {
 	}
 }
 
-// start begins a program.
+// start starts a program.
 func (h *Host) start(p *Program) {
 	w := h.w
 	public := p.cfg
@@ -226,7 +226,7 @@ func (h *Host) start(p *Program) {
 	h.actors = append(h.actors, actors...)
 }
 
-// Begins gives a loop its turn, if its host does not stand still.
+// Begins begins a loop's turn, unless its host is paused.
 func (a *actor) Begins(onward bool) bool {
 	h := a.p.host
 	w := h.w
@@ -242,7 +242,7 @@ func (a *actor) Begins(onward bool) bool {
 	return true
 }
 
-// Ends is the end of a turn.
+// Ends ends a turn.
 func (a *actor) Ends() {
 	w := a.p.host.w
 	w.stage.TurnEnds()
@@ -252,7 +252,7 @@ func (a *actor) Ends() {
 	}
 }
 
-// programEnded looks at what a program has left behind.
+// programEnded checks what a program has left behind.
 func (w *World) programEnded(p *Program) {
 	h := p.host
 	w.note(Event{Kind: Ended, Host: h.index})
@@ -263,17 +263,17 @@ func (w *World) programEnded(p *Program) {
 		}
 		i++
 	}
-	if w.goroutines { // of which the last that uses a descriptor closes it
+	if w.goroutines { // here the last caller that uses a descriptor closes it
 		w.after(0, func() { w.leftOpen(p) })
 		return
 	}
 	w.leftOpen(p)
 }
 
-// leftMax is how much of what is left open is named.
+// leftMax bounds the open descriptors that are named.
 const leftMax = 20
 
-// leftOpen fails the world for what a program that has ended has left open.
+// leftOpen fails the world if a program that has ended has left descriptors open.
 func (w *World) leftOpen(p *Program) {
 	if h := p.host; len(h.actors) == 0 && !p.dead && h.k.Open() != 0 && p.p.Err() == nil {
 		w.fail(fmt.Sprintf("%s: %d descriptors are left open at the program's end: %s", h.name, h.k.Open(),
@@ -281,7 +281,7 @@ func (w *World) leftOpen(p *Program) {
 	}
 }
 
-// kill ends what runs on the host, where it stands.
+// kill ends everything that runs on the host, wherever it is.
 func (h *Host) kill() {
 	for _, a := range h.actors {
 		a.p.dead = true
@@ -291,7 +291,7 @@ func (h *Host) kill() {
 	h.unwind()
 }
 
-// unwind has what was ended run its deferred functions.
+// unwind lets the loops that were killed run their deferred functions.
 func (h *Host) unwind() {
 	for len(h.dying) > 0 {
 		a := h.dying[0]
@@ -328,7 +328,7 @@ func (h *Host) Down() bool {
 // stays down.
 func (h *Host) Restart() {
 	defer h.w.stage.Enter()()
-	h.w.after(0, func() { // when what ran has ended
+	h.w.after(0, func() { // after what ran has ended
 		if !h.k.Down() || h.w.over {
 			return
 		}
@@ -347,7 +347,7 @@ func (h *Host) Pause(d time.Duration) {
 	defer h.w.stage.Enter()()
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
 	h.paused = max(h.paused, h.w.w.Later(d))
-	h.w.w.Interrupt() // it may be one of the host's tasks that says so
+	h.w.w.Interrupt() // a task of the host itself may have called
 }
 
 // SetDescriptors bounds how many descriptors the host may have open; more fail with EMFILE. 0 means the default, a
@@ -367,7 +367,7 @@ func (h *Host) SetPorts(most int) {
 	h.k.SetPorts(most)
 }
 
-// clock is the host's wall clock.
+// clock returns the host's wall clock time.
 func (h *Host) clock() time.Time {
 	return h.w.Now().Add(h.wall).Add(h.drifted())
 }
@@ -379,7 +379,8 @@ func (h *Host) StepClock(d time.Duration) {
 	h.wall = sum(h.wall, d)
 }
 
-// drifted is what the wall clock has gained since its rate was set: a product alone, which all processors round alike.
+// drifted returns what the wall clock has gained since its rate was set. A single product is rounded alike by all
+// processors.
 func (h *Host) drifted() time.Duration {
 	gained := h.drift * float64(h.w.w.Now()-h.since)
 	switch {
@@ -437,12 +438,12 @@ func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// left is told of calls from outside of the world.
+// left fails the world because of a call from outside.
 func (w *World) left(what string, stack []byte) {
 	w.watch.left(fmt.Errorf("%s came from outside of the world's tasks: %w\n%s", what, errOutside, stack))
 }
 
-// exits is told of tasks that call runtime.Goexit, which a program may do, and a test's Fatal does.
+// exits handles a task that calls runtime.Goexit, which a program may do, and which a test's Fatal does.
 func (w *World) exits(l *loop.Loop) {
 	if how := goesBy(); how != exitsItself {
 		w.leaves("a task of "+w.hostOf(l.Kernel().(*stage.Guarded).HostKernel.(*memkernel.Host)).name, how)

@@ -43,10 +43,10 @@ func (w *World) Mend(from, to *Host) {
 	w.mend(from, to, nil)
 }
 
-// partition is one of a storm's, which mends the ways that it has cut and no others.
+// partition is a partition by a storm, which mends only the ways that it has cut.
 type partition struct{ of *Host }
 
-// cut cuts a way on behalf of a partition; nil: of the script.
+// cut cuts a way on behalf of a partition; nil means the script.
 func (w *World) cut(from, to *Host, by *partition) {
 	way := [2]*Host{from, to}
 	if !slices.Contains(w.cuts[way], by) {
@@ -56,7 +56,7 @@ func (w *World) cut(from, to *Host, by *partition) {
 	w.net.Doubt(from.k, to.k)
 }
 
-// mend takes back what cut did. The way is open when nobody else has cut it.
+// mend undoes cut. The way is open once nothing else has cut it.
 func (w *World) mend(from, to *Host, by *partition) {
 	way := [2]*Host{from, to}
 	i := slices.Index(w.cuts[way], by)
@@ -68,7 +68,7 @@ func (w *World) mend(from, to *Host, by *partition) {
 	}
 }
 
-// opens has everything pass again.
+// opens lets packets pass again.
 func (w *World) opens(way [2]*Host) {
 	w.note(Event{Kind: WayMended, Host: way[0].index, Peer: way[1].index})
 	delete(w.cuts, way)
@@ -110,7 +110,7 @@ func (w *World) MendAll() {
 	}
 }
 
-// between is what lies between two hosts.
+// between returns the link between two hosts.
 func (w *World) between(from, to *memkernel.Host) memkernel.Link {
 	way := [2]*Host{w.hostOf(from), w.hostOf(to)}
 	link, own := w.links[way]
@@ -124,14 +124,15 @@ func (w *World) between(from, to *memkernel.Host) memkernel.Link {
 
 func (w *World) hostOf(k *memkernel.Host) *Host { return w.hosts[k.Number] }
 
-// mishap decides what may happen to a packet.
+// mishap decides whether a mishap befalls a packet.
 func (w *World) mishap(what memkernel.Mishap, from, _ *memkernel.Host, p float64) bool {
 	kind := [...]FaultKind{memkernel.Lost: FaultLoss, memkernel.Duplicated: FaultDuplicate,
 		memkernel.SplitUp: FaultSplit}[what]
 	return w.faults.happens(kind, w.hostOf(from), p)
 }
 
-// overtaken decides whether a datagram is to wait for a later one. What it gives notes the fault, once that has come.
+// overtaken decides whether a datagram waits for a later one. The returned function records the fault when that has
+// come.
 func (w *World) overtaken(from, _ *memkernel.Host, p float64) (came func()) {
 	id, comes := w.faults.draw(FaultReorder, w.hostOf(from), p)
 	if !comes {
@@ -140,7 +141,7 @@ func (w *World) overtaken(from, _ *memkernel.Host, p float64) (came func()) {
 	return func() { w.faults.come(id) }
 }
 
-// packet notes a packet on its way.
+// packet records a packet.
 func (w *World) packet(p memkernel.Packet) {
 	e := Event{Kind: PacketSent, Host: w.hostOf(p.From).index, Peer: w.hostOf(p.To).index, N: int64(p.Bytes)}
 	if p.Lost {

@@ -11,15 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of a page: how many of the last events it shows, how much of the failure's text, in bytes, and of what is
-// in a lane, in characters.
+// The bounds of a page: the number of events, the bytes of the failure's text, and the characters of a text in a lane.
 const (
 	pageMost  = 2000
 	pageText  = 1 << 16
 	laneShown = 28
 )
 
-// The page's measures, in pixels.
+// The page's dimensions, in pixels.
 const (
 	pageTop  = 40
 	pageLane = 180
@@ -35,7 +34,7 @@ func (w *World) WritePage(to io.Writer) error {
 	}
 	b := bufio.NewWriter(to)
 	height := pageTop + pageRow*(len(events)+2)
-	first := 1 // lane; 0 is the script's
+	first := 1 // the first lane; lane 0 is the script's
 	if slices.ContainsFunc(events, func(e Event) bool { return e.Host == 0 }) {
 		first = 0
 	}
@@ -71,7 +70,7 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 	for _, h := range w.hosts {
 		lane(h.index, shown(h.name, laneShown))
 	}
-	rows := make([]time.Duration, len(events)) // when each was
+	rows := make([]time.Duration, len(events)) // the time of each row
 	for i, e := range events {
 		rows[i] = e.At
 	}
@@ -104,7 +103,7 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 	return b.Flush()
 }
 
-// rowAt is how many rows further down a time is.
+// rowAt returns how many rows further down a time is.
 func rowAt(rows []time.Duration, at time.Duration) int {
 	for i, r := range rows {
 		if r >= at {
@@ -114,7 +113,7 @@ func rowAt(rows []time.Duration, at time.Duration) int {
 	return len(rows)
 }
 
-// visible is a character of a text, or the one for those that there are none for in a page.
+// visible returns a character, or a replacement if it can't be in a page.
 func visible(c rune) rune {
 	if c < ' ' && c != '\n' && c != '\t' || c == 0xfffe || c == 0xffff {
 		return utf8.RuneError

@@ -11,7 +11,7 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// outcome is what became of a world.
+// outcome is the result of a world.
 type outcome struct {
 	failure *Failure
 	o       *options
@@ -19,11 +19,10 @@ type outcome struct {
 	skips   bool // the script has skipped the test
 }
 
-// drainMost is how long programs may take to end when the script has ended.
+// drainMost is how long programs may take to end after the script.
 const drainMost = time.Hour
 
-// play has a world happen, on a goroutine of its own: a script that leaves by runtime.Goexit, as t.Fatal does, ends
-// that alone.
+// play plays a world on a goroutine of its own: a script that calls runtime.Goexit, as t.Fatal does, ends only that.
 func play(o *options, script func(w *World)) *outcome {
 	if !gmark.Exact && kernel.ThreadID() == 0 {
 		o.t.Fatalf("sim: tasks can't be told from other goroutines on %s/%s", runtime.GOOS, runtime.GOARCH)
@@ -55,7 +54,7 @@ func play(o *options, script func(w *World)) *outcome {
 	return r
 }
 
-// plays runs the script, and what still runs behind it.
+// plays runs the script, and afterwards what still runs.
 func (w *World) plays(script func(w *World)) {
 	returned := false
 	defer func() {
@@ -72,12 +71,12 @@ func (w *World) plays(script func(w *World)) {
 	returned = true
 }
 
-// panicked fails the world for a panic, where it is recovered.
+// panicked fails the world because of a panic. It is called where that is recovered.
 func (w *World) panicked(who string, v any) {
 	w.fail(fmt.Sprintf("%s has panicked: %v\n%s", who, v, debug.Stack()))
 }
 
-// leaves fails the world for a call of t.Fatal, or stops it for one of t.Skip.
+// leaves fails the world because of a call of t.Fatal, or stops it because of t.Skip.
 func (w *World) leaves(who string, how exit) {
 	w.quit, w.stopped = true, true
 	w.w.Interrupt()
@@ -86,7 +85,7 @@ func (w *World) leaves(who string, how exit) {
 	}
 }
 
-// exit is how a goroutine has come to its end by runtime.Goexit.
+// exit says how a goroutine has ended by runtime.Goexit.
 type exit int
 
 const (
@@ -95,8 +94,8 @@ const (
 	exitsBySkip
 )
 
-// goesBy is how the goroutine ends that calls its deferred functions. The test does not know: it is that of others as
-// well, which may have failed it meanwhile.
+// goesBy returns how the goroutine ends that runs its deferred functions. The testing.T can't tell: other worlds use
+// it too, and may have failed it meanwhile.
 func goesBy() exit {
 	var pcs [64]uintptr
 	for frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])]); ; {
@@ -112,10 +111,10 @@ func goesBy() exit {
 	}
 }
 
-// concludes says what has become of a world. The test had failed before or not.
+// concludes finds out the result of a world. before says that the test had failed before it.
 func (r *outcome) concludes(o *options, before bool) {
 	w := r.world
-	w.watch.takeIn() // what the script has done last, or a goroutine since
+	w.watch.takeIn() // for what the script has done last, or a goroutine since
 	if err := w.trace.failed; err != nil {
 		w.fail("the trace can't be written")
 		w.failure.Text += fmt.Sprintf("\nthe trace ends early: %v", err)
@@ -129,7 +128,7 @@ func (r *outcome) concludes(o *options, before bool) {
 	}
 }
 
-// drain ends the programs that run, and has no host restart any more: what began then would not have been told to end.
+// drain ends the programs that run, and lets no host restart: programs that started then would not be told to end.
 func (w *World) drain() {
 	w.over = true
 	running := func() (n int) {
@@ -147,7 +146,7 @@ func (w *World) drain() {
 		w.step(w.w.Later(drainMost), func() bool { return running() == 0 })
 	}
 	if w.goroutines {
-		w.step(w.w.Now(), func() bool { return false }) // what is due
+		w.step(w.w.Now(), func() bool { return false }) // let what is due happen
 	}
 	if w.stopped || running() == 0 {
 		return

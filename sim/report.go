@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// conclude fails a test whose world has failed, and ends it if the script wants that.
+// conclude fails a test whose world has failed, and ends the test if the script has asked for that.
 func conclude(t testing.TB, r *outcome, script func(w *World)) {
 	t.Helper()
 	if r.failure != nil {
@@ -19,7 +19,7 @@ func conclude(t testing.TB, r *outcome, script func(w *World)) {
 	r.leave(t)
 }
 
-// leave ends a test as its script, or a task, has ended itself.
+// leave ends a test in the way in which its script, or a task, has ended itself.
 func (r *outcome) leave(t testing.TB) {
 	t.Helper()
 	switch {
@@ -57,7 +57,7 @@ func report(t testing.TB, r *outcome, script func(w *World)) {
 	t.Errorf("%s", text)
 }
 
-// text is the failure, for people.
+// text returns the failure as text.
 func (r *outcome) text() string {
 	w := r.world
 	var b strings.Builder
@@ -84,7 +84,7 @@ const (
 	logsShown   = 40
 )
 
-// variables are those of the environment that play the world again.
+// variables returns the environment variables that play the world again.
 func (r *outcome) variables() string {
 	text := fmt.Sprintf("%s=%d", seedVariable, r.failure.Seed)
 	if len(r.o.tape) > 0 {
@@ -100,7 +100,8 @@ func (r *outcome) variables() string {
 	return fmt.Sprintf("%s %s=%s", text, faultsVariable, strings.Join(ids, ","))
 }
 
-// command runs the world's test: of one that is fuzzed the input that Fuzz adds, whose world the variables choose.
+// command returns the command that runs the world's test. For a fuzz test that is the input that Fuzz adds, whose
+// world the variables choose.
 func (r *outcome) command() string {
 	name := r.o.t.Name()
 	if r.o.input {
@@ -110,7 +111,7 @@ func (r *outcome) command() string {
 	return command(name)
 }
 
-// command runs one test, in a shell.
+// command returns the shell command that runs one test.
 func command(test string) string {
 	parts := strings.Split(test, "/")
 	for i, part := range parts {
@@ -119,8 +120,7 @@ func command(test string) string {
 	return "go test -run '" + strings.ReplaceAll(strings.Join(parts, "/"), "'", `'\''`) + "'"
 }
 
-// sort is what a failure has in common with the same one at another time and place: the words of its first line,
-// without numbers.
+// sort returns what equal failures at different times and places have in common: the first line, without numbers.
 func (f *Failure) sort() string {
 	line, _, _ := strings.Cut(f.Text, "\n")
 	return strings.Map(func(c rune) rune {

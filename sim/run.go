@@ -67,20 +67,20 @@ func Explore(t testing.TB, n int, script func(w *World)) {
 	}
 }
 
-// exploration is what those share that explore.
+// exploration is the state that the explorers share.
 type exploration struct {
 	t      testing.TB
 	first  uint64
 	n      uint64
-	before bool // the test had failed before
+	before bool // the test had failed before it
 
 	mu       sync.Mutex
 	begun    uint64
-	found    *outcome // the failure of the least seed
-	suspects []uint64 // of worlds one of which may have failed the test without saying so
+	found    *outcome // the failure with the lowest seed
+	suspects []uint64 // seeds of worlds, one of which may have failed the test without reporting it
 }
 
-// explore plays worlds until all were, or one has failed.
+// explore plays worlds until all are played, or one has failed.
 func (e *exploration) explore(script func(w *World)) {
 	for {
 		e.mu.Lock()
@@ -117,7 +117,7 @@ const (
 	tapeVariable   = "RINGO_SIM_TAPE"
 )
 
-// ofNoSeed refuses what the environment wants of one world, where it does not say of which.
+// ofNoSeed refuses environment variables that are about one world, if none says which.
 func ofNoSeed(t testing.TB) (ok bool) {
 	for _, v := range []string{faultsVariable, traceVariable, tapeVariable} {
 		if _, set := os.LookupEnv(v); set {
@@ -128,17 +128,17 @@ func ofNoSeed(t testing.TB) (ok bool) {
 	return true
 }
 
-// options are what a world is played with.
+// options says how to play a world.
 type options struct {
 	t     testing.TB
 	many  bool // other worlds of the test are played at the same time
-	input bool // Fuzz has it of Go's fuzzer
-	looks bool // which is looking for others
+	input bool // it is an input of Go's fuzzer
+	looks bool // the fuzzer is looking for new inputs
 	seed  uint64
 	tape  []byte
 	only  map[FaultID]bool
 	trace io.Writer
-	// bubble is the test in whose bubble the world is played, see Goroutines; nil: in none.
+	// bubble is the test in whose bubble the world is played, see Goroutines; nil: none.
 	bubble *testing.T
 }
 
@@ -149,7 +149,7 @@ func optionsOf(t testing.TB) *options {
 	return &options{t: t}
 }
 
-// fromEnvironment has the environment override options.
+// fromEnvironment lets the environment override options.
 func fromEnvironment(o *options) (ok bool) {
 	t := o.t
 	if o.seed, ok = number(t, seedVariable, o.seed); !ok {
@@ -185,7 +185,7 @@ func fromEnvironment(o *options) (ok bool) {
 	return true
 }
 
-// number is a variable of the environment, or what it is if nobody has set it.
+// number returns the value of an environment variable, or unset if it is not set.
 func number(t testing.TB, variable string, unset uint64) (n uint64, ok bool) {
 	text := os.Getenv(variable)
 	if text == "" {

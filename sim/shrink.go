@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// The bounds of shrinking. They count what happens in worlds, so that a slow machine finds what a fast one does; only a
-// test that is about to run out of time ends it sooner.
+// The bounds of shrinking. They count what happens in worlds, so that a slow machine finds the same as a fast one;
+// only a test that is about to run out of time ends it earlier.
 const (
 	shrinkWorlds = 300
 	shrinkEvents = 10_000_000 // turns, ops, packets: some 20 s of a processor
-	// shrinkFatals is the bound for scripts that call t.Fatal, each of which the test's log has.
+	// shrinkFatals is the bound for scripts that call t.Fatal, because each call is in the test's log.
 	shrinkFatals = 100
 )
 
-// shrinker finds fewer faults with which a world still fails.
+// shrinker looks for fewer faults with which a world still fails.
 type shrinker struct {
 	t      testing.TB
 	script func(w *World)
@@ -24,10 +24,10 @@ type shrinker struct {
 	tries  int
 	events uint64
 	until  time.Time
-	short  string // why it has ended before its end
+	short  string // why it has ended early
 }
 
-// shrink leaves out half of the faults, a quarter, and so on to single ones, again and again while that finds any.
+// shrink leaves out half of the faults, a quarter, and so on to single ones, and repeats that while it helps.
 func (s *shrinker) shrink() {
 	if t, ok := s.t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if end, set := t.Deadline(); set {
@@ -44,7 +44,7 @@ func (s *shrinker) shrink() {
 			} else {
 				at += piece
 			}
-		case piece == 1 && found: // one that had to stay may go, now that others have
+		case piece == 1 && found: // a fault that was needed before may not be now
 			at, found = 0, false
 		default:
 			at, found, piece = 0, false, piece/2
@@ -63,7 +63,7 @@ func (s *shrinker) goesOn() bool {
 	return s.short == ""
 }
 
-// try plays the world with some of the faults alone, and reports whether it fails as it did.
+// try plays the world with some of the faults only, and reports whether it fails in the same way.
 func (s *shrinker) try(faults []Fault) bool {
 	s.tries++
 	only := map[FaultID]bool{}

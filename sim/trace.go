@@ -54,15 +54,15 @@ type Event struct {
 	Kind    EventKind
 }
 
-// trace is what has happened: a hash of all, and the last of it.
+// trace is the history of a world: a hash of everything, and the last events.
 type trace struct {
 	hash   uint64
-	all    uint64  // events
-	count  uint64  // of those that are kept
+	all    uint64  // the number of all events
+	count  uint64  // the number of those that are kept
 	last   []Event // a ring
 	to     io.Writer
 	names  func(Event) string
-	failed error // of a write
+	failed error // the error of a write
 }
 
 // eventsMax is how many events are kept.
@@ -70,7 +70,7 @@ const eventsMax = 1 << 14
 
 func (t *trace) open() { t.hash = 0x52696e676f }
 
-// add notes an event.
+// add records an event.
 func (t *trace) add(e Event) {
 	h := mix(t.hash ^ uint64(e.At))
 	h = mix(h ^ uint64(e.Kind)<<56 ^ uint64(e.Host)<<28 ^ uint64(e.Peer))
@@ -95,20 +95,20 @@ func (t *trace) add(e Event) {
 	}
 }
 
-// turn notes a loop's turn.
+// turn records a loop's turn.
 func (t *trace) turn(now int64, host, loop int) {
 	t.add(Event{At: time.Duration(now - world.Start), Kind: TurnBegan, Host: host, N: int64(loop)})
 }
 
 func (w *World) sinceStart(ns int64) time.Duration { return time.Duration(ns - world.Start) }
 
-// note adds an event of this moment.
+// note records an event that happens now.
 func (w *World) note(e Event) {
 	e.At = w.Elapsed()
 	w.trace.add(e)
 }
 
-// noteOp adds the end of an op, or what it had so far.
+// noteOp records a completion of an op.
 func (w *World) noteOp(h *Host, o *op.Op, res int32) {
 	w.note(Event{Kind: OpEnded, Host: h.index, N: int64(res), What: o.Def().Name})
 }
@@ -165,7 +165,7 @@ func (w *World) eventText(e Event) string {
 	return fmt.Sprintf("%s %d", text, e.N)
 }
 
-// The bounds of what lines and pages show of names and notes, in characters.
+// The bounds of names and notes in lines and pages, in characters.
 const (
 	nameShown = 40
 	noteShown = 1000
@@ -173,8 +173,8 @@ const (
 
 func (h *Host) shown() string { return shown(h.name, nameShown) }
 
-// shown is a text for one line, with what is not to be printed in Go's notation, and cut where it is longer than most
-// characters.
+// shown returns a text for one line: what can't be printed is in Go's notation, and a text longer than most characters
+// is truncated.
 func shown(text string, most int) string {
 	if strings.ContainsFunc(text, func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }) {
 		quoted := strconv.Quote(text[:min(len(text), 4*most)])

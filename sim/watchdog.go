@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// watchdog looks from outside whether the world goes on: a task that waits for what is not Ringo's stops it for good.
+// watchdog watches from outside whether the world goes on: a task that waits by other means than Ringo's stops it for
+// good.
 type watchdog struct {
 	w     *World
-	host  atomic.Pointer[Host] // whose turn it is
+	host  atomic.Pointer[Host] // the host whose turn it is
 	timer *time.Timer
 	seen  uint64
 	lets  uint64
-	// entries and waited are what Waits has said.
+	// entries and waited are the last results of Waits.
 	entries uint64
 	waited  bool
-	wrong   atomic.Pointer[error] // told by others than the world's goroutine
+	wrong   atomic.Pointer[error] // reported by goroutines other than the world's
 }
 
 // stuckAfter is how long a turn may take, in real time.
 const stuckAfter = 10 * time.Second
 
-// watchOver begins one.
+// watchOver starts a watchdog.
 func watchOver(w *World) *watchdog {
 	d := &watchdog{w: w}
 	d.timer = time.AfterFunc(stuckAfter, d.look)
@@ -34,26 +35,26 @@ func watchOver(w *World) *watchdog {
 
 func (d *watchdog) stop() { d.timer.Stop() }
 
-// begin notes a turn.
+// begin records a turn.
 func (d *watchdog) begin(a *actor) { d.host.Store(a.p.host) }
 
-// ends notes its end.
+// ends records that the turn has ended.
 func (d *watchdog) ends() {
 	d.host.Store(nil)
 	d.takeIn()
 }
 
-// takeIn fails the world for what others have told.
+// takeIn fails the world because of what other goroutines have reported.
 func (d *watchdog) takeIn() {
 	if err := d.wrong.Load(); err != nil {
 		d.w.fail((*err).Error())
 	}
 }
 
-// left is told of what is wrong. G.
+// left reports an error. G.
 func (d *watchdog) left(err error) { d.wrong.CompareAndSwap(nil, &err) }
 
-// stands is the host whose turn has not ended since it was last asked; nil: the world goes on.
+// stands returns the host whose turn has not ended since the last call; nil if the world goes on.
 func (d *watchdog) stands() *Host {
 	h, n := d.host.Load(), d.w.w.Turns()
 	if n != d.seen {
@@ -62,7 +63,7 @@ func (d *watchdog) stands() *Host {
 	return h
 }
 
-// letsLong reports whether goroutines have been let run since it was last asked, and have not come to rest.
+// letsLong reports whether goroutines have been running since the last call, and have not come to rest.
 func (d *watchdog) letsLong() bool {
 	s := d.w.letting.Load()
 	if s == nil {
@@ -74,7 +75,7 @@ func (d *watchdog) letsLong() bool {
 	return now && n == was
 }
 
-// waitedFor reports whether a goroutine has waited for the script since it was last asked, and waits still.
+// waitedFor reports whether a goroutine has been waiting for the script since the last call.
 func (d *watchdog) waitedFor() bool {
 	s := d.w.letting.Load()
 	if s == nil {
@@ -86,16 +87,17 @@ func (d *watchdog) waitedFor() bool {
 	return now && did && n == was
 }
 
-// debugged reports whether a debugger holds the process, so that time that passes says nothing.
+// debugged reports whether a debugger is attached, so that the time that passes means nothing.
 func debugged() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	return err == nil && tracer.Match(status)
 }
 
-// tracer is the line of who traces the process, if anybody does.
+// tracer matches the line about the process that traces this one, if there is one.
 var tracer = regexp.MustCompile(`(?m)^TracerPid:\s*[1-9]`)
 
-// look finds a turn that does not end, or goroutines that come to no rest. Nothing can end them, so the process does.
+// look finds a turn that does not end, or goroutines that don't come to rest. Nothing can end them, so it ends the
+// process.
 func (d *watchdog) look() {
 	what, stacks := "", ""
 	if h := d.stands(); h != nil {

@@ -31,35 +31,35 @@ type World struct {
 	w          *world.World
 	net        *memkernel.Network
 	stage      *stage.Stage
-	letting    atomic.Pointer[stage.Stage] // the same, for who looks from outside
+	letting    atomic.Pointer[stage.Stage] // the same, for observers on other goroutines
 	hosts      []*Host
-	named      map[string]*Host // by what look-ups call it
+	named      map[string]*Host // hosts by the names that look-ups use
 	links      map[[2]*Host]Link
-	cuts       map[[2]*Host][]*partition // who has cut a way, see cut
-	names      map[string]string         // what look-ups of a name give, beside the hosts
+	cuts       map[[2]*Host][]*partition // by way, what has cut it: see cut
+	names      map[string]string         // names that Name has given to hosts
 	programs   []*Program
 	trace      trace
 	faults     faults
 	watch      *watchdog
 	failure    *Failure
-	rightLink  Link // World.Link, when it was looked at last
+	rightLink  Link // World.Link, when it was checked last
 	stopped    bool
 	over       bool        // the script has ended
-	ended      bool        // nothing runs any more, but deferred functions
-	goroutines bool        // there are some, see Goroutines
-	quit       bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	ended      bool        // nothing runs any more, except deferred functions
+	goroutines bool        // there may be some, see Goroutines
+	quit       bool        // the script, or a task, has called t.FailNow, t.SkipNow or runtime.Goexit
 	late       atomic.Bool // the test is about to run out of real time
-	alarm      *time.Timer // which says so; nil: it has all there is
-	logs       []string    // the last ones
-	logged     int         // all
-	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
+	alarm      *time.Timer // sets late; nil: there is no deadline
+	logs       []string    // the last lines
+	logged     int         // the number of all lines
+	// happening says that the running code is not the script's: a task, an event's function, or a condition.
 	happening bool
 }
 
 // Start is the time on the wall clocks of a world's hosts when the world begins.
 var Start = time.Unix(memkernel.WallStart, 0).UTC()
 
-// newWorld makes a world, which begins when it is entered.
+// newWorld makes a world, which begins when enter is called.
 func newWorld(o *options) *World {
 	w := &World{t: o.t, goroutines: o.bubble != nil, seed: o.seed, w: world.NewTape(o.seed, o.tape),
 		links: map[[2]*Host]Link{}, cuts: map[[2]*Host][]*partition{}, names: map[string]string{},
@@ -83,7 +83,7 @@ func newWorld(o *options) *World {
 	return w
 }
 
-// enter makes the world the calling goroutine's until end. That is in a bubble, or has the world's thread.
+// enter gives the world to the calling goroutine until end. The goroutine is in a bubble, or has locked its thread.
 func (w *World) enter() {
 	rules := stage.Rules{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64}
 	if w.goroutines {
@@ -97,7 +97,7 @@ func (w *World) enter() {
 	w.letting.Store(w.stage)
 }
 
-// end ends what still runs. No coroutine of the world is left then.
+// end ends what still runs. Afterwards the world has no coroutine left.
 func (w *World) end() {
 	if !w.goroutines {
 		defer runtime.UnlockOSThread()
@@ -105,7 +105,7 @@ func (w *World) end() {
 	defer w.stage.Close()
 	w.happening, w.ended = true, true
 	for _, h := range w.hosts {
-		for len(h.actors)+len(h.dying) > 0 { // a deferred function that panics keeps no other from running
+		for len(h.actors)+len(h.dying) > 0 { // a deferred function that panics must not keep the others from running
 			func() {
 				defer func() {
 					if v := recover(); v != nil {
@@ -130,7 +130,7 @@ func (w *World) Now() time.Time { return Start.Add(w.Elapsed()) }
 // Elapsed returns the time since the world began.
 func (w *World) Elapsed() time.Duration { return time.Duration(w.now() - world.Start) }
 
-// now is the clock, for goroutines too.
+// now returns the clock's time, for goroutines too.
 func (w *World) now() int64 {
 	defer w.stage.Enter()()
 	return w.w.Now()
@@ -180,22 +180,22 @@ func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 	return done
 }
 
-// forScript panics where what lets time pass is called by what happens in that time.
+// forScript panics if the call, which lets time pass, does not come from the script.
 func (w *World) forScript(what string) {
 	if w.happening {
 		panic("sim: " + what + " is for the script only, not for tasks, events and conditions")
 	}
 }
 
-// happens says that what is called until then is not the script.
+// happens records that code runs that is not the script, until end is called.
 func (w *World) happens() (end func()) {
 	was := w.happening
 	w.happening = true
 	return func() { w.happening = was }
 }
 
-// step has happen what happens until the clock says so, or done reports true. It reports false if nothing is to come by
-// then.
+// step lets things happen until the clock reaches limit, or done returns true. It returns false if nothing is left to
+// happen by then.
 func (w *World) step(limit int64, done func() bool) bool {
 	defer w.happens()()
 	if w.w.Now() == world.Never {
@@ -217,8 +217,8 @@ func (w *World) step(limit int64, done func() bool) bool {
 	}
 }
 
-// happensNext has the next event happen. It reports false if none is to come by the limit. Where there are goroutines
-// they run before, and may be what moves the clock: then it need not be an event that happens.
+// happensNext lets the next event happen. It returns false if there is none by the limit. Goroutines run before it, and
+// may move the clock: then no event need happen.
 func (w *World) happensNext(limit int64) bool {
 	if !w.goroutines {
 		return w.w.Step(limit)
@@ -227,11 +227,11 @@ func (w *World) happensNext(limit int64) bool {
 	return w.w.Step(min(limit, w.w.Now())) || w.w.Now() < limit
 }
 
-// errScriptEnds is raised in a script whose test has failed.
+// errScriptEnds is the panic value with which a script ends when its test has failed.
 var errScriptEnds = errors.New("the world has stopped")
 
-// The bounds of Wait. Programs that sleep may do so for a year. If there is always something that happens, as where a
-// server has a heartbeat, whoever hangs beside it hangs for good after a day and a million events.
+// The bounds of Wait. Programs that sleep may do so for a year. If something always happens, such as a server's
+// heartbeat, a program that still runs after a day and a million events is assumed to hang.
 const waitMost = 365 * 24 * time.Hour
 
 var (
@@ -278,7 +278,7 @@ func (w *World) Wait(programs ...*Program) error {
 	return errors.Join(errs...)
 }
 
-// running is the programs that have not ended, each in a line, with what their tasks wait for.
+// running lists the programs that have not ended, a line each, with what their tasks wait for.
 func (w *World) running() string {
 	var b strings.Builder
 	for _, p := range w.programs {
@@ -297,7 +297,7 @@ func (w *World) Failed() bool {
 
 // Errorf fails the test. The world stops at its next event: only the first failure is reported.
 func (w *World) Errorf(format string, args ...any) {
-	text := fmt.Sprintf(format, args...) // whose methods may wait
+	text := fmt.Sprintf(format, args...) // its formatting may wait
 	defer w.stage.Enter()()
 	w.fail(text)
 }
@@ -312,7 +312,7 @@ func (w *World) Check(err error) bool {
 
 // Logf logs a line that is reported if the test fails: the last 40 lines, and how many came before.
 func (w *World) Logf(format string, args ...any) {
-	text := fmt.Sprintf(format, args...) // whose methods may wait
+	text := fmt.Sprintf(format, args...) // its formatting may wait
 	defer w.stage.Enter()()
 	line := fmt.Sprintf("%12v  ", w.Elapsed()) + text
 	if w.logged++; len(w.logs) == logsShown {
@@ -323,7 +323,7 @@ func (w *World) Logf(format string, args ...any) {
 	w.logs = append(w.logs, line)
 }
 
-// fail notes the first failure, and stops the world.
+// fail records the first failure, and stops the world.
 func (w *World) fail(text string) {
 	if w.failure == nil {
 		w.failure = &Failure{Seed: w.seed, Text: text, At: w.Elapsed()}
@@ -339,17 +339,17 @@ func (w *World) Name(name, host string) {
 	w.names[plain(name)] = host
 }
 
-// plain is the one name of all that mean the same.
+// plain returns the normal form of a name.
 func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// lookup finds a host.
+// lookup returns the addresses of a host.
 func (w *World) lookup(name string) (addrs []netip.Addr) {
 	name = plain(name)
 	if to, ok := w.names[name]; ok {
 		name = plain(to)
 	}
 	if h := w.named[name]; h != nil {
-		return slices.Clone(h.addrs) // whoever dials brings them into an order
+		return slices.Clone(h.addrs) // a copy, because the dialer sorts them
 	}
 	return nil
 }

@@ -1,36 +1,36 @@
 package memkernel
 
-// Where the way back is open, what arrives is acknowledged at once, which costs no event. Where it is cut, the sender
-// keeps what it has sent, sees no more room than it was told of, and asks again at Linux's intervals.
+// While the way back is open, arriving bytes are acknowledged at once, which needs no event. While it is cut, the
+// sender keeps what it has sent, assumes only the room that it was told of, and asks again at Linux's intervals.
 
-// acknowledgement is what a packet says beside its bytes: up to where the stream has come, and up to where there is
-// room for it, both counted from the first byte.
+// acknowledgement is what a packet says about the other direction: up to where the stream has arrived, and up to where
+// there is room for it, both counted from the first byte.
 type acknowledgement struct{ upTo, edge uint64 }
 
-// flies notes that bytes have left; an end is one.
+// flies records that bytes have left; an end counts as one.
 func (s *socket) flies(n int) {
 	s.flying += n
 	s.sent += uint64(n)
 }
 
-// came is up to where the stream has come at the peer.
+// came returns up to where the stream has arrived at the peer.
 func (s *socket) came() uint64 { return s.sent - uint64(s.flying) }
 
-// has is what a packet that leaves says of the other direction.
+// has returns what a packet that leaves now says about the other direction.
 func (s *socket) has() acknowledgement {
 	return acknowledgement{s.peer.came(), s.seen + uint64(s.rcvbuf())}
 }
 
-// unheard reports whether nothing comes back to a sender.
+// unheard reports whether nothing comes back to a sender, because the way is cut.
 func (s *socket) unheard() bool {
 	n, p := s.h.net, s.peer
 	return p != nil && !n.near(s.h, p.h) && n.link(p.h, s.h).Cut
 }
 
-// arrived notes that bytes have come, which is acknowledged unless that gets lost.
+// arrived records that bytes have arrived. They are acknowledged, unless the acknowledgement is lost.
 func (y *way) arrived(length int) {
 	s := y.from
-	if s.way != y { // it has another connection by now
+	if s.way != y { // the socket has another connection by now
 		return
 	}
 	if s.flying -= length; s.unheard() {
@@ -47,7 +47,7 @@ func (y *way) arrived(length int) {
 	}
 }
 
-// hears takes an acknowledgement.
+// hears handles an acknowledgement.
 func (y *way) hears(a acknowledgement) {
 	s := y.from
 	if s.way != y || s.state != connected {
@@ -67,7 +67,7 @@ func (y *way) hears(a acknowledgement) {
 	}
 }
 
-// room is how many bytes may leave: what the peer has room for, as far as it could say so.
+// room returns how many bytes may leave: those that the peer has room for, as far as the sender knows of that.
 func (s *socket) room() int {
 	p := s.peer
 	room := p.rcvbuf() - p.in.len() - s.flying
@@ -83,7 +83,7 @@ func (s *socket) room() int {
 	return room
 }
 
-// await has the sender ask until an acknowledgement comes, or its patience ends.
+// await makes the sender ask until an acknowledgement comes, or its patience ends.
 func (y *way) await() {
 	s := y.from
 	if y.asks != nil || s.state != connected || s.vanished {
@@ -96,7 +96,7 @@ func (y *way) await() {
 // wait plans the next question.
 func (y *way) wait() { y.asks = y.from.h.w.After(min(y.pause, y.left(y.silent)), y.ask) }
 
-// settle ends the questions, or begins anew if not all has been answered.
+// settle ends the questions, or starts again if not everything has been acknowledged.
 func (y *way) settle() {
 	s := y.from
 	s.h.w.Drop(y.asks)
@@ -105,7 +105,7 @@ func (y *way) settle() {
 	}
 }
 
-// ask sends what has not been acknowledged again, or a probe of a window that is said to be shut.
+// ask sends again what has not been acknowledged, or probes a window that was reported as closed.
 func (y *way) ask() {
 	y.asks = nil
 	s, p := y.from, y.to

@@ -6,7 +6,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// The range of ports that the kernel picks from: ip_local_port_range.
+// The range of ports from which the kernel chooses: ip_local_port_range.
 const (
 	ephemeralFrom = 32768
 	ephemeralTo   = 60999
@@ -43,7 +43,7 @@ func (h *Host) Bind(fd int32, to *sys.Sockaddr) int32 {
 	return res
 }
 
-// has reports whether an address is the host's, or stands for all.
+// has reports whether an address is the host's, or means all addresses.
 func (h *Host) has(ip netip.Addr) bool {
 	if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast() {
 		return true
@@ -56,7 +56,7 @@ func (h *Host) has(ip netip.Addr) bool {
 	return false
 }
 
-// bind takes a port, if nobody has it who does not share it.
+// bind takes a port, unless a socket that does not share it has it.
 func (s *socket) bind(port uint16) int32 {
 	if s.h.hasPort(portKey{s.kind, port}, s.collides) {
 		return -sys.EADDRINUSE
@@ -84,7 +84,7 @@ func (s *socket) hold(port uint16) int32 {
 	return 0
 }
 
-// collides reports whether another socket on the port keeps s from it.
+// collides reports whether another socket on the port excludes s.
 func (s *socket) collides(o *socket) bool {
 	if !overlap(s, o) {
 		return false
@@ -96,7 +96,7 @@ func (s *socket) collides(o *socket) bool {
 	return !(s.reuses() && o.reuses() && (s.kind == sys.SockDgram || o.state != listening))
 }
 
-// overlap reports whether some address is both sockets'.
+// overlap reports whether both sockets have some address in common.
 func overlap(a, b *socket) bool {
 	x, y := a.local.Addr(), b.local.Addr()
 	only6 := func(s *socket) bool { return s.isOn(sys.ProtoIPv6, sys.IPv6Only) }
@@ -112,7 +112,7 @@ func overlap(a, b *socket) bool {
 	return !x.IsValid() || !y.IsValid() || x.IsUnspecified() || y.IsUnspecified() || x.Unmap() == y.Unmap()
 }
 
-// mayListen reports whether no other socket listens where s is to.
+// mayListen reports whether no other socket listens at s's address.
 func (b *binding) mayListen(s *socket) bool {
 	for _, o := range b.sockets {
 		if o != s && o.state == listening && s.collides(o) {
@@ -122,7 +122,7 @@ func (b *binding) mayListen(s *socket) bool {
 	return true
 }
 
-// bindFree takes a port that nobody has.
+// bindFree takes a port that no socket has.
 func (s *socket) bindFree() int32 {
 	return s.pickPort(func(port uint16) bool {
 		key := portKey{s.kind, port}
@@ -130,7 +130,7 @@ func (s *socket) bindFree() int32 {
 	})
 }
 
-// pickPort takes a port that may be had.
+// pickPort takes a port for which may returns true.
 func (s *socket) pickPort(may func(port uint16) bool) int32 {
 	for range s.h.ephemeral {
 		port := s.h.next
@@ -144,7 +144,7 @@ func (s *socket) pickPort(may func(port uint16) bool) int32 {
 	return -sys.EADDRINUSE
 }
 
-// bindFor gives the socket the host's address for a destination, and a port if it has none yet.
+// bindFor gives the socket the host's address for a destination, and a port if it has none.
 func (s *socket) bindFor(to netip.Addr) int32 {
 	if s.bound == nil {
 		if res := s.bindFree(); res < 0 {
@@ -168,7 +168,7 @@ func (s *socket) unname() {
 	s.file = nil
 }
 
-// listener is who takes connections to an address; those that share it take turns.
+// listener returns the socket that gets the next connection to an address; sockets that share it take turns.
 func (h *Host) listener(at netip.AddrPort) *socket {
 	b := h.ports[portKey{sys.SockStream, at.Port()}]
 	if b == nil {
@@ -196,7 +196,7 @@ func (h *Host) listener(at netip.AddrPort) *socket {
 	return any[b.turn%len(any)]
 }
 
-// resolved is a destination whose unspecified address stands for the host itself.
+// resolved returns a destination in which the unspecified address is replaced by the host's own.
 func (s *socket) resolved(at netip.AddrPort) netip.AddrPort {
 	if !at.Addr().IsUnspecified() {
 		return at
@@ -210,10 +210,10 @@ func (s *socket) resolved(at netip.AddrPort) netip.AddrPort {
 
 var loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-// sourceFor is the host's address for a destination.
+// sourceFor returns the host's address for a destination.
 func (s *socket) sourceFor(to netip.Addr) netip.Addr {
 	switch {
-	case to.Unmap().Is4() && to.Unmap().IsLoopback(): // of 127.0.0.0/8, 127.0.0.1
+	case to.Unmap().Is4() && to.Unmap().IsLoopback(): // all of 127.0.0.0/8 is reached from 127.0.0.1
 		if to.Is4In6() {
 			return netip.AddrFrom16(loopback4.As16())
 		}
@@ -235,7 +235,7 @@ func (s *socket) sourceFor(to netip.Addr) netip.Addr {
 	return netip.IPv6Loopback()
 }
 
-// Getsockname is the socket's own address.
+// Getsockname returns the socket's own address.
 func (h *Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -256,7 +256,7 @@ func (h *Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
 	return 0
 }
 
-// Getpeername is the peer's address.
+// Getpeername returns the peer's address.
 func (h *Host) Getpeername(fd int32, sa *sys.Sockaddr) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {

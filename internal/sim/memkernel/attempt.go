@@ -5,7 +5,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Attempt makes the plain call of an op, which waits for nothing: -EAGAIN says that it would have to.
+// Attempt makes the plain call of an op without waiting: -EAGAIN means that it would have to wait.
 func (h *Host) Attempt(o *op.Op) int32 {
 	if res := h.fails(o); res != 0 {
 		if o.Code == op.Sync {
@@ -78,7 +78,7 @@ func (h *Host) Attempt(o *op.Op) int32 {
 	return h.attemptName(o)
 }
 
-// fails is what an op ends with that is to fail; 0: it is not.
+// fails returns the error of an op that is to fail; 0 otherwise.
 func (h *Host) fails(o *op.Op) int32 {
 	if h.Fail == nil {
 		return 0
@@ -86,7 +86,7 @@ func (h *Host) fails(o *op.Op) int32 {
 	return h.Fail(o)
 }
 
-// attemptName is Attempt of the ops on names.
+// attemptName is Attempt for the ops on names.
 func (h *Host) attemptName(o *op.Op) int32 {
 	n, dir, to := o.Ext.Name, int32(sys.AtFdcwd), int32(sys.AtFdcwd)
 	if o.FD != nil {
@@ -111,7 +111,7 @@ func (h *Host) attemptName(o *op.Op) int32 {
 	return -sys.EOPNOTSUPP
 }
 
-// attemptConnect begins a connect, or asks how it went.
+// attemptConnect begins a connect, or returns how it went.
 func (h *Host) attemptConnect(o *op.Op) int32 {
 	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -161,7 +161,7 @@ func (h *Host) send(o *op.Op) int32 {
 	return s.sends([][]byte{o.Buf[o.Done:]}, alone(), to)
 }
 
-// poll is what is ready of what is asked for.
+// poll returns which of the requested events are ready.
 func (h *Host) poll(o *op.Op) int32 {
 	mask := h.Ready(o.FD.Sys())
 	if mask == sys.PollNval {
@@ -173,7 +173,7 @@ func (h *Host) poll(o *op.Op) int32 {
 	return int32(mask)
 }
 
-// read reads from whatever a descriptor is.
+// read reads from any descriptor.
 func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 	o := h.at(fd)
 	switch {
@@ -202,7 +202,7 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 	return -sys.EBADF
 }
 
-// write writes to whatever a descriptor is.
+// write writes to any descriptor.
 func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 	o := h.at(fd)
 	switch {
@@ -226,7 +226,7 @@ func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 	return -sys.EBADF
 }
 
-// streams reports whether what is open has bytes and no offsets.
+// streams reports whether an object has bytes without offsets.
 func streams(x object) bool {
 	switch x.(type) {
 	case readEnd, writeEnd, *bothEnds, *eventfd, *socket:
@@ -245,8 +245,8 @@ func (h *Host) IsFile(fd int32) bool {
 	return ok
 }
 
-// Cached reports whether a Blocking op would wait for no disk: where no disk takes any time. As on Linux an open that
-// writes, or may wait for a FIFO's other end, can't be told.
+// Cached reports whether a Blocking op would not wait for a disk, because the disk takes no time. As on Linux, an open
+// that writes, or may wait for a FIFO's other end, can't be predicted.
 func (h *Host) Cached(o *op.Op) bool {
 	if h.Disk != nil || o.Code == op.Call {
 		return false
@@ -266,7 +266,7 @@ func (h *Host) Cached(o *op.Op) bool {
 	return res < 0 || n.mode&sys.SIfmt != sys.SIfifo
 }
 
-// What calls that are no ops say to Host.Fail.
+// What Host.Fail is passed for calls that are not ops.
 var (
 	plainReceive = op.Op{Code: op.Recv}
 	plainSend    = op.Op{Code: op.Send}
@@ -298,7 +298,7 @@ func (h *Host) Send(fd int32, p []byte) int32 {
 	return s.sends([][]byte{p}, alone(), nil)
 }
 
-// dropAll lets go of files that came where nobody asked for them.
+// dropAll closes files that no receiver has asked for.
 func dropAll(files []*openFile) {
 	for _, f := range files {
 		f.drop()

@@ -2,13 +2,13 @@ package memkernel
 
 import "math/bits"
 
-// bitmap is a set of small numbers that finds the lowest that is not in it, at one word for 4096 of them.
+// bitmap is a set of small numbers. It finds the lowest number not in the set by one word for 4096 of them.
 type bitmap struct {
 	words []uint64
-	full  []uint64 // a bit for each word that has no room
+	full  []uint64 // a bit for each word that is full
 }
 
-// lowest is the lowest number that is not in the set.
+// lowest returns the lowest number that is not in the set.
 func (b *bitmap) lowest() int {
 	for i, f := range b.full {
 		if f != ^uint64(0) {
@@ -22,7 +22,7 @@ func (b *bitmap) lowest() int {
 	return len(b.words) * 64
 }
 
-// set puts a number in, which is lowest or less.
+// set adds a number, which must not be more than lowest.
 func (b *bitmap) set(n int) {
 	at := n / 64
 	if at == len(b.words) {
@@ -35,7 +35,7 @@ func (b *bitmap) set(n int) {
 	}
 }
 
-// clear takes a number out.
+// clear removes a number.
 func (b *bitmap) clear(n int) {
 	at := n / 64
 	b.words[at] &^= 1 << (n % 64)

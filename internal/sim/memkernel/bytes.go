@@ -1,6 +1,6 @@
 package memkernel
 
-// stream is bytes in order, as a socket or a pipe holds them.
+// stream is the bytes that a socket or a pipe holds, in order.
 type stream struct {
 	b    []byte
 	head int
@@ -16,24 +16,24 @@ func (s *stream) put(p []byte) {
 	s.b = append(s.b, p...)
 }
 
-// peek copies from the front, and leaves what it copied.
+// peek copies from the front without removing it.
 func (s *stream) peek(p []byte) int { return copy(p, s.b[s.head:]) }
 
-// skip drops from the front.
+// skip removes n bytes from the front.
 func (s *stream) skip(n int) {
 	if s.head += n; s.head == len(s.b) {
 		s.b, s.head = s.b[:0], 0
 	}
 }
 
-// take copies from the front and drops it.
+// take copies from the front and removes it.
 func (s *stream) take(p []byte) int {
 	n := s.peek(p)
 	s.skip(n)
 	return n
 }
 
-// scatter copies p into slices, and returns how much there was room for.
+// scatter copies p into slices, and returns how much fitted.
 func scatter(bufs [][]byte, p []byte) (n int) {
 	for _, b := range bufs {
 		m := copy(b, p)

@@ -8,19 +8,19 @@ import (
 	"ringo/internal/sys"
 )
 
-// ancillary is what travels beside the bytes of a message.
+// ancillary is the data that travels beside the bytes of a message.
 type ancillary struct {
 	files    []*openFile
-	tos, ttl int        // of a datagram; negative: as its socket says
-	local    netip.Addr // from which it goes, where that is chosen
-	segment  int        // the size of the datagrams that it is cut into; 0: it is one
+	tos, ttl int        // of a datagram; negative: the socket's setting
+	local    netip.Addr // the source address, if the sender chooses it
+	segment  int        // the size of the datagrams that the message is cut into; 0: it is one
 }
 
-// alone is that of bytes that nothing travels beside.
+// alone returns an ancillary without data.
 func alone() ancillary { return ancillary{tos: -1, ttl: -1} }
 
-// ancillary reads the control messages of a send. Those for sockets of another kind count for nothing, as on Linux.
-// -EBADF: a file to pass on is not open.
+// ancillary reads the control messages of a send. It ignores those for other kinds of sockets, as Linux does. -EBADF:
+// a file to pass is not open.
 func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 	a = alone()
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
@@ -62,7 +62,7 @@ func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 	return a, 0
 }
 
-// header is what a packet has of IP beside its addresses.
+// header returns the TOS and the TTL of a packet.
 func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
 	level, class, hops, most := cmsg.LevelIPv6, sys.IPv6Tclass, sys.IPv6UnicastHops, 64
 	if v4 {
@@ -77,7 +77,7 @@ func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
 	return uint8(a.tos), uint8(a.ttl)
 }
 
-// told are the control messages of IP that the socket wants of a packet.
+// told returns the control messages of IP that the socket asks for about a packet.
 func (s *socket) told(p *packet) (b []byte) {
 	if s.isOn(sys.SolSocket, sys.SoTimestampns) {
 		t := p.came
@@ -120,17 +120,17 @@ func (s *socket) told(p *packet) (b []byte) {
 	return b
 }
 
-// arrival is what came beside the bytes of a message.
+// arrival is the data that came beside the bytes of a message.
 type arrival struct {
 	files []*openFile
 	told  []byte // control messages
 }
 
-// drop lets go of what nobody asked for.
+// drop closes files that no caller has asked for.
 func (a arrival) drop() { dropAll(a.files) }
 
-// put puts what came into the memory for control messages. It returns the bytes used, and MSG_CTRUNC if there was no
-// room for all.
+// put stores what came in the memory for control messages. It returns the bytes used, and MSG_CTRUNC if there was too
+// little room.
 func (h *Host) put(a arrival, control []byte) (n int, flags uint32) {
 	for m, rest, ok := cmsg.Next(a.told); ok; m, rest, ok = cmsg.Next(rest) {
 		if one := cmsg.Append(nil, m.Level, m.Type, m.Data); len(one) <= len(control)-n {

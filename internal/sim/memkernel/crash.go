@@ -7,12 +7,12 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// platter is what of an inode has been written to the disk for certain.
+// platter is what is certainly on the disk of an inode.
 type platter struct {
 	pages    map[int64]*page
 	reserved extents
 	size     int64
-	dirty    map[int64]bool // pages that were changed since, or taken away
+	dirty    map[int64]bool // pages that were changed, or removed, since
 	names    entries        // of a directory
 	facts    facts
 }
@@ -23,15 +23,14 @@ type nameChange struct{ parts []namePart }
 type namePart struct {
 	dir  *inode
 	name string
-	is   *inode // that has got the name, or has lost it
+	is   *inode // the inode that has got the name, or lost it
 	gone bool
 }
 
-// touched is what changes of names have to do with: the files whose names they are, those names, and the directories
-// that these are in.
+// touched is what changes of names concern: the files that are named, the names, and the directories that they are in.
 type touched struct {
 	files map[*inode]bool
-	names map[namePart]bool // with dir and name alone
+	names map[namePart]bool // only dir and name are set
 	dirs  map[*inode]bool
 }
 
@@ -46,7 +45,7 @@ func (t *touched) add(c *nameChange) {
 	}
 }
 
-// needs reports whether those that were added can't be on the disk without c, which came before them.
+// needs reports whether the changes that were added can't be on the disk without c, which came before them.
 func (t *touched) needs(c *nameChange) bool {
 	return slices.ContainsFunc(c.parts, func(p namePart) bool {
 		return t.files[p.is] || t.dirs[p.is] || t.names[namePart{dir: p.dir, name: p.name}]
@@ -60,7 +59,7 @@ func (t *touched) precedes(c *nameChange) bool {
 	})
 }
 
-// soil notes that a page has been changed.
+// soil records that a page has changed.
 func (n *inode) soil(at int64) {
 	if n.platter.dirty == nil {
 		n.platter.dirty = map[int64]bool{}
@@ -68,7 +67,7 @@ func (n *inode) soil(at int64) {
 	n.platter.dirty[at] = true
 }
 
-// change makes a change of names that is whole after a crash, or undone.
+// change makes a change of names that a crash keeps or undoes as a whole.
 func (h *Host) change(make func()) {
 	h.now = new(nameChange)
 	make()
@@ -78,14 +77,14 @@ func (h *Host) change(make func()) {
 	}
 }
 
-// pendingMax and freedMax bound the changes of names that a crash may undo, and the pages that it would bring back. Who
-// makes more without a sync has them committed, as by a journal that is full.
+// pendingMax and freedMax bound the changes of names that a crash may undo, and the pages that it would bring back.
+// Beyond them everything is committed, as by a file system whose journal is full.
 const (
 	pendingMax = 1024
 	freedMax   = 16 << 20 / pageSize
 )
 
-// noteName notes a part of the change under way: a name that is got, or lost.
+// noteName records a part of the change under way: a name that is added or removed.
 func (h *Host) noteName(dir *inode, name string, is *inode, gone bool) {
 	p := namePart{dir, name, is, gone}
 	if h.now == nil {
@@ -95,7 +94,7 @@ func (h *Host) noteName(dir *inode, name string, is *inode, gone bool) {
 	h.now.parts = append(h.now.parts, p)
 }
 
-// sync writes a file, or the names in a directory. A file's name is written by a sync of its directory alone.
+// sync writes a file, or the names in a directory. Only a sync of its directory writes a file's name.
 func (f *file) sync() {
 	if f.isDir() {
 		f.h.syncNames(f.inode)
@@ -114,7 +113,7 @@ func (n *inode) sync() {
 	p.size, p.reserved, p.facts = n.size, n.reserved, n.facts()
 }
 
-// write puts a page on the disk; nil: it is there no more.
+// write puts a page on the disk; nil removes it.
 func (p *platter) write(at int64, pg *page) {
 	if pg == nil {
 		delete(p.pages, at)
@@ -127,7 +126,7 @@ func (p *platter) write(at int64, pg *page) {
 	p.pages[at] = &on
 }
 
-// syncNames writes all changes that have to do with a directory, and those before them without which they can't be.
+// syncNames writes all changes that concern a directory, and earlier changes that they need.
 func (h *Host) syncNames(dir *inode) {
 	written, writes := newTouched(), make([]bool, len(h.pending))
 	for i := len(h.pending) - 1; i >= 0; i-- {
@@ -159,26 +158,26 @@ func (c *nameChange) write() {
 	}
 }
 
-// loseWrites is what a failed fsync does: what it was to write counts as written, and is not.
+// loseWrites has the effect of a failed fsync: what should have been written counts as written, but is not.
 func (h *Host) loseWrites(fd int32) {
 	if f, res := h.fileAt(fd); res == 0 {
 		clear(f.platter.dirty)
 	}
 }
 
-// free gives the pages of a file back that has no name and is not open. What was never synced of them stays in memory
-// as long as a crash could undo the loss of the name.
+// free frees the pages of a file that has no name and is not open. Unsynced pages stay in memory as long as a crash
+// could undo the removal of the name.
 func (n *inode) free() {
 	n.gives(n.space())
 	maps.DeleteFunc(n.pages, func(at int64, _ *page) bool { return !n.platter.dirty[at] })
 }
 
-// sector is what a disk writes whole.
+// sector is the unit that a disk writes as a whole.
 const sector = 512
 
-// Crash ends all that runs on the host at once, as a power cut does. Peers hear nothing; what they send gets lost until
-// Restart. Of the disk there is what was synced, and of all else what chance has left: each change of a name or none of
-// it, each sector of a page or what was there before.
+// Crash ends everything that runs on the host at once, as a power cut does. Peers hear nothing; what they send is lost
+// until Restart. The disk keeps what was synced, and random parts of the rest: each change of a name or nothing of it,
+// each sector of a page or what was there before.
 func (h *Host) Crash() {
 	sockets := h.sockets()
 	for _, s := range sockets {
@@ -211,10 +210,10 @@ func (h *Host) Crash() {
 // Down reports whether the host has crashed and not been restarted.
 func (h *Host) Down() bool { return h.down }
 
-// Restart has it run again, with nothing but its disk.
+// Restart makes the host run again, with only its disk.
 func (h *Host) Restart() { h.down = false }
 
-// recover makes an inode, and all below it, what the disk has.
+// recover makes an inode, and everything below it, what the disk has.
 func (n *inode) recover(seen map[*inode]bool) {
 	if seen[n] {
 		n.nlink++
@@ -240,7 +239,7 @@ func (n *inode) recover(seen map[*inode]bool) {
 	}
 }
 
-// recoverFacts makes what an inode says of itself what was synced of it, or what it was last.
+// recoverFacts makes an inode's metadata what was synced of it, or what it was last.
 func (n *inode) recoverFacts() {
 	p := &n.platter
 	if now := n.facts(); !now.equal(p.facts) && n.h.w.Chance(0.5) {
@@ -257,7 +256,7 @@ func (n *inode) tear(w *world.World) {
 	}
 	for _, at := range slices.Sorted(maps.Keys(p.dirty)) {
 		was, is := p.pages[at], n.pages[at]
-		if is == nil { // a page goes as a whole, and one behind the end with the change of the size
+		if is == nil { // a page is removed as a whole, and one behind the end together with the change of the size
 			if at*pageSize < n.size && w.Chance(0.5) {
 				p.write(at, nil)
 			}
@@ -283,7 +282,7 @@ func (n *inode) tear(w *world.World) {
 			continue
 		}
 		if end := n.size - at*pageSize; end < pageSize {
-			clear(pg[end:]) // what is behind the end reads as zeros when that moves on
+			clear(pg[end:]) // bytes behind the end read as zeros when the file grows
 		}
 		on := *pg
 		n.pages[at] = &on
@@ -292,7 +291,7 @@ func (n *inode) tear(w *world.World) {
 	n.reserved = p.reserved
 }
 
-// vanish is the end of a socket that nobody hears of.
+// vanish ends a socket without telling its peer.
 func (s *socket) vanish() {
 	s.gone, s.vanished, s.bound = true, true, nil
 	s.h.w.Drop(s.dial)

@@ -17,18 +17,18 @@ type packet struct {
 	tos   uint8
 	ttl   uint8
 	came  sys.StatxTime
-	drops uint32  // of its socket before it, which is told where that asks
-	by    *socket // a Unix socket, whose buffer it fills
+	drops uint32  // datagrams that its socket has dropped before it, for sockets that ask for that
+	by    *socket // the Unix socket that sent it, whose buffer it uses
 }
 
-// drop lets go of what came with it.
+// drop closes the files that came with it.
 func (p *packet) drop() {
 	dropAll(p.files)
 	p.files = nil
 	p.giveUp()
 }
 
-// giveUp gives its sender the room back.
+// giveUp returns the room that it takes to its sender.
 func (p *packet) giveUp() {
 	if s := p.by; s != nil {
 		p.by = nil
@@ -38,10 +38,10 @@ func (p *packet) giveUp() {
 	}
 }
 
-// packetCost is what a queued datagram takes of the buffer beside its bytes.
+// packetCost is what a queued datagram takes of the buffer in addition to its bytes.
 const packetCost = 256
 
-// associate sets the peer of a socket of datagrams.
+// associate sets the peer of a datagram socket.
 func (s *socket) associate(to *sys.Sockaddr) int32 {
 	if to.Family() == sys.AFUnspec {
 		s.remote, s.peer, s.peerName = netip.AddrPort{}, nil, ""
@@ -140,7 +140,7 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	return int32(n)
 }
 
-// travel takes a datagram over the network.
+// travel sends a datagram over the network.
 func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	n := s.h.net
 	arrive := func() {
@@ -187,7 +187,7 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	}
 }
 
-// refused tells a socket that has a peer that nobody is there.
+// refused tells a socket with a peer that no socket is there.
 func (s *socket) refused(at netip.AddrPort) {
 	if s.remote == at && !s.gone {
 		s.err = sys.ECONNREFUSED
@@ -195,8 +195,8 @@ func (s *socket) refused(at netip.AddrPort) {
 	}
 }
 
-// receiver is the socket that gets a datagram: who is connected to the sender before who is bound to the address,
-// before who is bound to all.
+// receiver returns the socket that gets a datagram: one that is connected to the sender comes before one that is bound
+// to the address, and that before one that is bound to all addresses.
 func (h *Host) receiver(at, from netip.AddrPort) (best *socket) {
 	b := h.ports[portKey{sys.SockDgram, at.Port()}]
 	if b == nil {
@@ -224,7 +224,7 @@ func (h *Host) receiver(at, from netip.AddrPort) (best *socket) {
 	return best
 }
 
-// deliver puts a datagram into the queue, if there is room.
+// deliver queues a datagram, if there is room.
 func (s *socket) deliver(p packet) {
 	cost := len(p.data) + packetCost
 	full := s.held+cost > s.rcvbuf()
@@ -247,7 +247,7 @@ func (s *socket) deliver(p packet) {
 	s.tell()
 }
 
-// sendLocal sends a datagram or a record of a Unix socket. Where the receiver has no room it waits.
+// sendLocal sends a datagram or a record of a Unix socket. If the receiver has no room, the sender waits.
 func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 	peer := s.peer
 	if to != nil && to.Len() > 0 && s.kind == sys.SockDgram {
@@ -289,7 +289,7 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 	return int32(len(p.data))
 }
 
-// unixQueueMax is how many datagrams wait at a Unix socket: max_dgram_qlen.
+// unixQueueMax is the most datagrams that are queued at a Unix socket: max_dgram_qlen.
 const unixQueueMax = 512
 
 // take takes a datagram.

@@ -2,10 +2,10 @@ package memkernel
 
 import "ringo/internal/sys"
 
-// magic is the type of the file system: that of ext4, which most programs meet.
+// magic is the type of the file system: that of ext4, which most programs run on.
 const magic = 0xef53
 
-// newDisk makes an empty file system, with the directories that programs expect.
+// newDisk makes an empty file system with the directories that programs expect.
 func (h *Host) newDisk() {
 	h.root = h.newInode(sys.SIfdir | 0o755)
 	h.cwd = h.root
@@ -16,11 +16,11 @@ func (h *Host) newDisk() {
 	h.syncNames(h.root)
 }
 
-// diskBlocks is how large a host's disk says that it is if it has no Capacity: 1 TiB.
+// diskBlocks is the reported size of a disk without Capacity: 1 TiB.
 const diskBlocks = 1 << 28
 
-// statfs says how large the disk is. What is used may be more, if the capacity was less than that from one moment to
-// the next. Nothing is said of a quota, which is its user's.
+// statfs reports the size of the disk. More may be in use, if the capacity was lowered meanwhile. The quota is not
+// reported: it belongs to a user.
 func (h *Host) statfs(st *sys.Statfs) {
 	if h.Room != nil {
 		h.Room()
@@ -34,7 +34,7 @@ func (h *Host) statfs(st *sys.Statfs) {
 		Blocks: uint64(blocks), BlocksFree: left, BlocksUsable: left, Files: 1 << 32, FilesFree: 1<<32 - h.inos}
 }
 
-// Fstatfs is what is known of a descriptor's file system.
+// Fstatfs describes the file system of a descriptor.
 func (h *Host) Fstatfs(fd int32, st *sys.Statfs) int32 {
 	if h.at(fd) == nil {
 		return -sys.EBADF
@@ -43,7 +43,7 @@ func (h *Host) Fstatfs(fd int32, st *sys.Statfs) int32 {
 	return 0
 }
 
-// Statfs is what is known of a name's.
+// Statfs describes the file system of a name.
 func (h *Host) Statfs(path []byte, st *sys.Statfs) int32 {
 	h.looksUp()
 	if _, res := h.node(sys.AtFdcwd, path, 0, true); res < 0 {

@@ -14,18 +14,18 @@ type entry struct {
 	*inode
 }
 
-// entries are the names in a directory, in the order in which they were made, which is that of their cookies.
+// entries are the names in a directory, in the order in which they were made, which is the order of their cookies.
 type entries struct {
-	list []entry        // without an inode: it was removed
-	at   map[string]int // where in the list a name is
+	list []entry        // entries without an inode were removed
+	at   map[string]int // the index in list of each name
 }
 
-// holesMost is how many more removed entries than others a list keeps at least, so that each removal costs little.
+// holesMost is how many removed entries a list keeps at least in excess of the others, so that a removal costs little.
 const holesMost = 16
 
 func (e *entries) len() int { return len(e.at) }
 
-// find is what has a name; nil: nothing has.
+// find returns the inode with a name; nil if there is none.
 func (e *entries) find(name string) *inode {
 	if i, ok := e.at[name]; ok {
 		return e.list[i].inode
@@ -33,7 +33,7 @@ func (e *entries) find(name string) *inode {
 	return nil
 }
 
-// add adds a name that is not there, with the greatest cookie.
+// add adds a name that does not exist, with the greatest cookie.
 func (e *entries) add(x entry) {
 	if e.at == nil {
 		e.at = map[string]int{}
@@ -42,7 +42,7 @@ func (e *entries) add(x entry) {
 	e.list = append(e.list, x)
 }
 
-// remove removes a name, and gives what had it; nil: nothing had.
+// remove removes a name, and returns its inode; nil if there is none.
 func (e *entries) remove(name string) *inode {
 	i, ok := e.at[name]
 	if !ok {
@@ -60,10 +60,10 @@ func (e *entries) remove(name string) *inode {
 	return x
 }
 
-// all are those that are there.
+// all returns the entries that exist.
 func (e *entries) all() iter.Seq[entry] { return e.behind(-1) }
 
-// behind are those with greater cookies.
+// behind returns the entries with greater cookies.
 func (e *entries) behind(cookie int64) iter.Seq[entry] {
 	inOrder := func(x entry, c int64) int { return cmp.Compare(x.cookie, c) }
 	first, _ := slices.BinarySearchFunc(e.list, cookie+1, inOrder)

@@ -13,7 +13,7 @@ type eventfd struct {
 	n uint64
 }
 
-// Eventfd makes one, as eventfd(2) does.
+// Eventfd makes an eventfd, as eventfd(2) does.
 func (h *Host) Eventfd() int32 {
 	if res := h.lacks(sys.ENOMEM); res < 0 {
 		return res
@@ -33,7 +33,7 @@ func (e *eventfd) ready() (mask uint32) {
 	return mask
 }
 
-// read takes the count.
+// read returns the count, and resets it.
 func (e *eventfd) read(bufs [][]byte) int32 {
 	switch {
 	case size(bufs) < 8:
@@ -47,7 +47,7 @@ func (e *eventfd) read(bufs [][]byte) int32 {
 	return 8
 }
 
-// write adds to it.
+// write adds to the count.
 func (e *eventfd) write(bufs [][]byte) int32 {
 	var p []byte
 	for _, b := range bufs {

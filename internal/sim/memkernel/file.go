@@ -23,7 +23,7 @@ func (f *file) released() {
 	f.locks = slices.DeleteFunc(f.locks, func(l lock) bool { return l.owner == f.o })
 }
 
-// fileAt is a descriptor's open file.
+// fileAt returns the open file of a descriptor.
 func (h *Host) fileAt(fd int32) (*file, int32) {
 	f, _, res := find[*file](h, fd, int32(sys.ESPIPE))
 	return f, res
@@ -164,7 +164,7 @@ func (f *file) allocate(mode uint32, off, n int64) int32 {
 	if mode == punch || mode&sys.FallocZeroRange != 0 {
 		f.zero(off, off+n)
 	}
-	if mode == punch { // of whole pages, and as ext4 does it not of those behind the end
+	if mode == punch { // whole pages; like ext4, not those behind the end
 		f.reserve(f.reserved.without((off+pageSize-1)/pageSize, min((off+n)/pageSize, (f.size+pageSize-1)/pageSize)))
 	} else {
 		f.reserve(f.allocated(from, to))
@@ -176,7 +176,7 @@ func (f *file) allocate(mode uint32, off, n int64) int32 {
 	return 0
 }
 
-// zero makes a range zeros, and takes away the pages that are within it.
+// zero fills a range with zeros, and frees the pages within it.
 func (f *file) zero(off, end int64) {
 	for _, at := range f.written() {
 		from, to := max(off-at*pageSize, 0), min(end-at*pageSize, pageSize)
@@ -203,7 +203,7 @@ func (f *file) truncate(size int64) int32 {
 	return 0
 }
 
-// CopyRange copies between positions.
+// CopyRange copies from one position to another.
 func (h *Host) CopyRange(out, in int32, n int) int32 {
 	o, res := h.fileAt(out)
 	if res < 0 {
@@ -229,7 +229,7 @@ func (h *Host) CopyRange(out, in int32, n int) int32 {
 	return res
 }
 
-// Clone is not offered, as on most file systems.
+// Clone is not supported, as on most file systems.
 func (h *Host) Clone(out, in int32) int32 {
 	if _, res := h.fileAt(out); res < 0 {
 		return res
@@ -240,7 +240,7 @@ func (h *Host) Clone(out, in int32) int32 {
 	return -sys.EOPNOTSUPP
 }
 
-// Resident is whether bytes are in memory: all that were written are.
+// Resident reports whether bytes are in memory: all bytes that were written are.
 func (h *Host) Resident(fd int32, off, n int64) int32 {
 	f, res := h.fileAt(fd)
 	if res < 0 {
@@ -254,8 +254,8 @@ func (h *Host) Resident(fd int32, off, n int64) int32 {
 	return 1
 }
 
-// SyncRange has a range written, which is no promise for a crash. It waits for that, and hears of errors, where the
-// flags say so.
+// SyncRange writes a range, without a guarantee after a crash. If the flags say so, it waits for the writes and
+// returns their errors.
 func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	const all = sys.SyncRangeWaitBefore | sys.SyncRangeWrite | sys.SyncRangeWaitAfter
 	switch _, res := h.fileAt(fd); {
@@ -273,7 +273,7 @@ func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	return res
 }
 
-// Advise is taken note of.
+// Advise checks its arguments, and does nothing else.
 func (h *Host) Advise(fd int32, _, _ int64, advice int) int32 {
 	switch _, res := h.fileAt(fd); {
 	case res < 0:

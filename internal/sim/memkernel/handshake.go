@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Listen has peers queue.
+// Listen lets peers queue.
 func (h *Host) Listen(fd int32, backlog int) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
@@ -38,7 +38,7 @@ func (h *Host) Listen(fd int32, backlog int) int32 {
 	return 0
 }
 
-// Connect is for sockets of datagrams, and undoes connections.
+// Connect sets the peer of a datagram socket, and dissolves connections.
 func (h *Host) Connect(fd int32, to *sys.Sockaddr) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -47,7 +47,7 @@ func (h *Host) Connect(fd int32, to *sys.Sockaddr) int32 {
 	return s.connect(to)
 }
 
-// connect begins a connection, or sets the peer of a socket of datagrams.
+// connect begins a connection, or sets the peer of a datagram socket.
 func (s *socket) connect(to *sys.Sockaddr) int32 {
 	if s.kind == sys.SockDgram {
 		return s.associate(to)
@@ -90,7 +90,7 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 	return -sys.EINPROGRESS
 }
 
-// ask sends the first packet of a handshake, and again while nobody answers.
+// ask sends the first packet of a handshake, and sends it again while no answer comes.
 func (s *socket) ask(peer *Host, tries int) {
 	n, life := s.h.net, s.life
 	answer := func(res int32, accepted *socket) {
@@ -110,7 +110,7 @@ func (s *socket) ask(peer *Host, tries int) {
 		switch {
 		case peer.down:
 		case s.state != connecting, s.life != life:
-		case s.peer != nil: // the answer to an earlier one got lost
+		case s.peer != nil: // the answer to an earlier packet was lost
 			answer(0, s.peer)
 		case l == nil:
 			answer(sys.ECONNREFUSED, nil)
@@ -160,7 +160,7 @@ func (s *socket) fail(e int32) {
 	}
 }
 
-// accepts makes the listener's end of a connection. It can be accepted at once.
+// accepts makes the listener's end of a connection, which can be accepted at once.
 func (l *socket) accepts(from *socket) *socket {
 	s := l.h.newSocket(l.family, l.kind)
 	s.protocol = l.protocol
@@ -174,7 +174,7 @@ func (l *socket) accepts(from *socket) *socket {
 		s.remote = mapped(s.remote)
 	}
 	s.join(from)
-	from.state = connecting // until it hears of it
+	from.state = connecting // until it hears of the connection
 	if l.bound != nil {
 		l.bound.seats(s)
 	}
@@ -187,7 +187,7 @@ func mapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
 }
 
-// accept takes the next connection.
+// accept returns a descriptor of the next connection.
 func (h *Host) accept(fd int32) int32 {
 	l, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
@@ -206,7 +206,7 @@ func (h *Host) accept(fd int32) int32 {
 	s := l.queue[0]
 	n := h.give(&openFile{refs: 1, flags: sys.ONonblock | sys.ORdwr, object: s}, true)
 	if n < 0 {
-		return n // it stays in the queue
+		return n // the connection stays in the queue
 	}
 	l.queue = l.queue[1:]
 	return n

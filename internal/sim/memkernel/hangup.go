@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Shutdown ends directions.
+// Shutdown ends one direction, or both.
 func (h *Host) Shutdown(fd int32, how int) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	switch {
@@ -17,7 +17,7 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 	case how < sys.ShutRd || how > sys.ShutRdwr:
 		return -sys.EINVAL
 	case s.state == listening:
-		if how != sys.ShutWr { // which ends it
+		if how != sys.ShutWr { // a shutdown for reading ends the listening
 			s.state = fresh
 			s.refuseQueued()
 			s.tell()
@@ -25,7 +25,7 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 		return 0
 	case s.kind == sys.SockDgram && s.family != sys.AFUnix && !s.remote.IsValid():
 		return -sys.ENOTCONN
-	case s.kind != sys.SockDgram && s.family != sys.AFUnix && s.state != connected: // unix_shutdown asks nothing
+	case s.kind != sys.SockDgram && s.family != sys.AFUnix && s.state != connected: // unix_shutdown does not check this
 		return -sys.ENOTCONN
 	}
 	if how != sys.ShutRd {
@@ -33,7 +33,7 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 	}
 	if how != sys.ShutWr {
 		s.shutIn = true
-		if s.family == sys.AFUnix && s.peer != nil && s.isStream() { // whose peer learns of it
+		if s.family == sys.AFUnix && s.peer != nil && s.isStream() { // the peer learns of it
 			s.peer.shutOut, s.peer.said = true, true
 			s.peer.tell()
 		}
@@ -42,7 +42,7 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 	return 0
 }
 
-// refuseQueued resets the connections that a listener has, and that nobody has accepted.
+// refuseQueued resets the connections of a listener that were not accepted.
 func (s *socket) refuseQueued() {
 	for _, c := range s.queue {
 		c.gone = true
@@ -51,7 +51,7 @@ func (s *socket) refuseQueued() {
 	s.queue = nil
 }
 
-// finish says that nothing will follow, behind all that was accepted.
+// finish announces that nothing follows, behind everything that was accepted.
 func (s *socket) finish() {
 	if !s.shutOut {
 		s.shutOut = true
@@ -59,7 +59,7 @@ func (s *socket) finish() {
 	}
 }
 
-// settled notes that both directions of a connection have ended.
+// settled records that both directions of a connection have ended.
 func (s *socket) settled() {
 	if s.state == connected && s.family != sys.AFUnix {
 		s.remains()
@@ -67,7 +67,7 @@ func (s *socket) settled() {
 	}
 }
 
-// released is the end of the last descriptor.
+// released runs when the last descriptor is closed.
 func (s *socket) released() {
 	if s.gone {
 		return
@@ -94,7 +94,7 @@ func (s *socket) released() {
 	}
 }
 
-// hangUp ends the connection of a socket that nobody has any more.
+// hangUp ends the connection of a socket without descriptors.
 func (s *socket) hangUp() {
 	if s.peer == nil || s.state != connected && s.state != connecting {
 		return
@@ -116,7 +116,7 @@ func (s *socket) hangUp() {
 	}
 }
 
-// reset ends a connection at once, and has the peer hear of it. e is what this end is told.
+// reset ends a connection at once, and tells the peer. e is the error at this end.
 func (s *socket) reset(e int32) {
 	p := s.peer
 	s.over()
@@ -133,8 +133,8 @@ func (s *socket) reset(e int32) {
 	}
 }
 
-// sendReset tells the peer that there is no such connection, unless that is under way already. If it gets lost, the
-// peer learns of it when it sends something.
+// sendReset tells the peer that there is no such connection, unless that is under way already. If the packet is lost,
+// the peer learns of it when it sends something.
 func (s *socket) sendReset() {
 	p, y := s.peer, s.way
 	switch {
@@ -149,12 +149,12 @@ func (s *socket) sendReset() {
 			}
 		})) {
 			y.resets = false
-			p.doubt() // its keep-alive may find out
+			p.doubt() // keep-alive probes may find out
 		}
 	}
 }
 
-// forgot reports whether a host that runs has nothing left of a connection that its peer may still have.
+// forgot reports whether a running host knows nothing of a connection that its peer may still have.
 func (s *socket) forgot() bool {
 	return !s.h.down && s.family != sys.AFUnix && (s.vanished || s.aborted)
 }
@@ -162,7 +162,7 @@ func (s *socket) forgot() bool {
 // forgotten reports whether the peer's socket has another connection, or none, by now.
 func (y *way) forgotten() bool { return !y.to.h.down && y.to.life != y.life }
 
-// refused has the sender hear that the other end knows of no such connection any more.
+// refused tells the sender that the other end does not know the connection.
 func (y *way) refused() {
 	s, h := y.from, y.to.h
 	n := s.h.net
@@ -173,7 +173,7 @@ func (y *way) refused() {
 	})
 }
 
-// hearReset is what a reset does where it arrives.
+// hearReset handles the arrival of a reset.
 func (s *socket) hearReset() {
 	if s.state == connecting {
 		s.fail(sys.ECONNREFUSED)
@@ -194,8 +194,8 @@ func (s *socket) hearReset() {
 	s.tell()
 }
 
-// Reset ends the connections between two hosts, as what lies between them may: both ends hear of it at once, or the one
-// that still has the connection. It returns how many there were.
+// Reset ends the connections between two hosts, as a device between them may: both ends see it at once, or the one
+// that still has the connection. It returns the number of connections.
 func (n *Network) Reset(a, b *Host) (ended int) {
 	for _, h := range []*Host{a, b} {
 		for _, s := range h.sockets() {
@@ -213,8 +213,8 @@ func (n *Network) Reset(a, b *Host) (ended int) {
 	return ended
 }
 
-// sockets are the host's, those among them that nobody has accepted yet, that nobody has any more, or that are in a
-// message alone.
+// sockets returns the host's sockets, including those that were not accepted yet, that have no descriptor left, or
+// that are only in a message.
 func (h *Host) sockets() (all []*socket) {
 	seen := map[*socket]bool{}
 	add := func(s *socket) {
@@ -240,7 +240,7 @@ func (h *Host) sockets() (all []*socket) {
 	return all
 }
 
-// timedOut is the end of a connection whose peer answers nothing.
+// timedOut ends a connection whose peer does not answer.
 func (s *socket) timedOut() {
 	s.over()
 	s.out = stream{}
@@ -249,7 +249,7 @@ func (s *socket) timedOut() {
 	s.tell()
 }
 
-// patience is how long it sends again what nobody answers.
+// patience returns how long the socket sends again what is not acknowledged.
 func (s *socket) patience() time.Duration {
 	if ms := s.optionOr(sys.ProtoTCP, sys.TCPUserTimeout, 0); ms > 0 {
 		return time.Duration(ms) * time.Millisecond
@@ -257,7 +257,7 @@ func (s *socket) patience() time.Duration {
 	return giveUp
 }
 
-// disconnect undoes a connection: connect(2) to AF_UNSPEC.
+// disconnect dissolves a connection: connect(2) to AF_UNSPEC.
 func (s *socket) disconnect() int32 {
 	if s.state == connected || s.state == connecting {
 		s.reset(0)

@@ -12,72 +12,71 @@ import (
 // Host is a machine: its descriptors, addresses and disk.
 type Host struct {
 	Name string
-	// Number tells the hosts of a network apart, from 0 on.
+	// Number identifies the host in its network; it counts from 0.
 	Number int
 
 	net *Network
 	w   *world.World
 	ips []netip.Addr
 
-	first   int32     // the least descriptor
-	numbers []*number // descriptors by number, from there on; nil: free
-	taken   bitmap    // which of them are not
+	first   int32     // the lowest descriptor
+	numbers []*number // descriptors by number, from first on; nil: free
+	taken   bitmap    // the numbers that are not free
 	max     int       // of descriptors, see SetDescriptors
 
 	ports     map[portKey]*binding // of TCP and UDP
-	remnants  map[uint16][]remnant // of connections that are over, by their port here
-	names     map[string]*unixName // of Unix sockets, abstract ones; those with a path are in the file system
-	ephemeral int                  // of them are for sockets that are given none
-	next      uint16               // where the search for a free port begins
+	remnants  map[uint16][]remnant // connections that are over, by their local port
+	names     map[string]*unixName // abstract names of Unix sockets; those with a path are in the file system
+	ephemeral int                  // how many ports are for sockets that don't ask for one
+	next      uint16               // where the search for a free port starts
 
-	// Wall is what its wall clock says, of which the times of files and of packets are. nil: one that begins with
-	// WallStart.
+	// Wall returns the time of the host's wall clock, which files and packets are stamped with. nil: a clock that
+	// starts at WallStart.
 	Wall func() time.Time
-	// Umask is what modes are without that new files ask for.
+	// Umask is the bits that modes of new files don't get.
 	Umask uint32
 
-	// Disk is how long the disk takes for an op, or for what is none, as one whose FD is nil: a read or a write of a
-	// call that does both, the sync of a write to a file with O_SYNC, a look at a name. nil: no time, so that
-	// nothing waits for it.
+	// Disk returns how long the disk takes for an op. For an access that is not an op, FD is nil: a read or a write of
+	// a call that does both, the sync of a write to a file with O_SYNC, a look-up of a name. nil: no time, so that
+	// nothing waits for the disk.
 	Disk func(o *op.Op) time.Duration
-	// Capacity is how many bytes the disk holds, written or allocated; 0: any number.
+	// Capacity is how many bytes the disk holds, written or allocated; 0: no limit.
 	Capacity int64
-	// Quota is how many bytes its user may have on it: EDQUOT, where Capacity is ENOSPC; 0: any number.
+	// Quota is how many bytes its user may have on it (EDQUOT, where Capacity is ENOSPC); 0: no limit.
 	Quota int64
-	// Room is called before these two are looked at, to set them. nil: they are what they are.
+	// Room, if not nil, is called before these two are used, to set them.
 	Room func()
-	// Short is how much of n bytes a call on a file or a send on a stream gets done. nil: all of them.
+	// Short returns how much of n bytes a call on a file or a send on a stream does. nil: all of them.
 	Short func(what Part, n int) int
-	// Decays is asked once for each read of a file: whether a sector of what is read has become unreadable. It stays so
-	// until it is written as a whole. nil: none ever does.
+	// Decays is called once for each read of a file. It reports whether a sector of the bytes has become unreadable,
+	// which it stays until it is overwritten as a whole. nil: none does.
 	Decays func() bool
-	// Lacks is asked before a descriptor is made, of a socket or not: whether there is no memory for it. nil: there is.
+	// Lacks is called before a descriptor is made, and reports whether memory for it is short. nil: it is not.
 	Lacks func() bool
-	// Fail is asked before each op, and before each receive, send, read, write and sync that is none, whose FD is nil,
-	// and fails it with a
-	// negated errno; 0: it goes on. nil: none fails. After an fsync that failed so, what it was to write is in memory
-	// and will never be written, as on Linux.
+	// Fail is called before each op, and before each receive, send, read, write and sync that is not an op, whose FD
+	// is nil. It returns a negated errno to make it fail, or 0. nil: nothing fails. After an fsync that failed so, the
+	// data that it should have written is in memory and will never be written, as on Linux.
 	Fail func(o *op.Op) int32
 
 	timing bool          // Timed is under way
-	takes  time.Duration // of what it does
+	takes  time.Duration // the time that its accesses take
 	owed   time.Duration // see Owed
 
 	root    *inode
 	cwd     *inode
 	used    int64        // pages of the disk
-	freed   int64        // pages that were given back since the last commit
-	cuts    []*inode     // that have given some
-	pending []nameChange // of names, that a crash may undo
-	now     *nameChange  // under way
+	freed   int64        // pages that were freed since the last commit
+	cuts    []*inode     // inodes that have freed some
+	pending []nameChange // changes of names that a crash may undo
+	now     *nameChange  // the change under way
 	down    bool
 	inos    uint64
 }
 
-// descriptorsMax is RLIMIT_NOFILE of a host that was given none.
+// descriptorsMax is RLIMIT_NOFILE of a host without another limit.
 const descriptorsMax = 1 << 20
 
-// Part is what may be done in part.
+// Part is a call that may be done in part.
 type Part uint8
 
 const (
@@ -86,7 +85,7 @@ const (
 	StreamSend
 )
 
-// part is how much of n bytes is done.
+// part returns how much of n bytes is done.
 func (h *Host) part(what Part, n int) int {
 	if h.Short == nil || n < 2 {
 		return n
@@ -94,7 +93,7 @@ func (h *Host) part(what Part, n int) int {
 	return h.Short(what, n)
 }
 
-// lacks is the error of a shortage of memory, e, if there is one, or of the table of descriptors, if it is full.
+// lacks returns the error if memory is short, e, or if the table of descriptors is full.
 func (h *Host) lacks(e int32) int32 {
 	if h.Lacks != nil && h.Lacks() {
 		return -e
@@ -102,7 +101,7 @@ func (h *Host) lacks(e int32) int32 {
 	return min(h.free(), 0)
 }
 
-// SetPorts bounds how many ports there are for sockets that are given none; 0: as many as there can be.
+// SetPorts bounds the ports for sockets that don't ask for one; 0: as many as there can be.
 func (h *Host) SetPorts(most int) {
 	if most <= 0 || most > ephemeralTo-ephemeralFrom+1 {
 		most = ephemeralTo - ephemeralFrom + 1
@@ -110,12 +109,12 @@ func (h *Host) SetPorts(most int) {
 	h.ephemeral, h.next = most, ephemeralFrom
 }
 
-// SetDescriptors bounds how many descriptors may be open, a million at most: RLIMIT_NOFILE.
+// SetDescriptors bounds how many descriptors may be open, at most a million: RLIMIT_NOFILE.
 func (h *Host) SetDescriptors(most int) { h.max = min(most, descriptorsMax) }
 
-// numbersFrom is the least descriptor of a host. No process has so high a number: what by mistake goes to the system's
-// kernel fails there with EBADF, and is seen, where a small one would be some other file of the process's. Of two hosts
-// of a network as well, up to hostsApart of them, one has no number that the other has.
+// numbersFrom is the lowest descriptor of a host. No process has such high numbers: if one gets to the system's kernel
+// by mistake, the call fails with EBADF and is noticed, where a small one would be another file of the process. The
+// numbers of different hosts of a network differ too, for up to hostsApart hosts.
 const (
 	numbersFrom = 1 << 30
 	hostsApart  = 1 << 10
@@ -134,17 +133,17 @@ type openFile struct {
 	object
 }
 
-// object is what can be open. Methods return results of system calls.
+// object is what can be open. Its methods return results of system calls.
 type object interface {
-	// ready is the poll mask of what would not have to wait.
+	// ready returns the poll mask of operations that would not wait.
 	ready() uint32
-	// watchers are told when more than before is ready.
+	// watchers returns the list of watches to tell when more becomes ready.
 	watchers() *watchList
-	// released ends it, with the last descriptor.
+	// released ends the object, when its last descriptor is closed.
 	released()
 }
 
-// watchList is who wants to know of an object's readiness.
+// watchList is the watches of an object's readiness.
 type watchList struct{ list []*Watch }
 
 // Watch is a subscription to the readiness of an open file.
@@ -153,7 +152,7 @@ type Watch struct {
 	fn func()
 }
 
-// Stop ends it.
+// Stop ends the subscription.
 func (w *Watch) Stop() {
 	for i, o := range w.of.list {
 		if o == w {
@@ -163,7 +162,7 @@ func (w *Watch) Stop() {
 	}
 }
 
-// tell tells all who watch.
+// tell calls all watches.
 func (l *watchList) tell() {
 	for _, w := range l.list {
 		w.fn()
@@ -172,8 +171,8 @@ func (l *watchList) tell() {
 
 func (l *watchList) watchers() *watchList { return l }
 
-// Watch has fn called whenever more may be ready than before, until Stop; fn only notes it. nil if there is no such
-// descriptor.
+// Watch calls fn whenever more may be ready than before, until Stop; fn must only record that. Watch returns nil if
+// there is no such descriptor.
 func (h *Host) Watch(fd int32, fn func()) *Watch {
 	o := h.at(fd)
 	if o == nil {
@@ -188,7 +187,7 @@ func (l *watchList) watch(fn func()) *Watch {
 	return w
 }
 
-// Ready is the poll mask of a descriptor, POLLNVAL if it is none.
+// Ready returns the poll mask of a descriptor, POLLNVAL if it is not open.
 func (h *Host) Ready(fd int32) uint32 {
 	o := h.at(fd)
 	if o == nil {
@@ -197,7 +196,7 @@ func (h *Host) Ready(fd int32) uint32 {
 	return o.ready()
 }
 
-// entry is that of a descriptor; nil: there is none.
+// entry returns the table's entry of a descriptor; nil if it is not open.
 func (h *Host) entry(fd int32) *number {
 	if fd < h.first || int(fd-h.first) >= len(h.numbers) {
 		return nil
@@ -205,7 +204,7 @@ func (h *Host) entry(fd int32) *number {
 	return h.numbers[fd-h.first]
 }
 
-// at is the open file of a descriptor; nil: there is none.
+// at returns the open file of a descriptor; nil if it is not open.
 func (h *Host) at(fd int32) *openFile {
 	if n := h.entry(fd); n != nil {
 		return n.file
@@ -213,7 +212,7 @@ func (h *Host) at(fd int32) *openFile {
 	return nil
 }
 
-// find is the object of a descriptor as a T; otherwise the error, other if it is something else.
+// find returns the object of a descriptor as a T. If it is of another type, the error is other.
 func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32) {
 	if o = h.at(fd); o == nil {
 		return t, nil, -sys.EBADF
@@ -225,7 +224,7 @@ func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32
 	return t, o, 0
 }
 
-// free is the lowest number that is free; -EMFILE: none is.
+// free returns the lowest free number; -EMFILE if none is free.
 func (h *Host) free() int32 {
 	n := h.taken.lowest()
 	if n >= h.max {
@@ -248,7 +247,7 @@ func (h *Host) give(o *openFile, cloexec bool) int32 {
 	return fd
 }
 
-// made is the descriptor of a new object.
+// made returns a descriptor for a new object.
 func (h *Host) made(x object, flags int32, cloexec bool) int32 {
 	fd := h.give(&openFile{refs: 1, flags: flags, object: x}, cloexec)
 	if fd < 0 {
@@ -257,7 +256,7 @@ func (h *Host) made(x object, flags int32, cloexec bool) int32 {
 	return fd
 }
 
-// Close frees a number.
+// Close frees a descriptor.
 func (h *Host) Close(fd int32) int32 {
 	o := h.at(fd)
 	if o == nil {
@@ -278,7 +277,7 @@ func (o *openFile) drop() {
 	}
 }
 
-// Dup is another number of the same open file.
+// Dup returns another descriptor of the same open file.
 func (h *Host) Dup(fd int32) int32 {
 	o := h.at(fd)
 	if o == nil {
@@ -291,10 +290,10 @@ func (h *Host) Dup(fd int32) int32 {
 	return n
 }
 
-// settable are the flags that Setfl may change.
+// settable is the flags that Setfl may change.
 const settable = sys.ONonblock | sys.OAppend
 
-// Getfl is the flags of the open file.
+// Getfl returns the flags of the open file.
 func (h *Host) Getfl(fd int32) int32 {
 	o := h.at(fd)
 	if o == nil {
@@ -303,7 +302,7 @@ func (h *Host) Getfl(fd int32) int32 {
 	return o.flags
 }
 
-// Setfl sets those that may change.
+// Setfl sets the flags that may change.
 func (h *Host) Setfl(fd int32, flags int32) int32 {
 	o := h.at(fd)
 	if o == nil {
@@ -313,7 +312,7 @@ func (h *Host) Setfl(fd int32, flags int32) int32 {
 	return 0
 }
 
-// SetCloexec keeps the descriptor from programs that are started.
+// SetCloexec makes the descriptor close-on-exec.
 func (h *Host) SetCloexec(fd int32) int32 {
 	n := h.entry(fd)
 	if n == nil {
@@ -329,7 +328,7 @@ func (h *Host) Inherited(fd int32) bool {
 	return n != nil && !n.cloexec
 }
 
-// Open is how many descriptors are open.
+// Open returns how many descriptors are open.
 func (h *Host) Open() (n int) {
 	for _, x := range h.numbers {
 		if x != nil {

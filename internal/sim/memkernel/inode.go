@@ -6,31 +6,31 @@ import (
 	"ringo/internal/sys"
 )
 
-// inode is a file of any sort.
+// inode is a file of any type.
 type inode struct {
 	h        *Host
 	ino      uint64
-	mode     uint32 // with the sort
+	mode     uint32 // including the type
 	uid, gid uint32
 	nlink    uint32
 	rdev     uint32
 	size     int64
 	pages    map[int64]*page
-	reserved extents        // pages that were allocated and not written
+	reserved extents        // pages that were allocated but not written
 	bad      map[int64]bool // sectors that can't be read
-	platter  platter        // what a crash leaves of it
+	platter  platter        // what a crash would leave of it
 	cut      bool           // it is in Host.cuts
 	target   string         // of a symbolic link
 
 	entries entries // of a directory
-	cookie  int64   // of the last of them
+	cookie  int64   // the cookie of the last entry
 	parent  *inode  // of a directory
 
 	atime, mtime, ctime, btime sys.StatxTime
 	attrs                      []attr
 	locks                      []lock
 	fifo                       *pipe
-	name                       *unixName // of a socket's file
+	name                       *unixName // for the file of a socket
 	opens                      int
 }
 
@@ -39,7 +39,7 @@ type attr struct {
 	value []byte
 }
 
-// facts are what an inode says of itself, without its size and times.
+// facts are an inode's metadata, without its size and times.
 type facts struct {
 	mode, uid, gid uint32
 	attrs          []attr
@@ -68,7 +68,7 @@ func (h *Host) newInode(mode uint32) *inode {
 
 func (n *inode) isDir() bool { return n.mode&sys.SIfmt == sys.SIfdir }
 
-// find is the entry of a name; nil: there is none.
+// find returns the inode with a name; nil if there is none.
 func (n *inode) find(name string) *inode {
 	switch name {
 	case ".":
@@ -91,7 +91,7 @@ func (n *inode) link(name string, x *inode) {
 	n.changed()
 }
 
-// unlink takes an entry away.
+// unlink removes an entry.
 func (n *inode) unlink(name string) {
 	x := n.entries.remove(name)
 	n.h.noteName(n, name, x, true)
@@ -101,7 +101,7 @@ func (n *inode) unlink(name string) {
 	n.changed()
 }
 
-// changed notes that the content has.
+// changed records that the content has changed.
 func (n *inode) changed() {
 	n.mtime = n.h.wall()
 	n.ctime = n.mtime

@@ -6,10 +6,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// Keep-alive probes are sent only where they may find something: from when a peer has crashed, or the way to it was
-// cut. An idle connection whose peer is there costs nothing, and leaves a world with nothing to happen.
+// Keep-alive probes are sent only when they may find something: after a peer has crashed, or the way to it was cut. An
+// idle connection with a living peer costs nothing, and does not keep a world from having nothing to do.
 
-// Doubt has the connections between two hosts looked after, since the way between them was cut.
+// Doubt starts the probes of the connections between two hosts, because the way between them was cut.
 func (n *Network) Doubt(a, b *Host) {
 	for _, h := range []*Host{a, b} {
 		for _, s := range h.sockets() {
@@ -20,7 +20,7 @@ func (n *Network) Doubt(a, b *Host) {
 	}
 }
 
-// doubt begins the probes of a connection whose peer may be gone, if it is to have any.
+// doubt starts the probes of a connection whose peer may be gone, if the connection uses keep-alive.
 func (s *socket) doubt() {
 	on := s.protocol == sys.ProtoTCP && s.isOn(sys.SolSocket, sys.SoKeepalive)
 	if !on || s.state != connected || s.gone || s.doubted {
@@ -36,7 +36,7 @@ func (s *socket) doubt() {
 	probe = func() {
 		n, p := s.h.net, s.peer
 		switch {
-		case s.way != y: // it is another connection's by now
+		case s.way != y: // it belongs to another connection by now
 		case s.state != connected || s.gone || s.h.down || p == nil:
 			s.doubted = false
 		case n.link(s.h, p.h).Cut || n.link(p.h, s.h).Cut:

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Describe says what is open, by descriptor, for people who look for what they have not closed: most of it at most.
+// Describe lists what is open, by descriptor, at most most of it, for people who look for what they have not closed.
 func (h *Host) Describe(most int) (all []string) {
 	for _, n := range h.numbers {
 		if n == nil {
@@ -69,7 +69,7 @@ func (s *socket) describe() string {
 	return what
 }
 
-// pathOf is a name of an inode at or below a directory; "" if there is none.
+// pathOf returns a path of an inode at or below a directory; "" if there is none.
 func pathOf(dir *inode, name string, of *inode) string {
 	if dir == of {
 		return name

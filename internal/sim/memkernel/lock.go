@@ -2,7 +2,7 @@ package memkernel
 
 import "ringo/internal/sys"
 
-// lock is one of an open file, on bytes from..to.
+// lock is a lock of an open file, on the bytes from..to.
 type lock struct {
 	owner    *openFile
 	from, to int64

@@ -6,8 +6,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// install gives open files that came descriptors here, and puts these into control. It returns the bytes used, and
-// MSG_CTRUNC if there was no room for all.
+// install gives descriptors to open files that came, and stores these in control. It returns the bytes used, and
+// MSG_CTRUNC if there was too little room.
 func (h *Host) install(files []*openFile, control []byte) (n int, flags uint32) {
 	if len(files) == 0 {
 		return 0, 0
@@ -61,7 +61,7 @@ func (h *Host) recvmsg(o *op.Op) int32 {
 	return res
 }
 
-// sendBatch sends the messages of a batch, until one can't be.
+// sendBatch sends the messages of a batch, until one fails.
 func (h *Host) sendBatch(o *op.Op) int32 {
 	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -86,7 +86,7 @@ func (h *Host) sendBatch(o *op.Op) int32 {
 	return int32(to - from)
 }
 
-// receiveBatch receives as many messages as there are, and as a batch has room for.
+// receiveBatch receives as many messages as have come, and as the batch has room for.
 func (h *Host) receiveBatch(o *op.Op) int32 {
 	s, _, res := find[*socket](h, o.FD.Sys(), int32(sys.ENOTSOCK))
 	if res < 0 {

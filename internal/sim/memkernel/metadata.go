@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Statx tells what is known of a file.
+// Statx describes a file.
 func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int32 {
 	h.looksUp()
 	n, res := h.node(dir, path, flags, flags&sys.AtSymlinkNofollow == 0)
@@ -28,10 +28,10 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 	return 0
 }
 
-// WallStart is what the wall clocks of hosts say when the world begins, as Unix has it: the first of January 2026.
+// WallStart is the time of hosts' wall clocks when the world begins, as Unix time: 1 January 2026.
 const WallStart = 1767225600
 
-// wall is what the host's wall clock says, as calls tell it.
+// wall returns the host's wall clock time, as system calls return it.
 func (h *Host) wall() sys.StatxTime {
 	t := time.Unix(WallStart, h.w.Now()-world.Start)
 	if h.Wall != nil {
@@ -66,8 +66,8 @@ func (h *Host) Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return n.chmod(mode)
 }
 
-// Faccessat says whether who runs may do with a file what mode asks for. That is root, who may all, but execute only
-// what anybody may.
+// Faccessat reports whether the process may use a file as mode says. It runs as root, which may do everything, but
+// execute only what someone may execute.
 func (h *Host) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 	h.looksUp()
 	if mode > 7 || flags&^(sys.AtEaccess|sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {

@@ -7,17 +7,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// The bounds of UDP. A packet of IPv6 may have its length beside its header.
+// The limits of UDP. An IPv6 packet's length does not include its header.
 const (
 	headerIPv4 = 20
 	headerIPv6 = 40
 	headerUDP  = 8
 	lengthMax  = 1<<16 - 1
-	// segmentsMax is UDP_MAX_SEGMENTS, as it was until Linux 6.10, which has 128.
+	// segmentsMax is UDP_MAX_SEGMENTS before Linux 6.10, which has 128.
 	segmentsMax = 64
 )
 
-// headers is how long those of a datagram are.
+// headers returns the length of a datagram's headers.
 func headers(to netip.Addr) int {
 	if to.Unmap().Is4() {
 		return headerIPv4 + headerUDP
@@ -25,8 +25,8 @@ func headers(to netip.Addr) int {
 	return headerIPv6 + headerUDP
 }
 
-// sizeOf is how long the datagrams are that n bytes are sent as, of which the last may be shorter; -EMSGSIZE and
-// -EINVAL as udp_send_skb of Linux has them.
+// sizeOf returns the size of the datagrams that n bytes are sent as; the last one may be shorter. It returns -EMSGSIZE
+// and -EINVAL as udp_send_skb of Linux does.
 func (s *socket) sizeOf(n int, a ancillary, to netip.Addr, l Link) (size int, res int32) {
 	segment := a.segment
 	if segment == 0 {
@@ -52,7 +52,7 @@ func (s *socket) sizeOf(n int, a ancillary, to netip.Addr, l Link) (size int, re
 	return segment, 0
 }
 
-// wholeOnly reports whether datagrams may not be sent in fragments.
+// wholeOnly reports whether datagrams must not be fragmented.
 func (s *socket) wholeOnly(to netip.Addr) bool {
 	level, name := cmsg.LevelIP, sys.IPMTUDiscover
 	if !to.Unmap().Is4() {
@@ -68,7 +68,7 @@ func (s *socket) wholeOnly(to netip.Addr) bool {
 	return false
 }
 
-// mtu is the answer to IP_MTU: that of the way to the peer.
+// mtu returns the value of IP_MTU: the MTU of the path to the peer.
 func (s *socket) mtu() int32 {
 	if !s.remote.IsValid() {
 		return -sys.ENOTCONN

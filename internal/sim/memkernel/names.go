@@ -6,7 +6,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// node is what a call on a name is about: the open file itself for an empty name, where the call allows that.
+// node returns the inode that a call is about: the open file itself for an empty name, if the call allows that.
 func (h *Host) node(dir int32, path []byte, flags uint32, follow bool) (*inode, int32) {
 	if text(path) == "" && flags&sys.AtEmptyPath != 0 {
 		if dir == sys.AtFdcwd {
@@ -31,7 +31,7 @@ func (h *Host) node(dir int32, path []byte, flags uint32, follow bool) (*inode, 
 	return p.is, 0
 }
 
-// anonymous is what statx tells of an open file that has no name.
+// anonymous returns an inode for an open file that has no name, for statx.
 func (h *Host) anonymous(o *openFile) *inode {
 	mode := uint32(sys.SIfsock | 0o777)
 	switch o.object.(type) {
@@ -46,7 +46,7 @@ func (h *Host) mkdirat(dir int32, path []byte, mode uint32) int32 {
 	return h.make(dir, path, true, func() *inode { return h.newInode(sys.SIfdir | mode&0o1777&^h.Umask) })
 }
 
-// make makes a name that is not there. Without fresh it only says whether it could.
+// make makes a name that does not exist yet. Without fresh it only checks whether it could.
 func (h *Host) make(dir int32, path []byte, dirs bool, fresh func() *inode) int32 {
 	p, res := h.lookup(dir, path, walk{parent: true})
 	switch {
@@ -63,7 +63,7 @@ func (h *Host) make(dir int32, path []byte, dirs bool, fresh func() *inode) int3
 	return 0
 }
 
-// Mknodat makes a file of some sort.
+// Mknodat makes a file of the type in mode.
 func (h *Host) Mknodat(dir int32, path []byte, mode, dev uint32) int32 {
 	h.looksUp()
 	if mode&sys.SIfmt == 0 {
@@ -104,7 +104,7 @@ func (h *Host) makeSocketFile(name string) (*inode, int32) {
 	return made, res
 }
 
-// socketFile is the name that a socket's file stands for.
+// socketFile returns the socket name that a file stands for.
 func (h *Host) socketFile(name string) (*unixName, int32) {
 	n, res := h.node(sys.AtFdcwd, []byte(name), 0, true)
 	if res < 0 {
@@ -137,7 +137,7 @@ func (h *Host) Unlinkat(dir int32, path []byte, flags uint32) int32 {
 	h.looksUp()
 	p, res := h.lookup(dir, path, walk{parent: true})
 	rmdir := flags&sys.AtRemovedir != 0
-	switch { // in the kernel's order
+	switch { // checks are made in the kernel's order
 	case res < 0:
 		return res
 	case rmdir && p.name == ".":
@@ -161,7 +161,7 @@ func (h *Host) Unlinkat(dir int32, path []byte, flags uint32) int32 {
 	return 0
 }
 
-// forget takes a name from what has it.
+// forget removes a name from its directory.
 func (h *Host) forget(dir *inode, name string, n *inode) {
 	dir.unlink(name)
 	if n.nlink--; n.isDir() {
@@ -173,7 +173,7 @@ func (h *Host) forget(dir *inode, name string, n *inode) {
 	n.ctime = h.wall()
 }
 
-// renameat gives a file another name in place of this one.
+// renameat replaces a file's name by another one.
 func (h *Host) renameat(dir int32, path []byte, toDir int32, to []byte, flags uint32) int32 {
 	if flags&^(sys.RenameNoreplace|sys.RenameExchange) != 0 || flags == sys.RenameNoreplace|sys.RenameExchange {
 		return -sys.EINVAL
@@ -186,7 +186,7 @@ func (h *Host) renameat(dir int32, path []byte, toDir int32, to []byte, flags ui
 	dot := func(p place) bool { return p.name == "." || p.name == ".." }
 	isDir := func(p place) bool { return p.is != nil && p.is.isDir() }
 	exchange := flags == sys.RenameExchange
-	switch { // in the kernel's order
+	switch { // checks are made in the kernel's order
 	case res < 0:
 		return res
 	case dot(b) && !dot(a) && flags == sys.RenameNoreplace:
@@ -234,7 +234,7 @@ func (h *Host) renameat(dir int32, path []byte, toDir int32, to []byte, flags ui
 	return 0
 }
 
-// within reports whether a directory is another, or below it.
+// within reports whether a directory is d, or below it.
 func (n *inode) within(d *inode) bool {
 	for ; n != d; n = n.parent {
 		if n.parent == n {
@@ -244,7 +244,7 @@ func (n *inode) within(d *inode) bool {
 	return true
 }
 
-// Readlinkat is what a link leads to.
+// Readlinkat reads the target of a link into p.
 func (h *Host) Readlinkat(dir int32, path, p []byte) int32 {
 	h.looksUp()
 	n, res := h.node(dir, path, sys.AtEmptyPath, false)
@@ -270,8 +270,8 @@ func (h *Host) Fchdir(fd int32) int32 {
 	return 0
 }
 
-// Getdents gives the next entries of a directory: a position is the number of the last entry that was given, behind
-// the two of every directory.
+// Getdents returns the next entries of a directory. A position is the cookie of the last entry that was returned,
+// after "." and "..".
 func (h *Host) Getdents(fd int32, p []byte) int32 {
 	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.ENOTDIR)

@@ -9,37 +9,37 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// Network is hosts, and what lies between them.
+// Network is the hosts of a world, and the links between them.
 type Network struct {
 	w     *world.World
 	hosts map[netip.Addr]*Host
 	all   []*Host
-	// Between is what lies between two hosts, one way. nil: nothing, so that all passes at once. From a host to itself
-	// nothing ever lies.
+	// Between returns the link from one host to another. nil: packets arrive at once. From a host to itself there is
+	// no link.
 	Between func(from, to *Host) Link
-	// Chance decides what may happen to a packet by chance. nil: the world's does.
+	// Chance decides whether a mishap befalls a packet. nil: the world's random choices do.
 	Chance func(what Mishap, from, to *Host, p float64) bool
-	// Seen is told of each packet that leaves a host for another one. nil: nobody is.
+	// Seen, if not nil, is called for each packet that leaves a host for another one.
 	Seen func(p Packet)
-	// Overtaken decides whether a datagram waits for a later one to overtake it: nil, or what is called once one has.
-	// nil: the world's chance does.
+	// Overtaken decides whether a datagram waits for a later one to overtake it. It returns nil if not, otherwise a
+	// function that is called when one has. nil: the world's random choices decide.
 	Overtaken func(from, to *Host, p float64) (came func())
-	sent      map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
+	sent      map[[2]*Host]int64 // when the last packet will have left, if the bandwidth is limited
 	late      map[[2]*Host]*late // the datagram that waits for a later one
-	idle      []*flight          // that have arrived
+	idle      []*flight          // flights that have arrived, for reuse
 }
 
-// Link is a way from one host to another.
+// Link is the way from one host to another.
 type Link struct {
 	Latency   time.Duration // of each packet
-	Jitter    time.Duration // more than that, up to this, by chance
-	Bandwidth int64         // bytes a second; 0: any number
-	Loss      float64       // the part of packets, of up to MTU, that get lost; a stream sends them again
-	Duplicate float64       // the part of datagrams that come twice
-	Reorder   float64       // the part of datagrams that wait for a later one to overtake them
-	Split     float64       // the part of a stream's segments that come in two
+	Jitter    time.Duration // random addition, up to this
+	Bandwidth int64         // bytes a second; 0: no limit
+	Loss      float64       // fraction of packets, of up to MTU, that are lost; a stream sends them again
+	Duplicate float64       // fraction of datagrams that arrive twice
+	Reorder   float64       // fraction of datagrams that wait for a later one to overtake them
+	Split     float64       // fraction of a stream's segments that arrive as two
 	Cut       bool          // nothing passes
-	MTU       int           // of a packet, with its headers; 0: 1500, and 65536 to itself
+	MTU       int           // of a packet, with its headers; 0: 1500, and 65536 within a host
 }
 
 // NewNetwork makes a network of a world.
@@ -47,7 +47,7 @@ func NewNetwork(w *world.World) *Network {
 	return &Network{w: w, hosts: map[netip.Addr]*Host{}, sent: map[[2]*Host]int64{}, late: map[[2]*Host]*late{}}
 }
 
-// Host adds a host with its addresses; it has the loopback ones as well.
+// Host adds a host with its addresses; it also has the loopback addresses.
 func (n *Network) Host(name string, ips ...netip.Addr) *Host {
 	h := &Host{Name: name, Number: len(n.all), net: n, w: n.w, ips: ips, max: descriptorsMax, Umask: umask,
 		first: numbersFrom + int32(len(n.all)%hostsApart)*descriptorsMax,
@@ -61,10 +61,10 @@ func (n *Network) Host(name string, ips ...netip.Addr) *Host {
 	return h
 }
 
-// umask is that of programs which were told no other.
+// umask is the umask of programs that don't set one.
 const umask = 0o022
 
-// hostOf is the host that has an address as seen from another; nil: nobody.
+// hostOf returns the host that an address means for another host; nil if there is none.
 func (n *Network) hostOf(from *Host, ip netip.Addr) *Host {
 	if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() {
 		return from
@@ -72,7 +72,7 @@ func (n *Network) hostOf(from *Host, ip netip.Addr) *Host {
 	return n.hosts[ip]
 }
 
-// near reports whether nothing lies between two hosts.
+// near reports whether there is no link between two hosts.
 func (n *Network) near(a, b *Host) bool { return !a.down && !b.down && (a == b || n.Between == nil) }
 
 func (n *Network) link(from, to *Host) Link {
@@ -89,7 +89,7 @@ func (n *Network) link(from, to *Host) Link {
 	return l
 }
 
-// Mishap is what may happen to a packet.
+// Mishap is what may befall a packet.
 type Mishap uint8
 
 const (
@@ -98,15 +98,15 @@ const (
 	SplitUp
 )
 
-// Packet is one that leaves a host.
+// Packet is a packet that leaves a host.
 type Packet struct {
 	From, To *Host
 	Bytes    int
-	Arrives  int64 // by the world's clock, at the latest; of no meaning if it is lost
+	Arrives  int64 // by the world's clock, at the latest; without meaning if it is lost
 	Lost     bool
 }
 
-// happens reports whether something befalls a packet.
+// happens decides whether a mishap befalls a packet.
 func (n *Network) happens(what Mishap, from, to *Host, p float64) bool {
 	if n.Chance == nil || p <= 0 {
 		return n.w.Chance(p)
@@ -114,7 +114,7 @@ func (n *Network) happens(what Mishap, from, to *Host, p float64) bool {
 	return n.Chance(what, from, to, p)
 }
 
-// loses reports whether a packet does not arrive.
+// loses decides whether a packet is lost.
 func (n *Network) loses(l Link, from, to *Host, bytes int) bool {
 	if !l.Cut && !n.happens(Lost, from, to, l.Loss) {
 		return false
@@ -123,7 +123,7 @@ func (n *Network) loses(l Link, from, to *Host, bytes int) bool {
 	return true
 }
 
-// losesAny is loses of a datagram, which gets lost with any of its fragments.
+// losesAny is loses for a datagram, which is lost with any of its fragments.
 func (n *Network) losesAny(l Link, from, to *Host, bytes int) bool {
 	const header = 20
 	room := max(l.MTU-header, header)
@@ -135,7 +135,7 @@ func (n *Network) losesAny(l Link, from, to *Host, bytes int) bool {
 	return n.loses(l, from, to, bytes)
 }
 
-// splits reports whether a stream's segment comes in two.
+// splits decides whether a stream's segment arrives as two.
 func (n *Network) splits(from, to *Host) bool {
 	if n.near(from, to) {
 		return false
@@ -143,7 +143,7 @@ func (n *Network) splits(from, to *Host) bool {
 	return n.happens(SplitUp, from, to, n.link(from, to).Split)
 }
 
-// once sends a packet of a handshake, which nobody sends again if it gets lost.
+// once sends a packet of a handshake, which is not sent again here if it is lost.
 func (n *Network) once(l Link, from, to *Host, arrive func()) {
 	const bytes = 60
 	if n.loses(l, from, to, bytes) {
@@ -163,13 +163,13 @@ func (n *Network) see(p Packet) {
 const (
 	retransmitFirst = 200 * time.Millisecond // RTO_MIN
 	retransmitLast  = 2 * time.Minute
-	// giveUp is how long a stream sends again what nobody answers: tcp_retries2.
+	// giveUp is how long a stream sends again what is not acknowledged: tcp_retries2.
 	giveUp = 15 * time.Minute
-	// synTries are how often a connect asks: tcp_syn_retries.
+	// synTries is how often a connect asks: tcp_syn_retries.
 	synTries = 6
 )
 
-// delay is how long a packet is under way.
+// delay returns how long a packet is under way.
 func (n *Network) delay(l Link, from, to *Host, bytes int) time.Duration {
 	d := int64(l.Latency)
 	if l.Jitter > 0 {
@@ -184,26 +184,26 @@ func (n *Network) delay(l Link, from, to *Host, bytes int) time.Duration {
 	return time.Duration(d)
 }
 
-// way is one direction of a stream: what is sent on it arrives in order, and again and again until it does.
+// way is one direction of a stream: what is sent on it arrives in order, and is sent again until it does.
 type way struct {
 	from, to *socket
-	waits    []segment  // behind one that got lost
+	waits    []segment  // segments behind one that was lost
 	alone    [1]segment // memory of waits, for one that does not wait
 	retry    *world.Event
-	again    time.Duration // until the next retry
-	since    int64         // when the first that got lost was sent
-	last     int64         // when the last arrives
-	asks     *world.Event  // for an acknowledgement that got lost, see await
-	pause    time.Duration // until then
-	silent   int64         // since when there is none
+	again    time.Duration // the time until the next retry
+	since    int64         // when the first of the lost segments was sent
+	last     int64         // when the last segment will arrive
+	asks     *world.Event  // asks for an acknowledgement that was lost, see await
+	pause    time.Duration // the time until asks
+	silent   int64         // since when no acknowledgement has come
 	resets   bool          // a reset is under way
-	life     uint64        // of the peer, which may have another connection later
+	life     uint64        // the peer's life, as the peer may have another connection later
 }
 
-// segment is what travels, and what happens when it arrives.
+// segment is what travels, with the event of its arrival.
 type segment struct {
 	bytes   int
-	lost    int // packets of it that are sent again; 0: all are sent for the first time
+	lost    int // how many of its packets are sent again; 0: it is sent for the first time
 	arrives *world.Event
 }
 
@@ -214,7 +214,7 @@ func (y *way) send(bytes int, arrives *world.Event) {
 	}
 }
 
-// pump sends what waits, until something gets lost.
+// pump sends the waiting segments, until one is lost.
 func (y *way) pump() {
 	n, from, to := y.from.h.net, y.from.h, y.to.h
 	for len(y.waits) > 0 {
@@ -237,7 +237,7 @@ func (y *way) pump() {
 	}
 }
 
-// once sends what is not sent again, and reports whether it is under way or has arrived.
+// once sends a segment that is not sent again, and reports whether it is under way or has arrived.
 func (y *way) once(bytes int, arrives *world.Event) bool {
 	n, from, to := y.from.h.net, y.from.h, y.to.h
 	if n.near(from, to) {
@@ -252,7 +252,7 @@ func (y *way) once(bytes int, arrives *world.Event) bool {
 	return true
 }
 
-// passes is the way of what does not get lost, behind all that is under way.
+// passes plans the arrival of a segment that is not lost, behind everything under way.
 func (y *way) passes(l Link, bytes int, arrives *world.Event) {
 	n, from, to := y.from.h.net, y.from.h, y.to.h
 	y.last = max(y.last, n.w.Later(n.delay(l, from, to, bytes)))
@@ -260,8 +260,8 @@ func (y *way) passes(l Link, bytes int, arrives *world.Event) {
 	n.w.Plan(arrives, y.last)
 }
 
-// packets is how many of the way's MTU a segment is sent as: all of it at first, and of what got lost as many as that
-// was on the average.
+// packets returns how many packets of the way's MTU a segment is sent as: all of it at first, and later as many as
+// were lost on average.
 func (s *segment) packets(l Link) int {
 	const headers = 40
 	if s.lost > 0 {
@@ -271,14 +271,14 @@ func (s *segment) packets(l Link) int {
 	return max(1, (s.bytes-headers+room-1)/room)
 }
 
-// times is a way on which a segment of so many packets gets lost as one of them does on this one. It counts in
-// integers: of a product and a sum of floats some processors round the sum alone, so that a world would go on another
-// way there.
+// times returns a link on which one packet is lost as often as a segment of so many packets is on this one. It
+// computes in integers: some processors round a product and a sum of floats only once, after the sum, so a world would
+// take another course there.
 func (l Link) times(packets int) Link {
 	if packets <= 1 || l.Loss <= 0 || l.Loss >= 1 {
 		return l
 	}
-	const one = 1 << 53 // a float64 has as many bits
+	const one = 1 << 53 // the precision of a float64
 	passes, each := uint64(one), one-uint64(l.Loss*one)
 	for ; packets > 0; packets >>= 1 {
 		if packets&1 != 0 {
@@ -290,13 +290,13 @@ func (l Link) times(packets int) Link {
 	return l
 }
 
-// part is a product of two parts of 1<<53.
+// part returns the product of two fractions of 1<<53.
 func part(a, b uint64) uint64 {
 	high, low := bits.Mul64(a, b)
 	return high<<11 | low>>53
 }
 
-// leaves takes the first that waits out.
+// leaves removes the first waiting segment.
 func (y *way) leaves() {
 	y.waits[0] = segment{}
 	if y.waits = y.waits[1:]; len(y.waits) == 0 {
@@ -320,12 +320,12 @@ func (y *way) lost() {
 	y.retry = w.After(min(y.again, left), func() { y.retry = nil; y.pump() })
 }
 
-// left is how long the connection is still kept up that nobody has answered since.
+// left returns how much longer the connection is kept, if nothing has been acknowledged since the time given.
 func (y *way) left(since int64) time.Duration {
 	return y.from.patience() - time.Duration(y.from.h.w.Now()-since)
 }
 
-// stop forgets what has not been sent, and what nobody has answered.
+// stop forgets what has not been sent and what has not been acknowledged.
 func (y *way) stop() {
 	w := y.from.h.w
 	w.Drop(y.retry)
@@ -333,7 +333,7 @@ func (y *way) stop() {
 	y.retry, y.asks, y.waits = nil, nil, nil
 }
 
-// flight is bytes of a stream on their way.
+// flight is a piece of a stream under way.
 type flight struct {
 	from, to *socket
 	way      *way
@@ -342,10 +342,10 @@ type flight struct {
 	arrives  *world.Event
 }
 
-// flightsIdle bounds the flights that are kept for the next bytes.
+// flightsIdle bounds the flights that are kept for reuse.
 const flightsIdle = 64
 
-// fly takes bytes off a stream for its peer.
+// fly removes bytes from the stream to be sent to its peer.
 func (s *socket) fly(length int) *flight {
 	n := s.h.net
 	var f *flight

@@ -71,7 +71,7 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 	return h.give(f.o, flags&sys.OCloexec != 0)
 }
 
-// openFifo opens an end, if the other is open or need not be.
+// openFifo opens an end, if the other end is open or not needed.
 func (h *Host) openFifo(n *inode, flags int32) int32 {
 	if n.fifo == nil {
 		n.fifo = &pipe{max: pipeSize}
@@ -80,14 +80,14 @@ func (h *Host) openFifo(n *inode, flags int32) int32 {
 	switch flags & sys.OAccmode {
 	case 0:
 		if p.writers == 0 && flags&sys.ONonblock == 0 {
-			return -sys.EOPNOTSUPP // nobody could be waited for
+			return -sys.EOPNOTSUPP // a world can't wait for the other end
 		}
 		p.readers++
 		return h.made(readEnd{p}, flags&^sys.OCloexec, flags&sys.OCloexec != 0)
 	case sys.OWronly:
 		if p.readers == 0 {
 			if flags&sys.ONonblock == 0 {
-				return -sys.EOPNOTSUPP // nobody could be waited for
+				return -sys.EOPNOTSUPP // a world can't wait for the other end
 			}
 			return -int32(sys.ENXIO)
 		}

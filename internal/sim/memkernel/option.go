@@ -8,10 +8,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// option is a level and a name.
+// option identifies a socket option by level and name.
 type option struct{ level, name int }
 
-// known are the options that sockets have, with what they are at first.
+// known has the options of sockets, with their initial values.
 var known = map[option]int{
 	{sys.SolSocket, sys.SoReuseaddr}: 0, {sys.SolSocket, sys.SoReuseport}: 0, {sys.SolSocket, sys.SoKeepalive}: 0,
 	{sys.SolSocket, sys.SoBroadcast}: 0, {sys.SolSocket, sys.SoSndbuf}: sendSpace,
@@ -36,16 +36,16 @@ var known = map[option]int{
 	{sys.ProtoIPv6, sys.IPv6MulticastHops}: 1, {sys.ProtoIPv6, sys.IPv6MulticastLoop}: 1,
 }
 
-// segmentFirst is what TCP_MAXSEG is at first.
+// segmentFirst is the initial value of TCP_MAXSEG.
 const segmentFirst = 1460
 
-// setting is an option that was set. A socket has few of them, and none has a map.
+// setting is an option that was set. A socket has few of them, so it needs no map.
 type setting struct {
 	option
 	value int
 }
 
-// optionOr is an option's value, or what it is at first.
+// optionOr returns an option's value, or first if it was not set.
 func (s *socket) optionOr(level, name, first int) int {
 	for i := range s.options {
 		if o := &s.options[i]; o.name == name && o.level == level {
@@ -66,20 +66,20 @@ func (s *socket) setOption(level, name, value int) {
 	s.options = append(s.options, setting{option{level, name}, value})
 }
 
-// isOn reports whether an option that is off at first is on.
+// isOn reports whether an option that is initially off is on.
 func (s *socket) isOn(level, name int) bool { return s.optionOr(level, name, 0) != 0 }
 
-// knows is what an option is at first, if sockets of this protocol have it.
+// knows returns the initial value of an option, if sockets of this protocol have it.
 func (s *socket) knows(level, name int) (first int, ok bool) {
 	first, ok = known[option{level, name}]
 	other := level == sys.ProtoTCP && s.protocol != sys.ProtoTCP || level == cmsg.LevelUDP && s.protocol != sys.ProtoUDP
 	return first, ok && !other
 }
 
-// span is what an option may be set to.
+// span is the range of values that an option may have.
 type span struct{ least, most int }
 
-// bounds are those of an option.
+// bounds returns the range of an option.
 func bounds(level, name int) span {
 	switch (option{level, name}) {
 	case option{cmsg.LevelIP, sys.IPMTUDiscover}, option{sys.ProtoIPv6, sys.IPv6MTUDiscover}:
@@ -96,7 +96,7 @@ func bounds(level, name int) span {
 	return span{math.MinInt32, math.MaxInt32}
 }
 
-// Getsockopt is an option that is a number.
+// Getsockopt returns the value of an option that is a number.
 func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -131,7 +131,7 @@ func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
 	return int32(s.optionOr(level, name, first)), 0
 }
 
-// Setsockopt sets one.
+// Setsockopt sets an option that is a number.
 func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -144,13 +144,13 @@ func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
 		return -sys.EINVAL
 	}
 	if level == sys.SolSocket && (name == sys.SoSndbuf || name == sys.SoRcvbuf) {
-		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it
+		value = min(max(2*value, 4608), 2*sendSpace) // doubled, as by Linux
 	}
 	s.setOption(level, name, value)
 	return 0
 }
 
-// GetsockoptBytes puts an option into p.
+// GetsockoptBytes reads an option into p.
 func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -166,7 +166,7 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		b = binary.NativeEndian.AppendUint32(b, on)
 		b = binary.NativeEndian.AppendUint32(b, uint32(max(s.linger, 0)))
 	case level == sys.SolSocket && name == sys.SoPeername:
-		// Also of a connection that has ended, of which Getpeername knows none any more.
+		// Valid even after the connection has ended, when Getpeername no longer works.
 		if s.family == sys.AFUnix || !s.remote.IsValid() {
 			return -sys.ENOTCONN
 		}
@@ -199,7 +199,7 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	return int32(copy(p, b))
 }
 
-// SetsockoptBytes sets an option to bytes.
+// SetsockoptBytes sets an option to the bytes of p.
 func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -232,7 +232,7 @@ func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 	return h.Setsockopt(fd, level, name, int(int32(binary.NativeEndian.Uint32(p))))
 }
 
-// SetLinger makes the end of a connection wait, or abort it with 0.
+// SetLinger makes the close of a connection wait, or with 0 abort the connection.
 func (h *Host) SetLinger(fd int32, seconds int) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {
@@ -245,7 +245,7 @@ func (h *Host) SetLinger(fd int32, seconds int) int32 {
 	return 0
 }
 
-// SetsockoptFilter finds no such option: there are no filters here.
+// SetsockoptFilter is not supported: sockets have no filters here.
 func (h *Host) SetsockoptFilter(fd int32, level, name int, program []sys.Filter) int32 {
 	if _, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK)); res < 0 {
 		return res

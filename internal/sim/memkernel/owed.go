@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// What accesses of the disk that are no op of a file say to Host.Fail and Host.Disk: a sendfile, a splice, a write that
-// syncs, and the calls of package kernel.
+// What Host.Fail and Host.Disk are passed for accesses of the disk that are not an op on a file: a sendfile, a splice,
+// a write that syncs, and the calls of package kernel.
 var (
 	plainRead  = op.Op{Code: op.ReadAt}
 	plainWrite = op.Op{Code: op.WriteAt}
@@ -16,8 +16,8 @@ var (
 	plainName  = op.Op{Code: op.Statx}
 )
 
-// Timed is Attempt, and says how long the disk is at it beyond what DiskTime says of the op, which is known before:
-// whoever makes the call has it end so much later.
+// Timed is Attempt. It also returns how long the disk takes beyond DiskTime of the op, which is known before: the
+// caller must end the op so much later.
 func (h *Host) Timed(o *op.Op) (res int32, takes time.Duration) {
 	h.timing, h.takes = true, 0
 	res = h.Attempt(o)
@@ -25,7 +25,8 @@ func (h *Host) Timed(o *op.Op) (res int32, takes time.Duration) {
 	return res, h.takes
 }
 
-// Call is Attempt, for who is no driver. What can't be done by what is in memory is not, where the op asks for that.
+// Call is Attempt for callers other than a driver. If the op asks not to wait, it does only what is possible in
+// memory.
 func (h *Host) Call(o *op.Op) int32 {
 	disk := o.FD != nil && h.IsFile(o.FD.Sys())
 	if disk && o.Mode == op.ModeNow && h.Disk != nil {
@@ -38,34 +39,35 @@ func (h *Host) Call(o *op.Op) int32 {
 	return res
 }
 
-// Owed is how long the disk is at what Call has done since it was asked last.
+// Owed returns how long the disk takes for everything that Call has done since the last Owed.
 func (h *Host) Owed() time.Duration {
 	d := h.owed
 	h.owed = 0
 	return d
 }
 
-// takesTime notes an access of the disk in the midst of a call.
+// takesTime counts an access of the disk in the middle of a call.
 func (h *Host) takesTime(o *op.Op) {
 	if h.timing && h.Disk != nil {
 		h.takes += h.Disk(o)
 	}
 }
 
-// looksUp notes a look at a name or a change of what is known of a file. What one call has come to is in memory then.
+// looksUp counts a look-up of a name or a change of metadata. One call counts it once: after that, the data is in
+// memory.
 func (h *Host) looksUp() {
 	if h.takes == 0 {
 		h.takesTime(&plainName)
 	}
 }
 
-// accesses notes an access, and asks whether it fails.
+// accesses counts an access, and returns its error if it fails.
 func (h *Host) accesses(o *op.Op) int32 {
 	h.takesTime(o)
 	return h.fails(o)
 }
 
-// DiskTime is how long the host's disk takes for an op.
+// DiskTime returns how long the host's disk takes for an op.
 func (h *Host) DiskTime(o *op.Op) time.Duration {
 	switch {
 	case h.Disk == nil || o.Code == op.Call:
@@ -83,7 +85,8 @@ func (h *Host) DiskTime(o *op.Op) time.Duration {
 	return d
 }
 
-// WaitsForDisk reports whether an op on what has readiness waits for a disk first: what it reads or writes is a file.
+// WaitsForDisk reports whether an op on a descriptor with readiness waits for a disk first, because it reads or writes
+// a file.
 func (h *Host) WaitsForDisk(o *op.Op) bool {
 	switch o.Code {
 	case op.Read, op.Write:
@@ -96,10 +99,10 @@ func (h *Host) WaitsForDisk(o *op.Op) bool {
 	return false
 }
 
-// syncs reports whether each write is to be on the disk when it returns: O_DSYNC, which O_SYNC has as well.
+// syncs reports whether each write must be on the disk when it returns: O_DSYNC, which O_SYNC includes.
 func (f *file) syncs() bool { return f.o.flags&sys.ODsync != 0 }
 
-// syncWrite is the sync of a write to such a file.
+// syncWrite does the sync of a write to such a file.
 func (f *file) syncWrite() int32 {
 	if res := f.h.accesses(&plainSync); res != 0 {
 		clear(f.platter.dirty)

@@ -7,13 +7,13 @@ import (
 
 const pageSize = 4096
 
-// page is a part of a file's bytes.
+// page is a page of a file.
 type page [pageSize]byte
 
-// fileMax is the longest file.
+// fileMax is the greatest length of a file.
 const fileMax = 1 << 43
 
-// readFrom copies from an offset, zeros where nothing was written.
+// readFrom copies from an offset on; unwritten parts read as zeros.
 func (n *inode) readFrom(p []byte, off int64) int {
 	if off >= n.size {
 		return 0
@@ -61,7 +61,7 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 	return done
 }
 
-// readable is how many of the bytes from an offset on come before a sector that can't be read.
+// readable returns how many of the bytes at an offset come before an unreadable sector.
 func (n *inode) readable(off int64, length int) int {
 	if n.h.Decays != nil && off < n.size && length > 0 && n.h.Decays() {
 		if n.bad == nil {
@@ -80,12 +80,12 @@ func (n *inode) readable(off int64, length int) int {
 	return length
 }
 
-// heal notes that the sectors within a range were written.
+// heal records that the sectors within a range were overwritten.
 func (n *inode) heal(from, to int64) {
 	if len(n.bad) == 0 {
 		return
 	}
-	if to >= n.size { // behind the end there is nothing to keep
+	if to >= n.size { // bytes behind the end need not be kept
 		to = (to + sector - 1) / sector * sector
 	}
 	for at := (from + sector - 1) / sector; (at+1)*sector <= to; at++ {
@@ -93,7 +93,8 @@ func (n *inode) heal(from, to int64) {
 	}
 }
 
-// torn reports whether a write of a range has to read an unreadable sector, of which it writes but a part.
+// torn reports whether a write of a range would have to read an unreadable sector, because it writes only a part of
+// it.
 func (n *inode) torn(from, to int64) bool {
 	if len(n.bad) == 0 || to <= from {
 		return false
@@ -101,10 +102,10 @@ func (n *inode) torn(from, to int64) bool {
 	return from%sector != 0 && n.bad[from/sector] || to%sector != 0 && to < n.size && n.bad[to/sector]
 }
 
-// written is which pages there are, in order.
+// written returns the pages that exist, in order.
 func (n *inode) written() []int64 { return slices.Sorted(maps.Keys(n.pages)) }
 
-// drop takes a page away.
+// drop removes a page.
 func (n *inode) drop(at int64) {
 	if n.pages[at] != nil {
 		delete(n.pages, at)
@@ -114,7 +115,7 @@ func (n *inode) drop(at int64) {
 	}
 }
 
-// resize makes it so many bytes long.
+// resize sets the length.
 func (n *inode) resize(size int64) {
 	if size < n.size {
 		for _, at := range n.written() {
@@ -127,7 +128,7 @@ func (n *inode) resize(size int64) {
 			n.soil(size / pageSize)
 		}
 	}
-	if size <= n.size { // the same size, too: what is reserved behind the end goes
+	if size <= n.size { // for the same size, too: what is reserved behind the end is freed
 		n.reserve(n.reserved.without((size+pageSize-1)/pageSize, fileMax))
 	}
 	n.size = size

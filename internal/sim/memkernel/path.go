@@ -7,27 +7,27 @@ import (
 	"ringo/internal/sys"
 )
 
-// place is where a path leads: the directory, the last name in it, and what has that name.
+// place is where a path leads: the directory, the last name in it, and the inode with that name.
 type place struct {
 	dir  *inode
 	name string
-	is   *inode // nil: nothing
+	is   *inode // nil: the name does not exist
 	dirs bool   // the path ends with a slash: it must be a directory
 }
 
-// walk is how a path is followed.
+// walk says how to follow a path.
 type walk struct {
-	follow bool // also a link at the end
-	parent bool // the end is a name to make or to take away: no link there is followed, whatever slash comes behind
+	follow bool // follow a link at the end, too
+	parent bool // the end is a name to make or remove: a link there is never followed, even before a slash
 	beneath,
 	nolinks bool
-	from  *inode // for beneath
+	from  *inode // the directory that must not be left
 	links int
 }
 
 const linksMax = 40
 
-// from is the directory that a path starts from.
+// from returns the directory that a path starts from.
 func (h *Host) from(dir int32, path string) (*inode, int32) {
 	if strings.HasPrefix(path, "/") {
 		return h.root, 0
@@ -46,7 +46,7 @@ func (h *Host) from(dir int32, path string) (*inode, int32) {
 	return f.inode, 0
 }
 
-// text is a path without the NUL at its end.
+// text returns a path without the NUL at its end.
 func text(path []byte) string {
 	if i := slices.Index(path, 0); i >= 0 {
 		path = path[:i]

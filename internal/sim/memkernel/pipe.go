@@ -2,7 +2,7 @@ package memkernel
 
 import "ringo/internal/sys"
 
-// pipe is what two ends share.
+// pipe is the state that the two ends share.
 type pipe struct {
 	stream
 	max              int
@@ -12,10 +12,10 @@ type pipe struct {
 
 const (
 	pipeSize = 1 << 16
-	pipeBuf  = 4096 // what is not cut: PIPE_BUF
+	pipeBuf  = 4096 // writes up to this size are not split: PIPE_BUF
 )
 
-// readEnd and writeEnd are the ends.
+// readEnd and writeEnd are the ends of a pipe.
 type (
 	readEnd  struct{ *pipe }
 	writeEnd struct{ *pipe }
@@ -108,7 +108,7 @@ func (e writeEnd) write(bufs [][]byte) int32 {
 	return int32(n)
 }
 
-// bothEnds is a FIFO that is open for both.
+// bothEnds is a FIFO that is open for reading and writing.
 type bothEnds struct {
 	watchList
 	r     readEnd

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// portKey is a port of a protocol.
+// portKey identifies a port of a protocol.
 type portKey struct {
 	kind int
 	port uint16
 }
 
-// binding is the sockets that have one port, those among them that nobody has any more until their connection is over.
+// binding is the sockets that have one port, including those without descriptors until their connection is over.
 type binding struct {
 	key      portKey
-	sockets  []*socket // that have taken it
-	accepted []*socket // connections that have it of who listened
-	turn     int       // of those that share the port, who gets the next connection
+	sockets  []*socket // those that have taken it
+	accepted []*socket // connections that have it from their listener
+	turn     int       // which of the listeners that share the port gets the next connection
 }
 
-// finWait is how long the peer's end is awaited by a connection that nobody has any more: tcp_fin_timeout.
+// finWait is how long a connection without descriptors waits for the peer's end: tcp_fin_timeout.
 const finWait = time.Minute
 
-// has reports whether one of the sockets is so.
+// has reports whether so is true for one of the sockets.
 func (b *binding) has(so func(o *socket) bool) bool {
 	return slices.ContainsFunc(b.sockets, so) || slices.ContainsFunc(b.accepted, so)
 }
 
-// seats has a connection that is accepted share the port.
+// seats lets an accepted connection share the port.
 func (b *binding) seats(s *socket) {
 	if len(b.accepted) == cap(b.accepted) {
 		b.prune()
@@ -38,7 +38,7 @@ func (b *binding) seats(s *socket) {
 	s.bound, s.seat = b, len(b.accepted)
 }
 
-// leavePort frees the socket's port, as far as the socket is concerned.
+// leavePort gives up the socket's share of its port.
 func (s *socket) leavePort() {
 	b := s.bound
 	switch {
@@ -60,25 +60,25 @@ func (s *socket) leavePort() {
 	}
 }
 
-// over ends the connection on this side. A port that it was given is free, and one that it has asked for once it is
-// closed.
+// over ends the connection on this side. A port that the kernel has chosen is freed now, one that the socket has asked
+// for when it is closed.
 func (s *socket) over() {
 	if s.state = closed; s.gone || !s.numbered {
 		s.leavePort()
 	}
 }
 
-// orphaned notes from when on a connection that nobody has any more waits for nothing but the peer's end: FIN_WAIT2.
+// orphaned notes when a connection without descriptors starts to wait only for the peer's end: FIN_WAIT2.
 func (s *socket) orphaned() {
 	if s.gone && s.said && s.acked == s.sent && s.patient == 0 {
 		s.patient = s.h.w.Later(finWait)
 	}
 }
 
-// lapsed reports whether it was awaited in vain.
+// lapsed reports whether it has waited too long.
 func (s *socket) lapsed() bool { return s.patient > 0 && s.h.w.Now() >= s.patient }
 
-// prune takes those out that have waited in vain.
+// prune removes the sockets that have waited too long.
 func (b *binding) prune() {
 	for _, all := range [][]*socket{b.sockets, b.accepted} {
 		for _, s := range slices.Clone(all) {
@@ -89,7 +89,7 @@ func (b *binding) prune() {
 	}
 }
 
-// portOf is who has a port; nil: nobody.
+// portOf returns the binding of a port; nil if no socket has it.
 func (h *Host) portOf(key portKey) *binding {
 	if b := h.ports[key]; b != nil && b.has((*socket).lapsed) {
 		b.prune()
@@ -97,7 +97,7 @@ func (h *Host) portOf(key portKey) *binding {
 	return h.ports[key]
 }
 
-// seated are the host's sockets that have a port, also if no descriptor leads to them.
+// seated returns the host's sockets that have a port, including those without descriptors.
 func (h *Host) seated() (all []*socket) {
 	inOrder := func(a, b portKey) int { return cmp.Or(a.kind-b.kind, cmp.Compare(a.port, b.port)) }
 	for _, key := range slices.SortedFunc(maps.Keys(h.ports), inOrder) {

@@ -8,16 +8,16 @@ import (
 
 // late is a datagram that waits for a later one of its way to overtake it.
 type late struct {
-	at, latest int64 // when it would have arrived, and when it does if none comes
+	at, latest int64 // when it would have arrived, and when it does if none overtakes it
 	arrives    *world.Event
 	came       func()
 }
 
-// reorderLeast is how long a datagram waits where nothing takes time.
+// reorderLeast is how long a datagram waits if packets take no time.
 const reorderLeast = time.Millisecond
 
-// overtaken decides whether a datagram is to wait, as one at a time does: nil, or what is to be called once it has been
-// overtaken.
+// overtaken decides whether a datagram waits; only one on a way waits at a time. It returns nil if not, otherwise a
+// function to call once the datagram has been overtaken.
 func (n *Network) overtaken(from, to *Host, p float64) (came func()) {
 	switch {
 	case p <= 0, n.late[[2]*Host{from, to}] != nil:
@@ -30,7 +30,7 @@ func (n *Network) overtaken(from, to *Host, p float64) (came func()) {
 	return nil
 }
 
-// wait has a datagram arrive behind the next one of its way, or when its time is up.
+// wait makes a datagram arrive behind the next one of its way, or when its time is up.
 func (n *Network) wait(from, to *Host, x *late, arrive func()) {
 	way := [2]*Host{from, to}
 	n.late[way] = x
@@ -42,8 +42,8 @@ func (n *Network) wait(from, to *Host, x *late, arrive func()) {
 	})
 }
 
-// overtake has a datagram whose arrival has been planned be in front of the one that waits, which is not own, of which
-// it is a copy.
+// overtake puts a datagram, whose arrival is planned, before the one that waits. own is the late of the datagram
+// itself, if the new one is its copy, which does not overtake it.
 func (n *Network) overtake(from, to *Host, at int64, own *late) {
 	way := [2]*Host{from, to}
 	x := n.late[way]

@@ -2,13 +2,13 @@ package memkernel
 
 import "slices"
 
-// extent is a range of pages, without its end.
+// extent is a range of pages; to is not part of it.
 type extent struct{ from, to int64 }
 
-// extents are ranges in order, of which no two touch. What changes them makes new ones: a platter may have the old.
+// extents are ranges in order that don't touch each other. Changes make new extents: a platter may have the old ones.
 type extents []extent
 
-// count is how many pages they are.
+// count returns how many pages they have.
 func (s extents) count() (n int64) {
 	for _, x := range s {
 		n += x.to - x.from
@@ -30,7 +30,7 @@ func (s extents) has(at int64) bool {
 	return ok
 }
 
-// without is all of them but a range, which may be empty.
+// without returns the extents without a range, which may be empty.
 func (s extents) without(from, to int64) extents {
 	if from >= to {
 		return s
@@ -47,7 +47,7 @@ func (s extents) without(from, to int64) extents {
 	return left
 }
 
-// with is them and a range.
+// with returns the extents with a range added.
 func (s extents) with(from, to int64) extents {
 	var before, behind extents
 	for _, x := range s {
@@ -63,10 +63,10 @@ func (s extents) with(from, to int64) extents {
 	return append(append(before, extent{from, to}), behind...)
 }
 
-// space is how many pages of the disk an inode has: those that were written, and those that are reserved.
+// space returns how many pages of the disk an inode has: those that were written, and those that are reserved.
 func (n *inode) space() int64 { return int64(len(n.pages)) + n.reserved.count() }
 
-// unwritten is what of them is not written.
+// unwritten returns the part of the extents that is not written.
 func (s extents) unwritten(n *inode) extents {
 	var left extents
 	at := n.written()
@@ -85,10 +85,10 @@ func (s extents) unwritten(n *inode) extents {
 	return left
 }
 
-// allocated is what is reserved when a range of pages is, too.
+// allocated returns what is reserved once a range of pages is reserved, too.
 func (n *inode) allocated(from, to int64) extents { return n.reserved.with(from, to).unwritten(n) }
 
-// reserve keeps extents for an inode to write later, and no others.
+// reserve makes all the extents that are reserved for an inode.
 func (n *inode) reserve(all extents) {
 	if more := all.count() - n.reserved.count(); more > 0 {
 		n.h.used += more

@@ -4,9 +4,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// full is the error of so many pages more, 0 if there is room for them. What was given back since the last commit is
-// no room before the next one: a crash could bring the file back that had it, beside the one that has it then. So the
-// disk commits, as file systems with a journal do, before it gives such pages to others.
+// full returns the error of taking so many more pages, 0 if there is room for them. Pages that were freed since the
+// last commit are not available before the next one: a crash could bring back the file that had them, beside the file
+// that has them then. So the disk commits, as file systems with a journal do, before it reuses such pages.
 func (h *Host) full(pages int64) int32 {
 	if pages == 0 {
 		return 0
@@ -23,7 +23,7 @@ func (h *Host) full(pages int64) int32 {
 	return 0
 }
 
-// lacksRoom is the error of so many pages in all.
+// lacksRoom returns the error of having so many pages in total.
 func (h *Host) lacksRoom(pages int64) int32 {
 	switch {
 	case h.Capacity > 0 && pages > h.Capacity/pageSize:
@@ -34,7 +34,7 @@ func (h *Host) lacksRoom(pages int64) int32 {
 	return 0
 }
 
-// gives notes that an inode has given pages back.
+// gives records that an inode has freed pages.
 func (n *inode) gives(pages int64) {
 	h := n.h
 	h.used -= pages
@@ -45,7 +45,7 @@ func (n *inode) gives(pages int64) {
 	}
 }
 
-// commit writes all changes of names, and the files that have given something back.
+// commit writes all changes of names, and the files that have freed pages.
 func (h *Host) commit() {
 	for i := range h.pending {
 		h.pending[i].write()
@@ -53,7 +53,7 @@ func (h *Host) commit() {
 	h.pending = nil
 	for _, n := range h.cuts {
 		n.sync()
-		for at := range n.platter.pages { // which a failed sync has left
+		for at := range n.platter.pages { // left by a failed sync
 			if n.pages[at] == nil {
 				delete(n.platter.pages, at)
 			}

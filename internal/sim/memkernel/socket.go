@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// socket is an end point of any family and kind.
+// socket is an endpoint of any family and type.
 type socket struct {
 	watchList
 	h        *Host
@@ -15,46 +15,46 @@ type socket struct {
 	kind     int
 	protocol int
 	state    state
-	options  []setting       // that were set
+	options  []setting       // those that were set
 	groups   map[string]bool // multicast memberships
 
 	local, remote netip.AddrPort
-	name          string // of a Unix socket; a NUL in front: abstract
+	name          string // of a Unix socket; with a NUL in front if abstract
 	peerName      string
-	bound         *binding  // of an address
-	seat          int       // in that, of a connection that was accepted; 0: of others
+	bound         *binding  // the binding of its port
+	seat          int       // its place there, if the connection was accepted; 0 otherwise
 	numbered      bool      // its port was asked for, and stays its own until it is closed
-	dialled       bool      // its port was picked for its peer's address, so that others may have it to other peers
-	file          *unixName // of a name
+	dialled       bool      // its port was picked for the peer's address: other sockets may have it for other peers
+	file          *unixName // the name that it has
 	cred          sys.Ucred
 	linger        int // seconds; negative: off
 
-	err    int32 // SO_ERROR: told once
+	err    int32 // SO_ERROR: reported once
 	peer   *socket
 	in     stream
-	rights []rightsAt // that came with bytes of in
-	seen   uint64     // bytes of in that were taken, ever
+	rights []rightsAt // descriptors that came with bytes of in
+	seen   uint64     // bytes of in that were taken so far
 	out    stream     // accepted, and not under way yet
-	flying int        // under way to the peer
-	sent   uint64     // bytes that have left, ever
-	acked  uint64     // of which these were acknowledged
-	edge   uint64     // up to which the peer has said that it has room
+	flying int        // bytes under way to the peer
+	sent   uint64     // bytes that have left so far
+	acked  uint64     // those of them that were acknowledged
+	edge   uint64     // up to which the peer has reported room
 	way    *way       // to the peer
-	ended  bool       // the peer has said that nothing will follow, behind all that it had accepted
+	ended  bool       // the peer has said that nothing follows, behind everything that it had accepted
 	shutIn bool
 	shutOut,
 	said bool // the end has been queued, and has left
-	closedFirst bool  // which it had before the peer's had come
-	patient     int64 // until when the peer's is awaited once nobody has the socket any more; 0: for ever
+	closedFirst bool  // it has done so before the peer's end came
+	patient     int64 // until when it waits for the peer's end once no descriptor is left; 0: without limit
 
 	backlog int
-	queue   []*socket // to be accepted
+	queue   []*socket // connections to accept
 
-	packets  []packet  // of a socket of datagrams
+	packets  []packet  // of a datagram socket
 	held     int       // their bytes
-	drops    uint32    // how many there was no room for
-	lent     int       // bytes of those that it has sent, and that a Unix socket has not given up yet
-	wanted   []*socket // who found no room here
+	drops    uint32    // datagrams for which there was no room
+	lent     int       // bytes of datagrams that it has sent and that a Unix socket still holds
+	wanted   []*socket // the sockets that found no room here
 	gone     bool      // released
 	doubted  bool      // it sends keep-alive probes
 	vanished bool      // its host has crashed
@@ -70,7 +70,7 @@ const (
 	listening
 	connecting
 	connected
-	closed // both ends know
+	closed // both ends know of the end
 )
 
 const (
@@ -117,7 +117,7 @@ func (h *Host) newSocket(family, kind int) *socket {
 	return &socket{h: h, family: family, kind: kind, linger: -1, cred: sys.Ucred{PID: 1}}
 }
 
-// Socketpair makes two Unix sockets that are connected, as socketpair(2) does.
+// Socketpair makes two connected Unix sockets, as socketpair(2) does.
 func (h *Host) Socketpair(kind int) (a, b, res int32) {
 	if res := h.lacks(sys.ENOBUFS); res < 0 {
 		return -1, -1, res
@@ -134,7 +134,7 @@ func (h *Host) Socketpair(kind int) (a, b, res int32) {
 	return a, b, 0
 }
 
-// join connects two ends.
+// join connects two sockets.
 func (s *socket) join(p *socket) {
 	s.peer, p.peer = p, s
 	s.state, p.state = connected, connected
@@ -144,7 +144,7 @@ func (s *socket) join(p *socket) {
 
 func (s *socket) isStream() bool { return s.kind == sys.SockStream }
 
-// ready is the poll mask.
+// ready returns the poll mask.
 func (s *socket) ready() (mask uint32) {
 	if s.err != 0 {
 		mask |= sys.PollErr
@@ -187,7 +187,7 @@ func (s *socket) ready() (mask uint32) {
 	return mask
 }
 
-// receives takes what has come: of a stream bytes, and else one message.
+// receives takes what has come: bytes of a stream, or one message.
 func (s *socket) receives(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, beside arrival, out uint32) {
 	if s.isStream() {
 		n, beside.files = s.receive(bufs, flags)
@@ -196,7 +196,7 @@ func (s *socket) receives(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n in
 	return s.take(bufs, from, flags)
 }
 
-// sends is its other direction; to is a datagram's.
+// sends sends bytes or a message; to is the address of a datagram.
 func (s *socket) sends(bufs [][]byte, beside ancillary, to *sys.Sockaddr) int32 {
 	if s.isStream() {
 		return s.send(bufs, beside.files)
@@ -204,7 +204,7 @@ func (s *socket) sends(bufs [][]byte, beside ancillary, to *sys.Sockaddr) int32 
 	return s.sendPacket(bufs, beside, to)
 }
 
-// takeErr is the pending error, told once.
+// takeErr returns the pending error, and clears it.
 func (s *socket) takeErr() int32 {
 	e := s.err
 	s.err = 0
@@ -215,7 +215,7 @@ func (s *socket) sndbuf() int { return s.optionOr(sys.SolSocket, sys.SoSndbuf, s
 
 func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, sys.SoRcvbuf, receiveSpace) }
 
-// sendRoom is how many bytes would be accepted.
+// sendRoom returns how many bytes would be accepted.
 func (s *socket) sendRoom() int {
 	room := s.sndbuf() - s.out.len() - int(s.sent-s.acked) - s.lent
 	if s.queues() {
@@ -224,11 +224,11 @@ func (s *socket) sendRoom() int {
 	return room
 }
 
-// queues reports whether what is sent is in the peer's queue at once, and counts as the sender's until it is read: as
-// between Unix sockets, where there is no window.
+// queues reports whether bytes that are sent go to the peer's queue at once, and count as the sender's until they are
+// read: between Unix sockets, where there is no window.
 func (s *socket) queues() bool { return s.family == sys.AFUnix && s.peer != nil }
 
-// writable reports whether so much room is left that who waits for it is told.
+// writable reports whether enough room is left to report the socket as writable.
 func (s *socket) writable() bool {
 	if s.family == sys.AFUnix {
 		return 4*s.sendRoom() >= 3*s.sndbuf() // unix_writable

@@ -5,7 +5,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// spliceIn is splice(2) from a descriptor into a pipe. That the pipe is full is -ENOSPC, as internal/op has it.
+// spliceIn is splice(2) from a descriptor into a pipe. It returns -ENOSPC if the pipe is full, as internal/op
+// requires.
 func (h *Host) spliceIn(o *op.Op) int32 {
 	res := h.splice(o.FD.Sys(), o.Other, int(o.Limit))
 	if res == -sys.EAGAIN && h.Ready(o.Other)&(sys.PollOut|sys.PollErr) == 0 {
@@ -14,7 +15,7 @@ func (h *Host) spliceIn(o *op.Op) int32 {
 	return res
 }
 
-// spliceOut is splice(2) from a pipe to a descriptor. That the pipe is empty is 0.
+// spliceOut is splice(2) from a pipe to a descriptor. It returns 0 if the pipe is empty.
 func (h *Host) spliceOut(o *op.Op) int32 {
 	res := h.splice(o.Other, o.FD.Sys(), int(o.Limit))
 	if res == -sys.EAGAIN && h.Ready(o.Other)&(sys.PollIn|sys.PollHup) == 0 {
@@ -23,7 +24,7 @@ func (h *Host) spliceOut(o *op.Op) int32 {
 	return res
 }
 
-// splice moves up to n bytes between two descriptors of which one is a pipe.
+// splice moves up to n bytes between two descriptors, one of which is a pipe.
 func (h *Host) splice(from, to int32, n int) int32 {
 	in, out := h.at(from), h.at(to)
 	switch {
@@ -72,7 +73,7 @@ func (h *Host) splice(from, to int32, n int) int32 {
 	return res
 }
 
-// accessesOf is accesses of a splice, where one of its ends is a file.
+// accessesOf is accesses for a splice, if one of its ends is a file.
 func (h *Host) accessesOf(in, out *openFile) (res int32) {
 	if _, ok := in.object.(*file); ok {
 		res = h.accesses(&plainRead)
@@ -83,11 +84,11 @@ func (h *Host) accessesOf(in, out *openFile) (res int32) {
 	return res
 }
 
-// reads reports whether the open file may be read from, and writes whether it may be written to.
+// reads reports whether the open file may be read, and writes whether it may be written.
 func (o *openFile) reads() bool  { return o.flags&sys.OAccmode != sys.OWronly }
 func (o *openFile) writes() bool { return o.flags&sys.OAccmode != 0 }
 
-// sendfile moves what a file has, from an offset on or at its position, to a socket.
+// sendfile sends bytes of a file, from an offset or from its position, to a socket.
 func (h *Host) sendfile(o *op.Op) int32 {
 	f, of, res := find[*file](h, o.Other, sys.EINVAL)
 	if res < 0 {
@@ -120,5 +121,5 @@ func (h *Host) sendfile(o *op.Op) int32 {
 	return n
 }
 
-// sendfileMax is how many bytes one sendfile moves.
+// sendfileMax is the most bytes that one sendfile moves.
 const sendfileMax = 1 << 20

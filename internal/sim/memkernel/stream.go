@@ -7,9 +7,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// rightsAt are descriptors that come with a byte of a stream.
+// rightsAt is descriptors that come with a byte of a stream.
 type rightsAt struct {
-	at    uint64 // that byte, counted from the first
+	at    uint64 // the number of that byte, counted from the first
 	files []*openFile
 }
 
@@ -27,7 +27,7 @@ func (s *socket) send(bufs [][]byte, files []*openFile) int32 {
 			return -sys.ENOTCONN
 		}
 		return -sys.EPIPE
-	case s.err != 0 && s.family != sys.AFUnix: // which only reads are told of
+	case s.err != 0 && s.family != sys.AFUnix: // only reads report it
 		return -s.takeErr()
 	case s.shutOut, s.state == closed:
 		return -sys.EPIPE
@@ -64,7 +64,7 @@ func (s *socket) pump() {
 		return
 	}
 	for s.out.len() > 0 {
-		room := s.out.len() // it arrives where nobody is, and is refused
+		room := s.out.len() // no one receives it: it will be refused
 		if !p.refuses() && !s.queues() {
 			room = s.room()
 		}
@@ -108,20 +108,20 @@ func (s *socket) pump() {
 	}
 }
 
-// splitMost is how much later the second part of a segment comes that was split.
+// splitMost is how much later the second part of a split segment arrives at most.
 const splitMost = time.Millisecond
 
-// segmentMax is how many bytes travel as one.
+// segmentMax is the most bytes that travel as one segment.
 const segmentMax = 1 << 16
 
-// arrived takes in bytes of the peer's.
+// arrived takes in bytes from the peer.
 func (s *socket) arrived(data []byte) {
 	switch {
 	case s.h.down:
 	case s.forgot():
 		s.sendReset()
 	case s.refuses() && s.state == connected && s.family != sys.AFUnix:
-		s.reset(sys.ECONNRESET) // nobody will read them, which the peer is told
+		s.reset(sys.ECONNRESET) // no one will read them, so the peer is told
 	case s.gone, s.shutIn && s.family == sys.AFUnix, s.state == closed:
 	default:
 		s.in.put(data)
@@ -129,7 +129,8 @@ func (s *socket) arrived(data []byte) {
 	}
 }
 
-// refuses reports whether bytes that come are for nobody. After the end of reading alone they are queued, as on Linux.
+// refuses reports whether no one will read bytes that come. After a shutdown of reading alone they are queued, as on
+// Linux.
 func (s *socket) refuses() bool { return s.gone || s.shutIn && s.said }
 
 // receive takes bytes of a stream.
@@ -145,7 +146,7 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 	}
 	if s.in.len() == 0 {
 		switch {
-		case s.ended && (s.err == 0 || s.family != sys.AFUnix): // TCP's end hides what came behind it
+		case s.ended && (s.err == 0 || s.family != sys.AFUnix): // TCP's end hides an error that came later
 			return 0, nil
 		case s.err != 0:
 			return -s.takeErr(), nil
@@ -154,7 +155,7 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 		}
 		return -sys.EAGAIN, nil
 	}
-	// A message with descriptors is not joined with what comes before or after it.
+	// Bytes with descriptors are not joined with what comes before or after them.
 	limit := s.in.len()
 	if len(s.rights) > 0 {
 		if at := s.rights[0].at; at > s.seen {
@@ -186,7 +187,7 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 	return int32(total), files
 }
 
-// opened tells the sender that there is room again, which travels as long as all else does.
+// opened tells the sender that there is room again, which takes as long as everything else does.
 func (s *socket) opened() {
 	if s.queues() && s.writable() {
 		s.tell()
@@ -207,7 +208,7 @@ func (s *socket) opened() {
 	s.way.await()
 }
 
-// Peek reads what has come.
+// Peek reads what has come without removing it.
 func (h *Host) Peek(fd int32, p []byte) int32 {
 	s, _, res := find[*socket](h, fd, int32(sys.ENOTSOCK))
 	if res < 0 {

@@ -2,14 +2,14 @@ package memkernel
 
 import "ringo/internal/sys"
 
-// Linux's numbers of a connection's states, for TCP_INFO.
+// Linux's numbers of connection states, for TCP_INFO.
 const (
 	established = 1 + iota
 	synSent
-	_ // SYN-RECEIVED, which only Linux tells of what nobody has
+	_ // SYN-RECEIVED: on Linux no socket with a descriptor has it
 	finWait1
 	finWait2
-	_ // TIME-WAIT: who still has such a socket is told that it is closed
+	_ // TIME-WAIT: a socket that is still open reports CLOSED then
 	shut
 	closeWait
 	lastAck
@@ -17,7 +17,7 @@ const (
 	closing
 )
 
-// tcpFields are what TCP_INFO tells of a socket. Times and windows stay zero: nothing here measures them.
+// tcpFields returns TCP_INFO for a socket. Times and windows stay zero: they are not measured here.
 func (s *socket) tcpFields() *sys.TCPFields {
 	f := &sys.TCPFields{State: s.tcpState(), BytesSent: s.sent, BytesAcked: s.acked,
 		MSS:           uint32(s.optionOr(sys.ProtoTCP, sys.TCPMaxseg, segmentFirst)),
@@ -27,7 +27,7 @@ func (s *socket) tcpFields() *sys.TCPFields {
 		f.BytesReceived++
 	}
 	if s.said {
-		f.BytesSent-- // which counts no end
+		f.BytesSent-- // does not count the end
 	} else if s.shutOut {
 		f.NotSent++
 	}

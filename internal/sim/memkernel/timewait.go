@@ -8,25 +8,25 @@ import (
 	"ringo/internal/sys"
 )
 
-// timeWait is how long the end of a connection that was the first to close keeps its addresses: TCP_TIMEWAIT_LEN.
+// timeWait is how long the end of a connection that closed first keeps its addresses: TCP_TIMEWAIT_LEN.
 const timeWait = time.Minute
 
-// reusedAfter is when a connection within a host may have the addresses of such an end: with the 2 that is the default
-// of net.ipv4.tcp_tw_reuse, behind the tick of its time stamps.
+// reusedAfter is when a connection within a host may reuse the addresses of such an end: net.ipv4.tcp_tw_reuse is 2 by
+// default, which allows that after a tick of the time stamps.
 const reusedAfter = time.Second
 
-// remnantsMax bounds those of a port, as net.ipv4.tcp_max_tw_buckets does those of a host: what ends beyond it leaves
-// none.
+// remnantsMax bounds the remnants of a port, as net.ipv4.tcp_max_tw_buckets does those of a host: beyond it,
+// connections leave none.
 const remnantsMax = 1 << 16
 
-// remnant is what is left of a connection for that time: TIME_WAIT. A peer that has the other end's addresses again may
-// connect, as on Linux: the SYN says that it is new.
+// remnant is what is left of a connection for that time: TIME_WAIT. A peer that has the other end's addresses again
+// may connect, as on Linux: its SYN shows that the connection is new.
 type remnant struct {
 	s     *socket // as it was, without its buffers
 	since int64
 }
 
-// remains keeps what is left of a connection whose both directions have ended, if this end has closed first, or at the
+// remains keeps a remnant of a connection that has ended in both directions, if this end has closed first, or at the
 // same time.
 func (s *socket) remains() {
 	h := s.h
@@ -43,7 +43,7 @@ func (s *socket) remains() {
 	h.remnants[port] = append(all, remnant{rest, h.w.Now()})
 }
 
-// remnantsOf are those of a port, the oldest first.
+// remnantsOf returns the remnants of a port, the oldest first.
 func (h *Host) remnantsOf(port uint16) []remnant {
 	all := h.remnants[port]
 	n := 0
@@ -62,7 +62,7 @@ func (h *Host) remnantsOf(port uint16) []remnant {
 	return h.remnants[port]
 }
 
-// hasPort reports whether a socket that has a port, or what is left of one, is so.
+// hasPort reports whether so is true for a socket that has a port, or for a remnant of one.
 func (h *Host) hasPort(key portKey, so func(o *socket) bool) bool {
 	if b := h.portOf(key); b != nil && b.has(so) {
 		return true
@@ -71,7 +71,7 @@ func (h *Host) hasPort(key portKey, so func(o *socket) bool) bool {
 		slices.ContainsFunc(h.remnantsOf(key.port), func(r remnant) bool { return so(r.s) })
 }
 
-// from is the address that a connection to another has here.
+// from returns the local address of a connection to another address.
 func (s *socket) from(to netip.AddrPort) netip.Addr {
 	if from := s.local.Addr(); from.IsValid() && !from.IsUnspecified() {
 		return from
@@ -85,7 +85,7 @@ func (s *socket) joins(from netip.Addr, to netip.AddrPort) bool {
 	return s.remote.Port() == to.Port() && same(s.remote.Addr(), to.Addr()) && same(s.local.Addr(), from)
 }
 
-// connects reports whether there is a connection from a port to there.
+// connects reports whether there is a connection from a port to the address.
 func (s *socket) connects(port uint16, to netip.AddrPort) bool {
 	b, from := s.h.portOf(portKey{s.kind, port}), s.from(to)
 	return b != nil && b.has(func(o *socket) bool {
@@ -93,7 +93,7 @@ func (s *socket) connects(port uint16, to netip.AddrPort) bool {
 	})
 }
 
-// again reports whether there was one a while ago.
+// again reports whether there was such a connection a while ago.
 func (s *socket) again(port uint16, to netip.AddrPort) bool {
 	from := s.from(to)
 	for _, r := range s.h.remnantsOf(port) {
@@ -105,8 +105,8 @@ func (s *socket) again(port uint16, to netip.AddrPort) bool {
 }
 
 // connectable gives the socket the host's address for a destination, and a port from which there is no connection to
-// there, nor was one a minute ago, unless the socket has asked for the port: by its time stamps the peer can tell the
-// new one.
+// it, nor was one a minute ago. If the socket has asked for its port, an earlier connection does not matter: the peer
+// can tell the new one by its time stamps.
 func (s *socket) connectable(to netip.AddrPort) int32 {
 	if s.bound != nil && s.connects(s.local.Port(), to) {
 		return -sys.EADDRNOTAVAIL
@@ -116,14 +116,14 @@ func (s *socket) connectable(to netip.AddrPort) int32 {
 			return s.dialledAlone(port) && !s.connects(port, to) && !s.again(port, to)
 		})
 		if res < 0 {
-			return -sys.EADDRNOTAVAIL // of a bind it is EADDRINUSE
+			return -sys.EADDRNOTAVAIL // for a bind it is EADDRINUSE
 		}
 		s.dialled = true
 	}
 	return s.bindFor(to.Addr())
 }
 
-// dialledAlone reports whether nobody has a port but connections for which it was picked.
+// dialledAlone reports whether only connections for which the port was picked have it.
 func (s *socket) dialledAlone(port uint16) bool {
 	b := s.h.portOf(portKey{s.kind, port})
 	return b == nil || !b.has(func(o *socket) bool { return !o.dialled })

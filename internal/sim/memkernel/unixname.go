@@ -6,10 +6,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// unixName is a name of a Unix socket, and who has it.
+// unixName is a name of a Unix socket, and the socket that has it.
 type unixName struct{ socket *socket }
 
-// unixNameOf is the name in an address, as the kernel has it; false if it has none.
+// unixNameOf returns the name in an address, in the kernel's form; ok is false if there is none.
 func unixNameOf(sa *sys.Sockaddr) (name string, ok bool) {
 	if sa.Family() != sys.AFUnix {
 		return "", false
@@ -26,7 +26,7 @@ func unixNameOf(sa *sys.Sockaddr) (name string, ok bool) {
 	return string(raw), true
 }
 
-// setUnixName puts a name into an address.
+// setUnixName stores a name in an address.
 func setUnixName(sa *sys.Sockaddr, name string) {
 	b := make([]byte, 2, 2+len(name)+1)
 	binary.NativeEndian.PutUint16(b, sys.AFUnix)
@@ -79,7 +79,7 @@ func appendHex(b []byte, n int) []byte {
 	return b
 }
 
-// named is the socket that has a name.
+// named returns the socket that has a name.
 func (h *Host) named(name string) (*socket, int32) {
 	var n *unixName
 	if name != "" && name[0] == 0 {

@@ -7,12 +7,12 @@ import (
 	"ringo/internal/sys"
 )
 
-// attrOf is where an attribute is; -1: there is none.
+// attrOf returns the index of an attribute; -1 if there is none.
 func (n *inode) attrOf(name string) int {
 	return slices.IndexFunc(n.attrs, func(a attr) bool { return a.name == name })
 }
 
-// Fgetxattr is an attribute.
+// Fgetxattr reads an attribute.
 func (h *Host) Fgetxattr(fd int32, name, p []byte) int32 {
 	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
@@ -31,7 +31,7 @@ func (h *Host) Fgetxattr(fd int32, name, p []byte) int32 {
 	return int32(copy(p, f.attrs[i].value))
 }
 
-// Fsetxattr sets one.
+// Fsetxattr sets an attribute.
 func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
@@ -55,7 +55,7 @@ func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 	return 0
 }
 
-// Flistxattr is the names of all.
+// Flistxattr reads the names of all attributes.
 func (h *Host) Flistxattr(fd int32, p []byte) int32 {
 	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
@@ -75,7 +75,7 @@ func (h *Host) Flistxattr(fd int32, p []byte) int32 {
 	return int32(copy(p, all))
 }
 
-// Fremovexattr removes one.
+// Fremovexattr removes an attribute.
 func (h *Host) Fremovexattr(fd int32, name []byte) int32 {
 	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)

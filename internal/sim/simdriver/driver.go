@@ -14,25 +14,25 @@ import (
 	"ringo/stats"
 )
 
-// Config is what a driver of a world needs beside that of all drivers, of which it uses Slab, Now, Ring, Outbox,
-// Reason and Fault.
+// Config is the configuration of a world's driver. Of the embedded Config it uses Slab, Now, Ring, Outbox, Reason and
+// Fault.
 type Config struct {
 	driver.Config
 	Host  *memkernel.Host
-	Lends bool // Info says so: what streams receive comes in buffers of Ring
+	Lends bool // streams receive into buffers of Ring, which Info reports
 	World *world.World
 	Turns
-	// Killed reports whether the loop is to end without another look at anything.
+	// Killed reports whether the loop must end without looking at anything else.
 	Killed func() bool
-	// Note is told of each result that the loop gets. nil: nobody is.
+	// Note, if not nil, is called for each result that the loop gets.
 	Note func(o *op.Op, res int32)
-	// Enter has a goroutine that calls be in the world until it leaves.
+	// Enter lets a calling goroutine into the world until it calls leave.
 	Enter func() (leave func())
 }
 
-// Turns are those of the driver's loop.
+// Turns gives turns to the driver's loop.
 type Turns interface {
-	// Pause ends a turn that has more to do, Sleep one that has not until the clock says so or Rouse is called: both
+	// Pause ends a turn that has more to do, Sleep one that has nothing to do before the time until or Rouse: both
 	// give the world its turn.
 	Pause()
 	Sleep(until int64)
@@ -45,29 +45,29 @@ type engine struct {
 	h    *memkernel.Host
 	w    *world.World
 	slab *op.Slab
-	// ahead is how far the world's clock is ahead of the loop's, of which deadlines are.
+	// ahead is how far the world's clock is ahead of the loop's, to which deadlines refer.
 	ahead int64
 
 	regs map[*fd.FD]*registration
 
 	queue op.List         // submitted, for the next Wait
 	ended op.List         // cancelled, for the next Wait
-	made  op.List         // whose time has come: timers, and calls that waited for a disk
-	hot   []*registration // to be tried again, in the order in which they were told
-	cool  []*registration // empty, to be hot next
+	made  op.List         // ops whose time has come: timers, and calls that waited for a disk
+	hot   []*registration // registrations to try again, in the order in which they had news
+	cool  []*registration // empty memory for the next hot
 	times map[*op.Op]*world.Event
-	// results are those of calls that were made, and end when the disk's time for them has passed.
+	// results holds the results of calls that were made, and end when the disk's time for them has passed.
 	results map[*op.Op]int32
 
-	woken  atomic.Bool // from outside of the world, as well
+	woken  atomic.Bool // set by Wake, also from outside the world
 	wakes  atomic.Uint64
-	done   *driver.Queue // of the present Wait
+	done   *driver.Queue // the queue of the present Wait
 	stats  stats.Driver
 	dead   error
 	closed bool
 }
 
-// Open makes a driver of a host.
+// Open makes a driver for a host.
 func Open(cfg Config) (driver.Driver, error) {
 	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Turns == nil || cfg.Killed == nil {
 		panic("driver/sim: a Config without Slab, Host, World, or who gives turns")
@@ -95,7 +95,7 @@ func (d *engine) Info() driver.Info {
 	}
 }
 
-// Try runs the op as a plain call, if that waits for nothing.
+// Try runs the op as a plain call, if that does not wait.
 func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	defer d.cfg.Enter()()
 	switch {
@@ -119,7 +119,7 @@ func (d *engine) note(o *op.Op, res int32) {
 	}
 }
 
-// Receive and Send are driver.Plain.
+// Receive and Send implement driver.Plain.
 func (d *engine) Receive(f *fd.FD, p []byte) (res int32, ok bool) {
 	defer d.cfg.Enter()()
 	res = d.h.Receive(f.Sys(), p)
@@ -151,12 +151,12 @@ const (
 	modeQueued uint8 = iota
 	modeDirection
 	modePoll
-	modeTime  // for a timer, or its turn at the disk
+	modeTime  // waits for a timer, or for the disk
 	modeMade  // its time has come
 	modeEnded // cancelled
 )
 
-// Cancel takes the op out of whatever it waits in. What a disk is at goes on.
+// Cancel takes the op out of what it waits in. What a disk has begun goes on.
 func (d *engine) Cancel(o *op.Op) {
 	if o.State != op.Queued && o.State != op.InFlight {
 		panic(fmt.Sprintf("driver/sim: cancel of %s, which is not submitted (state %d)", o.Def().Name, o.State))
@@ -167,12 +167,12 @@ func (d *engine) Cancel(o *op.Op) {
 	o.Canceled = true
 	switch o.Mode {
 	case modeQueued, modeMade:
-		return // whoever takes it up sees it
+		return // the op will be seen as cancelled when it is started
 	case modeDirection, modePoll:
 		d.withdraw(o)
 	case modeTime:
 		if o.Def().Kind != op.Timed {
-			return // the disk is at it
+			return // the disk has begun it
 		}
 		d.w.Drop(d.times[o])
 		delete(d.times, o)
@@ -200,14 +200,14 @@ func (d *engine) sendAll() {
 	}
 }
 
-// yield is a completion that another one follows.
+// yield reports a completion that is followed by another one.
 func (d *engine) yield(o *op.Op, res int32, flags uint32) {
 	d.note(o, res)
 	d.stats.Completions++
 	d.done.Yield(o, res, flags)
 }
 
-// end is the last completion.
+// end reports the last completion.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
 	d.note(o, res)
 	d.stats.Completions++
@@ -222,7 +222,7 @@ func (d *engine) cancelAll() {
 	})
 }
 
-// Close cancels every op, and waits for what a disk is at.
+// Close cancels every op, and waits for what a disk has begun.
 func (d *engine) Close(done *driver.Queue) error {
 	if d.closed {
 		return nil

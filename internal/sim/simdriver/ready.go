@@ -12,7 +12,7 @@ import (
 // attemptsMax bounds the tries on one direction of a descriptor in one Wait, as it does in driver/soft.
 const attemptsMax = 32
 
-// registration is what waits on a descriptor.
+// registration holds the ops that wait on a descriptor.
 type registration struct {
 	d       *engine
 	f       *fd.FD
@@ -30,7 +30,7 @@ func (d *engine) withdraw(o *op.Op) {
 	if !from.Remove(o) {
 		panic(fmt.Sprintf("driver/sim: %s is not where it waits (fd %d)", o.Def().Name, r.number))
 	}
-	r.heat() // for who was behind it
+	r.heat() // for the op behind it
 }
 
 func (r *registration) listOf(o *op.Op) *op.List {
@@ -43,7 +43,7 @@ func (r *registration) listOf(o *op.Op) *op.List {
 	return &r.in
 }
 
-// Forget ends what is kept of a descriptor.
+// Forget drops what is kept for a descriptor.
 func (d *engine) Forget(f *fd.FD) {
 	r := d.regs[f]
 	if r == nil {
@@ -62,7 +62,7 @@ func (r *registration) end() {
 	delete(r.d.regs, r.f)
 }
 
-// wait puts an op where its descriptor's readiness finds it, and tries it if its turn has come.
+// wait puts an op into the list of its descriptor, and tries it if it is the first there.
 func (d *engine) wait(o *op.Op) {
 	if o.Flags&op.Multishot != 0 && (!o.Def().Multishot || o.Def().Select && o.Flags&op.Select == 0) {
 		d.end(o, -sys.EINVAL, 0)
@@ -94,7 +94,7 @@ func (d *engine) waitReady(o *op.Op) {
 	}
 }
 
-// heat has the next Wait try again what waits.
+// heat makes the next Wait try again.
 func (r *registration) heat() {
 	if !r.heated {
 		r.heated = true
@@ -109,7 +109,7 @@ func (d *engine) goOn(r *registration) {
 	d.advance(r, &r.out)
 }
 
-// tellPolls completes the Poll ops that asked for any of what is ready.
+// tellPolls completes the Poll ops that asked for anything that is ready.
 func (d *engine) tellPolls(r *registration) {
 	if r.polls.Empty() {
 		return
@@ -133,7 +133,7 @@ func (d *engine) tellPolls(r *registration) {
 	}
 }
 
-// advance runs the ops of a direction in their order until one must wait.
+// advance tries the ops of a direction in order, until one must wait.
 func (d *engine) advance(r *registration, l *op.List) {
 	for n := 0; !l.Empty(); n++ {
 		if n == attemptsMax {
@@ -146,7 +146,7 @@ func (d *engine) advance(r *registration, l *op.List) {
 	}
 }
 
-// attempt tries the first op of a direction once. It reports false if that must wait.
+// attempt tries the first op of a direction once. It returns false if the op must wait.
 func (d *engine) attempt(l *op.List, o *op.Op) bool {
 	if o.Selects() {
 		return d.receive(l, o)
@@ -171,7 +171,7 @@ func (d *engine) attempt(l *op.List, o *op.Op) bool {
 	return true
 }
 
-// receive tries a receive that takes its buffer now that there may be something for it.
+// receive tries a receive that takes its buffer now, because there may be bytes.
 func (d *engine) receive(l *op.List, o *op.Op) bool {
 	mem, id, ok := d.cfg.Ring.LendOne()
 	if !ok {

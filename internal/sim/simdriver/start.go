@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// start looks at a submitted op for the first time.
+// start handles a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
 	if o.Canceled {
 		d.end(o, o.Failed(-sys.ECANCELED), 0)
@@ -26,7 +26,7 @@ func (d *engine) start(o *op.Op) {
 	}
 }
 
-// after has the op finished when the clock has gone on by so much.
+// after finishes the op when the clock has advanced by so much.
 func (d *engine) after(o *op.Op, ns int64) {
 	o.Mode = modeTime
 	if ns <= 0 && o.Def().Kind != op.Timed {
@@ -56,7 +56,7 @@ func (d *engine) finish(o *op.Op) {
 		d.end(o, res, 0)
 		return
 	}
-	if o.Def().Kind == op.Pollable && o.Code != op.Read && o.Code != op.Write { // the other end is no disk
+	if o.Def().Kind == op.Pollable && o.Code != op.Read && o.Code != op.Write { // the other end is not on a disk
 		if o.Canceled {
 			d.end(o, o.Failed(-sys.ECANCELED), 0)
 			return

@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// errKilled is the end of a loop whose host has crashed.
+// errKilled is the error of a loop whose host has crashed.
 var errKilled = errors.New("sim: the host has crashed")
 
 // wanted reports whether a Wait has something to do.
@@ -15,7 +15,7 @@ func (d *engine) wanted() bool {
 	return d.woken.Load() || len(d.hot) > 0 || !d.made.Empty() || !d.queue.Empty() || !d.ended.Empty()
 }
 
-// worldTime is a deadline by the world's clock.
+// worldTime converts a deadline to the world's clock.
 func (d *engine) worldTime(deadline int64) int64 {
 	at := deadline + d.ahead
 	switch {
@@ -29,7 +29,7 @@ func (d *engine) worldTime(deadline int64) int64 {
 	return at
 }
 
-// Wait runs what is new and what can go on, and sleeps only if there is nothing to report.
+// Wait runs new ops and those that can go on, and sleeps only if there is nothing to report.
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.done = done
 	timed := deadline != driver.Poll
@@ -73,7 +73,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	}
 }
 
-// work takes up what was submitted, cancelled or told.
+// work handles what was submitted or cancelled, and descriptors with news.
 func (d *engine) work() {
 	for queue := d.queue.TakeAll(); !queue.Empty(); {
 		d.start(queue.Pop())

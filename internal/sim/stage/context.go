@@ -8,41 +8,41 @@ import (
 	"ringo/internal/loop"
 )
 
-// end is what a task's context on a stage is a child of, and ends it. Package context cannot be told that a
-// time of another clock than Go's has passed: a cancel function says Canceled, to all children. But it asks a parent
-// that is none of its own, by the method AfterFunc, to call a function at its end, which takes the error from there.
+// end is the parent of a task's context on a stage, and ends it. Package context can't be told that a time of another
+// clock than Go's has passed: a cancel function passes Canceled to all children. But for a parent that is not its own,
+// it calls the parent's method AfterFunc with a function to call at the end, which takes the error from the parent.
 // Everything derived from the context then gets that error, at once.
 //
-// Of contexts that the program has made, around which or in which a limit is, nobody is told at once: package context
-// has no way to, but for a goroutine. Such a one ends what follows it between two turns.
+// If the program has made a context around an end, or around a limit, the end is not told at once when that context
+// ends: package context could do so only by a goroutine. Such a context ends those that follow it between two turns.
 //
-// It belongs to the stage's thread: what others ask is of the context, which is package context's own.
+// It belongs to the stage's thread: other callers use only the context, which is package context's own.
 type end struct {
 	context.Context // whose values it has
 	at              time.Time
 	err             error
 
 	ctx    context.Context // its only child
-	called func()          // ends that with err
-	cancel func()          // would with Canceled
-	inner  []*end          // those that end when it does
-	leaves []func()        // let go of those that it follows, and of the clock
+	called func()          // ends ctx with err
+	cancel func()          // would end ctx with Canceled
+	inner  []*end          // the ends that end with this one
+	leaves []func()        // detach it from the ends that it follows, and from the clock
 }
 
-// endKey has a context's Value give its end.
+// endKey is the key under which a context's Value returns its end.
 type endKey struct{}
 
-// open is never closed: package context asks a parent for a channel, to see that its end isn't that of a context
-// around it, and waits for none that has an AfterFunc.
+// open is never closed: package context asks a parent for its channel, to see whether the end is that of a context
+// around it, but does not wait for it if the parent has an AfterFunc.
 var open = make(chan struct{})
 
-// Done is for package context.
+// Done returns a channel for package context, which never waits for it.
 func (e *end) Done() <-chan struct{} { return open }
 
-// Err is how it has ended.
+// Err returns the error with which it has ended.
 func (e *end) Err() error { return e.err }
 
-// Value has itself beside what the context around it has.
+// Value returns the end itself for endKey, and otherwise the value of the context around it.
 func (e *end) Value(key any) any {
 	if key == (endKey{}) {
 		return e
@@ -50,7 +50,7 @@ func (e *end) Value(key any) any {
 	return e.Context.Value(key)
 }
 
-// Deadline is by the stage's clock.
+// Deadline returns the earlier one of its own and the outer deadline, by the stage's clock.
 func (e *end) Deadline() (time.Time, bool) {
 	outer, ok := e.Context.Deadline()
 	if ok && (e.at.IsZero() || outer.Before(e.at)) {
@@ -59,7 +59,7 @@ func (e *end) Deadline() (time.Time, bool) {
 	return e.at, !e.at.IsZero()
 }
 
-// AfterFunc keeps the function for the end. ctx is never cancelled but by that, so nobody takes it back.
+// AfterFunc keeps fn for the end. Only this end cancels ctx, so stop is never needed.
 func (e *end) AfterFunc(fn func()) (stop func() bool) {
 	e.called = fn
 	return func() bool { return false }
@@ -72,7 +72,7 @@ func (e *end) end(err error) {
 	}
 	e.err = err
 	e.called()
-	e.cancel() // is of no effect by now, and lets go
+	e.cancel() // has no effect now, but releases ctx's resources
 	inner := e.inner
 	e.inner = nil
 	for _, in := range inner {
@@ -83,7 +83,7 @@ func (e *end) end(err error) {
 	}
 }
 
-// follow has it end as ctx does.
+// follow makes it end when ctx does.
 func (e *end) follow(s *Stage, ctx context.Context) {
 	outer := endOf(ctx)
 	switch {
@@ -103,17 +103,17 @@ func (e *end) follow(s *Stage, ctx context.Context) {
 	}
 }
 
-// canceled is its cancel function.
+// canceled is the cancel function of its context.
 func (e *end) canceled() { e.end(context.Canceled) }
 
-// newEnd makes one of base; no cancel of that reaches it.
+// newEnd makes an end around base's values; a cancel of base does not reach it.
 func newEnd(base context.Context, at time.Time) *end {
 	e := &end{Context: base, at: at}
 	e.ctx, e.cancel = context.WithCancel(e)
 	return e
 }
 
-// endOf is that of a context that newEnd has made, and of no other.
+// endOf returns the end of a context that newEnd has made, nil for other contexts.
 func endOf(ctx context.Context) *end {
 	if e, ok := ctx.Value(endKey{}).(*end); ok && e.ctx == ctx {
 		return e
@@ -121,13 +121,13 @@ func endOf(ctx context.Context) *end {
 	return nil
 }
 
-// WithCancel is for a base that nothing ends.
+// WithCancel is for a base that never ends.
 func (s *Stage) WithCancel(base context.Context) (context.Context, context.CancelFunc) {
 	e := newEnd(base, time.Time{})
 	return e.ctx, e.canceled
 }
 
-// WithDeadline is by the loop's clock.
+// WithDeadline uses the loop's clock.
 func (s *Stage) WithDeadline(l *loop.Loop, base context.Context, at time.Time) (context.Context, context.CancelFunc) {
 	e := newEnd(base, at)
 	e.follow(s, base)
@@ -138,7 +138,7 @@ func (s *Stage) WithDeadline(l *loop.Loop, base context.Context, at time.Time) (
 		e.end(context.DeadlineExceeded)
 	default:
 		stop := s.After(d, func() {
-			if err := base.Err(); err != nil { // in this turn
+			if err := base.Err(); err != nil { // base has ended in this turn
 				e.end(err)
 			}
 			e.end(context.DeadlineExceeded)
@@ -148,7 +148,7 @@ func (s *Stage) WithDeadline(l *loop.Loop, base context.Context, at time.Time) (
 	return e.ctx, e.canceled
 }
 
-// Join is for an other that has limits of time by the stage's clock.
+// Join is for an other whose time limits are by the stage's clock.
 func (s *Stage) Join(_ *loop.Loop, base, one, other context.Context) (context.Context, context.CancelFunc) {
 	at, limited := other.Deadline()
 	if !limited || endOf(other) == nil {
@@ -160,18 +160,18 @@ func (s *Stage) Join(_ *loop.Loop, base, one, other context.Context) (context.Co
 	return e.ctx, e.canceled
 }
 
-// watched is a context whose end somebody waits for.
+// watched is a context, and the function to call when it ends.
 type watched struct {
 	ctx context.Context
 	fn  func()
 }
 
-// AfterContext has fn called between turns.
+// AfterContext calls fn between turns, once ctx has ended.
 func (s *Stage) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
 	if s.beside != nil {
 		return s.beside.afterContext(ctx, fn)
 	}
-	ctx.Done() // some look for their end since that was asked for
+	ctx.Done() // some contexts check for their end only once Done was called
 	w := &watched{ctx, fn}
 	s.watched = append(s.watched, w)
 	return func() bool {
@@ -183,7 +183,7 @@ func (s *Stage) AfterContext(ctx context.Context, fn func()) (stop func() bool) 
 	}
 }
 
-// lookAtContexts tells of those that have ended.
+// lookAtContexts calls the functions of watched contexts that have ended.
 func (s *Stage) lookAtContexts() {
 	for i := 0; i < len(s.watched); {
 		w := s.watched[i]
@@ -193,6 +193,6 @@ func (s *Stage) lookAtContexts() {
 		}
 		s.watched = slices.Delete(s.watched, i, i+1)
 		w.fn()
-		i = 0 // it may have ended others
+		i = 0 // fn may have ended other contexts
 	}
 }

@@ -12,57 +12,57 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// Clock is the world's.
+// Clock is the world's clock.
 type Clock interface {
 	Now() int64
-	// MoveTo moves it on. What is due by then must have happened.
+	// MoveTo advances the clock. Events that are due by then must have happened.
 	MoveTo(ns int64)
-	// Next is when something is to happen; false: nothing is.
+	// Next returns when the next event is due; ok is false if there is none.
 	Next() (at int64, ok bool)
 }
 
-// goroutines is what a stage has whose programs have goroutines beside their loops. All of them are in one bubble of
-// testing/synctest, which has a clock that goes with the world's, and tells when nobody in it has anything to do but
-// the stage. Then the stage goes on.
+// goroutines is the part of a stage whose programs have goroutines beside their loops. All of them are in one bubble
+// of testing/synctest. Its clock advances with the world's, and the bubble tells when no goroutine in it has anything
+// to do. Then the stage goes on.
 //
 //	the stage     a turn ─▶ Let: wait until all goroutines do ─▶ the next event's time ─▶ its turn
 //	                          │            ▲
 //	goroutines                └─▶ run ─────┘ their calls happen at once; what loops are to do is an event
 //
-// Whoever is in the world has mu: the stage, but while it waits in Let; a goroutine in its calls of the kernel, the
-// driver and the clock. The stage has no thread of its own, since that costs 50 µs a wait (ADR 80): who
-// runs on it is known by its g. So an iterator of iter.Pull in a task is not known.
+// Code that is in the world holds mu: the stage, except while it waits in Let; a goroutine during its calls of the
+// kernel, the driver and the clock. The stage has no thread of its own, since that would cost 50 µs for each wait (ADR
+// 80): code that runs on it is recognized by its g. So an iterator of iter.Pull in a task is not recognized.
 type goroutines struct {
 	s     *Stage
 	clock Clock
 	mu    sync.Mutex
-	guest atomic.Uintptr // the g that has it; 0: none, or the stage has
-	// waits is how many goroutines wait for it, and entries how many have had it.
+	guest atomic.Uintptr // the g that holds mu; 0: no goroutine does
+	// waits is how many goroutines wait for mu, and entries how many have held it.
 	waits   atomic.Int32
 	entries atomic.Uint64
 	leave   func() // ends an Enter
 
-	root atomic.Uintptr         // the g of the stage; 0: it has ended
-	gs   map[*loop.Loop]gmark.G // of their coroutines
-	turn atomic.Pointer[turn]   // nil: nobody's
-	lets atomic.Uint64          // odd while it lets them, for who looks whether they go on
+	root atomic.Uintptr         // the g of the stage; 0: the stage has ended
+	gs   map[*loop.Loop]gmark.G // the g of each loop's coroutine
+	turn atomic.Pointer[turn]   // nil: no loop has its turn
+	lets atomic.Uint64          // odd while Let lets goroutines run, for observers of whether they come to rest
 
-	began  time.Time // by the bubble's clock, when the world's was at zero
+	began  time.Time // the time of the bubble's clock when the world's was zero
 	zero   int64
-	sleeps bool          // in Let, until something happens or alarm
-	roused chan struct{} // a goroutine was in the world meanwhile
+	sleeps bool          // the stage is in Let, until something happens or the alarm
+	roused chan struct{} // receives a value when a goroutine was in the world meanwhile
 	alarm  *time.Timer
-	posts  []func() // to be called by the stage
+	posts  []func() // functions that the stage will call
 }
 
-// turn is that of a loop.
+// turn is the turn of a loop.
 type turn struct {
 	l *loop.Loop
-	g gmark.G // of its coroutine
+	g gmark.G // the g of the loop's coroutine
 }
 
-// OpenWithGoroutines is Open for a calling goroutine that is in a bubble of testing/synctest, and has no thread of its
-// own. What begins in the bubble from now on is beside the loops, and may use what is in the world.
+// OpenWithGoroutines is Open for a goroutine that is in a bubble of testing/synctest and has no thread of its own.
+// Goroutines that start in the bubble from now on are beside the loops, and may use what is in the world.
 func OpenWithGoroutines(rules Rules, clock Clock) *Stage {
 	s := &Stage{rules: rules}
 	b := &goroutines{s: s, clock: clock, gs: map[*loop.Loop]gmark.G{}, began: time.Now(), zero: clock.Now(),
@@ -76,7 +76,7 @@ func OpenWithGoroutines(rules Rules, clock Clock) *Stage {
 	return s
 }
 
-// Runs has a loop's coroutine run fn, which is all of the loop.
+// Runs makes a loop's coroutine run fn, which is everything that the loop does.
 func (s *Stage) Runs(l *loop.Loop, fn func()) {
 	if b := s.beside; b != nil {
 		g := gmark.Current()
@@ -87,19 +87,19 @@ func (s *Stage) Runs(l *loop.Loop, fn func()) {
 	fn()
 }
 
-// begins and ends say whose turn it is.
+// begins and ends record whose turn it is.
 func (b *goroutines) begins(l *loop.Loop) { b.turn.Store(&turn{l, b.gs[l]}) }
 
 func (b *goroutines) ends() { b.turn.Store(nil) }
 
-// ended says that there is no stage any more.
+// ended records that the stage has ended.
 func (b *goroutines) ended() {
 	b.ends()
 	b.root.Store(0)
 	b.mu.Unlock()
 }
 
-// here reports whether the caller is the stage. G.
+// here reports whether the caller is on the stage. G.
 func (b *goroutines) here() bool {
 	g := gmark.Current()
 	if uintptr(g) == b.root.Load() {
@@ -109,14 +109,16 @@ func (b *goroutines) here() bool {
 	return t != nil && (g == t.g || t.l.Mark().IsCurrent())
 }
 
-// around reports whether the caller, who is not here, is in the stage's bubble: others begin in the year 2000. G.
+// around reports whether the caller, which is not on the stage, is in its bubble: other bubbles start in the year
+// 2000. G.
 func (b *goroutines) around() bool { return kernel.InBubble() && time.Since(b.began) >= 0 }
 
 func (b *goroutines) now() int64 { return b.zero + int64(time.Since(b.began)) }
 
 var stays = func() {}
 
-// Enter has a goroutine be in the world, alone, until it leaves; the stage is there as it is, and who has entered. G.
+// Enter lets a goroutine into the world, alone, until it calls leave. On the stage, or inside another Enter, it does
+// nothing. G.
 func (s *Stage) Enter() (leave func()) {
 	b := s.beside
 	if b == nil || b.here() {
@@ -137,8 +139,8 @@ func (s *Stage) Enter() (leave func()) {
 	return b.leave
 }
 
-// catchUp moves the world's clock to what the bubble's says, but not past what is to happen: a task, or the script, may
-// have slept by Go's clock, which holds the world up as any work does.
+// catchUp advances the world's clock to the bubble's, but not past the next event: a task, or the script, may have
+// slept by Go's clock, which holds up the world as any work does.
 func (b *goroutines) catchUp() {
 	at := b.now()
 	if next, ok := b.clock.Next(); ok {
@@ -164,18 +166,19 @@ func (b *goroutines) rouse() {
 	}
 }
 
-// post has the stage call fn, on no loop. G.
+// post makes the stage call fn, on no loop. G.
 func (b *goroutines) post(fn func()) {
 	leave := b.s.Enter()
 	b.posts = append(b.posts, fn)
 	leave()
 }
 
-// letMost is how far Let moves the clock while nothing happens, so that the caller may look at other things.
+// letMost bounds how far one Let advances the clock while nothing happens, so that the caller may look at other
+// things.
 const letMost = time.Minute
 
-// Let has goroutines run until all of them wait, and moves the clock to the next event, or to when a goroutine has made
-// one; at most to until, and by a minute. It does nothing where there are no goroutines.
+// Let lets goroutines run until all of them wait, and advances the clock to the next event, or to the time at which a
+// goroutine has made one; at most to until, and at most by letMost. Without goroutines it does nothing.
 func (s *Stage) Let(until int64) {
 	b := s.beside
 	if b == nil {
@@ -204,10 +207,10 @@ func (s *Stage) Let(until int64) {
 	}
 }
 
-// sleep lets the bubble's clock go on, and the world's with it.
+// sleep lets the bubble's clock advance, and the world's with it.
 func (b *goroutines) sleep(d time.Duration) {
 	select {
-	case <-b.roused: // before it slept
+	case <-b.roused: // roused before it slept
 	default:
 	}
 	b.sleeps = true
@@ -234,8 +237,8 @@ func (b *goroutines) takePosts() {
 	b.s.lookAtContexts()
 }
 
-// Waits counts, and reports whether goroutines wait for the stage: who finds the same count again, while no turn is,
-// knows that the script waits for something else. G.
+// Waits returns a count, and whether goroutines wait for the stage. A caller that finds the count unchanged, while no
+// loop has its turn, knows that the script waits for something else. G.
 func (s *Stage) Waits() (n uint64, now bool) {
 	if s.beside == nil {
 		return 0, false
@@ -243,8 +246,8 @@ func (s *Stage) Waits() (n uint64, now bool) {
 	return s.beside.entries.Load(), s.beside.waits.Load() > 0
 }
 
-// Lets counts, and reports whether goroutines run now: who looks from outside, and finds the same count again, knows
-// that they come to no rest. G.
+// Lets returns a count, and whether goroutines run now. An observer that finds the count unchanged knows that they do
+// not come to rest. G.
 func (s *Stage) Lets() (n uint64, now bool) {
 	if s.beside == nil {
 		return 0, false
@@ -253,12 +256,12 @@ func (s *Stage) Lets() (n uint64, now bool) {
 	return n, n%2 == 1
 }
 
-// afterContext is AfterContext where contexts end beside the loops.
+// afterContext is AfterContext for contexts that end beside the loops.
 func (b *goroutines) afterContext(ctx context.Context, fn func()) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { b.post(fn) })
 }
 
-// moment is Moment for a time of the bubble's clock, of which all are taken to be that say nothing else.
+// moment is Moment for a time of the bubble's clock, which all times without another sign are assumed to be.
 func (b *goroutines) moment(l *loop.Loop, t time.Time) int64 {
 	defer b.s.Enter()()
 	return loopTime(l, b.zero+int64(t.Sub(b.began))-b.clock.Now())

@@ -6,23 +6,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// HostKernel is all of a host's kernel.
+// HostKernel is the whole kernel of a host.
 type HostKernel interface {
 	kernel.Kernel
 	Kernel
 }
 
-// Guarded is a host's kernel for goroutines too: each of their calls enters the world. Those on files and names are for
-// tasks alone, and on descriptors and sockets for all.
+// Guarded is a host's kernel that goroutines may call too: each of their calls enters the world. Calls on files and
+// names are for tasks only, those on descriptors and sockets for all callers.
 type Guarded struct {
 	HostKernel
 	stage *Stage
 }
 
-// Guard makes one.
+// Guard makes a Guarded.
 func Guard(s *Stage, k HostKernel) *Guarded { return &Guarded{k, s} }
 
-// Call enters, as what follows does.
+// Call enters the world, as the methods below do.
 func (g *Guarded) Call(o *op.Op) int32 {
 	defer g.stage.Enter()()
 	return g.HostKernel.Call(o)

@@ -7,44 +7,44 @@ import (
 	"time"
 )
 
-// Actor is a coroutine that has its turns when the world's clock says so. Of all actors of a world one runs at a time.
+// Actor is a coroutine that has its turns by the world's clock. Only one actor of a world runs at a time.
 type Actor struct {
 	w      *World
 	told   Turns
 	resume func() (struct{}, bool)
 	yield  func(struct{}) bool
-	turn   Event // the next; not planned: it runs, sleeps without end, or has ended
-	onward bool  // the next turn goes on with this one: nothing could have come between
+	turn   Event // the next turn; not planned while the actor runs or sleeps without end, and after its end
+	onward bool  // the next turn continues this one: no event could have come between
 	asleep bool
 	ended  bool
 }
 
-// Turns is told of an actor's turns. They are two calls and none around the turn, so that few returns lie behind the
-// switch to the actor and back: the processor guesses each of them wrong.
+// Turns is told of an actor's turns. It is two calls and not one around the turn, so that few returns follow the
+// switches to the actor and back: the processor mispredicts each of them.
 type Turns interface {
-	// Begins reports whether the turn is to be. If not, Delay has put it off. Onward says that nothing has come between
+	// Begins reports whether the turn may begin. If not, Delay has put it off. onward says that no event came between
 	// the turn before and this one, as if they were one.
 	Begins(onward bool) bool
-	// Ends is called when the actor waits, or has ended by its return.
+	// Ends is called when the actor waits, or has returned.
 	Ends()
 }
 
-// Turns take time, by which those of others come between: a little, and now and then so much that much comes between.
+// Turns take time, in which those of other actors may come: usually little, and now and then much.
 const (
 	turnLeast = time.Microsecond
 	turnMore  = 4 * time.Microsecond
 	turnMost  = time.Millisecond
-	turnRare  = 64 // one in so many
+	turnRare  = 64 // one turn in so many takes long
 )
 
-// Go makes an actor of a function, which has its first turn as soon as can be.
+// Go makes an actor that runs fn. Its first turn comes as soon as possible.
 func (w *World) Go(fn func(a *Actor), told Turns) *Actor {
 	a := &Actor{w: w, told: told}
 	a.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
 		a.yield = yield
 		defer func() {
 			a.ended = true
-			if v := recover(); v != nil { // whose stack would be gone on the other side
+			if v := recover(); v != nil { // recovered here, because the stack would be lost on the other side
 				panic(fmt.Errorf("%v\n%s", v, debug.Stack()))
 			}
 		}()
@@ -55,7 +55,7 @@ func (w *World) Go(fn func(a *Actor), told Turns) *Actor {
 	return a
 }
 
-// turnTime is how long a turn takes.
+// turnTime returns how long a turn takes.
 func (w *World) turnTime() time.Duration {
 	r := w.rand.Uint64()
 	if r%turnRare == 0 {
@@ -64,7 +64,7 @@ func (w *World) turnTime() time.Duration {
 	return turnLeast + time.Duration((r>>16)%uint64(turnMore))
 }
 
-// begin is a turn.
+// begin runs a turn.
 func (a *Actor) begin() {
 	onward := a.onward
 	a.onward, a.asleep = false, false
@@ -75,8 +75,8 @@ func (a *Actor) begin() {
 	}
 }
 
-// Pause ends a turn of an actor that has more to do: the next one comes when this one has taken its time. Only for the
-// actor.
+// Pause ends a turn of an actor that has more to do: the next one comes after the time that this one takes. Only the
+// actor itself may call it.
 func (a *Actor) Pause() {
 	at := a.w.Later(a.w.turnTime())
 	if a.w.free(at) {
@@ -92,17 +92,18 @@ func (a *Actor) Pause() {
 	a.yield(struct{}{})
 }
 
-// Sleep ends a turn of an actor that has nothing to do until the clock says so, or it is roused. Only for the actor.
+// Sleep ends a turn of an actor that has nothing to do before the time until, or Rouse. Only the actor itself may call
+// it.
 func (a *Actor) Sleep(until int64) {
 	a.asleep = true
 	a.w.Plan(&a.turn, until)
 	a.yield(struct{}{})
 }
 
-// Never is later than any event: what is planned for then does not happen.
+// Never is later than any event: what is planned for it does not happen.
 const Never = int64(1<<63 - 1)
 
-// Rouse gives an actor that sleeps its next turn, which takes a moment to come. Any other has one anyway.
+// Rouse gives an actor that sleeps its next turn, after a moment. Other actors have one planned already.
 func (a *Actor) Rouse() {
 	if !a.asleep {
 		return
@@ -111,8 +112,8 @@ func (a *Actor) Rouse() {
 	a.w.Plan(&a.turn, a.w.Later(a.w.turnTime()))
 }
 
-// RunNow gives an actor a turn at once, and another until it has ended: it must not wait for anything any more. Not for
-// an actor that runs.
+// RunNow gives an actor turns, one after the other, until it has ended: it must not wait for anything. The actor must
+// not be running.
 func (a *Actor) RunNow() {
 	for !a.ended {
 		a.w.Drop(&a.turn)
@@ -120,10 +121,10 @@ func (a *Actor) RunNow() {
 	}
 }
 
-// Ended reports whether its function has returned.
+// Ended reports whether the actor's function has returned.
 func (a *Actor) Ended() bool { return a.ended }
 
-// Delay puts the next turn off by d, as a machine that stands still does. Not for an actor that runs.
+// Delay puts the next turn off by d, as if the machine stood still. The actor must not be running.
 func (a *Actor) Delay(d time.Duration) {
 	if a.ended {
 		return
