@@ -21,5 +21,5 @@ const (
 	OLargefile = unix.O_LARGEFILE
 )
 
-// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for a name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = true

@@ -22,7 +22,7 @@ const (
 	ODirect    = 1 << 30
 )
 
-// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for a name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = true
 
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }

@@ -31,7 +31,7 @@ const (
 	ownFlags = ODirect | OPath | 1<<28
 )
 
-// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for a name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = atEmptyPath != 0
 
 // path returns a name without its NUL.

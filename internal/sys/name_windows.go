@@ -29,7 +29,7 @@ const (
 	ODirect    = 1 << 30 // refused
 )
 
-// HaveObjects says whether OPath opens a descriptor that stands for any name, even a link's, for calls with AtEmptyPath.
+// HaveObjects says whether OPath opens a descriptor that stands for a name, even a link's, for calls with AtEmptyPath.
 const HaveObjects = true
 
 // A target is what a name leads to, for NtCreateFile: a name in an open folder, or an absolute one.
