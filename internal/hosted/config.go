@@ -24,8 +24,8 @@ type Config struct {
 	// files that are open with O_DIRECT, and syncs; a transfer that would have to wait all the same is not begun. The
 	// default of InFlight is then 256, which counts against fs.aio-max-nr of the whole system.
 	Native bool
-	// Workers bounds the threads that the kernel makes for one of the process's threads, for requests that it can't do
-	// without; 0: 4. It takes effect since Linux 5.15.
+	// Workers bounds the threads that the kernel makes for each of the process's threads, for requests that need one;
+	// 0: 4. It takes effect since Linux 5.15.
 	Workers int
 
 	// Mask makes the kernel behave as an older one; nil: as RINGO_MASK says. Kernel replaces the kernel's calls. Both

@@ -70,7 +70,7 @@ func (s *Stats) add(o *Stats) {
 // A completion carries its op's token, with this mark if it is the completion of a cancel.
 const markCancel = uint64(1) << op.TokenShift
 
-// admission says how a caller's op is to be done.
+// admission says how a caller's op will be done.
 type admission uint8
 
 const (
