@@ -291,8 +291,11 @@ func (p *poll) begin() {
 		at.Init(n)
 		p.err = p.l.Unwatchable(n)
 	}
-	o := p.l.Ops().New(op.Poll)
-	if o == nil || p.err != nil {
+	var o *op.Op
+	if p.err == nil {
+		o = p.l.Ops().New(op.Poll)
+	}
+	if o == nil {
 		p.end(-sys.ENOBUFS)
 		return
 	}
