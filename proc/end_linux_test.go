@@ -3,9 +3,11 @@
 package proc
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/kernel"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 )
@@ -109,6 +112,49 @@ func TestLastWords(t *testing.T) {
 					t.Errorf("it has said %q, and ended with %v, %v", said.String(), c.ProcessState, err)
 				}
 			})
+		}
+	})
+}
+
+// The state of a process that somebody traces, as strace -p does, is to be had when the tracer has taken it. A task
+// that waits for that stops no loop.
+func TestTraced(t *testing.T) {
+	eachTask(t, func(t *testing.T, l *ringo.Loop) {
+		c := Command("cat")
+		in, err := c.StdinPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracer := Command("/proc/self/exe")
+		tracer.Env = append(os.Environ(), fmt.Sprint(asTracer, "=", c.Process.Pid))
+		held, err1 := tracer.StdinPipe()
+		says, err2 := tracer.StdoutPipe()
+		if err := errors.Join(err1, err2, tracer.Start()); err != nil {
+			t.Fatal(err)
+		}
+		seized, _ := bufio.NewReader(says).ReadString('\n')
+		in.Close()
+		raw, err := c.process.fd.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		socktest.EventuallyOn(t, l, "it has ended", func() (ended bool) {
+			raw.Control(func(fd uintptr) { ended = kernel.Exited(int32(fd)) })
+			return ended
+		})
+		err = l.WithTimeout(1, c.Wait)
+		held.Close()
+		if err := errors.Join(c.Wait(), tracer.Wait()); err != nil {
+			t.Error(err)
+		}
+		if seized != "<nil>\n" {
+			t.Skip("ptrace(2): ", seized)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Wait while another traces: %v", err)
 		}
 	})
 }

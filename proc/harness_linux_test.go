@@ -4,8 +4,12 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -18,8 +22,25 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if pid := os.Getenv(asTracer); pid != "" {
+		trace(pid)
+		return
+	}
 	testmain.Register("children", children)
 	testmain.Main(m)
+}
+
+// asTracer in the environment has the test binary trace the process of that number, until its input ends.
+const asTracer = "PROC_TEST_TRACES"
+
+func trace(pid string) {
+	runtime.LockOSThread() // it is a thread that traces
+	n, err := strconv.Atoi(pid)
+	if err == nil {
+		err = unix.PtraceSeize(n)
+	}
+	fmt.Println(err)
+	io.Copy(io.Discard, os.Stdin)
 }
 
 // children is 1 if there are processes that are not reaped.

@@ -7,14 +7,15 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/caller"
 	"ringo/internal/kernel"
 )
 
 // A process is one whose end is waited for.
 type process struct {
 	*os.Process
-	fd     *file.File            // its pidfd; nil: none is to be had
-	over   *ringo.Chan[struct{}] // without one: closed when state and err are set
+	fd     *file.File            // its pidfd; nil: a goroutine waits
+	over   *ringo.Chan[struct{}] // then closed when state and err are set
 	reaped bool
 	state  *os.ProcessState
 	err    error
@@ -35,27 +36,48 @@ func watch(p *os.Process) *process {
 			w.close()
 		}
 	}
+	w.beside()
+	return w
+}
+
+// beside has a goroutine wait, and its thread.
+func (w *process) beside() {
 	w.over = ringo.NewChan[struct{}](0)
 	go func() {
-		w.state, w.err = p.Wait()
+		w.state, w.err = w.Wait()
 		w.over.Close()
 	}()
-	return w
 }
 
 // await waits until the process has ended. An error is that of the wait, and the process may go on.
 func (w *process) await() error {
-	if w.fd == nil {
-		if _, err := w.over.Recv(); err != ringo.ErrClosed {
+	if w.fd != nil {
+		ours, err := w.awaitFD()
+		if ours || err != nil && caller.Ended(nil) != nil {
 			return err
 		}
-		return nil
+		w.close()
+		w.beside()
 	}
-	raw, err := w.fd.SyscallConn()
-	if err != nil {
+	if _, err := w.over.Recv(); err != ringo.ErrClosed {
 		return err
 	}
-	return raw.Read(func(fd uintptr) bool { return kernel.Exited(int32(fd)) })
+	return nil
+}
+
+// awaitFD is await by the pidfd, which a driver may not be able to watch: select watches no high numbers. ours is
+// whether reap takes the state at once: that of a traced process goes to the tracer first, which may take its time.
+func (w *process) awaitFD() (ours bool, err error) {
+	raw, err := w.fd.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	err = raw.Read(func(fd uintptr) bool {
+		ended := kernel.Exited(int32(fd))
+		ours = ended && kernel.Reapable(int32(fd))
+		return ended
+	})
+	return ours, err
 }
 
 // reap takes the state of a process that has ended.

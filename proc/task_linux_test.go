@@ -138,6 +138,30 @@ func TestWaitAgain(t *testing.T) {
 	})
 }
 
+// What no driver can watch is waited for otherwise: here numbers that select does not take.
+func TestWaitBeyondSelect(t *testing.T) {
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "select" {
+		t.Skipf("this is about select, and RINGO_DRIVER is %s", forced)
+	}
+	const bound = 1024
+	testmain.NeedDescriptors(t, bound+100)
+	socktest.OnLoop(t, ringo.Config{Driver: "select", StallLimit: -1, HoldLimit: -1}, func(l *ringo.Loop) {
+		c := Command("cat")
+		in, err := c.StdinPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer testmain.Occupy(t, bound)()
+		l.Go(func() { in.Close() }) // when Wait waits
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A command with the context of its task ends with the task, and Wait sees it to the end.
 func TestContextOfTask(t *testing.T) {
 	eachTask(t, func(t *testing.T, l *ringo.Loop) {

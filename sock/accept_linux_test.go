@@ -763,7 +763,7 @@ func TestGoroutinesAcceptBeyondSelect(t *testing.T) {
 	besideLoop(t, ringo.Config{Driver: "select", Loops: 1}, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 		got := acceptors(ln, 1)
 		waitInAccept(t, 1)
-		free := occupy(t, bound)
+		free := testmain.Occupy(t, bound)
 		peer := dial(t, ln.Addr().String())
 		if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
 			t.Errorf("the peer reads %d, %v", n, err)

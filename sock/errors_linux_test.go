@@ -239,7 +239,7 @@ func TestBeyondSelect(t *testing.T) {
 	testmain.NeedDescriptors(t, bound+100)
 	cfg := ringo.Config{Driver: "select", Loops: 1}
 	pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-		defer occupy(t, bound)()
+		defer testmain.Occupy(t, bound)()
 		refused := func(what string, err error) {
 			if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "FD_SETSIZE") {
 				t.Errorf("%s: %v; want EMFILE, and the bound named", what, err)
@@ -265,28 +265,6 @@ func TestBeyondSelect(t *testing.T) {
 			t.Errorf("Read of a low descriptor = %q, %v", p, err)
 		}
 	})
-}
-
-// occupy takes all descriptors below a bound, until it is told to give them back.
-func occupy(t *testing.T, bound int) (free func()) {
-	t.Helper()
-	var taken []int
-	for {
-		n, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n >= bound {
-			syscall.Close(n)
-			break
-		}
-		taken = append(taken, n)
-	}
-	return func() {
-		for _, n := range taken {
-			syscall.Close(n)
-		}
-	}
 }
 
 func init() { children["goroutines"] = goroutinesChild }

@@ -136,3 +136,7 @@ func PidFD(pid int) int32 { return sys.PidFD(pid) }
 
 // Exited reports whether the process of a PidFD descriptor has ended.
 func Exited(fd int32) bool { return sys.Poll(fd, sys.PollIn) != 0 }
+
+// Reapable reports whether a wait for that process returns at once: when it has ended, and its tracer, if it has one,
+// has taken that.
+func Reapable(fd int32) bool { return sys.Reapable(fd) }

@@ -28,5 +28,8 @@ func SetCPUs(int, []int) error { return posix.ErrSystem }
 // WaitAny is Linux's alone: it is for process 1.
 func WaitAny() (pid int, status uint32, res int32) { return 0, 0, enosys }
 
+// Reapable is, too: elsewhere there is no pidfd.
+func Reapable(int32) bool { return false }
+
 // HaveSplice says whether this OS has splice(2) at all.
 const HaveSplice = false

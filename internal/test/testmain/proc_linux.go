@@ -74,3 +74,25 @@ func NeedDescriptors(t testing.TB, n uint64) {
 		t.Skipf("RLIMIT_NOFILE is %d, this needs %d", limit.Cur, n)
 	}
 }
+
+// Occupy takes all descriptors below a bound, until it is told to give them back.
+func Occupy(t testing.TB, bound int) (free func()) {
+	t.Helper()
+	var taken []int
+	for {
+		n, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n >= bound {
+			syscall.Close(n)
+			break
+		}
+		taken = append(taken, n)
+	}
+	return func() {
+		for _, n := range taken {
+			syscall.Close(n)
+		}
+	}
+}
