@@ -22,6 +22,7 @@ type Cmd struct {
 	exec.Cmd
 
 	ctx       context.Context // nil: none
+	runs      bool            // Run waits, and sees to the end
 	started   bool
 	concluded bool
 	process   *process // nil: it has not been started
@@ -74,7 +75,7 @@ func (c *Cmd) kill() error { return c.Process.Kill() }
 // Run waits for its pipes no longer than WaitDelay, or 100 ms if that is 0, and the error matches both that of the wait
 // and that of the process. If Cancel does not end the process, the task goes on waiting, unless there is a WaitDelay.
 func (c *Cmd) Run() error {
-	c.copies.patient = true
+	c.runs = true
 	if err := c.Start(); err != nil {
 		return err
 	}
@@ -137,7 +138,6 @@ func (c *Cmd) Start() error {
 		c.pipes.close()
 		return err
 	}
-	c.copies.patient = c.copies.patient || c.endsByContext() && c.ctx.Done() != nil
 	c.copies.begin()
 	c.ending.over = ringo.NewChan[struct{}](0)
 	if c.ctx != nil {

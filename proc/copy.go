@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"ringo"
 	"ringo/file"
@@ -16,18 +17,17 @@ import (
 // copies is what is copied to and from a command.
 type copies struct {
 	run   []func() error
-	stop  []func() // cancels the tasks that do
+	stop  []func()     // cancels the tasks that do
+	going atomic.Int32 // how many have not ended
 	ended *ringo.Chan[error]
-	left  int
+	left  int   // of which that is not known
 	err   error // the first
-
-	patient bool // they go on when their tasks are cancelled: what ends the command sees to their end
 }
 
 // ourEnd is our end of a pipe, for who copies. It has no other methods of a File's, which know no patience.
 type ourEnd struct {
 	f      *file.File
-	of     *copies
+	of     *Cmd
 	unread bool // the process reads no more, where an EPIPE of the program's own Reader is another matter
 }
 
@@ -39,10 +39,11 @@ func (e *ourEnd) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// transfer reads or writes, beyond a cancel, which is a Run's end, until the pipe is closed if it must.
-func (c *copies) transfer(call func([]byte) (int, error), p []byte) (n int, err error) {
+// transfer reads or writes, until the pipe is closed: beyond a cancel, which is the end of the ringo.Run, if something
+// ends the command.
+func (c *Cmd) transfer(call func([]byte) (int, error), p []byte) (n int, err error) {
 	n, err = call(p)
-	if l, _ := loop.Current(); err == nil || l == nil || !l.Canceled() || !c.patient {
+	if l, _ := loop.Current(); err == nil || l == nil || !l.Canceled() || !c.runs && !c.isEnding() {
 		return n, err
 	}
 	err = shielded(func() error {
@@ -58,7 +59,8 @@ func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(true)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			to := &ourEnd{f: ours, of: &c.copies}
+			defer ours.Close() // also if r panics
+			to := &ourEnd{f: ours, of: c}
 			_, err := io.Copy(to, r)
 			if to.unread { // a process need not read all
 				err = nil
@@ -77,8 +79,8 @@ func (c *Cmd) copyTo(w io.Writer) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(false)
 	if err == nil {
 		c.copies.run = append(c.copies.run, func() error {
-			_, err := io.Copy(w, &ourEnd{f: ours, of: &c.copies})
-			ours.Close() // a process that writes on gets EPIPE
+			defer ours.Close() // a process that writes on gets EPIPE
+			_, err := io.Copy(w, &ourEnd{f: ours, of: c})
 			return err
 		})
 	}
@@ -91,11 +93,15 @@ var errNoEnd = errors.New("proc: what copies to or from the command did not retu
 // begin starts them, in tasks if the caller is one.
 func (c *copies) begin() {
 	c.left = len(c.run)
+	c.going.Store(int32(c.left))
 	c.ended = ringo.NewChan[error](c.left)
 	for _, run := range c.run {
 		c.stop = append(c.stop, caller.Begin(context.Background(), func(context.Context) {
 			err := errNoEnd
-			defer func() { c.ended.TrySend(err) }() // there is room
+			defer func() {
+				c.going.Add(-1)
+				c.ended.TrySend(err) // there is room
+			}()
 			err = run()
 		}))
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -112,6 +113,53 @@ func TestLastWords(t *testing.T) {
 					t.Errorf("it has said %q, and ended with %v, %v", said.String(), c.ProcessState, err)
 				}
 			})
+		}
+	})
+}
+
+// A command that nothing ends, for its context can end and has not, keeps no Run.
+func TestRunIsNotKept(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = -1
+		patience.Within(t.Name(), func() {
+			over, stop := context.WithCancel(t.Context())
+			ctx, cancel := context.WithCancel(t.Context())
+			c := CommandContext(ctx, "sh", "-c", speaks)
+			c.Stdout = &when{f: stop}
+			err := ringo.Run(over, &cfg, func(l *ringo.Loop) error {
+				if err := c.Start(); err != nil {
+					return err
+				}
+				if err := c.Wait(); !errors.Is(err, context.Canceled) {
+					t.Errorf("Wait of a task: %v", err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("ringo.Run: %v", err)
+			}
+			cancel()
+			wantKilled(t, c.Wait(), c)
+		})
+	})
+}
+
+// A Reader that comes to its end only when WaitDelay is over was too late, as by os/exec.
+func TestReaderIsLate(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		c := Command("true")
+		c.WaitDelay = 1
+		c.Stdin = never(func() {
+			if err := socktest.AwaitOn(l, func() bool {
+				c.ending.mu.Lock()
+				defer c.ending.mu.Unlock()
+				return c.ending.late
+			}); err != nil {
+				t.Error("WaitDelay is not over: ", err)
+			}
+		})
+		if err := c.Run(); err != exec.ErrWaitDelay {
+			t.Errorf("Run: %v, want ErrWaitDelay", err)
 		}
 	})
 }

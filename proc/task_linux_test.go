@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -262,21 +263,36 @@ func TestStartIsBeside(t *testing.T) {
 	})
 }
 
-// What copies and does not return is no end that is waited for.
+// never is a Reader and Writer that does not return.
+type never func()
+
+func (f never) Read([]byte) (int, error)  { f(); return 0, io.EOF }
+func (f never) Write([]byte) (int, error) { f(); return 0, io.EOF }
+
+// What copies and does not return is no end that is waited for, neither here nor by the process.
 func TestCopyPanics(t *testing.T) {
-	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		panicked := false
-		cfg.OnPanic = func(*ringo.Loop, any, []byte) { panicked = true }
-		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
-			c := Command("echo", "hello")
-			c.Stdout = &when{f: func() { panic("of the test") }}
-			if err := c.Run(); !errors.Is(err, errNoEnd) {
-				t.Errorf("Run: %v", err)
+	run := func(t *testing.T, f never) {
+		c := Command("sh", "-c", "head -c 1000000 /dev/zero; exit 0")
+		c.Stdout = f
+		if err := c.Run(); !errors.Is(err, errNoEnd) {
+			t.Errorf("Run with a Writer: %v", err)
+		}
+		c = Command("cat")
+		c.Stdin = f
+		if err := c.Run(); !errors.Is(err, errNoEnd) {
+			t.Errorf("Run with a Reader: %v", err)
+		}
+	}
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) { run(t, runtime.Goexit) })
+	t.Run("panic", func(t *testing.T) {
+		socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+			panics := 0
+			cfg.OnPanic = func(*ringo.Loop, any, []byte) { panics++ }
+			socktest.OnLoop(t, cfg, func(*ringo.Loop) { run(t, func() { panic("of the test") }) })
+			if panics != 2 {
+				t.Errorf("%d panics were told of", panics)
 			}
 		})
-		if !panicked {
-			t.Error("the panic was not told of")
-		}
 	})
 }
 

@@ -22,13 +22,13 @@ type ending struct {
 	begun bool
 	err   error // what came of Cancel
 	timer *time.Timer
-	late  bool // the copies have not ended within WaitDelay
+	late  bool // not all copies had ended when WaitDelay was over
 }
 
 // Wait waits until the command has ended and all is copied, as exec.Cmd.Wait does, with its errors. A task parks. If
 // the task is cancelled, or a WithTimeout or WithContext ends, but the command's context does not, Wait returns that
 // error: the command goes on, and Wait may be called again. The end of a ringo.Run cancels the tasks that copy as well,
-// unless Cmd.Run waits or the command has a context that can end; a command that goes on writing then gets SIGPIPE.
+// unless Cmd.Run waits or the command's context has ended; a command that goes on writing then gets SIGPIPE.
 func (c *Cmd) Wait() error {
 	switch {
 	case c.process == nil:
@@ -107,7 +107,7 @@ func (c *Cmd) conclude() error {
 		return c.exit
 	case e.err != nil:
 		return e.err
-	case e.late && c.copies.err != nil:
+	case e.late:
 		return exec.ErrWaitDelay // what the copies say comes of that
 	}
 	return c.copies.err
@@ -165,7 +165,7 @@ func (c *Cmd) limit(d time.Duration) {
 // started.
 func (c *Cmd) giveUp() {
 	c.kill()
-	if len(c.copies.stop) == 0 { // the program may still read what is in its pipes
+	if c.copies.going.Load() == 0 { // the program may still read what is in its pipes
 		return
 	}
 	c.ending.mu.Lock()
