@@ -69,14 +69,17 @@ func proxy(c *sock.Conn, backend string) {
 	up.Wait()
 }
 
-// pipe copies one direction. Its end is passed on as such; a failure ends the other direction, too.
+// pipe copies one direction. Its end is passed on as such. A failure resets both connections, and so ends the other
+// direction, too: what was cut short must not look whole.
 func pipe(dst, src *sock.Conn) {
 	_, err := io.Copy(dst, src)
 	if err == nil {
 		err = dst.CloseWrite()
 	}
 	if err != nil {
-		dst.Close() // who reads or writes there gets net.ErrClosed
-		src.Close()
+		for _, c := range []*sock.Conn{dst, src} {
+			c.SetLinger(0)
+			c.Close() // who reads or writes there gets net.ErrClosed
+		}
 	}
 }

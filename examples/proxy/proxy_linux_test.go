@@ -97,15 +97,38 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A backend that resets ends the client's connection, too.
+// What is cut short by a reset must not look whole: the other side sees a reset, too.
 func TestReset(t *testing.T) {
 	c := start(t, func(b *net.TCPConn) {
-		b.Read(make([]byte, 1))
+		p := make([]byte, 1)
+		b.Read(p)
+		b.Write([]byte("half"))
+		b.Read(p) // the client has that
 		b.SetLinger(0)
 	})
 	c.Write([]byte("x"))
-	if n, err := c.Read(make([]byte, 1)); err == nil {
-		t.Errorf("read %d bytes that nobody sent", n)
+	if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	c.Write([]byte("x"))
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("behind half an answer: read %d, %v; want a reset", n, err)
+	}
+
+	half, sees := make(chan bool), make(chan error, 1)
+	c = start(t, func(b *net.TCPConn) {
+		b.SetDeadline(patience.Deadline())
+		io.ReadFull(b, make([]byte, 4))
+		close(half)
+		_, err := b.Read(make([]byte, 1))
+		sees <- err
+	})
+	c.Write([]byte("half"))
+	patience.Done(t, "half an upload", half)
+	c.SetLinger(0)
+	c.Close()
+	if err := patience.Recv(t, "its end", sees); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("behind half an upload: %v; want a reset", err)
 	}
 }
 
