@@ -6,12 +6,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 
+	"ringo"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/testmain"
+	"ringo/sim"
 	"ringo/sock"
 )
 
@@ -81,5 +85,44 @@ func TestTooLong(t *testing.T) {
 	c.Write(binary.BigEndian.AppendUint32(nil, frameMax+1))
 	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("after a frame too long: read %d, %v; want EOF", n, err)
+	}
+}
+
+// A peer that sends no whole frame is let go, and so is one that takes no answers.
+func TestPeersAreLetGo(t *testing.T) {
+	for name, say := range map[string]func(c net.Conn) error{
+		"silent":        func(net.Conn) error { return nil },
+		"part of frame": func(c net.Conn) error { _, err := c.Write(frame(100)[:50]); return err },
+		"reads nothing": func(c net.Conn) (err error) {
+			for f := frame(frameMax); err == nil; {
+				_, err = c.Write(f)
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.RunLoop(t, func(l *ringo.Loop) error {
+				ln, err := sock.Listen(l, "tcp", "127.0.0.1:7000")
+				if err != nil {
+					return err
+				}
+				l.GoBackground(func() { sock.Serve(l, ln, handler) })
+				c, err := sock.Dial(l, "tcp", "127.0.0.1:7000")
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				return l.WithTimeout(2*frameWait, func() error {
+					if err := say(c); err != nil {
+						return err
+					}
+					_, err := io.Copy(io.Discard, c)
+					if errors.Is(err, syscall.ECONNRESET) { // it had not read all
+						return nil
+					}
+					return err
+				})
+			})
+		})
 	}
 }

@@ -24,15 +24,24 @@ func frames(c *sock.Conn) error {
 	s := codec.Scanner{Codec: format}
 	for frame, err := range s.Buffered(c) {
 		if err == nil {
+			err = extend(c) // only whole frames buy time
+		}
+		if err == nil {
 			_, err = c.Write(frame)
 		}
 		if err != nil {
 			return err // closes the connection, as of a frame that is too long
 		}
-		c.SetReadDeadline(c.Loop().Now().Add(time.Minute)) // only whole frames buy time
 	}
 	return nil
 }
+
+// frameWait is how long a peer has to take an answer and to send the next whole frame.
+const frameWait = time.Minute
+
+func extend(c *sock.Conn) error { return c.SetDeadline(c.Loop().Now().Add(frameWait)) }
+
+var handler = &sock.Handler{Open: extend, Request: frames}
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:7000", "the address to listen on")
@@ -52,12 +61,11 @@ func main() {
 // serve runs the handler on all loops until ctx ends.
 func serve(ctx context.Context, set *sock.ListenerSet) error {
 	defer set.Close()
-	h := &sock.Handler{Request: frames}
 	return ringo.Run(ctx, nil, func(l *ringo.Loop) error {
 		ln, err := set.Listen(l)
 		if err != nil {
 			return err
 		}
-		return sock.Serve(l, ln, h)
+		return sock.Serve(l, ln, handler)
 	})
 }
