@@ -17,7 +17,7 @@ import (
 const (
 	lineMax  = 256             // bytes of a request
 	namesMax = 100_000         // of each loop
-	idleMax  = 5 * time.Minute // between two requests
+	idleMax  = 5 * time.Minute // between two requests, and to take an answer
 )
 
 // counts are a loop's part of all counters. Only tasks of that loop use it, so it has no lock.
@@ -50,6 +50,7 @@ func (s *counter) serve(c *sock.Conn) {
 			return // it left, said nothing for long, or asks for too much
 		}
 		c.SetIdle(false)
+		c.SetWriteDeadline(c.Loop().Now().Add(idleMax))
 		if _, err := fmt.Fprintln(c, s.answer(string(line))); err != nil {
 			return
 		}
@@ -80,7 +81,7 @@ var errFull = errors.New("too many names")
 func (s *counter) add(name string, n int64) string {
 	var sum int64
 	err := s.parts.At(maphash.String(s.seed, name)).Call(func(m counts) error {
-		if _, known := m[name]; !known && len(m) == namesMax {
+		if _, known := m[name]; !known && n != 0 && len(m) == namesMax {
 			return errFull
 		}
 		if sum = m[name] + n; n != 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,56 @@ func TestSilentPeerLeaves(t *testing.T) {
 		rest, err := io.ReadAll(c)
 		if after := l.Now().Sub(began); len(rest) > 0 || err != nil || after < idleMax || after > idleMax+time.Second {
 			t.Errorf("%q, %v after %v; want the end after %v", rest, err, after, idleMax)
+		}
+		return nil
+	})
+}
+
+func TestPeerThatReadsNothingLeaves(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		s := newCounter()
+		if err := s.parts.Start(l); err != nil {
+			return err
+		}
+		c, server, err := sock.Pipe(l)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		l.Go(func() { defer server.Close(); s.serve(server) })
+		err = l.WithTimeout(2*idleMax, func() (err error) {
+			for err == nil {
+				_, err = fmt.Fprintln(c, "get apples")
+			}
+			return err
+		})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("it stays for as long as it likes")
+		}
+		return nil
+	})
+}
+
+// A loop that has no room for names answers all that needs none.
+func TestFull(t *testing.T) {
+	sim.RunLoop(t, func(l *ringo.Loop) error {
+		s := newCounter()
+		if err := s.parts.Start(l); err != nil {
+			return err
+		}
+		s.parts.At(0).Call(func(m counts) error {
+			for i := range namesMax {
+				m[fmt.Sprint("name", i)] = 7
+			}
+			return nil
+		})
+		for _, row := range [][2]string{
+			{"get apples", "0"}, {"add apples 0", "0"}, {"add apples", "error: too many names"},
+			{"get name1", "7"}, {"add name1", "8"},
+		} {
+			if got := s.answer(row[0]); got != row[1] {
+				t.Errorf("%s: %q, want %q", row[0], got, row[1])
+			}
 		}
 		return nil
 	})
