@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ringo/internal/test/patience"
 	"ringo/internal/test/testmain"
@@ -86,16 +87,18 @@ func TestBoard(t *testing.T) {
 	url, end := start(t)
 	defer end()
 	c := client(t)
+	began := time.Now()
 	var followers []*bufio.Scanner
 	for range 20 {
 		followers = append(followers, follow(t, c, url))
 	}
 	for i := range 10 {
-		if code := post(t, c, url, fmt.Sprintf(`{"from":"test","text":"%d"}`, i)); code != http.StatusCreated {
+		body := fmt.Sprintf(`{"from":"test","text":"%d","at":"1999-01-01T00:00:00Z"}`, i)
+		if code := post(t, c, url, body); code != http.StatusCreated {
 			t.Fatal(code)
 		}
 	}
-	for _, body := range []string{"{", `{"text":"` + strings.Repeat("x", most) + `"}`} {
+	for _, body := range []string{"{", `{"text":"x"} and more`, `{"text":"` + strings.Repeat("x", most) + `"}`} {
 		if code := post(t, c, url, body); code != http.StatusBadRequest {
 			t.Errorf("a message of %d bytes: %d", len(body), code)
 		}
@@ -111,7 +114,7 @@ func TestBoard(t *testing.T) {
 	res.Body.Close()
 	for _, f := range followers {
 		for i := range 10 {
-			if m, ok := event(f); !ok || m.Text != fmt.Sprint(i) || m.From != "test" || m.At.IsZero() {
+			if m, ok := event(f); !ok || m.Text != fmt.Sprint(i) || m.From != "test" || m.At.Before(began) {
 				t.Fatalf("event %d: %+v, %v", i, m, f.Err())
 			}
 		}

@@ -3,16 +3,22 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
 
 func (b *board) servePost(w http.ResponseWriter, r *http.Request) {
-	m := message{At: time.Now()}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&m); err != nil {
+	var m message
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err == nil {
+		err = json.Unmarshal(body, &m)
+	}
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	m.At = time.Now()
 	b.post(m)
 	w.WriteHeader(http.StatusCreated)
 }
