@@ -149,16 +149,23 @@ func place(r []byte, salt uint64, at, inBatch int64) []byte {
 
 // pad fills up to a block with a record without a key. The first byte of b begins its batch, at this offset of the log.
 func pad(b []byte, salt uint64, at int64) []byte {
-	n, gap := int64(len(b)), -len(b)&(block-1)
+	n := int64(len(b))
+	gap := padding(n)
 	if gap == 0 {
 		return b
-	}
-	if gap < head {
-		gap += block
 	}
 	b = encode(b, "", make([]byte, gap-head))
 	place(b[n:], salt, at+n, n)
 	return b
+}
+
+// padding is how much that is behind n bytes.
+func padding(n int64) int64 {
+	gap := -n & (block - 1)
+	if 0 < gap && gap < head {
+		gap += block
+	}
+	return gap
 }
 
 // first makes the record with which a log begins.

@@ -17,7 +17,7 @@ import (
 var (
 	ErrClosed  = errors.New("logstore: the store is closed")
 	ErrFull    = errors.New("logstore: as many records wait as Config.Queue lets")
-	ErrLogFull = errors.New("logstore: the log is as long as it may be, 1 GiB")
+	ErrLogFull = errors.New("logstore: the record would make the log longer than it may be, 1 GiB")
 	ErrInDoubt = errors.New("logstore: the wait ended while the record was being written, and it may be in the log " +
 		"or not")
 	ErrNotFound = fmt.Errorf("logstore: no such key: %w", fs.ErrNotExist)
@@ -73,7 +73,7 @@ type entry struct {
 	rec         []byte
 	taken, done bool              // under Store.mu: how far the committer is with it
 	span        span              // once done
-	err         error             // likewise
+	err         error             // likewise; before that, the committer's
 	wake        *ringo.Chan[bool] // says that it is done, or that the context ended; room for one word
 }
 
@@ -87,7 +87,7 @@ func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, er
 			"bytes, with %d for its head", len(key), len(value), s.cfg.Batch, head+align)
 	}
 	e := s.free.Get().(*entry)
-	e.key, e.rec, e.taken, e.done = key, encode(e.rec[:0], key, value), false, false
+	e.key, e.rec, e.taken, e.done, e.err = key, encode(e.rec[:0], key, value), false, false, nil
 	s.mu.Lock()
 	err := cmp.Or(s.err, ctx.Err())
 	if err == nil && len(s.queue) >= s.cfg.Queue {
@@ -196,19 +196,23 @@ func (s *Store) take() (batch []*entry) {
 	}
 }
 
-// write makes a batch durable.
+// write makes a batch durable, but for records that do not fit into the log, which get an error of their own.
 func (s *Store) write(batch []*entry) error {
 	s.buf = s.buf[:0]
 	for _, e := range batch {
-		n := int64(len(s.buf))
-		e.span = span{s.end + n, int64(len(e.rec))}
+		n, size := int64(len(s.buf)), int64(len(e.rec))
+		if s.end+n+size+padding(n+size) > logMax {
+			e.err = ErrLogFull
+			continue
+		}
+		e.span = span{s.end + n, size}
 		s.buf = append(s.buf, place(e.rec, s.salt, e.span.at, n)...)
+	}
+	if len(s.buf) == 0 {
+		return nil
 	}
 	s.buf = pad(s.buf, s.salt, s.end)
 	end := s.end + int64(len(s.buf))
-	if end > logMax {
-		return ErrLogFull
-	}
 	if s.direct && end > s.zeros { // a sync of what replaces zeros has no new size or blocks to make durable
 		s.buf = append(s.buf, make([]byte, min(int64(s.cfg.Batch&^(block-1)), logMax-end))...)
 		s.zeros = s.end + int64(len(s.buf))
@@ -227,7 +231,7 @@ func (s *Store) finish(batch []*entry, err error) {
 		s.err, batch, s.queue = err, append(batch, s.queue...), nil
 	}
 	for _, e := range batch {
-		if e.done, e.err = true, err; err == nil {
+		if e.done, e.err = true, cmp.Or(e.err, err); e.err == nil {
 			s.index[e.key] = e.span
 		}
 	}

@@ -97,3 +97,21 @@ func TestZerosEnd(t *testing.T) {
 		}
 	}
 }
+
+// A record that does not fit any more fails alone.
+func TestLogFull(t *testing.T) {
+	s := open(t, newDisk(), nil)
+	if _, err := s.Append(t.Context(), "small", []byte("kept")); err != nil {
+		t.Fatal(err)
+	}
+	s.out, s.end = &reaches{File: s.out}, logMax-2*block
+	if _, err := s.Append(t.Context(), "large", make([]byte, 2*block)); err != ErrLogFull {
+		t.Errorf("Append of more than there is room: %v", err)
+	}
+	if v, err := s.Get("small"); string(v) != "kept" || err != nil {
+		t.Errorf("Get: %q, %v", v, err)
+	}
+	if _, err := s.Append(t.Context(), "small", make([]byte, block)); err != nil {
+		t.Errorf("Append of less than there is room: %v", err)
+	}
+}

@@ -65,6 +65,31 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
+// Of several lines with a key the last one counts, and lines without words are none.
+func TestKeeperOrder(t *testing.T) {
+	t.Parallel()
+	const keys, times = 100, 8
+	dir := t.TempDir()
+	var in, ask strings.Builder
+	var want []string
+	for key := range keys {
+		for i := range times {
+			fmt.Fprintf(&in, "key%d %d\n\n", key, i)
+		}
+		fmt.Fprintf(&ask, "key%d\n", key)
+		want = append(want, fmt.Sprintf("key%d %d\n", key, times-1))
+	}
+	if _, says, code := keeper(t, in.String(), dir); code != 0 || says != "" {
+		t.Fatalf("exit code %d, stderr %q", code, says)
+	}
+	out, says, code := keeper(t, ask.String(), "-get", dir)
+	got := slices.Collect(strings.Lines(out))
+	slices.Sort(got)
+	if slices.Sort(want); code != 0 || says != "" || !slices.Equal(got, want) {
+		t.Errorf("exit code %d, stderr %q, %q, want %q", code, says, got, want)
+	}
+}
+
 // What goes wrong has a step, and exit code 1.
 func TestKeeperFails(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 // Keeper keeps what it is told in a log store. Each line of stdin is a key, a space and a value; when it is on the disk
-// stdout gets "kept" and the key. With -get each line is a key, and stdout gets it with its value. It ends with stdin,
-// or at SIGTERM or SIGINT, when what was read by then is kept.
+// stdout gets "kept" and the key. With -get each line is a key, and stdout gets it with its value. Lines with the same
+// key are kept in their order, so that the last one counts; others, and the answers, come in any. Blank lines are none.
+// It ends with stdin, or at SIGTERM or SIGINT, when what was read by then is kept.
 //
 //	seq 1000 | sed 's/.*/& value of &/' | keeper DIR
 //	seq 1000 | keeper -get DIR
@@ -12,6 +13,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"os/signal"
@@ -24,7 +26,7 @@ import (
 )
 
 const (
-	tasks = 4  // of a loop, which wait for the disk together
+	tasks = 16 // of all loops, which wait for the disk together, each for keys of its own
 	queue = 64 // lines that wait for a task, and answers for stdout
 )
 
@@ -53,16 +55,16 @@ func run(dir string, get bool) error {
 	if get {
 		do = look
 	}
-	lines, answers := ringo.NewChan[string](queue), ringo.NewChan[string](queue)
-	noMore := sync.OnceFunc(lines.Close)
+	lines, answers := newQueues(), ringo.NewChan[string](queue)
+	noMore := sync.OnceFunc(lines.close)
 	context.AfterFunc(ctx, noMore)
 	read, wrote := make(chan error, 1), make(chan error, 1)
 	go func() { defer noMore(); read <- readLines(lines) }()
 	go func() { wrote <- writeLines(answers) }()
 	err = ringo.Run(context.Background(), nil, func(l *ringo.Loop) error {
 		g := ringo.NewGroup(l)
-		for range tasks {
-			g.Go(func() error { return work(s, lines, answers, do) })
+		for i := l.Index(); i < tasks; i += len(l.Loops()) {
+			g.Go(func() error { return work(s, lines.of[i], answers, do) })
 		}
 		return g.Wait()
 	})
@@ -74,6 +76,31 @@ func run(dir string, get bool) error {
 	default: // a signal came first
 	}
 	return err
+}
+
+// queues are the lines for each task. All with one key are the same task's, which keeps them in order.
+type queues struct {
+	of   [tasks]*ringo.Chan[string]
+	seed maphash.Seed
+}
+
+func newQueues() *queues {
+	q := &queues{seed: maphash.MakeSeed()}
+	for i := range q.of {
+		q.of[i] = ringo.NewChan[string](queue)
+	}
+	return q
+}
+
+func (q *queues) send(text string) error {
+	key, _, _ := strings.Cut(text, " ")
+	return q.of[maphash.String(q.seed, key)%tasks].Send(text)
+}
+
+func (q *queues) close() {
+	for _, lines := range q.of {
+		lines.Close()
+	}
 }
 
 // work is a task's: it answers lines until there are no more.
@@ -112,11 +139,11 @@ func look(s *logstore.Store, key string) (string, error) {
 
 // readLines is a goroutine's, and ends when nobody takes lines any more. A line whose end is missing is none, but at
 // the end of stdin: it may be cut.
-func readLines(lines *ringo.Chan[string]) error {
+func readLines(lines *queues) error {
 	for in := bufio.NewReader(os.Stdin); ; {
 		text, err := in.ReadString('\n')
-		whole := err == nil || err == io.EOF && text != ""
-		if whole && lines.Send(strings.TrimSuffix(text, "\n")) != nil || err == io.EOF {
+		whole := (err == nil || err == io.EOF) && strings.TrimSpace(text) != ""
+		if whole && lines.send(strings.TrimSuffix(text, "\n")) != nil || err == io.EOF {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("reading stdin: %w", err)
