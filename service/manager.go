@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -45,6 +46,7 @@ type Manager struct {
 	closed   bool
 	stopping bool // it was said
 	replaced bool
+	reloads  int // calls of Reload
 }
 
 // New makes the program's Manager, from the variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. An error says
@@ -151,8 +153,9 @@ func (m *Manager) drains(s *loop.Set) {
 	if !m.mayStop() {
 		return
 	}
-	text := "STOPPING=1\n" + extend(max(s.Grace(), 0)+s.UntilGivenUp()+endsWithin)
-	m.beside.Go(func() { m.inform(context.Background(), text) })
+	behind := s.UntilGivenUp() + endsWithin
+	text := "STOPPING=1\n" + extend(min(max(s.Grace(), 0), math.MaxInt64-behind)+behind)
+	m.beside.Go(func() { m.inform(context.Background(), text, always) })
 }
 
 // endsWithin is what the end of a Run takes beside its grace, and a program's behind it.

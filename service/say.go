@@ -11,25 +11,44 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Ready says that the program serves. After Replaced it does nothing. Any goroutine may call it; a task parks.
-func (m *Manager) Ready() error {
-	if m.isReplaced() {
-		return nil
-	}
-	return m.Notify("READY=1")
-}
+// Ready says that the program serves. It says nothing after Replaced, nor once STOPPING=1 was said, and while Reload is
+// under way leaves it to that. Any goroutine may call it; a task parks.
+func (m *Manager) Ready() error { return m.tell(context.Background(), "READY=1", m.isReady) }
 
 // Reload calls fn, which rereads the program's configuration, and returns its error. The manager gets RELOADING=1
 // before the call and READY=1 after it, whatever fn returns, even if it panics: otherwise it would take the unit to
-// reload for ever. Messages that can't be sent are logged. Any goroutine may call it; a task parks, and fn runs in it.
+// reload for ever. Of several calls at once the last to end says READY=1. After Replaced, and once STOPPING=1 was said,
+// it gets neither. Messages that can't be sent are logged. Any goroutine may call it; a task parks, and fn runs in it.
 func (m *Manager) Reload(fn func() error) error {
-	m.inform(context.Background(), reloading())
+	m.count(1)
+	m.inform(context.Background(), reloading(), m.serves)
 	defer func() {
+		m.count(-1)
 		if err := m.Ready(); err != nil {
 			m.log.Warn(untold, "error", err)
 		}
 	}()
 	return fn()
+}
+
+func (m *Manager) count(reloads int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reloads += reloads
+}
+
+// serves reports whether this process is the service, and stays so for now.
+func (m *Manager) serves() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.replaced && !m.stopping
+}
+
+// isReady reports whether there is nothing that this process is at, instead of being ready.
+func (m *Manager) isReady() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.replaced && !m.stopping && m.reloads == 0
 }
 
 // reloading is the state with its moment by the manager's clock, both in one message.
@@ -68,17 +87,11 @@ func (m *Manager) Replaced(pid int) error {
 	if m.every > 0 {
 		text += "\n" + alive // its own pings count from this message on, and the next may be half of the time away
 	}
-	return m.tell(context.Background(), text)
+	return m.tell(context.Background(), text, always)
 }
 
 // alive is a ping.
 const alive = "WATCHDOG=1"
-
-func (m *Manager) isReplaced() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.replaced
-}
 
 // Notify sends assignments in one message, such as "ERRNO=2", for what no other method says: see sd_notify(3). An error
 // says what is wrong with an assignment, or why the message could not be sent. Any goroutine may call it; a task parks.
@@ -88,33 +101,38 @@ func (m *Manager) Notify(assignments ...string) error {
 			return fmt.Errorf("service: %q: want NAME=VALUE, in one line", a)
 		}
 	}
-	return m.tell(context.Background(), strings.Join(assignments, "\n"))
+	return m.tell(context.Background(), strings.Join(assignments, "\n"), always)
 }
 
 // inform is tell for messages that no call has sent.
-func (m *Manager) inform(ctx context.Context, text string) {
-	if err := m.tell(ctx, text); err != nil && ctx.Err() == nil {
+func (m *Manager) inform(ctx context.Context, text string, may func() bool) {
+	if err := m.tell(ctx, text, may); err != nil && ctx.Err() == nil {
 		m.log.Warn(untold, "error", err)
 	}
 }
 
 const untold = "service: the manager can't be told"
 
-// tell sends a message, if there is who wants it, unless ctx ends.
-func (m *Manager) tell(ctx context.Context, text string) error {
+// tell sends a message, if there is who wants it, unless ctx ends. may says whether it still holds when it is its turn.
+func (m *Manager) tell(ctx context.Context, text string, may func() bool) error {
 	if m.to == "" {
 		return nil
 	}
-	return onGoroutine(ctx, func(ctx context.Context) error { return m.send(ctx, text, nil) })
+	return onGoroutine(ctx, func(ctx context.Context) error { return m.send(ctx, text, nil, may) })
 }
+
+func always() bool { return true }
 
 // sendWithin is how long a message waits for a manager whose queue is full.
 const sendWithin = 5 * time.Second
 
-// send sends a message, and with it descriptors, unless ctx ends.
-func (m *Manager) send(ctx context.Context, text string, fds []int32) error {
+// send sends a message, and with it descriptors, unless ctx ends, or it may not.
+func (m *Manager) send(ctx context.Context, text string, fds []int32, may func() bool) error {
 	m.sending.Lock()
 	defer m.sending.Unlock()
+	if !may() {
+		return nil
+	}
 	err := func() error {
 		// With an address of the kernel's choice: package net passes no descriptors from a socket that is connected.
 		c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -44,9 +45,9 @@ func TestMessages(t *testing.T) {
 			if reloads != bad {
 				t.Errorf("Reload of what fails: %v", reloads)
 			}
+			quiet := func() error { return errors.Join(m.Ready(), m.Reload(m.Ready), m.Stopping()) }
 			return errors.Join(m.Ready(), m.Status("a line"), m.Extend(3*time.Millisecond),
-				m.Notify("ERRNO=2", "X=y=z"), m.Stopping(), m.Stopping(), m.Replaced(7), m.Ready(), m.Stopping(),
-				m.Status("last"))
+				m.Notify("ERRNO=2", "X=y=z"), m.Stopping(), quiet(), m.Replaced(7), quiet(), m.Status("last"))
 		}
 		heard := func() {
 			t.Helper()
@@ -67,6 +68,59 @@ func TestMessages(t *testing.T) {
 			heard()
 		})
 	}
+}
+
+// A process that was replaced says nothing of what it does.
+func TestReplacedIsQuiet(t *testing.T) {
+	s := supervise(t, false)
+	m := open(t)
+	err := m.Reload(func() error { return m.Replaced(7) }) // as an upgrade does
+	err = errors.Join(err, m.Reload(m.Ready), m.Stopping(), m.Status("last"))
+	if err != nil {
+		t.Error(err)
+	}
+	s.wants("RELOADING=1\nMONOTONIC_USEC=now", "MAINPID=7\nREADY=1", "STATUS=last")
+}
+
+// The first of two reloads to end does not end the other, nor does the program's first READY=1.
+func TestReloadsAtOnce(t *testing.T) {
+	s := supervise(t, false)
+	m := open(t)
+	first, second := make(chan bool), make(chan error)
+	err := m.Reload(func() error {
+		go func() {
+			second <- m.Reload(func() error { <-first; return nil })
+		}()
+		s.wants("RELOADING=1\nMONOTONIC_USEC=now", "RELOADING=1\nMONOTONIC_USEC=now")
+		return m.Ready()
+	})
+	err = errors.Join(err, m.Status("one has ended"))
+	close(first)
+	err = errors.Join(err, <-second)
+	if err != nil {
+		t.Error(err)
+	}
+	s.wants("STATUS=one has ended", "READY=1")
+}
+
+// The time that a drain may take has an end, however long it is.
+func TestEndlessGrace(t *testing.T) {
+	s := supervise(t, false)
+	m := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := &ringo.Config{Loops: 1, Grace: math.MaxInt64}
+	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		m.Watch(l)
+		cancel()
+		l.Draining().Recv()
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	m.Close()
+	s.wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=9223372036854775")
 }
 
 // Where there is no manager nothing is sent, and nothing fails but what is wrong.

@@ -33,7 +33,7 @@ func (m *Manager) Unstore(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return m.tell(context.Background(), "FDSTOREREMOVE=1\nFDNAME="+name)
+	return m.tell(context.Background(), "FDSTOREREMOVE=1\nFDNAME="+name, always)
 }
 
 // store sends as many messages as it takes.
@@ -72,7 +72,7 @@ func (m *Manager) storePart(ctx context.Context, text string, of []syscall.Conn)
 		}
 		fds = append(fds, fd)
 	}
-	return m.send(ctx, text, fds)
+	return m.send(ctx, text, fds, always)
 }
 
 // nameMax bounds the name of what is kept.

@@ -37,7 +37,7 @@ func (m *Manager) ping() {
 			m.log.Warn("service: the manager gets no ping", "error", err)
 		}
 		if held = err != nil; !held && m.pingOn() {
-			m.inform(m.ctx, alive)
+			m.inform(m.ctx, alive, always)
 			due.Reset(m.every)
 		}
 	}
