@@ -450,17 +450,114 @@ func TestPass(t *testing.T) {
 	u.Pass("a", said("one "))
 	u.Pass("b", said("two "))
 	u.Pass("a", said("three "))
-	u.Pass("a", func() (*os.File, error) { return nil, net.ErrClosed })
-	u.Pass("a", func() (*os.File, error) { return nil, os.ErrClosed })
-	if err := u.Upgrade(nil); err == nil {
-		t.Error("a script was ready")
+	asked := 0
+	for _, closed := range []error{net.ErrClosed, os.ErrClosed} {
+		u.Pass("a", func() (*os.File, error) { asked++; return nil, closed })
 	}
-	if out.String() != "one two three own\n" {
-		t.Errorf("the successor has %q", out.String())
+	u.Pass("c", said("four "))
+	for range 2 {
+		out.Reset()
+		if err := u.Upgrade(nil); err == nil {
+			t.Error("a script was ready")
+		}
+		if out.String() != "one two three four own\n" {
+			t.Errorf("the successor has %q", out.String())
+		}
+	}
+	if asked != 2 {
+		t.Errorf("what is closed was asked %d times for its file, want once each", asked)
 	}
 	errBroken := errors.New("broken")
 	u.Pass("c", func() (*os.File, error) { return nil, errBroken })
 	if err := u.Upgrade(nil); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), `"c"`) {
+		t.Error(err)
+	}
+}
+
+// An upgrade, also one that fails, leaves the program's sockets in their mode: in the other one their deadlines and
+// Close do nothing.
+func TestPassLeavesMode(t *testing.T) {
+	for script, works := range map[string]bool{`eval "printf R >&$wire"; exec sleep 1000`: true, "exit 1": false} {
+		var successor *exec.Cmd
+		u := quiet(t, upgrade.Config{Command: func() (cmd *exec.Cmd, err error) {
+			successor, err = shell(script)()
+			return successor, err
+		}})
+		var all []syscall.Conn
+		pass := func(name string, c interface {
+			syscall.Conn
+			io.Closer
+			File() (*os.File, error)
+		}, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			u.Pass(name, c.File)
+			all = append(all, c)
+		}
+		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		pass("TCP", tcp, err)
+		udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		pass("UDP", udp, err)
+		unix, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "socket"), Net: "unix"})
+		pass("Unix", unix, err)
+		patience.Within(t.Name(), func() { err = u.Upgrade(nil) })
+		if (err == nil) != works {
+			t.Errorf("Upgrade: %v", err)
+		}
+		for i, c := range all {
+			raw, err := c.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw.Control(func(fd uintptr) {
+				mode, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFL, 0)
+				if errno != 0 || mode&syscall.O_NONBLOCK == 0 {
+					t.Errorf("works %v: socket %d blocks: %#x, %v", works, i, mode, errno)
+				}
+			})
+		}
+		u.Close()
+		kill(t, successor)
+	}
+}
+
+// A set whose listeners have closed, and that listens again, is passed on.
+func TestReservedAgain(t *testing.T) {
+	var out bytes.Buffer
+	u := quiet(t, upgrade.Config{Command: func() (*exec.Cmd, error) {
+		cmd, err := shell("echo $3")()
+		cmd.Stdout = &out
+		return cmd, err
+	}})
+	set, err := u.Reserve(nil, "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	passes := func(want string) {
+		t.Helper()
+		out.Reset()
+		u.Upgrade(nil)
+		if out.String() != want {
+			t.Errorf("the successor has %q descriptors, want %q", out.String(), want)
+		}
+	}
+	err = ringo.Run(t.Context(), &ringo.Config{Loops: 1, Logger: testmain.Reports(t)}, func(l *ringo.Loop) error {
+		for range 2 {
+			ln, err := set.Listen(l)
+			if err != nil {
+				return err
+			}
+			passes("2\n")
+			ln.Close()
+			passes("1\n")
+		}
+		return nil
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
+	"ringo/internal/kernel"
 	"ringo/sock"
 )
 
@@ -45,7 +47,8 @@ func (u *Upgrader) Reserve(lc *sock.ListenConfig, network, address string) (*soc
 // Pass passes a file on to the successor under a name, for anything that Reserve is not for: a net.Listener, a datagram
 // socket, a lock. When a successor starts, file makes the file, and the Upgrader closes it: file is a method such as
 // net.TCPListener.File, net.UDPConn.File or sock.PacketConn.File. If it fails with net.ErrClosed or os.ErrClosed,
-// nothing is passed; with another error the upgrade fails. Several files may have one name: they are passed in the
+// nothing is passed, and it is not called again; with another error the upgrade fails. What the successor gets is in
+// the blocking mode that it is in here, which stays as it is. Several files may have one name: they are passed in the
 // order in which Pass was called. Any goroutine may call it.
 func (u *Upgrader) Pass(name string, file func() (*os.File, error)) {
 	u.pass(passed{name: name, file: file})
@@ -78,22 +81,45 @@ func (u *Upgrader) ownFiles(ours bool) {
 	}
 }
 
-// gather makes what the successor gets.
-func (u *Upgrader) gather() (names []string, files []*os.File, err error) {
+// gather makes what the successor gets, and drops what is closed. One caller at a time calls it.
+func (u *Upgrader) gather() (names []name, files []*os.File, err error) {
 	u.mu.Lock()
-	all := u.passed[:len(u.passed):len(u.passed)]
+	all := slices.Clone(u.passed)
 	u.mu.Unlock()
+	var open []passed
 	for _, p := range all {
-		f, err := p.file()
+		f, err := p.own()
+		closed := errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed)
 		switch {
 		case err == nil:
-			names, files = append(names, p.name), append(files, f)
-		case !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed):
+			names, files = append(names, name(p.name)), append(files, f)
+		case !closed:
 			closeAll(files)
 			return nil, nil, fmt.Errorf("upgrade: what the successor is to get as %q: %w", p.name, err)
 		}
+		if !closed || p.set != nil { // a set may listen again
+			open = append(open, p)
+		}
 	}
+	u.mu.Lock()
+	u.passed = append(open, u.passed[len(all):]...)
+	u.mu.Unlock()
 	return names, files, nil
+}
+
+// own makes the file as one whose Fd, which starts of processes call, leaves the open file's mode alone: that of
+// package net's files would make the program's own socket block.
+func (p passed) own() (*os.File, error) {
+	f, err := p.file()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fd, err := kernel.Duplicate(f)
+	if err != nil {
+		return nil, err
+	}
+	return kernel.OSFile(fd, p.name)
 }
 
 func closeAll(files []*os.File) {

@@ -27,7 +27,7 @@ type predecessor struct {
 	conns *ringo.Chan[frame] // that it passes on
 
 	mu    sync.Mutex
-	names []string
+	names []name
 	files []*os.File // nil: taken
 	ready bool       // it was told
 	waits int        // calls of AcceptConn
@@ -142,11 +142,11 @@ func (p *predecessor) ask() {
 }
 
 // take takes the first file of a name.
-func (p *predecessor) take(name string) *os.File {
+func (p *predecessor) take(which string) *os.File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range p.files {
-		if f != nil && p.names[i] == name {
+		if f != nil && p.names[i] == name(which) {
 			p.files[i] = nil
 			return f
 		}

@@ -278,14 +278,15 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 	},
 	"takes": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, _ []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
-		for _, p := range [][2]string{{"a", "one "}, {"b", "two "}, {"a", "three"}} {
+		for _, p := range [][2]string{{"a", "one "}, {"b", "two "}, {"a", "three"}, {"a\xfe", "five"},
+			{"a\xff", " four"}} {
 			up.Pass(p[0], said(p[1]))
 		}
 		start := cfg.Start
 		cfg.Start = func(l *ringo.Loop) error {
 			took := ""
-			for range 2 {
-				if f := up.Take("a"); f != nil {
+			for _, name := range []string{"a", "a", "a\xff"} {
+				if f := up.Take(name); f != nil {
 					p, _ := io.ReadAll(f)
 					f.Close()
 					took += string(p)

@@ -469,7 +469,7 @@ func TestTake(t *testing.T) {
 		t.Errorf("the first has taken %q", s.bound)
 	}
 	patience.Within(t.Name(), s.replace)
-	if s.bound != "one three, false;"+pipes {
+	if s.bound != "one three four, false;"+pipes {
 		t.Errorf("the successor has taken %q, where the first had%s", s.bound, pipes)
 	}
 }

@@ -3,12 +3,14 @@ package upgrade
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"ringo/internal/cmsg"
 	"ringo/internal/kernel"
@@ -28,7 +30,27 @@ const (
 	unreadMax = 16 << 20
 )
 
-// A frame is a connection on its way from a program to its successor, or the names of what the successor has inherited.
+// A name is that of a file on its way. JSON's strings are UTF-8: another goes as a list of its bytes, which v0.1.0
+// does not understand, and it did not find such files either.
+type name string
+
+func (n name) MarshalJSON() ([]byte, error) {
+	if !utf8.ValidString(string(n)) {
+		return json.Marshal([][]byte{[]byte(n)})
+	}
+	return json.Marshal(string(n))
+}
+
+func (n *name) UnmarshalJSON(p []byte) error {
+	var other [1][]byte
+	if err := json.Unmarshal(p, &other); err == nil {
+		*n = name(other[0])
+		return nil
+	}
+	return json.Unmarshal(p, (*string)(n))
+}
+
+// A frame is a connection on its way from a program to its successor, or what else the program tells that.
 type frame struct {
 	file         *os.File // nil: none
 	note, unread []byte
