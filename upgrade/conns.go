@@ -37,10 +37,10 @@ const (
 // If the task is cancelled, or a WithTimeout or WithContext ends, before the successor has called AcceptConn, PassConn
 // fails and c is unchanged. After that c is passed on all the same, if the successor reads it within a second.
 //
-// After an error that matches ErrNoSuccessor nothing has changed: there is no successor, it has ended, or it takes no
-// connection. The same holds if the note or the unread bytes are too long, if such an end has ended the wait, or if
-// Detach has waited in vain for a copy from c. After other errors c is closed: its calls fail with net.ErrClosed, the
-// connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
+// After an error that matches ErrNoSuccessor nothing has changed: there is no successor, it has ended or is about to,
+// or it takes no connection. The same holds if the note or the unread bytes are too long, if such an end has ended the
+// wait, or if Detach has waited in vain for a copy from c. After other errors c is closed: its calls fail with
+// net.ErrClosed, the connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
 func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	u.mu.Lock()
 	next := u.next
@@ -56,21 +56,22 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	case n > waitingMax:
 		return fmt.Errorf("upgrade: PassConn: %d bytes that were not read: want %d at most", n, waitingMax)
 	}
-	over, err := caller.Within(context.Background(), passWithin, func(ctx context.Context) error {
-		_, err := next.places.RecvContext(ctx)
+	var place int
+	over, err := caller.Within(context.Background(), passWithin, func(ctx context.Context) (err error) {
+		place, err = next.places.RecvContext(ctx)
 		return err
 	})
 	switch {
 	case over:
 		return fmt.Errorf("%w that takes connections: none has called AcceptConn for %v", ErrNoSuccessor, passWithin)
 	case errors.Is(err, ringo.ErrClosed):
-		return fmt.Errorf("%w any more: it has ended", ErrNoSuccessor)
+		return fmt.Errorf("%w any more: it has ended, or is about to", ErrNoSuccessor)
 	case err != nil:
 		return fmt.Errorf("upgrade: PassConn: %w", err)
 	}
 	fd, unread, err := c.Detach()
 	if err != nil {
-		next.places.TrySend(struct{}{}) // for another
+		next.unused(place)
 		return fmt.Errorf("upgrade: PassConn: %w", err)
 	}
 	f := frame{os.NewFile(uintptr(fd), "passed on"), note, unread}
@@ -81,7 +82,7 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 		return err
 	})
 	if !sent {
-		next.places.TrySend(struct{}{}) // for another
+		next.unused(place)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade: PassConn: the connection is lost: %w", err)
@@ -108,6 +109,10 @@ func afterwards(f func(ctx context.Context) error) error {
 // the note of PassConn. It waits until there is one. If ctx ends it fails with the errors of ringo.Chan.RecvContext; if
 // the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each connection goes to one.
 // Any goroutine may call it; a task parks.
+//
+// A connection that is on its way as ctx ends is for the next call. Once New's context has ended the predecessor passes
+// no more on: AcceptConn returns what has come, and then io.EOF. Close closes what no call has taken, so call that soon
+// after the last.
 func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn, note []byte, err error) {
 	for u.from != nil {
 		f, err := u.from.accept(ctx)

@@ -5,6 +5,7 @@ package upgrade
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -20,9 +21,9 @@ import (
 // passing is an Upgrader whose successor has asked for n connections, and the successor's end of the stream.
 func passing(t *testing.T, n int) (u *Upgrader, there *net.UnixConn) {
 	here, there := stream(t)
-	s := &successor{wire: here, places: ringo.NewChan[struct{}](placesMax)}
+	s := &successor{wire: here, places: ringo.NewChan[int](placesMax)}
 	for range n {
-		s.places.TrySend(struct{}{})
+		s.places.TrySend(0)
 	}
 	return &Upgrader{next: s}, there
 }
@@ -233,4 +234,117 @@ func drain(c *net.UnixConn, n int) error {
 		n -= k
 	}
 	return nil
+}
+
+// between is a program and its successor, which is ready, in one process. end is that of the successor's context.
+func between(t *testing.T) (program, succ *Upgrader, end func()) {
+	program, there := passing(t, 0)
+	ctx, end := context.WithCancel(t.Context())
+	p := &predecessor{wire: there, withdraws: true, conns: ringo.NewChan[frame](placesMax)}
+	succ = &Upgrader{from: p, of: ctx, ctx: ctx, log: slog.New(slog.DiscardHandler)}
+	if err := succ.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	heard, came := make(chan bool), make(chan bool)
+	go func() {
+		defer close(heard)
+		program.next.listen()
+	}()
+	go func() {
+		defer close(came)
+		p.receive(succ.log)
+	}()
+	t.Cleanup(func() {
+		program.next.close()
+		patience.Recv(t, "the program's end", heard)
+		patience.Recv(t, "the successor's", came)
+		p.close()
+	})
+	return program, succ, end
+}
+
+// waiting is n calls of AcceptConn, all with one context.
+type waiting struct {
+	end  func()
+	done chan error
+}
+
+func waitIn(t *testing.T, succ *Upgrader, n int) *waiting {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &waiting{cancel, make(chan error, n)}
+	for range n {
+		go func() {
+			f, err := succ.from.accept(ctx)
+			f.close()
+			w.done <- err
+		}()
+	}
+	return w
+}
+
+// ended wants the calls to have ended so.
+func (w *waiting) ended(t *testing.T, want error) {
+	t.Helper()
+	for range cap(w.done) {
+		if err := patience.Recv(t, "the end of AcceptConn", w.done); !errors.Is(err, want) {
+			t.Errorf("AcceptConn: %v, want %v", err, want)
+		}
+	}
+}
+
+// A place lasts no longer than the call of AcceptConn for which it was asked: nothing is passed on to nobody.
+func TestPlacesEnd(t *testing.T) {
+	program, succ, end := between(t)
+	places := func(want int) {
+		t.Helper()
+		patience.Until(t, "the places of all calls that wait", func() bool {
+			succ.from.mu.Lock()
+			defer succ.from.mu.Unlock()
+			return succ.from.asked == want && program.next.places.Len() == want
+		})
+	}
+	pass := func() error {
+		return ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			return program.PassConn(pair(t, l), nil)
+		})
+	}
+	two, three := waitIn(t, succ, 2), waitIn(t, succ, 3)
+	places(5)
+	three.end()
+	three.ended(t, context.Canceled)
+	places(2)
+	for range 2 {
+		if err := pass(); err != nil {
+			t.Error(err)
+		}
+	}
+	two.ended(t, nil)
+	places(0)
+
+	// One that a call of PassConn has, which has no use for it, goes back as well.
+	one := waitIn(t, succ, 1)
+	places(1)
+	place, err := program.next.places.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.end()
+	one.ended(t, context.Canceled)
+	patience.Until(t, "the word that withdraws it", func() bool {
+		program.next.placing.Lock()
+		defer program.next.placing.Unlock()
+		return program.next.withdrawn > place
+	})
+	program.next.unused(place)
+	places(0)
+
+	// Nor is anything passed on to a successor that is about to end, by whatever context its calls wait.
+	last := waitIn(t, succ, 1)
+	places(1)
+	end()
+	last.ended(t, ringo.ErrClosed)
+	patience.Until(t, "the end of all places", func() bool { return program.next.places.Len() == 0 })
+	if err := pass(); !errors.Is(err, ErrNoSuccessor) {
+		t.Errorf("PassConn to a successor that is about to end: %v", err)
+	}
 }

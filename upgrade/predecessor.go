@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,12 +27,15 @@ type predecessor struct {
 	wire  *net.UnixConn
 	conns *ringo.Chan[frame] // that it passes on
 
+	withdraws bool // it knows wordWithdraw
+
 	mu    sync.Mutex
 	names []name
 	files []*os.File // nil: taken
 	ready bool       // it was told
 	waits int        // calls of AcceptConn
-	asked int        // connections that were asked for and have not come
+	asked int        // connections that were asked for, have not come, and whose places were not given back
+	came  int        // that have come, for the next calls to return
 }
 
 // inherit is what the environment says of a predecessor; nil: there is none.
@@ -89,6 +93,7 @@ func (p *predecessor) readNames() error {
 		return errors.New("the predecessor has ended, or given this process up")
 	}
 	if err == nil {
+		p.withdraws = bytes.IndexByte(f.unread, wordWithdraw) >= 0
 		err = json.Unmarshal(f.note, &p.names)
 	}
 	if err == nil && len(p.names) != len(p.files) {
@@ -104,18 +109,32 @@ func (p *predecessor) receive(log *slog.Logger) {
 	for {
 		var f frame
 		err := f.receive(p.wire, noteMax)
-		p.mu.Lock()
-		p.asked--
-		p.mu.Unlock()
 		switch {
 		case err == errNoFile:
 			log.Warn("upgrade: a connection that was passed on is lost", "error", err)
-			p.ask()
-		case err != nil || p.conns.Send(f) != nil:
+			p.gotBack(1)
+			continue
+		case err == nil && f.file == nil:
+			p.gotBack(len(f.note))
+			continue
+		}
+		p.mu.Lock()
+		p.asked--
+		p.came++
+		p.mu.Unlock()
+		if err != nil || p.conns.Send(f) != nil {
 			f.close()
 			return
 		}
 	}
+}
+
+// gotBack notes places for which nothing comes, and asks for what is waited for yet.
+func (p *predecessor) gotBack(places int) {
+	p.mu.Lock()
+	p.asked -= places
+	p.mu.Unlock()
+	p.ask()
 }
 
 // accept waits for a connection, and has the predecessor know that it does.
@@ -126,8 +145,13 @@ func (p *predecessor) accept(ctx context.Context) (frame, error) {
 	p.ask()
 	f, err := p.conns.RecvContext(ctx)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.waits--
-	p.mu.Unlock()
+	if err == nil {
+		p.came--
+	} else if p.withdraws && p.asked > 0 && p.asked+p.came > min(p.waits, placesMax) {
+		p.wire.Write([]byte{wordWithdraw})
+	}
 	return f, err
 }
 
@@ -135,7 +159,7 @@ func (p *predecessor) accept(ctx context.Context) (frame, error) {
 func (p *predecessor) ask() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.ready && p.asked+p.conns.Len() < min(p.waits, placesMax) {
+	for p.ready && p.asked+p.came < min(p.waits, placesMax) {
 		p.asked++
 		p.wire.Write([]byte{wordPlace}) // if it has ended, receive finds that
 	}
@@ -176,6 +200,9 @@ func (p *predecessor) tellReady() {
 	p.dropRest()
 	p.ask()
 }
+
+// endConns has it pass no more on, behind what is here. It finds that the stream has ended.
+func (p *predecessor) endConns() { p.wire.CloseRead() }
 
 // close ends what there is to do with it.
 func (p *predecessor) close() {

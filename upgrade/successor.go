@@ -21,7 +21,9 @@ type successor struct {
 	cmd    *exec.Cmd
 	exited chan error // gets what it has ended with
 
-	places *ringo.Chan[struct{}] // for connections, that it has asked for; closed when it has ended
+	placing   sync.Mutex       // who gives and takes back places
+	places    *ringo.Chan[int] // for connections, that it has asked for; closed when it has ended
+	withdrawn int              // how often it wanted all places back: a place has the number that was current
 
 	mu   sync.Mutex // of who writes
 	wire *net.UnixConn
@@ -57,10 +59,10 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 		wire.Close()
 		return nil, fmt.Errorf("upgrade: the successor can't be started: %w", err)
 	}
-	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1), places: ringo.NewChan[struct{}](placesMax)}
+	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1), places: ringo.NewChan[int](placesMax)}
 	go func() { s.exited <- cmd.Wait() }()
 	list, _ := json.Marshal(names) // strings
-	if _, err := s.send(ctx, frame{note: list}); err != nil {
+	if _, err := s.send(ctx, frame{note: list, unread: []byte{wordWithdraw}}); err != nil {
 		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
 	}
 	return s, nil
@@ -126,14 +128,19 @@ const endsWithin = time.Second
 
 func (s *successor) pid() int { return s.cmd.Process.Pid }
 
-// listen hears of places for connections until the successor ends.
+// listen hears of places for connections until the successor ends, or says that it ends.
 func (s *successor) listen() {
 	defer s.closePlaces()
 	words := make([]byte, placesMax)
 	for {
 		n, err := s.wire.Read(words)
-		for range n {
-			s.places.TrySend(struct{}{})
+		for _, word := range words[:n] {
+			switch word {
+			case wordPlace:
+				s.places.TrySend(s.withdrawn)
+			case wordWithdraw:
+				s.withdraw()
+			}
 		}
 		if err != nil {
 			return
@@ -141,11 +148,43 @@ func (s *successor) listen() {
 	}
 }
 
+// withdraw gives the successor back all places that nobody has taken.
+func (s *successor) withdraw() {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	s.withdrawn++
+	s.giveBack(s.dropPlaces())
+}
+
+// giveBack tells the successor how many places it has got back. It does not wait: who hears the successor must not wait
+// for that to hear this process.
+func (s *successor) giveBack(places int) {
+	go s.send(context.Background(), frame{note: make([]byte, places)})
+}
+
+// unused gives a place to another, or back, if the successor has wanted its places back since.
+func (s *successor) unused(place int) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	if place == s.withdrawn {
+		s.places.TrySend(place)
+	} else {
+		s.giveBack(1)
+	}
+}
+
 // closePlaces takes the places back that nobody has taken, so that no connection is passed on to nobody.
 func (s *successor) closePlaces() {
 	s.places.Close()
-	for ok := true; ok; {
-		_, ok = s.places.TryRecv()
+	s.dropPlaces()
+}
+
+func (s *successor) dropPlaces() (n int) {
+	for {
+		if _, ok := s.places.TryRecv(); !ok {
+			return n
+		}
+		n++
 	}
 }
 

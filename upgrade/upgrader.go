@@ -52,6 +52,7 @@ var (
 type Upgrader struct {
 	cfg Config
 	log *slog.Logger
+	of  context.Context // the program's
 	ctx context.Context
 	end context.CancelCauseFunc
 
@@ -99,6 +100,7 @@ func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	if u.from, err = inherit(); err != nil {
 		return nil, fmt.Errorf("upgrade: what the predecessor has passed on: %w", err)
 	}
+	u.of = ctx
 	u.ctx, u.end = context.WithCancelCause(ctx)
 	if u.from != nil {
 		go u.from.receive(u.log)
@@ -175,6 +177,7 @@ func (u *Upgrader) Ready() error {
 	if u.ready = true; !was && u.from != nil {
 		u.ownFiles(true)
 		u.from.tellReady()
+		context.AfterFunc(u.of, u.from.endConns)
 	}
 	u.mu.Unlock()
 	switch {

@@ -19,11 +19,14 @@ import (
 )
 
 // What a program and its successor say to each other, by a stream: the program frames, of which the first has the names
-// of what the successor has inherited, and each other a connection; the successor bytes, of which the first is
-// wordReady, and each other wordPlace: there is a call of AcceptConn for one connection more.
+// of what the successor has inherited, and as unread bytes the words that it knows beside the first two. Each other has
+// a connection, or, without a file, a note with a byte for each place that it gives back. The successor says words of a
+// byte, of which the first is wordReady. wordPlace: there is a call of AcceptConn for one connection more.
+// wordWithdraw: it wants all places back, of which some calls have ended.
 const (
-	wordReady = 'R'
-	wordPlace = 'A'
+	wordReady    = 'R'
+	wordPlace    = 'A'
+	wordWithdraw = 'W'
 
 	filesMax  = 65536
 	namesMax  = 16 << 20

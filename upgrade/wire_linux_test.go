@@ -117,7 +117,7 @@ func TestEndsBesides(t *testing.T) {
 		ready := 0
 		for range times {
 			a, b := stream(t)
-			s := &successor{cmd: gone, wire: a, exited: make(chan error, 1), places: ringo.NewChan[struct{}](placesMax)}
+			s := &successor{cmd: gone, wire: a, exited: make(chan error, 1), places: ringo.NewChan[int](placesMax)}
 			s.exited <- nil
 			b.Write([]byte{wordReady})
 			if err := s.await(over); err != nil {
