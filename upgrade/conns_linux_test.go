@@ -5,6 +5,7 @@ package upgrade
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -346,5 +347,23 @@ func TestPlacesEnd(t *testing.T) {
 	patience.Until(t, "the end of all places", func() bool { return program.next.places.Len() == 0 })
 	if err := pass(); !errors.Is(err, ErrNoSuccessor) {
 		t.Errorf("PassConn to a successor that is about to end: %v", err)
+	}
+}
+
+// A program that ends before it is ready does not take over.
+func TestReadyOfEnding(t *testing.T) {
+	here, there := stream(t)
+	ctx, end := context.WithCancelCause(t.Context())
+	u := &Upgrader{from: &predecessor{wire: there}, of: ctx, ctx: ctx, log: slog.New(slog.DiscardHandler)}
+	errEnd := errors.New("told to end")
+	end(errEnd)
+	for range 2 {
+		if err := u.Ready(); !errors.Is(err, errEnd) {
+			t.Errorf("Ready: %v", err)
+		}
+	}
+	there.Close()
+	if n, err := here.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the predecessor hears %d bytes, %v", n, err)
 	}
 }

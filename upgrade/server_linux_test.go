@@ -71,7 +71,8 @@ func (p *plan) serve() (err error) {
 		return err
 	}
 	defer up.Close()
-	if err := p.clumsy(up); err != nil {
+	clumsy, err := p.clumsy(up)
+	if err != nil {
 		return err
 	}
 	ctx := up.Context()
@@ -91,11 +92,19 @@ func (p *plan) serve() (err error) {
 		sets = append(sets, set)
 	}
 	var started atomic.Int64
+	met := ringo.NewBarrier(2)
 	cfg := &ringo.Config{Driver: p.Driver, Loops: p.Loops, Reserve: p.Reserve, Grace: 20 * time.Second,
 		StallLimit: -1} // on a machine that is busy loops are held
 	cfg.Start = func(l *ringo.Loop) error {
+		if clumsy == "starts" && l.Index() > 0 {
+			met.Wait(nil)
+			return errors.New("as it was told")
+		}
 		if err := up.Started(l); err != nil {
 			return err
+		}
+		if clumsy == "starts" {
+			met.Wait(nil)
 		}
 		if started.Add(1) < int64(len(l.Loops())) {
 			return nil
@@ -129,23 +138,26 @@ func (p *plan) command() (*exec.Cmd, error) {
 }
 
 // clumsy is what the file of the plan says that a successor does before it is ready.
-func (p *plan) clumsy(up *upgrade.Upgrader) error {
+func (p *plan) clumsy(up *upgrade.Upgrader) (what string, err error) {
 	if p.Clumsy == "" || !up.Inherited() {
-		return nil
+		return "", nil
 	}
 	said, err := os.ReadFile(p.Clumsy)
 	if err != nil {
-		return err
+		return "", err
 	}
 	switch string(said) {
 	case "fails":
-		return errors.New("as it was told")
+		return "", errors.New("as it was told")
+	case "is told":
+		syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		<-up.Context().Done()
 	case "crashes":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "hangs":
 		syscall.Pause()
 	}
-	return nil
+	return string(said), nil
 }
 
 // noneLeft fails if a socket or a ring stays open when all has ended. What other goroutines were at is closed by them.

@@ -370,7 +370,7 @@ func TestNotify(t *testing.T) {
 	if err := os.WriteFile(clumsy, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := begin(t, &plan{Kind: "tasks", Loops: 1, Clumsy: clumsy,
+	s := begin(t, &plan{Kind: "tasks", Loops: 2, Clumsy: clumsy,
 		Listen: [][2]string{{"unix", filepath.Join(dir, "socket")}}})
 	wants("READY=1")
 	for range 2 {
@@ -378,12 +378,14 @@ func TestNotify(t *testing.T) {
 		wants("RELOADING=1\nMONOTONIC_USEC=now")
 		wants(fmt.Sprintf("MAINPID=%d\nREADY=1\nWATCHDOG=1", s.pid))
 	}
-	if err := os.WriteFile(clumsy, []byte("fails"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, what := range []string{"fails", "starts"} {
+		if err := os.WriteFile(clumsy, []byte(what), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.refuses("exit status 3")
+		wants("RELOADING=1\nMONOTONIC_USEC=now")
+		wants("READY=1")
 	}
-	s.refuses("exit status 3")
-	wants("RELOADING=1\nMONOTONIC_USEC=now")
-	wants("READY=1")
 	s.end()
 	wants("STOPPING=1\nEXTEND_TIMEOUT_USEC=52000000")
 }

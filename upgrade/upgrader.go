@@ -64,6 +64,7 @@ type Upgrader struct {
 
 	mu       sync.Mutex
 	ready    bool
+	started  []*ringo.Loop      // that the service manager's watchdog gets to know when all is ready
 	starting context.CancelFunc // ends the start of a successor
 	passed   []passed
 	next     *successor // that is ready
@@ -148,25 +149,40 @@ func (u *Upgrader) Context() context.Context { return u.ctx }
 func (u *Upgrader) Inherited() bool { return u.from != nil }
 
 // Started is Ready for a Run: call it on each loop, as in ringo.Config.Start. Once each loop has called it, and so
-// turns, it calls Ready. The service manager's watchdog watches l from then on (service.Manager.Watch). Only a task of
-// l may call it; it parks.
+// turns, it calls Ready. The service manager's watchdog watches l from then on (service.Manager.Watch), or, in a
+// successor, once Ready has succeeded: until then the predecessor is the service. Only a task of l may call it; it
+// parks.
 func (u *Upgrader) Started(l *ringo.Loop) error {
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
 		return fmt.Errorf("upgrade: Started: %w", ringo.ErrNotTask)
 	}
-	u.service.Watch(l)
+	u.watchOnce(l)
 	if !u.starts.All(e) {
 		return nil
 	}
 	return u.Ready()
 }
 
+// watchOnce has the service manager's watchdog watch a loop, once that is this process' to ask for.
+func (u *Upgrader) watchOnce(l *ringo.Loop) {
+	u.mu.Lock()
+	early := u.from != nil && !u.ready
+	if early {
+		u.started = append(u.started, l)
+	}
+	u.mu.Unlock()
+	if !early {
+		u.service.Watch(l)
+	}
+}
+
 // Ready says that the program serves: the predecessor drains from now on, and whatever it passed on that was not taken
 // is closed. So call it once every socket is taken and being served. Before Ready, Upgrade fails. Any goroutine may
-// call it, even without a predecessor; a task parks. Calling it again does nothing; after Close it fails with
-// net.ErrClosed. If the predecessor has ended by itself, this process takes over all the same; a predecessor that has
-// given this process up, since it was too slow, kills it.
+// call it, even without a predecessor; a task parks. Calling it again does nothing. After Close it fails with
+// net.ErrClosed, and if New's ctx has ended with the cause of that: then the predecessor serves on. If the predecessor
+// has ended by itself, this process takes over all the same; a predecessor that has given this process up, since it was
+// too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
 	was := u.ready
@@ -174,12 +190,21 @@ func (u *Upgrader) Ready() error {
 		u.mu.Unlock()
 		return fmt.Errorf("upgrade: Ready: %w", net.ErrClosed)
 	}
+	if !was && u.ctx.Err() != nil {
+		u.mu.Unlock()
+		return fmt.Errorf("upgrade: Ready: the program ends: %w", context.Cause(u.ctx))
+	}
 	if u.ready = true; !was && u.from != nil {
 		u.ownFiles(true)
 		u.from.tellReady()
 		context.AfterFunc(u.of, u.from.endConns)
 	}
+	started := u.started
+	u.started = nil
 	u.mu.Unlock()
+	for _, l := range started {
+		u.service.Watch(l)
+	}
 	switch {
 	case was:
 	case u.from != nil:
