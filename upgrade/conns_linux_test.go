@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -365,5 +366,31 @@ func TestReadyOfEnding(t *testing.T) {
 	there.Close()
 	if n, err := here.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("the predecessor hears %d bytes, %v", n, err)
+	}
+}
+
+// The successor's program is this one's, by the path that leads there, whatever else PATH has under the name by which
+// it was started.
+func TestProgramFile(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func(was string) { os.Args[0] = was }(os.Args[0])
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	link, other := filepath.Join(dir, "link"), filepath.Join(dir, "other")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for first, want := range map[string]string{self: self, link: link, "link": link, other: self, "other": self,
+		"nothing": self, "": self} {
+		os.Args[0] = first
+		if got := programFile(); got != want {
+			t.Errorf("started as %q it is %s, want %s", first, got, want)
+		}
 	}
 }

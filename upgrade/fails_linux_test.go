@@ -204,6 +204,9 @@ func TestUpgradeEnds(t *testing.T) {
 			t.Error(err)
 		}
 		childless(t)
+		if err := u.Upgrade(ctx); !errors.Is(err, context.Canceled) || len(begun) > 0 {
+			t.Errorf("by a context that has ended: %v, and %d processes", err, len(begun))
+		}
 	})
 	t.Run("Close", func(t *testing.T) {
 		u := quiet(t, upgrade.Config{Command: hangs})

@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/caller"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/perloop"
 	"ringo/service"
@@ -114,14 +115,16 @@ func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	return u, nil
 }
 
-// programFile is the path by which the program was started: a link there may lead elsewhere by the next time.
+// programFile is the path by which the program was started: a link there may lead elsewhere by the next time. The first
+// argument only hints at it, and may be a name that is another program's in PATH.
 func programFile() string {
+	self, _ := os.Executable()
 	path, err := exec.LookPath(os.Args[0])
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
-	if err != nil {
-		path, _ = os.Executable()
+	if err != nil || !kernel.SameFile(path, self) {
+		return self
 	}
 	return path
 }
@@ -234,6 +237,9 @@ func (u *Upgrader) Upgrade(ctx context.Context) error {
 
 // upgrade is Upgrade on a goroutine.
 func (u *Upgrader) upgrade(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("upgrade: %w", context.Cause(ctx))
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, u.cfg.Within, fmt.Errorf("%w: it was not ready within %v",
 		os.ErrDeadlineExceeded, u.cfg.Within))
 	defer cancel()

@@ -119,6 +119,13 @@ func OSFile(fd int32, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+// SameFile reports whether two paths lead to one file.
+func SameFile(a, b string) bool {
+	of, err := os.Stat(a)
+	other, bad := os.Stat(b)
+	return err == nil && bad == nil && os.SameFile(of, other)
+}
+
 // NativeControl converts Linux's control messages, as package cmsg makes them, to the system's, for package net.
 func NativeControl(control []byte) ([]byte, error) {
 	native, res := sys.NativeControl(control)
