@@ -49,10 +49,10 @@
 //
 // When Run's context ends, the program drains. New peers can't connect; peers that have connected are served, even if
 // they had not been accepted yet. Connections of sock.Serve are closed at once if they are idle between two requests,
-// and after 5 seconds if no first request has come. The others have Config.Grace to finish; then all tasks are
-// cancelled, and connections not accepted by then are closed. A task's own context (Loop.Context) is done when the task
-// is cancelled, not when the drain begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait and
-// deferred clean-up still work.
+// and after 5 seconds, or half of Config.Grace, if no first request has come. The others have Config.Grace to finish;
+// then all tasks are cancelled, and connections not accepted by then are closed. A task's own context (Loop.Context) is
+// done when the task is cancelled, not when the drain begins. A cancelled task's waits fail with context.Canceled;
+// Close, Task.Wait and deferred clean-up still work.
 //
 // How a program notices the drain: Accept returns net.ErrClosed once no connection is left to accept. Handlers of
 // sock.Serve need not notice. Read returns ErrDraining if the connection was marked idle (sock.Conn.SetIdle). A task

@@ -112,6 +112,57 @@ func TestDrainOfSilentAfterOpen(t *testing.T) {
 	})
 }
 
+// A peer that says nothing is waited for in order, and not until the end of the default Grace, of which there would be
+// a report.
+func TestDrainOfSilentEndsBeforeGrace(t *testing.T) {
+	for name, serve := range map[string]func(l *ringo.Loop, ln *sock.Listener) error{
+		"Serve": func(l *ringo.Loop, ln *sock.Listener) error {
+			return sock.Serve(l, ln, &sock.Handler{Request: tellsLoop})
+		},
+		"SetIdle": func(_ *ringo.Loop, ln *sock.Listener) error {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetIdle(true)
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ringo.ErrDraining) {
+				return err
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Run(t, 1, func(w *sim.World) {
+				h := w.Host("here")
+				server := h.Run(nil, func(l *ringo.Loop) error {
+					ln, err := sock.Listen(l, "tcp", ":7000")
+					if err != nil {
+						return err
+					}
+					return serve(l, ln)
+				})
+				w.RunFor(time.Second)
+				peer := h.Run(nil, func(l *ringo.Loop) error {
+					c, err := sock.Dial(l, "tcp", "here:7000")
+					if err == nil {
+						defer c.Close()
+						c.Read(make([]byte, 1))
+					}
+					return err
+				})
+				w.RunFor(time.Second)
+				begun := w.Elapsed()
+				server.Drain()
+				w.Check(w.Wait(server, peer))
+				if d := w.Elapsed() - begun; d < 2*time.Second || d > 4*time.Second {
+					w.Errorf("the drain took %v", d)
+				}
+			})
+		})
+	}
+}
+
 // What has not ended, for its host is down, says so, and not how its tasks were unwound.
 func TestErrCrashed(t *testing.T) {
 	sim.Run(t, 1, func(w *sim.World) {

@@ -6,9 +6,9 @@ package sock
 // ways: with false when a request has come, with true when it is answered, unless the next one is in your own buffer.
 // Until the first SetIdle(false) an accepted peer may have a request on its way, and so may a peer whose bytes were
 // read or peeked at since the connection was marked idle: a call that reads from such a peer waits five seconds after
-// the start of the drain, as Serve and net/http do, and at most Grace. A copy (WriteTo) fails at once. A connection
-// marked busy because your buffer has part of the next request waits for the rest like any busy one, until Grace ends;
-// a read deadline bounds that.
+// the start of the drain, as Serve and net/http do, and at most half of Grace. A copy (WriteTo) fails at once. A
+// connection marked busy because your buffer has part of the next request waits for the rest like any busy one, until
+// Grace ends; a read deadline bounds that.
 //
 //	for {
 //		c.SetIdle(r.Buffered() == 0)

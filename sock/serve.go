@@ -179,9 +179,10 @@ type server struct {
 // connection is closed. A connection between requests needs no stack. When the program drains, and there is no
 // Handler.Drain, idle connections are closed at once. Busy ones are shut down when Request returns, and closed when the
 // peer has ended its side too, at most a second later. Two kinds are served first: connections accepted in the last
-// five seconds whose first request has not come, and those with bytes that Request has left unread, since the rest of a
-// request is to come. A Request that has not returned when ringo.Config.Grace is over is cancelled, like any task. Only
-// a task of l may call Serve; it parks.
+// five seconds whose first request has not come, which have that time from the start of the drain, or half of
+// ringo.Config.Grace if that is less, and those with bytes that Request has left unread, since the rest of a request is
+// to come. A Request that has not returned when Grace is over is cancelled, like any task. Only a task of l may call
+// Serve; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln == nil {
 		return errors.New("sock: Serve of a nil Listener")
@@ -271,7 +272,7 @@ func (s *server) add(c *Conn) {
 // expect gives peers that have not spoken time to do so, once the drain has begun.
 func (s *server) expect() {
 	if !s.patience.Armed() {
-		s.l.Timers().Arm(&s.patience, s.l.After(handle.SilentMax))
+		s.l.Timers().Arm(&s.patience, s.l.After(handle.SilentMax(s.l)))
 	}
 }
 

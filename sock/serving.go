@@ -235,7 +235,7 @@ func (s *serving) ends(c *Conn) bool { return s.by.ended || c.l.Stopping() }
 // expects reports whether a request is on its way from a peer that has been silent for so long: its first one, or the
 // rest of one.
 func (s *serving) expects(c *Conn, silent int64) bool {
-	return !c.l.Stopping() && (c.in.Any() || !s.spoken && silent < int64(handle.SilentMax))
+	return !c.l.Stopping() && (c.in.Any() || !s.spoken && silent < int64(handle.SilentMax(c.l)))
 }
 
 // fdClosed is called when the descriptor is closed.

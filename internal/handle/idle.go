@@ -20,9 +20,9 @@ const (
 	drained  // it has: no caller waits for input, but what comes by itself is still read
 )
 
-// SilentMax is how long a peer that has connected may take in a drain to send something, or to send the rest. Package
-// net/http gives it as long.
-const SilentMax = 5 * time.Second
+// SilentMax is how long a peer that has connected may take in a drain to send something, or to send the rest: as long
+// as package net/http gives it, and half of Grace at most.
+func SilentMax(l *loop.Loop) time.Duration { return l.WithinGrace(5 * time.Second) }
 
 // patience says whether SilentMax has begun or ended for a handle's peer.
 type patience uint8
@@ -122,7 +122,7 @@ func (c *Core) expect() {
 	if c.patience == untouched {
 		s := &silence{c: c}
 		s.Owner = s
-		c.l.Timers().Arm(&s.Timer, c.l.After(SilentMax))
+		c.l.Timers().Arm(&s.Timer, c.l.After(SilentMax(c.l)))
 		c.patience = running
 	}
 }

@@ -297,6 +297,15 @@ func (s *Set) Grace() time.Duration {
 	return s.grace
 }
 
+// WithinGrace returns d, or half of Grace if that is less: how long a drain may wait for peers that say nothing. If
+// they had all of Grace it would end with a report of them. G.
+func (l *Loop) WithinGrace(d time.Duration) time.Duration {
+	if set := l.Set(); set != nil {
+		d = min(d, max(set.Grace()/2, 0))
+	}
+	return d
+}
+
 // SetGrace changes how long the drain lasts: counted from now, if it has begun. G.
 func (s *Set) SetGrace(d time.Duration) {
 	s.mu.Lock()

@@ -322,12 +322,8 @@ func (o *origin) drain(sc *sock.Conn) error {
 
 // linger leaves a resting connection time for one more request.
 func (c *conn) linger() {
-	d := c.s.Linger
-	if set := (*loop.Loop)(c.loop).Set(); set != nil {
-		d = min(d, set.Grace()/2)
-	}
 	c.limited = true // the next request lifts it, but a part of a head does not
-	c.limitReads(d)
+	c.limitReads((*loop.Loop)(c.loop).WithinGrace(c.s.Linger))
 }
 
 // serveTasks serves each connection of a loop's own listener in a task, through the connection that wrap returns.
