@@ -7,9 +7,10 @@
 // Handlers run in tasks of the connection's loop, and may wait in Ringo only. What of fasthttp waits otherwise, in
 // handlers and in its client, is in docs/programs.md: SetBodyStreamWriter, TimeoutHandler and MaxConnWaitTimeout.
 //
-// A drain ends connections in order, without Shutdown of the Server: answers that come then say "Connection: close".
-// Connections that rest for a second end, and those that have asked nothing yet have five seconds to do so. So a client
-// that sends one request after the other loses none.
+// When ctx ends the loops drain, without Shutdown of the Server: a RequestCtx is done, answers say "Connection: close",
+// and connections end in order. Those that have rested for a second end at once, the others may ask once more within
+// that second; those that have asked nothing yet have five seconds for it, or half of Config.Grace if that is less, as
+// by default. Hijacked connections go on until their handlers end, or Grace. What Grace cuts off gets no answer.
 //
 // Dial is for fasthttp's clients.
 package ringofasthttp

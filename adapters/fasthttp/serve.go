@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -64,8 +65,10 @@ func listenAndServe(ctx context.Context, cfg *ringo.Config, addr string, s *fast
 //
 // s is copied as it is, and may be served by others, too: its methods, Shutdown among them, know nothing of these
 // connections. Two of its fields, set, are an error: MaxConnsPerIP, for which sock.Limits has ConnsPerPeer, and what
-// NextProto has added. A connection that a handler hijacks is a goroutine's from then on, and Serve does not wait for
-// it.
+// NextProto has added. A connection that a handler hijacks is a goroutine's from then on, for which Serve waits: until
+// its Close, or the end of Grace.
+//
+// The connections that handlers and hooks get have a method NetConn, which returns the listener's own.
 func Serve(l *ringo.Loop, ln net.Listener, s *fasthttp.Server) error {
 	own, err := forTasks(s)
 	if err != nil {
@@ -75,13 +78,14 @@ func Serve(l *ringo.Loop, ln net.Listener, s *fasthttp.Server) error {
 }
 
 func (s *server) serve(l *ringo.Loop, ln net.Listener) error {
-	now := &serving{server: s, l: l}
+	now := &serving{server: s, l: l, conns: map[*conn]struct{}{}}
 	defer now.drains()()
-	var conns ringo.WaitGroup
+	var tasks ringo.WaitGroup
 	for {
 		c, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			conns.Wait()
+			tasks.Wait()
+			_ = now.open.WaitContext(context.Background()) // an error is the end of Grace
 			return nil
 		}
 		if err != nil {
@@ -92,25 +96,53 @@ func (s *server) serve(l *ringo.Loop, ln net.Listener) error {
 			return errors.Join(errors.New("ringofasthttp: Serve of a listener that is neither of sock nor of socktls"),
 				c.Close())
 		}
-		conns.Go(func() { now.serveConn(of) })
+		nc := now.newConn(of)
+		tasks.Go(func() { now.serveConn(nc) })
 	}
 }
 
 // serveConn serves a connection until its end, or until it is hijacked.
-func (s *serving) serveConn(nc idler) {
+func (s *serving) serveConn(nc served) {
+	c := nc.base()
 	whole := false
-	c := &conn{idler: nc, of: s}
-	s.conns.Store(net.Conn(nc), c)
+	room := s.serves.Add(1) <= int64(s.Concurrency)
 	defer func() {
-		s.conns.Delete(net.Conn(nc))
-		if !whole { // a panic, which the Run may outlive
-			c.Close()
+		if !whole { // a panic, which the Run may outlive: ServeConn's end closes and forgets the connection
+			c.over = true
+			s.ServeConn(nc) //ringo:offloaded it reads nothing
 		}
+		s.serves.Add(-1) // only now, so that there is always room for that
+		delete(s.conns, c)
 	}()
-	c.rests()
+	s.ConnState(nc, fasthttp.StateNew)
+	if !room {
+		s.reject(nc)
+		whole = true
+		return
+	}
+	c.SetIdle(true)        // it has asked nothing
 	err := s.ServeConn(nc) //ringo:offloaded it waits in nc only, but for what the package says of handlers
 	whole = true
-	if err != nil && (s.LogAllErrors || !ofPeer(err)) {
+	if err != nil && (s.LogAllErrors || !isUsual(err)) {
 		s.Logger.Printf("error when serving connection %q<->%q: %v", c.LocalAddr(), c.RemoteAddr(), err)
 	}
+}
+
+// reject ends a connection that is over Concurrency, as fasthttp's Serve does: by TLS without a word, which would have
+// to wait for the handshake.
+func (s *serving) reject(nc served) {
+	if _, ok := nc.(secure); !ok {
+		var r fasthttp.Response
+		r.SetStatusCode(fasthttp.StatusServiceUnavailable)
+		r.SetConnectionClose()
+		r.SetBodyString("The connection cannot be served because Server.Concurrency limit exceeded")
+		_, _ = r.WriteTo(nc) // who has left need not hear it
+	}
+	_ = nc.Close()
+	if now, last := s.l.Now().UnixNano(), s.full.Load(); (last == 0 || now-last > int64(time.Minute)) &&
+		s.full.CompareAndSwap(last, now) {
+		s.Logger.Printf("a connection is rejected, because %d are served: try increasing Server.Concurrency",
+			s.Concurrency)
+	}
+	s.ConnState(nc, fasthttp.StateClosed)
 }

@@ -10,17 +10,22 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/valyala/fasthttp"
 
 	"ringo"
 	ringofasthttp "ringo/adapters/fasthttp"
 	"ringo/internal/test/patience"
+	"ringo/sim"
 	"ringo/sock"
 )
 
@@ -360,13 +365,7 @@ func TestTLS(t *testing.T) {
 		}
 		handle(ctx)
 	}}
-	certificate, key, err := fasthttp.GenerateTestCertificate("localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.AppendCertEmbed(certificate, key); err != nil {
-		t.Fatal(err)
-	}
+	certify(t, server)
 	for _, driver := range []string{"uring", "epoll"} {
 		t.Run(driver, func(t *testing.T) {
 			s := start(t, driver, server, ringofasthttp.ListenAndServeTLS)
@@ -382,6 +381,17 @@ func TestTLS(t *testing.T) {
 				t.Errorf("an idle connection in a drain: %d, %v", n, err)
 			}
 		})
+	}
+}
+
+// certify gives a Server a certificate.
+func certify(t *testing.T, server *fasthttp.Server) {
+	certificate, key, err := fasthttp.GenerateTestCertificate("localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.AppendCertEmbed(certificate, key); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -408,17 +418,7 @@ func TestDial(t *testing.T) {
 
 // A handler's panic ends its connection, and no other, in a Run that goes on.
 func TestPanic(t *testing.T) {
-	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
-		if string(ctx.Path()) == "/panic" {
-			panic("on purpose")
-		}
-		handle(ctx)
-	}}
-	recovers := func(ctx context.Context, cfg *ringo.Config, addr string, s *fasthttp.Server) error {
-		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
-		return ringofasthttp.ListenAndServe(ctx, cfg, addr, s)
-	}
-	s := start(t, "", server, recovers)
+	s := start(t, "", &fasthttp.Server{Handler: traps}, recovering(ringofasthttp.ListenAndServe))
 	other, or := s.dial(t)
 	io.WriteString(other, get("/"))
 	want(t, or, "/")
@@ -431,22 +431,297 @@ func TestPanic(t *testing.T) {
 	want(t, or, "/other")
 }
 
-// A connection's task tells the program's own hook of what it does.
+// The program's own hook is told of each connection from its begin to its end, however that comes, and as fasthttp's
+// own Serve tells it.
 func TestConnState(t *testing.T) {
-	states := make(chan fasthttp.ConnState, 10)
-	server := &fasthttp.Server{Handler: handle, ConnState: func(_ net.Conn, state fasthttp.ConnState) {
-		states <- state //ringo:offloaded there is room
-	}}
-	s := start(t, "", server, ringofasthttp.ListenAndServe)
-	c, r := s.dial(t)
-	io.WriteString(c, get("/"))
-	want(t, r, "/")
-	c.Close()
-	for _, want := range []fasthttp.ConnState{fasthttp.StateActive, fasthttp.StateIdle, fasthttp.StateClosed} {
-		if got := <-states; got != want {
-			t.Errorf("%v, want %v", got, want)
-		}
+	const first, active, idle, hijacked, closed = fasthttp.StateNew, fasthttp.StateActive, fasthttp.StateIdle,
+		fasthttp.StateHijacked, fasthttp.StateClosed
+	for _, c := range []struct {
+		path  string // none: the peer asks for nothing
+		peers int    // beside it, as many as Concurrency allows
+		want  []fasthttp.ConnState
+	}{
+		{"/", 0, []fasthttp.ConnState{first, active, idle, closed}},
+		{"", 0, []fasthttp.ConnState{first, closed}},
+		{"/panic", 0, []fasthttp.ConnState{first, active, closed}},
+		{"/exit", 0, []fasthttp.ConnState{first, active, closed}},
+		{"/hijack", 0, []fasthttp.ConnState{first, active, hijacked}},
+		{"/", 1, []fasthttp.ConnState{first, closed}},
+	} {
+		t.Run(fmt.Sprint(c.path, " beside ", c.peers), func(t *testing.T) {
+			states := make(chan fasthttp.ConnState, 10)
+			server := &fasthttp.Server{Concurrency: 1, Handler: traps, Logger: new(lines), ReadTimeout: patience.Max,
+				ConnState: func(_ net.Conn, s fasthttp.ConnState) { states <- s }} //ringo:offloaded there is room
+			s := start(t, "", server, recovering(ringofasthttp.ListenAndServe))
+			for range c.peers {
+				s.dial(t)
+				patience.Recv(t, "a peer beside it", states)
+			}
+			peer, r := s.dial(t)
+			if c.path != "" {
+				io.WriteString(peer, get(c.path))
+				r.ReadByte()
+			}
+			peer.Close()
+			for _, want := range c.want {
+				if got := patience.Recv(t, "a state", states); got != want {
+					t.Errorf("%v, want %v", got, want)
+				}
+			}
+		})
 	}
+}
+
+// traps is a Handler that ends a connection in all ways.
+func traps(ctx *fasthttp.RequestCtx) {
+	switch string(ctx.Path()) {
+	case "/panic":
+		panic("on purpose")
+	case "/exit":
+		runtime.Goexit()
+	case "/hijack":
+		ctx.Hijack(func(c net.Conn) { io.Copy(c, c) })
+	default:
+		handle(ctx)
+	}
+}
+
+// recovering serves in a Run that panics do not end.
+func recovering(serve listenAndServe) listenAndServe {
+	return func(ctx context.Context, cfg *ringo.Config, addr string, s *fasthttp.Server) error {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		return serve(ctx, cfg, addr, s)
+	}
+}
+
+// lines is a Logger that counts.
+type lines struct{ n atomic.Int64 }
+
+func (l *lines) Printf(string, ...any) { l.n.Add(1) }
+
+// What a panic leaves behind is nothing: the connection is not remembered.
+func TestPanicLeavesNothing(t *testing.T) {
+	for _, way := range []struct {
+		name  string
+		serve listenAndServe
+	}{{"clear", ringofasthttp.ListenAndServe}, {"TLS", ringofasthttp.ListenAndServeTLS}} {
+		t.Run(way.name, func(t *testing.T) {
+			var conns []weak.Pointer[sock.Conn]
+			server := &fasthttp.Server{ReadTimeout: patience.Max, Handler: func(ctx *fasthttp.RequestCtx) {
+				conns = append(conns, weak.Make(below(ctx.Conn())))
+				panic("on purpose")
+			}}
+			certify(t, server)
+			s := start(t, "", server, recovering(way.serve))
+			for range 3 {
+				c, r := s.dial(t)
+				if way.name == "TLS" {
+					c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+					r = bufio.NewReader(c)
+				}
+				io.WriteString(c, get("/"))
+				if n, err := r.ReadByte(); err == nil {
+					t.Errorf("behind a panic: %d", n)
+				}
+				c.Close()
+			}
+			patience.Until(t, "nothing is left", func() bool {
+				runtime.GC()
+				return !slices.ContainsFunc(conns, func(c weak.Pointer[sock.Conn]) bool { return c.Value() != nil })
+			})
+		})
+	}
+}
+
+// below is the socket of a connection.
+func below(c net.Conn) *sock.Conn {
+	for {
+		of, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c.(*sock.Conn)
+		}
+		c = of.NetConn()
+	}
+}
+
+// Whom Concurrency has no room for hears so, and the log has a line a minute of them all.
+func TestConcurrency(t *testing.T) {
+	closed := make(chan struct{}, 10)
+	var log lines
+	server := &fasthttp.Server{Concurrency: 1, Handler: handle, Logger: &log,
+		ConnState: func(_ net.Conn, state fasthttp.ConnState) {
+			if state == fasthttp.StateClosed {
+				closed <- struct{}{} //ringo:offloaded there is room
+			}
+		}}
+	s := start(t, "", server, ringofasthttp.ListenAndServe)
+	only, or := s.dial(t)
+	io.WriteString(only, get("/"))
+	want(t, or, "/")
+	for range 3 {
+		_, r := s.dial(t)
+		answer, err := http.ReadResponse(r, nil)
+		if err != nil || answer.StatusCode != 503 || !answer.Close {
+			t.Fatal(answer, err)
+		}
+		patience.Recv(t, "its end", closed)
+	}
+	if n := log.n.Load(); n != 1 {
+		t.Errorf("the log has %d lines, want 1", n)
+	}
+	io.WriteString(only, get("/again"))
+	want(t, or, "/again")
+	only.Close()
+	patience.Recv(t, "the end of the one", closed)
+	patience.Until(t, "there is room", func() bool {
+		c, r := s.dial(t)
+		defer c.Close()
+		io.WriteString(c, get("/"))
+		answer, err := http.ReadResponse(r, nil)
+		return err == nil && answer.StatusCode == 200
+	})
+}
+
+// Whom the end of Grace finds silent, or within a request, hears nothing, nor does the log: it is no mistake of theirs.
+func TestCutOff(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n"
+	for _, says := range []string{"", "GET / HT", head + "\r\nhalf", head + "Expect: 100-continue\r\n\r\n"} {
+		t.Run(fmt.Sprintf("%.8q %d", says, len(says)), func(t *testing.T) {
+			var log, mistakes lines
+			begun := make(chan fasthttp.ConnState, 10)
+			server := &fasthttp.Server{Handler: handle, Logger: &log,
+				ErrorHandler: func(*fasthttp.RequestCtx, error) { mistakes.Printf("") },
+				ConnState:    func(_ net.Conn, s fasthttp.ConnState) { begun <- s }} //ringo:offloaded there is room
+			eachDriver(t, server, func(t *testing.T, s *served) {
+				c, r := s.dial(t)
+				wanted := fasthttp.StateNew
+				if io.WriteString(c, says); says != "" {
+					wanted = fasthttp.StateActive
+				}
+				for patience.Recv(t, "the connection", begun) != wanted {
+				}
+				if strings.Contains(says, "Expect") {
+					if answer, err := http.ReadResponse(r, nil); err != nil || answer.StatusCode != 100 {
+						t.Fatal(answer, err)
+					}
+				}
+				l := <-s.loops
+				l.SetGrace(0)
+				s.loops <- l
+				s.drain()
+				if p, _ := io.ReadAll(r); len(p) > 0 {
+					t.Errorf("%q", p)
+				}
+				s.end(t)
+				if n := log.n.Load(); n != 0 {
+					t.Errorf("the log has %d lines", n)
+				}
+				if n := mistakes.n.Load(); n != 0 && !strings.Contains(says, "Expect") { // there it always is
+					t.Errorf("ErrorHandler is called %d times", n)
+				}
+				for len(begun) > 0 {
+					<-begun
+				}
+			})
+		})
+	}
+}
+
+// A peer that says nothing does not keep a drain until the end of Grace, of which there would be a report.
+func TestSilentEndsBeforeGrace(t *testing.T) {
+	for _, way := range []string{"nothing", "a request"} {
+		t.Run(way, func(t *testing.T) {
+			sim.Run(t, 1, func(w *sim.World) {
+				server := w.Host("a").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					ln, err := sock.Listen(l, "tcp", "a:7000")
+					if err != nil {
+						return err
+					}
+					return ringofasthttp.Serve(l, ln, &fasthttp.Server{Handler: handle})
+				})
+				client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
+					l.Sleep(1900 * time.Millisecond)
+					c, err := sock.Dial(l, "tcp", "a:7000")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					l.Sleep(2*time.Second - w.Elapsed())
+					server.Drain()
+					l.Sleep(2 * time.Second)
+					if way == "a request" {
+						io.WriteString(c, get("/"))
+					}
+					p, err := io.ReadAll(c)
+					if (len(p) > 0) != (way == "a request") || err != nil {
+						w.Errorf("%q, %v", p, err)
+					}
+					if d := w.Elapsed() - 2*time.Second; d > 3*time.Second {
+						w.Errorf("it ends %v after the drain's begin", d)
+					}
+					return nil
+				})
+				w.Check(w.Wait(client, server))
+			})
+		})
+	}
+}
+
+// The end of a request's context is the drain's begin.
+func TestDone(t *testing.T) {
+	entered := make(chan *fasthttp.RequestCtx, 1)
+	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+		entered <- ctx //ringo:offloaded there is room
+		_, err := ringo.NewChan[int](0).RecvContext(ctx)
+		fmt.Fprint(ctx, err, " ", ctx.Err())
+	}}
+	eachDriver(t, server, func(t *testing.T, s *served) {
+		c, r := s.dial(t)
+		io.WriteString(c, get("/"))
+		ctx := patience.Recv(t, "the request", entered)
+		if err := ctx.Err(); err != nil {
+			t.Errorf("before the drain: %v", err)
+		}
+		s.drain()
+		if !want(t, r, "context canceled context canceled") {
+			t.Error("the answer does not say that it is the last")
+		}
+	})
+}
+
+// What a handler has hijacked goes on in a drain, until its end or that of Grace.
+func TestHijackedDrain(t *testing.T) {
+	server := &fasthttp.Server{Handler: traps}
+	eachDriver(t, server, func(t *testing.T, s *served) {
+		var peers []net.Conn
+		for range 2 {
+			c, r := s.dial(t)
+			io.WriteString(c, get("/hijack"))
+			want(t, r, "")
+			peers = append(peers, c)
+		}
+		idle, ir := s.dial(t)
+		io.WriteString(idle, get("/"))
+		want(t, ir, "/")
+		s.drain()
+		if n, err := ir.ReadByte(); err != io.EOF {
+			t.Errorf("an idle connection in a drain: %d, %v", n, err)
+		}
+		for _, c := range peers {
+			p := make([]byte, 5)
+			io.WriteString(c, "hello")
+			if _, err := io.ReadFull(c, p); string(p) != "hello" {
+				t.Errorf("a hijacked connection in a drain: %q, %v", p, err)
+			}
+		}
+		peers[0].Close()
+		l := <-s.loops
+		l.SetGrace(0)
+		s.loops <- l
+		if p, err := io.ReadAll(peers[1]); len(p) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("at the end of Grace: %q, %v", p, err)
+		}
+	})
 }
 
 // Errors are told before anything listens.

@@ -1,12 +1,13 @@
 package ringofasthttp
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
+	"net"
 	"os"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -16,8 +17,10 @@ import (
 // server is a Server for tasks alone: one that goroutines serve, too, locks in Shutdown what each ServeConn takes.
 type server struct {
 	fasthttp.Server
+	ends     fasthttp.Server // whose Shutdown ends what RequestCtx.Done waits for; it has no connections
 	draining atomic.Bool
-	conns    sync.Map // of net.Conn to *conn
+	serves   atomic.Int64 // connections
+	full     atomic.Int64 // when the log heard of one too many
 }
 
 // forTasks copies what is public of a Server, and adds what makes it drain.
@@ -31,6 +34,11 @@ func forTasks(of *fasthttp.Server) (*server, error) {
 	}
 	s := new(server)
 	from, to := reflect.ValueOf(of).Elem(), reflect.ValueOf(&s.Server).Elem()
+	s.ends.MaxIdleWorkerDuration = 1              // how long Serve leaves a goroutine behind
+	if err := s.ends.Serve(ended{}); err != nil { // which makes the channel of Done
+		return nil, err
+	}
+	to.Set(reflect.ValueOf(&s.ends).Elem())
 	for i := range from.NumField() {
 		switch field := from.Type().Field(i); {
 		case field.IsExported():
@@ -42,9 +50,25 @@ func forTasks(of *fasthttp.Server) (*server, error) {
 	if s.Logger == nil {
 		s.Logger = log.Default()
 	}
+	if s.Concurrency <= 0 {
+		s.Concurrency = fasthttp.DefaultConcurrency
+	}
 	s.Handler = s.closing(of.Handler)
-	s.ConnState = s.follow(of.ConnState)
+	s.ConnState = follow(of.ConnState)
 	return s, nil
+}
+
+// ended is a listener that accepts nothing.
+type ended struct{ net.Listener }
+
+func (ended) Accept() (net.Conn, error) { return nil, io.EOF }
+func (ended) Close() error              { return nil }
+
+// drain notes that the drain has begun, on any loop.
+func (s *server) drain() {
+	if !s.draining.Swap(true) {
+		_ = s.ends.Shutdown() //ringo:offloaded it has nothing to wait for
+	}
 }
 
 // closing has answers say, once the drain has begun, that no further request will have one.
@@ -57,10 +81,10 @@ func (s *server) closing(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// ofPeer reports whether an error is what peers do, of which fasthttp tells only if LogAllErrors is set.
-func ofPeer(err error) bool {
+// isUsual reports whether an error is what peers do, or the end of Grace: the log hears of it if LogAllErrors is set.
+func isUsual(err error) bool {
 	for _, of := range []error{syscall.EPIPE, syscall.ECONNRESET, fasthttp.ErrSmallReadBuffer, io.ErrUnexpectedEOF,
-		os.ErrDeadlineExceeded, fasthttp.ErrBadTrailer} {
+		os.ErrDeadlineExceeded, fasthttp.ErrBadTrailer, context.Canceled} {
 		if errors.Is(err, of) {
 			return true
 		}
