@@ -2,13 +2,13 @@ package ringokitex
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/netpoll"
 
+	"ringo/internal/sys"
 	"ringo/sock"
 )
 
@@ -77,8 +77,14 @@ func (c *conn) IsActive() bool {
 	if c.closing.Load() {
 		return false
 	}
-	info, err := c.Conn.TCPInfo()
-	return errors.Is(err, errors.ErrUnsupported) || err == nil && info.State == sock.TCPEstablished
+	raw, err := c.Conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	const gone = sys.PollRdhup | sys.PollHup | sys.PollErr
+	seen := int32(gone)
+	_ = raw.Control(func(fd uintptr) { seen = sys.Poll(int32(fd), gone) }) // an error is that of a closed connection
+	return seen >= 0 && seen&gone == 0
 }
 
 // SetReadTimeout is how long each wait for more may take; 0 is without end.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -80,24 +81,32 @@ func TestDialerTimeout(t *testing.T) {
 
 // A connection at rest that its server has closed is not used.
 func TestDialerStale(t *testing.T) {
-	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		s := new(service)
-		dialled(t, cfg, func(on client.Option) {
-			addr, stop := started(s)
-			c := called(addr, on, client.WithTransportProtocol(transport.Framed),
-				client.WithLongConnection(connpool.IdleConfig{MaxIdlePerAddress: 4, MaxIdleGlobal: 4}))
-			defer c.close()
-			if err := wantEcho(c, "first"); err != nil {
-				t.Error(err)
-			}
-			if err := stop(); err != nil {
-				t.Error(err)
-			}
-			_, stop = startedAt(addr, s)
-			defer stop()
-			if err := wantEcho(c, "second"); err != nil {
-				t.Error(err)
-			}
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				s := new(service)
+				at := "127.0.0.1:0"
+				if network == "unix" {
+					at = filepath.Join(t.TempDir(), "s")
+				}
+				dialled(t, cfg, func(on client.Option) {
+					addr, stop := startedAt(at, s)
+					c := called(addr, on, client.WithTransportProtocol(transport.Framed),
+						client.WithLongConnection(connpool.IdleConfig{MaxIdlePerAddress: 4, MaxIdleGlobal: 4}))
+					defer c.close()
+					if err := wantEcho(c, "first"); err != nil {
+						t.Error(err)
+					}
+					if err := stop(); err != nil {
+						t.Error(err)
+					}
+					_, stop = startedAt(addr, s)
+					defer stop()
+					if err := wantEcho(c, "second"); err != nil {
+						t.Error(err)
+					}
+				})
+			})
 		})
-	})
+	}
 }

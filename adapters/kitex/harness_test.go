@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,7 @@ func started(s echo.Service, opts ...server.Option) (addr string, stop func() er
 }
 
 func startedAt(at string, s echo.Service, opts ...server.Option) (addr string, stop func() error) {
-	ln, err := net.Listen("tcp", at)
+	ln, err := net.Listen(networkOf(at), at)
 	if err != nil {
 		panic(err)
 	}
@@ -140,6 +141,14 @@ func startedAt(at string, s echo.Service, opts ...server.Option) (addr string, s
 		ln.Close()
 		return errors.Join(err, <-ran)
 	}
+}
+
+// networkOf is that of an address: a path is a Unix socket.
+func networkOf(at string) string {
+	if filepath.IsAbs(at) {
+		return "unix"
+	}
+	return "tcp"
 }
 
 // ways are those in which a service is run.
@@ -195,8 +204,8 @@ var byTag = &discovery.SynthesizedResolver{
 		return at
 	},
 	ResolveFunc: func(_ context.Context, at string) (discovery.Result, error) {
-		return discovery.Result{Cacheable: true, CacheKey: at,
-			Instances: []discovery.Instance{discovery.NewInstance("tcp", at, discovery.DefaultWeight, nil)}}, nil
+		instance := discovery.NewInstance(networkOf(at), at, discovery.DefaultWeight, nil)
+		return discovery.Result{Cacheable: true, CacheKey: at, Instances: []discovery.Instance{instance}}, nil
 	},
 	NameFunc: func() string { return "by tag" },
 }

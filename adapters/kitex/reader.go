@@ -32,6 +32,7 @@ type reader struct {
 	piece []byte    // what b lies in, if it is no lease
 	old   [][]byte  // pieces that were too small, of which some bytes may still be in use
 	err   error     // with which the stream has ended
+	late  error     // a time-out that kitex is to have: it would wait for as long again
 }
 
 var _ netpoll.Reader = (*reader)(nil)
@@ -41,6 +42,10 @@ func (r *reader) fill(n int) error {
 	for len(r.b) < n {
 		if r.err != nil {
 			return r.err
+		}
+		if err := r.late; err != nil {
+			r.late = nil
+			return err
 		}
 		if err := r.more(n); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -203,6 +204,36 @@ func TestStaleDeadline(t *testing.T) {
 			t.Errorf("%q, %v", p, err)
 		}
 	})
+}
+
+// For what the task has waited in vain kitex does not wait again: it has the time-out, once.
+func TestLateOnce(t *testing.T) {
+	text := []byte("\x00\x00\x00\x20\x80\x01\x00\x01 and the rest of the message")
+	for _, n := range []int{headLen - 1, headLen, headLen + 5} {
+		socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+			socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+				a, b, err := sock.Pipe(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				c := newConn(a)
+				defer c.Close()
+				b.Write(text[:n])
+				c.readTimeout = time.Millisecond
+				new(server).gather(c)
+				c.readTimeout = 0 // for ever
+				if _, err := c.in.Peek(len(text)); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("%d bytes: %v", n, err)
+				}
+				b.Write(text[n:])
+				if p, err := c.in.Next(len(text)); err != nil || !bytes.Equal(p, text) {
+					t.Errorf("%d bytes, and then the rest: %q, %v", n, p, err)
+				}
+				c.in.end()
+			})
+		})
+	}
 }
 
 // What a goroutine leaves to the task goes before what it sends itself.

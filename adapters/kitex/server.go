@@ -349,7 +349,7 @@ func (s *server) message(c *conn) error {
 	s.gather(c)
 	c.out.keeps = true
 	err := s.offload(c, func() error { return s.read(c) })
-	c.out.keeps = false
+	c.out.keeps, c.in.late = false, nil
 	if failed := c.out.sendKept(); err == nil {
 		err = failed
 	}
@@ -359,11 +359,13 @@ func (s *server) message(c *conn) error {
 // gather receives a whole message, since the task can better than a goroutine. Its errors come again to kitex.
 func (s *server) gather(c *conn) {
 	head, err := c.in.Peek(headLen)
-	if err != nil {
-		return
+	if err == nil {
+		if n := lengthOf(head); n <= messageMax {
+			err = c.in.fill(n)
+		}
 	}
-	if n := lengthOf(head); n <= messageMax {
-		_ = c.in.fill(n)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.in.late = err
 	}
 }
 
