@@ -32,7 +32,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *mysql.Config) (net.Conn, e
 	}
 	var below *tasked.Conn
 	config.DialFunc = func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		if below, err = tasked.Dial(ctx, l, network, address); err != nil {
+		if below, err = tasked.Dial(ctx, l, network, address, 0); err != nil {
 			return nil, err
 		}
 		return below, nil

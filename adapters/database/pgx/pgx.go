@@ -42,7 +42,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 		if here, _ := ringo.Current(); here == nil { // a goroutine of pgx', which asks the server to cancel a query
 			return new(sock.Dialer).Func(l)(ctx, network, address)
 		}
-		below, err = tasked.Dial(ctx, l, network, address)
+		below, err = tasked.Dial(ctx, l, network, address, 0)
 		if err != nil {
 			return nil, err
 		}

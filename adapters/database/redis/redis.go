@@ -18,7 +18,7 @@ import (
 )
 
 // Dial makes the Dial of a sockclient.Pool whose connections are sessions of go-redis: a client each, with one
-// connection. options are copied; what they say of a pool, of dials, retries and notices of maintenance is set. Any
+// connection. options are copied; what they say of a pool, of a Dialer, retries and notices of maintenance is set. Any
 // goroutine may call Dial; it does not park.
 func Dial(options *redis.Options) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 	own := *options
@@ -27,6 +27,10 @@ func Dial(options *redis.Options) func(ctx context.Context, l *ringo.Loop) (net.
 	own.PoolTimeout = time.Nanosecond // a second caller of the session fails in place of waiting
 	own.MaxRetries, own.DialerRetries = -1, 1
 	own.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	defaults := redis.NewClient(&own)
+	of := defaults.Options()
+	own.Network, own.Addr, own.DialTimeout = of.Network, of.Addr, of.DialTimeout
+	defaults.Close()
 	return func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 		options := own
 		return dial(ctx, l, &options)
@@ -40,12 +44,8 @@ func dial(ctx context.Context, l *ringo.Loop, options *redis.Options) (net.Conn,
 	if _, err := tasked.Loop("ringoredis: Pool.Dial"); err != nil {
 		return nil, err
 	}
-	network := options.Network
-	if network == "" {
-		network = "tcp"
-	}
 	// The client asks its Dialer on a goroutine, for which the task waits with the loop: so the dial is done before.
-	below, err := tasked.Dial(ctx, l, network, options.Addr)
+	below, err := tasked.Dial(ctx, l, options.Network, options.Addr, max(options.DialTimeout, 0))
 	if err != nil {
 		return nil, fmt.Errorf("ringoredis: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -62,9 +63,9 @@ type Conn struct {
 	dropped  atomic.Bool
 }
 
-// Dial connects.
-func Dial(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
-	c, err := new(sock.Dialer).DialContext(ctx, l, network, address)
+// Dial connects. timeout is what that may take besides ctx; 0 is no less.
+func Dial(ctx context.Context, l *ringo.Loop, network, address string, timeout time.Duration) (*Conn, error) {
+	c, err := (&sock.Dialer{Timeout: timeout}).DialContext(ctx, l, network, address)
 	if err != nil {
 		return nil, err
 	}
