@@ -954,6 +954,36 @@ var likeNets = map[string]func(s *likeNet){
 		}}, "tcp", "127.0.0.1:9")
 		s.see("refused", err)
 	},
+	"Control, what it sets": func(s *likeNet) {
+		const protoIPv6, v6only, reuseaddr = 41, 26, 2
+		for _, o := range []struct {
+			network, address   string
+			level, name, value int
+		}{
+			{"tcp", ":0", protoIPv6, v6only, 1}, {"tcp6", ":0", protoIPv6, v6only, 0},
+			{"udp", ":0", protoIPv6, v6only, 1}, {"udp6", ":0", protoIPv6, v6only, 0},
+			{"tcp", "127.0.0.1:0", syscall.SOL_SOCKET, reuseaddr, 0},
+		} {
+			lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+				c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), o.level, o.name, o.value) })
+				return err
+			}}
+			var ln io.Closer
+			var err error
+			if strings.HasPrefix(o.network, "udp") {
+				ln, err = s.listenPacket(lc, o.network, o.address)
+			} else {
+				ln, err = s.listen(lc, o.network, o.address)
+			}
+			s.must(err)
+			raw, err := ln.(syscall.Conn).SyscallConn()
+			s.must(err)
+			got := -1
+			raw.Control(func(fd uintptr) { got, err = syscall.GetsockoptInt(int(fd), o.level, o.name) })
+			s.see("has", o.network, o.name, got, err)
+			ln.Close()
+		}
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()

@@ -382,17 +382,15 @@ func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort,
 	if err != nil {
 		return -1, listenError(network, tcpAddr(ap), err)
 	}
-	if err = lc.controls().tcp(ap, s); err == nil {
-		err = lc.prepare(s, network, ap, alone)
-	}
-	if err != nil {
+	if err = lc.prepare(s, network, ap, alone); err != nil {
 		s.close()
 		return -1, listenError(network, tcpAddr(ap), err)
 	}
 	return s.n, nil
 }
 
-// prepare binds a new socket, and makes it listen.
+// prepare binds a new socket, and makes it listen. Control is called behind the options that package net sets before
+// it, so that it has the last word.
 func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alone bool) (err error) {
 	set := func(level, name, value int) {
 		if err == nil {
@@ -403,6 +401,9 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 		err = s.setFamilies(!strings.HasSuffix(network, "6") && ap.Addr().IsUnspecified())
 	}
 	set(solSocket, soReuseaddr, 1)
+	if err == nil {
+		err = lc.controls().tcp(ap, s)
+	}
 	if !alone {
 		set(solSocket, soReuseport, 1)
 	}
