@@ -280,7 +280,7 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 // family.
 type localEnd struct {
 	given bool
-	not4  bool           // it is :: with a network of IPv4, which no socket can have
+	unfit error          // why no socket can have it
 	ap    netip.AddrPort // the address is invalid if it is of either family
 	name  net.Addr       // for errors
 }
@@ -302,29 +302,42 @@ func localAddr[A interface {
 	case a == none:
 		return localEnd{}, nil
 	}
+	e := localEnd{given: true, name: addr}
 	ap := a.AddrPort()
 	ip := ap.Addr().Unmap()
+	given, port := partsOf(addr)
+	if noPort(port) {
+		e.unfit = callError("bind", -sys.EINVAL)
+	}
+	var err error
 	switch {
-	case ip.IsUnspecified(), !ip.IsValid() && withoutIP(addr):
-		not4 := ip.Is6() && strings.HasSuffix(network, "4")
-		return localEnd{true, not4, netip.AddrPortFrom(netip.Addr{}, ap.Port()), addr}, nil
+	case ip.IsUnspecified(), len(given) == 0:
+		if ip.Is6() && strings.HasSuffix(network, "4") {
+			e.unfit = &net.AddrError{Err: "non-IPv4 address", Addr: "::"}
+		}
+		ip = netip.Addr{}
 	case !ip.IsValid():
 		return localEnd{}, dial.Unsuitable(addr.String())
+	default:
+		ip, err = dial.NumericZone(ip)
 	}
-	zoned, err := dial.NumericZone(ip)
-	return localEnd{true, false, netip.AddrPortFrom(zoned, ap.Port()), addr}, err
+	e.ap = netip.AddrPortFrom(ip, ap.Port())
+	return e, err
 }
 
-// withoutIP reports whether an address has no IP, rather than a malformed one.
-func withoutIP(addr net.Addr) bool {
+// partsOf returns what an address was given: the IP may be missing or malformed, and the port one that there is not.
+func partsOf(addr net.Addr) (ip net.IP, port int) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
-		return len(a.IP) == 0
+		return a.IP, a.Port
 	case *net.UDPAddr:
-		return len(a.IP) == 0
+		return a.IP, a.Port
 	}
-	return false
+	return nil, 0
 }
+
+// noPort reports whether there is no such port.
+func noPort(n int) bool { return n != int(uint16(n)) }
 
 // IsValid reports whether it has an address, and so a family.
 func (e localEnd) IsValid() bool { return e.ap.Addr().IsValid() }
@@ -350,8 +363,8 @@ func (e localEnd) suit(addrs []netip.Addr) ([]netip.Addr, error) {
 // forPeer returns what to bind a socket to for a peer's address; invalid: nothing.
 func (e localEnd) forPeer(peer netip.Addr) (netip.AddrPort, error) {
 	switch {
-	case e.not4:
-		return e.ap, &net.AddrError{Err: "non-IPv4 address", Addr: "::"}
+	case e.unfit != nil:
+		return e.ap, e.unfit
 	case !e.given, e.IsValid():
 		return e.ap, nil
 	case peer.Is4():

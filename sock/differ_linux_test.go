@@ -189,7 +189,7 @@ func (s *likeNet) free() string {
 }
 
 // The ports that the kernel chose, and folders, differ from run to run.
-var portsOf = regexp.MustCompile(`:([1-9][0-9]{3,4})\b`)
+var portsOf = regexp.MustCompile(`:(-?[1-9][0-9]{3,5})\b`)
 
 func (s *likeNet) result() string {
 	// An AddrPort that a datagram is for is a *net.UDPAddr in our errors, which shows IPv4 as such.
@@ -982,6 +982,42 @@ var likeNets = map[string]func(s *likeNet){
 			raw.Control(func(fd uintptr) { got, err = syscall.GetsockoptInt(int(fd), o.level, o.name) })
 			s.see("has", o.network, o.name, got, err)
 			ln.Close()
+		}
+	},
+	"no such port": func(s *likeNet) {
+		peer := s.packet("udp", "127.0.0.1:0")
+		port := peer.LocalAddr().(*net.UDPAddr).Port
+		for _, at := range []string{"127.0.0.1:0", ":0"} {
+			c := s.packet("udp", at)
+			for _, p := range []int{-1, 65536, 65536 + port, port - 65536, 1 << 31} {
+				to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p}
+				n, err := c.WriteTo([]byte("x"), to)
+				s.see("WriteTo", n, err)
+				n, oobn, err := c.(udpMethods).WriteMsgUDP([]byte("x"), nil, to)
+				s.see("WriteMsgUDP", n, oobn, err)
+			}
+			c.Close()
+		}
+		peer.Close()
+		for _, p := range []int{-1, 65536, 65536 + port} {
+			for _, from := range []net.Addr{&net.TCPAddr{Port: p}, &net.UDPAddr{Port: p},
+				&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p}} {
+				_, err := s.dial(context.Background(), net.Dialer{LocalAddr: from}, from.Network(), "127.0.0.1:9")
+				s.see("from "+from.String(), err)
+			}
+		}
+	},
+	"no such IP": func(s *likeNet) {
+		for _, at := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
+			c := s.packet("udp", at)
+			for _, ip := range []net.IP{{1}, {1, 2, 3, 4, 5}, make(net.IP, 17)} {
+				to := &net.UDPAddr{IP: ip, Port: 9}
+				n, err := c.WriteTo([]byte("x"), to)
+				s.see("WriteTo", n, err)
+				n, oobn, err := c.(udpMethods).WriteMsgUDP([]byte("x"), nil, to)
+				s.see("WriteMsgUDP", n, oobn, err)
+			}
+			c.Close()
 		}
 	},
 	"File of a name": func(s *likeNet) {

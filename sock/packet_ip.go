@@ -145,21 +145,7 @@ func (c *IPConn) addressIP(m *sendmsg, addr *net.IPAddr) error {
 		return c.failTo(m, dial.MissingAddress)
 	}
 	m.named, m.dst = true, addr
-	ip, ok := netip.AddrFromSlice(addr.IP)
-	ip = ip.Unmap()
-	switch {
-	case !ok && len(addr.IP) > 0:
-		return c.failTo(m, &net.AddrError{Err: "non-IP address", Addr: addr.String()})
-	case c.family == sys.AFInet && !ok: // the host itself, as for package net
-		ip = netip.IPv4Unspecified()
-	case c.family == sys.AFInet && !ip.Is4():
-		return c.failTo(m, &net.AddrError{Err: "non-IPv4 address", Addr: ip.String()})
-	case c.family == sys.AFInet6 && (!ok || ip == netip.IPv4Unspecified()):
-		ip = netip.IPv6Unspecified()
-	case c.family == sys.AFInet6:
-		ip = netip.AddrFrom16(ip.As16()).WithZone(addr.Zone)
-	}
-	ip, err := dial.NumericZone(ip)
+	ip, err := c.ipOf(addr.IP, addr.Zone)
 	if err != nil {
 		return c.failTo(m, err)
 	}

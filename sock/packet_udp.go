@@ -111,7 +111,7 @@ func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 // WriteToUDP is like Write, but to addr, on an unconnected socket. A task parks.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	m := sendmsg{p: p}
-	if err := c.address(&m, addr); err != nil {
+	if err := c.address("sendto", &m, addr); err != nil {
 		return 0, err
 	}
 	return c.writeTo("sendto", &m)
@@ -136,7 +136,7 @@ func (c *PacketConn) WriteToAddrPort(p []byte, addr netip.AddrPort) (int, error)
 func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
 	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {
-		if err := c.address(&m, addr); err != nil {
+		if err := c.address("sendmsg", &m, addr); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -155,32 +155,46 @@ func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n,
 	return c.writeMsg(&m)
 }
 
-// address sets the address of a sendmsg, and checks it.
-func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
-	if addr == nil {
-		if c.connected {
-			return c.failTo(m, net.ErrWriteToConnected)
-		}
+// address sets the address of a sendmsg for a system call, and checks it.
+func (c *PacketConn) address(call string, m *sendmsg, addr *net.UDPAddr) error {
+	if addr != nil {
+		m.named, m.dst = true, addr
+	}
+	switch {
+	case c.connected:
+		return c.failTo(m, net.ErrWriteToConnected)
+	case addr == nil:
 		return c.failTo(m, dial.MissingAddress)
 	}
-	m.named, m.dst = true, addr
-	ip, ok := netip.AddrFromSlice(addr.IP)
-	if !ok && len(addr.IP) == 0 { // this host, as in package net
-		ip = netip.IPv6Unspecified()
-		if c.family == sys.AFInet {
-			ip = netip.IPv4Unspecified()
-		}
+	ip, err := c.ipOf(addr.IP, addr.Zone)
+	if err == nil && noPort(addr.Port) {
+		err = callError(call, -sys.EINVAL)
 	}
-	if c.family == sys.AFInet {
-		ip = ip.Unmap() // a net.IP does not distinguish the two
-	} else if ip.Unmap() == netip.IPv4Unspecified() {
-		ip = netip.IPv6Unspecified() // this host as well
-	}
-	m.to = netip.AddrPortFrom(ip.WithZone(addr.Zone), uint16(addr.Port))
-	if err := c.suit(m); err != nil {
+	if err != nil {
 		return c.failTo(m, err)
 	}
+	m.to = netip.AddrPortFrom(ip, uint16(addr.Port))
 	return nil
+}
+
+// ipOf returns an address to send to in the socket's family, with a numeric zone. As in package net no IP, and the
+// unspecified one of either family, mean this host.
+func (c *packet) ipOf(ip net.IP, zone string) (netip.Addr, error) {
+	a, ok := netip.AddrFromSlice(ip)
+	a = a.Unmap() // a net.IP does not distinguish the two
+	switch {
+	case c.family == sys.AFInet && len(ip) == 0:
+		return netip.IPv4Unspecified(), nil
+	case c.family == sys.AFInet && !a.Is4():
+		return a, &net.AddrError{Err: "non-IPv4 address", Addr: ip.String()}
+	case c.family == sys.AFInet:
+		return a, nil
+	case len(ip) == 0, a == netip.IPv4Unspecified():
+		a = netip.IPv6Unspecified()
+	case !ok:
+		return a, &net.AddrError{Err: "non-IPv6 address", Addr: ip.String()}
+	}
+	return dial.NumericZone(netip.AddrFrom16(a.As16()).WithZone(zone))
 }
 
 // suit checks that the socket can send to the address of a sendmsg, and converts it to the socket's family.
