@@ -276,12 +276,13 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	return c, nil
 }
 
-// localEnd is a LocalAddr; the zero value means none. Without an address, or with the unspecified one, it is of either
+// localEnd is a LocalAddr; the zero value means none. Without an IP, or with the unspecified one, it is of either
 // family.
 type localEnd struct {
 	given bool
 	unfit error          // why no socket can have it
 	ap    netip.AddrPort // the address is invalid if it is of either family
+	path  string         // of a Unix socket; "": it gets no name
 	name  net.Addr       // for errors
 }
 
@@ -291,16 +292,13 @@ func localAddr[A interface {
 	net.Addr
 	AddrPort() netip.AddrPort
 }](network string, addr net.Addr) (localEnd, error) {
-	if addr == nil {
-		return localEnd{}, nil
-	}
-	var none A
 	a, ok := addr.(A)
+	var none A
 	switch {
-	case !ok:
-		return localEnd{}, &net.AddrError{Err: "mismatched local address type", Addr: addr.String()}
-	case a == none:
+	case addr == nil, ok && a == none:
 		return localEnd{}, nil
+	case !ok:
+		return localEnd{}, mismatched(addr)
 	}
 	e := localEnd{given: true, name: addr}
 	ap := a.AddrPort()
@@ -323,6 +321,22 @@ func localAddr[A interface {
 	}
 	e.ap = netip.AddrPortFrom(ip, ap.Port())
 	return e, err
+}
+
+// localUnix is localAddr for a Unix network.
+func localUnix(network string, addr net.Addr) (localEnd, error) {
+	a, ok := addr.(*net.UnixAddr)
+	switch {
+	case addr == nil, ok && a == nil:
+		return localEnd{}, nil
+	case !ok, a.Net != network:
+		return localEnd{}, mismatched(addr)
+	}
+	return localEnd{given: true, path: a.Name, name: a}, nil
+}
+
+func mismatched(addr net.Addr) error {
+	return &net.AddrError{Err: "mismatched local address type", Addr: addr.String()}
 }
 
 // partsOf returns what an address was given: the IP may be missing or malformed, and the port one that there is not.

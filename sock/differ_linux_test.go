@@ -1020,6 +1020,49 @@ var likeNets = map[string]func(s *likeNet){
 			c.Close()
 		}
 	},
+	"unix, dial from": func(s *likeNet) {
+		ln, gram := s.listenOn("unix", s.name("u")), s.packet("unixgram", s.name("g"))
+		for i, d := range []struct {
+			network, to string
+			from        net.Addr
+		}{
+			{"unix", "u", &net.UnixAddr{Name: s.name("u"), Net: "unix"}},
+			{"unix", "none", &net.UnixAddr{Name: s.name("x1"), Net: "unix"}},
+			{"unix", "none", &net.UnixAddr{Net: "unix"}},
+			{"unix", "u", &net.UnixAddr{Name: s.name("x2"), Net: "unixgram"}},
+			{"unix", "u", &net.UnixAddr{Name: s.name("x3")}},
+			{"unix", "u", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}},
+			{"unixpacket", "u", &net.UnixAddr{Name: s.name("x4"), Net: "unixpacket"}},
+			{"unixgram", "none", &net.UnixAddr{Name: s.name("x5"), Net: "unixgram"}},
+			{"unixgram", "g", &net.UnixAddr{Name: s.name("g"), Net: "unixgram"}},
+			{"unixgram", "none", &net.UnixAddr{Net: "unixgram"}},
+			{"unixgram", "g", &net.UnixAddr{Name: s.name("x6"), Net: "unix"}},
+			{"unixgram", "g", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}},
+		} {
+			_, err := s.dial(context.Background(), net.Dialer{LocalAddr: d.from}, d.network, s.name(d.to))
+			s.see("dial", i, err)
+		}
+		ln.Close()
+		gram.Close()
+	},
+	"Control, its names": func(s *likeNet) {
+		ln, gram := s.listenOn("unix", s.name("u")), s.packet("unixgram", s.name("g"))
+		for _, own := range []string{"", s.name("own")} {
+			for _, to := range [][2]string{{"unix", s.name("u")}, {"unixgram", s.name("g")}} {
+				c, err := s.dial(context.Background(), net.Dialer{LocalAddr: &net.UnixAddr{Name: own, Net: to[0]},
+					Control: func(network, address string, _ syscall.RawConn) error {
+						s.see("Control", network, address)
+						return nil
+					}}, to[0], to[1])
+				s.must(err)
+				s.see("own", c.LocalAddr())
+				c.Close()
+				os.Remove(s.name("own"))
+			}
+		}
+		ln.Close()
+		gram.Close()
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()

@@ -65,17 +65,21 @@ func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	d = d.with(context.Background())
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
-	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
 	if name == "" {
 		return nil, dial.Error(unixgram, nil, dial.MissingAddress)
 	}
+	local, err := localUnix(unixgram, d.LocalAddr)
+	if err != nil {
+		return nil, dial.Error(unixgram, nil, err)
+	}
+	fail := func(err error) error { return local.fail(unixgram, addr, err) }
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
 		s, err := newSocket(e.Kernel(), sys.AFUnix, sys.SockDgram)
 		if err != nil {
 			return nil, fail(err)
 		}
-		file, err := d.connectUnixgram(e, s, name)
+		file, err := d.connectUnixgram(e, s, local, name)
 		if err != nil {
 			s.close()
 			return nil, fail(err)
@@ -84,25 +88,18 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	})
 }
 
-// connectUnixgram gives the socket its name, if LocalAddr has one, and connects it.
-func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, name string) (file *socketFile, err error) {
+// connectUnixgram gives the socket a name of its own, if LocalAddr has one, and connects it.
+func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, local localEnd, name string) (file *socketFile, err error) {
 	if err := l.Unwatchable(s.n); err != nil {
 		return nil, err
 	}
-	lc := ListenConfig{Control: d.Control, Options: d.Options}
-	switch local := d.LocalAddr.(type) {
-	case nil:
-		err = d.controls().as(unixgram, name, s)
-	case *net.UnixAddr:
-		if local == nil || local.Net != unixgram {
-			return nil, &net.AddrError{Err: "LocalAddr is not of network " + unixgram, Addr: local.String()}
-		}
-		file, err = lc.bindUnix(s, local)
-	default:
-		err = &net.AddrError{Err: "LocalAddr is not a *net.UnixAddr", Addr: local.String()}
-	}
-	if err != nil {
+	if err := d.controls().as(unixgram, name, s); err != nil {
 		return nil, err
+	}
+	if local.path != "" {
+		if file, err = bindFile(s, local.path); err != nil {
+			return nil, err
+		}
 	}
 	if err = s.connectUnix(name); err != nil {
 		file.release()

@@ -26,54 +26,46 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 		return nil, dial.Error(network, nil, dial.MissingAddress)
 	}
 	addr := &net.UnixAddr{Name: name, Net: network}
+	local, err := localUnix(network, d.LocalAddr)
+	if err != nil {
+		return nil, dial.Error(network, nil, err)
+	}
 	if trace != nil {
 		done := trace.Connect(network, addr)
 		defer func() { done(err) }()
 	}
+	fail := func(err error) (*Conn, error) { return nil, local.fail(network, addr, err) }
 	if l.Canceled() {
-		return nil, dial.Error(network, addr, l.Cause())
+		return fail(l.Cause())
 	}
 	if d.FastOpen {
-		return nil, dial.Error(network, addr, fmt.Errorf("Dialer.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
+		return fail(fmt.Errorf("Dialer.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
 	}
 	s, err := socketFor(l, sys.AFUnix, unixType(network))
 	if err != nil {
-		return nil, dial.Error(network, addr, err)
+		return fail(err)
 	}
 	if err := d.controls().as(network, name, s); err != nil {
 		s.close()
-		return nil, dial.Error(network, addr, err)
+		return fail(err)
 	}
 	c = newConn(l, s.n)
 	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
-	err = c.bindUnix(d.LocalAddr)
+	if local.path != "" {
+		err = s.bindUnix(local.path)
+	}
 	if err == nil {
 		err = c.connectUnix(end)
 	}
 	if err != nil {
 		c.Close()
-		return nil, dial.Error(network, addr, err)
+		return fail(err)
 	}
 	c.unix.local = unixName(l, c.core.FD(), kernel.Kernel.Getsockname, network)
 	if peer := unixName(l, c.core.FD(), kernel.Kernel.Getpeername, network); peer.Name != "" {
 		c.unix.remote = peer
 	}
 	return c, nil
-}
-
-// bindUnix gives the socket a name of its own, if there is one.
-func (c *Conn) bindUnix(local net.Addr) error {
-	if local == nil {
-		return nil
-	}
-	a, ok := local.(*net.UnixAddr)
-	if !ok || a != nil && a.Net != c.network() {
-		return &net.AddrError{Err: "LocalAddr is not a *net.UnixAddr of network " + c.network(), Addr: local.String()}
-	}
-	if a == nil || a.Name == "" {
-		return nil
-	}
-	return socket{c.l.Kernel(), c.core.FD().Sys()}.bindUnix(a.Name)
 }
 
 // connectUnix connects to the remote name. It waits only if the listener's backlog is full.

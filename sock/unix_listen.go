@@ -96,15 +96,20 @@ func (lc *ListenConfig) check(network string) error {
 	return lc.Limits.check()
 }
 
-// bindUnix binds a socket to its name, and returns the file.
+// bindUnix calls Control, binds a socket to its name, and returns the file.
 func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, error) {
 	if err := lc.controls().as(addr.Net, addr.Name, s); err != nil {
 		return nil, err
 	}
-	if err := s.bindUnix(addr.Name); err != nil {
+	return bindFile(s, addr.Name)
+}
+
+// bindFile binds a socket to its name, and returns the file, which is ours.
+func bindFile(s socket, name string) (*socketFile, error) {
+	if err := s.bindUnix(name); err != nil {
 		return nil, err
 	}
-	file := newSocketFile(s.k, addr.Name)
+	file := newSocketFile(s.k, name)
 	file.own(true)
 	return file, nil
 }
