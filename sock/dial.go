@@ -86,10 +86,10 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)
 	}
-	d = d.with(ctx)
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
 	end := d.endWith(ctx, e)
+	d = d.with(ctx, end)
 	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
 }
 
@@ -125,30 +125,39 @@ func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
 	return end
 }
 
-// with returns d for one dial, with a Control that knows the context.
-func (d *Dialer) with(ctx context.Context) *Dialer {
+// with returns d for one dial, with a Control that knows the context, and when the dial ends.
+func (d *Dialer) with(ctx context.Context, end time.Time) *Dialer {
 	if d.ControlContext == nil {
 		return d
 	}
 	known := *d
 	known.Control = func(network, address string, c syscall.RawConn) error {
-		return d.ControlContext(ctx, network, address, c)
+		return d.ControlContext(limited{ctx, end}, network, address, c)
 	}
 	return &known
 }
+
+// limited is the context of a dial with the time at which that ends. It is not done then: the dial sees to its end.
+type limited struct {
+	context.Context
+	end time.Time // zero: never
+}
+
+// Deadline returns the time, if there is one.
+func (c limited) Deadline() (time.Time, bool) { return c.end, !c.end.IsZero() }
 
 func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
 	trace := dial.TraceOf(values)
 	if unixNetwork(network) {
 		return d.dialUnix(l, network, address, end, trace)
 	}
-	fail := func(addr net.Addr, err error) (*Conn, error) { return nil, dial.Error(network, addr, err) }
+	fail := func(err error) (*Conn, error) { return nil, dial.Error(network, nil, err) }
 	if err := checkNetwork(network); err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	local, wrong := localAddr[*net.TCPAddr](network, d.LocalAddr)
 	values = trace.Values(values)
@@ -161,7 +170,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 	})
 	if !dial.Numeric(host) {
 		if wrong != nil {
-			return fail(nil, wrong)
+			return fail(wrong)
 		}
 		r := dial.Race{Loop: l, Network: network, Host: host, Port: port, Local: local.Addr(), End: end,
 			Delay: d.FallbackDelay, Lookup: lookup}
@@ -186,12 +195,12 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 		addrs, err = local.suit(addrs)
 	}
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	for i, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
 		if dial.Passed(l, end) {
-			return fail(tcpAddr(ap), dial.Late)
+			return nil, local.fail(network, tcpAddr(ap), dial.Late)
 		}
 		c, another := d.connect(l, network, local, ap, end, trace)
 		if another == nil {

@@ -48,7 +48,8 @@ var callsOfNet = socketCalls{
 func callsOf(l *ringo.Loop) socketCalls {
 	return socketCalls{
 		dial: func(ctx context.Context, d net.Dialer, network, address string) (net.Conn, error) {
-			ours := sock.Dialer{LocalAddr: d.LocalAddr, Timeout: d.Timeout, Control: d.Control, Resolver: d.Resolver}
+			ours := sock.Dialer{LocalAddr: d.LocalAddr, Timeout: d.Timeout, Deadline: d.Deadline, Resolver: d.Resolver,
+				Control: d.Control, ControlContext: d.ControlContext}
 			switch {
 			case strings.HasPrefix(network, "udp"):
 				return asConn(ours.DialPacketContext(ctx, l, network, address))
@@ -1062,6 +1063,41 @@ var likeNets = map[string]func(s *likeNet){
 		}
 		ln.Close()
 		gram.Close()
+	},
+	"dial, too late": func(s *likeNet) {
+		ln, gram := s.listenOn("unix", s.name("u")), s.packet("unixgram", s.name("g"))
+		packets := s.listenOn("unixpacket", s.name("p"))
+		for _, to := range [][2]string{{"unix", "u"}, {"unixpacket", "p"}, {"unixgram", "g"}} {
+			for _, late := range []net.Dialer{{Timeout: -time.Second}, {Deadline: time.Unix(1, 0)}} {
+				_, err := s.dial(context.Background(), late, to[0], s.name(to[1]))
+				s.see(to[0], err)
+				late.LocalAddr = &net.UnixAddr{Name: s.name("own"), Net: to[0]}
+				_, err = s.dial(context.Background(), late, to[0], s.name(to[1]))
+				s.see(to[0], err, exists(s.name("own")))
+			}
+		}
+		for _, from := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{}} {
+			_, err := s.dial(context.Background(), net.Dialer{Timeout: -time.Second, LocalAddr: from}, from.Network(),
+				"127.0.0.1:9")
+			s.see("from "+from.String(), err)
+		}
+		ln.Close()
+		gram.Close()
+		packets.Close()
+	},
+	"ControlContext": func(s *likeNet) {
+		for _, network := range []string{"tcp", "udp"} {
+			for _, limit := range []time.Duration{0, time.Hour} {
+				d := net.Dialer{Timeout: limit}
+				d.ControlContext = func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
+					_, ok := ctx.Deadline()
+					s.see("it has a deadline", network, ok, ctx.Err())
+					return errHello
+				}
+				_, err := s.dial(context.Background(), d, network, "127.0.0.1:9")
+				s.see("refused", err)
+			}
+		}
 	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))

@@ -31,22 +31,22 @@ func (d *Dialer) DialPacketContext(ctx context.Context, l *ringo.Loop, network, 
 	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)
 	}
-	d = d.with(ctx)
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
 	end := d.endWith(ctx, e)
+	d = d.with(ctx, end)
 	return madeOn(ctx, l, fail, func() (*PacketConn, error) { return d.dialPacket(ctx, e, network, address, end) })
 }
 
 func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, address string, end time.Time) (*PacketConn,
 	error) {
-	fail := func(addr net.Addr, err error) (*PacketConn, error) { return nil, dial.Error(network, addr, err) }
+	fail := func(err error) (*PacketConn, error) { return nil, dial.Error(network, nil, err) }
 	if err := checkPacketNetwork(network); err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	trace := dial.TraceOf(values)
 	values = trace.Values(values)
@@ -59,21 +59,21 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 		return err
 	})
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	local, err := localAddr[*net.UDPAddr](network, d.LocalAddr)
 	if err == nil {
 		addrs, err = local.suit(addrs)
 	}
 	if err != nil {
-		return fail(nil, err)
+		return fail(err)
 	}
 	// Connecting a datagram socket sends nothing and succeeds for any address, so there is no race to run.
 	var first error
 	for _, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
 		if dial.Passed(l, end) {
-			return fail(net.UDPAddrFromAddrPort(ap), dial.Late)
+			return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), dial.Late)
 		}
 		c, err := d.connectPacket(l, network, local, ap, trace)
 		if err == nil {

@@ -63,7 +63,6 @@ func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 // DialUnixgram is like the function DialUnixgram, with these options, where LocalAddr is a *net.UnixAddr of network
 // "unixgram", whose file Close removes.
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
-	d = d.with(context.Background())
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	if name == "" {
 		return nil, dial.Error(unixgram, nil, dial.MissingAddress)
@@ -73,8 +72,13 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 		return nil, dial.Error(unixgram, nil, err)
 	}
 	fail := func(err error) error { return local.fail(unixgram, addr, err) }
+	e := (*loop.Loop)(l)
+	end := d.endWith(context.Background(), e)
+	d = d.with(context.Background(), end)
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
-		e := (*loop.Loop)(l)
+		if dial.Passed(e, end) {
+			return nil, fail(dial.Late)
+		}
 		s, err := newSocket(e.Kernel(), sys.AFUnix, sys.SockDgram)
 		if err != nil {
 			return nil, fail(err)

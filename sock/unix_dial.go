@@ -30,11 +30,14 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 	if err != nil {
 		return nil, dial.Error(network, nil, err)
 	}
+	fail := func(err error) (*Conn, error) { return nil, local.fail(network, addr, err) }
+	if dial.Passed(l, end) {
+		return fail(dial.Late)
+	}
 	if trace != nil {
 		done := trace.Connect(network, addr)
 		defer func() { done(err) }()
 	}
-	fail := func(err error) (*Conn, error) { return nil, local.fail(network, addr, err) }
 	if l.Canceled() {
 		return fail(l.Cause())
 	}
