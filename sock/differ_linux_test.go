@@ -1099,6 +1099,43 @@ var likeNets = map[string]func(s *likeNet){
 			}
 		}
 	},
+	"packet, zones": func(s *likeNet) {
+		local := linkLocal(s.t)
+		ifi, err := net.InterfaceByName(local.Zone())
+		s.must(err)
+		number := local.WithZone(fmt.Sprint(ifi.Index))
+		for _, at := range []netip.Addr{local, number} {
+			c := s.packet("udp", netip.AddrPortFrom(at, 0).String())
+			s.see("local", c.LocalAddr())
+			d := s.dialTo("udp", c.LocalAddr().String())
+			s.see("remote", d.RemoteAddr(), d.LocalAddr())
+			peer := netip.MustParseAddrPort(d.LocalAddr().String())
+			u := c.(udpMethods)
+			for range 4 {
+				d.Write([]byte("x"))
+			}
+			_, from, err := c.ReadFrom(make([]byte, 1))
+			s.see("ReadFrom", from, err)
+			_, ap, err := u.ReadFromUDPAddrPort(make([]byte, 1))
+			s.see("ReadFromUDPAddrPort", ap == peer, err)
+			m := c.(udpReader)
+			_, _, _, addr, err := m.ReadMsgUDP(make([]byte, 1), nil)
+			s.see("ReadMsgUDP", addr, err)
+			_, _, _, ap, err = m.ReadMsgUDPAddrPort(make([]byte, 1), nil)
+			s.see("ReadMsgUDPAddrPort", ap == peer, err)
+			n, err := u.WriteToUDPAddrPort([]byte("x"), ap)
+			s.see("an answer", n, err)
+			d.Close()
+			c.SetDeadline(time.Unix(1, 0))
+			_, _, err = c.ReadFrom(make([]byte, 1))
+			s.see("late", err)
+			_, err = u.WriteToUDPAddrPort([]byte("x"), peer)
+			s.see("late", err)
+			c.Close()
+		}
+		_, err = s.listenPacket(net.ListenConfig{}, "udp", netip.AddrPortFrom(local.Next(), 0).String())
+		s.see("listen on another's", err)
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()
@@ -1138,6 +1175,11 @@ type tcpMethods interface {
 	SetKeepAlivePeriod(time.Duration) error
 	SetReadBuffer(int) error
 	SetWriteBuffer(int) error
+}
+
+type udpReader interface {
+	ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error)
+	ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error)
 }
 
 type udpMethods interface {

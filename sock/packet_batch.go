@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ringo/internal/dial"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -75,7 +76,7 @@ func (c *PacketConn) popBatch(ms []Message, own bool) (n int) {
 
 // fill copies a datagram, or the rest of joined ones, into the message.
 func (m *Message) fill(d *datagram) {
-	m.N, m.Flags, m.Addr = 0, int(d.flags), d.from
+	m.N, m.Flags, m.Addr = 0, int(d.flags), dial.NamedZone(d.from)
 	for _, b := range m.Buffers {
 		m.N += copy(b, d.bytes[m.N:])
 	}
@@ -124,9 +125,9 @@ func (c *PacketConn) prepare(b *sys.Batch, ms []Message) {
 func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 	for i := range n {
 		m := &ms[i]
-		m.N, m.NN, m.Flags, m.Addr = b.Len(i), len(b.Control(i)), int(b.Flags(i)), c.peer
+		m.N, m.NN, m.Flags, m.Addr = b.Len(i), len(b.Control(i)), int(b.Flags(i)), dial.NamedZone(c.peer)
 		if !c.connected {
-			m.Addr = b.Addr(i).AddrPort()
+			m.Addr = dial.NamedZone(b.Addr(i).AddrPort())
 		}
 	}
 	b.Release(len(ms))

@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 
+	"ringo/internal/dial"
 	"ringo/internal/kernel"
 )
 
@@ -93,7 +94,7 @@ func (c *packet) part() (*packetParts, error) {
 func (p *packetParts) keep(c *packet) {
 	for d := c.in.head(c, true); d != nil; d = c.in.head(c, true) {
 		p.unread = append(p.unread, Message{Buffers: [][]byte{slices.Clone(d.bytes)}, OOB: slices.Clone(d.control),
-			Addr: d.from, N: len(d.bytes), NN: len(d.control), Flags: int(d.flags)})
+			Addr: dial.NamedZone(d.from), N: len(d.bytes), NN: len(d.control), Flags: int(d.flags)})
 		c.in.pop(c, true)
 	}
 	p.fd = c.core.Take()

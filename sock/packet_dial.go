@@ -73,7 +73,7 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 	for _, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
 		if dial.Passed(l, end) {
-			return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), dial.Late)
+			return nil, local.fail(network, dial.UDPAddr(ap), dial.Late)
 		}
 		c, err := d.connectPacket(l, network, local, ap, trace)
 		if err == nil {
@@ -90,7 +90,7 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, trace *dial.Trace) (
 	c *PacketConn, err error) {
 	if trace != nil {
-		done := trace.Connect(network, net.UDPAddrFromAddrPort(ap))
+		done := trace.Connect(network, dial.UDPAddr(ap))
 		defer func() { done(err) }()
 	}
 	at, err := local.forPeer(ap.Addr())
@@ -99,7 +99,7 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap 
 		s, err = d.connectedPacket(l, network, at, ap)
 	}
 	if err != nil {
-		return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), err)
+		return nil, local.fail(network, dial.UDPAddr(ap), err)
 	}
 	if ap.Addr().IsUnspecified() { // this machine
 		if peer := new(sys.Sockaddr); s.k.Getpeername(s.n, peer) >= 0 {
@@ -109,7 +109,7 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap 
 	own, err := s.addrPort()
 	if err != nil {
 		s.close()
-		return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), err)
+		return nil, local.fail(network, dial.UDPAddr(ap), err)
 	}
 	return newPacketConn(l, network, s.n, own, ap), nil
 }

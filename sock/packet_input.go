@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"ringo/internal/dial"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -74,6 +75,7 @@ func (c *packet) receive(call string, d *recvmsg) error {
 		}
 	}
 	c.core.Leave(a)
+	d.from = dial.NamedZone(d.from)
 	return c.failed("read", err)
 }
 

@@ -54,7 +54,7 @@ func peerOfIP(s io.Closer) (peer netip.Addr) {
 }
 
 func ipAddr(a netip.Addr) *net.IPAddr {
-	a = a.Unmap()
+	a = dial.NamedZone(netip.AddrPortFrom(a.Unmap(), 0)).Addr()
 	return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}
 }
 

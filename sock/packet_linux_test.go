@@ -394,6 +394,51 @@ func TestPacketGroupZone(t *testing.T) {
 	})
 }
 
+// The sender in a batch has its zone by name, whether the datagram was fetched before or not, and can be answered.
+func TestPacketBatchZone(t *testing.T) {
+	local := linkLocal(t)
+	at := netip.AddrPortFrom(local, 0).String()
+	anywhere(t, "udp6", at, func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		peer := dialUDP(t, s.LocalAddr().String())
+		defer peer.Close()
+		from := peer.LocalAddr().(*net.UDPAddr).AddrPort()
+		if from.Addr() != local {
+			t.Skipf("the peer is at %v", from)
+		}
+		for range 3 {
+			if _, err := peer.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		do(func() {
+			for range 3 { // of which the first may fetch the others
+				m := []sock.Message{{Buffers: [][]byte{make([]byte, 1)}}}
+				if n, err := s.ReadBatch(m); n != 1 || err != nil || m[0].Addr != from {
+					t.Errorf("%d of %v, %v, want 1 of %v", n, m[0].Addr, err, from)
+				}
+			}
+			peer.Write([]byte("xx"))
+			if _, ap, err := s.ReadFromUDPAddrPort(make([]byte, 2)); ap != from || err != nil {
+				t.Errorf("of %v, %v, want %v", ap, err, from)
+			}
+			for range 2 {
+				peer.Write([]byte("y"))
+			}
+			s.Read(make([]byte, 1)) // fetches both where there is memory for it
+			m := []sock.Message{{Buffers: [][]byte{make([]byte, 1)}, Addr: from}}
+			if n, err := s.ReadBatch(m); n != 1 || err != nil || m[0].Addr != from {
+				t.Errorf("behind a read: %d of %v, %v, want 1 of %v", n, m[0].Addr, err, from)
+			}
+			if n, err := s.WriteBatch(m); n != 1 || err != nil {
+				t.Errorf("an answer: %d, %v", n, err)
+			}
+		})
+		if n, err := peer.Read(make([]byte, 9)); n != 1 || err != nil {
+			t.Errorf("the peer reads %d bytes, %v", n, err)
+		}
+	})
+}
+
 // noRoute tells the errors of multicasts of IPv6 through lo, which as a rule has no route for them, and may have no
 // address to send from.
 func noRoute(err error) bool {

@@ -2,10 +2,10 @@ package sock
 
 import (
 	"context"
-	"net"
 	"net/netip"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
@@ -54,7 +54,7 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 		s.close()
 		leave()
 	}
-	return nil, asNamed(listenError(network, net.UDPAddrFromAddrPort(ap), err), address)
+	return nil, asNamed(listenError(network, dial.UDPAddr(ap), err), address)
 }
 
 // bindPacket makes a bound socket. It returns the address that the socket got, and a function to call once that is

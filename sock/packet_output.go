@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"ringo/internal/dial"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -149,7 +150,7 @@ func (c *packet) failTo(m *sendmsg, err error) error {
 	if m.dst != nil {
 		e.Addr = m.dst
 	} else if m.named && m.to.IsValid() {
-		e.Addr = net.UDPAddrFromAddrPort(m.to)
+		e.Addr = dial.UDPAddr(m.to)
 	}
 	return e
 }

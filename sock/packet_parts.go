@@ -3,6 +3,7 @@ package sock
 import (
 	"net/netip"
 
+	"ringo/internal/dial"
 	"ringo/internal/handle"
 )
 
@@ -39,7 +40,8 @@ func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
 	if d.segment > 0 {
 		p = p[:min(len(p), d.segment)]
 	}
-	*to = handle.Datagram{Bytes: p[:len(p):len(p)], Control: d.control, From: d.from, Flags: int(d.flags)}
+	*to = handle.Datagram{Bytes: p[:len(p):len(p)], Control: d.control, From: dial.NamedZone(d.from),
+		Flags: int(d.flags)}
 	c.in.shows(&c.packet)
 	if d.bytes = d.bytes[len(p):]; len(d.bytes) == 0 {
 		c.in.pop(&c.packet, true)

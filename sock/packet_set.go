@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
@@ -58,9 +59,9 @@ func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, err
 		}
 	}
 	if err != nil {
-		return nil, asNamed(listenError(network, net.UDPAddrFromAddrPort(ap), err), address)
+		return nil, asNamed(listenError(network, dial.UDPAddr(ap), err), address)
 	}
-	set.first, set.udp = s.n, net.UDPAddrFromAddrPort(unmapped(set.addr))
+	set.first, set.udp = s.n, dial.UDPAddr(unmapped(set.addr))
 	return set, nil
 }
 

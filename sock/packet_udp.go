@@ -28,9 +28,9 @@ func newPacketConn(l *loop.Loop, network string, s int32, local, peer netip.Addr
 		family = sys.AFInet6
 	}
 	c.init(l, network, family, s)
-	c.laddr = net.UDPAddrFromAddrPort(unmapped(local))
+	c.laddr = dial.UDPAddr(unmapped(local))
 	if peer.IsValid() {
-		c.connected, c.peer, c.raddr = true, peer, net.UDPAddrFromAddrPort(unmapped(peer))
+		c.connected, c.peer, c.raddr = true, peer, dial.UDPAddr(unmapped(peer))
 	}
 	return c
 }

@@ -81,7 +81,7 @@ func NotBegun(network, address string, cause error) error {
 	}
 	if ap, err := netip.ParseAddrPort(address); err == nil {
 		if strings.HasPrefix(network, "udp") {
-			return Error(network, net.UDPAddrFromAddrPort(ap), cause)
+			return Error(network, UDPAddr(ap), cause)
 		}
 		return Error(network, TCPAddr(ap), cause)
 	}

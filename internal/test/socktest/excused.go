@@ -64,7 +64,7 @@ var excused = []excusal{
 			"TestHandlesInMotion TestIdleConnectionsDoNotHoldTheDrain TestListenAndServe TestListenAndServeTaskEnds " +
 			"TestLoopEndsUnderWaitsShortOfDescriptors TestLoopsShare TestMoveTo TestMoveToCarries " +
 			"TestMoveToCarriesLinger TestMoveToCarriesTheEnd TestMoveToCarriesZeroCopy TestNotSentLowat " +
-			"TestPacketAllocs TestPacketGroupZone " +
+			"TestPacketAllocs TestPacketBatchZone TestPacketGroupZone " +
 			"TestPacketBatch TestPacketControl TestPacketEmpty TestPacketMulticast TestPacketReadersOfAllKinds " +
 			"TestPacketSegments TestPacketShared TestPacketTruncation TestPeekedBytesOutliveCallsOfOthers " +
 			"TestRawClose TestRawControlHoldsTheDescriptor TestRawErrors TestRawListener TestRawPanic " +
