@@ -55,7 +55,8 @@ func (f *socketFile) share() *socketFile {
 }
 
 // release is called by a user before it closes its socket, so that no other program has a new file there yet. The last
-// user removes the file, unless another has taken its place: inode numbers are reused, times are not.
+// user removes the file, unless another has taken its place. Inode numbers are reused; times of birth, where the file
+// system keeps them, are not, and unlike other times nobody changes them.
 func (f *socketFile) release() {
 	if f == nil {
 		return
@@ -67,7 +68,7 @@ func (f *socketFile) release() {
 	}
 	now, made := f.look(), f.made
 	if now != nil && now.Ino == made.Ino && now.DevMajor == made.DevMajor && now.DevMinor == made.DevMinor &&
-		now.Mtime == made.Mtime {
+		(now.Mask&made.Mask&sys.StatxBtime == 0 || now.Btime == made.Btime) {
 		f.k.Unlinkat(sys.AtFdcwd, f.path, 0)
 	}
 }
@@ -75,7 +76,7 @@ func (f *socketFile) release() {
 // look returns what is at the path, nil if nothing is.
 func (f *socketFile) look() *sys.Statx {
 	st := new(sys.Statx)
-	if f.path == nil || f.k.Statx(sys.AtFdcwd, f.path, sys.AtSymlinkNofollow, sys.StatxBasic, st) < 0 {
+	if f.path == nil || f.k.Statx(sys.AtFdcwd, f.path, sys.AtSymlinkNofollow, sys.StatxBasic|sys.StatxBtime, st) < 0 {
 		return nil
 	}
 	return st

@@ -256,6 +256,7 @@ func TestUnixFile(t *testing.T) {
 		"gone":     {func(_ *sock.Listener, path string) { os.Remove(path) }, false},
 		"moved":    {func(_ *sock.Listener, path string) { os.Rename(path, path+"2") }, false},
 		"its mode": {func(_ *sock.Listener, path string) { os.Chmod(path, 0o600) }, false},
+		"touched":  {func(_ *sock.Listener, path string) { os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
