@@ -97,7 +97,7 @@ func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
 				unixName(e, c.core.FD(), kernel.Kernel.Getpeername, a.network))
 		} else {
-			c.laddr = shared(nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
+			c.laddr = shared(a.network, nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
 			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, slices.Clone(ac.Unread))

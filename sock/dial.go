@@ -247,7 +247,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.
 		if err != nil {
 			return nil, local.fail(network, tcpAddr(ap), err)
 		}
-		c.laddr = shared(nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
+		c.laddr = shared(network, nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
 		if ap.Addr().IsUnspecified() {
 			c.raddr = nameOf(l, c.core.FD(), kernel.Kernel.Getpeername)
 		}

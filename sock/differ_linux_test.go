@@ -1136,6 +1136,31 @@ var likeNets = map[string]func(s *likeNet){
 		_, err = s.listenPacket(net.ListenConfig{}, "udp", netip.AddrPortFrom(local.Next(), 0).String())
 		s.see("listen on another's", err)
 	},
+	"networks in errors": func(s *likeNet) {
+		for _, network := range []string{"tcp", "tcp4", "tcp6"} {
+			ln := s.listenOn(network, ":0")
+			_, port, _ := net.SplitHostPort(ln.Addr().String())
+			host := "127.0.0.1"
+			if network == "tcp6" {
+				host = "::1"
+			}
+			c := s.dialTo(network, net.JoinHostPort(host, port))
+			a, err := ln.Accept()
+			s.must(err)
+			for _, c := range []net.Conn{c, a} {
+				s.see("network", c.LocalAddr().Network(), c.RemoteAddr().Network())
+				c.SetDeadline(time.Unix(1, 0))
+				_, err = c.Read(make([]byte, 1))
+				s.see("read", err)
+				c.Close()
+				_, err = c.Write(make([]byte, 1))
+				s.see("write", err)
+			}
+			s.see("network", ln.Addr().Network(), ln.Close())
+			_, err = ln.Accept()
+			s.see("accept", err)
+		}
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()

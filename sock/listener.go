@@ -24,6 +24,7 @@ type Listener struct {
 	l     *loop.Loop
 	core  handle.Core
 	own   handle.Own
+	net   string // the network, as the program has named it
 	addr  netip.AddrPort
 	tcp   *net.TCPAddr            // the same
 	local atomic.Pointer[ownAddr] // that the last connection had
@@ -74,7 +75,7 @@ func (b *backoff) next() time.Duration {
 // newListener makes a listener of a listening socket, which it closes if it fails. The listener is a user of file,
 // which is nil except for Unix sockets that this package has made.
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
-	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
+	ln := &Listener{l: l, net: network, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
 	ln.core.Messages()
 	loopStateOf(l) // goroutines that accept need a part of it, and may not make it
 	ln.core.Init(l, &listenerHooks{ln: ln}, loop.KindListener, s, &ln.own)
@@ -290,7 +291,7 @@ func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	}
 	c.laddr = ln.local.Load()
 	if c.laddr == nil || c.laddr.AddrPort != local {
-		c.laddr = &ownAddr{local, ln.counts}
+		c.laddr = &ownAddr{local, versionOf(ln.net), ln.counts}
 		ln.local.Store(c.laddr)
 	}
 }
@@ -298,21 +299,28 @@ func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 // ownAddr is the local address of connections, several of which may share one.
 type ownAddr struct {
 	netip.AddrPort
-	from *acceptCounts // of the listener that accepted them; nil: none did
+	version byte          // of IP, if the network's name has it: '4' or '6'
+	from    *acceptCounts // of the listener that accepted them; nil: none did
 }
 
 // shared returns an address as an ownAddr of its own.
-func shared(ap netip.AddrPort) *ownAddr { return &ownAddr{AddrPort: ap} }
+func shared(network string, ap netip.AddrPort) *ownAddr {
+	return &ownAddr{AddrPort: ap, version: versionOf(network)}
+}
+
+// versionOf returns the version of IP in the name of a TCP network, 0 if there is none.
+func versionOf(network string) byte {
+	if len(network) == len("tcp4") {
+		return network[3]
+	}
+	return 0
+}
 
 func (ln *Listener) fail(name string, err error) error {
 	if ln.l == nil {
 		return errZero
 	}
-	network := "tcp"
-	if ln.unix != nil {
-		network = ln.unix.Net
-	}
-	return &net.OpError{Op: name, Net: network, Addr: ln.Addr(), Err: err}
+	return &net.OpError{Op: name, Net: ln.net, Addr: ln.Addr(), Err: err}
 }
 
 // arm starts the accept, unless one is armed or a pause is on.

@@ -96,7 +96,7 @@ func (c *Conn) nameEnds() {
 			unixName(c.l, f, kernel.Kernel.Getpeername, network))
 		return
 	}
-	c.laddr = shared(nameOf(c.l, f, kernel.Kernel.Getsockname))
+	c.laddr = shared("tcp", nameOf(c.l, f, kernel.Kernel.Getsockname))
 	c.raddr = nameOf(c.l, f, kernel.Kernel.Getpeername)
 }
 

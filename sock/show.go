@@ -14,9 +14,9 @@ func (o *connHooks) Show(i *census.HandleInfo, here bool) {
 	if here {
 		i.Unread = c.in.Unread()
 	}
-	i.Kind, i.Network, i.Leases = "conn", c.network(), int(c.held.Load())
+	i.Kind, i.Network, i.Leases = "conn", "tcp", int(c.held.Load())
 	if u := c.unix; u != nil {
-		i.LocalName, i.RemoteName = u.local.Name, u.remote.Name
+		i.Network, i.LocalName, i.RemoteName = u.local.Net, u.local.Name, u.remote.Name
 		return
 	}
 	if i.Remote = c.raddr; c.laddr != nil {

@@ -55,10 +55,16 @@ func (c *Conn) lends() bool { return c.unix == nil && c.l.Lends() }
 // records reports whether each write is a record, whose boundaries are kept.
 func (c *Conn) records() bool { return c.unix != nil && c.unix.records }
 
-// network returns the network's name, for errors and addresses.
+// network returns the network's name, for errors, as the program has named it.
 func (c *Conn) network() string {
-	if c.unix != nil {
+	switch {
+	case c.unix != nil:
 		return c.unix.local.Net
+	case c.laddr == nil:
+	case c.laddr.version == '4':
+		return "tcp4"
+	case c.laddr.version == '6':
+		return "tcp6"
 	}
 	return "tcp"
 }
