@@ -38,11 +38,15 @@ func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func
 	return err
 }
 
-// because returns a copy of an error of package net's shape with another cause.
+// because returns a copy of an error of package net's shape with another cause. That of a look-up keeps the name.
 func because(err, cause error) error {
 	if e, ok := err.(*net.OpError); ok {
 		because := *e
 		because.Err = cause
+		var dns *net.DNSError
+		if errors.As(e.Err, &dns) {
+			because.Err = dial.LookupEnded(dns.Name, cause)
+		}
 		return &because
 	}
 	return err

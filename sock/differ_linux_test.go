@@ -1161,6 +1161,21 @@ var likeNets = map[string]func(s *likeNet){
 			s.see("accept", err)
 		}
 	},
+	"dial, ended in the look-up": func(s *likeNet) {
+		for _, network := range []string{"tcp", "tcp4", "udp"} {
+			for _, cause := range []error{nil, errors.New("enough")} {
+				ctx, because := context.WithCancelCause(context.Background())
+				d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(asks context.Context, _, _ string) (
+					net.Conn, error) {
+					because(cause)
+					<-asks.Done()
+					return nil, asks.Err()
+				}}}
+				_, err := s.dial(ctx, d, network, "a.test.:9")
+				s.see(network, err)
+			}
+		}
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()

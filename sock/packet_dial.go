@@ -59,7 +59,7 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 		return err
 	})
 	if err != nil {
-		return fail(err)
+		return fail(dial.OfLookup(host, err))
 	}
 	local, err := localAddr[*net.UDPAddr](network, d.LocalAddr)
 	if err == nil {

@@ -93,10 +93,15 @@ func NotBegun(network, address string, cause error) error {
 		return Error(network, nil, err)
 	}
 	if host != "" {
-		cause = &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause,
-			IsTimeout: errors.Is(cause, context.DeadlineExceeded)}
+		cause = LookupEnded(host, cause)
 	}
 	return Error(network, nil, cause)
+}
+
+// LookupEnded returns the error of a look-up that ended for cause, without an answer.
+func LookupEnded(host string, cause error) error {
+	late := errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, os.ErrDeadlineExceeded)
+	return &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause, IsTimeout: late, IsTemporary: late}
 }
 
 // failures are the errors of a dial that could not connect to any of several addresses.

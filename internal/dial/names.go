@@ -24,7 +24,7 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 		return "", 0, err
 	}
 	if !Numeric(host) && Passed(l, end) { // package net might try for a while
-		return "", 0, lateName(host)
+		return "", 0, LookupEnded(host, Late)
 	}
 	err = Beside(l, NumericPort(service), end, func(ctx context.Context) error {
 		port, err = LookupPort(ctx, r, network, service)
@@ -36,18 +36,13 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 // Passed reports whether the time end has passed; the zero time is no limit.
 func Passed(l *loop.Loop, end time.Time) bool { return !end.IsZero() && !l.Clock().Before(end) }
 
-// lateName is the error of a look-up that had no answer in time.
-func lateName(host string) error {
-	return &net.DNSError{Err: Late.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: Late}
-}
-
-// unslotted turns the error of a look-up that got no slot in time into a *net.DNSError.
-func unslotted(host string, err error) error {
+// OfLookup turns the error of a look-up that was cancelled, or got no slot in time, into a *net.DNSError.
+func OfLookup(host string, err error) error {
 	var dns *net.DNSError
-	if errors.As(err, &dns) || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.As(err, &dns) || !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &net.DNSError{Err: err.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: err}
+	return LookupEnded(host, err)
 }
 
 // Beside runs a look-up: directly if it is plain, which needs no resolver, otherwise on a goroutine, until end if that

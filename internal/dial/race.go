@@ -108,6 +108,8 @@ func (r *Race) Run() (io.Closer, error) {
 	switch {
 	case r.won != nil:
 		return r.won, nil
+	case r.Loop.Canceled() && r.begun == 0:
+		return nil, Error(r.Network, nil, LookupEnded(r.Host, r.Loop.Cause()))
 	case r.Loop.Canceled():
 		return nil, Error(r.Network, nil, r.Loop.Cause())
 	case len(r.failed.errs) > 0:
@@ -168,9 +170,9 @@ func (r *Race) look(f family) {
 			err = end // the resolver panicked, or ended its goroutine
 		}
 		if errors.Is(err, context.Canceled) && r.expired() {
-			err = lateName(r.Host)
+			err = LookupEnded(r.Host, Late)
 		}
-		err = unslotted(r.Host, err)
+		err = OfLookup(r.Host, err)
 		r.lookups = slices.DeleteFunc(r.lookups, func(o *loop.Task) bool { return o == t })
 		r.found(f, addrs, err)
 	})

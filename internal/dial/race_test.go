@@ -396,6 +396,23 @@ func TestRaceCanceled(t *testing.T) {
 	}
 }
 
+// A look-up that a cancel ends says of which name.
+func TestRaceCanceledLookup(t *testing.T) {
+	for _, network := range []string{"tcp", "tcp4"} {
+		s := play(t, func(s *stage) {
+			s.race.Network = network
+			s.names["tcp6"], s.names["tcp4"] = held(nil), held(nil)
+		}, func(s *stage) {
+			s.until("the look-ups", func() bool { return s.race.task != nil && len(s.race.lookups) > 0 })
+			s.race.task.Cancel()
+		})
+		var dns *net.DNSError
+		if !errors.As(s.err, &dns) || dns.Name != "a.test" || dns.IsTimeout || !errors.Is(s.err, context.Canceled) {
+			t.Errorf("%s: %v, want a cancelled look-up of a.test", network, s.err)
+		}
+	}
+}
+
 // A look-up that comes to no answer ends with the time.
 func TestRaceLooksUpTooLong(t *testing.T) {
 	s := play(t, func(s *stage) {
