@@ -1176,6 +1176,23 @@ var likeNets = map[string]func(s *likeNet){
 			}
 		}
 	},
+	"names of another family": func(s *likeNet) {
+		server := newNameServer(s.t, map[string][]netip.Addr{"four.test": addrsOf("127.0.0.1"),
+			"six.test": addrsOf("::1")})
+		for _, from := range []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.TCPAddr{IP: net.IPv6loopback},
+			&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv6loopback}} {
+			for _, version := range []string{"", "4", "6"} {
+				for _, name := range []string{"four", "six"} {
+					suits := (name == "four") == strings.Contains(from.String(), ".")
+					if network := from.Network() + version; !suits {
+						_, err := s.dial(context.Background(), net.Dialer{LocalAddr: from, Resolver: server.resolver()},
+							network, name+".test.:9")
+						s.see(network+" "+name+" from "+from.String(), err)
+					}
+				}
+			}
+		}
+	},
 	"File of a name": func(s *likeNet) {
 		p := s.packet("unixgram", s.name("g"))
 		f, err := p.(interface{ File() (*os.File, error) }).File()

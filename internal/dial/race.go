@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -191,8 +192,17 @@ func (r *Race) found(f family, addrs []netip.Addr, err error) {
 	if err != nil {
 		r.lookup = telling(r.lookup, err)
 		addrs = nil
+		var dns *net.DNSError
+		if r.Local.IsValid() && r.Network == "tcp" && !r.over && r.Local.Is4() == (f == inet4) &&
+			errors.As(err, &dns) && dns.IsNotFound {
+			r.look(1 - f) // there may be such a name all the same, without an address to dial from here
+		}
 	}
 	for _, a := range addrs {
+		if r.Local.IsValid() && r.Local.Is4() != a.Is4() {
+			r.lookup = Unsuitable(r.LocalName)
+			continue
+		}
 		r.untried[f] = append(r.untried[f], netip.AddrPortFrom(a, r.Port))
 	}
 	if f == inet4 && len(r.lookups) > 0 {

@@ -478,6 +478,26 @@ func TestRaceFamilies(t *testing.T) {
 	}
 }
 
+// A name with addresses of the other family only is not one that there is not.
+func TestRaceUnsuitable(t *testing.T) {
+	for _, test := range []struct{ local, known string }{
+		{"192.0.2.9:0", "tcp6"}, {"[2001:db8::9]:0", "tcp4"}, {"192.0.2.9:0", ""},
+	} {
+		s := play(t, func(s *stage) {
+			if test.known != "" {
+				s.names[test.known] = known(map[string]string{"tcp6": "2001:db8::1", "tcp4": "192.0.2.1"}[test.known])
+			}
+			s.race.Local, s.race.LocalName = netip.MustParseAddrPort(test.local).Addr(), test.local
+		}, func(*stage) {})
+		var unfit *net.AddrError
+		var dns *net.DNSError
+		if test.known != "" && (!errors.As(s.err, &unfit) || unfit.Addr != test.local) ||
+			test.known == "" && (!errors.As(s.err, &dns) || !dns.IsNotFound) || len(s.log) != 0 {
+			t.Errorf("from %s to a name of %q: %v, attempts %q", test.local, test.known, s.err, s.log)
+		}
+	}
+}
+
 // A name without addresses is the error of the look-up that says more.
 func TestRaceUnknownName(t *testing.T) {
 	s := play(t, func(s *stage) {
