@@ -308,7 +308,7 @@ func (ln *Listener) unpop(s int32) {
 }
 
 // leaves is called when an Accept ends without a connection. One may be waiting for its place: if loops share the
-// socket, another loop gets it. The caller has access.
+// socket, another loop gets it, and if no task waits there, the first that asks. The caller has access.
 func (ln *Listener) leaves() {
 	m := ln.counts.limits
 	if m == nil {
@@ -318,17 +318,13 @@ func (ln *Listener) leaves() {
 	ln.handOnAll()
 }
 
-// handOnAll gives the connections that wait for their place to another listener of a shared socket, if there is one.
+// handOnAll gives the connections that wait for their place to other listeners of a shared socket, if tasks wait there.
 // The caller has access.
 func (ln *Listener) handOnAll() {
 	if ln.share == nil || ln.counts.limits == nil {
 		return
 	}
-	for s, ok := ln.pop(); ok; s, ok = ln.pop() {
-		if !ln.share.handOn(ln, s) {
-			ln.unpop(s)
-			return
-		}
+	for ln.queue.len() > 0 && ln.share.handOn(ln) {
 	}
 }
 

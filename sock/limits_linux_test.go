@@ -273,7 +273,8 @@ func TestLimitsWaitsEnd(t *testing.T) {
 	})
 }
 
-// What one loop holds on a socket that all share is another's when nobody waits there any more, or the listener closes.
+// What one loop holds on a socket that all share is another's, which asks for it, when nobody waits there any more, or
+// the listener closes.
 func TestLimitsHandOn(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
@@ -296,7 +297,15 @@ func TestLimitsHandOn(t *testing.T) {
 							defer taken.Done()
 							listens.Done()
 							held.Wait()
+							accepts := l.Go(func() {
+								if c, err := ln.AcceptConn(); err == nil {
+									t.Error("there was a token for the other loop")
+									c.Close()
+								}
+							})
 							socktest.EventuallyOn(t, l, "the other loop has it", has)
+							accepts.Cancel()
+							accepts.Wait()
 							return nil
 						}
 						listens.Wait()
@@ -325,6 +334,110 @@ func TestLimitsHandOn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What one loop holds goes to a listener in which somebody waits, a task of its loop or not, and past one that nobody
+// uses; if there is none, to the first that asks.
+func TestLimitsHandOnToWhoAsks(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, end := range []string{"cancel", "Close"} {
+			for _, asks := range []struct {
+				name   string
+				by, at int // the loops of the task and of the listener, of which that of loop 1 comes first
+				later  bool
+			}{
+				{"a task", 2, 2, false}, {"a task of another loop", 1, 2, false},
+				{"a task of another loop, at the first", 2, 1, false}, {"a task, later", 2, 2, true},
+			} {
+				t.Run(network+"/"+end+"/"+asks.name, func(t *testing.T) {
+					sim.Run(t, 1, func(w *sim.World) {
+						var set *sock.ListenerSet
+						var loops [3]*ringo.Loop
+						var lns [3]*sock.Listener
+						w.Check(w.Wait(w.Host("a").Run(&ringo.Config{Loops: 3}, func(l *ringo.Loop) (err error) {
+							i := l.Index()
+							if i == 0 {
+								lc := sock.ListenConfig{OneSocket: network == "tcp",
+									Limits: sock.Limits{Rate: 0.1, Burst: 1}}
+								at := map[string]string{"tcp": ":7000", "unix": "/tmp/s"}[network]
+								if set, err = lc.Reserve(network, at); err != nil {
+									return err
+								}
+								defer set.Close()
+							}
+							l.Sleep(time.Duration(i+1) * time.Second)
+							if lns[i], err = set.Listen(l); err != nil {
+								return err
+							}
+							defer lns[i].Close()
+							if loops[i] = l; i > 0 {
+								return l.Sleep(time.Hour)
+							}
+							l.Sleep(time.Minute)
+							handOn(t, network, loops, lns, end == "cancel", asks.later, asks.by, asks.at)
+							return nil
+						})))
+					})
+				})
+			}
+		}
+	}
+}
+
+// handOn has loop 0 hold a connection, and give it up, and wants it in a listener in which a task asks.
+func handOn(t *testing.T, network string, loops [3]*ringo.Loop, lns [3]*sock.Listener, cancel, later bool, by,
+	at int) {
+	l, ln := loops[0], lns[0]
+	for range 2 {
+		c, err := sock.Dial(l, network, ln.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+	}
+	first, err := ln.AcceptConn()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer first.Close()
+	holds := l.Go(func() {
+		if c, err := ln.AcceptConn(); err == nil {
+			t.Error("there was a token")
+			c.Close()
+		}
+	})
+	l.Sleep(time.Second)
+	if n := ln.Stats().Ahead; n != 1 {
+		t.Errorf("loop 0 holds %d, want 1", n)
+	}
+	var asks *ringo.Task
+	ask := func() {
+		asks = loops[by].Go(func() {
+			lns[at].SetDeadline(loops[by].Now().Add(time.Minute))
+			c, err := lns[at].AcceptConn()
+			if err != nil {
+				t.Errorf("the connection came to nobody: %v", err)
+				return
+			}
+			c.Close()
+		})
+		l.Sleep(time.Second)
+	}
+	if !later {
+		ask()
+	}
+	if cancel {
+		holds.Cancel()
+	} else {
+		ln.Close()
+	}
+	if holds.Wait(); later {
+		l.Sleep(time.Second)
+		ask()
+	}
+	asks.Wait()
 }
 
 // Who has connected before a drain is served, as places come free.

@@ -15,7 +15,8 @@ import (
 //
 // Each listener asks the kernel for one connection at a time, and only while a task is in Accept: so connections go to
 // the loops that have time for them, and no loop holds one that another could serve. A multishot accept would keep its
-// place at the head of the kernel's queue of waiters, and take them all. Foreign callers accept as on other listeners.
+// place at the head of the kernel's queue of waiters, and take them all. Foreign callers accept as on other listeners,
+// but with limits by a task: only a task hears of connections that other loops hand on.
 type sharedSocket struct {
 	mu        sync.Mutex
 	listeners []*Listener
@@ -49,10 +50,12 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 	if err := ln.over(); err != nil {
 		return got, err
 	}
+	ln.share.asks(ln)
 	for tried := false; ; tried = true {
 		if s, ok := ln.pop(); ok { // another loop has accepted it, or it waits for its place
 			switch got, v := ln.admit(s); v {
 			case admitted:
+				ln.share.asksNoMore(ln)
 				if tried {
 					ln.share.lookAgain(ln)
 				}
@@ -61,9 +64,11 @@ func (ln *Listener) acceptShared() (got arrival, err error) {
 				ln.core.Wait()
 			}
 		} else if got, ok := ln.acceptOne(); ok {
+			ln.share.asksNoMore(ln)
 			return got, nil
 		}
 		if err := ln.over(); err != nil {
+			ln.share.asksNoMore(ln)
 			if ln.leaves(); ln.core.Closing() { // one may have come after what closes the queue
 				ln.backlog.take(ln.l, &ln.queue)
 			}
@@ -111,31 +116,81 @@ func (s *sharedSocket) lookAgain(but *Listener) {
 	}
 }
 
-// handOn gives a connection that waits for its place to another listener. It returns false if there is none. G.
-func (s *sharedSocket) handOn(from *Listener, fd int32) bool {
+// asks notes that a task waits in a listener. Connections that wait for their place in others, where no task does any
+// more, come to it.
+func (s *sharedSocket) asks(ln *Listener) {
+	if ln.counts.limits == nil {
+		return
+	}
 	s.mu.Lock()
-	others := slices.Clone(s.listeners)
-	s.mu.Unlock()
-	for _, to := range others {
-		if to != from && to.l.Call(func() { to.handed(fd) }) {
+	defer s.mu.Unlock()
+	ln.asked = true
+	for _, o := range s.listeners {
+		if !o.asked && o.counts.ahead.Load() > 0 {
+			o.l.Call(o.unasked)
+		}
+	}
+}
+
+// asksNoMore notes that no task waits in a listener.
+func (s *sharedSocket) asksNoMore(ln *Listener) {
+	if ln.counts.limits == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ln.asked = false
+}
+
+// unasked hands on what waits for its place, if no task waits here.
+func (ln *Listener) unasked() {
+	ln.share.mu.Lock()
+	asked := ln.asked
+	ln.share.mu.Unlock()
+	if !asked {
+		ln.handOnAll()
+	}
+}
+
+// handOn gives the first connection that waits for its place in a listener to another, in which a task waits. Only if
+// the listener closes, so that it can't keep the connection, any other does. It returns false if there is none. The
+// caller has access to from.
+func (s *sharedSocket) handOn(from *Listener) bool {
+	var asked, idle []*Listener
+	s.mu.Lock()
+	for _, o := range s.listeners {
+		switch {
+		case o == from:
+		case o.asked:
+			asked = append(asked, o)
+		case from.core.Closing():
+			idle = append(idle, o)
+		}
+	}
+	s.mu.Unlock() // who asks from here on looks for what stays in the queue
+	for _, to := range append(asked, idle...) {
+		fd, _ := from.pop()
+		if to.l.Call(func() { to.handed(fd) }) {
 			from.member.add(-1)
 			to.member.add(1)
 			return true
 		}
+		from.unpop(fd)
 	}
 	return false
 }
 
-// handed takes in a connection that another loop has handed on. A listener that closes hands it on in turn, or else
-// keeps or closes it as its backlog does.
+// handed takes in a connection that another loop has handed on. A listener in which no task waits any more hands it on
+// in turn; else one that closes keeps or closes it as its backlog does.
 func (ln *Listener) handed(s int32) {
-	switch {
-	case !ln.core.Closing():
-		ln.takeIn(s)
-	case !ln.share.handOn(ln, s):
+	if ln.core.Closing() {
 		ln.queue.push(s)
+		ln.handOnAll()
 		ln.backlog.take(ln.l, &ln.queue)
+		return
 	}
+	ln.takeIn(s)
+	ln.unasked()
 }
 
 // takeShared gives a loop its own descriptor of the set's socket. The caller holds mu.

@@ -33,6 +33,7 @@ type Listener struct {
 	leave func()                  // tells the Run that the loop no longer listens there
 
 	share  *sharedSocket // if the socket is not this loop's alone
+	asked  bool          // a task waits in Accept; under share.mu
 	member *member       // of the set that it is of; nil: of none
 
 	// Used by the caller that has access, of whatever kind, and by the accept that the loop has armed while the
@@ -121,8 +122,8 @@ func (ln *Listener) Addr() net.Addr {
 // peer, such as ECONNABORTED, EPROTO or EPERM (see accept(2)). It returns net.ErrClosed after Close, and once Run's
 // context has ended and all peers that had connected by then were accepted. Any goroutine may call it; callers that are
 // not tasks of the loop do not keep the loop alive. Callers take turns in order of arrival. As long as no task calls
-// it, goroutines accept without involving the loop. With ListenConfig.Balance callers that are not tasks of the loop
-// need it, and keep it alive.
+// it, goroutines accept without involving the loop. With ListenConfig.Balance, and with Limits where loops share a
+// socket, callers that are not tasks of the loop need it, and keep it alive.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -157,14 +158,20 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 
 // AcceptConn is Accept, but returns a *Conn. A task parks.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	if m := ln.member; m != nil && m.of.evens && !ln.l.IsCurrent() {
+	if ln.gets() && !ln.l.IsCurrent() {
 		return ln.acceptByTask()
 	}
 	return ln.acceptConn()
 }
 
-// acceptByTask is AcceptConn for a foreign caller of a set with Balance, where other loops bring connections to the
-// loop.
+// gets reports whether other loops bring connections to the loop: of a set with Balance, or those that wait for their
+// place where loops share a socket. Only a task hears of them. G.
+func (ln *Listener) gets() bool {
+	m := ln.member
+	return m != nil && m.of.evens || ln.share != nil && ln.counts.limits != nil
+}
+
+// acceptByTask is AcceptConn for a foreign caller of a listener that gets connections.
 func (ln *Listener) acceptByTask() (*Conn, error) {
 	return madeOn(context.Background(), (*ringo.Loop)(ln.l), func(err error) error {
 		if err == ringo.ErrEnded {
