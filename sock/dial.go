@@ -88,7 +88,7 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	}
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
-	end := d.endWith(ctx, e)
+	end := dial.End(ctx, e, d.Timeout, d.Deadline)
 	d = d.with(ctx, end)
 	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
 }
@@ -103,26 +103,6 @@ func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address 
 		}
 		return c, nil
 	}
-}
-
-// endWith returns when a dial that begins now must end, by the loop's clock; zero for no limit.
-func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
-	sooner := func(t time.Time) {
-		if end.IsZero() || t.Before(end) {
-			end = t
-		}
-	}
-	limit, limited := ctx.Deadline()
-	if limited {
-		sooner(l.Outside(limit))
-	}
-	if !d.Deadline.IsZero() {
-		sooner(l.Outside(d.Deadline))
-	}
-	if d.Timeout != 0 {
-		sooner(l.Clock().Add(d.Timeout))
-	}
-	return end
 }
 
 // with returns d for one dial, with a Control that knows the context, and when the dial ends.

@@ -33,7 +33,7 @@ func (d *Dialer) DialPacketContext(ctx context.Context, l *ringo.Loop, network, 
 	}
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
-	end := d.endWith(ctx, e)
+	end := dial.End(ctx, e, d.Timeout, d.Deadline)
 	d = d.with(ctx, end)
 	return madeOn(ctx, l, fail, func() (*PacketConn, error) { return d.dialPacket(ctx, e, network, address, end) })
 }

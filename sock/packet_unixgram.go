@@ -73,7 +73,7 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	}
 	fail := func(err error) error { return local.fail(unixgram, addr, err) }
 	e := (*loop.Loop)(l)
-	end := d.endWith(context.Background(), e)
+	end := dial.End(context.Background(), e, d.Timeout, d.Deadline)
 	d = d.with(context.Background(), end)
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		if dial.Passed(e, end) {

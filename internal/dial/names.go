@@ -33,6 +33,25 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 	return host, port, err
 }
 
+// End returns when a dial that begins now must end, by the loop's clock; the zero time is no limit. G.
+func End(ctx context.Context, l *loop.Loop, timeout time.Duration, deadline time.Time) (end time.Time) {
+	sooner := func(t time.Time) {
+		if end.IsZero() || t.Before(end) {
+			end = t
+		}
+	}
+	if limit, ok := ctx.Deadline(); ok {
+		sooner(l.Outside(limit))
+	}
+	if !deadline.IsZero() {
+		sooner(l.Outside(deadline))
+	}
+	if timeout != 0 {
+		sooner(l.Clock().Add(timeout))
+	}
+	return end
+}
+
 // Passed reports whether the time end has passed; the zero time is no limit.
 func Passed(l *loop.Loop, end time.Time) bool { return !end.IsZero() && !l.Clock().Before(end) }
 

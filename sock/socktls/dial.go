@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"net"
 	"strings"
+	"time"
 
 	"ringo"
+	"ringo/internal/dial"
+	"ringo/internal/loop"
 	"ringo/sock"
 )
 
 // A Dialer contains options for connecting and for TLS. The zero value is ready to use.
 type Dialer struct {
-	// NetDialer, if not nil, has the options for connecting. Its Timeout also bounds the handshake.
+	// NetDialer, if not nil, has the options for connecting. Its Timeout and Deadline also bound the handshake.
 	NetDialer *sock.Dialer
 	// Config is passed to Client. If its ServerName is empty the address's host is used. nil means the zero value.
 	Config *tls.Config
@@ -36,21 +39,37 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if d.NetDialer != nil {
 		connect = *d.NetDialer
 	}
-	if connect.Timeout != 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, connect.Timeout)
-		defer cancel()
-	}
+	e := (*loop.Loop)(l)
+	end := dial.End(ctx, e, connect.Timeout, connect.Deadline)
 	raw, err := connect.DialContext(ctx, l, network, address)
 	if err != nil {
 		return nil, err
 	}
 	c := Client(raw, d.config(address))
-	if err := c.HandshakeContext(ctx); err != nil {
+	if err := c.handshakeUntil(ctx, e, end); err != nil {
 		raw.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// handshakeUntil is HandshakeContext with an end by the loop's clock, if that is not the zero time. A task waits by
+// that clock, too.
+func (c *Conn) handshakeUntil(ctx context.Context, l *loop.Loop, end time.Time) error {
+	if end.IsZero() {
+		return c.HandshakeContext(ctx)
+	}
+	left := end.Sub(l.Clock())
+	if own, _ := loop.Current(); own != nil {
+		err := own.WithTimeout(left, func() error { return c.HandshakeContext(ctx) })
+		if late, ok := err.(net.Error); ok && late.Timeout() && err != context.DeadlineExceeded {
+			err = c.noTurn("handshake", dial.Slow)
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return c.HandshakeContext(ctx)
 }
 
 // config is Config with the name of who is dialled.
