@@ -73,7 +73,11 @@
 //   - Accept waits out shortages of descriptors and memory; package net returns them as errors.
 //   - A dial to a name races all addresses as in RFC 8305, the families in turn, IPv6 first; package net begins with
 //     the family of the address that RFC 6724 sorts first, and tries each family's addresses one after the other.
-//     Within a family the order is the resolver's, which is that of RFC 6724 for Go's own.
+//     Within a family the order is the resolver's, which is that of RFC 6724 for Go's own. An IPv4 address in a record
+//     of IPv6, as ::ffff:192.0.2.1, is not used.
+//   - The path of a Unix socket may have all 108 bytes that the kernel allows; package net takes 107.
+//   - WriteMsgIP without an address sends on a connected IPConn; package net refuses it, and has no other call for
+//     control messages there.
 //
 // # Datagrams and other descriptors
 //
