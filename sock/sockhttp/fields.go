@@ -120,13 +120,20 @@ func fieldsOf(h http.Header) *fields {
 // fieldsMax is the most fields that memory is kept for.
 const fieldsMax = 64
 
-func (f *fields) release() {
-	if f == nil || cap(f.list) > fieldsMax {
-		return
+// kept returns memory for fields that are no longer needed, empty; nil if it is too large to be kept.
+func kept[T any](list []T) []T {
+	if cap(list) > fieldsMax {
+		return nil
 	}
-	clear(f.list)
-	f.list = f.list[:0]
-	fieldsPool.Put(f)
+	clear(list)
+	return list[:0]
+}
+
+func (f *fields) release() {
+	if f != nil {
+		f.list = kept(f.list)
+		fieldsPool.Put(f)
+	}
 }
 
 // all iterates over the fields.

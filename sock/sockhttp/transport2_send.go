@@ -28,9 +28,11 @@ func (x *call) try2() (*http.Response, error) {
 	h := x.c.two
 	st := &request2{on: h, x: x, infoLeft: x.t.headMax()}
 	list := heads2.Get().(*[]hpack.HeaderField)
-	defer heads2.Put(list)
-	head, err := x.head2((*list)[:0])
-	*list = head
+	head, err := x.head2(*list)
+	defer func() {
+		*list = kept(head)
+		heads2.Put(list)
+	}()
 	if err != nil {
 		h.release()
 		return nil, fmt.Errorf("http2: %w", err)
@@ -301,10 +303,10 @@ func (x *call) copyBody2() error {
 	p := (*mem)[:cap(*mem)]
 	length, sent := x.length2(), int64(0)
 	for {
-		n, err := x.body.Read(p)
+		n, err := x.Read(p)
 		if sent += int64(n); err == nil && sent == length && n < len(p) {
 			var more int // so that the last piece carries the end
-			more, err = x.body.Read(p[n:])
+			more, err = x.Read(p[n:])
 			sent += int64(more)
 		}
 		switch {

@@ -71,6 +71,9 @@ func (p *pool) connect(ctx context.Context, addr string) (net.Conn, error) {
 		return new(sock.Dialer).Func(p.l)(ctx, "tcp", addr)
 	}
 	c, err := p.t.DialContext(ctx, "tcp", addr)
+	if err == nil && c == nil {
+		err = errors.New("net/http: Transport.DialContext hook returned (nil, nil)")
+	}
 	if err != nil {
 		return nil, err
 	}

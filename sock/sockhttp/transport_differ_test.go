@@ -109,6 +109,8 @@ var scripts = []script{
 	{name: "no colon", answer: "HTTP/1.1 200 OK\r\nX\r\nContent-Length: 0\r\n\r\n"},
 	{name: "empty name", answer: "HTTP/1.1 200 OK\r\n: 1\r\nContent-Length: 0\r\n\r\n"},
 	{name: "fold", answer: "HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 0\r\n\r\n"},
+	{name: "folds of many lines",
+		answer: "HTTP/1.1 200 OK\r\nX: 1\r\n" + strings.Repeat(" y\r\n", 1000) + "Content-Length: 0\r\n\r\n"},
 	{name: "fold in the first field", answer: "HTTP/1.1 200 OK\r\n X: 1\r\nContent-Length: 0\r\n\r\n"},
 	{name: "NUL in a value", answer: "HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n"},
 	{name: "CR in a value", answer: "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n"},

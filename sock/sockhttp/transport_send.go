@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -29,8 +30,27 @@ type outgoing struct {
 	taken   bool // the body is closed, or will be elsewhere
 	limited bool // there is a deadline for the head of the answer
 	sending *sending
+	failed  error // of the body's Read; not io.EOF
 
 	answered bool // that head has come
+}
+
+// emptyMax is how often in a row a body may give nothing.
+const emptyMax = 100
+
+// Read reads from the body, whose error it remembers. A body that never gives anything fails: whoever reads it would
+// hold the loop.
+func (o *outgoing) Read(p []byte) (n int, err error) {
+	n, err = o.body.Read(p)
+	for i := 0; n == 0 && err == nil && len(p) > 0; i++ {
+		if n, err = o.body.Read(p); i == emptyMax {
+			err = io.ErrNoProgress
+		}
+	}
+	if err != io.EOF {
+		o.failed = err
+	}
+	return n, err
 }
 
 // sending is the task that sends a body, beside the one that waits for the answer, which may come before all is sent.
@@ -84,7 +104,7 @@ func lacksBody(method string) bool {
 func (x *call) probe() error {
 	x.read = true
 	first := make([]byte, 1)
-	switch _, err := io.ReadFull(x.body, first); err {
+	switch _, err := io.ReadFull(x, first); err {
 	case nil:
 		rest := x.body
 		x.chunked = true
@@ -124,6 +144,9 @@ func (x *call) rewind() (err error) {
 		return errRewind
 	}
 	body, err := x.r.GetBody()
+	if err == nil && body == nil {
+		err = errors.New("sockhttp: Request.GetBody has returned (nil, nil)")
+	}
 	if err != nil {
 		return err
 	}
@@ -212,7 +235,7 @@ func (x *call) appendBody(p []byte) ([]byte, error) {
 	x.read = true
 	from := len(p)
 	p = slices.Grow(p, int(x.length))
-	n, err := io.ReadFull(x.body, p[from:from+int(x.length)])
+	n, err := io.ReadFull(x, p[from:from+int(x.length)])
 	p = p[:from+n]
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = nil
@@ -225,7 +248,7 @@ func (x *call) appendBody(p []byte) ([]byte, error) {
 
 // bodyEnd checks that the body, of which n bytes were read, has the announced length, and closes it.
 func (x *call) bodyEnd(n int64) error {
-	more, err := io.Copy(io.Discard, x.body)
+	more, err := io.Copy(io.Discard, x)
 	if err != nil {
 		return err
 	}
@@ -244,20 +267,31 @@ func (x *call) sendBody() {
 	defer s.over.Close()
 	x.taken = false // the body belongs to this task
 	defer x.closeBody()
+	err := errPanicked // or has called runtime.Goexit, if it is still this at the end
+	defer func() { x.endBody(err) }()
 	if s.may != nil && !x.mayContinue() {
+		err = nil
 		return
 	}
 	x.read = true
-	err := x.copyBody()
-	if x.sent(err); err == nil {
-		return
-	}
-	s.err = err
-	switch {
+	err = x.copyBody()
+	x.sent(err)
+}
+
+// endBody notes how the sending of the body has ended.
+func (x *call) endBody(err error) {
+	s := x.sending
+	switch s.err = err; {
+	case err == nil:
 	case x.st != nil:
+		if err == errPanicked {
+			x.st.fails(err)
+		}
 		x.st.spoil(err)
-	case s.own == nil:
-	default: // the task that waits for the answer learns of it
+	case err == errPanicked:
+		s.own = err
+		fallthrough
+	case s.own != nil: // the task that waits for the answer learns of it
 		x.c.close()
 	}
 }
@@ -283,10 +317,10 @@ func (x *call) copyBody() error {
 	if x.chunked {
 		return x.copyChunks()
 	}
-	from := &bodyReader{Reader: x.body}
-	var src io.Reader = from
+	var src io.Reader = x
 	_, file := x.body.(syscall.Conn)
-	if file {
+	_, sends := x.c.c.(io.ReaderFrom)
+	if sends = sends && file; sends {
 		src = x.body // for sendfile
 	}
 	if x.length >= 0 {
@@ -294,30 +328,18 @@ func (x *call) copyBody() error {
 	}
 	n, err := io.Copy(x.c.c, src)
 	switch {
-	case err != nil && file:
+	case err == nil:
+		err = x.bodyEnd(n)
 		s.own = err
-	case err != nil:
-		s.own = from.err
-	default:
-		if err = x.bodyEnd(n); err != nil {
+	case !sends:
+		s.own = x.failed
+	default: // it has read the body itself, but only its own errors are of a write
+		var failed *net.OpError
+		if !errors.As(err, &failed) || failed.Op != "write" {
 			s.own = err
 		}
 	}
 	return err
-}
-
-// bodyReader remembers the error of a body.
-type bodyReader struct {
-	io.Reader
-	err error
-}
-
-func (b *bodyReader) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
 }
 
 // chunkMax is the longest chunk of a request, sizeMax the length of the line before it.
@@ -334,7 +356,7 @@ func (x *call) copyChunks() error {
 	p := chunks.Get().(*[sizeMax + chunkMax + 2]byte)
 	defer chunks.Put(p)
 	for {
-		n, err := x.body.Read(p[sizeMax : sizeMax+chunkMax])
+		n, err := x.Read(p[sizeMax : sizeMax+chunkMax])
 		if n > 0 {
 			size := strconv.AppendUint(make([]byte, 0, sizeMax), uint64(n), 16)
 			size = append(size, "\r\n"...)
