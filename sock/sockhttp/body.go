@@ -95,10 +95,12 @@ func (b *body) read(p []byte) (n int, err error) {
 // fail notes how the body has ended.
 func (b *body) fail(err error) error {
 	b.err = err
-	if err == io.EOF {
+	switch err {
+	case io.EOF:
 		b.ended.Store(true)
 		b.x.ctx.bodyEnded()
-	} else {
+	case errChunk, errTrailer, errWaste: // the peer is there, and may get an answer
+	default:
 		b.x.ctx.end(context.Canceled)
 	}
 	return err

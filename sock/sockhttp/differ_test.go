@@ -19,7 +19,11 @@ import (
 
 // witness answers with all that a handler sees of a request.
 func witness(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	var body []byte
+	var err error
+	if r.URL.Path != "/unread" {
+		body, err = io.ReadAll(r.Body)
+	}
 	w.Header().Set("X-Seen", "yes")
 	fmt.Fprintf(w, "%s %q %s host %q url %q %q %q raw %q force %v close %v length %d coding %q\n", r.Method,
 		r.RequestURI, r.Proto, r.Host, r.URL.Host, r.URL.Path, r.URL.RawQuery, r.URL.RawPath, r.URL.ForceQuery, r.Close,
@@ -134,6 +138,10 @@ var vectors = []vector{
 	{"blank before colon", get("X : 1\r\n"), 400, false, false},
 	{"coding, blank before colon", post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), 400, false, false},
 	{"fold", get("X: 1\r\n 2\r\n"), 200, true, false},
+	{"folds of many lines", get("X: 1\r\n" + strings.Repeat(" y\r\n\tz \r\n", 5000) + "Y: 2\r\n"), 200, true, false},
+	{"folds of blanks", get("X:\r\n \r\n\t \r\n 1\r\n \r\nY: 2 \r\n \t\r\n"), 200, true, false},
+	{"folds of each field", get(strings.Repeat("X: y\r\n z\r\n", 1000)), 200, true, false},
+	{"NUL in a fold", get("X: 1\r\n 2\r\n \x00\r\n"), 400, false, false},
 	{"fold in the first field", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400, false, false},
 	{"fold of coding", post("Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n"), 400, false, true},
 	{"fold of length", post("Content-Length:\r\n 5\r\n", "abcde"), 400, false, true},
@@ -201,6 +209,10 @@ var vectors = []vector{
 	{"Expect x", get("Expect: x\r\n"), 417, false, false},
 	{"Expect, no body", get("Expect: 100-continue\r\n"), 200, true, false},
 	{"Expect, empty body", post("Expect: 100-continue\r\nContent-Length: 0\r\n", ""), 200, true, false},
+	{"Expect in 1.0", old("Connection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: 5\r\n", "abcde"),
+		200, true, false},
+	{"Expect in 1.0, not read", strings.Replace(old("Connection: keep-alive\r\nExpect: 100-continue\r\n"+
+		"Content-Length: 5\r\n", "abcde"), "/", "/unread", 1), 200, true, false},
 	{"close", get("Connection: close\r\n"), 200, false, false},
 	{"close in a list", get("Connection: x, Close\r\n"), 200, false, false},
 	{"1.0", "GET / HTTP/1.0\r\n\r\n", 200, false, false},
@@ -250,6 +262,32 @@ func TestVectors(t *testing.T) {
 			}
 			if (got == want[i]) == v.stricter {
 				t.Errorf("%s: net/http and this\n%.600q\n%.600q", v.name, want[i], got)
+			}
+		}
+	})
+}
+
+// The context of a request whose body is malformed goes on, as by net/http: its peer is still there.
+func TestMalformedBodiesEndNoContext(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err != nil, r.Context().Err())
+	})
+	get := func(t *testing.T, addr, body string) string {
+		c := dial(t, addr)
+		io.WriteString(c, chunked(body))
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(a.Body)
+		return string(got)
+	}
+	net := control(t, h)
+	everyWay(t, h, func(t *testing.T, addr string) {
+		for _, body := range []string{"zz\r\n", "5\r\nabcdeXX", "1\r\na\r\n0\r\n: 1\r\n\r\n"} {
+			if got, want := get(t, addr, body), get(t, net, body); got != want {
+				t.Errorf("%q: got %q, want %q", body, got, want)
 			}
 		}
 	})

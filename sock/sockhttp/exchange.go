@@ -28,6 +28,7 @@ type memory struct {
 	text   string // of the head: the next one is often the same
 	fields http.Header
 	values []string
+	many   bool   // the head had more lines than fieldsMax
 	hook   *hook  // of ctx
 	gone   func() // called when the peer has ended
 }
@@ -75,7 +76,7 @@ func (c *conn) newExchange(head []byte) (*exchange, error) {
 	if err != nil {
 		return x, err
 	}
-	if x.res.persists = h.persists; h.continues {
+	if x.res.persists = h.persists; h.continues && r.ProtoMinor > 0 { // HTTP/1.0 has no 100, so its peer does not wait
 		x.res.ask = new(ask)
 	}
 	r.Body = http.NoBody
@@ -165,10 +166,11 @@ func (x *exchange) empty() {
 	if len(m.text) > textMax {
 		m.text = ""
 	}
-	m.fields, w.spare = emptied(m.fields), emptied(w.header)
-	if clear(m.values); len(m.values) > fieldsMax {
-		m.values = nil
+	if m.many { // a map stays as large as it was, even if the handler has deleted what was in it
+		m.fields = nil
 	}
+	clear(m.values)
+	m.fields, w.spare = emptied(m.fields), emptied(w.header)
 	if m.hook != nil {
 		m.hook.used = false
 	}

@@ -194,49 +194,62 @@ type hostLines struct {
 
 // parseFields parses the lines up to the empty one into m's fields, and the Host lines into host, unless it is nil.
 func parseFields(text string, m *memory, host *hostLines) error {
-	n := strings.Count(text, "\n") - 1
-	if m.fields == nil {
-		m.fields = make(http.Header, max(n-1, 0))
+	left := strings.Count(text, "\n") - 1
+	m.many = left > fieldsMax
+	most := left
+	if host != nil {
+		most-- // of the usual one Host line
 	}
-	var values []string
-	for key := ""; ; n-- {
+	most = min(max(most, 0), fieldsMax)
+	if m.fields == nil {
+		m.fields = make(http.Header, most)
+	}
+	if len(m.values) < most {
+		m.values = make([]string, most)
+	}
+	for values := m.values; ; left-- {
 		line, rest := cutLine(text)
 		if text = rest; line == "" {
 			return nil
-		}
-		if c := line[0]; c == ' ' || c == '\t' {
-			if err := fold(m.fields, key, line); err != nil {
-				return err
-			}
-			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
 			return errBad
 		}
-		if key, ok = canonical(name); !ok {
+		key, ok := canonical(name)
+		if !ok {
 			return nameError(name)
 		}
 		if value = httptext.Trim(value); !isValue(value) {
 			return errBad
 		}
+		if isFolded(text) {
+			if value, text, ok = unfold(key, value, text); !ok {
+				return errBad
+			}
+		}
 		if key == "Host" && host != nil {
 			host.value, host.n = value, host.n+1
 			continue
 		}
-		if before, ok := m.fields[key]; ok {
-			m.fields[key] = append(before, value)
-			continue
-		}
-		if values == nil { // for all lines that are left
-			if len(m.values) < n {
-				m.values = make([]string, n)
-			}
-			values = m.values
-		}
-		values[0] = value
-		m.fields[key], values = values[:1:1], values[1:]
+		values = addField(m.fields, key, value, values, left)
 	}
+}
+
+// addField adds a line to a header. If it is the first of its name, its place is the first of values, of which addField
+// returns the others. Where there is none left, more are made: for those lines that are left, but not for as many as a
+// peer may send, since most may have the same name.
+func addField(h http.Header, key, value string, values []string, left int) []string {
+	if before, ok := h[key]; ok {
+		h[key] = append(before, value)
+		return values
+	}
+	if len(values) == 0 {
+		values = make([]string, min(max(left, 1), fieldsMax))
+	}
+	values[0] = value
+	h[key] = values[:1:1]
+	return values[1:]
 }
 
 // nameError returns the error for a name that is not a token.
@@ -247,19 +260,27 @@ func nameError(name string) error {
 	return errBad
 }
 
-// fold adds a line that continues the one before. Fields that decide where a request ends must not be continued.
-func fold(h http.Header, key, line string) error {
+// isFolded reports whether the next line continues the one before.
+func isFolded(text string) bool { return text != "" && (text[0] == ' ' || text[0] == '\t') }
+
+// unfold adds the lines that continue a field to its value. Fields that decide where a request ends must not be
+// continued.
+func unfold(key, value, text string) (all, rest string, ok bool) {
 	switch key {
-	case "", "Host", "Content-Length", "Transfer-Encoding":
-		return errBad
+	case "Host", "Content-Length", "Transfer-Encoding":
+		return "", "", false
 	}
-	more := httptext.Trim(line)
-	if !isValue(more) {
-		return errBad
+	var b strings.Builder // one for all lines: a peer may send very many
+	for b.WriteString(value); isFolded(text); {
+		var line string
+		line, text = cutLine(text)
+		if line = httptext.Trim(line); !isValue(line) {
+			return "", "", false
+		}
+		b.WriteByte(' ')
+		b.WriteString(line)
 	}
-	values := h[key]
-	values[len(values)-1] = strings.TrimLeft(values[len(values)-1]+" "+more, " \t")
-	return nil
+	return strings.TrimLeft(b.String(), " \t"), text, true
 }
 
 // parseHost sets the request's host.

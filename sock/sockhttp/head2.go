@@ -29,8 +29,7 @@ func (h *conn2) takeHead(f *frame) error {
 		if f.id%2 == 0 {
 			return &connectionError{codeProtocol, "HEADERS on an even stream"}
 		}
-		clear(b.fields)
-		*b = block2{open: true, id: f.id, ends: f.has(flagEndStream), fields: b.fields[:0], room: h.limits.list}
+		*b = block2{open: true, id: f.id, ends: f.has(flagEndStream), fields: b.fields, room: h.limits.list}
 		h.decoder.SetEmitEnabled(true)
 		if f.dependsOnItself {
 			b.wrong, b.code = "a stream that depends on itself", codeProtocol
@@ -62,7 +61,9 @@ func (h *conn2) takeHead(f *frame) error {
 	if f.kind == frameContinuation {
 		h.side.headCloses()
 	}
-	return h.side.takeBlock(b)
+	err := h.side.takeBlock(b)
+	b.fields = kept(b.fields)
+	return err
 }
 
 // field takes a decoded field.
@@ -138,16 +139,11 @@ func (h *conn2) takeTrailers(st *stream2, b *block2) error {
 
 // headerOf makes an http.Header of fields.
 func headerOf(list []hpack.HeaderField) http.Header {
-	header := make(http.Header, len(list))
-	values := make([]string, len(list))
+	header := make(http.Header, min(len(list), fieldsMax))
+	var values []string
 	for i, f := range list {
 		key, _ := canonical(f.Name)
-		if before, ok := header[key]; ok {
-			header[key] = append(before, f.Value)
-			continue
-		}
-		values[i] = f.Value
-		header[key] = values[i : i+1 : i+1]
+		values = addField(header, key, f.Value, values, len(list)-i)
 	}
 	return header
 }

@@ -148,7 +148,7 @@ func (w *response) inform(status int) {
 
 // askBody sends 100 Continue if the peer waits for it.
 func (w *response) askBody() error {
-	if w.ask == nil || w.x.made.ProtoMinor == 0 {
+	if w.ask == nil {
 		return nil
 	}
 	w.ask.mu.Lock()
