@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strconv"
@@ -53,7 +54,7 @@ func (w *process) beside() {
 func (w *process) await() error {
 	if w.fd != nil {
 		ours, err := w.awaitFD()
-		if ours || err != nil && caller.Ended(nil) != nil {
+		if ours || err != nil && caller.Ended(context.Background()) != nil {
 			return err
 		}
 		w.close()
