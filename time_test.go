@@ -859,3 +859,19 @@ func TestBlocksThatAreLeft(t *testing.T) {
 		})
 	})
 }
+
+// What a WithTimeout leaves in the heap goes with it, also where a WithContext has it next and its context ends.
+func TestWithTimeoutLeavesNoTimers(t *testing.T) {
+	mustRun(t, anyDriver(t), func(l *ringo.Loop) {
+		before := l.Stats().Timers
+		for range 100 {
+			l.WithTimeout(time.Hour, func() error { return nil })
+			ctx, cancel := context.WithCancel(context.Background())
+			l.WithContext(ctx, func() error { cancel(); return nil })
+			l.Yield()
+		}
+		if n := l.Stats().Timers - before; n > 10 { // those of limits that are kept
+			t.Errorf("%d timers are left of 100 time-outs", n)
+		}
+	})
+}

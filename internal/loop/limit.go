@@ -159,7 +159,8 @@ func (b *limit) let() {
 	b.task, b.outer, b.passed, b.ctx, b.cancel, b.values = nil, nil, 0, nil, nil, nil
 	stop := b.stop
 	if b.given, b.stop = nil, nil; stop != nil && !stop() {
-		return // contextDone may be on its way, and must not find the limit in another use
+		b.l.timers.Remove(&b.timer) // which an earlier use may have left in the heap
+		return                      // contextDone may be on its way, and must not find the limit in another use
 	}
 	// An entry of its timer stays in the heap, and the next use moves it: that costs less than to remove it and add it
 	// again.
