@@ -255,8 +255,9 @@ func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 // Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. Those for one
 // shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's loop, in the
 // caller; those for different shards run at the same time. The batch is empty afterwards. If functions did not return,
-// or did not run, the error is that of Shard.Call for one of them; all others have run. Nothing ends the wait. On other
-// loops they have of the caller what functions of Shard.Call have. Any goroutine may call it.
+// or did not run, the error is that of Shard.Call for one of them; all others have run. The panic or Goexit of one that
+// runs in the caller is the caller's, when all others have ended. Nothing ends the wait. On other loops they have of
+// the caller what functions of Shard.Call have. Any goroutine may call it.
 func (b *Batch[T]) Call() (err error) {
 	if b == nil {
 		return ofNil("Batch.Call")
@@ -290,7 +291,7 @@ func (b *Batch[T]) Call() (err error) {
 		err = b.end()
 	}()
 	if own != nil {
-		own.run(l)
+		own.runOwn(l)
 	}
 	return nil
 }
@@ -352,6 +353,16 @@ func (c *calls[T]) run(l *loop.Loop) {
 		fn(c.at.v)
 		c.within = false
 	}
+}
+
+// runOwn is run in the caller: what a function ends it with goes on when those behind it have run, too.
+func (c *calls[T]) runOwn(l *loop.Loop) {
+	defer func() {
+		if c.next < len(c.fns) && !l.Killed() {
+			c.runOwn(l)
+		}
+	}()
+	c.run(l)
 }
 
 // leave answers, also if a function has ended the task: then another task goes on behind it.

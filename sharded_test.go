@@ -409,6 +409,31 @@ func TestBatchOwnPanic(t *testing.T) {
 	})
 }
 
+// What a caller's own function ends it with goes on when all have run, those behind it too.
+func TestBatchOwnEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		sharded(t, cfg, func(l *ringo.Loop, s *ringo.Sharded[*counter]) {
+			b, ran := s.Batch(), 0
+			runs := func(c *counter) { c.l.Yield(); ran++ }
+			for i, end := range []func(*counter){func(*counter) { panic("own") }, func(*counter) { runtime.Goexit() }} {
+				var why any
+				task := l.Go(func() {
+					defer func() { why = recover() }()
+					for _, fn := range []func(*counter){runs, end, runs, end, runs} {
+						b.Add(shardOf(s, 0), fn)
+					}
+					b.Call()
+					t.Error("Call has returned")
+				})
+				equal(t, "how the task ended", task.Wait(), []error{nil, ringo.ErrGoexit}[i])
+				equal(t, "the panic", why, []any{"own", nil}[i])
+				equal(t, "functions that ran", ran, 3*(i+1))
+			}
+		})
+	})
+}
+
 // A caller that is cancelled waits for its functions all the same.
 func TestBatchCancel(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
