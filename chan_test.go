@@ -503,6 +503,35 @@ func TestSelectIsFair(t *testing.T) {
 	}
 }
 
+// Of the cases that are true each is as likely, also where others between them are not true, or turned off.
+func TestSelectIsEven(t *testing.T) {
+	var never ringo.Chan[int]
+	v := 0
+	for name, other := range map[string]ringo.Case{"off": {}, "not true": ringo.RecvInto(&never, &v)} {
+		for _, n := range []int{8, 20} {
+			a, b := ringo.NewChan[int](1), ringo.NewChan[int](1)
+			cases := []ringo.Case{ringo.RecvInto(a, &v), ringo.RecvInto(b, &v)}
+			for len(cases) < n {
+				cases = append(cases, other)
+			}
+			const rounds, most = 4000, 2300 // beyond nine standard deviations
+			count := [2]int{}
+			for range rounds {
+				a.TrySend(0)
+				b.TrySend(0)
+				i, err := ringo.Select(cases...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				count[i]++
+			}
+			if max(count[0], count[1]) > most {
+				t.Errorf("%d cases, the others %s: taken %v times", n, name, count)
+			}
+		}
+	}
+}
+
 // A channel may be in several cases, and there may be many of them.
 func TestSelectMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -78,7 +78,7 @@ func Select(cases ...Case) (int, error) {
 	var room [casesMax]place
 	s := sorted(cases, room[:0])
 	lockAll(s)
-	i, who, err := attempt(cases)
+	i, who, err := attempt(cases, s)
 	if i < 0 {
 		return wait(noContext, cases, s)
 	}
@@ -98,7 +98,7 @@ func SelectContext(ctx context.Context, cases ...Case) (int, error) {
 	var room [casesMax]place
 	s := sorted(cases, room[:0])
 	lockAll(s)
-	i, who, err := attempt(cases)
+	i, who, err := attempt(cases, s)
 	if i < 0 {
 		return wait(ctx, cases, s)
 	}
@@ -138,7 +138,7 @@ func TrySelect(cases ...Case) (int, error) {
 	var room [casesMax]place
 	s := sorted(cases, room[:0])
 	lockAll(s)
-	i, who, err := attempt(cases)
+	i, who, err := attempt(cases, s)
 	unlockAll(s)
 	if who != nil {
 		who.Wake()
@@ -190,21 +190,27 @@ func unlockAll(s []place) {
 }
 
 // attempt takes a case that need not wait, -1 if there is none. The caller holds the
-// locks. The first look is at a random case, so that one that is always true does not
-// starve the others.
-func attempt(cases []Case) (i int, who *loop.Parker, err error) {
-	if len(cases) == 0 {
-		return -1, nil, nil
+// locks. It looks at the cases in a random order, all of which are as likely: of those
+// that are true each is then, whatever lies between them.
+func attempt(cases []Case, s []place) (i int, who *loop.Parker, err error) {
+	var room [casesMax]int
+	order := room[:0]
+	for k := range s {
+		order = append(order, s[k].i)
 	}
-	begin := int(loop.Rand() % uint64(len(cases)))
-	for k := range cases {
-		i = (begin + k) % len(cases)
-		c := &cases[i]
-		if c.ch == nil {
-			continue
+	var random uint64
+	for k := range order {
+		if left := uint64(len(order) - k); left > 1 {
+			if k%casesMax == 0 {
+				random = loop.Rand()
+			}
+			other := k + int(random%left)
+			random /= left
+			order[k], order[other] = order[other], order[k]
 		}
+		c := &cases[order[k]]
 		if who, done, err := c.ch.attempt(c.send, c.elem); done {
-			return i, who, err
+			return order[k], who, err
 		}
 	}
 	return -1, nil, nil
