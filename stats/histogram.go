@@ -27,8 +27,16 @@ type Histogram struct {
 func (h *Histogram) Add(d time.Duration) {
 	ns := max(int64(d), 0)
 	h.counts[bucket(uint64(ns))]++
-	h.sum += ns
+	h.sum = sum(h.sum, ns)
 	h.max = max(h.max, ns)
+}
+
+// sum is that of two numbers that are not below 0, or the greatest there is.
+func sum(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // bucket is which one counts a duration.
@@ -58,7 +66,7 @@ func (h *Histogram) Merge(o *Histogram) {
 	for i, n := range o.counts {
 		h.counts[i] += n
 	}
-	h.sum += o.sum
+	h.sum = sum(h.sum, o.sum)
 	h.max = max(h.max, o.max)
 }
 
@@ -85,17 +93,17 @@ func (h Histogram) Count() (n uint64) {
 	return n
 }
 
-// Sum returns the sum of all durations.
+// Sum returns the sum of all durations, or the longest that there is if that is less.
 func (h Histogram) Sum() time.Duration { return time.Duration(h.sum) }
 
 // Max returns the longest duration.
 func (h Histogram) Max() time.Duration { return time.Duration(h.max) }
 
 // Quantile returns an upper bound of the q-quantile, at most half too long: 0.99 for the 99th percentile. A q below 0
-// counts as 0, one above 1 as 1. It returns 0 if nothing was counted.
+// counts as 0, one above 1 as 1. It returns 0 if nothing was counted or q is not a number.
 func (h Histogram) Quantile(q float64) time.Duration {
 	total := h.Count()
-	if total == 0 {
+	if total == 0 || math.IsNaN(q) {
 		return 0
 	}
 	rank := rank(min(max(q, 0), 1), total)

@@ -165,3 +165,18 @@ func BenchmarkAdd(b *testing.B) {
 		ns &= 1<<36 - 1
 	}
 }
+
+// A sum of more than there can be is the most, and what is no number is no quantile.
+func TestEdges(t *testing.T) {
+	var h, both stats.Histogram
+	h.Add(math.MaxInt64)
+	both.Merge(&h)
+	both.Merge(&h)
+	h.Add(math.MaxInt64)
+	if h.Sum() != math.MaxInt64 || both.Sum() != math.MaxInt64 {
+		t.Errorf("sums of %v and %v", h.Sum(), both.Sum())
+	}
+	if q := h.Quantile(math.NaN()); q != 0 {
+		t.Errorf("Quantile(NaN) = %v", q)
+	}
+}
