@@ -80,7 +80,7 @@ func NewWriter(out io.Writer, cfg *Config) *Writer {
 	}
 	w.mu.Lock() // for who begins meanwhile
 	defer w.mu.Unlock()
-	w.running, w.leave = census.Follow(&census.Follower{Begin: w.begin, End: w.end, Crash: func() { w.await() }})
+	w.running, w.leave = census.Follow(&census.Follower{Begin: w.begin, Last: w.last, Await: w.await})
 	go w.run()
 	return w
 }
@@ -224,14 +224,11 @@ func (w *Writer) begin() {
 	w.move()
 }
 
-// end is that of a Run. Writes of those who come later wait again if it was the last.
-func (w *Writer) end(last bool) {
-	if last {
-		w.mu.Lock()
-		w.running = false
-		w.mu.Unlock()
-	}
-	w.await()
+// last has writes of those who come later wait again, because no loops run any more.
+func (w *Writer) last() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = false
 }
 
 // await waits until what was written before has gone out, or Patience is over.

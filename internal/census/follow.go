@@ -5,12 +5,14 @@ import (
 	"sync"
 )
 
-// Follower is told of Runs, so that what is for tasks knows whether there are any, and comes to an end with them. Its
-// functions are called one after the other.
+// Follower is told of Runs, so that what is for tasks knows whether there are any, and comes to an end with them. Begin
+// and Last are called one after the other, and must not wait.
 type Follower struct {
-	Begin func()          // a Run begins
-	End   func(last bool) // the loops of a Run have ended, and it returns next; last: no other runs
-	Crash func()          // a panic in a task is about to crash the program
+	Begin func() // a Run begins
+	Last  func() // the loops of a Run have ended, and no other runs
+	// Await is called where a Run returns next, or a panic in a task is about to crash the program: both are held up
+	// for as long as it takes, beside those of other Followers.
+	Await func()
 }
 
 var runs struct {
@@ -41,20 +43,30 @@ func beginRun() (end func()) {
 		f.Begin()
 	}
 	return func() {
-		runs.Lock()
-		defer runs.Unlock()
-		runs.now--
-		for _, f := range runs.followers {
-			f.End(runs.now == 0)
-		}
+		endRun()
+		awaitFollowers()
 	}
 }
 
-// tellCrash tells of a crash.
-func tellCrash() {
+func endRun() {
 	runs.Lock()
 	defer runs.Unlock()
-	for _, f := range runs.followers {
-		f.Crash()
+	if runs.now--; runs.now > 0 {
+		return
 	}
+	for _, f := range runs.followers {
+		f.Last()
+	}
+}
+
+// awaitFollowers awaits all at once, and keeps no Run from its begin or end meanwhile.
+func awaitFollowers() {
+	runs.Lock()
+	followers := slices.Clone(runs.followers)
+	runs.Unlock()
+	var all sync.WaitGroup
+	for _, f := range followers {
+		all.Go(f.Await)
+	}
+	all.Wait()
 }

@@ -93,7 +93,7 @@ const crashPatience = time.Second
 // Crash calls the followers (Follow), and returns the tasks of a loop whose thread has stopped for good, in at most
 // summaryMax lines. A crash must finish, so if anything goes wrong here, the list is left out, and the text says so.
 func (r *Run) Crash(l *loop.Loop) string {
-	tellCrash()
+	awaitFollowers()
 	return tasksAtCrash(l)
 }
 
