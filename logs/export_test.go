@@ -6,3 +6,6 @@ func (w *Writer) Waiting() int {
 	defer w.mu.Unlock()
 	return len(w.waiting)
 }
+
+// Join has a Writer join writes into so many bytes.
+func Join(w *Writer, bytes int) { w.join = bytes }

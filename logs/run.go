@@ -1,6 +1,9 @@
 package logs
 
-import "io"
+import (
+	"cmp"
+	"io"
+)
 
 // run is the Writer's goroutine: it takes all that there is, and writes it out.
 func (w *Writer) run() {
@@ -26,7 +29,7 @@ func (w *Writer) run() {
 func (w *Writer) writeOut(q queue) {
 	for text, entries := q.text, q.entries; len(entries) > 0; {
 		if e := entries[0]; e.dropped > 0 {
-			_, err := w.out.Write(w.cfg.Dropped(e.dropped, e.bytes))
+			_, err := w.put(w.cfg.Dropped(e.dropped, e.bytes))
 			w.went(0, 0, 1, err)
 			entries = entries[1:]
 			continue
@@ -36,21 +39,52 @@ func (w *Writer) writeOut(q queue) {
 			size += entries[n].size
 			n++
 		}
-		wrote, err := w.out.Write(text[:size])
-		if err == nil && wrote < size {
-			err = io.ErrShortWrite
+		wrote, err := w.put(text[:size])
+		if err != nil && wrote > 0 { // those that are there whole have gone out, and those behind the torn one may yet
+			if n, size = whole(entries, wrote); n > 0 {
+				w.went(n, size, n, nil)
+				text, entries = text[size:], entries[n:]
+			}
+			n, size = 1, entries[0].size
 		}
 		w.went(n, size, n, err)
 		text, entries = text[size:], entries[n:]
 	}
 }
 
+// whole returns how many entries are in so many bytes, and their size.
+func whole(entries []entry, wrote int) (n, size int) {
+	for size+entries[n].size <= wrote {
+		size += entries[n].size
+		n++
+	}
+	return n, size
+}
+
+// put writes to the output, on a new line if only a part of the write before has gone out.
+func (w *Writer) put(p []byte) (wrote int, err error) {
+	if w.torn {
+		if wrote, err = w.out.Write(newline); wrote < len(newline) {
+			return 0, cmp.Or(err, io.ErrShortWrite)
+		}
+		w.torn = false
+	}
+	wrote, err = w.out.Write(p)
+	if wrote < len(p) {
+		err = cmp.Or(err, io.ErrShortWrite)
+		w.torn = wrote > 0 && p[wrote-1] != newline[0]
+	}
+	return wrote, err
+}
+
+var newline = []byte("\n")
+
 // went notes that so many writes and bytes have gone out, or failed, and tells those who wait for it.
 func (w *Writer) went(writes, bytes, entries int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
-		w.stats.Err = err
+		w.stats.Err, w.untold = err, err
 		w.stats.Failed += uint64(writes)
 		w.stats.FailedBytes += uint64(bytes)
 	} else {

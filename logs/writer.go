@@ -23,6 +23,7 @@ type Writer struct {
 	join  int // bytes of writes that may go out as one
 	leave func()
 	ended chan struct{} // closed by the goroutine
+	torn  bool          // the output ends with a part of a write; the goroutine's
 
 	mu      sync.Mutex     // held for moments only: tasks lock it
 	work    sync.Cond      // there is something to write out
@@ -35,6 +36,7 @@ type Writer struct {
 	closed  bool
 	waiting []*waiter
 	stats   Stats
+	untold  error // the last of the output that no Flush or Close has returned
 }
 
 // queue is what was written, in order.
@@ -135,8 +137,21 @@ func (w *Writer) drop(size int) {
 }
 
 // Flush waits until all earlier writes have been written: a task parks. It returns an error if ctx, a cancel of the
-// task, or a Loop.WithTimeout ends the wait. Any goroutine may call it.
+// task, or a Loop.WithTimeout ends the wait, or else the last error of the output that no earlier Flush or Close has
+// returned. Any goroutine may call it.
 func (w *Writer) Flush(ctx context.Context) error {
+	if err := w.empty(ctx); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.untold
+	w.untold = nil
+	return err
+}
+
+// empty waits until all earlier writes have gone out, or were refused.
+func (w *Writer) empty(ctx context.Context) error {
 	gone := ringo.NewChan[struct{}](1)
 	told := w.tell(func() { gone.TrySend(struct{}{}) })
 	defer w.forget(told)
@@ -149,7 +164,8 @@ func (w *Writer) Flush(ctx context.Context) error {
 
 // Close makes further writes fail, waits until the buffer is written, for at most Config.Patience, and ends the
 // goroutine. A task parks; a cancelled one does not wait. If bytes remain it returns an error; they are still written
-// as soon as possible. Closing again waits again. It does not close the output. Any goroutine may call it.
+// as soon as possible. Otherwise it returns what Flush does. Closing again waits again. It does not close the output.
+// Any goroutine may call it.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true
@@ -158,10 +174,10 @@ func (w *Writer) Close() error {
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), max(w.cfg.Patience, 0))
 	defer cancel()
-	if err := w.Flush(ctx); err != nil {
+	if err := w.empty(ctx); err != nil {
 		return fmt.Errorf("logs: %d writes have not gone out: %w", w.Stats().Held, err)
 	}
-	return nil
+	return w.Flush(nil)
 }
 
 // Stats returns the counts. Any goroutine may call it; it does not wait.

@@ -350,9 +350,71 @@ func TestErrorsAreCounted(t *testing.T) {
 		if s := w.Stats(); s.Failed != 3 || s.FailedBytes != 15 || s.Written != 0 || s.Held != 0 || s.Err != c.want {
 			t.Errorf("%+v", s)
 		}
+		if err := w.Flush(t.Context()); err != c.want {
+			t.Errorf("Flush: %v, want %v", err, c.want)
+		}
+		closed(t, w) // which tells it no more
+		w = logs.NewWriter(c.out, &logs.Config{Patience: patient})
+		w.Write([]byte("12345"))
+		if err := w.Close(); err != c.want {
+			t.Errorf("Close: %v, want %v", err, c.want)
+		}
 		closed(t, w)
 	}
 }
+
+// full has room for so many bytes, and then for as many as it is given.
+type full struct {
+	bytes.Buffer
+	room int
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	n, _ := f.Buffer.Write(p[:min(f.room, len(p))])
+	if f.room -= n; n < len(p) {
+		return n, errors.New("no room")
+	}
+	return n, nil
+}
+
+// TestBehindAPart begins a new line behind what of a write has gone out.
+func TestBehindAPart(t *testing.T) {
+	for room, want := range []string{"34\n", "1\n34\n", "12\n34\n"} {
+		out := &full{room: room}
+		w := logs.NewWriter(out, &logs.Config{Patience: patient})
+		w.Write([]byte("12\n"))
+		out.room = 100
+		w.Write([]byte("34\n"))
+		if err := w.Close(); err == nil || out.String() != want {
+			t.Errorf("room for %d: %q, want %q; %v", room, out.String(), want, err)
+		}
+	}
+}
+
+// TestJoinedInPart counts what of a joined write is in the output.
+func TestJoinedInPart(t *testing.T) {
+	out, open := &full{room: len("0\n12\n3")}, make(chan struct{})
+	w := logs.NewWriter(writerFunc(func(p []byte) (int, error) { <-open; return out.Write(p) }),
+		&logs.Config{Patience: patient})
+	logs.Join(w, 100)
+	inRun(t, 1, func(*ringo.Loop) error {
+		for _, s := range []string{"0\n", "12\n", "34\n", "56\n", "78\n"} {
+			io.WriteString(w, s)
+		}
+		close(open)
+		return nil
+	})
+	if s := w.Stats(); s.Written != 2 || s.WrittenBytes != 5 || s.Failed != 3 || s.FailedBytes != 9 || s.Held != 0 {
+		t.Errorf("%+v of %q", s, out.String())
+	}
+	if w.Close() == nil {
+		t.Error("Close gave no error")
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // TestClosed refuses what comes after Close.
 func TestClosed(t *testing.T) {
