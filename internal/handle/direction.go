@@ -271,17 +271,17 @@ func (s *outSink) Complete(o *op.Op, res int32, flags uint32) {
 // completed takes in a completion of an op of Await.
 func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 	d := &c.own.dirs[dir]
+	if flags&op.Notif == 0 {
+		d.res, d.behind = res, 0
+		if (o.Code == op.Send || o.Code == op.SendZC) && res > 0 {
+			d.behind = -int32(o.Behind)
+		}
+	}
 	if flags&op.More != 0 {
-		if d.res, d.owed = res, true; o.Canceled {
+		if d.owed = true; o.Canceled {
 			c.disconnect(d)
 		}
 		return
-	}
-	if flags&op.Notif == 0 {
-		d.res, d.behind = res, 0
-		if o.Code == op.Send && res > 0 {
-			d.behind = -int32(o.Behind)
-		}
 	}
 	d.owed, d.Op = false, nil
 	c.l.Ops().Free(o)

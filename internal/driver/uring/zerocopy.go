@@ -54,11 +54,7 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 			return
 		}
 	}
-	if o.Flags&op.Full == 0 {
-		d.end(o, res, 0, done)
-		return
-	}
-	d.end(o, o.Failed(res), 0, done)
+	d.end(o, o.Ended(res), 0, done)
 }
 
 // refused reports whether the kernel would send the bytes with a copy, but not without: not on such a socket, or not
