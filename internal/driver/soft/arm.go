@@ -63,7 +63,7 @@ func (d *engine) disarmed(r *registration, res int32) {
 				d.stats.Fallbacks++
 				d.offload(o)
 			} else {
-				d.end(o, res, 0)
+				d.end(o, o.Ended(res), 0)
 			}
 		}
 	}

@@ -153,6 +153,25 @@ func TestRefusedByThePoller(t *testing.T) {
 	}
 }
 
+// A send that has gone in part when the poller refuses its descriptor tells how much.
+func TestRefusedBehindAPart(t *testing.T) {
+	r, s := newScripted(t)
+	ours, peer := r.unix(syscall.SOCK_STREAM)
+	s.refuse = -int32(syscall.ENOSPC)
+	o := r.submit(op.Send, ours, func(o *op.Op) { o.Flags, o.Buf = op.Full, make([]byte, 4<<20) })
+	res, got, buf := r.last(o), int32(0), make([]byte, 1<<16)
+	for {
+		n := sys.Recv(peer.Sys(), buf, 0)
+		if n <= 0 {
+			break
+		}
+		got += n
+	}
+	if res != got || got == 0 {
+		t.Errorf("send = %d, and the peer has got %d", res, got)
+	}
+}
+
 func TestSignalsDuringTheWait(t *testing.T) {
 	r, s := newScripted(t)
 	ours, peer := r.tcp()
