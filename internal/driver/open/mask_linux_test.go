@@ -35,6 +35,8 @@ func TestMaskedLadder(t *testing.T) {
 		{"io_uring,epoll,poll", "auto", []string{"select: ", "epoll", "poll"}},
 		{"io_uring,epoll,poll,select", "auto", []string{"SetupError of uring", "select", "RINGO_MASK"}},
 		{"epoll", "epoll", []string{"SetupError of epoll", "RINGO_MASK"}},
+		{"op:async_cancel", "auto", []string{"epoll: ", "ASYNC_CANCEL"}},
+		{"op:async_cancel", "uring", []string{"SetupError of uring", "ASYNC_CANCEL"}},
 		{"kernel=5.6", "uring", []string{"SetupError of uring", "FAST_POLL"}},
 		{"kernel=5.6", "uring-poll", []string{"uring-poll: asked for"}},
 		{"extarg", "auto", []string{"error: ", "RINGO_MASK", `"extarg"`}},

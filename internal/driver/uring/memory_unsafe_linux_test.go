@@ -79,3 +79,20 @@ func shortKernel(t *testing.T, refusals int) *shortOfMemory {
 		t.Error(fault)
 	}}), refusals: refusals}
 }
+
+// A driver that is not opened after all gives the pool back whole: the next one has it.
+func TestRefusalGivesThePoolBack(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pool := bufs.NewRingPool(2, 2, 64, nil)
+	cfg := driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: pool}
+	report := *goReport(t, nil)
+	report.Ops = report.Ops.Without(uring.OpTimeout, uring.OpPollAdd)
+	if d, err := openOn(cfg, &uring.Config{}, seam.Seam{Kernel: shortKernel(t, 0)}, &report); err == nil {
+		d.Close(new(driver.Queue))
+		t.Fatal("there is a driver without timeouts and polls")
+	}
+	if pool.Lends() || pool.Lent() != 0 || pool.Available() != 2 {
+		t.Errorf("the pool lends: %t, %d; %d of 2 can be had", pool.Lends(), pool.Lent(), pool.Available())
+	}
+}

@@ -65,6 +65,10 @@ func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Repo
 		if d.wakeFD >= 0 {
 			sys.Close(d.wakeFD)
 		}
+		if d.lends != nil { // the pool is the next driver's
+			d.lends.Close()
+			d.pool.Reclaim(nil)
+		}
 		return nil, setupError(err)
 	}
 	return d, nil

@@ -58,6 +58,9 @@ func usable(r *uring.Report) error {
 	if err := r.Require(needed...); err != nil {
 		return err
 	}
+	if !r.Ops.Has(uring.OpAsyncCancel) { // or what waits would never end
+		return &uring.FeatureError{Name: "ASYNC_CANCEL", Since: "5.5"}
+	}
 	if lacks := neededFeatures &^ r.Features; lacks != 0 {
 		return &uring.FeatureError{Name: lacks.String(), Since: "5.7"}
 	}
