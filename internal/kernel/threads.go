@@ -23,35 +23,47 @@ import (
 // whatever threads come.
 var threads struct {
 	sync.RWMutex
-	bound map[int]bool
-	from  []int        // where the process may run, while it is confined; nil: it is not
-	to    []int        // where it is confined to
-	own   map[int]bool // those that the program itself has bound to just that
+	bound map[int][]int // where each might run before
+	from  []int         // where the process may run, while it is confined; nil: it is not
+	to    []int         // where it is confined to
+	own   map[int]bool  // those that the program itself has bound to just that
 }
 
 // CPUs lists the processors that this process may use, whether or not it is confined to fewer.
 func CPUs() ([]int, error) {
 	threads.RLock()
 	defer threads.RUnlock()
+	return cpus()
+}
+
+// cpus is CPUs, also for a caller whose thread is bound. L.
+func cpus() ([]int, error) {
 	if threads.from != nil {
 		return slices.Clone(threads.from), nil
+	}
+	if before := threads.bound[int(sys.Gettid())]; before != nil {
+		return slices.Clone(before), nil
 	}
 	return sys.CPUs(0)
 }
 
 // Bind binds the calling thread, which its goroutine has locked, to processors, until it ends. release says that it
 // is about to.
-func Bind(cpus []int) (release func(), err error) {
+func Bind(to []int) (release func(), err error) {
 	tid := int(sys.Gettid())
 	threads.Lock()
 	defer threads.Unlock()
-	if err := sys.SetCPUs(0, cpus); err != nil {
+	before, err := cpus()
+	if err != nil {
+		return nil, fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	if err := sys.SetCPUs(0, to); err != nil {
 		return nil, fmt.Errorf("sched_setaffinity: %w", err)
 	}
 	if threads.bound == nil {
-		threads.bound = map[int]bool{}
+		threads.bound = map[int][]int{}
 	}
-	threads.bound[tid] = true
+	threads.bound[tid] = before
 	return func() {
 		threads.Lock()
 		defer threads.Unlock()
@@ -68,7 +80,7 @@ func Confine(to []int) (undo func() error, err error) {
 	if threads.from != nil {
 		return nil, fmt.Errorf("the process's threads are kept to the CPUs of another Run: %w", posix.EBUSY)
 	}
-	from, err := sys.CPUs(0)
+	from, err := cpus()
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +137,7 @@ func eachUnbound(f func(tid int), cpus []int) error {
 	}
 	for _, entry := range list {
 		tid, err := strconv.Atoi(entry.Name())
-		if err != nil || threads.bound[tid] {
+		if err != nil || threads.bound[tid] != nil {
 			continue
 		}
 		if at, err := sys.CPUs(tid); err == nil && slices.Equal(at, cpus) { // else it has ended

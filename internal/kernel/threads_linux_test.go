@@ -153,6 +153,39 @@ func TestConfineLeavesBoundThreads(t *testing.T) {
 	meanwhile()
 }
 
+// What a thread is bound to is not where the process may run, neither for who asks on it nor for who confines there.
+func TestCPUsOfABoundThread(t *testing.T) {
+	all := several(t)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good
+		for _, to := range [][]int{all[:1], all[1:2]} {
+			release, err := Bind(to)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer release()
+			if got, err := CPUs(); err != nil || !slices.Equal(got, all) {
+				t.Errorf("CPUs on what is bound to %v are %v, %v; want %v", to, got, err, all)
+			}
+		}
+		undo, err := Confine(all[:1])
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got, err := CPUs(); err != nil || !slices.Equal(got, all) {
+			t.Errorf("CPUs while confined are %v, %v; want %v", got, err, all)
+		}
+		if err := undo(); err != nil {
+			t.Error(err)
+		}
+	}()
+	<-done
+}
+
 // A place that there is not is an error, and nobody is moved.
 func TestConfineToNothing(t *testing.T) {
 	cpus := several(t)
