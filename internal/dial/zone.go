@@ -77,8 +77,8 @@ func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().WithZone(name), ap.Port())
 }
 
-// TCPAddr returns the address for package net, with the name of its zone. An unknown address becomes an unspecified one, not nil, so that
-// String can always be called on it.
+// TCPAddr returns the address for package net, with the name of its zone. An unknown address becomes an unspecified
+// one, not nil, so that String can always be called on it.
 func TCPAddr(ap netip.AddrPort) *net.TCPAddr {
 	if !ap.IsValid() {
 		return &net.TCPAddr{}

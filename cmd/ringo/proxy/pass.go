@@ -285,7 +285,8 @@ func isOfProgram(err error) bool {
 
 // isOver reports whether an error is the end of the client or of this program.
 func (w *web) isOver(r *http.Request, err error) bool {
-	return !errors.Is(err, errIdle) && (r.Context().Err() != nil || errors.Is(err, context.Canceled))
+	return !errors.Is(err, errIdle) && (causeOfAnswer(r, err) == endClient || r.Context().Err() != nil ||
+		errors.Is(err, context.Canceled))
 }
 
 // fail answers a request that no upstream has. One whose client has gone is not worth a line, nor one whose body is the

@@ -51,12 +51,12 @@ func (v *visit) writes(n int) {
 	}
 }
 
-// causeOfAnswer is what an error of an answer is: if the request is over its client has gone, unless this program has
-// ended it, by the end of a read of its body.
+// causeOfAnswer is what an error of an answer is. It is the client's if that has sent a body that is none, or has gone:
+// then the request is over, unless this program has ended it, by the end of a read of its body.
 func causeOfAnswer(r *http.Request, err error) cause {
 	body, _ := r.Body.(*lent)
 	cut := body != nil && body.cut && isOfProgram(err)
-	if r.Context().Err() != nil && !cut {
+	if body != nil && body.err != nil || r.Context().Err() != nil && !cut {
 		return endClient
 	}
 	return causeOf(err)
