@@ -192,8 +192,9 @@ func (s *Shard[T]) Loop() *Loop {
 // Call calls fn with the value, in a task of its loop, and returns fn's error when fn has ended: a task parks, a
 // goroutine blocks. If the caller is a task of that loop, it calls fn directly. If fn did not return, the error is that
 // of Task.Wait; if the loop had ended, and fn never ran, it is ErrEnded. fn may park; other tasks may use the value
-// meanwhile. Nothing ends the wait, and neither the caller's cancel nor its time-outs reach fn: use Loop.Call for what
-// may take long. On another loop fn is in no class and has neither the caller's labels nor its context's values. Any
+// meanwhile. Nothing ends the wait for another loop: use Loop.Call for what may take long. There fn has none of the
+// caller's time-outs, classes, labels and context values, and the caller's cancel does not reach it; on the caller's
+// own loop it has all of them, so an fn that parks may fail where the same call succeeds for another loop. Any
 // goroutine may call it.
 func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	wantFunc(fn != nil, "Shard.Call")

@@ -177,7 +177,7 @@ func (w *Writer) Close() error {
 	if err := w.empty(ctx); err != nil {
 		return fmt.Errorf("logs: %d writes have not gone out: %w", w.Stats().Held, err)
 	}
-	return w.Flush(nil)
+	return w.Flush(ctx)
 }
 
 // Stats returns the counts. Any goroutine may call it; it does not wait.
