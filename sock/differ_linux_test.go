@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
@@ -990,7 +991,7 @@ var likeNets = map[string]func(s *likeNet){
 		port := peer.LocalAddr().(*net.UDPAddr).Port
 		for _, at := range []string{"127.0.0.1:0", ":0"} {
 			c := s.packet("udp", at)
-			for _, p := range []int{-1, 65536, 65536 + port, port - 65536, 1 << 31} {
+			for _, p := range []int{-1, 65536, 65536 + port, port - 65536, math.MaxInt32} {
 				to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p}
 				n, err := c.WriteTo([]byte("x"), to)
 				s.see("WriteTo", n, err)
