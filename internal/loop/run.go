@@ -350,7 +350,7 @@ func (s *Set) awaitEnds(canceled int64) {
 	last, queued := canceled, int64(0)
 	for _, l := range s.loops {
 		last = max(last, l.life.lastEnd.Load())
-		if ns, ok := threadQueued(l.thread.id); ok {
+		if ns, ok := threadQueued(l.thread.id); ok && !l.Ended() { // else the number may be another thread's by now
 			queued = max(queued, ns-l.life.queued)
 		}
 	}
