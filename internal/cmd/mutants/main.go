@@ -254,14 +254,16 @@ func (m *mutant) try(tree string) (by string, err error) {
 	}
 	defer os.WriteFile(path, source, 0o600)
 	by, err = m.run(tree)
-	if errors.Is(err, errPasses) && !m.forcesDriver() && !m.all {
+	if (errors.Is(err, errPasses) || errors.Is(err, errSkipped)) && !m.forcesDriver() && !m.all {
 		by, err = m.run(tree, "RINGO_DRIVER=epoll") // go test plays one driver, as a rule that of rings
 	}
 	return by, err
 }
 
-// errPasses is the error of a mistake that the test has not found.
-var errPasses = errors.New("passes")
+var (
+	errPasses  = errors.New("passes")          // the test has not found the mistake
+	errSkipped = errors.New("is skipped here") // the test has not looked
+)
 
 // forcesDriver reports whether the table says on which driver the mistake is found.
 func (m *mutant) forcesDriver() bool {
@@ -283,7 +285,7 @@ func inModule(tree, pkg string) (module, within string) {
 // run runs the test, with more in its environment.
 func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	module, pkg := inModule(tree, m.test[0])
-	args := []string{"test", "-count=1", "-vet=off", "-timeout", "240s",
+	args := []string{"test", "-count=1", "-v", "-vet=off", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
 		"-run", "^(" + strings.ReplaceAll(m.test[1], "/", ")$/^(") + ")$", pkg}
 	if !m.all {
@@ -305,6 +307,8 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	switch {
 	case err == nil && strings.Contains(string(out), "no tests to run"):
 		return "", fmt.Errorf("there is no test %s", m.test[1])
+	case err == nil && skips(string(out), m.test[1]):
+		return "", fmt.Errorf("%s %w", m.test[1], errSkipped)
 	case err == nil:
 		return "", fmt.Errorf("%s %w", m.test[1], errPasses)
 	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
@@ -321,6 +325,12 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 		failed += ", " + seed
 	}
 	return m.test[1] + " (" + strings.TrimSpace(failed) + ")", nil
+}
+
+// skips reports whether a test that passed did nothing: what go test -v says of it are skips alone.
+func skips(out, test string) bool {
+	level := "\n" + strings.Repeat("    ", strings.Count(test, "/")) + "--- "
+	return strings.Contains(out, level+"SKIP: ") && !strings.Contains(out, level+"PASS: ")
 }
 
 // seeded reports whether the mistake is found by exploring: the seed says how soon.

@@ -94,3 +94,21 @@ killed   ./a .*: three                              by --- FAIL: TestA, 1s
 		t.Errorf("judged %q, want %q", got, want)
 	}
 }
+
+// A test that is skipped has not missed the mistake: whoever runs the table reads that it says nothing here.
+func TestSkips(t *testing.T) {
+	for _, row := range []struct {
+		test, out string
+		want      bool
+	}{
+		{"TestA", "=== RUN   TestA\n--- PASS: TestA (0.00s)\nPASS\n", false},
+		{"TestA", "=== RUN   TestA\n    a_test.go:7: no kernel\n--- SKIP: TestA (0.00s)\nPASS\n", true},
+		{"TestA", "\n--- PASS: TestA (0.00s)\n    --- SKIP: TestA/epoll (0.00s)\nPASS\n", false},
+		{"TestA/epoll", "\n--- PASS: TestA (0.00s)\n    --- SKIP: TestA/epoll (0.00s)\nPASS\n", true},
+		{"TestA|TestB", "\n--- SKIP: TestA (0.00s)\n--- PASS: TestB (0.00s)\nPASS\n", false},
+	} {
+		if got := skips(row.out, row.test); got != row.want {
+			t.Errorf("%s: skips is %t for %q", row.test, got, row.out)
+		}
+	}
+}

@@ -101,7 +101,6 @@ func (s *Server) Serve(l *ringo.Loop) error {
 		}
 		serving = append(serving, serve)
 	}
-	s.supervised.Watch(l)
 	s.grace.of(l)
 	if loops := l.Loops(); int(s.ready.Add(1)) == len(loops) {
 		s.Side.Go(func() { s.tell(loops) })
@@ -157,6 +156,9 @@ func (s *Server) tell(loops []*ringo.Loop) {
 	}
 	if err := ready(); err != nil {
 		fmt.Fprintln(s.Stderr, err)
+	}
+	for _, l := range loops { // not before: until then a predecessor is the service
+		s.supervised.Watch(l)
 	}
 	if s.Options.Stats > 0 {
 		s.printStats(loops)
