@@ -12,36 +12,38 @@ import (
 	"ringo/internal/rt/gmark"
 )
 
-// Goroutines returns t for Run, Explore and RunLoop to play worlds whose programs have goroutines beside their tasks:
-// net/http, database/sql, and other code that is not written for Ringo.
+// Goroutines returns a testing.TB for Run, Explore and RunLoop that makes them play worlds whose programs have
+// goroutines beside their tasks: for net/http, database/sql, and other code that is not written for Ringo.
 //
 //	func TestShop(t *testing.T) {
 //		sim.Explore(sim.Goroutines(t), 100, func(w *sim.World) { ... })
 //	}
 //
 // The goroutines are those that tasks and the script start. They may use everything in Ringo that any goroutine may,
-// and all of worlds and hosts except Wait, RunFor and RunUntil, Rand, and what describes a world that has ended. Files,
-// sockets that are made for no loop, and a sockhttp.Transport without DialContext are for tasks only.
+// and all methods of worlds and hosts except Wait, RunFor, RunUntil, Rand, and those that describe a world that has
+// ended. Only tasks may use files, sockets that belong to no loop, and a sockhttp.Transport without DialContext.
 //
-// time.Now, time.Sleep, timers and contexts are the world's for all in it, including the script and tasks, but a host's
-// clock may differ. As everywhere, a task or the script that waits by them holds the others up. Deadlines are by
-// time.Now. Time goes on when every goroutine waits: for Ringo, a channel, a sync.Cond, a sync.WaitGroup or a time. A
-// sync.Mutex whose holder waits, a socket of package net, and a file of package os are not known to the world. After
-// ten to twenty seconds a watchdog ends the process, with the stacks of those that wait. It also does if a library
-// waits for the peer with a lock that others want: crypto/tls in a handshake that a Read or Write begins (call
-// Handshake before), and net/http's HTTP/2 client in concurrent uploads that fill a link with a Bandwidth.
+// time.Now, time.Sleep, timers and contexts use the world's clock for all code in the world, including the script and
+// tasks, but a host's clock may differ. As everywhere, a task or the script that waits by them holds up the others.
+// Deadlines go by time.Now. Time goes on once every goroutine waits: for Ringo, a channel, a sync.Cond, a
+// sync.WaitGroup or a time. The world does not notice waits for a sync.Mutex whose holder waits, a socket of package
+// net, or a file of package os: after ten to twenty seconds a watchdog ends the process, with the stacks of the waiting
+// goroutines. It does so, too, if a library holds a lock that others want while it waits for the peer: crypto/tls in a
+// handshake that a Read or Write begins (call Handshake before), and net/http's HTTP/2 client in concurrent uploads
+// that fill a link with a Bandwidth.
 //
-// The process has a single processor (GOMAXPROCS is 1) until t ends, and one such world is played at a time. So
-// goroutines usually run in the order in which they became ready: a seed plays the same world again as far as they
-// don't depend on which of them is first. A goroutine that panics ends the process, as anywhere, and reports no seed.
+// The process has a single processor (GOMAXPROCS is 1) until t ends, and only one such world is played at a time. So
+// goroutines usually run in the order in which they became ready: a seed plays the same world again as long as its
+// programs don't depend on which goroutine is first. A goroutine that panics ends the process, as anywhere, and reports
+// no seed.
 //
-// Offload and Compute run their function on a goroutine, where t.Fatal and t.Skip act as runtime.Goexit. Goroutines
-// outlast the crash of a host, unlike all else on it: their calls fail. When a goroutine's Close returns, closing has
-// begun, and may take a turn of the loop. All goroutines must have ended ten minutes of the world's time after its end,
-// or the test fails; until then Ringo refuses all their calls. An iterator of iter.Pull in a task must not call Ringo.
+// Offload and Compute run their function on a goroutine, where t.Fatal and t.Skip act as runtime.Goexit. Unlike all
+// else on a host, goroutines outlast its crash: their calls fail. When a goroutine's Close returns, closing has begun,
+// and may take a turn of the loop. All goroutines must have ended ten minutes of the world's time after its end, or the
+// test fails; until then Ringo refuses all their calls. An iterator of iter.Pull in a task must not call Ringo.
 //
-// It fails the test on processors other than amd64, arm64 and 386, and panics in a bubble of testing/synctest. Any
-// goroutine of t may call it.
+// Goroutines fails the test on processors other than amd64, arm64 and 386, and panics in a bubble of testing/synctest.
+// Any goroutine of t may call it.
 func Goroutines(t *testing.T) testing.TB {
 	t.Helper()
 	if !gmark.Exact {

@@ -128,10 +128,10 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	return p
 }
 
-// ErrCrashed is the error of a program that did not end because its host has crashed and was not restarted.
+// ErrCrashed is the error of a program that was ended by a crash of its host, if the host was not restarted.
 var ErrCrashed = errors.New("sim: the host has crashed")
 
-// ErrOutside is returned by calls on a world's loops and handles that don't come from a task on the same host.
+// ErrOutside is returned by calls on a world's loops and handles unless the caller is a task on the same host.
 var ErrOutside = loop.ErrLeft
 
 // Err returns what ringo.Run would return, once the program has ended, or ErrCrashed.

@@ -8,7 +8,7 @@ import (
 )
 
 // Link configures the network from one host to another. Segments of a stream travel, and are traced, in units of up to
-// 64 KiB, as with segmentation offload (GSO); they are lost like the packets of MTU size that they consist of.
+// 64 KiB, as with segmentation offload (GSO); loss applies to each of the packets of MTU size that they consist of.
 type Link struct {
 	Latency   time.Duration // of each packet
 	Jitter    time.Duration // random addition, up to this
@@ -28,8 +28,8 @@ func (w *World) Connect(from, to *Host, link Link) {
 	w.links[[2]*Host{from, to}] = link
 }
 
-// Cut drops everything from one host to another. Streams retransmit for fifteen minutes, and idle ones notice by their
-// keep-alive probes. Cutting twice has no further effect.
+// Cut drops everything that one host sends to another. Streams retransmit for fifteen minutes, and idle ones notice the
+// cut by their keep-alive probes. Cutting twice has no further effect.
 func (w *World) Cut(from, to *Host) {
 	defer w.stage.Enter()()
 	w.wantOwn("World.Cut", from, to)
@@ -43,7 +43,7 @@ func (w *World) Mend(from, to *Host) {
 	w.mend(from, to, nil)
 }
 
-// partition is a partition by a storm, which mends only the ways that it has cut.
+// partition is a cut by a storm, which mends only the ways that it has cut itself.
 type partition struct{ of *Host }
 
 // cut cuts a way on behalf of a partition; nil means the script.
@@ -56,7 +56,7 @@ func (w *World) cut(from, to *Host, by *partition) {
 	w.net.Doubt(from.k, to.k)
 }
 
-// mend undoes cut. The way is open once nothing else has cut it.
+// mend undoes a cut. The way is open again once nothing cuts it any longer.
 func (w *World) mend(from, to *Host, by *partition) {
 	way := [2]*Host{from, to}
 	i := slices.Index(w.cuts[way], by)

@@ -94,8 +94,8 @@ const (
 	exitsBySkip
 )
 
-// goesBy returns how the goroutine ends that runs its deferred functions. The testing.T can't tell: other worlds use
-// it too, and may have failed it meanwhile.
+// goesBy returns how the goroutine ends whose deferred functions are running: by t.Fatal, t.Skip or runtime.Goexit. The
+// testing.T can't say: other worlds use it too, and may have failed it meanwhile.
 func goesBy() exit {
 	var pcs [64]uintptr
 	for frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])]); ; {
@@ -128,7 +128,7 @@ func (r *outcome) concludes(o *options, before bool) {
 	}
 }
 
-// drain ends the programs that run, and lets no host restart: programs that started then would not be told to end.
+// drain ends the running programs, and lets no host restart: a program that started later would never be ended.
 func (w *World) drain() {
 	w.over = true
 	running := func() (n int) {

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// conclude fails a test whose world has failed, and ends the test if the script has asked for that.
+// conclude fails the test if its world has failed, and ends the test if the script has asked for that.
 func conclude(t testing.TB, r *outcome, script func(w *World)) {
 	t.Helper()
 	if r.failure != nil {

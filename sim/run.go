@@ -138,7 +138,7 @@ type options struct {
 	tape  []byte
 	only  map[FaultID]bool
 	trace io.Writer
-	// bubble is the test in whose bubble the world is played, see Goroutines; nil: none.
+	// bubble is the test in whose bubble the world is played, see Goroutines; nil if it is played in none.
 	bubble *testing.T
 }
 
