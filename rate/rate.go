@@ -1,9 +1,9 @@
-// Package rate limits how often something happens, with the names of golang.org/x/time/rate, for tasks and goroutines:
-// a Limiter is a bucket of tokens that fills at a rate. Its Wait parks tasks where that package would stop their loop,
-// and uses their clock, even in simulated worlds.
+// Package rate limits how often something happens, for tasks and goroutines, with the names of golang.org/x/time/rate.
+// A Limiter is a bucket of tokens that fills at a rate. Its Wait parks tasks where that package would stop their loop,
+// and uses the tasks' clock, even in simulated worlds.
 //
-// Callers that wait stand in line, and tokens go to the first of them. So no caller overtakes another, and a caller
-// that gives up has taken none: there are no reservations to be given back.
+// Callers that wait stand in line, and the first in line gets the tokens. So no caller overtakes another, and a caller
+// that gives up has taken no tokens: there are no reservations to give back.
 package rate
 
 import (
@@ -20,10 +20,10 @@ import (
 	"ringo/internal/loop"
 )
 
-// Limit is a rate in tokens per second. Zero, a negative number and NaN bring no tokens.
+// Limit is a rate in tokens per second. With zero, a negative number or NaN no tokens come.
 type Limit float64
 
-// Inf is the Limit that gives every caller its tokens at once.
+// Inf is the Limit with which every caller gets its tokens at once.
 const Inf = Limit(math.MaxFloat64)
 
 // Every returns the Limit of one token in each interval, or Inf if interval is not positive.
@@ -34,22 +34,22 @@ func Every(interval time.Duration) Limit {
 	return Limit(float64(time.Second) / float64(interval))
 }
 
-// A Limiter hands out tokens, and saves up to burst of those that no caller has taken. Tasks of any loop and ordinary
+// A Limiter hands out tokens, and saves up to burst tokens that no caller has taken. Tasks of any loop and ordinary
 // goroutines can share one. NewLimiter makes it; the zero Limiter has no tokens. It must not be copied after its first
 // use.
 type Limiter struct {
-	line    ringo.Mutex // of those that wait: the first has it
+	line    ringo.Mutex // of the waiting callers; the first of them holds it
 	mu      sync.Mutex
 	limit   Limit
 	burst   int
 	tokens  float64
-	at      time.Time // when there were so many
-	wanted  int       // by those that wait
+	at      time.Time // when tokens was computed
+	wanted  int       // tokens that waiting callers want, together
 	waiting int
-	changed *ringo.Chan[struct{}] // tells the first in line of another limit; nil: nobody has waited
+	changed *ringo.Chan[struct{}] // tells the first in line that the limit has changed; nil until a caller has waited
 }
 
-// NewLimiter makes a Limiter that begins with burst tokens, and saves up no more than that.
+// NewLimiter makes a Limiter that begins with burst tokens, and saves up at most that many.
 func NewLimiter(r Limit, burst int) *Limiter {
 	return &Limiter{limit: r, burst: burst, tokens: float64(burst)}
 }
@@ -76,11 +76,11 @@ func (l *Limiter) Tokens() float64 {
 	return l.tokens
 }
 
-// SetLimit changes the rate from now on, even for callers that wait already. Any goroutine may call it.
+// SetLimit changes the rate from now on, also for callers that are already waiting. Any goroutine may call it.
 func (l *Limiter) SetLimit(r Limit) { l.set(func() { l.limit = r }) }
 
-// SetBurst changes how many tokens are saved up at most. A caller that waits for more than that gets an error once it
-// is the first in line. Any goroutine may call it.
+// SetBurst changes how many tokens are saved up at most. A waiting caller that wants more than that gets an error once
+// it is the first in line. Any goroutine may call it.
 func (l *Limiter) SetBurst(burst int) { l.set(func() { l.burst = burst }) }
 
 func (l *Limiter) set(f func()) {
@@ -145,16 +145,17 @@ func (l *Limiter) WaitN(ctx context.Context, n int) error {
 	return err
 }
 
-// leave has the caller be none of those that wait. The caller holds the lock.
+// leave takes the caller out of the count of waiting callers. The caller holds the lock.
 func (l *Limiter) leave(n int) {
 	l.wanted -= n
 	l.waiting--
 }
 
-// errLater is the error of who has to wait.
+// errLater says that the caller has to wait.
 var errLater = errors.New("later")
 
-// begin takes tokens that are there, or counts the caller among those that wait.
+// begin takes n tokens if they are there and no caller waits. Otherwise it counts the caller as waiting and returns
+// errLater, or returns the error with which WaitN fails at once.
 func (l *Limiter) begin(ctx context.Context, n int) error {
 	if ctx != nil && ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -191,8 +192,8 @@ func (l *Limiter) begin(ctx context.Context, n int) error {
 	return errLater
 }
 
-// await takes the tokens for the first in line. Once it has them it waits for none, under the same lock: who comes then
-// does not count them twice.
+// await waits for n tokens as the first in line, and takes them. It stops counting the caller as waiting under the same
+// lock under which it takes the tokens, so that a caller that comes then does not count them twice.
 func (l *Limiter) await(ctx context.Context, n int) error {
 	for {
 		l.mu.Lock()
@@ -214,8 +215,9 @@ func (l *Limiter) await(ctx context.Context, n int) error {
 	}
 }
 
-// pause waits for so long, or until somebody has changed the limit. What ends the caller's wait when that time is over
-// already is left to the next pause, if the tokens are not there: the error of this one would be of its own end.
+// pause waits for d, or until the limit has changed. If ctx or the task ends when d is over already, pause returns nil,
+// and leaves the error to the next pause, which comes only if the tokens are still missing. Here the error could be
+// that of d, which is not the caller's deadline.
 func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 	here := caller.Here()
 	end := caller.Now().Add(d)
@@ -237,7 +239,8 @@ func (l *Limiter) pause(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// fill adds the tokens that have come. The caller holds the lock, as of what follows.
+// fill adds the tokens that have come since the last call. The caller of fill, and of the functions below, holds the
+// lock.
 func (l *Limiter) fill() {
 	t := caller.Now()
 	if d := t.Sub(l.at); d > 0 && !l.at.IsZero() && l.limit > 0 { // which NaN is not
@@ -249,7 +252,7 @@ func (l *Limiter) fill() {
 	l.at = t
 }
 
-// take takes tokens, if there are enough.
+// take takes n tokens, if there are enough.
 func (l *Limiter) take(n int) bool {
 	switch {
 	case l.limit >= Inf:
@@ -261,7 +264,7 @@ func (l *Limiter) take(n int) bool {
 	return true
 }
 
-// never is why so many tokens can't be had at once.
+// never returns an error if there can't be n tokens at once.
 func (l *Limiter) never(n int) error {
 	if n > l.burst && !(l.limit >= Inf) {
 		return fmt.Errorf("rate: %d tokens are wanted at once, and %d at most are saved up", n, l.burst)
@@ -269,7 +272,7 @@ func (l *Limiter) never(n int) error {
 	return nil
 }
 
-// delay is for how long so many tokens have to be waited for.
+// delay returns how long it takes until there are n tokens.
 func (l *Limiter) delay(n int) time.Duration {
 	missing := float64(n) - l.tokens
 	seconds := missing / float64(l.limit)
@@ -282,7 +285,7 @@ func (l *Limiter) delay(n int) time.Duration {
 	return time.Duration(math.Ceil(seconds * float64(time.Second)))
 }
 
-// tooLate is the error of tokens that would come behind the caller's deadline.
+// tooLate is the error of a caller whose deadline comes before its tokens.
 type tooLate struct {
 	n  int
 	in time.Duration
@@ -292,7 +295,7 @@ func (e *tooLate) Error() string {
 	return fmt.Sprintf("rate: %d tokens will be there in %v, which is behind the deadline", e.n, e.in)
 }
 
-// Is has it match the errors of deadlines.
+// Is makes the error match those of deadlines.
 func (e *tooLate) Is(target error) bool {
 	return target == context.DeadlineExceeded || target == os.ErrDeadlineExceeded
 }

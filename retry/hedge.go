@@ -9,18 +9,18 @@ import (
 	"ringo/internal/caller"
 )
 
-// A Hedging configures Hedge. It must not be changed while it is used; any number of callers can share one.
+// A Hedging configures Hedge. It must not be changed while it is in use; any number of callers can share one.
 type Hedging struct {
-	// After is how long a call may take before another is made beside it: 99 of 100 should be faster, so that there is
-	// one call more in a hundred. 0: all are made at once.
+	// After is how long a call may take before another is made beside it. Choose it so that 99 of 100 calls are faster:
+	// then there is one more call in a hundred. With 0 all calls are made at once.
 	After time.Duration
-	// Calls is how many there are at most, the first included; 0: 2.
+	// Calls is the largest number of calls, including the first; 0 means 2.
 	Calls int
-	// Budget is asked before each further call; nil: none is.
+	// Budget has to provide a token for each further call; nil means that no token is needed.
 	Budget *Budget
 }
 
-// A hedged call's result.
+// A result is what one of Hedge's calls returned.
 type result[T any] struct {
 	v        T
 	err      error
@@ -28,15 +28,16 @@ type result[T any] struct {
 }
 
 // Hedge calls fn, and once more beside it whenever h.After has passed without a result, or at once when all calls so
-// far have failed. It returns the first result without an error, and the last error if all calls fail that h allows. So
-// the one server of several that is slow at the moment delays no caller for longer than After; fn must be something
-// that may be done twice.
+// far have failed. It returns the first result without an error, or the last error if all calls that h allows have
+// failed. So if one of several servers is slow at the moment, it delays no caller for longer than After. fn must be
+// safe to call more than once.
 //
-// Each call runs in a task of its own on the caller's loop if that is a task, and else on a goroutine. Their contexts
-// have the values of ctx, or of the task's if that is nil, and end when Hedge has returned, as do the waits of a task
-// in them: what is late ends by itself. If it has a result even so, late is called with it there, to close a
-// connection, say; a nil late drops it. If fn panics, Hedge panics with a *ringo.PanicError; if it calls
-// runtime.Goexit, the error matches ringo.ErrGoexit.
+// Each call runs in a task of its own on the caller's loop if the caller is a task, and otherwise on a goroutine. The
+// calls' contexts have the values of ctx, or of the task's context if ctx is nil. They end when Hedge has returned, as
+// do the waits of a task in fn: so late calls end by themselves. If such a call has a result even so, late is called
+// with it in the call's task or goroutine, to close a connection, for example; if late is nil, the result is dropped.
+// If fn panics, Hedge panics with a *ringo.PanicError; once Hedge has returned, the panic goes on in the call's task or
+// goroutine. If fn calls runtime.Goexit, the error matches ringo.ErrGoexit.
 //
 // Hedge also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends,
 // with the errors of ringo.Mutex.LockContext. If that has happened before, it makes no call. A nil ctx never ends. It
@@ -85,15 +86,15 @@ func Hedge[T any](ctx context.Context, h *Hedging, fn func(ctx context.Context) 
 	}
 }
 
-// hedge is one call of Hedge.
+// hedge is the state of one call of Hedge.
 type hedge[T any] struct {
 	fn      func(context.Context) (T, error)
 	late    func(T)
-	results *ringo.Chan[result[T]] // closed when nobody waits for more
+	results *ringo.Chan[result[T]] // closed when no more results are wanted
 	cancels []func()
 }
 
-// next waits for a result, and if there may be another call, for no longer than After.
+// next waits for a result, but no longer than h.After if there may be another call. over reports that After has passed.
 func (x *hedge[T]) next(ctx context.Context, h *Hedging, more bool) (r result[T], over bool, err error) {
 	recv := func(ctx context.Context) (err error) {
 		r, err = x.results.RecvContext(ctx)
@@ -107,7 +108,7 @@ func (x *hedge[T]) next(ctx context.Context, h *Hedging, more bool) (r result[T]
 	return r, over, err
 }
 
-// begin begins a call.
+// begin starts a call of fn.
 func (x *hedge[T]) begin(ctx context.Context) {
 	if l := caller.Here(); l != nil && ctx == nil {
 		ctx = l.Context()
@@ -115,7 +116,8 @@ func (x *hedge[T]) begin(ctx context.Context) {
 	x.cancels = append(x.cancels, caller.Begin(ctx, x.call))
 }
 
-// call is one call.
+// call calls fn and sends the result to Hedge. If Hedge has returned meanwhile, a result without an error goes to late,
+// and a panic goes on in the task or goroutine of the call.
 func (x *hedge[T]) call(ctx context.Context) {
 	r := result[T]{err: fmt.Errorf("retry: %w", ringo.ErrGoexit)}
 	defer func() {
@@ -132,7 +134,7 @@ func (x *hedge[T]) call(ctx context.Context) {
 	r.v, r.err = x.fn(ctx)
 }
 
-// end ends the calls that have not ended.
+// end cancels the calls that have not ended.
 func (x *hedge[T]) end() {
 	x.results.Close()
 	for _, cancel := range x.cancels {

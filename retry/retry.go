@@ -1,9 +1,9 @@
 // Package retry repeats calls: Do calls again after a failure, Hedge makes a second call beside a slow one, and a
-// Budget bounds how many calls are repeated. Tasks and goroutines can use it; their waits are Ringo's, and go by the
-// clock of a simulated world in one.
+// Budget limits how many calls are repeated. Tasks and goroutines can use it. Its waits are Ringo's, and in a simulated
+// world go by the world's clock.
 //
 // If each client repeats each failed request, a service that has failed gets several times its usual load, and stays
-// down. So clients share a Budget, which lets a small part of their calls be repeated, however many fail.
+// down. So clients share a Budget, with which a small part of their calls can be repeated, however many fail.
 package retry
 
 import (
@@ -18,27 +18,27 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Budget bounds how many calls are made once more. Each call by Do or Hedge adds a part of a token to it, as each
-// second does, and each repetition takes one. Tasks of any loop and ordinary goroutines can share one. NewBudget makes
-// it; the zero Budget allows no repetitions, and nil any. It must not be copied after its first use.
+// A Budget limits how many calls are repeated. Each call by Do or Hedge adds a part of a token to it, and so does each
+// second; each repetition takes a token. Tasks of any loop and ordinary goroutines can share one. NewBudget makes it;
+// the zero Budget allows no repetitions, a nil Budget any number. It must not be copied after its first use.
 type Budget struct {
 	ratio, perSecond, most float64
 
 	mu      sync.Mutex
 	tokens  float64
-	at      time.Time // when there were so many
+	at      time.Time // when tokens was computed
 	refused uint64
 }
 
-// budgetSeconds is for how long tokens are saved up, and budgetMin how many are in any case.
+// budgetSeconds is for how many seconds tokens are saved up, and budgetMin how many can be saved up in any case.
 const (
 	budgetSeconds = 10
 	budgetMin     = 10
 )
 
 // NewBudget makes a Budget. Each call adds ratio tokens, such as 0.2, and each second adds perSecond, for clients that
-// make few calls. Unused tokens are saved up to ten times perSecond, but to 10 at least; a new Budget has as many.
-// Numbers below 0 count as 0.
+// make few calls. Unused tokens are saved up to ten times perSecond, or to 10 if that is more; a new Budget begins with
+// that number. Negative numbers count as 0.
 func NewBudget(ratio, perSecond float64) *Budget {
 	b := &Budget{ratio: positive(ratio), perSecond: positive(perSecond)}
 	b.most = max(budgetMin, b.perSecond*budgetSeconds)
@@ -46,7 +46,7 @@ func NewBudget(ratio, perSecond float64) *Budget {
 	return b
 }
 
-// positive is what NewBudget takes: no NaN, and nothing that would make one.
+// positive returns x, but 0 for a negative number or NaN, and at most 1<<40, because infinity would turn into NaN.
 func positive(x float64) float64 {
 	if !(x > 0) {
 		return 0
@@ -54,7 +54,7 @@ func positive(x float64) float64 {
 	return min(x, 1<<40)
 }
 
-// Call notes a call. Do and Hedge do so themselves. Any goroutine may call it.
+// Call records that a call is made, which adds tokens. Do and Hedge call it themselves. Any goroutine may call it.
 func (b *Budget) Call() {
 	if b == nil {
 		return
@@ -65,7 +65,7 @@ func (b *Budget) Call() {
 	b.tokens = min(b.most, b.tokens+b.ratio)
 }
 
-// Take takes a token for a repetition, and reports whether there was one. Do and Hedge do so themselves. It does not
+// Take takes a token for a repetition, and reports whether there was one. Do and Hedge call it themselves. It does not
 // wait. Any goroutine may call it.
 func (b *Budget) Take() bool {
 	if b == nil {
@@ -91,7 +91,7 @@ func (b *Budget) Refused() uint64 {
 	return b.refused
 }
 
-// fill adds the tokens of the time that has passed. The caller holds the lock.
+// fill adds the tokens of the time that has passed since the last call. The caller holds the lock.
 func (b *Budget) fill() {
 	t := caller.Now()
 	if d := t.Sub(b.at); d > 0 && !b.at.IsZero() {
@@ -102,32 +102,31 @@ func (b *Budget) fill() {
 	}
 }
 
-// A Policy configures Do. The zero Policy is three calls at most, with waits of 10 ms on average between the first two
-// and 20 ms before the third, and no Budget. It must not be changed while it is used; any number of callers can share
-// one.
+// A Policy configures Do. The zero Policy makes three calls at most, waits 10 ms on average before the second and 20 ms
+// before the third, and has no Budget. It must not be changed while it is in use; any number of callers can share one.
 type Policy struct {
-	// Calls is how many there are at most, the first included; 0: 3.
+	// Calls is the largest number of calls, including the first; 0 means 3.
 	Calls int
-	// Wait is how long the wait before the second call is on average; 0: 10 ms; below: there is no wait. Before each
-	// further one it is twice as long, up to MaxWait; 0: 1 s. A wait's length is random, from none to twice the
-	// average, so that clients which failed together do not come back together.
+	// Wait is the average wait before the second call; 0 means 10 ms. The average doubles before each further call, up
+	// to MaxWait; a MaxWait of 0 means 1 s. If either is negative, there are no waits. The length of a wait is random,
+	// from none to twice the average, so that clients that failed together do not come back together.
 	Wait, MaxWait time.Duration
-	// Timeout is how long each call may take; 0: as long as it takes.
+	// Timeout is how long each call may take; 0 means that there is no limit.
 	Timeout time.Duration
-	// Budget is asked before each further call; nil: none is.
+	// Budget has to provide a token for each further call; nil means that no token is needed.
 	Budget *Budget
-	// Again reports whether an error is worth another call; nil: all are, but those of Permanent.
+	// Again reports whether to call again after an error that is not marked by Permanent; nil means always.
 	Again func(err error) bool
 }
 
-// An Error is what Do returns when it has called more than once, or would have if the Budget had allowed it.
+// An Error is what Do returns if it has called more than once, or would have if the Budget had allowed it.
 type Error struct {
 	Calls   int
-	Refused bool  // by the Budget
+	Refused bool  // the Budget allowed no further call
 	Err     error // of the last call
 }
 
-// Error says how often it was tried.
+// Error says how many calls have failed.
 func (e *Error) Error() string {
 	why := ""
 	if e.Refused {
@@ -142,7 +141,7 @@ func (e *Error) Error() string {
 // Unwrap returns the last call's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent marks an error that another call would not mend: Do returns it then, at once, and so does a Do around that.
+// Permanent marks an error that another call can't cure: Do then returns it at once, and so does a Do around that one.
 // errors.Is and errors.As find err in it. It returns nil for nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -156,16 +155,16 @@ type permanent struct{ err error }
 func (e *permanent) Error() string { return e.err.Error() }
 func (e *permanent) Unwrap() error { return e.err }
 
-// Do calls fn until it returns nil, or an error that is not worth another call, or there have been as many as p allows.
-// fn must be something that may be done twice. Its context is derived from ctx, or from the task's if that is nil, and
-// has the deadline of p.Timeout; a task's waits in it end with that. Do calls fn in the task or goroutine of its
+// Do calls fn until fn returns nil, or an error after which p makes no further call, or until p allows no more calls.
+// fn must be safe to call more than once. Its context is derived from ctx, or from the task's if ctx is nil, and has
+// the deadline of p.Timeout; a task's waits in fn end with that context. Do calls fn in the task or goroutine of its
 // caller.
 //
-// After a single call the error is fn's; after several, or if the Budget has refused another, it is an *Error. Do also
-// returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends: when the
-// call under way has returned, or at once between two calls, with the error of the calls so far. If that has happened
-// before the first call, Do makes none. A nil p is the zero Policy, a nil ctx never ends. It panics if fn is nil. Any
-// goroutine may call it; a task parks.
+// If there was a single call, the error is fn's; after several calls, or if the Budget has refused another, it is an
+// *Error. Do also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext
+// ends: when the current call has returned, or at once between two calls, with the error of the calls so far. If that
+// has happened before the first call, Do makes none. A nil p is the zero Policy, a nil ctx never ends. Do panics if fn
+// is nil. Any goroutine may call it; a task parks.
 func Do(ctx context.Context, p *Policy, fn func(ctx context.Context) error) error {
 	if fn == nil {
 		panic("retry: Do of a nil function")
@@ -194,7 +193,7 @@ func Do(ctx context.Context, p *Policy, fn func(ctx context.Context) error) erro
 	}
 }
 
-// told is the error of so many calls.
+// told returns the error of n calls, the last of which returned err.
 func told(n int, err error) error {
 	if n == 1 {
 		return err
@@ -209,7 +208,7 @@ func (p *Policy) calls() int {
 	return p.Calls
 }
 
-// once is one call.
+// once makes one call.
 func (p *Policy) once(ctx context.Context, fn func(context.Context) error) error {
 	if p.Timeout <= 0 {
 		return caller.In(ctx, fn)
@@ -237,5 +236,5 @@ func (p *Policy) pause(ctx context.Context, n int) error {
 	return caller.Sleep(ctx, time.Duration(chance()*2*float64(average)))
 }
 
-// chance is a random number from 0 to 1.
+// chance returns a random number that is at least 0 and less than 1.
 func chance() float64 { return float64(loop.Rand()>>11) / (1 << 53) }
