@@ -7,20 +7,20 @@ import (
 	"fmt"
 )
 
-// Delimited is the Codec of tokens that end with a delimiter, which is not part of the token.
+// Delimited is the Codec of tokens that end with a delimiter. The delimiter is not part of the token.
 type Delimited struct {
-	Delim string // one byte or more
+	Delim string // at least one byte
 	Max   int    // bytes of a token with its delimiter; 0: 65536
 }
 
 var _ Codec = (*Delimited)(nil)
 
-// errDelimiter is that of a token which would be read as two.
+// errDelimiter is the error of a token that a Scanner would read as two.
 var errDelimiter = errors.New("codec: the token has the delimiter in it")
 
-// Append appends a token and its delimiter to dst. If it fails it returns dst as it was: the error matches
-// bufio.ErrTooLong if both are more than Max bytes, and is another one if a Scanner would find the delimiter before the
-// token's end, or across it. Any goroutine may call it.
+// Append appends a token and its delimiter to dst. If it fails it returns dst as it was. The error matches
+// bufio.ErrTooLong if token and delimiter have more than Max bytes together; there is another error if a Scanner would
+// find the delimiter inside the token, or across its end. Any goroutine may call it.
 func (d *Delimited) Append(dst, token []byte) ([]byte, error) {
 	all := append(append(dst, token...), d.Delim...)
 	made, bound := all[len(dst):], d.bound()
@@ -33,7 +33,8 @@ func (d *Delimited) Append(dst, token []byte) ([]byte, error) {
 	return all, nil
 }
 
-// find looks for the delimiter's last byte, which is among those that are new, also if the others are not.
+// find looks for the last byte of a delimiter among the bytes after the first seen ones; the delimiter's other bytes
+// may be among those.
 func (d *Delimited) find(data []byte, seen, _ int) (found, error) {
 	n := len(d.Delim)
 	for at := seen; ; {

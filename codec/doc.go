@@ -1,4 +1,4 @@
-// Package codec finds tokens in streams of bytes: those that end with a delimiter, as lines do, and frames that begin
+// Package codec finds tokens in streams of bytes: tokens that end with a delimiter, as lines do, and frames that begin
 // with their length. It uses the names of bufio.Scanner and encoding/binary, returns tokens in place, and bounds the
 // size of each.
 //

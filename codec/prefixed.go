@@ -8,33 +8,33 @@ import (
 	"math"
 )
 
-// Prefixed is the Codec of frames: a length and the bytes that it counts. A token is the bytes after the length, or
-// with Whole the entire frame. The zero value has lengths that are varints, as in streams of protocol buffers.
+// Prefixed is the Codec of frames, which consist of a length and the bytes that it counts. A token is the bytes after
+// the length, or with Whole the entire frame. In the zero value lengths are varints, as in streams of protocol buffers.
 //
 //	&codec.Prefixed{Size: 4, Max: 1 << 20}                 // 4 bytes of length, big-endian
 //	&codec.Prefixed{Size: 2, Adjust: -2}                   // a length that counts its own 2 bytes
 //	&codec.Prefixed{Offset: 1, Size: 4, Adjust: -4, Whole: true} // PostgreSQL's: a type, and such a length
 type Prefixed struct {
-	Size   int              // bytes of the length, 8 at most; 0: it is a varint, as in binary.AppendUvarint
+	Size   int              // bytes of the length, 8 at most; 0 if it is a varint, as in binary.AppendUvarint
 	Order  binary.ByteOrder // of those bytes; nil: binary.BigEndian
 	Offset int              // bytes before the length
-	Adjust int              // the length plus Adjust is how many bytes come after the length
+	Adjust int              // the length plus Adjust is the number of bytes that follow the length
 	Whole  bool             // tokens include the length and the bytes before it
 	Max    int              // bytes of a whole frame; 0: 65536
 }
 
 var _ Codec = (*Prefixed)(nil)
 
-// Errors of lengths that can't be ones.
+// Errors of invalid lengths.
 var (
 	errVarint = errors.New("codec: the length is a varint of more than 64 bits")
 	errShort  = errors.New("codec: the length is less than what it has to count")
 )
 
-// AppendLength appends to dst the length of a frame with n bytes after it; dst has to end with the Offset bytes before
-// it. If it fails it returns dst as it was: the error matches bufio.ErrTooLong if the frame would have more than Max
-// bytes, or if its length does not fit Size bytes. It panics if n is negative or less than Adjust. Any goroutine may
-// call it.
+// AppendLength appends to dst the length of a frame with n bytes after the length; dst must end with the Offset bytes
+// before it. If it fails it returns dst as it was: the error matches bufio.ErrTooLong if the frame would have more than
+// Max bytes, or if its length does not fit Size bytes. It panics if n is negative or less than Adjust. Any goroutine
+// may call it.
 func (p *Prefixed) AppendLength(dst []byte, n int) ([]byte, error) {
 	bound := p.bound()
 	if n < max(0, p.Adjust) {
@@ -90,7 +90,7 @@ func (p *Prefixed) find(data []byte, _, bound int) (t found, err error) {
 	return t, nil
 }
 
-// length reads a length and returns of how many bytes it is: 0 if not all of them are there.
+// length reads a length, and returns how many bytes it takes; 0 if not all of them are there.
 func (p *Prefixed) length(b []byte) (v uint64, size int, err error) {
 	if p.Size == 0 {
 		v, size = binary.Uvarint(b)
@@ -112,7 +112,7 @@ func (p *Prefixed) length(b []byte) (v uint64, size int, err error) {
 	return v, p.Size, nil
 }
 
-// one is 1 in little-endian order.
+// one is the number 1 in little-endian order.
 var one = []byte{1, 0}
 
 func (p *Prefixed) little() bool { return p.Order != nil && p.Order.Uint16(one) == 1 }

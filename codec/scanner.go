@@ -9,22 +9,23 @@ import (
 	"iter"
 )
 
-// A Codec says where tokens end: it is a *Delimited or a *Prefixed. Any number of Scanners may share one that no longer
-// changes.
+// A Codec says where tokens end: it is a *Delimited or a *Prefixed. Any number of Scanners may share a Codec that no
+// longer changes.
 type Codec interface {
-	// find looks for a token at the beginning of data, where an earlier call found none in the first seen bytes.
+	// find looks for a token at the beginning of data. An earlier call has found none in the first seen bytes.
 	find(data []byte, seen, bound int) (found, error)
-	// bound is the most bytes of a token. It panics if the Codec can't be one.
+	// bound returns the most bytes of a token. It panics if the Codec's fields are invalid.
 	bound() int
 }
 
-// found is a token: data[from:to]. The next one begins at end; 0: not all of it is there.
+// found is a token, data[from:to]. The next token begins at end; end is 0 if the token is not complete.
 type found struct{ from, to, end int }
 
-// maxDefault is the Max of a Codec that has none: what a connection may have unread by default.
+// maxDefault is the Max of a Codec that sets none: the unread bytes that a connection may have by default.
 const maxDefault = 64 << 10
 
-// A Source is a stream whose next bytes can be looked at: a *sock.Conn, or a *bufio.Reader around any io.Reader.
+// A Source is a stream whose next bytes can be read without consuming them: a *sock.Conn, or a *bufio.Reader around any
+// io.Reader.
 type Source interface {
 	// Peek waits for the next n bytes and returns them without consuming them. They are valid until the next call. If n
 	// is more than it can ever return, the error matches bufio.ErrBufferFull.
@@ -35,35 +36,36 @@ type Source interface {
 	Buffered() int
 }
 
-// A Scanner finds the tokens of one stream. It is for one caller at a time. If a Request or an OnData keeps it with the
-// connection, each byte is looked at once; with a new Scanner in each call the result is the same, but the beginning of
-// a long line is looked at again whenever more of it arrives. Only the Scanner may read from the stream while it is
-// inside a token. It must not be copied after its first use.
+// A Scanner finds the tokens of one stream. Only one caller at a time may use it. If a Request or an OnData keeps the
+// Scanner with the connection, each byte is looked at once; with a new Scanner in each call the result is the same, but
+// the beginning of a long line is looked at again whenever more of it arrives. While the Scanner is inside a token,
+// nothing else may read from the stream. A Scanner must not be copied after its first use.
 type Scanner struct {
 	Codec Codec // may be changed between tokens
 
-	seen int    // of the token that is to come: without an end in so many bytes
-	held []byte // its beginning, which is more than the Source shows: it is consumed
+	seen int    // bytes of the coming token in which no end was found
+	held []byte // beginning of a token longer than the Source can show; it is consumed
 }
 
-// Tokens ranges over the tokens of a stream until its end. It waits for each: a task parks, a goroutine blocks. A token
-// is valid until the loop's body ends. An error is the last value: one that matches bufio.ErrTooLong for a token above
-// Max, another for an invalid length, io.ErrUnexpectedEOF if the stream ends inside a token, or the error of src. No
-// bytes of src are lost: after a deadline another loop goes on where this one stopped. Any goroutine may call it.
+// Tokens returns an iterator over the tokens of a stream until its end. It waits for each token: a task parks, a
+// goroutine blocks. A token is valid until the loop's body ends. If there is an error, it is the last value: one that
+// matches bufio.ErrTooLong for a token above Max, another for an invalid length, io.ErrUnexpectedEOF if the stream ends
+// inside a token, or the error of src. No bytes of src are lost: after a deadline another loop goes on where this one
+// stopped. Any goroutine may call it.
 func (s *Scanner) Tokens(src Source) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { s.each(src, true, yield) }
 }
 
 // Buffered is Tokens without waiting: it ends when no whole token is left in the buffer, and leaves the beginning of
-// the next one there. So it does not park, and never fails at the stream's end. It is for a Request of sock.Serve,
-// which is called again when more has arrived.
+// the next token there. So it does not park, and does not fail at the stream's end. Use it in a Request of sock.Serve,
+// which is called again when more bytes have arrived.
 func (s *Scanner) Buffered(src Source) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { s.each(src, false, yield) }
 }
 
 // Next appends the next token of a stream to dst, which the caller owns. If it fails it returns dst as it was, with an
-// error as of Tokens, or io.EOF where the stream has ended. It waits as Tokens does: a task parks. Any goroutine may
-// call it.
+// error as in Tokens, or io.EOF if the stream has ended. It waits as Tokens does: a task parks. Any goroutine may call
+// it.
 func (s *Scanner) Next(dst []byte, src Source) (extended []byte, err error) {
 	err = io.EOF
 	s.each(src, true, func(token []byte, failed error) bool {
@@ -73,11 +75,11 @@ func (s *Scanner) Next(dst []byte, src Source) (extended []byte, err error) {
 	return dst, err
 }
 
-// Split is a bufio.SplitFunc: it returns the token at the beginning of data and where the next one begins. If data has
-// only a part of a token, it returns 0 and no error, and data has to begin with that part the next time. The token is a
-// part of data. atEOF says that no more will come; the error is then io.ErrUnexpectedEOF if data has a part of a token,
-// or if the last call has left one: data may be nil in that case. The other errors are those of Tokens. Split does not
-// wait; any goroutine may call it.
+// Split is a bufio.SplitFunc: it returns the token at the beginning of data and where the next token begins. The token
+// is a part of data. If data has only a part of a token, Split returns 0 and no error, and data must begin with that
+// part the next time. atEOF says that no more will come; the error is then io.ErrUnexpectedEOF if data has a part of a
+// token, or if the last call has left one: data may be nil in that case. The other errors are those of Tokens. Split
+// does not wait; any goroutine may call it.
 func (s *Scanner) Split(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if s.Codec == nil {
 		panic("codec: a Scanner without a Codec")
@@ -103,9 +105,9 @@ func (s *Scanner) Split(data []byte, atEOF bool) (advance int, token []byte, err
 	return 0, nil, err
 }
 
-// each yields the tokens of a stream: all, or those that are here.
+// each yields the tokens of a stream: all of them if wait is set, otherwise those that are in the buffer.
 func (s *Scanner) each(src Source, wait bool, yield func([]byte, error) bool) {
-	for left := 0; ; { // of src: the beginning of a token
+	for left := 0; ; { // bytes of src that are the beginning of a token
 		here, err := peek(src, left, wait)
 		if left > 0 && errors.Is(err, bufio.ErrBufferFull) {
 			if here, err = src.Peek(left); err == nil {
@@ -133,7 +135,7 @@ func (s *Scanner) each(src Source, wait bool, yield func([]byte, error) bool) {
 	}
 }
 
-// peek returns all that is here, if that is more than so many bytes.
+// peek returns all bytes in the buffer if there are more than n; with wait it waits until there are.
 func peek(src Source, n int, wait bool) ([]byte, error) {
 	if wait {
 		n++
@@ -148,11 +150,12 @@ func peek(src Source, n int, wait bool) ([]byte, error) {
 	return nil, nil
 }
 
-// errLeft says that the loop was left.
+// errLeft says that the body has left the loop.
 var errLeft = errors.New("left")
 
-// show yields the whole tokens of what is here, consumes them, and returns how many bytes are left. Of a token that is
-// held the rest is taken from here as far as Max goes: if that is not all of it, it is held as well.
+// show yields the whole tokens in here, consumes them, and returns how many bytes are left. If a token's beginning is
+// held, show takes the rest of the token from here, as far as Max allows, and holds that as well if the token is still
+// not whole.
 func (s *Scanner) show(src Source, here []byte, yield func([]byte, error) bool) (left int, err error) {
 	before, data, used := len(s.held), here, 0
 	if before > 0 {
@@ -187,7 +190,7 @@ func (s *Scanner) show(src Source, here []byte, yield func([]byte, error) bool) 
 	return len(data) - used, err
 }
 
-// tooLong is the error of a token of so many bytes or more.
+// tooLong is the error of a token of size bytes or more.
 type tooLong struct {
 	size uint64
 	max  int
@@ -197,5 +200,5 @@ func (e *tooLong) Error() string {
 	return fmt.Sprintf("codec: a token of %d bytes or more, and the bound is %d", e.size, e.max)
 }
 
-// Is has it match the error of bufio.Scanner.
+// Is makes the error match that of bufio.Scanner.
 func (e *tooLong) Is(target error) bool { return target == bufio.ErrTooLong }
