@@ -1,4 +1,4 @@
-// Package buf provides leases, by which a program holds a loop's buffer with the bytes received in it, and memory that
+// Package buf provides leases, with which a program holds a loop's buffer and the bytes received in it, and memory that
 // is aligned for direct I/O.
 //
 // ringo.Config.Buffers and BufferSize set the number and size of a loop's buffers.

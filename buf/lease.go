@@ -6,7 +6,7 @@ import "ringo/internal/bufs"
 // buffer, which must be released once. The zero Lease is empty.
 type Lease bufs.Lease
 
-// Bytes returns the received bytes. The caller may read and write them until Release; afterwards the memory is used for
+// Bytes returns the received bytes. The caller may read and write them until Release; after that the memory is used for
 // other connections. Any goroutine may call it.
 func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 
@@ -14,6 +14,6 @@ func (b Lease) Bytes() []byte { return bufs.Lease(b).Bytes() }
 // does nothing; releasing a buffer twice panics, because by then it may hold another connection's bytes.
 func (b Lease) Release() { bufs.Lease(b).Release() }
 
-// Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Releasing it gives nothing back, and like
-// that of others is done once. Any goroutine may call it.
+// Of makes a lease of ordinary memory, for sock.Conn.WriteLease and the like. Release gives nothing back, but must be
+// called once, as for other leases. Any goroutine may call it.
 func Of(p []byte) Lease { return Lease(bufs.Of(p, nil)) }

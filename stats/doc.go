@@ -6,6 +6,6 @@
 // [Loop], with its [Driver], [Op], [Pool], [HandleKind] and [Lane], has the counters of Loop.Stats. [Info] says which
 // driver the loop has and why (Loop.Info), [Task] and [Handle] are entries of Loop.Tasks and Loop.Handles, and a [Hold]
 // is a place in the program that has held the loop (Loop.Holds). Callers must not modify the elements of slices in
-// them; nothing else changes them. Package metrics exports the counters to monitoring systems, and package debug shows
-// all of it in a browser.
+// these types; nothing else changes them. Package metrics exports the counters to monitoring systems, and package debug
+// shows everything in a browser.
 package stats

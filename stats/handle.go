@@ -10,16 +10,16 @@ type Handle struct {
 	Network string // "tcp", "udp", "unix" and so on; may be ""
 	State   string // "open", "closing", or "detached": only goroutines have used it
 
-	FD     int    // of the descriptor
-	Local  string // its address, or of a "pollable" its name
+	FD     int    // the descriptor
+	Local  string // its address; for a "pollable" its name
 	Remote string // the peer's, "" if there is none
 
-	// Reading and Writing say which caller is in a call: "task", a task of the loop; "foreign", a goroutine or a task
-	// of another loop; "armed", none, but the loop waits for input or sends written data; "", none.
+	// Reading and Writing say which caller is in a call: "task" for a task of the loop; "foreign" for a goroutine or a
+	// task of another loop; "armed" if no caller is, but the loop waits for input or sends written data; "" for none.
 	Reading, Writing string
 
 	Age    time.Duration // to a sixtieth of a second; 0 if unknown: accepted by goroutines or package event
-	Unread int           // received bytes not yet read; of a listener, connections not yet accepted
+	Unread int           // received bytes not yet read; for a listener, connections not yet accepted
 	Unsent int           // written bytes that the kernel has not taken yet
-	Leases int           // buffers of it that the program holds
+	Leases int           // its buffers that the program holds
 }

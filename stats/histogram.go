@@ -10,20 +10,21 @@ import (
 const (
 	lowest  = 8  // the first bound is 1<<lowest ns, 256 ns
 	highest = 37 // the last is 1<<highest ns, 137 s
-	// buckets are those below the first bound, two for each doubling, and those from the last bound on.
+	// buckets counts the bucket below the first bound, two for each doubling, and the one from the last bound on.
 	buckets = 1 + 2*(highest-lowest) + 1
 )
 
 // A Histogram counts durations in buckets. The bounds are powers of two and the middles between them, from 256 ns to
-// 137 s, the same in all histograms. The zero value is empty. One in a Loop is a copy that no longer changes; one that
-// a program adds to is for one goroutine or task at a time. No method allocates or parks.
+// 137 s, the same in all histograms. The zero value is empty. A Histogram in a Loop is a copy that no longer changes. A
+// program may have its own, and add to it: only one goroutine or task at a time may use that. No method allocates or
+// parks.
 type Histogram struct {
 	counts [buckets]uint64
 	sum    int64
 	max    int64
 }
 
-// Add counts a duration. One below 0 counts as 0.
+// Add counts a duration. A negative one counts as 0.
 func (h *Histogram) Add(d time.Duration) {
 	ns := max(int64(d), 0)
 	h.counts[bucket(uint64(ns))]++
@@ -31,7 +32,7 @@ func (h *Histogram) Add(d time.Duration) {
 	h.max = max(h.max, ns)
 }
 
-// sum is that of two numbers that are not below 0, or the greatest there is.
+// sum adds two numbers that are not negative. If the sum overflows, it returns the greatest int64.
 func sum(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -39,7 +40,7 @@ func sum(a, b int64) int64 {
 	return a + b
 }
 
-// bucket is which one counts a duration.
+// bucket returns the index of the bucket that counts a duration.
 func bucket(ns uint64) int {
 	n := bits.Len64(ns)
 	if n <= lowest {
@@ -52,7 +53,7 @@ func bucket(ns uint64) int {
 	return 1 + 2*(n-1-lowest) + int(ns>>(n-2)&1)
 }
 
-// bound is what durations of a bucket are less than. The last bucket has none.
+// bound returns the bound that durations of a bucket are below. The last bucket has none.
 func bound(i int) int64 {
 	if i == 0 {
 		return 1 << lowest
@@ -61,7 +62,7 @@ func bound(i int) int64 {
 	return int64(2+half+1) << (octave - 1)
 }
 
-// Merge adds what o has counted.
+// Merge adds the durations that o has counted.
 func (h *Histogram) Merge(o *Histogram) {
 	for i, n := range o.counts {
 		h.counts[i] += n
@@ -70,8 +71,8 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.max = max(h.max, o.max)
 }
 
-// Sub returns what was counted since before, an earlier copy of the same histogram. Its Max may be up to half too
-// long, because only the overall maximum is kept exactly.
+// Sub returns what was counted since before, an earlier copy of the same histogram. The Max of the result may be up to
+// half too long, because only the overall maximum is kept exactly.
 func (h Histogram) Sub(before Histogram) Histogram {
 	since := Histogram{sum: h.sum - before.sum}
 	for i, n := range h.counts {
@@ -85,7 +86,7 @@ func (h Histogram) Sub(before Histogram) Histogram {
 	return since
 }
 
-// Count returns the number of durations.
+// Count returns how many durations were counted.
 func (h Histogram) Count() (n uint64) {
 	for _, c := range h.counts {
 		n += c
@@ -93,14 +94,14 @@ func (h Histogram) Count() (n uint64) {
 	return n
 }
 
-// Sum returns the sum of all durations, or the longest that there is if that is less.
+// Sum returns the sum of all durations, or the greatest possible Duration if the sum is more than that.
 func (h Histogram) Sum() time.Duration { return time.Duration(h.sum) }
 
-// Max returns the longest duration.
+// Max returns the longest duration that was counted.
 func (h Histogram) Max() time.Duration { return time.Duration(h.max) }
 
 // Quantile returns an upper bound of the q-quantile, at most half too long: 0.99 for the 99th percentile. A q below 0
-// counts as 0, one above 1 as 1. It returns 0 if nothing was counted or q is not a number.
+// counts as 0, a q above 1 as 1. It returns 0 if nothing was counted or q is not a number.
 func (h Histogram) Quantile(q float64) time.Duration {
 	total := h.Count()
 	if total == 0 || math.IsNaN(q) {
@@ -116,7 +117,7 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	return time.Duration(h.max)
 }
 
-// rank is the least number, 1 at least, that is the part q of total or more.
+// rank returns the least n, at least 1, for which n/total is q or more.
 func rank(q float64, total uint64) uint64 {
 	n := max(uint64(math.Ceil(q*float64(total))), 1)
 	if n > 1 && float64(n-1)/float64(total) >= q { // 0.07 * 100 is more than 7 in binary, and 7/100 is 0.07

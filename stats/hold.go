@@ -6,25 +6,25 @@ import (
 )
 
 // A Hold is a place where tasks have held a loop for longer than Config.HoldLimit at a time, by blocking outside Ringo
-// or by computing. Its String is a line for people.
+// or by computing. Its String describes it in one line for people.
 //
-// Holds are found by sampling the loop from outside, every half of the limit. Times are as exact as that, and the first
-// hold after a quiet time may end before it is sampled: its State is "not seen".
+// Holds are found by sampling the loop from outside, every half of the limit. Times are no more exact than that, and
+// the first hold after a quiet time may end before it is sampled: its State is "not seen".
 type Hold struct {
-	// Task is the task's function, such as main.handle, and At the place in it that made the call, such as store.go:81.
-	// Task is empty if no single task was responsible, and "others" for holds at further places once a loop has
-	// recorded 100.
+	// Task is the task's function, such as main.handle, and At the place in that function that made the call, such as
+	// store.go:81. Task is empty if no single task was responsible, and "others" for holds at further places once a
+	// loop has recorded 100.
 	Task string
 	At   string
-	// In has the calls that it was in, innermost first, up to four: sync.(*Mutex).Lock <- main.get. It is empty if the
-	// task computed in its own function.
+	// In lists the calls that the task was in, innermost first, up to four: sync.(*Mutex).Lock <- main.get. It is empty
+	// if the task computed in its own function.
 	In string
 	// State is "running" if the task computed; "blocked" if it waited in Go's runtime: for a sync.Mutex, a channel,
-	// time.Sleep; "system call" if it slept in the kernel. Without a Task it is "runnable" if the machine, Go's
+	// time.Sleep; "system call" if it slept in the kernel. If Task is empty, State is "runnable" if the machine, Go's
 	// scheduler or the garbage collector did not run the loop, "shared" if many tasks did a little each, or "not seen".
 	State   string
-	Times   uint64        // how often
-	Total   time.Duration // how long in all
+	Times   uint64        // number of holds here
+	Total   time.Duration // their time in all
 	Longest time.Duration // the longest of them
 }
 
@@ -51,7 +51,7 @@ func (h Hold) String() string {
 	return fmt.Sprintf("%s held its loop %s, %s", who, long, h.doing())
 }
 
-// doing is "blocked in sync.(*Mutex).Lock".
+// doing says what the task did, such as "blocked in sync.(*Mutex).Lock".
 func (h *Hold) doing() string {
 	doing := "computing"
 	switch h.State {
@@ -71,7 +71,7 @@ func (h *Hold) doing() string {
 
 func times(n uint64) string { return fmt.Sprintf("%d times", n) }
 
-// round leaves three digits or so.
+// round rounds a duration to about three digits.
 func round(d time.Duration) time.Duration {
 	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
 		if d >= 10*unit {

@@ -9,13 +9,13 @@ type Info struct {
 	Entries  int      // size of the submission queue, 0 if there is none
 	Ways     []Way    // how each operation is run, where there is a choice
 	Plan     string   // why the Run has that many loops: "1 loop: the quota of the cgroups is 0.5 CPUs"
-	CPUs     []int    // those that its thread is bound to, see ringo.Config.Place; nil: none
-	Lends    bool     // received bytes come in buffers that the kernel picks, so that Next copies nothing
+	CPUs     []int    // the CPUs that its thread is bound to, see ringo.Config.Place; nil if it is not bound
+	Lends    bool     // received bytes arrive in buffers that the kernel picks, so that Next copies nothing
 }
 
 // A Way is how a driver runs the operations of one kind.
 type Way struct {
 	Op    string // "accept", "accept, multishot"
 	Way   string // "multishot entry"
-	Lacks string // what the best way needs and the kernel lacks; empty: this is the best
+	Lacks string // what the best way needs and the kernel lacks; empty if this is the best
 }

@@ -2,11 +2,11 @@ package stats
 
 import "time"
 
-// Loop is what a loop has counted since it began, and what it has now. See ringo.Loop.Stats.
+// Loop has a loop's counters since it began, and what the loop has now. See ringo.Loop.Stats.
 type Loop struct {
 	Turns       uint64 // rounds of the loop
 	Parks       uint64 // times that a task parked
-	Yields      uint64 // forced yields of tasks whose calls never had to wait
+	Yields      uint64 // yields: forced ones, of tasks whose calls never had to wait, and calls of Loop.Yield
 	Mails       uint64 // messages from outside: posts, results of Offload, cancels
 	WakesSpared uint64 // messages that needed no wake, because the loop was awake
 	Stalls      uint64 // turns longer than Config.StallLimit, and callbacks of package event that parked for as long
@@ -18,22 +18,23 @@ type Loop struct {
 	Longest  time.Duration // the longest turn
 	Recent   time.Duration // the longest turn of the last 30 to 60 s
 
-	// Held is how long the loop's present turn has lasted, if the loop did not answer within 100 ms because a task
-	// holds it; 0 if it answered. InTasks, Longest, Recent and Stalls then count that turn as if it had ended;
+	// Held is 0 if the loop has answered. If it did not answer within 100 ms because a task holds it, Held is how long
+	// its present turn has lasted. InTasks, Longest, Recent and Stalls then count that turn as if it had ended;
 	// everything else except Lanes is as of the loop's last answer, or at most half a minute before the turn.
 	Held time.Duration
 
 	TurnTimes Histogram // of all turns; Loop.Holds shows where long ones were spent
 
-	Tasks   int // tasks that have not finished
+	Tasks   int // tasks that have not ended
 	Workers int // coroutines: running, parked and idle
 	Slots   int // operations in use
 	Buffers int // buffers that connections and leases hold
-	Leases  int // those of them that the program holds, see sock.Conn.Next
+	Leases  int // those of these buffers that the program holds, see sock.Conn.Next
 	Timers  int // timers that are set, and some that were stopped recently
 
-	// Delays is how long ready tasks have waited to run, sampled from one in 64. It counts from when the loop notices:
-	// an event that arrives during a long turn makes its task ready only in the next; see InTasks and Longest.
+	// Delays is how long ready tasks have waited to run, sampled from one task in 64. A delay begins when the loop
+	// notices that the task is ready: an event that arrives during a long turn makes its task ready only in the next
+	// turn; see InTasks and Longest.
 	Delays Histogram
 
 	Pools   []Pool       // of buffers
@@ -47,13 +48,13 @@ type Loop struct {
 	Lanes []Lane // calls that run on ordinary goroutines, for all loops of the Run
 }
 
-// A Lane counts calls of one kind that run on ordinary goroutines, each in a slot. Each kind has its own slots.
+// A Lane counts calls of one kind that run on ordinary goroutines, each call in a slot. Each kind has its own slots.
 type Lane struct {
 	Name    string        // "offload", "compute", "names", "files", "stand-ins" or "handlers", see docs/metrics.md
-	Max     int           // slots; of "offload", Config.Offload
-	Running int           // calls that have one
-	Waiting int           // calls that wait for one
-	Oldest  time.Duration // how long the first of these has waited
+	Max     int           // number of slots; for "offload", Config.Offload
+	Running int           // calls that have a slot
+	Waiting int           // calls that wait for a slot
+	Oldest  time.Duration // how long the first of the waiting calls has waited
 	Waited  uint64        // calls that had to wait and have run since
 	Longest time.Duration // the longest of their waits
 	Waits   Histogram     // waits of all calls that have begun; 0 for calls that got a slot at once
@@ -63,13 +64,13 @@ type Lane struct {
 type Class struct {
 	Name   string
 	Weight int
-	Tasks  int           // that have not finished
-	CPU    time.Duration // that they have used
+	Tasks  int           // tasks that have not ended
+	CPU    time.Duration // CPU time that its tasks have used
 
-	// These are counted only while the class has limits (Class.SetIO).
+	// These fields are counted only while the class has limits (Class.SetIO).
 	IO        int    // reads, writes and syncs of files in progress
-	IOWaiting int    // that wait for one of those to end
-	IOBytes   uint64 // read and written; reads from memory are not counted
+	IOWaiting int    // of these, operations that wait for another to end
+	IOBytes   uint64 // bytes read and written; reads from memory are not counted
 }
 
 // A Pool describes a pool of buffers.
@@ -85,8 +86,8 @@ type Pool struct {
 // A HandleKind counts the handles of one kind.
 type HandleKind struct {
 	Kind   string // "conn", "listener", "packet", "pollable"
-	Open   int    // whose descriptor is open
-	Opened uint64 // made on the loop, or moved to it
+	Open   int    // handles whose descriptor is open
+	Opened uint64 // handles made on the loop, or moved to it
 }
 
 // An Op counts the operations of one kind.
@@ -100,7 +101,7 @@ type Op struct {
 	Times Histogram
 }
 
-// A Driver counts what a loop's driver did since it was opened.
+// A Driver counts what a loop's driver has done since it was opened.
 type Driver struct {
 	Enters       uint64 // waits and flushes that made a system call
 	Submitted    uint64 // operations handed to the kernel, or to the poller
