@@ -8,7 +8,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Barrier lets a fixed number of callers wait for each other: once all have arrived they go on, and the next round
+// A Barrier makes a fixed number of callers wait for each other: once all have arrived they go on, and the next round
 // begins. Tasks of any loop and ordinary goroutines can share one. NewBarrier makes it; the zero Barrier lets every
 // caller pass at once. It must not be copied after its first use.
 type Barrier struct {
@@ -29,10 +29,10 @@ func NewBarrier(n int) *Barrier {
 }
 
 // Wait waits until all of the barrier's callers have arrived: a task parks, a goroutine blocks. last is true for the
-// one that arrived last, which did not wait. It also returns when ctx is done, and to a task when it is cancelled or
-// its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext; a caller that gets an error does
-// not count, and another has to arrive in its place. Once all have arrived it is too late to give up: each gets nil. A
-// nil ctx never ends. Any goroutine may call it.
+// caller that arrived last, which did not wait. Wait also returns when ctx is done, and to a task when it is cancelled
+// or its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. A caller that gets an error
+// no longer counts, and another has to arrive in its place. Once all have arrived it is too late to give up: each
+// caller gets nil. A nil ctx never ends. Any goroutine may call it.
 func (b *Barrier) Wait(ctx context.Context) (last bool, err error) {
 	if b == nil {
 		return false, ofNil("Barrier.Wait")
@@ -62,10 +62,10 @@ func (b *Barrier) Wait(ctx context.Context) (last bool, err error) {
 	return false, err
 }
 
-// barrierWait is a Barrier as what somebody waits for.
+// barrierWait is a Barrier as the thing that a task waits for.
 type barrierWait Barrier
 
-// DescribeWait says how many have come.
+// DescribeWait tells how many callers have arrived.
 func (b *barrierWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,16 +9,16 @@ import (
 )
 
 // A Broadcast delivers each value to all its subscribers, in the order in which values were published. Publishing never
-// waits: a fixed number of values is kept, and a subscriber that falls further behind misses the oldest ones, and
-// learns how many. Tasks of any loop and ordinary goroutines can share one. NewBroadcast makes it; the zero Broadcast
-// keeps one value. It must not be copied after its first use.
+// waits: the Broadcast keeps a fixed number of values, and a subscriber that falls further behind misses the oldest
+// ones, and learns how many it has missed. Tasks of any loop and ordinary goroutines can share one. NewBroadcast makes
+// it; the zero Broadcast keeps one value. It must not be copied after its first use.
 //
 // A value is kept, for subscribers that are behind, until as many newer ones have been published as the Broadcast
-// keeps.
+// keeps; it is not garbage-collected before.
 type Broadcast[T any] struct {
 	mu      sync.Mutex
 	ring    []T
-	next    uint64 // how many there have been
+	next    uint64 // number of values published so far
 	closed  bool
 	waiting line[struct{}]
 	spare   waiterPool[struct{}]
@@ -83,11 +83,11 @@ func (b *Broadcast[T]) Subscribe() *Subscription[T] {
 // them.
 type Subscription[T any] struct {
 	b  *Broadcast[T]
-	at uint64 // what is next, of those that there have been; under b.mu
+	at uint64 // number of the value to receive next; guarded by b.mu
 }
 
 // MissedError says how many values a Subscription has missed because it was too far behind. The next Recv returns the
-// oldest value that is kept.
+// oldest value that the Broadcast still keeps.
 type MissedError struct{ Values uint64 }
 
 // Error says how many values were missed.
@@ -95,10 +95,11 @@ func (e MissedError) Error() string {
 	return fmt.Sprintf("ringo: a Subscription has missed %d values, which came faster than it received", e.Values)
 }
 
-// Recv returns the next value, and waits until there is one: a task parks, a goroutine blocks. If values were missed it
-// returns a MissedError first, once. After Close it returns the values that are kept, then ErrClosed. It also returns
-// when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or WithContext ends, with the same
-// errors as Mutex.LockContext; it has taken no value then. A nil ctx never ends. Any goroutine may call it.
+// Recv returns the next value, and waits until there is one: a task parks, a goroutine blocks. If the Subscription has
+// missed values, Recv first returns a MissedError, once. After Close it returns the values that are kept, then
+// ErrClosed. It also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or
+// WithContext ends, with the same errors as Mutex.LockContext; it has taken no value then. A nil ctx never ends. Any
+// goroutine may call it.
 func (s *Subscription[T]) Recv(ctx context.Context) (v T, err error) {
 	if s == nil || s.b == nil {
 		return v, ofNil("Subscription.Recv")
@@ -120,8 +121,8 @@ func (s *Subscription[T]) Recv(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// next takes the next value, of which there is one, or passes over those that are not kept any more. The caller holds
-// the lock.
+// next takes the next value, of which there must be one. If values that s has not received are no longer kept, it skips
+// them and returns a MissedError instead. The caller holds the lock.
 func (s *Subscription[T]) next() (v T, err error) {
 	b := s.b
 	if behind := b.next - s.at; behind > uint64(len(b.ring)) {

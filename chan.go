@@ -18,14 +18,14 @@ var ErrClosed = errors.New("ringo: the Chan, Watch or Broadcast is closed")
 // are served in order of arrival. NewChan makes it; the zero Chan is unbuffered, like NewChan(0).
 //
 // A value is delivered once or not at all, and the error says which: Send returns nil if and only if the value is in
-// the channel or was received, and a Recv that returns an error has taken none. A cancel or timeout that comes after
-// the delivery is too late; the next wait fails instead.
+// the channel or was received, and a Recv that returns an error has taken no value. A cancel or timeout that comes
+// after the delivery is too late; the next wait fails instead.
 type Chan[T any] struct {
-	id        atomic.Uint64 // the order in which Select takes the locks, see order
+	id        atomic.Uint64 // determines the order in which Select takes the locks, see order
 	mu        sync.Mutex
 	closed    bool
 	buffer    []T
-	first, n  int // where in buffer the oldest is, and how many there are
+	first, n  int // index of the oldest value in buffer, and number of values
 	senders   line[T]
 	receivers line[T]
 	spare     waiterPool[T]
@@ -42,10 +42,10 @@ func NewChan[T any](capacity int) *Chan[T] {
 	return &Chan[T]{buffer: make([]T, capacity)}
 }
 
-// Send sends v, and waits for room or for a receiver: a task parks, a goroutine blocks. It fails with ErrClosed after
-// Close, even if Close comes while it waits. A task's wait also ends with context.Canceled when it is cancelled, and
-// with their errors when a Loop.WithTimeout or WithContext ends; a goroutine's does not. A cancelled task can still
-// send if it need not wait, within the bound at Loop.WithTimeout. Any goroutine may call it.
+// Send sends v, and waits until there is room or a receiver: a task parks, a goroutine blocks. It fails with ErrClosed
+// after Close, even if Close comes while it waits. A task's wait also ends with context.Canceled when the task is
+// cancelled, and with their errors when a Loop.WithTimeout or WithContext ends; a goroutine's wait does not. A
+// cancelled task can still send if it need not wait, within the bound at Loop.WithTimeout. Any goroutine may call it.
 func (c *Chan[T]) Send(v T) error {
 	if c == nil {
 		return ofNil("Chan.Send")
@@ -133,7 +133,7 @@ func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
 func (c *Chan[T]) TrySend(v T) bool {
 	loop.Charge()
 	if c == nil {
-		return false // as a channel of Go's that is nil
+		return false // like a nil channel of Go
 	}
 	c.mu.Lock()
 	to, done, err := c.send(v)
@@ -144,8 +144,7 @@ func (c *Chan[T]) TrySend(v T) bool {
 	return done && err == nil
 }
 
-// TryRecv takes the oldest value if there is one, and reports whether there was. Any
-// goroutine may call it.
+// TryRecv takes the oldest value if there is one, and reports whether there was. Any goroutine may call it.
 func (c *Chan[T]) TryRecv() (v T, ok bool) {
 	loop.Charge()
 	if c == nil {
@@ -197,8 +196,8 @@ func (c *Chan[T]) Cap() int {
 	return len(c.buffer)
 }
 
-// send sends v if that need not wait. to is who has it now and is to be woken. The
-// caller holds the lock.
+// send sends v if it can do so without waiting; otherwise done is false. If to is not nil, it is the waiting receiver
+// that has got v, and the caller wakes it after unlocking. The caller holds the lock.
 func (c *Chan[T]) send(v T) (to *waiter[T], done bool, err error) {
 	if c.closed {
 		return nil, true, ErrClosed
@@ -214,8 +213,8 @@ func (c *Chan[T]) send(v T) (to *waiter[T], done bool, err error) {
 	return nil, false, nil
 }
 
-// recv takes a value if there is one. from is whose Send that ended, and is to be
-// woken. The caller holds the lock.
+// recv takes a value if it can do so without waiting; otherwise done is false. If from is not nil, it is the sender
+// whose wait has ended, and the caller wakes it after unlocking. The caller holds the lock.
 func (c *Chan[T]) recv() (v T, from *waiter[T], done bool, err error) {
 	if c.n > 0 {
 		v = c.pop()

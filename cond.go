@@ -7,10 +7,10 @@ import (
 	"ringo/internal/loop"
 )
 
-// Cond lets callers wait until a condition that a Mutex guards is true, as sync.Cond does with a sync.Mutex. Tasks of
-// any loop and ordinary goroutines can share one. NewCond makes it; it must not be copied.
+// Cond lets callers wait until a condition that is guarded by a Mutex is true, as sync.Cond does with a sync.Mutex.
+// Tasks of any loop and ordinary goroutines can share one. NewCond makes it; it must not be copied.
 type Cond struct {
-	// L is held while the condition is looked at or changed.
+	// L must be held while the condition is read or changed.
 	L *Mutex
 
 	mu      sync.Mutex
@@ -18,7 +18,7 @@ type Cond struct {
 	spare   waiterPool[struct{}]
 }
 
-// NewCond makes a Cond with its Mutex.
+// NewCond makes a Cond whose condition is guarded by m.
 func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 
 // Wait unlocks c.L, waits for Signal or Broadcast (a task parks), and locks c.L again before it returns. The condition
@@ -71,7 +71,7 @@ func (c *Cond) WaitContext(ctx context.Context) error {
 	return err
 }
 
-// stand puts the caller in line, and unlocks c.L: from here on a Signal is heard.
+// stand puts the caller in line, and then unlocks c.L: every Signal from here on can reach the caller.
 func (c *Cond) stand(l *loop.Loop, t *loop.Task) *waiter[struct{}] {
 	c.mu.Lock()
 	w := c.spare.get()
@@ -84,7 +84,7 @@ func (c *Cond) stand(l *loop.Loop, t *loop.Task) *waiter[struct{}] {
 	return w
 }
 
-// leave takes the caller out, and locks c.L.
+// leave takes the caller out of the line, and locks c.L.
 func (c *Cond) leave(w *waiter[struct{}]) {
 	c.mu.Lock()
 	w.leave()
@@ -97,7 +97,7 @@ func (c *Cond) leave(w *waiter[struct{}]) {
 // goroutine may call it.
 func (c *Cond) Signal() {
 	if c == nil {
-		return // nobody waits
+		return // no caller waits on a nil Cond
 	}
 	c.mu.Lock()
 	w := c.waiting.claim()

@@ -36,27 +36,27 @@
 //
 // # Callers
 //
-// In the documentation of this module, "a task" means a task of the loop in question, and an iterator that such a task
-// runs; "any goroutine" includes tasks. For other callers methods of Loop, Group, Timer and Ticker panic, and functions
-// of other packages that take a Loop return ErrNotTask. Once the loop has ended, calls that are for any goroutine fail
-// with ErrEnded, which for connections and listeners also matches net.ErrClosed.
+// In the documentation of this module, "a task" means a task of the loop in question, or an iterator that such a task
+// runs; "any goroutine" includes tasks. Calls that only a task may make fail for other callers: methods of Loop, Group,
+// Timer and Ticker panic, and functions of other packages that take a Loop return ErrNotTask. Once the loop has ended,
+// calls that any goroutine may make fail with ErrEnded, which for connections and listeners also matches net.ErrClosed.
 //
 // # Ending
 //
-// Run returns when its function has returned on all loops and all tasks have ended. Tasks that other callers start on a
-// loop until then run, too. A loop that has nothing else to do, and is sent new tasks again and again, runs those that
-// it has accepted and refuses callers that are not its tasks with ErrEnded.
+// Run returns when its function has returned on all loops and all tasks have ended, including tasks that other callers
+// started on a loop until then. A loop that has nothing else to do, but is sent new tasks again and again, runs the
+// tasks that it has accepted and refuses further ones with ErrEnded, unless their senders are its own tasks.
 //
 // When Run's context ends, the program drains. New peers can't connect; peers that have connected are served, even if
-// they had not been accepted yet. Connections of sock.Serve are closed at once if they are idle between two requests,
-// and after 5 seconds, or half of Config.Grace, if no first request has come. The others have Config.Grace to finish;
-// then all tasks are cancelled, and connections not accepted by then are closed. A task's own context (Loop.Context) is
-// done when the task is cancelled, not when the drain begins. A cancelled task's waits fail with context.Canceled;
-// Close, Task.Wait and deferred clean-up still work.
+// their connections had not been accepted yet. Connections of sock.Serve are closed at once if they are idle between
+// two requests. One whose first request has not come is closed after 5 seconds, or half of Config.Grace if that is
+// less. All others have Config.Grace to finish; then all tasks are cancelled, and connections not accepted by then are
+// closed. A task's own context (Loop.Context) is done when the task is cancelled, not when the drain begins. A
+// cancelled task's waits fail with context.Canceled; Close, Task.Wait and deferred clean-up still work.
 //
-// How a program notices the drain: Accept returns net.ErrClosed once no connection is left to accept. Handlers of
-// sock.Serve need not notice. Read returns ErrDraining if the connection was marked idle (sock.Conn.SetIdle). A task
-// that waits for something else can Select on Loop.Draining. Anything else can use Loop.OnDrain, which starts a task
-// when the drain begins. Run's ctx.Err() is not nil from then on, but a task must not wait for <-ctx.Done(): that is a
-// channel, and stops the loop.
+// Programs can notice the drain in several ways. Accept returns net.ErrClosed once no connection is left to accept.
+// Handlers of sock.Serve need not notice. Read returns ErrDraining if the connection was marked idle
+// (sock.Conn.SetIdle). A task that waits for something else can include Loop.Draining in a Select. For everything else,
+// Loop.OnDrain starts a task when the drain begins. The Err of Run's context is not nil from then on, but a task must
+// not wait for <-ctx.Done(): that is a channel, and stops the loop.
 package ringo

@@ -10,31 +10,31 @@ import (
 
 var (
 	// ErrNotTask is returned by functions of other packages that only a task of the loop may call, such as sock.Listen,
-	// to other callers. Loop's own methods panic.
+	// if any other caller calls them. Loop's own methods panic instead.
 	ErrNotTask = loop.ErrNotTask
-	// ErrEnded is returned once the loop has ended.
+	// ErrEnded is returned by calls on a loop that has ended.
 	ErrEnded = loop.ErrEnded
 	// ErrDraining is returned to readers of idle connections when the drain begins; see sock.Conn.SetIdle. It matches
-	// net.ErrClosed (errors.Is), so code that ends on a closed connection ends on it as well.
+	// net.ErrClosed (errors.Is), so code that ends when a connection is closed also ends here.
 	ErrDraining = loop.ErrDraining
-	// ErrBubble is returned by Run in a bubble of testing/synctest: time advances there only while all goroutines wait
-	// for each other, and a loop waits in the kernel. Goroutines in a bubble may use loops of a Run outside; such waits
-	// take real time. It matches errors.ErrUnsupported (errors.Is).
+	// ErrBubble is returned by Run in a bubble of testing/synctest. Time advances there only while all goroutines wait
+	// for each other, but a loop waits in the kernel. Goroutines in a bubble may use loops of a Run outside it; such
+	// waits take real time. It matches errors.ErrUnsupported (errors.Is).
 	ErrBubble = loop.ErrBubble
-	// ErrGoexit is the error of a task that called runtime.Goexit, as t.FailNow does. Run returns it when the task was
-	// one of its functions.
+	// ErrGoexit is the error of a task that called runtime.Goexit, as t.FailNow does. Run returns it if the task ran
+	// one of Run's functions.
 	ErrGoexit = loop.ErrGoexit
 )
 
-// A PanicError is a panic in a task. Task.Wait, Group.Wait and Run return it if Config.OnPanic is set. If an Offload or
-// Compute call panics, the task that called it panics with one.
+// A PanicError describes a panic in a task. Task.Wait, Group.Wait and Run return it if Config.OnPanic is set. If the
+// function of an Offload or Compute call panics, the call panics with a PanicError in its task.
 type PanicError struct {
 	// Value is the argument of panic. Unwrap returns it if it is an error.
 	Value any
-	// Stack is the stack of the panic, in the format of debug.Stack. For an Offload or Compute call, the stack of the
-	// task that waited for it follows, if that task did not recover.
+	// Stack is the stack of the panic, in the format of debug.Stack. If an Offload or Compute call panicked and its
+	// task did not recover, the stack of that task follows.
 	Stack []byte
-	// In says where the panic was: in "a task", "Offload", "Compute", "singleflight" or "retry".
+	// In says where the panic happened: "a task", "Offload", "Compute", "singleflight" or "retry".
 	In string
 }
 
@@ -44,8 +44,7 @@ func (e *PanicError) Error() string { return (*loop.PanicError)(e).Error() }
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error { return (*loop.PanicError)(e).Unwrap() }
 
-// showPanic and shownPanic are the engine's way to make users' PanicErrors, and to
-// tell them again.
+// showPanic converts the engine's PanicError to the type that users see; shownPanic converts it back.
 func showPanic(p *loop.PanicError) error { return (*PanicError)(p) }
 
 func shownPanic(v any) *loop.PanicError {
@@ -53,7 +52,7 @@ func shownPanic(v any) *loop.PanicError {
 	return (*loop.PanicError)(p)
 }
 
-// A SetupError says why a driver can't run here. errors.As finds it in Run's error.
+// A SetupError says why a driver can't run here. errors.As finds it in the error of Run.
 type SetupError struct {
 	// Driver is the driver, as in Config.Driver.
 	Driver string
@@ -65,13 +64,13 @@ type SetupError struct {
 	Err error
 }
 
-// Error names driver, step, errno and the likely cause.
+// Error names the driver, the step, the errno and the likely cause.
 func (e *SetupError) Error() string { return (*driver.SetupError)(e).Error() }
 
 // Unwrap returns Err.
 func (e *SetupError) Unwrap() error { return (*driver.SetupError)(e).Unwrap() }
 
-// setupError is a driver's error to users: errors.As finds their SetupError in it.
+// setupError wraps an error of opening a driver so that errors.As finds the public SetupError in it.
 type setupError struct{ error }
 
 func (r setupError) Unwrap() error { return r.error }
@@ -86,13 +85,12 @@ func (r setupError) As(target any) bool {
 	return true
 }
 
-// wantFunc panics where a function was forgotten.
+// wantFunc panics unless a function was given. method is the name in the message.
 func wantFunc(given bool, method string) {
 	if !given {
 		panic("ringo: " + method + " of a nil function")
 	}
 }
 
-// ofNil is the error of a method of a nil pointer to what is of use as its zero value, or is made
-// by a function.
+// ofNil returns the error of a method that was called on a nil pointer.
 func ofNil(name string) error { return fmt.Errorf("ringo: %s of nil", name) }

@@ -12,21 +12,21 @@ import (
 // may use it. NewGroup or GroupWithContext makes it.
 type Group struct {
 	l      *Loop
-	tasks  []*member // those that have not ended
-	err    error     // the first
+	tasks  []*member // tasks that have not ended
+	err    error     // the first error
 	ctx    context.Context
 	cancel context.CancelCauseFunc // nil without a context
 
 	limited bool
 	limit   int
-	active  int           // tasks, and the places of those who are about to start one
-	room    loop.TaskList // who waits in Go
+	active  int           // tasks, and places that ended tasks have left to callers of Go
+	room    loop.TaskList // tasks that wait in Go
 }
 
 // member is one task of a group.
 type member struct {
 	task *loop.Task
-	at   int // its place in tasks
+	at   int // index in tasks
 	err  error
 }
 
@@ -34,8 +34,8 @@ type member struct {
 func NewGroup(l *Loop) *Group { return &Group{l: l} }
 
 // GroupWithContext makes a group on a loop whose tasks run in a Loop.WithContext of the returned context. That context
-// is derived from ctx, and done when Wait returns or a task fails, with the task's error as its cause. So the waits of
-// the other tasks end with an error that has the first one as its cause. Any goroutine may call it.
+// is derived from ctx, and is done when Wait returns or a task fails. In the second case its cause is the task's error,
+// so the waits of the other tasks end with an error that has the first error as its cause. Any goroutine may call it.
 func GroupWithContext(ctx context.Context, l *Loop) (*Group, context.Context) {
 	g := NewGroup(l)
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
@@ -52,8 +52,9 @@ func (g *Group) SetLimit(n int) {
 	g.limited, g.limit = n >= 0, n
 }
 
-// Go starts fn as a task of the group. At SetLimit's limit it parks until a task has ended, even if the caller is
-// cancelled; it panics if the limit is 0. The first error cancels the other tasks, including those started later.
+// Go starts fn as a task of the group. If SetLimit's limit is reached, Go parks until a task has ended, even if the
+// caller is cancelled; if the limit is 0, it panics. The first error cancels the other tasks, including those started
+// later.
 func (g *Group) Go(fn func() error) {
 	l := g.loop().task("Group.Go")
 	wantFunc(fn != nil, "Group.Go")
@@ -64,21 +65,22 @@ func (g *Group) Go(fn func() error) {
 		panic("ringo: Group.Go with a limit of 0 tasks")
 	default:
 		g.room.Push(l.Task())
-		l.Park((*groupRoom)(g)) // who has ended leaves his place
+		l.Park((*groupRoom)(g)) // a task that ends leaves its place to this one
 	}
 	g.start(l, fn)
 }
 
-// groupRoom is a group as what a task in Go waits for.
+// groupRoom is a Group as the Waiter of a task that waits in Go.
 type groupRoom Group
 
-// CancelWait has it wait on.
+// CancelWait makes the task go on waiting: a cancel does not end the wait.
 func (r *groupRoom) CancelWait(t *loop.Task) { t.WaitOn(r) }
 
 // DescribeWait names the call.
 func (r *groupRoom) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "Group.Go" }
 
-// TryGo is like Go, but does nothing if it would have to wait. It reports whether it started fn.
+// TryGo is like Go, but returns false where Go would wait or panic because of the limit. It reports whether it started
+// fn.
 func (g *Group) TryGo(fn func() error) bool {
 	l := g.loop().task("Group.TryGo")
 	wantFunc(fn != nil, "Group.TryGo")
@@ -110,7 +112,7 @@ func (g *Group) start(l *loop.Loop, fn func() error) {
 	}
 }
 
-// ended takes a task out. end is nil if its fn has returned.
+// ended removes a task that has ended. end is nil if its fn has returned.
 func (g *Group) ended(m *member, end error) {
 	last := len(g.tasks) - 1
 	g.tasks[last].at = m.at
@@ -129,7 +131,7 @@ func (g *Group) ended(m *member, end error) {
 	}
 	g.err = end
 	if g.cancel != nil {
-		g.cancel(end) // which ends their waits, and says why
+		g.cancel(end) // ends the waits of the tasks, with the error as the cause
 		return
 	}
 	for _, other := range g.tasks {
@@ -137,8 +139,9 @@ func (g *Group) ended(m *member, end error) {
 	}
 }
 
-// Wait parks until all tasks of the group have ended, including those that they started in it, and returns the first
-// error. A task that panicked or called runtime.Goexit counts as failed, with the error that Task.Wait returns.
+// Wait parks until all tasks of the group have ended, including those that these have started in the group, and returns
+// the first error. A task that panicked or called runtime.Goexit counts as failed, with the error that Task.Wait
+// returns.
 func (g *Group) Wait() error {
 	g.loop().task("Group.Wait")
 	for len(g.tasks) > 0 {

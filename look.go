@@ -25,21 +25,21 @@ func (l *Loop) Info() stats.Info {
 }
 
 // Stats returns the loop's counters as of its last turn. Any goroutine may call it. Callers other than this loop's
-// tasks wait for its answer. If that takes 100 ms, or the task is cancelled, they get the last known values; see
-// stats.Loop.Held.
+// tasks wait for the loop's answer. If that takes 100 ms, or the calling task is cancelled, they get the last known
+// values; see stats.Loop.Held.
 func (l *Loop) Stats() stats.Loop { return census.StatsOf(l.engine()) }
 
-// Tasks returns the loop's tasks that have not ended, in the order in which they began; those that have not begun come
+// Tasks returns the loop's tasks that have not ended, in the order in which they began; tasks that have not begun come
 // last. After the loop's end there are none.
 //
-// The loop answers in pieces, 256 tasks in a turn, so that tens of thousands of them don't stop it: each is shown as of
-// that turn, and tasks that begin or end meanwhile may be missing. Times are accurate to 17 ms.
+// The loop answers in pieces, 256 tasks in a turn, so that tens of thousands of tasks don't hold it up. Each task is
+// shown as of the turn of its piece, and tasks that begin or end meanwhile may be missing. Times are accurate to 17 ms.
 //
-// A loop that is held by a task does not answer. After 100 ms the list is made from the goroutines' stacks, which stops
-// the program for some 6 µs for each of them. It then has names and states only; the task that holds the loop is
-// "running". With more than 16384 goroutines it has one entry, of state "unknown", that says so.
+// A loop that is held by a task does not answer. After 100 ms Tasks makes the list from the goroutines' stacks, which
+// stops the program for some 6 µs for each goroutine. The list then has only names and states; the task that holds the
+// loop is "running". If there are more than 16384 goroutines, the list has one entry, of state "unknown", that says so.
 //
-// Any goroutine may call it, and waits for the answer; a task parks, even if it is cancelled.
+// Any goroutine may call Tasks, and waits for the answer; a task parks, even if it is cancelled.
 func (l *Loop) Tasks() []stats.Task {
 	me, _ := loop.Current()
 	if me == nil || !me.World().Beside() { // where nothing holds a loop for long
@@ -55,7 +55,7 @@ func (l *Loop) Tasks() []stats.Task {
 	return tasks
 }
 
-// tasks is Tasks for goroutines.
+// tasks is Tasks for ordinary goroutines.
 func (l *Loop) tasks() []stats.Task {
 	found := census.Tasks(l.engine())
 	tasks := make([]stats.Task, len(found))
@@ -66,7 +66,7 @@ func (l *Loop) tasks() []stats.Task {
 	return tasks
 }
 
-// namesOf keeps names and places of functions, of which there are few.
+// namesOf caches the names and places of functions: many tasks run the same few functions.
 type namesOf map[code.Func]struct{ name, at string }
 
 func (n namesOf) info(t *census.TaskInfo) stats.Task {

@@ -8,7 +8,7 @@ import (
 )
 
 // A Mutex is a lock that parks tasks that have to wait, where a sync.Mutex would stop their loop. Tasks of any loop and
-// ordinary goroutines can share one; Unlock passes it to the caller that has waited longest. The zero value is
+// ordinary goroutines can share one; Unlock passes the lock to the caller that has waited longest. The zero value is
 // unlocked. It must not be copied after its first use. It is a sync.Locker.
 //
 // Tasks of one loop need it only for state that must not change while they park: between two waits a task has its loop
@@ -16,16 +16,16 @@ import (
 type Mutex struct {
 	mu      sync.Mutex
 	held    bool
-	by      loop.Holder // the task that has it, if it is held
+	by      loop.Holder // the task that holds the lock, if held
 	waiting line[loop.Holder]
 	spare   waiterPool[loop.Holder]
 }
 
 var _ sync.Locker = (*Mutex)(nil)
 
-// Lock waits for the lock and takes it: a task parks, a goroutine blocks. It always returns with the lock, so nothing
-// ends its wait early: a task keeps waiting even if it is cancelled or its Loop.WithTimeout ends, so the holder must
-// not wait for that task. LockContext gives up. Any goroutine may call it.
+// Lock waits for the lock and takes it: a task parks, a goroutine blocks. It always returns with the lock: a task keeps
+// waiting even if it is cancelled or its Loop.WithTimeout ends, so the holder must not wait for that task. Use
+// LockContext for a wait that can end early. Any goroutine may call it.
 func (m *Mutex) Lock() {
 	if m == nil {
 		panic(ofNil("Mutex.Lock"))
@@ -42,10 +42,10 @@ func (m *Mutex) Lock() {
 }
 
 // LockContext is like Lock, but also returns when ctx is done, and to a task when it is cancelled or its
-// Loop.WithTimeout or WithContext ends. If it returns nil the caller has the lock; otherwise it has not, and the error
-// matches context.Canceled, os.ErrDeadlineExceeded or the context's cause. If ctx is already done it fails even if the
-// lock is free. A cancelled task still gets a free lock, within the bound at Loop.WithTimeout, unless ctx is its
-// Loop.Context. A nil ctx never ends. Any goroutine may call it.
+// Loop.WithTimeout or WithContext ends. If it returns nil the caller has the lock; otherwise the caller does not have
+// it, and the error matches context.Canceled, os.ErrDeadlineExceeded or the context's cause. If ctx is already done it
+// fails even if the lock is free. A cancelled task still gets a free lock, within the bound at Loop.WithTimeout, unless
+// ctx is its Loop.Context. A nil ctx never ends. Any goroutine may call it.
 //
 // It does not allocate if ctx is nil, can't be done (such as context.Background), or is the task's Loop.Context. A task
 // parks.
@@ -69,8 +69,7 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 	return err
 }
 
-// TryLock takes the lock if it is free, and reports whether it did. It does not wait.
-// Any goroutine may call it.
+// TryLock takes the lock if it is free, and reports whether it did. It does not wait. Any goroutine may call it.
 func (m *Mutex) TryLock() bool {
 	if m == nil {
 		return false
@@ -119,10 +118,10 @@ func holder(t *loop.Task) (h loop.Holder) {
 	return h
 }
 
-// mutexWait is a Mutex as what a task waits for.
+// mutexWait is a Mutex as the thing that a task waits for.
 type mutexWait Mutex
 
-// DescribeWait tells who has it.
+// DescribeWait tells which task holds the lock, or that a goroutine does.
 func (w *mutexWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	m := (*Mutex)(w)
 	m.mu.Lock()
@@ -132,7 +131,7 @@ func (w *mutexWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	}
 }
 
-// HeldBy tells which task has it.
+// HeldBy returns the task that holds the lock, and whether any caller holds it.
 func (w *mutexWait) HeldBy() (by loop.Holder, held bool) {
 	m := (*Mutex)(w)
 	m.mu.Lock()
@@ -140,7 +139,8 @@ func (w *mutexWait) HeldBy() (by loop.Holder, held bool) {
 	return m.by, m.held
 }
 
-// wantHeld panics for a method that unlocks, before it has done anything else.
+// wantHeld panics unless the lock is held. method, which is about to unlock it, calls wantHeld before it does anything
+// else.
 func (m *Mutex) wantHeld(method string) {
 	if m == nil {
 		panic("ringo: " + method + " with no Mutex")

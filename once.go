@@ -10,7 +10,7 @@ type Once struct {
 }
 
 // Do runs fn, unless a Do of the same Once has run a function before. It returns once that function has ended: a task
-// that calls it meanwhile parks, a goroutine blocks, and nothing else ends the wait. A function that panics counts as
+// that calls Do meanwhile parks, a goroutine blocks, and nothing else ends the wait. A function that panics counts as
 // run. A fn that calls Do itself waits for ever. Any goroutine may call it.
 func (o *Once) Do(fn func()) {
 	if o == nil {
@@ -36,7 +36,7 @@ func OnceFunc(fn func()) func() {
 	return func() { get() }
 }
 
-// OnceValue returns a function that runs fn at its first call and returns what fn has returned, as sync.OnceValue does.
+// OnceValue returns a function that runs fn at its first call and returns fn's result, as sync.OnceValue does.
 // Concurrent calls wait, as in Once.Do. If fn panics, each call panics with the same value. Any goroutine may call it.
 func OnceValue[T any](fn func() T) func() T {
 	wantFunc(fn != nil, "OnceValue")
@@ -53,15 +53,15 @@ func OnceValues[T, U any](fn func() (T, U)) func() (T, U) {
 	c := new(struct {
 		once  Once
 		fn    func() (T, U)
-		whole bool // it has returned
-		why   any  // it has panicked
+		whole bool // fn has returned
+		why   any  // what calls panic with if fn has not returned
 		v     T
 		u     U
 	})
 	c.fn = fn
 	run := func() {
 		defer func() {
-			c.fn = nil // and what it keeps
+			c.fn = nil // frees what fn refers to
 			if c.whole {
 				return
 			}

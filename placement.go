@@ -11,13 +11,13 @@ import (
 )
 
 // A Placement says how the loops of a Run share CPUs; see Config.Place. All but Anywhere need Linux: elsewhere Run
-// fails with errors.ErrUnsupported. CPUs near each other are taken first: one memory node after the other and, within a
-// node, fast cores before slow ones, one cache after the other, and the second threads of cores last. So a few loops
-// share a node and its cache.
+// fails with errors.ErrUnsupported. CPUs near each other are taken first, so that a few loops share a node and its
+// cache: one memory node after the other and, within a node, fast cores before slow ones, one cache after the other,
+// and the second threads of cores last.
 type Placement int
 
 const (
-	// Anywhere leaves it to the kernel's scheduler.
+	// Anywhere leaves the choice of CPUs to the kernel's scheduler.
 	Anywhere Placement = 0
 	// PerCPU binds each loop to a CPU of its own.
 	PerCPU Placement = 1
@@ -37,7 +37,8 @@ const (
 // String returns the constant's name.
 func (p Placement) String() string { return places.Policy(p).String() }
 
-// plan finds out how many loops there are, and where. number checks a number.
+// plan decides how many loops there are and which CPUs they run on, and adds mistakes to errs. number checks a number
+// and returns its default for 0.
 func (c *Config) plan(number func(name string, v, def, min, max int) int, errs *[]error) places.Plan {
 	none := places.Plan{Loops: 1}
 	fail := func(format string, args ...any) places.Plan {
@@ -71,8 +72,8 @@ func (c *Config) plan(number func(name string, v, def, min, max int) int, errs *
 	return p
 }
 
-// machine reads of the system what a plan needs: who says how many loops there are, and has them anywhere, pays
-// nothing.
+// machine reads what the plan needs to know of the system. A Config that sets Loops and binds nothing needs nothing, so
+// that it costs no reads.
 func machine(ask *places.Ask) (*places.Machine, error) {
 	switch {
 	case ask.Binds():

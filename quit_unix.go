@@ -11,14 +11,14 @@ import (
 	"ringo/internal/census"
 )
 
-// quitWatch is the Runs that want the tasks told at SIGQUIT: however many there are, they are told once.
+// quitWatch counts the Runs with TasksOnQuit. However many there are, a SIGQUIT prints the tasks once.
 var quitWatch struct {
 	mu    sync.Mutex
 	users int
 	stop  func()
 }
 
-// watchQuit waits for the signal until all that have called it have called stop.
+// watchQuit makes the process print its tasks at SIGQUIT, until every caller has called its stop.
 func watchQuit() (stop func()) {
 	w := &quitWatch
 	w.mu.Lock()
@@ -35,7 +35,8 @@ func watchQuit() (stop func()) {
 	})
 }
 
-// tellAtQuit waits for the signal, on a goroutine of its own, until stop is called.
+// tellAtQuit starts a goroutine that waits for SIGQUIT until stop is called. At the signal it prints the tasks, and
+// then sends the signal again, for the runtime's usual answer.
 func tellAtQuit() (stop func()) {
 	heard, over := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(heard, syscall.SIGQUIT)
@@ -47,7 +48,7 @@ func tellAtQuit() (stop func()) {
 		}
 		census.WriteTasks(onStderr.say)
 		onStderr.await(noticesPatience) // a stderr that is blocked does not keep the program from its end
-		signal.Stop(heard)              // from here on the runtime's own answer, if nobody else listens
+		signal.Stop(heard)              // from here on the runtime answers, unless there is another listener
 		if self, err := os.FindProcess(os.Getpid()); err == nil {
 			self.Signal(syscall.SIGQUIT)
 		}

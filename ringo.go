@@ -10,24 +10,24 @@ import (
 	"ringo/internal/sys"
 )
 
-// Run makes the loops, then calls fn once per loop, at the same time on each, as that loop's first task; what fn
-// captures is shared between threads. Run returns once every fn and every task has ended. Any goroutine may call it,
-// several at a time. A task may not: its loop would stop meanwhile, so it gets an error. A goroutine in a bubble of
-// testing/synctest gets ErrBubble.
+// Run makes the loops, then calls fn once per loop, on all of them at the same time, as each loop's first task;
+// variables that fn captures are shared between threads. Run returns once every fn and every task has ended. Any
+// goroutine may call it, several at a time. A task gets an error, because Run would stop its loop. A goroutine in a
+// bubble of testing/synctest gets ErrBubble.
 //
-// When ctx ends, listeners stop, open connections have Config.Grace to finish, then all tasks are cancelled. If none of
-// them ends for 5 s, in which the machine is not too busy to run the loops, or some are left after 30, Run gives up
-// with an error that names the remaining tasks. The first error of any fn cancels all tasks at once and is returned;
-// once ctx has ended, net.ErrClosed and the contexts' errors from fn count as an orderly end, and Run returns nil. If a
-// loop can't be made, Run fails with a *SetupError before any fn starts. When a loop ends it closes all handles still
-// open on it, even those that goroutines use. Goroutines do not keep a loop alive: wait in Offload for a server that
-// runs on goroutines (see package sock).
+// When ctx ends, listeners stop, open connections have Config.Grace to finish, and then all tasks are cancelled. If no
+// cancelled task ends for 5 s, not counting time in which the machine is too busy to run the loops, or if tasks are
+// left after 30 s, Run gives up with an error that names them. The first error of any fn cancels all tasks at once, and
+// Run returns it; once ctx has ended, net.ErrClosed and the contexts' errors from fn count as an orderly end, and Run
+// returns nil. If a loop can't be made, Run fails with a *SetupError before any fn starts. When a loop ends, it closes
+// all handles still open on it, even those that goroutines use. Goroutines do not keep a loop alive: to keep it running
+// for a server that runs on goroutines, wait for the server in Offload (see package sock).
 //
-// Ringo's own messages go to Config.Logger, or else to stderr through a 256 KiB buffer that no loop waits for; messages
-// that do not fit are dropped and counted. Run waits at most 1 s at its end for the rest to be written.
+// Ringo's own messages go to Config.Logger, or else to stderr through a buffer of 256 KiB, so that no loop waits for
+// stderr; messages that do not fit are dropped and counted. At its end Run waits at most 1 s until the rest is written.
 //
 // While loops run, GOMAXPROCS is raised by their number, because a loop that sleeps in the kernel keeps one of the
-// scheduler's Ps for a while.
+// scheduler's Ps for a while. Unless a Run has a Reserve, GOMAXPROCS is lowered again while all loops are idle.
 func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 	if l, _ := loop.Current(); l != nil {
 		return errRunInTask
@@ -52,22 +52,22 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or " +
 	"in Loop.Offload")
 
-// A Loop is one thread and its tasks. Run makes it.
+// A Loop is one thread and the tasks that it runs. Run makes it.
 //
 // Any goroutine may call Go, Post, Call, OnDrain and the methods that describe the loop. Sleep, Yield, Context, Now,
-// AfterFunc, NewTicker, WithTimeout, WithContext, Offload and Compute concern the running task, and panic if their
-// caller is not a task of this loop.
+// AfterFunc, NewTicker, WithTimeout, WithContext, Offload and Compute act on the running task, and panic unless the
+// caller is a task of this loop.
 type Loop loop.Loop
 
 func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
 
-// task gives the engine to a method that only a task may call.
+// task returns the engine, for a method that only a task may call; for other callers it panics.
 func (l *Loop) task(method string) *loop.Loop {
 	wantHere(l.engine(), method)
 	return l.engine()
 }
 
-// wantHere panics where a method is called that means the running task, by who is none of the loop.
+// wantHere panics unless the caller is a task of the loop. method is the name in the message.
 func wantHere(l *loop.Loop, method string) {
 	switch {
 	case l.IsCurrent():
@@ -78,10 +78,10 @@ func wantHere(l *loop.Loop, method string) {
 	}
 }
 
-// Go starts fn as a task; fn begins after Go has returned. It runs even if the task is cancelled before it starts, so
-// that its deferred functions run. Any goroutine may call it; on a loop that has ended the task's Wait returns
-// ErrEnded. The task inherits the runtime/pprof labels of its starter, as goroutines do, and the values of a task's
-// Context.
+// Go starts fn as a task; fn begins after Go has returned. fn runs even if the task is cancelled before it starts, so
+// that its deferred functions run. Any goroutine may call it; on a loop that has ended, the task's Wait returns
+// ErrEnded. The task inherits the runtime/pprof labels of the caller, as goroutines do, and, if the caller is a task,
+// the values of its Context.
 func (l *Loop) Go(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.Go")
 	return (*Task)(l.engine().Go(fn))
@@ -95,11 +95,11 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 }
 
 // GoBackground is like Go, for a housekeeping task, such as one that syncs a file every second: it keeps neither its
-// loop nor a drain from ending. Once all other tasks of the loop have ended, and the connections that the loop waits
-// for, the task is cancelled, and the loop ends when it has returned; until then it goes on, even in a drain. When its
-// wait fails it may still start tasks, and the loop waits for these. Any goroutine may call it.
+// loop nor a drain from ending. The task runs on, even in a drain, until all other tasks of the loop have ended, and
+// the connections that the loop waits for. Then it is cancelled, and the loop ends when it has returned. Even after the
+// cancel it may start tasks, and the loop waits for these. Any goroutine may call it.
 //
-// It may outlive the function that started it, and the files that this function closes. End a task that uses them
+// The task may outlive the function that started it, and use files that this function closes. If it does, end the task
 // first, by a defer after that of their Close:
 //
 //	bg := l.GoBackground(func() { syncEach(l, f) })
@@ -109,22 +109,22 @@ func (l *Loop) GoBackground(fn func()) *Task {
 	return (*Task)(l.engine().GoBackground(fn))
 }
 
-// Post starts fn as a task, without returning a Task and without allocating in steady state. The posts of one sender
-// start in order; but those from different classes (Loop.WithClass) start at the turns of their classes. Any goroutine
-// may call it. It returns ErrEnded when the loop has ended, or is about to end and accepts nothing more from outside.
-// If it returns nil, fn runs.
+// Post starts fn as a task, without returning a Task and without allocating in steady state. Functions that one sender
+// posts start in order, except that those of different classes (Loop.WithClass) start at the turns of their classes.
+// Any goroutine may call it. It returns ErrEnded when the loop has ended, or is about to end and accepts nothing more
+// from outside. If it returns nil, fn runs.
 func (l *Loop) Post(fn func()) error {
 	wantFunc(fn != nil, "Loop.Post")
 	return l.engine().Post(fn)
 }
 
-// Context returns the running task's context. It has the values of an enclosing WithContext, of the context where the
-// task was started, and of Run's context, in this order. It is done when the task is cancelled or has ended, not when
-// Run's context ends. In a WithTimeout it has that deadline. Only a task may call it.
+// Context returns the running task's context. Its values are those of an enclosing WithContext, of the context where
+// the task was started, and of Run's context, in this order. It is done when the task is cancelled or has ended, not
+// when Run's context ends. Inside a WithTimeout it has that deadline. Only a task may call it.
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
-// Sleep parks the running task for at least d. It returns context.Canceled if the task is cancelled and
-// os.ErrDeadlineExceeded at the end of an enclosing WithTimeout. Only a task may call it.
+// Sleep parks the running task for at least d. It returns context.Canceled if the task is cancelled, and the errors of
+// WithTimeout and WithContext when an enclosing one ends. Only a task may call it.
 func (l *Loop) Sleep(d time.Duration) error {
 	e := l.task("Loop.Sleep")
 	if e.Sleep(d) == -sys.ECANCELED {
@@ -133,18 +133,18 @@ func (l *Loop) Sleep(d time.Duration) error {
 	return nil
 }
 
-// Yield parks the running task until all other ready tasks have run and the loop has polled the kernel: for long work
-// between waits. A cancel does not shorten it. Only a task may call it. Tasks whose calls never need to wait yield by
-// themselves after a while. A task of a Class waits for its class's turn.
+// Yield parks the running task until all other ready tasks have run and the loop has polled the kernel. Call it during
+// long work between waits. A cancel does not shorten it. A task of a Class waits for its class's turn. Tasks whose
+// calls never need to wait yield by themselves after a while. Only a task may call it.
 func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
 
 // Call runs fn as a task of the loop and waits until it has ended: a task parks, a goroutine blocks. It returns fn's
 // error, the error of Task.Wait if fn did not return, or ErrEnded if the loop had ended and fn never ran. Any goroutine
 // may call it.
 //
-// If the caller is a task, of this or another loop, fn runs in a Loop.WithContext of the caller's Loop.Context: its
-// waits end when the caller is cancelled or timed out, with the same error. Call always waits for fn's end. Goroutines
-// can limit fn by a WithContext inside it.
+// If the caller is a task, of this or another loop, fn runs in a Loop.WithContext of the caller's Loop.Context: fn's
+// waits end when the caller is cancelled or timed out, with the same error. Call always waits until fn has ended.
+// Goroutines can limit fn by a WithContext inside it.
 func (l *Loop) Call(fn func() error) error {
 	wantFunc(fn != nil, "Loop.Call")
 	e := l.engine()
@@ -164,32 +164,34 @@ func (l *Loop) Call(fn func() error) error {
 	return err
 }
 
-// Now returns the loop's clock, which is read once a turn: good for deadlines, too coarse for measurements. Only a task
-// may call it.
+// Now returns the time by the loop's clock, which is read once a turn: accurate enough for deadlines, too coarse for
+// measurements. Only a task may call it.
 func (l *Loop) Now() time.Time { return l.task("Loop.Now").Now() }
 
-// AfterFunc runs fn as a task after d. Only a task may call it. A timer that has
-// not fired does not keep the loop alive.
+// AfterFunc runs fn as a task after d. A timer that has not fired does not keep the loop alive. Only a task may call
+// it.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	e := l.task("Loop.AfterFunc")
 	wantFunc(fn != nil, "Loop.AfterFunc")
 	return (*Timer)(e.AfterFunc(d, fn))
 }
 
-// Offload runs a function that blocks in other ways than through Ringo. It runs fn on an ordinary goroutine, parks the
-// task meanwhile, and returns fn's error once fn has returned, so fn may write to captured variables. ctx is the
+// Offload runs fn on an ordinary goroutine, parks the task meanwhile, and returns fn's error once fn has returned, so
+// fn may write to captured variables. Use it for functions that block in other ways than through Ringo. ctx is the
 // task's: fn should return when it is done. At most Config.Offload calls run at once; further ones queue. If the task
-// is cancelled while queued, fn does not run and the error is context.Canceled; if a WithTimeout ends, the error says
-// that no slot came free. Calls queued for a second are reported on stderr, with the calls that have the slots;
-// Stats.Lanes counts them. A panic of fn is raised in the task as a *PanicError. Only a task may call Offload.
+// is cancelled while its call is queued, fn does not run and the error is context.Canceled; if a WithTimeout ends
+// meanwhile, the error says that no slot came free. Calls that have queued for a second are reported on stderr,
+// together with the calls that have the slots; Stats.Lanes counts them. A panic of fn is raised in the task as a
+// *PanicError. Only a task may call Offload.
 func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 	e := l.task("Loop.Offload")
 	wantFunc(fn != nil, "Loop.Offload")
 	return e.Offload(fn)
 }
 
-// Compute is Offload for CPU-bound work: at most GOMAXPROCS less the number of loops run at once, and at least one. A
-// task parks.
+// Compute is Offload for CPU-bound work. The number of calls that run at once is at most GOMAXPROCS, without what Runs
+// have added to it, less the number of loops, but at least one. With Config.Reserve it is also at most the number of
+// CPUs left to other threads than the loops'. A task parks.
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
 	e := l.task("Loop.Compute")
 	wantFunc(fn != nil, "Loop.Compute")
@@ -202,8 +204,8 @@ func (l *Loop) Index() int { return l.engine().Index() }
 // Loops returns the loops of this Run, by index. Any goroutine may call it.
 func (l *Loop) Loops() []*Loop { return loopsOf(l.engine().Set().Loops()) }
 
-// Loops returns all running loops of the process, of every Run, in the order in which they began; it is meant for
-// diagnostics. [Info] tells the Runs apart. Any goroutine may call it; it does not park.
+// Loops returns all running loops of the process, of every Run, in the order in which they began. It is meant for
+// diagnostics; [Info] says which Run a loop belongs to. Any goroutine may call it; it does not park.
 func Loops() []*Loop { return loopsOf(loop.Running()) }
 
 func loopsOf(engines []*loop.Loop) []*Loop {

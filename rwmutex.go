@@ -9,10 +9,10 @@ import (
 )
 
 // An RWMutex is a lock that one writer or any number of readers can hold, like sync.RWMutex, but it parks tasks that
-// have to wait. Tasks of any loop and ordinary goroutines can share one. Callers get it in order of arrival: a reader
-// does not overtake a writer that waits, and readers that wait behind each other get it together. So a caller that
-// holds it for reading must not lock it again: a writer may have arrived in between. The zero value is unlocked. It
-// must not be copied after its first use. It is a sync.Locker.
+// have to wait. Tasks of any loop and ordinary goroutines can share one. Callers get the lock in order of arrival: a
+// reader does not overtake a writer that waits, and readers that wait behind each other get it together. So a caller
+// that holds the lock for reading must not lock it again: if a writer has arrived in between, the two wait for each
+// other. The zero value is unlocked. It must not be copied after its first use. It is a sync.Locker.
 //
 // Tasks of one loop need it only for state that must not change while they park: between two waits a task has its loop
 // to itself.
@@ -20,22 +20,22 @@ type RWMutex struct {
 	mu      sync.Mutex
 	readers int
 	held    bool        // by a writer
-	by      loop.Holder // the task that is it
+	by      loop.Holder // the task that is this writer
 	waiting line[rwClaim]
 	spare   waiterPool[rwClaim]
 }
 
 var _ sync.Locker = (*RWMutex)(nil)
 
-// rwClaim is what a caller wants of an RWMutex.
+// rwClaim says who wants the lock, and for what.
 type rwClaim struct {
 	who   loop.Holder
 	reads bool
 }
 
-// Lock waits for the lock and takes it for writing: a task parks, a goroutine blocks. It always returns with the lock,
-// so nothing ends its wait early: a task keeps waiting even if it is cancelled or its Loop.WithTimeout ends, so the
-// holders must not wait for that task. LockContext gives up. Any goroutine may call it.
+// Lock waits for the lock and takes it for writing: a task parks, a goroutine blocks. It always returns with the lock:
+// a task keeps waiting even if it is cancelled or its Loop.WithTimeout ends, so the holders must not wait for that
+// task. Use LockContext for a wait that can end early. Any goroutine may call it.
 func (m *RWMutex) Lock() { m.lock("RWMutex.Lock", false) }
 
 // RLock is like Lock, for reading: a task parks.
@@ -43,8 +43,8 @@ func (m *RWMutex) RLock() { m.lock("RWMutex.RLock", true) }
 
 // LockContext is like Lock, but also returns when ctx is done, and to a task when it is cancelled or its
 // Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. The caller has the lock if and only
-// if it returns nil. If ctx is already done it fails even if the lock is free. A cancelled task still gets a free lock,
-// unless ctx is its Loop.Context. A nil ctx never ends. Any goroutine may call it; a task parks.
+// if LockContext returns nil. If ctx is already done it fails even if the lock is free. A cancelled task still gets a
+// free lock, unless ctx is its Loop.Context. A nil ctx never ends. Any goroutine may call it; a task parks.
 func (m *RWMutex) LockContext(ctx context.Context) error {
 	return m.lockContext(ctx, "RWMutex.LockContext", false)
 }
@@ -110,7 +110,7 @@ func (m *RWMutex) lockContext(ctx context.Context, call string, reads bool) erro
 	var next claimedWaiters[rwClaim]
 	_, err := m.waiting.wait(ctx, &m.mu, &m.spare, c, call, (*rwWait)(m))
 	if err != nil {
-		next = m.waiting.claimWhile(m.may, m.take) // those whom only this one was in the way of
+		next = m.waiting.claimWhile(m.may, m.take) // callers that only this one held up
 	}
 	m.mu.Unlock()
 	next.wake()
@@ -154,10 +154,10 @@ func (m *RWMutex) unlock(method string, reads bool) {
 	next.wake()
 }
 
-// may reports whether a caller can have the lock beside those that have it.
+// may reports whether the lock can be given to a caller while its present holders have it.
 func (m *RWMutex) may(c rwClaim) bool { return !m.held && (c.reads || m.readers == 0) }
 
-// take gives it to the caller.
+// take records that the caller has the lock.
 func (m *RWMutex) take(c rwClaim) {
 	if c.reads {
 		m.readers++
@@ -166,10 +166,10 @@ func (m *RWMutex) take(c rwClaim) {
 	m.held, m.by = true, c.who
 }
 
-// rwWait is an RWMutex as what a task waits for.
+// rwWait is an RWMutex as the thing that a task waits for.
 type rwWait RWMutex
 
-// DescribeWait tells who has it.
+// DescribeWait tells which task holds the lock for writing, or how many readers hold it.
 func (w *rwWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	m := (*RWMutex)(w)
 	m.mu.Lock()
@@ -184,7 +184,7 @@ func (w *rwWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	}
 }
 
-// HeldBy tells which task has it for writing.
+// HeldBy returns the task that holds the lock for writing, and whether a writer holds it.
 func (w *rwWait) HeldBy() (by loop.Holder, held bool) {
 	m := (*RWMutex)(w)
 	m.mu.Lock()

@@ -7,7 +7,7 @@ import (
 )
 
 // A Case is one send or receive of a Select; RecvInto and SendFrom make it. It is a value and can be reused. The zero
-// Case never proceeds, which turns a case off.
+// Case never proceeds: use it to turn a case off.
 type Case struct {
 	ch   selectable
 	elem any // *T
@@ -15,7 +15,7 @@ type Case struct {
 }
 
 // RecvInto returns a case that receives a value from c into *v. The Select owns *v until it returns, and leaves it
-// unchanged if another case proceeds. With a nil c the case never proceeds. It panics if v alone is nil.
+// unchanged if another case proceeds. If c is nil the case never proceeds. It panics if v is nil and c is not.
 func RecvInto[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -24,8 +24,8 @@ func RecvInto[T any](c *Chan[T], v *T) Case {
 	return Case{ch: c, elem: v}
 }
 
-// SendFrom returns a case that sends *v, as it is when Select is called, to c. With a nil c the case never proceeds. It
-// panics if v alone is nil.
+// SendFrom returns a case that sends *v to c, with the value that *v has when Select is called. If c is nil the case
+// never proceeds. It panics if v is nil and c is not.
 func SendFrom[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -34,24 +34,25 @@ func SendFrom[T any](c *Chan[T], v *T) Case {
 	return Case{ch: c, elem: v, send: true}
 }
 
-// wantElem panics where a case is made without a variable: a Select would, with the locks of its channels.
+// wantElem panics if a case is made without a variable: otherwise Select would panic, while it holds its channels'
+// locks.
 func wantElem(given bool, call string) {
 	if !given {
 		panic("ringo: " + call + " with a nil pointer to the value")
 	}
 }
 
-// selectable is what Select asks of a Chan of any type.
+// selectable is a Chan of any element type, as Select uses it.
 type selectable interface {
 	order() uint64
 	lock()
 	unlock()
-	// attempt goes on in this way if that need not wait; the caller holds the lock.
-	// who, if not nil, is to be woken.
+	// attempt sends or receives if it can do so without waiting. who, if not nil, is the Parker that the caller of
+	// attempt wakes after unlocking. The caller holds the lock.
 	attempt(send bool, elem any) (who *loop.Parker, done bool, err error)
-	// place makes a place for a case, with the Parker of its own. stand puts it in
-	// line with that of the Select; the caller holds the lock. leave takes it out, and
-	// stores what it was given if it was chosen.
+	// place returns a new place for a case, and the Parker in it. stand puts that place in line, with the Parker of the
+	// whole Select; the caller holds the lock. leave takes the place out, and stores the value that it got if the case
+	// was chosen.
 	place(which int) (in any, own *loop.Parker)
 	stand(send bool, elem, in any, p *loop.Parker)
 	leave(send bool, elem, in any, chosen bool) error
@@ -109,7 +110,7 @@ func SelectContext(ctx context.Context, cases ...Case) (int, error) {
 	return i, err
 }
 
-// wait waits for one of the cases, of which none is true. The caller holds the locks, which it lets go.
+// wait waits for one of the cases, none of which can proceed now. The caller holds the locks, and wait unlocks them.
 func wait(ctx context.Context, cases []Case, s []place) (i int, err error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
@@ -119,7 +120,7 @@ func wait(ctx context.Context, cases []Case, s []place) (i int, err error) {
 	p := stand(cases, s, l, t)
 	unlockAll(s)
 	i, ended := p.ParkContext(ctx)
-	for k := len(s) - 1; k >= 0; k-- { // the one whose Parker stands for all is the last to go
+	for k := len(s) - 1; k >= 0; k-- { // the place with the shared Parker leaves last
 		c := &cases[s[k].i]
 		if e := c.ch.leave(c.send, c.elem, s[k].in, ended == nil && s[k].i == i); e != nil {
 			err = e
@@ -131,7 +132,7 @@ func wait(ctx context.Context, cases []Case, s []place) (i int, err error) {
 	return i, err
 }
 
-// TrySelect is Select if one of the cases can proceed now; otherwise it returns -1 and nil. It does not wait. Any
+// TrySelect is like Select if one of the cases can proceed now; otherwise it returns -1 and nil. It does not wait. Any
 // goroutine may call it.
 func TrySelect(cases ...Case) (int, error) {
 	loop.Charge()
@@ -146,19 +147,19 @@ func TrySelect(cases ...Case) (int, error) {
 	return i, err
 }
 
-// place is a case with its place in line.
+// place is a case's place in line.
 type place struct {
 	ch selectable
 	id uint64 // of ch
-	i  int    // in the list of cases
+	i  int    // index of the case in the list of cases
 	in any    // *waiter[T]
 }
 
-// casesMax is how many cases need no memory of their own.
+// casesMax is the number of cases up to which a Select does not allocate.
 const casesMax = 8
 
-// sorted gives the cases that can come true, in the order in which everybody takes the
-// locks: two Selects never wait for each other.
+// sorted returns the cases that have a channel, in the order in which every Select locks the channels, so that no two
+// Selects wait for each other.
 func sorted(cases []Case, s []place) []place {
 	for i := range cases {
 		if cases[i].ch == nil {
@@ -172,7 +173,7 @@ func sorted(cases []Case, s []place) []place {
 	return s
 }
 
-// lockAll locks the channels, each once.
+// lockAll locks the channels, each of them once.
 func lockAll(s []place) {
 	for k := range s {
 		if k == 0 || s[k].id != s[k-1].id {
@@ -189,9 +190,9 @@ func unlockAll(s []place) {
 	}
 }
 
-// attempt takes a case that need not wait, -1 if there is none. The caller holds the
-// locks. It looks at the cases in a random order, all of which are as likely: of those
-// that are true each is then, whatever lies between them.
+// attempt lets one case proceed that can do so without waiting, and returns its index; -1 if there is none. It tries
+// the cases in a random order in which all permutations are equally likely. So each case that can proceed is chosen
+// with the same probability, whichever cases lie between them. The caller holds the locks.
 func attempt(cases []Case, s []place) (i int, who *loop.Parker, err error) {
 	var room [casesMax]int
 	order := room[:0]
@@ -216,10 +217,11 @@ func attempt(cases []Case, s []place) (i int, who *loop.Parker, err error) {
 	return -1, nil, nil
 }
 
-// stand puts the caller in line for all cases. The caller holds the locks.
+// stand puts the caller in line for all cases, and returns the Parker that all its places share. The caller holds the
+// locks.
 func stand(cases []Case, s []place, l *loop.Loop, t *loop.Task) (p *loop.Parker) {
 	if len(s) == 0 {
-		p = &loop.Parker{For: "Select"} // for a wait that only a cancel ends
+		p = &loop.Parker{For: "Select"} // only a cancel or a context ends this wait
 		p.Begin(l, t)
 	}
 	for k := range s {
@@ -236,7 +238,8 @@ func stand(cases []Case, s []place, l *loop.Loop, t *loop.Task) (p *loop.Parker)
 	return p
 }
 
-// order is the channel's number, given when a Select first asks, so that the zero Chan has one.
+// order returns the channel's number, which it gets when it is first used in a Select, so that a zero Chan gets one,
+// too.
 func (c *Chan[T]) order() uint64 {
 	if id := c.id.Load(); id != 0 {
 		return id

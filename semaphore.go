@@ -8,9 +8,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Semaphore hands out units to callers that need one or several, in order of arrival: later callers that need few do
-// not overtake one that needs many. Tasks of any loop and ordinary goroutines can share one. NewSemaphore makes it; it
-// must not be copied.
+// A Semaphore hands out units to callers that need one or several, in order of arrival: a caller that needs few units
+// does not overtake an earlier one that needs many. Tasks of any loop and ordinary goroutines can share one.
+// NewSemaphore makes it; it must not be copied.
 type Semaphore struct {
 	size    int64
 	mu      sync.Mutex
@@ -27,12 +27,12 @@ func NewSemaphore(n int64) *Semaphore {
 	return &Semaphore{size: n}
 }
 
-// Acquire waits for n units and takes them: a task parks, a goroutine blocks. If it returns nil the caller has all n,
-// otherwise none. It also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout or
-// WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails even if units are free.
-// A cancelled task still gets units if they are free and no caller waits, unless ctx is its Loop.Context. It fails at
-// once if the semaphore has fewer than n units in all. A nil ctx never ends. It panics if n is negative. Any goroutine
-// may call it.
+// Acquire waits for n units and takes them: a task parks, a goroutine blocks. If it returns nil the caller has all n
+// units, otherwise none. It also returns when ctx is done, and to a task when it is cancelled or its Loop.WithTimeout
+// or WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails even if units are
+// free. A cancelled task still gets units if they are free and no caller waits, unless ctx is its Loop.Context. Acquire
+// fails at once if the semaphore has fewer than n units in all. A nil ctx never ends. It panics if n is negative. Any
+// goroutine may call it.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	checkUnits("Acquire", n)
 	if err := chargeIn(ctx); err != nil {
@@ -52,7 +52,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	var next claimedWaiters[int64]
 	_, err := s.waiting.wait(ctx, &s.mu, &s.spare, n, "Semaphore.Acquire", nil)
 	if err != nil {
-		next = s.grant() // to those whom only this one was in the way of
+		next = s.grant() // callers that only this one held up
 	}
 	s.mu.Unlock()
 	next.wake()
@@ -91,7 +91,7 @@ func (s *Semaphore) Release(n int64) {
 	next.wake()
 }
 
-// tryAcquire hands units out at once, if that is fair.
+// tryAcquire hands out n units at once if they are free and no caller waits for units.
 func (s *Semaphore) tryAcquire(n int64) bool {
 	if n > s.size-s.out || !s.waiting.empty() {
 		return false
@@ -100,7 +100,7 @@ func (s *Semaphore) tryAcquire(n int64) bool {
 	return true
 }
 
-// grant hands units to those who wait, as far as there are enough for the first.
+// grant hands out units to waiting callers in order of arrival, up to the first that needs more than are free.
 func (s *Semaphore) grant() claimedWaiters[int64] {
 	return s.waiting.claimWhile(func(n int64) bool { return n <= s.size-s.out }, func(n int64) { s.out += n })
 }

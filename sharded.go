@@ -11,40 +11,40 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// A Sharded has a value for each loop of a Run, such as a part of a store's keys: only tasks of that loop use it, so it
-// needs no lock. NewSharded makes a Sharded. Its Start, to be used as Config.Start, makes the values before any client
-// is served:
+// A Sharded has a value for each loop of a Run, such as a part of a store's keys. Only tasks of that loop use the
+// value, so it needs no lock. NewSharded makes a Sharded. Its Start, used as Config.Start, makes the values before any
+// client is served:
 //
 //	store := ringo.NewSharded(func(l *ringo.Loop) (*shard, error) { return openShard(l.Index()) })
 //	err := sock.ListenAndServe(ctx, &ringo.Config{Start: store.Start}, "tcp", ":6379", serve)
 //
-// Goroutines, and tasks of other loops, reach a value by functions that run on its loop: Shard.Call for one value, a
-// Batch for many, Each and Reduce for all. The loops of a Run with a Sharded end together, when none of them has a task
-// left: until then each answers the other loops' tasks, even during the drain. When Grace is over or the Run has failed
-// each ends by itself.
+// Goroutines, and tasks of other loops, reach a value through functions that run on its loop: Shard.Call for one value,
+// a Batch for many, Each and Reduce for all. The loops of a Run with a Sharded end together, when none of them has a
+// task left: until then each answers the other loops' tasks, even during the drain. Once Grace is over or the Run has
+// failed, each loop ends by itself.
 type Sharded[T any] struct {
 	make    func(l *Loop) (T, error)
 	shards  atomic.Pointer[[]Shard[T]] // once all values have been made
-	batches sync.Pool                  // for those who call one function
+	batches sync.Pool                  // for callers that call one function
 
 	mu      sync.Mutex
-	set     *loop.Set // that it belongs to
+	set     *loop.Set // the Run that it belongs to
 	all     []Shard[T]
 	started *Barrier
-	failing context.Context // ends when a value can't be made, for that reason
+	failing context.Context // ends when a value can't be made, with the error as its cause
 	fail    context.CancelCauseFunc
 }
 
-// NewSharded makes a Sharded whose Start gets the value of each loop by calling make in a task of that loop.
+// NewSharded makes a Sharded whose Start makes the value of each loop by calling make in a task of that loop.
 func NewSharded[T any](make func(l *Loop) (T, error)) *Sharded[T] {
 	wantFunc(make != nil, "NewSharded")
 	return &Sharded[T]{make: make}
 }
 
 // Start makes the value of l, and returns when the values of all loops of its Run have been made. Call it once on each
-// loop, before the values are used: as Config.Start, or at the beginning of Run's function. If a value can't be made,
-// Start returns the error of NewSharded's make on all loops, and there is no second attempt in this Run. A Sharded
-// belongs to one Run at a time. Only a task of l may call it; it parks.
+// loop, before the values are used: as Config.Start, or at the beginning of Run's function. If make fails on a loop,
+// Start returns that error on all loops, and there is no second attempt in this Run. A Sharded belongs to one Run at a
+// time. Only a task of l may call it; it parks.
 func (s *Sharded[T]) Start(l *Loop) error {
 	e := l.task("Sharded.Start")
 	if s == nil || s.make == nil {
@@ -70,7 +70,8 @@ func (s *Sharded[T]) Start(l *Loop) error {
 	return nil
 }
 
-// join has the loop among those that are started.
+// join adds the loop to those that are being started, and returns the shards and the Barrier of its Run. The first loop
+// of a new Run makes these.
 func (s *Sharded[T]) join(e *loop.Loop) ([]Shard[T], *Barrier, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +94,8 @@ func (s *Sharded[T]) join(e *loop.Loop) ([]Shard[T], *Barrier, error) {
 	return s.all, s.started, nil
 }
 
-// places are the shards, by the index of their loops.
+// places returns the shards, by the index of their loops. It panics if Start has not returned on all loops; method is
+// the name in the message.
 func (s *Sharded[T]) places(method string) []Shard[T] {
 	if s == nil {
 		panic(ofNil(method))
@@ -105,9 +107,9 @@ func (s *Sharded[T]) places(method string) []Shard[T] {
 	return *all
 }
 
-// At returns the shard that has a key, given a hash of the key, such as maphash.String's: the shard of the loop whose
-// Index is the hash modulo the number of loops. That does not change during the Run. With another number of loops most
-// keys are elsewhere, and maphash differs in each process. So data that a program keeps on disk by shard needs a
+// At returns the shard of a key, given a hash of the key, such as maphash.String's: the shard of the loop whose Index
+// is the hash modulo the number of loops. That does not change during the Run. With another number of loops most keys
+// have another shard, and maphash differs in each process. So data that a program keeps on disk by shard needs a
 // mapping of its own: a fixed number of parts, a stable hash, and At of the part's number. Any goroutine may call it;
 // it does not park.
 func (s *Sharded[T]) At(hash uint64) *Shard[T] {
@@ -127,14 +129,14 @@ func (s *Sharded[T]) Local() T {
 }
 
 // Each calls fn with each value, on the values' loops at the same time, and returns when all calls have ended, with
-// their errors joined (errors.Join). It is otherwise like Shard.Call. Any goroutine may call it; a task parks.
+// their errors joined (errors.Join). Otherwise it is like Shard.Call. Any goroutine may call it; a task parks.
 func (s *Sharded[T]) Each(fn func(v T) error) error {
 	wantFunc(fn != nil, "Sharded.Each")
 	return s.each(s.places("Sharded.Each"), func(_ int, v T) error { return fn(v) })
 }
 
-// Reduce calls fn with each value of s, as Sharded.Each does, and merges the results, in the order of the loops. Any
-// goroutine may call it; a task parks. merge runs in the caller.
+// Reduce calls fn with each value of s, as Sharded.Each does, and merges the results in the order of the loops. merge
+// runs in the caller. Any goroutine may call it; a task parks.
 func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R) R) (sum R, err error) {
 	wantFunc(fn != nil && merge != nil, "Reduce")
 	all := s.places("Reduce")
@@ -149,7 +151,7 @@ func Reduce[T, R any](s *Sharded[T], fn func(v T) (R, error), merge func(a, b R)
 	return sum, nil
 }
 
-// each is Each of a function that is told which value it has.
+// each is Each for a function that also gets the index of the value's loop.
 func (s *Sharded[T]) each(all []Shard[T], fn func(i int, v T) error) error {
 	errs := make([]error, len(all))
 	b := s.spare()
@@ -159,7 +161,7 @@ func (s *Sharded[T]) each(all []Shard[T], fn func(i int, v T) error) error {
 	return errors.Join(append(errs, b.callOnce())...)
 }
 
-// spare is a batch for callOnce.
+// spare returns a Batch for callOnce, used before or new.
 func (s *Sharded[T]) spare() *Batch[T] {
 	if b, ok := s.batches.Get().(*Batch[T]); ok {
 		return b
@@ -167,7 +169,7 @@ func (s *Sharded[T]) spare() *Batch[T] {
 	return s.Batch()
 }
 
-// callOnce is Call for who needs the batch no longer.
+// callOnce is Call for a caller that does not use the batch again: it goes back to the pool.
 func (b *Batch[T]) callOnce() error {
 	err := b.Call()
 	b.s.batches.Put(b) // unless a function has panicked
@@ -181,7 +183,8 @@ type Shard[T any] struct {
 	v  T
 }
 
-// Loop returns the loop that has the value: a connection can move to it (sock.Conn.MoveTo). Any goroutine may call it.
+// Loop returns the loop that has the value; a connection can move to that loop (sock.Conn.MoveTo). Any goroutine may
+// call it.
 func (s *Shard[T]) Loop() *Loop {
 	if s == nil {
 		return nil
@@ -191,11 +194,11 @@ func (s *Shard[T]) Loop() *Loop {
 
 // Call calls fn with the value, in a task of its loop, and returns fn's error when fn has ended: a task parks, a
 // goroutine blocks. If the caller is a task of that loop, it calls fn directly. If fn did not return, the error is that
-// of Task.Wait; if the loop had ended, and fn never ran, it is ErrEnded. fn may park; other tasks may use the value
-// meanwhile. Nothing ends the wait for another loop: use Loop.Call for what may take long. There fn has none of the
-// caller's time-outs, classes, labels and context values, and the caller's cancel does not reach it; on the caller's
-// own loop it has all of them, so an fn that parks may fail where the same call succeeds for another loop. Any
-// goroutine may call it.
+// of Task.Wait; if the loop had ended and fn never ran, the error is ErrEnded. fn may park; other tasks may use the
+// value meanwhile. Nothing ends the wait for another loop: use Loop.Call for calls that may take long. On another loop
+// fn has none of the caller's time-outs, classes, labels and context values, and the caller's cancel does not reach it.
+// On the caller's own loop fn has all of them, so an fn that parks may fail where the same call succeeds for another
+// loop. Any goroutine may call it.
 func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 	wantFunc(fn != nil, "Shard.Call")
 	if s == nil || s.of == nil {
@@ -213,12 +216,13 @@ func (s *Shard[T]) Call(fn func(v T) error) (err error) {
 }
 
 // A Batch is a set of functions for shards that travel together: one message to each loop concerned, and one answer
-// when all have run. A server can use it for all requests that one read of a connection returned. Sharded.Batch makes
-// it. One caller at a time may use it, and reuse it any number of times; then it does not allocate.
+// when all functions have run. A server can use it for all requests that one read of a connection returned.
+// Sharded.Batch makes it. Only one caller at a time may use it. It can be reused any number of times, and then does not
+// allocate.
 type Batch[T any] struct {
 	s       *Sharded[T]
-	to      []*calls[T] // by the index of the loop; nil: none yet
-	used    []*calls[T] // those with functions, in the order of the first
+	to      []*calls[T] // by the index of the loop; nil if there are none yet
+	used    []*calls[T] // those with functions, in the order in which they got their first one
 	calling bool
 	pending atomic.Int32
 	waiter  loop.Parker
@@ -227,7 +231,7 @@ type Batch[T any] struct {
 // Batch makes an empty batch.
 func (s *Sharded[T]) Batch() *Batch[T] { return &Batch[T]{s: s} }
 
-// Add puts a function into the batch. It does not call it yet. It panics during a Call.
+// Add adds a function to the batch, without calling it. It panics during a Call.
 func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 	wantFunc(fn != nil, "Batch.Add")
 	if b == nil || to == nil || to.of != b.s {
@@ -253,12 +257,12 @@ func (b *Batch[T]) Add(to *Shard[T], fn func(v T)) {
 	c.fns = append(c.fns, fn)
 }
 
-// Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. Those for one
-// shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's loop, in the
-// caller; those for different shards run at the same time. The batch is empty afterwards. If functions did not return,
-// or did not run, the error is that of Shard.Call for one of them; all others have run. The panic or Goexit of one that
-// runs in the caller is the caller's, when all others have ended. Nothing ends the wait. On other loops they have of
-// the caller what functions of Shard.Call have. Any goroutine may call it.
+// Call calls the functions, and returns when all of them have ended: a task parks, a goroutine blocks. The functions
+// for one shard run one after the other in the order of Add, in a task of its loop or, if that is the caller's loop, in
+// the caller; those for different shards run at the same time. The batch is empty afterwards. If functions did not
+// return, or did not run, the error is that of Shard.Call for one of them; all others have run. If a function that runs
+// in the caller panics or calls runtime.Goexit, the caller does so, too, once all others have ended. Nothing ends the
+// wait. On other loops functions inherit as little of the caller as those of Shard.Call. Any goroutine may call it.
 func (b *Batch[T]) Call() (err error) {
 	if b == nil {
 		return ofNil("Batch.Call")
@@ -297,9 +301,9 @@ func (b *Batch[T]) Call() (err error) {
 	return nil
 }
 
-// wait waits for all that were asked.
+// wait waits until all other loops have answered.
 func (b *Batch[T]) wait(t *loop.Task) {
-	if b.pending.Add(-1) == 0 { // nobody is left who would wake the caller
+	if b.pending.Add(-1) == 0 { // no loop is left that would wake the caller
 		if t != nil {
 			return
 		}
@@ -309,7 +313,7 @@ func (b *Batch[T]) wait(t *loop.Task) {
 	b.waiter.ParkOn()
 }
 
-// end empties the batch, and gives the first error.
+// end empties the batch, and returns the first error.
 func (b *Batch[T]) end() (err error) {
 	for _, c := range b.used {
 		if err == nil {
@@ -322,18 +326,18 @@ func (b *Batch[T]) end() (err error) {
 	return err
 }
 
-// calls are a batch's functions for one shard, on their way to its loop and back.
+// calls holds a batch's functions for one shard. It travels to the shard's loop and back.
 type calls[T any] struct {
 	batch  *Batch[T]
 	at     *Shard[T]
 	fns    []func(v T)
 	next   int
-	within bool   // the one before next has not returned
-	err    error  // why one has not
-	lost   func() // Refused
+	within bool   // the function before next has not returned
+	err    error  // why a function has not returned
+	lost   func() // c.Refused
 }
 
-// Run is the task on the loop of the shard.
+// Run is the task that runs the functions on the shard's loop.
 func (c *calls[T]) Run() {
 	l := c.at.l.engine()
 	l.Task().OnLost(c.lost)
@@ -341,10 +345,10 @@ func (c *calls[T]) Run() {
 	c.run(l)
 }
 
-// Code names the first function.
+// Code returns the first function, by which reports name the task.
 func (c *calls[T]) Code() code.Func { return code.Of(c.fns[0]) }
 
-// run calls the functions that have not been called.
+// run calls the functions that have not been called yet.
 func (c *calls[T]) run(l *loop.Loop) {
 	for c.next < len(c.fns) {
 		l.ChargeAndYield()
@@ -356,7 +360,8 @@ func (c *calls[T]) run(l *loop.Loop) {
 	}
 }
 
-// runOwn is run in the caller: what a function ends it with goes on when those behind it have run, too.
+// runOwn runs the functions in the caller. If one of them panics or calls Goexit, runOwn first calls those after it;
+// then the panic or Goexit goes on in the caller.
 func (c *calls[T]) runOwn(l *loop.Loop) {
 	defer func() {
 		if c.next < len(c.fns) && !l.Killed() {
@@ -366,7 +371,8 @@ func (c *calls[T]) runOwn(l *loop.Loop) {
 	c.run(l)
 }
 
-// leave answers, also if a function has ended the task: then another task goes on behind it.
+// leave answers the caller when the task ends. If a function has ended the task early, by a panic or Goexit, leave
+// starts another task for the functions after it, which answers in its place.
 func (c *calls[T]) leave() {
 	l := c.at.l.engine()
 	switch {
@@ -396,13 +402,13 @@ func (c *calls[T]) leave() {
 	}
 }
 
-// Refused answers for a loop that has ended before the task has.
+// Refused answers the caller if the loop ended before the task did, or accepted no task.
 func (c *calls[T]) Refused() {
 	c.err = ErrEnded
 	c.answer()
 }
 
-// answer wakes the caller if all others have answered. The batch is the caller's then.
+// answer wakes the caller if all other loops have answered. From then on the batch belongs to the caller.
 func (c *calls[T]) answer() {
 	if b := c.batch; b.pending.Add(-1) == 0 {
 		b.waiter.Claim(0)

@@ -10,12 +10,12 @@ import (
 
 // Signals returns a Chan that receives the given signals of the process, or all signals if none are given. Use it
 // instead of [signal.Notify], whose channel would stop the loop of a task that receives. The rules of Notify apply: the
-// signals' default action is off until stop, and every other listener gets them as well. While a signal waits to be
-// received, further ones of the same kind are dropped, as the kernel does while one is pending; there is always room
-// for one of each kind.
+// signals' default action is off until stop, and all other listeners get them as well. While a signal waits to be
+// received, further ones of the same kind are dropped, as the kernel drops them while one is pending; there is always
+// room for one of each kind.
 //
 // stop ends the delivery, and restores the default action of signals that have no other listener. It closes the Chan:
-// signals that arrived before are received first, after that Recv returns ErrClosed. stop does not wait, and calling it
+// signals that arrived earlier are received first, then Recv returns ErrClosed. stop does not wait, and calling it
 // again does nothing.
 //
 // Any goroutine may call Signals and stop, before a Run and while it lasts; the Chan outlives Runs. A task that waits
@@ -41,7 +41,7 @@ func Signals(signals ...os.Signal) (c *Chan[os.Signal], stop func()) {
 	})
 }
 
-// sendOnce sends s if c holds none of its kind, and has room.
+// sendOnce sends s unless c already holds a signal of that kind, or has no room.
 func sendOnce(c *Chan[os.Signal], s os.Signal) {
 	var to *waiter[os.Signal]
 	c.mu.Lock()

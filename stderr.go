@@ -8,29 +8,30 @@ import (
 	"time"
 )
 
-// notices is how what Ringo has to say gets to stderr. Its reader may be slow or hang, and no loop, no watcher and no
-// end of a Run may wait for it: so say only keeps a text, and a goroutine writes, that lives while there are some.
+// notices writes Ringo's messages to stderr. The reader of stderr may be slow or hang, and no loop and no watcher may
+// wait for it, nor the end of a Run for longer than noticesPatience. So say only keeps a text; a goroutine, which lives
+// while there are texts, writes them.
 type notices struct {
 	to func() io.Writer
 
 	mu      sync.Mutex
 	texts   []string
-	size    int           // bytes in them
-	dropped int           // texts, since the last that was kept
-	idle    chan struct{} // closed when all is written; nil: it is
+	size    int           // bytes of the texts that are not yet written
+	dropped int           // number of texts dropped since the last one that was kept
+	idle    chan struct{} // closed when everything is written; nil if nothing is to be written
 }
 
 const (
-	// noticesMax bounds the bytes that wait. What comes at the bound is dropped, and how many were is said with the
-	// next text. A text alone may be longer.
+	// noticesMax bounds the bytes that wait to be written. At the bound texts are dropped, and their number is added to
+	// the next text that is kept. A single text may be longer.
 	noticesMax = 256 << 10
-	// noticesPatience is how long the end of a Run waits until all is written.
+	// noticesPatience is how long the end of a Run waits until everything is written.
 	noticesPatience = time.Second
 )
 
 var onStderr = notices{to: func() io.Writer { return os.Stderr }}
 
-// say has a text written. It does not wait.
+// say makes the goroutine write a text. It does not wait.
 func (n *notices) say(text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -45,7 +46,7 @@ func (n *notices) say(text string) {
 	}
 }
 
-// keep is for who has the lock.
+// keep adds a text to those that the goroutine writes. The caller holds the lock.
 func (n *notices) keep(text string) {
 	if n.dropped > 0 {
 		text = fmt.Sprintf("ringo: %d reports were dropped here: stderr was too slow\n", n.dropped) + text
@@ -55,7 +56,7 @@ func (n *notices) keep(text string) {
 	n.size += len(text)
 }
 
-// write writes until nothing is left.
+// write writes texts until none is left.
 func (n *notices) write() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,13 +72,13 @@ func (n *notices) write() {
 		text := n.texts[0]
 		n.texts = n.texts[1:]
 		n.mu.Unlock()
-		io.WriteString(n.to(), text) // there is nobody to tell of an error
+		io.WriteString(n.to(), text) // an error can't be reported anywhere
 		n.mu.Lock()
 		n.size -= len(text)
 	}
 }
 
-// await waits until all is written, for so long at most.
+// await waits until everything is written, but no longer than patience.
 func (n *notices) await(patience time.Duration) {
 	n.mu.Lock()
 	idle := n.idle

@@ -7,22 +7,21 @@ import (
 	"ringo/internal/loop"
 )
 
-// line is those who wait for one thing, in order of arrival: tasks of any loop, and
-// goroutines. All of it is under the lock of what they wait for, which is held for a
-// few stores only, and by nobody who parks.
+// line is a queue of callers that wait for one thing, in order of arrival: tasks of any loop, and goroutines. The lock
+// of that thing guards all of it. Callers hold the lock only for a few stores, and never while they park.
 type line[T any] struct {
 	first, last *waiter[T]
 }
 
-// waiter is one place in a line.
+// waiter is one caller's place in a line.
 type waiter[T any] struct {
-	p          *loop.Parker // own, but in a Select, where several places have one
+	p          *loop.Parker // &own, except in a Select, whose places share the Parker of one of them
 	own        loop.Parker
-	in         *line[T] // nil once it was taken out
+	in         *line[T] // the line that it is in; nil once it was taken out
 	next, prev *waiter[T]
-	which      int  // of the cases of its Select
-	v          T    // what it brings, or is given
-	refused    bool // it was woken by Close
+	which      int  // index of the case in its Select
+	v          T    // the value that the caller brings, or gets
+	refused    bool // Close woke it
 }
 
 func (q *line[T]) empty() bool { return q.first == nil }
@@ -37,7 +36,7 @@ func (q *line[T]) push(w *waiter[T]) {
 	q.last = w
 }
 
-// leave takes w out, if it is still in.
+// leave takes w out of its line, if it is still in one.
 func (w *waiter[T]) leave() {
 	q := w.in
 	if q == nil {
@@ -56,8 +55,9 @@ func (w *waiter[T]) leave() {
 	w.in, w.next, w.prev = nil, nil, nil
 }
 
-// claim takes out the first who still waits; nil if nobody does. Who was cancelled
-// on the way is passed over. The caller wakes it once it has let the lock go.
+// claim takes out waiters, from the first on, until it finds one that still waits, and returns it; nil if there is
+// none. It skips waiters whose wait has ended meanwhile, by a cancel for example. The caller wakes the returned waiter
+// after unlocking.
 func (q *line[T]) claim() *waiter[T] {
 	for w := q.first; w != nil; w = q.first {
 		w.leave()
@@ -68,7 +68,7 @@ func (q *line[T]) claim() *waiter[T] {
 	return nil
 }
 
-// claimAll claims all who still wait.
+// claimAll claims all waiters that still wait.
 func (q *line[T]) claimAll() (all claimedWaiters[T]) {
 	for w := q.claim(); w != nil; w = q.claim() {
 		all.add(w)
@@ -76,7 +76,7 @@ func (q *line[T]) claimAll() (all claimedWaiters[T]) {
 	return all
 }
 
-// claimWhile claims those in front who may have what they wait for, up to the first who may not. Each takes it.
+// claimWhile claims waiters from the first on, and calls take for each, up to the first for which may is false.
 func (q *line[T]) claimWhile(may func(T) bool, take func(T)) (all claimedWaiters[T]) {
 	for w := q.first; w != nil && may(w.v); w = q.first {
 		w.leave()
@@ -88,7 +88,7 @@ func (q *line[T]) claimWhile(may func(T) bool, take func(T)) (all claimedWaiters
 	return all
 }
 
-// claimedWaiters are waiters that were claimed together, to be woken when the lock is gone.
+// claimedWaiters are waiters that were claimed together. The caller wakes them after unlocking.
 type claimedWaiters[T any] struct{ first, last *waiter[T] }
 
 func (q *claimedWaiters[T]) add(w *waiter[T]) {
@@ -100,7 +100,7 @@ func (q *claimedWaiters[T]) add(w *waiter[T]) {
 	q.last = w
 }
 
-// wake wakes them in order. Each is its owner's again at that moment.
+// wake wakes the waiters in order. Each belongs to its own caller again from that moment.
 func (q *claimedWaiters[T]) wake() {
 	for w := q.first; w != nil; {
 		next := w.next
@@ -110,13 +110,13 @@ func (q *claimedWaiters[T]) wake() {
 	}
 }
 
-// waiterPool keeps waiters for those who wait next, under the same lock.
+// waiterPool keeps unused waiters for later callers of the same line. The lock of the line guards it.
 type waiterPool[T any] struct {
 	free *waiter[T]
 	n    int
 }
 
-// sparesMax is how many places are kept; more callers at once than that allocate.
+// sparesMax is how many waiters a pool keeps; if more callers wait at once, the further ones allocate.
 const sparesMax = 256
 
 func (s *waiterPool[T]) get() *waiter[T] {
@@ -139,7 +139,8 @@ func (s *waiterPool[T]) put(w *waiter[T]) {
 	s.n++
 }
 
-// chargeIn is for a call that ctx may end: the error is why the caller may not go on.
+// chargeIn begins a call that ctx may end: it charges the call to the task's budget. An error says why the call must
+// not go on.
 func chargeIn(ctx context.Context) error {
 	if err := loop.ChargeAndYield(); err != nil {
 		return err
@@ -147,7 +148,7 @@ func chargeIn(ctx context.Context) error {
 	return endedBy(ctx)
 }
 
-// endedBy is why ctx lets no call begin; nil if it does. A nil ctx never ends.
+// endedBy returns the error of a call with a ctx that is already done; nil if it is not. A nil ctx never ends.
 func endedBy(ctx context.Context) error {
 	if ctx == nil || ctx.Err() == nil {
 		return nil
@@ -155,12 +156,12 @@ func endedBy(ctx context.Context) error {
 	return loop.ContextError(ctx)
 }
 
-// noContext is for a wait that no context ends.
+// noContext is the ctx of a wait that no context ends. It is nil.
 var noContext context.Context
 
-// wait stands the caller in line with v, lets the lock go and waits, until ctx is done if it is not nil. It holds the
-// lock again when it returns, with what became of v; in a crash of a simulated host it does not return, so no caller
-// defers an unlock. The error is ErrClosed, or what has ended the wait.
+// wait puts the caller in line with v, unlocks mu and waits, until ctx is done if ctx is not nil. It locks mu again
+// before it returns, with the value that the waiter has then. The error is ErrClosed, or says what has ended the wait.
+// In the crash of a simulated host wait does not return and mu stays unlocked, so callers must not defer an unlock.
 func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v T, call string,
 	of loop.Describer) (got T, err error) {
 	l, t := loop.Current()
@@ -191,7 +192,8 @@ func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v 
 	return got, err
 }
 
-// waitOn is wait that nothing ends but the one who claims the waiter.
+// waitOn is wait for a caller that waits until another caller claims its waiter: neither a cancel nor a context ends
+// it.
 func (q *line[T]) waitOn(mu *sync.Mutex, s *waiterPool[T], v T, call string, of loop.Describer) {
 	w := s.get()
 	w.p, w.v = &w.own, v

@@ -10,8 +10,8 @@ import (
 )
 
 // A WaitGroup waits for a number of tasks and goroutines to end, like sync.WaitGroup, which would stop the loop of a
-// task that waits. Tasks of any loop and ordinary goroutines can share one. The zero value waits for none. It must not
-// be copied after its first use, and can be reused once all have ended.
+// task that waits. Tasks of any loop and ordinary goroutines can share one. The zero value has nothing to wait for. It
+// must not be copied after its first use, and can be reused once all have ended.
 //
 // To collect errors, or cancel the others, use a Group.
 type WaitGroup struct {
@@ -21,8 +21,8 @@ type WaitGroup struct {
 	spare   waiterPool[struct{}]
 }
 
-// Go runs fn and counts it until it ends, even by a panic or runtime.Goexit. Called by a task, fn runs as a task of the
-// same loop, otherwise on a goroutine. It does not wait. Any goroutine may call it.
+// Go runs fn and counts it until it ends, even by a panic or runtime.Goexit. If the caller is a task, fn runs as a task
+// of the same loop, otherwise on a goroutine. Go does not wait. Any goroutine may call it.
 func (g *WaitGroup) Go(fn func()) {
 	wantFunc(fn != nil, "WaitGroup.Go")
 	g.Add(1)
@@ -40,9 +40,9 @@ func (g *WaitGroup) Go(fn func()) {
 	go counted()
 }
 
-// Add adds n, which may be negative, to the counter. At 0 waiting callers go on; it panics below 0. It does not wait.
-// As with sync.WaitGroup, an Add when the counter is 0 must come before the Wait that is to count it. Any goroutine may
-// call it.
+// Add adds n, which may be negative, to the counter. When the counter reaches 0, waiting callers go on; Add panics if
+// it would fall below 0. It does not wait. As with sync.WaitGroup, an Add when the counter is 0 must come before the
+// Wait that is meant to wait for it. Any goroutine may call it.
 func (g *WaitGroup) Add(n int) {
 	if g == nil {
 		panic(ofNil("WaitGroup.Add"))
@@ -80,8 +80,8 @@ func (g *WaitGroup) Wait() {
 }
 
 // WaitContext is like Wait, but also returns when ctx is done, and to a task when it is cancelled or its
-// Loop.WithTimeout or WithContext ends. The errors are those of Mutex.LockContext; the tasks that it waited for go on.
-// Any goroutine may call it; a task parks.
+// Loop.WithTimeout or WithContext ends. The errors are those of Mutex.LockContext. The tasks and goroutines that it
+// waited for are not affected. Any goroutine may call it; a task parks.
 func (g *WaitGroup) WaitContext(ctx context.Context) error {
 	if g == nil {
 		return ofNil("WaitGroup.WaitContext")

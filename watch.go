@@ -8,7 +8,7 @@ import (
 )
 
 // A Watch holds a value of which callers want only the latest version, such as a configuration that can be reloaded.
-// Callers can wait for a change, and slow ones miss the values in between. Tasks of any loop and ordinary goroutines
+// Callers can wait for a change; a slow caller misses the values in between. Tasks of any loop and ordinary goroutines
 // can share one. The zero Watch has no value yet. It must not be copied after its first use.
 //
 //	for v, version := w.Get(); ; {
@@ -26,7 +26,7 @@ type Watch[T any] struct {
 	spare   waiterPool[struct{}]
 }
 
-// Set sets the value, and wakes all callers that wait for one. It does not wait. After Close it fails with ErrClosed.
+// Set sets the value, and wakes all callers that wait in Next. It does not wait. After Close it fails with ErrClosed.
 // Any goroutine may call it.
 func (w *Watch[T]) Set(v T) error {
 	loop.Charge()
@@ -58,11 +58,11 @@ func (w *Watch[T]) Get() (v T, version uint64) {
 	return w.v, w.version
 }
 
-// Next returns the latest value and its version, once that differs from version, which Get or Next returned; with
-// version 0, once there is a value. If it has to wait, a task parks and a goroutine blocks. After Close it returns the
-// last value if that is newer, then ErrClosed. It also returns when ctx is done, and to a task when it is cancelled or
-// its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. If ctx is already done it fails.
-// A nil ctx never ends. Any goroutine may call it.
+// Next returns the latest value and its version once that differs from version, which Get or Next returned earlier.
+// With version 0 it returns as soon as there is a value. If it has to wait, a task parks and a goroutine blocks. After
+// Close it returns the last value if that is newer, then ErrClosed. It also returns when ctx is done, and to a task
+// when it is cancelled or its Loop.WithTimeout or WithContext ends, with the same errors as Mutex.LockContext. If ctx
+// is already done it fails, even if there is a newer value. A nil ctx never ends. Any goroutine may call it.
 func (w *Watch[T]) Next(ctx context.Context, version uint64) (v T, next uint64, err error) {
 	if w == nil {
 		return v, version, ofNil("Watch.Next")
@@ -83,8 +83,8 @@ func (w *Watch[T]) Next(ctx context.Context, version uint64) (v T, next uint64, 
 	return v, version, err
 }
 
-// Close makes Set fail, and Next once it has returned the last value. It does not wait. Closing again does nothing. Any
-// goroutine may call it.
+// Close closes the Watch: Set fails from now on, and Next once it has returned the last value. It does not wait.
+// Closing again does nothing. Any goroutine may call it.
 func (w *Watch[T]) Close() {
 	if w == nil {
 		panic(ofNil("Watch.Close"))
