@@ -10,35 +10,35 @@ import (
 
 const cqeSize = 16
 
-// The structs are the kernel's, and stay so.
+// A struct whose size differs from the kernel's does not compile.
 var (
 	_ [unsafe.Sizeof(abi.Io_uring_cqe{})]byte = [unsafe.Sizeof(CQE{})]byte{}
 	_ [2 * cqeSize]byte                       = [unsafe.Sizeof(CQE32{})]byte{}
 )
 
-// at returns the CQE at an index, which the kernel may overwrite as soon as the head has passed it.
+// at returns the CQE at an index. The kernel may overwrite it as soon as the head has passed it.
 func (r *Ring) at(i uint32) *CQE {
 	return (*CQE)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*r.cqSize))
 }
 
-// CQE removes and returns the oldest completion, as a copy. On a ring with SetupCQE32 it returns a completion's first
-// half; CQE32 returns both. On one with SetupCQEMixed it never finds any: only CQE32, Drain32, Peek and CQEs support
-// both sizes, so that other rings do not pay for it.
+// CQE removes and returns the oldest completion, as a copy; it returns false if there is none. On a ring with
+// SetupCQE32 it returns a completion's first half; CQE32 returns both. On a ring with SetupCQEMixed it never finds a
+// completion: only CQE32, Drain32, Peek and CQEs support both sizes, so that other rings do not pay for it.
 //
-// Only the owner may call it. It never waits and makes no system call, so with SetupDeferTaskrun it sees only what the
-// last Enter let the kernel make; see NeedsEnter.
+// Only the owner may call it. It never waits and makes no system call, so with SetupDeferTaskrun it sees only the
+// completions that the kernel posted at the last Enter; see NeedsEnter.
 func (r *Ring) CQE() (CQE, bool) {
 	if r.cqHead == r.cqTail && !r.lookForCQEs() {
 		return CQE{}, false
 	}
 	c := *r.at(r.cqHead)
 	r.cqHead++
-	// releases the copy above to the kernel, which acquires the head before it writes there
+	// The store releases the place to the kernel, which acquires the head before it overwrites it.
 	show(r.cqShown.head, r.cqHead)
 	return c, true
 }
 
-// lookForCQEs takes over the kernel's CQ tail and says whether it has moved.
+// lookForCQEs updates cqTail from the kernel's CQ tail and reports whether there are CQEs.
 //
 // The load acquires the CQEs, which the kernel wrote before it released the tail.
 func (r *Ring) lookForCQEs() bool {
@@ -46,8 +46,9 @@ func (r *Ring) lookForCQEs() bool {
 	return r.cqTail != r.cqHead
 }
 
-// Drain moves completions, oldest first, to into until there are none or into is full, and returns their number. It
-// moves the head once, so it is cheaper for many. Like CQE it does not support SetupCQEMixed.
+// Drain moves completions into the slice, oldest first, until there are none or the slice is full, and returns their
+// number. It moves the head once, so for many completions it is cheaper than CQE. Like CQE it does not support
+// SetupCQEMixed.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Drain(into []CQE) int {
@@ -62,12 +63,12 @@ func (r *Ring) Drain(into []CQE) int {
 		head++
 	}
 	r.cqHead = head
-	show(r.cqShown.head, head) // releases all copies, as in CQE
+	show(r.cqShown.head, head) // releases all the places, as in CQE
 	return len(into)
 }
 
-// CQEs removes and returns completions, oldest first, in a range loop, until there are none or the loop ends. The loop
-// may call Enter, Wait and CQE; what it has got is no longer in the ring.
+// CQEs removes and returns completions, oldest first, in a range loop, until there are none or the loop ends. The
+// loop's body may call Enter, Wait and CQE: a completion has left the ring before the body gets it.
 //
 //	for c := range r.CQEs() { … }
 //
@@ -91,8 +92,8 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 	}
 }
 
-// Peek copies completions, oldest first, until there are no more or into is full, and returns their number. They stay
-// in the ring until Advance.
+// Peek copies completions, oldest first, until there are no more or into is full, and returns their number. The
+// completions stay in the ring until Advance.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Peek(into []CQE) int {
@@ -107,7 +108,7 @@ func (r *Ring) Peek(into []CQE) int {
 	return len(into)
 }
 
-// Advance removes the n oldest completions, as counted by Peek, from the ring. It panics if there are fewer.
+// Advance removes the n oldest completions from the ring, counted as Peek counts them. It panics if there are fewer.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Advance(n int) {
@@ -122,11 +123,11 @@ func (r *Ring) Advance(n int) {
 	r.give(head)
 }
 
-// give moves the head: the places before it are the kernel's.
+// give moves the head, which gives the places before it back to the kernel.
 func (r *Ring) give(head uint32) {
 	r.cqHead = head
 	if r.setup&SetupCQEMixed != 0 {
-		r.cqTail = head // CQE and Drain find the CQ empty
+		r.cqTail = head // so that CQE and Drain find the CQ empty
 		r.none.Store(head)
 	} else if int32(r.cqTail-head) < 0 {
 		r.cqTail = head
@@ -134,18 +135,19 @@ func (r *Ring) give(head uint32) {
 	show(r.cqShown.head, head)
 }
 
-// CQReady returns how many completions are in the ring, available without a system call. With SetupCQEMixed one of 32
-// bytes counts as two, and padding at the CQ's end as one.
+// CQReady returns how many completions are in the ring, available without a system call. With SetupCQEMixed a
+// completion of 32 bytes counts as two, and padding at the CQ's end as one.
 func (r *Ring) CQReady() int { return int(r.cqMade.Load() - r.cqHead) }
 
-// NeedsEnter reports whether the kernel has completions that it posts only at an Enter with getEvents: deferred work
-// (needs SetupTaskrunFlag), or CQEs that found the CQ full. It is a single load; call it before skipping an Enter.
+// NeedsEnter reports whether the kernel has completions that it posts only at an Enter with getEvents: deferred ones
+// (reported only with SetupTaskrunFlag), or CQEs for which the CQ had no room. It is a single load; call it before
+// skipping an Enter.
 func (r *Ring) NeedsEnter() bool {
 	return r.sqShown.flags.Load()&(abi.IORING_SQ_TASKRUN|abi.IORING_SQ_CQ_OVERFLOW) != 0
 }
 
-// Overflowed reports whether CQEs wait in the kernel because the CQ is full. With FeatNoDrop none is lost: take some,
-// then Enter with getEvents, until this is false.
+// Overflowed reports whether CQEs wait in the kernel because the CQ is full. With FeatNoDrop none is lost: take some
+// from the CQ, then call Enter with getEvents, and repeat until Overflowed returns false.
 func (r *Ring) Overflowed() bool {
 	return r.sqShown.flags.Load()&abi.IORING_SQ_CQ_OVERFLOW != 0
 }
@@ -154,8 +156,8 @@ func (r *Ring) Overflowed() bool {
 // runs out of memory.
 func (r *Ring) Lost() uint32 { return r.cqShown.overflow.Load() }
 
-// SetEventfd turns the signals of the registered eventfd off and on, without a system call (Linux 5.8; a *FeatureError
-// before). By default they are on. Completions while they are off are never signalled.
+// SetEventfd turns the signals of the registered eventfd on or off, without a system call (Linux 5.8; a *FeatureError
+// before). By default they are on. A completion that is posted while they are off is never signalled.
 //
 // Only the owner may call it. See io_uring_register(2), IORING_REGISTER_EVENTFD, and IORING_CQ_EVENTFD_DISABLED there.
 func (r *Ring) SetEventfd(on bool) error {

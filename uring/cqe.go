@@ -2,11 +2,11 @@ package uring
 
 import "ringo/internal/abi"
 
-// A CQE is a completion queue entry: a result of one request.
+// A CQE is a completion queue entry: one result of a request.
 type CQE struct {
 	UserData uint64 // the SQE's
 	Res      int32  // ≥ 0: the op's result; < 0: a negated errno
-	Flags    uint32 // CQEMore and the like; in the upper half the buffer's id
+	Flags    uint32 // CQEMore and the like; the upper half is the buffer's id
 }
 
 // The flags of a CQE. Bits not named here are reserved.
@@ -26,5 +26,6 @@ const (
 // BufID returns the id of the buffer that the kernel picked; it is valid only with CQEBuffer.
 func (c CQE) BufID() uint16 { return uint16(c.Flags >> abi.IORING_CQE_BUFFER_SHIFT) }
 
-// More reports whether the request continues. If not, this is its last CQE, and the caller owns its memory again.
+// More reports whether the request continues. If it does not, this is its last CQE, and the program owns its memory
+// again.
 func (c CQE) More() bool { return c.Flags&CQEMore != 0 }

@@ -6,8 +6,8 @@ import (
 	"ringo/internal/abi"
 )
 
-// A CQE32 is a completion of 32 bytes, with which some ops, such as OpUringCmd of NVMe and OpRecvZC, return more than a
-// result. Extra is zero if the completion had 16.
+// A CQE32 is a completion of 32 bytes: some ops, such as OpUringCmd of NVMe and OpRecvZC, return more than a result.
+// Extra is zero if the completion had 16 bytes.
 type CQE32 struct {
 	CQE
 	Extra [2]uint64
@@ -39,7 +39,7 @@ func (r *Ring) Drain32(into []CQE32) int {
 	return len(into)
 }
 
-// cqeShift is the size of a place in the CQ, as a power of two.
+// cqeShift returns the size of a place in the CQ, as a power of two.
 func cqeShift(f SetupFlags) uint8 {
 	if f&SetupCQE32 != 0 {
 		return 5
@@ -47,7 +47,8 @@ func cqeShift(f SetupFlags) uint8 {
 	return 4
 }
 
-// oneAt copies the completion at an index, of any ring, and says where the next one is.
+// oneAt copies the completion at an index, on any kind of ring, and returns the index of the next one. ok is false if
+// there is none.
 func (r *Ring) oneAt(i uint32) (c CQE32, next uint32, ok bool) {
 	tail := r.cqMade.Load() // acquires, as in lookForCQEs
 	for ; i != tail; i++ {
@@ -57,7 +58,7 @@ func (r *Ring) oneAt(i uint32) (c CQE32, next uint32, ok bool) {
 			return *(*CQE32)(p), i + 1, true
 		case r.setup&SetupCQEMixed == 0:
 			return c, i + 1, true
-		case c.Flags&abi.IORING_CQE_F_SKIP != 0: // fills the CQ's end
+		case c.Flags&abi.IORING_CQE_F_SKIP != 0: // padding at the CQ's end
 		case c.Flags&abi.IORING_CQE_F_32 != 0: // never at the CQ's end
 			return *(*CQE32)(p), i + 2, true
 		default:

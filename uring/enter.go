@@ -10,27 +10,27 @@ import (
 	"ringo/internal/sys"
 )
 
-// Enter shows the kernel all pending entries, has it consume them, and waits until at least min CQEs are in the ring.
-// It is the only call that a loop needs per turn, and a thin one: it never allocates, never retries, and returns every
-// errno, including EINTR, EAGAIN, EBUSY and ETIME.
+// Enter submits all pending entries to the kernel and waits until at least min CQEs are in the ring. It is the only
+// call that a loop needs per turn, and a thin one: it never allocates, never retries (but see Config.KeepP), and
+// returns every errno, including EINTR, EAGAIN, EBUSY and ETIME.
 //
-// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, makes the kernel post the CQEs
-// that it has deferred or had no room for. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one
-// does not. To check without waiting, use min 0 and getEvents: with a timeout of 0 the kernel still sleeps, for some 20
-// µs (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 submits nothing
-// and returns EINVAL; use a PrepTimeout entry there.
+// With min 0 it does not wait, whatever timeout is. getEvents, implied by min > 0, makes the kernel post the CQEs that
+// it has deferred, or for which the CQ had no room. A timeout ≥ 0 limits the wait, which then ends with ETIME; a
+// negative timeout means no limit. To check for CQEs without waiting, use min 0 and getEvents: with min > 0 and a
+// timeout of 0 the kernel still sleeps, for some 20 µs (BenchmarkTimeout). The timeout needs FeatExtArg: without it a
+// call with min > 0 and timeout ≥ 0 submits nothing and returns EINVAL; use a PrepTimeout entry there.
 //
-// consumed is how many entries the kernel took, read from the SQ's head and valid even with an errno; the others stay
-// pending, in order, for the next Enter. The kernel does not wait if it could not take everything, and does not report
-// how the wait ended if it took something. So always check the CQ afterwards, and never conclude from errno 0 that min
-// CQEs are there.
+// consumed is the number of entries that the kernel took, read from the SQ's head and valid even with an errno; the
+// others stay pending, in order, for the next Enter. The kernel does not wait if it could not take all entries, and
+// does not report how the wait ended if it took any. So always check the CQ afterwards, and never conclude from errno 0
+// that min CQEs are there.
 //
-// A call that waits tells the scheduler so, see also Config.KeepP. One that does not wait is a RawSyscall: cheap, but
-// entries that do slow work at once, such as large buffered reads of files, delay the garbage collector meanwhile; use
-// Submit for those. If completions were mostly available as soon as the entries were submitted, a call that waits
-// begins with a RawSyscall. One in 64 of these is timed, and after one that took more than 50 µs they are omitted for a
-// while: so up to 64 calls with slow entries, and from then on one in some 64, delay the collector, each for as long as
-// its entries take.
+// A call that waits tells Go's scheduler so, see also Config.KeepP. A call that does not wait is a RawSyscall: that is
+// cheap, but entries that do slow work at once, such as large buffered reads of files, delay the garbage collector
+// meanwhile; use Submit for those. If completions were mostly available as soon as the entries were submitted, a call
+// that waits begins with a RawSyscall, too. Enter times one in 64 of these, and stops making them for a while after one
+// that took more than 50 µs. So with slow entries up to 64 calls delay the collector, and from then on one in some 64,
+// each for as long as its entries take.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno Errno) {
@@ -52,7 +52,7 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 	}
 	errno = sys.UringEnterNow(r.enterFD, pending, flags)
 	if head := r.sqShown.head.Load(); head-r.sqHead == pending {
-		consumed, r.sqHead = int(pending), head // lookAtHead of what is usual
+		consumed, r.sqHead = int(pending), head // the usual case of lookAtHead
 	} else {
 		consumed = r.lookAtHead()
 	}
@@ -62,7 +62,7 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 	return consumed, r.explained(errno)
 }
 
-// explained is explain of what is an error.
+// explained is explain, with a short path for 0.
 func (r *Ring) explained(errno posix.Errno) posix.Errno {
 	if errno != 0 {
 		errno = r.explain(errno)
@@ -77,7 +77,8 @@ func (r *Ring) timeoutFlag(timeout time.Duration) uint32 {
 	return abi.IORING_ENTER_EXT_ARG
 }
 
-// timeoutArg returns the argument that carries the timeout; it and the time lie in the Ring, so on the heap.
+// timeoutArg returns the argument that carries the timeout, or nil for none. The argument and the time lie in the Ring,
+// and so on the heap.
 func (r *Ring) timeoutArg(timeout time.Duration) *abi.Io_uring_getevents_arg {
 	if timeout < 0 {
 		return nil
@@ -86,7 +87,8 @@ func (r *Ring) timeoutArg(timeout time.Duration) *abi.Io_uring_getevents_arg {
 	return &r.arg
 }
 
-// enterSpecial is Enter for rings that are closed, polled by a kernel thread, or played by a test, and for misuse.
+// enterSpecial is Enter for misuse, and for rings that are closed, polled by a kernel thread (SQPoll), rewound
+// (SetupSQRewind), run on a stand-in for the kernel, or checked for their owner.
 func (r *Ring) enterSpecial(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
 	switch {
 	case r.closed:
@@ -99,7 +101,7 @@ func (r *Ring) enterSpecial(min uint32, getEvents bool, timeout time.Duration) (
 	return r.enterSlow(min, getEvents, timeout)
 }
 
-// enterSlow is the general form of the call: any kind of ring, and the scheduler is always told.
+// enterSlow is the general form of the call: it works for any kind of ring and always tells the scheduler.
 func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
 	pending := r.sqTail - r.sqHead
 	before := r.sqHead
@@ -118,8 +120,8 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 	}
 	call := true
 	if r.setup&SetupSQPoll != 0 {
-		// The store of the tail above and this load must not change places, or both sides could fall asleep: Go's
-		// atomics are sequentially consistent.
+		// The store of the tail above must come before this load, or both sides could go to sleep: Go's atomics are
+		// sequentially consistent.
 		if r.sqShown.flags.Load()&abi.IORING_SQ_NEED_WAKEUP != 0 {
 			flags |= abi.IORING_ENTER_SQ_WAKEUP
 		}
@@ -136,7 +138,8 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 	return int(r.sqHead - before), r.explain(errno)
 }
 
-// enterRaw is the call with any argument. It tells the scheduler, and returns what the kernel has consumed.
+// enterRaw makes the call with any argument. It tells the scheduler, and returns how many entries the kernel has
+// consumed.
 func (r *Ring) enterRaw(min, flags uint32, arg, size uintptr) (consumed int, errno posix.Errno) {
 	switch {
 	case r.closed:
@@ -148,7 +151,7 @@ func (r *Ring) enterRaw(min, flags uint32, arg, size uintptr) (consumed int, err
 	r.sqShown.tail.Store(r.sqTail)
 	flags |= r.enterFlags
 	if r.setup&SetupSQPoll != 0 && r.sqShown.flags.Load()&abi.IORING_SQ_NEED_WAKEUP != 0 {
-		flags |= abi.IORING_ENTER_SQ_WAKEUP // the order is enterSlow's
+		flags |= abi.IORING_ENTER_SQ_WAKEUP // store before load, as in enterSlow
 	}
 	n, errno := r.sysEnterRaw(pending, min, flags, arg, size)
 	if r.setup&SetupSQRewind != 0 {
@@ -159,8 +162,9 @@ func (r *Ring) enterRaw(min, flags uint32, arg, size uintptr) (consumed int, err
 	return int(r.sqHead - before), r.explain(errno)
 }
 
-// explain turns what a registered descriptor gives on another thread, where the index means nothing, into the EEXIST
-// that the kernel has for a thread that is not the owner.
+// explain translates the errno of a call on a thread that is not the owner. There the index of a registered descriptor
+// means nothing, and the kernel returns EINVAL or EBADF; explain returns EEXIST, the kernel's own error for a foreign
+// thread.
 func (r *Ring) explain(errno posix.Errno) posix.Errno {
 	if errno != posix.EINVAL && errno != posix.EBADF {
 		return errno
@@ -171,10 +175,10 @@ func (r *Ring) explain(errno posix.Errno) posix.Errno {
 	return errno
 }
 
-// Flush is Enter with min 0, for entries that may do slow work at once: it tells the scheduler. It makes the call once,
-// returns every errno, and does not access the CQ.
+// Flush is Enter with min 0, for entries that may do slow work at once: it tells Go's scheduler that the call may take
+// long. It makes the call once, returns every errno, and does not access the CQ.
 //
-// Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
+// Only the owner may call it; with Config.AnyThread it may run while another thread takes CQEs.
 func (r *Ring) Flush() (consumed int, errno Errno) {
 	if r.closed {
 		return 0, posix.EBADF
@@ -182,18 +186,18 @@ func (r *Ring) Flush() (consumed int, errno Errno) {
 	return r.enterSlow(0, false, -1)
 }
 
-// Submit makes the kernel consume all pending entries and returns their number. It does not wait for completions, but
-// may take long if the entries do; the scheduler knows. Entries that can't be consumed stay pending; then the error
-// says why. With Config.SQPoll the kernel's thread consumes them later, and the number is how many it has consumed so
-// far.
+// Submit submits all pending entries to the kernel and returns how many it consumed. It does not wait for completions,
+// but takes as long as the kernel needs to start the entries; Go's scheduler knows of the call. Entries that the kernel
+// can't consume stay pending, and the error says why. With Config.SQPoll the kernel's thread consumes them later, and
+// the number is how many it has consumed so far.
 //
 // Only the owner may call it.
 func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }
 
-// Wait makes the kernel consume all pending entries and waits until n CQEs are in the ring, for CQE or Drain. It
-// returns how many entries were consumed. A negative timeout means no limit; otherwise, when it has passed, the error
-// is ETIME. A signal does not end the wait. The scheduler knows of the wait, but, as with Enter, not always of the
-// submission before it: for entries that do slow work at once call Submit, and then Wait.
+// Wait submits all pending entries and waits until n CQEs are in the ring, for CQE or Drain. It returns how many
+// entries the kernel consumed. A negative timeout means no limit; once a timeout has passed, the error is ETIME. A
+// signal does not end the wait. The scheduler knows of the wait, but, as with Enter, not always of the submission
+// before it: for entries that do slow work at once call Submit, and then Wait.
 //
 // Only the owner may call it.
 func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
@@ -222,14 +226,14 @@ func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
 		}
 		if timeout >= 0 {
 			timeout = max(0, time.Until(deadline))
-			if timeout == 0 && r.CQReady() < n { // where there is something, the kernel says 0 when the time is over
+			if timeout == 0 && r.CQReady() < n { // if the ring has any CQE, the kernel returns 0 at the timeout
 				return total, os.NewSyscallError("io_uring_enter", posix.ETIME)
 			}
 		}
 	}
 }
 
-// enterBlocking is Enter that tells the scheduler even when it does not wait.
+// enterBlocking is Enter that tells the scheduler also when it does not wait.
 func (r *Ring) enterBlocking(n uint32, timeout time.Duration) (int, posix.Errno) {
 	if n > 0 || r.closed {
 		return r.Enter(n, true, timeout)

@@ -7,22 +7,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// quick knows how a wait can do without telling the scheduler of it.
+// quick decides whether a wait may enter the kernel without telling the scheduler.
 //
-// To tell it costs some 60 ns, and more behind the scenes: its monitor looks every 20 µs, takes the P of a thread that
-// waits, and with no P left to watch goes to sleep itself, so that a thread that comes back has to wake it, by a futex
-// (docs/adr/0059-waits-and-the-scheduler.md).
+// Telling it costs some 60 ns, and more indirectly: every 20 µs the scheduler's monitor takes the P away from threads
+// that wait. When no P is left to watch, the monitor itself goes to sleep, and a thread that returns has to wake it
+// with a futex call (docs/adr/0059-waits-and-the-scheduler.md).
 type quick struct {
-	atOnce guess // what is waited for is there when the entries have been submitted, and they have not taken long
-	usual  uint8 // how many waits are left that try it and are not timed
+	atOnce guess // that the CQEs are there once the entries are submitted, and that this is fast
+	usual  uint8 // how many of the next waits try that without timing it
 	keep   bool  // Config.KeepP
-	tell   bool  // the next wait is to tell the scheduler all the same: the last one was long
+	tell   bool  // the next wait tells the scheduler despite keep: the last one was long
 }
 
-// guess is whether it pays to try something: it does if it did the last time, and is tried again now and then.
+// guess decides whether something is worth trying: after a success it is; after a failure it is tried again now and
+// then.
 type guess struct {
-	missed uint8 // how many chances go by after a try that was in vain
-	skip   uint8 // how many of them are left
+	missed uint8 // how many chances to skip after the last failure
+	skip   uint8 // how many of these are left
 }
 
 func (g *guess) isWorthIt() bool {
@@ -33,7 +34,7 @@ func (g *guess) isWorthIt() bool {
 	return false
 }
 
-// missedMost is how many chances go by at most.
+// missedMost is the most chances that a guess skips in a row.
 const missedMost = 63
 
 func (g *guess) was(right bool) {
@@ -45,10 +46,10 @@ func (g *guess) was(right bool) {
 	g.skip = g.missed
 }
 
-// usualMost is how many waits go by between two that are timed: to look at the clock twice costs some 100 ns.
+// usualMost is how many waits go untimed between two that are timed: reading the clock twice costs some 100 ns.
 const usualMost = 63
 
-// isUsual says whether to try without a look at the clock, and counts the try.
+// isUsual reports whether the next wait may try without reading the clock, and counts that try.
 func (q *quick) isUsual() bool {
 	if q.usual == 0 {
 		return false
@@ -57,7 +58,7 @@ func (q *quick) isUsual() bool {
 	return true
 }
 
-// was is told of each try but usual ones that were right.
+// was records the outcome of a try. It is not called after an untimed try that succeeded.
 func (q *quick) was(right bool) {
 	q.atOnce.was(right)
 	q.usual = 0
@@ -66,9 +67,9 @@ func (q *quick) was(right bool) {
 	}
 }
 
-// enterWaiting is Enter that waits, and does not take the usual way.
+// enterWaiting is Enter with min > 0, except for the untimed tries that Enter makes itself.
 func (r *Ring) enterWaiting(min, flags uint32, timeout time.Duration) (consumed int, errno posix.Errno) {
-	if r.anyone || !r.quick.atOnce.isWorthIt() { // with two locks CQReady is not ours to ask here
+	if r.anyone || !r.quick.atOnce.isWorthIt() { // with AnyThread the CQ may be under another lock
 		return r.enterTelling(0, min, flags, timeout)
 	}
 	begin := time.Now()
@@ -82,11 +83,11 @@ func (r *Ring) enterWaiting(min, flags uint32, timeout time.Duration) (consumed 
 	return r.enterBehind(consumed, errno, min, flags, timeout)
 }
 
-// longest is how long entries may take without the scheduler's knowledge: others wait for the P meanwhile, and the
-// garbage collector for all.
+// longest is how long a submission may take without telling the scheduler. Meanwhile other goroutines wait for the P,
+// and the garbage collector waits for all threads.
 const longest = 50 * time.Microsecond
 
-// enterBehind is what follows a try that was in vain: a wait, if the kernel has taken all entries.
+// enterBehind follows a try that has not found min CQEs: it waits, provided that the kernel has taken all entries.
 func (r *Ring) enterBehind(done int, errno posix.Errno, min, flags uint32, timeout time.Duration) (int, posix.Errno) {
 	r.quick.was(false)
 	if errno != 0 || r.sqTail != r.sqHead {
@@ -95,14 +96,15 @@ func (r *Ring) enterBehind(done int, errno posix.Errno, min, flags uint32, timeo
 	return r.enterTelling(done, min, flags, timeout)
 }
 
-// enterTelling is a wait that the scheduler is told of, unless with Config.KeepP. What was consumed before counts.
+// enterTelling waits, and tells the scheduler unless Config.KeepP is set. done is how many entries the kernel consumed
+// before; the result includes them.
 func (r *Ring) enterTelling(done int, min, flags uint32, timeout time.Duration) (consumed int, errno posix.Errno) {
 	q, consumed := &r.quick, done
 	flags |= r.timeoutFlag(timeout)
 	if q.keep && !q.tell {
 		errno = sys.UringEnterKeepingP(r.enterFD, r.sqTail-r.sqHead, min, flags, r.timeoutArg(timeout))
 		consumed += r.lookAtHead()
-		// The runtime has interrupted what lasts 10 ms, or is in the way of a collection.
+		// EINTR: the runtime interrupts a wait that has lasted 10 ms, or that delays a garbage collection.
 		q.tell = errno == posix.EINTR
 		if !q.tell || timeout >= 0 || r.sqTail != r.sqHead {
 			return consumed, r.explained(errno)

@@ -10,39 +10,39 @@ import (
 	"ringo/internal/sys"
 )
 
-// A Ring is one io_uring: a submission queue, a completion queue, and the descriptor they hang on.
+// A Ring is one io_uring: a submission queue, a completion queue, and the descriptor that they belong to.
 //
 // It belongs to the thread that opened it (see the package documentation), and must not be copied. Unless a method says
 // so, only Enter and Wait wait, and only if asked to.
 type Ring struct {
 	_ noCopy
 
-	// Submission. The words of the shared memory are reached through pointers. Each has one writer; for those that are
-	// written here the plain fields are the truth, and the shared word is the last value the kernel was shown.
+	// Submission. The *Shown pointers lead to the words in shared memory. Each word has one writer. For the words that
+	// this side writes, the plain fields are authoritative; the shared word holds the value last shown to the kernel.
 	sqes    unsafe.Pointer // *[sqEntries]SQE
 	sqTail  uint32         // entries handed out by SQE; shared at Enter
 	sqHead  uint32         // entries the kernel has consumed, as of the last look
 	sqMask  uint32
-	sqShift uint8 // the size of a place, as a power of two
+	sqShift uint8 // log2 of the size of a place
 	sqShown struct{ head, tail, flags *atomic.Uint32 }
 
 	// Completion.
 	cqes    unsafe.Pointer // *[cqEntries]CQE
-	cqHead  uint32         // CQEs taken; shared when they have been read
+	cqHead  uint32         // CQEs taken; shared once they have been copied
 	cqTail  uint32         // CQEs made by the kernel, as of the last look
 	cqMask  uint32
 	cqShown struct{ head, tail, overflow, flags *atomic.Uint32 }
 	cqSize  uintptr        // of a place
-	cqMade  *atomic.Uint32 // the kernel's tail; so is cqShown.tail, but with SetupCQEMixed, where it is the head
+	cqMade  *atomic.Uint32 // the kernel's tail, like cqShown.tail, which with SetupCQEMixed is the head instead
 
 	// The call.
 	enterFD    int    // the descriptor, or its registered index
 	enterFlags uint32 // flags of every enter
-	special    bool   // enterSpecial knows more
+	special    bool   // Enter goes by enterSpecial
 	arg        abi.Io_uring_getevents_arg
 	ts         Timespec // what arg points to
 	quick      quick
-	waitArg    abi.Io_uring_getevents_arg // EnterFor's
+	waitArg    abi.Io_uring_getevents_arg // the argument of EnterFor
 	region     *Region
 
 	fd       atomic.Int32 // what FD returns to any goroutine
@@ -53,13 +53,13 @@ type Ring struct {
 	owner    int  // thread that opened the ring
 	anyone   bool // Config.AnyThread
 	closed   bool
-	none     atomic.Uint32 // what the shared words are once the ring is closed, and the tail of mixed CQEs
+	none     atomic.Uint32 // stands in for shared words once the ring is closed, and with SetupCQEMixed for the CQ tail
 	regions  []region
 	memory   []byte // Config.Memory
 	cqesAt   uint32 // where the CQEs are in the rings' memory
 	sqArray  uint32 // where the array of indices is
 
-	tableLock sync.Mutex // of pinned, and of changes of fd: those who clone look at both
+	tableLock sync.Mutex // guards pinned, and changes of fd: CloneBuffers of another ring reads both
 	pinned    []iovec    // registered buffers, kept alive
 
 	disabled    bool // until Enable
@@ -70,7 +70,7 @@ type Ring struct {
 type region struct {
 	p    unsafe.Pointer
 	size int
-	kept bool // not one of the queues: stays when they change their size
+	kept bool // not one of the queues: stays mapped when Resize replaces them
 }
 
 // noCopy makes go vet complain about copies.
@@ -93,8 +93,7 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 	r.sqHead = r.sqShown.head.Load()
 	r.sqTail = r.sqShown.tail.Load()
 	if SetupFlags(p.Flags)&SetupNoSQArray == 0 {
-		// The array maps places in the SQ to SQEs. Places are used in order and so are SQEs, so it is the identity,
-		// written once.
+		// The array maps places in the SQ to SQEs. Both are used in order, so the array is the identity, written once.
 		array := unsafe.Slice((*uint32)(unsafe.Add(sqRing, p.Sq_off.Array)), p.Sq_entries)
 		for i := range array {
 			array[i] = uint32(i)
@@ -119,7 +118,7 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 	r.arg.Ts = ptr(unsafe.Pointer(&r.ts))
 }
 
-// detach leaves the ring closed: full for submission, empty for completion, touching no memory that is gone.
+// detach leaves the ring closed. The SQ then looks full and the CQ empty, so that no method touches unmapped memory.
 func (r *Ring) detach() {
 	r.sqes, r.cqes = nil, nil
 	r.sqHead = r.sqTail - (r.sqMask + 1)

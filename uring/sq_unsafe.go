@@ -23,7 +23,7 @@ func (r *Ring) sqeAt(i uint32) *SQE {
 	return (*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)<<(r.sqShift&7)))
 }
 
-// sqeShift is the size of a place in the SQ, as a power of two.
+// sqeShift returns the size of a place in the SQ, as a power of two.
 func sqeShift(f SetupFlags) uint8 {
 	if f&SetupSQE128 != 0 {
 		return 7
@@ -31,7 +31,7 @@ func sqeShift(f SetupFlags) uint8 {
 	return 6
 }
 
-// An SQE128 is an entry of 128 bytes: an SQE with its Prep methods, and 64 bytes more. Linux uses it for driver
+// An SQE128 is an entry of 128 bytes: an SQE with its Prep methods, and 64 more bytes. Linux uses it for driver
 // commands (OpUringCmd, such as NVMe's) and NOPs for tests. Like an SQE it must not be accessed after Ring.Close and
 // Ring.Resize.
 type SQE128 struct {
@@ -41,18 +41,18 @@ type SQE128 struct {
 
 var _ [2 * sqeSize]byte = [unsafe.Sizeof(SQE128{})]byte{}
 
-// whole is the entry of 128 bytes that begins here.
+// whole returns the entry of 128 bytes that begins at e.
 func whole(e *SQE) *SQE128 { return (*SQE128)(unsafe.Pointer(e)) }
 
-// Command returns the bytes of an entry of 128 bytes that are for a driver's command: those after the first 48. They
-// are the entry's own memory, which Close and Resize unmap.
+// Command returns the bytes of the entry that hold a driver's command: all 80 after the first 48. They are the entry's
+// own memory, which Close and Resize unmap.
 func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr3)) }
 
 // SQE128 is like SQE, for an entry of 128 bytes: zeroed, or nil if there is no room. The ring must have been opened
-// with SetupSQE128 (Linux 5.19), whose entries all have this size, or with SetupSQEMixed (Linux 6.19), where it takes
-// two places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
-// such an entry must have an op for this size (NOP128, URING_CMD128). On other rings SQE128 panics. Close and Resize
-// unmap the entry's memory, as for SQE.
+// with SetupSQE128 (Linux 5.19), whose entries all have this size, or with SetupSQEMixed (Linux 6.19); on other rings
+// SQE128 panics. With SetupSQEMixed the entry takes two places. If those would be the SQ's last and its first, SQE128
+// also fills the last place, with a NOP that leaves no CQE. There such an entry must have an op for this size (NOP128,
+// URING_CMD128). Close and Resize unmap the entry's memory, as for SQE.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE128() *SQE128 {
@@ -88,18 +88,18 @@ func (r *Ring) SQE128() *SQE128 {
 // SQSpace returns how many entries SQE can still return before the next Enter.
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
-// SQPending returns how many entries SQE has returned that the kernel had not consumed at the last Enter. The next
-// Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
+// SQPending returns how many of the entries that SQE has returned the kernel had not consumed at the last Enter. The
+// next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
 func (r *Ring) SQPending() int {
 	if r.closed {
-		return 0 // it is full, see detach, of entries that are gone
+		return 0 // detach has made it look full, and the entries are gone
 	}
 	return int(r.sqTail - r.sqHead)
 }
 
-// EachPending calls f for each entry that SQPending counts, the oldest first: the entries that the kernel will never
-// see if Enter fails permanently. With Config.SQPoll the kernel's thread may take them meanwhile. It ends if f calls
-// Close, which also invalidates e.
+// EachPending calls f for each entry that SQPending counts, the oldest first: these are the entries that the kernel
+// will never see if Enter fails permanently. With Config.SQPoll the kernel's thread may take them meanwhile.
+// EachPending ends if f calls Close, which also invalidates e.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail && !r.closed; i++ {
 		e := r.sqeAt(i)
@@ -110,12 +110,13 @@ func (r *Ring) EachPending(f func(e *SQE)) {
 	}
 }
 
-// takesTwo says whether an entry of this op has 128 bytes on a ring that has both: NOP128 and URING_CMD128.
+// takesTwo reports whether an entry of this op takes two places on a ring with entries of both sizes: NOP128 and
+// URING_CMD128.
 func (o Op) takesTwo() bool { return o == OpNop128 || o == OpUringCmd128 }
 
-// lookAtHead takes over the kernel's SQ head, and returns by how much it has moved.
+// lookAtHead updates sqHead from the kernel's SQ head, and returns by how much it has moved.
 //
-// The load acquires what the kernel released when it had read the entries: from then on they may be overwritten.
+// The load acquires what the kernel released once it had read the entries: from then on they may be overwritten.
 func (r *Ring) lookAtHead() int {
 	head := r.sqShown.head.Load()
 	moved := head - r.sqHead
@@ -126,8 +127,8 @@ func (r *Ring) lookAtHead() int {
 	return int(moved)
 }
 
-// rewind is lookAtHead for a ring with SetupSQRewind, whose kernel does not move the head: it has taken n entries from
-// the SQ's beginning, and what is left has to be there for the next call.
+// rewind is lookAtHead for a ring with SetupSQRewind, whose kernel does not move the head: the kernel has taken n
+// entries from the SQ's beginning, and rewind moves the rest there for the next call.
 func (r *Ring) rewind(n int) {
 	left := int(r.sqTail) - n
 	places := unsafe.Slice((*byte)(r.sqes), int(r.sqMask+1)<<(r.sqShift&7))
