@@ -11,31 +11,31 @@ import (
 	"ringo/internal/posix"
 )
 
-// A BufRing is a group of buffers lent to the kernel, which picks one only when data is there. The ring is a queue of
-// entries (address, length, id) that this side fills and the kernel takes from:
+// A BufRing is a group of buffers that the program lends to the kernel; the kernel picks one only when there is data.
+// The ring is a queue of entries (address, length, id) that the program fills and the kernel takes from:
 //
-//	Add, Add, …  write entries behind the tail, unseen
+//	Add, Add, …  write entries behind the tail, where the kernel does not look
 //	Commit       moves the tail: the kernel may use them
-//	a CQE with CQEBuffer and an id: that buffer is ours again, until it is added again
+//	a CQE with CQEBuffer and an id: the program owns that buffer, until it is added again
 //
 // It belongs to its Ring's owner, as the Ring does.
 type BufRing struct {
 	r       *Ring
 	entries unsafe.Pointer // *[mask+1]abi.Io_uring_buf
 	mask    uint32
-	next    uint16 // entries added; the tail is what the kernel was shown of it
-	bid0    uint16 // id in entry 0, whose last two bytes are the tail
+	next    uint16 // entries added; the tail is how many of them the kernel has been shown
+	bid0    uint16 // id in entry 0; the entry's last two bytes are the tail
 	group   uint16
 	closed  bool
 	ring    region
 
-	arena region // buffers of our own, if any
+	arena region // the ring's own buffers, if any
 	size  int    // bytes each
 	count int
 
-	used  []uint32 // of each buffer of an incremental ring, what the kernel has filled
-	after []uint16 // of each buffer of a ring for bundles, the one lent after it
-	last  uint16   // the one lent last
+	used  []uint32 // of each buffer of an incremental ring, how many bytes the kernel has filled
+	after []uint16 // of each buffer of a ring with Bundles, the buffer lent after it
+	last  uint16   // the buffer lent last
 }
 
 const bufSize = 16
@@ -45,37 +45,39 @@ const BufRingMax = 32768
 
 // BufRingConfig configures a buffer ring.
 type BufRingConfig struct {
-	// Group is the number by which SQEs pick from the ring, chosen by the caller.
+	// Group is the number by which SQEs name the ring, chosen by the caller.
 	Group uint16
 
-	// Entries is how many buffers can be lent at a time, a power of two from 2 to BufRingMax. 0: enough for Buffers.
+	// Entries is how many buffers can be lent at a time, a power of two from 2 to BufRingMax. 0 means the smallest that
+	// is enough for Buffers.
 	Entries int
 
-	// Buffers is how many buffers the ring has, each of Size bytes, in memory of its own outside the Go heap, all lent
-	// at once; their ids are 0 to Buffers-1. 0: none, the caller adds its own.
+	// Buffers is how many buffers the ring has, each of Size bytes, in memory of its own outside the Go heap.
+	// OpenBufRing lends all of them to the kernel; their ids are 0 to Buffers-1. 0 means none: the caller adds its own.
 	Buffers, Size int
 
-	// Incremental makes the kernel use only the part of a buffer that it needs, and continue there (Linux 6.12):
-	// CQEBufMore in a CQE says that the kernel still owns the rest. Parts keeps count, and PartsOf of entries whose
-	// length the kernel counts, such as reads of files. MSG_TRUNC is not for such rings: the kernel counts bytes that
-	// are not there, over buffers that nothing tells of. See BufRing.Parts for kernels with a bug.
+	// Incremental makes the kernel use only the part of a buffer that it needs, and continue behind it the next time
+	// (Linux 6.12): CQEBufMore in a CQE says that the kernel still owns the rest. Parts keeps count of this, and
+	// PartsOf does for entries whose length the kernel counts, such as reads of files. Don't use MSG_TRUNC with such
+	// rings: the kernel then counts bytes that it has not stored, across buffers that no CQE reports. See BufRing.Parts
+	// for kernels with a bug.
 	Incremental bool
 
-	// MinLeft is the number of remaining bytes below which an incremental buffer is done (Linux 7.1, and 6.18's stable
-	// releases), so that a message header does not get a rest of three bytes.
+	// MinLeft is the least number of bytes that may remain in an incremental buffer: with fewer the kernel gives the
+	// buffer up (Linux 7.1, and 6.18's stable releases), so that a message header does not get a rest of three bytes.
 	MinLeft int
 
-	// Bundles makes the ring remember in what order buffers were lent, which Parts needs for receives into several of
-	// them (SQE.SetBundle). It is for rings with Buffers.
+	// Bundles makes the ring remember in what order buffers were lent. Parts needs this for receives into several
+	// buffers (SQE.SetBundle). It requires Buffers.
 	Bundles bool
 
-	// Mapped makes the kernel allocate the ring, which Open maps (Linux 6.4). It makes no difference in use, only to
-	// what counts against RLIMIT_MEMLOCK. It does not work for a Ring that has closed its descriptor.
+	// Mapped makes the kernel allocate the ring's queue, which OpenBufRing then maps (Linux 6.4). It changes nothing in
+	// use, only what counts against RLIMIT_MEMLOCK. It does not work for a Ring that has closed its descriptor.
 	Mapped bool
 }
 
 // RegisterBufRing makes an empty buffer ring for the group with the given number of entries, a power of two from 2 to
-// BufRingMax. EEXIST: the ring has this group already; EINVAL: an older kernel.
+// BufRingMax. EEXIST: the Ring has this group already; EINVAL: an older kernel.
 //
 // Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_setup_buf_ring(3).
 func (r *Ring) RegisterBufRing(group uint16, entries int) (*BufRing, error) {
@@ -83,8 +85,8 @@ func (r *Ring) RegisterBufRing(group uint16, entries int) (*BufRing, error) {
 }
 
 // BufRing makes a buffer ring with n buffers of size bytes in memory of its own, outside the Go heap, and lends all of
-// them to the kernel. n is 1 to BufRingMax; the ring has the next power of two as entries. Ids are 0 to n-1: Bytes(id)
-// is the buffer, Return(id) lends it again.
+// them to the kernel. n is 1 to BufRingMax; the ring has the next power of two as entries, 2 at least. Ids are 0 to
+// n-1: Bytes(id) is the buffer, Return(id) lends it again.
 //
 // Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_setup_buf_ring(3).
 func (r *Ring) BufRing(group uint16, n, size int) (*BufRing, error) {
@@ -94,7 +96,8 @@ func (r *Ring) BufRing(group uint16, n, size int) (*BufRing, error) {
 	return r.OpenBufRing(BufRingConfig{Group: group, Buffers: n, Size: size})
 }
 
-// OpenBufRing makes a buffer ring. EEXIST: the ring has this group already; EINVAL: more than this kernel knows.
+// OpenBufRing makes a buffer ring. EEXIST: the Ring has this group already; EINVAL: this kernel lacks something that
+// cfg asks for.
 //
 // Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_register_buf_ring(3).
 func (r *Ring) OpenBufRing(cfg BufRingConfig) (*BufRing, error) {
@@ -188,21 +191,21 @@ func (r *Ring) registerBufRing(cfg *BufRingConfig) (*BufRing, error) {
 	return b, nil
 }
 
-// maxArena bounds a BufRing's memory, so that sizes fit an int on 32-bit machines.
+// maxArena bounds the memory of a BufRing's buffers, so that sizes fit an int on 32-bit machines.
 const maxArena = 1 << 30
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// Group returns the number by which SQEs pick from this ring.
+// Group returns the number by which SQEs name this ring.
 func (b *BufRing) Group() uint16 { return b.group }
 
 // Entries returns how many buffers can be lent at a time.
 func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 
-// Add appends a buffer, with an id for the CQE. The kernel does not see it before Commit. No Go pointer is kept: mem
-// must be on the Go heap or outside of Go's memory, and stay reachable and unused until a CQE has returned the id or
-// the BufRing is closed. At most Entries buffers may be lent at a time; the caller has to count. Add panics after
-// Close.
+// Add appends a buffer, with the id that its CQE will carry. The kernel does not see it before Commit. The ring keeps
+// no Go pointer: mem must be on the Go heap or outside of Go's memory, and stay reachable and unused until a CQE has
+// returned the id or the BufRing is closed. At most Entries buffers may be lent at a time; the caller has to count. Add
+// panics after Close.
 func (b *BufRing) Add(mem []byte, bid uint16) {
 	if b.after != nil {
 		if int(bid) >= b.count {
@@ -219,7 +222,7 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 	e.Addr = ptr(unsafe.Pointer(unsafe.SliceData(mem)))
 	e.Len = uint32(min(len(mem), maxIO))
 	if i == 0 {
-		b.bid0 = bid // shares a word with the tail; Commit writes both
+		b.bid0 = bid // shares a word with the tail: Commit writes both
 		return
 	}
 	e.Bid = bid
@@ -227,8 +230,8 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 
 // Commit makes the added buffers available to the kernel.
 //
-// The tail is 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
-// this side writes, so both go out at once. The store releases the entries; the kernel acquires the tail.
+// The tail has 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
+// the program writes, so Commit stores both at once. The store releases the entries; the kernel acquires the tail.
 func (b *BufRing) Commit() {
 	if b.entries == nil {
 		b.panicClosed()
@@ -240,8 +243,8 @@ func (b *BufRing) Commit() {
 	(*atomic.Uint32)(unsafe.Add(b.entries, bufSize-4)).Store(word)
 }
 
-// Bytes returns the buffer with this id, for rings with buffers of their own. The kernel owns it from Return until a
-// CQE returns the id. It is unmapped by the BufRing's Close, like an SQE by that of its Ring.
+// Bytes returns the buffer with this id, for rings with buffers of their own; it panics for other ids. The kernel owns
+// the buffer from Return until a CQE returns the id. The BufRing's Close unmaps it.
 func (b *BufRing) Bytes(bid uint16) []byte {
 	if int(bid) >= b.count {
 		b.panicID(bid)
@@ -257,8 +260,8 @@ func (b *BufRing) panicID(bid uint16) {
 	panic(fmt.Sprintf("uring: buffer %d of group %d, which has %d", bid, b.group, b.count))
 }
 
-// Return lends the buffer with this id to the kernel again, at once. A CQE must have returned it before, and it must be
-// lent only once. For many buffers, Add(b.Bytes(id), id) for each and one Commit are cheaper.
+// Return lends the buffer with this id to the kernel again, at once. The program must own it: a CQE has returned it,
+// and it has not been lent since. For many buffers, Add(b.Bytes(id), id) for each and one Commit are cheaper.
 func (b *BufRing) Return(bid uint16) {
 	b.Add(b.Bytes(bid), bid)
 	b.Commit()
@@ -266,8 +269,8 @@ func (b *BufRing) Return(bid uint16) {
 
 // Close removes the group and frees the memory. It may be called more than once, before the Ring's Close or after.
 // Requests that pick from the group must have ended: the kernel could still write into a buffer that one of them took.
-// If the kernel does not release the group, the memory stays, and the ring may be used and closed again: EEXIST on
-// another thread, EACCES if the Ring's restrictions forbid it; then call Close after the Ring's.
+// If the kernel does not release the group, the memory stays, and the BufRing may be used and closed again. EEXIST:
+// another thread; EACCES: the Ring's restrictions forbid it; then call Close after the Ring's.
 //
 // Only the ring's owner may call it. Since Linux 5.19. See io_uring_unregister_buf_ring(3).
 func (b *BufRing) Close() error {
@@ -275,11 +278,11 @@ func (b *BufRing) Close() error {
 		return nil
 	}
 	var err error
-	if !b.r.closed { // else the group went with the ring
+	if !b.r.closed { // a closed Ring has no groups
 		reg := abi.Io_uring_buf_reg{Bgid: b.group}
 		_, err = b.r.register(fmt.Sprintf("io_uring_unregister(PBUF_RING, group %d)", b.group),
 			abi.IORING_UNREGISTER_PBUF_RING, unsafe.Pointer(&reg), 1)
-		if err != nil && !errors.Is(err, posix.ENOENT) { // with that there is no such group
+		if err != nil && !errors.Is(err, posix.ENOENT) { // ENOENT: the group is gone already
 			return err
 		}
 	}
@@ -296,8 +299,8 @@ func (b *BufRing) Close() error {
 	return err
 }
 
-// Status returns the kernel's head: how many buffers it has taken so far, a 16-bit counter like the tail. Committed
-// buffers after it are lent and unused. EBADF: the ring, or the BufRing, is closed.
+// Status returns the kernel's head: how many buffers it has taken so far, a 16-bit counter like the tail. Buffers that
+// were committed after those are lent and unused. EBADF: the Ring, or the BufRing, is closed.
 //
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_head(3) and io_uring_register(2),
 // IORING_REGISTER_PBUF_STATUS.

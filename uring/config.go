@@ -12,61 +12,63 @@ import (
 
 // The kernel's limits on a ring's size.
 const (
-	EntriesMin   = 2     // this package's: a ring of one entry could not even link two
+	EntriesMin   = 2     // this package's limit: a ring of one entry could not even link two
 	EntriesMax   = 32768 // IORING_MAX_ENTRIES
 	CQEntriesMax = 65536 // IORING_MAX_CQ_ENTRIES
 )
 
-// Config configures a ring. nil and the zero value mean the defaults.
+// Config configures a ring. A nil *Config and the zero value mean the defaults.
 type Config struct {
-	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0: four
-	// times the SQ. Kernel 5.5; before it only 0 is possible, and means twice the SQ.
+	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0 means
+	// four times the SQ. Since Linux 5.5; before, only 0 is possible, and means twice the SQ.
 	CQEntries int
 
 	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: without SINGLE_ISSUER,
-	// DEFER_TASKRUN and a registered descriptor. It is slower, and for rings that belong to no loop. Each side may have
-	// its own lock: one for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and
-	// NeedsEnter need none.
+	// DEFER_TASKRUN and a registered descriptor. It is slower, and meant for rings that belong to no loop. The SQ and
+	// the CQ may have separate locks: one for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady.
+	// Overflowed and NeedsEnter need no lock.
 	AnyThread bool
 
-	// KeepP lets a waiting thread keep its P: Go's scheduler learns of a wait only when it has lasted for some 10 ms.
-	// If waits are short, as with a fast disk, telling it costs a fifth of the CPU time (BenchmarkWaits). Meanwhile no
-	// goroutine runs on that P, so GOMAXPROCS should be larger than the number of such threads; the garbage collector
-	// interrupts the wait. It is for a few threads with nothing else to do. It affects Enter and Wait, and has no
-	// effect with SQPoll. In a wait without a time limit the first signal is assumed to be the collector's, and the
-	// wait continues.
+	// KeepP lets a waiting thread keep its P: Go's scheduler learns of a wait only once it has lasted for some 10 ms.
+	// If waits are short, as with a fast disk, telling the scheduler costs a fifth of the CPU time (BenchmarkWaits).
+	// While such a thread waits, no goroutine runs on its P, so GOMAXPROCS should be larger than the number of such
+	// threads; the garbage collector interrupts the wait. KeepP is for a few threads with nothing else to do. It
+	// affects Enter and Wait, and has no effect with SQPoll. A wait without a time limit takes the first signal for the
+	// collector's, and continues.
 	KeepP bool
 
-	// SQPoll makes a kernel thread poll for entries, so that submitting needs no system call while it is awake. It uses
-	// a core, and excludes the flags that defer or batch completions. SQPollIdle is how long that thread polls before
-	// it sleeps, in milliseconds, rounded up; 0 means the kernel's default, a second. Kernel 5.13 without privilege.
+	// SQPoll makes a kernel thread poll for entries, so that submitting needs no system call while that thread is
+	// awake. The thread uses a core, and SQPoll excludes the flags that defer or batch completions. Before Linux 5.13
+	// it needs privileges. SQPollIdle is how long the thread polls before it sleeps, rounded up to milliseconds; 0
+	// means the kernel's default, a second.
 	SQPoll     bool
 	SQPollIdle time.Duration
 
-	// SQPollCPU is the processor that the kernel's thread stays on, if With has SetupSQAff.
+	// SQPollCPU is the processor that the polling thread stays on, if With has SetupSQAff.
 	SQPollCPU int
 
-	// Attach is an open ring whose kernel thread this one, with SQPoll, shares. Kernel 5.6; without SQPoll it has no
-	// effect since 5.12.
+	// Attach is an open ring whose polling thread this one, with SQPoll, shares. Since Linux 5.6; without SQPoll it has
+	// had no effect since 5.12.
 	Attach *Ring
 
 	// IOPoll makes the kernel poll for completions. Only reads and writes of O_DIRECT files on queues made for polling
-	// work on such a ring; others end with EINVAL or EOPNOTSUPP. A time limit does not end a wait there: the kernel
-	// polls until it has the completions.
+	// work on such a ring; others end with EINVAL or EOPNOTSUPP. A time limit does not end a wait on such a ring: the
+	// kernel polls until it has the completions.
 	IOPoll bool
 
-	// With are setup flags that the ring must have: if the kernel lacks one, Open fails with EINVAL. This includes
-	// flags that Open asks for anyway, but would do without.
+	// With is the set of setup flags that the ring must have: if the kernel lacks one, Open fails with EINVAL. It may
+	// name flags that Open would ask for anyway, but could do without.
 	With SetupFlags
 
-	// Memory is memory for the rings, page-aligned and of at least MemorySize bytes: mapped memory, such as huge pages,
-	// not from the Go heap. The kernel uses it until the ring is closed and for a moment longer: unmap it only then,
-	// and use it for nothing else. nil: the kernel allocates it and Open maps it. Kernel 6.5; before 6.10 memory of
-	// more than a page must lie in one huge page.
+	// Memory is the memory for the rings, page-aligned and of at least MemorySize bytes: mapped memory, such as huge
+	// pages, not from the Go heap. The kernel uses it until the ring is closed and for a moment longer: unmap it only
+	// then, and use it for nothing else. nil means that the kernel allocates memory and Open maps it. Since Linux 6.5;
+	// before 6.10 memory of more than a page must lie in one huge page.
 	Memory []byte
 
-	// Without are setup flags that Open must not ask for, WithoutFeatures are features to treat as missing, and
-	// WithoutRingFD keeps the ring's descriptor from being registered: to test the behaviour on older kernels.
+	// Without is the set of setup flags that Open must not ask for, WithoutFeatures is the set of features to treat as
+	// missing, and WithoutRingFD keeps Open from registering the ring's descriptor. They are for testing a program's
+	// behaviour on older kernels.
 	Without         SetupFlags
 	WithoutFeatures Features
 	WithoutRingFD   bool
@@ -84,7 +86,8 @@ func init() {
 	})
 }
 
-// mask is what the ring shall do without.
+// mask returns what the ring must do without: the mask of the seam, if it has one or a stand-in for the kernel, or else
+// that of RINGO_MASK.
 func (c *Config) mask() (*mask.Mask, error) {
 	if c.seam.Mask != nil || c.seam.Kernel != nil {
 		return c.seam.Mask, nil
@@ -96,13 +99,13 @@ func (c *Config) mask() (*mask.Mask, error) {
 	return m, nil
 }
 
-// idle is SQPollIdle for the kernel, which takes 0 for a second.
+// idle returns SQPollIdle in milliseconds, as the kernel takes it; 0 means a second there.
 func (c *Config) idle() uint32 {
 	const ms = time.Millisecond
 	return uint32(min(c.SQPollIdle/ms+min(1, c.SQPollIdle%ms), math.MaxUint32))
 }
 
-// check returns all that is wrong with a configuration.
+// check returns all that is wrong with a configuration, joined.
 func (c *Config) check(entries int) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("uring: "+format, args...)) }
@@ -154,7 +157,7 @@ func (c *Config) check(entries int) error {
 	return errors.Join(append(errs, c.checkMemory(entries))...)
 }
 
-// flags returns what to ask the kernel for, best case.
+// flags returns the flags to ask the kernel for first, before setUp drops any.
 func (c *Config) flags() SetupFlags {
 	f := SetupCQSize | SetupClamp | SetupSubmitAll | SetupNoSQArray |
 		SetupSingleIssuer | SetupDeferTaskrun | SetupCoopTaskrun | SetupTaskrunFlag
@@ -177,7 +180,7 @@ func (c *Config) flags() SetupFlags {
 	return consistent((f | c.With) &^ c.Without)
 }
 
-// consistent drops the flags that the kernel refuses without others.
+// consistent drops the flags that the kernel refuses without certain others.
 func consistent(f SetupFlags) SetupFlags {
 	if f&SetupSingleIssuer == 0 {
 		f &^= SetupDeferTaskrun
@@ -188,13 +191,14 @@ func consistent(f SetupFlags) SetupFlags {
 	return f
 }
 
-// ladder are the flags in the order in which they are given up, newest first.
+// ladder lists the flags in the order in which setUp drops them, newest first.
 var ladder = []SetupFlags{
 	SetupNoSQArray, SetupDeferTaskrun, SetupSingleIssuer, SetupTaskrunFlag, SetupCoopTaskrun, SetupSubmitAll,
 	SetupClamp, SetupCQSize,
 }
 
-// stepDown gives up the newest flag, but for those to keep; false if there is none left.
+// stepDown drops the newest flag that is not in keep, and those that depend on it; it returns false if there is none
+// left.
 func stepDown(f, keep SetupFlags) (SetupFlags, bool) {
 	for _, l := range ladder {
 		if f&l&^keep != 0 && consistent(f&^l)&keep == f&keep {

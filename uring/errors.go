@@ -7,13 +7,13 @@ import (
 	"ringo/internal/posix"
 )
 
-// A SetupError says at which step a ring, or something registered with one, failed, and the likely cause.
+// A SetupError reports at which step the set-up of a ring, or a register call, failed, and the likely cause.
 type SetupError struct {
 	Step string // the system call, with its arguments
 	Hint string // the likely cause; may be ""
-	Err  error  // a syscall.Errno, or errors.ErrUnsupported where the OS has no io_uring
+	Err  error  // a syscall.Errno; errors.ErrUnsupported if the OS has no io_uring; what is wrong with RINGO_MASK
 
-	Advice []string // changes to the system that would help, a sentence each
+	Advice []string // changes to the system that would help, one per string
 }
 
 func (e *SetupError) Error() string {
@@ -27,9 +27,9 @@ func (e *SetupError) Error() string {
 // Unwrap returns the errno.
 func (e *SetupError) Unwrap() error { return e.Err }
 
-// A FeatureError says that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.
+// A FeatureError reports that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.
 type FeatureError struct {
-	Name  string // the kernel's name
+	Name  string // the kernel's name for it
 	Since string // first Linux release that has it; may be empty
 }
 
@@ -47,7 +47,7 @@ func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupp
 func setupError(step string, errno posix.Errno) error {
 	var s systemState
 	switch errno {
-	case posix.EPERM, posix.EACCES, posix.ENOSYS, posix.ENOMEM: // the others need no look, and may be many
+	case posix.EPERM, posix.EACCES, posix.ENOSYS, posix.ENOMEM: // other errors may be frequent, and need no look
 		s = look()
 	}
 	cause, advice := explain(step, errno, s)

@@ -9,13 +9,13 @@ import (
 	"ringo/internal/abi"
 )
 
-// ringHeader is what the words of both rings take before the CQEs. IORING_QUERY says so since 6.19 (QueryRings); it has
-// been 64 bytes ever since there is NO_MMAP.
+// ringHeader is how many bytes the control words of both rings take before the CQEs. The kernel reports this since 6.19
+// (QueryRings); it has been 64 in every kernel that has NO_MMAP.
 const ringHeader = 64
 
 // MemorySize returns how many bytes Config.Memory needs for a ring with the given entries and configuration; cfg may be
-// nil. It is a multiple of the page size. If Memory is not a huge page, this is also what counts against RLIMIT_MEMLOCK
-// for a ring. Any goroutine may call it.
+// nil. The result is a multiple of the page size. Unless Memory is a huge page, the ring also counts with this many
+// bytes against RLIMIT_MEMLOCK. Any goroutine may call it.
 func MemorySize(entries int, cfg *Config) (int, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -29,19 +29,19 @@ func MemorySize(entries int, cfg *Config) (int, error) {
 	return sqes + rings, nil
 }
 
-// memory returns the bytes that the SQEs take and those of the rings, each in pages of its own.
+// memory returns how many bytes the SQEs take and how many the rings, each rounded up to whole pages.
 func (c *Config) memory(entries int) (sqes, rings int) {
 	sq := powerOfTwo(entries)
 	cq := powerOfTwo(c.cqEntries(entries))
 	page := os.Getpagesize()
 	f := c.flags()
 	sqes = roundUp(sq<<sqeShift(f), page)
-	// The array of indices is counted always: whether the kernel can do without it, only setup tells.
+	// Always count the array of indices: only setup shows whether the kernel can do without it.
 	rings = roundUp(ringHeader+cq<<cqeShift(f)+4*sq, page)
 	return sqes, rings
 }
 
-// cqEntries is the CQ's size to ask for.
+// cqEntries returns the CQ size to ask for.
 func (c *Config) cqEntries(entries int) int {
 	if c.CQEntries != 0 {
 		return c.CQEntries
@@ -51,7 +51,7 @@ func (c *Config) cqEntries(entries int) int {
 
 func powerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }
 
-// checkMemory looks at the memory of the caller's.
+// checkMemory checks the size and the alignment of Memory.
 func (c *Config) checkMemory(entries int) error {
 	if c.Memory == nil || entries < EntriesMin || entries > EntriesMax {
 		return nil
@@ -65,7 +65,7 @@ func (c *Config) checkMemory(entries int) error {
 	return nil
 }
 
-// lend tells the kernel where the caller's memory is: the SQEs first, then both rings.
+// lend stores in p where the caller's memory is: first the SQEs, then both rings.
 func (c *Config) lend(p *abi.Io_uring_params, entries int) {
 	if c.Memory == nil {
 		return
@@ -76,7 +76,7 @@ func (c *Config) lend(p *abi.Io_uring_params, entries int) {
 	p.Cq_off.Resv2 = ptr(unsafe.Add(base, sqes))
 }
 
-// overlap says whether two pieces of memory have a byte in common.
+// overlap reports whether two pieces of memory have a byte in common.
 func overlap(a, b []byte) bool {
 	from, at := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	return at < from+uintptr(len(a)) && from < at+uintptr(len(b))

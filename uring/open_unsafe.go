@@ -13,16 +13,17 @@ import (
 // Open makes a ring with the given number of entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may
 // be nil.
 //
-// It asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude one
-// another), and drops flags, newest first, only if the kernel returns EINVAL; Ring.Flags returns the remaining ones. It
-// registers the ring's descriptor with the thread if the kernel supports that; with SetupRDisabled in Config.With
-// Enable does so, and the ring belongs to the thread that calls Enable.
+// Open asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude
+// one another). If the kernel returns EINVAL it drops flags, newest first; Ring.Flags returns the remaining ones. It
+// registers the ring's descriptor with the thread if the kernel supports that. With SetupRDisabled in Config.With,
+// Enable does this instead, and the ring belongs to the thread that calls Enable.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
-// set. Errors are *SetupError, which wraps an errno, or a plain one that lists all invalid arguments. Kernel: 5.1 in
-// principle; for anything newer a program must check Flags, Features and ProbeOps. See io_uring_setup(2).
+// set. Errors are *SetupError, which wraps an errno, or a plain error that lists all invalid arguments. Open works
+// since Linux 5.1; for anything newer a program must check Flags, Features and ProbeOps. See io_uring_setup(2).
 //
-// To test a program on what older kernels have, set RINGO_MASK in its environment (kernel=5.10; docs/testing.md).
+// To test a program with the features of an older kernel, set RINGO_MASK in its environment (kernel=5.10;
+// docs/testing.md).
 func Open(entries int, cfg *Config) (*Ring, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -48,8 +49,8 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		return nil, err
 	}
 	if r.features&FeatNoIOWait != 0 {
-		// A thread that waits for peers is idle, not waiting for a disk: without this an idle ring shows as
-		// 100 % iowait, and governors and monitors react to it.
+		// A thread that waits for peers is idle and not waiting for a disk. Without this flag an idle ring shows as 100
+		// % iowait, and governors and monitors react to that.
 		r.enterFlags |= abi.IORING_ENTER_NO_IOWAIT
 	}
 	r.wantsRingFD = !cfg.AnyThread && !cfg.WithoutRingFD && r.FD() >= 0
@@ -60,7 +61,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 	return r, nil
 }
 
-// setUp makes the system call, stepping down the ladder of flags.
+// setUp makes the system call, and repeats it with fewer flags while the kernel returns EINVAL.
 func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) {
 	flags := cfg.flags()
 	for {
@@ -96,7 +97,7 @@ func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) 
 	}
 }
 
-// mapRings maps both rings and the SQEs. The kernel says where everything is; nothing is assumed.
+// mapRings maps both rings and the SQEs. The kernel reports where everything is; nothing is assumed.
 func (r *Ring) mapRings(p *abi.Io_uring_params) error {
 	if r.memory != nil {
 		base := unsafe.Pointer(unsafe.SliceData(r.memory))
@@ -106,7 +107,7 @@ func (r *Ring) mapRings(p *abi.Io_uring_params) error {
 	}
 	sqSize := int(p.Sq_off.Array + p.Sq_entries*4)
 	if r.setup&SetupNoSQArray != 0 {
-		sqSize = 0 // the words of the SQ lie in front of the CQ's
+		sqSize = 0 // the SQ's words precede the CQ's, in one mapping
 	}
 	cqSize := int(p.Cq_off.Cqes) + int(p.Cq_entries)<<cqeShift(r.setup)
 	single := r.features&FeatSingleMmap != 0 || r.setup&SetupNoSQArray != 0
@@ -140,9 +141,9 @@ func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, 
 	return p, nil
 }
 
-// registerFD gives the ring a short cut from this thread: an index in place of the descriptor saves each enter the look
-// into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes
-// without.
+// registerFD registers the descriptor with this thread: an index in place of the descriptor saves each Enter a look-up
+// in the process's table of files. A thread has room for 16 such indices, and kernels before 5.18 for none; if
+// registration fails, the ring continues to use the descriptor.
 func (r *Ring) registerFD() posix.Errno {
 	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.FD())}
 	n, errno := r.sysRegister(abi.IORING_REGISTER_RING_FDS, unsafe.Pointer(&up), 1)
@@ -154,24 +155,25 @@ func (r *Ring) registerFD() posix.Errno {
 	return 0
 }
 
-// unregisterFD gives the short cut back. It is in the table of the thread that registered it: the owner's.
+// unregisterFD gives the registered index back. It belongs to the thread that registered it, the owner, which must be
+// the caller.
 func (r *Ring) unregisterFD() posix.Errno {
 	up := abi.Io_uring_rsrc_update{Offset: uint32(r.enterFD)}
 	_, errno := r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
 	return errno
 }
 
-// Close closes the ring. It may be called more than once; later calls fail with EBADF, and return no entries or CQEs.
-// The queues are unmapped: entries from SQE or SQE128 (see SQE) and the kernel's memory from Region.Bytes must not be
-// accessed any more. CQEs are copies and stay valid; buffer rings have their own Close.
+// Close closes the ring. It may be called more than once; later calls of other methods fail with EBADF, and return no
+// entries or CQEs. Close unmaps the queues: entries from SQE or SQE128 (see SQE) and the kernel's memory from
+// Region.Bytes must no longer be accessed. CQEs are copies and stay valid; buffer rings have their own Close.
 //
-// The kernel cancels requests in flight, but only after Close has returned: their memory must stay alive and unused.
-// Cancel and drain first.
+// The kernel cancels requests in flight, but only after Close has returned: until then their memory must stay alive and
+// unused. So cancel the requests and wait for their CQEs first.
 //
-// Only the owner may call it. On another thread the ring is closed, too, but the kernel keeps it until the owner's
-// thread has ended, because of the registered descriptor; the error, EEXIST, says so.
+// Only the owner may call it. On another thread Close closes the ring, too, but the kernel keeps it until the owner's
+// thread has ended, because of the registered descriptor; the error is EEXIST.
 func (r *Ring) Close() error {
-	if r.closed || r.owner == 0 { // Open has not made it: descriptor 0 is the program's
+	if r.closed || r.owner == 0 { // not made by Open: its descriptor 0 would be the program's
 		return nil
 	}
 	r.closed = true
@@ -180,7 +182,7 @@ func (r *Ring) Close() error {
 		if thread := sys.UringThread(); thread == r.owner {
 			r.unregisterFD()
 		} else {
-			// On this thread the index would name another ring, if any.
+			// On this thread the index may belong to another ring.
 			foreign = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
 				"ends: %w",
 				r.owner, thread, posix.EEXIST)
@@ -190,7 +192,7 @@ func (r *Ring) Close() error {
 	return errors.Join(r.free(), foreign)
 }
 
-// free unmaps and closes what Open has got so far.
+// free unmaps and closes whatever Open has created so far.
 func (r *Ring) free() error {
 	r.tableLock.Lock()
 	defer r.tableLock.Unlock()
@@ -211,21 +213,22 @@ func (r *Ring) free() error {
 	return first
 }
 
-// FD returns the ring's descriptor, or -1 after Close or CloseFD, or if it never had one. Another ring's PrepMsgRing
-// takes it; it polls readable when the CQ is not empty, or work is deferred. Any goroutine may call it.
+// FD returns the ring's descriptor, or -1 after Close or CloseFD, or if the ring never had one. It is what PrepMsgRing
+// of another ring takes; poll(2) reports it readable when the CQ is not empty or the kernel has deferred work. Any
+// goroutine may call it.
 func (r *Ring) FD() int { return int(r.fd.Load()) }
 
-// Flags returns the setup flags that the kernel has accepted.
+// Flags returns the setup flags that the ring was made with.
 func (r *Ring) Flags() SetupFlags { return r.setup }
 
-// Features returns the kernel's features, less Config.WithoutFeatures.
+// Features returns the kernel's features, without those in Config.WithoutFeatures.
 func (r *Ring) Features() Features { return r.features }
 
 // RingFD reports whether Enter uses a registered descriptor.
 func (r *Ring) RingFD() bool { return r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 }
 
-// SQEntries returns the SQ's size, as rounded up.
+// SQEntries returns the SQ's size, which the kernel has rounded up to a power of two.
 func (r *Ring) SQEntries() int { return int(r.sqMask) + 1 }
 
-// CQEntries returns the CQ's size, as rounded up.
+// CQEntries returns the CQ's size, which the kernel has rounded up to a power of two.
 func (r *Ring) CQEntries() int { return int(r.cqMask) + 1 }
