@@ -12,9 +12,10 @@ import (
 type SetupFlags uint32
 
 // The setup flags. Open asks for those that suit a ring with one owner, and for those that have a field in Config;
-// Config.With is for the others.
+// Config.With adds others. Each comment ends with where the flag comes from.
 const (
-	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): completions of O_DIRECT files are polled for. Config.IOPoll.
+	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): the kernel polls for completions of O_DIRECT files.
+	// Config.IOPoll.
 	SetupIOPoll SetupFlags = abi.IORING_SETUP_IOPOLL
 	// SetupSQPoll is IORING_SETUP_SQPOLL (Linux 5.1; without privilege since 5.13): a kernel thread submits.
 	// Config.SQPoll.
@@ -26,7 +27,8 @@ const (
 	SetupCQSize SetupFlags = abi.IORING_SETUP_CQSIZE
 	// SetupClamp is IORING_SETUP_CLAMP (Linux 5.6): sizes over the kernel's limit become the limit. By Open.
 	SetupClamp SetupFlags = abi.IORING_SETUP_CLAMP
-	// SetupAttachWQ is IORING_SETUP_ATTACH_WQ (Linux 5.6): shares another ring's polling thread. Config.Attach.
+	// SetupAttachWQ is IORING_SETUP_ATTACH_WQ (Linux 5.6): the ring shares another ring's polling thread.
+	// Config.Attach.
 	SetupAttachWQ SetupFlags = abi.IORING_SETUP_ATTACH_WQ
 	// SetupRDisabled is IORING_SETUP_R_DISABLED (Linux 5.10): the ring takes no entries before Ring.Enable, and until
 	// then may be restricted. By Config.With.
@@ -37,8 +39,8 @@ const (
 	// SetupCoopTaskrun is IORING_SETUP_COOP_TASKRUN (Linux 5.19): completions do not interrupt the running thread. By
 	// Open.
 	SetupCoopTaskrun SetupFlags = abi.IORING_SETUP_COOP_TASKRUN
-	// SetupTaskrunFlag is IORING_SETUP_TASKRUN_FLAG (Linux 5.19): the SQ's flags say when the kernel has deferred work.
-	// By Open.
+	// SetupTaskrunFlag is IORING_SETUP_TASKRUN_FLAG (Linux 5.19): the kernel sets a bit in the SQ's flags when it has
+	// deferred work. By Open.
 	SetupTaskrunFlag SetupFlags = abi.IORING_SETUP_TASKRUN_FLAG
 	// SetupSQE128 is IORING_SETUP_SQE128 (Linux 5.19): each SQE has 128 bytes, Ring.SQE128 returns all of it. By
 	// Config.With.
@@ -49,19 +51,19 @@ const (
 	// SetupSingleIssuer is IORING_SETUP_SINGLE_ISSUER (Linux 6.0): only the thread that made the ring may use it. By
 	// Open.
 	SetupSingleIssuer SetupFlags = abi.IORING_SETUP_SINGLE_ISSUER
-	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are posted only at an Enter that asks
-	// for them, all at once. By Open.
+	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): the kernel posts completions only at an Enter that
+	// asks for them, all at once. By Open.
 	SetupDeferTaskrun SetupFlags = abi.IORING_SETUP_DEFER_TASKRUN
 	// SetupNoMmap is IORING_SETUP_NO_MMAP (Linux 6.5): the rings lie in the program's memory. Config.Memory.
 	SetupNoMmap SetupFlags = abi.IORING_SETUP_NO_MMAP
 	// SetupRegisteredFDOnly is IORING_SETUP_REGISTERED_FD_ONLY (Linux 6.5): the ring has no descriptor, only an index
-	// of its thread's. Needs Config.Memory. By Config.With.
+	// that is registered with its thread. Needs Config.Memory. By Config.With.
 	SetupRegisteredFDOnly SetupFlags = abi.IORING_SETUP_REGISTERED_FD_ONLY
 	// SetupNoSQArray is IORING_SETUP_NO_SQARRAY (Linux 6.6): the SQ holds the entries themselves, not indices of them.
 	// By Open.
 	SetupNoSQArray SetupFlags = abi.IORING_SETUP_NO_SQARRAY
-	// SetupHybridIOPoll is IORING_SETUP_HYBRID_IOPOLL (Linux 6.13): polling sleeps first, for half the time that such
-	// requests took so far. Needs Config.IOPoll. By Config.With.
+	// SetupHybridIOPoll is IORING_SETUP_HYBRID_IOPOLL (Linux 6.13): before it polls, the kernel sleeps for half the
+	// time that such requests have taken so far. Needs Config.IOPoll. By Config.With.
 	SetupHybridIOPoll SetupFlags = abi.IORING_SETUP_HYBRID_IOPOLL
 	// SetupCQEMixed is IORING_SETUP_CQE_MIXED (Linux 6.18): CQEs have 16 bytes, or 32 if the op returns more. Excludes
 	// SetupCQE32. By Config.With.
@@ -86,7 +88,7 @@ func (f SetupFlags) String() string { return bitNames(uint64(f), setupNames) }
 // Features are the features that the kernel reported when the ring was made; see io_uring_setup(2).
 type Features uint32
 
-// The features, each with the release that has it first.
+// The features, each with the first release that has it.
 const (
 	FeatSingleMmap     Features = abi.IORING_FEAT_SINGLE_MMAP     // 5.4
 	FeatNoDrop         Features = abi.IORING_FEAT_NODROP          // 5.5: a full CQ loses nothing
@@ -117,7 +119,7 @@ var featureNames = []string{
 // String lists the features by their kernel names, joined by |.
 func (f Features) String() string { return bitNames(uint64(f), featureNames) }
 
-// bitNames writes a bit set with names where it has them, and as 1<<n where not.
+// bitNames formats a bit set by the names of its bits, joined by |; a bit without a name becomes 1<<n.
 func bitNames(set uint64, names []string) string {
 	if set == 0 {
 		return "0"

@@ -9,7 +9,7 @@ import (
 // Op is an opcode, IORING_OP_. See io_uring_enter(2), and io_uring_prep_<op>(3) of liburing for each.
 type Op uint8
 
-// The opcodes, each with the first release that has it; ProbeOps tells whether this kernel does. Each has one or more
+// The opcodes, each with the first release that has it; ProbeOps returns those of this kernel. Each has one or more
 // Prep methods.
 const (
 	OpNop            Op = abi.IORING_OP_NOP              // 5.1

@@ -2,8 +2,8 @@ package uring
 
 import "ringo/internal/abi"
 
-// Flags of single ops, which Prep methods take or entries are given afterwards. Where the kernel has had one later than
-// its op, the release stands beside it; before, the CQE says EINVAL.
+// Flags of single ops: arguments of Prep methods, or set in entries afterwards. Where the kernel has got a flag later
+// than its op, the release stands beside it; before that release the CQE has EINVAL.
 
 // Flags of PrepNopFlags.
 const (
@@ -18,7 +18,7 @@ const (
 // Flags of PrepTimeout, PrepTimeoutUpdate and PrepLinkTimeout.
 const (
 	TimeoutAbs          = abi.IORING_TIMEOUT_ABS           // the time is absolute, not from now
-	TimeoutBoottime     = abi.IORING_TIMEOUT_BOOTTIME      // 5.15: CLOCK_BOOTTIME, which goes on in a suspend
+	TimeoutBoottime     = abi.IORING_TIMEOUT_BOOTTIME      // 5.15: CLOCK_BOOTTIME, which continues in a suspend
 	TimeoutRealtime     = abi.IORING_TIMEOUT_REALTIME      // 5.15: CLOCK_REALTIME
 	TimeoutETimeSuccess = abi.IORING_TIMEOUT_ETIME_SUCCESS // 5.16: ETIME breaks no link, and SQECQESkipSuccess hides it
 	TimeoutMultishot    = abi.IORING_TIMEOUT_MULTISHOT     // 6.4: repeat count times, 0: forever
@@ -26,19 +26,19 @@ const (
 	TimeoutLinked       = abi.IORING_LINK_TIMEOUT_UPDATE   // 5.15, PrepTimeoutUpdate: the timer is a PrepLinkTimeout
 )
 
-// Flags of PrepPollUpdate. The manual has one more, which turns a poll into a multishot one: Linux 6.18 accepts it
-// without effect.
+// Flags of PrepPollUpdate. The manual has one more, which turns a poll into a multishot one: Linux 6.18 accepts it, but
+// it has no effect.
 const (
-	PollUpdateEvents   = abi.IORING_POLL_UPDATE_EVENTS    // the events are new
-	PollUpdateUserData = abi.IORING_POLL_UPDATE_USER_DATA // the user data is new
+	PollUpdateEvents   = abi.IORING_POLL_UPDATE_EVENTS    // replace the events
+	PollUpdateUserData = abi.IORING_POLL_UPDATE_USER_DATA // replace the user data
 )
 
 // Flags of PrepCancelMatching. Except for CancelAll, each names a criterion; a request must match all of them.
 const (
 	CancelAll      = abi.IORING_ASYNC_CANCEL_ALL      // 5.19: all that match, not only the first one found
 	CancelFD       = abi.IORING_ASYNC_CANCEL_FD       // 5.19: the descriptor
-	CancelAny      = abi.IORING_ASYNC_CANCEL_ANY      // 5.19: everything matches
-	CancelFixed    = abi.IORING_ASYNC_CANCEL_FD_FIXED // 6.0, with CancelFD: it is an index of the table of files
+	CancelAny      = abi.IORING_ASYNC_CANCEL_ANY      // 5.19: all requests match
+	CancelFixed    = abi.IORING_ASYNC_CANCEL_FD_FIXED // 6.0, with CancelFD: fd is an index of the table of files
 	CancelUserData = abi.IORING_ASYNC_CANCEL_USERDATA // 6.6: the user data, as without any flag
 	CancelOp       = abi.IORING_ASYNC_CANCEL_OP       // 6.6: the opcode
 )
@@ -50,6 +50,6 @@ const (
 	SpliceInFixed    = abi.SPLICE_F_FD_IN_FIXED       // the source is an index of the table of files
 )
 
-// NotifCopied is IORING_NOTIF_USAGE_ZC_COPIED: the bit of the result of a CQE with CQENotif that says, after
-// SetReportUsage, that bytes were copied after all. As an int32 the result is negative, but not an error.
+// NotifCopied is IORING_NOTIF_USAGE_ZC_COPIED, a bit in the result of a CQE with CQENotif. After SetReportUsage it says
+// that the kernel has copied bytes after all. As an int32 the result is negative then, but not an error.
 const NotifCopied = uint32(abi.IORING_NOTIF_USAGE_ZC_COPIED)

@@ -4,22 +4,22 @@ import "unsafe"
 
 // # Open, look up and rename
 //
-// A path ends with a NUL. It belongs to the kernel until the entry was submitted, or, where FeatSubmitStable is not
-// there, until the CQE. dir is the directory that it starts from, AT_FDCWD the working directory.
+// A path ends with a NUL. It belongs to the kernel until the entry was submitted, or, without FeatSubmitStable, until
+// the CQE. A relative path starts at the directory dir; AT_FDCWD means the working directory.
 
-// openHowSize is that of the struct open_how that PrepOpenat2 is given.
+// openHowSize is the size of the struct open_how that PrepOpenat2 passes.
 const openHowSize = 24
 
-// PrepOpenat fills in an openat(2) (Linux 5.6); the result is the descriptor, or SetDirect says where it goes. Unlike
-// os.Open it adds no O_CLOEXEC. A file that is not in the kernel's caches, or is created or truncated, is opened by a
-// kernel thread. See io_uring_prep_openat(3).
+// PrepOpenat fills in an openat(2) (Linux 5.6). The result is the descriptor, unless SetDirect puts the file into the
+// table of files. Unlike os.Open it adds no O_CLOEXEC. A kernel thread does the opening if the file is not in the
+// kernel's caches, or is created or truncated. See io_uring_prep_openat(3).
 func (e *SQE) PrepOpenat(dir int, path []byte, flags, mode uint32) {
 	addr, _ := bytesOf(path)
 	e.prep(OpOpenat, dir, addr, mode, 0, flags)
 }
 
-// PrepOpenat2 fills in an openat2(2) (Linux 5.6), otherwise as PrepOpenat. how is the address of a struct open_how,
-// which the kernel uses for as long as the path. See io_uring_prep_openat2(3).
+// PrepOpenat2 fills in an openat2(2) (Linux 5.6), otherwise like PrepOpenat. how is the address of a struct open_how,
+// which belongs to the kernel for as long as the path does. See io_uring_prep_openat2(3).
 func (e *SQE) PrepOpenat2(dir int, path []byte, how unsafe.Pointer) {
 	addr, _ := bytesOf(path)
 	e.prep(OpOpenat2, dir, addr, openHowSize, ptr(how), 0)
@@ -66,8 +66,8 @@ func (e *SQE) PrepSymlinkat(target []byte, dir int, path []byte) {
 }
 
 // PrepGetxattr fills in a getxattr(2) (Linux 5.19). name ends with a NUL, as a path does. value belongs to the kernel
-// until the CQE, whose result is the attribute's size; an empty value only asks for that. ENODATA: there is no such
-// attribute; ERANGE: value is too small. See io_uring_prep_getxattr(3).
+// until the CQE, whose result is the attribute's size; pass an empty value to ask only for the size. ENODATA: there is
+// no such attribute; ERANGE: value is too small. See io_uring_prep_getxattr(3).
 func (e *SQE) PrepGetxattr(path, name, value []byte) {
 	addr, _ := bytesOf(name)
 	addr2, n := bytesOf(value)
@@ -83,8 +83,8 @@ func (e *SQE) PrepFgetxattr(fd int, name, value []byte) {
 	e.prep(OpFgetxattr, fd, addr, n, addr2, 0)
 }
 
-// PrepSetxattr fills in a setxattr(2) (Linux 5.19). name ends with a NUL, as a path does; value belongs to the kernel
-// for as long as these do. flags are 0, XATTR_CREATE or XATTR_REPLACE. See io_uring_prep_setxattr(3).
+// PrepSetxattr fills in a setxattr(2) (Linux 5.19). name ends with a NUL, as a path does. value belongs to the kernel
+// for as long as path and name do. flags are 0, XATTR_CREATE or XATTR_REPLACE. See io_uring_prep_setxattr(3).
 func (e *SQE) PrepSetxattr(path, name, value []byte, flags uint32) {
 	addr, _ := bytesOf(name)
 	addr2, n := bytesOf(value)

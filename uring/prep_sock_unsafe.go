@@ -8,10 +8,10 @@ import (
 
 // # Serve sockets: make, name and end them
 //
-// A sockaddr is the kernel's, as syscall.RawSockaddrInet4 and its like are.
+// A sockaddr is in the kernel's format, such as syscall.RawSockaddrInet4.
 
-// PrepSocket fills in a socket(2) (Linux 5.19); the result is the descriptor, or SetDirect says where it goes. See
-// io_uring_prep_socket(3).
+// PrepSocket fills in a socket(2) (Linux 5.19). The result is the descriptor, unless SetDirect puts the socket into the
+// table of files. See io_uring_prep_socket(3).
 func (e *SQE) PrepSocket(domain, typ, protocol int) {
 	e.prep(OpSocket, domain, 0, uint32(protocol), uint64(typ), 0)
 }
@@ -27,9 +27,9 @@ func (e *SQE) PrepListen(fd, backlog int) {
 	e.prep(OpListen, fd, 0, uint32(backlog), 0, 0)
 }
 
-// PrepAccept fills in an accept4(2) (Linux 5.5). The CQE's result is the new descriptor, or SetDirect says where it
-// goes. flags are SOCK_CLOEXEC and SOCK_NONBLOCK. It waits whether or not the listener has O_NONBLOCK. See
-// io_uring_prep_accept(3).
+// PrepAccept fills in an accept4(2) (Linux 5.5). The CQE's result is the new descriptor, unless SetDirect puts the
+// socket into the table of files. flags are SOCK_CLOEXEC and SOCK_NONBLOCK. It waits even if the listener has
+// O_NONBLOCK. See io_uring_prep_accept(3).
 func (e *SQE) PrepAccept(fd int, flags uint32) {
 	e.prep(OpAccept, fd, 0, 0, 0, flags)
 }
@@ -40,8 +40,8 @@ func (e *SQE) PrepAcceptAddr(fd int, sa unsafe.Pointer, salen *uint32, flags uin
 	e.prep(OpAccept, fd, ptr(sa), 0, ptr(unsafe.Pointer(salen)), flags)
 }
 
-// PrepAcceptMultishot fills in an accept that makes one CQE per connection, for as long as the CQEs have CQEMore set
-// (Linux 5.19). Use getpeername(2) to get the address. See io_uring_prep_multishot_accept(3).
+// PrepAcceptMultishot fills in a repeated accept, which makes a CQE for every connection, for as long as the CQEs have
+// CQEMore set (Linux 5.19). It returns no address; call getpeername(2) for that. See io_uring_prep_multishot_accept(3).
 func (e *SQE) PrepAcceptMultishot(fd int, flags uint32) {
 	e.prep(OpAccept, fd, 0, 0, 0, flags)
 	e.IOPrio = abi.IORING_ACCEPT_MULTISHOT
@@ -51,7 +51,7 @@ func (e *SQE) PrepAcceptMultishot(fd int, flags uint32) {
 func (e *SQE) SetDontWait() { e.IOPrio |= abi.IORING_ACCEPT_DONTWAIT }
 
 // SetPollFirst makes an accept (Linux 6.10), receive or send (Linux 5.19), prepared before, wait for readiness without
-// trying first: cheaper if CQESockNonempty was not set last time.
+// trying first. That is cheaper if CQESockNonempty was not set last time.
 func (e *SQE) SetPollFirst() {
 	if e.Op == OpAccept {
 		e.IOPrio |= abi.IORING_ACCEPT_POLL_FIRST
@@ -67,7 +67,8 @@ func (e *SQE) PrepConnect(fd int, sa unsafe.Pointer, salen uint32) {
 }
 
 // PrepShutdown fills in a shutdown(2) (Linux 5.11); how is SHUT_RD, SHUT_WR or SHUT_RDWR. The kernel runs it on a
-// worker thread, so the plain system call is cheaper where order allows it. See io_uring_prep_shutdown(3).
+// worker thread, so the plain system call is cheaper unless the shutdown must follow other entries. See
+// io_uring_prep_shutdown(3).
 func (e *SQE) PrepShutdown(fd, how int) {
 	e.prep(OpShutdown, fd, 0, uint32(how), 0, 0)
 }

@@ -2,11 +2,12 @@ package uring
 
 // # Splice and tee
 //
-// A thread of the kernel's does these. The result is the number of bytes, which may be short; that breaks a link.
+// These ops run on a worker thread of the kernel. The result is the number of bytes, which may be short; a short count
+// breaks a link.
 
 // PrepSplice fills in a splice(2) of n bytes from one descriptor to another, one of which must be a pipe (Linux 5.7).
-// The offset of a pipe must be -1; for a file -1 means its own position. flags are SPLICE_F_ flags, and SpliceInFixed;
-// for the destination use SQEFixedFile. See io_uring_prep_splice(3).
+// The offset of a pipe must be -1; for a file -1 means its own position. flags are SPLICE_F_ flags, and SpliceInFixed
+// for a source in the table of files; for a destination there use SQEFixedFile. See io_uring_prep_splice(3).
 func (e *SQE) PrepSplice(from int, fromOff int64, to int, toOff int64, n, flags uint32) {
 	e.prep(OpSplice, to, uint64(fromOff), n, uint64(toOff), flags)
 	e.FileIndex = uint32(from)

@@ -5,8 +5,8 @@ import "unsafe"
 // # Wait for processes and futexes
 
 // PrepWaitid fills in a waitid(2) (Linux 6.7). idType is P_PID, P_PGID, P_PIDFD or P_ALL, options are WEXITED and the
-// like. info, a struct siginfo, is written to and belongs to the kernel until the CQE; nil: not needed. No kernel
-// thread waits. ECHILD: there is no such child. See io_uring_prep_waitid(3).
+// like. The kernel writes to info, a struct siginfo, which belongs to it until the CQE; nil means that it is not
+// needed. The wait occupies no kernel thread. ECHILD: there is no such child. See io_uring_prep_waitid(3).
 func (e *SQE) PrepWaitid(idType, id int, info unsafe.Pointer, options uint32) {
 	e.prep(OpWaitid, id, 0, uint32(idType), ptr(info), 0)
 	e.FileIndex = options
@@ -20,25 +20,25 @@ const (
 	FutexAnyone = 0xffffffff // the mask that matches every mask
 )
 
-// PrepFutexWait fills in a wait until a futex is woken (Linux 6.7), provided that the word is still val when the kernel
-// looks: else the error is EAGAIN. Only wakes whose mask shares a bit with this one count. flags are Futex constants.
-// The kernel and the program share the word until the CQE; access it by atomics only. futex(2) also wakes it. Limit the
-// time with PrepLinkTimeout. See io_uring_prep_futex_wait(3).
+// PrepFutexWait fills in a wait until a futex is woken (Linux 6.7), provided that the word still is val when the kernel
+// looks: otherwise the error is EAGAIN. Only wakes whose mask shares a bit with this one count; futex(2) wakes it, too.
+// flags are Futex constants. The kernel and the program share the word until the CQE; access it by atomics only. For a
+// time limit use PrepLinkTimeout. See io_uring_prep_futex_wait(3).
 func (e *SQE) PrepFutexWait(word *uint32, val, mask uint32, flags uint32) {
 	e.prep(OpFutexWait, int(flags), ptr(unsafe.Pointer(word)), 0, uint64(val), 0)
 	e.Addr3 = uint64(mask)
 }
 
-// PrepFutexWake wakes at most n waiters of the futex whose mask shares a bit with this one (Linux 6.7), whether they
-// wait by an op or by futex(2). The result is their number. See io_uring_prep_futex_wake(3).
+// PrepFutexWake fills in a wake of at most n waiters of the futex whose mask shares a bit with this one (Linux 6.7),
+// whether they wait by an op or by futex(2). The result is their number. See io_uring_prep_futex_wake(3).
 func (e *SQE) PrepFutexWake(word *uint32, n, mask uint32, flags uint32) {
 	e.prep(OpFutexWake, int(flags), ptr(unsafe.Pointer(word)), 0, uint64(n), 0)
 	e.Addr3 = uint64(mask)
 }
 
 // PrepFutexWaitv fills in a wait until one of the futexes, 128 at most, is woken (Linux 6.7); the result is its index.
-// EAGAIN: one of the words no longer has its value. The kernel copies the waiters when it consumes the entry; the words
-// are as for PrepFutexWait. See io_uring_prep_futex_waitv(3).
+// EAGAIN: one of the words no longer has its value. The kernel copies the waiters when it consumes the entry; the rules
+// for the words are those of PrepFutexWait. See io_uring_prep_futex_waitv(3).
 func (e *SQE) PrepFutexWaitv(waiters []FutexWaiter) {
 	e.prep(OpFutexWaitv, 0, ptr(unsafe.Pointer(unsafe.SliceData(waiters))), uint32(len(waiters)), 0, 0)
 }

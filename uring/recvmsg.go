@@ -2,10 +2,10 @@ package uring
 
 import "encoding/binary"
 
-// RecvmsgHeader is the size of the header in a buffer of PrepRecvmsgMultishot, struct io_uring_recvmsg_out.
+// RecvmsgHeader is the size of the header, struct io_uring_recvmsg_out, in a buffer of PrepRecvmsgMultishot.
 const RecvmsgHeader = 16
 
-// A Message is a message that PrepRecvmsgMultishot has received into one buffer. Its slices are parts of the buffer.
+// A Message is a message that PrepRecvmsgMultishot has received into one buffer. Its slices refer to the buffer.
 //
 //	┌────────┬──────────────────┬─────────────────────┬────────────┐
 //	│ header │ room for a name  │ room for control    │ Payload    │
@@ -17,14 +17,14 @@ type Message struct {
 	Payload []byte
 	// NameLen is more than len(Name) if there was no room for all of it.
 	NameLen int
-	// Size is how long the message was: more than len(Payload) if MSG_TRUNC was asked for and it did not fit.
+	// Size is the message's length: more than len(Payload) if MSG_TRUNC was set and the message did not fit.
 	Size int
 	// Flags are MSG_TRUNC, MSG_CTRUNC and the like.
 	Flags uint32
 }
 
-// ParseRecvmsg parses the bytes of a buffer, as many as the CQE's result says. nameRoom and controlRoom are the lengths
-// in the msghdr of the entry. ok is false if b is invalid: too short, or with lengths beyond its end.
+// ParseRecvmsg parses the first bytes of a buffer, as many as the CQE's result. nameRoom and controlRoom are the
+// lengths in the msghdr of the entry. ok is false if b is invalid: too short, or with lengths beyond its end.
 func ParseRecvmsg(b []byte, nameRoom, controlRoom int) (m Message, ok bool) {
 	if nameRoom < 0 || controlRoom < 0 || len(b) < RecvmsgHeader || len(b)-RecvmsgHeader < nameRoom ||
 		len(b)-RecvmsgHeader-nameRoom < controlRoom {

@@ -10,32 +10,33 @@ import (
 	"ringo/internal/posix"
 )
 
-// A Region is memory shared with the kernel while the ring is open. So far it has one use: waits that Enter names by
-// number, which otherwise are copied and checked at each call.
+// A Region is memory that the program shares with the kernel while the ring is open. So far it has one use, waits that
+// EnterWait names by number: the kernel does not copy and check these at each call.
 type Region struct {
 	r     *Ring
 	mem   []byte
 	waits bool
 
-	absolute []bool // of each wait, what lies in no memory of the region: EnterWait has it as a flag
+	absolute []bool // Absolute of each wait: not in the region, EnterWait passes it as a flag
 }
 
 // RegionConfig configures a region.
 type RegionConfig struct {
 	// Size is the size in bytes, a multiple of the page size.
 	Size int
-	// Memory is the memory to use, page-aligned and of Size bytes; mapped, not from the Go heap. The kernel uses it
-	// until the ring is closed and for a moment longer. nil: the kernel allocates it.
+	// Memory is the memory to use, page-aligned and of at least Size bytes: mapped, not from the Go heap. The kernel
+	// uses it until the ring is closed and for a moment longer. nil means that the kernel allocates it.
 	Memory []byte
 	// Waits makes the region hold waits. The ring must have been opened with SetupRDisabled, and not be enabled yet.
 	Waits bool
 }
 
-// waitSize is what a wait takes of a region.
+// waitSize is how many bytes of a region a wait takes.
 const waitSize = int(unsafe.Sizeof(abi.Io_uring_reg_wait{}))
 
-// RegisterRegion registers a region; a ring can have one, and keeps it until it is closed. EBUSY: it has one already.
-// EINVAL: for waits, a ring that is enabled. EBADF: the kernel's memory on a ring without a descriptor, see CloseFD.
+// RegisterRegion registers a region. A ring can have one, and keeps it until it is closed. EBUSY: it has one already.
+// EINVAL: the region is for waits, and the ring is enabled. EBADF: the kernel is to allocate the memory, and the ring
+// has no descriptor, see CloseFD.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register_region(3).
 func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
@@ -73,7 +74,8 @@ func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 	return g, nil
 }
 
-// Bytes returns the region's memory. The Ring's Close unmaps the kernel's memory; from then on Bytes returns nil.
+// Bytes returns the region's memory. The Ring's Close unmaps memory that the kernel has allocated; from then on Bytes
+// returns nil.
 func (g *Region) Bytes() []byte {
 	if g.r.closed {
 		return nil
@@ -81,9 +83,10 @@ func (g *Region) Bytes() []byte {
 	return g.mem
 }
 
-// Waits returns the number of waits, numbered from 0; 0 if the region is not for waits. The last 64 bytes are not used:
-// there Linux, 6.13 to 6.18 at least, would take the first wait instead, because its guard against speculation bounds
-// the offset one place too low: https://github.com/torvalds/linux/blob/v6.18/io_uring/io_uring.c, io_get_ext_arg_reg.
+// Waits returns the number of waits, which are numbered from 0; 0 if the region is not for waits. The last 64 bytes are
+// not used: there Linux, 6.13 to 6.18 at least, would take the first wait instead, because its guard against
+// speculation bounds the offset one place too low: https://github.com/torvalds/linux/blob/v6.18/io_uring/io_uring.c,
+// io_get_ext_arg_reg.
 func (g *Region) Waits() int {
 	if !g.waits || g.r.closed {
 		return 0
@@ -91,8 +94,8 @@ func (g *Region) Waits() int {
 	return len(g.mem)/waitSize - 1
 }
 
-// SetWait sets the wait with number i, for EnterWait. It may be changed while no Enter uses it. It panics if there is
-// no such wait.
+// SetWait sets the wait with number i, for EnterWait. A wait may be changed while no Enter uses it. SetWait panics if
+// there is no such wait.
 //
 // Only the ring's owner may call it.
 func (g *Region) SetWait(i int, w Wait) {
@@ -111,19 +114,20 @@ func (g *Region) SetWait(i int, w Wait) {
 	*(*abi.Io_uring_reg_wait)(unsafe.Pointer(&g.mem[i*waitSize])) = reg
 }
 
-// A Wait says how Enter is to wait.
+// A Wait describes how EnterFor or EnterWait waits.
 type Wait struct {
-	// Timeout bounds the wait, which then ends with ETIME. 0, or negative as for Enter, means no bound. With Absolute
-	// it is a time of the ring's clock (RegisterClock), since boot; a negative one has passed. Needs FeatExtArg, Linux
-	// 5.11; Absolute Linux 6.12.
+	// Timeout limits the wait, which then ends with ETIME. 0, or a negative one as for Enter, means no limit. With
+	// Absolute it is a point in time of the ring's clock (RegisterClock), since boot; a negative one has passed.
+	// Timeout needs FeatExtArg, Linux 5.11; Absolute needs Linux 6.12.
 	Timeout  time.Duration
 	Absolute bool
 
-	// MinWait is how long to wait for all the CQEs that were asked for; after that one is enough. It has microsecond
-	// precision, and is at most 71 minutes; negative means not at all. Needs FeatMinTimeout, Linux 6.12.
+	// MinWait is how long to wait for all the CQEs that were asked for; after that time one CQE ends the wait. It has
+	// microsecond precision, and is at most 71 minutes; a negative one counts as 0. It needs FeatMinTimeout, Linux
+	// 6.12.
 	MinWait time.Duration
 
-	// Signals is the thread's signal mask while it waits, as for pselect(2): signals in it are blocked. It must stay
+	// Signals is the thread's signal mask during the wait, as for pselect(2): signals in it are blocked. It must stay
 	// reachable until the wait is over, or for as long as a Region refers to it.
 	Signals *SignalSet
 }
@@ -134,7 +138,7 @@ type SignalSet uint64
 // With returns a copy of the set with a signal added.
 func (s SignalSet) With(signal int) SignalSet { return s | 1<<(signal-1) }
 
-// limit is Timeout for the kernel.
+// limit returns Timeout for the kernel, and whether there is one.
 func (w *Wait) limit() (ts Timespec, bounded bool) {
 	if w.Timeout == 0 || w.Timeout < 0 && !w.Absolute {
 		return ts, false
@@ -144,7 +148,7 @@ func (w *Wait) limit() (ts Timespec, bounded bool) {
 
 func (w *Wait) minWait() uint32 { return uint32(min(max(0, w.MinWait)/time.Microsecond, 1<<32-1)) }
 
-// EnterFor is like Enter, but waits as w says: until min CQEs are there, or the wait ends by w. Like Enter it makes the
+// EnterFor is like Enter, but waits as w says, until min CQEs are there or the wait ends by w. Like Enter it makes the
 // call once and returns every errno: ETIME if the time has passed, EINTR after a signal, and EINVAL, with nothing
 // submitted, if the kernel lacks something that w needs.
 //
@@ -171,7 +175,8 @@ func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno Errno) {
 	return consumed, errno
 }
 
-// EnterWait is like EnterFor, with a wait in the ring's region, see RegisterRegion: this saves a copy and a check.
+// EnterWait is like EnterFor, with a wait from the ring's region, see RegisterRegion: this saves the kernel a copy and
+// a check. EINVAL: there is no such wait.
 //
 // Only the owner may call it. It tells the scheduler that it waits. Since Linux 6.13. See
 // io_uring_submit_and_wait_reg(3).
@@ -186,8 +191,8 @@ func (r *Ring) EnterWait(min uint32, wait int) (consumed int, errno Errno) {
 	return r.enterRaw(min, flags, uintptr(wait*waitSize), uintptr(waitSize))
 }
 
-// WaitSQ waits until the SQ of a ring with Config.SQPoll has room. On another ring it returns at once: there Enter
-// makes room.
+// WaitSQ waits until the SQ of a ring with Config.SQPoll has room. On other rings it returns at once: there Enter makes
+// room.
 //
 // Only the owner may call it. Since Linux 5.10. See io_uring_sqring_wait(3).
 func (r *Ring) WaitSQ() error {
@@ -204,8 +209,8 @@ func (r *Ring) WaitSQ() error {
 }
 
 // SetIOWait sets whether a thread that waits in Enter counts as waiting for a disk (iowait), which some CPU frequency
-// governors consider. By default it does not. Before Linux 6.15, without FeatNoIOWait, it always does, and SetIOWait
-// returns a *FeatureError.
+// governors take into account. By default it does not. Before Linux 6.15, without FeatNoIOWait, it always does, and
+// SetIOWait returns a *FeatureError.
 //
 // Only the owner may call it. Since Linux 6.15. See io_uring_set_iowait(3).
 func (r *Ring) SetIOWait(on bool) error {

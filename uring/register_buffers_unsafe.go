@@ -12,10 +12,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// RegisterBuffers pins memory for reads, writes and zero-copy sends with fixed buffers: BufIndex of the SQE says which.
-// The ring keeps the slices alive until UnregisterBuffers or Close. A buffer without bytes is an empty place (Linux
-// 5.13). ENOMEM: RLIMIT_MEMLOCK, which counts these on every kernel. EBUSY: there are buffers already. EFAULT: memory
-// that is mapped from a file, or cannot be written.
+// RegisterBuffers pins memory for reads, writes and zero-copy sends with fixed buffers; BufIndex of the SQE selects
+// one. The ring keeps the slices alive until UnregisterBuffers or Close. A buffer without bytes is an empty place
+// (Linux 5.13). ENOMEM: RLIMIT_MEMLOCK, which counts these buffers on every kernel. EBUSY: there are buffers already.
+// EFAULT: the memory is mapped from a file, or can't be written.
 //
 // Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_REGISTER_BUFFERS.
 func (r *Ring) RegisterBuffers(bufs [][]byte) error {
@@ -30,7 +30,7 @@ func (r *Ring) RegisterBuffers(bufs [][]byte) error {
 	return err
 }
 
-// RegisterBuffersSparse is RegisterBuffers for n empty places, to be filled by UpdateBuffers and CloneBuffers.
+// RegisterBuffersSparse is RegisterBuffers for n empty places, which UpdateBuffers and CloneBuffers fill.
 //
 // Only the owner may call it. Since Linux 5.19. See io_uring_register_buffers_sparse(3) and io_uring_register(2),
 // IORING_REGISTER_BUFFERS2.
@@ -49,8 +49,8 @@ func (r *Ring) RegisterBuffersSparse(n int) error {
 	return err
 }
 
-// RegisterBuffersTagged is RegisterBuffers with a tag for each place. When a buffer is removed and the last request
-// with it has ended, the ring gets a CQE with the tag as user data; 0 means none.
+// RegisterBuffersTagged is RegisterBuffers with a tag for each place. Once a buffer has been removed and the last
+// request with it has ended, the ring gets a CQE with the tag as user data; with tag 0 it gets none.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_tags(3) and io_uring_register(2),
 // IORING_REGISTER_BUFFERS2.
@@ -72,10 +72,10 @@ func (r *Ring) RegisterBuffersTagged(bufs [][]byte, tags []uint64) error {
 	return err
 }
 
-// UpdateBuffers changes places of the table from off on, with the tags of the new buffers, see RegisterBuffersTagged,
-// or nil for none; it returns how many. An empty buffer empties its place. The ring keeps the new ones alive, and no
-// longer the old ones: the kernel owns these until their tags have arrived, or the last request with them has ended.
-// ENXIO: there is no table.
+// UpdateBuffers changes places of the table from off on, and returns how many it has changed. tags are the tags of the
+// new buffers, see RegisterBuffersTagged, or nil for none. An empty buffer empties its place. The ring keeps the new
+// buffers alive, and no longer the old ones: the kernel owns those until their tags have arrived, or the last request
+// with them has ended. ENXIO: there is no table.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_update_tag(3) and io_uring_register(2),
 // IORING_REGISTER_BUFFERS_UPDATE.
@@ -103,7 +103,7 @@ func (r *Ring) UpdateBuffers(off int, bufs [][]byte, tags []uint64) (int, error)
 	return n, err
 }
 
-// UnregisterBuffers waits until no request uses the buffers and unpins them. ENXIO: there are none.
+// UnregisterBuffers waits until no request uses the buffers, and unpins them. ENXIO: there are none.
 //
 // Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_UNREGISTER_BUFFERS.
 func (r *Ring) UnregisterBuffers() error {
@@ -116,21 +116,23 @@ func (r *Ring) UnregisterBuffers() error {
 	return err
 }
 
-// A BufferRange says which of another ring's buffers CloneBuffers takes, and where it puts them. The zero value means
-// all of them.
+// A BufferRange selects the buffers that CloneBuffers takes from the other ring, and the places where it puts them. The
+// zero value means all of them.
 type BufferRange struct {
-	From, To int  // the first place, there and here
+	From, To int  // the first place, in the other ring and in this one
 	N        int  // how many; 0: all from From on
 	Replace  bool // replace buffers at To; otherwise existing ones are an error
 }
 
-// CloneBuffers gives this ring the registered buffers of another, pinned once for both. They stay pinned until both
-// have unregistered them, and this ring keeps them alive, too. The other ring's owner may use it meanwhile. The kernel
-// owns replaced buffers until the last request with them has ended. EBUSY: there are buffers already, and Replace is
-// not set. ENXIO: the other ring has none. EOVERFLOW and EINVAL: it has fewer. For another thread's ring, EEXIST: it
-// has SINGLE_ISSUER, which newer kernels refuse; EBADF: it has no descriptor, see CloseFD.
+// CloneBuffers gives this ring the registered buffers of another; they are pinned once for both. They stay pinned until
+// both have unregistered them, and this ring keeps them alive, too. The other ring's owner may use it meanwhile. The
+// kernel owns replaced buffers until the last request with them has ended. EBUSY: there are buffers already, and
+// Replace is not set. ENXIO: the other ring has none. EOVERFLOW and EINVAL: it has fewer than which asks for. For
+// another thread's ring, EEXIST: it has SINGLE_ISSUER, and newer kernels refuse that; EBADF: it has no descriptor, see
+// CloseFD.
 //
-// Only the owner may call it. Since Linux 6.12, all at once, ranges and Replace 6.13. See io_uring_clone_buffers(3).
+// Only the owner may call it. Since Linux 6.12 for all buffers at once; ranges and Replace since 6.13. See
+// io_uring_clone_buffers(3).
 func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {
 	step := fmt.Sprintf("io_uring_register(CLONE_BUFFERS, %+v)", which)
 	if err := fit32(step, which.From, which.To, which.N); err != nil {
@@ -140,7 +142,7 @@ func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {
 	defer unlockTables(r, from)
 	reg := abi.Io_uring_clone_buffers{Src_fd: uint32(from.FD()), Src_off: uint32(which.From), Dst_off: uint32(which.To),
 		Nr: uint32(which.N)}
-	if which.N == 0 && which.From > 0 { // the kernel's 0 is as many as there are in all
+	if which.N == 0 && which.From > 0 { // to the kernel 0 means the total number, regardless of From
 		reg.Nr = uint32(max(0, len(from.pinned)-which.From))
 	}
 	if from.FD() < 0 {
@@ -164,7 +166,7 @@ func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {
 	return err
 }
 
-// lockTables locks the tables of both rings, in an order that is the same for all.
+// lockTables locks the tables of both rings, always in the same order.
 func lockTables(a, b *Ring) {
 	if uintptr(unsafe.Pointer(a)) > uintptr(unsafe.Pointer(b)) {
 		a, b = b, a
@@ -182,8 +184,9 @@ func unlockTables(a, b *Ring) {
 	}
 }
 
-// pin keeps what has come to these places of the table alive, and lets go of what was there. A table that others have
-// made, Register say, is known from these places on.
+// pin keeps the buffers alive that have been put into these places of the table, and drops those that were there. If
+// the table was not made by a method of this package, but by Register, say, pin makes the list as long as these places
+// need.
 func (r *Ring) pin(off int, list []iovec) {
 	if end := off + len(list); end > len(r.pinned) {
 		r.pinned = append(r.pinned, make([]iovec, end-len(r.pinned))...)
@@ -191,7 +194,7 @@ func (r *Ring) pin(off int, list []iovec) {
 	copy(r.pinned[off:], list)
 }
 
-// fit32 checks numbers of places before they are cut to the kernel's 32 bits.
+// fit32 checks indices and counts before they are cut to the kernel's 32 bits.
 func fit32(step string, numbers ...int) error {
 	for _, n := range numbers {
 		if n < 0 || n > math.MaxInt32 {

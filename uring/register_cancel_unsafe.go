@@ -10,22 +10,23 @@ import (
 	"ringo/internal/posix"
 )
 
-// A CancelMatch says which requests to cancel. Each pointer that is not nil narrows it; with none it is every request,
-// whether All and Any are set or not.
+// A CancelMatch selects the requests to cancel. Each pointer that is not nil narrows the selection; with none it is
+// every request, whether Any is set or not.
 type CancelMatch struct {
-	UserData *uint64 // those with this user data
-	FD       *int    // those on this file; it must be open. Linux 5.19 in entries
+	UserData *uint64 // requests with this user data
+	FD       *int    // requests on this file; it must be open. Linux 5.19 in entries
 	Fixed    bool    // FD is an index into the registered files
-	Op       *Op     // those of this opcode. Linux 6.6
+	Op       *Op     // requests of this opcode. Linux 6.6
 
 	All bool // all that match, not only the first
 	Any bool // all requests: only All may be set as well
 }
 
-// SyncCancel cancels requests and waits until they have ended, at most timeout, or without a bound if that is negative.
-// They still get their CQEs, and the kernel owns their memory until then. It waits for requests that a disk, or a
-// kernel thread that can't be stopped, works on. It returns how many were cancelled if the kernel counts them: with All
-// or Any. ENOENT: none matches; ETIME: the timeout has passed; EINVAL: a criterion that the kernel does not have.
+// SyncCancel cancels requests and waits until they have ended, but at most for timeout; a negative timeout means no
+// limit. The requests still get their CQEs, and the kernel owns their memory until then. SyncCancel also waits for
+// requests that a disk works on, or a kernel thread that can't be stopped. It returns how many requests were cancelled
+// if the kernel counts them: with All or Any. ENOENT: none matches; ETIME: the timeout has passed; EINVAL: the kernel
+// does not have a criterion.
 //
 // Only the owner may call it. It tells the scheduler that it may wait. Since Linux 6.0. See
 // io_uring_register_sync_cancel(3).
@@ -50,7 +51,7 @@ func (m *CancelMatch) fill(reg *abi.Io_uring_sync_cancel_reg_op) {
 	if m.UserData != nil {
 		reg.Addr = *m.UserData
 		if m.FD != nil || m.Op != nil {
-			reg.Flags |= abi.IORING_ASYNC_CANCEL_USERDATA // by default no more than this
+			reg.Flags |= abi.IORING_ASYNC_CANCEL_USERDATA // by default the kernel compares only the user data
 		}
 	}
 	if m.FD != nil {
@@ -67,14 +68,14 @@ func (m *CancelMatch) fill(reg *abi.Io_uring_sync_cancel_reg_op) {
 	if m.All {
 		reg.Flags |= abi.IORING_ASYNC_CANCEL_ALL
 	}
-	if m.Any || m.UserData == nil && m.FD == nil && m.Op == nil { // the kernel would take 0 for user data
+	if m.Any || m.UserData == nil && m.FD == nil && m.Op == nil { // otherwise the kernel would look for user data 0
 		reg.Flags |= abi.IORING_ASYNC_CANCEL_ANY
 	}
 }
 
 // CancelAll cancels every request of the ring that waits for readiness, for time or for its turn. A request that a
 // kernel thread or a disk works on continues, even if CancelAll returns nil. All requests still get their CQEs, and the
-// kernel owns their memory until then. The call waits at most timeout, without a bound if that is negative. It also
+// kernel owns their memory until then. The call waits at most for timeout; a negative timeout means no limit. It also
 // returns nil if there was nothing to cancel. ETIME: the timeout has passed; EINVAL: an older kernel; EINTR: a signal.
 //
 // Only the owner may call it. Since Linux 6.0. See io_uring_register_sync_cancel(3).

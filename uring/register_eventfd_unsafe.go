@@ -6,16 +6,17 @@ import (
 	"ringo/internal/abi"
 )
 
-// RegisterEventfd makes the kernel add one to the eventfd whenever it posts completions; with SetupDeferTaskrun already
-// when work for them is deferred. SetEventfd turns the signals off and on. EBUSY: there is one already.
+// RegisterEventfd makes the kernel add one to the eventfd whenever it posts completions; with SetupDeferTaskrun it does
+// so earlier, when it defers the work that will post them. SetEventfd turns the signals off and on. EBUSY: there is one
+// already.
 //
 // Only the owner may call it. Since Linux 5.2. See io_uring_register_eventfd(3).
 func (r *Ring) RegisterEventfd(fd int) error {
 	return r.registerEventfd("io_uring_register(EVENTFD)", abi.IORING_REGISTER_EVENTFD, fd)
 }
 
-// RegisterEventfdAsync is like RegisterEventfd, but only for completions of the kernel's worker threads. Completions
-// within Enter and those that waited by poll are not signalled, so it can't be used to wait for sockets.
+// RegisterEventfdAsync is like RegisterEventfd, but only for completions by the kernel's worker threads. It signals
+// neither completions within Enter nor those of requests that waited by poll, so it can't be used to wait for sockets.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_register_eventfd_async(3).
 func (r *Ring) RegisterEventfdAsync(fd int) error {
@@ -31,7 +32,7 @@ func (r *Ring) registerEventfd(step string, op uint32, fd int) error {
 	return err
 }
 
-// UnregisterEventfd undoes RegisterEventfd and RegisterEventfdAsync. ENXIO: there is none.
+// UnregisterEventfd undoes RegisterEventfd and RegisterEventfdAsync. ENXIO: there is no eventfd.
 //
 // Only the owner may call it. Since Linux 5.2. See io_uring_unregister_eventfd(3).
 func (r *Ring) UnregisterEventfd() error {

@@ -12,9 +12,9 @@ import (
 // FileSkip, in place of a descriptor, makes an update leave that place of the table unchanged (Linux 5.12).
 const FileSkip = abi.IORING_REGISTER_FILES_SKIP
 
-// RegisterFiles gives the ring a table of descriptors, -1 for an empty place, to be used with SQEFixedFile. The ring
-// keeps the files open. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already; EBADF: an invalid
-// descriptor, or an io_uring's.
+// RegisterFiles gives the ring a table of files, to be used with SQEFixedFile. fds are their descriptors, -1 for an
+// empty place. The ring keeps the files open. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table
+// already; EBADF: an invalid descriptor, or that of an io_uring.
 //
 // Only the owner may call it. Since Linux 5.1, empty places 5.5. See io_uring_register(2), IORING_REGISTER_FILES.
 func (r *Ring) RegisterFiles(fds []int) error {
@@ -28,8 +28,8 @@ func (r *Ring) RegisterFiles(fds []int) error {
 	return err
 }
 
-// RegisterFilesSparse is RegisterFiles for a table of n empty places, to be filled by updates and by requests that put
-// the file they open into one.
+// RegisterFilesSparse is RegisterFiles for a table of n empty places, which are filled by updates and by requests with
+// SetDirect.
 //
 // Only the owner may call it. Since Linux 5.19. See io_uring_register_files_sparse(3) and io_uring_register(2),
 // IORING_REGISTER_FILES2.
@@ -44,8 +44,8 @@ func (r *Ring) RegisterFilesSparse(n int) error {
 	return err
 }
 
-// RegisterFilesTagged is RegisterFiles with a tag for each place. When a file is removed and the last request with it
-// has ended, the ring gets a CQE with the tag as user data; 0 means none.
+// RegisterFilesTagged is RegisterFiles with a tag for each place. Once a file has been removed and the last request
+// with it has ended, the ring gets a CQE with the tag as user data; with tag 0 it gets none.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_files_tags(3) and io_uring_register(2),
 // IORING_REGISTER_FILES2.
@@ -66,8 +66,9 @@ func (r *Ring) RegisterFilesTagged(fds []int, tags []uint64) error {
 	return err
 }
 
-// UpdateFiles changes places of the table from off on and returns how many. -1 empties a place, FileSkip leaves it
-// unchanged; requests that use the old file keep it. ENXIO: there is no table; EINVAL: the places are not all in it.
+// UpdateFiles changes places of the table from off on, and returns how many it has changed. -1 empties a place,
+// FileSkip leaves it unchanged; requests that use the old file keep it. ENXIO: there is no table; EINVAL: the places
+// are not all in it.
 //
 // Only the owner may call it. Since Linux 5.5. See io_uring_register(2), IORING_REGISTER_FILES_UPDATE.
 func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
@@ -82,8 +83,8 @@ func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
 	return n, err
 }
 
-// UpdateFilesTagged is like UpdateFiles, with the tags of the new files, see RegisterFilesTagged; CQEs with the old
-// files' tags arrive. EINVAL: a tag for an empty place.
+// UpdateFilesTagged is like UpdateFiles, with the tags of the new files, see RegisterFilesTagged. The ring gets CQEs
+// with the old files' tags. EINVAL: a tag for an empty place.
 //
 // Only the owner may call it. Since Linux 5.13. See io_uring_register_files_update_tag(3) and io_uring_register(2),
 // IORING_REGISTER_FILES_UPDATE2.
@@ -112,8 +113,8 @@ func (r *Ring) UnregisterFiles() error {
 	return err
 }
 
-// RegisterFileAllocRange restricts the places that the kernel picks (DirectAlloc) to n from off on; the others are for
-// requests that name one. EINVAL: they are not all in the table.
+// RegisterFileAllocRange limits the places that the kernel picks (DirectAlloc) to n from off on; the other places are
+// for requests that name one. EINVAL: the range is not in the table.
 //
 // Only the owner may call it. Since Linux 6.0. See io_uring_register_file_alloc_range(3).
 func (r *Ring) RegisterFileAllocRange(off, n int) error {
@@ -126,7 +127,7 @@ func (r *Ring) RegisterFileAllocRange(off, n int) error {
 	return err
 }
 
-// sameLength checks that there is a tag for each thing.
+// sameLength checks that there are as many tags as files or buffers.
 func sameLength(step string, things, tags int) error {
 	if things != tags {
 		return fmt.Errorf("uring: %s: %d tags", step, tags)
@@ -134,7 +135,8 @@ func sameLength(step string, things, tags int) error {
 	return nil
 }
 
-// int32s are descriptors as the kernel has them, to come to places from one on, both in 32 bits.
+// int32s converts descriptors to the kernel's 32 bits. off is the first place they go to, if any, which must fit as
+// well.
 func int32s(step string, fds []int, off ...int) ([]int32, error) {
 	list := make([]int32, len(fds))
 	for i, fd := range fds {
@@ -146,7 +148,7 @@ func int32s(step string, fds []int, off ...int) ([]int32, error) {
 	return list, fit32(step, off...)
 }
 
-// asFD checks a descriptor, if any, before it is cut to 32 bits, which could be those of another.
+// asFD checks a descriptor, if there is one, before it is cut to 32 bits: cut, it could be another descriptor.
 func asFD(step string, fd *int) error {
 	if fd != nil && int(int32(*fd)) != *fd {
 		return fmt.Errorf("uring: %s: descriptor %d: %w", step, *fd, posix.EBADF)
