@@ -11,9 +11,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// What is here needs no ring.
+// Nothing in this file needs a ring.
 
-// registerBlind makes a register call without a ring, on the kernel that RINGO_MASK leaves, or on another.
+// registerBlind makes a register call without a ring, on k, or if that is nil on the kernel as RINGO_MASK limits it.
 func registerBlind(k sys.Uring, step string, op uint32, arg unsafe.Pointer, n uint32) (int, error) {
 	if k == nil {
 		m, err := mask.Env()
@@ -35,15 +35,15 @@ func registerBlind(k sys.Uring, step string, op uint32, arg unsafe.Pointer, n ui
 }
 
 // SendMsgRing puts a CQE with this user data and result into the ring with descriptor fd, and wakes its owner, as
-// PrepMsgRing does, but without a ring of the sender's. EBADF and EBADFD: fd is not a ring, or one that is not enabled;
-// EOVERFLOW: its CQ is full, and the message counts as lost there (Ring.Lost).
+// PrepMsgRing does, but the sender needs no ring. EBADF and EBADFD: fd is not a ring, or a ring that is not enabled;
+// EOVERFLOW: its CQ is full, and that ring counts the message as lost (Ring.Lost).
 //
 // Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
 func SendMsgRing(fd int, res int32, userData uint64) error {
 	return sendMsgRing(nil, fd, res, userData, 0, false)
 }
 
-// SendMsgRingFlags is like SendMsgRing, with the CQE's flags. EINVAL: flags that have a meaning for the kernel.
+// SendMsgRingFlags is like SendMsgRing, with flags for the CQE. EINVAL: flags that have a meaning for the kernel.
 //
 // Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
 func SendMsgRingFlags(fd int, res int32, userData uint64, flags uint32) error {
@@ -64,8 +64,8 @@ func sendMsgRing(k sys.Uring, fd int, res int32, userData uint64, flags uint32, 
 	return err
 }
 
-// Support is what a kernel supports, as reported by Query. Something that it supports may still be blocked here: Probe
-// tries.
+// Support is what a kernel supports, as reported by Query. A sandbox may still block some of it: Probe tries
+// everything.
 type Support struct {
 	Ops         int // opcodes: 0 to Ops-1
 	RegisterOps int // register calls: 0 to RegisterOps-1
@@ -73,10 +73,10 @@ type Support struct {
 	SetupFlags  SetupFlags
 	EnterFlags  uint64
 	SQEFlags    SQEFlags
-	Queries     int // kinds of queries
+	Queries     int // number of kinds of queries
 }
 
-// Query asks the kernel what it supports of io_uring. It works even where rings can't be made.
+// Query asks the kernel what it supports of io_uring. It works even where no ring can be opened.
 //
 // Any goroutine may call it. Since Linux 6.18. See io_uring_register_query(3).
 func Query() (Support, error) { return query(nil) }
@@ -92,7 +92,7 @@ func query(k sys.Uring) (Support, error) {
 // ZCRXSupport is what a kernel supports of zero-copy receive.
 type ZCRXSupport struct {
 	RegisterFlags, AreaFlags uint64
-	Controls                 int // kinds of control calls
+	Controls                 int // number of kinds of control calls
 	Features                 uint32
 	HeaderSize, HeaderAlign  int // of the refill ring
 }
@@ -110,7 +110,7 @@ func queryZCRX(k sys.Uring) (ZCRXSupport, error) {
 }
 
 // QueryRings returns how many bytes of Config.Memory the control words of both rings need, and their alignment. EINVAL:
-// the kernel is older; then they need 64.
+// the kernel is older; then they need 64 bytes.
 //
 // Any goroutine may call it. Since Linux 6.19. See io_uring_register_query(3).
 func QueryRings() (size, align int, err error) { return queryRings(nil) }
@@ -121,7 +121,7 @@ func queryRings(k sys.Uring) (size, align int, err error) {
 	return int(q.Hdr_size), int(q.Hdr_alignment), err
 }
 
-// ask makes one query. The kernel answers what it has of the answer's size; the rest stays zero.
+// ask makes one query. The kernel fills in as many bytes of the answer as it knows; the rest stays zero.
 func ask(k sys.Uring, what uint32, answer unsafe.Pointer, size uintptr) error {
 	step := fmt.Sprintf("io_uring_register(QUERY, %d)", what)
 	h := abi.Io_uring_query_hdr{Query_data: ptr(answer), Query_op: what, Size: uint32(size)}

@@ -2,5 +2,5 @@
 
 package uring
 
-// checkOwner has every Enter compare the calling thread with the ring's owner, at the price of a gettid.
+// checkOwner makes every Enter compare the calling thread with the ring's owner, at the cost of a gettid.
 const checkOwner = false

@@ -7,11 +7,11 @@ import (
 	"ringo/internal/posix"
 )
 
-// systemState is what the system admits to about who may use io_uring.
+// systemState is what the system reveals about the permission to use io_uring.
 type systemState struct {
-	disabled int   // kernel.io_uring_disabled: 0 allowed, 1 for a group only, 2 for nobody
-	seccomp  bool  // a filter is on the thread
-	memlock  int64 // RLIMIT_MEMLOCK in bytes, negative if there is none
+	disabled int   // kernel.io_uring_disabled: 0 allowed, 1 for one group only, 2 forbidden
+	seccomp  bool  // the thread has a seccomp filter
+	memlock  int64 // RLIMIT_MEMLOCK in bytes, negative if unlimited or unknown
 }
 
 const (
@@ -21,10 +21,10 @@ const (
 	allowAll      = "sysctl -w kernel.io_uring_disabled=0"
 )
 
-// explain says what most often makes a system call of io_uring fail with this errno, and what to change: both here, so
-// that they are about the same thing. Either may be empty.
+// explain returns the most likely cause of an errno from a system call of io_uring, and what to change. One function
+// returns both, so that they match. Either may be empty.
 func explain(step string, errno posix.Errno, s systemState) (cause string, advice []string) {
-	// What has a ring had a kernel with io_uring that let it have one.
+	// After a successful setup the kernel evidently has io_uring, and allows it.
 	setup := strings.HasPrefix(step, "io_uring_setup")
 	switch errno {
 	case posix.ENOSYS:
@@ -59,7 +59,7 @@ func explain(step string, errno posix.Errno, s systemState) (cause string, advic
 	return "", nil
 }
 
-// explainMissing is for ENOSYS, with which filters like to pretend an older kernel.
+// explainMissing explains ENOSYS, with which seccomp filters like to imitate an older kernel.
 func explainMissing(setup bool, s systemState) (cause string, advice []string) {
 	const kernel = "a Linux kernel that has io_uring, best 6.1 or newer; gVisor has none"
 	switch {
@@ -73,7 +73,7 @@ func explainMissing(setup bool, s systemState) (cause string, advice []string) {
 
 func explainDenied(setup bool, errno posix.Errno, s systemState) (cause string, advice []string) {
 	var causes []string
-	if setup && errno == posix.EPERM && s.disabled != 0 { // asked at setup only
+	if setup && errno == posix.EPERM && s.disabled != 0 { // checked at setup only
 		causes = append(causes, fmt.Sprintf("kernel.io_uring_disabled is %d", s.disabled))
 		if s.disabled == 1 {
 			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, "+
@@ -82,7 +82,7 @@ func explainDenied(setup bool, errno posix.Errno, s systemState) (cause string, 
 			advice = append(advice, allowAll)
 		}
 	}
-	if errno == posix.EACCES { // what modules say, and few filters
+	if errno == posix.EACCES { // returned by security modules, and by few filters
 		if !setup {
 			causes = append(causes, "the ring's own restrictions (RegisterRestrictions)")
 		}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// look finds out what surrounds the calling thread. What can't be read is not there.
+// look reads the state of the system and the calling thread. What it can't read counts as absent.
 func look() (s systemState) {
 	s.disabled, _ = disabledSysctl()
 	s.seccomp = seccompActive()
@@ -33,7 +33,7 @@ func memlock() (soft, hard uint64, err error) {
 	return r.Cur, r.Max, nil
 }
 
-// disabledSysctl reads kernel.io_uring_disabled (Linux 6.6): 0 allowed, 1 for a group only, 2 for nobody.
+// disabledSysctl reads kernel.io_uring_disabled (Linux 6.6): 0 allowed, 1 for one group only, 2 forbidden.
 func disabledSysctl() (int, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled")
 	if err != nil {
@@ -42,8 +42,8 @@ func disabledSysctl() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// seccompActive says whether a seccomp filter is on this thread. Without /proc the thread itself is asked, which a
-// filter may forbid, and then there is one.
+// seccompActive reports whether this thread has a seccomp filter. Without /proc it asks by prctl(2); if that fails
+// other than with EINVAL, a filter has forbidden it.
 func seccompActive() bool {
 	if status, err := os.ReadFile("/proc/thread-self/status"); err == nil {
 		return bytes.Contains(status, []byte("\nSeccomp:\t2"))

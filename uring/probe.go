@@ -9,12 +9,12 @@ import (
 	"ringo/internal/posix"
 )
 
-// The self-tests that Probe runs. Each is a small program run against the kernel, because neither a version nor a list
-// of opcodes says that a thing works here.
+// The self-tests that Probe runs. Each runs a small program against the kernel, because neither a version nor a list of
+// opcodes shows that something works here.
 const (
 	CheckRegister        = "register"         // io_uring_register may be called at all
 	CheckNop             = "nop"              // an op submitted by io_uring_enter completes
-	CheckExtArg          = "ext_arg"          // Enter's timeout
+	CheckExtArg          = "ext_arg"          // the timeout of Enter
 	CheckRingFD          = "ring_fd"          // a registered ring descriptor
 	CheckPollMultishot   = "multishot_poll"   // PrepPollMultishot, on an eventfd
 	CheckCancelFD        = "cancel_fd"        // PrepCancelFD
@@ -33,13 +33,13 @@ type Report struct {
 	Usable  bool     `json:"usable"`            // setup, enter and register all work
 	Refusal *Refusal `json:"refusal,omitempty"` // why it is not usable
 
-	// kernel.io_uring_disabled; absent: no such sysctl (before 6.6)
+	// DisabledSysctl is kernel.io_uring_disabled; nil if there is no such sysctl (before Linux 6.6).
 	DisabledSysctl *int   `json:"io_uring_disabled,omitempty"`
 	Seccomp        bool   `json:"seccomp"`                // a seccomp filter is active
 	MemlockSoft    *int64 `json:"memlock_soft,omitempty"` // RLIMIT_MEMLOCK in bytes, -1: unlimited
 	MemlockHard    *int64 `json:"memlock_hard,omitempty"`
 
-	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a separate ring
+	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a ring of its own
 	Features   Features `json:"-"`
 	FeatureSet []string `json:"features,omitempty"` // Features, as names
 	Ops        OpSet    `json:"-"`
@@ -47,7 +47,7 @@ type Report struct {
 	OpsMissing []string `json:"ops_missing,omitempty"` // opcodes that this package knows and the kernel does not
 	Checks     []Offer  `json:"checks,omitempty"`      // the self-tests, by the names of the Check constants
 
-	cfg Config // of the rings that are asked
+	cfg Config // of the rings that Probe opens
 
 	SQEntriesMax int `json:"sq_entries_max,omitempty"` // largest ring that can be made here
 	CQEntriesMax int `json:"cq_entries_max,omitempty"`
@@ -64,10 +64,10 @@ type Refusal struct {
 	err error
 }
 
-// Err returns the refusal as an error, a *SetupError, or nil if the report was read from JSON.
+// Err returns the refusal as an error, a *SetupError as a rule, or nil if the report was read from JSON.
 func (r *Refusal) Err() error { return r.err }
 
-// An Offer is a feature that the kernel may have.
+// An Offer is a feature that the kernel may have, and whether it has it.
 type Offer struct {
 	Name  string `json:"name"`
 	Since string `json:"since,omitempty"` // the first mainline release that has it
@@ -77,17 +77,17 @@ type Offer struct {
 	err error
 }
 
-// Probe finds out what io_uring can do here by trying: it sets up rings, registers, and runs small programs on sockets,
-// all on a separate thread that ends with it. It takes some ten milliseconds, most of them for the largest possible
-// ring. Any goroutine may call it.
+// Probe finds out by trying what io_uring can do here: it opens rings, makes register calls, and runs small programs on
+// sockets, all on a separate thread that ends with it. It takes some ten milliseconds, most of them for the largest
+// possible ring. Any goroutine may call it.
 //
-// If the kernel, the container or the machine blocks io_uring, or the OS has none, the Report's Refusal says so. An
-// error means that Probe could not even try.
+// If the kernel, the container or the machine blocks io_uring, or the OS has none, the Report's Refusal says so. Probe
+// returns an error only if it could not even try.
 func Probe() (*Report, error) { return probe(&Config{}, (*Report).askAll) }
 
-// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, and those that
-// show whether io_uring may be used at all. The report has only their results, and the features and opcodes of a ring
-// with this configuration; nil means the best. Evaluate the report with Require.
+// ProbeFor is a shorter Probe for a program that has to decide whether to use io_uring: it runs only the named checks,
+// and those that show whether io_uring may be used at all. The report has only their results, and the features and
+// opcodes of a ring with this configuration; nil means the default one. Evaluate the report with Require.
 func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -95,7 +95,8 @@ func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	return probe(cfg, func(r *Report) { r.ask(checks) })
 }
 
-// Require returns nil if all the named checks passed, otherwise the refusal, or a *FeatureError for each that failed.
+// Require returns nil if all the named checks passed. Otherwise it returns the refusal, or an error that wraps one
+// error for each check that failed: a *FeatureError if the kernel lacks the feature.
 func (r *Report) Require(checks ...string) error {
 	if r.Refusal != nil {
 		return r.Refusal.err
@@ -112,7 +113,7 @@ func (r *Report) Require(checks ...string) error {
 	return failed
 }
 
-// failedChecks are errors as one, on one line.
+// failedChecks joins errors on one line.
 type failedChecks []error
 
 func (f failedChecks) Error() string {
@@ -134,7 +135,7 @@ func (r *Report) check(name string) error {
 	return fmt.Errorf("uring: check %q was not run", name)
 }
 
-// refuse notes the first refusal.
+// refuse records the first refusal.
 func (r *Report) refuse(err error) {
 	if r.Refusal != nil {
 		return
@@ -146,8 +147,8 @@ func (r *Report) refuse(err error) {
 	}
 }
 
-// offered makes an Offer from what trying gave. Here, and only here, EINVAL means that the kernel does not know a
-// thing.
+// offered makes an Offer from the error of a try. Here, and only here, EINVAL means that the kernel does not know the
+// feature.
 func offered(name, since string, err error) Offer {
 	o := Offer{Name: name, Since: since, OK: err == nil}
 	if err == nil {
@@ -160,7 +161,7 @@ func offered(name, since string, err error) Offer {
 	return o
 }
 
-// String returns the report for people, a line per subject.
+// String returns the report for people, one line per subject.
 func (r *Report) String() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {

@@ -17,7 +17,7 @@ import (
 	"ringo/internal/mask"
 )
 
-// probe runs ask on a thread of its own.
+// probe runs ask on a separate thread.
 func probe(cfg *Config, ask func(*Report)) (*Report, error) {
 	type answer struct {
 		report *Report
@@ -25,7 +25,7 @@ func probe(cfg *Config, ask func(*Report)) (*Report, error) {
 	}
 	done := make(chan answer)
 	go func() {
-		// Never unlocked: the thread ends with the goroutine, and takes with it whatever the rings left on it.
+		// Never unlocked: so the thread ends with the goroutine, together with whatever the rings have left on it.
 		runtime.LockOSThread()
 		var uts unix.Utsname
 		if err := unix.Uname(&uts); err != nil {
@@ -47,12 +47,12 @@ func (r *Report) askLimits() {
 	}
 	r.Seccomp = seccompActive()
 	if soft, hard, err := memlock(); err == nil {
-		s, h := int64(soft), int64(hard) // unlimited becomes -1
+		s, h := int64(soft), int64(hard) // RLIM_INFINITY becomes -1
 		r.MemlockSoft, r.MemlockHard = &s, &h
 	}
 }
 
-// askAll asks everything.
+// askAll fills in the whole report.
 func (r *Report) askAll() {
 	r.askLimits()
 	var all []string
@@ -65,10 +65,10 @@ func (r *Report) askAll() {
 	}
 }
 
-// ask opens a small ring and asks what it can do.
+// ask opens a small ring, and fills in its features and opcodes and the results of these checks.
 func (r *Report) ask(checks []string) {
 	cfg := r.cfg
-	cfg.WithoutRingFD = true // of which a thread has few; there is a check for it
+	cfg.WithoutRingFD = true // a thread can have only a few; CheckRingFD tries it
 	ring, err := openPatiently(8, &cfg)
 	if err != nil {
 		r.refuse(err)
@@ -96,7 +96,7 @@ func (r *Report) add(name, since string, err error) {
 	r.Checks = append(r.Checks, offered(name, since, err))
 }
 
-// refuseIfDenied turns a failed check into a refusal if the kernel did not let us make the call.
+// refuseIfDenied turns a failed check into a refusal if the kernel did not allow the call.
 func (r *Report) refuseIfDenied(check, step string) {
 	err := r.check(check)
 	for _, denied := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.ENOSYS} {
@@ -127,7 +127,7 @@ func (r *Report) askOps(ring *Ring) {
 	}
 }
 
-// setupTries are the setup flags worth knowing about, each with those that it cannot be without.
+// setupTries lists the setup flags worth knowing about, each with the flags that it requires.
 var setupTries = []struct {
 	name, since string
 	flags       uint32
@@ -166,7 +166,7 @@ func (r *Report) askSetupFlags() {
 	}
 }
 
-// askMaxima asks for more than there can be and lets the kernel clamp, then for less until there is memory.
+// askMaxima asks for the largest size and lets the kernel clamp it; as long as memory is short, it halves the size.
 func (r *Report) askMaxima() {
 	for entries := uint32(EntriesMax); entries >= EntriesMin; entries /= 2 {
 		p, errno := r.setUpPatiently(entries, abi.IORING_SETUP_CLAMP|abi.IORING_SETUP_CQSIZE)
@@ -180,8 +180,8 @@ func (r *Report) askMaxima() {
 	}
 }
 
-// Rings that were just closed count against RLIMIT_MEMLOCK until the kernel has got round to freeing them, so ENOMEM is
-// given a bounded number of second chances.
+// Rings that were just closed count against RLIMIT_MEMLOCK until the kernel has freed them, so after ENOMEM the probe
+// tries again, at most this many times.
 const (
 	memoryTries = 5
 	memoryPause = time.Millisecond
@@ -201,7 +201,7 @@ func patiently[T any](ask func() (T, error)) (T, error) {
 	}
 }
 
-// setUpPatiently sets a ring up and closes it at once.
+// setUpPatiently sets up a ring, and closes it at once.
 func (r *Report) setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
 	m, _ := r.cfg.mask() // Open has reported the error
 	ring := &Ring{kernel: m.Kernel(r.cfg.seam.Kernel)}

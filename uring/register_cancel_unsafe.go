@@ -11,7 +11,7 @@ import (
 )
 
 // A CancelMatch selects the requests to cancel. Each pointer that is not nil narrows the selection; with none it is
-// every request, whether Any is set or not.
+// every request, whether All and Any are set or not.
 type CancelMatch struct {
 	UserData *uint64 // requests with this user data
 	FD       *int    // requests on this file; it must be open. Linux 5.19 in entries

@@ -12,16 +12,16 @@ import (
 )
 
 // A Filter is a program of classic BPF that decides which entries of one op may be submitted. It reads, from offset 0
-// on: the user data (8 bytes), the op, the entry's flags, how many bytes follow (1 each), 5 bytes of zero; and at 16
-// the op's arguments: for SOCKET family, type and protocol (4 bytes each), for OPENAT and OPENAT2 flags, mode and
-// resolve (8 each). It returns 0 to refuse, and the entry ends with EACCES.
+// on: the user data (8 bytes), the op, the entry's flags, and how many bytes of arguments follow (1 byte each), 5 bytes
+// of zero; and at 16 the op's arguments: for SOCKET family, type and protocol (4 bytes each), for OPENAT and OPENAT2
+// flags, mode and resolve (8 each). If it returns 0, the kernel refuses the entry, which ends with EACCES.
 type Filter struct {
 	Op      Op
-	Payload uint8 // bytes of the op that the program expects; see FilterSizeError
+	Payload uint8 // bytes of arguments that the program expects; see FilterSizeError
 	Program []FilterStep
 
 	DenyRest bool // refuse ops that have no filter
-	Strict   bool // also fail if Payload is smaller than the kernel's
+	Strict   bool // also fail if Payload is less than the kernel's number
 }
 
 // A FilterStep is an instruction of classic BPF, struct sock_filter; see bpf(4) of the BSDs, and
@@ -34,7 +34,8 @@ type FilterStep struct {
 
 var _ [8]byte = [unsafe.Sizeof(FilterStep{})]byte{}
 
-// A FilterSizeError says that a filter expects more bytes of its op than the kernel has, or with Strict another number.
+// A FilterSizeError reports that a filter expects more bytes of arguments of its op than the kernel has, or, with
+// Strict, another number of them.
 type FilterSizeError struct {
 	Op            Op
 	Payload, Have uint8
@@ -49,7 +50,8 @@ func (e *FilterSizeError) Error() string {
 func (e *FilterSizeError) Unwrap() error { return e.Err }
 
 // RegisterFilter adds a filter to the ring, permanently. If an op has several filters, all must allow the entry. It
-// fails with a *FilterSizeError if the kernel has another number of bytes for the op. The program is copied.
+// fails with a *FilterSizeError if the kernel has fewer bytes of arguments for the op than Payload, or, with Strict,
+// another number of them. The kernel copies the program.
 //
 // Only the owner may call it. Since Linux 7.0. See io_uring_register_bpf_filter(3).
 func (r *Ring) RegisterFilter(f *Filter) error {
@@ -59,8 +61,8 @@ func (r *Ring) RegisterFilter(f *Filter) error {
 	})
 }
 
-// RegisterTaskFilter adds a filter to each ring that the calling thread and its children will make, permanently. To
-// restrict no other goroutines, lock the goroutine to its thread and let the thread end with it.
+// RegisterTaskFilter adds a filter to each ring that the calling thread and its children will make, permanently. So
+// that it restricts no other goroutines, lock the goroutine to its thread and let the thread end with it.
 //
 // Any goroutine may call it. Since Linux 7.0. See io_uring_register_bpf_filter_task(3).
 func RegisterTaskFilter(f *Filter) error { return registerTaskFilter(nil, f) }
@@ -91,7 +93,8 @@ func (f *Filter) register(call func(step string, arg unsafe.Pointer) error) erro
 }
 
 // RegisterTaskRestrictions is Ring.RegisterRestrictions for each ring that the calling thread and its children will
-// make, permanently. To restrict no other goroutines, lock the goroutine to its thread and let the thread end with it.
+// make, permanently. So that it restricts no other goroutines, lock the goroutine to its thread and let the thread end
+// with it.
 //
 // Any goroutine may call it. Since Linux 7.0. See io_uring_register(2), IORING_REGISTER_RESTRICTIONS.
 func RegisterTaskRestrictions(allowed []Restriction) error {
@@ -104,7 +107,7 @@ func registerTaskRestrictions(k sys.Uring, allowed []Restriction) error {
 		return err
 	}
 	const head = int(unsafe.Sizeof(abi.Io_uring_task_restriction{}) / unsafe.Sizeof(abi.Io_uring_restriction{}))
-	// The header has the size of one restriction, and lies before them.
+	// The header has the size of one restriction, and precedes the list.
 	all := make([]abi.Io_uring_restriction, head+len(list))
 	(*abi.Io_uring_task_restriction)(unsafe.Pointer(&all[0])).Nr_res = uint16(len(list))
 	copy(all[head:], list)

@@ -8,21 +8,21 @@ import (
 	"ringo/internal/abi"
 )
 
-// NAPI configures how a ring polls the receive queues of network cards while it waits, instead of being woken by an
-// interrupt: lower latency, at the cost of a busy CPU.
+// NAPI configures how a ring polls the receive queues of network cards while it waits, instead of sleeping until an
+// interrupt: this lowers latency, and keeps a CPU busy.
 type NAPI struct {
-	BusyPoll time.Duration // for how long at a time, in microseconds' precision
+	BusyPoll time.Duration // how long to poll at a time, with microsecond precision
 	Prefer   bool          // delay interrupts while polling; see SO_PREFER_BUSY_POLL in socket(7)
 	Tracking NAPITracking
 }
 
-// NAPITracking says which queues a ring polls.
+// NAPITracking selects the queues that a ring polls.
 type NAPITracking uint32
 
 // The values of NAPITracking.
 const (
-	NAPIDynamic  NAPITracking = abi.IO_URING_NAPI_TRACKING_DYNAMIC  // those that its sockets have received from
-	NAPIStatic   NAPITracking = abi.IO_URING_NAPI_TRACKING_STATIC   // those named by AddNAPI. Linux 6.13
+	NAPIDynamic  NAPITracking = abi.IO_URING_NAPI_TRACKING_DYNAMIC  // the queues that its sockets have received from
+	NAPIStatic   NAPITracking = abi.IO_URING_NAPI_TRACKING_STATIC   // the queues added by AddNAPI. Linux 6.13
 	NAPIInactive NAPITracking = abi.IO_URING_NAPI_TRACKING_INACTIVE // none; the default
 )
 
@@ -46,13 +46,13 @@ func (r *Ring) UnregisterNAPI() (old NAPI, err error) {
 	return r.napi("io_uring_unregister(NAPI)", abi.IORING_UNREGISTER_NAPI, &abi.Io_uring_napi{})
 }
 
-// AddNAPI adds a queue to poll, by the id that SO_INCOMING_NAPI_ID returns for a socket. EINVAL: the ring does not have
-// NAPIStatic, or there is no such queue; EEXIST: it is polled already.
+// AddNAPI adds a queue to poll, by the id that SO_INCOMING_NAPI_ID returns for a socket. EINVAL: the ring's Tracking is
+// not NAPIStatic, or there is no such queue; EEXIST: the ring polls it already.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
 func (r *Ring) AddNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_ADD_ID, id) }
 
-// DropNAPI undoes AddNAPI for a queue. ENOENT: it is not polled.
+// DropNAPI undoes AddNAPI for a queue. ENOENT: the ring does not poll it.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
 func (r *Ring) DropNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_DEL_ID, id) }

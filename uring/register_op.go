@@ -6,11 +6,11 @@ import (
 	"ringo/internal/abi"
 )
 
-// RegisterOp is an opcode of io_uring_register(2), IORING_REGISTER_ or IORING_UNREGISTER_. Restrictions name them, and
-// Ring.Register makes calls that have no method.
+// RegisterOp is an opcode of io_uring_register(2), IORING_REGISTER_ or IORING_UNREGISTER_. Restrictions name register
+// calls by it, and Ring.Register makes the calls that have no method.
 type RegisterOp uint32
 
-// The register calls, each with the release that has it first and its method.
+// The register calls, each with the first release that has it, and its method.
 const (
 	RegBuffers            RegisterOp = abi.IORING_REGISTER_BUFFERS          // 5.1: RegisterBuffers
 	RegUnregisterBuffers  RegisterOp = abi.IORING_UNREGISTER_BUFFERS        // 5.1: UnregisterBuffers

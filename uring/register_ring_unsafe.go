@@ -12,8 +12,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// RegisterPersonality registers the credentials of the calling thread and returns a number for SQE.Personality:
-// requests with it run with these credentials.
+// RegisterPersonality registers the credentials of the calling thread and returns a number for SQE.Personality: the
+// kernel runs requests with that number under these credentials.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_register_personality(3).
 func (r *Ring) RegisterPersonality() (uint16, error) {
@@ -21,8 +21,8 @@ func (r *Ring) RegisterPersonality() (uint16, error) {
 	return uint16(n), err
 }
 
-// UnregisterPersonality removes credentials. Requests that have them keep them. EINVAL: there are none with this
-// number.
+// UnregisterPersonality removes registered credentials. Requests in flight keep theirs. EINVAL: there are none with
+// this number.
 //
 // Only the owner may call it. Since Linux 5.6. See io_uring_unregister_personality(3).
 func (r *Ring) UnregisterPersonality(id uint16) error {
@@ -34,7 +34,7 @@ func (r *Ring) UnregisterPersonality(id uint16) error {
 // A Restriction is something that a restricted ring may or must do.
 type Restriction struct {
 	kind  uint16
-	value uint32 // of 8 bits; what is larger is refused, not cut
+	value uint32 // the kernel's has 8 bits: a larger one is refused, not cut
 }
 
 // AllowRegister lets a ring make this register call.
@@ -42,7 +42,7 @@ func AllowRegister(op RegisterOp) Restriction {
 	return Restriction{abi.IORING_RESTRICTION_REGISTER_OP, uint32(op)}
 }
 
-// AllowOp lets a ring take entries of this op.
+// AllowOp lets a ring accept entries of this op.
 func AllowOp(op Op) Restriction { return Restriction{abi.IORING_RESTRICTION_SQE_OP, uint32(op)} }
 
 // AllowFlags lets entries have these flags.
@@ -50,7 +50,7 @@ func AllowFlags(f SQEFlags) Restriction {
 	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, uint32(f)}
 }
 
-// RequireFlags makes these flags mandatory for each entry, and allows them.
+// RequireFlags requires these flags in each entry, and allows them.
 func RequireFlags(f SQEFlags) Restriction {
 	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, uint32(f)}
 }
@@ -66,10 +66,11 @@ func restrictions(list []Restriction) ([]abi.Io_uring_restriction, error) {
 	return res, nil
 }
 
-// RegisterRestrictions forbids everything that is not in the list, permanently, from Enable on: entries end, and
-// register calls fail, with EACCES. The ring must have been opened with SetupRDisabled; EBADFD: it is enabled. EBUSY:
-// it is restricted already. Such a ring has no registered descriptor, unless it was opened with SetupRegisteredFDOnly:
-// then the list must have RegUnregisterRingFDs, or Close could not give that back.
+// RegisterRestrictions forbids everything that is not in the list, permanently, from Enable on: forbidden entries end,
+// and forbidden register calls fail, with EACCES. The ring must have been opened with SetupRDisabled. EBADFD: it is
+// enabled; EBUSY: it is restricted already. Such a ring has no registered descriptor, unless it was opened with
+// SetupRegisteredFDOnly: then the list must have RegUnregisterRingFDs, because Close needs that call to give the
+// registered descriptor back.
 //
 // Only the owner may call it. Since Linux 5.10. See io_uring_register_restrictions(3).
 func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
@@ -84,13 +85,13 @@ func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
 	_, err = r.register(fmt.Sprintf("io_uring_register(RESTRICTIONS, %d)", len(list)),
 		abi.IORING_REGISTER_RESTRICTIONS, unsafe.Pointer(unsafe.SliceData(list)), len(list))
 	if err == nil {
-		r.wantsRingFD = false // it could not be given back
+		r.wantsRingFD = false // Close might not be allowed to give it back
 	}
 	return err
 }
 
-// Enable enables a ring that was opened with SetupRDisabled. From then on the ring belongs to the calling thread, which
-// must be locked as for Open. EBADFD: it is enabled already.
+// Enable enables a ring that was opened with SetupRDisabled. From then on the ring belongs to the calling thread, to
+// which the goroutine must be locked, as for Open. EBADFD: the ring is enabled already.
 //
 // Any thread may call it, while no other uses the ring. Since Linux 5.10. See io_uring_enable_rings(3).
 func (r *Ring) Enable() error {
@@ -105,11 +106,11 @@ func (r *Ring) Enable() error {
 	return nil
 }
 
-// RegisterRingFD registers the ring's descriptor with this thread: with an index instead of the descriptor, Enter saves
-// a look-up in the process's table of files. Open does so itself, so this is for rings opened with
-// Config.WithoutRingFD. A thread has 16 places; EBUSY: there is none left; EEXIST: the ring has one. Rings that are not
-// enabled yet and those with Config.AnyThread are refused: by the index another thread's Enter would reach another
-// ring.
+// RegisterRingFD registers the ring's descriptor with this thread: using an index instead of the descriptor, Enter
+// saves a look-up in the process's table of files. Open does this itself, so call RegisterRingFD only for rings opened
+// with Config.WithoutRingFD. A thread has 16 places. EBUSY: none is left; EEXIST: the ring has one. RegisterRingFD
+// refuses rings that are not enabled yet and those with Config.AnyThread: on another thread the index could belong to
+// another ring, which Enter would then enter.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_register_ring_fd(3).
 func (r *Ring) RegisterRingFD() error {
@@ -128,8 +129,8 @@ func (r *Ring) RegisterRingFD() error {
 	return nil
 }
 
-// UnregisterRingFD undoes RegisterRingFD; Close does so itself. ENXIO: the ring has none; EBADF: the ring has no other
-// descriptor.
+// UnregisterRingFD undoes RegisterRingFD; Close does this itself. ENXIO: the ring has no registered descriptor; EBADF:
+// it has no other descriptor.
 //
 // Only the owner may call it. Since Linux 5.18. See io_uring_unregister_ring_fd(3).
 func (r *Ring) UnregisterRingFD() error {
@@ -149,9 +150,9 @@ func (r *Ring) UnregisterRingFD() error {
 }
 
 // CloseFD closes the ring's descriptor and continues with the registered one: the process needs one descriptor less,
-// and no one else can access the ring. It needs a registered descriptor and FeatRegRegRing. Other rings can't send it
-// messages any more, it can't be polled, and the kernel's memory can't be mapped: Resize, buffer rings with Mapped and
-// regions without Memory fail with EBADF.
+// and no other thread or process can access the ring. It needs a registered descriptor and FeatRegRegRing. From then on
+// other rings can't send it messages, it can't be polled, and the kernel's memory can't be mapped: Resize, buffer rings
+// with Mapped and regions without Memory fail with EBADF.
 //
 // Only the owner may call it. Since Linux 6.3. See io_uring_close_ring_fd(3).
 func (r *Ring) CloseFD() error {
@@ -172,13 +173,13 @@ func (r *Ring) CloseFD() error {
 	return nil
 }
 
-// arrayOffset is where Linux puts the SQ's array of indices: behind the CQEs, in a cache line of its own.
+// arrayOffset returns where Linux puts the SQ's array of indices: behind the CQEs, at the next cache line.
 func arrayOffset(cqes, cqEntries uint32, f SetupFlags) uint32 {
 	const line = 64
 	return (cqes + cqEntries<<cqeShift(f) + line - 1) / line * line
 }
 
-// A Clock is the clock for the time limits of a ring's waits.
+// A Clock is the clock that a ring uses for the time limits of its waits.
 type Clock uint32
 
 // The clocks that a ring may have.
@@ -199,11 +200,11 @@ func (r *Ring) RegisterClock(c Clock) error {
 }
 
 // Resize changes the sizes of the queues, as for Open and Config.CQEntries; 0 for the CQ means four times the SQ. The
-// queues keep their contents. Entries that SQE has returned must be prepared before, and must not be accessed after.
-// EOVERFLOW: the new queue is too small for its contents. EINVAL: a ring without DEFER_TASKRUN. EBADF: one without a
-// descriptor, see CloseFD.
+// queues keep their contents. Entries that SQE has returned must be prepared before the call, and not be accessed after
+// it. EOVERFLOW: the new queue is too small for its contents. EINVAL: a ring without DEFER_TASKRUN. EBADF: a ring
+// without a descriptor, see CloseFD.
 //
-// If the kernel has changed the queues and they cannot be mapped, the ring is closed; the error says so.
+// If the kernel has changed the queues but Resize can't map them, it closes the ring, and the error says so.
 //
 // Only the owner may call it; for a ring with Config.Memory there is ResizeMemory. Since Linux 6.13. See
 // io_uring_resize_rings(3).
@@ -217,8 +218,8 @@ func (r *Ring) Resize(entries, cqEntries int) error {
 	return r.resize(entries, &Config{CQEntries: cqEntries})
 }
 
-// ResizeMemory is like Resize, for a ring with Config.Memory. mem is the memory for the new queues, under the rules of
-// Config.Memory and of MemorySize bytes; the caller owns the previous memory again.
+// ResizeMemory is like Resize, for a ring with Config.Memory. mem is the memory for the new queues; the rules of
+// Config.Memory apply, and its size is at least that of MemorySize. The caller owns the previous memory again.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_resize_rings(3).
 func (r *Ring) ResizeMemory(entries, cqEntries int, mem []byte) error {
@@ -232,7 +233,7 @@ func (r *Ring) ResizeMemory(entries, cqEntries int, mem []byte) error {
 }
 
 func (r *Ring) resize(entries int, cfg *Config) error {
-	// What the sizes of entries depend on is inherited.
+	// Inherit the flags that determine the sizes of entries.
 	cfg.With = r.setup & (SetupSQE128 | SetupCQE32 | SetupCQEMixed | SetupSQEMixed)
 	if err := cfg.check(entries); err != nil {
 		return err
@@ -254,8 +255,9 @@ func (r *Ring) resize(entries int, cfg *Config) error {
 	r.regions = nil
 	p.Flags = uint32(r.setup)
 	if hasArray && p.Sq_off.Array == 0 {
-		// Linux 6.18 forgets to say: https://github.com/torvalds/linux/blob/v6.18/io_uring/register.c,
-		// io_register_resize_rings. liburing 2.15 takes the 0 for it, and overwrites the rings' heads and tails.
+		// Linux 6.18 does not report it: https://github.com/torvalds/linux/blob/v6.18/io_uring/register.c,
+		// io_register_resize_rings. liburing 2.15 takes the 0 for the offset, and overwrites the rings' heads and
+		// tails.
 		p.Sq_off.Array = arrayOffset(p.Cq_off.Cqes, p.Cq_entries, r.setup)
 	}
 	r.memory = cfg.Memory

@@ -7,8 +7,9 @@ import (
 	"ringo/internal/abi"
 )
 
-// IOWQMaxWorkers bounds the kernel's worker threads of this thread's rings: bounded ones serve files and block devices,
-// unbounded ones everything else that cannot wait by poll. 0 keeps a bound. It returns the previous bounds.
+// IOWQMaxWorkers limits the number of the kernel's worker threads for this thread's rings. Bounded ones serve files and
+// block devices, unbounded ones everything else that can't wait by poll. 0 keeps a limit. It returns the previous
+// limits.
 //
 // Only the owner may call it. Since Linux 5.15. See io_uring_register_iowq_max_workers(3).
 func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
@@ -18,8 +19,8 @@ func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbound
 	return n[0], n[1], err
 }
 
-// RegisterIOWQAffinity keeps the kernel's worker threads of this thread's rings on the processors with these numbers,
-// or, with Config.SQPoll, those of the polling thread. EINVAL: a processor that this thread may not use.
+// RegisterIOWQAffinity keeps the kernel's worker threads of this thread's rings, or, with Config.SQPoll, those of the
+// polling thread, on the processors with these numbers. EINVAL: a processor that this thread may not use.
 //
 // Only the owner may call it. Since Linux 5.14. See io_uring_register_iowq_aff(3).
 func (r *Ring) RegisterIOWQAffinity(cpus []int) error {
@@ -35,8 +36,8 @@ func (r *Ring) RegisterIOWQAffinity(cpus []int) error {
 	return err
 }
 
-// cpuMax bounds the processors of a set, as glibc does. The set's words are longs, whose bytes stand in the same order
-// on machines of 64 bits and on small-endian ones of 32.
+// cpuMax limits the processors of a set, as glibc does. The kernel's set consists of longs. Their bytes are in the same
+// order as those of this array of 64-bit words, on 64-bit machines and on little-endian 32-bit ones.
 const cpuMax = 1024
 
 // UnregisterIOWQAffinity undoes RegisterIOWQAffinity.

@@ -14,8 +14,8 @@ import (
 	"ringo/internal/seam"
 )
 
-// selfTests are run by Probe once an op is known to complete. Each leaves nothing in flight when it succeeds; one that
-// fails may leave a request behind, so user data is unique and what is not expected is skipped.
+// selfTests are run by Probe once it knows that an op completes. A test leaves nothing in flight when it succeeds. One
+// that fails may leave a request behind, so each uses its own user data and skips other CQEs.
 var selfTests = []struct {
 	name, since string
 	run         func(*Ring) error
@@ -44,13 +44,13 @@ const (
 	tagSend
 	tagMessage
 	tagSync
-	tagCancel = 0x100 // added to what it cancels
+	tagCancel = 0x100 // added to the tag of the request that it cancels
 )
 
-// selfTestTime bounds the wait for a completion that is overdue at once.
+// selfTestTime limits the wait for a completion that should come at once.
 const selfTestTime = time.Second
 
-// submit prepares one entry and has the kernel consume it.
+// submit prepares one entry and makes the kernel consume it.
 func submit(r *Ring, tag uint64, prep func(*SQE)) error {
 	e := r.SQE()
 	if e == nil {
@@ -71,14 +71,14 @@ func submit(r *Ring, tag uint64, prep func(*SQE)) error {
 	}
 }
 
-// passing reports whether an error of io_uring_enter says nothing of what the kernel can do, and is gone when it is
-// asked again: a signal, want of memory, and completions that have no room.
+// passing reports whether an error of io_uring_enter is temporary and says nothing about the kernel's abilities: a
+// signal, lack of memory, or a CQ without room.
 func passing(err error) bool {
 	return errors.Is(err, syscall.EINTR) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EBUSY)
 }
 
-// await waits for the completion with this tag. It does not wait in the kernel, which on a machine that fails the test
-// might be for ever.
+// await waits for the completion with this tag. It polls, because a wait in the kernel could last for ever on a machine
+// that fails the test.
 func await(r *Ring, tag uint64) (CQE, error) {
 	for start := time.Now(); ; time.Sleep(50 * time.Microsecond) {
 		if _, errno := r.Enter(0, true, -1); errno != 0 && !passing(errno) {
@@ -95,7 +95,8 @@ func await(r *Ring, tag uint64) (CQE, error) {
 	}
 }
 
-// expect waits for a completion and checks it: an error as such, and whether more are to come.
+// expect waits for a completion and checks it: a negative result is returned as an error, and CQEMore must be as in
+// more.
 func expect(r *Ring, tag uint64, more bool) (CQE, error) {
 	c, err := await(r, tag)
 	switch {
@@ -109,7 +110,7 @@ func expect(r *Ring, tag uint64, more bool) (CQE, error) {
 	return c, nil
 }
 
-// expectCancelled waits for the end of a cancelled request.
+// expectCancelled waits for the last CQE of a cancelled request.
 func expectCancelled(r *Ring, tag uint64) error {
 	c, err := await(r, tag)
 	if err == nil && (c.Res != -int32(syscall.ECANCELED) || c.More()) {
@@ -201,7 +202,7 @@ func checkAcceptMultishot(r *Ring) error {
 		return err
 	}
 	defer unix.Close(ln)
-	if err := unix.Bind(ln, &unix.SockaddrUnix{}); err != nil { // no name: the kernel invents one
+	if err := unix.Bind(ln, &unix.SockaddrUnix{}); err != nil { // no name: the kernel chooses one
 		return err
 	}
 	if err := unix.Listen(ln, 2); err != nil {
@@ -241,11 +242,12 @@ func acceptOne(r *Ring, name unix.Sockaddr) error {
 	return unix.Close(int(c.Res))
 }
 
-// The groups of the self-tests are far from those that programs number from 0.
+// selfTestGroup is far from the groups that programs use, which they number from 0.
 const selfTestGroup = 0xffff
 
-// checkBufRing is as patient as the opening of a ring, since what a program does without buffers of the kernel's choice
-// it does for its whole life. The check that comes after it, and needs one too, finds what this one waited for.
+// checkBufRing retries on ENOMEM, as the opening of a ring does: a program decides only once whether to use buffers
+// that the kernel picks, and keeps to that for its whole life. checkRecvMultishot runs next and needs a buffer ring,
+// too; by then the memory is there.
 func checkBufRing(r *Ring) error {
 	b, err := patiently(func() (*BufRing, error) { return r.RegisterBufRing(selfTestGroup, 2) })
 	if err != nil {
@@ -317,7 +319,7 @@ func checkRecvLimit(r *Ring) error {
 	return nil
 }
 
-// checkSilentSend sends what there is room for, more than that, and where there is none.
+// checkSilentSend makes three sends: one that fits, one of more bytes than there is room for, and one without any room.
 func checkSilentSend(r *Ring) error {
 	if r.Features()&FeatCQESkip == 0 {
 		return syscall.EINVAL

@@ -4,5 +4,5 @@ package uring
 
 import "sync/atomic"
 
-// show stores an index of ours for the kernel to acquire. The race detector knows no release but this.
+// show stores one of our indices for the kernel to acquire. The race detector recognises no release but this Store.
 func show(word *atomic.Uint32, index uint32) { word.Store(index) }

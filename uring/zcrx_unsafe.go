@@ -9,26 +9,26 @@ import (
 	"ringo/internal/abi"
 )
 
-// ZCRXConfig configures zero-copy receive: a network card writes packets of one of its receive queues directly into an
-// area of the program's memory. The card must split headers from data, its queue must get no other traffic (ethtool's
-// flow rules), and the ring have SetupCQE32 or SetupCQEMixed, and DEFER_TASKRUN.
+// ZCRXConfig configures zero-copy receive: a network card writes the packets of one of its receive queues directly into
+// an area of the program's memory. The card must split headers from data, its queue must get no other traffic
+// (ethtool's flow rules), and the ring must have SetupCQE32 or SetupCQEMixed, and DEFER_TASKRUN.
 type ZCRXConfig struct {
-	Interface uint32 // index of the card
+	Interface uint32 // the card's interface index
 	Queue     uint32 // its receive queue
 	Entries   int    // of the refill ring, for returned buffers; a power of two
 
 	// Area is the memory to receive into, page-aligned and mapped, not from the Go heap. The kernel owns it until the
-	// ring is closed, except for data of CQEs that Return has not given back.
+	// ring is closed, except for the data of CQEs that Return has not given back yet.
 	Area []byte
 
-	BufferSize int    // of each buffer; 0: a page. Linux 6.19
+	BufferSize int    // bytes per buffer; 0: a page. Linux 6.19
 	Flags      uint32 // ZCRX constants
 }
 
 // Flags of ZCRXConfig, ZCRX_REG_.
 const (
-	ZCRXImport = abi.ZCRX_REG_IMPORT // shares what another ring has exported (Linux 6.19)
-	ZCRXNoCard = abi.ZCRX_REG_NODEV  // without a card, the kernel copies: to try out programs (Linux 7.0)
+	ZCRXImport = abi.ZCRX_REG_IMPORT // share the queue that another ring has exported (Linux 6.19)
+	ZCRXNoCard = abi.ZCRX_REG_NODEV  // no card, the kernel copies: to try out programs (Linux 7.0)
 )
 
 // A ZCRX is a receive queue for PrepRecvZC, see ZCRXConfig. It belongs to its ring's owner.
@@ -44,8 +44,8 @@ type ZCRX struct {
 	next       uint32 // entries added
 }
 
-// RegisterZCRX assigns a receive queue to the ring. EPERM: needs CAP_NET_ADMIN; ENODEV and EOPNOTSUPP: no such card, or
-// one without support; EINVAL: the ring's flags.
+// RegisterZCRX assigns a receive queue to the ring. EPERM: it needs CAP_NET_ADMIN; ENODEV and EOPNOTSUPP: there is no
+// such card, or it does not support this; EINVAL: the ring's flags.
 //
 // Only the owner may call it. Since Linux 6.15. See io_uring_register_ifq(3).
 func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
@@ -82,11 +82,11 @@ func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
 	return z, nil
 }
 
-// ID returns the queue's number for an SQE, its FileIndex.
+// ID returns the queue's number, the ifq of PrepRecvZC.
 func (z *ZCRX) ID() uint32 { return z.id }
 
-// Data returns the received bytes of a CQE, in the area. The program owns them until Return, even after the Ring's
-// Close. It returns nil for a CQE without data, or with data outside the area.
+// Data returns the received bytes of a CQE, which lie in the area. The program owns them until Return, even after the
+// Ring's Close. It returns nil for a CQE without data, or with data outside the area.
 func (z *ZCRX) Data(c CQE32) []byte {
 	at := c.Extra[0] & (1<<abi.IORING_ZCRX_AREA_SHIFT - 1)
 	if c.Res <= 0 || at > uint64(len(z.area)) || uint64(c.Res) > uint64(len(z.area))-at {
@@ -95,12 +95,12 @@ func (z *ZCRX) Data(c CQE32) []byte {
 	return z.area[at : at+uint64(c.Res) : at+uint64(c.Res)]
 }
 
-// Return gives the data of a CQE back to the card, at once. It returns false if the refill ring is full: call Flush,
-// and try again.
+// Return gives the data of a CQE back to the card, at once. It returns false if the refill ring is full, or the Ring is
+// closed. If it is full, call Flush, and try again.
 //
-// The card takes from the refill ring when it needs memory. If the kernel copies, without a card or for packets that
-// did not come by it, only Flush takes from it: a receive that finds no memory ends with ENOMEM, and can be repeated
-// after a Flush.
+// The card takes buffers from the refill ring when it needs memory. If the kernel copies, because there is no card or
+// packets did not come through it, only Flush takes buffers from the refill ring: a receive that finds no memory then
+// ends with ENOMEM, and can be repeated after a Flush.
 func (z *ZCRX) Return(c CQE32) bool {
 	if z.r.closed || z.next-z.head.Load() > z.mask {
 		return false
@@ -113,8 +113,8 @@ func (z *ZCRX) Return(c CQE32) bool {
 	return true
 }
 
-// Flush makes the kernel take the buffers in the refill ring now. After a receive that ended with ENOMEM it makes room
-// for the next.
+// Flush makes the kernel take the buffers in the refill ring now. After a receive that ended with ENOMEM, this makes
+// room for the next.
 //
 // Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
 func (z *ZCRX) Flush() error {
@@ -122,8 +122,8 @@ func (z *ZCRX) Flush() error {
 	return err
 }
 
-// Export returns a descriptor by which another ring can share the queue (ZCRXConfig.Flags, import). The caller has to
-// close it.
+// Export returns a descriptor by which another ring can share the queue (ZCRXImport in ZCRXConfig.Flags). The caller
+// has to close it.
 //
 // Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
 func (z *ZCRX) Export() (fd int, err error) {
