@@ -36,7 +36,8 @@ func registerBlind(k sys.Uring, step string, op uint32, arg unsafe.Pointer, n ui
 
 // SendMsgRing puts a CQE with this user data and result into the ring with descriptor fd, and wakes its owner, as
 // PrepMsgRing does, but the sender needs no ring. EBADF and EBADFD: fd is not a ring, or a ring that is not enabled;
-// EOVERFLOW: its CQ is full, and that ring counts the message as lost (Ring.Lost).
+// EOVERFLOW: its CQ is full, and the kernel has no memory to keep the message until there is room; then that ring
+// counts the message as lost (Ring.Lost).
 //
 // Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
 func SendMsgRing(fd int, res int32, userData uint64) error {

@@ -46,8 +46,8 @@ func (r *Ring) lookForCQEs() bool {
 	return r.cqTail != r.cqHead
 }
 
-// Drain moves completions into the slice, oldest first, until there are none or the slice is full, and returns their
-// number. It moves the head once, so for many completions it is cheaper than CQE. Like CQE it does not support
+// Drain removes completions, oldest first, and copies them to into, until there are none or into is full. It returns
+// their number. It moves the head once, so for many completions it is cheaper than CQE. Like CQE it does not support
 // SetupCQEMixed.
 //
 // Only the owner may call it. It never waits.

@@ -19,7 +19,7 @@ const (
 	CQESockNonempty = abi.IORING_CQE_F_SOCK_NONEMPTY
 	// CQENotif is IORING_CQE_F_NOTIF (Linux 6.0): the buffer of a zero-copy send is free.
 	CQENotif = abi.IORING_CQE_F_NOTIF
-	// CQEBufMore is IORING_CQE_F_BUF_MORE (Linux 6.12): the rest of the buffer is still the kernel's.
+	// CQEBufMore is IORING_CQE_F_BUF_MORE (Linux 6.12): the kernel still owns the rest of the buffer.
 	CQEBufMore = abi.IORING_CQE_F_BUF_MORE
 )
 

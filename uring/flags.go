@@ -12,7 +12,7 @@ import (
 type SetupFlags uint32
 
 // The setup flags. Open asks for those that suit a ring with one owner, and for those that have a field in Config;
-// Config.With adds others. Each comment ends with where the flag comes from.
+// Config.With adds others. Each comment ends with what asks for the flag.
 const (
 	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): the kernel polls for completions of O_DIRECT files.
 	// Config.IOPoll.

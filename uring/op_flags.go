@@ -33,7 +33,8 @@ const (
 	PollUpdateUserData = abi.IORING_POLL_UPDATE_USER_DATA // replace the user data
 )
 
-// Flags of PrepCancelMatching. Except for CancelAll, each names a criterion; a request must match all of them.
+// Flags of PrepCancelMatching. CancelFD, CancelUserData and CancelOp each name a criterion; a request must match all
+// that are set.
 const (
 	CancelAll      = abi.IORING_ASYNC_CANCEL_ALL      // 5.19: all that match, not only the first one found
 	CancelFD       = abi.IORING_ASYNC_CANCEL_FD       // 5.19: the descriptor

@@ -167,8 +167,8 @@ func (r *Ring) unregisterFD() posix.Errno {
 // entries or CQEs. Close unmaps the queues: entries from SQE or SQE128 (see SQE) and the kernel's memory from
 // Region.Bytes must no longer be accessed. CQEs are copies and stay valid; buffer rings have their own Close.
 //
-// The kernel cancels requests in flight, but only after Close has returned: until then their memory must stay alive and
-// unused. So cancel the requests and wait for their CQEs first.
+// The kernel cancels requests in flight only after Close has returned, and until it has done so it may use their
+// memory, which must stay alive and unused. So cancel the requests and wait for their CQEs before Close.
 //
 // Only the owner may call it. On another thread Close closes the ring, too, but the kernel keeps it until the owner's
 // thread has ended, because of the registered descriptor; the error is EEXIST.

@@ -22,8 +22,8 @@ func (e *SQE) PrepNop128() {
 }
 
 // PrepMsgRing fills in a message to another ring (Linux 5.18): a CQE with this user data and result appears there and
-// wakes a waiting thread. ringFD is the other ring's FD. EBADFD: ringFD is not a ring; EOVERFLOW: its CQ is full. See
-// io_uring_prep_msg_ring(3).
+// wakes a waiting thread. ringFD is the other ring's FD. EBADFD: ringFD is not a ring; EOVERFLOW: its CQ is full, and
+// the kernel has no memory to keep the message until there is room. See io_uring_prep_msg_ring(3).
 func (e *SQE) PrepMsgRing(ringFD int, res int32, userData uint64) {
 	e.prep(OpMsgRing, ringFD, abi.IORING_MSG_DATA, uint32(res), userData, 0)
 }

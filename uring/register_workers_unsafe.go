@@ -19,8 +19,8 @@ func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbound
 	return n[0], n[1], err
 }
 
-// RegisterIOWQAffinity keeps the kernel's worker threads of this thread's rings, or, with Config.SQPoll, those of the
-// polling thread, on the processors with these numbers. EINVAL: a processor that this thread may not use.
+// RegisterIOWQAffinity keeps the kernel's worker threads of this thread's rings on the processors with these numbers;
+// with Config.SQPoll, the worker threads of the polling thread. EINVAL: a processor that this thread may not use.
 //
 // Only the owner may call it. Since Linux 5.14. See io_uring_register_iowq_aff(3).
 func (r *Ring) RegisterIOWQAffinity(cpus []int) error {

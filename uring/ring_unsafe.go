@@ -12,8 +12,8 @@ import (
 
 // A Ring is one io_uring: a submission queue, a completion queue, and the descriptor that they belong to.
 //
-// It belongs to the thread that opened it (see the package documentation), and must not be copied. Unless a method says
-// so, only Enter and Wait wait, and only if asked to.
+// It belongs to the thread that opened it (see the package documentation), and must not be copied. Only Enter and Wait
+// wait, if asked to, and methods whose comments say that they do.
 type Ring struct {
 	_ noCopy
 

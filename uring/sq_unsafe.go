@@ -88,8 +88,8 @@ func (r *Ring) SQE128() *SQE128 {
 // SQSpace returns how many entries SQE can still return before the next Enter.
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
-// SQPending returns how many of the entries that SQE has returned the kernel had not consumed at the last Enter. The
-// next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
+// SQPending returns the number of entries from SQE that the kernel had not consumed at the last Enter. The next Enter
+// submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
 func (r *Ring) SQPending() int {
 	if r.closed {
 		return 0 // detach has made it look full, and the entries are gone
