@@ -4,5 +4,5 @@ package proc
 
 import "syscall"
 
-// bound reports whether what is asked for holds for the thread that starts the process.
+// bound reports whether a asks for something that is tied to the thread that starts the process: only on Linux.
 func bound(*syscall.SysProcAttr) bool { return false }

@@ -15,25 +15,25 @@ import (
 	"ringo/internal/loop"
 )
 
-// A Cmd is a command to be run, or that runs, with the fields of [exec.Cmd]; Command and CommandContext make it. A Cmd
-// is used once. Any goroutine may call its methods, one at a time, and so may tasks of different loops. Of the embedded
-// exec.Cmd's own methods use only Environ and String.
+// A Cmd is a command, from before its start to its end, with the fields of [exec.Cmd]. Command and CommandContext make
+// it. A Cmd can be used once. Any goroutine may call its methods, one at a time, and so may tasks of different loops.
+// Of the methods of the embedded exec.Cmd, use only Environ and String.
 type Cmd struct {
 	exec.Cmd
 
 	ctx       context.Context // nil: none
-	runs      bool            // Run waits, and sees to the end
+	runs      bool            // Run was called: it ends the command if its own wait ends
 	started   bool
 	concluded bool
-	process   *process // nil: it has not been started
-	exit      error    // what came of it
+	process   *process // nil: not started
+	exit      error    // the process's own result, as an error
 	pipes     pipes
 	copies    copies
 	ending    ending
 }
 
-// Command makes the Cmd that runs the named program with these arguments, as exec.Command does. A name without a slash
-// is looked up in PATH: a task parks. Any goroutine may call it.
+// Command makes a Cmd that runs the named program with these arguments, as exec.Command does. If name has no slash,
+// Command looks it up in PATH: a task parks meanwhile. Any goroutine may call it.
 func Command(name string, arg ...string) *Cmd {
 	c := new(Cmd)
 	find := func() error {
@@ -46,7 +46,7 @@ func Command(name string, arg ...string) *Cmd {
 	case filepath.Base(name) != name: // nothing is looked up
 		err = find()
 	default:
-		err = shielded(func() error { return aside(find) }) // a task that cleans up may run commands
+		err = shielded(func() error { return aside(find) }) // so that a cancelled task can run commands to clean up
 	}
 	if err != nil {
 		c.Path, c.Args, c.Err = name, append([]string{name}, arg...), err
@@ -54,10 +54,10 @@ func Command(name string, arg ...string) *Cmd {
 	return c
 }
 
-// CommandContext is like Command, and the end of ctx ends the command, as with exec.CommandContext: it calls Cancel,
-// which kills the process unless it is set to something else, and after WaitDelay, if that is not 0, the process is
-// killed and its pipes are closed. Cancel is called on a goroutine. CommandContext panics if ctx is nil. With a task's
-// own context, Loop.Context, the command ends with the task.
+// CommandContext is like Command, but ends the command when ctx ends, as exec.CommandContext does. At that time Cancel
+// is called, which kills the process unless the program sets Cancel to something else. WaitDelay later, if that is not
+// 0, the process is killed and, if its data is still being copied, its pipes are closed. Cancel runs on a goroutine.
+// CommandContext panics if ctx is nil. With Loop.Context, a task's own context, the command ends with the task.
 func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 	if ctx == nil {
 		panic("proc: CommandContext of a nil context")
@@ -70,10 +70,12 @@ func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 
 func (c *Cmd) kill() error { return c.Process.Kill() }
 
-// Run starts the command and waits until it has ended, with the errors of Start and Wait. A task parks. If it is
-// cancelled, or a WithTimeout or WithContext ends, the command is ended as by a context, or killed if it has no Cancel;
-// Run waits for its pipes no longer than WaitDelay, or 100 ms if that is 0, and the error matches both that of the wait
-// and that of the process. If Cancel does not end the process, the task goes on waiting, unless there is a WaitDelay.
+// Run starts the command and waits until it has ended. It returns the errors of Start and Wait. A task parks.
+//
+// If the task is cancelled, or its WithTimeout or WithContext ends, Run ends the command as the end of a context would:
+// by Cancel, or by killing the process if Cancel is nil. It then waits for the command's pipes no longer than
+// WaitDelay, or 100 ms if that is 0, and returns an error that matches both that of the wait and that of the process.
+// If Cancel does not end the process and WaitDelay is 0, the task goes on waiting.
 func (c *Cmd) Run() error {
 	c.runs = true
 	if err := c.Start(); err != nil {
@@ -87,7 +89,7 @@ func (c *Cmd) Run() error {
 }
 
 // Output runs the command, as Run does, and returns what it has written to its standard output. If Stderr is nil, the
-// first and the last 32 KiB of the standard error are in the *exec.ExitError.
+// first and the last 32 KiB of the standard error are in the *exec.ExitError. Stdout must be nil.
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("proc: Output: Stdout is set already")
@@ -106,8 +108,8 @@ func (c *Cmd) Output() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// CombinedOutput runs the command, as Run does, and returns what it has written to its standard output and standard
-// error.
+// CombinedOutput runs the command, as Run does, and returns what the command has written to its standard output and
+// standard error. Stdout and Stderr must be nil.
 func (c *Cmd) CombinedOutput() ([]byte, error) {
 	if c.Stdout != nil || c.Stderr != nil {
 		return nil, errors.New("proc: CombinedOutput: Stdout or Stderr is set already")
@@ -118,14 +120,14 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Start starts the command and does not wait for its end; Wait does, and has to be called. A task parks while the
-// program is loaded. If the task is cancelled meanwhile, the command may have been started, and Start succeeds.
+// Start starts the command without waiting for its end; the program has to call Wait for that. A task parks while the
+// program is loaded. If the task is cancelled meanwhile and the process was started all the same, Start succeeds.
 func (c *Cmd) Start() error {
 	if c.started {
 		return errors.New("proc: Start was called already")
 	}
 	c.started = true
-	start := c.Cmd // with files in the place of what is copied
+	start := c.Cmd // a copy, to put files in place of Readers and Writers
 	err := c.startable()
 	if err == nil {
 		err = c.connect(&start)
@@ -146,7 +148,7 @@ func (c *Cmd) Start() error {
 	return nil
 }
 
-// startable is why the command can't be started, if that is known before.
+// startable returns an error if the command can't be started for a reason that is known beforehand.
 func (c *Cmd) startable() error {
 	if err := supported(); err != nil {
 		return err
@@ -166,9 +168,9 @@ func (c *Cmd) startable() error {
 	return nil
 }
 
-// spawn starts the process. It holds its thread until the program has been loaded, or can't be.
+// spawn starts the process. It blocks its thread until the program has been loaded, or loading it has failed.
 func (c *Cmd) spawn(start *exec.Cmd) error {
-	start.Cancel, start.WaitDelay = nil, 0 // they are seen to here
+	start.Cancel, start.WaitDelay = nil, 0 // this package does what they ask for
 	if err := kernel.Unconfined(start.Start); err != nil {
 		return err
 	}
@@ -177,7 +179,8 @@ func (c *Cmd) spawn(start *exec.Cmd) error {
 	return nil
 }
 
-// supported is why the caller can't have processes.
+// supported returns an error if the caller can't start processes: if it is in a simulated world, or a goroutine around
+// one.
 func supported() error {
 	if err := loop.Astray("proc.Cmd"); err != nil {
 		return err
@@ -188,7 +191,7 @@ func supported() error {
 	return nil
 }
 
-// aside runs fn, which may hold its thread: for a task on another.
+// aside runs fn, which may block its thread. A task has another thread run it, and parks meanwhile.
 func aside(fn func() error) error {
 	l, _ := loop.Current()
 	if l == nil {
@@ -197,10 +200,10 @@ func aside(fn func() error) error {
 	return l.OffloadIn(lane.Files, func(context.Context) error { return fn() })
 }
 
-// ends is a Writer that keeps the beginning and the end of what is written to it.
+// ends is a Writer that keeps the first and the last endMax bytes of what is written to it.
 type ends struct {
 	head, tail []byte
-	left       int // out between them
+	left       int // how many bytes were dropped between them
 }
 
 const endMax = 32 << 10

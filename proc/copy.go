@@ -14,21 +14,22 @@ import (
 	"ringo/internal/posix"
 )
 
-// copies is what is copied to and from a command.
+// copies are the copies between the program's Readers and Writers and the command's pipes.
 type copies struct {
 	run   []func() error
-	stop  []func()     // cancels the tasks that do
-	going atomic.Int32 // how many have not ended
+	stop  []func()     // cancels the tasks that copy
+	going atomic.Int32 // copies that have not ended
 	ended *ringo.Chan[error]
-	left  int   // of which that is not known
-	err   error // the first
+	left  int   // copies whose result await has not received
+	err   error // the first error of a copy
 }
 
-// ourEnd is our end of a pipe, for who copies. It has no other methods of a File's, which know no patience.
+// ourEnd is the program's end of a pipe, as the copies use it. It hides File's ReadFrom and WriteTo, which io.Copy
+// would prefer: unlike transfer, they stop when the task is cancelled.
 type ourEnd struct {
 	f      *file.File
 	of     *Cmd
-	unread bool // the process reads no more, where an EPIPE of the program's own Reader is another matter
+	unread bool // the process has stopped reading; unlike an EPIPE of the program's own Reader, that is no error
 }
 
 func (e *ourEnd) Read(p []byte) (int, error) { return e.of.transfer(e.f.Read, p) }
@@ -39,8 +40,9 @@ func (e *ourEnd) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// transfer reads or writes, until the pipe is closed: beyond a cancel, which is the end of the ringo.Run, if something
-// ends the command.
+// transfer reads or writes by way of call. If the task that copies is cancelled, as at the end of a ringo.Run, the copy
+// would stop. But if Run waits for the command, or the command's context has ended, transfer goes on with the task
+// shielded, until the pipe is closed.
 func (c *Cmd) transfer(call func([]byte) (int, error), p []byte) (n int, err error) {
 	n, err = call(p)
 	if l, _ := loop.Current(); err == nil || l == nil || !l.Canceled() || !c.runs && !c.isEnding() {
@@ -54,7 +56,7 @@ func (c *Cmd) transfer(call func([]byte) (int, error), p []byte) (n int, err err
 	return n, err
 }
 
-// copyFrom has r copied to the process, by way of the file.
+// copyFrom sets up a copy from r to the process, and returns the file from which the process reads it.
 func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(true)
 	if err == nil {
@@ -74,7 +76,7 @@ func (c *Cmd) copyFrom(r io.Reader) (*os.File, error) {
 	return theirs, err
 }
 
-// copyTo has what the process writes to the file copied to w.
+// copyTo sets up a copy to w, and returns the file to which the process writes.
 func (c *Cmd) copyTo(w io.Writer) (*os.File, error) {
 	theirs, ours, err := c.pipes.open(false)
 	if err == nil {
@@ -87,10 +89,10 @@ func (c *Cmd) copyTo(w io.Writer) (*os.File, error) {
 	return theirs, err
 }
 
-// errNoEnd is what becomes of a copy whose Reader or Writer panics, or ends its task.
+// errNoEnd is the result of a copy whose Reader or Writer panicked, or ended its task or goroutine.
 var errNoEnd = errors.New("proc: what copies to or from the command did not return")
 
-// begin starts them, in tasks if the caller is one.
+// begin starts the copies: in tasks of the caller's loop if the caller is a task, otherwise on goroutines.
 func (c *copies) begin() {
 	c.left = len(c.run)
 	c.going.Store(int32(c.left))
@@ -108,14 +110,15 @@ func (c *copies) begin() {
 	c.run = nil
 }
 
-// cancel has tasks end that wait in a Reader or Writer of the program's. Goroutines can't be told.
+// cancel cancels the tasks that copy, so that waits in the program's Reader or Writer end. It can't end those of a
+// goroutine.
 func (c *copies) cancel() {
 	for _, stop := range c.stop {
 		stop()
 	}
 }
 
-// await waits until all have ended. The error is that of the wait.
+// await waits until all copies have ended, and keeps the first error of a copy. It returns the error of the wait.
 func (c *copies) await() error {
 	for ; c.left > 0; c.left-- {
 		err, ended := c.ended.Recv()

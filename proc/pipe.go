@@ -13,16 +13,16 @@ import (
 	"ringo/internal/posix"
 )
 
-// pipes is the pipes to a command.
+// pipes are the pipes to and from a command.
 type pipes struct {
-	theirs []*os.File // what the process gets, until it is started
+	theirs []*os.File // the process's ends, until it is started
 
 	mu   sync.Mutex
 	ours []*file.File
 }
 
-// StdinPipe returns a pipe to the command's standard input, a *file.File. Wait closes it once the process has ended;
-// close it earlier to show the command the end of its input. Call it before Start. Any goroutine may call it.
+// StdinPipe returns a pipe to the command's standard input, a *file.File. Call it before Start. Close the pipe to end
+// the command's input; otherwise Wait closes it once the process has ended. Any goroutine may call it.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if err := c.free("StdinPipe", c.Stdin == nil); err != nil {
 		return nil, err
@@ -35,12 +35,12 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	return ours, nil
 }
 
-// StdoutPipe returns a pipe from the command's standard output, a *file.File. Wait closes it once the process has
-// ended: read it to its end before you call Wait, and do not use Run, which waits at once. Call it before Start. Any
-// goroutine may call it.
+// StdoutPipe returns a pipe from the command's standard output, a *file.File. Call it before Start. Wait closes the
+// pipe once the process has ended: read it to its end before you call Wait, and do not use Run, which waits at once.
+// Any goroutine may call it.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.pipeFrom("StdoutPipe", &c.Stdout) }
 
-// StderrPipe is StdoutPipe for the command's standard error.
+// StderrPipe is like StdoutPipe, for the command's standard error.
 func (c *Cmd) StderrPipe() (io.ReadCloser, error) { return c.pipeFrom("StderrPipe", &c.Stderr) }
 
 func (c *Cmd) pipeFrom(name string, out *io.Writer) (io.ReadCloser, error) {
@@ -55,7 +55,8 @@ func (c *Cmd) pipeFrom(name string, out *io.Writer) (io.ReadCloser, error) {
 	return ours, nil
 }
 
-// free is why there can be no pipe.
+// free returns an error if the command can't have the pipe of this name: after Start, if the field is set already, or
+// if the caller can't have processes.
 func (c *Cmd) free(name string, unset bool) error {
 	switch {
 	case c.started:
@@ -66,7 +67,8 @@ func (c *Cmd) free(name string, unset bool) error {
 	return supported()
 }
 
-// connect puts files where Stdin, Stdout and Stderr are none, and sees to copies.
+// connect puts a file in place of each of Stdin, Stdout and Stderr that is set, and sets up a copy where that takes a
+// pipe.
 func (c *Cmd) connect(start *exec.Cmd) error {
 	if c.Stdin != nil {
 		f, ok, err := c.pipes.regular(c.Stdin)
@@ -98,14 +100,16 @@ func (c *Cmd) connect(start *exec.Cmd) error {
 	return nil
 }
 
-// same reports whether both are one writer, which can be found out of comparable types.
+// same reports whether a and b are one writer. Comparing values of a type that is not comparable panics: then they
+// count as two.
 func same(a, b io.Writer) bool {
 	defer func() { recover() }()
 	return a == b
 }
 
-// regular gives the file that the process can have itself: a *os.File, or a File on a disk. What is waited for by
-// readiness it could not have: it would find the open file in a mode that no program expects.
+// regular returns the file that the process can use directly: an *os.File, or a duplicate of a File that is a regular
+// file. Any other File needs a pipe and a copy: Ringo waits for its readiness, so the open file is in non-blocking
+// mode, which the process would share, and programs don't expect that.
 func (p *pipes) regular(end any) (theirs *os.File, ok bool, err error) {
 	switch f := end.(type) {
 	case *os.File:
@@ -127,7 +131,7 @@ func (p *pipes) regular(end any) (theirs *os.File, ok bool, err error) {
 	return nil, false, nil
 }
 
-// open makes a pipe of which the process gets one end, to read from or to write to.
+// open makes a pipe. The process gets theirs, to read from if reads is set, and otherwise to write to.
 func (p *pipes) open(reads bool) (theirs *os.File, ours *file.File, err error) {
 	its, mine, res := loop.Kernel().Pipe(0)
 	if res < 0 {
@@ -136,7 +140,7 @@ func (p *pipes) open(reads bool) (theirs *os.File, ours *file.File, err error) {
 	if !reads {
 		its, mine = mine, its
 	}
-	loop.Kernel().Setfl(its, 0) // programs expect calls that wait
+	loop.Kernel().Setfl(its, 0) // programs expect calls that block
 	if theirs, err = kernel.OSFile(its, "|"); err != nil {
 		loop.Kernel().Close(mine)
 		return nil, nil, &os.PathError{Op: "pipe", Path: "|", Err: err}
@@ -156,7 +160,7 @@ func (p *pipes) closeTheirs() {
 	p.theirs = nil
 }
 
-// close closes our ends, which the program may have done.
+// close closes the program's ends, some of which the program may have closed already.
 func (p *pipes) close() {
 	p.mu.Lock()
 	ours := p.ours

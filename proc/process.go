@@ -12,25 +12,25 @@ import (
 	"ringo/internal/kernel"
 )
 
-// A process is one whose end is waited for.
+// A process is a started process whose end can be waited for.
 type process struct {
 	*os.Process
-	fd     *file.File            // its pidfd; nil: a goroutine waits
-	over   *ringo.Chan[struct{}] // then closed when state and err are set
+	fd     *file.File            // the pidfd; nil: a goroutine waits
+	over   *ringo.Chan[struct{}] // of that goroutine: closed when state and err are set
 	reaped bool
 	state  *os.ProcessState
 	err    error
 }
 
-var pidFD = kernel.PidFD // but in tests
+var pidFD = kernel.PidFD // replaced in tests
 
-// watch makes the end of p something that can be waited for.
+// watch returns p with a way to wait for its end: a pidfd or, if there is none, a goroutine.
 func watch(p *os.Process) *process {
 	w := &process{Process: p}
 	if fd := pidFD(p.Pid); fd >= 0 {
 		if w.fd = file.NewFile(uintptr(fd), "process "+strconv.Itoa(p.Pid)); w.fd != nil {
-			// The number was that process's when the descriptor was opened, if it is now: no one else has waited for
-			// it.
+			// The pidfd was opened by the process's number. If the process is not reaped yet, the number has been its
+			// own all the time.
 			if err := p.Signal(kernel.NoSignal); !errors.Is(err, os.ErrProcessDone) {
 				return w
 			}
@@ -41,7 +41,7 @@ func watch(p *os.Process) *process {
 	return w
 }
 
-// beside has a goroutine wait, and its thread.
+// beside starts a goroutine that waits for the process, which takes a thread.
 func (w *process) beside() {
 	w.over = ringo.NewChan[struct{}](0)
 	go func() {
@@ -50,7 +50,8 @@ func (w *process) beside() {
 	}()
 }
 
-// await waits until the process has ended. An error is that of the wait, and the process may go on.
+// await waits until the process has ended. If the pidfd does not serve for that, a goroutine waits instead. An error is
+// that of the wait; the process may still run.
 func (w *process) await() error {
 	if w.fd != nil {
 		ours, err := w.awaitFD()
@@ -66,8 +67,9 @@ func (w *process) await() error {
 	return nil
 }
 
-// awaitFD is await by the pidfd, which a driver may not be able to watch: select watches no high numbers. ours is
-// whether reap takes the state at once: that of a traced process goes to the tracer first, which may take its time.
+// awaitFD is await by way of the pidfd. It fails if the driver can't watch the pidfd: select(2) watches no high
+// numbers. ours reports whether reap can take the state at once: a traced process's state goes first to its tracer,
+// which may take its time.
 func (w *process) awaitFD() (ours bool, err error) {
 	raw, err := w.fd.SyscallConn()
 	if err != nil {
@@ -81,7 +83,7 @@ func (w *process) awaitFD() (ours bool, err error) {
 	return ours, err
 }
 
-// reap takes the state of a process that has ended.
+// reap takes the state of a process that has ended. It does not wait.
 func (w *process) reap() (*os.ProcessState, error) {
 	if w.fd != nil {
 		w.state, w.err = w.Wait() // at once

@@ -13,22 +13,23 @@ import (
 	"ringo/internal/loop"
 )
 
-// ending is the end of a command by its context, or by the end of a task's wait in Run.
+// ending is the early end of a command: by its context, or because the wait in Run has ended.
 type ending struct {
-	stop func() bool           // of the context's; nil: there is none
-	over *ringo.Chan[struct{}] // closed when Cancel has returned
+	stop func() bool           // of the context's AfterFunc; nil: no context
+	over *ringo.Chan[struct{}] // closed when end is done, and so is Cancel
 
 	mu    sync.Mutex
 	begun bool
-	err   error // what came of Cancel
+	err   error // Cancel's error or, if it succeeded, the reason for calling it
 	timer *time.Timer
-	late  bool // not all copies had ended when WaitDelay was over
+	late  bool // copies were still running when WaitDelay was over
 }
 
-// Wait waits until the command has ended and all is copied, as exec.Cmd.Wait does, with its errors. A task parks. If
-// the task is cancelled, or a WithTimeout or WithContext ends, but the command's context does not, Wait returns that
-// error: the command goes on, and Wait may be called again. The end of a ringo.Run cancels the tasks that copy as well,
-// unless Cmd.Run waits or the command's context has ended; a command that goes on writing then gets SIGPIPE.
+// Wait waits until the command has ended and everything is copied, as exec.Cmd.Wait does, and returns that method's
+// errors. A task parks. If the task is cancelled, or its WithTimeout or WithContext ends, while the command's context
+// has not ended, Wait returns the error of that: the command goes on, and Wait can be called again. The end of a
+// ringo.Run also cancels the tasks that copy, unless Cmd.Run waits or the command's context has ended; a command that
+// goes on writing then gets SIGPIPE.
 func (c *Cmd) Wait() error {
 	switch {
 	case c.process == nil:
@@ -56,14 +57,14 @@ func (c *Cmd) Wait() error {
 // endsByContext reports whether the command has a context that ends it.
 func (c *Cmd) endsByContext() bool { return c.ctx != nil && (c.Cancel != nil || c.WaitDelay != 0) }
 
-// isEnding reports whether that is over.
+// isEnding reports whether that context has ended.
 func (c *Cmd) isEnding() bool { return c.endsByContext() && c.ctx.Err() != nil }
 
-// lastWords is how long pipes are waited for that have no WaitDelay, behind a process that has ended, by a task that
-// was cancelled: what others keep open has no end, and what is in them is read at once.
+// lastWords is how long a cancelled task waits for the pipes of a process that has ended, if WaitDelay is 0. What is in
+// a pipe is read at once, but a pipe that another process keeps open may never end.
 const lastWords = 100 * time.Millisecond
 
-// shielded calls fn, whose waits go on when the caller is cancelled.
+// shielded calls fn with the calling task shielded: the waits in fn go on when the task is cancelled.
 func shielded(fn func() error) error {
 	if l, _ := loop.Current(); l != nil {
 		l.Shield()
@@ -72,7 +73,7 @@ func shielded(fn func() error) error {
 	return fn()
 }
 
-// reap waits until the process has ended, and takes its state. From then on the copies have WaitDelay.
+// reap waits until the process has ended, and takes its state. From then on WaitDelay limits the copies.
 func (c *Cmd) reap() error {
 	if c.process.reaped {
 		return nil
@@ -80,7 +81,7 @@ func (c *Cmd) reap() error {
 	if err := c.process.await(); err != nil {
 		return err
 	}
-	c.ending.settle() // who is reaped has no number any more that Cancel could use
+	c.ending.settle() // reaping frees the process ID, by which Cancel may signal
 	state, err := c.process.reap()
 	if err == nil && !state.Success() {
 		err = &exec.ExitError{ProcessState: state}
@@ -92,7 +93,7 @@ func (c *Cmd) reap() error {
 	return nil
 }
 
-// conclude leaves nothing of the command but what came of it.
+// conclude frees what the command has, and returns its result.
 func (c *Cmd) conclude() error {
 	c.pipes.close()
 	c.concluded, c.ProcessState = true, c.process.state
@@ -108,12 +109,12 @@ func (c *Cmd) conclude() error {
 	case e.err != nil:
 		return e.err
 	case e.late:
-		return exec.ErrWaitDelay // what the copies say comes of that
+		return exec.ErrWaitDelay // the errors of the copies follow from it
 	}
 	return c.copies.err
 }
 
-// end ends the process since something has ended.
+// end ends the process by cancel, for the reason since, and begins WaitDelay. Only the first call does anything.
 func (c *Cmd) end(cancel func() error, since error) {
 	e := &c.ending
 	e.mu.Lock()
@@ -141,7 +142,7 @@ func (c *Cmd) end(cancel func() error, since error) {
 	c.limit(c.WaitDelay)
 }
 
-// settle sees to it that no end begins any more, and that one that has begun is over.
+// settle makes sure that the end of the context no longer calls end; if it has, settle waits until that call is done.
 func (e *ending) settle() {
 	if e.stop != nil && !e.stop() {
 		shielded(func() error {
@@ -151,7 +152,7 @@ func (e *ending) settle() {
 	}
 }
 
-// limit gives what the command does from now on so much time, if d is not 0.
+// limit gives the command d from now on, and then calls giveUp; 0 means no limit. Only the first limit counts.
 func (c *Cmd) limit(d time.Duration) {
 	e := &c.ending
 	e.mu.Lock()
@@ -161,8 +162,8 @@ func (c *Cmd) limit(d time.Duration) {
 	}
 }
 
-// giveUp kills the process, if it has not ended, and ends what is copied: others may have its pipes whom it has
-// started.
+// giveUp kills the process, if it has not ended. If copies still run, it closes their pipes and cancels them: processes
+// that the command has started may have the other ends.
 func (c *Cmd) giveUp() {
 	c.kill()
 	if c.copies.going.Load() == 0 { // the program may still read what is in its pipes
@@ -175,7 +176,7 @@ func (c *Cmd) giveUp() {
 	c.copies.cancel()
 }
 
-// endWith ends a command that Run waits for no more, for this reason.
+// endWith ends the command because the wait in Run has ended for this reason.
 func (c *Cmd) endWith(reason error) error {
 	cancel := c.Cancel
 	if cancel == nil {
@@ -184,7 +185,7 @@ func (c *Cmd) endWith(reason error) error {
 	err := shielded(func() error {
 		if !c.process.reaped { // else nothing has its number
 			end := func() error { c.end(cancel, reason); return nil }
-			if aside(end) != nil { // it may wait
+			if aside(end) != nil { // Cancel may block
 				end()
 			}
 		}
@@ -200,12 +201,12 @@ func (c *Cmd) endWith(reason error) error {
 	return &endedError{reason, err}
 }
 
-// endedError is what came of a command that was ended with a task's wait.
+// endedError is the error of Run if its wait ended: the reason for that, and the result of the command.
 type endedError struct{ reason, exit error }
 
 func (e *endedError) Error() string { return e.reason.Error() + ": " + e.exit.Error() }
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.exit} }
 
-// Timeout reports whether it was a WithTimeout that ended.
+// Timeout reports whether the end of a WithTimeout was the reason.
 func (e *endedError) Timeout() bool { return errors.Is(e.reason, os.ErrDeadlineExceeded) }
