@@ -14,33 +14,35 @@ import (
 	"ringo/sock"
 )
 
-// ErrNoSuccessor is why PassConn fails while no successor is ready.
+// ErrNoSuccessor is matched by the errors with which PassConn fails because no successor takes the connection.
 var ErrNoSuccessor = errors.New("upgrade: there is no successor yet")
 
 const (
-	// noteMax is how long PassConn's note may be.
+	// noteMax is the longest note of PassConn, in bytes.
 	noteMax = 64 << 10
-	// waitingMax is how many unread bytes PassConn takes along.
+	// waitingMax is the most unread bytes that PassConn passes on.
 	waitingMax = 1 << 20
-	// passWithin is how long PassConn waits for a successor that takes a connection.
+	// passWithin is how long PassConn waits until the successor calls AcceptConn.
 	passWithin = 10 * time.Second
-	// lastWords is how long a connection that is on its way may take once its task's waits have ended.
+	// lastWords is how long a connection on its way may still take once the waits of PassConn's task have ended.
 	lastWords = time.Second
 )
 
-// PassConn passes a connection on to the successor, with its unread bytes, at most 1 MiB, and a note, at most 64 KiB,
-// that says what the successor has to know about it: who the peer is, for example. It is for connections between two
-// messages, once Context has ended; the peer notices nothing. It waits until the successor calls AcceptConn, for ten
-// seconds at most. What was written before is sent first, as with sock.Conn.Detach. Then the connection is the
-// successor's: c is closed for all its users, and its deadlines, value and idle state are not passed on.
+// PassConn passes c on to the successor, with its unread bytes, at most 1 MiB, and a note, at most 64 KiB, that tells
+// the successor what it has to know about the connection, such as the peer's identity. It is for connections that are
+// between two messages, once Context has ended; the peer notices nothing. PassConn waits until the successor calls
+// AcceptConn, for ten seconds at most. It first sends what was written before, as sock.Conn.Detach does. Then the
+// connection is the successor's: c is closed for all its users, and its deadlines, value and idle state are not passed
+// on.
 //
 // If the task is cancelled, or a WithTimeout or WithContext ends, before the successor has called AcceptConn, PassConn
 // fails and c is unchanged. After that c is passed on all the same, if the successor reads it within a second.
 //
-// After an error that matches ErrNoSuccessor nothing has changed: there is no successor, it has ended or is about to,
-// or it takes no connection. The same holds if the note or the unread bytes are too long, if such an end has ended the
-// wait, or if Detach has waited in vain for a copy from c. After other errors c is closed: its calls fail with
-// net.ErrClosed, the connection is lost, and its peer sees that. Any goroutine may call it; a task parks.
+// An error that matches ErrNoSuccessor means that nothing has changed: there is no successor, it has ended or is about
+// to, or it takes no connection. Nothing has changed either if the note or the unread bytes are too long, if the task's
+// wait was ended as above, or if Detach has waited in vain for a copy from c. After any other error c is closed: its
+// calls fail with net.ErrClosed, the connection is lost, and its peer sees that. Any goroutine may call it; a task
+// parks.
 func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	u.mu.Lock()
 	next := u.next
@@ -90,8 +92,8 @@ func (u *Upgrader) PassConn(c *sock.Conn, note []byte) error {
 	return nil
 }
 
-// afterwards calls f on a goroutine, behind what can't be taken back. What ends the caller's waits ends ctx, too, but
-// only lastWords later.
+// afterwards calls f on a goroutine, once PassConn has done what it can't undo. The task is shielded meanwhile; ctx
+// ends lastWords after the task's own waits have ended.
 func afterwards(f func(ctx context.Context) error) error {
 	l, _ := loop.Current()
 	if l == nil {
@@ -106,13 +108,13 @@ func afterwards(f func(ctx context.Context) error) error {
 }
 
 // AcceptConn returns a connection that the predecessor has passed on, as a connection of l, with its unread bytes and
-// the note of PassConn. It waits until there is one. If ctx ends it fails with the errors of ringo.Chan.RecvContext; if
-// the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each connection goes to one.
-// Any goroutine may call it; a task parks.
+// the note of PassConn. It waits until there is one. If ctx ends, AcceptConn fails with the errors of
+// ringo.Chan.RecvContext; if the predecessor has ended, or there was none, with io.EOF. Several loops may call it: each
+// connection goes to one call. Any goroutine may call it; a task parks.
 //
-// A connection that is on its way as ctx ends is for the next call. Once New's context has ended the predecessor passes
-// no more on: AcceptConn returns what has come, and then io.EOF. Close closes what no call has taken, so call that soon
-// after the last.
+// If ctx ends while a connection is on its way, the next call gets that. Once New's context has ended, the predecessor
+// passes no more connections on: AcceptConn returns those that have arrived, and then io.EOF. Close closes those that
+// no call has returned, so call Close soon after the last AcceptConn.
 func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn, note []byte, err error) {
 	for u.from != nil {
 		f, err := u.from.accept(ctx)
@@ -130,7 +132,7 @@ func (u *Upgrader) AcceptConn(ctx context.Context, l *ringo.Loop) (c *sock.Conn,
 		if (*loop.Loop)(l).Ended() {
 			return nil, nil, fmt.Errorf("upgrade: AcceptConn: %w", err)
 		}
-		u.log.Warn("upgrade: a connection that was passed on is lost", "error", err) // its peer has gone, likely
+		u.log.Warn("upgrade: a connection that was passed on is lost", "error", err) // likely its peer has gone
 	}
 	return nil, nil, io.EOF
 }

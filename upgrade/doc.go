@@ -14,25 +14,26 @@
 //	return sock.ServeSets(up.Context(), cfg, []*sock.ListenerSet{set}, serve)
 //
 // On a signal, or when Upgrade is called, the program starts its successor, which inherits the listening sockets: the
-// same sockets, with their queues of peers, which are never closed in between. Both accept until the successor calls
-// Ready. Then the predecessor's Context ends: its Run drains, which serves peers that had connected and are in the
-// midst of something, and the predecessor ends. A successor that fails, ends or hangs before it is ready leaves the
-// program as it was.
+// same sockets, with their queues of peers, which are never closed in between. Both processes accept until the
+// successor calls Ready. Then the predecessor's Context ends: its Run drains, so that requests under way are answered,
+// and the predecessor ends. If a successor fails, ends or hangs before it is ready, the program goes on as it was.
 //
-// What is not passed on ends with the predecessor, in an orderly way: servers of package sockhttp answer what was asked
-// and tell clients to come again. For a protocol that can't say that, connections can be passed on, see PassConn.
+// What is not passed on ends with the predecessor, in an orderly way: servers of package sockhttp answer the requests
+// that they have received, and tell clients to connect again. For a protocol that can't say that, a program can pass
+// connections on: see PassConn.
 //
 // # How it is done
 //
-// The successor is a child process. It gets the descriptors after those of its command, and the environment variable
-// RINGO_UPGRADE, which says where they begin; New takes both, so that the successor's own children inherit neither. A
-// Unix socket stays open between the two processes: over it the successor gets the names of the descriptors, and says
-// that it is ready. So a shell script that starts the program has to use exec.
+// The successor is a child process. It inherits descriptors, numbered after those of its command, and the environment
+// variable RINGO_UPGRADE, which says where they begin; New takes both, so that the successor's own children inherit
+// neither. A Unix socket stays open between the two processes: over it the successor gets the names of the descriptors,
+// and says that it is ready. The successor must be that child itself, so a shell script that starts the program has to
+// use exec.
 //
-// The successor's parent ends, and process 1 adopts the successor. The program's supervisor has to know: systemd gets
-// MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), but a supervisor that only waits for its child takes
-// an upgrade for the program's end. A program that is process 1, as in many containers, or the child of one that is in
-// service.Init, can't be replaced: Upgrade fails, since the whole container ends with it.
+// The successor's parent ends, and process 1 adopts the successor. The program's supervisor has to know that: systemd
+// gets MAINPID=, READY=1 and RELOADING=1 (sd_notify(3), Type=notify), but a supervisor that only waits for its child
+// takes an upgrade for the program's end. A program that is process 1, as in many containers, or the child of one that
+// is in service.Init, can't be replaced: Upgrade fails, since the whole container ends with it.
 //
 // All loops of a Run take connections from the same socket, see sock.ListenConfig.OneSocket, so the successor may have
 // another number of loops. Upgrades work on Unix systems; elsewhere a program never has a predecessor, and Upgrade

@@ -12,19 +12,19 @@ import (
 	"ringo/sock"
 )
 
-// passed is what a successor gets.
+// passed is one thing to pass on to a successor.
 type passed struct {
 	name string
 	file func() (*os.File, error)
-	set  *sock.ListenerSet // whose it is; nil: of Pass
+	set  *sock.ListenerSet // the set of a Reserve; nil: from Pass
 }
 
-// Reserve is lc.Reserve, but takes the predecessor's socket for the same network and address, spelled the same, if
-// there is one; and the successor gets it. A second call with the same strings takes the predecessor's second socket.
-// lc is as for sock.ListenConfig.Reserve, with OneSocket; nil means the zero one. Its options are set on a socket of
-// the predecessor's, too, except for AllowShared, Control and MultipathTCP, which a socket keeps. Port 0 is the
-// predecessor's port. Once the successor is ready, removing the file of a Unix socket is up to it. Any goroutine may
-// call it.
+// Reserve is like lc.Reserve, but takes over the predecessor's socket for the same network and address, spelled the
+// same, if there is one, and passes the socket on to the successor. A second call with the same strings takes the
+// predecessor's second such socket. lc is as for sock.ListenConfig.Reserve, but always with OneSocket; nil means the
+// zero one. Reserve also sets the options of lc on a socket of the predecessor's, except AllowShared, Control and
+// MultipathTCP, which a socket keeps. Port 0 is the predecessor's port. Once a successor is ready, that process removes
+// the file of a Unix socket, and this one no longer does. Any goroutine may call it.
 func (u *Upgrader) Reserve(lc *sock.ListenConfig, network, address string) (*sock.ListenerSet, error) {
 	with := *cmp.Or(lc, new(sock.ListenConfig))
 	with.OneSocket = true
@@ -44,12 +44,12 @@ func (u *Upgrader) Reserve(lc *sock.ListenConfig, network, address string) (*soc
 	return set, nil
 }
 
-// Pass passes a file on to the successor under a name, for anything that Reserve is not for: a net.Listener, a datagram
-// socket, a lock. When a successor starts, file makes the file, and the Upgrader closes it: file is a method such as
-// net.TCPListener.File, net.UDPConn.File or sock.PacketConn.File. If it fails with net.ErrClosed or os.ErrClosed,
-// nothing is passed, and it is not called again; with another error the upgrade fails. What the successor gets is in
-// the blocking mode that it is in here, which stays as it is. Several files may have one name: they are passed in the
-// order in which Pass was called. Any goroutine may call it.
+// Pass passes a file on to the successor under a name. It is for anything that Reserve does not handle: a net.Listener,
+// a datagram socket, a lock. When a successor starts, the Upgrader calls file, and closes the *os.File that it returns:
+// file is a method such as net.TCPListener.File, net.UDPConn.File or sock.PacketConn.File. If it fails with
+// net.ErrClosed or os.ErrClosed, nothing is passed on, and it is not called again; with any other error the upgrade
+// fails. The successor gets the file in the blocking mode that it has here, and Pass leaves that mode alone. Several
+// files may have one name: they are passed on in the order in which Pass was called. Any goroutine may call it.
 func (u *Upgrader) Pass(name string, file func() (*os.File, error)) {
 	u.pass(passed{name: name, file: file})
 }
@@ -63,8 +63,9 @@ func (u *Upgrader) pass(p passed) {
 	u.passed = append(u.passed, p)
 }
 
-// Take returns the first file that the predecessor has passed on under a name and that was not taken yet, or nil. The
-// caller has to close it, and to Pass it on if the successor is to have it. Any goroutine may call it, before Ready.
+// Take returns the first file that the predecessor has passed on under this name and that was not taken yet, or nil.
+// The caller has to close the file, and to Pass it on if the next successor needs it. Call Take before Ready, which
+// closes the files that were not taken. Any goroutine may call it.
 func (u *Upgrader) Take(name string) *os.File {
 	if u.from == nil {
 		return nil
@@ -72,7 +73,7 @@ func (u *Upgrader) Take(name string) *os.File {
 	return u.from.take(name)
 }
 
-// ownFiles says whether the files of Unix sockets are this process' to remove. The caller holds the lock.
+// ownFiles sets whether this process removes the files of its Unix sockets when it closes them. The caller holds u.mu.
 func (u *Upgrader) ownFiles(ours bool) {
 	for _, p := range u.passed {
 		if p.set != nil {
@@ -81,7 +82,8 @@ func (u *Upgrader) ownFiles(ours bool) {
 	}
 }
 
-// gather makes what the successor gets, and drops what is closed. One caller at a time calls it.
+// gather returns the files that a successor gets, with their names, and drops entries whose file is closed. Callers
+// have to call it one at a time.
 func (u *Upgrader) gather() (names []name, files []*os.File, err error) {
 	u.mu.Lock()
 	all := slices.Clone(u.passed)
@@ -107,8 +109,8 @@ func (u *Upgrader) gather() (names []name, files []*os.File, err error) {
 	return names, files, nil
 }
 
-// own makes the file as one whose Fd, which starts of processes call, leaves the open file's mode alone: that of
-// package net's files would make the program's own socket block.
+// own returns a duplicate of the file whose Fd method leaves the open file's mode alone. Starting a process calls Fd,
+// and the one of package net's files would make the program's own socket block.
 func (p passed) own() (*os.File, error) {
 	f, err := p.file()
 	if err != nil {

@@ -17,28 +17,28 @@ import (
 	"ringo/internal/posix"
 )
 
-// variable is the environment variable by which a successor knows that it is one: PID:FIRST:N says that process PID
-// has passed on N descriptors from FIRST on, of which the last is the stream between the two.
+// variable is the environment variable that makes a process a successor. PID:FIRST:N says that process PID has passed
+// on N descriptors, from number FIRST on. The last is the stream between the two processes.
 const variable = "RINGO_UPGRADE"
 
-// predecessor is the process that has started this one.
+// predecessor is the process that has started this one, and what it has passed on.
 type predecessor struct {
 	pid   int
 	wire  *net.UnixConn
-	conns *ringo.Chan[frame] // that it passes on
+	conns *ringo.Chan[frame] // connections that it passes on
 
-	withdraws bool // it knows wordWithdraw
+	withdraws bool // it understands wordWithdraw
 
 	mu    sync.Mutex
 	names []name
 	files []*os.File // nil: taken
-	ready bool       // it was told
-	waits int        // calls of AcceptConn
-	asked int        // connections that were asked for, have not come, and whose places were not given back
-	came  int        // that have come, for the next calls to return
+	ready bool       // it was told that this process is ready
+	waits int        // calls of AcceptConn that wait
+	asked int        // places whose connections have not come, and that were not given back
+	came  int        // connections that have come, and that no call has returned yet
 }
 
-// inherit is what the environment says of a predecessor; nil: there is none.
+// inherit returns the predecessor that the environment names, or nil if there is none.
 func inherit() (*predecessor, error) {
 	said, ok := os.LookupEnv(variable)
 	if !ok {
@@ -75,7 +75,8 @@ func inherit() (*predecessor, error) {
 	return p, nil
 }
 
-// lives reports whether there is a process. A predecessor that has ended has left all that it had.
+// lives reports whether there is a process with this number. A predecessor that has ended is no longer the parent, but
+// everything that it has passed on is here.
 func lives(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
@@ -85,7 +86,7 @@ func lives(pid int) bool {
 	return p.Signal(kernel.NoSignal) == nil
 }
 
-// readNames gets the names of the files.
+// readNames reads the first frame: the names of the files, and the words that the predecessor understands.
 func (p *predecessor) readNames() error {
 	var f frame
 	err := f.receive(p.wire, namesMax)
@@ -102,7 +103,7 @@ func (p *predecessor) readNames() error {
 	return err
 }
 
-// receive takes in connections until the predecessor ends.
+// receive reads frames, mostly connections, until the predecessor ends.
 func (p *predecessor) receive(log *slog.Logger) {
 	defer p.conns.Close()
 	defer p.wire.Close()
@@ -129,7 +130,7 @@ func (p *predecessor) receive(log *slog.Logger) {
 	}
 }
 
-// gotBack notes places for which nothing comes, and asks for what is waited for yet.
+// gotBack notes that the predecessor has given places back, and asks again for the calls that still wait.
 func (p *predecessor) gotBack(places int) {
 	p.mu.Lock()
 	p.asked -= places
@@ -137,7 +138,8 @@ func (p *predecessor) gotBack(places int) {
 	p.ask()
 }
 
-// accept waits for a connection, and has the predecessor know that it does.
+// accept waits for a connection, and asks the predecessor for one. If the wait ends without a connection, and more are
+// asked for than calls wait, accept withdraws all that was asked for; gotBack asks anew for the calls that still wait.
 func (p *predecessor) accept(ctx context.Context) (frame, error) {
 	p.mu.Lock()
 	p.waits++
@@ -155,17 +157,18 @@ func (p *predecessor) accept(ctx context.Context) (frame, error) {
 	return f, err
 }
 
-// ask asks for as many connections as are waited for, but for those that were asked for, or are here.
+// ask asks the predecessor for as many connections as calls wait for, less those that it was asked for already and
+// those that are here.
 func (p *predecessor) ask() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.ready && p.asked+p.came < min(p.waits, placesMax) {
 		p.asked++
-		p.wire.Write([]byte{wordPlace}) // if it has ended, receive finds that
+		p.wire.Write([]byte{wordPlace}) // if the predecessor has ended, receive finds out
 	}
 }
 
-// take takes the first file of a name.
+// take returns the first file of a name that was not taken, or nil.
 func (p *predecessor) take(which string) *os.File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,7 +181,7 @@ func (p *predecessor) take(which string) *os.File {
 	return nil
 }
 
-// dropRest closes what nobody has taken.
+// dropRest closes the files that were not taken.
 func (p *predecessor) dropRest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,8 +193,8 @@ func (p *predecessor) dropRest() {
 	}
 }
 
-// tellReady says that this process has taken over. It does so, too, if the predecessor has ended; one that has given
-// this process up has closed the stream, and kills it now.
+// tellReady tells the predecessor that this process takes over. If the predecessor has ended, this process takes over
+// all the same; if it has given this process up, it has closed the stream, and is killing this process now.
 func (p *predecessor) tellReady() {
 	p.wire.Write([]byte{wordReady})
 	p.mu.Lock()
@@ -201,10 +204,10 @@ func (p *predecessor) tellReady() {
 	p.ask()
 }
 
-// endConns has it pass no more on, behind what is here. It finds that the stream has ended.
+// endConns stops connections from the predecessor: receive gets those that have arrived, and then the stream's end.
 func (p *predecessor) endConns() { p.wire.CloseRead() }
 
-// close ends what there is to do with it.
+// close closes the stream, the files that were not taken, and the connections that no call has returned.
 func (p *predecessor) close() {
 	p.dropRest()
 	p.wire.Close()

@@ -16,24 +16,24 @@ import (
 	"ringo/internal/kernel"
 )
 
-// successor is the process that is to take over.
+// successor is a process that this one has started to take over.
 type successor struct {
 	cmd    *exec.Cmd
-	exited chan error // gets what it has ended with
+	exited chan error // gets the error of cmd.Wait
 
-	placing   sync.Mutex       // who gives and takes back places
-	places    *ringo.Chan[int] // for connections, that it has asked for; closed when it has ended
-	withdrawn int              // how often it wanted all places back: a place has the number that was current
+	placing   sync.Mutex       // held to give places and to take them back
+	places    *ringo.Chan[int] // each for a connection that it has asked for; closed when it has ended
+	withdrawn int              // how often it has asked for all places back; each place has the count of its time
 
-	mu   sync.Mutex // of who writes
+	mu   sync.Mutex // held to write to wire
 	wire *net.UnixConn
-	bad  error // why nothing can be sent any more
+	bad  error // why nothing more can be sent
 }
 
-// placesMax is how many calls of AcceptConn are known of at once.
+// placesMax is how many connections a successor asks for at once, however many calls of AcceptConn wait.
 const placesMax = 1024
 
-// start starts a successor with all that is passed on. If it fails nothing is left of one.
+// start starts a successor with everything that is passed on. If start fails, no process is left.
 func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	names, files, err := u.gather()
 	if err != nil {
@@ -53,7 +53,7 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	cmd.Env = append(environ(cmd), fmt.Sprintf("%s=%d:%d:%d", variable, os.Getpid(), first, len(files)))
 	cmd.ExtraFiles = append(slices.Clip(cmd.ExtraFiles), files...)
 	if cmd.WaitDelay == 0 {
-		cmd.WaitDelay = time.Second // for what the command's own pipes still bring
+		cmd.WaitDelay = time.Second // for what is still in the command's own pipes
 	}
 	if err := kernel.Unconfined(cmd.Start); err != nil {
 		wire.Close()
@@ -61,24 +61,24 @@ func (u *Upgrader) start(ctx context.Context) (*successor, error) {
 	}
 	s := &successor{cmd: cmd, wire: wire, exited: make(chan error, 1), places: ringo.NewChan[int](placesMax)}
 	go func() { s.exited <- cmd.Wait() }()
-	list, _ := json.Marshal(names) // strings
+	list, _ := json.Marshal(names) // can't fail: strings
 	if _, err := s.send(ctx, frame{note: list, unread: []byte{wordWithdraw}}); err != nil {
-		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await says what has become of it
+		u.log.Debug("upgrade: the successor is told nothing", "error", err) // await finds out why
 	}
 	return s, nil
 }
 
-// environ is the successor's environment but for variable. Without a process in it the watchdog's is for the successor:
-// sd_watchdog_enabled(3).
+// environ returns the successor's environment, to which start adds variable. It drops WATCHDOG_PID if that is this
+// process: without it, the watchdog's variables are for the successor (sd_watchdog_enabled(3)).
 func environ(cmd *exec.Cmd) []string {
 	ours := fmt.Sprint("WATCHDOG_PID=", os.Getpid())
 	return slices.DeleteFunc(cmd.Environ(), func(v string) bool { return v == ours })
 }
 
-// firstExtra is the number that the first of exec.Cmd.ExtraFiles has in the child.
+// firstExtra is the descriptor that the first of exec.Cmd.ExtraFiles has in the child.
 const firstExtra = 3
 
-// command is the successor's command.
+// command returns the command that starts the successor.
 func (u *Upgrader) command() (*exec.Cmd, error) {
 	if u.cfg.Command == nil {
 		cmd := exec.Command(u.program)
@@ -96,7 +96,7 @@ func (u *Upgrader) command() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// await waits until the successor is ready. If it fails nothing is left of it.
+// await waits until the successor is ready. If it fails, the successor's process has ended.
 func (s *successor) await(ctx context.Context) error {
 	defer endBy(ctx, s.wire.SetReadDeadline)()
 	var word [1]byte
@@ -105,7 +105,7 @@ func (s *successor) await(ctx context.Context) error {
 		return nil
 	}
 	s.close()
-	if ctx.Err() == nil && err != nil { // it has closed the stream, and likely ends
+	if ctx.Err() == nil && err != nil { // it has closed the stream, so it is likely ending
 		timer := time.AfterFunc(endsWithin, func() { s.cmd.Process.Kill() })
 		defer timer.Stop()
 	} else {
@@ -123,12 +123,12 @@ func (s *successor) await(ctx context.Context) error {
 	return fmt.Errorf("it ended before it was ready: %w", exit)
 }
 
-// endsWithin is how long a successor may take to end that has given up.
+// endsWithin is how long a successor that has given up may take to end.
 const endsWithin = time.Second
 
 func (s *successor) pid() int { return s.cmd.Process.Pid }
 
-// listen hears of places for connections until the successor ends, or says that it ends.
+// listen reads the successor's words, which ask for connections, until the successor ends or closes the stream.
 func (s *successor) listen() {
 	defer s.closePlaces()
 	words := make([]byte, placesMax)
@@ -148,7 +148,7 @@ func (s *successor) listen() {
 	}
 }
 
-// withdraw gives the successor back all places that nobody has taken.
+// withdraw gives back to the successor all places that no PassConn has taken.
 func (s *successor) withdraw() {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -156,13 +156,14 @@ func (s *successor) withdraw() {
 	s.giveBack(s.dropPlaces())
 }
 
-// giveBack tells the successor how many places it has got back. It does not wait: who hears the successor must not wait
-// for that to hear this process.
+// giveBack tells the successor how many places it has got back. It sends on a goroutine: listen calls it, and must go
+// on reading the successor's words even if the successor does not read.
 func (s *successor) giveBack(places int) {
 	go s.send(context.Background(), frame{note: make([]byte, places)})
 }
 
-// unused gives a place to another, or back, if the successor has wanted its places back since.
+// unused returns a place that its PassConn has not used: to the others or, if the successor has asked for its places
+// back meanwhile, to the successor.
 func (s *successor) unused(place int) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -173,7 +174,7 @@ func (s *successor) unused(place int) {
 	}
 }
 
-// closePlaces takes the places back that nobody has taken, so that no connection is passed on to nobody.
+// closePlaces drops the places that no PassConn has taken, so that no connection goes to a successor that has ended.
 func (s *successor) closePlaces() {
 	s.places.Close()
 	s.dropPlaces()
@@ -188,8 +189,8 @@ func (s *successor) dropPlaces() (n int) {
 	}
 }
 
-// send sends a frame, and reports whether any of it went out. If that is a part, it ends the stream, or the next would
-// be taken for its rest.
+// send sends a frame, and reports whether any of it went out. If only a part did, send closes the stream: otherwise the
+// successor would take the next frame for the rest of this one.
 func (s *successor) send(ctx context.Context, f frame) (sent bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,12 +206,12 @@ func (s *successor) send(ctx context.Context, f frame) (sent bool, err error) {
 	return n > 0, err
 }
 
-// end ends one that is not to be, and waits for that.
+// end kills a successor that must not take over, and waits until it has ended.
 func (s *successor) end() {
 	s.close()
 	s.cmd.Process.Kill()
 	<-s.exited
 }
 
-// close tells the successor that no more comes.
+// close closes the stream, which tells the successor that nothing more comes.
 func (s *successor) close() { s.wire.Close() }

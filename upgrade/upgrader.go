@@ -23,37 +23,37 @@ import (
 
 // A Config says how a program is replaced. The zero Config is ready to use.
 type Config struct {
-	// Signals make the Upgrader call Upgrade, and log the result. Without any, only a call of Upgrade starts a
-	// successor.
+	// Signals are the signals on which the Upgrader calls Upgrade, and logs the result. Without any, only a call of
+	// Upgrade starts a successor.
 	Signals []os.Signal
-	// Command makes the successor's command, which must not have been started. It is called on a goroutine. nil means
-	// the program's own file, whatever is at its path by then, with the same arguments, environment, working directory
-	// and standard files.
+	// Command returns the command that starts the successor, and must not have started it. It is called on a goroutine.
+	// nil means the program's own file, whatever is at its path by then, with the same arguments, environment, working
+	// directory and standard files.
 	Command func() (*exec.Cmd, error)
 	// Within is how long the successor may take until it is ready; 0 means a minute. After that it is killed.
 	Within time.Duration
-	// Service is notified of loops that start, of upgrades, and of the process that serves then. If it is nil the
-	// Upgrader makes one, and closes it.
+	// Service is notified of loops that start, of upgrades, and of the process that serves afterwards. If it is nil,
+	// the Upgrader makes a Manager, and closes it.
 	Service *service.Manager
-	// Log receives what happens; nil means slog.Default.
+	// Log receives the Upgrader's messages; nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Why an Upgrader's Context has ended, and why there is no upgrade.
+// Why an Upgrader's Context has ended, and why Upgrade fails.
 var (
-	// ErrReplaced is the cause of the end of Context: a successor is ready. Upgrade fails with it afterwards.
+	// ErrReplaced is the cause with which Context ends when a successor is ready. From then on Upgrade fails with it.
 	ErrReplaced = errors.New("upgrade: a successor has taken over")
-	// ErrNotReady is why Upgrade fails before the program has called Ready.
+	// ErrNotReady is the error of Upgrade before the program has called Ready.
 	ErrNotReady = errors.New("upgrade: the program itself is not ready yet")
-	// ErrUnderWay is why Upgrade fails while another call is at work.
+	// ErrUnderWay is the error of Upgrade while another call is starting a successor.
 	ErrUnderWay = errors.New("upgrade: a successor is being started already")
 )
 
-// An Upgrader is a program's place between its predecessor, if it has one, and its successor. New makes it.
+// An Upgrader connects a program with its predecessor, if it has one, and with its successor. New makes it.
 type Upgrader struct {
 	cfg Config
 	log *slog.Logger
-	of  context.Context // the program's
+	of  context.Context // New's ctx
 	ctx context.Context
 	end context.CancelCauseFunc
 
@@ -65,17 +65,17 @@ type Upgrader struct {
 
 	mu       sync.Mutex
 	ready    bool
-	started  []*ringo.Loop      // that the service manager's watchdog gets to know when all is ready
-	starting context.CancelFunc // ends the start of a successor
+	started  []*ringo.Loop      // for the service manager's watchdog, once this process is ready
+	starting context.CancelFunc // ends a call of Upgrade that is under way
 	passed   []passed
-	next     *successor // that is ready
+	next     *successor // the successor that is ready; nil: none
 	closed   bool
 }
 
-// New makes the program's Upgrader, with what its predecessor has passed on, if one has started it. ctx is the
-// program's: when it ends, for example by signal.NotifyContext, no upgrade begins any more, one that has begun is given
-// up, and Context ends as well. Call it once, early in the program: before other processes are started, and before a
-// Run. It may wait for the predecessor. A nil Config is the zero one.
+// New makes the program's Upgrader, and takes what the predecessor has passed on, if one has started the program. ctx
+// is the context of the whole program, for example of signal.NotifyContext: when it ends, no upgrade begins any more,
+// one that is under way is given up, and Context ends as well. Call New once, early in the program: before other
+// processes are started, and before a Run. It may wait for the predecessor. A nil Config is the zero one.
 func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
@@ -115,8 +115,9 @@ func New(ctx context.Context, cfg *Config) (*Upgrader, error) {
 	return u, nil
 }
 
-// programFile is the path by which the program was started: a link there may lead elsewhere by the next time. The first
-// argument only hints at it, and may be a name that is another program's in PATH.
+// programFile returns the path by which the program was started: a link at that path may lead to a new build by the
+// next start, unlike os.Executable's path. The first argument only hints at the path, and may name another program in
+// PATH.
 func programFile() string {
 	self, _ := os.Executable()
 	path, err := exec.LookPath(os.Args[0])
@@ -129,7 +130,7 @@ func programFile() string {
 	return path
 }
 
-// watch starts a successor at each signal.
+// watch calls Upgrade at each signal.
 func (u *Upgrader) watch() {
 	for {
 		select {
@@ -144,17 +145,17 @@ func (u *Upgrader) watch() {
 	}
 }
 
-// Context returns the context for ringo.Run and servers: it ends when a successor is ready, with the cause ErrReplaced,
+// Context returns the context for ringo.Run and servers. It ends when a successor is ready, with the cause ErrReplaced,
 // when New's ctx ends, or at Close. Any goroutine may call it.
 func (u *Upgrader) Context() context.Context { return u.ctx }
 
 // Inherited reports whether the program is a successor. Any goroutine may call it.
 func (u *Upgrader) Inherited() bool { return u.from != nil }
 
-// Started is Ready for a Run: call it on each loop, as in ringo.Config.Start. Once each loop has called it, and so
-// turns, it calls Ready. The service manager's watchdog watches l from then on (service.Manager.Watch), or, in a
-// successor, once Ready has succeeded: until then the predecessor is the service. Only a task of l may call it; it
-// parks.
+// Started tells the Upgrader that a loop has started: call it on each loop, as in ringo.Config.Start. Once each loop of
+// the Run has called it, and so turns, Started calls Ready. It also makes the service manager's watchdog watch l
+// (service.Manager.Watch), at once or, in a successor, once Ready has succeeded: until then the predecessor is the
+// service. Only a task of l may call it; it parks.
 func (u *Upgrader) Started(l *ringo.Loop) error {
 	e := (*loop.Loop)(l)
 	if !e.IsCurrent() {
@@ -167,7 +168,7 @@ func (u *Upgrader) Started(l *ringo.Loop) error {
 	return u.Ready()
 }
 
-// watchOnce has the service manager's watchdog watch a loop, once that is this process' to ask for.
+// watchOnce makes the service manager's watchdog watch l, at once or, in a successor that is not ready yet, at Ready.
 func (u *Upgrader) watchOnce(l *ringo.Loop) {
 	u.mu.Lock()
 	early := u.from != nil && !u.ready
@@ -180,12 +181,12 @@ func (u *Upgrader) watchOnce(l *ringo.Loop) {
 	}
 }
 
-// Ready says that the program serves: the predecessor drains from now on, and whatever it passed on that was not taken
-// is closed. So call it once every socket is taken and being served. Before Ready, Upgrade fails. Any goroutine may
-// call it, even without a predecessor; a task parks. Calling it again does nothing. After Close it fails with
-// net.ErrClosed, and if New's ctx has ended with the cause of that: then the predecessor serves on. If the predecessor
-// has ended by itself, this process takes over all the same; a predecessor that has given this process up, since it was
-// too slow, kills it.
+// Ready tells the predecessor that this program serves: from now on the predecessor drains, and whatever it passed on
+// that was not taken is closed. So call Ready once every socket is taken and being served. Before Ready, Upgrade fails.
+// Any goroutine may call it, even without a predecessor; a task parks. Calling it again does nothing. After Close it
+// fails with net.ErrClosed. If New's ctx has ended, it fails with the cause of that, and the predecessor serves on. If
+// the predecessor has ended by itself, this process takes over all the same. A predecessor that has given this process
+// up, since it was too slow, kills it.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
 	was := u.ready
@@ -212,22 +213,22 @@ func (u *Upgrader) Ready() error {
 	case was:
 	case u.from != nil:
 		u.log.Info("upgrade: took over", "from", u.from.pid)
-	default: // a predecessor says it for its successor, which is not yet the one to do so
+	default: // otherwise the predecessor does it, since the manager still listens to that
 		u.tell(u.service.Ready())
 	}
 	return nil
 }
 
-// tell logs what the service manager could not be told: the program serves all the same.
+// tell logs a message to the service manager that has failed: the program serves all the same.
 func (u *Upgrader) tell(err error) {
 	if err != nil {
 		u.log.Warn("upgrade: the service manager can't be told", "error", err)
 	}
 }
 
-// Upgrade starts a successor, and waits until it is ready, which ends Context. If that fails the program is as it was,
-// nothing is left of the successor, and the error says why. ctx ends the wait, and the successor; nil never does. Any
-// goroutine may call it; a task parks.
+// Upgrade starts a successor, and waits until it is ready, which ends Context. If that fails, the program is as it was,
+// nothing is left of the successor, and the error says why. The end of ctx ends the wait and the successor; a nil ctx
+// never ends. Any goroutine may call it; a task parks.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
 	if l := caller.Here(); l != nil {
 		return caller.In(ctx, func(context.Context) error { return l.Offload(u.upgrade) })
@@ -247,7 +248,7 @@ func (u *Upgrader) upgrade(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(u.ctx, cancel)()
-	defer func() { // also if a function of the program's panics
+	defer func() { // even if a function of the program panics
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.starting = nil
@@ -255,7 +256,7 @@ func (u *Upgrader) upgrade(ctx context.Context) error {
 	return u.service.Reload(func() error { return u.replace(ctx) })
 }
 
-// replace starts a successor and has it follow.
+// replace starts a successor, waits until it is ready, and hands over to it.
 func (u *Upgrader) replace(ctx context.Context) error {
 	s, err := u.start(ctx)
 	if err != nil {
@@ -274,7 +275,7 @@ func (u *Upgrader) replace(ctx context.Context) error {
 	return nil
 }
 
-// follows makes a process the program's successor, unless the program ends.
+// follows makes s the program's successor, and reports whether it has: not if the program is ending.
 func (u *Upgrader) follows(s *successor) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -287,7 +288,8 @@ func (u *Upgrader) follows(s *successor) bool {
 	return true
 }
 
-// begin makes the caller the one who starts a successor, unless there can be none.
+// begin makes the caller the only one that starts a successor, or returns why there can be none. cancel ends that
+// start.
 func (u *Upgrader) begin(cancel context.CancelFunc) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -311,8 +313,8 @@ func (u *Upgrader) begin(cancel context.CancelFunc) error {
 }
 
 // Close ends the Upgrader's work: it no longer handles signals, kills a successor that is not ready, and closes
-// whatever the predecessor has passed on that was not taken. Call it when the program ends. It waits for nothing but a
-// message that is on its way to the service manager. Any goroutine may call it; a task parks. Closing again returns
+// whatever the predecessor has passed on that was not taken. Call it when the program ends. It waits only for a message
+// that is on its way to the service manager. Any goroutine may call it; a task parks. Closing again returns
 // net.ErrClosed.
 func (u *Upgrader) Close() error {
 	if !u.close() {
@@ -324,7 +326,7 @@ func (u *Upgrader) Close() error {
 	return nil
 }
 
-// close is Close but for the service manager; false: it was closed before.
+// close is Close without the service manager. It reports false if the Upgrader was closed before.
 func (u *Upgrader) close() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

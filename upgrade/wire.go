@@ -18,11 +18,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// What a program and its successor say to each other, by a stream: the program frames, of which the first has the names
-// of what the successor has inherited, and as unread bytes the words that it knows beside the first two. Each other has
-// a connection, or, without a file, a note with a byte for each place that it gives back. The successor says words of a
-// byte, of which the first is wordReady. wordPlace: there is a call of AcceptConn for one connection more.
-// wordWithdraw: it wants all places back, of which some calls have ended.
+// The protocol between a program and its successor, on a stream.
+//
+// The program sends frames. The first has the names of the inherited files as its note and, as its unread bytes, the
+// words that the program understands beside the first two. Each later frame has a connection or, without a file, a note
+// with one byte for each place that the program gives back.
+//
+// The successor sends words of one byte, first wordReady. wordPlace asks for one more connection, for a call of
+// AcceptConn. wordWithdraw asks for all places back, because some calls have ended.
 const (
 	wordReady    = 'R'
 	wordPlace    = 'A'
@@ -33,8 +36,8 @@ const (
 	unreadMax = 16 << 20
 )
 
-// A name is that of a file on its way. JSON's strings are UTF-8: another goes as a list of its bytes, which v0.1.0
-// does not understand, and it did not find such files either.
+// A name is the name of a file on its way. JSON's strings are UTF-8, so any other name is sent as a list that has its
+// bytes. v0.1.0 does not understand the list, but never found such files either.
 type name string
 
 func (n name) MarshalJSON() ([]byte, error) {
@@ -53,7 +56,7 @@ func (n *name) UnmarshalJSON(p []byte) error {
 	return json.Unmarshal(p, (*string)(n))
 }
 
-// A frame is a connection on its way from a program to its successor, or what else the program tells that.
+// A frame is a message from a program to its successor: a connection on its way, names, or places given back.
 type frame struct {
 	file         *os.File // nil: none
 	note, unread []byte
@@ -66,11 +69,12 @@ func (f *frame) close() {
 	}
 }
 
-// frameHead is: whether there is a file, how long the note is, and the unread.
+// frameHead is the size of a frame's header: whether there is a file, the length of the note, and that of the unread
+// bytes.
 const frameHead = 1 + 4 + 4
 
-// send sends a frame, unless ctx ends, and returns how many bytes went out. It does not close the file. After an error
-// behind the first byte the stream is of no use any more.
+// send sends a frame, unless ctx ends, and returns how many bytes went out. It does not close the file. If it fails
+// after the first byte, the stream can't be used any more.
 func (f frame) send(ctx context.Context, to *net.UnixConn) (n int, err error) {
 	p := make([]byte, frameHead, frameHead+len(f.note)+len(f.unread))
 	var rights []byte
@@ -93,13 +97,13 @@ func (f frame) send(ctx context.Context, to *net.UnixConn) (n int, err error) {
 	return n, err
 }
 
-// rightsOf is a control message that passes a file.
+// rightsOf returns a control message that passes a file (SCM_RIGHTS, unix(7)).
 func rightsOf(f *os.File) ([]byte, error) {
 	return kernel.NativeControl(cmsg.AppendRights(nil, []int32{int32(f.Fd())}))
 }
 
-// endBy has the end of ctx end the waits of a stream, by a deadline that is over, until done is called: those of others
-// behind it have none.
+// endBy makes the end of ctx end the waits of a stream, by a deadline in the past, until the caller calls done. done
+// removes that deadline, so that later calls have none.
 func endBy(ctx context.Context, setDeadline func(time.Time) error) (done func()) {
 	set := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -114,10 +118,10 @@ func endBy(ctx context.Context, setDeadline func(time.Time) error) (done func())
 	}
 }
 
-// errNoFile is why a connection did not come.
+// errNoFile is the error for a frame that came without its connection.
 var errNoFile = errors.New("its descriptor did not come, as where the process has none left (RLIMIT_NOFILE)")
 
-// receive receives a frame. io.EOF says that no more comes. After errNoFile others may.
+// receive receives a frame. io.EOF means that there are no more. After errNoFile the next frame can be received.
 func (f *frame) receive(from *net.UnixConn, noteMax int) error {
 	var head [frameHead]byte
 	oob := make([]byte, cmsg.Space(4))
@@ -154,7 +158,8 @@ func (f *frame) receive(from *net.UnixConn, noteMax int) error {
 	return err
 }
 
-// fileIn is the file in control messages, close-on-exec.
+// fileIn returns the file in control messages, close-on-exec. If they don't have exactly one, it closes what they have
+// and returns nil.
 func fileIn(oob []byte) *os.File {
 	m, _, ok := cmsg.Next(oob)
 	if !ok || m.FDs() != 1 {
@@ -164,10 +169,10 @@ func fileIn(oob []byte) *os.File {
 	return os.NewFile(uintptr(m.FD(0)), "passed on")
 }
 
-// wireBuffer bounds what is on its way, whatever is usual on the system.
+// wireBuffer bounds the bytes on their way from a program to its successor, whatever the system's default is.
 const wireBuffer = 128 << 10
 
-// wires makes both ends of the stream between a program and its successor.
+// wires makes a stream and returns both its ends.
 func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 	a, b, res := kernel.Host{}.Socketpair(sys.SockStream)
 	if res < 0 {
@@ -191,7 +196,7 @@ func wires() (ours *net.UnixConn, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// wireOf makes a stream of a file, which it closes.
+// wireOf returns the stream of a socket's file, and closes the file.
 func wireOf(f *os.File) (*net.UnixConn, error) {
 	defer f.Close()
 	c, err := net.FileConn(f)
