@@ -4,5 +4,5 @@ package service
 
 import "syscall"
 
-// stackFault is a fault that processors have had.
+// stackFault is SIGSTKFLT, a fault of coprocessors that Linux no longer reports (signal(7)).
 const stackFault = syscall.SIGSTKFLT

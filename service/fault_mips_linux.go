@@ -4,5 +4,5 @@ package service
 
 import "syscall"
 
-// stackFault is SIGEMT, which MIPS has and no other: SIGSTKFLT is none of its signals.
+// stackFault is SIGEMT: MIPS has it in place of SIGSTKFLT.
 const stackFault = syscall.SIGEMT

@@ -5,16 +5,17 @@ import (
 	"strconv"
 )
 
-// Init is for a program that may be process 1 of a container: call it first in main. There, it starts the program once
-// more, as a child, and does not return: as process 1 it waits for whatever ends in the container, passes signals on to
-// the child, and ends when the child does, with its exit code, or 128 plus the signal's number. In the child, and
-// everywhere else, it returns nil at once. An error says why there is no child; the program is then still process 1.
+// Init is for programs that may be process 1 of a container: call it first in main. In process 1, it starts the program
+// once more, as a child, and does not return: it waits for every process that ends in the container, passes signals on
+// to the child, and ends when the child does, with its exit code, or 128 plus the signal's number. In the child, and
+// everywhere else, Init returns nil at once. An error says why there is no child; the program is then still process 1.
 //
-// So the program need not wait for descendants that have lost their parent, which the kernel leaves to process 1, and
-// no children of package os/exec are taken from it. A program needs no Init for signals, which it gets as process 1,
-// too, if it listens for them, nor for children that it waits for itself. The price is a second process.
+// So the program need not wait for descendants that have lost their parent, which the kernel gives to process 1, and
+// Init reaps no child that package os/exec waits for. A program does not need Init to get signals: process 1, too, gets
+// those that it listens for. Nor does it need Init for children that it waits for itself. The price is a second
+// process.
 //
-// All signals are passed on except those that a process causes itself, such as SIGSEGV, and SIGCHLD, SIGPIPE, SIGURG,
+// Init passes all signals on except those that a process causes itself, such as SIGSEGV, and SIGCHLD, SIGPIPE, SIGURG,
 // SIGTTIN and SIGTTOU. The child has a process group of its own, and the terminal if there is one. What a manager has
 // passed to process 1, such as sockets (sock.Activated) and the watchdog, is the child's. When the child ends,
 // everything in the container does. On systems other than Linux, Init starts no child.
@@ -27,7 +28,7 @@ func Init() error {
 	}
 	os.Unsetenv(initVariable)
 	if os.Getppid() != 1 {
-		return nil // of somebody who has passed the variable on
+		return nil // inherited from a process that passed the variable on
 	}
 	inited = true
 	for _, name := range []string{"LISTEN_PID", "WATCHDOG_PID"} {
@@ -38,10 +39,10 @@ func Init() error {
 	return nil
 }
 
-// initVariable is in the environment of the child that Init has started.
+// initVariable is set in the environment of the child that Init starts.
 const initVariable = "RINGO_INIT"
 
-// inited says that this process is that.
+// inited is set in the child that Init has started.
 var inited bool
 
 // EndsContainer reports whether everything else in the container ends with this process: whether it is process 1, or

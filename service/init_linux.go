@@ -15,10 +15,10 @@ import (
 	"ringo/internal/posix"
 )
 
-// runInit is Init as process 1.
+// runInit is Init in process 1.
 func runInit() error {
 	signals := make(chan os.Signal, len(handedOn))
-	signal.Notify(signals, handedOn...) // before there is a child: what comes meanwhile waits
+	signal.Notify(signals, handedOn...) // before the child starts: the channel keeps what comes meanwhile
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	cmd, err := startChild()
 	if err != nil {
@@ -33,7 +33,7 @@ func runInit() error {
 	for {
 		pid, status, res := kernel.WaitAny()
 		switch {
-		case res < 0: // nothing but the kernel takes the child from here
+		case res < 0: // unexpected: nothing else in this process reaps the child
 			return fmt.Errorf("service: Init: wait4: %w", posix.Of(res))
 		case pid == cmd.Process.Pid:
 			os.Exit(exitCode(syscall.WaitStatus(status)))
@@ -41,7 +41,7 @@ func runInit() error {
 	}
 }
 
-// startChild starts the program once more.
+// startChild starts the program once more, as a child in a process group of its own, with the terminal if there is one.
 func startChild() (*exec.Cmd, error) {
 	file, err := os.Executable()
 	if err != nil {
@@ -55,7 +55,8 @@ func startChild() (*exec.Cmd, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: terminal}
 		return cmd, cmd.Start()
 	}
-	// A child in a group of its own is not sent what a key sends, and then once more what is handed on.
+	// The terminal sends the signal of a key to the child's group alone. In process 1's group the child would get that
+	// signal twice: once more when Init passes it on.
 	cmd, err := start(true)
 	if errors.Is(err, syscall.ENOTTY) {
 		cmd, err = start(false)
@@ -63,7 +64,7 @@ func startChild() (*exec.Cmd, error) {
 	return cmd, err
 }
 
-// exitCode is what a shell shows for a process.
+// exitCode returns the exit code that a shell shows for a process.
 func exitCode(s syscall.WaitStatus) int {
 	if s.Signaled() {
 		return 128 + int(s.Signal())
@@ -71,7 +72,7 @@ func exitCode(s syscall.WaitStatus) int {
 	return s.ExitStatus()
 }
 
-// handedOn are the signals that the child gets.
+// handedOn are the signals that Init passes on to the child.
 var handedOn = func() (all []os.Signal) {
 	for s := syscall.Signal(1); s <= signalMax; s++ {
 		if !slices.Contains(kept, s) {
@@ -81,13 +82,13 @@ var handedOn = func() (all []os.Signal) {
 	return all
 }()
 
-// signalMax is the last of Linux' signals.
+// signalMax is Linux's highest signal number; only MIPS has higher ones.
 const signalMax = 64
 
-// kept are the signals that are process 1's own, or nobody's to catch.
+// kept are the signals that Init does not pass on: process 1 gets them for itself, or can't catch them.
 var kept = []syscall.Signal{
 	syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGTTIN,
 	syscall.SIGTTOU, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGABRT, syscall.SIGTRAP,
 	syscall.SIGSYS, stackFault, syscall.SIGPROF, syscall.SIGVTALRM,
-	32, 33, // the C library's
+	32, 33, // used by the C library
 }

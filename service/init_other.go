@@ -2,5 +2,5 @@
 
 package service
 
-// runInit does nothing: process 1 here is no program of this package.
+// runInit does nothing: on other systems, programs don't run as process 1.
 func runInit() error { return nil }

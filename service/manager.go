@@ -20,20 +20,20 @@ import (
 
 // A Config configures a Manager. The zero Config is ready to use.
 type Config struct {
-	// Log receives the errors of messages that no call of the program has sent, and which loop holds up pings; nil
-	// means slog.Default.
+	// Log receives the errors of messages that the Manager sends by itself, and the loops that hold up pings; nil means
+	// slog.Default.
 	Log *slog.Logger
 }
 
-// A Manager stands for the service manager that has started the program. New makes it.
+// A Manager connects the program with the service manager that has started it. New makes it.
 type Manager struct {
 	log   *slog.Logger
-	to    string        // where messages go; "": there is none
-	every time.Duration // a ping is due; 0: never
+	to    string        // the manager's address; "": there is none
+	every time.Duration // interval of pings; 0: none are sent
 
 	ctx    context.Context // until Close
 	end    context.CancelFunc
-	beside sync.WaitGroup // what is done on goroutines
+	beside sync.WaitGroup // the Manager's goroutines
 	starts perloop.Starts
 	asking chan struct{} // has room for the one round that is under way
 
@@ -41,17 +41,18 @@ type Manager struct {
 
 	mu       sync.Mutex
 	watched  []*loop.Loop
-	pings    bool // a goroutine does
+	pings    bool // a goroutine sends them
 	last     *round
 	closed   bool
-	stopping bool // it was said
+	stopping bool // STOPPING=1 was sent, or is about to be
 	replaced bool
-	reloads  int // calls of Reload
+	reloads  int // calls of Reload under way
 }
 
 // New makes the program's Manager, from the variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. An error says
-// which of them is wrong. A nil Config is the zero one. Call it on a goroutine, before other processes are started: a
-// watchdog for which WATCHDOG_PID names no process is this process's from then on.
+// which of them is wrong. A nil Config is the zero one. Call it on a goroutine, before other processes are started: if
+// there is a watchdog and WATCHDOG_PID is not set, New sets it to this process, so that processes started later send no
+// pings.
 func New(cfg *Config) (*Manager, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
@@ -74,8 +75,8 @@ func New(cfg *Config) (*Manager, error) {
 	return m, nil
 }
 
-// pingEvery is half of the time after which the manager takes the program for dead; 0: it never does. See
-// sd_watchdog_enabled(3).
+// pingEvery returns the interval of pings: half of the time after which the manager takes the program for dead. 0 means
+// that it never does. See sd_watchdog_enabled(3).
 func pingEvery() (time.Duration, error) {
 	limit, pid, self := os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"), strconv.Itoa(os.Getpid())
 	switch {
@@ -95,17 +96,17 @@ func pingEvery() (time.Duration, error) {
 }
 
 const (
-	// limitMax is the longest time that a manager's clock has room for.
+	// limitMax is the longest limit that a time.Duration has room for.
 	limitMax = time.Duration(1<<63 - 1)
-	// everyMin keeps pings from being a load of their own.
+	// everyMin is the shortest interval of pings, so that they are no load of their own.
 	everyMin = time.Millisecond
 )
 
-// Managed reports whether there is a manager that wants messages. Any goroutine may call it; it does not park.
+// Managed reports whether there is a manager to send messages to. Any goroutine may call it; it does not park.
 func (m *Manager) Managed() bool { return m.to != "" }
 
-// Started is Watch, and once each loop of the Run has called it, Ready: call it on each loop, as in ringo.Config.Start.
-// Only a task of l may call it; it parks.
+// Started calls Watch and, once each loop of the Run has called Started, Ready: call it on each loop, as in
+// ringo.Config.Start. Only a task of l may call it; it parks.
 func (m *Manager) Started(l *ringo.Loop) error {
 	if !(*loop.Loop)(l).IsCurrent() {
 		return fmt.Errorf("service: Started: %w", ringo.ErrNotTask)
@@ -118,8 +119,8 @@ func (m *Manager) Started(l *ringo.Loop) error {
 }
 
 // Watch makes pings, and Turned, wait for a turn of l, until l ends. When the Run of l begins to drain, or ends without
-// a drain, the manager gets STOPPING=1, with the latest time at which the Run will have ended. So watch the Run with
-// which the program ends. Any goroutine may call it; it does not park.
+// a drain, the Manager sends STOPPING=1, with the time that the end of the Run may take. So watch the Run with which
+// the program ends. Any goroutine may call it; it does not park.
 func (m *Manager) Watch(l *ringo.Loop) {
 	e := (*loop.Loop)(l)
 	m.mu.Lock()
@@ -146,7 +147,8 @@ func (m *Manager) Watch(l *ringo.Loop) {
 	}
 }
 
-// drains says that a Run ends, and in what time. It is called on any thread, and must not wait.
+// drains sends STOPPING=1, with the time that the end of the Run may take. It is called on any thread, and must not
+// wait, so a goroutine sends the message.
 func (m *Manager) drains(s *loop.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -158,10 +160,11 @@ func (m *Manager) drains(s *loop.Set) {
 	m.beside.Go(func() { m.inform(context.Background(), text, always) })
 }
 
-// endsWithin is what the end of a Run takes beside its grace, and a program's behind it.
+// endsWithin is how long the end of a Run takes beside its grace, including what the program does after the Run.
 const endsWithin = 2 * time.Second
 
-// mayStop reports whether it is time to say that the program stops, which is once. The caller holds the lock.
+// mayStop reports whether to send STOPPING=1 now, and notes that it is sent: the manager gets it once. The caller holds
+// m.mu.
 func (m *Manager) mayStop() bool {
 	if m.closed || m.stopping || m.replaced {
 		return false
@@ -170,7 +173,7 @@ func (m *Manager) mayStop() bool {
 	return true
 }
 
-// Close ends pings, and waits for messages that are on their way. Call it when the program ends, after Run. Closing
+// Close ends the pings, and waits for messages that are on their way. Call it when the program ends, after Run. Closing
 // again returns net.ErrClosed. Any goroutine may call it; a task parks.
 func (m *Manager) Close() error {
 	m.mu.Lock()
@@ -184,7 +187,7 @@ func (m *Manager) Close() error {
 	return onGoroutine(context.Background(), func(context.Context) error { m.beside.Wait(); return nil })
 }
 
-// onGoroutine calls f where it may wait: here, or in Offload if the caller is a task.
+// onGoroutine calls f where it may block: on the caller's goroutine, or by Offload if the caller is a task.
 func onGoroutine(ctx context.Context, f func(context.Context) error) error {
 	if l := caller.Here(); l != nil {
 		return caller.In(ctx, func(context.Context) error { return l.Offload(f) })

@@ -11,14 +11,15 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Ready says that the program serves. It says nothing after Replaced, nor once STOPPING=1 was said, and while Reload is
-// under way leaves it to that. Any goroutine may call it; a task parks.
+// Ready tells the manager that the program serves. It sends nothing after Replaced, once STOPPING=1 was sent, or while
+// Reload is under way, which sends READY=1 at its end. Any goroutine may call it; a task parks.
 func (m *Manager) Ready() error { return m.tell(context.Background(), "READY=1", m.isReady) }
 
-// Reload calls fn, which rereads the program's configuration, and returns its error. The manager gets RELOADING=1
-// before the call and READY=1 after it, whatever fn returns, even if it panics: otherwise it would take the unit to
-// reload for ever. Of several calls at once the last to end says READY=1. After Replaced, and once STOPPING=1 was said,
-// it gets neither. Messages that can't be sent are logged. Any goroutine may call it; a task parks, and fn runs in it.
+// Reload calls fn, which rereads the program's configuration, and returns the error of fn. It sends RELOADING=1 before
+// the call and READY=1 after it, whatever fn returns, even if it panics: otherwise the manager would believe that the
+// unit reloads for ever. Of several calls at once the last to end sends READY=1. After Replaced, and once STOPPING=1
+// was sent, Reload sends neither. Messages that can't be sent are logged. Any goroutine may call it; a task parks, and
+// fn runs in it.
 func (m *Manager) Reload(fn func() error) error {
 	m.count(1)
 	m.inform(context.Background(), reloading(), m.serves)
@@ -37,27 +38,27 @@ func (m *Manager) count(reloads int) {
 	m.reloads += reloads
 }
 
-// serves reports whether this process is the service, and stays so for now.
+// serves reports whether this process is still the service: it was not replaced, and is not stopping.
 func (m *Manager) serves() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.replaced && !m.stopping
 }
 
-// isReady reports whether there is nothing that this process is at, instead of being ready.
+// isReady reports whether READY=1 is true: this process serves, and no Reload is under way.
 func (m *Manager) isReady() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.replaced && !m.stopping && m.reloads == 0
 }
 
-// reloading is the state with its moment by the manager's clock, both in one message.
+// reloading returns the message that a reload begins. The manager wants the time by its own clock in the same message.
 func reloading() string {
 	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", kernel.Monotonic()/1000)
 }
 
-// Stopping says that the program begins to end. It is for programs that do so before the watched Run drains, which says
-// so too: the manager gets the message once. Any goroutine may call it; a task parks.
+// Stopping tells the manager that the program begins to end. Call it if the program does so before the watched Run
+// drains. The drain sends the message as well; the manager gets it once. Any goroutine may call it; a task parks.
 func (m *Manager) Stopping() error {
 	m.mu.Lock()
 	may := m.mayStop()
@@ -68,24 +69,26 @@ func (m *Manager) Stopping() error {
 	return m.Notify("STOPPING=1")
 }
 
-// Status says in a line what the program does; systemctl status shows it. Any goroutine may call it; a task parks.
+// Status tells the manager in one line what the program does; systemctl status shows it. Any goroutine may call it; a
+// task parks.
 func (m *Manager) Status(text string) error { return m.Notify("STATUS=" + text) }
 
-// Extend asks the manager for d more, from now on, for a start, a reload or an end that takes longer than the manager
-// would wait. Any goroutine may call it; a task parks.
+// Extend asks the manager for d more time, from now on, for a start, a reload or an end that takes longer than the
+// manager would wait. Any goroutine may call it; a task parks.
 func (m *Manager) Extend(d time.Duration) error { return m.Notify(extend(d)) }
 
 func extend(d time.Duration) string { return fmt.Sprint("EXTEND_TIMEOUT_USEC=", d.Microseconds()) }
 
-// Replaced says that another process, which serves already, is the program from now on. This process sends no more
-// pings, and does not say that it stops. Package upgrade calls it. Any goroutine may call it; a task parks.
+// Replaced tells the manager that the process pid, which serves already, is the program from now on. This process then
+// sends no more pings, and does not announce its end. Package upgrade calls it. Any goroutine may call it; a task
+// parks.
 func (m *Manager) Replaced(pid int) error {
 	m.mu.Lock()
 	m.replaced = true
 	m.mu.Unlock()
 	text := fmt.Sprintf("MAINPID=%d\nREADY=1", pid)
 	if m.every > 0 {
-		text += "\n" + alive // its own pings count from this message on, and the next may be half of the time away
+		text += "\n" + alive // the other process's pings count from now on, and its next one may be m.every away
 	}
 	return m.tell(context.Background(), text, always)
 }
@@ -93,8 +96,9 @@ func (m *Manager) Replaced(pid int) error {
 // alive is a ping.
 const alive = "WATCHDOG=1"
 
-// Notify sends assignments in one message, such as "ERRNO=2", for what no other method says: see sd_notify(3). An error
-// says what is wrong with an assignment, or why the message could not be sent. Any goroutine may call it; a task parks.
+// Notify sends assignments in one message, such as "ERRNO=2", for what no other method covers: see sd_notify(3). An
+// error says what is wrong with an assignment, or why the message could not be sent. Any goroutine may call it; a task
+// parks.
 func (m *Manager) Notify(assignments ...string) error {
 	for _, a := range assignments {
 		if name, _, ok := strings.Cut(a, "="); !ok || name == "" || strings.ContainsAny(a, "\n\x00") {
@@ -104,7 +108,7 @@ func (m *Manager) Notify(assignments ...string) error {
 	return m.tell(context.Background(), strings.Join(assignments, "\n"), always)
 }
 
-// inform is tell for messages that no call has sent.
+// inform is tell for messages that the Manager sends by itself: it logs errors.
 func (m *Manager) inform(ctx context.Context, text string, may func() bool) {
 	if err := m.tell(ctx, text, may); err != nil && ctx.Err() == nil {
 		m.log.Warn(untold, "error", err)
@@ -113,7 +117,8 @@ func (m *Manager) inform(ctx context.Context, text string, may func() bool) {
 
 const untold = "service: the manager can't be told"
 
-// tell sends a message, if there is who wants it, unless ctx ends. may says whether it still holds when it is its turn.
+// tell sends a message if there is a manager, unless ctx ends. When it is the message's turn, tell calls may, and drops
+// the message if that returns false.
 func (m *Manager) tell(ctx context.Context, text string, may func() bool) error {
 	if m.to == "" {
 		return nil
@@ -126,7 +131,7 @@ func always() bool { return true }
 // sendWithin is how long a message waits for a manager whose queue is full.
 const sendWithin = 5 * time.Second
 
-// send sends a message, and with it descriptors, unless ctx ends, or it may not.
+// send sends a message, together with descriptors, unless ctx ends or may returns false.
 func (m *Manager) send(ctx context.Context, text string, fds []int32, may func() bool) error {
 	m.sending.Lock()
 	defer m.sending.Unlock()
@@ -134,7 +139,8 @@ func (m *Manager) send(ctx context.Context, text string, fds []int32, may func()
 		return nil
 	}
 	err := func() error {
-		// With an address of the kernel's choice: package net passes no descriptors from a socket that is connected.
+		// The socket has an address of the kernel's choice and is not connected: package net sends no control message
+		// to an address from a connected socket.
 		c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
 		if err != nil {
 			return err

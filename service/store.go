@@ -13,17 +13,18 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Store makes the manager keep descriptors under a name, until the unit stops: a listening socket, a connection, the
-// memory of a state. The program's next start gets them from sock.Activated, each with that name, which several may
-// share. The manager drops one whose other side hangs up: see StoreUnpolled. The caller's own descriptors stay open,
-// and can be closed. Any goroutine may call it; a task parks.
+// Store makes the manager keep descriptors under a name until the unit stops: a listening socket, a connection, memory
+// that holds a state. The program's next start gets them from sock.Activated, each with that name, which several may
+// share. The manager drops a descriptor whose other side hangs up: see StoreUnpolled. The caller's own descriptors stay
+// open, and can be closed. Any goroutine may call it; a task parks.
 //
-// The unit must have FileDescriptorStoreMax=. The manager silently drops descriptors beyond that number; since systemd
-// 254 it tells the program that number, and more in one call are an error here. A name has no colon, and at most 255
-// characters of ASCII. Without a manager nothing is kept.
+// The unit must have FileDescriptorStoreMax=. The manager silently drops descriptors beyond that number. Since systemd
+// 254 it tells the program the number, and Store fails if one call has more. A name has 1 to 255 printable characters
+// of ASCII, and no colon. Without a manager nothing is kept.
 func (m *Manager) Store(name string, of ...syscall.Conn) error { return m.store(name, "", of) }
 
-// StoreUnpolled is Store, but the manager keeps descriptors that hang up, too. Any goroutine may call it; a task parks.
+// StoreUnpolled is like Store, but the manager also keeps descriptors that hang up. Any goroutine may call it; a task
+// parks.
 func (m *Manager) StoreUnpolled(name string, of ...syscall.Conn) error {
 	return m.store(name, "\nFDPOLL=0", of)
 }
@@ -36,7 +37,7 @@ func (m *Manager) Unstore(name string) error {
 	return m.tell(context.Background(), "FDSTOREREMOVE=1\nFDNAME="+name, always)
 }
 
-// store sends as many messages as it takes.
+// store sends the descriptors, in as many messages as it takes.
 func (m *Manager) store(name, how string, of []syscall.Conn) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -57,7 +58,8 @@ func (m *Manager) store(name, how string, of []syscall.Conn) error {
 	})
 }
 
-// storePart sends what one message has room for, by descriptors of its own: nobody closes them meanwhile.
+// storePart sends as many descriptors as one message has room for. It duplicates them, so that the program can't close
+// them meanwhile.
 func (m *Manager) storePart(ctx context.Context, text string, of []syscall.Conn) error {
 	var fds []int32
 	defer func() {
@@ -75,10 +77,10 @@ func (m *Manager) storePart(ctx context.Context, text string, of []syscall.Conn)
 	return m.send(ctx, text, fds, always)
 }
 
-// nameMax bounds the name of what is kept.
+// nameMax is the longest name, in bytes.
 const nameMax = 255
 
-// checkName is fdname_is_valid of systemd's src/basic/fd-util.c.
+// checkName returns an error unless name is valid. It decides as fdname_is_valid does in systemd's src/basic/fd-util.c.
 func checkName(name string) error {
 	bad := func(c rune) bool { return c < ' ' || c >= 0x7f || c == ':' }
 	if name == "" || len(name) > nameMax || strings.ContainsFunc(name, bad) {
@@ -88,7 +90,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkRoom finds what the manager would drop without a word, if it says how much it keeps.
+// checkRoom returns an error for descriptors that the manager would silently drop, if FDSTORE says how many it keeps.
 func checkRoom(n int) error {
 	room, err := strconv.Atoi(os.Getenv("FDSTORE"))
 	if err == nil && n > room {

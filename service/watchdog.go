@@ -11,13 +11,13 @@ import (
 	"ringo/internal/loop"
 )
 
-// ping says that the program is alive, while there are loops whose turns say so.
+// ping sends a ping each time that all watched loops have turned, as long as there are any.
 func (m *Manager) ping() {
 	due := time.NewTimer(m.every)
 	defer due.Stop()
 	held := false
 	for {
-		if !held { // else Turned has waited for as long
+		if !held { // else turned has waited that long already
 			select {
 			case <-m.ctx.Done():
 				return
@@ -43,7 +43,8 @@ func (m *Manager) ping() {
 	}
 }
 
-// pingOn reports whether there is a loop whose turn is worth a ping; else the goroutine of pings is to end.
+// pingOn reports whether there is a watched loop to ping for, in a process that is still the service; otherwise the
+// goroutine that sends pings has to end.
 func (m *Manager) pingOn() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,13 +53,13 @@ func (m *Manager) pingOn() bool {
 	return m.pings
 }
 
-// forgetEnded drops the loops that are gone. The caller holds the lock.
+// forgetEnded drops the loops that have ended. The caller holds m.mu.
 func (m *Manager) forgetEnded() { m.watched = slices.DeleteFunc(m.watched, (*loop.Loop).Ended) }
 
-// Turned waits until each watched loop that has not ended meanwhile has begun and ended a task since the call: a loop
-// that a task holds does not. So it is for a liveness probe, on a goroutine: a task of a loop that is held can't ask.
-// If ctx ends first, the error says so, and names a loop that has not. A nil ctx never ends. Any goroutine may call it;
-// a task parks.
+// Turned waits until each watched loop that has not ended meanwhile has begun and ended a task since the call; a loop
+// that a task holds does not. Use it for a liveness probe, on a goroutine: a task of a held loop can't call it. If ctx
+// ends first, the error says so, and names the loops that have not turned. A nil ctx never ends. Any goroutine may call
+// it; a task parks.
 func (m *Manager) Turned(ctx context.Context) error { return onGoroutine(ctx, m.turned) }
 
 // turned is Turned on a goroutine.
@@ -77,14 +78,15 @@ func (m *Manager) turned(ctx context.Context) error {
 	}
 }
 
-// A round is one task of each loop. There is one at a time, so a loop that is held gets no more than one.
+// A round is one task on each watched loop. There is one round at a time, so a held loop never has more than one of
+// these tasks.
 type round struct {
 	loops []*loop.Loop
 	turns []atomic.Bool
 	over  chan struct{}
 }
 
-// ask begins a round. The caller has taken its place, which the round's end gives back.
+// ask begins a round. The caller has put its token into m.asking; the end of the round takes that out again.
 func (m *Manager) ask() *round {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,7 +114,7 @@ func (m *Manager) lastRound() *round {
 	return m.last
 }
 
-// late says which loops have kept a round.
+// late returns the error of a round that ctx has ended, with the loops that have not turned.
 func (r *round) late(ctx context.Context) error {
 	var names []string
 	for i, l := range r.loops {
