@@ -18,96 +18,96 @@ import (
 	"ringo/sock"
 )
 
-// A Protocol is how a Pipeline reads what its server sends. Its functions are called by one task of the connection's
-// loop at a time, which they must not keep for long.
+// A Protocol tells a Pipeline how to read what the server sends. The Pipeline calls its functions in a task of the
+// connection's loop, one at a time; they must not hold that loop for long.
 type Protocol[T any] struct {
 	// Read reads the next reply, and nothing beyond it. It must not keep r or any part of it. An error ends the
 	// connection. An error that the server answers with is a reply like any other: T needs room for it.
 	Read func(r *bufio.Reader) (T, error)
-	// ID returns the number of the request that a reply is for, as passed to CallID. nil: replies come in the order of
-	// the requests.
+	// ID returns the number of the request that a reply answers, as passed to CallID. nil means that replies come in
+	// the order of the requests.
 	ID func(reply T) uint64
 	// Push is called first with each reply that Read returns. It takes replies that answer no request, such as messages
-	// of a subscription, and reports whether it did; nil: there are none.
+	// of a subscription, and reports whether it took this one. nil means that there are no such replies.
 	Push func(reply T) bool
 }
 
 // A Config has the bounds of a Pipeline. The zero value is ready to use.
 type Config struct {
-	// Calls is how many requests may wait for their replies; 0: 1024. More calls wait in line.
+	// Calls is how many requests may wait for their replies; 0 means 1024. Further calls wait in line.
 	Calls int
-	// Buffer is how many bytes are read at once; 0: 16 KiB.
+	// Buffer is how many bytes are read at once; 0 means 16 KiB.
 	Buffer int
 }
 
 const (
 	callsMax   = 1024
 	bufferSize = 16 << 10
-	// keptMax is how large the memory may be that is kept for requests.
+	// keptMax is the largest buffer of requests that is kept for reuse, in bytes.
 	keptMax = 64 << 10
-	// lookMax is how long a task waits for something to read when a connection at rest has had input: that may have
-	// been TLS's own.
+	// lookMax is how long the reader waits for a byte of a connection at rest that has had input: TLS may have taken
+	// that input for itself, so that nothing follows.
 	lookMax = time.Second
 )
 
-// A Pipeline sends requests over one connection, and gives each its reply. Many are under way at once: those that come
-// in the same turn of the loop go out by one system call, and no request waits for the reply to another. Replies come
-// in the order of the requests, or say which they are for: see Protocol. Tasks of any loop and ordinary goroutines can
-// share a Pipeline. NewPipeline makes it.
+// A Pipeline sends requests over one connection, and returns to each caller the reply to its request. Many requests are
+// under way at once: those made in the same turn of the loop go out by one system call, and no request waits for the
+// reply to another. Replies come in the order of the requests, or say which request they answer: see Protocol. Tasks of
+// any loop and ordinary goroutines can share a Pipeline. NewPipeline makes it.
 //
-// A reply that no caller waits for any more is still read. So a caller that gives up does not affect the others, but
-// its place stays taken until then. While no request is under way the connection has no task, and Run may end.
+// If a caller gives up, the Pipeline still reads the reply. So the other callers are not affected, but the place of the
+// call stays taken until then. While no request is under way the connection has no task, and Run may end.
 type Pipeline[T any] struct {
 	c      net.Conn
-	own    *sock.Conn // below it; nil: it is of another kind
+	own    *sock.Conn // below c, or c itself; nil: there is none
 	l      *loop.Loop
 	how    Protocol[T]
 	places *ringo.Semaphore
 	r      *bufio.Reader
-	news   func() // tells of what comes at rest
-	start  func() // start of the tasks that are to be, for who is elsewhere
+	news   func() // look, called when input comes at rest
+	start  func() // begin, for callers on other threads
 
 	mu      sync.Mutex // held for moments
 	err     error      // why there are no more calls
-	out     []byte     // requests to be sent
-	spare   []byte     // memory for the next
-	added   uint64     // bytes of requests
-	going   uint64     // of those that were sent, or maybe were
-	sending bool       // there is a task for it
+	out     []byte     // requests that were not sent yet
+	spare   []byte     // memory for the next out
+	added   uint64     // bytes of all requests so far
+	going   uint64     // bytes of those that were sent, or may have been
+	sending bool       // a task sends
 	reading bool
 	waiting int           // calls without a reply
-	first   *pipelined[T] // of those, in the order of their requests
+	first   *pipelined[T] // the calls without a reply, in the order of their requests
 	last    *pipelined[T]
 	byID    map[uint64]*pipelined[T]
 	free    *pipelined[T]
-	kept    int // of those
+	kept    int // calls in free
 }
 
-// pipelined is one call.
+// pipelined is one call of a Pipeline.
 type pipelined[T any] struct {
 	p    loop.Parker
 	of   *Pipeline[T]
 	v    T
 	err  error
-	at   uint64 // where its request begins in all that was added
+	at   uint64 // where its request begins, counted as Pipeline.added
 	id   uint64
-	out  bool // it waits for no reply any more
-	left bool // nobody waits for it
+	out  bool // it has its reply, or its error
+	left bool // its caller has returned
 
 	prev, next *pipelined[T]
 }
 
-// DescribeWait tells what the caller does.
+// DescribeWait describes the wait of the caller's task.
 func (x *pipelined[T]) DescribeWait(t *loop.Task, d *loop.Wait) {
 	d.Op, d.Peer = "Pipeline.Call", atrest.Peer(x.of.own)
 }
 
-// A LostError is the error of a call whose connection has ended before the reply came, or before the call.
+// A LostError is the error of a call whose connection ended before the reply came, or before the call.
 type LostError struct {
-	// Sent says that the server may have got the request, or some of it, and may have acted on it. If it is false, the
-	// call may be repeated, whatever it does.
+	// Sent says that the server may have received the request, or a part of it, and may have acted on it. If Sent is
+	// false, the call can be repeated, whatever it does.
 	Sent bool
-	// Err is why the connection has ended; io.EOF if the server has closed it, net.ErrClosed after Close.
+	// Err is why the connection has ended: io.EOF if the server has closed it, net.ErrClosed after Close.
 	Err error
 }
 
@@ -122,13 +122,13 @@ func (e *LostError) Error() string {
 // Unwrap returns Err.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// ErrUnasked is the reason why a Pipeline has ended its connection after a reply that answers no request.
+// ErrUnasked is the reason why a Pipeline has ended its connection if a reply came that answers no request.
 var ErrUnasked = errors.New("sockclient: a reply came to no request")
 
-// NewPipeline makes a Pipeline of a connection, which the Pipeline owns from then on: a *sock.Conn of the loop l, or a
-// connection on top of one that has a method NetConn, such as a *socktls.Conn or a Pool's Conn; or another that tasks
-// of l can use without stopping it. If the latter ends at rest, only the next request finds out. cfg may be nil. It
-// panics if c is nil or how has no Read. Any goroutine may call it; it does not park.
+// NewPipeline makes a Pipeline on c, which the Pipeline owns from then on. c is a *sock.Conn of the loop l; a
+// connection on top of one that has a method NetConn, such as a *socktls.Conn or a Pool's Conn; or any other connection
+// that tasks of l can use without stopping the loop. If one of the last kind ends at rest, only the next request finds
+// out. cfg may be nil. NewPipeline panics if c is nil or how has no Read. Any goroutine may call it; it does not park.
 func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config) *Pipeline[T] {
 	if c == nil || how.Read == nil {
 		panic("sockclient: NewPipeline without a connection, or a Protocol without Read")
@@ -153,12 +153,12 @@ func NewPipeline[T any](l *ringo.Loop, c net.Conn, how Protocol[T], cfg *Config)
 }
 
 // Call sends a request and returns its reply. A task parks, and a goroutine blocks, until the reply has come, after
-// those to all earlier requests. request must be one whole request, and the caller owns it again when Call returns. It
-// is for a Protocol without ID. Any goroutine may call it.
+// those to all earlier requests. request must be one whole request; the caller owns it again when Call returns. Call is
+// for a Protocol without ID. Any goroutine may call it.
 //
-// Call also returns when ctx is done, and in a task when that is cancelled or its Loop.WithTimeout or WithContext ends,
-// with the same errors as ringo.Mutex.LockContext. The server may have got the request then. A nil ctx never ends. If
-// the connection has ended, the error is a *LostError.
+// Call also returns when ctx is done and, in a task, when the task is cancelled or its Loop.WithTimeout or WithContext
+// ends, with the same errors as ringo.Mutex.LockContext. By then the server may have received the request. A nil ctx
+// never ends. If the connection has ended, the error is a *LostError.
 func (p *Pipeline[T]) Call(ctx context.Context, request []byte) (reply T, err error) {
 	if p.how.ID != nil {
 		return reply, errors.New("sockclient: Call of a Pipeline whose requests have numbers; use CallID")
@@ -214,7 +214,7 @@ func (p *Pipeline[T]) call(ctx context.Context, id uint64, request []byte) (v T,
 	return v, err
 }
 
-// add notes a call, and its request as one to be sent. The caller holds mu.
+// add adds a call, and appends its request to those to be sent. The caller holds p.mu.
 func (p *Pipeline[T]) add(id uint64, request []byte) (*pipelined[T], error) {
 	switch {
 	case p.err != nil:
@@ -245,7 +245,7 @@ func (p *Pipeline[T]) add(id uint64, request []byte) (*pipelined[T], error) {
 	return x, nil
 }
 
-// recycle keeps a call's memory for another. The caller holds mu.
+// recycle keeps x for another call. The caller holds p.mu.
 func (p *Pipeline[T]) recycle(x *pipelined[T]) {
 	var none T
 	if x.v, x.err = none, nil; p.kept == callsMax {
@@ -255,7 +255,7 @@ func (p *Pipeline[T]) recycle(x *pipelined[T]) {
 	p.kept++
 }
 
-// run sees to it that there are the tasks that there have to be. l is the caller's loop.
+// run starts the tasks that are needed, on the loop's thread. l is the caller's loop; nil: a goroutine.
 func (p *Pipeline[T]) run(l *loop.Loop) {
 	if l == p.l {
 		p.begin()
@@ -266,7 +266,8 @@ func (p *Pipeline[T]) run(l *loop.Loop) {
 	}
 }
 
-// begin begins them. For the loop's thread.
+// begin starts a task that sends, if there are requests to be sent, and one that reads, if calls wait for replies. It
+// runs on the loop's thread.
 func (p *Pipeline[T]) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -280,13 +281,13 @@ func (p *Pipeline[T]) begin() {
 	}
 }
 
-// pipelineSender is a Pipeline as the task that sends requests.
+// pipelineSender is a Pipeline as the task that sends its requests.
 type pipelineSender[T any] Pipeline[T]
 
-// Code is that of the program's function, whose requests these are.
+// Code returns the function that the task is named after: the program's Protocol.Read.
 func (s *pipelineSender[T]) Code() code.Func { return code.Of(s.how.Read) }
 
-// Run sends what there is to send.
+// Run sends requests until there are none, or the connection has ended.
 func (s *pipelineSender[T]) Run() {
 	p := (*Pipeline[T])(s)
 	for {
@@ -312,13 +313,13 @@ func (s *pipelineSender[T]) Run() {
 	}
 }
 
-// pipelineReader is a Pipeline as the task that reads replies.
+// pipelineReader is a Pipeline as the task that reads its replies.
 type pipelineReader[T any] Pipeline[T]
 
-// Code is that of the program's function.
+// Code returns the function that the task is named after: the program's Protocol.Read.
 func (s *pipelineReader[T]) Code() code.Func { return code.Of(s.how.Read) }
 
-// Run reads until nothing is there that has to be read.
+// Run reads until no request waits for a reply and there is no input, or until the connection has ended.
 func (s *pipelineReader[T]) Run() {
 	p := (*Pipeline[T])(s)
 	why := errPanicked
@@ -333,7 +334,7 @@ func (s *pipelineReader[T]) Run() {
 			break
 		}
 		if rests && !quiet && p.r.Buffered() == 0 && !p.pends() {
-			quiet = true // below TLS it is to be, too
+			quiet = true // TLS holds no input: goesOn looks below it
 			continue
 		}
 		quiet = false
@@ -351,11 +352,12 @@ func (s *pipelineReader[T]) Run() {
 
 var errPanicked = errors.New("sockclient: a Protocol's function has panicked, or ended its goroutine")
 
-// errNothing is said when there was nothing to read for a connection at rest.
+// errNothing is the error of next if there was nothing to read from a connection at rest.
 var errNothing = errors.New("sockclient: nothing")
 
-// goesOn reports whether there is something to read, now or soon, and whether no request waits for it. If there is not,
-// the loop tells of what comes, and the task ends. quiet says that TLS has nothing.
+// goesOn reports whether the reader has to read on, and whether the connection is at rest: no request waits for a
+// reply. If the reader need not read on, its task ends, and the loop calls look when input comes to a sock.Conn. quiet
+// says that TLS holds no input.
 func (p *Pipeline[T]) goesOn(quiet bool) (yes, rests bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -367,12 +369,13 @@ func (p *Pipeline[T]) goesOn(quiet bool) (yes, rests bool) {
 	return false, rests
 }
 
-// pends reports whether TLS has something that no request waits for.
+// pends reports whether TLS holds input that no request waits for.
 func (p *Pipeline[T]) pends() bool {
 	return atrest.Pends((*ringo.Loop)(p.l), p.c, func() error { _, err := p.r.Peek(1); return err })
 }
 
-// look is told that something has come at rest: a push, or the connection's end. For the loop's thread.
+// look starts the reader when something has come at rest: a push, or the end of the connection. It runs on the loop's
+// thread.
 func (p *Pipeline[T]) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -382,7 +385,7 @@ func (p *Pipeline[T]) look() {
 	}
 }
 
-// next reads a reply. At rest it begins only if there is one.
+// next reads a reply. At rest it first waits until there is something to read, for lookMax at most.
 func (p *Pipeline[T]) next(rests bool) (v T, err error) {
 	if rests {
 		over, err := caller.Within(context.Background(), lookMax, func(context.Context) error {
@@ -398,7 +401,7 @@ func (p *Pipeline[T]) next(rests bool) (v T, err error) {
 	return p.how.Read(p.r)
 }
 
-// answer gives a reply to its caller. The error ends the connection.
+// answer passes a reply to Push, or to its caller. An error ends the connection.
 func (p *Pipeline[T]) answer(v T) error {
 	if p.how.Push != nil && p.how.Push(v) {
 		return nil
@@ -423,7 +426,7 @@ func (p *Pipeline[T]) answer(v T) error {
 	return nil
 }
 
-// find gives the call that a reply is for; nil: there is none. The caller holds mu.
+// find returns the call that a reply answers, or nil if there is none. The caller holds p.mu.
 func (p *Pipeline[T]) find(id uint64) *pipelined[T] {
 	if p.byID != nil {
 		return p.byID[id]
@@ -431,7 +434,7 @@ func (p *Pipeline[T]) find(id uint64) *pipelined[T] {
 	return p.first
 }
 
-// finish ends a call, and reports whether its caller is to be woken. The caller holds mu.
+// finish ends a call, and reports whether its caller has to be woken. The caller holds p.mu.
 func (p *Pipeline[T]) finish(x *pipelined[T]) (wakes bool) {
 	if p.waiting--; p.byID != nil {
 		delete(p.byID, x.id)
@@ -454,7 +457,7 @@ func (p *Pipeline[T]) finish(x *pipelined[T]) (wakes bool) {
 	return x.p.Claim(0)
 }
 
-// end ends the connection, and all calls with it.
+// end ends the connection with err, and all calls with a LostError. Only the first end counts.
 func (p *Pipeline[T]) end(err error) {
 	var all []*pipelined[T]
 	p.mu.Lock()
@@ -480,8 +483,9 @@ func (p *Pipeline[T]) end(err error) {
 	}
 }
 
-// Close ends the connection. Calls that wait for their replies fail with a *LostError around net.ErrClosed, as do later
-// ones. It does not wait. Closing again returns net.ErrClosed. Any goroutine may call it; it does not park.
+// Close ends the connection. Calls that wait for their replies, and later calls, fail with a *LostError around
+// net.ErrClosed. Close does not wait. If the connection has ended already, Close returns net.ErrClosed. Any goroutine
+// may call it; it does not park.
 func (p *Pipeline[T]) Close() error {
 	if p.Err() != nil {
 		return net.ErrClosed
@@ -498,7 +502,7 @@ func (p *Pipeline[T]) Err() error {
 	return p.err
 }
 
-// Waiting returns how many requests are under way, among them those whose callers have given up. Any goroutine may call
+// Waiting returns how many requests are under way, including those whose callers have given up. Any goroutine may call
 // it; it does not park.
 func (p *Pipeline[T]) Waiting() int {
 	p.mu.Lock()

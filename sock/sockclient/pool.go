@@ -19,38 +19,40 @@ import (
 	"ringo/sock"
 )
 
-// A Pool has connections to one server, each loop its own: a request uses a connection of its loop, with no lock in
-// between. Tasks of any loop and ordinary goroutines can share one. The fields must not be changed once it is used, nor
-// the Pool copied.
+// A Pool holds connections to one server. Each loop has connections of its own: a request uses one of its loop, with no
+// lock in between. Tasks of any loop and ordinary goroutines can share a Pool. Its fields must not be changed once it
+// is used, nor may it be copied.
 type Pool struct {
-	// Dial makes a connection of the loop l, as sock.Dialer does, including TLS, a greeting or a login if the protocol
-	// has them. It is called in Get, or in a task of the loop for connections of Ahead. Dial has to end with ctx.
+	// Dial makes a connection of the loop l, as sock.Dialer does, and does TLS, a greeting or a login if the protocol
+	// has them. Get calls it and, for connections of Ahead, a task of the loop. Dial has to end with ctx.
 	//
-	// An object that a protocol's client makes of a connection, such as a driver's session, has to be a net.Conn with
-	// two or three methods: NetConn() net.Conn, by which the Pool finds the connection below and watches it at rest;
-	// Close, which ends both, in a task of the loop or, once that has ended, for the caller of Shutdown; and Reusable()
-	// bool, by which Do asks whether another user may have it. Shutdown ends a session's own resources, such as
-	// goroutines.
+	// If a protocol's client makes an object of its own on a connection, such as a driver's session, that object has to
+	// be a net.Conn with two or three methods. By NetConn() net.Conn the Pool finds the connection below, to watch it
+	// at rest. Close ends both; it is called in a task of the loop or, once the loop has ended, by the method that ends
+	// the connection, such as Shutdown. Reusable() bool, if there is one, tells Do whether another user may have the
+	// object. Shutdown also ends a session's own resources, such as goroutines.
 	Dial func(ctx context.Context, l *ringo.Loop) (net.Conn, error)
-	// Max is how many connections a loop has at most, in use and at rest. More calls of Get wait in line. 0: there is
-	// no limit.
+	// Max is how many connections a loop has at most, in use and at rest; further calls of Get wait in line. 0 means
+	// that there is no limit.
 	Max int
-	// MaxIdle is how many of them are kept at rest, or Ahead if that is more; 0: 2, less: none. Get returns the one
-	// that was used last, so that the others can grow old.
+	// MaxIdle is how many connections a loop keeps at rest, or Ahead if that is more. 0 means 2, a negative value none.
+	// Get returns the connection that was used last, so that the others can grow old.
 	MaxIdle int
-	// Ahead is how many are made in advance: when a Get leaves fewer than that at rest, more are made, up to Max in
-	// all. If a Dial fails, or takes more than ten seconds, the next Get begins another.
+	// Ahead is how many connections are made in advance: when a Get leaves fewer than that at rest, the Pool makes
+	// more, up to Max in all. If a Dial fails, or takes more than ten seconds, the next Get begins another.
 	Ahead int
-	// IdleTimeout is how long a connection is kept at rest; 0: as long as the server keeps it.
+	// IdleTimeout is how long a connection is kept at rest; 0 means as long as the server keeps it.
 	IdleTimeout time.Duration
-	// MaxAge is how long a connection is used; 0: there is no limit. Each connection gets up to a tenth less, so that
-	// connections made together do not end together.
+	// MaxAge is how long a connection is used; 0 means that there is no limit. Each connection gets up to a tenth less,
+	// so that connections made together do not end together.
 	MaxAge time.Duration
-	// Check is called before Get returns a connection that was at rest for CheckAfter or longer; an error ends the
-	// connection, and the next is tried. It may wait, but for five seconds at most. Get never returns a connection once
-	// the loop knows that the server has closed it, or that bytes have come; the loop learns this within a turn,
-	// without a read. So Check is for servers that died silently; and a request may meet an end that has just come: for
-	// that there is package retry. nil: no check.
+	// Check is called before Get returns a connection that was at rest for CheckAfter or longer. If it fails, the Pool
+	// ends the connection and tries the next. Check may wait, for five seconds at most. nil means that there is no
+	// check.
+	//
+	// Check is for servers that died silently. Without it, too, Get never returns a connection once the loop knows that
+	// the server has closed it, or that bytes have come; the loop learns this within a turn, without a read. But a
+	// request may still meet an end that has just come: for that there is package retry.
 	Check      func(c net.Conn) error
 	CheckAfter time.Duration
 
@@ -59,14 +61,14 @@ type Pool struct {
 	open   ringo.WaitGroup // connections, until they are closed
 }
 
-// checkMax is how long a Check may take, and aheadMax a Dial ahead; idleMax is the default of MaxIdle.
+// checkMax is how long a Check may take, and aheadMax a Dial for Ahead; idleMax is the default of MaxIdle.
 const (
 	checkMax = 5 * time.Second
 	aheadMax = 10 * time.Second
 	idleMax  = 2
 )
 
-// poolOfLoop is what a loop has of a Pool.
+// poolOfLoop is the part of a Pool that belongs to one loop.
 type poolOfLoop struct {
 	l      *ringo.Loop
 	idle   *atrest.Pool[struct{}, *pooled]
@@ -75,41 +77,41 @@ type poolOfLoop struct {
 	mu      sync.Mutex
 	all     map[*pooled]struct{}
 	made    int
-	open    int // and in the making
-	getting int // calls of Get that may make one
-	ahead   int // those of Ahead in the making
-	closed  int // calls of CloseIdle: what was begun before is not kept
+	open    int // connections, including those being made
+	getting int // calls of Get that may make a connection
+	ahead   int // connections of Ahead being made
+	closed  int // calls of CloseIdle; a connection of Ahead begun before one is not kept
 }
 
-// A Conn is a connection of a Pool in use. Its user owns it until Close or Release, and must not use it after that.
+// A Conn is a connection of a Pool in use. Its user owns it until Close or Release, and must not use it afterwards.
 type Conn struct {
 	net.Conn
 	c    *pooled
-	over atomic.Bool // it was given back, or closed
+	over atomic.Bool // released or closed
 }
 
-// pooled is a connection.
+// pooled is a connection of a Pool, in use or at rest.
 type pooled struct {
 	net.Conn
 	at    atrest.Conn[struct{}, *pooled]
 	of    *Pool
 	by    *poolOfLoop
-	until time.Time // by MaxAge; zero: for ever
-	nth   int       // of those that its loop has made
+	until time.Time // the end of its MaxAge; zero: none
+	nth   int       // its number among those that its loop has made
 	gone  atomic.Bool
 }
 
-// errNoDial is the error of a Pool that can't make connections, errPoolClosed that of one that makes none any more.
+// errNoDial is the error of a Pool without a Dial, errPoolClosed that of one after Shutdown.
 var (
 	errNoDial     = errors.New("sockclient: Pool.Dial is nil")
 	errPoolClosed = fmt.Errorf("sockclient: the Pool is closed: %w", net.ErrClosed)
 )
 
-// Get returns a connection of the loop l for one user: one at rest, or a new one. At Max it waits until one is given
-// back or closed: a task parks, a goroutine blocks. It also returns when ctx is done, and in a task when that is
-// cancelled or its Loop.WithTimeout or WithContext ends, with an error that matches that of ringo.Mutex.LockContext, or
-// Dial's; after Shutdown with one that matches net.ErrClosed. A nil ctx never ends. A task may call it for its own
-// loop, and any goroutine for any loop.
+// Get returns a connection of the loop l for one user: one at rest, or a new one. If the loop has Max connections, Get
+// waits until one is given back or closed: a task parks, a goroutine blocks. Get also returns when ctx is done and, in
+// a task, when the task is cancelled or its Loop.WithTimeout or WithContext ends. The error matches that of
+// ringo.Mutex.LockContext, or is Dial's; after Shutdown it matches net.ErrClosed. A nil ctx never ends. A task may call
+// it for its own loop, and any goroutine for any loop.
 func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 	if p.Dial == nil {
 		return nil, errNoDial
@@ -149,7 +151,7 @@ func (p *Pool) Get(ctx context.Context, l *ringo.Loop) (*Conn, error) {
 	return &Conn{Conn: c.Conn, c: c}, nil
 }
 
-// count adds to what is counted.
+// count adds to the counts of connections and of calls of Get.
 func (by *poolOfLoop) count(open, getting int) {
 	by.mu.Lock()
 	defer by.mu.Unlock()
@@ -157,14 +159,14 @@ func (by *poolOfLoop) count(open, getting int) {
 	by.getting += getting
 }
 
-// leave gives a place back.
+// leave gives back one of the Max places.
 func (by *poolOfLoop) leave() {
 	if by.places != nil {
 		by.places.Release(1)
 	}
 }
 
-// of is what a loop has of the Pool.
+// of returns the part of the Pool that belongs to a loop, and makes it if there is none yet.
 func (p *Pool) of(l *ringo.Loop) (*poolOfLoop, error) {
 	e := (*loop.Loop)(l)
 	if here, _ := loop.Current(); here != nil && here != e {
@@ -186,7 +188,8 @@ func (p *Pool) of(l *ringo.Loop) (*poolOfLoop, error) {
 
 var errStranger = errors.New("sockclient: Pool.Get for another loop than the task's own")
 
-// atRest is a connection that was at rest and is good; nil: there is none. The error is the caller's end.
+// atRest returns a connection that was at rest and is good, or nil if there is none. An error means that the caller's
+// wait has ended.
 func (p *Pool) atRest(ctx context.Context, by *poolOfLoop) (*pooled, error) {
 	for {
 		c, since, ok := by.idle.Take(struct{}{})
@@ -199,7 +202,8 @@ func (p *Pool) atRest(ctx context.Context, by *poolOfLoop) (*pooled, error) {
 	}
 }
 
-// isGood reports whether a connection may be given that was at rest, or ends it.
+// isGood reports whether Get may return a connection that has been at rest since then. If not, isGood ends the
+// connection.
 func (p *Pool) isGood(ctx context.Context, c *pooled, since time.Time) (good bool) {
 	defer func() {
 		if !good { // also if Check panics
@@ -217,7 +221,7 @@ func (p *Pool) isGood(ctx context.Context, c *pooled, since time.Time) (good boo
 			return p.Check(c.Conn)
 		}
 		defer c.SetDeadline(time.Time{})
-		// No context ends a goroutine's calls.
+		// A context can't end the calls of a goroutine; a deadline does.
 		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 		err := p.Check(c.Conn)
 		if !stop() {
@@ -228,16 +232,16 @@ func (p *Pool) isGood(ctx context.Context, c *pooled, since time.Time) (good boo
 	return err == nil
 }
 
-// now is the time of the loop's clock.
+// now returns the time by the loop's clock.
 func (by *poolOfLoop) now() time.Time { return (*loop.Loop)(by.l).Clock() }
 
-// isOld reports whether it has been used for long enough.
+// isOld reports whether the connection has reached its MaxAge.
 func (c *pooled) isOld() bool { return !c.until.IsZero() && !c.by.now().Before(c.until) }
 
-// errNoConn is that of a Dial that returns neither a connection nor an error.
+// errNoConn is the error for a Dial that returns neither a connection nor an error.
 var errNoConn = errors.New("sockclient: Pool.Dial has returned no connection")
 
-// dial makes one, which is counted already.
+// dial makes a connection, which the caller has counted already.
 func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) {
 	p.open.Add(1)
 	defer func() {
@@ -273,7 +277,8 @@ func (p *Pool) dial(ctx context.Context, by *poolOfLoop) (c *pooled, err error) 
 	return c, nil
 }
 
-// goAhead makes connections for those who come next. Each has a place as long as it is being made.
+// goAhead starts tasks that make connections for later calls of Get, as many as Ahead asks for. Each has one of the Max
+// places while it makes its connection.
 func (p *Pool) goAhead(by *poolOfLoop) {
 	for p.Ahead > 0 && !(*loop.Loop)(by.l).Draining() && (by.places == nil || by.places.TryAcquire(1)) {
 		closed, begins := by.beginAhead(p)
@@ -290,7 +295,8 @@ func (p *Pool) goAhead(by *poolOfLoop) {
 	}
 }
 
-// beginAhead counts a connection that is to be made ahead, if there is to be one.
+// beginAhead reports whether to make one more connection in advance, and counts it. closed is how often CloseIdle has
+// been called.
 func (by *poolOfLoop) beginAhead(p *Pool) (closed int, begins bool) {
 	idle := by.idle.Count(struct{}{})
 	by.mu.Lock()
@@ -303,21 +309,22 @@ func (by *poolOfLoop) beginAhead(p *Pool) (closed int, begins bool) {
 	return by.closed, true
 }
 
-// endAhead counts it as made.
+// endAhead ends what beginAhead has counted: the connection is no longer being made.
 func (by *poolOfLoop) endAhead() {
 	by.mu.Lock()
 	defer by.mu.Unlock()
 	by.ahead--
 }
 
-// closings is how often CloseIdle has been called.
+// closings returns how often CloseIdle has been called.
 func (by *poolOfLoop) closings() int {
 	by.mu.Lock()
 	defer by.mu.Unlock()
 	return by.closed
 }
 
-// dialAhead is the task that makes one. closed is how often CloseIdle had been called before.
+// dialAhead is the task that makes a connection in advance. closed is how often CloseIdle had been called before the
+// task was started: if it was called since, the connection is not kept.
 func (p *Pool) dialAhead(by *poolOfLoop, closed int) {
 	defer by.leave() // also if Dial panics
 	defer by.endAhead()
@@ -338,7 +345,7 @@ func (p *Pool) dialAhead(by *poolOfLoop, closed int) {
 	}
 }
 
-// keep has a connection be at rest, or ends it. For tasks of its loop.
+// keep puts a connection at rest, or ends it if it can't be kept. Only tasks of its loop call it.
 func (c *pooled) keep() {
 	p, by := c.of, c.by
 	most := p.MaxIdle
@@ -347,12 +354,12 @@ func (c *pooled) keep() {
 	}
 	if c.gone.Load() || c.isOld() || c.pends() || !by.idle.Watch(&c.at) || !by.idle.Put(&c.at, max(most, p.Ahead)) {
 		c.end()
-	} else if p.closed.Load() { // meanwhile: it has not seen this one
+	} else if p.closed.Load() { // Shutdown came meanwhile, and has not seen this connection
 		by.closeIdle()
 	}
 }
 
-// pends reports whether TLS has something that its user has not read.
+// pends reports whether TLS holds input that the connection's user has not read.
 func (c *pooled) pends() bool {
 	return c.at.Own != nil && !c.at.Greets && atrest.Pends(c.by.l, c.Conn, func() error {
 		_, err := c.Conn.Read(make([]byte, 1))
@@ -360,7 +367,7 @@ func (c *pooled) pends() bool {
 	})
 }
 
-// end closes it.
+// end closes the connection. Only the first call does anything.
 func (c *pooled) end() {
 	if c.gone.Swap(true) {
 		return
@@ -378,16 +385,17 @@ func (c *pooled) end() {
 		defer c.of.open.Done()
 		c.Conn.Close()
 	}
-	if c.by.l.Post(closes) != nil { // the loop has ended, and with it the connection below, but no session
+	if c.by.l.Post(closes) != nil { // the loop has ended: that closed the connection below, but no session
 		closes()
 	}
 }
 
-// Do calls use with a connection of the loop l that it gets from Get. It gives the connection back if its method
-// Reusable returns true or, without that method, if use returns nil; otherwise, and if use panics, it closes it. In a
-// task all waits of use end with ctx, as in Loop.WithContext, and the context that use gets has ctx's values but never
-// ends, so that drivers start nothing to watch it; on a goroutine it is ctx. The error is Get's or that of use. A task
-// may call it for its own loop, and any goroutine for any loop; it parks as Get and use do.
+// Do gets a connection of the loop l as Get does, and calls use with it. If the connection has a method Reusable, Do
+// gives it back if that returns true; any other connection it gives back if use returns nil. Otherwise, and if use
+// panics, Do closes the connection. In a task all waits of use end with ctx, as in Loop.WithContext, and the context
+// that use gets has ctx's values but never ends, so that drivers start nothing to watch it; on a goroutine that context
+// is ctx. The error is Get's or that of use. A task may call it for its own loop, and any goroutine for any loop; it
+// parks as Get and use do.
 func (p *Pool) Do(ctx context.Context, l *ringo.Loop, use func(ctx context.Context, c net.Conn) error) error {
 	c, err := p.Get(ctx, l)
 	if err != nil {
@@ -406,7 +414,7 @@ func (p *Pool) Do(ctx context.Context, l *ringo.Loop, use func(ctx context.Conte
 	return err
 }
 
-// isReusable reports whether a connection may have another user after one whose work has ended with err.
+// isReusable reports whether the connection may have another user, after use has returned err.
 func (c *Conn) isReusable(err error) bool {
 	if session, ok := c.Conn.(interface{ Reusable() bool }); ok {
 		return session.Reusable()
@@ -417,9 +425,9 @@ func (c *Conn) isReusable(err error) bool {
 // NetConn returns the connection that Dial has made. Any goroutine may call it; it does not park.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// Release gives the connection back for its next use. All replies must have arrived and been read: if more bytes come,
-// or have come, the connection is ended. Its deadlines should be as they were at first. After Close or Release it does
-// nothing. Any goroutine may call it; it does not park.
+// Release gives the connection back to the Pool for its next use. All replies must have arrived and been read: if more
+// bytes come, or have come, the Pool ends the connection. Its deadlines should be as Dial left them. After Close or
+// Release it does nothing. Any goroutine may call it; it does not park.
 func (c *Conn) Release() {
 	if c.over.Swap(true) {
 		return
@@ -433,13 +441,14 @@ func (c *Conn) Release() {
 	}
 }
 
-// giveBack ends its use. For tasks of its loop.
+// giveBack ends the use of a connection. Only tasks of its loop call it.
 func (c *pooled) giveBack() {
 	c.keep()
 	c.by.leave()
 }
 
-// Close ends the connection. After Release it only returns net.ErrClosed. Any goroutine may call it; it does not park.
+// Close ends the connection. After Close or Release it only returns net.ErrClosed. Any goroutine may call it; it does
+// not park.
 func (c *Conn) Close() error {
 	if c.over.Swap(true) {
 		return net.ErrClosed
@@ -449,8 +458,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// CloseIdle ends all connections that are at rest, and those of Ahead that are being made, for example before the
-// program ends. Any goroutine may call it; it does not park.
+// CloseIdle ends all connections at rest, and those of Ahead that are being made, for example before the program ends.
+// Any goroutine may call it; it does not park.
 func (p *Pool) CloseIdle() {
 	p.loops.Each(func(_ *loop.Loop, by *poolOfLoop) bool {
 		by.closeIdle()
@@ -458,11 +467,12 @@ func (p *Pool) CloseIdle() {
 	})
 }
 
-// Shutdown ends the Pool before its program ends, or sessions' own resources after that. From now on calls of Get fail,
-// even waiting ones once it is their turn, with an error that matches net.ErrClosed. Connections at rest are closed,
-// and those in use when they are given back; Shutdown waits for that: a task parks, a goroutine blocks. When ctx is
-// done, or the caller's task ends as with Get, it cuts off those that are left, so that their users' calls fail, and
-// returns the reason. A nil ctx never ends. Any goroutine may call it, repeatedly too.
+// Shutdown ends the Pool. Call it before the program ends; after a Run, it still ends the sessions' own resources. From
+// now on calls of Get fail with an error that matches net.ErrClosed, and calls that wait for a place do once it is
+// their turn. Connections at rest are closed at once, and those in use when they are given back; Shutdown waits for
+// that: a task parks, a goroutine blocks. When ctx is done, or the caller's task ends as with Get, Shutdown cuts off
+// the connections that are left, so that their users' calls fail, and returns the reason. A nil ctx never ends. Any
+// goroutine may call it, repeatedly too.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	p.closed.Store(true)
 	p.CloseIdle()
@@ -478,11 +488,12 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	return fmt.Errorf("sockclient: Shutdown has cut off %d connections in use: %w", left, err)
 }
 
-// cut ends the connections of a loop below their users.
+// cut closes what is below the connections of a loop that are still open, so that their users' calls fail, and returns
+// how many there are.
 func (by *poolOfLoop) cut() int {
 	by.mu.Lock()
 	defer by.mu.Unlock()
-	oldest := func(a, b *pooled) int { return a.nth - b.nth } // in order: worlds play it again
+	oldest := func(a, b *pooled) int { return a.nth - b.nth } // in order, for worlds to repeat it
 	for _, c := range slices.SortedFunc(maps.Keys(by.all), oldest) {
 		if c.at.Own != nil {
 			c.at.Own.CloseSoon()
@@ -504,8 +515,8 @@ func (by *poolOfLoop) closeIdle() {
 
 // A Count is the number of connections that a Pool has on one loop.
 type Count struct {
-	Open int // connections: in use, at rest, and in the making
-	Idle int // those at rest
+	Open int // connections in use, at rest, and being made
+	Idle int // connections at rest
 }
 
 // Count returns how many connections a loop has. Any goroutine may call it; it does not park.
