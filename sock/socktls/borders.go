@@ -2,16 +2,16 @@ package socktls
 
 import "sync/atomic"
 
-// borders knows whether a stream of TLS stands within a record: tls reads on behind the record that it is asked for,
-// and nobody can ask it whether it has a part of the next.
+// borders tracks whether a TLS stream stands inside a record: tls reads beyond the record that it returns, and has no
+// method that reports whether it holds a part of the next.
 type borders struct {
 	header [5]byte // type, version, and the length of what follows
-	have   int     // bytes of the header
-	left   int     // bytes of the record
+	have   int     // bytes of the header that have come
+	left   int     // bytes of the record still to come
 	within atomic.Bool
 }
 
-// pass goes on by what has come. One caller at a time.
+// pass takes in the next bytes of the stream. One caller at a time may call it.
 func (b *borders) pass(p []byte) {
 	for len(p) > 0 {
 		if b.left > 0 {

@@ -17,26 +17,26 @@ import (
 // A Conn is a TLS connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and goroutines
 // may call them at the same time. It is never reused for another connection.
 //
-// Readers take turns in order of arrival, and so do writers, each with all of its bytes.
+// Readers take turns in the order of their arrival. Writers do the same, and each writes all of its bytes in its turn.
 type Conn struct {
-	tls      *tls.Conn // over below
+	tls      *tls.Conn // on top of below
 	conn     net.Conn
-	refused  error       // why there is no handshake
-	done     atomic.Bool // the handshake is, and below collects what tls writes
+	refused  error       // why the handshake fails at once
+	done     atomic.Bool // the handshake is done: below collects what tls writes
 	closed   atomic.Bool
-	inWrite  atomic.Bool // the writers' turn is a Write's
+	inWrite  atomic.Bool // a Write has the writers' turn
 	shutdown atomic.Bool // CloseWrite was called
-	came     borders     // of what tls has read
+	came     borders     // where in a record tls's input stands
 
-	// Who parks holds these locks, and those of tls that belong to them: a reader tls's lock of the input, which no
-	// other caller needs; who does the handshake all of them.
+	// A caller that parks holds one of these locks, and the locks of tls that belong to it: a reader holds tls's input
+	// lock, which no other caller needs; the caller that does the handshake holds all locks of tls.
 	shaking, reading, writing ringo.Mutex
 
 	out output
 }
 
 // Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn in which tasks can wait. config
-// must not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
+// must not be nil, and must set ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
 func Client(conn net.Conn, config *tls.Config) *Conn {
 	c := &Conn{conn: conn}
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
@@ -54,12 +54,13 @@ func Server(conn net.Conn, config *tls.Config) *Conn {
 	return c
 }
 
-// Handshake does the handshake if it has not been done; otherwise the first Read or Write does. It parks; deadlines and
-// Close end it. An error is final: every later call returns it. Any goroutine may call it.
+// Handshake does the TLS handshake, if it has not been done. A program need not call it: the first Read or Write does
+// the handshake as well. It parks; deadlines and Close end it. An error is final: every later call returns it. Any
+// goroutine may call it.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
-// HandshakeContext is like Handshake, but if ctx ends first it closes the connection. Once the handshake is done ctx
-// has no effect. Any goroutine may call it; a task parks.
+// HandshakeContext is like Handshake, but closes the connection if ctx ends first. Once the handshake is done, ctx has
+// no effect. Any goroutine may call it; a task parks.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.done.Load() {
 		return nil
@@ -67,13 +68,13 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	return c.shake(ctx)
 }
 
-// shake does the handshake, or waits for who does it.
+// shake does the handshake, or waits for the caller that does it.
 func (c *Conn) shake(ctx context.Context) (err error) {
 	if c.refused != nil {
 		return c.refused
 	}
 	if !c.shaking.TryLock() {
-		if ctx.Done() != nil { // tls hears of it only once it is called
+		if ctx.Done() != nil { // tls watches ctx only once it is called
 			stop := context.AfterFunc(ctx, func() { c.conn.Close() })
 			defer func() {
 				if !stop() {
@@ -101,7 +102,7 @@ func (c *Conn) shake(ctx context.Context) (err error) {
 	return err
 }
 
-// noTurn is the error of a task whose wait for others was ended.
+// noTurn returns the error of a task whose wait for its turn was ended.
 func (c *Conn) noTurn(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
@@ -129,9 +130,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of p, or fails with a count of bytes sent. It parks while the peer is slow, except for small writes
-// that a sock.Conn buffers (see sock.Conn.Write), and does the handshake if necessary. p is not kept. A failed Write,
-// even by a deadline, breaks the stream: all later ones fail with its error. Any goroutine may call it.
+// Write writes all of p, or fails and returns how many bytes were sent. It parks while the peer is slow, except for
+// small writes that a sock.Conn buffers (see sock.Conn.Write), and does the handshake if necessary. p is not kept. A
+// failed Write, even one that failed by a deadline, breaks the stream: all later ones fail with its error. Any
+// goroutine may call it.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
@@ -145,7 +147,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		}
 	}
 	c.inWrite.Store(true)
-	if c.closed.Load() { // looked at behind the store, see lockToClose
+	if c.closed.Load() { // checked after the store: see lockToClose
 		err = net.ErrClosed
 	} else {
 		n, err = c.write(p)
@@ -156,10 +158,10 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 // CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the underlying
-// connection is not shut down. As in crypto/tls it has to come after the handshake. Over a sock.Conn close_notify is
-// sent after what was written before, however long the peer takes for that, or until the write deadline; over other
-// connections CloseWrite waits five seconds at most, and changes the write deadline, as in crypto/tls. Any goroutine
-// may call it; it parks.
+// connection is not shut down. As in crypto/tls, CloseWrite fails before the handshake is done. Over a sock.Conn,
+// close_notify is sent after what was written before, however long the peer takes for that, or until the write
+// deadline. Over other connections CloseWrite waits five seconds at most, and changes the write deadline, as in
+// crypto/tls. Any goroutine may call it; it parks.
 func (c *Conn) CloseWrite() error {
 	if !c.done.Load() {
 		return errEarlyCloseWrite
@@ -177,20 +179,20 @@ func (c *Conn) CloseWrite() error {
 
 var errEarlyCloseWrite = errors.New("tls: CloseWrite called before handshake complete")
 
-// notifyPatience is how long close_notify may take.
+// notifyPatience is how long sending close_notify may take.
 const notifyPatience = 5 * time.Second
 
-// buffers reports whether the connection may have taken in what its socket has not: a deadline would drop that, with
-// what was written before.
+// buffers reports whether conn may hold bytes that were written but that its socket has not taken. A deadline would
+// drop these.
 func (c *Conn) buffers() bool {
 	_, ok := c.conn.(interface{ Flush() error })
 	return ok
 }
 
-// notifyClose sends close_notify, for who has the writers' turn.
+// notifyClose sends close_notify. The caller has the writers' turn.
 func (c *Conn) notifyClose() error {
 	if !c.shutdown.CompareAndSwap(false, true) {
-		return c.tls.CloseWrite() // what became of the first
+		return c.tls.CloseWrite() // returns the error of the first
 	}
 	err := c.tls.CloseWrite()
 	if e := c.drain(); err == nil {
@@ -201,7 +203,7 @@ func (c *Conn) notifyClose() error {
 }
 
 // Close sends close_notify, waiting five seconds at most, and closes the underlying connection, which sends what was
-// written before. It ends the calls in flight; if one of them is a Write, it does not send close_notify, as in
+// written before. It ends the calls in flight; if one of them is a Write, Close does not send close_notify, as in
 // crypto/tls. Closing again returns net.ErrClosed. Any goroutine may call it; a task parks, even if it is cancelled.
 func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
@@ -228,14 +230,15 @@ func (c *Conn) Close() error {
 	return fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", notified)
 }
 
-// lockToClose takes the writers' turn for Close, unless a Write has it: nobody knows when that ends. What else may have
-// it, such as a reply, has as long as Close has.
+// lockToClose takes the writers' turn for Close, unless a Write has it, which may take for ever. It waits for other
+// holders, such as a task that sends a reply, as long as Close may wait.
 func (c *Conn) lockToClose() bool {
 	return c.writing.TryLock() || !c.inWrite.Load() && c.writing.LockContext(context.Background()) == nil
 }
 
-// boundClose has what Close waits for end after notifyPatience, unless it calls stop before: by a deadline or, since
-// that would drop what a connection has taken in, by the end of the connection, which sends that in the background.
+// boundClose ends the waits of Close after notifyPatience, unless Close calls stop before. It does so by a deadline on
+// conn or, if conn buffers and a deadline would drop what it holds, by closing conn, which sends that in the
+// background.
 func (c *Conn) boundClose() (stop func()) {
 	below, ok := c.conn.(interface{ CloseSoon() })
 	if !ok || !c.buffers() {
@@ -251,8 +254,8 @@ func (c *Conn) boundClose() (stop func()) {
 	return func() { t.Stop() }
 }
 
-// ConnectionState returns the result of the handshake, and waits for one that is under way. If the task is cancelled
-// meanwhile, it returns the state before the handshake. Any goroutine may call it.
+// ConnectionState returns the result of the handshake. It waits for a handshake that is under way; if the task is
+// cancelled meanwhile, it returns the state before the handshake. Any goroutine may call it.
 func (c *Conn) ConnectionState() (s tls.ConnectionState) {
 	c.asked(func() error { s = c.tls.ConnectionState(); return nil })
 	return s
@@ -271,7 +274,8 @@ func (c *Conn) VerifyHostname(host string) error {
 	return c.asked(func() error { return c.tls.VerifyHostname(host) })
 }
 
-// asked asks tls what it answers under its lock of the handshake, while nobody has that and waits.
+// asked calls ask, which asks tls for something under tls's handshake lock. It waits until no caller that has that lock
+// can park.
 func (c *Conn) asked(ask func() error) error {
 	if !c.done.Load() {
 		if err := c.shaking.LockContext(context.Background()); err != nil {

@@ -27,13 +27,13 @@ func Dial(l *ringo.Loop, network, address string, config *tls.Config) (*Conn, er
 	return (&Dialer{Config: config}).Dial(l, network, address)
 }
 
-// Dial is like the function Dial, with these options. A task parks.
+// Dial is like the function Dial, with these options. Any goroutine may call it; a task parks.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return d.DialContext(context.Background(), l, network, address)
 }
 
-// DialContext is like Dial, but ends with the context; once it has returned ctx has no effect. Any goroutine may call
-// it; a task parks.
+// DialContext is like Dial, but ends with ctx; once it has returned, ctx has no effect. Any goroutine may call it; a
+// task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	var connect sock.Dialer
 	if d.NetDialer != nil {
@@ -53,8 +53,8 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	return c, nil
 }
 
-// handshakeUntil is HandshakeContext with an end by the loop's clock, if that is not the zero time. A task waits by
-// that clock, too.
+// handshakeUntil is HandshakeContext that ends at the time end, by the loop's clock; the zero time means no end. A task
+// also waits by the loop's clock.
 func (c *Conn) handshakeUntil(ctx context.Context, l *loop.Loop, end time.Time) error {
 	if end.IsZero() {
 		return c.HandshakeContext(ctx)
@@ -72,7 +72,7 @@ func (c *Conn) handshakeUntil(ctx context.Context, l *loop.Loop, end time.Time) 
 	return c.HandshakeContext(ctx)
 }
 
-// config is Config with the name of who is dialled.
+// config returns Config with the host of the address as ServerName, unless that is set.
 func (d *Dialer) config(address string) *tls.Config {
 	config := d.Config
 	if config == nil {
@@ -95,7 +95,7 @@ func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address 
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := d.DialContext(ctx, l, network, address)
 		if err != nil {
-			return nil, err // and no *Conn that is nil
+			return nil, err // a nil interface, not a nil *Conn
 		}
 		return c, nil
 	}

@@ -16,8 +16,8 @@ type Listener struct {
 	config *tls.Config
 }
 
-// NewListener returns a listener that accepts from inner, a *sock.Listener or another, and passes each connection to
-// Server. config is as for Server. Any goroutine may call it; it does not wait.
+// NewListener returns a listener that accepts from inner, a *sock.Listener or another net.Listener, and passes each
+// connection to Server. config is as for Server. Any goroutine may call it; it does not wait.
 func NewListener(inner net.Listener, config *tls.Config) *Listener {
 	return &Listener{Listener: inner, config: config}
 }
@@ -35,7 +35,7 @@ func Listen(l *ringo.Loop, network, address string, config *tls.Config) (*Listen
 	return NewListener(ln, config), nil
 }
 
-// check says what a server's configuration lacks, in crypto/tls's words.
+// check returns an error for what a server's configuration lacks, in crypto/tls's words.
 func check(config *tls.Config) error {
 	if config == nil || len(config.Certificates) == 0 &&
 		config.GetCertificate == nil && config.GetConfigForClient == nil {
@@ -49,12 +49,12 @@ func check(config *tls.Config) error {
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
-		return nil, err // and no *Conn that is nil
+		return nil, err // a nil interface, not a nil *Conn
 	}
 	return c, nil
 }
 
-// AcceptConn is Accept, but returns a *Conn.
+// AcceptConn is like Accept, but returns a *Conn.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	c, err := ln.Listener.Accept()
 	if err != nil {
@@ -90,7 +90,7 @@ func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet,
 	return sock.ServeSets(ctx, cfg, sets, secured(config, serve))
 }
 
-// secured is what serves a connection below TLS.
+// secured returns the function that serves a connection below TLS by serve.
 func secured(config *tls.Config, serve func(c *Conn)) func(raw *sock.Conn) {
 	return func(raw *sock.Conn) {
 		c := Server(raw, config)

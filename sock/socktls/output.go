@@ -19,39 +19,41 @@ const (
 	// KeyUpdates. No real peer asks for that many in a row: OpenSSL ends the connection at 32, crypto/tls at 16.
 	RepliesMax = 1024
 
-	// overhead is how much longer than itself a piece may become. Of the first records, which are small, 50 make one.
+	// overhead bounds how much longer a piece gets when it is encrypted. The first records are small: 50 of them make
+	// one piece.
 	overhead = 8192
 )
 
-// ErrReplies is returned by all calls on a connection whose peer has asked for replies, such as those to KeyUpdates,
-// and does not read them: they would need unbounded memory.
+// ErrReplies is returned by all calls on a connection whose peer asks for replies, such as those to KeyUpdates, and
+// does not read them: keeping them would take unbounded memory.
 var ErrReplies = errors.New("socktls: the peer asks for replies and does not read them")
 
-// output is what tls has written and nobody has sent.
+// output is what tls has written and no caller has sent yet.
 //
-//	tls.Write, by who has the writers' turn ──┐
-//	tls.Read, a reply ────────────────────────┴──▶ secured ──drain, by who has the writers' turn──▶ sent
+//	tls.Write, by the holder of the writers' turn ──┐
+//	tls.Read, a reply ──────────────────────────────┴──▶ secured ──drain, by the holder of the writers' turn──▶ sent
 //
-// Tls writes under its lock of the output, and nobody parks with that. A reader that leaves something here gives it
-// to a task of its own if the writers' turn is free; otherwise who has the turn looks before it leaves.
+// tls writes under its output lock, so the caller must not park then. A reader that leaves a reply here starts a task
+// that sends it, if the writers' turn is free; otherwise the holder of the turn looks for replies when it gives the
+// turn up.
 type output struct {
 	any   atomic.Bool // there may be something
-	piece atomic.Bool // a piece of a Write is in tls, or secured
+	piece atomic.Bool // a piece of a Write is in tls, or in secured
 
-	mu      sync.Mutex // held for a copy, by nobody who parks
+	mu      sync.Mutex // held for a copy; its holder does not park
 	secured *[]byte
-	ended   bool  // close_notify is sent: what readers answer is dropped
-	err     error // final: what has become of something that was to be sent
+	ended   bool  // close_notify is sent: replies of readers are dropped
+	err     error // final: why something could not be sent
 }
 
-// blocks are the memory of what is secured. A block has room for a piece, or for replies.
+// blocks is the memory of what is secured. A block has room for a piece, or for replies.
 var blocks = sync.Pool{New: func() any { return new([]byte) }}
 
-// below is the connection as tls sees the one below it.
+// below is a Conn as tls sees the connection below it: tls reads and writes by these methods.
 type below Conn
 
-// Read reads for tls. It parks, which keeps nobody but readers. Of a task that was cancelled tls thinks as of a
-// deadline: other tasks may go on reading.
+// Read reads for tls. It parks, which delays only readers. If the task was cancelled, the error is a temporary one,
+// which tls does not take for the end of the connection: other tasks may go on reading.
 func (b *below) Read(p []byte) (int, error) {
 	n, err := b.conn.Read(p)
 	b.came.pass(p[:n])
@@ -61,14 +63,14 @@ func (b *below) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// passing is an error of the caller's and not of the connection's.
+// passing is an error that concerns the caller, and not the connection.
 type passing struct{ error }
 
 func (*passing) Timeout() bool   { return false }
 func (*passing) Temporary() bool { return true }
 
-// Write takes what tls has secured, without waiting. While the handshake is under way nobody else can enter tls, so
-// that it may wait then, and sends.
+// Write collects what tls has secured, without waiting. During the handshake no other caller can enter tls, so there
+// Write may wait, and sends at once.
 func (b *below) Write(p []byte) (int, error) {
 	if !b.done.Load() {
 		return b.conn.Write(p)
@@ -79,7 +81,7 @@ func (b *below) Write(p []byte) (int, error) {
 	switch {
 	case o.err != nil:
 		return 0, o.err
-	case o.ended: // or tls, which can't have answered a KeyUpdate, would not read on
+	case o.ended: // with an error for its reply to a KeyUpdate, tls would not read on
 		return len(p), nil
 	}
 	o.any.Store(true)
@@ -106,7 +108,8 @@ func (b *below) RemoteAddr() net.Addr              { return b.conn.RemoteAddr() 
 func (b *below) SetDeadline(t time.Time) error     { return b.conn.SetDeadline(t) }
 func (b *below) SetReadDeadline(t time.Time) error { return b.conn.SetReadDeadline(t) }
 
-// SetWriteDeadline is called by Config's functions, and by tls around close_notify, which does not go out then.
+// SetWriteDeadline is called by Config's functions, and by tls around close_notify. After the handshake it does
+// nothing: tls's close_notify only goes into output.
 func (b *below) SetWriteDeadline(t time.Time) error {
 	if b.done.Load() {
 		return nil
@@ -114,7 +117,7 @@ func (b *below) SetWriteDeadline(t time.Time) error {
 	return b.conn.SetWriteDeadline(t)
 }
 
-// write is Write for who has the writers' turn.
+// write is Write for the holder of the writers' turn.
 func (c *Conn) write(p []byte) (n int, err error) {
 	for {
 		piece := p[n:min(len(p), n+PieceMax)]
@@ -133,14 +136,15 @@ func (c *Conn) write(p []byte) (n int, err error) {
 	}
 }
 
-// secure has tls secure a piece. Until that is drained it waits with what readers answer, and is none of their replies.
+// secure makes tls secure a piece. Until drain takes the piece, out.piece raises the bound of output, which is for
+// replies otherwise.
 func (c *Conn) secure(piece []byte) error {
 	c.out.piece.Store(true)
 	_, err := c.tls.Write(piece)
 	return err
 }
 
-// drain sends what is secured, for who has the writers' turn, and waits for room. The error is final.
+// drain sends what is secured, and waits until conn has taken it. The caller has the writers' turn. An error is final.
 func (c *Conn) drain() error {
 	o := &c.out
 	for {
@@ -166,14 +170,14 @@ func (c *Conn) drain() error {
 	}
 }
 
-// end is behind close_notify, after which nothing may be sent.
+// end notes that close_notify was sent: nothing may be sent after it.
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ended = true
 }
 
-// fail notes what all who write are told from now on.
+// fail keeps err as the error of all later writes.
 func (o *output) fail(err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -186,7 +190,7 @@ func (o *output) fail(err error) error {
 	return o.err
 }
 
-// final is an error with which the stream has a hole: it may be a timeout, but nothing is gained by trying again.
+// final is an error that leaves a hole in the stream: it may be a timeout, but trying again can't help.
 type final struct{ err net.Error }
 
 func (e *final) Error() string   { return e.err.Error() }
@@ -194,10 +198,10 @@ func (e *final) Unwrap() error   { return e.err }
 func (e *final) Timeout() bool   { return e.err.Timeout() }
 func (e *final) Temporary() bool { return false }
 
-// afterRead has sent what tls has answered while it read, and gives the error that the reader is told.
+// afterRead sends the replies that tls has written while it read, and returns the error for the reader.
 func (c *Conn) afterRead(n int, err error) error {
 	if c.flooded() {
-		c.conn.SetDeadline(time.Unix(1, 0)) // all who wait for this peer are told
+		c.conn.SetDeadline(time.Unix(1, 0)) // ends all waits for this peer
 		if n == 0 {
 			err = ErrReplies
 		}
@@ -210,20 +214,21 @@ func (c *Conn) afterRead(n int, err error) error {
 	return err
 }
 
-// flooded reports whether the peer has asked for too much.
+// flooded reports whether the peer has left more replies unread than are kept.
 func (c *Conn) flooded() bool {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return c.out.err == ErrReplies
 }
 
-// sendReplies has a task send what is there, or leaves it to who has the writers' turn.
+// sendReplies starts a task, or a goroutine, that sends the replies in output, or leaves them to the holder of the
+// writers' turn.
 func (c *Conn) sendReplies() {
 	if !c.out.any.Load() || !c.writing.TryLock() {
 		return
 	}
 	send := func() {
-		c.drain() // who writes next is told of an error
+		c.drain() // the next writer gets the error
 		c.endWrite()
 	}
 	if l, _ := loop.Current(); l != nil {
@@ -234,7 +239,7 @@ func (c *Conn) sendReplies() {
 	}
 }
 
-// endWrite gives up the writers' turn. What a reader has left meanwhile is sent.
+// endWrite gives up the writers' turn, and sends replies that readers have left meanwhile.
 func (c *Conn) endWrite() {
 	c.writing.Unlock()
 	c.sendReplies()
