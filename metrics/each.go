@@ -8,9 +8,9 @@ import (
 	"ringo/stats"
 )
 
-// Each calls f with a sample for each metric and set of labels, those of one metric together, in the order of All.
-// Loops that have ended keep their counters and histograms, but have no gauges. A goroutine waits at most some 100 ms
-// in all for loops that do not answer; a task parks, for each loop.
+// Each calls f with a sample for each metric and set of labels. The samples of one metric come together, in the order
+// of All. Loops that have ended keep their counters and histograms, but have no gauges. A goroutine waits at most some
+// 100 ms in all for loops that do not answer; a task parks, for each loop.
 func Each(f func(Sample)) {
 	loops := askLoops()
 	for i := range ofLoops {
@@ -57,7 +57,7 @@ func Each(f func(Sample)) {
 	}
 }
 
-// loopSample is a loop's counts.
+// loopSample is what a loop has counted.
 type loopSample struct {
 	census.Total
 	run, index string
@@ -72,7 +72,7 @@ func askLoops() []loopSample {
 	})
 }
 
-// putter makes samples of one metric.
+// putter makes the samples of one metric, and calls f with each.
 type putter struct {
 	metric  *Metric
 	f       func(Sample)
@@ -110,7 +110,7 @@ func (p *putter) times(h *stats.Histogram, labels ...string) {
 		Buckets: p.buckets})
 }
 
-// begun is when the counts of the process began, nearly.
+// begun is about when the process began to count.
 var begun = time.Now()
 
 // Begun returns when the process began to count.

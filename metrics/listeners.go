@@ -9,24 +9,24 @@ import (
 	"ringo/sock"
 )
 
-// listenersMax bounds the sets of labels of listeners: those that were first seen when there were so many count
-// together, under the address "other".
+// listenersMax bounds the sets of labels of listeners. A new listener beyond that counts under the address "other",
+// together with others.
 const listenersMax = 200
 
-// listenerLabels are those: run, loop, network, address.
+// listenerLabels are the values of the labels run, loop, network and address.
 type listenerLabels [4]string
 
-// listenerSet is the listeners with the same labels: one as a rule, or some that share their address, or those under
-// the address "other". It lasts as long as one of them is open, and what the others have counted stays in it, so that
-// its counters don't go down.
+// listenerSet is the listeners with the same labels: usually one, but some share an address, or the address "other". It
+// lasts as long as one of them is open, and keeps what the closed ones have counted, so that its counters don't go
+// down.
 type listenerSet struct {
 	labels listenerLabels
-	begun  time.Time // the first of them was made since then
+	begun  time.Time // when listeners were last asked before the first of them was made
 	open   int
-	past   sock.ListenerStats // of those that are closed
+	past   sock.ListenerStats // what the closed ones have counted
 }
 
-// listenerSets is which listeners were seen, and under which labels, which they keep.
+// listenerSets are the listeners that were seen, each with its labels, which it keeps.
 var listenerSets = listenerBook{
 	of:   map[*sock.Listener]*listenerSet{},
 	sets: map[listenerLabels]*listenerSet{},
@@ -37,18 +37,18 @@ type listenerBook struct {
 	sync.Mutex
 	of   map[*sock.Listener]*listenerSet
 	sets map[listenerLabels]*listenerSet
-	seen time.Time // when somebody looked last
+	seen time.Time // when ask was last called
 }
 
-// listenerSample is the counts of a set.
+// listenerSample is what the listeners of a set have counted.
 type listenerSample struct {
 	labels listenerLabels
 	begun  time.Time
 	stats  sock.ListenerStats
 }
 
-// ask gives the counts of all open listeners, by their labels. Those who ask at once are told one after the other: what
-// one has seen closed is open for nobody behind it.
+// ask returns the counts of all open listeners, by their labels. Calls come one after the other: a listener that one
+// call has seen closed is not open for a later call.
 func (b *listenerBook) ask(loops []loopSample) (all []listenerSample) {
 	b.Lock()
 	defer b.Unlock()
@@ -83,7 +83,7 @@ func (b *listenerBook) ask(loops []loopSample) (all []listenerSample) {
 	return all
 }
 
-// forget takes the closed ones out of their sets.
+// forget moves closed listeners out of their sets, and what they have counted into past.
 func (b *listenerBook) forget(open []*sock.Listener) {
 	stays := make(map[*sock.Listener]bool, len(open))
 	for _, ln := range open {
@@ -103,11 +103,11 @@ func (b *listenerBook) forget(open []*sock.Listener) {
 	}
 }
 
-// add puts a listener into the set that it belongs to.
+// add puts a listener into the set with its labels, which it makes if there is none.
 func (b *listenerBook) add(ln *sock.Listener, place [2]string) *listenerSet {
 	addr := ln.Addr()
-	// A Unix socket's name may be any bytes. One label that is no UTF-8 costs Prometheus the whole answer, and its
-	// client library panics.
+	// A Unix socket's name may be any bytes. Because of one label that is not UTF-8, Prometheus would reject the whole
+	// answer, and its client library panics.
 	labels := listenerLabels{place[0], place[1], addr.Network(), strings.ToValidUTF8(addr.String(), "\uFFFD")}
 	set := b.sets[labels]
 	if set == nil && len(b.sets) >= listenersMax {
@@ -123,7 +123,7 @@ func (b *listenerBook) add(ln *sock.Listener, place [2]string) *listenerSet {
 	return set
 }
 
-// addListener adds what another has counted.
+// addListener adds the counts of a listener to a sum.
 func addListener(sum *sock.ListenerStats, more sock.ListenerStats) {
 	sum.Accepted += more.Accepted
 	sum.Errors += more.Errors

@@ -9,8 +9,8 @@ import (
 // Kind is the kind of a metric.
 type Kind uint8
 
-// The kinds. A counter never decreases while the process runs, except for a listener's: it restarts when a new listener
-// is made at the address of a closed one.
+// The kinds. A counter never decreases while the process runs, except for a listener's: that restarts when a new
+// listener is made at the address of a closed one.
 const (
 	Counter Kind = iota
 	Gauge
@@ -27,11 +27,11 @@ type Metric struct {
 	Unit   string // "seconds", "bytes", or empty for a count
 	Kind   Kind
 	Labels []string
-	Bounds []float64 // of a histogram, in seconds; values above the last are only in the count
+	Bounds []float64 // of a histogram, in seconds; only Sample.Count has values above the last
 }
 
-// Dotted returns the name by OpenTelemetry's conventions, without unit and type: "ringo.op.submitted". A histogram of
-// times ends in duration.
+// Dotted returns the name by OpenTelemetry's conventions, without unit and type, such as "ringo.op.submitted". The name
+// of a histogram of times ends in "duration", that of a metric in bytes in "size".
 func (m *Metric) Dotted() string {
 	name := strings.TrimSuffix(m.Name, "_total")
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "_seconds"), "_bytes")
@@ -51,17 +51,18 @@ type Sample struct {
 	Labels []string // values, in the order of Metric.Labels; valid until f returns
 	Value  float64  // of counters and gauges
 
-	// Begun is since when a counter or a histogram counts, nearly: as of Begun, or since when there is a listener at
-	// the address.
+	// Begun is about when this counter or histogram began to count: what the function Begun returns or, for a
+	// listener's, since when there is a listener at the address.
 	Begun time.Time
 
-	// For histograms: the number of values, their sum in seconds, and how many are below each of Metric.Bounds.
+	// For histograms: the number of values, their sum in seconds, and for each of Metric.Bounds how many values are
+	// below it.
 	Count   uint64
 	Sum     float64
 	Buckets []uint64 // valid until f returns
 }
 
-// All returns the metrics, in the order of Each.
+// All returns all metrics, in the order of Each.
 func All() []*Metric {
 	var all []*Metric
 	for i := range ofLoops {
@@ -76,8 +77,8 @@ func All() []*Metric {
 	return all
 }
 
-// doublings are bounds from 1 µs to 8.6 s, for what loops do; quadruplings from 4 µs to 69 s, for what has more labels.
-// They are powers of two of nanoseconds, as the bounds are by which loops count.
+// doublings are bounds from 1 µs to 8.6 s, for what loops do; quadruplings are from 4 µs to 69 s, for metrics with more
+// labels. All are powers of two of nanoseconds, like the bounds by which loops count.
 var (
 	doublings    = bounds(10, 33, 1)
 	quadruplings = bounds(12, 36, 2)
@@ -90,5 +91,5 @@ func bounds(first, last, step int) (all []float64) {
 	return all
 }
 
-// labelled puts labels behind others.
+// labelled returns the labels first, followed by more.
 func labelled(first []string, more ...string) []string { return append(slices.Clip(first), more...) }

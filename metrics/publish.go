@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// Publish publishes all metrics under a name in package expvar, as an object of arrays: for each metric its samples,
-// with their labels, and "value", or "count", "sum" and "buckets", by bound. Like expvar.Publish, it panics if the name
-// is taken.
+// Publish publishes all metrics in package expvar under this name. The variable is an object that has, for each metric,
+// an array of its samples: each with its labels, and "value" or, for a histogram, "count", "sum" and "buckets", by
+// bound. Like expvar.Publish, it panics if the name is taken.
 func Publish(name string) { expvar.Publish(name, expvar.Func(func() any { return variables() })) }
 
 func variables() map[string][]map[string]any {

@@ -7,14 +7,14 @@ import (
 	"ringo/stats"
 )
 
-// put gives a sample of a metric to whoever reads. The labels are those that the metric has beside those of its loop,
-// lane or listener.
+// put passes the samples of a metric on. The labels are those that the metric has beside those of its loop, lane or
+// listener.
 type put struct {
 	value func(v float64, labels ...string)
 	times func(h *stats.Histogram, labels ...string)
 }
 
-// row is a metric, and how it is read off what has counted it.
+// row is a metric, and how it is read from what has counted it.
 type row[T any] struct {
 	Metric
 	of func(from *T, p put)
@@ -32,7 +32,7 @@ func level[T any](name, help string, of func(*T) int) row[T] {
 
 func seconds(d time.Duration) float64 { return d.Seconds() }
 
-// of has all rows begin with these labels.
+// of puts these labels before those of each row.
 func of[T any](labels []string, rows []row[T]) []row[T] {
 	for i := range rows {
 		rows[i].Labels = labelled(labels, rows[i].Labels...)

@@ -9,9 +9,9 @@ import (
 	"ringo/stats"
 )
 
-// A Text is metrics in Prometheus' text format, version 0.0.4: those of Each, or a program's own. The samples of a
-// Metric must come one after the other, with the same pointer. What of a label is no UTF-8 becomes U+FFFD. The zero
-// Text is empty. Its methods do not wait; one goroutine or task at a time may call them.
+// A Text collects metrics in Prometheus' text format, version 0.0.4: those of Each, or a program's own. The samples of
+// a Metric must come one after the other, with the same pointer. Bytes of a label that are not UTF-8 become U+FFFD. The
+// zero Text is empty. Its methods do not wait; one goroutine or task at a time may call them.
 type Text struct {
 	b    bytes.Buffer
 	last *Metric
@@ -55,7 +55,7 @@ func (t *Text) WriteTo(w io.Writer) (int64, error) {
 	return t.b.WriteTo(w)
 }
 
-// line writes a value.
+// line writes a line: the name with this suffix, the labels, and a value. bound is the label le, "" if there is none.
 func (t *Text) line(suffix string, s *Sample, bound string, v float64) {
 	t.b.WriteString(s.Metric.Name + suffix)
 	sep := "{"
@@ -76,7 +76,7 @@ func (t *Text) line(suffix string, s *Sample, bound string, v float64) {
 	t.b.WriteString(" " + number(v) + "\n")
 }
 
-// sorted is the places of names in their order, in which Prometheus writes them.
+// sorted returns the indexes of names in the order of the names, which is Prometheus' order of labels.
 func sorted(names []string) []int {
 	order := make([]int, len(names))
 	for i := range order {

@@ -20,14 +20,14 @@ import (
 	"ringo/metrics"
 )
 
-// NewProducer makes a producer of all loops of the process, for readers of the SDK. Its metrics are cumulative,
-// whatever temporality the exporter asks of instruments. Producing asks the loops, and waits some 100 ms for one that
-// is held, so it must be done by an ordinary goroutine, as the SDK's readers do.
+// NewProducer makes a producer of the metrics of all loops of the process, for readers of the SDK. The metrics are
+// cumulative, whatever temporality the exporter asks of instruments. Producing asks the loops, and waits some 100 ms
+// for one that is held, so only an ordinary goroutine may do it, as the SDK's readers do.
 func NewProducer() metric.Producer { return producer{} }
 
 type producer struct{}
 
-// scope is what all metrics are of.
+// scope is the instrumentation scope of all metrics.
 var scope = instrumentation.Scope{Name: "ringo/metrics"}
 
 // Produce reads all metrics.
@@ -51,7 +51,7 @@ func (producer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) 
 	return []metricdata.ScopeMetrics{{Scope: scope, Metrics: all}}, nil
 }
 
-// unitOf is a unit in UCUM, where a number of things is 1.
+// unitOf returns a unit in UCUM, in which a count has the unit 1.
 func unitOf(unit string) string {
 	switch unit {
 	case "seconds":
@@ -72,7 +72,7 @@ func empty(k metrics.Kind) metricdata.Aggregation {
 	return metricdata.Gauge[float64]{}
 }
 
-// with adds a sample.
+// with adds a sample to the data of its metric.
 func with(to metricdata.Aggregation, s *metrics.Sample, now time.Time) metricdata.Aggregation {
 	point := metricdata.DataPoint[float64]{Attributes: attributes(s), Time: now, Value: s.Value}
 	switch to := to.(type) {
@@ -93,7 +93,8 @@ func with(to metricdata.Aggregation, s *metrics.Sample, now time.Time) metricdat
 	return to
 }
 
-// each is how many durations are in each bucket, and not below its bound; the last is what is above all.
+// each returns how many values are in each bucket alone, where Sample.Buckets counts all below a bound; the last is for
+// the values above all bounds.
 func each(s *metrics.Sample) []uint64 {
 	counts := make([]uint64, 0, len(s.Buckets)+1)
 	below := uint64(0)

@@ -1,5 +1,5 @@
-// Package ringoprom has a prometheus.Collector for the counters of Ringo's loops and listeners: the metrics of package
-// ringo/metrics. docs/metrics.md explains each of them.
+// Package ringoprom provides a prometheus.Collector for the counters of Ringo's loops and listeners: the metrics of
+// package ringo/metrics. docs/metrics.md explains each of them.
 //
 //	prometheus.MustRegister(ringoprom.NewCollector())
 package ringoprom
@@ -10,9 +10,9 @@ import (
 	"ringo/metrics"
 )
 
-// NewCollector makes a collector of all loops of the process; a registry takes only one. Collecting asks the loops, and
-// waits some 100 ms for one that is held, so it must be done by an ordinary goroutine, as promhttp does in an
-// http.Server of package net/http: a task that gathers would hold its own loop.
+// NewCollector makes a collector of the metrics of all loops of the process; a registry takes only one. Collecting asks
+// the loops, and waits some 100 ms for one that is held, so only an ordinary goroutine may do it, as promhttp does in
+// an http.Server of package net/http: a task that gathers would hold its own loop.
 func NewCollector() prometheus.Collector {
 	c := &collector{descs: map[*metrics.Metric]*prometheus.Desc{}}
 	for _, m := range metrics.All() {
@@ -27,7 +27,7 @@ type collector struct {
 	descs map[*metrics.Metric]*prometheus.Desc
 }
 
-// Describe sends all descriptions: the collector is a checked one.
+// Describe sends all descriptions, so that registries check the collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, m := range c.all {
 		to <- c.descs[m]
