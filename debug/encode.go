@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// histogram is a stats.Histogram as the API has it.
+// histogram is a stats.Histogram in the form of the API.
 type histogram struct {
 	Count   uint64      `json:"count"`
 	Sum     int64       `json:"sum"`
@@ -32,7 +32,8 @@ func histogramOf(h stats.Histogram) histogram {
 	return out
 }
 
-// fields gives a struct of package stats as the API has it: what a later release adds is in it at once.
+// fields returns a struct of package stats in the form of the API. It uses reflection, so that fields of later releases
+// are in it at once.
 func fields(v any) any { return encoded(reflect.ValueOf(v)) }
 
 func encoded(v reflect.Value) any {
@@ -61,7 +62,7 @@ func encoded(v reflect.Value) any {
 	return v.Interface()
 }
 
-// moment is a time, nil if there is none.
+// moment returns a time in the form of the API, or nil for the zero time.
 func moment(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -69,7 +70,7 @@ func moment(t time.Time) any {
 	return t.Format(time.RFC3339Nano)
 }
 
-// nameOf makes FD fd, HolderID holderID, and URL2Path url2Path.
+// nameOf returns the API's name of a field: fd for FD, holderID for HolderID, and url2Path for URL2Path.
 func nameOf(field string) string {
 	upper := strings.IndexFunc(field, func(r rune) bool { return !unicode.IsUpper(r) })
 	switch {

@@ -17,14 +17,14 @@ import (
 //go:embed page/index.html page/console.css page/console.js
 var pages embed.FS
 
-// files are what the page consists of, by the last part of their paths.
+// files are the files of the page, by the last part of their paths.
 var files = map[string]struct{ name, kind string }{
 	"":            {"page/index.html", "text/html; charset=utf-8"},
 	"console.css": {"page/console.css", "text/css; charset=utf-8"},
 	"console.js":  {"page/console.js", "text/javascript; charset=utf-8"},
 }
 
-// answers are what the API can be asked.
+// answers are the functions that answer requests of the API, by the last part of the path.
 var answers = map[string]func(*query) (any, error){
 	"loops":   loops,
 	"tasks":   tasks,
@@ -78,7 +78,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(text)
 }
 
-// overLoopback reports whether the server that has the request listens where only this machine reaches it.
+// overLoopback reports whether the request came to a loopback address, which only this machine reaches.
 func overLoopback(r *http.Request) bool {
 	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -88,8 +88,8 @@ func overLoopback(r *http.Request) bool {
 	return err == nil && local.Addr().Unmap().IsLoopback()
 }
 
-// ofThisMachine tells an address and names of this machine from those of other sites, whose pages could have their name
-// stand for an address here, and would be taken by a browser for the console's own.
+// ofThisMachine reports whether host is an address, or a name that always stands for this machine. Another site could
+// make its own name resolve to an address here, and a browser would then take that site's page for the console's own.
 func ofThisMachine(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -101,7 +101,7 @@ func ofThisMachine(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// serveAnswer answers a question of the page's, or of a program; not one that another site has a browser ask.
+// serveAnswer answers a request of the page or of a program, but not one that another site makes a browser send.
 func serveAnswer(w http.ResponseWriter, r *http.Request, answer func(*query) (any, error)) {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
@@ -137,8 +137,8 @@ func makeAnswer(q *query, answer func(*query) (any, error)) (text []byte, code i
 	return text, http.StatusOK, nil
 }
 
-// asGoroutine runs f on an ordinary goroutine, while a task that calls it parks: to ask the kernel, or to sort and
-// write many rows, would hold its loop.
+// asGoroutine runs f on an ordinary goroutine, while a task that calls it parks. In a task f would hold the loop: it
+// may ask the kernel, or sort and write many rows.
 func asGoroutine(f func() ([]byte, int, error)) (text []byte, code int, err error) {
 	me, _ := loop.Current()
 	if me == nil {
@@ -155,7 +155,7 @@ func asGoroutine(f func() ([]byte, int, error)) (text []byte, code int, err erro
 	return text, code, err
 }
 
-// fail answers with an error, as JSON for those who read no other.
+// fail answers with an error, in JSON because clients of the API read nothing else.
 func fail(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// handle is something open as the API shows it, with the fields of stats.Handle.
+// handle is an open handle in the form of the API, with the fields of stats.Handle.
 type handle struct {
 	Loop    string `json:"loop"`
 	Kind    string `json:"kind"`
@@ -25,7 +25,7 @@ type handle struct {
 	Leases  int    `json:"leases"`
 }
 
-// shownHandle is one of a list in the making.
+// shownHandle is a handle in a list that is being made.
 type shownHandle struct {
 	census.HandleInfo
 	loop string
@@ -47,7 +47,7 @@ var handleOrders = map[string]func(a, b *shownHandle) int{
 	"remote": func(a, b *shownHandle) int { return strings.Compare(a.remote(), b.remote()) },
 }
 
-// handles lists what is open on the loops.
+// handles lists the open handles of the loops.
 func handles(q *query) (any, error) {
 	list, err := listOf(q, handleOrders, "-age")
 	if err != nil {
@@ -66,7 +66,7 @@ func handles(q *query) (any, error) {
 			part.count(h)
 		})
 		if !ok {
-			return nil // what it tells now comes too late
+			return nil // what the loop reports from now on comes too late
 		}
 		return part
 	})
@@ -90,14 +90,14 @@ func handles(q *query) (any, error) {
 	}), nil
 }
 
-// handleSum counts handles, and keeps the first of them.
+// handleSum counts handles, and keeps those that are first in the order of the list.
 type handleSum struct {
 	*listing[shownHandle]
 	unread, unsent int
 	kinds          map[string]int
 }
 
-// part is a sum for one loop, which may not answer to the end.
+// part returns an empty sum for one loop, which may stop answering before its end.
 func (s *handleSum) part() *handleSum {
 	return &handleSum{listing: s.listing.part(), kinds: map[string]int{}}
 }

@@ -12,7 +12,7 @@ import (
 	"ringo/stats"
 )
 
-// hold is what has held a loop, with the fields of stats.Hold.
+// hold is a place that has held a loop, in the form of the API, with the fields of stats.Hold.
 type hold struct {
 	Loop    string `json:"loop"`
 	Task    string `json:"task"`
@@ -24,7 +24,7 @@ type hold struct {
 	Longest int64  `json:"longest"`
 }
 
-// holds lists what has held the loops, what took longest in all first. There are few places, so all are given.
+// holds lists what has held the loops, the longest in all first. It returns all places, since there are few.
 func holds(q *query) (any, error) {
 	which, err := q.wanted()
 	if err != nil {
@@ -51,7 +51,7 @@ func holds(q *query) (any, error) {
 	}, nil
 }
 
-// presentHold is what holds the loop now; nil if nothing does.
+// presentHold returns what holds the loop now, or nil if nothing does.
 func presentHold(l *ringo.Loop) *hold {
 	h, held := watch.PresentHold((*loop.Loop)(l))
 	if !held {

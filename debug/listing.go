@@ -7,16 +7,16 @@ import (
 	"ringo"
 )
 
-// listing is an answer with rows in the making.
+// listing is an answer with rows, while it is being made.
 type listing[T any] struct {
-	loops          []*ringo.Loop              // that it is about
-	keeps          func(texts ...string) bool // whether a row of such texts is wanted; nil: each is
+	loops          []*ringo.Loop              // the loops that the query asks for
+	keeps          func(texts ...string) bool // reports whether a row with such texts is wanted; nil: all are
 	total, matched int
 	rows           first[T]
 	begun          time.Time
 }
 
-// listOf takes a query's loops, order, filter and number of rows.
+// listOf returns an empty listing with the loops, the order, the filter and the number of rows that a query asks for.
 func listOf[T any](q *query, orders map[string]func(a, b *T) int, usual string) (*listing[T], error) {
 	loops, err := q.wanted()
 	if err != nil {
@@ -33,18 +33,18 @@ func listOf[T any](q *query, orders map[string]func(a, b *T) int, usual string) 
 	return &listing[T]{loops: loops, keeps: q.filter(), rows: first[T]{n: n, order: order}, begun: time.Now()}, nil
 }
 
-// add takes in a row that is wanted.
+// add adds a row that is wanted.
 func (l *listing[T]) add(row *T) {
 	l.matched++
 	l.rows.add(row)
 }
 
-// part is an empty listing of the same sort, for what may come to nothing.
+// part returns an empty listing with the same filter and order, for rows that may be dropped.
 func (l *listing[T]) part() *listing[T] {
 	return &listing[T]{keeps: l.keeps, rows: first[T]{n: l.rows.n, order: l.rows.order}}
 }
 
-// merge takes in a part.
+// merge adds a part's rows and counts.
 func (l *listing[T]) merge(p *listing[T]) {
 	l.total, l.matched = l.total+p.total, l.matched+p.matched
 	for i := range p.rows.rows {
@@ -52,14 +52,14 @@ func (l *listing[T]) merge(p *listing[T]) {
 	}
 }
 
-// answer is what is told, with the rows, when all have been taken in.
+// answer adds the time and the counts to an answer, which has its rows already.
 func (l *listing[T]) answer(with map[string]any) map[string]any {
 	with["now"], with["total"], with["matched"] = moment(time.Now()), l.total, l.matched
 	with["took"] = int64(time.Since(l.begun))
 	return with
 }
 
-// first keeps the first n rows of those that it is given, by an order, in a heap whose top is the last of them.
+// first keeps the n rows that are first by an order, of all that are added, in a heap with the last of them on top.
 type first[T any] struct {
 	n     int
 	order func(a, b *T) int
@@ -105,7 +105,7 @@ func (f *first[T]) down() {
 	}
 }
 
-// sorted gives them in order.
+// sorted returns the rows in order.
 func (f *first[T]) sorted() []T {
 	slices.SortFunc(f.rows, func(a, b T) int { return f.order(&a, &b) })
 	return slices.Clip(f.rows)

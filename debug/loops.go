@@ -15,13 +15,13 @@ import (
 	"ringo/stats"
 )
 
-// started is nearly when the process was.
+// started is about when the process started.
 var started = time.Now()
 
-// loopName is how the API names a loop, RUN.INDEX.
+// loopName returns the API's name of a loop, RUN.INDEX.
 func loopName(l *ringo.Loop) string { return fmt.Sprintf("%d.%d", l.Info().Run, l.Index()) }
 
-// wanted gives the loops that a query is about.
+// wanted returns the loops that a query asks for.
 func (q *query) wanted() ([]*ringo.Loop, error) {
 	all, name := ringo.Loops(), q.get("loop")
 	slices.SortFunc(all, func(a, b *ringo.Loop) int {
@@ -38,7 +38,7 @@ func (q *query) wanted() ([]*ringo.Loop, error) {
 	return nil, fmt.Errorf("loop=%.20q: no such loop runs", name)
 }
 
-// process is what is told of the program as a whole.
+// process is what the API reports about the process.
 type process struct {
 	Name       string `json:"name"`
 	PID        int    `json:"pid"`
@@ -47,8 +47,8 @@ type process struct {
 	CPUs       int    `json:"cpus"`
 	GOMAXPROCS int    `json:"gomaxprocs"`
 	Goroutines int    `json:"goroutines"`
-	Memory     uint64 `json:"memory"` // bytes that Go has from the system
-	Heap       uint64 `json:"heap"`   // of live and dead objects
+	Memory     uint64 `json:"memory"` // bytes that Go has taken from the system
+	Heap       uint64 `json:"heap"`   // bytes of live and dead objects
 	Up         int64  `json:"up"`
 }
 
@@ -65,7 +65,7 @@ func processNow() process {
 	}
 }
 
-// loops tells of the process and its loops.
+// loops answers with the process, its loops, and the lanes of each Run.
 func loops(q *query) (any, error) {
 	which, err := q.wanted()
 	if err != nil {
@@ -75,9 +75,9 @@ func loops(q *query) (any, error) {
 	counted := census.AskEach(len(which), func(i int) stats.Loop { return which[i].Stats() })
 	for i, l := range which {
 		counts, info := fields(counted[i]).(map[string]any), l.Info()
-		lanes[fmt.Sprint(info.Run)] = counts["lanes"] // of all loops of the Run
+		lanes[fmt.Sprint(info.Run)] = counts["lanes"] // the same for all loops of the Run
 		delete(counts, "lanes")
-		var held any // none holds it
+		var held any // nil: nothing holds the loop
 		if counts["held"].(time.Duration) > 0 {
 			held = presentHold(l)
 		}

@@ -9,7 +9,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// operation is one in flight.
+// operation is an op in flight, in the form of the API.
 type operation struct {
 	Loop      string `json:"loop"`
 	Op        string `json:"op"`
@@ -20,11 +20,11 @@ type operation struct {
 	Canceled  bool   `json:"canceled,omitempty"`
 }
 
-// opKind is those of one kind.
+// opKind counts the ops of one kind.
 type opKind struct {
 	Op       string `json:"op"`
 	InFlight int    `json:"inFlight"`
-	Queued   int    `json:"queued"` // of these, not taken by the kernel yet
+	Queued   int    `json:"queued"` // of InFlight, those that the kernel has not taken yet
 	Canceled int    `json:"canceled"`
 	Bytes    int    `json:"bytes"` // lent to the kernel
 }

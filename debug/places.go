@@ -9,10 +9,10 @@ import (
 
 // Places describes the CPUs that the process may use, and the loops that a Run would make on them.
 type Places struct {
-	CPUs  string  `json:"cpus"`  // that the process may use, as "0-3,8"; "" where the system does not say
-	Cores int     `json:"cores"` // that have such CPUs
-	Nodes int     `json:"nodes"` // of memory
-	Quota float64 `json:"quota"` // of the process's cgroups and those above them, in CPUs; 0: none
+	CPUs  string  `json:"cpus"`  // those the process may use, as "0-3,8"; "" if unknown
+	Cores int     `json:"cores"` // cores with such CPUs
+	Nodes int     `json:"nodes"` // memory nodes (NUMA) with such CPUs
+	Quota float64 `json:"quota"` // in CPUs, by the process's cgroups and those above; 0: none
 	Plans []Plan  `json:"plans"` // for each Config.Place, Anywhere first
 }
 
@@ -20,13 +20,13 @@ type Places struct {
 type Plan struct {
 	Place string   `json:"place"`
 	Loops int      `json:"loops"`          // 0 if it fails
-	Why   string   `json:"why,omitempty"`  // there are that many, as in stats.Info
-	CPUs  []string `json:"cpus,omitempty"` // of each loop; nil: no loop is bound
+	Why   string   `json:"why,omitempty"`  // why there are that many, as in stats.Info
+	CPUs  []string `json:"cpus,omitempty"` // the CPUs of each loop; nil: no loop is bound
 	Error string   `json:"error,omitempty"`
 }
 
-// FindPlaces reads what the system says, and makes plans. It reads some files for each CPU. Any goroutine may call it;
-// a task should call it in Loop.Offload.
+// FindPlaces reads what the system says about its CPUs, and plans the loops for each Config.Place. It reads some files
+// for each CPU. Any goroutine may call it; a task should call it in Loop.Offload.
 func FindPlaces() *Places {
 	cpus, _ := kernel.CPUs() // a policy that needs them says why there are none
 	m := places.Read(kernel.Root(), cpus)

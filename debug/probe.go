@@ -13,8 +13,8 @@ type Report struct {
 	Uring   *uring.Report `json:"uring"`
 	Drivers []string      `json:"drivers"` // as ringo.Drivers
 	Defects []Defect      `json:"defects"`
-	// AIO is why the kernel's AIO, io_submit(2), can't read and write files that are open with O_DIRECT where a loop
-	// has no io_uring, so that threads do it; "" if it can.
+	// AIO is why the kernel's AIO, io_submit(2), can't read and write files opened with O_DIRECT, so that threads do it
+	// where a loop has no io_uring; "" if it can.
 	AIO string `json:"aio"`
 }
 
@@ -26,8 +26,8 @@ type Defect struct {
 	Why   string `json:"why"`   // what goes wrong, with the source
 }
 
-// Probe finds out what the kernel offers, by trying. It blocks for some ten milliseconds: a task should call it in
-// Loop.Offload. Any goroutine may call it.
+// Probe finds out what the kernel offers, by trying. It blocks for some ten milliseconds. Any goroutine may call it; a
+// task should call it in Loop.Offload.
 func Probe() (*Report, error) {
 	r := &Report{Drivers: ringo.Drivers(), Defects: []Defect{}}
 	var err error
@@ -45,14 +45,15 @@ func Probe() (*Report, error) {
 	return r, nil
 }
 
-// prober has what the kernel has answered to the first who asked.
+// prober keeps the kernel's answers to the first request.
 type prober struct {
 	mu   sync.Mutex
 	find func() (*Report, error)
 	kept *Report
 }
 
-// get asks, if need be. A refusal is not kept, nor an error: descriptors or memory may have been short at the time.
+// get returns the Report that is kept, or probes the kernel. It keeps no error and no Report with a refusal:
+// descriptors or memory may have been short at the time.
 func (p *prober) get() (*Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,5 +72,5 @@ func (p *prober) get() (*Report, error) {
 
 var probed = prober{find: Probe}
 
-// probe tells what io_uring offers here.
+// probe answers with what the kernel offers.
 func probe(*query) (any, error) { return probed.get() }

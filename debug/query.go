@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// query is the parameters of a request.
+// query holds the parameters of a request.
 type query struct {
 	values url.Values
 	used   []string
@@ -33,13 +33,13 @@ func parseQuery(text string) (*query, error) {
 	return &query{values: values}, nil
 }
 
-// get is a parameter, "" if it is not there.
+// get returns a parameter, "" if it is missing, and notes that the answer uses it.
 func (q *query) get(name string) string {
 	q.used = append(q.used, name)
 	return q.values.Get(name)
 }
 
-// unused is the error of a parameter that nobody has asked for.
+// unused returns an error if there is a parameter that the answer does not use.
 func (q *query) unused() error {
 	for name := range q.values {
 		if !slices.Contains(q.used, name) {
@@ -49,7 +49,7 @@ func (q *query) unused() error {
 	return nil
 }
 
-// rows is how many are wanted.
+// rows returns how many rows the request asks for.
 func (q *query) rows() (int, error) {
 	text := q.get("n")
 	if text == "" {
@@ -62,7 +62,8 @@ func (q *query) rows() (int, error) {
 	return n, nil
 }
 
-// filter reports whether a row that consists of some texts is wanted.
+// filter returns a function that reports whether a row with these texts contains the text that the request asks for,
+// ignoring case. It returns nil if the request asks for none.
 func (q *query) filter() func(texts ...string) bool {
 	want := strings.ToLower(q.get("filter"))
 	if want == "" {
@@ -78,7 +79,7 @@ func (q *query) filter() func(texts ...string) bool {
 	}
 }
 
-// sort gives the order that is wanted, of those that there are by name.
+// sorting returns the order that a request asks for, out of orders by their names; usual is the name of the default.
 func sorting[T any](q *query, orders map[string]func(a, b *T) int, usual string) (func(a, b *T) int, error) {
 	name := q.get("sort")
 	if name == "" {

@@ -20,7 +20,7 @@ type task struct {
 	Age      int64  `json:"age"`
 	Since    int64  `json:"since"`
 	Canceled bool   `json:"canceled,omitempty"`
-	Ran      int64  `json:"ran"` // for which part of the last second it has had its loop, in millionths
+	Ran      int64  `json:"ran"` // the part of the last second in which it ran, in millionths
 	Stack    int    `json:"stack"`
 	Wait     string `json:"wait,omitempty"`
 	WaitOp   string `json:"waitOp,omitempty"`
@@ -30,21 +30,22 @@ type task struct {
 	Holder   string `json:"holder,omitempty"`
 }
 
-// taskGroup is tasks of one name that do the same.
+// taskGroup is the tasks with one name, state and wait.
 type taskGroup struct {
 	Name   string `json:"name"`
 	At     string `json:"at,omitempty"`
 	State  string `json:"state"`
 	WaitOp string `json:"waitOp,omitempty"`
 	Count  int    `json:"count"`
-	Oldest int64  `json:"oldest"` // since
+	Oldest int64  `json:"oldest"` // the largest Since of them
 	Stack  int    `json:"stack"`  // bytes, of all
 }
 
-// groupsMax bounds the groups; what is in none is counted all the same.
+// groupsMax bounds the groups of an answer; its states count the tasks of all groups.
 const groupsMax = 100
 
-// shownTask is a task of a list in the making. Its texts are made if they are needed, which for most they aren't.
+// shownTask is a task in a list that is being made. Its texts are made when they are needed; for most tasks they
+// aren't.
 type shownTask struct {
 	*census.TaskInfo
 	loop string
@@ -70,7 +71,7 @@ var taskOrders = map[string]func(a, b *shownTask) int{
 	"loop":  func(a, b *shownTask) int { return strings.Compare(a.loop, b.loop) },
 }
 
-// tasks lists the loops' tasks.
+// tasks lists the tasks of the loops, with counts by state and by group.
 func tasks(q *query) (any, error) {
 	list, err := listOf(q, taskOrders, "-since")
 	if err != nil {
@@ -78,10 +79,10 @@ func tasks(q *query) (any, error) {
 	}
 	groups := &grouping{by: map[groupKey]*taskGroup{}}
 	states := map[string]int{}
-	t := new(shownTask) // one for all: there may be many
+	t := new(shownTask) // reused, since there may be many tasks
 	answers := census.AskEach(len(list.loops), func(i int) []census.TaskInfo {
 		l := (*loop.Loop)(list.loops[i])
-		census.Meter(l) // for who asks again
+		census.Meter(l) // so that the next request gets Ran
 		return census.Tasks(l)
 	})
 	for i, l := range list.loops {
@@ -105,7 +106,7 @@ func tasks(q *query) (any, error) {
 	return list.answer(map[string]any{"tasks": rows, "states": states, "groups": groups.largest()}), nil
 }
 
-// waits is what it waits for, or how its loop is held.
+// waits returns what the task waits for, or how its loop is held.
 func (t *shownTask) waits() string {
 	if t.Held != "" {
 		return t.Held
@@ -125,7 +126,7 @@ func (t *shownTask) row() task {
 	return row
 }
 
-// grouping counts tasks by what they are and do.
+// grouping counts tasks by name, state and wait.
 type grouping struct{ by map[groupKey]*taskGroup }
 
 type groupKey struct {
@@ -135,7 +136,7 @@ type groupKey struct {
 	wait  string
 }
 
-// groupsKept bounds the groups in memory, since tasks may all have names of their own.
+// groupsKept bounds the groups in memory, since each task may have a name of its own.
 const groupsKept = 10000
 
 func (g *grouping) add(t *shownTask) {
