@@ -8,10 +8,10 @@ import (
 // Config configures a Writer. Zero fields mean the default; a nil *Config means all defaults.
 type Config struct {
 	// Size is how many unwritten bytes a Writer buffers, 4096 to 1 GiB; the default is 1 MiB. Each write counts 32
-	// bytes more than its own. Writes that do not fit are dropped.
+	// bytes more than it has. Writes that do not fit are dropped.
 	Size int
-	// Patience is how long the end of a Run, a crash, and Close wait until the buffer has been written; the default is
-	// 1 s, negative means not at all. Bytes that take longer may be lost with the process.
+	// Patience is how long the end of a Run, a crash, and Close wait until the buffer has been written. The default is
+	// 1 s; a negative value means that they don't wait. Bytes that take longer may be lost with the process.
 	Patience time.Duration
 	// Dropped returns the text to write in place of dropped writes, given their number and bytes. It runs on the
 	// Writer's goroutine. If it is nil, the text is a line in English.

@@ -9,7 +9,8 @@ import (
 )
 
 // A Handler is a log/slog handler that writes to a Writer. Handle formats the record before it returns, so values in
-// the record may change afterwards, and does not wait. Tasks of any loop and any goroutine may use it.
+// the record may change afterwards. It waits no longer than Write, which during a Run does not wait. Tasks of any loop
+// and any goroutine may use it.
 type Handler struct {
 	slog.Handler
 	*Writer

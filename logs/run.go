@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// run is the Writer's goroutine: it takes all that there is, and writes it out.
+// run is the Writer's goroutine: again and again it takes all that is buffered, and writes it out.
 func (w *Writer) run() {
 	var q queue
 	for {
@@ -25,7 +25,7 @@ func (w *Writer) run() {
 	}
 }
 
-// writeOut writes what a queue has, joining writes where that is allowed.
+// writeOut writes out the entries of a queue. It joins several writes into one of at most w.join bytes.
 func (w *Writer) writeOut(q queue) {
 	for text, entries := q.text, q.entries; len(entries) > 0; {
 		if e := entries[0]; e.dropped > 0 {
@@ -52,7 +52,7 @@ func (w *Writer) writeOut(q queue) {
 	}
 }
 
-// whole returns how many entries are in so many bytes, and their size.
+// whole returns how many entries are whole within the first bytes that were written, and their size.
 func whole(entries []entry, wrote int) (n, size int) {
 	for size+entries[n].size <= wrote {
 		size += entries[n].size
@@ -61,7 +61,7 @@ func whole(entries []entry, wrote int) (n, size int) {
 	return n, size
 }
 
-// put writes to the output, on a new line if only a part of the write before has gone out.
+// put writes p to the output, after a newline if only a part of the write before has gone out.
 func (w *Writer) put(p []byte) (wrote int, err error) {
 	if w.torn {
 		if wrote, err = w.out.Write(newline); wrote < len(newline) {
@@ -79,7 +79,8 @@ func (w *Writer) put(p []byte) (wrote int, err error) {
 
 var newline = []byte("\n")
 
-// went notes that so many writes and bytes have gone out, or failed, and tells those who wait for it.
+// went notes that so many writes and bytes have gone out, or have failed with err, and calls the waiters that waited
+// for that.
 func (w *Writer) went(writes, bytes, entries int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

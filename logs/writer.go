@@ -20,42 +20,42 @@ import (
 type Writer struct {
 	out   io.Writer
 	cfg   Config
-	join  int // bytes of writes that may go out as one
+	join  int // how many bytes several writes may have to go out as one
 	leave func()
 	ended chan struct{} // closed by the goroutine
-	torn  bool          // the output ends with a part of a write; the goroutine's
+	torn  bool          // the output ends with a part of a write; only the goroutine uses it
 
 	mu      sync.Mutex     // held for moments only: tasks lock it
 	work    sync.Cond      // there is something to write out
-	moved   []*loop.Parker // wait until something was written out, or may not be waited for any more
+	moved   []*loop.Parker // the calls of awaitMove
 	filling queue
-	held    int    // bytes of filling, and of what the goroutine has, with their cost
-	taken   uint64 // entries that were ever added, and that have gone out
+	held    int    // bytes that were not written out, with entryCost
+	taken   uint64 // entries that were ever added; gone: that have gone out
 	gone    uint64
-	running bool // there are loops: nobody waits
+	running bool // there are loops: Write does not wait
 	closed  bool
 	waiting []*waiter
 	stats   Stats
-	untold  error // the last of the output that no Flush or Close has returned
+	untold  error // the last error of the output that no Flush or Close has returned
 }
 
-// queue is what was written, in order.
+// queue holds writes in order.
 type queue struct {
 	text    []byte
 	entries []entry
 }
 
-// entry is a write of so many bytes, or stands for writes that were dropped.
+// entry is a write of size bytes, or stands for writes that were dropped.
 type entry struct {
 	size    int
 	dropped uint64
-	bytes   uint64 // of those dropped
+	bytes   uint64 // bytes of the dropped writes
 }
 
-// entryCost is what an entry counts beside its bytes, so that many small ones are bounded, too.
+// entryCost is what an entry counts in addition to its bytes, so that many small ones are bounded, too.
 const entryCost = 32
 
-// waiter is to be told when so many entries have gone out.
+// waiter calls tell once that many entries have gone out.
 type waiter struct {
 	entries uint64
 	tell    func()
@@ -70,26 +70,27 @@ type Stats struct {
 	Err                   error  // the last error of the output
 }
 
-// NewWriter makes a Writer to out. It calls out from one goroutine, with one write at a time or, if out is an *os.File,
-// with several whole ones in up to 4096 bytes, which a pipe keeps together. out must not write to the Writer. It panics
-// if Config.Size is out of range. Any goroutine may call it, but a task would block while the Writers of an ending Run
-// are written out. Close ends the Writer.
+// NewWriter makes a Writer that writes to out. The Writer calls out from one goroutine, with one write at a time or, if
+// out is an *os.File, with several whole ones in up to 4096 bytes, which a pipe keeps together. out must not write to
+// the Writer. NewWriter panics if Config.Size is out of range. Any goroutine may call it, but a task would block while
+// the Writers of an ending Run are written out. Close ends the Writer.
 func NewWriter(out io.Writer, cfg *Config) *Writer {
 	w := &Writer{out: out, cfg: cfg.resolve(), ended: make(chan struct{})}
 	w.work.L = &w.mu
 	if _, ok := out.(*os.File); ok {
 		w.join = 4096 // PIPE_BUF
 	}
-	w.mu.Lock() // for who begins meanwhile
+	w.mu.Lock() // so that begin waits if a Run begins meanwhile
 	defer w.mu.Unlock()
 	w.running, w.leave = census.Follow(&census.Follower{Begin: w.begin, Last: w.last, Await: w.await})
 	go w.run()
 	return w
 }
 
-// Write buffers p, whole or not at all. During a Run it does not wait: if p does not fit it is dropped and counted, and
-// Write returns success, since loggers report errors to stderr. Without a Run it waits until p is written, or a Run
-// begins. After Close it fails with fs.ErrClosed. Any goroutine may call it.
+// Write buffers p, whole or not at all; the caller owns p again when Write returns. During a Run Write does not wait:
+// if p does not fit, it is dropped and counted, and Write returns success, since loggers report errors to stderr.
+// Without a Run Write waits until p is written, or a Run begins. After Close it fails with fs.ErrClosed. Any goroutine
+// may call it.
 func (w *Writer) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -117,14 +118,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// add puts an entry last.
+// add appends an entry.
 func (w *Writer) add(e entry) {
 	w.filling.entries = append(w.filling.entries, e)
 	w.taken++
 	w.work.Signal()
 }
 
-// drop counts a write that is not taken, in the entry that stands for it and its neighbours.
+// drop counts a write that does not fit. Writes that are dropped in a row share one entry.
 func (w *Writer) drop(size int) {
 	w.stats.Dropped++
 	w.stats.DroppedBytes += uint64(size)
@@ -150,7 +151,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return err
 }
 
-// empty waits until all earlier writes have gone out, or were refused.
+// empty waits until all earlier writes have gone out, or have failed.
 func (w *Writer) empty(ctx context.Context) error {
 	gone := ringo.NewChan[struct{}](1)
 	told := w.tell(func() { gone.TrySend(struct{}{}) })
@@ -187,8 +188,8 @@ func (w *Writer) Stats() Stats {
 	return w.stats
 }
 
-// tell calls fn when what was written before has gone out, which may be at once. fn must not wait. Who does not wait
-// for that any more has it forgotten, or all who give up on an output that has stopped stay here.
+// tell calls fn once everything that was written before has gone out, which may be at once. fn must not wait. A caller
+// that stops waiting has to forget the waiter: otherwise the waiters of an output that has stopped would add up.
 func (w *Writer) tell(fn func()) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,7 +202,7 @@ func (w *Writer) tell(fn func()) *waiter {
 	return waits
 }
 
-// forget has a waiter not told any more.
+// forget removes a waiter, whose fn is not called then.
 func (w *Writer) forget(one *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -210,8 +211,8 @@ func (w *Writer) forget(one *waiter) {
 	}
 }
 
-// awaitMove waits until something was written out, or may not be waited for any more. mu is free meanwhile. It is no
-// sync.Cond, because one that waits in a bubble of testing/synctest can't be woken from outside.
+// awaitMove waits until something was written out, or until a Run begins or Close is called. It unlocks w.mu meanwhile.
+// It does not use a sync.Cond: one that waits in a bubble of testing/synctest can't be woken from outside.
 func (w *Writer) awaitMove() {
 	var p loop.Parker
 	p.Begin(nil, nil)
@@ -232,7 +233,7 @@ func (w *Writer) move() {
 	w.moved = w.moved[:0]
 }
 
-// begin has nobody wait any more, because loops are about to run.
+// begin ends all waits of Write, and allows no more, because loops are about to run.
 func (w *Writer) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -240,14 +241,14 @@ func (w *Writer) begin() {
 	w.move()
 }
 
-// last has writes of those who come later wait again, because no loops run any more.
+// last makes later writes wait again, because no loops run any more.
 func (w *Writer) last() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running = false
 }
 
-// await waits until what was written before has gone out, or Patience is over.
+// await waits until everything that was written before has gone out, or Patience is over.
 func (w *Writer) await() {
 	if w.cfg.Patience < 0 {
 		return
