@@ -12,8 +12,8 @@
 // It shows names of functions, addresses of peers and what tasks wait for, and asks for no password: listen on a
 // loopback address, or put it behind a server that authenticates. A request over loopback whose Host is neither an
 // address nor localhost, or a name below that, gets an error 421: otherwise another site's page whose name resolves to
-// 127.0.0.1 could read the console. A proxy on the same machine has to send the Host localhost, as nginx does unless it
-// is configured to keep the client's.
+// 127.0.0.1 could read the console. A proxy on the same machine has to send such a Host, as nginx does with a
+// proxy_pass to localhost unless it is configured to keep the client's.
 //
 // The handler should run on ordinary goroutines, as above. It also works on a loop: a task that serves it parks until
 // the answer is made. But if that loop is held, the console is not reachable.

@@ -44,7 +44,7 @@ type listenerStats = sock.ListenerStats
 
 var ofLoops = of([]string{"run", "loop"}, []row[stats.Loop]{
 	{Metric{Name: "ringo_loop_info", Help: "1 for each loop that runs, with its driver.", Kind: Gauge,
-		Labels: []string{"driver"}}, nil}, // Each knows the driver
+		Labels: []string{"driver"}}, nil}, // Each fills in the driver
 	{Metric{Name: "ringo_loop_turn_seconds", Help: "Durations of the loop's turns.", Kind: Histogram,
 		Unit: "seconds", Bounds: doublings}, func(s *stats.Loop, p put) { p.times(&s.TurnTimes) }},
 	{Metric{Name: "ringo_loop_longest_turn_seconds", Help: "The longest turn of the last 30 to 60 seconds.",
@@ -160,7 +160,7 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats.Loop]{
 	count("ringo_driver_wakes_sent_total", "Wakes that took a system call.",
 		func(s *stats.Loop) uint64 { return s.Driver.WakesSent }),
 	{Metric{Name: "ringo_driver_entries", Help: "The size of the submission queue, 0 if there is none.", Kind: Gauge},
-		nil}, // Each knows the driver
+		nil}, // Each asks the driver
 })
 
 var ofLanes = of([]string{"run", "lane"}, []row[stats.Lane]{
