@@ -11,35 +11,35 @@ import (
 	"time"
 )
 
-// conn is a connection as fasthttp, handlers and hooks have it, and what a drain knows of it. NetConn returns the
-// listener's own. since and over are its loop's alone.
+// conn is a connection as fasthttp, handlers and hooks see it, with its state for the drain. Only its loop uses since
+// and over.
 type conn struct {
 	idler
 	of     *serving
-	since  time.Time // when it came to rest; zero while it is asked something
-	over   bool      // what serves it has panicked, or was cancelled
+	since  time.Time // when it came to rest; zero while a request is under way
+	over   bool      // its task has panicked or was cancelled
 	closed atomic.Bool
 }
 
-// idler is a connection that ends by itself in a drain, if it is idle.
+// idler is a connection that a drain ends if it is idle.
 type idler interface {
 	net.Conn
 	SetIdle(idle bool) error
 }
 
-// served is a conn with what the listener's own connection has besides.
+// served is a conn, with the further methods of the listener's own connection.
 type served interface {
 	net.Conn
 	base() *conn
 }
 
-// secure is what fasthttp looks for in connections of TLS.
+// secure are the methods that fasthttp looks for in TLS connections.
 type secure interface {
 	Handshake() error
 	ConnectionState() tls.ConnectionState
 }
 
-// newConn makes the conn of a connection, which counts as open until its Close.
+// newConn wraps the listener's connection. It counts as open until its Close.
 func (s *serving) newConn(of idler) served {
 	c := &conn{idler: of, of: s}
 	s.conns[c] = struct{}{}
@@ -50,7 +50,7 @@ func (s *serving) newConn(of idler) served {
 			*conn
 			secure
 		}{c, of}
-	case io.ReaderFrom: // which sends files without a copy
+	case io.ReaderFrom: // sends files without a copy
 		return &struct {
 			*conn
 			io.ReaderFrom
@@ -61,10 +61,11 @@ func (s *serving) newConn(of idler) served {
 
 func (c *conn) base() *conn { return c }
 
-// NetConn returns the connection that the listener has accepted. To close that one keeps Serve from its end.
+// NetConn returns the connection that the listener accepted. Close the conn and not this one: Serve waits until the
+// conn is closed.
 func (c *conn) NetConn() net.Conn { return c.idler }
 
-// Read has fasthttp end in silence at the end of Grace: for other errors it has an answer, and a line in the log.
+// Read returns net.ErrClosed when Grace is over, so that fasthttp ends silently: other errors it answers and logs.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.over {
 		return 0, net.ErrClosed
@@ -77,7 +78,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write fails where Read has: behind 100-continue fasthttp answers whatever the error was.
+// Write fails once Read has failed so: after a 100-continue fasthttp answers whatever the error of Read was.
 func (c *conn) Write(p []byte) (int, error) {
 	if c.over {
 		return 0, net.ErrClosed
@@ -85,7 +86,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.idler.Write(p)
 }
 
-// Close closes the connection, also for a hijack handler, on its goroutine.
+// Close closes the connection. A hijack handler calls it on its own goroutine.
 func (c *conn) Close() error {
 	err := c.idler.Close()
 	if !c.closed.Swap(true) {
@@ -94,7 +95,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// busy does not ask for SetIdle's error: a connection that has ended says so when it is used.
+// busy marks the connection as used. It ignores SetIdle's error: a connection that has ended fails at its next use.
 func (c *conn) busy() {
 	c.since = time.Time{}
 	c.SetIdle(false)

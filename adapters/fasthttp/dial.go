@@ -11,10 +11,10 @@ import (
 	"ringo/sock"
 )
 
-// Dial makes the DialTimeout of a fasthttp.HostClient or fasthttp.Client whose connections are of the loop l, and which
-// tasks of l, and ordinary goroutines, can share. The time is all that a connect may take, names included; 0 is none.
-// The function parks a task and blocks a goroutine. A client of tasks must have no MaxConnWaitTimeout, which waits in a
-// channel and holds the loop. Any goroutine may call Dial; it does not park.
+// Dial returns the DialTimeout for a fasthttp.HostClient or fasthttp.Client. Its connections belong to the loop l;
+// tasks of l and ordinary goroutines can share them. The timeout bounds a whole connect, including name look-ups; 0
+// means no bound. The function parks a task and blocks a goroutine. A client that tasks use must not set
+// MaxConnWaitTimeout, which waits in a channel and so holds the loop. Any goroutine may call Dial; it does not park.
 //
 //	client := &fasthttp.HostClient{Addr: "api:80", DialTimeout: ringofasthttp.Dial(l)}
 func Dial(l *ringo.Loop) fasthttp.DialFuncWithTimeout {

@@ -10,26 +10,26 @@ import (
 	"ringo/internal/loop"
 )
 
-// serving is one call of Serve, and what its drain does with connections that have answered all that was asked:
+// serving is one call of Serve. Its drain ends the connections that have answered all their requests:
 //
 //	drain begins ──▶ those that have rested for long end ──▶ patience passes ──▶ the others end, and
 //	                                                                              each that comes to rest
 //
-// One that was asked a moment ago may have the next request on its way, which would fail if the connection ended now;
-// it is answered, and the answer says that it is the last. Those that have asked nothing are idle from the first, and
-// have the time that package sock gives them.
+// A connection that had a request a moment ago may have the next one on its way, which would fail if the connection
+// ended now; that request is answered, and the answer says that it is the last. A connection that has sent no request
+// yet is idle from the start, and has the time that package sock gives it.
 type serving struct {
 	*server
 	l     *ringo.Loop
 	late  bool // patience has passed
 	conns map[*conn]struct{}
-	open  ringo.WaitGroup // connections, also of hijack handlers
+	open  ringo.WaitGroup // connections, including those of hijack handlers
 }
 
-// patience is for how long a connection may be about to ask again, if Grace is long enough.
-var patience = time.Second // but in tests
+// patience is how long a connection may take to send its next request in a drain, or half of Grace if that is less.
+var patience = time.Second // tests shorten it
 
-// drains ends connections that rest, when Serve's loop drains. stop is for Serve's end.
+// drains makes connections that rest end when Serve's loop drains. Serve calls stop when it returns.
 func (s *serving) drains() (stop func()) {
 	var timer *ringo.Timer
 	unwatch := s.l.OnDrain(func() {
@@ -47,7 +47,8 @@ func (s *serving) drains() (stop func()) {
 	}
 }
 
-// endRest marks what has rested since a time, which ends what waits for the next request.
+// endRest marks the connections that have rested since the given time or longer as idle, which ends their wait for a
+// request.
 func (s *serving) endRest(since time.Time) {
 	for c := range s.conns {
 		if !c.since.IsZero() && !c.since.After(since) {
@@ -56,7 +57,7 @@ func (s *serving) endRest(since time.Time) {
 	}
 }
 
-// follow follows connections as a Server's states go, and tells the program's hook.
+// follow returns a ConnState hook that notes when connections are active or idle, and then calls the program's hook.
 func follow(hook func(net.Conn, fasthttp.ConnState)) func(net.Conn, fasthttp.ConnState) {
 	return func(nc net.Conn, state fasthttp.ConnState) {
 		switch c := nc.(served).base(); state {

@@ -14,15 +14,15 @@ import (
 	"ringo/sock/socktls"
 )
 
-// ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained. It
-// returns nil after an orderly end, as ringo.Run does. cfg may be nil. What s is and keeps is as with Serve. Any
-// goroutine may call it; a task gets an error.
+// ListenAndServe serves HTTP on a TCP address, on all loops of a Run, until ctx ends and the program has drained. Like
+// ringo.Run it returns nil after an orderly end. cfg may be nil. Serve says what is copied of s, and which fields it
+// refuses. Any goroutine may call it; a task gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string, s *fasthttp.Server) error {
 	return listenAndServe(ctx, cfg, addr, s, func(ln *sock.Listener) net.Listener { return ln })
 }
 
-// ListenAndServeTLS is ListenAndServe for HTTPS. The certificates are those of s.TLSConfig, which Server.AppendCert
-// fills, too; without any it returns an error. Any goroutine may call it; a task gets an error.
+// ListenAndServeTLS is ListenAndServe for HTTPS. The certificates are those of s.TLSConfig, to which Server.AppendCert
+// adds; it returns an error if there are none. Any goroutine may call it; a task gets an error.
 func ListenAndServeTLS(ctx context.Context, cfg *ringo.Config, addr string, s *fasthttp.Server) error {
 	var config *tls.Config
 	if s != nil {
@@ -58,17 +58,18 @@ func listenAndServe(ctx context.Context, cfg *ringo.Config, addr string, s *fast
 }
 
 // Serve accepts connections and serves each in a task of the loop l. ln is a *sock.Listener of l, or a
-// *socktls.Listener on one. It returns nil once ln is closed, by the drain or by the program, and the last connection
-// has ended; or why it can't accept any more, while connections are served on. If the program closes ln without a
-// drain, connections last as long as their peers, or Server.IdleTimeout, have them last. Only a task of l may call it;
-// it parks.
+// *socktls.Listener over one. Serve returns nil once ln is closed, by the drain or by the program, and the last
+// connection has ended. If it can't accept any more it returns that error, while open connections are served on. If
+// the program closes ln without a drain, each connection lasts until its peer closes it or Server.IdleTimeout ends it.
+// Only a task of l may call Serve; it parks.
 //
-// s is copied as it is, and may be served by others, too: its methods, Shutdown among them, know nothing of these
-// connections. Two of its fields, set, are an error: MaxConnsPerIP, for which sock.Limits has ConnsPerPeer, and what
-// NextProto has added. A connection that a handler hijacks is a goroutine's from then on, for which Serve waits: until
-// its Close, or the end of Grace.
+// Serve copies s, which other callers may serve at the same time. The methods of s, such as Shutdown, do not know of
+// these connections. Serve returns an error if MaxConnsPerIP is set (use ConnsPerPeer of sock.Limits instead), or if
+// NextProto has added protocols. A connection that a handler hijacks belongs to a goroutine from then on; Serve waits
+// for its Close, or until Grace is over.
 //
-// The connections that handlers and hooks get have a method NetConn, which returns the listener's own.
+// The connections that handlers and hooks get have a method NetConn, which returns the connection that the listener
+// accepted.
 func Serve(l *ringo.Loop, ln net.Listener, s *fasthttp.Server) error {
 	own, err := forTasks(s)
 	if err != nil {
@@ -107,7 +108,7 @@ func (s *serving) serveConn(nc served) {
 	whole := false
 	room := s.serves.Add(1) <= int64(s.Concurrency)
 	defer func() {
-		if !whole { // a panic, which the Run may outlive: ServeConn's end closes and forgets the connection
+		if !whole { // a panic, which the Run may survive: this ServeConn closes and forgets the connection
 			c.over = true
 			s.ServeConn(nc) //ringo:offloaded it reads nothing
 		}
@@ -128,15 +129,15 @@ func (s *serving) serveConn(nc served) {
 	}
 }
 
-// reject ends a connection that is over Concurrency, as fasthttp's Serve does: by TLS without a word, which would have
-// to wait for the handshake.
+// reject ends a connection that exceeds Concurrency, as fasthttp's Serve does. Over TLS it sends no answer, which
+// would have to wait for the handshake.
 func (s *serving) reject(nc served) {
 	if _, ok := nc.(secure); !ok {
 		var r fasthttp.Response
 		r.SetStatusCode(fasthttp.StatusServiceUnavailable)
 		r.SetConnectionClose()
 		r.SetBodyString("The connection cannot be served because Server.Concurrency limit exceeded")
-		_, _ = r.WriteTo(nc) // who has left need not hear it
+		_, _ = r.WriteTo(nc) // the peer may have left
 	}
 	_ = nc.Close()
 	if now, last := s.l.Now().UnixNano(), s.full.Load(); (last == 0 || now-last > int64(time.Minute)) &&

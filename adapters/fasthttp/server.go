@@ -14,16 +14,17 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// server is a Server for tasks alone: one that goroutines serve, too, locks in Shutdown what each ServeConn takes.
+// server is a copy of the program's Server, for tasks only: Shutdown holds a lock that each ServeConn takes, so a
+// Server that goroutines serve too could block a loop.
 type server struct {
 	fasthttp.Server
-	ends     fasthttp.Server // whose Shutdown ends what RequestCtx.Done waits for; it has no connections
+	ends     fasthttp.Server // its Shutdown closes RequestCtx.Done; it has no connections
 	draining atomic.Bool
-	serves   atomic.Int64 // connections
-	full     atomic.Int64 // when the log heard of one too many
+	serves   atomic.Int64 // connections being served
+	full     atomic.Int64 // when the last rejection was logged, in ns
 }
 
-// forTasks copies what is public of a Server, and adds what makes it drain.
+// forTasks copies the exported fields of a Server, and adds what it needs to drain.
 func forTasks(of *fasthttp.Server) (*server, error) {
 	if of == nil || of.Handler == nil {
 		return nil, errors.New("ringofasthttp: no Server, or one without a Handler")
@@ -34,8 +35,8 @@ func forTasks(of *fasthttp.Server) (*server, error) {
 	}
 	s := new(server)
 	from, to := reflect.ValueOf(of).Elem(), reflect.ValueOf(&s.Server).Elem()
-	s.ends.MaxIdleWorkerDuration = 1              // how long Serve leaves a goroutine behind
-	if err := s.ends.Serve(ended{}); err != nil { // which makes the channel of Done
+	s.ends.MaxIdleWorkerDuration = 1              // in ns, for how long Serve leaves a goroutine behind
+	if err := s.ends.Serve(ended{}); err != nil { // makes the channel of RequestCtx.Done
 		return nil, err
 	}
 	to.Set(reflect.ValueOf(&s.ends).Elem())
@@ -71,7 +72,7 @@ func (s *server) drain() {
 	}
 }
 
-// closing has answers say, once the drain has begun, that no further request will have one.
+// closing makes answers say "Connection: close" once the drain has begun.
 func (s *server) closing(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		h(ctx)
@@ -81,7 +82,8 @@ func (s *server) closing(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// isUsual reports whether an error is what peers do, or the end of Grace: the log hears of it if LogAllErrors is set.
+// isUsual reports whether an error is caused by the peer, or by the end of Grace: it is logged only if LogAllErrors is
+// set.
 func isUsual(err error) bool {
 	for _, of := range []error{syscall.EPIPE, syscall.ECONNRESET, fasthttp.ErrSmallReadBuffer, io.ErrUnexpectedEOF,
 		os.ErrDeadlineExceeded, fasthttp.ErrBadTrailer, context.Canceled} {

@@ -1,6 +1,7 @@
-// Package gnet runs servers of github.com/panjf2000/gnet/v2 on Ringo's loops, by package event. They import
-// "ringo/adapters/gnet" in its place, and change nothing else: interfaces, actions and options are gnet's own.
-// docs/adapters.md says which goroutine calls what, what is bounded, which options have no effect, and what is refused.
+// Package gnet runs servers written for github.com/panjf2000/gnet/v2 on Ringo's loops, by package event. Such a server
+// imports "ringo/adapters/gnet" in place of gnet and changes nothing else: interfaces, actions and options are gnet's
+// own. docs/adapters.md says which goroutine calls which method, what is bounded, which options have no effect, and
+// what is not supported.
 package gnet
 
 import (
@@ -27,7 +28,7 @@ import (
 	"ringo/sock"
 )
 
-// These types, and the values and functions below, are gnet's.
+// These types, and the values and functions below, are gnet's own.
 type (
 	Action        = api.Action
 	AsyncCallback = api.AsyncCallback
@@ -57,7 +58,7 @@ var (
 	errUnsupported, bit                             = errorx.ErrUnsupportedOp, map[bool]int{true: 1}
 )
 
-// An EventHandler is gnet's, of this package's Engine.
+// An EventHandler is gnet's EventHandler, with this package's Engine.
 type EventHandler interface {
 	OnBoot(eng Engine) (action Action)
 	OnShutdown(eng Engine)
@@ -77,7 +78,7 @@ func (*BuiltinEventEngine) OnClose(Conn, error) (action Action)          { retur
 func (*BuiltinEventEngine) OnTraffic(Conn) (action Action)               { return None }
 func (*BuiltinEventEngine) OnTick() (delay time.Duration, action Action) { return 0, None }
 
-// An Engine is a server, as gnet's is. Any goroutine may call its methods.
+// An Engine is a running server, as in gnet. Any goroutine may call its methods.
 type Engine struct{ *engine }
 type engine struct {
 	h             EventHandler
@@ -86,7 +87,7 @@ type engine struct {
 	conns         atomic.Int32
 	ticking       sync.WaitGroup
 	stop          context.CancelFunc
-	stopped, over context.Context // somebody wants the end; Run returns
+	stopped, over context.Context // stopped: the engine has been asked to end; over: Run returns
 }
 
 // Run serves an address until a handler returns Shutdown, or Stop is called. A task gets an error.
@@ -113,7 +114,7 @@ func Run(h EventHandler, protoAddr string, opts ...Option) (err error) {
 	return err
 }
 
-// listen has the kernel queue peers from now on.
+// listen reserves the address: the kernel queues peers from now on.
 func (eng *engine) listen(protoAddr string) (*sock.ListenerSet, error) {
 	o := &eng.opts
 	proto, addr, _ := strings.Cut(protoAddr, "://")
@@ -171,7 +172,7 @@ func (eng *engine) tick() {
 	}
 }
 
-// Validate says why there is no engine.
+// Validate returns an error if the Engine is the zero Engine, or if Run has returned.
 func (e Engine) Validate() error {
 	if e.engine == nil {
 		return errorx.ErrEmptyEngine
@@ -179,7 +180,7 @@ func (e Engine) Validate() error {
 	return context.Cause(e.over)
 }
 
-// CountConnections counts those that are open; it is -1 where Validate has an error.
+// CountConnections returns the number of open connections, or -1 if Validate returns an error.
 func (e Engine) CountConnections() int {
 	if e.Validate() != nil {
 		return -1
@@ -187,7 +188,8 @@ func (e Engine) CountConnections() int {
 	return int(e.conns.Load())
 }
 
-// Stop ends the engine, and waits for that or for the end of ctx. In a callback it would wait for itself.
+// Stop ends the engine and waits until Run returns, or ctx ends. A callback must not call it: it would wait for
+// itself.
 func (e Engine) Stop(ctx context.Context) error {
 	if err := e.Validate(); err != nil {
 		return err
@@ -201,20 +203,21 @@ func (e Engine) Stop(ctx context.Context) error {
 	}
 }
 
-// These are refused: what is about several listeners, their descriptors, and connections from elsewhere.
+// These functions return an error: several listeners, duplicates of their descriptors, and connections from elsewhere
+// are not supported.
 func Rotate(EventHandler, []string, ...Option) error     { return errUnsupported }
 func (Engine) Dup() (int, error)                         { return -1, errUnsupported }
 func (Engine) DupListener(string, string) (int, error)   { return -1, errUnsupported }
 func (Engine) Register(context.Context) (results, error) { return nil, errUnsupported }
 
 const (
-	pauseAt       = 4 << 20   // with so many bytes unsent a connection is not read
-	unsentMax     = 16 << 20  // with so many a write ends it
+	pauseAt       = 4 << 20   // bytes unsent at which a connection is no longer read
+	unsentMax     = 16 << 20  // bytes unsent at which a write ends the connection
 	loopUnsentMax = 256 << 20 // likewise, of all connections of a loop
-	unreadMax     = 64 << 20  // OnTraffic may leave so many
+	unreadMax     = 64 << 20  // bytes that OnTraffic may leave unread
 )
 
-// loop is a gnet.EventLoop, and makes connections.
+// loop is a gnet.EventLoop, and the event handler that makes the conns.
 type loop struct {
 	event.Base
 	*engine
@@ -227,10 +230,10 @@ func (el *loop) OnOpen(ev *event.Conn) {
 	ev.SetMarks(pauseAt, unsentMax)
 	el.conns.Add(1)
 	if el.opts.TCPNoDelay == TCPDelay {
-		_ = c.SetNoDelay(false) // of TCP that is open yet
+		_ = c.SetNoDelay(false) // fails unless it is TCP and still open
 	}
 	out, action := el.h.OnOpen(c)
-	_, _ = c.Write(out) // which ends it if it fails
+	_, _ = c.Write(out) // closes the connection if it fails
 	_ = c.act(action)
 }
 func (*loop) Close(c Conn) error                                          { return c.(*conn).close(nil) }
@@ -244,8 +247,8 @@ type conn struct {
 	event.Base
 	el            *loop
 	ev            *event.Conn
-	open, lent    bool   // lent: what is in is the loop's, until OnTraffic returns
-	in            []byte // what has come and was not read
+	open, lent    bool   // lent: in is the loop's buffer, valid until OnTraffic returns
+	in            []byte // received and not read yet
 	ctx           any
 	local, remote net.Addr
 }
@@ -276,7 +279,7 @@ func (c *conn) traffic() (err error) {
 	return err
 }
 
-// act does what a handler wants. The error is gnet's for callbacks.
+// act carries out the action that a handler returned. It returns the error that gnet's callbacks get.
 func (c *conn) act(action Action) error {
 	switch action {
 	case Close:
@@ -289,13 +292,13 @@ func (c *conn) act(action Action) error {
 	return nil
 }
 
-// close tells the program at once, as gnet does. What is unsent goes out behind it.
+// close calls OnClose at once, as gnet does. Bytes that are still unsent are sent before the socket is closed.
 func (c *conn) close(err error) error {
 	if !c.open {
 		return nil
 	}
 	if errors.Is(err, net.ErrClosed) {
-		err = nil // it was the program that has closed it
+		err = nil // the program closed it
 	}
 	c.open = false
 	c.el.conns.Add(-1)
@@ -304,7 +307,7 @@ func (c *conn) close(err error) error {
 	return c.act(action)
 }
 
-// wrote ends a connection whose stream would have a hole.
+// wrote returns the result of a write. If the write failed it ends the connection, whose stream would have a gap.
 func (c *conn) wrote(n int, err error) (int, error) {
 	switch {
 	case err == nil:
@@ -326,7 +329,7 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error)  { return io.Copy(struct{ io
 func (c *conn) SendTo([]byte, net.Addr) (int, error) { return 0, errUnsupported }
 func (c *conn) OutboundBuffered() int                { return c.ev.Unsent() }
 
-// post has the loop do something, and tell cb.
+// post makes the loop call do, and then cb with its error.
 func (c *conn) post(cb AsyncCallback, do func() error) error {
 	return c.el.Post(func() {
 		if err := do(); cb != nil {
@@ -377,7 +380,7 @@ func (c *conn) EventLoop() EventLoop                                     { retur
 func (c *conn) LocalAddr() net.Addr                                      { return c.local }
 func (c *conn) RemoteAddr() net.Addr                                     { return c.remote }
 
-// control has f called with the descriptor and n, behind what was written.
+// control calls f with the descriptor and n, after everything written before. It works only on the connection's loop.
 func (c *conn) control(f func(fd, n int) error, n int) (err error) {
 	if l, _ := ringo.Current(); l != c.el.Ringo() {
 		return errUnsupported

@@ -14,33 +14,33 @@ import (
 	"ringo/sock"
 )
 
-// A conn is a connection as hertz knows one: input.go has its Reader, output.go its Writer. One caller at a time reads,
+// A conn is a connection as hertz uses it: input.go has its Reader, output.go its Writer. One caller at a time reads,
 // and one writes.
 type conn struct {
 	sc *sock.Conn
 	nc net.Conn // sc, or TLS over it
 
 	clear  bool // no TLS
-	leases bool // what arrives is used in the loop's buffers: in tasks, and in the clear
+	leases bool // received bytes are used in the loop's buffers: in tasks, without TLS
 
-	// Of the input.
-	unread  []byte    // the bytes in hand, in at; in memory of its own the room behind them is free
-	at      segment   // where they are, and those peeked at before
-	spent   []segment // used up, and not given back yet: slices of them may be in use
-	between bool      // it waits for a request, of which there is nothing yet
+	// For the input.
+	unread  []byte    // bytes received and not read, in at; own memory has free room behind them
+	at      segment   // the memory of unread, and of what was peeked at before
+	spent   []segment // read completely and not freed yet: slices of them may be in use
+	between bool      // it waits for a request, of which no byte has come
 	linger  time.Duration
-	limit   time.Duration // what SetReadTimeout said, while unset
-	unset   bool          // the deadline is still to be set from the limit
-	limited bool          // the connection has a deadline to read
+	limit   time.Duration // of SetReadTimeout, while unset
+	unset   bool          // the read deadline has yet to be set from limit
+	limited bool          // a read deadline is set
 
-	// Of the output.
+	// For the output.
 	written []piece
-	vec     [][]byte      // of Flush
-	patient time.Duration // what SetWriteTimeout said
-	flushed atomic.Bool   // since something was received, which a watch does beside the handler
+	vec     [][]byte      // the arguments of Flush's WriteV
+	patient time.Duration // of SetWriteTimeout
+	flushed atomic.Bool   // a Flush came after the last receive, which a watch may do beside the handler
 }
 
-// newConn makes a connection that waits for its first request.
+// newConn makes the conn for a connection that waits for its first request.
 func (t *transporter) newConn(sc *sock.Conn) *conn {
 	c := &conn{sc: sc, nc: sc, clear: true, leases: t.cfg.Tasks, between: true, linger: t.cfg.Linger}
 	c.SetReadTimeout(t.opt.ReadTimeout)
@@ -48,7 +48,7 @@ func (t *transporter) newConn(sc *sock.Conn) *conn {
 	return c
 }
 
-// end closes the connection when hertz is done with it, and gives its memory back.
+// end closes the connection when hertz is done with it, and frees its memory.
 func (c *conn) end() {
 	c.nc.Close()
 	c.unread = nil
@@ -74,9 +74,9 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.nc.SetWriteDeadline(t)
 }
 
-// SetReadTimeout bounds what follows, from the first wait on; hertz calls it twice a request, of which one waits. With
-// everything answered it is how hertz begins to wait for the next request, but for 0: no IdleTimeout is, and what has
-// taken a connection over begins so.
+// SetReadTimeout bounds the reads that follow, from the first that has to wait: hertz calls it twice for a request,
+// and waits after one of the two. Once everything was answered and read, a call means that hertz now waits for the
+// next request. A call with 0 does not: an IdleTimeout is never 0, and hijack handlers begin with such a call.
 func (c *conn) SetReadTimeout(d time.Duration) error {
 	c.limit, c.unset = d, true
 	if d != 0 && c.flushed.Load() && len(c.unread) == 0 {
@@ -94,7 +94,7 @@ func (c *conn) SetWriteTimeout(d time.Duration) error {
 	return nil
 }
 
-// ToHertzError says in hertz's words what package net's mean.
+// ToHertzError returns hertz's error for one of package net.
 func (c *conn) ToHertzError(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ENOTCONN) || errors.Is(err, net.ErrClosed) {
 		return errs.ErrConnectionClosed
@@ -105,7 +105,7 @@ func (c *conn) ToHertzError(err error) error {
 	return err
 }
 
-// HandleSpecificError says of which errors hertz need not tell: peers may leave.
+// HandleSpecificError reports whether hertz may ignore an error, because it only means that the peer has left.
 func (c *conn) HandleSpecificError(err error, rip string) (needIgnore bool) {
 	for _, of := range []error{syscall.EPIPE, syscall.ECONNRESET, net.ErrClosed} {
 		if errors.Is(err, of) {
@@ -116,7 +116,7 @@ func (c *conn) HandleSpecificError(err error, rip string) (needIgnore bool) {
 	return false
 }
 
-// Write sends p behind what is written.
+// Write sends p after what was written before.
 func (c *conn) Write(p []byte) (int, error) {
 	if err := c.Flush(); err != nil {
 		return 0, err
@@ -125,7 +125,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.nc.Write(p)
 }
 
-// ReadFrom sends what r has, behind what is written: by sendfile(2) if it is a file and the connection is in the clear.
+// ReadFrom sends the content of r after what was written before: by sendfile(2) if r is a file and there is no TLS.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	if err := c.Flush(); err != nil {
 		return 0, err

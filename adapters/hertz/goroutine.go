@@ -9,14 +9,14 @@ import (
 	"ringo"
 )
 
-// Goroutine is a middleware that runs what follows it, other middleware and the handler, on a goroutine, while the
-// connection's task parks: for routes that may wait for anything, with Config.Tasks.
+// Goroutine is a middleware that runs the middleware and the handler after it on a goroutine, while the connection's
+// task parks. It is for routes that wait for anything else than Ringo, with Config.Tasks.
 //
 //	h.GET("/report", ringohertz.Goroutine, report)
 //
-// As many run at once as ringo.Config.Offload says, further ones wait. A panic is raised in the task as a
-// *ringo.PanicError, so that recovery may come before it or after. If the task is cancelled while it waits for its turn
-// the answer is 503. On a goroutine it only calls what follows. hertz calls it; a task parks.
+// As many run at once as ringo.Config.Offload says; further ones wait. A panic is raised again in the task as a
+// *ringo.PanicError, so recovery middleware may be before or after this one. If the task is cancelled while it waits
+// for its turn, the answer is 503. On a goroutine it only calls what follows. hertz calls it; a task parks.
 func Goroutine(c context.Context, ctx *app.RequestContext) {
 	l, _ := ringo.Current()
 	if l == nil {

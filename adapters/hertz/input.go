@@ -11,10 +11,10 @@ import (
 	"ringo/buf"
 )
 
-// ownMin is the least memory of its own that a connection takes for input, in bytes.
+// ownMin is the least memory, in bytes, that a connection allocates at once for input.
 const ownMin = 4 << 10
 
-// A segment is memory with received bytes: a loop's buffer, or own.
+// A segment is memory with received bytes: a loop's buffer, or memory of its own.
 type segment struct {
 	lease buf.Lease
 	own   []byte
@@ -29,10 +29,10 @@ func (s *segment) free() {
 	*s = segment{}
 }
 
-// Len returns how many bytes are in hand.
+// Len returns how many bytes can be read without waiting.
 func (c *conn) Len() int { return len(c.unread) }
 
-// Peek returns the next n bytes in one piece, valid until Release; fewer only with an error.
+// Peek returns the next n bytes in one piece, valid until Release. It returns fewer only with an error.
 func (c *conn) Peek(n int) ([]byte, error) {
 	if n > len(c.unread) {
 		if err := c.fill(n); err != nil {
@@ -42,7 +42,7 @@ func (c *conn) Peek(n int) ([]byte, error) {
 	return c.unread[:n:n], nil
 }
 
-// Skip skips the next n bytes, and waits for those that have not come.
+// Skip discards the next n bytes, and waits for those that have not arrived.
 func (c *conn) Skip(n int) error {
 	if n <= len(c.unread) {
 		c.unread = c.unread[n:]
@@ -82,8 +82,8 @@ func (c *conn) ReadBinary(n int) ([]byte, error) {
 	return p, nil
 }
 
-// Read copies what is in hand to p, or waits for something. Like the one of hertz's standard transport it releases what
-// was read: those that have taken over a connection know no Release.
+// Read copies received bytes to p, and waits if there are none. Like Read of hertz's standard transport it also calls
+// Release, since code that has taken over a connection does not.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -96,7 +96,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	return n, c.Release()
 }
 
-// Release gives back the memory of all that was read. What is peeked at is invalid then.
+// Release frees the memory of everything that was read. Slices that Peek returned are invalid from then on.
 func (c *conn) Release() error {
 	for i := range c.spent {
 		c.spent[i].free()
@@ -109,9 +109,10 @@ func (c *conn) Release() error {
 	return nil
 }
 
-// fill has at least n bytes in hand. What arrives first is left in the loop's buffer, for a task; the rest is gathered
-// behind it in memory of its own, since a connection must not hold many of a loop's. A goroutine's reads go there at
-// once: no buffer of the loop has anything yet when it waits.
+// fill waits until at least n bytes are unread in one piece. For a task, the bytes that arrive first stay in the
+// loop's buffer; if there have to be more, all are gathered in memory of the connection's own, since a connection must
+// not hold many of the loop's buffers. A goroutine reads into memory of its own from the start: a read that waits has
+// no buffer of the loop to keep.
 func (c *conn) fill(n int) error {
 	if !c.at.used && c.leases {
 		if _, err := c.receive(nil); err != nil {
@@ -147,7 +148,8 @@ func (c *conn) gather(n int) {
 	c.unread = own[:have]
 }
 
-// receive waits for bytes: in p, or where they arrived if p is nil. One that waits for a request is idle meanwhile.
+// receive waits for bytes: in p, or in the buffer where they arrived if p is nil. A connection that waits for a
+// request is idle meanwhile.
 func (c *conn) receive(p []byte) (n int, err error) {
 	c.limitRead()
 	idle := c.between
@@ -183,14 +185,14 @@ func (c *conn) receiveOnce(p []byte) (int, error) {
 	return 0, nil
 }
 
-// take has the bytes of a lease in hand.
+// take makes the bytes of a lease the unread ones.
 func (c *conn) take(lease buf.Lease) {
 	p := lease.Bytes()
 	c.at = segment{lease: lease, used: true}
 	c.unread = p[:len(p):len(p)]
 }
 
-// limitRead sets the deadline that SetReadTimeout has put off.
+// limitRead sets the deadline that SetReadTimeout has left for the first wait.
 func (c *conn) limitRead() {
 	if !c.unset {
 		return
@@ -206,7 +208,7 @@ func (c *conn) limitRead() {
 	}
 }
 
-// said is an error of the input as hertz knows it: to an idle connection the drain is the end.
+// said returns an error of the input as hertz expects it: on an idle connection the drain means io.EOF.
 func said(err error) error {
 	if errors.Is(err, ringo.ErrDraining) {
 		return io.EOF

@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// pieceMin is the least memory that is taken for output at once, in bytes: what a task's small write may have.
+	// pieceMin is the least memory, in bytes, that is allocated at once for output. It is also the longest small write
+	// of a task.
 	pieceMin = 4 << 10
-	// copyMax is up to which size slices are copied behind what is written, in bytes; longer ones are sent from where
-	// they are.
+	// copyMax is the longest slice, in bytes, that WriteBinary copies; longer ones are sent from where they are.
 	copyMax = 4<<10 - 1
 )
 
-// A piece is memory with bytes to be sent: own, or the caller's.
+// A piece is memory with bytes to send: own, or the caller's.
 type piece struct {
 	p   []byte
 	own bool
 }
 
-// Malloc returns n bytes behind what is written, to be filled before Flush.
+// Malloc returns n bytes after what was written before. The caller fills them before Flush.
 func (c *conn) Malloc(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
@@ -49,8 +49,8 @@ func (c *conn) WriteBinary(p []byte) (int, error) {
 	return copy(to, p), err
 }
 
-// Flush sends what is written. A task's small answer leaves at the end of the loop's turn; its error comes with the
-// next.
+// Flush sends everything written. A small answer of a task is sent at the end of the loop's turn; if that fails, the
+// next Flush returns the error.
 func (c *conn) Flush() (err error) {
 	c.flushed.Store(true)
 	switch len(c.written) {
@@ -67,7 +67,7 @@ func (c *conn) Flush() (err error) {
 	return err
 }
 
-// flushAll sends several pieces, in the clear by one call.
+// flushAll sends several pieces, by one call if there is no TLS.
 func (c *conn) flushAll() (err error) {
 	for i := range c.written {
 		c.vec = append(c.vec, c.written[i].p)
@@ -83,7 +83,7 @@ func (c *conn) flushAll() (err error) {
 	return err
 }
 
-// drop gives back what is written.
+// drop frees what was written.
 func (c *conn) drop() {
 	for i := range c.written {
 		if w := &c.written[i]; w.own {
@@ -94,7 +94,7 @@ func (c *conn) drop() {
 	c.written = c.written[:0]
 }
 
-// limitWrite bounds the write that follows.
+// limitWrite sets the deadline of the write that follows.
 func (c *conn) limitWrite() {
 	if c.patient > 0 {
 		c.nc.SetWriteDeadline(time.Now().Add(c.patient))

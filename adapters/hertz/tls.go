@@ -8,7 +8,7 @@ import (
 	"ringo/sock/socktls"
 )
 
-// A tlsConn is a connection of TLS, of which hertz asks the protocol that the peer has chosen.
+// A tlsConn is a TLS connection. hertz asks it for the protocol that was negotiated.
 type tlsConn struct {
 	*conn
 	tls *socktls.Conn

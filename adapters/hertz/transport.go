@@ -16,7 +16,7 @@ import (
 	"ringo/sock"
 )
 
-// errCut ends a Run at once. Nothing but this package sees it.
+// errCut ends a Run at once. It never leaves this package.
 var errCut = errors.New("ringohertz: the server was closed")
 
 // A transporter is the loops of one hertz server.
@@ -24,13 +24,13 @@ type transporter struct {
 	cfg Config
 	opt *config.Options
 
-	ctx   context.Context // ended by stop: the loops drain
+	ctx   context.Context // stop ends it: the loops drain
 	stop  context.CancelFunc
-	uncut context.Context // ended by cut: the loops cancel what runs
+	uncut context.Context // cut ends it: the loops cancel their tasks
 	cut   context.CancelFunc
 	done  *ringo.Chan[struct{}] // closed when the loops have ended
 
-	addr atomic.Pointer[net.Addr] // once it listens; hertz asks in each request
+	addr atomic.Pointer[net.Addr] // set once it listens; hertz reads it in each request
 }
 
 // ListenAndServe runs the loops until Shutdown or Close ends them. hertz calls it.
@@ -56,7 +56,7 @@ func (t *transporter) ListenAndServe(onData network.OnData) error {
 	return err
 }
 
-// runConfig is that of the program, with hertz's time for the drain.
+// runConfig returns the program's Config.Run, with hertz's ExitWaitTimeout as the default of Grace.
 func (t *transporter) runConfig() *ringo.Config {
 	var run ringo.Config
 	if t.cfg.Run != nil {
@@ -95,7 +95,7 @@ func (t *transporter) listen() (set *sock.ListenerSet, err error) {
 	return set, nil
 }
 
-// accept takes a loop's connections until the program drains, and then waits for their end.
+// accept accepts a loop's connections until the program drains, and then waits for their end.
 func (t *transporter) accept(l *ringo.Loop, ln *sock.Listener, onData network.OnData) error {
 	var (
 		open  ringo.WaitGroup
@@ -132,7 +132,7 @@ func (t *transporter) accept(l *ringo.Loop, ln *sock.Listener, onData network.On
 	return err
 }
 
-// serve has hertz serve one connection, in a task of its loop or on a goroutine.
+// serve serves one connection by hertz's onData, in a task of its loop or on a goroutine.
 func (t *transporter) serve(sc *sock.Conn, onData network.OnData) {
 	c := t.newConn(sc)
 	defer c.end()
@@ -156,11 +156,11 @@ func (t *transporter) serve(sc *sock.Conn, onData network.OnData) {
 	onData(ctx, served)
 }
 
-// Shutdown stops listening and drains the loops. It returns ctx's error if connections have not ended when ctx does:
-// these go on until ExitWaitTimeout is over, as with hertz's own transports, or Close cuts them off.
+// Shutdown stops listening and drains the loops. If connections have not ended when ctx ends, it returns ctx's error:
+// they go on until ExitWaitTimeout is over, as with hertz's own transports, or until Close cuts them off.
 func (t *transporter) Shutdown(ctx context.Context) error {
 	t.stop()
-	if t.Listener() == nil { // it does not listen yet, and won't accept
+	if t.Listener() == nil { // it does not listen yet, and will not accept
 		return nil
 	}
 	if _, err := t.done.RecvContext(ctx); errors.Is(err, ringo.ErrClosed) {
@@ -169,7 +169,7 @@ func (t *transporter) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close cuts off everything, and waits for the loops to end.
+// Close cuts all connections off, and waits for the loops to end.
 func (t *transporter) Close() error {
 	t.stop()
 	t.cut()
@@ -179,7 +179,8 @@ func (t *transporter) Close() error {
 	return nil
 }
 
-// Listener shows the address, from when there is one. hertz and its tests ask for it by this name.
+// Listener returns a listener that has the address, or nil before there is one. hertz and its tests look for this
+// method.
 func (t *transporter) Listener() net.Listener {
 	if t.addr.Load() == nil {
 		return nil
@@ -187,7 +188,7 @@ func (t *transporter) Listener() net.Listener {
 	return listener{t}
 }
 
-// A listener stands for those of the loops.
+// A listener stands for the listeners of all loops.
 type listener struct{ t *transporter }
 
 func (ln listener) Addr() net.Addr { return *ln.t.addr.Load() }
@@ -195,7 +196,7 @@ func (ln listener) Addr() net.Addr { return *ln.t.addr.Load() }
 // Close is Close of the transporter.
 func (ln listener) Close() error { return ln.t.Close() }
 
-// Accept fails: the loops take all connections.
+// Accept fails: the loops accept all connections.
 func (ln listener) Accept() (net.Conn, error) {
 	return nil, &net.OpError{Op: "accept", Net: ln.Addr().Network(), Addr: ln.Addr(), Err: errors.ErrUnsupported}
 }

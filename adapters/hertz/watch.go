@@ -11,18 +11,18 @@ import (
 	"ringo"
 )
 
-// long is a time that has passed.
+// long is a time in the past, for a deadline that ends a read at once.
 var long = time.Unix(1, 0)
 
-// A watch is a connection that hertz watches while a handler runs: the request's context ends when the peer leaves. It
-// has the methods of hertz's internal StatefulConn.
+// A watch is a connection that hertz watches while a handler runs, so that the request's context ends when the peer
+// leaves. It has the methods of hertz's internal StatefulConn.
 type watch struct {
 	*conn
 	cancel context.CancelFunc
 	end    ringo.WaitGroup
 }
 
-// watched is what hertz is to serve in the place of a connection.
+// watched returns the connection that hertz serves in place of served.
 func (c *conn) watched(served network.Conn, cancel context.CancelFunc) network.Conn {
 	w := &watch{conn: c, cancel: cancel}
 	if t, ok := served.(*tlsConn); ok {
@@ -31,12 +31,13 @@ func (c *conn) watched(served network.Conn, cancel context.CancelFunc) network.C
 	return w
 }
 
-// DetectConnectionClose waits for the next byte, beside the handler: in a task if that is where the caller runs.
+// DetectConnectionClose waits for the next byte while the handler runs: in a task if the caller is one, else on a
+// goroutine.
 func (w *watch) DetectConnectionClose() {
 	w.SetReadDeadline(time.Time{})
 	w.end.Go(func() {
 		if _, err := w.Peek(1); err != nil {
-			if ne, ok := err.(net.Error); !ok || !ne.Timeout() { // which AbortBlockingRead makes
+			if ne, ok := err.(net.Error); !ok || !ne.Timeout() { // a timeout comes from AbortBlockingRead
 				w.cancel()
 			}
 		}

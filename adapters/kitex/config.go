@@ -15,21 +15,22 @@ import (
 // Config configures a server's transport. The zero value of each field means its default, and a nil *Config all
 // defaults.
 type Config struct {
-	// Run configures the server's loops. Its Grace, if it is 0, is a second more than server.WithExitWaitTime, when
-	// connections are cut off.
+	// Run configures the server's loops. If its Grace is 0, it is a second longer than server.WithExitWaitTime, after
+	// which connections are cut off.
 	Run *ringo.Config
-	// Listen configures the listening sockets of servers that get an address. server.WithReusePort sets AllowShared,
-	// too. A listener of server.WithListener has been made already: Limits and the like count of it.
+	// Listen configures the listening sockets of servers that get an address. server.WithReusePort also sets
+	// AllowShared. For a listener of server.WithListener, which exists already, only fields for its connections have
+	// an effect, such as Limits.
 	Listen sock.ListenConfig
-	// Tasks has kitex and the service's methods run in the connection's task in place of a goroutine. They, and what
-	// else the program has kitex call, must then wait by Ringo alone: see package ringo's one rule. See Goroutine.
-	// Connections with streams are a goroutine's all the same.
+	// Tasks runs kitex and the service's methods in the connection's task instead of on a goroutine. They, and all
+	// other code of the program that kitex calls, must then wait only through Ringo: see package ringo's one rule, and
+	// Goroutine. Connections with streams run on goroutines all the same.
 	Tasks bool
 }
 
-// Goroutine is middleware for a server with Config.Tasks: the middleware after it, and the methods of these names, run
-// on an ordinary goroutine, where they may wait for anything; without names all methods do. Calls on a goroutine it
-// lets pass. A task parks.
+// Goroutine is middleware for a server with Config.Tasks. It runs the middleware after it, and the methods with these
+// names, on an ordinary goroutine, where they may wait for anything; without names it does so for all methods. On a
+// goroutine it only calls what follows. A task parks.
 //
 //	server.WithMiddleware(ringokitex.Goroutine("Query"))
 func Goroutine(methods ...string) endpoint.Middleware {

@@ -12,17 +12,17 @@ import (
 	"ringo/sock"
 )
 
-// A conn is a connection as kitex knows it: netpoll's interface, over one of package sock.
+// A conn is a connection as kitex uses it: netpoll's interface, over a connection of package sock.
 type conn struct {
 	*sock.Conn
 	in  reader
 	out writer
 
-	ctx     context.Context // of OnActive
+	ctx     context.Context // returned by OnActive
 	kind    kind
-	active  bool      // OnActive has seen it
+	active  bool      // OnActive has returned
 	atRest  bool      // between two messages
-	rested  time.Time // when the deadline for that was last set
+	rested  time.Time // when the deadline for its rest was last set
 	closing atomic.Bool
 
 	readTimeout, writeTimeout time.Duration // 0: none
@@ -35,7 +35,7 @@ type conn struct {
 
 var _ netpoll.Connection = (*conn)(nil)
 
-// newConn makes the connection of one that is open.
+// newConn makes the conn for an open connection.
 func newConn(sc *sock.Conn) *conn {
 	c := &conn{Conn: sc}
 	c.in.c = c
@@ -43,13 +43,13 @@ func newConn(sc *sock.Conn) *conn {
 	return c
 }
 
-// Reader is netpoll's door to what has come.
+// Reader returns the input as a netpoll.Reader.
 func (c *conn) Reader() netpoll.Reader { return &c.in }
 
-// Writer is netpoll's door to what is to be sent.
+// Writer returns the output as a netpoll.Writer.
 func (c *conn) Writer() netpoll.Writer { return &c.out }
 
-// Read reads what has come, what the Reader has of it first.
+// Read reads received bytes, first those that the Reader holds.
 func (c *conn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // Write sends p at once.
@@ -71,8 +71,8 @@ func (c *conn) writeV(pieces [][]byte) (int, error) {
 	return n, failed(err, netpoll.ErrWriteTimeout)
 }
 
-// IsActive reports whether neither side has closed the connection, as far as is known. Of one that is at rest the
-// kernel is asked.
+// IsActive reports whether, as far as is known, neither side has closed the connection. It asks the kernel by poll(2),
+// since the peer may have closed one that is at rest.
 func (c *conn) IsActive() bool {
 	if c.closing.Load() {
 		return false
@@ -83,29 +83,29 @@ func (c *conn) IsActive() bool {
 	}
 	const gone = sys.PollRdhup | sys.PollHup | sys.PollErr
 	seen := int32(gone)
-	_ = raw.Control(func(fd uintptr) { seen = sys.Poll(int32(fd), gone) }) // an error is that of a closed connection
+	_ = raw.Control(func(fd uintptr) { seen = sys.Poll(int32(fd), gone) }) // fails if it is closed
 	return seen >= 0 && seen&gone == 0
 }
 
-// SetReadTimeout is how long each wait for more may take; 0 is without end.
+// SetReadTimeout sets how long each wait for input may take; 0 means no bound.
 func (c *conn) SetReadTimeout(timeout time.Duration) error {
 	c.readTimeout = timeout
 	return nil
 }
 
-// SetWriteTimeout is how long a peer may let a write wait; 0 is without end.
+// SetWriteTimeout sets how long a write may wait for the peer; 0 means no bound.
 func (c *conn) SetWriteTimeout(timeout time.Duration) error {
 	c.writeTimeout = timeout
 	return nil
 }
 
-// SetIdleTimeout fails: a server's connections have MaxConnectionIdleTime, and those of clients what their pool has.
+// SetIdleTimeout fails: a server has MaxConnectionIdleTime for this, and a client its pool.
 func (c *conn) SetIdleTimeout(time.Duration) error {
 	return unsupported("SetIdleTimeout", "the server's MaxConnectionIdleTime, or the client's pool, has that time")
 }
 
-// SetOnRequest has on called on a goroutine, when something has come, and again when more has: kitex does that with
-// clients' connections.
+// SetOnRequest calls on on a goroutine, each time that bytes have arrived, until on fails or the input ends. kitex
+// uses it for clients' connections.
 func (c *conn) SetOnRequest(on netpoll.OnRequest) error {
 	if c.kind != client {
 		return unsupported("SetOnRequest", "the server calls its own handler for what comes")
@@ -117,7 +117,7 @@ func (c *conn) SetOnRequest(on netpoll.OnRequest) error {
 	return nil
 }
 
-// AddCloseCallback has a function called when the connection is closed.
+// AddCloseCallback registers a function that is called when the connection is closed.
 func (c *conn) AddCloseCallback(callback netpoll.CloseCallback) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,7 +125,7 @@ func (c *conn) AddCloseCallback(callback netpoll.CloseCallback) error {
 	return nil
 }
 
-// SetOnDisconnect has a function called when a reader finds that the peer has left.
+// SetOnDisconnect registers a function that is called when a reader finds that the peer has left.
 func (c *conn) SetOnDisconnect(on netpoll.OnDisconnect) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,7 +133,7 @@ func (c *conn) SetOnDisconnect(on netpoll.OnDisconnect) error {
 	return nil
 }
 
-// Close closes it, once.
+// Close closes the connection and calls the close callbacks, once.
 func (c *conn) Close() error {
 	c.closing.Store(true)
 	err := c.Conn.Close()
@@ -141,7 +141,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// callBack calls what was to be called at the close.
+// callBack calls the close callbacks.
 func (c *conn) callBack() {
 	c.mu.Lock()
 	callbacks, closed := c.callbacks, c.closed
@@ -167,8 +167,8 @@ func (c *conn) gone() {
 	}
 }
 
-// limitRead sets the deadline of a wait for the rest of a message, if there will be a wait or it has to be set. It
-// reports whether it has.
+// limitRead sets the deadline of a wait for the rest of a message, and reports whether it did. It does so if always,
+// or if the read will have to wait; never for a connection at rest.
 func (c *conn) limitRead(always bool) bool {
 	if c.atRest || !always && c.Conn.Buffered() > 0 {
 		return false
@@ -185,10 +185,10 @@ func (c *conn) limitWrite() {
 	}
 }
 
-// restSteps divides the time that a connection may be at rest into steps, in which its deadline moves.
+// restSteps divides the time that a connection may rest into steps: its deadline moves at most once in each.
 const restSteps = 16
 
-// rest sets the deadline for a message that may come or not.
+// rest sets the deadline for the next message, which may never come.
 func (c *conn) rest(timeout time.Duration) {
 	c.atRest = true
 	now := time.Now()
@@ -199,10 +199,10 @@ func (c *conn) rest(timeout time.Duration) {
 	c.rested = now
 }
 
-// forever is a time from which on a wait has no end; Infinity of kitex's gRPC is one.
+// forever is the shortest timeout that means no bound; Infinity of kitex's gRPC is one.
 const forever = 100 * 365 * 24 * time.Hour
 
-// in is a deadline.
+// in returns the deadline for a timeout that begins now.
 func in(timeout time.Duration) time.Time {
 	if timeout <= 0 || timeout >= forever {
 		return time.Time{}

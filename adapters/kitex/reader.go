@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// pieceLeast is the least memory of what does not lie in one buffer, and pieceMost the most of which nothing has
-	// come.
+	// pieceLeast is the least memory, in bytes, for a message that does not lie in one buffer. pieceMost is the most
+	// that is allocated before any of the message's bytes have arrived.
 	pieceLeast, pieceMost = 4 << 10, 64 << 10
-	// pieceGrowth is by how much a piece of memory grows when it is full: a peer that announces much and sends little
-	// holds no more than that times of what it has sent.
+	// pieceGrowth is the factor by which such memory grows when it is full: a peer that announces much and sends
+	// little makes the server hold at most this many times the bytes that it has sent.
 	pieceGrowth = 4
 )
 
-// A reader is what has come on a connection and was not read: a netpoll.Reader. What it returns lies in the loop's
-// buffer where it arrived, or, where that does not have all of it, in a piece of memory of its own. One caller uses it
-// at a time.
+// A reader has the bytes that a connection has received and kitex has not read: a netpoll.Reader. What it returns lies
+// in the loop's buffer where it arrived, or, if that does not have all of it, in memory of its own, a piece. One
+// caller uses it at a time.
 type reader struct {
 	c     *conn
 	b     []byte    // unread
-	lease buf.Lease // what b lies in, or lay in
+	lease buf.Lease // the memory that b lies in, if it is not the lease
 	held  bool      // there is a lease
-	piece []byte    // what b lies in, if it is no lease
-	old   [][]byte  // pieces that were too small, of which some bytes may still be in use
-	err   error     // with which the stream has ended
-	late  error     // a time-out that kitex is to have: it would wait for as long again
+	piece []byte    // the memory that b lies in, if it is not the lease
+	old   [][]byte  // pieces that became too small; slices of them may still be in use
+	err   error     // how the stream has ended
+	late  error     // a timeout for kitex's next read, which would otherwise wait for as long again
 }
 
 var _ netpoll.Reader = (*reader)(nil)
 
-// fill waits until n bytes are there, in one piece.
+// fill waits until n bytes are unread, in one piece.
 func (r *reader) fill(n int) error {
 	for len(r.b) < n {
 		if r.err != nil {
@@ -54,7 +54,7 @@ func (r *reader) fill(n int) error {
 	return nil
 }
 
-// more waits for some bytes, of n that are wanted.
+// more waits for some bytes; n is how many the caller needs in all.
 func (r *reader) more(n int) error {
 	limited := r.c.limitRead(false)
 	err := r.receive(n)
@@ -90,7 +90,7 @@ func (r *reader) receive(n int) error {
 	return err
 }
 
-// makeRoom sees to it that what is unread ends a piece that has room. n is how much is wanted in one.
+// makeRoom makes the unread bytes the end of a piece that has room behind them. n is how many are needed in one piece.
 func (r *reader) makeRoom(n int) {
 	if len(r.piece) < cap(r.piece) {
 		return
@@ -103,7 +103,7 @@ func (r *reader) makeRoom(n int) {
 	r.b = r.piece
 }
 
-// Next returns n bytes, which are read with that. They are valid until Release.
+// Next reads n bytes. They are valid until Release.
 func (r *reader) Next(n int) ([]byte, error) {
 	if n <= 0 {
 		return nil, nil
@@ -116,7 +116,7 @@ func (r *reader) Next(n int) ([]byte, error) {
 	return p, nil
 }
 
-// Peek returns n bytes, which stay unread. They are valid until Release.
+// Peek returns the next n bytes without reading them. They are valid until Release.
 func (r *reader) Peek(n int) ([]byte, error) {
 	if n <= 0 {
 		return nil, nil
@@ -127,7 +127,7 @@ func (r *reader) Peek(n int) ([]byte, error) {
 	return r.b[:n:n], nil
 }
 
-// Skip reads n bytes without a look at them. They need not be there at once.
+// Skip discards n bytes, and waits for those that have not arrived.
 func (r *reader) Skip(n int) error {
 	if n <= len(r.b) {
 		r.b = r.b[max(n, 0):]
@@ -137,7 +137,7 @@ func (r *reader) Skip(n int) error {
 	return err
 }
 
-// Until reads up to a byte. If it does not come, what is there is returned with the error.
+// Until reads up to and including delim. If delim does not come, it returns the bytes that have come, and the error.
 func (r *reader) Until(delim byte) ([]byte, error) {
 	for seen := 0; ; {
 		if i := bytes.IndexByte(r.b[seen:], delim); i >= 0 {
@@ -152,19 +152,19 @@ func (r *reader) Until(delim byte) ([]byte, error) {
 	}
 }
 
-// ReadString reads n bytes into a string of their own.
+// ReadString reads n bytes into a new string.
 func (r *reader) ReadString(n int) (string, error) {
 	p, err := r.Next(n)
 	return string(p), err
 }
 
-// ReadBinary reads n bytes into memory of their own.
+// ReadBinary reads n bytes into new memory.
 func (r *reader) ReadBinary(n int) ([]byte, error) {
 	p, err := r.Next(n)
 	return bytes.Clone(p), err
 }
 
-// ReadByte reads one.
+// ReadByte reads one byte.
 func (r *reader) ReadByte() (byte, error) {
 	p, err := r.Next(1)
 	if err != nil {
@@ -173,7 +173,7 @@ func (r *reader) ReadByte() (byte, error) {
 	return p[0], nil
 }
 
-// Slice reads n bytes into a Reader of their own.
+// Slice reads n bytes into a Reader with a copy of them.
 func (r *reader) Slice(n int) (netpoll.Reader, error) {
 	p, err := r.ReadBinary(n)
 	if err != nil {
@@ -185,7 +185,7 @@ func (r *reader) Slice(n int) (netpoll.Reader, error) {
 	return own, r.Release()
 }
 
-// Read reads what is there, as an io.Reader.
+// Read is Read of an io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -198,10 +198,10 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Len is how much can be read without a wait.
+// Len returns how many bytes can be read without waiting.
 func (r *reader) Len() int { return len(r.b) }
 
-// Release ends the use of what was read. Memory that has nothing unread is given back.
+// Release ends the use of slices that were returned, and frees memory that has no unread bytes.
 func (r *reader) Release() error {
 	for _, p := range r.old {
 		mcache.Free(p)
@@ -222,7 +222,7 @@ func (r *reader) Release() error {
 	return nil
 }
 
-// end gives all memory back: no caller uses the connection any more.
+// end frees all memory, once no caller uses the connection.
 func (r *reader) end() {
 	r.b = nil
 	_ = r.Release()

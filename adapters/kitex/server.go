@@ -23,19 +23,19 @@ import (
 	"ringo/sock"
 )
 
-// linger is how long a connection at rest is served on in a drain: requests that are under way get there in that time.
+// linger is how long a connection at rest is still served in a drain, so that requests on their way arrive.
 const linger = 100 * time.Millisecond
 
-// idleLeast is the least time that a connection may be at rest, if the server has no longer one: it is more than
-// clients keep theirs by default. It is what kitex's gonet has.
+// idleLeast is how long a connection may rest if the server's own time is shorter. It is more than clients keep theirs
+// by default, and what kitex's gonet has.
 const idleLeast = 2 * time.Minute
 
-// messageMax is up to what length a message is received by the connection's task before a goroutine has it.
+// messageMax is the longest message, in bytes, that the connection's task receives before a goroutine gets it.
 const messageMax = 64 << 20
 
-// NewTransServerFactory makes the transport of kitex servers, for server.WithTransServerFactory. Each server of it has
-// loops of its own, from its Run on until it ends: ringo.Run. Any goroutine may call it, and may call Run and Stop of
-// the server; a task may not, as its loop would stop.
+// NewTransServerFactory makes the transport of kitex servers, for server.WithTransServerFactory. Each server has loops
+// of its own, by ringo.Run, until its Run returns. Any goroutine may call it, and may call Run and Stop of the server;
+// a task may not, since its loop would stop.
 func NewTransServerFactory(cfg *Config) remote.TransServerFactory {
 	f := new(factory)
 	if cfg != nil {
@@ -60,13 +60,13 @@ type server struct {
 	kind    kind // of all connections
 
 	draining atomic.Bool
-	ended    chan struct{} // the loops have
+	ended    chan struct{} // closed when the loops have ended
 
 	mu    sync.Mutex
-	stop  context.CancelFunc // nil before the loops run, if Shutdown was not called
+	stop  context.CancelFunc // nil until the loops run, or Shutdown is called
 	runs  bool
 	conns map[*conn]struct{}
-	lns   []io.Closer // what listens
+	lns   []io.Closer // all that listens
 }
 
 // A listener is the sockets of all loops, which accept for themselves.
@@ -77,7 +77,8 @@ func (listener) Accept() (net.Conn, error) {
 	return nil, unsupported("Accept", "the loops of the server accept")
 }
 
-// CreateListener listens, from now on, on an address of network tcp, tcp4, tcp6 or unix. Any goroutine may call it.
+// CreateListener listens on an address of network tcp, tcp4, tcp6 or unix. The kernel queues peers from now on. Any
+// goroutine may call it.
 func (s *server) CreateListener(addr net.Addr) (net.Listener, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (s *server) CreateListener(addr net.Addr) (net.Listener, error) {
 	if s.opt.ReusePort {
 		lc.AllowShared = true
 	}
-	if addr.Network() == "unix" { // as kitex does with netpoll: what an earlier run has left
+	if addr.Network() == "unix" { // like kitex with netpoll: remove what an earlier run has left
 		if err := os.Remove(addr.String()); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("ringokitex: the socket that is there can't be removed: %w", err)
 		}
@@ -98,7 +99,7 @@ func (s *server) CreateListener(addr net.Addr) (net.Listener, error) {
 	return listener{set}, nil
 }
 
-// check looks for what the transport can't do.
+// check returns an error if the server's options need something that the transport can't do.
 func (s *server) check() error {
 	if m, ok := s.opt.SvrHandlerFactory.(trans.MuxEnabledFlag); ok && m.MuxEnabled() {
 		return unsupported("server.WithMuxTransport", "netpollmux works with netpoll's poller alone")
@@ -106,7 +107,7 @@ func (s *server) check() error {
 	return nil
 }
 
-// setOf makes the loops' sockets of a listener of the program's.
+// setOf returns the sockets of all loops, from CreateListener or from a listener of the program.
 func (s *server) setOf(ln net.Listener) (*sock.ListenerSet, error) {
 	if own, ok := ln.(listener); ok {
 		return own.ListenerSet, nil
@@ -126,7 +127,7 @@ func (s *server) setOf(ln net.Listener) (*sock.ListenerSet, error) {
 
 // BootstrapServer serves a listener until Shutdown, on loops of its own. Any goroutine may call it, once.
 func (s *server) BootstrapServer(ln net.Listener) error {
-	defer close(s.ended) // last: then the address is free
+	defer close(s.ended) // last: by then the address is free
 	set, err := s.setOf(ln)
 	if err != nil {
 		return err
@@ -153,7 +154,7 @@ func (s *server) BootstrapServer(ln net.Listener) error {
 	})
 }
 
-// begin notes that the loops run, unless the server has been shut down.
+// begin notes that the loops run. It returns false if the server was shut down before.
 func (s *server) begin(stop context.CancelFunc) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,19 +165,19 @@ func (s *server) begin(stop context.CancelFunc) bool {
 	return true
 }
 
-// run is the configuration of the loops.
+// run returns the configuration of the loops.
 func (s *server) run() *ringo.Config {
 	var cfg ringo.Config
 	if s.cfg.Run != nil {
 		cfg = *s.cfg.Run
 	}
-	if cfg.Grace == 0 { // by then Shutdown has cut off what it waited for
+	if cfg.Grace == 0 { // by the end of ExitWaitTime Shutdown has cut off the connections
 		cfg.Grace = s.opt.ExitWaitTime + time.Second
 	}
 	return &cfg
 }
 
-// Shutdown has the connections end, as the package's documentation says, and waits for them until ExitWaitTime is over.
+// Shutdown ends the connections, as the package's documentation says, and waits for them until ExitWaitTime is over.
 // Any goroutine may call it.
 func (s *server) Shutdown() error {
 	s.mu.Lock()
@@ -205,7 +206,7 @@ func (s *server) Shutdown() error {
 	return nil
 }
 
-// listens notes what has to be closed for the address to be free.
+// listens notes a listener that has to be closed for the address to be free.
 func (s *server) listens(ln io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +224,7 @@ func (s *server) closeListeners() {
 	}
 }
 
-// cut closes all connections, whose number it returns: goroutines that work for them wait for their peers no more.
+// cut closes all connections, so that goroutines which serve them stop waiting for the peers. It returns their number.
 func (s *server) cut() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,7 +234,7 @@ func (s *server) cut() int {
 	return len(s.conns)
 }
 
-// keep notes a connection, or its end.
+// keep notes a new connection, or its end.
 func (s *server) keep(c *conn, open bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,8 +245,8 @@ func (s *server) keep(c *conn, open bool) {
 	}
 }
 
-// warn has the transport handlers tell clients that the server is about to end. It waits for that, but not for streams,
-// of which they wait for the end.
+// warn makes the transport handlers tell clients that the server is about to end. It waits for that, but no longer
+// than linger: handlers of streams return only when these have ended.
 func (s *server) warn(ctx context.Context) {
 	g, ok := s.handler.(remote.GracefulShutdown)
 	if !ok {
@@ -264,14 +265,14 @@ func (s *server) warn(ctx context.Context) {
 	}
 }
 
-// ConnCount is how many connections are open. Any goroutine may call it.
+// ConnCount returns how many connections are open. Any goroutine may call it.
 func (s *server) ConnCount() utils.AtomicInt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return utils.AtomicInt(len(s.conns))
 }
 
-// open is the begin of a connection.
+// open is called when a connection begins.
 func (s *server) open(sc *sock.Conn) (err error) {
 	c := newConn(sc)
 	c.kind, c.ctx, c.readTimeout = s.kind, context.Background(), s.opt.ReadWriteTimeout
@@ -289,7 +290,7 @@ func (s *server) open(sc *sock.Conn) (err error) {
 	return err
 }
 
-// active has the handlers know of the connection.
+// active calls the handlers' OnActive.
 func (s *server) active(c *conn) error {
 	return s.guarded(c, "OnActive", func() error {
 		ctx, err := s.handler.OnActive(c.ctx, c)
@@ -302,7 +303,7 @@ func (s *server) active(c *conn) error {
 	})
 }
 
-// request is called when something has come: messages, the first bytes of streams, or the end.
+// request is called when something has arrived: messages, the first bytes of a stream, or the end.
 func (s *server) request(sc *sock.Conn) error {
 	c := sc.Value().(*conn)
 	if err := s.await(c); err != nil {
@@ -330,7 +331,7 @@ func (s *server) request(sc *sock.Conn) error {
 	return nil
 }
 
-// await waits for the first byte, which has come as a rule.
+// await waits for the first byte, which has usually arrived.
 func (s *server) await(c *conn) error {
 	if c.in.Len() == 0 && c.Conn.Buffered() == 0 {
 		_ = c.Conn.SetIdle(true)
@@ -341,7 +342,7 @@ func (s *server) await(c *conn) error {
 	return err
 }
 
-// message has kitex read a message and answer it.
+// message makes kitex read one message and answer it.
 func (s *server) message(c *conn) error {
 	if s.cfg.Tasks {
 		return s.read(c)
@@ -356,7 +357,7 @@ func (s *server) message(c *conn) error {
 	return err
 }
 
-// gather receives a whole message, since the task can better than a goroutine. Its errors come again to kitex.
+// gather receives a whole message, since waiting costs the task less than a goroutine. kitex sees its errors again.
 func (s *server) gather(c *conn) {
 	head, err := c.in.Peek(headLen)
 	if err == nil {
@@ -369,7 +370,7 @@ func (s *server) gather(c *conn) {
 	}
 }
 
-// read has the handlers read.
+// read calls the handlers' OnRead.
 func (s *server) read(c *conn) error {
 	return s.guarded(c, "OnRead", func() error {
 		err := s.handler.OnRead(c.ctx, c)
@@ -380,7 +381,7 @@ func (s *server) read(c *conn) error {
 	})
 }
 
-// stream has a goroutine serve the connection to its end.
+// stream serves the connection to its end on a goroutine.
 func (s *server) stream(c *conn) error {
 	err := s.offload(c, func() error {
 		if !c.active {
@@ -396,12 +397,12 @@ func (s *server) stream(c *conn) error {
 	return err
 }
 
-// offload runs f on a goroutine.
+// offload runs f on a goroutine, while the task parks.
 func (s *server) offload(c *conn, f func() error) error {
 	return (*loop.Loop)(c.Loop()).OffloadIn(lane.Handlers, func(context.Context) error { return f() })
 }
 
-// guarded turns a panic of kitex's, or of what the program has it call, into an error, which is logged as kitex does.
+// guarded turns a panic of f into an error, and logs it as kitex does.
 func (s *server) guarded(c *conn, where string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -413,7 +414,7 @@ func (s *server) guarded(c *conn, where string, f func() error) (err error) {
 	return f()
 }
 
-// rest has a connection wait for the next message.
+// rest makes a connection wait for the next message.
 func (s *server) rest(c *conn) {
 	if s.draining.Load() {
 		c.rest(linger)
@@ -422,7 +423,7 @@ func (s *server) rest(c *conn) {
 	c.rest(max(idleLeast, s.opt.MaxConnectionIdleTime))
 }
 
-// drain is what a connection at rest does in a drain.
+// drain is called for a connection at rest when the drain begins.
 func (s *server) drain(sc *sock.Conn) error {
 	s.draining.Store(true)
 	c := sc.Value().(*conn)
@@ -431,10 +432,10 @@ func (s *server) drain(sc *sock.Conn) error {
 	return nil
 }
 
-// closed is the end of a connection: no call uses it any more.
+// closed is called at the end of a connection, when no other call uses it.
 func (s *server) closed(sc *sock.Conn, err error) {
 	c := sc.Value().(*conn)
-	if c == nil { // it was never open
+	if c == nil { // open was never called
 		return
 	}
 	c.closing.Store(true)

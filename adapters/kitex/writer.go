@@ -5,22 +5,22 @@ import (
 	"github.com/cloudwego/netpoll"
 )
 
-// keptMax is up to how many bytes of an answer a goroutine leaves to the connection's task, which has them sent with
-// other connections' at the end of the loop's turn. Up to as many a task's write is copied.
+// keptMax is how many bytes of an answer a goroutine leaves to the connection's task at most. The task's write of so
+// many is copied and sent at the end of the loop's turn, together with those of other connections.
 const keptMax = 4096
 
-// A writer is what is to be sent: a netpoll.Writer, which Flush empties. One caller uses it at a time.
+// A writer has the bytes to send: a netpoll.Writer, which Flush empties. One caller uses it at a time.
 type writer struct {
 	*netpoll.LinkBuffer
 	c      *conn
-	pieces [8][]byte // of one system call
-	keeps  bool      // the task sends small answers
+	pieces [8][]byte // arguments of one system call
+	keeps  bool      // small answers are left to the task, in kept
 	kept   []byte
 }
 
 var _ netpoll.Writer = (*writer)(nil)
 
-// Flush sends everything. It waits while the peer is slow.
+// Flush sends everything, or leaves a small answer to the task. It waits while the peer is slow.
 func (w *writer) Flush() error {
 	_ = w.LinkBuffer.Flush()
 	defer w.LinkBuffer.Release()
@@ -44,7 +44,7 @@ func (w *writer) Flush() error {
 	return nil
 }
 
-// keep copies everything for the task.
+// keep copies everything to kept, for the task.
 func (w *writer) keep() {
 	if w.kept == nil {
 		w.kept = mcache.Malloc(keptMax)[:0]
@@ -71,7 +71,7 @@ func (w *writer) sendKept() error {
 	return failed(err, netpoll.ErrWriteTimeout)
 }
 
-// free gives the memory of what was left to the task back: the next answer may be long in coming.
+// free frees the memory of kept, since the next answer may take long to come.
 func (w *writer) free() {
 	if w.kept != nil {
 		mcache.Free(w.kept)
@@ -79,7 +79,7 @@ func (w *writer) free() {
 	}
 }
 
-// end gives all memory back: no caller uses the connection any more.
+// end frees all memory, once no caller uses the connection.
 func (w *writer) end() {
 	w.free()
 	_ = w.LinkBuffer.Close()

@@ -1,5 +1,5 @@
-// Package ringomysql has tasks ask MySQL and MariaDB by github.com/go-sql-driver/mysql, each with a session of its
-// loop's own while it asks, by the methods of a sql.Conn. The pool is a sockclient.Pool:
+// Package ringomysql lets tasks query MySQL and MariaDB by github.com/go-sql-driver/mysql. A task uses a session that
+// belongs to its loop, by the methods of a sql.Conn, and gives it back. The pool is a sockclient.Pool:
 //
 //	users := &sockclient.Pool{Dial: ringomysql.Dial(config), Check: ringomysql.Check, Max: 8, MaxIdle: 8}
 //	...
@@ -7,6 +7,6 @@
 //		return c.QueryRowContext(ctx, "select name from users where id = ?", id).Scan(&name)
 //	})
 //
-// Goroutines have sql.DB, with a sock.Dialer's Func as the config's DialFunc or without. docs/databases.md says what of
-// a sql.Conn tasks may call, and what the rest does.
+// Goroutines use sql.DB as usual, with or without a sock.Dialer's Func as the config's DialFunc. docs/databases.md
+// lists the methods of a sql.Conn that tasks may call, and what happens in the others.
 package ringomysql

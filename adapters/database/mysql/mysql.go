@@ -15,9 +15,9 @@ import (
 	"ringo/sock/sockclient"
 )
 
-// Dial makes the Dial of a sockclient.Pool whose connections are sessions of the driver. config is copied; its DialFunc
-// is set, and CheckConnLiveness turned off, since the Pool watches connections at rest. Any goroutine may call Dial; it
-// does not park.
+// Dial returns the Dial function for a sockclient.Pool whose connections are sessions of the driver. It copies config,
+// replaces its DialFunc and turns CheckConnLiveness off, since the Pool watches connections at rest. Any goroutine may
+// call Dial; it does not park.
 func Dial(config *mysql.Config) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 	config = config.Clone()
 	config.CheckConnLiveness = false
@@ -49,19 +49,20 @@ func dial(ctx context.Context, l *ringo.Loop, config *mysql.Config) (net.Conn, e
 	return &session{Conn: below, db: db, sql: c}, nil
 }
 
-// Do has use work with a session of p, whose Dial is this package's, in the calling task of p's loop. All its waits end
-// with ctx. The context that use gets, which is for the calls of c, has ctx's values and no end. The session must not
-// be used beyond use, nor by others meanwhile; Rows must be closed, and each Tx committed or rolled back. It is given
-// back unless the driver has given it up. On an ordinary goroutine Do fails; a task parks.
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
+// the calls of c. The session must not be used after use has returned, nor by other tasks meanwhile; Rows must be
+// closed, and each Tx committed or rolled back. The session goes back to p unless the driver has given it up. On an
+// ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *sql.Conn) error) error {
 	err := tasked.Do(ctx, "ringomysql", p, use)
-	if err != nil && ctx != nil && ctx.Err() != nil { // the driver says that the connection is invalid, and not why
+	if err != nil && ctx != nil && ctx.Err() != nil { // the driver says only that the connection is invalid
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }
 
-// Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
+// Check is the Check for a Pool with this package's Dial: it pings the server and waits for the answer.
 func Check(c net.Conn) error {
 	client, err := tasked.Client[*sql.Conn]("ringomysql", c)
 	if err != nil {
@@ -70,23 +71,24 @@ func Check(c net.Conn) error {
 	return client.PingContext(context.Background())
 }
 
-// A session is what a Pool has of the driver: a sql.DB that has one connection, which is in use for ever.
+// A session is a connection of a Pool: a sql.DB with a single connection, which the session's sql.Conn holds until
+// Close.
 type session struct {
 	*tasked.Conn
 	db  *sql.DB
 	sql *sql.Conn
 }
 
-// Client is what Do gives.
+// Client returns the client that Do passes to use.
 func (s *session) Client() *sql.Conn { return s.sql }
 
-// NetConn gives what is below, for the Pool, which watches it at rest.
+// NetConn returns the socket, which the Pool watches while the session is at rest.
 func (s *session) NetConn() net.Conn { return s.Sock }
 
-// Buffered is how much the driver has read that nobody has asked for, which Reusable has asked it already.
+// Buffered returns 0 for the bytes that the driver has read and no caller has taken: Reusable has checked for them.
 func (s *session) Buffered() int { return 0 }
 
-// Reusable reports whether the driver takes the session to be good.
+// Reusable reports whether the driver considers the session valid.
 func (s *session) Reusable() bool {
 	good := false
 	err := s.sql.Raw(func(c any) error {
@@ -101,16 +103,16 @@ func (s *session) Close() error {
 	return s.Leave(func() error { return errors.Join(s.sql.Close(), s.db.Close()) })
 }
 
-// once is a Connector for one connection.
+// once is a Connector that connects once and fails from then on.
 type once struct {
 	driver.Connector
 	used bool
 }
 
-// errOnce is the error of a sql.DB that makes another connection.
+// errOnce is the error when the sql.DB tries to make a second connection.
 var errOnce = errors.New("ringomysql: a session has one connection, which has ended")
 
-// Connect is called by the task that makes the session.
+// Connect makes the connection. The task that makes the session calls it.
 func (o *once) Connect(ctx context.Context) (driver.Conn, error) {
 	if o.used {
 		return nil, errOnce

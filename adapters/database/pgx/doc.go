@@ -1,5 +1,5 @@
-// Package ringopgx has tasks ask PostgreSQL by github.com/jackc/pgx, each with a session of its loop's own while it
-// asks. The pool is a sockclient.Pool:
+// Package ringopgx lets tasks query PostgreSQL by github.com/jackc/pgx. A task uses a session that belongs to its
+// loop, and gives it back. The pool is a sockclient.Pool:
 //
 //	users := &sockclient.Pool{Dial: ringopgx.Dial(config), Check: ringopgx.Check, Max: 8, MaxIdle: 8}
 //	...
@@ -7,6 +7,6 @@
 //		return c.QueryRow(ctx, "select name from users where id = $1", id).Scan(&name)
 //	})
 //
-// Goroutines have pgxpool, with a sock.Dialer's Func as its DialFunc or without. docs/databases.md says which methods
-// of a pgx.Conn tasks may call, and what the others do.
+// Goroutines use pgxpool as usual, with or without a sock.Dialer's Func as its DialFunc. docs/databases.md lists the
+// methods of a pgx.Conn that tasks may call, and what happens in the others.
 package ringopgx

@@ -17,16 +17,16 @@ import (
 	"ringo/sock/sockclient"
 )
 
-// Dial makes the Dial of a sockclient.Pool whose connections are sessions of pgx. config is from pgx.ParseConfig and is
-// copied; its DialFunc, LookupFunc, AfterNetConnect and BuildFrontend are set. Any goroutine may call Dial; it does not
-// park.
+// Dial returns the Dial function for a sockclient.Pool whose connections are sessions of pgx. config must come from
+// pgx.ParseConfig. Dial copies it and replaces its DialFunc, LookupFunc, AfterNetConnect and BuildFrontend. Any
+// goroutine may call Dial; it does not park.
 func Dial(config *pgx.ConnConfig) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 	config = config.Copy()
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) {
-		return []string{host}, nil // which the dial looks up, beside the loop
+		return []string{host}, nil // tasked.Dial looks it up, without blocking the loop
 	}
 	config.BuildFrontend = func(_ io.Reader, w io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend((*input)(w.(*stream)), w) // without pgx' reader: see stream
+		return pgproto3.NewFrontend((*input)(w.(*stream)), w) // not by pgx's own reader: see stream
 	}
 	return func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 		return dial(ctx, l, config.Copy())
@@ -62,10 +62,11 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 	return s, nil
 }
 
-// Do has use work with a session of p, whose Dial is this package's, in the calling task of p's loop. All its waits end
-// with ctx. The context that use gets, which is for the calls of pgx, has ctx's values and no end. The session must not
-// be used beyond use, nor by others meanwhile. It is given back if it is at rest and in no transaction, and else
-// closed. What needs goroutines, such as CopyFrom, fails. On an ordinary goroutine Do fails; a task parks.
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
+// the calls of pgx. The session must not be used after use has returned, nor by other tasks meanwhile. It goes back to
+// p if it is idle and in no transaction, and is closed otherwise. Methods that need goroutines, such as CopyFrom,
+// fail. On an ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *pgx.Conn) error) error {
 	return tasked.Do(ctx, "ringopgx", p, func(ctx context.Context, c *pgx.Conn) error {
 		err := use(ctx, c)
@@ -77,7 +78,7 @@ func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c
 	})
 }
 
-// Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
+// Check is the Check for a Pool with this package's Dial: it pings the server and waits for the answer.
 func Check(c net.Conn) error {
 	client, err := tasked.Client[*pgx.Conn]("ringopgx", c)
 	if err != nil {
@@ -86,20 +87,20 @@ func Check(c net.Conn) error {
 	return client.Ping(context.Background())
 }
 
-// A session is what a Pool has of pgx. Its Conn is what the stream reads.
+// A session is a connection of a Pool. Its Conn is what the stream reads: the socket, or TLS over it.
 type session struct {
 	net.Conn
 	below *tasked.Conn
 	pg    *pgx.Conn
 }
 
-// Client is what Do gives.
+// Client returns the client that Do passes to use.
 func (s *session) Client() *pgx.Conn { return s.pg }
 
-// NetConn gives what is below, for the Pool, which watches it at rest.
+// NetConn returns the socket, which the Pool watches while the session is at rest.
 func (s *session) NetConn() net.Conn { return s.below.Sock }
 
-// Reusable reports whether nothing is under way, and no transaction.
+// Reusable reports whether the session is open, runs no query and is in no transaction.
 func (s *session) Reusable() bool {
 	return !s.pg.IsClosed() && !s.pg.PgConn().IsBusy() && s.pg.PgConn().TxStatus() == 'I'
 }
@@ -112,5 +113,5 @@ func (s *session) Close() error {
 // plain is a session without TLS.
 type plain struct{ *session }
 
-// Buffered is how much pgx has read that nobody has asked for.
+// Buffered returns how many bytes pgx has read that no caller has taken.
 func (s *plain) Buffered() int { return s.pg.PgConn().Frontend().ReadBufferLen() }

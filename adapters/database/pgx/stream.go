@@ -9,37 +9,39 @@ import (
 	"ringo/adapters/database/internal/tasked"
 )
 
-// A stream is pgx' connection. If a Write takes longer than 15 ms pgx has a goroutine read meanwhile, since the server
-// may not read before its answers are read, and each Read then waits for the goroutine in a sync.Cond: with the loop,
-// which the goroutine needs. So the frontend reads by input, pgx' goroutine gets nothing, and a long Write has a task
-// read.
+// A stream is the connection that pgx uses. When a Write takes longer than 15 ms, pgx starts a goroutine that reads
+// meanwhile, since the server may not read on before its answers are read. From then on each Read waits for that
+// goroutine in a sync.Cond, which blocks the loop, and the goroutine needs the loop. So pgx's frontend reads by input,
+// pgx's goroutine gets an error, and a task reads ahead during a long Write.
 type stream struct {
 	net.Conn
 	below *tasked.Conn
 	l     *ringo.Loop
-	tls   bool // which two tasks must not use at once
+	tls   bool // then only one task at a time may use Conn
 	ahead []byte
 
-	refused atomic.Bool // a goroutine of pgx' has tried to read or write for a task, and not to end the session
+	refused atomic.Bool // a goroutine of pgx has tried to read or write, other than to end the session
 }
 
-// longWrite is how many bytes a server takes that reads none of them: sockets have room for more. aheadMax is how many
-// are read while a Write waits; with more the Write waits for its end, by the context or the server.
+// longWrite is how many bytes a server accepts without reading any: the sockets' buffers hold more. aheadMax is how
+// many bytes are read ahead during a Write; after that many the Write waits until the server reads, or the context
+// ends.
 const (
 	longWrite = 16 << 10
 	aheadMax  = 64 << 20
 )
 
-// terminate begins the message by which a goroutine of pgx' ends a session that was given up.
+// terminate begins the message by which a goroutine of pgx ends a session that was given up.
 const terminate = 'X'
 
-// Read is called by pgx' goroutine beside a slow write, which ends with a time-out, before TLS hears of it, and by the
-// one that gives a session up, which has nothing to read then.
+// Read fails with a time-out, before TLS sees the call. Only goroutines of pgx call it: the reader beside a slow
+// write, which a time-out stops, and the goroutine that closes a session that was given up, which has nothing to read.
 func (s *stream) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
-// Write has a task read if the server may have to be read from before it takes all of p.
+// Write sends p. While it sends more than longWrite bytes without TLS, a task reads ahead, since the server may not
+// take all of p before its answers are read.
 func (s *stream) Write(p []byte) (int, error) {
-	if err := s.below.Refuse("write"); err != nil { // before TLS hears of it, which ends then
+	if err := s.below.Refuse("write"); err != nil { // before TLS sees the write, which an error would end
 		s.refused.Store(s.refused.Load() || len(p) > 0 && p[0] != terminate)
 		return 0, err
 	}
@@ -53,7 +55,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// readAhead reads until its task is cancelled. Why else it ends the next Read hears of.
+// readAhead reads until its task is cancelled. If it stops for another reason, the next Read returns that error.
 func (s *stream) readAhead() {
 	p := make([]byte, longWrite)
 	for len(s.ahead) < aheadMax {
@@ -65,10 +67,10 @@ func (s *stream) readAhead() {
 	}
 }
 
-// input is the stream as the frontend reads it.
+// input is the stream's reading side, for pgx's frontend.
 type input stream
 
-// Read reads, what was read ahead first.
+// Read reads, first the bytes that were read ahead.
 func (in *input) Read(p []byte) (int, error) {
 	if len(in.ahead) == 0 {
 		return in.Conn.Read(p)

@@ -1,5 +1,5 @@
-// Package ringoredis has tasks ask redis by github.com/redis/go-redis, each with a connection of its loop's own while
-// it asks, by the methods of a redis.Client. The pool is a sockclient.Pool:
+// Package ringoredis lets tasks use redis by github.com/redis/go-redis. A task uses a connection that belongs to its
+// loop, by the methods of a redis.Client, and gives it back. The pool is a sockclient.Pool:
 //
 //	cache := &sockclient.Pool{Dial: ringoredis.Dial(options), Check: ringoredis.Check, Max: 8, MaxIdle: 8}
 //	...
@@ -8,7 +8,7 @@
 //		return err
 //	})
 //
-// Goroutines have go-redis' own client, with a sock.Dialer's Func as its Dialer or without. Tasks that ask for little
-// but often have a sockclient.Pipeline, which costs a quarter of a connection each. docs/databases.md says what of a
-// redis.Client tasks may call, and what the rest does.
+// Goroutines use go-redis's own client as usual, with or without a sock.Dialer's Func as its Dialer. Tasks that send
+// small commands often are better served by a sockclient.Pipeline, which costs a quarter of a connection for each
+// task. docs/databases.md lists the methods of a redis.Client that tasks may call, and what happens in the others.
 package ringoredis

@@ -17,9 +17,9 @@ import (
 	"ringo/sock/sockclient"
 )
 
-// Dial makes the Dial of a sockclient.Pool whose connections are sessions of go-redis: a client each, with one
-// connection. options are copied; what they say of a pool, of a Dialer, retries and notices of maintenance is set. Any
-// goroutine may call Dial; it does not park.
+// Dial returns the Dial function for a sockclient.Pool whose connections are sessions of go-redis, each a client with
+// one connection. It copies options and replaces the fields for the pool, the Dialer, retries and maintenance
+// notifications. Any goroutine may call Dial; it does not park.
 func Dial(options *redis.Options) func(ctx context.Context, l *ringo.Loop) (net.Conn, error) {
 	own := *options
 	own.PoolSize, own.MinIdleConns, own.MaxIdleConns, own.MaxActiveConns, own.PipelinePoolSize = 1, 0, 1, 1, -1
@@ -37,14 +37,14 @@ func Dial(options *redis.Options) func(ctx context.Context, l *ringo.Loop) (net.
 	}
 }
 
-// errOnce is the error of a client that makes another connection.
+// errOnce is the error when a client tries to make a second connection.
 var errOnce = errors.New("ringoredis: a session has one connection, which has ended")
 
 func dial(ctx context.Context, l *ringo.Loop, options *redis.Options) (net.Conn, error) {
 	if _, err := tasked.Loop("ringoredis: Pool.Dial"); err != nil {
 		return nil, err
 	}
-	// The client asks its Dialer on a goroutine, for which the task waits with the loop: so the dial is done before.
+	// The client calls its Dialer on a goroutine and blocks the loop until it returns, so dial connects beforehand.
 	below, err := tasked.Dial(ctx, l, options.Network, options.Addr, max(options.DialTimeout, 0))
 	if err != nil {
 		return nil, fmt.Errorf("ringoredis: %w", err)
@@ -57,13 +57,13 @@ func dial(ctx context.Context, l *ringo.Loop, options *redis.Options) (net.Conn,
 		return secured(below, options), nil
 	}
 	s.client = redis.NewClient(options)
-	if err := s.client.Ping(context.WithoutCancel(ctx)).Err(); err != nil { // and the login
+	if err := s.client.Ping(context.WithoutCancel(ctx)).Err(); err != nil { // this also logs in
 		return nil, errors.Join(fmt.Errorf("ringoredis: connecting to %s: %w", options.Addr, err), s.client.Close())
 	}
 	return s, nil
 }
 
-// secured is the connection as the client uses it, by TLS if the options say so.
+// secured returns the connection that the client uses: c, or TLS over it if options has a TLSConfig.
 func secured(c *tasked.Conn, options *redis.Options) net.Conn {
 	if options.TLSConfig == nil {
 		return c
@@ -75,15 +75,15 @@ func secured(c *tasked.Conn, options *redis.Options) net.Conn {
 	return tls.Client(c, config)
 }
 
-// Do has use work with a session of p, whose Dial is this package's, in the calling task of p's loop. All its waits end
-// with ctx. The context that use gets, which is for the calls of c, has ctx's values and no end. The session must not
-// be used beyond use, nor by others meanwhile. It is given back unless the client has given its connection up. On an
-// ordinary goroutine Do fails; a task parks.
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
+// the calls of c. The session must not be used after use has returned, nor by other tasks meanwhile. It goes back to p
+// unless the client has given its connection up. On an ordinary goroutine Do fails; a task parks.
 func Do(ctx context.Context, p *sockclient.Pool, use func(ctx context.Context, c *redis.Client) error) error {
 	return tasked.Do(ctx, "ringoredis", p, use)
 }
 
-// Check is for the Check of a Pool with this package's Dial: it asks the server and waits for the answer.
+// Check is the Check for a Pool with this package's Dial: it pings the server and waits for the answer.
 func Check(c net.Conn) error {
 	client, err := tasked.Client[*redis.Client]("ringoredis", c)
 	if err != nil {
@@ -92,23 +92,25 @@ func Check(c net.Conn) error {
 	return client.Ping(context.Background()).Err()
 }
 
-// A session is what a Pool has of go-redis.
+// A session is a connection of a Pool: a go-redis client with one connection.
 type session struct {
 	*tasked.Conn
 	client *redis.Client
-	dials  atomic.Int32 // those that the client has asked for
+	dials  atomic.Int32 // calls of the Dialer
 }
 
-// Client is what Do gives.
+// Client returns the client that Do passes to use.
 func (s *session) Client() *redis.Client { return s.client }
 
-// NetConn gives what is below, for the Pool, which watches it at rest.
+// NetConn returns the socket, which the Pool watches while the session is at rest.
 func (s *session) NetConn() net.Conn { return s.Sock }
 
-// Buffered is how much the client has read that nobody has asked for: it gives such a connection up.
+// Buffered returns 0 for the bytes that the client has read and no caller has taken: it gives such a connection up
+// itself.
 func (s *session) Buffered() int { return 0 }
 
-// Reusable reports whether the client has kept its connection, and asked for no other: it would try for ever.
+// Reusable reports whether the client still has its one connection. A client that has dialled again would retry for
+// ever.
 func (s *session) Reusable() bool { return !s.IsClosed() && s.dials.Load() == 1 }
 
 // Close ends the session.

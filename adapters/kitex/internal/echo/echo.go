@@ -1,4 +1,4 @@
-// Package echo is a service of kitex's for tests and benchmarks: what kitex's generator would write, of
+// Package echo is a kitex service for tests and benchmarks. It is what kitex's generator would write for
 //
 //	service Echo {
 //		string Echo(1: string text)
@@ -16,7 +16,7 @@ import (
 	"github.com/cloudwego/kitex/pkg/streaming"
 )
 
-// Service is what a server has.
+// Service is what a server implements.
 type Service interface {
 	Echo(ctx context.Context, text string) (string, error)
 	Slow(ctx context.Context, text string) (string, error)
@@ -25,7 +25,7 @@ type Service interface {
 	Chat(stream streaming.ServerStream) error
 }
 
-// Text is a struct with a string: the arguments of all methods, and what streams carry.
+// Text is a struct with a string: the arguments of all methods, and the messages of streams.
 type Text struct{ Text string }
 
 // Result is a method's result: the string is field 0.
@@ -71,7 +71,7 @@ func read(p []byte, field int16, s *string) (n int, err error) {
 	}
 }
 
-// Info describes the service, its streams if they are to be called.
+// Info describes the service, with its stream Chat if streams is true.
 func Info(streams bool) *serviceinfo.ServiceInfo {
 	methods := map[string]serviceinfo.MethodInfo{
 		"Echo": unary(Service.Echo),

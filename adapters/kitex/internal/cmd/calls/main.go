@@ -1,10 +1,10 @@
-// Command calls measures how many calls a kitex server answers for a second of its processor, on each transport: the
-// echo of package internal/echo, framed Thrift, asked by connections that each have one call under way. The clients
-// send bytes that were made before, and share no processor with the servers.
+// Command calls measures how many calls a kitex server answers for each second of CPU time, on each transport. The
+// service is that of package internal/echo, with framed Thrift, and each connection has one call under way. The
+// clients send requests that were encoded before, and share no processor with the servers.
 //
 //	go build -o calls ./internal/cmd/calls && taskset -c 1 ./calls -server 0
 //
-// Rounds are interleaved: each has all transports, one after the other. The table has medians, and intervals of them.
+// Rounds are interleaved: each measures all transports, one after the other. The table has medians, with intervals.
 package main
 
 import (
@@ -37,7 +37,7 @@ import (
 	"ringo/sock"
 )
 
-// transports are what is compared, the first with the others.
+// transports are compared with the first.
 var transports = []string{"netpoll", "gonet", "ringo", "ringo-tasks", "ringo-epoll", "ringo-epoll-tasks"}
 
 var profile = flag.String("profile", "", "`file` of the server's profile, with one transport and one round")
@@ -85,7 +85,7 @@ func check(err error) {
 	}
 }
 
-// transport makes what serves.
+// transport returns the factory of a transport.
 func transport(name string) remote.TransServerFactory {
 	cfg := ringokitex.Config{Run: &ringo.Config{Driver: "uring"}, Tasks: strings.HasSuffix(name, "-tasks")}
 	switch strings.TrimSuffix(name, "-tasks") {
@@ -102,7 +102,7 @@ func transport(name string) remote.TransServerFactory {
 	return ringokitex.NewTransServerFactory(&cfg)
 }
 
-// serveOn is the server: it says where it listens.
+// serveOn is the server process. It prints its address.
 func serveOn(name string) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,7 +139,7 @@ func (service) Slow(_ context.Context, text string) (string, error) { return tex
 func (service) Note(context.Context, string) error                  { return nil }
 func (service) Chat(streaming.ServerStream) error                   { return nil }
 
-// round has a server of its own, and returns its calls for a second of processor.
+// round starts a server, and returns its calls for each second of CPU time.
 func round(name, cpus string, conns, size int, lasts time.Duration) (float64, error) {
 	cmd := exec.Command("taskset", "-c", cpus, os.Args[0], "-serve", name, "-profile", *profile)
 	cmd.Stderr = os.Stderr
@@ -179,7 +179,7 @@ func round(name, cpus string, conns, size int, lasts time.Duration) (float64, er
 	return float64(calls) / (after - before).Seconds(), err
 }
 
-// request is a call of Echo, with its frame.
+// request returns a call of Echo, with its frame.
 func request(size int) []byte {
 	text := &echo.Text{Text: strings.Repeat("x", size)}
 	p := make([]byte, 4+thrift.Binary.MessageBeginLength("Echo")+text.BLength())
@@ -218,7 +218,7 @@ func (l *load) begin(conns int) {
 	}()
 }
 
-// run calls until the end.
+// run calls until ctx ends.
 func (l *load) run(ctx context.Context, loop *ringo.Loop) error {
 	c, err := sock.Dial(loop, "tcp", l.addr)
 	if err != nil {
