@@ -27,7 +27,7 @@ const (
 type reader struct {
 	c     *conn
 	b     []byte    // unread
-	lease buf.Lease // the memory that b lies in, if it is not the lease
+	lease buf.Lease // the buffer that b lies in, or lay in
 	held  bool      // there is a lease
 	piece []byte    // the memory that b lies in, if it is not the lease
 	old   [][]byte  // pieces that became too small; slices of them may still be in use

@@ -15,12 +15,12 @@ type message struct {
 
 const (
 	kept   = 1000    // messages
-	behind = 64      // that a follower may be, before it is let go
+	behind = 64      // messages that a follower may be behind, before it is dropped
 	most   = 4 << 10 // bytes of a message
 )
 
-// board has the last messages. Handlers on goroutines and in tasks use it, so mu is locked for a few lines at a time,
-// and never while anybody waits.
+// board has the last messages. Handlers on goroutines and in tasks use it, so mu is a sync.Mutex. That is safe in
+// tasks as long as it is held for a few lines only, and never during a wait: a task that waits for it stops its loop.
 type board struct {
 	mu        sync.Mutex
 	messages  []message
@@ -28,16 +28,16 @@ type board struct {
 	over      bool
 }
 
-// follower is who reads a stream.
+// follower is a client that reads the event stream.
 type follower struct {
-	news *ringo.Chan[message] // closed at the end
-	cut  func()               // ends a write that waits for the peer
+	news *ringo.Chan[message] // closed when the stream has to end
+	cut  func()               // ends a write that waits for the peer; it does not park
 }
 
 func newBoard() *board { return &board{followers: map[*follower]bool{}} }
 
-// post keeps a message and tells the followers. Those that are too far behind are let go: they come back, and list what
-// they have missed.
+// post keeps a message and sends it to the followers. It never waits for one: followers that are too far behind are
+// dropped, and can reconnect and list what they have missed.
 func (b *board) post(m message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,7 +59,7 @@ func (b *board) list() []message {
 	return append([]message{}, b.messages...)
 }
 
-// follow makes a follower, who gets what is posted from now on.
+// follow makes a follower, which gets the messages posted from now on.
 func (b *board) follow(cut func()) *follower {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +78,8 @@ func (b *board) leave(f *follower) {
 	delete(b.followers, f)
 }
 
-// close lets all followers go, which would stay for as long as their peers do.
+// close ends all streams. Without it, the drain would wait for them until Grace is over, since they have no end of
+// their own.
 func (b *board) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

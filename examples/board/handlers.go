@@ -28,6 +28,7 @@ func (b *board) serveList(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(b.list())
 }
 
+// serveEvents streams messages to a follower. It runs in a task: Flush, RecvContext and Fprintf wait by parking it.
 func (b *board) serveEvents(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	f := b.follow(func() { out.SetWriteDeadline(time.Unix(1, 0)) })
@@ -38,7 +39,7 @@ func (b *board) serveEvents(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		m, err := f.news.RecvContext(r.Context())
-		if err != nil { // the follower has gone, is too slow, or the program ends
+		if err != nil { // the peer has left or is too slow, or the program ends
 			return
 		}
 		data, err := json.Marshal(m)

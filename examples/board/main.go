@@ -1,5 +1,5 @@
-// Board is a message board over HTTP: messages are posted and listed as JSON, and followed as server-sent events. It
-// shows which handlers of net/http to mark for tasks, and how streams end when the program does.
+// Board is a message board over HTTP: clients post and list messages as JSON, and follow them as server-sent events.
+// It shows which handlers of net/http to mark for tasks, and how streams end when the program does.
 //
 //	curl -d '{"from":"me","text":"hello"}' localhost:8080/messages
 //	curl localhost:8080/messages
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// serve serves on all loops until ctx ends: requests that are under way are answered, streams end.
+// serve serves on all loops until ctx ends. Then requests under way are answered, and close ends the streams.
 func serve(ctx context.Context, set *sock.ListenerSet) error {
 	defer set.Close()
 	b := newBoard()
@@ -59,12 +59,14 @@ func serve(ctx context.Context, set *sock.ListenerSet) error {
 // routes says where each handler runs.
 func (b *board) routes() http.Handler {
 	mux := http.NewServeMux()
-	// On a goroutine, as all that is not marked: here a database would be asked, which may take a while.
+	// On a goroutine, like all handlers that are not marked: a real board would ask a database here, which may take a
+	// while.
 	mux.HandleFunc("POST /messages", b.servePost)
 	mux.Handle("GET /metrics", metrics.Handler())
-	// In a task on the connection's loop: it waits for nothing.
+	// In a task on the connection's loop: it waits for nothing but the connection.
 	mux.Handle("GET /messages", sockhttp.Task(http.HandlerFunc(b.serveList)))
-	// In a task as well: it waits, but by Ringo alone, and so ten thousand followers cost some kilobytes each.
+	// In a task as well: it waits, but only by Ringo. So ten thousand followers cost a few kilobytes each, and no
+	// goroutines.
 	mux.Handle("GET /events", sockhttp.Task(http.HandlerFunc(b.serveEvents)))
 	return mux
 }

@@ -1,4 +1,4 @@
-// Echo sends back what it gets: the program of the README, a task for each connection.
+// Echo sends back what it receives. It is the program of the README, with a task for each connection.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Frames sends length-prefixed frames back, with a handler per request: a connection that waits for the rest of a frame
-// keeps its bytes and no stack. A frame is four bytes of length, big-endian, and as many bytes.
+// Frames sends length-prefixed frames back, with a handler for each request: a connection that waits for the rest of a
+// frame keeps its bytes, and no stack. A frame is a length in four bytes, big-endian, and as many bytes.
 package main
 
 import (
@@ -16,27 +16,27 @@ import (
 	"ringo/sock"
 )
 
-// format has frames of no more bytes than Serve lets a connection leave unread.
+// format allows frames of up to 64 KiB, which is what Serve lets a connection have unread.
 var format = &codec.Prefixed{Size: 4, Max: 64 << 10, Whole: true}
 
-// frames answers the whole frames that are here. What is left over is shown again when more has come.
+// frames answers the whole frames that have arrived. Serve keeps the rest, and calls it again when more has arrived.
 func frames(c *sock.Conn) error {
 	s := codec.Scanner{Codec: format}
 	for frame, err := range s.Buffered(c) {
 		if err == nil {
-			err = extend(c) // only whole frames buy time
+			err = extend(c) // only a whole frame extends the deadline
 		}
 		if err == nil {
 			_, err = c.Write(frame)
 		}
 		if err != nil {
-			return err // closes the connection, as of a frame that is too long
+			return err // closes the connection, for example after a frame that is too long
 		}
 	}
 	return nil
 }
 
-// frameWait is how long a peer has to take an answer and to send the next whole frame.
+// frameWait is how long a peer has to take an answer and to send its next whole frame.
 const frameWait = time.Minute
 
 func extend(c *sock.Conn) error { return c.SetDeadline(c.Loop().Now().Add(frameWait)) }

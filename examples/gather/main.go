@@ -1,5 +1,5 @@
-// Gather is a service that asks others: for each request it asks all of them at once, in tasks on the loop of the
-// request's connection, and answers with what they say within a second. It shows an http.Client in tasks.
+// Gather is a service that asks others. For each request it asks all of them at once, in tasks on the loop of the
+// request's connection, and answers with what they reply within a second. It shows how to use an http.Client in tasks.
 //
 //	gather http://127.0.0.1:8081/a http://127.0.0.1:8082/b &
 //	curl localhost:8080
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// most is how long a request may take, and how much of an answer is read.
+// most is how long a request may take, and bytesMax how many bytes of an answer are read.
 const (
 	most     = time.Second
 	bytesMax = 64 << 10
@@ -50,13 +50,14 @@ func newGatherer(urls []string) *gatherer {
 	return &gatherer{urls, &http.Client{Transport: t}}
 }
 
-// answer is what a service has said.
+// answer is the reply of one service, or the error of asking it.
 type answer struct {
 	URL, Text string
 	Error     string `json:",omitempty"`
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP answers a request. It runs in a task: WaitGroup.Go starts a task for each service, on the same loop, so
+// answers needs no lock.
 func (g *gatherer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), most)
 	defer cancel()

@@ -1,4 +1,4 @@
-// Kv is a replicated key-value server and its client, on package raftkv. Three replicas on one machine:
+// Kv is a replicated key-value server and its client, on package raftkv. This starts three replicas on one machine:
 //
 //	cd examples/kv
 //	go run . -self 127.0.0.1:7001 -dir /tmp/kv1 &
@@ -8,7 +8,7 @@
 //	go run . swap colour green blue
 //	go run . get colour
 //
-// And one that takes the place of the third:
+// This adds a replica that takes the place of the third:
 //
 //	go run . -self 127.0.0.1:7004 -dir /tmp/kv4 -join &
 //	go run . add 127.0.0.1:7004

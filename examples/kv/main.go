@@ -44,14 +44,14 @@ func main() {
 	if err := runPatiently(ctx, run); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Print(answer) // not in a task: its loop would wait for whoever reads it
+	fmt.Print(answer) // not in a task: a slow reader of stdout would stop the loop
 }
 
-// inUseMax is for how long a replica tries to get its address. One that was killed a moment ago may have it still: the
-// kernel ends its ring behind its end, see docs/operating.md.
+// inUseMax is how long a replica tries to get its address. A replica that was killed a moment ago may still hold it:
+// the kernel closes the sockets of its ring some time after the process has ended; see docs/operating.md.
 const inUseMax = 10 * time.Second
 
-// runPatiently is Run, again and again if the address is in use.
+// runPatiently calls Run, and calls it again while the address is in use.
 func runPatiently(ctx context.Context, run func(*ringo.Loop) error) error {
 	for begin := time.Now(); ; {
 		err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run)
@@ -66,11 +66,11 @@ func runPatiently(ctx context.Context, run func(*ringo.Loop) error) error {
 	}
 }
 
-// words is of how many words a command is.
+// words is the number of words of each command.
 var words = map[raftkv.Kind]int{raftkv.Get: 2, raftkv.Put: 3, raftkv.Swap: 4, raftkv.Add: 2, raftkv.Promote: 2,
 	raftkv.Remove: 2}
 
-// ask does what the arguments say.
+// ask asks the replicas for what the arguments say.
 func ask(l *ringo.Loop, peers, args []string) (answer string, err error) {
 	if len(args) == 0 || len(args) != words[raftkv.Kind(args[0])] {
 		return "", errors.New("kv: want get KEY, put KEY VALUE, swap KEY OLD NEW, or add, promote or remove ADDRESS")

@@ -9,15 +9,15 @@ import (
 	"ringo/file"
 )
 
-// FS is the folder of a Store: what the store asks of a file system. Calls may wait, a task by parking.
+// FS is the folder of a Store: the calls that the store makes to a file system. They may wait; in a task they park.
 type FS interface {
-	OpenFile(name string, flag int, perm fs.FileMode) (File, error) // flag may have file.Direct, which EINVAL refuses
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error) // file.Direct in flag may fail with EINVAL
 	Rename(from, to string) error
 	Sync() error // makes names durable
 	Close() error
 }
 
-// File is a file of an FS. *file.File is one.
+// File is a file of an FS. A *file.File is one.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -33,7 +33,7 @@ func (d folder) OpenFile(name string, flag int, perm fs.FileMode) (File, error) 
 	return d.Root.OpenFile(name, flag, perm)
 }
 
-// openDirect opens a file past the page cache, where the file system has such a way.
+// openDirect opens a file past the page cache, or through it if the file system has no direct I/O.
 func openDirect(fsys FS, name string, flag int) (f File, direct bool, err error) {
 	f, err = fsys.OpenFile(name, flag|file.Direct, 0o666)
 	if direct = !errors.Is(err, syscall.EINVAL); !direct {

@@ -16,13 +16,14 @@ import (
 
 const (
 	magic, logMax = "ringolog", 1 << 30
-	// bytes of a record before its key; what records begin at multiples of, and batches
+	// head is the length of a record before its key; records begin at multiples of align, and batches at multiples of
+	// block
 	head, align, block = 20, 8, 4096
 )
 
 var castagnoli, le = crc32.MakeTable(crc32.Castagnoli), binary.LittleEndian
 
-// Open opens the store in a directory that is there and that no other store uses.
+// Open opens the store in an existing directory that no other store uses. A task parks.
 func Open(dir string, cfg *Config) (*Store, error) {
 	d, err := file.OpenRoot(dir)
 	if err != nil {
@@ -31,9 +32,9 @@ func Open(dir string, cfg *Config) (*Store, error) {
 	return OpenFS(folder{d}, cfg)
 }
 
-// OpenFS is Open for any file system. It brings the store back to where it was: all records whose Append returned are
-// there, and of those that were on their way some may be. The Store closes fsys, also when opening fails. A DamageError
-// says that records were lost otherwise; the log is as it was then.
+// OpenFS is Open for any file system. It recovers the store: all records whose Append returned are there, and some of
+// those that were being written may be. The Store closes fsys, also if OpenFS fails. A DamageError means that records
+// were lost in another way than by a crash; the log is left as it was. A task parks.
 func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 	s := &Store{fs: fsys, index: map[string]span{}, more: ringo.NewChan[struct{}](1), over: ringo.NewChan[struct{}](0)}
 	s.free.New = func() any { return &entry{wake: ringo.NewChan[bool](1)} }
@@ -50,7 +51,7 @@ func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 	return s, nil
 }
 
-// create makes the log. It has its name only once it is whole.
+// create makes the log under another name, and gives it its own once it is complete.
 func (s *Store) create() error {
 	f, _, err := openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -63,7 +64,7 @@ func (s *Store) create() error {
 	return s.fs.Rename("new", "log")
 }
 
-// recover reads the log into the index, cuts off its torn end, and makes what was found durable.
+// recover reads the log into the index, cuts off its torn end, and makes the rest durable.
 func (s *Store) recover() (err error) {
 	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); errors.Is(err, os.ErrNotExist) {
 		if err = s.create(); err == nil {
@@ -90,7 +91,7 @@ func (s *Store) recover() (err error) {
 	if s.out, s.direct, err = openDirect(s.fs, "log", os.O_RDWR); err != nil {
 		return err
 	}
-	// A sync that failed before may have dropped the last batch from memory's list of what to write.
+	// If a sync failed before, the kernel may no longer consider the last batch's pages dirty. So write it again.
 	last := pad(append(buf.Aligned(int(s.end-batch)+2*block, block)[:0], data[batch:s.end]...), s.salt, batch)
 	if err := writeSync(s.out, last, batch); err != nil {
 		return err
@@ -99,7 +100,7 @@ func (s *Store) recover() (err error) {
 	return s.fs.Sync() // the name may not be durable, new or old
 }
 
-// scan puts the records into the index, up to the first that can't be read, and gives where the last batch begins.
+// scan adds records to the index, up to the first that can't be read, and returns where the last batch begins.
 func (s *Store) scan(data []byte) (batch int64) {
 	size, key, salt, _ := decode(data, 0, 0)
 	if size != block || string(key) != magic {
@@ -118,7 +119,7 @@ func (s *Store) scan(data []byte) (batch int64) {
 	}
 }
 
-// later tells whether b, of which the first record can't be read, has one that was written after that had been synced.
+// later reports whether b, whose first record can't be read, has a record that was written after that one was synced.
 func later(b []byte, salt uint64, at int64) bool {
 	for i := align; i < len(b); i += align {
 		if size, _, _, first := decode(b[i:], salt, at+int64(i)); size > 0 && first > at {
@@ -128,7 +129,7 @@ func later(b []byte, salt uint64, at int64) bool {
 	return false
 }
 
-// encode appends a record without what depends on its place.
+// encode appends a record, without the fields that depend on its place.
 func encode(b []byte, key string, value []byte) []byte {
 	size := (head + len(key) + len(value) + align - 1) &^ (align - 1)
 	b = append(b, make([]byte, size)...)
@@ -147,7 +148,8 @@ func place(r []byte, salt uint64, at, inBatch int64) []byte {
 	return r
 }
 
-// pad fills up to a block with a record without a key. The first byte of b begins its batch, at this offset of the log.
+// pad fills b up to a block with a record without a key. The first byte of b begins its batch, at offset at of the
+// log.
 func pad(b []byte, salt uint64, at int64) []byte {
 	n := int64(len(b))
 	gap := padding(n)
@@ -159,7 +161,7 @@ func pad(b []byte, salt uint64, at int64) []byte {
 	return b
 }
 
-// padding is how much that is behind n bytes.
+// padding returns the length of that record after n bytes.
 func padding(n int64) int64 {
 	gap := -n & (block - 1)
 	if 0 < gap && gap < head {
@@ -168,20 +170,20 @@ func padding(n int64) int64 {
 	return gap
 }
 
-// first makes the record with which a log begins.
+// first returns the record with which a log begins.
 func first(salt uint64) []byte {
 	return place(encode(nil, magic, append(le.AppendUint64(nil, salt), make([]byte, block-head-len(magic)-8)...)), 0, 0,
 		0)
 }
 
-// checksum is of a part of the record at this offset.
+// checksum returns the checksum of a part of the record at this offset.
 func checksum(part []byte, salt uint64, at int64) uint32 {
 	place := le.AppendUint64(le.AppendUint64(make([]byte, 0, 16), salt), uint64(at))
 	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, part)
 }
 
-// decode gives the record that b begins with, at this offset of the log, and where its batch begins. size is 0 if there
-// is none, which most often shows in the head, so that nobody's values make it look at much.
+// decode returns the record that b begins with, at offset at of the log, and where its batch begins. size is 0 if
+// there is no record. The head has a checksum of its own, which usually shows that, so that decode need not read far.
 func decode(b []byte, salt uint64, at int64) (size int, key, value []byte, batch int64) {
 	if len(b) < head || le.Uint32(b) != checksum(b[4:head], salt, at) {
 		return 0, nil, nil, 0

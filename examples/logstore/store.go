@@ -23,17 +23,17 @@ var (
 	ErrNotFound = fmt.Errorf("logstore: no such key: %w", fs.ErrNotExist)
 )
 
-// DamageError is the offset in the log of a record that once was whole and is not any more.
+// DamageError is the offset in the log of a record that was whole once and is not any more.
 type DamageError int64
 
 func (e DamageError) Error() string {
 	return fmt.Sprintf("logstore: the log is damaged at offset %d", int64(e))
 }
 
-// Config is how a Store works. Zero fields mean the default.
+// Config configures a Store. Zero fields mean the defaults.
 type Config struct {
-	Batch int // bytes that are written and synced together, and the longest record; 1 MiB, 64 to 16 MiB
-	Queue int // records that may wait for their batch before Append fails with ErrFull; 1024
+	Batch int // bytes written and synced together, and the longest record; default 1 MiB; 64 bytes to 16 MiB
+	Queue int // records that may wait for their batch before Append fails with ErrFull; default 1024
 }
 
 func (c *Config) set(from *Config) error {
@@ -45,42 +45,42 @@ func (c *Config) set(from *Config) error {
 	return nil
 }
 
-// A Store is an open log. Any number of tasks and goroutines may use it at once. Open makes it.
+// A Store is an open log. Any number of tasks and goroutines may use it at once. Open makes one.
 type Store struct {
 	fs         FS
 	cfg        Config
 	salt       uint64
-	in, out    File                  // the log, to read it, and to write it
-	more, over *ringo.Chan[struct{}] // wakes the committer, with room for one word; is closed at its end
+	in, out    File                  // the log, for reading and for writing
+	more, over *ringo.Chan[struct{}] // more wakes the committer, and holds one wake-up; over is closed at its end
 	free       sync.Pool             // of *entry
 
-	mu          sync.Mutex // held for a few stores, and never while anybody waits
-	err, closed error      // set once: what ended the store; what closing the files gave
-	queue       []*entry   // those who wait for the next batch, in order
+	mu          sync.Mutex // held for a few lines, and never during a wait
+	err, closed error      // set once: what ended the store; the error of closing the files
+	queue       []*entry   // the callers that wait for the next batch, in order
 	index       map[string]span
 
-	end, zeros int64  // of the log, and of the zeros behind it; with what follows, the committer's
+	end, zeros int64  // where the log and the zeros after it end; only the committer uses these and the fields below
 	direct     bool   // writes go past the page cache
 	buf        []byte // a batch, aligned, with room for as many zeros
 }
 
-// span is where a record is in the log.
+// span is the place of a record in the log.
 type span struct{ at, size int64 }
 
 // entry is a record whose caller waits.
 type entry struct {
 	key         string
 	rec         []byte
-	taken, done bool              // under Store.mu: how far the committer is with it
-	span        span              // once done
-	err         error             // likewise; before that, the committer's
-	wake        *ringo.Chan[bool] // says that it is done, or that the context ended; room for one word
+	taken, done bool              // under Store.mu: taken into a batch; finished
+	span        span              // valid once done
+	err         error             // likewise; the committer's before that
+	wake        *ringo.Chan[bool] // the entry is done, or the context has ended; holds one wake-up
 }
 
-// Append adds a record and returns when it is durable: with its offset in the log, after which Get finds it. Of several
-// records with a key the last one counts. ctx and the cancel of the calling task end the wait: with ErrInDoubt if the
-// record was on its way to the disk, and otherwise it is in the log neither now nor later. Any goroutine may call it; a
-// task parks.
+// Append adds a record and returns when it is durable: with its offset in the log. From then on Get finds it. Of
+// several records with the same key the last one counts. ctx and the cancel of the calling task end the wait: with
+// ErrInDoubt if the record was on its way to the disk; otherwise the record is not in the log, and will not be. Any
+// goroutine may call it; a task parks.
 func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, error) {
 	if key == "" || head+align+uint64(len(key))+uint64(len(value)) > uint64(s.cfg.Batch) {
 		return 0, fmt.Errorf("logstore: a key of %d bytes with a value of %d: want a key, and a record of at most %d "+
@@ -105,14 +105,15 @@ func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, er
 		stop = context.AfterFunc(ctx, func() { e.wake.TrySend(true) })
 	}
 	_, err = e.wake.Recv()
-	if alone := stop(); err == nil && alone { // so it was the committer's word, which was its last
+	if alone := stop(); err == nil && alone { // the committer woke it, and is done with the entry
 		defer s.free.Put(e)
 		return e.span.at, e.err
 	}
 	return s.leave(e, cmp.Or(err, ctx.Err()))
 }
 
-// leave is for a caller whose wait was ended by something else.
+// leave returns the result for a caller whose wait ended before the committer woke it, and removes its entry from the
+// queue.
 func (s *Store) leave(e *entry, why error) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +127,7 @@ func (s *Store) leave(e *entry, why error) (int64, error) {
 	return 0, why
 }
 
-// Get gives the value that was last appended with this key, or ErrNotFound. Any goroutine may call it; a task parks.
+// Get returns the value that was last appended with this key, or ErrNotFound. Any goroutine may call it; a task parks.
 func (s *Store) Get(key string) ([]byte, error) {
 	s.mu.Lock()
 	span, ok := s.index[key]
@@ -146,15 +147,16 @@ func (s *Store) Get(key string) ([]byte, error) {
 	return v, nil
 }
 
-// Close writes what still waits, and closes the files. The error is what ended the store before, or that of closing.
-// Any goroutine may call it, and again; a task parks, and if it is cancelled the store closes behind its back.
+// Close writes the records that still wait, and closes the files. It returns the error that ended the store before, or
+// that of closing. Any goroutine may call it, and more than once; a task parks. If the task is cancelled, Close
+// returns at once and the store still closes.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.err = cmp.Or(s.err, ErrClosed)
 	s.mu.Unlock()
 	s.more.TrySend(struct{}{})
 	if _, err := s.over.Recv(); !errors.Is(err, ringo.ErrClosed) {
-		return err // of the waiting task
+		return err // the task was cancelled
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +170,7 @@ func (s *Store) Close() error {
 func (s *Store) commit() {
 	for batch := s.take(); len(batch) > 0; batch = s.take() {
 		s.finish(batch, s.write(batch))
-		runtime.Gosched() // those who were woken have a chance to be in the next batch
+		runtime.Gosched() // lets the callers that were woken append to the next batch
 	}
 	s.closed = s.closeAll()
 	s.over.Close()
@@ -196,7 +198,7 @@ func (s *Store) take() (batch []*entry) {
 	}
 }
 
-// write makes a batch durable, but for records that do not fit into the log, which get an error of their own.
+// write makes a batch durable. Records that do not fit into the log get an error of their own.
 func (s *Store) write(batch []*entry) error {
 	s.buf = s.buf[:0]
 	for _, e := range batch {
@@ -224,7 +226,7 @@ func (s *Store) write(batch []*entry) error {
 	return nil
 }
 
-// finish tells the callers, and those in line too if the store ends with this.
+// finish wakes the callers of a batch, and if err ends the store also those in the queue.
 func (s *Store) finish(batch []*entry, err error) {
 	s.mu.Lock()
 	if err != nil {

@@ -1,5 +1,6 @@
-// Cat is libuv's uvcat by package event: it opens files, reads them in pieces and writes these to stdout, in callbacks,
-// of which none waits for a disk.
+// Cat is libuv's uvcat by package event: it opens files, reads them in pieces and writes the pieces to stdout. All of
+// that is done in callbacks, and none of them waits for a disk: event.Go runs a call that waits in a task, and then
+// the callback.
 package main
 
 import (
@@ -20,7 +21,7 @@ func main() {
 	}
 }
 
-// cat prints the files one behind the other.
+// cat prints the files one after the other.
 func cat(out io.Writer, names []string) error {
 	c := &printer{out: out, names: names, piece: make([]byte, 64<<10)}
 	err := event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
@@ -31,7 +32,7 @@ func cat(out io.Writer, names []string) error {
 	return errors.Join(err, c.err)
 }
 
-// printer is where the printing is.
+// printer is the state between callbacks.
 type printer struct {
 	l     *event.Loop
 	out   io.Writer
@@ -45,7 +46,7 @@ type printer struct {
 // next opens the next file.
 func (c *printer) next() {
 	if len(c.names) == 0 {
-		return // nothing is active any more, and the loop ends
+		return // nothing is active any more, so the loop ends
 	}
 	name := c.names[0]
 	c.names = c.names[1:]
@@ -78,7 +79,7 @@ func (c *printer) wasRead(n int, err error) {
 	event.Go(c.l, write, func(_ int, failed error) { c.written(errors.Join(failed, err)) })
 }
 
-// written goes on behind a piece, with the error of reading or writing it.
+// written continues after a piece, or ends the file; err is the error of reading or writing the piece.
 func (c *printer) written(err error) {
 	if err == nil {
 		c.read()

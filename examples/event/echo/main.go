@@ -1,5 +1,5 @@
-// Echo is libuv's and gnet's echo server by package event: callbacks, and no stack for a connection. docs/event.md
-// shows it beside the originals.
+// Echo is the echo server of libuv and gnet by package event: it has callbacks, and no stack for each connection.
+// docs/event.md shows it beside the originals.
 package main
 
 import (
@@ -13,10 +13,11 @@ import (
 	"ringo/sock"
 )
 
-// echo is the handler of all connections, on all loops.
+// echo is the handler of all connections, on all loops. It has no state, so they can share it.
 type echo struct{ event.Base }
 
-// OnData sends back what came. A peer that does not read what it gets is not asked for more.
+// OnData sends back what came. It reads no more from a peer that does not read its answers, so that they do not pile
+// up.
 func (echo) OnData(c *event.Conn, p []byte) int {
 	if c.Write(p) != nil {
 		c.Close()
@@ -26,7 +27,7 @@ func (echo) OnData(c *event.Conn, p []byte) int {
 	return len(p)
 }
 
-// OnWritable goes on.
+// OnWritable reads again: the peer has caught up.
 func (echo) OnWritable(c *event.Conn) { c.Resume() }
 
 func main() {
@@ -44,7 +45,7 @@ func main() {
 	}
 }
 
-// serve serves on all loops until ctx ends. Who is connected then has a moment to end, ringo.Config.Grace.
+// serve serves on all loops until ctx ends. Connected peers then have until ringo.Config.Grace is over to finish.
 func serve(ctx context.Context, set *sock.ListenerSet) error {
 	defer set.Close()
 	return event.Run(ctx, nil, func(l *event.Loop) error {

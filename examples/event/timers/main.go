@@ -1,5 +1,5 @@
-// Timers is the timers of libuv's and libev's introductions by package event: one that calls once, one that calls again
-// and again, one that is moved by what happens, and an idle hook that has work to do in small pieces.
+// Timers does with package event what the introductions of libuv and libev do with timers: one calls once, one calls
+// repeatedly, and one is put off when something happens; and an idle hook does work in small pieces.
 package main
 
 import (
@@ -22,9 +22,9 @@ func main() {
 	}
 }
 
-// run returns once nothing is active any more: no timer, no hook.
+// run returns once nothing is active any more: no timer and no hook.
 func run(stdout io.Writer, unit time.Duration) error {
-	out := logs.NewWriter(stdout, nil) // a callback must not wait for who reads
+	out := logs.NewWriter(stdout, nil) // a callback must not wait until stdout is read
 	err := event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
 		begin(l, out, unit)
 		return nil
@@ -32,7 +32,7 @@ func run(stdout io.Writer, unit time.Duration) error {
 	return errors.Join(err, out.Close())
 }
 
-// begin sets the callbacks up.
+// begin sets up the callbacks.
 func begin(l *event.Loop, out io.Writer, unit time.Duration) {
 	l.AfterFunc(5*unit, func() { fmt.Fprintln(out, "once") })
 

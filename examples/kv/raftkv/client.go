@@ -11,23 +11,24 @@ import (
 	"ringo/sock"
 )
 
-// Client asks one replica after the other until it has found the leader. It is for one task at a time.
+// Client asks one replica after the other until it has found the leader. One task at a time may use it.
 type Client struct {
 	Peers   []string
 	Timeout time.Duration // of each attempt
 
-	leader string     // who is asked next; "": the first of Peers
-	conn   *sock.Conn // to it; nil: there is none
+	leader string     // the replica to ask next; "": the first of Peers
+	conn   *sock.Conn // to leader; nil: none
 }
 
-// ErrUnknown is for a write that may have been done, may still be, or may never be. Trying it again could do it twice.
+// ErrUnknown is the error of a write that may have been done, may still be done, or may never be. To repeat it could
+// do it twice.
 var ErrUnknown = errors.New("raftkv: nobody knows whether the write was done")
 
-// ErrRefused is for what can't be done.
+// ErrRefused is the error of a request that the replicas refuse and would refuse again.
 var ErrRefused = errors.New("raftkv: it is refused")
 
-// Do asks for an Entry's Kind, until it is done or the caller's time is over: WithTimeout bounds it. An error other
-// than ErrUnknown says that nothing was done and will not be. It parks.
+// Do asks for an Entry's Kind, until it is done or the caller's time is over: WithTimeout bounds it. After an error
+// other than ErrUnknown nothing was done, and nothing will be. It parks.
 func (c *Client) Do(l *ringo.Loop, e Entry) (Reply, error) {
 	if e.size() > entryMax {
 		return Reply{}, fmt.Errorf("raftkv: %d bytes are more than an entry may have", e.size())
@@ -47,7 +48,7 @@ func (c *Client) Do(l *ringo.Loop, e Entry) (Reply, error) {
 	}
 }
 
-// Prefer has the next Do begin with this replica.
+// Prefer makes the next Do begin with this replica.
 func (c *Client) Prefer(addr string) {
 	c.Close()
 	c.leader = addr
@@ -61,7 +62,7 @@ func (c *Client) Close() {
 	}
 }
 
-// ask parks until the answer is here, or Timeout has passed. ErrUnknown says that the question may have arrived.
+// ask parks until the answer is here, or Timeout has passed. ErrUnknown means that the question may have arrived.
 func (c *Client) ask(l *ringo.Loop, e *Entry) (rep Reply, err error) {
 	frame := appendJSON(nil, frameEntry, e)
 	err = l.WithTimeout(c.Timeout, func() (err error) {
@@ -77,7 +78,7 @@ func (c *Client) ask(l *ringo.Loop, e *Entry) (rep Reply, err error) {
 	})
 	if err != nil && c.conn != nil {
 		err = errors.Join(ErrUnknown, err)
-		c.Close() // an answer that comes late is for no later question
+		c.Close() // a late answer must not be taken for that of a later question
 	}
 	return rep, err
 }

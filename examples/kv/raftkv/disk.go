@@ -18,29 +18,30 @@ import (
 	"ringo/file"
 )
 
-// ErrCorrupt is for a log or a snapshot that no crash has left so: what was durable has changed.
+// ErrCorrupt is the error for a log or a snapshot that no crash can have left: bytes that were durable have changed.
 var ErrCorrupt = errors.New("raftkv: the disk has spoiled what was written")
 
-// sector is what records are aligned to: what is written does not touch those that are durable.
+// sector is the alignment of records, in bytes, so that a write does not touch a sector with durable records.
 const sector = 512
 
-// disk is the directory of a replica. The log is a file of records, each of them messages of raft to its storage; its
-// first one has the snapshot that the log begins with. What is in memory of it is in mem.
+// disk is the directory of a replica. The log is a file of records, each of them with raft's messages to its storage.
+// The first record has the snapshot that the log begins with. mem has the same content in memory.
 type disk struct {
 	dir *file.Root
 	log *file.File
-	at  int64 // where the next record goes; those before are durable
+	at  int64 // where the next record goes; the records before are durable
 	mem *memory
-	mu  ringo.Mutex // for who writes
+	mu  ringo.Mutex // held by tasks that write
 }
 
-// memory is the log and the last snapshot's place in it, as raft reads them.
+// memory is the log and the metadata of the last snapshot, for raft to read.
 type memory struct {
 	*raft.MemoryStorage
-	changed uint64 // the last entry that has changed the members
+	changed uint64 // index of the last entry that changed the members
 }
 
-// Snapshot has raft wait for a snapshot that knows the members of today: those that are new can't use an older one.
+// Snapshot makes raft wait until there is a snapshot that includes the last change of the members: a new member can't
+// use an older one.
 func (m *memory) Snapshot() (*raftpb.Snapshot, error) {
 	snap, err := m.MemoryStorage.Snapshot()
 	if err == nil && snap.GetMetadata().GetIndex() < m.changed {
@@ -49,7 +50,7 @@ func (m *memory) Snapshot() (*raftpb.Snapshot, error) {
 	return snap, err
 }
 
-// openDisk opens a replica's directory. An empty one begins with members. It parks.
+// openDisk opens a replica's directory. If the directory is empty, it creates a log with members. It parks.
 func openDisk(name string, members []string) (*disk, *store, error) {
 	dir, err := file.OpenRoot(name)
 	if err != nil {
@@ -91,8 +92,8 @@ func (d *disk) close() {
 	d.dir.Close()
 }
 
-// create makes the log of a new replica. Its members stand in a snapshot that all of them begin with; one that joins
-// has none, and waits for a leader's.
+// create makes the log of a new replica. The first members are in a snapshot that all of them begin with. A replica
+// that joins has no members, and waits for a leader's snapshot.
 func (d *disk) create(members []string) error {
 	s := &store{data: map[string][]byte{}, members: map[uint64]string{}, conf: &raftpb.ConfState{}}
 	for _, addr := range members {
@@ -138,7 +139,7 @@ func (d *disk) replay() error {
 	if d.at == 0 {
 		return fmt.Errorf("%w: the log is empty", ErrCorrupt)
 	}
-	// What was read may be in memory only.
+	// What was read may be in the page cache only: sync it before anything depends on it.
 	return cmp.Or(d.log.Truncate(d.at), d.log.Sync(), d.dir.Sync())
 }
 
@@ -157,8 +158,8 @@ func (d *disk) replayRecord(body []byte) error {
 	return nil
 }
 
-// torn says whether the record at the log's end can be what a crash has left: the first one can't, and none with a
-// whole one behind it.
+// torn returns nil if the broken record at d.at can be what a crash has left, and an error if not: a crash can't tear
+// the first record, nor one with a whole record after it.
 func (d *disk) torn(size int64) error {
 	broken := fmt.Errorf("%w: the record at %d of the log, which has %d bytes", ErrCorrupt, d.at, size)
 	if d.at == 0 {
@@ -172,7 +173,7 @@ func (d *disk) torn(size int64) error {
 	return nil
 }
 
-// record reads a record: the length of its body, its checksum, 4 bytes each, and the body.
+// record reads a record: the length of its body and its checksum, 4 bytes each, and the body.
 func (d *disk) record(at, size int64) ([]byte, error) {
 	var head [8]byte
 	if at+8 > size {
@@ -194,16 +195,16 @@ func (d *disk) record(at, size int64) ([]byte, error) {
 	return body, nil
 }
 
-// checksum is that of a record at its place: what was copied to another is no record.
+// checksum covers the offset as well, so that a record copied to another place is not taken for one.
 func checksum(at int64, body []byte) uint32 {
 	sum := crc32.ChecksumIEEE(binary.BigEndian.AppendUint64(nil, uint64(at)))
 	return crc32.Update(sum, crc32.IEEETable, body)
 }
 
-// aligned is how many bytes of the file a record takes.
+// aligned returns how many bytes of the file a record takes.
 func aligned(body int) int64 { return (int64(body) + 8 + sector - 1) &^ (sector - 1) }
 
-// write appends a record to a log. It parks.
+// write appends a record to a log, and returns where the next one goes. It parks.
 func write(f *file.File, at int64, body []byte) (int64, error) {
 	if len(body) > recordMax {
 		return at, fmt.Errorf("raftkv: a record of %d bytes is more than there may be", len(body))
@@ -216,7 +217,7 @@ func write(f *file.File, at int64, body []byte) (int64, error) {
 	return at + int64(len(rec)), err
 }
 
-// appendStored appends to a record what raft wants to be stored.
+// appendStored appends to a record the fields of a message that raft wants to be stored.
 func appendStored(body []byte, m *raftpb.Message) []byte {
 	kept := &raftpb.Message{Term: m.Term, Vote: m.Vote, Commit: m.Commit, Entries: m.Entries, Snapshot: m.Snapshot}
 	body = binary.AppendUvarint(body, uint64(proto.Size(kept)))
@@ -227,9 +228,9 @@ func appendStored(body []byte, m *raftpb.Message) []byte {
 	return body
 }
 
-// save makes durable what messages say, by one write and one fsync. How far the log is committed need not be: that
-// alone waits for the next record. It parks. After an error nobody knows what is in the file, so the replica has to
-// end.
+// save makes durable what the messages say, by one write and one fdatasync. A new commit index alone is not written:
+// it waits for the next record, since raft does not need it to be durable. It parks. After an error the content of the
+// file is unknown, so the replica has to end.
 func (d *disk) save(ms []*raftpb.Message) error {
 	var body []byte
 	hard, _, _ := d.mem.InitialState()
@@ -253,7 +254,7 @@ func (d *disk) save(ms []*raftpb.Message) error {
 	return nil
 }
 
-// take has mem know what a message says.
+// take applies a message to mem.
 func (d *disk) take(m *raftpb.Message) error {
 	if m.Snapshot != nil {
 		if err := d.mem.ApplySnapshot(m.Snapshot); err != nil {
@@ -266,7 +267,7 @@ func (d *disk) take(m *raftpb.Message) error {
 	return d.mem.Append(m.Entries)
 }
 
-// hardState is nil where a message says nothing new of it.
+// hardState returns the term, vote and commit index of a message, or nil if it has none.
 func hardState(m *raftpb.Message) *raftpb.HardState {
 	if m.Term == nil {
 		return nil
@@ -274,8 +275,8 @@ func hardState(m *raftpb.Message) *raftpb.HardState {
 	return &raftpb.HardState{Term: m.Term, Vote: m.Vote, Commit: m.Commit}
 }
 
-// restart has a new log take the old one's place. It begins with a snapshot, which is durable and mem's, and has what
-// mem has behind it. It parks.
+// restart replaces the log by a new one. It begins with snap, which is durable and in mem already, and has mem's
+// entries after it. It parks.
 func (d *disk) restart(snap *raftpb.Snapshot) error {
 	f, err := d.dir.OpenFile("log.new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -313,13 +314,13 @@ func (d *disk) rewrite(f *file.File, snap *raftpb.Snapshot) (at int64, err error
 	return at, err
 }
 
-// compact has the log begin with a snapshot that is durable. Entries before it stay in memory, as many as are said, for
-// followers that are a little late. It parks.
+// compact makes the log begin with a snapshot that is durable. In memory, keep entries before it remain, for followers
+// that are a little late. It parks.
 func (d *disk) compact(snap *raftpb.Snapshot, keep uint64) error {
 	index := snap.GetMetadata().GetIndex()
 	_, err := d.mem.CreateSnapshot(index, snap.GetMetadata().GetConfState(), nil)
 	if errors.Is(err, raft.ErrSnapOutOfDate) {
-		return nil // a leader's was installed meanwhile
+		return nil // a leader's snapshot was installed meanwhile
 	}
 	if first, _ := d.mem.FirstIndex(); err == nil && index > first+keep {
 		err = d.mem.Compact(index - keep)
@@ -330,10 +331,10 @@ func (d *disk) compact(snap *raftpb.Snapshot, keep uint64) error {
 	return d.restart(snap)
 }
 
-// snapshotName is the name of the file with a snapshot's data.
+// snapshotName returns the name of the file with a snapshot's data.
 func snapshotName(index uint64) string { return fmt.Sprintf("snap-%016x", index) }
 
-// clean removes files of snapshots that are no longer wanted.
+// clean removes the snapshot files that unwanted returns true for.
 func (d *disk) clean(unwanted func(index uint64) bool) error {
 	list, err := d.dir.ReadDir(".")
 	for _, e := range list {
@@ -345,7 +346,7 @@ func (d *disk) clean(unwanted func(index uint64) bool) error {
 	return err
 }
 
-// receive makes what fill writes the file of a snapshot, durably. It parks.
+// receive writes the file of a snapshot by fill, and makes it durable. It parks.
 func (d *disk) receive(temp string, index uint64, fill func(io.Writer) error) error {
 	f, err := d.dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -16,18 +16,18 @@ import (
 	"ringo/codec"
 )
 
-// Bounds, and what happens when they are reached.
+// Bounds, and what happens beyond them.
 const (
 	entryMax       = 32 << 10  // bytes of what a client sends; more is refused
 	messageMax     = 256 << 10 // bytes of entries in one message; the rest goes into the next
-	inflightMax    = 4 << 20   // bytes of entries on their way to a peer; the rest waits in the log
+	inflightMax    = 4 << 20   // bytes of entries on their way to a peer; the rest stays in the log
 	uncommittedMax = 8 << 20   // bytes of entries that are not committed; more writes are refused
-	outMax         = 256       // messages that wait for a peer; more are dropped, and raft repeats what is needed
+	outMax         = 256       // messages queued for a peer; more are dropped, and raft repeats what is needed
 	chunkMax       = 64 << 10  // bytes of a snapshot that its sender and its receiver have in memory
 	frameMax       = 1 << 20   // bytes of a frame; its connection is closed
 	recordMax      = 64 << 20  // bytes of a record; the replica ends with an error
 	connsMax       = 1000      // connections of a replica; more are closed
-	strangersMax   = 64        // addresses that are known without being members'; more get no answers
+	strangersMax   = 64        // addresses known of replicas that are no members; more get no answers
 )
 
 // Kind is what a client asks for.
@@ -36,46 +36,47 @@ type Kind string
 const (
 	Get  Kind = "get"
 	Put  Kind = "put"  // sets Value
-	Swap Kind = "swap" // sets Value if Old is there
+	Swap Kind = "swap" // sets Value if the key has the value Old
 
-	// Changes of the members, whose address is Key. One at a time: another meanwhile is ErrUnknown, and is not done.
+	// Changes of the members; Key is the address. Only one at a time is done: for another meanwhile the client gets
+	// ErrUnknown.
 	Add     Kind = "add"     // as a learner, which gets the log and has no vote
-	Promote Kind = "promote" // a learner that has got the log: it votes
+	Promote Kind = "promote" // gives a vote to a learner that has the log
 	Remove  Kind = "remove"
 )
 
-// Entry is what a client asks, and a write in the log.
+// Entry is a client's request, and a write in the log.
 type Entry struct {
 	Kind            Kind   `json:",omitempty"`
 	Key, Value, Old []byte `json:",omitempty"`
 
-	ID uint64 `json:",omitempty"` // by which the replica that has proposed it knows it again
+	ID uint64 `json:",omitempty"` // by which the replica that proposed it recognises it
 }
 
 func (e *Entry) size() int { return len(e.Key) + len(e.Value) + len(e.Old) }
 
-// Reply is an answer. Where a replica does not know whether a write was done it ends the connection in place of it.
+// Reply is an answer. If a replica does not know whether a write was done, it ends the connection instead.
 type Reply struct {
-	Done    bool   `json:",omitempty"` // what was asked
-	Refused bool   `json:",omitempty"` // and it would be again
-	Why     string `json:",omitempty"` // nothing was done
+	Done    bool   `json:",omitempty"` // the request was done
+	Refused bool   `json:",omitempty"` // as it would be again
+	Why     string `json:",omitempty"` // why nothing was done
 	Leader  string `json:",omitempty"` // the replica that may do it
 	Value   []byte `json:",omitempty"` // of a Get; a key that was never put has none
 	OK      bool   `json:",omitempty"` // Swap has swapped
 }
 
-// frames are how all travels, and how snapshots stand in files: a length and a CRC-32, 4 bytes each, and what they are
-// of: a kind and a body.
+// frames is the format of everything that is sent, and of snapshot files: a length and a CRC-32, 4 bytes each, then
+// what the CRC is of: a byte for the kind, and the body.
 var frames = &codec.Prefixed{Size: 4, Adjust: 4, Max: 8 + frameMax}
 
 const (
-	frameEntry    = 'e' // a client's question
+	frameEntry    = 'e' // a client's request
 	frameReply    = 'a'
 	frameMessage  = 'm' // of raft
 	frameSnapshot = 's' // a message of raft with a snapshot, whose chunks follow
 	frameChunk    = 'c' // the last one is empty
 	framePair     = 'p' // a key and its value, in a snapshot's file
-	frameState    = 't' // its first and last frame
+	frameState    = 't' // the first and the last frame of that file
 )
 
 func appendFrame(b []byte, kind byte, body []byte) []byte {
@@ -96,7 +97,7 @@ func appendJSON(b []byte, kind byte, v any) []byte {
 	return appendFrame(b, kind, text)
 }
 
-// readFrame waits for a frame. Where there is none the error is io.EOF, and io.ErrUnexpectedEOF where it is broken.
+// readFrame waits for a frame. At the end of src the error is io.EOF, and for a broken frame io.ErrUnexpectedEOF.
 func readFrame(src codec.Source) (kind byte, body []byte, err error) {
 	s := codec.Scanner{Codec: frames}
 	p, err := s.Next(nil, src)
@@ -111,7 +112,7 @@ func readFrame(src codec.Source) (kind byte, body []byte, err error) {
 	return p[4], p[5:], nil
 }
 
-// readJSON reads a frame of one kind.
+// readJSON reads a frame, which has to be of kind want.
 func readJSON(src codec.Source, want byte, v any) error {
 	kind, body, err := readFrame(src)
 	if err == nil && kind != want {
@@ -123,8 +124,8 @@ func readJSON(src codec.Source, want byte, v any) error {
 	return json.Unmarshal(body, v)
 }
 
-// appendMessage appends a frame with a message of raft, behind the address of its sender, which a replica that has just
-// joined does not know.
+// appendMessage appends a frame with a message of raft. Before the message is the address of its sender, since a
+// replica that has just joined does not know it.
 func appendMessage(b []byte, kind byte, from string, m *raftpb.Message) []byte {
 	body := append(binary.AppendUvarint(nil, uint64(len(from))), from...)
 	body, err := proto.MarshalOptions{}.MarshalAppend(body, m)
@@ -147,7 +148,7 @@ func parseMessage(body []byte) (from string, m *raftpb.Message, err error) {
 	return from, m, err
 }
 
-// number is what raft knows a replica by.
+// number returns the ID that raft uses for a replica.
 func number(addr string) uint64 {
 	h := fnv.New64a()
 	io.WriteString(h, addr)

@@ -12,26 +12,26 @@ import (
 	"ringo/sock"
 )
 
-// peer is another replica, and what is to be sent to it.
+// peer is another replica, with the messages to send to it.
 type peer struct {
 	id   uint64
 	addr string
 	out  *ringo.Chan[*raftpb.Message]
 }
 
-// send queues a message of raft. What can't be sent is dropped, and raft hears of it.
+// send queues a message of raft. If the queue is full it drops the message, and reports that to raft.
 func (r *Replica) send(m *raftpb.Message) {
 	p := r.peerOf(m.GetTo())
 	switch {
 	case p == nil:
 	case m.GetType() == raftpb.MsgSnap:
-		r.g.Go(func() error { return r.sendsSnapshot(p, m) }) // raft has one at a time on its way to a peer
+		r.g.Go(func() error { return r.sendsSnapshot(p, m) }) // raft sends a peer one snapshot at a time
 	case !p.out.TrySend(m):
 		r.node.ReportUnreachable(p.id)
 	}
 }
 
-// peerOf is nil where no address is known.
+// peerOf returns the peer, or nil if its address is not known. It starts the peer's task when it is first needed.
 func (r *Replica) peerOf(id uint64) *peer {
 	p, addr := r.peers[id], r.members[id]
 	if addr == "" {
@@ -69,7 +69,7 @@ func (r *Replica) talks(p *peer) error {
 			return err
 		}
 		b := appendMessage(nil, frameMessage, r.Self, m)
-		for len(b) < messageMax { // what has come meanwhile goes along
+		for len(b) < messageMax { // send what has been queued meanwhile along with it
 			m, ok := p.out.TryRecv()
 			if !ok {
 				break
@@ -81,7 +81,8 @@ func (r *Replica) talks(p *peer) error {
 				if c, err = sock.Dial(r.l, "tcp", p.addr); err != nil {
 					return err
 				}
-				// What the peer does not acknowledge ends the connection: TCP would try again ever more seldom.
+				// If the peer acknowledges nothing for this long, TCP ends the connection instead of retrying ever
+				// less often.
 				if err = c.SetUserTimeout(2 * r.Election); err != nil {
 					return err
 				}
@@ -102,8 +103,8 @@ func (r *Replica) talks(p *peer) error {
 	}
 }
 
-// sendsSnapshot is a task that sends a peer the snapshot that a message is about, and says to raft whether it has got
-// it. Where it has not, raft begins again, with a newer one if there is.
+// sendsSnapshot is a task that sends a peer the snapshot of a message, and reports to raft whether the peer has got
+// it. If not, raft begins again, with a newer snapshot if there is one.
 func (r *Replica) sendsSnapshot(p *peer, m *raftpb.Message) error {
 	status := raft.SnapshotFinish
 	if err := r.sendSnapshot(p, m); err != nil {
@@ -117,8 +118,8 @@ func (r *Replica) sendsSnapshot(p *peer, m *raftpb.Message) error {
 	return nil
 }
 
-// sendSnapshot parks until the peer has the snapshot on its disk. There is no bound for how long that takes, but one
-// for each chunk.
+// sendSnapshot parks until the peer has the snapshot on its disk. The time for each chunk is bounded, the time for all
+// is not.
 func (r *Replica) sendSnapshot(p *peer, m *raftpb.Message) error {
 	f, err := r.disk.dir.Open(snapshotName(m.GetSnapshot().GetMetadata().GetIndex()))
 	if err != nil {
@@ -152,8 +153,8 @@ func (r *Replica) sendSnapshot(p *peer, m *raftpb.Message) error {
 	})
 }
 
-// receiveSnapshot takes a leader's snapshot, chunk by chunk, and gives raft the message when all is on the disk. There
-// is one at a time; the connection of another is closed, and its leader tries again.
+// receiveSnapshot receives a leader's snapshot, chunk by chunk, and passes the message to raft when all is on the
+// disk. It receives one at a time; the connection of another is closed, and its leader tries again.
 func (r *Replica) receiveSnapshot(c *sock.Conn, m *raftpb.Message) error {
 	if r.receiving {
 		return errors.New("raftkv: another snapshot is on its way")
@@ -189,7 +190,7 @@ func (r *Replica) receiveSnapshot(c *sock.Conn, m *raftpb.Message) error {
 	return err
 }
 
-// receive gives raft a message of another replica.
+// receive passes a message of another replica to raft.
 func (r *Replica) receive(c *sock.Conn, kind byte, body []byte) error {
 	from, m, err := parseMessage(body)
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"ringo"
 )
 
-// round is reads that one question to the others confirms.
+// round is a group of reads that are confirmed together, by one question to the other replicas.
 type round struct {
 	id    uint64
-	index uint64                // the reads see all up to this entry
+	index uint64                // the reads have to see all entries up to this one
 	done  *ringo.Chan[struct{}] // closed when they may be answered
 }
 
-// get parks until the leader is confirmed, and what was committed by then is in the store.
+// get parks until a majority has confirmed the leader, and the store has all that was committed by then.
 func (r *Replica) get(key string) (Reply, error) {
 	if r.next == nil {
 		r.next = &round{done: ringo.NewChan[struct{}](0)}
@@ -28,7 +28,7 @@ func (r *Replica) get(key string) (Reply, error) {
 	return Reply{Done: true, Value: r.data[key]}, nil
 }
 
-// beginRound asks for reads that came while the last round was on its way. There is one at a time.
+// beginRound starts the next round, unless the last one is still on its way: its reads came meanwhile.
 func (r *Replica) beginRound() {
 	if r.asked == nil && r.next != nil {
 		r.asked, r.next = r.next, nil
@@ -36,14 +36,14 @@ func (r *Replica) beginRound() {
 	}
 }
 
-// askRound gives the round another number: an answer to an earlier one is not for it.
+// askRound gives the round a new number, so that answers to earlier questions do not count for it.
 func (r *Replica) askRound() {
 	r.roundID++
 	r.asked.id = r.roundID
 	r.node.ReadIndex(binary.BigEndian.AppendUint64(nil, r.roundID))
 }
 
-// repeatRound asks again, in case question or answer got lost: raft does not repeat them.
+// repeatRound asks again, in case the question or the answer got lost: raft does not repeat them.
 func (r *Replica) repeatRound() {
 	if r.asked != nil {
 		r.askRound()
@@ -51,7 +51,7 @@ func (r *Replica) repeatRound() {
 	}
 }
 
-// endRound notes which entry was committed when a majority has confirmed its leader.
+// endRound notes the index that was committed when a majority confirmed the leader.
 func (r *Replica) endRound(s raft.ReadState) {
 	if r.asked != nil && binary.BigEndian.Uint64(s.RequestCtx) == r.asked.id {
 		r.asked.index = s.Index
@@ -60,7 +60,7 @@ func (r *Replica) endRound(s raft.ReadState) {
 	}
 }
 
-// served has reads answered for which the store is far enough.
+// served wakes the reads whose index the store has reached.
 func (r *Replica) served() {
 	for len(r.confirmed) > 0 && r.confirmed[0].index <= r.applied {
 		r.confirmed[0].done.Close()

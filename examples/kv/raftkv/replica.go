@@ -19,18 +19,18 @@ import (
 	"ringo/sock"
 )
 
-// electionTicks is how many ticks a follower waits to hear of a leader.
+// electionTicks is how many ticks a follower waits for a message of a leader before an election.
 const electionTicks = 10
 
-// Replica is one of those that keep the data. Its Run begins with what is in its directory.
+// Replica is one of the servers that keep the data. Its Run continues with what is in its directory.
 type Replica struct {
 	Self     string        // its address
-	Peers    []string      // the addresses that the first replicas begin with, its own too
-	Join     bool          // a new one is none of them, and waits to be added
+	Peers    []string      // the addresses of the first replicas, its own too
+	Join     bool          // it is a new one, not in Peers, and waits to be added
 	Dir      string        // where log and snapshots are; it has to exist
-	Rand     *rand.Rand    // for elections
-	Election time.Duration // it waits to hear of a leader so long, or somewhat longer; a leader is heard 10 times
-	Snapshot uint64        // a snapshot is made each time that this many entries came to be committed; 0: 10,000
+	Rand     *rand.Rand    // random numbers for elections
+	Election time.Duration // how long, at least, it waits for a leader's message; a leader sends 10 in that time
+	Snapshot uint64        // entries committed between two snapshots; 0: 10,000
 
 	l    *ringo.Loop
 	g    *ringo.Group
@@ -38,24 +38,24 @@ type Replica struct {
 	disk *disk
 	*store
 
-	work, due, full *ringo.Chan[struct{}] // for cycles, stores and snapshots: there is something to do
-	appends         []*raftpb.Message     // what raft wants to be stored
+	work, due, full *ringo.Chan[struct{}] // wake the tasks cycles, stores and snapshots
+	appends         []*raftpb.Message     // messages of raft to be stored
 	snapped         uint64                // the last entry of the last snapshot
-	receiving       bool                  // a snapshot, of a leader
+	receiving       bool                  // a leader's snapshot
 
 	peers     map[uint64]*peer
-	strangers map[uint64]string // addresses of those that have sent messages and are no members
+	strangers map[uint64]string // addresses of senders that are no members
 
-	proposals []*raftpb.Entry                 // of this turn
-	waiting   map[uint64]*ringo.Chan[outcome] // for entries to be committed, by their ID
+	proposals []*raftpb.Entry                 // not yet given to raft
+	waiting   map[uint64]*ringo.Chan[outcome] // callers that wait until their entry is committed, by its ID
 	entryID   uint64                          // of the last
-	next      *round                          // of reads that have come since the last round began
-	asked     *round                          // whose confirmation is on its way
-	confirmed []*round                        // for which the store is not far enough yet
+	next      *round                          // reads that came since the last round began
+	asked     *round                          // the round whose confirmation is on its way
+	confirmed []*round                        // rounds whose index the store has not reached
 	roundID   uint64                          // of the last
 }
 
-// Run is the replica, until its Run drains or its disk fails. It is what ringo.Run wants, on one loop.
+// Run is the replica, until its loop drains or its disk fails. It is a function for ringo.Run, on one loop.
 func (r Replica) Run(l *ringo.Loop) (err error) {
 	if len(l.Loops()) != 1 || !r.Join && !slices.Contains(r.Peers, r.Self) {
 		return errors.New("raftkv: a replica is for one loop, and Self is one of Peers if it does not join")
@@ -75,7 +75,7 @@ func (r Replica) Run(l *ringo.Loop) (err error) {
 	if err != nil {
 		return err
 	}
-	r.g = ringo.NewGroup(l) // the first that ends ends the others
+	r.g = ringo.NewGroup(l) // the first task that ends ends the others
 	for _, task := range []func() error{r.cycles, r.stores, r.snapshots, r.ticks} {
 		r.g.Go(task)
 	}
@@ -88,7 +88,7 @@ func (r *Replica) start(l *ringo.Loop) (err error) {
 	r.l, r.Snapshot = l, cmp.Or(r.Snapshot, 10_000)
 	r.work, r.due, r.full = ringo.NewChan[struct{}](1), ringo.NewChan[struct{}](1), ringo.NewChan[struct{}](1)
 	r.peers, r.strangers, r.waiting = map[uint64]*peer{}, map[uint64]string{}, map[uint64]*ringo.Chan[outcome]{}
-	r.entryID, r.roundID = r.Rand.Uint64(), r.Rand.Uint64() // an answer to who it was before a crash is for none of now
+	r.entryID, r.roundID = r.Rand.Uint64(), r.Rand.Uint64() // random: late answers from before a crash match none
 	r.snapped = r.applied
 	r.node, err = raft.NewRawNode(&raft.Config{
 		ID: number(r.Self), Storage: r.disk.mem, Applied: r.applied, AsyncStorageWrites: true,
@@ -100,7 +100,7 @@ func (r *Replica) start(l *ringo.Loop) (err error) {
 	return err
 }
 
-// ticks is the task that has time pass for raft. Chance makes time faster or slower, so that not all stand for election
+// ticks is the task that advances raft's clock. The pace is random, so that the replicas do not all begin an election
 // at once.
 func (r *Replica) ticks() error {
 	for {
@@ -116,8 +116,8 @@ func (r *Replica) ticks() error {
 	}
 }
 
-// cycles is the task that gives raft what came in this turn, and does what raft wants done. It parks between its cycles
-// only: what others see is never half a cycle.
+// cycles is the task that gives raft what came in this turn, and does what raft asks for. It parks only between
+// cycles, so other tasks never see half of one.
 func (r *Replica) cycles() error {
 	for {
 		if _, err := r.work.Recv(); err != nil {
@@ -138,7 +138,7 @@ func (r *Replica) cycles() error {
 	}
 }
 
-// step gives raft a message. What raft can't use it drops, and that is no error.
+// step gives raft a message. raft returns an error for a message that it drops, which is normal.
 func (r *Replica) step(m *raftpb.Message) {
 	_ = r.node.Step(m)
 	r.work.TrySend(struct{}{})
@@ -148,7 +148,7 @@ func (r *Replica) step(m *raftpb.Message) {
 func (r *Replica) deliver(m *raftpb.Message) {
 	switch m.GetTo() {
 	case raft.LocalAppendThread:
-		if r.appends = append(r.appends, m); len(m.GetResponses()) > 0 { // what has none has time until the next
+		if r.appends = append(r.appends, m); len(m.GetResponses()) > 0 { // without responses it can wait for the next
 			r.due.TrySend(struct{}{})
 		}
 	case raft.LocalApplyThread:
@@ -165,7 +165,7 @@ func (r *Replica) deliver(m *raftpb.Message) {
 	}
 }
 
-// apply does what a committed entry says.
+// apply carries out a committed entry.
 func (r *Replica) apply(e *raftpb.Entry) {
 	r.applied = e.GetIndex()
 	var entry Entry
@@ -176,7 +176,7 @@ func (r *Replica) apply(e *raftpb.Entry) {
 		r.conf, r.disk.mem.changed = r.node.ApplyConfChange(&cc), r.applied
 		text = cc.GetContext()
 	}
-	if len(text) > 0 { // an empty one begins a leader's term
+	if len(text) > 0 { // an empty entry begins a leader's term
 		must(json.Unmarshal(text, &entry))
 	}
 	o := outcome{done: true}
@@ -197,20 +197,22 @@ func (r *Replica) apply(e *raftpb.Entry) {
 	}
 }
 
-// wantsSnapshot is true after many entries, and after a change of the members: the new ones need it.
+// wantsSnapshot reports whether a snapshot is due: after many entries, and after a change of the members, since new
+// members need it.
 func (r *Replica) wantsSnapshot() bool {
 	return r.applied-r.snapped >= r.Snapshot || r.disk.mem.changed > r.snapped
 }
 
-// must is for what this package has written, and whose checksum was right.
+// must panics on an error in data that this package wrote and whose checksum was right.
 func must(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("raftkv: a committed entry: %v", err))
 	}
 }
 
-// stores is the task that makes durable what raft wants to be, all that came while it wrote at once, and sends what
-// rests on it. How much that is has a bound: of a leader it is uncommittedMax, of a follower inflightMax.
+// stores is the task that makes durable what raft wants stored. It saves all that came during its last write at once,
+// and then sends the answers that depend on it. The amount is bounded: by uncommittedMax on a leader, by inflightMax
+// on a follower.
 func (r *Replica) stores() error {
 	for {
 		if _, err := r.due.Recv(); err != nil {
@@ -238,14 +240,14 @@ func (r *Replica) stores() error {
 	}
 }
 
-// locked runs fn while no other task writes.
+// locked runs fn while no other task writes to the disk.
 func (r *Replica) locked(fn func() error) error {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	return fn()
 }
 
-// install has a leader's snapshot take the place of all that there is.
+// install replaces the store and the log by a leader's snapshot.
 func (r *Replica) install(ms []*raftpb.Message) error {
 	s, err := r.disk.load(ms[0].GetSnapshot())
 	if err != nil {
@@ -254,11 +256,11 @@ func (r *Replica) install(ms []*raftpb.Message) error {
 	if err = r.disk.take(ms[0]); err != nil {
 		return err
 	}
-	r.store, r.snapped = s, s.applied // before it parks: it is where mem is
+	r.store, r.snapped = s, s.applied // before restart parks: the store must match mem
 	return r.disk.restart(ms[0].GetSnapshot())
 }
 
-// snapshots is the task that makes snapshots, so that the log does not grow without an end. Others run meanwhile.
+// snapshots is the task that makes snapshots, so that the log does not grow without bound. Other tasks run meanwhile.
 func (r *Replica) snapshots() error {
 	for {
 		if _, err := r.full.Recv(); err != nil {

@@ -14,19 +14,19 @@ import (
 	"ringo/sock"
 )
 
-// proposalsMax is how many entries raft gets at once. They are one message to each follower, as far as messageMax
+// proposalsMax is how many entries raft gets at once. They go to each follower in one message, as far as messageMax
 // allows.
 const proposalsMax = 64
 
-// behindMax is how many entries a learner may lack that is promoted: with more it would vote for long without being of
-// use.
+// behindMax is how many entries a learner may lack when it is promoted. With more it would have a vote, but could not
+// confirm new entries for a long time.
 const behindMax = 1000
 
-// outcome is what became of an entry: it was committed, or was not taken into the log and never will be.
+// outcome is what happened to an entry: it was committed, or it was not taken into the log and never will be.
 type outcome struct{ done, ok bool }
 
-// handler answers the questions of a connection, one after the other. One that can't be answered in time ends it: who
-// has asked does not know what became of it.
+// handler answers the requests of a connection, one after the other. If an answer takes too long it closes the
+// connection; the client then does not know what happened to its request.
 func (r *Replica) handler() *sock.Handler {
 	conns := 0
 	return &sock.Handler{
@@ -103,12 +103,12 @@ func (r *Replica) answer(e *Entry) (Reply, error) {
 	return Reply{Refused: true, Why: fmt.Sprintf("there is no %q", e.Kind)}, nil
 }
 
-// write proposes an entry, and parks until it is committed, by whichever leader.
+// write proposes an entry, and parks until some leader has committed it.
 func (r *Replica) write(id uint64, e *raftpb.Entry) (Reply, error) {
 	c := ringo.NewChan[outcome](1)
 	r.waiting[id] = c
 	defer delete(r.waiting, id)
-	e.Index = new(id) // until raft gives it its own
+	e.Index = new(id) // holds the ID until propose takes it out; raft sets the index
 	r.proposals = append(r.proposals, e)
 	r.work.TrySend(struct{}{})
 	o, err := c.Recv()
@@ -118,7 +118,7 @@ func (r *Replica) write(id uint64, e *raftpb.Entry) (Reply, error) {
 	return Reply{Done: true, OK: o.ok}, err
 }
 
-// propose gives raft the entries that have come in this turn.
+// propose gives raft the entries that came in this turn.
 func (r *Replica) propose() {
 	for len(r.proposals) > 0 {
 		n := min(len(r.proposals), proposalsMax)
@@ -139,7 +139,7 @@ func (r *Replica) propose() {
 	}
 }
 
-// change proposes another set of members. raft drops it if one before it is not committed yet.
+// change proposes another set of members. raft drops the proposal if an earlier one is not committed yet.
 func (r *Replica) change(e *Entry, text []byte) (Reply, error) {
 	if rep := r.refuses(e); rep.Why != "" {
 		return rep, nil
@@ -154,7 +154,7 @@ func (r *Replica) change(e *Entry, text []byte) (Reply, error) {
 	return r.write(e.ID, &raftpb.Entry{Type: raftpb.EntryConfChange.Enum(), Data: data})
 }
 
-// refuses says why a change of the members can't be.
+// refuses returns the reply for a change of the members that can't be done, or an empty Reply.
 func (r *Replica) refuses(e *Entry) Reply {
 	id, member, learner, behind := number(string(e.Key)), false, false, uint64(0)
 	last, _ := r.disk.mem.LastIndex()

@@ -15,21 +15,21 @@ import (
 	"ringo"
 )
 
-// store is what committed entries have made. It is in memory; snapshots of it are in files.
+// store is the result of all committed entries. It is in memory; snapshots of it are in files.
 type store struct {
-	data    map[string][]byte // values are replaced and never changed
+	data    map[string][]byte // values are replaced, never changed in place
 	members map[uint64]string // their addresses, by their numbers
 	conf    *raftpb.ConfState // which of them vote
-	applied uint64            // the last entry that it knows
+	applied uint64            // index of the last entry applied
 }
 
-// clone is a store that stays as it is: a copy of the maps, but not of keys and values.
+// clone returns a snapshot of the store: it copies the maps, but not keys and values.
 func (s *store) clone() *store {
 	return &store{data: maps.Clone(s.data), members: maps.Clone(s.members),
 		conf: proto.Clone(s.conf).(*raftpb.ConfState), applied: s.applied}
 }
 
-// write does what an entry says, and whether that has set the value.
+// write carries out an entry, and reports whether that has set the value.
 func (s *store) write(e *Entry) bool {
 	ok := e.Kind == Put || e.Kind == Swap && string(s.data[string(e.Key)]) == string(e.Old)
 	if ok {
@@ -38,7 +38,7 @@ func (s *store) write(e *Entry) bool {
 	return ok
 }
 
-// pair and state are what a snapshot's file is made of: a state, all pairs, and the state again.
+// pair and state are the frames of a snapshot's file: a state, all pairs, and the state again with End set.
 type pair struct{ Key, Value []byte }
 
 type state struct {
@@ -47,7 +47,7 @@ type state struct {
 	End     bool
 }
 
-// keep writes a snapshot, durably. It parks.
+// keep writes a snapshot and makes it durable. It parks.
 func (d *disk) keep(s *store, term uint64) (*raftpb.Snapshot, error) {
 	meta := &raftpb.SnapshotMetadata{Index: new(s.applied), Term: new(term), ConfState: s.conf}
 	err := d.receive("snap.new", s.applied, func(f io.Writer) error {
@@ -60,12 +60,12 @@ func (d *disk) keep(s *store, term uint64) (*raftpb.Snapshot, error) {
 		}
 		st.End = true
 		w.Write(appendJSON(nil, frameState, st))
-		return w.Flush() // with the first error that there was
+		return w.Flush() // returns the first error of the writes above
 	})
 	return &raftpb.Snapshot{Metadata: meta}, err
 }
 
-// letOthers is said between pieces of long work: a leader that is not heard for too long is one no more.
+// letOthers lets other tasks run during long work: a leader that sends nothing for too long loses its place.
 func letOthers() {
 	if l, _ := ringo.Current(); l != nil && l.NeedYield() {
 		l.Yield()

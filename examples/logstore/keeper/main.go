@@ -1,7 +1,8 @@
-// Keeper keeps what it is told in a log store. Each line of stdin is a key, a space and a value; when it is on the disk
-// stdout gets "kept" and the key. With -get each line is a key, and stdout gets it with its value. Lines with the same
-// key are kept in their order, so that the last one counts; others, and the answers, come in any. Blank lines are none.
-// It ends with stdin, or at SIGTERM or SIGINT, when what was read by then is kept.
+// Keeper stores keys and values in a log store. Each line of stdin is a key, a space and a value; when it is on the
+// disk, "kept" and the key go to stdout. With -get each line is a key, and the key and its value go to stdout. Lines
+// with the same key are stored in their order, so that the last one counts; other lines, and the answers, may change
+// places. Blank lines are ignored. Keeper ends with stdin, or at SIGTERM or SIGINT, once it has stored what it has
+// read.
 //
 //	seq 1000 | sed 's/.*/& value of &/' | keeper DIR
 //	seq 1000 | keeper -get DIR
@@ -26,7 +27,7 @@ import (
 )
 
 const (
-	tasks = 16 // of all loops, which wait for the disk together, each for keys of its own
+	tasks = 16 // on all loops together; each has keys of its own
 	queue = 64 // lines that wait for a task, and answers for stdout
 )
 
@@ -43,7 +44,7 @@ func main() {
 	}
 }
 
-// run is the keeper's work. Tasks must not wait for stdin and stdout, so two goroutines do.
+// run runs the tasks, and two goroutines for stdin and stdout: a task that waited for those would stop its loop.
 func run(dir string, get bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -78,7 +79,7 @@ func run(dir string, get bool) error {
 	return err
 }
 
-// queues are the lines for each task. All with one key are the same task's, which keeps them in order.
+// queues are the lines for each task. All lines with the same key go to the same task, which keeps their order.
 type queues struct {
 	of   [tasks]*ringo.Chan[string]
 	seed maphash.Seed
@@ -103,7 +104,7 @@ func (q *queues) close() {
 	}
 }
 
-// work is a task's: it answers lines until there are no more.
+// work answers lines until there are no more. Each task runs it.
 func work(s *logstore.Store, lines, answers *ringo.Chan[string],
 	do func(*logstore.Store, string) (string, error)) error {
 	for {
@@ -137,8 +138,8 @@ func look(s *logstore.Store, key string) (string, error) {
 	return key + " " + string(value), nil
 }
 
-// readLines is a goroutine's, and ends when nobody takes lines any more. A line whose end is missing is none, but at
-// the end of stdin: it may be cut.
+// readLines runs on a goroutine, and ends when the queues are closed. It ignores a line without its end: the line may
+// be cut off. At the end of stdin such a line counts.
 func readLines(lines *queues) error {
 	for in := bufio.NewReader(os.Stdin); ; {
 		text, err := in.ReadString('\n')
@@ -151,7 +152,7 @@ func readLines(lines *queues) error {
 	}
 }
 
-// writeLines is a goroutine's. After an error it goes on taking answers, for tasks wait for it.
+// writeLines runs on a goroutine. After an error it still takes answers, since tasks wait until they are taken.
 func writeLines(answers *ringo.Chan[string]) (failed error) {
 	for {
 		text, err := answers.Recv()
