@@ -1,5 +1,6 @@
-// Proxy carries connections to another server: two tasks per connection, one for each direction, straight-line code
-// with the half-close passed on. io.Copy between two connections of a loop moves buffers and copies nothing.
+// Proxy carries connections to another server, with two tasks for each connection, one for each direction. Each task
+// is straight-line code, and passes the half-close on. io.Copy between two connections of a loop moves buffers and
+// copies nothing.
 package main
 
 import (
@@ -25,7 +26,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.SetOutput(logs.NewWriter(os.Stderr, nil)) // so that no task waits for who reads it
+	log.SetOutput(logs.NewWriter(os.Stderr, nil)) // a task must not wait until stderr is read
 	fmt.Println("proxy from", set.Addr(), "to", *backend)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -34,7 +35,8 @@ func main() {
 	}
 }
 
-// serve carries connections on all loops until ctx ends and they have come to their end.
+// serve carries connections on all loops until ctx ends and the connections have ended, at the latest when Grace is
+// over.
 func serve(ctx context.Context, set *sock.ListenerSet, backend string) error {
 	defer set.Close()
 	return ringo.Run(ctx, nil, func(l *ringo.Loop) error {
@@ -57,6 +59,7 @@ func serve(ctx context.Context, set *sock.ListenerSet, backend string) error {
 
 var dialer = sock.Dialer{Timeout: 3 * time.Second}
 
+// proxy dials the backend, and runs the two directions: one in a task of its own, one in the calling task.
 func proxy(c *sock.Conn, backend string) {
 	b, err := dialer.Dial(c.Loop(), "tcp", backend)
 	if err != nil {
@@ -69,8 +72,8 @@ func proxy(c *sock.Conn, backend string) {
 	up.Wait()
 }
 
-// pipe copies one direction. Its end is passed on as such. A failure resets both connections, and so ends the other
-// direction, too: what was cut short must not look whole.
+// pipe copies one direction, and passes its end on by CloseWrite. If copying fails it resets both connections, which
+// also ends the other direction: data that was cut short must not look complete.
 func pipe(dst, src *sock.Conn) {
 	_, err := io.Copy(dst, src)
 	if err == nil {
@@ -79,7 +82,7 @@ func pipe(dst, src *sock.Conn) {
 	if err != nil {
 		for _, c := range []*sock.Conn{dst, src} {
 			c.SetLinger(0)
-			c.Close() // who reads or writes there gets net.ErrClosed
+			c.Close() // calls that read or write there return net.ErrClosed
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (s *counter) serve(c *sock.Conn) {
 	}
 }
 
-// answer does what a request asks for: "add NAME", "add NAME N" or "get NAME".
+// answer carries out a request: "add NAME", "add NAME N" or "get NAME".
 func (s *counter) answer(request string) string {
 	words := strings.Fields(request)
 	switch {
@@ -77,7 +77,8 @@ func (s *counter) answer(request string) string {
 
 var errFull = errors.New("too many names")
 
-// add has the loop that has the name add n to its counter, and returns the sum.
+// add adds n to a counter, on the loop that has it, and returns the sum. Call parks until that loop has run the
+// function.
 func (s *counter) add(name string, n int64) string {
 	var sum int64
 	err := s.parts.At(maphash.String(s.seed, name)).Call(func(m counts) error {

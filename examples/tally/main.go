@@ -1,5 +1,5 @@
-// Tally counts: "add NAME" and "get NAME" over TCP, a line each. It is the program of docs/first-hour.md, with all that
-// a server needs that is deployed: state by loop, bounds, an orderly end, metrics and the console.
+// Tally counts: "add NAME" and "get NAME" over TCP, a line each. It is the program of docs/first-hour.md, with what a
+// server needs to be deployed: state on each loop, bounds, an orderly end, metrics and the console.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:7000", "the address to serve on")
 	admin := flag.String("admin", "127.0.0.1:6060", "the address of metrics, the console and health")
 	flag.Parse()
-	w := logs.NewWriter(os.Stderr, nil) // a task must not wait for stderr
+	w := logs.NewWriter(os.Stderr, nil) // its writes do not block a task
 	log.SetOutput(w)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends and all that had asked by then have their answers.
+// run serves until ctx ends and the requests that came before are answered.
 func run(ctx context.Context, listen, admin string) error {
 	limits := sock.Limits{Conns: 50_000, ConnsPerPeer: 1_000}
 	set, err := (&sock.ListenConfig{Limits: limits}).Reserve("tcp", listen)
@@ -55,7 +55,7 @@ func run(ctx context.Context, listen, admin string) error {
 	return serve(ctx, set, operators)
 }
 
-// serve is run on sockets that listen.
+// serve is the rest of run, for sockets that listen already.
 func serve(ctx context.Context, set *sock.ListenerSet, operators net.Listener) error {
 	m, err := service.New(nil)
 	if err != nil {
@@ -79,7 +79,8 @@ func serve(ctx context.Context, set *sock.ListenerSet, operators net.Listener) e
 	return sock.ServeSets(ctx, cfg, []*sock.ListenerSet{set}, s.serve)
 }
 
-// pages are for operators, on goroutines of package net/http: they answer while a task holds a loop.
+// pages are for operators. They are served by package net/http, on goroutines, so that they answer even while a task
+// holds a loop.
 func pages(m *service.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", metrics.Handler())
@@ -87,7 +88,7 @@ func pages(m *service.Manager) http.Handler {
 	mux.HandleFunc("/live", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
-		if err := m.Turned(ctx); err != nil { // each loop has run a task
+		if err := m.Turned(ctx); err != nil { // waits until each loop has run a task
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})

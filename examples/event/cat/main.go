@@ -70,7 +70,7 @@ func (c *printer) wasRead(n int, err error) {
 	c.off += int64(n)
 	write := func() (int, error) {
 		written := 0
-		failed := c.l.Ringo().Offload(func(context.Context) (failed error) { // out may wait
+		failed := c.l.Ringo().Offload(func(context.Context) (failed error) { // out may block: on a goroutine
 			written, failed = c.out.Write(c.piece[:n])
 			return failed
 		})

@@ -20,6 +20,7 @@
 //   - A read waits until a majority has confirmed, after the read came, that the leader still leads (ReadOnlySafe),
 //     and until the replica's own store has all that was committed by then. So any replica answers reads.
 //
+// A replica's number in raft is a hash of its address. An address whose disk is lost must not come back, since the
 // replica would have forgotten its votes: remove it, and add a replica with another address, which starts with Join on
 // an empty directory.
 package raftkv

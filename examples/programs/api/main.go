@@ -1,6 +1,6 @@
-// Api is a service as most are, by net/http's handlers on Ringo's loops: notes in a PostgreSQL database behind routes
-// of chi, one route that everybody asks for, a chat by WebSockets that can be followed as server-sent events, metrics,
-// and an orderly end.
+// Api is a typical service, with net/http's handlers on Ringo's loops: notes in a PostgreSQL database behind routes of
+// chi, one route that is requested most, a chat by WebSockets that can be followed as server-sent events, metrics, and
+// an orderly end. It shows which handlers to run in tasks, and which to leave on goroutines.
 //
 //	DATABASE_URL=postgres://user:password@127.0.0.1:5432/database go run ./api
 //	curl -d '{"text":"buy milk"}' localhost:8080/notes
@@ -56,7 +56,7 @@ func run(listen, url string) error {
 	return serve(ctx, set, notes, nil)
 }
 
-// serve serves on all loops until ctx ends: requests that are under way are answered, streams and chats end.
+// serve serves on all loops until ctx ends. Then requests under way are answered, and r.close ends streams and chats.
 func serve(ctx context.Context, set *sock.ListenerSet, notes *notes, cfg *ringo.Config) error {
 	defer set.Close()
 	r := newRoom()
@@ -77,12 +77,13 @@ func serve(ctx context.Context, set *sock.ListenerSet, notes *notes, cfg *ringo.
 // routes says where each handler runs.
 func routes(n *notes, r *room) http.Handler {
 	mux := http.NewServeMux()
-	// On goroutines, as all that is not marked: a database is asked, and middleware is other people's.
+	// On goroutines, like all handlers that are not marked: they wait for a database, and middleware of others may
+	// wait too.
 	mux.Handle("/", n.router())
 	mux.Handle("GET /metrics", metrics.Handler())
-	// In a task on the connection's loop: it waits for nothing.
+	// In a task on the connection's loop: it waits for nothing but the connection.
 	mux.Handle("GET /count", sockhttp.Task(http.HandlerFunc(n.serveCount)))
-	// In tasks as well: they wait, but for a ringo.Chan and for the connection.
+	// In tasks as well: they wait, but only for a ringo.Chan and for the connection, which parks the task.
 	mux.Handle("GET /events", sockhttp.Task(http.HandlerFunc(r.serveEvents)))
 	mux.Handle("GET /chat", sockhttp.Task(http.HandlerFunc(r.serveChat)))
 	return mux

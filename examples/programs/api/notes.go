@@ -18,7 +18,7 @@ type note struct {
 	Text string `json:"text"`
 }
 
-// notes are in a database.
+// notes are in a database. count is their number, kept in memory as well.
 type notes struct {
 	db    *sql.DB
 	count atomic.Int64
@@ -38,7 +38,7 @@ func openNotes(ctx context.Context, db *sql.DB) (*notes, error) {
 	return n, err
 }
 
-// router has the routes that ask the database.
+// router has the routes that use the database.
 func (n *notes) router() http.Handler {
 	r := chi.NewRouter()
 	r.Use(middleware.RequestID, middleware.Recoverer)
@@ -104,7 +104,7 @@ func (n *notes) serveOne(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveCount is asked for all the time, and so asks nobody.
+// serveCount is requested most, so it does not ask the database.
 func (n *notes) serveCount(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.Write(strconv.AppendInt(nil, n.count.Load(), 10))

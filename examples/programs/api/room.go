@@ -17,26 +17,27 @@ import (
 )
 
 const (
-	behind  = 64       // lines that a member may be, before it is let go
+	behind  = 64       // lines that a member may be behind, before it is dropped
 	lineMax = 16 << 10 // bytes
 )
 
-// room is a chat. Its members are on all loops; mu is locked for a few lines at a time, and never while anybody waits.
+// room is a chat. Its members are on all loops. mu is held for a few lines only and never during a wait, so tasks may
+// lock it.
 type room struct {
 	mu      sync.Mutex
 	members map[*member]bool
 	over    bool
 }
 
-// member is who hears what is said.
+// member is a client that gets what is said.
 type member struct {
-	lines *ringo.Chan[string] // closed at the end
-	cut   func()              // ends what waits for the peer, without waiting
+	lines *ringo.Chan[string] // closed when the member has to leave
+	cut   func()              // ends a wait for the peer; it does not wait itself
 }
 
 func newRoom() *room { return &room{members: map[*member]bool{}} }
 
-// say tells all members. Those that are too far behind are let go.
+// say sends a line to all members. It waits for none: members that are too far behind are dropped.
 func (r *room) say(line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +50,7 @@ func (r *room) say(line string) {
 	}
 }
 
-// enter makes a member, who hears what is said from now on.
+// enter makes a member, which gets what is said from now on.
 func (r *room) enter(cut func()) *member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,7 +72,7 @@ func (r *room) leave(m *member) {
 	}
 }
 
-// close lets all members go.
+// close makes all members leave.
 func (r *room) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +83,7 @@ func (r *room) close() {
 	clear(r.members)
 }
 
-// serveEvents lets a peer listen.
+// serveEvents streams what is said, for peers that only listen.
 func (r *room) serveEvents(w http.ResponseWriter, req *http.Request) {
 	out := http.NewResponseController(w)
 	m := r.enter(func() { out.SetWriteDeadline(time.Unix(1, 0)) })
@@ -90,7 +91,7 @@ func (r *room) serveEvents(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	for out.Flush() == nil {
 		line, err := m.lines.RecvContext(req.Context())
-		if err != nil { // the peer has gone, is too slow, or the program ends
+		if err != nil { // the peer has left or is too slow, or the program ends
 			return
 		}
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", strings.ReplaceAll(line, "\n", "\ndata: ")); err != nil {
@@ -99,12 +100,12 @@ func (r *room) serveEvents(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// serveChat has two tasks: this one hears the peer, and another tells it what is said. Both may write, since pings are
-// answered: each frame is one Write, and these don't mix.
+// serveChat uses two tasks: this one reads from the peer, and another writes what is said. Both may write, since this
+// one answers pings: each frame is one Write, and concurrent Writes do not mix.
 func (r *room) serveChat(w http.ResponseWriter, req *http.Request) {
 	nc, in, _, err := ws.UpgradeHTTP(req, w)
 	if err != nil {
-		return // and the peer has an answer
+		return // UpgradeHTTP has answered with the error
 	}
 	c := nc.(*sock.Conn)
 	m := r.enter(c.CloseSoon)
@@ -115,7 +116,7 @@ func (r *room) serveChat(w http.ResponseWriter, req *http.Request) {
 	c.Close()
 }
 
-// hear calls say with what the peer says, until it stops.
+// hear calls say with each message of the peer, until the peer leaves.
 func hear(c net.Conn, in io.Reader, say func(string)) {
 	control := wsutil.ControlFrameHandler(c, ws.StateServerSide)
 	frames := &wsutil.Reader{Source: in, State: ws.StateServerSide, CheckUTF8: true, MaxFrameSize: lineMax,
@@ -139,7 +140,7 @@ func hear(c net.Conn, in io.Reader, say func(string)) {
 	}
 }
 
-// tell writes to a member, until there is nothing to tell any more; then the peer has a moment to say goodbye.
+// tell writes lines to a member until its channel is closed; then it says goodbye, for two seconds at most.
 func tell(c *sock.Conn, m *member) {
 	for {
 		line, err := m.lines.Recv()

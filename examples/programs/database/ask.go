@@ -12,7 +12,7 @@ import (
 	ringoredis "ringo/adapters/database/redis"
 )
 
-// askPostgres asks by a session of pgx.
+// askPostgres queries PostgreSQL by a session of pgx.
 //
 //ringo:offloaded a session of tasks, which waits by Ringo alone
 func (s *service) askPostgres(ctx context.Context, id string) (name string, err error) {
@@ -22,7 +22,7 @@ func (s *service) askPostgres(ctx context.Context, id string) (name string, err 
 	return name, err
 }
 
-// askMySQL asks by a session of go-sql-driver.
+// askMySQL queries MySQL by a session of go-sql-driver.
 //
 //ringo:offloaded a session of tasks, which waits by Ringo alone
 func (s *service) askMySQL(ctx context.Context, id string) (name string, err error) {
@@ -32,7 +32,7 @@ func (s *service) askMySQL(ctx context.Context, id string) (name string, err err
 	return name, err
 }
 
-// askRedis asks by a session of go-redis.
+// askRedis queries redis by a session of go-redis.
 //
 //ringo:offloaded a session of tasks, which waits by Ringo alone
 func (s *service) askRedis(ctx context.Context, id string) (name string, err error) {

@@ -1,5 +1,6 @@
-// Database is a service whose requests ask a database each, in the tasks that serve them: PostgreSQL by pgx, MySQL or
-// MariaDB by go-sql-driver, redis by go-redis. Each loop has sessions of its own, eight of each at most.
+// Database is a service that queries a database for each request, in the task that serves the request: PostgreSQL by
+// pgx, MySQL or MariaDB by go-sql-driver, redis by go-redis. Each loop has its own sessions, at most eight with each
+// database.
 //
 //	POSTGRES='postgres://user:password@127.0.0.1:5432/database' \
 //	MYSQL='user:password@tcp(127.0.0.1:3306)/database' REDIS=redis://127.0.0.1:6379/0 go run ./database
@@ -51,7 +52,7 @@ func newService(postgres, my, cache string) (*service, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	m.InterpolateParams = true // a query is one round trip
+	m.InterpolateParams = true // one round trip for each query
 	return &service{
 		postgres: &sockclient.Pool{Dial: ringopgx.Dial(p), Check: ringopgx.Check, CheckAfter: time.Minute, Max: 8,
 			MaxIdle: 8, IdleTimeout: 10 * time.Minute, MaxAge: time.Hour},
@@ -61,7 +62,7 @@ func newService(postgres, my, cache string) (*service, error) {
 	}, nil
 }
 
-// close ends the sessions, which have goroutines that Run's end does not end.
+// close ends the sessions after Run has returned: they have goroutines, which the end of the loops does not end.
 func (s *service) close() error {
 	return errors.Join(s.postgres.Shutdown(nil), s.mysql.Shutdown(nil), s.redis.Shutdown(nil))
 }

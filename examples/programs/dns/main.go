@@ -1,4 +1,5 @@
-// Dns answers for the names of a zone, by UDP and TCP, on all loops. Ask it by dig @127.0.0.1 -p 5300 www.example.org.
+// Dns answers for the names of a zone, by UDP and TCP, on all loops. Try it with dig @127.0.0.1 -p 5300
+// www.example.org.
 package main
 
 import (
@@ -61,18 +62,22 @@ func run(ctx context.Context, address, text string, out io.Writer) error {
 	})
 }
 
+// datagram answers a packet. It runs in a task: Reply parks until the answer is sent, and answers of the same turn are
+// sent by one system call.
 func (z zone) datagram(p *sock.Packet) {
 	m, size := z.answer(p.Bytes)
-	if m != nil { // else it is no question
-		m.Truncate(size) // the rest is had by TCP
+	if m != nil { // nil: it is not a question
+		m.Truncate(size) // the client asks again by TCP for the rest
 		if b, err := m.Pack(); err == nil {
 			p.Reply(b)
 		}
 	}
 }
 
-var framed = &codec.Prefixed{Size: 2} // how messages travel by TCP
+var framed = &codec.Prefixed{Size: 2} // messages over TCP have a length before them
 
+// stream answers the whole questions that have arrived on a TCP connection. Serve calls it again when more has
+// arrived, and the read deadline ends a connection that sends nothing for a minute.
 func (z zone) stream(c *sock.Conn) error {
 	s := codec.Scanner{Codec: framed}
 	for q, err := range s.Buffered(c) {

@@ -14,7 +14,7 @@ www  60   IN A   192.0.2.2
 text 60   IN TXT "hello from Ringo"
 `
 
-// zone is what is known, by question; without an error that is all of it.
+// zone maps each question to its records. A name that is in the zone has an entry of type ANY.
 type zone map[dns.Question][]dns.RR
 
 func parse(text string) (zone, error) {
@@ -30,7 +30,7 @@ func parse(text string) (zone, error) {
 	return z, p.Err()
 }
 
-// answer is the answer to a question, and how long a datagram of it may be; nil if it is none.
+// answer returns the answer to a question, and how many bytes a datagram with it may have; nil if question is not one.
 func (z zone) answer(question []byte) (m *dns.Msg, size int) {
 	var q dns.Msg
 	if q.Unpack(question) != nil || q.Response || len(q.Question) != 1 {

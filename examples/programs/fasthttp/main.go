@@ -1,5 +1,5 @@
-// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, by package adapters/fasthttp, which is the fast
-// way, and on goroutines as on any listener. A handler in a task may wait only through Ringo.
+// Fasthttp serves requests by github.com/valyala/fasthttp in two ways: in tasks, by package adapters/fasthttp, which
+// is faster, and on goroutines, as on any listener. A handler in a task may wait only through Ringo.
 package main
 
 import (
@@ -44,6 +44,7 @@ func run(out io.Writer) error {
 	})
 }
 
+// ways are the two ways to serve. Both run until the listener is closed.
 var ways = []struct {
 	name  string
 	serve func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error
@@ -52,11 +53,11 @@ var ways = []struct {
 		return ringofasthttp.Serve(l, ln, s)
 	}},
 	{"from a goroutine", func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
-		return l.Offload(func(context.Context) error { return s.Serve(ln) }) // as on any listener; the task waits
+		return l.Offload(func(context.Context) error { return s.Serve(ln) }) // Serve is on a goroutine; the task parks
 	}},
 }
 
-// ask sends a request by the client of fasthttp, which stays on goroutines.
+// ask sends a request by fasthttp's client, which stays on a goroutine.
 func ask(l *ringo.Loop, address string) (status int, body []byte, err error) {
 	client := &fasthttp.HostClient{Addr: address, DialTimeout: ringofasthttp.Dial(l)}
 	defer client.CloseIdleConnections() //ringo:offloaded its connections are Dial's

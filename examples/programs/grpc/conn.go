@@ -12,7 +12,7 @@ import (
 	"ringo/sock"
 )
 
-// connect gives a client whose connections belong to the loop.
+// connect returns a client whose connections belong to the loop.
 func connect(l *ringo.Loop, address string) (*grpc.ClientConn, error) {
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		c, err := new(sock.Dialer).DialContext(ctx, l, "tcp", address)
@@ -25,7 +25,7 @@ func connect(l *ringo.Loop, address string) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
-// listener gives lean connections.
+// listener accepts lean connections.
 type listener struct{ *sock.Listener }
 
 func (ln listener) Accept() (net.Conn, error) {
@@ -36,13 +36,13 @@ func (ln listener) Accept() (net.Conn, error) {
 	return lean{c}, nil
 }
 
-// lean is a connection that gRPC reads, from v1.81 on, without a buffer that waits with it: of package net's types
-// alone it finds out by itself that it may.
+// lean is a connection from which gRPC, since v1.81, reads without holding a buffer while it waits. gRPC does so by
+// itself only for package net's own types; for others it looks for ReadOnReady.
 type lean struct{ *sock.Conn }
 
-// ReadOnReady waits until there is something to read, and takes a buffer then.
+// ReadOnReady waits until there is something to read, and only then takes a buffer from the pool.
 func (c lean) ReadOnReady(size int, pool mem.BufferPool) (*[]byte, int, error) {
-	c.Peek(1) // of its error Read tells
+	c.Peek(1) // Read returns its error again
 	b := pool.Get(size)
 	n, err := c.Read(*b)
 	if n == 0 {

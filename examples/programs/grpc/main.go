@@ -1,4 +1,4 @@
-// GRPC serves and makes calls by gRPC-Go, on goroutines, with a listener and connections of Ringo's.
+// GRPC serves and makes calls by gRPC-Go. gRPC stays on goroutines; its listener and its connections are Ringo's.
 package main
 
 import (
@@ -64,7 +64,7 @@ func call(ctx context.Context, c pb.TestServiceClient, out io.Writer) error {
 	return stream.CloseSend()
 }
 
-// service gives payloads back as they came.
+// service returns payloads as they came.
 type service struct {
 	pb.UnimplementedTestServiceServer
 }

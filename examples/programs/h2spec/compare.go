@@ -14,7 +14,7 @@ var (
 	counts  = regexp.MustCompile(`\d+ tests, \d+ passed.*`)
 )
 
-// compare compares the cases that have failed with the lines of a file, of which those with # say why.
+// compare returns an error for each failed case that is not a line of the file accepted. Lines with # there say why.
 func compare(way, out, accepted string) error {
 	text, err := os.ReadFile(accepted)
 	if err != nil {

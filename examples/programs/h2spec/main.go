@@ -1,5 +1,5 @@
-// H2spec serves HTTP/2 by sockhttp, has the program of github.com/summerwind/h2spec ask it, and compares what failed
-// with what is accepted. See .ci/peers.
+// H2spec serves HTTP/2 by sockhttp, runs github.com/summerwind/h2spec against it, and compares the cases that failed
+// with those that are accepted. See .ci/peers.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// answersAfter is for how long a stream is open: what a peer does wrong on one that has ended is ignored.
+// answersAfter keeps each stream open for a moment: violations on a stream that has ended are ignored.
 const answersAfter = 20 * time.Millisecond
 
 const greeting = "Hello, World!"
@@ -90,7 +90,7 @@ func run(way, spec, accepted string) error {
 	if way == "tls" {
 		args = append(args, "-t", "-k")
 	}
-	out, _ := exec.Command(spec, args...).CombinedOutput() // it fails with any case
+	out, _ := exec.Command(spec, args...).CombinedOutput() // fails if any case does
 	cancel()
 	return errors.Join(compare(way, string(out), accepted), <-ended)
 }

@@ -1,6 +1,6 @@
-// HTTP has net/http serve on a listener of Ringo's, and ask by connections that Ringo dials: HTTP/1.1 and HTTP/2, in
-// the clear and with TLS. Server and client stay on goroutines, as they are written; the task of the loop waits for
-// them.
+// HTTP runs net/http's server on a listener of Ringo, and its client with connections that Ringo dials: HTTP/1.1 and
+// HTTP/2, with and without TLS. Server and client are unchanged and stay on goroutines; the loop's task waits for them
+// in Offload.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// protocols are the ways in which requests travel.
+// protocols are the protocols to try, with the URL's scheme.
 var protocols = []protocol{
 	{"HTTP/1.1", "http", (*http.Protocols).SetHTTP1},
 	{"HTTP/1.1 with TLS", "https", (*http.Protocols).SetHTTP1},
@@ -79,7 +79,7 @@ func (p *protocol) server(certificate tls.Certificate) *http.Server {
 	return &http.Server{Protocols: p.protocols(), TLSConfig: identity, ReadHeaderTimeout: 10 * time.Second}
 }
 
-// serve shows all that a server needs: a *sock.Listener is a net.Listener.
+// serve is all that a server needs: a *sock.Listener is a net.Listener.
 func (p *protocol) serve(server *http.Server, ln *sock.Listener) error {
 	if p.scheme == "https" {
 		return server.ServeTLS(ln, "", "")
@@ -87,7 +87,7 @@ func (p *protocol) serve(server *http.Server, ln *sock.Listener) error {
 	return server.Serve(ln)
 }
 
-// client gives a client whose connections belong to the loop.
+// client returns a client whose connections belong to the loop.
 func (p *protocol) client(l *ringo.Loop, pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: new(sock.Dialer).Func(l), Protocols: p.protocols(),
 		TLSClientConfig: &tls.Config{RootCAs: pool}}}

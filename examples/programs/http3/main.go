@@ -1,5 +1,5 @@
-// HTTP3 serves by quic-go on a UDP socket of Ringo's, and asks by another. Both sides stay on goroutines; the task of
-// the loop waits for them.
+// HTTP3 runs a server of quic-go on a UDP socket of Ringo, and a client on another. Both stay on goroutines; the
+// loop's task waits for them in Offload.
 package main
 
 import (
@@ -49,7 +49,7 @@ func run(out io.Writer) error {
 			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, "hello by ", r.Proto)
 			})
-			// with batches, or quic-go reads from the bare descriptor
+			// xnet has batches; without them quic-go would read from the descriptor itself
 			go server.Serve(xnet.PacketConn{PacketConn: near})
 			defer server.Close()
 			client, hangUp := newClient(xnet.PacketConn{PacketConn: far}, pool)
@@ -70,7 +70,7 @@ func newServer(certificate tls.Certificate) *http3.Server {
 	return &http3.Server{TLSConfig: http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{certificate}})}
 }
 
-// newClient gives a client whose connections share a socket, and how to end them.
+// newClient returns a client whose connections share a socket, and a function that closes them.
 func newClient(c net.PacketConn, pool *x509.CertPool) (client *http.Client, hangUp func()) {
 	socket := &quic.Transport{Conn: c}
 	h := &http3.Transport{

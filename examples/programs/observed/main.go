@@ -1,6 +1,5 @@
-// Observed is a server that is looked at in every way that there is: metrics for Prometheus, with those of the Go
-// runtime, traces and metrics by OpenTelemetry, records of log/slog, profiles, and Ringo's console. docs/observing.md
-// explains it.
+// Observed is a server that can be observed in all ways: metrics for Prometheus, including those of the Go runtime,
+// traces and metrics by OpenTelemetry, log/slog, profiles, and Ringo's console. docs/observing.md explains it.
 //
 //	OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 go run ./observed
 //	curl localhost:8080/users/7
@@ -32,7 +31,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "the address to serve on")
 	admin := flag.String("admin", "127.0.0.1:6060", "the address of metrics, profiles and the console")
 	flag.Parse()
-	out := logs.NewJSONHandler(os.Stderr, nil, nil) // a task must not wait for stderr
+	out := logs.NewJSONHandler(os.Stderr, nil, nil) // its writes do not block a task
 	slog.SetDefault(slog.New(traced{out}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,7 +82,8 @@ func serve(ctx context.Context, set *sock.ListenerSet, cfg *ringo.Config) error 
 	})
 }
 
-// pages are for operators, on goroutines of package net/http: they answer while a task holds a loop.
+// pages are for operators. They are served by package net, on goroutines, so that they answer even while a task holds
+// a loop.
 func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))

@@ -28,7 +28,7 @@ func routes() http.Handler {
 // requestID is the key of a request's id in its context.
 type requestID struct{}
 
-// observed has a handler run in a task, with a span, an id for records, and a label in profiles.
+// observed runs a handler in a task, with a span, an id for log records, and a label in profiles.
 func observed(route string, handle func(*ringo.Loop, http.ResponseWriter, *http.Request) error) http.Handler {
 	count := requests.WithLabelValues(route)
 	return sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,7 @@ func observed(route string, handle func(*ringo.Loop, http.ResponseWriter, *http.
 	}))
 }
 
-// user answers with what a call on another goroutine finds, and leaves a task behind.
+// user answers with the result of a call on a goroutine, and starts a task that outlives the request.
 func user(l *ringo.Loop, w http.ResponseWriter, r *http.Request) error {
 	var name string
 	err := l.Offload(func(ctx context.Context) error { // its ctx has the span, the id and the labels
@@ -60,7 +60,7 @@ func user(l *ringo.Loop, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	l.Go(func() { // inherits them, and does not end with the request
+	l.Go(func() { // it inherits them, and outlives the request
 		_, span := tracer.Start(l.Context(), "remember") //ringo:offloaded see telemetry
 		defer span.End()                                 //ringo:offloaded see telemetry
 		slog.InfoContext(l.Context(), "remembers", "user", name)
@@ -69,7 +69,7 @@ func user(l *ringo.Loop, w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// lookUp stands for a driver of a database, which takes a context.
+// lookUp stands for the call of a database driver that takes a context.
 var lookUp = func(ctx context.Context, id string) string {
 	time.Sleep(time.Millisecond)
 	slog.InfoContext(ctx, "looks up", "id", id)

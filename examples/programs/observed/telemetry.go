@@ -19,7 +19,7 @@ import (
 	ringoprom "ringo/metrics/prometheus"
 )
 
-// registry is what Prometheus scrapes. requests is the program's own metric: Ringo counts no requests.
+// registry has the metrics for Prometheus. requests is the program's own metric, since Ringo does not count requests.
 var (
 	registry = prometheus.NewRegistry()
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "Requests, by route."},
@@ -35,7 +35,7 @@ func init() {
 	)
 }
 
-// telemetry begins to export spans and metrics, to where OTEL_EXPORTER_OTLP_ENDPOINT says. end exports what is left.
+// telemetry begins to export spans and metrics, to OTEL_EXPORTER_OTLP_ENDPOINT. end exports the rest.
 func telemetry(ctx context.Context) (end func(), err error) {
 	spans, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func telemetry(ctx context.Context) (end func(), err error) {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans)) // never WithSyncer: it exports in the task
 	reader := metric.NewPeriodicReader(values, metric.WithProducer(ringotel.NewProducer()))
 	meters := metric.NewMeterProvider(metric.WithReader(reader))
-	otel.SetLogger(logr.FromSlogHandler(slog.Default().Handler())) // its own words, which go to stderr otherwise
+	otel.SetLogger(logr.FromSlogHandler(slog.Default().Handler())) // its own logs, which go to stderr otherwise
 	otel.SetTracerProvider(tracers)
 	otel.SetMeterProvider(meters)
 	otel.SetTextMapPropagator(propagation.TraceContext{})

@@ -1,7 +1,7 @@
-// Postgres asks a PostgreSQL server by pgx, whose connections Ringo dials: a query, COPY, LISTEN and NOTIFY, and a
-// query that its context cancels. The driver stays on goroutines; the task of the loop waits for them. DATABASE_URL
-// says where the server is, as in postgres://user:password@127.0.0.1:5432/database; without it, the variables that psql
-// has.
+// Postgres uses a PostgreSQL server by pgx, over connections that Ringo dials: a query, COPY, LISTEN and NOTIFY, and a
+// query that its context cancels. The driver stays on goroutines; the loop's task waits for them in Offload.
+// DATABASE_URL is the server's address, as in postgres://user:password@127.0.0.1:5432/database; without it psql's
+// variables are used.
 package main
 
 import (
@@ -45,7 +45,7 @@ func run(url string, out io.Writer) error {
 	})
 }
 
-// open makes a pool of connections that belong to the loop.
+// open makes a pool of connections that belong to the loop. The DialFunc is all that pgx needs for that.
 func open(ctx context.Context, l *ringo.Loop, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -55,7 +55,7 @@ func open(ctx context.Context, l *ringo.Loop, url string) (*pgxpool.Pool, error)
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// copyRows brings a thousand rows by COPY and asks for their sum.
+// copyRows inserts a thousand rows by COPY and queries a sum of them.
 func copyRows(ctx context.Context, c *pgx.Conn, out io.Writer) error {
 	if _, err := c.Exec(ctx, "create temporary table numbers (n bigint)"); err != nil {
 		return err
@@ -71,7 +71,7 @@ func copyRows(ctx context.Context, c *pgx.Conn, out io.Writer) error {
 	return err
 }
 
-// listen waits for what another connection has to say.
+// listen waits for a notification from another connection.
 func listen(ctx context.Context, c *pgx.Conn, pool *pgxpool.Pool, out io.Writer) error {
 	if _, err := c.Exec(ctx, "listen news"); err != nil {
 		return err
@@ -86,7 +86,7 @@ func listen(ctx context.Context, c *pgx.Conn, pool *pgxpool.Pool, out io.Writer)
 	return err
 }
 
-// giveUp ends a query that takes too long, and with it the connection.
+// giveUp cancels a query that takes too long, which also ends the connection.
 func giveUp(ctx context.Context, c *pgx.Conn, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Redis serves PING, SET and GET of the redis protocol, a task for each connection. All run on one loop and take turns,
-// so that the map needs no lock. Ask it by redis-cli -p 7379, or load it by redis-benchmark -p 7379 -t set,get -P 16.
+// Redis serves PING, SET and GET of the redis protocol, with a task for each connection. All tasks run on one loop and
+// take turns, so the map needs no lock. Try it with redis-cli -p 7379 or redis-benchmark -p 7379 -t set,get -P 16.
 package main
 
 import (
@@ -40,9 +40,9 @@ func run(ctx context.Context, address string, out io.Writer) error {
 	})
 }
 
-type store map[string]string // what all connections of the loop see
+type store map[string]string // shared by all connections of the loop
 
-// serve answers commands until the end. Answers to commands that came together leave together.
+// serve answers commands until the connection ends. Answers to commands that came together are sent together.
 func (s store) serve(c io.ReadWriter) (err error) {
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	for args := []string(nil); err == nil; {
@@ -75,7 +75,7 @@ func (s store) answer(w *bufio.Writer, args []string) (err error) {
 	return err
 }
 
-// command reads an array of at most 16 strings, of 1 MiB at most, which come behind their lengths.
+// command reads an array of 1 to 16 strings of up to 1 MiB, each after its length.
 func command(r *bufio.Reader) ([]string, error) {
 	n, err := length(r, '*', 1, 16)
 	args := make([]string, n)
@@ -89,7 +89,7 @@ func command(r *bufio.Reader) ([]string, error) {
 	return args, err
 }
 
-// length reads a line of a letter and a number between two others.
+// length reads a line with the letter kind and a number from least to most.
 func length(r *bufio.Reader, kind byte, least, most int) (int, error) {
 	line, err := r.ReadSlice('\n')
 	n, wrong := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(string(line), string(kind)), "\r\n"))

@@ -1,6 +1,7 @@
-// TLS echoes lines by crypto/tls in tasks, one for each connection, which is all right since a task's tls.Conn is no
-// other's: nothing in it waits but the connection beneath. For a second task at a connection there is package
-// ringo/sock/socktls. Who stalls in the handshake is cut off.
+// TLS echoes lines by crypto/tls in tasks, one for each connection. That is safe because only one task uses each
+// tls.Conn: nothing in it waits but the connection beneath, and that parks the task. A second task on the same
+// connection would wait in crypto/tls's mutexes and stop the loop; use package ringo/sock/socktls for that. A peer
+// that stalls in the handshake is cut off.
 package main
 
 import (
@@ -64,7 +65,7 @@ func accept(ln *sock.Listener, serve func(c *sock.Conn)) error {
 	}
 }
 
-// echo is the server's side.
+// echo is the server's side. It runs in the connection's task.
 func echo(c *sock.Conn, config *tls.Config) error {
 	secured := tls.Server(c, config)
 	c.SetDeadline(time.Now().Add(patience))
@@ -75,10 +76,10 @@ func echo(c *sock.Conn, config *tls.Config) error {
 	if _, err := io.Copy(secured, secured); err != nil {
 		return err
 	}
-	return secured.Close() // close_notify, the end of what was said
+	return secured.Close() // sends close_notify, so that the peer knows that nothing was cut off
 }
 
-// talk is the client's side. It sends a line and prints what comes back.
+// talk is the client's side. It sends a line and prints what comes back. A task and a goroutine call it alike.
 func talk(l *ringo.Loop, address string, pool *x509.CertPool, out io.Writer) error {
 	c, err := sock.Dial(l, "tcp", address)
 	if err != nil {

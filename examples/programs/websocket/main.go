@@ -1,5 +1,5 @@
-// Websocket echoes messages by github.com/coder/websocket, over net/http on a listener of Ringo's, and sends one by a
-// connection that Ringo dials.
+// Websocket echoes messages by github.com/coder/websocket, over net/http on a listener of Ringo, and sends one over a
+// connection that Ringo dials. All of it stays on goroutines; the loop's task waits for it in Offload.
 package main
 
 import (
@@ -50,14 +50,14 @@ func run(out io.Writer) error {
 	})
 }
 
-// messageMax is what either side takes.
+// messageMax is the longest message, in bytes, that either side accepts.
 const messageMax = 2 << 20
 
 // echo sends each message back, until the client closes.
 func echo(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return // and the client was told
+		return // Accept has answered with the error
 	}
 	defer c.CloseNow()
 	c.SetReadLimit(messageMax)
@@ -69,7 +69,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dial opens a socket by a connection that belongs to the loop.
+// dial opens a WebSocket over a connection that belongs to the loop.
 func dial(ctx context.Context, l *ringo.Loop, address string) (*websocket.Conn, error) {
 	transport := &http.Transport{DialContext: new(sock.Dialer).Func(l)}
 	c, _, err := websocket.Dial(ctx, "ws://"+address,

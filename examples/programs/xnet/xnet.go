@@ -1,5 +1,5 @@
-// Package xnet gives Ringo's UDP sockets the batches of golang.org/x/net, which libraries such as quic-go look for. A
-// library that finds none takes the descriptor, by SyscallConn, and goes past the loop.
+// Package xnet gives Ringo's UDP sockets the batch methods of golang.org/x/net, for libraries that look for them, such
+// as quic-go. A library that does not find them takes the descriptor by SyscallConn, and bypasses the loop.
 package xnet
 
 import (
@@ -14,10 +14,11 @@ import (
 )
 
 // PacketConn is a sock.PacketConn with the ReadBatch and WriteBatch of x/net's ipv4.PacketConn and ipv6.PacketConn,
-// whose messages are of one type.
+// which share a type for messages.
 type PacketConn struct{ *sock.PacketConn }
 
-// ReadBatch is that of sock.PacketConn. Addr of what was read is a *net.UDPAddr. There are no flags, which must be 0.
+// ReadBatch is ReadBatch of sock.PacketConn. The Addr of a received message is a *net.UDPAddr. Flags are not supported
+// and must be 0.
 func (c PacketConn) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	if flags != 0 {
 		return 0, errFlags
@@ -35,9 +36,9 @@ func (c PacketConn) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	return n, err
 }
 
-// WriteBatch is that of sock.PacketConn, for as many messages as one call of the kernel takes: as with x/net, fewer
-// than len(ms) may have been sent without an error. Addr must be a *net.UDPAddr, or nil on a connected socket. There
-// are no flags, which must be 0.
+// WriteBatch is WriteBatch of sock.PacketConn, for as many messages as one system call takes: as with x/net, it may
+// send fewer than len(ms) without an error. Addr must be a *net.UDPAddr, or nil on a connected socket. Flags are not
+// supported and must be 0.
 func (c PacketConn) WriteBatch(ms []ipv4.Message, flags int) (int, error) {
 	if flags != 0 {
 		return 0, errFlags
@@ -69,7 +70,7 @@ type batch [sock.MessagesMax]sock.Message
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-// put lets go of the caller's memory.
+// put returns the batch to the pool, without references to the caller's memory.
 func (b *batch) put() {
 	*b = batch{}
 	batches.Put(b)

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Cat writes files to its standard output by package uring. A file has no descriptor, but a place in the ring's own
-// table, and each system call asks for two things: to open it and read its first block, then to write a block and read
-// the next.
+// table. Each system call submits two requests: one call opens a file and reads its first block, the others write a
+// block and read the next.
 //
 //	cat FILE...
 package main
@@ -23,7 +23,7 @@ import (
 const (
 	block = 64 << 10
 	place = 0  // of the file, in the ring's table
-	here  = -1 // an offset: where the file is
+	here  = -1 // an offset: the file's own position
 )
 
 func main() {
@@ -55,11 +55,11 @@ func cat(out int, names []string) error {
 
 func copyFile(r *uring.Ring, out int, name string, p []byte) error {
 	path := append([]byte(name), 0)
-	defer runtime.KeepAlive(path) // the entry has its address alone
+	defer runtime.KeepAlive(path) // the entry has only its address
 	open := r.SQE()
 	open.PrepOpenat(unix.AT_FDCWD, path, syscall.O_RDONLY, 0)
 	open.SetDirect(place)
-	open.SetFlags(uring.SQELink) // the read begins when the file is open
+	open.SetFlags(uring.SQELink) // the read starts once the file is open
 	read(r, p)
 	opened, n, err := two(r)
 	if err == nil && opened < 0 {
@@ -68,7 +68,7 @@ func copyFile(r *uring.Ring, out int, name string, p []byte) error {
 	for left := p[:max(0, n)]; err == nil && n > 0; {
 		write := r.SQE()
 		write.PrepWrite(out, left, here)
-		write.SetFlags(uring.SQELink) // a short write cancels the read, which would fill the buffer anew
+		write.SetFlags(uring.SQELink) // after a short write there is no read, which would overwrite the buffer
 		read(r, p)
 		var wrote int32
 		if wrote, n, err = two(r); err != nil {
@@ -78,7 +78,7 @@ func copyFile(r *uring.Ring, out int, name string, p []byte) error {
 		case wrote < 0:
 			err = os.NewSyscallError("write", syscall.Errno(-wrote))
 		case int(wrote) < len(left):
-			left, n = left[wrote:], 1 // once more
+			left, n = left[wrote:], 1 // write the rest
 		default:
 			left = p[:max(0, n)]
 		}
@@ -102,7 +102,7 @@ func read(r *uring.Ring, p []byte) {
 	e.SetFlags(uring.SQEFixedFile)
 }
 
-// two has the kernel run two entries, linked, and returns their results, which come in this order.
+// two submits two linked entries and returns their results. A chain completes in its order.
 func two(r *uring.Ring) (first, second int32, err error) {
 	if _, err := r.Wait(2, -1); err != nil {
 		return 0, 0, err

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Cp copies a file by package uring: each block is a read and a write, linked, in a buffer that the kernel knows.
+// Cp copies a file by package uring. Each block is a read and a write, linked, in a buffer that is registered.
 //
 //	cp FROM TO
 package main
@@ -17,7 +17,7 @@ import (
 
 const (
 	block  = 64 << 10
-	blocks = 16 // that are on their way at a time
+	blocks = 16 // on their way at a time
 )
 
 func main() {
@@ -51,7 +51,7 @@ func copyFile(from, to string) error {
 	if err == nil {
 		if st.Mode().IsRegular() && st.Size() > 0 {
 			err = copyBlocks(r, int(in.Fd()), int(out.Fd()), st.Size())
-		} else { // a pipe, a device, or a file of /proc, which has more than its size says
+		} else { // a pipe, a device, or a file of /proc, which is longer than its size says
 			err = copyToEnd(r, int(in.Fd()), int(out.Fd()))
 		}
 		err = errors.Join(err, r.Close())
@@ -59,7 +59,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// create is os.Create, but of the file that is to be copied.
+// create is os.Create, but fails if the file is the one to be copied, which it would truncate.
 func create(name string, from os.FileInfo) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -80,11 +80,11 @@ func create(name string, from os.FileInfo) (*os.File, error) {
 	return f, nil
 }
 
-// copyToEnd copies block by block until there is nothing to read.
+// copyToEnd copies block by block until a read returns 0.
 func copyToEnd(r *uring.Ring, in, out int) error {
 	buf := make([]byte, block)
 	for {
-		r.SQE().PrepRead(in, buf, -1) // where the file is
+		r.SQE().PrepRead(in, buf, -1) // at the file's own position
 		n, err := result(r)
 		if n == 0 || err != nil {
 			return err
@@ -98,7 +98,7 @@ func copyToEnd(r *uring.Ring, in, out int) error {
 	}
 }
 
-// result waits for the only request that is on its way.
+// result waits for the only request on its way.
 func result(r *uring.Ring) (int, error) {
 	if _, err := r.Wait(1, -1); err != nil {
 		return 0, err
@@ -110,7 +110,8 @@ func result(r *uring.Ring) (int, error) {
 	return int(c.Res), nil
 }
 
-// copyBlocks keeps up to so many blocks on their way. The user data is the buffer's number, twice, and 1 for a write.
+// copyBlocks keeps up to 16 blocks on their way. The user data is twice the buffer's number for a read, plus 1 for a
+// write.
 func copyBlocks(r *uring.Ring, in, out int, size int64) error {
 	bufs := make([][]byte, blocks)
 	free := make([]int, blocks)
@@ -130,7 +131,7 @@ func copyBlocks(r *uring.Ring, in, out int, size int64) error {
 			asked[i] = int32(len(p))
 			read, write := r.SQE(), r.SQE()
 			read.PrepReadFixed(in, p, next, uint16(i))
-			read.SetFlags(uring.SQELink) // a read that fails, or is short, cancels the write
+			read.SetFlags(uring.SQELink) // a failed or short read cancels the write
 			read.SetUserData(uint64(2 * i))
 			write.PrepWriteFixed(out, p, next, uint16(i))
 			write.SetUserData(uint64(2*i + 1))

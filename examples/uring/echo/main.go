@@ -1,8 +1,9 @@
 //go:build linux
 
-// Echo serves TCP connections by package uring and sends back what comes. One accept stands for all connections, one
-// receive for all that a connection sends, and the kernel takes a buffer when bytes are there: an idle connection has
-// none. Peers that send and never read may hold all buffers: a server of strangers would bound what each may have.
+// Echo serves TCP connections by package uring, and sends back what it receives. One multishot accept is for all
+// connections, and one multishot receive for all that a connection sends. The kernel picks a buffer when bytes arrive,
+// so an idle connection has none. Peers that send and never read may hold all buffers: a server for untrusted peers
+// would bound how many each may hold.
 //
 //	echo ADDRESS
 package main
@@ -20,13 +21,14 @@ import (
 )
 
 const (
-	connsMax = 1024 // those beyond are closed at once
-	buffers  = 256  // of all connections
+	connsMax = 1024 // connections beyond are closed at once
+	buffers  = 256  // for all connections
 	size     = 4096
 	group    = 1
 )
 
-// What a CQE answers: the lower half of the user data, with the connection's number in the upper one.
+// What a CQE is the answer to. It is in the lower half of the user data, with the connection's number in the upper
+// half.
 const (
 	accept = iota
 	recv
@@ -72,14 +74,14 @@ func run(address string) error {
 	return serve(int(f.Fd()), int(quit.Fd()))
 }
 
-// A conn is a place for a connection; free ones have no descriptor.
+// A conn is a slot for a connection; free ones have fd 0.
 type conn struct {
 	fd        int
-	queue     []uring.CQE // received, and not sent: buffers that this connection holds
+	queue     []uring.CQE // received and not sent yet: buffers that this connection holds
 	sent      int         // bytes of the first of them
 	receiving bool
 	sending   bool
-	closing   bool // as soon as all of it is sent
+	closing   bool // close once the queue is sent
 }
 
 type server struct {
@@ -87,11 +89,11 @@ type server struct {
 	bufs  *uring.BufRing
 	conns []conn
 	free  []int
-	dry   []int // connections that found no buffer
+	dry   []int // connections that wait for a buffer
 	end   []byte
 }
 
-// serve accepts until quit can be read, then gives up all connections.
+// serve accepts connections until quit can be read, then closes all of them.
 func serve(listener, quit int) (err error) {
 	runtime.LockOSThread() // the ring belongs to this thread
 	defer runtime.UnlockOSThread()
@@ -101,7 +103,7 @@ func serve(listener, quit int) (err error) {
 	}
 	s := &server{r: r, conns: make([]conn, connsMax), end: make([]byte, 1)}
 	defer func() {
-		err = errors.Join(err, r.CancelAll(-1), r.Close()) // the kernel has let go of the buffers, then of the ring
+		err = errors.Join(err, r.CancelAll(-1), r.Close()) // cancel first: then the kernel no longer uses the buffers
 		for i := range s.conns {
 			if s.conns[i].fd != 0 {
 				syscall.Close(s.conns[i].fd)
@@ -143,7 +145,7 @@ func serve(listener, quit int) (err error) {
 	}
 }
 
-// add puts an entry into the SQ, and submits what is there when there is no room.
+// add puts an entry into the SQ. If the SQ is full it submits that first.
 func (s *server) add(prep func(e *uring.SQE), what uint32, conn int) error {
 	e := s.r.SQE()
 	if e == nil {
@@ -172,7 +174,7 @@ func (s *server) accepted(listener int, c uring.CQE) error {
 		if err := s.receive(i); err != nil {
 			return err
 		}
-	case c.Res != -int32(syscall.ECONNABORTED): // EMFILE would be back at once
+	case c.Res != -int32(syscall.ECONNABORTED): // not retried: EMFILE would come back at once
 		return os.NewSyscallError("accept", syscall.Errno(-c.Res))
 	}
 	if c.More() {
@@ -199,7 +201,7 @@ func (s *server) received(i int, c uring.CQE) error {
 	switch {
 	case c.Res == -int32(syscall.ENOBUFS):
 		s.dry = append(s.dry, i)
-		k.receiving = true // as soon as there is a buffer
+		k.receiving = true // giveBack receives again once there is a buffer
 	case c.Res <= 0:
 		k.closing = true
 	case !k.receiving && !k.closing:
@@ -210,7 +212,7 @@ func (s *server) received(i int, c uring.CQE) error {
 	return s.next(i)
 }
 
-// next sends what is first in the queue, or closes the connection if nothing is to come.
+// next sends the first buffer of the queue, or closes the connection if it has ended and nothing is left to send.
 func (s *server) next(i int) error {
 	k := &s.conns[i]
 	switch {
@@ -233,7 +235,7 @@ func (s *server) sent(i int, c uring.CQE) error {
 	k.sending = false
 	if c.Res > 0 {
 		k.sent += int(c.Res)
-	} else { // the peer is gone: all that it would get goes back, and the receive ends
+	} else { // the peer is gone: return all its buffers, and end the receive
 		k.closing = true
 		syscall.Shutdown(k.fd, syscall.SHUT_RDWR)
 	}
@@ -248,7 +250,7 @@ func (s *server) sent(i int, c uring.CQE) error {
 	return s.next(i)
 }
 
-// giveBack returns a buffer to the kernel, and has one connection try again that found none.
+// giveBack returns a buffer to the kernel, and lets one connection that had found none receive again.
 func (s *server) giveBack(c uring.CQE) error {
 	s.bufs.Return(c.BufID())
 	if len(s.dry) == 0 {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Futex plays ping-pong between two threads, each of which has a ring: both wait for a word of memory to change, and
-// wake the other when they have changed it. A ring that waits so can wait for sockets and files at the same time, which
+// Futex plays ping-pong between two threads, each with a ring. Both wait for a word of memory to change, and wake the
+// other when they have changed it. A ring that waits so can wait for sockets and files at the same time, which
 // futex(2) cannot.
 //
 //	futex [ROUNDS]
@@ -39,17 +39,17 @@ func main() {
 	fmt.Printf("%d hits in %v\n", last, time.Since(begin))
 }
 
-// A game is a word that two players hit in turn: even numbers are the first one's turn.
+// A game is a word that two players increment in turn: at even numbers it is the first one's turn.
 type game struct {
 	word   uint32
 	opened sync.WaitGroup // the players' rings
-	failed atomic.Bool    // one of these could not be
+	failed atomic.Bool    // a ring could not be opened
 }
 
-// over is what a player who gives up leaves in the word, or the other would wait for ever.
+// over is the value that a player leaves in the word when it gives up, since the other would wait for ever otherwise.
 const over = 1 << 31
 
-// play returns the word when both have hit it so many times.
+// play returns the word after each player has incremented it rounds times.
 func play(rounds uint32) (uint32, error) {
 	g := &game{}
 	g.opened.Add(2)
@@ -84,7 +84,7 @@ func (g *game) player(turn, rounds uint32) error {
 				break
 			}
 			r.SQE().PrepFutexWait(word, now, uring.FutexAnyone, flags)
-			if err = result(r, syscall.EAGAIN); err != nil { // EAGAIN: it has changed meanwhile
+			if err = result(r, syscall.EAGAIN); err != nil { // EAGAIN: the word had changed already
 				break
 			}
 		}
@@ -101,7 +101,7 @@ func (g *game) player(turn, rounds uint32) error {
 	return nil
 }
 
-// result waits for the only request's end. One error is none.
+// result waits for the only request, and ignores the error fine.
 func result(r *uring.Ring, fine syscall.Errno) error {
 	if _, err := r.Wait(1, -1); err != nil {
 		return err

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Pool prints the SHA-256 sums of files, computed by threads that each have a ring. A file's number goes to a thread,
-// and its answer comes back, as a message from ring to ring: a thread that waits for messages waits for its files at
-// the same place.
+// and its answer comes back, as a message from ring to ring. So a thread waits for messages and for its files in one
+// place.
 //
 //	pool FILE...
 package main
@@ -33,21 +33,21 @@ func main() {
 	}
 }
 
-// User data of messages is a file's number, or a worker's. These are none:
+// The user data of a message is a file's number, or a worker's. These values are neither:
 const (
-	quit = 1 << 32 // has a worker end
-	told = 2 << 32 // the message that failed is one's own
+	quit = 1 << 32 // tells a worker to end
+	told = 2 << 32 // the CQE of one's own message that failed
 )
 
-// A pool is what the threads share. Each writes at the places of the files that it was given; the pool's owner looks
-// when they have ended.
+// A pool is what the threads share. Each writes only the elements of the files that it got, and the owner reads them
+// after the threads have ended.
 type pool struct {
 	names []string
 	sums  [][]byte
 	errs  []error
 }
 
-// sum computes the files' sums on so many threads. Those of files that could not be read are nil.
+// sum computes the files' sums on so many threads. The sum of a file that could not be read is nil.
 func sum(names []string, threads int) ([][]byte, error) {
 	p := &pool{names, make([][]byte, len(names)), make([]error, len(names))}
 	if err := p.run(threads); err != nil {
@@ -56,7 +56,7 @@ func sum(names []string, threads int) ([][]byte, error) {
 	return p.sums, errors.Join(p.errs...)
 }
 
-// run starts the workers, gives each that is idle the next file, and ends them.
+// run starts the workers, gives the next file to each that is idle, and ends them.
 func (p *pool) run(threads int) error {
 	runtime.LockOSThread() // the ring belongs to this thread
 	defer runtime.UnlockOSThread()
@@ -112,7 +112,7 @@ func (p *pool) run(threads int) error {
 	return err
 }
 
-// tell sends a message. It makes a CQE here if it fails, and only then.
+// tell sends a message. Only if that fails is there a CQE on this ring.
 func tell(r *uring.Ring, ring int, message uint64) {
 	e := r.SQE()
 	e.PrepMsgRing(ring, 0, message)
@@ -120,7 +120,7 @@ func tell(r *uring.Ring, ring int, message uint64) {
 	e.SetUserData(told)
 }
 
-// work answers each file's number with its own.
+// work computes the sum of each file whose number comes, and then sends its own number to the owner.
 func (p *pool) work(owner, number int, ready func(fd int, err error)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -147,7 +147,7 @@ func (p *pool) work(owner, number int, ready func(fd int, err error)) {
 	}
 }
 
-// sumFile reads a file by the thread's ring. No message comes meanwhile: who has a file gets no other.
+// sumFile reads a file by the thread's ring. No message comes meanwhile, since a worker gets one file at a time.
 func sumFile(r *uring.Ring, name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

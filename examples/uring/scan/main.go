@@ -1,7 +1,8 @@
 //go:build linux
 
-// Scan reads a file or a block device past the page cache, with many reads on their way at a time, and says how fast
-// that was. The file and the memory are registered, so that the kernel looks them up and pins them once.
+// Scan reads a file or a block device past the page cache, with many reads on their way at a time, and prints how fast
+// that was. File and memory are registered, so that the kernel looks up the file and pins the memory once, and not for
+// each read.
 //
 //	scan [-block BYTES] [-depth N] [-random] [-time DURATION] FILE
 package main
@@ -47,7 +48,7 @@ type scan struct {
 	block, depth int
 	random       bool
 	limit        time.Duration
-	use          func(p []byte, off int64) // is shown what was read, if not nil
+	use          func(p []byte, off int64) // if not nil, called with what was read
 
 	reads, bytes int64
 }
@@ -58,14 +59,14 @@ func (s *scan) run(name string) error {
 		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	size, err := unix.Seek(fd, 0, unix.SEEK_END) // a device's, too
+	size, err := unix.Seek(fd, 0, unix.SEEK_END) // works for devices too
 	if err != nil {
 		return os.NewSyscallError("lseek", err)
 	}
 	if s.block <= 0 || s.depth <= 0 || s.random && size < int64(s.block) {
 		return fmt.Errorf("%d reads of %d bytes at a time, of %d", s.depth, s.block, size)
 	}
-	// O_DIRECT wants aligned memory, and a mapping is.
+	// O_DIRECT needs aligned memory, and a mapping is aligned.
 	mem, err := unix.Mmap(-1, 0, s.depth*s.block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
@@ -86,8 +87,8 @@ func (s *scan) run(name string) error {
 	return errors.Join(err, r.Close())
 }
 
-// read keeps so many reads on their way, and waits for all of them. The user data is the number of the block in the
-// memory.
+// read keeps up to depth reads on their way, and waits for all of them at the end. The user data is the number of the
+// block in mem.
 func (s *scan) read(r *uring.Ring, mem []byte, size int64) (err error) {
 	deadline := time.Now().Add(s.limit)
 	blocks := size / int64(s.block)

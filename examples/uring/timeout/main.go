@@ -1,7 +1,7 @@
 //go:build linux
 
-// Timeout asks a question and waits for the answer, but not for longer than it was told: a read, and linked behind it
-// the limit to its time.
+// Timeout asks a question and waits for the answer, but no longer than DURATION: it submits a read, and linked to it a
+// timeout that cancels the read.
 //
 //	timeout DURATION
 package main
@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// readFor is read(2) with a limit. Its error is os.ErrDeadlineExceeded when the time is over; then nothing was read.
+// readFor is read(2) with a limit. When the time is over the error is os.ErrDeadlineExceeded; then nothing was read.
 func readFor(limit time.Duration, fd int, p []byte) (int, error) {
 	runtime.LockOSThread() // the ring belongs to this thread
 	defer runtime.UnlockOSThread()
@@ -55,12 +55,12 @@ func readFor(limit time.Duration, fd int, p []byte) (int, error) {
 	e = r.SQE()
 	e.PrepLinkTimeout(&ts, 0)
 	e.SetUserData(timer)
-	if _, err := r.Wait(2, -1); err != nil { // both end, in any order
+	if _, err := r.Wait(2, -1); err != nil { // both complete, in any order
 		return 0, err
 	}
 	n := int32(0)
 	for c := range r.CQEs() {
-		if c.UserData == read { // the timer's own result says nothing that this one does not
+		if c.UserData == read { // the timer's own result adds nothing to this one
 			n = c.Res
 		}
 	}

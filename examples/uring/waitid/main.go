@@ -1,6 +1,6 @@
 //go:build linux
 
-// Waitid runs shell commands side by side and tells of each when it has ended. The ring waits for the children: no
+// Waitid runs shell commands at the same time and reports each when it has ended. The ring waits for the children: no
 // signal is handled, and no thread waits.
 //
 //	waitid COMMAND...
@@ -39,7 +39,7 @@ func run(out io.Writer, commands []string) error {
 		return err
 	}
 	defer r.Close()
-	infos := make([]unix.Siginfo, len(commands)) // the kernel's until the CQEs
+	infos := make([]unix.Siginfo, len(commands)) // the kernel writes to them until the CQEs
 	for i, command := range commands {
 		pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", command}, &syscall.ProcAttr{
 			Env: os.Environ(), Files: []uintptr{0, 1, 2}})

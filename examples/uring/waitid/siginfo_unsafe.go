@@ -12,13 +12,13 @@ import (
 
 const exited = 1 // CLD_EXITED; other codes are signals
 
-// prepWait waits for a child's end, and reaps it.
+// prepWait prepares a wait for a child's end, which also reaps the child.
 func prepWait(e *uring.SQE, pid int, info *unix.Siginfo) {
 	e.PrepWaitid(unix.P_PID, pid, unsafe.Pointer(info), unix.WEXITED)
 }
 
-// status is si_status: the exit code, or the signal. It lies in a union behind three words, aligned as a pointer, and
-// there behind the child's process and user id.
+// status returns si_status: the exit code, or the signal. It is in a union, which comes after three words and is
+// aligned like a pointer; in the union it comes after the child's process id and user id.
 func status(info *unix.Siginfo) int32 {
 	const word = unsafe.Sizeof(uintptr(0))
 	const union = (3*4 + word - 1) / word * word

@@ -1,15 +1,15 @@
 //go:build linux
 
-// Zcrx receives what one TCP connection sends without a copy: the network card writes it into memory of the program's,
-// and the ring says where. The card must split headers from data and send the connection to a queue that nobody else
-// uses:
+// Zcrx receives what one TCP connection sends without a copy: the network card writes into the program's memory, and
+// the ring says where. The card must split headers from data, and must send the connection to a queue that nothing
+// else uses:
 //
 //	ethtool -G eth0 tcp-data-split on
 //	ethtool -X eth0 equal 1                                             # all others to queue 0
 //	ethtool -N eth0 flow-type tcp6 dst-port 9999 action 1
 //	zcrx eth0 1 [::]:9999
 //
-// With - for the card there is none, and the kernel copies (Linux 7.0): to try a program out.
+// If the card is "-", no card is used and the kernel copies (since Linux 7.0), to try a program.
 package main
 
 import (
@@ -41,11 +41,11 @@ func main() {
 
 const (
 	areaSize = 16 << 20
-	entries  = 4096 // of the refill ring: a page each
+	entries  = 4096 // of the refill ring, one page each
 	without  = "-"
 )
 
-// run counts the bytes of the first connection that comes. listening is told the address.
+// run returns how many bytes the first connection sends. It calls listening with its address.
 func run(card, queue, address string, listening func(net.Addr)) (n int64, err error) {
 	cfg := uring.ZCRXConfig{Entries: entries}
 	if card == without {
@@ -77,11 +77,11 @@ func run(card, queue, address string, listening func(net.Addr)) (n int64, err er
 	} else {
 		n, err = receive(r, z, address, listening)
 	}
-	// In this order: the memory is the kernel's for as long as there is a ring.
+	// In this order: the kernel may use the memory for as long as the ring exists.
 	return n, errors.Join(err, r.CancelAll(-1), r.Close(), unix.Munmap(cfg.Area))
 }
 
-// because says what may be missing.
+// because adds to an error what may be missing.
 func because(card string, err error) error {
 	why := ""
 	switch {
@@ -117,7 +117,7 @@ func receive(r *uring.Ring, z *uring.ZCRX, address string, listening func(net.Ad
 	}
 	defer f.Close()
 	for more := false; ; {
-		if !more { // the first time, and when the CQ or the area was full
+		if !more { // the first time, and after the CQ or the area was full
 			r.SQE().PrepRecvZC(int(f.Fd()), z.ID(), 0)
 		}
 		if _, err := r.Wait(1, -1); err != nil {
@@ -126,14 +126,14 @@ func receive(r *uring.Ring, z *uring.ZCRX, address string, listening func(net.Ad
 		for c, ok := r.CQE32(); ok; c, ok = r.CQE32() {
 			more = c.More()
 			switch {
-			case c.Res == -int32(syscall.ENOMEM): // all of the area is in the refill ring, and no card takes from it
+			case c.Res == -int32(syscall.ENOMEM): // the whole area is in the refill ring, and no card takes from it
 				err = z.Flush()
 			case c.Res < 0:
 				err = os.NewSyscallError("recv", syscall.Errno(-c.Res))
 			case c.Res == 0 && !more:
-				return n, nil // the connection's end
+				return n, nil // the end of the connection
 			default:
-				n += int64(len(z.Data(c))) // where a program would look at it
+				n += int64(len(z.Data(c))) // where a program would use the data
 				for err == nil && !z.Return(c) {
 					err = z.Flush()
 				}

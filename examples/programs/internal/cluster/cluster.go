@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package cluster runs a PostgreSQL server for tests, if there is one on this machine.
+// Package cluster runs database servers for tests, if they are installed on this machine.
 package cluster
 
 import (
@@ -17,16 +17,17 @@ import (
 	"ringo/internal/test/testmain"
 )
 
-// A Cluster is a PostgreSQL server of the tests' own, in a directory that goes with it.
+// A Cluster is a PostgreSQL server for one test binary, in a temporary directory.
 type Cluster struct {
 	process
 	programs, password string
 }
 
-// errNoServer says that there is nothing to test with.
+// errNoServer is the error if a server is not installed.
 var errNoServer = errors.New("no server in PATH, /usr/sbin or /usr/lib/postgresql: .ci/programs installs it")
 
-// start makes a database and a server for it, which refuses root: then it gets a user without rights.
+// start makes a database and starts its server. PostgreSQL refuses to run as root, so for root it runs as another
+// user.
 func start() (*Cluster, error) {
 	c := &Cluster{programs: findPrograms(), password: rand.Text()}
 	if c.programs == "" {
@@ -41,7 +42,7 @@ func start() (*Cluster, error) {
 	return c, c.serve("ready to accept connections", c.postgres)
 }
 
-// findPrograms gives the directory of the newest server. Debian keeps them out of PATH.
+// findPrograms returns the directory of the newest installed server. Debian keeps it out of PATH.
 func findPrograms() string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if path, err := exec.LookPath("initdb"); err == nil && len(found) == 0 {
@@ -70,7 +71,7 @@ func (c *Cluster) initialize() error {
 	return nil
 }
 
-// postgres is the server's command.
+// postgres returns the command of the server.
 func (c *Cluster) postgres() *exec.Cmd {
 	args := []string{"-D", "data", "-p", c.portText()}
 	for _, setting := range []string{
@@ -82,7 +83,7 @@ func (c *Cluster) postgres() *exec.Cmd {
 	return c.command(filepath.Join(c.programs, "postgres"), args...)
 }
 
-// URL is what pgx is given to get there in a way: "TCP", "TLS" or "Unix".
+// URL returns the URL for pgx to connect by "TCP", "TLS" or "Unix".
 func (c *Cluster) URL(way string) string {
 	host, secrecy := "127.0.0.1", "disable"
 	switch way {
@@ -94,8 +95,8 @@ func (c *Cluster) URL(way string) string {
 	return fmt.Sprintf("postgres://ringo:%s@/postgres?host=%s&port=%d&sslmode=%s", c.password, host, c.port, secrecy)
 }
 
-// Main runs the tests of a package that has one server. Before they begin use gets the server, or nil and the reason
-// why there is none.
+// Main runs the tests of a package that uses one server. Before the tests it calls use with the server, or with nil
+// and the error that says why there is none.
 func Main(m *testing.M, use func(c *Cluster, err error)) {
 	c, err := start()
 	use(c, err)
@@ -109,7 +110,7 @@ func Main(m *testing.M, use func(c *Cluster, err error)) {
 	os.Exit(code)
 }
 
-// Need ends a test that has no server for a reason: as skipped only if there is none in this system.
+// Need ends a test that has no server: it skips the test if none is installed, and fails it otherwise.
 func Need(t *testing.T, err error) {
 	t.Helper()
 	if errors.Is(err, errNoServer) {

@@ -16,10 +16,10 @@ import (
 	"testing"
 )
 
-// MariaDB is a server of the tests' own, with a database "ringo" and a user of that name.
+// MariaDB is a server for one test binary, with a database "ringo" and a user of that name.
 type MariaDB struct{ process }
 
-// StartMariaDB makes a database and a server for it.
+// StartMariaDB makes a database and starts its server.
 func StartMariaDB() (*MariaDB, error) {
 	install, serve := find("mariadb-install-db"), find("mariadbd")
 	if install == "" || serve == "" {
@@ -30,7 +30,7 @@ func StartMariaDB() (*MariaDB, error) {
 		return nil, err
 	}
 	data, first := filepath.Join(m.dir, "data"), filepath.Join(m.dir, "first.sql")
-	sql := strings.Join([]string{ // a line each
+	sql := strings.Join([]string{ // each on a line
 		"create database if not exists ringo", "drop user if exists ''@localhost",
 		"create user if not exists ringo@'%' identified by 'secret'", "grant all on *.* to ringo@'%'", "",
 	}, ";\n")
@@ -53,13 +53,13 @@ func StartMariaDB() (*MariaDB, error) {
 
 func (p *process) portText() string { return strconv.Itoa(p.port) }
 
-// Address is where a server listens by TCP.
+// Address returns the TCP address of the server.
 func (p *process) Address() string { return "127.0.0.1:" + p.portText() }
 
-// Socket is the Unix socket of MariaDB and redis.
+// Socket returns the path of the Unix socket of MariaDB or redis.
 func (p *process) Socket() string { return filepath.Join(p.dir, "socket") }
 
-// DSN is what the driver is given to get there in a way: "TCP", "TLS" or "Unix".
+// DSN returns the data source name for the driver to connect by "TCP", "TLS" or "Unix".
 func (m *MariaDB) DSN(way string) string {
 	where, how := "tcp("+m.Address()+")", ""
 	switch way {
@@ -71,22 +71,22 @@ func (m *MariaDB) DSN(way string) string {
 	return "ringo:secret@" + where + "/ringo" + how
 }
 
-// stop ends the server: MariaDB takes SIGINT to be for a debugger.
+// stop ends the server by SIGTERM first: MariaDB takes SIGINT as a debugger's signal.
 func (m *MariaDB) stop() error {
 	m.server.Signal(syscall.SIGTERM)
 	return m.process.stop()
 }
 
-// Remove stops the server and removes all that there was of it.
+// Remove stops the server and removes its directory.
 func (m *MariaDB) Remove() error { return errors.Join(m.stop(), os.RemoveAll(m.dir)) }
 
-// Redis is a server of the tests' own, which keeps nothing.
+// Redis is a server for one test binary, which stores nothing on disk.
 type Redis struct {
 	process
-	tls int // the port
+	tls int // the port for TLS
 }
 
-// StartRedis makes one.
+// StartRedis starts a server.
 func StartRedis() (*Redis, error) {
 	serve := find("redis-server")
 	if serve == "" {
@@ -100,7 +100,7 @@ func StartRedis() (*Redis, error) {
 		return nil, errors.Join(err, os.RemoveAll(r.dir))
 	}
 	return r, r.serve("eady to accept connections", func() *exec.Cmd {
-		r.tls, _ = freePort() // 0: none, and tests of TLS fail
+		r.tls, _ = freePort() // 0: no TLS, whose tests then fail
 		return r.command(serve, "--port", r.portText(), "--bind", "127.0.0.1", "--unixsocket", r.Socket(), "--save", "",
 			"--appendonly", "no", "--dir", r.dir, "--maxmemory", "64mb", "--tls-port", strconv.Itoa(r.tls),
 			"--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "cert.pem",
@@ -108,7 +108,7 @@ func StartRedis() (*Redis, error) {
 	})
 }
 
-// URL is what go-redis is given to get there in a way: "TCP", "TLS" or "Unix".
+// URL returns the URL for go-redis to connect by "TCP", "TLS" or "Unix".
 func (r *Redis) URL(way string) string {
 	switch way {
 	case "TLS":
@@ -119,7 +119,7 @@ func (r *Redis) URL(way string) string {
 	return "redis://" + r.Address() + "/0"
 }
 
-// Set gives a key its value.
+// Set sets the value of a key.
 func (r *Redis) Set(t testing.TB, key, value string) {
 	t.Helper()
 	c, err := net.Dial("tcp", r.Address())
@@ -140,7 +140,7 @@ type Databases struct {
 	Redis    *Redis
 }
 
-// StartAll starts one of each; an error removes those that there are.
+// StartAll starts a server of each kind; if one fails it removes the others.
 func StartAll() (d *Databases, err error) {
 	d = new(Databases)
 	if d.Postgres, err = start(); err == nil {
@@ -155,7 +155,7 @@ func StartAll() (d *Databases, err error) {
 	return d, nil
 }
 
-// Remove ends them.
+// Remove stops and removes all of them.
 func (d *Databases) Remove() (err error) {
 	if d.Postgres != nil {
 		err = d.Postgres.Remove()

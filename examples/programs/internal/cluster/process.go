@@ -26,17 +26,17 @@ import (
 	"ringo/examples/programs/internal/selfsigned"
 )
 
-// A process is a server of the tests' own, in a directory that goes with it.
+// A process is a database server for one test binary, in a temporary directory.
 type process struct {
 	dir  string
 	port int
 
-	as     *syscall.Credential // whom it runs as; nil: us
+	as     *syscall.Credential // the user it runs as; nil: ours
 	server *os.Process
 	exited chan error
 }
 
-// make makes the directory, for a user without rights if we are root: PostgreSQL and MariaDB refuse root.
+// make makes the directory. If we are root it belongs to another user, since PostgreSQL and MariaDB refuse root.
 func (p *process) make(users ...string) (err error) {
 	if p.dir, err = os.MkdirTemp("", "ringo-server-"); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (p *process) make(users ...string) (err error) {
 	return nil
 }
 
-// disown gives the directory away, if we are root.
+// disown gives the directory to the first of users that exists, if we are root.
 func (p *process) disown(users []string) (err error) {
 	if os.Geteuid() != 0 {
 		return nil
@@ -67,7 +67,7 @@ func (p *process) disown(users []string) (err error) {
 	return os.Chown(p.dir, uid, gid)
 }
 
-// put makes a file for the server alone.
+// put writes a file that only the server can read.
 func (p *process) put(name string, text []byte) error {
 	path := filepath.Join(p.dir, name)
 	if err := os.WriteFile(path, text, 0o600); err != nil || p.as == nil {
@@ -91,7 +91,7 @@ func (p *process) certify() error {
 		p.put("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
 }
 
-// command is a program of the server's, which dies with us.
+// command returns a command of the server. The kernel sends it SIGQUIT when we die.
 func (p *process) command(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = p.dir
@@ -100,9 +100,9 @@ func (p *process) command(path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serve runs the server that command makes for a port, until it says that it is ready.
+// serve starts the server that command makes for a free port, and waits until its log has a line with ready.
 func (p *process) serve(ready string, command func() *exec.Cmd) (err error) {
-	for range 5 { // a port is free when it is looked for, and may not be later
+	for range 5 { // another program may take the port before the server does
 		if p.port, err = freePort(); err == nil {
 			err = p.start(ready, command())
 		}
@@ -113,7 +113,7 @@ func (p *process) serve(ready string, command func() *exec.Cmd) (err error) {
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
-// freePort is one that was free a moment ago.
+// freePort returns a port that was free a moment ago.
 func freePort() (int, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -122,7 +122,7 @@ func freePort() (int, error) {
 	return ln.Addr().(*net.TCPAddr).Port, ln.Close()
 }
 
-// start runs a command, and waits until it says that it is ready.
+// start starts a command, and waits until its log has a line with ready.
 func (p *process) start(ready string, cmd *exec.Cmd) error {
 	said, says, err := os.Pipe()
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *process) start(ready string, cmd *exec.Cmd) error {
 	started, up := make(chan error, 1), make(chan error, 1)
 	p.exited = make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // whose end would be taken for ours
+		runtime.LockOSThread() // Pdeathsig is sent when the thread that started the process ends
 		defer runtime.UnlockOSThread()
 		defer said.Close()
 		started <- cmp.Or(cmd.Start(), says.Close())
@@ -156,7 +156,8 @@ func (p *process) start(ready string, cmd *exec.Cmd) error {
 	return nil
 }
 
-// follow reads what the server says until its end, and reports that it is ready, or what it said instead.
+// follow reads the server's log until its end. It sends nil to up once a line has ready in it, or an error with the
+// whole log if none has.
 func follow(log io.Reader, ready string, up chan<- error) {
 	var said bytes.Buffer
 	told := false
@@ -174,7 +175,7 @@ func follow(log io.Reader, ready string, up chan<- error) {
 	}
 }
 
-// stop ends the server: sessions are cut off, and what it holds is released.
+// stop ends the server at once: sessions are cut off.
 func (p *process) stop() error {
 	p.server.Signal(syscall.SIGINT)
 	select {
@@ -186,10 +187,10 @@ func (p *process) stop() error {
 	}
 }
 
-// Remove stops the server and removes all that there was of it.
+// Remove stops the server and removes its directory.
 func (p *process) Remove() error { return errors.Join(p.stop(), os.RemoveAll(p.dir)) }
 
-// find gives the path of a program, in PATH or where Debian has those of servers.
+// find returns the path of a program, in PATH or where Debian keeps servers, or "".
 func find(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path

@@ -12,13 +12,13 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// A Role is what a test binary does in a process of its own instead of its tests. It gives a line on stdout for each
-// that it is asked on stdin, and ends when there are no more.
+// A Role is what a test binary does in a process of its own instead of its tests. It prints one line on stdout for
+// each line on stdin, and ends with stdin.
 type Role func(argument string, asked *bufio.Scanner) error
 
 const roleEnv, argumentEnv = "RINGO_TEST_ROLE", "RINGO_TEST_ARGUMENT"
 
-// Play is for TestMain: in a child it plays the role and exits, else it does nothing.
+// Play is for TestMain: in a child it plays the role and exits, otherwise it does nothing.
 func Play(roles map[string]Role) {
 	name := os.Getenv(roleEnv)
 	if name == "" {
@@ -31,7 +31,7 @@ func Play(roles map[string]Role) {
 	os.Exit(0)
 }
 
-// A Child is this test binary in a role.
+// A Child is a process of this test binary in a role.
 type Child struct {
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -40,7 +40,7 @@ type Child struct {
 	said bytes.Buffer
 }
 
-// StartChild starts a role. command, if there is any, is what runs it: strace, with its arguments.
+// StartChild starts a role. If there is a command, such as strace with its arguments, that runs the test binary.
 func StartChild(t testing.TB, role, argument string, command ...string) *Child {
 	t.Helper()
 	self, err := os.Executable()
@@ -68,7 +68,7 @@ func StartChild(t testing.TB, role, argument string, command ...string) *Child {
 	return c
 }
 
-// Line is the next that the child says.
+// Line returns the next line of the child's stdout.
 func (c *Child) Line() string {
 	c.t.Helper()
 	said, err := await(c, c.out.Scan)
@@ -80,7 +80,7 @@ func (c *Child) Line() string {
 	return c.out.Text()
 }
 
-// await gives what f gives, which waits for the child. At the end of patience it kills it.
+// await returns the result of f, which waits for the child. If that takes too long, await kills the child.
 func await[T any](c *Child, f func() T) (v T, err error) {
 	came := make(chan T, 1)
 	go func() { came <- f() }()
@@ -91,14 +91,14 @@ func await[T any](c *Child, f func() T) (v T, err error) {
 	return v, err
 }
 
-// Ask asks something and gives the answer.
+// Ask sends a line to the child and returns the answer.
 func (c *Child) Ask(question string) string {
 	c.t.Helper()
 	fmt.Fprintln(c.in, question)
 	return c.Line()
 }
 
-// End asks no more, and waits for the child, which must end in order.
+// End closes the child's stdin, and waits for its end, which must be orderly.
 func (c *Child) End() {
 	c.t.Helper()
 	c.in.Close()

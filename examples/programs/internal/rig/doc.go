@@ -1,6 +1,5 @@
-// Package rig is what the tests of this module begin with: loops that run while a test does, and connections of them.
+// Package rig helps the tests of this module: it runs loops while a test runs, and makes connections of these loops.
 //
-// The tests themselves are ordinary goroutines, as the programs are that they
-// drive. Loops makes a Run in the background, and ends it with the test; a Run that
-// does not end in order, or leaves anything, fails the test.
+// The tests run on ordinary goroutines, like the programs that they test. Loops starts a Run in the background, and
+// ends it with the test. A Run that does not end in order, or leaves something behind, fails the test.
 package rig

@@ -13,14 +13,14 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// A Trap is what freezes a loop for good: Spring does it in a task, or in tasks that it starts, and Stands is the
-// function in which one waits then. It is for a Child, whose loop has no end.
+// A Trap stops a loop for good: Spring does so in a task, or in tasks that it starts, and Stands is the function in
+// which the blocked task waits. Use it in a Child, since such a loop never ends.
 type Trap struct {
 	Stands string
 	Spring func(l *ringo.Loop) error
 }
 
-// Trapped wants a child in the role "freeze" to say that its loop has stopped.
+// Trapped starts a child in the role "freeze", and expects it to report that its loop has stopped.
 func Trapped(t *testing.T, argument string) {
 	t.Helper()
 	if got := StartChild(t, "freeze", argument).Line(); got != "frozen" {
@@ -28,7 +28,7 @@ func Trapped(t *testing.T, argument string) {
 	}
 }
 
-// Freeze springs a trap, and says whether the loop has stopped.
+// Freeze springs the trap, and prints "frozen" once the loop has stopped.
 func (trap Trap) Freeze() error {
 	loops := make(chan *ringo.Loop, 1)
 	go ringo.Run(context.Background(), &ringo.Config{Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
@@ -58,7 +58,7 @@ func (trap Trap) Freeze() error {
 	return nil
 }
 
-// stands says whether a goroutine or task that does not run has these functions on its stack.
+// stands reports whether a goroutine or task that is not running has all these functions on its stack.
 func stands(functions ...string) bool {
 	for stack := range strings.SplitSeq(stacks(), "\n\n") {
 		all := !strings.Contains(stack, "[running") && !strings.Contains(stack, "[coroutine")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Prints runs a program on the drivers, and compares what it prints.
+// Prints runs a program on each driver, and compares what it prints.
 func Prints(t *testing.T, run func(out io.Writer) error, want string) {
 	t.Helper()
 	EachDriver(t, AllDrivers, func(t *testing.T, driver string) {

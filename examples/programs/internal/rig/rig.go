@@ -13,15 +13,13 @@ import (
 	"ringo/sock"
 )
 
-// Patience is how long anything may take that must come. It passes only when a test
-// fails.
+// Patience is how long a test waits for what must happen. It passes only when a test fails.
 const Patience = 30 * time.Second
 
-// AllDrivers are the drivers that there are.
+// AllDrivers are all drivers.
 var AllDrivers = []string{"uring", "uring-poll", "epoll", "poll", "select"}
 
-// EachDriver runs f for the drivers named, as far as this kernel has them, or for
-// the one that the environment forces.
+// EachDriver runs f for each of the named drivers that this kernel has, or for the one that RINGO_DRIVER forces.
 func EachDriver(t *testing.T, names []string, f func(t *testing.T, driver string)) {
 	t.Helper()
 	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
@@ -53,13 +51,13 @@ type Rig struct {
 	err    error
 }
 
-// Loops starts n loops.
+// Loops starts n loops on a driver.
 func Loops(t testing.TB, driver string, n int) *Rig {
 	t.Helper()
 	return Start(t, ringo.Config{Driver: driver, Loops: n})
 }
 
-// Start starts loops. The Run ends at End, Cancel or the end of the test.
+// Start starts loops. The Run ends at End, Drain or the end of the test.
 func Start(t testing.TB, cfg ringo.Config) *Rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,14 +84,13 @@ func Start(t testing.TB, cfg ringo.Config) *Rig {
 	return r
 }
 
-// Loop is the first loop.
+// Loop returns the first loop.
 func (r *Rig) Loop() *ringo.Loop { return r.Loops[0] }
 
-// Drain ends Run's context: accepts stop, and what is open has its time of grace.
+// Drain ends Run's context: accepting stops, and open connections have until Grace is over.
 func (r *Rig) Drain() { r.cancel() }
 
-// End lets the loops go, and waits for the end of the Run, which must be orderly. To
-// call it again does nothing.
+// End ends the loops' functions, and waits for the end of the Run, which must be orderly. A second call does nothing.
 func (r *Rig) End() {
 	r.T.Helper()
 	r.left.Do(func() {
@@ -101,18 +98,17 @@ func (r *Rig) End() {
 		select {
 		case <-r.done:
 		case <-time.After(Patience):
-			panic(r.T.Name() + ": the Run does not end") // with all stacks
+			panic(r.T.Name() + ": the Run does not end") // prints all stacks
 		}
 		r.cancel()
 		if r.err != nil {
 			r.T.Errorf("Run: %v", r.err)
 		}
-		r.Loops = nil // with their buffers, which the test would keep until its end
+		r.Loops = nil // their buffers would live until the test's end
 	})
 }
 
-// Listen makes a listener of the first loop, on a port of its own. It is closed
-// with the test.
+// Listen makes a listener of the first loop, on a free port. The end of the test closes it.
 func (r *Rig) Listen() *sock.Listener {
 	r.T.Helper()
 	ln, err := r.TryListen()
@@ -123,7 +119,7 @@ func (r *Rig) Listen() *sock.Listener {
 	return ln
 }
 
-// TryListen is Listen that gives the error, and leaves the listener open.
+// TryListen is Listen, but returns the error, and does not close the listener.
 func (r *Rig) TryListen() (ln *sock.Listener, err error) {
 	l := r.Loop()
 	if e := l.Go(func() { ln, err = sock.Listen(l, "tcp", "127.0.0.1:0") }).Wait(); e != nil {
@@ -132,13 +128,12 @@ func (r *Rig) TryListen() (ln *sock.Listener, err error) {
 	return ln, err
 }
 
-// DialContext dials as programs do that take such a function. The connection belongs
-// to the last loop.
+// DialContext is a dial function for programs that take one. Its connections belong to the last loop.
 func (r *Rig) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(sock.Dialer).Func(r.Loops[len(r.Loops)-1])(ctx, network, address)
 }
 
-// Within ends the process with all stacks if f takes longer than anything may.
+// Within runs f. If f takes longer than Patience, it ends the process with all stacks.
 func Within(t testing.TB, f func()) {
 	alarm := time.AfterFunc(Patience, func() { panic(t.Name() + ": not done") })
 	defer alarm.Stop()

@@ -1,4 +1,4 @@
-// Package selfsigned makes certificates for programs that talk to themselves.
+// Package selfsigned makes certificates for programs that are their own peers.
 package selfsigned
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Certificate makes a certificate for 127.0.0.1 that is good for an hour, and the pool of who trusts it.
+// Certificate makes a certificate for 127.0.0.1 that is valid for an hour, and a pool in which it is trusted.
 func Certificate() (tls.Certificate, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,13 +1,13 @@
 //go:build linux
 
-// Command queries measures a service that asks a database one query a request, by how it waits for the answer: net/http
-// and the driver's pool, both on package net; sockhttp with handlers on goroutines and the same pool; sockhttp with
-// handlers in tasks and sessions of their loop. The databases are real servers, which it starts; the service has
-// processors of its own.
+// Command queries measures a service that makes one database query for each request, in three ways to wait for the
+// answer: net/http and the driver's pool, both on package net; sockhttp with handlers on goroutines and the same pool;
+// sockhttp with handlers in tasks and sessions of their loop. The databases are real servers, which it starts; the
+// service has processors of its own.
 //
 //	cd examples/programs && go build -o /tmp/queries ./internal/cmd/queries && taskset -c 1 /tmp/queries -server 0
 //
-// Rounds are interleaved: each has all ways, one after the other. The table has medians, and intervals of them.
+// Rounds are interleaved: each measures all ways, one after the other. The table has medians, with intervals.
 package main
 
 import (
@@ -73,7 +73,7 @@ func compare() (err error) {
 	return nil
 }
 
-// compareWays prints what the ways to wait for a database cost.
+// compareWays prints what each way to wait for a database costs.
 func compareWays(database, at string, ways []string) error {
 	rates, costs := map[string][]float64{}, map[string][]float64{}
 	for range *rounds {
@@ -96,7 +96,7 @@ func compareWays(database, at string, ways []string) error {
 	return nil
 }
 
-// round has a service of its own, and returns its requests in a second, and its CPU for one in µs.
+// round starts a service, and returns its requests per second, and its CPU time for each request in µs.
 func round(name, at string) (rate, cost float64, err error) {
 	cmd := exec.Command("taskset", "-c", *cpus, os.Args[0], "-serve", name, "-where", at, "-sessions",
 		fmt.Sprint(*sessions))
@@ -131,7 +131,7 @@ func round(name, at string) (rate, cost float64, err error) {
 	return float64(requests) / took.Seconds(), (after - before).Seconds() * 1e6 / float64(requests), nil
 }
 
-// A load is connections that ask, each in a task of a loop.
+// A load is connections that send requests, each in a task of a loop.
 type load struct {
 	answered atomic.Int64
 	end      context.CancelFunc
@@ -157,7 +157,7 @@ func begin(addr string) *load {
 	return l
 }
 
-// stop ends the load, and says how it went wrong if it did.
+// stop ends the load, and returns the error of the loop and of a connection that failed.
 func (l *load) stop() error {
 	l.end()
 	err := <-l.ended
@@ -174,7 +174,7 @@ var (
 	answer  = []byte("user 7\n")
 )
 
-// ask asks until the end.
+// ask sends requests until ctx ends.
 func (l *load) ask(ctx context.Context, loop *ringo.Loop, addr string) error {
 	c, err := sock.Dial(loop, "tcp", addr)
 	if err != nil {

@@ -26,10 +26,10 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// A question asks a database for a name.
+// A question queries a database for a name.
 type question func(ctx context.Context, id string) (name string, err error)
 
-// be is the service: it says where it listens, and ends with stdin.
+// be is the service process: it prints its address, and ends with stdin.
 func be(name, at string) error {
 	database, way, _ := strings.Cut(name, "/")
 	ask, err := questions[database](at, way == "tasks")
@@ -71,7 +71,7 @@ func be(name, at string) error {
 	})
 }
 
-// answering is the handler. In tasks it asks by sessions of the loop.
+// answering is the handler. In tasks, ask uses sessions of the loop.
 //
 //ringo:offloaded what asks otherwise is no task
 func answering(ask question) http.Handler {
@@ -85,12 +85,12 @@ func answering(ask question) http.Handler {
 	})
 }
 
-// questions make what asks each database, in tasks or on goroutines.
+// questions make the question for each database, for tasks or for goroutines.
 var questions = map[string]func(at string, tasks bool) (question, error){
 	"postgres": postgres, "mysql": my, "redis": cache,
 }
 
-// pool is the one of tasks.
+// pool returns the pool for tasks.
 func pool(dial func(context.Context, *ringo.Loop) (net.Conn, error)) *sockclient.Pool {
 	return &sockclient.Pool{Dial: dial, Max: *sessions, MaxIdle: *sessions}
 }
