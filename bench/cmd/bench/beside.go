@@ -14,8 +14,9 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// beside measures what cold reads of a file do to the latency of an echo on the same loop: half of what the server can
-// do, sent open-loop, with the reads and without. The same on package net, with goroutines that read by package os.
+// beside measures how cold reads of a file change the latency of an echo on the same loop. The load is open-loop, at
+// half the rate that the server can serve, with the reads and without. It measures package net too, with goroutines
+// that read by package os.
 func beside(ctx context.Context, o *options) error {
 	o.seconds = 2
 	reads := o.Int("reads", 5000, "4 KiB reads a second")

@@ -19,7 +19,7 @@ import (
 	"ringo/bench/internal/report"
 )
 
-// comparison is what compare's own flags say.
+// comparison has compare's own flags.
 type comparison struct {
 	*options
 	install     bool
@@ -27,13 +27,13 @@ type comparison struct {
 	html        string
 }
 
-// What -quick and its absence stand for.
+// The defaults without -quick, and with it.
 const (
 	roundsFull, roundsQuick   = 9, 6
 	secondsFull, secondsQuick = 0.3, 0.25
 )
 
-// parseCompare reads compare's command line.
+// parseCompare parses compare's command line.
 func parseCompare(o *options) (*comparison, error) {
 	c := &comparison{options: o}
 	o.rounds, o.seconds, o.warmup, o.again, o.charges = roundsFull, secondsFull, 0.15, 2, true
@@ -55,8 +55,8 @@ func parseCompare(o *options) (*comparison, error) {
 	return c, o.parse(expression("only", only, &c.only), expression("cells", cells, &c.cells), o.none)
 }
 
-// compare measures Ringo beside Go's own net, other network libraries for Go, servers in C and programs that everybody
-// knows, and writes a page.
+// compare measures Ringo beside Go's own net, other network libraries for Go, servers in C and well-known programs,
+// and writes a page.
 func compare(ctx context.Context, o *options) error {
 	c, err := parseCompare(o)
 	if err != nil {
@@ -79,7 +79,7 @@ func compare(ctx context.Context, o *options) error {
 	return o.end(rec)
 }
 
-// install installs the packages that have what is missing. Their services are not to be started.
+// install installs the packages of the servers that are missing, without starting their services.
 func install(ctx context.Context, missing []contest.Server, stderr io.Writer) error {
 	packages := packagesOf(missing)
 	if len(packages) == 0 {
@@ -90,7 +90,7 @@ func install(ctx context.Context, missing []contest.Server, stderr io.Writer) er
 	}
 	args := append([]string{"install", "-y", "--no-install-recommends"}, packages...)
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
-	// invoke-rc.d starts nothing in a runlevel for maintenance.
+	// In runlevel 1, for maintenance, invoke-rc.d starts no services.
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Run(); err != nil {
@@ -107,7 +107,7 @@ func packagesOf(missing []contest.Server) (packages []string) {
 	return slices.Compact(packages)
 }
 
-// choose is what is measured.
+// choose returns the cells to measure.
 func (c *comparison) choose() (cells []contest.Cell) {
 	for _, cell := range contest.Cells() {
 		if !c.cells.MatchString(cell.Name()) || c.short && !cell.Quick {
@@ -136,7 +136,7 @@ func (c *comparison) page(rec *contest.Record) error {
 	return os.WriteFile(c.html, b.Bytes(), 0o666)
 }
 
-// verdicts are a table for each cell.
+// verdicts returns a table for each cell.
 func verdicts(rec *contest.Record) string {
 	var b strings.Builder
 	for _, r := range rec.Results() {

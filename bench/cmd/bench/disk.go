@@ -12,13 +12,13 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// match is package file beside another, and what is asked of it.
+// match is package file beside another implementation, with the bounds for it.
 type match struct {
-	contest.Cell // the servers are ours and the base; without a base ours compares by itself
+	contest.Cell // the servers are ours and the base; without a base, our benchmark compares by itself
 	asked        []asked
 }
 
-// sides is a match of two commands, or of one.
+// sides makes a match of two commands, or of one.
 func sides(name string, ours contest.Command, base *contest.Command, asked ...asked) match {
 	c := contest.Cell{Load: name, Servers: []string{"file"}, Command: map[string]contest.Command{"file": ours}}
 	if base != nil {
@@ -32,7 +32,7 @@ const (
 	cpuRecord = "cpu-µs/record"
 )
 
-// diskMatches are all, with the bounds of the project. In short they take a moment.
+// diskMatches returns all matches, with the project's bounds. If short, they run for a moment.
 func diskMatches(short bool) []match {
 	run := func(pkg, pattern, times string) contest.Command {
 		if short {
@@ -63,7 +63,7 @@ func diskMatches(short bool) []match {
 		cached("disk", "goroutine", 1/0.95), cached("tmpfs", "goroutine", 1/0.95),
 		cached("overlayfs", "goroutine", 1/0.95),
 		cached("disk", "task,uring", 1), cached("tmpfs", "task,uring", 1),
-		cached("overlayfs", "task,uring", 1.3), // which can't be told not to wait
+		cached("overlayfs", "task,uring", 1.3), // overlayfs has no reads that do not wait
 		writer("goroutine"), writer("task,uring"), writer("task,epoll"),
 		reads("direct32", "Direct32", atLeast("IOPS", 1.2), atMost(cpu, 0.6), itself("threads", 8)),
 		reads("direct256", "Direct256", atLeast("IOPS", 1), atMost(cpu, 0.65), itself("threads", 8)),
@@ -77,7 +77,7 @@ func diskMatches(short bool) []match {
 	}
 }
 
-// disk measures what reads, writes and syncs cost in package file, in package os and in fio. The files lie in the
+// disk measures what reads, writes and syncs cost in package file, in package os and in fio. The files are in the
 // folder for temporary files.
 func disk(ctx context.Context, o *options) error {
 	o.loads, o.seconds = false, 0.5
@@ -105,7 +105,7 @@ func disk(ctx context.Context, o *options) error {
 	})
 }
 
-// diskCells are those of some matches, or of all.
+// diskCells returns the cells and pairs of the named matches, or of all.
 func diskCells(names []string, short bool) (cells []contest.Cell, pairs []pair, err error) {
 	var known []string
 	for _, m := range diskMatches(short) {

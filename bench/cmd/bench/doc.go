@@ -15,6 +15,7 @@
 // and -h after a command lists its flags. docs/benchmarks.md says what the figures mean.
 //
 // All servers take turns within each round, each measurement has a fresh process on a core of its own, and every byte
-// that comes back is verified. Ctrl-C ends a run early: what was measured is kept and reported. Exit code 1 says that a
+// of the answers is verified. Ctrl-C ends a run early: what was measured is kept and reported. Exit code 1 means that
+// a server failed or that an answer was wrong.
 // server failed or that an answer was wrong.
 package main

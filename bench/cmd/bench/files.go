@@ -10,14 +10,14 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// fileBounds are what is asked of ringo serve beside others, by bytes of a file.
+// fileBounds are the bounds of ringo serve beside others, by a file's size in bytes.
 var fileBounds = map[string]map[int]asked{
 	"fileserver": {1 << 10: atLeast("", 2), 64 << 10: atLeast("", 1.2), 10 << 20: atLeast("", 1)},
 	"nginx":      {1 << 10: atLeast("", 1), 64 << 10: atLeast("", 1)},
 }
 
-// files measures what a request for a file that is in memory costs on ringo serve, on nginx and on http.FileServer.
-// Settings are the same for ringo and nginx: one loop or worker, 1000 open files, believed for a second.
+// files measures what a request for a file in memory costs on ringo serve, on nginx and on http.FileServer. ringo and
+// nginx have the same settings: one loop or worker, and a cache of 1000 open files that are checked after a second.
 func files(ctx context.Context, o *options) error {
 	driver := o.driver()
 	receive := o.Int("receive", 0,

@@ -18,27 +18,27 @@ import (
 // roundsMin is how many rounds a verdict needs.
 const roundsMin = 3
 
-// pair is a server beside another in one cell, and what is asked of them.
+// pair is a server beside another in one cell, with the bound for it.
 type pair struct {
-	cell, server, base string // no base: the server by itself
+	cell, server, base string // base "": the server by itself
 	asked
 }
 
-// asked is a figure, and what its median is to be.
+// asked is a figure, with a bound for its median.
 type asked struct {
-	figure  string // "": requests per server CPU second, beside the base's
+	figure  string // "": requests per second of the server's CPU, relative to the base's
 	how     how
 	atLeast bool
-	limit   float64 // 0: it is only shown
+	limit   float64 // 0: the figure is only shown
 }
 
-// how a figure is taken.
+// how a figure is computed.
 type how int
 
 const (
 	ratio how = iota // its ratio to the base's, within a round
 	alone            // itself
-	over             // its difference to the base's median
+	over             // its difference from the base's median
 )
 
 func atLeast(figure string, limit float64) asked { return asked{figure, ratio, true, limit} }
@@ -64,7 +64,7 @@ func (a asked) String() string {
 	return strings.TrimSuffix(fmt.Sprintf("%s%s%s%.3g", a.figure, sign, base, a.limit), "+0")
 }
 
-// of is where the figure is in a sample.
+// of returns the figure in a sample.
 func (a asked) of(s *sample.Sample) float64 {
 	switch a.figure {
 	case "":
@@ -81,7 +81,7 @@ func (a asked) of(s *sample.Sample) float64 {
 	return s.Figures[a.figure]
 }
 
-// result is that of the pair's cell, or one without samples.
+// result returns the result of the pair's cell, or one without samples.
 func (p *pair) result(results []*contest.Result) *contest.Result {
 	i := slices.IndexFunc(results, func(r *contest.Result) bool { return r.Cell.Name() == p.cell })
 	if i < 0 {
@@ -90,7 +90,7 @@ func (p *pair) result(results []*contest.Result) *contest.Result {
 	return results[i]
 }
 
-// values are those of the rounds.
+// values returns the figure of each round.
 func (p *pair) values(results []*contest.Result) []float64 {
 	r := p.result(results)
 	if p.how == ratio {
@@ -106,7 +106,7 @@ func (p *pair) values(results []*contest.Result) []float64 {
 	return v
 }
 
-// verdict says whether what is asked is so.
+// verdict says whether the median is within the bound.
 func (a asked) verdict(values []float64) string {
 	m := report.Quantile(values, 0.5)
 	switch {
@@ -122,8 +122,8 @@ func (a asked) verdict(values []float64) string {
 	return "NOT MET"
 }
 
-// judged measures, and prints a table of the pairs: words are what one is called, in columns that have a head, and what
-// is asked of it. Before it come those of the cells, if there are loads.
+// judged measures the cells, and prints a table of the pairs. words returns a pair's name, in as many columns as head
+// has, and its bound. If there are loads, the cells' own tables come first.
 func (o *options) judged(ctx context.Context, cells []contest.Cell, pairs []pair, head []string,
 	words func(*pair, []*contest.Result) ([]string, string)) error {
 	rec, err := o.measure(ctx, cells)

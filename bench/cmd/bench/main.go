@@ -19,7 +19,7 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// commands are what there is to do, by name. Each reads the command line first.
+// commands are the subcommands by name. Each parses the command line first.
 var commands = map[string]func(context.Context, *options) error{
 	"beside":  beside,
 	"compare": compare,
@@ -32,7 +32,7 @@ var commands = map[string]func(context.Context, *options) error{
 	"strace":  strace,
 }
 
-// options are the flags that all commands have that measure in rounds, and their defaults until parse.
+// options are the flags that all commands which measure in rounds have. Until parse they have the defaults.
 type options struct {
 	*flag.FlagSet
 	args           []string
@@ -44,11 +44,11 @@ type options struct {
 	seconds, warmup, quiet float64
 	cpu, loadCPU           rig.CPUs
 	record, from           string
-	again                  int  // how often a measurement may be made again
-	loads                  bool // there is a load, and a server under it; or else programs that measure by themselves
-	charges                bool // what the host charges is measured, too
+	again                  int  // how often a measurement may be repeated
+	loads                  bool // a load generator and a server; else programs that measure themselves
+	charges                bool // also measure what the host charges
 	short                  bool
-	brief                  map[string]any // what the flag for that sets, unless other flags do
+	brief                  map[string]any // the values that short sets for flags that are not given
 	setUp                  func(*rig.Rig)
 }
 
@@ -67,10 +67,10 @@ func newOptions(name string, args []string, stdout, stderr io.Writer) (*options,
 	return o, nil
 }
 
-// usage is what is wrong with the command line.
+// usage is an error in the command line.
 type usage struct{ error }
 
-// parse reads the command line. What is wrong with it beyond its form is all told at once.
+// parse parses the command line. It reports all values that are wrong at once.
 func (o *options) parse(checks ...func() error) error {
 	if o.rounds > 0 {
 		o.IntVar(&o.rounds, "rounds", o.rounds, "rounds; fewer than 3 judge nothing")
@@ -89,12 +89,12 @@ func (o *options) parse(checks ...func() error) error {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
-		return usage{} // which package flag has told
+		return usage{} // package flag has printed the error
 	}
 	if o.short {
 		o.Visit(func(f *flag.Flag) { delete(o.brief, f.Name) })
 		for name, v := range o.brief {
-			o.Set(name, fmt.Sprint(v)) // a command that has not this flag does without
+			o.Set(name, fmt.Sprint(v)) // ignored by commands without this flag
 		}
 	}
 	var errs []error
@@ -114,16 +114,16 @@ func (o *options) parse(checks ...func() error) error {
 	return nil
 }
 
-// hasShort gives the command a flag -short, of one round with such a window.
+// hasShort gives the command a flag -short: one round, with these seconds and warm-up.
 func (o *options) hasShort(seconds, warmup float64) {
 	o.BoolVar(&o.short, "short", false, "one round of a moment: shows that all works and measures nothing")
 	o.brief = map[string]any{"rounds": 1, "seconds": seconds, "warmup": warmup, "quiet": 1000}
 }
 
-// driver is a flag for Ringo's driver.
+// driver adds the flag for Ringo's driver.
 func (o *options) driver() *string { return o.String("driver", "uring", "Ringo's `driver`") }
 
-// none wants no arguments.
+// none checks that there are no arguments.
 func (o *options) none() error {
 	if o.NArg() > 0 {
 		return fmt.Errorf("unexpected arguments %q", o.Args())
@@ -132,13 +132,13 @@ func (o *options) none() error {
 }
 
 func main() {
-	// The second signal ends the program as if there was no handler; what it has started ends with it.
+	// A second signal kills the program, as if there were no handler; the processes that it has started end with it.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(call(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// call does what a command line says, and gives the exit code.
+// call runs a command line, and returns the exit code.
 func call(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprintln(stderr, "usage: bench COMMAND [flags], and COMMAND is one of",

@@ -21,12 +21,12 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// meter makes one measurement. A rig does; its error is that ctx has ended.
+// meter makes one measurement. A rig is one; it returns an error only if ctx has ended.
 type meter interface {
 	Measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error)
 }
 
-// measure has the cells measured and gives the record of that; or that of an earlier run, with -from.
+// measure measures the cells and returns the record. With -from it returns the record of an earlier run instead.
 func (o *options) measure(ctx context.Context, cells []contest.Cell) (*contest.Record, error) {
 	if o.from == "" {
 		if err := o.write(ctx, cells); err != nil {
@@ -49,7 +49,7 @@ func (o *options) measure(ctx context.Context, cells []contest.Cell) (*contest.R
 	return rec, nil
 }
 
-// write has the cells measured and writes the record of it.
+// write measures the cells and writes the record.
 func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 	begin := time.Now()
 	cells, left := present(cells, missing())
@@ -66,7 +66,7 @@ func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	r.Again, r.Spare = o.again, o.again*len(steps(cells, o.rounds))
 	if o.charges {
-		r.Spare = len(steps(cells, o.rounds)) / 5 // a long run on a noisy machine takes a fifth longer at most
+		r.Spare = len(steps(cells, o.rounds)) / 5 // on a noisy machine a long run takes a fifth longer at most
 	}
 	about := o.about(ctx, begin, left)
 	about.Charges = o.charged(ctx)
@@ -89,7 +89,7 @@ func (o *options) write(ctx context.Context, cells []contest.Cell) (err error) {
 		Charges: o.charged(ctx)})
 }
 
-// open makes a rig of the command line, and builds what it is to start.
+// open opens the rig that the command line describes, and builds the programs.
 func (o *options) open(ctx context.Context, cells []contest.Cell) (*rig.Rig, error) {
 	r, err := rig.Open(o.bench)
 	if err != nil {
@@ -109,7 +109,7 @@ func (o *options) open(ctx context.Context, cells []contest.Cell) (*rig.Rig, err
 	return r, nil
 }
 
-// charged is what the host charges, for a command that wants to know, unless the run has been ended.
+// charged measures what the host charges, if the command wants that and the run has not been interrupted.
 func (o *options) charged(ctx context.Context) host.Charges {
 	if !o.charges || ctx.Err() != nil {
 		return nil
@@ -121,7 +121,7 @@ func (o *options) charged(ctx context.Context) host.Charges {
 	return c
 }
 
-// missing are the servers whose programs are not installed.
+// missing returns the servers whose programs are not installed.
 func missing() (all []contest.Server) {
 	for _, s := range contest.Servers() {
 		if s.Needs != "" && !rig.Has(s.Needs) {
@@ -131,7 +131,7 @@ func missing() (all []contest.Server) {
 	return all
 }
 
-// present are cells without those whose programs are missing, and who of them would have competed.
+// present returns the cells without the servers whose programs are missing, and those of them that it left out.
 func present(cells []contest.Cell, missing []contest.Server) (here []contest.Cell, left []contest.LeftOut) {
 	for _, m := range missing {
 		if slices.ContainsFunc(cells, func(c contest.Cell) bool { return slices.Contains(c.Servers, m.Name) }) {
@@ -175,7 +175,7 @@ func (o *options) about(ctx context.Context, begin time.Time, left []contest.Lef
 	return a
 }
 
-// steps are all measurements, in order.
+// steps returns all measurements, in order.
 func steps(cells []contest.Cell, rounds int) []plan.Step {
 	var plans []plan.Cell
 	for _, c := range cells {
@@ -184,11 +184,11 @@ func steps(cells []contest.Cell, rounds int) []plan.Step {
 	return plan.Steps(plans, rounds)
 }
 
-// failedMax is in how many rounds in a row a server may fail under a load before it is given up there: failing takes
-// time, ten seconds where answers are waited for.
+// failedMax is how many rounds in a row a server may fail in a cell before it is skipped there. A failure takes time:
+// ten seconds if answers do not come.
 const failedMax = 2
 
-// takeTurns makes the measurements in order, and stops without an error when ctx ends.
+// takeTurns makes the measurements in order. When ctx ends it stops without an error.
 func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, w *contest.Writer) error {
 	byName := map[string]*contest.Cell{}
 	for i := range cells {
@@ -196,7 +196,7 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 	}
 	steps := steps(cells, o.rounds)
 	begin := time.Now()
-	peaks := map[plan.Step]float64{} // by cell and server: what rates are shares of, the same for all in all rounds
+	peaks := map[plan.Step]float64{} // by cell and server: the peaks that rates are shares of
 	failed := map[plan.Step]int{}    // rounds in a row, by cell and server
 	for i, s := range steps {
 		who := plan.Step{Cell: s.Cell, Server: s.Server}
@@ -204,7 +204,7 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 			continue
 		}
 		if i == 0 || s.Cell != steps[i-1].Cell || s.Round != steps[i-1].Round {
-			left := "" // if the others take as long as those before
+			left := "" // if the rest takes as long as the part before
 			if i > 0 {
 				d := time.Since(begin) * time.Duration(len(steps)-i) / time.Duration(i)
 				left = fmt.Sprintf(", %v left", d.Round(time.Second))
@@ -247,10 +247,10 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 	return nil
 }
 
-// peakRounds is how many measurements a peak is the median of.
+// peakRounds is how many measurements the median of a peak is taken from.
 const peakRounds = 3
 
-// peak is what a server answers a second at most.
+// peak returns how many messages a second a server answers at most.
 func peak(ctx context.Context, m meter, step plan.Step, cell *contest.Cell) (float64, error) {
 	var v []float64
 	for range peakRounds {

@@ -15,7 +15,7 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// ringWorks are what both sides can do, with the operations of a run.
+// ringWorks are the works that both sides can do, with the operations of a run.
 var ringWorks = []struct {
 	name string
 	ops  int
@@ -24,11 +24,11 @@ var ringWorks = []struct {
 	{"sockets", 1_000_000},
 }
 
-// perCPU is operations per millisecond of processor time.
+// perCPU is the unit: operations per millisecond of CPU time.
 const perCPU = "ops/ms"
 
-// ring measures package uring beside liburing, in C: operations a second of processor time, user's and kernel's. The C
-// side is built with gcc and the system's liburing, or the one in the folder that LIBURING names.
+// ring measures package uring beside liburing, in C: operations per second of CPU time, user's and kernel's. The C
+// side is built by gcc with the system's liburing, or with the one in the folder that LIBURING names.
 func ring(ctx context.Context, o *options) error {
 	o.loads = false
 	keepP := o.Bool("keep-p", false, "uring.Config.KeepP: the scheduler is not told of waits")
@@ -79,7 +79,7 @@ func ringCells(names []string, short, keepP bool) (cells []contest.Cell, err err
 	return cells, nil
 }
 
-// parseRing reads what either side prints: operations, and seconds of processor time.
+// parseRing parses what both sides print: operations, and seconds of CPU time.
 func parseRing(output string) map[string]float64 {
 	var ops, seconds float64
 	if _, err := fmt.Sscan(output, &ops, &seconds); err != nil || seconds == 0 {

@@ -12,7 +12,7 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// defaultServers are those that run and idle measure.
+// defaultServers are the servers that run and idle measure.
 const defaultServers = "c-uring c-epoll gonet ringo-uring-request ringo-uring-conn ringo-epoll-request ringo-epoll-conn"
 
 // run measures echo servers under loads.
@@ -21,7 +21,7 @@ func run(ctx context.Context, o *options) error {
 	return o.run(ctx, "50x64 1000x64 50x16384")
 }
 
-// idle measures what connections keep that have exchanged a message, and then rest for ten seconds.
+// idle measures the memory of connections that have exchanged one message and then rest for ten seconds.
 func idle(ctx context.Context, o *options) error {
 	o.rounds, o.warmup, o.seconds = 1, 1, 10
 	return o.run(ctx, "idle:10000x64 idle:10000x16384")
@@ -55,7 +55,7 @@ func (o *options) run(ctx context.Context, defaultCells string) error {
 	return o.end(rec)
 }
 
-// addCells adds loads, as they are written.
+// addCells parses loads and adds their cells.
 func addCells(cells *[]contest.Cell, kind contest.Kind, loads []string) error {
 	for _, load := range loads {
 		c, err := contest.Parse(kind, load)
@@ -67,7 +67,7 @@ func addCells(cells *[]contest.Cell, kind contest.Kind, loads []string) error {
 	return nil
 }
 
-// added is the flag -add.
+// added adds the flag -add, and returns the servers that it will have.
 func (o *options) added() map[string]contest.Command {
 	added := map[string]contest.Command{}
 	o.Func("add", "one more server, `NAME=COMMAND`; {port} and {size} are filled in, and it must print \"listening\" "+

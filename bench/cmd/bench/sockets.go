@@ -12,8 +12,8 @@ import (
 	"ringo/bench/internal/contest"
 )
 
-// socketPairs are what sockets measures: the pair and the load as its cell, and the names of servers with the driver
-// that is the default. A load go:PACKAGE:NAME is a Go benchmark, of which the servers are the cases.
+// socketPairs are what sockets measures. A cell is the pair's name and a load; servers are named with the default
+// driver. A load go:PACKAGE:NAME is a Go benchmark, whose cases are the servers.
 var socketPairs = []pair{
 	{"http/http:50x13", "http-uring-goroutine", "http-net", atLeast("", 0.97)},
 	{"http/http:1000x13", "http-uring-goroutine", "http-net", atLeast("", 0.97)},
@@ -72,7 +72,7 @@ var socketPairs = []pair{
 	{"touched/go:./sock:Touched", "driver=uring/touch=handshake/conns=50", "", itself("own", 1.03)},
 }
 
-// idleRounds are enough of loads that are idle.
+// idleRounds are enough for idle loads.
 const idleRounds = 3
 
 // sockets measures what programs cost on Ringo's sockets and on package net, beside C where there is a reference.
@@ -95,7 +95,7 @@ func sockets(ctx context.Context, o *options) error {
 	return o.judgedLoads(ctx, cells, pairs)
 }
 
-// choosePairs are those of some names, or all, under the loads that match, on a driver.
+// choosePairs returns the pairs with these names, or all, under the loads that match, on a driver.
 func choosePairs(names []string, loads, driver string, short bool) (chosen []pair, err error) {
 	match, err := regexp.Compile(loads)
 	if err != nil {
@@ -129,10 +129,10 @@ func choosePairs(names []string, loads, driver string, short bool) (chosen []pai
 
 var uringWord = regexp.MustCompile(`([-=])uring\b`)
 
-// onDriver is a server's name with another driver than the default.
+// onDriver returns a server's name with another driver in place of the default.
 func onDriver(name, driver string) string { return uringWord.ReplaceAllString(name, "${1}"+driver) }
 
-// pairCells are the cells of pairs, each with its servers, the bases first.
+// pairCells returns the cells of pairs, each with its servers, bases first.
 func pairCells(pairs []pair, seconds float64) (cells []contest.Cell, err error) {
 	for _, p := range pairs {
 		i := slices.IndexFunc(cells, func(c contest.Cell) bool { return c.Name() == p.cell })
@@ -164,13 +164,13 @@ func pairCells(pairs []pair, seconds float64) (cells []contest.Cell, err error) 
 	return cells, nil
 }
 
-// benchmark is a Go benchmark of a package of the main module.
+// benchmark returns the command of a Go benchmark of a package of the main module.
 func benchmark(pkg, pattern, times string) contest.Command {
 	return contest.Command{Argv: []string{"{test " + pkg + "}", "-test.run=^$", "-test.bench=" + pattern,
 		"-test.benchtime=" + times, "-test.timeout=10m"}, Figures: parseBench}
 }
 
-// parseBench reads the figures of a benchmark's one line, by their units.
+// parseBench returns the figures of the first benchmark line in output, by unit.
 func parseBench(output string) map[string]float64 {
 	for line := range strings.Lines(output) {
 		words := strings.Fields(line)

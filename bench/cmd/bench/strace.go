@@ -15,11 +15,11 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// leastCalls is how many calls a request are shown.
+// leastCalls is how many calls a request there have to be for a line of output.
 const leastCalls = 0.0005
 
-// strace counts system calls a request, from before the first connection until after the last: by strace, which tells
-// them by name, and by perf, which disturbs little and so is the one to quote.
+// strace counts system calls a request, from before the first connection until after the last. It does so by strace,
+// which has their names, and by perf, which disturbs little; so perf's figure is the one to quote.
 func strace(ctx context.Context, o *options) error {
 	o.rounds, o.seconds, o.warmup = 0, 3, 0
 	load := o.String("cell", "50x64", "the `load`, CONNSxBYTES[xDEPTH]")

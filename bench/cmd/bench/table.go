@@ -14,10 +14,10 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// column is a figure of a table: its median over the rounds.
+// column is a figure of a table, as its median over the rounds.
 type column struct {
 	head, format string
-	modes        string // of the load that have it; "": those with requests
+	modes        string // the load's modes that have it; "": all with requests
 	of           func(*sample.Sample) float64
 }
 
@@ -38,13 +38,13 @@ var columns = []column{
 
 func rss(s *sample.Sample) float64 { return s.RSSPerConn / 1024 }
 
-// in says whether a mode has the column. What measures by itself has none.
+// in reports whether a mode has the column. Programs that measure themselves have none.
 func (c *column) in(mode string) bool {
 	return mode != "" && (strings.Contains(c.modes, mode) || c.modes == "" && mode != "idle")
 }
 
-// tables prints what a run was and a table for each of its cells: medians over the rounds, and medians of the ratios of
-// requests per second of server CPU time to those of the base servers.
+// tables prints what the run was, and a table for each cell: medians over the rounds, and medians of the ratios to the
+// base servers in requests per second of server CPU time.
 func (o *options) tables(rec *contest.Record, base []string, write func(*strings.Builder, [][]string)) {
 	var b strings.Builder
 	head(&b, rec)
@@ -55,7 +55,7 @@ func (o *options) tables(rec *contest.Record, base []string, write func(*strings
 	fmt.Fprint(o.stdout, &b)
 }
 
-// end prints what went wrong, and is an error if a server failed or an answer was wrong.
+// end prints what went wrong. It returns an error if a server failed or an answer was wrong.
 func (o *options) end(rec *contest.Record) error {
 	for _, s := range rec.Samples {
 		if s.Failed != "" {
@@ -72,7 +72,7 @@ func (o *options) end(rec *contest.Record) error {
 	return nil
 }
 
-// head is what a run was, and where.
+// head prints what the run was, and where.
 func head(b *strings.Builder, rec *contest.Record) {
 	a := &rec.About
 	fmt.Fprintf(b, "host     %d x %s, Linux %s\n", a.Host.CPUs, a.Host.CPU, a.Host.Kernel)
@@ -88,7 +88,7 @@ func head(b *strings.Builder, rec *contest.Record) {
 	fmt.Fprintf(b, "load     %d rounds, warm-up %v s, window %v s\n\n", a.Rounds, a.Warmup, a.Seconds)
 }
 
-// rows are a cell's table. One that is idle has no requests to divide by.
+// rows returns a cell's table. An idle cell has no requests to divide by.
 func rows(r *contest.Result, base []string) [][]string {
 	idle := r.Cell.Mode == "idle"
 	all := [][]string{{r.Cell.Name(), "rounds"}}
@@ -116,7 +116,7 @@ func rows(r *contest.Result, base []string) [][]string {
 	return all
 }
 
-// spread is the distance of the extremes in percent of the median.
+// spread returns the distance between the extremes, in percent of the median.
 func spread(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -131,7 +131,7 @@ func number(format string, v float64) string {
 	return fmt.Sprintf(format, v)
 }
 
-// names are a map's keys, in order.
+// names returns a map's keys, sorted.
 func names[K cmp.Ordered, V any](m map[K]V) []K {
 	var all []K
 	for k := range m {

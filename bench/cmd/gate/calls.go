@@ -9,10 +9,10 @@ import (
 	"ringo/bench/internal/rig"
 )
 
-// longestCount is how many times longer a count may become on a machine that is busy with other things.
+// longestCount is how many times longer the count may last on a busy machine.
 const longestCount = 8
 
-// countCalls counts a server's system calls while it serves a load, and says for how long.
+// countCalls counts a server's system calls while it serves a load, and returns how long that took.
 func countCalls(ctx context.Context, r *rig.Rig, driver string, c cell, window time.Duration) (counts map[string]int,
 	requests int, took time.Duration, err error) {
 	s, err := r.Start(ctx, "ringo-"+driver+"-request", c.load())

@@ -22,31 +22,31 @@ func (c cell) String() string {
 	return fmt.Sprintf("%dx%d", c.conns, c.size)
 }
 
-// load is the cell as the load generator takes it.
+// load returns the cell for the load generator.
 func (c cell) load() *contest.Cell {
 	return &contest.Cell{Load: c.String(), Mode: "echo", Conns: c.conns, Size: c.size, Depth: c.depth}
 }
 
-// ratioBound is what a server's ratios to package net and to C usually are in a cell.
+// ratioBound has a server's usual ratios to package net and to C in a cell.
 type ratioBound struct {
 	server     string
 	cell       cell
 	toNet, toC float64
 }
 
-// none is the ratio to a yardstick that a server isn't compared with.
+// none is the ratio to a yardstick that a server is not compared with.
 const none = 0
 
-// yardstick is a server that another is compared with, and what the ratio usually is.
+// yardstick is a server that another is compared with, and the usual ratio to it.
 type yardstick struct {
 	name  string
 	usual float64
-	loss  float64 // the part of it that may be missing
+	loss  float64 // the part of usual that may be missing
 }
 
 func (y yardstick) floor() float64 { return y.usual * (1 - y.loss) }
 
-// yardsticks of a server: package net's, and the C server that is built on what its driver is built on.
+// yardsticks returns package net's server, and the C server that uses the same kernel interface as the driver.
 func (b ratioBound) yardsticks() (list []yardstick) {
 	driver := strings.Split(b.server, "-")[1]
 	for _, y := range []yardstick{{contest.Base, b.toNet, lossMax}, {"c-" + driver, b.toC, lossMax}} {
@@ -60,8 +60,8 @@ func (b ratioBound) yardsticks() (list []yardstick) {
 	return list
 }
 
-// judge compares the medians of the rounds' ratios, by yardstick, with the bounds. A server has lost if it has lost
-// against every yardstick: against one alone, it is the yardstick that another host treats better.
+// judge compares the medians of the rounds' ratios, by yardstick, with the bounds. A server fails only if it is below
+// the bound of every yardstick: if it is below one, that yardstick may be cheaper on this host.
 func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool) {
 	var under []string
 	for _, y := range b.yardsticks() {
@@ -88,17 +88,17 @@ func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool)
 	return lines, ok
 }
 
-// callBound is how many calls of some names together come with a request.
+// callBound is how many calls with some names a request makes together.
 type callBound struct {
 	names    string // separated by a space
 	min, max float64
 }
 
-// enough requests tell calls that come with them from those that come with connections.
+// enough returns how many requests it takes to tell their calls from those of the connections.
 func enough(conns int) int { return 100 * conns }
 
-// judgeCalls compares counts of calls, by name, with the bounds. Calls that no bound names may come with a connection
-// and with time, and not with a request.
+// judgeCalls compares counts of calls, by name, with the bounds. Calls without a bound may depend on connections and
+// on time, but not on requests.
 func judgeCalls(bounds []callBound, counts map[string]int, requests, conns int, took time.Duration) (lines []string,
 	ok bool) {
 	ok = true

@@ -21,8 +21,8 @@ import (
 
 const (
 	rounds   = 25                    // of ratios
-	warmup   = 20 * time.Millisecond // before each of their windows
-	window   = 80 * time.Millisecond // of theirs
+	warmup   = 20 * time.Millisecond // before each window
+	window   = 80 * time.Millisecond // of each ratio
 	counting = time.Second           // of the count on each driver
 )
 
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	return (&ratios{bed: b, rounds: rounds, out: os.Stdout}).run(ctx, boundsOn(list))
 }
 
-// boundsOn are the bounds of servers on these drivers.
+// boundsOn returns the bounds of servers on these drivers.
 func boundsOn(drivers []string) []ratioBound {
 	return slices.DeleteFunc(slices.Clone(ratioBounds), func(b ratioBound) bool {
 		return !slices.Contains(drivers, strings.Split(b.server, "-")[1])
@@ -83,7 +83,7 @@ func calls(ctx context.Context, b *rig.Rig, drivers []string) (ok bool, err erro
 		c := cell{50, 64, 1}
 		counts, requests, took, err := countCalls(ctx, b, driver, c, counting)
 		for n := time.Duration(2); err == nil && requests < enough(c.conns) && n <= longestCount; n *= 2 {
-			counts, requests, took, err = countCalls(ctx, b, driver, c, n*counting) // the machine had no time for it
+			counts, requests, took, err = countCalls(ctx, b, driver, c, n*counting) // the machine was too busy
 		}
 		if err != nil {
 			return false, err

@@ -17,10 +17,10 @@ import (
 
 const (
 	attemptsMax = 3
-	starvedMax  = 20 // windows in which other programs left a server or the load no time at all
+	starvedMax  = 20 // windows in which other programs left a server or the load no CPU time
 )
 
-// ratios measures every server that runs on one of the drivers.
+// ratios measures the servers.
 type ratios struct {
 	bed     *rig.Rig
 	rounds  int
@@ -28,7 +28,7 @@ type ratios struct {
 	servers map[string]*rig.Server
 }
 
-// run judges the bounds.
+// run measures and judges the bounds, and repeats that for those that fail.
 func (r *ratios) run(ctx context.Context, bounds []ratioBound) (ok bool, err error) {
 	r.servers = map[string]*rig.Server{}
 	for _, name := range serversOf(bounds) {
@@ -61,7 +61,7 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (ok bool, err err
 	}
 }
 
-// serversOf are the servers that bounds speak of, and their yardsticks, each once.
+// serversOf returns the servers of bounds and their yardsticks, each once.
 func serversOf(bounds []ratioBound) (names []string) {
 	add := func(name string) {
 		if !slices.Contains(names, name) {
@@ -77,8 +77,8 @@ func serversOf(bounds []ratioBound) (names []string) {
 	return names
 }
 
-// measure gives the ratios of each round, by yardstick. A round goes through the cells, in each through the servers. A
-// window in which the machine stood still is measured again.
+// measure returns the ratios of each round, by yardstick. A round goes through the cells, and in each through the
+// servers. A window in which other programs took the CPU is measured again.
 func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBound]map[string][]float64, error) {
 	byCell := map[string][]ratioBound{}
 	var cells []plan.Cell

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	pieceMax   = 64 << 10 // bytes that come at once
-	pieceSent  = 60_000   // most bytes that are sent at once
-	bulkBuffer = 4 << 20  // of the socket; the kernel gives what it allows
-	bulkLook   = 64       // calls between looks at the clock
+	pieceMax   = 64 << 10 // bytes received at once, at most
+	pieceSent  = 60_000   // bytes sent at once, at most
+	bulkBuffer = 4 << 20  // of the socket; the kernel may grant less
+	bulkLook   = 64       // calls between two looks at the clock
 	answerSize = 17
-	askAgain   = 10 * time.Millisecond // a question may be lost
+	askAgain   = 10 * time.Millisecond // question or answer may be lost
 )
 
-// bulk is a one-way stream of datagrams, with GSO where it is sent and GRO where it is received. bench/c/udp_bulk.c
-// says what is on the wire.
+// bulk is a one-way stream of datagrams, sent with GSO or received with GRO. bench/c/udp_bulk.c describes what is on
+// the wire.
 type bulk struct {
 	e    *engine
 	c    *config
 	fd   int
-	sent uint64 // datagrams, by flood
+	sent uint64 // datagrams sent by flood
 
 	question byte // the last one
 }
@@ -53,7 +53,7 @@ func (e *engine) newBulk(c *config, option, value int) (*bulk, error) {
 	return b, nil
 }
 
-// flood sends to a server that counts, and asks it how many came.
+// flood sends to a server that counts, and asks it how many datagrams came.
 func (e *engine) flood(c *config, s *sample.Sample) error {
 	b, err := e.newBulk(c, unix.UDP_SEGMENT, c.size)
 	if err != nil {
@@ -63,21 +63,21 @@ func (e *engine) flood(c *config, s *sample.Sample) error {
 	return b.measure(s, b.send, b.ask)
 }
 
-// sink receives from a server that sends, and sees in what comes how many were sent.
+// sink receives from a server that sends. The datagrams say how many were sent.
 func (e *engine) sink(c *config, s *sample.Sample) error {
 	b, err := e.newBulk(c, unix.UDP_GRO, 1)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(b.fd)
-	defer send(b.fd, []byte{0}) // ends it
+	defer send(b.fd, []byte{0}) // stops the server
 	if _, errno := send(b.fd, []byte{0}); errno != 0 {
 		return os.NewSyscallError("sendto", errno)
 	}
 	return b.measure(s, b.receive, func() error { return nil })
 }
 
-// measure has run keep on for the warm-up and for the window, and count before and after it.
+// measure calls run for the warm-up and for the window, and count after each.
 func (b *bulk) measure(s *sample.Sample, run func(until time.Duration) error, count func() error) error {
 	steps := func(span float64) error {
 		if err := run(b.e.now() + seconds(span)); err != nil {
@@ -114,8 +114,8 @@ func (b *bulk) send(until time.Duration) error {
 	return nil
 }
 
-// ask puts the server's count into the engine's. It is answered after all that was sent before and not lost. The
-// question is a byte, which the answer ends with: what was asked twice is answered twice.
+// ask sets the engine's count to the server's. The server answers after all datagrams that were sent before and not
+// lost. The question is a byte, which the answer ends with, so that late answers to earlier questions are recognised.
 func (b *bulk) ask() error {
 	answer := make([]byte, answerSize+1)
 	for giveUp := b.e.now() + b.e.patience; b.e.now() < giveUp; {

@@ -20,8 +20,8 @@ type message struct {
 	length uint32
 }
 
-// datagrams is the memory of recvmmsg(2) and sendmmsg(2). It is Go's to collect, and stays where it is: the headers
-// point at the vectors, and these at the buffers or, while a call sends, at the pattern.
+// datagrams is the memory for recvmmsg(2) and sendmmsg(2). Go's heap does not move: the headers point to the vectors,
+// and these to the buffers or, while a call sends, to the pattern.
 type datagrams struct {
 	in, out               []message
 	inVectors, outVectors []unix.Iovec
@@ -34,7 +34,7 @@ func newDatagrams(n, size int) *datagrams {
 		out: make([]message, n), outVectors: make([]unix.Iovec, n),
 	}
 	for i := range n {
-		d.buffers[i] = make([]byte, size+1) // one that is too long shows
+		d.buffers[i] = make([]byte, size+1) // one byte more, to notice a datagram that is too long
 		d.inVectors[i].Base = &d.buffers[i][0]
 		d.inVectors[i].SetLen(len(d.buffers[i]))
 		d.in[i].header.Iov, d.in[i].header.Iovlen = &d.inVectors[i], 1
@@ -49,7 +49,7 @@ func mmsg(call uintptr, fd int, m []message, flags uintptr) (int, unix.Errno) {
 	return int(n), errno
 }
 
-// receiveDatagrams takes what has come, as receive does.
+// receiveDatagrams receives and checks what has come, like receive.
 func (e *engine) receiveDatagrams(i int, c *conn) error {
 	d := e.datagrams
 	for range callsMax {
@@ -77,7 +77,7 @@ func (e *engine) receiveDatagrams(i int, c *conn) error {
 	return nil
 }
 
-// errFull says that the system's buffers are too small for what -depth and -size ask.
+// errFull means that the system's buffers are too small for -depth and -size.
 var errFull = errors.New("the socket has no room for another datagram")
 
 func (e *engine) sendDatagrams(c *conn) error {

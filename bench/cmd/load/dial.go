@@ -10,19 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portsPerSource is how many connections one source address takes. The default ephemeral range has 28,232 ports, but
-// once the half that connect(2) looks at first is taken, each call looks at all of these before it finds another.
+// portsPerSource is how many connections one source address is used for. The default ephemeral range has 28,232 ports,
+// but connect(2) tries one half of them first; once these are taken, each call tries all of them before it finds
+// another.
 const portsPerSource = 10_000
 
-// dialer opens non-blocking sockets to one server, from as many loopback source addresses as it was told.
+// dialer opens non-blocking sockets to one server, from a number of loopback source addresses.
 type dialer struct {
 	family  int
 	kind    int // SOCK_STREAM or SOCK_DGRAM
 	to      unix.Sockaddr
 	sources int
 	next    int
-	buffers int // socket buffer sizes in bytes; 0: the system's
-	receive int // the size of the receive buffer alone; likewise
+	buffers int // size of both socket buffers in bytes; 0: the system's
+	receive int // size of the receive buffer alone; likewise
 }
 
 func newDialer(addr string, kind, sources int) (*dialer, error) {
@@ -44,7 +45,7 @@ func newDialer(addr string, kind, sources int) (*dialer, error) {
 	return d, nil
 }
 
-// dial starts a connection. It does not wait: a first send says EAGAIN until the connection stands.
+// dial starts a connection and does not wait: until the connection is made, send fails with EAGAIN.
 func (d *dialer) dial() (int, error) {
 	fd, err := unix.Socket(d.family, d.kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -76,7 +77,8 @@ func (d *dialer) connect(fd int) error {
 		}
 	}
 	if d.sources > 1 {
-		// The port is chosen at connect, so that the same one serves several destinations and TIME_WAIT is reusable.
+		// The port is chosen at connect, so that one port serves several destinations, and ports in TIME_WAIT can be
+		// reused.
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 			return os.NewSyscallError("setsockopt IP_BIND_ADDRESS_NO_PORT", err)
 		}
@@ -92,7 +94,7 @@ func (d *dialer) connect(fd int) error {
 	return nil
 }
 
-// raiseNoFile makes room for n sockets.
+// raiseNoFile raises RLIMIT_NOFILE so that n sockets can be open.
 func raiseNoFile(n int) error {
 	need := uint64(n + 64)
 	var lim unix.Rlimit

@@ -18,35 +18,35 @@ import (
 const (
 	bufferSize   = 64 << 10
 	windowMax    = 1 << 20 // most bytes given to one send
-	callsMax     = 8       // system calls of one kind for a connection before the others get their turn
+	callsMax     = 8       // system calls of one kind on a connection, before the others get their turn
 	errorsShown  = 5
 	edgeTriggers = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
-	// The server that takes a datagram gives its sender room, and would tell the sender's epoll each time, at its own
-	// cost.
+	// A server that takes a datagram frees room in its sender's buffer, and EPOLLOUT would report that each time, at
+	// the server's cost.
 	datagramEdges = unix.EPOLLIN | unix.EPOLLET
 )
 
-// errClosed says that the server ended a connection that should have stayed open.
+// errClosed means that the server ended a connection that should have stayed open.
 var errClosed = fmt.Errorf("closed by the server: %w", io.ErrUnexpectedEOF)
 
-// errExtra says that the server sent more than it was sent.
+// errExtra means that the server sent more bytes than there were requests for.
 var errExtra = errors.New("the server sent bytes that answer nothing")
 
-// conn is one connection's place in its stream. Positions count bytes since the connection was made.
+// conn is one connection and its place in its stream. Positions count bytes since the connection was made.
 type conn struct {
 	fd       int // -1: closed
 	id       int // chooses the stream
 	sent     uint64
 	received uint64
-	limit    uint64          // may be sent up to here
-	replyEnd uint64          // the reply that is awaited ends here
-	stamps   []time.Duration // when the messages in flight were due, a ring
+	limit    uint64          // it may send up to here
+	replyEnd uint64          // end of the next reply that is awaited
+	stamps   []time.Duration // ring: when the messages in flight were due
 	replies  uint64          // complete replies
-	counted  uint64          // those of them in the measured window
-	peer     bool            // of mode slow: counted nowhere
+	counted  uint64          // those in the measured window
+	peer     bool            // a peer of mode slow: not counted
 	mute     bool            // does not read for now
-	queued   bool            // gave way to the others, and is in engine.queue
+	queued   bool            // it gave way to the others, and is in engine.queue
 }
 
 // engine drives all connections from one thread. Nothing on its hot path allocates.
@@ -58,22 +58,22 @@ type engine struct {
 	size      uint64 // of a message
 	reply     uint64 // of its reply
 	patience  time.Duration
-	events    [256]unix.EpollEvent // Fd holds the index in conns
+	events    [256]unix.EpollEvent // Fd is the index in conns
 	buffer    []byte
 	conns     []conn
-	queue     []int // indices of connections that gave way; spare is the list that was worked off before
+	queue     []int // connections that gave way, by index; spare is the list before
 	spare     []int
 	ids       int
-	datagrams *datagrams // instead of buffer, for sockets that have no stream
+	datagrams *datagrams // in place of buffer, for datagram sockets
 	bytes     uint64     // received by all connections
 	done      uint64     // complete replies of all connections
 	latency   measure.Histogram
-	pace      *pace       // of mode paced, instead of stamps
-	strain    *strain     // of mode httpslow, beside conns
-	again     bool        // a complete reply allows the next message
-	draining  bool        // the end of the run: owing is kept
-	owing     int         // connections whose last reply is not complete
-	onReply   func(i int) // churn only
+	pace      *pace       // of mode paced, in place of stamps
+	strain    *strain     // of mode httpslow, in addition to conns
+	again     bool        // each complete reply allows another message
+	draining  bool        // at the end of the run: owing is counted
+	owing     int         // connections with an incomplete reply
+	onReply   func(i int) // mode churn only
 
 	live, errors, mismatches int
 }
@@ -83,7 +83,7 @@ func newEngine(c *config) (*engine, error) {
 	if err := raiseNoFile(conns); err != nil {
 		return nil, err
 	}
-	if c.mode == "httpslow" { // whose peers are none of the engine's
+	if c.mode == "httpslow" { // its peers are not among conns
 		conns = c.conns
 	}
 	kind := unix.SOCK_STREAM
@@ -125,7 +125,7 @@ func newEngine(c *config) (*engine, error) {
 
 func (e *engine) now() time.Duration { return time.Since(e.start) }
 
-// open connects conns[i] and allows it so many bytes.
+// open connects conns[i] and allows it to send limit bytes.
 func (e *engine) open(i int, limit uint64) error {
 	now := e.now()
 	fd, err := e.dialer.dial()
@@ -168,7 +168,7 @@ func (e *engine) shutdown() {
 	unix.Close(e.epoll)
 }
 
-// fail counts what went wrong with a connection and gives the connection up.
+// fail counts an error of a connection and closes it.
 func (e *engine) fail(c *conn, err error) {
 	if e.errors+e.mismatches < errorsShown {
 		fmt.Fprintf(os.Stderr, "load: connection %d, %d bytes sent, %d received: %v\n", c.id, c.sent, c.received, err)
@@ -184,7 +184,7 @@ func (e *engine) fail(c *conn, err error) {
 	e.close(c)
 }
 
-// step takes what came, then sends what is allowed.
+// step receives what has come, then sends what is allowed.
 func (e *engine) step(i int, events uint32) {
 	c := &e.conns[i]
 	if c.fd < 0 {
@@ -203,7 +203,7 @@ func (e *engine) step(i int, events uint32) {
 	}
 }
 
-// giveWay has a connection go on after the others: the edge that brought it here will not come again.
+// giveWay makes a connection continue after the others: its edge-triggered event will not come again.
 func (e *engine) giveWay(i int, c *conn) {
 	if !c.queued {
 		c.queued = true
@@ -211,7 +211,7 @@ func (e *engine) giveWay(i int, c *conn) {
 	}
 }
 
-// resume goes on with the connections that gave way.
+// resume continues with the connections that gave way.
 func (e *engine) resume() {
 	e.queue, e.spare = e.spare[:0], e.queue
 	for _, i := range e.spare {
@@ -220,8 +220,8 @@ func (e *engine) resume() {
 	}
 }
 
-// receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new
-// edge.
+// receive reads until a read is short, or until EAGAIN if the peer's end was announced: the end causes no further
+// event.
 func (e *engine) receive(i int, c *conn, ending bool) error {
 	if e.datagrams != nil {
 		return e.receiveDatagrams(i, c)
@@ -248,7 +248,7 @@ func (e *engine) receive(i int, c *conn, ending bool) error {
 	return nil
 }
 
-// take checks and counts what came.
+// take checks and counts received bytes.
 func (e *engine) take(i int, c *conn, got []byte) error {
 	n := uint64(len(got))
 	if c.received+n > e.exchange.due(c.sent) {
@@ -268,7 +268,7 @@ func (e *engine) take(i int, c *conn, got []byte) error {
 	return nil
 }
 
-// complete counts the replies that are whole and allows as many further messages.
+// complete counts the complete replies, and allows as many further messages.
 func (e *engine) complete(i int, c *conn) {
 	now := e.now()
 	for c.received >= c.replyEnd {

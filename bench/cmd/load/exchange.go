@@ -9,20 +9,20 @@ import (
 	"ringo/bench/internal/pattern"
 )
 
-// exchange is what connections say and what must come back: for each a stream of requests and one of replies, all
-// requests of one size and all replies of one size. Connections are told apart by their ids, positions count bytes.
+// exchange is what connections send and what has to come back: for each a stream of requests and a stream of replies.
+// All requests have one size, and all replies. Connections are identified by their ids; positions count bytes.
 type exchange interface {
-	// sizes are the bytes of a request and of a reply.
+	// sizes returns the bytes of a request and of a reply.
 	sizes() (request, reply uint64)
-	// window gives the requests from a position on: at most n bytes, at least one, which must not be written to.
+	// window returns requests from a position on: 1 to n bytes, which the caller must not change.
 	window(id int, pos uint64, n int) []byte
-	// check compares what came with the replies from a position on.
+	// check compares received bytes with the replies from a position on.
 	check(id int, pos uint64, got []byte) error
-	// due is how many bytes of replies may have come for so many bytes of requests.
+	// due returns how many bytes of replies may have come for so many bytes of requests.
 	due(sent uint64) uint64
 }
 
-// newExchange is the one that the mode speaks. For some it asks the server beforehand.
+// newExchange returns the exchange of the mode. For some modes it first talks to the server.
 func newExchange(c *config) (exchange, error) {
 	switch c.mode {
 	case "http", "json", "httpidle", "httpslow":
@@ -34,7 +34,7 @@ func newExchange(c *config) (exchange, error) {
 	}
 }
 
-// echoes expects what was sent, and as early as the server likes.
+// echoes expects the bytes that were sent, as early as the server likes.
 type echoes struct {
 	pattern *pattern.Pattern
 	size    uint64
@@ -51,17 +51,17 @@ func (x *echoes) due(sent uint64) uint64 { return sent }
 // script is one request with its reply.
 type script struct {
 	request, reply   []byte
-	freeFrom, freeTo int // bytes of the reply that may be anything: a date
+	freeFrom, freeTo int // bytes of the reply that are not checked: a date
 }
 
-// scripts are a script for each connection, or one for all. A request is stored several times in a row, so that what is
-// pipelined leaves in one call.
+// scripts are a script for each connection, or one for all. A request is stored several times in a row, so that
+// pipelined requests are sent by one call.
 type scripts struct {
 	all                    []script
 	requestSize, replySize uint64
 }
 
-// newScripts takes scripts that agree in their sizes.
+// newScripts makes scripts of requests with one size and replies with one size.
 func newScripts(all []script, depth int) *scripts {
 	x := &scripts{all, uint64(len(all[0].request)), uint64(len(all[0].reply))}
 	for i := range all {

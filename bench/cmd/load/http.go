@@ -18,15 +18,15 @@ import (
 // Hello is what a server's body of size bytes is made of, over and over.
 const hello = "Hello, World!"
 
-// Some proxies write the names of fields in small letters.
+// Some proxies write the names of header fields in lower case.
 var dateField = regexp.MustCompile(`(?i)\r\ndate: `)
 
 func httpRequest(path string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 }
 
-// learnHTTP asks once and expects the same answer, of the right body, from then on, but for its date. In mode json,
-// which asks for /json, any body of JSON is right that has the size.
+// learnHTTP sends one request, checks the body, and expects the same answer from then on, except for its date. In mode
+// json, which requests /json, any JSON body of the right size is accepted.
 func learnHTTP(c *config) (exchange, error) {
 	conn, err := net.Dial("tcp", c.addr)
 	if err != nil {

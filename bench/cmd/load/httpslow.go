@@ -12,21 +12,21 @@ import (
 	"ringo/internal/measure"
 )
 
-// strain is peers of an HTTP server of which each does something once a second: a third sends another byte of a head
-// that never ends, a third asks for more and reads nothing, and a third sends half a head, resets the connection, and
-// comes back. One whose connection the server has ended comes back as well.
+// strain is a number of peers of an HTTP server that each do something once a second: a third sends another byte of a
+// head that never ends, a third sends a request and never reads, and a third sends half a head, resets the connection,
+// and comes back. A peer whose connection the server has ended also comes back.
 type strain struct {
 	dialer *dialer
 	peers  []peer
 	begin  time.Duration
-	done   int // of what all peers have had to do since begin
+	done   int // actions of all peers since begin
 	ended  int // connections that the server has ended
 	resets int
 }
 
 // peer is one of them.
 type peer struct {
-	fd   int // -1: it has none
+	fd   int // -1: not connected
 	sent int
 }
 
@@ -37,10 +37,10 @@ const (
 	kinds
 )
 
-// endless is how a head begins that has no end: another byte of it is a letter of a field.
+// endless is the beginning of a head that never ends: each further byte is a letter of the field X.
 const endless = "GET / HTTP/1.1\r\nHost: a\r\nX: "
 
-// httpslow measures honest connections beside such peers, once each of these has done two things.
+// httpslow measures connections that behave well beside such peers, once each peer has acted twice.
 func (e *engine) httpslow(c *config, s *sample.Sample) (err error) {
 	if c.pid > 0 {
 		if s.RSSBefore, err = measure.RSS(c.pid); err != nil {
@@ -77,10 +77,10 @@ func (e *engine) httpslow(c *config, s *sample.Sample) (err error) {
 	return e.drain()
 }
 
-// strainEvery is how often some of the peers are looked after.
+// strainEvery is how often act is called.
 const strainEvery = time.Millisecond
 
-// act has those peers do something whose time it is.
+// act lets the peers act whose time has come.
 func (s *strain) act(now time.Duration) error {
 	for due := int(float64(len(s.peers)) * (now - s.begin).Seconds()); s.done < due; s.done++ {
 		i := s.done % len(s.peers)
@@ -101,7 +101,7 @@ func (s *strain) actOne(p *peer, kind int) (err error) {
 		if p.fd, err = s.dialer.dial(); err != nil {
 			return err
 		}
-		return nil // it sends when it is connected
+		return nil // it sends once it is connected
 	}
 	more := []byte(endless)
 	switch {
@@ -114,7 +114,7 @@ func (s *strain) actOne(p *peer, kind int) (err error) {
 	switch errno {
 	case 0:
 		p.sent += n
-	case unix.EAGAIN: // not connected, or full: what deaf ones want
+	case unix.EAGAIN: // not connected, or full, as deaf peers want
 	case unix.EPIPE, unix.ECONNRESET, unix.ECONNREFUSED:
 		s.ended++
 		p.leave()

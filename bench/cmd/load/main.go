@@ -52,7 +52,7 @@ func (c *config) allConns() int {
 	return c.conns
 }
 
-// sourceAddrs is how many source addresses 127.0.0.x the mode needs.
+// sourceAddrs returns how many source addresses 127.0.0.x the mode needs.
 func (c *config) sourceAddrs() int {
 	if c.mode == "churn" {
 		return 64 // closed connections keep their ports for a while
@@ -130,7 +130,7 @@ func main() {
 		os.Exit(2)
 	}
 	if c.mode != "tls" && c.mode != "handshake" {
-		debug.SetGCPercent(-1) // nothing is allocated per request, and a collection would show in the latencies
+		debug.SetGCPercent(-1) // nothing is allocated for a request, and a collection would show in the latencies
 	}
 	s, err := run(c)
 	if err != nil {

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// of a peer that does not read, so that the server's side fills up and not the kernel's memory
+	// of a peer that does not read: the server's buffers should fill up, not the kernel's
 	peerBuffers = 32 << 10
 	stuckQuiet  = 300 * time.Millisecond
 	stuckMax    = 60 * time.Second
 )
 
-// run does what the command line asks. An error means that there is no result; connections that broke and wrong bytes
-// are counted in the result.
+// run runs the mode. An error means that there is no result; broken connections and wrong bytes are counted in the
+// result.
 func run(c *config) (*sample.Sample, error) {
 	runtime.LockOSThread()
 	e, err := newEngine(c)
@@ -67,7 +67,7 @@ func (e *engine) echo(c *config, s *sample.Sample) error {
 	return e.drain()
 }
 
-// crowd exchanges one message on each connection, then goes on with a few of them, spread over all.
+// crowd exchanges one message on each connection, then continues on a few of them, spread over all.
 func (e *engine) crowd(c *config, s *sample.Sample) error {
 	if err := e.openAll(0, c.conns, e.size); err != nil {
 		return err
@@ -86,11 +86,11 @@ func (e *engine) crowd(c *config, s *sample.Sample) error {
 	if err := e.measure(c, s); err != nil {
 		return err
 	}
-	s.Starved = 0 // those that were silent
+	s.Starved = 0 // the silent connections are not starved
 	return e.drain()
 }
 
-// measure warms up and takes the window.
+// measure runs the warm-up and the window.
 func (e *engine) measure(c *config, s *sample.Sample) error {
 	if err := e.until(e.now() + seconds(c.warmup)); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (e *engine) churn(c *config, s *sample.Sample) error {
 	return errors.Join(err, failed)
 }
 
-// idle exchanges one message on each connection and then only watches them.
+// idle exchanges one message on each connection and then leaves them alone.
 func (e *engine) idle(c *config, s *sample.Sample) (err error) {
 	if s.RSSBefore, err = measure.RSS(c.pid); err != nil {
 		return err
@@ -151,7 +151,8 @@ func (e *engine) memory(c *config, s *sample.Sample) (err error) {
 	return err
 }
 
-// slow measures honest connections beside peers that send until nobody takes more. Then these read at last.
+// slow measures connections that behave well, beside peers that send until nothing accepts more. At the end the peers
+// read.
 func (e *engine) slow(c *config, s *sample.Sample) (err error) {
 	if c.pid > 0 {
 		if s.RSSBefore, err = measure.RSS(c.pid); err != nil {
@@ -185,7 +186,7 @@ func (e *engine) slow(c *config, s *sample.Sample) (err error) {
 	return e.letRead(c.conns)
 }
 
-// untilStuck runs until no peer has got rid of a byte for a while: all buffers on their way are full.
+// untilStuck runs until no peer has sent a byte for a while, so that all buffers on their way are full.
 func (e *engine) untilStuck(peers []conn) error {
 	giveUp := e.now() + stuckMax
 	for last := uint64(0); ; {
@@ -211,7 +212,7 @@ func (e *engine) untilStuck(peers []conn) error {
 	}
 }
 
-// letRead lets the peers, conns[first:], read what they are owed, and verifies it.
+// letRead lets the peers, conns[first:], read the replies they are owed, and verifies them.
 func (e *engine) letRead(first int) error {
 	for i := first; i < len(e.conns); i++ {
 		c := &e.conns[i]
@@ -219,7 +220,7 @@ func (e *engine) letRead(first int) error {
 		c.limit = c.sent
 	}
 	for i := first; i < len(e.conns); i++ {
-		e.step(i, unix.EPOLLIN) // the edge came while they did not read
+		e.step(i, unix.EPOLLIN) // the event came while they did not read
 	}
 	return e.drain()
 }

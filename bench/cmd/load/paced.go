@@ -12,17 +12,17 @@ import (
 	"ringo/internal/measure"
 )
 
-// gaps is how many waits a pace draws before it repeats them.
+// gaps is how many random waits a pace has before it repeats them.
 const gaps = 1 << 14
 
-// pace is when messages are due, whatever became of those before: they come as from many clients that know nothing of
-// each other, so many a second on average, to the connections in turn.
+// pace is the schedule of messages, which does not depend on replies. Messages come as from many independent clients:
+// at a given average rate, with random waits (a Poisson process), to the connections in turn.
 type pace struct {
 	begin time.Duration
-	after [gaps + 1]time.Duration // the k-th message of a round is due so long after the round's begin
+	after [gaps + 1]time.Duration // when the k-th message of a round is due, since the round's begin
 	conns uint64
-	sent  uint64            // messages that were due so far, on all connections
-	late  measure.Histogram // how long after they were due they were sent: what this thread adds to all latencies
+	sent  uint64            // messages that have been due, on all connections
+	late  measure.Histogram // how late messages were sent, which this thread adds to all latencies
 }
 
 func newPace(rate float64, conns int) *pace {
@@ -36,12 +36,12 @@ func newPace(rate float64, conns int) *pace {
 	return p
 }
 
-// due is when message k of all is.
+// due returns when message k of all is due.
 func (p *pace) due(k uint64) time.Duration {
 	return p.begin + time.Duration(k/gaps)*p.after[gaps] + p.after[k%gaps]
 }
 
-// until is how many messages are due by now.
+// until returns how many messages are due by now.
 func (p *pace) until(now time.Duration) uint64 {
 	now -= p.begin
 	rounds := now / p.after[gaps]
@@ -49,10 +49,10 @@ func (p *pace) until(now time.Duration) uint64 {
 	return uint64(rounds)*gaps + uint64(sort.Search(gaps, func(k int) bool { return p.after[k] > now }))
 }
 
-// dueOn is when reply j on connection i was asked for, by the schedule.
+// dueOn returns when the request for reply j on connection i was due.
 func (p *pace) dueOn(i int, j uint64) time.Duration { return p.due(j*p.conns + uint64(i)) }
 
-// release has the connections send what is due by now.
+// release lets the connections send the messages that are due by now.
 func (e *engine) release(now time.Duration) {
 	p := e.pace
 	for due := p.until(now); p.sent < due; p.sent++ {
@@ -63,8 +63,8 @@ func (e *engine) release(now time.Duration) {
 	}
 }
 
-// paced sends by the schedule. Replies are measured from when their messages were due: a server that falls behind has
-// all see it. This thread never sleeps meanwhile, or it would be late itself.
+// paced sends by the schedule. Latencies count from when a message was due, so a server that falls behind delays all
+// that follow. This thread never sleeps in the window, since it would be late itself.
 func (e *engine) paced(c *config, s *sample.Sample) error {
 	if err := e.openAll(0, c.conns, e.size); err != nil {
 		return err

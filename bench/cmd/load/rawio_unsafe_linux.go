@@ -9,8 +9,8 @@ import (
 )
 
 // recv and send are recvfrom(2) and sendto(2) on non-blocking sockets, as raw calls: they skip the scheduler's
-// bookkeeping around a call that may block, 20 to 50 ns each. This process has nothing else to run, and these calls
-// never wait.
+// bookkeeping for calls that may block, 20 to 50 ns each. This process has nothing else to run, and these calls never
+// wait.
 
 func recv(fd int, b []byte) (int, unix.Errno) {
 	p := uintptr(unsafe.Pointer(unsafe.SliceData(b)))

@@ -14,8 +14,8 @@ import (
 
 const setReply = "+OK\r\n"
 
-// prepareRedis gives each connection a key of its own, with a value that it sets over and over or that is set at once,
-// to be got.
+// prepareRedis gives each connection a key and a value of its own. In mode set the connection sets it over and over;
+// in mode get prepareRedis sets it once.
 func prepareRedis(c *config) (exchange, error) {
 	sets, gets := make([]script, c.conns), make([]script, c.conns)
 	source := pattern.New(c.size)
@@ -53,7 +53,7 @@ func setAll(c *config, sets []script) error {
 	return nil
 }
 
-// command is an array of bulk strings.
+// command encodes words as an array of bulk strings.
 func command(words ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "*%d\r\n", len(words))

@@ -16,13 +16,13 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// tlsClients are what modes tls and handshake run: a goroutine for each connection at a time. The engine only counts.
+// tlsClients run the modes tls and handshake, with a goroutine for each connection. The engine only counts.
 type tlsClients struct {
 	e      *engine
 	c      *config
-	fresh  bool // a connection for each message
+	fresh  bool // a new connection for each message
 	stop   atomic.Bool
-	mu     sync.Mutex // guards what the engine counts
+	mu     sync.Mutex // guards the engine's counters
 	failed int        // clients that have ended early
 }
 
@@ -34,7 +34,7 @@ func (e *engine) tls(c *config, s *sample.Sample) error {
 	}
 	err := t.measure(s)
 	t.stop.Store(true)
-	clients.Wait() // each has a deadline
+	clients.Wait() // each message has a deadline
 	return err
 }
 
@@ -55,7 +55,7 @@ func (t *tlsClients) measure(s *sample.Sample) error {
 	return w.close(s)
 }
 
-// run exchanges messages until the end, or until something is wrong.
+// run exchanges messages until stop is set, or until an error.
 func (t *tlsClients) run(i int) {
 	id := i
 	for !t.stop.Load() {
@@ -81,10 +81,10 @@ func (t *tlsClients) fail(id int, err error) {
 	}
 }
 
-// mismatchError is of bytes that are not what they should be.
+// mismatchError is the error for bytes that differ from what was sent.
 type mismatchError struct{ error }
 
-// connection lives for one message, or until the end.
+// connection opens a connection for one message, or until stop is set.
 func (t *tlsClients) connection(i, id int) error {
 	began := time.Now()
 	raw, err := net.Dial("tcp", t.c.addr)
@@ -92,7 +92,7 @@ func (t *tlsClients) connection(i, id int) error {
 		return err
 	}
 	defer raw.Close()
-	// The server's certificate is one that it made itself, and nobody is to be kept from listening here.
+	// The server's certificate is self-signed, and the benchmark has no attacker to fear.
 	c := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
 	got := make([]byte, t.c.size)
 	for pos := uint64(0); ; pos += uint64(t.c.size) {

@@ -18,7 +18,7 @@ const (
 	connectBatch = 256 // connections opened before the server gets time to accept them
 )
 
-// poll waits for events no longer than that and handles them.
+// poll waits for events, for timeout at most, and handles them.
 func (e *engine) poll(timeout time.Duration) error {
 	ms := int((timeout + time.Millisecond - 1) / time.Millisecond)
 	if len(e.queue) > 0 {
@@ -35,7 +35,7 @@ func (e *engine) poll(timeout time.Duration) error {
 	return nil
 }
 
-// until runs the load up to an instant, or while there are connections.
+// until runs the load until t. It fails if no connection is left.
 func (e *engine) until(t time.Duration) error {
 	for now := e.now(); now < t; now = e.now() {
 		wait := min(t-now, pollMax)
@@ -59,7 +59,7 @@ func (e *engine) until(t time.Duration) error {
 	return nil
 }
 
-// openAll opens conns[from:to], each allowed so many bytes, in batches that fit into any listen queue.
+// openAll opens conns[from:to], each allowed to send limit bytes, in batches that fit into any listen queue.
 func (e *engine) openAll(from, to int, limit uint64) error {
 	giveUp := e.now() + e.patience
 	for ; from < to; from += connectBatch {
@@ -90,7 +90,7 @@ func connecting(batch []conn) bool {
 	return false
 }
 
-// drain allows no further messages and waits for the replies that are owed, as long as anything comes.
+// drain allows no further messages, and waits for the replies that are owed, for as long as any bytes come.
 func (e *engine) drain() error {
 	e.again, e.draining, e.onReply = false, true, nil
 	for i := range e.conns {
@@ -125,10 +125,10 @@ type window struct {
 	done   uint64
 	used   usage
 	disk   bool
-	read   int64 // bytes that the server has had read from disks
+	read   int64 // bytes that the server had read from disks at the begin
 }
 
-// usage is CPU time: the server's, this process's, and that of all CPUs.
+// usage is CPU time: of the server, of the load with what it counts for, and of all CPUs.
 type usage struct{ server, load, machine time.Duration }
 
 func readUsage(server, beside int) (u usage, err error) {
@@ -169,7 +169,7 @@ func (e *engine) openWindow(c *config) (*window, error) {
 	return w, err
 }
 
-// close writes what the window saw into s.
+// close writes the window's figures into s.
 func (w *window) close(s *sample.Sample) error {
 	used, err := readUsage(w.pid, w.beside)
 	if err != nil {

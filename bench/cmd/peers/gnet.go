@@ -7,7 +7,7 @@ import (
 	"github.com/panjf2000/gnet/v2/pkg/logging"
 )
 
-// gnetEcho answers from the loop, with the bytes where gnet has them.
+// gnetEcho answers from gnet's loop, with the bytes in gnet's buffer.
 type gnetEcho struct {
 	gnet.BuiltinEventEngine
 	ready func()

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// libraries serve until they fail, and call ready when peers may come.
+// libraries serve until they fail, and call ready once they listen.
 var libraries = map[string]func(listen string, ready func()) error{
 	"gnet":    serveGnet,
 	"nbio":    serveNbio,

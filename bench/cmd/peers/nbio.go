@@ -7,7 +7,7 @@ import (
 	"github.com/lesismal/nbio/logging"
 )
 
-// serveNbio answers from the poller. Write has sent or copied the bytes when it returns.
+// serveNbio answers from the poller. When Write returns, nbio has sent or copied the bytes.
 func serveNbio(listen string, ready func()) error {
 	logging.SetLevel(logging.LevelError)
 	e := nbio.NewEngine(nbio.Config{Network: "tcp", Addrs: []string{listen}, NPoller: 1})

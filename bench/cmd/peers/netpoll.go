@@ -8,7 +8,7 @@ import (
 	"github.com/cloudwego/netpoll"
 )
 
-// serveNetpoll takes what is there without a copy and sends it, as the library's own echo does.
+// serveNetpoll takes the received bytes without a copy and sends them, as the library's own echo does.
 func serveNetpoll(listen string, ready func()) error {
 	if err := netpoll.Configure(netpoll.Config{PollerNum: 1}); err != nil {
 		return err
@@ -34,6 +34,6 @@ func serveNetpoll(listen string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	ready() // the socket listens already
+	ready() // the socket is listening already
 	return loop.Serve(ln)
 }

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Ring is the side of package uring that bench ring compares with liburing: it does one work, and prints operations and
-// seconds of processor time.
+// Ring is the side of package uring that bench ring compares with liburing: it does one work, and prints its
+// operations and seconds of CPU time.
 package main
 
 import (

@@ -13,7 +13,7 @@ import (
 	"ringo/uring"
 )
 
-// What follows is c/liburing.c, step by step, in package uring.
+// The code below follows c/liburing.c step by step, in package uring.
 
 const (
 	entries = 256
@@ -26,7 +26,7 @@ type worker struct {
 	cqes [4 * entries]uring.CQE
 }
 
-// work does so many operations and prints the processor time they took.
+// work does ops operations and prints the CPU time they took.
 func work(name string, ops int, file string, keepP bool) error {
 	runtime.LockOSThread()
 	r, err := uring.Open(entries, &uring.Config{KeepP: keepP})

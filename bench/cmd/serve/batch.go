@@ -6,16 +6,16 @@ import (
 	"ringo/sock"
 )
 
-// What the programs for Ringo's datagram sockets alone take, as their twins in bench/c do.
+// The sizes for programs that only Ringo's datagram sockets can run, the same as in their twins in bench/c.
 const (
-	batchMax   = 64 // datagrams of an echo in a call
-	pieces     = 16 // of bulk in a call
+	batchMax   = 64 // datagrams in a call, of an echo
+	pieces     = 16 // pieces in a call, of bulk
 	pieceMax   = 64 << 10
-	pieceSent  = 60_000  // most bytes of a piece that is sent
-	bulkBuffer = 4 << 20 // of the socket; the kernel gives what it allows
+	pieceSent  = 60_000  // bytes of a sent piece, at most
+	bulkBuffer = 4 << 20 // of the socket; the kernel may grant less
 )
 
-// newMessages have room for so many bytes each.
+// newMessages makes n messages with room for size bytes each.
 func newMessages(n, size int) []sock.Message {
 	ms := make([]sock.Message, n)
 	for i := range ms {
@@ -26,7 +26,7 @@ func newMessages(n, size int) []sock.Message {
 
 func newUDPBatch(*options) (*program, error) { return &program{packets: echoBatches}, nil }
 
-// echoBatches is bench/c/udp_echo.c.
+// echoBatches does what bench/c/udp_echo.c does.
 func echoBatches(c *sock.PacketConn) error {
 	if err := c.SetReadBuffer(udpBuffer); err != nil {
 		return err
@@ -53,7 +53,7 @@ func echoBatches(c *sock.PacketConn) error {
 
 func newUDPServe(*options) (*program, error) { return &program{packets: serveDatagrams}, nil }
 
-// serveDatagrams echoes each by a task of its own.
+// serveDatagrams echoes each datagram in a task of its own.
 func serveDatagrams(c *sock.PacketConn) error {
 	if err := c.SetReadBuffer(udpBuffer); err != nil {
 		return err
@@ -63,7 +63,7 @@ func serveDatagrams(c *sock.PacketConn) error {
 
 func newBulkRecv(*options) (*program, error) { return &program{packets: receiveBulk}, nil }
 
-// receiveBulk is bench/c/udp_bulk.c that receives.
+// receiveBulk does what bench/c/udp_bulk.c does as the receiver.
 func receiveBulk(c *sock.PacketConn) error {
 	if err := c.SetReadBuffer(bulkBuffer); err != nil {
 		return err
@@ -105,7 +105,7 @@ func newBulkSend(o *options) (*program, error) {
 	return &program{packets: func(c *sock.PacketConn) error { return sendBulk(c, o.size) }}, nil
 }
 
-// sendBulk is bench/c/udp_bulk.c that sends.
+// sendBulk does what bench/c/udp_bulk.c does as the sender.
 func sendBulk(c *sock.PacketConn, size int) error {
 	if err := c.SetWriteBuffer(bulkBuffer); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// newEcho answers what comes with the same, from a buffer for each connection.
+// newEcho sends back what it receives, from a buffer for each connection.
 func newEcho(o *options) (*program, error) {
 	p := &program{conn: func(c net.Conn) { echo(c, o.size) }}
 	if o.reads > 0 {
@@ -32,7 +32,7 @@ func echo(c net.Conn, size int) {
 	}
 }
 
-// newProxy joins each connection with one to another server, by two goroutines that copy.
+// newProxy connects each connection to another server, with two goroutines that copy.
 func newProxy(o *options) (*program, error) {
 	if o.on != onNet || o.to == "" {
 		return nil, errors.New("-program proxy needs -to and -on net: Ringo's proxy is ringo proxy")
@@ -46,7 +46,7 @@ func newProxy(o *options) (*program, error) {
 	return p, nil
 }
 
-// halfConn is what can end one direction.
+// halfConn is a connection whose write side can be closed.
 type halfConn interface {
 	net.Conn
 	CloseWrite() error

@@ -27,7 +27,7 @@ func newHertzNetpoll(*options) (*program, error) {
 	return &program{whole: serveHertz(netpoll.NewTransporter)}, nil
 }
 
-// serveHertz serves hertz on another transport, and on Ringo's if a driver is named.
+// serveHertz serves hertz on the transport of others, or on Ringo's if -on is a driver.
 func serveHertz(others func(*config.Options) network.Transporter) func(context.Context, *options, announced) error {
 	return func(ctx context.Context, o *options, ready announced) error {
 		var transport network.Transporter
@@ -59,7 +59,7 @@ func serveHertz(others func(*config.Options) network.Transporter) func(context.C
 	}
 }
 
-// answers are a body of that size, and what hertz's own encoder makes of a message.
+// answers adds a route with a body of size bytes, and one with a message that hertz's own encoder encodes.
 func answers(h *server.Hertz, size int) {
 	p := body(size)
 	h.GET("/", func(_ context.Context, ctx *app.RequestContext) { ctx.Data(http.StatusOK, "text/plain", p) })

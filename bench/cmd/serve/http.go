@@ -21,13 +21,13 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// body is what the load generator expects.
+// body returns the body that the load generator expects.
 func body(size int) []byte {
 	const hello = "Hello, World!"
 	return bytes.Repeat([]byte(hello), size/len(hello)+1)[:size]
 }
 
-// hello answers with a body.
+// hello answers with a body of size bytes.
 func hello(size int) http.Handler {
 	p := body(size)
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -36,8 +36,8 @@ func hello(size int) http.Handler {
 	})
 }
 
-// handler answers / with a body of that size, takes one that is sent to it, and answers /users/ID, found by chi, with
-// 1 KiB of JSON.
+// handler answers / with a body of size bytes, accepts a body that is posted to /, and answers /users/ID, which chi
+// routes, with 1 KiB of JSON.
 func handler(size int) http.Handler {
 	first, mux := hello(size), chi.NewRouter()
 	mux.Get("/users/{id}", writeUser)
@@ -50,7 +50,7 @@ func handler(size int) http.Handler {
 		fmt.Fprintln(w, n)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == "/" { // to find it is not what is measured
+		if r.Method == http.MethodGet && r.URL.Path == "/" { // routing is not what is measured here
 			first.ServeHTTP(w, r)
 			return
 		}
@@ -81,7 +81,7 @@ func writeUser(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(&u)
 }
 
-// protocols are HTTP/1 and, for h2load, HTTP/2 in the clear.
+// protocols are HTTP/1 and, for h2load, HTTP/2 without TLS.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
@@ -112,7 +112,7 @@ func newSockHTTPS(o *options) (*program, error) {
 	return &program{onLoop: func(ln *sock.Listener) error { return s.ServeTLS(ln, "", "") }}, nil
 }
 
-// placed is a handler that runs where -handler says.
+// placed makes h run where -handler says.
 func (o *options) placed(h http.Handler) http.Handler {
 	if o.handler == perConn {
 		return sockhttp.Task(h)
@@ -125,7 +125,7 @@ func newFiles(o *options) (*program, error) {
 	return &program{listener: s.Serve}, nil
 }
 
-// newReverse sends requests on to another server, by connections that it keeps.
+// newReverse forwards requests to another server, over connections that it keeps.
 func newReverse(o *options) (*program, error) {
 	if o.on != onNet || o.to == "" {
 		return nil, errors.New("-program reverse needs -to and -on net: Ringo's proxy is ringo proxy -http")

@@ -22,7 +22,7 @@ const (
 	perGoroutine = "goroutine"
 )
 
-// onNet is the -on that is no driver.
+// onNet is the -on that means package net and no driver.
 const onNet = "net"
 
 // options is the command line.
@@ -40,9 +40,10 @@ type options struct {
 type program struct {
 	// conn serves a connection to its end.
 	conn func(net.Conn)
-	// listener serves on goroutines, as the server's package does it; without it each connection gets one.
+	// listener serves on goroutines, as the server's package does; without it each connection gets a goroutine for
+	// conn.
 	listener func(net.Listener) error
-	// sharded serves a connection of one of several loops, in a task; start makes what a loop has for that.
+	// sharded serves a connection in a task of one of several loops; start makes the state that it needs on each loop.
 	sharded func(*sock.Conn)
 	start   func(*ringo.Loop) error
 	// onLoop serves a listener on its loop.
@@ -51,13 +52,13 @@ type program struct {
 	datagrams func(udpConn) error
 	// packets serves a UDP socket of Ringo in a task.
 	packets func(*sock.PacketConn) error
-	// whole is a server that has listeners and loops of its own.
+	// whole runs a server that has its own listeners and loops.
 	whole func(ctx context.Context, o *options, ready announced) error
-	// beside is what goes on meanwhile, on the loop if there is one.
+	// beside starts other work at the same time, on the loop if there is one.
 	beside func(ctx context.Context, l *ringo.Loop) error
 }
 
-// announced says that peers may come, and on what a program serves.
+// announced is called once peers may connect, with the address and what the program runs on.
 type announced = func(addr net.Addr, on string)
 
 var programs = map[string]func(o *options) (*program, error){
@@ -150,7 +151,7 @@ func announce(addr net.Addr, on string) {
 	fmt.Fprintf(os.Stderr, "listening %s://%v driver=%s\n", addr.Network(), addr, on)
 }
 
-// run serves until ctx ends or it fails. It calls ready when peers may come.
+// run serves until ctx ends or it fails. It calls ready once peers may connect.
 func (p *program) run(ctx context.Context, o *options, ready announced) error {
 	if p.whole != nil {
 		return p.whole(ctx, o, ready)
@@ -192,7 +193,7 @@ func runUDPNet(ctx context.Context, o *options, p *program, ready func(addr net.
 	return p.datagrams(c)
 }
 
-// onGoroutines serves what a listener accepts, whoever made it.
+// onGoroutines serves the connections of a listener of package net or of Ringo, on goroutines.
 func (p *program) onGoroutines(ln net.Listener) error {
 	if p.listener != nil {
 		return p.listener(ln)

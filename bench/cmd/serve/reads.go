@@ -18,18 +18,18 @@ import (
 
 const (
 	readSize = 4 << 10
-	readers  = 64 // that share the reads
+	readers  = 64 // tasks or goroutines that share the reads
 )
 
-// reads is so many reads a second of a file that begins out of the page cache. It should be large beside what is read
-// of it: what was read once is warm.
+// reads makes a number of reads a second, of a file that is out of the page cache at first. The file should be much
+// larger than what is read, since a part that was read once is cached.
 type reads struct {
 	path   string
 	second int
 	done   atomic.Int64
 }
 
-// begin starts the readers: tasks of the loop, or goroutines that read by package os if there is none.
+// begin starts the readers: tasks of the loop, or without a loop goroutines that read by package os.
 func (r *reads) begin(ctx context.Context, l *ringo.Loop) error {
 	f, err := os.Open(r.path)
 	if err != nil {
@@ -79,7 +79,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// read is one of the readers. It reads when a read is due, whatever became of those before, until the server ends.
+// read is one reader. It reads whenever a read is due, even if earlier reads were late, until the server ends.
 func (r *reads) read(k int, f io.ReaderAt, pages int64, sleep func(time.Duration) error) {
 	b := make([]byte, readSize)
 	random := rand.New(rand.NewPCG(uint64(k), uint64(time.Now().UnixNano())))

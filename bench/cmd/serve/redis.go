@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// The bounds of what a client may make the server hold.
+// Bounds of what a client may make the server hold.
 const (
 	wordsMax = 16
 	wordMax  = 8 << 20
@@ -19,11 +19,11 @@ const (
 
 var errProtocol = errors.New("redis: not a command")
 
-// store is what all connections see. It is locked in tasks too, where one loop would need no lock, so that both sides
-// of the comparison run the same code.
+// store is shared by all connections. Tasks lock it too, though one loop would need no lock, so that both sides of the
+// comparison run the same code.
 type store struct {
 	mu     sync.Mutex
-	values map[string][]byte // replaced and never written to
+	values map[string][]byte // replaced, never changed in place
 }
 
 func newRedis(*options) (*program, error) {
@@ -31,7 +31,7 @@ func newRedis(*options) (*program, error) {
 	return &program{conn: s.serve}, nil
 }
 
-// serve answers a connection's commands. Answers to commands that came together leave together.
+// serve answers a connection's commands. Answers to commands that came together are sent together.
 func (s *store) serve(c net.Conn) {
 	defer c.Close()
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
@@ -85,7 +85,7 @@ func (s *store) get(key []byte) (value []byte, ok bool) {
 	return value, ok
 }
 
-// command is an array of bulk strings, in memory that the next one takes over.
+// command is an array of bulk strings, in memory that the next command reuses.
 type command struct {
 	bytes []byte
 	ends  [wordsMax]int
@@ -126,7 +126,7 @@ func (c *command) read(r *bufio.Reader) (err error) {
 	return nil
 }
 
-// number reads a line that is kind and a number.
+// number reads a line of the letter kind and a number of at most limit.
 func number(r *bufio.Reader, kind byte, limit int) (int, error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {

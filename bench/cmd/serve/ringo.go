@@ -9,7 +9,7 @@ import (
 	"ringo/sock"
 )
 
-// runRingo serves on one loop.
+// runRingo serves on one loop, or a sharded program on several.
 func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.Addr, on string)) error {
 	if p.packets != nil && o.handler != perConn || p.listener != nil && p.conn == nil && o.handler == perConn {
 		return fmt.Errorf("-program %s is not for -handler %s", o.program, o.handler)
@@ -42,7 +42,7 @@ func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.A
 	})
 }
 
-// onLoops serves on several loops, each connection in a task of the one that has accepted it.
+// onLoops serves on several loops. Each connection is served by a task of the loop that accepted it.
 func (p *program) onLoops(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
 	set, err := sock.Reserve("tcp", o.listen)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"ringo/sock"
 )
 
-// shards is the store of redis.go without a lock: each loop has the keys of one shard, which its tasks alone touch. A
-// connection's task asks the loops that have the keys of its commands, all that came together at once, and sends the
-// answers in order.
+// shards is the store of redis.go without a lock: each loop has the keys of one shard, which only its tasks use. A
+// connection's task asks the loops that have the keys of its commands, for all commands that came together at once,
+// and sends the answers in order.
 type shards struct {
 	seed   maphash.Seed
 	values *ringo.Sharded[map[string][]byte]
@@ -33,7 +33,7 @@ type ask struct {
 }
 
 func (s *shards) serve(c *sock.Conn) {
-	var asked []*ask // what came together, and places for what comes next
+	var asked []*ask // the commands that came together; the rest is reused
 	batch := s.values.Batch()
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	for {

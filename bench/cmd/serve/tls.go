@@ -7,16 +7,16 @@ import (
 	"ringo/internal/test/selfsigned"
 )
 
-// tlsBuffer is the most that a record holds.
+// tlsBuffer is the most bytes that a TLS record holds.
 const tlsBuffer = 16 << 10
 
-// newTLS is an echo server behind TLS.
+// newTLS is an echo server over TLS.
 func newTLS(*options) (*program, error) {
 	cfg := secret()
 	return &program{conn: func(c net.Conn) { echo(tls.Server(c, cfg), tlsBuffer) }}, nil
 }
 
-// secret is TLS 1.3, without tickets, so that each handshake is a whole one.
+// secret returns a configuration for TLS 1.3, without tickets, so that each handshake is a full one.
 func secret() *tls.Config {
 	cert, _ := selfsigned.Must(selfsigned.Loopback())
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13,

@@ -3,11 +3,11 @@ package main
 import "net/netip"
 
 const (
-	datagramMax = 2048    // more than any datagram of the comparison has
-	udpBuffer   = 1 << 20 // what the load has in flight must fit, so that nothing is lost
+	datagramMax = 2048    // more than any datagram of the comparison
+	udpBuffer   = 1 << 20 // must hold all that the load has in flight, so that nothing is lost
 )
 
-// udpConn is what UDP sockets of package net and of Ringo have in common here.
+// udpConn has the methods that are used of UDP sockets of package net and of Ringo.
 type udpConn interface {
 	SetReadBuffer(bytes int) error
 	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
@@ -16,7 +16,7 @@ type udpConn interface {
 
 func newUDP(*options) (*program, error) { return &program{datagrams: echoDatagrams}, nil }
 
-// echoDatagrams takes one and sends one.
+// echoDatagrams receives one datagram and sends it back.
 func echoDatagrams(c udpConn) error {
 	if err := c.SetReadBuffer(udpBuffer); err != nil {
 		return err

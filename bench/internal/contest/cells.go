@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kind is what a cell's load is.
+// Kind is the kind of a cell's load.
 type Kind string
 
 // The kinds. A cell's name is KIND/LOAD.
@@ -27,40 +27,40 @@ const (
 	Disk     Kind = "disk"
 )
 
-// Match is the pair that a cell is about: a server of Ringo, and the one that it is compared with first.
+// Match is the pair of servers that a cell is about: Ringo's, and the one that Ringo's is compared with first.
 type Match struct{ Ours, Base string }
 
-// Cell is a load, and who takes turns under it.
+// Cell is a load, with the servers that take turns under it.
 type Cell struct {
 	Kind    Kind
-	Load    string // as a cell's name ends
+	Load    string // the end of the cell's name
 	Title   string
-	Note    string // what a request is, where the title does not say it
+	Note    string // what a request is, if the title does not say it
 	Mode    string // of the load generator
 	Conns   int
 	Size    int
 	Depth   int
-	Share   float64  // of a peak: an open loop. 0: a closed one
+	Share   float64  // of a peak: the load is an open loop. 0: a closed loop
 	Peak    string   // the server whose peak it is
-	Rounds  int      // that it takes part in at most; 0: all
-	Args    []string // more of the load generator's
+	Rounds  int      // rounds that the cell is in at most; 0: all
+	Args    []string // more arguments for the load generator
 	Servers []string
 	Command map[string]Command // of servers that package rig does not know
 	Match   Match
-	Quick   bool   // is measured in a quick run, too
-	Without string // who does not compete, and why; "" if nobody has to be missed
+	Quick   bool   // part of a quick run, too
+	Without string // the server that does not compete, and why; "": none
 }
 
-// Command starts a server. In its words {port}, {size}, {seconds}, {bin} and {file} are filled in, and as the first of
-// them {test PACKAGE} is the tests of a package of the main module.
+// Command starts a server. In its words {port}, {size}, {seconds}, {bin} and {file} are replaced. If the first word is
+// {test PACKAGE}, it is replaced by the test binary of a package of the main module.
 type Command struct {
 	Argv []string
-	// Figures reads what the command prints, by their units: it measures by itself, and there is no load. Nil: it is a
-	// server, and says "listening" when it serves.
+	// Figures parses the figures that the command prints, by unit: it measures itself, without a load generator. If
+	// Figures is nil, the command is a server, and prints "listening" when it serves.
 	Figures func(output string) map[string]float64
 }
 
-// Name is what the cell is called in samples.
+// Name returns the cell's name in samples.
 func (c *Cell) Name() string {
 	if c.Kind == "" {
 		return c.Load
@@ -70,7 +70,7 @@ func (c *Cell) Name() string {
 
 var loadText = regexp.MustCompile(`^(?:([a-z]+):)?([0-9]+)x([0-9]+)(?:x([0-9]+))?$`)
 
-// Parse reads a load of the form [MODE:]CONNSxSIZE[xDEPTH].
+// Parse parses a load of the form [MODE:]CONNSxSIZE[xDEPTH].
 func Parse(kind Kind, text string) (Cell, error) {
 	m := loadText.FindStringSubmatch(text)
 	if m == nil {
@@ -105,7 +105,7 @@ func echo(load, title string, conns, size, depth int, servers []string) Cell {
 		Servers: servers, Match: Match{flagship, Base}}
 }
 
-// openCell is the cell 50x64 at a share, in percent, of what Base answers in it at most.
+// openCell returns the cell 50x64 at a share, in percent, of what Base answers in it at most.
 func openCell(percent int) Cell {
 	return Cell{Kind: Open, Load: fmt.Sprintf("50x64@%d", percent),
 		Title: fmt.Sprintf("%d %% of Go net's peak", percent), Mode: "paced",
@@ -130,7 +130,7 @@ func program(kind Kind, mode, load, title string, conns, size, depth int, match 
 		Servers: slices.Concat([]string{match.Base, match.Ours}, others), Match: match}
 }
 
-// Closed is the cell of whose peak an open cell's rate is a share.
+// Closed returns the closed cell whose peak the rate of this open cell is a share of.
 func (c *Cell) Closed() *Cell {
 	closed := *c
 	closed.Kind, closed.Mode, closed.Share = Echo, "echo", 0
@@ -138,7 +138,7 @@ func (c *Cell) Closed() *Cell {
 	return &closed
 }
 
-// Cells are all that a run measures, in order.
+// Cells returns all cells that a run measures, in order.
 func Cells() []Cell {
 	all := []Cell{
 		echo("1x64", "1 connection, 64 B", 1, 64, 1, core),
@@ -196,14 +196,14 @@ func (c *Cell) omit(server, why string) {
 	}
 }
 
-// What a quick run measures.
+// The cells of a quick run, and the servers in its cells of echoes.
 var (
 	quickCells = []string{"echo/50x64", "echo/1000x64", "echo/50x64x16", "open/50x64@60", "http/50x13", "redis/50x64",
 		"files/50x1K", "proxy/50x64"}
 	quickEcho = []string{Base, Control, "c-uring", "gnet", flagship, "ringo-uring-conn", "ringo-epoll-request"}
 )
 
-// Shorten leaves in a cell whom a quick run measures.
+// Shorten removes the servers that a quick run does not measure.
 func (c *Cell) Shorten() {
 	c.Without = ""
 	c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool {

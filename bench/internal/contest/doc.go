@@ -1,3 +1,3 @@
-// Package contest is who competes with whom under which load, and what their samples say of that: ratios taken within
+// Package contest says which servers compete under which load, and evaluates their samples: ratios taken within
 // rounds, with intervals, and verdicts.
 package contest

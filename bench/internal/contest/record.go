@@ -11,15 +11,15 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// Record is all that is known of a run: what a page is made of. As text it is lines of JSON: what it is, the samples as
-// they came, and how it ended.
+// Record is everything known of a run, from which a page is made. As text it is lines of JSON: the description, the
+// samples in the order in which they came, and the end.
 type Record struct {
 	About   About
 	Samples []sample.Sample
 	End     End
 }
 
-// About is what a run was to do, and where.
+// About describes a run: what was measured, and where.
 type About struct {
 	Begin   time.Time    `json:"begin"`
 	Commit  string       `json:"commit"`
@@ -40,21 +40,21 @@ type LeftOut struct {
 	Why    string `json:"why"`
 }
 
-// End is how a run ended. Without one it ended before it could tell.
+// End says how a run ended. A record without one is of a run that was killed.
 type End struct {
 	Interrupted bool         `json:"interrupted,omitempty"`
 	Minutes     float64      `json:"minutes"`
-	Charges     host.Charges `json:"charges"` // once more
+	Charges     host.Charges `json:"charges"` // at the end
 }
 
-// line is one of a record's.
+// line is one line of a record.
 type line struct {
 	About *About `json:"about,omitempty"`
 	End   *End   `json:"end,omitempty"`
 	*sample.Sample
 }
 
-// Writer writes a record as it comes about.
+// Writer writes a record during a run.
 type Writer struct{ w io.Writer }
 
 // NewWriter begins a record.
@@ -69,7 +69,7 @@ func (w *Writer) Add(s *sample.Sample) error { return w.put(line{Sample: s}) }
 // Close writes how the run ended.
 func (w *Writer) Close(e *End) error { return w.put(line{End: e}) }
 
-// put writes a line with one call, so that what is killed leaves whole lines.
+// put writes a line by one call, so that a run which is killed leaves whole lines.
 func (w *Writer) put(l line) error {
 	b, err := json.Marshal(l)
 	if err != nil {
@@ -79,10 +79,10 @@ func (w *Writer) put(l line) error {
 	return err
 }
 
-// lineMax is the longest line of a record.
+// lineMax is the longest line of a record, in bytes.
 const lineMax = 1 << 20
 
-// Read reads a record. Its last line may be cut short: the run was killed.
+// Read reads a record. Its last line may be cut short, if the run was killed.
 func Read(r io.Reader) (*Record, error) {
 	var rec Record
 	lines := bufio.NewScanner(r)

@@ -12,33 +12,34 @@ import (
 	"ringo/internal/measure"
 )
 
-// Figure is what servers are compared by. Ratios of it are such that above one is better.
+// Figure is a value that servers are compared by. Ratio computes ratios of it such that above one is better.
 type Figure struct {
 	Name string
 	Unit string
 	Of   func(*sample.Sample) float64
 }
 
-// The figures. All are better if they are less.
+// The figures. Lower is better for all.
 var (
 	CPU = Figure{"CPU a request", "µs", func(s *sample.Sample) float64 { return s.CPUMicros }}
 	P50 = Figure{"p50", "µs", func(s *sample.Sample) float64 { return s.P50 }}
 	P99 = Figure{"p99", "µs", func(s *sample.Sample) float64 { return s.P99 }}
 )
 
-// PerSecond is the requests a second.
+// PerSecond returns the requests per second.
 func PerSecond(s *sample.Sample) float64 { return s.PerSecond }
 
 // Result is a cell with its samples.
 type Result struct {
 	Cell    Cell
-	samples map[string][]sample.Sample // by server, only those that are whole
+	samples map[string][]sample.Sample // by server, without those that failed
 	failed  map[string][]sample.Sample
 	order   []string
-	noise   map[string]float64 // of a figure, by its name
+	noise   map[string]float64 // by the figure's name
 }
 
-// Results are those of a record's cells that have samples, in order. Cells of another version come last.
+// Results returns the cells of the record that have samples, in order. Cells that this version does not know come
+// last.
 func (r *Record) Results() []*Result {
 	var all []*Result
 	known := Cells()
@@ -73,7 +74,7 @@ func newResult(known []Cell, name string) *Result {
 		if !found {
 			kind, load = "", name
 		}
-		r.Cell, _ = Parse(Kind(kind), load) // or it is no load of the load generator's
+		r.Cell, _ = Parse(Kind(kind), load) // fails for a load that is not the load generator's
 		r.Cell.Kind, r.Cell.Load, r.Cell.Title, r.Cell.Match = Kind(kind), load, name, Match{flagship, Base}
 	}
 	return r
@@ -90,10 +91,10 @@ func (r *Result) add(s sample.Sample) {
 	}
 }
 
-// whole says that a sample is worth something: all that came was right.
+// whole reports whether a sample is valid: the measurement did not fail, and no answer was wrong.
 func whole(s *sample.Sample) bool { return s.Failed == "" && s.Errors == 0 && s.Mismatches == 0 }
 
-// shareNoise has cells without a control take the largest of those that have one.
+// shareNoise gives cells without a control the largest noise of the closed cells that have one.
 func shareNoise(all []*Result) {
 	for _, f := range []Figure{CPU, P50, P99} {
 		most := 0.0
@@ -113,13 +114,13 @@ func shareNoise(all []*Result) {
 	}
 }
 
-// Noise is by what share Go net differed from itself.
+// Noise returns the share by which Go net differed from itself.
 func (r *Result) Noise(f Figure) float64 { return r.noise[f.Name] }
 
-// Order are those that have samples, the first first.
+// Order returns the servers that have samples, in the order of their first.
 func (r *Result) Order() []string { return r.order }
 
-// Servers are those that have samples, the best first, then those that failed in all rounds.
+// Servers returns the servers that have samples, the best first. Servers that failed in all rounds come last.
 func (r *Result) Servers() []string {
 	return slices.SortedStableFunc(slices.Values(r.order), func(a, b string) int {
 		x, y := r.rank(a), r.rank(b)
@@ -127,7 +128,7 @@ func (r *Result) Servers() []string {
 	})
 }
 
-// rank is a server's CPU as a multiple of the base's.
+// rank returns a server's CPU as a multiple of the base's.
 func (r *Result) rank(server string) float64 {
 	i := r.Ratio(CPU, server, r.Cell.Match.Base)
 	if i.Rounds == 0 {
@@ -136,12 +137,12 @@ func (r *Result) rank(server string) float64 {
 	return 1 / i.Median
 }
 
-// Ratio is base's figure by the server's, within each round that has both.
+// Ratio estimates base's figure divided by the server's, over the rounds that have both.
 func (r *Result) Ratio(f Figure, server, base string) measure.Interval {
 	return measure.Estimate(r.Ratios(f.Of, base, server))
 }
 
-// Ratios are those of a figure, of one server by another's, within each round that has both.
+// Ratios returns a server's figure divided by another's, for each round that has both.
 func (r *Result) Ratios(of func(*sample.Sample) float64, server, by string) (v []float64) {
 	for i := range r.samples[server] {
 		s := &r.samples[server][i]
@@ -155,13 +156,13 @@ func (r *Result) Ratios(of func(*sample.Sample) float64, server, by string) (v [
 	return v
 }
 
-// Judge says whether a server is better than another.
+// Judge says whether a server is better than base.
 func (r *Result) Judge(f Figure, server, base string) (measure.Interval, stats.Verdict) {
 	i := r.Ratio(f, server, base)
 	return i, stats.Judge(i, r.Noise(f))
 }
 
-// Values are a figure in each of the rounds.
+// Values returns a server's figure in each round.
 func (r *Result) Values(server string, of func(*sample.Sample) float64) (v []float64) {
 	for i := range r.samples[server] {
 		v = append(v, of(&r.samples[server][i]))
@@ -169,15 +170,15 @@ func (r *Result) Values(server string, of func(*sample.Sample) float64) (v []flo
 	return v
 }
 
-// Median is that of a figure over the rounds, NaN if there is none.
+// Median returns the median of a figure over the rounds, or NaN if there are none.
 func (r *Result) Median(server string, of func(*sample.Sample) float64) float64 {
 	return report.Quantile(r.Values(server, of), 0.5)
 }
 
-// Rounds is in how many rounds a server was measured.
+// Rounds returns the number of rounds in which a server was measured.
 func (r *Result) Rounds(server string) int { return len(r.samples[server]) }
 
-// Failed is how often a server failed, and how the first time.
+// Failed returns how often a server failed, and why the first time.
 func (r *Result) Failed(server string) (n int, why string) {
 	if n = len(r.failed[server]); n > 0 {
 		why = r.failed[server][0].Failed
@@ -185,7 +186,8 @@ func (r *Result) Failed(server string) (n int, why string) {
 	return n, why
 }
 
-// Winners are the server that takes the least CPU and those that can't be told from it. The control is none.
+// Winners returns the server that takes the least CPU, and those whose difference from it is not significant. The
+// control does not count.
 func (r *Result) Winners() []string {
 	var won []string
 	for _, s := range r.Servers() {
@@ -203,7 +205,7 @@ func (r *Result) Winners() []string {
 	return won
 }
 
-// Best is the server of a family, other than some, that takes the least CPU.
+// Best returns the server of a family that takes the least CPU, other than those in but.
 func (r *Result) Best(f Family, but ...string) (string, bool) {
 	for _, s := range r.Servers() {
 		if ByName(s).Family == f && r.Rounds(s) > 0 && !slices.Contains(but, s) {
@@ -213,7 +215,7 @@ func (r *Result) Best(f Family, but ...string) (string, bool) {
 	return "", false
 }
 
-// Loss is a figure by which a server of Ringo is worse than another, beyond the noise.
+// Loss is a figure by which a server of Ringo is worse than another server, beyond the noise.
 type Loss struct {
 	Result       *Result
 	Figure       Figure
@@ -221,8 +223,8 @@ type Loss struct {
 	Ratio        measure.Interval
 }
 
-// Losses are all, the worst of a cell first. By latency servers are compared under open loops only: at saturation it is
-// the queue that the load generator keeps.
+// Losses returns all losses, those of each cell together, the worst first. Latencies are compared in open loops only:
+// at saturation, latency is the queue that the load generator keeps.
 func Losses(results []*Result) []Loss {
 	var all []Loss
 	for _, r := range results {
@@ -252,7 +254,8 @@ func Losses(results []*Result) []Loss {
 	return all
 }
 
-// Disturbed counts samples during which other programs took more than a share of a core, and those that failed.
+// Disturbed returns the number of samples during which other programs took more of a core than About.Quiet, and the
+// number of those that failed.
 func (r *Record) Disturbed() (disturbed, failed int) {
 	for i := range r.Samples {
 		switch s := &r.Samples[i]; {

@@ -2,33 +2,33 @@ package contest
 
 import "slices"
 
-// Family is whose server it is.
+// Family says what kind of implementation a server is.
 type Family int
 
 // The families.
 const (
 	Std      Family = iota // package net, net/http, package os
-	Ringo                  // what runs on Ringo
+	Ringo                  // runs on Ringo
 	Library                // another library for Go
 	C                      // the references in bench/c
 	Program                // nginx, HAProxy, redis-server, fio
-	families               // how many there are
+	families               // the number of families
 )
 
 func (f Family) String() string {
 	return [families]string{"Go's standard library", "Ringo", "other Go libraries", "tuned C", "programs in C"}[f]
 }
 
-// Server is one that competes. Its name says how it is started: package rig knows.
+// Server is a competitor. From its name package rig knows how to start it.
 type Server struct {
 	Name   string
 	Title  string
 	Family Family
 	Needs  string // the program without which it is left out
-	Apt    string // and the package that has it
+	Apt    string // the package that has the program
 }
 
-// Control is Go net once more: what it differs from Base by is noise.
+// Base is Go net. Control is Go net once more: its difference from Base is noise.
 const (
 	Base    = "gonet"
 	Control = "gonet-again"
@@ -84,7 +84,8 @@ var servers = []Server{
 	{Name: "fio", Title: "fio, io_uring", Family: Program, Needs: "fio", Apt: "fio"},
 }
 
-// ByName is a server by its name. One that is unknown, in the samples of another version, goes by its name.
+// ByName returns the server with this name. For a name that is not known, in the samples of another version, it
+// returns a server with the name as its title.
 func ByName(name string) Server {
 	if i := slices.IndexFunc(servers, func(s Server) bool { return s.Name == name }); i >= 0 {
 		return servers[i]
@@ -92,5 +93,5 @@ func ByName(name string) Server {
 	return Server{Name: name, Title: name, Family: Library}
 }
 
-// Servers are all, in the order of reports.
+// Servers returns all servers, in the order of reports.
 func Servers() []Server { return slices.Clone(servers) }

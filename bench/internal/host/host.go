@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package host describes the machine of a run: what it is, and what it charges for what every server does all the time.
+// Package host describes the machine of a run: its hardware and kernel, and what operations cost that every server
+// uses.
 package host
 
 import (
@@ -18,24 +19,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is what a machine is.
+// Host describes a machine.
 type Host struct {
 	CPU         string            `json:"cpu"`
 	CPUs        int               `json:"cpus"`
 	Kernel      string            `json:"kernel"`
 	Hypervisor  bool              `json:"hypervisor"`
 	MemoryGiB   float64           `json:"memory_gib"`
-	Mitigations map[string]string `json:"mitigations"` // what the kernel does against which flaw of the CPU
+	Mitigations map[string]string `json:"mitigations"` // by flaw of the CPU: what the kernel does against it
 	Versions    map[string]string `json:"versions"`    // of what is compared
 }
 
-// Charges are nanoseconds by what they are charged for.
+// Charges are costs in nanoseconds, by the names in ChargeNames.
 type Charges map[string]float64
 
-// Charge is a name among Charges, and what it is.
+// Charge is a name in Charges, with a description.
 type Charge struct{ Name, Title string }
 
-// ChargeNames are those that there are, in order.
+// ChargeNames are all charges, in order.
 var ChargeNames = []Charge{
 	{"getppid", "a system call that does nothing (getppid)"},
 	{"epoll_wait", "an epoll_wait that finds nothing"},
@@ -57,7 +58,7 @@ func Describe() Host {
 	if unix.Sysinfo(&si) == nil {
 		h.MemoryGiB = float64(si.Totalram) * float64(si.Unit) / (1 << 30)
 	}
-	flaws, _ := filepath.Glob("/sys/devices/system/cpu/vulnerabilities/*") // none where the kernel does not tell
+	flaws, _ := filepath.Glob("/sys/devices/system/cpu/vulnerabilities/*") // none if the kernel does not report them
 	for _, f := range flaws {
 		if text := read(f); text != "Not affected" {
 			h.Mitigations[filepath.Base(f)] = text
@@ -74,7 +75,7 @@ func read(name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// field is the first of that name in /proc/cpuinfo.
+// field returns the first field with this name in /proc/cpuinfo.
 func field(info, name string) string {
 	for line := range strings.Lines(info) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
@@ -84,14 +85,14 @@ func field(info, name string) string {
 	return ""
 }
 
-// Version is the first line of what a program says of itself.
+// Version runs a program and returns the first line that it prints.
 func Version(ctx context.Context, argv ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	return first, err
 }
 
-// Measure runs the program of bench/c that measures the charges, on two CPUs.
+// Measure measures the charges on two CPUs, by the program of bench/c that does this.
 func Measure(ctx context.Context, program string, cpu, other int) (Charges, error) {
 	if _, err := os.Stat(program); errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("there is no C compiler to build bench/c/charges.c with")

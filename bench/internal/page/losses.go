@@ -9,14 +9,14 @@ import (
 	"ringo/internal/measure"
 )
 
-// lossView is a server of Ringo under a load, and those that are ahead of it by one figure.
+// lossView is a server of Ringo under a load, with the servers that are better by one figure.
 type lossView struct {
 	Load, Ours, Figure string
 	By                 []string
 }
 
-// lossViews has what is lost to Go's libraries and to programs, and what is lost to tuned C. Of the latter it shows the
-// best server of Ringo only: C is the yardstick, and most servers are behind it in most cells.
+// lossViews returns the losses to Go's libraries and to programs, and the losses to tuned C. The latter are of Ringo's
+// best server only: C is the yardstick, and most servers are behind it in most cells.
 func lossViews(results []*contest.Result) (others, c []lossView) {
 	for _, l := range contest.Losses(results) {
 		to := &others
@@ -40,7 +40,7 @@ func lossViews(results []*contest.Result) (others, c []lossView) {
 	return others, c
 }
 
-// excess is by how much a figure is above another's, in words.
+// excess says in words how much higher a figure is than another server's.
 func excess(i measure.Interval, whose string) string {
 	if i.Median < 0.5 {
 		return fmt.Sprintf("%s times that of %s (%s – %s)", number(1/i.Median), whose, number(1/i.High),
@@ -57,7 +57,7 @@ func loadTitle(c *contest.Cell) string {
 	return units(c.Title)
 }
 
-// tally counts, over the closed cells, how Ringo's server of the match does beside the best of some families.
+// tally says how often, in the closed cells, Ringo's server of the match is better than the best of some families.
 type tally struct{ Title, Text string }
 
 func tallies(results []*contest.Result) (all []tally) {

@@ -34,7 +34,7 @@ var legends = func() (all []legend) {
 	return all
 }()
 
-// view is what the page shows.
+// view is the content of the page.
 type view struct {
 	Style       template.CSS
 	About       contest.About
@@ -78,7 +78,7 @@ func Write(w io.Writer, rec *contest.Record) error {
 	return pageTemplate.Execute(w, v)
 }
 
-// warnings are what a reader has to know before any figure.
+// warnings returns what a reader has to know before any figure.
 func warnings(rec *contest.Record) (all []string) {
 	if rec.About.Quick {
 		all = append(all, "This is a quick run: fewer loads, servers and rounds than a full one.")
@@ -105,7 +105,7 @@ func warnings(rec *contest.Record) (all []string) {
 	return all
 }
 
-// charges are what the host charges, before and after the run.
+// charges returns the rows of what the host charges, before and after the run.
 func charges(rec *contest.Record) (rows [][]string) {
 	for _, c := range host.ChargeNames {
 		if rec.About.Charges[c.Name] == 0 {
@@ -127,7 +127,7 @@ func nanoseconds(ns float64) string {
 	return fmt.Sprintf("%.0f ns", ns)
 }
 
-// facts are what is known of the machine and of what ran on it.
+// facts returns what is known of the machine and of the programs on it.
 func facts(rec *contest.Record) [][]string {
 	h := rec.About.Host
 	where := "bare metal, as far as the CPU tells"

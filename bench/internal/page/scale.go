@@ -11,8 +11,8 @@ import (
 // scale is a logarithmic axis from low to high, across the whole width.
 type scale struct{ low, high float64 }
 
-// scaleOf holds the medians, with some room, and one value in any case; and of the ends of their intervals as much as
-// leaves the medians most of the width. Values that are no numbers are left out.
+// scaleOf returns a scale that shows all medians and the value one, with some room. It shows the ends of the intervals
+// too, as far as that leaves most of the width to the medians. Intervals without rounds are left out.
 func scaleOf(all []measure.Interval, one float64) scale {
 	const room, ends = 1.06, 1.35
 	s := scale{one, one}
@@ -27,7 +27,7 @@ func scaleOf(all []measure.Interval, one float64) scale {
 	return scale{max(min(s.low, wide.low), s.low/ends) / room, min(max(s.high, wide.high), s.high*ends) * room}
 }
 
-// at is where a value is, in percent of the width.
+// at returns the position of a value, in percent of the width.
 func (s scale) at(v float64) float64 {
 	share := math.Log(v/s.low) / math.Log(s.high/s.low)
 	return math.Round(min(max(share, 0), 1)*1e4) / 100
@@ -40,7 +40,7 @@ type tick struct {
 	One  bool // it is the base's
 }
 
-// Candidates of ticks, the coarsest first.
+// Candidates for the ticks of an axis, coarsest first.
 var (
 	ratioTicks = [][]float64{
 		{0.01, 0.1, 1, 10, 100},
@@ -57,7 +57,7 @@ var (
 	}
 )
 
-// ticks are those of the finest candidates whose labels keep apart on a phone, too.
+// ticks returns the finest candidates whose labels do not overlap, even on a phone.
 func (s scale) ticks(candidates [][]float64, text func(float64) string) (best []tick) {
 	const apart = 13 // percent of the width: some 45 pixels of 350
 	for _, values := range candidates {
@@ -81,7 +81,7 @@ func (s scale) ticks(candidates [][]float64, text func(float64) string) (best []
 
 func ratioText(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) + "×" }
 
-// timeText is so many microseconds.
+// timeText formats a time in microseconds.
 func timeText(us float64) string {
 	switch {
 	case math.IsNaN(us):

@@ -12,7 +12,7 @@ import (
 	"ringo/internal/measure"
 )
 
-// row is a line of a chart: a name, a mark with its interval, and words.
+// row is a line of a chart: a name, a mark with its interval, and text.
 type row struct {
 	Name   string
 	Note   string // beside the name
@@ -34,10 +34,10 @@ type chart struct {
 	Note  string
 	Rows  []row
 	Ticks []tick
-	One   float64 // where the base is; less than 0: nowhere
+	One   float64 // position of the base; less than 0: not shown
 }
 
-// families' classes and marks: they differ in shape, too.
+// looks are the families' classes and marks. The marks also differ in shape.
 var looks = map[contest.Family][2]string{
 	contest.Std:     {"std", "M-1.5-7h3v14h-3z"},
 	contest.Ringo:   {"ringo", "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z"},
@@ -52,7 +52,7 @@ func newRow(server string) row {
 	return row{Name: s.Title, Family: look[0], Mark: look[1]}
 }
 
-// ratioRow shows a ratio.
+// ratioRow makes a row that shows a ratio.
 func ratioRow(r row, i measure.Interval, v stats.Verdict, s scale) row {
 	if i.Rounds == 0 {
 		r.None, r.Value = true, "–"
@@ -68,7 +68,7 @@ func ratioRow(r row, i measure.Interval, v stats.Verdict, s scale) row {
 	return r
 }
 
-// number has three digits.
+// number formats a value with two decimals, or one from 10 on.
 func number(v float64) string {
 	if v >= 10 {
 		return fmt.Sprintf("%.1f", v)
@@ -76,13 +76,13 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// baseRow is the one that the others are compared with.
+// baseRow makes the row of the server that the others are compared with.
 func baseRow(r row, s scale) row {
 	r.At, r.Value, r.Detail = s.at(1), "1", "the base"
 	return r
 }
 
-// opponents are against whom the headline is.
+// opponents are the groups that the summary compares Ringo with.
 var opponents = []struct {
 	title    string
 	families []contest.Family
@@ -92,7 +92,8 @@ var opponents = []struct {
 	{"the best in C", []contest.Family{contest.C, contest.Program}},
 }
 
-// glance compares Ringo's server of each cell's match with the best of its opponents, a chart for each kind of them.
+// glance compares Ringo's server of each cell's match with the best of its opponents, in a chart for each group of
+// opponents.
 func glance(results []*contest.Result) (charts []chart) {
 	type entry struct {
 		row row
@@ -136,7 +137,7 @@ func units(text string) string {
 	return strings.NewReplacer(" B", "\u00a0B", " KiB", "\u00a0KiB", " %", "\u00a0%").Replace(text)
 }
 
-// bestOf is the one of some families that takes the least CPU.
+// bestOf returns the server of some families that takes the least CPU.
 func bestOf(r *contest.Result, families []contest.Family) (string, bool) {
 	for _, s := range r.Servers() {
 		if slices.Contains(families, contest.ByName(s).Family) && s != contest.Control && r.Rounds(s) > 0 {
@@ -146,7 +147,7 @@ func bestOf(r *contest.Result, families []contest.Family) (string, bool) {
 	return "", false
 }
 
-// cellView is a cell in full.
+// cellView is a cell with all its figures.
 type cellView struct {
 	Name, Title string
 	Chart       chart
@@ -199,7 +200,7 @@ func closedCell(r *contest.Result, s scale) cellView {
 	return v
 }
 
-// winners says who takes the least.
+// winners names the servers that take the least CPU.
 func winners(r *contest.Result) string {
 	won := r.Winners()
 	if len(won) == 0 {
@@ -216,12 +217,12 @@ func winners(r *contest.Result) string {
 	return text + "."
 }
 
-// noise says from when on differences count.
+// noise returns the difference from which on differences count.
 func noise(r *contest.Result, f contest.Figure) string {
 	return fmt.Sprintf("%.1f %%", 100*r.Noise(f))
 }
 
-// table is the absolute figures.
+// table has the absolute figures.
 func table(r *contest.Result) [][]string {
 	rows := [][]string{{"server", "rounds", "CPU µs", "req/s", "p50", "p99"}}
 	for _, s := range r.Servers() {
@@ -260,7 +261,7 @@ func failures(r *contest.Result) (lines []string) {
 	return lines
 }
 
-// openCells are the latencies under open loops: p50 and p99 of each server on an axis that all share.
+// openCells returns the latencies in open loops: p50 and p99 of each server, on one axis for all.
 func openCells(results []*contest.Result) (views []cellView) {
 	var all []measure.Interval
 	least := math.Inf(1)
@@ -285,7 +286,7 @@ func openCells(results []*contest.Result) (views []cellView) {
 	return views
 }
 
-// byNumber puts what is no number last.
+// byNumber compares numbers, with NaN last.
 func byNumber(a, b float64) int {
 	switch {
 	case math.IsNaN(a) && math.IsNaN(b), a == b:
@@ -296,7 +297,7 @@ func byNumber(a, b float64) int {
 	return 1
 }
 
-// keepsUp is the share of the rate that a server has to answer.
+// keepsUp is the share of the rate that a server has to answer to keep up.
 const keepsUp = 0.97
 
 func openCell(r *contest.Result, s scale) cellView {

@@ -23,7 +23,7 @@ type Pattern struct {
 	window int
 }
 
-// New makes a pattern whose Window method gives at most window bytes at once.
+// New makes a pattern whose Window method returns at most window bytes at once.
 func New(window int) *Pattern {
 	block := make([]byte, period+window)
 	x := uint64(0x9e3779b97f4a7c15)
@@ -43,14 +43,14 @@ func offset(id int, pos uint64) int {
 	return int((uint64(id)*stride + pos) % period)
 }
 
-// Window gives the bytes of connection id's stream from pos on: n of them, or the window's size if that is less.
+// Window returns the bytes of connection id's stream from pos on: n of them, or the pattern's window if that is less.
 // The slice is the pattern's own memory and must not be written to.
 func (p *Pattern) Window(id int, pos uint64, n int) []byte {
 	from := offset(id, pos)
 	return p.block[from : from+min(n, p.window)]
 }
 
-// Check tells whether got is what connection id's stream holds from pos on. The error names the first wrong byte.
+// Check compares got with connection id's stream from pos on. The error names the first wrong byte.
 func (p *Pattern) Check(id int, pos uint64, got []byte) error {
 	for len(got) > 0 {
 		want := p.Window(id, pos, len(got))

@@ -1,4 +1,4 @@
-// Package plan is the order in which a run measures.
+// Package plan determines the order in which a run measures.
 package plan
 
 import (
@@ -11,7 +11,7 @@ import (
 type Cell struct {
 	Name    string
 	Servers []string
-	Rounds  int // that it takes part in at most; 0: all
+	Rounds  int // rounds that it takes part in at most; 0: all
 }
 
 // Step is one measurement.
@@ -21,9 +21,9 @@ type Step struct {
 	Server string
 }
 
-// Steps is the rounds one after the other. In a round each cell has its turn, and in it each of its servers: in the
-// first as they are given, then another one first each time and the others in an order drawn anew, so that none always
-// follows the same one. Two calls give the same steps.
+// Steps returns the measurements, round after round. In a round each cell has its turn, and in it each of its servers:
+// in the first round in the given order, then each time with another server first and the others shuffled, so that
+// none always follows the same one. The same arguments give the same steps.
 func Steps(cells []Cell, rounds int) []Step {
 	var all []Step
 	for round := 1; round <= rounds; round++ {

@@ -1,4 +1,4 @@
-// Package report is what the programs that print tables of measurements share.
+// Package report has what programs that print tables of measurements share.
 package report
 
 import (
@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Quantile is the value that a share q of the others lie below, between two of them if need be; NaN for no values.
+// Quantile returns the value below which a share q of the values lie, interpolated between two of them if necessary,
+// or NaN if there are no values.
 func Quantile(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -21,7 +22,7 @@ func Quantile(v []float64, q float64) float64 {
 	return v[low] + (v[high]-v[low])*(at-float64(low))
 }
 
-// Table writes rows of as many cells as the first has: the first column to the left, the others to the right.
+// Table writes rows that have as many cells as the first, with the first column aligned left and the others right.
 func Table(b *strings.Builder, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -38,7 +39,7 @@ func Table(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// Markdown writes rows as documentation has them.
+// Markdown writes rows as a table of Markdown.
 func Markdown(b *strings.Builder, rows [][]string) {
 	for i, row := range rows {
 		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
@@ -50,8 +51,8 @@ func Markdown(b *strings.Builder, rows [][]string) {
 
 var gap = regexp.MustCompile(`  +`)
 
-// Row reads a line of a table as Table writes them: the numbers in the row of that name by the heads of their columns,
-// the first of which is given. It is nil if there is no such row.
+// Row parses a table in the format of Table: it returns the numbers in the row with this name, by the heads of their
+// columns. head is the head of the first column. Row returns nil if there is no such row.
 func Row(table, head, name string) map[string]float64 {
 	var heads []string
 	for line := range strings.Lines(table) {

@@ -15,8 +15,8 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// Calls counts the server's system calls by strace, by name, while the load generator runs. That slows the server
-// several times over, so that more requests gather between its turns than in real life.
+// Calls counts the server's system calls by name, by strace, while the load generator runs. strace makes the server
+// several times slower, so that more requests gather between its turns than usual.
 func (s *Server) Calls(ctx context.Context, cell *contest.Cell) (map[string]int, *sample.Sample, error) {
 	table := filepath.Join(s.rig.work, "calls")
 	strace, err := s.rig.start(nil, &command{dir: s.rig.work,
@@ -41,8 +41,8 @@ func (s *Server) Calls(ctx context.Context, cell *contest.Cell) (map[string]int,
 	return counts, got, err
 }
 
-// AllCalls counts the server's system calls by perf, all together, while the load generator runs, as a command of
-// perf's. That leaves the server as it is.
+// AllCalls counts the server's system calls, without their names, by perf, while the load generator runs as a command
+// of perf. That hardly affects the server.
 func (s *Server) AllCalls(ctx context.Context, cell *contest.Cell) (int, *sample.Sample, error) {
 	table := filepath.Join(s.rig.work, "perf")
 	got, err := s.load(ctx, cell, 0, "perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", strconv.Itoa(s.pid()),
@@ -61,7 +61,7 @@ func (s *Server) AllCalls(ctx context.Context, cell *contest.Cell) (int, *sample
 // callsLine is "% time, seconds, usecs/call, calls, errors or nothing, name".
 var callsLine = regexp.MustCompile(`^ *[0-9.]+ +[0-9.]+ +[0-9]+ +([0-9]+) +(?:[0-9]+ +)?([a-z_0-9]+)$`)
 
-// parseCalls reads the table of strace -c.
+// parseCalls parses the table of strace -c.
 func parseCalls(text string) (map[string]int, error) {
 	counts := map[string]int{}
 	for line := range strings.Lines(text) {
@@ -81,7 +81,7 @@ func parseCalls(text string) (map[string]int, error) {
 	return counts, nil
 }
 
-// parsePerf reads the line of perf stat -x, that has the event.
+// parsePerf parses the line of perf stat -x, that has the event.
 func parsePerf(text string) (int, error) {
 	for line := range strings.Lines(text) {
 		if count, _, _ := strings.Cut(line, ","); strings.Contains(line, "raw_syscalls") {

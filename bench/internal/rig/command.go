@@ -17,27 +17,27 @@ import (
 	"ringo/internal/test/selfsigned"
 )
 
-// command is how a server is started.
+// command says how to start a server.
 type command struct {
 	argv    []string
 	dir     string   // "": where this program was started
-	ready   string   // what it says when it serves; "": it is ready when it accepts
-	driver  string   // what it must say that it runs on
-	before  []string // a server that must run before, on the load generator's CPUs
+	ready   string   // what it prints when it serves; "": it is ready when it accepts
+	driver  string   // what it must print as its driver
+	before  []string // a server that must run first, on the load generator's CPUs
 	figures func(output string) map[string]float64
-	stdout  *bytes.Buffer // where its output goes, if not to what is kept
+	stdout  *bytes.Buffer // where its stdout goes; nil: it is kept
 }
 
 const (
 	announced  = "listening"
-	bufferSize = 4 << 10 // of a connection's buffer at least
+	bufferSize = 4 << 10 // least size of a connection's buffer
 )
 
-// served are the programs of cmd/serve that have a server of package net's or run on a driver, by handler.
+// served are the programs of cmd/serve that run on package net, or on a driver with a handler.
 var served = []string{"echo", "fasthttp", "hertz", "hertznetpoll", "http", "redis", "sockhttp", "tls", "udp",
 	"udpbatch", "udpserve", "bulkrecv", "bulksend"}
 
-// Check says whether all servers of a cell have a name that is known, or a command.
+// Check returns an error if a server of a cell has neither a known name nor a command.
 func (r *Rig) Check(cells []contest.Cell) error {
 	for i := range cells {
 		for _, name := range cells[i].Servers {
@@ -49,7 +49,8 @@ func (r *Rig) Check(cells []contest.Cell) error {
 	return nil
 }
 
-// command is what starts a server by name, on a port; the next one is for what must run behind it.
+// command returns the command that starts a server by name, on a port; behind is the port for a server that must run
+// behind it.
 func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*command, error) {
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	number := strconv.Itoa(port)
@@ -153,7 +154,7 @@ func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*comma
 			if err != nil {
 				return nil, err
 			}
-			bind += " ssl ciphersuites TLS_AES_128_GCM_SHA256 crt " + pem // the cipher that the load would take
+			bind += " ssl ciphersuites TLS_AES_128_GCM_SHA256 crt " + pem // the cipher that the load prefers
 		}
 		return r.configured(c, addr, "haproxy.conf", fmt.Sprintf(haproxyConf, mode, bind, r.behind(c, cell, behind)),
 			"-f")
@@ -168,7 +169,7 @@ func (r *Rig) command(name string, cell *contest.Cell, port, behind int) (*comma
 	return c, nil
 }
 
-// filled has the names of a command's words filled in.
+// filled replaces the names in a command's words.
 func (r *Rig) filled(argv []string, cell *contest.Cell, port int) []string {
 	names := strings.NewReplacer("{port}", strconv.Itoa(port), "{size}", strconv.Itoa(cell.Size), "{bin}", r.Bin,
 		"{seconds}", strconv.FormatFloat(2*r.Seconds, 'g', -1, 64), "{file}", r.file())
@@ -181,7 +182,7 @@ func (r *Rig) filled(argv []string, cell *contest.Cell, port int) []string {
 
 func (r *Rig) site() string { return filepath.Join(r.work, "www") }
 
-// pem writes a certificate and its key, and gives the file.
+// pem writes a certificate and its key, and returns the file's path.
 func (r *Rig) pem() (string, error) {
 	path := filepath.Join(r.work, "cert.pem")
 	if _, err := os.Stat(path); err == nil {
@@ -195,7 +196,7 @@ func (r *Rig) pem() (string, error) {
 	return path, os.WriteFile(path, append(cert, key...), 0o600)
 }
 
-// behind has an echo run behind a proxy, or a server of HTTP, and gives its address.
+// behind adds to c an echo server, or an HTTP server, that runs behind a proxy, and returns its address.
 func (r *Rig) behind(c *command, cell *contest.Cell, port int) string {
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	c.before = []string{filepath.Join(r.Bin, "epoll_echo"), strconv.Itoa(port)}
@@ -206,7 +207,7 @@ func (r *Rig) behind(c *command, cell *contest.Cell, port int) string {
 	return addr
 }
 
-// One process that serves, and the same caching as ringo serve.
+// One process that serves, with the same caching as ringo serve.
 const nginxConf = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
 worker_rlimit_nofile 8192;
 events { worker_connections 4096; }
@@ -221,8 +222,8 @@ http {
 }
 `
 
-// One process, which keeps connections to what is behind it, as others do unless told otherwise, and says for whom it
-// asks.
+// One process, which keeps connections to the server behind it, as other proxies do by default, and which sends the
+// client's address.
 const nginxProxyConf = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
 worker_rlimit_nofile 8192;
 events { worker_connections 4096; }
@@ -245,7 +246,7 @@ http {
 }
 `
 
-// One thread. Bytes may go from socket to socket, and requests say for whom they are.
+// One thread. Bytes may be spliced from socket to socket, and requests have the client's address.
 const haproxyConf = `global
 	nbthread 1
 	maxconn 4000
@@ -260,7 +261,7 @@ listen proxy
 	server echo %s
 `
 
-// configured is a server that reads its settings from a file, which follows the first of the flags.
+// configured returns a server that reads its configuration from a file, whose path follows the first flag.
 func (r *Rig) configured(c *command, addr, file, text, flag string, flags ...string) (*command, error) {
 	path := filepath.Join(r.work, file)
 	program, _, _ := strings.Cut(file, ".")
@@ -268,7 +269,7 @@ func (r *Rig) configured(c *command, addr, file, text, flag string, flags ...str
 	return c, os.WriteFile(path, []byte(text), 0o644)
 }
 
-// test builds the tests of a package of the main module, once, and gives their path.
+// test builds the test binary of a package of the main module, once, and returns its path.
 func (r *Rig) test(ctx context.Context, pkg string) (string, error) {
 	path := filepath.Join(r.work, strings.NewReplacer(".", "_", "/", "-").Replace(pkg)+".test")
 	if _, err := os.Stat(path); err == nil {

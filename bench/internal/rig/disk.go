@@ -16,10 +16,10 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// file is the one that is read.
+// file returns the path of the file that is read.
 func (r *Rig) file() string { return cmp.Or(r.File, filepath.Join(r.work, "disk")) }
 
-// makeFile makes the file that is read unless it is there. What is not on the disk can't leave the cache.
+// makeFile makes the file that is read, unless it exists, and syncs it: dirty pages can't leave the page cache.
 func (r *Rig) makeFile() error {
 	f, err := os.OpenFile(r.file(), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -38,7 +38,7 @@ func (r *Rig) makeFile() error {
 	return f.Sync()
 }
 
-// measureItself has a program measure. It may use all CPUs, as the kernel does for it.
+// measureItself runs a program that measures itself. It may use all CPUs, since the kernel works for it on all.
 func (r *Rig) measureItself(ctx context.Context, c *command, cell *contest.Cell) (s *sample.Sample, err error) {
 	if pkg, ok := strings.CutPrefix(c.argv[0], "{test "); ok {
 		if c.argv[0], err = r.test(ctx, strings.TrimSuffix(pkg, "}")); err != nil {

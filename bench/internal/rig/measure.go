@@ -18,13 +18,13 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-// Measure makes one measurement of a cell: the server of the step is started, loaded and stopped. What goes wrong with
-// it is in the sample. The only error is that ctx has ended. Rate is the messages a second of an open loop.
+// Measure makes one measurement of a cell: it starts the server of the step, loads it and stops it. If that fails, the
+// sample says so. It returns an error only if ctx has ended. rate is the messages a second of an open loop.
 func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error) {
 	return r.Try(ctx, step, func() (*sample.Sample, error) { return r.measure(ctx, step, cell, rate) })
 }
 
-// Try is Measure of another kind of measurement, which is made again where that is of use.
+// Try is Measure for another kind of measurement. It repeats a disturbed one, within Again and Spare.
 func (r *Rig) Try(ctx context.Context, step plan.Step, measure func() (*sample.Sample, error)) (*sample.Sample, error) {
 	for try := 0; ; try++ {
 		s, err := measure()
@@ -45,12 +45,12 @@ func (r *Rig) Try(ctx context.Context, step plan.Step, measure func() (*sample.S
 	}
 }
 
-// standstills are how measurements fail on a machine that stands still for seconds.
+// standstills are in the errors of measurements on a machine that stands still for seconds.
 var standstills = []string{"was not ready after", "no request was completed", "did not get through in",
 	errDidNothing.Error()}
 
-// disturbed says that a measurement tells nothing, because other programs took too much of the machine. A wrong answer
-// and a server that failed tell something.
+// disturbed reports whether a measurement is worthless because other programs took too much of the machine. A wrong
+// answer, or a server that failed in another way, is a result.
 func (r *Rig) disturbed(s *sample.Sample) bool {
 	switch {
 	case s.Errors > 0 || s.Mismatches > 0:
@@ -78,12 +78,12 @@ func (r *Rig) measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 	return s.Load(ctx, cell, rate)
 }
 
-// Server is one that runs.
+// Server is a running server.
 type Server struct {
 	*process
 	rig    *Rig
 	addr   string
-	behind *process // what it needs
+	behind *process // the server behind it, if it needs one
 }
 
 // Start starts a server by name, for a cell, and waits until it serves.
@@ -140,8 +140,8 @@ func (s *Server) Stop() {
 	}
 }
 
-// Load runs the load generator against the server, at a rate if that is not 0. An answer that was wrong is an
-// error, and in the sample.
+// Load runs the load generator against the server, at a rate if that is not 0. If an answer was wrong it returns an
+// error, and the sample counts it.
 func (s *Server) Load(ctx context.Context, cell *contest.Cell, rate float64) (*sample.Sample, error) {
 	return s.load(ctx, cell, rate)
 }
@@ -150,7 +150,7 @@ func (s *Server) Load(ctx context.Context, cell *contest.Cell, rate float64) (*s
 func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of ...string) (*sample.Sample, error) {
 	r := s.rig
 	conns := cell.Conns
-	if cell.Mode == "idle" { // or as many as a process may have
+	if cell.Mode == "idle" { // at most as many as a process may have
 		conns = min(conns, r.idle)
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
@@ -166,7 +166,7 @@ func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of 
 	if cell.Kind == contest.Files {
 		argv = append(argv, "-path", "/"+siteName(cell.Size))
 	}
-	if cell.Mode == "idle" { // many connect, or all at once
+	if cell.Mode == "idle" { // many connect at once
 		argv = append(argv, "-patience", "60")
 	}
 	var out bytes.Buffer
@@ -178,7 +178,7 @@ func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of 
 	got, err := parse(out.Bytes(), end, p.said.last())
 	if err != nil {
 		select {
-		case <-s.end: // and some end with their load, as they should
+		case <-s.end: // some fail with their load, as they should
 			err = fmt.Errorf("died: %v: %s: %w", s.err, s.said.last(), err)
 		default:
 		}
@@ -186,7 +186,7 @@ func (s *Server) load(ctx context.Context, cell *contest.Cell, rate float64, of 
 	return got, err
 }
 
-// parse reads what the load generator printed. If it ended badly it may have a result nevertheless.
+// parse parses the output of the load generator. There may be a result even if it failed.
 func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil, fmt.Errorf("load: %w: %s", cmp.Or(end, errNoResult), said)

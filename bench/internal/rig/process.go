@@ -21,21 +21,21 @@ import (
 )
 
 const (
-	startMax = 10 * time.Second // that a server may take until it serves
-	stopMax  = 5 * time.Second  // and until it ends when asked to
-	saidMax  = 1 << 20          // bytes kept of what a process says
+	startMax = 10 * time.Second // for a server to start serving
+	stopMax  = 5 * time.Second  // for it to end when asked to
+	saidMax  = 1 << 20          // bytes of a process's output that are kept
 )
 
-// process is one that this program has started. It dies with it.
+// process is a process that this program has started. The kernel kills it when this program dies.
 type process struct {
 	cmd  *exec.Cmd
 	said *output
 	end  chan struct{} // closed when the process has ended
-	err  error         // then: how
+	err  error         // valid then: how it ended
 }
 
-// spawner starts processes from one thread that lasts: the kernel counts the end of the thread that started a process
-// as the parent's, and the affinity of that thread is what the process gets.
+// spawner starts processes from one thread that never ends: the kernel sends the parent-death signal when the thread
+// that started a process ends, and a process inherits the affinity of that thread.
 func (r *Rig) spawner() {
 	runtime.LockOSThread()
 	for f := range r.spawn {
@@ -43,7 +43,8 @@ func (r *Rig) spawner() {
 	}
 }
 
-// start starts a command on some CPUs, or where this program may run. What it says on stdout and stderr is kept.
+// start starts a command on some CPUs, or on those of this program if on is nil. It keeps what the process prints on
+// stdout and stderr.
 func (r *Rig) start(on CPUs, c *command) (*process, error) {
 	if slices.Contains(c.argv, r.file()) {
 		if err := r.makeFile(); err != nil {
@@ -56,7 +57,7 @@ func (r *Rig) start(on CPUs, c *command) (*process, error) {
 	if c.stdout != nil {
 		p.cmd.Stdout = c.stdout
 	}
-	// A group of its own: Ctrl-C at the terminal is for this program, which ends what it has started.
+	// It gets a process group of its own, so that Ctrl-C signals only this program, which ends what it has started.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = time.Second
 	failed := make(chan error)
@@ -71,14 +72,14 @@ func (r *Rig) start(on CPUs, c *command) (*process, error) {
 	return p, nil
 }
 
-// CPUs are those that a process may run on, as a flag 0 or 0,1.
+// CPUs are the CPUs that a process may run on. As a flag they are 0 or 0,1.
 type CPUs []int
 
 func (c *CPUs) String() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*c)), " ", ","), "[]")
 }
 
-// Set is a flag's.
+// Set implements flag.Value.
 func (c *CPUs) Set(text string) error {
 	*c = nil
 	for word := range strings.SplitSeq(text, ",") {
@@ -111,7 +112,7 @@ func startOn(on CPUs, cmd *exec.Cmd) error {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// stop ends the process, first politely.
+// stop ends the process by SIGTERM, and after stopMax by SIGKILL.
 func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -123,7 +124,7 @@ func (p *process) stop() {
 	<-p.end
 }
 
-// wait is for a process that ends by itself. It is stopped if ctx ends before.
+// wait waits for a process that ends by itself. It stops the process if ctx ends first.
 func (p *process) wait(ctx context.Context) error {
 	select {
 	case <-p.end:
@@ -134,12 +135,11 @@ func (p *process) wait(ctx context.Context) error {
 	}
 }
 
-// untilReady waits until the process has said a line with a word, or until it accepts a connection where no word is
-// given.
+// untilReady waits until the process has printed a line with word, or, if word is "", until it accepts a connection.
 func (p *process) untilReady(ctx context.Context, word, addr string) error {
 	late := time.NewTimer(startMax)
 	defer late.Stop()
-	// Nothing tells when a program that says nothing listens, and the others are looked at as often as them.
+	// A program that prints nothing gives no sign that it listens, so this polls; it polls the others alike.
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for !p.isReady(word, addr) {
@@ -167,7 +167,7 @@ func (p *process) isReady(word, addr string) bool {
 	return err == nil
 }
 
-// output keeps what is written to it, up to saidMax.
+// output keeps what is written to it, up to saidMax bytes.
 type output struct {
 	mu   sync.Mutex
 	said []byte
@@ -186,14 +186,14 @@ func (o *output) text() string {
 	return string(o.said)
 }
 
-// last is the last line.
+// last returns the last line.
 func (o *output) last() string {
 	text := strings.TrimSpace(o.text())
 	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
 }
 
-// line is the first whole one that has the word, or nothing. It is announced only by a line that begins so: others log
-// that they listen before they do.
+// line returns the first whole line that contains word, or "". If word is announced, the line has to begin with it,
+// since some programs log that they listen before they do.
 func (o *output) line(word string) string {
 	for line := range strings.Lines(o.text()) {
 		at := strings.Index(line, word)

@@ -18,21 +18,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rig is where measurements are made. It belongs to one goroutine.
+// Rig starts and measures servers. It belongs to one goroutine.
 type Rig struct {
 	Bench   string  // the directory of the module
 	Seconds float64 // the measured window
-	Warmup  float64 // before it
-	Quiet   float64 // share of a core that other programs may take; a sample with more of it is measured again
+	Warmup  float64 // seconds before it
+	Quiet   float64 // share of a core that other programs may take; with more, a sample is measured again
 	Again   int     // how often at most
 	Spare   int     // and how often in all
-	CPU     CPUs    // the server's; the first that may be used
-	LoadCPU CPUs    // the load generator's; the second
+	CPU     CPUs    // the server's; by default the first CPU that may be used
+	LoadCPU CPUs    // the load generator's; by default the second
 	Bin     string  // where the programs are
 
 	RingoArgs []string // more flags for ringo echo
-	Logs      bool     // servers of files write access logs
-	File      string   // the file that is read; "": one that is made, and goes with the rig
+	Logs      bool     // file servers write access logs
+	File      string   // the file that is read; "": one that is made, and removed by Close
 	FileMiB   int      // its size, if it has to be made
 
 	work  string
@@ -41,13 +41,13 @@ type Rig struct {
 	spawn chan func()
 }
 
-// Open makes a rig whose files of the moment lie in a directory of their own, until Close.
+// Open makes a rig, with a directory for temporary files until Close.
 func Open(bench string) (*Rig, error) {
 	work, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
-	// Below the ephemeral range, and not the same for two runs that follow each other.
+	// Below the ephemeral ports, and different for two runs in succession.
 	r := &Rig{Bench: bench, Bin: filepath.Join(bench, "bin"), work: work, port: 20_000 + os.Getpid()%8_000,
 		FileMiB: 256, spawn: make(chan func())}
 	if r.CPU, r.LoadCPU, err = firstCPUs(); err != nil {
@@ -59,26 +59,26 @@ func Open(bench string) (*Rig, error) {
 	return r, err
 }
 
-// Close forgets the rig and its files.
+// Close removes the rig's files. The rig can't be used any more.
 func (r *Rig) Close() error {
 	close(r.spawn)
 	return os.RemoveAll(r.work)
 }
 
-// filesMax lets programs have as many descriptors as the system allows, where this one may, and is how many they have.
-// Each raises its own limit to that.
+// filesMax raises the limit of descriptors to what the system allows, if this program may, and returns the limit.
+// Programs that it starts inherit the hard limit, and raise their own soft limit to it.
 func filesMax() (int, error) {
 	var lim syscall.Rlimit
 	text, err := os.ReadFile("/proc/sys/fs/nr_open")
 	if _, bad := fmt.Sscan(string(text), &lim.Max); err == nil && bad == nil {
 		lim.Cur = lim.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim) // not root: the limit is as it was
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim) // fails if not root, and the limit stays
 	}
 	err = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim)
 	return int(lim.Max), os.NewSyscallError("getrlimit", err)
 }
 
-// firstCPUs are two that this program may use, or the only one twice.
+// firstCPUs returns two CPUs that this program may use, or its only one twice.
 func firstCPUs() (a, b CPUs, err error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -93,8 +93,8 @@ func firstCPUs() (a, b CPUs, err error) {
 	return all[:1], all[min(1, len(all)-1):][:1], nil
 }
 
-// Build builds the Go programs, and those in C if there is a compiler. Measurements share them that run at once: one
-// builds at a time, and what another has running is left as it is, or is another file by then.
+// Build builds the Go programs, and those in C if there is a compiler. Concurrent runs share the programs: one run
+// builds at a time, and a program that another run has started stays as it is, since a changed one is a new file.
 func (r *Rig) Build(ctx context.Context) error {
 	if err := os.MkdirAll(r.Bin, 0o777); err != nil {
 		return err
@@ -142,10 +142,10 @@ func (r *Rig) run(ctx context.Context, dir string, argv ...string) error {
 	return nil
 }
 
-// Has says whether a program is installed.
+// Has reports whether a program is installed.
 func Has(program string) bool { return Find(program) != "" }
 
-// Find is the path of a program, "" if it is not installed. Servers lie where only root's shell looks.
+// Find returns the path of a program, or "" if it is not installed. It also looks in directories for root's programs.
 func Find(program string) string {
 	for _, name := range []string{program, "/usr/local/sbin/" + program, "/usr/sbin/" + program, "/sbin/" + program} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -155,7 +155,7 @@ func Find(program string) string {
 	return ""
 }
 
-// nextPort is one that nobody listens on.
+// nextPort returns a port that no program listens on.
 func (r *Rig) nextPort() (int, error) {
 	for range 1000 {
 		r.port++
@@ -173,13 +173,13 @@ func (r *Rig) nextPort() (int, error) {
 
 func siteName(size int) string { return fmt.Sprintf("%d.txt", size) }
 
-// makeSite writes a file of the bytes that the load generator expects.
+// makeSite writes a file with the bytes that the load generator expects.
 func (r *Rig) makeSite(size int) error {
 	path := filepath.Join(r.site(), siteName(size))
 	if err := os.MkdirAll(r.site(), 0o755); err != nil {
 		return err
 	}
-	if err := os.Chmod(r.work, 0o755); err != nil { // a server that gives up root has to read them
+	if err := os.Chmod(r.work, 0o755); err != nil { // a server that gives up root has to read the files
 		return err
 	}
 	const hello = "Hello, World!"

@@ -1,4 +1,4 @@
-// Package sample is the record of one measurement: what load writes and what bench reads, a line of JSON each.
+// Package sample is the record of one measurement: load writes it and bench reads it, as a line of JSON.
 package sample
 
 // Sample is one server under one load for one measured window. Fields that a mode does not measure are zero.
@@ -36,8 +36,8 @@ type Sample struct {
 
 	DiskRead float64 `json:"disk_read,omitempty"` // bytes a second that the server had read from disks
 
-	Rate    float64 `json:"rate,omitempty"`        // messages a second that were asked for, of mode paced
+	Rate    float64 `json:"rate,omitempty"`        // messages a second that were asked for, in mode paced
 	LateP99 float64 `json:"late_p99_us,omitempty"` // how late the load generator itself sent them, µs
 
-	Figures map[string]float64 `json:"figures,omitempty"` // of a program that measures by itself, by their units
+	Figures map[string]float64 `json:"figures,omitempty"` // of a program that measures itself, by unit
 }

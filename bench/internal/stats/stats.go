@@ -1,4 +1,4 @@
-// Package stats says whether a ratio differs from one, as far as the rounds of a measurement allow to say.
+// Package stats decides whether a ratio differs from one, as far as the rounds of a measurement allow that.
 package stats
 
 import (
@@ -7,19 +7,19 @@ import (
 	"ringo/internal/measure"
 )
 
-// Verdict is what an interval of a ratio says. Above one is better.
+// Verdict is the conclusion from an interval of a ratio. A ratio above one is better.
 type Verdict int
 
 // The verdicts.
 const (
-	TooFew Verdict = iota // rounds to say anything
-	Same                  // no difference seen: the noise is larger than what there may be
+	TooFew Verdict = iota // too few rounds for a conclusion
+	Same                  // no difference seen: it is smaller than the noise, if there is one
 	Better
 	Worse
 )
 
-// Judge refuses to tell a difference where the interval holds one, and where the median is no further from one than
-// noise: the share by which a server differed from itself in the same rounds.
+// Judge returns Same if the interval contains one, or if the median is no further from one than noise. noise is the
+// share by which a server differed from itself in the same rounds.
 func Judge(i measure.Interval, noise float64) Verdict {
 	switch {
 	case !i.Known() || math.IsNaN(i.Median):
@@ -34,7 +34,7 @@ func Judge(i measure.Interval, noise float64) Verdict {
 	return Same
 }
 
-// Deviation is how far a ratio is from one, the same for a ratio and its inverse: 0.05 for 1.05 and for 1/1.05.
+// Deviation returns how far a ratio is from one, the same for a ratio and its inverse: 0.05 for 1.05 and for 1/1.05.
 func Deviation(ratio float64) float64 { return math.Exp(math.Abs(math.Log(ratio))) - 1 }
 
 func (v Verdict) String() string {
