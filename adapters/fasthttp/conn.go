@@ -65,7 +65,7 @@ func (c *conn) base() *conn { return c }
 // conn is closed.
 func (c *conn) NetConn() net.Conn { return c.idler }
 
-// Read returns net.ErrClosed when Grace is over, so that fasthttp ends silently: other errors it answers and logs.
+// Read returns net.ErrClosed when Grace is over, so that fasthttp ends silently: it answers and logs other errors.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.over {
 		return 0, net.ErrClosed

@@ -10,9 +10,9 @@
 //
 // # Where a handler runs
 //
-// You choose this once, and the default is safe. With [NewTransporter] each connection has a goroutine, so a handler
-// may wait for anything. With Config.Tasks each connection has a task on its loop, which saves the way to another
-// thread and back:
+// The program chooses this once, and the default is safe. With [NewTransporter] each connection has a goroutine, so a
+// handler may wait for anything. With Config.Tasks each connection has a task on its loop, which saves the way to
+// another thread and back:
 //
 //	transport := &ringohertz.Config{Tasks: true}
 //	h := server.Default(server.WithTransport(transport.NewTransporter))

@@ -10,7 +10,7 @@ import (
 )
 
 // Goroutine is a middleware that runs the middleware and the handler after it on a goroutine, while the connection's
-// task parks. It is for routes that wait for anything else than Ringo, with Config.Tasks.
+// task parks. It is for routes that have to wait outside Ringo, with Config.Tasks.
 //
 //	h.GET("/report", ringohertz.Goroutine, report)
 //

@@ -111,8 +111,8 @@ func (c *conn) Release() error {
 
 // fill waits until at least n bytes are unread in one piece. For a task, the bytes that arrive first stay in the
 // loop's buffer; if there have to be more, all are gathered in memory of the connection's own, since a connection must
-// not hold many of the loop's buffers. A goroutine reads into memory of its own from the start: a read that waits has
-// no buffer of the loop to keep.
+// not hold many of the loop's buffers. A goroutine reads into memory of the connection's own from the start: while its
+// read waits, no buffer of the loop has the bytes yet.
 func (c *conn) fill(n int) error {
 	if !c.at.used && c.leases {
 		if _, err := c.receive(nil); err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// pieceMin is the least memory, in bytes, that is allocated at once for output. It is also the longest small write
-	// of a task.
+	// pieceMin is the least memory, in bytes, that is allocated at once for output. A small write of a task may have
+	// as much.
 	pieceMin = 4 << 10
 	// copyMax is the longest slice, in bytes, that WriteBinary copies; longer ones are sent from where they are.
 	copyMax = 4<<10 - 1

@@ -15,12 +15,12 @@ import (
 // Config configures a server's transport. The zero value of each field means its default, and a nil *Config all
 // defaults.
 type Config struct {
-	// Run configures the server's loops. If its Grace is 0, it is a second longer than server.WithExitWaitTime, after
-	// which connections are cut off.
+	// Run configures the server's loops. If its Grace is 0, it is a second more than server.WithExitWaitTime;
+	// connections are cut off when that time is over.
 	Run *ringo.Config
 	// Listen configures the listening sockets of servers that get an address. server.WithReusePort also sets
-	// AllowShared. For a listener of server.WithListener, which exists already, only fields for its connections have
-	// an effect, such as Limits.
+	// AllowShared. For a listener of server.WithListener, which exists already, AllowShared, Control and MultipathTCP
+	// have no effect, and the other fields do.
 	Listen sock.ListenConfig
 	// Tasks runs kitex and the service's methods in the connection's task instead of on a goroutine. They, and all
 	// other code of the program that kitex calls, must then wait only through Ringo: see package ringo's one rule, and

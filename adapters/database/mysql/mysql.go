@@ -49,7 +49,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *mysql.Config) (net.Conn, e
 	return &session{Conn: below, db: db, sql: c}, nil
 }
 
-// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p.Dial must come from this
 // package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
 // the calls of c. The session must not be used after use has returned, nor by other tasks meanwhile; Rows must be
 // closed, and each Tx committed or rolled back. The session goes back to p unless the driver has given it up. On an

@@ -62,7 +62,7 @@ func dial(ctx context.Context, l *ringo.Loop, config *pgx.ConnConfig) (net.Conn,
 	return s, nil
 }
 
-// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p.Dial must come from this
 // package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
 // the calls of pgx. The session must not be used after use has returned, nor by other tasks meanwhile. It goes back to
 // p if it is idle and in no transaction, and is closed otherwise. Methods that need goroutines, such as CopyFrom,

@@ -75,7 +75,7 @@ func secured(c *tasked.Conn, options *redis.Options) net.Conn {
 	return tls.Client(c, config)
 }
 
-// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p's Dial must be from this
+// Do calls use with a session of p, in the calling task, whose loop the session belongs to. p.Dial must come from this
 // package's Dial. All waits in Do end with ctx. The context that use gets has ctx's values but never ends; pass it to
 // the calls of c. The session must not be used after use has returned, nor by other tasks meanwhile. It goes back to p
 // unless the client has given its connection up. On an ordinary goroutine Do fails; a task parks.

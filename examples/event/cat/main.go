@@ -53,6 +53,7 @@ func (c *printer) next() {
 	event.Go(c.l, func() (*file.File, error) { return file.Open(name) }, c.opened)
 }
 
+// opened begins to read the file.
 func (c *printer) opened(f *file.File, err error) {
 	if err != nil {
 		c.err = err
@@ -62,10 +63,12 @@ func (c *printer) opened(f *file.File, err error) {
 	c.read()
 }
 
+// read reads the next piece. The callback wasRead gets the result.
 func (c *printer) read() {
 	event.Go(c.l, func() (int, error) { return c.f.ReadAt(c.piece, c.off) }, c.wasRead)
 }
 
+// wasRead writes a piece. At the end of the file there may be a last piece with io.EOF.
 func (c *printer) wasRead(n int, err error) {
 	c.off += int64(n)
 	write := func() (int, error) {

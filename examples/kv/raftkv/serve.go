@@ -47,6 +47,7 @@ func (r *Replica) handler() *sock.Handler {
 	}
 }
 
+// serve reads a frame and handles it. Both are bounded by WithTimeout, so a silent peer holds no task for long.
 func (r *Replica) serve(c *sock.Conn) error {
 	var kind byte
 	var body []byte

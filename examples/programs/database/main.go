@@ -75,6 +75,7 @@ func (s *service) routes() *http.ServeMux {
 	return mux
 }
 
+// answer makes a handler of a query. It runs in a task: ask parks until the database has answered.
 func answer(ask func(ctx context.Context, id string) (string, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, err := ask(r.Context(), r.PathValue("id"))

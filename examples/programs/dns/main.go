@@ -32,6 +32,7 @@ func main() {
 	log.Fatal(err)
 }
 
+// run serves a zone on all loops: datagrams by ServePackets, and TCP by Serve in a second task of each loop.
 func run(ctx context.Context, address, text string, out io.Writer) error {
 	z, err := parse(text)
 	if err != nil {

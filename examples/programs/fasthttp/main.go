@@ -23,6 +23,7 @@ func main() {
 	}
 }
 
+// run serves a request in each way, and prints the answers.
 func run(out io.Writer) error {
 	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		for _, way := range ways {

@@ -21,6 +21,7 @@ func main() {
 	}
 }
 
+// run makes a listener on a loop. Offload runs gRPC on a goroutine, while the task parks and the loop works for both.
 func run(out io.Writer) error {
 	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")

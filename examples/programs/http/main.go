@@ -33,6 +33,7 @@ var protocols = []protocol{
 	{"h2c", "http", (*http.Protocols).SetUnencryptedHTTP2},
 }
 
+// run makes a request by each protocol. Offload runs net/http on a goroutine, while the task parks.
 func run(out io.Writer) error {
 	certificate, pool, err := selfsigned.Certificate()
 	if err != nil {

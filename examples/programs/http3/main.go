@@ -28,6 +28,7 @@ func main() {
 	}
 }
 
+// run makes one request. Offload runs quic-go on goroutines, while the task parks.
 func run(out io.Writer) error {
 	certificate, pool, err := selfsigned.Certificate()
 	if err != nil {

@@ -26,6 +26,7 @@ func main() {
 	}
 }
 
+// run uses the server from a goroutine, in Offload, while the task parks.
 func run(url string, out io.Writer) error {
 	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		return l.Offload(func(ctx context.Context) error {

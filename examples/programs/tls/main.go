@@ -1,6 +1,6 @@
 // TLS echoes lines by crypto/tls in tasks, one for each connection. That is safe because only one task uses each
 // tls.Conn: nothing in it waits but the connection beneath, and that parks the task. A second task on the same
-// connection would wait in crypto/tls's mutexes and stop the loop; use package ringo/sock/socktls for that. A peer
+// connection could block in a mutex of crypto/tls, and with it the loop; package ringo/sock/socktls is for that. A peer
 // that stalls in the handshake is cut off.
 package main
 
@@ -30,6 +30,7 @@ func main() {
 	}
 }
 
+// run serves on a loop, and talks to itself twice: from a task and from a goroutine.
 func run(out io.Writer) error {
 	certificate, pool, err := selfsigned.Certificate()
 	if err != nil {

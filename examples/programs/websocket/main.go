@@ -22,6 +22,7 @@ func main() {
 	}
 }
 
+// run exchanges one message. Offload runs server and client on goroutines, while the task parks.
 func run(out io.Writer) error {
 	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")

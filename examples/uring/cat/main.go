@@ -53,6 +53,7 @@ func cat(out int, names []string) error {
 	return nil
 }
 
+// copyFile writes one file to out, by chains of two linked requests.
 func copyFile(r *uring.Ring, out int, name string, p []byte) error {
 	path := append([]byte(name), 0)
 	defer runtime.KeepAlive(path) // the entry has only its address
@@ -96,6 +97,7 @@ func copyFile(r *uring.Ring, out int, name string, p []byte) error {
 	return err
 }
 
+// read adds a request that reads from the file at place.
 func read(r *uring.Ring, p []byte) {
 	e := r.SQE()
 	e.PrepRead(place, p, here)

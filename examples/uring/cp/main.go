@@ -31,6 +31,7 @@ func main() {
 	}
 }
 
+// copyFile copies a regular file by copyBlocks, and anything else by copyToEnd.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

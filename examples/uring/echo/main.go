@@ -159,10 +159,12 @@ func (s *server) add(prep func(e *uring.SQE), what uint32, conn int) error {
 	return nil
 }
 
+// accept adds one request that accepts connections until it fails: each is a CQE.
 func (s *server) accept(listener int) error {
 	return s.add(func(e *uring.SQE) { e.PrepAcceptMultishot(listener, syscall.SOCK_CLOEXEC) }, accept, 0)
 }
 
+// accepted begins to serve a connection, and accepts again if the kernel has ended the multishot request.
 func (s *server) accepted(listener int, c uring.CQE) error {
 	switch {
 	case c.Res >= 0 && len(s.free) == 0:
@@ -183,11 +185,13 @@ func (s *server) accepted(listener int, c uring.CQE) error {
 	return s.accept(listener)
 }
 
+// receive adds one request that receives until it fails: each CQE has a buffer of the group with bytes.
 func (s *server) receive(i int) error {
 	s.conns[i].receiving = true
 	return s.add(func(e *uring.SQE) { e.PrepRecvMultishot(s.conns[i].fd, group, 0) }, recv, i)
 }
 
+// received queues a filled buffer. The receive ends for lack of buffers, at the end of the stream, or on an error.
 func (s *server) received(i int, c uring.CQE) error {
 	k := &s.conns[i]
 	k.receiving = c.More()
@@ -230,6 +234,7 @@ func (s *server) next(i int) error {
 	return nil
 }
 
+// sent returns the buffers that were sent to the kernel, or all of them if the send failed.
 func (s *server) sent(i int, c uring.CQE) error {
 	k := &s.conns[i]
 	k.sending = false

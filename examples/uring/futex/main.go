@@ -59,6 +59,7 @@ func play(rounds uint32) (uint32, error) {
 	return atomic.LoadUint32(&g.word), err
 }
 
+// player increments the word rounds times, whenever it is its turn. Both rings are open before either waits.
 func (g *game) player(turn, rounds uint32) error {
 	const flags = uring.FutexU32 | uring.FutexPrivate
 	runtime.LockOSThread() // the ring belongs to this thread

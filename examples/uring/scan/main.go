@@ -53,6 +53,7 @@ type scan struct {
 	reads, bytes int64
 }
 
+// run opens the file with O_DIRECT, registers the file and the memory, and reads.
 func (s *scan) run(name string) error {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -28,6 +28,7 @@ func main() {
 
 const atOnce = 64 // children at most
 
+// run starts the commands, with a waitid request for each, and prints them in the order in which they end.
 func run(out io.Writer, commands []string) error {
 	if len(commands) > atOnce {
 		return fmt.Errorf("%d commands: %d at most", len(commands), atOnce)
