@@ -1,6 +1,6 @@
 // Cat is libuv's uvcat by package event: it opens files, reads them in pieces and writes the pieces to stdout. All of
-// that is done in callbacks, and none of them waits for a disk: event.Go runs a call that waits in a task, and then
-// the callback.
+// that is done in callbacks, and none of them waits for a disk: event.Go makes a call that may wait in a task, and then
+// calls the callback with its result.
 package main
 
 import (

@@ -314,8 +314,8 @@ func (d *disk) rewrite(f *file.File, snap *raftpb.Snapshot) (at int64, err error
 	return at, err
 }
 
-// compact makes the log begin with a snapshot that is durable. In memory, keep entries before it remain, for followers
-// that are a little late. It parks.
+// compact makes the log begin with a snapshot that is durable. In memory the last keep entries before it remain, for
+// followers that are a little late. It parks.
 func (d *disk) compact(snap *raftpb.Snapshot, keep uint64) error {
 	index := snap.GetMetadata().GetIndex()
 	_, err := d.mem.CreateSnapshot(index, snap.GetMetadata().GetConfState(), nil)

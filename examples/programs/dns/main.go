@@ -1,5 +1,6 @@
-// Dns answers for the names of a zone, by UDP and TCP, on all loops. Try it with dig @127.0.0.1 -p 5300
-// www.example.org.
+// Dns answers for the names of a zone, by UDP and TCP, on all loops. To try it:
+//
+//	dig @127.0.0.1 -p 5300 www.example.org
 package main
 
 import (
