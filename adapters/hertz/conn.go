@@ -25,7 +25,7 @@ type conn struct {
 
 	// For the input.
 	unread  []byte    // bytes received and not read, in at; own memory has free room behind them
-	at      segment   // the memory of unread, and of what was peeked at before
+	at      segment   // the memory of unread, and of bytes that were peeked at before
 	spent   []segment // read completely and not freed yet: slices of them may be in use
 	between bool      // it waits for a request, of which no byte has come
 	linger  time.Duration

@@ -2,7 +2,7 @@
 
 // Bench measures servers and programs beside others, on this machine. In the folder bench:
 //
-//	go run ./cmd/bench compare     Ringo beside everybody else, and a page that says who wins where
+//	go run ./cmd/bench compare     Ringo beside all others, and a page that shows who wins where
 //	go run ./cmd/bench run         echo servers, by name, under loads
 //	go run ./cmd/bench idle        memory of idle connections
 //	go run ./cmd/bench sockets     programs on Ringo's sockets, beside package net and C

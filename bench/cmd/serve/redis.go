@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Bounds of what a client may make the server hold.
+// Bounds on what a client may make the server hold.
 const (
 	wordsMax = 16
 	wordMax  = 8 << 20

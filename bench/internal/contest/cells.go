@@ -105,7 +105,7 @@ func echo(load, title string, conns, size, depth int, servers []string) Cell {
 		Servers: servers, Match: Match{flagship, Base}}
 }
 
-// openCell returns the cell 50x64 at a share, in percent, of what Base answers in it at most.
+// openCell returns the cell 50x64 at a share, in percent, of Base's peak in it.
 func openCell(percent int) Cell {
 	return Cell{Kind: Open, Load: fmt.Sprintf("50x64@%d", percent),
 		Title: fmt.Sprintf("%d %% of Go net's peak", percent), Mode: "paced",

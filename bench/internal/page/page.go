@@ -105,7 +105,7 @@ func warnings(rec *contest.Record) (all []string) {
 	return all
 }
 
-// charges returns the rows of what the host charges, before and after the run.
+// charges returns the rows of the host's charges, before and after the run.
 func charges(rec *contest.Record) (rows [][]string) {
 	for _, c := range host.ChargeNames {
 		if rec.About.Charges[c.Name] == 0 {

@@ -18,7 +18,7 @@ import (
 
 // Bounds, and what happens beyond them.
 const (
-	entryMax       = 32 << 10  // bytes of what a client sends; more is refused
+	entryMax       = 32 << 10  // bytes of key and values in an entry; more is refused
 	messageMax     = 256 << 10 // bytes of entries in one message; the rest goes into the next
 	inflightMax    = 4 << 20   // bytes of entries on their way to a peer; the rest stays in the log
 	uncommittedMax = 8 << 20   // bytes of entries that are not committed; more writes are refused

@@ -56,7 +56,7 @@ func sum(names []string, threads int) ([][]byte, error) {
 	return p.sums, errors.Join(p.errs...)
 }
 
-// run starts the workers, gives the next file to each that is idle, and ends them.
+// run starts the workers, hands the next file to each that is idle, and ends them.
 func (p *pool) run(threads int) error {
 	runtime.LockOSThread() // the ring belongs to this thread
 	defer runtime.UnlockOSThread()
