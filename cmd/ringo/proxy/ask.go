@@ -12,21 +12,22 @@ import (
 	"ringo"
 )
 
-// dialError is that of a connection that was not made: nothing was sent.
+// dialError wraps the error of a connection to an upstream that could not be made: nothing of the request was sent.
 type dialError struct{ error }
 
 func (e *dialError) Unwrap() error { return e.error }
 
-// isDial reports whether an error is one of those.
+// isDial reports whether err is, or wraps, a dialError.
 func isDial(err error) bool {
 	var dial *dialError
 	return errors.As(err, &dial)
 }
 
-// errNoUpstream is that of a request for which there is none.
+// errNoUpstream is the error of a connection or request if no upstream may be tried, or none is left.
 var errNoUpstream = errors.New("no upstream is left to try")
 
-// ask makes a request at an upstream, or at another as long as that changes nothing for the first.
+// ask sends a request to an upstream and returns its answer. After a failure that mayRepeat allows it tries another
+// upstream, triesMax in all.
 func (w *web) ask(r *http.Request, t *trip, us *upstreams, v *visit) (*http.Response, error) {
 	l, _ := ringo.Current()
 	err := errNoUpstream
@@ -53,19 +54,20 @@ func (w *web) ask(r *http.Request, t *trip, us *upstreams, v *visit) (*http.Resp
 	return nil, err
 }
 
-// mayRepeat reports whether a request that has failed may be made again: nothing of it was sent, nor of its body read,
-// or it has none and may come twice.
+// mayRepeat reports whether a request that failed with err may be sent again. After a failed dial it may if it has no
+// body or one of known length. After any other error but a timeout it may only if it has no body and its method is
+// idempotent.
 func mayRepeat(r *http.Request, err error) bool {
 	if isDial(err) {
-		return r.Body == nil || r.ContentLength > 0 // else its first byte may have been asked for
+		return r.Body == nil || r.ContentLength > 0 // the first byte of a body of unknown length may have been read
 	}
 	return r.Body == nil && !isTimeout(err) && slices.Contains([]string{http.MethodGet, http.MethodHead,
 		http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}, r.Method)
 }
 
-// askAt makes a request at an upstream, which has been taken. Without an answer it is left.
+// askAt sends a request to an upstream that was taken. If there is no answer, it also leaves the upstream.
 func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, error) {
-	if r.Body != nil && t.out.URL != nil { // a transport that has failed may have it still
+	if r.Body != nil && t.out.URL != nil { // the transport of a failed try may still use the old one
 		t = newTrip()
 	}
 	out := &t.out
@@ -85,7 +87,7 @@ func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, erro
 		u.of.note(u, byConn, nil)
 	case isDial(err), r.Body == nil && r.Context().Err() == nil && !isTimeout(err):
 		u.of.note(u, byConn, err)
-	default: // it may be the client's body that has failed, and an answer that is late says more of the request
+	default: // the client's body may have failed; a late answer says more about the request
 		u.of.note(u, byConn, context.Canceled)
 	}
 	if err != nil {
@@ -106,7 +108,7 @@ func (w *web) askAt(u *upstream, r *http.Request, t *trip) (*http.Response, erro
 	return a, nil
 }
 
-// dialAt connects to the upstream that the transport knows by an address.
+// dialAt is the transport's dial function. addr is an upstream's key, as in web.hosts.
 func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
 	l, _ := ringo.Current()
 	u := w.hosts[addr]
@@ -118,22 +120,22 @@ func (w *web) dialAt(ctx context.Context, _, addr string) (net.Conn, error) {
 	return c, nil
 }
 
-// isTimeout reports whether an error is of a time that is over.
+// isTimeout reports whether err is a timeout, in the sense of net.Error.
 func isTimeout(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && e.Timeout()
 }
 
-// clientHost is what balanceHash goes by.
+// clientHost returns the client's address without its port, by which balanceHash chooses.
 func clientHost(r *http.Request) string {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return host
 }
 
-// answer is the body of an upstream's answer, with whose end the upstream has one request less.
+// answer is the body of an upstream's answer. Its first Close leaves the upstream.
 type answer struct {
 	io.ReadCloser
-	of *upstream // nil: it has ended
+	of *upstream // nil once Close has left it
 }
 
 func (a *answer) Close() error {
@@ -145,7 +147,7 @@ func (a *answer) Close() error {
 	return err
 }
 
-// switched is answer where the upstream speaks another protocol from then on.
+// switched is the body of a 101 answer: after it, upstream and client speak another protocol on the connection.
 type switched struct {
 	answer
 	net.Conn

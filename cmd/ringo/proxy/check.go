@@ -11,7 +11,8 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// beginChecks has the first loop that listens check each upstream, in tasks that keep nothing from ending.
+// beginChecks starts the health checks of all upstreams, on the first loop that listens. They run in background tasks,
+// which don't keep the loop from ending.
 func (r *relay) beginChecks(l *ringo.Loop) {
 	r.checks.Do(func() {
 		for _, u := range r.to.all {
@@ -22,7 +23,7 @@ func (r *relay) beginChecks(l *ringo.Loop) {
 	})
 }
 
-// checkOn checks an upstream until the loop ends.
+// checkOn checks an upstream every -check, until the loop ends.
 func (r *relay) checkOn(l *ringo.Loop, u *upstream) {
 	check := r.checkConn
 	if r.o.checkHTTP != "" {
@@ -36,7 +37,7 @@ func (r *relay) checkOn(l *ringo.Loop, u *upstream) {
 	}
 }
 
-// checkConn asks for a connection.
+// checkConn checks an upstream by opening a connection, with its TLS if there is -to-tls, and closing it.
 func (r *relay) checkConn(l *ringo.Loop, u *upstream) error {
 	c, err := r.dial(context.Background(), l, u)
 	if err != nil {
@@ -45,7 +46,8 @@ func (r *relay) checkConn(l *ringo.Loop, u *upstream) error {
 	return c.Close()
 }
 
-// checkGet asks for the path of -check-http, on a connection of its own: one from before says nothing of the next.
+// checkGet checks an upstream by a GET of the path of -check-http. It opens a connection for each check: a connection
+// kept from before would not show whether the upstream accepts new ones.
 func (r *relay) checkGet(l *ringo.Loop, u *upstream) error {
 	client := &http.Client{Timeout: r.o.dial, Transport: &sockhttp.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, l, u) }},

@@ -12,12 +12,12 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// ofConnection are the fields that are a connection's and go no further, beside those that Connection names: RFC 9110,
-// section 7.6.1, and what older ones had.
+// ofConnection are the fields that belong to one connection, so that a proxy must not pass them on: those of RFC 9110,
+// section 7.6.1, and of older RFCs. The field Connection of a head may name more.
 var ofConnection = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// dropOfConnection deletes them.
+// dropOfConnection deletes the fields of ofConnection, and those that the field Connection names.
 func dropOfConnection(h http.Header) {
 	for _, names := range h["Connection"] {
 		for name := range strings.SplitSeq(names, ",") {
@@ -31,7 +31,8 @@ func dropOfConnection(h http.Header) {
 	}
 }
 
-// dropOfMessage deletes, of trailers, what would say something of the connection or of where the message ends.
+// dropOfMessage deletes from trailers the fields that are about the connection, and Content-Length, which is about
+// where the message ends.
 func dropOfMessage(trailers http.Header) {
 	dropOfConnection(trailers)
 	delete(trailers, "Content-Length")
@@ -42,7 +43,8 @@ func isOfConnection(name string) bool {
 	return slices.ContainsFunc(ofConnection, func(of string) bool { return isFold(name, of) })
 }
 
-// upgradeOf is the protocol that a head asks for, or goes on with, or several; "": none.
+// upgradeOf returns the protocols in the Upgrade field of a head, separated by commas: those that a request asks for,
+// or that a 101 answer switches to. It returns "" unless the field Connection has the token upgrade.
 func upgradeOf(h http.Header) string {
 	if !sockhttp.HasToken(h["Connection"], "upgrade") {
 		return ""
@@ -50,7 +52,8 @@ func upgradeOf(h http.Header) string {
 	return strings.Join(h["Upgrade"], ", ")
 }
 
-// areAmong reports whether protocols, one at least, are among others.
+// areAmong reports whether every protocol in some, a list separated by commas, is also in others. An empty element, so
+// also an empty list, is in none.
 func areAmong(some, others string) (all bool) {
 	asked := slices.Collect(strings.SplitSeq(others, ","))
 	for one := range strings.SplitSeq(some, ",") {
@@ -62,13 +65,14 @@ func areAmong(some, others string) (all bool) {
 	return true
 }
 
-// rewrite makes the upstream's request of the client's, in its place: it has Host, path and query as they came, and
-// says whose it is. It returns the protocols that the client asks for.
+// rewrite turns the client's request, in place, into the one for the upstream. Host, path and query stay as they came;
+// fields of the connection are dropped, X-Forwarded-* are set, and the -set-header and -del-header rules applied. It
+// returns the protocols that the client asks to upgrade to, "" if none.
 func (w *web) rewrite(r *http.Request, t *trip) (upgrade string) {
 	h := r.Header
 	upgrade = upgradeOf(h)
 	if strings.Contains(strings.ToLower(upgrade), "h2c") {
-		upgrade = "" // what is spoken then would be HTTP again, of which the proxy would see nothing
+		upgrade = "" // or HTTP/2 requests would pass without the proxy seeing them
 	}
 	if t.old { // it has neither
 		upgrade = ""
@@ -92,8 +96,10 @@ func (w *web) rewrite(r *http.Request, t *trip) (upgrade string) {
 	return upgrade
 }
 
-// claim says where the request has come from, behind what a trusted client has said. A peer of a Unix socket has no
-// address to add.
+// claim sets X-Forwarded-For, -Host and -Proto. Without -trust it first deletes what the client says in these and
+// similar fields, and sets Client-Cert if the client has shown a certificate. With -trust the client's address is
+// appended to X-Forwarded-For, and the other fields stay if they are there. The peer of a Unix socket has no address to
+// add.
 func (w *web) claim(r *http.Request, t *trip) {
 	h := r.Header
 	if !w.o.trust {
@@ -124,18 +130,19 @@ func (w *web) claim(r *http.Request, t *trip) {
 	}
 }
 
-// clientCert has a client's certificate, and another field those that lead to a known one: RFC 9440.
+// clientCert is the field for the client's certificate, clientCertChain the one for the rest of its chain: RFC 9440.
 const (
 	clientCert      = "Client-Cert"
 	clientCertChain = "Client-Cert-Chain"
 )
 
-// isClaim reports whether a field says where a request has come from, also to servers for which _ is as good as -.
+// isClaim reports whether the field called name says where a request came from. It takes _ for -, since some servers
+// don't tell the two apart.
 func isClaim(name string) bool {
 	switch {
 	case name == "":
 		return false
-	case name[0]|' ' == 'c': // as most names do: no time for these
+	case name[0]|' ' == 'c': // many names do: a check that is cheap for them
 		name = strings.ReplaceAll(name, "_", "-")
 		return isFold(name, clientCert) || isFold(name, clientCertChain)
 	case name[0]|' ' != 'x' && name[0]|' ' != 'f':
@@ -146,8 +153,8 @@ func isClaim(name string) bool {
 		sameField(name, "x-real-ip")
 }
 
-// pathOf is a path in which all is escaped that must be. If something is not, package url writes it anew from what it
-// means, and %2F as /.
+// pathOf returns a raw path with every byte escaped that has to be. If one were not, package net/url would not use the
+// raw path but encode the decoded one anew, and that turns %2F into /.
 func pathOf(raw string) string {
 	var b []byte
 	for _, c := range []byte(raw) {

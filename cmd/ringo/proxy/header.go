@@ -14,7 +14,8 @@ const (
 	sendV2 = "v2"
 )
 
-// clientOf says whose a connection is. With -accept-proxy it reads the header, and nothing behind it.
+// clientOf returns the addresses of the connection's client. With -accept-proxy it reads them from the PROXY header and
+// consumes that alone; the bytes behind it stay in the connection's buffer. -header bounds the wait.
 func (r *relay) clientOf(c *sock.Conn) (proxyproto.Header, error) {
 	own := proxyproto.Header{Source: c.RemoteAddr(), Dest: c.LocalAddr()}
 	if !r.o.accept {
@@ -41,7 +42,7 @@ func (r *relay) clientOf(c *sock.Conn) (proxyproto.Header, error) {
 	}
 }
 
-// introduce tells an upstream whose the connection is, with -send-proxy.
+// introduce writes the PROXY header of -send-proxy to an upstream, if there is one to send.
 func (r *relay) introduce(c net.Conn, client proxyproto.Header) (err error) {
 	switch r.o.send {
 	case sendV1:

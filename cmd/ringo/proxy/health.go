@@ -10,36 +10,40 @@ import (
 	"ringo/internal/posix"
 )
 
-// What tells of an upstream.
+// evidence is the source of a result that counts for or against an upstream.
 type evidence int
 
 const (
 	byConn  evidence = iota // a connection for a client
-	byCheck                 // one of -check
+	byCheck                 // a check of -check
 )
 
 func (e evidence) String() string { return [...]string{"connections", "checks"}[e] }
 
-// health is what is known of an upstream. It is in, or out: then it gets no connection, but for a trial of one when it
-// has been out for a while or, with -check, before checks have brought it in again. All by upstreams.mu.
+// health is the state of an upstream: in or out. One that is out gets no connections until it is in again; without
+// -check it gets one connection at a time as a trial, at growing intervals, with -check it has to pass checks. All
+// fields are guarded by upstreams.mu.
 type health struct {
 	out    bool
-	failed [2]int // in a row, by evidence, while it is in
-	passed int    // checks in a row, while it is out
+	failed [2]int // failures in a row while it is in, by evidence
+	passed int    // checks passed in a row while it is out
 	pause  time.Duration
-	until  time.Time // it is out without a trial
-	trial  time.Time // a connection is under way that tries it, until then
+	until  time.Time // the next trial must not begin before
+	trial  time.Time // a trial is under way, and counts until then; zero: none
 }
 
-// pauseGrowth is how many times -out the longest pause between two trials is.
+// pauseGrowth bounds the pause between two trials, as a multiple of -out.
 const pauseGrowth = 64
 
-// isDue reports whether an upstream that is out is to be tried.
+// isDue reports whether a connection may try an upstream that is out: there is no -check, its pause is over, and no
+// other trial is under way.
 func (us *upstreams) isDue(u *upstream) bool {
 	return us.check == 0 && !us.now().Before(u.trial) && !us.now().Before(u.until)
 }
 
-// note notes what came of a connection or a check.
+// note records the result of a connection to u, or of a check of it; err is nil for success. It moves u out after -fall
+// failures in a row of one kind, and in again after -rise checks in a row that succeeded or, without -check, after one
+// connection that did. An error that saysNothing about u only ends its trial.
 func (us *upstreams) note(u *upstream, by evidence, err error) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -68,7 +72,7 @@ func (us *upstreams) note(u *upstream, by evidence, err error) {
 	}
 }
 
-// leaveOut has an upstream be out. mu is held.
+// leaveOut moves an upstream out and reports that. The caller holds mu.
 func (us *upstreams) leaveOut(u *upstream, by evidence, err error) {
 	u.health = health{out: true, pause: us.pause, until: us.now().Add(us.pause)}
 	us.outs++
@@ -84,14 +88,14 @@ func (us *upstreams) leaveOut(u *upstream, by evidence, err error) {
 	}
 }
 
-// takeIn has it be in. mu is held.
+// takeIn moves an upstream in again and reports that. The caller holds mu.
 func (us *upstreams) takeIn(u *upstream) {
 	u.health = health{}
 	us.outs--
 	us.say("upstream %v is in again", u)
 }
 
-// saysNothing reports whether an error is of this process or machine, which says nothing of an upstream.
+// saysNothing reports whether an error comes from this process or machine, so that it is no evidence about an upstream.
 func saysNothing(err error) bool {
 	for _, ours := range []error{context.Canceled, ringo.ErrEnded, posix.EMFILE, posix.ENFILE, posix.EADDRNOTAVAIL} {
 		if errors.Is(err, ours) {

@@ -10,13 +10,14 @@ import (
 	"ringo/sock"
 )
 
-// The bounds of a ClientHello: of the message, which browsers make 2 KiB long, and of the records that it is in.
+// The bounds of a ClientHello: of the message with its head, in bytes, and of the records that it is split into.
+// Browsers send 2 KiB.
 const (
 	helloMax   = 16 << 10
 	recordsMax = 64
 )
 
-// Of TLS: RFC 8446, sections 5.1, 4 and 4.2, and RFC 6066, section 3.
+// The lengths and types of TLS that the parser needs: RFC 8446, sections 5.1, 4 and 4.2, and RFC 6066, section 3.
 const (
 	recordHead       = 5
 	recordMax        = 1 << 14
@@ -29,7 +30,8 @@ const (
 	randomAndVersion = 34
 )
 
-// routeOf is the group of a connection: with a sni it looks at the name that its TLS begins with, and takes no byte.
+// routeOf returns the group of upstreams for a connection. If an upstream has a sni, it peeks at the server name in the
+// ClientHello, and consumes nothing: the upstream gets the whole of it. -header bounds the wait.
 func (r *relay) routeOf(c *sock.Conn) (*upstreams, error) {
 	if us := r.to.only(); us != nil {
 		return us, nil
@@ -62,15 +64,16 @@ func (r *relay) routeOf(c *sock.Conn) (*upstreams, error) {
 
 var errHello = errors.New("it begins with TLS, but not with a ClientHello that names its server in one way")
 
-// A hello reads a ClientHello as it comes. It takes no step twice, however small the pieces are.
+// A hello parses a ClientHello as its bytes arrive. It looks at each record once, however small the pieces are.
 type hello struct {
-	at      int    // the next record, in what has come
-	records int    // before it
-	message []byte // what was in them; nil: nothing
+	at      int    // offset of the next record
+	records int    // how many came before it
+	message []byte // their contents, joined; nil: there is none yet
 }
 
-// read gives the name in a ClientHello, of which p has come, and what came before; "": it has none, or this is no TLS.
-// If there must be more for it, size says how much in all.
+// read returns the server name in the ClientHello that p begins with, "" if it has none or if p is not TLS. p is
+// everything that has arrived, so it begins with the bytes of the call before, and it is not empty. If p is too short,
+// read returns as size how many bytes it needs in all to go on, else 0.
 func (h *hello) read(p []byte) (name string, size int, err error) {
 	for {
 		head := p[h.at:]
@@ -108,7 +111,8 @@ func (h *hello) read(p []byte) (name string, size int, err error) {
 	}
 }
 
-// messageOf is what of a message is behind its head, and how long it is with that; nil: there must be more.
+// messageOf returns the body of the handshake message that p begins with, nil if p has less than all of it. size is the
+// message's length with its head; of the head alone if p is shorter than that.
 func messageOf(p []byte) (body []byte, size int) {
 	if len(p) < messageHead {
 		return nil, messageHead
@@ -121,7 +125,7 @@ func messageOf(p []byte) (body []byte, size int) {
 	return p[messageHead:size], size
 }
 
-// nameIn is the name in the body of a ClientHello.
+// nameIn returns the server name in the body of a ClientHello, "" if it has none.
 func nameIn(body []byte) (name string, err error) {
 	c := &cursor{p: body}
 	c.take(randomAndVersion)
@@ -129,7 +133,7 @@ func nameIn(body []byte) (name string, err error) {
 	c.vector(2) // cipher suites
 	c.vector(1) // compression
 	if !c.torn && len(c.p) == 0 {
-		return "", nil // as before TLS 1.2
+		return "", nil // no extensions: allowed before TLS 1.3
 	}
 	extensions := c.vector(2)
 	c.end()
@@ -153,7 +157,7 @@ func nameIn(body []byte) (name string, err error) {
 	return name, nil
 }
 
-// serverName reads the extension; "": it has names of other sorts alone.
+// serverName parses the extension server_name. It returns "" if the list has only names of other types.
 func (c *cursor) serverName() (name string, err error) {
 	list := c.vector(2)
 	c.end()
@@ -173,7 +177,8 @@ func (c *cursor) serverName() (name string, err error) {
 	return name, nil
 }
 
-// A cursor reads what TLS is made of. From the first thing that is not there it gives nothing.
+// A cursor cuts pieces off the front of a TLS structure. Once one is missing, torn is set and all later pieces are
+// empty.
 type cursor struct {
 	p    []byte
 	torn bool
@@ -192,7 +197,7 @@ func (c *cursor) take(n int) []byte {
 	return p
 }
 
-// number cuts off one of so many bytes.
+// number cuts off a big-endian number of so many bytes.
 func (c *cursor) number(bytes int) (n int) {
 	for _, b := range c.take(bytes) {
 		n = n<<8 | int(b)
@@ -200,12 +205,12 @@ func (c *cursor) number(bytes int) (n int) {
 	return n
 }
 
-// vector cuts off what has its length, of so many bytes, in front.
+// vector cuts off a vector: its length, in so many bytes, then its contents, which it returns.
 func (c *cursor) vector(bytes int) *cursor {
 	n := c.number(bytes)
 	p := c.take(n)
 	return &cursor{p, c.torn}
 }
 
-// end wants nothing more.
+// end sets torn if anything is left.
 func (c *cursor) end() { c.torn = c.torn || len(c.p) > 0 }

@@ -11,22 +11,23 @@ import (
 	"ringo/sock"
 )
 
-// idleSteps is how often a connection is looked at within -idle: what is idle ends by a quarter later.
+// idleSteps is how many times per -idle an idler looks at its connection. Bytes are dated up to a step late, and so is
+// the look that finds nothing has moved: a connection ends at most a quarter of -idle late.
 const idleSteps = 8
 
-// An idler ends a connection, or a request, on which neither direction has moved a byte for as long as -idle. A nil one
-// ends none. It is for tasks of the loop.
+// An idler ends a connection, or a request, once no byte has moved in either direction for -idle. A nil *idler ends
+// none. Only tasks of the loop use it.
 type idler struct {
 	r     *relay
 	l     *ringo.Loop
-	peers [2]net.Conn // whose acknowledgements count, and what comes of a record of TLS; nil: nobody's
-	end   func()      // ends it
-	moved time.Time   // when bytes have, or up to a step later
-	below uint64      // bytes that have moved below: see movedBelow
+	peers [2]net.Conn // whose movedBelow counts; nil: none
+	end   func()      // ends the connection or request
+	moved time.Time   // when bytes last moved, or up to a step later
+	below uint64      // the sum of movedBelow at the last look
 	timer *ringo.Timer
 }
 
-// idler watches a connection, until stop.
+// idler starts an idler for the connection of a client to an upstream. It runs until stop; nil: there is no -idle.
 func (r *relay) idler(l *ringo.Loop, v *visit, client net.Addr, one, other *end) *idler {
 	if r.o.idle == 0 {
 		return nil
@@ -41,7 +42,7 @@ func (r *relay) idler(l *ringo.Loop, v *visit, client net.Addr, one, other *end)
 	return i
 }
 
-// watch begins.
+// watch starts the timer.
 func (i *idler) watch() {
 	i.moved = i.l.Now()
 	i.timer = i.l.AfterFunc(i.step(), i.look)
@@ -49,8 +50,8 @@ func (i *idler) watch() {
 
 func (i *idler) step() time.Duration { return max(i.r.o.idle/idleSteps, 1) }
 
-// copy is copyTo, but comes back each step to tell whether bytes have moved. It must not do so by a deadline of what
-// it writes to, which would drop bytes on their way.
+// copy is copyTo, but wakes up each step to note whether bytes have moved. It does so by a read deadline of from; a
+// write deadline of to would drop bytes that are on their way.
 func (i *idler) copy(to io.Writer, from *end) (total int64, err error) {
 	if i == nil {
 		return from.copyTo(to)
@@ -67,10 +68,11 @@ func (i *idler) copy(to io.Writer, from *end) (total int64, err error) {
 	}
 }
 
-// look ends the connection if it is idle. A write of a copy may take long where its peer reads slowly: then what the
-// peer acknowledges moves. So may a read, where it waits for the rest of a record of TLS.
+// look is what the timer runs. It ends the connection if that is idle, else it sets the timer again. A copy's write may
+// take long if its peer reads slowly: then the acknowledged bytes show progress. So may a read that waits for the rest
+// of a TLS record: then the received bytes do.
 func (i *idler) look() {
-	if i.timer == nil { // it was stopped when it had fired
+	if i.timer == nil { // stop was called after the timer had fired
 		return
 	}
 	var below uint64
@@ -89,8 +91,8 @@ func (i *idler) look() {
 	i.end()
 }
 
-// movedBelow is how many bytes a peer has acknowledged, and of TLS how many have come, also of records that are not
-// whole. Peers of Unix sockets tell nothing of that.
+// movedBelow returns how many bytes the peer of c has acknowledged, plus, if c is TLS, how many have arrived from it,
+// including those of incomplete records. It returns 0 for Unix sockets, whose kernel does not count these.
 func movedBelow(c net.Conn) uint64 {
 	for secret := false; ; secret = true {
 		switch of := c.(type) {

@@ -6,7 +6,8 @@ import (
 	"ringo/cmd/ringo/internal/server"
 )
 
-// appendLine appends a visit as an object of JSON. What there was not, such as an upstream's answer, it leaves out.
+// appendLine appends a visit as a JSON object. It leaves out what there was not, such as an upstream that was never
+// chosen.
 func (v *visit) appendLine(b, stamp []byte) []byte {
 	b = append(append(append(b, `{"time":"`...), stamp...), '"')
 	b = server.AppendText(b, "client", v.client)
@@ -35,7 +36,7 @@ func (v *visit) appendLine(b, stamp []byte) []byte {
 	return append(b, '}')
 }
 
-// appendTime leaves out what has not come: 0.
+// appendTime appends d in microseconds, unless it is 0: then the moment has not come.
 func appendTime(b []byte, name string, d time.Duration) []byte {
 	if d == 0 {
 		return b

@@ -17,7 +17,8 @@ import (
 	"ringo/sock"
 )
 
-// pass passes a request on, and its answer back. It runs in a task of the connection's loop.
+// pass handles a request: it passes it on to an upstream, and the answer back. It runs in a task of the connection's
+// loop.
 func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	w.requests.Add(1)
 	v := w.visits(r)
@@ -38,7 +39,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	var body *lent
 	if r.Body == http.NoBody {
 		r.Body = nil
-	} else { // else the answer would wait for the whole of it
+	} else { // else the answer would wait for all of the request's body
 		http.NewResponseController(rw).EnableFullDuplex()
 		body = &lent{ReadCloser: r.Body, v: v}
 		r.Body = body
@@ -51,7 +52,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	upgrade := w.rewrite(r, t)
 	i := w.watch(rw, r, v, body)
 	defer i.stop()
-	asked := r.WithContext(t.context(i.context(r, &t.trace))) // not r, which visits keep: this one stays on the stack
+	asked := r.WithContext(t.context(i.context(r, &t.trace))) // visits keep r; this copy stays on the stack
 	if host := w.o.asked.host; host != "" {
 		asked.Host = host
 	}
@@ -60,7 +61,7 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 		w.fail(rw, asked, v, err)
 		return
 	}
-	whole, rest := false, a.Body // an upgrade takes it from its head
+	whole, rest := false, a.Body // goOn sets a.Body to nil
 	defer func() {
 		if rest.Close(); whole {
 			t.ends(r)
@@ -75,25 +76,25 @@ func (w *web) pass(rw http.ResponseWriter, r *http.Request) {
 	whole = true
 }
 
-// refuse answers a request that is for no upstream.
+// refuse answers, with status, a request that goes to no upstream.
 func refuse(rw http.ResponseWriter, v *visit, status int) {
 	v.answers(status)
 	v.ends(endRefused, nil)
 	http.Error(rw, fmt.Sprint(status, " ", http.StatusText(status)), status)
 }
 
-// lent is a body that is the client's again when the handler has returned. Transports close theirs, also after a dial
-// that failed.
+// lent is a client's request body, lent to a transport: once the handler has returned, reads fail, and Close does
+// nothing, since transports close a body even after a dial that failed, and another try needs it.
 type lent struct {
 	io.ReadCloser
 	v       *visit
-	i       *webIdler // nil: it may take for ever
-	err     error     // why there is no more of it; nil: there is, or it has ended in order
+	i       *webIdler // nil: there is no -idle
+	err     error     // of a read that failed by the client; nil: none has
 	over    bool
-	reading bool      // somebody waits for it
-	late    bool      // for -idle
-	cut     bool      // this program has ended a read
-	asks    time.Time // since when the upstream is asked whether it wants it; zero: it is not asked, or does
+	reading bool      // a Read is under way
+	late    bool      // -idle has ended the request since the body did not come
+	cut     bool      // a read failed since this program ends, or cancelled it
+	asks    time.Time // since when 100 Continue is awaited; zero: it is not, or has come
 }
 
 func (l *lent) Read(p []byte) (int, error) {
@@ -123,7 +124,7 @@ func (l *lent) Read(p []byte) (int, error) {
 
 func (l *lent) Close() error { return nil }
 
-// answer passes an answer back.
+// answer passes an upstream's answer back to the client: head, body and trailers.
 func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) {
 	dropOfConnection(a.Header)
 	w.o.answered.apply(a.Header)
@@ -150,7 +151,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 	if len(a.Trailer) == 0 {
 		return
 	}
-	http.NewResponseController(rw).Flush() // in chunks, since there are trailers
+	http.NewResponseController(rw).Flush() // trailers need a chunked body
 	for name, values := range a.Trailer {
 		if len(a.Trailer) != said {
 			name = http.TrailerPrefix + name
@@ -159,7 +160,7 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 	}
 }
 
-// copyBody passes on the body of an answer: as it comes, if it has no end that is known.
+// copyBody copies an answer's body to the client. It flushes each piece if isStream says that the client waits for it.
 func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) error {
 	if a.Body == http.NoBody {
 		return nil
@@ -201,7 +202,8 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *web
 	}
 }
 
-// isStream reports whether the client waits for each piece of an answer.
+// isStream reports whether the client may wait for each piece of an answer: its length is unknown, or it is an event
+// stream.
 func isStream(a *http.Response) bool {
 	if a.ContentLength < 0 {
 		return true
@@ -211,22 +213,23 @@ func isStream(a *http.Response) bool {
 		return false
 	}
 	const events = "text/event-stream"
-	if len(sort[0]) < len(events) || !isFold(sort[0][:len(events)], events) { // which costs less
+	if len(sort[0]) < len(events) || !isFold(sort[0][:len(events)], events) { // cheaper than to parse the type
 		return false
 	}
 	base, _, _ := mime.ParseMediaType(sort[0])
 	return base == events
 }
 
-// blocks are what bodies are copied by.
+// blocks has the buffers by which copyBody copies.
 var blocks = sync.Pool{New: func() any { return new([blockBytes]byte) }}
 
 const blockBytes = 32 << 10
 
-// errUpgrade is that of an answer of 101 to a request that has not asked for this.
+// errUpgrade is the error of an answer 101 that switches to a protocol that the client has not asked for.
 var errUpgrade = errors.New("an upstream goes on with a protocol that was not asked for")
 
-// goOn passes on both directions of a connection that goes on with another protocol.
+// goOn passes on an upgrade: it sends the client the head of the answer 101, then copies in both directions until both
+// have ended.
 func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response, upgrade string) {
 	both, ok := a.Body.(*switched)
 	if !ok || !areAmong(upgradeOf(a.Header), upgrade) {
@@ -259,7 +262,8 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdle
 	}
 }
 
-// endOf is an end of what an upgrade has begun.
+// endOf returns an end for a connection that was upgraded: the sock.Conn below c, and c itself, or a layer of it, where
+// that has TLS or unread bytes. gone is the cause if that side breaks the connection.
 func endOf(c net.Conn, gone cause) *end {
 	e := &end{gone: gone}
 	for e.Conn == nil {
@@ -278,19 +282,21 @@ func endOf(c net.Conn, gone cause) *end {
 	return e
 }
 
-// isOfProgram reports whether an error is the end of this program, or of what has waited.
+// isOfProgram reports whether err comes from the end of this program, or from the cancellation of the waiting task.
 func isOfProgram(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, ringo.ErrEnded)
 }
 
-// isOver reports whether an error is the end of the client or of this program.
+// isOver reports whether a request failed since its client has gone or this program ends. A request that -idle has
+// ended is not over in this sense.
 func (w *web) isOver(r *http.Request, err error) bool {
 	return !errors.Is(err, errIdle) && (causeOfAnswer(r, err) == endClient || r.Context().Err() != nil ||
 		errors.Is(err, context.Canceled))
 }
 
-// fail answers a request that no upstream has. One whose client has gone is not worth a line, nor one whose body is the
-// client's fault.
+// fail answers a request for which no upstream has an answer: with 408 or 400 if the client's body was late or broken,
+// 504 after a timeout, 503 if all upstreams are at their max, else 502. It writes a line unless the client is the
+// cause, or has gone.
 func (w *web) fail(rw http.ResponseWriter, r *http.Request, v *visit, err error) {
 	err = w.reason(r, err)
 	v.ends(causeOfAnswer(r, err), err)

@@ -1,4 +1,4 @@
-// Package proxy is "ringo proxy", which passes connections on to other addresses.
+// Package proxy implements "ringo proxy", which passes connections, or requests of HTTP, on to other addresses.
 package proxy
 
 import (
@@ -100,16 +100,16 @@ const statsHelp = `and here also:
   idled        connections, or requests, that -idle has ended, since the line before
 `
 
-// checkMin keeps -check from being a load of its own.
+// checkMin is the shortest -check: shorter intervals would be a load of their own.
 const checkMin = 10 * time.Millisecond
 
-// idleMin keeps -idle from being a load of its own.
+// idleMin is the shortest -idle: a shorter one would look at connections so often that this is a load of its own.
 const idleMin = 10 * time.Millisecond
 
-// aheadMax keeps -ahead from taking all memory with its first client.
+// aheadMax is the largest -ahead: without a bound the first client could make the proxy use up all memory.
 const aheadMax = 10_000
 
-// options is the command line of ringo proxy.
+// options are the flags of ringo proxy.
 type options struct {
 	server.Options
 	to         targets
@@ -213,7 +213,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
-// checkHTTPFlags finds the mistakes of -http, and of what is not for it.
+// checkHTTPFlags adds to m the mistakes of -http, and of flags that don't go with it.
 func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	m.Want(o.answer > 0, "-answer %v: want more than 0", o.answer)
 	if !o.http {
@@ -228,7 +228,8 @@ func (o *options) checkHTTPFlags(m *cli.Mistakes) {
 	m.Want(o.ahead == 0, "-ahead is not for -http, which keeps connections that were used")
 }
 
-// Run runs "ringo proxy".
+// Run runs "ringo proxy" with the arguments after that word. It blocks until a signal ends the proxy, and returns a
+// *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {

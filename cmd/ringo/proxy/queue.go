@@ -10,24 +10,27 @@ import (
 	"ringo"
 )
 
-// waitersMax bounds those that wait for an upstream with room. What is more is told so at once.
+// waitersMax bounds the clients that wait for a group's upstreams. Once as many wait, join fails with errFull at once.
 const waitersMax = 1024
 
-// waitStep is how often who waits looks whether its client has gone, and whether an upstream may be tried again.
+// waitStep is how often a waiting task wakes up to see whether its client has gone, and whether time has made an
+// upstream due for a trial, which nothing else reports.
 const waitStep = 250 * time.Millisecond
 
-// errFull is that of a connection, or request, that has waited in vain.
+// errFull is the error of a connection or request that got no upstream since all were at their max.
 var errFull = errors.New("all upstreams have their max")
 
-// A waiter is a client that waits until an upstream has room.
+// A waiter is a place in the queue of an upstreams: a client's connection or request that waits for an upstream with
+// room.
 type waiter struct {
 	client string
 	tried  []*upstream
-	got    *ringo.Chan[*upstream] // has room for one
+	got    *ringo.Chan[*upstream] // capacity 1, so that serve never blocks
 }
 
-// await is take, but waits, for -dial at most, if those that are left have no room: in order of arrival, until ctx ends
-// or from, which may be nil, is reset. Without an error and an upstream, none is left. It is for tasks of the loop.
+// await is take, but parks if all upstreams that are left are at their max, in order of arrival and for -dial at most.
+// The wait also ends with ctx, or when the peer of from resets; from may be nil. Without an upstream and an error, none
+// was left to wait for. Only tasks of the loop call it.
 func (r *relay) await(ctx context.Context, l *ringo.Loop, us *upstreams, client string, tried []*upstream, from *end) (
 	*upstream, error) {
 	u := us.take(client, tried)
@@ -67,10 +70,11 @@ func (r *relay) await(ctx context.Context, l *ringo.Loop, us *upstreams, client 
 	}
 }
 
-// errGone is that of a client that has gone while it waited.
+// errGone is the error of a connection whose client went away while it waited for an upstream.
 var errGone = errors.New("the client has gone")
 
-// join has a client wait; nil: there is nothing to wait for.
+// join appends a client to the queue. It returns nil and no error if there is nothing to wait for: every upstream was
+// tried, or is out and not due for a trial.
 func (us *upstreams) join(client string, tried []*upstream) (*waiter, error) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -82,11 +86,11 @@ func (us *upstreams) join(client string, tried []*upstream) (*waiter, error) {
 	}
 	w := &waiter{client, tried, ringo.NewChan[*upstream](1)}
 	us.queue = append(us.queue, w)
-	us.serve() // there may be room since the caller has looked
+	us.serve() // room may have come since the caller looked
 	return w, nil
 }
 
-// part ends a wait; false: it was given an upstream.
+// part removes w from the queue. It returns false if w is no longer in it: serve has given it an upstream.
 func (us *upstreams) part(w *waiter) bool {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -98,16 +102,16 @@ func (us *upstreams) part(w *waiter) bool {
 	return true
 }
 
-// look gives those that wait what there is.
+// look is serve for callers that don't hold mu.
 func (us *upstreams) look() {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	us.serve()
 }
 
-// serve gives those that wait what there is, as long as there is something, to the first first. One that has tried what
-// has room lets others pass. It runs whenever there may be room, so that who comes later finds none that these could
-// have. mu is held.
+// serve gives waiters upstreams that have room, in order of arrival, until there are none. A waiter that has already
+// tried all those with room keeps its place, and later ones go first. serve runs whenever room may have come, so that
+// newcomers never get an upstream that a waiter could have. The caller holds mu.
 func (us *upstreams) serve() {
 	for i := 0; i < len(us.queue) && len(us.candidates(nil)) > 0; {
 		w := us.queue[i]

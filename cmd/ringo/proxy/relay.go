@@ -21,20 +21,20 @@ import (
 	"ringo/sock/socktls"
 )
 
-// relay is a run of ringo proxy.
+// relay is the state of one run of ringo proxy.
 type relay struct {
 	*server.Server
 	o      *options
-	slots  *ringo.Semaphore // for connections; nil: without a limit
+	slots  *ringo.Semaphore // one per connection, by -max; nil: no limit
 	to     *routes
-	tls    *tls.Config // with clients; nil: there is none
-	ends   *teller     // of connections that did not end in order
+	tls    *tls.Config // with clients; nil: none
+	ends   *teller     // writes a line for connections that did not end in order
 	checks sync.Once
 	keeps  *keeper
 
 	waiting, dialing, retried, failed atomic.Int64
 	idled                             atomic.Int64 // connections that -idle has ended, ever
-	idledSaid                         atomic.Int64 // of them, those in lines of -stats
+	idledSaid                         atomic.Int64 // idled, as of the last line of -stats
 }
 
 func newRelay(o *options, s *server.Server, log *server.Log) *relay {
@@ -62,7 +62,7 @@ func newRelay(o *options, s *server.Server, log *server.Log) *relay {
 	return r
 }
 
-// newStreamRelay is newRelay without -http.
+// newStreamRelay sets up a proxy of connections, without -http.
 func newStreamRelay(o *options, s *server.Server, log *server.Log, cert *server.Certificate) {
 	r := newRelay(o, s, log)
 	if cert != nil {
@@ -71,7 +71,7 @@ func newStreamRelay(o *options, s *server.Server, log *server.Log, cert *server.
 	}
 }
 
-// newWebRelay is newRelay with -http.
+// newWebRelay sets up a proxy of requests, with -http.
 func newWebRelay(o *options, s *server.Server, log *server.Log, cert *server.Certificate) {
 	w := newWeb(newRelay(o, s, log), cert)
 	s.Words = func() string {
@@ -90,12 +90,13 @@ func (r *relay) words() string {
 		r.dialing.Load(), r.to.out(), r.retried.Swap(0), r.failed.Swap(0), idled-r.idledSaid.Swap(idled))
 }
 
-// connect opens a connection to an upstream, on which nothing is said yet.
+// connect opens a connection to an upstream. Nothing was sent on it yet.
 func (r *relay) connect(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
 	return (&sock.Dialer{Timeout: r.o.dial}).Func(l)(ctx, u.Network, u.Name)
 }
 
-// greet says what comes before all else: the header of -send-proxy, then TLS, which is nil if there is none.
+// greet writes the header of -send-proxy to a new connection, then does the TLS handshake of -to-tls, until the
+// deadline until. It returns nil if there is no TLS.
 func (r *relay) greet(ctx context.Context, c net.Conn, u *upstream, client proxyproto.Header, until time.Time) (
 	*socktls.Conn, error) {
 	if err := r.introduce(c, client); err != nil || u.tls == nil {
@@ -104,7 +105,7 @@ func (r *relay) greet(ctx context.Context, c net.Conn, u *upstream, client proxy
 	return u.tls.handshake(ctx, c, u, until)
 }
 
-// dial is connect and greet, for no client that -send-proxy could name.
+// dial is connect and greet for a connection that belongs to no client: -send-proxy then names none.
 func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn, error) {
 	until := time.Now().Add(r.o.dial)
 	c, err := r.connect(ctx, l, u)
@@ -122,8 +123,8 @@ func (r *relay) dial(ctx context.Context, l *ringo.Loop, u *upstream) (net.Conn,
 	return c, nil
 }
 
-// accept gives each connection a task. With -max it stops at the limit, so that the others
-// wait in front of it.
+// accept starts a task for each connection that a listener accepts. At -max it parks, with one accepted connection in
+// hand, so that the others wait in the kernel's queue.
 func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 	r.beginChecks(l)
 	r.keeps.begin(l)
@@ -150,7 +151,7 @@ func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 	}
 }
 
-// pass is one connection, from its accept to its end.
+// pass is the task of one connection, from its accept to its end.
 func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	r.Conns.Add(1)
 	defer func() {
@@ -175,7 +176,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	one := &end{Conn: c, gone: endClient}
 	if err := r.secure(one); err != nil {
 		r.refuse(c, client.Source, v, err)
-		reset(one) // behind what TLS says of it
+		reset(one) // once the peer has got the alert of TLS
 		return
 	}
 	r.dialing.Add(1)
@@ -207,7 +208,7 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn, v *visit) {
 	}
 }
 
-// secure begins TLS with a client, if there is -cert.
+// secure does the TLS handshake with a client, in -header at most, if there is -cert.
 func (r *relay) secure(e *end) error {
 	if r.tls == nil {
 		return nil
@@ -221,7 +222,7 @@ func (r *relay) secure(e *end) error {
 	return e.SetDeadline(time.Time{})
 }
 
-// refuse resets a connection for how it has begun.
+// refuse resets a connection because of what it began with. It writes no line for a peer that closed without a byte.
 func (r *relay) refuse(c *sock.Conn, client net.Addr, v *visit, err error) {
 	v.ends(causeOfHeader(err), err)
 	if !errors.Is(err, io.EOF) || c.Buffered() > 0 { // else it has only looked whether somebody listens
@@ -230,11 +231,11 @@ func (r *relay) refuse(c *sock.Conn, client net.Addr, v *visit, err error) {
 	c.SetLinger(0)
 }
 
-// triesMax is at how many upstreams a connection is tried.
+// triesMax is how many upstreams are tried for one connection or request.
 const triesMax = 3
 
-// open opens a connection to an upstream, or to another if that fails, for what comes from an end. What it returns is
-// for leave.
+// open opens a connection to an upstream for the client at from, trying up to triesMax. The caller has to leave the
+// upstream that it returns.
 func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *visit, from *end) (*sockclient.Conn,
 	*end, *upstream, error) {
 	var tried []*upstream
@@ -275,7 +276,7 @@ func (r *relay) open(l *ringo.Loop, us *upstreams, client proxyproto.Header, v *
 	return nil, nil, nil, &openError{errs}
 }
 
-// openError is why there is no connection to any upstream.
+// openError is the error of open: the errors of all tries, in order.
 type openError struct{ errs []error }
 
 func (e *openError) Error() string {
@@ -286,7 +287,7 @@ func (e *openError) Error() string {
 	return strings.Join(all, "; ")
 }
 
-// Unwrap gives the last, which says why no other was tried.
+// Unwrap returns the last error, which says why no other upstream was tried.
 func (e *openError) Unwrap() error {
 	if len(e.errs) == 0 {
 		return errNoUpstream
@@ -294,23 +295,23 @@ func (e *openError) Unwrap() error {
 	return e.errs[len(e.errs)-1]
 }
 
-// end is one end of what is passed on.
+// end is one of the two connections that move copies between, with its layer of TLS if it has one.
 type end struct {
 	*sock.Conn
-	over   session // what is read and written; nil: bytes as they come
-	gone   cause   // if it ends what is not over
-	got    int64   // bytes that have come from it
-	ended  bool    // what it gets is complete
+	over   session // layer to read and write through, such as TLS; nil: none
+	gone   cause   // the cause if this side breaks the connection
+	got    int64   // bytes received from it
+	ended  bool    // all for it was sent, and its output closed in order
 	broken bool    // a write to it has failed
 }
 
-// A session is what has a connection below, such as TLS.
+// A session is a layer above a connection, such as TLS.
 type session interface {
 	net.Conn
 	CloseWrite() error
 }
 
-// CloseWrite ends what goes to it.
+// CloseWrite ends the stream that goes to the peer; the other direction stays open.
 func (e *end) CloseWrite() error {
 	if e.over != nil {
 		return e.over.CloseWrite()
@@ -318,7 +319,7 @@ func (e *end) CloseWrite() error {
 	return e.Conn.CloseWrite()
 }
 
-// stream is what is read and written.
+// stream returns the connection to read from and write to: the session if there is one.
 func (e *end) stream() net.Conn {
 	if e.over != nil {
 		return e.over
@@ -326,7 +327,8 @@ func (e *end) stream() net.Conn {
 	return e.Conn
 }
 
-// copyTo is io.Copy of what comes from it.
+// copyTo copies to a writer all that the peer sends. Without a session that is io.Copy, and so splice(2) between
+// sockets. The error of a session's read is a *readError, so that isRead tells it from one of a write.
 func (e *end) copyTo(to io.Writer) (total int64, err error) {
 	if e.over == nil {
 		return io.Copy(to, e.Conn)
@@ -350,46 +352,46 @@ func (e *end) copyTo(to io.Writer) (total int64, err error) {
 	}
 }
 
-// records are what is read from sessions.
+// records has the buffers by which sessions are read, each of the size of a TLS record.
 var records = sync.Pool{New: func() any { return new([recordMax]byte) }}
 
-// readError is that of a read, of a session.
+// readError wraps the error of a session's read.
 type readError struct{ error }
 
 func (e *readError) Unwrap() error { return e.error }
 
-// isRead reports whether an error of a copy is of what it reads from.
+// isRead reports whether the error of a copy is of the side that it reads from.
 func isRead(err error) bool {
 	var op *net.OpError
 	var read *readError
 	return errors.As(err, &read) || errors.As(err, &op) && op.Op == "read"
 }
 
-// isReset reports whether the connection is over for both directions: its peer has reset it, or does
-// not answer any more. A peer that only ends its side leaves it half open.
+// isReset reports whether the connection is over in both directions: its peer has reset it or no longer answers. A peer
+// that ends only its own direction leaves it half open.
 func (e *end) isReset() bool {
 	info, err := e.TCPInfo()
 	return err == nil && info.State == sock.TCPClose
 }
 
-// refuses reports whether an error of a write says that the peer takes no more.
+// refuses reports whether the error of a write to e says that the peer takes no more.
 func (e *end) refuses(err error) bool {
 	return errors.Is(err, posix.EPIPE) || errors.Is(err, posix.ECONNRESET) || e.isReset() && !isOurs(err)
 }
 
-// isOurs reports whether an error is of this machine, and says nothing of a peer. A connection that has lost bytes by
-// it was reset from this side.
+// isOurs reports whether an error comes from this machine, such as a lack of memory, and says nothing about a peer. A
+// connection that has lost bytes by it was reset from this side, so that its isReset does not say that the peer did it.
 func isOurs(err error) bool {
 	return errors.Is(err, posix.ENOMEM) || errors.Is(err, posix.ENOBUFS) || errors.Is(err, posix.EIO)
 }
 
-// move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
-// But if to takes no more, only this direction ends as long as the other goes on: what to has sent
-// before may still be on its way. The connection is client's.
+// move copies what the end from sends to the end to, and passes on how that ends. An end in order closes the output of
+// to. If bytes were lost, both peers see a reset. But if to refuses more, only this direction ends and the other goes
+// on: what to sent before may still be on its way. client names the connection in lines.
 func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 	n, err := i.copy(to.stream(), from)
 	from.got += n
-	// A reset that a write has met reads as an end of the stream.
+	// After a write has met a reset, reads return an end of stream: hence isReset.
 	complete := err == nil && !from.broken && (from.ended || !from.isReset())
 	if complete {
 		to.ended = true
@@ -399,14 +401,14 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 	switch {
 	case complete && err == nil:
 	case errors.Is(err, net.ErrClosed):
-		// Who closed one end closes the other.
+		// The other direction's move, or the idler, closes both ends.
 	case errors.Is(err, context.Canceled):
 		v.ends(endDrain, err)
 		reset(to, from)
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
 		v.ends(to.gone, err)
-		i.copy(io.Discard, from) // else from may wait for us to read, and take nothing of the other direction
+		i.copy(io.Discard, from) // else from may block in its write, and read nothing
 	default:
 		why := to.gone
 		switch {
@@ -423,14 +425,15 @@ func (r *relay) move(client net.Addr, v *visit, i *idler, to, from *end) {
 	}
 }
 
-// A reset drops what its peer has not got yet: it waits for that so often.
+// A reset drops bytes that its peer has not received yet. So reset first waits for these: resetWaits times resetWait,
+// one second, per end.
 const (
 	resetWaits = 100
 	resetWait  = 10 * time.Millisecond
 )
 
-// reset closes ends, one after the other, so that their peers see a reset, too, behind all that was sent to them. One
-// that a task closes meanwhile, since another is closed, is reset at once.
+// reset closes ends one after the other, each so that its peer sees a reset after all bytes that were sent to it. If
+// another task closes a later end meanwhile, because it saw the first one closed, that end is reset at once.
 func reset(ends ...*end) {
 	for _, e := range ends {
 		e.SetLinger(0)
@@ -445,7 +448,7 @@ func reset(ends ...*end) {
 	}
 }
 
-// isSending reports whether the peer has not got all that was sent to it.
+// isSending reports whether bytes are left that the peer has not acknowledged.
 func (e *end) isSending() bool {
 	info, err := e.TCPInfo()
 	return err == nil && info.State != sock.TCPClose && info.Unacked+info.NotSent > 0

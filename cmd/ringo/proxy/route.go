@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// A route says what goes to an upstream: "" is anything.
+// A route says which connections or requests go to an upstream. An empty field matches all.
 type route struct {
 	sni  string // a name, or one with * as its first label, in lower case
-	host string // likewise, with -http
-	path string // with -http: this one, and those below it
+	host string // as sni, for -http
+	path string // for -http: matches itself and the paths below it
 }
 
-// words are how -to has it, behind another text; "" if it is for anything.
+// words returns the route as -to writes it, after before; "" if it matches all.
 func (w route) words(before string) string {
 	var all []string
 	for _, of := range [][2]string{{"sni", w.sni}, {"host", w.host}, {"path", w.path}} {
@@ -55,10 +55,10 @@ func (w *route) set(name, value string) error {
 	return nil
 }
 
-// name is that which it is for, of TLS or of HTTP.
+// name returns the server name of TLS, or the host, that the route is for.
 func (w route) name() string { return cmp.Or(w.sni, w.host) }
 
-// hasName reports whether it is for a name; "" is none.
+// hasName reports whether the route matches a name; "" is a client that gave none.
 func (w route) hasName(name string) bool {
 	want := w.name()
 	suffix, wild := strings.CutPrefix(want, "*")
@@ -72,19 +72,19 @@ func (w route) hasName(name string) bool {
 	return label > 0 && strings.IndexByte(name, '.') == label && isFold(name[label:], suffix)
 }
 
-// isFold reports whether a name is one of ASCII, whatever the case of its letters. Of equal length it has no others
-// that fold to these, such as the Kelvin sign.
+// isFold reports whether name equals ascii but for the case of letters. Other characters that fold to ASCII letters,
+// such as the Kelvin sign, take more bytes, so the comparison of lengths excludes them.
 func isFold(name, ascii string) bool {
 	return len(name) == len(ascii) && strings.EqualFold(name, ascii)
 }
 
-// hasPath reports whether it is for a path that is clean.
+// hasPath reports whether the route matches a path, which has to be clean.
 func (w route) hasPath(path string) bool {
 	below, ok := strings.CutPrefix(path, w.path)
 	return ok && (below == "" || below[0] == '/' || w.path == "/" || w.path == "")
 }
 
-// specific orders routes, the most specific first.
+// specific compares two groups such that the one with the more specific route sorts first.
 func specific(a, b *upstreams) int {
 	wide := func(w route) int {
 		switch name := w.name(); {
@@ -98,11 +98,11 @@ func specific(a, b *upstreams) int {
 	return cmp.Or(cmp.Compare(wide(a.route), wide(b.route)), cmp.Compare(len(b.path), len(a.path)))
 }
 
-// routes are all upstreams, in groups of those with the same route.
+// routes are all upstreams, in groups of equal routes.
 type routes struct {
 	all    []*upstream
 	groups []*upstreams // the most specific first
-	paths  bool         // there is one for a path
+	paths  bool         // at least one route has a path
 }
 
 func newRoutes(o *options, say func(format string, args ...any)) *routes {
@@ -120,7 +120,7 @@ func newRoutes(o *options, say func(format string, args ...any)) *routes {
 	return rs
 }
 
-// only is the group that all goes to; nil: there are routes.
+// only returns the one group if all connections go to it, else nil: there are routes.
 func (rs *routes) only() *upstreams {
 	if len(rs.groups) == 1 && rs.groups[0].route == (route{}) {
 		return rs.groups[0]
@@ -128,7 +128,7 @@ func (rs *routes) only() *upstreams {
 	return nil
 }
 
-// ofName is the group of a name of TLS; nil: there is none.
+// ofName returns the group for a server name of TLS, nil if there is none.
 func (rs *routes) ofName(name string) *upstreams {
 	for _, us := range rs.groups {
 		if us.hasName(name) {
@@ -138,8 +138,9 @@ func (rs *routes) ofName(name string) *upstreams {
 	return nil
 }
 
-// ofRequest is the group of a request, or the status that it gets: 421 if no upstream is for its host, as RFC 9110,
-// section 15.5.20, has it for a gateway that is not configured for an origin, and 404 if none is for its path there.
+// ofRequest returns the group for a request, or the status to answer with: 421 if no group is for its host, as RFC
+// 9110, section 15.5.20, says for a gateway that is not configured for an origin; 404 if the host has one but none for
+// the path; 400 if there are paths and servers differ in what the request's means.
 func (rs *routes) ofRequest(r *http.Request) (us *upstreams, status int) {
 	if us := rs.only(); us != nil {
 		return us, 0
@@ -164,7 +165,7 @@ func (rs *routes) ofRequest(r *http.Request) (us *upstreams, status int) {
 	return nil, status
 }
 
-// hostname is that of a field Host, without the port, and without the dot that an absolute name ends with.
+// hostname returns the host of a Host field without its port and without the dot at the end of an absolute name.
 func hostname(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		host = host[:i]
@@ -172,12 +173,12 @@ func hostname(host string) string {
 	return strings.TrimSuffix(host, ".")
 }
 
-// routed is what a path that was decoded once is to all servers: some read several / as one. It is not ok if servers
-// differ: where a segment is . or .. some go on from there and others leave it, also before the ; of a parameter, and
-// some take \ for /. So no request goes to an upstream under a path that it would not have there.
+// routed returns a path, decoded once, as every server reads it: some take several / for one. It is not ok if servers
+// differ. A segment . or .. some resolve and others leave, and so with a parameter behind a ; and some take \ for /.
+// This keeps a request from reaching an upstream under a path that the upstream reads as another route's.
 func routed(decoded string) (clean string, ok bool) {
 	if decoded == "" {
-		return "/", true // as it is sent
+		return "/", true // sent as /
 	}
 	if !strings.Contains(decoded, "/.") && !strings.Contains(decoded, "//") && !strings.Contains(decoded, `\`) {
 		return decoded, true
@@ -193,7 +194,7 @@ func routed(decoded string) (clean string, ok bool) {
 	return decoded, true
 }
 
-// out is how many upstreams are out.
+// out returns how many upstreams are out.
 func (rs *routes) out() (n int) {
 	for _, us := range rs.groups {
 		n += us.out()
@@ -201,7 +202,7 @@ func (rs *routes) out() (n int) {
 	return n
 }
 
-// taken is how many times an upstream was taken, and not left yet.
+// taken returns how many takes of upstreams were not left yet.
 func (rs *routes) taken() (n int) {
 	for _, us := range rs.groups {
 		n += us.taken()

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// A rule says what a field of a head is; nil: it is deleted.
+// A rule sets the values of a field of a head, or deletes the field if they are nil.
 type rule struct {
 	name   string
 	values []string
 }
 
-// rules are those of the requests, or of the answers, that are passed on.
+// rules are the rules for requests, or for answers.
 type rules struct {
 	fields []rule
-	host   string // of requests; "": as it came
+	host   string // to send in requests; "": the client's
 }
 
-// ruleFlags are the flags of both.
+// ruleFlags adds the flags of the rules for requests and for answers.
 func ruleFlags(fs *flag.FlagSet, asked, answered *rules) {
 	const again = "; twice with a NAME for two fields; repeatable"
 	set := func(rs *rules, host bool) ruleFlag { return func(text string) error { return rs.set(text, host) } }
@@ -34,22 +34,22 @@ func ruleFlags(fs *flag.FlagSet, asked, answered *rules) {
 		"repeatable")
 }
 
-// A ruleFlag reads one of them.
+// A ruleFlag is a flag whose values make rules.
 type ruleFlag func(text string) error
 
-func (f ruleFlag) String() string        { return "" } // the default is none
+func (f ruleFlag) String() string        { return "" } // no default
 func (f ruleFlag) Set(text string) error { return f(text) }
 
-// Repeats is cli.Repeated's.
+// Repeats implements cli.Repeated.
 func (f ruleFlag) Repeats() {}
 
-// ruleNames are their names.
+// ruleNames are the names of the flags of ruleFlags.
 var ruleNames = []string{"set-header", "del-header", "set-answer-header", "del-answer-header"}
 
-// tokens is what names of fields are made of: RFC 9110, section 5.6.2.
+// tokens are the characters of a field's name: RFC 9110, section 5.6.2.
 const tokens = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-// set reads a field, which counts beside those of its name that were set.
+// set parses 'NAME: VALUE' and adds it. Values of the same name add up. host says whether NAME may be Host.
 func (rs *rules) set(text string, host bool) error {
 	name, value, ok := strings.Cut(text, ":")
 	if !ok {
@@ -80,7 +80,7 @@ func (rs *rules) set(text string, host bool) error {
 
 var errSetAndDeleted = errors.New("it is set and deleted")
 
-// setHost sets the field that there is one of in each request.
+// setHost sets the host of requests, which can only be one.
 func (rs *rules) setHost(value string) error {
 	if rs.host != "" {
 		return errors.New("the field Host is there twice")
@@ -94,7 +94,7 @@ func (rs *rules) setHost(value string) error {
 
 const hostChars = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._:[]"
 
-// del has the fields of a name deleted.
+// del adds a rule that deletes the fields of a name.
 func (rs *rules) del(name string) error {
 	name, err := nameOfRule(name)
 	if err != nil {
@@ -113,8 +113,8 @@ func (rs *rules) index(name string) int {
 	return slices.IndexFunc(rs.fields, func(of rule) bool { return of.name == name })
 }
 
-// nameOfRule is a name as heads have it, unless the field is the proxy's own: then a peer would read a message in
-// another way, or of another length, than the proxy.
+// nameOfRule returns a name in canonical form. It refuses names of fields that the proxy itself sets: with another
+// value the peer could read a message in another way, or of another length, than the proxy.
 func nameOfRule(name string) (string, error) {
 	if name == "" || strings.Trim(name, tokens) != "" {
 		return "", fmt.Errorf("%q is no name of a field", name)
@@ -128,7 +128,7 @@ func nameOfRule(name string) (string, error) {
 	return name, nil
 }
 
-// apply changes a head. Without rules it costs nothing.
+// apply changes a head by the rules. Without rules it costs nothing.
 func (rs *rules) apply(h http.Header) {
 	for _, of := range rs.fields {
 		for name := range h {
@@ -140,7 +140,8 @@ func (rs *rules) apply(h http.Header) {
 	}
 }
 
-// sameField reports whether two names are one, also to servers for which _ is as good as -.
+// sameField reports whether two names are equal but for case. It takes _ for -, since some servers don't tell the two
+// apart.
 func sameField(a, b string) bool {
 	if len(a) != len(b) {
 		return false

@@ -17,18 +17,19 @@ import (
 	"ringo/sock/socktls"
 )
 
-// secure is how upstreams are asked by TLS.
+// secure is the configuration of TLS with upstreams.
 type secure struct {
 	on        bool
 	ca, name  string
-	cert, key string // of the proxy; "": it has none
+	cert, key string // files of the proxy's certificate; "": it has none
 	now       atomic.Pointer[identities]
 }
 
-// identities are what was read last: who upstreams may be, and who the proxy is.
+// identities are the contents of the files when they were read last: which authorities sign upstreams' certificates,
+// and the certificate of the proxy.
 type identities struct {
 	roots *x509.CertPool
-	proxy *tls.Certificate // nil: nobody
+	proxy *tls.Certificate // nil: it has none
 }
 
 func (s *secure) flags(fs *flag.FlagSet) {
@@ -42,7 +43,7 @@ func (s *secure) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.key, "to-key", "", "`FILE` with the key of -to-cert, in PEM")
 }
 
-// check finds the mistakes of these flags.
+// check adds to m the mistakes of these flags.
 func (s *secure) check(fs *flag.FlagSet, m *cli.Mistakes, o *options) {
 	for _, name := range []string{"to-ca", "to-name", "to-cert", "to-key"} {
 		m.WantBeside(fs, name, "-to-tls", s.on)
@@ -55,7 +56,8 @@ func (s *secure) check(fs *flag.FlagSet, m *cli.Mistakes, o *options) {
 	}
 }
 
-// open reads the files, which no loop may do; nil: upstreams are asked in the clear.
+// open reads the files, which may block, so no loop may call it. It returns nil if upstreams are spoken to in the
+// clear.
 func (s *secure) open() (*server.Reread, error) {
 	if !s.on {
 		return nil, nil
@@ -63,7 +65,7 @@ func (s *secure) open() (*server.Reread, error) {
 	return server.OpenReread("TLS to upstreams", s.read)
 }
 
-// read reads all files. After an error all is as before.
+// read reads all files. After an error the identities stay as they were.
 func (s *secure) read() (err error) {
 	who := new(identities)
 	if s.ca != "" {
@@ -85,18 +87,19 @@ func (s *secure) read() (err error) {
 	return nil
 }
 
-// upstreamTLS is TLS with one upstream. Any goroutine may use it, and a task, since nothing waits while mu is held.
+// upstreamTLS makes the TLS sessions with one upstream. Tasks and other goroutines may use it: nothing parks or blocks
+// while mu is held.
 type upstreamTLS struct {
 	*secure
-	server    string   // its name
+	server    string   // name that the upstream's certificate must have
 	protocols []string // of ALPN
 
 	mu   sync.Mutex
-	who  *identities // that made was made of
+	who  *identities // the identities in made
 	made *tls.Config
 }
 
-// of is TLS with an upstream, which speaks HTTP or anything; nil: there is none.
+// of returns TLS for an upstream, with ALPN if it is for HTTP; nil if upstreams are spoken to in the clear.
 func (s *secure) of(u *upstream, http bool) *upstreamTLS {
 	if !s.on {
 		return nil
@@ -112,7 +115,8 @@ func (s *secure) of(u *upstream, http bool) *upstreamTLS {
 	return t
 }
 
-// config is for the next connection. Sessions are resumed as long as the files are the same.
+// config returns the configuration for the next connection. It is the same until the files were read again, so sessions
+// are resumed until then.
 func (t *upstreamTLS) config() *tls.Config {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,7 +133,7 @@ func (t *upstreamTLS) config() *tls.Config {
 	return t.made
 }
 
-// handshake begins TLS on a connection to an upstream, until a time.
+// handshake does the TLS handshake on a new connection to an upstream, before the deadline until.
 func (t *upstreamTLS) handshake(ctx context.Context, c net.Conn, u *upstream, until time.Time) (*socktls.Conn, error) {
 	c.SetDeadline(until)
 	s := socktls.Client(c, t.config())

@@ -9,14 +9,14 @@ import (
 	"ringo/stats"
 )
 
-// series writes the proxy's own metrics, behind the loops': for each upstream as many as for any other, so their number
-// is bounded by that of -to.
+// series writes the proxy's own metrics, after those of the loops. Each upstream has the same ones, so their number is
+// bounded by the number of -to.
 type series struct {
 	metrics.Text
 	r *relay
 }
 
-// writeMetrics writes all of them.
+// writeMetrics writes all of the proxy's metrics.
 func (r *relay) writeMetrics(w io.Writer) {
 	s := &series{r: r}
 	if r.o.http {
@@ -49,17 +49,17 @@ func (r *relay) writeMetrics(w io.Writer) {
 	s.WriteTo(w)
 }
 
-// metric is one of the proxy's own.
+// metric returns the description of a metric of the proxy.
 func metric(name string, kind metrics.Kind, help string, labels ...string) *metrics.Metric {
 	return &metrics.Metric{Name: "ringo_proxy_" + name, Help: help, Kind: kind, Labels: labels}
 }
 
-// one writes a metric of one value.
+// one writes a metric without labels.
 func (s *series) one(name string, kind metrics.Kind, help string, n int64) {
 	s.Value(metric(name, kind, help), float64(n))
 }
 
-// eachUpstream writes a metric of one value for each.
+// eachUpstream writes a metric with one value per upstream.
 func (s *series) eachUpstream(name string, kind metrics.Kind, help string, of func(*upstream, *figures) float64) {
 	m := metric(name, kind, help, "upstream")
 	for _, u := range s.r.to.all {
@@ -68,7 +68,8 @@ func (s *series) eachUpstream(name string, kind metrics.Kind, help string, of fu
 	}
 }
 
-// answers writes those of all upstreams, and of the proxy itself where none was asked.
+// answers writes the counts of answers by class, per upstream; under the name "" those of requests for which no
+// upstream was asked.
 func (s *series) answers() {
 	m := metric("requests_total", metrics.Counter, "Requests that were answered, by what the client got.", "class",
 		"upstream")

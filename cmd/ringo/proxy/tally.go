@@ -6,19 +6,19 @@ import (
 	"ringo/stats"
 )
 
-// failure is why something of an upstream has failed, in the words of /metrics.
+// failure is the cause of a failure at an upstream, as /metrics has it.
 type failure int
 
 const (
-	failDial    failure = iota // no connection
+	failDial    failure = iota // no connection could be made
 	failTimeout                // -dial or -answer was over
-	failReset                  // a connection that ended before what was asked of it
+	failReset                  // the connection ended too early
 	failures
 )
 
 func (f failure) String() string { return [...]string{"dial", "timeout", "reset"}[f] }
 
-// failureOf is that of a cause; false: it is none of an upstream's.
+// failureOf returns the failure for a cause; ok is false if the cause is not the upstream's.
 func failureOf(why cause) (f failure, ok bool) {
 	switch why {
 	case endDial:
@@ -31,27 +31,27 @@ func failureOf(why cause) (f failure, ok bool) {
 	return 0, false
 }
 
-// classes are those of answers, 1xx to 5xx.
+// classes is the number of classes of answers, 1xx to 5xx.
 const classes = 5
 
-// tally is what is counted of an upstream for /metrics. Any goroutine may use it, and a task, since nothing waits while
-// mu is held.
+// tally has the counters of an upstream for /metrics. Tasks and other goroutines may use it: nothing parks or blocks
+// while mu is held.
 type tally struct {
 	mu sync.Mutex
 	figures
 }
 
-// figures are what a tally has counted.
+// figures are the values of a tally.
 type figures struct {
 	answers [classes]uint64 // of requests, by class
-	conns   uint64          // that were opened
+	conns   uint64          // opened connections
 	failed  [failures]uint64
 	in, out int64
 	began   stats.Histogram // times until answers began
-	lasted  stats.Histogram // of requests, or of connections
+	lasted  stats.Histogram // durations of requests, or of connections
 }
 
-// opens counts a connection.
+// opens counts an opened connection.
 func (t *tally) opens() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +67,7 @@ func (t *tally) fails(why cause) {
 	}
 }
 
-// adds counts a visit that has ended.
+// adds adds a visit that has ended.
 func (t *tally) adds(v *visit) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,7 +82,7 @@ func (t *tally) adds(v *visit) {
 	t.lasted.Add(v.total)
 }
 
-// now is a copy.
+// now returns a copy of the figures.
 func (t *tally) now() figures {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,28 +12,28 @@ import (
 	"ringo/cmd/ringo/internal/server"
 )
 
-// A target is what a -to says: an address, and behind a ? the options of the upstream there.
+// A target is the value of a -to: an address and, after a ?, the options of the upstream there.
 type target struct {
 	server.Address
 	route
-	weight int // what it gets, by that of all
-	max    int // connections, or with -http requests, that it has at once; 0: any number
+	weight int // its share is weight divided by the sum of all
+	max    int // connections, or with -http requests, at once; 0: no limit
 	backup bool
 }
 
-// weightMax keeps the sum of weights, and their products with connections, far from what an int holds.
+// weightMax bounds a weight, so that sums of weights, and products of weights and connections, don't overflow an int.
 const weightMax = 256
 
-// targets is the flag -to.
+// targets is the value of the flag -to.
 type targets []target
 
-// String is that of the default, which is in the help.
+// String returns "", for no default; the help text names it.
 func (ts *targets) String() string { return "" }
 
-// Repeats is cli.Repeated's.
+// Repeats implements cli.Repeated.
 func (ts *targets) Repeats() {}
 
-// Set appends one.
+// Set parses a -to and appends it.
 func (ts *targets) Set(text string) error {
 	address, query, has := strings.Cut(text, "?")
 	a, err := server.ParseAddress(address, server.ConnNetworks)
@@ -56,10 +56,10 @@ func (ts *targets) Set(text string) error {
 var errOptions = errors.New("want weight=N, max=N, backup=true, sni=NAME, host=NAME or path=/PREFIX behind the ?, " +
 	"with & between them")
 
-// String is what tells it from all others.
+// String returns the address and the route, which together are unique among targets.
 func (to target) String() string { return to.Address.String() + to.route.words("?") }
 
-// read reads options.
+// read parses the options after the ?.
 func (to *target) read(query string) error {
 	options, err := url.ParseQuery(query)
 	if err != nil {
@@ -79,7 +79,7 @@ func (to *target) read(query string) error {
 	return nil
 }
 
-// set sets one.
+// set sets one option.
 func (to *target) set(name, value string) error {
 	n, err := strconv.Atoi(value)
 	switch name {
@@ -106,7 +106,7 @@ func (to *target) set(name, value string) error {
 	return nil
 }
 
-// addresses are theirs.
+// addresses returns the addresses of all targets.
 func (ts targets) addresses() (as []server.Address) {
 	for _, to := range ts {
 		as = append(as, to.Address)
@@ -114,7 +114,7 @@ func (ts targets) addresses() (as []server.Address) {
 	return as
 }
 
-// check finds the mistakes of all.
+// check adds to m the mistakes of all targets.
 func (ts targets) check(m *cli.Mistakes, o *options) {
 	for i, to := range ts {
 		is := func(other target) bool { return other.String() == to.String() }
@@ -133,7 +133,7 @@ func (ts targets) check(m *cli.Mistakes, o *options) {
 	}
 }
 
-// haveNames reports whether an upstream is for names of TLS.
+// haveNames reports whether an upstream has a sni.
 func (ts targets) haveNames() bool {
 	return slices.ContainsFunc(ts, func(to target) bool { return to.sni != "" })
 }

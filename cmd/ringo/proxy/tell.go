@@ -8,13 +8,13 @@ import (
 	"ringo/cmd/ringo/internal/server"
 )
 
-// linesMax bounds the lines that wait to be written.
+// linesMax bounds the queue of lines; more are left out and counted.
 const linesMax = 64
 
-// teller writes lines to stderr, on a goroutine.
+// teller writes lines to stderr, on a goroutine of its own, since writes may block.
 type teller struct {
 	lines  chan string
-	unsaid atomic.Int64 // lines that there was no room for
+	unsaid atomic.Int64 // lines left out since the last line that was written
 }
 
 func newTeller(s *server.Server) *teller {
@@ -23,7 +23,7 @@ func newTeller(s *server.Server) *teller {
 	return t
 }
 
-// say has a line written. It does not wait: a task calls it.
+// say queues a line. It never blocks, so tasks may call it.
 func (t *teller) say(format string, args ...any) {
 	select {
 	case t.lines <- fmt.Sprintf(format, args...):
@@ -32,13 +32,13 @@ func (t *teller) say(format string, args ...any) {
 	}
 }
 
-// Write has a line written, of package log.
+// Write queues a line; package log calls it.
 func (t *teller) Write(p []byte) (int, error) {
 	t.say("%s", bytes.TrimSuffix(p, []byte("\n")))
 	return len(p), nil
 }
 
-// run writes the lines.
+// run writes the queued lines until the server ends, then those that are left.
 func (t *teller) run(s *server.Server) {
 	for quit := false; ; {
 		select {
@@ -57,7 +57,7 @@ func (t *teller) run(s *server.Server) {
 		case line := <-t.lines:
 			fmt.Fprintln(s.Stderr, line)
 		case <-s.Quit:
-			quit = true // what is left is still told
+			quit = true // what is left is still written
 		}
 	}
 }

@@ -13,21 +13,23 @@ import (
 	"ringo"
 )
 
-// A trip is what a request needs on its way to an upstream and back. That of a request without a body is another's when
-// the answer's body is closed: until then a transport may have the request, and of a body for longer.
+// A trip has the objects that a request needs on its way to an upstream and back, so that a request allocates none of
+// them. Trips are used again: one of a request without a body goes back to the pool when the answer's body is closed,
+// since a transport may use the request until then. With a body the transport may use it for longer, so that trip is
+// not pooled.
 type trip struct {
 	rw     http.ResponseWriter
 	v      *visit
 	old    bool         // the client speaks HTTP/1.0
-	out    http.Request // as an upstream gets it
-	where  url.URL      // of out
+	out    http.Request // the request as the upstream gets it
+	where  url.URL      // the URL of out
 	body   answer
 	claims [3][1]string // values of X-Forwarded-*
 	trace  httptrace.ClientTrace
-	values context.Context // has the trace
+	values context.Context // a context with the trace
 	ctx    tracedContext
 
-	opens  func(httptrace.GotConnInfo) // for trace, where there are visits
+	opens  func(httptrace.GotConnInfo) // functions for trace, set if there is a visit
 	begins func()
 }
 
@@ -41,7 +43,7 @@ func newTrip() *trip {
 	return t
 }
 
-// tripFor gives a request one.
+// tripFor returns a trip for a request, from the pool if the request has no body.
 func tripFor(rw http.ResponseWriter, r *http.Request, v *visit) (t *trip) {
 	if r.Body == nil {
 		t = trips.Get().(*trip)
@@ -54,7 +56,8 @@ func tripFor(rw http.ResponseWriter, r *http.Request, v *visit) (t *trip) {
 	return t
 }
 
-// ends lets another have it, if nobody else may. It is not called after a panic.
+// ends returns the trip to the pool, unless the transport may still use it: the request has a body, or a caller has
+// asked for the context's Done channel. It is not called after a panic.
 func (t *trip) ends(r *http.Request) {
 	if r.Body != nil || t.ctx.asked.Load() {
 		return
@@ -65,7 +68,8 @@ func (t *trip) ends(r *http.Request) {
 	trips.Put(t)
 }
 
-// asks has a body that waits for 100 Continue wait for the upstream's. When the body is read, the client gets one.
+// asks makes a body wait for the upstream's 100 Continue, if the client expects one. The server sends the client its
+// own when the body is first read.
 func (t *trip) asks(body *lent) {
 	t.trace.Wait100Continue = func() {
 		l, _ := ringo.Current()
@@ -74,18 +78,18 @@ func (t *trip) asks(body *lent) {
 	t.trace.Got100Continue = func() { body.asks = time.Time{} }
 }
 
-// claim is the value of one of X-Forwarded-*.
+// claim returns the value of one of the X-Forwarded-* fields, in memory of the trip.
 func (t *trip) claim(i int, value string) []string {
 	t.claims[i][0] = value
 	return t.claims[i][:]
 }
 
-// tracedContext is a request's own context, with a trace among its values. One of package context's would not tell of
-// the request's end as cheaply as that does.
+// tracedContext is a request's own context plus a trace among its values. A context made by package context would not
+// support AfterFunc as cheaply as the request's own does.
 type tracedContext struct {
 	requestContext
 	values context.Context
-	asked  atomic.Bool // for Done, as by who makes another of it
+	asked  atomic.Bool // Done was called, as when another context is derived from it
 }
 
 type requestContext interface {
@@ -105,7 +109,7 @@ func (t *tracedContext) Value(key any) any {
 	return t.requestContext.Value(key)
 }
 
-// context is ctx with the trace.
+// context returns ctx with the trace.
 func (t *trip) context(ctx context.Context) context.Context {
 	if own, ok := ctx.(requestContext); ok {
 		t.ctx.requestContext, t.ctx.values = own, t.values
@@ -114,7 +118,7 @@ func (t *trip) context(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &t.trace)
 }
 
-// hint passes on what comes before the answer, such as 103 Early Hints.
+// hint passes on an informational answer, such as 103 Early Hints.
 func (t *trip) hint(status int, fields textproto.MIMEHeader) error {
 	if status == http.StatusContinue || t.old { // the client gets that when its body is read, and HTTP/1.0 has none
 		return nil

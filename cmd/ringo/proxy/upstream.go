@@ -27,20 +27,20 @@ var balances = []string{balanceLeast, balanceTwo, balanceHash}
 type upstream struct {
 	target
 	of    *upstreams
-	name  string       // as lines have it
-	key   string       // by which transports know it, since not all networks have hosts
-	seed  uint64       // its name's, for balanceHash
-	tls   *upstreamTLS // nil: it is asked in the clear
+	name  string       // as log lines and metrics show it
+	key   string       // its host for the transport, since Unix sockets have none
+	seed  uint64       // hash of its address, for balanceHash
+	tls   *upstreamTLS // nil: no TLS
 	backs sockclient.Pool
-	conns int // that it has, of all loops; by upstreams.mu
+	conns int // connections or requests of all loops; by upstreams.mu
 	health
 	counts tally // if there is -metrics
 }
 
-// String is how lines have it.
+// String returns its name.
 func (u *upstream) String() string { return u.name }
 
-// host is its name in a request.
+// host returns the value of Host for requests whose client gave none, and for checks.
 func (u *upstream) host() string {
 	if strings.HasPrefix(u.Network, "unix") {
 		return "localhost"
@@ -48,7 +48,7 @@ func (u *upstream) host() string {
 	return u.Name
 }
 
-// withoutZone is HOST:PORT without the zone of an address of IPv6, which says nothing to others.
+// withoutZone returns HOST:PORT without the zone of an IPv6 address, which means something on this machine only.
 func withoutZone(name string) string {
 	host, port, err := net.SplitHostPort(name)
 	if err != nil {
@@ -58,23 +58,23 @@ func withoutZone(name string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// upstreams are those that the same connections, or requests, go to, and whose turn it is. Any goroutine may use them,
-// and a task, since nothing waits while mu is held.
+// upstreams is a group: the upstreams of one route, with their health, their balance and the queue for them. Tasks and
+// other goroutines may use it: nothing parks or blocks while mu is held.
 type upstreams struct {
 	route      // what goes to them
 	all        []*upstream
 	balance    string
 	rise, fall int
 	check      time.Duration
-	pause      time.Duration                    // between an upstream's end and the first trial
-	trial      time.Duration                    // how long one may keep others from trying
+	pause      time.Duration                    // from when an upstream goes out to the first trial
+	trial      time.Duration                    // how long one trial may keep others from trying
 	say        func(format string, args ...any) // called with mu held
 	now        func() time.Time
 
 	mu    sync.Mutex
 	outs  int         // upstreams that are out
-	left  []*upstream // what candidates returns, kept for the next call
-	queue []*waiter   // that wait for one with room, in order of arrival
+	left  []*upstream // memory of candidates' result
+	queue []*waiter   // waiting for room, in order of arrival
 }
 
 func newUpstreams(o *options, of route, say func(format string, args ...any)) *upstreams {
@@ -82,7 +82,7 @@ func newUpstreams(o *options, of route, say func(format string, args ...any)) *u
 		trial: o.dial + o.answer, say: say, now: time.Now}
 }
 
-// add adds one, which is the nth of all routes.
+// add adds an upstream; n is its place among those of all routes.
 func (us *upstreams) add(o *options, to target, n int) *upstream {
 	u := &upstream{target: to, of: us, name: to.String(), key: fmt.Sprintf("upstream-%d.invalid:80", n),
 		seed: digest(to.Address.String())}
@@ -91,8 +91,8 @@ func (us *upstreams) add(o *options, to target, n int) *upstream {
 	return u
 }
 
-// take chooses an upstream for a client, but none that was tried for it; nil: none is left that has room. Until leave
-// it counts as the upstream's.
+// take chooses an upstream for a client, other than those tried for it before; nil: none of the others has room. It
+// counts as one connection or request of the upstream until leave.
 func (us *upstreams) take(client string, tried []*upstream) *upstream {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -100,7 +100,7 @@ func (us *upstreams) take(client string, tried []*upstream) *upstream {
 	return us.give(client, tried)
 }
 
-// give is take behind those that wait. mu is held.
+// give is take without serving the queue first. The caller holds mu.
 func (us *upstreams) give(client string, tried []*upstream) *upstream {
 	u := us.choose(client, us.candidates(tried))
 	if u != nil {
@@ -112,7 +112,7 @@ func (us *upstreams) give(client string, tried []*upstream) *upstream {
 	return u
 }
 
-// leave is the end of what take has begun.
+// leave ends what a take began: the upstream has one connection or request less.
 func (us *upstreams) leave(u *upstream) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -120,14 +120,14 @@ func (us *upstreams) leave(u *upstream) {
 	us.serve()
 }
 
-// out is how many are out.
+// out returns how many upstreams are out.
 func (us *upstreams) out() int {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	return us.outs
 }
 
-// taken is how many times an upstream was taken, and not left yet.
+// taken returns how many takes were not left yet.
 func (us *upstreams) taken() (n int) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -137,7 +137,7 @@ func (us *upstreams) taken() (n int) {
 	return n
 }
 
-// isIn is 1 for one that is in, and 0 for one that is out.
+// isIn returns 1 if the upstream is in, and 0 if it is out.
 func (us *upstreams) isIn(u *upstream) int {
 	us.mu.Lock()
 	defer us.mu.Unlock()
@@ -147,14 +147,15 @@ func (us *upstreams) isIn(u *upstream) int {
 	return 1
 }
 
-// connsOf is how many times one was taken, and not left yet.
+// connsOf returns how many takes of u were not left yet.
 func (us *upstreams) connsOf(u *upstream) int {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	return u.conns
 }
 
-// candidates are those that may be chosen. mu is held.
+// candidates returns the upstreams that may be chosen now. The result is valid until the next call. The caller holds
+// mu.
 func (us *upstreams) candidates(tried []*upstream) []*upstream {
 	us.left = us.left[:0]
 	for _, u := range us.all {
@@ -165,23 +166,24 @@ func (us *upstreams) candidates(tried []*upstream) []*upstream {
 	return us.left
 }
 
-// isCandidate reports whether an upstream may be chosen if it has room: a backup, if no other may. mu is held.
+// isCandidate reports whether an upstream may be chosen once it has room. A backup may only if no other may. The caller
+// holds mu.
 func (us *upstreams) isCandidate(u *upstream, tried []*upstream) bool {
 	return us.isUp(u, tried) && (!u.backup || !slices.ContainsFunc(us.all, func(o *upstream) bool {
 		return !o.backup && us.isUp(o, tried)
 	}))
 }
 
-// isUp reports whether an upstream is in, or to be tried, and was not tried. If all are out, what has put them out may
-// be the proxy's network, or a check that asks for too much: then any is. mu is held.
+// isUp reports whether an upstream was not tried yet and is in, or due for a trial. If all upstreams are out, any is
+// up: the cause may be the proxy's own network, or a check that asks for too much. The caller holds mu.
 func (us *upstreams) isUp(u *upstream, tried []*upstream) bool {
 	return !slices.Contains(tried, u) && (!u.out || us.outs == len(us.all) || us.isDue(u))
 }
 
-// hasRoom reports whether it may have one more. upstreams.mu is held.
+// hasRoom reports whether the upstream is below its max. The caller holds upstreams.mu.
 func (u *upstream) hasRoom() bool { return u.max == 0 || u.conns < u.max }
 
-// choose chooses one of some. mu is held.
+// choose chooses an upstream by -balance, nil if there are none. It reorders among. The caller holds mu.
 func (us *upstreams) choose(client string, among []*upstream) *upstream {
 	if len(among) == 0 {
 		return nil
@@ -204,7 +206,7 @@ func (us *upstreams) choose(client string, among []*upstream) *upstream {
 	return least
 }
 
-// draw draws one, by weight.
+// draw returns a random index, with chances by weight.
 func draw(among []*upstream) int {
 	sum := 0
 	for _, u := range among {
@@ -219,9 +221,9 @@ func draw(among []*upstream) int {
 	panic("proxy: a draw beyond the weights")
 }
 
-// rank compares two upstreams for a client by what mix says of them: it stays with the highest. With weights that is
-// weighted rendezvous hashing, https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html: each has its
-// weight's part of the clients, and one that goes takes no other's along.
+// rank compares two upstreams for a client by their mixed hashes; the client goes to the highest. With weights this is
+// weighted rendezvous hashing, https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html: each upstream gets
+// its weight's share of the clients, and when one goes, only its own clients move.
 func rank(a, b *upstream, ofA, ofB uint64) int {
 	if a.weight == b.weight {
 		return cmp.Compare(ofA, ofB)
@@ -230,12 +232,12 @@ func rank(a, b *upstream, ofA, ofB uint64) int {
 }
 
 func score(weight int, x uint64) float64 {
-	const bits = 53 // that a float64 has
+	const bits = 53 // of a float64's mantissa
 	return -float64(weight) / math.Log((float64(x>>(64-bits))+0.5)/(1<<bits))
 }
 
-// digest is the same in each process, so that proxies side by side agree on whose clients are whose: FNV-1a,
-// http://www.isthe.com/chongo/tech/comp/fnv/.
+// digest hashes a text, with the same result in every process, so that proxies side by side send a client to the same
+// upstream: FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/.
 func digest(text string) uint64 {
 	h := uint64(14695981039346656037)
 	for _, c := range []byte(text) {
@@ -244,15 +246,16 @@ func digest(text string) uint64 {
 	return h
 }
 
-// mix has each bit depend on all: the end of SplitMix64, https://prng.di.unimi.it/splitmix64.c. The upstream with the
-// highest one is the client's: rendezvous hashing, so that one which goes takes no other's clients along.
+// mix makes each bit of the result depend on all bits of x: the end of SplitMix64,
+// https://prng.di.unimi.it/splitmix64.c. The client's upstream is the one with the highest result, which is rendezvous
+// hashing: when one goes, only its own clients move.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// hostOf is what balanceHash goes by: an address without its port. Clients of Unix sockets are one.
+// hostOf returns an address without its port, by which balanceHash chooses. All clients of Unix sockets count as one.
 func hostOf(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.IP.String()

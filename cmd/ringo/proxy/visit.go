@@ -14,46 +14,47 @@ import (
 	"ringo/internal/posix"
 )
 
-// A cause is how a request, or a connection, has ended.
+// A cause says how a request or a connection ended.
 type cause string
 
 const (
 	endDone     cause = "done"     // in order
-	endClient   cause = "client"   // the client has gone before
-	endUpstream cause = "upstream" // the upstream has
+	endClient   cause = "client"   // the client went away before the end
+	endUpstream cause = "upstream" // the upstream broke it off
 	endDial     cause = "dial"     // no upstream could be reached
 	endTimeout  cause = "timeout"  // -dial, -answer or -header was over
-	endIdle     cause = "idle"     // nothing has moved for -idle
-	endDrain    cause = "drain"    // -grace was over
-	endRefused  cause = "refused"  // it was nothing that is passed on
+	endIdle     cause = "idle"     // no byte moved for -idle
+	endDrain    cause = "drain"    // the drain's -grace was over
+	endRefused  cause = "refused"  // the proxy passes on no such thing
 	endShortage cause = "shortage" // the proxy lacked memory, descriptors or ports
 )
 
-// A visit is what there is to tell of a request, or of a connection. It is nil if nobody asks.
+// A visit is the record of a request or a connection for -log and -metrics; nil if there is neither, which most methods
+// accept.
 type visit struct {
 	began   time.Time
 	client  string
-	request *http.Request // nil: a connection, or what came was no request
+	request *http.Request // nil: a connection, or bytes that were no request
 	tries   int
 	u       *upstream     // the last that was tried; nil: none
-	wait    time.Duration // until there was a connection to it
-	first   time.Duration // until its answer began
+	wait    time.Duration // from the begin to a connection to it
+	first   time.Duration // from the begin to that of its answer
 	total   time.Duration
 	status  int
-	in, out int64 // bytes that the client has sent, and got; of requests those of bodies
-	why     cause // "": it goes on
+	in, out int64 // bytes from and to the client; of requests, their bodies'
+	why     cause // "": it has not ended
 	err     error
 }
 
-// keeper keeps what visits tell. A nil one wants none.
+// keeper turns visits that have ended into lines of -log and counters of /metrics. A nil *keeper does nothing.
 type keeper struct {
 	log     *server.Log // nil: none
 	counts  bool        // for /metrics
-	nobodys tally       // of what no upstream was asked
+	nobodys tally       // of visits for which no upstream was asked
 	retries atomic.Int64
 }
 
-// newKeeper is nil if there is nothing to keep visits for.
+// newKeeper returns nil if there is neither a log nor metrics.
 func newKeeper(log *server.Log, counts bool) *keeper {
 	if log == nil && !counts {
 		return nil
@@ -61,14 +62,14 @@ func newKeeper(log *server.Log, counts bool) *keeper {
 	return &keeper{log: log, counts: counts}
 }
 
-// begin has a loop's visits kept.
+// begin prepares the log for a loop.
 func (k *keeper) begin(l *ringo.Loop) {
 	if k != nil && k.log != nil {
 		k.log.Begin(l)
 	}
 }
 
-// visit begins one.
+// visit begins a visit; nil: none are recorded.
 func (k *keeper) visit() *visit {
 	if k == nil {
 		return nil
@@ -76,7 +77,7 @@ func (k *keeper) visit() *visit {
 	return &visit{began: time.Now()}
 }
 
-// over keeps one that has ended: in order, if nothing else was said. A task of the loop calls it.
+// over records a visit that has ended: in order, unless ends said otherwise. Only tasks of the loop call it.
 func (k *keeper) over(l *ringo.Loop, v *visit) {
 	if v == nil {
 		return
@@ -104,21 +105,21 @@ func (k *keeper) opens(u *upstream) {
 	}
 }
 
-// fails counts what has failed at one.
+// fails counts a failure at an upstream.
 func (k *keeper) fails(u *upstream, why cause) {
 	if k != nil && k.counts {
 		u.counts.fails(why)
 	}
 }
 
-// isOf notes whose connection it is.
+// isOf notes the client's address.
 func (v *visit) isOf(client net.Addr) {
 	if v != nil {
 		v.client = nameOf(client)
 	}
 }
 
-// asks notes that an upstream is asked.
+// asks notes that u is tried.
 func (v *visit) asks(u *upstream) {
 	if v != nil {
 		v.u = u
@@ -126,7 +127,7 @@ func (v *visit) asks(u *upstream) {
 	}
 }
 
-// opens notes that there is a connection to it.
+// opens notes that there is a connection to the upstream.
 func (v *visit) opens() {
 	if v != nil {
 		v.wait = time.Since(v.began)
@@ -140,21 +141,21 @@ func (v *visit) begins() {
 	}
 }
 
-// counts notes how many bytes the client has sent, and got.
+// counts notes how many bytes came from the client and went to it.
 func (v *visit) counts(in, out int64) {
 	if v != nil {
 		v.in, v.out = in, out
 	}
 }
 
-// ends notes how it ends, unless that is known already.
+// ends notes how the visit ends, unless that was noted before.
 func (v *visit) ends(why cause, err error) {
 	if v != nil && v.why == "" {
 		v.why, v.err = why, err
 	}
 }
 
-// causeOf is what an error of a connection that was not made, or of an answer that has not come, is.
+// causeOf returns the cause for the error of a connection that was not made, or of an answer that did not come.
 func causeOf(err error) cause {
 	var dial *dialError
 	switch {
@@ -170,7 +171,8 @@ func causeOf(err error) cause {
 	return endUpstream
 }
 
-// causeOfHeader is what an error of a header of the PROXY protocol is.
+// causeOfHeader returns the cause for an error in what a connection began with: the PROXY header, the ClientHello, or
+// the TLS handshake.
 func causeOfHeader(err error) cause {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -183,7 +185,7 @@ func causeOfHeader(err error) cause {
 	return endRefused
 }
 
-// nameOf is an address as lines have it. Peers of Unix sockets have none.
+// nameOf returns an address as log lines have it. Peers of Unix sockets have none.
 func nameOf(a net.Addr) string {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.String()

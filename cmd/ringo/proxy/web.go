@@ -15,25 +15,27 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// web is ringo proxy -http. A request is passed on in the task that it has come by, and its answer too.
+// web is the state of ringo proxy -http. A request and its answer are passed on in the task in which the request
+// arrived.
 type web struct {
 	*relay
 	server    *sockhttp.Server
 	transport *sockhttp.Transport
-	hosts     map[string]*upstream // by what the transport knows them as
-	requests  atomic.Int64         // for -stats
+	hosts     map[string]*upstream // by key
+	requests  atomic.Int64         // since the last line of -stats
 }
 
-// The bounds of a head, and of connections at rest to an upstream, for each loop.
+// The bounds of a head, in bytes, and of idle connections to one upstream, per loop.
 const (
 	headMax = 64 << 10
 	restMax = 64
 )
 
-// continueTime is for how long a client's Expect: 100-continue holds up its body, if the upstream says nothing.
+// continueTime is how long a body with Expect: 100-continue waits for the upstream's 100 Continue; then it is sent
+// anyway.
 const continueTime = time.Second
 
-// restTime is for how long a connection may have no request.
+// restTime returns how long a connection is kept while idle.
 func (o *options) restTime() time.Duration { return cmp.Or(o.idle, time.Minute) }
 
 func newWeb(r *relay, cert *server.Certificate) *web {
@@ -65,7 +67,7 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 	return w
 }
 
-// serve serves one address on one loop.
+// serve serves the connections of one listener on one loop.
 func (w *web) serve(l *ringo.Loop, ln *sock.Listener) error {
 	w.beginChecks(l)
 	w.keeps.begin(l)

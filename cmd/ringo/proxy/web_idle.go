@@ -12,8 +12,9 @@ import (
 	"ringo"
 )
 
-// A webIdler is an idler of a request. It watches as long as it is bodies that are waited for: from a connection to an
-// upstream until that has the whole request, and from the answer's head on. Between these it is for -answer.
+// A webIdler is the idler of a request. It watches while bodies should move: from when there is a connection to the
+// upstream until the request was written, if it has a body, and from the answer's head on. In between -answer is the
+// bound.
 type webIdler struct {
 	idler
 	rw     http.ResponseWriter
@@ -23,13 +24,13 @@ type webIdler struct {
 	begun  bool // there is an answer
 }
 
-// errIdle is why a request was ended.
+// errIdle is the cause with which endRequest cancels a request.
 var errIdle = errors.New("nothing has moved")
 
-// clientKey is by what a request's context has the client's connection, with -idle.
+// clientKey is the key of the client's connection among a request context's values, with -idle.
 type clientKey struct{}
 
-// watch makes one for a request; nil: it may take for ever.
+// watch makes a webIdler for a request; nil: there is no -idle.
 func (w *web) watch(rw http.ResponseWriter, r *http.Request, v *visit, body *lent) *webIdler {
 	if w.o.idle == 0 {
 		return nil
@@ -46,7 +47,8 @@ func (w *web) watch(rw http.ResponseWriter, r *http.Request, v *visit, body *len
 	return i
 }
 
-// context is what a request goes on with, so that endRequest ends that.
+// context returns the context to send the request with, which endRequest can cancel, and hooks the trace so that the
+// watch begins and ends.
 func (i *webIdler) context(r *http.Request, trace *httptrace.ClientTrace) context.Context {
 	if i == nil {
 		return r.Context()
@@ -67,21 +69,21 @@ func (i *webIdler) context(r *http.Request, trace *httptrace.ClientTrace) contex
 	return ctx
 }
 
-// moves notes that bytes have.
+// moves notes that n bytes moved.
 func (i *webIdler) moves(n int) {
 	if i != nil && n > 0 {
 		i.moved = i.l.Now()
 	}
 }
 
-// rests ends the watch, unless there is an answer.
+// rests stops the watch when the request was written, unless the answer has begun.
 func (i *webIdler) rests() {
 	if !i.begun {
 		i.idler.stop()
 	}
 }
 
-// begins has what follows watched, since there is an answer.
+// begins starts the watch again, since the answer has begun.
 func (i *webIdler) begins() {
 	if i == nil {
 		return
@@ -92,7 +94,8 @@ func (i *webIdler) begins() {
 	}
 }
 
-// isTunnel has both ends of an upgraded connection reset if nothing moves: what watches is for move.
+// isTunnel turns a request's idler into that of an upgraded connection, which resets both ends if nothing moves. It
+// returns the idler for move.
 func (i *webIdler) isTunnel(one, other *end) *idler {
 	if i == nil {
 		return nil
@@ -106,8 +109,8 @@ func (i *webIdler) isTunnel(one, other *end) *idler {
 	return &i.idler
 }
 
-// endRequest ends a request: with its answer, if there is one; else the client gets 408 if it is its body that is late,
-// and 504 if the upstream does not take it.
+// endRequest ends an idle request. If its answer has begun, that breaks off. Else the client gets 408 if the proxy
+// waits for the client's body, and 504 if the upstream does not take it.
 func (i *webIdler) endRequest() {
 	i.v.ends(endIdle, nil)
 	past, rc := time.Unix(1, 0), http.NewResponseController(i.rw)
@@ -123,7 +126,7 @@ func (i *webIdler) endRequest() {
 	i.cancel(errIdle)
 }
 
-// stop ends it with the request.
+// stop ends the watch, at the end of the request.
 func (i *webIdler) stop() {
 	if i == nil {
 		return
@@ -132,7 +135,8 @@ func (i *webIdler) stop() {
 	i.cancel(nil)
 }
 
-// reason is why a request has failed, which is not a client's end if it was -idle.
+// reason returns why a request failed: errIdle if -idle cancelled it, so that it does not look like a client that has
+// gone; else err.
 func (w *web) reason(r *http.Request, err error) error {
 	if context.Cause(r.Context()) == errIdle {
 		return fmt.Errorf("%w for %v", errIdle, w.o.idle)

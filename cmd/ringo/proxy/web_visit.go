@@ -17,7 +17,7 @@ func (w *web) visits(r *http.Request) *visit {
 	return v
 }
 
-// refused keeps what the server has refused before it was passed on. r is nil for what was no request.
+// refused records a request that the server itself has refused. r is nil if what came was not a request.
 func (w *web) refused(c net.Conn, r *http.Request, status int, size int64) {
 	v := w.keeps.visit()
 	v.isOf(c.RemoteAddr())
@@ -29,14 +29,14 @@ func (w *web) refused(c net.Conn, r *http.Request, status int, size int64) {
 	w.keeps.over(l, v)
 }
 
-// answers notes the status that the client gets.
+// answers notes the status of the answer to the client.
 func (v *visit) answers(status int) {
 	if v != nil {
 		v.status = status
 	}
 }
 
-// reads notes what has come of the client's body.
+// reads notes a read of the client's body.
 func (v *visit) reads(n int, err error) {
 	v.in += int64(n)
 	if err != nil && err != io.EOF && !isOfProgram(err) {
@@ -44,15 +44,16 @@ func (v *visit) reads(n int, err error) {
 	}
 }
 
-// writes notes that more of the answer's body is the client's.
+// writes notes that n more bytes of the answer's body went to the client.
 func (v *visit) writes(n int) {
 	if v != nil {
 		v.out += int64(n)
 	}
 }
 
-// causeOfAnswer is what an error of an answer is. It is the client's if that has sent a body that is none, or has gone:
-// then the request is over, unless this program has ended it, by the end of a read of its body.
+// causeOfAnswer returns the cause for the error of an answer. The cause is the client if it has sent a broken body or
+// has gone, which ends the request's context. A context that ended because this program cut a read of the body off does
+// not count.
 func causeOfAnswer(r *http.Request, err error) cause {
 	body, _ := r.Body.(*lent)
 	cut := body != nil && body.cut && isOfProgram(err)
