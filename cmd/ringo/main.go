@@ -66,7 +66,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.ExitUsage
 }
 
-// fail says what a command failed of, a line per mistake, and returns the exit code.
+// fail prints the error of a command to stderr, one line per mistake, and returns the exit code.
 func fail(err error, name string, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0

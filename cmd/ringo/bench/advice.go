@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// An Advice is what to do about one thing, and what that rests on.
+// An Advice says what to do about one thing, and which figures that rests on.
 type Advice struct {
 	Topic  string `json:"topic"`
 	Advice string `json:"advice"`
@@ -34,10 +34,10 @@ const (
 	rowFile  = "file"
 )
 
-// matters is the part below which nobody should change a program for a difference, even if it is seen.
+// matters is the smallest difference, as a part of 1, that is worth changing a program for, even if it is seen.
 const matters = 0.03
 
-// advise says what the figures speak for. What was not measured has no advice.
+// advise returns what the figures speak for. There is no advice about what was not measured.
 func advise(r *Report) (all []Advice) {
 	cells := map[string]*Cell{}
 	for _, c := range r.Cells {
@@ -56,7 +56,7 @@ func advise(r *Report) (all []Advice) {
 	return all
 }
 
-// measured gives rows of a cell, if all of them have figures.
+// measured returns rows of a cell, nil unless all of them have figures.
 func measured(c *Cell, names ...string) (rows []*Row) {
 	if c == nil {
 		return nil
@@ -71,13 +71,13 @@ func measured(c *Cell, names ...string) (rows []*Row) {
 	return rows
 }
 
-// loads are the cells in which drivers are compared.
+// loads are the names of the cells in which drivers are compared.
 var loads = []string{cellTCP, cellHTTP, cellUDP}
 
-// adviseDriver looks for a driver that beats the one that auto takes in one load at least and loses in none. It returns
-// which driver the program then has, too.
+// adviseDriver looks for a driver that beats auto's choice in at least one load and loses in none. It also returns the
+// driver that the program has if it follows the advice.
 func adviseDriver(auto string, cells map[string]*Cell) (advice *Advice, driver string) {
-	rivals := map[string]string{} // what speaks for them; empty: nothing
+	rivals := map[string]string{} // by name, what speaks for each; empty: nothing
 	var order, ties []string
 	for _, name := range loads {
 		c := cells[name]
@@ -132,7 +132,7 @@ func adviseDriver(auto string, cells map[string]*Cell) (advice *Advice, driver s
 		"No other driver does a request for less." + runnerUp(auto, cells, order)}, auto
 }
 
-// find is row for a cell that may not be there.
+// find is row for a cell that may be nil.
 func (c *Cell) find(name string) *Row {
 	if c == nil {
 		return nil
@@ -140,7 +140,7 @@ func (c *Cell) find(name string) *Row {
 	return c.row(name)
 }
 
-// runnerUp tells of the first of the other drivers, in the first load.
+// runnerUp compares auto's choice with another driver, in the first load that has both.
 func runnerUp(auto string, cells map[string]*Cell, order []string) string {
 	for _, load := range loads {
 		for _, name := range order {
@@ -153,7 +153,7 @@ func runnerUp(auto string, cells map[string]*Cell, order []string) string {
 	return ""
 }
 
-// adviseNet says whether Ringo pays at all here.
+// adviseNet says whether Ringo pays here at all.
 func adviseNet(auto string, cells map[string]*Cell) *Advice {
 	var words []string
 	better, worse, rows := 0, 0, 0
@@ -185,7 +185,7 @@ func adviseNet(auto string, cells map[string]*Cell) *Advice {
 	return &Advice{"package net", "It depends on the load: measure your own.", reason}
 }
 
-// times is a ratio in words.
+// times returns a ratio in words.
 func times(r *Ratio) string {
 	if r == nil {
 		return "not measured"
@@ -270,8 +270,9 @@ func adviseAppend(c *Cell, driver string) *Advice {
 		"Package os is enough for appends with a sync each.")
 }
 
-// adviseFile takes the way of package file that does best beside package os: that of goroutines, or of tasks on the
-// driver that the program has. What others would do is told, and no reason to change it.
+// adviseFile looks for the way of package file that beats package os most, among those that the program has:
+// goroutines, or tasks on its driver. The figures of tasks on other drivers are named, but no reason to change the
+// driver.
 func adviseFile(c *Cell, driver, topic, yes, no string) *Advice {
 	if measured(c, rowOS) == nil {
 		return nil
@@ -307,7 +308,7 @@ func adviseFile(c *Cell, driver, topic, yes, no string) *Advice {
 	return &Advice{topic, "Take whichever suits the program: no difference seen that pays.", reason}
 }
 
-// gain is what a way gains over the base, in words.
+// gain returns what a way gains over the base, in words.
 func (r *Row) gain() string {
 	if !r.Thrift.Seen && !r.Speed.Seen {
 		return "no difference seen"

@@ -35,7 +35,7 @@ It takes about a minute. A signal ends it earlier and keeps what is done; the ex
 "ringo bench file -h" is about reads and writes of one file in more detail.
 `
 
-// runSuite runs "ringo bench" without a word.
+// runSuite runs "ringo bench" with no word after it.
 func runSuite(args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "write JSON to stdout in place of the tables")
@@ -48,7 +48,7 @@ func runSuite(args []string, stdout, stderr io.Writer) error {
 	if err := os.Unsetenv("RINGO_DRIVER"); err != nil {
 		return err
 	}
-	if *html != "" { // now, since to fail in a minute would be a pity
+	if *html != "" { // checked now, so that a mistake does not cost a minute
 		if info, err := os.Stat(filepath.Dir(*html)); err != nil {
 			return err
 		} else if !info.IsDir() {
@@ -76,7 +76,8 @@ func runSuite(args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// measureAll gives a report also if a signal stopped it, which is an error.
+// measureAll measures and returns the report. If a signal stopped it, it returns the report of what is done and
+// errStopped.
 func measureAll(quick bool, dir string, stderr io.Writer) (report *Report, err error) {
 	ctx, stop := cli.UntilSignal(func(s os.Signal) { fmt.Fprintf(stderr, "%v: stopping\n", s) })
 	defer stop()
@@ -101,7 +102,7 @@ func measureAll(quick bool, dir string, stderr io.Writer) (report *Report, err e
 	return report, err
 }
 
-// status is a line on a terminal that is written over; on anything else there is none.
+// status is a line on a terminal that shows progress and is overwritten. On anything but a terminal it shows nothing.
 type status struct {
 	w    io.Writer
 	wide int

@@ -1,5 +1,5 @@
-// Package bench is "ringo bench", which measures Ringo beside packages net and os on the machine that it runs on, and
-// "ringo bench file", which measures reads and writes of a file in several ways.
+// Package bench implements "ringo bench", which measures Ringo beside packages net and os on this machine, and "ringo
+// bench file", which measures reads and writes of a file in several ways.
 package bench
 
 import (
@@ -33,7 +33,7 @@ The test file is made in the directory for temporary files, or with -file under 
 name, and removed at the end. A file that is there before is only ever read.
 `
 
-// options is the command line of ringo bench file.
+// options are the flags of ringo bench file.
 type options struct {
 	Write   bool
 	Random  bool
@@ -45,7 +45,7 @@ type options struct {
 	size    byteSize
 	paths   string
 	quiet   bool
-	Blocks  int64 // that the file has; found out
+	Blocks  int64 // number of blocks in the file, once it is there
 	pathset []string
 }
 
@@ -93,7 +93,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
-// Run runs "ringo bench".
+// Run runs "ringo bench" with the arguments after that word. It returns a *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, stderr io.Writer) error {
 	switch {
 	case len(args) == 1 && args[0] == workerFlag:
@@ -113,7 +113,7 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	return runSuite(args, stdout, stderr)
 }
 
-// byteSize is a flag for a number of bytes.
+// byteSize is the value of a flag for a number of bytes.
 type byteSize int64
 
 func (s byteSize) String() string {
@@ -125,7 +125,7 @@ func (s byteSize) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// Set reads digits with K, M or G, which are powers of 1024.
+// Set parses digits and K, M or G, which are powers of 1024.
 func (s *byteSize) Set(text string) error {
 	digits, shift := text, 0
 	if i := strings.IndexAny(text, "KMG"); i >= 0 && i == len(text)-1 {

@@ -18,23 +18,23 @@ import (
 	"ringo/internal/measure"
 )
 
-// fileQuestion asks the child that uses files for a window.
+// fileQuestion asks the child that uses files to measure one window.
 type fileQuestion struct {
 	Kind string // read, direct, append
-	Name string // of the file to read, or of one that is to be made
+	Name string // of the file to read, or to make and append to
 	For  time.Duration
 }
 
 const (
 	blockBytes  = 4096
 	recordBytes = 256
-	fileBlocks  = 4096 // of the file that is read
+	fileBlocks  = 4096 // in the file that is read
 )
 
-// callers are how many there are at once, by kind.
+// callers is how many operations run at once, by kind.
 var callers = map[string]int{cellRead: 4, cellDirect: 32, cellAppend: 1}
 
-// fillBlock makes what block n of the file holds.
+// fillBlock fills p with the contents of block n of the file.
 func fillBlock(p []byte, n int64) {
 	for i := 0; i < len(p); i += 8 {
 		binary.LittleEndian.PutUint64(p[i:], uint64(n)*0x9e3779b97f4a7c15+uint64(i))
@@ -56,7 +56,7 @@ func makeBlocks(name string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// anyFile is what files of package os and of package file have in common here.
+// anyFile is what is used here of the files of package os and of package file.
 type anyFile interface {
 	io.ReaderAt
 	io.Writer
@@ -64,7 +64,7 @@ type anyFile interface {
 	Sync() error
 }
 
-// files is the child that uses files: on goroutines, by package os or by package file, or in tasks of a driver.
+// files is the child that uses files: on goroutines by package os or by package file, or in tasks of a driver.
 func (s *childConfig) files(up *pipe) error {
 	openOS := func(name string, flag int) (anyFile, error) { return os.OpenFile(name, flag, 0o600) }
 	openFile := func(name string, flag int) (anyFile, error) { return file.OpenFile(name, flag, 0o600) }
@@ -82,7 +82,7 @@ func (s *childConfig) files(up *pipe) error {
 	})
 }
 
-// onGoroutines is a crew.
+// onGoroutines is a crew of goroutines.
 func onGoroutines(n int, work func(*ringo.Loop, int) error) error {
 	errs := make([]error, n)
 	var ends sync.WaitGroup
@@ -93,7 +93,7 @@ func onGoroutines(n int, work func(*ringo.Loop, int) error) error {
 	return errors.Join(errs...)
 }
 
-// window has the callers use the file for a while.
+// window measures one window: it opens the file, uses it from as many callers as the kind has, and closes it.
 func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFile, error)) (out Sample, err error) {
 	flag := os.O_RDONLY
 	switch q.Kind {
@@ -136,7 +136,8 @@ func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFil
 	return out, err
 }
 
-// read reads blocks at random. Both ends of each are compared, and all of each 64th: comparing takes time, too.
+// read reads blocks at random until the window is over. It compares both ends of each block, and the whole of each
+// 64th, since comparing takes time, too.
 func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *measure.Histogram) error {
 	p, want := buf.Aligned(blockBytes, blockBytes), make([]byte, blockBytes)
 	random := rand.New(rand.NewPCG(seed, uint64(begin.UnixNano())))
@@ -162,7 +163,7 @@ func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *meas
 	return nil
 }
 
-// append writes records and has each on the disk before the next.
+// append appends records, and syncs each before the next, until the window is over.
 func (q *fileQuestion) append(f anyFile, begin time.Time, times *measure.Histogram) error {
 	p := make([]byte, recordBytes)
 	for n, now := int64(0), time.Since(begin); n == 0 || now < q.For; n++ {
@@ -180,7 +181,7 @@ func (q *fileQuestion) append(f anyFile, begin time.Time, times *measure.Histogr
 	return nil
 }
 
-// checkRecords reads what was appended.
+// checkRecords checks that the file has the n records that were appended, and nothing else.
 func checkRecords(name string, n int64) error {
 	all, err := os.ReadFile(name)
 	if err != nil {

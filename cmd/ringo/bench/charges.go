@@ -11,14 +11,15 @@ import (
 	"ringo/uring"
 )
 
-// How the charges are taken: so many turns of so many calls.
+// How often the charges are measured: chargeTurns times, each as the mean of chargeCalls calls, or of chargeWakes round
+// trips.
 const (
 	chargeTurns = 15
 	chargeCalls = 2000
 	chargeWakes = 200
 )
 
-// charges measures what the host takes for going into the kernel.
+// charges measures how long going into the kernel takes on this host.
 func charges() (c Charges, err error) {
 	c.Call = charged(chargeCalls, func() { os.Getppid() })
 	if c.Enter, err = chargeEnter(); err != nil && !errors.Is(err, errNoRing) {
@@ -28,7 +29,7 @@ func charges() (c Charges, err error) {
 	return c, err
 }
 
-// charged is the time of a call, in µs.
+// charged returns the time that a call takes, in µs.
 func charged(calls int, call func()) *Figure {
 	var turns []float64
 	for range chargeTurns {
@@ -43,7 +44,7 @@ func charged(calls int, call func()) *Figure {
 
 var errNoRing = errors.New("no io_uring here")
 
-// chargeEnter has a ring take an entry that does nothing, and reap it.
+// chargeEnter measures submitting a NOP to a ring and reaping its completion.
 func chargeEnter() (*Figure, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -64,7 +65,7 @@ func chargeEnter() (*Figure, error) {
 	return f, failed
 }
 
-// chargeWake passes a turn between tasks of two loops that have nothing else to do: a round trip has two wakes.
+// chargeWake measures round trips between tasks of two loops that are otherwise idle. Each round trip has two wakes.
 func chargeWake() (*Figure, error) {
 	there, back := ringo.NewChan[int](0), ringo.NewChan[int](0)
 	var turns []float64

@@ -16,38 +16,38 @@ import (
 	"ringo"
 )
 
-// childFlag is the argument by which ringo bench starts itself for a server, for what loads
-// servers, or for what uses files. What it is to be comes by a variable, questions by stdin
-// and answers by stdout, a line of JSON each. It ends with its stdin.
+// childFlag is the argument with which ringo bench starts itself as a child: a server, a load for servers, or a user of
+// files. The environment variable childVariable has its childConfig. Questions come by stdin and answers go to stdout,
+// a line of JSON each. A child ends when its stdin does.
 const (
 	childFlag     = "-child"
 	childVariable = "RINGO_BENCH_CHILD"
 )
 
-// childConfig says what a child is to be.
+// childConfig says what a child does.
 type childConfig struct {
 	Kind    string // server, load, file
 	On      string // a driver, or package net or os
-	Handler string // of a server on Ringo: request, or conn
+	Handler string // of a server on Ringo: conn, or request, which is the default
 	Loops   int
 	Place   ringo.Placement
 	Spin    time.Duration
 }
 
-// childAddress is a child's first line.
+// childAddress is the first line of a child's stdout.
 type childAddress struct {
 	TCP, HTTP, UDP string // addresses
-	Driver         string // that it runs on, if any
+	Driver         string // driver of its loops; "": it has none
 	Error          string
 }
 
-// answer is what comes of a question.
+// answer is the answer to a question.
 type answer struct {
 	Sample
 	Error string
 }
 
-// child is a process of this program's own file.
+// child is a process of this program's own executable.
 type child struct {
 	childAddress
 	name  string
@@ -57,10 +57,10 @@ type child struct {
 	words tail
 }
 
-// anyCPU has a child run wherever the system likes.
+// anyCPU is the cpu of startChild for a child that may run on any.
 const anyCPU = -1
 
-// startChild starts one, on a CPU of the process's list or on any, and waits until it is ready.
+// startChild starts a child and waits until it is ready. cpu counts the CPUs that the process may use, or is anyCPU.
 func startChild(name string, s childConfig, cpu int) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -94,8 +94,8 @@ func startChild(name string, s childConfig, cpu int) (*child, error) {
 	return c, nil
 }
 
-// startOn starts a process on a CPU, by the order in which loops get them. A process inherits the place of the thread
-// that starts it, and the thread of a loop that is bound has the right one.
+// startOn starts a process on a CPU, counted in the order in which loops get them. A process inherits the affinity of
+// the thread that starts it; so a loop that is bound to the CPU starts it.
 func startOn(cpu int, cmd *exec.Cmd) error {
 	if cpu == anyCPU {
 		return cmd.Start()
@@ -109,9 +109,9 @@ func startOn(cpu int, cmd *exec.Cmd) error {
 	})
 }
 
-const patience = 20 * time.Second // for an answer of a child
+const patience = 20 * time.Second // how long to wait for an answer of a child
 
-// ask has a child answer a question.
+// ask sends a question to a child and returns its answer.
 func (c *child) ask(question any) (Sample, error) {
 	if err := json.NewEncoder(c.in).Encode(question); err != nil {
 		return Sample{}, c.lost(err)
@@ -126,7 +126,7 @@ func (c *child) ask(question any) (Sample, error) {
 	return a.Sample, nil
 }
 
-// receive takes a line. A child that does not answer is killed.
+// receive decodes one line. It kills a child that does not answer within patience.
 func (c *child) receive(into any) error {
 	late := time.AfterFunc(patience, func() { c.cmd.Process.Kill() })
 	err := c.out.Decode(into)
@@ -139,7 +139,7 @@ func (c *child) receive(into any) error {
 	return nil
 }
 
-// lost ends a child that is of no use any more, and says why.
+// lost stops a child that has failed, and returns err with what the child wrote to stderr.
 func (c *child) lost(err error) error {
 	c.stop()
 	if text := c.words.String(); text != "" {
@@ -148,7 +148,7 @@ func (c *child) lost(err error) error {
 	return fmt.Errorf("%s: %w", c.name, err)
 }
 
-// stop ends it and waits for that.
+// stop ends the child and waits for its end.
 func (c *child) stop() {
 	c.in.Close()
 	late := time.AfterFunc(patience/4, func() { c.cmd.Process.Kill() })
@@ -156,7 +156,7 @@ func (c *child) stop() {
 	c.cmd.Wait()
 }
 
-// tail is the end of what a child says on stderr.
+// tail keeps the last tailMax bytes that a child wrote to stderr.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -180,7 +180,7 @@ func (t *tail) String() string {
 	return string(bytes.TrimSpace(t.text))
 }
 
-// beChild is the child's side.
+// beChild is the main function of a child.
 func beChild(stdout io.Writer) error {
 	signal.Ignore(os.Interrupt) // a terminal sends it to the whole group; the parent says when to end
 	var s childConfig
@@ -206,11 +206,11 @@ func beChild(stdout io.Writer) error {
 	return err
 }
 
-// pipe is what connects a child with its parent.
+// pipe is a child's connection to its parent.
 type pipe struct {
 	in   *json.Decoder
 	out  *json.Encoder
-	said bool // that it is ready, or why it isn't
+	said bool // the first line was sent
 }
 
 func (c *pipe) ready(r childAddress) {
@@ -218,7 +218,7 @@ func (c *pipe) ready(r childAddress) {
 	c.out.Encode(r)
 }
 
-// untilEnd waits for the end of stdin, where no questions come.
+// untilEnd waits for the end of stdin, in a child that gets no questions.
 func (c *pipe) untilEnd() {
 	for {
 		if err := c.in.Decode(new(any)); err != nil {
@@ -227,7 +227,7 @@ func (c *pipe) untilEnd() {
 	}
 }
 
-// answers answers questions, one after the other, until there are no more.
+// answers answers questions, one after the other, until stdin ends.
 func answers[Q any](c *pipe, reply func(q Q) (Sample, error)) error {
 	for {
 		var q Q
@@ -247,7 +247,7 @@ func answers[Q any](c *pipe, reply func(q Q) (Sample, error)) error {
 	}
 }
 
-// config is how a child on Ringo runs.
+// config returns the Config of a child's Run.
 func (s *childConfig) config() *ringo.Config {
 	c := &ringo.Config{Driver: s.On, Loops: s.Loops, Place: s.Place, Spin: s.Spin, Grace: -1}
 	if s.On == autoDriver {

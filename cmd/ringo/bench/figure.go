@@ -2,22 +2,22 @@ package bench
 
 import "ringo/internal/measure"
 
-// A Figure is the median of the rounds, and the values between which the true median almost certainly lies.
+// A Figure is the median over the rounds, and the interval that almost certainly contains the true median.
 type Figure measure.Interval
 
-// figureOf needs one value at least.
+// figureOf returns the Figure of values, of which there must be at least one.
 func figureOf(values []float64) *Figure {
 	f := Figure(measure.Estimate(values))
 	return &f
 }
 
-// A Ratio is a Figure of how much better one thing is than another, taken within each round.
+// A Ratio is a Figure that says how many times better one thing is than another. It is taken within each round.
 type Ratio struct {
 	Figure
 	Seen bool `json:"seen"` // the difference is larger than the noise
 }
 
-// ratioOf compares what is better if it is larger. The two were measured in the same rounds.
+// ratioOf returns the Ratio of values to base, both of which are better if larger and come from the same rounds.
 func ratioOf(values, base []float64) *Ratio {
 	ratios := make([]float64, len(values))
 	for i := range values {
@@ -28,7 +28,7 @@ func ratioOf(values, base []float64) *Ratio {
 	return r
 }
 
-// better and worse ask for a difference that is seen and larger than a part.
+// better and worse report whether a difference is seen, and at least part, such as 0.03.
 func (r *Ratio) better(part float64) bool {
 	return r != nil && r.Seen && r.Low > 1 && r.Median >= 1+part
 }

@@ -12,8 +12,8 @@ import (
 	"ringo/file"
 )
 
-// testFile gets the test file ready, in the page cache and durable. remove is for the
-// end: it does nothing to a file that was there before.
+// testFile makes the test file, and syncs it, or checks the file that is there; without -direct it is in the page cache
+// then. The caller calls remove at the end, which does nothing to a file that was there before.
 func (o *options) testFile(ctx context.Context, stderr io.Writer) (remove func() error, err error) {
 	keep := func() error { return nil }
 	if o.File != "" {
@@ -31,7 +31,7 @@ func (o *options) testFile(ctx context.Context, stderr io.Writer) (remove func()
 	}
 	o.File = f.Name()
 	remove = func() error { return os.Remove(o.File) }
-	if err = o.aligned(); err == nil { // asked of the empty file, which is soon made
+	if err = o.aligned(); err == nil { // checked while the file is still empty
 		fmt.Fprintf(stderr, "making %s, %v\n", o.File, o.size)
 		err = o.fill(ctx, f)
 	}
@@ -50,7 +50,8 @@ func (o *options) newFile() (*os.File, error) {
 	return os.OpenFile(o.File, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// oldFile looks whether a file that was there can be read as the options want.
+// oldFile checks that a file that was there can be read as the options want. Without -direct it reads it, so that it is
+// in the page cache.
 func (o *options) oldFile(ctx context.Context, info fs.FileInfo) error {
 	switch {
 	case o.Write:
@@ -74,7 +75,7 @@ func (o *options) oldFile(ctx context.Context, info fs.FileInfo) error {
 	return err
 }
 
-// fill writes what no disk can make short.
+// fill writes random bytes, which no disk or file system can compress, and syncs the file.
 func (o *options) fill(ctx context.Context, f *os.File) error {
 	noise := rand.NewChaCha8([32]byte{1})
 	if _, err := io.CopyN(f, reader{ctx, noise}, int64(o.size)); err != nil {
@@ -83,7 +84,8 @@ func (o *options) fill(ctx context.Context, f *os.File) error {
 	return f.Sync()
 }
 
-// reader is a Reader until a context ends. It hides that a file can do better than io.Copy.
+// reader is a Reader that fails once a context has ended. It hides the methods by which io.Copy would copy all in one
+// call.
 type reader struct {
 	ctx context.Context
 	r   io.Reader
@@ -96,7 +98,7 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// aligned checks what Direct asks of the block.
+// aligned checks that, with -direct, the block size is a multiple of what the file wants.
 func (o *options) aligned() error {
 	if !o.Direct {
 		return nil

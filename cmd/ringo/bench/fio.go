@@ -13,10 +13,10 @@ import (
 	"ringo/uring"
 )
 
-// errNoEngine says that io_uring, by which fio is to work, is not to be had.
+// errNoEngine is the error of fio where there is no io_uring for it to use.
 var errNoEngine = errors.New("no io_uring for it")
 
-// fio has the program fio do the same job.
+// fio runs the program fio with the same job.
 func (o *options) fio(ctx context.Context) (result, error) {
 	name, err := exec.LookPath("fio")
 	if err != nil {
@@ -50,7 +50,7 @@ func (o *options) fioArgs() []string {
 	}
 }
 
-// fioReport is what is wanted of fio's JSON.
+// fioReport is what is used of fio's JSON.
 type fioReport struct {
 	Jobs []struct {
 		Error       int     `json:"error"`

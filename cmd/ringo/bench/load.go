@@ -16,7 +16,7 @@ import (
 	"ringo/sock"
 )
 
-// question asks the child that loads servers for a window.
+// question asks the child that loads servers to measure one window.
 type question struct {
 	Kind  string // echo, http, udp
 	Addr  string
@@ -30,10 +30,11 @@ const (
 	warmups      = 5 // exchanges on each connection before the window
 )
 
-// crew has work done by n callers at once, each with a number.
+// A crew calls work from n callers at once, with the index of each, and returns when all have returned. l is nil for
+// callers that are not tasks.
 type crew func(n int, work func(l *ringo.Loop, i int) error) error
 
-// onLoops is a crew of tasks, dealt out to loops. The caller is no task.
+// onLoops returns a crew of tasks, spread over the loops. A goroutine calls it, not a task.
 func onLoops(loops []*ringo.Loop) crew {
 	return func(n int, work func(*ringo.Loop, int) error) error {
 		errs := make(chan error, len(loops))
@@ -54,7 +55,7 @@ func onLoops(loops []*ringo.Loop) crew {
 	}
 }
 
-// withLoops calls a function on an ordinary goroutine while loops run.
+// withLoops runs loops, and calls fn on an ordinary goroutine meanwhile.
 func (s *childConfig) withLoops(fn func(loops []*ringo.Loop) error) error {
 	done := ringo.NewChan[struct{}](0)
 	return ringo.Run(context.Background(), s.config(), func(l *ringo.Loop) error {
@@ -75,8 +76,9 @@ func (s *childConfig) load(up *pipe) error {
 	})
 }
 
-// window connects, exchanges messages for a while, waits for all answers, and closes. The server sleeps before and
-// after, which is when the kernel's account of its time is exact.
+// window measures one window: it connects, exchanges messages until the time is over, waits for all answers, and
+// closes. The server is idle at both ends of the measurement: only while it sleeps is the kernel's account of its CPU
+// time exact.
 func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
 	all := onLoops(loops)
 	peers := make([]*peer, q.Conns)
@@ -115,7 +117,7 @@ func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
 	return out, err
 }
 
-// count puts what callers have counted into a sample.
+// count fills in a sample from the callers' times and the server's CPU time. It merges all times into the first.
 func (s *Sample) count(times []measure.Histogram, cpu time.Duration) {
 	for i := range times[1:] {
 		times[0].Merge(&times[1+i])
@@ -126,18 +128,18 @@ func (s *Sample) count(times []measure.Histogram, cpu time.Duration) {
 
 func micros(d time.Duration) float64 { return float64(d) / 1e3 }
 
-// cpuAsleep is the CPU time of a process that has nothing to do any more: it is given a moment to fall asleep.
+// cpuAsleep returns the CPU time of a process that has nothing left to do, after a moment in which it falls asleep.
 func cpuAsleep(pid int) (time.Duration, error) {
 	time.Sleep(2 * time.Millisecond)
 	return measure.CPU(pid)
 }
 
-// peer is a connection, of a client or from a socket to which only one server sends.
+// peer is a client's connection, or a UDP socket that is connected to one server.
 type peer struct {
 	conn     net.Conn
 	datagram bool
 	message  []byte
-	want     []byte // nil: the message itself
+	want     []byte // the expected reply; nil: the message itself
 	reply    []byte
 	number   uint64
 }
@@ -166,7 +168,7 @@ func (q *question) dial(l *ringo.Loop, i int) (*peer, error) {
 	return p, nil
 }
 
-// next numbers the message, so that an old answer is none to this one.
+// next numbers the message, so that a late reply to an older one is not taken for this one's.
 func (p *peer) next() {
 	if p.want == nil {
 		p.number++
@@ -174,7 +176,7 @@ func (p *peer) next() {
 	}
 }
 
-// exchange sends a message and takes its answer, so many times.
+// exchange sends the message and checks the reply, so many times.
 func (p *peer) exchange(times int) error {
 	for range times {
 		p.next()
@@ -203,7 +205,7 @@ func (p *peer) exchange(times int) error {
 	return nil
 }
 
-// until exchanges messages until the window is over, one at least.
+// until exchanges messages until the window is over, at least one.
 func (p *peer) until(begin time.Time, window time.Duration, times *measure.Histogram) error {
 	for before := time.Since(begin); ; {
 		if err := p.exchange(1); err != nil {

@@ -10,7 +10,7 @@ import (
 //go:embed page.html
 var pageText string
 
-// pageTemplate is parsed when a page is asked for: the tool's other commands start without it.
+// pageTemplate is parsed when a page is first written, so that the tool's other commands start without that.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
 		"short":  func(f *Figure) string { return f.short() },
@@ -20,7 +20,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 	}).Parse(pageText))
 })
 
-// page writes the report as one page that needs nothing else.
+// page writes the report as one HTML page, which loads nothing else.
 func (r *Report) page(w io.Writer) error {
 	return pageTemplate().Execute(w, struct {
 		*Report
@@ -28,7 +28,7 @@ func (r *Report) page(w io.Writer) error {
 	}{r, r.charges(), r.length()})
 }
 
-// A bar is a row's CPU for each unit, and its interval, in percent of the most that the cell has.
+// A bar shows a row's CPU per unit and its interval, in percent of the highest value in the cell.
 type bar struct {
 	Class            string
 	Width, Low, Span float64
@@ -42,7 +42,7 @@ func (c *Cell) bar(row *Row) bar {
 		}
 	}
 	if most == 0 {
-		most = 1 // nothing was used, as far as the clock tells
+		most = 1 // all are 0, as far as the clock can tell
 	}
 	percent := func(v float64) float64 { return 100 * v / most }
 	b := bar{"ringo", percent(row.CPU.Median), percent(row.CPU.Low), percent(row.CPU.High - row.CPU.Low)}

@@ -9,27 +9,27 @@ import (
 
 // A Report is all that ringo bench finds out. Its JSON form is stable.
 type Report struct {
-	Ringo       string   `json:"ringo"` // version or commit
+	Ringo       string   `json:"ringo"` // version, and the commit if it is known
 	Go          string   `json:"go"`
 	System      string   `json:"system"`
 	CPU         string   `json:"cpu"`
 	CPUs        int      `json:"cpus"` // that the process may use
 	Mitigations []string `json:"mitigations,omitempty"`
 	Charges     Charges  `json:"charges"`
-	Seconds     float64  `json:"seconds"`       // that the rounds took
-	Rounds      int      `json:"rounds"`        // that are whole
+	Seconds     float64  `json:"seconds"`       // how long the rounds took
+	Rounds      int      `json:"rounds"`        // rounds that were measured to the end
 	Window      float64  `json:"window"`        // seconds of each measurement
-	Stopped     bool     `json:"stopped"`       // by a signal: there were to be more rounds
-	Others      float64  `json:"others"`        // CPUs that other programs used meanwhile
+	Stopped     bool     `json:"stopped"`       // a signal ended it before all rounds were done
+	Others      float64  `json:"others"`        // mean number of CPUs that other programs used meanwhile
 	Auto        string   `json:"auto"`          // the driver that Config.Driver's default takes
 	Cells       []*Cell  `json:"cells"`         //
 	Advice      []Advice `json:"advice"`        //
 	Out         []string `json:"out,omitempty"` // what could not be measured here, and why
 }
 
-// Charges are what the host takes for going into the kernel, in µs.
+// Charges is how long the host takes to go into the kernel, in µs.
 type Charges struct {
-	Call  *Figure `json:"call_us"`            // getppid, which does nothing
+	Call  *Figure `json:"call_us"`            // getppid, a system call that does next to nothing
 	Enter *Figure `json:"enter_us,omitempty"` // io_uring_enter for one entry that does nothing
 	Wake  *Figure `json:"wake_us"`            // from one loop to another that sleeps
 }
@@ -38,36 +38,37 @@ type Charges struct {
 type Cell struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
-	Unit  string `json:"unit"` // what is counted: request, operation
-	Base  string `json:"base"` // the row that the ratios are to
+	Unit  string `json:"unit"` // what is counted: request, read, append
+	Base  string `json:"base"` // name of the row that the others are compared with
 	Rows  []*Row `json:"rows"`
 }
 
-// A Row is one way.
+// A Row is one of the ways in which a cell's work is done.
 type Row struct {
 	Name      string  `json:"name"`
 	About     string  `json:"about"`
-	CPU       *Figure `json:"cpu_us,omitempty"` // of the server, for each unit
+	CPU       *Figure `json:"cpu_us,omitempty"` // CPU time of the server per unit
 	PerSecond *Figure `json:"per_second,omitempty"`
 	P50       *Figure `json:"p50_us,omitempty"`
 	P99       *Figure `json:"p99_us,omitempty"`
 
-	// How much better than the base, taken within each round: above 1 is better.
-	Thrift *Ratio `json:"thrift,omitempty"` // units for each second of CPU
-	Speed  *Ratio `json:"speed,omitempty"`  // units for each second
-	Delay  *Ratio `json:"delay,omitempty"`  // the base's p50 by this one's
-	Auto   *Ratio `json:"auto,omitempty"`   // thrift beside the row of the driver that auto takes
+	// How many times better than the base, taken within each round: above 1 is better.
+	Thrift *Ratio `json:"thrift,omitempty"` // by units per second of CPU
+	Speed  *Ratio `json:"speed,omitempty"`  // by units per second
+	Delay  *Ratio `json:"delay,omitempty"`  // by the base's p50 divided by this one's
+	Auto   *Ratio `json:"auto,omitempty"`   // thrift in comparison with the driver that auto takes
 
-	Failed string `json:"failed,omitempty"` // why it was given up
+	Failed string `json:"failed,omitempty"` // why the row was given up
 
-	samples map[int]Sample // by round
+	samples map[int]Sample // by number of the round
 }
 
-// A Sample is one window. Everything in it happened: a wrong byte or a lost answer is an error and no sample.
+// A Sample is the result of one window. All of it was verified: a wrong byte or a lost answer is an error and makes no
+// Sample.
 type Sample struct {
 	Done    int64   // units
-	Seconds float64 // that they took
-	CPU     float64 // µs of the server
+	Seconds float64 // how long they took
+	CPU     float64 // µs of CPU time of the server
 	P50     float64 // µs
 	P99     float64
 }
@@ -81,7 +82,7 @@ func (c *Cell) row(name string) *Row {
 	return nil
 }
 
-// values are what of gives in the rounds in which this row and all others were measured.
+// values returns of(s) for the samples s of the rounds in which this row and all others were measured.
 func (r *Row) values(of func(Sample) float64, others ...*Row) (v []float64) {
 	for round := range maxRound(r.samples) + 1 {
 		s, ok := r.samples[round]
@@ -104,13 +105,14 @@ func maxRound(samples map[int]Sample) int {
 	return last
 }
 
-// The figures of a sample; for ratios more is better.
+// cpuOf, rateOf, thriftOf and swiftOf are figures of one sample. More is better for all but cpuOf, so that ratios of
+// them say how many times better.
 func cpuOf(s Sample) float64    { return s.CPU / float64(s.Done) }
 func rateOf(s Sample) float64   { return float64(s.Done) / s.Seconds }
 func thriftOf(s Sample) float64 { return float64(s.Done) / math.Max(s.CPU, 1e-3) }
 func swiftOf(s Sample) float64  { return 1 / math.Max(s.P50, 1e-3) }
 
-// conclude makes the figures of the samples.
+// conclude computes the figures and the advice from the samples.
 func (r *Report) conclude() {
 	for _, c := range r.Cells {
 		base, auto := c.row(c.Base), c.row(r.Auto)
@@ -133,7 +135,7 @@ func (r *Report) conclude() {
 	r.Advice = advise(r)
 }
 
-// beside is how much better this row is than another, or nil if there is no round that has both.
+// beside returns how many times better this row is than another, nil if no round has both.
 func (r *Row) beside(o *Row, of func(Sample) float64) *Ratio {
 	if o == nil {
 		return nil

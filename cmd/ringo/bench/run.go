@@ -18,7 +18,7 @@ import (
 	"ringo/cmd/ringo/internal/cli"
 )
 
-// paths are all there are, in the order of the table.
+// paths are the names of all paths, in the order of the table.
 var paths = []string{"os", "goroutine", "task", "offload", "fio"}
 
 var errStopped = errors.New("stopped by a signal")
@@ -56,7 +56,7 @@ func (o *options) run(stdout, stderr io.Writer) (err error) {
 	return o.table(stdout, paths, results)
 }
 
-// measure runs one path.
+// measure measures one path, in a process of its own.
 func (o *options) measure(ctx context.Context, path string, stderr io.Writer) (result, error) {
 	p := &progress{o: o, path: path, w: stderr}
 	defer p.done()
@@ -101,7 +101,7 @@ func (o *options) measure(ctx context.Context, path string, stderr io.Writer) (r
 	return r, nil
 }
 
-// progress is a line on a terminal that is written over; on anything else there is none.
+// progress is a line on a terminal that is overwritten. On anything but a terminal it shows nothing.
 type progress struct {
 	o     *options
 	path  string
@@ -110,7 +110,7 @@ type progress struct {
 	wide  int
 }
 
-// show says how far it is; ops < 0 is an unknown number.
+// show shows the progress; ops < 0: the number of operations is not known.
 func (p *progress) show(ops int64) {
 	if _, _, terminal := cli.Terminal(p.w); p.o.quiet || !terminal {
 		return

@@ -13,7 +13,7 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// What an exchange of HTTP consists of, always but for the date.
+// The request and the reply of HTTP. The reply is always the same but for the date, which is at dateAt.
 var (
 	httpRequest = []byte("GET /hello HTTP/1.1\r\nHost: bench\r\nUser-Agent: ringo-bench\r\nAccept: */*\r\n\r\n")
 	httpReply   = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: " + http.TimeFormat +
@@ -23,7 +23,7 @@ var (
 
 const helloBody = "Hello, World!"
 
-// hello is the handler of HTTP, on either server.
+// hello is the handler of both HTTP servers.
 func hello(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	io.WriteString(w, helloBody)
@@ -35,7 +35,7 @@ const (
 	batchMax    = 32 // datagrams in one call
 )
 
-// serve is the child that is a server, on one port for each kind of load, until its stdin ends.
+// serve is the child that is a server. It has a port for each kind of load, and runs until its stdin ends.
 func (s *childConfig) serve(up *pipe) error {
 	if s.On == rowNet {
 		return serveNet(up)
@@ -95,7 +95,7 @@ func (s *childConfig) serveEcho(l *ringo.Loop, ln *sock.Listener) error {
 	}
 }
 
-// echoRequest writes what has come back from the buffers it came in.
+// echoRequest writes what has arrived, straight from the receive buffers.
 func echoRequest(c *sock.Conn) error {
 	for c.Buffered() > 0 {
 		b, err := c.Next()
@@ -111,7 +111,7 @@ func echoRequest(c *sock.Conn) error {
 	return nil
 }
 
-// serveHTTP serves net/http's handler, in tasks unless connections are to cost what is usual.
+// serveHTTP serves HTTP by a handler of net/http: in a task or, with the handler conn, on a goroutine, as is usual.
 func (s *childConfig) serveHTTP(ln *sock.Listener) error {
 	var h http.Handler = http.HandlerFunc(hello)
 	if s.Handler != "conn" {
@@ -123,7 +123,7 @@ func (s *childConfig) serveHTTP(ln *sock.Listener) error {
 	return nil
 }
 
-// echoBatches sends as many datagrams back at a time as there are.
+// echoBatches echoes datagrams, as many per call as have arrived, up to batchMax.
 func echoBatches(c *sock.PacketConn) error {
 	messages := make([]sock.Message, batchMax)
 	room := make([]byte, batchMax*bufferBytes)
@@ -148,7 +148,7 @@ func echoBatches(c *sock.PacketConn) error {
 	}
 }
 
-// serveNet is the same server on package net, as one writes it there.
+// serveNet is the same server on package net, written as is usual there.
 func serveNet(up *pipe) error {
 	tcp, err := net.Listen("tcp", anyPort)
 	if err != nil {

@@ -21,32 +21,33 @@ const (
 	longTime, longWindow   = 60 * time.Second, 100 * time.Millisecond
 	quickTime, quickWindow = 15 * time.Second, 40 * time.Millisecond
 
-	// roundsMin is how many rounds there are at least, however long they take.
+	// roundsMin is the least number of rounds, however long they take.
 	roundsMin = 3
 
 	conns    = 50
 	spinTime = 50 * time.Microsecond
 )
 
-// suite is a run of ringo bench.
+// suite is the state of one run of ringo bench.
 type suite struct {
 	Report
 	quick    bool
-	dir      string // of the test files, removed at the end
+	dir      string // with the test files; removed at the end
 	children []*child
-	loads    map[bool]*child // pinned or not
+	loads    map[bool]*child // by whether it is pinned to a CPU
 	plan     []*measurement
-	show     func(text string) // of the progress
+	show     func(text string) // shows the progress
 }
 
-// measurement is how a row is measured.
+// measurement says how a row is measured.
 type measurement struct {
 	cell    *Cell
 	row     *Row
 	measure func(window time.Duration) (Sample, error)
 }
 
-// newSuite finds out what can be measured here, and starts the processes.
+// newSuite finds out what can be measured here, and starts the processes. Even with an error the caller has to close
+// the suite.
 func newSuite(quick bool, dir string, show func(string)) (*suite, error) {
 	s := &suite{quick: quick, show: show, loads: map[bool]*child{}}
 	show("starting")
@@ -83,7 +84,7 @@ func (s *suite) close() error {
 	return os.RemoveAll(s.dir)
 }
 
-// describe says where this is.
+// describe fills in what the report says about the machine and the program.
 func (s *suite) describe() {
 	s.Ringo, s.Go, s.CPUs = cli.BuildVersion(), runtime.Version(), runtime.NumCPU()
 	s.System, s.CPU = runtime.GOOS+"/"+runtime.GOARCH, "unknown"
@@ -105,12 +106,12 @@ func (s *suite) describe() {
 	}
 }
 
-// The places of the processes: a server on the first CPU, what loads it on the last.
+// The CPUs of pinned processes, by index: servers are on the first, their load on the last.
 const serverCPU = 0
 
 func (s *suite) loadCPU() int { return s.CPUs - 1 }
 
-// half is how many loops a server has that shares the machine with its load.
+// half returns the number of loops of a server that shares the machine with its load.
 func (s *suite) half() int { return max(1, s.CPUs/2) }
 
 func (s *suite) start(name string, c childConfig, cpu int) (*child, error) {
@@ -130,14 +131,14 @@ func (s *suite) startLoads() (err error) {
 	return err
 }
 
-// drivers are those to look at: with quick only such as auto might take.
+// drivers returns the drivers to measure; with -quick only those that auto might take.
 func (s *suite) drivers() []string {
 	return slices.DeleteFunc(ringo.Drivers(), func(name string) bool {
 		return name == autoDriver || s.quick && name != "uring" && name != "epoll"
 	})
 }
 
-// add plans a row.
+// add adds a row to a cell, and its measurement to the plan.
 func (s *suite) add(c *Cell, name, about string, measure func(time.Duration) (Sample, error)) {
 	row := &Row{Name: name, About: about, samples: map[int]Sample{}}
 	c.Rows = append(c.Rows, row)
@@ -150,7 +151,7 @@ func (s *suite) cell(name, title, unit, base string) *Cell {
 	return c
 }
 
-// against measures a server by a load.
+// against returns a function that measures a server under a load of n connections.
 func (s *suite) against(server *child, kind string, n int, pinned bool) func(time.Duration) (Sample, error) {
 	addr := map[string]string{cellTCP: server.TCP, cellHTTP: server.HTTP, cellUDP: server.UDP}[kind]
 	return func(window time.Duration) (Sample, error) {
@@ -158,7 +159,7 @@ func (s *suite) against(server *child, kind string, n int, pinned bool) func(tim
 	}
 }
 
-// planServers starts the servers and plans what is measured of them.
+// planServers starts the servers and plans the measurements of them.
 func (s *suite) planServers() error {
 	auto, err := s.start(autoDriver, childConfig{Kind: "server", On: autoDriver, Loops: 1}, serverCPU)
 	if err != nil {
@@ -217,7 +218,7 @@ func (s *suite) planServers() error {
 	return s.planPlaces()
 }
 
-// planSpin: one connection, so that each request finds the server asleep.
+// planSpin plans a load of one connection, in which each request finds the server asleep, with and without Config.Spin.
 func (s *suite) planSpin(net, auto *child) error {
 	spin, err := s.start("spin", childConfig{Kind: "server", On: s.Auto, Loops: 1, Spin: spinTime}, serverCPU)
 	if err != nil {
@@ -231,7 +232,7 @@ func (s *suite) planSpin(net, auto *child) error {
 	return nil
 }
 
-// planLoops: more loops than CPUs.
+// planLoops plans the comparison of one loop and two loops on one CPU.
 func (s *suite) planLoops(auto *child) error {
 	two, err := s.start("loops", childConfig{Kind: "server", On: s.Auto, Loops: 2}, serverCPU)
 	if err != nil {
@@ -243,7 +244,8 @@ func (s *suite) planLoops(auto *child) error {
 	return nil
 }
 
-// planPlaces: processes that run where the scheduler likes, with loops that have a CPU each, or not.
+// planPlaces plans the comparison of loops that are bound to a CPU each with loops that the scheduler may move. The
+// processes may use all CPUs.
 func (s *suite) planPlaces() error {
 	n := s.half()
 	about := fmt.Sprintf("Loops that have a CPU each, in a process that may use %d CPUs: TCP echo", s.CPUs)
@@ -264,7 +266,7 @@ func (s *suite) planPlaces() error {
 	return nil
 }
 
-// planFiles starts what uses files.
+// planFiles starts the children that use files, and plans the measurements of them.
 func (s *suite) planFiles() error {
 	ways := []struct{ name, about string }{{rowOS, "goroutines, package os"}, {rowFile, "goroutines, package file"}}
 	for _, name := range []string{"uring", "epoll"} {
@@ -304,8 +306,8 @@ func (s *suite) planFiles() error {
 	return nil
 }
 
-// run measures all rows in turn, round after round, until the time is over or the context ends. Each round begins with
-// another. What fails is left out from then on, with the reason.
+// run measures all rows in turn, round after round, until the time is over or ctx ends. Each round begins with another
+// row. A row that fails is left out from then on, with the reason.
 func (s *suite) run(ctx context.Context, limit, window time.Duration) {
 	begin := time.Now()
 	s.Report.Window = window.Seconds()
@@ -342,7 +344,7 @@ func (s *suite) run(ctx context.Context, limit, window time.Duration) {
 	}
 }
 
-// ownTime is the CPU time of all processes of the run. Those that have ended count for nothing.
+// ownTime returns the CPU time of this process and its children. Children that have ended count as 0.
 func (s *suite) ownTime() time.Duration {
 	sum, _ := measure.CPU(os.Getpid())
 	for _, c := range s.children {
@@ -356,7 +358,7 @@ func (s *suite) ownTime() time.Duration {
 func (s *suite) tell(begin time.Time, limit time.Duration, round, i int, w *measurement) {
 	took := time.Since(begin)
 	left := limit - took
-	if round < roundsMin { // as long as the ways so far took
+	if round < roundsMin { // estimated from the measurements so far
 		if done := round*len(s.plan) + i; done > 0 {
 			left = max(left, took/time.Duration(done)*time.Duration(roundsMin*len(s.plan)-done))
 		}
@@ -364,7 +366,7 @@ func (s *suite) tell(begin time.Time, limit time.Duration, round, i int, w *meas
 	s.show(fmt.Sprintf("round %d, %s: %s; %.0f s left", round+1, w.cell.Name, w.row.Name, max(left.Seconds(), 0)))
 }
 
-// finish makes the report. It is an error if nothing was measured.
+// finish returns the report. It fails if nothing was measured.
 func (s *suite) finish() (*Report, error) {
 	some := false
 	for _, m := range s.plan {

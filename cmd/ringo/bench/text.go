@@ -11,10 +11,10 @@ import (
 
 const (
 	textColumns = 100
-	othersMany  = 0.2 // CPUs that other programs use, from which on the report says so
+	othersMany  = 0.2 // CPUs used by other programs from which on the report mentions them
 )
 
-// text writes the report for people.
+// text writes the report as text.
 func (r *Report) text(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "ringo %s, %s, %s, %d CPUs (%s)\n", r.Ringo, r.Go, r.System, r.CPUs, r.CPU)
@@ -40,7 +40,7 @@ func (r *Report) text(w io.Writer) error {
 	return err
 }
 
-// charges is what the host takes, in a line.
+// charges returns what the host takes for going into the kernel, in one line.
 func (r *Report) charges() string {
 	list := []string{"a system call " + r.Charges.Call.short() + " µs"}
 	if r.Charges.Enter != nil {
@@ -52,7 +52,7 @@ func (r *Report) charges() string {
 	return "the host charges: " + strings.Join(list, ", ")
 }
 
-// length says how much the figures rest on.
+// length says how many rounds, and how much time, the figures rest on.
 func (r *Report) length() string {
 	text := fmt.Sprintf("%d rounds of windows of %.0f ms, in %.0f s; medians, and ratios taken within a round",
 		r.Rounds,
@@ -66,7 +66,7 @@ func (r *Report) length() string {
 	return text
 }
 
-// short has as many digits as a figure is good for.
+// short returns the median with as many digits as it is good for.
 func (f *Figure) short() string {
 	switch {
 	case f == nil:
@@ -79,7 +79,7 @@ func (f *Figure) short() string {
 	return fmt.Sprintf("%.2f", f.Median)
 }
 
-// short is a ratio in a table.
+// short returns the ratio for a table.
 func (r *Ratio) short() string {
 	switch {
 	case r == nil:
@@ -90,7 +90,7 @@ func (r *Ratio) short() string {
 	return fmt.Sprintf("%.2f (%.2f-%.2f)", r.Median, r.Low, r.High)
 }
 
-// spread is the half of the interval, in parts of the median.
+// spread returns half of the interval, in percent of the median.
 func (f *Figure) spread() string {
 	if f == nil || f.Median == 0 {
 		return ""
@@ -98,7 +98,7 @@ func (f *Figure) spread() string {
 	return fmt.Sprintf("±%.0f%%", 100*(f.High-f.Low)/2/f.Median)
 }
 
-// table is a cell with its rows.
+// table writes a cell and its rows.
 func (c *Cell) table(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", c.Title)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -119,7 +119,7 @@ func (c *Cell) table(w io.Writer) {
 	t.Flush()
 }
 
-// wrap writes text in lines of a width for terminals.
+// wrap writes text in lines of textColumns at most.
 func wrap(w io.Writer, indent, text string) {
 	line := indent
 	for word := range strings.FieldsSeq(text) {

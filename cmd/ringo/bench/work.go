@@ -19,39 +19,39 @@ import (
 	"ringo/internal/measure"
 )
 
-// workerFlag is the argument by which ringo bench starts itself, to measure one path in
-// a process of its own. The job comes by a variable.
+// workerFlag is the argument with which ringo bench file starts itself as a worker, to measure one path in a process of
+// its own. The environment variable jobVariable has the job.
 const (
 	workerFlag  = "-worker"
 	jobVariable = "RINGO_BENCH_JOB"
 )
 
-// job is one path's run.
+// job is what a worker measures: the options and one path.
 type job struct {
 	options
 	Path string
 }
 
-// result is what came of it. The worker writes it as JSON, after a line for each
-// tenth of the time with the operations done so far.
+// result is the result of a job. The worker writes it to stdout as JSON; before that it writes, ten times, a line with
+// the number of operations done so far.
 type result struct {
 	Ops     int64
 	Seconds float64
 	P50     time.Duration
 	P99     time.Duration
 	Threads int
-	CPU     time.Duration // filled in by who waits for the worker
+	CPU     time.Duration // filled in by the parent, once the worker has ended
 	Note    string
 }
 
-// blockFile is what a path needs of its file.
+// blockFile is what a path uses of its file.
 type blockFile interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
 }
 
-// work is the worker.
+// work is the main function of a worker.
 func work(stdout io.Writer) error {
 	var j job
 	if err := json.Unmarshal([]byte(os.Getenv(jobVariable)), &j); err != nil {
@@ -76,7 +76,7 @@ func work(stdout io.Writer) error {
 // meter runs a job and counts.
 type meter struct {
 	job     *job
-	begin   time.Time // when the file was open
+	begin   time.Time // when the file had been opened
 	ops     atomic.Int64
 	next    atomic.Int64 // block, in sequential order
 	hists   []measure.Histogram
@@ -84,7 +84,7 @@ type meter struct {
 	note    string
 }
 
-// watch tells of the progress and looks how many threads there are, until stop.
+// watch writes the progress to stdout, and notes the largest number of threads, until stop.
 func (m *meter) watch(stdout io.Writer) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	tick := time.NewTicker(max(m.job.Time/10, 5*time.Millisecond))
@@ -104,7 +104,7 @@ func (m *meter) watch(stdout io.Writer) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// threads is how many the process has, the kernel's for io_uring among them.
+// threads returns how many threads the process has. Those of the kernel for io_uring count.
 func threads() (n int) {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -115,7 +115,7 @@ func threads() (n int) {
 	return 0
 }
 
-// path runs the job in its way.
+// path runs the job in the way that its path names.
 func (m *meter) path() error {
 	switch m.job.Path {
 	case "os":
@@ -161,7 +161,7 @@ func (m *meter) goroutines(open func(name string, flag int) (blockFile, error)) 
 func (m *meter) tasks(driver string) error {
 	return ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(l *ringo.Loop) error {
 		if got := l.Info().Name; got != driver {
-			m.note = "on " + got // RINGO_DRIVER says so
+			m.note = "on " + got // RINGO_DRIVER is set
 		}
 		f, err := openBlocks(m.job.File, m.flag())
 		if err != nil {
@@ -176,7 +176,7 @@ func (m *meter) tasks(driver string) error {
 	})
 }
 
-// caller moves one block after the other until the time is over.
+// caller reads or writes one block after the other until the time is over.
 func (m *meter) caller(f blockFile, i int) error {
 	j := m.job
 	p := buf.Aligned(int(j.Block), 4096)

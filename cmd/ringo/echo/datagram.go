@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	datagramMax = 1 << 16 // bytes, at most
+	datagramMax = 1 << 16 // bytes of a datagram, at most
 	udpBatch    = 32      // datagrams in one call
 )
 
-// serveDatagrams sends each datagram back to where it came from, until the drain
-// begins. A task per request, or per connection, is one per socket here; callbacks are for UDP alone.
+// serveDatagrams echoes the datagrams of one socket until the drain begins. -handler request and conn are the same
+// here: one task per socket. Callbacks serve UDP alone; a unixgram socket gets a task.
 func (e *echoer) serveDatagrams(l *ringo.Loop, c net.PacketConn) error {
 	if c == nil {
 		return nil
@@ -40,7 +40,8 @@ func (e *echoer) serveDatagrams(l *ringo.Loop, c net.PacketConn) error {
 	return err
 }
 
-// echoDatagrams goes on after a datagram that can't be sent: that is its peer's business.
+// echoDatagrams echoes datagrams until a read fails. It ignores those that can't be sent back: their peers are the
+// cause.
 func echoDatagrams(c net.PacketConn) error {
 	if udp, ok := c.(*sock.PacketConn); ok {
 		return echoUDP(udp)
@@ -55,7 +56,7 @@ func echoDatagrams(c net.PacketConn) error {
 	}
 }
 
-// echoUDP is echoDatagrams for as many datagrams at a time as there are.
+// echoUDP is echoDatagrams with as many datagrams per call as have arrived, up to udpBatch.
 func echoUDP(c *sock.PacketConn) error {
 	ms := make([]sock.Message, udpBatch)
 	room := make([]byte, len(ms)*datagramMax)
@@ -70,7 +71,7 @@ func echoUDP(c *sock.PacketConn) error {
 		for i := range ms[:n] {
 			ms[i].Buffers[0] = ms[i].Buffers[0][:ms[i].N]
 		}
-		for sent := 0; sent < n; sent++ { // past the one that can't be sent
+		for sent := 0; sent < n; sent++ { // skips the one that can't be sent
 			k, _ := c.WriteBatch(ms[sent:n])
 			sent += k
 		}

@@ -1,4 +1,4 @@
-// Package echo is "ringo echo", which serves echo over TCP, UDP and Unix sockets.
+// Package echo implements "ringo echo", which serves echo over TCP, UDP and Unix sockets.
 package echo
 
 import (
@@ -22,13 +22,13 @@ and if the driver is not uring, one more line says why.
 ` + server.Ending + `With -handler request a drain closes idle connections at once.
 `
 
-// options is the command line of ringo echo.
+// options are the flags of ringo echo.
 type options struct {
 	server.Options
 	handler string
 }
 
-// The handlers, as -handler names them.
+// The handlers, by their names in -handler.
 const (
 	perRequest   = "request"
 	perConn      = "conn"
@@ -57,7 +57,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
-// Run runs "ringo echo".
+// Run runs "ringo echo" with the arguments after that word. It blocks until a signal ends the server, and returns a
+// *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"ringo/sock"
 )
 
-// echoer is a run of ringo echo.
+// echoer is the state of one run of ringo echo.
 type echoer struct {
 	*server.Server
 	kind    string // of handler
@@ -31,7 +31,7 @@ func newEchoer(s *server.Server, kind string) *echoer {
 	return e
 }
 
-// serveStreams serves connections.
+// serveStreams serves the connections of one listener, by the handler of -handler.
 func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	switch e.kind {
 	case perConn:
@@ -44,11 +44,11 @@ func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	return sock.Serve(l, ln, e.request)
 }
 
-// serveEvents has callbacks serve all connections.
+// serveEvents serves all connections by callbacks of package event.
 func (e *echoer) serveEvents(l *ringo.Loop, ln *sock.Listener) error {
 	loop, end := event.On(l), error(nil)
 	loop.Accept(ln, events{conns: &e.Conns}).OnClose(func(err error) {
-		if !errors.Is(err, net.ErrClosed) { // as in a drain
+		if !errors.Is(err, net.ErrClosed) { // the drain closes the listener
 			end = err
 			loop.Stop()
 		}
@@ -56,7 +56,7 @@ func (e *echoer) serveEvents(l *ringo.Loop, ln *sock.Listener) error {
 	return cmp.Or(loop.Wait(), end)
 }
 
-// echoRequest writes what has come back from the buffers it came in.
+// echoRequest writes what has arrived, straight from the receive buffers.
 func echoRequest(c *sock.Conn) error {
 	for c.Buffered() > 0 {
 		b, err := c.Next()
@@ -70,7 +70,7 @@ func echoRequest(c *sock.Conn) error {
 	return nil
 }
 
-// serveConns gives each connection a task for life.
+// serveConns starts a task per connection.
 func (e *echoer) serveConns(l *ringo.Loop, ln *sock.Listener) error {
 	for {
 		c, err := ln.AcceptConn()
@@ -81,8 +81,8 @@ func (e *echoer) serveConns(l *ringo.Loop, ln *sock.Listener) error {
 	}
 }
 
-// serveGoroutines gives each connection a goroutine for life. Those that don't end by
-// themselves are ended when the drain is over, by the loop, which closes what is open.
+// serveGoroutines starts a goroutine per connection. In a drain it waits for them; when the grace is over the loop
+// closes the connections that are still open, which ends the others.
 func (e *echoer) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
 	var conns sync.WaitGroup
 	for {
@@ -103,7 +103,7 @@ func (e *echoer) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
 	}
 }
 
-// echoGoroutine is echoConn with memory of its own for what comes.
+// echoGoroutine is echoConn on a goroutine, with a buffer of its own.
 func (e *echoer) echoGoroutine(c *sock.Conn) {
 	if e.Options.Stats > 0 {
 		e.Conns.Add(1)
@@ -130,11 +130,11 @@ func (e *echoer) echoConn(c *sock.Conn) {
 		return
 	}
 	defer c.Close()
-	io.Copy(c, c) // its error is the peer's business
+	io.Copy(c, c) // the peer is the cause of its error
 }
 
-// countConn is echoConn with a count of the connections. It is apart so that echoConn has
-// a smaller stack: BenchmarkIdleMemory of sock shows what that is worth.
+// countConn is echoConn that counts the connection. It is a function of its own, not inlined, so that echoConn needs
+// less stack: BenchmarkIdleMemory of sock shows what that saves.
 //
 //go:noinline
 func (e *echoer) countConn(c *sock.Conn) {

@@ -6,20 +6,20 @@ import (
 	"ringo/event"
 )
 
-// events answers all connections of a loop, and counts them.
+// events are the callbacks that echo on all connections of a loop, and count these.
 type events struct {
 	event.Base
 	conns *atomic.Int64
 }
 
-// OnOpen counts.
+// OnOpen counts the connection.
 func (e events) OnOpen(*event.Conn) { e.conns.Add(1) }
 
-// lendFrom is from how many bytes on an answer goes out from where the question came in. Fewer are copied, so that
-// buffers are back at once.
+// lendFrom is the size from which data is sent from the receive buffer that it arrived in. Less is copied, so that the
+// buffer is free at once.
 const lendFrom = 1024
 
-// OnData sends back what came. While the peer does not take it, it is not asked for more.
+// OnData sends back what came. If the peer does not read that, OnData stops reading from it.
 func (e events) OnData(c *event.Conn, p []byte) int {
 	err := e.answer(c, p)
 	if err != nil {
@@ -41,14 +41,14 @@ func (e events) answer(c *event.Conn, p []byte) error {
 	return c.WriteLease(lease)
 }
 
-// OnWritable goes on.
+// OnWritable reads from the peer again.
 func (e events) OnWritable(c *event.Conn) { c.Resume() }
 
-// OnClose counts.
+// OnClose counts the connection as gone.
 func (e events) OnClose(*event.Conn, error) { e.conns.Add(-1) }
 
-// datagrams answers all peers of a socket.
+// datagrams are the callbacks that echo on a UDP socket.
 type datagrams struct{ event.PacketBase }
 
-// OnDatagram sends it back. One for which there is no room is lost, as in the network.
+// OnDatagram sends a datagram back. If the socket has no room for it, it is lost, as on the network.
 func (datagrams) OnDatagram(c *event.PacketConn, d event.Datagram) { c.WriteTo(d.Bytes, d.From) }

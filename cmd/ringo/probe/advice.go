@@ -9,15 +9,15 @@ import (
 	"ringo/uring"
 )
 
-// wanted are the setup flags and checks, by their names in the report, of which the
-// uring driver makes use where it finds them.
+// wanted are the setup flags and checks, by their names in the report, that the uring driver uses if the kernel has
+// them.
 var wanted = []string{
 	"SUBMIT_ALL", "COOP_TASKRUN", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY",
 	uring.CheckExtArg, uring.CheckRingFD, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing,
 	uring.CheckRecvMultishot,
 }
 
-// advise says what to change to get a better driver. It is never nil.
+// advise returns what to change to get a better driver. The result is never nil, so that JSON has an empty list.
 func (f *Finding) advise() []string {
 	advice := []string{}
 	if o := f.Override; o != nil && o.Asked != autoDriver && (o.err != nil || o.Driver != f.Auto.Driver) &&
@@ -26,7 +26,7 @@ func (f *Finding) advise() []string {
 	}
 	if r := f.Uring.Refusal; r != nil {
 		if errors.Is(r.Err(), posix.ErrSystem) {
-			return advice // no change makes a system another
+			return advice // this is not Linux
 		}
 		if len(r.Advice) == 0 {
 			return append(advice, "Linux 6.1 or newer")
@@ -34,7 +34,7 @@ func (f *Finding) advise() []string {
 		return append(advice, r.Advice...)
 	}
 	if errors.Is(f.Auto.err, posix.EMFILE) {
-		// What failed for want of descriptors may be here all the same.
+		// The driver that failed for lack of descriptors may work here otherwise.
 		return append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
 	}
 	for _, d := range f.Broken {
@@ -46,7 +46,7 @@ func (f *Finding) advise() []string {
 	return advice
 }
 
-// lacking names what is wanted and not here, and the first kernel that has it all.
+// lacking returns the names in wanted that the kernel does not have, and the first release that has them all.
 func lacking(r *uring.Report) (since string, names []string) {
 	offers := map[string]uring.Offer{}
 	for _, list := range [][]uring.Offer{r.SetupFlags, r.Checks} {
@@ -67,7 +67,7 @@ func lacking(r *uring.Report) (since string, names []string) {
 	return since, names
 }
 
-// newer compares versions of the kernel, such as 6.1 and 6.10.
+// newer reports whether kernel release a is newer than b, such as 6.10 than 6.1.
 func newer(a, b string) bool {
 	var aMajor, aMinor, bMajor, bMinor int
 	fmt.Sscanf(a, "%d.%d", &aMajor, &aMinor)

@@ -1,4 +1,4 @@
-// Package probe is "ringo probe", which tells what io_uring offers here, and which driver is used.
+// Package probe implements "ringo probe", which reports what io_uring offers here, and which driver is used.
 package probe
 
 import (
@@ -31,38 +31,38 @@ The exit code is 1 if the driver that programs would get here does not work.
 
 // A Finding is all that ringo probe finds out. Its JSON form is stable.
 type Finding struct {
-	Ringo      string `json:"ringo"` // version or commit
+	Ringo      string `json:"ringo"` // version, and the commit if it is known
 	Go         string `json:"go"`
 	CPUs       int    `json:"cpus"` // that the process may use
 	GOMAXPROCS int    `json:"gomaxprocs"`
-	// where loops would be
+	// the CPUs that loops would get, by Config.Place
 	Places   *debug.Places `json:"places"`
 	Auto     choice        `json:"auto"`               // what Config.Driver's default takes
-	Override *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
+	Override *choice       `json:"override,omitempty"` // the driver with RINGO_DRIVER, if that is set
 	Ladder   []choice      `json:"ladder"`             // every driver, the better ones first
-	Broken   []broken      `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
-	// why native AIO, which O_DIRECT files take without a ring, can't be used
+	Broken   []broken      `json:"broken,omitempty"`   // what is broken in this kernel: the uring driver does without
+	// why native AIO, which serves files with O_DIRECT where there is no ring, can't be used
 	AIO    string        `json:"aio,omitempty"`
-	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, under which all this was found
+	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, which hides features of the kernel from all of this
 	Advice []string      `json:"advice"`         // what to change; empty: nothing
 	Uring  *uring.Report `json:"uring"`
 }
 
-// A broken thing is in this kernel, passes its check, and loses or mixes up data: see debug.Defect.
+// A broken feature is in this kernel and passes its check, but loses or mixes up data: see debug.Defect.
 type broken struct {
 	Check string `json:"check"`
-	Until string `json:"until"` // the first release of Linux in which it is mended
+	Until string `json:"until"` // the first release of Linux that has mended it
 	Why   string `json:"why"`
 }
 
-// A choice is what came of asking for a driver: a driver, or an error.
+// A choice is the result of asking for a driver: the driver that runs, or an error.
 type choice struct {
 	Asked    string   `json:"asked"`
 	Driver   string   `json:"driver,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
 	Features []string `json:"features,omitempty"`
 	Entries  int      `json:"sq_entries,omitempty"`
-	Ways     []Way    `json:"ways,omitempty"` // how each operation is run, where there is a choice
+	Ways     []Way    `json:"ways,omitempty"` // how it runs each operation, for drivers that have several ways
 	Error    string   `json:"error,omitempty"`
 	Step     string   `json:"step,omitempty"` // of the error, if known
 	Hint     string   `json:"hint,omitempty"`
@@ -77,7 +77,8 @@ type Way struct {
 	Lacks string `json:"lacks,omitempty"` // what a better way would need
 }
 
-// Run runs "ringo probe".
+// Run runs "ringo probe" with the arguments after that word. It returns an error, after the report is written, if the
+// driver that programs would get does not work, and a *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("probe", flag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "write JSON")
@@ -109,9 +110,9 @@ func find() (*Finding, error) {
 		f.Override = &c
 	}
 	os.Unsetenv(driverVariable) // it would override the configuration
-	// Drivers come first: a Run sees to the descriptors without which Go's runtime ends
-	// the program at the first file that is read, and finds no memory charged yet for
-	// rings of ours that were closed.
+	// Drivers come before the rest for two reasons: a Run first makes sure of the descriptors without which, at the
+	// limit, Go's runtime ends the program when it reads its first file; and the kernel does not charge the memory of
+	// closed rings yet.
 	f.Auto = choose(autoDriver)
 	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, posix.EMFILE) && !errors.As(f.Auto.err, &setup) {
 		return nil, f.Auto.err
@@ -134,7 +135,7 @@ func find() (*Finding, error) {
 	return f, nil
 }
 
-// failure is why programs can't run here, if they can't.
+// failure returns why programs can't run here, nil if they can.
 func (f *Finding) failure() error {
 	c := &f.Auto
 	if f.Override != nil {
@@ -143,15 +144,15 @@ func (f *Finding) failure() error {
 	return c.err
 }
 
-// Names in the environment, and the driver that chooses among the others.
+// Names of environment variables, and of the driver that chooses one of the others.
 const (
 	driverVariable = "RINGO_DRIVER"
 	maskVariable   = "RINGO_MASK"
 	autoDriver     = "auto"
 )
 
-// chooseAgain is choose for who has had rings already: the kernel goes on charging
-// them for a moment, and a program that starts by itself would find the memory.
+// chooseAgain is choose in a process that has had rings before. The kernel charges their memory for a moment after they
+// are closed, so that a choice may fail with ENOMEM that would work in a new process; chooseAgain tries again then.
 func chooseAgain(asked string) (c choice) {
 	const tries, pause = 4, 50 * time.Millisecond
 	for range tries {
@@ -163,8 +164,8 @@ func chooseAgain(asked string) (c choice) {
 	return c
 }
 
-// choose asks for a driver as programs do, by Run, and tells what it gave. If the
-// variable is set, it is what asks.
+// choose starts a Run with a driver, as programs do, and returns what it got. If RINGO_DRIVER is set, Run takes the
+// driver from that.
 func choose(asked string) choice {
 	c := choice{Asked: asked}
 	cfg := &ringo.Config{Loops: 1}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// String is the finding for people: what concerns Ringo, then io_uring's report.
+// String returns the finding as text: what concerns Ringo, then the report on io_uring.
 func (f *Finding) String() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
@@ -49,7 +49,7 @@ func (f *Finding) String() string {
 	return b.String()
 }
 
-// writePlaces tells how many loops there are by default, and where each policy has them.
+// writePlaces writes how many loops there are by default, and which CPUs they get by each Config.Place.
 func (f *Finding) writePlaces(b *strings.Builder, line func(name, format string, args ...any)) {
 	p := f.Places
 	quota := "none"
@@ -74,7 +74,7 @@ func (f *Finding) writePlaces(b *strings.Builder, line func(name, format string,
 	}
 }
 
-// String is the choice in one line.
+// String returns the choice in one line.
 func (c *choice) String() string {
 	switch {
 	case c.err != nil:
@@ -85,7 +85,7 @@ func (c *choice) String() string {
 	return fmt.Sprintf("%s: %s", c.Driver, c.Reason)
 }
 
-// rung is a choice as a step of the ladder.
+// rung returns what the list of drivers says of one.
 func (f *Finding) rung(c *choice) string {
 	switch {
 	case c.err != nil:
@@ -98,7 +98,7 @@ func (f *Finding) rung(c *choice) string {
 	return "yes"
 }
 
-// nativeAIO is the rung of files that are open with O_DIRECT.
+// nativeAIO returns what the list says of native AIO, for files that are open with O_DIRECT.
 func (f *Finding) nativeAIO() string {
 	if f.AIO != "" {
 		return "no: " + f.AIO
@@ -106,8 +106,8 @@ func (f *Finding) nativeAIO() string {
 	return "yes, for those that are open with O_DIRECT"
 }
 
-// writeWays lists how a ring runs each operation. The other drivers have one way for
-// all: the call, and when it would wait, readiness and the call again.
+// writeWays lists how a ring runs each operation. Drivers without a ring have one way for all: they make the system
+// call and, if it would block, wait for readiness and make it again.
 func (f *Finding) writeWays(b *strings.Builder) {
 	for i := range f.Ladder {
 		ways := f.Ladder[i].Ways
@@ -129,7 +129,7 @@ func (f *Finding) writeWays(b *strings.Builder) {
 	}
 }
 
-// uses lists what the driver uses of the kernel's offer.
+// uses lists what the driver uses of the features that the kernel has.
 func (c *choice) uses() string {
 	words := c.Features
 	if c.Entries > 0 {

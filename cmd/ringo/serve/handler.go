@@ -14,19 +14,19 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// files is a run of ringo serve.
+// files is the state of one run of ringo serve.
 type files struct {
 	*server.Server
 	o       *options
 	handler *sockhttp.Files
 	server  *sockhttp.Server
 	log     *server.Log // nil: none
-	format  format      // of its lines
+	format  format      // of the log's lines
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 }
 
-// headMax is how long a request's head may be.
+// headMax bounds a request's head, in bytes.
 const headMax = 16 << 10
 
 func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, cert *server.Certificate) *files {
@@ -58,7 +58,7 @@ func (f *files) statWords() string {
 		lookups-f.lookups.Swap(lookups))
 }
 
-// ServeHTTP answers for the two methods that there are.
+// ServeHTTP serves GET and HEAD, and answers other methods with 405.
 func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -68,7 +68,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.handler.ServeHTTP(w, r)
 }
 
-// serveStreams serves one address on one loop.
+// serveStreams serves the connections of one listener on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	if f.log != nil {
 		f.log.Begin(l)

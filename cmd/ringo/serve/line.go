@@ -10,21 +10,21 @@ import (
 	"ringo/cmd/ringo/internal/server"
 )
 
-// format is that of the log's lines.
+// format is a format of the log's lines.
 type format struct {
-	stamp  string // the layout of the time
+	stamp  string // layout of the time, as in package time
 	append func(b, stamp []byte, a answer) []byte
 }
 
-// answer is what a line tells of.
+// answer is what a line reports.
 type answer struct {
 	client  string
-	request *http.Request // nil: what came was none
+	request *http.Request // nil: the bytes that came were no request
 	status  int
 	size    int64
 }
 
-// formats are by the names that -log-format has for them.
+// formats are the formats by their names in -log-format.
 var formats = map[string]format{"common": {apacheTime, appendCommon}, "combined": {apacheTime, appendCombined},
 	"json": {time.RFC3339, appendJSON}}
 
@@ -44,7 +44,7 @@ func appendCommon(b, stamp []byte, a answer) []byte {
 	return strconv.AppendInt(append(b, ' '), a.size, 10)
 }
 
-// appendCombined appends one in the combined format, which has two of the request's fields more.
+// appendCombined appends a line in the combined format: the common one and the fields Referer and User-Agent.
 func appendCombined(b, stamp []byte, a answer) []byte {
 	b = appendCommon(b, stamp, a)
 	for _, key := range [...]string{"Referer", "User-Agent"} {
@@ -57,7 +57,7 @@ func appendCombined(b, stamp []byte, a answer) []byte {
 	return b
 }
 
-// appendJSON appends an object of JSON, with the names that ringo proxy's has. What there was not it leaves out.
+// appendJSON appends a JSON object, with the same member names as ringo proxy's. It leaves out what there is not.
 func appendJSON(b, stamp []byte, a answer) []byte {
 	b = append(append(append(b, `{"time":"`...), stamp...), '"')
 	b = server.AppendText(b, "client", a.client)
@@ -77,7 +77,7 @@ func appendJSON(b, stamp []byte, a answer) []byte {
 	return append(b, '}')
 }
 
-// field is the first of a request's fields of a name; "": there is none.
+// field returns the first value of a field of the request, "" if there is none.
 func (a *answer) field(key string) string {
 	if a.request == nil || len(a.request.Header[key]) == 0 {
 		return ""
@@ -85,7 +85,7 @@ func (a *answer) field(key string) string {
 	return a.request.Header[key][0]
 }
 
-// appendQuoted appends what a client has sent, so that it can't end the quotes or the line.
+// appendQuoted appends a text from a client, escaped so that it can't end the quotes or the line.
 func appendQuoted(b []byte, text string) []byte {
 	const digits = "0123456789abcdef"
 	for i := range len(text) {
@@ -99,10 +99,10 @@ func appendQuoted(b []byte, text string) []byte {
 	return b
 }
 
-// unnamed is the address of peers on Unix sockets, whose own names are theirs to choose.
+// unnamed stands for the address of peers on Unix sockets, whose names the peers choose themselves.
 const unnamed = "unix:"
 
-// clientOf is the peer's address.
+// clientOf returns the client's address with its port, or unnamed.
 func clientOf(c net.Conn, r *http.Request) string {
 	at := ""
 	if r != nil {
@@ -116,7 +116,7 @@ func clientOf(c net.Conn, r *http.Request) string {
 	return at
 }
 
-// hostOf is an address without its port.
+// hostOf returns an address without its port.
 func hostOf(client string) string {
 	if host, _, err := net.SplitHostPort(client); err == nil && client != unnamed {
 		return host

@@ -1,4 +1,4 @@
-// Package serve is "ringo serve", which serves the files of a directory over HTTP.
+// Package serve implements "ringo serve", which serves the files of a directory over HTTP.
 package serve
 
 import (
@@ -62,14 +62,14 @@ const statsHelp = `and here also, since the line before:
   lookups      requests whose file was not open, or not what lies compressed beside it
 `
 
-// options is the command line of ringo serve.
+// options are the flags of ringo serve.
 type options struct {
 	server.Options
 	dir   string
 	files int
 	fresh time.Duration
 	list  bool
-	// precompressed are endings of sockhttp.Files.Precompressed.
+	// precompressed are the endings for sockhttp.Files.Precompressed.
 	precompressed endings
 	log           string
 	logFormat     string // a name of formats
@@ -77,12 +77,12 @@ type options struct {
 	header, idle  time.Duration
 }
 
-// endings are a list of -precompressed.
+// endings is the value of -precompressed.
 type endings []string
 
 func (e *endings) String() string { return strings.Join(*e, ",") }
 
-// Set takes the list.
+// Set parses a list of endings, separated by commas.
 func (e *endings) Set(list string) error {
 	if *e = nil; list == "" {
 		return nil
@@ -139,7 +139,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
-// Run runs "ringo serve".
+// Run runs "ringo serve" with the arguments after that word. It blocks until a signal ends the server, and returns a
+// *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {
@@ -179,8 +180,8 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	})
 }
 
-// loadTypes has package mime read the system's files of types, which loops must not. Where they can't be read it
-// panics.
+// loadTypes calls load, by which package mime reads the system's files of types: a loop must not wait for that. It
+// turns the panic of package mime, if a file can't be read, into an error.
 func loadTypes(load func()) (err error) {
 	defer func() {
 		if why := recover(); why != nil {

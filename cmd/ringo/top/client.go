@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// client asks a console.
+// client asks a console for its answers, and keeps the last ones.
 type client struct {
 	url         string
 	now, before *loops
 	list        answer
 }
 
-// loops is api/loops, as far as it is shown.
+// loops is the answer of api/loops, as far as it is shown.
 type loops struct {
 	Now     time.Time
 	Process struct {
@@ -36,7 +36,7 @@ type loops struct {
 type oneLoop struct {
 	Loop  string
 	Info  struct{ Name string }
-	Held  *struct{ Task, At, In, State string } // who holds it
+	Held  *struct{ Task, At, In, State string } // the task that holds the loop
 	Stats struct {
 		Turns, Parks, Mails, Stalls    uint64
 		InTasks, Longest, Recent, Held int64
@@ -46,20 +46,20 @@ type oneLoop struct {
 	}
 }
 
-// row is one of a list, and answer a list.
+// row is an entry of a list, answer the answer with the list.
 type (
 	row    map[string]any
 	answer map[string]any
 )
 
-// answerMax bounds an answer, in bytes; what is longer is none of a console's.
+// answerMax bounds an answer, in bytes; no console sends more.
 const answerMax = 16 << 20
 
 // usualPath is where programs mount a console beside other pages.
 const usualPath = "debug/ringo/"
 
-// find looks whether there is a console, and where: if a server has none where its user says, and no path was said, it
-// may be at usualPath.
+// find looks for the console at the URL of the command line and, if there is none and the URL has no path, at
+// usualPath.
 func (c *client) find(ctx context.Context) error {
 	err := c.knows(ctx)
 	if at, wrong := url.Parse(c.url); err == nil || wrong != nil || at.Path != "/" {
@@ -72,7 +72,7 @@ func (c *client) find(ctx context.Context) error {
 	return err
 }
 
-// knows reports whether it is a console's API that answers.
+// knows returns nil if the API of a console answers at the client's URL.
 func (c *client) knows(ctx context.Context) error {
 	a := new(loops)
 	if err := c.get(ctx, "loops", nil, a); err != nil {
@@ -84,7 +84,7 @@ func (c *client) knows(ctx context.Context) error {
 	return nil
 }
 
-// ask asks for what the view shows.
+// ask gets what the view shows, with up to rows rows of its list.
 func (c *client) ask(ctx context.Context, v *view, rows int) error {
 	now := new(loops)
 	if err := c.get(ctx, "loops", nil, now); err != nil {

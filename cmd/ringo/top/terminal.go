@@ -11,14 +11,15 @@ import (
 	"ringo/cmd/ringo/internal/cli"
 )
 
-// terminal is the user's, while ringo top has it. Its modes are stty's business, which every Unix has.
+// terminal is the user's terminal while ringo top draws on it. It sets the modes by the program stty, which every Unix
+// has.
 type terminal struct {
 	out  *os.File
-	was  string // its modes, as stty gives them; "": they were left alone
+	was  string // its modes before, from stty -g; "": they were not changed
 	keys chan byte
 }
 
-// obeys reports whether a terminal understands what draw sends.
+// obeys reports whether a terminal understands the escape sequences that draw sends.
 func obeys(out *os.File) bool {
 	_, _, ok := cli.Terminal(out)
 	return ok && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
@@ -31,7 +32,7 @@ func stty(args ...string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// takeTerminal begins a screen of its own, and reads keys as they are pressed.
+// takeTerminal switches to the alternate screen, and to modes in which keys arrive when they are pressed.
 func takeTerminal(out *os.File) *terminal {
 	t := &terminal{out: out, keys: make(chan byte)}
 	if was, err := stty("-g"); err == nil {
@@ -44,7 +45,7 @@ func takeTerminal(out *os.File) *terminal {
 	return t
 }
 
-// giveBack leaves the terminal as it was.
+// giveBack restores the screen and the modes.
 func (t *terminal) giveBack() {
 	fmt.Fprint(t.out, "\x1b[?25h\x1b[?1049l")
 	if t.was != "" {
@@ -52,7 +53,7 @@ func (t *terminal) giveBack() {
 	}
 }
 
-// read ends with the process, or with stdin: then nobody can press q.
+// read sends the keys to a channel, until stdin ends. The goroutine is not ended otherwise, but by the process.
 func (t *terminal) read() {
 	r := bufio.NewReader(os.Stdin)
 	for {
@@ -64,7 +65,7 @@ func (t *terminal) read() {
 	}
 }
 
-// draw writes over what is there, so that nothing flickers, some lines in red.
+// draw overwrites the screen, without clearing it first so that nothing flickers. Lines with an index in red are red.
 func (t *terminal) draw(lines []string, red map[int]bool) {
 	var b bytes.Buffer
 	b.WriteString("\x1b[H")

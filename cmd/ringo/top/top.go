@@ -1,4 +1,4 @@
-// Package top is "ringo top", which shows in a terminal what a program's console knows.
+// Package top implements "ringo top", which shows the answers of a program's console in a terminal.
 package top
 
 import (
@@ -36,7 +36,7 @@ Where there is no stty, keys need Enter. With -once, or if stdout is no terminal
 prints once.
 `
 
-// options is the command line of ringo top.
+// options are the flags of ringo top.
 type options struct {
 	url   string
 	every time.Duration
@@ -68,7 +68,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, m.Err()
 }
 
-// Run runs "ringo top".
+// Run runs "ringo top" with the arguments after that word, until the user ends it, or prints once. It returns a
+// *cli.UsageError for a wrong command line.
 func Run(args []string, stdout, _ io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {
@@ -87,7 +88,7 @@ func Run(args []string, stdout, _ io.Writer) error {
 	return once(ctx, c, v, o, stdout)
 }
 
-// once prints what there is after one period, for rates need two answers.
+// once prints the view once. It asks twice, a period apart, since rates need two answers.
 func once(ctx context.Context, c *client, v *view, o *options, stdout io.Writer) error {
 	if err := c.ask(ctx, v, o.rows); err != nil {
 		return err
@@ -107,14 +108,14 @@ func once(ctx context.Context, c *client, v *view, o *options, stdout io.Writer)
 // watch redraws the terminal until the user ends it.
 func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os.File) error {
 	if err := c.ask(ctx, v, rowsMax); err != nil {
-		return err // before the screen is ours
+		return err // while the screen is still the user's
 	}
 	t := takeTerminal(out)
 	defer t.giveBack()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		width, height, _ := cli.Terminal(out) // at each redraw, so that a change of it shows
+		width, height, _ := cli.Terminal(out) // asked each time, since the size may change
 		t.draw(v.lines(c, width, height), v.red)
 		select {
 		case <-ctx.Done():
@@ -134,10 +135,10 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 	}
 }
 
-// rowsMax is how many rows are asked for.
+// rowsMax is how many rows of a list are asked for, at most.
 const rowsMax = 200
 
-// urlOf reads PORT, :PORT, HOST:PORT, any of them with a path, or a URL.
+// urlOf returns the URL for PORT, :PORT, HOST:PORT, any of them with a path, or a URL.
 func urlOf(addr string) (string, error) {
 	if strings.HasPrefix(addr, "http://") || strings.HasPrefix(addr, "https://") {
 		return strings.TrimSuffix(addr, "/") + "/", nil

@@ -11,26 +11,26 @@ import (
 // view is what the user has chosen to see.
 type view struct {
 	list     int
-	sorts    []int // by list
+	sorts    []int // the column that each list is sorted by
 	reversed bool
 	paused   bool
-	err      error        // of the last question
+	err      error        // of the last ask
 	red      map[int]bool // lines of the screen, of loops that are held
 }
 
-// column is one of a list.
+// column is a column of a list.
 type column struct {
 	title string
 	field string
-	width int // negative: to the left; 0: the rest of the line
+	width int // negative: aligned left; 0: the rest of the line
 	as    func(any) string
 }
 
-// list is what can be shown below the loops.
+// list is a list that can be shown below the loops.
 type list struct {
 	name, api string
-	rows      string   // the field of the answer
-	sorts     []string // columns to sort by, the first unless told
+	rows      string   // the field of the answer that has the rows
+	sorts     []string // columns to sort by, the default first
 	columns   []column
 }
 
@@ -68,7 +68,7 @@ func listNames() (names []string) {
 	return names
 }
 
-// sort is the parameter for the list at hand.
+// sort returns the API's sort parameter for the current list.
 func (v *view) sort() string {
 	by := lists[v.list].sorts[v.sorts[v.list]]
 	if !v.reversed {
@@ -80,7 +80,7 @@ func (v *view) sort() string {
 	return "-" + by
 }
 
-// press does what a key says; true is the end.
+// press handles a key, and reports whether that ends ringo top.
 func (v *view) press(key byte) (end bool) {
 	switch {
 	case key == 'q' || key == 3 || key == 4:
@@ -98,10 +98,10 @@ func (v *view) press(key byte) (end bool) {
 	return false
 }
 
-// widthMax is the width of what goes to no terminal.
+// widthMax is the width of output that does not go to a terminal.
 const widthMax = 200
 
-// lines is the screen.
+// lines returns the lines of the screen.
 func (v *view) lines(c *client, width, height int) []string {
 	p := &c.now.Process
 	lines := []string{
@@ -141,7 +141,7 @@ func (v *view) lines(c *client, width, height int) []string {
 	return lines[:min(len(lines), max(height, 1))]
 }
 
-// loopLine is a loop's line, with rates since the answer before.
+// loopLine returns the line of a loop. Its rates are since the answer before.
 func (c *client) loopLine(l *oneLoop) string {
 	var was *oneLoop
 	seconds := 0.0
@@ -172,7 +172,7 @@ func (c *client) loopLine(l *oneLoop) string {
 		durOf(float64(s.Recent)), s.Stalls, s.Tasks, s.Slots, s.Buffers)
 }
 
-// heldLine says for how long a loop has not answered, and who holds it.
+// heldLine says for how long a loop has been held, and by which task.
 func (l *oneLoop) heldLine() string {
 	text := "      held for " + durOf(float64(l.Stats.Held))
 	if h := l.Held; h != nil {
@@ -190,7 +190,7 @@ func (l *oneLoop) heldLine() string {
 	return plain(text)
 }
 
-// since is what a histogram has counted since it was before.
+// since returns what a histogram has counted after before was taken.
 func since(now, before [][2]uint64) (counts [][2]uint64) {
 	was := map[uint64]uint64{}
 	for _, b := range before {
@@ -204,7 +204,7 @@ func since(now, before [][2]uint64) (counts [][2]uint64) {
 	return counts
 }
 
-// quantile is the bound below which the share q is.
+// quantile returns the bound of the bucket that the quantile q is in.
 func quantile(counts [][2]uint64, q float64) string {
 	var all uint64
 	for _, b := range counts {
@@ -222,7 +222,7 @@ func quantile(counts [][2]uint64, q float64) string {
 	return "-"
 }
 
-// title says what the list is.
+// title returns the line above the list.
 func (v *view) title(c *client) string {
 	l := &lists[v.list]
 	if l.name == "lanes" {
@@ -243,7 +243,7 @@ func (v *view) title(c *client) string {
 	return text
 }
 
-// listLines is the list with its heading.
+// listLines returns the lines of the list, with its heading.
 func (v *view) listLines(c *client) []string {
 	l := &lists[v.list]
 	var rows []row
@@ -281,7 +281,7 @@ func (v *view) listLines(c *client) []string {
 	return lines
 }
 
-// put writes a cell, and a space behind it.
+// put writes a cell and a space. It cuts a text that is too long for a column that is aligned left.
 func put(b *strings.Builder, width int, text string) {
 	r := []rune(text)
 	if width < 0 && len(r) > -width {
@@ -294,7 +294,7 @@ func put(b *strings.Builder, width int, text string) {
 	fmt.Fprintf(b, "%*s ", width, string(r))
 }
 
-// plain is a text without what a terminal would obey.
+// plain returns a text with ? in place of what a terminal would not print, such as escape sequences.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -304,7 +304,7 @@ func plain(text string) string {
 	}, text)
 }
 
-// brief is a function's name without the path of its package.
+// brief returns a function's name without the path of its package.
 func brief(v any) string {
 	name := fmt.Sprint(v)
 	if i := strings.LastIndexByte(name, '/'); i >= 0 && !strings.ContainsAny(name[:i], " ()") {
@@ -321,7 +321,7 @@ func number(v any) string {
 	return fmt.Sprintf("%.0f", n)
 }
 
-// part is a share in millionths.
+// part formats a share that is in millionths as a percentage.
 func part(v any) string {
 	n, _ := v.(float64)
 	return fmt.Sprintf("%.1f %%", n/1e4)
@@ -338,7 +338,8 @@ func size(v any) string {
 	return fmt.Sprintf("%.1fMiB", n/(1<<20))
 }
 
-// durOf is a duration of the API in three digits or so, and ageOf one in which milliseconds mean nothing.
+// durOf formats a duration of the API, in nanoseconds, with three digits or so; ageOf formats one for which
+// milliseconds don't matter.
 func durOf(v any) string {
 	n, _ := v.(float64)
 	d := time.Duration(n)

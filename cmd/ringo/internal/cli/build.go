@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// Build is what the tool was built from: the module's version, the commit, and
-// whether there were changes since.
+// Build returns what the tool was built from: the version of the module, the commit, "" if the build has no stamp, and
+// whether the source had changes that were not committed.
 func Build() (module, revision string, changed bool) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -23,7 +23,7 @@ func Build() (module, revision string, changed bool) {
 	return info.Main.Version, revision, changed
 }
 
-// BuildVersion is both in a few words, for the report of probe.
+// BuildVersion returns the version and the commit in a few words, for reports.
 func BuildVersion() string {
 	module, revision, changed := Build()
 	switch {

@@ -1,3 +1,3 @@
-// Package cli is what all commands of ringo share: flags and their mistakes, exit codes, signals,
-// and what the tool was built from.
+// Package cli has what all commands of ringo share: flags and their mistakes, exit codes, signals, and what the tool
+// was built from.
 package cli

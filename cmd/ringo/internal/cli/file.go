@@ -11,14 +11,14 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Repeated is a flag that may be given more than once, and in a file has a list.
+// Repeated is a flag that may be given more than once; in a file it may have a list.
 type Repeated interface {
 	flag.Value
 	Repeats()
 }
 
-// ReadFlags sets flags by a file of TOML, whose keys are their names. What the command line says of a flag holds, and
-// those of alone are for it only.
+// ReadFlags sets the flags that a TOML file names as its keys. It leaves those that the command line has set, and
+// refuses the flags in alone, which are for the command line only.
 func ReadFlags(fs *flag.FlagSet, name string, alone ...string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -45,7 +45,7 @@ func ReadFlags(fs *flag.FlagSet, name string, alone ...string) error {
 	return m.Err()
 }
 
-// setFlag sets a flag to what TOML has for it.
+// setFlag sets a flag to its value in the file, or to each of a list.
 func setFlag(fs *flag.FlagSet, name string, v any) error {
 	values, list := v.([]any)
 	if _, repeats := fs.Lookup(name).Value.(Repeated); list && !repeats {

@@ -19,11 +19,11 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usage is a UsageError in the words of fmt.Errorf.
+// Usage returns a UsageError with a text as by fmt.Errorf.
 func Usage(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
 
-// Parse parses a command's arguments. All of them must be flags. -h writes text
-// and the flags to stdout and gives flag.ErrHelp; a mistake is a *UsageError.
+// Parse parses a command's arguments, all of which must be flags. For -h it writes text and the flags to stdout and
+// returns flag.ErrHelp. A mistake is a *UsageError.
 func Parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
 	if err := ParseNamed(fs, args, stdout, text); err != nil {
 		return err
@@ -34,7 +34,7 @@ func Parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error
 	return nil
 }
 
-// ParseNamed is Parse for commands that take more than flags: the rest is left in fs.
+// ParseNamed is Parse for commands that also take other arguments: it leaves these in fs.
 func ParseNamed(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
@@ -53,17 +53,18 @@ func ParseNamed(fs *flag.FlagSet, args []string, stdout io.Writer, text string) 
 	return nil
 }
 
-// Mistakes collects what no single flag's type tells.
+// Mistakes collects the mistakes that the types of the flags can't find.
 type Mistakes []error
 
-// Want notes a mistake unless ok.
+// Want adds a mistake unless ok.
 func (m *Mistakes) Want(ok bool, format string, args ...any) {
 	if !ok {
 		*m = append(*m, Usage(format, args...))
 	}
 }
 
-// WantBeside notes a mistake if a flag is given without another, which alone makes it count.
+// WantBeside adds a mistake if the flag called name is given without the other one, without which it has no effect. has
+// says whether the other one is there.
 func (m *Mistakes) WantBeside(fs *flag.FlagSet, name, other string, has bool) {
 	fs.Visit(func(f *flag.Flag) {
 		if f.Name == name {
@@ -72,5 +73,5 @@ func (m *Mistakes) WantBeside(fs *flag.FlagSet, name, other string, has bool) {
 	})
 }
 
-// Err is all of them, or nil.
+// Err returns all mistakes as one error, nil if there are none.
 func (m Mistakes) Err() error { return errors.Join(m...) }

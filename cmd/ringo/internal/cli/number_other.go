@@ -4,5 +4,5 @@ package cli
 
 import "os"
 
-// number tells that signals are words here.
+// number reports that signals have no numbers here.
 func number(os.Signal) (int, bool) { return 0, false }

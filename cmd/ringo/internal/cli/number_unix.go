@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// number is a signal's number, where it has one.
+// number returns a signal's number, if it has one.
 func number(s os.Signal) (int, bool) {
 	n, ok := s.(syscall.Signal)
 	return int(n), ok

@@ -7,9 +7,8 @@ import (
 	"syscall"
 )
 
-// UntilSignal gives a context that ends at the first SIGINT or SIGTERM, of which
-// first is told. The second ends the process at once, with the exit code that a
-// shell shows for a program which the signal has killed.
+// UntilSignal returns a context that ends at the first SIGINT or SIGTERM, for which it calls first. The second signal
+// exits the process at once, with the exit code that a shell shows for a program that the signal has killed.
 func UntilSignal(first func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, done := make(chan os.Signal, 2), make(chan struct{})

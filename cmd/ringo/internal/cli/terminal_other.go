@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Terminal is how many columns and rows w has, if it is a terminal, as far as it tells.
+// Terminal reports whether w is a terminal, as far as this system tells. It returns 80 columns and 24 rows for any.
 func Terminal(w io.Writer) (width, height int, ok bool) {
 	f, ok := w.(*os.File)
 	if !ok {

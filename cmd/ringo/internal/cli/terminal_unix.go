@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal is how many columns and rows w has, if it is a terminal. Other devices that show characters, such as
-// /dev/null, have none.
+// Terminal reports whether w is a terminal, and how many columns and rows it has. Other character devices, such as
+// /dev/null, are none.
 func Terminal(w io.Writer) (width, height int, ok bool) {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -20,7 +20,7 @@ func Terminal(w io.Writer) (width, height int, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	if size.Col == 0 || size.Row == 0 { // a serial line does not know
+	if size.Col == 0 || size.Row == 0 { // a serial line does not know its size
 		return 80, 24, true
 	}
 	return int(size.Col), int(size.Row), true

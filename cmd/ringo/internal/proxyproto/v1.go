@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// parseV1 is Parse of a line such as "PROXY TCP4 192.0.2.1 192.0.2.2 1024 80\r\n".
+// parseV1 is Parse for version 1, a line such as "PROXY TCP4 192.0.2.1 192.0.2.2 1024 80\r\n".
 func parseV1(p []byte) (h Header, size int, err error) {
 	end := bytes.IndexByte(p[:min(len(p), v1Max)], '\n')
 	if end < 0 {
@@ -41,7 +41,7 @@ func parseV1(p []byte) (h Header, size int, err error) {
 	return Header{source, dest}, size, nil
 }
 
-// parseAddr reads an address of a family, TCP4 or TCP6, and a port.
+// parseAddr parses an address and a port of a family, TCP4 or TCP6.
 func parseAddr(family, host, port string) (net.Addr, error) {
 	ip, err := netip.ParseAddr(host)
 	if err != nil || ip.Is4() != (family == "TCP4") || ip.Zone() != "" {
@@ -54,7 +54,7 @@ func parseAddr(family, host, port string) (net.Addr, error) {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(n))), nil
 }
 
-// AppendV1 appends the header in version 1, which knows addresses of IP alone.
+// AppendV1 appends the header in version 1, which has IP addresses alone; any other is UNKNOWN.
 func (h Header) AppendV1(b []byte) []byte {
 	source, dest, ok := h.ips()
 	switch {
@@ -68,7 +68,7 @@ func (h Header) AppendV1(b []byte) []byte {
 	return fmt.Appendf(b, "%v %v %d %d\r\n", source.Addr(), dest.Addr(), source.Port(), dest.Port())
 }
 
-// ips gives both addresses in the words of one family, if they are of IP.
+// ips returns both addresses in one family, if they are IP addresses.
 func (h Header) ips() (source, dest netip.AddrPort, ok bool) {
 	s, _ := h.Source.(*net.TCPAddr)
 	d, _ := h.Dest.(*net.TCPAddr)
@@ -77,7 +77,7 @@ func (h Header) ips() (source, dest netip.AddrPort, ok bool) {
 	}
 	source, dest = s.AddrPort(), d.AddrPort()
 	from, to := source.Addr().Unmap(), dest.Addr().Unmap()
-	if from.Is4() != to.Is4() { // one was mapped, or should be
+	if from.Is4() != to.Is4() { // one is IPv4 alone: map it
 		from, to = netip.AddrFrom16(from.As16()), netip.AddrFrom16(to.As16())
 	}
 	from, to = from.WithZone(""), to.WithZone("")

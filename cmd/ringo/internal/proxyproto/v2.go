@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// The bytes behind the signature: the version with a command, and a family with a kind of socket.
+// The two bytes after the signature: version and command, then address family and socket type.
 const (
 	v2Local = 0x20
 	v2Proxy = 0x21
@@ -18,10 +18,10 @@ const (
 	v2Unix        = 0x31
 )
 
-// unixLen is how long a Unix socket's name may be.
+// unixLen is the length of a Unix socket's name in a header.
 const unixLen = 108
 
-// parseV2 is Parse of version 2.
+// parseV2 is Parse for version 2.
 func parseV2(p []byte) (h Header, size int, err error) {
 	if len(p) < v2Head {
 		return h, v2Head, nil
@@ -44,7 +44,7 @@ func parseV2(p []byte) (h Header, size int, err error) {
 	return h, size, nil
 }
 
-// parseV2Addrs reads the addresses of a family at the begin of p.
+// parseV2Addrs parses the two addresses of a family that p begins with.
 func parseV2Addrs(family byte, p []byte) (Header, error) {
 	n := 0 // bytes of an address
 	switch family {
@@ -72,15 +72,15 @@ func parseV2Addrs(family byte, p []byte) (Header, error) {
 	return Header{addr(p[:n], p[2*n:]), addr(p[n:2*n], p[2*n+2:])}, nil
 }
 
-// unixAddr is a name as the kernel has it: up to a zero, and behind one if it is not of a file, for which package net
-// writes @.
+// unixAddr returns the address for a name as the kernel has it, which ends at a zero byte. An abstract name begins with
+// one; package net writes @ for it.
 func unixAddr(p []byte) net.Addr {
 	prefix := ""
 	switch {
 	case p[0] == 0 && p[1] != 0:
 		prefix, p = "@", p[1:]
 	case p[0] == '@':
-		prefix = "./" // a file's all the same
+		prefix = "./" // the name of a file, not an abstract one
 	}
 	name, _, _ := bytes.Cut(p, []byte{0})
 	return &net.UnixAddr{Name: prefix + string(name), Net: "unix"}
@@ -103,7 +103,7 @@ func (h Header) AppendV2(b []byte) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, source.Port()), dest.Port())
 }
 
-// appendUnix is AppendV2 of what is not of IP.
+// appendUnix is AppendV2 for addresses that are not IP. Names that don't fit, or other kinds, become unspecified.
 func (h Header) appendUnix(b []byte) []byte {
 	source, isUnix := h.Source.(*net.UnixAddr)
 	dest, alsoUnix := h.Dest.(*net.UnixAddr)

@@ -9,7 +9,7 @@ import (
 	"ringo/cmd/ringo/internal/cli"
 )
 
-// CertificateFiles are the files of a server's TLS, by their flags.
+// CertificateFiles are the values of the flags for a server's TLS.
 type CertificateFiles struct {
 	Cert, Key string
 	ClientCA  string // "": clients need no certificate
@@ -24,14 +24,14 @@ func (f *CertificateFiles) Flags(fs *flag.FlagSet) {
 		"`FILE`, in PEM; others can't connect; \"\": clients need none")
 }
 
-// Check finds the mistakes of these flags.
+// Check adds to m the mistakes of these flags.
 func (f *CertificateFiles) Check(fs *flag.FlagSet, m *cli.Mistakes) {
 	m.Want((f.Cert == "") == (f.Key == ""), "-cert and -key: want both, or none")
 	m.WantBeside(fs, "client-ca", "-cert", f.Cert != "")
 }
 
-// A Certificate is what a server shows of itself to clients of TLS, and who has to have signed theirs. At SIGHUP it is
-// read again, for the connections that come from then on.
+// A Certificate has a server's certificate and the authorities that must have signed those of its clients. It reads the
+// files again at SIGHUP, for later connections.
 type Certificate struct {
 	*Reread
 	files CertificateFiles
@@ -39,7 +39,7 @@ type Certificate struct {
 	now   atomic.Pointer[tls.Config]
 }
 
-// Open reads the files, for a server that speaks HTTP, or anything; nil: it has no TLS.
+// Open reads the files; nil: the server has no TLS. http says that ALPN offers HTTP/2 and HTTP/1.1.
 func (f CertificateFiles) Open(http bool) (*Certificate, error) {
 	if f.Cert == "" {
 		return nil, nil
@@ -50,7 +50,7 @@ func (f CertificateFiles) Open(http bool) (*Certificate, error) {
 	return c, err
 }
 
-// read reads all files. After an error all is as before.
+// read reads all files. After an error the configuration stays as it was.
 func (c *Certificate) read() error {
 	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
 	if err != nil {
@@ -70,7 +70,8 @@ func (c *Certificate) read() error {
 	return nil
 }
 
-// Config has what was read last, at each moment. Its own keys of session tickets are those of all.
+// Config returns a configuration that uses, for each handshake, what was read last. Session tickets keep their keys
+// when the files are read again.
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil }}
 }

@@ -10,7 +10,8 @@ import (
 	"ringo/debug"
 )
 
-// openConsole serves package debug's console where -debug says, and says where, until stop is called.
+// openConsole serves the console of package debug at the endpoint until stop is called. It prints the URL, and a
+// warning if other machines can reach it.
 func (e *endpoint) openConsole(s *Server) (stop func(), err error) {
 	ln, err := e.listen(s)
 	if err != nil {
@@ -23,8 +24,9 @@ func (e *endpoint) openConsole(s *Server) (stop func(), err error) {
 	return e.serve(s, ln, e.onlyHere(debug.Handler())), nil
 }
 
-// onlyHere refuses requests for another host's name: a page of another site can have its name stand for an address of
-// this machine, and would be taken for the console's own.
+// onlyHere refuses requests whose Host is neither an IP address, localhost, nor the host of the flag. Else a page of
+// another site could make its own name resolve to an address of this machine (DNS rebinding), and a browser would let
+// it use the console as its own origin.
 func (e *endpoint) onlyHere(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -36,7 +38,7 @@ func (e *endpoint) onlyHere(h http.Handler) http.Handler {
 			http.Error(w, "the console is not known by this name: use its address", http.StatusMisdirectedRequest)
 			return
 		}
-		if strings.EqualFold(host, e.host) { // which may be a name of a loopback address, as the host's own often is
+		if strings.EqualFold(host, e.host) { // may resolve to loopback, as the machine's name often does
 			r = r.WithContext(r.Context())
 			r.Host = "localhost"
 		}

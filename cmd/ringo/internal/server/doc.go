@@ -1,3 +1,3 @@
-// Package server is what the commands that serve have in common: where they listen, how their loops
-// run, what they print, and how they end.
+// Package server has what the commands that serve have in common: where they listen, how their loops run, what they
+// print, and how they end.
 package server

@@ -14,16 +14,17 @@ import (
 	"ringo/upgrade"
 )
 
-// An endpoint is where a page of a flag's is served: by package net, on goroutines, so that it answers when a loop is
-// held. It ends with the server, or goes on in the one that replaces it.
+// An endpoint is the address of a page for operators, from a flag. Package net serves it on goroutines, so that it
+// answers while a loop is held. It ends with the server, or when a successor replaces the server and takes over its
+// socket.
 type endpoint struct {
 	flag, host, port string
 }
 
-// loopback is where an endpoint listens unless a host is written out.
+// loopback is the host of an endpoint whose flag has none.
 const loopback = "127.0.0.1"
 
-// parseEndpoint reads a flag's PORT, :PORT or HOST:PORT.
+// parseEndpoint parses a flag's PORT, :PORT or HOST:PORT.
 func parseEndpoint(flag, text string) (*endpoint, error) {
 	host, port := "", text
 	if strings.Contains(text, ":") {
@@ -41,7 +42,7 @@ func parseEndpoint(flag, text string) (*endpoint, error) {
 	return &endpoint{flag, host, port}, nil
 }
 
-// listen takes the predecessor's socket, or reserves the address.
+// listen returns the listener that the predecessor has passed on, or opens one. It passes it on to a successor.
 func (e *endpoint) listen(s *Server) (net.Listener, error) {
 	address := net.JoinHostPort(e.host, e.port)
 	name := "-" + e.flag + " " + address
@@ -58,7 +59,7 @@ func (e *endpoint) listen(s *Server) (net.Listener, error) {
 	return ln, nil
 }
 
-// taken is a listener that the predecessor had by a name; nil: there is none.
+// taken returns the listener that the predecessor has passed on under a name; nil: there is none.
 func (s *Server) taken(name string) (net.Listener, error) {
 	if s.up == nil {
 		return nil, nil
@@ -71,7 +72,7 @@ func (s *Server) taken(name string) (net.Listener, error) {
 	return net.FileListener(f)
 }
 
-// serve answers what comes to a listener until stop is called, or the server is replaced.
+// serve serves HTTP on a listener until stop is called, or until a successor replaces the server.
 func (e *endpoint) serve(of *Server, ln net.Listener, h http.Handler) (stop func()) {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 1 << 14}

@@ -7,8 +7,8 @@ import (
 	"ringo"
 )
 
-// grace is how long a drain may last that a signal begins. A Run has it from the first of its loops on, or, if that
-// comes later, from the signal on.
+// grace is how long a drain may last that a signal begins. It is set at the Run as soon as both are known: the signal,
+// and a loop of the Run.
 type grace struct {
 	mu  sync.Mutex
 	l   *ringo.Loop
@@ -16,7 +16,7 @@ type grace struct {
 	has bool
 }
 
-// of gives it to the Run of a loop. A nil one is the Run's own.
+// of sets the Run, by one of its loops. With a nil *grace the Run keeps its Config.Grace.
 func (g *grace) of(l *ringo.Loop) {
 	if g == nil {
 		return
@@ -27,7 +27,7 @@ func (g *grace) of(l *ringo.Loop) {
 	g.tell()
 }
 
-// set says what it is.
+// set sets the grace.
 func (g *grace) set(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendText appends a member of an object of JSON, with a comma before it. The text may be what a client has sent: it
-// can't end the quotes or the line, and what of it is no UTF-8 becomes U+FFFD.
+// AppendText appends a member of a JSON object, with a comma before it. The text may come from a client: it can't end
+// the quotes or the line, and bytes that are not UTF-8 become U+FFFD.
 func AppendText(b []byte, name, text string) []byte {
 	b = append(appendName(b, name), '"')
 	for i := 0; i < len(text); {
@@ -14,7 +14,7 @@ func AppendText(b []byte, name, text string) []byte {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
-		case r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029': // the last two end lines for some readers
+		case r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029': // some readers take the last two for ends of lines
 			b = append(b, `\u`...)
 			for shift := 12; shift >= 0; shift -= 4 {
 				b = append(b, "0123456789abcdef"[r>>shift&15])
@@ -29,7 +29,7 @@ func AppendText(b []byte, name, text string) []byte {
 	return append(b, '"')
 }
 
-// AppendCount is AppendText of a number.
+// AppendCount is AppendText for a number.
 func AppendCount(b []byte, name string, n int64) []byte {
 	return strconv.AppendInt(appendName(b, name), n, 10)
 }

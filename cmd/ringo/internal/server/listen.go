@@ -15,17 +15,17 @@ import (
 	"ringo/sock"
 )
 
-// An Address is where to listen, in the words of package sock.
+// An Address is an address to listen at, or to connect to, as package sock has it.
 type Address struct {
 	Network, Name string
 }
 
 func (a Address) String() string { return a.Network + "://" + a.Name }
 
-// Addresses are those of a flag that may be given more than once.
+// Addresses is the value of a flag that may be given more than once.
 type Addresses []Address
 
-// Flag is a flag that appends addresses of these networks.
+// Flag returns a flag whose values are appended, and are addresses of these networks.
 func (as *Addresses) Flag(networks []string) flag.Value { return listFlag{as, networks} }
 
 type listFlag struct {
@@ -33,9 +33,9 @@ type listFlag struct {
 	networks []string
 }
 
-func (f listFlag) String() string { return "" } // the default is in the help
+func (f listFlag) String() string { return "" } // the help text names the default
 
-// Repeats is cli.Repeated's.
+// Repeats implements cli.Repeated.
 func (f listFlag) Repeats() {}
 
 // Set appends one address.
@@ -48,7 +48,7 @@ func (f listFlag) Set(text string) error {
 	return nil
 }
 
-// ParseAddress reads an address of one of some networks.
+// ParseAddress parses an address, which has to be of one of the networks.
 func ParseAddress(text string, networks []string) (Address, error) {
 	a, err := parseAddress(text)
 	if err == nil && !slices.Contains(networks, a.Network) {
@@ -57,7 +57,7 @@ func ParseAddress(text string, networks []string) (Address, error) {
 	return a, err
 }
 
-// The networks: of streams, of connections, of all kinds.
+// The networks by what they carry: datagrams, streams, connections, or anything.
 var (
 	unixNetworks     = []string{"unix", "unixpacket", "unixgram"}
 	datagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
@@ -71,8 +71,8 @@ var (
 	errWantUnix = errors.New("want unix:///PATH, or unix://@NAME without a file")
 )
 
-// parseAddress reads HOST:PORT, which is of TCP, or NETWORK://HOST:PORT, all addresses without a
-// host; or NETWORK://NAME for Unix sockets. Of a network that there is not it reads no more.
+// parseAddress parses HOST:PORT, which means TCP, or NETWORK://HOST:PORT, or NETWORK://NAME for Unix sockets. Without a
+// host it is all addresses. If it does not know the network, it returns that alone, for the error of ParseAddress.
 func parseAddress(text string) (Address, error) {
 	network, name, ok := strings.Cut(text, "://")
 	switch {
@@ -90,11 +90,11 @@ func parseAddress(text string) (Address, error) {
 	return Address{network, name}, nil
 }
 
-// parseHostPort is parseAddress for networks with hosts and ports.
+// parseHostPort is parseAddress for NETWORK://HOST:PORT.
 func parseHostPort(text string) (Address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		// without the text, which the flag's error has
+		// url.Error repeats the text, which the flag's error has already.
 		return Address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant)
 	}
 	switch {
@@ -106,7 +106,7 @@ func parseHostPort(text string) (Address, error) {
 	return hostPort(u.Scheme, u.Hostname(), u.Port())
 }
 
-// parseTCP is parseAddress for what names no network.
+// parseTCP is parseAddress for a text without a network.
 func parseTCP(text string) (Address, error) {
 	host, port, err := net.SplitHostPort(text)
 	blank := func(r rune) bool { return r <= ' ' || r == 0x7f }
@@ -127,16 +127,16 @@ func hostPort(network, host, port string) (Address, error) {
 	return Address{network, net.JoinHostPort(host, strconv.FormatUint(n, 10))}, nil
 }
 
-// A place is an address that is served.
+// A place is an address that all loops serve.
 type place struct {
 	Address
-	set *sock.ListenerSet // nil: of datagrams
+	set *sock.ListenerSet // nil: a socket of datagrams
 
 	mu    ringo.Mutex
-	bound net.Addr // of datagrams: what the first loop found there; port 0 has become one
+	bound net.Addr // of datagrams: the first loop's address, with the port that 0 became
 }
 
-// addr is the real address, once all loops listen.
+// addr returns the real address. It is known once all loops listen.
 func (p *place) addr() net.Addr {
 	if p.set != nil {
 		return p.set.Addr()
@@ -144,8 +144,8 @@ func (p *place) addr() net.Addr {
 	return p.bound
 }
 
-// reserve listens on all addresses: from then on peers queue, and the ports are known.
-// Sockets of datagrams are for the loops to make.
+// reserve listens at all addresses except those of datagrams: from then on peers queue, and the ports are known. The
+// loops make the sockets of datagrams themselves.
 func (s *Server) reserve(as []Address, limits sock.Limits) ([]*place, error) {
 	var places []*place
 	for _, a := range as {
@@ -178,8 +178,8 @@ func release(places []*place) {
 	}
 }
 
-// bind makes the loop's socket of datagrams. All loops have one of a UDP address; a name
-// of a Unix socket there is only once, so the first loop has it, and the others none.
+// bind makes the loop's socket of datagrams. Each loop has one for a UDP address. The name of a Unix socket can be
+// bound only once, so the first loop has that, and bind returns nil for the others.
 func (p *place) bind(l *ringo.Loop) (net.PacketConn, error) {
 	if err := p.mu.LockContext(context.Background()); err != nil {
 		return nil, err

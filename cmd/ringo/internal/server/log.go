@@ -13,8 +13,9 @@ import (
 	"ringo"
 )
 
-// A Log is where a line for each request goes, of all loops. A goroutine writes them: loops don't wait for it, and
-// leave lines out while it is behind. A file is opened again at SIGHUP, so that one that was renamed is left.
+// A Log writes the lines of all loops to a file or to stderr, one per request or connection. A goroutine writes them,
+// so that loops never wait for it; while it is behind, lines are left out and counted. At SIGHUP it opens the file
+// again, so that a file that was renamed is not written any longer.
 type Log struct {
 	w      io.Writer
 	name   string
@@ -24,33 +25,33 @@ type Log struct {
 	full   chan []byte // lines to be written
 	empty  chan []byte
 	unsaid atomic.Int64
-	left   atomic.Int64 // lines that were left out, ever
+	left   atomic.Int64 // lines left out in all
 
 	mu    sync.Mutex
 	loops []*Lines // by the loops' indices
 }
 
-// The bounds of what waits to be written: so many pieces, each of some more bytes than these
-// at most, and none longer than that.
+// The bounds of what waits to be written: logPieces pieces for all loops, each of logBytes and one line at most. A loop
+// hands its lines on logWait after the first, at the latest.
 const (
 	logPieces = 64
 	logBytes  = 32 << 10
 	logWait   = time.Second
 )
 
-// The places of -log that are no files.
+// The values of -log that are not names of files.
 const (
 	logOff    = "off"
 	logStderr = "stderr"
 )
 
-// LogFlag adds -log, for lines of which what says more.
+// LogFlag adds the flag -log. what says in its help what a line is for.
 func LogFlag(fs *flag.FlagSet, log *string, what string) {
 	fs.StringVar(log, "log", logOff, "write a line "+what+", to `off, stderr or FILE`; lines that come faster than "+
 		"they can be written are dropped")
 }
 
-// OpenLog opens the log; nil: there is none.
+// OpenLog opens the log that -log names; nil: there is none.
 func OpenLog(name string, stderr io.Writer) (*Log, error) {
 	g := &Log{w: stderr, name: name, stderr: stderr, again: make(chan os.Signal, 1),
 		full: make(chan []byte, logPieces), empty: make(chan []byte, logPieces)}
@@ -67,7 +68,7 @@ func OpenLog(name string, stderr io.Writer) (*Log, error) {
 	return g, nil
 }
 
-// openFile opens the file, and closes the one that was open. After an error that one is kept.
+// openFile opens the file, then closes the one that was open. After an error it keeps that.
 func (g *Log) openFile() error {
 	f, err := os.OpenFile(g.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
@@ -81,7 +82,7 @@ func (g *Log) openFile() error {
 	return old.Close()
 }
 
-// Run writes lines until quit is closed and none is left. A goroutine's.
+// Run writes lines until quit is closed and none is left. It runs on a goroutine.
 func (g *Log) Run(quit <-chan struct{}) {
 	for told := false; ; {
 		p, again := g.next(quit)
@@ -97,7 +98,7 @@ func (g *Log) Run(quit <-chan struct{}) {
 		}
 		if _, err := g.w.Write(p); err != nil && !told {
 			fmt.Fprintf(g.stderr, "access log: %v\n", err)
-			told = true // once
+			told = true // once for each opening
 		}
 		select {
 		case g.empty <- p[:0]:
@@ -106,8 +107,8 @@ func (g *Log) Run(quit <-chan struct{}) {
 	}
 }
 
-// next waits for a piece, or for the word to open the file again, and gives nil at the end. Before it
-// waits it tells what was left out.
+// next waits for a piece, or for SIGHUP, in which case again is true. It returns nil once quit is closed and no piece
+// is left. Before it waits, it reports how many lines were left out.
 func (g *Log) next(quit <-chan struct{}) (p []byte, again bool) {
 	select {
 	case <-g.again:
@@ -130,16 +131,17 @@ func (g *Log) next(quit <-chan struct{}) (p []byte, again bool) {
 	case <-quit:
 	}
 	select {
-	case p = <-g.full: // what is left is still written
+	case p = <-g.full: // pieces that are left are still written
 	default:
 	}
 	return p, false
 }
 
-// LeftOut is how many lines were left out, ever.
+// LeftOut returns how many lines were left out in all. Any goroutine may call it.
 func (g *Log) LeftOut() int64 { return g.left.Load() }
 
-// Close writes what loops have still had when they ended, as Run has, and closes the file.
+// Close writes the lines that the loops still had when they ended, and closes the file. The loops, and Run, must have
+// ended.
 func (g *Log) Close() error {
 	if g == nil {
 		return nil
@@ -158,7 +160,7 @@ func (g *Log) Close() error {
 	return g.file.Close()
 }
 
-// Lines are a loop's part of the log: lines that are not yet with the goroutine.
+// Lines are the lines of one loop that are not handed to the goroutine yet. Only tasks of the loop use them.
 type Lines struct {
 	log    *Log
 	l      *ringo.Loop
@@ -169,7 +171,7 @@ type Lines struct {
 	stamp  []byte
 }
 
-// Begin has a loop have lines. A task of its calls it, again as often as it likes.
+// Begin makes the Lines of a loop. A task of the loop calls it; further calls do nothing.
 func (g *Log) Begin(l *ringo.Loop) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,10 +183,10 @@ func (g *Log) Begin(l *ringo.Loop) {
 	}
 }
 
-// Of gives the loop's lines, once it has begun. They are for tasks of the loop.
+// Of returns the Lines of a loop, after its Begin. Tasks of the loop call it.
 func (g *Log) Of(l *ringo.Loop) *Lines { return g.loops[l.Index()] }
 
-// Next gives what a line is to be appended to, for End.
+// Next returns the buffer to append a line to; the caller passes the result to End.
 func (s *Lines) Next() []byte {
 	if s.piece == nil {
 		select {
@@ -196,7 +198,7 @@ func (s *Lines) Next() []byte {
 	return s.piece
 }
 
-// End takes what Next has given, with a line behind it. Nothing may park between the two.
+// End takes the buffer of Next with the line appended. The task must not park between the two.
 func (s *Lines) End(piece []byte) {
 	s.piece = append(piece, '\n')
 	s.count++
@@ -208,7 +210,8 @@ func (s *Lines) End(piece []byte) {
 	}
 }
 
-// Stamp gives the time of now, a turn's, in a layout of package time: the same one in each call.
+// Stamp returns the turn's time in a layout of package time, which has to be the same in each call. The bytes are valid
+// until the next call.
 func (s *Lines) Stamp(layout string) []byte {
 	now := s.l.Now()
 	if second := now.Unix(); second != s.second {
@@ -217,7 +220,7 @@ func (s *Lines) Stamp(layout string) []byte {
 	return s.stamp
 }
 
-// flush hands the lines on.
+// flush hands the lines to the goroutine, or leaves them out if that is behind.
 func (s *Lines) flush() {
 	if s.count == 0 {
 		return

@@ -7,8 +7,8 @@ import (
 	"ringo/metrics"
 )
 
-// openMetrics serves /metrics where -metrics says, and says where, until stop is called: the loops' and, if there are
-// such, what the server has to tell besides.
+// openMetrics serves /metrics at the endpoint until stop is called, and prints the URL. The page has the metrics of the
+// loops and, after them, those of Server.Metrics.
 func (e *endpoint) openMetrics(s *Server) (stop func(), err error) {
 	ln, err := e.listen(s)
 	if err != nil {

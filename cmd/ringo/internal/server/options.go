@@ -15,7 +15,7 @@ import (
 	"ringo/sock"
 )
 
-// Ending is what the help of each server says of its end.
+// Ending is the part of each server's help about how it ends.
 const Ending = `SIGINT and SIGTERM drain: nobody can connect any more, and what is under way has -grace
 to end. Then the exit code is 0. A second signal exits at once, with 128 and the signal's
 number. The variable RINGO_DRIVER overrides -driver; an unknown name in it is a failure,
@@ -32,42 +32,42 @@ and the old one serves on. Nobody who connects is refused or reset meanwhile. An
   metrics = "9090"
 `
 
-// Linger is how long a connection of HTTP/1 may wait for one more request in a drain, or half of -grace if that is
-// less, so that none crosses with its end.
+// Linger is how long an idle connection of HTTP/1 may still send one more request in a drain, or half of -grace if that
+// is less, so that a request does not cross with the connection's end.
 const Linger = 5 * time.Second
 
-// Options say how a server runs, whatever it serves.
+// Options are the flags of all servers.
 type Options struct {
 	Listen Addresses
 	Driver string
 	Loops  int
-	// Place is a name of placements.
+	// Place is a key of placements.
 	Place   string
 	Reserve int
 	Spin    time.Duration
 	SQPoll  time.Duration
-	Limits  sock.Limits   // of each address
+	Limits  sock.Limits   // for each address
 	Stats   time.Duration // between the lines of counters; 0: none
 	Grace   time.Duration
 	Debug   string // where the console listens, as parseEndpoint reads it; "": nowhere
-	Metrics string // where /metrics is, likewise
-	File    string // what has the flags, too; "": nothing
-	Test    bool   // look for mistakes alone
+	Metrics string // where /metrics listens, likewise
+	File    string // TOML file with flags; "": none
+	Test    bool   // only check the flags and files
 	Retire  time.Duration
 }
 
-// placements are the policies by the names that -place has for them.
+// placements are the policies by their names in -place.
 var placements = map[string]ringo.Placement{
 	"any": ringo.Anywhere, "cpu": ringo.PerCPU, "core": ringo.PerCore, "node": ringo.PerNode,
 }
 
-// rateMax is the highest of -accepts, as of sock.Limits.
+// rateMax bounds -accepts, as sock.Limits does.
 const rateMax = 1e9
 
-// statsMin keeps -stats from being a load of its own.
+// statsMin is the shortest -stats: shorter periods would be a load of their own.
 const statsMin = 10 * time.Millisecond
 
-// Flags adds all of them but -listen, which each server explains.
+// Flags adds all flags but -listen, which each server explains itself.
 func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Driver, "driver", "auto", "`name` of the driver: "+strings.Join(ringo.Drivers(), ", "))
 	fs.IntVar(&o.Loops, "loops", 0, "`number` of loops, a thread each; 0: as many as ringo probe says")
@@ -95,8 +95,8 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 		"program anew")
 }
 
-// Parse parses a server's arguments, of which names are no flags, and then its file of -config. It listens on the
-// address if they don't say where.
+// Parse parses a server's arguments, then its file of -config. names is how many arguments besides flags are allowed.
+// If there is no -listen, it is the TCP address.
 func (o *Options) Parse(fs *flag.FlagSet, args []string, names int, address string, stdout io.Writer,
 	text string) error {
 	if err := cli.ParseNamed(fs, args, stdout, text); err != nil {
@@ -116,7 +116,7 @@ func (o *Options) Parse(fs *flag.FlagSet, args []string, names int, address stri
 	return nil
 }
 
-// Check finds the options' mistakes.
+// Check adds to m the mistakes of the options.
 func (o *Options) Check(m *cli.Mistakes) {
 	drivers := ringo.Drivers()
 	m.Want(slices.Contains(drivers, o.Driver), "-driver: unknown driver %q: want %s", o.Driver,
@@ -150,7 +150,7 @@ func (o *Options) Check(m *cli.Mistakes) {
 	}
 }
 
-// Config is what Run is given.
+// Config returns the Config for ringo.Run.
 func (o *Options) Config() *ringo.Config {
 	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Place: placements[o.Place], Reserve: o.Reserve, Spin: o.Spin,
 		SQPoll: o.SQPoll, Grace: o.Grace}
@@ -163,7 +163,7 @@ func (o *Options) Config() *ringo.Config {
 	return c
 }
 
-// Run runs a server until a signal ends it. begin says what it serves.
+// Run runs a server until a signal ends it. begin is called before the loops start, and sets what the server serves.
 func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 	if o.Test {
 		fmt.Fprintln(stderr, "no mistakes were found")

@@ -9,14 +9,14 @@ import (
 	"os/signal"
 )
 
-// Reread is what was read of files, and is read again at SIGHUP.
+// Reread calls a function that reads files: at first, and again at SIGHUP.
 type Reread struct {
-	what  string // that is as before if it can't be read
+	what  string // its name, in the line that says that reading has failed
 	read  func() error
 	again chan os.Signal
 }
 
-// OpenReread reads for the first time.
+// OpenReread calls read for the first time, and fails if that fails.
 func OpenReread(what string, read func() error) (*Reread, error) {
 	if err := read(); err != nil {
 		return nil, err
@@ -26,10 +26,11 @@ func OpenReread(what string, read func() error) (*Reread, error) {
 	return r, nil
 }
 
-// Run reads again whenever it is to, until the server ends. A goroutine's.
+// Run calls read at each SIGHUP until the server ends. It runs on a goroutine. With -config SIGHUP starts a successor
+// instead, which reads the files itself.
 func (r *Reread) Run(s *Server) {
 	defer signal.Stop(r.again)
-	if s.up != nil { // the successor reads them
+	if s.up != nil { // SIGHUP starts a successor, which reads them
 		return
 	}
 	for {
@@ -44,10 +45,10 @@ func (r *Reread) Run(s *Server) {
 	}
 }
 
-// certificateBegins is how each certificate does in PEM.
+// certificateBegins is the first line of a certificate in PEM.
 const certificateBegins = "-----BEGIN CERTIFICATE-----"
 
-// ReadAuthorities reads the certificates in a flag's file, all of which have to be in order.
+// ReadAuthorities reads the certificates in the PEM file of a flag. It fails if one of them is damaged.
 func ReadAuthorities(flag, file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

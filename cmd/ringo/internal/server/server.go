@@ -18,28 +18,27 @@ import (
 	"ringo/upgrade"
 )
 
-// Server is what all servers have in common: it listens on each loop, says where, and
-// prints its counters.
+// Server is the part that all servers have in common: it listens on each loop, prints where, and prints its counters.
 type Server struct {
-	Context context.Context // ends with the drain's begin
+	Context context.Context // ends when the drain begins
 	Options *Options
 	Stderr  io.Writer
 
-	// What is served, on each loop.
+	// Streams and Datagrams serve a listener and a socket, on each loop.
 	Streams   func(l *ringo.Loop, ln *sock.Listener) error
 	Datagrams func(l *ringo.Loop, c net.PacketConn) error
 
-	Conns   atomic.Int64      // connections, for -stats
-	Open    func() int        // how many there are beside those; nil: none
-	Words   func() string     // what a line of -stats has more; nil: nothing
-	Metrics func(w io.Writer) // what /metrics has more, for any goroutine; nil: nothing
-	Side    sync.WaitGroup    // goroutines beside the loops, which end when Quit is closed
+	Conns   atomic.Int64      // open connections, for -stats
+	Open    func() int        // open connections that Conns does not count; nil: none
+	Words   func() string     // appended to each line of -stats; nil: nothing
+	Metrics func(w io.Writer) // appended to /metrics, from any goroutine; nil: nothing
+	Side    sync.WaitGroup    // goroutines that end when Quit is closed
 	Quit    chan struct{}
 
 	places     []*place
 	ready      atomic.Int32 // loops that listen
 	supervised *service.Manager
-	up         *upgrade.Upgrader // nil: the program is not started anew
+	up         *upgrade.Upgrader // nil: SIGHUP does not start the program anew
 	grace      *grace
 	reloads    sync.Mutex
 
@@ -47,7 +46,7 @@ type Server struct {
 	listeners []*sock.Listener
 }
 
-// Open listens on all addresses: from then on peers queue.
+// Open makes a server and listens at all addresses: from then on peers queue.
 func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
 	m, err := service.New(nil)
 	if err != nil {
@@ -69,7 +68,7 @@ func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
 	return s, nil
 }
 
-// Close ends what runs beside the loops, which have ended.
+// Close ends what runs beside the loops. The loops must have ended.
 func (s *Server) Close() {
 	close(s.Quit)
 	s.Side.Wait()
@@ -80,7 +79,7 @@ func (s *Server) Close() {
 	release(s.places)
 }
 
-// Reload calls fn, which reads what the server has been told to, and tells a service manager around it: of one at a
+// Reload calls fn, which reads files again, and reports begin and end to the service manager. Only one fn runs at a
 // time.
 func (s *Server) Reload(fn func() error) error {
 	s.reloads.Lock()
@@ -88,10 +87,10 @@ func (s *Server) Reload(fn func() error) error {
 	return s.supervised.Reload(fn)
 }
 
-// Addr is the first address, as it is.
+// Addr returns the first address, with its real port.
 func (s *Server) Addr() net.Addr { return s.places[0].addr() }
 
-// Serve is what each loop does: it listens at all places, then serves them.
+// Serve is the function of each loop: it listens at all places, then serves them.
 func (s *Server) Serve(l *ringo.Loop) error {
 	var serving []func() error
 	for _, p := range s.places {
@@ -112,7 +111,7 @@ func (s *Server) Serve(l *ringo.Loop) error {
 	return g.Wait()
 }
 
-// listen opens the loop's socket at a place, and gives what serves it.
+// listen opens the loop's socket at a place, and returns the function that serves it.
 func (s *Server) listen(l *ringo.Loop, p *place) (serve func() error, err error) {
 	if p.set == nil {
 		c, err := p.bind(l)
@@ -128,7 +127,7 @@ func (s *Server) listen(l *ringo.Loop, p *place) (serve func() error, err error)
 	return func() error { return s.Streams(l, ln) }, nil
 }
 
-// OpenConns is how many connections of streams there are: for Open of a server that does not count in Conns.
+// OpenConns returns how many connections of streams are open. It is the Open of servers that don't count in Conns.
 func (s *Server) OpenConns() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +137,8 @@ func (s *Server) OpenConns() (n int) {
 	return n
 }
 
-// tell says where all loops listen now, to a service manager as well, then prints the counters.
-// Writing may wait, so it runs on an ordinary goroutine.
+// tell prints where the loops listen, reports to the service manager, or to the predecessor, that the server is ready,
+// and then prints counters. Writing may block, so it runs on an ordinary goroutine.
 func (s *Server) tell(loops []*ringo.Loop) {
 	names, reasons := drivers(loops)
 	var text strings.Builder
@@ -165,8 +164,8 @@ func (s *Server) tell(loops []*ringo.Loop) {
 	}
 }
 
-// drivers names the loops' driver, or drivers, for auto chooses for each loop, and
-// says why it is not uring.
+// drivers returns the names of the loops' drivers, usually one; auto may choose another for each loop. reasons say why
+// a driver is not uring.
 func drivers(loops []*ringo.Loop) (names string, reasons []string) {
 	var all []string
 	for _, l := range loops {

@@ -15,7 +15,7 @@ type counter struct {
 	of         func(s *stats.Loop) uint64
 }
 
-// present are counted as they are now, past since the line before.
+// present are values at the moment, past counts since the line before.
 var (
 	present = []counter{
 		{"tasks", "tasks that have not finished: a listener's, a request's, or a connection's",
@@ -60,7 +60,7 @@ var (
 	}
 )
 
-// StatsHelp explains the words of a line.
+// StatsHelp returns the help on the words of a line of -stats.
 func StatsHelp() string {
 	var b strings.Builder
 	list := func(name, what string) { fmt.Fprintf(&b, "  %-13s%s\n", name, what) }
@@ -76,8 +76,8 @@ func StatsHelp() string {
 	return b.String()
 }
 
-// printStats prints a line per period until the server stops. It is not a task:
-// asking another loop for its counters waits.
+// printStats prints a line per period until the server ends. It runs on a goroutine, not in a task: asking another loop
+// for its counters blocks.
 func (s *Server) printStats(loops []*ringo.Loop) {
 	tick := time.NewTicker(s.Options.Stats)
 	defer tick.Stop()
@@ -109,7 +109,7 @@ func (s *Server) printStats(loops []*ringo.Loop) {
 	}
 }
 
-// total sums the loops' counters: what is present, and what is past.
+// total returns the sums of the loops' counters, for present and for past.
 func total(loops []*ringo.Loop) (here, ever []uint64) {
 	here, ever = make([]uint64, len(present)), make([]uint64, len(past))
 	for _, l := range loops {

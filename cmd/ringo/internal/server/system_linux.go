@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// HangUp is the signal at which files are read, or opened, again.
+// HangUp is the signal at which files are read or opened again, or with -config a successor starts.
 var HangUp os.Signal = syscall.SIGHUP

@@ -4,5 +4,5 @@ package server
 
 import "os"
 
-// Serving fails on these systems, for want of a loop, before it is used.
+// HangUp is a signal that can't be caught: on these systems files are not read again.
 var HangUp = os.Kill

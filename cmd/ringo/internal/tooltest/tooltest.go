@@ -1,4 +1,4 @@
-// Package tooltest is what the tests of the tool's commands have in common.
+// Package tooltest has what the tests of the tool's commands share.
 package tooltest
 
 import (
@@ -20,7 +20,7 @@ import (
 	"ringo/uring"
 )
 
-// NeedUring skips the test where the uring driver can't be had, with the reason.
+// NeedUring skips the test if the uring driver does not run here, and says why.
 func NeedUring(t *testing.T) {
 	t.Helper()
 	if err := Available("uring"); err != nil {
@@ -28,7 +28,7 @@ func NeedUring(t *testing.T) {
 	}
 }
 
-// Available asks whether a driver can be had.
+// Available returns nil if a driver runs here, else why not. It knows of uring alone.
 func Available(driver string) error {
 	if driver != "uring" {
 		return nil
@@ -58,15 +58,15 @@ func Dial(t *testing.T, addr string) *net.TCPConn {
 	return forTest(t, c)
 }
 
-// forTest gives a connection the patience of a test, and its end.
+// forTest sets a connection's deadline for a test, and closes it when the test ends.
 func forTest(t *testing.T, c net.Conn) *net.TCPConn {
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(patience.Deadline())
 	return c.(*net.TCPConn)
 }
 
-// DialInTime connects to a server that resets who has done nothing for a while, which may be over before the call has
-// returned, so long was the test kept from running: then it does so again. resets is how often that was.
+// DialInTime connects to a server that resets connections on which nothing happens for a while. On a busy machine that
+// may be over before the dial returns: then DialInTime dials again. resets is how often it did.
 func DialInTime(t *testing.T, addr string) (c *net.TCPConn, resets int) {
 	t.Helper()
 	for ; ; resets++ {
@@ -80,10 +80,10 @@ func DialInTime(t *testing.T, addr string) (c *net.TCPConn, resets int) {
 	}
 }
 
-// Epoch is when the files of a Site were written.
+// Epoch is the modification time of the files of a Site.
 var Epoch = time.Date(2021, 5, 6, 7, 8, 9, 987654321, time.UTC)
 
-// Site makes a directory with files of these names, each with its content.
+// Site makes a directory with these files, by their names.
 func Site(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -107,7 +107,7 @@ func Put(t *testing.T, name, content string) {
 	}
 }
 
-// Numbered is n bytes of lines that count.
+// Numbered returns n bytes of numbered lines.
 func Numbered(n int) string {
 	var b bytes.Buffer
 	for i := 0; b.Len() < n; i++ {
@@ -116,7 +116,7 @@ func Numbered(n int) string {
 	return b.String()[:n]
 }
 
-// Ask sends bytes on a connection and reads an answer to a request of the method.
+// Ask sends text on a connection and reads the answer to a request of that method.
 func Ask(t *testing.T, c net.Conn, method, text string) (*http.Response, string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
@@ -129,7 +129,7 @@ func Ask(t *testing.T, c net.Conn, method, text string) (*http.Response, string)
 	return a, body
 }
 
-// ReadAnswer reads an answer to a request of the method.
+// ReadAnswer reads the answer to a request of that method, and its body.
 func ReadAnswer(r *bufio.Reader, method string) (*http.Response, string, error) {
 	a, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
@@ -139,7 +139,7 @@ func ReadAnswer(r *bufio.Reader, method string) (*http.Response, string, error) 
 	return a, string(body), err
 }
 
-// Get asks for a path on a connection of its own.
+// Get requests a path on a new connection.
 func Get(t *testing.T, addr, path string) (*http.Response, string) {
 	t.Helper()
 	c := Dial(t, addr)
@@ -147,7 +147,7 @@ func Get(t *testing.T, addr, path string) (*http.Response, string) {
 	return Ask(t, c, "GET", fmt.Sprintf("GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path))
 }
 
-// WantFile asks for a path and wants a file.
+// WantFile requests a path, and fails the test unless the answer is 200 with that body.
 func WantFile(t *testing.T, addr, path, want string) {
 	t.Helper()
 	if a, body := Get(t, addr, path); a.StatusCode != 200 || body != want {
