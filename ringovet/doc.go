@@ -2,10 +2,11 @@
 //
 //	go run ringo/ringovet [-C dir] [-json] [-test] packages
 //
-// looks at whole programs: the packages, and all that they import but the standard library. The exit code is 0 if there
-// is nothing to tell, 1 if there is, and 2 if the packages can't be read.
+// looks at whole programs: the packages and all that they import but the standard library. The exit code is 0 without
+// findings, 1 with some, and 2 if the packages can't be read.
 //
 //	go build -o ringovet ringo/ringovet && go vet -vettool=$PWD/ringovet ./...
 //
-// looks at one package after the other, beside the go command's own checks, and sees less. docs/ringovet.md has more.
+// looks at one package at a time, with the go command's cache and with files of tests, and finds less. docs/ringovet.md
+// has more.
 package main

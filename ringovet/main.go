@@ -20,7 +20,8 @@ func main() {
 	os.Exit(run())
 }
 
-// byVet reports whether go vet runs the program: it asks for its version and its flags, and hands over a package.
+// byVet reports whether go vet runs the program: it asks for the version and the flags, and passes a package as a .cfg
+// file.
 func byVet(args []string) bool {
 	for _, a := range args {
 		if a == "-V=full" || a == "-flags" || strings.HasSuffix(a, ".cfg") {

@@ -11,9 +11,9 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// Analyzer finds, in one package, what its tasks do that stops their loop. That a function of another package waits, or
-// calls what it is given, it knows from facts; which types a value of an interface has it knows if they meet in this
-// package.
+// Analyzer finds calls that stop a loop in the tasks of one package. Of functions in other packages it knows from facts
+// whether they wait, or call their arguments. Of a value of an interface it knows only those types that this package
+// puts into it.
 var Analyzer = &analysis.Analyzer{
 	Name: "ringovet",
 	Doc: "find calls in Ringo's tasks that stop the loop: channels, sleeps, locks held while a task parks, files, " +
@@ -47,7 +47,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// standard reports whether the package is of Go's own distribution: the table knows what of it waits.
+// standard reports whether the package is part of Go's own distribution: package blockers lists what waits there.
 func standard(pass *analysis.Pass) bool {
 	m := pass.Module
 	return m == nil || m.Path == "" || m.Path == "std" || m.Path == "cmd"

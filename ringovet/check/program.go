@@ -13,13 +13,15 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// Options say what to look at.
+// Options say what Program looks at.
 type Options struct {
-	Dir   string // where the go command runs: "" is here
-	Tests bool   // also files of tests
+	Dir   string // where the go command runs; "": the current directory
+	Tests bool   // also look at files of tests
 }
 
-// Program finds what stops a loop in packages, with all that they import, the standard library apart.
+// Program finds calls that stop a loop in the packages that match the patterns. It also reads the source of all that
+// they import, but for the standard library and Ringo, and follows calls into that. It fails if a package does not
+// build.
 func Program(o Options, patterns ...string) ([]report.Line, error) {
 	const names = packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedModule
 	listed, err := load(packages.Config{Mode: names, Dir: o.Dir, Tests: o.Tests}, patterns)
@@ -30,7 +32,7 @@ func Program(o Options, patterns ...string) ([]report.Line, error) {
 	for _, p := range listed {
 		told[p.PkgPath] = true
 	}
-	// All that is neither the standard library's nor the runtime's is read from source.
+	// Packages of the standard library have no module. All others but Ringo's are read from source.
 	var paths []string
 	packages.Visit(listed, nil, func(p *packages.Package) {
 		if p.Module != nil && !roots.Ours(p.PkgPath) && !told[p.PkgPath] {
@@ -64,7 +66,7 @@ func Program(o Options, patterns ...string) ([]report.Line, error) {
 	return lines, nil
 }
 
-// load fails if a package does.
+// load loads packages, and fails if one of them does not build.
 func load(cfg packages.Config, patterns []string) ([]*packages.Package, error) {
 	read, err := packages.Load(&cfg, patterns...)
 	if err != nil {

@@ -2,17 +2,17 @@ package blockers
 
 import "strings"
 
-// A Blocker is something that stops a loop if a task does it.
+// A Blocker is something that stops the loop if a task does it.
 type Blocker struct {
-	Name    string // what it is, as a reader knows it
+	Name    string // what it is, as source code names it
 	Why     string // what it does to the loop
 	Instead string
-	Log     bool // it writes where the default logger of its package does, which a program may have set
+	Log     bool // it writes to the default logger, which a program may have replaced
 }
 
 const waits = "stops the loop until it returns"
 
-// What the language has.
+// Blockers of the language, and those that are found in other ways than by a function's name.
 var (
 	Send    = row("a channel send", waits, "ringo.Chan.Send; a select with default never waits")
 	Receive = row("a channel receive", waits,
@@ -27,14 +27,14 @@ var (
 
 	netConn = row("a connection of package net", waits, "package sock")
 	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Root.FS")
-	// Whatever its files are: it reads them on a goroutine of its own where a request is for several ranges.
+	// Even if its files don't wait: for a request of several ranges it reads them on a goroutine of its own.
 	fileServer = row("a handler of http.FileServer", readsFiles, "sockhttp.FileServer, or a handler that Task does "+
 		"not mark")
-	// It selects on channels, and its handler runs on a goroutine.
+	// It selects on channels, and runs its handler on a goroutine.
 	timeoutHandler = row("a handler of http.TimeoutHandler", waits, "a handler that Task does not mark")
 )
 
-// Why, of those that last as long as the disk or the processor needs.
+// Why of blockers that last as long as the disk or the processor needs.
 const (
 	disk       = "waits for the disk"
 	readsFiles = "reads files"
@@ -52,9 +52,9 @@ const (
 
 func row(name, why, instead string) Blocker { return Blocker{Name: name, Why: why, Instead: instead} }
 
-// Rank says how bad a Blocker is. 0 lasts until the program itself does something, for which it may need the loop; 1
-// until a peer does; 2 as long as the disk or the processor needs; and Prints no time, unless nobody reads what it
-// prints.
+// Rank says how bad a Blocker is, 0 being the worst. 0 lasts until the program itself does something, for which it may
+// need the loop; 1 until a peer does; 2 as long as the disk or the processor needs; and Prints takes no time unless the
+// output is a pipe that is not read.
 func (b Blocker) Rank() int {
 	switch {
 	case strings.HasPrefix(b.Instead, "ringo."), strings.HasPrefix(b.Instead, "Loop.Sleep"):
@@ -67,42 +67,42 @@ func (b Blocker) Rank() int {
 	return 1
 }
 
-// Prints is the Rank of what writes to stdout, stderr or a log.
+// Prints is the Rank of writing to stdout, stderr or a log.
 const Prints = 3
 
-// ParkedCallback is a call by which a callback parks.
+// ParkedCallback returns the Blocker for a call that parks in a callback.
 func ParkedCallback(name string) Blocker {
 	return row(name, "parks in a callback, so that all others of its loop wait", "a task: event.Go or ringo.Loop.Go")
 }
 
-// SharedBuffer is a buffer that several tasks use across a call that parks.
+// SharedBuffer returns the Blocker for a buffer that several tasks use, across a call that parks.
 func SharedBuffer(name string) Blocker {
 	return row(name+", which tasks share,", "is in a call that parks: another task may write to it meanwhile",
 		"ringo.Mutex around all of its uses, or a buffer for each task")
 }
 
-// Of returns what is known of a function by its types.Func.FullName.
+// Of returns the Blocker that a function is, by its types.Func.FullName.
 func Of(name string) (Blocker, bool) {
 	b, ok := byName[name]
 	return b, ok
 }
 
-// Stand returns what a value is that a function of the standard library returns as an interface: any call of its
-// methods is a call of that.
+// Stand returns the Blocker for a value that a function of the standard library returns as an interface: it stands for
+// each call of the value's methods.
 func Stand(name string) (Blocker, bool) {
 	b, ok := stands[name]
 	return b, ok
 }
 
-// Elsewhere reports whether a function keeps the functions and interfaces that it is given for others to call, so that
-// its caller doesn't.
+// Elsewhere reports whether a function keeps the functions and interfaces that it gets, so that not its caller calls
+// them.
 func Elsewhere(name, path string) bool {
 	return elsewherePackages[path] || elsewhere[name]
 }
 
-// Quiet reports whether a method of a wrapper, such as bufio.Reader, leaves alone what it was made around, by its name.
+// Quiet reports whether a method, by its name, does not use what the wrapper, such as a bufio.Reader, was made around.
 func Quiet(method string) bool { return quiet[method] }
 
-// ReadsOn reports whether a function that returns a pointer has used up its arguments, while others keep them for the
-// methods of what they return.
+// ReadsOn reports whether a function that returns a pointer uses its arguments before it returns. Others may keep them
+// for the methods of what they return.
 func ReadsOn(name string) bool { return readsOn[name] }

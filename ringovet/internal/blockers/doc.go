@@ -1,2 +1,2 @@
-// Package blockers knows which calls stop the thread of their caller, and what a task does instead.
+// Package blockers lists the calls that stop the thread of their caller, and what a task uses instead.
 package blockers

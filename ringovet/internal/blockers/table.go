@@ -5,7 +5,7 @@ import "strings"
 // module is the path of Ringo's module, and of the package that is its root.
 const module = "ringo"
 
-// A group is what calls for the same in its place. Names are a receiver or a package, and what of it waits.
+// A group is a list of functions with the same replacement: of is their package or receiver, names are those that wait.
 type group struct {
 	why, instead string
 	of           string
@@ -119,7 +119,7 @@ var groups = []group{
 	{computes, compute, "crypto/pbkdf2", "Key"},
 }
 
-// defaultLogs are the functions that write where a program's default logger does: to stderr, if it has not set another.
+// defaultLogs are the functions that write to the default logger: to stderr, unless the program has set another.
 var defaultLogs = []group{
 	{"stops the loop while stderr is a pipe that is full", logging, "log", "Print Printf Println Output"},
 	{"stops the loop while stderr is a pipe that is full", logging, "log/slog", "Debug DebugContext Info " +
@@ -168,7 +168,7 @@ var stands = map[string]Blocker{
 	"net/http.TimeoutHandler":    timeoutHandler,
 }
 
-// elsewherePackages are those whose functions call nothing in the caller that they were given.
+// elsewherePackages are packages whose functions don't call, in their caller, the functions that they get.
 var elsewherePackages = map[string]bool{
 	"net/http": true, "database/sql": true, "expvar": true, "flag": true, "testing": true, "os/signal": true,
 	"runtime": true, "runtime/debug": true, "context": true, "net/rpc": true, "os/exec": true,

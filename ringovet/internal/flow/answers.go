@@ -2,30 +2,31 @@ package flow
 
 import "golang.org/x/tools/go/ssa"
 
-// A question is what a value may be: its parameters left as they are, or all.
+// A question asks which values v may be. With all it goes on from parameters to the arguments of all known calls;
+// without, the parameters of v's own function are answers.
 type question struct {
 	v   ssa.Value
 	all bool
 }
 
-// answers are what has been found out. To trace a value one may have to know whom a call calls, for which another value
-// is traced, and that may lead back to the first. Then the first stands for what is known of it so far, and all is
-// asked again until nothing is added.
+// answers are the answers that are known. To trace a value the tracer may have to know which functions a call calls, so
+// it traces another value, which may lead back to the first. The first then counts as what is known of it so far, and
+// ask repeats the round until no answer grows.
 type answers struct {
 	final map[question][]ssa.Value
-	known map[question][]ssa.Value // so far
-	round map[question]bool        // asked in this round; true: answered, too
+	known map[question][]ssa.Value // by the rounds so far
+	round map[question]bool        // asked in this round; true: also answered
 	depth int
-	met   bool // a question that was being answered
+	met   bool // this round met a question that was being answered
 	grown bool
 }
 
-// Roots returns the values that v may be, as far back as that is known: functions, closures, values that went into an
-// interface, what was allocated, results of functions without a body here, and parameters of v's own function or of
-// those around it.
+// Roots returns the values that v may be, traced back as far as the Graph goes: functions, closures, values that were
+// put into an interface, allocations, results of functions without a body here, and parameters of v's own function or
+// of those around it.
 func (g *Graph) Roots(v ssa.Value) []ssa.Value { return g.ask(question{v, false}) }
 
-// AllRoots is Roots that goes on through the parameters, to all known calls.
+// AllRoots is Roots, but goes on from parameters to the arguments of all known calls.
 func (g *Graph) AllRoots(v ssa.Value) []ssa.Value { return g.ask(question{v, true}) }
 
 func (g *Graph) ask(q question) []ssa.Value {

@@ -16,7 +16,7 @@ type Source struct {
 	Files []*ast.File
 }
 
-// Build makes a Graph of packages; of those that they import it knows the types only.
+// Build makes a Graph of packages. Of packages that they import and that are not among them it knows only the types.
 func Build(fset *token.FileSet, sources []Source) *Graph {
 	prog := ssa.NewProgram(fset, ssa.InstantiateGenerics)
 	here := map[*types.Package]bool{}

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A Graph is what is known of the values of some packages.
+// A Graph has the functions of some packages, and where their values go.
 type Graph struct {
 	Prog  *ssa.Program
-	Funcs []*ssa.Function // those with bodies
+	Funcs []*ssa.Function // functions with bodies
 
 	closures map[*ssa.Function][]*ssa.MakeClosure
 	callers  map[*ssa.Function][]ssa.CallInstruction // static calls
 	invokes  map[string][]ssa.CallInstruction        // calls through interfaces, by method name
-	stores   map[any][]ssa.Value                     // what is stored into a variable (its Alloc or Global) or a field
+	stores   map[any][]ssa.Value                     // values stored into a variable (its Alloc or Global) or a Field
 	elements []element
 	answers
 }
@@ -27,10 +27,10 @@ type Field struct {
 	Name   string
 }
 
-// An element is a value that is put into a slice, an array, a map or a channel.
+// An element is a value that is put into a slice, an array, a map or a channel, the container.
 type element struct{ container, val ssa.Value }
 
-// index notes all stores and calls.
+// index notes all closures, stores and calls.
 func (g *Graph) index() {
 	slices.SortFunc(g.Funcs, func(a, b *ssa.Function) int {
 		if c := int(a.Pos() - b.Pos()); c != 0 {
@@ -38,7 +38,7 @@ func (g *Graph) index() {
 		}
 		return strings.Compare(a.String(), b.String())
 	})
-	var later []*ssa.Store // into variables of functions around a closure
+	var later []*ssa.Store // need the closures, for variables of functions around one
 	g.each(func(instr ssa.Instruction) {
 		switch i := instr.(type) {
 		case *ssa.MakeClosure:
@@ -87,13 +87,13 @@ func (g *Graph) each(visit func(ssa.Instruction)) {
 	}
 }
 
-// Stored returns what is stored into a field, anywhere.
+// Stored returns the values that are stored into a field anywhere.
 func (g *Graph) Stored(f Field) []ssa.Value { return g.stores[f] }
 
-// Sites returns the calls that name a function.
+// Sites returns the calls that call a function by its name.
 func (g *Graph) Sites(f *ssa.Function) []ssa.CallInstruction { return g.callers[f] }
 
-// FieldOf is the field of a struct, or of one that t points to.
+// FieldOf returns the field of a struct type, or of the struct that t points to.
 func FieldOf(t types.Type, index int) Field {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
@@ -116,7 +116,7 @@ func FieldOf(t types.Type, index int) Field {
 	return Field{name, s.Field(index).Name()}
 }
 
-// cells returns the variables and fields that an address may be of: *ssa.Alloc, *ssa.Global or Field.
+// cells returns the variables and fields that an address may be of: each an *ssa.Alloc, an *ssa.Global or a Field.
 func (g *Graph) cells(addr ssa.Value, seen map[ssa.Value]bool) (cells []any) {
 	if seen[addr] {
 		return nil
@@ -143,7 +143,7 @@ func (g *Graph) cells(addr ssa.Value, seen map[ssa.Value]bool) (cells []any) {
 	return cells
 }
 
-// bindings are the values that closures are made with for a variable of a function around them.
+// bindings returns the values that closures are made with for a variable of a function around them.
 func (g *Graph) bindings(v *ssa.FreeVar) (all []ssa.Value) {
 	i := slices.Index(v.Parent().FreeVars, v)
 	for _, c := range g.closures[v.Parent()] {
@@ -152,7 +152,8 @@ func (g *Graph) bindings(v *ssa.FreeVar) (all []ssa.Value) {
 	return all
 }
 
-// arguments are what a parameter may be, from all calls of its function by name or through an interface.
+// arguments returns what a parameter may be: the arguments of all calls of its function, by name or through an
+// interface.
 func (g *Graph) arguments(p *ssa.Parameter) (all []ssa.Value) {
 	f := p.Parent()
 	i := slices.Index(f.Params, p)
@@ -173,7 +174,7 @@ func (g *Graph) arguments(p *ssa.Parameter) (all []ssa.Value) {
 	return all
 }
 
-// Callees returns the functions that a call may call, whoever calls the function that it is in.
+// Callees returns the functions that a call may call, for any caller of the function that the call is in.
 func (g *Graph) Callees(call *ssa.CallCommon) (all []*ssa.Function) {
 	if f := call.StaticCallee(); f != nil {
 		return []*ssa.Function{f}
@@ -190,7 +191,7 @@ func (g *Graph) Callees(call *ssa.CallCommon) (all []*ssa.Function) {
 	return all
 }
 
-// Around reports whether a function is another one, or has it within.
+// Around reports whether f is outer, or a function within it.
 func Around(outer, f *ssa.Function) bool {
 	for ; f != nil; f = f.Parent() {
 		if f == outer {
@@ -200,7 +201,7 @@ func Around(outer, f *ssa.Function) bool {
 	return false
 }
 
-// FuncOf is the function that a function value calls, or nil.
+// FuncOf returns the function that a function value calls, or nil.
 func FuncOf(v ssa.Value) *ssa.Function {
 	switch v := v.(type) {
 	case *ssa.Function:
@@ -215,7 +216,7 @@ func FuncOf(v ssa.Value) *ssa.Function {
 	return nil
 }
 
-// Method returns a type's method, and the function as it was written, to which the method may be promoted.
+// Method returns a type's method, and its declaration, which is of another type if the method is promoted.
 func (g *Graph) Method(t types.Type, pkg *types.Package, name string) (*ssa.Function, *types.Func) {
 	sel := g.Prog.MethodSets.MethodSet(t).Lookup(pkg, name)
 	if sel == nil {

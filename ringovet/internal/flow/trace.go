@@ -8,10 +8,10 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A tracer goes back from one value.
+// A tracer traces one value back to what it may be.
 type tracer struct {
 	g     *Graph
-	own   *ssa.Function // whose parameters, and those of the functions around it, are left as they are
+	own   *ssa.Function // its parameters, and those of the functions around it, are leaves
 	seen  map[ssa.Value]bool
 	has   map[ssa.Value]bool
 	found []ssa.Value
@@ -78,7 +78,7 @@ func (t *tracer) trace(v ssa.Value) {
 	}
 }
 
-// asserted goes through x.(T).
+// asserted traces x.(T).
 func (t *tracer) asserted(v *ssa.TypeAssert) {
 	if types.IsInterface(v.AssertedType) {
 		t.trace(v.X)
@@ -93,7 +93,7 @@ func (t *tracer) asserted(v *ssa.TypeAssert) {
 	}
 }
 
-// extract goes through one of several results.
+// extract traces one of several results.
 func (t *tracer) extract(v *ssa.Extract) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Call:
@@ -121,7 +121,7 @@ func (t *tracer) extract(v *ssa.Extract) {
 	}
 }
 
-// unary goes through a load or a receive.
+// unary traces a load or a receive.
 func (t *tracer) unary(v *ssa.UnOp) {
 	switch v.Op {
 	case token.ARROW:
@@ -142,7 +142,7 @@ func (t *tracer) unary(v *ssa.UnOp) {
 	}
 }
 
-// elements goes to what was put into the containers that v may be.
+// elements traces what was put into the containers that v may be.
 func (t *tracer) elements(v ssa.Value) {
 	of := t.g.AllRoots(v)
 	if len(of) == 0 {
@@ -156,7 +156,7 @@ func (t *tracer) elements(v ssa.Value) {
 	}
 }
 
-// elem is the type of a container's elements.
+// elem returns the type of a container's elements.
 func elem(t types.Type) types.Type {
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
@@ -171,7 +171,7 @@ func common(a, b []ssa.Value) bool {
 	return slices.ContainsFunc(a, func(v ssa.Value) bool { return slices.Contains(b, v) })
 }
 
-// result goes into the functions that a call may call, to what they return.
+// result traces what the functions that a call may call return.
 func (t *tracer) result(call *ssa.Call, index int) {
 	if b, ok := call.Call.Value.(*ssa.Builtin); ok {
 		if b.Name() == "append" {

@@ -10,8 +10,8 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// behind adds what parks behind an interface of which no value is known: the ResponseWriter of a handler. It reports
-// whether it is one.
+// behind adds an edge that parks for a method of an http.ResponseWriter, whose value is not known. It reports whether v
+// is one.
 func (s *scanner) behind(v ssa.Value, method string) bool {
 	is := writes(v.Type(), method) || writes(unwrapped(v).Type(), method)
 	if is {
@@ -22,8 +22,9 @@ func (s *scanner) behind(v ssa.Value, method string) bool {
 
 const readsBody = "Read of a Body of net/http"
 
-// body is a call of a Body's Read: the server's or the client's, by which a task parks, or what the program has stored
-// there. Of one that it has made itself nobody knows whether that parks, since a field is one for all.
+// body looks at a call of Read of a request's or an answer's Body. A Body of net/http, the server's or the client's,
+// parks. If the program has made the request or the answer itself, the Body may be any that is stored in such a field
+// anywhere, so what it calls counts as later: it is no reason to say that this function parks.
 func (s *scanner) body(v ssa.Value, of *ssa.FieldAddr) (known bool) {
 	before := len(s.edges)
 	known = s.called(s.origins(v), "Read", nil)
@@ -37,8 +38,8 @@ func (s *scanner) body(v ssa.Value, of *ssa.FieldAddr) (known bool) {
 	return known
 }
 
-// given adds what parks behind a parameter, whose value is anybody's who calls the function: so that counts only while
-// the function itself has a lock.
+// given adds edges for a call of a parameter's method that parks for some caller of the function. They count only while
+// the function itself holds a lock: other callers may pass values that don't park.
 func (s *scanner) given(p *ssa.Parameter, method string) {
 	from := s.w.g.AllRoots(p)
 	if len(from) == 0 && writes(p.Type(), method) {
@@ -65,8 +66,8 @@ func (s *scanner) given(p *ssa.Parameter, method string) {
 	}
 }
 
-// returned is the call of a method by which what a function has returned as an interface parks: a connection that a
-// listener of ours has accepted, say. "": it does not.
+// returned returns the method by which a value parks that a function has returned as an interface, such as a connection
+// that one of Ringo's listeners has accepted; "" if it does not park.
 func (s *scanner) returned(call *ssa.Call, method string) string {
 	if isLimit(call) && method == "Read" {
 		return readsBody
@@ -80,7 +81,7 @@ func (s *scanner) returned(call *ssa.Call, method string) string {
 	return ""
 }
 
-// answering are the methods of an http.ResponseWriter, and of what it is asserted to be, in which a task parks.
+// answering are the methods of an http.ResponseWriter, and of the types that it is asserted to, in which a task parks.
 var answering = []string{"Write", "WriteString", "ReadFrom", "Flush", "FlushError"}
 
 func writes(t types.Type, method string) bool {
@@ -88,7 +89,7 @@ func writes(t types.Type, method string) bool {
 		slices.Contains(answering, method)
 }
 
-// unwrapped is what a value was as another interface.
+// unwrapped returns the value before it was converted or asserted to another interface.
 func unwrapped(v ssa.Value) ssa.Value {
 	for {
 		switch x := v.(type) {
@@ -110,7 +111,7 @@ func unwrapped(v ssa.Value) ssa.Value {
 	}
 }
 
-// bodyOf is the field that a value was read from if that is the Body of a request or of an answer; nil: it is not.
+// bodyOf returns the field that a value was read from, if it is the Body of a request or of an answer; else nil.
 func bodyOf(v ssa.Value) *ssa.FieldAddr {
 	load, ok := v.(*ssa.UnOp)
 	if !ok {
@@ -127,13 +128,13 @@ func bodyOf(v ssa.Value) *ssa.FieldAddr {
 	return nil
 }
 
-// isLimit reports whether a value limits how much of a Body is read.
+// isLimit reports whether a value is an http.MaxBytesReader.
 func isLimit(v ssa.Value) bool {
 	call, ok := v.(*ssa.Call)
 	return ok && callee(&call.Call) == "net/http.MaxBytesReader"
 }
 
-// madeHere reports whether a request or an answer is made by the program.
+// madeHere reports whether the program itself makes a request or an answer.
 func madeHere(r ssa.Value) bool {
 	if call, ok := r.(*ssa.Call); ok {
 		name := callee(&call.Call)
@@ -143,7 +144,7 @@ func madeHere(r ssa.Value) bool {
 	return made
 }
 
-// controlled is the ResponseWriter that an http.ResponseController flushes.
+// controlled looks at the ResponseWriter that a call of http.ResponseController.Flush flushes.
 func (s *scanner) controlled(name string, args []ssa.Value) {
 	if name != "(*net/http.ResponseController).Flush" {
 		return

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// clientCalls are the methods of an http.Client that wait where its Transport does.
+// clientCalls are the methods of an http.Client, which wait where its Transport does.
 var clientCalls = []string{"(*net/http.Client).Do", "(*net/http.Client).Get", "(*net/http.Client).Head",
 	"(*net/http.Client).Post", "(*net/http.Client).PostForm"}
 
-// client looks at a call of one of these. It reports false if the client may be one that has a Transport of net/http's,
-// or none.
+// client looks at a call of one of these, and follows it into the client's Transport. It returns false if it can't:
+// then the Transport may be net/http's, or is not known.
 func (s *scanner) client(name, label string, args []ssa.Value) bool {
 	if !slices.Contains(clientCalls, name) || len(args) == 0 {
 		return false
@@ -31,8 +31,8 @@ func (s *scanner) client(name, label string, args []ssa.Value) bool {
 	return true
 }
 
-// transports are what the Transport of a client may be; none: nobody knows. It is what is put into the client where
-// that is made by itself.
+// transports returns what the Transport of a client may be, nil if that is not known. It looks at what is stored into
+// the field where the client is made.
 func (s *scanner) transports(client ssa.Value) (all []ssa.Value) {
 	for _, c := range s.w.g.AllRoots(client) {
 		stored := storedIn(c)
@@ -57,7 +57,7 @@ func referrers(v ssa.Value) []ssa.Instruction {
 	return nil
 }
 
-// storedIn is what is stored into the Transport of a client that is made here.
+// storedIn returns what is stored into the Transport of a client that is made here.
 func storedIn(client ssa.Value) (all []ssa.Value) {
 	for _, i := range referrers(client) {
 		at, ok := i.(*ssa.FieldAddr)
@@ -73,7 +73,7 @@ func storedIn(client ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// isTransport reports whether a field of what t points to is the Transport of a client.
+// isTransport reports whether the field with that index of what t points to is the Transport of an http.Client.
 func isTransport(t types.Type, field int) bool {
 	p, ok := t.Underlying().(*types.Pointer)
 	if !ok {

@@ -7,15 +7,15 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// commandStarts are the methods of a proc.Cmd that start it: from then on a task copies what it reads and writes, if
-// its caller is one.
+// commandStarts are the methods of a proc.Cmd that start it. If the caller is a task, a task then copies what the
+// command reads and writes.
 var commandStarts = []string{"(*ringo/proc.Cmd).Start", "(*ringo/proc.Cmd).Run", "(*ringo/proc.Cmd).Output"}
 
-// streams are the fields of a Cmd that are copied, and what is called of them for that.
+// streams are the fields of a Cmd that are copied, with the method that copying calls.
 var streams = map[string]string{"Stdin": "Read", "Stdout": "Write", "Stderr": "Write"}
 
-// command looks at a call that starts a command: the task that copies is one of its own. Files are not copied, but
-// handed to the command.
+// command looks at a call that starts a command, and adds what copying its streams calls, in a task of its own. Files
+// are not copied but passed to the command.
 func (s *scanner) command(name, label string, args []ssa.Value) {
 	if !slices.Contains(commandStarts, name) || len(args) == 0 {
 		return
@@ -39,12 +39,12 @@ func isFile(v ssa.Value) bool {
 	return ok && box.X.Type().String() == "*os.File"
 }
 
-// eachStream visits what is stored into the streams of a command by way of this value, and the method that is called
-// of it.
+// eachStream visits the values that are stored into the streams of a command through this value, with the method that
+// copying calls.
 func eachStream(command ssa.Value, visit func(method string, v ssa.Value)) {
 	for _, i := range referrers(command) {
 		if at, ok := i.(*ssa.FieldAddr); ok {
-			eachStream(at, visit) // of the exec.Cmd within, or a stream
+			eachStream(at, visit) // the embedded exec.Cmd, or a stream
 			if method := streams[streamOf(at)]; method != "" {
 				for _, use := range referrers(at) {
 					if store, ok := use.(*ssa.Store); ok && store.Addr == at {
@@ -56,7 +56,7 @@ func eachStream(command ssa.Value, visit func(method string, v ssa.Value)) {
 	}
 }
 
-// streamOf is the name of a field of an exec.Cmd; "" if it is one of something else.
+// streamOf returns the name of a field of an exec.Cmd, "" for a field of another type.
 func streamOf(at *ssa.FieldAddr) string {
 	p, ok := at.X.Type().Underlying().(*types.Pointer)
 	if !ok || p.Elem().String() != "os/exec.Cmd" {

@@ -7,11 +7,11 @@ import (
 	"ringo/ringovet/internal/blockers"
 )
 
-// A Fact is what callers in other packages need to know of a function, when its body is not at hand.
+// A Fact is what callers in other packages need to know about a function, since they don't see its body.
 type Fact struct {
-	Blocks []Remote // what it calls that stops a loop
-	Uses   []Use    // what it calls of its arguments
-	Starts []int    // which of its parameters, the receiver counted, it starts as tasks
+	Blocks []Remote // calls in it that stop a loop
+	Uses   []Use    // parameters, or methods of theirs, that it calls
+	Starts []int    // indices of parameters that it starts as tasks; a receiver is 0
 	Parks  bool
 }
 
@@ -24,19 +24,19 @@ func (f *Fact) empty() bool {
 	return len(f.Blocks) == 0 && len(f.Uses) == 0 && len(f.Starts) == 0 && !f.Parks
 }
 
-// A Remote is a blocker at the end of a path through another package.
+// A Remote is a blocker that a function of another package reaches, and the path to it.
 type Remote struct {
 	Blocker blockers.Blocker
 	Path    []string
 }
 
-// A Use is a call of a parameter, or of a method of it. The receiver counts as a parameter.
+// A Use is a call of a parameter, or of a method of it. The receiver counts as parameter 0.
 type Use struct {
 	Param  int
 	Method string // "" if the parameter is a function
 }
 
-// LogFact says that a package has given log or log/slog a default that never waits.
+// LogFact says that a package has set the default of log or log/slog to one that never waits.
 type LogFact struct{ Set bool }
 
 // AFact makes it a fact of go/analysis.
@@ -44,16 +44,16 @@ func (*LogFact) AFact() {}
 
 func (f *LogFact) String() string { return "default logger" }
 
-// Facts returns what is known of functions and packages without bodies; nil if nothing is.
+// Facts has what is known about functions and packages whose source is not read. Of returns nil if nothing is.
 type Facts interface {
 	Of(*types.Func) *Fact
 	Log(*types.Package) bool
 }
 
-// blocksMax is how many blockers of one function its callers are told of.
+// blocksMax bounds the blockers in one Fact.
 const blocksMax = 4
 
-// FactOf makes the fact of a function, or nil if there is nothing to say.
+// FactOf returns the Fact of a function, nil if there is nothing in it.
 func (w *World) FactOf(obj *types.Func) *Fact {
 	f := w.g.Prog.FuncValue(obj)
 	if f == nil || f.Blocks == nil || w.silences.Covers(f.Pos()) {

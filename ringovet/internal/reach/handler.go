@@ -14,8 +14,8 @@ const (
 	serving = "ServeHTTP"
 )
 
-// handlerFunc is the function that a box is the handler of; nil: it is of another type. Its method is nobody's to find:
-// the standard library has no bodies here.
+// handlerFunc returns the function in an http.HandlerFunc that was put into an interface; nil if the value is of
+// another type. It is needed since HandlerFunc.ServeHTTP has no body here, as all of the standard library.
 func handlerFunc(box *ssa.MakeInterface) ssa.Value {
 	if box.X.Type().String() == "net/http.HandlerFunc" {
 		return box.X
@@ -23,7 +23,7 @@ func handlerFunc(box *ssa.MakeInterface) ssa.Value {
 	return nil
 }
 
-// wrappedHandler is the handler that one of net/http's own is around; nil: the value is none of those.
+// wrappedHandler returns the handler that a handler of net/http, such as StripPrefix's, was made around; else nil.
 func wrappedHandler(v ssa.Value) ssa.Value {
 	call, ok := v.(*ssa.Call)
 	if !ok {
@@ -39,7 +39,8 @@ func wrappedHandler(v ssa.Value) ssa.Value {
 	return nil
 }
 
-// standIn is the function of the standard library that has made a value whose methods are blockers; nil: it is none.
+// standIn returns the function of the standard library that has made the value, if that value's methods are blockers;
+// else nil.
 func standIn(v ssa.Value) *ssa.Function {
 	if call, ok := v.(*ssa.Call); ok {
 		if _, is := blockers.Stand(callee(&call.Call)); is {
@@ -49,8 +50,8 @@ func standIn(v ssa.Value) *ssa.Function {
 	return nil
 }
 
-// handedOver are the functions that run where a value was handed over: a function itself, or the method of an
-// http.Handler. Of an http.ServeMux they are those of its routes.
+// handedOver returns the functions that run when a value is handed over: the function itself, or the ServeHTTP of an
+// http.Handler. For an http.ServeMux they are those of its routes.
 func (w *World) handedOver(v ssa.Value) []*ssa.Function {
 	h := handover{w: w, seen: map[ssa.Value]bool{}}
 	h.add(v)
@@ -91,7 +92,7 @@ func (h *handover) add(v ssa.Value) {
 	}
 }
 
-// routes adds what was given to a mux by its Handle and HandleFunc, wherever that was.
+// routes adds the handlers that were registered with a mux by Handle and HandleFunc, anywhere.
 func (h *handover) routes(mux ssa.Value) {
 	these := h.w.g.AllRoots(mux)
 	isOne := func(r ssa.Value) bool { return slices.Contains(these, r) }
@@ -113,7 +114,7 @@ func (h *handover) routes(mux ssa.Value) {
 	}
 }
 
-// callee is the name of the function that a call names; "" if it names none.
+// callee returns the name of the function that a call names, "" if it names none.
 func callee(call *ssa.CallCommon) string {
 	if f := call.StaticCallee(); f != nil && objectOf(f) != nil {
 		return objectOf(f).FullName()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// findLoggers notes the packages that give log or log/slog a default that never waits.
+// findLoggers notes the packages that set the default of log or log/slog to one that never waits.
 func (w *World) findLoggers() {
 	for _, f := range w.g.Funcs {
 		for _, b := range f.Blocks {
@@ -31,7 +31,7 @@ func (w *World) findLoggers() {
 			}
 		}
 	}
-	clear(w.infos) // they were made while nobody had set a logger
+	clear(w.infos) // they were made as if no package had set a logger
 	clear(w.parking)
 }
 
@@ -40,8 +40,8 @@ func (w *World) blocks(e edge) bool {
 	return e.block != nil || e.to != nil && len(w.walk([]root{{fn: e.to}})) > 0
 }
 
-// logs reports whether a package's calls of the default logger never wait: it has seen to that, or one that imports it,
-// or one that it imports.
+// logs reports whether a package's calls of the default logger never wait: the package, one that imports it, or one
+// that it imports has set the default to one that never waits.
 func (w *World) logs(p *types.Package) bool {
 	for _, setter := range w.loggers {
 		if setter.Path() == p.Path() || imports(setter, p) || imports(p, setter) {
@@ -51,11 +51,11 @@ func (w *World) logs(p *types.Package) bool {
 	return w.facts != nil && slices.ContainsFunc(p.Imports(), w.facts.Log)
 }
 
-// SetsLog reports whether a package gives log or log/slog a default that never waits.
+// SetsLog reports whether a package sets the default of log or log/slog to one that never waits.
 func (w *World) SetsLog(p *types.Package) bool { return slices.Contains(w.loggers, p) }
 
-// imports reports whether a package imports another, over others too. They are told by their paths: a package that has
-// tests is there twice where those are looked at, and others import one of the two.
+// imports reports whether p imports q, directly or not. It compares paths: with files of tests a package exists twice,
+// and others import one of the two.
 func imports(p, q *types.Package) bool {
 	seen := map[string]bool{}
 	queue := []*types.Package{p}

@@ -10,7 +10,7 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// objectOf is the function as it was written; of an instance of a generic one, that.
+// objectOf returns the declaration of a function; for an instance of a generic function, that of the generic one.
 func objectOf(f *ssa.Function) *types.Func {
 	if f.Origin() != nil {
 		f = f.Origin()
@@ -51,7 +51,7 @@ func isInterfaceMethod(obj *types.Func) bool {
 	return recv != nil && types.IsInterface(recv.Type())
 }
 
-// arguments are a call's, with the receiver in front if it goes through an interface to a method.
+// arguments returns a call's arguments, with the receiver first if it calls a method through an interface.
 func arguments(common *ssa.CallCommon, sig *types.Signature) []ssa.Value {
 	if common.IsInvoke() && sig.Recv() != nil {
 		return append([]ssa.Value{common.Value}, common.Args...)
@@ -59,7 +59,7 @@ func arguments(common *ssa.CallCommon, sig *types.Signature) []ssa.Value {
 	return common.Args
 }
 
-// nameOf is how a path names a function: main.handle, (*main.store).get, main.main.func1.
+// nameOf returns a function's name on a path: main.handle, (*main.store).get, main.main.func1.
 func nameOf(f *ssa.Function) string {
 	if f.Parent() != nil {
 		return nameOf(f.Parent()) + ".func" + f.Name()[strings.LastIndexByte(f.Name(), '$')+1:]
@@ -70,7 +70,7 @@ func nameOf(f *ssa.Function) string {
 	return f.Name()
 }
 
-// short is a function's name with its package's name, not the path: (*sock.Conn).Read.
+// short returns a function's name with its package's name in place of the path: (*sock.Conn).Read.
 func short(obj *types.Func) string {
 	byName := func(p *types.Package) string { return p.Name() }
 	if recv := obj.Signature().Recv(); recv != nil {

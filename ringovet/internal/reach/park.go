@@ -11,16 +11,16 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// parking is whether a task may park in a function, and how.
+// parking is the way to where a task parks in a function, nil if it does not.
 type parking struct{ path []string }
 
-// parks returns the way from a function to where it parks, or nil.
+// parks returns the way from a function to where it parks, nil if it does not.
 func (w *World) parks(f *ssa.Function) []string {
 	if known, ok := w.parking[f]; ok {
 		return known.path
 	}
 	p := &parking{}
-	w.parking[f] = p // a function that calls itself parks elsewhere, or not at all
+	w.parking[f] = p // while it is looked at: a recursive call adds no way to park
 	for _, e := range w.scan(f).edges {
 		if way := w.way(e); way != nil {
 			p.path = way
@@ -30,7 +30,7 @@ func (w *World) parks(f *ssa.Function) []string {
 	return p.path
 }
 
-// way is the way from an edge to where it parks, or nil.
+// way returns the way from an edge to where it parks, nil if it does not.
 func (w *World) way(e edge) []string {
 	if e.later || e.given {
 		return nil
@@ -50,7 +50,7 @@ func (w *World) way(e edge) []string {
 	return nil
 }
 
-// heldWay is the way from an edge to where it parks while the function that it is of has a lock.
+// heldWay is way for an edge of a function that holds a lock: there edges by scanner.given count, too.
 func (w *World) heldWay(e edge) []string {
 	if e.given && !e.later {
 		e.given, e.to = false, e.within
@@ -60,20 +60,20 @@ func (w *World) heldWay(e edge) []string {
 
 func (w *World) edgeParks(e edge) bool { return w.way(e) != nil }
 
-// A hold is a call that parks while a lock of package sync is locked.
+// A hold is a call that parks while a lock of package sync is held.
 type hold struct {
 	pos     token.Pos
 	path    []string
 	blocker blockers.Blocker
 }
 
-// locked finds the calls of a function that park between a Lock and its Unlock.
+// locked finds the calls in a function that park between a Lock and its Unlock.
 func (w *World) locked(f *ssa.Function) (found []hold) {
 	byInstr := map[ssa.Instruction][]edge{}
 	for _, e := range w.scan(f).edges {
 		byInstr[e.instr] = append(byInstr[e.instr], e)
 	}
-	// What may be locked when a block begins: the text of the lock.
+	// The locks that may be held when each block begins, by their text.
 	begin := make([]map[string]bool, len(f.Blocks))
 	begin[0] = map[string]bool{}
 	told := map[ssa.Instruction]bool{}
@@ -136,7 +136,7 @@ func holdOf(pos token.Pos, way []string, held map[string]bool) hold {
 	return hold{pos, way, b}
 }
 
-// lockOf tells whether a call locks or unlocks a lock of package sync, and which.
+// lockOf reports whether a call locks or unlocks a lock of package sync, which one, and whether it locks.
 func lockOf(call *ssa.Call) (lock string, locks, is bool) {
 	f := call.Call.StaticCallee()
 	if f == nil || len(call.Call.Args) == 0 {
@@ -157,7 +157,7 @@ func lockOf(call *ssa.Call) (lock string, locks, is bool) {
 	return "", false, false
 }
 
-// text is an address as a reader knows it: s.mu.
+// text returns an address as in source code: s.mu.
 func text(v ssa.Value) string {
 	switch v := v.(type) {
 	case *ssa.FieldAddr:
@@ -172,9 +172,10 @@ func text(v ssa.Value) string {
 	return v.Name()
 }
 
-// sharedTLS finds the places where a function starts a task with a crypto/tls.Conn that another task uses.
+// sharedTLS finds the places where a function starts a task with a crypto/tls.Conn that it, or another task that it
+// starts, uses as well.
 func (w *World) sharedTLS(f *ssa.Function) (found []token.Pos) {
-	users := map[ssa.Value][]token.Pos{} // by variable or value: where tasks are started that have it
+	users := map[ssa.Value][]token.Pos{} // by variable: where tasks that use it are started
 	w.eachStart(f, func(v ssa.Value, _ string, call ssa.CallInstruction, _ roots.Entry) {
 		for _, r := range w.g.Roots(v) {
 			if c, ok := r.(*ssa.MakeClosure); ok {
@@ -199,7 +200,7 @@ func isTLS(v ssa.Value) bool {
 	return strings.TrimLeft(v.Type().String(), "*") == "crypto/tls.Conn" && !roots.Ours(v.Type().String())
 }
 
-// usedIn reports whether the function that has a tls.Conn in a variable reads or writes it itself.
+// usedIn reports whether a function reads or writes the tls.Conn in a variable itself.
 func usedIn(v ssa.Value) bool {
 	refs := []ssa.Instruction{}
 	if r := v.Referrers(); r != nil {

@@ -12,34 +12,34 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// An edge is what a function does at one place: it calls a function with a body, does something that stops the loop,
-// or parks.
+// An edge is what a function does at one place: it calls a function with a body, does something that stops the loop, or
+// parks.
 type edge struct {
 	instr ssa.Instruction
 	pos   token.Pos
-	via   []string // functions without a body that are between
+	via   []string // functions between, such as those without a body
 	to    *ssa.Function
 	block *blockers.Blocker
-	rest  []string // the path behind the call of another package's function
-	park  string   // the function of ours that parks
-	later bool     // it is a task of its own that does so
+	rest  []string // path from the called function of another package to block
+	park  string   // the function of Ringo that parks
+	later bool     // another task does so, not the caller's
 
-	given  bool          // a parameter may park, by some call: see scanner.given
-	within *ssa.Function // in a method that has a body
+	given  bool          // a parameter may park, for some caller: see scanner.given
+	within *ssa.Function // the parameter's method, if it has a body
 }
 
-// info is what is known of a function by itself, whoever calls it.
+// info is what is known about a function for any caller.
 type info struct {
 	edges []edge
 	uses  []Use
 	outer []outerUse
 }
 
-// An outerUse is a Use of a parameter of a function around.
+// An outerUse is a Use of a parameter of a function around this one.
 type outerUse struct {
 	param  *ssa.Parameter
 	method string
-	at     ssa.Instruction // where
+	at     ssa.Instruction // the call
 	via    []string
 }
 
@@ -51,10 +51,10 @@ type scanner struct {
 	instr ssa.Instruction
 	via   []string
 	depth int
-	alone bool // the function is started, and not called by the one around it
+	alone bool // the function is started as a task, not called by the one around it
 }
 
-// scan looks at a function, once. One that calls itself over others is seen as far as it has been looked at.
+// scan looks at a function, once. A recursive call of scan returns what was found so far.
 func (w *World) scan(f *ssa.Function) *info {
 	if known := w.infos[f]; known != nil {
 		return known
@@ -71,7 +71,8 @@ func (w *World) scan(f *ssa.Function) *info {
 	return s.info
 }
 
-// started are the edges of a function that nobody calls: what it uses of the functions around it is anybody's.
+// started returns the edges of a function that is started as a task. No call is known that gives parameters of
+// functions around it, so they may be what any caller of those passes.
 func (w *World) started(f *ssa.Function) []edge {
 	s := &scanner{w: w, f: f, info: &info{}, alone: true}
 	known := w.scan(f)
@@ -115,8 +116,8 @@ func (s *scanner) add(e edge) {
 
 func (s *scanner) block(b blockers.Blocker) { s.add(edge{block: &b}) }
 
-// parameter is a call of a parameter of the function or of one around it: whose it is knows what it is. If the function
-// runs on its own, nobody does, and it is what any caller gives.
+// parameter notes a call of a parameter of the function, or of a function around it. Callers of that function know what
+// the parameter is. If the function runs on its own, the parameter may be what any caller passes.
 func (s *scanner) parameter(u outerUse) {
 	switch {
 	case u.param.Parent() == s.f:
@@ -134,7 +135,7 @@ func (s *scanner) parameter(u outerUse) {
 	}
 }
 
-// bodyIn is the body of the loop that a call is; nil: it is none.
+// bodyIn returns the body of the range loop over a function that a call is; nil if it is none.
 func bodyIn(common *ssa.CallCommon) *ssa.Function {
 	if len(common.Args) == 1 {
 		if f := flow.FuncOf(common.Args[0]); f != nil && isBody(f) {
@@ -144,7 +145,8 @@ func bodyIn(common *ssa.CallCommon) *ssa.Function {
 	return nil
 }
 
-// call looks at whom a call may call. The body of a loop is called by the loop, whatever that goes over.
+// call looks at the functions that a call may call. The body of a range loop over a function counts as called by the
+// function that has the loop.
 func (s *scanner) call(common *ssa.CallCommon) {
 	if f := bodyIn(common); f != nil {
 		s.follow(f, nil)
@@ -166,12 +168,12 @@ func (s *scanner) call(common *ssa.CallCommon) {
 		method = common.Method.Name()
 	}
 	if !s.value(common.Value, method, common.Args) {
-		s.arguments(common.Args, common.Signature(), false) // nobody knows what is called: what it is given, at least
+		s.arguments(common.Args, common.Signature(), false) // it is not known what is called: its arguments may be
 	}
 }
 
-// unmet reports whether a receiver comes from a type switch that no value of its type is known to reach, in others'
-// code: copies of io.Copy look for files, and most programs have none there.
+// unmet reports whether, in code of others, a receiver comes from a type switch in which no value is known to have its
+// type. Copies of io.Copy look for files, and most programs never pass one there.
 func (s *scanner) unmet(args []ssa.Value) bool {
 	if len(args) == 0 || s.w.mine(s.f) {
 		return false
@@ -187,7 +189,7 @@ func (s *scanner) unmet(args []ssa.Value) bool {
 	})
 }
 
-// origins are what a value may be. Parameters are left as they are if they are the scanned function's.
+// origins returns what a value may be. Parameters of the scanned function are left as they are.
 func (s *scanner) origins(v ssa.Value) []ssa.Value {
 	if v.Parent() == nil || v.Parent() == s.f {
 		return s.w.g.Roots(v)
@@ -195,7 +197,7 @@ func (s *scanner) origins(v ssa.Value) []ssa.Value {
 	return s.w.g.AllRoots(v)
 }
 
-// value looks at a call of a function value, or of a method of an interface, and reports whether it is known who is
+// value looks at a call of a function value, or of a method of an interface. It reports whether it is known what is
 // called.
 func (s *scanner) value(v ssa.Value, method string, args []ssa.Value) (known bool) {
 	if of := bodyOf(unwrapped(v)); of != nil && method == "Read" {
@@ -243,7 +245,7 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 func (s *scanner) function(v ssa.Value, args []ssa.Value) bool {
 	f := flow.FuncOf(v)
 	if c, ok := v.(*ssa.MakeClosure); ok && types.IsInterface(c.Bindings[0].Type()) && isInterfaceMethod(objectOf(f)) {
-		return s.value(c.Bindings[0], f.Object().Name(), args) // a method value of an interface
+		return s.value(c.Bindings[0], f.Object().Name(), args) // a method value through an interface
 	}
 	if f != nil {
 		s.target(f, objectOf(f), args)
@@ -251,13 +253,13 @@ func (s *scanner) function(v ssa.Value, args []ssa.Value) bool {
 	return f != nil
 }
 
-// pkg is the package that unexported methods are looked up in.
+// pkg returns the package in which unexported methods are looked up.
 func (s *scanner) pkg() *types.Package { return packageOf(s.f) }
 
-// depthMax bounds how many functions without a body call each other's arguments.
+// depthMax bounds the nesting of functions without a body that call each other's arguments.
 const depthMax = 8
 
-// target looks at a call of a function with its arguments, of which the first is the receiver of a method.
+// target looks at a call of a function with its arguments; the first is the receiver of a method.
 func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	if s.depth >= depthMax {
 		return
@@ -311,7 +313,7 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	}
 }
 
-// follow is a call of a function with a body, which may call what it is given.
+// follow looks at a call of a function with a body, and at what that calls of its arguments.
 func (s *scanner) follow(f *ssa.Function, args []ssa.Value) {
 	if f.Blocks == nil {
 		return
@@ -325,7 +327,7 @@ func (s *scanner) follow(f *ssa.Function, args []ssa.Value) {
 	})
 }
 
-// applied is what a function calls of its arguments.
+// applied looks at the uses that a function makes of its arguments.
 func (s *scanner) applied(uses []Use, args []ssa.Value) {
 	for _, u := range slices.Clone(uses) {
 		if u.Param < len(args) {
@@ -340,8 +342,8 @@ func (s *scanner) within(name string, do func()) {
 	s.via = s.via[:len(s.via)-1]
 }
 
-// foreign is a call of a function without a body: another package's of which there is a fact, or the standard
-// library's, which calls what it is given.
+// foreign looks at a call of a function without a body. It is one of another package, of which there may be a Fact, or
+// one of the standard library, which is taken to call its arguments.
 func (s *scanner) foreign(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	name := obj.FullName()
 	if fact := s.w.fact(f, obj); fact != nil {
@@ -377,7 +379,7 @@ func (s *scanner) foreign(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	})
 }
 
-// makes reports whether a function returns something that may keep the arguments, a bufio.Reader say.
+// makes reports whether a function returns something that may keep the arguments, such as a bufio.Reader.
 func makes(obj *types.Func) bool {
 	results := obj.Signature().Results()
 	for i := range results.Len() {
@@ -389,13 +391,13 @@ func makes(obj *types.Func) bool {
 	return false
 }
 
-// copier reports whether a method of a connection takes files to copy, and knows what to do with them.
+// copier reports whether a method of a connection copies files by itself, so that the files' methods are not called.
 func copier(obj *types.Func) bool {
 	return obj.Pkg().Path() == "ringo/sock" && (obj.Name() == "ReadFrom" || obj.Name() == "WriteTo")
 }
 
-// copies is the method by which a call copies to or from one of our connections, which knows what to do with files;
-// "": it does not.
+// copies returns the method by which a call of io.Copy copies to or from one of Ringo's connections, which handles
+// files itself; "" if it does not.
 func (s *scanner) copies(name string, args []ssa.Value) string {
 	if name != "io.Copy" && name != "io.CopyN" && name != "io.CopyBuffer" {
 		return ""
@@ -410,8 +412,8 @@ func (s *scanner) copies(name string, args []ssa.Value) string {
 	return ""
 }
 
-// arguments is what a function without a body calls of its arguments: functions, and the methods of interfaces if it
-// uses them before it returns.
+// arguments looks at what a function without a body calls of its arguments: functions and, if methods says that it uses
+// them before it returns, methods of interfaces.
 func (s *scanner) arguments(args []ssa.Value, sig *types.Signature, methods bool) {
 	params := sig.Params()
 	shift := len(args) - params.Len()
@@ -429,7 +431,7 @@ func (s *scanner) arguments(args []ssa.Value, sig *types.Signature, methods bool
 	}
 }
 
-// methods is a call of all methods of an interface. Of context.Context and error none waits.
+// methods looks at calls of all methods of an interface, but for context.Context and error, whose methods don't wait.
 func (s *scanner) methods(arg ssa.Value, t types.Type) {
 	iface, ok := t.Underlying().(*types.Interface)
 	if _, generic := t.(*types.TypeParam); !ok || generic || t.String() == "context.Context" || t.String() == "error" {
@@ -440,7 +442,8 @@ func (s *scanner) methods(arg ssa.Value, t types.Type) {
 	}
 }
 
-// wrapped is a call of what a value of the standard library was made around: of bufio.NewReader(f) the file's Read.
+// wrapped looks at calls of what a value of the standard library was made around, such as the Read of the file in
+// bufio.NewReader(f).
 func (s *scanner) wrapped(v ssa.Value) {
 	if _, ok := v.Type().Underlying().(*types.Pointer); s.depth >= depthMax || !ok && !types.IsInterface(v.Type()) {
 		return
@@ -461,7 +464,7 @@ func (s *scanner) wrapped(v ssa.Value) {
 		}
 		params := obj.Signature().Params()
 		if obj.Signature().Recv() != nil {
-			s.wrapped(call.Call.Args[0]) // as slog.Logger.With
+			s.wrapped(call.Call.Args[0]) // such as slog.Logger.With
 		}
 		for i := range params.Len() {
 			if j := i + len(call.Call.Args) - params.Len(); j >= 0 && j < len(call.Call.Args) {

@@ -11,15 +11,15 @@ import (
 	"ringo/ringovet/internal/flow"
 )
 
-// A buffer is memory that is kept in a field or in a variable of a package.
+// A buffer is a []byte in a field or in a package's variable.
 type buffer struct {
 	cell any       // flow.Field or *ssa.Global
 	in   ssa.Value // the object with the field
 	name string
 }
 
-// shared finds buffers that many tasks share, and that one of them passes to a call that parks, while the others may
-// write to them. from are the roots; only those count that run many times at once, as a connection's handler does.
+// shared finds buffers that tasks share, and that one of them passes to a call that parks while the others may write to
+// them. Of the roots in from only those count that run many times at once, such as a connection's handler.
 func (w *World) shared(from []root, tell func(*step, token.Pos, []string, blockers.Blocker, bool)) {
 	var all []*step
 	many := map[*ssa.Function]bool{}
@@ -67,7 +67,7 @@ func (w *World) shared(from []root, tell func(*step, token.Pos, []string, blocke
 	}
 }
 
-// guarded reports whether a function on the way takes a lock.
+// guarded reports whether a function on the path takes a lock.
 func (s *step) guarded() bool {
 	for ; s != nil; s = s.from {
 		for _, b := range s.fn.Blocks {
@@ -92,7 +92,7 @@ func locks(name string) bool {
 	return false
 }
 
-// bufferOf is the buffer that a value is some of.
+// bufferOf returns the buffer that a value is a part of.
 func bufferOf(v ssa.Value) (buffer, bool) { return bufferIn(v, map[ssa.Value]bool{}) }
 
 func bufferIn(v ssa.Value, seen map[ssa.Value]bool) (none buffer, ok bool) {
@@ -138,7 +138,7 @@ func builtin(call ssa.CallInstruction) string {
 	return ""
 }
 
-// called is a called function's or method's own name.
+// called returns the name of a called function or method, without package or receiver.
 func called(call ssa.CallInstruction) string {
 	common := call.Common()
 	if common.IsInvoke() {
@@ -150,8 +150,9 @@ func called(call ssa.CallInstruction) string {
 	return ""
 }
 
-// isShared reports whether what has the buffer was made elsewhere than in the functions that many tasks run, once; or
-// is an http.Handler, of which there is one. Where it may have been made in several places all must be such.
+// isShared reports whether the tasks share a buffer: the object that has it was made once, by the program and not in a
+// function that many tasks run; or it is the receiver of a ServeHTTP, of which there is one. If it may have been made
+// in several places, all have to be such.
 func (w *World) isShared(b buffer, many map[*ssa.Function]bool) bool {
 	if b.in == nil {
 		return true
@@ -191,8 +192,8 @@ func repeats(b *ssa.BasicBlock) bool {
 	return false
 }
 
-// written are the buffers to whose memory anything is written. What is appended goes behind what there is, unless it
-// was cut.
+// written returns the buffers whose memory the program writes to. An append writes behind the contents, so it counts
+// only if the slice was cut.
 func (w *World) written() map[any]bool {
 	all := map[any]bool{}
 	note := func(v ssa.Value) {

@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// directive silences what stands on its line, on the next, or in the function that it is the comment of.
+// directive is the comment that silences findings on its line and on the next, or in the function whose doc comment has
+// it.
 const directive = "//ringo:offloaded"
 
-// Silences are the places that nobody is to look into.
+// Silences are the places in which no findings are reported.
 type Silences struct {
 	fset  *token.FileSet
 	lines map[place]bool
 	spans []span
-	Bare  []token.Pos // those without a reason
+	Bare  []token.Pos // directives without a reason
 }
 
 type place struct {
@@ -24,7 +25,7 @@ type place struct {
 
 type span struct{ from, to token.Pos }
 
-// SilencesOf reads the comments of files.
+// SilencesOf finds the directives in files.
 func SilencesOf(fset *token.FileSet, files []*ast.File) *Silences {
 	s := &Silences{fset: fset, lines: map[place]bool{}}
 	for _, f := range files {

@@ -15,26 +15,26 @@ import (
 	"ringo/ringovet/internal/roots"
 )
 
-// A World is some packages, and what is known of all others.
+// A World has packages with their source, and what is known about all others.
 type World struct {
 	g        *flow.Graph
 	silences *Silences
 	facts    Facts                     // nil if the packages are the whole program
-	report   func(*types.Package) bool // whose lines are to be told of
+	report   func(*types.Package) bool // packages whose findings are reported
 	infos    map[*ssa.Function]*info
 	parking  map[*ssa.Function]*parking
-	loggers  []*types.Package // that have given log or log/slog a default that never waits
+	loggers  []*types.Package // have set the default of log or log/slog to one that never waits
 }
 
-// A Finding is something that stops a loop.
+// A Finding is something in a task that stops the loop.
 type Finding struct {
 	Pos     token.Pos // the last call on the path that is in the user's own packages
 	Blocker blockers.Blocker
 	Path    []Frame            // from the function that runs as a task to the blocker
-	Also    []blockers.Blocker // what else is behind this call of others' code, each once, the worst first
+	Also    []blockers.Blocker // other blockers behind the same call of code of others, the worst first
 }
 
-// add takes in what else is behind the same call: the finding is of the worst.
+// add adds another blocker behind the same call. The worst becomes f.Blocker, the others go to Also, each once.
 func (f *Finding) add(other Finding) {
 	if other.Blocker.Rank() < f.Blocker.Rank() {
 		other.Also = f.Also
@@ -51,20 +51,20 @@ func (f *Finding) add(other Finding) {
 // A Frame is a step on a path.
 type Frame struct {
 	Name string
-	Pos  token.Pos // where it is started or called
+	Pos  token.Pos // where the function is started or called
 }
 
 // A root is a function that runs as a task.
 type root struct {
 	fn    *ssa.Function
-	api   string        // what started it
-	pos   token.Pos     // where
-	by    *ssa.Function // who did
+	api   string        // the function of Ringo that starts it
+	pos   token.Pos     // where it is started
+	by    *ssa.Function // the function that starts it
 	calls bool          // it is a callback
 	many  bool          // it runs many times at once
 }
 
-// New makes a World of packages with their syntax. Findings are of those packages that report says.
+// New makes a World of packages with their source. Findings are those in packages for which report returns true.
 func New(fset *token.FileSet, sources []flow.Source, facts Facts, report func(*types.Package) bool) *World {
 	var files []*ast.File
 	for _, s := range sources {
@@ -82,10 +82,10 @@ func New(fset *token.FileSet, sources []flow.Source, facts Facts, report func(*t
 	return w
 }
 
-// Bare are the silences without a reason.
+// Bare returns the positions of directives without a reason.
 func (w *World) Bare() []token.Pos { return w.silences.Bare }
 
-// Findings are all that tasks of these packages reach, the worst first, and else in the order of places.
+// Findings returns what tasks of these packages reach that stops a loop: the worst first, then by position.
 func (w *World) Findings() []Finding {
 	found := w.walk(w.roots())
 	slices.SortStableFunc(found, func(a, b Finding) int {
@@ -94,7 +94,7 @@ func (w *World) Findings() []Finding {
 	return found
 }
 
-// roots are all functions that these packages have run as tasks.
+// roots returns the functions that these packages run as tasks.
 func (w *World) roots() (all []root) {
 	for _, f := range w.g.Funcs {
 		if ours(f) {
@@ -129,7 +129,7 @@ func (w *World) roots() (all []root) {
 	return all
 }
 
-// handles reports whether a function is a method by which a type of the program's is a handler of package event.
+// handles reports whether a function is a method that makes a type of the program a handler of package event.
 func handles(f *ssa.Function) bool {
 	recv := f.Signature.Recv()
 	if recv == nil || f.Pkg == nil {
@@ -154,8 +154,8 @@ func handles(f *ssa.Function) bool {
 	return false
 }
 
-// secured are the packages that have TLS spoken on connections of ours, so that handshakes are tasks' as a rule, and
-// what they import.
+// secured returns the packages that do TLS on Ringo's connections, and all that they import: in these, tasks do the
+// handshakes.
 func (w *World) secured() map[*types.Package]bool {
 	all := map[*types.Package]bool{}
 	var add func(p *types.Package)
@@ -176,7 +176,7 @@ func (w *World) secured() map[*types.Package]bool {
 	return all
 }
 
-// secures reports whether a function has TLS spoken on a connection of ours.
+// secures reports whether a function does TLS on one of Ringo's connections.
 func (w *World) secures(f *ssa.Function) bool {
 	if ours(f) {
 		return false
@@ -209,7 +209,7 @@ func (w *World) secures(f *ssa.Function) bool {
 	return false
 }
 
-// eachStart visits the arguments in a function's calls that are started as tasks.
+// eachStart visits the arguments that a function's calls start as tasks.
 func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, call ssa.CallInstruction,
 	e roots.Entry)) {
 	for _, b := range f.Blocks {
@@ -241,7 +241,7 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 	}
 }
 
-// starts are the parameters of a function that it starts as tasks.
+// starts returns the indices of the parameters that a function starts as tasks.
 func (w *World) starts(f *ssa.Function) (params []int) {
 	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction, _ roots.Entry) {
 		for _, r := range w.g.Roots(v) {
@@ -259,7 +259,7 @@ func (w *World) starts(f *ssa.Function) (params []int) {
 	return params
 }
 
-// fact is what another package's function is known to do, if its body isn't here.
+// fact returns the Fact of a function of another package; nil if its body is here, or nothing is known.
 func (w *World) fact(f *ssa.Function, obj *types.Func) *Fact {
 	if w.facts == nil || f.Blocks != nil {
 		return nil
@@ -267,24 +267,24 @@ func (w *World) fact(f *ssa.Function, obj *types.Func) *Fact {
 	return w.facts.Of(obj)
 }
 
-// A step is a function on the way, and how it was reached.
+// A step is a function on a path, and how the path gets there.
 type step struct {
 	fn   *ssa.Function
 	from *step
 	via  []string
-	pos  token.Pos     // of the call
-	api  string        // of a root
-	by   *ssa.Function // likewise: who has started it
+	pos  token.Pos     // of the call of fn
+	api  string        // of a root: the function of Ringo that starts it
+	by   *ssa.Function // of a root: the function that starts it
 	call bool          // it is a callback
 }
 
-// running is a function as a callback, or not.
+// running is a function, run as a callback or not.
 type running struct {
 	fn   *ssa.Function
 	call bool
 }
 
-// walk goes from roots to all that they reach, by the shortest paths.
+// walk finds what the roots reach that stops a loop, by the shortest paths.
 func (w *World) walk(from []root) (found []Finding) {
 	seen := map[running]bool{}
 	var queue []*step
@@ -346,7 +346,7 @@ func (w *World) walk(from []root) (found []Finding) {
 		if s.call {
 			for _, e := range edges {
 				if e.to != nil && same(s.fn, e.to) {
-					continue // which is looked at as a callback
+					continue // it is looked at as a callback itself
 				}
 				if way := w.way(e); way != nil {
 					tell(s, e.pos, way, blockers.ParkedCallback(way[len(way)-1]), false)
@@ -364,7 +364,7 @@ func (w *World) walk(from []root) (found []Finding) {
 	return found
 }
 
-// bodiless tells of a root that is another package's function.
+// bodiless reports findings of a root whose body is not here.
 func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers.Blocker, bool)) {
 	obj := objectOf(s.fn)
 	if obj == nil {
@@ -379,7 +379,7 @@ func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers
 		tell(s, token.NoPos, nil, b, false)
 	} else if fact != nil {
 		for _, r := range fact.Blocks {
-			tell(s, token.NoPos, r.Path[1:], r.Blocker, true) // the first is the function itself
+			tell(s, token.NoPos, r.Path[1:], r.Blocker, true) // the path begins with the function itself
 		}
 	}
 	if s.call && (fact != nil && fact.Parks || obj.Pkg() != nil && roots.Parks(obj.Pkg().Path(), obj.Name())) {
@@ -387,7 +387,8 @@ func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers
 	}
 }
 
-// place is the last position on a path that is in the user's packages, which may be that where it was started.
+// place returns the last position on a path that is in a package whose findings are reported; this may be where the
+// root is started.
 func (w *World) place(s *step, pos token.Pos) token.Pos {
 	for ; s != nil; s = s.from {
 		if pos.IsValid() && w.mine(s.fn) {
@@ -400,34 +401,35 @@ func (w *World) place(s *step, pos token.Pos) token.Pos {
 	return token.NoPos
 }
 
-// mine reports whether a function is of a package whose findings are told. A wrapper that the compiler has made is
-// nobody's.
+// mine reports whether a function is in a package whose findings are reported. Wrappers that the compiler makes are
+// not.
 func (w *World) mine(f *ssa.Function) bool {
 	return !wraps(f) && w.tells(f)
 }
 
-// tells reports whether what is in a function is told.
+// tells reports whether findings in a function's package are reported.
 func (w *World) tells(f *ssa.Function) bool {
 	p := packageOf(f)
 	return p != nil && w.report(p)
 }
 
-// wraps reports whether a function is made by the compiler to call another one: a method value or expression, or a
+// wraps reports whether the compiler has made a function to call another one: a method value or expression, or a
 // promoted method.
 func wraps(f *ssa.Function) bool {
 	return f.Synthetic != "" && f.Origin() == nil && f.Blocks != nil && !isBody(f)
 }
 
-// isBody reports whether a function is the body of a loop over a function.
+// isBody reports whether a function is the body of a range loop over a function.
 func isBody(f *ssa.Function) bool {
 	_, is := f.Syntax().(*ast.RangeStmt)
 	return is
 }
 
-// same reports whether what calls a function is that function to whoever reads the source, or has it as its own lines.
+// same reports whether f and a function that it calls are one in the source: f is a wrapper of the compiler, or called
+// is the body of one of f's loops.
 func same(f, called *ssa.Function) bool { return wraps(f) || isBody(called) }
 
-// named reports whether a function is a step on a path that a reader knows.
+// named reports whether a function has a name in the source, so that a path shows it.
 func named(f *ssa.Function) bool { return !wraps(f) && !isBody(f) }
 
 func (s *step) root() *step {

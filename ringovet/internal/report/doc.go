@@ -1,2 +1,2 @@
-// Package report tells of findings, to people and to programs.
+// Package report writes findings, for people and for programs.
 package report

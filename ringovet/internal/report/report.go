@@ -13,21 +13,21 @@ import (
 	"ringo/ringovet/internal/reach"
 )
 
-// NoReason is what is wrong with a silence that says nothing.
+// NoReason is the message for a directive without a reason.
 const NoReason = "//ringo:offloaded has no reason: say why this never runs on a loop, or never waits"
 
-// A Line is a finding as it is told.
+// A Line is a finding in the form in which it is written.
 type Line struct {
 	Posn    string   `json:"posn"`
 	Message string   `json:"message"`
 	Call    string   `json:"call,omitempty"`
 	Instead string   `json:"instead,omitempty"`
 	Path    []string `json:"path,omitempty"`
-	Also    []string `json:"also,omitempty"` // what else is behind the same call of others' code
-	prints  bool     // it stops the loop only while nobody reads what the program prints
+	Also    []string `json:"also,omitempty"` // other blockers behind the same call of code of others
+	prints  bool     // it stops the loop only while the program's output is not read
 }
 
-// Of makes the line of a finding; dir is what file names are relative to.
+// Of returns the Line of a finding. File names are relative to dir.
 func Of(fset *token.FileSet, dir string, f reach.Finding) Line {
 	b := f.Blocker
 	l := Line{Posn: posn(fset, dir, f.Pos), Message: Message(fset, f), Call: b.Name, Instead: b.Instead,
@@ -45,12 +45,12 @@ func Of(fset *token.FileSet, dir string, f reach.Finding) Line {
 	return l
 }
 
-// Silence makes the line of a silence without a reason.
+// Silence returns the Line of a directive without a reason.
 func Silence(fset *token.FileSet, dir string, pos token.Pos) Line {
 	return Line{Posn: posn(fset, dir, pos), Message: NoReason}
 }
 
-// Message is a finding in one line: what, what it does, what to use instead, and the path.
+// Message returns a finding in one line: the call, what it does, what to use instead, and the path.
 func Message(fset *token.FileSet, f reach.Finding) string {
 	var path []string
 	for i, frame := range f.Path {
@@ -67,7 +67,7 @@ func Message(fset *token.FileSet, f reach.Finding) string {
 	return fmt.Sprintf("%s %s; use %s [%s]%s", b.Name, b.Why, b.Instead, strings.Join(path, " -> "), also(f.Also))
 }
 
-// The bounds of a message: how many steps of a path it shows, and how much of what else is behind a call.
+// The bounds of a message: of the steps of its path, and of the other blockers behind the call.
 const (
 	pathMax = 7
 	alsoMax = 2
@@ -87,7 +87,7 @@ func also(all []blockers.Blocker) string {
 	return "; behind this call also " + strings.Join(names, ", ")
 }
 
-// Print writes lines for people. Of those that print it writes the first: what mends one mends all.
+// Print writes lines for people. Of findings that print it writes only the first, since one change mends all of them.
 func Print(w io.Writer, lines []Line) {
 	var prints []Line
 	for _, l := range lines {
@@ -107,7 +107,7 @@ func Print(w io.Writer, lines []Line) {
 	fmt.Fprintf(w, "%s: %s%s\n", prints[0].Posn, prints[0].Message, more)
 }
 
-// JSON writes lines as one array.
+// JSON writes all lines as one array.
 func JSON(w io.Writer, lines []Line) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "\t")

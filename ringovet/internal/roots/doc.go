@@ -1,3 +1,3 @@
-// Package roots knows where a program hands a function to Ringo, and what becomes of it there. A test compares the list
-// with the public API, so that a new entry point is not forgotten.
+// Package roots lists the places where a program passes a function to Ringo, and where the function runs. A test
+// compares the list with the public API, so that no entry point is missing.
 package roots

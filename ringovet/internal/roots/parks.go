@@ -2,8 +2,8 @@ package roots
 
 import "strings"
 
-// parks are the functions and methods, by package, in which a task parks: other tasks of its loop run meanwhile, so
-// that no sync.Mutex must be locked then.
+// parks are the functions and methods, by package, in which a task parks. Other tasks of its loop run meanwhile, so a
+// task must not hold a sync.Mutex in them.
 var parks = map[string]string{
 	module: "Select SelectContext Sleep Yield Offload Compute Call Start Each Reduce Wait WaitContext Lock " +
 		"LockContext RLock RLockContext Acquire Send SendContext Recv RecvContext Next WithClass",
@@ -37,23 +37,24 @@ var parks = map[string]string{
 		"WriteAt WriteFile WriteFileAtomic WriteString WriteTo WriteVAt Xattr",
 }
 
-// rarely are the functions whose comments say that a task may park, and that are not among them: a lock around them is
-// no mistake as a rule, and a warning would be.
+// rarely are the functions that are not in parks although their comments say that a task may park. Calling them with a
+// lock held is usually right, and a warning would be wrong.
 var rarely = map[string]string{
-	// Go parks in a Group that is full, Handles and Tasks of another loop, Do while another runs its function, and the
-	// others if their functions do.
+	// Go parks if the Group is full, Handles and Tasks for another loop, Do while another task runs the function; the
+	// others park if their functions do.
 	module: "Do Go Handles Tasks WithContext WithTimeout",
-	// While others are at work on the handle, or to look a name up.
+	// They park while foreign callers use the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve ReservePackets SyscallConn",
-	// Until a message to the service manager is away.
+	// They park until a message to the service manager is sent.
 	"ringo/service": "Close",
 	"ringo/upgrade": "Close",
-	// For the first question to a file system, while others use a file's position, or not by themselves.
+	// They park for the first question to a file system, while others use the file's position, or only if what they
+	// return is used.
 	"ringo/file": "Cached DirFS Info NewReader NewWriter ReadCached",
 }
 
-// Parks reports whether a task may park in a function of ours. A method's type does not matter: a promoted method is
-// that of a type which users don't see.
+// Parks reports whether a task may park in a function of Ringo. It ignores the receiver: a promoted method belongs to a
+// type that programs don't see.
 func Parks(path, name string) bool {
 	return strings.Contains(" "+parks[path]+" ", " "+name+" ")
 }

@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// A Kind is where a function runs that was handed to Ringo.
+// A Kind says where a function runs that was passed to Ringo.
 type Kind int
 
 const (
-	Task      Kind = iota + 1 // on a loop: as a task, or called by one that the caller doesn't see
+	Task      Kind = iota + 1 // on a loop: as a task, or called in one other than the caller's
 	Caller                    // in the caller, before the call returns
-	Alike                     // started as what the caller is: a task or a goroutine
-	Goroutine                 // on an ordinary goroutine, which may wait
-	Callback                  // in the task of a loop's callbacks, for which all of them wait if it parks
+	Alike                     // started as a task if the caller is one, else as a goroutine
+	Goroutine                 // on an ordinary goroutine, which may block
+	Callback                  // in the task of a loop's callbacks: if one parks, all others wait
 )
 
 // module is the path of the runtime's module, and of the package that is its root.
 const module = "ringo"
 
-// An Entry is a place at which a function or an http.Handler is handed over: a parameter of a function, counted without
-// its receiver, or a field of a struct.
+// An Entry is a place where a function or an http.Handler is passed to Ringo: a parameter of a function, or a field of
+// a struct.
 type Entry struct {
-	Name string // as types.Func.FullName has it; of a field package.Type.Field
-	Arg  int    // the parameter; -1 for a field
+	Name string // types.Func.FullName; for a field package.Type.Field
+	Arg  int    // index of the parameter, without the receiver; -1 for a field
 	Kind Kind
 }
 
@@ -35,7 +35,7 @@ var many = []string{"ringo/sock.ListenAndServe", "(*ringo/sock.ListenConfig).Lis
 	"ringo/sock.Handler.Moved", "ringo/sock/sockhttp.Task",
 	"ringo/sock/sockhttp.TaskReusing"}
 
-// Many reports whether a function that is handed over there runs many times at once.
+// Many reports whether a function that is passed there runs many times at once.
 func (e Entry) Many() bool { return slices.Contains(many, e.Name) }
 
 var entries = []Entry{
@@ -55,7 +55,7 @@ var entries = []Entry{
 	{"(*ringo.Group).TryGo", 0, Task},
 	{"(*ringo.WaitGroup).Go", 0, Alike},
 	{"(*ringo.Once).Do", 0, Caller},
-	{"ringo.OnceFunc", 0, Task}, // in the first that calls what it returns: for those that are no tasks there is sync's
+	{"ringo.OnceFunc", 0, Task}, // in the first caller of what it returns; goroutines use those of package sync
 	{"ringo.OnceValue", 0, Task},
 	{"ringo.OnceValues", 0, Task},
 	{"ringo.Config.Start", -1, Task},
@@ -92,7 +92,7 @@ var entries = []Entry{
 	{"ringo/logs.Config.Dropped", -1, Goroutine},
 	{"ringo/metrics.Each", 0, Caller},
 	{"(*ringo/sim.Host).Run", 1, Task},
-	{"(*ringo/sim.World).After", 1, Task}, // of the world, which stands still meanwhile
+	{"(*ringo/sim.World).After", 1, Task}, // of the world, whose clock stands still meanwhile
 	{"(*ringo/sim.World).RunUntil", 1, Caller},
 	{"ringo/sim.Explore", 2, Caller},
 	{"ringo/sim.Fuzz", 1, Caller},
@@ -152,11 +152,11 @@ var byName = func() map[string][]Entry {
 	return m
 }()
 
-// Of returns the entries of a function, or of a field: one for each parameter that is handed over. Without any the
-// function takes none.
+// Of returns the entries of a function or of a field, one for each parameter that takes a function to run; nil if there
+// are none.
 func Of(name string) []Entry { return byName[name] }
 
-// Fields are the entries that are fields of tasks' functions.
+// Fields returns the entries that are fields whose functions run on a loop.
 func Fields() (all []Entry) {
 	for _, e := range entries {
 		if e.Arg < 0 && e.Starts() {
@@ -166,12 +166,12 @@ func Fields() (all []Entry) {
 	return all
 }
 
-// handshakes are the fields of a crypto/tls.Config that a handshake calls, in whoever does it.
+// handshakes are the fields of a crypto/tls.Config that a handshake calls, in the task or goroutine that does it.
 var handshakes = []string{"EncryptedClientHelloRejectionVerify", "GetCertificate", "GetClientCertificate",
 	"GetConfigForClient", "GetEncryptedClientHelloKeys", "Time", "UnwrapSession", "VerifyConnection",
 	"VerifyPeerCertificate", "WrapSession"}
 
-// Handshakes are entries for the fields of a crypto/tls.Config whose connections tasks use.
+// Handshakes returns the entries for those fields, for configurations of connections that tasks use.
 func Handshakes() (all []Entry) {
 	for _, name := range handshakes {
 		all = append(all, Entry{"crypto/tls.Config." + name, -1, Task})
@@ -179,23 +179,23 @@ func Handshakes() (all []Entry) {
 	return all
 }
 
-// Starts reports whether what is handed over there runs on a loop.
+// Starts reports whether what is passed there runs on a loop.
 func (e Entry) Starts() bool { return e.Kind == Task || e.Kind == Callback }
 
-// Handlers are the interfaces of package event, whose methods are callbacks.
+// Handlers are the interfaces of package event whose methods are callbacks.
 var Handlers = []string{"Handler", "PacketHandler"}
 
-// Struct is the type that a field is of.
+// Struct returns the struct type of a field.
 func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.')] }
 
-// Field is the field's own name.
+// Field returns the name of a field.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
-// ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
+// ours are the packages of Ringo. Their tasks don't stop the loop, so ringovet does not look into them.
 var ours = []string{"buf", "codec", "debug", "event", "file", "internal", "logs", "metrics", "proc", "rate", "retry",
 	"service", "sim", "singleflight", "sock", "stats", "upgrade", "uring"}
 
-// Ours reports whether a package is the runtime's.
+// Ours reports whether a package is one of Ringo's.
 func Ours(path string) bool {
 	dir, below := strings.CutPrefix(path, module+"/")
 	dir, _, _ = strings.Cut(dir, "/")
